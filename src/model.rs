@@ -19,4 +19,4 @@ pub use id::{AccountId, Kind, LogId, Region, ResourceId, Scope, Seq};
 pub use known::{Current, Evidence, GroupEvidence, Provisional};
 pub use observation::{Observation, Seen, Source};
 pub use row::{Row, RowFields};
-pub use time::Timestamp;
+pub use time::{Clock, SharedClock, Timestamp};

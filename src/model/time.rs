@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::ops::{Add, Sub};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Serialize, Serializer};
@@ -46,6 +47,15 @@ impl Timestamp {
         text.parse::<jiff::Timestamp>().ok().map(|at| Timestamp(at.as_millisecond()))
     }
 }
+
+/// Tells the time. The one real clock is `aws::clock`, which tells AWS's; tests drive their own.
+pub trait Clock: Send + Sync {
+    /// Now, in AWS time.
+    fn now(&self) -> Timestamp;
+}
+
+/// A clock that several parts share.
+pub type SharedClock = Arc<dyn Clock>;
 
 impl Add<Duration> for Timestamp {
     type Output = Timestamp;
