@@ -4,6 +4,7 @@
 //! ended by its process id when its owner drops it. Nothing is skipped when a prerequisite is missing: the test fails with
 //! the line that installs it.
 
+pub(crate) mod account;
 pub(crate) mod driver;
 pub(crate) mod moto;
 pub(crate) mod muster;

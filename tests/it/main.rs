@@ -6,4 +6,20 @@
 #[cfg(test)]
 mod clients;
 #[cfg(test)]
+mod config;
+#[cfg(test)]
+mod demo;
+#[cfg(test)]
 mod harness;
+#[cfg(test)]
+mod list;
+#[cfg(test)]
+mod modules;
+#[cfg(test)]
+mod restart;
+#[cfg(test)]
+mod subscribe;
+#[cfg(test)]
+mod two_clients;
+#[cfg(test)]
+mod writes;

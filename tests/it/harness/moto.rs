@@ -1,14 +1,16 @@
-//! The AWS emulator moto, and one account in it through boto3.
+//! The AWS emulator moto.
 //!
 //! One emulator serves all tests that run at a moment (it takes seconds to start and 200 MB): each test has a region of its
 //! own, and regions share nothing of EC2. It ends with its last user.
 
+use std::ops::Deref;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::PATIENCE;
+use super::account::Account;
 use super::muster::Endpoint;
 use super::process::Running;
 use super::python::Environment;
@@ -64,7 +66,7 @@ struct Emulator {
 pub(crate) struct Moto {
     emulator: Arc<Emulator>,
     region: &'static str,
-    boto3: Mutex<Running>,
+    account: Account,
 }
 
 impl Moto {
@@ -81,60 +83,22 @@ impl Moto {
             })
         };
         let taken = TAKEN.fetch_add(1, Ordering::Relaxed);
-        let region = REGIONS.get(taken).expect("more tests use moto than there are regions: add regions to REGIONS");
-        let mut boto3 = Environment::Moto.script("account.py");
-        boto3.arg(json!({"endpoint": emulator.url, "region": region}).to_string());
-        let boto3 = Mutex::new(Running::start("boto3", boto3));
-        Moto { emulator, region, boto3 }
+        let region = *REGIONS.get(taken).expect("more tests use moto than there are regions: add regions to REGIONS");
+        let account = Account::at(&Endpoint { url: emulator.url.clone(), region: region.to_owned() });
+        Moto { emulator, region, account }
     }
 
     /// Where AWS is, for Muster.
     pub(crate) fn endpoint(&self) -> Endpoint {
         Endpoint { url: self.emulator.url.clone(), region: self.region.to_owned() }
     }
+}
 
-    /// Fills the account with resources of many shapes; the answer names them.
-    pub(crate) fn populate(&self) -> Value {
-        self.ask(&json!({"do": "populate"}))
-    }
+impl Deref for Moto {
+    type Target = Account;
 
-    /// Launches `count` running instances and names them.
-    pub(crate) fn launch(&self, count: usize) -> Vec<String> {
-        let images = self.call("ec2.describe_images", json!({"Owners": ["amazon"]}));
-        let image = images["Images"][0]["ImageId"].clone();
-        let launched = self.call(
-            "ec2.run_instances",
-            json!({"ImageId": image, "MinCount": count, "MaxCount": count, "InstanceType": "t3.micro"}),
-        );
-        let instances = launched["Instances"].as_array().unwrap();
-        instances.iter().map(|instance| instance["InstanceId"].as_str().unwrap().to_owned()).collect()
-    }
-
-    /// The state that AWS itself has for an instance.
-    pub(crate) fn state_of(&self, instance: &str) -> String {
-        let found = self.call("ec2.describe_instances", json!({"InstanceIds": [instance]}));
-        found["Reservations"][0]["Instances"][0]["State"]["Name"].as_str().unwrap().to_owned()
-    }
-
-    /// Calls `service.operation` of boto3.
-    pub(crate) fn call(&self, operation: &str, arguments: Value) -> Value {
-        self.ask(&json!({"call": operation, "arguments": arguments}))
-    }
-
-    /// Calls `service.operation` of boto3 page by page and joins the `member` of all pages.
-    pub(crate) fn every(&self, operation: &str, member: &str, arguments: Value) -> Vec<Value> {
-        match self.ask(&json!({"call": operation, "every": member, "arguments": arguments})) {
-            Value::Array(members) => members,
-            other => panic!("{operation} answers {other}"),
-        }
-    }
-
-    fn ask(&self, command: &Value) -> Value {
-        let mut boto3 = self.boto3.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        assert!(boto3.say(&command.to_string()), "boto3 has ended{}", boto3.tail());
-        let mut answer: Value = serde_json::from_str(&boto3.line(PATIENCE)).unwrap();
-        assert!(answer.get("error").is_none(), "boto3 refuses {command}: {}", answer["error"]);
-        answer["ok"].take()
+    fn deref(&self) -> &Account {
+        &self.account
     }
 }
 

@@ -16,6 +16,14 @@ use super::{PATIENCE, eventually};
 /// The binary under test.
 pub(crate) const MUSTER: &str = env!("CARGO_BIN_EXE_muster");
 
+/// Flags of a server that sweeps every second.
+pub(crate) const OFTEN: [&str; 4] =
+    ["--interval", "instance=1s,instance-status=1s,vpc=1s,security-group=1s", "--aws-share", "1"];
+
+/// Flags of a server that sweeps once, when it starts.
+pub(crate) const RARELY: [&str; 4] =
+    ["--interval", "instance=1h,instance-status=1h,vpc=1h,security-group=1h", "--aws-share", "1"];
+
 /// An AWS endpoint to watch.
 #[derive(Clone, Debug)]
 pub(crate) struct Endpoint {
