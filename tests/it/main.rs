@@ -8,13 +8,21 @@ mod clients;
 #[cfg(test)]
 mod config;
 #[cfg(test)]
+mod crash;
+#[cfg(test)]
 mod demo;
+#[cfg(test)]
+mod failures;
+#[cfg(test)]
+mod fields;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
 mod list;
 #[cfg(test)]
 mod modules;
+#[cfg(test)]
+mod readme;
 #[cfg(test)]
 mod restart;
 #[cfg(test)]

@@ -2,12 +2,14 @@
 
 `{"call": "ec2.describe_vpcs", "arguments": {...}}` answers `{"ok": result}` with times as the AWS CLI prints them, or
 `{"error": {"type", "code", "message"}}`. `"every": "Vpcs"` follows pages and answers that member of all of them.
-`{"do": "populate"}` makes the varied account that the field tests compare. Settings (first argument): `endpoint`, `region`.
+`{"do": "populate"}` makes the varied account that the field tests compare. `{"do": "enforce", "allow": [actions]}` makes a
+user who may do only that, answers its keys, and has the emulator check permissions from then on. Settings (first argument): `endpoint`, `region`.
 """
 
 import datetime
 import json
 import sys
+import urllib.request
 
 import boto3
 
@@ -36,6 +38,8 @@ def printed(value):
 def perform(command):
     if command.get("do") == "populate":
         return populate()
+    if command.get("do") == "enforce":
+        return enforce(command["allow"])
     service, operation = command["call"].split(".")
     arguments = command.get("arguments", {})
     if member := command.get("every"):
@@ -169,6 +173,19 @@ def populate():
         "front": front,
         "back": back,
     }
+
+
+def enforce(allow):
+    iam = client("iam")
+    policy = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": allow, "Resource": "*"}]}
+    iam.create_user(UserName="reader")
+    iam.put_user_policy(UserName="reader", PolicyName="reader", PolicyDocument=json.dumps(policy))
+    keys = iam.create_access_key(UserName="reader")["AccessKey"]
+    request = urllib.request.Request(
+        f"{SETTINGS['endpoint']}/moto-api/reset-auth", data=b"0", headers={"Content-Type": "text/plain"}
+    )
+    urllib.request.urlopen(request).read()
+    return {"key": keys["AccessKeyId"], "secret": keys["SecretAccessKey"]}
 
 
 for line in sys.stdin:

@@ -27,6 +27,15 @@ impl Account {
         self.ask(&json!({"do": "populate"}))
     }
 
+    /// Makes a user who may do only `allow`, has the emulator enforce it from now on, and answers the user's key and secret.
+    ///
+    /// Afterwards this account's own calls are refused too.
+    pub(crate) fn enforce(&self, allow: &[&str]) -> (String, String) {
+        let keys = self.ask(&json!({"do": "enforce", "allow": allow}));
+        let text = |name: &str| keys[name].as_str().unwrap().to_owned();
+        (text("key"), text("secret"))
+    }
+
     /// Launches `count` running instances and names them.
     pub(crate) fn launch(&self, count: usize) -> Vec<String> {
         let images = self.call("ec2.describe_images", json!({"Owners": ["amazon"]}));

@@ -73,7 +73,6 @@ impl Moto {
     /// An empty region of the shared emulator.
     pub(crate) fn start() -> Moto {
         static SHARED: Mutex<Weak<Emulator>> = Mutex::new(Weak::new());
-        static TAKEN: AtomicUsize = AtomicUsize::new(0);
         let emulator = {
             let mut shared = SHARED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             shared.upgrade().unwrap_or_else(|| {
@@ -82,6 +81,16 @@ impl Moto {
                 emulator
             })
         };
+        Moto::within(emulator)
+    }
+
+    /// An emulator of its own, for what would disturb other tests.
+    pub(crate) fn alone() -> Moto {
+        Moto::within(Arc::new(Emulator::start()))
+    }
+
+    fn within(emulator: Arc<Emulator>) -> Moto {
+        static TAKEN: AtomicUsize = AtomicUsize::new(0);
         let taken = TAKEN.fetch_add(1, Ordering::Relaxed);
         let region = *REGIONS.get(taken).expect("more tests use moto than there are regions: add regions to REGIONS");
         let account = Account::at(&Endpoint { url: emulator.url.clone(), region: region.to_owned() });
