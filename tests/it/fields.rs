@@ -1,12 +1,14 @@
 //! Every document holds what boto3 prints for the same resource of the same account, field by field.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
+use crate::harness::account::Account;
 use crate::harness::moto::Moto;
-use crate::harness::muster::{RARELY, Sandbox};
+use crate::harness::muster::{Endpoint, RARELY, Sandbox};
 use crate::harness::rpc::Client;
+use crate::harness::simulator::Simulator;
 
 /// Fields that boto3 prints and our documents leave out: kind, path, why.
 const LEFT_OUT: &[(&str, &str, &str)] = &[];
@@ -102,31 +104,47 @@ const COVERED: &[(&str, &[&str])] = &[
 fn every_document_equals_what_boto3_prints() {
     let moto = Moto::start();
     moto.populate();
-    let sandbox = Sandbox::new(&moto.endpoint());
+    let covered = compare_all(&moto, &moto.endpoint());
+    for (kind, required) in COVERED {
+        let missing: Vec<_> = required.iter().filter(|path| !covered[kind].contains(**path)).collect();
+        assert!(missing.is_empty(), "the emulator's {kind} no longer has {missing:?}");
+    }
+}
+
+#[test]
+fn every_document_of_the_simulator_equals_what_boto3_prints() {
+    // The simulator fills in fields that the emulator does not have.
+    let simulator = Simulator::start(60, &[]);
+    compare_all(&Account::at(&simulator.endpoint()), &simulator.endpoint());
+}
+
+/// Compares every resource of an account and answers the paths that were filled in, by kind.
+fn compare_all(account: &Account, endpoint: &Endpoint) -> BTreeMap<&'static str, BTreeSet<String>> {
+    let sandbox = Sandbox::new(endpoint);
     let server = sandbox.serve(&RARELY);
     server.swept();
     let mut client = Client::http(&server.http);
     let mut differences = Vec::new();
-    for (kind, uri, resources) in boto3(&moto) {
+    let mut covered = BTreeMap::new();
+    for (kind, uri, resources) in boto3(account) {
         assert!(!resources.is_empty(), "no {kind} to compare");
-        let mut covered = BTreeMap::new();
+        let mut filled = BTreeSet::new();
         for (id, expected) in &resources {
             let document = client.read(&uri.replace("{id}", id))["document"].take();
             compare(kind, id, "", expected, &document, &mut differences);
-            paths("", expected, &mut covered);
+            paths("", expected, &mut filled);
         }
-        let (_, required) = COVERED.iter().find(|(of, _)| *of == kind).unwrap();
-        let missing: Vec<_> = required.iter().filter(|path| !covered.contains_key(**path)).collect();
-        assert!(missing.is_empty(), "the emulator's {kind} no longer has {missing:?}");
-        println!("{kind}: {} resources, {} paths", resources.len(), covered.len());
+        println!("{kind}: {} resources, {} paths", resources.len(), filled.len());
+        covered.insert(kind, filled);
     }
     assert!(differences.is_empty(), "{} differences:\n{}", differences.len(), differences.join("\n"));
+    covered
 }
 
 /// What boto3 prints: kind, the URI of one, and all of them by id.
-fn boto3(moto: &Moto) -> Vec<(&'static str, &'static str, Vec<(String, Value)>)> {
+fn boto3(account: &Account) -> Vec<(&'static str, &'static str, Vec<(String, Value)>)> {
     let mut instances = Vec::new();
-    for mut reservation in moto.every("ec2.describe_instances", "Reservations", json!({})) {
+    for mut reservation in account.every("ec2.describe_instances", "Reservations", json!({})) {
         let launched: Vec<Value> = serde_json::from_value(reservation["Instances"].take()).unwrap();
         let reservation = reservation.as_object_mut().unwrap();
         reservation.remove("Instances");
@@ -140,9 +158,10 @@ fn boto3(moto: &Moto) -> Vec<(&'static str, &'static str, Vec<(String, Value)>)>
             instances.push(instance);
         }
     }
-    let statuses = moto.every("ec2.describe_instance_status", "InstanceStatuses", json!({"IncludeAllInstances": true}));
-    let vpcs = moto.every("ec2.describe_vpcs", "Vpcs", json!({}));
-    let groups = moto.every("ec2.describe_security_groups", "SecurityGroups", json!({}));
+    let statuses =
+        account.every("ec2.describe_instance_status", "InstanceStatuses", json!({"IncludeAllInstances": true}));
+    let vpcs = account.every("ec2.describe_vpcs", "Vpcs", json!({}));
+    let groups = account.every("ec2.describe_security_groups", "SecurityGroups", json!({}));
     let by = |field: &str, resources: Vec<Value>| {
         resources.into_iter().map(|resource| (resource[field].as_str().unwrap().to_owned(), resource)).collect()
     };
@@ -160,7 +179,7 @@ fn compare(kind: &str, id: &str, path: &str, expected: &Value, actual: &Value, d
     }
     match (expected, actual) {
         (Value::Object(expected), Value::Object(actual)) => {
-            let names: std::collections::BTreeSet<&String> = expected.keys().chain(actual.keys()).collect();
+            let names: BTreeSet<&String> = expected.keys().chain(actual.keys()).collect();
             for name in names {
                 let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
                 let of = |map: &Map<String, Value>| map.get(name).cloned().unwrap_or(Value::Null);
@@ -201,7 +220,7 @@ fn canonical(value: &Value) -> String {
 }
 
 /// The paths of all values that are present and not empty.
-fn paths(prefix: &str, value: &Value, found: &mut BTreeMap<String, ()>) {
+fn paths(prefix: &str, value: &Value, found: &mut BTreeSet<String>) {
     match value {
         Value::Object(map) => {
             for (name, value) in map {
@@ -211,6 +230,6 @@ fn paths(prefix: &str, value: &Value, found: &mut BTreeMap<String, ()>) {
         }
         Value::Array(list) => list.iter().for_each(|value| paths(&format!("{prefix}[]"), value, found)),
         Value::Null => {}
-        _ => drop(found.insert(prefix.to_owned(), ())),
+        _ => drop(found.insert(prefix.to_owned())),
     }
 }

@@ -99,8 +99,12 @@ fn the_iam_policy_allows_what_is_called_and_nothing_else() {
         })
         .collect()
     };
-    let mut reads: BTreeSet<String> =
-        muster::kinds::KINDS.iter().flat_map(|kind| kind.actions).map(|action| (*action).to_owned()).collect();
-    reads.insert("sts:GetCallerIdentity".to_owned());
-    assert_eq!(actions(false), reads, "left: iam-policy.json, right: what the kinds call");
+    let called = |is_write: bool| {
+        let of = muster::aws::ACTIONS.iter().filter(move |action| action.write == is_write);
+        of.flat_map(|action| action.iam).map(|action| (*action).to_owned())
+    };
+    let mut reads: BTreeSet<String> = called(false).collect();
+    reads.extend(muster::kinds::KINDS.iter().flat_map(|kind| kind.actions).map(|action| (*action).to_owned()));
+    assert_eq!(actions(false), reads, "left: iam-policy.json, right: what reading calls");
+    assert_eq!(actions(true), called(true).collect(), "left: iam-policy.json, right: what the write tools call");
 }
