@@ -69,7 +69,7 @@ fn the_default_mode_lists_little_and_its_collections_lead_to_every_instance() {
     let collection = collection["uri"].as_str().unwrap();
     assert!(collection.contains(&endpoint.region), "{collection}");
     let body = client.read(collection);
-    assert_eq!(body["total"], INSTANCES, "the collection says how many it has: {body}");
+    assert_eq!(body["count"], INSTANCES, "the collection says how many it has: {body}");
 
     let mut found = BTreeSet::new();
     let mut cursor = Value::Null;

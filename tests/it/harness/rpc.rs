@@ -142,9 +142,9 @@ impl Client {
         }
     }
 
-    /// Whether no list is incomplete any more.
+    /// Whether every watched scope has been swept completely.
     pub(crate) fn is_swept(&mut self) -> bool {
-        self.try_read("ec2://inventory/summary").is_ok_and(|summary| summary.get("incomplete").is_none_or(is_empty))
+        self.try_read("ec2://inventory/summary").is_ok_and(|summary| summary["complete"] == true)
     }
 
     /// Subscribes over HTTP; the stream's messages arrive until the answer is dropped.
@@ -155,10 +155,6 @@ impl Client {
         let Wire::Http(http) = &self.wire else { panic!("listen is for HTTP here") };
         Listening::open(http.url.clone(), message)
     }
-}
-
-fn is_empty(value: &Value) -> bool {
-    value.is_null() || value.as_array().is_some_and(Vec::is_empty)
 }
 
 fn message(id: u64, method: &str, mut params: Value) -> Value {
