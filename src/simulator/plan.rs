@@ -293,7 +293,7 @@ mod tests {
     use super::*;
 
     fn plan(count: u64) -> Plan {
-        let shape = Shape { count, stopped_percent: 10, terminated_percent: 2, retention: Duration::from_secs(3_600) };
+        let shape = Shape { count, stopped_percent: 10, terminated_percent: 2, retention: Duration::from_hours(1) };
         Plan::new(1, "123456789012", "us-east-1", shape, Moment::of("2026-11-22T00:00:00Z".parse().unwrap()))
     }
 

@@ -1,0 +1,22 @@
+//! The vocabulary every other module speaks: identities, documents, observations and events.
+//!
+//! Nothing here does I/O or reads a clock. A time is a [`Timestamp`] that somebody measured and passed in.
+
+pub mod action;
+pub mod document;
+pub mod event;
+pub mod id;
+pub mod known;
+pub mod observation;
+pub mod row;
+pub mod text;
+pub mod time;
+
+pub use action::{ActionId, Outcome};
+pub use document::{Change, Document, Group, Map, Value};
+pub use event::{Cause, Event, Recorded};
+pub use id::{AccountId, Kind, LogId, Region, ResourceId, Scope, Seq};
+pub use known::{Current, Evidence, GroupEvidence, Provisional};
+pub use observation::{Observation, Seen, Source};
+pub use row::{Row, RowFields};
+pub use time::{Clock, SharedClock, Timestamp};

@@ -1,0 +1,376 @@
+//! A resource as AWS describes it: an ordered, self-describing tree.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Serialize, Serializer};
+use xxhash_rust::xxh3::xxh3_128;
+
+/// Fields by name, in name order.
+pub type Map = BTreeMap<String, Value>;
+
+/// One value of a [`Document`].
+///
+/// EC2 has no floats; a time is [`Value::Text`] as the AWS CLI prints it (`2026-11-22T12:55:10+00:00`).
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Value {
+    /// Present without a value.
+    Null,
+    /// `true` or `false`.
+    Bool(bool),
+    /// A whole number.
+    Int(i64),
+    /// Text, times and decimal numbers that AWS sends as text.
+    Text(String),
+    /// Values in canonical order: AWS promises no order of elements, so lists are compared as multisets.
+    List(Vec<Value>),
+    /// Fields by name.
+    Map(Map),
+}
+
+/// A part of a document that is observed, and so dated, on its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Group {
+    /// `State`, `StateReason` and `StateTransitionReason`.
+    State,
+    /// `Tags`.
+    Tags,
+    /// Everything else.
+    Rest,
+}
+
+/// One field that differs between two documents.
+///
+/// `path` joins field names with dots (`State.Name`). Lists are atomic: a change inside one shows the whole list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Change {
+    /// Where, as field names joined with dots.
+    pub path: String,
+    /// The value before; `None` when the field was absent.
+    pub before: Option<Value>,
+    /// The value after; `None` when the field is gone.
+    pub after: Option<Value>,
+}
+
+impl Group {
+    /// Every group, in storage order.
+    pub const ALL: [Group; 3] = [Group::State, Group::Tags, Group::Rest];
+
+    /// The group that a top-level field, or a dotted path under it, belongs to.
+    #[must_use]
+    pub fn of(path: &str) -> Group {
+        match path.split('.').next().unwrap_or(path) {
+            "State" | "StateReason" | "StateTransitionReason" => Group::State,
+            "Tags" => Group::Tags,
+            _ => Group::Rest,
+        }
+    }
+}
+
+impl Change {
+    /// The group this change belongs to.
+    #[must_use]
+    pub fn group(&self) -> Group {
+        Group::of(&self.path)
+    }
+}
+
+/// A resource with the field names of the AWS CLI's JSON.
+///
+/// Canonical: fields are sorted by name and list elements by value, so equal resources have equal bytes.
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
+pub struct Document(Map);
+
+impl Document {
+    /// The document of these fields, with every list brought into canonical order.
+    #[must_use]
+    pub fn new(mut fields: Map) -> Self {
+        fields.values_mut().for_each(canonicalize);
+        Document(fields)
+    }
+
+    /// All fields.
+    #[must_use]
+    pub fn fields(&self) -> &Map {
+        &self.0
+    }
+
+    /// The value at a dotted path through maps; `None` when a step is absent or not a map.
+    #[must_use]
+    pub fn get(&self, path: &str) -> Option<&Value> {
+        let mut steps = path.split('.');
+        let mut value = self.0.get(steps.next()?)?;
+        for step in steps {
+            let Value::Map(map) = value else { return None };
+            value = map.get(step)?;
+        }
+        Some(value)
+    }
+
+    /// The text at a dotted path; `None` when absent or not text.
+    #[must_use]
+    pub fn text(&self, path: &str) -> Option<&str> {
+        match self.get(path)? {
+            Value::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Every scalar at a dotted path as text, going through all elements of lists on the way
+    /// (`SecurityGroups.GroupId`). Numbers and booleans as the AWS filter syntax spells them.
+    #[must_use]
+    pub fn scalars(&self, path: &str) -> Vec<String> {
+        let mut found = Vec::new();
+        let (first, rest) = path.split_once('.').map_or((path, None), |(first, rest)| (first, Some(rest)));
+        if let Some(value) = self.0.get(first) {
+            gather(value, rest, &mut found);
+        }
+        found
+    }
+
+    /// The tags as (key, value), in key order. A tag without a value reads as empty text.
+    pub fn tags(&self) -> impl Iterator<Item = (&str, &str)> {
+        let list = match self.0.get("Tags") {
+            Some(Value::List(list)) => list.as_slice(),
+            _ => &[],
+        };
+        list.iter().filter_map(|tag| match tag {
+            Value::Map(tag) => match (tag.get("Key"), tag.get("Value")) {
+                (Some(Value::Text(key)), Some(Value::Text(value))) => Some((key.as_str(), value.as_str())),
+                (Some(Value::Text(key)), _) => Some((key.as_str(), "")),
+                _ => None,
+            },
+            _ => None,
+        })
+    }
+
+    /// The value of the tag `key`.
+    #[must_use]
+    pub fn tag(&self, key: &str) -> Option<&str> {
+        self.tags().find(|(candidate, _)| *candidate == key).map(|(_, value)| value)
+    }
+
+    /// What has to change in `self` to become `next`, in path order.
+    #[must_use]
+    pub fn changes_to(&self, next: &Document) -> Vec<Change> {
+        let mut changes = Vec::new();
+        diff_maps("", &self.0, &next.0, &mut changes);
+        changes
+    }
+
+    /// Applies changes made by [`Document::changes_to`]. Steps that are missing on the way are created.
+    pub fn apply(&mut self, changes: &[Change]) {
+        for change in changes {
+            set(&mut self.0, &change.path, change.after.as_ref());
+        }
+    }
+
+    /// A copy that takes the fields of each group from `other` where `takes` says so, and keeps its own elsewhere.
+    #[must_use]
+    pub fn merged(&self, other: &Document, takes: impl Fn(Group) -> bool) -> Document {
+        let mine = self.0.iter().filter(|(name, _)| !takes(Group::of(name)));
+        let theirs = other.0.iter().filter(|(name, _)| takes(Group::of(name)));
+        Document(mine.chain(theirs).map(|(name, value)| (name.clone(), value.clone())).collect())
+    }
+
+    /// A copy without the fields at these dotted paths.
+    #[must_use]
+    pub fn without(&self, paths: &[&str]) -> Document {
+        let mut copy = self.clone();
+        for path in paths {
+            set(&mut copy.0, path, None);
+        }
+        copy
+    }
+
+    /// A 128-bit digest of the canonical bytes: equal for equal documents, and practically never else.
+    #[must_use]
+    pub fn digest(&self) -> u128 {
+        let mut bytes = Vec::with_capacity(4096);
+        feed_map(&self.0, &mut bytes);
+        xxh3_128(&bytes)
+    }
+}
+
+fn canonicalize(value: &mut Value) {
+    match value {
+        Value::List(list) => {
+            list.iter_mut().for_each(canonicalize);
+            list.sort_unstable();
+        }
+        Value::Map(map) => map.values_mut().for_each(canonicalize),
+        Value::Null | Value::Bool(_) | Value::Int(_) | Value::Text(_) => {}
+    }
+}
+
+fn gather(value: &Value, path: Option<&str>, found: &mut Vec<String>) {
+    match (value, path) {
+        (Value::List(list), _) => list.iter().for_each(|element| gather(element, path, found)),
+        (Value::Map(map), Some(path)) => {
+            let (first, rest) = path.split_once('.').map_or((path, None), |(first, rest)| (first, Some(rest)));
+            if let Some(value) = map.get(first) {
+                gather(value, rest, found);
+            }
+        }
+        (Value::Text(text), None) => found.push(text.clone()),
+        (Value::Int(number), None) => found.push(number.to_string()),
+        (Value::Bool(flag), None) => found.push(flag.to_string()),
+        _ => {}
+    }
+}
+
+fn diff_maps(prefix: &str, before: &Map, after: &Map, changes: &mut Vec<Change>) {
+    let names: std::collections::BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    for name in names {
+        let path = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
+        match (before.get(name), after.get(name)) {
+            (Some(a), Some(b)) if a == b => {}
+            (Some(Value::Map(a)), Some(Value::Map(b))) => diff_maps(&path, a, b, changes),
+            (a, b) => changes.push(Change { path, before: a.cloned(), after: b.cloned() }),
+        }
+    }
+}
+
+fn set(map: &mut Map, path: &str, value: Option<&Value>) {
+    let Some((first, rest)) = path.split_once('.') else {
+        match value {
+            Some(value) => drop(map.insert(path.to_owned(), value.clone())),
+            None => drop(map.remove(path)),
+        }
+        return;
+    };
+    if value.is_none() && !map.contains_key(first) {
+        return;
+    }
+    let inner = map.entry(first.to_owned()).or_insert_with(|| Value::Map(Map::new()));
+    if !matches!(inner, Value::Map(_)) {
+        *inner = Value::Map(Map::new());
+    }
+    if let Value::Map(inner) = inner {
+        set(inner, rest, value);
+    }
+}
+
+/// Appends an unambiguous encoding: a type byte, then fixed-width lengths, so no two documents share their bytes.
+fn feed(value: &Value, out: &mut Vec<u8>) {
+    match value {
+        Value::Null => out.push(0),
+        Value::Bool(flag) => out.extend([1, u8::from(*flag)]),
+        Value::Int(number) => {
+            out.push(2);
+            out.extend(number.to_le_bytes());
+        }
+        Value::Text(text) => {
+            out.push(3);
+            feed_text(text, out);
+        }
+        Value::List(list) => {
+            out.push(4);
+            out.extend((list.len() as u64).to_le_bytes());
+            for element in list {
+                feed(element, out);
+            }
+        }
+        Value::Map(map) => {
+            out.push(5);
+            feed_map(map, out);
+        }
+    }
+}
+
+fn feed_map(map: &Map, out: &mut Vec<u8>) {
+    out.extend((map.len() as u64).to_le_bytes());
+    for (name, value) in map {
+        feed_text(name, out);
+        feed(value, out);
+    }
+}
+
+fn feed_text(text: &str, out: &mut Vec<u8>) {
+    out.extend((text.len() as u64).to_le_bytes());
+    out.extend(text.as_bytes());
+}
+
+impl From<&str> for Value {
+    fn from(text: &str) -> Self {
+        Value::Text(text.to_owned())
+    }
+}
+
+impl From<String> for Value {
+    fn from(text: String) -> Self {
+        Value::Text(text)
+    }
+}
+
+impl From<bool> for Value {
+    fn from(flag: bool) -> Self {
+        Value::Bool(flag)
+    }
+}
+
+impl From<i32> for Value {
+    fn from(number: i32) -> Self {
+        Value::Int(i64::from(number))
+    }
+}
+
+impl From<i64> for Value {
+    fn from(number: i64) -> Self {
+        Value::Int(number)
+    }
+}
+
+impl From<Map> for Value {
+    fn from(map: Map) -> Self {
+        Value::Map(map)
+    }
+}
+
+impl<T: Into<Value>> From<Vec<T>> for Value {
+    fn from(list: Vec<T>) -> Self {
+        Value::List(list.into_iter().map(Into::into).collect())
+    }
+}
+
+impl Serialize for Value {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Value::Null => serializer.serialize_unit(),
+            Value::Bool(flag) => serializer.serialize_bool(*flag),
+            Value::Int(number) => serializer.serialize_i64(*number),
+            Value::Text(text) => serializer.serialize_str(text),
+            Value::List(list) => list.serialize(serializer),
+            Value::Map(map) => map.serialize(serializer),
+        }
+    }
+}
+
+impl Serialize for Document {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(serializer)
+    }
+}
+
+impl fmt::Debug for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Value::Null => f.write_str("null"),
+            Value::Bool(flag) => write!(f, "{flag}"),
+            Value::Int(number) => write!(f, "{number}"),
+            Value::Text(text) => write!(f, "{text:?}"),
+            Value::List(list) => f.debug_list().entries(list).finish(),
+            Value::Map(map) => f.debug_map().entries(map).finish(),
+        }
+    }
+}
+
+impl fmt::Debug for Document {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(&self.0).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests;
