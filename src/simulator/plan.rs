@@ -17,6 +17,7 @@ use crate::simulator::clock::Moment;
 use crate::simulator::dice::Dice;
 use crate::simulator::ident::{Idents, Kind, scope_seed};
 use crate::simulator::instance::{Instance, Life};
+use crate::simulator::network::ipv6;
 use crate::simulator::tags::Tags;
 
 /// Instances a subnet block holds.
@@ -148,6 +149,7 @@ impl Plan {
             vpc,
             zone,
             private_ip: address(vpc, zone, host),
+            ipv6: ipv6(vpc, zone, host),
             public_ip: role.public.then(|| public(3, number)),
             key_name,
             spot,
