@@ -39,7 +39,7 @@ fn after_each_of_fifty_kills_the_log_folds_to_the_snapshot() {
         last = report.0;
         records = report.0;
     }
-    println!("{KILLS} kills, {records} records, slowest reopening {slowest:?}");
+    eprintln!("{KILLS} kills, {records} records, slowest reopening {slowest:?}");
     assert!(records > 400, "the account was never swept between kills");
 }
 
@@ -63,7 +63,7 @@ fn what_a_tool_was_told_is_there_after_a_kill() {
     let mut sandbox = Sandbox::new(&moto.endpoint());
     let mut server = sandbox.serve(&[&RARELY[..], &["--allow-writes"]].concat());
     server.swept();
-    let answer = Client::http(&server.http).call("stop_instance", json!({"instance_ids": [instance]})).unwrap();
+    let answer = Client::http(&server.http).call("stop_instance", &json!({"instance_ids": [instance]})).unwrap();
     server.kill();
     assert!(!answer.is_error, "{}", answer.text);
 

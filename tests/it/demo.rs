@@ -9,7 +9,7 @@ use crate::harness::process::Running;
 fn the_demo_goes_through_every_step_and_ends_well() {
     let sandbox = Sandbox::bare();
     let mut demo = Running::start("demo", sandbox.muster(&["demo"]));
-    let status = demo.wait(Duration::from_secs(180));
+    let status = demo.wait(Duration::from_mins(3));
     let mut shown = String::new();
     while let Ok(line) = demo.next_line(Duration::from_secs(5)) {
         shown += &line;

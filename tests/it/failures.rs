@@ -21,7 +21,7 @@ use crate::harness::{PATIENCE, eventually, rpc};
 
 /// The front end introduces itself and lists its tools, whatever is wrong behind it.
 fn introduces_itself(client: &mut Client) {
-    let discovered = client.must("server/discover", json!({}));
+    let discovered = client.must("server/discover", &json!({}));
     assert!(discovered["supportedVersions"].to_string().contains("2025-11-25"), "{discovered}");
     let tools = client.tools();
     for tool in ["search_inventory", "get_instance_status"] {
@@ -32,12 +32,12 @@ fn introduces_itself(client: &mut Client) {
 /// Each call is an error that says all `parts`, at the latest once the first attempt has failed.
 fn complains(client: &mut Client, parts: &[&str]) {
     for (tool, arguments) in [
-        ("search_inventory", json!({"kind": "instance"})),
-        ("get_instance_status", json!({"instance_ids": ["i-0123456789abcdef0"]})),
+        ("search_inventory", &json!({"kind": "instance"})),
+        ("get_instance_status", &json!({"instance_ids": ["i-0123456789abcdef0"]})),
     ] {
         let started = Instant::now();
         loop {
-            let answer = client.call(tool, arguments.clone()).unwrap();
+            let answer = client.call(tool, arguments).unwrap();
             assert!(answer.is_error, "{tool} answers as if nothing were wrong: {}", answer.text);
             let said = answer.text.to_lowercase();
             let Some(missing) = parts.iter().find(|part| !said.contains(&part.to_lowercase())) else { break };
@@ -164,7 +164,7 @@ fn an_account_without_instances_is_answered_with_the_region_that_was_looked_at()
     let server = sandbox.serve(&RARELY);
     server.swept();
     let mut client = Client::http(&server.http);
-    let found = client.call("search_inventory", json!({"kind": "instance"})).unwrap();
+    let found = client.call("search_inventory", &json!({"kind": "instance"})).unwrap();
     assert!(!found.is_error, "{}", found.text);
     assert_eq!(found.structured["total"], 0);
     assert!(found.text.contains(&moto.endpoint().region), "{}", found.text);
@@ -190,7 +190,7 @@ fn a_resource_that_does_not_exist_is_not_found_in_each_eras_own_code() {
         ["ec2://instance", "ec2://instances/i-1", "ec2://instance/../vpc", "https://example.com/", "ec2://vpc/v?x"]
     {
         let error = client.try_read(wrong).unwrap_err();
-        assert_eq!(error.code, -32602, "{wrong}: {error:?}");
+        assert_eq!((error.code, &error.data["uri"]), (-32602, &json!(wrong)), "{error:?}");
     }
 }
 
@@ -215,11 +215,11 @@ fn a_call_that_aws_denies_shows_in_the_summary_and_the_other_kinds_go_on() {
     });
     assert!(summary.contains("ec2:DescribeVpcs"), "the permission to ask for is named: {summary}");
     let found = eventually("instances are swept", || {
-        let found = client.call("search_inventory", json!({"kind": "instance"})).unwrap();
+        let found = client.call("search_inventory", &json!({"kind": "instance"})).unwrap();
         (!found.is_error && found.structured["total"] == 2).then_some(found)
     });
     assert!(found.structured.get("incomplete").is_none_or(|scopes| scopes == &json!([])), "{}", found.structured);
-    let denied = client.call("search_inventory", json!({"kind": "vpc"})).unwrap();
+    let denied = client.call("search_inventory", &json!({"kind": "vpc"})).unwrap();
     assert!(denied.is_error || denied.text.contains("DescribeVpcs"), "no empty list for an error: {}", denied.text);
 }
 
@@ -232,7 +232,7 @@ fn sigterm_and_ctrl_c_stop_a_server_within_two_seconds() {
         let mut running = server.running;
         let _listening = Client::http(&server.http).listen(&["ec2://inventory/summary"], true);
         let mut front_end = Client::stdio(&sandbox, &[]);
-        front_end.must("server/discover", json!({}));
+        front_end.must("server/discover", &json!({}));
         assert!(running.signal(signal));
         let status = running.wait(Duration::from_secs(2));
         assert!(status.success(), "{signal:?}: {status}{}", running.tail());

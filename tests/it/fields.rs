@@ -134,17 +134,20 @@ fn compare_all(account: &Account, endpoint: &Endpoint) -> BTreeMap<&'static str,
             compare(kind, id, "", expected, &document, &mut differences);
             paths("", expected, &mut filled);
         }
-        println!("{kind}: {} resources, {} paths", resources.len(), filled.len());
+        eprintln!("{kind}: {} resources, {} paths", resources.len(), filled.len());
         covered.insert(kind, filled);
     }
     assert!(differences.is_empty(), "{} differences:\n{}", differences.len(), differences.join("\n"));
     covered
 }
 
+/// Resources by id.
+type Resources = Vec<(String, Value)>;
+
 /// What boto3 prints: kind, the URI of one, and all of them by id.
-fn boto3(account: &Account) -> Vec<(&'static str, &'static str, Vec<(String, Value)>)> {
+fn boto3(account: &Account) -> [(&'static str, &'static str, Resources); 4] {
     let mut instances = Vec::new();
-    for mut reservation in account.every("ec2.describe_instances", "Reservations", json!({})) {
+    for mut reservation in account.every("ec2.describe_instances", "Reservations", &json!({})) {
         let launched: Vec<Value> = serde_json::from_value(reservation["Instances"].take()).unwrap();
         let reservation = reservation.as_object_mut().unwrap();
         reservation.remove("Instances");
@@ -159,13 +162,13 @@ fn boto3(account: &Account) -> Vec<(&'static str, &'static str, Vec<(String, Val
         }
     }
     let statuses =
-        account.every("ec2.describe_instance_status", "InstanceStatuses", json!({"IncludeAllInstances": true}));
-    let vpcs = account.every("ec2.describe_vpcs", "Vpcs", json!({}));
-    let groups = account.every("ec2.describe_security_groups", "SecurityGroups", json!({}));
+        account.every("ec2.describe_instance_status", "InstanceStatuses", &json!({"IncludeAllInstances": true}));
+    let vpcs = account.every("ec2.describe_vpcs", "Vpcs", &json!({}));
+    let groups = account.every("ec2.describe_security_groups", "SecurityGroups", &json!({}));
     let by = |field: &str, resources: Vec<Value>| {
         resources.into_iter().map(|resource| (resource[field].as_str().unwrap().to_owned(), resource)).collect()
     };
-    vec![
+    [
         ("instance", "ec2://instance/{id}", by("InstanceId", instances)),
         ("instance-status", "ec2://instance/{id}/status", by("InstanceId", statuses)),
         ("vpc", "ec2://vpc/{id}", by("VpcId", vpcs)),

@@ -19,7 +19,7 @@ use tokio::time::Instant;
 
 /// How long anything that only has to happen may take before the test calls it a failure: far above what a loaded machine
 /// needs, since no test is about speed.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The first `Some` of `look`, asked every 50 ms.
 ///

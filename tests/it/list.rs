@@ -16,7 +16,7 @@ const INSTANCES: usize = 10_000;
 fn truth(simulator: &Simulator) -> BTreeSet<String> {
     let account = Account::at(&simulator.endpoint());
     let statuses =
-        account.every("ec2.describe_instance_status", "InstanceStatuses", json!({"IncludeAllInstances": true}));
+        account.every("ec2.describe_instance_status", "InstanceStatuses", &json!({"IncludeAllInstances": true}));
     let ids: BTreeSet<String> =
         statuses.iter().map(|status| status["InstanceId"].as_str().unwrap().to_owned()).collect();
     assert_eq!(ids.len(), INSTANCES, "the simulator has as many instances as asked");
@@ -47,7 +47,7 @@ fn mode_all_pages_through_ten_thousand_instances_exactly_once_each() {
     assert_eq!(listed.len(), INSTANCES);
     assert_eq!(listed.into_iter().collect::<BTreeSet<_>>(), truth(&simulator));
 
-    let bad = client.request("resources/list", json!({"cursor": "nonsense"})).unwrap_err();
+    let bad = client.request("resources/list", &json!({"cursor": "nonsense"})).unwrap_err();
     assert_eq!(bad.code, -32602, "{}", bad.message);
 }
 
@@ -78,7 +78,7 @@ fn the_default_mode_lists_little_and_its_collections_lead_to_every_instance() {
         if !cursor.is_null() {
             arguments["cursor"] = cursor.take();
         }
-        let mut answer = client.call("search_inventory", arguments).unwrap();
+        let mut answer = client.call("search_inventory", &arguments).unwrap();
         assert!(!answer.is_error, "{}", answer.text);
         assert_eq!(answer.structured["total"], INSTANCES);
         for row in answer.structured["resources"].as_array().unwrap() {

@@ -37,7 +37,7 @@ fn a_restarted_server_serves_what_it_knew_and_says_that_it_is_stale() {
     assert_eq!(stale["document"], before["document"]);
     let listed = client.pages("resources/list", "resources").concat();
     assert!(listed.iter().any(|entry| entry["uri"] == uri), "{listed:?}");
-    let found = client.call("search_inventory", json!({"kind": "instance"})).unwrap();
+    let found = client.call("search_inventory", &json!({"kind": "instance"})).unwrap();
     assert_eq!(found.structured["total"], 3, "{}", found.structured);
 }
 
@@ -55,7 +55,7 @@ fn a_change_in_aws_reaches_the_subscriber_of_an_instance_its_status_and_its_coll
         format!("ec2://inventory/{}/{region}/instance", crate::harness::moto::ACCOUNT),
     ];
     let listening = Client::http(&server.http).listen(&uris.each_ref().map(String::as_str), false);
-    moto.call("ec2.stop_instances", json!({"InstanceIds": [instance]}));
+    moto.call("ec2.stop_instances", &json!({"InstanceIds": [instance]}));
     let mut awaited = uris.to_vec();
     while !awaited.is_empty() {
         let heard = listening.updated(Duration::from_secs(30)).unwrap_or_else(|| panic!("nothing about {awaited:?}"));

@@ -25,13 +25,13 @@ fn hears_of_its_instance_only(flavour: Flavour) {
         client.subscribe(&instances.iter().map(uri).collect::<Vec<_>>());
         let (changing, still) = (&instances[0], &instances[1]);
         let toggle = if name == "http" { "ec2.stop_instances" } else { "ec2.start_instances" };
-        moto.call(toggle, json!({"InstanceIds": [changing]}));
+        moto.call(toggle, &json!({"InstanceIds": [changing]}));
         let changed_at = now();
 
         let (heard, at) = client.updated(PATIENCE).expect("the subscriber hears of the change");
         assert_eq!(heard, uri(changing));
         // One sweep interval of a second is in it.
-        println!("{flavour:?} over {name}: told {:.3} s after AWS had changed", at - changed_at);
+        eprintln!("{flavour:?} over {name}: told {:.3} s after AWS had changed", at - changed_at);
         // The instance's own status checks change with it, and count as its change.
         let started = tokio::time::Instant::now();
         while let Some((heard, _)) = client.updated(SEVERAL_SWEEPS.saturating_sub(started.elapsed())) {

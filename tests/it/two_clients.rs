@@ -16,7 +16,7 @@ fn two_front_ends_started_at_once_share_one_server_and_both_work() {
     // Both start before either has a server to attach to.
     let mut clients = [Client::stdio(&sandbox, &[]), Client::stdio(&sandbox, &[])];
     for client in &mut clients {
-        client.must("server/discover", json!({}));
+        client.must("server/discover", &json!({}));
         assert!(client.tools().contains(&"search_inventory".to_owned()));
     }
     for client in &mut clients {
@@ -40,9 +40,9 @@ fn the_death_of_the_server_is_told_with_a_json_rpc_error() {
     let mut server = sandbox.serve(&[]);
     server.swept();
     let mut client = Client::stdio(&sandbox, &[]);
-    client.must("server/discover", json!({}));
+    client.must("server/discover", &json!({}));
     server.kill();
-    let error = client.request("tools/list", json!({})).unwrap_err();
+    let error = client.request("tools/list", &json!({})).unwrap_err();
     assert!(error.message.contains("server"), "{error:?}");
 }
 

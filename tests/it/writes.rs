@@ -34,14 +34,14 @@ fn sees_its_own_stop(flavour: Flavour) {
         assert_eq!(client.ready["protocol"], flavour.protocol());
         assert_eq!(state(&client.read(&uri(instance))), "running");
 
-        let stopped = client.call("stop_instance", json!({"instance_ids": [instance]}));
+        let stopped = client.call("stop_instance", &json!({"instance_ids": [instance]}));
         assert_ne!(stopped["isError"], true, "{stopped}");
         assert!(stopped["structuredContent"]["seq"].is_u64(), "the answer names the seq that holds it: {stopped}");
         let after = client.read(&uri(instance));
         assert!(["stopping", "stopped"].contains(&state(&after)), "the client's own stop is not in {after}");
         assert_eq!(moto.state_of(instance), "stopped");
 
-        let started = client.call("start_instance", json!({ "instance_id": instance }));
+        let started = client.call("start_instance", &json!({ "instance_id": instance }));
         assert_ne!(started["isError"], true, "{started}");
         let after = client.read(&uri(instance));
         assert!(["pending", "running"].contains(&state(&after)), "the client's own start is not in {after}");
@@ -71,12 +71,12 @@ fn a_state_that_is_already_there_is_an_answer_and_no_error() {
     let sandbox = Sandbox::new(&moto.endpoint());
     let server = writable(&sandbox);
     let mut client = Client::http(&server.http);
-    let started = client.call("start_instance", json!({"instance_ids": [instance]})).unwrap();
+    let started = client.call("start_instance", &json!({"instance_ids": [instance]})).unwrap();
     assert!(!started.is_error, "{}", started.text);
     assert!(started.text.contains("already running"), "{}", started.text);
-    moto.call("ec2.stop_instances", json!({"InstanceIds": [instance]}));
+    moto.call("ec2.stop_instances", &json!({"InstanceIds": [instance]}));
     // The store still says running: only a live look at AWS can know better.
-    let stopped = client.call("stop_instance", json!({"instance_ids": [instance]})).unwrap();
+    let stopped = client.call("stop_instance", &json!({"instance_ids": [instance]})).unwrap();
     assert!(!stopped.is_error, "{}", stopped.text);
     assert!(stopped.text.contains("already stopped"), "{}", stopped.text);
 }
@@ -85,7 +85,7 @@ fn a_state_that_is_already_there_is_an_answer_and_no_error() {
 fn a_snapshot_covers_every_attached_volume_and_says_where_it_comes_from() {
     let moto = Moto::start();
     let instance = moto.populate()["rich"].as_str().unwrap().to_owned();
-    let found = moto.call("ec2.describe_instances", json!({"InstanceIds": [instance]}));
+    let found = moto.call("ec2.describe_instances", &json!({"InstanceIds": [instance]}));
     let devices = found["Reservations"][0]["Instances"][0]["BlockDeviceMappings"].as_array().unwrap().clone();
     let volumes: Vec<&str> = devices.iter().map(|device| device["Ebs"]["VolumeId"].as_str().unwrap()).collect();
     assert_eq!(volumes.len(), 2, "{devices:?}");
@@ -94,9 +94,9 @@ fn a_snapshot_covers_every_attached_volume_and_says_where_it_comes_from() {
     let server = writable(&sandbox);
     let mut client = Client::http(&server.http);
 
-    let answer = client.call("create_snapshot", json!({ "instance_id": instance })).unwrap();
+    let answer = client.call("create_snapshot", &json!({ "instance_id": instance })).unwrap();
     assert!(!answer.is_error, "{}", answer.text);
-    let snapshots = moto.every("ec2.describe_snapshots", "Snapshots", of_volumes);
+    let snapshots = moto.every("ec2.describe_snapshots", "Snapshots", &of_volumes);
     let mut covered: Vec<&str> = snapshots.iter().map(|snapshot| snapshot["VolumeId"].as_str().unwrap()).collect();
     covered.sort_unstable();
     let mut expected = volumes.clone();
@@ -118,16 +118,16 @@ fn a_dry_run_says_what_would_happen_and_changes_nothing() {
     let server = writable(&sandbox);
     let mut client = Client::http(&server.http);
     for (tool, arguments) in [
-        ("stop_instance", json!({"instance_ids": [instance], "dry_run": true})),
-        ("create_snapshot", json!({"instance_id": instance, "dry_run": true})),
+        ("stop_instance", &json!({"instance_ids": [instance], "dry_run": true})),
+        ("create_snapshot", &json!({"instance_id": instance, "dry_run": true})),
     ] {
-        let before = moto.every("ec2.describe_snapshots", "Snapshots", json!({"OwnerIds": ["self"]})).len();
+        let before = moto.every("ec2.describe_snapshots", "Snapshots", &json!({"OwnerIds": ["self"]})).len();
         let answer = client.call(tool, arguments).unwrap();
         assert!(!answer.is_error, "{tool}: {}", answer.text);
         assert!(answer.text.to_lowercase().contains("dry run"), "{tool}: {}", answer.text);
         assert_eq!(moto.state_of(&instance), "running");
         assert_eq!(state(&client.read(&uri(&instance))), "running");
-        let after = moto.every("ec2.describe_snapshots", "Snapshots", json!({"OwnerIds": ["self"]})).len();
+        let after = moto.every("ec2.describe_snapshots", "Snapshots", &json!({"OwnerIds": ["self"]})).len();
         assert_eq!(after, before, "{tool}");
     }
 }
@@ -147,7 +147,7 @@ fn without_permission_write_tools_are_hidden_and_say_how_to_get_them() {
         assert!(tools.contains(&"get_instance_status".to_owned()), "{tools:?}");
         for tool in ["start_instance", "stop_instance", "create_snapshot"] {
             assert!(!tools.contains(&tool.to_owned()), "{tools:?}");
-            let said = match client.call(tool, json!({"instance_ids": [instance]})) {
+            let said = match client.call(tool, &json!({"instance_ids": [instance]})) {
                 Ok(answer) if answer.is_error => answer.text,
                 Ok(answer) => panic!("{tool} answers {}", answer.text),
                 Err(error) => error.message,
@@ -178,19 +178,19 @@ fn a_bad_call_is_answered_with_the_field_what_is_allowed_and_an_example() {
     let server = writable(&sandbox);
     let mut client = Client::http(&server.http);
 
-    let unknown = client.call("stop_instances", json!({})).unwrap_err();
+    let unknown = client.call("stop_instances", &json!({})).unwrap_err();
     assert_eq!(unknown.code, -32602);
     assert!(unknown.message.contains("stop_instances"), "{}", unknown.message);
     assert!(unknown.message.contains("stop_instance"), "the nearest tool is named: {}", unknown.message);
 
-    let wrong = client.call("stop_instance", json!({"instances": ["i-1"]})).unwrap();
+    let wrong = client.call("stop_instance", &json!({"instances": ["i-1"]})).unwrap();
     assert!(wrong.is_error, "{}", wrong.text);
     for part in ["instances", "instance_ids", "dry_run"] {
         assert!(wrong.text.contains(part), "{part} is not in: {}", wrong.text);
     }
 
     let absent = "i-0123456789abcdef0";
-    let gone = client.call("stop_instance", json!({"instance_ids": [absent]})).unwrap();
+    let gone = client.call("stop_instance", &json!({"instance_ids": [absent]})).unwrap();
     assert!(gone.is_error, "{}", gone.text);
     assert!(gone.text.contains(absent), "{}", gone.text);
 }

@@ -38,11 +38,11 @@ impl Account {
 
     /// Launches `count` running instances and names them.
     pub(crate) fn launch(&self, count: usize) -> Vec<String> {
-        let images = self.call("ec2.describe_images", json!({"Owners": ["amazon"]}));
+        let images = self.call("ec2.describe_images", &json!({"Owners": ["amazon"]}));
         let image = images["Images"][0]["ImageId"].clone();
         let launched = self.call(
             "ec2.run_instances",
-            json!({"ImageId": image, "MinCount": count, "MaxCount": count, "InstanceType": "t3.micro"}),
+            &json!({"ImageId": image, "MinCount": count, "MaxCount": count, "InstanceType": "t3.micro"}),
         );
         let instances = launched["Instances"].as_array().unwrap();
         instances.iter().map(|instance| instance["InstanceId"].as_str().unwrap().to_owned()).collect()
@@ -50,17 +50,17 @@ impl Account {
 
     /// The state that AWS itself has for an instance.
     pub(crate) fn state_of(&self, instance: &str) -> String {
-        let found = self.call("ec2.describe_instances", json!({"InstanceIds": [instance]}));
+        let found = self.call("ec2.describe_instances", &json!({"InstanceIds": [instance]}));
         found["Reservations"][0]["Instances"][0]["State"]["Name"].as_str().unwrap().to_owned()
     }
 
     /// Calls `service.operation` of boto3.
-    pub(crate) fn call(&self, operation: &str, arguments: Value) -> Value {
+    pub(crate) fn call(&self, operation: &str, arguments: &Value) -> Value {
         self.ask(&json!({"call": operation, "arguments": arguments}))
     }
 
     /// Calls `service.operation` of boto3 page by page and joins the `member` of all pages.
-    pub(crate) fn every(&self, operation: &str, member: &str, arguments: Value) -> Vec<Value> {
+    pub(crate) fn every(&self, operation: &str, member: &str, arguments: &Value) -> Vec<Value> {
         match self.ask(&json!({"call": operation, "every": member, "arguments": arguments})) {
             Value::Array(members) => members,
             other => panic!("{operation} answers {other}"),

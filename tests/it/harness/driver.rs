@@ -1,4 +1,4 @@
-//! The PyPI MCP clients, each a Python process that obeys a test.
+//! The `PyPI` MCP clients, each a Python process that obeys a test.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -94,7 +94,7 @@ impl Driver {
 
     /// The JSON body of a resource.
     pub(crate) fn read(&mut self, uri: &str) -> Value {
-        let result = self.must(json!({"op": "read", "uri": uri}));
+        let result = self.must(&json!({"op": "read", "uri": uri}));
         let text = result["contents"][0]["text"].as_str().unwrap_or_else(|| panic!("{uri} has no text: {result}"));
         serde_json::from_str(text).unwrap()
     }
@@ -105,18 +105,13 @@ impl Driver {
     }
 
     /// The result of a tool.
-    pub(crate) fn call(&mut self, tool: &str, arguments: Value) -> Value {
-        self.must(json!({"op": "call", "name": tool, "arguments": arguments}))
-    }
-
-    /// The outcome of calling a tool: `Err` for a JSON-RPC error.
-    pub(crate) fn try_call(&mut self, tool: &str, arguments: Value) -> Result<Value, Value> {
-        self.ask(&json!({"op": "call", "name": tool, "arguments": arguments}))
+    pub(crate) fn call(&mut self, tool: &str, arguments: &Value) -> Value {
+        self.must(&json!({"op": "call", "name": tool, "arguments": arguments}))
     }
 
     /// Subscribes as this client's era does it, and returns once the server has acknowledged.
     pub(crate) fn subscribe(&mut self, uris: &[String]) {
-        let honoured = self.must(json!({"op": "subscribe", "uris": uris}));
+        let honoured = self.must(&json!({"op": "subscribe", "uris": uris}));
         assert_eq!(honoured, json!(uris), "the server honours other URIs than asked");
     }
 
@@ -140,12 +135,12 @@ impl Driver {
     }
 
     fn members(&mut self, operation: &str, field: &str) -> Vec<Value> {
-        let mut answer = self.must(json!({ "op": operation }));
+        let mut answer = self.must(&json!({ "op": operation }));
         serde_json::from_value(answer[field].take()).unwrap()
     }
 
-    fn must(&mut self, command: Value) -> Value {
-        self.ask(&command).unwrap_or_else(|error| panic!("{command} fails: {error}{}", self.running.tail()))
+    fn must(&mut self, command: &Value) -> Value {
+        self.ask(command).unwrap_or_else(|error| panic!("{command} fails: {error}{}", self.running.tail()))
     }
 
     fn ask(&mut self, command: &Value) -> Result<Value, Value> {

@@ -72,10 +72,10 @@ impl Client {
     }
 
     /// Sends a request and waits for its answer.
-    pub(crate) fn request(&mut self, method: &str, params: Value) -> Result<Value, RpcError> {
+    pub(crate) fn request(&mut self, method: &str, params: &Value) -> Result<Value, RpcError> {
         self.asked += 1;
         let id = self.asked;
-        let message = message(id, method, params);
+        let message = message(id, method, params.clone());
         let answer = match &mut self.wire {
             Wire::Stdio(running) => {
                 assert!(running.say(&message.to_string()), "the front end has ended{}", running.tail());
@@ -92,7 +92,7 @@ impl Client {
     }
 
     /// A request that has to succeed.
-    pub(crate) fn must(&mut self, method: &str, params: Value) -> Value {
+    pub(crate) fn must(&mut self, method: &str, params: &Value) -> Value {
         self.request(method, params).unwrap_or_else(|error| panic!("{method} fails: {error:?}"))
     }
 
@@ -103,14 +103,14 @@ impl Client {
 
     /// The JSON body of a resource, or why there is none.
     pub(crate) fn try_read(&mut self, uri: &str) -> Result<Value, RpcError> {
-        let result = self.request("resources/read", json!({ "uri": uri }))?;
+        let result = self.request("resources/read", &json!({ "uri": uri }))?;
         let text = result["contents"][0]["text"].as_str().unwrap_or_else(|| panic!("{uri} has no text: {result}"));
         Ok(serde_json::from_str(text).unwrap())
     }
 
     /// Calls a tool: `Err` only for a JSON-RPC error.
-    pub(crate) fn call(&mut self, tool: &str, arguments: Value) -> Result<Answer, RpcError> {
-        let result = self.request("tools/call", json!({"name": tool, "arguments": arguments}))?;
+    pub(crate) fn call(&mut self, tool: &str, arguments: &Value) -> Result<Answer, RpcError> {
+        let result = self.request("tools/call", &json!({"name": tool, "arguments": arguments}))?;
         let blocks = result["content"].as_array().cloned().unwrap_or_default();
         let texts: Vec<&str> = blocks.iter().filter_map(|block| block["text"].as_str()).collect();
         Ok(Answer {
@@ -132,7 +132,7 @@ impl Client {
         let mut cursor = Value::Null;
         loop {
             let params = if cursor.is_null() { json!({}) } else { json!({ "cursor": cursor }) };
-            let mut page = self.must(method, params);
+            let mut page = self.must(method, &params);
             pages.push(serde_json::from_value(page[field].take()).unwrap());
             cursor = page["nextCursor"].take();
             if cursor.is_null() {
