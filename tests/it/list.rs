@@ -72,22 +72,22 @@ fn the_default_mode_lists_little_and_its_collections_lead_to_every_instance() {
     assert_eq!(body["count"], INSTANCES, "the collection says how many it has: {body}");
 
     let mut found = BTreeSet::new();
-    let mut cursor = Value::Null;
-    loop {
-        let mut arguments = json!({"kind": "instance", "limit": 1000});
-        if !cursor.is_null() {
-            arguments["cursor"] = cursor.take();
-        }
-        let mut answer = client.call("search_inventory", &arguments).unwrap();
-        assert!(!answer.is_error, "{}", answer.text);
-        assert_eq!(answer.structured["total"], INSTANCES);
-        for row in answer.structured["resources"].as_array().unwrap() {
+    let mut add = |rows: &Value| {
+        for row in rows.as_array().unwrap_or_else(|| panic!("{rows} are no rows")) {
             assert!(found.insert(row["id"].as_str().unwrap().to_owned()), "{row} came twice");
         }
-        cursor = answer.structured["next_cursor"].take();
-        if cursor.is_null() {
-            break;
-        }
+    };
+    add(&body["members"]);
+    // The body says itself how to go on.
+    let tool = body["more"]["tool"].as_str().unwrap();
+    let mut arguments = body["more"]["arguments"].clone();
+    loop {
+        let answer = client.call(tool, &arguments).unwrap();
+        assert!(!answer.is_error, "{}", answer.text);
+        assert_eq!(answer.structured["total"], INSTANCES);
+        add(&answer.structured["rows"]);
+        let Some(cursor) = answer.structured.get("next_cursor") else { break };
+        arguments["cursor"] = cursor.clone();
     }
     assert_eq!(found, truth(&simulator));
 }

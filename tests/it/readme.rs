@@ -45,7 +45,7 @@ fn the_readmes_two_commands_are_the_demo_and_what_ci_runs() {
 fn the_readmes_flags_are_the_programs_flags() {
     let sandbox = Sandbox::bare();
     let mut flags = BTreeSet::new();
-    for command in ["serve", "mcp", "demo", "simulate", "config"] {
+    for command in ["serve", "mcp"] {
         let help = sandbox.muster(&[command, "--help"]).output().unwrap();
         assert!(help.status.success(), "muster {command} --help fails");
         for line in String::from_utf8(help.stdout).unwrap().lines() {
