@@ -109,8 +109,31 @@ fn a_store_that_lost_its_end_is_refused_with_its_path_and_left_as_it_is() {
     assert!(fs::read(sandbox.store()).unwrap() == half, "the damaged store was changed");
 }
 
+#[test]
+fn a_store_of_a_newer_format_is_refused_with_both_formats_and_left_as_it_is() {
+    let sandbox = Sandbox::new(&Endpoint::dead());
+    drop(muster::store::open(muster::store::Options::new(sandbox.data(), muster::kinds::project)).unwrap());
+    let database = redb::Database::open(sandbox.store()).unwrap();
+    let transaction = database.begin_write().unwrap();
+    let meta = redb::TableDefinition::<&[u8], &[u8]>::new("meta");
+    transaction.open_table(meta).unwrap().insert(&b"format"[..], &999_u32.to_le_bytes()[..]).unwrap();
+    transaction.commit().unwrap();
+    drop(database);
+    let before = fs::read(sandbox.store()).unwrap();
+    let said = refuses_the_store(&sandbox);
+    assert!(said.contains("999"), "{said}");
+    assert!(fs::read(sandbox.store()).unwrap() == before, "the newer store was changed");
+}
+
+#[test]
+fn a_store_that_another_process_has_open_is_refused_with_its_path() {
+    let sandbox = Sandbox::new(&Endpoint::dead());
+    let _held = muster::store::open(muster::store::Options::new(sandbox.data(), muster::kinds::project)).unwrap();
+    refuses_the_store(&sandbox);
+}
+
 /// `muster serve` ends with the path; `muster mcp` goes on and each call says it.
-fn refuses_the_store(sandbox: &Sandbox) {
+fn refuses_the_store(sandbox: &Sandbox) -> String {
     let path = sandbox.store();
     let path = path.to_str().unwrap();
     let (code, said) = fails_to_serve(sandbox);
@@ -119,6 +142,7 @@ fn refuses_the_store(sandbox: &Sandbox) {
     let mut client = Client::stdio(sandbox, &[]);
     introduces_itself(&mut client);
     complains(&mut client, &[path]);
+    said
 }
 
 /// The exit code and words of a `muster serve` that cannot serve.
