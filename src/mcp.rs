@@ -1,0 +1,3 @@
+//! MCP.
+pub mod relay;
+pub mod uri;
