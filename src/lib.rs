@@ -1,4 +1,5 @@
 //! Muster keeps a truthful local copy of an AWS account's EC2 inventory and serves it over the Model Context Protocol.
 
+pub mod kinds;
 pub mod model;
 pub mod reconcile;
