@@ -4,10 +4,10 @@
 
 pub mod cursor;
 pub mod filter;
-//pub mod search;
-//pub mod summary;
+pub mod search;
+pub mod summary;
 
 pub use cursor::{Cursor, CursorError};
 pub use filter::{Field, Fields, FilterError, Filters};
-//pub use search::{Hits, Query, SearchError, search};
-//pub use summary::{Counts, counts};
+pub use search::{Hits, Query, SearchError, search};
+pub use summary::{Counts, counts};
