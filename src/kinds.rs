@@ -18,7 +18,7 @@ use aws_sdk_ec2::Client;
 use aws_sdk_ec2::error::{ErrorMetadata, ProvideErrorMetadata, SdkError};
 use futures::future::BoxFuture;
 
-use crate::model::{Document, Kind, ResourceId, RowFields};
+use crate::model::{Document, Kind, ResourceId, RowFields, Value};
 
 /// Every kind, in the order in which they are shown and swept.
 pub static KINDS: &[&KindSpec] = &[&instance::SPEC, &instance_status::SPEC, &vpc::SPEC, &security_group::SPEC];
@@ -43,6 +43,8 @@ pub struct KindSpec {
     pub name_field: Option<&'static str>,
     /// The field that holds the owning account, where AWS says it.
     pub owner_field: Option<&'static str>,
+    /// Whether AWS lists only resources of the asking account: no resource of this kind is shared between accounts.
+    pub exclusive: bool,
     /// The path of the lifecycle state's name, for kinds that have one.
     pub state_path: Option<&'static str>,
     /// The time from the start of one sweep to the start of the next, unless configured.
@@ -55,7 +57,7 @@ pub struct KindSpec {
     pub masked: &'static [&'static str],
     /// The slug of the kind whose status this is: it has the same ids and is served below that kind.
     pub status_of: Option<&'static str>,
-    /// What can be filtered, under AWS's own filter names.
+    /// What can be filtered, under AWS's own filter names. Rows hold the values of all of them, so each costs space.
     pub filters: &'static [Filter],
     /// The IAM actions that describing it takes.
     pub actions: &'static [&'static str],
@@ -66,7 +68,7 @@ pub struct KindSpec {
 /// A filter of a kind: an AWS filter name and where its values are found in a document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Filter {
-    /// Its number, which rows store: never reused, never changed. See [`Filter::ID`] and [`Filter::OWNER`].
+    /// Its number, which rows store: never reused, never changed.
     pub number: u16,
     /// AWS's name of it.
     pub name: &'static str,
@@ -110,19 +112,8 @@ pub struct Item {
 pub type Failure = SdkError<ErrorMetadata>;
 
 impl Filter {
-    /// The number of the filter by id: rows do not store its value, it is the row's own id.
-    pub const ID: u16 = 0;
-    /// The number of the filter by owning account: rows do not store its value, it is [`RowFields::owner`].
-    pub const OWNER: u16 = 1;
-
     const fn new(number: u16, name: &'static str, paths: &'static [&'static str]) -> Self {
         Filter { number, name, paths }
-    }
-
-    /// Whether rows store this filter's values as facets.
-    #[must_use]
-    pub const fn stored(&self) -> bool {
-        self.number > Filter::OWNER
     }
 }
 
@@ -151,9 +142,21 @@ impl KindSpec {
         self.state(document).is_some_and(|state| self.gone_states.contains(&state))
     }
 
+    /// The account that owns the resource, where AWS says it.
+    #[must_use]
+    pub fn owner<'a>(&self, document: &'a Document) -> Option<&'a str> {
+        document.text(self.owner_field?)
+    }
+
+    /// The IAM action that describes the kind, which is also the call whose limits apply.
+    #[must_use]
+    pub fn action(&self) -> &'static str {
+        self.actions.first().copied().unwrap_or(self.name)
+    }
+
     fn row(&self, document: &Document) -> RowFields {
         let mut facets: Vec<(u16, String)> = Vec::with_capacity(self.filters.len());
-        for filter in self.filters.iter().filter(|filter| filter.stored()) {
+        for filter in self.filters {
             let first = facets.len();
             for value in filter.paths.iter().flat_map(|path| document.scalars(path)) {
                 if !facets.iter().skip(first).any(|(_, known)| *known == value) {
@@ -167,7 +170,7 @@ impl KindSpec {
                 .filter(|name| !name.is_empty())
                 .or_else(|| document.text(self.name_field?))
                 .map(str::to_owned),
-            owner: self.owner_field.and_then(|field| document.text(field)).map(str::to_owned),
+            owner: self.owner(document).map(str::to_owned),
             facets,
             tags: document.tags().map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
         }
@@ -208,6 +211,12 @@ pub fn project(id: &ResourceId, document: &Document) -> RowFields {
         },
         |spec| spec.row(document),
     )
+}
+
+/// An instance's state as its document shows it: `{Code, Name}`.
+#[must_use]
+pub(crate) fn instance_state(state: aws_sdk_ec2::types::InstanceState) -> Value {
+    instance::state(state).value()
 }
 
 /// One item, unless AWS left out the id, which would leave nothing to know it by.

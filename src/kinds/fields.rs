@@ -64,7 +64,7 @@ impl Fields {
         self
     }
 
-    fn value(self) -> Value {
+    pub(super) fn value(self) -> Value {
         Value::Map(self.0)
     }
 }

@@ -28,6 +28,7 @@ pub(super) static SPEC: KindSpec = KindSpec {
     id_field: "InstanceId",
     name_field: None,
     owner_field: Some("OwnerId"),
+    exclusive: true,
     state_path: Some("State.Name"),
     interval: Duration::from_mins(1),
     moves: true,
@@ -39,10 +40,10 @@ pub(super) static SPEC: KindSpec = KindSpec {
     describe,
 };
 
-/// A choice: a row of a typical instance stays near 350 bytes. What is rare costs nothing where it is absent.
+/// A choice of what AWS offers: a row of a typical instance stays below 400 bytes. What is rare costs nothing where absent.
 static FILTERS: &[Filter] = &[
-    Filter::new(Filter::ID, "instance-id", &["InstanceId"]),
-    Filter::new(Filter::OWNER, "owner-id", &["OwnerId"]),
+    Filter::new(0, "instance-id", &["InstanceId"]),
+    Filter::new(1, "owner-id", &["OwnerId"]),
     Filter::new(2, "instance-state-name", &["State.Name"]),
     Filter::new(3, "instance-type", &["InstanceType"]),
     Filter::new(4, "image-id", &["ImageId"]),

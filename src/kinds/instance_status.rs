@@ -22,6 +22,7 @@ pub(super) static SPEC: KindSpec = KindSpec {
     id_field: "InstanceId",
     name_field: None,
     owner_field: None,
+    exclusive: true,
     state_path: Some("InstanceState.Name"),
     interval: Duration::from_mins(1),
     moves: true,
@@ -35,7 +36,7 @@ pub(super) static SPEC: KindSpec = KindSpec {
 
 static FILTERS: &[Filter] = &[
     // AWS takes ids as a parameter of its own here, not as a filter; under this name every kind is asked alike.
-    Filter::new(Filter::ID, "instance-id", &["InstanceId"]),
+    Filter::new(0, "instance-id", &["InstanceId"]),
     Filter::new(2, "instance-state-name", &["InstanceState.Name"]),
     Filter::new(3, "instance-status.status", &["InstanceStatus.Status"]),
     Filter::new(4, "instance-status.reachability", &["InstanceStatus.Details.Status"]),

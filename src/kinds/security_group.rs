@@ -21,6 +21,7 @@ pub(super) static SPEC: KindSpec = KindSpec {
     id_field: "GroupId",
     name_field: Some("GroupName"),
     owner_field: Some("OwnerId"),
+    exclusive: false,
     state_path: None,
     interval: Duration::from_mins(5),
     moves: false,
@@ -33,8 +34,8 @@ pub(super) static SPEC: KindSpec = KindSpec {
 };
 
 static FILTERS: &[Filter] = &[
-    Filter::new(Filter::ID, "group-id", &["GroupId"]),
-    Filter::new(Filter::OWNER, "owner-id", &["OwnerId"]),
+    Filter::new(0, "group-id", &["GroupId"]),
+    Filter::new(1, "owner-id", &["OwnerId"]),
     Filter::new(2, "group-name", &["GroupName"]),
     Filter::new(3, "vpc-id", &["VpcId"]),
     Filter::new(4, "description", &["Description"]),

@@ -21,6 +21,7 @@ pub(super) static SPEC: KindSpec = KindSpec {
     id_field: "VpcId",
     name_field: None,
     owner_field: Some("OwnerId"),
+    exclusive: false,
     state_path: Some("State"),
     interval: Duration::from_mins(5),
     moves: false,
@@ -33,8 +34,8 @@ pub(super) static SPEC: KindSpec = KindSpec {
 };
 
 static FILTERS: &[Filter] = &[
-    Filter::new(Filter::ID, "vpc-id", &["VpcId"]),
-    Filter::new(Filter::OWNER, "owner-id", &["OwnerId"]),
+    Filter::new(0, "vpc-id", &["VpcId"]),
+    Filter::new(1, "owner-id", &["OwnerId"]),
     Filter::new(2, "cidr", &["CidrBlock"]),
     Filter::new(3, "state", &["State"]),
     Filter::new(4, "is-default", &["IsDefault"]),
