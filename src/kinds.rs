@@ -23,6 +23,9 @@ use crate::model::{Document, Kind, ResourceId, RowFields, Value};
 /// Every kind, in the order in which they are shown and swept.
 pub static KINDS: &[&KindSpec] = &[&instance::SPEC, &instance_status::SPEC, &vpc::SPEC, &security_group::SPEC];
 
+/// The kind that tools act on.
+pub static INSTANCE: &KindSpec = &instance::SPEC;
+
 /// Everything that is particular to one kind of resource.
 pub struct KindSpec {
     /// The CloudFormation type name, such as `AWS::EC2::Instance`. Instance status has none; its name only follows suit.

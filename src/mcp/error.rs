@@ -56,7 +56,9 @@ pub enum Fault {
     #[error("{0}. {fix}", fix = .0.fix())]
     Aws(#[from] Box<AwsError>),
     /// There is no such resource.
-    #[error("there is no {title} `{id}` in {scopes}. If it is new, or elsewhere, Muster cannot know it; search_inventory finds what there is")]
+    #[error(
+        "there is no {title} `{id}` in {scopes}. If it is new, or elsewhere, Muster cannot know it; search_inventory finds what there is"
+    )]
     NotFound {
         /// What kind of thing.
         title: &'static str,
@@ -83,7 +85,7 @@ pub enum Fault {
         /// What was asked for, with its verb.
         subject: String,
         /// How far the sweep is, and what keeps it.
-        progress: Progress,
+        progress: Box<Progress>,
     },
     /// No tool of that name.
     #[error("there is no tool `{name}`{}. Tools: {tools}", nearest.map_or_else(String::new, |near| format!("; did you mean `{near}`?")))]
@@ -102,7 +104,9 @@ pub enum Fault {
         tool: &'static str,
     },
     /// `resources/subscribe` where nothing would ever be delivered.
-    #[error("resources/subscribe over HTTP needs a session (Mcp-Session-Id): open one with initialize, or use subscriptions/listen of protocol 2026-07-28")]
+    #[error(
+        "resources/subscribe over HTTP needs a session (Mcp-Session-Id): open one with initialize, or use subscriptions/listen of protocol 2026-07-28"
+    )]
     NoSession,
     /// More subscriptions than one session takes.
     #[error("a session takes at most {MOST} subscriptions: unsubscribe from some, or subscribe to a collection")]

@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-
 use serde::Serialize;
 use tokio::time::{Instant, timeout_at};
 
@@ -90,7 +89,7 @@ impl Core {
             }
             if progress.is_stuck() || !matches!(timeout_at(deadline, changes.changed()).await, Ok(Ok(()))) {
                 let subject = format!("{} `{id}` was", kind.title);
-                return Err(Fault::NotSeenYet { subject, progress });
+                return Err(Fault::NotSeenYet { subject, progress: progress.into() });
             }
         }
     }
@@ -117,7 +116,7 @@ impl Core {
             }
             drop(snapshot);
             if progress.is_stuck() || !matches!(timeout_at(deadline, changes.changed()).await, Ok(Ok(()))) {
-                return Err(Fault::NotSeenYet { subject: "the inventory was".to_owned(), progress });
+                return Err(Fault::NotSeenYet { subject: "the inventory was".to_owned(), progress: progress.into() });
             }
         }
     }
@@ -251,4 +250,3 @@ impl fmt::Display for Progress {
         f.write_str("ask again in a few seconds")
     }
 }
-

@@ -16,9 +16,8 @@ pub fn all() -> Vec<Prompt> {
         ("tag", "Only instances with this tag, as KEY=VALUE; the value may hold * and ?"),
         ("region", "Only instances in this region"),
     ];
-    let arguments = arguments.map(|(name, description)| {
-        PromptArgument::new(name).with_description(description).with_required(false)
-    });
+    let arguments = arguments
+        .map(|(name, description)| PromptArgument::new(name).with_description(description).with_required(false));
     vec![Prompt::new(NAME, Some(DESCRIPTION), Some(arguments.to_vec())).with_title("Fleet health check")]
 }
 

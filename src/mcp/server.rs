@@ -32,7 +32,7 @@ use super::{prompts, tools};
 use crate::query::CursorError;
 
 /// How long clients may keep what only a new version changes.
-const FIXED: Duration = Duration::from_secs(3600);
+const FIXED: Duration = Duration::from_hours(1);
 /// The metadata key that names the server in every result.
 const SERVER_INFO: &str = "io.modelcontextprotocol/serverInfo";
 /// The header that names an HTTP session of the older era.
@@ -100,15 +100,9 @@ impl Handler {
         self.link.writes && self.server.0.policy.allow_writes
     }
 
-    fn meta(&self) -> Option<MetaObject> {
-        Some(self.server.0.meta.clone())
-    }
-
-    /// `meta` of a result with the server's name added.
-    fn stamped(&self, meta: Option<MetaObject>) -> Option<MetaObject> {
-        let Some(mut meta) = meta else { return self.meta() };
-        meta.extend(self.server.0.meta.clone());
-        Some(meta)
+    /// The server's name, as every result carries it.
+    fn meta(&self) -> MetaObject {
+        self.server.0.meta.clone()
     }
 
     async fn core(&self) -> Result<Arc<Core>, Fault> {
@@ -121,7 +115,9 @@ impl Handler {
              ask first."
                 .to_owned()
         } else {
-            format!("This connection is read-only. To enable start_instance, stop_instance and create_snapshot, {ENABLE}.")
+            format!(
+                "This connection is read-only. To enable start_instance, stop_instance and create_snapshot, {ENABLE}."
+            )
         };
         format!(
             "Muster keeps a local copy of an AWS account's EC2 inventory (instances, their status checks, VPCs, security \
@@ -170,7 +166,7 @@ impl ServerHandler for Handler {
         let mut result = ListToolsResult::with_all_items(tools::listed(self.writes()))
             .with_ttl_ms(millis(FIXED))
             .with_cache_scope(CacheScope::Private);
-        result.meta = self.meta();
+        result.meta = Some(self.meta());
         Ok(result)
     }
 
@@ -191,7 +187,7 @@ impl ServerHandler for Handler {
             Err(fault @ Fault::WritesOff { .. }) => fault.result(),
             Err(fault) => return Err(fault.protocol(None)),
         };
-        result.meta = self.stamped(result.meta);
+        result.meta.get_or_insert_default().extend(self.meta());
         Ok(result.into())
     }
 
@@ -203,7 +199,7 @@ impl ServerHandler for Handler {
         let cursor = request.and_then(|request| request.cursor);
         let listed = async { list::list(&self.core().await?, self.server.0.policy.list, cursor).await };
         let mut result = listed.await.map_err(|fault| fault.protocol(None))?;
-        result.meta = self.stamped(result.meta);
+        result.meta.get_or_insert_default().extend(self.meta());
         Ok(result)
     }
 
@@ -216,7 +212,7 @@ impl ServerHandler for Handler {
         let mut result = ListResourceTemplatesResult::with_all_items(templates::all())
             .with_ttl_ms(millis(FIXED))
             .with_cache_scope(CacheScope::Private);
-        result.meta = self.meta();
+        result.meta = Some(self.meta());
         Ok(result)
     }
 
@@ -231,7 +227,7 @@ impl ServerHandler for Handler {
             read::read(&self.core().await?, &address, &uri, self.writes()).await
         };
         let mut result = content.await.map_err(|fault| fault.protocol(Some(&uri)))?.result(&uri);
-        result.meta = self.meta();
+        result.meta = Some(self.meta());
         Ok(result.into())
     }
 
@@ -244,7 +240,7 @@ impl ServerHandler for Handler {
         let mut result = ListPromptsResult::with_all_items(prompts::all())
             .with_ttl_ms(millis(FIXED))
             .with_cache_scope(CacheScope::Private);
-        result.meta = self.meta();
+        result.meta = Some(self.meta());
         Ok(result)
     }
 
@@ -255,7 +251,7 @@ impl ServerHandler for Handler {
     ) -> Result<GetPromptResponse, ErrorData> {
         let mut result =
             prompts::get(&request.name, request.arguments.as_ref()).map_err(|fault| fault.protocol(None))?;
-        result.meta = self.meta();
+        result.meta = Some(self.meta());
         Ok(result.into())
     }
 
@@ -270,7 +266,7 @@ impl ServerHandler for Handler {
             Phase::Opening | Phase::Failed(_) => rmcp::model::CompletionInfo::default(),
         };
         let mut result = CompleteResult::new(completion);
-        result.meta = self.meta();
+        result.meta = Some(self.meta());
         Ok(result)
     }
 
@@ -297,7 +293,6 @@ impl ServerHandler for Handler {
         }
     }
 
-    #[expect(deprecated, reason = "clients of the older era subscribe with it")]
     async fn subscribe(
         &self,
         request: SubscribeRequestParams,
@@ -316,7 +311,6 @@ impl ServerHandler for Handler {
         subscribed.await.map_err(|fault| fault.protocol(Some(&uri)))
     }
 
-    #[expect(deprecated, reason = "clients of the older era unsubscribe with it")]
     async fn unsubscribe(
         &self,
         request: UnsubscribeRequestParams,

@@ -32,7 +32,7 @@ const CONCURRENT: usize = 256;
 /// Sessions of the older era at once; each costs about 20 KiB until it ends.
 const SESSIONS: usize = 1000;
 /// A session ends after this long without a request. rmcp counts an open stream for nothing, so this has to be long.
-const KEEP: Duration = Duration::from_secs(12 * 3600);
+const KEEP: Duration = Duration::from_hours(12);
 /// How long subscribers get to read that the server stops.
 const FAREWELL: Duration = Duration::from_millis(300);
 /// How long requests get to end after that.
@@ -70,7 +70,7 @@ where
     let handler = server.handler(Link { writes, http: false });
     let end = CancellationToken::new();
     let _end_with_this = end.clone().drop_guard();
-    let served = async {
+    let serving = async {
         let running = match handler.serve_with_ct((read, write), end.clone()).await {
             Ok(running) => running,
             Err(ServerInitializeError::ConnectionClosed(_) | ServerInitializeError::Cancelled) => return Ok(()),
@@ -86,7 +86,7 @@ where
         std::future::pending::<()>().await;
     };
     tokio::select! {
-        outcome = served => outcome,
+        outcome = serving => outcome,
         () = stopping => Ok(()),
     }
 }
@@ -127,7 +127,6 @@ pub async fn serve_http(server: &Server, listener: TcpListener, options: &HttpOp
 }
 
 /// The router that [`serve_http`] serves. `streams` ends what rmcp keeps open.
-#[must_use]
 pub fn router(server: &Server, options: &HttpOptions, streams: &CancellationToken) -> Router {
     let loopback = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
     let local = ["http://localhost:*", "http://127.0.0.1:*", "http://[::1]:*"].map(str::to_owned);

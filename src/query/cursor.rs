@@ -40,7 +40,9 @@ pub enum CursorError {
     #[error("the cursor belongs to an earlier store: start again without a cursor")]
     ForeignLog,
     /// Made for other arguments.
-    #[error("the cursor belongs to other arguments: repeat the arguments it was returned for, or start again without a cursor")]
+    #[error(
+        "the cursor belongs to other arguments: repeat the arguments it was returned for, or start again without a cursor"
+    )]
     OtherQuestion,
 }
 

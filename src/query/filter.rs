@@ -6,10 +6,10 @@
 
 use serde_json::Value;
 use thiserror::Error;
-use wildmatch::WildMatchPattern;
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::model::Row;
+use crate::model::text::shown;
+use crate::store::{Matcher, On, Pattern, Test};
 
 /// Filters in one request, as AWS limits them.
 pub const MAX_FILTERS: usize = 50;
@@ -21,21 +21,10 @@ const NEAR: f64 = 0.75;
 /// One filter that a kind knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Field {
+    /// The number under which rows store its values.
+    pub number: u16,
     /// AWS's name for it.
     pub name: &'static str,
-    /// Where a row holds what it matches.
-    pub place: Place,
-}
-
-/// Where a row holds the values of a filter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// It is the resource's id.
-    Id,
-    /// It is the owning account.
-    Owner,
-    /// Among the facets, under this number.
-    Facet(u16),
 }
 
 /// What one kind can be filtered on, beside `tag:KEY` and `tag-key`, which every kind knows.
@@ -51,7 +40,9 @@ pub struct Fields {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum FilterError {
     /// Neither of the two spellings.
-    #[error("`filters` must be a list of {{\"Name\", \"Values\"}} objects or an object of name to values; {found} is neither. Example: {EXAMPLE}")]
+    #[error(
+        "`filters` must be a list of {{\"Name\", \"Values\"}} objects or an object of name to values; {found} is neither. Example: {EXAMPLE}"
+    )]
     Shape {
         /// What was found instead, shortened.
         found: String,
@@ -86,58 +77,19 @@ pub enum FilterError {
     },
 }
 
-const EXAMPLE: &str = r#"[{"Name": "instance-state-name", "Values": ["running", "stop*"]}, {"Name": "tag:Team", "Values": ["web"]}]"#;
+const EXAMPLE: &str =
+    r#"[{"Name": "instance-state-name", "Values": ["running", "stop*"]}, {"Name": "tag:Team", "Values": ["web"]}]"#;
 
 /// Conditions that a row meets or not.
 #[derive(Clone, Debug, Default)]
-pub struct Filters(Vec<Clause>);
-
-#[derive(Clone, Debug)]
-struct Clause {
-    name: String,
-    subject: Subject,
-    values: Vec<Pattern>,
-}
-
-#[derive(Clone, Debug)]
-enum Subject {
-    Field(Place),
-    Tag(String),
-    TagKey,
-}
-
-/// Wildcards as characters of the private use area, so that an escaped `*` can stay a literal one in the pattern.
-type Glob = WildMatchPattern<'\u{E000}', '\u{E001}'>;
-
-#[derive(Clone, Debug)]
-struct Pattern {
-    text: String,
-    form: Form,
-}
-
-#[derive(Clone, Debug)]
-enum Form {
-    Exact(String),
-    Glob(Glob),
+pub struct Filters {
+    written: Vec<(String, Vec<String>)>,
+    matcher: Matcher,
 }
 
 impl Fields {
-    fn find(&self, name: &str) -> Option<Place> {
-        self.known.iter().find(|field| field.name == name).map(|field| field.place)
-    }
-}
-
-impl Place {
-    /// The values that `row` holds there.
-    pub fn values(self, row: &Row) -> impl Iterator<Item = &str> {
-        let lone = match self {
-            Place::Id => Some(&*row.id.id),
-            Place::Owner => row.fields.owner.as_deref(),
-            Place::Facet(_) => None,
-        };
-        let facets = row.fields.facets.iter();
-        let facets = facets.filter(move |(number, _)| self == Place::Facet(*number)).map(|(_, value)| value.as_str());
-        lone.into_iter().chain(facets)
+    fn find(&self, name: &str) -> Option<u16> {
+        self.known.iter().find(|field| field.name == name).map(|field| field.number)
     }
 }
 
@@ -155,73 +107,39 @@ impl Filters {
         if values > MAX_VALUES {
             return Err(FilterError::TooMany { what: "filter values", found: values, limit: MAX_VALUES });
         }
-        let clauses = pairs.into_iter().map(|(name, values)| clause(name, &values, fields));
-        clauses.collect::<Result<_, _>>().map(Filters)
+        let mut matcher = Matcher::any();
+        for (name, values) in &pairs {
+            let on = subject(name, fields)?;
+            let test = |value: &String| Test { on: on.clone(), pattern: Pattern::new(value) };
+            matcher = matcher.and(values.iter().map(test).collect());
+        }
+        Ok(Filters { written: pairs, matcher })
     }
 
     /// Whether there is no condition.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.written.is_empty()
     }
 
-    /// Whether a row meets every filter.
+    /// The conditions as the store's index takes them.
     #[must_use]
-    pub fn matches(&self, row: &Row) -> bool {
-        self.0.iter().all(|clause| clause.matches(row))
+    pub fn matcher(&self) -> &Matcher {
+        &self.matcher
     }
 
     /// Tells equal filters from others, so that a cursor cannot be used with a question it was not made for.
     #[must_use]
     pub fn hash(&self) -> u64 {
         let mut bytes = Vec::new();
-        for clause in &self.0 {
-            feed(&clause.name, &mut bytes);
-            bytes.extend((clause.values.len() as u64).to_le_bytes());
-            clause.values.iter().for_each(|value| feed(&value.text, &mut bytes));
+        for (name, values) in &self.written {
+            feed(name, &mut bytes);
+            bytes.extend((values.len() as u64).to_le_bytes());
+            for value in values {
+                feed(value, &mut bytes);
+            }
         }
         xxh3_64(&bytes)
-    }
-}
-
-impl Clause {
-    fn matches(&self, row: &Row) -> bool {
-        let meets = |value: &str| self.values.iter().any(|pattern| pattern.matches(value));
-        match &self.subject {
-            Subject::Field(place) => place.values(row).any(meets),
-            Subject::Tag(key) => row.fields.tags.iter().any(|(tag, value)| tag == key && meets(value)),
-            Subject::TagKey => row.fields.tags.iter().any(|(tag, _)| meets(tag)),
-        }
-    }
-}
-
-impl Pattern {
-    fn new(text: &str) -> Self {
-        let (mut exact, mut glob, mut wild) = (String::new(), String::new(), false);
-        let mut chars = text.chars();
-        while let Some(c) = chars.next() {
-            let (literal, marked) = match c {
-                '\\' => {
-                    let next = chars.next().unwrap_or('\\');
-                    (next, next)
-                }
-                '*' => (c, '\u{E000}'),
-                '?' => (c, '\u{E001}'),
-                _ => (c, c),
-            };
-            wild |= literal != marked;
-            exact.push(literal);
-            glob.push(marked);
-        }
-        let form = if wild { Form::Glob(Glob::new(&glob)) } else { Form::Exact(exact) };
-        Pattern { text: text.to_owned(), form }
-    }
-
-    fn matches(&self, value: &str) -> bool {
-        match &self.form {
-            Form::Exact(exact) => exact == value,
-            Form::Glob(glob) => glob.matches(value),
-        }
     }
 }
 
@@ -231,9 +149,7 @@ fn pairs(given: &Value) -> Result<Vec<(String, Vec<String>)>, FilterError> {
         Value::Array(list) => list.iter().map(pair).collect(),
         // One filter without its list.
         Value::Object(object) if object.contains_key("Name") || object.contains_key("name") => Ok(vec![pair(given)?]),
-        Value::Object(object) => {
-            object.iter().map(|(name, given)| Ok((name.clone(), values(name, given)?))).collect()
-        }
+        Value::Object(object) => object.iter().map(|(name, given)| Ok((name.clone(), values(name, given)?))).collect(),
         _ => Err(shape(given)),
     }
 }
@@ -265,18 +181,19 @@ fn values(name: &str, given: &Value) -> Result<Vec<String>, FilterError> {
         .collect()
 }
 
-fn clause(name: String, values: &[String], fields: &Fields) -> Result<Clause, FilterError> {
-    let subject = match (name.strip_prefix("tag:"), fields.find(&name)) {
-        (Some(key), _) => Subject::Tag(key.to_owned()),
-        (None, Some(place)) => Subject::Field(place),
-        (None, None) if name == "tag-key" => Subject::TagKey,
-        (None, None) => {
-            let known: Vec<&'static str> = fields.known.iter().map(|field| field.name).collect();
-            let nearest = nearest(&name, known.iter().copied());
-            return Err(FilterError::Unknown { kind: fields.kind, name, nearest, known });
-        }
-    };
-    Ok(Clause { name, subject, values: values.iter().map(|value| Pattern::new(value)).collect() })
+fn subject(name: &str, fields: &Fields) -> Result<On, FilterError> {
+    if let Some(key) = name.strip_prefix("tag:") {
+        return Ok(On::Tag(key.to_owned()));
+    }
+    if let Some(number) = fields.find(name) {
+        return Ok(On::Facet(number));
+    }
+    if name == "tag-key" {
+        return Ok(On::TagKey);
+    }
+    let known: Vec<&'static str> = fields.known.iter().map(|field| field.name).collect();
+    let nearest = nearest(name, known.iter().copied());
+    Err(FilterError::Unknown { kind: fields.kind, name: shown(name, 80), nearest, known })
 }
 
 /// The candidate closest to what was written, when one is close enough to be meant.
@@ -291,7 +208,7 @@ fn near(nearest: Option<&'static str>) -> String {
 }
 
 fn shape(found: &Value) -> FilterError {
-    FilterError::Shape { found: crate::model::text::shown(&found.to_string(), 60) }
+    FilterError::Shape { found: shown(&found.to_string(), 60) }
 }
 
 fn feed(text: &str, bytes: &mut Vec<u8>) {

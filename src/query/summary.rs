@@ -2,12 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::filter::Place;
-use crate::model::{Kind, ResourceId, Scope};
-use crate::store::{ReadError, Snapshot};
-
-/// Rows read from the store at once.
-const STEP: usize = 1000;
+use crate::model::{Kind, Scope};
+use crate::store::{ReadError, Store};
 
 /// How many resources of a kind there are, and in what states.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -18,32 +14,15 @@ pub struct Counts {
     pub by_state: BTreeMap<String, u64>,
 }
 
-/// Counts one kind, in one scope or everywhere. `state` says where rows hold the state's name; with it, every row is read.
+/// Counts one kind, in one scope or everywhere. `state` is the number of the filter that holds the state's name.
 ///
 /// # Errors
 /// When the store cannot be read.
-pub fn counts(
-    snapshot: &Snapshot,
-    kind: &Kind,
-    scope: Option<&Scope>,
-    state: Option<Place>,
-) -> Result<Counts, ReadError> {
-    let Some(state) = state else {
-        return Ok(Counts { total: snapshot.count(kind, scope)?, by_state: BTreeMap::new() });
+pub fn counts(store: &Store, kind: &Kind, scope: Option<&Scope>, state: Option<u16>) -> Result<Counts, ReadError> {
+    let total = store.snapshot()?.count(kind, scope)?;
+    let by_state = match state {
+        Some(number) => store.count_by(kind, scope, number)?,
+        None => BTreeMap::new(),
     };
-    let mut counts = Counts::default();
-    let mut position: Option<ResourceId> = None;
-    loop {
-        let rows = snapshot.rows(kind, scope, position.as_ref(), STEP)?;
-        let Some(last) = rows.last() else { return Ok(counts) };
-        position = Some(last.id.clone());
-        for row in &rows {
-            counts.total += 1;
-            let name = state.values(row).next().unwrap_or("unknown");
-            match counts.by_state.get_mut(name) {
-                Some(count) => *count += 1,
-                None => drop(counts.by_state.insert(name.to_owned(), 1)),
-            }
-        }
-    }
+    Ok(Counts { total, by_state })
 }

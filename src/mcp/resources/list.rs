@@ -10,12 +10,14 @@ use serde_json::json;
 
 use super::JSON;
 use crate::kinds::{self, KINDS, KindSpec};
-use crate::mcp::core::{Core, ListMode};
+use crate::mcp::core::Core;
 use crate::mcp::error::Fault;
+use crate::mcp::policy::ListMode;
 use crate::mcp::uri::Address;
 use crate::model::text::shown;
-use crate::model::{ResourceId, Row, Scope};
+use crate::model::{ResourceId, Scope};
 use crate::query::{Cursor, CursorError};
+use crate::store::{Head, Snapshot};
 
 /// Up to this many resources, the automatic mode lists them all.
 pub const FULL: u64 = 2000;
@@ -73,7 +75,7 @@ fn page(core: &Core, mode: ListMode, cursor: Option<&str>) -> Result<ListResourc
         let size = usize::try_from(PAGE.max(total.div_ceil(PAGES))).unwrap_or(usize::MAX);
         next = members(&snapshot, &kinds, after.as_ref(), size, &mut entries)?;
     } else if let Some(vpc) = kinds::by_slug("vpc") {
-        let rows = snapshot.rows(&vpc.kind(), None, None, VPCS)?;
+        let rows = snapshot.heads(&vpc.kind(), None, None, VPCS)?;
         entries.extend(rows.iter().map(|row| entry(vpc, row)));
     }
     let cursor = |after| Cursor { log: core.log(), question: QUESTION, after }.encode();
@@ -90,7 +92,7 @@ fn page(core: &Core, mode: ListMode, cursor: Option<&str>) -> Result<ListResourc
 
 /// Fills a page with the resources after `after`, and says after which to go on.
 fn members(
-    snapshot: &crate::store::Snapshot,
+    snapshot: &Snapshot,
     kinds: &[&'static KindSpec],
     after: Option<&ResourceId>,
     size: usize,
@@ -106,7 +108,7 @@ fn members(
     for kind in kinds.iter().skip(first) {
         let mut position = last.clone().filter(|last| last.kind.as_str() == kind.name);
         while left > 0 && bytes < BYTES {
-            let rows = snapshot.rows(&kind.kind(), None, position.as_ref(), left.min(1000))?;
+            let rows = snapshot.heads(&kind.kind(), None, position.as_ref(), left.min(1000))?;
             let Some(end) = rows.last() else { break };
             let mut previous = position.as_ref().map(|position| Arc::clone(&position.id));
             position = Some(end.id.clone());
@@ -169,9 +171,9 @@ fn collection(kind: &'static KindSpec, scope: &Scope, count: u64, complete: bool
         .with_annotations(Annotations::default().with_priority(0.8))
 }
 
-fn entry(kind: &'static KindSpec, row: &Row) -> Resource {
+fn entry(kind: &'static KindSpec, row: &Head) -> Resource {
     let resource = Resource::new(Address::of(kind, &row.id.id).to_string(), &*row.id.id).with_mime_type(JSON);
-    match row.fields.name.as_deref().map(|name| shown(name, 80)).filter(|name| !name.is_empty()) {
+    match row.name.as_deref().map(|name| shown(name, 80)).filter(|name| !name.is_empty()) {
         Some(name) => resource.with_title(name),
         None => resource,
     }

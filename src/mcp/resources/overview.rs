@@ -28,8 +28,8 @@ pub async fn summary(core: &Arc<Core>, uri: &str, writes: bool) -> Result<Conten
 /// How fresh each scope and kind is.
 ///
 /// # Errors
-/// None that the caller can meet; the signature is that of all reads.
-pub async fn freshness(core: &Arc<Core>, uri: &str) -> Result<Content, Fault> {
+/// When the store cannot be read.
+pub fn freshness(core: &Arc<Core>, uri: &str) -> Result<Content, Fault> {
     let now = core.now();
     let trouble = core.ingest.freshness().trouble();
     let scopes: Vec<Value> = core.scopes(KINDS).iter().map(|state| scope_freshness(core, state)).collect();
@@ -49,14 +49,13 @@ pub async fn freshness(core: &Arc<Core>, uri: &str) -> Result<Content, Fault> {
 /// # Errors
 /// When the store cannot be read.
 pub fn overview(core: &Core, uri: &str, writes: bool) -> Result<Value, Fault> {
-    let snapshot = core.snapshot()?;
-    let seq = snapshot.seq();
+    let seq = core.snapshot()?.seq();
     let mut scopes = Vec::new();
     let mut totals = serde_json::Map::new();
     for kind in KINDS {
         let mut total = 0;
         for state in core.scopes(&[kind]) {
-            let counted = counts(&snapshot, &kind.kind(), Some(&state.scope), Columns::of(kind).state())?;
+            let counted = counts(&core.store, &kind.kind(), Some(&state.scope), Columns::of(kind).state())?;
             total += counted.total;
             let mut entry = scope_freshness(core, &state);
             if let Value::Object(entry) = &mut entry {

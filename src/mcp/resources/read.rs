@@ -71,11 +71,9 @@ impl From<&Provisional> for Pending {
 pub async fn read(core: &Arc<Core>, address: &Address, uri: &str, writes: bool) -> Result<Content, Fault> {
     match address {
         Address::Summary => overview::summary(core, uri, writes).await,
-        Address::Freshness => overview::freshness(core, uri).await,
+        Address::Freshness => overview::freshness(core, uri),
         Address::Resource { kind, id } => resource(core, kind, &core.find(kind, id, None).await?, uri),
-        Address::Qualified { scope, kind, id } => {
-            resource(core, kind, &core.find(kind, id, Some(scope)).await?, uri)
-        }
+        Address::Qualified { scope, kind, id } => resource(core, kind, &core.find(kind, id, Some(scope)).await?, uri),
         Address::Collection { scope, kind } => collection(core, scope, kind, uri).await,
     }
 }
@@ -134,12 +132,7 @@ fn until_next(core: &Core, scope: &Scope, kind: &KindSpec) -> Duration {
     (swept.started + state.interval).since(core.now()).min(LONGEST)
 }
 
-async fn collection(
-    core: &Arc<Core>,
-    scope: &Scope,
-    kind: &'static KindSpec,
-    uri: &str,
-) -> Result<Content, Fault> {
+async fn collection(core: &Arc<Core>, scope: &Scope, kind: &'static KindSpec, uri: &str) -> Result<Content, Fault> {
     if core.ingest.freshness().of(scope, &kind.kind()).is_none() {
         core.anything(&[kind], Some(scope)).await?;
         let scopes = core.watched(kind);
@@ -151,9 +144,8 @@ async fn collection(
 }
 
 fn members(core: &Core, scope: &Scope, kind: &'static KindSpec, uri: &str) -> Result<Content, Fault> {
-    let snapshot = core.snapshot()?;
     let columns = Columns::of(kind);
-    let counted = counts(&snapshot, &kind.kind(), Some(scope), columns.state())?;
+    let counted = counts(&core.store, &kind.kind(), Some(scope), columns.state())?;
     let query = Query {
         kind: kind.kind(),
         scope: Some(scope.clone()),
@@ -161,9 +153,7 @@ fn members(core: &Core, scope: &Scope, kind: &'static KindSpec, uri: &str) -> Re
         limit: MEMBERS,
         cursor: None,
     };
-    let hits = search(&snapshot, core.log(), &query)?;
-    let seq = snapshot.seq();
-    drop(snapshot);
+    let hits = search(&core.store, &query)?;
     let rows: Vec<Value> = hits.rows.iter().map(|row| Value::Object(columns.row(row))).collect();
     let stale = core.stale(scope, kind);
     let incomplete = core.incomplete(&[kind]).into_iter().find(|incomplete| incomplete.scope == *scope);
@@ -173,7 +163,7 @@ fn members(core: &Core, scope: &Scope, kind: &'static KindSpec, uri: &str) -> Re
         json!({
             "tool": "search_inventory",
             "arguments": {"kind": kind.slug, "account": scope.account, "region": scope.region,
-                "limit": MEMBERS, "cursor": cursor},
+                "limit": MEMBERS, "cursor": cursor.encode()},
             "each": format!("ec2://inventory/{}/{}/{}/{{id}}", scope.account, scope.region, kind.slug),
         })
     });
@@ -183,7 +173,7 @@ fn members(core: &Core, scope: &Scope, kind: &'static KindSpec, uri: &str) -> Re
         "account": scope.account,
         "region": scope.region,
         "as_of": as_of,
-        "seq": seq,
+        "seq": hits.seq,
         "stale": stale,
         "incomplete": incomplete,
         "count": counted.total,

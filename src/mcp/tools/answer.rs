@@ -19,8 +19,7 @@ impl Answer {
     #[must_use]
     pub fn result(self) -> CallToolResult {
         let content = vec![ContentBlock::text(self.text)];
-        let mut result =
-            if self.failed { CallToolResult::error(content) } else { CallToolResult::success(content) };
+        let mut result = if self.failed { CallToolResult::error(content) } else { CallToolResult::success(content) };
         result.structured_content = Some(self.structured);
         result
     }

@@ -66,8 +66,13 @@ impl Arguments {
     /// [`ArgumentError::Unknown`] with the nearest name.
     pub fn new(tool: &ToolSpec, given: JsonObject) -> Result<Self, ArgumentError> {
         let schema = (tool.input)();
-        let known: Vec<&str> =
-            schema.get("properties").and_then(Value::as_object).into_iter().flat_map(|p| p.keys()).map(String::as_str).collect();
+        let known: Vec<&str> = schema
+            .get("properties")
+            .and_then(Value::as_object)
+            .into_iter()
+            .flat_map(|p| p.keys())
+            .map(String::as_str)
+            .collect();
         if let Some(name) = given.keys().find(|name| !known.contains(&name.as_str())) {
             return Err(ArgumentError::Unknown {
                 tool: tool.name,
@@ -123,9 +128,9 @@ impl Arguments {
             Value::String(text) => text.parse().ok(),
             _ => None,
         };
-        number.filter(|number| range.contains(number)).ok_or_else(|| {
-            self.form(name, &format!("a whole number from {} to {}", range.start(), range.end()), value)
-        })
+        number
+            .filter(|number| range.contains(number))
+            .ok_or_else(|| self.form(name, &format!("a whole number from {} to {}", range.start(), range.end()), value))
     }
 
     /// Several texts, or a single one; empty when absent.
@@ -151,7 +156,8 @@ impl Arguments {
             for id in self.texts(name)? {
                 let id = id.trim();
                 if !is_instance_id(id) {
-                    let expected = "instance ids such as i-0123456789abcdef0 (search_inventory finds ids by name or tag)";
+                    let expected =
+                        "instance ids such as i-0123456789abcdef0 (search_inventory finds ids by name or tag)";
                     return Err(self.form(name, expected, &Value::from(id)));
                 }
                 if !ids.iter().any(|known| known == id) {

@@ -1,7 +1,6 @@
 //! `create_snapshot`: every attached EBS volume of an instance, at one moment.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use futures::FutureExt;
@@ -11,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::answer::Answer;
 use super::power::MOST;
+use super::table::Text;
 use super::write_through::{Checked, Target, Verdict, check, dry_run, explain, failed, record, to_the_end};
 use super::{Call, Effect, ToolSpec, schema};
 use crate::aws::{Answer as AwsAnswer, CreateSnapshots, CreatedSnapshot};
@@ -51,7 +51,8 @@ struct Row {
 
 #[derive(Debug, Serialize)]
 struct Snapshot {
-    snapshot_id: String,
+    #[serde(rename = "snapshot_id")]
+    id: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     device: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -146,8 +147,12 @@ fn call(call: Call) -> BoxFuture<'static, Result<Answer, Fault>> {
 
 async fn run(core: &Core, ids: &[String], request: &Request) -> Result<(Vec<Row>, Option<Seq>), Fault> {
     let Checked { targets, problems, mut seq } = check(core, ids).await?;
-    let problems = problems.into_iter().map(|(instance_id, verdict, message)| {
-        Row { instance_id, verdict, snapshots: Vec::new(), action: None, message: Some(message) }
+    let problems = problems.into_iter().map(|(instance_id, verdict, message)| Row {
+        instance_id,
+        verdict,
+        snapshots: Vec::new(),
+        action: None,
+        message: Some(message),
     });
     let mut rows: Vec<Row> = problems.collect();
     for target in targets {
@@ -244,7 +249,7 @@ fn devices(target: &Target) -> BTreeMap<String, String> {
 fn by_device(snapshot: CreatedSnapshot, devices: &BTreeMap<String, String>) -> Snapshot {
     Snapshot {
         device: snapshot.volume_id.as_ref().and_then(|volume| devices.get(volume)).map(|device| shown(device, 60)),
-        snapshot_id: snapshot.snapshot_id,
+        id: snapshot.snapshot_id,
         volume_id: snapshot.volume_id,
         state: snapshot.state,
         size_gib: snapshot.volume_size,
@@ -255,32 +260,31 @@ fn by_device(snapshot: CreatedSnapshot, devices: &BTreeMap<String, String>) -> S
 fn answer(rows: &[Row], seq: Option<Seq>, dry_run: bool) -> Answer {
     let good = rows.iter().filter(|row| row.verdict.is_good()).count();
     let snapshots: usize = rows.iter().map(|row| row.snapshots.len()).sum();
-    let mut text = if dry_run {
+    let mut text = Text::new(if dry_run {
         format!("Dry run: snapshots of {good} of {} instances would be allowed.", rows.len())
     } else {
         format!("{snapshots} snapshots begun for {good} of {} instances; they complete in the background.", rows.len())
-    };
+    });
     for row in rows {
-        let _ = write!(text, "\n{}:", row.instance_id);
+        text.add(format_args!("\n{}:", row.instance_id));
         if let Some(message) = &row.message {
-            let _ = write!(text, " {message}");
+            text.add(format_args!(" {message}"));
         }
         for snapshot in &row.snapshots {
             let part = |part: &Option<String>| part.clone().unwrap_or_else(|| "?".to_owned());
-            let _ = write!(
-                text,
+            text.add(format_args!(
                 "\n  {} | {} | {} | {}",
                 part(&snapshot.device),
                 part(&snapshot.volume_id),
-                snapshot.snapshot_id,
+                snapshot.id,
                 part(&snapshot.state)
-            );
+            ));
         }
     }
     let mut structured = json!({"results": rows, "dry_run": dry_run});
     if let (Some(seq), Value::Object(fields)) = (seq, &mut structured) {
         fields.insert("seq".to_owned(), json!(seq));
-        let _ = write!(text, "\nRecorded at seq {seq}.");
+        text.add(format_args!("\nRecorded at seq {seq}."));
     }
-    Answer { text, structured, failed: good == 0 }
+    Answer { text: text.into(), structured, failed: good == 0 }
 }

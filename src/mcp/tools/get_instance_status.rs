@@ -1,6 +1,5 @@
 //! `get_instance_status`: is it up, and is it well.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use futures::FutureExt;
@@ -9,7 +8,8 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::answer::Answer;
-use super::{BUDGET, Call, Effect, ToolSpec, schema, table};
+use super::table::{self, Text};
+use super::{BUDGET, Call, Effect, ToolSpec, schema};
 use crate::kinds::INSTANCE;
 use crate::mcp::core::Core;
 use crate::mcp::error::Fault;
@@ -220,7 +220,8 @@ fn known(core: &Core, found: &Found) -> Result<Known, Fault> {
 
 fn check(document: &Document, path: &str) -> Option<Check> {
     let status = document.text(&format!("{path}.Status"))?.to_owned();
-    let details = items(document, &format!("{path}.Details")).map(|detail| Detail {
+    let path = format!("{path}.Details");
+    let details = items(document, &path).map(|detail| Detail {
         name: field(detail, "Name").unwrap_or_default(),
         status: field(detail, "Status").unwrap_or_default(),
         impaired_since: field(detail, "ImpairedSince"),
@@ -257,7 +258,7 @@ fn field(value: &Field, name: &str) -> Option<String> {
 }
 
 fn answer(rows: &[Row], seq: Seq) -> Answer {
-    let mut text = String::from(HEADER);
+    let mut text = Text::new(HEADER);
     let (mut data, mut shown_rows) = (200, Vec::new());
     for row in rows {
         let lines = lines(row);
@@ -266,16 +267,16 @@ fn answer(rows: &[Row], seq: Seq) -> Answer {
         if !shown_rows.is_empty() && (data > BUDGET || text.len() + lines.len() > BUDGET) {
             break;
         }
-        text.push_str(&lines);
+        text.add(lines);
         shown_rows.push(value);
     }
     let left: Vec<&str> = rows.iter().skip(shown_rows.len()).map(|row| row.instance_id.as_str()).collect();
     let mut structured = json!({"instances": shown_rows, "seq": seq});
     if let (false, Value::Object(fields)) = (left.is_empty(), &mut structured) {
-        let _ = write!(text, "\nNot shown for size, ask again with these: {}", left.join(", "));
+        text.add(format_args!("\nNot shown for size, ask again with these: {}", left.join(", ")));
         fields.insert("not_shown".to_owned(), json!(left));
     }
-    Answer { text, structured, failed: rows.iter().all(|row| row.known.is_none()) }
+    Answer { text: text.into(), structured, failed: rows.iter().all(|row| row.known.is_none()) }
 }
 
 const HEADER: &str =
@@ -301,25 +302,25 @@ fn lines(row: &Row) -> String {
         text(&known.monitoring),
         known.as_of.to_string(),
     ];
-    let mut out = format!("\n{}", table::line(cells.iter().map(String::as_str)));
+    let mut out = Text::new(format!("\n{}", table::line(cells.iter().map(String::as_str))));
     let checks =
         [("system", &known.system_status), ("instance", &known.instance_status), ("ebs", &known.attached_ebs_status)];
     for (name, check) in checks {
         for detail in check.iter().flat_map(|check| &check.details) {
             let since = detail.impaired_since.as_ref().map_or_else(String::new, |since| format!(" since {since}"));
-            let _ = write!(out, "\n  {name} check {}: {}{since}", detail.name, detail.status);
+            out.add(format_args!("\n  {name} check {}: {}{since}", detail.name, detail.status));
         }
     }
     for Event { code, description, not_before, not_after } in &known.events {
-        let _ = write!(out, "\n  scheduled: {code} {}", description.as_deref().unwrap_or_default());
+        out.add(format_args!("\n  scheduled: {code} {}", description.as_deref().unwrap_or_default()));
         for (word, time) in [("from", not_before), ("to", not_after)] {
             if let Some(time) = time {
-                let _ = write!(out, " {word} {time}");
+                out.add(format_args!(" {word} {time}"));
             }
         }
     }
     if let Some(stale) = &known.stale {
-        let _ = write!(out, "\n  stale: {stale}");
+        out.add(format_args!("\n  stale: {stale}"));
     }
-    out
+    out.into()
 }

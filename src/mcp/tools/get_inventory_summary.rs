@@ -1,13 +1,12 @@
 //! `get_inventory_summary`: how much there is, how fresh it is, what is failing.
 
-use std::fmt::Write as _;
-
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use serde_json::{Value, json};
 
 use super::answer::Answer;
-use super::{Call, Effect, ToolSpec, schema, table};
+use super::table::{self, Text};
+use super::{Call, Effect, ToolSpec, schema};
 use crate::mcp::error::Fault;
 use crate::mcp::resources::overview::overview;
 use crate::mcp::uri::Address;
@@ -87,31 +86,31 @@ fn text(body: &Value) -> String {
         Some(Value::Null) | None => String::new(),
         Some(other) => other.to_string(),
     };
-    let mut out = format!("EC2 inventory at {}, seq {}\n", get(body, "now"), get(body, "seq"));
+    let mut out = Text::new(format!("EC2 inventory at {}, seq {}\n", get(body, "now"), get(body, "seq")));
     if let Some(trouble) = body.get("trouble") {
-        let _ = writeln!(out, "Trouble: {}. {}", get(trouble, "what"), get(trouble, "fix"));
+        out.add(format_args!("Trouble: {}. {}\n", get(trouble, "what"), get(trouble, "fix")));
     }
     let scopes = body.get("scopes").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     if scopes.is_empty() {
-        let _ = writeln!(out, "Nothing swept yet in {}", get(body, "watched_regions"));
+        out.add(format_args!("Nothing swept yet in {}\n", get(body, "watched_regions")));
     } else {
-        out.push_str("kind | account | region | count | by state | as of | sweep\n");
+        out.add("kind | account | region | count | by state | as of | sweep\n");
     }
     for scope in scopes {
         let names = ["kind", "account", "region", "count", "by_state", "as_of", "sweep"];
         let cells = names.map(|name| get(scope, name).replace(['{', '}', '"'], ""));
-        out.push_str(&table::line(cells.iter().map(String::as_str)));
-        out.push('\n');
+        out.add(table::line(cells.iter().map(String::as_str)));
+        out.add("\n");
         if let Some(stale) = scope.get("stale") {
-            let _ = writeln!(out, "  stale: {}", get(stale, "why"));
+            out.add(format_args!("  stale: {}\n", get(stale, "why")));
         }
         if let Some(failure) = scope.get("failure") {
-            let _ = writeln!(out, "  failing: {}. {}", get(failure, "what"), get(failure, "fix"));
+            out.add(format_args!("  failing: {}. {}\n", get(failure, "what"), get(failure, "fix")));
         }
     }
     match body.get("writes").map(|writes| get(writes, "enable")) {
-        Some(enable) if !enable.is_empty() => out.push_str(&format!("Writes are off: {enable}.")),
-        _ => out.push_str("Writes are on."),
+        Some(enable) if !enable.is_empty() => out.add(format_args!("Writes are off: {enable}.")),
+        _ => out.add("Writes are on."),
     }
-    out
+    out.into()
 }

@@ -1,7 +1,5 @@
 //! `get_resource`: one resource in full, for the many clients whose models cannot read MCP resources themselves.
 
-use std::fmt::Write as _;
-
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use serde_json::{Map, Value, json};
@@ -9,6 +7,7 @@ use serde_json::{Map, Value, json};
 use super::answer::Answer;
 use super::arguments::Arguments;
 use super::search_inventory::kind;
+use super::table::Text;
 use super::{BUDGET, Call, Effect, ToolSpec, schema};
 use crate::kinds::KindSpec;
 use crate::mcp::core::Core;
@@ -84,9 +83,9 @@ fn named(arguments: &Arguments) -> Result<(&'static KindSpec, String, Option<Sco
         return match Address::parse(uri)? {
             Address::Resource { kind, id } => Ok((kind, id, None)),
             Address::Qualified { scope, kind, id } => Ok((kind, id, Some(scope))),
-            Address::Summary | Address::Freshness => {
-                Err(arguments.form("uri", "one resource's URI: for this one call get_inventory_summary", &json!(uri)).into())
-            }
+            Address::Summary | Address::Freshness => Err(arguments
+                .form("uri", "one resource's URI: for this one call get_inventory_summary", &json!(uri))
+                .into()),
             Address::Collection { .. } => {
                 Err(arguments.form("uri", "one resource's URI: for many call search_inventory", &json!(uri)).into())
             }
@@ -105,8 +104,11 @@ fn shown_as(core: &Core, kind: &'static KindSpec, found: &Found, paths: &[String
     }
     let omitted = prune(&mut parts);
     let as_of = core.ingest.freshness().as_of(id, current);
-    let provisional: Vec<String> =
-        current.provisional.iter().filter_map(|p| serde_json::to_value(p.group).ok()?.as_str().map(str::to_owned)).collect();
+    let provisional: Vec<String> = current
+        .provisional
+        .iter()
+        .filter_map(|p| serde_json::to_value(p.group).ok()?.as_str().map(str::to_owned))
+        .collect();
     let mut structured = Map::new();
     let mut put = |name: &str, value: Value| drop(structured.insert(name.to_owned(), value));
     put("uri", json!(Address::of(kind, &id.id).to_string()));
@@ -121,12 +123,12 @@ fn shown_as(core: &Core, kind: &'static KindSpec, found: &Found, paths: &[String
     if let Some(stale) = &stale {
         put("stale", json!(stale));
     }
-    let mut text = format!("{} {} in {}; as of {as_of}", kind.title, id.id, id.scope());
+    let mut text = Text::new(format!("{} {} in {}; as of {as_of}", kind.title, id.id, id.scope()));
     if let Some(stale) = &stale {
-        let _ = write!(text, "\nStale: {}", stale.why);
+        text.add(format_args!("\nStale: {}", stale.why));
     }
     if !provisional.is_empty() {
-        let _ = write!(text, "\nReported by AWS, not yet confirmed by a describe: {}", provisional.join(", "));
+        text.add(format_args!("\nReported by AWS, not yet confirmed by a describe: {}", provisional.join(", ")));
     }
     for (name, part) in &parts {
         let prefix = if *name == "document" { "" } else { "status: " };
@@ -135,13 +137,13 @@ fn shown_as(core: &Core, kind: &'static KindSpec, found: &Found, paths: &[String
         }
     }
     if !omitted.is_empty() {
-        let _ = write!(text, "\nLeft out for their size, ask for them with `paths`: {}", omitted.join(", "));
+        text.add(format_args!("\nLeft out for their size, ask for them with `paths`: {}", omitted.join(", ")));
         put("omitted", json!(omitted));
     }
     for (name, part) in parts {
         put(name, Value::Object(part));
     }
-    Ok(Answer { text, structured: Value::Object(structured), failed: false })
+    Ok(Answer { text: text.into(), structured: Value::Object(structured), failed: false })
 }
 
 fn selected(document: &Document, paths: &[String]) -> Map<String, Value> {
@@ -172,11 +174,11 @@ fn prune(parts: &mut [(&'static str, Map<String, Value>)]) -> Vec<String> {
 }
 
 /// A line for each scalar, with lists as JSON.
-fn flatten(path: &str, value: &Value, out: &mut String) {
+fn flatten(path: &str, value: &Value, out: &mut Text) {
     match value {
         Value::Object(fields) => fields.iter().for_each(|(name, value)| flatten(&format!("{path}.{name}"), value, out)),
-        Value::String(text) => drop(write!(out, "\n{path}: {}", shown(text, 2000))),
+        Value::String(text) => out.add(format_args!("\n{path}: {}", shown(text, 2000))),
         Value::Array(list) if list.is_empty() => {}
-        other => drop(write!(out, "\n{path}: {}", shown(&other.to_string(), BUDGET))),
+        other => out.add(format_args!("\n{path}: {}", shown(&other.to_string(), BUDGET))),
     }
 }

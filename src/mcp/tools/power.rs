@@ -1,15 +1,15 @@
 //! Starting and stopping instances: what `start_instance` and `stop_instance` share.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::answer::Answer;
+use super::table::{self, Text};
 use super::write_through::{Checked, Target, Verdict, check, dry_run, explain, failed, record, to_the_end};
-use super::{Call, schema, table};
+use super::{Call, schema};
 use crate::aws::{Answer as AwsAnswer, AwsError, StateChange};
 use crate::mcp::core::Core;
 use crate::mcp::error::Fault;
@@ -95,7 +95,9 @@ impl Power {
         match (self, state) {
             (_, "terminated" | "shutting-down") => " It is terminated or about to be: that cannot be undone.",
             (Power::Start, "stopping") => " It is still stopping: start it once get_instance_status shows `stopped`.",
-            (Power::Stop { .. }, "pending") => " It is still starting: stop it once get_instance_status shows `running`.",
+            (Power::Stop { .. }, "pending") => {
+                " It is still starting: stop it once get_instance_status shows `running`."
+            }
             _ => "",
         }
     }
@@ -287,26 +289,31 @@ impl Report {
             Power::Stop { .. } => ("stop", "stopping; it usually takes under a minute, longer for large memory"),
         };
         let good = self.rows.iter().filter(|row| row.verdict.is_good()).count();
-        let mut text = match (dry_run, good, self.rows.len()) {
+        let mut text = Text::new(match (dry_run, good, self.rows.len()) {
             (true, good, all) => format!("Dry run of {verb}: {good} of {all} would be allowed or are so already."),
             (false, good, all) => format!("{verb}: {good} of {all} accepted or so already."),
-        };
-        text.push_str("\ninstance | verdict | before | now | message");
+        });
+        text.add("\ninstance | verdict | before | now | message");
         for row in &self.rows {
             let verdict = serde_json::to_value(row.verdict).ok().and_then(|v| v.as_str().map(str::to_owned));
             let state = |state: &Option<String>| state.clone().unwrap_or_default();
-            let cells = [row.instance_id.clone(), verdict.unwrap_or_default(), state(&row.previous_state), state(&row.current_state)];
-            let _ = write!(text, "\n{}", table::line(cells.iter().map(String::as_str)));
-            let _ = write!(text, " | {}", row.message.as_deref().unwrap_or("-"));
+            let cells = [
+                row.instance_id.clone(),
+                verdict.unwrap_or_default(),
+                state(&row.previous_state),
+                state(&row.current_state),
+            ];
+            text.add(format_args!("\n{}", table::line(cells.iter().map(String::as_str))));
+            text.add(format_args!(" | {}", row.message.as_deref().unwrap_or("-")));
         }
         if self.rows.iter().any(|row| row.verdict == Verdict::Done) {
-            let _ = write!(text, "\nNow {way}. get_instance_status tells how far it is.");
+            text.add(format_args!("\nNow {way}. get_instance_status tells how far it is."));
         }
         let mut structured = json!({"results": self.rows, "dry_run": dry_run, "actions": self.actions});
         if let (Some(seq), Value::Object(fields)) = (self.seq, &mut structured) {
             fields.insert("seq".to_owned(), json!(seq));
-            let _ = write!(text, " Recorded at seq {seq}.");
+            text.add(format_args!(" Recorded at seq {seq}."));
         }
-        Answer { text, structured, failed: good == 0 }
+        Answer { text: text.into(), structured, failed: good == 0 }
     }
 }

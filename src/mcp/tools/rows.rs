@@ -3,11 +3,10 @@
 use serde_json::{Map, Value, json};
 
 use super::table;
-use crate::kinds::{Filter, KindSpec};
+use crate::kinds::KindSpec;
 use crate::mcp::uri::Address;
 use crate::model::Row;
 use crate::model::text::shown;
-use crate::query::filter::Place;
 use crate::query::{Field, Fields};
 
 /// AWS's filter names with the shorter names of the columns that show them, in the order of columns. A kind shows those
@@ -42,24 +41,14 @@ pub struct Columns {
 
 #[derive(Clone, Debug)]
 enum Source {
-    At(Place),
+    Facet(u16),
     Tag(String),
-}
-
-/// Where rows hold what `filter` matches.
-#[must_use]
-pub fn place(filter: &Filter) -> Place {
-    match filter.number {
-        Filter::ID => Place::Id,
-        Filter::OWNER => Place::Owner,
-        number => Place::Facet(number),
-    }
 }
 
 /// What `kind` can be filtered on.
 #[must_use]
 pub fn fields(kind: &'static KindSpec) -> Fields {
-    let known = kind.filters.iter().map(|filter| Field { name: filter.name, place: place(filter) });
+    let known = kind.filters.iter().map(|filter| Field { number: filter.number, name: filter.name });
     Fields { kind: kind.slug, known: known.collect() }
 }
 
@@ -68,8 +57,8 @@ impl Columns {
     #[must_use]
     pub fn of(kind: &'static KindSpec) -> Self {
         let shown = SHOWN.iter().filter_map(|(name, column)| {
-            let place = place(kind.filter(name)?);
-            (place != Place::Id).then(|| ((*column).to_owned(), Source::At(place)))
+            let filter = kind.filter(name)?;
+            (filter.paths != [kind.id_field]).then(|| ((*column).to_owned(), Source::Facet(filter.number)))
         });
         Columns { kind, shown: shown.collect() }
     }
@@ -84,17 +73,17 @@ impl Columns {
             let column = default.shown.iter().find(|(column, _)| column == name).map(|(_, source)| source.clone());
             let source = column
                 .or_else(|| name.strip_prefix("tag:").map(|key| Source::Tag(key.to_owned())))
-                .or_else(|| kind.filter(name).map(|filter| Source::At(place(filter))));
+                .or_else(|| kind.filter(name).map(|filter| Source::Facet(filter.number)));
             source.map(|source| ((*name).to_owned(), source)).ok_or(*name)
         });
         Ok(Columns { kind, shown: shown.collect::<Result<_, _>>()? })
     }
 
-    /// Where rows hold the name of the state; `None` for kinds without states.
+    /// The number of the filter that holds the name of the state; `None` for kinds without states.
     #[must_use]
-    pub fn state(&self) -> Option<Place> {
+    pub fn state(&self) -> Option<u16> {
         let path = self.kind.state_path?;
-        self.kind.filters.iter().find(|filter| filter.paths == [path]).map(place)
+        self.kind.filters.iter().find(|filter| filter.paths == [path]).map(|filter| filter.number)
     }
 
     /// The names of the columns that [`Columns::line`] prints.
@@ -139,7 +128,10 @@ impl Columns {
 
 fn value(source: &Source, row: &Row) -> String {
     match source {
-        Source::At(place) => place.values(row).collect::<Vec<_>>().join(","),
+        Source::Facet(wanted) => {
+            let values = row.fields.facets.iter().filter(|(number, _)| number == wanted);
+            values.map(|(_, value)| value.as_str()).collect::<Vec<_>>().join(",")
+        }
         Source::Tag(wanted) => {
             let tag = row.fields.tags.iter().find(|(key, _)| key == wanted);
             tag.map(|(_, value)| value.clone()).unwrap_or_default()

@@ -7,13 +7,20 @@ use crate::kinds::KINDS;
 /// An object with these properties.
 #[must_use]
 pub fn object(required: &[&str], properties: Value) -> Value {
-    json!({"type": "object", "properties": properties, "required": required})
+    with(json!({"type": "object", "required": required}), "properties", properties)
 }
 
 /// An object without required properties.
 #[must_use]
 pub fn optional(properties: Value) -> Value {
-    json!({"type": "object", "properties": properties})
+    with(json!({"type": "object"}), "properties", properties)
+}
+
+fn with(mut schema: Value, name: &str, value: Value) -> Value {
+    if let Value::Object(fields) = &mut schema {
+        fields.insert(name.to_owned(), value);
+    }
+    schema
 }
 
 /// A text.
@@ -37,7 +44,7 @@ pub fn count(description: &str) -> Value {
 /// Several of `items`.
 #[must_use]
 pub fn list(items: Value, description: &str) -> Value {
-    json!({"type": "array", "items": items, "description": description})
+    with(json!({"type": "array", "description": description}), "items", items)
 }
 
 /// The kinds there are, by slug.
@@ -79,7 +86,10 @@ pub fn incomplete() -> Value {
             "trouble": text("What keeps the sweep from completing, and the fix."),
         }),
     );
-    list(each, "Scopes whose first sweep is not complete: totals are lower bounds, and what is absent may only be unseen.")
+    list(
+        each,
+        "Scopes whose first sweep is not complete: totals are lower bounds, and what is absent may only be unseen.",
+    )
 }
 
 /// Why an answer may be out of date.

@@ -1,7 +1,5 @@
 //! `search_inventory`: the way to find anything.
 
-use std::sync::Arc;
-
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use serde_json::{Map, Value, json};
@@ -158,17 +156,15 @@ fn scope(core: &Core, arguments: &Arguments, kind: &'static KindSpec) -> Result<
 }
 
 fn found(core: &Core, kind: &'static KindSpec, columns: &Columns, query: &Query) -> Result<Answer, Fault> {
-    let snapshot = core.snapshot()?;
-    let mut hits = search(&snapshot, core.log(), query)?;
-    let seq = snapshot.seq();
-    drop(snapshot);
-    let about = About::new(core, kind, query.scope.as_ref(), seq);
+    let mut hits = search(&core.store, query)?;
+    let about = About::new(core, kind, query.scope.as_ref(), hits.seq);
     let (lines, rows) = fit(&mut hits, columns);
     let mut text = about.headline(kind, &hits, rows.len());
     if !lines.is_empty() {
         text = format!("{text}\n{}\n{}", columns.header(), lines.join("\n"));
     }
-    if let Some(cursor) = &hits.next {
+    let next = hits.next.as_ref().map(crate::query::Cursor::encode);
+    if let Some(cursor) = &next {
         text = format!("{text}\nMore: repeat with cursor {cursor}, or narrow the filters.");
     }
     let mut structured = Map::new();
@@ -176,7 +172,7 @@ fn found(core: &Core, kind: &'static KindSpec, columns: &Columns, query: &Query)
     structured.insert("total".to_owned(), json!(hits.total));
     structured.insert("at_least".to_owned(), json!(!about.incomplete.is_empty()));
     structured.insert("rows".to_owned(), json!(rows));
-    if let Some(cursor) = hits.next {
+    if let Some(cursor) = next {
         structured.insert("next_cursor".to_owned(), json!(cursor));
     }
     structured.extend(about.fields());

@@ -94,7 +94,7 @@ pub fn dry_run() -> Value {
 /// When the inventory cannot be read or what was seen cannot be recorded. What AWS refuses is among the problems.
 pub async fn check(core: &Core, ids: &[String]) -> Result<Checked, Fault> {
     let mut checked = Checked::default();
-    let (known, unknown) = placed(core, ids)?;
+    let Placed { known, unknown } = placed(core, ids)?;
     let mut observations = Vec::new();
     for (scope, ids) in known {
         look(core, &scope, ids, &mut checked, &mut observations).await;
@@ -110,18 +110,24 @@ pub async fn check(core: &Core, ids: &[String]) -> Result<Checked, Fault> {
     Ok(checked)
 }
 
-/// The scope of each id that the inventory holds, and the ids that it does not.
-fn placed(core: &Core, ids: &[String]) -> Result<(BTreeMap<Scope, Vec<String>>, Vec<String>), Fault> {
+/// Ids by the scope in which the inventory holds them, and those that it does not hold.
+#[derive(Default)]
+struct Placed {
+    known: BTreeMap<Scope, Vec<String>>,
+    unknown: Vec<String>,
+}
+
+fn placed(core: &Core, ids: &[String]) -> Result<Placed, Fault> {
     let snapshot = core.snapshot()?;
-    let (mut known, mut unknown) = (BTreeMap::<Scope, Vec<String>>::new(), Vec::new());
+    let mut placed = Placed::default();
     for id in ids {
         let copies = snapshot.copies(&INSTANCE.kind(), id)?;
         match copies.iter().max_by_key(|row| row.seen) {
-            Some(row) => known.entry(row.id.scope()).or_default().push(id.clone()),
-            None => unknown.push(id.clone()),
+            Some(row) => placed.known.entry(row.id.scope()).or_default().push(id.clone()),
+            None => placed.unknown.push(id.clone()),
         }
     }
-    Ok((known, unknown))
+    Ok(placed)
 }
 
 /// Asks every watched region for ids that the inventory does not hold.
@@ -134,7 +140,8 @@ async fn search(
     let mut scopes: Vec<Scope> = core.scopes(&[INSTANCE]).into_iter().map(|state| state.scope).collect();
     if scopes.is_empty() {
         let account = core.aws.identify().await?;
-        scopes = core.regions().iter().map(|region| Scope { account: account.clone(), region: region.clone() }).collect();
+        scopes =
+            core.regions().iter().map(|region| Scope { account: account.clone(), region: region.clone() }).collect();
     }
     for scope in &scopes {
         let last = scopes.last() == Some(scope);
@@ -166,7 +173,12 @@ async fn look(
                     let document = Arc::new(item.document);
                     ids.retain(|asked| *asked != item.id);
                     let seen = Seen::Described(Arc::clone(&document));
-                    observations.push(Observation { source: Source::Refresh, at: listed.sent_at, id: id.clone(), seen });
+                    observations.push(Observation {
+                        source: Source::Refresh,
+                        at: listed.sent_at,
+                        id: id.clone(),
+                        seen,
+                    });
                     checked.targets.push(Target { id, document });
                 }
                 // AWS answered without them: it does not know them.
@@ -239,7 +251,8 @@ pub async fn record(
     match core.ingest.finish(action, outcome, observations).await {
         Ok(seq) => (Some(seq), None),
         Err(error) => {
-            let remark = format!("AWS answered, but the answer could not be recorded ({error}): the next sweep shows it");
+            let remark =
+                format!("AWS answered, but the answer could not be recorded ({error}): the next sweep shows it");
             (None, Some(remark))
         }
     }

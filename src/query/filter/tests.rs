@@ -1,39 +1,24 @@
-use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::model::{AccountId, Kind, Region, ResourceId, RowFields, Seq, Timestamp};
+use crate::model::RowFields;
 
 fn fields() -> Fields {
-    let known = [
-        ("instance-id", Place::Id),
-        ("owner-id", Place::Owner),
-        ("instance-state-name", Place::Facet(2)),
-        ("instance-type", Place::Facet(3)),
-        ("vpc-id", Place::Facet(4)),
-    ];
-    Fields { kind: "instance", known: known.map(|(name, place)| Field { name, place }).to_vec() }
+    let known = [(0, "instance-id"), (1, "owner-id"), (2, "instance-state-name"), (3, "instance-type"), (4, "vpc-id")];
+    Fields { kind: "instance", known: known.map(|(number, name)| Field { number, name }).to_vec() }
 }
 
-fn row() -> Row {
-    let (account, region) = (AccountId::new("123456789012"), Region::new("eu-central-1"));
-    Row {
-        id: ResourceId { kind: Kind::new("AWS::EC2::Instance"), id: "i-1".into(), account, region },
-        fields: RowFields {
-            name: Some("web-1".into()),
-            owner: Some("123456789012".into()),
-            facets: vec![(2, "running".into()), (3, "t3.micro".into()), (4, "vpc-1".into())],
-            tags: vec![("Name".into(), "web-1".into()), ("Cost*Centre".into(), "a*b".into())],
-        },
-        digest: 0,
-        provisional: false,
-        seen: Timestamp::EPOCH,
-        changed: Seq(1),
+fn row() -> RowFields {
+    RowFields {
+        name: Some("web-1".into()),
+        owner: Some("123456789012".into()),
+        facets: vec![(0, "i-1".into()), (2, "running".into()), (3, "t3.micro".into()), (4, "vpc-1".into())],
+        tags: vec![("Name".into(), "web-1".into()), ("Cost*Centre".into(), "a*b".into())],
     }
 }
 
 fn matches(given: impl Into<Value>) -> bool {
-    Filters::parse(&given.into(), &fields()).unwrap().matches(&row())
+    Filters::parse(&given.into(), &fields()).unwrap().matcher().matches(&row())
 }
 
 #[test]
@@ -44,12 +29,6 @@ fn values_are_alternatives_and_filters_narrow() {
         {"Name": "instance-type", "Values": ["m5.large"]}
     ])));
     assert!(matches(Value::Null));
-}
-
-#[test]
-fn ids_and_owners_match_though_rows_store_them_elsewhere() {
-    assert!(matches(json!({"instance-id": ["i-?"], "owner-id": ["123456789012"]})));
-    assert!(!matches(json!({"instance-id": ["i-2"]})));
 }
 
 #[test]
@@ -105,14 +84,4 @@ fn hashes_tell_filters_apart() {
     assert_ne!(hash(json!({"vpc-id": ["a"]})), hash(json!({"vpc-id": ["b"]})));
     assert_ne!(hash(json!({"vpc-id": ["ab"]})), hash(json!({"vpc-id": ["a", "b"]})));
     assert_ne!(hash(Value::Null), hash(json!({"vpc-id": ["a"]})));
-}
-
-proptest! {
-    #[test]
-    fn a_value_escaped_in_full_matches_exactly_itself(value in "\\PC{0,12}") {
-        let escaped: String = value.chars().flat_map(|c| ['\\', c]).collect();
-        prop_assert!(Pattern::new(&escaped).matches(&value));
-        let longer = format!("{}x", value);
-        prop_assert!(!Pattern::new(&escaped).matches(&longer));
-    }
 }
