@@ -161,7 +161,7 @@ impl KindSpec {
         let mut facets: Vec<(u16, String)> = Vec::with_capacity(self.filters.len());
         for filter in self.filters {
             let first = facets.len();
-            for value in filter.paths.iter().flat_map(|path| document.scalars(path)) {
+            for value in filter.paths.iter().flat_map(|path| document.scalars(path)).filter(|value| !value.is_empty()) {
                 if !facets.iter().skip(first).any(|(_, known)| *known == value) {
                     facets.push((filter.number, value));
                 }
