@@ -28,7 +28,7 @@ pub const ACTIONS: &[ActionSpec] = &[
 ];
 
 /// The tag that names whoever made a snapshot, and its value here.
-pub const CREATED_BY: (&str, &str) = ("created-by", "muster");
+pub const CREATED_BY: (&str, &str) = ("muster:created-by", "muster");
 /// The tag that holds the [`ActionId`] a snapshot was made by: after a lost answer it tells whether the call happened.
 pub const ACTION_TAG: &str = "muster:action";
 
@@ -162,7 +162,7 @@ impl Aws {
     }
 
     async fn admitted(&self, region: &Region, action: &'static str, instances: usize) -> Result<Clients, AwsError> {
-        let clients = self.clients(region, action)?.clone();
+        let clients = self.clients(region, action).await?;
         self.0.limiter.admit(region, action, Priority::Tool, instances).await;
         Ok(clients)
     }
