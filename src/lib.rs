@@ -1,3 +1,7 @@
 //! Muster keeps a truthful local copy of an AWS account's EC2 inventory and serves it over the Model Context Protocol.
 
+pub mod app;
+pub mod cli;
+pub mod config;
 pub mod model;
+pub mod telemetry;
