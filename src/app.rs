@@ -2,6 +2,7 @@
 //!
 //! One server owns a data directory: it holds [`lock`], listens on [`socket`], and greets each client with [`hello`].
 
+pub mod attach;
 pub mod data_dir;
 pub mod hello;
 pub mod lock;
