@@ -173,7 +173,7 @@ mod tests {
         let scope =
             |account: &str, region: &str| Scope { account: AccountId::new(account), region: Region::new(region) };
         let kind = |name: &str| Kind::new(name);
-        let mut ids = vec![
+        let mut ids = [
             ResourceId::new(&scope("2", "a"), &kind("Vpc"), "x"),
             ResourceId::new(&scope("1", "b"), &kind("Instance"), "y"),
             ResourceId::new(&scope("2", "a"), &kind("Instance"), "x"),

@@ -1,0 +1,244 @@
+//! How fresh the copy is, scope by scope and kind by kind. Not event-sourced: an unchanged sweep writes nothing.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::RwLock;
+use serde::Serialize;
+use tokio::sync::watch;
+
+use crate::model::{Current, Kind, ResourceId, Scope, Timestamp};
+use crate::reconcile::absence::Candidates;
+use crate::store::Watermark;
+
+/// Something that keeps a scope, or all of AWS, from being seen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Trouble {
+    /// The class of the error, such as `denied`.
+    pub class: &'static str,
+    /// What happened to what.
+    pub what: String,
+    /// What to do about it.
+    pub fix: String,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// A sweep that ended complete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Swept {
+    /// When its first request was sent.
+    pub started: Timestamp,
+    /// When its last answer arrived.
+    pub ended: Timestamp,
+}
+
+/// The state of one (scope, kind).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ScopeFreshness {
+    /// Which scope.
+    pub scope: Scope,
+    /// Which kind.
+    pub kind: Kind,
+    /// From one sweep's start to the next one's.
+    pub interval: Duration,
+    /// The last complete sweep, of this process or an earlier one.
+    pub complete: Option<Swept>,
+    /// Whether a sweep completed since this process started.
+    pub swept_now: bool,
+    /// When the running sweep started.
+    pub running_since: Option<Timestamp>,
+    /// How many resources the running or last sweep has shown.
+    pub seen: u64,
+    /// What the last attempt failed with, until one succeeds.
+    pub trouble: Option<Trouble>,
+    /// Resources that the last complete sweep lacked, and that are not proved gone.
+    pub missing: u64,
+}
+
+impl ScopeFreshness {
+    /// Why answers from this scope may be out of date at `now`; `None` while they are fresh.
+    ///
+    /// Stale means: the last complete sweep started longer ago than one interval and twice its own duration.
+    #[must_use]
+    pub fn stale(&self, now: Timestamp) -> Option<String> {
+        let Some(complete) = self.complete else {
+            return Some(match &self.trouble {
+                Some(trouble) => format!("never swept: {}", trouble.what),
+                None => format!("first sweep under way, {} seen", self.seen),
+            });
+        };
+        let allowed = self.interval + 2 * complete.ended.since(complete.started);
+        let age = now.since(complete.started);
+        if age <= allowed && self.swept_now {
+            return None;
+        }
+        let age = age.as_secs();
+        Some(match (&self.trouble, self.swept_now) {
+            (Some(trouble), _) => format!("last complete sweep {age} s ago: {}", trouble.what),
+            (None, false) => format!("not swept since this server started; last complete sweep {age} s ago"),
+            (None, true) => format!("last complete sweep {age} s ago, later than expected"),
+        })
+    }
+}
+
+/// What one (scope, kind) keeps in memory.
+#[derive(Debug)]
+pub(super) struct Watched {
+    pub(super) state: ScopeFreshness,
+    pub(super) seen: HashMap<Arc<str>, LastSeen>,
+    pub(super) candidates: Candidates,
+}
+
+/// When describes showed a resource.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct LastSeen {
+    /// The newest describe that showed it at all.
+    pub(super) listed: Timestamp,
+    /// The newest describe that showed it exactly as known.
+    pub(super) confirmed: Timestamp,
+}
+
+/// The shared view of freshness: written by the ingest loop, read by everybody. Clones share it.
+#[derive(Clone)]
+pub struct Freshness(Arc<Inner>);
+
+struct Inner {
+    scopes: RwLock<BTreeMap<(Scope, Kind), Watched>>,
+    trouble: RwLock<Option<Trouble>>,
+    version: watch::Sender<u64>,
+}
+
+impl Freshness {
+    pub(super) fn new(watermarks: Vec<Watermark>, intervals: &dyn Fn(&Kind) -> Duration) -> Self {
+        let scopes = watermarks.into_iter().map(|mark| {
+            let complete = Some(Swept { started: mark.started, ended: mark.ended });
+            let interval = intervals(&mark.kind);
+            ((mark.scope.clone(), mark.kind.clone()), Watched::new(mark.scope, mark.kind, interval, complete))
+        });
+        let scopes = RwLock::new(scopes.collect());
+        Freshness(Arc::new(Inner { scopes, trouble: RwLock::new(None), version: watch::Sender::new(0) }))
+    }
+
+    /// Announces that (scope, kind) is going to be swept every `interval`. Until its first complete sweep every answer
+    /// that depends on it is incomplete.
+    pub fn expect(&self, scope: &Scope, kind: &Kind, interval: Duration) {
+        let mut scopes = self.0.scopes.write();
+        let watched = scopes
+            .entry((scope.clone(), kind.clone()))
+            .or_insert_with(|| Watched::new(scope.clone(), kind.clone(), interval, None));
+        watched.state.interval = interval;
+        drop(scopes);
+        self.bump();
+    }
+
+    /// Sets what keeps AWS as a whole from being reached (no credentials, no network), or clears it.
+    pub fn set_trouble(&self, trouble: Option<Trouble>) {
+        *self.0.trouble.write() = trouble;
+        self.bump();
+    }
+
+    /// What keeps AWS as a whole from being reached.
+    #[must_use]
+    pub fn trouble(&self) -> Option<Trouble> {
+        self.0.trouble.read().clone()
+    }
+
+    /// Every (scope, kind) that is or was watched, in order.
+    #[must_use]
+    pub fn scopes(&self) -> Vec<ScopeFreshness> {
+        self.0.scopes.read().values().map(|watched| watched.state.clone()).collect()
+    }
+
+    /// The state of one (scope, kind); `None` when it was never watched.
+    #[must_use]
+    pub fn of(&self, scope: &Scope, kind: &Kind) -> Option<ScopeFreshness> {
+        self.0.scopes.read().get(&(scope.clone(), kind.clone())).map(|watched| watched.state.clone())
+    }
+
+    /// The newest time at which everything served of a resource was known to be so.
+    ///
+    /// Never later than the truth: from the group with the oldest evidence, the newest describe that changed nothing, or
+    /// the start of the last complete sweep, if that showed it.
+    #[must_use]
+    pub fn as_of(&self, id: &ResourceId, current: &Current) -> Timestamp {
+        let evidence = current.evidence.oldest();
+        let scopes = self.0.scopes.read();
+        let Some(watched) = scopes.get(&(id.scope(), id.kind.clone())) else { return evidence };
+        if let Some(seen) = watched.seen.get(&id.id) {
+            return evidence.max(seen.confirmed);
+        }
+        // Not seen by this process: an earlier one confirmed it with its last complete sweep, unless it is newer. A
+        // watermark is saved only for sweeps that lacked nothing.
+        match watched.state.complete {
+            Some(complete) if !watched.state.swept_now && evidence <= complete.started => complete.started,
+            _ => evidence,
+        }
+    }
+
+    /// Changes whenever anything here does; for waiting until a first sweep is complete.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.0.version.subscribe()
+    }
+
+    /// The watermarks worth saving: complete sweeps that lacked nothing.
+    pub(super) fn watermarks(&self) -> Vec<Watermark> {
+        let scopes = self.0.scopes.read();
+        let complete = scopes.values().filter(|watched| watched.candidates.is_empty()).filter_map(|watched| {
+            let swept = watched.state.complete?;
+            let (scope, kind) = (watched.state.scope.clone(), watched.state.kind.clone());
+            Some(Watermark { scope, kind, started: swept.started, ended: swept.ended })
+        });
+        complete.collect()
+    }
+
+    pub(super) fn update<T>(&self, scope: &Scope, kind: &Kind, change: impl FnOnce(&mut Watched) -> T) -> T {
+        let mut scopes = self.0.scopes.write();
+        let watched = scopes
+            .entry((scope.clone(), kind.clone()))
+            .or_insert_with(|| Watched::new(scope.clone(), kind.clone(), Duration::ZERO, None));
+        change(watched)
+    }
+
+    pub(super) fn view<T>(&self, scope: &Scope, kind: &Kind, look: impl FnOnce(Option<&Watched>) -> T) -> T {
+        look(self.0.scopes.read().get(&(scope.clone(), kind.clone())))
+    }
+
+    pub(super) fn bump(&self) {
+        self.0.version.send_modify(|version| *version += 1);
+    }
+}
+
+impl Watched {
+    /// Notes that a describe sent `at` showed `id`, and whether it showed exactly what is known.
+    pub(super) fn note(&mut self, id: &Arc<str>, at: Timestamp, exactly: bool) {
+        let confirmed = if exactly { at } else { Timestamp::EPOCH };
+        match self.seen.get_mut(id) {
+            Some(seen) => {
+                seen.listed = seen.listed.max(at);
+                seen.confirmed = seen.confirmed.max(confirmed);
+            }
+            None => drop(self.seen.insert(Arc::clone(id), LastSeen { listed: at, confirmed })),
+        }
+    }
+
+    fn new(scope: Scope, kind: Kind, interval: Duration, complete: Option<Swept>) -> Self {
+        Watched {
+            state: ScopeFreshness {
+                scope,
+                kind,
+                interval,
+                complete,
+                swept_now: false,
+                running_since: None,
+                seen: 0,
+                trouble: None,
+                missing: 0,
+            },
+            seen: HashMap::new(),
+            candidates: Candidates::new(),
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! The ways into the writer loop, by urgency.
+
+use std::sync::Arc;
+
+use thiserror::Error;
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use super::freshness::{Freshness, Trouble};
+use crate::model::{
+    ActionId, Cause, Document, Event, Kind, Observation, Outcome, ResourceId, Scope, Seq, Timestamp,
+};
+use crate::store::{CommitError, ReadError};
+
+/// How urgent an observation is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lane {
+    /// A tool's client waits for it.
+    Tools,
+    /// It came with an EventBridge event.
+    Notifications,
+    /// A describe of named ids.
+    Refresh,
+}
+
+/// Why nothing was recorded.
+#[derive(Debug, Error)]
+pub enum IngestError {
+    /// The server is stopping.
+    #[error("the server is stopping and records nothing more; repeat the call when it runs again")]
+    Stopped,
+    /// The store could not be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The store could not be written.
+    #[error(transparent)]
+    Commit(#[from] CommitError),
+}
+
+/// One step of a full listing of a (scope, kind).
+#[derive(Debug)]
+pub struct SweepMessage {
+    /// The scope listed.
+    pub scope: Scope,
+    /// The kind listed.
+    pub kind: Kind,
+    /// What happened.
+    pub step: SweepStep,
+}
+
+/// What happened in a listing.
+#[derive(Debug)]
+pub enum SweepStep {
+    /// It begins; a listing of the same (scope, kind) that did not end is void.
+    Started {
+        /// AWS time before the first request.
+        at: Timestamp,
+    },
+    /// A page arrived.
+    Page {
+        /// AWS time at which its request was sent.
+        sent_at: Timestamp,
+        /// What it showed, by id.
+        items: Vec<(Arc<str>, Arc<Document>)>,
+    },
+    /// Every page arrived.
+    Completed {
+        /// AWS time after the last one.
+        ended: Timestamp,
+    },
+    /// A page never arrived: absence from this listing means nothing.
+    Failed {
+        /// Why.
+        trouble: Trouble,
+    },
+}
+
+/// Entries to record as they are, observations to decide on, and whom to tell.
+pub(super) struct Record {
+    pub(super) entries: Vec<(Cause, Event)>,
+    pub(super) observations: Vec<Observation>,
+    pub(super) cause: Cause,
+    pub(super) done: oneshot::Sender<Result<Seq, IngestError>>,
+}
+
+pub(super) enum Work {
+    Record(Record),
+    Sweep(SweepMessage),
+}
+
+/// The receiving ends, read in order of urgency.
+pub(super) struct Lanes {
+    tools: mpsc::Receiver<Record>,
+    notifications: mpsc::Receiver<Record>,
+    refresh: mpsc::Receiver<Record>,
+    pages: mpsc::Receiver<SweepMessage>,
+    stop: CancellationToken,
+}
+
+/// The way in for everybody else. Clones share the lanes.
+#[derive(Clone)]
+pub struct Handle {
+    tools: mpsc::Sender<Record>,
+    notifications: mpsc::Sender<Record>,
+    refresh: mpsc::Sender<Record>,
+    pages: mpsc::Sender<SweepMessage>,
+    freshness: Freshness,
+}
+
+/// A page holds up to 1,000 documents: two may wait while one is written.
+const PAGES: usize = 2;
+
+const RECORDS: usize = 64;
+
+pub(super) fn connect(freshness: Freshness, stop: CancellationToken) -> (Lanes, Handle) {
+    let (tools_in, tools) = mpsc::channel(RECORDS);
+    let (notifications_in, notifications) = mpsc::channel(RECORDS);
+    let (refresh_in, refresh) = mpsc::channel(RECORDS);
+    let (pages_in, pages) = mpsc::channel(PAGES);
+    let lanes = Lanes { tools, notifications, refresh, pages, stop };
+    let handle =
+        Handle { tools: tools_in, notifications: notifications_in, refresh: refresh_in, pages: pages_in, freshness };
+    (lanes, handle)
+}
+
+impl Lanes {
+    /// The most urgent work, waiting for some. `None` when stopped (after what waits in the urgent lanes) or when nobody
+    /// is left to send.
+    pub(super) async fn next(&mut self) -> Option<Work> {
+        if let Some(record) = self.urgent() {
+            return Some(Work::Record(record));
+        }
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => {
+                // Whoever sends from now on is told that the server stops; what was sent before is still served.
+                self.tools.close();
+                self.notifications.close();
+                self.refresh.close();
+                self.pages.close();
+                self.urgent().map(Work::Record)
+            }
+            Some(record) = self.tools.recv() => Some(Work::Record(record)),
+            Some(record) = self.notifications.recv() => Some(Work::Record(record)),
+            Some(record) = self.refresh.recv() => Some(Work::Record(record)),
+            Some(message) = self.pages.recv() => Some(Work::Sweep(message)),
+            else => None,
+        }
+    }
+
+    /// The most urgent record that waits, if any; never a page.
+    pub(super) fn urgent(&mut self) -> Option<Record> {
+        let waiting = self.tools.try_recv().or_else(|_| self.notifications.try_recv());
+        waiting.or_else(|_| self.refresh.try_recv()).ok()
+    }
+}
+
+impl Handle {
+    /// Submits observations and waits until what they change is durable. The seq returned, or any later one, shows it.
+    ///
+    /// # Errors
+    ///
+    /// When the server stops or the store fails: then nothing is promised.
+    pub async fn observe(
+        &self,
+        lane: Lane,
+        observations: Vec<Observation>,
+        cause: Cause,
+    ) -> Result<Seq, IngestError> {
+        self.send(lane, Vec::new(), observations, cause).await
+    }
+
+    /// Records that `tool` is about to call AWS for `targets`. Durable when this returns.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Handle::observe`]; then the call must not be made.
+    pub async fn begin(&self, tool: &str, targets: Vec<ResourceId>) -> Result<ActionId, IngestError> {
+        let action = ActionId(fastrand::u64(..));
+        let event = Event::ActionRequested { action, tool: tool.to_owned(), targets };
+        let cause = Cause::Tool { action };
+        self.send(Lane::Tools, vec![(cause.clone(), event)], Vec::new(), cause).await?;
+        Ok(action)
+    }
+
+    /// Records how the call ended, with what AWS's answer shows. A read at the seq returned sees it.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Handle::observe`]; AWS has acted all the same, and the next sweep will show it.
+    pub async fn finish(
+        &self,
+        action: ActionId,
+        outcome: Outcome,
+        observations: Vec<Observation>,
+    ) -> Result<Seq, IngestError> {
+        let cause = Cause::Tool { action };
+        let event = Event::ActionFinished { action, outcome };
+        self.send(Lane::Tools, vec![(cause.clone(), event)], observations, cause).await
+    }
+
+    /// Submits a step of a listing. Waits while two pages wait already.
+    ///
+    /// # Errors
+    ///
+    /// [`IngestError::Stopped`] when the server stops.
+    pub async fn sweep(&self, message: SweepMessage) -> Result<(), IngestError> {
+        self.pages.send(message).await.map_err(|_| IngestError::Stopped)
+    }
+
+    /// How fresh everything is.
+    #[must_use]
+    pub fn freshness(&self) -> &Freshness {
+        &self.freshness
+    }
+
+    async fn send(
+        &self,
+        lane: Lane,
+        entries: Vec<(Cause, Event)>,
+        observations: Vec<Observation>,
+        cause: Cause,
+    ) -> Result<Seq, IngestError> {
+        let (done, outcome) = oneshot::channel();
+        let lane = match lane {
+            Lane::Tools => &self.tools,
+            Lane::Notifications => &self.notifications,
+            Lane::Refresh => &self.refresh,
+        };
+        let record = Record { entries, observations, cause, done };
+        lane.send(record).await.map_err(|_| IngestError::Stopped)?;
+        outcome.await.map_err(|_| IngestError::Stopped)?
+    }
+}

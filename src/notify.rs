@@ -1,0 +1,280 @@
+//! Tells subscribers what changed: committed changes in, one coalescing dirty set a subscriber out.
+//!
+//! A subscriber that does not read costs one set of the URIs it asked for, however much changes meanwhile, and delays
+//! nobody. A notification is a hint to read again: it carries no content, and telling it twice is harmless.
+//!
+//! A subscriber is acknowledged before it is registered here (the MCP library sends the acknowledgment first), so a
+//! change in between would be lost: registration therefore replays the changes of the last [`REPLAY`].
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+use crate::model::{Kind, ResourceId, Scope, Timestamp};
+use crate::store::{Committed, Touched, What};
+
+/// How far back a new subscription looks for changes that it may just have missed.
+pub const REPLAY: Duration = Duration::from_secs(5);
+
+/// At most this many recent changes are kept for replay; when more happened, a new subscription is told of everything.
+const RING: usize = 4096;
+
+/// Something that can be subscribed to.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Topic {
+    /// One resource, in every scope that sees it or in one.
+    Resource {
+        /// Its kind.
+        kind: Kind,
+        /// Its AWS id.
+        id: Arc<str>,
+        /// The scope, for the qualified form of a URI.
+        scope: Option<Scope>,
+    },
+    /// The resources of one kind in one scope.
+    Collection {
+        /// The scope.
+        scope: Scope,
+        /// The kind.
+        kind: Kind,
+    },
+    /// The counts of everything.
+    Summary,
+    /// How fresh everything is.
+    Freshness,
+}
+
+/// What a subscriber has not been told yet.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Dirty {
+    /// URIs as the subscriber spelled them.
+    pub uris: BTreeSet<Arc<str>>,
+    /// Whether the list of resources changed.
+    pub list_changed: bool,
+}
+
+impl Dirty {
+    fn is_empty(&self) -> bool {
+        self.uris.is_empty() && !self.list_changed
+    }
+}
+
+/// Connects committed changes with subscribers. Clones share one hub.
+#[derive(Clone)]
+pub struct ChangeHub(Arc<Mutex<Hub>>);
+
+struct Hub {
+    next: u64,
+    boxes: HashMap<u64, Arc<Mailbox>>,
+    topics: HashMap<Topic, BTreeMap<u64, BTreeSet<Arc<str>>>>,
+    list: HashSet<u64>,
+    recent: VecDeque<(Timestamp, Topic)>,
+    list_changed_at: Option<Timestamp>,
+    now: Timestamp,
+    overflowed_at: Option<Timestamp>,
+    /// (part, whole): a change of the part is a change of the whole that has the same id.
+    parts: Vec<(Kind, Kind)>,
+}
+
+#[derive(Default)]
+struct Mailbox {
+    dirty: Mutex<Dirty>,
+    wake: Notify,
+}
+
+impl Mailbox {
+    fn put(&self, change: impl FnOnce(&mut Dirty)) {
+        change(&mut self.dirty.lock());
+        self.wake.notify_one();
+    }
+}
+
+impl ChangeHub {
+    /// A hub without subscribers. `parts` names kinds that are served as part of another of the same id: an instance's
+    /// status checks belong to the instance.
+    #[must_use]
+    pub fn new(parts: Vec<(Kind, Kind)>) -> Self {
+        ChangeHub(Arc::new(Mutex::new(Hub {
+            next: 0,
+            boxes: HashMap::new(),
+            topics: HashMap::new(),
+            list: HashSet::new(),
+            recent: VecDeque::new(),
+            list_changed_at: None,
+            now: Timestamp::EPOCH,
+            overflowed_at: None,
+            parts,
+        })))
+    }
+
+    /// Marks everything that `committed` touched for whoever subscribed to it. Never waits for a subscriber.
+    pub fn publish(&self, committed: &Committed, now: Timestamp) {
+        let mut hub = self.0.lock();
+        hub.now = now;
+        let mut topics = BTreeSet::new();
+        for touched in &committed.touched {
+            hub.collect(touched, &mut topics);
+        }
+        let list_changed = committed.touched.iter().any(|touched| touched.listed);
+        hub.mark(topics, list_changed);
+    }
+
+    /// Marks topics that change without a commit, such as [`Topic::Freshness`].
+    pub fn mark(&self, topics: impl IntoIterator<Item = Topic>, now: Timestamp) {
+        let mut hub = self.0.lock();
+        hub.now = now;
+        hub.mark(topics.into_iter().collect(), false);
+    }
+
+    /// Registers a subscriber: of the list of resources if `list_changed`, and of each topic under the URI it spelled.
+    /// What changed within [`REPLAY`] is told at once.
+    #[must_use]
+    pub fn register(&self, list_changed: bool, topics: Vec<(Topic, Arc<str>)>, now: Timestamp) -> Subscription {
+        let mailbox = Arc::new(Mailbox::default());
+        let mut hub = self.0.lock();
+        hub.now = now;
+        hub.next += 1;
+        let subscriber = hub.next;
+        hub.boxes.insert(subscriber, Arc::clone(&mailbox));
+        if list_changed {
+            hub.list.insert(subscriber);
+            if hub.list_changed_at.is_some_and(|at| hub.now.since(at) <= REPLAY) {
+                mailbox.put(|dirty| dirty.list_changed = true);
+            }
+        }
+        for (topic, uri) in topics {
+            hub.add(subscriber, &mailbox, topic, uri);
+        }
+        drop(hub);
+        Subscription { hub: self.clone(), subscriber, mailbox }
+    }
+
+    /// How many subscribers there are.
+    #[must_use]
+    pub fn subscribers(&self) -> usize {
+        self.0.lock().boxes.len()
+    }
+}
+
+impl Hub {
+    /// The topics that a touched resource belongs to.
+    fn collect(&self, touched: &Touched, topics: &mut BTreeSet<Topic>) {
+        let wholes = self.parts.iter().filter(|(part, _)| *part == touched.id.kind).map(|(_, whole)| whole);
+        for kind in wholes.chain([&touched.id.kind]) {
+            let scope = touched.id.scope();
+            // What existed before Muster looked, and what only its own mapping learnt, is nobody's news one by one.
+            if !touched.quiet {
+                topics.extend(resource_topics(&touched.id, kind, &scope));
+            }
+            topics.insert(Topic::Collection { scope, kind: kind.clone() });
+        }
+        topics.insert(Topic::Summary);
+        if touched.what != What::Changed {
+            topics.insert(Topic::Freshness);
+        }
+    }
+
+    fn mark(&mut self, topics: BTreeSet<Topic>, list_changed: bool) {
+        for topic in &topics {
+            for (subscriber, uris) in self.topics.get(topic).into_iter().flatten() {
+                if let Some(mailbox) = self.boxes.get(subscriber) {
+                    mailbox.put(|dirty| dirty.uris.extend(uris.iter().cloned()));
+                }
+            }
+        }
+        if list_changed {
+            self.list_changed_at = Some(self.now);
+            for mailbox in self.list.iter().filter_map(|subscriber| self.boxes.get(subscriber)) {
+                mailbox.put(|dirty| dirty.list_changed = true);
+            }
+        }
+        let now = self.now;
+        self.recent.extend(topics.into_iter().map(|topic| (now, topic)));
+        while self.recent.front().is_some_and(|(at, _)| now.since(*at) > REPLAY) {
+            self.recent.pop_front();
+        }
+        if self.recent.len() > RING {
+            self.overflowed_at = self.recent.back().map(|(at, _)| *at);
+            let excess = self.recent.len() - RING;
+            self.recent.drain(..excess);
+        }
+    }
+
+    fn add(&mut self, subscriber: u64, mailbox: &Mailbox, topic: Topic, uri: Arc<str>) {
+        let overflowed = self.overflowed_at.is_some_and(|at| self.now.since(at) <= REPLAY);
+        if overflowed || self.recent.iter().any(|(at, recent)| *recent == topic && self.now.since(*at) <= REPLAY) {
+            mailbox.put(|dirty| drop(dirty.uris.insert(Arc::clone(&uri))));
+        }
+        self.topics.entry(topic).or_default().entry(subscriber).or_default().insert(uri);
+    }
+
+    fn remove(&mut self, subscriber: u64, uri: &str) {
+        self.topics.retain(|_, subscribers| {
+            if let Some(uris) = subscribers.get_mut(&subscriber) {
+                uris.remove(uri);
+                if uris.is_empty() {
+                    subscribers.remove(&subscriber);
+                }
+            }
+            !subscribers.is_empty()
+        });
+    }
+
+    fn forget(&mut self, subscriber: u64) {
+        self.boxes.remove(&subscriber);
+        self.list.remove(&subscriber);
+        self.topics.retain(|_, subscribers| {
+            subscribers.remove(&subscriber);
+            !subscribers.is_empty()
+        });
+    }
+}
+
+fn resource_topics(id: &ResourceId, kind: &Kind, scope: &Scope) -> [Topic; 2] {
+    let topic = |scope| Topic::Resource { kind: kind.clone(), id: Arc::clone(&id.id), scope };
+    [topic(None), topic(Some(scope.clone()))]
+}
+
+/// One subscriber's place in the hub; dropping it unsubscribes.
+pub struct Subscription {
+    hub: ChangeHub,
+    subscriber: u64,
+    mailbox: Arc<Mailbox>,
+}
+
+impl Subscription {
+    /// Also listens to `topic`, told as `uri`.
+    pub fn add(&self, topic: Topic, uri: Arc<str>, now: Timestamp) {
+        let mut hub = self.hub.0.lock();
+        hub.now = now;
+        hub.add(self.subscriber, &self.mailbox, topic, uri);
+    }
+
+    /// Stops listening to whatever was subscribed as `uri`. What is already dirty may still be told.
+    pub fn remove(&self, uri: &str) {
+        self.hub.0.lock().remove(self.subscriber, uri);
+    }
+
+    /// Waits until something is dirty, and takes all of it. Cancelling the wait loses nothing.
+    pub async fn next(&self) -> Dirty {
+        loop {
+            let dirty = std::mem::take(&mut *self.mailbox.dirty.lock());
+            if !dirty.is_empty() {
+                return dirty;
+            }
+            self.mailbox.wake.notified().await;
+        }
+    }
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        self.hub.0.lock().forget(self.subscriber);
+    }
+}
+
+#[cfg(test)]
+mod tests;

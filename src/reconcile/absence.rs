@@ -1,0 +1,98 @@
+//! What absence from a complete sweep means (rule 5).
+//!
+//! Pages of a listing are not one consistent snapshot, and describes lag, so a resource that one sweep lacks is a
+//! candidate at most. It is gone when a second complete sweep lacks it too, or when a describe of its id, sent after the
+//! first, answers NotFound.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::model::Timestamp;
+
+/// Evidence this recent outweighs absence from the sweep that follows it.
+const FRESH: Duration = Duration::from_mins(1);
+
+/// A known resource that a complete sweep did not show.
+#[derive(Clone, Debug)]
+pub struct Unseen {
+    /// Its id.
+    pub id: Arc<str>,
+    /// The newest evidence of it, of any source.
+    pub newest: Timestamp,
+    /// Whether it was known to be terminated or deleted: such resources age out without proof.
+    pub gone: bool,
+}
+
+/// Resources that a complete sweep lacked, with the end of the first sweep that did.
+pub type Candidates = BTreeMap<Arc<str>, Timestamp>;
+
+/// What to make of the resources that a sweep did not show.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Absence {
+    /// Proved gone.
+    pub removed: Vec<Arc<str>>,
+    /// Missing once; the next complete sweep or a NotFound decides.
+    pub candidates: Candidates,
+}
+
+/// Judges the resources that the complete sweep from `started` to `ended` lacked.
+///
+/// `candidates` are those that the complete sweep before it lacked; whoever was seen since is no longer in `unseen`, and
+/// so loses its place.
+#[must_use]
+pub fn judge(unseen: Vec<Unseen>, candidates: &Candidates, started: Timestamp, ended: Timestamp) -> Absence {
+    let mut absence = Absence::default();
+    for resource in unseen {
+        if resource.newest + FRESH > started {
+            continue;
+        }
+        match candidates.get(&resource.id) {
+            _ if resource.gone => absence.removed.push(resource.id),
+            Some(first) if resource.newest < *first => absence.removed.push(resource.id),
+            _ => drop(absence.candidates.insert(resource.id, ended)),
+        }
+    }
+    absence
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_millis(second * 1000)
+    }
+
+    fn unseen(newest: i64, gone: bool) -> Vec<Unseen> {
+        vec![Unseen { id: "i-1".into(), newest: at(newest), gone }]
+    }
+
+    #[test]
+    fn a_resource_is_removed_only_by_the_second_sweep_that_lacks_it() {
+        let first = judge(unseen(0, false), &Candidates::new(), at(100), at(110));
+        assert!(first.removed.is_empty());
+        let second = judge(unseen(0, false), &first.candidates, at(200), at(210));
+        assert_eq!(second.removed, ["i-1".into()]);
+        assert!(second.candidates.is_empty());
+    }
+
+    #[test]
+    fn a_terminated_resource_needs_no_proof() {
+        assert_eq!(judge(unseen(0, true), &Candidates::new(), at(100), at(110)).removed, ["i-1".into()]);
+    }
+
+    #[test]
+    fn recent_evidence_outweighs_absence() {
+        let first = judge(unseen(45, false), &Candidates::new(), at(100), at(110));
+        assert_eq!(first, Absence::default());
+    }
+
+    #[test]
+    fn evidence_after_the_first_absence_starts_the_count_again() {
+        let candidates = Candidates::from([("i-1".into(), at(110))]);
+        let next = judge(unseen(120, false), &candidates, at(200), at(210));
+        assert!(next.removed.is_empty());
+        assert_eq!(next.candidates, Candidates::from([("i-1".into(), at(210))]));
+    }
+}

@@ -1,0 +1,331 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::model::known::fold;
+use crate::model::{AccountId, Cause, Kind, Recorded, Region, ResourceId, Scope, Seq};
+
+const RULES: KindRules = KindRules { mapping: 1, masked: &["Noise"] };
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_millis(second * 1000)
+}
+
+fn id() -> ResourceId {
+    let scope = Scope { account: AccountId::new("123456789012"), region: Region::new("us-east-1") };
+    ResourceId::new(&scope, &Kind::new("AWS::EC2::Instance"), "i-1")
+}
+
+fn state(name: &str) -> Value {
+    let code = match name {
+        "pending" => 0,
+        "running" => 16,
+        "shutting-down" => 32,
+        "terminated" => 48,
+        "stopping" => 64,
+        _ => 80,
+    };
+    Value::Map(Map::from([("Code".into(), code.into()), ("Name".into(), name.into())]))
+}
+
+fn instance(name: &str, tag: &str, size: &str) -> Document {
+    let tag = Map::from([("Key".into(), "Name".into()), ("Value".into(), tag.into())]);
+    Document::new(Map::from([
+        ("InstanceType".into(), size.into()),
+        ("State".into(), state(name)),
+        ("Tags".into(), Value::List(vec![tag.into()])),
+    ]))
+}
+
+fn describe(second: i64, document: Document) -> Observation {
+    Observation { source: Source::Sweep, at: at(second), id: id(), seen: Seen::Described(Arc::new(document)) }
+}
+
+fn assertion(source: Source, millis: i64, name: &str) -> Observation {
+    Observation { source, at: Timestamp::from_millis(millis), id: id(), seen: Seen::StateAsserted(state(name)) }
+}
+
+fn absent(second: i64) -> Observation {
+    Observation { source: Source::Refresh, at: at(second), id: id(), seen: Seen::Absent }
+}
+
+/// The log of one resource, as the ingest loop would write it.
+#[derive(Default)]
+struct World {
+    current: Option<Current>,
+    removed_at: Option<Timestamp>,
+    confirmed: Option<Timestamp>,
+    seq: u64,
+    swept: bool,
+}
+
+impl World {
+    fn with(document: Document) -> Self {
+        let mut world = World { swept: true, ..World::default() };
+        world.see(&describe(100, document));
+        world
+    }
+
+    fn see(&mut self, observation: &Observation) -> Reading {
+        self.see_with(observation, RULES, at(10_000))
+    }
+
+    fn see_with(&mut self, observation: &Observation, rules: KindRules, now: Timestamp) -> Reading {
+        let known = Known { current: self.current.as_ref(), removed_at: self.removed_at, confirmed: self.confirmed };
+        let moment = Moment { now, started: at(50), swept: self.swept };
+        let verdict = decide(known, observation, rules, moment);
+        for event in verdict.events {
+            self.seq += 1;
+            if let Event::Removed { at, .. } = &event {
+                self.removed_at = Some(*at);
+                self.confirmed = None;
+            }
+            let record = Recorded { seq: Seq(self.seq), recorded_at: observation.at, cause: Cause::Sweep, event };
+            self.current = fold(self.current.take(), &record);
+        }
+        if verdict.reading == Reading::Confirmed && matches!(observation.seen, Seen::Described(_)) {
+            self.confirmed = self.confirmed.max(Some(observation.at));
+        }
+        verdict.reading
+    }
+
+    fn state(&self) -> &str {
+        self.current.as_ref().and_then(Current::state).unwrap_or("absent")
+    }
+
+    fn provisional(&self) -> bool {
+        self.current.as_ref().is_some_and(|current| current.provisional.is_some())
+    }
+
+    fn document(&self) -> &Document {
+        &self.current.as_ref().expect("the resource exists").document
+    }
+}
+
+#[test]
+fn an_equal_describe_changes_nothing() {
+    let mut world = World::with(instance("running", "web", "t3.micro"));
+    assert_eq!(world.see(&describe(160, instance("running", "web", "t3.micro"))), Reading::Confirmed);
+    assert_eq!(world.seq, 1);
+}
+
+#[test]
+fn a_describe_sent_before_the_evidence_is_ignored() {
+    let mut world = World::with(instance("running", "web", "t3.micro"));
+    assert_eq!(world.see(&describe(99, instance("stopped", "old", "t3.nano"))), Reading::Late);
+    assert_eq!(world.document(), &instance("running", "web", "t3.micro"));
+}
+
+#[test]
+fn a_describe_sent_before_an_unrecorded_confirmation_is_ignored() {
+    let mut world = World::with(instance("running", "web", "t3.micro"));
+    world.see(&describe(160, instance("running", "web", "t3.micro")));
+    assert_eq!(world.see(&describe(130, instance("stopped", "web", "t3.micro"))), Reading::Late);
+    assert_eq!(world.state(), "running");
+}
+
+#[test]
+fn a_tools_answer_outlives_the_lagging_page_that_follows_it() {
+    let mut world = World::with(instance("running", "web", "t3.micro"));
+    assert_eq!(world.see(&assertion(Source::Tool, 200_500, "stopping")), Reading::Applied);
+    assert!(world.provisional());
+    assert_eq!(world.see(&describe(205, instance("running", "web2", "t3.micro"))), Reading::Lag);
+    assert_eq!(world.state(), "stopping");
+    assert_eq!(world.document().tag("Name"), Some("web2"), "the other groups of a lagging describe count");
+}
+
+#[test]
+fn a_describe_that_shows_another_state_wins_at_once() {
+    let mut world = World::with(instance("running", "web", "t3.micro"));
+    world.see(&assertion(Source::Tool, 200_500, "stopping"));
+    world.see(&describe(205, instance("stopped", "web", "t3.micro")));
+    assert_eq!((world.state(), world.provisional()), ("stopped", false));
+}
+
+#[test]
+fn after_the_lag_window_every_describe_wins() {
+    let mut world = World::with(instance("running", "web", "t3.micro"));
+    world.see(&assertion(Source::Tool, 200_500, "stopping"));
+    world.see(&describe(231, instance("running", "web", "t3.micro")));
+    assert_eq!((world.state(), world.provisional()), ("running", false));
+}
+
+#[test]
+fn a_describe_that_agrees_settles_the_assertion() {
+    let mut world = World::with(instance("running", "web", "t3.micro"));
+    world.see(&assertion(Source::Tool, 200_500, "stopping"));
+    assert_eq!(world.see(&describe(203, instance("stopping", "web", "t3.micro"))), Reading::Applied);
+    assert_eq!((world.state(), world.provisional()), ("stopping", false));
+}
+
+#[test]
+fn lag_reaches_back_over_every_state_of_the_last_thirty_seconds() {
+    let mut world = World::with(instance("stopped", "web", "t3.micro"));
+    world.see(&assertion(Source::Tool, 200_000, "pending"));
+    world.see(&assertion(Source::Notification, 210_000, "running"));
+    assert_eq!(world.see(&describe(212, instance("stopped", "web", "t3.micro"))), Reading::Lag);
+    assert_eq!(world.see(&describe(213, instance("pending", "web", "t3.micro"))), Reading::Lag);
+    assert_eq!(world.state(), "running");
+}
+
+#[test]
+fn two_events_of_one_second_give_the_later_state_in_either_order() {
+    for order in [["pending", "running"], ["running", "pending"]] {
+        let mut world = World::with(instance("stopped", "web", "t3.micro"));
+        for name in order {
+            world.see(&assertion(Source::Notification, 200_000, name));
+        }
+        assert_eq!(world.state(), "running");
+    }
+}
+
+#[test]
+fn an_assertion_older_than_the_evidence_is_a_hint() {
+    let mut world = World::with(instance("running", "web", "t3.micro"));
+    assert_eq!(world.see(&assertion(Source::Notification, 90_000, "stopped")), Reading::Hint);
+    assert_eq!(world.state(), "running");
+}
+
+#[test]
+fn an_event_older_than_the_process_is_a_hint_until_the_first_sweep() {
+    let mut world = World::default();
+    world.see(&describe(10, instance("running", "web", "t3.micro")));
+    assert_eq!(world.see(&assertion(Source::Notification, 40_000, "stopping")), Reading::Hint);
+    world.swept = true;
+    assert_eq!(world.see(&assertion(Source::Notification, 40_000, "stopping")), Reading::Applied);
+}
+
+#[test]
+fn terminated_is_accepted_whatever_its_time_and_never_left() {
+    let mut world = World::with(instance("running", "web", "t3.micro"));
+    assert_eq!(world.see(&assertion(Source::Notification, 20_000, "terminated")), Reading::Applied);
+    world.see(&assertion(Source::Notification, 300_000, "running"));
+    world.see(&describe(400, instance("running", "web", "t3.micro")));
+    assert_eq!(world.state(), "terminated");
+}
+
+#[test]
+fn events_never_create_a_resource() {
+    let mut world = World { swept: true, ..World::default() };
+    assert_eq!(world.see(&assertion(Source::Notification, 200_000, "running")), Reading::Hint);
+    assert!(world.current.is_none());
+}
+
+#[test]
+fn a_slow_page_landing_after_a_removal_does_not_bring_the_resource_back() {
+    let mut world = World::with(instance("running", "web", "t3.micro"));
+    assert_eq!(world.see(&absent(300)), Reading::Applied);
+    assert_eq!(world.see(&describe(250, instance("running", "web", "t3.micro"))), Reading::Late);
+    assert!(world.current.is_none());
+    world.see(&describe(350, instance("running", "web", "t3.micro")));
+    assert_eq!(world.state(), "running");
+}
+
+#[test]
+fn absence_older_than_the_evidence_removes_nothing() {
+    let mut world = World::with(instance("running", "web", "t3.micro"));
+    world.see(&describe(400, instance("running", "web", "t3.micro")));
+    assert_eq!(world.see(&absent(390)), Reading::Late);
+    assert_eq!(world.state(), "running");
+}
+
+#[test]
+fn evidence_from_a_clock_an_hour_ahead_counts_as_unknown() {
+    let mut world = World { swept: true, ..World::default() };
+    world.see_with(&describe(3_700, instance("running", "web", "t3.micro")), RULES, at(3_700));
+    world.see_with(&describe(110, instance("stopped", "web", "t3.micro")), RULES, at(110));
+    assert_eq!(world.state(), "stopped");
+}
+
+#[test]
+fn masked_fields_are_no_change() {
+    let noisy = |noise: &str| {
+        let mut fields = instance("running", "web", "t3.micro").fields().clone();
+        fields.insert("Noise".into(), noise.into());
+        Document::new(fields)
+    };
+    let mut world = World::with(noisy("a"));
+    assert_eq!(world.see(&describe(200, noisy("b"))), Reading::Confirmed);
+}
+
+#[test]
+fn a_field_that_a_newer_mapping_added_is_remapped_not_changed() {
+    let mut fields = instance("running", "web", "t3.large").fields().clone();
+    fields.insert("CpuOptions".into(), Map::new().into());
+    let mut world = World::with(instance("running", "web", "t3.micro"));
+    let current = world.current.clone();
+    let known = Known { current: current.as_ref(), ..Known::default() };
+    let moment = Moment { now: at(200), started: at(50), swept: true };
+    let newer = KindRules { mapping: 2, ..RULES };
+    let verdict = decide(known, &describe(200, Document::new(fields.clone())), newer, moment);
+    let [Event::Remapped { changes: learnt, mapping: 2, .. }, Event::Changed { changes: real, .. }] =
+        &verdict.events[..]
+    else {
+        panic!("{:?}", verdict.events);
+    };
+    assert_eq!(learnt[0].path, "CpuOptions");
+    assert_eq!(real[0].path, "InstanceType");
+    world.see_with(&describe(200, Document::new(fields.clone())), newer, at(200));
+    assert_eq!(world.document(), &Document::new(fields));
+}
+
+fn any_observation() -> impl Strategy<Value = Observation> {
+    let state = prop::sample::select(vec!["pending", "running", "stopping", "stopped", "terminated"]);
+    let tag = prop::sample::select(vec!["a", "b"]);
+    let source = prop::sample::select(vec![Source::Tool, Source::Notification]);
+    prop_oneof![
+        4 => (0..400_i64, state.clone(), tag).prop_map(|(second, s, t)| describe(second, instance(s, t, "t3.micro"))),
+        3 => (0..400_000_i64, state, source).prop_map(|(millis, s, source)| assertion(source, millis, s)),
+        1 => (0..400_i64).prop_map(absent),
+    ]
+}
+
+proptest! {
+    /// Sources repeat: the same observation twice in a row is news at most once.
+    #[test]
+    fn repeating_an_observation_records_nothing_more(
+        history in prop::collection::vec(any_observation(), 0..12), last in any_observation()
+    ) {
+        let mut world = World { swept: true, ..World::default() };
+        for observation in &history {
+            world.see(observation);
+        }
+        world.see(&last);
+        let (seq, current) = (world.seq, world.current.clone());
+        world.see(&last);
+        prop_assert_eq!(world.seq, seq);
+        prop_assert_eq!(world.current, current);
+    }
+
+    /// Once sources are quiet, a describe sent later than everything decides every group (unless terminated).
+    #[test]
+    fn a_later_describe_settles_everything(
+        history in prop::collection::vec(any_observation(), 0..12), tag in "[ab]"
+    ) {
+        let mut world = World { swept: true, ..World::default() };
+        for observation in &history {
+            world.see(observation);
+        }
+        let terminated = world.state() == "terminated";
+        let truth = instance(if terminated { "terminated" } else { "running" }, &tag, "t3.small");
+        world.see(&describe(500, truth.clone()));
+        prop_assert_eq!(world.document(), &truth);
+        prop_assert!(!world.provisional());
+    }
+
+    /// A state without a mark was described, and terminated is never left.
+    #[test]
+    fn an_unmarked_state_was_described(history in prop::collection::vec(any_observation(), 0..16)) {
+        let mut world = World { swept: true, ..World::default() };
+        let mut described = std::collections::BTreeSet::new();
+        let mut dead = false;
+        for observation in &history {
+            if let Seen::Described(document) = &observation.seen {
+                described.extend(document.fields().get("State").and_then(state_name).map(str::to_owned));
+            }
+            world.see(observation);
+            prop_assert!(world.current.is_none() || world.provisional() || described.contains(world.state()));
+            dead = world.current.is_some() && (dead || world.state() == "terminated");
+            prop_assert!(!dead || world.state() == "terminated");
+        }
+    }
+}
