@@ -6,4 +6,5 @@ pub mod attach;
 pub mod data_dir;
 pub mod hello;
 pub mod lock;
+pub mod signals;
 pub mod socket;

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use tokio::runtime::{self, Runtime};
 
 use crate::config::{ConfigError, Environment};
 use crate::telemetry::{self, Destination, TelemetryError};
@@ -13,10 +14,12 @@ use crate::telemetry::{self, Destination, TelemetryError};
 mod client_config;
 mod connection;
 mod output;
+mod simulate;
 
 use client_config::{Client, ServerEntry};
 use connection::Connection;
 use output::Output;
+use simulate::Simulate;
 
 /// Keeps a truthful local copy of an AWS account's EC2 inventory and serves it to AI clients over MCP.
 #[derive(Debug, Parser)]
@@ -47,6 +50,8 @@ enum LogFormat {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Simulate an AWS account on loopback; the first line printed is its endpoint and region
+    Simulate(Simulate),
     /// Print the block that makes an MCP client start Muster
     Config {
         #[command(flatten)]
@@ -88,6 +93,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
     let Cli { logging, command } = cli;
     telemetry::start(logging.log.as_deref(), logging.format(), &Destination::Stderr)?;
     match command {
+        Command::Simulate(simulate) => parallel()?.block_on(simulate.run()),
         Command::Config { connection, client } => {
             let environment = Environment::capture();
             let words = connection.clone().for_client(&environment).words();
@@ -104,6 +110,11 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             Ok(Output::stdout().text(&script)?)
         }
     }
+}
+
+/// A runtime for a process that serves.
+fn parallel() -> std::io::Result<Runtime> {
+    runtime::Builder::new_multi_thread().enable_all().build()
 }
 
 impl Logging {
