@@ -20,9 +20,6 @@ pub use selection::Selection;
 /// The shortest sweep interval that is accepted: below it a sweep never ends before the next is due.
 pub const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
 
-/// The share of AWS's request limits that Muster takes when nothing else was said.
-pub const DEFAULT_AWS_SHARE: f64 = 0.25;
-
 /// What `resources/list` shows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ListMode {
@@ -36,7 +33,7 @@ pub enum ListMode {
 }
 
 /// What flags and `MUSTER_*` variables said; `None` and empty where they said nothing.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Given {
     /// `--data-dir`.
     pub data_dir: Option<PathBuf>,
@@ -51,8 +48,12 @@ pub struct Given {
     /// `--interval`, in the order given; the last of a kind counts.
     pub intervals: Vec<Interval>,
     /// `--aws-share`.
-    pub aws_share: Option<f64>,
+    pub aws_share: Option<Share>,
 }
+
+/// A part of AWS's request limits, in whole percent from 1 to 100.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Share(u8);
 
 /// How often one kind is swept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,7 +65,7 @@ pub struct Interval {
 }
 
 /// What this process serves, and from where. Shared by every part of it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     /// Which account and region.
     pub selection: Selection,
@@ -78,8 +79,8 @@ pub struct Config {
     pub list: ListMode,
     /// Sweep intervals that differ from their kind's own, by slug.
     pub intervals: BTreeMap<String, Duration>,
-    /// The share of AWS's request limits to stay within; above 0, at most 1.
-    pub aws_share: f64,
+    /// The share of AWS's request limits to stay within.
+    pub aws_share: Share,
 }
 
 /// What only a server is told.
@@ -96,17 +97,11 @@ pub struct Listening {
 }
 
 /// Why the settings cannot be used.
-#[derive(Debug, thiserror::Error, PartialEq)]
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum ConfigError {
     /// Neither a data directory nor a home directory is known.
     #[error("no home directory is known, so there is no place for the store: give --data-dir or set HOME")]
     NoHome,
-    /// A share outside its range.
-    #[error("--aws-share {given} is not a share: give a number above 0 and at most 1, such as 0.25")]
-    Share {
-        /// What was given.
-        given: f64,
-    },
     /// An interval for a kind that does not exist.
     #[error("--interval names the kind `{kind}`: there are {known}; for example --interval instance=30s")]
     UnknownKind {
@@ -140,11 +135,6 @@ impl Config {
     /// # Errors
     /// A value out of range, an unknown kind, or no place for the data directory.
     pub fn merge(given: Given, environment: &Environment, kinds: &[&str]) -> Result<Self, ConfigError> {
-        let aws_share = given.aws_share.unwrap_or(DEFAULT_AWS_SHARE);
-        // Written so that NaN fails too.
-        if !(aws_share > 0.0 && aws_share <= 1.0) {
-            return Err(ConfigError::Share { given: aws_share });
-        }
         let mut intervals = BTreeMap::new();
         for Interval { kind, every } in given.intervals {
             if !kinds.contains(&kind.as_str()) {
@@ -167,7 +157,7 @@ impl Config {
             allow_writes: given.allow_writes,
             list: given.list.unwrap_or_default(),
             intervals,
-            aws_share,
+            aws_share: given.aws_share.unwrap_or_default(),
         })
     }
 }
@@ -183,6 +173,44 @@ impl Listening {
             Some(address) if !address.ip().is_loopback() => Err(ConfigError::NotLoopback { address }),
             _ => Ok(self),
         }
+    }
+}
+
+impl Default for Share {
+    fn default() -> Self {
+        Share(25)
+    }
+}
+
+impl Share {
+    /// In percent, 1 to 100.
+    #[must_use]
+    pub fn percent(self) -> u8 {
+        self.0
+    }
+}
+
+/// Why text is not a [`Share`].
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("`{given}` is not a share: give a number from 0.01 to 1, for example 0.25")]
+pub struct ShareError {
+    given: String,
+}
+
+impl FromStr for Share {
+    type Err = ShareError;
+
+    fn from_str(text: &str) -> Result<Self, ShareError> {
+        let share: Option<f64> = text.trim().parse().ok();
+        let percent = |share: f64| (1..=100).find(|percent| (f64::from(*percent) / 100.0 - share).abs() < 0.005);
+        share.and_then(percent).map(Share).ok_or_else(|| ShareError { given: text.to_owned() })
+    }
+}
+
+impl fmt::Display for Share {
+    /// As [`FromStr`] reads it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.2}", f64::from(self.0) / 100.0)
     }
 }
 
@@ -244,7 +272,7 @@ mod tests {
         assert_eq!(config.selection.region.as_deref(), Some("eu-central-1"));
         assert_eq!(config.list, ListMode::Auto);
         assert!(!config.allow_writes);
-        assert!((config.aws_share - DEFAULT_AWS_SHARE).abs() < f64::EPSILON);
+        assert_eq!(config.aws_share.percent(), 25);
         assert!(config.data_dir.starts_with("/home/me/.local/state/muster"));
     }
 
@@ -272,10 +300,14 @@ mod tests {
 
     #[test]
     fn a_share_must_be_a_share() {
-        for given in [0.0, -0.5, 1.5, f64::NAN] {
-            assert!(merge(Given { aws_share: Some(given), ..Given::default() }).is_err(), "{given}");
+        for wrong in ["0", "-0.5", "1.5", "NaN", "25", "inf", "a quarter"] {
+            assert!(wrong.parse::<Share>().is_err(), "{wrong}");
         }
-        assert!(merge(Given { aws_share: Some(1.0), ..Given::default() }).is_ok());
+        for (text, percent) in [("1", 100), ("0.25", 25), ("0.01", 1), (".5", 50)] {
+            let share: Share = text.parse().unwrap();
+            assert_eq!(share.percent(), percent);
+            assert_eq!(share.to_string().parse::<Share>().unwrap(), share);
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
 
-use crate::config::{Config, ConfigError, Environment, Given, Interval, ListMode};
+use crate::config::{Config, ConfigError, Environment, Given, Interval, ListMode, Share};
 
 /// Which account, which store, and how it is served.
 #[derive(Clone, Debug, Default, Args)]
@@ -31,7 +31,7 @@ pub(super) struct Connection {
     interval: Vec<Interval>,
     /// The share of AWS's request limits to use [default: 0.25]
     #[arg(long, env = "MUSTER_AWS_SHARE", value_name = "SHARE", hide_env_values = true)]
-    aws_share: Option<f64>,
+    aws_share: Option<Share>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
