@@ -95,6 +95,8 @@ pub(crate) struct Role {
     pub(crate) data_volumes: u64,
     pub(crate) data_gib: u32,
     pub(crate) spot_percent: u64,
+    /// The partition placement group its reservations are spread over.
+    pub(crate) placement: Option<&'static str>,
 }
 
 static T3_MEDIUM: Machine = machine("t3.medium", 1, 2, false, true);
@@ -124,6 +126,7 @@ pub(crate) static ROLES: [Role; 7] = [
         data_volumes: 0,
         data_gib: 0,
         spot_percent: 10,
+        placement: None,
     },
     Role {
         name: "api",
@@ -136,6 +139,7 @@ pub(crate) static ROLES: [Role; 7] = [
         data_volumes: 0,
         data_gib: 0,
         spot_percent: 0,
+        placement: None,
     },
     Role {
         name: "worker",
@@ -148,6 +152,7 @@ pub(crate) static ROLES: [Role; 7] = [
         data_volumes: 1,
         data_gib: 100,
         spot_percent: 40,
+        placement: None,
     },
     Role {
         name: "db",
@@ -160,6 +165,7 @@ pub(crate) static ROLES: [Role; 7] = [
         data_volumes: 2,
         data_gib: 500,
         spot_percent: 0,
+        placement: None,
     },
     Role {
         name: "cache",
@@ -172,6 +178,7 @@ pub(crate) static ROLES: [Role; 7] = [
         data_volumes: 0,
         data_gib: 0,
         spot_percent: 0,
+        placement: Some("cache-partitions"),
     },
     Role {
         name: "build",
@@ -184,6 +191,7 @@ pub(crate) static ROLES: [Role; 7] = [
         data_volumes: 1,
         data_gib: 200,
         spot_percent: 20,
+        placement: None,
     },
     Role {
         name: "bastion",
@@ -196,6 +204,7 @@ pub(crate) static ROLES: [Role; 7] = [
         data_volumes: 0,
         data_gib: 0,
         spot_percent: 0,
+        placement: None,
     },
 ];
 

@@ -104,6 +104,12 @@ pub(crate) fn knows(action: &str) -> bool {
     ACTIONS.iter().any(|known| known.name == action)
 }
 
+/// The names of all actions.
+#[cfg(test)]
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    ACTIONS.iter().map(|action| action.name)
+}
+
 /// Answers one EC2 call.
 pub(crate) fn answer(call: &Call, action: &str) -> Answer {
     let found = ACTIONS.iter().find(|known| known.name == action);

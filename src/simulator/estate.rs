@@ -137,8 +137,9 @@ impl Estate {
     /// The value of a tag of an instance, VPC or security group.
     #[must_use]
     pub fn tag(&self, id: &str, key: &str) -> Option<String> {
+        let resource = self.resource(id).ok()?;
         let view = self.view();
-        let tags = match self.resource(id).ok()? {
+        let tags = match resource {
             (Kind::Vpc, number) => view.vpc(number).tags,
             (Kind::SecurityGroup, number) => view.group(number).tags,
             (_, number) => view.instance(number).into_owned().tags,

@@ -151,8 +151,8 @@ mod tests {
         let params = Params::parse("", b"Filter.1.Name=colour&Filter.1.Value.1=x");
         let refusal = Filters::<()>::parse(&params, |_| None).unwrap_err();
         assert_eq!(refusal.message, "The filter 'colour' is invalid");
-        let many: String = (1..=201).map(|n| format!("&Filter.1.Value.{n}=x")).collect();
-        let params = Params::parse("", format!("Filter.1.Name=a{many}").as_bytes());
+        let many: Vec<String> = (1..=201).map(|n| format!("&Filter.1.Value.{n}=x")).collect();
+        let params = Params::parse("", format!("Filter.1.Name=a{}", many.concat()).as_bytes());
         assert_eq!(Filters::parse(&params, |_| Some(())).unwrap_err().code, "FilterLimitExceeded");
     }
 }

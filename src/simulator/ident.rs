@@ -22,6 +22,7 @@ pub(crate) enum Kind {
     Image,
     DhcpOptions,
     CidrAssociation,
+    PlacementGroup,
 }
 
 impl Kind {
@@ -39,6 +40,7 @@ impl Kind {
             Self::Image => "ami-",
             Self::DhcpOptions => "dopt-",
             Self::CidrAssociation => "vpc-cidr-assoc-",
+            Self::PlacementGroup => "pg-",
         }
     }
 }

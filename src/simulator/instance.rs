@@ -3,7 +3,7 @@
 //! The state at a moment is a pure function of [`Life`] and that moment; no timer moves it. So `pending` becomes
 //! `running` by being looked at later, and what was true at an earlier moment can be asked as well.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use crate::simulator::catalog::{Image, Machine, Role};
@@ -108,6 +108,7 @@ pub(crate) struct Instance {
     pub(crate) vpc: u64,
     pub(crate) zone: u64,
     pub(crate) private_ip: Ipv4Addr,
+    pub(crate) ipv6: Option<Ipv6Addr>,
     /// Set for instances in a public subnet; shown only while the instance is up.
     pub(crate) public_ip: Option<Ipv4Addr>,
     pub(crate) key_name: Option<&'static str>,

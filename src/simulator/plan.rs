@@ -17,6 +17,7 @@ use crate::simulator::clock::Moment;
 use crate::simulator::dice::Dice;
 use crate::simulator::ident::{Idents, Kind, scope_seed};
 use crate::simulator::instance::{Instance, Life};
+use crate::simulator::network::ipv6;
 use crate::simulator::tags::Tags;
 
 /// Instances a subnet block holds.
@@ -148,6 +149,7 @@ impl Plan {
             vpc,
             zone,
             private_ip: address(vpc, zone, host),
+            ipv6: ipv6(vpc, zone, host),
             public_ip: role.public.then(|| public(3, number)),
             key_name,
             spot,
@@ -293,7 +295,7 @@ mod tests {
     use super::*;
 
     fn plan(count: u64) -> Plan {
-        let shape = Shape { count, stopped_percent: 10, terminated_percent: 2, retention: Duration::from_secs(3_600) };
+        let shape = Shape { count, stopped_percent: 10, terminated_percent: 2, retention: Duration::from_hours(1) };
         Plan::new(1, "123456789012", "us-east-1", shape, Moment::of("2026-11-22T00:00:00Z".parse().unwrap()))
     }
 

@@ -146,6 +146,9 @@ impl Body<'_> {
             xml.number("ipAddress", address);
         }
         if attached {
+            if let Some(address) = instance.ipv6 {
+                xml.number("ipv6Address", address);
+            }
             xml.flag("sourceDestCheck", true);
             self.groups(xml);
         } else {
@@ -244,7 +247,14 @@ impl Body<'_> {
         xml.within("placement", |xml| {
             xml.text("availabilityZone", &zone.name);
             xml.text("availabilityZoneId", &zone.id);
-            xml.empty("groupName");
+            match self.instance.role.placement {
+                Some(group) => {
+                    xml.text("groupName", group);
+                    self.id(xml, "groupId", Kind::PlacementGroup, 0);
+                    xml.number("partitionNumber", 1 + self.instance.lead % 3);
+                }
+                None => xml.empty("groupName"),
+            }
             xml.text("tenancy", "default");
         });
     }
@@ -319,7 +329,14 @@ impl Body<'_> {
                 association(xml);
             });
         });
-        xml.empty("ipv6AddressesSet");
+        xml.within("ipv6AddressesSet", |xml| {
+            if let Some(address) = instance.ipv6 {
+                xml.within("item", |xml| {
+                    xml.number("ipv6Address", address);
+                    xml.flag("isPrimaryIpv6", false);
+                });
+            }
+        });
         xml.text("interfaceType", "interface");
         operator(xml, instance.managed);
     }
