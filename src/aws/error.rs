@@ -3,6 +3,9 @@
 //! The SDK's own error does not travel further: its debug text can hold whole requests, and the text of a failed
 //! credential helper can hold secrets. What is kept is the code, a cleaned message, and which next step helps.
 
+mod code;
+mod message;
+
 use std::error::Error;
 use std::fmt;
 use std::ops::Deref;
@@ -12,6 +15,8 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_ec2::error::{ErrorMetadata, ProvideErrorMetadata, SdkError};
 use thiserror::Error;
 
+use self::code::{CREDENTIALS, classify};
+use self::message::{cleaned, named_ids};
 use crate::model::{AccountId, Region};
 
 /// How to react to a failed call.
@@ -339,102 +344,9 @@ impl Deref for AwsError {
     }
 }
 
-/// AWS's ways to say "slow down": the SDK's own list, and EC2's limit on snapshots of one volume.
-const THROTTLED: &[&str] = &[
-    "Throttling",
-    "ThrottlingException",
-    "ThrottledException",
-    "RequestThrottledException",
-    "TooManyRequestsException",
-    "RequestLimitExceeded",
-    "BandwidthLimitExceeded",
-    "LimitExceededException",
-    "RequestThrottled",
-    "SlowDown",
-    "PriorRequestNotComplete",
-    "EC2ThrottledException",
-    "SnapshotCreationPerVolumeRateExceeded",
-];
-
-const DENIED: &[&str] = &["UnauthorizedOperation", "AccessDenied", "AccessDeniedException"];
-
-/// The credentials themselves are refused. EC2 says `RequestExpired` for an expired session.
-const CREDENTIALS: &[&str] = &[
-    "AuthFailure",
-    "ExpiredToken",
-    "ExpiredTokenException",
-    "RequestExpired",
-    "InvalidClientTokenId",
-    "InvalidAccessKeyId",
-    "UnrecognizedClientException",
-    "SignatureDoesNotMatch",
-    "MissingAuthenticationToken",
-    "OptInRequired",
-];
-
-const TRANSIENT: &[&str] = &["RequestTimeout", "RequestTimeoutException", "IDPCommunicationError"];
-
-fn classify(code: &str, status: u16) -> Class {
-    match code {
-        "DryRunOperation" => Class::DryRun,
-        _ if THROTTLED.contains(&code) => Class::Throttled,
-        _ if DENIED.contains(&code) => Class::Denied,
-        _ if CREDENTIALS.contains(&code) => Class::Fatal,
-        _ if TRANSIENT.contains(&code) => Class::Transient,
-        // A malformed id names nothing either.
-        _ if code.ends_with(".NotFound") || code.ends_with(".Malformed") => Class::NotFound,
-        _ if status == 429 => Class::Throttled,
-        _ if status >= 500 => Class::Transient,
-        _ => Class::Fatal,
-    }
-}
-
 /// The links of an error's source chain, itself first.
 fn chain<'a>(error: &'a (dyn Error + 'static)) -> Vec<&'a (dyn Error + 'static)> {
     std::iter::successors(Some(error), |link| (**link).source()).collect()
-}
-
-/// The resource ids in a message, in order, once each: `i-0123456789abcdef0` and the like, or whatever stands in quotes
-/// after "id".
-fn named_ids(message: &str) -> Vec<String> {
-    let words = message.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
-    let mut ids: Vec<String> = Vec::new();
-    for word in words.filter(|word| is_id(word)) {
-        if !ids.iter().any(|known| known == word) {
-            ids.push(word.to_owned());
-        }
-    }
-    if ids.is_empty() && message.to_lowercase().contains("id") {
-        ids.extend(
-            message.split(['"', '\'']).skip(1).step_by(2).filter(|quoted| quoted.contains('-')).map(str::to_owned),
-        );
-    }
-    ids
-}
-
-fn is_id(word: &str) -> bool {
-    word.rsplit_once('-').is_some_and(|(prefix, hex)| {
-        !prefix.is_empty()
-            && prefix.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-')
-            && matches!(hex.len(), 8..=17)
-            && hex.bytes().all(|byte| byte.is_ascii_hexdigit() && !byte.is_ascii_uppercase())
-    })
-}
-
-/// `message` without the encoded authorization blob and access key ids, at most 600 characters.
-fn cleaned(message: &str) -> String {
-    let end = message.to_lowercase().find("encoded authorization failure message");
-    let message = end.and_then(|end| message.get(..end)).unwrap_or(message).trim();
-    let words = message.split_inclusive(|c: char| !c.is_ascii_alphanumeric());
-    let clean: String = words.map(|word| if is_key_id(word) { "(key id) " } else { word }).collect();
-    crate::model::text::shown(clean.trim(), 600)
-}
-
-fn is_key_id(word: &str) -> bool {
-    let word = word.trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
-    word.len() >= 16
-        && (word.starts_with("AKIA") || word.starts_with("ASIA"))
-        && word.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
 }
 
 #[cfg(test)]

@@ -6,6 +6,9 @@ use super::fields::Fields;
 use super::*;
 use crate::model::{AccountId, Region, Scope};
 
+/// The registry's projection is what the store takes.
+const _: crate::model::row::Project = project;
+
 fn unique<T: Ord + fmt::Debug>(values: impl IntoIterator<Item = T>) {
     let mut seen = BTreeSet::new();
     for value in values {

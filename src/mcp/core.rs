@@ -75,7 +75,7 @@ impl Core {
 
     /// The regions that are watched, whether or not anything was seen there yet.
     #[must_use]
-    pub fn regions(&self) -> &[Region] {
+    pub fn regions(&self) -> Vec<Region> {
         self.aws.regions()
     }
 

@@ -178,7 +178,7 @@ impl Core {
     pub fn watched(&self, kind: &'static KindSpec) -> String {
         let scopes: Vec<String> = self.scopes(&[kind]).iter().map(|state| state.scope.to_string()).collect();
         if scopes.is_empty() {
-            let regions: Vec<&str> = self.regions().iter().map(crate::model::Region::as_str).collect();
+            let regions: Vec<String> = self.regions().iter().map(ToString::to_string).collect();
             return regions.join(", ");
         }
         scopes.join(", ")
