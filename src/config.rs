@@ -81,6 +81,8 @@ pub struct Config {
     pub intervals: BTreeMap<String, Duration>,
     /// The share of AWS's request limits to stay within.
     pub aws_share: Share,
+    /// The URL of an emulator to ask in place of AWS; only the demo sets it. (Others are reached with `AWS_ENDPOINT_URL`.)
+    pub emulator: Option<String>,
 }
 
 /// What only a server is told.
@@ -158,6 +160,7 @@ impl Config {
             list: given.list.unwrap_or_default(),
             intervals,
             aws_share: given.aws_share.unwrap_or_default(),
+            emulator: None,
         })
     }
 }

@@ -17,7 +17,8 @@ use tokio::time::{Instant, sleep};
 
 use super::data_dir::{self, DataDirError};
 use super::hello::{self, HelloError, Welcome};
-use super::{lock, socket};
+use super::lock::{self, LockError};
+use super::socket;
 
 /// How long a started server has until it listens; it does so before it opens its store.
 pub const PATIENCE: Duration = Duration::from_secs(5);
@@ -60,6 +61,9 @@ pub enum AttachError {
         #[source]
         source: io::Error,
     },
+    /// Somebody who does not listen holds the lock.
+    #[error(transparent)]
+    Lock(#[from] LockError),
     /// The server does not want this client.
     #[error(transparent)]
     Hello(#[from] HelloError),
@@ -130,7 +134,11 @@ pub async fn attach(data_dir: &Path, wants_writes: bool, launch: &Launch) -> Res
         match ended {
             // It left because another one serves; should that go too, the next round starts a new one.
             Some(status) if status.success() => started = None,
-            Some(status) => return Err(AttachError::Ended { status, log: data_dir::log(data_dir) }),
+            // Most likely the lock was not to be had; who holds it says more than a log file.
+            Some(status) => {
+                lock::probe(data_dir)?;
+                return Err(AttachError::Ended { status, log: data_dir::log(data_dir) });
+            }
             None => {}
         }
         if Instant::now() >= deadline {

@@ -19,7 +19,7 @@ pub struct Lock {
 pub enum LockError {
     /// Another process holds it.
     #[error(
-        "{} is held by {}: use that server, stop it, or name another directory with --data-dir",
+        "{} is held by {}: stop it, or name another directory with --data-dir",
         path.display(),
         holder(*pid)
     )]
@@ -66,6 +66,18 @@ impl Lock {
     }
 }
 
+/// Whether somebody holds the lock of `data_dir`, without taking it or touching the file.
+///
+/// # Errors
+/// [`LockError::Held`] when somebody does.
+pub fn probe(data_dir: &Path) -> Result<(), LockError> {
+    let path = path(data_dir);
+    match File::open(&path).map(|file| file.try_lock_shared()) {
+        Ok(Err(TryLockError::WouldBlock)) => Err(LockError::Held { pid: pid_in(&path), path }),
+        _ => Ok(()),
+    }
+}
+
 /// The lock file of `data_dir`.
 #[must_use]
 pub fn path(data_dir: &Path) -> PathBuf {
@@ -92,7 +104,9 @@ mod tests {
         let first = Lock::take(dir.path()).unwrap();
         let Err(LockError::Held { pid, .. }) = Lock::take(dir.path()) else { panic!("both hold it") };
         assert_eq!(pid, Some(std::process::id()));
+        assert!(matches!(probe(dir.path()), Err(LockError::Held { .. })));
         drop(first);
+        probe(dir.path()).unwrap();
         Lock::take(dir.path()).unwrap();
     }
 

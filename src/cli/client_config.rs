@@ -43,7 +43,7 @@ impl ServerEntry {
             selection.variables().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         let mut gaps = Vec::new();
         if selection.region.is_none() {
-            environment.insert(usize::from(selection.profile.is_some()), pair("AWS_REGION", PLACEHOLDER_REGION));
+            environment.insert(usize::from(selection.profile().is_some()), pair("AWS_REGION", PLACEHOLDER_REGION));
             gaps.push("No region is known: check the placeholder us-east-1, or give --region.");
         }
         if selection.has_keys() {
@@ -51,7 +51,7 @@ impl ServerEntry {
                 "Your shell has AWS keys in its environment. They are not printed: use a profile that holds them.",
             );
         }
-        if selection.profile.is_none() {
+        if selection.profile().is_none() {
             environment.insert(0, pair("AWS_PROFILE", "default"));
             gaps.push("No profile is known: `default` is assumed; give --profile for another.");
         }

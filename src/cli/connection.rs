@@ -7,6 +7,7 @@ use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
 
 use crate::config::{Config, ConfigError, Environment, Given, Interval, ListMode, Share};
+use crate::kinds::KINDS;
 
 /// Which account, which store, and how it is served.
 #[derive(Clone, Debug, Default, Args)]
@@ -14,7 +15,7 @@ pub(super) struct Connection {
     /// Where the store, the lock and the socket are [default: a directory for this account in ~/.local/state/muster]
     #[arg(long, env = "MUSTER_DATA_DIR", value_name = "DIR", hide_env_values = true)]
     data_dir: Option<PathBuf>,
-    /// The AWS profile [default: `AWS_PROFILE`, else `default`]
+    /// The AWS profile; goes before keys in the environment [default: `AWS_PROFILE`, else `default`]
     #[arg(long, env = "MUSTER_PROFILE", value_name = "NAME", hide_env_values = true)]
     profile: Option<String>,
     /// The AWS region [default: `AWS_REGION`, else the profile's]
@@ -103,7 +104,8 @@ impl Connection {
             intervals: self.interval,
             aws_share: self.aws_share,
         };
-        Config::merge(given, environment, &["instance", "instance-status", "vpc", "security-group"])
+        let kinds: Vec<&str> = KINDS.iter().map(|spec| spec.slug).collect();
+        Config::merge(given, environment, &kinds)
     }
 }
 
