@@ -1,4 +1,7 @@
 //! Muster keeps a truthful local copy of an AWS account's EC2 inventory and serves it over the Model Context Protocol.
 
+pub mod aws;
+pub mod kinds;
 pub mod model;
 pub mod reconcile;
+pub mod simulator;

@@ -1,0 +1,207 @@
+//! The one seam to AWS: everything that leaves for AWS leaves through here, in the words of the rest of Muster.
+//!
+//! [`Aws`] paces calls ([`limiter`]), tells AWS's time ([`clock`]), classifies failures ([`error`]) and makes the calls of
+//! tools ([`actions`]). What a kind's describe asks and how an answer becomes documents belongs to [`crate::kinds`].
+
+pub mod actions;
+pub mod clock;
+pub mod error;
+pub mod limiter;
+mod sdk;
+
+use std::sync::Arc;
+
+use aws_sdk_ec2::error::{ProvideErrorMetadata, SdkError};
+
+pub use actions::{ACTIONS, ActionSpec, Answer, CreateSnapshots, CreatedSnapshot, StateChange};
+pub use clock::AwsClock;
+pub use error::{AwsError, Class, Trouble};
+pub use limiter::Priority;
+
+use crate::kinds::{Item, KindSpec, Listing, Page};
+use crate::model::{AccountId, Clock, Region, Scope, SharedClock, Timestamp};
+use error::Call;
+use limiter::Limiter;
+use sdk::{Clients, Sdk};
+
+/// The most that AWS puts on a page.
+const PAGE_SIZE: i32 = 1000;
+/// The most ids that one describe names: the limit of `DescribeInstanceStatus`, and few enough to bisect.
+const IDS_PER_CALL: usize = 100;
+
+/// What to connect with. What is not set comes from AWS's own chain of environment, profile and metadata.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The regions to watch; empty for the one that AWS's chain gives.
+    pub regions: Vec<Region>,
+    /// The profile of `~/.aws/config`.
+    pub profile: Option<String>,
+    /// The part of AWS's request limits to take, in percent (1 to 100).
+    pub share_percent: u8,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings { regions: Vec::new(), profile: None, share_percent: limiter::DEFAULT_SHARE_PERCENT }
+    }
+}
+
+/// What a describe call answered, and when it was asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// The resources.
+    pub items: Vec<Item>,
+    /// Where to go on; `None` when this was all.
+    pub next: Option<String>,
+    /// AWS time right before the request left: nothing in the answer is older.
+    pub sent_at: Timestamp,
+}
+
+/// A connection to AWS. Clones share clients, limits and clock.
+#[derive(Clone, Debug)]
+pub struct Aws(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    sdk: Sdk,
+    clock: Arc<AwsClock>,
+    limiter: Limiter,
+    profile: Arc<str>,
+}
+
+impl Aws {
+    /// Connects as configured. Missing credentials or regions show in the first call, not here.
+    ///
+    /// Without a region in settings, environment or profile this asks the instance metadata service, which can take a few
+    /// seconds where there is none.
+    pub async fn load(settings: Settings) -> Self {
+        let clock = Arc::new(AwsClock::default());
+        let sdk = Sdk::load(&settings.regions, settings.profile.as_deref(), &clock).await;
+        let profile = settings.profile.or_else(|| std::env::var("AWS_PROFILE").ok()).filter(|name| !name.is_empty());
+        let limiter = Limiter::new(settings.share_percent);
+        Aws(Arc::new(Inner { sdk, clock, limiter, profile: profile.as_deref().unwrap_or("default").into() }))
+    }
+
+    /// The watched regions, the first being the default. Empty when nothing names one: every call then says so.
+    #[must_use]
+    pub fn regions(&self) -> &[Region] {
+        &self.0.sdk.regions
+    }
+
+    /// The profile in use: as set, from `AWS_PROFILE`, or `default`.
+    #[must_use]
+    pub fn profile(&self) -> &str {
+        &self.0.profile
+    }
+
+    /// The clock that tells AWS's time.
+    #[must_use]
+    pub fn clock(&self) -> SharedClock {
+        Arc::clone(&self.0.clock) as SharedClock
+    }
+
+    /// How far AWS's clock is ahead of this machine's, in milliseconds; negative when it is behind.
+    #[must_use]
+    pub fn clock_offset_millis(&self) -> i64 {
+        self.0.clock.offset_millis()
+    }
+
+    /// The account whose credentials are in use.
+    ///
+    /// # Errors
+    /// [`AwsError`]: no credentials, no region, no connection.
+    pub async fn identify(&self) -> Result<AccountId, AwsError> {
+        const ACTION: &str = "sts:GetCallerIdentity";
+        let region = self.regions().first();
+        let call = Call { action: ACTION, region, profile: &self.0.profile };
+        if region.is_none() {
+            return Err(AwsError::no_region(&call));
+        }
+        let answer = self.0.sdk.identity.get_caller_identity().send().await;
+        let account = answer.map_err(|failure| AwsError::new(&failure, &call))?.account;
+        Ok(AccountId::new(account.unwrap_or_default()))
+    }
+
+    /// One page of everything of a kind, at a sweep's priority.
+    ///
+    /// # Errors
+    /// [`AwsError`]; with [`Trouble::OtherAccount`] when the page belongs to another account than `scope` names, so that
+    /// credentials that changed under a running Muster cannot mix two accounts.
+    pub async fn page(&self, scope: &Scope, spec: &KindSpec, token: Option<String>) -> Result<Listed, AwsError> {
+        self.ask(scope, spec, Listing::Page { token, max_results: PAGE_SIZE }, Priority::Sweep).await
+    }
+
+    /// The resources of these ids, in as many calls as it takes.
+    ///
+    /// `sent_at` is when the first call left. No ids, no call.
+    ///
+    /// # Errors
+    /// [`AwsError`] of the first call that fails, with [`Class::NotFound`] when an id does not exist: AWS then answers
+    /// none of the ids asked with it.
+    pub async fn describe(
+        &self,
+        scope: &Scope,
+        spec: &KindSpec,
+        ids: &[String],
+        priority: Priority,
+    ) -> Result<Listed, AwsError> {
+        let mut listed: Option<Listed> = None;
+        for ids in ids.chunks(IDS_PER_CALL) {
+            let answer = self.ask(scope, spec, Listing::Ids(ids.to_vec()), priority).await?;
+            match &mut listed {
+                Some(listed) => listed.items.extend(answer.items),
+                None => listed = Some(answer),
+            }
+        }
+        Ok(listed.unwrap_or_else(|| Listed { items: Vec::new(), next: None, sent_at: self.0.clock.now() }))
+    }
+
+    async fn ask(
+        &self,
+        scope: &Scope,
+        spec: &KindSpec,
+        listing: Listing,
+        priority: Priority,
+    ) -> Result<Listed, AwsError> {
+        let action = spec.action();
+        let client = self.clients(&scope.region, action)?.describe.clone();
+        self.0.limiter.admit(&scope.region, action, priority, 0).await;
+        let sent_at = self.0.clock.now();
+        let answer = (spec.describe)(client, listing).await;
+        let Page { items, next } = self.finished(&scope.region, action, answer)?;
+        if spec.exclusive
+            && let Some(found) = items
+                .iter()
+                .filter_map(|item| spec.owner(&item.document))
+                .find(|owner| *owner != scope.account.as_str())
+        {
+            return Err(AwsError::other_account(&scope.account, found, &self.call(&scope.region, action)));
+        }
+        Ok(Listed { items, next, sent_at })
+    }
+
+    fn clients(&self, region: &Region, action: &'static str) -> Result<&Clients, AwsError> {
+        let unknown = || AwsError::no_region(&Call { action, region: None, profile: &self.0.profile });
+        self.0.sdk.clients.get(region).ok_or_else(unknown)
+    }
+
+    fn call<'a>(&'a self, region: &'a Region, action: &'static str) -> Call<'a> {
+        Call { action, region: Some(region), profile: &self.0.profile }
+    }
+
+    /// Tells the limiter how a call ended, and classifies its failure.
+    fn finished<T, E>(
+        &self,
+        region: &Region,
+        action: &'static str,
+        answer: Result<T, SdkError<E>>,
+    ) -> Result<T, AwsError>
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+    {
+        let answer = answer.map_err(|failure| AwsError::new(&failure, &self.call(region, action)));
+        let throttled = answer.as_ref().err().is_some_and(|error| error.class == Class::Throttled);
+        self.0.limiter.finished(region, action, throttled);
+        answer
+    }
+}

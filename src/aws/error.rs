@@ -1,0 +1,420 @@
+//! What went wrong with a call to AWS: classified here, once, into what the rest of Muster acts on.
+//!
+//! The SDK's own error does not travel further: its debug text can hold whole requests, and the text of a failed
+//! credential helper can hold secrets. What is kept is the code, a cleaned message, and which next step helps.
+
+use std::error::Error;
+use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use aws_credential_types::provider::error::CredentialsError;
+use aws_sdk_ec2::error::{ErrorMetadata, ProvideErrorMetadata, SdkError};
+use thiserror::Error;
+
+use crate::model::{AccountId, Region};
+
+/// How to react to a failed call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Class {
+    /// Too many calls in this account: slow down, then ask again.
+    Throttled,
+    /// The credentials may not do this: somebody has to change a policy.
+    Denied,
+    /// A named resource does not exist (or not yet, or no longer).
+    NotFound,
+    /// A matter of the moment: ask again.
+    Transient,
+    /// Asking again changes nothing until somebody changes the request or the configuration.
+    Fatal,
+    /// Not a failure: a dry run answers that the real call would have been allowed.
+    DryRun,
+}
+
+/// What kind of trouble it was, as far as it can be told apart.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum Trouble {
+    /// AWS answered, with an error.
+    #[error("AWS answered with an error")]
+    Answered,
+    /// The answer made no sense.
+    #[error("AWS's answer could not be read")]
+    Unreadable,
+    /// No answer within the time allowed.
+    #[error("AWS did not answer in time")]
+    TimedOut,
+    /// No connection.
+    #[error("AWS could not be reached")]
+    Unreachable,
+    /// Nothing says which region to ask.
+    #[error("no AWS region is set")]
+    NoRegion,
+    /// No source of credentials had any.
+    #[error("no AWS credentials were found")]
+    NoCredentials,
+    /// A login through IAM Identity Center (`aws sso login`) is missing or over.
+    #[error("the AWS SSO session is missing or has expired")]
+    SsoExpired,
+    /// A login with console credentials (`aws login`) is missing or over.
+    #[error("the AWS login session is missing or has expired")]
+    LoginExpired,
+    /// A source of credentials is there but failed.
+    #[error("the AWS credentials could not be loaded")]
+    CredentialsFailed,
+    /// The credentials are those of another account than the one watched.
+    #[error("the AWS credentials are not those of account {expected}")]
+    OtherAccount {
+        /// The account watched.
+        expected: AccountId,
+    },
+    /// The request could not be built.
+    #[error("the request could not be built")]
+    Unbuildable,
+}
+
+/// A failed call. Its text names what was asked where, and what happened; [`AwsError::fix`] the next step. Its fields are
+/// those of [`Details`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AwsError(Box<Details>);
+
+/// What is known about a failed call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Details {
+    /// How to react.
+    pub class: Class,
+    /// What kind of trouble it was.
+    pub trouble: Trouble,
+    /// AWS's error code, when AWS answered.
+    pub code: Option<String>,
+    /// What happened, without encoded blobs and key ids.
+    pub message: String,
+    /// The IAM action that was called.
+    pub action: &'static str,
+    /// Where; `None` when no region is known.
+    pub region: Option<Region>,
+    /// Ids that AWS's message names; of a [`Class::NotFound`], those that do not exist.
+    pub ids: Vec<String>,
+    /// The profile in use, for the next step.
+    pub profile: Arc<str>,
+    /// Whether the call may have had its effect all the same: the answer was lost, not refused.
+    pub perhaps_done: bool,
+}
+
+/// What was called, for the error's text.
+#[derive(Clone, Debug)]
+pub(super) struct Call<'a> {
+    pub(super) action: &'static str,
+    pub(super) region: Option<&'a Region>,
+    pub(super) profile: &'a Arc<str>,
+}
+
+impl AwsError {
+    /// Classifies a failure of the SDK.
+    pub(super) fn new<E: ProvideErrorMetadata + Error + 'static>(failure: &SdkError<E>, call: &Call<'_>) -> Self {
+        match failure {
+            SdkError::ServiceError(answer) => {
+                let status = answer.raw().status().as_u16();
+                AwsError::answered(answer.err().meta(), status, call)
+            }
+            SdkError::TimeoutError(_) => AwsError::of(Trouble::TimedOut, Class::Transient, None, call),
+            SdkError::ResponseError(answer) => {
+                let status = answer.raw().status().as_u16();
+                let detail = Some(format!("HTTP status {status}"));
+                AwsError::of(Trouble::Unreadable, Class::Transient, detail, call)
+            }
+            SdkError::DispatchFailure(_) | SdkError::ConstructionFailure(_) => AwsError::unsent(failure, call),
+            _ => AwsError::of(Trouble::Unreadable, Class::Transient, None, call),
+        }
+    }
+
+    /// There is no region to ask.
+    pub(super) fn no_region(call: &Call<'_>) -> Self {
+        AwsError::of(Trouble::NoRegion, Class::Fatal, None, call)
+    }
+
+    /// A page that belongs to another account.
+    pub(super) fn other_account(expected: &AccountId, found: &str, call: &Call<'_>) -> Self {
+        let trouble = Trouble::OtherAccount { expected: expected.clone() };
+        AwsError::of(trouble, Class::Fatal, Some(format!("account {found} answered")), call)
+    }
+
+    fn of(trouble: Trouble, class: Class, detail: Option<String>, call: &Call<'_>) -> Self {
+        let message = detail.map_or_else(|| trouble.to_string(), |detail| format!("{trouble}: {detail}"));
+        let perhaps_done = matches!(trouble, Trouble::TimedOut | Trouble::Unreadable);
+        AwsError(Box::new(Details {
+            class,
+            trouble,
+            code: None,
+            message,
+            action: call.action,
+            region: call.region.cloned(),
+            ids: Vec::new(),
+            profile: Arc::clone(call.profile),
+            perhaps_done,
+        }))
+    }
+
+    fn answered(meta: &ErrorMetadata, status: u16, call: &Call<'_>) -> Self {
+        let code = meta.code().unwrap_or("").trim_start_matches("Client.").trim_start_matches("Server.");
+        let raw = meta.message().unwrap_or("no message");
+        let class = classify(code, status);
+        let message = if code.is_empty() {
+            format!("HTTP status {status}: {}", cleaned(raw))
+        } else {
+            format!("{code}: {}", cleaned(raw))
+        };
+        AwsError(Box::new(Details {
+            class,
+            trouble: Trouble::Answered,
+            code: (!code.is_empty()).then(|| code.to_owned()),
+            message,
+            action: call.action,
+            region: call.region.cloned(),
+            ids: named_ids(raw),
+            profile: Arc::clone(call.profile),
+            // An internal error says nothing about how far the call got; "slow down" says that it was turned away.
+            perhaps_done: status >= 500 && class != Class::Throttled,
+        }))
+    }
+
+    /// Nothing was sent, or the connection broke.
+    fn unsent<E: Error + 'static>(failure: &SdkError<E>, call: &Call<'_>) -> Self {
+        let links = chain(failure);
+        let text = links.iter().map(ToString::to_string).collect::<Vec<_>>().join(": ");
+        let lower = text.to_lowercase();
+        if lower.contains("missing region") || lower.contains("missing signing region") {
+            return AwsError::no_region(call);
+        }
+        let credentials = links.iter().find_map(|link| link.downcast_ref::<CredentialsError>());
+        if credentials.is_some() || lower.contains("credentials") || lower.contains("identity") {
+            return AwsError::without_credentials(credentials, &lower, &text, call);
+        }
+        if let SdkError::DispatchFailure(dispatch) = failure {
+            let mut error = if dispatch.is_timeout() {
+                AwsError::of(Trouble::TimedOut, Class::Transient, None, call)
+            } else {
+                let root = links.last().map(|root| cleaned(&root.to_string()));
+                AwsError::of(Trouble::Unreachable, Class::Transient, root, call)
+            };
+            let connected = dispatch.as_connector_error().is_some_and(|error| error.connection_metadata().is_some());
+            error.0.perhaps_done = dispatch.is_timeout() || connected || !lower.contains("connect");
+            return error;
+        }
+        let root = links.last().map(|root| cleaned(&root.to_string()));
+        AwsError::of(Trouble::Unbuildable, Class::Fatal, root, call)
+    }
+
+    fn without_credentials(credentials: Option<&CredentialsError>, lower: &str, text: &str, call: &Call<'_>) -> Self {
+        let trouble = if lower.contains("sso token") || lower.contains("sso session") || lower.contains("sso_session") {
+            Trouble::SsoExpired
+        } else if lower.contains("login token") || lower.contains("reauthenticate") {
+            Trouble::LoginExpired
+        } else if matches!(credentials, None | Some(CredentialsError::CredentialsNotLoaded(_))) {
+            Trouble::NoCredentials
+        } else {
+            Trouble::CredentialsFailed
+        };
+        // Only text that is known to describe configuration is shown: a credential helper's own words may hold secrets.
+        let start = text.find("profile `").or_else(|| text.find("missing credential source"));
+        let detail = start.and_then(|start| text.get(start..)).filter(|_| trouble != Trouble::SsoExpired);
+        AwsError::of(trouble, Class::Fatal, detail.map(cleaned), call)
+    }
+
+    /// Whether AWS no longer takes the page token it gave: the listing has to start again.
+    #[must_use]
+    pub fn is_token_refused(&self) -> bool {
+        match self.code.as_deref() {
+            Some("InvalidNextToken" | "ExpiredNextToken" | "InvalidPaginationToken" | "ExpiredPaginationToken") => true,
+            Some("InvalidParameterValue" | "InvalidParameter") => self.message.to_lowercase().contains("token"),
+            _ => false,
+        }
+    }
+
+    /// The next step, for the person who runs Muster.
+    #[must_use]
+    pub fn fix(&self) -> String {
+        let profile = &self.profile;
+        let region = self.region.as_ref().map_or("the watched region", Region::as_str);
+        match (&self.trouble, self.class) {
+            (Trouble::NoRegion, _) => {
+                "Set AWS_REGION (or pass --region), or `region` in the profile in ~/.aws/config, for example us-east-1."
+                    .into()
+            }
+            (Trouble::NoCredentials, _) => format!(
+                "Set AWS_PROFILE (or pass --profile) to a profile of ~/.aws/config, or set AWS_ACCESS_KEY_ID and \
+                 AWS_SECRET_ACCESS_KEY, where Muster runs; an AI client passes them in the `env` of its server entry. Now in \
+                 use: profile `{profile}`."
+            ),
+            (Trouble::SsoExpired, _) => format!("Run: aws sso login --profile {profile}"),
+            (Trouble::LoginExpired, _) => format!("Run: aws login --profile {profile}"),
+            (Trouble::CredentialsFailed, _) => format!(
+                "Run `aws sts get-caller-identity --profile {profile}` where Muster runs: it shows what is wrong with the \
+                 credentials of profile `{profile}`."
+            ),
+            (Trouble::OtherAccount { expected, .. }, _) => format!(
+                "Restart Muster with credentials of account {expected}, or with another data directory (--data-dir) for \
+                 the other account."
+            ),
+            (Trouble::TimedOut | Trouble::Unreachable | Trouble::Unreadable, _) => format!(
+                "Check the network, a proxy (HTTPS_PROXY) and AWS_ENDPOINT_URL, and that the region {region} exists. Muster \
+                 goes on trying."
+            ),
+            (Trouble::Unbuildable, _) => {
+                "Check AWS_ENDPOINT_URL and the settings of the profile in ~/.aws/config.".into()
+            }
+            (Trouble::Answered, Class::Throttled) => {
+                "Other programs in the account share this limit. Muster slows down and goes on trying.".into()
+            }
+            (Trouble::Answered, Class::Denied) => format!(
+                "Allow {} in the IAM policy of these credentials (profile `{profile}`); iam-policy.json of Muster lists \
+                 all it needs.",
+                self.denied_action()
+            ),
+            (Trouble::Answered, Class::NotFound) => {
+                format!(
+                    "Check the id, and that the resource is in {region}; one made seconds ago may not be visible yet."
+                )
+            }
+            (Trouble::Answered, Class::Transient) => "AWS has a passing problem. Muster goes on trying.".into(),
+            (Trouble::Answered, Class::Fatal) if self.is_about_credentials() => format!(
+                "Renew the credentials of profile `{profile}` (`aws sso login --profile {profile}` for SSO), and check that \
+                 region {region} is enabled in the account and this machine's clock is right."
+            ),
+            (Trouble::Answered, Class::Fatal | Class::DryRun) => {
+                "AWS refuses the request as it stands; change what the message names.".into()
+            }
+        }
+    }
+
+    /// The action that AWS's message says is not allowed: a call can need several.
+    fn denied_action(&self) -> &str {
+        let named = self.message.split("perform: ").nth(1).and_then(|rest| rest.split_whitespace().next());
+        named.map_or(self.action, |action| action.trim_end_matches(['.', ',']))
+    }
+
+    fn is_about_credentials(&self) -> bool {
+        self.code.as_deref().is_some_and(|code| CREDENTIALS.contains(&code))
+    }
+}
+
+impl fmt::Display for AwsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.region {
+            Some(region) => write!(f, "{} in {region}: {}", self.action, self.message),
+            None => write!(f, "{}: {}", self.action, self.message),
+        }
+    }
+}
+
+impl Error for AwsError {}
+
+impl Deref for AwsError {
+    type Target = Details;
+
+    fn deref(&self) -> &Details {
+        &self.0
+    }
+}
+
+/// AWS's ways to say "slow down": the SDK's own list, and EC2's limit on snapshots of one volume.
+const THROTTLED: &[&str] = &[
+    "Throttling",
+    "ThrottlingException",
+    "ThrottledException",
+    "RequestThrottledException",
+    "TooManyRequestsException",
+    "RequestLimitExceeded",
+    "BandwidthLimitExceeded",
+    "LimitExceededException",
+    "RequestThrottled",
+    "SlowDown",
+    "PriorRequestNotComplete",
+    "EC2ThrottledException",
+    "SnapshotCreationPerVolumeRateExceeded",
+];
+
+const DENIED: &[&str] = &["UnauthorizedOperation", "AccessDenied", "AccessDeniedException"];
+
+/// The credentials themselves are refused. EC2 says `RequestExpired` for an expired session.
+const CREDENTIALS: &[&str] = &[
+    "AuthFailure",
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "RequestExpired",
+    "InvalidClientTokenId",
+    "InvalidAccessKeyId",
+    "UnrecognizedClientException",
+    "SignatureDoesNotMatch",
+    "MissingAuthenticationToken",
+    "OptInRequired",
+];
+
+const TRANSIENT: &[&str] = &["RequestTimeout", "RequestTimeoutException", "IDPCommunicationError"];
+
+fn classify(code: &str, status: u16) -> Class {
+    match code {
+        "DryRunOperation" => Class::DryRun,
+        _ if THROTTLED.contains(&code) => Class::Throttled,
+        _ if DENIED.contains(&code) => Class::Denied,
+        _ if CREDENTIALS.contains(&code) => Class::Fatal,
+        _ if TRANSIENT.contains(&code) => Class::Transient,
+        // A malformed id names nothing either.
+        _ if code.ends_with(".NotFound") || code.ends_with(".Malformed") => Class::NotFound,
+        _ if status == 429 => Class::Throttled,
+        _ if status >= 500 => Class::Transient,
+        _ => Class::Fatal,
+    }
+}
+
+/// The links of an error's source chain, itself first.
+fn chain<'a>(error: &'a (dyn Error + 'static)) -> Vec<&'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |link| (**link).source()).collect()
+}
+
+/// The resource ids in a message, in order, once each: `i-0123456789abcdef0` and the like, or whatever stands in quotes
+/// after "id".
+fn named_ids(message: &str) -> Vec<String> {
+    let words = message.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
+    let mut ids: Vec<String> = Vec::new();
+    for word in words.filter(|word| is_id(word)) {
+        if !ids.iter().any(|known| known == word) {
+            ids.push(word.to_owned());
+        }
+    }
+    if ids.is_empty() && message.to_lowercase().contains("id") {
+        ids.extend(
+            message.split(['"', '\'']).skip(1).step_by(2).filter(|quoted| quoted.contains('-')).map(str::to_owned),
+        );
+    }
+    ids
+}
+
+fn is_id(word: &str) -> bool {
+    word.rsplit_once('-').is_some_and(|(prefix, hex)| {
+        !prefix.is_empty()
+            && prefix.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-')
+            && matches!(hex.len(), 8..=17)
+            && hex.bytes().all(|byte| byte.is_ascii_hexdigit() && !byte.is_ascii_uppercase())
+    })
+}
+
+/// `message` without the encoded authorization blob and access key ids, at most 600 characters.
+fn cleaned(message: &str) -> String {
+    let end = message.to_lowercase().find("encoded authorization failure message");
+    let message = end.and_then(|end| message.get(..end)).unwrap_or(message).trim();
+    let words = message.split_inclusive(|c: char| !c.is_ascii_alphanumeric());
+    let clean: String = words.map(|word| if is_key_id(word) { "(key id) " } else { word }).collect();
+    crate::model::text::shown(clean.trim(), 600)
+}
+
+fn is_key_id(word: &str) -> bool {
+    let word = word.trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
+    word.len() >= 16
+        && (word.starts_with("AKIA") || word.starts_with("ASIA"))
+        && word.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,103 @@
+//! The SDK's clients, configured the way Muster needs them.
+//!
+//! Region, profile, credentials and endpoint (`AWS_ENDPOINT_URL`) come from AWS's own chain of environment, files and
+//! instance metadata; settings of Muster's own only go before it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_config::{BehaviorVersion, SdkConfig};
+use aws_sdk_ec2::config::{RuntimeComponents, SharedHttpClient};
+use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
+use aws_smithy_http_client::{Builder, Connector, proxy::ProxyConfig};
+use aws_smithy_types::retry::RetryConfig;
+use aws_smithy_types::timeout::TimeoutConfig;
+
+use super::clock::{AwsClock, DateReader};
+use crate::model::Region;
+
+/// The SDK's own default for connecting.
+const CONNECT: Duration = Duration::from_millis(3100);
+/// One attempt. A page of 1000 instances takes AWS 1 to 3 seconds.
+const ATTEMPT: Duration = Duration::from_secs(30);
+/// All attempts of a call, with the pauses between them.
+const OPERATION: Duration = Duration::from_secs(70);
+
+/// Clients of one region.
+#[derive(Clone, Debug)]
+pub(super) struct Clients {
+    /// For calls that may be repeated: one more attempt on a passing failure.
+    pub(super) describe: aws_sdk_ec2::Client,
+    /// For calls that change something. They have no idempotency token, so a repeated `CreateSnapshots` would snapshot
+    /// twice, and a repeated `StartInstances` would drain a bucket of two a second: one attempt only.
+    pub(super) change: aws_sdk_ec2::Client,
+}
+
+/// Clients of every watched region.
+#[derive(Debug)]
+pub(super) struct Sdk {
+    pub(super) regions: Vec<Region>,
+    pub(super) clients: BTreeMap<Region, Clients>,
+    pub(super) identity: aws_sdk_sts::Client,
+}
+
+impl Sdk {
+    /// Reads the configuration. Credentials are loaded by the first call, so their absence shows there.
+    ///
+    /// Looking for a region may ask the instance metadata service, which takes a few seconds where there is none.
+    pub(super) async fn load(regions: &[Region], profile: Option<&str>, clock: &Arc<AwsClock>) -> Self {
+        let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12()).http_client(http_client());
+        if let Some(profile) = profile {
+            loader = loader.profile_name(profile);
+        }
+        if let Some(region) = regions.first() {
+            loader = loader.region(aws_config::Region::new(region.as_str().to_owned()));
+        }
+        let config = loader
+            .retry_config(RetryConfig::standard().with_max_attempts(2))
+            .timeout_config(
+                TimeoutConfig::builder()
+                    .connect_timeout(CONNECT)
+                    .operation_attempt_timeout(ATTEMPT)
+                    .operation_timeout(OPERATION)
+                    .build(),
+            )
+            .load()
+            .await;
+        let regions = if regions.is_empty() {
+            config.region().map(|region| Region::new(region.as_ref())).into_iter().collect()
+        } else {
+            regions.to_vec()
+        };
+        let clients = regions.iter().map(|region| (region.clone(), clients(&config, region, clock))).collect();
+        let identity = aws_sdk_sts::config::Builder::from(&config).interceptor(DateReader(Arc::clone(clock)));
+        Sdk { regions, clients, identity: aws_sdk_sts::Client::from_conf(identity.build()) }
+    }
+}
+
+fn clients(config: &SdkConfig, region: &Region, clock: &Arc<AwsClock>) -> Clients {
+    let builder = || {
+        aws_sdk_ec2::config::Builder::from(config)
+            .region(aws_sdk_ec2::config::Region::new(region.as_str().to_owned()))
+            .interceptor(DateReader(Arc::clone(clock)))
+    };
+    Clients {
+        describe: aws_sdk_ec2::Client::from_conf(builder().build()),
+        change: aws_sdk_ec2::Client::from_conf(builder().retry_config(RetryConfig::disabled()).build()),
+    }
+}
+
+/// One connection pool for all clients, with `TCP_NODELAY` and the environment's proxy, which the SDK's own default
+/// would ignore.
+fn http_client() -> SharedHttpClient {
+    Builder::new().build_with_connector_fn(|settings, components| {
+        let mut connector = Connector::builder()
+            .enable_tcp_nodelay(true)
+            .proxy_config(ProxyConfig::from_env())
+            .tls_provider(tls::Provider::Rustls(CryptoMode::Ring));
+        connector.set_connector_settings(settings.cloned());
+        connector.set_sleep_impl(components.and_then(RuntimeComponents::sleep_impl));
+        connector.build()
+    })
+}

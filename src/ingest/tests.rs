@@ -1,0 +1,237 @@
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::model::{
+    AccountId, Clock, Document, Event, Map, Outcome, Recorded, Region, RowFields, Seq, Value,
+};
+use crate::store::{Options, verify};
+
+struct TestClock(AtomicI64);
+
+impl Clock for TestClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.0.load(Ordering::Relaxed))
+    }
+}
+
+struct World {
+    handle: Handle,
+    store: Store,
+    hub: ChangeHub,
+    clock: Arc<TestClock>,
+    stop: CancellationToken,
+    thread: tokio::task::JoinHandle<Result<(), CommitError>>,
+}
+
+fn kind() -> Kind {
+    Kind::new("AWS::EC2::Instance")
+}
+
+fn scope() -> Scope {
+    Scope { account: AccountId::new("123456789012"), region: Region::new("us-east-1") }
+}
+
+fn id(name: &str) -> ResourceId {
+    ResourceId::new(&scope(), &kind(), name)
+}
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_millis(second * 1000)
+}
+
+fn state(name: &str) -> Value {
+    Value::Map(Map::from([("Name".into(), name.into())]))
+}
+
+fn instance(name: &str, size: &str) -> Arc<Document> {
+    Arc::new(Document::new(Map::from([("State".into(), state(name)), ("InstanceType".into(), size.into())])))
+}
+
+fn project(_: &ResourceId, document: &Document) -> RowFields {
+    RowFields { name: document.tag("Name").map(str::to_owned), ..RowFields::default() }
+}
+
+impl World {
+    fn open(dir: &TempDir) -> Self {
+        let options = Options { dir: dir.path().to_owned(), project, ..Options::for_tests() };
+        let (writer, store) = crate::store::open(options).expect("a store");
+        let hub = ChangeHub::new(Vec::new());
+        let clock = Arc::new(TestClock(AtomicI64::new(1_000_000)));
+        let stop = CancellationToken::new();
+        let kinds = vec![KindEntry {
+            kind: kind(),
+            rules: KindRules { mapping: 1, masked: &[] },
+            gone_states: &["terminated"],
+            interval: Duration::from_mins(1),
+        }];
+        let (ingest, handle) =
+            Ingest::new(writer, store.clone(), hub.clone(), clock.clone(), kinds, stop.clone()).expect("an ingest loop");
+        let runtime = runtime::Handle::current();
+        let thread = tokio::task::spawn_blocking(move || ingest.run(&runtime));
+        World { handle, store, hub, clock, stop, thread }
+    }
+
+    async fn close(self) {
+        self.stop.cancel();
+        self.thread.await.expect("no panic").expect("a clean stop");
+    }
+
+    async fn step(&self, step: SweepStep) {
+        self.handle.sweep(SweepMessage { scope: scope(), kind: kind(), step }).await.expect("a running loop");
+    }
+
+    async fn sweep(&self, second: i64, items: &[(&str, Arc<Document>)]) {
+        self.step(SweepStep::Started { at: at(second) }).await;
+        let items = items.iter().map(|(id, document)| (Arc::from(*id), Arc::clone(document))).collect();
+        self.step(SweepStep::Page { sent_at: at(second), items }).await;
+        self.step(SweepStep::Completed { ended: at(second + 2) }).await;
+        self.settled(second).await;
+    }
+
+    /// Waits until the sweep that started at `second` ended.
+    async fn settled(&self, second: i64) {
+        let mut changes = self.handle.freshness().changes();
+        loop {
+            let state = self.handle.freshness().of(&scope(), &kind());
+            let ended = state.as_ref().is_some_and(|state| {
+                state.trouble.is_some() || state.complete.is_some_and(|swept| swept.started == at(second))
+            });
+            if ended {
+                return;
+            }
+            changes.changed().await.expect("a running loop");
+        }
+    }
+
+    fn records(&self) -> Vec<Recorded> {
+        self.store.snapshot().expect("a snapshot").records(Seq(1), 10_000).expect("readable records")
+    }
+
+    fn state(&self, name: &str) -> Option<String> {
+        let current = self.store.snapshot().expect("a snapshot").current(&id(name)).expect("readable");
+        current.and_then(|current| current.state().map(str::to_owned))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_sweep_is_a_baseline_and_an_unchanged_one_opens_no_write_transaction() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let world = World::open(&dir);
+    let items = [("i-1", instance("running", "t3.micro")), ("i-2", instance("stopped", "t3.micro"))];
+    world.sweep(100, &items).await;
+    assert!(world.records().iter().all(|record| record.cause == Cause::Baseline));
+    assert_eq!(world.records().len(), 2);
+    let before = world.store.write_transactions();
+    world.sweep(200, &items).await;
+    assert_eq!(world.store.write_transactions(), before);
+    assert_eq!(world.records().len(), 2);
+    let as_of = {
+        let current = world.store.snapshot().expect("a snapshot").current(&id("i-1")).expect("readable").expect("i-1");
+        world.handle.freshness().as_of(&id("i-1"), &current)
+    };
+    assert_eq!(as_of, at(200), "an unchanged sweep still makes the copy younger");
+    world.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_resource_goes_only_when_two_complete_sweeps_lack_it() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let world = World::open(&dir);
+    let (one, two) = (("i-1", instance("running", "t3.micro")), ("i-2", instance("running", "t3.micro")));
+    world.sweep(100, &[one.clone(), two]).await;
+    world.sweep(300, std::slice::from_ref(&one)).await;
+    assert_eq!(world.state("i-2").as_deref(), Some("running"));
+    assert_eq!(world.handle.freshness().of(&scope(), &kind()).expect("watched").missing, 1);
+    world.sweep(500, &[one]).await;
+    assert_eq!(world.state("i-2"), None);
+    assert_eq!(world.records().last().expect("a record").event, Event::Removed { id: id("i-2"), at: at(500) });
+    world.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sweep_that_failed_removes_nothing() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let world = World::open(&dir);
+    world.sweep(100, &[("i-1", instance("running", "t3.micro"))]).await;
+    for second in [300, 500, 700] {
+        world.step(SweepStep::Started { at: at(second) }).await;
+        let trouble =
+            Trouble { class: "transient", what: "page 2 timed out".into(), fix: "wait".into(), since: at(second) };
+        world.step(SweepStep::Failed { trouble }).await;
+    }
+    world.settled(0).await;
+    let state = world.handle.freshness().of(&scope(), &kind()).expect("watched");
+    assert_eq!(world.state("i-1").as_deref(), Some("running"));
+    assert_eq!(state.trouble.expect("trouble").what, "page 2 timed out");
+    world.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tool_is_served_between_the_commits_of_a_page() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let world = World::open(&dir);
+    let names: Vec<String> = (0..1000).map(|n| format!("i-{n:04}")).collect();
+    let items = names.iter().map(|name| (Arc::from(name.as_str()), instance("running", "t3.micro"))).collect();
+    world.step(SweepStep::Started { at: at(100) }).await;
+    world.step(SweepStep::Page { sent_at: at(100), items }).await;
+    world.handle.begin("stop_instance", vec![id("i-0999")]).await.expect("recorded");
+    world.step(SweepStep::Completed { ended: at(102) }).await;
+    world.settled(100).await;
+    let records = world.records();
+    let place = records.iter().position(|r| matches!(r.event, Event::ActionRequested { .. })).expect("the request");
+    assert_eq!(records.len(), 1001);
+    assert!(place <= 1000 - MAX_ROWS, "the tool waited for the whole page: place {place}");
+    world.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tools_answer_is_readable_at_the_seq_returned_and_told_to_subscribers() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let world = World::open(&dir);
+    world.sweep(100, &[("i-1", instance("running", "t3.micro"))]).await;
+    let topic = Topic::Resource { kind: kind(), id: "i-1".into(), scope: None };
+    let subscription = world.hub.register(false, vec![(topic, "ec2://instance/i-1".into())], world.clock.now());
+    let action = world.handle.begin("stop_instance", vec![id("i-1")]).await.expect("recorded");
+    let asserted = Observation {
+        source: Source::Tool,
+        at: at(150),
+        id: id("i-1"),
+        seen: Seen::StateAsserted(state("stopping")),
+    };
+    let outcome = Outcome::Succeeded { created: Vec::new() };
+    let seq = world.handle.finish(action, outcome, vec![asserted]).await.expect("recorded");
+    assert_eq!(world.state("i-1").as_deref(), Some("stopping"));
+    assert_eq!(world.records().last().expect("a record").seq, seq);
+    assert_eq!(subscription.next().await.uris.len(), 1);
+    world.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restart_keeps_the_watermark_and_the_log() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let world = World::open(&dir);
+    world.sweep(100, &[("i-1", instance("running", "t3.micro"))]).await;
+    world.close().await;
+    let world = World::open(&dir);
+    let state = world.handle.freshness().of(&scope(), &kind()).expect("a saved watermark");
+    assert_eq!(state.complete, Some(Swept { started: at(100), ended: at(102) }));
+    assert!(state.stale(at(101)).is_some(), "warm data is labelled until this process has swept");
+    world.sweep(200, &[("i-1", instance("stopped", "t3.micro")), ("i-2", instance("running", "t3.micro"))]).await;
+    let records = world.records();
+    assert!(records.iter().skip(1).all(|record| record.cause == Cause::Sweep), "{records:?}");
+    let report = verify::fold_log(&world.store.snapshot().expect("a snapshot")).expect("a readable log");
+    assert!(report.is_clean(), "{report:?}");
+    world.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_the_stop_nothing_is_accepted() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let world = World::open(&dir);
+    let handle = world.handle.clone();
+    world.close().await;
+    let refused = handle.begin("stop_instance", vec![id("i-1")]).await;
+    assert!(matches!(refused, Err(IngestError::Stopped)), "{refused:?}");
+}

@@ -1,0 +1,236 @@
+//! What Muster knows about each kind of resource: one file a kind, one line here.
+//!
+//! A kind turns the SDK's structs into [`Document`]s with the field names of the AWS CLI's JSON, and says which of the
+//! document's values filters can match. Everything else in Muster treats all kinds alike, through [`KindSpec`].
+
+mod fields;
+mod instance;
+mod instance_status;
+mod operator;
+mod security_group;
+mod tag;
+mod vpc;
+
+use std::fmt;
+use std::time::Duration;
+
+use aws_sdk_ec2::Client;
+use aws_sdk_ec2::error::{ErrorMetadata, ProvideErrorMetadata, SdkError};
+use futures::future::BoxFuture;
+
+use crate::model::{Document, Kind, ResourceId, RowFields, Value};
+
+/// Every kind, in the order in which they are shown and swept.
+pub static KINDS: &[&KindSpec] = &[&instance::SPEC, &instance_status::SPEC, &vpc::SPEC, &security_group::SPEC];
+
+/// Everything that is particular to one kind of resource.
+pub struct KindSpec {
+    /// The CloudFormation type name, such as `AWS::EC2::Instance`. Instance status has none; its name only follows suit.
+    pub name: &'static str,
+    /// The name in URIs and arguments, such as `security-group`.
+    pub slug: &'static str,
+    /// What one of them is called.
+    pub title: &'static str,
+    /// What several of them are called.
+    pub plural: &'static str,
+    /// What it is and what its document holds, in a sentence or two.
+    pub description: &'static str,
+    /// The version of the mapping from SDK struct to document. Raised whenever a document gains fields.
+    pub mapping: u16,
+    /// The field that holds the id.
+    pub id_field: &'static str,
+    /// The field that names a resource without a `Name` tag.
+    pub name_field: Option<&'static str>,
+    /// The field that holds the owning account, where AWS says it.
+    pub owner_field: Option<&'static str>,
+    /// Whether AWS lists only resources of the asking account: no resource of this kind is shared between accounts.
+    pub exclusive: bool,
+    /// The path of the lifecycle state's name, for kinds that have one.
+    pub state_path: Option<&'static str>,
+    /// The time from the start of one sweep to the start of the next, unless configured.
+    pub interval: Duration,
+    /// Whether tools and events change it at any moment, so that clients must not cache it.
+    pub moves: bool,
+    /// Lifecycle states after which a resource may vanish without further proof.
+    pub gone_states: &'static [&'static str],
+    /// Paths that differ in every answer and say nothing; left out of comparison.
+    pub masked: &'static [&'static str],
+    /// The slug of the kind whose status this is: it has the same ids and is served below that kind.
+    pub status_of: Option<&'static str>,
+    /// What can be filtered, under AWS's own filter names. Rows hold the values of all of them, so each costs space.
+    pub filters: &'static [Filter],
+    /// The IAM actions that describing it takes.
+    pub actions: &'static [&'static str],
+    /// Asks AWS for one page or for named resources. The caller paces, times and classifies.
+    pub describe: fn(Client, Listing) -> BoxFuture<'static, Result<Page, Failure>>,
+}
+
+/// A filter of a kind: an AWS filter name and where its values are found in a document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Filter {
+    /// Its number, which rows store: never reused, never changed.
+    pub number: u16,
+    /// AWS's name of it.
+    pub name: &'static str,
+    /// The dotted paths whose scalars it matches.
+    pub paths: &'static [&'static str],
+}
+
+/// What to describe.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Listing {
+    /// One page of everything there is.
+    Page {
+        /// Where to go on; `None` starts.
+        token: Option<String>,
+        /// How many at most; AWS takes 5 to 1000.
+        max_results: i32,
+    },
+    /// These ids. AWS answers none of them when one does not exist.
+    Ids(Vec<String>),
+}
+
+/// What one describe call answered.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Page {
+    /// The resources.
+    pub items: Vec<Item>,
+    /// Where to go on; `None` when this was all.
+    pub next: Option<String>,
+}
+
+/// One resource of an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Item {
+    /// AWS's id of it.
+    pub id: String,
+    /// All that AWS said about it.
+    pub document: Document,
+}
+
+/// Why a describe failed, in the SDK's terms, with the operation's own error type reduced to code and message.
+pub type Failure = SdkError<ErrorMetadata>;
+
+impl Filter {
+    const fn new(number: u16, name: &'static str, paths: &'static [&'static str]) -> Self {
+        Filter { number, name, paths }
+    }
+}
+
+impl KindSpec {
+    /// The kind's identity.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        Kind::new(self.name)
+    }
+
+    /// The filter of this name.
+    #[must_use]
+    pub fn filter(&self, name: &str) -> Option<&'static Filter> {
+        self.filters.iter().find(|filter| filter.name == name)
+    }
+
+    /// The name of the lifecycle state that `document` shows.
+    #[must_use]
+    pub fn state<'a>(&self, document: &'a Document) -> Option<&'a str> {
+        document.text(self.state_path?)
+    }
+
+    /// Whether `document` shows a resource that may vanish without further proof.
+    #[must_use]
+    pub fn is_gone(&self, document: &Document) -> bool {
+        self.state(document).is_some_and(|state| self.gone_states.contains(&state))
+    }
+
+    /// The account that owns the resource, where AWS says it.
+    #[must_use]
+    pub fn owner<'a>(&self, document: &'a Document) -> Option<&'a str> {
+        document.text(self.owner_field?)
+    }
+
+    /// The IAM action that describes the kind, which is also the call whose limits apply.
+    #[must_use]
+    pub fn action(&self) -> &'static str {
+        self.actions.first().copied().unwrap_or(self.name)
+    }
+
+    fn row(&self, document: &Document) -> RowFields {
+        let mut facets: Vec<(u16, String)> = Vec::with_capacity(self.filters.len());
+        for filter in self.filters {
+            let first = facets.len();
+            for value in filter.paths.iter().flat_map(|path| document.scalars(path)) {
+                if !facets.iter().skip(first).any(|(_, known)| *known == value) {
+                    facets.push((filter.number, value));
+                }
+            }
+        }
+        RowFields {
+            name: document
+                .tag("Name")
+                .filter(|name| !name.is_empty())
+                .or_else(|| document.text(self.name_field?))
+                .map(str::to_owned),
+            owner: self.owner(document).map(str::to_owned),
+            facets,
+            tags: document.tags().map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
+        }
+    }
+}
+
+impl fmt::Debug for KindSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "KindSpec({})", self.name)
+    }
+}
+
+/// The kind that URIs and arguments call `slug`.
+#[must_use]
+pub fn by_slug(slug: &str) -> Option<&'static KindSpec> {
+    KINDS.iter().find(|spec| spec.slug == slug).copied()
+}
+
+/// The kind with this CloudFormation type name.
+#[must_use]
+pub fn by_name(name: &str) -> Option<&'static KindSpec> {
+    KINDS.iter().find(|spec| spec.name == name).copied()
+}
+
+/// What is known about `kind`; `None` when a store holds a kind that this version does not know.
+#[must_use]
+pub fn of(kind: &Kind) -> Option<&'static KindSpec> {
+    by_name(kind.as_str())
+}
+
+/// The row fields of a document, as its kind extracts them. A kind that this version does not know has its tags only.
+#[must_use]
+pub fn project(id: &ResourceId, document: &Document) -> RowFields {
+    of(&id.kind).map_or_else(
+        || RowFields {
+            tags: document.tags().map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
+            ..RowFields::default()
+        },
+        |spec| spec.row(document),
+    )
+}
+
+/// An instance's state as its document shows it: `{Code, Name}`.
+#[must_use]
+pub(crate) fn instance_state(state: aws_sdk_ec2::types::InstanceState) -> Value {
+    instance::state(state).value()
+}
+
+/// One item, unless AWS left out the id, which would leave nothing to know it by.
+fn item(id: Option<String>, fields: fields::Fields) -> Option<Item> {
+    if id.is_none() {
+        tracing::warn!("AWS described a resource without an id; left out");
+    }
+    Some(Item { id: id?, document: fields.document() })
+}
+
+/// Reduces an operation's error to code and message, which is all that tells errors of EC2 apart.
+fn reduce<E: ProvideErrorMetadata>(error: SdkError<E>) -> Failure {
+    error.map_service_error(|error| error.meta().clone())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,123 @@
+//! Security groups.
+
+use std::time::Duration;
+
+use aws_sdk_ec2::{Client, types};
+use futures::FutureExt;
+use futures::future::BoxFuture;
+
+use super::fields::Fields;
+use super::tag::tag;
+use super::{Failure, Filter, KindSpec, Listing, Page, item, reduce};
+
+pub(super) static SPEC: KindSpec = KindSpec {
+    name: "AWS::EC2::SecurityGroup",
+    slug: "security-group",
+    title: "Security group",
+    plural: "security groups",
+    description: "A set of firewall rules: which addresses, groups and prefix lists may reach, and be reached by, what \
+                  carries it.",
+    mapping: 1,
+    id_field: "GroupId",
+    name_field: Some("GroupName"),
+    owner_field: Some("OwnerId"),
+    exclusive: false,
+    state_path: None,
+    interval: Duration::from_mins(5),
+    moves: false,
+    gone_states: &[],
+    masked: &[],
+    status_of: None,
+    filters: FILTERS,
+    actions: &["ec2:DescribeSecurityGroups"],
+    describe,
+};
+
+static FILTERS: &[Filter] = &[
+    Filter::new(0, "group-id", &["GroupId"]),
+    Filter::new(1, "owner-id", &["OwnerId"]),
+    Filter::new(2, "group-name", &["GroupName"]),
+    Filter::new(3, "vpc-id", &["VpcId"]),
+    Filter::new(4, "description", &["Description"]),
+    Filter::new(5, "ip-permission.protocol", &["IpPermissions.IpProtocol"]),
+    Filter::new(6, "ip-permission.from-port", &["IpPermissions.FromPort"]),
+    Filter::new(7, "ip-permission.to-port", &["IpPermissions.ToPort"]),
+    Filter::new(8, "ip-permission.cidr", &["IpPermissions.IpRanges.CidrIp"]),
+    Filter::new(9, "ip-permission.ipv6-cidr", &["IpPermissions.Ipv6Ranges.CidrIpv6"]),
+    Filter::new(10, "ip-permission.group-id", &["IpPermissions.UserIdGroupPairs.GroupId"]),
+    Filter::new(11, "ip-permission.group-name", &["IpPermissions.UserIdGroupPairs.GroupName"]),
+    Filter::new(12, "ip-permission.user-id", &["IpPermissions.UserIdGroupPairs.UserId"]),
+    Filter::new(13, "ip-permission.prefix-list-id", &["IpPermissions.PrefixListIds.PrefixListId"]),
+    Filter::new(14, "egress.ip-permission.protocol", &["IpPermissionsEgress.IpProtocol"]),
+    Filter::new(15, "egress.ip-permission.from-port", &["IpPermissionsEgress.FromPort"]),
+    Filter::new(16, "egress.ip-permission.to-port", &["IpPermissionsEgress.ToPort"]),
+    Filter::new(17, "egress.ip-permission.cidr", &["IpPermissionsEgress.IpRanges.CidrIp"]),
+    Filter::new(18, "egress.ip-permission.ipv6-cidr", &["IpPermissionsEgress.Ipv6Ranges.CidrIpv6"]),
+    Filter::new(19, "egress.ip-permission.group-id", &["IpPermissionsEgress.UserIdGroupPairs.GroupId"]),
+    Filter::new(20, "egress.ip-permission.group-name", &["IpPermissionsEgress.UserIdGroupPairs.GroupName"]),
+    Filter::new(21, "egress.ip-permission.user-id", &["IpPermissionsEgress.UserIdGroupPairs.UserId"]),
+    Filter::new(22, "egress.ip-permission.prefix-list-id", &["IpPermissionsEgress.PrefixListIds.PrefixListId"]),
+];
+
+fn describe(client: Client, listing: Listing) -> BoxFuture<'static, Result<Page, Failure>> {
+    async move {
+        let call = client.describe_security_groups();
+        let call = match listing {
+            Listing::Page { token, max_results } => call.max_results(max_results).set_next_token(token),
+            Listing::Ids(ids) => call.set_group_ids(Some(ids)),
+        };
+        let answer = call.send().await.map_err(reduce)?;
+        let groups = answer.security_groups.unwrap_or_default();
+        let items =
+            groups.into_iter().filter_map(|described| item(described.group_id.clone(), security_group(described)));
+        Ok(Page { items: items.collect(), next: answer.next_token })
+    }
+    .boxed()
+}
+
+fn security_group(group: types::SecurityGroup) -> Fields {
+    Fields::new()
+        .text("GroupId", group.group_id)
+        .list("IpPermissionsEgress", group.ip_permissions_egress, permission)
+        .list("Tags", group.tags, tag)
+        .text("VpcId", group.vpc_id)
+        .text("SecurityGroupArn", group.security_group_arn)
+        .text("OwnerId", group.owner_id)
+        .text("GroupName", group.group_name)
+        .text("Description", group.description)
+        .list("IpPermissions", group.ip_permissions, permission)
+}
+
+fn permission(permission: types::IpPermission) -> Fields {
+    Fields::new()
+        .text("IpProtocol", permission.ip_protocol)
+        .int("FromPort", permission.from_port)
+        .int("ToPort", permission.to_port)
+        .list("UserIdGroupPairs", permission.user_id_group_pairs, group_pair)
+        .list("IpRanges", permission.ip_ranges, ip_range)
+        .list("Ipv6Ranges", permission.ipv6_ranges, ipv6_range)
+        .list("PrefixListIds", permission.prefix_list_ids, prefix_list_id)
+}
+
+fn group_pair(pair: types::UserIdGroupPair) -> Fields {
+    Fields::new()
+        .text("Description", pair.description)
+        .text("UserId", pair.user_id)
+        .text("GroupName", pair.group_name)
+        .text("GroupId", pair.group_id)
+        .text("VpcId", pair.vpc_id)
+        .text("VpcPeeringConnectionId", pair.vpc_peering_connection_id)
+        .text("PeeringStatus", pair.peering_status)
+}
+
+fn ip_range(range: types::IpRange) -> Fields {
+    Fields::new().text("Description", range.description).text("CidrIp", range.cidr_ip)
+}
+
+fn ipv6_range(range: types::Ipv6Range) -> Fields {
+    Fields::new().text("Description", range.description).text("CidrIpv6", range.cidr_ipv6)
+}
+
+fn prefix_list_id(id: types::PrefixListId) -> Fields {
+    Fields::new().text("Description", id.description).text("PrefixListId", id.prefix_list_id)
+}

@@ -1,0 +1,271 @@
+//! What the formula draws from: machine types, images, and the roles instances play.
+//!
+//! Values are those the real API prints for such machines (cores, boot modes, usage operations).
+
+/// An instance type.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Machine {
+    pub(crate) name: &'static str,
+    pub(crate) cores: u8,
+    pub(crate) threads: u8,
+    pub(crate) arm: bool,
+    pub(crate) ebs_optimized: bool,
+}
+
+const fn machine(name: &'static str, cores: u8, threads: u8, arm: bool, ebs_optimized: bool) -> Machine {
+    Machine { name, cores, threads, arm, ebs_optimized }
+}
+
+pub(crate) static T3_MICRO: Machine = machine("t3.micro", 1, 2, false, false);
+
+/// An image family; its id is a formula of the region and `number`.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Image {
+    pub(crate) number: u64,
+    pub(crate) platform: Option<&'static str>,
+    pub(crate) details: &'static str,
+    pub(crate) operation: &'static str,
+    pub(crate) root: &'static str,
+    pub(crate) root_gib: u32,
+    /// `bootMode`, which images that do not declare one leave out.
+    pub(crate) boot: Option<&'static str>,
+    pub(crate) tpm: bool,
+}
+
+impl Image {
+    /// `currentInstanceBootMode` of this image on `machine`.
+    pub(crate) fn current_boot(&self, machine: &Machine) -> &'static str {
+        if machine.arm || self.boot.is_some() { "uefi" } else { "legacy-bios" }
+    }
+}
+
+pub(crate) static AMAZON_LINUX: Image = Image {
+    number: 1,
+    platform: None,
+    details: "Linux/UNIX",
+    operation: "RunInstances",
+    root: "/dev/xvda",
+    root_gib: 8,
+    boot: Some("uefi-preferred"),
+    tpm: false,
+};
+pub(crate) static AMAZON_LINUX_ARM: Image = Image { number: 2, boot: Some("uefi"), ..AMAZON_LINUX_BASE };
+pub(crate) static UBUNTU: Image = Image { number: 3, root: "/dev/sda1", root_gib: 20, boot: None, ..AMAZON_LINUX_BASE };
+pub(crate) static RED_HAT: Image = Image {
+    number: 4,
+    details: "Red Hat Enterprise Linux",
+    operation: "RunInstances:0010",
+    root: "/dev/sda1",
+    root_gib: 10,
+    ..AMAZON_LINUX_BASE
+};
+pub(crate) static WINDOWS: Image = Image {
+    number: 5,
+    platform: Some("windows"),
+    details: "Windows",
+    operation: "RunInstances:0002",
+    root: "/dev/sda1",
+    root_gib: 50,
+    boot: Some("uefi"),
+    tpm: true,
+};
+
+const AMAZON_LINUX_BASE: Image = Image {
+    number: 0,
+    platform: None,
+    details: "Linux/UNIX",
+    operation: "RunInstances",
+    root: "/dev/xvda",
+    root_gib: 8,
+    boot: Some("uefi-preferred"),
+    tpm: false,
+};
+
+/// What an instance is for; it decides most of what varies between instances.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Role {
+    pub(crate) name: &'static str,
+    pub(crate) machines: &'static [&'static Machine],
+    pub(crate) images: &'static [&'static Image],
+    /// Which of its VPC's security groups it is in, as [`crate::simulator::network`] counts them.
+    pub(crate) groups: &'static [u64],
+    pub(crate) profile: Option<&'static str>,
+    pub(crate) public: bool,
+    pub(crate) scaled: bool,
+    pub(crate) data_volumes: u64,
+    pub(crate) data_gib: u32,
+    pub(crate) spot_percent: u64,
+    /// The partition placement group its reservations are spread over.
+    pub(crate) placement: Option<&'static str>,
+}
+
+static T3_MEDIUM: Machine = machine("t3.medium", 1, 2, false, true);
+static M5_LARGE: Machine = machine("m5.large", 1, 2, false, true);
+static M6I_XLARGE: Machine = machine("m6i.xlarge", 2, 2, false, true);
+static M7A_LARGE: Machine = machine("m7a.large", 2, 1, false, true);
+static C5_2XLARGE: Machine = machine("c5.2xlarge", 4, 2, false, true);
+static R5_4XLARGE: Machine = machine("r5.4xlarge", 8, 2, false, true);
+static C7G_LARGE: Machine = machine("c7g.large", 2, 1, true, true);
+static R6G_XLARGE: Machine = machine("r6g.xlarge", 4, 1, true, true);
+static G5_XLARGE: Machine = machine("g5.xlarge", 2, 2, false, true);
+
+/// Ordinals of a VPC's groups.
+pub(crate) const GROUP_DEFAULT: u64 = 0;
+pub(crate) const GROUP_WEB: u64 = 1;
+pub(crate) const GROUP_DB: u64 = 2;
+
+pub(crate) static ROLES: [Role; 7] = [
+    Role {
+        name: "web",
+        machines: &[&M5_LARGE, &M6I_XLARGE, &T3_MEDIUM],
+        images: &[&AMAZON_LINUX, &UBUNTU],
+        groups: &[GROUP_WEB, GROUP_DEFAULT],
+        profile: Some("web-server"),
+        public: true,
+        scaled: true,
+        data_volumes: 0,
+        data_gib: 0,
+        spot_percent: 10,
+        placement: None,
+    },
+    Role {
+        name: "api",
+        machines: &[&M7A_LARGE, &M6I_XLARGE],
+        images: &[&AMAZON_LINUX, &UBUNTU],
+        groups: &[GROUP_WEB],
+        profile: Some("api-server"),
+        public: false,
+        scaled: true,
+        data_volumes: 0,
+        data_gib: 0,
+        spot_percent: 0,
+        placement: None,
+    },
+    Role {
+        name: "worker",
+        machines: &[&C7G_LARGE],
+        images: &[&AMAZON_LINUX_ARM],
+        groups: &[GROUP_DEFAULT],
+        profile: Some("queue-worker"),
+        public: false,
+        scaled: true,
+        data_volumes: 1,
+        data_gib: 100,
+        spot_percent: 40,
+        placement: None,
+    },
+    Role {
+        name: "db",
+        machines: &[&R5_4XLARGE],
+        images: &[&RED_HAT, &UBUNTU],
+        groups: &[GROUP_DB],
+        profile: Some("database"),
+        public: false,
+        scaled: false,
+        data_volumes: 2,
+        data_gib: 500,
+        spot_percent: 0,
+        placement: None,
+    },
+    Role {
+        name: "cache",
+        machines: &[&R6G_XLARGE],
+        images: &[&AMAZON_LINUX_ARM],
+        groups: &[GROUP_DB, GROUP_DEFAULT],
+        profile: None,
+        public: false,
+        scaled: false,
+        data_volumes: 0,
+        data_gib: 0,
+        spot_percent: 0,
+        placement: Some("cache-partitions"),
+    },
+    Role {
+        name: "build",
+        machines: &[&C5_2XLARGE, &G5_XLARGE],
+        images: &[&AMAZON_LINUX, &WINDOWS],
+        groups: &[GROUP_DEFAULT],
+        profile: Some("build-agent"),
+        public: false,
+        scaled: false,
+        data_volumes: 1,
+        data_gib: 200,
+        spot_percent: 20,
+        placement: None,
+    },
+    Role {
+        name: "bastion",
+        machines: &[&T3_MICRO],
+        images: &[&AMAZON_LINUX],
+        groups: &[GROUP_DEFAULT],
+        profile: None,
+        public: true,
+        scaled: false,
+        data_volumes: 0,
+        data_gib: 0,
+        spot_percent: 0,
+        placement: None,
+    },
+];
+
+/// How many in 100 instances play each of [`ROLES`].
+pub(crate) static ROLE_WEIGHTS: [u64; 7] = [30, 25, 20, 10, 7, 6, 2];
+
+pub(crate) static ENVIRONMENTS: [&str; 4] = ["prod", "prod", "staging", "dev"];
+pub(crate) static TEAMS: [&str; 6] = ["platform", "payments", "search", "data", "growth", "mobile"];
+pub(crate) static KEY_NAMES: [&str; 3] = ["ops-2024", "ops-2026", "build"];
+
+/// The regions an account has without opting in, with the place of each.
+pub(crate) static REGIONS: [(&str, &str); 17] = [
+    ("ap-northeast-1", "Japan"),
+    ("ap-northeast-2", "Korea"),
+    ("ap-northeast-3", "Japan"),
+    ("ap-south-1", "India"),
+    ("ap-southeast-1", "Singapore"),
+    ("ap-southeast-2", "Australia"),
+    ("ca-central-1", "Canada"),
+    ("eu-central-1", "Germany"),
+    ("eu-north-1", "Sweden"),
+    ("eu-west-1", "Ireland"),
+    ("eu-west-2", "United Kingdom"),
+    ("eu-west-3", "France"),
+    ("sa-east-1", "Brazil"),
+    ("us-east-1", "United States of America"),
+    ("us-east-2", "United States of America"),
+    ("us-west-1", "United States of America"),
+    ("us-west-2", "United States of America"),
+];
+
+/// The prefix of a region's zone ids: `use1` for `us-east-1`.
+pub(crate) fn zone_id_prefix(region: &str) -> String {
+    let mut parts = region.split('-');
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        match part {
+            "northeast" => out.push_str("ne"),
+            "northwest" => out.push_str("nw"),
+            "southeast" => out.push_str("se"),
+            "southwest" => out.push_str("sw"),
+            number if number.bytes().all(|b| b.is_ascii_digit()) => out.push_str(number),
+            word => out.extend(word.chars().next()),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zone_ids_are_abbreviated_as_aws_does() {
+        assert_eq!(zone_id_prefix("us-east-1"), "use1");
+        assert_eq!(zone_id_prefix("ap-southeast-2"), "apse2");
+        assert_eq!(zone_id_prefix("eu-central-1"), "euc1");
+    }
+
+    #[test]
+    fn every_instance_plays_a_role() {
+        assert_eq!(ROLE_WEIGHTS.iter().sum::<u64>(), 100);
+    }
+}

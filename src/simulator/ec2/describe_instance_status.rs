@@ -1,0 +1,178 @@
+//! `DescribeInstanceStatus`: the status checks of running instances, or of all when asked.
+
+use crate::simulator::clock::Moment;
+use crate::simulator::ec2::describe_instances::operator;
+use crate::simulator::ec2::instance_field::InstanceField;
+use crate::simulator::ec2::lifecycle::state;
+use crate::simulator::ec2::{Answer, Call, next_token, walk};
+use crate::simulator::filter::Filters;
+use crate::simulator::ident::Kind;
+use crate::simulator::instance::{Check, Instance, Life, State};
+use crate::simulator::page::Page;
+use crate::simulator::plan::Plan;
+use crate::simulator::refusal::Refusal;
+use crate::simulator::xml::Xml;
+
+/// EC2's limit on named instances.
+const MAX_IDS: usize = 100;
+/// About what a status takes in XML.
+const BYTES: usize = 900;
+
+/// Answers a `DescribeInstanceStatus`.
+pub(super) fn answer(call: &Call) -> Answer {
+    let plan = call.estate.plan();
+    let all = call.params.flag("IncludeAllInstances")?;
+    call.params.flag("IncludeManagedResources")?;
+    let chosen = ["IncludeAllInstances", "IncludeManagedResources"];
+    let page = Page::parse(call.params, "InstanceId", &chosen, plan.seed)?;
+    let filters = Filters::parse(call.params, Field::parse)?;
+    let ids = call.params.set("InstanceId");
+    if ids.len() > MAX_IDS {
+        return Err(Refusal::invalid_value("You can specify up to 100 instance IDs per request."));
+    }
+    let mut numbers = call.instances(&ids)?;
+    call.dry_run()?;
+    let view = call.estate.view();
+    let look = Look { call, plan };
+    let keep = |instance: &Instance| {
+        instance.visible(call.now, plan.retention)
+            && (all || instance.state(call.now) == State::Running)
+            && filters.hold(|field, matches| field.any(instance, &look, matches))
+    };
+    let expected = page.limit.unwrap_or(numbers.len());
+    Ok(call.envelope("DescribeInstanceStatus", BYTES * expected, |xml| {
+        xml.open("instanceStatusSet");
+        let next = if numbers.is_empty() {
+            walk(&view, &page, keep, |instance| look.write(xml, instance))
+        } else {
+            numbers.sort_unstable();
+            for number in &numbers {
+                let instance = view.instance(*number);
+                if keep(&instance) {
+                    look.write(xml, &instance);
+                }
+            }
+            None
+        };
+        xml.close("instanceStatusSet");
+        next_token(xml, &page, next);
+    }))
+}
+
+/// An instance's checks as EC2 sees them now.
+#[derive(Clone, Copy)]
+struct Look<'a> {
+    call: &'a Call<'a>,
+    plan: &'a Plan,
+}
+
+/// `(status, reachability, impaired since)` of one check.
+type Seen = (&'static str, &'static str, Option<Moment>);
+
+impl Look<'_> {
+    fn check(&self, instance: &Instance, check: Check) -> Seen {
+        let now = self.call.now;
+        let Life::Up { running } = instance.life else { return NOT_APPLICABLE };
+        if now < running {
+            return NOT_APPLICABLE;
+        }
+        match instance.health.as_ref().and_then(|health| health.impaired_since(check)) {
+            Some(since) => ("impaired", "failed", Some(since)),
+            None if now < running.plus(self.call.estate.pace().initializing) => ("initializing", "initializing", None),
+            None => ("ok", "passed", None),
+        }
+    }
+
+    fn write(&self, xml: &mut Xml, instance: &Instance) {
+        let zone = self.plan.zone(instance.zone);
+        xml.within("item", |xml| {
+            xml.plain("instanceId", |out| self.plan.idents.write(Kind::Instance, instance.number, out));
+            xml.text("availabilityZone", &zone.name);
+            xml.text("availabilityZoneId", &zone.id);
+            events(xml, instance);
+            state(xml, "instanceState", instance.state(self.call.now));
+            summary(xml, "systemStatus", self.check(instance, Check::System));
+            summary(xml, "instanceStatus", self.check(instance, Check::Instance));
+            summary(xml, "attachedEbsStatus", self.check(instance, Check::AttachedEbs));
+            operator(xml, instance.managed);
+        });
+    }
+}
+
+const NOT_APPLICABLE: Seen = ("not-applicable", "", None);
+
+fn summary(xml: &mut Xml, tag: &str, (status, reachability, since): Seen) {
+    xml.within(tag, |xml| {
+        xml.text("status", status);
+        // Checks that do not apply have no details.
+        if !reachability.is_empty() {
+            xml.within("details", |xml| {
+                xml.within("item", |xml| {
+                    xml.text("name", "reachability");
+                    xml.text("status", reachability);
+                    if let Some(since) = since {
+                        xml.text("impairedSince", &since.iso());
+                    }
+                });
+            });
+        }
+    });
+}
+
+fn events(xml: &mut Xml, instance: &Instance) {
+    let Some(health) = instance.health.as_ref().filter(|health| !health.events.is_empty()) else { return };
+    xml.within("eventsSet", |xml| {
+        for event in &health.events {
+            xml.within("item", |xml| {
+                xml.text("instanceEventId", &event.id);
+                xml.text("code", &event.code);
+                xml.text("description", &event.description);
+                xml.text("notBefore", &Moment::of(event.not_before).iso());
+                if let Some(end) = event.not_after {
+                    xml.text("notAfter", &Moment::of(end).iso());
+                }
+            });
+        }
+    });
+}
+
+/// A filter name of `DescribeInstanceStatus`.
+enum Field {
+    Status(Check),
+    Reachability(Check),
+    EventCode,
+    EventId,
+    Instance(InstanceField),
+}
+
+impl Field {
+    fn parse(name: &str) -> Option<Self> {
+        Some(match name {
+            "instance-status.status" => Self::Status(Check::Instance),
+            "system-status.status" => Self::Status(Check::System),
+            "attached-ebs-status.status" => Self::Status(Check::AttachedEbs),
+            "instance-status.reachability" => Self::Reachability(Check::Instance),
+            "system-status.reachability" => Self::Reachability(Check::System),
+            "event.code" => Self::EventCode,
+            "event.instance-event-id" => Self::EventId,
+            "availability-zone"
+            | "availability-zone-id"
+            | "instance-state-code"
+            | "instance-state-name"
+            | "operator.managed"
+            | "operator.principal" => Self::Instance(InstanceField::parse(name)?),
+            _ => return None,
+        })
+    }
+
+    fn any(&self, instance: &Instance, look: &Look, matches: &mut dyn FnMut(&str) -> bool) -> bool {
+        let mut events = instance.health.iter().flat_map(|health| &health.events);
+        match self {
+            Self::Status(check) => matches(look.check(instance, *check).0),
+            Self::Reachability(check) => matches(look.check(instance, *check).1),
+            Self::EventCode => events.any(|event| matches(&event.code)),
+            Self::EventId => events.any(|event| matches(&event.id)),
+            Self::Instance(field) => field.any(instance, look.plan, look.call.now, matches),
+        }
+    }
+}

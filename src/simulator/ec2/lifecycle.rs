@@ -1,0 +1,172 @@
+//! `StartInstances`, `StopInstances`, `RebootInstances` and `TerminateInstances`.
+//!
+//! A call works on all its instances or, when one of them refuses, on none. Asking for the state an instance is in or
+//! moving to is no error: the answer shows the same state twice.
+
+use crate::simulator::ec2::{Answer, Call};
+use crate::simulator::estate::Edit;
+use crate::simulator::instance::State;
+use crate::simulator::refusal::Refusal;
+use crate::simulator::xml::Xml;
+
+/// The principal of the instances EKS runs for the account.
+pub(super) const OPERATOR: &str = "eks.amazonaws.com";
+
+/// One of the calls, as far as it differs from the others.
+struct Verb {
+    action: &'static str,
+    participle: &'static str,
+    /// Whether the call does something in a state, leaves it as it is, or refuses it.
+    rule: fn(State) -> Rule,
+    act: fn(&mut Edit, u64, &Call),
+}
+
+enum Rule {
+    Act,
+    AsItIs,
+    Refuse,
+}
+
+/// Answers a `StartInstances`.
+pub(super) fn start(call: &Call) -> Answer {
+    transition(
+        call,
+        &Verb {
+            action: "StartInstances",
+            participle: "started",
+            rule: |state| match state {
+                State::Stopped => Rule::Act,
+                State::Pending | State::Running => Rule::AsItIs,
+                State::Stopping | State::ShuttingDown | State::Terminated => Rule::Refuse,
+            },
+            act: |edit, number, call| edit.start(number, call.now),
+        },
+    )
+}
+
+/// Answers a `StopInstances`.
+pub(super) fn stop(call: &Call) -> Answer {
+    for flag in ["Force", "Hibernate", "SkipOsShutdown"] {
+        call.params.flag(flag)?;
+    }
+    transition(
+        call,
+        &Verb {
+            action: "StopInstances",
+            participle: "stopped",
+            rule: |state| match state {
+                State::Running => Rule::Act,
+                State::Stopping | State::Stopped => Rule::AsItIs,
+                State::Pending | State::ShuttingDown | State::Terminated => Rule::Refuse,
+            },
+            act: |edit, number, call| edit.stop(number, call.now),
+        },
+    )
+}
+
+/// Answers a `TerminateInstances`.
+pub(super) fn terminate(call: &Call) -> Answer {
+    for flag in ["Force", "SkipOsShutdown"] {
+        call.params.flag(flag)?;
+    }
+    transition(
+        call,
+        &Verb {
+            action: "TerminateInstances",
+            participle: "terminated",
+            rule: |state| match state {
+                State::ShuttingDown | State::Terminated => Rule::AsItIs,
+                State::Pending | State::Running | State::Stopping | State::Stopped => Rule::Act,
+            },
+            act: |edit, number, call| edit.terminate(number, call.now),
+        },
+    )
+}
+
+/// Answers a `RebootInstances`, which changes nothing a describe call shows.
+pub(super) fn reboot(call: &Call) -> Answer {
+    let (_, numbers) = targets(call)?;
+    call.dry_run()?;
+    let edit = call.estate.edit();
+    check(&edit, call, &numbers, "rebooted", |state| match state {
+        State::Running | State::Pending => Rule::AsItIs,
+        _ => Rule::Refuse,
+    })?;
+    drop(edit);
+    Ok(call.envelope("RebootInstances", 64, |xml| xml.flag("return", true)))
+}
+
+fn transition(call: &Call, verb: &Verb) -> Answer {
+    let (ids, numbers) = targets(call)?;
+    call.dry_run()?;
+    let mut edit = call.estate.edit();
+    check(&edit, call, &numbers, verb.participle, verb.rule)?;
+    let states = numbers.iter().map(|&number| {
+        let before = edit.instance(number).state(call.now);
+        if matches!((verb.rule)(before), Rule::Act) {
+            (verb.act)(&mut edit, number, call);
+        }
+        (before, at_once(&edit, number, call))
+    });
+    let states: Vec<(State, State)> = states.collect();
+    drop(edit);
+    Ok(call.envelope(verb.action, 256 * ids.len(), |xml| {
+        xml.within("instancesSet", |xml| {
+            for (id, (before, after)) in ids.iter().zip(states) {
+                xml.within("item", |xml| {
+                    xml.text("instanceId", id);
+                    state(xml, "currentState", after);
+                    state(xml, "previousState", before);
+                });
+            }
+        });
+    }))
+}
+
+/// The state the answer shows: EC2 answers `pending` and `stopping` even when the move takes no time at all.
+fn at_once(edit: &Edit, number: u64, call: &Call) -> State {
+    let instance = edit.instance(number);
+    match instance.state(call.now) {
+        State::Running if instance.launched == call.now => State::Pending,
+        State::Stopped if instance.asked() == Some(call.now) => State::Stopping,
+        State::Terminated if instance.asked() == Some(call.now) => State::ShuttingDown,
+        state => state,
+    }
+}
+
+fn targets<'a>(call: &Call<'a>) -> Result<(Vec<&'a str>, Vec<u64>), Refusal> {
+    let ids = call.params.set("InstanceId");
+    if ids.is_empty() {
+        return Err(Refusal::missing("InstanceId"));
+    }
+    let numbers = call.instances(&ids)?;
+    Ok((ids, numbers))
+}
+
+fn check(
+    edit: &Edit,
+    call: &Call,
+    numbers: &[u64],
+    participle: &'static str,
+    rule: impl Fn(State) -> Rule,
+) -> Result<(), Refusal> {
+    for &number in numbers {
+        let instance = edit.instance(number);
+        let id = || call.estate.plan().id(&instance);
+        if matches!(rule(instance.state(call.now)), Rule::Refuse) {
+            return Err(Refusal::wrong_state(&id(), participle));
+        }
+        if instance.managed && participle != "rebooted" {
+            return Err(Refusal::managed(&id(), participle, OPERATOR));
+        }
+    }
+    Ok(())
+}
+
+/// `<tag><code>16</code><name>running</name></tag>`
+pub(super) fn state(xml: &mut Xml, tag: &str, state: State) {
+    xml.within(tag, |xml| {
+        xml.number("code", state.code());
+        xml.text("name", state.name());
+    });
+}

@@ -1,0 +1,158 @@
+//! `Filter.N.Name` / `Filter.N.Value.M`: all filters must hold, a filter holds when any of its patterns does.
+//!
+//! Patterns know `*`, `?` and the backslash that takes their meaning away; they are case-sensitive, as EC2's are.
+
+use crate::simulator::refusal::Refusal;
+use crate::simulator::request::Params;
+
+/// EC2's limit on filter values in one call.
+const MAX_VALUES: usize = 200;
+
+/// The filters of a request, over a kind's own `Field` names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Filters<F>(Vec<(F, Vec<Pattern>)>);
+
+impl<F> Filters<F> {
+    /// Reads the filters of a request; `field` turns a name into the kind's field, `None` when it has none such.
+    pub(crate) fn parse(params: &Params, field: impl Fn(&str) -> Option<F>) -> Result<Self, Refusal> {
+        let mut filters = Vec::new();
+        let mut count = 0;
+        for n in 1_u32.. {
+            let Some(name) = params.get(&format!("Filter.{n}.Name")) else { break };
+            let values = params.list(&format!("Filter.{n}.Value"));
+            count += values.len();
+            if count > MAX_VALUES {
+                return Err(Refusal::filter_limit());
+            }
+            if values.is_empty() {
+                return Err(Refusal::invalid_value(format!("The filter '{name}' has no values")));
+            }
+            let found = field(name).ok_or_else(|| Refusal::invalid_filter(name))?;
+            filters.push((found, values.into_iter().map(Pattern::new).collect()));
+        }
+        Ok(Self(filters))
+    }
+
+    /// Whether every filter holds. `any` must call its predicate with each value the field has, until it says yes.
+    pub(crate) fn hold(&self, any: impl Fn(&F, &mut dyn FnMut(&str) -> bool) -> bool) -> bool {
+        self.0
+            .iter()
+            .all(|(field, patterns)| any(field, &mut |value| patterns.iter().any(|pattern| pattern.matches(value))))
+    }
+}
+
+/// One filter value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Pattern(Vec<Piece>);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Piece {
+    One(char),
+    AnyOne,
+    AnyMany,
+}
+
+impl Pattern {
+    fn new(text: &str) -> Self {
+        let mut chars = text.chars();
+        let mut pieces = Vec::with_capacity(text.len());
+        while let Some(c) = chars.next() {
+            pieces.push(match c {
+                '*' => Piece::AnyMany,
+                '?' => Piece::AnyOne,
+                '\\' => Piece::One(chars.next().unwrap_or('\\')),
+                other => Piece::One(other),
+            });
+        }
+        Self(pieces)
+    }
+
+    /// Greedy matching with one place to go back to: linear for all but patterns made to be slow.
+    fn matches(&self, text: &str) -> bool {
+        let mut pieces = self.0.as_slice();
+        let mut rest = text;
+        let mut retry: Option<(&[Piece], &str)> = None;
+        loop {
+            match pieces.split_first() {
+                None if rest.is_empty() => return true,
+                Some((Piece::AnyMany, after)) => {
+                    pieces = after;
+                    retry = Some((after, rest));
+                    continue;
+                }
+                Some((piece, after)) => {
+                    let mut chars = rest.chars();
+                    let next = chars.next();
+                    let fits = match piece {
+                        Piece::One(c) => next == Some(*c),
+                        _ => next.is_some(),
+                    };
+                    if fits {
+                        pieces = after;
+                        rest = chars.as_str();
+                        continue;
+                    }
+                }
+                None => {}
+            }
+            // The last `*` takes one character more and the match goes on from there.
+            let Some((after, from)) = retry else { return false };
+            let mut chars = from.chars();
+            if chars.next().is_none() {
+                return false;
+            }
+            pieces = after;
+            rest = chars.as_str();
+            retry = Some((after, rest));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wildcards_match_as_ec2_matches_them() {
+        for (pattern, text, expected) in [
+            ("web", "web", true),
+            ("web", "web-1", false),
+            ("web*", "web-1", true),
+            ("*", "", true),
+            ("w?b", "web", true),
+            ("w?b", "wb", false),
+            ("*-prod-*", "web-prod-1", true),
+            ("*ab*ab", "abxabab", true),
+            ("*ab*ac", "abxabab", false),
+            (r"100\*", "100*", true),
+            (r"100\*", "1000", false),
+            ("é?", "éé", true),
+        ] {
+            assert_eq!(Pattern::new(pattern).matches(text), expected, "{pattern} against {text}");
+        }
+    }
+
+    #[test]
+    fn filters_are_and_and_values_are_or() {
+        let params = Params::parse(
+            "",
+            b"Filter.1.Name=a&Filter.1.Value.1=x&Filter.1.Value.2=y&Filter.2.Name=b&Filter.2.Value.1=z*",
+        );
+        let filters = Filters::parse(&params, |name| Some(name.to_owned())).unwrap();
+        let item =
+            |a: &'static str, b: &'static str| filters.hold(|field, matches| matches(if field == "a" { a } else { b }));
+        assert!(item("y", "zz"));
+        assert!(!item("y", "w"));
+        assert!(!item("q", "zz"));
+    }
+
+    #[test]
+    fn an_unknown_filter_and_too_many_values_are_refused() {
+        let params = Params::parse("", b"Filter.1.Name=colour&Filter.1.Value.1=x");
+        let refusal = Filters::<()>::parse(&params, |_| None).unwrap_err();
+        assert_eq!(refusal.message, "The filter 'colour' is invalid");
+        let many: Vec<String> = (1..=201).map(|n| format!("&Filter.1.Value.{n}=x")).collect();
+        let params = Params::parse("", format!("Filter.1.Name=a{}", many.concat()).as_bytes());
+        assert_eq!(Filters::parse(&params, |_| Some(())).unwrap_err().code, "FilterLimitExceeded");
+    }
+}

@@ -1,0 +1,129 @@
+//! Resource ids: `i-0` and 16 hex digits, and so on, as a reversible formula of a number.
+//!
+//! Nothing is stored: an id the simulator never gave out decodes to a number beyond what exists. 16 digits under a
+//! leading 0 keep EC2's length of 17.
+
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+use crate::simulator::dice::{mix, unmix};
+
+/// What an id names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Kind {
+    Instance,
+    Reservation,
+    Volume,
+    Interface,
+    Attachment,
+    Vpc,
+    Subnet,
+    SecurityGroup,
+    Snapshot,
+    Image,
+    DhcpOptions,
+    CidrAssociation,
+    PlacementGroup,
+}
+
+impl Kind {
+    pub(crate) const fn prefix(self) -> &'static str {
+        match self {
+            Self::Instance => "i-",
+            Self::Reservation => "r-",
+            Self::Volume => "vol-",
+            Self::Interface => "eni-",
+            Self::Attachment => "eni-attach-",
+            Self::Vpc => "vpc-",
+            Self::Subnet => "subnet-",
+            Self::SecurityGroup => "sg-",
+            Self::Snapshot => "snap-",
+            Self::Image => "ami-",
+            Self::DhcpOptions => "dopt-",
+            Self::CidrAssociation => "vpc-cidr-assoc-",
+            Self::PlacementGroup => "pg-",
+        }
+    }
+}
+
+/// Why a text is not an id of a kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Malformed;
+
+/// The id formula of one account and region.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Idents {
+    seed: u64,
+}
+
+impl Idents {
+    pub(crate) const fn new(seed: u64) -> Self {
+        Self { seed }
+    }
+
+    /// Appends the id of the `number`th thing of `kind`.
+    pub(crate) fn write(self, kind: Kind, number: u64, out: &mut String) {
+        out.push_str(kind.prefix());
+        out.push('0');
+        hex(mix(number ^ self.key(kind)), out);
+    }
+
+    pub(crate) fn text(self, kind: Kind, number: u64) -> String {
+        let mut out = String::with_capacity(32);
+        self.write(kind, number, &mut out);
+        out
+    }
+
+    /// The number an id stands for; `None` when well formed but certainly not one of ours.
+    pub(crate) fn number(self, kind: Kind, id: &str) -> Result<Option<u64>, Malformed> {
+        let digits = id.strip_prefix(kind.prefix()).ok_or(Malformed)?;
+        let lower_hex = digits.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+        if !lower_hex || !matches!(digits.len(), 8 | 17) {
+            return Err(Malformed);
+        }
+        let Some(rest) = digits.strip_prefix('0').filter(|rest| rest.len() == 16) else { return Ok(None) };
+        let scrambled = u64::from_str_radix(rest, 16).map_err(|_| Malformed)?;
+        Ok(Some(unmix(scrambled) ^ self.key(kind)))
+    }
+
+    const fn key(self, kind: Kind) -> u64 {
+        mix(self.seed ^ mix(kind as u64 + 1))
+    }
+}
+
+/// A seed for the `(account, region)` pair that shares nothing with another pair's.
+pub(crate) fn scope_seed(seed: u64, account: &str, region: &str) -> u64 {
+    xxh3_64_with_seed(format!("{account}/{region}").as_bytes(), seed)
+}
+
+/// Appends `n` as 16 lower-case hex digits.
+pub(crate) fn hex(n: u64, out: &mut String) {
+    for shift in (0..16).rev() {
+        let digit = u32::try_from((n >> (shift * 4)) & 0xf).unwrap_or(0);
+        out.push(char::from_digit(digit, 16).unwrap_or('0'));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_has_seventeen_digits_and_leads_back_to_its_number() {
+        let idents = Idents::new(7);
+        for number in [0, 1, 999_999, u64::MAX] {
+            let id = idents.text(Kind::Instance, number);
+            assert_eq!(id.len(), 2 + 17, "{id}");
+            assert_eq!(idents.number(Kind::Instance, &id), Ok(Some(number)));
+        }
+    }
+
+    #[test]
+    fn a_text_of_another_shape_is_malformed_and_a_short_id_is_merely_unknown() {
+        let idents = Idents::new(7);
+        for text in ["foo", "i-", "i-xyz", "i-0123456789ABCDEF0", "vol-00000000000000000", "i-1234567890"] {
+            assert_eq!(idents.number(Kind::Instance, text), Err(Malformed), "{text}");
+        }
+        assert_eq!(idents.number(Kind::Instance, "i-12345678"), Ok(None));
+        assert_eq!(idents.number(Kind::Instance, "i-a2345678901234567"), Ok(None));
+    }
+}

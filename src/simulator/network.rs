@@ -1,0 +1,158 @@
+//! VPCs and their security groups, by the same kind of formula as the instances.
+
+use std::net::Ipv6Addr;
+
+use crate::simulator::catalog::{GROUP_DB, GROUP_DEFAULT, GROUP_WEB};
+use crate::simulator::ident::Kind;
+use crate::simulator::plan::{Plan, base};
+use crate::simulator::tags::Tags;
+
+/// Security groups a VPC has.
+pub(crate) const GROUPS: u64 = 3;
+/// AWS's own prefix list of S3 in us-east-1.
+pub(crate) const S3_PREFIX_LIST: &str = "pl-63a5400a";
+
+/// A VPC.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Vpc {
+    pub(crate) number: u64,
+    pub(crate) cidr: String,
+    pub(crate) ipv6: Option<String>,
+    pub(crate) tags: Tags,
+}
+
+impl Vpc {
+    /// The account's default VPC is the first.
+    pub(crate) const fn is_default(&self) -> bool {
+        self.number == 0
+    }
+
+    pub(crate) fn of(number: u64) -> Self {
+        let mut tags = Tags::default();
+        if number > 0 {
+            tags.put("Name", format!("net-{number:02}"));
+            tags.put("env", if number.is_multiple_of(3) { "staging" } else { "prod" });
+        }
+        let ipv6 = ipv6(number, 0, 0).map(|first| format!("{first}/56"));
+        Self { number, cidr: format!("{}/16", base(number)), ipv6, tags }
+    }
+}
+
+/// The IPv6 address of a host, in the one VPC of four that has them.
+pub(crate) fn ipv6(vpc: u64, zone: u64, host: u64) -> Option<Ipv6Addr> {
+    let part = |n: u64| u16::try_from(n & 0xffff).unwrap_or(0);
+    let address = || Ipv6Addr::new(0x2600, 0x1f18, part(0x1000 + vpc), part(vpc << 8 | zone), 0, 0, 0, part(host));
+    (vpc % 4 == 1).then(address)
+}
+
+/// A security group: the `ordinal`th of its VPC.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SecurityGroup {
+    pub(crate) number: u64,
+    pub(crate) vpc: u64,
+    pub(crate) name: &'static str,
+    pub(crate) description: &'static str,
+    pub(crate) ingress: Vec<Permission>,
+    pub(crate) egress: Vec<Permission>,
+    pub(crate) tags: Tags,
+}
+
+/// A rule; `source` lists have descriptions where people wrote one.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Permission {
+    pub(crate) protocol: &'static str,
+    pub(crate) ports: Option<(i32, i32)>,
+    pub(crate) ranges: Vec<Source<String>>,
+    pub(crate) ranges6: Vec<Source<String>>,
+    pub(crate) groups: Vec<Source<u64>>,
+    pub(crate) prefix_lists: Vec<Source<String>>,
+}
+
+/// What a rule lets through, with its description.
+pub(crate) type Source<T> = (T, Option<&'static str>);
+
+impl SecurityGroup {
+    pub(crate) const fn number(vpc: u64, ordinal: u64) -> u64 {
+        vpc * GROUPS + ordinal
+    }
+
+    pub(crate) const fn name(ordinal: u64) -> &'static str {
+        match ordinal {
+            GROUP_WEB => "web",
+            GROUP_DB => "db",
+            _ => "default",
+        }
+    }
+
+    pub(crate) fn of(number: u64) -> Self {
+        let (vpc, ordinal) = (number / GROUPS, number % GROUPS);
+        let mut tags = Tags::default();
+        let (description, ingress, egress) = match ordinal {
+            GROUP_WEB => ("Public web traffic", web_ingress(), vec![everywhere(), to_s3()]),
+            GROUP_DB => ("Databases, from web only", db_ingress(vpc), vec![everywhere()]),
+            _ => ("default VPC security group", vec![from_group(Self::number(vpc, GROUP_DEFAULT))], vec![everywhere()]),
+        };
+        if ordinal != GROUP_DEFAULT {
+            tags.put("Name", format!("{}-{vpc:02}", Self::name(ordinal)));
+        }
+        Self { number, vpc, name: Self::name(ordinal), description, ingress, egress, tags }
+    }
+
+    pub(crate) fn arn(&self, plan: &Plan) -> String {
+        let id = plan.idents.text(Kind::SecurityGroup, self.number);
+        format!("arn:aws:ec2:{}:{}:security-group/{id}", plan.region, plan.account)
+    }
+}
+
+fn from_group(group: u64) -> Permission {
+    Permission { protocol: "-1", groups: vec![(group, None)], ..Permission::default() }
+}
+
+fn everywhere() -> Permission {
+    Permission { protocol: "-1", ranges: vec![("0.0.0.0/0".to_owned(), None)], ..Permission::default() }
+}
+
+fn to_s3() -> Permission {
+    Permission {
+        protocol: "tcp",
+        ports: Some((443, 443)),
+        prefix_lists: vec![(S3_PREFIX_LIST.to_owned(), Some("S3 gateway"))],
+        ..Permission::default()
+    }
+}
+
+fn web_ingress() -> Vec<Permission> {
+    let public = |port| Permission {
+        protocol: "tcp",
+        ports: Some((port, port)),
+        ranges: vec![("0.0.0.0/0".to_owned(), Some("internet"))],
+        ranges6: vec![("::/0".to_owned(), Some("internet, IPv6"))],
+        ..Permission::default()
+    };
+    let office = Permission {
+        protocol: "tcp",
+        ports: Some((22, 22)),
+        ranges: vec![("203.0.113.0/24".to_owned(), Some("office")), ("198.51.100.7/32".to_owned(), None)],
+        ..Permission::default()
+    };
+    vec![public(80), public(443), office]
+}
+
+fn db_ingress(vpc: u64) -> Vec<Permission> {
+    let postgres = Permission {
+        protocol: "tcp",
+        ports: Some((5432, 5432)),
+        groups: vec![
+            (SecurityGroup::number(vpc, GROUP_WEB), Some("PostgreSQL from web")),
+            (SecurityGroup::number(vpc, GROUP_DB), Some("replication")),
+        ],
+        ..Permission::default()
+    };
+    let ping = Permission {
+        protocol: "icmp",
+        ports: Some((-1, -1)),
+        ranges: vec![(format!("{}/16", base(vpc)), Some("ping inside the VPC"))],
+        ..Permission::default()
+    };
+    vec![postgres, ping]
+}

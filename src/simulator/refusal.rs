@@ -1,0 +1,148 @@
+//! What the simulator answers when it will not: AWS's error codes, messages and statuses, and both services' error XML.
+
+use std::borrow::Cow;
+use std::fmt::Display;
+
+use crate::simulator::xml::Xml;
+
+/// An error as AWS answers it. Its text is part of the wire protocol, so it is data here and not an error type's message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    pub(crate) status: u16,
+    pub(crate) code: Cow<'static, str>,
+    pub(crate) message: String,
+}
+
+impl Refusal {
+    pub(crate) fn new(status: u16, code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
+        Self { status, code: code.into(), message: message.into() }
+    }
+
+    fn bad(code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(400, code, message)
+    }
+
+    pub(crate) fn invalid_action(action: &str) -> Self {
+        Self::bad("InvalidAction", format!("The action {action} is not valid for this web service."))
+    }
+
+    pub(crate) fn invalid_value(message: impl Into<String>) -> Self {
+        Self::bad("InvalidParameterValue", message)
+    }
+
+    pub(crate) fn invalid_combination(message: impl Into<String>) -> Self {
+        Self::bad("InvalidParameterCombination", message)
+    }
+
+    pub(crate) fn missing(parameter: &str) -> Self {
+        Self::bad("MissingParameter", format!("The request must contain the parameter {parameter}"))
+    }
+
+    pub(crate) fn unknown_parameter(parameter: &str) -> Self {
+        Self::bad("UnknownParameter", format!("The parameter {parameter} is not recognized"))
+    }
+
+    pub(crate) fn no_such_version(version: &str, service: &str) -> Self {
+        Self::bad("NoSuchVersion", format!("The requested version ({version}) of service {service} does not exist"))
+    }
+
+    pub(crate) fn invalid_filter(name: &str) -> Self {
+        Self::invalid_value(format!("The filter '{name}' is invalid"))
+    }
+
+    pub(crate) fn invalid_token() -> Self {
+        Self::bad("InvalidNextToken", "The token is invalid.")
+    }
+
+    pub(crate) fn filter_limit() -> Self {
+        Self::bad("FilterLimitExceeded", "The maximum number of filter values specified on a single call is 200")
+    }
+
+    pub(crate) fn dry_run() -> Self {
+        Self::new(412, "DryRunOperation", "Request would have succeeded, but DryRun flag is set.")
+    }
+
+    pub(crate) fn no_credentials() -> Self {
+        Self::new(403, "MissingAuthenticationToken", "Request is missing Authentication Token")
+    }
+
+    pub(crate) fn wrong_region(region: &str) -> Self {
+        Self::new(
+            403,
+            "SignatureDoesNotMatch",
+            format!("Credential should be scoped to a valid region, not '{region}'."),
+        )
+    }
+
+    pub(crate) fn malformed_instance(id: &str) -> Self {
+        let expected = if id.starts_with("i-") { "" } else { " (expecting \"i-...\")" };
+        Self::bad("InvalidInstanceID.Malformed", format!("Invalid id: \"{id}\"{expected}"))
+    }
+
+    pub(crate) fn malformed(code: &'static str, id: &str, prefix: &str) -> Self {
+        Self::bad(
+            code,
+            format!(
+                "Invalid Id: '{id}' (expecting '{prefix}...; the Id may only contain lowercase alphanumeric characters \
+                 and a single dash')"
+            ),
+        )
+    }
+
+    /// The one message every kind of resource uses, in its singular and plural forms.
+    pub(crate) fn not_found(code: &'static str, what: &str, ids: &[&str]) -> Self {
+        let message = match ids {
+            [id] => format!("The {what} '{id}' does not exist"),
+            _ => format!("The {what}s '{}' do not exist", ids.join(", ")),
+        };
+        Self::bad(code, message)
+    }
+
+    pub(crate) fn instance_not_found(ids: &[&str]) -> Self {
+        Self::not_found("InvalidInstanceID.NotFound", "instance ID", ids)
+    }
+
+    pub(crate) fn wrong_state(id: &str, participle: &str) -> Self {
+        Self::bad(
+            "IncorrectInstanceState",
+            format!("The instance '{id}' is not in a state from which it can be {participle}."),
+        )
+    }
+
+    pub(crate) fn managed(id: &str, participle: &str, operator: &str) -> Self {
+        Self::bad(
+            "OperationNotPermitted",
+            format!("The instance '{id}' may not be {participle}. It is managed by {operator}."),
+        )
+    }
+
+    /// EC2's error document.
+    pub(crate) fn ec2_xml(&self, request: impl Display) -> String {
+        let mut xml = Xml::default();
+        xml.raw(r#"<?xml version="1.0" encoding="UTF-8"?>"#);
+        xml.within("Response", |xml| {
+            xml.within("Errors", |xml| {
+                xml.within("Error", |xml| {
+                    xml.text("Code", &self.code);
+                    xml.text("Message", &self.message);
+                });
+            });
+            xml.number("RequestID", request);
+        });
+        xml.finish()
+    }
+
+    /// STS's error document.
+    pub(crate) fn sts_xml(&self, request: impl Display) -> String {
+        let mut xml = Xml::default();
+        xml.raw(r#"<ErrorResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">"#);
+        xml.within("Error", |xml| {
+            xml.text("Type", if self.status < 500 { "Sender" } else { "Receiver" });
+            xml.text("Code", &self.code);
+            xml.text("Message", &self.message);
+        });
+        xml.number("RequestId", request);
+        xml.close("ErrorResponse");
+        xml.finish()
+    }
+}

@@ -1,0 +1,114 @@
+//! One call as it came over the wire: who asks (the signature's header) and what (the form's parameters).
+//!
+//! Signatures are not checked: the simulator has no secrets. The credential scope still decides account and region.
+
+use std::collections::BTreeMap;
+
+use crate::simulator::refusal::Refusal;
+
+/// The services on the one port, told apart by the credential scope.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Service {
+    Ec2,
+    Sts,
+}
+
+/// Who signed a request, and for where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Caller {
+    pub(crate) access_key: String,
+    pub(crate) region: String,
+    pub(crate) service: String,
+}
+
+impl Caller {
+    /// Reads `AWS4-HMAC-SHA256 Credential=AKID/20261122/us-east-1/ec2/aws4_request, ...`.
+    pub(crate) fn parse(authorization: &str) -> Option<Self> {
+        let scope = authorization.split_once("Credential=")?.1.split([',', ' ']).next()?;
+        // An access key may hold slashes in theory; the four parts behind it may not.
+        let mut parts = scope.rsplitn(5, '/');
+        let (_terminal, service, region, _date) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+        Some(Self { access_key: parts.next()?.to_owned(), region: region.to_owned(), service: service.to_owned() })
+    }
+
+    /// An access key of twelve digits names its account; any other belongs to `default`.
+    pub(crate) fn account<'a>(&'a self, default: &'a str) -> &'a str {
+        let digits = self.access_key.len() == 12 && self.access_key.bytes().all(|b| b.is_ascii_digit());
+        if digits { &self.access_key } else { default }
+    }
+}
+
+/// The parameters of a Query call.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Params(BTreeMap<String, String>);
+
+impl Params {
+    /// Reads the URL's query and the form body, which Query services treat alike.
+    pub(crate) fn parse(query: &str, body: &[u8]) -> Self {
+        let pairs = form_urlencoded::parse(query.as_bytes()).chain(form_urlencoded::parse(body));
+        Self(pairs.map(|(name, value)| (name.into_owned(), value.into_owned())).collect())
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
+    /// The values of `name.1`, `name.2`, ... up to the first gap.
+    pub(crate) fn list(&self, name: &str) -> Vec<&str> {
+        (1_u32..).map_while(|n| self.get(&format!("{name}.{n}"))).collect()
+    }
+
+    /// The values of a list without repeats, in the order given.
+    pub(crate) fn set(&self, name: &str) -> Vec<&str> {
+        let mut seen = std::collections::BTreeSet::new();
+        self.list(name).into_iter().filter(|value| seen.insert(*value)).collect()
+    }
+
+    pub(crate) fn flag(&self, name: &str) -> Result<bool, Refusal> {
+        match self.get(name) {
+            None => Ok(false),
+            Some(text) if text.eq_ignore_ascii_case("true") => Ok(true),
+            Some(text) if text.eq_ignore_ascii_case("false") => Ok(false),
+            Some(text) => {
+                Err(Refusal::invalid_value(format!("Invalid value '{text}' for {name}. Expecting a boolean.")))
+            }
+        }
+    }
+
+    /// Refuses what an action does not know, as EC2 does. `known` holds first segments: `Filter` for `Filter.1.Name`.
+    pub(crate) fn only(&self, known: &[&str]) -> Result<(), Refusal> {
+        for name in self.0.keys() {
+            let first = name.split('.').next().unwrap_or_default();
+            if !known.contains(&first) && !matches!(first, "Action" | "Version" | "DryRun") {
+                return Err(Refusal::unknown_parameter(first));
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_credential_scope_names_service_region_and_account() {
+        let header = "AWS4-HMAC-SHA256 Credential=111122223333/20261122/eu-west-1/ec2/aws4_request, \
+                      SignedHeaders=host, Signature=00";
+        let caller = Caller::parse(header).unwrap();
+        assert_eq!((caller.service.as_str(), caller.region.as_str()), ("ec2", "eu-west-1"));
+        assert_eq!(caller.account("123456789012"), "111122223333");
+        let other = Caller { access_key: "AKIAEXAMPLE".to_owned(), ..caller };
+        assert_eq!(other.account("123456789012"), "123456789012");
+        assert_eq!(Caller::parse("Bearer x"), None);
+    }
+
+    #[test]
+    fn lists_are_numbered_and_unknown_parameters_are_refused() {
+        let params = Params::parse("", b"Action=X&InstanceId.1=a&InstanceId.2=b&InstanceId.3=a&Filter.1.Name=n");
+        assert_eq!(params.list("InstanceId"), ["a", "b", "a"]);
+        assert_eq!(params.set("InstanceId"), ["a", "b"]);
+        assert_eq!(params.only(&["InstanceId", "Filter"]), Ok(()));
+        assert_eq!(params.only(&["Filter"]), Err(Refusal::unknown_parameter("InstanceId")));
+    }
+}

@@ -1,0 +1,91 @@
+//! The simulator asked as a client asks it, mostly without the socket.
+
+use std::time::Duration;
+
+use crate::simulator::ec2::{Call, answer};
+use crate::simulator::refusal::Refusal;
+use crate::simulator::request::Params;
+use crate::simulator::world::World;
+use crate::simulator::{Clock, Options};
+
+mod describe;
+mod errors;
+mod http;
+mod lifecycle;
+mod paging;
+
+const START: &str = "2026-11-22T12:00:00Z";
+
+fn options(instances: usize) -> Options {
+    Options { instances, clock: Clock::manual(START.parse().unwrap()), ..Options::default() }
+}
+
+/// A world under a clock that stands still, and the questions tests ask of it.
+struct Aws(World);
+
+impl Aws {
+    fn with(instances: usize) -> Self {
+        Self(World::new(options(instances)))
+    }
+
+    fn ask(&self, action: &str, parameters: &[(&str, &str)]) -> Result<String, Refusal> {
+        let estate = self.0.home();
+        let mut form = form_urlencoded::Serializer::new(String::new());
+        form.append_pair("Action", action).append_pair("Version", "2016-11-15").extend_pairs(parameters);
+        let params = Params::parse("", form.finish().as_bytes());
+        answer(&Call { params: &params, estate: &estate, now: self.0.clock().moment(), request: "r" }, action)
+    }
+
+    fn get(&self, action: &str, parameters: &[(&str, &str)]) -> String {
+        self.ask(action, parameters).unwrap()
+    }
+
+    fn refused(&self, action: &str, parameters: &[(&str, &str)]) -> (u16, String, String) {
+        let refusal = self.ask(action, parameters).unwrap_err();
+        (refusal.status, refusal.code.into_owned(), refusal.message)
+    }
+
+    /// All pages of an action, each as its list of ids.
+    fn pages(&self, action: &str, id: &str, parameters: &[(&str, &str)]) -> Vec<Vec<String>> {
+        let mut pages = Vec::new();
+        let mut token: Option<String> = None;
+        loop {
+            let mut parameters = parameters.to_vec();
+            parameters.extend(token.as_deref().map(|token| ("NextToken", token)));
+            let xml = self.get(action, &parameters);
+            pages.push(texts(&xml, id));
+            token = texts(&xml, "nextToken").pop();
+            if token.is_none() {
+                return pages;
+            }
+        }
+    }
+
+    /// An instance in a state that nobody else manages.
+    fn first(&self, state: &str) -> String {
+        let home = self.0.home();
+        let managed = |id: &String| {
+            let view = home.view();
+            view.instance(view.number(id).unwrap().unwrap()).managed
+        };
+        home.instance_ids_in(state).into_iter().find(|id| !managed(id)).unwrap()
+    }
+
+    fn advance(&self, seconds: u64) {
+        self.0.clock().advance(Duration::from_secs(seconds));
+    }
+}
+
+/// The texts of all elements of a name.
+fn texts(xml: &str, tag: &str) -> Vec<String> {
+    let (open, close) = (format!("<{tag}>"), format!("</{tag}>"));
+    let inside = |part: &str| part.split_once(&close).map(|(text, _)| text.to_owned());
+    xml.split(&open).skip(1).filter_map(inside).collect()
+}
+
+/// The text of the one element of a name.
+fn text(xml: &str, tag: &str) -> String {
+    let found = texts(xml, tag);
+    assert_eq!(found.len(), 1, "{tag} in {xml}");
+    found.into_iter().next().unwrap()
+}

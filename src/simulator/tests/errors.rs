@@ -1,0 +1,95 @@
+//! EC2's errors, word for word.
+
+use crate::simulator::ec2;
+use crate::simulator::tests::Aws;
+use crate::simulator::{Error, Options};
+
+#[test]
+fn ids_that_are_unknown_or_no_ids_get_ec2s_errors() {
+    let aws = Aws::with(50);
+    let (one, two) = ("i-0123456789abcdef0", "i-0123456789abcdef1");
+    for action in [
+        "DescribeInstances",
+        "DescribeInstanceStatus",
+        "StartInstances",
+        "StopInstances",
+        "RebootInstances",
+        "TerminateInstances",
+    ] {
+        assert_eq!(
+            aws.refused(action, &[("InstanceId.1", one)]),
+            (400, "InvalidInstanceID.NotFound".to_owned(), format!("The instance ID '{one}' does not exist"))
+        );
+        let (_, _, message) = aws.refused(action, &[("InstanceId.1", one), ("InstanceId.2", two)]);
+        assert_eq!(message, format!("The instance IDs '{one}, {two}' do not exist"));
+        let (_, code, message) = aws.refused(action, &[("InstanceId.1", "i-foo")]);
+        assert_eq!((code.as_str(), message.as_str()), ("InvalidInstanceID.Malformed", "Invalid id: \"i-foo\""));
+    }
+    let (_, code, message) = aws.refused("DescribeVpcs", &[("VpcId.1", "vpc-0123456789abcdef0")]);
+    assert_eq!(
+        (code.as_str(), message.as_str()),
+        ("InvalidVpcID.NotFound", "The vpc ID 'vpc-0123456789abcdef0' does not exist")
+    );
+    assert_eq!(aws.refused("DescribeVpcs", &[("VpcId.1", "net")]).1, "InvalidVpcId.Malformed");
+    let (_, code, message) = aws.refused("DescribeSecurityGroups", &[("GroupId.1", "sg-0123456789abcdef0")]);
+    assert_eq!(code, "InvalidGroup.NotFound");
+    assert_eq!(message, "The security group 'sg-0123456789abcdef0' does not exist");
+    assert_eq!(aws.refused("DescribeSecurityGroups", &[("GroupName.1", "nobody")]).1, "InvalidGroup.NotFound");
+}
+
+#[test]
+fn wrong_requests_get_ec2s_errors() {
+    let aws = Aws::with(150);
+    let id = aws.first("running");
+    assert_eq!(aws.refused("DescribeInstances", &[("MaxResults", "4")]).1, "InvalidParameterValue");
+    assert_eq!(aws.refused("DescribeVpcs", &[("MaxResults", "1001")]).1, "InvalidParameterValue");
+    let both = [("MaxResults", "5"), ("InstanceId.1", id.as_str())];
+    assert_eq!(aws.refused("DescribeInstances", &both).1, "InvalidParameterCombination");
+    assert_eq!(aws.refused("DescribeInstanceStatus", &both).1, "InvalidParameterCombination");
+    assert_eq!(aws.refused("StartInstances", &[]).1, "MissingParameter");
+    assert_eq!(aws.refused("StartInstances", &[("InstanceIds.1", &id)]).1, "UnknownParameter");
+    assert_eq!(aws.refused("DescribeInstances", &[("DryRun", "perhaps")]).1, "InvalidParameterValue");
+    let (_, code, message) = aws.refused("LaunchRocket", &[]);
+    assert_eq!(code, "InvalidAction");
+    assert_eq!(message, "The action LaunchRocket is not valid for this web service.");
+    let ids = aws.0.home().instance_ids();
+    let named: Vec<(String, &str)> =
+        (1..).map(|n| format!("InstanceId.{n}")).zip(ids.iter().map(String::as_str)).collect();
+    let named: Vec<(&str, &str)> = named.iter().map(|(name, id)| (name.as_str(), *id)).collect();
+    assert!(aws.ask("DescribeInstanceStatus", &named[..100]).is_ok());
+    assert_eq!(aws.refused("DescribeInstanceStatus", &named[..101]).1, "InvalidParameterValue");
+}
+
+#[test]
+fn every_action_knows_the_dry_run() {
+    let aws = Aws::with(20);
+    let id = aws.first("running");
+    for action in ec2::names() {
+        let parameters: &[(&str, &str)] = match action {
+            "StartInstances" | "StopInstances" | "RebootInstances" | "TerminateInstances" => &[("InstanceId.1", &id)],
+            "CreateSnapshots" => &[("InstanceSpecification.InstanceId", &id)],
+            _ => &[],
+        };
+        let parameters: Vec<_> = parameters.iter().copied().chain([("DryRun", "true")]).collect();
+        assert_eq!(
+            aws.refused(action, &parameters),
+            (412, "DryRunOperation".to_owned(), "Request would have succeeded, but DryRun flag is set.".to_owned()),
+            "{action}"
+        );
+    }
+    assert_eq!(aws.0.home().state(&id), Some("running"));
+    assert!(aws.0.home().snapshots().is_empty());
+}
+
+#[test]
+fn options_that_make_no_sense_are_refused() {
+    let wrong = |change: fn(&mut Options)| {
+        let mut options = Options::default();
+        change(&mut options);
+        options.check().unwrap_err()
+    };
+    assert!(matches!(wrong(|o| o.instances = 1_000_001), Error::TooManyInstances { .. }));
+    assert!(matches!(wrong(|o| o.account = "me".to_owned()), Error::Account { .. }));
+    assert!(matches!(wrong(|o| o.stopped_percent = 99), Error::Shares { .. }));
+    assert!(matches!(wrong(|o| o.churn_per_second = f64::NAN), Error::Churn { .. }));
+}
