@@ -18,6 +18,8 @@ mod child;
 mod connection;
 #[path = "http/direct.rs"]
 mod direct;
+#[path = "http/ec2.rs"]
+mod ec2;
 #[path = "http/estate.rs"]
 mod estate;
 #[path = "http/load.rs"]
@@ -103,7 +105,7 @@ async fn measure(size: usize, pace: Pace) -> anyhow::Result<Report> {
 
     let our_one = alone(&ours, rounds::any(reads), pace).await?;
     let our_page = alone(&ours, Questions::One(listing.middle_page.clone()), pace).await?;
-    let client = direct::client(&estate.endpoint, &estate.region).await;
+    let client = ec2::client(&estate.endpoint, &estate.region).await;
     let direct_one = direct::describe_one(&client, &ids, pace.length).await?;
     let direct_page = direct::describe_page(&client, pace.length).await?;
 
@@ -168,7 +170,7 @@ async fn typical(authority: &str, reads: &[Question]) -> anyhow::Result<Value> {
 
 /// At most `count` of `all`, the same ones in every run.
 fn sample<T: Clone>(all: &[T], count: usize) -> Vec<T> {
-    fastrand::Rng::with_seed(1).choose_multiple(all.iter(), count).into_iter().cloned().collect()
+    fastrand::Rng::with_seed(1).choose_multiple(all.iter(), count.min(all.len())).into_iter().cloned().collect()
 }
 
 /// This program again, for another purpose.

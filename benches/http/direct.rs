@@ -4,35 +4,17 @@ use std::io::Write as _;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use aws_config::{BehaviorVersion, Region};
 use aws_sdk_ec2::Client;
-use aws_sdk_ec2::config::Credentials;
-use aws_smithy_http_client::tls;
 use serde_json::json;
 use tokio::time::Instant;
 
-use crate::usage;
+use crate::{ec2, usage};
 
 /// Makes this program list everything through the SDK and tell what that took. Followed by the endpoint and the region.
 pub(crate) const ARGUMENT: &str = "sdk-sweep";
 
 /// The most instances that EC2 puts on one page.
 const PAGE: i32 = 1_000;
-
-/// A client of the EC2 at `endpoint`.
-pub(crate) async fn client(endpoint: &str, region: &str) -> Client {
-    let http = aws_smithy_http_client::Builder::new()
-        .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))
-        .build_https();
-    let config = aws_config::defaults(BehaviorVersion::latest())
-        .endpoint_url(endpoint)
-        .region(Region::new(region.to_owned()))
-        .credentials_provider(Credentials::new("bench", "bench", None, None, "bench"))
-        .http_client(http)
-        .load()
-        .await;
-    Client::new(&config)
-}
 
 /// The median time of describing one of `ids` at a time, one after the other.
 pub(crate) async fn describe_one(client: &Client, ids: &[String], length: Duration) -> anyhow::Result<Duration> {
@@ -73,7 +55,7 @@ async fn median(length: Duration, mut ask: impl AsyncFnMut() -> anyhow::Result<(
 /// Lists what one sweep of every kind lists, drops it, and prints the CPU time it took as a banner.
 pub(crate) fn sweep(endpoint: &str, region: &str) -> anyhow::Result<()> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
-        let client = client(endpoint, region).await;
+        let client = ec2::client(endpoint, region).await;
         let before = usage::cpu(std::process::id())?;
         let mut pages = client.describe_instances().max_results(PAGE).into_paginator().send();
         while pages.try_next().await?.is_some() {}
