@@ -15,7 +15,7 @@ use aws_sdk_ec2::error::{ProvideErrorMetadata, SdkError};
 
 pub use actions::{ACTIONS, ActionSpec, Answer, CreateSnapshots, CreatedSnapshot, StateChange};
 pub use clock::AwsClock;
-pub use error::{AwsError, Class, Trouble};
+pub use error::{AwsError, Class, Details, Trouble};
 pub use limiter::Priority;
 
 use crate::kinds::{Item, KindSpec, Listing, Page};

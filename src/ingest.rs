@@ -107,7 +107,7 @@ impl Ingest {
         }
         let watermarks = self.freshness.watermarks();
         if !watermarks.is_empty() {
-            self.writer.commit(Batch { recorded_at: self.clock.now(), entries: Vec::new(), watermarks })?;
+            self.writer.save_watermarks(watermarks)?;
         }
         Ok(())
     }
@@ -129,7 +129,7 @@ impl Ingest {
     fn record(&mut self, record: Record) {
         let Record { entries, observations, cause, done } = record;
         let mut queue = VecDeque::from(observations);
-        let mut draft = Draft { entries, ..Draft::default() };
+        let mut draft = Draft::of(entries);
         let outcome = loop {
             // Whoever waits is told the seq of the last commit: all of it is durable then.
             match self.commit_chunk(draft, &mut queue, &cause) {
@@ -173,7 +173,9 @@ impl Ingest {
             self.freshness.update(&id.scope(), &id.kind, |watched| watched.note(&id.id, at, exactly));
         }
         for id in removed {
-            self.freshness.update(&id.scope(), &id.kind, |watched| drop(watched.seen.remove(&id.id)));
+            self.freshness.update(&id.scope(), &id.kind, |watched| {
+                watched.seen.remove(&id.id);
+            });
         }
         Ok(seq)
     }
@@ -295,8 +297,7 @@ impl Ingest {
         let first = self.note_complete(scope, kind, Swept { started, ended }, absence.candidates);
         if first {
             // From here on what appears is news, also after a crash: the end of the baseline is durable.
-            let watermarks = self.freshness.watermarks();
-            self.writer.commit(Batch { recorded_at: self.clock.now(), entries: Vec::new(), watermarks })?;
+            self.writer.save_watermarks(self.freshness.watermarks())?;
         }
         Ok(())
     }
@@ -308,6 +309,7 @@ impl Ingest {
             let turned = !watched.state.swept_now || watched.state.trouble.is_some();
             watched.state.missing = candidates.len() as u64;
             watched.candidates = candidates;
+            watched.since.get_or_insert(swept.started);
             watched.state.complete = Some(swept);
             watched.state.swept_now = true;
             watched.state.running_since = None;

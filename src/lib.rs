@@ -1,7 +1,11 @@
 //! Muster keeps a truthful local copy of an AWS account's EC2 inventory and serves it over the Model Context Protocol.
 
 pub mod aws;
+pub mod ingest;
 pub mod kinds;
 pub mod model;
+pub mod notify;
 pub mod reconcile;
 pub mod simulator;
+pub mod source;
+pub mod store;

@@ -118,7 +118,7 @@ impl ChangeHub {
         for touched in &committed.touched {
             hub.collect(touched, &mut topics);
         }
-        let list_changed = committed.touched.iter().any(|touched| touched.listed);
+        let list_changed = committed.touched.iter().any(|touched| touched.what != What::Changed);
         hub.mark(topics, list_changed);
     }
 
@@ -206,7 +206,7 @@ impl Hub {
     fn add(&mut self, subscriber: u64, mailbox: &Mailbox, topic: Topic, uri: Arc<str>) {
         let overflowed = self.overflowed_at.is_some_and(|at| self.now.since(at) <= REPLAY);
         if overflowed || self.recent.iter().any(|(at, recent)| *recent == topic && self.now.since(*at) <= REPLAY) {
-            mailbox.put(|dirty| drop(dirty.uris.insert(Arc::clone(&uri))));
+            mailbox.put(|dirty| dirty.uris.extend([Arc::clone(&uri)]));
         }
         self.topics.entry(topic).or_default().entry(subscriber).or_default().insert(uri);
     }

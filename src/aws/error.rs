@@ -310,6 +310,12 @@ impl fmt::Display for AwsError {
 
 impl Error for AwsError {}
 
+impl From<Details> for AwsError {
+    fn from(details: Details) -> Self {
+        AwsError(Box::new(details))
+    }
+}
+
 impl Deref for AwsError {
     type Target = Details;
 

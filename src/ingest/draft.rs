@@ -26,6 +26,11 @@ struct Ahead {
 }
 
 impl Draft {
+    /// A draft that begins with entries decided elsewhere.
+    pub(super) fn of(entries: Vec<(Cause, Event)>) -> Self {
+        Draft { entries, ..Draft::default() }
+    }
+
     pub(super) fn decide(
         &mut self,
         snapshot: &Snapshot,
@@ -43,8 +48,7 @@ impl Draft {
                 confirmed,
             },
         };
-        let known =
-            Known { current: ahead.current.as_ref(), removed_at: ahead.removed_at, confirmed: ahead.confirmed };
+        let known = Known { current: ahead.current.as_ref(), removed_at: ahead.removed_at, confirmed: ahead.confirmed };
         let verdict = reconcile::decide(known, &observation, rules, moment);
         for event in verdict.events {
             if let Event::Removed { id, at } = &event {

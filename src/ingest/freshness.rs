@@ -89,6 +89,8 @@ pub(super) struct Watched {
     pub(super) state: ScopeFreshness,
     pub(super) seen: HashMap<Arc<str>, LastSeen>,
     pub(super) candidates: Candidates,
+    /// When this process's first complete sweep started.
+    pub(super) since: Option<Timestamp>,
 }
 
 /// When describes showed a resource.
@@ -112,7 +114,7 @@ struct Inner {
 
 impl Freshness {
     pub(super) fn new(watermarks: Vec<Watermark>, intervals: &dyn Fn(&Kind) -> Duration) -> Self {
-        let scopes = watermarks.into_iter().map(|mark| {
+        let scopes = watermarks.into_iter().filter(|mark| mark.complete).map(|mark| {
             let complete = Some(Swept { started: mark.started, ended: mark.ended });
             let interval = intervals(&mark.kind);
             ((mark.scope.clone(), mark.kind.clone()), Watched::new(mark.scope, mark.kind, interval, complete))
@@ -183,13 +185,14 @@ impl Freshness {
         self.0.version.subscribe()
     }
 
-    /// The watermarks worth saving: complete sweeps that lacked nothing.
+    /// The watermarks worth saving: this process's complete sweeps, where the last one lacked nothing.
     pub(super) fn watermarks(&self) -> Vec<Watermark> {
         let scopes = self.0.scopes.read();
         let complete = scopes.values().filter(|watched| watched.candidates.is_empty()).filter_map(|watched| {
             let swept = watched.state.complete?;
             let (scope, kind) = (watched.state.scope.clone(), watched.state.kind.clone());
-            Some(Watermark { scope, kind, started: swept.started, ended: swept.ended })
+            let since = watched.since?;
+            Some(Watermark { scope, kind, since, started: swept.started, ended: swept.ended, complete: true })
         });
         complete.collect()
     }
@@ -239,6 +242,7 @@ impl Watched {
             },
             seen: HashMap::new(),
             candidates: Candidates::new(),
+            since: None,
         }
     }
 }

@@ -7,9 +7,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::freshness::{Freshness, Trouble};
-use crate::model::{
-    ActionId, Cause, Document, Event, Kind, Observation, Outcome, ResourceId, Scope, Seq, Timestamp,
-};
+use crate::model::{ActionId, Cause, Document, Event, Kind, Observation, Outcome, ResourceId, Scope, Seq, Timestamp};
 use crate::store::{CommitError, ReadError};
 
 /// How urgent an observation is.
@@ -161,12 +159,7 @@ impl Handle {
     /// # Errors
     ///
     /// When the server stops or the store fails: then nothing is promised.
-    pub async fn observe(
-        &self,
-        lane: Lane,
-        observations: Vec<Observation>,
-        cause: Cause,
-    ) -> Result<Seq, IngestError> {
+    pub async fn observe(&self, lane: Lane, observations: Vec<Observation>, cause: Cause) -> Result<Seq, IngestError> {
         self.send(lane, Vec::new(), observations, cause).await
     }
 

@@ -3,9 +3,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use tempfile::TempDir;
 
 use super::*;
-use crate::model::{
-    AccountId, Clock, Document, Event, Map, Outcome, Recorded, Region, RowFields, Seq, Value,
-};
+use crate::model::{AccountId, Clock, Document, Event, Map, Outcome, Recorded, Region, RowFields, Seq, Value};
 use crate::store::{Options, verify};
 
 struct TestClock(AtomicI64);
@@ -55,7 +53,7 @@ fn project(_: &ResourceId, document: &Document) -> RowFields {
 
 impl World {
     fn open(dir: &TempDir) -> Self {
-        let options = Options { dir: dir.path().to_owned(), project, ..Options::for_tests() };
+        let options = Options::new(dir.path(), project);
         let (writer, store) = crate::store::open(options).expect("a store");
         let hub = ChangeHub::new(Vec::new());
         let clock = Arc::new(TestClock(AtomicI64::new(1_000_000)));
@@ -66,8 +64,8 @@ impl World {
             gone_states: &["terminated"],
             interval: Duration::from_mins(1),
         }];
-        let (ingest, handle) =
-            Ingest::new(writer, store.clone(), hub.clone(), clock.clone(), kinds, stop.clone()).expect("an ingest loop");
+        let (ingest, handle) = Ingest::new(writer, store.clone(), hub.clone(), clock.clone(), kinds, stop.clone())
+            .expect("an ingest loop");
         let runtime = runtime::Handle::current();
         let thread = tokio::task::spawn_blocking(move || ingest.run(&runtime));
         World { handle, store, hub, clock, stop, thread }
@@ -194,12 +192,8 @@ async fn a_tools_answer_is_readable_at_the_seq_returned_and_told_to_subscribers(
     let topic = Topic::Resource { kind: kind(), id: "i-1".into(), scope: None };
     let subscription = world.hub.register(false, vec![(topic, "ec2://instance/i-1".into())], world.clock.now());
     let action = world.handle.begin("stop_instance", vec![id("i-1")]).await.expect("recorded");
-    let asserted = Observation {
-        source: Source::Tool,
-        at: at(150),
-        id: id("i-1"),
-        seen: Seen::StateAsserted(state("stopping")),
-    };
+    let asserted =
+        Observation { source: Source::Tool, at: at(150), id: id("i-1"), seen: Seen::StateAsserted(state("stopping")) };
     let outcome = Outcome::Succeeded { created: Vec::new() };
     let seq = world.handle.finish(action, outcome, vec![asserted]).await.expect("recorded");
     assert_eq!(world.state("i-1").as_deref(), Some("stopping"));

@@ -1,0 +1,6 @@
+//! Where observations come from: the streams that watch AWS.
+//!
+//! A source never ends over a failure: failures are messages on its stream, and the stream goes on.
+
+pub mod backoff;
+pub mod poll;

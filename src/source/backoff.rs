@@ -1,0 +1,85 @@
+//! How long to wait after failures.
+
+use std::time::Duration;
+
+use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
+
+/// The first delay and the growth are those of kube-rs's watchers, which poll a throttling API server likewise.
+const FIRST: Duration = Duration::from_millis(800);
+/// Jitter adds up to the delay again: at most 30 s.
+const LONGEST: Duration = Duration::from_secs(15);
+
+/// Delays that double from 0.8 s to 15 s, each stretched at random up to twofold, until a success starts them over.
+#[derive(Debug)]
+pub struct Backoff {
+    delays: ExponentialBackoff,
+    failures: u32,
+}
+
+impl Backoff {
+    /// No failure yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Backoff { delays: delays(), failures: 0 }
+    }
+
+    /// How long to wait after one more failure.
+    pub fn failed(&mut self) -> Duration {
+        self.failures += 1;
+        self.delays.next().unwrap_or(LONGEST)
+    }
+
+    /// Starts over.
+    pub fn succeeded(&mut self) {
+        if self.failures > 0 {
+            *self = Backoff::new();
+        }
+    }
+}
+
+impl Default for Backoff {
+    fn default() -> Self {
+        Backoff::new()
+    }
+}
+
+fn delays() -> ExponentialBackoff {
+    ExponentialBuilder::new()
+        .with_min_delay(FIRST)
+        .with_factor(2.0)
+        .with_max_delay(LONGEST)
+        .without_max_times()
+        .with_jitter()
+        .with_jitter_seed(fastrand::u64(..))
+        .build()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn delays_double_to_a_limit_and_are_stretched_up_to_twofold() {
+        let mut backoff = Backoff::new();
+        for base in [0.8, 1.6, 3.2, 6.4, 12.8, 15.0, 15.0] {
+            let delay = backoff.failed().as_secs_f64();
+            assert!((base * 0.999..=base * 2.001).contains(&delay), "{delay} at {base}");
+        }
+    }
+
+    #[test]
+    fn a_success_starts_over() {
+        let mut backoff = Backoff::new();
+        for _ in 0..9 {
+            backoff.failed();
+        }
+        backoff.succeeded();
+        assert!(backoff.failed() <= FIRST * 2);
+    }
+
+    #[test]
+    fn two_backoffs_do_not_beat_in_time() {
+        let delays = |mut backoff: Backoff| (0..6).map(|_| backoff.failed()).collect::<Vec<_>>();
+        assert_ne!(delays(Backoff::new()), delays(Backoff::new()));
+    }
+}

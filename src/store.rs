@@ -1,0 +1,242 @@
+//! The store: an append-only log of events and everything derived from it, in one redb file.
+//!
+//! # Layout
+//! `events` is the log (seq -> record). `by_resource` finds a resource's records. `current` holds what is known of each
+//! resource, `rows` the short form that lists, searches and sweep comparison read, `tombstones` what removed resources left.
+//! `intervals` says when each scope was watched, `meta` holds format, log id, counters. `base` and `dedupe` are there for
+//! retention and notifications. Keys are made in `keys`, records in `codec`.
+//!
+//! # Rules
+//! 1. One [`Writer`], not clonable; any number of [`Store`] handles that read.
+//! 2. A commit appends events and folds each over `current` in the same transaction, so `current` **is** the fold of the log
+//!    at every committed moment, also after a crash; [`verify::fold_log`] proves it.
+//! 3. Nothing is acknowledged before it is durable. Every commit is also quick to recover from: reopening after kill -9 takes
+//!    milliseconds.
+//! 4. A read failure is an error, never an absence. A damaged or newer file is refused, never overwritten.
+//! 5. Readers see whole commits. A [`Snapshot`] lives for a second at most, else the pages it pins make the file grow.
+//! 6. The index in memory follows the commits; it can always be built anew from `rows`.
+//!
+//! # Format history
+//! 1: the first.
+
+mod codec;
+mod file;
+pub mod index;
+mod keys;
+pub mod matcher;
+mod meta;
+mod snapshot;
+mod tables;
+pub mod verify;
+mod watermark;
+mod writer;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use arc_swap::ArcSwap;
+use redb::Database;
+
+pub use self::codec::{DecodeError, EncodeError, Fault, Live, Refusal};
+pub use self::file::{Damage, FILE_NAME, OpenError};
+pub use self::index::{Index, Scan};
+pub use self::matcher::{Matcher, On, Pattern, Test};
+pub use self::snapshot::{Fingerprint, Head, ReadError, Snapshot};
+pub use self::watermark::Watermark;
+pub use self::writer::{Batch, CommitError, Committed, Touched, What, Writer};
+use crate::model::row::Project;
+use crate::model::{Kind, LogId, ResourceId, Row, Scope};
+
+/// How many rows [`Store::scan`] reads from one snapshot while there is no index.
+const SCAN_STEP: usize = 5_000;
+
+/// Where a store is and how it works.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The data directory; made when it is not there.
+    pub dir: PathBuf,
+    /// How much of the file redb may keep in memory.
+    pub cache_bytes: usize,
+    /// How rows are made of documents.
+    pub project: Project,
+    /// Writing stops when less than this many bytes (or twice the batch) would be left on the disk.
+    pub reserve_bytes: u64,
+}
+
+impl Options {
+    /// A store in `dir` with a cache of 64 MiB and 256 MiB of disk kept free.
+    #[must_use]
+    pub fn new(dir: impl Into<PathBuf>, project: Project) -> Self {
+        Options { dir: dir.into(), cache_bytes: 64 << 20, project, reserve_bytes: 256 << 20 }
+    }
+}
+
+/// Opens the store in a directory, or creates it. Blocks on the disk.
+///
+/// # Errors
+/// When the file is newer than this version, damaged, held by another process, or the file system refuses. Nothing is
+/// overwritten then.
+pub fn open(options: Options) -> Result<(Writer, Store), OpenError> {
+    let Options { dir, cache_bytes, project, reserve_bytes } = options;
+    let file::Opened { database, log, ledger } = file::open(&dir, cache_bytes)?;
+    let path = dir.join(FILE_NAME);
+    let newest = Snapshot::take(&database, log, project).map_err(|error| file::unreadable(&path, error))?;
+    let shared = Arc::new(Shared {
+        path,
+        project,
+        reserve_bytes,
+        log,
+        newest: ArcSwap::from_pointee(newest),
+        database,
+        broken: AtomicBool::new(false),
+        write_transactions: AtomicU64::new(0),
+        index: Index::default(),
+    });
+    Ok((Writer::new(Arc::clone(&shared), ledger), Store(shared)))
+}
+
+/// What the writer and all readers share.
+struct Shared {
+    path: PathBuf,
+    project: Project,
+    reserve_bytes: u64,
+    log: LogId,
+    /// The newest committed state, replaced by each commit: taking a snapshot is a pointer copy instead of opening a
+    /// transaction and its tables. It pins no pages that the next commit could use, since no older state is held.
+    newest: ArcSwap<Snapshot>,
+    database: Database,
+    /// Set by the first I/O error: redb then refuses every further operation until the file is reopened.
+    broken: AtomicBool,
+    write_transactions: AtomicU64,
+    index: Index,
+}
+
+impl Shared {
+    /// Makes the newest committed state the one that is read.
+    fn publish(&self) -> Result<(), ReadError> {
+        self.newest.store(Arc::new(Snapshot::take(&self.database, self.log, self.project)?));
+        Ok(())
+    }
+}
+
+/// A reading handle. Clones share the same store; it stays open until the last handle and the [`Writer`] are gone.
+#[derive(Clone)]
+pub struct Store(Arc<Shared>);
+
+impl Store {
+    /// The newest committed state.
+    ///
+    /// # Errors
+    /// When the disk failed under the store.
+    pub fn snapshot(&self) -> Result<Snapshot, ReadError> {
+        if self.0.broken.load(Ordering::Acquire) {
+            return Err(redb::StorageError::PreviousIo.into());
+        }
+        Ok(Snapshot::clone(&self.0.newest.load()))
+    }
+
+    /// The log's id.
+    #[must_use]
+    pub fn log_id(&self) -> LogId {
+        self.0.log
+    }
+
+    /// The store file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.0.path
+    }
+
+    /// How many write transactions were begun since the store was opened.
+    #[must_use]
+    pub fn write_transactions(&self) -> u64 {
+        self.0.write_transactions.load(Ordering::Relaxed)
+    }
+
+    /// The index in memory.
+    #[must_use]
+    pub fn index(&self) -> &Index {
+        &self.0.index
+    }
+
+    /// Builds the index. Blocks for about a second a million rows: for a thread of its own. Commits go on meanwhile.
+    ///
+    /// # Errors
+    /// When the store cannot be read; the index stays as it was.
+    pub fn build_index(&self) -> Result<(), ReadError> {
+        self.0.index.build(|| self.snapshot())
+    }
+
+    /// The matching resources of a kind, of one scope or of all, after `after` in list order, at most `limit`: from the index,
+    /// or from the `rows` table while there is no index. Then it blocks on the disk, about a millisecond a thousand rows.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn scan(
+        &self,
+        kind: &Kind,
+        scope: Option<&Scope>,
+        matcher: &Matcher,
+        after: Option<&ResourceId>,
+        limit: usize,
+    ) -> Result<Scan, ReadError> {
+        if let Some(found) = self.0.index.scan(kind, scope, matcher, after, limit) {
+            return Ok(found);
+        }
+        let mut found = Scan { ids: Vec::new(), total: 0, seq: self.snapshot()?.seq() };
+        self.each_match(kind, scope, matcher, |row| {
+            found.total += 1;
+            if found.ids.len() < limit && after.is_none_or(|after| row.id > *after) {
+                found.ids.push(row.id);
+            }
+        })?;
+        Ok(found)
+    }
+
+    /// How many resources of a kind have each value of the filter numbered `facet`; see [`Index::count_by`]. Reads `rows` while
+    /// there is no index.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn count_by(&self, kind: &Kind, scope: Option<&Scope>, facet: u16) -> Result<BTreeMap<String, u64>, ReadError> {
+        if let Some(counts) = self.0.index.count_by(kind, scope, facet) {
+            return Ok(counts);
+        }
+        let mut counts = BTreeMap::new();
+        self.each_match(kind, scope, &Matcher::any(), |row| {
+            let values: BTreeSet<String> =
+                row.fields.facets.into_iter().filter(|(number, _)| *number == facet).map(|(_, value)| value).collect();
+            for value in values {
+                *counts.entry(value).or_default() += 1;
+            }
+        })?;
+        Ok(counts)
+    }
+
+    /// Visits the matching rows of a kind in list order, from a new snapshot every few thousand.
+    fn each_match(
+        &self,
+        kind: &Kind,
+        scope: Option<&Scope>,
+        matcher: &Matcher,
+        mut visit: impl FnMut(Row),
+    ) -> Result<(), ReadError> {
+        let mut after: Option<ResourceId> = None;
+        loop {
+            let rows = self.snapshot()?.rows(kind, scope, after.as_ref(), SCAN_STEP)?;
+            let last = if rows.len() < SCAN_STEP { None } else { rows.last().map(|row| row.id.clone()) };
+            rows.into_iter().filter(|row| matcher.matches(&row.fields)).for_each(&mut visit);
+            match last {
+                Some(last) => after = Some(last),
+                None => return Ok(()),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod samples;
+#[cfg(test)]
+mod tests;

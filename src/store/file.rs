@@ -1,0 +1,278 @@
+//! The store file: finding, creating and opening it, without ever overwriting anything.
+//!
+//! A new file is built beside its place under a random name and appears under its own only when complete, so a crash
+//! leaves either no store or a whole one, and an empty file is always damage.
+
+use std::fs;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+use redb::{Database, DatabaseError, Durability, ReadableDatabase, StorageError};
+use thiserror::Error;
+
+use super::codec::{self, DecodeError, EncodeError, Ledger};
+use super::meta::{FORMAT, FORMAT_KEY, LEDGER_KEY, LOG_KEY};
+use super::snapshot::ReadError;
+use super::tables::{self, META_TABLE};
+use crate::model::LogId;
+
+/// The store file's name in the data directory.
+pub const FILE_NAME: &str = "muster.redb";
+const NEW_SUFFIX: &str = ".new";
+
+/// Why the store did not open. Nothing was changed on disk.
+#[derive(Debug, Error)]
+pub enum OpenError {
+    /// A newer Muster wrote it.
+    #[error(
+        "{path} has store format {found}, but this version of Muster knows formats up to {known}: run the newer version, \
+         or choose another data directory with --data-dir"
+    )]
+    NewerFormat {
+        /// The file.
+        path: PathBuf,
+        /// Its format.
+        found: u32,
+        /// The newest known format.
+        known: u32,
+    },
+    /// It is not a whole store file.
+    #[error(
+        "{path} is damaged or is not a Muster store: restore it from a backup, or move it away to list the account \
+         afresh (its history is lost with it); Muster will not overwrite it"
+    )]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        source: Damage,
+    },
+    /// Another process has it open.
+    #[error(
+        "{path} is in use by another process: stop the `muster serve` that runs on this data directory, or choose \
+         another with --data-dir"
+    )]
+    Held {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file system refused.
+    #[error("{path} cannot be opened: check that the directory exists, is writable by this user and has free space")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the file system said.
+        #[source]
+        source: Box<redb::Error>,
+    },
+}
+
+/// What is wrong with a store file.
+#[derive(Debug, Error)]
+pub enum Damage {
+    /// It has no content.
+    #[error("the file is empty")]
+    Empty,
+    /// redb found it inconsistent.
+    #[error("the database layer rejects it")]
+    Rejected(#[source] Box<redb::Error>),
+    /// redb panicked over it.
+    #[error("the database layer failed on it: {message}")]
+    Panicked {
+        /// What the panic said.
+        message: String,
+    },
+    /// It is a redb file without Muster's tables, or they are not whole.
+    #[error("its `meta` table lacks `{key}`")]
+    Incomplete {
+        /// The missing record.
+        key: String,
+    },
+    /// A record of `meta` is damaged.
+    #[error("its `meta` table is unreadable")]
+    Unreadable(#[source] DecodeError),
+}
+
+/// An open store file, checked.
+pub(super) struct Opened {
+    pub(super) database: Database,
+    pub(super) log: LogId,
+    pub(super) ledger: Ledger,
+}
+
+/// Opens the store file in `dir`, or creates directory and file.
+pub(super) fn open(dir: &Path, cache_bytes: usize) -> Result<Opened, OpenError> {
+    let path = dir.join(FILE_NAME);
+    let refused = |source: io::Error| OpenError::Io { path: path.clone(), source: Box::new(source.into()) };
+    fs::create_dir_all(dir).map_err(refused)?;
+    if !path.try_exists().map_err(refused)?
+        && let Some(opened) = create(dir, &path, cache_bytes)?
+    {
+        return Ok(opened);
+    }
+    if fs::metadata(&path).map_err(refused)?.len() == 0 {
+        return Err(OpenError::Damaged { path, source: Damage::Empty });
+    }
+    let opened = guarded(&path, || {
+        let database = redb::Builder::new()
+            .set_cache_size(cache_bytes)
+            .open(&path)
+            .map_err(|error| Fault::from_open(&path, error))?;
+        check(&path, database)
+    })?;
+    sweep_leftovers(dir);
+    Ok(opened)
+}
+
+/// Builds a new file and gives it its name. `None` when another process gave one that name first.
+fn create(dir: &Path, path: &Path, cache_bytes: usize) -> Result<Option<Opened>, OpenError> {
+    let log = LogId(random());
+    let fresh = dir.join(format!("{FILE_NAME}.{log}{NEW_SUFFIX}"));
+    let made = build(&fresh, log, cache_bytes).and_then(|opened| {
+        fs::hard_link(&fresh, path)?;
+        fs::File::open(dir)?.sync_all()?;
+        Ok(opened)
+    });
+    let cleaned = fs::remove_file(&fresh);
+    match made {
+        Ok(opened) => {
+            cleaned.map_err(|source| OpenError::Io { path: fresh, source: Box::new(source.into()) })?;
+            Ok(Some(opened))
+        }
+        Err(redb::Error::Io(error)) if error.kind() == io::ErrorKind::AlreadyExists => Ok(None),
+        Err(source) => Err(OpenError::Io { path: path.to_owned(), source: Box::new(source) }),
+    }
+}
+
+fn build(fresh: &Path, log: LogId, cache_bytes: usize) -> Result<Opened, redb::Error> {
+    let unencodable = |error: EncodeError| redb::Error::Io(io::Error::other(error));
+    let database = redb::Builder::new().set_cache_size(cache_bytes).create(fresh)?;
+    let mut txn = database.begin_write()?;
+    txn.set_durability(Durability::Immediate)?;
+    txn.set_quick_repair(true);
+    tables::create(&txn)?;
+    let ledger = Ledger::default();
+    {
+        let mut meta = txn.open_table(META_TABLE)?;
+        meta.insert(FORMAT_KEY, FORMAT.to_le_bytes().as_slice())?;
+        meta.insert(LOG_KEY, codec::encode_number(LOG_KEY, log.0).map_err(unencodable)?.as_slice())?;
+        meta.insert(LEDGER_KEY, codec::encode_ledger(LEDGER_KEY, ledger).map_err(unencodable)?.as_slice())?;
+    }
+    txn.commit()?;
+    Ok(Opened { database, log, ledger })
+}
+
+/// Reads what every store file has, format first.
+fn check(path: &Path, database: Database) -> Result<Opened, Fault> {
+    let path = || path.to_owned();
+    let damaged = |source| Fault(OpenError::Damaged { path: path(), source });
+    let missing = |key: &[u8]| damaged(Damage::Incomplete { key: String::from_utf8_lossy(key).into_owned() });
+    let rejected = |error: redb::Error| Fault::from_redb(&path(), error);
+    let (log, ledger) = {
+        let meta = match database.begin_read().map_err(|e| rejected(e.into()))?.open_table(META_TABLE) {
+            Ok(meta) => meta,
+            Err(redb::TableError::Storage(error)) => return Err(rejected(error.into())),
+            Err(error) => return Err(damaged(Damage::Rejected(Box::new(error.into())))),
+        };
+        let get = |key: &'static [u8]| {
+            let found = meta.get(key).map_err(|e| rejected(e.into()))?;
+            found.map(|value| value.value().to_vec()).ok_or_else(|| missing(key))
+        };
+        let format = get(FORMAT_KEY)?;
+        let found = format.as_slice().try_into().map(u32::from_le_bytes).map_err(|_| missing(FORMAT_KEY))?;
+        if found > FORMAT {
+            return Err(Fault(OpenError::NewerFormat { path: path(), found, known: FORMAT }));
+        }
+        let unreadable = |error| damaged(Damage::Unreadable(error));
+        let log = codec::decode_number(LOG_KEY, &get(LOG_KEY)?).map_err(unreadable)?;
+        (LogId(log), codec::decode_ledger(LEDGER_KEY, &get(LEDGER_KEY)?).map_err(unreadable)?)
+    };
+    Ok(Opened { database, log, ledger })
+}
+
+/// An [`OpenError`] on its way out of [`guarded`].
+struct Fault(OpenError);
+
+impl Fault {
+    fn from_open(path: &Path, error: DatabaseError) -> Self {
+        let path = path.to_owned();
+        Fault(match error {
+            DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch => OpenError::Held { path },
+            DatabaseError::Storage(StorageError::Io(error)) => return Self::from_io(path, error),
+            error => OpenError::Damaged { path, source: Damage::Rejected(Box::new(error.into())) },
+        })
+    }
+
+    fn from_redb(path: &Path, error: redb::Error) -> Self {
+        let path = path.to_owned();
+        match error {
+            redb::Error::Io(error) => Self::from_io(path, error),
+            error => Fault(OpenError::Damaged { path, source: Damage::Rejected(Box::new(error)) }),
+        }
+    }
+
+    /// A file that ends early or has a foreign header shows as an I/O error.
+    fn from_io(path: PathBuf, error: io::Error) -> Self {
+        let damage = matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof);
+        let source = Box::new(redb::Error::Io(error));
+        Fault(if damage {
+            OpenError::Damaged { path, source: Damage::Rejected(source) }
+        } else {
+            OpenError::Io { path, source }
+        })
+    }
+}
+
+/// Runs `open`, turning a panic into [`OpenError::Damaged`]: redb trusts a file that was closed cleanly and may panic when
+/// something else changed it since. Nothing of `open`'s state outlives the panic, and redb's locks die with the database.
+fn guarded(path: &Path, open: impl FnOnce() -> Result<Opened, Fault>) -> Result<Opened, OpenError> {
+    match catch_unwind(AssertUnwindSafe(open)) {
+        Ok(Ok(opened)) => Ok(opened),
+        Ok(Err(Fault(error))) => Err(error),
+        Err(panic) => {
+            let message = panic
+                .downcast_ref::<String>()
+                .cloned()
+                .or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()))
+                .unwrap_or_else(|| "no message".to_owned());
+            Err(OpenError::Damaged { path: path.to_owned(), source: Damage::Panicked { message } })
+        }
+    }
+}
+
+/// What a first read of an opened file that failed means for opening it.
+pub(super) fn unreadable(path: &Path, error: ReadError) -> OpenError {
+    match error {
+        ReadError::Unavailable(error) => Fault::from_redb(path, *error).0,
+        ReadError::Damaged(error) => OpenError::Damaged { path: path.to_owned(), source: Damage::Unreadable(error) },
+    }
+}
+
+/// Removes half-built files of creations that a crash cut short. Only after the real file opened: whoever still builds
+/// one then loses nothing by it, since its name is taken.
+fn sweep_leftovers(dir: &Path) {
+    let Ok(entries) = fs::read_dir(dir) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let Some(name) = name.to_str() else { continue };
+        if name.starts_with(FILE_NAME)
+            && name.ends_with(NEW_SUFFIX)
+            && let Err(error) = fs::remove_file(entry.path())
+        {
+            tracing::warn!(path = %entry.path().display(), %error, "cannot remove a half-built store file");
+        }
+    }
+}
+
+/// A random number. `RandomState` is seeded by the operating system.
+fn random() -> u64 {
+    let mut hasher = RandomState::new().build_hasher();
+    hasher.write_u64(u64::from(std::process::id()));
+    hasher.finish()
+}
+
+#[cfg(test)]
+mod tests;

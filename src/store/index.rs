@@ -1,0 +1,216 @@
+//! The index in memory: searches and counts without touching the disk.
+//!
+//! Each kind has a table of terms (a facet's value, a tag) and its rows in list order, each as a short list of term
+//! numbers. A search resolves its patterns to sets of numbers once; per row it compares integers. The index is built in the
+//! background at start; commits that land meanwhile are kept and applied at the end. Until then, and if it ever runs out of
+//! numbers, [`super::Store::scan`] reads the `rows` table instead.
+
+mod kind;
+mod terms;
+
+use std::collections::{BTreeMap, HashMap};
+
+use parking_lot::RwLock;
+
+use self::kind::{Builder, KindIndex, Overflow};
+use self::terms::Term;
+use super::matcher::Matcher;
+use super::snapshot::{ReadError, Snapshot};
+use crate::model::{Kind, ResourceId, RowFields, Scope, Seq};
+
+/// How many rows are read from one snapshot while building, so that no read transaction grows old.
+const BUILD_STEP: usize = 20_000;
+
+/// What a search found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scan {
+    /// The matching resources after the given key, in list order, up to the limit.
+    pub ids: Vec<ResourceId>,
+    /// How many match in all, wherever the page starts.
+    pub total: u64,
+    /// Every record up to this one is taken into account.
+    pub seq: Seq,
+}
+
+/// Searches and counts over all rows.
+///
+/// A row that it names may be gone by the time it is read, and the other way round: each answers for its own moment.
+#[derive(Default)]
+pub struct Index {
+    state: RwLock<State>,
+}
+
+#[derive(Default)]
+enum State {
+    #[default]
+    Absent,
+    /// Being built; holds what was committed since the build began.
+    Building {
+        pending: Vec<(ResourceId, Option<RowFields>)>,
+        seq: Seq,
+    },
+    Ready {
+        kinds: HashMap<Kind, KindIndex>,
+        seq: Seq,
+    },
+}
+
+impl Index {
+    /// Whether it can answer.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        matches!(*self.state.read(), State::Ready { .. })
+    }
+
+    /// The matching resources of a kind, of one scope or of all, after `after` in list order, at most `limit`.
+    /// `None` while the index is not ready.
+    #[must_use]
+    pub fn scan(
+        &self,
+        kind: &Kind,
+        scope: Option<&Scope>,
+        matcher: &Matcher,
+        after: Option<&ResourceId>,
+        limit: usize,
+    ) -> Option<Scan> {
+        let state = self.state.read();
+        let State::Ready { kinds, seq } = &*state else { return None };
+        let (ids, total) =
+            kinds.get(kind).map_or((Vec::new(), 0), |index| index.scan(kind, scope, matcher, after, limit));
+        Some(Scan { ids, total, seq: *seq })
+    }
+
+    /// How many resources of a kind have each value of the filter numbered `facet`, in one scope or in all. A resource with
+    /// several values counts for each, one without any for none. `None` while the index is not ready.
+    #[must_use]
+    pub fn count_by(&self, kind: &Kind, scope: Option<&Scope>, facet: u16) -> Option<BTreeMap<String, u64>> {
+        let state = self.state.read();
+        let State::Ready { kinds, .. } = &*state else { return None };
+        Some(kinds.get(kind).map_or_else(BTreeMap::new, |index| index.count_by(scope, facet)))
+    }
+
+    /// Rows held and bytes of heap they take, estimated; `None` while the index is not ready.
+    #[must_use]
+    pub fn size(&self) -> Option<(usize, usize)> {
+        let state = self.state.read();
+        let State::Ready { kinds, .. } = &*state else { return None };
+        Some(kinds.values().fold((0, 0), |(rows, bytes), index| (rows + index.len(), bytes + index.bytes())))
+    }
+
+    /// Builds the index from `rows`; returns at once when it is there or under construction.
+    pub(super) fn build(&self, snapshot: impl Fn() -> Result<Snapshot, ReadError>) -> Result<(), ReadError> {
+        {
+            let mut state = self.state.write();
+            if !matches!(*state, State::Absent) {
+                return Ok(());
+            }
+            // From here on commits are kept; the first snapshot, taken after this, holds all earlier ones.
+            *state = State::Building { pending: Vec::new(), seq: Seq::ZERO };
+        }
+        let built = read_rows(&snapshot);
+        let mut state = self.state.write();
+        let State::Building { pending, seq } = std::mem::take(&mut *state) else { return Ok(()) };
+        let followed = built.and_then(|(mut kinds, read)| {
+            // A row may have been read after some of these were committed. Applying all in order ends in the newest state.
+            follow(&mut kinds, pending)?;
+            Ok(State::Ready { kinds, seq: seq.max(read) })
+        });
+        match followed {
+            Ok(ready) => *state = ready,
+            Err(Halt::Overflow) => overflowed(),
+            Err(Halt::Read(error)) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// Follows a commit.
+    pub(super) fn apply(&self, last: Seq, rows: Vec<(ResourceId, Option<RowFields>)>) {
+        let mut state = self.state.write();
+        match &mut *state {
+            State::Absent => {}
+            State::Building { pending, seq } => {
+                pending.extend(rows);
+                *seq = last;
+            }
+            State::Ready { kinds, seq } => {
+                *seq = last;
+                if follow(kinds, rows).is_err() {
+                    overflowed();
+                    *state = State::Absent;
+                }
+            }
+        }
+    }
+}
+
+/// Why a build did not finish.
+enum Halt {
+    Overflow,
+    Read(ReadError),
+}
+
+impl From<Overflow> for Halt {
+    fn from(_: Overflow) -> Self {
+        Halt::Overflow
+    }
+}
+
+impl From<ReadError> for Halt {
+    fn from(error: ReadError) -> Self {
+        Halt::Read(error)
+    }
+}
+
+fn overflowed() {
+    tracing::warn!("too many distinct values for the search index: searches read the disk");
+}
+
+/// Every row of every kind, and the seq up to which all are taken into account.
+fn read_rows(snapshot: &impl Fn() -> Result<Snapshot, ReadError>) -> Result<(HashMap<Kind, KindIndex>, Seq), Halt> {
+    let mut kinds: HashMap<Kind, KindIndex> = HashMap::new();
+    let first = snapshot()?;
+    let seq = first.seq();
+    // Kinds that appear after this are among the commits that are kept.
+    let mut names: Vec<Kind> = first.counts()?.into_iter().map(|(kind, _, _)| kind).collect();
+    drop(first);
+    names.dedup();
+    for kind in names {
+        let mut builder = Builder::default();
+        let mut after = None;
+        loop {
+            let mut pushed = Ok(());
+            let next = snapshot()?.each_row(&kind, after.as_ref(), BUILD_STEP, |id, row| {
+                let facets = row.facets.iter().map(|(number, value)| Term::Facet(*number, value));
+                let tags = row.tags.iter().map(|(key, value)| Term::Tag(key, value));
+                if pushed.is_ok() {
+                    pushed = builder.push(id, facets.chain(tags));
+                }
+            })?;
+            pushed?;
+            match next {
+                Some(last) => after = Some(last),
+                None => break,
+            }
+        }
+        kinds.insert(kind, builder.finish());
+    }
+    Ok((kinds, seq))
+}
+
+fn follow(kinds: &mut HashMap<Kind, KindIndex>, rows: Vec<(ResourceId, Option<RowFields>)>) -> Result<(), Overflow> {
+    for (id, fields) in rows {
+        let index = kinds.entry(id.kind.clone()).or_default();
+        match fields {
+            None => index.remove(&id),
+            Some(fields) => {
+                let facets = fields.facets.iter().map(|(number, value)| Term::Facet(*number, value));
+                let tags = fields.tags.iter().map(|(key, value)| Term::Tag(key, value));
+                index.insert(&id, facets.chain(tags))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

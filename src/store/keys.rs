@@ -1,0 +1,277 @@
+//! Keys of the tables, as bytes whose order is the order of what they name.
+//!
+//! A text component is its bytes followed by a zero byte, with `00` written `01 01` and `01` written `01 02`. So no
+//! component is a prefix of another, byte order is text order, and [`crate::model::ResourceId`]'s order (kind, id,
+//! account, region) is key order. Every prefix of whole components ends with the zero byte, hence all keys under it lie
+//! between the prefix and the same bytes ending in `01`.
+//!
+//! | table | key |
+//! |---|---|
+//! | `events` | the seq, as redb's own `u64` |
+//! | `current`, `rows`, `tombstones`, `base` | kind, id, account, region |
+//! | `by_resource` | kind, id, account, region, seq (8 bytes, big-endian) |
+//! | `intervals` | account, region, kind, start (8 bytes, big-endian, sign bit flipped) |
+//! | `meta`, counts | `count`, kind, account, region |
+
+use std::sync::Arc;
+
+use crate::model::text::shown as clean;
+use crate::model::{AccountId, Kind, Region, ResourceId, Scope, Seq, Timestamp};
+
+const END: u8 = 0;
+const ESCAPE: u8 = 1;
+
+/// The key of a resource.
+pub(super) fn resource(id: &ResourceId) -> Vec<u8> {
+    components(&[id.kind.as_str(), &id.id, id.account.as_str(), id.region.as_str()])
+}
+
+/// The prefix of every resource of `kind`.
+pub(super) fn of_kind(kind: &Kind) -> Vec<u8> {
+    components(&[kind.as_str()])
+}
+
+/// The prefix of every scope's copy of one resource.
+pub(super) fn of_id(kind: &Kind, id: &str) -> Vec<u8> {
+    components(&[kind.as_str(), id])
+}
+
+/// The place of record `seq` under the resource with key `resource`.
+pub(super) fn place(resource: &[u8], seq: Seq) -> Vec<u8> {
+    let mut key = Vec::with_capacity(resource.len() + 8);
+    key.extend_from_slice(resource);
+    key.extend_from_slice(&seq.0.to_be_bytes());
+    key
+}
+
+/// The prefix of every count of a kind.
+pub(super) fn counts_of(kind: &Kind) -> Vec<u8> {
+    components(&[COUNT, kind.as_str()])
+}
+
+/// The prefix of every count.
+pub(super) fn counts() -> Vec<u8> {
+    components(&[COUNT])
+}
+
+/// The count of a kind in a scope.
+pub(super) fn count(kind: &Kind, scope: &Scope) -> Vec<u8> {
+    components(&[COUNT, kind.as_str(), scope.account.as_str(), scope.region.as_str()])
+}
+
+const COUNT: &str = "count";
+
+/// The prefix of every interval of a kind in a scope.
+pub(super) fn intervals_of(scope: &Scope, kind: &Kind) -> Vec<u8> {
+    components(&[scope.account.as_str(), scope.region.as_str(), kind.as_str()])
+}
+
+/// The interval of a kind in a scope that began at `since`.
+pub(super) fn interval(scope: &Scope, kind: &Kind, since: Timestamp) -> Vec<u8> {
+    let mut key = intervals_of(scope, kind);
+    let ordered = since.as_millis().cast_unsigned() ^ (1 << 63);
+    key.extend_from_slice(&ordered.to_be_bytes());
+    key
+}
+
+/// The first key after everything under `prefix`, which must end a component.
+pub(super) fn past(prefix: &[u8]) -> Vec<u8> {
+    let mut end = prefix.to_vec();
+    if let Some(last) = end.last_mut() {
+        *last = END + 1;
+    }
+    end
+}
+
+/// The first key after `key` itself.
+pub(super) fn next(key: &[u8]) -> Vec<u8> {
+    let mut next = Vec::with_capacity(key.len() + 1);
+    next.extend_from_slice(key);
+    next.push(0);
+    next
+}
+
+/// A key made readable for messages.
+pub(super) fn shown(key: &[u8]) -> String {
+    let text: Vec<&[u8]> = key.split(|byte| *byte == END).filter(|part| !part.is_empty()).collect();
+    clean(&String::from_utf8_lossy(&text.join(&b' ')), 200)
+}
+
+fn components(parts: &[&str]) -> Vec<u8> {
+    let mut key = Vec::with_capacity(parts.iter().map(|part| part.len() + 1).sum::<usize>() + 8);
+    for part in parts {
+        for byte in part.bytes() {
+            match byte {
+                END | ESCAPE => key.extend_from_slice(&[ESCAPE, byte + 1]),
+                _ => key.push(byte),
+            }
+        }
+        key.push(END);
+    }
+    key
+}
+
+/// Reads keys, sharing the text of components that repeat from key to key, as kind, account and region do in a scan.
+#[derive(Default)]
+pub(super) struct Reader {
+    kind: Option<Kind>,
+    account: Option<AccountId>,
+    region: Option<Region>,
+}
+
+impl Reader {
+    /// The resource a key names; `None` when it is malformed.
+    pub(super) fn resource(&mut self, key: &[u8]) -> Option<ResourceId> {
+        let (id, rest) = self.resource_and_rest(key)?;
+        rest.is_empty().then_some(id)
+    }
+
+    /// The resource and seq that a key of `by_resource` names.
+    pub(super) fn place(&mut self, key: &[u8]) -> Option<(ResourceId, Seq)> {
+        let (id, rest) = self.resource_and_rest(key)?;
+        Some((id, Seq(u64::from_be_bytes(rest.try_into().ok()?))))
+    }
+
+    /// The kind and scope that a count's key names.
+    pub(super) fn count(&mut self, key: &[u8]) -> Option<(Kind, Scope)> {
+        let (_, rest) = component(key)?;
+        let (kind, rest) = component(rest)?;
+        let (account, rest) = component(rest)?;
+        let (region, rest) = component(rest)?;
+        let scope = Scope { account: self.account(&account), region: self.region(&region) };
+        rest.is_empty().then(|| (self.kind(&kind), scope))
+    }
+
+    /// The scope, kind and start that an interval's key names.
+    pub(super) fn interval(&mut self, key: &[u8]) -> Option<(Scope, Kind, Timestamp)> {
+        let (account, rest) = component(key)?;
+        let (region, rest) = component(rest)?;
+        let (kind, rest) = component(rest)?;
+        let scope = Scope { account: self.account(&account), region: self.region(&region) };
+        let ordered = u64::from_be_bytes(rest.try_into().ok()?);
+        Some((scope, self.kind(&kind), Timestamp::from_millis((ordered ^ (1 << 63)).cast_signed())))
+    }
+
+    fn resource_and_rest<'k>(&mut self, key: &'k [u8]) -> Option<(ResourceId, &'k [u8])> {
+        let (kind, rest) = component(key)?;
+        let (id, rest) = component(rest)?;
+        let (account, rest) = component(rest)?;
+        let (region, rest) = component(rest)?;
+        let id = ResourceId {
+            kind: self.kind(&kind),
+            id: Arc::from(id.as_ref()),
+            account: self.account(&account),
+            region: self.region(&region),
+        };
+        Some((id, rest))
+    }
+
+    fn kind(&mut self, text: &str) -> Kind {
+        recall(&mut self.kind, text, Kind::as_str, Kind::new)
+    }
+
+    fn account(&mut self, text: &str) -> AccountId {
+        recall(&mut self.account, text, AccountId::as_str, AccountId::new)
+    }
+
+    fn region(&mut self, text: &str) -> Region {
+        recall(&mut self.region, text, Region::as_str, Region::new)
+    }
+}
+
+/// The last value again when it has the same text, else a new one, remembered.
+fn recall<'t, T: Clone>(last: &mut Option<T>, text: &'t str, get: fn(&T) -> &str, make: fn(&'t str) -> T) -> T {
+    match last {
+        Some(known) if get(known) == text => known.clone(),
+        _ => last.insert(make(text)).clone(),
+    }
+}
+
+/// Splits the first component off; `None` when it does not end, is badly escaped or is not UTF-8.
+fn component(key: &[u8]) -> Option<(std::borrow::Cow<'_, str>, &[u8])> {
+    let end = key.iter().position(|byte| *byte == END)?;
+    let (raw, rest) = key.split_at_checked(end)?;
+    let (_, rest) = rest.split_first()?;
+    if !raw.contains(&ESCAPE) {
+        return Some((std::str::from_utf8(raw).ok()?.into(), rest));
+    }
+    let mut text = Vec::with_capacity(raw.len());
+    let mut bytes = raw.iter();
+    while let Some(byte) = bytes.next() {
+        match *byte {
+            ESCAPE => text.push(bytes.next().filter(|code| matches!(code, 1 | 2))? - 1),
+            other => text.push(other),
+        }
+    }
+    Some((String::from_utf8(text).ok()?.into(), rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn text() -> impl Strategy<Value = String> {
+        prop_oneof![
+            proptest::collection::vec(
+                prop_oneof![Just('\0'), Just('\u{1}'), Just('\u{2}'), Just('a'), Just('\u{10FFFF}')],
+                0..4
+            )
+            .prop_map(|chars| chars.into_iter().collect()),
+            "[a-c-]{0,5}",
+        ]
+    }
+
+    fn id() -> impl Strategy<Value = ResourceId> {
+        (text(), text(), text(), text()).prop_map(|(kind, id, account, region)| {
+            ResourceId::new(
+                &Scope { account: AccountId::new(account), region: Region::new(region) },
+                &Kind::new(kind),
+                id,
+            )
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn keys_sort_as_the_resources_they_name(a in id(), b in id()) {
+            prop_assert_eq!(resource(&a).cmp(&resource(&b)), a.cmp(&b));
+        }
+
+        #[test]
+        fn a_key_reads_back_as_its_resource(a in id(), seq: u64) {
+            let mut reader = Reader::default();
+            let key = resource(&a);
+            prop_assert_eq!(reader.resource(&key), Some(a.clone()));
+            prop_assert_eq!(reader.place(&place(&key, Seq(seq))), Some((a.clone(), Seq(seq))));
+            prop_assert_eq!(reader.count(&count(&a.kind, &a.scope())), Some((a.kind.clone(), a.scope())));
+        }
+
+        #[test]
+        fn a_prefix_holds_exactly_what_is_under_it(a in id(), b in id()) {
+            let prefix = of_id(&a.kind, &a.id);
+            let key = resource(&b);
+            let inside = key >= prefix && key < past(&prefix);
+            prop_assert_eq!(inside, a.kind == b.kind && a.id == b.id);
+            let prefix = of_kind(&a.kind);
+            prop_assert_eq!(key >= prefix && key < past(&prefix), a.kind == b.kind);
+        }
+
+        #[test]
+        fn intervals_sort_by_time(a: i64, b: i64) {
+            let scope = Scope { account: AccountId::new("1"), region: Region::new("r") };
+            let key = |at| interval(&scope, &Kind::new("k"), Timestamp::from_millis(at));
+            prop_assert_eq!(key(a).cmp(&key(b)), a.cmp(&b));
+            let read = Reader::default().interval(&key(a));
+            prop_assert_eq!(read, Some((scope.clone(), Kind::new("k"), Timestamp::from_millis(a))));
+        }
+
+        #[test]
+        fn any_bytes_are_read_without_panic(bytes: Vec<u8>) {
+            let mut reader = Reader::default();
+            let _ = (reader.resource(&bytes), reader.place(&bytes), reader.count(&bytes), reader.interval(&bytes));
+            let _ = shown(&bytes);
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! Documents, events and stores for the tests of the store.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+use tempfile::TempDir;
+
+use super::{Batch, Options, Store, Writer};
+use crate::model::event::Overlay;
+use crate::model::known::fold;
+use crate::model::{
+    AccountId, ActionId, Cause, Change, Current, Document, Event, Evidence, Group, Kind, Map, Outcome, Provisional,
+    Recorded, Region, ResourceId, RowFields, Scope, Seq, Source, Timestamp, Value,
+};
+
+pub(super) fn at(millis: i64) -> Timestamp {
+    Timestamp::from_millis(millis)
+}
+
+pub(super) fn scope(region: &str) -> Scope {
+    Scope { account: AccountId::new("123456789012"), region: Region::new(region) }
+}
+
+pub(super) fn kind() -> Kind {
+    Kind::new("AWS::EC2::Instance")
+}
+
+pub(super) fn instance(id: &str) -> ResourceId {
+    ResourceId::new(&scope("eu-central-1"), &kind(), id)
+}
+
+/// Facet 1 is the state, 2 the VPC, 3 the size.
+pub(super) fn project(_: &ResourceId, document: &Document) -> RowFields {
+    let facets = [(1, "State.Name"), (2, "VpcId"), (3, "Size")];
+    RowFields {
+        name: document.tag("Name").map(str::to_owned),
+        owner: document.text("OwnerId").map(str::to_owned),
+        facets: facets
+            .iter()
+            .flat_map(|(number, path)| document.scalars(path).into_iter().map(|value| (*number, value)))
+            .collect(),
+        tags: document.tags().map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
+    }
+}
+
+pub(super) fn map(fields: &[(&str, Value)]) -> Map {
+    fields.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect()
+}
+
+pub(super) fn tags(pairs: &[(&str, &str)]) -> Value {
+    let tag = |(key, value): &(&str, &str)| Value::Map(map(&[("Key", (*key).into()), ("Value", (*value).into())]));
+    Value::List(pairs.iter().map(tag).collect())
+}
+
+pub(super) fn document(state: &str, name: &str) -> Document {
+    Document::new(map(&[
+        ("State", Value::Map(map(&[("Code", Value::Int(16)), ("Name", state.into())]))),
+        ("VpcId", "vpc-1".into()),
+        ("Tags", tags(&[("Name", name), ("env", "prod")])),
+    ]))
+}
+
+pub(super) fn evidence(millis: i64) -> Evidence {
+    Evidence { source: Source::Sweep, at: at(millis) }
+}
+
+pub(super) fn discovered(id: &ResourceId, document: Document) -> (Cause, Event) {
+    (Cause::Sweep, Event::Discovered { id: id.clone(), document, evidence: evidence(1), mapping: 1 })
+}
+
+pub(super) fn removed(id: &ResourceId) -> (Cause, Event) {
+    (Cause::Sweep, Event::Removed { id: id.clone(), at: at(9) })
+}
+
+pub(super) fn changed(id: &ResourceId, before: &Document, after: &Document) -> (Cause, Event) {
+    let event = Event::Changed {
+        id: id.clone(),
+        changes: before.changes_to(after),
+        evidence: vec![(Group::State, evidence(5))],
+        overlay: Overlay::Keep,
+    };
+    (Cause::Refresh, event)
+}
+
+pub(super) fn batch(entries: Vec<(Cause, Event)>) -> Batch {
+    Batch { recorded_at: at(1000), entries, watermarks: Vec::new() }
+}
+
+pub(super) fn options(dir: &TempDir) -> Options {
+    Options { cache_bytes: 4 << 20, ..Options::new(dir.path(), project) }
+}
+
+pub(super) fn fresh() -> (TempDir, Writer, Store) {
+    let dir = tempfile::tempdir().unwrap();
+    let (writer, store) = super::open(options(&dir)).unwrap();
+    (dir, writer, store)
+}
+
+/// What the store should hold, kept the plain way.
+#[derive(Default)]
+pub(super) struct Plain {
+    pub(super) seq: Seq,
+    pub(super) log: Vec<Recorded>,
+    pub(super) current: BTreeMap<ResourceId, Current>,
+}
+
+impl Plain {
+    pub(super) fn commit(&mut self, batch: &Batch) {
+        for (cause, event) in &batch.entries {
+            self.seq = self.seq.next();
+            let record =
+                Recorded { seq: self.seq, recorded_at: batch.recorded_at, cause: cause.clone(), event: event.clone() };
+            if let Some(id) = record.event.resource() {
+                if let Some(after) = fold(self.current.remove(id), &record) {
+                    self.current.insert(id.clone(), after);
+                }
+            }
+            self.log.push(record);
+        }
+    }
+}
+
+fn any_text() -> impl Strategy<Value = String> {
+    prop_oneof!["[a-z]{0,6}", any::<String>()]
+}
+
+pub(super) fn any_value() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::Bool),
+        any::<i64>().prop_map(Value::Int),
+        any_text().prop_map(Value::Text),
+    ];
+    leaf.prop_recursive(4, 24, 4, |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::List),
+            proptest::collection::btree_map(any_text(), inner, 0..4).prop_map(Value::Map),
+        ]
+    })
+}
+
+pub(super) fn any_document() -> impl Strategy<Value = Document> {
+    let states = prop_oneof![Just("running"), Just("stopped"), Just("terminated")];
+    (states, "[a-c]{1,2}", proptest::collection::btree_map("[A-Z][a-z]{1,3}", any_value(), 0..4)).prop_map(
+        |(state, name, extra)| {
+            let mut fields = document(state, &name).fields().clone();
+            fields.extend(extra);
+            Document::new(fields)
+        },
+    )
+}
+
+/// Few resources, so that events meet: three ids in two regions, of two kinds.
+pub(super) fn any_id() -> impl Strategy<Value = ResourceId> {
+    (0..2_u8, 0..3_u8, 0..2_u8).prop_map(|(kind, id, region)| {
+        let scope = scope(if region == 0 { "eu-central-1" } else { "us-east-1" });
+        ResourceId::new(&scope, &Kind::new(if kind == 0 { "A" } else { "B" }), format!("i-{id}"))
+    })
+}
+
+fn any_source() -> impl Strategy<Value = Source> {
+    prop_oneof![Just(Source::Sweep), Just(Source::Refresh), Just(Source::Notification), Just(Source::Tool)]
+}
+
+fn any_group() -> impl Strategy<Value = Group> {
+    prop_oneof![Just(Group::State), Just(Group::Tags), Just(Group::Rest)]
+}
+
+fn any_evidence() -> impl Strategy<Value = Evidence> {
+    (any_source(), any::<i64>()).prop_map(|(source, millis)| Evidence { source, at: at(millis) })
+}
+
+fn any_overlay() -> impl Strategy<Value = Overlay> {
+    let provisional = (any_group(), any_source(), any::<i64>(), proptest::collection::vec(any_text(), 0..3)).prop_map(
+        |(group, source, millis, before)| Overlay::Lay(Provisional { group, source, at: at(millis), before }),
+    );
+    prop_oneof![Just(Overlay::Keep), provisional, Just(Overlay::Settle)]
+}
+
+fn any_changes() -> impl Strategy<Value = Vec<Change>> {
+    (any_document(), any_document()).prop_map(|(before, after)| before.changes_to(&after))
+}
+
+pub(super) fn any_cause() -> impl Strategy<Value = Cause> {
+    prop_oneof![
+        Just(Cause::Baseline),
+        Just(Cause::Sweep),
+        Just(Cause::Refresh),
+        any_text().prop_map(|event_id| Cause::Notification { event_id }),
+        any::<u64>().prop_map(|action| Cause::Tool { action: ActionId(action) }),
+    ]
+}
+
+fn any_outcome() -> impl Strategy<Value = Outcome> {
+    prop_oneof![
+        proptest::collection::vec(any_text(), 0..3).prop_map(|created| Outcome::Succeeded { created }),
+        (any_text(), any_text()).prop_map(|(code, message)| Outcome::Refused { code, message }),
+        any_text().prop_map(|message| Outcome::Unknown { message }),
+    ]
+}
+
+pub(super) fn any_event() -> impl Strategy<Value = Event> {
+    prop_oneof![
+        3 => (any_id(), any_document(), any_evidence(), any::<u16>()).prop_map(
+            |(id, document, evidence, mapping)| Event::Discovered { id, document, evidence, mapping }),
+        4 => (any_id(), any_changes(), proptest::collection::vec((any_group(), any_evidence()), 0..3), any_overlay())
+            .prop_map(|(id, changes, evidence, overlay)| Event::Changed { id, changes, evidence, overlay }),
+        2 => (any_id(), any::<i64>()).prop_map(|(id, millis)| Event::Removed { id, at: at(millis) }),
+        1 => (any_id(), any_changes(), any::<u16>())
+            .prop_map(|(id, changes, mapping)| Event::Remapped { id, changes, mapping }),
+        1 => (any::<u64>(), any_text(), proptest::collection::vec(any_id(), 0..3)).prop_map(
+            |(action, tool, targets)| Event::ActionRequested { action: ActionId(action), tool, targets }),
+        1 => (any::<u64>(), any_outcome())
+            .prop_map(|(action, outcome)| Event::ActionFinished { action: ActionId(action), outcome }),
+    ]
+}
+
+pub(super) fn any_batch() -> impl Strategy<Value = Batch> {
+    (any::<i64>(), proptest::collection::vec((any_cause(), any_event()), 0..6)).prop_map(|(millis, entries)| Batch {
+        recorded_at: at(millis),
+        entries,
+        watermarks: Vec::new(),
+    })
+}

@@ -1,0 +1,450 @@
+//! Reading: one consistent state of the whole store.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use redb::{Database, ReadOnlyTable, ReadableDatabase};
+use thiserror::Error;
+
+use super::codec::{self, DecodeError, DiskHead, DiskRow, Fault, Ledger, Live};
+use super::keys;
+use super::meta::LEDGER_KEY;
+use super::tables::{
+    BY_RESOURCE, BY_RESOURCE_TABLE, CURRENT_TABLE, EVENTS_TABLE, INTERVALS, INTERVALS_TABLE, META, META_TABLE, ROWS,
+    ROWS_TABLE, TOMBSTONES_TABLE,
+};
+use super::watermark::Watermark;
+use crate::model::known::Tombstone;
+use crate::model::row::Project;
+use crate::model::{Current, Kind, LogId, Recorded, ResourceId, Row, RowFields, Scope, Seq, Timestamp};
+
+/// Why a read failed. It never stands for "not found".
+#[derive(Debug, Error)]
+pub enum ReadError {
+    /// The disk failed under the store, now or before; it has to be reopened.
+    #[error(
+        "the store cannot be read now: ask again in a few seconds; if that does not help, check the disk that holds the \
+         data directory and restart `muster serve`"
+    )]
+    Unavailable(#[source] Box<redb::Error>),
+    /// A record is damaged. Asking again changes nothing.
+    #[error(transparent)]
+    Damaged(#[from] DecodeError),
+}
+
+impl ReadError {
+    /// Whether the same read may succeed later.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        matches!(self, ReadError::Unavailable(_))
+    }
+}
+
+macro_rules! unavailable {
+    ($($error:ty),+) => {$(
+        impl From<$error> for ReadError {
+            fn from(error: $error) -> Self {
+                ReadError::Unavailable(Box::new(error.into()))
+            }
+        }
+    )+};
+}
+unavailable!(redb::TransactionError, redb::TableError, redb::StorageError);
+
+/// The part of a row that a list entry or a sweep comparison needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// Which resource.
+    pub id: ResourceId,
+    /// Its name, as AWS gave it (hostile until shown).
+    pub name: Option<String>,
+    /// The owning account, where AWS says it.
+    pub owner: Option<String>,
+    /// What a describe is compared with.
+    pub fingerprint: Fingerprint,
+    /// The record that changed the resource last.
+    pub changed: Seq,
+}
+
+/// What a sweep compares a describe with, to see without the document whether anything changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fingerprint {
+    /// The document's digest.
+    pub digest: u128,
+    /// Whether an assertion is unsettled: then even an equal describe says something.
+    pub provisional: bool,
+    /// The newest evidence when the row was written.
+    pub seen: Timestamp,
+}
+
+/// One committed state of the store. Cheap to make and to clone.
+///
+/// It is a read transaction: while it lives, pages that later commits free stay on disk. **Keep one for at most a second**
+/// and take a new one for each page of a longer read, resuming by key. The writer does not wait for it.
+#[derive(Clone)]
+pub struct Snapshot(pub(super) Arc<View>);
+
+/// The open tables of one read transaction, which they keep alive.
+pub(super) struct View {
+    pub(super) project: Project,
+    pub(super) log: LogId,
+    pub(super) ledger: Ledger,
+    pub(super) events: ReadOnlyTable<u64, &'static [u8]>,
+    pub(super) by_resource: ReadOnlyTable<&'static [u8], ()>,
+    pub(super) current: ReadOnlyTable<&'static [u8], &'static [u8]>,
+    pub(super) rows: ReadOnlyTable<&'static [u8], &'static [u8]>,
+    pub(super) tombstones: ReadOnlyTable<&'static [u8], &'static [u8]>,
+    pub(super) intervals: ReadOnlyTable<&'static [u8], &'static [u8]>,
+    pub(super) meta: ReadOnlyTable<&'static [u8], &'static [u8]>,
+}
+
+impl Snapshot {
+    /// The newest committed state.
+    pub(super) fn take(database: &Database, log: LogId, project: Project) -> Result<Self, ReadError> {
+        let txn = database.begin_read()?;
+        let meta = txn.open_table(META_TABLE)?;
+        let ledger = match meta.get(LEDGER_KEY)? {
+            Some(bytes) => codec::decode_ledger(LEDGER_KEY, bytes.value())?,
+            None => Ledger::default(),
+        };
+        Ok(Snapshot(Arc::new(View {
+            project,
+            log,
+            ledger,
+            events: txn.open_table(EVENTS_TABLE)?,
+            by_resource: txn.open_table(BY_RESOURCE_TABLE)?,
+            current: txn.open_table(CURRENT_TABLE)?,
+            rows: txn.open_table(ROWS_TABLE)?,
+            tombstones: txn.open_table(TOMBSTONES_TABLE)?,
+            intervals: txn.open_table(INTERVALS_TABLE)?,
+            meta,
+        })))
+    }
+
+    /// The log that [`Snapshot::seq`] counts in.
+    #[must_use]
+    pub fn log_id(&self) -> LogId {
+        self.0.log
+    }
+
+    /// The newest record of this state; [`Seq::ZERO`] when there is none.
+    #[must_use]
+    pub fn seq(&self) -> Seq {
+        Seq(self.0.ledger.seq)
+    }
+
+    /// Bytes of keys and values alive, by table. The file is larger: it grows in steps and keeps freed pages.
+    #[must_use]
+    pub fn live(&self) -> Live {
+        self.0.ledger.live
+    }
+
+    /// What is known of a resource; `None` when the store does not hold it.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn current(&self, id: &ResourceId) -> Result<Option<Current>, ReadError> {
+        let key = keys::resource(id);
+        let Some(bytes) = self.0.current.get(key.as_slice())? else { return Ok(None) };
+        Ok(Some(codec::decode_current(&key, bytes.value())?))
+    }
+
+    /// The row of a resource.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn row(&self, id: &ResourceId) -> Result<Option<Row>, ReadError> {
+        let key = keys::resource(id);
+        let Some(bytes) = self.0.rows.get(key.as_slice())? else { return Ok(None) };
+        Ok(Some(row(id.clone(), codec::decode_row(&key, bytes.value())?)))
+    }
+
+    /// What a describe of a resource is compared with. Decodes no more than that.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn digest_of(&self, id: &ResourceId) -> Result<Option<Fingerprint>, ReadError> {
+        let key = keys::resource(id);
+        let Some(bytes) = self.0.rows.get(key.as_slice())? else { return Ok(None) };
+        Ok(Some(fingerprint(&codec::decode_head(&key, bytes.value())?)))
+    }
+
+    /// Every scope's copy of one resource, in account and region order.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn copies(&self, kind: &Kind, id: &str) -> Result<Vec<Row>, ReadError> {
+        let prefix = keys::of_id(kind, id);
+        let end = keys::past(&prefix);
+        self.walk(&prefix, &end, None, usize::MAX, |id, key, bytes| Ok(row(id, codec::decode_row(key, bytes)?)))
+    }
+
+    /// At most `limit` rows of a kind in key order: those of one scope, or of all; those after `after`, or from the start.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn rows(
+        &self,
+        kind: &Kind,
+        scope: Option<&Scope>,
+        after: Option<&ResourceId>,
+        limit: usize,
+    ) -> Result<Vec<Row>, ReadError> {
+        self.page(kind, scope, after, limit, |id, key, bytes| Ok(row(id, codec::decode_row(key, bytes)?)))
+    }
+
+    /// As [`Snapshot::rows`], without facets and tags: several times as fast.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn heads(
+        &self,
+        kind: &Kind,
+        scope: Option<&Scope>,
+        after: Option<&ResourceId>,
+        limit: usize,
+    ) -> Result<Vec<Head>, ReadError> {
+        self.page(kind, scope, after, limit, |id, key, bytes| {
+            let head = codec::decode_head(key, bytes)?;
+            Ok(Head {
+                id,
+                name: head.name.map(str::to_owned),
+                owner: head.owner.map(str::to_owned),
+                fingerprint: fingerprint(&head),
+                changed: Seq(head.changed),
+            })
+        })
+    }
+
+    /// How many resources of a kind the store holds, in one scope or in all.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn count(&self, kind: &Kind, scope: Option<&Scope>) -> Result<u64, ReadError> {
+        if let Some(scope) = scope {
+            let key = keys::count(kind, scope);
+            return match self.0.meta.get(key.as_slice())? {
+                Some(bytes) => Ok(codec::decode_number(&key, bytes.value())?),
+                None => Ok(0),
+            };
+        }
+        Ok(self.counts_under(&keys::counts_of(kind))?.into_iter().map(|(_, _, count)| count).sum())
+    }
+
+    /// How many resources of each kind each scope holds. Scopes that hold none of a kind are left out.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn counts(&self) -> Result<Vec<(Kind, Scope, u64)>, ReadError> {
+        self.counts_under(&keys::counts())
+    }
+
+    /// Every scope that holds a resource or was ever listed to the end.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn scopes(&self) -> Result<BTreeSet<Scope>, ReadError> {
+        let held = self.counts()?.into_iter().map(|(_, scope, _)| scope);
+        let listed = self.watermarks()?.into_iter().map(|watermark| watermark.scope);
+        Ok(held.chain(listed).collect())
+    }
+
+    /// The newest watermark of each kind in each scope.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn watermarks(&self) -> Result<Vec<Watermark>, ReadError> {
+        let mut found = Vec::new();
+        let mut end: Option<Vec<u8>> = None;
+        loop {
+            // The last interval of a kind in a scope is its newest; then go on below all of its others.
+            let mut range = match &end {
+                None => self.0.intervals.range::<&[u8]>(..)?,
+                Some(end) => self.0.intervals.range(..end.as_slice())?,
+            };
+            let Some(entry) = range.next_back() else { break };
+            let (key, bytes) = entry?;
+            let watermark = watermark(key.value(), bytes.value())?;
+            end = Some(keys::intervals_of(&watermark.scope, &watermark.kind));
+            found.push(watermark);
+        }
+        found.reverse();
+        Ok(found)
+    }
+
+    /// When a kind in a scope was watched, oldest first. Between two intervals nobody was looking.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn intervals(&self, scope: &Scope, kind: &Kind) -> Result<Vec<Watermark>, ReadError> {
+        let prefix = keys::intervals_of(scope, kind);
+        let mut found = Vec::new();
+        for entry in self.0.intervals.range(prefix.as_slice()..keys::past(&prefix).as_slice())? {
+            let (key, bytes) = entry?;
+            found.push(watermark(key.value(), bytes.value())?);
+        }
+        Ok(found)
+    }
+
+    /// What is left of a removed resource; `None` while it exists, or when it never did.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn tombstone(&self, id: &ResourceId) -> Result<Option<Tombstone>, ReadError> {
+        let key = keys::resource(id);
+        let Some(bytes) = self.0.tombstones.get(key.as_slice())? else { return Ok(None) };
+        Ok(Some(codec::decode_tombstone(&key, bytes.value())?))
+    }
+
+    /// At most `limit` records of the log, from seq `from` on (inclusive), in order.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn records(&self, from: Seq, limit: usize) -> Result<Vec<Recorded>, ReadError> {
+        let mut found = Vec::new();
+        for entry in self.0.events.range(from.0..)?.take(limit) {
+            let (seq, bytes) = entry?;
+            found.push(codec::decode_event(Seq(seq.value()), bytes.value())?);
+        }
+        Ok(found)
+    }
+
+    /// At most `limit` records that concern a resource, from seq `from` on (inclusive), in order: its own events, and the
+    /// requests of actions on it.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn timeline(&self, id: &ResourceId, from: Seq, limit: usize) -> Result<Vec<Recorded>, ReadError> {
+        let resource = keys::resource(id);
+        let (start, end) = (keys::place(&resource, from), keys::place(&resource, Seq(u64::MAX)));
+        let mut reader = keys::Reader::default();
+        let mut found = Vec::new();
+        for entry in self.0.by_resource.range(start.as_slice()..=end.as_slice())?.take(limit) {
+            let (key, ()) = (entry?.0, ());
+            let (_, seq) = reader.place(key.value()).ok_or_else(|| codec::key_fault(BY_RESOURCE, key.value()))?;
+            found.push(self.record(seq)?);
+        }
+        Ok(found)
+    }
+
+    /// Calls `visit` with at most `limit` rows of a kind after `after`, and returns the last one's id: where to go on with
+    /// the next snapshot. `None` when there are no more.
+    pub(super) fn each_row(
+        &self,
+        kind: &Kind,
+        after: Option<&ResourceId>,
+        limit: usize,
+        mut visit: impl FnMut(&ResourceId, &DiskRow<'_>),
+    ) -> Result<Option<ResourceId>, ReadError> {
+        let visited = self.page(kind, None, after, limit, |id, key, bytes| {
+            visit(&id, &codec::decode_row(key, bytes)?);
+            Ok(id)
+        })?;
+        Ok(if visited.len() < limit { None } else { visited.into_iter().next_back() })
+    }
+
+    pub(super) fn project(&self, id: &ResourceId, current: &Current) -> RowFields {
+        (self.0.project)(id, &current.document)
+    }
+
+    /// The record at `seq`, which something points to.
+    pub(super) fn record(&self, seq: Seq) -> Result<Recorded, ReadError> {
+        match self.0.events.get(seq.0)? {
+            Some(bytes) => Ok(codec::decode_event(seq, bytes.value())?),
+            None => Err(codec::event_fault(seq, Fault::Missing).into()),
+        }
+    }
+
+    fn page<T>(
+        &self,
+        kind: &Kind,
+        scope: Option<&Scope>,
+        after: Option<&ResourceId>,
+        limit: usize,
+        make: impl FnMut(ResourceId, &[u8], &[u8]) -> Result<T, DecodeError>,
+    ) -> Result<Vec<T>, ReadError> {
+        let prefix = keys::of_kind(kind);
+        let end = keys::past(&prefix);
+        let start = match after {
+            Some(after) => keys::next(&keys::resource(after)).max(prefix),
+            None => prefix,
+        };
+        self.walk(&start, &end, scope, limit, make)
+    }
+
+    fn walk<T>(
+        &self,
+        start: &[u8],
+        end: &[u8],
+        scope: Option<&Scope>,
+        limit: usize,
+        mut make: impl FnMut(ResourceId, &[u8], &[u8]) -> Result<T, DecodeError>,
+    ) -> Result<Vec<T>, ReadError> {
+        let mut found = Vec::new();
+        if start >= end || limit == 0 {
+            return Ok(found);
+        }
+        let mut reader = keys::Reader::default();
+        for entry in self.0.rows.range(start..end)? {
+            let (key, bytes) = entry?;
+            let id = reader.resource(key.value()).ok_or_else(|| codec::key_fault(ROWS, key.value()))?;
+            if scope.is_some_and(|scope| scope.account != id.account || scope.region != id.region) {
+                continue;
+            }
+            found.push(make(id, key.value(), bytes.value())?);
+            if found.len() == limit {
+                break;
+            }
+        }
+        Ok(found)
+    }
+
+    fn counts_under(&self, prefix: &[u8]) -> Result<Vec<(Kind, Scope, u64)>, ReadError> {
+        let mut reader = keys::Reader::default();
+        let mut found = Vec::new();
+        for entry in self.0.meta.range(prefix..keys::past(prefix).as_slice())? {
+            let (key, bytes) = entry?;
+            let (kind, scope) = reader.count(key.value()).ok_or_else(|| codec::key_fault(META, key.value()))?;
+            found.push((kind, scope, codec::decode_number(key.value(), bytes.value())?));
+        }
+        Ok(found)
+    }
+}
+
+fn fingerprint(head: &DiskHead<'_>) -> Fingerprint {
+    Fingerprint {
+        digest: u128::from_le_bytes(head.digest),
+        provisional: head.provisional,
+        seen: Timestamp::from_millis(head.seen),
+    }
+}
+
+fn row(id: ResourceId, disk: DiskRow<'_>) -> Row {
+    let Fingerprint { digest, provisional, seen } = fingerprint(&disk.head);
+    Row {
+        id,
+        fields: RowFields {
+            name: disk.head.name.map(str::to_owned),
+            owner: disk.head.owner.map(str::to_owned),
+            facets: disk.facets.into_iter().map(|(number, value)| (number, value.to_owned())).collect(),
+            tags: disk.tags.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
+        },
+        digest,
+        provisional,
+        seen,
+        changed: Seq(disk.head.changed),
+    }
+}
+
+fn watermark(key: &[u8], bytes: &[u8]) -> Result<Watermark, DecodeError> {
+    let (scope, kind, since) = keys::Reader::default().interval(key).ok_or_else(|| codec::key_fault(INTERVALS, key))?;
+    let disk = codec::decode_watermark(key, bytes)?;
+    Ok(Watermark {
+        scope,
+        kind,
+        since,
+        started: Timestamp::from_millis(disk.started),
+        ended: Timestamp::from_millis(disk.ended),
+        complete: disk.complete,
+    })
+}

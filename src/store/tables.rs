@@ -1,0 +1,44 @@
+//! The tables of the store file. All of them exist from the file's creation on; their keys are made in `keys`, their
+//! records in `codec`.
+
+use redb::{TableDefinition, TableError, WriteTransaction};
+
+/// Resource and seq -> nothing: which records concern a resource.
+pub(super) const BY_RESOURCE: &str = "by_resource";
+/// Resource -> what is known of it now.
+pub(super) const CURRENT: &str = "current";
+/// Seq -> record: the log.
+pub(super) const EVENTS: &str = "events";
+/// Scope, kind and start -> until when somebody was looking.
+pub(super) const INTERVALS: &str = "intervals";
+/// Format, log id, ledger and counts.
+pub(super) const META: &str = "meta";
+/// Resource -> what lists, searches and sweep comparison read.
+pub(super) const ROWS: &str = "rows";
+/// Resource -> when and how it was removed.
+pub(super) const TOMBSTONES: &str = "tombstones";
+
+/// A table whose keys and values are bytes.
+pub(super) type Plain = TableDefinition<'static, &'static [u8], &'static [u8]>;
+
+pub(super) const EVENTS_TABLE: TableDefinition<'static, u64, &'static [u8]> = TableDefinition::new(EVENTS);
+pub(super) const BY_RESOURCE_TABLE: TableDefinition<'static, &'static [u8], ()> = TableDefinition::new(BY_RESOURCE);
+pub(super) const CURRENT_TABLE: Plain = TableDefinition::new(CURRENT);
+pub(super) const ROWS_TABLE: Plain = TableDefinition::new(ROWS);
+pub(super) const TOMBSTONES_TABLE: Plain = TableDefinition::new(TOMBSTONES);
+pub(super) const INTERVALS_TABLE: Plain = TableDefinition::new(INTERVALS);
+pub(super) const META_TABLE: Plain = TableDefinition::new(META);
+/// Resource -> its state at the retention horizon. Empty while the whole log is kept.
+pub(super) const BASE_TABLE: Plain = TableDefinition::new("base");
+/// Event envelope id -> nothing. Empty until notifications are listened to.
+pub(super) const DEDUPE_TABLE: Plain = TableDefinition::new("dedupe");
+
+/// Creates every table that is not there.
+pub(super) fn create(txn: &WriteTransaction) -> Result<(), TableError> {
+    txn.open_table(EVENTS_TABLE)?;
+    txn.open_table(BY_RESOURCE_TABLE)?;
+    for plain in [CURRENT_TABLE, ROWS_TABLE, TOMBSTONES_TABLE, INTERVALS_TABLE, META_TABLE, BASE_TABLE, DEDUPE_TABLE] {
+        txn.open_table(plain)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,419 @@
+use std::fs;
+
+use proptest::prelude::*;
+
+use super::samples::{
+    Plain, any_batch, at, batch, changed, discovered, document, evidence, fresh, instance, kind, options, project,
+    removed, scope,
+};
+use super::verify::fold_log;
+use super::*;
+use crate::model::event::Overlay;
+use crate::model::{ActionId, Cause, Change, Event, Group, Outcome, Provisional, Seq, Source, Value};
+
+/// The store holds what the plain model holds, in every table and by every read.
+fn assert_same(store: &Store, plain: &Plain) {
+    let snapshot = store.snapshot().unwrap();
+    let report = fold_log(&snapshot).unwrap();
+    assert_eq!(snapshot.seq(), plain.seq);
+    assert_eq!(snapshot.records(Seq(1), usize::MAX).unwrap(), plain.log);
+    // The random programs change and remove resources that are not there; Muster's own log never does.
+    let real = |mismatch: &&verify::Mismatch| !matches!(mismatch, verify::Mismatch::Orphan { .. });
+    assert!(report.shown.iter().find(real).is_none(), "{report:#?}");
+    assert_eq!(report.resources, plain.current.len() as u64);
+    let mut rows = 0;
+    for kind in [Kind::new("A"), Kind::new("B"), kind()] {
+        let held: Vec<_> = plain.current.iter().filter(|(id, _)| id.kind == kind).collect();
+        let read = snapshot.rows(&kind, None, None, usize::MAX).unwrap();
+        assert_eq!(
+            read.iter().map(|row| &row.id).collect::<Vec<_>>(),
+            held.iter().map(|(id, _)| *id).collect::<Vec<_>>()
+        );
+        assert_eq!(snapshot.count(&kind, None).unwrap(), held.len() as u64);
+        rows += read.len();
+        for row in read {
+            let current = &plain.current[&row.id];
+            assert_eq!(snapshot.current(&row.id).unwrap().as_ref(), Some(current));
+            assert_eq!(snapshot.row(&row.id).unwrap().as_ref(), Some(&row));
+            assert_eq!(row.fields, project(&row.id, &current.document));
+            let fingerprint = snapshot.digest_of(&row.id).unwrap().unwrap();
+            assert_eq!((fingerprint.digest, fingerprint.provisional), (row.digest, row.provisional));
+            assert_eq!(row.digest, current.document.digest());
+        }
+        if let Some(scan) = store.index().scan(&kind, None, &Matcher::any(), None, usize::MAX) {
+            assert_eq!(scan.ids, held.iter().map(|(id, _)| (*id).clone()).collect::<Vec<_>>());
+            assert_eq!(scan.seq, plain.seq);
+        }
+    }
+    assert_eq!(rows, plain.current.len());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_program_of_events_leaves_the_store_as_the_plain_fold_has_it_also_after_reopening(
+        batches in proptest::collection::vec((any_batch(), 0..4_u8), 1..12),
+    ) {
+        let dir = tempfile::tempdir().unwrap();
+        let mut open = super::open(options(&dir)).unwrap();
+        let mut plain = Plain::default();
+        for (batch, then) in batches {
+            plain.commit(&batch);
+            let committed = open.0.commit(batch.clone()).unwrap();
+            prop_assert_eq!(committed.last, plain.seq);
+            prop_assert_eq!(committed.last.0 + 1 - committed.first.0, batch.entries.len() as u64);
+            match then {
+                0 => {
+                    let log = open.1.log_id();
+                    drop(open);
+                    open = super::open(options(&dir)).unwrap();
+                    prop_assert_eq!(open.1.log_id(), log);
+                }
+                1 => open.1.build_index().unwrap(),
+                _ => {}
+            }
+        }
+        assert_same(&open.1, &plain);
+        drop(open);
+        let (_writer, store) = super::open(options(&dir)).unwrap();
+        store.build_index().unwrap();
+        assert_same(&store, &plain);
+    }
+}
+
+/// Copying the file while it is open leaves what kill -9 leaves: whatever was durable, and no clean close.
+#[test]
+fn a_store_that_was_killed_opens_with_everything_committed_and_nothing_else() {
+    let (dir, mut writer, store) = fresh();
+    let mut plain = Plain::default();
+    for round in 0..5 {
+        let entries =
+            (0..20).map(|n| discovered(&instance(&format!("i-{n}")), document("running", &format!("{round}"))));
+        let batch = batch(entries.collect());
+        plain.commit(&batch);
+        writer.commit(batch).unwrap();
+        let killed = tempfile::tempdir().unwrap();
+        fs::copy(dir.path().join(FILE_NAME), killed.path().join(FILE_NAME)).unwrap();
+        let (mut writer, reopened) = super::open(options(&killed)).unwrap();
+        assert_same(&reopened, &plain);
+        assert_eq!(reopened.log_id(), store.log_id());
+        writer.commit(super::samples::batch(vec![removed(&instance("i-0"))])).unwrap();
+        assert!(fold_log(&reopened.snapshot().unwrap()).unwrap().is_clean());
+    }
+}
+
+#[test]
+fn several_events_on_one_resource_in_one_batch_see_each_other() {
+    let (_dir, mut writer, store) = fresh();
+    let id = instance("i-1");
+    let (a, b, c) = (document("pending", "a"), document("running", "a"), document("running", "b"));
+    let committed =
+        writer.commit(batch(vec![discovered(&id, a.clone()), changed(&id, &a, &b), changed(&id, &b, &c)])).unwrap();
+    let what: Vec<_> = committed.touched.iter().map(|touched| (touched.seq.0, touched.what)).collect();
+    assert_eq!(what, [(1, What::Appeared), (2, What::Changed), (3, What::Changed)]);
+    assert_eq!(store.snapshot().unwrap().current(&id).unwrap().unwrap().document, c);
+    writer.commit(batch(vec![removed(&id), discovered(&id, b.clone()), removed(&id)])).unwrap();
+    let snapshot = store.snapshot().unwrap();
+    assert_eq!(snapshot.current(&id).unwrap(), None);
+    assert_eq!(snapshot.count(&kind(), None).unwrap(), 0);
+    let tombstone = snapshot.tombstone(&id).unwrap().unwrap();
+    assert_eq!((tombstone.seq, tombstone.document), (Seq(6), b));
+    assert!(fold_log(&snapshot).unwrap().is_clean());
+}
+
+#[test]
+fn a_removed_resource_leaves_a_tombstone_until_it_is_discovered_again() {
+    let (_dir, mut writer, store) = fresh();
+    let id = instance("i-1");
+    writer.commit(batch(vec![discovered(&id, document("running", "a")), removed(&id)])).unwrap();
+    assert!(store.snapshot().unwrap().tombstone(&id).unwrap().is_some());
+    writer.commit(batch(vec![discovered(&id, document("running", "a"))])).unwrap();
+    let snapshot = store.snapshot().unwrap();
+    assert_eq!(snapshot.tombstone(&id).unwrap(), None);
+    assert_eq!(snapshot.count(&kind(), Some(&id.scope())).unwrap(), 1);
+}
+
+#[test]
+fn an_empty_batch_begins_no_write_transaction() {
+    let (_dir, mut writer, store) = fresh();
+    assert_eq!(store.write_transactions(), 0);
+    let committed = writer.commit(Batch::default()).unwrap();
+    assert_eq!((committed.first, committed.last), (Seq(1), Seq(0)));
+    assert_eq!(store.write_transactions(), 0);
+    writer.commit(batch(vec![discovered(&instance("i-1"), document("running", "a"))])).unwrap();
+    assert_eq!(store.write_transactions(), 1);
+    let committed = writer.commit(Batch::default()).unwrap();
+    assert_eq!((committed.first, committed.last, committed.touched.len()), (Seq(2), Seq(1), 0));
+    assert_eq!(store.write_transactions(), 1);
+}
+
+#[test]
+fn comparing_a_sweep_of_unchanged_resources_needs_only_digests_and_begins_no_write_transaction() {
+    let (_dir, mut writer, store) = fresh();
+    let ids: Vec<_> = (0..300).map(|n| instance(&format!("i-{n}"))).collect();
+    writer.commit(batch(ids.iter().map(|id| discovered(id, document("running", &id.id))).collect())).unwrap();
+    let snapshot = store.snapshot().unwrap();
+    let mut batch = Batch::default();
+    for id in &ids {
+        let described = document("running", &id.id);
+        if snapshot.digest_of(id).unwrap().is_none_or(|known| known.digest != described.digest() || known.provisional) {
+            batch.entries.push(discovered(id, described));
+        }
+    }
+    writer.commit(batch).unwrap();
+    assert_eq!(store.write_transactions(), 1);
+}
+
+#[test]
+fn baseline_and_remapped_are_quiet() {
+    let (_dir, mut writer, _store) = fresh();
+    let id = instance("i-1");
+    let (_, found) = discovered(&id, document("running", "a"));
+    let remapped = Event::Remapped { id: id.clone(), changes: Vec::new(), mapping: 2 };
+    let entries = vec![(Cause::Baseline, found), (Cause::Sweep, remapped), removed(&id)];
+    let committed = writer.commit(batch(entries)).unwrap();
+    assert_eq!(committed.touched.iter().map(|touched| touched.quiet).collect::<Vec<_>>(), [true, true, false]);
+}
+
+#[test]
+fn a_snapshot_keeps_showing_its_own_moment() {
+    let (_dir, mut writer, store) = fresh();
+    let id = instance("i-1");
+    let before = store.snapshot().unwrap();
+    writer.commit(batch(vec![discovered(&id, document("running", "a"))])).unwrap();
+    assert_eq!((before.seq(), before.current(&id).unwrap()), (Seq::ZERO, None));
+    assert_eq!(store.snapshot().unwrap().seq(), Seq(1));
+}
+
+#[test]
+fn rows_page_by_key_within_kind_and_scope() {
+    let (_dir, mut writer, store) = fresh();
+    let place = |region: &str, name: &str, id: String| ResourceId::new(&scope(region), &Kind::new(name), id);
+    let mut ids: Vec<_> = (0..10)
+        .flat_map(|n| {
+            [place("a", "K", format!("i-{n}")), place("b", "K", format!("i-{n}")), place("a", "L", format!("i-{n}"))]
+        })
+        .collect();
+    writer.commit(batch(ids.iter().map(|id| discovered(id, document("running", "x"))).collect())).unwrap();
+    let snapshot = store.snapshot().unwrap();
+    ids.retain(|id| id.kind.as_str() == "K");
+    ids.sort();
+    let page_through = |scope: Option<&Scope>| {
+        let (mut seen, mut after): (Vec<ResourceId>, _) = (Vec::new(), None);
+        loop {
+            let page = snapshot.heads(&Kind::new("K"), scope, after.as_ref(), 3).unwrap();
+            let Some(last) = page.last() else { return seen };
+            after = Some(last.id.clone());
+            seen.extend(page.into_iter().map(|head| head.id));
+        }
+    };
+    assert_eq!(page_through(None), ids);
+    assert_eq!(snapshot.copies(&Kind::new("K"), "i-3").unwrap().len(), 2);
+    assert_eq!(snapshot.copies(&Kind::new("K"), "i-").unwrap().len(), 0);
+    ids.retain(|id| id.region.as_str() == "b");
+    assert_eq!(page_through(Some(&scope("b"))), ids);
+    assert_eq!(page_through(Some(&scope("c"))), []);
+    assert!(snapshot.rows(&Kind::new("J"), None, Some(&ids[0]), 5).unwrap().is_empty());
+    assert_eq!(snapshot.rows(&Kind::new("L"), None, Some(&ids[0]), 5).unwrap().len(), 5);
+    assert_eq!(snapshot.count(&Kind::new("K"), Some(&scope("b"))).unwrap(), 10);
+    assert_eq!(snapshot.count(&Kind::new("K"), None).unwrap(), 20);
+    assert_eq!(snapshot.scopes().unwrap().into_iter().collect::<Vec<_>>(), [scope("a"), scope("b")]);
+}
+
+#[test]
+fn a_timeline_holds_a_resources_events_and_the_actions_asked_of_it() {
+    let (_dir, mut writer, store) = fresh();
+    let (one, two) = (instance("i-1"), instance("i-2"));
+    let asked =
+        Event::ActionRequested { action: ActionId(7), tool: "stop".into(), targets: vec![one.clone(), one.clone()] };
+    writer
+        .commit(batch(vec![
+            discovered(&one, document("running", "a")),
+            discovered(&two, document("running", "b")),
+            (Cause::Tool { action: ActionId(7) }, asked),
+            removed(&one),
+        ]))
+        .unwrap();
+    let snapshot = store.snapshot().unwrap();
+    let seqs = |id, from, limit| {
+        snapshot.timeline(id, Seq(from), limit).unwrap().into_iter().map(|record| record.seq.0).collect::<Vec<_>>()
+    };
+    assert_eq!(seqs(&one, 0, 10), [1, 3, 4]);
+    assert_eq!(seqs(&one, 2, 1), [3]);
+    assert_eq!(seqs(&two, 0, 10), [2]);
+    assert!(fold_log(&snapshot).unwrap().is_clean());
+}
+
+#[test]
+fn the_newest_watermark_of_each_kind_and_scope_survives_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let mark = |region: &str, name: &str, since: i64, ended: i64| Watermark {
+        scope: scope(region),
+        kind: Kind::new(name),
+        since: at(since),
+        started: at(ended - 1),
+        ended: at(ended),
+        complete: true,
+    };
+    {
+        let (mut writer, store) = super::open(options(&dir)).unwrap();
+        writer.save_watermarks(vec![mark("a", "K", 10, 20), mark("a", "L", 10, 21), mark("b", "K", 10, 22)]).unwrap();
+        writer.save_watermarks(vec![mark("a", "K", 10, 30)]).unwrap();
+        writer.save_watermarks(vec![mark("a", "K", 50, 60)]).unwrap();
+        assert_eq!(store.snapshot().unwrap().seq(), Seq::ZERO);
+    }
+    let (_writer, store) = super::open(options(&dir)).unwrap();
+    let snapshot = store.snapshot().unwrap();
+    let newest = [mark("a", "K", 50, 60), mark("a", "L", 10, 21), mark("b", "K", 10, 22)];
+    assert_eq!(snapshot.watermarks().unwrap(), newest);
+    let watched = [mark("a", "K", 10, 30), mark("a", "K", 50, 60)];
+    assert_eq!(snapshot.intervals(&scope("a"), &Kind::new("K")).unwrap(), watched);
+    assert_eq!(snapshot.scopes().unwrap().into_iter().collect::<Vec<_>>(), [scope("a"), scope("b")]);
+}
+
+#[test]
+fn writing_stops_before_the_disk_is_full_and_reading_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut writer, store) = super::open(Options { reserve_bytes: u64::MAX, ..options(&dir) }).unwrap();
+    let id = instance("i-1");
+    let refused = writer.commit(batch(vec![discovered(&id, document("running", "a"))])).unwrap_err();
+    assert!(matches!(&refused, CommitError::DiskFull { needed: u64::MAX, .. }), "{refused}");
+    assert!(refused.to_string().contains(dir.path().to_str().unwrap()));
+    assert_eq!((store.snapshot().unwrap().seq(), store.write_transactions()), (Seq::ZERO, 0));
+}
+
+#[test]
+fn content_that_has_no_stored_form_fails_its_batch_and_nothing_else() {
+    let (_dir, mut writer, store) = fresh();
+    let mut deep = Value::Null;
+    for _ in 0..80 {
+        deep = Value::List(vec![deep]);
+    }
+    let bad = crate::model::Document::new(samples::map(&[("Deep", deep)]));
+    let good = discovered(&instance("i-1"), document("running", "a"));
+    let refused = writer.commit(batch(vec![good.clone(), discovered(&instance("i-2"), bad)])).unwrap_err();
+    assert!(matches!(refused, CommitError::Unencodable(_)));
+    let committed = writer.commit(batch(vec![good])).unwrap();
+    assert_eq!((committed.first, committed.last), (Seq(1), Seq(1)));
+    assert!(fold_log(&store.snapshot().unwrap()).unwrap().is_clean());
+}
+
+#[test]
+fn live_bytes_return_to_what_they_were_when_a_resource_goes() {
+    let (_dir, mut writer, store) = fresh();
+    writer.commit(batch(vec![discovered(&instance("i-1"), document("running", "a"))])).unwrap();
+    let before = store.snapshot().unwrap().live();
+    let two = instance("i-2");
+    writer
+        .commit(batch(vec![discovered(&two, document("running", "a")), discovered(&two, document("stopped", "abc"))]))
+        .unwrap();
+    assert!(store.snapshot().unwrap().live().current > before.current);
+    writer.commit(batch(vec![removed(&two)])).unwrap();
+    let after = store.snapshot().unwrap().live();
+    assert_eq!((after.current, after.rows), (before.current, before.rows));
+    assert!(after.events > before.events && after.by_resource > before.by_resource);
+    assert!(after.tombstones > before.tombstones);
+}
+
+#[test]
+fn verification_finds_what_was_changed_behind_the_logs_back() {
+    use super::tables::{CURRENT_TABLE, EVENTS_TABLE, ROWS_TABLE};
+    let tampered: [fn(&redb::WriteTransaction); 3] = [
+        |txn| drop(txn.open_table(CURRENT_TABLE).unwrap().pop_first().unwrap().is_some()),
+        |txn| drop(txn.open_table(ROWS_TABLE).unwrap().insert(b"x".as_slice(), b"y".as_slice()).unwrap().is_some()),
+        |txn| drop(txn.open_table(EVENTS_TABLE).unwrap().remove(2).unwrap().is_some()),
+    ];
+    for tamper in tampered {
+        let (_dir, mut writer, store) = fresh();
+        let ids: Vec<_> = (0..4).map(|n| instance(&format!("i-{n}"))).collect();
+        writer.commit(batch(ids.iter().map(|id| discovered(id, document("running", "a"))).collect())).unwrap();
+        assert!(fold_log(&store.snapshot().unwrap()).unwrap().is_clean());
+        let txn = store.0.database.begin_write().unwrap();
+        tamper(&txn);
+        txn.commit().unwrap();
+        store.0.publish().unwrap();
+        let report = fold_log(&store.snapshot().unwrap()).unwrap();
+        assert!(!report.is_clean());
+    }
+}
+
+/// What the fixture holds: every kind of event, cause, overlay and outcome that format 1 knows.
+fn fixture() -> Vec<Batch> {
+    let (one, two, three) = (instance("i-1"), instance("i-2"), instance("i-3"));
+    let (a, b) = (document("running", "a"), document("stopping", "a"));
+    let action = ActionId(7);
+    let lay = |event: Event| match event {
+        Event::Changed { id, changes, evidence, .. } => {
+            let before = vec!["running".to_owned()];
+            let overlay = Overlay::Lay(Provisional { group: Group::State, source: Source::Tool, at: at(6), before });
+            Event::Changed { id, changes, evidence, overlay }
+        }
+        event => event,
+    };
+    let settled = Event::Changed {
+        id: one.clone(),
+        changes: b.changes_to(&document("stopped", "a")),
+        evidence: vec![(Group::State, evidence(7)), (Group::Tags, evidence(7)), (Group::Rest, evidence(7))],
+        overlay: Overlay::Settle,
+    };
+    let remapped = vec![Change { path: "CpuOptions.CoreCount".into(), before: None, after: Some(Value::Int(2)) }];
+    let told = Cause::Notification { event_id: "6a7e8feb-b491-4cf7-a9f1-bf3703467718".into() };
+    let finished = |outcome| (Cause::Tool { action }, Event::ActionFinished { action, outcome });
+    vec![
+        batch(vec![
+            (Cause::Baseline, discovered(&one, a.clone()).1),
+            discovered(&two, a.clone()),
+            (Cause::Refresh, discovered(&three, a.clone()).1),
+        ]),
+        batch(vec![
+            (
+                Cause::Tool { action },
+                Event::ActionRequested { action, tool: "stop_instance".into(), targets: vec![one.clone()] },
+            ),
+            (Cause::Tool { action }, lay(changed(&one, &a, &b).1)),
+            finished(Outcome::Succeeded { created: vec!["snap-1".into()] }),
+            finished(Outcome::Refused { code: "UnauthorizedOperation".into(), message: "no".into() }),
+            finished(Outcome::Unknown { message: "timeout".into() }),
+        ]),
+        batch(vec![
+            (told, settled),
+            (Cause::Sweep, Event::Remapped { id: two, changes: remapped, mapping: 2 }),
+            removed(&three),
+        ]),
+    ]
+}
+
+fn fixture_path() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/format-1.redb")
+}
+
+fn fixture_watermark() -> Watermark {
+    Watermark { scope: scope("eu-central-1"), kind: kind(), since: at(1), started: at(2), ended: at(3), complete: true }
+}
+
+#[test]
+#[ignore = "writes the fixture of the current format, which is committed once and never again"]
+fn write_the_fixture() {
+    let (dir, mut writer, store) = fresh();
+    for batch in fixture() {
+        writer.commit(batch).unwrap();
+    }
+    writer.save_watermarks(vec![fixture_watermark()]).unwrap();
+    drop((writer, store));
+    assert!(!fixture_path().exists(), "a format's fixture never changes");
+    fs::copy(dir.path().join(FILE_NAME), fixture_path()).unwrap();
+}
+
+#[test]
+fn a_file_of_format_1_opens_and_holds_what_was_written() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::copy(fixture_path(), dir.path().join(FILE_NAME)).unwrap();
+    let (mut writer, store) = super::open(options(&dir)).unwrap();
+    let mut plain = Plain::default();
+    fixture().iter().for_each(|batch| plain.commit(batch));
+    assert_same(&store, &plain);
+    assert_eq!(store.snapshot().unwrap().watermarks().unwrap(), [fixture_watermark()]);
+    writer.commit(batch(vec![removed(&instance("i-1"))])).unwrap();
+    assert!(fold_log(&store.snapshot().unwrap()).unwrap().is_clean());
+}

@@ -1,0 +1,454 @@
+//! Writing: the only way anything gets into the store.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use redb::{Database, Durability, ReadableTable, Table, WriteTransaction};
+use thiserror::Error;
+
+use super::codec::{self, DecodeError, DiskHead, DiskWatermark, EncodeError, Ledger};
+use super::keys;
+use super::meta::LEDGER_KEY;
+use super::snapshot::{ReadError, Snapshot};
+use super::tables::{
+    BY_RESOURCE_TABLE, CURRENT_TABLE, EVENTS_TABLE, INTERVALS_TABLE, META_TABLE, ROWS_TABLE, TOMBSTONES_TABLE,
+};
+use super::watermark::Watermark;
+use super::{Shared, Store};
+use crate::model::known::{Tombstone, fold};
+use crate::model::row::Project;
+use crate::model::{Cause, Current, Event, Recorded, ResourceId, RowFields, Seq, Timestamp};
+
+/// What to commit at once. Bounded by the caller: 200 entries keep a commit near 20 ms.
+#[derive(Clone, Debug, Default)]
+pub struct Batch {
+    /// The commit's time, in AWS time.
+    pub recorded_at: Timestamp,
+    /// Events in order, each with its cause. One resource may occur several times.
+    pub entries: Vec<(Cause, Event)>,
+    /// Watermarks to save along with them.
+    pub watermarks: Vec<Watermark>,
+}
+
+/// What a commit did. Durable, and visible to every snapshot taken from now on and to the index.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Committed {
+    /// The first record's seq. Above `last` when the batch had no entries.
+    pub first: Seq,
+    /// The last record's seq.
+    pub last: Seq,
+    /// The resources that changed, in log order; one that changed twice occurs twice.
+    pub touched: Vec<Touched>,
+}
+
+/// One change of a resource.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Touched {
+    /// Which.
+    pub id: ResourceId,
+    /// By which record.
+    pub seq: Seq,
+    /// How.
+    pub what: What,
+    /// Whether nobody is told one by one: a baseline, or a new mapping.
+    pub quiet: bool,
+}
+
+/// How a resource changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum What {
+    /// It was not there before.
+    Appeared,
+    /// Its content changed.
+    Changed,
+    /// It is not there any more.
+    Disappeared,
+}
+
+/// Why nothing of a batch was committed.
+#[derive(Debug, Error)]
+pub enum CommitError {
+    /// Too little space is left. Reads go on; try again when there is more.
+    #[error(
+        "the disk that holds {path} has {free} bytes free, and writing stops below {needed}: free some space, and \
+         Muster goes on by itself"
+    )]
+    DiskFull {
+        /// The store file.
+        path: PathBuf,
+        /// Bytes free to this user.
+        free: u64,
+        /// Bytes that must be free.
+        needed: u64,
+    },
+    /// The disk failed under the store. From now on it neither reads nor writes until it is reopened.
+    #[error(
+        "writing {path} failed, and it must be reopened: check the disk and its space, then restart `muster serve`"
+    )]
+    Failed {
+        /// The store file.
+        path: PathBuf,
+        /// What the database layer said.
+        #[source]
+        source: Box<redb::Error>,
+    },
+    /// An earlier failure made the store unusable until it is reopened.
+    #[error("{path} failed earlier and must be reopened: check the disk and its space, then restart `muster serve`")]
+    Latched {
+        /// The store file.
+        path: PathBuf,
+    },
+    /// The file system does not say how much space is left.
+    #[error("cannot ask how much space is left for {path}: check that the disk is still mounted")]
+    Space {
+        /// The store file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A resource that the batch changes is stored damaged.
+    #[error(transparent)]
+    Damaged(#[from] DecodeError),
+    /// The batch holds something that has no stored form.
+    #[error(transparent)]
+    Unencodable(#[from] EncodeError),
+}
+
+/// The one writer of a store. It is not `Clone`: whoever holds it is the only one to write.
+pub struct Writer {
+    shared: Arc<Shared>,
+    ledger: Ledger,
+}
+
+impl Writer {
+    pub(super) fn new(shared: Arc<Shared>, ledger: Ledger) -> Self {
+        Writer { shared, ledger }
+    }
+
+    /// The newest state.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn snapshot(&self) -> Result<Snapshot, ReadError> {
+        self.store().snapshot()
+    }
+
+    /// A reading handle on the same store.
+    #[must_use]
+    pub fn store(&self) -> Store {
+        Store(Arc::clone(&self.shared))
+    }
+
+    /// The newest record's seq.
+    #[must_use]
+    pub fn seq(&self) -> Seq {
+        Seq(self.ledger.seq)
+    }
+
+    /// Commits a batch, all or nothing, and returns when it is durable.
+    ///
+    /// Each event is folded by [`crate::model::known::fold`] over what the store holds, so the snapshot is the fold of the
+    /// log by construction. A batch without entries and watermarks opens no transaction. Blocks on the disk.
+    ///
+    /// # Errors
+    /// Nothing of the batch is stored then; but after [`CommitError::Failed`], when the disk failed, that shows only once the
+    /// store is reopened, and until then every further commit and read fails.
+    pub fn commit(&mut self, batch: Batch) -> Result<Committed, CommitError> {
+        let mut seq = self.seq();
+        let mut records = Vec::with_capacity(batch.entries.len());
+        let mut bytes = 0;
+        let first = seq.next();
+        for (cause, event) in batch.entries {
+            seq = seq.next();
+            let record = Recorded { seq, recorded_at: batch.recorded_at, cause, event };
+            let encoded = codec::encode_event(&record)?;
+            bytes += encoded.len();
+            records.push((record, encoded));
+        }
+        if records.is_empty() && batch.watermarks.is_empty() {
+            return Ok(Committed { first, last: seq, touched: Vec::new() });
+        }
+        if self.shared.broken.load(Ordering::Acquire) {
+            return Err(CommitError::Latched { path: self.shared.path.clone() });
+        }
+        self.check_space(bytes)?;
+        let applied = self.write(&records, &batch.watermarks).map_err(|failure| self.latch(failure))?;
+        self.ledger = applied.ledger;
+        self.shared.index.apply(seq, applied.rows);
+        self.shared.publish().map_err(|error| self.latch(error.into()))?;
+        Ok(Committed { first, last: seq, touched: applied.touched })
+    }
+
+    /// Saves watermarks alone, as on a clean stop.
+    ///
+    /// # Errors
+    /// As [`Writer::commit`].
+    pub fn save_watermarks(&mut self, watermarks: Vec<Watermark>) -> Result<(), CommitError> {
+        self.commit(Batch { watermarks, ..Batch::default() }).map(drop)
+    }
+
+    /// Refuses to write while redb, running out of space half-way, would fail for good.
+    fn check_space(&self, batch_bytes: usize) -> Result<(), CommitError> {
+        let path = || self.shared.path.clone();
+        let dir = self.shared.path.parent().unwrap_or(Path::new("."));
+        let stat =
+            rustix::fs::statvfs(dir).map_err(|error| CommitError::Space { path: path(), source: error.into() })?;
+        let free = stat.f_bavail.saturating_mul(stat.f_frsize);
+        let needed = u64::try_from(batch_bytes).unwrap_or(u64::MAX).saturating_mul(2).max(self.shared.reserve_bytes);
+        if free < needed {
+            return Err(CommitError::DiskFull { path: path(), free, needed });
+        }
+        Ok(())
+    }
+
+    fn write(&self, records: &[(Recorded, Vec<u8>)], watermarks: &[Watermark]) -> Result<Applied, Failure> {
+        self.shared.write_transactions.fetch_add(1, Ordering::Relaxed);
+        let txn = begin(&self.shared.database)?;
+        let mut transaction = Transaction::open(&txn, self.shared.project, self.ledger)?;
+        for (record, bytes) in records {
+            transaction.apply(record, bytes)?;
+        }
+        for watermark in watermarks {
+            transaction.save(watermark)?;
+        }
+        let applied = transaction.finish()?;
+        txn.commit()?;
+        Ok(applied)
+    }
+
+    /// Makes a failure public; one of the disk stops all further use.
+    fn latch(&self, failure: Failure) -> CommitError {
+        match failure {
+            Failure::Decode(error) => CommitError::Damaged(error),
+            Failure::Encode(error) => CommitError::Unencodable(error),
+            Failure::Storage(source) => {
+                self.shared.broken.store(true, Ordering::Release);
+                CommitError::Failed { path: self.shared.path.clone(), source }
+            }
+        }
+    }
+}
+
+/// A failure on the way, before it is known whose it is.
+enum Failure {
+    Storage(Box<redb::Error>),
+    Decode(DecodeError),
+    Encode(EncodeError),
+}
+
+impl From<ReadError> for Failure {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Unavailable(source) => Failure::Storage(source),
+            ReadError::Damaged(error) => Failure::Decode(error),
+        }
+    }
+}
+
+impl From<DecodeError> for Failure {
+    fn from(error: DecodeError) -> Self {
+        Failure::Decode(error)
+    }
+}
+
+impl From<EncodeError> for Failure {
+    fn from(error: EncodeError) -> Self {
+        Failure::Encode(error)
+    }
+}
+
+macro_rules! storage {
+    ($($error:ty),+) => {$(
+        impl From<$error> for Failure {
+            fn from(error: $error) -> Self {
+                Failure::Storage(Box::new(error.into()))
+            }
+        }
+    )+};
+}
+storage!(redb::TransactionError, redb::TableError, redb::StorageError, redb::CommitError, redb::SetDurabilityError);
+
+/// Begins a transaction that is durable when committed and cheap to recover from.
+fn begin(database: &Database) -> Result<WriteTransaction, Failure> {
+    let mut txn = database.begin_write()?;
+    txn.set_durability(Durability::Immediate)?;
+    // Reopening after kill -9 then takes a millisecond instead of a walk over the whole file.
+    txn.set_quick_repair(true);
+    Ok(txn)
+}
+
+/// What a transaction leaves for memory to follow.
+struct Applied {
+    ledger: Ledger,
+    touched: Vec<Touched>,
+    rows: Vec<(ResourceId, Option<RowFields>)>,
+}
+
+type Plain<'txn> = Table<'txn, &'static [u8], &'static [u8]>;
+
+/// The tables of one write transaction and what it did so far.
+struct Transaction<'txn> {
+    project: Project,
+    events: Table<'txn, u64, &'static [u8]>,
+    by_resource: Table<'txn, &'static [u8], ()>,
+    current: Plain<'txn>,
+    rows: Plain<'txn>,
+    tombstones: Plain<'txn>,
+    intervals: Plain<'txn>,
+    meta: Plain<'txn>,
+    /// By how much each count moves.
+    counts: BTreeMap<Vec<u8>, i64>,
+    applied: Applied,
+}
+
+impl<'txn> Transaction<'txn> {
+    fn open(txn: &'txn WriteTransaction, project: Project, ledger: Ledger) -> Result<Self, Failure> {
+        Ok(Transaction {
+            project,
+            events: txn.open_table(EVENTS_TABLE)?,
+            by_resource: txn.open_table(BY_RESOURCE_TABLE)?,
+            current: txn.open_table(CURRENT_TABLE)?,
+            rows: txn.open_table(ROWS_TABLE)?,
+            tombstones: txn.open_table(TOMBSTONES_TABLE)?,
+            intervals: txn.open_table(INTERVALS_TABLE)?,
+            meta: txn.open_table(META_TABLE)?,
+            counts: BTreeMap::new(),
+            applied: Applied { ledger, touched: Vec::new(), rows: Vec::new() },
+        })
+    }
+
+    /// Appends one record and brings everything that is derived from the log up to it.
+    fn apply(&mut self, record: &Recorded, bytes: &[u8]) -> Result<(), Failure> {
+        self.events.insert(record.seq.0, bytes)?;
+        self.applied.ledger.seq = record.seq.0;
+        self.applied.ledger.live.events += size(8, bytes.len());
+        for id in subjects(&record.event) {
+            let place = keys::place(&keys::resource(id), record.seq);
+            // An action may name a resource twice.
+            if self.by_resource.insert(place.as_slice(), ())?.is_none() {
+                self.applied.ledger.live.by_resource += size(place.len(), 0);
+            }
+        }
+        let Some(id) = record.event.resource() else { return Ok(()) };
+        let key = keys::resource(id);
+        let before = match self.current.get(key.as_slice())? {
+            Some(bytes) => Some(codec::decode_current(&key, bytes.value())?),
+            None => None,
+        };
+        let existed = before.is_some();
+        let last = before.as_ref().filter(|_| matches!(record.event, Event::Removed { .. })).cloned();
+        let what = match (existed, fold(before, record)) {
+            (false, None) => return Ok(()),
+            (true, None) => {
+                self.remove(id, &key, record, last)?;
+                What::Disappeared
+            }
+            (_, Some(current)) => {
+                self.put(id, &key, existed, &current)?;
+                if existed { What::Changed } else { What::Appeared }
+            }
+        };
+        let quiet = record.cause == Cause::Baseline || matches!(record.event, Event::Remapped { .. });
+        self.applied.touched.push(Touched { id: id.clone(), seq: record.seq, what, quiet });
+        Ok(())
+    }
+
+    fn put(&mut self, id: &ResourceId, key: &[u8], existed: bool, current: &Current) -> Result<(), Failure> {
+        let live = &mut self.applied.ledger.live;
+        insert(&mut self.current, key, &codec::encode_current(key, current)?, &mut live.current)?;
+        let fields = (self.project)(id, &current.document);
+        insert(&mut self.rows, key, &row_bytes(key, current, &fields)?, &mut live.rows)?;
+        if !existed {
+            remove(&mut self.tombstones, key, &mut live.tombstones)?;
+            *self.counts.entry(keys::count(&id.kind, &id.scope())).or_default() += 1;
+        }
+        self.applied.rows.push((id.clone(), Some(fields)));
+        Ok(())
+    }
+
+    fn remove(&mut self, id: &ResourceId, key: &[u8], record: &Recorded, last: Option<Current>) -> Result<(), Failure> {
+        let live = &mut self.applied.ledger.live;
+        remove(&mut self.current, key, &mut live.current)?;
+        remove(&mut self.rows, key, &mut live.rows)?;
+        if let (Event::Removed { at, .. }, Some(last)) = (&record.event, last) {
+            let tombstone = tombstone(*at, record, last);
+            insert(&mut self.tombstones, key, &codec::encode_tombstone(key, &tombstone)?, &mut live.tombstones)?;
+        }
+        *self.counts.entry(keys::count(&id.kind, &id.scope())).or_default() -= 1;
+        self.applied.rows.push((id.clone(), None));
+        Ok(())
+    }
+
+    fn save(&mut self, watermark: &Watermark) -> Result<(), Failure> {
+        let key = keys::interval(&watermark.scope, &watermark.kind, watermark.since);
+        let disk = DiskWatermark {
+            started: watermark.started.as_millis(),
+            ended: watermark.ended.as_millis(),
+            complete: watermark.complete,
+        };
+        self.intervals.insert(key.as_slice(), codec::encode_watermark(&key, &disk)?.as_slice())?;
+        Ok(())
+    }
+
+    /// Writes counts and ledger, and lets go of the tables so that the transaction can be committed.
+    fn finish(mut self) -> Result<Applied, Failure> {
+        for (key, change) in &self.counts {
+            let before = match self.meta.get(key.as_slice())? {
+                Some(bytes) => codec::decode_number(key, bytes.value())?,
+                None => 0,
+            };
+            match before.saturating_add_signed(*change) {
+                0 => drop(self.meta.remove(key.as_slice())?),
+                count => drop(self.meta.insert(key.as_slice(), codec::encode_number(key, count)?.as_slice())?),
+            }
+        }
+        let ledger = codec::encode_ledger(LEDGER_KEY, self.applied.ledger)?;
+        self.meta.insert(LEDGER_KEY, ledger.as_slice())?;
+        Ok(self.applied)
+    }
+}
+
+/// The resources whose timeline shows an event: the one it changes, or those that an action is about.
+pub(super) fn subjects(event: &Event) -> &[ResourceId] {
+    match event {
+        Event::ActionRequested { targets, .. } => targets,
+        event => event.resource().map_or(&[], std::slice::from_ref),
+    }
+}
+
+/// The row of a resource, as stored.
+pub(super) fn row_bytes(key: &[u8], current: &Current, fields: &RowFields) -> Result<Vec<u8>, EncodeError> {
+    let head = DiskHead {
+        digest: current.document.digest().to_le_bytes(),
+        provisional: current.provisional.is_some(),
+        seen: current.evidence.newest().as_millis(),
+        changed: current.changed.0,
+        name: fields.name.as_deref(),
+        owner: fields.owner.as_deref(),
+    };
+    codec::encode_row(key, head, fields)
+}
+
+/// What a removal leaves of a resource.
+pub(super) fn tombstone(at: Timestamp, record: &Recorded, last: Current) -> Tombstone {
+    Tombstone { at, removed_at: record.recorded_at, seq: record.seq, document: last.document }
+}
+
+fn insert(table: &mut Plain<'_>, key: &[u8], value: &[u8], live: &mut u64) -> Result<(), Failure> {
+    let old = table.insert(key, value)?.map_or(0, |old| size(key.len(), old.value().len()));
+    *live = (*live + size(key.len(), value.len())).saturating_sub(old);
+    Ok(())
+}
+
+fn remove(table: &mut Plain<'_>, key: &[u8], live: &mut u64) -> Result<(), Failure> {
+    let old = table.remove(key)?.map_or(0, |old| size(key.len(), old.value().len()));
+    *live = live.saturating_sub(old);
+    Ok(())
+}
+
+fn size(key: usize, value: usize) -> u64 {
+    u64::try_from(key + value).unwrap_or(u64::MAX)
+}
