@@ -46,7 +46,7 @@ use tokio::task::LocalSet;
 
 use child::Child;
 use connection::Connection;
-use estate::{Estate, Listing, Served};
+use estate::{Estate, Listing, Served, Sweeps};
 use load::{Load, Questions};
 use question::Question;
 use report::Report;
@@ -87,7 +87,7 @@ fn main() -> anyhow::Result<()> {
 
 async fn measure(size: usize, pace: Pace) -> anyhow::Result<Report> {
     let estate = Estate::start(size).await?;
-    let served = estate.serve().await?;
+    let served = estate.serve(&Sweeps::new()).await?;
     let listing = estate::list(&served.authority).await?;
     let ours = Target { authority: served.authority.clone(), pid: served.server.pid };
 
@@ -109,9 +109,9 @@ async fn measure(size: usize, pace: Pace) -> anyhow::Result<Report> {
     let direct_one = direct::describe_one(&client, &ids, pace.length).await?;
     let direct_page = direct::describe_page(&client, pace.length).await?;
 
-    let Served { server, swept_in, memory, .. } = served;
+    let Served { server, swept_in, memory, sweeps, .. } = served;
     server.stop().await?;
-    let again = estate.serve().await?;
+    let again = estate.serve(&sweeps).await?;
     again.server.stop().await?;
     let direct = itself(&[direct::ARGUMENT, &estate.endpoint, &estate.region], &estate).await?;
     let direct_cpu = direct.banner.get("cpu_ms").and_then(Value::as_u64).context("the SDK's sweep told no time")?;

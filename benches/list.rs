@@ -26,7 +26,7 @@ const PAGE: usize = 1_000;
 /// How many of the ids are hot.
 const HOT: usize = 1_000;
 
-/// What is measured: a name, and one operation of it.
+/// What is measured, for one resource; more than 0 when it worked.
 type Operation = fn(&Store, &ResourceId) -> anyhow::Result<usize>;
 
 fn main() -> anyhow::Result<()> {

@@ -1,10 +1,12 @@
 //! One size of account: a simulator that holds it, a server that copies it, and what the server lists.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
+use muster::kinds::KINDS;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
@@ -47,7 +49,12 @@ pub(crate) struct Served {
     pub(crate) sweep_cpu: Duration,
     /// Memory when the sweep had ended.
     pub(crate) memory: Memory,
+    /// The sweeps that were waited for.
+    pub(crate) sweeps: Sweeps,
 }
+
+/// When a sweep began, by the kind's slug.
+pub(crate) type Sweeps = BTreeMap<String, String>;
 
 /// What the server lists.
 pub(crate) struct Listing {
@@ -83,8 +90,9 @@ impl Estate {
         self.directory.path().join(name)
     }
 
-    /// Starts a server on the estate's one data directory and waits until it has swept every kind.
-    pub(crate) async fn serve(&self) -> anyhow::Result<Served> {
+    /// Starts a server on the estate's one data directory and waits until it has swept every kind anew, where `before`
+    /// is what an earlier server there had swept.
+    pub(crate) async fn serve(&self, before: &Sweeps) -> anyhow::Result<Served> {
         let home = self.directory.path().to_str().context("the temporary directory's path is not UTF-8")?;
         let data = self.file("data");
         let data = data.to_str().context("the temporary directory's path is not UTF-8")?;
@@ -113,14 +121,14 @@ impl Estate {
         let started = Instant::now();
         let server = Child::start(Path::new(MUSTER), &arguments, &environment, &self.file("serve.log")).await?;
         let authority = server.authority("http")?;
-        let before = usage::cpu(server.pid)?;
-        connection::with(&authority, |mut connection| async move { swept(&mut connection).await })
+        let idle = usage::cpu(server.pid)?;
+        let sweeps = connection::with(&authority, |mut connection| async move { swept(&mut connection, before).await })
             .await
             .with_context(|| self.log())?;
         let swept_in = started.elapsed();
-        let sweep_cpu = usage::cpu(server.pid)?.saturating_sub(before);
+        let sweep_cpu = usage::cpu(server.pid)?.saturating_sub(idle);
         let memory = usage::memory(server.pid)?;
-        Ok(Served { server, authority, swept_in, sweep_cpu, memory })
+        Ok(Served { server, authority, swept_in, sweep_cpu, memory, sweeps })
     }
 
     /// Stops the simulator.
@@ -136,20 +144,25 @@ impl Estate {
     }
 }
 
-/// Waits until every kind has been swept since the server started.
-async fn swept(connection: &mut Connection) -> anyhow::Result<()> {
+/// Waits until a sweep of every kind is complete that is not one of `before`, and tells when each began.
+async fn swept(connection: &mut Connection, before: &Sweeps) -> anyhow::Result<Sweeps> {
     let freshness = Question::read("ec2://inventory/freshness");
     let until = Instant::now() + SWEEP;
     while Instant::now() < until {
-        let body = body(&connection.result(&freshness).await?)?;
-        let mut flags = Vec::new();
-        gather(&body, "swept_now", &mut flags);
-        if !flags.is_empty() && flags.iter().all(|swept| *swept == Value::Bool(true)) {
-            return Ok(());
+        let sweeps = sweeps(&body(&connection.result(&freshness).await?)?);
+        if sweeps.len() == KINDS.len() && sweeps.iter().all(|(kind, began)| before.get(kind) != Some(began)) {
+            return Ok(sweeps);
         }
         sleep(LOOK).await;
     }
     bail!("not everything was swept within {SWEEP:?}")
+}
+
+/// When the newest complete sweep of each kind began. The simulator has one account and region.
+fn sweeps(freshness: &Value) -> Sweeps {
+    let scopes = freshness.get("scopes").and_then(Value::as_array).into_iter().flatten();
+    let text = |scope: &Value, key: &str| scope.get(key).and_then(Value::as_str).map(str::to_owned);
+    scopes.filter_map(|scope| Some((text(scope, "kind")?, text(scope, "as_of")?))).collect()
 }
 
 /// Pages through everything, and sees that nothing comes twice.
@@ -188,16 +201,4 @@ pub(crate) fn entries(result: &Value) -> impl Iterator<Item = &Value> {
 fn body(result: &Value) -> anyhow::Result<Value> {
     let text = result.pointer("/contents/0/text").and_then(Value::as_str).context("the answer has no text")?;
     serde_json::from_str(text).context("the resource's text is no JSON")
-}
-
-/// Collects every value under `key`, at any depth.
-fn gather(value: &Value, key: &str, found: &mut Vec<Value>) {
-    match value {
-        Value::Array(values) => values.iter().for_each(|value| gather(value, key, found)),
-        Value::Object(fields) => {
-            found.extend(fields.get(key).cloned());
-            fields.values().for_each(|value| gather(value, key, found));
-        }
-        _ => {}
-    }
 }
