@@ -10,8 +10,12 @@ pub mod limiter;
 mod sdk;
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use aws_sdk_ec2::error::{ProvideErrorMetadata, SdkError};
+use parking_lot::Mutex;
+use tokio::time::Instant;
 
 pub use actions::{ACTIONS, ActionSpec, Answer, CreateSnapshots, CreatedSnapshot, StateChange};
 pub use clock::AwsClock;
@@ -28,6 +32,8 @@ use sdk::{Clients, Sdk};
 const PAGE_SIZE: i32 = 1000;
 /// The most ids that one describe names: the limit of `DescribeInstanceStatus`, and few enough to bisect.
 const IDS_PER_CALL: usize = 100;
+/// How long suspect configuration is kept before its files are read again.
+const REREAD_AFTER: Duration = Duration::from_secs(10);
 
 /// What to connect with. What is not set comes from AWS's own chain of environment, profile and metadata.
 #[derive(Clone, Debug)]
@@ -58,15 +64,21 @@ pub struct Listed {
 }
 
 /// A connection to AWS. Clones share clients, limits and clock.
+///
+/// The SDK reads its configuration files once. After a failure that they may have caused, they are read again, at most
+/// every ten seconds, so that whoever mends them need not restart Muster.
 #[derive(Clone, Debug)]
 pub struct Aws(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    sdk: Sdk,
+    settings: Settings,
+    profile: Arc<str>,
     clock: Arc<AwsClock>,
     limiter: Limiter,
-    profile: Arc<str>,
+    sdk: ArcSwap<Sdk>,
+    /// When the configuration was read, and whether it is suspect since.
+    read: Mutex<(Instant, bool)>,
 }
 
 impl Aws {
@@ -77,15 +89,25 @@ impl Aws {
     pub async fn load(settings: Settings) -> Self {
         let clock = Arc::new(AwsClock::default());
         let sdk = Sdk::load(&settings.regions, settings.profile.as_deref(), &clock).await;
-        let profile = settings.profile.or_else(|| std::env::var("AWS_PROFILE").ok()).filter(|name| !name.is_empty());
-        let limiter = Limiter::new(settings.share_percent);
-        Aws(Arc::new(Inner { sdk, clock, limiter, profile: profile.as_deref().unwrap_or("default").into() }))
+        Aws::new(settings, sdk, clock)
+    }
+
+    fn new(settings: Settings, sdk: Sdk, clock: Arc<AwsClock>) -> Self {
+        let profile = settings.profile.clone().or_else(|| std::env::var("AWS_PROFILE").ok());
+        Aws(Arc::new(Inner {
+            profile: profile.as_deref().filter(|name| !name.is_empty()).unwrap_or("default").into(),
+            limiter: Limiter::new(settings.share_percent),
+            settings,
+            clock,
+            sdk: ArcSwap::from_pointee(sdk),
+            read: Mutex::new((Instant::now(), false)),
+        }))
     }
 
     /// The watched regions, the first being the default. Empty when nothing names one: every call then says so.
     #[must_use]
-    pub fn regions(&self) -> &[Region] {
-        &self.0.sdk.regions
+    pub fn regions(&self) -> Vec<Region> {
+        self.0.sdk.load().regions.clone()
     }
 
     /// The profile in use: as set, from `AWS_PROFILE`, or `default`.
@@ -112,14 +134,10 @@ impl Aws {
     /// [`AwsError`]: no credentials, no region, no connection.
     pub async fn identify(&self) -> Result<AccountId, AwsError> {
         const ACTION: &str = "sts:GetCallerIdentity";
-        let region = self.regions().first();
-        let call = Call { action: ACTION, region, profile: &self.0.profile };
-        if region.is_none() {
-            return Err(AwsError::no_region(&call));
-        }
-        let answer = self.0.sdk.identity.get_caller_identity().send().await;
-        let account = answer.map_err(|failure| AwsError::new(&failure, &call))?.account;
-        Ok(AccountId::new(account.unwrap_or_default()))
+        let sdk = self.sdk().await;
+        let Some(region) = sdk.regions.first() else { return Err(self.no_region(ACTION)) };
+        let answer = self.classified(region, ACTION, sdk.identity.get_caller_identity().send().await)?;
+        Ok(AccountId::new(answer.account.unwrap_or_default()))
     }
 
     /// One page of everything of a kind, at a sweep's priority.
@@ -164,7 +182,7 @@ impl Aws {
         priority: Priority,
     ) -> Result<Listed, AwsError> {
         let action = spec.action();
-        let client = self.clients(&scope.region, action)?.describe.clone();
+        let client = self.clients(&scope.region, action).await?.describe;
         self.0.limiter.admit(&scope.region, action, priority, 0).await;
         let sent_at = self.0.clock.now();
         let answer = (spec.describe)(client, listing).await;
@@ -175,18 +193,39 @@ impl Aws {
                 .filter_map(|item| spec.owner(&item.document))
                 .find(|owner| *owner != scope.account.as_str())
         {
-            return Err(AwsError::other_account(&scope.account, found, &self.call(&scope.region, action)));
+            return Err(AwsError::other_account(&scope.account, found, &self.call(Some(&scope.region), action)));
         }
         Ok(Listed { items, next, sent_at })
     }
 
-    fn clients(&self, region: &Region, action: &'static str) -> Result<&Clients, AwsError> {
-        let unknown = || AwsError::no_region(&Call { action, region: None, profile: &self.0.profile });
-        self.0.sdk.clients.get(region).ok_or_else(unknown)
+    async fn clients(&self, region: &Region, action: &'static str) -> Result<Clients, AwsError> {
+        self.sdk().await.clients.get(region).cloned().ok_or_else(|| self.no_region(action))
     }
 
-    fn call<'a>(&'a self, region: &'a Region, action: &'static str) -> Call<'a> {
-        Call { action, region: Some(region), profile: &self.0.profile }
+    /// The SDK as configured, its files read again if they are suspect.
+    async fn sdk(&self) -> Arc<Sdk> {
+        let suspect = {
+            let mut read = self.0.read.lock();
+            let suspect = read.1 && read.0.elapsed() >= REREAD_AFTER;
+            if suspect {
+                *read = (Instant::now(), false);
+            }
+            suspect
+        };
+        if suspect {
+            let Settings { regions, profile, .. } = &self.0.settings;
+            self.0.sdk.store(Arc::new(Sdk::load(regions, profile.as_deref(), &self.0.clock).await));
+        }
+        self.0.sdk.load_full()
+    }
+
+    fn call<'a>(&'a self, region: Option<&'a Region>, action: &'static str) -> Call<'a> {
+        Call { action, region, profile: &self.0.profile }
+    }
+
+    fn no_region(&self, action: &'static str) -> AwsError {
+        self.0.read.lock().1 = true;
+        AwsError::no_region(&self.call(None, action))
     }
 
     /// Tells the limiter how a call ended, and classifies its failure.
@@ -199,9 +238,32 @@ impl Aws {
     where
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
-        let answer = answer.map_err(|failure| AwsError::new(&failure, &self.call(region, action)));
+        let answer = self.classified(region, action, answer);
         let throttled = answer.as_ref().err().is_some_and(|error| error.class == Class::Throttled);
         self.0.limiter.finished(region, action, throttled);
         answer
     }
+
+    fn classified<T, E>(
+        &self,
+        region: &Region,
+        action: &'static str,
+        answer: Result<T, SdkError<E>>,
+    ) -> Result<T, AwsError>
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+    {
+        answer.map_err(|failure| {
+            let error = AwsError::new(&failure, &self.call(Some(region), action));
+            if error.is_about_configuration() {
+                self.0.read.lock().1 = true;
+            }
+            error
+        })
+    }
 }
+
+#[cfg(test)]
+mod scripted;
+#[cfg(test)]
+mod tests;

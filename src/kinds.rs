@@ -23,6 +23,9 @@ use crate::model::{Document, Kind, ResourceId, RowFields, Value};
 /// Every kind, in the order in which they are shown and swept.
 pub static KINDS: &[&KindSpec] = &[&instance::SPEC, &instance_status::SPEC, &vpc::SPEC, &security_group::SPEC];
 
+/// The kind that tools act on.
+pub static INSTANCE: &KindSpec = &instance::SPEC;
+
 /// Everything that is particular to one kind of resource.
 pub struct KindSpec {
     /// The CloudFormation type name, such as `AWS::EC2::Instance`. Instance status has none; its name only follows suit.
@@ -158,7 +161,7 @@ impl KindSpec {
         let mut facets: Vec<(u16, String)> = Vec::with_capacity(self.filters.len());
         for filter in self.filters {
             let first = facets.len();
-            for value in filter.paths.iter().flat_map(|path| document.scalars(path)) {
+            for value in filter.paths.iter().flat_map(|path| document.scalars(path)).filter(|value| !value.is_empty()) {
                 if !facets.iter().skip(first).any(|(_, known)| *known == value) {
                     facets.push((filter.number, value));
                 }

@@ -3,8 +3,10 @@
 pub mod aws;
 pub mod ingest;
 pub mod kinds;
+pub mod mcp;
 pub mod model;
 pub mod notify;
+pub mod query;
 pub mod reconcile;
 pub mod simulator;
 pub mod source;

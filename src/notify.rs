@@ -118,7 +118,7 @@ impl ChangeHub {
         for touched in &committed.touched {
             hub.collect(touched, &mut topics);
         }
-        let list_changed = committed.touched.iter().any(|touched| touched.what != What::Changed);
+        let list_changed = committed.touched.iter().any(|touched| touched.listed);
         hub.mark(topics, list_changed);
     }
 

@@ -162,7 +162,7 @@ impl Aws {
     }
 
     async fn admitted(&self, region: &Region, action: &'static str, instances: usize) -> Result<Clients, AwsError> {
-        let clients = self.clients(region, action)?.clone();
+        let clients = self.clients(region, action).await?;
         self.0.limiter.admit(region, action, Priority::Tool, instances).await;
         Ok(clients)
     }

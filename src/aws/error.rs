@@ -3,6 +3,9 @@
 //! The SDK's own error does not travel further: its debug text can hold whole requests, and the text of a failed
 //! credential helper can hold secrets. What is kept is the code, a cleaned message, and which next step helps.
 
+mod code;
+mod message;
+
 use std::error::Error;
 use std::fmt;
 use std::ops::Deref;
@@ -12,6 +15,8 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_ec2::error::{ErrorMetadata, ProvideErrorMetadata, SdkError};
 use thiserror::Error;
 
+use self::code::{CREDENTIALS, classify};
+use self::message::{cleaned, named_ids};
 use crate::model::{AccountId, Region};
 
 /// How to react to a failed call.
@@ -159,16 +164,16 @@ impl AwsError {
     fn answered(meta: &ErrorMetadata, status: u16, call: &Call<'_>) -> Self {
         let code = meta.code().unwrap_or("").trim_start_matches("Client.").trim_start_matches("Server.");
         let raw = meta.message().unwrap_or("no message");
+        if code.is_empty() {
+            let detail = format!("HTTP status {status}, but not in AWS's form; it may come from a proxy");
+            return AwsError::of(Trouble::Unreadable, Class::Transient, Some(detail), call);
+        }
         let class = classify(code, status);
-        let message = if code.is_empty() {
-            format!("HTTP status {status}: {}", cleaned(raw))
-        } else {
-            format!("{code}: {}", cleaned(raw))
-        };
+        let message = format!("{code}: {}", cleaned(raw));
         AwsError(Box::new(Details {
             class,
             trouble: Trouble::Answered,
-            code: (!code.is_empty()).then(|| code.to_owned()),
+            code: Some(code.to_owned()),
             message,
             action: call.action,
             region: call.region.cloned(),
@@ -182,44 +187,53 @@ impl AwsError {
     /// Nothing was sent, or the connection broke.
     fn unsent<E: Error + 'static>(failure: &SdkError<E>, call: &Call<'_>) -> Self {
         let links = chain(failure);
-        let text = links.iter().map(ToString::to_string).collect::<Vec<_>>().join(": ");
-        let lower = text.to_lowercase();
-        if lower.contains("missing region") || lower.contains("missing signing region") {
+        let text = links.iter().map(ToString::to_string).collect::<Vec<_>>().join(": ").to_lowercase();
+        let root = links.last().map(|root| cleaned(&root.to_string()));
+        if text.contains("missing region") || text.contains("missing signing region") {
             return AwsError::no_region(call);
         }
-        let credentials = links.iter().find_map(|link| link.downcast_ref::<CredentialsError>());
-        if credentials.is_some() || lower.contains("credentials") || lower.contains("identity") {
-            return AwsError::without_credentials(credentials, &lower, &text, call);
+        if let Some(credentials) = links.iter().find_map(|link| link.downcast_ref::<CredentialsError>()) {
+            return AwsError::without_credentials(credentials, &text, root, call);
         }
-        if let SdkError::DispatchFailure(dispatch) = failure {
-            let mut error = if dispatch.is_timeout() {
-                AwsError::of(Trouble::TimedOut, Class::Transient, None, call)
-            } else {
-                let root = links.last().map(|root| cleaned(&root.to_string()));
-                AwsError::of(Trouble::Unreachable, Class::Transient, root, call)
-            };
-            let connected = dispatch.as_connector_error().is_some_and(|error| error.connection_metadata().is_some());
-            error.0.perhaps_done = dispatch.is_timeout() || connected || !lower.contains("connect");
-            return error;
-        }
-        let root = links.last().map(|root| cleaned(&root.to_string()));
-        AwsError::of(Trouble::Unbuildable, Class::Fatal, root, call)
+        // The SDK's words for what never left this machine.
+        let unbuilt = matches!(failure, SdkError::ConstructionFailure(_)) || text.contains("failed to apply endpoint");
+        let unconnected = text.contains("client error (connect)") || text.contains("connect timeout");
+        let timed_out = matches!(failure, SdkError::DispatchFailure(dispatch) if dispatch.is_timeout());
+        let (trouble, class) = match () {
+            () if unbuilt => (Trouble::Unbuildable, Class::Fatal),
+            () if timed_out => (Trouble::TimedOut, Class::Transient),
+            () => (Trouble::Unreachable, Class::Transient),
+        };
+        let mut error = AwsError::of(trouble, class, root, call);
+        error.0.perhaps_done = !unbuilt && !unconnected;
+        error
     }
 
-    fn without_credentials(credentials: Option<&CredentialsError>, lower: &str, text: &str, call: &Call<'_>) -> Self {
-        let trouble = if lower.contains("sso token") || lower.contains("sso session") || lower.contains("sso_session") {
-            Trouble::SsoExpired
-        } else if lower.contains("login token") || lower.contains("reauthenticate") {
-            Trouble::LoginExpired
-        } else if matches!(credentials, None | Some(CredentialsError::CredentialsNotLoaded(_))) {
-            Trouble::NoCredentials
-        } else {
-            Trouble::CredentialsFailed
+    /// `text` is the whole chain in lower case, `root` its last link. The root is shown only where it cannot come from a
+    /// credential helper, whose words may hold secrets.
+    fn without_credentials(credentials: &CredentialsError, text: &str, root: Option<String>, call: &Call<'_>) -> Self {
+        let has = |words: &[&str]| words.iter().any(|word| text.contains(word));
+        let (trouble, class, detail) = match credentials {
+            _ if has(&["sso token", "sso session"]) => (Trouble::SsoExpired, Class::Fatal, None),
+            _ if has(&["login token", "login/cache", "reauthenticate"]) => (Trouble::LoginExpired, Class::Fatal, None),
+            // The instance metadata service comes last in the chain: everything before it had none either.
+            CredentialsError::CredentialsNotLoaded(_) => {
+                let profile = root.filter(|root| root.contains("profile `"));
+                (Trouble::NoCredentials, Class::Fatal, profile)
+            }
+            // A profile without credentials says so once; asked again, the SDK only says that it has said so.
+            _ if has(&["imds", "already taken"]) => (Trouble::NoCredentials, Class::Fatal, None),
+            // The service that hands out credentials could not be reached.
+            CredentialsError::ProviderTimedOut(_) => (Trouble::CredentialsFailed, Class::Transient, root),
+            _ if has(&["client error (", "connect timeout", "read timeout"]) => {
+                (Trouble::CredentialsFailed, Class::Transient, root)
+            }
+            CredentialsError::InvalidConfiguration(_) => (Trouble::CredentialsFailed, Class::Fatal, root),
+            _ => (Trouble::CredentialsFailed, Class::Fatal, None),
         };
-        // Only text that is known to describe configuration is shown: a credential helper's own words may hold secrets.
-        let start = text.find("profile `").or_else(|| text.find("missing credential source"));
-        let detail = start.and_then(|start| text.get(start..)).filter(|_| trouble != Trouble::SsoExpired);
-        AwsError::of(trouble, Class::Fatal, detail.map(cleaned), call)
+        let mut error = AwsError::of(trouble, class, detail, call);
+        error.0.perhaps_done = false;
+        error
     }
 
     /// Whether AWS no longer takes the page token it gave: the listing has to start again.
@@ -230,6 +244,12 @@ impl AwsError {
             Some("InvalidParameterValue" | "InvalidParameter") => self.message.to_lowercase().contains("token"),
             _ => false,
         }
+    }
+
+    /// Whether reading the configuration files again may help.
+    pub(super) fn is_about_configuration(&self) -> bool {
+        matches!(self.trouble, Trouble::NoRegion | Trouble::NoCredentials | Trouble::CredentialsFailed)
+            || self.is_about_credentials()
     }
 
     /// The next step, for the person who runs Muster.
@@ -244,8 +264,8 @@ impl AwsError {
             }
             (Trouble::NoCredentials, _) => format!(
                 "Set AWS_PROFILE (or pass --profile) to a profile of ~/.aws/config, or set AWS_ACCESS_KEY_ID and \
-                 AWS_SECRET_ACCESS_KEY, where Muster runs; an AI client passes them in the `env` of its server entry. Now in \
-                 use: profile `{profile}`."
+                 AWS_SECRET_ACCESS_KEY, where Muster runs; an AI client passes them in the `env` of its server entry. \
+                 Profile `{profile}` is in use; `aws configure list-profiles` shows those there are."
             ),
             (Trouble::SsoExpired, _) => format!("Run: aws sso login --profile {profile}"),
             (Trouble::LoginExpired, _) => format!("Run: aws login --profile {profile}"),
@@ -324,102 +344,9 @@ impl Deref for AwsError {
     }
 }
 
-/// AWS's ways to say "slow down": the SDK's own list, and EC2's limit on snapshots of one volume.
-const THROTTLED: &[&str] = &[
-    "Throttling",
-    "ThrottlingException",
-    "ThrottledException",
-    "RequestThrottledException",
-    "TooManyRequestsException",
-    "RequestLimitExceeded",
-    "BandwidthLimitExceeded",
-    "LimitExceededException",
-    "RequestThrottled",
-    "SlowDown",
-    "PriorRequestNotComplete",
-    "EC2ThrottledException",
-    "SnapshotCreationPerVolumeRateExceeded",
-];
-
-const DENIED: &[&str] = &["UnauthorizedOperation", "AccessDenied", "AccessDeniedException"];
-
-/// The credentials themselves are refused. EC2 says `RequestExpired` for an expired session.
-const CREDENTIALS: &[&str] = &[
-    "AuthFailure",
-    "ExpiredToken",
-    "ExpiredTokenException",
-    "RequestExpired",
-    "InvalidClientTokenId",
-    "InvalidAccessKeyId",
-    "UnrecognizedClientException",
-    "SignatureDoesNotMatch",
-    "MissingAuthenticationToken",
-    "OptInRequired",
-];
-
-const TRANSIENT: &[&str] = &["RequestTimeout", "RequestTimeoutException", "IDPCommunicationError"];
-
-fn classify(code: &str, status: u16) -> Class {
-    match code {
-        "DryRunOperation" => Class::DryRun,
-        _ if THROTTLED.contains(&code) => Class::Throttled,
-        _ if DENIED.contains(&code) => Class::Denied,
-        _ if CREDENTIALS.contains(&code) => Class::Fatal,
-        _ if TRANSIENT.contains(&code) => Class::Transient,
-        // A malformed id names nothing either.
-        _ if code.ends_with(".NotFound") || code.ends_with(".Malformed") => Class::NotFound,
-        _ if status == 429 => Class::Throttled,
-        _ if status >= 500 => Class::Transient,
-        _ => Class::Fatal,
-    }
-}
-
 /// The links of an error's source chain, itself first.
 fn chain<'a>(error: &'a (dyn Error + 'static)) -> Vec<&'a (dyn Error + 'static)> {
     std::iter::successors(Some(error), |link| (**link).source()).collect()
-}
-
-/// The resource ids in a message, in order, once each: `i-0123456789abcdef0` and the like, or whatever stands in quotes
-/// after "id".
-fn named_ids(message: &str) -> Vec<String> {
-    let words = message.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
-    let mut ids: Vec<String> = Vec::new();
-    for word in words.filter(|word| is_id(word)) {
-        if !ids.iter().any(|known| known == word) {
-            ids.push(word.to_owned());
-        }
-    }
-    if ids.is_empty() && message.to_lowercase().contains("id") {
-        ids.extend(
-            message.split(['"', '\'']).skip(1).step_by(2).filter(|quoted| quoted.contains('-')).map(str::to_owned),
-        );
-    }
-    ids
-}
-
-fn is_id(word: &str) -> bool {
-    word.rsplit_once('-').is_some_and(|(prefix, hex)| {
-        !prefix.is_empty()
-            && prefix.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-')
-            && matches!(hex.len(), 8..=17)
-            && hex.bytes().all(|byte| byte.is_ascii_hexdigit() && !byte.is_ascii_uppercase())
-    })
-}
-
-/// `message` without the encoded authorization blob and access key ids, at most 600 characters.
-fn cleaned(message: &str) -> String {
-    let end = message.to_lowercase().find("encoded authorization failure message");
-    let message = end.and_then(|end| message.get(..end)).unwrap_or(message).trim();
-    let words = message.split_inclusive(|c: char| !c.is_ascii_alphanumeric());
-    let clean: String = words.map(|word| if is_key_id(word) { "(key id) " } else { word }).collect();
-    crate::model::text::shown(clean.trim(), 600)
-}
-
-fn is_key_id(word: &str) -> bool {
-    let word = word.trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
-    word.len() >= 16
-        && (word.starts_with("AKIA") || word.starts_with("ASIA"))
-        && word.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
 }
 
 #[cfg(test)]

@@ -125,7 +125,8 @@ impl Limiter {
             pause.last = (pause.last * 2).clamp(FIRST_PAUSE, LONGEST_PAUSE);
             pause.until = Some(Instant::now() + pause.last);
             tracing::warn!(aws.action = action, aws.region = %region, pause_s = pause.last.as_secs(), "throttled by AWS");
-        } else {
+        } else if pause.until.is_none_or(|until| until <= Instant::now()) {
+            // A success during the silence was sent before it.
             *pause = Pause::default();
         }
     }

@@ -7,7 +7,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::provider_config::ProviderConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
+use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_ec2::config::{RuntimeComponents, SharedHttpClient};
 use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
 use aws_smithy_http_client::{Builder, Connector, proxy::ProxyConfig};
@@ -47,31 +50,44 @@ impl Sdk {
     ///
     /// Looking for a region may ask the instance metadata service, which takes a few seconds where there is none.
     pub(super) async fn load(regions: &[Region], profile: Option<&str>, clock: &Arc<AwsClock>) -> Self {
-        let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12()).http_client(http_client());
+        let http_client = http_client();
+        let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12()).http_client(http_client.clone());
         if let Some(profile) = profile {
             loader = loader.profile_name(profile);
         }
         if let Some(region) = regions.first() {
             loader = loader.region(aws_config::Region::new(region.as_str().to_owned()));
         }
-        let config = loader
-            .retry_config(RetryConfig::standard().with_max_attempts(2))
-            .timeout_config(
-                TimeoutConfig::builder()
-                    .connect_timeout(CONNECT)
-                    .operation_attempt_timeout(ATTEMPT)
-                    .operation_timeout(OPERATION)
-                    .build(),
-            )
-            .load()
-            .await;
+        let mut config = loader.load().await;
+        if let Some(profile) = profile {
+            // In the SDK's chain, keys in the environment go before a profile, even one that was asked for by name: whoever
+            // says `--profile` would watch another account. The AWS CLI lets a named profile win, and so does this.
+            let context =
+                ProviderConfig::without_region().with_region(config.region().cloned()).with_http_client(http_client);
+            let provider = ProfileFileCredentialsProvider::builder().configure(&context).profile_name(profile).build();
+            config = config.into_builder().credentials_provider(SharedCredentialsProvider::new(provider)).build();
+        }
+        Sdk::new(&config, regions, clock)
+    }
+
+    /// Clients of `regions`, or of the configured region where there are none.
+    pub(super) fn new(config: &SdkConfig, regions: &[Region], clock: &Arc<AwsClock>) -> Self {
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(CONNECT)
+            .operation_attempt_timeout(ATTEMPT)
+            .operation_timeout(OPERATION)
+            .build();
+        let retries = RetryConfig::standard().with_max_attempts(2);
+        let config = config.to_builder().timeout_config(timeouts).retry_config(retries).build();
         let regions = if regions.is_empty() {
             config.region().map(|region| Region::new(region.as_ref())).into_iter().collect()
         } else {
             regions.to_vec()
         };
         let clients = regions.iter().map(|region| (region.clone(), clients(&config, region, clock))).collect();
-        let identity = aws_sdk_sts::config::Builder::from(&config).interceptor(DateReader(Arc::clone(clock)));
+        let region = regions.first().map(|region| aws_sdk_sts::config::Region::new(region.as_str().to_owned()));
+        let identity = aws_sdk_sts::config::Builder::from(&config).region(region);
+        let identity = identity.interceptor(DateReader(Arc::clone(clock)));
         Sdk { regions, clients, identity: aws_sdk_sts::Client::from_conf(identity.build()) }
     }
 }
@@ -90,7 +106,7 @@ fn clients(config: &SdkConfig, region: &Region, clock: &Arc<AwsClock>) -> Client
 
 /// One connection pool for all clients, with `TCP_NODELAY` and the environment's proxy, which the SDK's own default
 /// would ignore.
-fn http_client() -> SharedHttpClient {
+pub(super) fn http_client() -> SharedHttpClient {
     Builder::new().build_with_connector_fn(|settings, components| {
         let mut connector = Connector::builder()
             .enable_tcp_nodelay(true)

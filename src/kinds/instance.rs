@@ -91,7 +91,7 @@ fn describe(client: Client, listing: Listing) -> BoxFuture<'static, Result<Page,
 }
 
 /// The instances of one reservation.
-fn reserved(reservation: types::Reservation) -> Vec<Item> {
+pub(super) fn reserved(reservation: types::Reservation) -> Vec<Item> {
     let types::Reservation { reservation_id, owner_id, requester_id, groups, instances, .. } = reservation;
     let fields = || {
         Fields::new()

@@ -1,1 +1,240 @@
+use std::collections::BTreeSet;
+
+use aws_sdk_ec2::types;
+
+use super::fields::Fields;
 use super::*;
+use crate::model::{AccountId, Region, Scope};
+
+/// The registry's projection is what the store takes.
+const _: crate::model::row::Project = project;
+
+fn unique<T: Ord + fmt::Debug>(values: impl IntoIterator<Item = T>) {
+    let mut seen = BTreeSet::new();
+    for value in values {
+        assert!(!seen.contains(&value), "{value:?} twice");
+        seen.insert(value);
+    }
+}
+
+#[test]
+fn names_slugs_and_titles_are_unique() {
+    unique(KINDS.iter().map(|spec| spec.name));
+    unique(KINDS.iter().map(|spec| spec.slug));
+    unique(KINDS.iter().map(|spec| spec.title));
+    unique(KINDS.iter().map(|spec| spec.plural));
+}
+
+#[test]
+fn every_kind_can_be_found_under_each_of_its_names() {
+    for spec in KINDS {
+        assert!(std::ptr::eq(by_slug(spec.slug).unwrap(), *spec));
+        assert!(std::ptr::eq(of(&spec.kind()).unwrap(), *spec));
+    }
+}
+
+#[test]
+fn slugs_are_safe_in_a_uri_and_every_kind_is_described() {
+    for spec in KINDS {
+        assert!(spec.slug.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-'), "{spec:?}");
+        assert!(spec.description.len() > 40 && spec.description.ends_with('.'), "{spec:?}");
+        assert!(spec.mapping > 0 && !spec.actions.is_empty() && !spec.interval.is_zero(), "{spec:?}");
+    }
+}
+
+#[test]
+fn filter_numbers_and_names_are_unique_within_a_kind_and_every_filter_reads_something() {
+    for spec in KINDS {
+        unique(spec.filters.iter().map(|filter| filter.number));
+        unique(spec.filters.iter().map(|filter| filter.name));
+        assert!(spec.filters.iter().all(|filter| !filter.paths.is_empty()), "{spec:?}");
+        assert!(spec.filters.iter().all(|filter| !filter.name.starts_with("tag")), "{spec:?}: tags are not facets");
+    }
+}
+
+#[test]
+fn every_file_of_a_kind_is_registered() {
+    let registered: BTreeSet<String> = KINDS.iter().map(|spec| spec.slug.replace('-', "_")).collect();
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/kinds");
+    let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let kinds = files.filter(|path| path.extension().is_some_and(|extension| extension == "rs"));
+    let kinds =
+        kinds.filter(|path| std::fs::read_to_string(path).unwrap().contains("\npub(super) static SPEC: KindSpec"));
+    let found: BTreeSet<String> = kinds.map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned()).collect();
+    assert_eq!(found, registered);
+}
+
+#[test]
+fn a_status_belongs_to_a_kind_there_is() {
+    assert!(KINDS.iter().filter_map(|spec| spec.status_of).all(|slug| by_slug(slug).is_some()));
+}
+
+const SOURCES: &str = concat!(
+    include_str!("instance.rs"),
+    include_str!("instance/network.rs"),
+    include_str!("instance/options.rs"),
+    include_str!("instance_status.rs"),
+    include_str!("operator.rs"),
+    include_str!("security_group.rs"),
+    include_str!("tag.rs"),
+    include_str!("vpc.rs"),
+);
+
+/// The SDK's structs by name, as `Debug` shows an empty one: with the names of all its fields.
+macro_rules! structs {
+    ($($name:ident),* $(,)?) => {
+        [$((stringify!($name), format!("{:?}", types::$name::builder().build()))),*]
+    };
+}
+
+/// An update of the SDK that adds a field to a struct fails this test until the field is mapped.
+#[test]
+fn every_field_of_every_mapped_struct_is_mapped() {
+    let structs = structs![
+        ApplicationStatusSummary,
+        BlockPublicAccessStates,
+        CapacityReservationSpecificationResponse,
+        CapacityReservationTargetResponse,
+        ConnectionTrackingSpecificationResponse,
+        CpuOptions,
+        EbsInstanceBlockDevice,
+        EbsStatusDetails,
+        EbsStatusSummary,
+        ElasticGpuAssociation,
+        ElasticInferenceAcceleratorAssociation,
+        EnclaveOptions,
+        GroupIdentifier,
+        HibernationOptions,
+        IamInstanceProfile,
+        Instance,
+        InstanceAttachmentEnaSrdSpecification,
+        InstanceAttachmentEnaSrdUdpSpecification,
+        InstanceBlockDeviceMapping,
+        InstanceIpv4Prefix,
+        InstanceIpv6Address,
+        InstanceIpv6Prefix,
+        InstanceMaintenanceOptions,
+        InstanceMetadataOptionsResponse,
+        InstanceNetworkInterface,
+        InstanceNetworkInterfaceAssociation,
+        InstanceNetworkInterfaceAttachment,
+        InstanceNetworkPerformanceOptions,
+        InstancePrivateIpAddress,
+        InstanceSecondaryInterface,
+        InstanceSecondaryInterfaceAttachment,
+        InstanceSecondaryInterfacePrivateIpAddress,
+        InstanceState,
+        InstanceStatus,
+        InstanceStatusDetails,
+        InstanceStatusEvent,
+        InstanceStatusSummary,
+        IpPermission,
+        IpRange,
+        Ipv6Range,
+        LicenseConfiguration,
+        Monitoring,
+        OperatorResponse,
+        PerformanceStatusSummary,
+        Placement,
+        PrefixListId,
+        PrivateDnsNameOptionsResponse,
+        ProductCode,
+        SecurityGroup,
+        StateReason,
+        Tag,
+        UserIdGroupPair,
+        Vpc,
+        VpcCidrBlockAssociation,
+        VpcCidrBlockState,
+        VpcEncryptionControl,
+        VpcEncryptionControlExclusion,
+        VpcEncryptionControlExclusions,
+        VpcIpv6CidrBlockAssociation,
+    ];
+    for (name, shown) in &structs {
+        let signature = format!("types::{name}) -> Fields {{");
+        let (_, mapper) = SOURCES.split_once(&signature).unwrap_or_else(|| panic!("no mapper of {name}"));
+        let mapper = mapper.split_once("\n}\n").unwrap().0;
+        let words: BTreeSet<&str> = mapper.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).collect();
+        let (_, fields) = shown.split_once('{').unwrap();
+        for field in fields.trim_end_matches('}').split(',') {
+            let field = field.split_once(':').unwrap().0.trim();
+            assert!(words.contains(field), "{name}.{field} is not mapped");
+        }
+    }
+    assert_eq!(SOURCES.matches(") -> Fields {").count(), structs.len(), "a mapper's struct is missing in this test");
+}
+
+/// The reservation is taken apart by name, so its own new fields would go unseen otherwise.
+#[test]
+fn a_reservation_has_no_field_but_those_that_instances_carry() {
+    let shown = format!("{:?}", types::Reservation::builder().build());
+    let fields = ["reservation_id", "owner_id", "requester_id", "groups", "instances"];
+    assert_eq!(shown.matches(':').count(), fields.len(), "{shown}");
+    assert!(fields.iter().all(|field| shown.contains(field)), "{shown}");
+}
+
+fn row(slug: &str, document: &Document) -> RowFields {
+    let scope = Scope { account: AccountId::new("123456789012"), region: Region::new("us-east-1") };
+    project(&ResourceId::new(&scope, &by_slug(slug).unwrap().kind(), "x"), document)
+}
+
+fn tags(tags: &[(&str, &str)]) -> Vec<types::Tag> {
+    tags.iter().map(|(key, value)| types::Tag::builder().key(*key).value(*value).build()).collect()
+}
+
+#[test]
+fn a_row_has_the_name_tag_or_else_the_kinds_own_name() {
+    let group = |tags| Fields::new().text("GroupName", Some("web".to_owned())).list("Tags", tags, tag::tag).document();
+    assert_eq!(row("security-group", &group(None)).name.as_deref(), Some("web"));
+    assert_eq!(row("security-group", &group(Some(tags(&[("Name", "")])))).name.as_deref(), Some("web"));
+    assert_eq!(row("security-group", &group(Some(tags(&[("Name", "front")])))).name.as_deref(), Some("front"));
+}
+
+#[test]
+fn a_row_holds_each_value_once_and_no_empty_ones() {
+    let placement = types::Placement::builder().group_name("").tenancy(types::Tenancy::Default).build();
+    let group = |id: &str| types::GroupIdentifier::builder().group_id(id).group_name("web").build();
+    let instance = types::Instance::builder()
+        .instance_id("i-1")
+        .placement(placement)
+        .security_groups(group("sg-1"))
+        .security_groups(group("sg-2"))
+        .set_tags(Some(tags(&[("Name", "a"), ("env", "")])))
+        .build();
+    let reservation = types::Reservation::builder().owner_id("123456789012").instances(instance).build();
+    let document = &instance::reserved(reservation)[0].document;
+    let fields = row("instance", document);
+    let facet = |name: &str| {
+        let number = by_slug("instance").unwrap().filter(name).unwrap().number;
+        fields.facets.iter().filter(|(facet, _)| *facet == number).map(|(_, value)| value.as_str()).collect::<Vec<_>>()
+    };
+    assert_eq!(facet("instance-id"), ["i-1"]);
+    assert_eq!(facet("owner-id"), ["123456789012"]);
+    assert_eq!(facet("instance.group-id"), ["sg-1", "sg-2"]);
+    assert_eq!(facet("instance.group-name"), ["web"]);
+    assert_eq!(facet("tenancy"), ["default"]);
+    assert_eq!(facet("placement-group-name"), [""; 0]);
+    assert_eq!(fields.owner.as_deref(), Some("123456789012"));
+    assert_eq!(fields.tags, [("Name".to_owned(), "a".to_owned()), ("env".to_owned(), String::new())]);
+}
+
+#[test]
+fn only_a_terminated_instance_may_vanish_without_proof() {
+    let spec = by_slug("instance").unwrap();
+    let document = |name| {
+        let state = types::InstanceState::builder().name(name).build();
+        Fields::new().map("State", Some(state), instance::state).document()
+    };
+    assert!(spec.is_gone(&document(types::InstanceStateName::Terminated)));
+    assert!(!spec.is_gone(&document(types::InstanceStateName::ShuttingDown)));
+    assert!(!spec.is_gone(&Document::default()));
+}
+
+#[test]
+fn a_kind_of_a_newer_version_still_has_its_tags() {
+    let scope = Scope { account: AccountId::new("123456789012"), region: Region::new("us-east-1") };
+    let document = Fields::new().list("Tags", Some(tags(&[("a", "b")])), tag::tag).document();
+    let fields = project(&ResourceId::new(&scope, &Kind::new("AWS::EC2::Moon"), "x"), &document);
+    assert_eq!(fields, RowFields { tags: vec![("a".to_owned(), "b".to_owned())], ..RowFields::default() });
+}

@@ -21,7 +21,7 @@ fn hub() -> ChangeHub {
 
 fn committed(kind_name: &str, id: &str, what: What, quiet: bool) -> Committed {
     let id = ResourceId::new(&scope(), &kind(kind_name), id);
-    let touched = Touched { id, seq: Seq(1), what, quiet };
+    let touched = Touched { id, seq: Seq(1), what, quiet, listed: what != What::Changed };
     Committed { first: Seq(1), last: Seq(1), touched: vec![touched] }
 }
 

@@ -1,6 +1,6 @@
 //! Sweeps: full listings of one kind in one scope, page after page, again and again.
 //!
-//! The state machine is [`Sweep::step`], which is pure; [`sweeps`] drives it with a lister, the clocks and the waits. What
+//! The state machine is `Sweep::step`, which is pure; [`sweeps`] drives it with a lister, the clocks and the waits. What
 //! a sweep means (who is new, who is gone) is for the reader of its messages to decide.
 
 use std::future::Future;

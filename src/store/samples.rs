@@ -110,10 +110,10 @@ impl Plain {
             self.seq = self.seq.next();
             let record =
                 Recorded { seq: self.seq, recorded_at: batch.recorded_at, cause: cause.clone(), event: event.clone() };
-            if let Some(id) = record.event.resource() {
-                if let Some(after) = fold(self.current.remove(id), &record) {
-                    self.current.insert(id.clone(), after);
-                }
+            if let Some(id) = record.event.resource()
+                && let Some(after) = fold(self.current.remove(id), &record)
+            {
+                self.current.insert(id.clone(), after);
             }
             self.log.push(record);
         }

@@ -54,6 +54,8 @@ pub struct Touched {
     pub what: What,
     /// Whether nobody is told one by one: a baseline, or a new mapping.
     pub quiet: bool,
+    /// Whether a list of resources shows it: it came, went, or got another name.
+    pub listed: bool,
 }
 
 /// How a resource changed.
@@ -339,8 +341,14 @@ impl<'txn> Transaction<'txn> {
             None => None,
         };
         let existed = before.is_some();
+        let called = before.as_ref().map(|before| (self.project)(id, &before.document).name);
         let last = before.as_ref().filter(|_| matches!(record.event, Event::Removed { .. })).cloned();
-        let what = match (existed, fold(before, record)) {
+        let after = fold(before, record);
+        let listed = match (&called, &after) {
+            (Some(called), Some(after)) => *called != (self.project)(id, &after.document).name,
+            _ => true,
+        };
+        let what = match (existed, after) {
             (false, None) => return Ok(()),
             (true, None) => {
                 self.remove(id, &key, record, last)?;
@@ -352,7 +360,7 @@ impl<'txn> Transaction<'txn> {
             }
         };
         let quiet = record.cause == Cause::Baseline || matches!(record.event, Event::Remapped { .. });
-        self.applied.touched.push(Touched { id: id.clone(), seq: record.seq, what, quiet });
+        self.applied.touched.push(Touched { id: id.clone(), seq: record.seq, what, quiet, listed });
         Ok(())
     }
 

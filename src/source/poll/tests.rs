@@ -18,18 +18,23 @@ impl Clock for TestClock {
     }
 }
 
+/// A next token, or a failure.
+type Answer = Result<Option<&'static str>, AwsError>;
+/// When a page was asked for, and with which token.
+type Asked = (Duration, Option<String>);
+
 /// Plays a script: each request takes the next answer; after the last one, every answer is an empty last page.
 #[derive(Clone, Default)]
 struct Script {
-    answers: Arc<Mutex<VecDeque<Result<Option<&'static str>, AwsError>>>>,
-    asked: Arc<Mutex<Vec<(Duration, Option<String>)>>>,
+    answers: Arc<Mutex<VecDeque<Answer>>>,
+    asked: Arc<Mutex<Vec<Asked>>>,
     under_way: Arc<Mutex<usize>>,
     latency: Duration,
     start: Option<Instant>,
 }
 
 impl Script {
-    fn new(answers: impl IntoIterator<Item = Result<Option<&'static str>, AwsError>>) -> Self {
+    fn new(answers: impl IntoIterator<Item = Answer>) -> Self {
         let answers = Arc::new(Mutex::new(answers.into_iter().collect()));
         Script { answers, latency: Duration::from_millis(100), start: Some(Instant::now()), ..Script::default() }
     }

@@ -1,1 +1,297 @@
+use proptest::prelude::*;
 
+use super::*;
+use crate::store::samples::{
+    any_cause, any_document, any_event, any_value, at, document, evidence, instance, map, project, tags,
+};
+use crate::store::writer::row_bytes;
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+}
+
+/// The payload's bytes, which may never change, and that they read back.
+#[track_caller]
+fn golden<T: Encode + BorrowDecode<'static, ()>>(content: &T, expected: &str) {
+    let record = seal("test", b"key", content).unwrap();
+    assert_eq!(hex(&record[HEADER..]), expected);
+    let again: T = read("test", b"key", Box::leak(record.clone().into_boxed_slice())).unwrap();
+    assert_eq!(seal("test", b"key", &again).unwrap(), record);
+}
+
+fn id() -> DiskId<'static> {
+    DiskId { kind: "K", id: "i-1", account: "1", region: "r" }
+}
+
+fn body() -> Body<'static> {
+    Body(Cow::Owned(Document::new(map(&[("A", Value::Null)]))))
+}
+
+#[test]
+fn the_header_is_version_length_and_checksum_of_key_and_payload() {
+    let record = seal("test", b"key", &7_u8).unwrap();
+    let sum = crc32c::crc32c(b"key\x07").to_le_bytes();
+    assert_eq!(record, [&[1, 1, 0, 0, 0], sum.as_slice(), &[7]].concat());
+}
+
+#[test]
+fn the_bytes_of_every_token_stay_as_they_are() {
+    golden(&Tree(Cow::Owned(Value::Null)), "00");
+    golden(&Tree(Cow::Owned(Value::Bool(true))), "0101");
+    golden(&Tree(Cow::Owned(Value::Int(-3))), "0205");
+    golden(&Tree(Cow::Owned(Value::Int(i64::MAX))), "02fdfeffffffffffffff");
+    golden(&Tree(Cow::Owned("ab".into())), "03026162");
+    golden(&Tree(Cow::Owned(Value::List(vec![Value::Null, Value::Bool(false)]))), "0402000100");
+    golden(
+        &Tree(Cow::Owned(Value::Map(map(&[("A", Value::List(Vec::new())), ("B", Value::Map(Map::new()))])))),
+        "05020141040001420500",
+    );
+    golden(
+        &Body(Cow::Owned(document("running", "n"))),
+        "03055374617465050204436f64650220044e616d65030772756e6e696e67045461677304020502034b657903044e616d650556616c756503016e0502034b65790303656e760556616c7565030470726f6405567063496403057670632d31",
+    );
+}
+
+#[test]
+fn the_bytes_of_every_cause_stay_as_they_are() {
+    golden(&DiskCause::Baseline, "00");
+    golden(&DiskCause::Sweep, "01");
+    golden(&DiskCause::Refresh, "02");
+    golden(&DiskCause::Notification { event_id: "e" }, "030165");
+    golden(&DiskCause::Tool { action: 300 }, "04fb2c01");
+}
+
+#[test]
+fn the_bytes_of_every_event_stay_as_they_are() {
+    let evidence = || DiskEvidence { source: DiskSource::Refresh, at: 1000 };
+    let changes = || vec![DiskChange { path: "A.B", before: None, after: Some(Tree(Cow::Owned(Value::Int(1)))) }];
+    golden(
+        &DiskEvent::Discovered { id: id(), document: body(), evidence: evidence(), mapping: 3 },
+        "00014b03692d31013101720101410001fbd00703",
+    );
+    golden(
+        &DiskEvent::Changed {
+            id: id(),
+            changes: changes(),
+            evidence: vec![(DiskGroup::Tags, evidence())],
+            overlay: DiskOverlay::Keep,
+        },
+        "01014b03692d31013101720103412e4200010202010101fbd00700",
+    );
+    golden(&DiskEvent::Removed { id: id(), at: -1 }, "02014b03692d310131017201");
+    golden(
+        &DiskEvent::Remapped { id: id(), changes: changes(), mapping: 2 },
+        "03014b03692d31013101720103412e420001020202",
+    );
+    golden(&DiskEvent::ActionRequested { action: 1, tool: "t", targets: vec![id()] }, "0401017401014b03692d3101310172");
+    let outcome = DiskOutcome::Succeeded { created: vec!["s"] };
+    golden(&DiskEvent::ActionFinished { action: 1, outcome }, "050100010173");
+}
+
+#[test]
+fn the_bytes_of_every_outcome_stay_as_they_are() {
+    golden(&DiskOutcome::Succeeded { created: vec!["a", "b"] }, "000201610162");
+    golden(&DiskOutcome::Refused { code: "c", message: "m" }, "010163016d");
+    golden(&DiskOutcome::Unknown { message: "m" }, "02016d");
+}
+
+#[test]
+fn the_bytes_of_every_overlay_stay_as_they_are() {
+    let lay = DiskProvisional { group: DiskGroup::State, source: DiskSource::Tool, at: 5, before: vec!["running"] };
+    golden(&DiskOverlay::Keep, "00");
+    golden(&DiskOverlay::Lay(lay), "0100030a010772756e6e696e67");
+    golden(&DiskOverlay::Settle, "02");
+}
+
+#[test]
+fn the_bytes_of_every_group_and_source_stay_as_they_are() {
+    golden(&[DiskGroup::State, DiskGroup::Tags, DiskGroup::Rest], "000102");
+    golden(&[DiskSource::Sweep, DiskSource::Refresh, DiskSource::Notification, DiskSource::Tool], "00010203");
+}
+
+#[test]
+fn the_bytes_of_every_table_stay_as_they_are() {
+    let evidence = |at| DiskEvidence { source: DiskSource::Sweep, at };
+    golden(
+        &DiskRecord { recorded_at: 5, cause: DiskCause::Sweep, event: DiskEvent::Removed { id: id(), at: 4 } },
+        "0a0102014b03692d310131017208",
+    );
+    golden(
+        &DiskCurrent {
+            document: body(),
+            evidence: [evidence(1), evidence(2), evidence(3)],
+            provisional: None,
+            held: vec![DiskHeld { state: "running", until: 4 }],
+            mapping: 1,
+            discovered: 5,
+            changed: 6,
+            changed_at: 7,
+        },
+        "0101410000020004000600010772756e6e696e67080105060e",
+    );
+    let head = || DiskHead { digest: [9; 16], provisional: true, seen: 1, changed: 2, name: Some("n"), owner: None };
+    golden(&head(), "0909090909090909090909090909090901020201016e00");
+    golden(
+        &DiskRow { head: head(), facets: vec![(3, "f")], tags: vec![("k", "v")] },
+        "0909090909090909090909090909090901020201016e000103016601016b0176",
+    );
+    golden(&DiskTombstone { at: 1, removed_at: 2, seq: 3, document: body() }, "02040301014100");
+    golden(&DiskWatermark { started: 1, ended: 2, complete: true }, "020401");
+    let live = Live { events: 2, by_resource: 3, current: 4, rows: 5, tombstones: 6 };
+    golden(&Ledger { seq: 1, live }, "010203040506");
+}
+
+fn fault<T: std::fmt::Debug>(read: Result<T, DecodeError>) -> Fault {
+    read.unwrap_err().fault
+}
+
+#[test]
+fn a_record_under_another_key_is_found_out() {
+    let current = current();
+    let record = encode_current(b"one", &current).unwrap();
+    assert_eq!(decode_current(b"one", &record).unwrap(), current);
+    assert!(matches!(fault(decode_current(b"two", &record)), Fault::Checksum));
+}
+
+#[test]
+fn each_fault_is_told_apart() {
+    let record = encode_number(b"k", 7).unwrap();
+    let with = |at: usize, byte: u8| {
+        let mut copy = record.clone();
+        copy[at] = byte;
+        fault(decode_number(b"k", &copy))
+    };
+    assert!(matches!(with(0, 2), Fault::Version { found: 2, known: 1 }));
+    assert!(matches!(with(1, 9), Fault::Length { found: 1, expected: 9 }));
+    assert!(matches!(with(5, !record[5]), Fault::Checksum));
+    assert!(matches!(with(9, 8), Fault::Checksum));
+    assert!(matches!(fault(decode_number(b"k", &record[..8])), Fault::Length { found: 8, expected: 9 }));
+    let longer = seal(META, b"k", &(7_u64, 1_u8)).unwrap();
+    assert!(matches!(fault(decode_number(b"k", &longer)), Fault::Trailing { count: 1 }));
+    let shorter = seal(META, b"k", &()).unwrap();
+    assert!(matches!(fault(decode_number(b"k", &shorter)), Fault::Malformed(_)));
+    let error = decode_number(b"count\0a\0", &shorter).unwrap_err();
+    assert!(error.to_string().contains("`count a` of table `meta`"), "{error}");
+}
+
+fn nested(depth: usize) -> Value {
+    (0..depth).fold(Value::Null, |inner, _| Value::List(vec![inner]))
+}
+
+#[test]
+fn nesting_is_bounded_when_written_and_when_read() {
+    let seal_list = |depth| seal("test", b"", &Tree(Cow::Owned(nested(depth))));
+    let record = seal_list(64).unwrap();
+    assert_eq!(*read::<Tree<'_>>("test", b"", &record).unwrap().0, nested(64));
+    assert!(matches!(seal_list(65).unwrap_err().fault, Refusal::Unencodable(_)));
+    // What hostile bytes may claim: a million lists, each in the last.
+    let bomb: Vec<u8> = [4, 1].repeat(1_000_000);
+    let framed = frame(b"", &bomb);
+    assert!(matches!(fault(read::<Tree<'_>>("test", b"", &framed).map(|_| ())), Fault::Malformed(_)));
+}
+
+#[test]
+fn a_length_that_the_bytes_do_not_hold_allocates_nothing_much() {
+    let huge: Vec<u8> = [&[4, 252], u32::MAX.to_le_bytes().as_slice()].concat();
+    let framed = frame(b"", &huge);
+    assert!(matches!(fault(read::<Tree<'_>>("test", b"", &framed).map(|_| ())), Fault::Malformed(_)));
+    let list: Vec<u8> = [&[253], u64::MAX.to_le_bytes().as_slice()].concat();
+    let framed = frame(b"", &list);
+    assert!(matches!(fault(read::<Vec<&str>>("test", b"", &framed)), Fault::Malformed(_)));
+}
+
+#[test]
+fn a_document_whose_names_are_out_of_order_is_malformed() {
+    let swapped: Vec<u8> = [2, 1, b'B', 0, 1, b'A', 0].to_vec();
+    let framed = frame(b"", &swapped);
+    assert!(matches!(fault(read::<Body<'_>>("test", b"", &framed).map(|_| ())), Fault::Malformed(_)));
+}
+
+/// A well-framed record of any payload.
+fn frame(key: &[u8], payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).unwrap().to_le_bytes();
+    let sum = crc32c::crc32c_append(crc32c::crc32c(key), payload).to_le_bytes();
+    [&[VERSION], length.as_slice(), &sum, payload].concat()
+}
+
+fn current() -> Current {
+    Current {
+        document: Document::new(map(&[("Tags", tags(&[("Name", "web")])), ("CoreCount", Value::Int(2))])),
+        evidence: GroupEvidence::all(evidence(1)),
+        provisional: Some(Provisional {
+            group: Group::State,
+            source: Source::Tool,
+            at: at(2),
+            before: vec!["running".into()],
+        }),
+        held: vec![Held { state: "running".into(), until: at(2) }],
+        mapping: 1,
+        discovered: Seq(1),
+        changed: Seq(2),
+        changed_at: at(3),
+    }
+}
+
+/// How many decoders take a record.
+fn decode_all(key: &[u8], record: &[u8]) -> usize {
+    [
+        decode_event(Seq(1), record).is_ok(),
+        decode_current(key, record).is_ok(),
+        decode_row(key, record).is_ok(),
+        decode_head(key, record).is_ok(),
+        decode_tombstone(key, record).is_ok(),
+        decode_watermark(key, record).is_ok(),
+        decode_ledger(key, record).is_ok(),
+        decode_number(key, record).is_ok(),
+    ]
+    .into_iter()
+    .filter(|taken| *taken)
+    .count()
+}
+
+proptest! {
+    #[test]
+    fn every_event_reads_back(seq: u64, millis: i64, cause in any_cause(), event in any_event()) {
+        let record = Recorded { seq: Seq(seq), recorded_at: at(millis), cause, event };
+        prop_assert_eq!(decode_event(Seq(seq), &encode_event(&record).unwrap()).unwrap(), record);
+    }
+
+    #[test]
+    fn every_value_reads_back(value in any_value()) {
+        let record = seal("test", b"k", &Tree(Cow::Borrowed(&value))).unwrap();
+        let again: Tree<'_> = read("test", b"k", &record).unwrap();
+        prop_assert_eq!(&*again.0, &value);
+    }
+
+    #[test]
+    fn a_row_reads_back_and_its_head_alone(document in any_document()) {
+        let current = Current { document, ..current() };
+        let fields = project(&instance("i-1"), &current.document);
+        let record = row_bytes(b"k", &current, &fields).unwrap();
+        let row = decode_row(b"k", &record).unwrap();
+        prop_assert_eq!(row.head.digest, current.document.digest().to_le_bytes());
+        prop_assert_eq!(row.facets.len(), fields.facets.len());
+        prop_assert_eq!(decode_head(b"k", &record).unwrap().name, fields.name.as_deref());
+    }
+
+    #[test]
+    fn any_bytes_are_refused_without_panic(bytes: Vec<u8>, framed: bool) {
+        let taken = decode_all(b"k", &if framed { frame(b"k", &bytes) } else { bytes });
+        prop_assert!(framed || taken == 0);
+    }
+
+    /// Well-framed payloads that are nearly right get further into the decoders.
+    #[test]
+    fn a_changed_byte_in_a_good_payload_never_panics(event in any_event(), place: prop::sample::Index, byte: u8) {
+        let record = Recorded { seq: Seq(1), recorded_at: at(1), cause: Cause::Sweep, event };
+        let mut payload = encode_event(&record).unwrap().split_off(HEADER);
+        let place = place.index(payload.len());
+        payload[place] = byte;
+        let key = event_key(Seq(1));
+        let framed = frame(&key, &payload);
+        if let Ok(other) = decode_event(Seq(1), &framed) {
+            prop_assert!(encode_event(&other).is_ok());
+        }
+        prop_assert!(decode_all(&key, &framed) <= 8);
+    }
+}

@@ -73,7 +73,8 @@ fn a_store_of_a_newer_format_is_refused_and_left_alone() {
 
 #[test]
 fn a_file_that_is_not_a_store_is_damaged_and_left_alone() {
-    let contents: [&[u8]; 4] = [b"", b"x", b"redb\x1a\x0a\xa9\x0d\x0a and then nothing", &[7; 100_000]];
+    let long = vec![7; 100_000];
+    let contents: [&[u8]; 4] = [b"", b"x", b"redb\x1a\x0a\xa9\x0d\x0a and then nothing", &long];
     for content in contents {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join(FILE_NAME);

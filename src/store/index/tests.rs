@@ -1,1 +1,150 @@
+use std::cell::Cell;
 
+use proptest::prelude::*;
+
+use crate::model::{Kind, ResourceId, Seq};
+use crate::store::samples::{any_batch, batch, discovered, document, fresh, instance, kind, removed, scope};
+use crate::store::{Matcher, On, Pattern, Scan, Store, Test};
+
+fn facet(number: u16, text: &str) -> Test {
+    Test { on: On::Facet(number), pattern: Pattern::new(text) }
+}
+
+fn tag(key: &str, text: &str) -> Test {
+    Test { on: On::Tag(key.into()), pattern: Pattern::new(text) }
+}
+
+/// What a search should find, from the rows.
+fn expected(store: &Store, kind: &Kind, matcher: &Matcher, after: Option<&ResourceId>, limit: usize) -> Scan {
+    let snapshot = store.snapshot().unwrap();
+    let rows = snapshot.rows(kind, None, None, usize::MAX).unwrap();
+    let all: Vec<_> = rows.into_iter().filter(|row| matcher.matches(&row.fields)).map(|row| row.id).collect();
+    let total = all.len() as u64;
+    let ids = all.into_iter().filter(|id| after.is_none_or(|after| id > after)).take(limit).collect();
+    Scan { ids, total, seq: snapshot.seq() }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_index_finds_what_the_rows_hold_however_it_was_built(
+        batches in proptest::collection::vec(any_batch(), 1..10),
+        built_after in 0..10_usize,
+        limit in 0..4_usize,
+    ) {
+        let (_dir, mut writer, store) = fresh();
+        let matchers = [
+            Matcher::any(),
+            Matcher::any().and(vec![facet(1, "running"), facet(1, "stop*")]),
+            Matcher::any().and(vec![tag("Name", "?")]).and(vec![facet(2, "vpc-1")]),
+            Matcher::any().and(vec![Test { on: On::TagKey, pattern: Pattern::new("*") }]),
+            Matcher::any().and(vec![facet(1, "absent")]),
+            Matcher::any().and(Vec::new()),
+        ];
+        for (n, batch) in batches.into_iter().enumerate() {
+            if n == built_after {
+                store.build_index().unwrap();
+            }
+            writer.commit(batch).unwrap();
+            prop_assert_eq!(store.index().is_ready(), n >= built_after);
+            for kind in [Kind::new("A"), Kind::new("B"), Kind::new("C")] {
+                for matcher in &matchers {
+                    let first = store.scan(&kind, None, matcher, None, limit).unwrap();
+                    prop_assert_eq!(&first, &expected(&store, &kind, matcher, None, limit));
+                    if let Some(last) = first.ids.last() {
+                        let next = store.scan(&kind, None, matcher, Some(last), limit).unwrap();
+                        prop_assert_eq!(next, expected(&store, &kind, matcher, Some(last), limit));
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn commits_that_land_during_the_build_are_not_lost() {
+    let (_dir, writer, store) = fresh();
+    let writer = parking_lot::Mutex::new(writer);
+    writer
+        .lock()
+        .commit(batch((0..9).map(|n| discovered(&instance(&format!("i-{n}")), document("running", "a"))).collect()))
+        .unwrap();
+    let taken = Cell::new(0);
+    store
+        .index()
+        .build(|| {
+            taken.set(taken.get() + 1);
+            let snapshot = store.snapshot();
+            let entries = vec![
+                removed(&instance("i-3")),
+                discovered(&instance("i-4"), document("stopped", "a")),
+                discovered(&instance(&format!("i-1{}", taken.get())), document("stopped", "a")),
+                discovered(&ResourceId::new(&scope("x"), &Kind::new("New"), "n"), document("stopped", "a")),
+            ];
+            writer.lock().commit(batch(entries)).unwrap();
+            snapshot
+        })
+        .unwrap();
+    assert!(taken.get() >= 2 && store.index().is_ready());
+    for kind in [kind(), Kind::new("New")] {
+        for matcher in [Matcher::any(), Matcher::any().and(vec![facet(1, "stopped")])] {
+            let found = store.index().scan(&kind, None, &matcher, None, 100).unwrap();
+            assert_eq!(found, expected(&store, &kind, &matcher, None, 100));
+        }
+    }
+}
+
+#[test]
+fn a_build_that_cannot_read_leaves_no_index_and_can_be_repeated() {
+    let (_dir, _writer, store) = fresh();
+    let failed = store.index().build(|| Err(redb::StorageError::PreviousIo.into()));
+    assert!(failed.is_err_and(|error| error.is_retryable()));
+    assert!(!store.index().is_ready());
+    store.build_index().unwrap();
+    assert!(store.index().is_ready());
+}
+
+#[test]
+fn counts_are_by_value_and_by_scope_with_and_without_an_index() {
+    let (_dir, mut writer, store) = fresh();
+    let at = |region: &str, n: u32| ResourceId::new(&scope(region), &kind(), format!("i-{n}"));
+    let entries = (0..10).map(|n| {
+        let state = if n < 4 { "running" } else { "stopped" };
+        discovered(&at(if n % 2 == 0 { "a" } else { "b" }, n), document(state, "x"))
+    });
+    writer.commit(batch(entries.collect())).unwrap();
+    for _ in 0..2 {
+        let count = |scope: Option<&crate::model::Scope>| {
+            store.count_by(&kind(), scope, 1).unwrap().into_iter().collect::<Vec<_>>()
+        };
+        assert_eq!(count(None), [("running".to_owned(), 4), ("stopped".to_owned(), 6)]);
+        assert_eq!(count(Some(&scope("a"))), [("running".to_owned(), 2), ("stopped".to_owned(), 3)]);
+        assert_eq!(count(Some(&scope("nowhere"))), []);
+        let found =
+            store.scan(&kind(), Some(&scope("b")), &Matcher::any().and(vec![facet(1, "run*")]), None, 9).unwrap();
+        assert_eq!(found, Scan { ids: vec![at("b", 1), at("b", 3)], total: 2, seq: Seq(10) });
+        assert_eq!(store.scan(&kind(), Some(&scope("c")), &Matcher::any(), None, 9).unwrap().total, 0);
+        store.build_index().unwrap();
+    }
+}
+
+#[test]
+fn churn_does_not_fill_the_index_with_terms_that_nobody_has() {
+    let (_dir, mut writer, store) = fresh();
+    let ids: Vec<_> = (0..200).map(|n| instance(&format!("i-{n}"))).collect();
+    store.build_index().unwrap();
+    for round in 0..60 {
+        let entries = ids.iter().map(|id| discovered(id, document("running", &format!("{round}-{}", id.id))));
+        writer.commit(batch(entries.collect())).unwrap();
+    }
+    let (rows, bytes) = store.index().size().unwrap();
+    assert_eq!(rows, 200);
+    assert!(bytes < 400_000, "{bytes}");
+    let matcher = Matcher::any().and(vec![tag("Name", "59-*")]);
+    assert_eq!(store.index().scan(&kind(), None, &matcher, None, 1).unwrap().total, 200);
+    assert_eq!(
+        store.index().scan(&kind(), None, &Matcher::any().and(vec![tag("Name", "58-*")]), None, 1).unwrap().total,
+        0
+    );
+}

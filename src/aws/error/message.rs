@@ -1,0 +1,64 @@
+//! What of AWS's messages is kept.
+
+use crate::model::text::shown;
+
+/// The resource ids in a message, in order, once each: `i-0123456789abcdef0` and the like, or whatever stands in quotes
+/// after "id".
+pub(super) fn named_ids(message: &str) -> Vec<String> {
+    let words = message.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
+    let mut ids: Vec<String> = Vec::new();
+    for word in words.filter(|word| is_id(word)) {
+        if !ids.iter().any(|known| known == word) {
+            ids.push(word.to_owned());
+        }
+    }
+    if ids.is_empty() && message.to_lowercase().contains("id") {
+        ids.extend(
+            message.split(['"', '\'']).skip(1).step_by(2).filter(|quoted| quoted.contains('-')).map(str::to_owned),
+        );
+    }
+    ids
+}
+
+fn is_id(word: &str) -> bool {
+    word.rsplit_once('-').is_some_and(|(prefix, hex)| {
+        !prefix.is_empty()
+            && prefix.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-')
+            && matches!(hex.len(), 8..=17)
+            && hex.bytes().all(|byte| byte.is_ascii_hexdigit() && !byte.is_ascii_uppercase())
+    })
+}
+
+/// `message` without the encoded authorization blob and access key ids, at most 600 characters.
+pub(super) fn cleaned(message: &str) -> String {
+    let end = message.to_lowercase().find("encoded authorization failure message");
+    let message = end.and_then(|end| message.get(..end)).unwrap_or(message).trim();
+    let words = message.split_inclusive(|c: char| !c.is_ascii_alphanumeric());
+    let clean: String = words.map(|word| if is_key_id(word) { "(key id) " } else { word }).collect();
+    shown(clean.trim(), 600)
+}
+
+fn is_key_id(word: &str) -> bool {
+    let word = word.trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
+    word.len() >= 16
+        && (word.starts_with("AKIA") || word.starts_with("ASIA"))
+        && word.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_cannot_carry_control_characters_or_be_endless() {
+        let clean = cleaned(&format!("a\u{1b}[31m{}", "x".repeat(2000)));
+        assert!(!clean.contains('\u{1b}') && clean.chars().count() <= 600);
+    }
+
+    #[test]
+    fn ids_are_named_in_order_once_each_whatever_their_kind() {
+        let message = "vol-0123456789abcdef0, eipalloc-1a2b3c4d and vol-0123456789abcdef0 in us-east-1 (i-short)";
+        assert_eq!(named_ids(message), ["vol-0123456789abcdef0", "eipalloc-1a2b3c4d"]);
+        assert_eq!(named_ids("Request limit exceeded for 'your-account'"), [""; 0]);
+    }
+}

@@ -1,0 +1,24 @@
+//! The Model Context Protocol face: resources, subscriptions, tools and prompts, in both protocol eras.
+//!
+//! Everything served is a cached copy and says so: each answer carries the time it was known to be true, why it may be
+//! stale, and what is not seen yet. rmcp speaks the protocol; nothing here answers an MCP method outside it, except the
+//! stdio relay's error when the server process is gone.
+
+pub mod client;
+pub mod complete;
+pub mod core;
+pub mod error;
+pub mod lookup;
+pub mod policy;
+pub mod prompts;
+pub mod relay;
+pub mod resources;
+pub mod server;
+pub mod subscriptions;
+pub mod tools;
+pub mod transport;
+pub mod uri;
+
+pub use core::{Core, Failure, Phase};
+pub use policy::{ListMode, Policy};
+pub use server::{Handler, Link, Server};

@@ -1,0 +1,177 @@
+//! What can go wrong with a request, and the one place that says it in the protocol's terms.
+//!
+//! Resources and lists answer with a JSON-RPC error. A tool answers with a result marked `isError`, because that is what
+//! the model gets to read; only an unknown tool is a protocol error.
+
+use std::sync::Arc;
+
+use rmcp::ErrorData;
+use rmcp::model::{CallToolResult, ContentBlock};
+use serde_json::json;
+use thiserror::Error;
+
+use super::core::Failure;
+use super::lookup::Progress;
+use super::policy::ENABLE;
+use super::subscriptions::MOST;
+use super::tools::arguments::ArgumentError;
+use super::uri::UriError;
+use crate::aws::AwsError;
+use crate::ingest::IngestError;
+use crate::model::{Seq, Timestamp};
+use crate::query::{CursorError, FilterError, SearchError};
+use crate::store::ReadError;
+
+/// Why a request was not served.
+#[derive(Debug, Error)]
+pub enum Fault {
+    /// Not a URI of ours.
+    #[error(transparent)]
+    Uri(#[from] UriError),
+    /// A page position that cannot be used.
+    #[error(transparent)]
+    Cursor(#[from] CursorError),
+    /// A filter that cannot be used.
+    #[error("argument `filters`: {0}")]
+    Filter(#[from] FilterError),
+    /// Another argument that cannot be used.
+    #[error(transparent)]
+    Argument(#[from] ArgumentError),
+    /// The store is still being opened.
+    #[error("Muster is still opening its store: ask again in a few seconds")]
+    Opening,
+    /// The store cannot be used.
+    #[error("{}. {}", .0.what, .0.fix)]
+    Failed(Arc<Failure>),
+    /// The server is stopping.
+    #[error("the Muster server is stopping: ask again when it runs")]
+    Stopping,
+    /// The store failed under a read.
+    #[error("the inventory could not be read just now: {0}")]
+    Read(#[from] ReadError),
+    /// The store failed under a write.
+    #[error(transparent)]
+    Ingest(#[from] IngestError),
+    /// AWS refused or could not be reached.
+    #[error("{0}. {fix}", fix = .0.fix())]
+    Aws(#[from] Box<AwsError>),
+    /// There is no such resource.
+    #[error(
+        "there is no {title} `{id}` in {scopes}. If it is new, or elsewhere, Muster cannot know it; search_inventory finds what there is"
+    )]
+    NotFound {
+        /// What kind of thing.
+        title: &'static str,
+        /// Its id.
+        id: String,
+        /// Where was looked.
+        scopes: String,
+    },
+    /// There was one.
+    #[error("{title} `{id}` is gone: its removal was recorded at {removed_at}")]
+    Removed {
+        /// What kind of thing.
+        title: &'static str,
+        /// Its id.
+        id: String,
+        /// When its removal was recorded.
+        removed_at: Timestamp,
+        /// The record of its removal.
+        last_seq: Seq,
+    },
+    /// There may be one: not everything has been seen yet.
+    #[error("{subject} not seen yet, and the first sweep is not complete. {progress}")]
+    NotSeenYet {
+        /// What was asked for, with its verb.
+        subject: String,
+        /// How far the sweep is, and what keeps it.
+        progress: Box<Progress>,
+    },
+    /// No tool of that name.
+    #[error("there is no tool `{name}`{}. Tools: {tools}", nearest.map_or_else(String::new, |near| format!("; did you mean `{near}`?")))]
+    UnknownTool {
+        /// What was asked for.
+        name: String,
+        /// The closest tool.
+        nearest: Option<&'static str>,
+        /// All tools, listed.
+        tools: String,
+    },
+    /// A write tool on a connection that may only read.
+    #[error("`{tool}` changes AWS, and this connection is read-only. To enable it, {ENABLE}")]
+    WritesOff {
+        /// The tool.
+        tool: &'static str,
+    },
+    /// `resources/subscribe` where nothing would ever be delivered.
+    #[error(
+        "resources/subscribe over HTTP needs a session (Mcp-Session-Id): open one with initialize, or use subscriptions/listen of protocol 2026-07-28"
+    )]
+    NoSession,
+    /// More subscriptions than one session takes.
+    #[error("a session takes at most {MOST} subscriptions: unsubscribe from some, or subscribe to a collection")]
+    TooManySubscriptions,
+    /// No prompt of that name.
+    #[error("there is no prompt `{0}`. Prompts: fleet_health_check")]
+    UnknownPrompt(String),
+    /// An answer that could not be put into JSON: a fault of Muster.
+    #[error("the answer could not be encoded: {0}. This is a fault of Muster; please report it")]
+    Encode(#[from] serde_json::Error),
+}
+
+impl From<AwsError> for Fault {
+    fn from(error: AwsError) -> Self {
+        Fault::Aws(Box::new(error))
+    }
+}
+
+impl From<SearchError> for Fault {
+    fn from(error: SearchError) -> Self {
+        match error {
+            SearchError::Cursor(error) => Fault::Cursor(error),
+            SearchError::Read(error) => Fault::Read(error),
+        }
+    }
+}
+
+impl Fault {
+    /// As a JSON-RPC error, about `uri` where there is one.
+    #[must_use]
+    pub fn protocol(&self, uri: Option<&str>) -> ErrorData {
+        let message = self.to_string();
+        let about = || uri.map(|uri| json!({"uri": uri}));
+        match self {
+            Fault::NotFound { .. } => ErrorData::resource_not_found(message, about()),
+            Fault::Removed { removed_at, last_seq, .. } => {
+                let data = json!({"uri": uri, "removed_at": removed_at, "last_seq": last_seq});
+                ErrorData::resource_not_found(message, Some(data))
+            }
+            Fault::Uri(_)
+            | Fault::Cursor(_)
+            | Fault::Filter(_)
+            | Fault::Argument(_)
+            | Fault::UnknownTool { .. }
+            | Fault::UnknownPrompt(_)
+            | Fault::NoSession
+            | Fault::TooManySubscriptions => ErrorData::invalid_params(message, about()),
+            Fault::WritesOff { .. } => ErrorData::invalid_request(message, None),
+            Fault::Opening
+            | Fault::Failed(_)
+            | Fault::Stopping
+            | Fault::Read(_)
+            | Fault::Ingest(_)
+            | Fault::Aws(_)
+            | Fault::NotSeenYet { .. }
+            | Fault::Encode(_) => {
+                let data = json!({"uri": uri, "retryable": !matches!(self, Fault::Failed(_) | Fault::Encode(_))});
+                ErrorData::internal_error(message, Some(data))
+            }
+        }
+    }
+
+    /// As the result of a tool.
+    #[must_use]
+    pub fn result(&self) -> CallToolResult {
+        CallToolResult::error(vec![ContentBlock::text(self.to_string())])
+    }
+}

@@ -1,0 +1,185 @@
+//! What `resources/list` holds.
+//!
+//! Thousands of entries drown a client that loads the list into a model's context, so by default only small accounts
+//! are listed in full. Entries hold nothing that moves: a change of state would otherwise change the list.
+
+use std::sync::Arc;
+
+use rmcp::model::{Annotations, CacheScope, ListResourcesResult, MetaObject, Resource};
+use serde_json::json;
+
+use super::JSON;
+use crate::kinds::{self, KINDS, KindSpec};
+use crate::mcp::core::Core;
+use crate::mcp::error::Fault;
+use crate::mcp::policy::ListMode;
+use crate::mcp::uri::Address;
+use crate::model::text::shown;
+use crate::model::{ResourceId, Scope};
+use crate::query::{Cursor, CursorError};
+use crate::store::{Head, Snapshot};
+
+/// Up to this many resources, the automatic mode lists them all.
+pub const FULL: u64 = 2000;
+/// Up to this many VPCs are listed beside collections.
+const VPCS: usize = 200;
+/// Entries on a page, unless [`PAGES`] asks for more.
+const PAGE: u64 = 1000;
+/// A list of any size fits into this many pages: clients stop following cursors (one at 64).
+const PAGES: u64 = 50;
+/// About the size of a page at most.
+const BYTES: usize = 4 * 1024 * 1024;
+/// The question hash of this list's cursors.
+const QUESTION: u64 = 0x6c69_7374;
+
+/// One page of the list.
+///
+/// # Errors
+/// [`Fault::Cursor`] for a cursor of something else; [`Fault::NotSeenYet`] while there is nothing to list.
+pub async fn list(core: &Arc<Core>, mode: ListMode, cursor: Option<String>) -> Result<ListResourcesResult, Fault> {
+    let listed = listed();
+    core.anything(&listed, None).await?;
+    core.walk(move |core| page(core, mode, cursor.as_deref())).await
+}
+
+/// The kinds that are listed one by one. A status is part of its instance.
+fn listed() -> Vec<&'static KindSpec> {
+    KINDS.iter().copied().filter(|kind| kind.status_of.is_none()).collect()
+}
+
+fn page(core: &Core, mode: ListMode, cursor: Option<&str>) -> Result<ListResourcesResult, Fault> {
+    let snapshot = core.snapshot()?;
+    let kinds = listed();
+    let mut total = 0;
+    for kind in &kinds {
+        total += snapshot.count(&kind.kind(), None)?;
+    }
+    let after = cursor.map(|text| Cursor::decode(text, core.log(), QUESTION)).transpose()?.map(|cursor| cursor.after);
+    let everything = match mode {
+        ListMode::All => true,
+        ListMode::Auto => total <= FULL || after.is_some(),
+        ListMode::Collections => false,
+    };
+    let mut entries = Vec::new();
+    if after.is_none() {
+        entries.extend(overviews());
+        for kind in &kinds {
+            for state in core.scopes(&[kind]) {
+                let count = snapshot.count(&kind.kind(), Some(&state.scope))?;
+                entries.push(collection(kind, &state.scope, count, state.complete.is_some()));
+            }
+        }
+    }
+    let mut next = None;
+    if everything {
+        let size = usize::try_from(PAGE.max(total.div_ceil(PAGES))).unwrap_or(usize::MAX);
+        next = members(&snapshot, &kinds, after.as_ref(), size, &mut entries)?;
+    } else if let Some(vpc) = kinds::by_slug("vpc") {
+        let rows = snapshot.heads(&vpc.kind(), None, None, VPCS)?;
+        entries.extend(rows.iter().map(|row| entry(vpc, row)));
+    }
+    let cursor = |after| Cursor { log: core.log(), question: QUESTION, after }.encode();
+    let mut result = ListResourcesResult::with_all_items(entries).with_ttl_ms(0).with_cache_scope(CacheScope::Private);
+    result.next_cursor = next.map(cursor);
+    let incomplete = core.incomplete(&kinds);
+    if !incomplete.is_empty() {
+        let mut meta = MetaObject::new();
+        meta.insert("muster/incomplete".to_owned(), json!(incomplete));
+        result.meta = Some(meta);
+    }
+    Ok(result)
+}
+
+/// Fills a page with the resources after `after`, and says after which to go on.
+fn members(
+    snapshot: &Snapshot,
+    kinds: &[&'static KindSpec],
+    after: Option<&ResourceId>,
+    size: usize,
+    entries: &mut Vec<Resource>,
+) -> Result<Option<ResourceId>, Fault> {
+    let first = match after {
+        // A kind that is not listed (any more): nothing follows it.
+        Some(after) => kinds.iter().position(|kind| kind.name == after.kind.as_str()).ok_or(CursorError::Garbled)?,
+        None => 0,
+    };
+    let (mut left, mut bytes) = (size, 0);
+    let mut last = after.cloned();
+    for kind in kinds.iter().skip(first) {
+        let mut position = last.clone().filter(|last| last.kind.as_str() == kind.name);
+        while left > 0 && bytes < BYTES {
+            let rows = snapshot.heads(&kind.kind(), None, position.as_ref(), left.min(1000))?;
+            let Some(end) = rows.last() else { break };
+            let mut previous = position.as_ref().map(|position| Arc::clone(&position.id));
+            position = Some(end.id.clone());
+            for row in &rows {
+                // A shared resource is seen in several scopes, and listed once.
+                if previous.as_ref() == Some(&row.id.id) {
+                    continue;
+                }
+                previous = Some(Arc::clone(&row.id.id));
+                let entry = entry(kind, row);
+                bytes += weight(&entry);
+                entries.push(entry);
+                left = left.saturating_sub(1);
+            }
+            last.clone_from(&position);
+        }
+        if left == 0 || bytes >= BYTES {
+            return Ok(last);
+        }
+    }
+    Ok(None)
+}
+
+fn overviews() -> [Resource; 2] {
+    let resource = |address: Address, name: &str, title: &str, description: &str| {
+        Resource::new(address.to_string(), name)
+            .with_title(title)
+            .with_description(description)
+            .with_mime_type(JSON)
+            .with_annotations(Annotations::default().with_priority(1.0))
+    };
+    [
+        resource(
+            Address::Summary,
+            "summary",
+            "Inventory summary",
+            "Counts by kind, account, region and state; what is failing and how to fix it.",
+        ),
+        resource(
+            Address::Freshness,
+            "freshness",
+            "Inventory freshness",
+            "How old the copy of each account and region is, and why.",
+        ),
+    ]
+}
+
+fn collection(kind: &'static KindSpec, scope: &Scope, count: u64, complete: bool) -> Resource {
+    let address = Address::Collection { scope: scope.clone(), kind };
+    let each = Address::of(kind, "ID").to_string();
+    let at_least = if complete { "" } else { "at least " };
+    let plural = kind.plural;
+    Resource::new(address.to_string(), format!("{scope}/{}", kind.slug))
+        .with_title(format!("{plural} of {scope}"))
+        .with_description(format!(
+            "{at_least}{count} {plural}. Read this for the first of them; search_inventory finds and pages through all; \
+             each is at {each}"
+        ))
+        .with_mime_type(JSON)
+        .with_annotations(Annotations::default().with_priority(0.8))
+}
+
+fn entry(kind: &'static KindSpec, row: &Head) -> Resource {
+    let resource = Resource::new(Address::of(kind, &row.id.id).to_string(), &*row.id.id).with_mime_type(JSON);
+    match row.name.as_deref().map(|name| shown(name, 80)).filter(|name| !name.is_empty()) {
+        Some(name) => resource.with_title(name),
+        None => resource,
+    }
+}
+
+/// About the bytes of an entry on the wire.
+fn weight(entry: &Resource) -> usize {
+    60 + entry.uri.len() + entry.name.len() + entry.title.as_ref().map_or(0, |title| title.len() + 12)
+}

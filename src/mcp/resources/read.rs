@@ -1,0 +1,186 @@
+//! One resource or one collection, as the JSON of a read.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::{Content, LONGEST, overview};
+use crate::kinds::{self, KindSpec};
+use crate::mcp::core::Core;
+use crate::mcp::error::Fault;
+use crate::mcp::lookup::{Found, Stale};
+use crate::mcp::tools::rows::Columns;
+use crate::mcp::uri::Address;
+use crate::model::{AccountId, Current, Document, Group, Provisional, Region, Scope, Seq, Source, Timestamp};
+use crate::query::{Filters, Query, counts, search};
+
+/// How many members a read of a collection shows.
+const MEMBERS: usize = 100;
+
+/// What a read of one resource answers.
+#[derive(Serialize)]
+pub struct Body<'a> {
+    uri: &'a str,
+    kind: &'static str,
+    id: &'a str,
+    account: &'a AccountId,
+    region: &'a Region,
+    /// Everything shown was known to be so at this time.
+    as_of: Timestamp,
+    /// The log's end at this read.
+    seq: Seq,
+    changed_at: Timestamp,
+    changed_seq: Seq,
+    stale: Option<Stale>,
+    provisional: Vec<Pending>,
+    also_seen_in: &'a [Scope],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<Status>,
+    document: &'a Document,
+}
+
+/// A group of fields that rests on an assertion no describe has settled yet.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Pending {
+    group: Group,
+    source: Source,
+    at: Timestamp,
+}
+
+/// The status checks inside an instance's body.
+#[derive(Serialize)]
+struct Status {
+    as_of: Timestamp,
+    stale: Option<Stale>,
+    document: Document,
+}
+
+impl From<&Provisional> for Pending {
+    fn from(provisional: &Provisional) -> Self {
+        Pending { group: provisional.group, source: provisional.source, at: provisional.at }
+    }
+}
+
+/// Reads what `address` names. `uri` is the client's spelling, which the answer repeats; `writes`, whether the connection
+/// may write.
+///
+/// # Errors
+/// [`Fault`]; never an empty answer.
+pub async fn read(core: &Arc<Core>, address: &Address, uri: &str, writes: bool) -> Result<Content, Fault> {
+    match address {
+        Address::Summary => overview::summary(core, uri, writes).await,
+        Address::Freshness => overview::freshness(core, uri),
+        Address::Resource { kind, id } => resource(core, kind, &core.find(kind, id, None).await?, uri),
+        Address::Qualified { scope, kind, id } => resource(core, kind, &core.find(kind, id, Some(scope)).await?, uri),
+        Address::Collection { scope, kind } => collection(core, scope, kind, uri).await,
+    }
+}
+
+/// The kind that is served as part of `kind` under the same id.
+#[must_use]
+pub fn part_of(kind: &KindSpec) -> Option<&'static KindSpec> {
+    kinds::KINDS.iter().find(|part| part.status_of == Some(kind.slug)).copied()
+}
+
+/// The status checks of a resource, in the same scope; `None` while none were seen.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn status(core: &Core, kind: &KindSpec, found: &Found) -> Result<Option<(Timestamp, Current)>, Fault> {
+    let Some(part) = part_of(kind) else { return Ok(None) };
+    let id = crate::model::ResourceId { kind: part.kind(), ..found.id.clone() };
+    let Some(current) = core.snapshot()?.current(&id)? else { return Ok(None) };
+    Ok(Some((core.ingest.freshness().as_of(&id, &current), current)))
+}
+
+fn resource(core: &Core, kind: &'static KindSpec, found: &Found, uri: &str) -> Result<Content, Fault> {
+    let Found { id, current, seq, also_seen_in } = found;
+    let scope = id.scope();
+    let stale = core.stale(&scope, kind);
+    let status = status(core, kind, found)?.map(|(as_of, current)| Status {
+        as_of,
+        stale: part_of(kind).and_then(|part| core.stale(&scope, part)),
+        document: current.document,
+    });
+    let keep = if kind.moves || stale.is_some() { Duration::ZERO } else { until_next(core, &scope, kind) };
+    let body = Body {
+        uri,
+        kind: kind.slug,
+        id: &id.id,
+        account: &id.account,
+        region: &id.region,
+        as_of: core.ingest.freshness().as_of(id, current),
+        seq: *seq,
+        changed_at: current.changed_at,
+        changed_seq: current.changed,
+        stale,
+        provisional: current.provisional.iter().map(Pending::from).collect(),
+        also_seen_in,
+        status,
+        document: &current.document,
+    };
+    Ok(Content { text: serde_json::to_string(&body)?, keep })
+}
+
+/// How long an answer of this scope and kind stays what it is: until the next sweep shows something, at most [`LONGEST`].
+fn until_next(core: &Core, scope: &Scope, kind: &KindSpec) -> Duration {
+    let Some(state) = core.ingest.freshness().of(scope, &kind.kind()) else { return Duration::ZERO };
+    // A running sweep may change it any moment.
+    let (Some(swept), None) = (state.complete, state.running_since) else { return Duration::ZERO };
+    (swept.started + state.interval).since(core.now()).min(LONGEST)
+}
+
+async fn collection(core: &Arc<Core>, scope: &Scope, kind: &'static KindSpec, uri: &str) -> Result<Content, Fault> {
+    if core.ingest.freshness().of(scope, &kind.kind()).is_none() {
+        core.anything(&[kind], Some(scope)).await?;
+        let scopes = core.watched(kind);
+        return Err(Fault::NotFound { title: "scope", id: scope.to_string(), scopes });
+    }
+    core.anything(&[kind], Some(scope)).await?;
+    let (scope, uri) = (scope.clone(), uri.to_owned());
+    core.walk(move |core| members(core, &scope, kind, &uri)).await
+}
+
+fn members(core: &Core, scope: &Scope, kind: &'static KindSpec, uri: &str) -> Result<Content, Fault> {
+    let columns = Columns::of(kind);
+    let counted = counts(&core.store, &kind.kind(), Some(scope), columns.state())?;
+    let query = Query {
+        kind: kind.kind(),
+        scope: Some(scope.clone()),
+        filters: Filters::default(),
+        limit: MEMBERS,
+        cursor: None,
+    };
+    let hits = search(&core.store, &query)?;
+    let rows: Vec<Value> = hits.rows.iter().map(|row| Value::Object(columns.row(row))).collect();
+    let stale = core.stale(scope, kind);
+    let incomplete = core.incomplete(&[kind]).into_iter().find(|incomplete| incomplete.scope == *scope);
+    let keep = if kind.moves || stale.is_some() { Duration::ZERO } else { until_next(core, scope, kind) };
+    let as_of = core.ingest.freshness().of(scope, &kind.kind()).and_then(|state| Some(state.complete?.started));
+    let more = hits.next.map(|cursor| {
+        json!({
+            "tool": "search_inventory",
+            "arguments": {"kind": kind.slug, "account": scope.account, "region": scope.region,
+                "limit": MEMBERS, "cursor": cursor.encode()},
+            "each": format!("ec2://inventory/{}/{}/{}/{{id}}", scope.account, scope.region, kind.slug),
+        })
+    });
+    let body = json!({
+        "uri": uri,
+        "kind": kind.slug,
+        "account": scope.account,
+        "region": scope.region,
+        "as_of": as_of,
+        "seq": hits.seq,
+        "stale": stale,
+        "incomplete": incomplete,
+        "count": counted.total,
+        "count_is": if incomplete.is_some() { "at least" } else { "exact" },
+        "by_state": counted.by_state,
+        "members": rows,
+        "more": more,
+    });
+    Ok(Content { text: body.to_string(), keep })
+}

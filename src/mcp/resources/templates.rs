@@ -1,0 +1,44 @@
+//! The forms of URIs, for clients that fill them in.
+
+use rmcp::model::ResourceTemplate;
+
+use super::JSON;
+use crate::kinds::KINDS;
+use crate::mcp::uri::status_segment;
+
+/// The template of one scope's collections.
+pub const COLLECTION: &str = "ec2://inventory/{account}/{region}/{kind}";
+/// The template of one resource as one scope sees it.
+pub const QUALIFIED: &str = "ec2://inventory/{account}/{region}/{kind}/{id}";
+
+/// Every template, in a fixed order.
+#[must_use]
+pub fn all() -> Vec<ResourceTemplate> {
+    let kinds = KINDS.iter().map(|kind| {
+        let template = match kind.status_of {
+            Some(whole) => format!("ec2://{whole}/{{id}}/{}", status_segment(kind)),
+            None => format!("ec2://{}/{{id}}", kind.slug),
+        };
+        ResourceTemplate::new(template, kind.slug)
+            .with_title(kind.title)
+            .with_description(kind.description)
+            .with_mime_type(JSON)
+    });
+    let scoped = [
+        ResourceTemplate::new(COLLECTION, "collection").with_title("Resources of one kind").with_description(
+            "The resources of one kind in one account and region: their number, their states, the first of them, and \
+             how to reach the rest.",
+        ),
+        ResourceTemplate::new(QUALIFIED, "qualified")
+            .with_title("Resource in one scope")
+            .with_description("One resource as one account and region sees it."),
+    ];
+    kinds.chain(scoped.map(|template| template.with_mime_type(JSON))).collect()
+}
+
+/// The kind whose short or status URI `template` is; `None` for the inventory templates and unknown ones.
+#[must_use]
+pub fn kind_of(template: &str) -> Option<&'static crate::kinds::KindSpec> {
+    let template = all().into_iter().find(|known| known.uri_template == template)?;
+    crate::kinds::by_slug(&template.name)
+}

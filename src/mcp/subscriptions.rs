@@ -1,0 +1,207 @@
+//! Telling clients that something they asked about changed, in both eras.
+//!
+//! One future a subscriber, and nothing queued: the hub keeps a set of what is dirty, so a client that does not read
+//! costs that set and delays nobody. One that takes longer than [`SEND`] for a message is dropped: a modern client sees
+//! its stream end and listens again; for an older one there is no way to say so.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use rmcp::model::{ResourceUpdatedNotificationParam, SubscriptionFilter};
+use rmcp::service::{Peer, RoleServer, ServiceError, SubscriptionContext, SubscriptionSendError, SubscriptionSink};
+use tokio::time::{Instant, sleep_until, timeout};
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::task::TaskTracker;
+use tracing::{debug, warn};
+
+use super::core::{Core, Phase};
+use super::error::Fault;
+use super::uri::Address;
+use crate::notify::{Subscription, Topic};
+
+/// How many URIs one subscription takes. rmcp searches them one by one for each notification.
+pub const MOST: usize = 1024;
+/// How long one message to a client may take.
+const SEND: Duration = Duration::from_secs(10);
+/// The shortest time between two notices that the list changed.
+const LIST: Duration = Duration::from_secs(1);
+
+/// The part of a requested filter that is honoured: URIs of ours, at most [`MOST`], and the list of resources. Tools and
+/// prompts never change, so there is nothing to tell of them.
+#[must_use]
+pub fn accepted(requested: &SubscriptionFilter) -> SubscriptionFilter {
+    let mut accepted = SubscriptionFilter::default();
+    accepted.resources_list_changed = requested.resources_list_changed.filter(|wanted| *wanted);
+    let mut known = HashSet::new();
+    let uris = requested.resource_subscriptions.iter().flatten();
+    let uris = uris.filter(|uri| known.insert(uri.as_str()) && Address::parse(uri).is_ok()).take(MOST);
+    let uris: Vec<String> = uris.cloned().collect();
+    accepted.resource_subscriptions = (!uris.is_empty()).then_some(uris);
+    accepted
+}
+
+/// Runs one modern subscription until it is cancelled, the server stops, or the client does not read.
+pub async fn listen(context: &SubscriptionContext, core: &Core, stop: &CancellationToken) {
+    let accepted = context.accepted();
+    let uris = accepted.resource_subscriptions.iter().flatten();
+    let topics: Vec<(Topic, Arc<str>)> =
+        uris.filter_map(|uri| Some((Address::parse(uri).ok()?.topic(), Arc::from(uri.as_str())))).collect();
+    let list = accepted.resources_list_changed == Some(true);
+    let subscription = core.hub.register(list, topics, core.now());
+    tokio::select! {
+        () = context.cancelled() => {}
+        () = stop.cancelled() => {}
+        () = push(&subscription, context.sink()) => {}
+    }
+}
+
+/// Where notifications go.
+trait Sink {
+    type Error: std::fmt::Display;
+
+    fn updated(&self, uri: &str) -> impl Future<Output = Result<(), Self::Error>> + Send;
+
+    fn list_changed(&self) -> impl Future<Output = Result<(), Self::Error>> + Send;
+}
+
+impl Sink for SubscriptionSink {
+    type Error = SubscriptionSendError;
+
+    async fn updated(&self, uri: &str) -> Result<(), Self::Error> {
+        self.notify_resource_updated(uri).await
+    }
+
+    async fn list_changed(&self) -> Result<(), Self::Error> {
+        self.notify_resource_list_changed().await
+    }
+}
+
+impl Sink for Peer<RoleServer> {
+    type Error = ServiceError;
+
+    async fn updated(&self, uri: &str) -> Result<(), Self::Error> {
+        self.notify_resource_updated(ResourceUpdatedNotificationParam::new(uri)).await
+    }
+
+    async fn list_changed(&self) -> Result<(), Self::Error> {
+        self.notify_resource_list_changed().await
+    }
+}
+
+/// Sends what is dirty as it becomes so; ends when the client is gone or does not read.
+async fn push(subscription: &Subscription, sink: &impl Sink) {
+    let mut list_due: Option<Instant> = None;
+    let mut list_sent: Option<Instant> = None;
+    loop {
+        let dirty = tokio::select! {
+            dirty = subscription.next() => Some(dirty),
+            () = sleep_until(list_due.unwrap_or_else(Instant::now)), if list_due.is_some() => None,
+        };
+        if let Some(dirty) = dirty {
+            for uri in &dirty.uris {
+                if !sent(sink.updated(uri)).await {
+                    return;
+                }
+            }
+            if dirty.list_changed && list_due.is_none() {
+                let now = Instant::now();
+                list_due = Some(list_sent.map_or(now, |sent| (sent + LIST).max(now)));
+            }
+        }
+        if list_due.is_some_and(|due| due <= Instant::now()) {
+            if !sent(sink.list_changed()).await {
+                return;
+            }
+            (list_due, list_sent) = (None, Some(Instant::now()));
+        }
+    }
+}
+
+async fn sent<E: std::fmt::Display>(send: impl Future<Output = Result<(), E>>) -> bool {
+    match timeout(SEND, send).await {
+        Ok(Ok(())) => true,
+        Ok(Err(error)) => {
+            debug!(%error, "a subscriber left");
+            false
+        }
+        Err(_) => {
+            warn!(seconds = SEND.as_secs(), "dropped a subscriber that does not read");
+            false
+        }
+    }
+}
+
+/// The subscriptions of one client of the older era. Dropping it ends them.
+#[derive(Default)]
+pub struct Session(Mutex<Option<Active>>);
+
+struct Active {
+    subscription: Arc<Subscription>,
+    uris: HashSet<String>,
+    _end: DropGuard,
+}
+
+impl Session {
+    /// Starts telling `peer` of changes: of the list at once, of resources as they are subscribed. Does nothing the second
+    /// time.
+    pub fn start(&self, core: &Core, peer: Peer<RoleServer>, tasks: &TaskTracker, stop: &CancellationToken) {
+        let mut active = self.0.lock();
+        if active.is_some() {
+            return;
+        }
+        let subscription = Arc::new(core.hub.register(true, Vec::new(), core.now()));
+        let end = stop.child_token();
+        *active = Some(Active {
+            subscription: Arc::clone(&subscription),
+            uris: HashSet::new(),
+            _end: end.clone().drop_guard(),
+        });
+        drop(tasks.spawn(async move {
+            tokio::select! {
+                () = end.cancelled() => {}
+                () = push(&subscription, &peer) => {}
+            }
+        }));
+    }
+
+    /// Subscribes to a resource.
+    ///
+    /// # Errors
+    /// When `uri` is none of ours, or there are [`MOST`] subscriptions already.
+    pub fn add(&self, core: &Core, uri: &str) -> Result<(), Fault> {
+        let address = Address::parse(uri)?;
+        let mut active = self.0.lock();
+        let Some(active) = active.as_mut() else { return Err(Fault::NoSession) };
+        if active.uris.len() >= MOST && !active.uris.contains(uri) {
+            return Err(Fault::TooManySubscriptions);
+        }
+        if active.uris.insert(uri.to_owned()) {
+            active.subscription.add(address.topic(), uri.into(), core.now());
+        }
+        Ok(())
+    }
+
+    /// Ends a subscription. One that is not there is no error.
+    pub fn remove(&self, uri: &str) {
+        if let Some(active) = self.0.lock().as_mut()
+            && active.uris.remove(uri)
+        {
+            active.subscription.remove(uri);
+        }
+    }
+}
+
+/// Waits for the store as long as the server runs: a subscription is no request that could be asked again.
+pub async fn opened(phase: &tokio::sync::watch::Receiver<Phase>, stop: &CancellationToken) -> Option<Arc<Core>> {
+    let mut phase = phase.clone();
+    let ready = phase.wait_for(|phase| matches!(phase, Phase::Ready(_)));
+    tokio::select! {
+        ready = ready => match &*ready.ok()? {
+            Phase::Ready(core) => Some(Arc::clone(core)),
+            _ => None,
+        },
+        () = stop.cancelled() => None,
+    }
+}

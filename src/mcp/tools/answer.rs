@@ -1,0 +1,26 @@
+//! What a tool answers.
+
+use rmcp::model::{CallToolResult, ContentBlock};
+use serde_json::Value;
+
+/// Text for the model and the same as data.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// A few sentences and a compact table.
+    pub text: String,
+    /// Conforms to the tool's output schema.
+    pub structured: Value,
+    /// Whether nothing of what was asked could be done.
+    pub failed: bool,
+}
+
+impl Answer {
+    /// As rmcp's result.
+    #[must_use]
+    pub fn result(self) -> CallToolResult {
+        let content = vec![ContentBlock::text(self.text)];
+        let mut result = if self.failed { CallToolResult::error(content) } else { CallToolResult::success(content) };
+        result.structured_content = Some(self.structured);
+        result
+    }
+}

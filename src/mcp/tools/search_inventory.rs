@@ -1,0 +1,258 @@
+//! `search_inventory`: the way to find anything.
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use serde_json::{Map, Value, json};
+
+use super::answer::Answer;
+use super::arguments::Arguments;
+use super::rows::{Columns, fields};
+use super::{BUDGET, Call, Effect, ToolSpec, schema};
+use crate::kinds::{self, KINDS, KindSpec};
+use crate::mcp::core::Core;
+use crate::mcp::error::Fault;
+use crate::mcp::lookup::Incomplete;
+use crate::model::{AccountId, Region, Scope, Seq};
+use crate::query::{Filters, Hits, Query, search};
+
+/// Rows on a page unless asked for more.
+const DEFAULT: usize = 25;
+/// Rows on a page at most; [`BUDGET`] may cut it shorter.
+const MOST: usize = 500;
+
+/// The tool.
+pub static SPEC: ToolSpec = ToolSpec {
+    name: "search_inventory",
+    title: "Search the EC2 inventory",
+    description: "Finds resources in the local copy of the EC2 inventory by AWS filters, with the exact total. Start here. \
+                  Filters are those of AWS's describe calls; values may hold * and ?. For instances: instance-state-name, \
+                  instance-type, vpc-id, subnet-id, availability-zone, private-ip-address, ip-address, image-id, \
+                  instance.group-id, tag:KEY, tag-key and more. Answers a page of rows with id, name, state and where to \
+                  read more, next_cursor for the next page, and how fresh it is. Makes no AWS call.",
+    effect: Effect::Read,
+    input,
+    output,
+    example: r#"{"kind": "instance", "filters": [{"Name": "instance-state-name", "Values": ["running"]}, {"Name": "tag:Name", "Values": ["web-*"]}], "limit": 25}"#,
+    call,
+};
+
+fn input() -> Value {
+    let filter = schema::object(
+        &["Name", "Values"],
+        json!({
+            "Name": schema::text("An AWS filter name, tag:KEY or tag-key."),
+            "Values": schema::list(json!({"type": "string"}), "Alternatives; * and ? are wildcards."),
+        }),
+    );
+    schema::optional(json!({
+        "kind": schema::kind("What to search; instance unless given."),
+        "filters": schema::list(filter, "All of them must match. An object of name to values is taken too."),
+        "account": schema::text("Only this AWS account (with region)."),
+        "region": schema::text("Only this region."),
+        "fields": schema::list(json!({"type": "string"}), "Columns to show in place of the usual ones: filter names or tag:KEY."),
+        "limit": {"type": "integer", "minimum": 1, "maximum": MOST, "default": DEFAULT, "description": "Rows on a page."},
+        "cursor": schema::text("next_cursor of the page before, with the same other arguments."),
+    }))
+}
+
+fn output() -> Value {
+    let row = json!({
+        "type": "object",
+        "properties": {
+            "id": schema::text("AWS's ID."),
+            "name": schema::text("The Name tag, or the kind's own name."),
+            "uri": schema::text("Where to read the whole resource (resources/read or get_resource)."),
+            "account": schema::text("The AWS account."),
+            "region": schema::text("The region."),
+            "provisional": schema::text("`true` while a change reported by AWS is not confirmed by a describe."),
+        },
+        "required": ["id", "uri", "account", "region"],
+        "additionalProperties": {"type": "string"},
+    });
+    schema::object(
+        &["kind", "total", "at_least", "rows", "seq", "stale", "incomplete", "watched"],
+        json!({
+            "kind": schema::text("What was searched."),
+            "total": schema::count("How many match, on all pages."),
+            "at_least": {"type": "boolean", "description": "Whether more may match that were not seen yet."},
+            "rows": schema::list(row, "This page."),
+            "next_cursor": schema::text("Where the next page starts; absent on the last."),
+            "as_of": schema::text("Everything shown was known to be so at this time."),
+            "seq": schema::count("The log's end at this search."),
+            "stale": schema::stale(),
+            "incomplete": schema::incomplete(),
+            "watched": schema::list(json!({"type": "string"}), "The accounts and regions that were searched."),
+        }),
+    )
+}
+
+fn call(call: Call) -> BoxFuture<'static, Result<Answer, Fault>> {
+    async move {
+        let Call { core, arguments, .. } = call;
+        let kind = kind(&arguments, "kind")?;
+        let columns = columns(&arguments, kind)?;
+        let query = query(&core, &arguments, kind)?;
+        core.anything(&[kind], query.scope.as_ref()).await?;
+        core.walk(move |core| found(core, kind, &columns, &query)).await
+    }
+    .boxed()
+}
+
+/// The kind that an argument names; instances when it is absent.
+///
+/// # Errors
+/// When there is no such kind.
+pub fn kind(arguments: &Arguments, name: &str) -> Result<&'static KindSpec, Fault> {
+    let slug = arguments.text(name)?.unwrap_or("instance");
+    let found = kinds::by_slug(slug).or_else(|| kinds::by_name(slug));
+    found.ok_or_else(|| {
+        let slugs: Vec<&str> = KINDS.iter().map(|kind| kind.slug).collect();
+        arguments.form(name, &format!("one of {}", slugs.join(", ")), &json!(slug)).into()
+    })
+}
+
+fn columns(arguments: &Arguments, kind: &'static KindSpec) -> Result<Columns, Fault> {
+    let names = arguments.texts("fields")?;
+    if names.is_empty() {
+        return Ok(Columns::of(kind));
+    }
+    Columns::named(kind, &names).map_err(|name| {
+        let known: Vec<&str> = kind.filters.iter().map(|filter| filter.name).collect();
+        let expected = format!("filter names of {} ({}) or tag:KEY", kind.slug, known.join(", "));
+        arguments.form("fields", &expected, &json!(name)).into()
+    })
+}
+
+fn query(core: &Core, arguments: &Arguments, kind: &'static KindSpec) -> Result<Query, Fault> {
+    let filters = Filters::parse(arguments.value("filters").unwrap_or(&Value::Null), &fields(kind))?;
+    Ok(Query {
+        kind: kind.kind(),
+        scope: scope(core, arguments, kind)?,
+        filters,
+        limit: arguments.number("limit", 1..=MOST, DEFAULT)?,
+        cursor: arguments.text("cursor")?.map(str::to_owned),
+    })
+}
+
+/// The scope that `account` and `region` narrow to. Either alone is enough where it is watched only once.
+fn scope(core: &Core, arguments: &Arguments, kind: &'static KindSpec) -> Result<Option<Scope>, Fault> {
+    let (account, region) = (arguments.text("account")?, arguments.text("region")?);
+    if let (Some(account), Some(region)) = (account, region) {
+        return Ok(Some(Scope { account: AccountId::new(account), region: Region::new(region) }));
+    }
+    let (name, wanted) = match (account, region) {
+        (Some(account), None) => ("account", account),
+        (None, Some(region)) => ("region", region),
+        _ => return Ok(None),
+    };
+    let mut scopes: Vec<Scope> = core.scopes(&[kind]).into_iter().map(|state| state.scope).collect();
+    let known: Vec<String> = scopes.iter().map(ToString::to_string).collect();
+    scopes.retain(|scope| wanted == if name == "account" { scope.account.as_str() } else { scope.region.as_str() });
+    match scopes.as_slice() {
+        [scope] => Ok(Some(scope.clone())),
+        [] => Err(arguments.form(name, &format!("watched; watched are {}", known.join(", ")), &json!(wanted)).into()),
+        _ => Err(arguments.form(name, "given with both account and region", &json!(wanted)).into()),
+    }
+}
+
+fn found(core: &Core, kind: &'static KindSpec, columns: &Columns, query: &Query) -> Result<Answer, Fault> {
+    let mut hits = search(&core.store, query)?;
+    let about = About::new(core, kind, query.scope.as_ref(), hits.seq);
+    let (lines, rows) = fit(&mut hits, columns);
+    let mut text = about.headline(kind, &hits, rows.len());
+    if !lines.is_empty() {
+        text = format!("{text}\n{}\n{}", columns.header(), lines.join("\n"));
+    }
+    let next = hits.next.as_ref().map(crate::query::Cursor::encode);
+    if let Some(cursor) = &next {
+        text = format!("{text}\nMore: repeat with cursor {cursor}, or narrow the filters.");
+    }
+    let mut structured = Map::new();
+    structured.insert("kind".to_owned(), json!(kind.slug));
+    structured.insert("total".to_owned(), json!(hits.total));
+    structured.insert("at_least".to_owned(), json!(!about.incomplete.is_empty()));
+    structured.insert("rows".to_owned(), json!(rows));
+    if let Some(cursor) = next {
+        structured.insert("next_cursor".to_owned(), json!(cursor));
+    }
+    structured.extend(about.fields());
+    Ok(Answer { text, structured: Value::Object(structured), failed: false })
+}
+
+/// As many rows as the budget takes, as text and as data.
+fn fit(hits: &mut Hits, columns: &Columns) -> (Vec<String>, Vec<Value>) {
+    let (mut lines, mut rows) = (Vec::new(), Vec::new());
+    let (mut text, mut data) = (1500, 1500);
+    for row in &hits.rows {
+        let (line, row) = (columns.line(row), Value::Object(columns.row(row)));
+        text += line.len() + 1;
+        data += row.to_string().len() + 1;
+        if !rows.is_empty() && (text > BUDGET || data > BUDGET) {
+            break;
+        }
+        lines.push(line);
+        rows.push(row);
+    }
+    hits.truncate(rows.len());
+    (lines, rows)
+}
+
+/// What an answer says about its own worth.
+struct About {
+    as_of: Option<crate::model::Timestamp>,
+    seq: Seq,
+    stale: Vec<Value>,
+    incomplete: Vec<Incomplete>,
+    watched: Vec<String>,
+}
+
+impl About {
+    fn new(core: &Core, kind: &'static KindSpec, scope: Option<&Scope>, seq: Seq) -> Self {
+        let mut scopes = core.scopes(&[kind]);
+        scopes.retain(|state| scope.is_none_or(|scope| state.scope == *scope));
+        let as_of = scopes.iter().map(|state| state.complete.map(|swept| swept.started)).min().flatten();
+        let stale = scopes.iter().filter_map(|state| {
+            let stale = core.stale(&state.scope, kind)?;
+            let mut entry = json!({"account": state.scope.account, "region": state.scope.region, "why": stale.why});
+            if let (Some(since), Value::Object(entry)) = (stale.since, &mut entry) {
+                entry.insert("since".to_owned(), json!(since));
+            }
+            Some(entry)
+        });
+        let mut incomplete = core.incomplete(&[kind]);
+        incomplete.retain(|incomplete| scope.is_none_or(|scope| incomplete.scope == *scope));
+        let watched = scopes.iter().map(|state| state.scope.to_string()).collect();
+        About { as_of, seq, stale: stale.collect(), incomplete, watched }
+    }
+
+    fn headline(&self, kind: &KindSpec, hits: &Hits, shown: usize) -> String {
+        let at_least = if self.incomplete.is_empty() { "" } else { "at least " };
+        let mut text = format!("{at_least}{} {} match in {}", hits.total, kind.plural, self.watched.join(", "));
+        if shown as u64 != hits.total {
+            text = format!("{text}; {shown} shown");
+        }
+        if let Some(as_of) = self.as_of {
+            text = format!("{text}; as of {as_of}");
+        }
+        for stale in self.stale.iter().filter_map(|stale| stale.get("why")?.as_str()) {
+            text = format!("{text}\nStale: {stale}");
+        }
+        for Incomplete { scope, seen, trouble, .. } in &self.incomplete {
+            let trouble = trouble.as_ref().map_or_else(String::new, |trouble| format!(": {trouble}"));
+            text = format!("{text}\nIncomplete: first sweep of {scope} under way, {seen} seen{trouble}");
+        }
+        text
+    }
+
+    fn fields(&self) -> Map<String, Value> {
+        let mut fields = Map::new();
+        if let Some(as_of) = self.as_of {
+            fields.insert("as_of".to_owned(), json!(as_of));
+        }
+        fields.insert("seq".to_owned(), json!(self.seq));
+        fields.insert("stale".to_owned(), json!(self.stale));
+        fields.insert("incomplete".to_owned(), json!(self.incomplete));
+        fields.insert("watched".to_owned(), json!(self.watched));
+        fields
+    }
+}

@@ -1,0 +1,170 @@
+//! How clients reach the server: byte streams (the Unix socket behind `muster mcp`) and Streamable HTTP.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::serve::ListenerExt;
+use rmcp::ServiceExt;
+use rmcp::service::ServerInitializeError;
+use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
+use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
+use thiserror::Error;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tower::limit::GlobalConcurrencyLimitLayer;
+use tracing::debug;
+
+use super::server::{Link, Server};
+
+/// Where MCP is served.
+pub const PATH: &str = "/mcp";
+/// The largest request. Requests are small; answers are large.
+const BODY: usize = 1024 * 1024;
+/// Requests served at once. Streams count only until they have begun.
+const CONCURRENT: usize = 256;
+/// Sessions of the older era at once; each costs about 20 KiB until it ends.
+const SESSIONS: usize = 1000;
+/// A session ends after this long without a request. rmcp counts an open stream for nothing, so this has to be long.
+const KEEP: Duration = Duration::from_hours(12);
+/// How long subscribers get to read that the server stops.
+const FAREWELL: Duration = Duration::from_millis(300);
+/// How long requests get to end after that.
+const DRAIN: Duration = Duration::from_millis(1200);
+
+/// What HTTP lets in beside loopback.
+#[derive(Clone, Debug, Default)]
+pub struct HttpOptions {
+    /// Host names in the `Host` header, such as `muster.example.com`.
+    pub hosts: Vec<String>,
+    /// Origins of web pages, such as `https://app.example.com:443`.
+    pub origins: Vec<String>,
+}
+
+/// Why a stream could not be served.
+#[derive(Debug, Error)]
+pub enum ServeError {
+    /// The client did not open the protocol.
+    #[error("the client did not open MCP on the connection: {0}")]
+    Open(#[source] Box<ServerInitializeError>),
+    /// The serving task died: a fault of Muster.
+    #[error("serving the connection failed: {0}")]
+    Task(#[from] tokio::task::JoinError),
+}
+
+/// Serves one client over a stream until it leaves or the server stops. `writes` is what the connection asked for.
+///
+/// # Errors
+/// When the client does not open the protocol. A client that leaves at once is none.
+pub async fn serve_stream<R, W>(server: &Server, writes: bool, read: R, write: W) -> Result<(), ServeError>
+where
+    R: AsyncRead + Send + Unpin + 'static,
+    W: AsyncWrite + Send + Unpin + 'static,
+{
+    let handler = server.handler(Link { writes, http: false });
+    let end = CancellationToken::new();
+    let _end_with_this = end.clone().drop_guard();
+    let serving = async {
+        let running = match handler.serve_with_ct((read, write), end.clone()).await {
+            Ok(running) => running,
+            Err(ServerInitializeError::ConnectionClosed(_) | ServerInitializeError::Cancelled) => return Ok(()),
+            Err(error) => return Err(ServeError::Open(Box::new(error))),
+        };
+        running.waiting().await?;
+        Ok(())
+    };
+    let stopping = async {
+        server.stop().cancelled().await;
+        tokio::time::sleep(FAREWELL).await;
+        end.cancel();
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        outcome = serving => outcome,
+        () = stopping => Ok(()),
+    }
+}
+
+/// Serves MCP over HTTP at [`PATH`] until the server stops: subscribers are told first, then streams end, then
+/// connections.
+///
+/// # Errors
+/// When the listener fails.
+pub async fn serve_http(server: &Server, listener: TcpListener, options: &HttpOptions) -> io::Result<()> {
+    let streams = CancellationToken::new();
+    let _end_with_this = streams.clone().drop_guard();
+    let router = router(server, options, &streams);
+    let listener = listener.tap_io(|stream| {
+        // Without it the older era's answers wait 40 ms for an acknowledgment.
+        if let Err(error) = stream.set_nodelay(true) {
+            debug!(%error, "TCP_NODELAY was refused");
+        }
+    });
+    let stop = server.stop().clone();
+    let told = {
+        let stop = stop.clone();
+        async move {
+            stop.cancelled().await;
+            tokio::time::sleep(FAREWELL).await;
+            streams.cancel();
+        }
+    };
+    let serving = axum::serve(listener, router).with_graceful_shutdown(told);
+    let overdue = async {
+        stop.cancelled().await;
+        tokio::time::sleep(FAREWELL + DRAIN).await;
+    };
+    tokio::select! {
+        outcome = async { serving.await } => outcome,
+        () = overdue => Ok(()),
+    }
+}
+
+/// The router that [`serve_http`] serves. `streams` ends what rmcp keeps open.
+pub fn router(server: &Server, options: &HttpOptions, streams: &CancellationToken) -> Router {
+    let loopback = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
+    let local = ["http://localhost:*", "http://127.0.0.1:*", "http://[::1]:*"].map(str::to_owned);
+    let config = StreamableHttpServerConfig::default()
+        .with_json_response(true)
+        .with_max_request_body_bytes(BODY)
+        .with_cancellation_token(streams.clone())
+        .with_allowed_hosts(loopback.into_iter().chain(options.hosts.iter().cloned()))
+        .with_allowed_origins(local.into_iter().chain(options.origins.iter().cloned()))
+        .enforce_origin_validation();
+    let mut sessions = LocalSessionManager::default();
+    sessions.session_config.keep_alive = Some(KEEP);
+    let sessions = Arc::new(sessions);
+    let server = server.clone();
+    let service = StreamableHttpService::new(
+        // Over HTTP there is one policy, the server's: a connection says nothing of its own.
+        move || Ok(server.handler(Link { writes: true, http: true })),
+        Arc::clone(&sessions),
+        config,
+    );
+    Router::new()
+        .nest_service(PATH, service)
+        .layer(middleware::from_fn_with_state(sessions, capped))
+        .layer(GlobalConcurrencyLimitLayer::new(CONCURRENT))
+}
+
+/// Refuses to open another session when there are [`SESSIONS`]. Requests of the modern era name their method in a header
+/// and have no session.
+async fn capped(State(sessions): State<Arc<LocalSessionManager>>, request: Request, next: Next) -> Response {
+    let headers = request.headers();
+    let opens = request.method() == Method::POST
+        && !headers.contains_key("mcp-session-id")
+        && !headers.contains_key("mcp-method");
+    if opens && sessions.sessions.read().await.len() >= SESSIONS {
+        let text = "too many sessions: end one with DELETE, or use protocol 2026-07-28, which has none";
+        let mut response = (StatusCode::SERVICE_UNAVAILABLE, text).into_response();
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("30"));
+        return response;
+    }
+    next.run(request).await
+}

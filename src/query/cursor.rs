@@ -1,0 +1,167 @@
+//! Where a page ended, as opaque text.
+//!
+//! A cursor names the last key served, so pages stay exact while rows come and go: a row that was there throughout is
+//! served exactly once. It carries the log it belongs to and the question it was made for; used with another, it is an
+//! error that says so, never a silently wrong page.
+//!
+//! Layout, base64url without padding: version `1`; log id, 8 bytes; question hash, 8 bytes; kind, id, account and region,
+//! each as a 2-byte length and text; the low 4 bytes of the XXH3 of all that. Numbers are little-endian.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use thiserror::Error;
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::model::{AccountId, Kind, LogId, Region, ResourceId};
+
+const VERSION: u8 = 1;
+
+/// A position in a list that is ordered by [`ResourceId`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cursor {
+    /// The log whose rows it pages through.
+    pub log: LogId,
+    /// The hash of the question it continues.
+    pub question: u64,
+    /// The last key that was served.
+    pub after: ResourceId,
+}
+
+/// Why a cursor was refused. Each says how to go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum CursorError {
+    /// Not a cursor that Muster made.
+    #[error("the cursor is damaged or was not made by Muster: start again without a cursor")]
+    Garbled,
+    /// Made by another version.
+    #[error("the cursor was made by another version of Muster: start again without a cursor")]
+    Version,
+    /// The store was created anew, repaired or restored since.
+    #[error("the cursor belongs to an earlier store: start again without a cursor")]
+    ForeignLog,
+    /// Made for other arguments.
+    #[error(
+        "the cursor belongs to other arguments: repeat the arguments it was returned for, or start again without a cursor"
+    )]
+    OtherQuestion,
+}
+
+impl Cursor {
+    /// The cursor as text.
+    #[must_use]
+    pub fn encode(&self) -> String {
+        let mut bytes = vec![VERSION];
+        bytes.extend(self.log.0.to_le_bytes());
+        bytes.extend(self.question.to_le_bytes());
+        let ResourceId { kind, id, account, region } = &self.after;
+        for part in [kind.as_str(), id, account.as_str(), region.as_str()] {
+            // Ids are far shorter; one that is not makes a cursor that decodes as garbled.
+            bytes.extend(u16::try_from(part.len()).unwrap_or(u16::MAX).to_le_bytes());
+            bytes.extend(part.as_bytes());
+        }
+        bytes.extend(check(&bytes));
+        URL_SAFE_NO_PAD.encode(bytes)
+    }
+
+    /// Reads a cursor that must belong to `log` and `question`.
+    ///
+    /// # Errors
+    /// [`CursorError`]; a cursor never pages through something it was not made for.
+    pub fn decode(text: &str, log: LogId, question: u64) -> Result<Self, CursorError> {
+        let cursor = Self::read(text)?;
+        match cursor {
+            _ if cursor.log != log => Err(CursorError::ForeignLog),
+            _ if cursor.question != question => Err(CursorError::OtherQuestion),
+            _ => Ok(cursor),
+        }
+    }
+
+    fn read(text: &str) -> Result<Self, CursorError> {
+        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| CursorError::Garbled)?;
+        let (body, sum) = bytes.split_last_chunk::<4>().ok_or(CursorError::Garbled)?;
+        if check(body) != *sum {
+            return Err(CursorError::Garbled);
+        }
+        let (&version, mut rest) = body.split_first().ok_or(CursorError::Garbled)?;
+        if version != VERSION {
+            return Err(CursorError::Version);
+        }
+        let log = LogId(u64::from_le_bytes(take(&mut rest)?));
+        let question = u64::from_le_bytes(take(&mut rest)?);
+        let kind = Kind::new(part(&mut rest)?);
+        let id = part(&mut rest)?.into();
+        let account = AccountId::new(part(&mut rest)?);
+        let region = Region::new(part(&mut rest)?);
+        if !rest.is_empty() {
+            return Err(CursorError::Garbled);
+        }
+        Ok(Cursor { log, question, after: ResourceId { kind, id, account, region } })
+    }
+}
+
+fn check(bytes: &[u8]) -> [u8; 4] {
+    let [a, b, c, d, ..] = xxh3_64(bytes).to_le_bytes();
+    [a, b, c, d]
+}
+
+fn take<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N], CursorError> {
+    let (head, tail) = rest.split_first_chunk::<N>().ok_or(CursorError::Garbled)?;
+    *rest = tail;
+    Ok(*head)
+}
+
+fn part<'a>(rest: &mut &'a [u8]) -> Result<&'a str, CursorError> {
+    let length = usize::from(u16::from_le_bytes(take(rest)?));
+    let (head, tail) = rest.split_at_checked(length).ok_or(CursorError::Garbled)?;
+    *rest = tail;
+    std::str::from_utf8(head).map_err(|_| CursorError::Garbled)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn cursor(id: &str) -> Cursor {
+        let after = ResourceId {
+            kind: Kind::new("AWS::EC2::Instance"),
+            id: id.into(),
+            account: AccountId::new("123456789012"),
+            region: Region::new("eu-central-1"),
+        };
+        Cursor { log: LogId(7), question: 9, after }
+    }
+
+    #[test]
+    fn a_cursor_of_another_log_or_question_says_so() {
+        let text = cursor("i-1").encode();
+        assert_eq!(Cursor::decode(&text, LogId(8), 9), Err(CursorError::ForeignLog));
+        assert_eq!(Cursor::decode(&text, LogId(7), 10), Err(CursorError::OtherQuestion));
+    }
+
+    #[test]
+    fn a_changed_character_makes_it_garbled() {
+        let text = cursor("i-1").encode();
+        for at in 0..text.len() {
+            let mut changed = text.clone().into_bytes();
+            changed[at] = if changed[at] == b'A' { b'B' } else { b'A' };
+            let changed = String::from_utf8(changed).unwrap();
+            assert_eq!(Cursor::decode(&changed, LogId(7), 9), Err(CursorError::Garbled), "at {at}");
+        }
+        assert_eq!(Cursor::decode("", LogId(7), 9), Err(CursorError::Garbled));
+    }
+
+    proptest! {
+        #[test]
+        fn decoding_gives_back_what_was_encoded(id in "\\PC{0,40}") {
+            let cursor = cursor(&id);
+            prop_assert_eq!(Cursor::decode(&cursor.encode(), LogId(7), 9), Ok(cursor));
+        }
+
+        #[test]
+        fn any_text_is_refused_without_panic(text in "\\PC{0,80}") {
+            prop_assert!(Cursor::decode(&text, LogId(7), 9).is_err());
+        }
+    }
+}

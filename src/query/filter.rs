@@ -1,0 +1,220 @@
+//! The filter syntax of AWS's describe calls: values of one filter are alternatives, filters narrow one another.
+//!
+//! `*` matches any number of characters, `?` exactly one, a backslash takes the next character literally. Names and
+//! values are case-sensitive, as AWS's are. Two spellings are taken, because models write both:
+//! `[{"Name": "instance-state-name", "Values": ["running"]}]` and `{"instance-state-name": ["running"]}`.
+
+use serde_json::Value;
+use thiserror::Error;
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::model::text::shown;
+use crate::store::{Matcher, On, Pattern, Test};
+
+/// Filters in one request, as AWS limits them.
+pub const MAX_FILTERS: usize = 50;
+/// Values over all filters of one request, as AWS limits them.
+pub const MAX_VALUES: usize = 200;
+/// How far a suggestion may be from what was written (Jaro-Winkler, 1 is equal).
+const NEAR: f64 = 0.75;
+
+/// One filter that a kind knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Field {
+    /// The number under which rows store its values.
+    pub number: u16,
+    /// AWS's name for it.
+    pub name: &'static str,
+}
+
+/// What one kind can be filtered on, beside `tag:KEY` and `tag-key`, which every kind knows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fields {
+    /// The kind, as messages call it.
+    pub kind: &'static str,
+    /// Its filters.
+    pub known: Vec<Field>,
+}
+
+/// Why filters were refused.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum FilterError {
+    /// Neither of the two spellings.
+    #[error(
+        "`filters` must be a list of {{\"Name\", \"Values\"}} objects or an object of name to values; {found} is neither. Example: {EXAMPLE}"
+    )]
+    Shape {
+        /// What was found instead, shortened.
+        found: String,
+    },
+    /// A filter without values.
+    #[error("filter `{name}` has no values: give at least one, or leave the filter out. Example: {EXAMPLE}")]
+    NoValues {
+        /// The filter.
+        name: String,
+    },
+    /// A name that the kind does not know.
+    #[error("{kind} has no filter `{name}`{}. It knows: {}, tag:KEY, tag-key. Example: {EXAMPLE}", near(*nearest), known.join(", "))]
+    Unknown {
+        /// The kind.
+        kind: &'static str,
+        /// What was written.
+        name: String,
+        /// The closest known name, when one is close.
+        nearest: Option<&'static str>,
+        /// All known names.
+        known: Vec<&'static str>,
+    },
+    /// More than AWS takes.
+    #[error("{found} {what} given, at most {limit} are taken: ask in several calls")]
+    TooMany {
+        /// `filters` or `values`.
+        what: &'static str,
+        /// How many were given.
+        found: usize,
+        /// How many are taken.
+        limit: usize,
+    },
+}
+
+const EXAMPLE: &str =
+    r#"[{"Name": "instance-state-name", "Values": ["running", "stop*"]}, {"Name": "tag:Team", "Values": ["web"]}]"#;
+
+/// Conditions that a row meets or not.
+#[derive(Clone, Debug, Default)]
+pub struct Filters {
+    written: Vec<(String, Vec<String>)>,
+    matcher: Matcher,
+}
+
+impl Fields {
+    fn find(&self, name: &str) -> Option<u16> {
+        self.known.iter().find(|field| field.name == name).map(|field| field.number)
+    }
+}
+
+impl Filters {
+    /// Reads either spelling. `null` means no filters.
+    ///
+    /// # Errors
+    /// [`FilterError`], whose text says which field is wrong, what is allowed, and shows an example.
+    pub fn parse(given: &Value, fields: &Fields) -> Result<Self, FilterError> {
+        let pairs = pairs(given)?;
+        if pairs.len() > MAX_FILTERS {
+            return Err(FilterError::TooMany { what: "filters", found: pairs.len(), limit: MAX_FILTERS });
+        }
+        let values: usize = pairs.iter().map(|(_, values)| values.len()).sum();
+        if values > MAX_VALUES {
+            return Err(FilterError::TooMany { what: "filter values", found: values, limit: MAX_VALUES });
+        }
+        let mut matcher = Matcher::any();
+        for (name, values) in &pairs {
+            let on = subject(name, fields)?;
+            let test = |value: &String| Test { on: on.clone(), pattern: Pattern::new(value) };
+            matcher = matcher.and(values.iter().map(test).collect());
+        }
+        Ok(Filters { written: pairs, matcher })
+    }
+
+    /// Whether there is no condition.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.written.is_empty()
+    }
+
+    /// The conditions as the store's index takes them.
+    #[must_use]
+    pub fn matcher(&self) -> &Matcher {
+        &self.matcher
+    }
+
+    /// Tells equal filters from others, so that a cursor cannot be used with a question it was not made for.
+    #[must_use]
+    pub fn hash(&self) -> u64 {
+        let mut bytes = Vec::new();
+        for (name, values) in &self.written {
+            feed(name, &mut bytes);
+            bytes.extend((values.len() as u64).to_le_bytes());
+            for value in values {
+                feed(value, &mut bytes);
+            }
+        }
+        xxh3_64(&bytes)
+    }
+}
+
+fn pairs(given: &Value) -> Result<Vec<(String, Vec<String>)>, FilterError> {
+    match given {
+        Value::Null => Ok(Vec::new()),
+        Value::Array(list) => list.iter().map(pair).collect(),
+        // One filter without its list.
+        Value::Object(object) if object.contains_key("Name") || object.contains_key("name") => Ok(vec![pair(given)?]),
+        Value::Object(object) => object.iter().map(|(name, given)| Ok((name.clone(), values(name, given)?))).collect(),
+        _ => Err(shape(given)),
+    }
+}
+
+fn pair(given: &Value) -> Result<(String, Vec<String>), FilterError> {
+    let Value::Object(object) = given else { return Err(shape(given)) };
+    let field = |names: [&str; 3]| names.iter().find_map(|name| object.get(*name));
+    let Some(Value::String(name)) = field(["Name", "name", "key"]) else { return Err(shape(given)) };
+    let given = field(["Values", "values", "Value"]).unwrap_or(&Value::Null);
+    Ok((name.clone(), values(name, given)?))
+}
+
+fn values(name: &str, given: &Value) -> Result<Vec<String>, FilterError> {
+    let list = match given {
+        Value::Null => &[],
+        Value::Array(list) => list.as_slice(),
+        lone => std::slice::from_ref(lone),
+    };
+    if list.is_empty() {
+        return Err(FilterError::NoValues { name: name.to_owned() });
+    }
+    list.iter()
+        .map(|value| match value {
+            Value::String(text) => Ok(text.clone()),
+            Value::Number(number) => Ok(number.to_string()),
+            Value::Bool(flag) => Ok(flag.to_string()),
+            _ => Err(shape(value)),
+        })
+        .collect()
+}
+
+fn subject(name: &str, fields: &Fields) -> Result<On, FilterError> {
+    if let Some(key) = name.strip_prefix("tag:") {
+        return Ok(On::Tag(key.to_owned()));
+    }
+    if let Some(number) = fields.find(name) {
+        return Ok(On::Facet(number));
+    }
+    if name == "tag-key" {
+        return Ok(On::TagKey);
+    }
+    let known: Vec<&'static str> = fields.known.iter().map(|field| field.name).collect();
+    let nearest = nearest(name, known.iter().copied());
+    Err(FilterError::Unknown { kind: fields.kind, name: shown(name, 80), nearest, known })
+}
+
+/// The candidate closest to what was written, when one is close enough to be meant.
+pub fn nearest<'a>(written: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let written = written.to_ascii_lowercase();
+    let scored = candidates.map(|candidate| (strsim::jaro_winkler(&written, candidate), candidate));
+    scored.filter(|(score, _)| *score >= NEAR).max_by(|(a, _), (b, _)| a.total_cmp(b)).map(|(_, candidate)| candidate)
+}
+
+fn near(nearest: Option<&'static str>) -> String {
+    nearest.map_or_else(String::new, |nearest| format!("; did you mean `{nearest}`?"))
+}
+
+fn shape(found: &Value) -> FilterError {
+    FilterError::Shape { found: shown(&found.to_string(), 60) }
+}
+
+fn feed(text: &str, bytes: &mut Vec<u8>) {
+    bytes.extend((text.len() as u64).to_le_bytes());
+    bytes.extend(text.as_bytes());
+}
+
+#[cfg(test)]
+mod tests;
