@@ -20,14 +20,16 @@ use criterion::{Bencher, BenchmarkId, Criterion};
 use muster::model::{Kind, ResourceId};
 use muster::store::Store;
 
+use filled::Filled;
+
 /// Entries of a page.
 const PAGE: usize = 1_000;
 
-/// How many of the ids are hot.
-const HOT: usize = 1_000;
-
 /// What is measured, for one resource; more than 0 when it worked.
 type Operation = fn(&Store, &ResourceId) -> anyhow::Result<usize>;
+
+/// Which resources it is measured for.
+type Choice = fn(&Filled) -> Vec<ResourceId>;
 
 fn main() -> anyhow::Result<()> {
     // `cargo test --all-targets` runs benchmarks too, without this flag, to see that they work.
@@ -42,16 +44,16 @@ fn main() -> anyhow::Result<()> {
     let stores = filled::fill(&sizes)?;
 
     let mut criterion = Criterion::default().warm_up_time(Duration::from_secs(1)).configure_from_args();
-    let operations: [(&str, Operation, usize); 3] = [
-        ("list a page of 1,000 from anywhere", page, usize::MAX),
-        ("read any of all", read, usize::MAX),
-        ("read one of 1,000 hot", read, HOT),
+    let operations: [(&str, Operation, Choice); 3] = [
+        ("list a page of 1,000 from anywhere", page, Filled::before_full_pages),
+        ("read any of all", read, Filled::all),
+        ("read one of 1,000 hot", read, Filled::hot),
     ];
     let mut growth = vec!["growth (budget: a read at most x 6 from 10,000 to 1,000,000)".to_owned()];
-    for (name, operation, ids) in operations {
+    for (name, operation, choose) in operations {
         let mut medians: Vec<(usize, Duration)> = Vec::new();
         for filled in &stores {
-            let ids = filled.sample(ids);
+            let ids = choose(filled);
             let mut times = Vec::new();
             criterion.benchmark_group(name).bench_function(BenchmarkId::from_parameter(filled.ids.len()), |bencher| {
                 measure(bencher, &filled.store, operation, &ids, &mut times);
@@ -59,7 +61,7 @@ fn main() -> anyhow::Result<()> {
             times.sort_unstable();
             medians.extend(times.get(times.len() / 2).map(|median| (filled.ids.len(), *median)));
             // An operation that fails is quick, and no result.
-            for id in ids.iter().take(HOT) {
+            for id in ids.iter().take(PAGE) {
                 ensure!(operation(&filled.store, id)? > 0, "{id} is not in the store");
             }
         }
@@ -98,10 +100,10 @@ fn measure(
     });
 }
 
-/// The page that begins after `id`; how many entries it has, and one, since the last id begins an empty page.
+/// The page that begins after `id`; how many entries it has.
 fn page(store: &Store, id: &ResourceId) -> anyhow::Result<usize> {
     let kind: &Kind = &id.kind;
-    Ok(1 + black_box(store.snapshot()?.heads(kind, None, Some(id), PAGE)?).len())
+    Ok(black_box(store.snapshot()?.heads(kind, None, Some(id), PAGE)?).len())
 }
 
 /// The resource `id`; how many fields its document has.

@@ -8,10 +8,13 @@ use muster::simulator::{self, Simulator};
 use muster::store::{self, Batch, Store, Writer};
 use tempfile::TempDir;
 
-use crate::ec2;
+use crate::{PAGE, ec2};
 
 /// The most instances that EC2 puts on one page; each page is one commit.
-const PAGE: i32 = 1_000;
+const DESCRIBED: i32 = 1_000;
+
+/// How many of the ids are hot.
+const HOT: usize = 1_000;
 
 /// When everything was seen. Any moment does.
 const SEEN: Timestamp = Timestamp::from_millis(1_795_353_310_000);
@@ -41,7 +44,7 @@ pub(crate) fn fill(sizes: &[usize]) -> anyhow::Result<Vec<Filled>> {
         let spec = kinds::by_slug("instance").context("there is no kind `instance`")?;
         let mut token = None;
         loop {
-            let page = (spec.describe)(client.clone(), Listing::Page { token, max_results: PAGE }).await?;
+            let page = (spec.describe)(client.clone(), Listing::Page { token, max_results: DESCRIBED }).await?;
             let discovered: Vec<(ResourceId, Event)> =
                 page.items.into_iter().map(|item| discovered(&scope, &spec.kind(), spec.mapping, item)).collect();
             for store in &mut stores {
@@ -83,12 +86,25 @@ impl Filled {
         Ok(())
     }
 
-    /// At most `count` of the ids, the same ones in every run.
-    pub(crate) fn sample(&self, count: usize) -> Vec<ResourceId> {
+    /// All resources.
+    pub(crate) fn all(&self) -> Vec<ResourceId> {
+        self.ids.clone()
+    }
+
+    /// A thousand resources, the same ones in every run.
+    pub(crate) fn hot(&self) -> Vec<ResourceId> {
         fastrand::Rng::with_seed(1)
-            .choose_multiple(self.ids.iter(), count.min(self.ids.len()))
+            .choose_multiple(self.ids.iter(), HOT.min(self.ids.len()))
             .into_iter()
             .cloned()
             .collect()
+    }
+
+    /// Those after which a full page follows; in a store no larger than a page, the first.
+    pub(crate) fn before_full_pages(&self) -> Vec<ResourceId> {
+        let mut ids = self.ids.clone();
+        ids.sort_unstable();
+        ids.truncate(ids.len().saturating_sub(PAGE).max(1));
+        ids
     }
 }
