@@ -264,6 +264,6 @@ impl Aws {
 }
 
 #[cfg(test)]
-mod scripted;
+pub(crate) mod scripted;
 #[cfg(test)]
 mod tests;

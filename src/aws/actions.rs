@@ -28,7 +28,7 @@ pub const ACTIONS: &[ActionSpec] = &[
 ];
 
 /// The tag that names whoever made a snapshot, and its value here.
-pub const CREATED_BY: (&str, &str) = ("created-by", "muster");
+pub const CREATED_BY: (&str, &str) = ("muster:created-by", "muster");
 /// The tag that holds the [`ActionId`] a snapshot was made by: after a lost answer it tells whether the call happened.
 pub const ACTION_TAG: &str = "muster:action";
 

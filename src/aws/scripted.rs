@@ -71,17 +71,22 @@ impl Scripted {
 
     /// A connection to this server with made-up credentials.
     pub(crate) fn aws(&self) -> Aws {
-        let credentials = Credentials::new("AKIDEXAMPLE", "secret", None, None, "test");
-        let config = SdkConfig::builder()
-            .behavior_version(BehaviorVersion::v2026_01_12())
-            .credentials_provider(SharedCredentialsProvider::new(credentials))
-            .endpoint_url(&self.endpoint)
-            .http_client(http_client())
-            .build();
-        let clock = Arc::new(AwsClock::default());
-        let settings = Settings { regions: vec![scope().region], ..Settings::default() };
-        Aws::new(settings.clone(), Sdk::new(&config, &settings.regions, &clock), clock)
+        at(&self.endpoint)
     }
+}
+
+/// A connection to `endpoint` with made-up credentials.
+pub(crate) fn at(endpoint: &str) -> Aws {
+    let credentials = Credentials::new("AKIDEXAMPLE", "secret", None, None, "test");
+    let config = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::v2026_01_12())
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .endpoint_url(endpoint)
+        .http_client(http_client())
+        .build();
+    let clock = Arc::new(AwsClock::default());
+    let settings = Settings { regions: vec![scope().region], ..Settings::default() };
+    Aws::new(settings.clone(), Sdk::new(&config, &settings.regions, &clock), clock)
 }
 
 pub(crate) fn scope() -> Scope {

@@ -57,6 +57,8 @@ pub async fn relay(
     let mut down_ended = false;
     loop {
         tokio::select! {
+            // When both have ended, the client's leaving is what explains it.
+            biased;
             // Ends when the client closes its end.
             ended = &mut up => {
                 ended?;

@@ -44,7 +44,7 @@ async fn snapshots_cover_every_volume_at_once_and_carry_who_made_them() {
     let body = "<snapshotSet><item><snapshotId>snap-1</snapshotId><volumeId>vol-1</volumeId><state>pending</state>\
                 <volumeSize>8</volumeSize><encrypted>true</encrypted></item></snapshotSet>";
     let server = Scripted::new([Reply::ok(body)]).await;
-    let request = request(&[("Team", "web"), ("created-by", "somebody else")]);
+    let request = request(&[("Team", "web"), ("muster:created-by", "somebody else")]);
     let answer = server.aws().create_snapshots(&scope().region, &request).await.unwrap();
     let Answer::Done { result, .. } = answer else { panic!("{answer:?}") };
     assert_eq!(result[0].snapshot_id, "snap-1");
@@ -57,7 +57,7 @@ async fn snapshots_cover_every_volume_at_once_and_carry_who_made_them() {
         ("CopyTagsFromSource", "volume"),
         ("TagSpecification.1.ResourceType", "snapshot"),
         ("TagSpecification.1.Tag.1.Key", "Team"),
-        ("TagSpecification.1.Tag.2.Key", "created-by"),
+        ("TagSpecification.1.Tag.2.Key", "muster:created-by"),
         ("TagSpecification.1.Tag.2.Value", "muster"),
         ("TagSpecification.1.Tag.3.Key", "muster:action"),
         ("TagSpecification.1.Tag.3.Value", "act-0000000000000007"),
