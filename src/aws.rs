@@ -44,11 +44,14 @@ pub struct Settings {
     pub profile: Option<String>,
     /// The part of AWS's request limits to take, in percent (1 to 100).
     pub share_percent: u8,
+    /// The URL of an emulator on this machine to ask in place of AWS, whatever environment and profile say. It is shown
+    /// made-up credentials and asked without a proxy.
+    pub emulator: Option<String>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Settings { regions: Vec::new(), profile: None, share_percent: limiter::DEFAULT_SHARE_PERCENT }
+        Settings { regions: Vec::new(), profile: None, share_percent: limiter::DEFAULT_SHARE_PERCENT, emulator: None }
     }
 }
 
@@ -88,7 +91,7 @@ impl Aws {
     /// seconds where there is none.
     pub async fn load(settings: Settings) -> Self {
         let clock = Arc::new(AwsClock::default());
-        let sdk = Sdk::load(&settings.regions, settings.profile.as_deref(), &clock).await;
+        let sdk = Sdk::load(&settings, &clock).await;
         Aws::new(settings, sdk, clock)
     }
 
@@ -213,8 +216,7 @@ impl Aws {
             suspect
         };
         if suspect {
-            let Settings { regions, profile, .. } = &self.0.settings;
-            self.0.sdk.store(Arc::new(Sdk::load(regions, profile.as_deref(), &self.0.clock).await));
+            self.0.sdk.store(Arc::new(Sdk::load(&self.0.settings, &self.0.clock).await));
         }
         self.0.sdk.load_full()
     }

@@ -3,17 +3,13 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use aws_config::SdkConfig;
-use aws_credential_types::Credentials;
-use aws_credential_types::provider::SharedCredentialsProvider;
-use aws_sdk_ec2::config::BehaviorVersion;
 use parking_lot::Mutex;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 use super::clock::AwsClock;
-use super::sdk::{Sdk, http_client};
+use super::sdk::{Sdk, emulated};
 use super::{Aws, Settings};
 use crate::model::{AccountId, Region, Scope};
 
@@ -77,13 +73,7 @@ impl Scripted {
 
 /// A connection to `endpoint` with made-up credentials.
 pub(crate) fn at(endpoint: &str) -> Aws {
-    let credentials = Credentials::new("AKIDEXAMPLE", "secret", None, None, "test");
-    let config = SdkConfig::builder()
-        .behavior_version(BehaviorVersion::v2026_01_12())
-        .credentials_provider(SharedCredentialsProvider::new(credentials))
-        .endpoint_url(endpoint)
-        .http_client(http_client())
-        .build();
+    let config = emulated(endpoint);
     let clock = Arc::new(AwsClock::default());
     let settings = Settings { regions: vec![scope().region], ..Settings::default() };
     Aws::new(settings.clone(), Sdk::new(&config, &settings.regions, &clock), clock)

@@ -10,6 +10,7 @@ use std::time::Duration;
 use aws_config::profile::ProfileFileCredentialsProvider;
 use aws_config::provider_config::ProviderConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
+use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_ec2::config::{RuntimeComponents, SharedHttpClient};
 use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
@@ -17,6 +18,7 @@ use aws_smithy_http_client::{Builder, Connector, proxy::ProxyConfig};
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 
+use super::Settings;
 use super::clock::{AwsClock, DateReader};
 use crate::model::Region;
 
@@ -49,8 +51,12 @@ impl Sdk {
     /// Reads the configuration. Credentials are loaded by the first call, so their absence shows there.
     ///
     /// Looking for a region may ask the instance metadata service, which takes a few seconds where there is none.
-    pub(super) async fn load(regions: &[Region], profile: Option<&str>, clock: &Arc<AwsClock>) -> Self {
-        let http_client = http_client();
+    pub(super) async fn load(settings: &Settings, clock: &Arc<AwsClock>) -> Self {
+        let (regions, profile) = (&settings.regions, settings.profile.as_deref());
+        if let Some(url) = &settings.emulator {
+            return Sdk::new(&emulated(url), regions, clock);
+        }
+        let http_client = http_client(ProxyConfig::from_env());
         let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12()).http_client(http_client.clone());
         if let Some(profile) = profile {
             loader = loader.profile_name(profile);
@@ -92,6 +98,17 @@ impl Sdk {
     }
 }
 
+/// A configuration that reads neither environment nor files: nothing of it can lead to AWS.
+pub(super) fn emulated(url: &str) -> SdkConfig {
+    let credentials = Credentials::new("emulator", "emulator", None, None, "muster");
+    SdkConfig::builder()
+        .behavior_version(BehaviorVersion::v2026_01_12())
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .endpoint_url(url)
+        .http_client(http_client(ProxyConfig::disabled()))
+        .build()
+}
+
 fn clients(config: &SdkConfig, region: &Region, clock: &Arc<AwsClock>) -> Clients {
     let builder = || {
         aws_sdk_ec2::config::Builder::from(config)
@@ -104,13 +121,12 @@ fn clients(config: &SdkConfig, region: &Region, clock: &Arc<AwsClock>) -> Client
     }
 }
 
-/// One connection pool for all clients, with `TCP_NODELAY` and the environment's proxy, which the SDK's own default
-/// would ignore.
-pub(super) fn http_client() -> SharedHttpClient {
-    Builder::new().build_with_connector_fn(|settings, components| {
+/// One connection pool for all clients, with `TCP_NODELAY` and through `proxy`, which the SDK's own default would ignore.
+fn http_client(proxy: ProxyConfig) -> SharedHttpClient {
+    Builder::new().build_with_connector_fn(move |settings, components| {
         let mut connector = Connector::builder()
             .enable_tcp_nodelay(true)
-            .proxy_config(ProxyConfig::from_env())
+            .proxy_config(proxy.clone())
             .tls_provider(tls::Provider::Rustls(CryptoMode::Ring));
         connector.set_connector_settings(settings.cloned());
         connector.set_sleep_impl(components.and_then(RuntimeComponents::sleep_impl));

@@ -45,6 +45,8 @@ pub struct Incomplete {
 pub struct Progress {
     incomplete: Vec<Incomplete>,
     trouble: Option<Trouble>,
+    /// Without a known region or account nothing is watched, which must not look like nothing there.
+    none_watched: bool,
     regions: Vec<String>,
 }
 
@@ -164,7 +166,7 @@ impl Core {
         incomplete.retain(|incomplete| scope.is_none_or(|scope| incomplete.scope == *scope));
         let trouble = self.ingest.freshness().trouble();
         let regions = if none_watched { self.regions().iter().map(ToString::to_string).collect() } else { Vec::new() };
-        Progress { incomplete, trouble, regions }
+        Progress { incomplete, trouble, none_watched, regions }
     }
 
     /// The (scope, kind)s of these kinds whose first sweep is not complete.
@@ -222,7 +224,7 @@ impl Progress {
     /// Whether everything was seen at least once.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        self.incomplete.is_empty() && self.regions.is_empty()
+        self.incomplete.is_empty() && !self.none_watched
     }
 
     /// Whether waiting is pointless: everything that is missing has something in its way.

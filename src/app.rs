@@ -1,0 +1,19 @@
+//! The processes: everything that starts tasks, takes locks, listens or spawns.
+//!
+//! [`serve`] is the one server of a data directory: it holds the [`lock`], and its [`reception`] greets clients on the
+//! [`socket`] with [`hello`] while its [`engine`] keeps the store up to date. [`front`] is what MCP clients start: it
+//! gets to that server through [`attach`]. [`demo`] is a server and a client in one process.
+
+pub mod attach;
+pub mod clients;
+pub mod data_dir;
+pub mod engine;
+pub mod front;
+pub mod hello;
+pub mod lock;
+pub mod reception;
+pub mod serve;
+pub mod signals;
+pub mod socket;
+pub mod sweeps;
+pub mod tasks;

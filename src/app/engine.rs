@@ -1,0 +1,202 @@
+//! What turns an open store and a connection to AWS into a served inventory: the writer, the sweeps, the hub.
+//!
+//! ```text
+//! watch: identify the account --> one sweeper a (scope, kind) --> ingest (its own thread) --> store, hub
+//! ```
+//!
+//! Nothing here ends over AWS: without credentials or network the account is asked for again and again, and what the store
+//! knows is served meanwhile, as stale, with the reason.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::runtime;
+use tokio::sync::watch;
+use tokio::task::{JoinError, spawn_blocking};
+use tokio::time::{sleep, timeout};
+use tokio_util::task::TaskTracker;
+
+use super::sweeps;
+use super::tasks::Tasks;
+use crate::aws::{Aws, Settings};
+use crate::config::Config;
+use crate::ingest::{Freshness, Handle, Ingest, KindEntry};
+use crate::kinds::{self, KINDS, KindSpec};
+use crate::mcp::Core;
+use crate::model::{AccountId, Kind, Region, Scope};
+use crate::notify::ChangeHub;
+use crate::reconcile::KindRules;
+use crate::source::backoff::Backoff;
+use crate::source::poll::Plan;
+use crate::store::{self, OpenError, ReadError, Store, Writer};
+
+/// How long the writer may take to end: it finishes the commit it is at, and saves how far sweeps had come.
+const WRITER_ENDS: Duration = Duration::from_millis(700);
+
+/// Everything that keeps a store up to date and serves it.
+pub struct Engine {
+    core: Arc<Core>,
+    sweeps: Tasks,
+    tools: TaskTracker,
+    writer: Tasks,
+    /// Turns true when the writer has ended, whatever the reason.
+    ended: watch::Receiver<bool>,
+}
+
+/// Why there is no engine.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The store cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The store opened but cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// Opening panicked.
+    #[error("opening the store failed, which is a fault of Muster: the log says how; the store was left as it is")]
+    Panicked(#[from] JoinError),
+}
+
+impl Engine {
+    /// Opens the store in the data directory, connects to AWS, and starts.
+    ///
+    /// # Errors
+    /// [`StartError`]; AWS is none of the reasons.
+    pub async fn open(config: &Config) -> Result<Self, StartError> {
+        let options = store::Options::new(&config.data_dir, kinds::project);
+        // Finding the region may ask the metadata service, which takes seconds where there is none.
+        let (opened, aws) = tokio::join!(spawn_blocking(move || store::open(options)), Aws::load(settings(config)));
+        Ok(Engine::start(config, opened??, aws)?)
+    }
+
+    /// Starts the writer and the sweeps, and builds the index in the background.
+    fn start(config: &Config, (writer, store): (Writer, Store), aws: Aws) -> Result<Self, ReadError> {
+        let hub = ChangeHub::new(parts());
+        let clock = aws.clock();
+        let writing = Tasks::new();
+        let stop = writing.stopping();
+        let entries = KINDS.iter().map(|spec| entry(spec, config)).collect();
+        let (ingest, handle) = Ingest::new(writer, store.clone(), hub.clone(), Arc::clone(&clock), entries, stop)?;
+        let ended = write(&writing, ingest);
+        let sweeping = Tasks::new();
+        sweeping.spawn_blocking("the index", index(store.clone()));
+        let intervals = KINDS.iter().map(|spec| (*spec, interval(spec, config))).collect();
+        let watching = watch(aws.clone(), handle.clone(), sweeping.clone(), intervals);
+        sweeping.spawn_until_stopped("the watch", watching);
+        let tools = TaskTracker::new();
+        let core = Arc::new(Core { store, ingest: handle, hub, aws, clock, tasks: tools.clone() });
+        Ok(Engine { core, sweeps: sweeping, tools, writer: writing, ended })
+    }
+
+    /// What requests need.
+    #[must_use]
+    pub fn core(&self) -> &Arc<Core> {
+        &self.core
+    }
+
+    /// Waits until the writer ends. Before [`Engine::close`] that means that it failed.
+    pub async fn ended(&self) {
+        // An error means that the writer's thread dropped its end: it has ended as well.
+        drop(self.ended.clone().wait_for(|ended| *ended).await);
+    }
+
+    /// Ends the sweeps, and waits for calls of tools that are under way to record what AWS answers them.
+    pub async fn quiesce(&self, patience: Duration) {
+        let calls = async {
+            self.tools.close();
+            self.tools.wait().await;
+        };
+        let (hung, calls) = tokio::join!(self.sweeps.stop(patience), timeout(patience, calls));
+        if !hung.is_empty() || calls.is_err() {
+            tracing::warn!(?hung, tools = calls.is_err(), "still under way; not waited for");
+        }
+    }
+
+    /// Ends the writer, which saves how far sweeps had come. Returns who did not end in time.
+    pub async fn close(self) -> Vec<&'static str> {
+        self.writer.stop(WRITER_ENDS).await
+    }
+}
+
+fn settings(config: &Config) -> Settings {
+    Settings {
+        regions: config.selection.region.as_deref().map(Region::new).into_iter().collect(),
+        profile: config.selection.profile.clone(),
+        share_percent: config.aws_share.percent(),
+        emulator: config.emulator.clone(),
+    }
+}
+
+/// Runs the writer on a thread of its own.
+fn write(tasks: &Tasks, ingest: Ingest) -> watch::Receiver<bool> {
+    let (ending, ended) = watch::channel(false);
+    let runtime = runtime::Handle::current();
+    tasks.spawn_blocking("the writer", move || {
+        // Dropped with the closure, also when it panics.
+        let _ending = ending;
+        if let Err(error) = ingest.run(&runtime) {
+            tracing::error!(%error, "how far sweeps had come is not saved; the next start sweeps anew");
+        }
+    });
+    ended
+}
+
+fn index(store: Store) -> impl FnOnce() + Send + 'static {
+    move || {
+        if let Err(error) = store.build_index() {
+            tracing::error!(%error, "no index: searches read the store instead, which is slower");
+        }
+    }
+}
+
+/// Finds out whose credentials these are, and sweeps that account's scopes from then on.
+async fn watch(aws: Aws, ingest: Handle, tasks: Tasks, intervals: Vec<(&'static KindSpec, Duration)>) {
+    let account = identified(&aws, ingest.freshness()).await;
+    tracing::info!(%account, regions = ?aws.regions(), "watching");
+    for region in aws.regions() {
+        let scope = Scope { account: account.clone(), region };
+        for (spec, interval) in &intervals {
+            ingest.freshness().expect(&scope, &spec.kind(), *interval);
+            let plan = Plan { interval: *interval, ..Plan::new(scope.clone(), spec) };
+            tasks.spawn_until_stopped("a sweep", sweeps::run(aws.clone(), plan, ingest.clone()));
+        }
+    }
+}
+
+/// Asks AWS for the account until it answers; what keeps it from answering shows in every answer meanwhile.
+async fn identified(aws: &Aws, freshness: &Freshness) -> AccountId {
+    let mut backoff = Backoff::new();
+    let since = aws.clock().now();
+    loop {
+        match aws.identify().await {
+            Ok(account) => {
+                freshness.set_trouble(None);
+                return account;
+            }
+            Err(error) => {
+                tracing::warn!(%error, fix = error.fix(), "AWS does not say which account this is");
+                freshness.set_trouble(Some(sweeps::trouble(&error, since)));
+                sleep(backoff.failed()).await;
+            }
+        }
+    }
+}
+
+/// Kinds that are served as part of another: an instance's status checks are part of the instance.
+fn parts() -> Vec<(Kind, Kind)> {
+    let whole = |spec: &KindSpec| Some((spec.kind(), kinds::by_slug(spec.status_of?)?.kind()));
+    KINDS.iter().filter_map(|spec| whole(spec)).collect()
+}
+
+fn entry(spec: &KindSpec, config: &Config) -> KindEntry {
+    KindEntry {
+        kind: spec.kind(),
+        rules: KindRules { mapping: spec.mapping, masked: spec.masked },
+        gone_states: spec.gone_states,
+        interval: interval(spec, config),
+    }
+}
+
+fn interval(spec: &KindSpec, config: &Config) -> Duration {
+    config.intervals.get(spec.slug).copied().unwrap_or(spec.interval)
+}

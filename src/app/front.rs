@@ -1,0 +1,57 @@
+//! `muster mcp`: what an MCP client starts. It carries lines between the client and the data directory's server.
+//!
+//! # Who may write
+//! A server that a front end starts permits writes, and each connection then decides by its own `--allow-writes`. Both ends
+//! of the socket belong to one user of the operating system (directory 0700, socket 0600), who could as well run the AWS CLI
+//! with the same credentials: the flag is that user's choice for one client, not a wall between clients. Otherwise the
+//! client that happens to start first would decide for all. There is no HTTP in such a server, so nothing but this user's
+//! connections reaches it. A server that was started by hand without `--allow-writes` permits none to anybody.
+//!
+//! # When there is no server
+//! The front end answers by itself then, on the same protocol: discovery and lists of tools as ever, everything else with
+//! the reason. A client that sees its server process exit shows "disconnected", and nobody learns why.
+
+use std::sync::Arc;
+
+use tokio::io::BufReader;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::attach::{self, AttachError, Attached, Launch};
+use crate::config::Config;
+use crate::mcp::{self, Failure, ListMode, Phase, Policy, relay, transport};
+
+/// Carries the client's messages until it closes its end.
+///
+/// # Errors
+/// When the client can no longer be read or written. What keeps a server from running is told to the client instead.
+pub async fn run(config: &Config, launch: &Launch) -> anyhow::Result<()> {
+    match attach::attach(&config.data_dir, config.allow_writes, launch).await {
+        Ok(Attached { reader, writer, welcome }) => {
+            if config.allow_writes && !welcome.writes {
+                tracing::warn!(
+                    server.pid = welcome.pid,
+                    "--allow-writes is given, but the running server permits none: stop it, or start it with --allow-writes"
+                );
+            }
+            let input = BufReader::new(tokio::io::stdin());
+            let end = relay::relay(input, tokio::io::stdout(), reader, writer).await?;
+            tracing::debug!(?end, "the client left");
+            Ok(())
+        }
+        Err(error) => apologise(config, error).await,
+    }
+}
+
+/// Answers for the server that is not there.
+async fn apologise(config: &Config, error: AttachError) -> anyhow::Result<()> {
+    let fix = "Then restart this MCP server in the client".to_owned();
+    let what = format!("{:#}", anyhow::Error::new(error));
+    tracing::error!(error = what, "no server; every request is answered with this");
+    let (_phase, failed) = watch::channel(Phase::Failed(Arc::new(Failure { what, fix })));
+    let policy = Policy { allow_writes: config.allow_writes, list: ListMode::default() };
+    let server = mcp::Server::new(failed, policy, TaskTracker::new(), CancellationToken::new());
+    transport::serve_stream(&server, config.allow_writes, tokio::io::stdin(), tokio::io::stdout()).await?;
+    Ok(())
+}

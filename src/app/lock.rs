@@ -1,0 +1,127 @@
+//! One server a data directory: who holds the lock file serves, and everybody else attaches.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, Seek, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+/// The lock on a data directory, held until dropped; the operating system drops it when the process dies.
+///
+/// The file holds the holder's process id, for people and error messages. It is never removed: removing a lock file while
+/// another process opens it would let two hold "the" lock.
+#[derive(Debug)]
+pub struct Lock {
+    _file: File,
+}
+
+/// Why the lock was not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum LockError {
+    /// Another process holds it.
+    #[error(
+        "{} is held by {}: stop it, or name another directory with --data-dir",
+        path.display(),
+        holder(*pid)
+    )]
+    Held {
+        /// The lock file.
+        path: PathBuf,
+        /// What it says about its holder.
+        pid: Option<u32>,
+    },
+    /// The file cannot be opened or locked at all.
+    #[error("cannot lock {}: make it writable, or name another directory with --data-dir", path.display())]
+    Io {
+        /// The lock file.
+        path: PathBuf,
+        /// What the file system answered.
+        #[source]
+        source: io::Error,
+    },
+}
+
+fn holder(pid: Option<u32>) -> String {
+    pid.map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}"))
+}
+
+impl Lock {
+    /// Takes the lock of `data_dir`, without waiting.
+    ///
+    /// # Errors
+    /// [`LockError::Held`] when another process, or another `Lock` of this one, has it.
+    pub fn take(data_dir: &Path) -> Result<Self, LockError> {
+        let path = path(data_dir);
+        let failed = |source| LockError::Io { path: path.clone(), source };
+        let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
+        let mut file = opened.map_err(failed)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(LockError::Held { pid: pid_in(&path), path }),
+            Err(TryLockError::Error(source)) => return Err(failed(source)),
+        }
+        let written =
+            file.set_len(0).and_then(|()| file.rewind()).and_then(|()| writeln!(file, "{}", std::process::id()));
+        written.map_err(failed)?;
+        Ok(Lock { _file: file })
+    }
+}
+
+/// Whether somebody holds the lock of `data_dir`, without taking it or touching the file.
+///
+/// # Errors
+/// [`LockError::Held`] when somebody does.
+pub fn probe(data_dir: &Path) -> Result<(), LockError> {
+    let path = path(data_dir);
+    match File::open(&path).map(|file| file.try_lock_shared()) {
+        Ok(Err(TryLockError::WouldBlock)) => Err(LockError::Held { pid: pid_in(&path), path }),
+        _ => Ok(()),
+    }
+}
+
+/// The lock file of `data_dir`.
+#[must_use]
+pub fn path(data_dir: &Path) -> PathBuf {
+    data_dir.join("muster.lock")
+}
+
+/// The process that holds, or held last, the lock of `data_dir`.
+#[must_use]
+pub fn last_holder(data_dir: &Path) -> Option<u32> {
+    pid_in(&path(data_dir))
+}
+
+fn pid_in(path: &Path) -> Option<u32> {
+    std::fs::read_to_string(path).ok()?.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_two_one_has_it_and_the_other_learns_who() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = Lock::take(dir.path()).unwrap();
+        let Err(LockError::Held { pid, .. }) = Lock::take(dir.path()) else { panic!("both hold it") };
+        assert_eq!(pid, Some(std::process::id()));
+        assert!(matches!(probe(dir.path()), Err(LockError::Held { .. })));
+        drop(first);
+        probe(dir.path()).unwrap();
+        Lock::take(dir.path()).unwrap();
+    }
+
+    #[test]
+    fn a_race_has_one_winner() {
+        let dir = tempfile::tempdir().unwrap();
+        let barrier = std::sync::Barrier::new(8);
+        let taken: Vec<Option<Lock>> = std::thread::scope(|scope| {
+            let race = || {
+                barrier.wait();
+                Lock::take(dir.path()).ok()
+            };
+            let threads: Vec<_> = (0..8).map(|_| scope.spawn(race)).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        assert_eq!(taken.iter().flatten().count(), 1);
+    }
+}

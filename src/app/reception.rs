@@ -1,0 +1,127 @@
+//! Where clients come in: the Unix socket, HTTP, and what they are told while the store is not open yet.
+//!
+//! A server receives clients before it opens its store and until after it has closed it, so discovery and lists of tools
+//! are answered at any moment, and whatever keeps the store shut is told to whoever asks.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::BufReader;
+use tokio::net::{TcpListener, UnixStream};
+use tokio::sync::watch;
+use tokio::time::sleep;
+use tokio_util::task::TaskTracker;
+
+use super::clients::Clients;
+use super::hello::{self, HelloError};
+use super::socket::Bound;
+use super::tasks::Tasks;
+use crate::config::{Config, ListMode};
+use crate::mcp::transport::{self, HttpOptions};
+use crate::mcp::{self, Core, Failure, Phase, Policy};
+
+/// The pause after the system refused a connection (too many open files), which another try at once would not mend.
+const REFUSED: Duration = Duration::from_millis(100);
+
+/// Receives clients. Clones share everything.
+#[derive(Clone)]
+pub struct Reception {
+    server: mcp::Server,
+    phase: watch::Sender<Phase>,
+    tasks: Tasks,
+    clients: Clients,
+    allow_writes: bool,
+}
+
+impl Reception {
+    /// A reception whose store is about to be opened.
+    #[must_use]
+    pub fn new(config: &Config) -> Self {
+        let phase = watch::Sender::new(Phase::Opening);
+        let tasks = Tasks::new();
+        let policy = Policy { allow_writes: config.allow_writes, list: list(config.list) };
+        // Pushes to clients of the older era need no waiting for: they end with their connections.
+        let server = mcp::Server::new(phase.subscribe(), policy, TaskTracker::new(), tasks.stopping());
+        Reception { server, phase, tasks, clients: Clients::none(), allow_writes: config.allow_writes }
+    }
+
+    /// From now on requests are served.
+    pub fn open(&self, core: Arc<Core>) {
+        self.phase.send_replace(Phase::Ready(core));
+    }
+
+    /// From now on requests are answered with why they cannot be served.
+    pub fn fail(&self, failure: Failure) {
+        self.phase.send_replace(Phase::Failed(Arc::new(failure)));
+    }
+
+    /// Who is there on the socket.
+    #[must_use]
+    pub fn clients(&self) -> &Clients {
+        &self.clients
+    }
+
+    /// Receives clients on the socket. The socket is gone as soon as the reception begins to close.
+    pub fn listen(&self, bound: Bound) {
+        let reception = self.clone();
+        self.tasks.spawn_until_stopped("the Unix socket", async move {
+            loop {
+                match bound.accept().await {
+                    Ok(stream) => reception.receive(stream),
+                    Err(error) => {
+                        tracing::warn!(%error, "a connection was refused");
+                        sleep(REFUSED).await;
+                    }
+                }
+            }
+        });
+    }
+
+    /// Serves one connection, which begins with a hello.
+    pub fn receive(&self, stream: UnixStream) {
+        let reception = self.clone();
+        self.tasks.spawn("a connection", async move {
+            let _present = reception.clients.enter();
+            reception.converse(stream).await;
+        });
+    }
+
+    /// Receives clients over HTTP.
+    pub fn listen_http(&self, listener: TcpListener, options: HttpOptions) {
+        let server = self.server.clone();
+        self.tasks.spawn("HTTP", async move {
+            if let Err(error) = transport::serve_http(&server, listener, &options).await {
+                tracing::error!(%error, "HTTP is no longer served");
+            }
+        });
+    }
+
+    /// Ends subscriptions, then connections; nobody new comes in. Returns what did not end in time.
+    pub async fn close(&self, patience: Duration) -> Vec<&'static str> {
+        self.tasks.stop(patience).await
+    }
+
+    async fn converse(&self, stream: UnixStream) {
+        let (reader, mut writer) = stream.into_split();
+        let mut reader = BufReader::new(reader);
+        let greeting = hello::receive(&mut reader, &mut writer, self.allow_writes);
+        match self.tasks.stopping().run_until_cancelled(greeting).await {
+            Some(Ok(welcome)) => {
+                if let Err(error) = transport::serve_stream(&self.server, welcome.writes, reader, writer).await {
+                    tracing::warn!(%error, "a connection ended");
+                }
+            }
+            // Whoever only looks whether somebody listens says nothing.
+            Some(Err(HelloError::Closed)) | None => {}
+            Some(Err(error)) => tracing::warn!(%error, "a client was turned away"),
+        }
+    }
+}
+
+fn list(mode: ListMode) -> mcp::ListMode {
+    match mode {
+        ListMode::Auto => mcp::ListMode::Auto,
+        ListMode::All => mcp::ListMode::All,
+        ListMode::Collections => mcp::ListMode::Collections,
+    }
+}

@@ -1,0 +1,267 @@
+//! `muster serve`: the one server of a data directory, in the foreground or detached.
+//!
+//! The order matters. The lock decides who serves. The socket is bound before the store is opened, so that a client which
+//! only probes (several MCP clients start a sibling process for discovery) is answered within milliseconds, and one that
+//! waits learns why the store does not open. A detached server has no terminal to say that on: it goes on answering with
+//! the reason until its clients have left. Stopping goes the other way round, and takes less than two seconds.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::time::{Instant, sleep};
+
+use super::clients::Clients;
+use super::data_dir::{self, DataDirError};
+use super::engine::{Engine, StartError};
+use super::lock::{Lock, LockError};
+use super::reception::Reception;
+use super::signals::Signals;
+use super::socket::{self, Bound, SocketError};
+use crate::config::{Config, Listening};
+use crate::mcp::Failure;
+use crate::mcp::transport::{HttpOptions, PATH};
+
+/// How long connections may take to end.
+const CLOSING: Duration = Duration::from_secs(1);
+
+/// How long a detached server waits for the lock of one that is stopping.
+const SUCCESSION: Duration = Duration::from_millis(2500);
+
+/// How long a detached server that could not open its store waits for somebody to tell.
+const FAILED_LINGER: Duration = Duration::from_secs(10);
+
+/// Why there is no server, or no longer one.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The data directory is not usable.
+    #[error(transparent)]
+    Directory(#[from] DataDirError),
+    /// Somebody else serves it.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// The socket cannot be made.
+    #[error(transparent)]
+    Socket(#[from] SocketError),
+    /// The HTTP address cannot be used.
+    #[error("cannot listen on {address}: free the port, or give another with --http (port 0 takes a free one)")]
+    Http {
+        /// The address.
+        address: SocketAddr,
+        /// What the system answered.
+        #[source]
+        source: io::Error,
+    },
+    /// The store is not usable.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// The writer ended by itself.
+    #[error("the writer failed, which is a fault of Muster: the log says how; everything acknowledged is stored")]
+    Writer,
+    /// The system refused a signal handler.
+    #[error("cannot listen for signals: the system refuses a handler")]
+    Signals(#[source] io::Error),
+}
+
+/// Where a server listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listens {
+    line: Value,
+}
+
+impl Listens {
+    fn new(data_dir: &Path, socket: &Path, http: Option<SocketAddr>) -> Self {
+        let http = http.map(url);
+        Listens {
+            line: json!({"socket": socket.to_string_lossy(), "http": http, "data_dir": data_dir.to_string_lossy()}),
+        }
+    }
+
+    /// One line of JSON: `socket`, `http` (a URL or null) and `data_dir`.
+    #[must_use]
+    pub fn line(&self) -> String {
+        self.line.to_string()
+    }
+}
+
+/// Serves until a signal comes or, detached, until nobody has needed it for a while. `announce` is told where it listens.
+///
+/// # Errors
+/// [`ServeError`]. A detached server that finds another one at work leaves without an error.
+pub async fn run(config: &Config, listening: Listening, announce: impl FnOnce(&Listens)) -> Result<(), ServeError> {
+    let signals = Signals::take().map_err(ServeError::Signals)?;
+    data_dir::prepare(&config.data_dir)?;
+    let Some(lock) = own(&config.data_dir, listening.linger.is_some()).await? else { return Ok(()) };
+    let reception = Reception::new(config);
+    let bound = Bound::bind(&lock, &config.data_dir, config.runtime_dir.as_deref())?;
+    let http = match listening.http {
+        Some(address) => Some(bind_http(address).await?),
+        None => None,
+    };
+    let (listener, address) = http.unzip();
+    announce(&Listens::new(&config.data_dir, bound.path(), address));
+    tracing::info!(version = super::hello::VERSION, data_dir = %config.data_dir.display(), "serving");
+    reception.listen(bound);
+    if let Some(listener) = listener {
+        let options = HttpOptions { hosts: listening.allowed_hosts, origins: listening.allowed_origins };
+        reception.listen_http(listener, options);
+    }
+    serve(config, listening.linger, &reception, signals).await
+}
+
+/// From the open doors to the closed ones.
+async fn serve(
+    config: &Config,
+    linger: Option<Duration>,
+    reception: &Reception,
+    mut signals: Signals,
+) -> Result<(), ServeError> {
+    let opened = tokio::select! {
+        opened = Engine::open(config) => opened,
+        signal = signals.next() => {
+            tracing::info!(signal, "stopping");
+            stop(reception, None).await;
+            return Ok(());
+        }
+    };
+    let engine = match opened {
+        Ok(engine) => engine,
+        Err(error) if linger.is_some() => {
+            tracing::error!(error = %chain(&error), "the store is not usable; clients are told so");
+            reception.fail(failure(&error));
+            tokio::select! {
+                () = reception.clients().gone_for(FAILED_LINGER) => {}
+                _ = signals.next() => {}
+            }
+            stop(reception, None).await;
+            return Err(error.into());
+        }
+        Err(error) => {
+            stop(reception, None).await;
+            return Err(error.into());
+        }
+    };
+    reception.open(engine.core().clone());
+    let outcome = tokio::select! {
+        signal = signals.next() => {
+            tracing::info!(signal, "stopping");
+            Ok(())
+        }
+        () = deserted(reception.clients(), linger) => {
+            tracing::info!("stopping: no client for a while");
+            Ok(())
+        }
+        () = engine.ended() => Err(ServeError::Writer),
+    };
+    stop(reception, Some(engine)).await;
+    outcome
+}
+
+/// Why the store is not usable, for clients.
+fn failure(error: &StartError) -> Failure {
+    let fix = "Then restart this MCP server in the client";
+    Failure { what: chain(error), fix: fix.to_owned() }
+}
+
+/// An error with everything below it.
+fn chain(error: &dyn std::error::Error) -> String {
+    let below = std::iter::successors(error.source(), |error| error.source());
+    below.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
+/// Waits until no client has been there for `linger`; for ever without one.
+async fn deserted(clients: &Clients, linger: Option<Duration>) {
+    match linger {
+        Some(linger) => clients.gone_for(linger).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Sends clients away while sweeps end, then closes the store.
+async fn stop(reception: &Reception, engine: Option<Engine>) {
+    let hung = match engine {
+        None => reception.close(CLOSING).await,
+        Some(engine) => {
+            let (mut hung, ()) = tokio::join!(reception.close(CLOSING), engine.quiesce(CLOSING));
+            hung.extend(engine.close().await);
+            hung
+        }
+    };
+    if hung.is_empty() {
+        tracing::info!("stopped");
+    } else {
+        tracing::warn!(?hung, "stopped without waiting any longer");
+    }
+}
+
+/// Takes the lock. A detached server waits for one that is stopping, and is told `None` when another one serves.
+async fn own(data_dir: &Path, detached: bool) -> Result<Option<Lock>, LockError> {
+    let deadline = Instant::now() + SUCCESSION;
+    loop {
+        match Lock::take(data_dir) {
+            Err(LockError::Held { .. }) if detached && Instant::now() < deadline => {
+                if socket::connect(data_dir).await.is_ok() {
+                    return Ok(None);
+                }
+                sleep(Duration::from_millis(20)).await;
+            }
+            taken => return taken.map(Some),
+        }
+    }
+}
+
+/// Binds a port, and says which one it became.
+pub(super) async fn bind_http(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ServeError> {
+    let failed = |source| ServeError::Http { address, source };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let bound = listener.local_addr().map_err(failed)?;
+    Ok((listener, bound))
+}
+
+/// The URL of MCP at `address`.
+pub(super) fn url(address: SocketAddr) -> String {
+    format!("http://{address}{PATH}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn in_the_foreground_a_held_data_directory_is_an_error_at_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let _lock = Lock::take(dir.path()).unwrap();
+        assert!(matches!(own(dir.path(), false).await, Err(LockError::Held { .. })));
+    }
+
+    #[tokio::test]
+    async fn detached_it_leaves_to_another_that_listens() {
+        let dir = tempfile::tempdir().unwrap();
+        let lock = Lock::take(dir.path()).unwrap();
+        let _bound = Bound::bind(&lock, dir.path(), None).unwrap();
+        assert!(own(dir.path(), true).await.unwrap().is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn detached_it_succeeds_one_that_is_stopping() {
+        let dir = tempfile::tempdir().unwrap();
+        let lock = Lock::take(dir.path()).unwrap();
+        let stopping = async {
+            sleep(Duration::from_secs(2)).await;
+            drop(lock);
+        };
+        let (taken, ()) = tokio::join!(own(dir.path(), true), stopping);
+        assert!(taken.unwrap().is_some());
+    }
+
+    #[test]
+    fn the_announcement_is_one_line_of_json() {
+        let listens = Listens::new(Path::new("/d"), Path::new("/d/muster.sock"), Some("[::1]:80".parse().unwrap()));
+        let line: Value = serde_json::from_str(&listens.line()).unwrap();
+        assert_eq!(line, json!({"socket": "/d/muster.sock", "http": "http://[::1]:80/mcp", "data_dir": "/d"}));
+        assert_eq!(Listens::new(Path::new("/d"), Path::new("/s"), None).line["http"], Value::Null);
+    }
+}

@@ -1,0 +1,54 @@
+//! Carries what sweeps see to the writer, in the words of each.
+
+use std::pin::pin;
+use std::sync::Arc;
+
+use futures::StreamExt;
+
+use crate::aws::{Aws, AwsError, Class};
+use crate::ingest::{Handle, SweepMessage, SweepStep, Trouble};
+use crate::model::Timestamp;
+use crate::source::poll::{self, Message, Plan, What};
+
+/// Sweeps as planned until the writer takes nothing more. Dropping it at any await is safe: a sweep that does not end
+/// proves nothing.
+pub async fn run(aws: Aws, plan: Plan, ingest: Handle) {
+    let clock = aws.clock();
+    let mut messages = pin!(poll::sweeps(aws, Arc::clone(&clock), plan));
+    while let Some(message) = messages.next().await {
+        if let What::Failed { error, will_retry_at } = &message.what {
+            let kind = message.spec.slug;
+            tracing::warn!(scope = %message.scope, kind, %error, fix = error.fix(), %will_retry_at, "sweep given up");
+        }
+        if ingest.sweep(step(message, clock.now())).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// What the writer is told of a message.
+fn step(message: Message, now: Timestamp) -> SweepMessage {
+    let step = match message.what {
+        What::Started { at } => SweepStep::Started { at },
+        What::Page { sent_at, items } => {
+            let items = items.into_iter().map(|item| (Arc::from(item.id), Arc::new(item.document)));
+            SweepStep::Page { sent_at, items: items.collect() }
+        }
+        What::Completed { ended, .. } => SweepStep::Completed { ended },
+        What::Failed { error, .. } => SweepStep::Failed { trouble: trouble(&error, now) },
+    };
+    SweepMessage { scope: message.scope, kind: message.spec.kind(), step }
+}
+
+/// A failed call as it shows in answers.
+pub(super) fn trouble(error: &AwsError, since: Timestamp) -> Trouble {
+    let class = match error.class {
+        Class::Throttled => "throttled",
+        Class::Denied => "denied",
+        Class::NotFound => "not_found",
+        Class::Transient => "transient",
+        Class::Fatal => "fatal",
+        Class::DryRun => "dry_run",
+    };
+    Trouble { class, what: error.to_string(), fix: error.fix(), since }
+}

@@ -1,0 +1,212 @@
+//! The command line. The only user of clap; what it reads becomes a [`crate::config::Config`], and defaults are not its business.
+//!
+//! Exit codes: 0 it worked, 1 it failed, 2 the command line or a `MUSTER_*` variable cannot be used.
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+use tokio::runtime::{self, Runtime};
+
+use crate::app::attach::Launch;
+use crate::app::front;
+use crate::config::{Config, ConfigError, Environment};
+use crate::telemetry::{self, Destination, TelemetryError};
+
+mod client_config;
+mod connection;
+mod output;
+mod serve;
+mod simulate;
+
+use client_config::{Client, ServerEntry};
+use connection::Connection;
+use output::Output;
+use serve::Serve;
+use simulate::Simulate;
+
+/// Keeps a truthful local copy of an AWS account's EC2 inventory and serves it to AI clients over MCP.
+#[derive(Debug, Parser)]
+#[command(version, propagate_version = true, max_term_width = 100)]
+struct Cli {
+    #[command(flatten)]
+    logging: Logging,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Logging (to standard error)")]
+struct Logging {
+    /// What to log: a level, or target=level pairs [default: info, less from libraries]
+    #[arg(long, global = true, env = "MUSTER_LOG", value_name = "FILTER", hide_env_values = true)]
+    log: Option<String>,
+    /// How a log line looks [default: text]
+    #[arg(long, global = true, env = "MUSTER_LOG_FORMAT", value_name = "FORMAT", hide_env_values = true)]
+    log_format: Option<LogFormat>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum LogFormat {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve MCP on stdin and stdout, for an MCP client to start; shares one server with others
+    Mcp {
+        #[command(flatten)]
+        connection: Connection,
+    },
+    /// Serve the inventory on a Unix socket, and over HTTP with --http
+    Serve(Serve),
+    /// Simulate an AWS account on loopback; the first line printed is its endpoint and region
+    Simulate(Simulate),
+    /// Print the block that makes an MCP client start Muster
+    Config {
+        #[command(flatten)]
+        connection: Connection,
+        /// Which client the block is for
+        #[arg(long, value_enum)]
+        client: Client,
+    },
+    /// Print a completion script for a shell
+    Completions {
+        /// Which shell
+        shell: Shell,
+    },
+}
+
+/// Runs the process: reads its command line, starts logging, does what was asked, and says how it ended.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // A closed standard error leaves nobody to tell.
+            drop(error.print());
+            return if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS };
+        }
+    };
+    match run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("muster: {error:#}");
+            let usage =
+                error.is::<ConfigError>() || matches!(error.downcast_ref(), Some(TelemetryError::Filter { .. }));
+            ExitCode::from(if usage { 2 } else { 1 })
+        }
+    }
+}
+
+fn run(cli: Cli) -> anyhow::Result<()> {
+    let Cli { logging, command } = cli;
+    let environment = Environment::capture();
+    match command {
+        Command::Mcp { connection } => {
+            logging.start(&Destination::Stderr)?;
+            let config = connection.config(&environment)?;
+            let launch = Launch { program: std::env::current_exe()?, arguments: logging.server(&config) };
+            finish(single()?, front::run(&config, &launch))
+        }
+        Command::Serve(serve) => {
+            let (config, listening) = serve.config(&environment)?;
+            if listening.linger.is_none() {
+                logging.start(&Destination::Stderr)?;
+                return finish(parallel()?, serve::run(&config, listening));
+            }
+            logging.start(&serve::detach(&config)?)?;
+            let served = finish(parallel()?, serve::run(&config, listening));
+            // Nobody reads its standard error.
+            served.inspect_err(|error| tracing::error!(error = format!("{error:#}"), "not serving"))
+        }
+        Command::Simulate(simulate) => {
+            logging.start(&Destination::Stderr)?;
+            finish(parallel()?, simulate.run())
+        }
+        Command::Config { connection, client } => {
+            let words = connection.clone().for_client(&environment).words();
+            let config = connection.config(&environment)?;
+            let server = ServerEntry::new(&std::env::current_exe()?, &words, &config.selection);
+            for note in server.notes(client) {
+                eprintln!("{note}");
+            }
+            Ok(Output::stdout().line(&server.block(client))?)
+        }
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "muster", &mut script);
+            Ok(Output::stdout().text(&script)?)
+        }
+    }
+}
+
+/// Runs `work` to its end, and waits for nothing else: reads of standard input cannot be cancelled, and whoever did not stop
+/// in time was named already.
+fn finish(runtime: Runtime, work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    let outcome = runtime.block_on(work);
+    runtime.shutdown_background();
+    outcome
+}
+
+/// A runtime for a front end, of which there may be many.
+fn single() -> std::io::Result<Runtime> {
+    runtime::Builder::new_current_thread().enable_all().build()
+}
+
+/// A runtime for a process that serves.
+fn parallel() -> std::io::Result<Runtime> {
+    runtime::Builder::new_multi_thread().enable_all().build()
+}
+
+impl Logging {
+    fn start(&self, destination: &Destination) -> Result<(), TelemetryError> {
+        let format = match self.log_format {
+            Some(LogFormat::Json) => telemetry::Format::Json,
+            Some(LogFormat::Text) | None => telemetry::Format::Text,
+        };
+        telemetry::start(self.log.as_deref(), format, destination)
+    }
+
+    /// The words that start a server for `config` which logs likewise and permits writes: each connection decides for
+    /// itself (see [`front`]).
+    fn server(&self, config: &Config) -> Vec<OsString> {
+        let mut words: Vec<OsString> = ["serve", "--detached", "--allow-writes"].map(Into::into).into();
+        words.extend(Connection::of(config).words());
+        if let Some(filter) = &self.log {
+            words.extend(["--log".into(), filter.into()]);
+        }
+        let format = self.log_format.and_then(|format| Some(format.to_possible_value()?.get_name().to_owned()));
+        if let Some(format) = format {
+            words.extend(["--log-format".into(), format.into()]);
+        }
+        words
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_server_that_a_front_end_starts_is_detached_permits_writes_and_has_the_same_settings() {
+        let environment = Environment::of(&[], Some("/home/me/.local/state"));
+        let cli = Cli::parse_from(["muster", "mcp", "--region", "us-east-1", "--interval", "vpc=1m", "--log", "debug"]);
+        let Command::Mcp { connection } = cli.command else { panic!("not mcp") };
+        let config = connection.config(&environment).unwrap();
+        let words = cli.logging.server(&config);
+        let cli = Cli::parse_from([OsString::from("muster")].into_iter().chain(words));
+        assert_eq!(cli.logging.log.as_deref(), Some("debug"));
+        let Command::Serve(serve) = cli.command else { panic!("not serve") };
+        let (served, listening) = serve.config(&environment).unwrap();
+        assert!(listening.linger.is_some());
+        assert_eq!(served, Config { allow_writes: true, ..config });
+    }
+}

@@ -1,0 +1,184 @@
+//! The block that makes an MCP client start `muster mcp`.
+
+use std::ffi::OsString;
+use std::iter;
+use std::path::Path;
+
+use clap::ValueEnum;
+use serde_json::{Map, Value, json};
+
+use crate::config::Selection;
+
+/// An MCP client whose configuration file is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Client {
+    /// `claude_desktop_config.json`.
+    ClaudeDesktop,
+    /// `.mcp.json` in a project.
+    ClaudeCode,
+    /// `.vscode/mcp.json` in a workspace.
+    #[value(name = "vscode")]
+    VsCode,
+}
+
+/// The region that stands in for one that is not known.
+const PLACEHOLDER_REGION: &str = "us-east-1";
+
+/// One server's entry in a client's configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct ServerEntry {
+    command: String,
+    arguments: Vec<String>,
+    environment: Vec<(String, String)>,
+    gaps: Vec<&'static str>,
+}
+
+impl ServerEntry {
+    /// `program mcp` with these further words, looking at `selection`.
+    ///
+    /// Credentials are never part of it. A profile that is not known is `default`, as for the AWS CLI; a region that is not
+    /// known is a placeholder, which [`ServerEntry::notes`] tells about.
+    pub(super) fn new(program: &Path, words: &[OsString], selection: &Selection) -> Self {
+        let mut environment: Vec<(String, String)> =
+            selection.variables().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let mut gaps = Vec::new();
+        if selection.region.is_none() {
+            environment.insert(usize::from(selection.profile().is_some()), pair("AWS_REGION", PLACEHOLDER_REGION));
+            gaps.push("No region is known: check the placeholder us-east-1, or give --region.");
+        }
+        if selection.has_keys() {
+            gaps.push(
+                "Your shell has AWS keys in its environment. They are not printed: use a profile that holds them.",
+            );
+        }
+        if selection.profile().is_none() {
+            environment.insert(0, pair("AWS_PROFILE", "default"));
+            gaps.push("No profile is known: `default` is assumed; give --profile for another.");
+        }
+        let arguments = words.iter().map(|word| word.to_string_lossy().into_owned());
+        ServerEntry {
+            command: program.to_string_lossy().into_owned(),
+            arguments: iter::once("mcp".to_owned()).chain(arguments).collect(),
+            environment,
+            gaps,
+        }
+    }
+
+    /// The content of the client's configuration file, as indented JSON.
+    pub(super) fn block(&self, client: Client) -> String {
+        let mut server = Map::new();
+        if matches!(client, Client::ClaudeCode | Client::VsCode) {
+            server.insert("type".into(), "stdio".into());
+        }
+        let environment = self.environment.iter().map(|(name, value)| (name.clone(), Value::from(value.as_str())));
+        server.insert("command".into(), self.command.as_str().into());
+        server.insert("args".into(), self.arguments.clone().into());
+        server.insert("env".into(), environment.collect::<Map<_, _>>().into());
+        let servers = match client {
+            Client::ClaudeDesktop | Client::ClaudeCode => "mcpServers",
+            Client::VsCode => "servers",
+        };
+        format!("{:#}", json!({ servers: { "muster": server } }))
+    }
+
+    /// Where the block goes and what in it needs a look; for people, beside the block.
+    pub(super) fn notes(&self, client: Client) -> Vec<String> {
+        let place = match client {
+            Client::ClaudeDesktop => {
+                "Merge this into claude_desktop_config.json (Settings > Developer > Edit Config) and \
+                                      restart Claude Desktop."
+                    .to_owned()
+            }
+            Client::ClaudeCode => {
+                format!("Save this as .mcp.json in your project, or run:\n  {}", self.claude_mcp_add())
+            }
+            Client::VsCode => "Save this as .vscode/mcp.json in your workspace.".to_owned(),
+        };
+        iter::once(place).chain(self.gaps.iter().map(|gap| (*gap).to_owned())).collect()
+    }
+
+    /// The command that enters the server for every project of this user.
+    fn claude_mcp_add(&self) -> String {
+        let environment =
+            self.environment.iter().map(|(name, value)| format!(" --env {}", quoted(&format!("{name}={value}"))));
+        let words = iter::once(&self.command).chain(&self.arguments).map(|word| format!(" {}", quoted(word)));
+        format!("claude mcp add muster --scope user{} --{}", environment.collect::<String>(), words.collect::<String>())
+    }
+}
+
+fn pair(name: &str, value: &str) -> (String, String) {
+    (name.to_owned(), value.to_owned())
+}
+
+/// `word` as a POSIX shell reads it back.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-=:@%+,".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Environment;
+
+    fn entry(words: &[&str], variables: &[(&'static str, &str)]) -> ServerEntry {
+        let selection = Selection::new(None, None, &Environment::of(variables, None));
+        let words: Vec<OsString> = words.iter().map(OsString::from).collect();
+        ServerEntry::new(Path::new("/opt/my bin/muster"), &words, &selection)
+    }
+
+    fn parsed(entry: &ServerEntry, client: Client) -> Value {
+        serde_json::from_str(&entry.block(client)).unwrap()
+    }
+
+    const SET: [(&str, &str); 2] = [("AWS_PROFILE", "dev"), ("AWS_REGION", "eu-central-1")];
+
+    #[test]
+    fn claude_desktop_gets_a_command_with_its_environment() {
+        let expected = json!({"mcpServers": {"muster": {
+            "command": "/opt/my bin/muster",
+            "args": ["mcp"],
+            "env": {"AWS_PROFILE": "dev", "AWS_REGION": "eu-central-1"},
+        }}});
+        let entry = entry(&[], &SET);
+        assert_eq!(parsed(&entry, Client::ClaudeDesktop), expected);
+        assert_eq!(entry.gaps, Vec::<&str>::new());
+    }
+
+    #[test]
+    fn vs_code_and_claude_code_name_the_transport() {
+        let entry = entry(&["--allow-writes"], &SET);
+        let server = &parsed(&entry, Client::VsCode)["servers"]["muster"];
+        assert_eq!((&server["type"], &server["args"]), (&json!("stdio"), &json!(["mcp", "--allow-writes"])));
+        assert_eq!(parsed(&entry, Client::ClaudeCode)["mcpServers"]["muster"]["type"], json!("stdio"));
+        assert_eq!(
+            entry.notes(Client::ClaudeCode)[0].lines().nth(1).unwrap().trim(),
+            "claude mcp add muster --scope user --env AWS_PROFILE=dev --env AWS_REGION=eu-central-1 -- \
+             '/opt/my bin/muster' mcp --allow-writes"
+        );
+    }
+
+    #[test]
+    fn what_is_not_known_is_said() {
+        let entry = entry(&[], &[]);
+        assert_eq!(
+            parsed(&entry, Client::ClaudeDesktop)["mcpServers"]["muster"]["env"],
+            json!({"AWS_PROFILE": "default", "AWS_REGION": "us-east-1"})
+        );
+        assert_eq!(entry.gaps.len(), 2);
+    }
+
+    #[test]
+    fn an_endpoint_is_carried_and_keys_never_are() {
+        let variables = [("AWS_ENDPOINT_URL", "http://127.0.0.1:5000"), ("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE")];
+        let entry = entry(&[], &[SET[0], SET[1], variables[0], variables[1]]);
+        let block = entry.block(Client::ClaudeDesktop);
+        assert!(block.contains("http://127.0.0.1:5000"));
+        assert!(!block.contains("AKIA"));
+        assert!(entry.gaps[0].contains("keys"));
+    }
+}

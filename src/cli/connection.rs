@@ -1,0 +1,138 @@
+//! The flags of everything that serves one account's inventory.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::builder::BoolishValueParser;
+use clap::{Args, ValueEnum};
+
+use crate::config::{Config, ConfigError, Environment, Given, Interval, ListMode, Share};
+use crate::kinds::KINDS;
+
+/// Which account, which store, and how it is served.
+#[derive(Clone, Debug, Default, Args)]
+pub(super) struct Connection {
+    /// Where the store, the lock and the socket are [default: a directory for this account in ~/.local/state/muster]
+    #[arg(long, env = "MUSTER_DATA_DIR", value_name = "DIR", hide_env_values = true)]
+    data_dir: Option<PathBuf>,
+    /// The AWS profile; goes before keys in the environment [default: `AWS_PROFILE`, else `default`]
+    #[arg(long, env = "MUSTER_PROFILE", value_name = "NAME", hide_env_values = true)]
+    profile: Option<String>,
+    /// The AWS region [default: `AWS_REGION`, else the profile's]
+    #[arg(long, env = "MUSTER_REGION", value_name = "REGION", hide_env_values = true)]
+    region: Option<String>,
+    /// Offer the tools that change AWS: start, stop and snapshot instances
+    #[arg(long, env = "MUSTER_ALLOW_WRITES", value_parser = BoolishValueParser::new(), hide_env_values = true)]
+    allow_writes: bool,
+    /// What resources/list shows; `auto` is everything while that is little, else collections [default: auto]
+    #[arg(long, env = "MUSTER_LIST", value_name = "MODE", hide_env_values = true)]
+    list: Option<List>,
+    /// How often a kind is swept, such as instance=30s (repeatable)
+    #[arg(long, env = "MUSTER_INTERVAL", value_name = "KIND=DURATION", value_delimiter = ',', hide_env_values = true)]
+    interval: Vec<Interval>,
+    /// The share of AWS's request limits to use [default: 0.25]
+    #[arg(long, env = "MUSTER_AWS_SHARE", value_name = "SHARE", hide_env_values = true)]
+    aws_share: Option<Share>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum List {
+    Auto,
+    All,
+    Collections,
+}
+
+impl Connection {
+    /// The flags that say all of `config`, except for `--allow-writes`: how far another process may go is for its starter
+    /// to decide.
+    pub(super) fn of(config: &Config) -> Self {
+        let intervals = config.intervals.iter().map(|(kind, every)| Interval { kind: kind.clone(), every: *every });
+        Connection {
+            data_dir: Some(config.data_dir.clone()),
+            profile: config.selection.profile.clone(),
+            region: config.selection.region.clone(),
+            allow_writes: false,
+            list: Some(match config.list {
+                ListMode::Auto => List::Auto,
+                ListMode::All => List::All,
+                ListMode::Collections => List::Collections,
+            }),
+            interval: intervals.collect(),
+            aws_share: Some(config.aws_share),
+        }
+    }
+
+    /// These flags for a client's configuration: profile and region are said in variables there, and the client has
+    /// another working directory.
+    pub(super) fn for_client(self, environment: &Environment) -> Self {
+        let data_dir = self.data_dir.map(|dir| environment.absolute(&dir));
+        Connection { data_dir, profile: None, region: None, ..self }
+    }
+
+    /// The flags as words of a command line.
+    pub(super) fn words(&self) -> Vec<OsString> {
+        let mut words = Vec::new();
+        let mut flag = |name: &str, value: Option<OsString>| {
+            words.extend(value.into_iter().flat_map(|value| [OsString::from(name), value]));
+        };
+        flag("--data-dir", self.data_dir.clone().map(Into::into));
+        flag("--profile", self.profile.clone().map(Into::into));
+        flag("--region", self.region.clone().map(Into::into));
+        flag("--list", self.list.and_then(|list| Some(list.to_possible_value()?.get_name().into())));
+        for interval in &self.interval {
+            flag("--interval", Some(interval.to_string().into()));
+        }
+        flag("--aws-share", self.aws_share.map(|share| share.to_string().into()));
+        if self.allow_writes {
+            words.push("--allow-writes".into());
+        }
+        words
+    }
+
+    /// Merges these flags into a configuration.
+    pub(super) fn config(self, environment: &Environment) -> Result<Config, ConfigError> {
+        let given = Given {
+            data_dir: self.data_dir,
+            profile: self.profile,
+            region: self.region,
+            allow_writes: self.allow_writes,
+            list: self.list.map(|list| match list {
+                List::Auto => ListMode::Auto,
+                List::All => ListMode::All,
+                List::Collections => ListMode::Collections,
+            }),
+            intervals: self.interval,
+            aws_share: self.aws_share,
+        };
+        let kinds: Vec<&str> = KINDS.iter().map(|spec| spec.slug).collect();
+        Config::merge(given, environment, &kinds)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        connection: Connection,
+    }
+
+    fn parse(arguments: impl IntoIterator<Item = OsString>) -> Config {
+        let line = Line::try_parse_from([OsString::from("muster")].into_iter().chain(arguments)).unwrap();
+        line.connection.config(&Environment::of(&[], Some("/home/me/.local/state"))).unwrap()
+    }
+
+    #[test]
+    fn flags_made_from_a_configuration_lead_back_to_it() {
+        let given =
+            "--profile dev --region eu-west-1 --list all --interval instance=30s --interval vpc=1h --aws-share 0.5";
+        let config = parse(given.split(' ').map(OsString::from));
+        assert_eq!(parse(Connection::of(&config).words()), config);
+        let bare = parse([]);
+        assert_eq!(parse(Connection::of(&bare).words()), bare);
+    }
+}

@@ -1,0 +1,60 @@
+//! Standard output, for the commands that print.
+
+use std::io::{self, ErrorKind, Write};
+
+/// Prints, and treats a reader that has gone (`muster ... | head`) as one that has read enough.
+#[derive(Debug)]
+pub(super) struct Output<W> {
+    to: W,
+}
+
+impl Output<io::Stdout> {
+    /// This process's standard output.
+    pub(super) fn stdout() -> Self {
+        Output { to: io::stdout() }
+    }
+}
+
+impl<W: Write> Output<W> {
+    /// Prints `text` and a line end, at once.
+    pub(super) fn line(&mut self, text: &str) -> io::Result<()> {
+        self.text(format!("{text}\n").as_bytes())
+    }
+
+    /// Prints `text` as it is, at once.
+    pub(super) fn text(&mut self, text: &[u8]) -> io::Result<()> {
+        match self.to.write_all(text).and_then(|()| self.to.flush()) {
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+            done => done,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Gone;
+
+    impl Write for Gone {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(ErrorKind::BrokenPipe.into())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_reader_that_has_gone_is_no_failure() {
+        Output { to: Gone }.line("text").unwrap();
+    }
+
+    #[test]
+    fn a_line_ends() {
+        let mut output = Output { to: Vec::new() };
+        output.line("text").unwrap();
+        assert_eq!(output.to, b"text\n");
+    }
+}

@@ -1,0 +1,343 @@
+//! What a process was told to do: flags over `MUSTER_*` over defaults, merged once into an immutable [`Config`].
+//!
+//! clap reads flags and `MUSTER_*` alike (`cli`), and leaves what nobody gave unset, so defaults exist here only. A
+//! `muster.toml` would come in as a third [`Given`] between the variables and the defaults; there is none yet.
+//! Merging is pure: [`Environment`] is captured once, by whoever runs the process.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+pub mod environment;
+pub mod selection;
+
+pub use environment::Environment;
+pub use selection::Selection;
+
+/// The shortest sweep interval that is accepted: below it a sweep never ends before the next is due.
+pub const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
+
+/// What `resources/list` shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ListMode {
+    /// Everything while the inventory is small, else summaries and collections.
+    #[default]
+    Auto,
+    /// Every resource, page by page.
+    All,
+    /// Summaries and collections only.
+    Collections,
+}
+
+/// What flags and `MUSTER_*` variables said; `None` and empty where they said nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Given {
+    /// `--data-dir`.
+    pub data_dir: Option<PathBuf>,
+    /// `--profile`.
+    pub profile: Option<String>,
+    /// `--region`.
+    pub region: Option<String>,
+    /// `--allow-writes`.
+    pub allow_writes: bool,
+    /// `--list`.
+    pub list: Option<ListMode>,
+    /// `--interval`, in the order given; the last of a kind counts.
+    pub intervals: Vec<Interval>,
+    /// `--aws-share`.
+    pub aws_share: Option<Share>,
+}
+
+/// A part of AWS's request limits, in whole percent from 1 to 100.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Share(u8);
+
+/// How often one kind is swept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Interval {
+    /// The kind's slug, such as `instance`.
+    pub kind: String,
+    /// From the start of one sweep to the start of the next.
+    pub every: Duration,
+}
+
+/// What this process serves, and from where. Shared by every part of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Which account and region.
+    pub selection: Selection,
+    /// Where the store, the lock and the socket (or a link to it) are; absolute.
+    pub data_dir: PathBuf,
+    /// Where the operating system wants sockets, if it says so.
+    pub runtime_dir: Option<PathBuf>,
+    /// Whether tools that change AWS are offered.
+    pub allow_writes: bool,
+    /// What `resources/list` shows.
+    pub list: ListMode,
+    /// Sweep intervals that differ from their kind's own, by slug.
+    pub intervals: BTreeMap<String, Duration>,
+    /// The share of AWS's request limits to stay within.
+    pub aws_share: Share,
+    /// The URL of an emulator to ask in place of AWS; only the demo sets it. (Others are reached with `AWS_ENDPOINT_URL`.)
+    pub emulator: Option<String>,
+}
+
+/// What only a server is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listening {
+    /// Where to serve Streamable HTTP; always loopback. `None`: the Unix socket only.
+    pub http: Option<SocketAddr>,
+    /// `Host` names to accept besides loopback's, for a proxy in front.
+    pub allowed_hosts: Vec<String>,
+    /// `Origin`s to accept besides loopback's.
+    pub allowed_origins: Vec<String>,
+    /// `Some`: started by `muster mcp` without a terminal, to exit this long after its last client left.
+    pub linger: Option<Duration>,
+}
+
+/// Why the settings cannot be used.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum ConfigError {
+    /// Neither a data directory nor a home directory is known.
+    #[error("no home directory is known, so there is no place for the store: give --data-dir or set HOME")]
+    NoHome,
+    /// An interval for a kind that does not exist.
+    #[error("--interval names the kind `{kind}`: there are {known}; for example --interval instance=30s")]
+    UnknownKind {
+        /// What was given.
+        kind: String,
+        /// Every slug.
+        known: String,
+    },
+    /// An interval below [`SHORTEST_INTERVAL`].
+    #[error("--interval {kind}={every:?} is too short: give at least 1s, for example {kind}=30s")]
+    TooShort {
+        /// The kind.
+        kind: String,
+        /// What was given.
+        every: Duration,
+    },
+    /// A listening address that others could reach.
+    #[error(
+        "--http {address} is not a loopback address: Muster does not authenticate HTTP clients, so it listens on \
+         127.0.0.1 or [::1] only; put a proxy that authenticates in front, and name it with --allowed-host"
+    )]
+    NotLoopback {
+        /// What was given.
+        address: SocketAddr,
+    },
+}
+
+impl Config {
+    /// Merges what was given over AWS's own variables over the defaults. `kinds` are the slugs that may have an interval.
+    ///
+    /// # Errors
+    /// A value out of range, an unknown kind, or no place for the data directory.
+    pub fn merge(given: Given, environment: &Environment, kinds: &[&str]) -> Result<Self, ConfigError> {
+        let mut intervals = BTreeMap::new();
+        for Interval { kind, every } in given.intervals {
+            if !kinds.contains(&kind.as_str()) {
+                return Err(ConfigError::UnknownKind { kind, known: kinds.join(", ") });
+            }
+            if every < SHORTEST_INTERVAL {
+                return Err(ConfigError::TooShort { kind, every });
+            }
+            intervals.insert(kind, every);
+        }
+        let selection = Selection::new(given.profile, given.region, environment);
+        let data_dir = match given.data_dir {
+            Some(dir) => environment.absolute(&dir),
+            None => environment.state_home().ok_or(ConfigError::NoHome)?.join("muster").join(selection.digest()),
+        };
+        Ok(Config {
+            selection,
+            data_dir,
+            runtime_dir: environment.runtime_dir().map(PathBuf::from),
+            allow_writes: given.allow_writes,
+            list: given.list.unwrap_or_default(),
+            intervals,
+            aws_share: given.aws_share.unwrap_or_default(),
+            emulator: None,
+        })
+    }
+}
+
+impl Listening {
+    /// Checks what a server was told. A detached server has no HTTP listener, whatever `MUSTER_HTTP` says.
+    ///
+    /// # Errors
+    /// [`ConfigError::NotLoopback`] when others could reach the address.
+    pub fn check(self) -> Result<Self, ConfigError> {
+        match self.http {
+            _ if self.linger.is_some() => Ok(Listening { http: None, ..self }),
+            Some(address) if !address.ip().is_loopback() => Err(ConfigError::NotLoopback { address }),
+            _ => Ok(self),
+        }
+    }
+}
+
+impl Default for Share {
+    fn default() -> Self {
+        Share(25)
+    }
+}
+
+impl Share {
+    /// In percent, 1 to 100.
+    #[must_use]
+    pub fn percent(self) -> u8 {
+        self.0
+    }
+}
+
+/// Why text is not a [`Share`].
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("`{given}` is not a share: give a number from 0.01 to 1, for example 0.25")]
+pub struct ShareError {
+    given: String,
+}
+
+impl FromStr for Share {
+    type Err = ShareError;
+
+    fn from_str(text: &str) -> Result<Self, ShareError> {
+        let share: Option<f64> = text.trim().parse().ok();
+        let percent = |share: f64| (1..=100).find(|percent| (f64::from(*percent) / 100.0 - share).abs() < 0.005);
+        share.and_then(percent).map(Share).ok_or_else(|| ShareError { given: text.to_owned() })
+    }
+}
+
+impl fmt::Display for Share {
+    /// As [`FromStr`] reads it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.2}", f64::from(self.0) / 100.0)
+    }
+}
+
+/// Why text is not an [`Interval`] or a duration.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum IntervalError {
+    /// No `=`.
+    #[error("give KIND=DURATION, for example instance=30s")]
+    NoKind,
+    /// The duration is not one.
+    #[error("`{given}` is not a duration: give a number with a unit, for example 30s, 5m or 1h")]
+    NotADuration {
+        /// What was given.
+        given: String,
+    },
+}
+
+impl FromStr for Interval {
+    type Err = IntervalError;
+
+    fn from_str(text: &str) -> Result<Self, IntervalError> {
+        let (kind, every) = text.split_once('=').ok_or(IntervalError::NoKind)?;
+        Ok(Interval { kind: kind.trim().to_owned(), every: duration(every)? })
+    }
+}
+
+impl fmt::Display for Interval {
+    /// As [`FromStr`] reads it, in whole milliseconds.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}={}ms", self.kind, self.every.as_millis())
+    }
+}
+
+/// Parses a duration as people write it: `30s`, `5m`, `1h 30m`.
+///
+/// # Errors
+/// [`IntervalError::NotADuration`], also for negative ones.
+pub fn duration(text: &str) -> Result<Duration, IntervalError> {
+    let wrong = || IntervalError::NotADuration { given: text.to_owned() };
+    let signed: jiff::SignedDuration = text.trim().parse().map_err(|_| wrong())?;
+    Duration::try_from(signed).map_err(|_| wrong())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn environment() -> Environment {
+        Environment::of(&[("AWS_REGION", "eu-central-1")], Some("/home/me/.local/state"))
+    }
+
+    fn merge(given: Given) -> Result<Config, ConfigError> {
+        Config::merge(given, &environment(), &["instance", "vpc"])
+    }
+
+    #[test]
+    fn nothing_given_means_defaults_and_aws_variables() {
+        let config = merge(Given::default()).unwrap();
+        assert_eq!(config.selection.region.as_deref(), Some("eu-central-1"));
+        assert_eq!(config.list, ListMode::Auto);
+        assert!(!config.allow_writes);
+        assert_eq!(config.aws_share.percent(), 25);
+        assert!(config.data_dir.starts_with("/home/me/.local/state/muster"));
+    }
+
+    #[test]
+    fn a_given_value_wins_over_the_variable() {
+        let given = Given { region: Some("us-east-1".into()), data_dir: Some("d".into()), ..Given::default() };
+        let config = merge(given).unwrap();
+        assert_eq!(config.selection.region.as_deref(), Some("us-east-1"));
+        assert_eq!(config.data_dir, PathBuf::from("/work/d"));
+    }
+
+    #[test]
+    fn the_last_interval_of_a_kind_counts() {
+        let intervals = vec!["instance=30s".parse().unwrap(), "instance=2m".parse().unwrap()];
+        let config = merge(Given { intervals, ..Given::default() }).unwrap();
+        assert_eq!(config.intervals.get("instance"), Some(&Duration::from_mins(2)));
+    }
+
+    #[test]
+    fn an_unknown_kind_is_refused_with_the_known_ones() {
+        let intervals = vec!["instances=30s".parse().unwrap()];
+        let error = merge(Given { intervals, ..Given::default() }).unwrap_err();
+        assert!(error.to_string().contains("instance, vpc"), "{error}");
+    }
+
+    #[test]
+    fn a_share_must_be_a_share() {
+        for wrong in ["0", "-0.5", "1.5", "NaN", "25", "inf", "a quarter"] {
+            assert!(wrong.parse::<Share>().is_err(), "{wrong}");
+        }
+        for (text, percent) in [("1", 100), ("0.25", 25), ("0.01", 1), (".5", 50)] {
+            let share: Share = text.parse().unwrap();
+            assert_eq!(share.percent(), percent);
+            assert_eq!(share.to_string().parse::<Share>().unwrap(), share);
+        }
+    }
+
+    #[test]
+    fn an_interval_below_a_second_is_refused() {
+        let intervals = vec!["vpc=10ms".parse().unwrap()];
+        assert!(matches!(merge(Given { intervals, ..Given::default() }), Err(ConfigError::TooShort { .. })));
+    }
+
+    #[test]
+    fn intervals_read_back_as_they_are_written() {
+        let interval: Interval = "instance=1m 30s".parse().unwrap();
+        assert_eq!(interval.every, Duration::from_secs(90));
+        assert_eq!(interval.to_string().parse::<Interval>().unwrap(), interval);
+        for wrong in ["instance", "instance=", "instance=-5s", "instance=5"] {
+            assert!(wrong.parse::<Interval>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn http_listens_on_loopback_only() {
+        let listening = |http: &str, linger| {
+            let http = Some(http.parse().unwrap());
+            Listening { http, allowed_hosts: vec![], allowed_origins: vec![], linger }.check()
+        };
+        assert!(listening("127.0.0.1:0", None).is_ok());
+        assert!(listening("[::1]:8080", None).is_ok());
+        assert!(matches!(listening("0.0.0.0:8080", None), Err(ConfigError::NotLoopback { .. })));
+        assert_eq!(listening("127.0.0.1:1", Some(Duration::ZERO)).unwrap().http, None);
+    }
+}

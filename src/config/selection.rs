@@ -1,0 +1,123 @@
+//! Which account and region a process looks at, as far as that is known without asking anybody.
+
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::environment::{Environment, SELECTING};
+
+/// Tells accounts apart and is no secret.
+const KEY_ID: &str = "AWS_ACCESS_KEY_ID";
+
+/// What selects the account and region: two processes with equal selections may share a server and its store.
+///
+/// The account itself is known only once AWS was asked, and the store must be found before that. So everything that
+/// leads the credential chain to an account counts, the id of an access key included: a client with other credentials in
+/// its environment must never be served, or write, with those of the process that happened to start first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Selection {
+    /// `--profile`. As for the AWS CLI, it goes before keys in the environment, which go before `AWS_PROFILE`.
+    pub profile: Option<String>,
+    /// `--region`, else `AWS_REGION`, else `AWS_DEFAULT_REGION`; `None` leaves it to the profile.
+    pub region: Option<String>,
+    /// The selecting variables that are set and not overruled, by name.
+    variables: Vec<(&'static str, String)>,
+}
+
+impl Selection {
+    /// What was given, over AWS's variables. Blank is unset.
+    #[must_use]
+    pub fn new(profile: Option<String>, region: Option<String>, environment: &Environment) -> Self {
+        let given = |text: Option<String>| text.filter(|text| !text.is_empty());
+        let (profile, region) = (given(profile), given(region));
+        let of_region = ["AWS_REGION", "AWS_DEFAULT_REGION"];
+        let region = region.or_else(|| Some(of_region.iter().find_map(|name| environment.variable(name))?.to_owned()));
+        let overruled = |name: &&'static str| {
+            of_region.contains(name) || (profile.is_some() && ["AWS_PROFILE", KEY_ID, "AWS_ROLE_ARN"].contains(name))
+        };
+        let variables = SELECTING.iter().copied().filter(|name| !overruled(name));
+        let variables = variables.filter_map(|name| Some((name, environment.variable(name)?.to_owned()))).collect();
+        Selection { profile, region, variables }
+    }
+
+    /// The profile in use, if one is named: `--profile`, else `AWS_PROFILE`.
+    #[must_use]
+    pub fn profile(&self) -> Option<&str> {
+        self.profile.as_deref().or_else(|| self.variable("AWS_PROFILE"))
+    }
+
+    /// What a process started elsewhere has to have in its environment to arrive at the same selection, except for
+    /// credentials.
+    pub fn variables(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let named = [("AWS_PROFILE", self.profile()), ("AWS_REGION", self.region.as_deref())];
+        let named = named.into_iter().filter_map(|(name, value)| Some((name, value?)));
+        let others = self.variables.iter().filter(|(name, _)| !["AWS_PROFILE", KEY_ID].contains(name));
+        named.chain(others.map(|(name, value)| (*name, value.as_str())))
+    }
+
+    /// Whether the credentials themselves are in the environment, and in use.
+    #[must_use]
+    pub fn has_keys(&self) -> bool {
+        self.variable(KEY_ID).is_some()
+    }
+
+    /// Names the selection in 16 hexadecimal digits, the same in every process and version.
+    #[must_use]
+    pub fn digest(&self) -> String {
+        let profile = ("profile", self.profile().unwrap_or("default"));
+        let region = ("region", self.region.as_deref().unwrap_or(""));
+        let others = self.variables.iter().filter(|(name, _)| *name != "AWS_PROFILE");
+        let others = others.map(|(name, value)| (*name, value.as_str()));
+        let mut bytes = Vec::new();
+        for (name, value) in [profile, region].into_iter().chain(others) {
+            for text in [name, value] {
+                bytes.extend((text.len() as u64).to_le_bytes());
+                bytes.extend(text.as_bytes());
+            }
+        }
+        format!("{:016x}", xxh3_64(&bytes))
+    }
+
+    fn variable(&self, name: &str) -> Option<&str> {
+        self.variables.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn digest(profile: Option<&str>, variables: &[(&'static str, &str)]) -> String {
+        Selection::new(profile.map(str::to_owned), None, &Environment::of(variables, None)).digest()
+    }
+
+    #[test]
+    fn a_profile_is_the_same_by_flag_by_variable_and_by_default() {
+        assert_eq!(digest(Some("dev"), &[]), digest(None, &[("AWS_PROFILE", "dev")]));
+        assert_eq!(digest(Some("default"), &[]), digest(None, &[("AWS_PROFILE", "")]));
+    }
+
+    #[test]
+    fn everything_that_leads_to_another_account_or_region_is_another_selection() {
+        let cases: [&[(&'static str, &str)]; 6] = [
+            &[],
+            &[("AWS_PROFILE", "dev")],
+            &[("AWS_REGION", "us-east-1")],
+            &[("AWS_ENDPOINT_URL", "http://127.0.0.1:5000")],
+            &[("AWS_ENDPOINT_URL_EC2", "http://127.0.0.1:5000")],
+            &[("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE")],
+        ];
+        let digests: std::collections::BTreeSet<String> = cases.iter().map(|case| digest(None, case)).collect();
+        assert_eq!(digests.len(), cases.len());
+    }
+
+    #[test]
+    fn a_named_profile_overrules_keys_in_the_environment_and_a_variable_does_not() {
+        let keys = ("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE");
+        assert_eq!(digest(Some("dev"), &[keys]), digest(Some("dev"), &[]));
+        assert_ne!(digest(None, &[("AWS_PROFILE", "dev"), keys]), digest(None, &[("AWS_PROFILE", "dev")]));
+    }
+
+    #[test]
+    fn the_digest_never_changes_because_it_names_stores_on_disk() {
+        assert_eq!(digest(Some("dev"), &[("AWS_REGION", "us-east-1")]), "87ada5ac36244e2d");
+    }
+}
