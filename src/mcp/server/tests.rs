@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::kinds;
 use crate::mcp::client::ClientError;
-use crate::mcp::world::{World, data, fast, scope, text};
+use crate::mcp::tests::{World, data, fast, scope, text};
 use crate::mcp::{Failure, ListMode};
 use crate::simulator;
 
@@ -52,7 +52,7 @@ impl ClientHandler for Told {
     }
 
     fn get_info(&self) -> ClientConfig {
-        crate::mcp::world::hello()
+        crate::mcp::tests::hello()
     }
 }
 
