@@ -259,7 +259,7 @@ async fn an_unknown_tool_is_a_protocol_error_with_the_nearest_name() {
     let client = world.client(false).await;
     let error = refused(client.call("search_inventroy", json!({})).await.unwrap_err());
     assert_eq!(error.code, ErrorCode::INVALID_PARAMS);
-    assert!(error.message.contains("`search_inventroy`; did you mean `search_inventory`?"), "{error}");
+    assert!(error.message.contains("`search_inventroy` (did you mean `search_inventory`?)"), "{error}");
 }
 
 #[tokio::test]
