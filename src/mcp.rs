@@ -18,6 +18,8 @@ pub mod subscriptions;
 pub mod tools;
 pub mod transport;
 pub mod uri;
+#[cfg(test)]
+mod world;
 
 pub use core::{Core, Failure, Phase};
 pub use policy::{ListMode, Policy};

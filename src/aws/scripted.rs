@@ -67,11 +67,16 @@ impl Scripted {
 
     /// A connection to this server with made-up credentials.
     pub(crate) fn aws(&self) -> Aws {
-        let config = emulated(&self.endpoint);
-        let clock = Arc::new(AwsClock::default());
-        let settings = Settings { regions: vec![scope().region], ..Settings::default() };
-        Aws::new(settings.clone(), Sdk::new(&config, &settings.regions, &clock), clock)
+        at(&self.endpoint)
     }
+}
+
+/// A connection to `endpoint` with made-up credentials.
+pub(crate) fn at(endpoint: &str) -> Aws {
+    let config = emulated(endpoint);
+    let clock = Arc::new(AwsClock::default());
+    let settings = Settings { regions: vec![scope().region], ..Settings::default() };
+    Aws::new(settings.clone(), Sdk::new(&config, &settings.regions, &clock), clock)
 }
 
 pub(crate) fn scope() -> Scope {

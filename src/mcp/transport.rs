@@ -168,3 +168,6 @@ async fn capped(State(sessions): State<Arc<LocalSessionManager>>, request: Reque
     }
     next.run(request).await
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,7 +14,10 @@
 //! hostile bytes would overflow the thread's stack, which aborts the process. This file is longer than the house wishes
 //! because the disk structs of all tables have to stay behind one seam.
 
+mod convert;
+
 use std::borrow::Cow;
+use std::cell::Cell;
 
 use bincode::de::BorrowDecoder;
 use bincode::enc::Encoder;
@@ -22,18 +25,15 @@ use bincode::{BorrowDecode, Decode, Encode};
 use thiserror::Error;
 
 use super::keys;
+use super::stored::Stored;
 use super::tables::{CURRENT, EVENTS, INTERVALS, META, ROWS, TOMBSTONES};
-use crate::model::event::Overlay;
-use crate::model::known::{Held, Tombstone};
-use crate::model::{
-    AccountId, ActionId, Cause, Change, Current, Document, Event, Evidence, Group, GroupEvidence, Kind, Map, Outcome,
-    Provisional, Recorded, Region, ResourceId, RowFields, Seq, Source, Timestamp, Value,
-};
+use crate::model::known::Tombstone;
+use crate::model::{Current, Document, Map, Recorded, RowFields, Seq, Timestamp, Value};
 
 /// The version byte that this build writes, and the newest it reads.
 const VERSION: u8 = 1;
 /// How deep lists and maps may nest in a document, in both directions. EC2's deepest answers nest 6 levels.
-const MAX_DEPTH: usize = 64;
+pub(super) const MAX_DEPTH: usize = 64;
 /// The longest payload written. EC2's largest resources (security groups with 1,000 rules) take about 0.3 MB.
 const MAX_PAYLOAD: usize = 16 * 1024 * 1024;
 /// What bincode may allocate while it decodes one record, as claimed by lengths in its bytes.
@@ -295,8 +295,7 @@ struct DiskChange<'a> {
 }
 
 #[derive(Encode, BorrowDecode)]
-struct DiskCurrent<'a> {
-    document: Body<'a>,
+struct DiskKnown<'a> {
     evidence: [DiskEvidence; 3],
     provisional: Option<DiskProvisional<'a>>,
     held: Vec<DiskHeld<'a>>,
@@ -304,6 +303,13 @@ struct DiskCurrent<'a> {
     discovered: u64,
     changed: u64,
     changed_at: i64,
+}
+
+/// A resource; the document comes last, so that it can be passed on as it is.
+#[derive(Encode, BorrowDecode)]
+struct DiskCurrent<'a> {
+    known: DiskKnown<'a>,
+    document: Body<'a>,
 }
 
 #[derive(Encode, BorrowDecode)]
@@ -335,6 +341,64 @@ enum Token<'a> {
     Text(&'a str),
     List(u32),
     Map(u32),
+}
+
+/// Reads a document's tokens one after the other, for those who pass it on without building it.
+pub(super) struct Tokens<'b> {
+    rest: Cell<&'b [u8]>,
+}
+
+/// The next token of a document, as [`Tokens`] tells it.
+pub(super) enum Next<'b> {
+    Null,
+    Bool(bool),
+    Int(i64),
+    Text(&'b str),
+    /// As many values follow.
+    List(usize),
+    /// As many pairs of name and value follow.
+    Map(usize),
+}
+
+impl<'b> Tokens<'b> {
+    /// The tokens of a document's fields.
+    pub(super) fn new(document: &'b [u8]) -> Self {
+        Tokens { rest: Cell::new(document) }
+    }
+
+    /// How many fields the document has. To be asked first.
+    pub(super) fn fields(&self) -> Option<usize> {
+        self.take::<u32>().and_then(|count| usize::try_from(count).ok())
+    }
+
+    /// The next field's name.
+    pub(super) fn name(&self) -> Option<&'b str> {
+        self.take()
+    }
+
+    /// The next token; `None` when the bytes hold none.
+    pub(super) fn token(&self) -> Option<Next<'b>> {
+        Some(match self.take::<Token<'b>>()? {
+            Token::Null => Next::Null,
+            Token::Bool(flag) => Next::Bool(flag),
+            Token::Int(number) => Next::Int(number),
+            Token::Text(text) => Next::Text(text),
+            Token::List(count) => Next::List(usize::try_from(count).ok()?),
+            Token::Map(count) => Next::Map(usize::try_from(count).ok()?),
+        })
+    }
+
+    /// Whether nothing is left.
+    pub(super) fn is_done(&self) -> bool {
+        self.rest.get().is_empty()
+    }
+
+    fn take<T: BorrowDecode<'b, ()>>(&self) -> Option<T> {
+        let rest = self.rest.get();
+        let (taken, used) = bincode::borrow_decode_from_slice::<T, _>(rest, CONFIG).ok()?;
+        self.rest.set(rest.get(used..)?);
+        Some(taken)
+    }
 }
 
 impl Encode for Body<'_> {
@@ -562,6 +626,17 @@ pub(super) fn decode_current(key: &[u8], bytes: &[u8]) -> Result<Current, Decode
     read::<DiskCurrent<'_>>(CURRENT, key, bytes).map(Current::from)
 }
 
+/// As [`decode_current`], with the document left as it is: a tenth of the work.
+pub(super) fn decode_stored(key: &[u8], bytes: &[u8]) -> Result<Stored, DecodeError> {
+    unseal(key, bytes)
+        .and_then(|payload| {
+            let (known, used) = bincode::borrow_decode_from_slice::<DiskKnown<'_>, _>(payload, CONFIG)
+                .map_err(|fault| Fault::Malformed(Box::new(fault)))?;
+            Ok(convert::stored(known, payload.get(used..).unwrap_or_default()))
+        })
+        .map_err(|fault| DecodeError { table: CURRENT, key: keys::shown(key), fault })
+}
+
 pub(super) fn encode_row(key: &[u8], head: DiskHead<'_>, fields: &RowFields) -> Result<Vec<u8>, EncodeError> {
     let facets = fields.facets.iter().map(|(number, value)| (*number, value.as_str())).collect();
     let tags = fields.tags.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
@@ -627,253 +702,6 @@ pub(super) fn encode_number(key: &[u8], number: u64) -> Result<Vec<u8>, EncodeEr
 pub(super) fn decode_number(key: &[u8], bytes: &[u8]) -> Result<u64, DecodeError> {
     read(META, key, bytes)
 }
-
-fn millis(at: Timestamp) -> i64 {
-    at.as_millis()
-}
-
-fn texts(list: &[String]) -> Vec<&str> {
-    list.iter().map(String::as_str).collect()
-}
-
-fn owned(list: Vec<&str>) -> Vec<String> {
-    list.into_iter().map(str::to_owned).collect()
-}
-
-impl<'a> From<&'a Recorded> for DiskRecord<'a> {
-    fn from(record: &'a Recorded) -> Self {
-        DiskRecord {
-            recorded_at: millis(record.recorded_at),
-            cause: (&record.cause).into(),
-            event: (&record.event).into(),
-        }
-    }
-}
-
-impl<'a> From<&'a Cause> for DiskCause<'a> {
-    fn from(cause: &'a Cause) -> Self {
-        match cause {
-            Cause::Baseline => DiskCause::Baseline,
-            Cause::Sweep => DiskCause::Sweep,
-            Cause::Refresh => DiskCause::Refresh,
-            Cause::Notification { event_id } => DiskCause::Notification { event_id },
-            Cause::Tool { action } => DiskCause::Tool { action: action.0 },
-        }
-    }
-}
-
-impl From<DiskCause<'_>> for Cause {
-    fn from(cause: DiskCause<'_>) -> Self {
-        match cause {
-            DiskCause::Baseline => Cause::Baseline,
-            DiskCause::Sweep => Cause::Sweep,
-            DiskCause::Refresh => Cause::Refresh,
-            DiskCause::Notification { event_id } => Cause::Notification { event_id: event_id.to_owned() },
-            DiskCause::Tool { action } => Cause::Tool { action: ActionId(action) },
-        }
-    }
-}
-
-impl<'a> From<&'a Event> for DiskEvent<'a> {
-    fn from(event: &'a Event) -> Self {
-        let changes = |changes: &'a [Change]| changes.iter().map(DiskChange::from).collect();
-        match event {
-            Event::Discovered { id, document, evidence, mapping } => DiskEvent::Discovered {
-                id: id.into(),
-                document: Body(Cow::Borrowed(document)),
-                evidence: (*evidence).into(),
-                mapping: *mapping,
-            },
-            Event::Changed { id, changes: list, evidence, overlay } => DiskEvent::Changed {
-                id: id.into(),
-                changes: changes(list),
-                evidence: evidence.iter().map(|(group, evidence)| ((*group).into(), (*evidence).into())).collect(),
-                overlay: match overlay {
-                    Overlay::Keep => DiskOverlay::Keep,
-                    Overlay::Lay(provisional) => DiskOverlay::Lay(provisional.into()),
-                    Overlay::Settle => DiskOverlay::Settle,
-                },
-            },
-            Event::Removed { id, at } => DiskEvent::Removed { id: id.into(), at: millis(*at) },
-            Event::Remapped { id, changes: list, mapping } => {
-                DiskEvent::Remapped { id: id.into(), changes: changes(list), mapping: *mapping }
-            }
-            Event::ActionRequested { action, tool, targets } => DiskEvent::ActionRequested {
-                action: action.0,
-                tool,
-                targets: targets.iter().map(DiskId::from).collect(),
-            },
-            Event::ActionFinished { action, outcome } => DiskEvent::ActionFinished {
-                action: action.0,
-                outcome: match outcome {
-                    Outcome::Succeeded { created } => DiskOutcome::Succeeded { created: texts(created) },
-                    Outcome::Refused { code, message } => DiskOutcome::Refused { code, message },
-                    Outcome::Unknown { message } => DiskOutcome::Unknown { message },
-                },
-            },
-        }
-    }
-}
-
-impl From<DiskEvent<'_>> for Event {
-    fn from(event: DiskEvent<'_>) -> Self {
-        let changes = |changes: Vec<DiskChange<'_>>| changes.into_iter().map(Change::from).collect();
-        match event {
-            DiskEvent::Discovered { id, document, evidence, mapping } => Event::Discovered {
-                id: id.into(),
-                document: document.0.into_owned(),
-                evidence: evidence.into(),
-                mapping,
-            },
-            DiskEvent::Changed { id, changes: list, evidence, overlay } => Event::Changed {
-                id: id.into(),
-                changes: changes(list),
-                evidence: evidence.into_iter().map(|(group, evidence)| (group.into(), evidence.into())).collect(),
-                overlay: match overlay {
-                    DiskOverlay::Keep => Overlay::Keep,
-                    DiskOverlay::Lay(provisional) => Overlay::Lay(provisional.into()),
-                    DiskOverlay::Settle => Overlay::Settle,
-                },
-            },
-            DiskEvent::Removed { id, at } => Event::Removed { id: id.into(), at: Timestamp::from_millis(at) },
-            DiskEvent::Remapped { id, changes: list, mapping } => {
-                Event::Remapped { id: id.into(), changes: changes(list), mapping }
-            }
-            DiskEvent::ActionRequested { action, tool, targets } => Event::ActionRequested {
-                action: ActionId(action),
-                tool: tool.to_owned(),
-                targets: targets.into_iter().map(ResourceId::from).collect(),
-            },
-            DiskEvent::ActionFinished { action, outcome } => Event::ActionFinished {
-                action: ActionId(action),
-                outcome: match outcome {
-                    DiskOutcome::Succeeded { created } => Outcome::Succeeded { created: owned(created) },
-                    DiskOutcome::Refused { code, message } => {
-                        Outcome::Refused { code: code.to_owned(), message: message.to_owned() }
-                    }
-                    DiskOutcome::Unknown { message } => Outcome::Unknown { message: message.to_owned() },
-                },
-            },
-        }
-    }
-}
-
-impl<'a> From<&'a Change> for DiskChange<'a> {
-    fn from(change: &'a Change) -> Self {
-        let tree = |value: &'a Option<Value>| value.as_ref().map(|value| Tree(Cow::Borrowed(value)));
-        DiskChange { path: &change.path, before: tree(&change.before), after: tree(&change.after) }
-    }
-}
-
-impl From<DiskChange<'_>> for Change {
-    fn from(change: DiskChange<'_>) -> Self {
-        let value = |tree: Option<Tree<'_>>| tree.map(|tree| tree.0.into_owned());
-        Change { path: change.path.to_owned(), before: value(change.before), after: value(change.after) }
-    }
-}
-
-impl<'a> From<&'a ResourceId> for DiskId<'a> {
-    fn from(id: &'a ResourceId) -> Self {
-        DiskId { kind: id.kind.as_str(), id: &id.id, account: id.account.as_str(), region: id.region.as_str() }
-    }
-}
-
-impl From<DiskId<'_>> for ResourceId {
-    fn from(id: DiskId<'_>) -> Self {
-        ResourceId {
-            kind: Kind::new(id.kind),
-            id: id.id.into(),
-            account: AccountId::new(id.account),
-            region: Region::new(id.region),
-        }
-    }
-}
-
-impl<'a> From<&'a Current> for DiskCurrent<'a> {
-    fn from(current: &'a Current) -> Self {
-        let GroupEvidence { state, tags, rest } = current.evidence;
-        DiskCurrent {
-            document: Body(Cow::Borrowed(&current.document)),
-            evidence: [state.into(), tags.into(), rest.into()],
-            provisional: current.provisional.as_ref().map(DiskProvisional::from),
-            held: current.held.iter().map(|held| DiskHeld { state: &held.state, until: millis(held.until) }).collect(),
-            mapping: current.mapping,
-            discovered: current.discovered.0,
-            changed: current.changed.0,
-            changed_at: millis(current.changed_at),
-        }
-    }
-}
-
-impl From<DiskCurrent<'_>> for Current {
-    fn from(disk: DiskCurrent<'_>) -> Self {
-        let [state, tags, rest] = disk.evidence.map(Evidence::from);
-        let held =
-            |held: DiskHeld<'_>| Held { state: held.state.to_owned(), until: Timestamp::from_millis(held.until) };
-        Current {
-            document: disk.document.0.into_owned(),
-            evidence: GroupEvidence { state, tags, rest },
-            provisional: disk.provisional.map(Provisional::from),
-            held: disk.held.into_iter().map(held).collect(),
-            mapping: disk.mapping,
-            discovered: Seq(disk.discovered),
-            changed: Seq(disk.changed),
-            changed_at: Timestamp::from_millis(disk.changed_at),
-        }
-    }
-}
-
-impl<'a> From<&'a Provisional> for DiskProvisional<'a> {
-    fn from(provisional: &'a Provisional) -> Self {
-        DiskProvisional {
-            group: provisional.group.into(),
-            source: provisional.source.into(),
-            at: millis(provisional.at),
-            before: texts(&provisional.before),
-        }
-    }
-}
-
-impl From<DiskProvisional<'_>> for Provisional {
-    fn from(disk: DiskProvisional<'_>) -> Self {
-        Provisional {
-            group: disk.group.into(),
-            source: disk.source.into(),
-            at: Timestamp::from_millis(disk.at),
-            before: owned(disk.before),
-        }
-    }
-}
-
-impl From<Evidence> for DiskEvidence {
-    fn from(evidence: Evidence) -> Self {
-        DiskEvidence { source: evidence.source.into(), at: millis(evidence.at) }
-    }
-}
-
-impl From<DiskEvidence> for Evidence {
-    fn from(disk: DiskEvidence) -> Self {
-        Evidence { source: disk.source.into(), at: Timestamp::from_millis(disk.at) }
-    }
-}
-
-macro_rules! plain_enum {
-    ($model:ident <=> $disk:ident { $($variant:ident),+ }) => {
-        impl From<$model> for $disk {
-            fn from(value: $model) -> Self {
-                match value { $($model::$variant => $disk::$variant),+ }
-            }
-        }
-        impl From<$disk> for $model {
-            fn from(value: $disk) -> Self {
-                match value { $($disk::$variant => $model::$variant),+ }
-            }
-        }
-    };
-}
-
-plain_enum!(Group <=> DiskGroup { State, Tags, Rest });
-plain_enum!(Source <=> DiskSource { Sweep, Refresh, Notification, Tool });
 
 #[cfg(test)]
 mod tests;

@@ -9,6 +9,7 @@ use thiserror::Error;
 use super::codec::{self, DecodeError, DiskHead, DiskRow, Fault, Ledger, Live};
 use super::keys;
 use super::meta::LEDGER_KEY;
+use super::stored::Stored;
 use super::tables::{
     BY_RESOURCE, BY_RESOURCE_TABLE, CURRENT_TABLE, EVENTS_TABLE, INTERVALS, INTERVALS_TABLE, META, META_TABLE, ROWS,
     ROWS_TABLE, TOMBSTONES_TABLE,
@@ -147,6 +148,17 @@ impl Snapshot {
         let key = keys::resource(id);
         let Some(bytes) = self.0.current.get(key.as_slice())? else { return Ok(None) };
         Ok(Some(codec::decode_current(&key, bytes.value())?))
+    }
+
+    /// As [`Snapshot::current`], with the document left in its stored form: about a tenth of the time, for those who only
+    /// write it as JSON.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn stored(&self, id: &ResourceId) -> Result<Option<Stored>, ReadError> {
+        let key = keys::resource(id);
+        let Some(bytes) = self.0.current.get(key.as_slice())? else { return Ok(None) };
+        Ok(Some(codec::decode_stored(&key, bytes.value())?))
     }
 
     /// The row of a resource.

@@ -52,6 +52,7 @@ async fn lines_are_carried_both_ways_unchanged() {
     ends.server.write_all(b"{ \"jsonrpc\":\"2.0\",\"id\":1,\"result\":{} }\n").await.unwrap();
     assert_eq!(ends.answers.next_line().await.unwrap().unwrap(), "{ \"jsonrpc\":\"2.0\",\"id\":1,\"result\":{} }");
     ends.client.shutdown().await.unwrap();
+    assert_eq!(ends.server_reads(1).await, "", "the server is told that the client left");
     drop(ends.server);
     assert_eq!(ends.relay.await.unwrap().unwrap(), End::ClientClosed);
 }

@@ -1,1 +1,396 @@
+use std::time::Duration;
 
+use parking_lot::Mutex;
+use rmcp::model::{
+    CallToolRequestParams, ClientConfig, ErrorCode, GetPromptRequestParams, PaginatedRequestParams,
+    ReadResourceRequestParams, ResourceUpdatedNotificationParam,
+};
+use rmcp::service::{RoleClient, ServiceError};
+use rmcp::{ClientHandler, ErrorData};
+use serde_json::{Value, json};
+
+use super::*;
+use crate::kinds;
+use crate::mcp::client::ClientError;
+use crate::mcp::world::{World, data, fast, scope, text};
+use crate::mcp::{Failure, ListMode};
+use crate::simulator;
+
+const SOON: Duration = Duration::from_secs(5);
+
+fn refused(error: ClientError) -> ErrorData {
+    match error {
+        ClientError::Request(error) => match *error {
+            ServiceError::McpError(error) => error,
+            other => panic!("{other}"),
+        },
+        other => panic!("{other}"),
+    }
+}
+
+/// Takes what the first sweep left to tell: it is the replay's news.
+async fn quiet(listening: &mut crate::mcp::client::Listening) {
+    while listening.next(Duration::from_millis(300)).await.is_ok() {}
+}
+
+/// A client of the older era that keeps what it is told.
+#[derive(Clone, Default)]
+struct Told(Arc<Mutex<Vec<String>>>);
+
+impl ClientHandler for Told {
+    async fn on_resource_updated(
+        &self,
+        params: ResourceUpdatedNotificationParam,
+        _: rmcp::service::NotificationContext<RoleClient>,
+    ) {
+        self.0.lock().push(params.uri);
+    }
+
+    async fn on_resource_list_changed(&self, _: rmcp::service::NotificationContext<RoleClient>) {
+        self.0.lock().push("list".to_owned());
+    }
+
+    fn get_info(&self) -> ClientConfig {
+        crate::mcp::world::hello()
+    }
+}
+
+impl Told {
+    async fn hears(&self, what: &str) -> bool {
+        for _ in 0..200 {
+            if self.0.lock().iter().any(|told| told == what) {
+                return true;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        false
+    }
+}
+
+#[tokio::test]
+async fn a_small_account_is_listed_in_full_and_every_entry_can_be_read() {
+    let world = World::small().await;
+    let client = world.client(false).await;
+    let page = client.list(None).await.unwrap();
+    assert_eq!(page.next, None);
+    let uris: Vec<&str> = page.resources.iter().map(|resource| resource.uri.as_str()).collect();
+    assert_eq!(uris.iter().filter(|uri| uri.starts_with("ec2://instance/")).count(), 12);
+    assert!(uris.iter().any(|uri| uri.starts_with("ec2://vpc/")), "{uris:?}");
+    assert!(uris.contains(&"ec2://inventory/summary"));
+    for uri in uris {
+        let body = client.read(uri).await.unwrap();
+        assert_eq!(body["uri"], uri);
+        assert!(body["seq"].as_u64().is_some(), "{uri}: {body}");
+    }
+}
+
+#[tokio::test]
+async fn a_large_account_pages_through_all_or_shows_its_collections() {
+    let options = simulator::Options { instances: 2300, ..fast() };
+    let world = World::swept(options, ListMode::All).await;
+    let client = world.client(false).await;
+    let (mut seen, mut cursor) = (Vec::new(), None);
+    loop {
+        let page = client.list(cursor).await.unwrap();
+        seen.extend(page.resources.into_iter().map(|resource| resource.uri));
+        cursor = page.next;
+        if cursor.is_none() {
+            break;
+        }
+    }
+    let all = seen.len();
+    seen.sort();
+    seen.dedup();
+    assert_eq!(seen.len(), all, "each exactly once");
+    assert_eq!(seen.iter().filter(|uri| uri.starts_with("ec2://instance/")).count(), 2300);
+
+    let listed = list::list(&world.core, ListMode::Auto, None).await.unwrap();
+    assert!(listed.resources.len() < 300, "{}", listed.resources.len());
+    let collection = listed.resources.iter().find(|resource| resource.uri.ends_with("us-east-1/instance")).unwrap();
+    assert!(collection.description.as_ref().unwrap().starts_with("2300 instances"), "{collection:?}");
+    let body = client.read(&collection.uri).await.unwrap();
+    assert_eq!(body["count"], 2300);
+    assert_eq!(body["members"].as_array().unwrap().len(), 100);
+    let more = &body["more"];
+    let next = data(client.call(more["tool"].as_str().unwrap(), more["arguments"].clone()).await.unwrap());
+    assert_eq!(next["total"], 2300);
+    assert_ne!(next["rows"][0]["id"], body["members"][0]["id"]);
+}
+
+#[tokio::test]
+async fn an_instance_comes_with_its_status_its_times_and_the_spelling_that_was_asked() {
+    let world = World::small().await;
+    let client = world.client(false).await;
+    let id = world.instance(&client, "running").await;
+    let uri = format!("EC2://Instance/{id}");
+    let body = client.read(&uri).await.unwrap();
+    assert_eq!(body["uri"], uri);
+    assert_eq!(body["kind"], "instance");
+    assert_eq!(body["document"]["InstanceId"], id.as_str());
+    assert_eq!(body["document"]["State"]["Name"], "running");
+    assert_eq!(body["status"]["document"]["InstanceId"], id.as_str());
+    assert_eq!(body["stale"], Value::Null);
+    assert_eq!(body["provisional"], json!([]));
+    assert!(crate::model::Timestamp::parse(body["as_of"].as_str().unwrap()).is_some());
+    let status = client.read(&format!("ec2://instance/{id}/status")).await.unwrap();
+    assert_eq!(status["kind"], "instance-status");
+    let qualified = client.read(&format!("ec2://inventory/{}/instance/{id}", scope())).await.unwrap();
+    assert_eq!(qualified["document"], body["document"]);
+}
+
+#[tokio::test]
+async fn what_moves_is_never_cached_and_what_does_not_for_seconds() {
+    let world = World::small().await;
+    let client = world.client(false).await;
+    let id = world.instance(&client, "running").await;
+    let read = |uri: String| client.peer().read_resource(ReadResourceRequestParams::new(uri));
+    let instance = read(format!("ec2://instance/{id}")).await.unwrap();
+    assert_eq!((instance.ttl_ms, instance.cache_scope), (Some(0), Some(CacheScope::Private)));
+    assert!(instance.meta.unwrap().contains_key(SERVER_INFO));
+    let vpc = client.read("ec2://inventory/123456789012/us-east-1/vpc").await.unwrap()["members"][0]["uri"].clone();
+    let vpc = read(vpc.as_str().unwrap().to_owned()).await.unwrap();
+    assert!(vpc.ttl_ms.is_some_and(|ttl| ttl > 0 && ttl <= 5000), "{:?}", vpc.ttl_ms);
+}
+
+#[tokio::test]
+async fn an_unknown_resource_is_not_found_and_a_bad_uri_shows_the_forms() {
+    let world = World::small().await;
+    let client = world.client(false).await;
+    let error = refused(client.read("ec2://instance/i-0000000000000dead").await.unwrap_err());
+    assert_eq!(error.code, ErrorCode::INVALID_PARAMS);
+    assert_eq!(error.data, Some(json!({"uri": "ec2://instance/i-0000000000000dead"})));
+    let error = refused(client.read("ec2://instances/i-1").await.unwrap_err());
+    assert!(error.message.contains("did you mean `instance`?"), "{error}");
+    let legacy = world.legacy(Told::default()).await;
+    let params = ReadResourceRequestParams::new("ec2://instance/i-0000000000000dead");
+    let Err(ServiceError::McpError(error)) = legacy.read_resource(params).await else { panic!("not found") };
+    assert_eq!(error.code, ErrorCode::RESOURCE_NOT_FOUND);
+}
+
+#[tokio::test]
+async fn before_the_first_sweep_nothing_is_not_found_it_is_not_seen_yet() {
+    let world = World::unswept(simulator::Options { instances: 1100, ..fast() }, ListMode::Auto).await;
+    let client = world.client(false).await;
+    let started = tokio::time::Instant::now();
+    let error = refused(client.read("ec2://instance/i-0000000000000dead").await.unwrap_err());
+    assert!(started.elapsed() >= Duration::from_millis(4900), "it waited");
+    assert!(error.message.contains("not seen yet"), "{error}");
+    assert_eq!(error.data.unwrap()["retryable"], true);
+
+    world.sweep_kind(kinds::INSTANCE, 1).await;
+    let found = data(client.call("search_inventory", json!({})).await.unwrap());
+    assert_eq!(found["at_least"], true);
+    assert_eq!(found["incomplete"][0]["kind"], "instance");
+    let summary = client.read("ec2://inventory/summary").await.unwrap();
+    assert_eq!(summary["complete"], false);
+}
+
+#[tokio::test]
+async fn a_read_that_waits_for_the_first_sweep_is_answered_when_it_gets_there() {
+    let world = World::unswept(simulator::Options { instances: 3, ..fast() }, ListMode::Auto).await;
+    let client = world.client(false).await;
+    let (list, ()) = tokio::join!(client.list(None), world.sweep());
+    assert!(list.unwrap().resources.iter().any(|resource| resource.uri.starts_with("ec2://instance/i-")));
+}
+
+#[tokio::test]
+async fn an_account_without_instances_says_where_it_looked() {
+    let world = World::swept(simulator::Options { instances: 0, ..fast() }, ListMode::Auto).await;
+    let client = world.client(false).await;
+    let result = client.call("search_inventory", json!({})).await.unwrap();
+    assert!(text(&result).starts_with("0 instances match in 123456789012/us-east-1"), "{}", text(&result));
+    assert_eq!(data(result)["total"], 0);
+}
+
+#[tokio::test]
+async fn a_cursor_of_something_else_is_refused() {
+    let world = World::swept(simulator::Options { instances: 2300, ..fast() }, ListMode::All).await;
+    let client = world.client(false).await;
+    let page = client.list(None).await.unwrap();
+    for cursor in ["garbage", ""] {
+        let error = refused(client.list(Some(cursor.to_owned())).await.unwrap_err());
+        assert_eq!(error.code, ErrorCode::INVALID_PARAMS);
+        assert!(error.message.contains("start again without a cursor"), "{error}");
+    }
+    let result = client.call("search_inventory", json!({"cursor": page.next})).await.unwrap();
+    assert_eq!(result.is_error, Some(true));
+    assert!(text(&result).contains("other arguments"), "{}", text(&result));
+    let params = PaginatedRequestParams::default().with_cursor(Some("x".to_owned()));
+    assert!(client.peer().list_tools(Some(params)).await.is_err());
+}
+
+#[tokio::test]
+async fn tools_and_discovery_answer_while_the_store_is_not_there() {
+    let world = World::unswept(simulator::Options { instances: 0, ..fast() }, ListMode::Auto).await;
+    world.phase.send_replace(Phase::Opening);
+    let client = world.client(false).await;
+    assert!(client.tools().await.unwrap().iter().any(|tool| tool.name == "search_inventory"));
+    let failure = Failure { what: "the store /x is damaged".into(), fix: "move it away".into() };
+    world.phase.send_replace(Phase::Failed(Arc::new(failure)));
+    let result = client.call("search_inventory", json!({})).await.unwrap();
+    assert_eq!(result.is_error, Some(true));
+    assert_eq!(text(&result), "the store /x is damaged. move it away");
+    let error = refused(client.list(None).await.unwrap_err());
+    assert!(error.message.contains("the store /x is damaged. move it away"), "{error}");
+    world.phase.send_replace(Phase::Opening);
+    let (result, ()) = tokio::join!(client.call("get_inventory_summary", json!({})), async {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        world.phase.send_replace(Phase::Ready(Arc::clone(&world.core)));
+    });
+    assert_ne!(result.unwrap().is_error, Some(true), "it waited for the store");
+}
+
+#[tokio::test]
+async fn write_tools_are_hidden_and_explained_where_writes_are_off() {
+    let world = World::small().await;
+    let client = world.client(false).await;
+    assert!(!client.tools().await.unwrap().iter().any(|tool| tool.name == "stop_instance"));
+    let result = client.call("stop_instance", json!({"instance_id": "i-1"})).await.unwrap();
+    assert_eq!(result.is_error, Some(true));
+    assert!(text(&result).contains("--allow-writes"), "{}", text(&result));
+    let writer = world.client(true).await;
+    assert!(writer.tools().await.unwrap().iter().any(|tool| tool.name == "stop_instance"));
+}
+
+#[tokio::test]
+async fn an_unknown_tool_is_a_protocol_error_with_the_nearest_name() {
+    let world = World::small().await;
+    let client = world.client(false).await;
+    let error = refused(client.call("search_inventroy", json!({})).await.unwrap_err());
+    assert_eq!(error.code, ErrorCode::INVALID_PARAMS);
+    assert!(error.message.contains("`search_inventroy`; did you mean `search_inventory`?"), "{error}");
+}
+
+#[tokio::test]
+async fn a_bad_argument_is_an_answer_that_says_how() {
+    let world = World::small().await;
+    let client = world.client(false).await;
+    for (tool, arguments, says) in [
+        ("search_inventory", json!({"filter": []}), "did you mean `filters`?"),
+        ("search_inventory", json!({"filters": [{"Name": "state", "Values": ["x"]}]}), "no filter `state`"),
+        ("search_inventory", json!({"kind": "bucket"}), "one of instance, instance-status, vpc, security-group"),
+        ("search_inventory", json!({"region": "mars-1"}), "watched are 123456789012/us-east-1"),
+        ("search_inventory", json!({"fields": ["colour"]}), "tag:KEY"),
+        ("get_instance_status", json!({}), "needs the argument `instance_ids`"),
+        ("get_resource", json!({"uri": "ec2://inventory/summary"}), "get_inventory_summary"),
+        ("get_resource", json!({}), "needs the argument `uri`"),
+    ] {
+        let result = client.call(tool, arguments.clone()).await.unwrap();
+        assert_eq!(result.is_error, Some(true), "{tool} {arguments}");
+        assert!(text(&result).contains(says), "{tool} {arguments}: {}", text(&result));
+    }
+}
+
+#[tokio::test]
+async fn a_modern_subscriber_is_told_of_what_it_asked_and_of_nothing_else() {
+    let world = World::small().await;
+    let client = world.client(true).await;
+    let id = world.instance(&client, "running").await;
+    let (uri, status) = (format!("ec2://instance/{id}"), format!("ec2://instance/{id}/status"));
+    let mut listening = client.listen(&[&uri, "ec2://bad", &status], true).await.unwrap();
+    assert_eq!(listening.honoured(), [uri.clone(), status]);
+    let mut other = client.listen(&["ec2://vpc/vpc-1"], true).await.unwrap();
+    quiet(&mut listening).await;
+    quiet(&mut other).await;
+    let stopped = data(client.call("stop_instance", json!({"instance_id": id})).await.unwrap());
+    assert_eq!(stopped["results"][0]["verdict"], "done");
+    assert_eq!(listening.next(SOON).await.unwrap(), Some(uri.clone()));
+    assert!(matches!(other.next(Duration::from_millis(300)).await, Err(ClientError::Silence(_))));
+    let body = client.read(&uri).await.unwrap();
+    assert_eq!(body["document"]["State"]["Name"], "stopping");
+    assert_eq!(body["provisional"][0]["group"], "state");
+    assert!(body["seq"].as_u64() >= stopped["seq"].as_u64());
+}
+
+#[tokio::test]
+async fn stopping_the_server_ends_a_modern_subscription_with_its_result() {
+    let world = World::small().await;
+    let client = world.client(true).await;
+    let filter = SubscriptionFilter::builder().resource_subscription("ec2://inventory/freshness").build();
+    let mut subscription = client.peer().listen(filter).await.unwrap();
+    world.stop.cancel();
+    while let Ok(Some(_)) = subscription.next().await {}
+    assert!(
+        matches!(subscription.end(), Some(rmcp::service::SubscriptionEnd::Graceful(_))),
+        "{:?}",
+        subscription.end()
+    );
+}
+
+#[tokio::test]
+async fn an_older_client_subscribes_is_told_and_unsubscribes() {
+    let world = World::small().await;
+    let (told, client) = (Told::default(), world.client(true).await);
+    let legacy = world.legacy(told.clone()).await;
+    let (first, second) = (world.instance(&client, "running").await, "ec2://vpc/none".to_owned());
+    let uri = format!("ec2://instance/{first}");
+    #[expect(deprecated, reason = "this is the older era's way")]
+    {
+        legacy.subscribe(SubscribeRequestParams::new(&uri)).await.unwrap();
+        legacy.subscribe(SubscribeRequestParams::new(&second)).await.unwrap();
+        legacy.unsubscribe(UnsubscribeRequestParams::new(&second)).await.unwrap();
+        assert!(legacy.subscribe(SubscribeRequestParams::new("test://x")).await.is_err());
+    }
+    let params = CallToolRequestParams::new("stop_instance");
+    let arguments = json!({"instance_ids": [first]}).as_object().cloned().unwrap();
+    let stopped = legacy.call_tool(params.with_arguments(arguments)).await.unwrap();
+    assert_eq!(data(stopped)["results"][0]["current_state"], "stopping");
+    assert!(told.hears(&uri).await, "{:?}", told.0.lock());
+    assert!(!told.0.lock().contains(&second));
+    drop(legacy);
+    for _ in 0..100 {
+        if world.core.hub.subscribers() == 0 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("the session's subscription outlived it");
+}
+
+#[tokio::test]
+async fn the_list_changes_for_new_resources_in_both_eras() {
+    let world = World::small().await;
+    let told = Told::default();
+    let _legacy = world.legacy(told.clone()).await;
+    let client = world.client(true).await;
+    let mut listening = client.listen(&["ec2://inventory/summary"], true).await.unwrap();
+    quiet(&mut listening).await;
+    told.0.lock().clear();
+    let id = crate::model::ResourceId::new(&scope(), &kinds::INSTANCE.kind(), "i-0new");
+    let document = crate::model::Document::new([("InstanceId".to_owned(), "i-0new".into())].into());
+    let seen = crate::model::Seen::Described(Arc::new(document));
+    let (source, at) = (crate::model::Source::Refresh, world.core.now());
+    let observation = crate::model::Observation { source, at, id, seen };
+    let lane = crate::ingest::Lane::Refresh;
+    world.core.ingest.observe(lane, vec![observation], crate::model::Cause::Refresh).await.unwrap();
+    let mut heard = vec![listening.next(SOON).await.unwrap(), listening.next(SOON).await.unwrap()];
+    heard.sort();
+    assert_eq!(heard, [None, Some("ec2://inventory/summary".to_owned())]);
+    assert!(told.hears("list").await);
+}
+
+#[tokio::test]
+async fn templates_complete_from_what_is_there() {
+    let world = World::small().await;
+    let client = world.client(false).await;
+    let id = world.instance(&client, "running").await;
+    let complete = |template: &'static str, argument: &'static str, typed: String| {
+        let client = &client;
+        async move { client.peer().complete_resource_simple(template, argument, typed).await.unwrap() }
+    };
+    assert_eq!(complete("ec2://instance/{id}", "id", id.clone()).await, [id]);
+    assert_eq!(complete("ec2://instance/{id}/status", "id", "i-".to_owned()).await.len(), 12);
+    assert_eq!(complete(templates::COLLECTION, "region", "us".to_owned()).await, ["us-east-1"]);
+    assert_eq!(complete(templates::COLLECTION, "kind", "v".to_owned()).await, ["vpc"]);
+    assert!(complete("ec2://nothing/{id}", "id", String::new()).await.is_empty());
+}
+
+#[tokio::test]
+async fn the_prompt_is_offered_and_given() {
+    let world = World::small().await;
+    let client = world.client(false).await;
+    let prompts = client.peer().list_all_prompts().await.unwrap();
+    assert_eq!(prompts.len(), 1);
+    let prompt = client.peer().get_prompt(GetPromptRequestParams::new("fleet_health_check")).await.unwrap();
+    assert_eq!(prompt.messages.len(), 1);
+}

@@ -1,1 +1,96 @@
+use std::sync::Arc;
 
+use serde_json::{Value, json};
+
+use super::*;
+use crate::model::{AccountId, Cause, Document, Event, Evidence, Map, Region, RowFields, Source, Timestamp};
+use crate::query::{Field, Fields, counts};
+use crate::store::{Batch, Options, Writer};
+
+fn kind() -> Kind {
+    Kind::new("AWS::EC2::Instance")
+}
+
+fn scope(region: &str) -> Scope {
+    Scope { account: AccountId::new("123456789012"), region: Region::new(region) }
+}
+
+fn project(_: &ResourceId, document: &Document) -> RowFields {
+    let state = document.text("State").map(|state| (2, state.to_owned()));
+    RowFields { facets: state.into_iter().collect(), ..RowFields::default() }
+}
+
+fn put(writer: &mut Writer, ids: impl Iterator<Item = (String, &'static str, &'static str)>) {
+    let evidence = Evidence { source: Source::Sweep, at: Timestamp::EPOCH };
+    let entries = ids.map(|(id, region, state)| {
+        let document = Document::new(Map::from([("State".to_owned(), state.into())]));
+        let id = ResourceId::new(&scope(region), &kind(), Arc::from(id));
+        (Cause::Sweep, Event::Discovered { id, document, evidence, mapping: 1 })
+    });
+    let entries = entries.collect();
+    writer.commit(Batch { recorded_at: Timestamp::EPOCH, entries, watermarks: Vec::new() }).unwrap();
+}
+
+fn query(filters: &Value, limit: usize, cursor: Option<String>) -> Query {
+    let fields = Fields { kind: "instance", known: vec![Field { number: 2, name: "state" }] };
+    Query { kind: kind(), scope: None, filters: Filters::parse(filters, &fields).unwrap(), limit, cursor }
+}
+
+#[test]
+fn pages_hold_every_match_once_while_rows_come_between_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut writer, store) = crate::store::open(Options::new(dir.path(), project)).unwrap();
+    let state = |n: usize| if n.is_multiple_of(3) { "stopped" } else { "running" };
+    put(&mut writer, (0..100).map(|n| (format!("i-{n:03}"), if n < 50 { "a" } else { "b" }, state(n))));
+    for indexed in [false, true] {
+        if indexed {
+            store.build_index().unwrap();
+        }
+        for filters in [json!({"state": ["running"]}), Value::Null] {
+            let expected: Vec<String> =
+                (0..100).filter(|n| filters.is_null() || state(*n) == "running").map(|n| format!("i-{n:03}")).collect();
+            let (mut seen, mut cursor) = (Vec::new(), None);
+            loop {
+                let mut hits = search(&store, &query(&filters, 7, cursor.take())).unwrap();
+                assert!(hits.total >= expected.len() as u64);
+                hits.truncate(6);
+                seen.extend(hits.rows.iter().map(|row| row.id.id.to_string()));
+                put(&mut writer, std::iter::once((format!("h-{}", seen.len()), "a", "stopping")));
+                match hits.next {
+                    Some(next) => cursor = Some(next.encode()),
+                    None => break,
+                }
+            }
+            seen.retain(|id| id.starts_with("i-"));
+            assert_eq!(seen, expected, "indexed: {indexed}, filters: {filters}");
+        }
+    }
+}
+
+#[test]
+fn a_cursor_of_another_question_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut writer, store) = crate::store::open(Options::new(dir.path(), project)).unwrap();
+    put(&mut writer, (0..5).map(|n| (format!("i-{n}"), "a", "running")));
+    let next = search(&store, &query(&Value::Null, 2, None)).unwrap().next.unwrap().encode();
+    let error = search(&store, &query(&json!({"state": ["running"]}), 2, Some(next.clone()))).unwrap_err();
+    assert!(matches!(error, SearchError::Cursor(CursorError::OtherQuestion)));
+    let narrowed = Query { scope: Some(scope("a")), ..query(&Value::Null, 2, Some(next)) };
+    assert!(matches!(search(&store, &narrowed), Err(SearchError::Cursor(CursorError::OtherQuestion))));
+}
+
+#[test]
+fn counts_are_told_by_state_and_scope() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut writer, store) = crate::store::open(Options::new(dir.path(), project)).unwrap();
+    put(
+        &mut writer,
+        [("i-1", "a", "running"), ("i-2", "a", "stopped"), ("i-3", "b", "running")]
+            .map(|(id, region, state)| (id.to_owned(), region, state))
+            .into_iter(),
+    );
+    let all = counts(&store, &kind(), None, Some(2)).unwrap();
+    assert_eq!((all.total, all.by_state["running"]), (3, 2));
+    let one = counts(&store, &kind(), Some(&scope("a")), Some(2)).unwrap();
+    assert_eq!((one.total, one.by_state["stopped"]), (2, 1));
+}

@@ -1,9 +1,12 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::model::known::Held;
+use crate::model::{Cause, Group, GroupEvidence, Provisional, Source};
 use crate::store::samples::{
     any_cause, any_document, any_event, any_value, at, document, evidence, instance, map, project, tags,
 };
+use crate::store::stored::StoredDocument;
 use crate::store::writer::row_bytes;
 
 fn hex(bytes: &[u8]) -> String {
@@ -118,16 +121,18 @@ fn the_bytes_of_every_table_stay_as_they_are() {
     );
     golden(
         &DiskCurrent {
+            known: DiskKnown {
+                evidence: [evidence(1), evidence(2), evidence(3)],
+                provisional: None,
+                held: vec![DiskHeld { state: "running", until: 4 }],
+                mapping: 1,
+                discovered: 5,
+                changed: 6,
+                changed_at: 7,
+            },
             document: body(),
-            evidence: [evidence(1), evidence(2), evidence(3)],
-            provisional: None,
-            held: vec![DiskHeld { state: "running", until: 4 }],
-            mapping: 1,
-            discovered: 5,
-            changed: 6,
-            changed_at: 7,
         },
-        "0101410000020004000600010772756e6e696e67080105060e",
+        "00020004000600010772756e6e696e67080105060e01014100",
     );
     let head = || DiskHead { digest: [9; 16], provisional: true, seen: 1, changed: 2, name: Some("n"), owner: None };
     golden(&head(), "0909090909090909090909090909090901020201016e00");
@@ -191,6 +196,14 @@ fn nesting_is_bounded_when_written_and_when_read() {
 }
 
 #[test]
+fn a_stored_document_of_hostile_bytes_is_an_error_when_it_is_written() {
+    let bomb: Vec<u8> = [[1, 1, b'A'].as_slice(), &[4, 1].repeat(1_000_000)].concat();
+    for bytes in [bomb.as_slice(), &[], &[1], &[1, 1, b'A'], &[1, 1, b'A', 9], &[0, 0]] {
+        assert!(serde_json::to_string(&StoredDocument::new(bytes)).is_err(), "{bytes:?}");
+    }
+}
+
+#[test]
 fn a_length_that_the_bytes_do_not_hold_allocates_nothing_much() {
     let huge: Vec<u8> = [&[4, 252], u32::MAX.to_le_bytes().as_slice()].concat();
     let framed = frame(b"", &huge);
@@ -237,6 +250,7 @@ fn decode_all(key: &[u8], record: &[u8]) -> usize {
     [
         decode_event(Seq(1), record).is_ok(),
         decode_current(key, record).is_ok(),
+        decode_stored(key, record).is_ok_and(|stored| serde_json::to_string(&stored.document).is_ok()),
         decode_row(key, record).is_ok(),
         decode_head(key, record).is_ok(),
         decode_tombstone(key, record).is_ok(),
@@ -275,6 +289,16 @@ proptest! {
     }
 
     #[test]
+    fn a_stored_document_is_written_as_the_document_it_stands_for(document in any_document()) {
+        let current = Current { document, ..current() };
+        let record = encode_current(b"k", &current).unwrap();
+        let stored = decode_stored(b"k", &record).unwrap();
+        let json = serde_json::to_string(&stored.document).unwrap();
+        prop_assert_eq!(json, serde_json::to_string(&current.document).unwrap());
+        prop_assert_eq!((stored.evidence, stored.provisional), (current.evidence, current.provisional));
+    }
+
+    #[test]
     fn any_bytes_are_refused_without_panic(bytes: Vec<u8>, framed: bool) {
         let taken = decode_all(b"k", &if framed { frame(b"k", &bytes) } else { bytes });
         prop_assert!(framed || taken == 0);
@@ -292,6 +316,6 @@ proptest! {
         if let Ok(other) = decode_event(Seq(1), &framed) {
             prop_assert!(encode_event(&other).is_ok());
         }
-        prop_assert!(decode_all(&key, &framed) <= 8);
+        prop_assert!(decode_all(&key, &framed) <= 9);
     }
 }

@@ -1,0 +1,181 @@
+//! A whole server in one test: a simulated AWS, a store in a temporary directory, the writer loop, and clients.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rmcp::model::{InitializeRequestParams, ProtocolVersion};
+use rmcp::service::{ClientLifecycleMode, ClientServiceExt, RoleClient, RunningService, Service};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::client::Client;
+use super::transport::serve_stream;
+use super::{Core, ListMode, Phase, Policy, Server};
+use crate::aws::{Aws, scripted};
+use crate::ingest::{Ingest, KindEntry, SweepMessage, SweepStep};
+use crate::kinds::{self, KINDS, KindSpec};
+use crate::model::Scope;
+use crate::notify::ChangeHub;
+use crate::reconcile::KindRules;
+use crate::simulator::{self, Simulator};
+use crate::store;
+
+pub(super) struct World {
+    pub(super) simulator: Simulator,
+    pub(super) core: Arc<Core>,
+    pub(super) server: Server,
+    pub(super) phase: watch::Sender<Phase>,
+    pub(super) stop: CancellationToken,
+    _dir: TempDir,
+    _writer: JoinHandle<()>,
+}
+
+pub(super) fn scope() -> Scope {
+    scripted::scope()
+}
+
+impl World {
+    /// Everything but the first sweep.
+    pub(super) async fn unswept(options: simulator::Options, list: ListMode) -> Self {
+        let simulator = Simulator::start(options).await.expect("a simulator");
+        let aws = scripted::at(&simulator.endpoint());
+        Self::around(simulator, aws, list)
+    }
+
+    fn around(simulator: Simulator, aws: Aws, list: ListMode) -> Self {
+        let dir = tempfile::tempdir().expect("a directory");
+        let (writer, store) = store::open(store::Options::new(dir.path(), kinds::project)).expect("a store");
+        store.build_index().expect("an index");
+        let parts = KINDS.iter().filter_map(|part| Some((part.kind(), kinds::by_slug(part.status_of?)?.kind())));
+        let hub = ChangeHub::new(parts.collect());
+        let entries = KINDS.iter().map(|kind| KindEntry {
+            kind: kind.kind(),
+            rules: KindRules { mapping: kind.mapping, masked: kind.masked },
+            gone_states: kind.gone_states,
+            interval: kind.interval,
+        });
+        let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+        let (ingest, handle) =
+            Ingest::new(writer, store.clone(), hub.clone(), aws.clock(), entries.collect(), stop.clone())
+                .expect("a loop");
+        let runtime = tokio::runtime::Handle::current();
+        let writer = tokio::task::spawn_blocking(move || ingest.run(&runtime).expect("a clean stop"));
+        let core = Arc::new(Core { store, ingest: handle, hub, clock: aws.clock(), aws, tasks: tasks.clone() });
+        let (phase, ready) = watch::channel(Phase::Ready(Arc::clone(&core)));
+        let server = Server::new(ready, Policy { allow_writes: true, list }, tasks, stop.clone());
+        World { simulator, core, server, phase, stop, _dir: dir, _writer: writer }
+    }
+
+    /// A swept account of a few instances.
+    pub(super) async fn small() -> Self {
+        Self::swept(simulator::Options { instances: 12, ..fast() }, ListMode::Auto).await
+    }
+
+    pub(super) async fn swept(options: simulator::Options, list: ListMode) -> Self {
+        let world = Self::unswept(options, list).await;
+        world.sweep().await;
+        world
+    }
+
+    /// One complete sweep of every kind.
+    pub(super) async fn sweep(&self) {
+        for kind in KINDS {
+            self.sweep_kind(kind, usize::MAX).await;
+        }
+        // Sweep messages are handed over, not waited for; an empty record behind them is.
+        let done = self.core.ingest.freshness().clone();
+        let swept = || done.scopes().iter().filter(|state| state.running_since.is_none()).count() == KINDS.len();
+        while !swept() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// Sweeps one kind; not to its end when there are more than `pages`.
+    pub(super) async fn sweep_kind(&self, kind: &'static KindSpec, pages: usize) {
+        let Core { aws, ingest, clock, .. } = &*self.core;
+        ingest.freshness().expect(&scope(), &kind.kind(), kind.interval);
+        let send = |step| ingest.sweep(SweepMessage { scope: scope(), kind: kind.kind(), step });
+        send(SweepStep::Started { at: clock.now() }).await.expect("a running loop");
+        let mut token = None;
+        for _ in 0..pages {
+            let page = aws.page(&scope(), kind, token).await.expect("a page");
+            let items = page.items.into_iter().map(|item| (item.id.into(), Arc::new(item.document))).collect();
+            send(SweepStep::Page { sent_at: page.sent_at, items }).await.expect("a running loop");
+            token = page.next;
+            if token.is_none() {
+                send(SweepStep::Completed { ended: clock.now() }).await.expect("a running loop");
+                return;
+            }
+        }
+    }
+
+    /// A client of the modern era.
+    pub(super) async fn client(&self, writes: bool) -> Client {
+        let (read, write) = tokio::io::split(self.connect(writes));
+        Client::connect(read, write).await.expect("a connection")
+    }
+
+    /// A client of the older era.
+    pub(super) async fn legacy<S: Service<RoleClient>>(&self, handler: S) -> RunningService<RoleClient, S> {
+        let stream = self.connect(true);
+        handler.serve_with_lifecycle(stream, ClientLifecycleMode::Initialize).await.expect("a connection")
+    }
+
+    /// The far end of a connection that is being served.
+    #[expect(clippy::disallowed_methods, reason = "the server runs beside the test that is its client")]
+    pub(super) fn connect(&self, writes: bool) -> tokio::io::DuplexStream {
+        let (near, far) = tokio::io::duplex(64 * 1024);
+        let server = self.server.clone();
+        tokio::spawn(async move {
+            let (read, write) = tokio::io::split(far);
+            serve_stream(&server, writes, read, write).await
+        });
+        near
+    }
+
+    /// The id of an instance in a state.
+    pub(super) async fn instance(&self, client: &Client, state: &str) -> String {
+        let filters = serde_json::json!({"filters": {"instance-state-name": [state]}, "limit": 1});
+        let found = client.call("search_inventory", filters).await.expect("a search");
+        let found = found.structured_content.expect("rows");
+        found["rows"][0]["id"].as_str().unwrap_or_else(|| panic!("no {state} instance: {found}")).to_owned()
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+/// An account that does at once what AWS takes minutes for.
+pub(super) fn fast() -> simulator::Options {
+    simulator::Options {
+        start_delay: Duration::from_millis(300),
+        stop_delay: Duration::from_millis(300),
+        initializing: Duration::from_millis(300),
+        stopped_percent: 25,
+        terminated_percent: 0,
+        ..simulator::Options::default()
+    }
+}
+
+/// What a legacy client says of itself.
+pub(super) fn hello() -> InitializeRequestParams {
+    InitializeRequestParams::default().with_protocol_version(ProtocolVersion::V_2025_11_25)
+}
+
+/// The text of a tool's answer.
+pub(super) fn text(result: &rmcp::model::CallToolResult) -> &str {
+    result.content.first().and_then(|content| content.as_text()).map_or("", |text| text.text.as_str())
+}
+
+/// The structured content of a tool's answer that succeeded.
+pub(super) fn data(result: rmcp::model::CallToolResult) -> Value {
+    assert_ne!(result.is_error, Some(true), "{}", text(&result));
+    result.structured_content.expect("structured content")
+}

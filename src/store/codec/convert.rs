@@ -1,0 +1,279 @@
+//! Between the model and the disk structs.
+
+use std::borrow::Cow;
+
+use super::{
+    Body, DiskCause, DiskChange, DiskCurrent, DiskEvent, DiskEvidence, DiskGroup, DiskHeld, DiskId, DiskKnown,
+    DiskOutcome, DiskOverlay, DiskProvisional, DiskRecord, DiskSource, Tree,
+};
+use crate::model::event::Overlay;
+use crate::model::known::Held;
+use crate::model::{
+    AccountId, ActionId, Cause, Change, Current, Event, Evidence, Group, GroupEvidence, Kind, Outcome, Provisional,
+    Recorded, Region, ResourceId, Seq, Source, Timestamp, Value,
+};
+use crate::store::stored::{Stored, StoredDocument};
+
+fn millis(at: Timestamp) -> i64 {
+    at.as_millis()
+}
+
+fn texts(list: &[String]) -> Vec<&str> {
+    list.iter().map(String::as_str).collect()
+}
+
+fn owned(list: Vec<&str>) -> Vec<String> {
+    list.into_iter().map(str::to_owned).collect()
+}
+
+impl<'a> From<&'a Recorded> for DiskRecord<'a> {
+    fn from(record: &'a Recorded) -> Self {
+        DiskRecord {
+            recorded_at: millis(record.recorded_at),
+            cause: (&record.cause).into(),
+            event: (&record.event).into(),
+        }
+    }
+}
+
+impl<'a> From<&'a Cause> for DiskCause<'a> {
+    fn from(cause: &'a Cause) -> Self {
+        match cause {
+            Cause::Baseline => DiskCause::Baseline,
+            Cause::Sweep => DiskCause::Sweep,
+            Cause::Refresh => DiskCause::Refresh,
+            Cause::Notification { event_id } => DiskCause::Notification { event_id },
+            Cause::Tool { action } => DiskCause::Tool { action: action.0 },
+        }
+    }
+}
+
+impl From<DiskCause<'_>> for Cause {
+    fn from(cause: DiskCause<'_>) -> Self {
+        match cause {
+            DiskCause::Baseline => Cause::Baseline,
+            DiskCause::Sweep => Cause::Sweep,
+            DiskCause::Refresh => Cause::Refresh,
+            DiskCause::Notification { event_id } => Cause::Notification { event_id: event_id.to_owned() },
+            DiskCause::Tool { action } => Cause::Tool { action: ActionId(action) },
+        }
+    }
+}
+
+impl<'a> From<&'a Event> for DiskEvent<'a> {
+    fn from(event: &'a Event) -> Self {
+        let changes = |changes: &'a [Change]| changes.iter().map(DiskChange::from).collect();
+        match event {
+            Event::Discovered { id, document, evidence, mapping } => DiskEvent::Discovered {
+                id: id.into(),
+                document: Body(Cow::Borrowed(document)),
+                evidence: (*evidence).into(),
+                mapping: *mapping,
+            },
+            Event::Changed { id, changes: list, evidence, overlay } => DiskEvent::Changed {
+                id: id.into(),
+                changes: changes(list),
+                evidence: evidence.iter().map(|(group, evidence)| ((*group).into(), (*evidence).into())).collect(),
+                overlay: match overlay {
+                    Overlay::Keep => DiskOverlay::Keep,
+                    Overlay::Lay(provisional) => DiskOverlay::Lay(provisional.into()),
+                    Overlay::Settle => DiskOverlay::Settle,
+                },
+            },
+            Event::Removed { id, at } => DiskEvent::Removed { id: id.into(), at: millis(*at) },
+            Event::Remapped { id, changes: list, mapping } => {
+                DiskEvent::Remapped { id: id.into(), changes: changes(list), mapping: *mapping }
+            }
+            Event::ActionRequested { action, tool, targets } => DiskEvent::ActionRequested {
+                action: action.0,
+                tool,
+                targets: targets.iter().map(DiskId::from).collect(),
+            },
+            Event::ActionFinished { action, outcome } => DiskEvent::ActionFinished {
+                action: action.0,
+                outcome: match outcome {
+                    Outcome::Succeeded { created } => DiskOutcome::Succeeded { created: texts(created) },
+                    Outcome::Refused { code, message } => DiskOutcome::Refused { code, message },
+                    Outcome::Unknown { message } => DiskOutcome::Unknown { message },
+                },
+            },
+        }
+    }
+}
+
+impl From<DiskEvent<'_>> for Event {
+    fn from(event: DiskEvent<'_>) -> Self {
+        let changes = |changes: Vec<DiskChange<'_>>| changes.into_iter().map(Change::from).collect();
+        match event {
+            DiskEvent::Discovered { id, document, evidence, mapping } => Event::Discovered {
+                id: id.into(),
+                document: document.0.into_owned(),
+                evidence: evidence.into(),
+                mapping,
+            },
+            DiskEvent::Changed { id, changes: list, evidence, overlay } => Event::Changed {
+                id: id.into(),
+                changes: changes(list),
+                evidence: evidence.into_iter().map(|(group, evidence)| (group.into(), evidence.into())).collect(),
+                overlay: match overlay {
+                    DiskOverlay::Keep => Overlay::Keep,
+                    DiskOverlay::Lay(provisional) => Overlay::Lay(provisional.into()),
+                    DiskOverlay::Settle => Overlay::Settle,
+                },
+            },
+            DiskEvent::Removed { id, at } => Event::Removed { id: id.into(), at: Timestamp::from_millis(at) },
+            DiskEvent::Remapped { id, changes: list, mapping } => {
+                Event::Remapped { id: id.into(), changes: changes(list), mapping }
+            }
+            DiskEvent::ActionRequested { action, tool, targets } => Event::ActionRequested {
+                action: ActionId(action),
+                tool: tool.to_owned(),
+                targets: targets.into_iter().map(ResourceId::from).collect(),
+            },
+            DiskEvent::ActionFinished { action, outcome } => Event::ActionFinished {
+                action: ActionId(action),
+                outcome: match outcome {
+                    DiskOutcome::Succeeded { created } => Outcome::Succeeded { created: owned(created) },
+                    DiskOutcome::Refused { code, message } => {
+                        Outcome::Refused { code: code.to_owned(), message: message.to_owned() }
+                    }
+                    DiskOutcome::Unknown { message } => Outcome::Unknown { message: message.to_owned() },
+                },
+            },
+        }
+    }
+}
+
+impl<'a> From<&'a Change> for DiskChange<'a> {
+    fn from(change: &'a Change) -> Self {
+        let tree = |value: &'a Option<Value>| value.as_ref().map(|value| Tree(Cow::Borrowed(value)));
+        DiskChange { path: &change.path, before: tree(&change.before), after: tree(&change.after) }
+    }
+}
+
+impl From<DiskChange<'_>> for Change {
+    fn from(change: DiskChange<'_>) -> Self {
+        let value = |tree: Option<Tree<'_>>| tree.map(|tree| tree.0.into_owned());
+        Change { path: change.path.to_owned(), before: value(change.before), after: value(change.after) }
+    }
+}
+
+impl<'a> From<&'a ResourceId> for DiskId<'a> {
+    fn from(id: &'a ResourceId) -> Self {
+        DiskId { kind: id.kind.as_str(), id: &id.id, account: id.account.as_str(), region: id.region.as_str() }
+    }
+}
+
+impl From<DiskId<'_>> for ResourceId {
+    fn from(id: DiskId<'_>) -> Self {
+        ResourceId {
+            kind: Kind::new(id.kind),
+            id: id.id.into(),
+            account: AccountId::new(id.account),
+            region: Region::new(id.region),
+        }
+    }
+}
+
+impl<'a> From<&'a Current> for DiskCurrent<'a> {
+    fn from(current: &'a Current) -> Self {
+        let GroupEvidence { state, tags, rest } = current.evidence;
+        let known = DiskKnown {
+            evidence: [state.into(), tags.into(), rest.into()],
+            provisional: current.provisional.as_ref().map(DiskProvisional::from),
+            held: current.held.iter().map(|held| DiskHeld { state: &held.state, until: millis(held.until) }).collect(),
+            mapping: current.mapping,
+            discovered: current.discovered.0,
+            changed: current.changed.0,
+            changed_at: millis(current.changed_at),
+        };
+        DiskCurrent { known, document: Body(Cow::Borrowed(&current.document)) }
+    }
+}
+
+impl From<DiskCurrent<'_>> for Current {
+    fn from(DiskCurrent { known, document }: DiskCurrent<'_>) -> Self {
+        let held =
+            |held: DiskHeld<'_>| Held { state: held.state.to_owned(), until: Timestamp::from_millis(held.until) };
+        Current {
+            document: document.0.into_owned(),
+            evidence: group_evidence(known.evidence),
+            provisional: known.provisional.map(Provisional::from),
+            held: known.held.into_iter().map(held).collect(),
+            mapping: known.mapping,
+            discovered: Seq(known.discovered),
+            changed: Seq(known.changed),
+            changed_at: Timestamp::from_millis(known.changed_at),
+        }
+    }
+}
+
+/// A resource whose document stays as it is stored.
+pub(super) fn stored(known: DiskKnown<'_>, document: &[u8]) -> Stored {
+    Stored {
+        document: StoredDocument::new(document),
+        evidence: group_evidence(known.evidence),
+        provisional: known.provisional.map(Provisional::from),
+        mapping: known.mapping,
+        discovered: Seq(known.discovered),
+        changed: Seq(known.changed),
+        changed_at: Timestamp::from_millis(known.changed_at),
+    }
+}
+
+fn group_evidence(disk: [DiskEvidence; 3]) -> GroupEvidence {
+    let [state, tags, rest] = disk.map(Evidence::from);
+    GroupEvidence { state, tags, rest }
+}
+
+impl<'a> From<&'a Provisional> for DiskProvisional<'a> {
+    fn from(provisional: &'a Provisional) -> Self {
+        DiskProvisional {
+            group: provisional.group.into(),
+            source: provisional.source.into(),
+            at: millis(provisional.at),
+            before: texts(&provisional.before),
+        }
+    }
+}
+
+impl From<DiskProvisional<'_>> for Provisional {
+    fn from(disk: DiskProvisional<'_>) -> Self {
+        Provisional {
+            group: disk.group.into(),
+            source: disk.source.into(),
+            at: Timestamp::from_millis(disk.at),
+            before: owned(disk.before),
+        }
+    }
+}
+
+impl From<Evidence> for DiskEvidence {
+    fn from(evidence: Evidence) -> Self {
+        DiskEvidence { source: evidence.source.into(), at: millis(evidence.at) }
+    }
+}
+
+impl From<DiskEvidence> for Evidence {
+    fn from(disk: DiskEvidence) -> Self {
+        Evidence { source: disk.source.into(), at: Timestamp::from_millis(disk.at) }
+    }
+}
+
+macro_rules! plain_enum {
+    ($model:ident <=> $disk:ident { $($variant:ident),+ }) => {
+        impl From<$model> for $disk {
+            fn from(value: $model) -> Self {
+                match value { $($model::$variant => $disk::$variant),+ }
+            }
+        }
+        impl From<$disk> for $model {
+            fn from(value: $disk) -> Self {
+                match value { $($disk::$variant => $model::$variant),+ }
+            }
+        }
+    };
+}
+
+plain_enum!(Group <=> DiskGroup { State, Tags, Rest });
+plain_enum!(Source <=> DiskSource { Sweep, Refresh, Notification, Tool });

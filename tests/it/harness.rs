@@ -1,0 +1,38 @@
+//! What the tests start, and how they talk to it.
+//!
+//! Everything that runs is a [`process::Running`]: on loopback, bounded in time, its output kept in `target/it/logs`, and
+//! ended by its process id when its owner drops it. Nothing is skipped when a prerequisite is missing: the test fails with
+//! the line that installs it.
+
+pub(crate) mod account;
+pub(crate) mod driver;
+pub(crate) mod moto;
+pub(crate) mod muster;
+pub(crate) mod process;
+pub(crate) mod python;
+pub(crate) mod rpc;
+pub(crate) mod simulator;
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// How long anything that only has to happen may take before the test calls it a failure: far above what a loaded machine
+/// needs, since no test is about speed.
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
+
+/// The first `Some` of `look`, asked every 50 ms.
+///
+/// # Panics
+///
+/// With `what` when [`PATIENCE`] runs out.
+pub(crate) fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let started = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(started.elapsed() < PATIENCE, "{what}: not within {PATIENCE:?}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}

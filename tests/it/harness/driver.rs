@@ -1,0 +1,171 @@
+//! The `PyPI` MCP clients, each a Python process that obeys a test.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use super::PATIENCE;
+use super::muster::{MUSTER, Sandbox};
+use super::process::{Running, Silence};
+use super::python::Environment;
+
+/// Which client, and how it opens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Flavour {
+    /// `mcp` 2.3, which asks `server/discover` first.
+    Auto,
+    /// `mcp` 2.3 with the older handshake.
+    Legacy,
+    /// `mcp` 1.30.
+    Old,
+}
+
+impl Flavour {
+    /// Every client and mode.
+    pub(crate) const ALL: [Flavour; 3] = [Flavour::Auto, Flavour::Legacy, Flavour::Old];
+
+    /// The revision of the protocol that this client has to end up with.
+    pub(crate) fn protocol(self) -> &'static str {
+        match self {
+            Flavour::Auto => "2026-07-28",
+            Flavour::Legacy | Flavour::Old => "2025-11-25",
+        }
+    }
+}
+
+/// How the client reaches the server.
+pub(crate) enum Transport<'a> {
+    /// It launches `muster mcp` with these flags.
+    Stdio(&'a Sandbox, &'a [&'a str]),
+    /// It connects to a URL.
+    Http(&'a str),
+}
+
+/// A connected client.
+pub(crate) struct Driver {
+    running: Running,
+    /// What it learned on connecting: `protocol`, `server`, `instructions`, `capabilities`.
+    pub(crate) ready: Value,
+    events: VecDeque<Value>,
+}
+
+impl Driver {
+    /// Starts a client and waits until it is connected.
+    pub(crate) fn connect(flavour: Flavour, transport: &Transport<'_>) -> Driver {
+        let (environment, script) = match flavour {
+            Flavour::Auto | Flavour::Legacy => (Environment::Mcp2, "mcp2.py"),
+            Flavour::Old => (Environment::Mcp1, "mcp1.py"),
+        };
+        let mode = if flavour == Flavour::Auto { "auto" } else { "legacy" };
+        let mut settings = json!({ "mode": mode });
+        match transport {
+            Transport::Http(url) => settings["url"] = json!(url),
+            Transport::Stdio(sandbox, flags) => {
+                settings["command"] = json!(MUSTER);
+                settings["args"] = json!(sandbox.mcp_arguments(flags));
+                settings["env"] =
+                    sandbox.environment().iter().map(|(name, value)| (name.clone(), json!(value))).collect();
+            }
+        }
+        let mut command = environment.script(script);
+        command.arg(settings.to_string());
+        let running = Running::start(&format!("{script}-{mode}"), command);
+        let ready: Value = serde_json::from_str(&running.line(PATIENCE)).unwrap();
+        assert_eq!(ready["event"], "ready", "the client does not connect: {ready}{}", running.tail());
+        Driver { running, ready, events: VecDeque::new() }
+    }
+
+    /// Every tool.
+    pub(crate) fn tools(&mut self) -> Vec<Value> {
+        self.members("tools", "tools")
+    }
+
+    /// Every listed resource, following cursors.
+    pub(crate) fn resources(&mut self) -> Vec<Value> {
+        self.members("resources", "resources")
+    }
+
+    /// Every resource template.
+    pub(crate) fn templates(&mut self) -> Vec<Value> {
+        self.members("templates", "resourceTemplates")
+    }
+
+    /// The JSON body of a resource.
+    pub(crate) fn read(&mut self, uri: &str) -> Value {
+        let result = self.must(&json!({"op": "read", "uri": uri}));
+        let text = result["contents"][0]["text"].as_str().unwrap_or_else(|| panic!("{uri} has no text: {result}"));
+        serde_json::from_str(text).unwrap()
+    }
+
+    /// The outcome of reading a resource.
+    pub(crate) fn try_read(&mut self, uri: &str) -> Result<Value, Value> {
+        self.ask(&json!({"op": "read", "uri": uri}))
+    }
+
+    /// The result of a tool.
+    pub(crate) fn call(&mut self, tool: &str, arguments: &Value) -> Value {
+        self.must(&json!({"op": "call", "name": tool, "arguments": arguments}))
+    }
+
+    /// Subscribes as this client's era does it, and returns once the server has acknowledged.
+    pub(crate) fn subscribe(&mut self, uris: &[String]) {
+        let honoured = self.must(&json!({"op": "subscribe", "uris": uris}));
+        assert_eq!(honoured, json!(uris), "the server honours other URIs than asked");
+    }
+
+    /// The next `updated` notification within `patience`: its URI and when it arrived, in seconds of the wall clock.
+    pub(crate) fn updated(&mut self, patience: Duration) -> Option<(String, f64)> {
+        let started = Instant::now();
+        loop {
+            let event = match self.events.pop_front() {
+                Some(event) => event,
+                None => match self.running.next_line(patience.saturating_sub(started.elapsed())) {
+                    Ok(line) => serde_json::from_str(&line).unwrap(),
+                    Err(Silence::TimedOut) => return None,
+                    Err(Silence::Ended) => panic!("the client has ended{}", self.running.tail()),
+                },
+            };
+            assert!(event["event"] != "listen_ended", "the subscription ended: {event}{}", self.running.tail());
+            if event["event"] == "updated" {
+                return Some((event["uri"].as_str().unwrap().to_owned(), event["at"].as_f64().unwrap()));
+            }
+        }
+    }
+
+    fn members(&mut self, operation: &str, field: &str) -> Vec<Value> {
+        let mut answer = self.must(&json!({ "op": operation }));
+        serde_json::from_value(answer[field].take()).unwrap()
+    }
+
+    fn must(&mut self, command: &Value) -> Value {
+        self.ask(command).unwrap_or_else(|error| panic!("{command} fails: {error}{}", self.running.tail()))
+    }
+
+    fn ask(&mut self, command: &Value) -> Result<Value, Value> {
+        assert!(self.running.say(&command.to_string()), "the client has ended{}", self.running.tail());
+        loop {
+            // The client itself gives up first, and says on what.
+            let mut said: Value = serde_json::from_str(&self.running.line(PATIENCE + PATIENCE / 2)).unwrap();
+            if said.get("event").is_some() {
+                self.events.push_back(said);
+            } else if let Some(error) = said.get_mut("error") {
+                return Err(error.take());
+            } else {
+                return Ok(said["ok"].take());
+            }
+        }
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        // Hung up, it closes its own child (`muster mcp`) in order; killed, it would leave it.
+        self.running.hang_up();
+        let started = Instant::now();
+        while self.running.ended().is_none() && started.elapsed() < Duration::from_secs(10) {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! `muster simulate` as a process.
+
+use std::process::Command;
+
+use serde_json::Value;
+
+use super::PATIENCE;
+use super::muster::{Endpoint, MUSTER};
+use super::process::Running;
+
+/// A running simulator.
+pub(crate) struct Simulator {
+    endpoint: Endpoint,
+    // Held for its end: dropping it stops the simulator.
+    _running: Running,
+}
+
+impl Simulator {
+    /// Starts one with `instances` instances and further flags.
+    pub(crate) fn start(instances: usize, flags: &[&str]) -> Simulator {
+        let mut command = Command::new(MUSTER);
+        command.args(["simulate", "--port", "0", "--instances", &instances.to_string()]).args(flags);
+        let running = Running::start("simulate", command);
+        let said: Value = serde_json::from_str(&running.line(PATIENCE)).unwrap();
+        let endpoint = Endpoint {
+            url: said["endpoint"].as_str().unwrap().to_owned(),
+            region: said["region"].as_str().unwrap().to_owned(),
+        };
+        Simulator { endpoint, _running: running }
+    }
+
+    /// Where it listens.
+    pub(crate) fn endpoint(&self) -> Endpoint {
+        self.endpoint.clone()
+    }
+}

@@ -1,0 +1,33 @@
+//! Muster as a whole, from outside: the real binary against the AWS emulator moto and its own simulator, driven by the MCP
+//! clients that people use.
+//!
+//! The harness installs what it needs from `PyPI` under `target/it` on first use.
+
+#[cfg(test)]
+mod clients;
+#[cfg(test)]
+mod config;
+#[cfg(test)]
+mod crash;
+#[cfg(test)]
+mod demo;
+#[cfg(test)]
+mod failures;
+#[cfg(test)]
+mod fields;
+#[cfg(test)]
+mod harness;
+#[cfg(test)]
+mod list;
+#[cfg(test)]
+mod modules;
+#[cfg(test)]
+mod readme;
+#[cfg(test)]
+mod restart;
+#[cfg(test)]
+mod subscribe;
+#[cfg(test)]
+mod two_clients;
+#[cfg(test)]
+mod writes;

@@ -1,0 +1,110 @@
+//! What the documents promise is what the program has.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::harness::muster::{Endpoint, Sandbox};
+use crate::harness::rpc::Client;
+
+fn file(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The lines inside code fences.
+fn commands(markdown: &str) -> Vec<&str> {
+    let blocks = markdown.split("```").skip(1).step_by(2);
+    blocks.flat_map(str::lines).map(str::trim).collect()
+}
+
+/// The first code span of the first cell of each row of all tables under the heading that contains `heading`.
+fn first_cells(markdown: &str, heading: &str) -> BTreeSet<String> {
+    let sections =
+        markdown.split("\n#").filter(|section| section.lines().next().is_some_and(|line| line.contains(heading)));
+    let rows = sections.flat_map(str::lines).filter(|line| line.starts_with('|'));
+    rows.filter_map(|row| row.split('|').nth(1)?.split('`').nth(1).map(str::to_owned)).collect()
+}
+
+#[test]
+fn the_readmes_two_commands_are_the_demo_and_what_ci_runs() {
+    let readme = file("README.md");
+    let commands = commands(&readme);
+    assert!(commands.contains(&"cargo run --release -- demo"), "{commands:?}");
+    let script = file(".ci/run");
+    let test =
+        script.lines().map(str::trim).find(|line| line.starts_with("cargo test")).expect(".ci/run runs the tests");
+    // CI adds only that the lock file must be up to date.
+    let test = test.replace(" --locked", "");
+    assert!(commands.contains(&test.as_str()), "README.md does not name CI's test command {test:?}: {commands:?}");
+}
+
+#[test]
+fn the_readmes_flags_are_the_programs_flags() {
+    let sandbox = Sandbox::bare();
+    let mut flags = BTreeSet::new();
+    for command in ["serve", "mcp"] {
+        let help = sandbox.muster(&[command, "--help"]).output().unwrap();
+        assert!(help.status.success(), "muster {command} --help fails");
+        for line in String::from_utf8(help.stdout).unwrap().lines() {
+            let words = line.trim_start().split([' ', ',']).filter(|word| word.starts_with("--"));
+            // Only the definition of a flag starts a line with a dash.
+            if line.trim_start().starts_with('-') {
+                flags.extend(words.take(1).map(|flag| flag.split(['=', '[']).next().unwrap().to_owned()));
+            }
+        }
+    }
+    for common in ["--help", "--version"] {
+        flags.remove(common);
+    }
+    assert!(flags.contains("--allow-writes") && flags.contains("--data-dir"), "{flags:?}");
+    let documented: BTreeSet<String> = first_cells(&file("README.md"), "Flags")
+        .into_iter()
+        .map(|cell| cell.split([' ', '=']).next().unwrap().to_owned())
+        .collect();
+    assert_eq!(documented, flags, "left: README.md, right: muster --help");
+}
+
+#[test]
+fn the_readmes_tools_are_the_servers_tools() {
+    let sandbox = Sandbox::new(&Endpoint::dead());
+    let tools: BTreeSet<String> = Client::stdio(&sandbox, &["--allow-writes"]).tools().into_iter().collect();
+    assert_eq!(first_cells(&file("README.md"), "Tools"), tools, "left: README.md, right: tools/list");
+}
+
+#[test]
+fn the_readmes_resources_are_the_servers_templates() {
+    let sandbox = Sandbox::new(&Endpoint::dead());
+    let mut client = Client::stdio(&sandbox, &[]);
+    let templates = client.pages("resources/templates/list", "resourceTemplates").concat();
+    let documented = first_cells(&file("README.md"), "Resources");
+    for template in templates {
+        let template = template["uriTemplate"].as_str().unwrap();
+        assert!(documented.contains(template), "README.md does not have {template}: {documented:?}");
+    }
+}
+
+#[test]
+fn the_iam_policy_allows_what_is_called_and_nothing_else() {
+    let policy: Value = serde_json::from_str(&file("iam-policy.json")).unwrap();
+    let statements = policy["Statement"].as_array().unwrap();
+    let actions = |is_write: bool| -> BTreeSet<String> {
+        let of = statements.iter().filter(|statement| statement["Sid"].as_str().unwrap().contains("Write") == is_write);
+        of.flat_map(|statement| match &statement["Action"] {
+            Value::Array(actions) => actions.iter().map(|action| action.as_str().unwrap().to_owned()).collect(),
+            Value::String(action) => vec![action.clone()],
+            other => panic!("{other} is no action"),
+        })
+        .collect()
+    };
+    let called = |is_write: bool| {
+        let of = muster::aws::ACTIONS.iter().filter(move |action| action.write == is_write);
+        of.flat_map(|action| action.iam).map(|action| (*action).to_owned())
+    };
+    let mut reads: BTreeSet<String> = called(false).collect();
+    reads.extend(muster::kinds::KINDS.iter().flat_map(|kind| kind.actions).map(|action| (*action).to_owned()));
+    assert_eq!(actions(false), reads, "left: iam-policy.json, right: what reading calls");
+    assert_eq!(actions(true), called(true).collect(), "left: iam-policy.json, right: what the write tools call");
+}

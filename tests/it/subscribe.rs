@@ -1,0 +1,66 @@
+//! A subscriber is told when what it subscribed to changes, and only then.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use serde_json::json;
+
+use crate::harness::PATIENCE;
+use crate::harness::driver::{Driver, Flavour, Transport};
+use crate::harness::moto::Moto;
+use crate::harness::muster::{OFTEN, Sandbox};
+
+/// Several sweeps: long enough for a notification that must not come.
+const SEVERAL_SWEEPS: Duration = Duration::from_secs(3);
+
+fn hears_of_its_instance_only(flavour: Flavour) {
+    let moto = Moto::start();
+    let instances = moto.launch(2);
+    let uri = |instance: &String| format!("ec2://instance/{instance}");
+    let sandbox = Sandbox::new(&moto.endpoint());
+    let server = sandbox.serve(&OFTEN);
+    server.swept();
+    for (name, transport) in [("http", Transport::Http(&server.http)), ("stdio", Transport::Stdio(&sandbox, &[]))] {
+        let mut client = Driver::connect(flavour, &transport);
+        // The client's own spelling comes back, whatever case the scheme has.
+        client.subscribe(&instances.iter().map(uri).collect::<Vec<_>>());
+        let (changing, still) = (&instances[0], &instances[1]);
+        let toggle = if name == "http" { "ec2.stop_instances" } else { "ec2.start_instances" };
+        moto.call(toggle, &json!({"InstanceIds": [changing]}));
+        let changed_at = now();
+
+        let (heard, at) = client.updated(PATIENCE).expect("the subscriber hears of the change");
+        assert_eq!(heard, uri(changing));
+        // One sweep interval of a second is in it.
+        eprintln!("{flavour:?} over {name}: told {:.3} s after AWS had changed", at - changed_at);
+        // The instance's own status checks change with it, and count as its change.
+        let started = tokio::time::Instant::now();
+        while let Some((heard, _)) = client.updated(SEVERAL_SWEEPS.saturating_sub(started.elapsed())) {
+            assert_eq!(heard, uri(changing), "{still} did not change");
+        }
+        let body = client.read(&uri(changing));
+        let expected = if name == "http" { "stopped" } else { "running" };
+        assert_eq!(body["document"]["State"]["Name"], expected, "a read after the notification shows the change");
+    }
+}
+
+/// Seconds of the wall clock, which the Python processes stamp their events with.
+fn now() -> f64 {
+    #[expect(clippy::disallowed_methods, reason = "compared with another process's wall clock, and only printed")]
+    let now = std::time::SystemTime::now();
+    now.duration_since(UNIX_EPOCH).unwrap().as_secs_f64()
+}
+
+#[test]
+fn a_client_of_the_newer_era_hears_of_its_instance_and_of_no_other() {
+    hears_of_its_instance_only(Flavour::Auto);
+}
+
+#[test]
+fn a_newer_client_with_the_older_handshake_hears_of_its_instance_and_of_no_other() {
+    hears_of_its_instance_only(Flavour::Legacy);
+}
+
+#[test]
+fn an_older_client_hears_of_its_instance_and_of_no_other() {
+    hears_of_its_instance_only(Flavour::Old);
+}

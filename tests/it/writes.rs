@@ -1,0 +1,196 @@
+//! Tools that change AWS change the account that boto3 sees, and the client that called reads its own write.
+
+use serde_json::{Value, json};
+
+use crate::harness::driver::{Driver, Flavour, Transport};
+use crate::harness::moto::Moto;
+use crate::harness::muster::{RARELY, Sandbox, Serve};
+use crate::harness::rpc::Client;
+
+/// A server that may write, swept once and not again while a test runs.
+fn writable(sandbox: &Sandbox) -> Serve {
+    let server = sandbox.serve(&[&RARELY[..], &["--allow-writes"]].concat());
+    server.swept();
+    server
+}
+
+fn uri(instance: &str) -> String {
+    format!("ec2://instance/{instance}")
+}
+
+fn state(body: &Value) -> &str {
+    body["document"]["State"]["Name"].as_str().unwrap_or_else(|| panic!("no state in {body}"))
+}
+
+/// Read, stop, read on one client: the second read shows the stop although no sweep ran between.
+fn sees_its_own_stop(flavour: Flavour) {
+    let moto = Moto::start();
+    let instances = moto.launch(2);
+    let sandbox = Sandbox::new(&moto.endpoint());
+    let server = writable(&sandbox);
+    let transports = [Transport::Http(&server.http), Transport::Stdio(&sandbox, &["--allow-writes"])];
+    for (transport, instance) in transports.iter().zip(&instances) {
+        let mut client = Driver::connect(flavour, transport);
+        assert_eq!(client.ready["protocol"], flavour.protocol());
+        assert_eq!(state(&client.read(&uri(instance))), "running");
+
+        let stopped = client.call("stop_instance", &json!({"instance_ids": [instance]}));
+        assert_ne!(stopped["isError"], true, "{stopped}");
+        assert!(stopped["structuredContent"]["seq"].is_u64(), "the answer names the seq that holds it: {stopped}");
+        let after = client.read(&uri(instance));
+        assert!(["stopping", "stopped"].contains(&state(&after)), "the client's own stop is not in {after}");
+        assert_eq!(moto.state_of(instance), "stopped");
+
+        let started = client.call("start_instance", &json!({ "instance_id": instance }));
+        assert_ne!(started["isError"], true, "{started}");
+        let after = client.read(&uri(instance));
+        assert!(["pending", "running"].contains(&state(&after)), "the client's own start is not in {after}");
+        assert_eq!(moto.state_of(instance), "running");
+    }
+}
+
+#[test]
+fn a_client_of_the_newer_era_sees_its_own_stop_with_no_sweep_between() {
+    sees_its_own_stop(Flavour::Auto);
+}
+
+#[test]
+fn a_newer_client_with_the_older_handshake_sees_its_own_stop_with_no_sweep_between() {
+    sees_its_own_stop(Flavour::Legacy);
+}
+
+#[test]
+fn an_older_client_sees_its_own_stop_with_no_sweep_between() {
+    sees_its_own_stop(Flavour::Old);
+}
+
+#[test]
+fn a_state_that_is_already_there_is_an_answer_and_no_error() {
+    let moto = Moto::start();
+    let instance = moto.launch(1).remove(0);
+    let sandbox = Sandbox::new(&moto.endpoint());
+    let server = writable(&sandbox);
+    let mut client = Client::http(&server.http);
+    let started = client.call("start_instance", &json!({"instance_ids": [instance]})).unwrap();
+    assert!(!started.is_error, "{}", started.text);
+    assert!(started.text.contains("already running"), "{}", started.text);
+    moto.call("ec2.stop_instances", &json!({"InstanceIds": [instance]}));
+    // The store still says running: only a live look at AWS can know better.
+    let stopped = client.call("stop_instance", &json!({"instance_ids": [instance]})).unwrap();
+    assert!(!stopped.is_error, "{}", stopped.text);
+    assert!(stopped.text.contains("already stopped"), "{}", stopped.text);
+}
+
+#[test]
+fn a_snapshot_covers_every_attached_volume_and_says_where_it_comes_from() {
+    let moto = Moto::start();
+    let instance = moto.populate()["rich"].as_str().unwrap().to_owned();
+    let found = moto.call("ec2.describe_instances", &json!({"InstanceIds": [instance]}));
+    let devices = found["Reservations"][0]["Instances"][0]["BlockDeviceMappings"].as_array().unwrap().clone();
+    let volumes: Vec<&str> = devices.iter().map(|device| device["Ebs"]["VolumeId"].as_str().unwrap()).collect();
+    assert_eq!(volumes.len(), 2, "{devices:?}");
+    let of_volumes = json!({"Filters": [{"Name": "volume-id", "Values": volumes}]});
+    let sandbox = Sandbox::new(&moto.endpoint());
+    let server = writable(&sandbox);
+    let mut client = Client::http(&server.http);
+
+    let answer = client.call("create_snapshot", &json!({ "instance_id": instance })).unwrap();
+    assert!(!answer.is_error, "{}", answer.text);
+    let snapshots = moto.every("ec2.describe_snapshots", "Snapshots", &of_volumes);
+    let mut covered: Vec<&str> = snapshots.iter().map(|snapshot| snapshot["VolumeId"].as_str().unwrap()).collect();
+    covered.sort_unstable();
+    let mut expected = volumes.clone();
+    expected.sort_unstable();
+    assert_eq!(covered, expected);
+    for snapshot in &snapshots {
+        assert_eq!(snapshot["Description"], "Automated snapshot via MCP");
+        let id = snapshot["SnapshotId"].as_str().unwrap();
+        assert!(answer.text.contains(id), "{id} is not in {}", answer.text);
+        assert!(answer.structured.to_string().contains(id), "{id} is not in {}", answer.structured);
+    }
+}
+
+#[test]
+fn a_dry_run_says_what_would_happen_and_changes_nothing() {
+    let moto = Moto::start();
+    let instance = moto.launch(1).remove(0);
+    let sandbox = Sandbox::new(&moto.endpoint());
+    let server = writable(&sandbox);
+    let mut client = Client::http(&server.http);
+    for (tool, arguments) in [
+        ("stop_instance", &json!({"instance_ids": [instance], "dry_run": true})),
+        ("create_snapshot", &json!({"instance_id": instance, "dry_run": true})),
+    ] {
+        let before = moto.every("ec2.describe_snapshots", "Snapshots", &json!({"OwnerIds": ["self"]})).len();
+        let answer = client.call(tool, arguments).unwrap();
+        assert!(!answer.is_error, "{tool}: {}", answer.text);
+        assert!(answer.text.to_lowercase().contains("dry run"), "{tool}: {}", answer.text);
+        assert_eq!(moto.state_of(&instance), "running");
+        assert_eq!(state(&client.read(&uri(&instance))), "running");
+        let after = moto.every("ec2.describe_snapshots", "Snapshots", &json!({"OwnerIds": ["self"]})).len();
+        assert_eq!(after, before, "{tool}");
+    }
+}
+
+#[test]
+fn without_permission_write_tools_are_hidden_and_say_how_to_get_them() {
+    let moto = Moto::start();
+    let instance = moto.launch(1).remove(0);
+    let sandbox = Sandbox::new(&moto.endpoint());
+    let server = sandbox.serve(&RARELY);
+    server.swept();
+    let mut by_http = Client::http(&server.http);
+    // A front end that asks for writes gets none from a server that has none to give.
+    let mut by_stdio = Client::stdio(&sandbox, &["--allow-writes"]);
+    for client in [&mut by_http, &mut by_stdio] {
+        let tools = client.tools();
+        assert!(tools.contains(&"get_instance_status".to_owned()), "{tools:?}");
+        for tool in ["start_instance", "stop_instance", "create_snapshot"] {
+            assert!(!tools.contains(&tool.to_owned()), "{tools:?}");
+            let said = match client.call(tool, &json!({"instance_ids": [instance]})) {
+                Ok(answer) if answer.is_error => answer.text,
+                Ok(answer) => panic!("{tool} answers {}", answer.text),
+                Err(error) => error.message,
+            };
+            assert!(said.contains("--allow-writes"), "{tool} does not say how to enable it: {said}");
+        }
+    }
+    assert_eq!(moto.state_of(&instance), "running");
+}
+
+#[test]
+fn a_front_end_without_the_flag_has_no_write_tools_on_a_server_that_has_them() {
+    let moto = Moto::start();
+    let sandbox = Sandbox::new(&moto.endpoint());
+    let server = writable(&sandbox);
+    let mut with = Client::stdio(&sandbox, &["--allow-writes"]);
+    let mut without = Client::stdio(&sandbox, &[]);
+    assert!(with.tools().contains(&"stop_instance".to_owned()));
+    assert!(!without.tools().contains(&"stop_instance".to_owned()));
+    drop(server);
+}
+
+#[test]
+fn a_bad_call_is_answered_with_the_field_what_is_allowed_and_an_example() {
+    let moto = Moto::start();
+    moto.launch(1);
+    let sandbox = Sandbox::new(&moto.endpoint());
+    let server = writable(&sandbox);
+    let mut client = Client::http(&server.http);
+
+    let unknown = client.call("stop_instances", &json!({})).unwrap_err();
+    assert_eq!(unknown.code, -32602);
+    assert!(unknown.message.contains("stop_instances"), "{}", unknown.message);
+    assert!(unknown.message.contains("stop_instance"), "the nearest tool is named: {}", unknown.message);
+
+    let wrong = client.call("stop_instance", &json!({"instances": ["i-1"]})).unwrap();
+    assert!(wrong.is_error, "{}", wrong.text);
+    for part in ["instances", "instance_ids", "dry_run"] {
+        assert!(wrong.text.contains(part), "{part} is not in: {}", wrong.text);
+    }
+
+    let absent = "i-0123456789abcdef0";
+    let gone = client.call("stop_instance", &json!({"instance_ids": [absent]})).unwrap();
+    assert!(gone.is_error, "{}", gone.text);
+    assert!(gone.text.contains(absent), "{}", gone.text);
+}

@@ -1,0 +1,199 @@
+"""One AWS account through boto3: a JSON command a line in, a JSON answer a line out.
+
+`{"call": "ec2.describe_vpcs", "arguments": {...}}` answers `{"ok": result}` with times as the AWS CLI prints them, or
+`{"error": {"type", "code", "message"}}`. `"every": "Vpcs"` follows pages and answers that member of all of them.
+`{"do": "populate"}` makes the varied account that the field tests compare. `{"do": "enforce", "allow": [actions]}` makes a
+user who may do only that, answers its keys, and has the emulator check permissions from then on. Settings (first argument): `endpoint`, `region`.
+"""
+
+import datetime
+import json
+import sys
+import urllib.request
+
+import boto3
+
+SETTINGS = json.loads(sys.argv[1])
+CLIENTS = {}
+
+
+def client(service):
+    if service not in CLIENTS:
+        CLIENTS[service] = boto3.client(
+            service,
+            endpoint_url=SETTINGS["endpoint"],
+            region_name=SETTINGS["region"],
+            aws_access_key_id="testing",
+            aws_secret_access_key="testing",
+        )
+    return CLIENTS[service]
+
+
+def printed(value):
+    if isinstance(value, datetime.datetime):
+        return value.isoformat()
+    raise TypeError(f"{type(value)} has no JSON form")
+
+
+def perform(command):
+    if command.get("do") == "populate":
+        return populate()
+    if command.get("do") == "enforce":
+        return enforce(command["allow"])
+    service, operation = command["call"].split(".")
+    arguments = command.get("arguments", {})
+    if member := command.get("every"):
+        pages = client(service).get_paginator(operation).paginate(**arguments)
+        return [item for page in pages for item in page[member]]
+    answer = getattr(client(service), operation)(**arguments)
+    answer.pop("ResponseMetadata", None)
+    return answer
+
+
+def populate():
+    """Instances, VPCs and security groups that between them set as many different fields as the emulator keeps."""
+    ec2, iam = client("ec2"), client("iam")
+    image = ec2.describe_images(Owners=["amazon"])["Images"][0]["ImageId"]
+
+    vpc = ec2.create_vpc(
+        CidrBlock="10.20.0.0/16",
+        AmazonProvidedIpv6CidrBlock=True,
+        InstanceTenancy="default",
+        TagSpecifications=[{"ResourceType": "vpc", "Tags": [{"Key": "Name", "Value": "fields"}]}],
+    )["Vpc"]["VpcId"]
+    ec2.associate_vpc_cidr_block(VpcId=vpc, CidrBlock="10.21.0.0/16")
+    subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.20.1.0/24")["Subnet"]["SubnetId"]
+
+    front, back = (
+        ec2.create_security_group(GroupName=name, Description=f"{name} hosts", VpcId=vpc)["GroupId"]
+        for name in ("front", "back")
+    )
+    ec2.create_tags(Resources=[front], Tags=[{"Key": "team", "Value": "edge"}, {"Key": "Name", "Value": "front"}])
+    prefixes = ec2.create_managed_prefix_list(
+        PrefixListName="offices",
+        AddressFamily="IPv4",
+        MaxEntries=5,
+        Entries=[{"Cidr": "10.99.0.0/24", "Description": "an office"}],
+    )["PrefixList"]["PrefixListId"]
+    ec2.authorize_security_group_ingress(
+        GroupId=front,
+        IpPermissions=[
+            {
+                "IpProtocol": "tcp",
+                "FromPort": 443,
+                "ToPort": 443,
+                "IpRanges": [{"CidrIp": "0.0.0.0/0", "Description": "everyone"}, {"CidrIp": "10.0.0.0/8"}],
+                "Ipv6Ranges": [{"CidrIpv6": "::/0", "Description": "everyone on IPv6"}],
+                "PrefixListIds": [{"PrefixListId": prefixes, "Description": "the offices"}],
+            },
+            {"IpProtocol": "icmp", "FromPort": -1, "ToPort": -1, "IpRanges": [{"CidrIp": "10.0.0.0/8"}]},
+        ],
+    )
+    ec2.authorize_security_group_ingress(
+        GroupId=back,
+        IpPermissions=[
+            {
+                "IpProtocol": "tcp",
+                "FromPort": 5432,
+                "ToPort": 5439,
+                "UserIdGroupPairs": [{"GroupId": front, "Description": "the front hosts"}],
+            }
+        ],
+    )
+
+    trust = {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}],
+    }
+    # IAM is one for all regions: another test's account may have made these.
+    profile = f"fields-{SETTINGS['region']}"
+    iam.create_role(RoleName=profile, AssumeRolePolicyDocument=json.dumps(trust))
+    iam.create_instance_profile(InstanceProfileName=profile)
+    iam.add_role_to_instance_profile(InstanceProfileName=profile, RoleName=profile)
+    ec2.create_key_pair(KeyName="fields")
+
+    def launch(**arguments):
+        return ec2.run_instances(ImageId=image, MinCount=1, MaxCount=1, **arguments)["Instances"][0]["InstanceId"]
+
+    rich = launch(
+        InstanceType="m5.large",
+        KeyName="fields",
+        SecurityGroupIds=[front, back],
+        SubnetId=subnet,
+        IamInstanceProfile={"Name": profile},
+        EbsOptimized=True,
+        Monitoring={"Enabled": True},
+        CpuOptions={"CoreCount": 1, "ThreadsPerCore": 2},
+        HibernationOptions={"Configured": True},
+        MetadataOptions={
+            "HttpTokens": "required",
+            "HttpPutResponseHopLimit": 3,
+            "HttpEndpoint": "enabled",
+            "InstanceMetadataTags": "enabled",
+        },
+        BlockDeviceMappings=[
+            {"DeviceName": "/dev/sda1", "Ebs": {"VolumeSize": 20, "VolumeType": "gp3", "DeleteOnTermination": True}},
+            {"DeviceName": "/dev/sdf", "Ebs": {"VolumeSize": 50, "VolumeType": "gp3", "Encrypted": True}},
+        ],
+        TagSpecifications=[
+            {
+                "ResourceType": "instance",
+                "Tags": [
+                    {"Key": "Name", "Value": "rich"},
+                    {"Key": "env", "Value": "prod"},
+                    {"Key": "note", "Value": "naïve <tag> & \"quotes\""},
+                    {"Key": "empty", "Value": ""},
+                ],
+            }
+        ],
+        ClientToken="fields-rich",
+    )
+    plain = launch(InstanceType="t3.micro")
+    spot = launch(InstanceType="t3.small", InstanceMarketOptions={"MarketType": "spot"})
+    dedicated = launch(
+        InstanceType="c5.large", SubnetId=subnet, Placement={"Tenancy": "dedicated", "GroupName": "cluster"}
+    )
+    interface = ec2.create_network_interface(SubnetId=subnet, Groups=[back], Description="a second interface")
+    interface = interface["NetworkInterface"]["NetworkInterfaceId"]
+    ec2.attach_network_interface(NetworkInterfaceId=interface, InstanceId=rich, DeviceIndex=1)
+    address = ec2.allocate_address(Domain="vpc")["AllocationId"]
+    ec2.associate_address(AllocationId=address, InstanceId=rich)
+    stopped = launch(InstanceType="t3.nano")
+    ec2.stop_instances(InstanceIds=[stopped])
+    terminated = launch(InstanceType="t3.nano")
+    ec2.terminate_instances(InstanceIds=[terminated])
+    return {
+        "rich": rich,
+        "plain": plain,
+        "spot": spot,
+        "dedicated": dedicated,
+        "stopped": stopped,
+        "terminated": terminated,
+        "vpc": vpc,
+        "front": front,
+        "back": back,
+    }
+
+
+def enforce(allow):
+    iam = client("iam")
+    policy = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": allow, "Resource": "*"}]}
+    iam.create_user(UserName="reader")
+    iam.put_user_policy(UserName="reader", PolicyName="reader", PolicyDocument=json.dumps(policy))
+    keys = iam.create_access_key(UserName="reader")["AccessKey"]
+    request = urllib.request.Request(
+        f"{SETTINGS['endpoint']}/moto-api/reset-auth", data=b"0", headers={"Content-Type": "text/plain"}
+    )
+    urllib.request.urlopen(request).read()
+    return {"key": keys["AccessKeyId"], "secret": keys["SecretAccessKey"]}
+
+
+for line in sys.stdin:
+    try:
+        reply = {"ok": perform(json.loads(line))}
+    except Exception as error:
+        detail = getattr(error, "response", {}).get("Error", {})
+        reply = {
+            "error": {"type": type(error).__name__, "code": detail.get("Code"), "message": detail.get("Message", str(error))}
+        }
+    print(json.dumps(reply, default=printed), flush=True)

@@ -1,0 +1,85 @@
+"""Drives the PyPI `mcp` 1.x client. Settings: `url` or `command`, `args`, `env`. See driver.py."""
+
+import warnings
+from contextlib import AsyncExitStack
+
+from mcp import ClientSession, StdioServerParameters, stdio_client
+from mcp.client.streamable_http import streamable_http_client
+from mcp.types import PaginatedRequestParams
+from pydantic import AnyUrl
+
+import driver
+
+warnings.filterwarnings("ignore", category=DeprecationWarning)
+
+
+def transport(settings):
+    if "url" in settings:
+        return streamable_http_client(settings["url"])
+    server = StdioServerParameters(command=settings["command"], args=settings["args"], env=settings["env"])
+    return stdio_client(server)
+
+
+async def on_message(message):
+    notification = getattr(message, "root", None)
+    match getattr(notification, "method", None):
+        case "notifications/resources/updated":
+            driver.event("updated", uri=str(notification.params.uri))
+        case "notifications/resources/list_changed":
+            driver.event("list_changed")
+
+
+async def main(settings):
+    async with AsyncExitStack() as stack:
+        streams = await stack.enter_async_context(transport(settings))
+        session = ClientSession(streams[0], streams[1], message_handler=on_message)
+        client = await stack.enter_async_context(session)
+        greeting = await client.initialize()
+
+        async def tools():
+            return await driver.every_page(
+                lambda cursor: client.list_tools(params=PaginatedRequestParams(cursor=cursor)), "tools"
+            )
+
+        async def resources():
+            return await driver.every_page(
+                lambda cursor: client.list_resources(params=PaginatedRequestParams(cursor=cursor)), "resources"
+            )
+
+        async def templates():
+            return await driver.every_page(
+                lambda cursor: client.list_resource_templates(params=PaginatedRequestParams(cursor=cursor)),
+                "resourceTemplates",
+            )
+
+        async def read(uri):
+            return driver.as_json(await client.read_resource(AnyUrl(uri)))
+
+        async def call(name, arguments):
+            return driver.as_json(await client.call_tool(name, arguments))
+
+        async def subscribe(uris, list_changed=False):
+            for uri in uris:
+                await client.subscribe_resource(AnyUrl(uri))
+            return uris
+
+        driver.event(
+            "ready",
+            protocol=greeting.protocolVersion,
+            server=driver.as_json(greeting.serverInfo),
+            instructions=greeting.instructions,
+            capabilities=driver.as_json(greeting.capabilities),
+        )
+        await driver.obey(
+            {
+                "tools": tools,
+                "resources": resources,
+                "templates": templates,
+                "read": read,
+                "call": call,
+                "subscribe": subscribe,
+            }
+        )
+
+
+driver.run(main)
