@@ -1,0 +1,198 @@
+//! Whole requests over HTTP, beside what they could cost at least.
+//!
+//! `cargo bench --bench http` starts `muster simulate` and `muster serve` at several sizes and measures `resources/read`
+//! and `resources/list` over 16 connections, in turns with (b) a bare rmcp server that returns a constant of our own bytes.
+//! It compares single questions with (a) the same ones asked of AWS's SDK, and an unchanged sweep's CPU time with the
+//! SDK's alone. Ratios are the result; times belong to the machine. The load comes from this process, on the same
+//! machine: where the servers are faster than it, both ratios move towards 1, so the server's CPU time an answer stands
+//! beside them.
+//!
+//! `-- --quick` takes less time and trust. `MUSTER_BENCH_SIZES=1000,10000` sets the sizes, `MUSTER_BENCH_SECONDS=2` the
+//! length of one measurement, `MUSTER_BENCH_ROUNDS=5` how many there are of each.
+
+#[path = "http/bare.rs"]
+mod bare;
+#[path = "http/child.rs"]
+mod child;
+#[path = "http/connection.rs"]
+mod connection;
+#[path = "http/direct.rs"]
+mod direct;
+#[path = "http/ec2.rs"]
+mod ec2;
+#[path = "http/estate.rs"]
+mod estate;
+#[path = "http/load.rs"]
+mod load;
+#[path = "http/question.rs"]
+mod question;
+#[path = "http/report.rs"]
+mod report;
+#[path = "http/rounds.rs"]
+mod rounds;
+#[path = "http/table.rs"]
+mod table;
+#[path = "http/usage.rs"]
+mod usage;
+
+use std::io::Write as _;
+use std::path::Path;
+use std::str::FromStr;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use serde_json::Value;
+use tokio::task::LocalSet;
+
+use child::Child;
+use connection::Connection;
+use estate::{Estate, Listing, Served, Sweeps};
+use load::{Load, Questions};
+use question::Question;
+use report::Report;
+use rounds::{Case, Pace, Target};
+
+/// How many of the ids are hot.
+const HOT: usize = 1_000;
+
+/// How many ids at most are asked for at random; more would only make this process large.
+const RANDOM: usize = 100_000;
+
+fn main() -> anyhow::Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match *words {
+        [bare::ARGUMENT, constant] => return bare::serve(Path::new(constant)),
+        [direct::ARGUMENT, endpoint, region] => return direct::sweep(endpoint, region),
+        _ => {}
+    }
+    // `cargo test --all-targets` runs benchmarks too, without this flag, to see that they build.
+    if !words.contains(&"--bench") {
+        return Ok(writeln!(std::io::stdout(), "nothing measured: use cargo bench --bench http")?);
+    }
+    let quick = words.contains(&"--quick");
+    let sizes: Sizes = setting("MUSTER_BENCH_SIZES", if quick { "1000,10000" } else { "1000,10000,100000" })?;
+    let seconds: f64 = setting("MUSTER_BENCH_SECONDS", if quick { "0.5" } else { "1" })?;
+    let rounds: usize = setting("MUSTER_BENCH_ROUNDS", if quick { "3" } else { "5" })?;
+    let pace = Pace { rounds, length: Duration::try_from_secs_f64(seconds)? };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    LocalSet::new().block_on(&runtime, async {
+        for size in sizes.0 {
+            let report = measure(size, pace).await.with_context(|| format!("at {size} instances"))?;
+            writeln!(std::io::stdout(), "{report}")?;
+        }
+        Ok(())
+    })
+}
+
+async fn measure(size: usize, pace: Pace) -> anyhow::Result<Report> {
+    let estate = Estate::start(size).await?;
+    let served = estate.serve(&Sweeps::new()).await?;
+    let listing = estate::list(&served.authority).await?;
+    let ours = Target { authority: served.authority.clone(), pid: served.server.pid };
+
+    let ids = sample(&listing.instances, RANDOM);
+    let reads: Vec<Question> = ids.iter().map(|id| Question::read(&format!("ec2://instance/{id}"))).collect();
+    let read = typical(&ours.authority, &reads).await?;
+    let constant = estate.file("constant.json");
+    bare::write(&constant, &read, &listing.middle)?;
+    let bare = itself(&[bare::ARGUMENT, &constant.to_string_lossy()], &estate).await?;
+    let theirs = Target { authority: bare.authority("http")?, pid: bare.pid };
+
+    let outcomes = rounds::run(cases(&reads, &listing)?, &ours, &theirs, pace).await?;
+    let loaded = usage::memory(ours.pid)?;
+    bare.stop().await?;
+
+    let our_one = alone(&ours, rounds::any(reads), pace).await?;
+    let our_page = alone(&ours, Questions::One(listing.middle_page.clone()), pace).await?;
+    let client = ec2::client(&estate.endpoint, &estate.region).await;
+    let direct_one = direct::describe_one(&client, &ids, pace.length).await?;
+    let direct_page = direct::describe_page(&client, pace.length).await?;
+
+    let Served { server, swept_in, memory, sweeps, .. } = served;
+    server.stop().await?;
+    let again = estate.serve(&sweeps).await?;
+    again.server.stop().await?;
+    let direct = itself(&[direct::ARGUMENT, &estate.endpoint, &estate.region], &estate).await?;
+    let direct_cpu = direct.banner.get("cpu_ms").and_then(Value::as_u64).context("the SDK's sweep told no time")?;
+    estate.stop().await?;
+
+    Ok(Report {
+        size,
+        listed: listing.entries,
+        pages: listing.pages.len(),
+        outcomes,
+        first_sweep: swept_in,
+        swept: memory,
+        loaded,
+        restarted: again.memory,
+        one: (our_one.p50, direct_one),
+        page: (our_page.p50, direct_page),
+        sweep: (again.sweep_cpu, Duration::from_millis(direct_cpu)),
+    })
+}
+
+fn cases(reads: &[Question], listing: &Listing) -> anyhow::Result<Vec<Case>> {
+    let read = Questions::One(reads.first().context("there are no instances to read")?.clone());
+    let list = Questions::One(listing.middle_page.clone());
+    Ok(vec![
+        Case { name: "read, random ids", ours: rounds::any(reads.iter().cloned()), bare: read.clone(), budget: 0.7 },
+        Case { name: "read, hot ids", ours: rounds::any(sample(reads, HOT)), bare: read, budget: 0.9 },
+        Case {
+            name: "list, random pages",
+            ours: Questions::Any(listing.pages.clone()),
+            bare: list.clone(),
+            budget: 0.4,
+        },
+        Case { name: "list, same page", ours: list.clone(), bare: list, budget: 0.8 },
+    ])
+}
+
+/// One connection, so that the time is that of an answer and no queue's.
+async fn alone(ours: &Target, questions: Questions, pace: Pace) -> anyhow::Result<Load> {
+    load::run(&ours.authority, ours.pid, &questions, 1, pace.length).await
+}
+
+/// The result of the read whose text is the median in length, of some hundred.
+async fn typical(authority: &str, reads: &[Question]) -> anyhow::Result<Value> {
+    connection::with(authority, |mut connection: Connection| async move {
+        let mut results = Vec::new();
+        for read in sample(reads, 101) {
+            let result = connection.result(&read).await?;
+            results.push((result.to_string().len(), result));
+        }
+        results.sort_by_key(|(length, _)| *length);
+        let middle = results.len() / 2;
+        Ok(results.into_iter().nth(middle).context("there are no instances to read")?.1)
+    })
+    .await
+}
+
+/// At most `count` of `all`, the same ones in every run.
+fn sample<T: Clone>(all: &[T], count: usize) -> Vec<T> {
+    fastrand::Rng::with_seed(1).choose_multiple(all.iter(), count.min(all.len())).into_iter().cloned().collect()
+}
+
+/// This program again, for another purpose.
+async fn itself(arguments: &[&str], estate: &Estate) -> anyhow::Result<Child> {
+    Child::start(&std::env::current_exe()?, arguments, &[], &estate.file("bench.log")).await
+}
+
+/// An environment variable's value, or the default.
+fn setting<T: FromStr>(name: &str, default: &str) -> anyhow::Result<T>
+where
+    T::Err: std::error::Error + Send + Sync + 'static,
+{
+    let value = std::env::var(name).unwrap_or_else(|_| default.to_owned());
+    value.parse().with_context(|| format!("{name} cannot be `{value}`; such as `{default}`"))
+}
+
+struct Sizes(Vec<usize>);
+
+impl FromStr for Sizes {
+    type Err = std::num::ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.split(',').map(|size| size.trim().parse()).collect::<Result<_, _>>().map(Sizes)
+    }
+}

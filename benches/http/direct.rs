@@ -1,0 +1,73 @@
+//! The other baseline: the same questions asked of AWS's SDK, without Muster.
+
+use std::io::Write as _;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use aws_sdk_ec2::Client;
+use serde_json::json;
+use tokio::time::Instant;
+
+use crate::{ec2, usage};
+
+/// Makes this program list everything through the SDK and tell what that took. Followed by the endpoint and the region.
+pub(crate) const ARGUMENT: &str = "sdk-sweep";
+
+/// The most instances that EC2 puts on one page.
+const PAGE: i32 = 1_000;
+
+/// The median time of describing one of `ids` at a time, one after the other.
+pub(crate) async fn describe_one(client: &Client, ids: &[String], length: Duration) -> anyhow::Result<Duration> {
+    let mut random = fastrand::Rng::with_seed(1);
+    median(length, async || {
+        let id = ids.get(random.usize(..ids.len().max(1))).context("there are no instances")?;
+        client.describe_instances().instance_ids(id).send().await?;
+        Ok(())
+    })
+    .await
+}
+
+/// The median time of describing the first page of instances, again and again.
+pub(crate) async fn describe_page(client: &Client, length: Duration) -> anyhow::Result<Duration> {
+    median(length, async || {
+        client.describe_instances().max_results(PAGE).send().await?;
+        Ok(())
+    })
+    .await
+}
+
+async fn median(length: Duration, mut ask: impl AsyncFnMut() -> anyhow::Result<()>) -> anyhow::Result<Duration> {
+    ask().await?;
+    let mut times = Vec::new();
+    let mut now = Instant::now();
+    let until = now + length;
+    // A slow page still gets a median worth the name.
+    while now < until || times.len() < 5 {
+        ask().await?;
+        let answered = Instant::now();
+        times.push(answered - now);
+        now = answered;
+    }
+    times.sort_unstable();
+    Ok(times.get(times.len() / 2).copied().unwrap_or_default())
+}
+
+/// Lists what one sweep of every kind lists, drops it, and prints the CPU time it took as a banner.
+pub(crate) fn sweep(endpoint: &str, region: &str) -> anyhow::Result<()> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
+        let client = ec2::client(endpoint, region).await;
+        let before = usage::cpu(std::process::id())?;
+        let mut pages = client.describe_instances().max_results(PAGE).into_paginator().send();
+        while pages.try_next().await?.is_some() {}
+        let statuses = client.describe_instance_status().include_all_instances(true).max_results(PAGE);
+        let mut pages = statuses.into_paginator().send();
+        while pages.try_next().await?.is_some() {}
+        let mut pages = client.describe_vpcs().max_results(PAGE).into_paginator().send();
+        while pages.try_next().await?.is_some() {}
+        let mut pages = client.describe_security_groups().max_results(PAGE).into_paginator().send();
+        while pages.try_next().await?.is_some() {}
+        let spent = usage::cpu(std::process::id())?.saturating_sub(before);
+        writeln!(std::io::stdout(), "{}", json!({ "cpu_ms": u64::try_from(spent.as_millis())? }))?;
+        Ok(())
+    })
+}

@@ -1,0 +1,204 @@
+//! One size of account: a simulator that holds it, a server that copies it, and what the server lists.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail, ensure};
+use muster::kinds::KINDS;
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::time::{Instant, sleep};
+
+use crate::child::Child;
+use crate::connection::{self, Connection};
+use crate::question::Question;
+use crate::usage::{self, Memory};
+
+/// The program under test.
+const MUSTER: &str = env!("CARGO_BIN_EXE_muster");
+
+/// How long a sweep of everything may take.
+const SWEEP: Duration = Duration::from_mins(10);
+
+/// How often a running sweep is looked at.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// Sweeps far apart: after the first, nothing runs but what is measured.
+const INTERVALS: &str = "instance=12h,instance-status=12h,vpc=12h,security-group=12h";
+
+/// A simulated account and the directory of its copy.
+pub(crate) struct Estate {
+    simulator: Child,
+    /// The simulator's URL.
+    pub(crate) endpoint: String,
+    /// The region that holds the instances.
+    pub(crate) region: String,
+    directory: TempDir,
+}
+
+/// A server that has swept everything.
+pub(crate) struct Served {
+    pub(crate) server: Child,
+    /// Where it serves HTTP.
+    pub(crate) authority: String,
+    /// From its start to the end of the last kind's sweep.
+    pub(crate) swept_in: Duration,
+    /// CPU time from its first answer to the end of the last kind's sweep.
+    pub(crate) sweep_cpu: Duration,
+    /// Memory when the sweep had ended.
+    pub(crate) memory: Memory,
+    /// The sweeps that were waited for.
+    pub(crate) sweeps: Sweeps,
+}
+
+/// When a sweep began, by the kind's slug.
+pub(crate) type Sweeps = BTreeMap<String, String>;
+
+/// What the server lists.
+pub(crate) struct Listing {
+    /// Every page, as a question.
+    pub(crate) pages: Arc<[Question]>,
+    /// The ids of all instances.
+    pub(crate) instances: Vec<String>,
+    /// Entries of all pages.
+    pub(crate) entries: usize,
+    /// The result of the page in the middle.
+    pub(crate) middle: Value,
+    /// The page in the middle, as a question.
+    pub(crate) middle_page: Question,
+}
+
+impl Estate {
+    /// Starts a simulator of so many instances.
+    pub(crate) async fn start(instances: usize) -> anyhow::Result<Self> {
+        let directory = tempfile::tempdir()?;
+        let log = directory.path().join("simulate.log");
+        let arguments = ["simulate", "--instances", &instances.to_string(), "--seed", "1", "--port", "0"];
+        let simulator = Child::start(Path::new(MUSTER), &arguments, &[], &log).await?;
+        let text = |key: &str| -> anyhow::Result<String> {
+            let value = simulator.banner.get(key).and_then(Value::as_str);
+            Ok(value.with_context(|| format!("the simulator's banner has no `{key}`"))?.to_owned())
+        };
+        let (endpoint, region) = (text("endpoint")?, text("region")?);
+        Ok(Estate { simulator, endpoint, region, directory })
+    }
+
+    /// A path for scratch files, gone with the estate.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// Starts a server on the estate's one data directory and waits until it has swept every kind anew, where `before`
+    /// is what an earlier server there had swept.
+    pub(crate) async fn serve(&self, before: &Sweeps) -> anyhow::Result<Served> {
+        let home = self.directory.path().to_str().context("the temporary directory's path is not UTF-8")?;
+        let data = self.file("data");
+        let data = data.to_str().context("the temporary directory's path is not UTF-8")?;
+        let arguments = [
+            "serve",
+            "--list",
+            "all",
+            "--http",
+            "127.0.0.1:0",
+            "--data-dir",
+            data,
+            "--interval",
+            INTERVALS,
+            "--aws-share",
+            "1",
+        ];
+        let environment = [
+            ("HOME", home),
+            ("XDG_RUNTIME_DIR", home),
+            ("AWS_ENDPOINT_URL", &self.endpoint),
+            ("AWS_REGION", &self.region),
+            ("AWS_ACCESS_KEY_ID", "bench"),
+            ("AWS_SECRET_ACCESS_KEY", "bench"),
+            ("AWS_EC2_METADATA_DISABLED", "true"),
+        ];
+        let started = Instant::now();
+        let server = Child::start(Path::new(MUSTER), &arguments, &environment, &self.file("serve.log")).await?;
+        let authority = server.authority("http")?;
+        let idle = usage::cpu(server.pid)?;
+        let sweeps = connection::with(&authority, |mut connection| async move { swept(&mut connection, before).await })
+            .await
+            .with_context(|| self.log())?;
+        let swept_in = started.elapsed();
+        let sweep_cpu = usage::cpu(server.pid)?.saturating_sub(idle);
+        let memory = usage::memory(server.pid)?;
+        Ok(Served { server, authority, swept_in, sweep_cpu, memory, sweeps })
+    }
+
+    /// Stops the simulator.
+    pub(crate) async fn stop(self) -> anyhow::Result<()> {
+        self.simulator.stop().await
+    }
+
+    /// The end of the server's log.
+    fn log(&self) -> String {
+        let log = std::fs::read_to_string(self.file("serve.log")).unwrap_or_default();
+        let lines: Vec<&str> = log.lines().rev().take(10).collect();
+        format!("the server's last lines: {}", lines.into_iter().rev().collect::<Vec<_>>().join("\n"))
+    }
+}
+
+/// Waits until a sweep of every kind is complete that is not one of `before`, and tells when each began.
+async fn swept(connection: &mut Connection, before: &Sweeps) -> anyhow::Result<Sweeps> {
+    let freshness = Question::read("ec2://inventory/freshness");
+    let until = Instant::now() + SWEEP;
+    while Instant::now() < until {
+        let sweeps = sweeps(&body(&connection.result(&freshness).await?)?);
+        if sweeps.len() == KINDS.len() && sweeps.iter().all(|(kind, began)| before.get(kind) != Some(began)) {
+            return Ok(sweeps);
+        }
+        sleep(LOOK).await;
+    }
+    bail!("not everything was swept within {SWEEP:?}")
+}
+
+/// When the newest complete sweep of each kind began. The simulator has one account and region.
+fn sweeps(freshness: &Value) -> Sweeps {
+    let scopes = freshness.get("scopes").and_then(Value::as_array).into_iter().flatten();
+    let text = |scope: &Value, key: &str| scope.get(key).and_then(Value::as_str).map(str::to_owned);
+    scopes.filter_map(|scope| Some((text(scope, "kind")?, text(scope, "as_of")?))).collect()
+}
+
+/// Pages through everything, and sees that nothing comes twice.
+pub(crate) async fn list(authority: &str) -> anyhow::Result<Listing> {
+    connection::with(authority, |mut connection| async move {
+        let mut pages = vec![Question::list(None)];
+        let mut uris = Vec::new();
+        loop {
+            let question = pages.last().context("there is no page")?;
+            let result = connection.result(question).await?;
+            uris.extend(entries(&result).filter_map(|entry| entry.get("uri")?.as_str().map(str::to_owned)));
+            match result.get("nextCursor").and_then(Value::as_str) {
+                Some(cursor) => pages.push(Question::list(Some(cursor))),
+                None => break,
+            }
+        }
+        let entries = uris.len();
+        uris.sort_unstable();
+        uris.dedup();
+        ensure!(uris.len() == entries, "of {entries} listed resources only {} differ", uris.len());
+        let ids = uris.iter().filter_map(|uri| uri.strip_prefix("ec2://instance/"));
+        let instances = ids.filter(|id| !id.contains('/')).map(str::to_owned).collect();
+        let middle_page = pages.get(pages.len() / 2).context("there is no page")?.clone();
+        let middle = connection.result(&middle_page).await?;
+        Ok(Listing { pages: pages.into(), instances, entries, middle, middle_page })
+    })
+    .await
+}
+
+/// The entries of a list's result.
+pub(crate) fn entries(result: &Value) -> impl Iterator<Item = &Value> {
+    result.get("resources").and_then(Value::as_array).into_iter().flatten()
+}
+
+/// The JSON that a read's result holds as text.
+fn body(result: &Value) -> anyhow::Result<Value> {
+    let text = result.pointer("/contents/0/text").and_then(Value::as_str).context("the answer has no text")?;
+    serde_json::from_str(text).context("the resource's text is no JSON")
+}

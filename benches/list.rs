@@ -1,0 +1,113 @@
+//! A list page and a read, from the store alone.
+//!
+//! `cargo bench --bench list` fills stores of several sizes with instances as the simulator has them, through AWS's SDK and
+//! the kinds' mapping, and measures a page of 1,000 (in the short form that lists read) and the read of one resource.
+//! The result is how much more both take in a larger store. `MUSTER_BENCH_SIZES=1000,10000` sets the sizes.
+
+#[path = "list/filled.rs"]
+mod filled;
+
+#[path = "http/ec2.rs"]
+mod ec2;
+
+use std::hint::black_box;
+use std::io::Write as _;
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+use criterion::measurement::{Measurement as _, WallTime};
+use criterion::{Bencher, BenchmarkId, Criterion};
+use muster::model::{Kind, ResourceId};
+use muster::store::Store;
+
+use filled::Filled;
+
+/// Entries of a page.
+const PAGE: usize = 1_000;
+
+/// What is measured, for one resource; more than 0 when it worked.
+type Operation = fn(&Store, &ResourceId) -> anyhow::Result<usize>;
+
+/// Which resources it is measured for.
+type Choice = fn(&Filled) -> Vec<ResourceId>;
+
+fn main() -> anyhow::Result<()> {
+    // `cargo test --all-targets` runs benchmarks too, without this flag, to see that they work.
+    let measuring = std::env::args().any(|argument| argument == "--bench");
+    let sizes = std::env::var("MUSTER_BENCH_SIZES");
+    let sizes = sizes.unwrap_or_else(|_| if measuring { "1000,10000,100000" } else { "100" }.to_owned());
+    let sizes: Vec<usize> = sizes
+        .split(',')
+        .map(|size| size.trim().parse())
+        .collect::<Result<_, _>>()
+        .with_context(|| format!("MUSTER_BENCH_SIZES cannot be `{sizes}`; such as 1000,10000"))?;
+    let stores = filled::fill(&sizes)?;
+
+    let mut criterion = Criterion::default().warm_up_time(Duration::from_secs(1)).configure_from_args();
+    let operations: [(&str, Operation, Choice); 3] = [
+        ("list a page of 1,000 from anywhere", page, Filled::before_full_pages),
+        ("read any of all", read, Filled::all),
+        ("read one of 1,000 hot", read, Filled::hot),
+    ];
+    let mut growth = vec!["growth (budget: a read at most x 6 from 10,000 to 1,000,000)".to_owned()];
+    for (name, operation, choose) in operations {
+        let mut medians: Vec<(usize, Duration)> = Vec::new();
+        for filled in &stores {
+            let ids = choose(filled);
+            let mut times = Vec::new();
+            criterion.benchmark_group(name).bench_function(BenchmarkId::from_parameter(filled.ids.len()), |bencher| {
+                measure(bencher, &filled.store, operation, &ids, &mut times);
+            });
+            times.sort_unstable();
+            medians.extend(times.get(times.len() / 2).map(|median| (filled.ids.len(), *median)));
+            // An operation that fails is quick, and no result.
+            for id in ids.iter().take(PAGE) {
+                ensure!(operation(&filled.store, id)? > 0, "{id} is not in the store");
+            }
+        }
+        for pair in medians.windows(2) {
+            if let [(small, before), (large, after)] = pair {
+                let ratio = after.as_secs_f64() / before.as_secs_f64().max(f64::EPSILON);
+                growth.push(format!("  {name}: {small} -> {large} resources takes x {ratio:.2}"));
+            }
+        }
+    }
+    criterion.final_summary();
+    if measuring {
+        writeln!(std::io::stdout(), "{}", growth.join("\n"))?;
+    }
+    Ok(())
+}
+
+/// Runs `operation` on random ids, the same ones in the same order each time, and keeps the time of one.
+fn measure(
+    bencher: &mut Bencher<'_>,
+    store: &Store,
+    operation: Operation,
+    ids: &[ResourceId],
+    times: &mut Vec<Duration>,
+) {
+    let mut random = fastrand::Rng::with_seed(1);
+    bencher.iter_custom(|count| {
+        let order: Vec<&ResourceId> = (0..count).filter_map(|_| ids.get(random.usize(..ids.len().max(1)))).collect();
+        let start = WallTime.start();
+        for id in order {
+            drop(black_box(operation(store, black_box(id))));
+        }
+        let spent = WallTime.end(start);
+        times.push(Duration::from_secs_f64(spent.as_secs_f64() / f64::from(u32::try_from(count).unwrap_or(u32::MAX))));
+        spent
+    });
+}
+
+/// The page that begins after `id`; how many entries it has.
+fn page(store: &Store, id: &ResourceId) -> anyhow::Result<usize> {
+    let kind: &Kind = &id.kind;
+    Ok(black_box(store.snapshot()?.heads(kind, None, Some(id), PAGE)?).len())
+}
+
+/// The resource `id`; how many fields its document has.
+fn read(store: &Store, id: &ResourceId) -> anyhow::Result<usize> {
+    let current = black_box(store.snapshot()?.current(id)?);
+    Ok(current.map_or(0, |current| current.document.fields().len()))
+}
