@@ -452,8 +452,8 @@ fn encode_value<E: Encoder>(value: &Value, depth: usize, encoder: &mut E) -> Res
 }
 
 fn encode_fields<E: Encoder>(map: &Map, depth: usize, encoder: &mut E) -> Result<(), bincode::error::EncodeError> {
-    for (name, value) in map {
-        name.as_str().encode(encoder)?;
+    for (name, value) in map.iter() {
+        name.as_ref().encode(encoder)?;
         encode_value(value, depth, encoder)?;
     }
     Ok(())
