@@ -4,7 +4,7 @@ use thiserror::Error;
 
 use super::cursor::{Cursor, CursorError};
 use super::filter::Filters;
-use crate::model::{Kind, ResourceId, Row, Scope, Seq};
+use crate::model::{Kind, LogId, ResourceId, Row, Scope, Seq};
 use crate::store::{ReadError, Store};
 
 /// A question about the resources of one kind.
@@ -33,6 +33,8 @@ pub struct Hits {
     pub seq: Seq,
     /// Where the next page starts; `None` on the last.
     pub next: Option<Cursor>,
+    log: LogId,
+    question: u64,
 }
 
 /// Why a search failed.
@@ -60,9 +62,8 @@ impl Hits {
     pub fn truncate(&mut self, count: usize) {
         if count < self.rows.len() {
             self.rows.truncate(count);
-            if let (Some(next), Some(last)) = (&mut self.next, self.rows.last()) {
-                next.after = last.id.clone();
-            }
+            // Also what was the last page has a next one now.
+            self.next = next(self.log, self.question, &self.rows);
         }
     }
 }
@@ -83,8 +84,13 @@ pub fn search(store: &Store, query: &Query) -> Result<Hits, SearchError> {
         if query.filters.is_empty() { all(store, query, after)? } else { some(store, query, after)? };
     let more = rows.len() > query.limit;
     rows.truncate(query.limit);
-    let next = rows.last().filter(|_| more).map(|row| Cursor { log, question, after: row.id.clone() });
-    Ok(Hits { rows, total, seq, next })
+    let next = if more { next(log, question, &rows) } else { None };
+    Ok(Hits { rows, total, seq, next, log, question })
+}
+
+/// The cursor of the page after `rows`.
+fn next(log: LogId, question: u64, rows: &[Row]) -> Option<Cursor> {
+    Some(Cursor { log, question, after: rows.last()?.id.clone() })
 }
 
 /// A page of all rows and one more, how many there are, and the seq they belong to.

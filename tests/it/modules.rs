@@ -1,6 +1,7 @@
 //! The module table of the architecture, held against the sources.
 //!
-//! Test code (`tests.rs` files and inline `mod tests`) is exempt: a test may set up with whatever it needs.
+//! Test code (modules under `#[cfg(test)]`, inline or in files of their own) is exempt: a test may set up with whatever it
+//! needs.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -51,11 +52,6 @@ impl Source {
         self.path.split('/').next().unwrap()
     }
 
-    /// Whether `place` is this file or a module above it.
-    fn is_in(&self, place: &str) -> bool {
-        self.path.strip_prefix(place).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-    }
-
     /// The top-level modules that the code names, by `crate::` or by climbing with `super::`.
     fn uses(&self) -> BTreeSet<String> {
         let depth = self.path.split('/').count();
@@ -103,11 +99,15 @@ fn sources() -> Vec<Source> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut found = Vec::new();
     gather(&root, &mut found);
-    let read = |path: PathBuf| {
+    let mut texts: Vec<(String, String)> = Vec::new();
+    for path in found {
         let name = path.strip_prefix(&root).unwrap().with_extension("");
-        Source { path: name.to_str().unwrap().replace('\\', "/"), code: code_of(&fs::read_to_string(path).unwrap()) }
-    };
-    let sources: Vec<Source> = found.into_iter().map(read).filter(|source| source.path != "lib").collect();
+        texts.push((name.to_str().unwrap().replace('\\', "/"), fs::read_to_string(path).unwrap()));
+    }
+    let exempt: Vec<String> = texts.iter().flat_map(|(path, text)| test_modules(path, text)).collect();
+    let is_test = |path: &str| exempt.iter().any(|test| is_in(path, test));
+    let sources = texts.into_iter().filter(|(path, _)| path != "lib" && !is_test(path));
+    let sources: Vec<Source> = sources.map(|(path, text)| Source { path, code: code_of(&text) }).collect();
     assert!(sources.len() > 20, "the sources are not where this test looks");
     sources
 }
@@ -115,10 +115,6 @@ fn sources() -> Vec<Source> {
 fn gather(directory: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
-        let name = path.file_stem().unwrap();
-        if name == "tests" {
-            continue;
-        }
         if path.is_dir() {
             gather(&path, found);
         } else if path.extension().is_some_and(|extension| extension == "rs") {
@@ -127,11 +123,33 @@ fn gather(directory: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// The text without comments and without what follows the inline test module, which the house style puts last.
+/// Whether the module file `path` is `place` or below it.
+fn is_in(path: &str, place: &str) -> bool {
+    path.strip_prefix(place).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// The files that a module declares for tests only.
+fn test_modules(path: &str, text: &str) -> Vec<String> {
+    let declared = text.split("#[cfg(test)]").skip(1).filter_map(|after| {
+        let line = after.trim_start().lines().next()?;
+        let (_, name) = line.strip_suffix(';')?.rsplit_once("mod ")?;
+        Some(if path == "lib" { name.to_owned() } else { format!("{path}/{name}") })
+    });
+    declared.collect()
+}
+
+/// The text without comments, strings and what follows an inline test module, which the house style puts last.
 fn code_of(text: &str) -> String {
     let tests = text.find("#[cfg(test)]\nmod tests {").unwrap_or(text.len());
-    let lines = text[..tests].lines().map(|line| line.split_once("//").map_or(line, |(code, _)| code));
-    lines.collect::<Vec<_>>().join("\n")
+    let mut code = String::new();
+    for line in text[..tests].lines() {
+        // Every second piece between quotes is inside a string, as far as a line goes.
+        let outside: Vec<&str> = line.split('"').step_by(2).collect();
+        let outside = outside.join("\"\"");
+        code.push_str(outside.split_once("//").map_or(outside.as_str(), |(code, _)| code));
+        code.push('\n');
+    }
+    code
 }
 
 #[test]
@@ -162,7 +180,7 @@ fn foreign_crates_stay_behind_their_seams() {
                 let path = source.code[at..].trim_start_matches(|c: char| c.is_alphanumeric() || c == '_');
                 path.starts_with("::") && !before.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == ':')
             });
-            if named && !places.iter().any(|place| source.is_in(place)) {
+            if named && !places.iter().any(|place| is_in(&source.path, place)) {
                 broken.push(format!("src/{}.rs names {name}, which belongs to {places:?}", source.path));
             }
         }
@@ -187,4 +205,6 @@ fn the_reader_of_sources_sees_every_way_to_name_a_module() {
     assert_eq!(source("mcp/uri", "use super::resources; // crate::app"), named(&[]));
     assert_eq!(source("mcp", "fn f() -> crate::app::App { super::cli::run() }"), named(&["app", "cli"]));
     assert_eq!(source("mcp", "#[cfg(test)]\nmod tests { use crate::app; }"), named(&[]));
+    assert_eq!(source("mcp", "warn!(\"crate::app is here\");"), named(&[]));
+    assert_eq!(test_modules("mcp", "#[cfg(test)]\npub(crate) mod world;\nmod tools;"), ["mcp/world"]);
 }

@@ -10,8 +10,8 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::time::Instant;
 
+use super::PATIENCE;
 use super::process::Running;
-use super::{PATIENCE, eventually};
 
 /// The binary under test.
 pub(crate) const MUSTER: &str = env!("CARGO_BIN_EXE_muster");
@@ -23,6 +23,9 @@ pub(crate) const OFTEN: [&str; 4] =
 /// Flags of a server that sweeps once, when it starts.
 pub(crate) const RARELY: [&str; 4] =
     ["--interval", "instance=1h,instance-status=1h,vpc=1h,security-group=1h", "--aws-share", "1"];
+
+/// How long a first sweep may take: ten thousand instances, unoptimised, on a machine that does something else as well.
+const SWEEP: Duration = Duration::from_mins(5);
 
 /// An AWS endpoint to watch.
 #[derive(Clone, Debug)]
@@ -181,6 +184,10 @@ impl Serve {
     /// Waits until every watched scope has been swept once, as its summary says.
     pub(crate) fn swept(&self) {
         let mut client = super::rpc::Client::http(&self.http);
-        eventually("the first sweep ends", || client.is_swept().then_some(()));
+        let started = Instant::now();
+        while !client.is_swept() {
+            assert!(started.elapsed() < SWEEP, "no sweep ends within {SWEEP:?}{}", self.running.tail());
+            std::thread::sleep(Duration::from_millis(100));
+        }
     }
 }
