@@ -8,7 +8,8 @@
 //! beside them.
 //!
 //! `-- --quick` takes less time and trust. `MUSTER_BENCH_SIZES=1000,10000` sets the sizes, `MUSTER_BENCH_SECONDS=2` the
-//! length of one measurement, `MUSTER_BENCH_ROUNDS=5` how many there are of each.
+//! length of one measurement, `MUSTER_BENCH_ROUNDS=5` how many there are of each, `MUSTER_BENCH_CASES=hot` which of the
+//! cases are run: those with this in their name, for a profiler to look at.
 
 #[path = "http/bare.rs"]
 mod bare;
@@ -95,7 +96,7 @@ async fn measure(size: usize, pace: Pace) -> anyhow::Result<Report> {
     let reads: Vec<Question> = ids.iter().map(|id| Question::read(&format!("ec2://instance/{id}"))).collect();
     let read = typical(&ours.authority, &reads).await?;
     let constant = estate.file("constant.json");
-    bare::write(&constant, &read, &listing.middle)?;
+    bare::write(&constant, &read, &listing.result)?;
     let bare = itself(&[bare::ARGUMENT, &constant.to_string_lossy()], &estate).await?;
     let theirs = Target { authority: bare.authority("http")?, pid: bare.pid };
 
@@ -104,7 +105,7 @@ async fn measure(size: usize, pace: Pace) -> anyhow::Result<Report> {
     bare.stop().await?;
 
     let our_one = alone(&ours, rounds::any(reads), pace).await?;
-    let our_page = alone(&ours, Questions::One(listing.middle_page.clone()), pace).await?;
+    let our_page = alone(&ours, Questions::One(listing.middle.clone()), pace).await?;
     let client = ec2::client(&estate.endpoint, &estate.region).await;
     let direct_one = direct::describe_one(&client, &ids, pace.length).await?;
     let direct_page = direct::describe_page(&client, pace.length).await?;
@@ -120,7 +121,7 @@ async fn measure(size: usize, pace: Pace) -> anyhow::Result<Report> {
     Ok(Report {
         size,
         listed: listing.entries,
-        pages: listing.pages.len(),
+        pages: listing.count,
         outcomes,
         first_sweep: swept_in,
         swept: memory,
@@ -134,8 +135,8 @@ async fn measure(size: usize, pace: Pace) -> anyhow::Result<Report> {
 
 fn cases(reads: &[Question], listing: &Listing) -> anyhow::Result<Vec<Case>> {
     let read = Questions::One(reads.first().context("there are no instances to read")?.clone());
-    let list = Questions::One(listing.middle_page.clone());
-    Ok(vec![
+    let list = Questions::One(listing.middle.clone());
+    let mut cases = vec![
         Case { name: "read, random ids", ours: rounds::any(reads.iter().cloned()), bare: read.clone(), budget: 0.7 },
         Case { name: "read, hot ids", ours: rounds::any(sample(reads, HOT)), bare: read, budget: 0.9 },
         Case {
@@ -145,7 +146,10 @@ fn cases(reads: &[Question], listing: &Listing) -> anyhow::Result<Vec<Case>> {
             budget: 0.4,
         },
         Case { name: "list, same page", ours: list.clone(), bare: list, budget: 0.8 },
-    ])
+    ];
+    let wanted: String = setting("MUSTER_BENCH_CASES", "")?;
+    cases.retain(|case| case.name.contains(&wanted));
+    Ok(cases)
 }
 
 /// One connection, so that the time is that of an answer and no queue's.

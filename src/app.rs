@@ -7,6 +7,7 @@
 pub mod attach;
 pub mod clients;
 pub mod data_dir;
+pub mod demo;
 pub mod engine;
 pub mod front;
 pub mod hello;

@@ -16,12 +16,14 @@ use crate::telemetry::{self, Destination, TelemetryError};
 
 mod client_config;
 mod connection;
+mod demo;
 mod output;
 mod serve;
 mod simulate;
 
 use client_config::{Client, ServerEntry};
 use connection::Connection;
+use demo::Demo;
 use output::Output;
 use serve::Serve;
 use simulate::Simulate;
@@ -62,6 +64,8 @@ enum Command {
     },
     /// Serve the inventory on a Unix socket, and over HTTP with --http
     Serve(Serve),
+    /// Show the whole path against a simulated account, in about half a minute
+    Demo(Demo),
     /// Simulate an AWS account on loopback; the first line printed is its endpoint and region
     Simulate(Simulate),
     /// Print the block that makes an MCP client start Muster
@@ -122,6 +126,10 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             // Nobody reads its standard error.
             served.inspect_err(|error| tracing::error!(error = format!("{error:#}"), "not serving"))
         }
+        Command::Demo(demo) => {
+            logging.start_quietly()?;
+            finish(parallel()?, demo.run())
+        }
         Command::Simulate(simulate) => {
             logging.start(&Destination::Stderr)?;
             finish(parallel()?, simulate.run())
@@ -168,6 +176,12 @@ impl Logging {
             Some(LogFormat::Text) | None => telemetry::Format::Text,
         };
         telemetry::start(self.log.as_deref(), format, destination)
+    }
+
+    /// For a command that tells its own story: only what goes wrong is logged, unless more is asked for.
+    fn start_quietly(mut self) -> Result<(), TelemetryError> {
+        self.log.get_or_insert_with(|| "warn,rmcp=error,rmcp::service=off".to_owned());
+        self.start(&Destination::Stderr)
     }
 
     /// The words that start a server for `config` which logs likewise and permits writes: each connection decides for

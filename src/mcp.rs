@@ -15,11 +15,11 @@ pub mod relay;
 pub mod resources;
 pub mod server;
 pub mod subscriptions;
+#[cfg(test)]
+mod tests;
 pub mod tools;
 pub mod transport;
 pub mod uri;
-#[cfg(test)]
-mod world;
 
 pub use core::{Core, Failure, Phase};
 pub use policy::{ListMode, Policy};

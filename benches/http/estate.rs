@@ -58,16 +58,18 @@ pub(crate) type Sweeps = BTreeMap<String, String>;
 
 /// What the server lists.
 pub(crate) struct Listing {
-    /// Every page, as a question.
+    /// How many pages there are.
+    pub(crate) count: usize,
+    /// Every page but a last one that is not half full, as a question.
     pub(crate) pages: Arc<[Question]>,
     /// The ids of all instances.
     pub(crate) instances: Vec<String>,
     /// Entries of all pages.
     pub(crate) entries: usize,
-    /// The result of the page in the middle.
-    pub(crate) middle: Value,
-    /// The page in the middle, as a question.
-    pub(crate) middle_page: Question,
+    /// The one of `pages` in the middle.
+    pub(crate) middle: Question,
+    /// Its result.
+    pub(crate) result: Value,
 }
 
 impl Estate {
@@ -169,25 +171,30 @@ fn sweeps(freshness: &Value) -> Sweeps {
 pub(crate) async fn list(authority: &str) -> anyhow::Result<Listing> {
     connection::with(authority, |mut connection| async move {
         let mut pages = vec![Question::list(None)];
-        let mut uris = Vec::new();
+        let (mut uris, mut sizes) = (Vec::new(), Vec::new());
         loop {
             let question = pages.last().context("there is no page")?;
             let result = connection.result(question).await?;
+            let before = uris.len();
             uris.extend(entries(&result).filter_map(|entry| entry.get("uri")?.as_str().map(str::to_owned)));
+            sizes.push(uris.len() - before);
             match result.get("nextCursor").and_then(Value::as_str) {
                 Some(cursor) => pages.push(Question::list(Some(cursor))),
                 None => break,
             }
         }
-        let entries = uris.len();
+        let (count, entries) = (pages.len(), uris.len());
         uris.sort_unstable();
         uris.dedup();
         ensure!(uris.len() == entries, "of {entries} listed resources only {} differ", uris.len());
         let ids = uris.iter().filter_map(|uri| uri.strip_prefix("ec2://instance/"));
         let instances = ids.filter(|id| !id.contains('/')).map(str::to_owned).collect();
-        let middle_page = pages.get(pages.len() / 2).context("there is no page")?.clone();
-        let middle = connection.result(&middle_page).await?;
-        Ok(Listing { pages: pages.into(), instances, entries, middle, middle_page })
+        if sizes.last() < sizes.first().map(|size| size / 2).as_ref() {
+            pages.pop();
+        }
+        let middle = pages.get(pages.len() / 2).context("there is no page")?.clone();
+        let result = connection.result(&middle).await?;
+        Ok(Listing { count, pages: pages.into(), instances, entries, middle, result })
     })
     .await
 }

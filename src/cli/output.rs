@@ -30,6 +30,19 @@ impl<W: Write> Output<W> {
     }
 }
 
+/// For whoever writes piece by piece.
+impl<W: Write> Write for Output<W> {
+    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+        self.text(text)?;
+        Ok(text.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        // Every piece was flushed.
+        Ok(())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -88,7 +88,7 @@ pub enum Fault {
         progress: Box<Progress>,
     },
     /// No tool of that name.
-    #[error("there is no tool `{name}`{}. Tools: {tools}", nearest.map_or_else(String::new, |near| format!("; did you mean `{near}`?")))]
+    #[error("there is no tool `{name}`{}. Tools: {tools}", nearest.map_or_else(String::new, |near| format!(" (did you mean `{near}`?)")))]
     UnknownTool {
         /// What was asked for.
         name: String,

@@ -20,6 +20,7 @@ use rmcp::{ErrorData, ServerHandler};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::instrument;
 
 use super::complete::complete;
 use super::core::{Core, Phase};
@@ -174,6 +175,7 @@ impl ServerHandler for Handler {
         tools::listed(self.writes()).into_iter().find(|tool| tool.name == name)
     }
 
+    #[instrument(name = "tools/call", skip_all, fields(tool = %request.name, writes = self.writes()))]
     async fn call_tool(
         &self,
         request: CallToolRequestParams,
@@ -191,6 +193,7 @@ impl ServerHandler for Handler {
         Ok(result.into())
     }
 
+    #[instrument(name = "resources/list", level = "debug", skip_all)]
     async fn list_resources(
         &self,
         request: Option<PaginatedRequestParams>,
@@ -216,6 +219,7 @@ impl ServerHandler for Handler {
         Ok(result)
     }
 
+    #[instrument(name = "resources/read", level = "debug", skip_all, fields(uri = %request.uri))]
     async fn read_resource(
         &self,
         request: ReadResourceRequestParams,

@@ -248,7 +248,7 @@ fn slugs() -> String {
 }
 
 fn near(nearest: Option<&'static str>) -> String {
-    nearest.map_or_else(String::new, |nearest| format!("; did you mean `{nearest}`?"))
+    nearest.map_or_else(String::new, |nearest| format!(" (did you mean `{nearest}`?)"))
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 use xxhash_rust::xxh3::xxh3_128;
@@ -78,16 +79,17 @@ impl Change {
 
 /// A resource with the field names of the AWS CLI's JSON.
 ///
-/// Canonical: fields are sorted by name and list elements by value, so equal resources have equal bytes.
+/// Canonical: fields are sorted by name and list elements by value, so equal resources have equal bytes. Clones share the
+/// fields until one of them changes.
 #[derive(Clone, Default, PartialEq, Eq, Hash)]
-pub struct Document(Map);
+pub struct Document(Arc<Map>);
 
 impl Document {
     /// The document of these fields, with every list brought into canonical order.
     #[must_use]
     pub fn new(mut fields: Map) -> Self {
         fields.values_mut().for_each(canonicalize);
-        Document(fields)
+        Document(Arc::new(fields))
     }
 
     /// All fields.
@@ -162,7 +164,7 @@ impl Document {
     /// Applies changes made by [`Document::changes_to`]. Steps that are missing on the way are created.
     pub fn apply(&mut self, changes: &[Change]) {
         for change in changes {
-            set(&mut self.0, &change.path, change.after.as_ref());
+            set(Arc::make_mut(&mut self.0), &change.path, change.after.as_ref());
         }
     }
 
@@ -171,7 +173,7 @@ impl Document {
     pub fn merged(&self, other: &Document, takes: impl Fn(Group) -> bool) -> Document {
         let mine = self.0.iter().filter(|(name, _)| !takes(Group::of(name)));
         let theirs = other.0.iter().filter(|(name, _)| takes(Group::of(name)));
-        Document(mine.chain(theirs).map(|(name, value)| (name.clone(), value.clone())).collect())
+        Document(Arc::new(mine.chain(theirs).map(|(name, value)| (name.clone(), value.clone())).collect()))
     }
 
     /// A copy without the fields at these dotted paths.
@@ -179,7 +181,7 @@ impl Document {
     pub fn without(&self, paths: &[&str]) -> Document {
         let mut copy = self.clone();
         for path in paths {
-            set(&mut copy.0, path, None);
+            set(Arc::make_mut(&mut copy.0), path, None);
         }
         copy
     }
@@ -368,7 +370,7 @@ impl fmt::Debug for Value {
 
 impl fmt::Debug for Document {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_map().entries(&self.0).finish()
+        f.debug_map().entries(&*self.0).finish()
     }
 }
 

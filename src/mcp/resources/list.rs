@@ -55,6 +55,10 @@ fn page(core: &Core, mode: ListMode, cursor: Option<&str>) -> Result<ListResourc
         total += snapshot.count(&kind.kind(), None)?;
     }
     let after = cursor.map(|text| Cursor::decode(text, core.log(), QUESTION)).transpose()?.map(|cursor| cursor.after);
+    if mode == ListMode::Collections && after.is_some() {
+        // This list has one page: the cursor is of a server that listed everything.
+        return Err(CursorError::OtherQuestion.into());
+    }
     let everything = match mode {
         ListMode::All => true,
         ListMode::Auto => total <= FULL || after.is_some(),

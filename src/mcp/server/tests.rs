@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::kinds;
 use crate::mcp::client::ClientError;
-use crate::mcp::world::{World, data, fast, scope, text};
+use crate::mcp::tests::{World, data, fast, scope, text};
 use crate::mcp::{Failure, ListMode};
 use crate::simulator;
 
@@ -28,8 +28,9 @@ fn refused(error: ClientError) -> ErrorData {
     }
 }
 
-/// Takes what the first sweep left to tell: it is the replay's news.
+/// Takes what the first sweep left to tell a new subscriber of the list.
 async fn quiet(listening: &mut crate::mcp::client::Listening) {
+    listening.next(SOON).await.expect("the replay");
     while listening.next(Duration::from_millis(300)).await.is_ok() {}
 }
 
@@ -51,7 +52,7 @@ impl ClientHandler for Told {
     }
 
     fn get_info(&self) -> ClientConfig {
-        crate::mcp::world::hello()
+        crate::mcp::tests::hello()
     }
 }
 
@@ -258,7 +259,7 @@ async fn an_unknown_tool_is_a_protocol_error_with_the_nearest_name() {
     let client = world.client(false).await;
     let error = refused(client.call("search_inventroy", json!({})).await.unwrap_err());
     assert_eq!(error.code, ErrorCode::INVALID_PARAMS);
-    assert!(error.message.contains("`search_inventroy`; did you mean `search_inventory`?"), "{error}");
+    assert!(error.message.contains("`search_inventroy` (did you mean `search_inventory`?)"), "{error}");
 }
 
 #[tokio::test]
@@ -295,7 +296,8 @@ async fn a_modern_subscriber_is_told_of_what_it_asked_and_of_nothing_else() {
     let stopped = data(client.call("stop_instance", json!({"instance_id": id})).await.unwrap());
     assert_eq!(stopped["results"][0]["verdict"], "done");
     assert_eq!(listening.next(SOON).await.unwrap(), Some(uri.clone()));
-    assert!(matches!(other.next(Duration::from_millis(300)).await, Err(ClientError::Silence(_))));
+    let nothing = other.next(Duration::from_millis(300)).await;
+    assert!(matches!(nothing, Err(ClientError::Silence(_))), "{nothing:?}");
     let body = client.read(&uri).await.unwrap();
     assert_eq!(body["document"]["State"]["Name"], "stopping");
     assert_eq!(body["provisional"][0]["group"], "state");

@@ -22,7 +22,7 @@ pub struct Arguments {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ArgumentError {
     /// No argument of that name.
-    #[error("{tool} has no argument `{name}`{}. It takes: {allowed}. Example: {example}", nearest.as_ref().map_or_else(String::new, |near| format!("; did you mean `{near}`?")))]
+    #[error("{tool} has no argument `{name}`{}. It takes: {allowed}. Example: {example}", nearest.as_ref().map_or_else(String::new, |near| format!(" (did you mean `{near}`?)")))]
     Unknown {
         /// The tool.
         tool: &'static str,
@@ -209,7 +209,7 @@ mod tests {
     #[test]
     fn an_unknown_name_is_refused_with_the_nearest_one() {
         let error = arguments(&search_inventory::SPEC, json!({"filter": []})).unwrap_err().to_string();
-        assert!(error.contains("no argument `filter`; did you mean `filters`?"), "{error}");
+        assert!(error.contains("no argument `filter` (did you mean `filters`?)"), "{error}");
         assert!(error.contains("Example: {"), "{error}");
     }
 

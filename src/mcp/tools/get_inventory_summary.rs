@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::answer::Answer;
 use super::table::{self, Text};
-use super::{Call, Effect, ToolSpec, schema};
+use super::{BUDGET, Call, Effect, ToolSpec, schema};
 use crate::mcp::error::Fault;
 use crate::mcp::resources::overview::overview;
 use crate::mcp::uri::Address;
@@ -55,6 +55,7 @@ fn output() -> Value {
             "totals": counts,
             "complete": {"type": "boolean", "description": "Whether everything was seen at least once."},
             "scopes": schema::list(scope, "One entry for each kind in each account and region."),
+            "scopes_not_shown": schema::count("Entries left out for the size of the answer; freshness has all."),
             "trouble": trouble,
             "writes": schema::object(
                 &["allowed"],
@@ -74,10 +75,31 @@ fn call(call: Call) -> BoxFuture<'static, Result<Answer, Fault>> {
     async move {
         let Call { core, writes, .. } = call;
         let uri = Address::Summary.to_string();
-        let structured = core.walk(move |core| overview(core, &uri, writes)).await?;
+        let mut structured = core.walk(move |core| overview(core, &uri, writes)).await?;
+        fit(&mut structured);
         Ok(Answer { text: text(&structured), structured, failed: false })
     }
     .boxed()
+}
+
+/// Leaves out what matters least until the answer fits: first scopes that hold nothing and lack nothing.
+fn fit(body: &mut Value) {
+    let Value::Object(fields) = body else { return };
+    let Some(Value::Array(mut scopes)) = fields.remove("scopes") else { return };
+    let all = scopes.len();
+    let size = |scopes: &[Value]| scopes.iter().map(|scope| scope.to_string().len() + 60).sum::<usize>() + 3000;
+    if size(&scopes) > BUDGET {
+        scopes.retain(|scope| {
+            scope.get("count") != Some(&json!(0)) || scope.get("failure").is_some() || scope.get("stale").is_some()
+        });
+    }
+    while size(&scopes) > BUDGET {
+        scopes.pop();
+    }
+    if scopes.len() < all {
+        fields.insert("scopes_not_shown".to_owned(), json!(all - scopes.len()));
+    }
+    fields.insert("scopes".to_owned(), Value::Array(scopes));
 }
 
 fn text(body: &Value) -> String {
@@ -107,6 +129,9 @@ fn text(body: &Value) -> String {
         if let Some(failure) = scope.get("failure") {
             out.add(format_args!("  failing: {}. {}\n", get(failure, "what"), get(failure, "fix")));
         }
+    }
+    if let Some(left) = body.get("scopes_not_shown") {
+        out.add(format_args!("{left} more not shown for size: read ec2://inventory/freshness\n"));
     }
     match body.get("writes").map(|writes| get(writes, "enable")) {
         Some(enable) if !enable.is_empty() => out.add(format_args!("Writes are off: {enable}.")),

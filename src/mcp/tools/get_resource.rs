@@ -1,5 +1,7 @@
 //! `get_resource`: one resource in full, for the many clients whose models cannot read MCP resources themselves.
 
+use std::collections::BTreeMap;
+
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use serde_json::{Map, Value, json};
@@ -26,8 +28,8 @@ pub static SPEC: ToolSpec = ToolSpec {
     name: "get_resource",
     title: "Read one resource",
     description: "Reads one resource of the inventory in full, with the field names of the AWS CLI, by URI (as search \
-                  results give it) or by kind and id. An instance comes with its status checks. Fields that do not fit \
-                  are named in `omitted`; ask for them with `paths`. Makes no AWS call.",
+                  results give it) or by kind and id. An instance comes with its status checks. What does not fit is named in \
+                  `omitted`: ask for it alone with `paths`, or read the URI as an MCP resource. Makes no AWS call.",
     effect: Effect::Read,
     input,
     output,
@@ -62,7 +64,7 @@ fn output() -> Value {
             ),
             "document": {"type": "object", "description": "The resource, as `aws ec2 describe-*` prints it."},
             "status": {"type": "object", "description": "An instance's status checks, as describe-instance-status prints them."},
-            "omitted": schema::list(json!({"type": "string"}), "Fields left out for their size."),
+            "omitted": schema::list(json!({"type": "string"}), "What was left out or shortened for its size."),
         }),
     )
 }
@@ -137,7 +139,10 @@ fn shown_as(core: &Core, kind: &'static KindSpec, found: &Found, paths: &[String
         }
     }
     if !omitted.is_empty() {
-        text.add(format_args!("\nLeft out for their size, ask for them with `paths`: {}", omitted.join(", ")));
+        text.add(format_args!(
+            "\nLeft out for size (ask for it with `paths`, or read the URI as an MCP resource): {}",
+            omitted.join(", ")
+        ));
         put("omitted", json!(omitted));
     }
     for (name, part) in parts {
@@ -155,21 +160,48 @@ fn selected(document: &Document, paths: &[String]) -> Map<String, Value> {
     found.collect()
 }
 
-/// Leaves out the largest fields until text and data fit into the budget. Returns what was left out.
+/// Shortens the largest list, or leaves out the largest field, until text and data fit into the budget. Returns what is
+/// missing.
 fn prune(parts: &mut [(&'static str, Map<String, Value>)]) -> Vec<String> {
+    let mut lengths: BTreeMap<String, usize> = BTreeMap::new();
     let mut omitted = Vec::new();
     loop {
         let sizes = parts.iter().flat_map(|(part, fields)| {
-            fields.iter().map(move |(name, value)| (name.len() + value.to_string().len() + 8, *part, name.clone()))
+            fields.iter().map(move |(name, value)| (name.len() + size(name, value), *part, name.clone()))
         });
         let sizes: Vec<_> = sizes.collect();
         let total: usize = sizes.iter().map(|(size, ..)| size).sum();
         let largest = sizes.into_iter().max_by_key(|(size, ..)| *size);
-        let Some((_, part, name)) = largest.filter(|_| total > BUDGET - FRAME) else { return omitted };
-        for (_, fields) in parts.iter_mut().filter(|(candidate, _)| *candidate == part) {
-            fields.remove(&name);
+        let Some((_, part, name)) = largest.filter(|_| total > BUDGET - FRAME) else { break };
+        let Some((_, fields)) = parts.iter_mut().find(|(candidate, _)| *candidate == part) else { break };
+        match fields.get_mut(&name) {
+            Some(Value::Array(list)) if list.len() > 1 => {
+                lengths.entry(name).or_insert(list.len());
+                list.truncate(list.len() / 2);
+            }
+            _ => {
+                fields.remove(&name);
+                lengths.remove(&name);
+                omitted.push(name);
+            }
         }
-        omitted.push(name);
+    }
+    let shortened = lengths.iter().filter_map(|(name, length)| {
+        let kept = parts.iter().find_map(|(_, fields)| fields.get(name)?.as_array().map(Vec::len))?;
+        Some(format!("{name} (the first {kept} of {length} are shown)"))
+    });
+    let shortened: Vec<String> = shortened.collect();
+    omitted.extend(shortened);
+    omitted
+}
+
+/// About the bytes of a field as text or as data, whichever is more: text repeats the path for each scalar.
+fn size(path: &str, value: &Value) -> usize {
+    match value {
+        Value::Object(fields) => {
+            fields.iter().map(|(name, value)| path.len() + 2 * name.len() + 6 + size(name, value)).sum()
+        }
+        other => other.to_string().len() + 8,
     }
 }
 
@@ -180,5 +212,26 @@ fn flatten(path: &str, value: &Value, out: &mut Text) {
         Value::String(text) => out.add(format_args!("\n{path}: {}", shown(text, 2000))),
         Value::Array(list) if list.is_empty() => {}
         other => out.add(format_args!("\n{path}: {}", shown(&other.to_string(), BUDGET))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_lists_are_shortened_before_anything_is_left_out() {
+        let rules: Vec<Value> =
+            (0..1000).map(|n| json!({"FromPort": n, "IpProtocol": "tcp", "Cidr": "10.0.0.0/8"})).collect();
+        let fields = json!({"GroupId": "sg-1", "IpPermissions": rules, "Note": "x".repeat(40_000)});
+        let Value::Object(fields) = fields else { panic!("an object") };
+        let mut parts = vec![("document", fields)];
+        let omitted = prune(&mut parts);
+        assert_eq!(omitted.len(), 2);
+        assert_eq!(omitted[0], "Note");
+        let kept = parts[0].1["IpPermissions"].as_array().unwrap().len();
+        assert!(kept > 100, "{kept}");
+        assert_eq!(omitted[1], format!("IpPermissions (the first {kept} of 1000 are shown)"));
+        assert!(Value::Object(parts[0].1.clone()).to_string().len() < BUDGET - FRAME);
     }
 }

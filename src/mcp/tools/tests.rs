@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::*;
 use crate::mcp::ListMode;
-use crate::mcp::world::{World, data, fast, text};
+use crate::mcp::tests::{World, data, fast, text};
 use crate::model::{Event, Outcome, Seq};
 use crate::simulator;
 

@@ -16,6 +16,7 @@ use crate::kinds::INSTANCE;
 use crate::mcp::core::Core;
 use crate::mcp::error::Fault;
 use crate::model::known::state_name;
+use crate::model::text::shown;
 use crate::model::{ActionId, Cause, Document, Observation, Outcome, ResourceId, Scope, Seen, Seq, Source};
 
 /// An instance as AWS showed it a moment ago.
@@ -225,10 +226,10 @@ pub async fn to_the_end<T: Send + 'static>(
     }
 }
 
-/// What AWS said and what to do about it.
+/// What AWS said and what to do about it, short enough to repeat for each of fifty instances.
 #[must_use]
 pub fn explain(error: &AwsError) -> String {
-    format!("{error}. {}", error.fix())
+    format!("{}. {}", shown(&error.to_string(), 240), shown(&error.fix(), 240))
 }
 
 /// A failed call as the log records it, and as the answer judges it.

@@ -6,7 +6,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
 use super::*;
-use crate::mcp::world::World;
+use crate::mcp::tests::World;
 
 struct Http {
     world: World,

@@ -60,7 +60,7 @@ fn tags_match_by_value_and_by_key() {
 #[test]
 fn an_unknown_filter_names_the_nearest_and_all_allowed_ones() {
     let error = Filters::parse(&json!({"instance-state": ["running"]}), &fields()).unwrap_err().to_string();
-    assert!(error.contains("instance has no filter `instance-state`; did you mean `instance-state-name`?"), "{error}");
+    assert!(error.contains("instance has no filter `instance-state` (did you mean `instance-state-name`?)"), "{error}");
     assert!(error.contains("vpc-id, tag:KEY, tag-key") && error.contains("Example: ["), "{error}");
 }
 

@@ -1,0 +1,37 @@
+//! `muster demo`.
+
+use std::io::{self, IsTerminal};
+
+use clap::Args;
+
+use super::output::Output;
+use crate::app::demo;
+
+/// How many instances are simulated unless told otherwise.
+const INSTANCES: usize = 2000;
+
+/// What to show.
+#[derive(Clone, Debug, Args)]
+pub(super) struct Demo {
+    /// Go on serving over HTTP when all is shown, and print what to paste into a client
+    #[arg(long)]
+    keep: bool,
+    /// How many instances the simulated account has [default: 2000]
+    #[arg(long, value_name = "N")]
+    instances: Option<usize>,
+}
+
+impl Demo {
+    /// Shows it on standard output.
+    pub(super) async fn run(self) -> anyhow::Result<()> {
+        let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+        let plain = set("NO_COLOR") || std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        let demo = demo::Demo {
+            instances: self.instances.unwrap_or(INSTANCES),
+            keep: self.keep,
+            colours: io::stdout().is_terminal() && !plain,
+            progress: io::stderr().is_terminal() && !plain,
+        };
+        demo.run(&mut Output::stdout()).await
+    }
+}
