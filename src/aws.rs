@@ -143,6 +143,20 @@ impl Aws {
         Ok(AccountId::new(answer.account.unwrap_or_default()))
     }
 
+    /// Whether the credentials in use still belong to the account of `scope`.
+    ///
+    /// A page alone does not tell: VPCs may be another account's, and an account without instances answers none.
+    ///
+    /// # Errors
+    /// [`AwsError`] with [`Trouble::OtherAccount`] when they do not; any other when AWS does not say.
+    pub async fn confirm(&self, scope: &Scope) -> Result<(), AwsError> {
+        let found = self.identify().await?;
+        if found == scope.account {
+            return Ok(());
+        }
+        Err(AwsError::other_account(&scope.account, found.as_str(), &self.call(Some(&scope.region), "sts:GetCallerIdentity")))
+    }
+
     /// One page of everything of a kind, at a sweep's priority.
     ///
     /// # Errors
@@ -198,7 +212,8 @@ impl Aws {
         {
             return Err(AwsError::other_account(&scope.account, found, &self.call(Some(&scope.region), action)));
         }
-        Ok(Listed { items, next, sent_at })
+        // An empty token would ask for the first page again; AWS's own paginators take it for the end, too.
+        Ok(Listed { items, next: next.filter(|token| !token.is_empty()), sent_at })
     }
 
     async fn clients(&self, region: &Region, action: &'static str) -> Result<Clients, AwsError> {

@@ -16,8 +16,8 @@ use tokio_util::sync::CancellationToken;
 use crate::model::{Cause, Current, Kind, Observation, ResourceId, Scope, Seen, SharedClock, Source, Timestamp};
 use crate::notify::{ChangeHub, Topic};
 use crate::reconcile::absence::{self, Candidates, Unseen};
-use crate::reconcile::{KindRules, Moment};
-use crate::store::{Batch, CommitError, ReadError, Snapshot, Store, Writer};
+use crate::reconcile::{KindRules, Moment, credible};
+use crate::store::{Batch, CommitError, ReadError, Store, Writer};
 
 mod draft;
 pub mod freshness;
@@ -25,7 +25,7 @@ mod lanes;
 #[cfg(test)]
 mod tests;
 
-pub use freshness::{Freshness, ScopeFreshness, Swept, Trouble};
+pub use freshness::{Freshness, ScopeFreshness, SeenAt, Swept, Trouble};
 pub use lanes::{Handle, IngestError, Lane, SweepMessage, SweepStep};
 
 use draft::Draft;
@@ -44,6 +44,8 @@ pub struct KindEntry {
     pub kind: Kind,
     /// What the rules have to know of it.
     pub rules: KindRules,
+    /// Where the lifecycle state stands in a document of this kind.
+    pub state_path: Option<&'static str>,
     /// States after which a resource ages out without proof.
     pub gone_states: &'static [&'static str],
     /// How often it is swept by default.
@@ -61,6 +63,8 @@ pub struct Ingest {
     lanes: Lanes,
     sweeps: HashMap<(Scope, Kind), Sweep>,
     started: Timestamp,
+    /// The disk failed: nothing more can be read or written until the store is opened again.
+    broken: bool,
 }
 
 /// A sweep under way.
@@ -89,10 +93,13 @@ impl Ingest {
     ) -> Result<(Ingest, Handle), ReadError> {
         let kinds: HashMap<Kind, KindEntry> = kinds.into_iter().map(|entry| (entry.kind.clone(), entry)).collect();
         let interval = |kind: &Kind| kinds.get(kind).map_or(Duration::ZERO, |entry| entry.interval);
-        let freshness = Freshness::new(store.snapshot()?.watermarks()?, &interval);
+        let snapshot = store.snapshot()?;
+        let held = snapshot.counts()?.into_iter().map(|(kind, scope, _)| (scope, kind));
+        let freshness = Freshness::new(snapshot.watermarks()?, held, &interval);
         let (lanes, handle) = lanes::connect(freshness.clone(), stop);
         let started = clock.now();
-        let ingest = Ingest { writer, store, hub, clock, kinds, freshness, lanes, sweeps: HashMap::new(), started };
+        let sweeps = HashMap::new();
+        let ingest = Ingest { writer, store, hub, clock, kinds, freshness, lanes, sweeps, started, broken: false };
         Ok((ingest, handle))
     }
 
@@ -100,16 +107,26 @@ impl Ingest {
     ///
     /// # Errors
     ///
+    /// When the disk failed, at once: only opening the store again helps, and a process that lives on would answer nothing.
     /// When the watermarks could not be saved. Everything acknowledged is durable all the same.
     pub fn run(mut self, runtime: &runtime::Handle) -> Result<(), CommitError> {
         while let Some(work) = runtime.block_on(self.lanes.next()) {
             self.serve(work);
+            if self.broken {
+                return Err(CommitError::Latched { path: self.store.path().to_owned() });
+            }
         }
         let watermarks = self.freshness.watermarks();
         if !watermarks.is_empty() {
             self.writer.save_watermarks(watermarks)?;
         }
         Ok(())
+    }
+
+    /// Notes a failure of the disk, which ends the loop.
+    fn watch<T>(&mut self, outcome: Result<T, IngestError>) -> Result<T, IngestError> {
+        self.broken |= outcome.as_ref().is_err_and(IngestError::is_final);
+        outcome
     }
 
     fn serve(&mut self, work: Work) {
@@ -132,7 +149,8 @@ impl Ingest {
         let mut draft = Draft::of(entries);
         let outcome = loop {
             // Whoever waits is told the seq of the last commit: all of it is durable then.
-            match self.commit_chunk(draft, &mut queue, &cause) {
+            let outcome = self.commit_chunk(draft, &mut queue, &cause);
+            match self.watch(outcome) {
                 Ok(seq) if queue.is_empty() => break Ok(seq),
                 Ok(_) => draft = Draft::default(),
                 Err(error) => break Err(error),
@@ -169,8 +187,9 @@ impl Ingest {
             seq = committed.last;
             self.hub.publish(&committed, self.clock.now());
         }
+        let now = self.clock.now();
         for (id, at, exactly) in noted {
-            self.freshness.update(&id.scope(), &id.kind, |watched| watched.note(&id.id, at, exactly));
+            self.freshness.update(&id.scope(), &id.kind, |watched| watched.note(&id.id, at, exactly, now));
         }
         for id in removed {
             self.freshness.update(&id.scope(), &id.kind, |watched| {
@@ -204,7 +223,8 @@ impl Ingest {
             }
             SweepStep::Page { sent_at, items } => {
                 let count = items.len() as u64;
-                if let Err(error) = self.page(&scope, &kind, sent_at, items)
+                let outcome = self.page(&scope, &kind, sent_at, items);
+                if let Err(error) = self.watch(outcome)
                     && let Some(sweep) = self.sweeps.get_mut(&key)
                 {
                     sweep.broken.get_or_insert(error.to_string());
@@ -215,7 +235,10 @@ impl Ingest {
                 let Some(sweep) = self.sweeps.remove(&key) else { return };
                 let outcome = match sweep.broken {
                     Some(broken) => Err(broken),
-                    None => self.complete(&scope, &kind, sweep.started, ended).map_err(|error| error.to_string()),
+                    None => {
+                        let outcome = self.complete(&scope, &kind, sweep.started, ended);
+                        self.watch(outcome).map_err(|error| error.to_string())
+                    }
                 };
                 if let Err(what) = outcome {
                     let fix = "free space or mend the disk that holds the data directory; the next sweep repeats it";
@@ -252,19 +275,21 @@ impl Ingest {
     ) -> Result<(), IngestError> {
         let baseline = self.sweeps.get(&(scope.clone(), kind.clone())).is_some_and(|sweep| sweep.baseline);
         let cause = if baseline { Cause::Baseline } else { Cause::Sweep };
+        let mapping = self.kinds.get(kind).map_or(0, |entry| entry.rules.mapping);
         let (mut same, mut news) = (Vec::new(), VecDeque::new());
         let snapshot = self.store.snapshot()?;
         for (id, document) in items {
             let id = ResourceId::new(scope, kind, id);
             match snapshot.digest_of(&id)? {
-                Some(row) if !row.provisional && row.digest == document.digest() => same.push(id.id),
+                Some(row) if !row.provisional && row.digest == document.fingerprint(mapping) => same.push(id.id),
                 _ => news.push_back(Observation { source: Source::Sweep, at, id, seen: Seen::Described(document) }),
             }
         }
         drop(snapshot);
+        let now = self.clock.now();
         self.freshness.update(scope, kind, |watched| {
             for id in &same {
-                watched.note(id, at, true);
+                watched.note(id, at, true, now);
             }
         });
         while !news.is_empty() {
@@ -294,7 +319,8 @@ impl Ingest {
             self.commit_chunk(Draft::default(), &mut gone, &Cause::Sweep)?;
             self.serve_urgent();
         }
-        let first = self.note_complete(scope, kind, Swept { started, ended }, absence.candidates);
+        let missing = absence.candidates.len() as u64 + absence.spared;
+        let first = self.note_complete(scope, kind, Swept { started, ended }, absence.candidates, missing);
         if first {
             // From here on what appears is news, also after a crash: the end of the baseline is durable.
             self.writer.save_watermarks(self.freshness.watermarks())?;
@@ -303,11 +329,21 @@ impl Ingest {
     }
 
     /// Whether it was the first one ever.
-    fn note_complete(&mut self, scope: &Scope, kind: &Kind, swept: Swept, candidates: Candidates) -> bool {
+    fn note_complete(
+        &mut self,
+        scope: &Scope,
+        kind: &Kind,
+        swept: Swept,
+        candidates: Candidates,
+        missing: u64,
+    ) -> bool {
         let (first, turned) = self.freshness.update(scope, kind, |watched| {
             let first = watched.state.complete.is_none();
             let turned = !watched.state.swept_now || watched.state.trouble.is_some();
-            watched.state.missing = candidates.len() as u64;
+            watched.state.missing = missing;
+            if missing == 0 {
+                watched.state.settled = Some(swept.started);
+            }
             watched.candidates = candidates;
             watched.since.get_or_insert(swept.started);
             watched.state.complete = Some(swept);
@@ -323,41 +359,52 @@ impl Ingest {
     }
 
     /// Known resources of the scope that no describe sent since `started` has shown.
-    fn unseen(&self, scope: &Scope, kind: &Kind, started: Timestamp) -> Result<Vec<Unseen>, IngestError> {
-        let mut snapshot = self.store.snapshot()?;
+    fn unseen(&mut self, scope: &Scope, kind: &Kind, started: Timestamp) -> Result<Vec<Unseen>, IngestError> {
         let listed = |watched: Option<&freshness::Watched>| {
             watched.map_or(0, |watched| watched.seen.values().filter(|seen| seen.listed >= started).count() as u64)
         };
         let mut unseen = Vec::new();
-        if snapshot.count(kind, Some(scope))? == self.freshness.view(scope, kind, listed) {
+        if self.store.snapshot()?.count(kind, Some(scope))? == self.freshness.view(scope, kind, listed) {
             return Ok(unseen);
         }
-        let gone_states = self.kinds.get(kind).map_or(&[][..], |entry| entry.gone_states);
         let mut after: Option<ResourceId> = None;
         loop {
-            let rows = snapshot.rows(kind, Some(scope), after.as_ref(), 1000)?;
-            let Some(last) = rows.last() else { break };
+            // A new snapshot for each step: a long read would pin dead pages in the store.
+            let heads = self.store.snapshot()?.heads(kind, Some(scope), after.as_ref(), 1000)?;
+            let Some(last) = heads.last() else { return Ok(unseen) };
             after = Some(last.id.clone());
-            for row in rows {
-                let seen = self.freshness.view(scope, kind, |w| w?.seen.get(&row.id.id).copied());
-                if seen.is_some_and(|seen| seen.listed >= started) {
-                    continue;
-                }
-                let Some(current) = snapshot.current(&row.id)? else { continue };
-                let newest = current.evidence.newest().max(seen.map_or(Timestamp::EPOCH, |seen| seen.listed));
-                unseen.push(Unseen { gone: is_gone(&current, gone_states), id: row.id.id, newest });
+            let missing: Vec<(ResourceId, Timestamp)> = self.freshness.view(scope, kind, |watched| {
+                let seen = |id: &ResourceId| watched.and_then(|watched| watched.seen.get(&id.id));
+                let listed = heads.into_iter().map(|head| {
+                    let listed = seen(&head.id).map_or(Timestamp::EPOCH, |seen| seen.listed);
+                    (head.id, listed)
+                });
+                listed.filter(|(_, listed)| *listed < started).collect()
+            });
+            for (id, listed) in missing {
+                unseen.extend(self.missed(id, listed)?);
             }
-            // A long read would pin dead pages in the store.
-            snapshot = self.fresh_snapshot()?;
+            self.serve_urgent();
+            if self.lanes.is_stopped() {
+                // A sweep that was not judged to its end proves nothing.
+                return Err(IngestError::Stopped);
+            }
         }
-        Ok(unseen)
     }
 
-    fn fresh_snapshot(&self) -> Result<Snapshot, ReadError> {
-        self.store.snapshot()
+    /// What is known of a resource that was not shown, if it is still there.
+    fn missed(&self, id: ResourceId, listed: Timestamp) -> Result<Option<Unseen>, IngestError> {
+        let Some(current) = self.store.snapshot()?.current(&id)? else { return Ok(None) };
+        let now = self.clock.now();
+        let newest = credible(current.evidence.newest(), now).max(credible(listed, now));
+        let gone = self.kinds.get(&id.kind).is_some_and(|kind| kind.is_gone(&current));
+        Ok(Some(Unseen { id: id.id, newest, gone }))
     }
 }
 
-fn is_gone(current: &Current, gone_states: &[&str]) -> bool {
-    current.state().is_some_and(|state| gone_states.contains(&state))
+impl KindEntry {
+    fn is_gone(&self, current: &Current) -> bool {
+        let state = self.state_path.and_then(|path| current.document.text(path));
+        state.is_some_and(|state| self.gone_states.contains(&state))
+    }
 }

@@ -100,7 +100,7 @@ impl Verdict {
 /// What `observation` changes in what is known.
 #[must_use]
 pub fn decide(known: Known<'_>, observation: &Observation, rules: KindRules, moment: Moment) -> Verdict {
-    if known.removed_at.is_some_and(|removed| observation.at <= removed) {
+    if known.removed_at.is_some_and(|removed| observation.at <= credible(removed, moment.now)) {
         return Verdict::nothing(Reading::Late);
     }
     match (&observation.seen, known.current) {
@@ -117,7 +117,7 @@ pub fn decide(known: Known<'_>, observation: &Observation, rules: KindRules, mom
         (Seen::Absent, None) => Verdict::nothing(Reading::Confirmed),
         (Seen::Absent, Some(current)) => {
             let newest = current.evidence.newest().max(known.confirmed.unwrap_or(Timestamp::EPOCH));
-            if observation.at < credible(newest, moment) {
+            if observation.at < credible(newest, moment.now) {
                 return Verdict::nothing(Reading::Late);
             }
             Verdict::applied(Event::Removed { id: observation.id.clone(), at: observation.at })
@@ -125,9 +125,11 @@ pub fn decide(known: Known<'_>, observation: &Observation, rules: KindRules, mom
     }
 }
 
-/// `at`, unless it lies in the future: then whoever wrote it had a wrong clock and nothing can be said.
-fn credible(at: Timestamp, moment: Moment) -> Timestamp {
-    if at > moment.now + MAX_AHEAD { Timestamp::EPOCH } else { at }
+/// `at`, unless it lies in the future: then whoever wrote it had a wrong clock, nothing can be said, and it counts as
+/// before everything.
+#[must_use]
+pub fn credible(at: Timestamp, now: Timestamp) -> Timestamp {
+    if at > now + MAX_AHEAD { Timestamp::EPOCH } else { at }
 }
 
 fn described(
@@ -140,8 +142,8 @@ fn described(
 ) -> Verdict {
     let at = observation.at;
     let shown = document.fields().get("State").and_then(state_name);
-    let confirmed = credible(known.confirmed.unwrap_or(Timestamp::EPOCH), moment);
-    let newer = |group| at >= credible(current.evidence.of(group).at, moment).max(confirmed);
+    let confirmed = credible(known.confirmed.unwrap_or(Timestamp::EPOCH), moment.now);
+    let newer = |group| at >= credible(current.evidence.of(group).at, moment.now).max(confirmed);
 
     let lag = current.provisional.as_ref().is_some_and(|provisional| {
         at < provisional.at + LAG_WINDOW && shown.is_some_and(|shown| provisional.before.iter().any(|b| b == shown))
@@ -211,7 +213,7 @@ fn asserted(known: Known<'_>, current: &Current, observation: &Observation, stat
     let older_than_process =
         observation.source == Source::Notification && !moment.swept && observation.at < moment.started;
     let known_at = current.evidence.state.at.max(known.confirmed.unwrap_or(Timestamp::EPOCH));
-    let known_at = credible(known_at, moment);
+    let known_at = credible(known_at, moment.now);
     let applies = match observation.at.second().cmp(&known_at.second()) {
         _ if to == TERMINATED => true,
         _ if older_than_process => false,

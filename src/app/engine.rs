@@ -192,6 +192,7 @@ fn entry(spec: &KindSpec, config: &Config) -> KindEntry {
     KindEntry {
         kind: spec.kind(),
         rules: KindRules { mapping: spec.mapping, masked: spec.masked },
+        state_path: spec.state_path,
         gone_states: spec.gone_states,
         interval: interval(spec, config),
     }

@@ -1,18 +1,41 @@
 //! Carries what sweeps see to the writer, in the words of each.
 
+use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
-use futures::StreamExt;
+use futures::{FutureExt, StreamExt};
+use tokio::time::sleep;
 
 use crate::aws::{Aws, AwsError, Class};
 use crate::ingest::{Handle, SweepMessage, SweepStep, Trouble};
 use crate::model::Timestamp;
 use crate::source::poll::{self, Message, Plan, What};
 
-/// Sweeps as planned until the writer takes nothing more. Dropping it at any await is safe: a sweep that does not end
-/// proves nothing.
+/// How long a scope rests after its sweeps panicked.
+const AFTER_PANIC: Duration = Duration::from_secs(30);
+
+/// Sweeps as planned until the writer takes nothing more, also after a panic: that shows as the scope's trouble, and the
+/// other scopes go on. Dropping it at any await is safe: a sweep that does not end proves nothing.
 pub async fn run(aws: Aws, plan: Plan, ingest: Handle) {
+    let (scope, spec, clock) = (plan.scope.clone(), plan.spec, aws.clock());
+    while AssertUnwindSafe(sweep(aws.clone(), plan.clone(), ingest.clone())).catch_unwind().await.is_err() {
+        let trouble = Trouble {
+            class: "fatal",
+            what: format!("sweeping {} of {scope} failed by a fault of Muster", spec.plural),
+            fix: "It is tried again by itself; please report it with the server's log".to_owned(),
+            since: clock.now(),
+        };
+        let step = SweepStep::Failed { trouble };
+        if ingest.sweep(SweepMessage { scope: scope.clone(), kind: spec.kind(), step }).await.is_err() {
+            return;
+        }
+        sleep(AFTER_PANIC).await;
+    }
+}
+
+async fn sweep(aws: Aws, plan: Plan, ingest: Handle) {
     let clock = aws.clock();
     let mut messages = pin!(poll::sweeps(aws, Arc::clone(&clock), plan));
     while let Some(message) = messages.next().await {

@@ -100,7 +100,8 @@ impl Estimator {
         self.samples.push(sample);
         let Some((low, high)) = self.agreed() else { return };
         let middle = low.midpoint(high);
-        if (middle - self.offset).abs() >= GRAIN_MILLIS {
+        // An offset that the answers allow is kept: a slow answer says little, and must not move the clock.
+        if !(low..high).contains(&self.offset) && (middle - self.offset).abs() >= GRAIN_MILLIS {
             self.offset = middle;
         }
     }

@@ -56,9 +56,10 @@ impl Draft {
                 (ahead.removed_at, ahead.confirmed) = (Some(*at), None);
             }
             // The real seq is the store's to give; no decision depends on it.
-            let record = Recorded { seq: Seq::ZERO, recorded_at: moment.now, cause: cause.clone(), event };
+            let cause = cause_of(cause, &event);
+            let record = Recorded { seq: Seq::ZERO, recorded_at: moment.now, cause, event };
             ahead.current = fold(ahead.current.take(), &record);
-            self.entries.push((cause.clone(), record.event));
+            self.entries.push((record.cause, record.event));
         }
         if matches!(observation.seen, Seen::Described(_)) && ahead.current.is_some() {
             let exactly = matches!(verdict.reading, Reading::Applied | Reading::Confirmed);
@@ -69,5 +70,14 @@ impl Draft {
         }
         self.ahead.insert(observation.id, ahead);
         Ok(())
+    }
+}
+
+/// What a first sweep discovers was there before Muster looked; what it sees change was not.
+fn cause_of(cause: &Cause, event: &Event) -> Cause {
+    match (cause, event) {
+        (Cause::Baseline, Event::Discovered { .. }) => Cause::Baseline,
+        (Cause::Baseline, _) => Cause::Sweep,
+        (cause, _) => cause.clone(),
     }
 }

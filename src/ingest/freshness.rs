@@ -10,6 +10,7 @@ use tokio::sync::watch;
 
 use crate::model::{GroupEvidence, Kind, ResourceId, Scope, Timestamp};
 use crate::reconcile::absence::Candidates;
+use crate::reconcile::credible;
 use crate::store::Watermark;
 
 /// Something that keeps a scope, or all of AWS, from being seen.
@@ -55,6 +56,8 @@ pub struct ScopeFreshness {
     pub trouble: Option<Trouble>,
     /// Resources that the last complete sweep lacked, and that are not proved gone.
     pub missing: u64,
+    /// When the last complete sweep that lacked nothing started: everything listed was seen at this time or later.
+    pub settled: Option<Timestamp>,
 }
 
 impl ScopeFreshness {
@@ -98,6 +101,33 @@ pub(super) struct Watched {
     pub(super) since: Option<Timestamp>,
 }
 
+/// When a resource was last seen as it is known, apart from its evidence. Taken before its body is read, so that a change
+/// in between makes the answer look older, never newer, than it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SeenAt {
+    /// The newest describe of this process that showed exactly what was known.
+    confirmed: Option<Timestamp>,
+    /// The start of an earlier process's last complete sweep, while this one has not looked.
+    swept: Option<Timestamp>,
+}
+
+impl SeenAt {
+    /// The newest time at which everything served of the resource was known to be so.
+    ///
+    /// Never later than the truth: from the group with the oldest evidence, the newest describe that changed nothing, or
+    /// the start of an earlier process's last sweep. That sweep says nothing of a resource with later evidence, nor of a
+    /// `provisional` one, which it may have contradicted.
+    #[must_use]
+    pub fn as_of(&self, evidence: &GroupEvidence, provisional: bool) -> Timestamp {
+        let oldest = evidence.oldest();
+        match (self.confirmed, self.swept) {
+            (Some(confirmed), _) => oldest.max(confirmed),
+            (None, Some(swept)) if !provisional && evidence.newest() <= swept => swept,
+            (None, _) => oldest,
+        }
+    }
+}
+
 /// When describes showed a resource.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct LastSeen {
@@ -118,13 +148,24 @@ struct Inner {
 }
 
 impl Freshness {
-    pub(super) fn new(watermarks: Vec<Watermark>, intervals: &dyn Fn(&Kind) -> Duration) -> Self {
+    /// `held` are the scopes that the store holds anything of: without a watermark they were never swept completely.
+    pub(super) fn new(
+        watermarks: Vec<Watermark>,
+        held: impl IntoIterator<Item = (Scope, Kind)>,
+        intervals: &dyn Fn(&Kind) -> Duration,
+    ) -> Self {
         let scopes = watermarks.into_iter().filter(|mark| mark.complete).map(|mark| {
             let complete = Some(Swept { started: mark.started, ended: mark.ended });
             let interval = intervals(&mark.kind);
             ((mark.scope.clone(), mark.kind.clone()), Watched::new(mark.scope, mark.kind, interval, complete))
         });
-        let scopes = RwLock::new(scopes.collect());
+        let mut scopes: BTreeMap<(Scope, Kind), Watched> = scopes.collect();
+        for (scope, kind) in held {
+            let interval = intervals(&kind);
+            let key = (scope.clone(), kind.clone());
+            scopes.entry(key).or_insert_with(|| Watched::new(scope, kind, interval, None));
+        }
+        let scopes = RwLock::new(scopes);
         Freshness(Arc::new(Inner { scopes, trouble: RwLock::new(None), version: watch::Sender::new(0) }))
     }
 
@@ -164,24 +205,21 @@ impl Freshness {
         self.0.scopes.read().get(&(scope.clone(), kind.clone())).map(|watched| watched.state.clone())
     }
 
-    /// The newest time at which everything served of a resource was known to be so.
-    ///
-    /// Never later than the truth: from the group with the oldest evidence, the newest describe that changed nothing, or
-    /// the start of the last complete sweep, if that showed it.
+    /// When a resource was last seen as it is known. Ask before reading its body: see [`SeenAt`].
+    #[must_use]
+    pub fn seen(&self, id: &ResourceId) -> SeenAt {
+        let scopes = self.0.scopes.read();
+        let Some(watched) = scopes.get(&(id.scope(), id.kind.clone())) else { return SeenAt::default() };
+        let confirmed = watched.seen.get(&id.id).map(|seen| seen.confirmed);
+        // A watermark is saved only for sweeps that lacked nothing.
+        let swept = watched.state.complete.filter(|_| !watched.state.swept_now).map(|swept| swept.started);
+        SeenAt { confirmed, swept }
+    }
+
+    /// TEMPORARY
     #[must_use]
     pub fn as_of(&self, id: &ResourceId, evidence: &GroupEvidence) -> Timestamp {
-        let evidence = evidence.oldest();
-        let scopes = self.0.scopes.read();
-        let Some(watched) = scopes.get(&(id.scope(), id.kind.clone())) else { return evidence };
-        if let Some(seen) = watched.seen.get(&id.id) {
-            return evidence.max(seen.confirmed);
-        }
-        // Not seen by this process: an earlier one confirmed it with its last complete sweep, unless it is newer. A
-        // watermark is saved only for sweeps that lacked nothing.
-        match watched.state.complete {
-            Some(complete) if !watched.state.swept_now && evidence <= complete.started => complete.started,
-            _ => evidence,
-        }
+        self.seen(id).as_of(evidence, false)
     }
 
     /// Changes whenever anything here does; for waiting until a first sweep is complete.
@@ -193,7 +231,7 @@ impl Freshness {
     /// The watermarks worth saving: this process's complete sweeps, where the last one lacked nothing.
     pub(super) fn watermarks(&self) -> Vec<Watermark> {
         let scopes = self.0.scopes.read();
-        let complete = scopes.values().filter(|watched| watched.candidates.is_empty()).filter_map(|watched| {
+        let complete = scopes.values().filter(|watched| watched.state.missing == 0).filter_map(|watched| {
             let swept = watched.state.complete?;
             let (scope, kind) = (watched.state.scope.clone(), watched.state.kind.clone());
             let since = watched.since?;
@@ -220,13 +258,13 @@ impl Freshness {
 }
 
 impl Watched {
-    /// Notes that a describe sent `at` showed `id`, and whether it showed exactly what is known.
-    pub(super) fn note(&mut self, id: &Arc<str>, at: Timestamp, exactly: bool) {
+    /// Notes at `now` that a describe sent `at` showed `id`, and whether it showed exactly what is known.
+    pub(super) fn note(&mut self, id: &Arc<str>, at: Timestamp, exactly: bool, now: Timestamp) {
         let confirmed = if exactly { at } else { Timestamp::EPOCH };
         match self.seen.get_mut(id) {
             Some(seen) => {
-                seen.listed = seen.listed.max(at);
-                seen.confirmed = seen.confirmed.max(confirmed);
+                seen.listed = credible(seen.listed, now).max(at);
+                seen.confirmed = credible(seen.confirmed, now).max(confirmed);
             }
             None => drop(self.seen.insert(Arc::clone(id), LastSeen { listed: at, confirmed })),
         }
@@ -244,6 +282,7 @@ impl Watched {
                 seen: 0,
                 trouble: None,
                 missing: 0,
+                settled: complete.map(|swept| swept.started),
             },
             seen: HashMap::new(),
             candidates: Candidates::new(),

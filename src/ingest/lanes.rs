@@ -35,6 +35,13 @@ pub enum IngestError {
     Commit(#[from] CommitError),
 }
 
+impl IngestError {
+    /// Whether nothing can be recorded until the store is opened again.
+    pub(super) fn is_final(&self) -> bool {
+        matches!(self, IngestError::Commit(CommitError::Failed { .. } | CommitError::Latched { .. }))
+    }
+}
+
 /// One step of a full listing of a (scope, kind).
 #[derive(Debug)]
 pub struct SweepMessage {
@@ -144,6 +151,11 @@ impl Lanes {
             Some(message) = self.pages.recv() => Some(Work::Sweep(message)),
             else => None,
         }
+    }
+
+    /// Whether the loop is to end.
+    pub(super) fn is_stopped(&self) -> bool {
+        self.stop.is_cancelled()
     }
 
     /// The most urgent record that waits, if any; never a page.

@@ -61,6 +61,7 @@ impl World {
         let kinds = vec![KindEntry {
             kind: kind(),
             rules: KindRules { mapping: 1, masked: &[] },
+            state_path: Some("State.Name"),
             gone_states: &["terminated"],
             interval: Duration::from_mins(1),
         }];
@@ -127,7 +128,7 @@ async fn the_first_sweep_is_a_baseline_and_an_unchanged_one_opens_no_write_trans
     assert_eq!(world.records().len(), 2);
     let as_of = {
         let current = world.store.snapshot().expect("a snapshot").current(&id("i-1")).expect("readable").expect("i-1");
-        world.handle.freshness().as_of(&id("i-1"), &current.evidence)
+        world.handle.freshness().seen(&id("i-1")).as_of(&current.evidence, false)
     };
     assert_eq!(as_of, at(200), "an unchanged sweep still makes the copy younger");
     world.close().await;

@@ -55,6 +55,7 @@ impl World {
         let entries = KINDS.iter().map(|kind| KindEntry {
             kind: kind.kind(),
             rules: KindRules { mapping: kind.mapping, masked: kind.masked },
+            state_path: kind.state_path,
             gone_states: kind.gone_states,
             interval: kind.interval,
         });

@@ -186,6 +186,13 @@ impl Document {
         copy
     }
 
+    /// The [`Document::digest`] with the version of the mapping that made the document: an equal body under another mapping
+    /// is looked at once more, so that the new version is noted.
+    #[must_use]
+    pub fn fingerprint(&self, mapping: u16) -> u128 {
+        self.digest() ^ (u128::from(mapping) << 112)
+    }
+
     /// A 128-bit digest of the canonical bytes: equal for equal documents, and practically never else.
     #[must_use]
     pub fn digest(&self) -> u128 {

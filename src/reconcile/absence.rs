@@ -34,6 +34,8 @@ pub struct Absence {
     pub removed: Vec<Arc<str>>,
     /// Missing once; the next complete sweep or a NotFound decides.
     pub candidates: Candidates,
+    /// How many were missing too soon after other evidence of them to say anything.
+    pub spared: u64,
 }
 
 /// Judges the resources that the complete sweep from `started` to `ended` lacked.
@@ -45,6 +47,7 @@ pub fn judge(unseen: Vec<Unseen>, candidates: &Candidates, started: Timestamp, e
     let mut absence = Absence::default();
     for resource in unseen {
         if resource.newest + FRESH > started {
+            absence.spared += 1;
             continue;
         }
         match candidates.get(&resource.id) {
@@ -85,7 +88,7 @@ mod tests {
     #[test]
     fn recent_evidence_outweighs_absence() {
         let first = judge(unseen(45, false), &Candidates::new(), at(100), at(110));
-        assert_eq!(first, Absence::default());
+        assert_eq!(first, Absence { spared: 1, ..Absence::default() });
     }
 
     #[test]

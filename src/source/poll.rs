@@ -40,13 +40,23 @@ pub trait List: Send + Sync {
 }
 
 impl List for Aws {
-    fn page(
+    /// Confirms at both ends of a listing that it is the scope's account that answers: credentials can change under a
+    /// running process, and another account's empty listing would read as everything gone.
+    async fn page(
         &self,
         scope: &Scope,
         spec: &'static KindSpec,
         token: Option<String>,
-    ) -> impl Future<Output = Result<Listed, AwsError>> + Send {
-        Aws::page(self, scope, spec, token)
+    ) -> Result<Listed, AwsError> {
+        let first = token.is_none();
+        if first {
+            self.confirm(scope).await?;
+        }
+        let listed = Aws::page(self, scope, spec, token).await?;
+        if listed.next.is_none() && !first {
+            self.confirm(scope).await?;
+        }
+        Ok(listed)
     }
 }
 
@@ -57,7 +67,7 @@ pub struct Plan {
     pub scope: Scope,
     /// What.
     pub spec: &'static KindSpec,
-    /// From the start of one sweep to the start of the next, give or take a tenth. A sweep that takes longer is followed
+    /// From the start of one sweep to the start of the next, less up to a tenth. A sweep that takes longer is followed
     /// by the next at once; two never overlap.
     pub interval: Duration,
     /// Asks for a sweep now; asked during a sweep, for another one right after it.
@@ -288,9 +298,10 @@ impl<L: List> Driver<L> {
     }
 }
 
-/// `interval`, give or take a tenth, so that sweeps of many scopes and processes spread out.
+/// `interval` less up to a tenth, so that sweeps of many scopes and processes spread out. Never more: what is older than
+/// an interval counts as stale.
 fn jittered(interval: Duration) -> Duration {
-    interval.mul_f64(0.9 + 0.2 * fastrand::f64())
+    interval.mul_f64(0.9 + 0.1 * fastrand::f64())
 }
 
 #[cfg(test)]

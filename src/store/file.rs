@@ -3,9 +3,10 @@
 //! A new file is built beside its place under a random name and appears under its own only when complete, so a crash
 //! leaves either no store or a whole one, and an empty file is always damage.
 
-use std::fs;
+use std::fs::{self, OpenOptions};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
+use std::os::unix::fs::OpenOptionsExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
@@ -150,7 +151,9 @@ fn create(dir: &Path, path: &Path, cache_bytes: usize) -> Result<Option<Opened>,
 
 fn build(fresh: &Path, log: LogId, cache_bytes: usize) -> Result<Opened, redb::Error> {
     let unencodable = |error: EncodeError| redb::Error::Io(io::Error::other(error));
-    let database = redb::Builder::new().set_cache_size(cache_bytes).create(fresh)?;
+    // The inventory is its owner's alone, also in a directory that others may read.
+    let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(fresh)?;
+    let database = redb::Builder::new().set_cache_size(cache_bytes).create_file(file)?;
     let mut txn = database.begin_write()?;
     txn.set_durability(Durability::Immediate)?;
     txn.set_quick_repair(true);

@@ -430,7 +430,7 @@ pub(super) fn subjects(event: &Event) -> &[ResourceId] {
 /// The row of a resource, as stored.
 pub(super) fn row_bytes(key: &[u8], current: &Current, fields: &RowFields) -> Result<Vec<u8>, EncodeError> {
     let head = DiskHead {
-        digest: current.document.digest().to_le_bytes(),
+        digest: current.document.fingerprint(current.mapping).to_le_bytes(),
         provisional: current.provisional.is_some(),
         seen: current.evidence.newest().as_millis(),
         changed: current.changed.0,
