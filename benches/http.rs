@@ -9,7 +9,8 @@
 //!
 //! `-- --quick` takes less time and trust. `MUSTER_BENCH_SIZES=1000,10000` sets the sizes, `MUSTER_BENCH_SECONDS=2` the
 //! length of one measurement, `MUSTER_BENCH_ROUNDS=5` how many there are of each, `MUSTER_BENCH_CASES=hot` which of the
-//! cases are run: those with this in their name, for a profiler to look at.
+//! cases are run: those with this in their name, for a profiler to look at. `MUSTER_BENCH_PROGRAM` names another build of
+//! `muster` to measure.
 
 #[path = "http/bare.rs"]
 mod bare;

@@ -58,9 +58,16 @@ pub struct ScopeFreshness {
 }
 
 impl ScopeFreshness {
-    /// Why answers from this scope may be out of date at `now`; `None` while they are fresh.
+    /// Until when answers from this scope are fresh if nothing more is seen; `None` when they never were in this process.
     ///
     /// Stale means: the last complete sweep started longer ago than one interval and twice its own duration.
+    #[must_use]
+    pub fn fresh_until(&self) -> Option<Timestamp> {
+        let complete = self.complete.filter(|_| self.swept_now)?;
+        Some(complete.started + self.interval + 2 * complete.ended.since(complete.started))
+    }
+
+    /// Why answers from this scope may be out of date at `now`; `None` while they are fresh.
     #[must_use]
     pub fn stale(&self, now: Timestamp) -> Option<String> {
         let Some(complete) = self.complete else {
@@ -69,12 +76,10 @@ impl ScopeFreshness {
                 None => format!("first sweep under way, {} seen", self.seen),
             });
         };
-        let allowed = self.interval + 2 * complete.ended.since(complete.started);
-        let age = now.since(complete.started);
-        if age <= allowed && self.swept_now {
+        if self.fresh_until().is_some_and(|until| now <= until) {
             return None;
         }
-        let age = age.as_secs();
+        let age = now.since(complete.started).as_secs();
         Some(match (&self.trouble, self.swept_now) {
             (Some(trouble), _) => format!("last complete sweep {age} s ago: {}", trouble.what),
             (None, false) => format!("not swept since this server started; last complete sweep {age} s ago"),

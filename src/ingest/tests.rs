@@ -40,11 +40,11 @@ fn at(second: i64) -> Timestamp {
 }
 
 fn state(name: &str) -> Value {
-    Value::Map(Map::from([("Name".into(), name.into())]))
+    Value::Map(Map::from([("Name", name.into())]))
 }
 
 fn instance(name: &str, size: &str) -> Arc<Document> {
-    Arc::new(Document::new(Map::from([("State".into(), state(name)), ("InstanceType".into(), size.into())])))
+    Arc::new(Document::new(Map::from([("State", state(name)), ("InstanceType", size.into())])))
 }
 
 fn project(_: &ResourceId, document: &Document) -> RowFields {

@@ -117,6 +117,7 @@ pub(super) fn open(dir: &Path, cache_bytes: usize) -> Result<Opened, OpenError> 
         return Err(OpenError::Damaged { path, source: Damage::Empty });
     }
     let opened = guarded(&path, || {
+        refuse_newer(&path)?;
         let database = redb::Builder::new()
             .set_cache_size(cache_bytes)
             .open(&path)
@@ -163,6 +164,23 @@ fn build(fresh: &Path, log: LogId, cache_bytes: usize) -> Result<Opened, redb::E
     }
     txn.commit()?;
     Ok(Opened { database, log, ledger })
+}
+
+/// Refuses a newer format before the file is opened for writing, which by itself changes bytes of it.
+///
+/// A file that cannot be read without write access (it was not closed cleanly, or is in use, or damaged) passes: opening it
+/// says what is wrong, and its format is looked at again then.
+fn refuse_newer(path: &Path) -> Result<(), Fault> {
+    let Ok(database) = redb::ReadOnlyDatabase::open(path) else { return Ok(()) };
+    let Ok(transaction) = database.begin_read() else { return Ok(()) };
+    let Ok(meta) = transaction.open_table(META_TABLE) else { return Ok(()) };
+    let Ok(Some(format)) = meta.get(FORMAT_KEY) else { return Ok(()) };
+    match format.value().try_into().map(u32::from_le_bytes) {
+        Ok(found) if found > FORMAT => {
+            Err(Fault(OpenError::NewerFormat { path: path.to_owned(), found, known: FORMAT }))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Reads what every store file has, format first.

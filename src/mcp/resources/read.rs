@@ -1,12 +1,12 @@
 //! One resource or one collection, as the JSON of a read.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{Content, LONGEST, overview};
+use super::hot::{Hot, Known, Moment};
+use super::{Content, overview};
 use crate::kinds::{self, KindSpec};
 use crate::mcp::core::Core;
 use crate::mcp::error::Fault;
@@ -64,17 +64,43 @@ impl From<&Provisional> for Pending {
 }
 
 /// Reads what `address` names. `uri` is the client's spelling, which the answer repeats; `writes`, whether the connection
-/// may write.
+/// may write. `hot` keeps what is read often.
 ///
 /// # Errors
 /// [`Fault`]; never an empty answer.
-pub async fn read(core: &Arc<Core>, address: &Address, uri: &str, writes: bool) -> Result<Content, Fault> {
-    match address {
-        Address::Summary => overview::summary(core, uri, writes).await,
-        Address::Freshness => overview::freshness(core, uri),
-        Address::Resource { kind, id } => resource(core, kind, &core.find(kind, id, None).await?, uri),
-        Address::Qualified { scope, kind, id } => resource(core, kind, &core.find(kind, id, Some(scope)).await?, uri),
-        Address::Collection { scope, kind } => collection(core, scope, kind, uri).await,
+pub async fn read(
+    core: &Arc<Core>,
+    hot: &Hot<Content>,
+    address: &Address,
+    uri: &str,
+    writes: bool,
+) -> Result<Arc<Content>, Fault> {
+    let (kind, id, scope) = match address {
+        Address::Summary => return Ok(Arc::new(overview::summary(core, uri, writes).await?)),
+        Address::Freshness => return Ok(Arc::new(overview::freshness(core, uri)?)),
+        Address::Collection { scope, kind } => return Ok(Arc::new(collection(core, scope, kind, uri).await?)),
+        Address::Resource { kind, id } => (*kind, id, None),
+        Address::Qualified { scope, kind, id } => (*kind, id, Some(scope)),
+    };
+    let moment = Moment::now(core)?;
+    let known = hot.ask(uri, moment, core.now());
+    if let Known::Answer(content) = known {
+        return Ok(content);
+    }
+    let found = core.find(kind, id, scope).await?;
+    let content = resource(core, kind, &found, uri)?;
+    if let (Known::Again, Some(until)) = (known, fresh_until(core, &found.id.scope(), kind)) {
+        hot.keep(uri, moment, until, content.text.len() + uri.len() + 200, content.clone());
+    }
+    Ok(Arc::new(content))
+}
+
+/// Until when an answer about this kind, and the part served with it, is not stale.
+fn fresh_until(core: &Core, scope: &Scope, kind: &'static KindSpec) -> Option<Timestamp> {
+    let until = |kind: &KindSpec| core.ingest.freshness().of(scope, &kind.kind())?.fresh_until();
+    match part_of(kind) {
+        Some(part) => Some(until(kind)?.min(until(part)?)),
+        None => until(kind),
     }
 }
 
@@ -104,7 +130,7 @@ fn resource(core: &Core, kind: &'static KindSpec, found: &Found, uri: &str) -> R
         stale: part_of(kind).and_then(|part| core.stale(&scope, part)),
         document: current.document,
     });
-    let keep = if kind.moves || stale.is_some() { Duration::ZERO } else { until_next(core, &scope, kind) };
+    let next = if kind.moves || stale.is_some() { None } else { next(core, &scope, kind) };
     let body = Body {
         uri,
         kind: kind.slug,
@@ -121,15 +147,14 @@ fn resource(core: &Core, kind: &'static KindSpec, found: &Found, uri: &str) -> R
         status,
         document: &current.document,
     };
-    Ok(Content { text: serde_json::to_string(&body)?, keep })
+    Ok(Content { text: serde_json::to_string(&body)?, next })
 }
 
-/// How long an answer of this scope and kind stays what it is: until the next sweep shows something, at most [`LONGEST`].
-fn until_next(core: &Core, scope: &Scope, kind: &KindSpec) -> Duration {
-    let Some(state) = core.ingest.freshness().of(scope, &kind.kind()) else { return Duration::ZERO };
-    // A running sweep may change it any moment.
-    let (Some(swept), None) = (state.complete, state.running_since) else { return Duration::ZERO };
-    (swept.started + state.interval).since(core.now()).min(LONGEST)
+/// When the next sweep of this scope may show something else; `None` while one runs, which may at any moment.
+fn next(core: &Core, scope: &Scope, kind: &KindSpec) -> Option<Timestamp> {
+    let state = core.ingest.freshness().of(scope, &kind.kind())?;
+    let started = state.complete.filter(|_| state.running_since.is_none())?.started;
+    Some(started + state.interval)
 }
 
 async fn collection(core: &Arc<Core>, scope: &Scope, kind: &'static KindSpec, uri: &str) -> Result<Content, Fault> {
@@ -157,7 +182,7 @@ fn members(core: &Core, scope: &Scope, kind: &'static KindSpec, uri: &str) -> Re
     let rows: Vec<Value> = hits.rows.iter().map(|row| Value::Object(columns.row(row))).collect();
     let stale = core.stale(scope, kind);
     let incomplete = core.incomplete(&[kind]).into_iter().find(|incomplete| incomplete.scope == *scope);
-    let keep = if kind.moves || stale.is_some() { Duration::ZERO } else { until_next(core, scope, kind) };
+    let next = if kind.moves || stale.is_some() { None } else { next(core, scope, kind) };
     let as_of = core.ingest.freshness().of(scope, &kind.kind()).and_then(|state| Some(state.complete?.started));
     let more = hits.next.map(|cursor| {
         json!({
@@ -182,5 +207,5 @@ fn members(core: &Core, scope: &Scope, kind: &'static KindSpec, uri: &str) -> Re
         "members": rows,
         "more": more,
     });
-    Ok(Content { text: body.to_string(), keep })
+    Ok(Content { text: body.to_string(), next })
 }
