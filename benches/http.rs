@@ -54,6 +54,10 @@ use question::Question;
 use report::Report;
 use rounds::{Case, Pace, Target};
 
+/// The bare server is to differ from ours in what it does, not in how memory is given out.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// How many of the ids are hot.
 const HOT: usize = 1_000;
 

@@ -8,7 +8,7 @@ use parking_lot::RwLock;
 use serde::Serialize;
 use tokio::sync::watch;
 
-use crate::model::{Current, Kind, ResourceId, Scope, Timestamp};
+use crate::model::{GroupEvidence, Kind, ResourceId, Scope, Timestamp};
 use crate::reconcile::absence::Candidates;
 use crate::store::Watermark;
 
@@ -169,8 +169,8 @@ impl Freshness {
     /// Never later than the truth: from the group with the oldest evidence, the newest describe that changed nothing, or
     /// the start of the last complete sweep, if that showed it.
     #[must_use]
-    pub fn as_of(&self, id: &ResourceId, current: &Current) -> Timestamp {
-        let evidence = current.evidence.oldest();
+    pub fn as_of(&self, id: &ResourceId, evidence: &GroupEvidence) -> Timestamp {
+        let evidence = evidence.oldest();
         let scopes = self.0.scopes.read();
         let Some(watched) = scopes.get(&(id.scope(), id.kind.clone())) else { return evidence };
         if let Some(seen) = watched.seen.get(&id.id) {

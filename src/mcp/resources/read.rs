@@ -10,11 +10,12 @@ use super::{Content, overview};
 use crate::kinds::{self, KindSpec};
 use crate::mcp::core::Core;
 use crate::mcp::error::Fault;
-use crate::mcp::lookup::{Found, Stale};
+use crate::mcp::lookup::{Found, Located, Stale};
 use crate::mcp::tools::rows::Columns;
 use crate::mcp::uri::Address;
-use crate::model::{AccountId, Current, Document, Group, Provisional, Region, Scope, Seq, Source, Timestamp};
+use crate::model::{AccountId, Current, Group, Provisional, Region, ResourceId, Scope, Seq, Source, Timestamp};
 use crate::query::{Filters, Query, counts, search};
+use crate::store::StoredDocument;
 
 /// How many members a read of a collection shows.
 const MEMBERS: usize = 100;
@@ -38,7 +39,7 @@ pub struct Body<'a> {
     also_seen_in: &'a [Scope],
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<Status>,
-    document: &'a Document,
+    document: &'a StoredDocument,
 }
 
 /// A group of fields that rests on an assertion no describe has settled yet.
@@ -54,7 +55,7 @@ pub struct Pending {
 struct Status {
     as_of: Timestamp,
     stale: Option<Stale>,
-    document: Document,
+    document: StoredDocument,
 }
 
 impl From<&Provisional> for Pending {
@@ -87,9 +88,9 @@ pub async fn read(
     if let Known::Answer(content) = known {
         return Ok(content);
     }
-    let found = core.find(kind, id, scope).await?;
-    let content = resource(core, kind, &found, uri)?;
-    if let (Known::Again, Some(until)) = (known, fresh_until(core, &found.id.scope(), kind)) {
+    let located = core.locate(kind, id, scope).await?;
+    let content = resource(core, kind, &located, uri)?;
+    if let (Known::Again, Some(until)) = (known, fresh_until(core, &located.id.scope(), kind)) {
         hot.keep(uri, moment, until, content.text.len() + uri.len() + 200, content.clone());
     }
     Ok(Arc::new(content))
@@ -116,20 +117,28 @@ pub fn part_of(kind: &KindSpec) -> Option<&'static KindSpec> {
 /// When the store cannot be read.
 pub fn status(core: &Core, kind: &KindSpec, found: &Found) -> Result<Option<(Timestamp, Current)>, Fault> {
     let Some(part) = part_of(kind) else { return Ok(None) };
-    let id = crate::model::ResourceId { kind: part.kind(), ..found.id.clone() };
+    let id = ResourceId { kind: part.kind(), ..found.id.clone() };
     let Some(current) = core.snapshot()?.current(&id)? else { return Ok(None) };
-    Ok(Some((core.ingest.freshness().as_of(&id, &current), current)))
+    Ok(Some((core.ingest.freshness().as_of(&id, &current.evidence), current)))
 }
 
-fn resource(core: &Core, kind: &'static KindSpec, found: &Found, uri: &str) -> Result<Content, Fault> {
-    let Found { id, current, seq, also_seen_in } = found;
+fn resource(core: &Core, kind: &'static KindSpec, located: &Located, uri: &str) -> Result<Content, Fault> {
+    let Located { id, snapshot, also_seen_in } = located;
     let scope = id.scope();
     let stale = core.stale(&scope, kind);
-    let status = status(core, kind, found)?.map(|(as_of, current)| Status {
-        as_of,
-        stale: part_of(kind).and_then(|part| core.stale(&scope, part)),
-        document: current.document,
-    });
+    let freshness = core.ingest.freshness();
+    let stored = snapshot.stored(id)?.ok_or_else(|| Fault::Bodiless(id.clone().into()))?;
+    let status = match part_of(kind) {
+        None => None,
+        Some(part) => {
+            let id = ResourceId { kind: part.kind(), ..id.clone() };
+            snapshot.stored(&id)?.map(|stored| Status {
+                as_of: freshness.as_of(&id, &stored.evidence),
+                stale: core.stale(&scope, part),
+                document: stored.document,
+            })
+        }
+    };
     let next = if kind.moves || stale.is_some() { None } else { next(core, &scope, kind) };
     let body = Body {
         uri,
@@ -137,15 +146,15 @@ fn resource(core: &Core, kind: &'static KindSpec, found: &Found, uri: &str) -> R
         id: &id.id,
         account: &id.account,
         region: &id.region,
-        as_of: core.ingest.freshness().as_of(id, current),
-        seq: *seq,
-        changed_at: current.changed_at,
-        changed_seq: current.changed,
+        as_of: freshness.as_of(id, &stored.evidence),
+        seq: snapshot.seq(),
+        changed_at: stored.changed_at,
+        changed_seq: stored.changed,
         stale,
-        provisional: current.provisional.iter().map(Pending::from).collect(),
+        provisional: stored.provisional.iter().map(Pending::from).collect(),
         also_seen_in,
         status,
-        document: &current.document,
+        document: &stored.document,
     };
     Ok(Content { text: serde_json::to_string(&body)?, next })
 }

@@ -105,7 +105,7 @@ fn shown_as(core: &Core, kind: &'static KindSpec, found: &Found, paths: &[String
         parts.push(("status", selected(&status.document, paths)));
     }
     let omitted = prune(&mut parts);
-    let as_of = core.ingest.freshness().as_of(id, current);
+    let as_of = core.ingest.freshness().as_of(id, &current.evidence);
     let provisional: Vec<String> = current
         .provisional
         .iter()
