@@ -1,4 +1,19 @@
 //! Muster keeps a truthful local copy of an AWS account's EC2 inventory and serves it over the Model Context Protocol.
+//!
+//! The data goes one way:
+//!
+//! - [`model`] is the vocabulary: identities, documents, observations, events. Pure.
+//! - [`kinds`] has one file a kind of resource, and turns the SDK's structs into documents.
+//! - [`aws`] is the one seam to AWS: paced, timed, its failures classified.
+//! - [`source`] watches AWS: streams of what sweeps see.
+//! - [`reconcile`] decides what an observation means for what is known. Pure.
+//! - [`store`] keeps the log of events and everything derived from it, in one file.
+//! - [`ingest`] is the one writer: observations in, decided, committed, told, acknowledged.
+//! - [`notify`] tells subscribers what changed, without ever waiting for one.
+//! - [`query`] answers questions about many resources, from the store.
+//! - [`mcp`] serves it all to clients, and carries out what tools are asked to do.
+//! - [`simulator`] is an AWS account on loopback, for the demo, tests and benchmarks.
+//! - [`config`], [`telemetry`], [`app`] and [`cli`] make processes of it.
 
 pub mod app;
 pub mod aws;

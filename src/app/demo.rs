@@ -15,9 +15,9 @@ use tokio::time::{Instant, sleep, timeout};
 use super::serve::{bind_http, url};
 use super::signals::Signals;
 use crate::aws::Priority;
-use crate::ingest::Freshness;
 use crate::kinds::{INSTANCE, KINDS};
-use crate::mcp::client::Client;
+use crate::mcp::Core;
+use crate::mcp::client::{Client, Listening};
 use crate::mcp::transport::HttpOptions;
 use crate::model::Scope;
 
@@ -78,9 +78,9 @@ impl Demo {
         };
         if shown.is_ok() {
             story.say(&format!(
-                "\nDone in {}. The second notification came from the sweep that saw the instance stopped. The\n\
-                 times of resources/read are medians of {READS} reads and {DESCRIBES} calls; the simulated account is on\n\
-                 this machine, and real AWS is further away.",
+                "\nDone in {}. The second notification came from the sweep that saw it stopped.\n\
+                 The times of resources/read are medians of {READS} reads and {DESCRIBES} calls. The simulated\n\
+                 account is on this machine; real AWS is further away.",
                 story::shown(opening.elapsed())
             ))?;
         }
@@ -109,9 +109,8 @@ impl Demo {
 
     async fn sweep(&self, stage: &Stage, story: &mut Story<'_>) -> anyhow::Result<()> {
         let begun = Instant::now();
-        let freshness = stage.engine.core().ingest.freshness();
         let bar = self.bar();
-        let swept = timeout(SWEEP, first_sweep(freshness, &stage.scope(), &bar)).await;
+        let swept = timeout(SWEEP, first_sweep(stage.engine.core(), &stage.scope(), &bar)).await;
         bar.finish_and_clear();
         swept.context("the step `first sweep` took too long")??;
         let snapshot = stage.engine.core().store.snapshot()?;
@@ -129,15 +128,17 @@ impl Demo {
         }
         let bar = ProgressBar::new(self.instances as u64);
         // Without a style that parses, indicatif's own does.
-        if let Ok(style) = ProgressStyle::with_template("    first sweep  {bar:48} {pos}/{len} instances") {
-            bar.set_style(style);
+        if let Ok(style) = ProgressStyle::with_template("    first sweep  {bar:40} {pos}/{len}") {
+            // ASCII, whose width indicatif knows without tables.
+            bar.set_style(style.progress_chars("#>."));
         }
         bar
     }
 }
 
 /// Waits until every kind was listed completely once.
-async fn first_sweep(freshness: &Freshness, scope: &Scope, bar: &ProgressBar) -> anyhow::Result<()> {
+async fn first_sweep(core: &Core, scope: &Scope, bar: &ProgressBar) -> anyhow::Result<()> {
+    let freshness = core.ingest.freshness();
     loop {
         if let Some(trouble) = freshness.trouble() {
             bail!("{}. {}", trouble.what, trouble.fix);
@@ -146,9 +147,7 @@ async fn first_sweep(freshness: &Freshness, scope: &Scope, bar: &ProgressBar) ->
         if let Some(trouble) = states.iter().find_map(|state| state.trouble.as_ref()) {
             bail!("{}. {}", trouble.what, trouble.fix);
         }
-        if let Some(instances) = freshness.of(scope, &INSTANCE.kind()) {
-            bar.set_position(instances.seen);
-        }
+        bar.set_position(core.store.snapshot()?.count(&INSTANCE.kind(), None)?);
         if states.len() == KINDS.len() && states.iter().all(|state| state.complete.is_some()) {
             return Ok(());
         }
@@ -276,7 +275,7 @@ async fn change(client: &Client, id: &str, story: &mut Story<'_>) -> anyhow::Res
 }
 
 /// Waits for the notification that `uri` changed.
-async fn heard(listening: &mut crate::mcp::client::Listening, uri: &str) -> anyhow::Result<()> {
+async fn heard(listening: &mut Listening, uri: &str) -> anyhow::Result<()> {
     while listening.next(STEP).await?.as_deref() != Some(uri) {}
     Ok(())
 }
