@@ -9,7 +9,8 @@
 //!
 //! `-- --quick` takes less time and trust. `MUSTER_BENCH_SIZES=1000,10000` sets the sizes, `MUSTER_BENCH_SECONDS=2` the
 //! length of one measurement, `MUSTER_BENCH_ROUNDS=5` how many there are of each, `MUSTER_BENCH_CASES=hot` which of the
-//! cases are run: those with this in their name, for a profiler to look at.
+//! cases are run: those with this in their name, for a profiler to look at. `MUSTER_BENCH_PROGRAM` names another build of
+//! `muster` to measure.
 
 #[path = "http/bare.rs"]
 mod bare;
@@ -52,6 +53,10 @@ use load::{Load, Questions};
 use question::Question;
 use report::Report;
 use rounds::{Case, Pace, Target};
+
+/// The bare server is to differ from ours in what it does, not in how memory is given out.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// How many of the ids are hot.
 const HOT: usize = 1_000;

@@ -3,6 +3,7 @@
 //! Exit codes: 0 it worked, 1 it failed, 2 the command line or a `MUSTER_*` variable cannot be used.
 
 use std::ffi::OsString;
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
@@ -97,7 +98,7 @@ pub fn main() -> ExitCode {
     match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("muster: {error:#}");
+            complain(&format!("muster: {error:#}"));
             let usage =
                 error.is::<ConfigError>() || matches!(error.downcast_ref(), Some(TelemetryError::Filter { .. }));
             ExitCode::from(if usage { 2 } else { 1 })
@@ -139,7 +140,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             let config = connection.config(&environment)?;
             let server = ServerEntry::new(&std::env::current_exe()?, &words, &config.selection);
             for note in server.notes(client) {
-                eprintln!("{note}");
+                complain(&note);
             }
             Ok(Output::stdout().line(&server.block(client))?)
         }
@@ -154,9 +155,29 @@ fn run(cli: Cli) -> anyhow::Result<()> {
 /// Runs `work` to its end, and waits for nothing else: reads of standard input cannot be cancelled, and whoever did not stop
 /// in time was named already.
 fn finish(runtime: Runtime, work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
-    let outcome = runtime.block_on(work);
-    runtime.shutdown_background();
-    outcome
+    Abandoned(Some(runtime)).block_on(work)
+}
+
+/// A runtime whose threads nobody waits for, also after a panic, which would otherwise wait for ever.
+struct Abandoned(Option<Runtime>);
+
+impl Abandoned {
+    fn block_on(&self, work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+        self.0.as_ref().map_or(Ok(()), |runtime| runtime.block_on(work))
+    }
+}
+
+impl Drop for Abandoned {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// Tells a person on standard error, if there is one.
+fn complain(text: &str) {
+    drop(writeln!(std::io::stderr(), "{text}"));
 }
 
 /// A runtime for a front end, of which there may be many.
@@ -180,7 +201,7 @@ impl Logging {
 
     /// For a command that tells its own story: only what goes wrong is logged, unless more is asked for.
     fn start_quietly(mut self) -> Result<(), TelemetryError> {
-        self.log.get_or_insert_with(|| "warn,rmcp=error,rmcp::service=off".to_owned());
+        self.log.get_or_insert_with(|| "warn".to_owned());
         self.start(&Destination::Stderr)
     }
 

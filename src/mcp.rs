@@ -24,3 +24,7 @@ pub mod uri;
 pub use core::{Core, Failure, Phase};
 pub use policy::{ListMode, Policy};
 pub use server::{Handler, Link, Server};
+
+/// What the log shows of rmcp unless asked for more: it tells three lines a request, and an error for each client that
+/// closes with an answer under way.
+pub const LOG: &str = "rmcp=warn,rmcp::service=off";

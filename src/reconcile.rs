@@ -242,6 +242,6 @@ fn asserted(known: Known<'_>, current: &Current, observation: &Observation, stat
 fn state_group(current: &Current, state: &Value) -> Map {
     let kept = current.document.fields().iter().filter(|(name, _)| Group::of(name) != Group::State);
     let mut fields: Map = kept.map(|(name, value)| (name.clone(), value.clone())).collect();
-    fields.insert("State".to_owned(), state.clone());
+    fields.insert("State", state.clone());
     fields
 }

@@ -10,11 +10,8 @@ pub mod log_file;
 
 pub use log_file::LogFile;
 
-/// What is logged when nobody says otherwise.
-///
-/// rmcp logs three lines a request at `info`, and an error for each client that closes with an answer under way; the
-/// SDK's credential chain tells of every source it tries.
-pub const DEFAULT_FILTER: &str = "info,rmcp=warn,rmcp::service=off,aws_config=error,aws_smithy_runtime=warn,hyper=warn";
+/// What is logged of libraries unless they are named in the filter. The SDK's credential chain tells of every source it tries.
+const LIBRARIES: &str = "aws_config=error,aws_smithy_runtime=warn,hyper=warn";
 
 /// How a log line looks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -58,14 +55,15 @@ pub enum TelemetryError {
     },
 }
 
-/// Starts logging for this process. A second start is ignored, which only tests do.
+/// Starts logging for this process; `info` without a filter. A second start is ignored, which only tests do.
 ///
 /// # Errors
 /// A filter that does not parse; a log file that cannot be opened.
 pub fn start(filter: Option<&str>, format: Format, destination: &Destination) -> Result<(), TelemetryError> {
-    let text = filter.filter(|text| !text.trim().is_empty()).unwrap_or(DEFAULT_FILTER);
-    let filter =
-        EnvFilter::try_new(text).map_err(|source| TelemetryError::Filter { filter: text.to_owned(), source })?;
+    let given = filter.filter(|text| !text.trim().is_empty()).unwrap_or("info");
+    // Of two directives for one target the later counts.
+    let filter = EnvFilter::try_new(format!("{},{LIBRARIES},{given}", crate::mcp::LOG))
+        .map_err(|source| TelemetryError::Filter { filter: given.to_owned(), source })?;
     let writer = match destination {
         Destination::Stderr => BoxMakeWriter::new(io::stderr),
         Destination::File(path) => {
@@ -74,7 +72,12 @@ pub fn start(filter: Option<&str>, format: Format, destination: &Destination) ->
         }
     };
     let colours = *destination == Destination::Stderr && io::IsTerminal::is_terminal(&io::stderr());
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).with_ansi(colours);
+    // A line that cannot be written is nobody's loss; reporting it on a closed standard error would panic.
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(writer)
+        .with_ansi(colours)
+        .log_internal_errors(false);
     let started = match format {
         Format::Text => lines.try_init(),
         Format::Json => lines.json().flatten_event(true).try_init(),

@@ -1,7 +1,7 @@
 //! One size of account: a simulator that holds it, a server that copies it, and what the server lists.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,8 +16,11 @@ use crate::connection::{self, Connection};
 use crate::question::Question;
 use crate::usage::{self, Memory};
 
-/// The program under test.
+/// The program under test, unless [`PROGRAM`] names another build of it.
 const MUSTER: &str = env!("CARGO_BIN_EXE_muster");
+
+/// The variable that names another build.
+const PROGRAM: &str = "MUSTER_BENCH_PROGRAM";
 
 /// How long a sweep of everything may take.
 const SWEEP: Duration = Duration::from_mins(10);
@@ -78,7 +81,7 @@ impl Estate {
         let directory = tempfile::tempdir()?;
         let log = directory.path().join("simulate.log");
         let arguments = ["simulate", "--instances", &instances.to_string(), "--seed", "1", "--port", "0"];
-        let simulator = Child::start(Path::new(MUSTER), &arguments, &[], &log).await?;
+        let simulator = Child::start(&program(), &arguments, &[], &log).await?;
         let text = |key: &str| -> anyhow::Result<String> {
             let value = simulator.banner.get(key).and_then(Value::as_str);
             Ok(value.with_context(|| format!("the simulator's banner has no `{key}`"))?.to_owned())
@@ -121,7 +124,7 @@ impl Estate {
             ("AWS_EC2_METADATA_DISABLED", "true"),
         ];
         let started = Instant::now();
-        let server = Child::start(Path::new(MUSTER), &arguments, &environment, &self.file("serve.log")).await?;
+        let server = Child::start(&program(), &arguments, &environment, &self.file("serve.log")).await?;
         let authority = server.authority("http")?;
         let idle = usage::cpu(server.pid)?;
         let sweeps = connection::with(&authority, |mut connection| async move { swept(&mut connection, before).await })
@@ -144,6 +147,10 @@ impl Estate {
         let lines: Vec<&str> = log.lines().rev().take(10).collect();
         format!("the server's last lines: {}", lines.into_iter().rev().collect::<Vec<_>>().join("\n"))
     }
+}
+
+fn program() -> PathBuf {
+    std::env::var_os(PROGRAM).map_or_else(|| PathBuf::from(MUSTER), PathBuf::from)
 }
 
 /// Waits until a sweep of every kind is complete that is not one of `before`, and tells when each began.

@@ -8,7 +8,7 @@ use parking_lot::RwLock;
 use serde::Serialize;
 use tokio::sync::watch;
 
-use crate::model::{Current, Kind, ResourceId, Scope, Timestamp};
+use crate::model::{GroupEvidence, Kind, ResourceId, Scope, Timestamp};
 use crate::reconcile::absence::Candidates;
 use crate::store::Watermark;
 
@@ -58,9 +58,16 @@ pub struct ScopeFreshness {
 }
 
 impl ScopeFreshness {
-    /// Why answers from this scope may be out of date at `now`; `None` while they are fresh.
+    /// Until when answers from this scope are fresh if nothing more is seen; `None` when they never were in this process.
     ///
     /// Stale means: the last complete sweep started longer ago than one interval and twice its own duration.
+    #[must_use]
+    pub fn fresh_until(&self) -> Option<Timestamp> {
+        let complete = self.complete.filter(|_| self.swept_now)?;
+        Some(complete.started + self.interval + 2 * complete.ended.since(complete.started))
+    }
+
+    /// Why answers from this scope may be out of date at `now`; `None` while they are fresh.
     #[must_use]
     pub fn stale(&self, now: Timestamp) -> Option<String> {
         let Some(complete) = self.complete else {
@@ -69,12 +76,10 @@ impl ScopeFreshness {
                 None => format!("first sweep under way, {} seen", self.seen),
             });
         };
-        let allowed = self.interval + 2 * complete.ended.since(complete.started);
-        let age = now.since(complete.started);
-        if age <= allowed && self.swept_now {
+        if self.fresh_until().is_some_and(|until| now <= until) {
             return None;
         }
-        let age = age.as_secs();
+        let age = now.since(complete.started).as_secs();
         Some(match (&self.trouble, self.swept_now) {
             (Some(trouble), _) => format!("last complete sweep {age} s ago: {}", trouble.what),
             (None, false) => format!("not swept since this server started; last complete sweep {age} s ago"),
@@ -164,8 +169,8 @@ impl Freshness {
     /// Never later than the truth: from the group with the oldest evidence, the newest describe that changed nothing, or
     /// the start of the last complete sweep, if that showed it.
     #[must_use]
-    pub fn as_of(&self, id: &ResourceId, current: &Current) -> Timestamp {
-        let evidence = current.evidence.oldest();
+    pub fn as_of(&self, id: &ResourceId, evidence: &GroupEvidence) -> Timestamp {
+        let evidence = evidence.oldest();
         let scopes = self.0.scopes.read();
         let Some(watched) = scopes.get(&(id.scope(), id.kind.clone())) else { return evidence };
         if let Some(seen) = watched.seen.get(&id.id) {

@@ -40,11 +40,11 @@ fn at(second: i64) -> Timestamp {
 }
 
 fn state(name: &str) -> Value {
-    Value::Map(Map::from([("Name".into(), name.into())]))
+    Value::Map(Map::from([("Name", name.into())]))
 }
 
 fn instance(name: &str, size: &str) -> Arc<Document> {
-    Arc::new(Document::new(Map::from([("State".into(), state(name)), ("InstanceType".into(), size.into())])))
+    Arc::new(Document::new(Map::from([("State", state(name)), ("InstanceType", size.into())])))
 }
 
 fn project(_: &ResourceId, document: &Document) -> RowFields {
@@ -127,7 +127,7 @@ async fn the_first_sweep_is_a_baseline_and_an_unchanged_one_opens_no_write_trans
     assert_eq!(world.records().len(), 2);
     let as_of = {
         let current = world.store.snapshot().expect("a snapshot").current(&id("i-1")).expect("readable").expect("i-1");
-        world.handle.freshness().as_of(&id("i-1"), &current)
+        world.handle.freshness().as_of(&id("i-1"), &current.evidence)
     };
     assert_eq!(as_of, at(200), "an unchanged sweep still makes the copy younger");
     world.close().await;

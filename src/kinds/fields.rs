@@ -14,42 +14,47 @@ impl Fields {
     }
 
     /// Text as AWS sent it.
-    pub(super) fn text(self, name: &str, text: Option<String>) -> Self {
+    pub(super) fn text(self, name: &'static str, text: Option<String>) -> Self {
         self.put(name, text.map(Value::Text))
     }
 
     /// An enumeration by its wire name; a name that this SDK does not know yet is kept as AWS sent it.
-    pub(super) fn code(self, name: &str, code: Option<impl AsRef<str>>) -> Self {
+    pub(super) fn code(self, name: &'static str, code: Option<impl AsRef<str>>) -> Self {
         self.put(name, code.map(|code| Value::from(code.as_ref())))
     }
 
     /// A whole number.
-    pub(super) fn int(self, name: &str, number: Option<i32>) -> Self {
+    pub(super) fn int(self, name: &'static str, number: Option<i32>) -> Self {
         self.put(name, number.map(Value::from))
     }
 
     /// A boolean.
-    pub(super) fn flag(self, name: &str, flag: Option<bool>) -> Self {
+    pub(super) fn flag(self, name: &'static str, flag: Option<bool>) -> Self {
         self.put(name, flag.map(Value::Bool))
     }
 
     /// A time, as the AWS CLI prints it.
-    pub(super) fn time(self, name: &str, at: Option<DateTime>) -> Self {
+    pub(super) fn time(self, name: &'static str, at: Option<DateTime>) -> Self {
         self.put(name, at.as_ref().map(printed))
     }
 
     /// A structure.
-    pub(super) fn map<T>(self, name: &str, inner: Option<T>, fields: fn(T) -> Fields) -> Self {
+    pub(super) fn map<T>(self, name: &'static str, inner: Option<T>, fields: fn(T) -> Fields) -> Self {
         self.put(name, inner.map(|inner| fields(inner).value()))
     }
 
     /// A list of structures; a list that AWS sent empty stays, as an empty list.
-    pub(super) fn list<T>(self, name: &str, list: Option<Vec<T>>, fields: fn(T) -> Fields) -> Self {
+    pub(super) fn list<T>(self, name: &'static str, list: Option<Vec<T>>, fields: fn(T) -> Fields) -> Self {
         self.put(name, list.map(|list| Value::List(list.into_iter().map(|element| fields(element).value()).collect())))
     }
 
     /// A list that is left out when empty.
-    pub(super) fn list_unless_empty<T>(self, name: &str, list: Option<Vec<T>>, fields: fn(T) -> Fields) -> Self {
+    pub(super) fn list_unless_empty<T>(
+        self,
+        name: &'static str,
+        list: Option<Vec<T>>,
+        fields: fn(T) -> Fields,
+    ) -> Self {
         self.list(name, list.filter(|list| !list.is_empty()), fields)
     }
 
@@ -57,9 +62,9 @@ impl Fields {
         Document::new(self.0)
     }
 
-    fn put(mut self, name: &str, value: Option<Value>) -> Self {
+    fn put(mut self, name: &'static str, value: Option<Value>) -> Self {
         if let Some(value) = value {
-            self.0.insert(name.to_owned(), value);
+            self.0.insert(name, value);
         }
         self
     }

@@ -18,7 +18,7 @@ use super::tools::arguments::ArgumentError;
 use super::uri::UriError;
 use crate::aws::AwsError;
 use crate::ingest::IngestError;
-use crate::model::{Seq, Timestamp};
+use crate::model::{ResourceId, Seq, Timestamp};
 use crate::query::{CursorError, FilterError, SearchError};
 use crate::store::ReadError;
 
@@ -49,6 +49,11 @@ pub enum Fault {
     /// The store failed under a read.
     #[error("the inventory could not be read just now: {0}")]
     Read(#[from] ReadError),
+    /// A row without its body, though one transaction writes both.
+    #[error(
+        "the store lists {0} but holds no body for it: it is damaged. Stop the server and move its data directory away; the next start makes a new one from AWS"
+    )]
+    Bodiless(Box<ResourceId>),
     /// The store failed under a write.
     #[error(transparent)]
     Ingest(#[from] IngestError),
@@ -162,8 +167,10 @@ impl Fault {
             | Fault::Ingest(_)
             | Fault::Aws(_)
             | Fault::NotSeenYet { .. }
+            | Fault::Bodiless(_)
             | Fault::Encode(_) => {
-                let data = json!({"uri": uri, "retryable": !matches!(self, Fault::Failed(_) | Fault::Encode(_))});
+                let retryable = !matches!(self, Fault::Failed(_) | Fault::Bodiless(_) | Fault::Encode(_));
+                let data = json!({"uri": uri, "retryable": retryable});
                 ErrorData::internal_error(message, Some(data))
             }
         }

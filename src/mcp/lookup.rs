@@ -10,7 +10,7 @@ use super::error::Fault;
 use crate::ingest::{ScopeFreshness, Trouble};
 use crate::kinds::{self, KindSpec};
 use crate::model::{Current, ResourceId, Row, Scope, Seq, Timestamp};
-use crate::store::ReadError;
+use crate::store::{ReadError, Snapshot};
 
 /// A resource as found.
 #[derive(Debug)]
@@ -60,8 +60,19 @@ pub struct Stale {
     pub since: Option<Timestamp>,
 }
 
+/// Where a resource is, in the state of the store that showed it there.
+#[derive(Clone)]
+pub struct Located {
+    /// Where.
+    pub id: ResourceId,
+    /// That state; to be dropped soon.
+    pub snapshot: Snapshot,
+    /// Other scopes that see it too.
+    pub also_seen_in: Vec<Scope>,
+}
+
 enum Look {
-    Found(Box<Found>),
+    Found(Located),
     Removed { removed_at: Timestamp, last_seq: Seq },
     Unknown,
 }
@@ -73,12 +84,22 @@ impl Core {
     /// # Errors
     /// [`Fault::Removed`] and [`Fault::NotFound`] only where everything was seen; until then [`Fault::NotSeenYet`].
     pub async fn find(&self, kind: &'static KindSpec, id: &str, scope: Option<&Scope>) -> Result<Found, Fault> {
+        let Located { id, snapshot, also_seen_in } = self.locate(kind, id, scope).await?;
+        let current = snapshot.current(&id)?.ok_or_else(|| Fault::Bodiless(id.clone().into()))?;
+        Ok(Found { id, current, seq: snapshot.seq(), also_seen_in })
+    }
+
+    /// As [`Core::find`], but leaves the body where it is.
+    ///
+    /// # Errors
+    /// As for [`Core::find`].
+    pub async fn locate(&self, kind: &'static KindSpec, id: &str, scope: Option<&Scope>) -> Result<Located, Fault> {
         let deadline = Instant::now() + PATIENCE;
         let mut changes = self.ingest.freshness().changes();
         loop {
             changes.mark_unchanged();
             match self.look(kind, id, scope)? {
-                Look::Found(found) => return Ok(*found),
+                Look::Found(located) => return Ok(located),
                 Look::Removed { removed_at, last_seq } => {
                     return Err(Fault::Removed { title: kind.title, id: id.to_owned(), removed_at, last_seq });
                 }
@@ -129,12 +150,10 @@ impl Core {
         let mut copies = snapshot.copies(&name, id)?;
         copies.retain(|row| scope.is_none_or(|scope| row.id.scope() == *scope));
         let best = copies.iter().max_by_key(|row| (owns(row), row.seen)).map(|row| row.id.clone());
-        if let Some(best) = best
-            && let Some(current) = snapshot.current(&best)?
-        {
-            let others = copies.iter().map(|row| row.id.scope()).filter(|other| *other != best.scope());
+        if let Some(id) = best {
+            let others = copies.iter().map(|row| row.id.scope()).filter(|other| *other != id.scope());
             let also_seen_in = others.collect();
-            return Ok(Look::Found(Box::new(Found { id: best, current, seq: snapshot.seq(), also_seen_in })));
+            return Ok(Look::Found(Located { id, snapshot, also_seen_in }));
         }
         let scopes = match scope {
             Some(scope) => vec![scope.clone()],

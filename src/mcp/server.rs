@@ -26,7 +26,8 @@ use super::complete::complete;
 use super::core::{Core, Phase};
 use super::error::Fault;
 use super::policy::{ENABLE, Policy};
-use super::resources::{list, read, templates};
+use super::resources::hot::Hot;
+use super::resources::{Content, list, read, templates};
 use super::subscriptions::{self, Session};
 use super::uri::Address;
 use super::{prompts, tools};
@@ -34,6 +35,8 @@ use crate::query::CursorError;
 
 /// How long clients may keep what only a new version changes.
 const FIXED: Duration = Duration::from_hours(1);
+/// Bytes of answers kept because they are asked for often, for reads and for pages of the list each.
+const HOT: usize = 8 << 20;
 /// The metadata key that names the server in every result.
 const SERVER_INFO: &str = "io.modelcontextprotocol/serverInfo";
 /// The header that names an HTTP session of the older era.
@@ -50,6 +53,8 @@ struct Inner {
     stop: CancellationToken,
     info: Implementation,
     meta: MetaObject,
+    reads: Hot<Content>,
+    pages: Hot<ListResourcesResult>,
 }
 
 /// What kind of connection a handler serves.
@@ -80,7 +85,8 @@ impl Server {
         if let Ok(value) = serde_json::to_value(&info) {
             meta.insert(SERVER_INFO.to_owned(), value);
         }
-        Server(Arc::new(Inner { phase, policy, tasks, stop, info, meta }))
+        let (reads, pages) = (Hot::new(HOT), Hot::new(HOT));
+        Server(Arc::new(Inner { phase, policy, tasks, stop, info, meta, reads, pages }))
     }
 
     /// A handler for one connection.
@@ -200,7 +206,8 @@ impl ServerHandler for Handler {
         _: RequestContext<RoleServer>,
     ) -> Result<ListResourcesResult, ErrorData> {
         let cursor = request.and_then(|request| request.cursor);
-        let listed = async { list::list(&self.core().await?, self.server.0.policy.list, cursor).await };
+        let Inner { policy, pages, .. } = &*self.server.0;
+        let listed = async { list::list(&self.core().await?, pages, policy.list, cursor).await };
         let mut result = listed.await.map_err(|fault| fault.protocol(None))?;
         result.meta.get_or_insert_default().extend(self.meta());
         Ok(result)
@@ -226,11 +233,13 @@ impl ServerHandler for Handler {
         _: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResponse, ErrorData> {
         let uri = request.uri;
-        let content = async {
+        let result = async {
             let address = Address::parse(&uri)?;
-            read::read(&self.core().await?, &address, &uri, self.writes()).await
+            let core = self.core().await?;
+            let content = read::read(&core, &self.server.0.reads, &address, &uri, self.writes()).await?;
+            Ok::<_, Fault>(content.result(&uri, core.now()))
         };
-        let mut result = content.await.map_err(|fault| fault.protocol(Some(&uri)))?.result(&uri);
+        let mut result = result.await.map_err(|fault| fault.protocol(Some(&uri)))?;
         result.meta = Some(self.meta());
         Ok(result.into())
     }

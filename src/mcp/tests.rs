@@ -16,7 +16,7 @@ use super::client::Client;
 use super::transport::serve_stream;
 use super::{Core, ListMode, Phase, Policy, Server};
 use crate::aws::{Aws, scripted};
-use crate::ingest::{Ingest, KindEntry, SweepMessage, SweepStep};
+use crate::ingest::{Ingest, KindEntry, ScopeFreshness, SweepMessage, SweepStep};
 use crate::kinds::{self, KINDS, KindSpec};
 use crate::model::Scope;
 use crate::notify::ChangeHub;
@@ -63,7 +63,8 @@ impl World {
             Ingest::new(writer, store.clone(), hub.clone(), aws.clock(), entries.collect(), stop.clone())
                 .expect("a loop");
         let runtime = tokio::runtime::Handle::current();
-        let writer = tokio::task::spawn_blocking(move || ingest.run(&runtime).expect("a clean stop"));
+        // It ends with the test, when its directory may be gone already.
+        let writer = tokio::task::spawn_blocking(move || drop(ingest.run(&runtime)));
         let core = Arc::new(Core { store, ingest: handle, hub, clock: aws.clock(), aws, tasks: tasks.clone() });
         let (phase, ready) = watch::channel(Phase::Ready(Arc::clone(&core)));
         let server = Server::new(ready, Policy { allow_writes: true, list }, tasks, stop.clone());
@@ -83,13 +84,13 @@ impl World {
 
     /// One complete sweep of every kind.
     pub(super) async fn sweep(&self) {
+        let begun = self.core.now();
         for kind in KINDS {
             self.sweep_kind(kind, usize::MAX).await;
         }
-        // Sweep messages are handed over, not waited for; an empty record behind them is.
-        let done = self.core.ingest.freshness().clone();
-        let swept = || done.scopes().iter().filter(|state| state.running_since.is_none()).count() == KINDS.len();
-        while !swept() {
+        // Steps are handed over, not waited for.
+        let is_done = |state: &ScopeFreshness| state.complete.is_some_and(|swept| swept.started >= begun);
+        while self.core.ingest.freshness().scopes().iter().filter(|state| is_done(state)).count() < KINDS.len() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }

@@ -128,6 +128,10 @@ pub async fn serve_http(server: &Server, listener: TcpListener, options: &HttpOp
 
 /// The router that [`serve_http`] serves. `streams` ends what rmcp keeps open.
 pub fn router(server: &Server, options: &HttpOptions, streams: &CancellationToken) -> Router {
+    routed(server, options, streams, SESSIONS)
+}
+
+fn routed(server: &Server, options: &HttpOptions, streams: &CancellationToken, most: usize) -> Router {
     let loopback = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
     let local = ["http://localhost:*", "http://127.0.0.1:*", "http://[::1]:*"].map(str::to_owned);
     let config = StreamableHttpServerConfig::default()
@@ -149,18 +153,24 @@ pub fn router(server: &Server, options: &HttpOptions, streams: &CancellationToke
     );
     Router::new()
         .nest_service(PATH, service)
-        .layer(middleware::from_fn_with_state(sessions, capped))
+        .layer(middleware::from_fn_with_state(Cap { sessions, most }, capped))
         .layer(GlobalConcurrencyLimitLayer::new(CONCURRENT))
 }
 
-/// Refuses to open another session when there are [`SESSIONS`]. Requests of the modern era name their method in a header
-/// and have no session.
-async fn capped(State(sessions): State<Arc<LocalSessionManager>>, request: Request, next: Next) -> Response {
+/// The sessions there are, and how many there may be.
+#[derive(Clone)]
+struct Cap {
+    sessions: Arc<LocalSessionManager>,
+    most: usize,
+}
+
+/// Refuses to open a session too many. Requests of the modern era name their method in a header and have no session.
+async fn capped(State(cap): State<Cap>, request: Request, next: Next) -> Response {
     let headers = request.headers();
     let opens = request.method() == Method::POST
         && !headers.contains_key("mcp-session-id")
         && !headers.contains_key("mcp-method");
-    if opens && sessions.sessions.read().await.len() >= SESSIONS {
+    if opens && cap.sessions.sessions.read().await.len() >= cap.most {
         let text = "too many sessions: end one with DELETE, or use protocol 2026-07-28, which has none";
         let mut response = (StatusCode::SERVICE_UNAVAILABLE, text).into_response();
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("30"));

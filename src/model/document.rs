@@ -1,14 +1,14 @@
 //! A resource as AWS describes it: an ordered, self-describing tree.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 use xxhash_rust::xxh3::xxh3_128;
 
-/// Fields by name, in name order.
-pub type Map = BTreeMap<String, Value>;
+pub use map::{Map, Name};
+
+mod map;
 
 /// One value of a [`Document`].
 ///
@@ -223,9 +223,9 @@ fn gather(value: &Value, path: Option<&str>, found: &mut Vec<String>) {
 }
 
 fn diff_maps(prefix: &str, before: &Map, after: &Map, changes: &mut Vec<Change>) {
-    let names: std::collections::BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    let names: std::collections::BTreeSet<&str> = before.keys().chain(after.keys()).map(AsRef::as_ref).collect();
     for name in names {
-        let path = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
+        let path = if prefix.is_empty() { name.to_owned() } else { format!("{prefix}.{name}") };
         match (before.get(name), after.get(name)) {
             (Some(a), Some(b)) if a == b => {}
             (Some(Value::Map(a)), Some(Value::Map(b))) => diff_maps(&path, a, b, changes),
@@ -235,22 +235,11 @@ fn diff_maps(prefix: &str, before: &Map, after: &Map, changes: &mut Vec<Change>)
 }
 
 fn set(map: &mut Map, path: &str, value: Option<&Value>) {
-    let Some((first, rest)) = path.split_once('.') else {
-        match value {
-            Some(value) => drop(map.insert(path.to_owned(), value.clone())),
-            None => drop(map.remove(path)),
-        }
-        return;
-    };
-    if value.is_none() && !map.contains_key(first) {
-        return;
-    }
-    let inner = map.entry(first.to_owned()).or_insert_with(|| Value::Map(Map::new()));
-    if !matches!(inner, Value::Map(_)) {
-        *inner = Value::Map(Map::new());
-    }
-    if let Value::Map(inner) = inner {
-        set(inner, rest, value);
+    match (path.split_once('.'), value) {
+        (None, Some(value)) => drop(map.insert(path.to_owned(), value.clone())),
+        (None, None) => drop(map.remove(path)),
+        (Some((first, _)), None) if !map.contains_key(first) => {}
+        (Some((first, rest)), value) => set(map.map_mut(first), rest, value),
     }
 }
 
@@ -283,7 +272,7 @@ fn feed(value: &Value, out: &mut Vec<u8>) {
 
 fn feed_map(map: &Map, out: &mut Vec<u8>) {
     out.extend((map.len() as u64).to_le_bytes());
-    for (name, value) in map {
+    for (name, value) in map.iter() {
         feed_text(name, out);
         feed(value, out);
     }
@@ -363,14 +352,14 @@ impl fmt::Debug for Value {
             Value::Int(number) => write!(f, "{number}"),
             Value::Text(text) => write!(f, "{text:?}"),
             Value::List(list) => f.debug_list().entries(list).finish(),
-            Value::Map(map) => f.debug_map().entries(map).finish(),
+            Value::Map(map) => map.fmt(f),
         }
     }
 }
 
 impl fmt::Debug for Document {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_map().entries(&*self.0).finish()
+        self.0.fmt(f)
     }
 }
 

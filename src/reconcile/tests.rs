@@ -24,15 +24,15 @@ fn state(name: &str) -> Value {
         "stopping" => 64,
         _ => 80,
     };
-    Value::Map(Map::from([("Code".into(), code.into()), ("Name".into(), name.into())]))
+    Value::Map(Map::from([("Code", code.into()), ("Name", name.into())]))
 }
 
 fn instance(name: &str, tag: &str, size: &str) -> Document {
-    let tag = Map::from([("Key".into(), "Name".into()), ("Value".into(), tag.into())]);
+    let tag = Map::from([("Key", "Name".into()), ("Value", tag.into())]);
     Document::new(Map::from([
-        ("InstanceType".into(), size.into()),
-        ("State".into(), state(name)),
-        ("Tags".into(), Value::List(vec![tag.into()])),
+        ("InstanceType", size.into()),
+        ("State", state(name)),
+        ("Tags", Value::List(vec![tag.into()])),
     ]))
 }
 
@@ -240,7 +240,7 @@ fn evidence_from_a_clock_an_hour_ahead_counts_as_unknown() {
 fn masked_fields_are_no_change() {
     let noisy = |noise: &str| {
         let mut fields = instance("running", "web", "t3.micro").fields().clone();
-        fields.insert("Noise".into(), noise.into());
+        fields.insert("Noise", noise.into());
         Document::new(fields)
     };
     let mut world = World::with(noisy("a"));
@@ -250,7 +250,7 @@ fn masked_fields_are_no_change() {
 #[test]
 fn a_field_that_a_newer_mapping_added_is_remapped_not_changed() {
     let mut fields = instance("running", "web", "t3.large").fields().clone();
-    fields.insert("CpuOptions".into(), Map::new().into());
+    fields.insert("CpuOptions", Map::new().into());
     let mut world = World::with(instance("running", "web", "t3.micro"));
     let current = world.current.clone();
     let known = Known { current: current.as_ref(), ..Known::default() };

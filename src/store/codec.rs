@@ -10,11 +10,12 @@
 //! `tests.rs` holds the bytes of every variant. Disk structs are separate from the model's, so that the model may change
 //! without the file. They borrow from the record where they can.
 //!
-//! A document is a flat run of tokens in preorder, decoded with a stack of our own whose depth is bounded: recursion over
+//! A document is a flat run of tokens in preorder, with the words that EC2 repeats as numbers, decoded with a stack of our own whose depth is bounded: recursion over
 //! hostile bytes would overflow the thread's stack, which aborts the process. This file is longer than the house wishes
 //! because the disk structs of all tables have to stay behind one seam.
 
 mod convert;
+mod words;
 
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -332,7 +333,8 @@ struct Body<'a>(Cow<'a, Document>);
 /// One value as tokens.
 struct Tree<'a>(Cow<'a, Value>);
 
-// Variants are numbered by position: append only. A list is followed by its elements, a map by names and values in turn.
+// Variants are numbered by position: append only. A list is followed by its elements, a map by names and values in turn. A
+// name is a `u32`: 0 and the text, or the number of a word, plus one.
 #[derive(Encode, BorrowDecode)]
 enum Token<'a> {
     Null,
@@ -341,6 +343,8 @@ enum Token<'a> {
     Text(&'a str),
     List(u32),
     Map(u32),
+    /// Text that is one of [`words::WORDS`].
+    Word(u32),
 }
 
 /// Reads a document's tokens one after the other, for those who pass it on without building it.
@@ -373,7 +377,7 @@ impl<'b> Tokens<'b> {
 
     /// The next field's name.
     pub(super) fn name(&self) -> Option<&'b str> {
-        self.take()
+        self.take::<Name<'b>>().map(|name| name.0)
     }
 
     /// The next token; `None` when the bytes hold none.
@@ -385,6 +389,7 @@ impl<'b> Tokens<'b> {
             Token::Text(text) => Next::Text(text),
             Token::List(count) => Next::List(usize::try_from(count).ok()?),
             Token::Map(count) => Next::Map(usize::try_from(count).ok()?),
+            Token::Word(number) => Next::Text(words::word(number)?),
         })
     }
 
@@ -439,7 +444,7 @@ fn encode_value<E: Encoder>(value: &Value, depth: usize, encoder: &mut E) -> Res
         Value::Null => Token::Null.encode(encoder),
         Value::Bool(flag) => Token::Bool(*flag).encode(encoder),
         Value::Int(number) => Token::Int(*number).encode(encoder),
-        Value::Text(text) => Token::Text(text).encode(encoder),
+        Value::Text(text) => words::number(text).map_or(Token::Text(text), Token::Word).encode(encoder),
         Value::List(list) => {
             Token::List(count(list.len())?).encode(encoder)?;
             list.iter().try_for_each(|element| encode_value(element, depth + 1, encoder))
@@ -452,8 +457,8 @@ fn encode_value<E: Encoder>(value: &Value, depth: usize, encoder: &mut E) -> Res
 }
 
 fn encode_fields<E: Encoder>(map: &Map, depth: usize, encoder: &mut E) -> Result<(), bincode::error::EncodeError> {
-    for (name, value) in map {
-        name.as_str().encode(encoder)?;
+    for (name, value) in map.iter() {
+        Name(name).encode(encoder)?;
         encode_value(value, depth, encoder)?;
     }
     Ok(())
@@ -463,10 +468,36 @@ fn count(length: usize) -> Result<u32, bincode::error::EncodeError> {
     u32::try_from(length).map_err(|_| bincode::error::EncodeError::Other("more than 4,294,967,295 elements"))
 }
 
+/// A field's name.
+struct Name<'a>(&'a str);
+
+impl Encode for Name<'_> {
+    fn encode<E: Encoder>(&self, encoder: &mut E) -> Result<(), bincode::error::EncodeError> {
+        match words::number(self.0) {
+            Some(number) => (number + 1).encode(encoder),
+            None => (0_u32, self.0).encode(encoder),
+        }
+    }
+}
+
+impl<'de, C> BorrowDecode<'de, C> for Name<'de> {
+    fn borrow_decode<D: BorrowDecoder<'de, Context = C>>(decoder: &mut D) -> Result<Self, bincode::error::DecodeError> {
+        match u32::borrow_decode(decoder)?.checked_sub(1) {
+            Some(number) => word(number).map(Name),
+            None => <&str>::borrow_decode(decoder).map(Name),
+        }
+    }
+}
+
+/// The word with a number.
+fn word(number: u32) -> Result<&'static str, bincode::error::DecodeError> {
+    words::word(number).ok_or(bincode::error::DecodeError::Other("a word that this version does not know"))
+}
+
 /// A list or map whose elements are still being read.
 enum Open {
     List { left: u32, items: Vec<Value> },
-    Map { left: u32, name: String, fields: Vec<(String, Value)> },
+    Map { left: u32, name: Cow<'static, str>, fields: Vec<(Cow<'static, str>, Value)> },
 }
 
 fn decode_tree<'de, C, D>(decoder: &mut D, root: Token<'de>) -> Result<Value, bincode::error::DecodeError>
@@ -481,6 +512,7 @@ where
             Token::Bool(flag) => Value::Bool(flag),
             Token::Int(number) => Value::Int(number),
             Token::Text(text) => Value::Text(text.to_owned()),
+            Token::Word(number) => Value::Text(word(number)?.to_owned()),
             Token::List(0) => Value::List(Vec::new()),
             Token::Map(0) => Value::Map(Map::new()),
             Token::List(_) | Token::Map(_) if open.len() >= MAX_DEPTH => {
@@ -492,7 +524,7 @@ where
                 continue;
             }
             Token::Map(left) => {
-                let name = <&str>::borrow_decode(decoder)?.to_owned();
+                let name = words::owned(Name::borrow_decode(decoder)?.0);
                 open.push(Open::Map { left, name, fields: Vec::with_capacity(reserve(left)) });
                 token = Token::borrow_decode(decoder)?;
                 continue;
@@ -513,7 +545,7 @@ where
                 Some(Open::Map { left, name, mut fields }) => {
                     fields.push((name, done));
                     if left > 1 {
-                        let name = <&str>::borrow_decode(decoder)?.to_owned();
+                        let name = words::owned(Name::borrow_decode(decoder)?.0);
                         if fields.last().is_some_and(|(last, _)| *last >= name) {
                             return Err(bincode::error::DecodeError::Other("names out of order"));
                         }

@@ -134,7 +134,8 @@ pub(super) fn any_value() -> impl Strategy<Value = Value> {
     leaf.prop_recursive(4, 24, 4, |inner| {
         prop_oneof![
             proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::List),
-            proptest::collection::btree_map(any_text(), inner, 0..4).prop_map(Value::Map),
+            proptest::collection::btree_map(any_text(), inner, 0..4)
+                .prop_map(|fields| Value::Map(fields.into_iter().collect())),
         ]
     })
 }

@@ -94,7 +94,14 @@ fn a_store_that_was_killed_opens_with_everything_committed_and_nothing_else() {
         plain.commit(&batch);
         writer.commit(batch).unwrap();
         let killed = tempfile::tempdir().unwrap();
+        // Half-way through the next transaction.
+        let txn = store.0.database.begin_write().unwrap();
+        let junk = vec![7; 100_000];
+        for n in 0..50_u8 {
+            txn.open_table(tables::ROWS_TABLE).unwrap().insert([n].as_slice(), junk.as_slice()).unwrap();
+        }
         fs::copy(dir.path().join(FILE_NAME), killed.path().join(FILE_NAME)).unwrap();
+        drop(txn);
         let (mut writer, reopened) = super::open(options(&killed)).unwrap();
         assert_same(&reopened, &plain);
         assert_eq!(reopened.log_id(), store.log_id());
@@ -284,6 +291,18 @@ fn writing_stops_before_the_disk_is_full_and_reading_goes_on() {
 }
 
 #[test]
+fn after_a_disk_failure_reads_can_be_retried_and_commits_say_that_the_store_must_be_reopened() {
+    let (_dir, mut writer, store) = fresh();
+    writer.commit(batch(vec![discovered(&instance("i-1"), document("running", "a"))])).unwrap();
+    store.0.broken.store(true, Ordering::Release);
+    let unread = store.snapshot().err().unwrap();
+    assert!(unread.is_retryable());
+    let unwritten = writer.commit(batch(vec![removed(&instance("i-1"))])).unwrap_err();
+    assert!(matches!(unwritten, CommitError::Latched { .. }));
+    assert_eq!((writer.seq(), store.write_transactions()), (Seq(1), 1));
+}
+
+#[test]
 fn content_that_has_no_stored_form_fails_its_batch_and_nothing_else() {
     let (_dir, mut writer, store) = fresh();
     let mut deep = Value::Null;
@@ -314,6 +333,32 @@ fn live_bytes_return_to_what_they_were_when_a_resource_goes() {
     assert_eq!((after.current, after.rows), (before.current, before.rows));
     assert!(after.events > before.events && after.by_resource > before.by_resource);
     assert!(after.tombstones > before.tombstones);
+}
+
+#[test]
+fn a_change_that_lists_do_not_show_is_told_from_one_that_they_do() {
+    let (_dir, mut writer, _store) = fresh();
+    let id = instance("i-1");
+    let (a, stopped, renamed) = (document("running", "a"), document("stopped", "a"), document("stopped", "b"));
+    let entries =
+        vec![discovered(&id, a.clone()), changed(&id, &a, &stopped), changed(&id, &stopped, &renamed), removed(&id)];
+    let committed = writer.commit(batch(entries)).unwrap();
+    assert_eq!(committed.touched.iter().map(|touched| touched.listed).collect::<Vec<_>>(), [true, false, true, true]);
+}
+
+/// The newest state is held open between commits; that must not keep freed pages from being used again.
+#[test]
+fn the_file_does_not_grow_by_writing_the_same_again() {
+    let (_dir, mut writer, store) = fresh();
+    let mark = fixture_watermark();
+    let mut size = 0;
+    for round in 0..300 {
+        writer.save_watermarks(vec![Watermark { ended: at(round), ..mark.clone() }]).unwrap();
+        if round == 50 {
+            size = fs::metadata(store.path()).unwrap().len();
+        }
+    }
+    assert_eq!(fs::metadata(store.path()).unwrap().len(), size);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use redb::{Database, Durability, ReadableTable, Table, WriteTransaction};
+use redb::{AccessGuard, Database, Durability, ReadableTable, Table, WriteTransaction};
 use thiserror::Error;
 
 use super::codec::{self, DecodeError, DiskHead, DiskWatermark, EncodeError, Ledger};
@@ -341,22 +341,16 @@ impl<'txn> Transaction<'txn> {
             None => None,
         };
         let existed = before.is_some();
-        let called = before.as_ref().map(|before| (self.project)(id, &before.document).name);
         let last = before.as_ref().filter(|_| matches!(record.event, Event::Removed { .. })).cloned();
-        let after = fold(before, record);
-        let listed = match (&called, &after) {
-            (Some(called), Some(after)) => *called != (self.project)(id, &after.document).name,
-            _ => true,
-        };
-        let what = match (existed, after) {
+        let (what, listed) = match (existed, fold(before, record)) {
             (false, None) => return Ok(()),
             (true, None) => {
                 self.remove(id, &key, record, last)?;
-                What::Disappeared
+                (What::Disappeared, true)
             }
             (_, Some(current)) => {
-                self.put(id, &key, existed, &current)?;
-                if existed { What::Changed } else { What::Appeared }
+                let listed = self.put(id, &key, existed, &current)?;
+                (if existed { What::Changed } else { What::Appeared }, listed)
             }
         };
         let quiet = record.cause == Cause::Baseline || matches!(record.event, Event::Remapped { .. });
@@ -364,17 +358,23 @@ impl<'txn> Transaction<'txn> {
         Ok(())
     }
 
-    fn put(&mut self, id: &ResourceId, key: &[u8], existed: bool, current: &Current) -> Result<(), Failure> {
+    /// Stores a resource, and says whether lists show that: it is new, or has another name.
+    fn put(&mut self, id: &ResourceId, key: &[u8], existed: bool, current: &Current) -> Result<bool, Failure> {
         let live = &mut self.applied.ledger.live;
         insert(&mut self.current, key, &codec::encode_current(key, current)?, &mut live.current)?;
         let fields = (self.project)(id, &current.document);
-        insert(&mut self.rows, key, &row_bytes(key, current, &fields)?, &mut live.rows)?;
+        let before = insert(&mut self.rows, key, &row_bytes(key, current, &fields)?, &mut live.rows)?;
+        let listed = match &before {
+            Some(before) => codec::decode_head(key, before.value())?.name != fields.name.as_deref(),
+            None => true,
+        };
+        drop(before);
         if !existed {
             remove(&mut self.tombstones, key, &mut live.tombstones)?;
             *self.counts.entry(keys::count(&id.kind, &id.scope())).or_default() += 1;
         }
         self.applied.rows.push((id.clone(), Some(fields)));
-        Ok(())
+        Ok(listed)
     }
 
     fn remove(&mut self, id: &ResourceId, key: &[u8], record: &Recorded, last: Option<Current>) -> Result<(), Failure> {
@@ -445,10 +445,17 @@ pub(super) fn tombstone(at: Timestamp, record: &Recorded, last: Current) -> Tomb
     Tombstone { at, removed_at: record.recorded_at, seq: record.seq, document: last.document }
 }
 
-fn insert(table: &mut Plain<'_>, key: &[u8], value: &[u8], live: &mut u64) -> Result<(), Failure> {
-    let old = table.insert(key, value)?.map_or(0, |old| size(key.len(), old.value().len()));
-    *live = (*live + size(key.len(), value.len())).saturating_sub(old);
-    Ok(())
+/// Puts a record in, keeps count of the bytes, and returns the record it replaces.
+fn insert<'t>(
+    table: &'t mut Plain<'_>,
+    key: &[u8],
+    value: &[u8],
+    live: &mut u64,
+) -> Result<Option<AccessGuard<'t, &'static [u8]>>, Failure> {
+    let old = table.insert(key, value)?;
+    let freed = old.as_ref().map_or(0, |old| size(key.len(), old.value().len()));
+    *live = (*live + size(key.len(), value.len())).saturating_sub(freed);
+    Ok(old)
 }
 
 fn remove(table: &mut Plain<'_>, key: &[u8], live: &mut u64) -> Result<(), Failure> {

@@ -1,7 +1,6 @@
 //! The two views of everything: how much there is, and how fresh it is.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -22,7 +21,7 @@ use crate::query::counts;
 pub async fn summary(core: &Arc<Core>, uri: &str, writes: bool) -> Result<Content, Fault> {
     let uri = uri.to_owned();
     let body = core.walk(move |core| overview(core, &uri, writes)).await?;
-    Ok(Content { text: body.to_string(), keep: Duration::ZERO })
+    Ok(Content::fleeting(body.to_string()))
 }
 
 /// How fresh each scope and kind is.
@@ -41,7 +40,7 @@ pub fn freshness(core: &Arc<Core>, uri: &str) -> Result<Content, Fault> {
         "watched_regions": core.regions(),
         "scopes": scopes,
     });
-    Ok(Content { text: body.to_string(), keep: Duration::ZERO })
+    Ok(Content::fleeting(body.to_string()))
 }
 
 /// The body of the summary, which the tool `get_inventory_summary` answers too.

@@ -1,20 +1,21 @@
 //! One resource or one collection, as the JSON of a read.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{Content, LONGEST, overview};
+use super::hot::{Hot, Known, Moment};
+use super::{Content, overview};
 use crate::kinds::{self, KindSpec};
 use crate::mcp::core::Core;
 use crate::mcp::error::Fault;
-use crate::mcp::lookup::{Found, Stale};
+use crate::mcp::lookup::{Found, Located, Stale};
 use crate::mcp::tools::rows::Columns;
 use crate::mcp::uri::Address;
-use crate::model::{AccountId, Current, Document, Group, Provisional, Region, Scope, Seq, Source, Timestamp};
+use crate::model::{AccountId, Current, Group, Provisional, Region, ResourceId, Scope, Seq, Source, Timestamp};
 use crate::query::{Filters, Query, counts, search};
+use crate::store::StoredDocument;
 
 /// How many members a read of a collection shows.
 const MEMBERS: usize = 100;
@@ -38,7 +39,7 @@ pub struct Body<'a> {
     also_seen_in: &'a [Scope],
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<Status>,
-    document: &'a Document,
+    document: &'a StoredDocument,
 }
 
 /// A group of fields that rests on an assertion no describe has settled yet.
@@ -54,7 +55,7 @@ pub struct Pending {
 struct Status {
     as_of: Timestamp,
     stale: Option<Stale>,
-    document: Document,
+    document: StoredDocument,
 }
 
 impl From<&Provisional> for Pending {
@@ -64,17 +65,43 @@ impl From<&Provisional> for Pending {
 }
 
 /// Reads what `address` names. `uri` is the client's spelling, which the answer repeats; `writes`, whether the connection
-/// may write.
+/// may write. `hot` keeps what is read often.
 ///
 /// # Errors
 /// [`Fault`]; never an empty answer.
-pub async fn read(core: &Arc<Core>, address: &Address, uri: &str, writes: bool) -> Result<Content, Fault> {
-    match address {
-        Address::Summary => overview::summary(core, uri, writes).await,
-        Address::Freshness => overview::freshness(core, uri),
-        Address::Resource { kind, id } => resource(core, kind, &core.find(kind, id, None).await?, uri),
-        Address::Qualified { scope, kind, id } => resource(core, kind, &core.find(kind, id, Some(scope)).await?, uri),
-        Address::Collection { scope, kind } => collection(core, scope, kind, uri).await,
+pub async fn read(
+    core: &Arc<Core>,
+    hot: &Hot<Content>,
+    address: &Address,
+    uri: &str,
+    writes: bool,
+) -> Result<Arc<Content>, Fault> {
+    let (kind, id, scope) = match address {
+        Address::Summary => return Ok(Arc::new(overview::summary(core, uri, writes).await?)),
+        Address::Freshness => return Ok(Arc::new(overview::freshness(core, uri)?)),
+        Address::Collection { scope, kind } => return Ok(Arc::new(collection(core, scope, kind, uri).await?)),
+        Address::Resource { kind, id } => (*kind, id, None),
+        Address::Qualified { scope, kind, id } => (*kind, id, Some(scope)),
+    };
+    let moment = Moment::now(core)?;
+    let known = hot.ask(uri, moment, core.now());
+    if let Known::Answer(content) = known {
+        return Ok(content);
+    }
+    let located = core.locate(kind, id, scope).await?;
+    let content = resource(core, kind, &located, uri)?;
+    if let (Known::Again, Some(until)) = (known, fresh_until(core, &located.id.scope(), kind)) {
+        hot.keep(uri, moment, until, content.text.len() + uri.len() + 200, content.clone());
+    }
+    Ok(Arc::new(content))
+}
+
+/// Until when an answer about this kind, and the part served with it, is not stale.
+fn fresh_until(core: &Core, scope: &Scope, kind: &'static KindSpec) -> Option<Timestamp> {
+    let until = |kind: &KindSpec| core.ingest.freshness().of(scope, &kind.kind())?.fresh_until();
+    match part_of(kind) {
+        Some(part) => Some(until(kind)?.min(until(part)?)),
+        None => until(kind),
     }
 }
 
@@ -90,46 +117,53 @@ pub fn part_of(kind: &KindSpec) -> Option<&'static KindSpec> {
 /// When the store cannot be read.
 pub fn status(core: &Core, kind: &KindSpec, found: &Found) -> Result<Option<(Timestamp, Current)>, Fault> {
     let Some(part) = part_of(kind) else { return Ok(None) };
-    let id = crate::model::ResourceId { kind: part.kind(), ..found.id.clone() };
+    let id = ResourceId { kind: part.kind(), ..found.id.clone() };
     let Some(current) = core.snapshot()?.current(&id)? else { return Ok(None) };
-    Ok(Some((core.ingest.freshness().as_of(&id, &current), current)))
+    Ok(Some((core.ingest.freshness().as_of(&id, &current.evidence), current)))
 }
 
-fn resource(core: &Core, kind: &'static KindSpec, found: &Found, uri: &str) -> Result<Content, Fault> {
-    let Found { id, current, seq, also_seen_in } = found;
+fn resource(core: &Core, kind: &'static KindSpec, located: &Located, uri: &str) -> Result<Content, Fault> {
+    let Located { id, snapshot, also_seen_in } = located;
     let scope = id.scope();
     let stale = core.stale(&scope, kind);
-    let status = status(core, kind, found)?.map(|(as_of, current)| Status {
-        as_of,
-        stale: part_of(kind).and_then(|part| core.stale(&scope, part)),
-        document: current.document,
-    });
-    let keep = if kind.moves || stale.is_some() { Duration::ZERO } else { until_next(core, &scope, kind) };
+    let freshness = core.ingest.freshness();
+    let stored = snapshot.stored(id)?.ok_or_else(|| Fault::Bodiless(id.clone().into()))?;
+    let status = match part_of(kind) {
+        None => None,
+        Some(part) => {
+            let id = ResourceId { kind: part.kind(), ..id.clone() };
+            snapshot.stored(&id)?.map(|stored| Status {
+                as_of: freshness.as_of(&id, &stored.evidence),
+                stale: core.stale(&scope, part),
+                document: stored.document,
+            })
+        }
+    };
+    let next = if kind.moves || stale.is_some() { None } else { next(core, &scope, kind) };
     let body = Body {
         uri,
         kind: kind.slug,
         id: &id.id,
         account: &id.account,
         region: &id.region,
-        as_of: core.ingest.freshness().as_of(id, current),
-        seq: *seq,
-        changed_at: current.changed_at,
-        changed_seq: current.changed,
+        as_of: freshness.as_of(id, &stored.evidence),
+        seq: snapshot.seq(),
+        changed_at: stored.changed_at,
+        changed_seq: stored.changed,
         stale,
-        provisional: current.provisional.iter().map(Pending::from).collect(),
+        provisional: stored.provisional.iter().map(Pending::from).collect(),
         also_seen_in,
         status,
-        document: &current.document,
+        document: &stored.document,
     };
-    Ok(Content { text: serde_json::to_string(&body)?, keep })
+    Ok(Content { text: serde_json::to_string(&body)?, next })
 }
 
-/// How long an answer of this scope and kind stays what it is: until the next sweep shows something, at most [`LONGEST`].
-fn until_next(core: &Core, scope: &Scope, kind: &KindSpec) -> Duration {
-    let Some(state) = core.ingest.freshness().of(scope, &kind.kind()) else { return Duration::ZERO };
-    // A running sweep may change it any moment.
-    let (Some(swept), None) = (state.complete, state.running_since) else { return Duration::ZERO };
-    (swept.started + state.interval).since(core.now()).min(LONGEST)
+/// When the next sweep of this scope may show something else; `None` while one runs, which may at any moment.
+fn next(core: &Core, scope: &Scope, kind: &KindSpec) -> Option<Timestamp> {
+    let state = core.ingest.freshness().of(scope, &kind.kind())?;
+    let started = state.complete.filter(|_| state.running_since.is_none())?.started;
+    Some(started + state.interval)
 }
 
 async fn collection(core: &Arc<Core>, scope: &Scope, kind: &'static KindSpec, uri: &str) -> Result<Content, Fault> {
@@ -157,7 +191,7 @@ fn members(core: &Core, scope: &Scope, kind: &'static KindSpec, uri: &str) -> Re
     let rows: Vec<Value> = hits.rows.iter().map(|row| Value::Object(columns.row(row))).collect();
     let stale = core.stale(scope, kind);
     let incomplete = core.incomplete(&[kind]).into_iter().find(|incomplete| incomplete.scope == *scope);
-    let keep = if kind.moves || stale.is_some() { Duration::ZERO } else { until_next(core, scope, kind) };
+    let next = if kind.moves || stale.is_some() { None } else { next(core, scope, kind) };
     let as_of = core.ingest.freshness().of(scope, &kind.kind()).and_then(|state| Some(state.complete?.started));
     let more = hits.next.map(|cursor| {
         json!({
@@ -182,5 +216,5 @@ fn members(core: &Core, scope: &Scope, kind: &'static KindSpec, uri: &str) -> Re
         "members": rows,
         "more": more,
     });
-    Ok(Content { text: body.to_string(), keep })
+    Ok(Content { text: body.to_string(), next })
 }

@@ -105,7 +105,7 @@ async fn a_large_account_pages_through_all_or_shows_its_collections() {
     assert_eq!(seen.len(), all, "each exactly once");
     assert_eq!(seen.iter().filter(|uri| uri.starts_with("ec2://instance/")).count(), 2300);
 
-    let listed = list::list(&world.core, ListMode::Auto, None).await.unwrap();
+    let listed = list::list(&world.core, &Hot::new(0), ListMode::Auto, None).await.unwrap();
     assert!(listed.resources.len() < 300, "{}", listed.resources.len());
     let collection = listed.resources.iter().find(|resource| resource.uri.ends_with("us-east-1/instance")).unwrap();
     assert!(collection.description.as_ref().unwrap().starts_with("2300 instances"), "{collection:?}");
@@ -154,6 +154,31 @@ async fn what_moves_is_never_cached_and_what_does_not_for_seconds() {
 }
 
 #[tokio::test]
+async fn what_is_read_often_is_as_new_as_what_is_read_once() {
+    let world = World::small().await;
+    let client = world.client(true).await;
+    let id = world.instance(&client, "running").await;
+    let uri = format!("ec2://instance/{id}");
+    let first = client.read(&uri).await.unwrap();
+    for _ in 0..3 {
+        assert_eq!(client.read(&uri).await.unwrap(), first, "nothing changed");
+    }
+    let stopped = data(client.call("stop_instance", json!({"instance_id": id})).await.unwrap());
+    let body = client.read(&uri).await.unwrap();
+    assert_eq!(body["document"]["State"]["Name"], "stopping");
+    assert!(body["seq"].as_u64() >= stopped["seq"].as_u64());
+    let (mut last, mut pages) = (body["as_of"].clone(), Vec::new());
+    for _ in 0..3 {
+        world.sweep().await;
+        pages.push(client.list(None).await.unwrap().resources);
+        let as_of = client.read(&uri).await.unwrap()["as_of"].clone();
+        assert!(as_of.as_str() > last.as_str(), "a sweep that changed nothing confirms it: {as_of} after {last}");
+        last = as_of;
+    }
+    assert!(pages.iter().all(|page| *page == pages[0]));
+}
+
+#[tokio::test]
 async fn an_unknown_resource_is_not_found_and_a_bad_uri_shows_the_forms() {
     let world = World::small().await;
     let client = world.client(false).await;
@@ -166,6 +191,24 @@ async fn an_unknown_resource_is_not_found_and_a_bad_uri_shows_the_forms() {
     let params = ReadResourceRequestParams::new("ec2://instance/i-0000000000000dead");
     let Err(ServiceError::McpError(error)) = legacy.read_resource(params).await else { panic!("not found") };
     assert_eq!(error.code, ErrorCode::RESOURCE_NOT_FOUND);
+}
+
+#[tokio::test]
+async fn a_removed_resource_says_when_and_at_which_record() {
+    let world = World::small().await;
+    let client = world.client(false).await;
+    let id = world.instance(&client, "running").await;
+    let (source, at) = (crate::model::Source::Sweep, world.core.now());
+    let resource = crate::model::ResourceId::new(&scope(), &kinds::INSTANCE.kind(), id.as_str());
+    let gone = crate::model::Observation { source, at, id: resource, seen: crate::model::Seen::Absent };
+    let lane = crate::ingest::Lane::Refresh;
+    let seq = world.core.ingest.observe(lane, vec![gone], crate::model::Cause::Sweep).await.unwrap();
+    let error = refused(client.read(&format!("ec2://instance/{id}")).await.unwrap_err());
+    let data = error.data.unwrap();
+    assert_eq!(data["last_seq"], json!(seq));
+    assert!(data["removed_at"].is_string(), "{data}");
+    let result = client.call("get_resource", json!({"id": id})).await.unwrap();
+    assert!(text(&result).contains("is gone"), "{}", text(&result));
 }
 
 #[tokio::test]

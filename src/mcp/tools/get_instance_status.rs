@@ -211,7 +211,7 @@ fn known(core: &Core, found: &Found) -> Result<Known, Fault> {
         instance_status: check("InstanceStatus"),
         attached_ebs_status: check("AttachedEbsStatus"),
         events: checks.map(events).unwrap_or_default(),
-        as_of: core.ingest.freshness().as_of(id, current),
+        as_of: core.ingest.freshness().as_of(id, &current.evidence),
         checks_as_of: status.as_ref().map(|(as_of, _)| *as_of),
         provisional: current.provisional.is_some(),
         stale: core.stale(&id.scope(), INSTANCE).map(|stale| stale.why),

@@ -105,7 +105,7 @@ fn shown_as(core: &Core, kind: &'static KindSpec, found: &Found, paths: &[String
         parts.push(("status", selected(&status.document, paths)));
     }
     let omitted = prune(&mut parts);
-    let as_of = core.ingest.freshness().as_of(id, current);
+    let as_of = core.ingest.freshness().as_of(id, &current.evidence);
     let provisional: Vec<String> = current
         .provisional
         .iter()
@@ -154,7 +154,7 @@ fn shown_as(core: &Core, kind: &'static KindSpec, found: &Found, paths: &[String
 fn selected(document: &Document, paths: &[String]) -> Map<String, Value> {
     let json = |value: &crate::model::Value| serde_json::to_value(value).unwrap_or(Value::Null);
     if paths.is_empty() {
-        return document.fields().iter().map(|(name, value)| (name.clone(), json(value))).collect();
+        return document.fields().iter().map(|(name, value)| (name.to_string(), json(value))).collect();
     }
     let found = paths.iter().filter_map(|path| Some((path.clone(), json(document.get(path)?))));
     found.collect()

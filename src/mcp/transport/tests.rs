@@ -49,15 +49,23 @@ impl Reply {
 }
 
 impl Http {
-    #[expect(clippy::disallowed_methods, reason = "the server runs beside the test that is its client")]
     async fn start() -> Self {
-        let world = World::small().await;
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let (address, server) = (listener.local_addr().unwrap(), world.server.clone());
-        let serving = tokio::spawn(async move {
+        Self::with(|server, listener| async move {
             let options = HttpOptions { hosts: vec!["muster.test".to_owned()], origins: Vec::new() };
             serve_http(&server, listener, &options).await
-        });
+        })
+        .await
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the server runs beside the test that is its client")]
+    async fn with<F>(serve: impl FnOnce(Server, TcpListener) -> F) -> Self
+    where
+        F: Future<Output = io::Result<()>> + Send + 'static,
+    {
+        let world = World::small().await;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let serving = tokio::spawn(serve(world.server.clone(), listener));
         Http { world, address, serving }
     }
 
@@ -189,4 +197,20 @@ async fn stopping_tells_subscribers_first_and_ends_within_two_seconds() {
     assert!(text.contains("\"resultType\":\"complete\""), "{text}");
     http.serving.await.unwrap().unwrap();
     assert!(stopping.elapsed() < Duration::from_secs(2), "{:?}", stopping.elapsed());
+}
+
+#[tokio::test]
+async fn a_session_too_many_is_turned_away_but_the_modern_era_is_not() {
+    let http = Http::with(|server, listener| async move {
+        let router = routed(&server, &HttpOptions::default(), &CancellationToken::new(), 1);
+        axum::serve(listener, router).await
+    })
+    .await;
+    let session = http.session().await;
+    let body = json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {}});
+    let reply = http.post(&[], &body, "").await;
+    assert_eq!((reply.status, reply.header("retry-after")), (503, Some("30")));
+    assert_eq!(http.modern("tools/list", json!({}), "").await.status, 200);
+    let list = json!({"jsonrpc": "2.0", "id": 2, "method": "tools/list"});
+    assert_eq!(http.post(&[("Mcp-Session-Id", &session)], &list, "").await.status, 200);
 }

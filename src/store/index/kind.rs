@@ -15,17 +15,53 @@ struct Place {
     scope: Arc<Scope>,
 }
 
+/// Where a row's term numbers stand in [`Numbers`].
+#[derive(Clone, Copy)]
+struct Span {
+    start: u32,
+    length: u32,
+}
+
+/// The term numbers of all rows, back to back: a search reads them in one sweep of memory.
+#[derive(Default)]
+struct Numbers {
+    all: Vec<u32>,
+    /// How many of them belong to no row any more.
+    dead: usize,
+}
+
+impl Numbers {
+    fn get(&self, span: Span) -> &[u32] {
+        let (Ok(start), Ok(length)) = (usize::try_from(span.start), usize::try_from(span.length)) else { return &[] };
+        self.all.get(start..start.saturating_add(length)).unwrap_or_default()
+    }
+
+    fn add(&mut self, numbers: &[u32]) -> Result<Span, Overflow> {
+        let start = u32::try_from(self.all.len()).map_err(|_| Overflow)?;
+        let length = u32::try_from(numbers.len()).map_err(|_| Overflow)?;
+        self.all.extend_from_slice(numbers);
+        Ok(Span { start, length })
+    }
+
+    fn free(&mut self, span: Span) {
+        self.dead += self.get(span).len();
+    }
+}
+
 /// The rows of one kind.
 #[derive(Default)]
 pub(super) struct KindIndex {
     terms: Terms,
-    rows: BTreeMap<Place, Box<[u32]>>,
+    rows: BTreeMap<Place, Span>,
+    numbers: Numbers,
     scopes: HashMap<Scope, Arc<Scope>>,
     /// How many terms there were after the last cleaning.
     cleaned: usize,
+    /// The numbers of the row at hand.
+    scratch: Vec<u32>,
 }
 
-/// The index ran out of term numbers.
+/// The index ran out of numbers.
 pub(super) struct Overflow;
 
 impl KindIndex {
@@ -35,9 +71,10 @@ impl KindIndex {
 
     /// Bytes on the heap, estimated.
     pub(super) fn bytes(&self) -> usize {
-        let row = size_of::<Place>() + size_of::<Box<[u32]>>();
-        let heap: usize = self.rows.iter().map(|(place, terms)| place.id.len() + 4 * terms.len() + 16).sum();
-        self.terms.bytes() + heap + self.rows.len() * row * 12 / 11
+        let row = size_of::<Place>() + size_of::<Span>();
+        // An allocation takes its length and 8 bytes, rounded up to 16.
+        let ids: usize = self.rows.keys().map(|place| (place.id.len() + 8).next_multiple_of(16)).sum();
+        self.terms.bytes() + 4 * self.numbers.all.capacity() + ids + self.rows.len() * row * 12 / 11
     }
 
     /// Puts a row in, or replaces it.
@@ -46,16 +83,25 @@ impl KindIndex {
         id: &ResourceId,
         terms: impl Iterator<Item = Term<'a>>,
     ) -> Result<(), Overflow> {
-        let numbers = self.numbers(terms)?;
+        self.intern(terms)?;
         let place = Place { id: id.id.as_ref().into(), scope: self.scope(id) };
-        self.rows.insert(place, numbers);
+        if let Some(span) = self.rows.get(&place) {
+            if self.numbers.get(*span) == self.scratch.as_slice() {
+                return Ok(());
+            }
+            self.numbers.free(*span);
+        }
+        let span = self.numbers.add(&self.scratch)?;
+        self.rows.insert(place, span);
         self.clean_if_worthwhile()
     }
 
     /// Takes a row out.
     pub(super) fn remove(&mut self, id: &ResourceId) {
         let place = Place { id: id.id.as_ref().into(), scope: self.scope(id) };
-        self.rows.remove(&place);
+        if let Some(span) = self.rows.remove(&place) {
+            self.numbers.free(span);
+        }
     }
 
     /// The ids of at most `limit` matching rows after `after`, in list order, and how many match in all.
@@ -68,17 +114,15 @@ impl KindIndex {
         limit: usize,
     ) -> (Vec<ResourceId>, u64) {
         let Some(wanted) = self.resolve(matcher) else { return (Vec::new(), 0) };
-        let scope = match scope.map(|scope| self.scopes.get(scope)) {
-            None => None,
-            Some(Some(scope)) => Some(scope),
-            Some(None) => return (Vec::new(), 0),
+        let Ok(scope) = self.known(scope) else { return (Vec::new(), 0) };
+        let wants = |place: &Place, span: Span| {
+            scope.is_none_or(|scope| Arc::ptr_eq(scope, &place.scope)) && {
+                let terms = self.numbers.get(span);
+                wanted.iter().all(|set| set.meets(terms))
+            }
         };
-        let wants = |place: &Place, terms: &[u32]| {
-            scope.is_none_or(|scope| Arc::ptr_eq(scope, &place.scope))
-                && wanted.iter().all(|set| terms.iter().any(|term| set.contains(*term)))
-        };
-        let count = |range: &mut dyn Iterator<Item = (&Place, &Box<[u32]>)>| {
-            range.map(|(place, terms)| u64::from(wants(place, terms))).sum::<u64>()
+        let count = |range: &mut dyn Iterator<Item = (&Place, &Span)>| {
+            range.map(|(place, span)| u64::from(wants(place, *span))).sum::<u64>()
         };
         let after = after.map(|id| Place { id: id.id.as_ref().into(), scope: Arc::new(id.scope()) });
         let (start, mut total) = match &after {
@@ -91,8 +135,8 @@ impl KindIndex {
         let mut rest = self.rows.range::<Place, _>((start, Bound::Unbounded));
         let mut ids = Vec::new();
         while ids.len() < limit {
-            let Some((place, terms)) = rest.next() else { break };
-            if wants(place, terms) {
+            let Some((place, span)) = rest.next() else { break };
+            if wants(place, *span) {
                 ids.push(ResourceId::new(&place.scope, kind, place.id.as_ref()));
                 total += 1;
             }
@@ -103,18 +147,16 @@ impl KindIndex {
 
     /// How many rows have each value of a facet, in one scope or in all. A row with several values counts for each.
     pub(super) fn count_by(&self, scope: Option<&Scope>, facet: u16) -> BTreeMap<String, u64> {
-        let numbers = self.terms.iter().filter(|(_, term)| matches!(term, Term::Facet(number, _) if *number == facet));
-        let wanted = TermSet::new(numbers.map(|(number, _)| number).collect(), self.terms.len());
-        let mut counts: HashMap<u32, u64> = HashMap::new();
-        let scope = match scope.map(|scope| self.scopes.get(scope)) {
-            None => None,
-            Some(Some(scope)) => Some(scope),
-            Some(None) => return BTreeMap::new(),
-        };
-        for (place, terms) in &self.rows {
+        let Ok(scope) = self.known(scope) else { return BTreeMap::new() };
+        let values = self.terms.of_facet(facet);
+        let wanted = TermSet::new(values.clone(), self.terms.len());
+        let mut counts = vec![0_u32; self.terms.len()];
+        for (place, span) in &self.rows {
             if scope.is_none_or(|scope| Arc::ptr_eq(scope, &place.scope)) {
-                for term in terms.iter().filter(|term| wanted.contains(**term)) {
-                    *counts.entry(*term).or_default() += 1;
+                for term in self.numbers.get(*span).iter().filter(|term| wanted.contains(**term)) {
+                    if let Some(count) = usize::try_from(*term).ok().and_then(|term| counts.get_mut(term)) {
+                        *count += 1;
+                    }
                 }
             }
         }
@@ -122,7 +164,9 @@ impl KindIndex {
             Some(Term::Facet(_, value)) => Some(value.to_owned()),
             _ => None,
         };
-        counts.into_iter().filter_map(|(number, count)| Some((value(number)?, count))).collect()
+        let count = |number: u32| usize::try_from(number).ok().and_then(|number| counts.get(number)).copied();
+        let counted = values.into_iter().filter_map(|number| Some((number, count(number).filter(|count| *count > 0)?)));
+        counted.filter_map(|(number, count)| Some((value(number)?, u64::from(count)))).collect()
     }
 
     /// One set of terms a condition; `None` when some condition can match nothing.
@@ -134,14 +178,20 @@ impl KindIndex {
         matcher.conditions().iter().map(resolve).collect()
     }
 
-    fn numbers<'a>(&mut self, terms: impl Iterator<Item = Term<'a>>) -> Result<Box<[u32]>, Overflow> {
-        let mut numbers = Vec::with_capacity(32);
+    /// The scope as rows hold it; an error when no row is in it.
+    fn known(&self, scope: Option<&Scope>) -> Result<Option<&Arc<Scope>>, ()> {
+        scope.map(|scope| self.scopes.get(scope).ok_or(())).transpose()
+    }
+
+    /// Leaves the numbers of `terms` in `scratch`, in order.
+    fn intern<'a>(&mut self, terms: impl Iterator<Item = Term<'a>>) -> Result<(), Overflow> {
+        self.scratch.clear();
         for term in terms {
-            numbers.push(self.terms.intern(term).ok_or(Overflow)?);
+            self.scratch.push(self.terms.intern(term).ok_or(Overflow)?);
         }
-        numbers.sort_unstable();
-        numbers.dedup();
-        Ok(numbers.into_boxed_slice())
+        self.scratch.sort_unstable();
+        self.scratch.dedup();
+        Ok(())
     }
 
     fn scope(&mut self, id: &ResourceId) -> Arc<Scope> {
@@ -149,19 +199,23 @@ impl KindIndex {
         Arc::clone(self.scopes.entry(scope).or_insert_with_key(|scope| Arc::new(scope.clone())))
     }
 
-    /// Interns the terms in use anew once the table has doubled: churn (addresses, states) leaves terms behind that no row
-    /// holds. Costs each insertion a constant on average.
+    /// Interns the terms in use anew, rows in list order, once as much is left over as is in use: churn (addresses, states)
+    /// leaves terms and numbers behind that no row has. Costs each insertion a constant on average.
     fn clean_if_worthwhile(&mut self) -> Result<(), Overflow> {
-        if self.terms.len() < 4096 + 2 * self.cleaned {
+        let numbers = self.numbers.all.len();
+        if self.terms.len() < 4096 + 2 * self.cleaned && self.numbers.dead < 4096 + numbers / 2 {
             return Ok(());
         }
-        let old = std::mem::take(&mut self.terms);
-        for numbers in self.rows.values_mut() {
-            for number in &mut *numbers {
-                let term = old.get(*number).ok_or(Overflow)?;
-                *number = self.terms.intern(term).ok_or(Overflow)?;
+        let old_terms = std::mem::take(&mut self.terms);
+        let old_numbers = std::mem::take(&mut self.numbers);
+        for span in self.rows.values_mut() {
+            self.scratch.clear();
+            for number in old_numbers.get(*span) {
+                let term = old_terms.get(*number).ok_or(Overflow)?;
+                self.scratch.push(self.terms.intern(term).ok_or(Overflow)?);
             }
-            numbers.sort_unstable();
+            self.scratch.sort_unstable();
+            *span = self.numbers.add(&self.scratch)?;
         }
         self.cleaned = self.terms.len();
         Ok(())
@@ -172,15 +226,16 @@ impl KindIndex {
 #[derive(Default)]
 pub(super) struct Builder {
     index: KindIndex,
-    staged: Vec<(Place, Box<[u32]>)>,
+    staged: Vec<(Place, Span)>,
 }
 
 impl Builder {
     /// Adds the next row.
     pub(super) fn push<'a>(&mut self, id: &ResourceId, terms: impl Iterator<Item = Term<'a>>) -> Result<(), Overflow> {
-        let numbers = self.index.numbers(terms)?;
+        self.index.intern(terms)?;
         let place = Place { id: id.id.as_ref().into(), scope: self.index.scope(id) };
-        self.staged.push((place, numbers));
+        let span = self.index.numbers.add(&self.index.scratch)?;
+        self.staged.push((place, span));
         Ok(())
     }
 
@@ -189,6 +244,7 @@ impl Builder {
         let Builder { mut index, staged } = self;
         index.rows = BTreeMap::from_iter(staged);
         index.terms.shrink();
+        index.numbers.all.shrink_to_fit();
         index.cleaned = index.terms.len();
         index
     }

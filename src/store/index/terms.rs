@@ -78,11 +78,6 @@ impl Terms {
         read(self.text(number)?)
     }
 
-    /// Every term in number order.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (u32, Term<'_>)> {
-        (0..).map_while(|number| self.get(number).map(|term| (number, term)))
-    }
-
     /// The numbers of all terms that pass a test.
     pub(super) fn passing(&self, test: &Test) -> Vec<u32> {
         if let Some(exact) = test.pattern.exact() {
@@ -92,13 +87,39 @@ impl Terms {
                 On::TagKey => {}
             }
         }
-        let passes = |term: Term<'_>| match (&test.on, term) {
-            (On::Facet(wanted), Term::Facet(number, value)) => *wanted == number && test.pattern.matches(value),
-            (On::TagKey, Term::Tag(key, _)) => test.pattern.matches(key),
-            (On::Tag(wanted), Term::Tag(key, value)) => wanted == key && test.pattern.matches(value),
-            _ => false,
+        let mut prefix = Vec::new();
+        let values = match &test.on {
+            On::Facet(number) => write(Term::Facet(*number, ""), &mut prefix),
+            On::Tag(key) => write(Term::Tag(key, ""), &mut prefix),
+            On::TagKey => {
+                let passes =
+                    |term: Option<Term<'_>>| matches!(term, Some(Term::Tag(key, _)) if test.pattern.matches(key));
+                return self.under(&[TAG]).filter(|(_, text)| passes(read(text))).map(|(number, _)| number).collect();
+            }
         };
-        self.iter().filter(|(_, term)| passes(*term)).map(|(number, _)| number).collect()
+        let passes = |value: &[u8]| std::str::from_utf8(value).is_ok_and(|value| test.pattern.matches(value));
+        let rest = |text: &'_ [u8]| text.get(prefix.len()..).is_some_and(passes);
+        let under = values.map(|()| self.under(&prefix));
+        under.into_iter().flatten().filter(|(_, text)| rest(text)).map(|(number, _)| number).collect()
+    }
+
+    /// The numbers of all values of a facet.
+    pub(super) fn of_facet(&self, facet: u16) -> Vec<u32> {
+        let mut prefix = Vec::new();
+        let written = write(Term::Facet(facet, ""), &mut prefix);
+        written.into_iter().flat_map(|()| self.under(&prefix)).map(|(number, _)| number).collect()
+    }
+
+    /// The texts that begin with `prefix`, by number.
+    fn under(&self, prefix: &[u8]) -> impl Iterator<Item = (u32, &[u8])> {
+        let mut start = 0;
+        let texts = self.ends.iter().map(move |end| {
+            let end = usize::try_from(*end).unwrap_or(usize::MAX);
+            let text = self.texts.get(start..end).unwrap_or_default();
+            start = end;
+            text
+        });
+        (0..).zip(texts).filter(move |(_, text)| text.starts_with(prefix))
     }
 
     fn text(&self, number: u32) -> Option<&[u8]> {
@@ -217,6 +238,15 @@ impl TermSet {
             }
         }
     }
+
+    /// Whether any of a row's terms is in it.
+    pub(super) fn meets(&self, terms: &[u32]) -> bool {
+        match self {
+            // Whole rows at a time: the compiler makes this a few vector instructions.
+            TermSet::Few(numbers) => numbers.iter().any(|number| terms.contains(number)),
+            TermSet::Many(_) => terms.iter().any(|number| self.contains(*number)),
+        }
+    }
 }
 
 fn place(number: u32) -> (usize, u64) {
@@ -271,9 +301,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_set_holds_what_was_put_in(numbers in proptest::collection::vec(0_u32..500, 0..20), asked in 0_u32..500) {
+        fn a_set_meets_what_shares_a_number_with_it(
+            numbers in proptest::collection::vec(0_u32..500, 0..20),
+            asked in proptest::collection::vec(0_u32..500, 0..20),
+        ) {
             let set = TermSet::new(numbers.clone(), 500);
-            prop_assert_eq!(set.contains(asked), numbers.contains(&asked));
+            prop_assert_eq!(set.meets(&asked), asked.iter().any(|number| numbers.contains(number)));
             prop_assert_eq!(set.is_empty(), numbers.is_empty());
         }
     }
