@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::harness::driver::{Driver, Flavour, Transport};
 use crate::harness::moto::{ACCOUNT, Moto};
 use crate::harness::muster::{RARELY, Sandbox};
+use crate::harness::rpc::Client;
 
 #[test]
 fn every_client_walks_tools_templates_and_resources_and_reads_what_it_finds() {
@@ -42,6 +43,25 @@ fn every_client_walks_tools_templates_and_resources_and_reads_what_it_finds() {
             let found = client.call("search_inventory", &json!({"kind": "instance"}));
             assert_eq!(found["structuredContent"]["total"], 3, "{flavour:?}: {found}");
         }
+    }
+}
+
+#[test]
+fn what_a_write_can_change_is_never_cached_by_a_client() {
+    let moto = Moto::start();
+    let instance = moto.launch(1).remove(0);
+    let sandbox = Sandbox::new(&moto.endpoint());
+    let server = sandbox.serve(&RARELY);
+    server.swept();
+    let mut client = Client::http(&server.http);
+    let read = |client: &mut Client, uri: &str| client.must("resources/read", &json!({ "uri": uri }));
+    let instance = read(&mut client, &format!("ec2://instance/{instance}"));
+    assert_eq!((&instance["ttlMs"], &instance["cacheScope"]), (&json!(0), &json!("private")));
+    let vpc = moto.every("ec2.describe_vpcs", "Vpcs", &json!({})).remove(0);
+    let vpc = read(&mut client, &format!("ec2://vpc/{}", vpc["VpcId"].as_str().unwrap()));
+    assert!(vpc["ttlMs"].as_u64().is_some_and(|ttl| (1..=5000).contains(&ttl)), "{vpc}");
+    for method in ["tools/list", "resources/templates/list"] {
+        assert_eq!(client.must(method, &json!({}))["ttlMs"], 3_600_000, "{method}");
     }
 }
 

@@ -9,6 +9,7 @@ use crate::harness::PATIENCE;
 use crate::harness::driver::{Driver, Flavour, Transport};
 use crate::harness::moto::Moto;
 use crate::harness::muster::{OFTEN, Sandbox};
+use crate::harness::rpc::Client;
 
 /// Several sweeps: long enough for a notification that must not come.
 const SEVERAL_SWEEPS: Duration = Duration::from_secs(3);
@@ -60,4 +61,32 @@ fn a_newer_client_with_the_older_handshake_hears_of_its_instance_and_of_no_other
 #[test]
 fn an_older_client_hears_of_its_instance_and_of_no_other() {
     hears_of_its_instance_only(Flavour::Old);
+}
+
+#[test]
+fn the_list_changes_with_a_new_instance_and_not_with_a_state() {
+    let moto = Moto::start();
+    let instance = moto.launch(1).remove(0);
+    let sandbox = Sandbox::new(&moto.endpoint());
+    let server = sandbox.serve(&OFTEN);
+    server.swept();
+    let uri = format!("ec2://instance/{instance}");
+    let listening = Client::http(&server.http).listen(&[&uri], true);
+    // What the first sweep did to the list a moment ago is told to who comes a moment later.
+    while listening.next(SEVERAL_SWEEPS).is_some() {}
+    moto.call("ec2.stop_instances", &json!({"InstanceIds": [instance]}));
+    let first = listening.next(PATIENCE).expect("the stop is told");
+    assert_eq!((&first["method"], &first["params"]["uri"]), (&json!("notifications/resources/updated"), &json!(uri)));
+    while let Some(next) = listening.next(SEVERAL_SWEEPS) {
+        // The status changes in a sweep of its own.
+        assert_eq!(next["params"]["uri"], *uri, "{next}");
+    }
+    moto.launch(1);
+    loop {
+        let next = listening.next(PATIENCE).expect("the new instance is told");
+        if next["method"] == "notifications/resources/list_changed" {
+            break;
+        }
+        assert_eq!(next["params"]["uri"], *uri, "{next}");
+    }
 }

@@ -57,8 +57,12 @@ impl Environment {
             fs::remove_dir_all(&directory).unwrap();
         }
         run(
+            Command::new("python3").args(["-c", "import sys; sys.exit(sys.version_info < (3, 11))"]),
+            "the tests need Python 3.11 or newer as python3; on Debian: apt-get install python3 python3-venv",
+        );
+        run(
             Command::new("python3").args(["-m", "venv"]).arg(&directory),
-            "the tests need Python 3.10 or newer with its venv module; on Debian: apt-get install python3-venv",
+            "the tests need Python's venv module; on Debian: apt-get install python3-venv",
         );
         run(
             Command::new(directory.join("bin/python"))
