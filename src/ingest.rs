@@ -233,12 +233,11 @@ impl Ingest {
             }
             SweepStep::Completed { ended } => {
                 let Some(sweep) = self.sweeps.remove(&key) else { return };
-                let outcome = match sweep.broken {
-                    Some(broken) => Err(broken),
-                    None => {
-                        let outcome = self.complete(&scope, &kind, sweep.started, ended);
-                        self.watch(outcome).map_err(|error| error.to_string())
-                    }
+                let outcome = if let Some(broken) = sweep.broken {
+                    Err(broken)
+                } else {
+                    let outcome = self.complete(&scope, &kind, sweep.started, ended);
+                    self.watch(outcome).map_err(|error| error.to_string())
                 };
                 if let Err(what) = outcome {
                     let fix = "free space or mend the disk that holds the data directory; the next sweep repeats it";
@@ -295,6 +294,9 @@ impl Ingest {
         while !news.is_empty() {
             self.commit_chunk(Draft::default(), &mut news, &cause)?;
             self.serve_urgent();
+            if self.lanes.is_stopped() {
+                return Err(IngestError::Stopped);
+            }
         }
         Ok(())
     }

@@ -222,6 +222,13 @@ mod tests {
     }
 
     #[test]
+    fn a_slow_answer_that_allows_the_present_offset_moves_nothing() {
+        let mut estimator = Estimator::default();
+        estimator.learn(Sample::new(0, 30_000, 29)); // Between 1 s behind and 30 s ahead.
+        assert_eq!(estimator.offset, 0);
+    }
+
+    #[test]
     fn a_slow_answer_says_less_than_a_fast_one() {
         let mut estimator = Estimator::default();
         estimator.learn(Sample::new(0, 30_000, 33)); // Between 3 s and 34 s ahead.

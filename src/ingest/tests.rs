@@ -230,3 +230,57 @@ async fn after_the_stop_nothing_is_accepted() {
     let refused = handle.begin("stop_instance", vec![id("i-1")]).await;
     assert!(matches!(refused, Err(IngestError::Stopped)), "{refused:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_interrupted_first_sweep_left_is_labelled_incomplete_after_a_restart() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let world = World::open(&dir);
+    world.step(SweepStep::Started { at: at(100) }).await;
+    let items = vec![(Arc::from("i-1"), instance("running", "t3.micro"))];
+    world.step(SweepStep::Page { sent_at: at(100), items }).await;
+    let seen = |world: &World| world.handle.freshness().of(&scope(), &kind()).is_some_and(|state| state.seen == 1);
+    let mut changes = world.handle.freshness().changes();
+    while !seen(&world) {
+        changes.changed().await.expect("a running loop");
+    }
+    world.close().await;
+    let world = World::open(&dir);
+    let state = world.handle.freshness().of(&scope(), &kind()).expect("a scope that the store holds something of");
+    assert_eq!((state.complete, state.settled), (None, None));
+    assert!(state.stale(at(101)).is_some());
+    world.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_seen_by_a_repeated_first_sweep_is_news() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let world = World::open(&dir);
+    for (second, size) in [(100, "t3.micro"), (200, "t3.large")] {
+        world.step(SweepStep::Started { at: at(second) }).await;
+        let items = vec![(Arc::from("i-1"), instance("running", size))];
+        world.step(SweepStep::Page { sent_at: at(second), items }).await;
+    }
+    world.step(SweepStep::Completed { ended: at(202) }).await;
+    world.settled(200).await;
+    let causes: Vec<Cause> = world.records().into_iter().map(|record| record.cause).collect();
+    assert_eq!(causes, [Cause::Baseline, Cause::Sweep]);
+    world.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sweep_that_contradicted_an_assertion_does_not_date_it() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let world = World::open(&dir);
+    world.sweep(100, &[("i-1", instance("running", "t3.micro"))]).await;
+    let seen = Seen::StateAsserted(state("stopping"));
+    let asserted = Observation { source: Source::Tool, at: at(190), id: id("i-1"), seen };
+    world.handle.observe(Lane::Tools, vec![asserted], Cause::Refresh).await.expect("recorded");
+    world.sweep(200, &[("i-1", instance("running", "t3.micro"))]).await;
+    assert_eq!(world.state("i-1").as_deref(), Some("stopping"), "the sweep lags");
+    world.close().await;
+    let world = World::open(&dir);
+    let current = world.store.snapshot().expect("a snapshot").current(&id("i-1")).expect("readable").expect("i-1");
+    let as_of = world.handle.freshness().seen(&id("i-1")).as_of(&current.evidence, current.provisional.is_some());
+    assert_eq!(as_of, at(100));
+    world.close().await;
+}

@@ -10,6 +10,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
+use redb::backends::FileBackend;
 use redb::{Database, DatabaseError, Durability, ReadableDatabase, StorageError};
 use thiserror::Error;
 
@@ -153,7 +154,7 @@ fn build(fresh: &Path, log: LogId, cache_bytes: usize) -> Result<Opened, redb::E
     let unencodable = |error: EncodeError| redb::Error::Io(io::Error::other(error));
     // The inventory is its owner's alone, also in a directory that others may read.
     let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(fresh)?;
-    let database = redb::Builder::new().set_cache_size(cache_bytes).create_file(file)?;
+    let database = redb::Builder::new().set_cache_size(cache_bytes).create_with_backend(FileBackend::new(file)?)?;
     let mut txn = database.begin_write()?;
     txn.set_durability(Durability::Immediate)?;
     txn.set_quick_repair(true);

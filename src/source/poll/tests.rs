@@ -233,3 +233,22 @@ async fn completed_tells_the_time_of_the_last_start() {
     assert_eq!(at, started);
     assert!(ended.since(*started) >= Duration::from_millis(100));
 }
+
+/// Credentials that change under a running process are noticed even where another account's answer is empty, or names no
+/// owner: that would read as everything gone.
+#[tokio::test]
+async fn a_listing_by_another_accounts_credentials_is_refused_before_its_first_page() {
+    let options = crate::simulator::Options { instances: 10, ..crate::simulator::Options::default() };
+    let simulator = crate::simulator::Simulator::start(options).await.unwrap();
+    let aws = crate::aws::scripted::at(&simulator.endpoint());
+    let region = Region::new("us-east-1");
+    let theirs = Scope { account: AccountId::new("123456789012"), region: region.clone() };
+    let others = Scope { account: AccountId::new("999999999999"), region };
+    for spec in kinds::KINDS {
+        assert!(List::page(&aws, &theirs, spec, None).await.is_ok());
+        let refused = List::page(&aws, &others, spec, None).await.unwrap_err();
+        assert!(matches!(refused.trouble, Trouble::OtherAccount { .. }), "{refused}");
+    }
+    assert_eq!(simulator.world().requests("DescribeVpcs"), 1);
+    simulator.stop().await;
+}
