@@ -7,6 +7,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -33,6 +34,12 @@ const SUCCESSION: Duration = Duration::from_millis(2500);
 
 /// How long a detached server that could not open its store waits for somebody to tell.
 const FAILED_LINGER: Duration = Duration::from_secs(10);
+
+/// How often it looks meanwhile whether somebody touched the file.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// When it tries again anyway.
+const RETRY: Duration = Duration::from_secs(15);
 
 /// Why there is no server, or no longer one.
 #[derive(Debug, thiserror::Error)]
@@ -119,27 +126,30 @@ async fn serve(
     reception: &Reception,
     mut signals: Signals,
 ) -> Result<(), ServeError> {
-    let opened = tokio::select! {
-        opened = Engine::open(config) => opened,
-        signal = signals.next() => {
-            tracing::info!(signal, "stopping");
-            stop(reception, None).await;
-            return Ok(());
-        }
-    };
-    let engine = match opened {
-        Ok(engine) => engine,
-        Err(error) if linger.is_some() => {
-            tracing::error!(error = %chain(&error), "the store is not usable; clients are told so");
-            reception.fail(failure(&error));
-            tokio::select! {
-                () = reception.clients().gone_for(FAILED_LINGER) => {}
-                _ = signals.next() => {}
+    let engine = loop {
+        let opened = tokio::select! {
+            opened = Engine::open(config) => opened,
+            signal = signals.next() => {
+                tracing::info!(signal, "stopping");
+                stop(reception, None).await;
+                return Ok(());
             }
-            stop(reception, None).await;
-            return Err(error.into());
-        }
-        Err(error) => {
+        };
+        let error = match opened {
+            Ok(engine) => break engine,
+            Err(error) => error,
+        };
+        let mended = async {
+            match linger {
+                Some(_) => mended(&config.data_dir, reception, &error).await,
+                None => false,
+            }
+        };
+        let mended = tokio::select! {
+            mended = mended => mended,
+            _ = signals.next() => false,
+        };
+        if !mended {
             stop(reception, None).await;
             return Err(error.into());
         }
@@ -160,9 +170,33 @@ async fn serve(
     outcome
 }
 
+/// Tells clients why the store is not usable until somebody did something about it: then it is worth opening again. False
+/// once they have left without.
+async fn mended(data_dir: &Path, reception: &Reception, error: &StartError) -> bool {
+    tracing::error!(error = %chain(error), "the store is not usable; clients are told so");
+    let (begun, before) = (Instant::now(), stamp(data_dir));
+    reception.fail(failure(error));
+    let touched = async {
+        // Another process's hold on the file does not show on it.
+        while stamp(data_dir) == before && begun.elapsed() < RETRY {
+            sleep(LOOK).await;
+        }
+    };
+    tokio::select! {
+        () = touched => true,
+        () = reception.clients().gone_for(FAILED_LINGER) => false,
+    }
+}
+
+/// Tells one state of the store's file from another, as far as can be seen from outside.
+fn stamp(data_dir: &Path) -> Option<(u64, u64, i64, i64)> {
+    let file = std::fs::metadata(data_dir::store(data_dir)).ok()?;
+    Some((file.ino(), file.len(), file.mtime(), file.mtime_nsec()))
+}
+
 /// Why the store is not usable, for clients.
 fn failure(error: &StartError) -> Failure {
-    let fix = "Then restart this MCP server in the client";
+    let fix = "The server opens it again by itself within seconds";
     Failure { what: chain(error), fix: fix.to_owned() }
 }
 
