@@ -108,6 +108,18 @@ fn a_damaged_store_is_refused_with_its_path_and_left_as_it_is() {
     assert_eq!(fs::read(sandbox.store()).unwrap(), damage);
 }
 
+/// The way out that the message names works for the client that was told it, and for the server that told it.
+#[test]
+fn a_damaged_store_that_was_moved_away_is_made_anew_under_a_client_that_stayed() {
+    let sandbox = Sandbox::new(&Endpoint::dead());
+    fs::create_dir(sandbox.data()).unwrap();
+    fs::write(sandbox.store(), b"this is no store").unwrap();
+    let mut client = Client::stdio(&sandbox, &[]);
+    complains(&mut client, &["damaged", "move it away"]);
+    fs::rename(sandbox.store(), sandbox.path().join("kept")).unwrap();
+    complains(&mut client, &["could not be reached"]);
+}
+
 #[test]
 fn a_store_that_lost_its_end_is_refused_with_its_path_and_left_as_it_is() {
     let moto = Moto::start();
