@@ -25,7 +25,7 @@ mod lanes;
 #[cfg(test)]
 mod tests;
 
-pub use freshness::{Freshness, ScopeFreshness, Swept, Trouble};
+pub use freshness::{Freshness, ScopeFreshness, SeenAt, Swept, Trouble};
 pub use lanes::{Handle, IngestError, Lane, SweepMessage, SweepStep};
 
 use draft::Draft;
@@ -284,7 +284,10 @@ impl Ingest {
     ) -> Result<(), IngestError> {
         let candidates = self.freshness.view(scope, kind, |w| w.map(|w| w.candidates.clone()).unwrap_or_default());
         let unseen = self.unseen(scope, kind, started)?;
+        let lacked = unseen.len();
         let absence = absence::judge(unseen, &candidates, started, ended);
+        // Evidence that outweighs an absence makes nobody a candidate, and proves nothing for the sweep either.
+        let settled = lacked == absence.removed.len();
         let gone = absence.removed.into_iter().map(|id| {
             let id = ResourceId::new(scope, kind, id);
             Observation { source: Source::Sweep, at: started, id, seen: Seen::Absent }
@@ -294,7 +297,7 @@ impl Ingest {
             self.commit_chunk(Draft::default(), &mut gone, &Cause::Sweep)?;
             self.serve_urgent();
         }
-        let first = self.note_complete(scope, kind, Swept { started, ended }, absence.candidates);
+        let first = self.note_complete(scope, kind, Swept { started, ended }, absence.candidates, settled);
         if first {
             // From here on what appears is news, also after a crash: the end of the baseline is durable.
             self.writer.save_watermarks(self.freshness.watermarks())?;
@@ -303,11 +306,21 @@ impl Ingest {
     }
 
     /// Whether it was the first one ever.
-    fn note_complete(&mut self, scope: &Scope, kind: &Kind, swept: Swept, candidates: Candidates) -> bool {
+    fn note_complete(
+        &mut self,
+        scope: &Scope,
+        kind: &Kind,
+        swept: Swept,
+        candidates: Candidates,
+        settled: bool,
+    ) -> bool {
         let (first, turned) = self.freshness.update(scope, kind, |watched| {
             let first = watched.state.complete.is_none();
             let turned = !watched.state.swept_now || watched.state.trouble.is_some();
             watched.state.missing = candidates.len() as u64;
+            if settled {
+                watched.state.settled = Some(swept.started);
+            }
             watched.candidates = candidates;
             watched.since.get_or_insert(swept.started);
             watched.state.complete = Some(swept);

@@ -45,6 +45,8 @@ pub struct ScopeFreshness {
     pub interval: Duration,
     /// The last complete sweep, of this process or an earlier one.
     pub complete: Option<Swept>,
+    /// When the last complete sweep started that lacked nothing: everything known was known to be so then.
+    pub settled: Option<Timestamp>,
     /// Whether a sweep completed since this process started.
     pub swept_now: bool,
     /// When the running sweep started.
@@ -107,6 +109,36 @@ pub(super) struct LastSeen {
     pub(super) confirmed: Timestamp,
 }
 
+/// When describes had shown a resource, at the time of asking. Taken before a body is read, it never says more of that
+/// body than is true: whatever is committed in between only makes the body newer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SeenAt {
+    /// The newest describe of this process that showed it exactly as known.
+    confirmed: Option<Timestamp>,
+    /// The start of an earlier process's last complete sweep, where this process has not seen the resource.
+    inherited: Option<Timestamp>,
+}
+
+impl SeenAt {
+    /// The newest time at which everything served of the resource was known to be so.
+    ///
+    /// Never later than the truth: from the group with the oldest evidence, the newest describe that changed nothing, or
+    /// the start of the last complete sweep, if that showed it.
+    #[must_use]
+    pub fn as_of(&self, evidence: &GroupEvidence, provisional: bool) -> Timestamp {
+        let evidence = evidence.oldest();
+        if let Some(confirmed) = self.confirmed {
+            return evidence.max(confirmed);
+        }
+        // An earlier process confirmed it with its last complete sweep, unless it is newer, or rests on what no describe
+        // has shown.
+        match self.inherited {
+            Some(started) if !provisional && evidence <= started => started,
+            _ => evidence,
+        }
+    }
+}
+
 /// The shared view of freshness: written by the ingest loop, read by everybody. Clones share it.
 #[derive(Clone)]
 pub struct Freshness(Arc<Inner>);
@@ -164,24 +196,17 @@ impl Freshness {
         self.0.scopes.read().get(&(scope.clone(), kind.clone())).map(|watched| watched.state.clone())
     }
 
-    /// The newest time at which everything served of a resource was known to be so.
-    ///
-    /// Never later than the truth: from the group with the oldest evidence, the newest describe that changed nothing, or
-    /// the start of the last complete sweep, if that showed it.
+    /// When describes have shown a resource so far; to be asked for before its body is read.
     #[must_use]
-    pub fn as_of(&self, id: &ResourceId, evidence: &GroupEvidence) -> Timestamp {
-        let evidence = evidence.oldest();
+    pub fn seen(&self, id: &ResourceId) -> SeenAt {
         let scopes = self.0.scopes.read();
-        let Some(watched) = scopes.get(&(id.scope(), id.kind.clone())) else { return evidence };
+        let Some(watched) = scopes.get(&(id.scope(), id.kind.clone())) else { return SeenAt::default() };
         if let Some(seen) = watched.seen.get(&id.id) {
-            return evidence.max(seen.confirmed);
+            return SeenAt { confirmed: Some(seen.confirmed), inherited: None };
         }
-        // Not seen by this process: an earlier one confirmed it with its last complete sweep, unless it is newer. A
-        // watermark is saved only for sweeps that lacked nothing.
-        match watched.state.complete {
-            Some(complete) if !watched.state.swept_now && evidence <= complete.started => complete.started,
-            _ => evidence,
-        }
+        // A watermark is saved only for sweeps that lacked nothing.
+        let inherited = watched.state.complete.filter(|_| !watched.state.swept_now).map(|complete| complete.started);
+        SeenAt { confirmed: None, inherited }
     }
 
     /// Changes whenever anything here does; for waiting until a first sweep is complete.
@@ -239,6 +264,8 @@ impl Watched {
                 kind,
                 interval,
                 complete,
+                // A watermark is saved only for sweeps that lacked nothing.
+                settled: complete.map(|swept| swept.started),
                 swept_now: false,
                 running_since: None,
                 seen: 0,

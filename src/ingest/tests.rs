@@ -127,7 +127,7 @@ async fn the_first_sweep_is_a_baseline_and_an_unchanged_one_opens_no_write_trans
     assert_eq!(world.records().len(), 2);
     let as_of = {
         let current = world.store.snapshot().expect("a snapshot").current(&id("i-1")).expect("readable").expect("i-1");
-        world.handle.freshness().as_of(&id("i-1"), &current.evidence)
+        world.handle.freshness().seen(&id("i-1")).as_of(&current.evidence, current.provisional.is_some())
     };
     assert_eq!(as_of, at(200), "an unchanged sweep still makes the copy younger");
     world.close().await;
