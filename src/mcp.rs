@@ -8,6 +8,7 @@ pub mod client;
 pub mod complete;
 pub mod core;
 pub mod error;
+pub mod fresh;
 pub mod lookup;
 pub mod policy;
 pub mod prompts;

@@ -216,12 +216,6 @@ impl Freshness {
         SeenAt { confirmed, swept }
     }
 
-    /// TEMPORARY
-    #[must_use]
-    pub fn as_of(&self, id: &ResourceId, evidence: &GroupEvidence) -> Timestamp {
-        self.seen(id).as_of(evidence, false)
-    }
-
     /// Changes whenever anything here does; for waiting until a first sweep is complete.
     #[must_use]
     pub fn changes(&self) -> watch::Receiver<u64> {

@@ -11,6 +11,7 @@ use serde_json::json;
 use thiserror::Error;
 
 use super::core::Failure;
+use super::fresh::Stale;
 use super::lookup::Progress;
 use super::policy::ENABLE;
 use super::subscriptions::MOST;
@@ -62,7 +63,8 @@ pub enum Fault {
     Aws(#[from] Box<AwsError>),
     /// There is no such resource.
     #[error(
-        "there is no {title} `{id}` in {scopes}. If it is new, or elsewhere, Muster cannot know it; search_inventory finds what there is"
+        "there is no {title} `{id}` in {scopes}{}. If it is new, or elsewhere, Muster cannot know it; search_inventory finds what there is",
+        stale.as_ref().map_or_else(String::new, |stale| doubted(stale))
     )]
     NotFound {
         /// What kind of thing.
@@ -71,6 +73,8 @@ pub enum Fault {
         id: String,
         /// Where was looked.
         scopes: String,
+        /// Why it may be there all the same.
+        stale: Option<Box<Stale>>,
     },
     /// There was one.
     #[error("{title} `{id}` is gone: its removal was recorded at {removed_at}")]
@@ -124,6 +128,11 @@ pub enum Fault {
     Encode(#[from] serde_json::Error),
 }
 
+fn doubted(stale: &Stale) -> String {
+    let since = stale.since.map_or_else(String::new, |since| format!(" since {since}"));
+    format!(" as far as the copy goes, but it is stale{since} ({})", stale.why)
+}
+
 impl From<AwsError> for Fault {
     fn from(error: AwsError) -> Self {
         Fault::Aws(Box::new(error))
@@ -146,7 +155,10 @@ impl Fault {
         let message = self.to_string();
         let about = || uri.map(|uri| json!({"uri": uri}));
         match self {
-            Fault::NotFound { .. } => ErrorData::resource_not_found(message, about()),
+            Fault::NotFound { stale: Some(stale), .. } => {
+                ErrorData::resource_not_found(message, Some(json!({"uri": uri, "stale": stale})))
+            }
+            Fault::NotFound { stale: None, .. } => ErrorData::resource_not_found(message, about()),
             Fault::Removed { removed_at, last_seq, .. } => {
                 let data = json!({"uri": uri, "removed_at": removed_at, "last_seq": last_seq});
                 ErrorData::resource_not_found(message, Some(data))

@@ -7,6 +7,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::core::{Core, PATIENCE};
 use super::error::Fault;
+use super::fresh::{Fresh, Stale, stale};
 use crate::ingest::{ScopeFreshness, Trouble};
 use crate::kinds::{self, KindSpec};
 use crate::model::{Current, ResourceId, Row, Scope, Seq, Timestamp};
@@ -19,10 +20,23 @@ pub struct Found {
     pub id: ResourceId,
     /// What is known of it.
     pub current: Current,
+    /// Everything in it was known to be so at this time.
+    pub as_of: Timestamp,
+    /// Why it may be out of date.
+    pub stale: Option<Stale>,
+    /// What is served as part of it; `None` for kinds without such a part.
+    pub part: Option<Part>,
     /// The log's end when it was read: everything up to here is in it.
     pub seq: Seq,
-    /// Other scopes that see it too.
-    pub also_seen_in: Vec<Scope>,
+}
+
+/// What is served as part of a resource, such as an instance's status checks.
+#[derive(Debug)]
+pub struct Part {
+    /// What is known of it, and the time at which that was known to be so; `None` while it was never seen.
+    pub known: Option<(Timestamp, Current)>,
+    /// Why it may be out of date.
+    pub stale: Option<Stale>,
 }
 
 /// A (scope, kind) whose first sweep is not complete.
@@ -50,25 +64,20 @@ pub struct Progress {
     regions: Vec<String>,
 }
 
-/// Why something served may be out of date.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Stale {
-    /// In words, with what to do about it where that is known.
-    pub why: String,
-    /// Since when: the end of the last complete sweep, or when the trouble began.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub since: Option<Timestamp>,
-}
-
-/// Where a resource is, in the state of the store that showed it there.
-#[derive(Clone)]
+/// Where a resource was a moment ago.
+#[derive(Clone, Debug)]
 pub struct Located {
     /// Where.
     pub id: ResourceId,
-    /// That state; to be dropped soon.
-    pub snapshot: Snapshot,
     /// Other scopes that see it too.
     pub also_seen_in: Vec<Scope>,
+}
+
+/// Why a copy may lack something.
+struct Doubt {
+    stale: Stale,
+    /// Whether a sweep may soon end it.
+    may_pass: bool,
 }
 
 enum Look {
@@ -84,12 +93,32 @@ impl Core {
     /// # Errors
     /// [`Fault::Removed`] and [`Fault::NotFound`] only where everything was seen; until then [`Fault::NotSeenYet`].
     pub async fn find(&self, kind: &'static KindSpec, id: &str, scope: Option<&Scope>) -> Result<Found, Fault> {
-        let Located { id, snapshot, also_seen_in } = self.locate(kind, id, scope).await?;
-        let current = snapshot.current(&id)?.ok_or_else(|| Fault::Bodiless(id.clone().into()))?;
-        Ok(Found { id, current, seq: snapshot.seq(), also_seen_in })
+        loop {
+            let Located { id, .. } = self.locate(kind, id, scope).await?;
+            // How fresh it is comes before the body: see `fresh`.
+            let (fresh, part) = (self.fresh(kind, &id), self.fresh_part(kind, &id));
+            let snapshot = self.snapshot()?;
+            let Some(current) = snapshot.current(&id)? else {
+                vanished(&snapshot, &id)?;
+                continue;
+            };
+            let part = part.map(|fresh| {
+                let known = snapshot.current(&fresh.id)?.map(|current| (as_of(&fresh, &current), current));
+                Ok::<_, ReadError>(Part { known, stale: fresh.stale })
+            });
+            let part = part.transpose()?;
+            return Ok(Found {
+                as_of: as_of(&fresh, &current),
+                stale: fresh.stale,
+                id,
+                current,
+                part,
+                seq: snapshot.seq(),
+            });
+        }
     }
 
-    /// As [`Core::find`], but leaves the body where it is.
+    /// As [`Core::find`], but leaves the body where it is: it may be gone when it is read.
     ///
     /// # Errors
     /// As for [`Core::find`].
@@ -98,6 +127,9 @@ impl Core {
         let mut changes = self.ingest.freshness().changes();
         loop {
             changes.mark_unchanged();
+            // Before the look: a sweep that completes in between may have shown what the look missed.
+            let progress = self.progress(&[kind], scope);
+            let doubt = self.doubt(kind, scope);
             match self.look(kind, id, scope)? {
                 Look::Found(located) => return Ok(located),
                 Look::Removed { removed_at, last_seq } => {
@@ -105,16 +137,61 @@ impl Core {
                 }
                 Look::Unknown => {}
             }
-            let progress = self.progress(&[kind], scope);
+            if let Some(scope) = scope {
+                self.watchable(kind, scope)?;
+            }
+            let stuck = match &doubt {
+                _ if !progress.is_complete() => progress.is_stuck(),
+                Some(doubt) => !doubt.may_pass,
+                None => true,
+            };
+            if !stuck && matches!(timeout_at(deadline, changes.changed()).await, Ok(Ok(()))) {
+                continue;
+            }
             if progress.is_complete() {
-                let scopes = self.watched(kind);
-                return Err(Fault::NotFound { title: kind.title, id: id.to_owned(), scopes });
+                let stale = doubt.map(|doubt| Box::new(doubt.stale));
+                return Err(Fault::NotFound {
+                    title: kind.title,
+                    id: id.to_owned(),
+                    scopes: self.watched(kind),
+                    stale,
+                });
             }
-            if progress.is_stuck() || !matches!(timeout_at(deadline, changes.changed()).await, Ok(Ok(()))) {
-                let subject = format!("{} `{id}` was", kind.title);
-                return Err(Fault::NotSeenYet { subject, progress: progress.into() });
-            }
+            let subject = format!("{} `{id}` was", kind.title);
+            return Err(Fault::NotSeenYet { subject, progress: progress.into() });
         }
+    }
+
+    /// Why what is not known of `kind` may be there all the same; `None` while every copy that would show it is fresh.
+    fn doubt(&self, kind: &'static KindSpec, scope: Option<&Scope>) -> Option<Doubt> {
+        let (trouble, now) = (self.ingest.freshness().trouble(), self.now());
+        let mut scopes = self.scopes(&[kind]);
+        scopes.retain(|state| scope.is_none_or(|scope| state.scope == *scope));
+        let regions = self.regions();
+        let (mut why, mut since, mut may_pass) = (Vec::new(), None::<Timestamp>, false);
+        for state in &scopes {
+            let Some(stale) = stale(state, trouble.as_ref(), now) else { continue };
+            why.push(format!("{}: {}", state.scope, stale.why));
+            since = since.into_iter().chain(stale.since).min();
+            may_pass |= trouble.is_none() && state.trouble.is_none() && regions.contains(&state.scope.region);
+        }
+        (!why.is_empty()).then(|| Doubt { stale: Stale { why: why.join("; "), since }, may_pass })
+    }
+
+    /// Refuses a scope that no sweep is going to show.
+    ///
+    /// # Errors
+    /// [`Fault::NotFound`], for the scope, with those that are watched.
+    pub fn watchable(&self, kind: &'static KindSpec, scope: &Scope) -> Result<(), Fault> {
+        let watched = self.scopes(&[kind]);
+        if watched.is_empty() || watched.iter().any(|state| state.scope == *scope) {
+            return Ok(());
+        }
+        if self.regions().contains(&scope.region) && watched.iter().all(|state| state.scope.region != scope.region) {
+            // Configured, and about to be watched.
+            return Ok(());
+        }
+        Err(Fault::NotFound { title: "scope", id: scope.to_string(), scopes: self.watched(kind), stale: None })
     }
 
     /// Waits up to [`PATIENCE`] until lists and counts of these kinds have something to say: a complete sweep, or
@@ -153,7 +230,7 @@ impl Core {
         if let Some(id) = best {
             let others = copies.iter().map(|row| row.id.scope()).filter(|other| *other != id.scope());
             let also_seen_in = others.collect();
-            return Ok(Look::Found(Located { id, snapshot, also_seen_in }));
+            return Ok(Look::Found(Located { id, also_seen_in }));
         }
         let scopes = match scope {
             Some(scope) => vec![scope.clone()],
@@ -180,7 +257,7 @@ impl Core {
     #[must_use]
     pub fn progress(&self, kinds: &[&'static KindSpec], scope: Option<&Scope>) -> Progress {
         let scopes = self.scopes(kinds);
-        let none_watched = scopes.is_empty();
+        let none_watched = !scopes.iter().any(|state| scope.is_none_or(|scope| state.scope == *scope));
         let mut incomplete: Vec<Incomplete> = scopes.iter().filter_map(incomplete).collect();
         incomplete.retain(|incomplete| scope.is_none_or(|scope| incomplete.scope == *scope));
         let trouble = self.ingest.freshness().trouble();
@@ -204,29 +281,6 @@ impl Core {
         }
         scopes.join(", ")
     }
-
-    /// Why what is served of `kind` in `scope` may be out of date.
-    #[must_use]
-    pub fn stale(&self, scope: &Scope, kind: &'static KindSpec) -> Option<Stale> {
-        let freshness = self.ingest.freshness();
-        let state = freshness.of(scope, &kind.kind())?;
-        stale(&state, freshness.trouble().as_ref(), self.now())
-    }
-}
-
-/// Why what is served of one (scope, kind) may be out of date.
-#[must_use]
-pub fn stale(state: &ScopeFreshness, everywhere: Option<&Trouble>, now: Timestamp) -> Option<Stale> {
-    let mut why = state.stale(now)?;
-    let trouble = state.trouble.as_ref().or(everywhere);
-    if let Some(trouble) = trouble {
-        if !why.contains(&trouble.what) {
-            why = format!("{why}: {}", trouble.what);
-        }
-        why = format!("{why}. {}", trouble.fix);
-    }
-    let since = state.complete.map(|swept| swept.ended).or(trouble.map(|trouble| trouble.since));
-    Some(Stale { why, since })
 }
 
 fn incomplete(state: &ScopeFreshness) -> Option<Incomplete> {
@@ -237,6 +291,21 @@ fn incomplete(state: &ScopeFreshness) -> Option<Incomplete> {
 
 fn owns(row: &Row) -> bool {
     row.fields.owner.as_deref().is_none_or(|owner| owner == row.id.account.as_str())
+}
+
+fn as_of(fresh: &Fresh, current: &Current) -> Timestamp {
+    fresh.as_of(&current.evidence, current.provisional.is_some())
+}
+
+/// What was located is not there any more: it must be gone as a whole.
+///
+/// # Errors
+/// [`Fault::Bodiless`] when its row is still there.
+pub fn vanished(snapshot: &Snapshot, id: &ResourceId) -> Result<(), Fault> {
+    match snapshot.row(id)? {
+        Some(_) => Err(Fault::Bodiless(id.clone().into())),
+        None => Ok(()),
+    }
 }
 
 impl Progress {

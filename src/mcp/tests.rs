@@ -99,7 +99,9 @@ impl World {
     /// Sweeps one kind; not to its end when there are more than `pages`.
     pub(super) async fn sweep_kind(&self, kind: &'static KindSpec, pages: usize) {
         let Core { aws, ingest, clock, .. } = &*self.core;
-        ingest.freshness().expect(&scope(), &kind.kind(), kind.interval);
+        if ingest.freshness().of(&scope(), &kind.kind()).is_none() {
+            ingest.freshness().expect(&scope(), &kind.kind(), kind.interval);
+        }
         let send = |step| ingest.sweep(SweepMessage { scope: scope(), kind: kind.kind(), step });
         send(SweepStep::Started { at: clock.now() }).await.expect("a running loop");
         let mut token = None;

@@ -66,8 +66,9 @@ fn listed() -> Vec<&'static KindSpec> {
 }
 
 fn page(core: &Core, mode: ListMode, cursor: Option<&str>) -> Result<ListResourcesResult, Fault> {
-    let snapshot = core.snapshot()?;
     let kinds = listed();
+    let incomplete = core.incomplete(&kinds);
+    let snapshot = core.snapshot()?;
     let mut total = 0;
     for kind in &kinds {
         total += snapshot.count(&kind.kind(), None)?;
@@ -103,7 +104,6 @@ fn page(core: &Core, mode: ListMode, cursor: Option<&str>) -> Result<ListResourc
     let cursor = |after| Cursor { log: core.log(), question: QUESTION, after }.encode();
     let mut result = ListResourcesResult::with_all_items(entries).with_ttl_ms(0).with_cache_scope(CacheScope::Private);
     result.next_cursor = next.map(cursor);
-    let incomplete = core.incomplete(&kinds);
     if !incomplete.is_empty() {
         let mut meta = MetaObject::new();
         meta.insert("muster/incomplete".to_owned(), json!(incomplete));

@@ -9,7 +9,7 @@ use crate::ingest::ScopeFreshness;
 use crate::kinds::{self, KINDS};
 use crate::mcp::core::Core;
 use crate::mcp::error::Fault;
-use crate::mcp::lookup::stale;
+use crate::mcp::fresh::stale;
 use crate::mcp::policy;
 use crate::mcp::tools::rows::Columns;
 use crate::query::counts;
@@ -48,6 +48,7 @@ pub fn freshness(core: &Arc<Core>, uri: &str) -> Result<Content, Fault> {
 /// # Errors
 /// When the store cannot be read.
 pub fn overview(core: &Core, uri: &str, writes: bool) -> Result<Value, Fault> {
+    let complete = core.progress(KINDS, None).is_complete();
     let seq = core.snapshot()?.seq();
     let mut scopes = Vec::new();
     let mut totals = serde_json::Map::new();
@@ -71,7 +72,7 @@ pub fn overview(core: &Core, uri: &str, writes: bool) -> Result<Value, Fault> {
         "uri": uri,
         "now": core.now(),
         "seq": seq,
-        "complete": core.progress(KINDS, None).is_complete(),
+        "complete": complete,
         "totals": totals,
         "watched_regions": core.regions(),
         "scopes": scopes,
@@ -97,8 +98,10 @@ fn scope_freshness(core: &Core, state: &ScopeFreshness) -> Value {
     });
     let Value::Object(fields) = &mut entry else { return entry };
     let mut put = |name: &str, value: Value| drop(fields.insert(name.to_owned(), value));
+    if let Some(settled) = state.settled {
+        put("as_of", json!(settled));
+    }
     if let Some(swept) = state.complete {
-        put("as_of", json!(swept.started));
         put("age_seconds", json!(now.since(swept.started).as_secs()));
         put("sweep_seconds", json!(swept.ended.since(swept.started).as_secs_f64()));
     }

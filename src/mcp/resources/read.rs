@@ -7,15 +7,16 @@ use serde_json::{Value, json};
 
 use super::hot::{Hot, Known, Moment};
 use super::{Content, overview};
-use crate::kinds::{self, KindSpec};
+use crate::kinds::KindSpec;
 use crate::mcp::core::Core;
 use crate::mcp::error::Fault;
-use crate::mcp::lookup::{Found, Located, Stale};
+use crate::mcp::fresh::{Fresh, Stale, part_of};
+use crate::mcp::lookup::{Located, vanished};
 use crate::mcp::tools::rows::Columns;
 use crate::mcp::uri::Address;
-use crate::model::{AccountId, Current, Group, Provisional, Region, ResourceId, Scope, Seq, Source, Timestamp};
+use crate::model::{AccountId, Group, Provisional, Region, Scope, Seq, Source, Timestamp};
 use crate::query::{Filters, Query, counts, search};
-use crate::store::StoredDocument;
+use crate::store::{Stored, StoredDocument};
 
 /// How many members a read of a collection shows.
 const MEMBERS: usize = 100;
@@ -88,12 +89,14 @@ pub async fn read(
     if let Known::Answer(content) = known {
         return Ok(content);
     }
-    let located = core.locate(kind, id, scope).await?;
-    let content = resource(core, kind, &located, uri)?;
-    if let (Known::Again, Some(until)) = (known, fresh_until(core, &located.id.scope(), kind)) {
-        hot.keep(uri, moment, until, content.text.len() + uri.len() + 200, content.clone());
+    loop {
+        let located = core.locate(kind, id, scope).await?;
+        let Some(content) = resource(core, kind, &located, uri)? else { continue };
+        if let (Known::Again, Some(until)) = (known, fresh_until(core, &located.id.scope(), kind)) {
+            hot.keep(uri, moment, until, content.text.len() + uri.len() + 200, content.clone());
+        }
+        return Ok(Arc::new(content));
     }
-    Ok(Arc::new(content))
 }
 
 /// Until when an answer about this kind, and the part served with it, is not stale.
@@ -105,40 +108,27 @@ fn fresh_until(core: &Core, scope: &Scope, kind: &'static KindSpec) -> Option<Ti
     }
 }
 
-/// The kind that is served as part of `kind` under the same id.
-#[must_use]
-pub fn part_of(kind: &KindSpec) -> Option<&'static KindSpec> {
-    kinds::KINDS.iter().find(|part| part.status_of == Some(kind.slug)).copied()
-}
-
-/// The status checks of a resource, in the same scope; `None` while none were seen.
-///
-/// # Errors
-/// When the store cannot be read.
-pub fn status(core: &Core, kind: &KindSpec, found: &Found) -> Result<Option<(Timestamp, Current)>, Fault> {
-    let Some(part) = part_of(kind) else { return Ok(None) };
-    let id = ResourceId { kind: part.kind(), ..found.id.clone() };
-    let Some(current) = core.snapshot()?.current(&id)? else { return Ok(None) };
-    Ok(Some((core.ingest.freshness().as_of(&id, &current.evidence), current)))
-}
-
-fn resource(core: &Core, kind: &'static KindSpec, located: &Located, uri: &str) -> Result<Content, Fault> {
-    let Located { id, snapshot, also_seen_in } = located;
+/// `None` when the resource is gone by now.
+fn resource(core: &Core, kind: &'static KindSpec, located: &Located, uri: &str) -> Result<Option<Content>, Fault> {
+    let Located { id, also_seen_in } = located;
     let scope = id.scope();
-    let stale = core.stale(&scope, kind);
-    let freshness = core.ingest.freshness();
-    let stored = snapshot.stored(id)?.ok_or_else(|| Fault::Bodiless(id.clone().into()))?;
-    let status = match part_of(kind) {
-        None => None,
-        Some(part) => {
-            let id = ResourceId { kind: part.kind(), ..id.clone() };
-            snapshot.stored(&id)?.map(|stored| Status {
-                as_of: freshness.as_of(&id, &stored.evidence),
-                stale: core.stale(&scope, part),
-                document: stored.document,
-            })
-        }
+    // How fresh it is comes before the body: see `fresh`.
+    let (fresh, part) = (core.fresh(kind, id), core.fresh_part(kind, id));
+    let snapshot = core.snapshot()?;
+    let Some(stored) = snapshot.stored(id)? else {
+        vanished(&snapshot, id)?;
+        return Ok(None);
     };
+    let as_of = |fresh: &Fresh, stored: &Stored| fresh.as_of(&stored.evidence, stored.provisional.is_some());
+    let status = match part {
+        None => None,
+        Some(part) => snapshot.stored(&part.id)?.map(|stored| Status {
+            as_of: as_of(&part, &stored),
+            stale: part.stale,
+            document: stored.document,
+        }),
+    };
+    let (as_of, stale) = (as_of(&fresh, &stored), fresh.stale);
     let next = if kind.moves || stale.is_some() { None } else { next(core, &scope, kind) };
     let body = Body {
         uri,
@@ -146,7 +136,7 @@ fn resource(core: &Core, kind: &'static KindSpec, located: &Located, uri: &str) 
         id: &id.id,
         account: &id.account,
         region: &id.region,
-        as_of: freshness.as_of(id, &stored.evidence),
+        as_of,
         seq: snapshot.seq(),
         changed_at: stored.changed_at,
         changed_seq: stored.changed,
@@ -156,7 +146,7 @@ fn resource(core: &Core, kind: &'static KindSpec, located: &Located, uri: &str) 
         status,
         document: &stored.document,
     };
-    Ok(Content { text: serde_json::to_string(&body)?, next })
+    Ok(Some(Content { text: serde_json::to_string(&body)?, next }))
 }
 
 /// When the next sweep of this scope may show something else; `None` while one runs, which may at any moment.
@@ -167,11 +157,7 @@ fn next(core: &Core, scope: &Scope, kind: &KindSpec) -> Option<Timestamp> {
 }
 
 async fn collection(core: &Arc<Core>, scope: &Scope, kind: &'static KindSpec, uri: &str) -> Result<Content, Fault> {
-    if core.ingest.freshness().of(scope, &kind.kind()).is_none() {
-        core.anything(&[kind], Some(scope)).await?;
-        let scopes = core.watched(kind);
-        return Err(Fault::NotFound { title: "scope", id: scope.to_string(), scopes });
-    }
+    core.watchable(kind, scope)?;
     core.anything(&[kind], Some(scope)).await?;
     let (scope, uri) = (scope.clone(), uri.to_owned());
     core.walk(move |core| members(core, &scope, kind, &uri)).await
@@ -179,6 +165,13 @@ async fn collection(core: &Arc<Core>, scope: &Scope, kind: &'static KindSpec, ur
 
 fn members(core: &Core, scope: &Scope, kind: &'static KindSpec, uri: &str) -> Result<Content, Fault> {
     let columns = Columns::of(kind);
+    // How fresh they are comes before the members: see `fresh`.
+    let stale = core.stale(scope, kind);
+    let incomplete = core.incomplete(&[kind]).into_iter().find(|incomplete| incomplete.scope == *scope);
+    let watched = core.ingest.freshness().of(scope, &kind.kind());
+    let as_of = watched.as_ref().and_then(|state| state.settled);
+    let missing = watched.as_ref().map_or(0, |state| state.missing);
+    let all_seen = watched.is_some() && incomplete.is_none();
     let counted = counts(&core.store, &kind.kind(), Some(scope), columns.state())?;
     let query = Query {
         kind: kind.kind(),
@@ -189,10 +182,7 @@ fn members(core: &Core, scope: &Scope, kind: &'static KindSpec, uri: &str) -> Re
     };
     let hits = search(&core.store, &query)?;
     let rows: Vec<Value> = hits.rows.iter().map(|row| Value::Object(columns.row(row))).collect();
-    let stale = core.stale(scope, kind);
-    let incomplete = core.incomplete(&[kind]).into_iter().find(|incomplete| incomplete.scope == *scope);
     let next = if kind.moves || stale.is_some() { None } else { next(core, scope, kind) };
-    let as_of = core.ingest.freshness().of(scope, &kind.kind()).and_then(|state| Some(state.complete?.started));
     let more = hits.next.map(|cursor| {
         json!({
             "tool": "search_inventory",
@@ -201,7 +191,7 @@ fn members(core: &Core, scope: &Scope, kind: &'static KindSpec, uri: &str) -> Re
             "each": format!("ec2://inventory/{}/{}/{}/{{id}}", scope.account, scope.region, kind.slug),
         })
     });
-    let body = json!({
+    let mut body = json!({
         "uri": uri,
         "kind": kind.slug,
         "account": scope.account,
@@ -211,10 +201,13 @@ fn members(core: &Core, scope: &Scope, kind: &'static KindSpec, uri: &str) -> Re
         "stale": stale,
         "incomplete": incomplete,
         "count": counted.total,
-        "count_is": if incomplete.is_some() { "at least" } else { "exact" },
+        "count_is": if all_seen { "exact" } else { "at least" },
         "by_state": counted.by_state,
         "members": rows,
         "more": more,
     });
+    if let (true, Value::Object(body)) = (missing > 0, &mut body) {
+        body.insert("missing_unproved".to_owned(), json!(missing));
+    }
     Ok(Content { text: body.to_string(), next })
 }

@@ -10,6 +10,7 @@ use rmcp::{ClientHandler, ErrorData};
 use serde_json::{Value, json};
 
 use super::*;
+use crate::ingest::{SweepMessage, SweepStep};
 use crate::kinds;
 use crate::mcp::client::ClientError;
 use crate::mcp::tests::{World, data, fast, scope, text};
@@ -193,6 +194,96 @@ async fn an_unknown_resource_is_not_found_and_a_bad_uri_shows_the_forms() {
     assert_eq!(error.code, ErrorCode::RESOURCE_NOT_FOUND);
 }
 
+/// Makes the copy of instances stale without anything in the way of its next sweep.
+async fn outdate(world: &World) {
+    world.core.ingest.freshness().expect(&scope(), &kinds::INSTANCE.kind(), Duration::ZERO);
+    while world.core.stale(&scope(), kinds::INSTANCE).is_none() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_stale_copy_that_lacks_a_resource_is_waited_for_and_then_says_that_it_is_stale() {
+    let world = World::small().await;
+    let client = world.client(false).await;
+    outdate(&world).await;
+    let (uri, since) =
+        ("ec2://instance/i-0000000000000dead", world.core.stale(&scope(), kinds::INSTANCE).unwrap().since);
+    let started = tokio::time::Instant::now();
+    let error = refused(client.read(uri).await.unwrap_err());
+    assert!(started.elapsed() >= Duration::from_millis(4900), "it waited");
+    assert_eq!(error.code, ErrorCode::INVALID_PARAMS);
+    assert!(error.message.contains("it is stale since"), "{error}");
+    let data = error.data.unwrap();
+    assert_eq!(data["stale"]["since"], json!(since));
+    assert!(data["stale"]["why"].as_str().unwrap().contains("later than expected"), "{data}");
+
+    let new = world.simulator.world().home().launch();
+    let uri = format!("ec2://instance/{new}");
+    let (body, ()) = tokio::join!(client.read(&uri), world.sweep());
+    assert_eq!(body.unwrap()["id"], new.as_str());
+}
+
+#[tokio::test]
+async fn a_stale_copy_whose_sweep_is_refused_says_so_at_once() {
+    let world = World::small().await;
+    let client = world.client(false).await;
+    outdate(&world).await;
+    let (what, fix, since) = ("no route to AWS".to_owned(), "mend the network".to_owned(), world.core.now());
+    let trouble = crate::ingest::Trouble { class: "network", what, fix, since };
+    world.core.ingest.freshness().set_trouble(Some(trouble));
+    let started = tokio::time::Instant::now();
+    let error = refused(client.read("ec2://instance/i-0000000000000dead").await.unwrap_err());
+    assert!(started.elapsed() < Duration::from_secs(4), "nothing to wait for");
+    assert!(error.message.contains("no route to AWS. mend the network"), "{error}");
+}
+
+#[tokio::test]
+async fn a_scope_that_nobody_watches_is_not_found_and_never_empty() {
+    let world = World::small().await;
+    let client = world.client(false).await;
+    for path in ["instance", "instance/i-0000000000000dead"] {
+        let uri = format!("ec2://inventory/123456789012/eu-west-9/{path}");
+        let error = refused(client.read(&uri).await.unwrap_err());
+        assert!(error.message.contains("no scope `123456789012/eu-west-9` in 123456789012/us-east-1"), "{error}");
+    }
+    let elsewhere = crate::model::Scope { region: crate::model::Region::new("eu-west-9"), ..scope() };
+    assert!(!world.core.progress(&[kinds::INSTANCE], Some(&elsewhere)).is_complete());
+}
+
+#[tokio::test]
+async fn what_the_last_sweep_lacked_is_not_claimed_to_be_so_at_that_sweep() {
+    let world = World::small().await;
+    let client = world.client(false).await;
+    let id = world.instance(&client, "running").await;
+    let uri = "ec2://inventory/123456789012/us-east-1/instance";
+    let before = client.read(uri).await.unwrap()["as_of"].clone();
+    assert!(before.is_string());
+    world.simulator.world().home().forget(&id).unwrap();
+    world.sweep().await;
+    let lacking = client.read(uri).await.unwrap();
+    assert_eq!((&lacking["as_of"], &lacking["count"]), (&before, &json!(12)), "it was seen a moment ago");
+
+    // A sweep later than what is known can outweigh.
+    let Core { aws, ingest, .. } = &*world.core;
+    let at = world.core.now() + Duration::from_secs(90);
+    let page = aws.page(&scope(), kinds::INSTANCE, None).await.unwrap();
+    let items = page.items.into_iter().map(|item| (item.id.into(), Arc::new(item.document))).collect();
+    for step in [SweepStep::Started { at }, SweepStep::Page { sent_at: at, items }, SweepStep::Completed { ended: at }]
+    {
+        ingest.sweep(SweepMessage { scope: scope(), kind: kinds::INSTANCE.kind(), step }).await.unwrap();
+    }
+    while ingest.freshness().of(&scope(), &kinds::INSTANCE.kind()).unwrap().missing == 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let lacking = client.read(uri).await.unwrap();
+    assert_eq!((&lacking["as_of"], &lacking["missing_unproved"], &lacking["count"]), (&before, &json!(1), &json!(12)));
+    let result = client.call("search_inventory", json!({})).await.unwrap();
+    assert!(text(&result).contains("1 instances searched were lacked"), "{}", text(&result));
+    let found = data(result);
+    assert_eq!((&found["as_of"], &found["missing_unproved"]), (&before, &json!(1)));
+}
+
 #[tokio::test]
 async fn a_removed_resource_says_when_and_at_which_record() {
     let world = World::small().await;
@@ -216,7 +307,11 @@ async fn before_the_first_sweep_nothing_is_not_found_it_is_not_seen_yet() {
     let world = World::unswept(simulator::Options { instances: 1100, ..fast() }, ListMode::Auto).await;
     let client = world.client(false).await;
     let started = tokio::time::Instant::now();
-    let error = refused(client.read("ec2://instance/i-0000000000000dead").await.unwrap_err());
+    let narrowed = json!({"account": scope().account, "region": "us-east-1"});
+    let (error, narrowed) =
+        tokio::join!(client.read("ec2://instance/i-0000000000000dead"), client.call("search_inventory", narrowed),);
+    let (error, narrowed) = (refused(error.unwrap_err()), narrowed.unwrap());
+    assert!(text(&narrowed).contains("not seen yet"), "{}", text(&narrowed));
     assert!(started.elapsed() >= Duration::from_millis(4900), "it waited");
     assert!(error.message.contains("not seen yet"), "{error}");
     assert_eq!(error.data.unwrap()["retryable"], true);
@@ -314,6 +409,12 @@ async fn a_bad_argument_is_an_answer_that_says_how() {
         ("search_inventory", json!({"filters": [{"Name": "state", "Values": ["x"]}]}), "no filter `state`"),
         ("search_inventory", json!({"kind": "bucket"}), "one of instance, instance-status, vpc, security-group"),
         ("search_inventory", json!({"region": "mars-1"}), "watched are 123456789012/us-east-1"),
+        (
+            "search_inventory",
+            json!({"account": scope().account, "region": "eu-west-9"}),
+            "watched are 123456789012/us-east-1",
+        ),
+        ("search_inventory", json!({"account": "1", "region": "us-east-1"}), "watched are 123456789012/us-east-1"),
         ("search_inventory", json!({"fields": ["colour"]}), "tag:KEY"),
         ("get_instance_status", json!({}), "needs the argument `instance_ids`"),
         ("get_resource", json!({"uri": "ec2://inventory/summary"}), "get_inventory_summary"),

@@ -14,7 +14,6 @@ use crate::kinds::INSTANCE;
 use crate::mcp::core::Core;
 use crate::mcp::error::Fault;
 use crate::mcp::lookup::Found;
-use crate::mcp::resources::read::status;
 use crate::mcp::uri::Address;
 use crate::model::text::shown;
 use crate::model::{Document, Seq, Timestamp, Value as Field};
@@ -72,6 +71,8 @@ struct Known {
     as_of: Timestamp,
     #[serde(skip_serializing_if = "Option::is_none")]
     checks_as_of: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    checks_stale: Option<String>,
     provisional: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     stale: Option<String>,
@@ -153,6 +154,7 @@ fn output() -> Value {
             "events": schema::list(event, "What AWS has scheduled for it."),
             "as_of": schema::text("The instance was known to be so at this time."),
             "checks_as_of": schema::text("The status checks were known to be so at this time."),
+            "checks_stale": schema::text("Why the status checks may be out of date, or are unknown; absent while fresh."),
             "provisional": {"type": "boolean", "description": "Whether AWS reported a state that no describe has confirmed yet."},
             "stale": schema::text("Why this may be out of date; absent while fresh."),
             "error": schema::text("Why nothing is known of it."),
@@ -181,7 +183,7 @@ fn call(call: Call) -> BoxFuture<'static, Result<Answer, Fault>> {
 
 async fn row(core: Arc<Core>, instance_id: String) -> Row {
     let known = match core.find(INSTANCE, &instance_id, None).await {
-        Ok(found) => known(&core, &found),
+        Ok(found) => Ok(known(&found)),
         Err(fault) => Err(fault),
     };
     match known {
@@ -190,14 +192,16 @@ async fn row(core: Arc<Core>, instance_id: String) -> Row {
     }
 }
 
-fn known(core: &Core, found: &Found) -> Result<Known, Fault> {
-    let Found { id, current, .. } = found;
+fn known(found: &Found) -> Known {
+    let Found { id, current, part, .. } = found;
     let document = &current.document;
     let text = |path: &str| document.text(path).map(str::to_owned);
-    let status = status(core, INSTANCE, found)?;
-    let checks = status.as_ref().map(|(_, status)| &status.document);
+    let status = part.as_ref().and_then(|part| part.known.as_ref());
+    let checks = status.map(|(_, status)| &status.document);
+    let unseen = || checks.is_none().then(|| "no status checks of it were seen yet".to_owned());
+    let checks_stale = part.as_ref().and_then(|part| part.stale.as_ref()).map(|stale| stale.why.clone());
     let check = |path: &str| checks.and_then(|checks| check(checks, path));
-    Ok(Known {
+    Known {
         name: document.tag("Name").map(|name| shown(name, 80)),
         uri: Address::of(INSTANCE, &id.id).to_string(),
         account: id.account.to_string(),
@@ -211,11 +215,12 @@ fn known(core: &Core, found: &Found) -> Result<Known, Fault> {
         instance_status: check("InstanceStatus"),
         attached_ebs_status: check("AttachedEbsStatus"),
         events: checks.map(events).unwrap_or_default(),
-        as_of: core.ingest.freshness().as_of(id, &current.evidence),
-        checks_as_of: status.as_ref().map(|(as_of, _)| *as_of),
+        as_of: found.as_of,
+        checks_as_of: status.map(|(as_of, _)| *as_of),
+        checks_stale: checks_stale.or_else(unseen),
         provisional: current.provisional.is_some(),
-        stale: core.stale(&id.scope(), INSTANCE).map(|stale| stale.why),
-    })
+        stale: found.stale.as_ref().map(|stale| stale.why.clone()),
+    }
 }
 
 fn check(document: &Document, path: &str) -> Option<Check> {
@@ -321,6 +326,9 @@ fn lines(row: &Row) -> String {
     }
     if let Some(stale) = &known.stale {
         out.add(format_args!("\n  stale: {stale}"));
+    }
+    if let Some(stale) = &known.checks_stale {
+        out.add(format_args!("\n  checks stale: {stale}"));
     }
     out.into()
 }

@@ -44,7 +44,8 @@ fn output() -> Value {
             "sweep": schema::text("Whether a first sweep is complete; until then counts are lower bounds."),
             "count": schema::count("How many there are."),
             "by_state": counts.clone(),
-            "as_of": schema::text("The last complete sweep began at this time."),
+            "as_of": schema::text("Everything counted was known to be so at this time."),
+            "missing_unproved": schema::count("Counted, though the last complete sweep lacked them: perhaps gone."),
             "stale": {"type": "object", "description": "Why the copy is older than it should be."},
             "failure": {"type": "object", "description": "What AWS refuses, and the fix."},
         }),
@@ -123,6 +124,9 @@ fn text(body: &Value) -> String {
         let cells = names.map(|name| get(scope, name).replace(['{', '}', '"'], ""));
         out.add(table::line(cells.iter().map(String::as_str)));
         out.add("\n");
+        if let Some(missing) = scope.get("missing_unproved") {
+            out.add(format_args!("  {missing} of them lacked by the last complete sweep: perhaps gone\n"));
+        }
         if let Some(stale) = scope.get("stale") {
             out.add(format_args!("  stale: {}\n", get(stale, "why")));
         }

@@ -12,10 +12,8 @@ use super::search_inventory::kind;
 use super::table::Text;
 use super::{BUDGET, Call, Effect, ToolSpec, schema};
 use crate::kinds::KindSpec;
-use crate::mcp::core::Core;
 use crate::mcp::error::Fault;
 use crate::mcp::lookup::Found;
-use crate::mcp::resources::read::status;
 use crate::mcp::uri::Address;
 use crate::model::text::shown;
 use crate::model::{Document, Scope};
@@ -55,7 +53,7 @@ fn output() -> Value {
             "id": schema::text("AWS's ID."),
             "account": schema::text("The AWS account that sees it."),
             "region": schema::text("The region."),
-            "as_of": schema::text("Everything shown was known to be so at this time."),
+            "as_of": schema::text("Everything in `document` was known to be so at this time."),
             "seq": schema::count("The log's end at this read."),
             "stale": {"type": "object", "description": "Why it may be out of date; absent while fresh."},
             "provisional": schema::list(
@@ -64,6 +62,8 @@ fn output() -> Value {
             ),
             "document": {"type": "object", "description": "The resource, as `aws ec2 describe-*` prints it."},
             "status": {"type": "object", "description": "An instance's status checks, as describe-instance-status prints them."},
+            "status_as_of": schema::text("The status checks were known to be so at this time."),
+            "status_stale": {"type": "object", "description": "Why the status checks may be out of date; absent while fresh."},
             "omitted": schema::list(json!({"type": "string"}), "What was left out or shortened for its size."),
         }),
     )
@@ -75,7 +75,7 @@ fn call(call: Call) -> BoxFuture<'static, Result<Answer, Fault>> {
         let (kind, id, scope) = named(&arguments)?;
         let found = core.find(kind, &id, scope.as_ref()).await?;
         let paths: Vec<String> = arguments.texts("paths")?.into_iter().map(str::to_owned).collect();
-        shown_as(&core, kind, &found, &paths)
+        Ok(shown_as(kind, &found, &paths))
     }
     .boxed()
 }
@@ -97,15 +97,15 @@ fn named(arguments: &Arguments) -> Result<(&'static KindSpec, String, Option<Sco
     Ok((kind(arguments, "kind")?, id.trim().to_owned(), None))
 }
 
-fn shown_as(core: &Core, kind: &'static KindSpec, found: &Found, paths: &[String]) -> Result<Answer, Fault> {
-    let Found { id, current, seq, .. } = found;
-    let status = status(core, kind, found)?;
+fn shown_as(kind: &'static KindSpec, found: &Found, paths: &[String]) -> Answer {
+    let Found { id, current, as_of, stale, part, seq } = found;
+    let part = part.as_ref().filter(|_| paths.is_empty());
+    let status = part.and_then(|part| part.known.as_ref());
     let mut parts = vec![("document", selected(&current.document, paths))];
-    if let (Some((_, status)), true) = (&status, paths.is_empty()) {
+    if let Some((_, status)) = status {
         parts.push(("status", selected(&status.document, paths)));
     }
     let omitted = prune(&mut parts);
-    let as_of = core.ingest.freshness().as_of(id, &current.evidence);
     let provisional: Vec<String> = current
         .provisional
         .iter()
@@ -121,13 +121,27 @@ fn shown_as(core: &Core, kind: &'static KindSpec, found: &Found, paths: &[String
     put("as_of", json!(as_of));
     put("seq", json!(seq));
     put("provisional", json!(provisional));
-    let stale = core.stale(&id.scope(), kind);
-    if let Some(stale) = &stale {
+    if let Some(stale) = stale {
         put("stale", json!(stale));
     }
+    if let Some((as_of, _)) = status {
+        put("status_as_of", json!(as_of));
+    }
+    let status_stale = part.and_then(|part| part.stale.as_ref());
+    if let Some(stale) = status_stale {
+        put("status_stale", json!(stale));
+    }
     let mut text = Text::new(format!("{} {} in {}; as of {as_of}", kind.title, id.id, id.scope()));
-    if let Some(stale) = &stale {
+    if let Some(stale) = stale {
         text.add(format_args!("\nStale: {}", stale.why));
+    }
+    match (part, status) {
+        (Some(_), Some((as_of, _))) => text.add(format_args!("\nStatus checks as of {as_of}")),
+        (Some(_), None) => text.add("\nNo status checks of it were seen yet"),
+        _ => {}
+    }
+    if let Some(stale) = status_stale {
+        text.add(format_args!("\nStatus checks stale: {}", stale.why));
     }
     if !provisional.is_empty() {
         text.add(format_args!("\nReported by AWS, not yet confirmed by a describe: {}", provisional.join(", ")));
@@ -148,7 +162,7 @@ fn shown_as(core: &Core, kind: &'static KindSpec, found: &Found, paths: &[String
     for (name, part) in parts {
         put(name, Value::Object(part));
     }
-    Ok(Answer { text: text.into(), structured: Value::Object(structured), failed: false })
+    Answer { text: text.into(), structured: Value::Object(structured), failed: false }
 }
 
 fn selected(document: &Document, paths: &[String]) -> Map<String, Value> {

@@ -64,7 +64,8 @@ impl Power {
     fn is_already(self, state: &str) -> bool {
         match self {
             Power::Start => matches!(state, "running" | "pending"),
-            Power::Stop { .. } => matches!(state, "stopped" | "stopping"),
+            // One that hangs while it stops is what force is for.
+            Power::Stop { force } => state == "stopped" || (state == "stopping" && !force),
         }
     }
 

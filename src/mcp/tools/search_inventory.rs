@@ -12,7 +12,7 @@ use crate::kinds::{self, KINDS, KindSpec};
 use crate::mcp::core::Core;
 use crate::mcp::error::Fault;
 use crate::mcp::lookup::Incomplete;
-use crate::model::{AccountId, Region, Scope, Seq};
+use crate::model::Scope;
 use crate::query::{Filters, Hits, Query, search};
 
 /// Rows on a page unless asked for more.
@@ -78,6 +78,7 @@ fn output() -> Value {
             "rows": schema::list(row, "This page."),
             "next_cursor": schema::text("Where the next page starts; absent on the last."),
             "as_of": schema::text("Everything shown was known to be so at this time."),
+            "missing_unproved": schema::count("Searched, though the last complete sweep lacked them: perhaps gone."),
             "seq": schema::count("The log's end at this search."),
             "stale": schema::stale(),
             "incomplete": schema::incomplete(),
@@ -91,7 +92,11 @@ fn call(call: Call) -> BoxFuture<'static, Result<Answer, Fault>> {
         let Call { core, arguments, .. } = call;
         let kind = kind(&arguments, "kind")?;
         let columns = columns(&arguments, kind)?;
-        let query = query(&core, &arguments, kind)?;
+        let filters = Filters::parse(arguments.value("filters").unwrap_or(&Value::Null), &fields(kind))?;
+        let limit = arguments.number("limit", 1..=MOST, DEFAULT)?;
+        let cursor = arguments.text("cursor")?.map(str::to_owned);
+        let scope = scope(&core, &arguments, kind).await?;
+        let query = Query { kind: kind.kind(), scope, filters, limit, cursor };
         core.anything(&[kind], query.scope.as_ref()).await?;
         core.walk(move |core| found(core, kind, &columns, &query)).await
     }
@@ -123,31 +128,29 @@ fn columns(arguments: &Arguments, kind: &'static KindSpec) -> Result<Columns, Fa
     })
 }
 
-fn query(core: &Core, arguments: &Arguments, kind: &'static KindSpec) -> Result<Query, Fault> {
-    let filters = Filters::parse(arguments.value("filters").unwrap_or(&Value::Null), &fields(kind))?;
-    Ok(Query {
-        kind: kind.kind(),
-        scope: scope(core, arguments, kind)?,
-        filters,
-        limit: arguments.number("limit", 1..=MOST, DEFAULT)?,
-        cursor: arguments.text("cursor")?.map(str::to_owned),
-    })
-}
-
-/// The scope that `account` and `region` narrow to. Either alone is enough where it is watched only once.
-fn scope(core: &Core, arguments: &Arguments, kind: &'static KindSpec) -> Result<Option<Scope>, Fault> {
+/// The scope that `account` and `region` narrow to. Either alone is enough where it is watched only once. A scope that
+/// nobody watches is refused: that nothing matches there would look like a fact.
+async fn scope(core: &Core, arguments: &Arguments, kind: &'static KindSpec) -> Result<Option<Scope>, Fault> {
     let (account, region) = (arguments.text("account")?, arguments.text("region")?);
-    if let (Some(account), Some(region)) = (account, region) {
-        return Ok(Some(Scope { account: AccountId::new(account), region: Region::new(region) }));
-    }
     let (name, wanted) = match (account, region) {
-        (Some(account), None) => ("account", account),
-        (None, Some(region)) => ("region", region),
-        _ => return Ok(None),
+        (None, None) => return Ok(None),
+        (Some(account), None) => ("account", account.to_owned()),
+        (None, Some(region)) => ("region", region.to_owned()),
+        (Some(account), Some(region)) => ("region", format!("{region} of account {account}")),
     };
+    if core.scopes(&[kind]).is_empty() {
+        core.anything(&[kind], None).await?;
+    }
+    let progress = core.progress(&[kind], None);
+    if core.scopes(&[kind]).is_empty() {
+        return Err(Fault::NotSeenYet { subject: "the inventory was".to_owned(), progress: progress.into() });
+    }
     let mut scopes: Vec<Scope> = core.scopes(&[kind]).into_iter().map(|state| state.scope).collect();
     let known: Vec<String> = scopes.iter().map(ToString::to_string).collect();
-    scopes.retain(|scope| wanted == if name == "account" { scope.account.as_str() } else { scope.region.as_str() });
+    scopes.retain(|scope| {
+        account.is_none_or(|account| account == scope.account.as_str())
+            && region.is_none_or(|region| region == scope.region.as_str())
+    });
     match scopes.as_slice() {
         [scope] => Ok(Some(scope.clone())),
         [] => Err(arguments.form(name, &format!("watched; watched are {}", known.join(", ")), &json!(wanted)).into()),
@@ -156,8 +159,9 @@ fn scope(core: &Core, arguments: &Arguments, kind: &'static KindSpec) -> Result<
 }
 
 fn found(core: &Core, kind: &'static KindSpec, columns: &Columns, query: &Query) -> Result<Answer, Fault> {
+    // How fresh they are comes before the hits: see `fresh`.
+    let about = About::new(core, kind, query.scope.as_ref());
     let mut hits = search(&core.store, query)?;
-    let about = About::new(core, kind, query.scope.as_ref(), hits.seq);
     let (lines, rows) = fit(&mut hits, columns);
     let mut text = about.headline(kind, &hits, rows.len());
     if !lines.is_empty() {
@@ -170,11 +174,12 @@ fn found(core: &Core, kind: &'static KindSpec, columns: &Columns, query: &Query)
     let mut structured = Map::new();
     structured.insert("kind".to_owned(), json!(kind.slug));
     structured.insert("total".to_owned(), json!(hits.total));
-    structured.insert("at_least".to_owned(), json!(!about.incomplete.is_empty()));
+    structured.insert("at_least".to_owned(), json!(about.is_at_least()));
     structured.insert("rows".to_owned(), json!(rows));
     if let Some(cursor) = next {
         structured.insert("next_cursor".to_owned(), json!(cursor));
     }
+    structured.insert("seq".to_owned(), json!(hits.seq));
     structured.extend(about.fields());
     Ok(Answer { text, structured: Value::Object(structured), failed: false })
 }
@@ -200,17 +205,18 @@ fn fit(hits: &mut Hits, columns: &Columns) -> (Vec<String>, Vec<Value>) {
 /// What an answer says about its own worth.
 struct About {
     as_of: Option<crate::model::Timestamp>,
-    seq: Seq,
+    missing: u64,
     stale: Vec<Value>,
     incomplete: Vec<Incomplete>,
     watched: Vec<String>,
 }
 
 impl About {
-    fn new(core: &Core, kind: &'static KindSpec, scope: Option<&Scope>, seq: Seq) -> Self {
+    fn new(core: &Core, kind: &'static KindSpec, scope: Option<&Scope>) -> Self {
         let mut scopes = core.scopes(&[kind]);
         scopes.retain(|state| scope.is_none_or(|scope| state.scope == *scope));
-        let as_of = scopes.iter().map(|state| state.complete.map(|swept| swept.started)).min().flatten();
+        let as_of = scopes.iter().map(|state| state.settled).min().flatten();
+        let missing = scopes.iter().map(|state| state.missing).sum();
         let stale = scopes.iter().filter_map(|state| {
             let stale = core.stale(&state.scope, kind)?;
             let mut entry = json!({"account": state.scope.account, "region": state.scope.region, "why": stale.why});
@@ -222,17 +228,28 @@ impl About {
         let mut incomplete = core.incomplete(&[kind]);
         incomplete.retain(|incomplete| scope.is_none_or(|scope| incomplete.scope == *scope));
         let watched = scopes.iter().map(|state| state.scope.to_string()).collect();
-        About { as_of, seq, stale: stale.collect(), incomplete, watched }
+        About { as_of, missing, stale: stale.collect(), incomplete, watched }
+    }
+
+    /// Whether more may match than was seen: also while nobody watches.
+    fn is_at_least(&self) -> bool {
+        !self.incomplete.is_empty() || self.watched.is_empty()
     }
 
     fn headline(&self, kind: &KindSpec, hits: &Hits, shown: usize) -> String {
-        let at_least = if self.incomplete.is_empty() { "" } else { "at least " };
+        let at_least = if self.is_at_least() { "at least " } else { "" };
         let mut text = format!("{at_least}{} {} match in {}", hits.total, kind.plural, self.watched.join(", "));
         if shown as u64 != hits.total {
             text = format!("{text}; {shown} shown");
         }
         if let Some(as_of) = self.as_of {
             text = format!("{text}; as of {as_of}");
+        }
+        if self.missing > 0 {
+            text = format!(
+                "{text}\n{} {} searched were lacked by the last complete sweep and are perhaps gone",
+                self.missing, kind.plural
+            );
         }
         for stale in self.stale.iter().filter_map(|stale| stale.get("why")?.as_str()) {
             text = format!("{text}\nStale: {stale}");
@@ -249,7 +266,9 @@ impl About {
         if let Some(as_of) = self.as_of {
             fields.insert("as_of".to_owned(), json!(as_of));
         }
-        fields.insert("seq".to_owned(), json!(self.seq));
+        if self.missing > 0 {
+            fields.insert("missing_unproved".to_owned(), json!(self.missing));
+        }
         fields.insert("stale".to_owned(), json!(self.stale));
         fields.insert("incomplete".to_owned(), json!(self.incomplete));
         fields.insert("watched".to_owned(), json!(self.watched));

@@ -17,7 +17,7 @@ pub static SPEC: ToolSpec = ToolSpec {
     effect: Effect::Idempotent { destructive: true },
     input: || {
         input(json!({
-            "force": schema::flag("Stop without letting the operating system flush its caches. Only when it hangs.", false),
+            "force": schema::flag("Stop without letting the operating system flush its caches. Only when it hangs, also while stopping.", false),
         }))
     },
     output,

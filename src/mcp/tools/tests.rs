@@ -4,6 +4,7 @@ use std::path::Path;
 use serde_json::json;
 
 use super::*;
+use crate::kinds::INSTANCE;
 use crate::mcp::ListMode;
 use crate::mcp::tests::{World, data, fast, text};
 use crate::model::{Event, Outcome, Seq};
@@ -238,6 +239,52 @@ async fn stop_and_start_write_through_and_what_is_so_already_is_an_answer() {
     conforms(&start_instance::SPEC, refused.structured_content.as_ref().unwrap());
     let started = data(client.call("start_instance", json!({"instance_ids": [stopped]})).await.unwrap());
     assert_eq!(started["results"][0]["current_state"], "pending");
+}
+
+#[tokio::test]
+async fn force_stops_an_instance_that_hangs_while_it_stops() {
+    let options = simulator::Options { instances: 12, stop_delay: std::time::Duration::from_mins(5), ..fast() };
+    let world = World::swept(options, ListMode::Auto).await;
+    let client = world.client(true).await;
+    let running = world.instance(&client, "running").await;
+    for (force, verdict) in [(false, "done"), (false, "already"), (true, "done")] {
+        let arguments = json!({"instance_id": running, "force": force});
+        let report = data(client.call("stop_instance", arguments).await.unwrap());
+        assert_eq!(report["results"][0]["verdict"], verdict, "{report}");
+    }
+    assert_eq!(world.simulator.world().requests("StopInstances"), 2);
+}
+
+#[tokio::test]
+async fn status_checks_that_are_stale_or_were_never_seen_are_said_to_be() {
+    let world = World::unswept(simulator::Options { instances: 12, ..fast() }, ListMode::Auto).await;
+    let client = world.client(false).await;
+    world.sweep_kind(INSTANCE, usize::MAX).await;
+    let id = world.instance(&client, "running").await;
+    let asked = || async {
+        let result = client.call("get_instance_status", json!({"instance_id": id})).await.unwrap();
+        let said = text(&result).to_owned();
+        let found = data(result);
+        conforms(&get_instance_status::SPEC, &found);
+        (said, found["instances"][0].clone())
+    };
+    let (said, row) = asked().await;
+    assert_eq!(row["checks_stale"], "not watched by this server now");
+    assert!(row.get("system_status").is_none() && said.contains("checks stale: not watched"), "{said}");
+    let resource = data(client.call("get_resource", json!({"id": id})).await.unwrap());
+    conforms(&get_resource::SPEC, &resource);
+    assert_eq!(resource["status_stale"]["why"], "not watched by this server now");
+
+    world.sweep().await;
+    let (said, row) = asked().await;
+    assert!(row["checks_as_of"].is_string() && row.get("checks_stale").is_none(), "{said}");
+
+    let new = world.simulator.world().home().launch();
+    world.sweep_kind(INSTANCE, usize::MAX).await;
+    let uri = format!("ec2://instance/{new}");
+    while client.read(&uri).await.is_err() {}
+    let row = data(client.call("get_instance_status", json!({"instance_id": new})).await.unwrap());
+    assert_eq!(row["instances"][0]["checks_stale"], "no status checks of it were seen yet");
 }
 
 #[tokio::test]

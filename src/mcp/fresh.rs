@@ -1,0 +1,113 @@
+//! How fresh an answer is. Asked for before what it is about is read: a commit in between then makes the body newer than
+//! is said of it, never older.
+
+use serde::Serialize;
+
+use super::core::Core;
+use crate::ingest::{ScopeFreshness, SeenAt, Trouble};
+use crate::kinds::{self, KindSpec};
+use crate::model::{GroupEvidence, ResourceId, Scope, Timestamp};
+
+/// Why something served may be out of date.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Stale {
+    /// In words, with what to do about it where that is known.
+    pub why: String,
+    /// Since when: the end of the last complete sweep, or when the trouble began.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
+}
+
+/// How fresh one resource was when this was asked for.
+#[derive(Clone, Debug)]
+pub struct Fresh {
+    /// Which resource.
+    pub id: ResourceId,
+    /// Why what is known of it may be out of date.
+    pub stale: Option<Stale>,
+    seen: SeenAt,
+}
+
+impl Fresh {
+    /// The time at which everything that was read after this was known to be so.
+    #[must_use]
+    pub fn as_of(&self, evidence: &GroupEvidence, provisional: bool) -> Timestamp {
+        self.seen.as_of(evidence, provisional)
+    }
+}
+
+impl Core {
+    /// How fresh a resource of `kind` is, before it is read.
+    #[must_use]
+    pub fn fresh(&self, kind: &'static KindSpec, id: &ResourceId) -> Fresh {
+        let seen = self.ingest.freshness().seen(id);
+        Fresh { id: id.clone(), stale: self.stale(&id.scope(), kind), seen }
+    }
+
+    /// The same of what is served as part of it; `None` for kinds without such a part.
+    #[must_use]
+    pub fn fresh_part(&self, kind: &KindSpec, id: &ResourceId) -> Option<Fresh> {
+        let part = part_of(kind)?;
+        Some(self.fresh(part, &ResourceId { kind: part.kind(), ..id.clone() }))
+    }
+
+    /// Why what is served of `kind` in `scope` may be out of date. What nobody watches always may be.
+    #[must_use]
+    pub fn stale(&self, scope: &Scope, kind: &'static KindSpec) -> Option<Stale> {
+        let freshness = self.ingest.freshness();
+        match freshness.of(scope, &kind.kind()) {
+            Some(state) => stale(&state, freshness.trouble().as_ref(), self.now()),
+            None => Some(Stale { why: "not watched by this server now".to_owned(), since: None }),
+        }
+    }
+}
+
+/// The kind that is served as part of `kind` under the same id.
+#[must_use]
+pub fn part_of(kind: &KindSpec) -> Option<&'static KindSpec> {
+    kinds::KINDS.iter().find(|part| part.status_of == Some(kind.slug)).copied()
+}
+
+/// Why what is served of one (scope, kind) may be out of date.
+#[must_use]
+pub fn stale(state: &ScopeFreshness, everywhere: Option<&Trouble>, now: Timestamp) -> Option<Stale> {
+    let mut why = state.stale(now)?;
+    let trouble = state.trouble.as_ref().or(everywhere);
+    if let Some(trouble) = trouble {
+        if !why.contains(&trouble.what) {
+            why = format!("{why}: {}", trouble.what);
+        }
+        why = format!("{why}. {}", trouble.fix);
+    }
+    let since = state.complete.map(|swept| swept.ended).or(trouble.map(|trouble| trouble.since));
+    Some(Stale { why, since })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::kinds::INSTANCE;
+    use crate::mcp::tests::{World, scope};
+    use crate::model::{Region, ResourceId, Scope};
+
+    #[tokio::test]
+    async fn what_was_asked_before_a_sweep_claims_nothing_of_that_sweep() {
+        let world = World::small().await;
+        let client = world.client(false).await;
+        let id = ResourceId::new(&scope(), &INSTANCE.kind(), world.instance(&client, "running").await);
+        let before = world.core.fresh(INSTANCE, &id);
+        let between = world.core.now();
+        world.sweep().await;
+        let evidence = world.core.snapshot().unwrap().current(&id).unwrap().unwrap().evidence;
+        assert!(before.as_of(&evidence, false) <= between);
+        assert!(world.core.fresh(INSTANCE, &id).as_of(&evidence, false) >= between);
+    }
+
+    #[tokio::test]
+    async fn what_nobody_watches_is_stale() {
+        let world = World::small().await;
+        let elsewhere = Scope { region: Region::new("eu-west-9"), ..scope() };
+        assert_eq!(world.core.stale(&scope(), INSTANCE), None);
+        let stale = world.core.stale(&elsewhere, INSTANCE).unwrap();
+        assert_eq!(stale.why, "not watched by this server now");
+    }
+}
