@@ -13,13 +13,14 @@ use thiserror::Error;
 use super::core::Failure;
 use super::fresh::Stale;
 use super::lookup::Progress;
-use super::policy::ENABLE;
+use super::policy::Writes;
 use super::subscriptions::MOST;
 use super::tools::arguments::ArgumentError;
 use super::uri::UriError;
 use crate::aws::AwsError;
 use crate::ingest::IngestError;
 use crate::model::{ResourceId, Seq, Timestamp};
+use crate::query::filter::near;
 use crate::query::{CursorError, FilterError, SearchError};
 use crate::store::ReadError;
 
@@ -97,7 +98,7 @@ pub enum Fault {
         progress: Box<Progress>,
     },
     /// No tool of that name.
-    #[error("there is no tool `{name}`{}. Tools: {tools}", nearest.map_or_else(String::new, |near| format!(" (did you mean `{near}`?)")))]
+    #[error("there is no tool `{name}`{}. Tools: {tools}{}", near(*nearest), off.map_or_else(String::new, |off| format!(". To enable what changes AWS, {}", off.enable())))]
     UnknownTool {
         /// What was asked for.
         name: String,
@@ -105,12 +106,16 @@ pub enum Fault {
         nearest: Option<&'static str>,
         /// All tools, listed.
         tools: String,
+        /// Why the closest one is off, when it is.
+        off: Option<Writes>,
     },
     /// A write tool on a connection that may only read.
-    #[error("`{tool}` changes AWS, and this connection is read-only. To enable it, {ENABLE}")]
+    #[error("`{tool}` changes AWS, and this connection is read-only. To enable it, {}", writes.enable())]
     WritesOff {
         /// The tool.
         tool: &'static str,
+        /// Why it is off.
+        writes: Writes,
     },
     /// `resources/subscribe` where nothing would ever be delivered.
     #[error(
@@ -182,7 +187,10 @@ impl Fault {
             | Fault::Bodiless(_)
             | Fault::Encode(_) => {
                 let retryable = !matches!(self, Fault::Failed(_) | Fault::Bodiless(_) | Fault::Encode(_));
-                let data = json!({"uri": uri, "retryable": retryable});
+                let data = match uri {
+                    Some(uri) => json!({"uri": uri, "retryable": retryable}),
+                    None => json!({"retryable": retryable}),
+                };
                 ErrorData::internal_error(message, Some(data))
             }
         }

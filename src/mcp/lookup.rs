@@ -162,6 +162,20 @@ impl Core {
         }
     }
 
+    /// Waits up to [`PATIENCE`] until it is known what is watched, or what keeps that from being known.
+    pub async fn begun(&self) {
+        let deadline = Instant::now() + PATIENCE;
+        let mut changes = self.ingest.freshness().changes();
+        loop {
+            changes.mark_unchanged();
+            let freshness = self.ingest.freshness();
+            let is_known = !freshness.scopes().is_empty() || freshness.trouble().is_some();
+            if is_known || !matches!(timeout_at(deadline, changes.changed()).await, Ok(Ok(()))) {
+                return;
+            }
+        }
+    }
+
     /// Why what is not known of `kind` may be there all the same; `None` while every copy that would show it is fresh.
     fn doubt(&self, kind: &'static KindSpec, scope: Option<&Scope>) -> Option<Doubt> {
         let (trouble, now) = (self.ingest.freshness().trouble(), self.now());

@@ -25,7 +25,7 @@ use tracing::instrument;
 use super::complete::complete;
 use super::core::{Core, Phase};
 use super::error::Fault;
-use super::policy::{ENABLE, Policy};
+use super::policy::{Policy, Writes};
 use super::resources::hot::Hot;
 use super::resources::{Content, list, read, templates};
 use super::subscriptions::{self, Session};
@@ -103,8 +103,8 @@ impl Server {
 }
 
 impl Handler {
-    fn writes(&self) -> bool {
-        self.link.writes && self.server.0.policy.allow_writes
+    fn writes(&self) -> Writes {
+        Writes::of(self.link.writes, self.server.0.policy.allow_writes)
     }
 
     /// The server's name, as every result carries it.
@@ -117,13 +117,14 @@ impl Handler {
     }
 
     fn instructions(&self) -> String {
-        let writes = if self.writes() {
+        let writes = if self.writes().are_allowed() {
             "This connection may change AWS: start_instance, stop_instance and create_snapshot act at once; use dry_run to \
              ask first."
                 .to_owned()
         } else {
             format!(
-                "This connection is read-only. To enable start_instance, stop_instance and create_snapshot, {ENABLE}."
+                "This connection is read-only. To enable start_instance, stop_instance and create_snapshot, {}.",
+                self.writes().enable()
             )
         };
         format!(
@@ -170,7 +171,7 @@ impl ServerHandler for Handler {
         _: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
         whole(request.as_ref())?;
-        let mut result = ListToolsResult::with_all_items(tools::listed(self.writes()))
+        let mut result = ListToolsResult::with_all_items(tools::listed(self.writes().are_allowed()))
             .with_ttl_ms(millis(FIXED))
             .with_cache_scope(CacheScope::Private);
         result.meta = Some(self.meta());
@@ -178,10 +179,10 @@ impl ServerHandler for Handler {
     }
 
     fn get_tool(&self, name: &str) -> Option<Tool> {
-        tools::listed(self.writes()).into_iter().find(|tool| tool.name == name)
+        tools::listed(self.writes().are_allowed()).into_iter().find(|tool| tool.name == name)
     }
 
-    #[instrument(name = "tools/call", skip_all, fields(tool = %request.name, writes = self.writes()))]
+    #[instrument(name = "tools/call", skip_all, fields(tool = %request.name, writes = self.writes().are_allowed()))]
     async fn call_tool(
         &self,
         request: CallToolRequestParams,

@@ -28,6 +28,7 @@ use serde_json::Value;
 
 use super::core::Core;
 use super::error::Fault;
+use super::policy::Writes;
 use crate::query::filter::nearest;
 use answer::Answer;
 use arguments::Arguments;
@@ -87,7 +88,7 @@ pub struct Call {
     /// Its arguments.
     pub arguments: Arguments,
     /// Whether the connection may write.
-    pub writes: bool,
+    pub writes: Writes,
 }
 
 impl ToolSpec {
@@ -128,17 +129,21 @@ pub fn listed(writes: bool) -> Vec<Tool> {
 ///
 /// # Errors
 /// [`Fault::UnknownTool`] with the nearest name; [`Fault::WritesOff`] for a write tool that is there but off.
-pub fn find(name: &str, writes: bool) -> Result<&'static ToolSpec, Fault> {
+pub fn find(name: &str, writes: Writes) -> Result<&'static ToolSpec, Fault> {
     let Some(spec) = TOOLS.iter().find(|spec| spec.name == name) else {
-        let known = || TOOLS.iter().filter(|spec| writes || !spec.is_write()).map(|spec| spec.name);
+        let allowed = writes.are_allowed();
+        let known = TOOLS.iter().filter(|spec| allowed || !spec.is_write()).map(|spec| spec.name);
+        let nearest = nearest(name, TOOLS.iter().map(|spec| spec.name));
+        let is_off = !allowed && TOOLS.iter().any(|spec| Some(spec.name) == nearest && spec.is_write());
         return Err(Fault::UnknownTool {
             name: crate::model::text::shown(name, 80),
-            nearest: nearest(name, known()),
-            tools: known().collect::<Vec<_>>().join(", "),
+            nearest,
+            tools: known.collect::<Vec<_>>().join(", "),
+            off: is_off.then_some(writes),
         });
     };
-    if spec.is_write() && !writes {
-        return Err(Fault::WritesOff { tool: spec.name });
+    if spec.is_write() && !writes.are_allowed() {
+        return Err(Fault::WritesOff { tool: spec.name, writes });
     }
     Ok(spec)
 }
@@ -148,7 +153,7 @@ pub async fn call(
     spec: &'static ToolSpec,
     core: Arc<Core>,
     arguments: Option<JsonObject>,
-    writes: bool,
+    writes: Writes,
 ) -> CallToolResult {
     let served = async {
         let arguments = Arguments::new(spec, arguments.unwrap_or_default())?;

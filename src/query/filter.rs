@@ -34,6 +34,8 @@ pub struct Fields {
     pub kind: &'static str,
     /// Its filters.
     pub known: Vec<Field>,
+    /// Other names under which results show what a filter is on, with that filter's name: for suggestions.
+    pub shown_as: Vec<(&'static str, &'static str)>,
 }
 
 /// Why filters were refused.
@@ -192,7 +194,8 @@ fn subject(name: &str, fields: &Fields) -> Result<On, FilterError> {
         return Ok(On::TagKey);
     }
     let known: Vec<&'static str> = fields.known.iter().map(|field| field.name).collect();
-    let nearest = nearest(name, known.iter().copied());
+    let column = fields.shown_as.iter().find(|(column, _)| *column == name).map(|(_, filter)| *filter);
+    let nearest = column.or_else(|| nearest(name, known.iter().copied()));
     Err(FilterError::Unknown { kind: fields.kind, name: shown(name, 80), nearest, known })
 }
 
@@ -203,7 +206,9 @@ pub fn nearest<'a>(written: &str, candidates: impl Iterator<Item = &'a str>) -> 
     scored.filter(|(score, _)| *score >= NEAR).max_by(|(a, _), (b, _)| a.total_cmp(b)).map(|(_, candidate)| candidate)
 }
 
-fn near(nearest: Option<&'static str>) -> String {
+/// The words that suggest it.
+#[must_use]
+pub fn near(nearest: Option<&str>) -> String {
     nearest.map_or_else(String::new, |nearest| format!(" (did you mean `{nearest}`?)"))
 }
 

@@ -14,15 +14,23 @@ pub struct Counts {
     pub by_state: BTreeMap<String, u64>,
 }
 
-/// Counts one kind, in one scope or everywhere. `state` is the number of the filter that holds the state's name.
+/// How often counting starts again when a commit comes in between.
+const TRIES: usize = 3;
+
+/// Counts one kind, in one scope or everywhere. `state` is the number of the filter that holds the state's name. Total
+/// and states always agree: where commits kept them from being read at one moment, the states are left out.
 ///
 /// # Errors
 /// When the store cannot be read.
 pub fn counts(store: &Store, kind: &Kind, scope: Option<&Scope>, state: Option<u16>) -> Result<Counts, ReadError> {
-    let total = store.snapshot()?.count(kind, scope)?;
-    let by_state = match state {
-        Some(number) => store.count_by(kind, scope, number)?,
-        None => BTreeMap::new(),
-    };
-    Ok(Counts { total, by_state })
+    let mut total = store.snapshot()?.count(kind, scope)?;
+    let Some(number) = state else { return Ok(Counts { total, by_state: BTreeMap::new() }) };
+    for _ in 0..TRIES {
+        let by_state = store.count_by(kind, scope, number)?;
+        if by_state.values().sum::<u64>() == total {
+            return Ok(Counts { total, by_state });
+        }
+        total = store.snapshot()?.count(kind, scope)?;
+    }
+    Ok(Counts { total, by_state: BTreeMap::new() })
 }

@@ -10,7 +10,7 @@ use crate::kinds::{self, KINDS};
 use crate::mcp::core::Core;
 use crate::mcp::error::Fault;
 use crate::mcp::fresh::stale;
-use crate::mcp::policy;
+use crate::mcp::policy::Writes;
 use crate::mcp::tools::rows::Columns;
 use crate::query::counts;
 
@@ -18,9 +18,8 @@ use crate::query::counts;
 ///
 /// # Errors
 /// When the store cannot be read. What AWS refuses is part of the answer.
-pub async fn summary(core: &Arc<Core>, uri: &str, writes: bool) -> Result<Content, Fault> {
-    let uri = uri.to_owned();
-    let body = core.walk(move |core| overview(core, &uri, writes)).await?;
+pub async fn summary(core: &Arc<Core>, uri: &str, writes: Writes) -> Result<Content, Fault> {
+    let body = overview(core, uri, writes).await?;
     Ok(Content::fleeting(body.to_string()))
 }
 
@@ -43,20 +42,27 @@ pub fn freshness(core: &Arc<Core>, uri: &str) -> Result<Content, Fault> {
     Ok(Content::fleeting(body.to_string()))
 }
 
-/// The body of the summary, which the tool `get_inventory_summary` answers too.
+/// The body of the summary, which the tool `get_inventory_summary` answers too. Waits for what is watched to be known:
+/// nothing watched must not look like nothing there.
 ///
 /// # Errors
 /// When the store cannot be read.
-pub fn overview(core: &Core, uri: &str, writes: bool) -> Result<Value, Fault> {
+pub async fn overview(core: &Arc<Core>, uri: &str, writes: Writes) -> Result<Value, Fault> {
+    core.begun().await;
+    let uri = uri.to_owned();
+    core.walk(move |core| counted(core, &uri, writes)).await
+}
+
+fn counted(core: &Core, uri: &str, writes: Writes) -> Result<Value, Fault> {
     let complete = core.progress(KINDS, None).is_complete();
     let seq = core.snapshot()?.seq();
     let mut scopes = Vec::new();
     let mut totals = serde_json::Map::new();
     for kind in KINDS {
-        let mut total = 0;
+        let mut total = None;
         for state in core.scopes(&[kind]) {
             let counted = counts(&core.store, &kind.kind(), Some(&state.scope), Columns::of(kind).state())?;
-            total += counted.total;
+            total = Some(total.unwrap_or(0) + counted.total);
             let mut entry = scope_freshness(core, &state);
             if let Value::Object(entry) = &mut entry {
                 entry.insert("count".to_owned(), json!(counted.total));
@@ -66,7 +72,10 @@ pub fn overview(core: &Core, uri: &str, writes: bool) -> Result<Value, Fault> {
             }
             scopes.push(entry);
         }
-        totals.insert(kind.slug.to_owned(), json!(total));
+        // A kind that nobody watches has no count, not even zero.
+        if let Some(total) = total {
+            totals.insert(kind.slug.to_owned(), json!(total));
+        }
     }
     let mut body = json!({
         "uri": uri,
@@ -76,7 +85,7 @@ pub fn overview(core: &Core, uri: &str, writes: bool) -> Result<Value, Fault> {
         "totals": totals,
         "watched_regions": core.regions(),
         "scopes": scopes,
-        "writes": policy::writes(writes),
+        "writes": writes.shown(),
     });
     if let (Some(trouble), Value::Object(body)) = (core.ingest.freshness().trouble(), &mut body) {
         body.insert("trouble".to_owned(), json!({"what": trouble.what, "fix": trouble.fix}));

@@ -12,6 +12,7 @@ use crate::mcp::core::Core;
 use crate::mcp::error::Fault;
 use crate::mcp::fresh::{Fresh, Stale, part_of};
 use crate::mcp::lookup::{Located, vanished};
+use crate::mcp::policy::Writes;
 use crate::mcp::tools::rows::Columns;
 use crate::mcp::uri::Address;
 use crate::model::{AccountId, Group, Provisional, Region, Scope, Seq, Source, Timestamp};
@@ -75,7 +76,7 @@ pub async fn read(
     hot: &Hot<Content>,
     address: &Address,
     uri: &str,
-    writes: bool,
+    writes: Writes,
 ) -> Result<Arc<Content>, Fault> {
     let (kind, id, scope) = match address {
         Address::Summary => return Ok(Arc::new(overview::summary(core, uri, writes).await?)),

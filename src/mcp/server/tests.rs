@@ -392,12 +392,56 @@ async fn write_tools_are_hidden_and_explained_where_writes_are_off() {
 }
 
 #[tokio::test]
+async fn who_asked_for_writes_of_a_server_that_permits_none_is_told_of_that_server() {
+    let mut world = World::small().await;
+    let policy = Policy { allow_writes: false, list: ListMode::Auto };
+    world.server = Server::new(world.phase.subscribe(), policy, TaskTracker::new(), world.stop.clone());
+    let client = world.client(true).await;
+    let result = client.call("stop_instance", json!({"instance_id": "i-1"})).await.unwrap();
+    let pid = format!("stops the running Muster server (pid {})", std::process::id());
+    assert!(text(&result).contains(&pid), "{}", text(&result));
+    let asked = world.client(false).await.call("stop_instance", json!({"instance_id": "i-1"})).await.unwrap();
+    assert!(!text(&asked).contains("pid"), "{}", text(&asked));
+}
+
+#[tokio::test]
+async fn while_aws_cannot_be_reached_nothing_looks_like_nothing_there() {
+    let world = World::unswept(simulator::Options { instances: 3, ..fast() }, ListMode::Auto).await;
+    let client = world.client(false).await;
+    let (what, fix, since) = ("no credentials".to_owned(), "run aws sso login".to_owned(), world.core.now());
+    let trouble = crate::ingest::Trouble { class: "credentials", what, fix, since };
+    world.core.ingest.freshness().set_trouble(Some(trouble));
+    let result = client.call("search_inventory", json!({"region": "us-east-1"})).await.unwrap();
+    assert!(text(&result).contains("no credentials. run aws sso login"), "{}", text(&result));
+    let summary = data(client.call("get_inventory_summary", json!({})).await.unwrap());
+    assert_eq!((&summary["totals"], &summary["trouble"]["what"]), (&json!({}), &json!("no credentials")));
+    let error = refused(client.list(None).await.unwrap_err());
+    assert_eq!(error.data, Some(json!({"retryable": true})), "a list has no URI");
+}
+
+#[tokio::test]
+async fn a_summary_waits_for_what_is_watched() {
+    let world = World::unswept(simulator::Options { instances: 3, ..fast() }, ListMode::Auto).await;
+    let client = world.client(false).await;
+    let begin = async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        world.sweep_kind(kinds::by_slug("vpc").unwrap(), 1).await;
+    };
+    let (summary, ()) = tokio::join!(client.read("ec2://inventory/summary"), begin);
+    let totals = summary.unwrap()["totals"].clone();
+    assert!(totals["vpc"].is_u64() && totals.get("instance").is_none(), "{totals}");
+}
+
+#[tokio::test]
 async fn an_unknown_tool_is_a_protocol_error_with_the_nearest_name() {
     let world = World::small().await;
     let client = world.client(false).await;
     let error = refused(client.call("search_inventroy", json!({})).await.unwrap_err());
     assert_eq!(error.code, ErrorCode::INVALID_PARAMS);
     assert!(error.message.contains("`search_inventroy` (did you mean `search_inventory`?)"), "{error}");
+    let error = refused(client.call("stop_instances", json!({})).await.unwrap_err());
+    assert!(error.message.contains("did you mean `stop_instance`?"), "{error}");
+    assert!(error.message.contains("--allow-writes"), "it is off: {error}");
 }
 
 #[tokio::test]
@@ -407,6 +451,10 @@ async fn a_bad_argument_is_an_answer_that_says_how() {
     for (tool, arguments, says) in [
         ("search_inventory", json!({"filter": []}), "did you mean `filters`?"),
         ("search_inventory", json!({"filters": [{"Name": "state", "Values": ["x"]}]}), "no filter `state`"),
+        ("search_inventory", json!({"filters": {"state": ["x"]}}), "did you mean `instance-state-name`?"),
+        ("search_inventory", json!({"filters": {"private_ip": ["x"]}}), "did you mean `private-ip-address`?"),
+        ("search_inventory", json!({"kind": "instances"}), "did you mean `instance`?"),
+        ("search_inventory", json!({"fields": (0..21).map(|n| format!("tag:{n}")).collect::<Vec<_>>()}), "at most 20"),
         ("search_inventory", json!({"kind": "bucket"}), "one of instance, instance-status, vpc, security-group"),
         ("search_inventory", json!({"region": "mars-1"}), "watched are 123456789012/us-east-1"),
         (

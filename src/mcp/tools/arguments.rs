@@ -246,7 +246,7 @@ mod tests {
     fn every_example_is_made_of_arguments_that_the_tool_takes() {
         for spec in super::super::TOOLS {
             let example: Value = serde_json::from_str(spec.example).expect(spec.name);
-            arguments(find(spec.name, true).unwrap(), example).expect(spec.name);
+            arguments(find(spec.name, crate::mcp::policy::Writes::Allowed).unwrap(), example).expect(spec.name);
         }
     }
 }

@@ -9,17 +9,20 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::answer::Answer;
-use super::power::MOST;
 use super::table::Text;
 use super::write_through::{Checked, Target, Verdict, check, dry_run, explain, failed, record, to_the_end};
-use super::{Call, Effect, ToolSpec, schema};
+use super::{BUDGET, Call, Effect, ToolSpec, schema};
 use crate::aws::{Answer as AwsAnswer, CreateSnapshots, CreatedSnapshot};
 use crate::mcp::core::Core;
 use crate::mcp::error::Fault;
 use crate::model::text::shown;
 use crate::model::{ActionId, Outcome, Seq, Value as Field};
 
+/// Instances in one call at most: the answer names every snapshot of each.
+const MOST: usize = 20;
 const DESCRIPTION: &str = "Automated snapshot via MCP";
+/// About the bytes of a snapshot's line of text.
+const LINE: usize = 80;
 /// AWS's limit on a snapshot's description.
 const LONGEST: usize = 255;
 
@@ -28,7 +31,7 @@ pub static SPEC: ToolSpec = ToolSpec {
     name: "create_snapshot",
     title: "Snapshot EC2 instances' volumes",
     description: "Creates one EBS snapshot of every volume attached to an instance, all at the same moment \
-                  (crash-consistent), for up to 50 instances. Each call makes new snapshots, which cost storage until \
+                  (crash-consistent), for up to 20 instances. Each call makes new snapshots, which cost storage until \
                   deleted. Answers the snapshot IDs by device; they complete in the background. The snapshots get their \
                   volumes' tags and a tag muster:action. With dry_run nothing is created.",
     effect: Effect::Creates,
@@ -146,7 +149,8 @@ fn call(call: Call) -> BoxFuture<'static, Result<Answer, Fault>> {
 }
 
 async fn run(core: &Core, ids: &[String], request: &Request) -> Result<(Vec<Row>, Option<Seq>), Fault> {
-    let Checked { targets, problems, mut seq } = check(core, ids).await?;
+    let Checked { targets, problems, .. } = check(core, ids).await?;
+    let mut seq = None;
     let problems = problems.into_iter().map(|(instance_id, verdict, message)| Row {
         instance_id,
         verdict,
@@ -265,13 +269,23 @@ fn answer(rows: &[Row], seq: Option<Seq>, dry_run: bool) -> Answer {
     } else {
         format!("{snapshots} snapshots begun for {good} of {} instances; they complete in the background.", rows.len())
     });
+    let brief = rows.iter().map(|row| 60 + LINE * row.snapshots.len()).sum::<usize>() > BUDGET / 2;
+    let mut messages: Vec<(&str, Vec<&str>)> = Vec::new();
     for row in rows {
-        text.add(format_args!("\n{}:", row.instance_id));
+        let verdict = serde_json::to_value(row.verdict).ok().and_then(|v| v.as_str().map(str::to_owned));
+        text.add(format_args!("\n{}: {}", row.instance_id, verdict.unwrap_or_default()));
         if let Some(message) = &row.message {
-            text.add(format_args!(" {message}"));
+            match messages.iter_mut().find(|(known, _)| known == message) {
+                Some((_, ids)) => ids.push(&row.instance_id),
+                None => messages.push((message, vec![&row.instance_id])),
+            }
         }
         for snapshot in &row.snapshots {
             let part = |part: &Option<String>| part.clone().unwrap_or_else(|| "?".to_owned());
+            if brief {
+                text.add(format_args!(" {}", snapshot.id));
+                continue;
+            }
             text.add(format_args!(
                 "\n  {} | {} | {} | {}",
                 part(&snapshot.device),
@@ -281,10 +295,73 @@ fn answer(rows: &[Row], seq: Option<Seq>, dry_run: bool) -> Answer {
             ));
         }
     }
+    for (message, ids) in messages {
+        text.add(format_args!("\n{}: {message}", ids.join(", ")));
+    }
     let mut structured = json!({"results": rows, "dry_run": dry_run});
-    if let (Some(seq), Value::Object(fields)) = (seq, &mut structured) {
-        fields.insert("seq".to_owned(), json!(seq));
-        text.add(format_args!("\nRecorded at seq {seq}."));
+    if structured.to_string().len() > BUDGET {
+        shorten(&mut structured);
+    }
+    match (seq, &mut structured) {
+        (Some(seq), Value::Object(fields)) => {
+            fields.insert("seq".to_owned(), json!(seq));
+            text.add(format_args!("\nRecorded at seq {seq}."));
+        }
+        _ if rows.iter().all(|row| row.action.is_none()) => text.add("\nLooked at live; nothing was created."),
+        _ => {}
     }
     Answer { text: text.into(), structured, failed: good == 0 }
+}
+
+/// Leaves out what `describe-snapshots` tells too; never an id.
+fn shorten(structured: &mut Value) {
+    let rows = structured.get_mut("results").and_then(Value::as_array_mut).into_iter().flatten();
+    for snapshot in rows.filter_map(|row| row.get_mut("snapshots")?.as_array_mut()).flatten() {
+        if let Value::Object(snapshot) = snapshot {
+            snapshot.retain(|name, _| matches!(name.as_str(), "snapshot_id" | "device"));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(number: usize, snapshots: usize, message: Option<&str>) -> Row {
+        let snapshot = |at: usize| Snapshot {
+            id: format!("snap-{:017x}", number * 1000 + at),
+            device: Some("/dev/xvdba".to_owned()),
+            volume_id: Some(format!("vol-{:017x}", number * 1000 + at)),
+            state: Some("pending".to_owned()),
+            size_gib: Some(100),
+            encrypted: Some(true),
+        };
+        Row {
+            instance_id: format!("i-{number:017x}"),
+            verdict: if message.is_some() { Verdict::Refused } else { Verdict::Done },
+            snapshots: (0..snapshots).map(snapshot).collect(),
+            action: Some(ActionId(1)),
+            message: message.map(str::to_owned),
+        }
+    }
+
+    #[test]
+    fn a_large_answer_keeps_every_snapshot_id_within_the_budget() {
+        let rows: Vec<Row> = (0..MOST).map(|number| row(number, 20, None)).collect();
+        let Answer { text, structured, .. } = answer(&rows, Some(Seq(1)), false);
+        let data = structured.to_string();
+        assert!(text.len() <= BUDGET && data.len() <= BUDGET, "{} {}", text.len(), data.len());
+        for snapshot in rows.iter().flat_map(|row| &row.snapshots) {
+            assert!(text.contains(&snapshot.id) && data.contains(&snapshot.id));
+        }
+    }
+
+    #[test]
+    fn what_is_the_same_for_many_is_said_once() {
+        let denied = "denied ".repeat(60);
+        let rows: Vec<Row> = (0..MOST).map(|number| row(number, 0, Some(&denied))).collect();
+        let text = answer(&rows, Some(Seq(1)), false).text;
+        assert_eq!(text.matches(&denied).count(), 1);
+        assert!(rows.iter().all(|row| text.contains(&row.instance_id)));
+    }
 }

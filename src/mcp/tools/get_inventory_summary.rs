@@ -76,7 +76,7 @@ fn call(call: Call) -> BoxFuture<'static, Result<Answer, Fault>> {
     async move {
         let Call { core, writes, .. } = call;
         let uri = Address::Summary.to_string();
-        let mut structured = core.walk(move |core| overview(core, &uri, writes)).await?;
+        let mut structured = overview(&core, &uri, writes).await?;
         fit(&mut structured);
         Ok(Answer { text: text(&structured), structured, failed: false })
     }

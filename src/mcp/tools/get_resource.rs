@@ -64,6 +64,7 @@ fn output() -> Value {
             "status": {"type": "object", "description": "An instance's status checks, as describe-instance-status prints them."},
             "status_as_of": schema::text("The status checks were known to be so at this time."),
             "status_stale": {"type": "object", "description": "Why the status checks may be out of date; absent while fresh."},
+            "not_found": schema::list(json!({"type": "string"}), "The paths asked for that it does not have."),
             "omitted": schema::list(json!({"type": "string"}), "What was left out or shortened for its size."),
         }),
     )
@@ -75,6 +76,12 @@ fn call(call: Call) -> BoxFuture<'static, Result<Answer, Fault>> {
         let (kind, id, scope) = named(&arguments)?;
         let found = core.find(kind, &id, scope.as_ref()).await?;
         let paths: Vec<String> = arguments.texts("paths")?.into_iter().map(str::to_owned).collect();
+        let document = &found.current.document;
+        if !paths.is_empty() && paths.iter().all(|path| document.get(path).is_none()) {
+            let known: Vec<&str> = document.fields().keys().map(|name| &**name).collect();
+            let expected = format!("fields of it, such as A.B below {}", known.join(", "));
+            return Err(arguments.form("paths", &expected, &json!(paths)).into());
+        }
         Ok(shown_as(kind, &found, &paths))
     }
     .boxed()
@@ -151,6 +158,12 @@ fn shown_as(kind: &'static KindSpec, found: &Found, paths: &[String]) -> Answer 
         for (field, value) in part {
             flatten(&format!("{prefix}{field}"), value, &mut text);
         }
+    }
+    let not_found: Vec<&str> =
+        paths.iter().filter(|path| current.document.get(path).is_none()).map(String::as_str).collect();
+    if !not_found.is_empty() {
+        text.add(format_args!("\nNot in it: {}", shown(&not_found.join(", "), 500)));
+        put("not_found", json!(not_found));
     }
     if !omitted.is_empty() {
         text.add(format_args!(

@@ -156,8 +156,8 @@ pub async fn serve(call: Call, power: Power) -> Result<Answer, Fault> {
 }
 
 async fn run(core: &Core, power: Power, ids: &[String], dry_run: bool) -> Result<Report, Fault> {
-    let Checked { targets, problems, seq } = check(core, ids).await?;
-    let mut report = Report { seq, ..Report::default() };
+    let Checked { targets, problems, .. } = check(core, ids).await?;
+    let mut report = Report::default();
     for (instance_id, verdict, message) in problems {
         let message = Some(message);
         report.rows.push(Row { instance_id, verdict, previous_state: None, current_state: None, message });
@@ -313,7 +313,10 @@ impl Report {
         let mut structured = json!({"results": self.rows, "dry_run": dry_run, "actions": self.actions});
         if let (Some(seq), Value::Object(fields)) = (self.seq, &mut structured) {
             fields.insert("seq".to_owned(), json!(seq));
-            text.add(format_args!(" Recorded at seq {seq}."));
+            text.add(format_args!("\nRecorded at seq {seq}."));
+        }
+        if self.actions.is_empty() {
+            text.add("\nLooked at live; nothing was changed.");
         }
         Answer { text: text.into(), structured, failed: good == 0 }
     }

@@ -49,7 +49,9 @@ enum Source {
 #[must_use]
 pub fn fields(kind: &'static KindSpec) -> Fields {
     let known = kind.filters.iter().map(|filter| Field { number: filter.number, name: filter.name });
-    Fields { kind: kind.slug, known: known.collect() }
+    let shown_as = SHOWN.iter().filter(|(filter, _)| kind.filter(filter).is_some());
+    let shown_as = shown_as.map(|(filter, column)| (*column, *filter)).collect();
+    Fields { kind: kind.slug, known: known.collect(), shown_as }
 }
 
 impl Columns {

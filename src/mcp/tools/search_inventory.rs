@@ -13,12 +13,15 @@ use crate::mcp::core::Core;
 use crate::mcp::error::Fault;
 use crate::mcp::lookup::Incomplete;
 use crate::model::Scope;
+use crate::query::filter::{near, nearest};
 use crate::query::{Filters, Hits, Query, search};
 
 /// Rows on a page unless asked for more.
 const DEFAULT: usize = 25;
 /// Rows on a page at most; [`BUDGET`] may cut it shorter.
 const MOST: usize = 500;
+/// Columns at most.
+const COLUMNS: usize = 20;
 
 /// The tool.
 pub static SPEC: ToolSpec = ToolSpec {
@@ -112,12 +115,22 @@ pub fn kind(arguments: &Arguments, name: &str) -> Result<&'static KindSpec, Faul
     let found = kinds::by_slug(slug).or_else(|| kinds::by_name(slug));
     found.ok_or_else(|| {
         let slugs: Vec<&str> = KINDS.iter().map(|kind| kind.slug).collect();
-        arguments.form(name, &format!("one of {}", slugs.join(", ")), &json!(slug)).into()
+        let near = near(nearest(slug, slugs.iter().copied()));
+        arguments.form(name, &format!("one of {}{near}", slugs.join(", ")), &json!(slug)).into()
     })
 }
 
 fn columns(arguments: &Arguments, kind: &'static KindSpec) -> Result<Columns, Fault> {
-    let names = arguments.texts("fields")?;
+    let mut names = Vec::new();
+    for name in arguments.texts("fields")? {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    if names.len() > COLUMNS {
+        let found = json!(format!("{} names", names.len()));
+        return Err(arguments.form("fields", &format!("at most {COLUMNS} names"), &found).into());
+    }
     if names.is_empty() {
         return Ok(Columns::of(kind));
     }

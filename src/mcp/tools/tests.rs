@@ -183,6 +183,15 @@ async fn columns_can_be_chosen_for_every_kind() {
     let paths = json!({"id": found["rows"][0]["id"], "paths": ["State.Name", "Nothing"]});
     let resource = data(client.call("get_resource", paths).await.unwrap());
     assert_eq!(resource["document"].as_object().unwrap().keys().collect::<Vec<_>>(), ["State.Name"]);
+    assert_eq!(resource["not_found"], json!(["Nothing"]));
+    conforms(&get_resource::SPEC, &resource);
+    let paths = json!({"id": found["rows"][0]["id"], "paths": ["Nothing"]});
+    let refused = client.call("get_resource", paths).await.unwrap();
+    assert_eq!(refused.is_error, Some(true));
+    assert!(text(&refused).contains("InstanceId") && text(&refused).contains("State"), "{}", text(&refused));
+    let twice = json!({"fields": ["state", "state"], "limit": 1});
+    let twice = client.call("search_inventory", twice).await.unwrap();
+    assert!(text(&twice).contains("id | name | state\n"), "{}", text(&twice));
 }
 
 #[tokio::test]
@@ -293,13 +302,16 @@ async fn a_dry_run_changes_nothing_and_records_nothing() {
     let client = world.client(true).await;
     let running = world.instance(&client, "running").await;
     let result = client.call("stop_instance", json!({"instance_id": running, "dry_run": true})).await.unwrap();
+    assert!(text(&result).ends_with("\nLooked at live; nothing was changed."), "{}", text(&result));
     let report = data(result);
     assert_eq!(report["results"][0]["verdict"], "would_be_allowed");
-    assert_eq!(report["actions"], json!([]));
+    assert_eq!((&report["actions"], report.get("seq")), (&json!([]), None));
     let body = client.read(&format!("ec2://instance/{running}")).await.unwrap();
     assert_eq!(body["document"]["State"]["Name"], "running");
     let result = client.call("create_snapshot", json!({"instance_id": running, "dry_run": true})).await.unwrap();
-    assert_eq!(data(result)["results"][0]["verdict"], "would_be_allowed");
+    assert!(text(&result).ends_with("\nLooked at live; nothing was created."), "{}", text(&result));
+    let report = data(result);
+    assert_eq!((&report["results"][0]["verdict"], report.get("seq")), (&json!("would_be_allowed"), None));
 }
 
 #[tokio::test]

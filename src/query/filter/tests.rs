@@ -5,7 +5,11 @@ use crate::model::RowFields;
 
 fn fields() -> Fields {
     let known = [(0, "instance-id"), (1, "owner-id"), (2, "instance-state-name"), (3, "instance-type"), (4, "vpc-id")];
-    Fields { kind: "instance", known: known.map(|(number, name)| Field { number, name }).to_vec() }
+    Fields {
+        kind: "instance",
+        known: known.map(|(number, name)| Field { number, name }).to_vec(),
+        shown_as: Vec::new(),
+    }
 }
 
 fn row() -> RowFields {

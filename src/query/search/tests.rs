@@ -32,7 +32,7 @@ fn put(writer: &mut Writer, ids: impl Iterator<Item = (String, &'static str, &'s
 }
 
 fn query(filters: &Value, limit: usize, cursor: Option<String>) -> Query {
-    let fields = Fields { kind: "instance", known: vec![Field { number: 2, name: "state" }] };
+    let fields = Fields { kind: "instance", known: vec![Field { number: 2, name: "state" }], shown_as: Vec::new() };
     Query { kind: kind(), scope: None, filters: Filters::parse(filters, &fields).unwrap(), limit, cursor }
 }
 
@@ -93,6 +93,8 @@ fn counts_are_told_by_state_and_scope() {
     );
     let all = counts(&store, &kind(), None, Some(2)).unwrap();
     assert_eq!((all.total, all.by_state["running"]), (3, 2));
+    let stateless = counts(&store, &kind(), None, Some(9)).unwrap();
+    assert_eq!((stateless.total, stateless.by_state.len()), (3, 0), "states that do not add up are left out");
     let one = counts(&store, &kind(), Some(&scope("a")), Some(2)).unwrap();
     assert_eq!((one.total, one.by_state["stopped"]), (2, 1));
 }
