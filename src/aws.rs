@@ -154,7 +154,11 @@ impl Aws {
         if found == scope.account {
             return Ok(());
         }
-        Err(AwsError::other_account(&scope.account, found.as_str(), &self.call(Some(&scope.region), "sts:GetCallerIdentity")))
+        Err(AwsError::other_account(
+            &scope.account,
+            found.as_str(),
+            &self.call(Some(&scope.region), "sts:GetCallerIdentity"),
+        ))
     }
 
     /// One page of everything of a kind, at a sweep's priority.

@@ -42,12 +42,7 @@ pub trait List: Send + Sync {
 impl List for Aws {
     /// Confirms at both ends of a listing that it is the scope's account that answers: credentials can change under a
     /// running process, and another account's empty listing would read as everything gone.
-    async fn page(
-        &self,
-        scope: &Scope,
-        spec: &'static KindSpec,
-        token: Option<String>,
-    ) -> Result<Listed, AwsError> {
+    async fn page(&self, scope: &Scope, spec: &'static KindSpec, token: Option<String>) -> Result<Listed, AwsError> {
         let first = token.is_none();
         if first {
             self.confirm(scope).await?;

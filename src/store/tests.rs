@@ -164,7 +164,11 @@ fn comparing_a_sweep_of_unchanged_resources_needs_only_digests_and_begins_no_wri
     let mut batch = Batch::default();
     for id in &ids {
         let described = document("running", &id.id);
-        if snapshot.digest_of(id).unwrap().is_none_or(|known| known.digest != described.fingerprint(1) || known.provisional) {
+        if snapshot
+            .digest_of(id)
+            .unwrap()
+            .is_none_or(|known| known.digest != described.fingerprint(1) || known.provisional)
+        {
             batch.entries.push(discovered(id, described));
         }
     }
