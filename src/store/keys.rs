@@ -179,6 +179,11 @@ impl Reader {
     }
 }
 
+/// The id in the key of a resource of the kind whose prefix is `prefix`.
+pub(super) fn id_under<'k>(prefix: &[u8], key: &'k [u8]) -> Option<std::borrow::Cow<'k, str>> {
+    component(key.strip_prefix(prefix)?).map(|(id, _)| id)
+}
+
 /// The last value again when it has the same text, else a new one, remembered.
 fn recall<'t, T: Clone>(last: &mut Option<T>, text: &'t str, get: fn(&T) -> &str, make: fn(&'t str) -> T) -> T {
     match last {

@@ -367,6 +367,39 @@ impl Snapshot {
         }
     }
 
+    /// Shows `visit` the id and name of at most `limit` resources of a kind, in key order, from the one after `after`. Returns
+    /// the last of them; `None` when there was none. Builds nothing: lists of thousands are made of this.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn each_name(
+        &self,
+        kind: &Kind,
+        after: Option<&ResourceId>,
+        limit: usize,
+        mut visit: impl FnMut(&str, Option<&str>),
+    ) -> Result<Option<ResourceId>, ReadError> {
+        let prefix = keys::of_kind(kind);
+        let end = keys::past(&prefix);
+        let start = match after {
+            Some(after) => keys::next(&keys::resource(after)).max(prefix.clone()),
+            None => prefix.clone(),
+        };
+        if start >= end || limit == 0 {
+            return Ok(None);
+        }
+        let mut last = None;
+        for entry in self.0.rows.range(start.as_slice()..end.as_slice())?.take(limit) {
+            let (key, bytes) = entry?;
+            let id = keys::id_under(&prefix, key.value()).ok_or_else(|| codec::key_fault(ROWS, key.value()))?;
+            visit(&id, codec::decode_head(key.value(), bytes.value())?.name);
+            last = Some(key);
+        }
+        let Some(last) = last else { return Ok(None) };
+        let id = keys::Reader::default().resource(last.value());
+        Ok(Some(id.ok_or_else(|| codec::key_fault(ROWS, last.value()))?))
+    }
+
     fn page<T>(
         &self,
         kind: &Kind,

@@ -15,8 +15,9 @@ use crate::mcp::core::Core;
 use crate::mcp::error::Fault;
 use crate::model::{LogId, Seq, Timestamp};
 
-/// Questions remembered to tell a second one from a first. One that hashes to the place of another displaces it.
-const REMEMBERED: usize = 4096;
+/// Questions remembered to tell a second one from a first. One that hashes to the place of another displaces it, so a
+/// thousand hot ones want many times as many places.
+const REMEMBERED: usize = 1 << 16;
 
 /// A state of everything that answers are made of, but for the time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,16 +27,30 @@ pub struct Moment {
     freshness: u64,
 }
 
-/// Kept answers, by question.
+/// Kept answers, by question: two generations, of which the elder is forgotten whole when the younger is full. What is asked
+/// for goes to the younger one, so what stays hot stays.
 pub struct Hot<T> {
     most: usize,
     inner: Mutex<Inner<T>>,
 }
 
 struct Inner<T> {
-    kept: HashMap<String, Kept<T>>,
+    young: HashMap<String, Kept<T>>,
+    old: HashMap<String, Kept<T>>,
+    /// Of the young.
     weight: usize,
-    asked: Vec<u64>,
+    asked: Vec<Asked>,
+    /// How many questions there were.
+    count: u32,
+    /// Whether anything was ever forgotten.
+    full: bool,
+}
+
+/// A question that was asked.
+#[derive(Clone, Copy, Default)]
+struct Asked {
+    hash: u32,
+    count: u32,
 }
 
 struct Kept<T> {
@@ -71,56 +86,59 @@ impl<T> Hot<T> {
     /// Keeps answers of at most `most` bytes together.
     #[must_use]
     pub fn new(most: usize) -> Self {
-        let inner = Inner { kept: HashMap::new(), weight: 0, asked: vec![0; REMEMBERED] };
-        Hot { most, inner: Mutex::new(inner) }
+        let (young, old) = (HashMap::new(), HashMap::new());
+        let asked = vec![Asked::default(); REMEMBERED];
+        Hot { most, inner: Mutex::new(Inner { young, old, weight: 0, asked, count: 0, full: false }) }
     }
 
-    /// The answer to `question` if it would be the same now, else whether the question was asked before.
+    /// The answer to `question` if it would be the same now, else whether the question is asked so often that its answer
+    /// would still be kept the next time.
     pub fn ask(&self, question: &str, moment: Moment, now: Timestamp) -> Known<T> {
         let mut inner = self.inner.lock();
-        if let Some(kept) = inner.kept.get(question)
-            && kept.moment == moment
-            && now < kept.until
-        {
+        let inner = &mut *inner;
+        inner.count = inner.count.wrapping_add(1);
+        let valid = |kept: &&Kept<T>| kept.moment == moment && now < kept.until;
+        if let Some(kept) = inner.young.get(question).filter(valid) {
             return Known::Answer(Arc::clone(&kept.answer));
+        }
+        if inner.old.get(question).as_ref().is_some_and(valid)
+            && let Some((question, kept)) = inner.old.remove_entry(question)
+        {
+            let answer = Arc::clone(&kept.answer);
+            inner.weight += kept.weight;
+            inner.young.insert(question, kept);
+            return Known::Answer(answer);
         }
         let hash = xxh3_64(question.as_bytes());
         let place = usize::try_from(hash % REMEMBERED as u64).unwrap_or(0);
-        match inner.asked.get_mut(place) {
-            Some(asked) if *asked == hash => Known::Again,
-            Some(asked) => {
-                *asked = hash;
-                Known::New
-            }
-            None => Known::New,
-        }
+        let Some(asked) = inner.asked.get_mut(place) else { return Known::New };
+        // 0 is nobody's.
+        let hash = u32::try_from(hash >> 32).unwrap_or(0) | 1;
+        let before = std::mem::replace(asked, Asked { hash, count: inner.count });
+        let held = u32::try_from(inner.young.len() + inner.old.len()).unwrap_or(u32::MAX);
+        let recent = !inner.full || inner.count.wrapping_sub(before.count) <= held.saturating_mul(2);
+        if before.hash == hash && recent { Known::Again } else { Known::New }
     }
 
     /// Keeps an answer of about `weight` bytes, made at or after `moment`, until it is replaced or `until` comes.
     pub fn keep(&self, question: &str, moment: Moment, until: Timestamp, weight: usize, answer: T) {
-        if weight > self.most {
+        if weight > self.most / 2 {
             return;
         }
         let kept = Kept { moment, until, weight, answer: Arc::new(answer) };
         let mut inner = self.inner.lock();
-        let inner = &mut *inner;
+        inner.old.remove(question);
         inner.weight += weight;
-        if let Some(replaced) = inner.kept.insert(question.to_owned(), kept) {
+        if let Some(replaced) = inner.young.insert(question.to_owned(), kept) {
             inner.weight -= replaced.weight;
         }
-        if inner.weight <= self.most {
-            return;
-        }
-        // First what no question can get any more, then whatever comes; but not what has just been kept.
-        for outdated in [true, false] {
-            let weight = &mut inner.weight;
-            inner.kept.retain(|key, kept| {
-                let goes = key != question && *weight > self.most && (!outdated || kept.moment != moment);
-                if goes {
-                    *weight -= kept.weight;
-                }
-                !goes
-            });
+        if inner.weight > self.most / 2 {
+            inner.weight = 0;
+            inner.full = true;
+            let young = std::mem::take(&mut inner.young);
+            let forgotten = std::mem::replace(&mut inner.old, young);
+            drop(inner);
+            drop(forgotten);
         }
     }
 }
@@ -156,20 +174,33 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_stays_within_its_weight_and_outdated_answers_go_first() {
-        let hot = Hot::new(30);
-        hot.keep("old", moment(1), at(10), 10, 1);
-        hot.keep("a", moment(2), at(10), 10, 2);
-        hot.keep("b", moment(2), at(10), 10, 3);
-        hot.keep("c", moment(2), at(10), 10, 4);
-        assert_eq!(answer(&hot, "old", moment(1), at(0)), None);
-        assert!(["a", "b", "c"].iter().all(|question| answer(&hot, question, moment(2), at(0)).is_some()));
-        hot.keep("d", moment(2), at(10), 20, 5);
-        assert_eq!(answer(&hot, "d", moment(2), at(0)), Some(5));
-        assert_eq!(hot.inner.lock().weight, 30);
-        hot.keep("huge", moment(2), at(10), 31, 6);
-        assert_eq!(answer(&hot, "huge", moment(2), at(0)), None);
-        hot.keep("d", moment(3), at(10), 10, 8);
-        assert_eq!(hot.inner.lock().weight, 20);
+    fn what_is_kept_stays_within_its_weight_and_what_is_asked_for_stays() {
+        let hot = Hot::new(40);
+        hot.keep("a", moment(1), at(10), 10, 1);
+        for question in ["b", "c", "d", "e", "f", "g"] {
+            assert_eq!(answer(&hot, "a", moment(1), at(0)), Some(1), "asked for all the time");
+            hot.keep(question, moment(1), at(10), 10, 2);
+            let inner = hot.inner.lock();
+            let kept: usize = inner.young.values().chain(inner.old.values()).map(|kept| kept.weight).sum();
+            assert!(kept <= 50, "{kept}");
+        }
+        assert_eq!(answer(&hot, "b", moment(1), at(0)), None, "not asked for again");
+        hot.keep("huge", moment(1), at(10), 21, 6);
+        assert_eq!(answer(&hot, "huge", moment(1), at(0)), None);
+    }
+
+    #[test]
+    fn what_would_be_forgotten_before_it_is_asked_again_is_not_worth_keeping() {
+        let hot = Hot::new(40);
+        for round in 0..3 {
+            for question in 0..100 {
+                let known = hot.ask(&question.to_string(), moment(1), at(0));
+                let keeps = matches!(known, Known::Again);
+                assert!(!keeps || (round == 1 && question < 10), "round {round}, question {question}");
+                if keeps {
+                    hot.keep(&question.to_string(), moment(1), at(10), 10, 1);
+                }
+            }
+        }
     }
 }

@@ -18,7 +18,7 @@ use crate::mcp::uri::Address;
 use crate::model::text::shown;
 use crate::model::{ResourceId, Scope, Timestamp};
 use crate::query::{Cursor, CursorError};
-use crate::store::{Head, Snapshot};
+use crate::store::Snapshot;
 
 /// Up to this many resources, the automatic mode lists them all.
 pub const FULL: u64 = 2000;
@@ -99,7 +99,7 @@ fn page(core: &Core, mode: ListMode, cursor: Option<&str>) -> Result<ListResourc
         next = members(&snapshot, &kinds, after.as_ref(), size, &mut entries)?;
     } else if let Some(vpc) = kinds::by_slug("vpc") {
         let rows = snapshot.heads(&vpc.kind(), None, None, VPCS)?;
-        entries.extend(rows.iter().map(|row| entry(vpc, row)));
+        entries.extend(rows.iter().map(|row| entry(vpc, &row.id.id, row.name.as_deref())));
     }
     let cursor = |after| Cursor { log: core.log(), question: QUESTION, after }.encode();
     let mut result = ListResourcesResult::with_all_items(entries).with_ttl_ms(0).with_cache_scope(CacheScope::Private);
@@ -129,22 +129,24 @@ fn members(
     let mut last = after.cloned();
     for kind in kinds.iter().skip(first) {
         let mut position = last.clone().filter(|last| last.kind.as_str() == kind.name);
+        let mut previous = position.as_ref().map_or_else(String::new, |position| position.id.to_string());
         while left > 0 && bytes < BYTES {
-            let rows = snapshot.heads(&kind.kind(), None, position.as_ref(), left.min(1000))?;
-            let Some(end) = rows.last() else { break };
-            let mut previous = position.as_ref().map(|position| Arc::clone(&position.id));
-            position = Some(end.id.clone());
-            for row in &rows {
+            let end = snapshot.each_name(&kind.kind(), position.as_ref(), left.min(1000), |id, name| {
                 // A shared resource is seen in several scopes, and listed once.
-                if previous.as_ref() == Some(&row.id.id) {
-                    continue;
+                if previous == id {
+                    return;
                 }
-                previous = Some(Arc::clone(&row.id.id));
-                let entry = entry(kind, row);
+                previous.clear();
+                previous.push_str(id);
+                let entry = entry(kind, id, name);
                 bytes += weight(&entry);
                 entries.push(entry);
                 left = left.saturating_sub(1);
+            })?;
+            if end.is_none() {
+                break;
             }
+            position = end;
             last.clone_from(&position);
         }
         if left == 0 || bytes >= BYTES {
@@ -193,9 +195,9 @@ fn collection(kind: &'static KindSpec, scope: &Scope, count: u64, complete: bool
         .with_annotations(Annotations::default().with_priority(0.8))
 }
 
-fn entry(kind: &'static KindSpec, row: &Head) -> Resource {
-    let resource = Resource::new(Address::of(kind, &row.id.id).to_string(), &*row.id.id).with_mime_type(JSON);
-    match row.name.as_deref().map(|name| shown(name, 80)).filter(|name| !name.is_empty()) {
+fn entry(kind: &'static KindSpec, id: &str, name: Option<&str>) -> Resource {
+    let resource = Resource::new(Address::of(kind, id).to_string(), id).with_mime_type(JSON);
+    match name.map(|name| shown(name, 80)).filter(|name| !name.is_empty()) {
         Some(name) => resource.with_title(name),
         None => resource,
     }
