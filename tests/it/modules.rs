@@ -28,7 +28,7 @@ const TABLE: [(&str, Option<&[&str]>); 16] = [
 ];
 
 /// Crates that only some modules, or files below `src/`, may name.
-const CONFINED: [(&str, &[&str]); 9] = [
+const CONFINED: [(&str, &[&str]); 8] = [
     ("aws_sdk_ec2", &["aws", "kinds"]),
     ("aws_sdk_sts", &["aws", "kinds"]),
     ("aws_config", &["aws", "kinds"]),
@@ -37,7 +37,6 @@ const CONFINED: [(&str, &[&str]); 9] = [
     ("redb", &["store"]),
     ("bincode", &["store/codec"]),
     ("clap", &["cli"]),
-    ("quick_xml", &["simulator"]),
 ];
 
 /// A source file without its tests and comments.
