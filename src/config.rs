@@ -14,23 +14,12 @@ use std::time::Duration;
 pub mod environment;
 pub mod selection;
 
+pub use crate::mcp::ListMode;
 pub use environment::Environment;
 pub use selection::Selection;
 
 /// The shortest sweep interval that is accepted: below it a sweep never ends before the next is due.
 pub const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
-
-/// What `resources/list` shows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum ListMode {
-    /// Everything while the inventory is small, else summaries and collections.
-    #[default]
-    Auto,
-    /// Every resource, page by page.
-    All,
-    /// Summaries and collections only.
-    Collections,
-}
 
 /// What flags and `MUSTER_*` variables said; `None` and empty where they said nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

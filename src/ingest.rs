@@ -171,8 +171,7 @@ impl Ingest {
         let begun = Instant::now();
         let snapshot = self.store.snapshot()?;
         while let Some(observation) = queue.pop_front() {
-            let (moment, rules) = self.moment(&observation.id);
-            let confirmed = self.confirmed(&observation.id);
+            let (moment, rules, confirmed) = self.grounds(&observation.id);
             draft.decide(&snapshot, observation, cause, confirmed, rules, moment)?;
             if draft.entries.len() >= MAX_ROWS || begun.elapsed() >= MAX_WORK {
                 break;
@@ -199,14 +198,15 @@ impl Ingest {
         Ok(seq)
     }
 
-    fn moment(&self, id: &ResourceId) -> (Moment, KindRules) {
-        let swept = self.freshness.view(&id.scope(), &id.kind, |watched| watched.is_some_and(|w| w.state.swept_now));
+    /// What a decision on a resource rests on besides its state: the moment, its kind's rules, and the newest describe that
+    /// showed it exactly as known.
+    fn grounds(&self, id: &ResourceId) -> (Moment, KindRules, Option<Timestamp>) {
+        let (swept, confirmed) = self.freshness.view(&id.scope(), &id.kind, |watched| match watched {
+            Some(watched) => (watched.state.swept_now, watched.seen.get(&id.id).map(|seen| seen.confirmed)),
+            None => (false, None),
+        });
         let rules = self.kinds.get(&id.kind).map_or(KindRules { mapping: 0, masked: &[] }, |entry| entry.rules);
-        (Moment { now: self.clock.now(), started: self.started, swept }, rules)
-    }
-
-    fn confirmed(&self, id: &ResourceId) -> Option<Timestamp> {
-        self.freshness.view(&id.scope(), &id.kind, |watched| Some(watched?.seen.get(&id.id)?.confirmed))
+        (Moment { now: self.clock.now(), started: self.started, swept }, rules, confirmed)
     }
 
     fn sweep(&mut self, message: SweepMessage) {

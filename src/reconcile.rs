@@ -226,7 +226,9 @@ fn asserted(known: Known<'_>, current: &Current, observation: &Observation, stat
         return Verdict::nothing(Reading::Hint);
     }
     let at = observation.at.max(known_at);
-    let next = current.document.merged(&Document::new(state_group(current, state)), |group| group == Group::State);
+    // The reasons belong to the state that was left; what AWS gives as the new ones is not known yet, so they go.
+    let asserted = Document::new(Map::from([("State", state.clone())]));
+    let next = current.document.merged(&asserted, |group| group == Group::State);
     let recent = current.held.iter().filter(|held| at.since(held.until) <= LAG_WINDOW).map(|held| held.state.as_str());
     let mut before: Vec<String> = recent.chain([from]).filter(|left| *left != to).map(str::to_owned).collect();
     before.sort_unstable();
@@ -237,13 +239,4 @@ fn asserted(known: Known<'_>, current: &Current, observation: &Observation, stat
         evidence: vec![(Group::State, Evidence { source: observation.source, at })],
         overlay: Overlay::Lay(Provisional { group: Group::State, source: observation.source, at, before }),
     })
-}
-
-/// The State group with the asserted `State`. The reasons belong to the state that was left; what AWS gives as the new
-/// ones is not known yet, so they go.
-fn state_group(current: &Current, state: &Value) -> Map {
-    let kept = current.document.fields().iter().filter(|(name, _)| Group::of(name) != Group::State);
-    let mut fields: Map = kept.map(|(name, value)| (name.clone(), value.clone())).collect();
-    fields.insert("State", state.clone());
-    fields
 }

@@ -16,7 +16,7 @@ use super::clients::Clients;
 use super::hello::{self, HelloError};
 use super::socket::Bound;
 use super::tasks::Tasks;
-use crate::config::{Config, ListMode};
+use crate::config::Config;
 use crate::mcp::transport::{self, HttpOptions};
 use crate::mcp::{self, Core, Failure, Phase, Policy};
 
@@ -39,7 +39,7 @@ impl Reception {
     pub fn new(config: &Config) -> Self {
         let phase = watch::Sender::new(Phase::Opening);
         let tasks = Tasks::new();
-        let policy = Policy { allow_writes: config.allow_writes, list: list(config.list) };
+        let policy = Policy { allow_writes: config.allow_writes, list: config.list };
         // Pushes to clients of the older era need no waiting for: they end with their connections.
         let server = mcp::Server::new(phase.subscribe(), policy, TaskTracker::new(), tasks.stopping());
         Reception { server, phase, tasks, clients: Clients::none(), allow_writes: config.allow_writes }
@@ -115,13 +115,5 @@ impl Reception {
             Some(Err(HelloError::Closed)) | None => {}
             Some(Err(error)) => tracing::warn!(%error, "a client was turned away"),
         }
-    }
-}
-
-fn list(mode: ListMode) -> mcp::ListMode {
-    match mode {
-        ListMode::Auto => mcp::ListMode::Auto,
-        ListMode::All => mcp::ListMode::All,
-        ListMode::Collections => mcp::ListMode::Collections,
     }
 }

@@ -10,8 +10,8 @@ use super::error::Fault;
 use super::fresh::{Fresh, Stale, stale};
 use crate::ingest::{ScopeFreshness, Trouble};
 use crate::kinds::{self, KindSpec};
-use crate::model::{Current, ResourceId, Row, Scope, Seq, Timestamp};
-use crate::store::{ReadError, Snapshot};
+use crate::model::{Current, ResourceId, Scope, Seq, Timestamp};
+use crate::store::{Head, ReadError, Snapshot};
 
 /// A resource as found.
 #[derive(Debug)]
@@ -123,6 +123,10 @@ impl Core {
     /// # Errors
     /// As for [`Core::find`].
     pub async fn locate(&self, kind: &'static KindSpec, id: &str, scope: Option<&Scope>) -> Result<Located, Fault> {
+        // Most are there: only what is missing needs to know how far sweeps are.
+        if let Look::Found(located) = self.look(kind, id, scope)? {
+            return Ok(located);
+        }
         let deadline = Instant::now() + PATIENCE;
         let mut changes = self.ingest.freshness().changes();
         loop {
@@ -239,10 +243,10 @@ impl Core {
         let snapshot = self.snapshot()?;
         let name = kind.kind();
         let mut copies = snapshot.copies(&name, id)?;
-        copies.retain(|row| scope.is_none_or(|scope| row.id.scope() == *scope));
-        let best = copies.iter().max_by_key(|row| (owns(row), row.seen)).map(|row| row.id.clone());
+        copies.retain(|copy| scope.is_none_or(|scope| copy.id.scope() == *scope));
+        let best = copies.iter().max_by_key(|copy| (owns(copy), copy.fingerprint.seen)).map(|copy| copy.id.clone());
         if let Some(id) = best {
-            let others = copies.iter().map(|row| row.id.scope()).filter(|other| *other != id.scope());
+            let others = copies.iter().map(|copy| copy.id.scope()).filter(|other| *other != id.scope());
             let also_seen_in = others.collect();
             return Ok(Look::Found(Located { id, also_seen_in }));
         }
@@ -303,8 +307,8 @@ fn incomplete(state: &ScopeFreshness) -> Option<Incomplete> {
     state.complete.is_none().then(|| Incomplete { scope: state.scope.clone(), kind, seen: state.seen, trouble })
 }
 
-fn owns(row: &Row) -> bool {
-    row.fields.owner.as_deref().is_none_or(|owner| owner == row.id.account.as_str())
+fn owns(copy: &Head) -> bool {
+    copy.owner.as_deref().is_none_or(|owner| owner == copy.id.account.as_str())
 }
 
 fn as_of(fresh: &Fresh, current: &Current) -> Timestamp {

@@ -176,16 +176,6 @@ impl Document {
         Document(Arc::new(mine.chain(theirs).map(|(name, value)| (name.clone(), value.clone())).collect()))
     }
 
-    /// A copy without the fields at these dotted paths.
-    #[must_use]
-    pub fn without(&self, paths: &[&str]) -> Document {
-        let mut copy = self.clone();
-        for path in paths {
-            set(Arc::make_mut(&mut copy.0), path, None);
-        }
-        copy
-    }
-
     /// The [`Document::digest`] with the version of the mapping that made the document: an equal body under another mapping
     /// is looked at once more, so that the new version is noted.
     #[must_use]

@@ -69,6 +69,20 @@ struct Held {
     snapshots: Vec<Snapshot>,
 }
 
+impl Held {
+    /// One beyond the last instance's number.
+    fn end(&self, plan: &Plan) -> u64 {
+        plan.count + self.launched
+    }
+
+    fn instance(&self, plan: &Plan, number: u64) -> Cow<'_, Instance> {
+        match self.changed.get(&number) {
+            Some(changed) => Cow::Borrowed(changed),
+            None => Cow::Owned(plan.instance(number)),
+        }
+    }
+}
+
 impl Estate {
     pub(crate) fn new(plan: Plan, pace: Pace, clock: Clock) -> Self {
         Self { plan, pace, clock, held: RwLock::default() }
@@ -285,15 +299,12 @@ pub(crate) struct View<'a> {
 impl View<'_> {
     /// One beyond the last instance's number.
     pub(crate) fn end(&self) -> u64 {
-        self.plan.count + self.held.launched
+        self.held.end(self.plan)
     }
 
     /// An instance by number, which must be below [`View::end`].
     pub(crate) fn instance(&self, number: u64) -> Cow<'_, Instance> {
-        match self.held.changed.get(&number) {
-            Some(changed) => Cow::Borrowed(changed),
-            None => Cow::Owned(self.plan.instance(number)),
-        }
+        self.held.instance(self.plan, number)
     }
 
     /// The number of an instance that has ever existed.
@@ -328,14 +339,11 @@ pub(crate) struct Edit<'a> {
 
 impl Edit<'_> {
     pub(crate) fn end(&self) -> u64 {
-        self.plan.count + self.held.launched
+        self.held.end(self.plan)
     }
 
     pub(crate) fn instance(&self, number: u64) -> Cow<'_, Instance> {
-        match self.held.changed.get(&number) {
-            Some(changed) => Cow::Borrowed(changed),
-            None => Cow::Owned(self.plan.instance(number)),
-        }
+        self.held.instance(self.plan, number)
     }
 
     pub(crate) fn change(&mut self, number: u64, with: impl FnOnce(&mut Instance)) {
@@ -362,7 +370,7 @@ impl Edit<'_> {
     }
 
     pub(crate) fn launch(&mut self, now: Moment) -> u64 {
-        let number = self.plan.count + self.held.launched;
+        let number = self.end();
         self.held.launched += 1;
         self.change(number, |instance| {
             // A reservation of its own: the formula's neighbours were launched at another time.

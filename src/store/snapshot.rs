@@ -185,10 +185,10 @@ impl Snapshot {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn copies(&self, kind: &Kind, id: &str) -> Result<Vec<Row>, ReadError> {
+    pub fn copies(&self, kind: &Kind, id: &str) -> Result<Vec<Head>, ReadError> {
         let prefix = keys::of_id(kind, id);
         let end = keys::past(&prefix);
-        self.walk(&prefix, &end, None, usize::MAX, |id, key, bytes| Ok(row(id, codec::decode_row(key, bytes)?)))
+        self.walk(&prefix, &end, None, usize::MAX, head)
     }
 
     /// At most `limit` rows of a kind in key order: those of one scope, or of all; those after `after`, or from the start.
@@ -216,16 +216,7 @@ impl Snapshot {
         after: Option<&ResourceId>,
         limit: usize,
     ) -> Result<Vec<Head>, ReadError> {
-        self.page(kind, scope, after, limit, |id, key, bytes| {
-            let head = codec::decode_head(key, bytes)?;
-            Ok(Head {
-                id,
-                name: head.name.map(str::to_owned),
-                owner: head.owner.map(str::to_owned),
-                fingerprint: fingerprint(&head),
-                changed: Seq(head.changed),
-            })
-        })
+        self.page(kind, scope, after, limit, head)
     }
 
     /// How many resources of a kind the store holds, in one scope or in all.
@@ -454,6 +445,17 @@ impl Snapshot {
         }
         Ok(found)
     }
+}
+
+fn head(id: ResourceId, key: &[u8], bytes: &[u8]) -> Result<Head, DecodeError> {
+    let head = codec::decode_head(key, bytes)?;
+    Ok(Head {
+        id,
+        name: head.name.map(str::to_owned),
+        owner: head.owner.map(str::to_owned),
+        fingerprint: fingerprint(&head),
+        changed: Seq(head.changed),
+    })
 }
 
 fn fingerprint(head: &DiskHead<'_>) -> Fingerprint {

@@ -123,8 +123,8 @@ fn placed(core: &Core, ids: &[String]) -> Result<Placed, Fault> {
     let mut placed = Placed::default();
     for id in ids {
         let copies = snapshot.copies(&INSTANCE.kind(), id)?;
-        match copies.iter().max_by_key(|row| row.seen) {
-            Some(row) => placed.known.entry(row.id.scope()).or_default().push(id.clone()),
+        match copies.iter().max_by_key(|copy| copy.fingerprint.seen) {
+            Some(copy) => placed.known.entry(copy.id.scope()).or_default().push(id.clone()),
             None => placed.unknown.push(id.clone()),
         }
     }
