@@ -21,6 +21,7 @@ mod estate;
 mod filter;
 mod ident;
 mod instance;
+mod lens;
 mod network;
 mod page;
 mod plan;
