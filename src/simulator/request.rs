@@ -53,6 +53,11 @@ impl Params {
         self.0.get(name).map(String::as_str)
     }
 
+    /// All parameters by name.
+    pub(crate) fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
     /// The values of `name.1`, `name.2`, ... up to the first gap.
     pub(crate) fn list(&self, name: &str) -> Vec<&str> {
         (1_u32..).map_while(|n| self.get(&format!("{name}.{n}"))).collect()

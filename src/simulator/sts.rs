@@ -16,7 +16,12 @@ pub(crate) fn answer(params: &Params, account: &str, request: &str) -> Result<St
 }
 
 pub(crate) fn knows(action: &str) -> bool {
-    action == "GetCallerIdentity"
+    names().any(|name| name == action)
+}
+
+/// The names of all actions.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    ["GetCallerIdentity"].into_iter()
 }
 
 fn caller_identity(account: &str, request: &str) -> String {
