@@ -30,6 +30,7 @@ mod page;
 mod plan;
 mod refusal;
 mod request;
+mod scenario;
 mod server;
 mod sts;
 mod tags;
@@ -52,6 +53,7 @@ pub use estate::{Estate, Snapshot, UnknownId};
 pub use faults::Faults;
 pub use instance::{Check, ScheduledEvent};
 pub use ledger::Requests;
+pub use scenario::{Scenario, ScenarioError};
 pub use world::World;
 
 /// The most instances the address plan has room for.
