@@ -9,8 +9,10 @@ use crate::simulator::request::Params;
 use crate::simulator::world::World;
 use crate::simulator::{Clock, Options};
 
+mod control;
 mod describe;
 mod errors;
+mod faults;
 mod http;
 mod lifecycle;
 mod paging;
