@@ -1,16 +1,21 @@
 //! The simulated AWS: every account's estate in every region, and what was asked of it.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::net::SocketAddr;
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::{Mutex, RwLock};
+use tokio_util::sync::CancellationToken;
 
 use crate::simulator::Options;
+use crate::simulator::bus::Bus;
 use crate::simulator::catalog::REGIONS;
 use crate::simulator::clock::Clock;
 use crate::simulator::estate::{Estate, Pace};
+use crate::simulator::outbox::Outbox;
 use crate::simulator::plan::{Plan, Shape};
 use crate::simulator::refusal::Refusal;
+use crate::simulator::sqs::Sqs;
 
 type Scope = (String, String);
 
@@ -25,15 +30,27 @@ struct Inner {
     estates: RwLock<HashMap<Scope, Arc<Estate>>>,
     requests: Mutex<BTreeMap<String, u64>>,
     failing: Mutex<BTreeMap<String, Refusal>>,
+    outbox: Arc<Outbox>,
+    sqs: Sqs,
+    bus: Bus,
+    /// Where the server listens, once it does.
+    address: OnceLock<SocketAddr>,
+    closing: CancellationToken,
 }
 
 impl World {
     pub(crate) fn new(options: Options) -> Self {
+        let seed = options.seed;
         let world = Self(Arc::new(Inner {
             options,
             estates: RwLock::default(),
             requests: Mutex::default(),
             failing: Mutex::default(),
+            outbox: Arc::default(),
+            sqs: Sqs::default(),
+            bus: Bus::new(seed),
+            address: OnceLock::new(),
+            closing: CancellationToken::new(),
         }));
         // The home estate is born with the world: instances born terminated age from here.
         drop(world.home());
@@ -84,6 +101,34 @@ impl World {
     /// Lets `action` work again.
     pub fn heal(&self, action: &str) {
         self.0.failing.lock().remove(action);
+    }
+
+    /// Where every estate puts what EventBridge is to hear of.
+    pub(crate) fn outbox(&self) -> &Arc<Outbox> {
+        &self.0.outbox
+    }
+
+    pub(crate) fn sqs(&self) -> &Sqs {
+        &self.0.sqs
+    }
+
+    pub(crate) fn bus(&self) -> &Bus {
+        &self.0.bus
+    }
+
+    /// Cancelled when the simulator stops: long polls end early.
+    pub(crate) fn closing(&self) -> &CancellationToken {
+        &self.0.closing
+    }
+
+    /// Says where the server listens; only the first address counts.
+    pub(crate) fn listens_at(&self, address: SocketAddr) {
+        self.0.address.get_or_init(|| address);
+    }
+
+    /// `http://127.0.0.1:port`; without the port as long as no server listens.
+    pub(crate) fn base(&self) -> String {
+        self.0.address.get().map_or_else(|| "http://127.0.0.1".to_owned(), |address| format!("http://{address}"))
     }
 
     /// Counts a call and says whether it is to fail.
