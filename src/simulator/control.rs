@@ -64,7 +64,11 @@ fn route(world: &World, method: &Method, path: &str, body: &[u8]) -> Result<Valu
             board.patch(&read()?)?;
             Ok(board.faults().json())
         }
-        ("/_simulator/faults/counts", "GET") => Ok(json!(board.counts())),
+        ("/_simulator/faults/counts", "GET") => {
+            let mut counts = json!(board.counts());
+            counts["events"] = json!(world.event_counts());
+            Ok(counts)
+        }
         ("/_simulator/requests", "GET") => Ok(json!({ "requests": world.ledger() })),
         ("/_simulator/requests/reset", "POST") => {
             world.forget_requests();

@@ -148,6 +148,13 @@ impl Estate {
         instance.visible(now, self.plan.retention).then(|| instance.state(now).name())
     }
 
+    /// The state an instance is in at a moment, as far as is known now; `None` when there is no such instance.
+    pub(crate) fn state_at(&self, id: &str, at: Moment) -> Option<&'static str> {
+        let view = self.view();
+        let number = view.number(id).ok()??;
+        Some(view.instance(number).state(at).name())
+    }
+
     /// The value of a tag of an instance, VPC or security group.
     #[must_use]
     pub fn tag(&self, id: &str, key: &str) -> Option<String> {

@@ -20,6 +20,8 @@ use std::num::NonZeroU32;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::simulator::bus::EventFaults;
+
 pub use board::Board;
 pub(crate) use board::{Case, Fate, Judgement};
 pub use figure::{FigureError, Scale, Share, Skew, Span};
@@ -56,6 +58,8 @@ pub struct Faults {
     pub lose_tags: Loss,
     /// Resources that are missing from answers.
     pub hide: Loss,
+    /// Events on their way from what happened to the rules that listen.
+    pub events: EventFaults,
     /// Snapshots that stay `pending`, decided when they are begun.
     pub stuck_snapshots: StuckSnapshots,
     /// How wrong AWS's clock is.
@@ -280,6 +284,7 @@ mod tests {
             (json!({"clock": {"skew": 3}}), "clock.skew: invalid type: integer `3`, expected a string"),
             (json!({"buckets": {"scale": 0}}), "buckets.scale: 0 is no multiple; give a number above 0"),
             (json!({"hide": {"sweeps": 0}}), "hide.sweeps: invalid value: integer `0`, expected a nonzero u32"),
+            (json!({"events": {"drop": 5}}), "events.drop: 5 is no share; give a number from 0 to 1"),
             (json!({"throttle": {"rate": 1}}), "throttle.rate: unknown field `rate`, expected `share` or `actions`"),
             (json!({"cut": {"share": 0.1}, "rain": 1}), "rain: unknown field `rain`, expected one of `buckets`"),
             (json!(["x"]), "the faults: invalid type"),

@@ -71,6 +71,12 @@ impl Lens {
         Self { now, lag, hidden, tagless, stuck }
     }
 
+    /// The same faults at another moment: the request had to wait.
+    pub(crate) const fn of_moment(mut self, now: Moment) -> Self {
+        self.now = now;
+        self
+    }
+
     /// The moment of the request.
     pub(crate) const fn now(&self) -> Moment {
         self.now

@@ -1,18 +1,23 @@
 //! The simulated AWS: every account's estate in every region, and what was asked of it.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::net::SocketAddr;
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::RwLock;
+use tokio_util::sync::CancellationToken;
 
 use crate::simulator::Options;
+use crate::simulator::bus::Bus;
 use crate::simulator::catalog::REGIONS;
 use crate::simulator::clock::Clock;
 use crate::simulator::estate::{Estate, Pace};
 use crate::simulator::faults::Board;
 use crate::simulator::ledger::{Ledger, Requests};
+use crate::simulator::outbox::Outbox;
 use crate::simulator::plan::{Plan, Shape};
 use crate::simulator::refusal::Refusal;
+use crate::simulator::sqs::Sqs;
 
 type Scope = (String, String);
 
@@ -29,14 +34,31 @@ struct Inner {
     estates: RwLock<HashMap<Scope, Arc<Estate>>>,
     ledger: Ledger,
     faults: Board,
+    outbox: Arc<Outbox>,
+    sqs: Sqs,
+    bus: Bus,
+    /// Where the server listens, once it does.
+    address: OnceLock<SocketAddr>,
+    closing: CancellationToken,
 }
 
 impl World {
     pub(crate) fn new(options: Options) -> Self {
         let faults = Board::new(options.seed, options.faults.clone());
         let clock = options.clock.skewed_by(faults.skew());
-        let world =
-            Self(Arc::new(Inner { options, clock, estates: RwLock::default(), ledger: Ledger::default(), faults }));
+        let bus = Bus::new(options.seed, faults.events());
+        let world = Self(Arc::new(Inner {
+            options,
+            clock,
+            estates: RwLock::default(),
+            ledger: Ledger::default(),
+            faults,
+            outbox: Arc::default(),
+            sqs: Sqs::default(),
+            bus,
+            address: OnceLock::new(),
+            closing: CancellationToken::new(),
+        }));
         // The home estate is born with the world: instances born terminated age from here.
         drop(world.home());
         world
@@ -108,6 +130,34 @@ impl World {
     /// The book that calls are entered in.
     pub(crate) fn book(&self) -> &Ledger {
         &self.0.ledger
+    }
+
+    /// Where every estate puts what EventBridge is to hear of.
+    pub(crate) fn outbox(&self) -> &Arc<Outbox> {
+        &self.0.outbox
+    }
+
+    pub(crate) fn sqs(&self) -> &Sqs {
+        &self.0.sqs
+    }
+
+    pub(crate) fn bus(&self) -> &Bus {
+        &self.0.bus
+    }
+
+    /// Cancelled when the simulator stops: long polls end early.
+    pub(crate) fn closing(&self) -> &CancellationToken {
+        &self.0.closing
+    }
+
+    /// Says where the server listens; only the first address counts.
+    pub(crate) fn listens_at(&self, address: SocketAddr) {
+        self.0.address.get_or_init(|| address);
+    }
+
+    /// `http://127.0.0.1:port`; without the port as long as no server listens.
+    pub(crate) fn base(&self) -> String {
+        self.0.address.get().map_or_else(|| "http://127.0.0.1".to_owned(), |address| format!("http://{address}"))
     }
 
     pub(crate) fn knows_region(&self, region: &str) -> bool {

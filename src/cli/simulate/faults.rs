@@ -61,6 +61,21 @@ pub(super) struct FaultFlags {
     /// The share of resources that each listing leaves out
     #[arg(long, value_name = "SHARE")]
     hide: Option<Share>,
+    /// The share of events that are lost
+    #[arg(long, value_name = "SHARE")]
+    drop_events: Option<Share>,
+    /// The share of events that come twice
+    #[arg(long, value_name = "SHARE")]
+    duplicate_events: Option<Share>,
+    /// The share of events that later ones overtake
+    #[arg(long, value_name = "SHARE")]
+    reorder_events: Option<Share>,
+    /// The share of events without `account`
+    #[arg(long, value_name = "SHARE")]
+    events_without_account: Option<Share>,
+    /// How late every event is at most
+    #[arg(long, value_name = "DURATION")]
+    delay_events: Option<Span>,
     /// The share of snapshots that stay pending
     #[arg(long, value_name = "SHARE")]
     stuck_snapshots: Option<Share>,
@@ -91,6 +106,13 @@ impl FaultFlags {
         faults.dead_regions.hang |= self.hang;
         put(&mut faults.lose_tags.share, self.lose_tags);
         put(&mut faults.hide.share, self.hide);
+        put(&mut faults.events.drop, self.drop_events.map(Share::get));
+        put(&mut faults.events.duplicate, self.duplicate_events.map(Share::get));
+        put(&mut faults.events.reorder, self.reorder_events.map(Share::get));
+        put(&mut faults.events.without_account, self.events_without_account.map(Share::get));
+        if let Some(most) = self.delay_events {
+            faults.events.delay_ms = [0, u64::try_from(most.get().as_millis()).unwrap_or(u64::MAX)];
+        }
         put(&mut faults.stuck_snapshots.share, self.stuck_snapshots);
         put(&mut faults.clock.skew, self.skew);
         faults

@@ -9,6 +9,7 @@ use parking_lot::{Mutex, RwLock};
 use serde_json::Value;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
+use crate::simulator::bus::EventFaults;
 use crate::simulator::clock::Moment;
 use crate::simulator::dice::{Dice, mix};
 use crate::simulator::faults::bucket::Shelf;
@@ -31,6 +32,8 @@ pub struct Board {
     struck: Mutex<BTreeMap<&'static str, u64>>,
     /// In milliseconds; the world's clock reads it.
     skew: Arc<AtomicI64>,
+    /// The bus reads them.
+    events: Arc<RwLock<EventFaults>>,
 }
 
 #[derive(Debug, Default)]
@@ -153,6 +156,7 @@ impl Board {
             failing: Mutex::default(),
             struck: Mutex::default(),
             skew: Arc::default(),
+            events: Arc::default(),
         };
         board.set(faults);
         board
@@ -185,6 +189,13 @@ impl Board {
         Ok(())
     }
 
+    /// Sets what events suffer and leaves the rest.
+    pub(crate) fn set_events(&self, events: EventFaults) {
+        let now = Arc::clone(&self.set.read());
+        let faults = Faults { events, ..now.faults.clone() };
+        self.put(Set { faults, hide: now.hide.clone(), lose_tags: now.lose_tags.clone() });
+    }
+
     /// How often each fault struck, by its name in [`Faults`]: calls, and for `lag`, `hide`, `lose_tags` and
     /// `stuck_snapshots` the answered calls that it could show in.
     #[must_use]
@@ -195,6 +206,11 @@ impl Board {
     /// How far AWS's time is from the machine's, in milliseconds, for a clock to share.
     pub(crate) fn skew(&self) -> Arc<AtomicI64> {
         Arc::clone(&self.skew)
+    }
+
+    /// What events suffer, for the bus to share.
+    pub(crate) fn events(&self) -> Arc<RwLock<EventFaults>> {
+        Arc::clone(&self.events)
     }
 
     /// From now on `action` answers this, whatever is set; `None` lets it work again.
@@ -228,6 +244,7 @@ impl Board {
 
     fn put(&self, set: Set) {
         self.skew.store(set.faults.clock.skew.millis(), Ordering::SeqCst);
+        *self.events.write() = set.faults.events.clone();
         *self.set.write() = Arc::new(set);
     }
 
@@ -343,12 +360,7 @@ impl Board {
     }
 
     fn strike(&self, fault: Fault) {
-        self.struck(fault.name());
-    }
-
-    /// Counts a strike of a fault that somebody else carries out.
-    pub(crate) fn struck(&self, name: &'static str) {
-        *self.struck.lock().entry(name).or_default() += 1;
+        *self.struck.lock().entry(fault.name()).or_default() += 1;
     }
 }
 

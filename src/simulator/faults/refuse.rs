@@ -18,6 +18,7 @@ pub(crate) fn throttled(case: &Case) -> Refusal {
             ),
         ),
         Service::Sts => Refusal::new(400, "Throttling", "Rate exceeded"),
+        Service::Sqs | Service::Events => Refusal::new(400, "ThrottlingException", "Rate exceeded"),
     }
 }
 
@@ -25,7 +26,7 @@ pub(crate) fn throttled(case: &Case) -> Refusal {
 pub(crate) fn unavailable(case: &Case) -> Refusal {
     match case.service {
         Service::Ec2 => Refusal::new(503, "Unavailable", "The server is overloaded and can't handle the request."),
-        Service::Sts => {
+        Service::Sts | Service::Sqs | Service::Events => {
             Refusal::new(503, "ServiceUnavailable", "The request has failed due to a temporary failure of the server.")
         }
     }
@@ -51,7 +52,7 @@ pub(crate) fn expired(token: &str, dice: &mut Dice) -> Refusal {
 
 /// The answer to what a policy denies.
 pub(crate) fn denied(case: &Case) -> Refusal {
-    let Case { action, account, .. } = case;
+    let Case { action, account, region, .. } = case;
     let who = format!("User: arn:aws:iam::{account}:user/muster is not authorized to perform");
     match case.service {
         Service::Ec2 => Refusal::new(
@@ -66,6 +67,16 @@ pub(crate) fn denied(case: &Case) -> Refusal {
             403,
             "AccessDenied",
             format!("{who}: sts:{action} because no identity-based policy allows the sts:{action} action"),
+        ),
+        Service::Sqs => Refusal::new(
+            403,
+            "AccessDenied",
+            format!("Access to the resource https://sqs.{region}.amazonaws.com/ is denied."),
+        ),
+        Service::Events => Refusal::new(
+            400,
+            "AccessDeniedException",
+            format!("{who}: events:{action} because no identity-based policy allows the events:{action} action"),
         ),
     }
 }
