@@ -19,6 +19,7 @@ mod dice;
 mod ec2;
 mod estate;
 mod filter;
+mod history;
 mod ident;
 mod instance;
 mod network;
