@@ -22,6 +22,7 @@ mod filter;
 mod history;
 mod ident;
 mod instance;
+mod lens;
 mod network;
 mod page;
 mod plan;
