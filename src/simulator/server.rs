@@ -67,9 +67,12 @@ fn respond(
         return Err(Refusal::invalid_action(action));
     }
     world.admit(action)?;
+    world.sessions().admit(caller, now)?;
     let account = caller.account(&world.options().account);
     match service {
-        Service::Sts => sts::answer(params, account, id),
+        Service::Sts => {
+            sts::answer(&sts::Call { params, sessions: world.sessions(), caller, account, now, request: id }, action)
+        }
         Service::Ec2 if !world.knows_region(&caller.region) => Err(Refusal::wrong_region(&caller.region)),
         Service::Ec2 => {
             let estate = world.estate(account, &caller.region);

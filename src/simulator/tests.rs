@@ -68,7 +68,7 @@ impl Aws {
         let home = self.0.home();
         let managed = |id: &String| {
             let view = home.view();
-            view.instance(view.number(id).unwrap().unwrap()).managed
+            view.instance(view.number(id).unwrap().unwrap(), view.now()).unwrap().managed
         };
         home.instance_ids_in(state).into_iter().find(|id| !managed(id)).unwrap()
     }
