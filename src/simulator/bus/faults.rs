@@ -85,7 +85,7 @@ mod tests {
     fn shares_are_met_and_repeatable() {
         let faults =
             EventFaults { drop: 0.05, duplicate: 0.2, reorder: 0.1, delay_ms: [100, 200], ..Default::default() };
-        let fates = |seed| (0..10_000).map(move |number| faults.clone().fate(seed, number)).collect::<Vec<_>>();
+        let fates = |seed| (0..10_000).map(|number| faults.fate(seed, number)).collect::<Vec<_>>();
         let drawn = fates(1);
         assert_eq!(drawn, fates(1));
         assert_ne!(drawn, fates(2));
