@@ -1,30 +1,37 @@
 //! An AWS account on loopback that speaks the real wire protocols, for tests, demos and benchmarks.
 //!
-//! [`Simulator::start`] binds a port on 127.0.0.1 and answers EC2's Query protocol and STS's `GetCallerIdentity` there, so
-//! `AWS_ENDPOINT_URL` brings the SDK, boto3 and the AWS CLI to it. It means to be harsher than AWS, never kinder: paging
+//! [`Simulator::start`] binds a port on 127.0.0.1 and answers EC2's and STS's Query protocol and the JSON protocols of SQS
+//! and EventBridge there, so `AWS_ENDPOINT_URL` brings the SDK, boto3 and the AWS CLI to it. It means to be harsher than AWS, never kinder: paging
 //! by instance, tokens tied to their request, unknown parameters refused, states that take their time.
 //!
 //! The layers, in the order a request passes them: `server` (HTTP, which service), `request` (who asks, what), `world`
 //! (which account and region), `ec2` and `sts` (the actions), `estate` (what an account holds: `plan`, a formula, and over
-//! it only what changed). `churn` moves things by itself.
+//! it only what changed). `churn` moves things by itself. What happens goes the other way: `happening` into the `outbox`,
+//! `envelope` makes it an event, `bus` finds who listens, `sqs` holds it until it is fetched; `events` is EventBridge's API.
 //!
 //! # Limits
 //! Signatures are not checked: any access key works, and one of twelve digits names the account it belongs to. All
 //! but the options' account in the options' regions hold a default VPC and no instances.
 
+mod bus;
 mod catalog;
 mod churn;
 mod clock;
+mod control;
 mod dice;
 mod ec2;
+mod envelope;
 mod estate;
+mod events;
 mod filter;
 mod happening;
 mod history;
 mod ident;
 mod instance;
 mod journal;
+mod json;
 mod lens;
+mod md5;
 mod network;
 mod outbox;
 mod page;
@@ -33,6 +40,7 @@ mod refusal;
 mod request;
 mod script;
 mod server;
+mod sqs;
 mod sts;
 mod tags;
 #[cfg(test)]
@@ -49,6 +57,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+pub use bus::{EventCounts, EventFaults};
 pub use clock::Clock;
 pub use estate::{Estate, Snapshot, UnknownId};
 pub use instance::{Check, ScheduledEvent};
@@ -182,7 +191,8 @@ impl Simulator {
         let address = listener.local_addr().map_err(|source| Error::Bind { port, source })?;
         let churn = options.churn_per_second;
         let world = World::new(options);
-        let stop = CancellationToken::new();
+        world.listens_at(address);
+        let stop = world.closing().clone();
         let mut tasks = JoinSet::new();
 
         let router = server::router(world.clone());
@@ -193,6 +203,12 @@ impl Simulator {
             // axum's server retries accept errors and ends only by the shutdown signal.
             drop(axum::serve(listener, router).with_graceful_shutdown(stopped).await);
         });
+        {
+            let (world, stop) = (world.clone(), stop.clone());
+            tasks.spawn(async move {
+                stop.run_until_cancelled(bus::run(world)).await;
+            });
+        }
         if churn > 0.0 {
             let (world, stop) = (world.clone(), stop.clone());
             tasks.spawn(async move {

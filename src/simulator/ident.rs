@@ -125,6 +125,22 @@ pub(crate) fn scope_seed(seed: u64, account: &str, region: &str) -> u64 {
     xxh3_64_with_seed(format!("{account}/{region}").as_bytes(), seed)
 }
 
+/// A new random UUID, as AWS names requests, messages and events. Random even under a seed: a client that remembers the
+/// ids of an earlier run must not take this run's for repeats.
+pub(crate) fn uuid() -> String {
+    // Version 4 in the RFC's layout.
+    let n = fastrand::u128(..) & !(0xf << 76) & !(0b11 << 62) | (4 << 76) | (0b10 << 62);
+    let hex = format!("{n:032x}");
+    let mut out = String::with_capacity(36);
+    for (at, c) in hex.chars().enumerate() {
+        if matches!(at, 8 | 12 | 16 | 20) {
+            out.push('-');
+        }
+        out.push(c);
+    }
+    out
+}
+
 /// Appends `n` as 16 lower-case hex digits.
 pub(crate) fn hex(n: u64, out: &mut String) {
     for shift in (0..16).rev() {

@@ -48,8 +48,13 @@ impl Estate {
     /// The state an instance was in at a moment, or will be if nobody interferes; also after EC2 forgot it, `None` before its
     /// launch.
     #[must_use]
-    pub fn state_at(&self, id: &str, moment: Timestamp) -> Option<&'static str> {
-        let (view, at) = (self.view(), Moment::of(moment));
+    pub fn state_then(&self, id: &str, moment: Timestamp) -> Option<&'static str> {
+        self.state_at(id, Moment::of(moment))
+    }
+
+    /// As [`Estate::state_then`].
+    pub(crate) fn state_at(&self, id: &str, at: Moment) -> Option<&'static str> {
+        let view = self.view();
         let number = view.number(id).ok()??;
         view.instance(number, at).map(|instance| instance.state(at).name())
     }

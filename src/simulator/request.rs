@@ -1,8 +1,13 @@
-//! One call as it came over the wire: who asks (the signature's header) and what (the form's parameters).
+//! One call as it came over the wire: who asks (the signature's header) and what (the form's parameters, or the target
+//! header and a JSON body).
 //!
 //! Signatures are not checked: the simulator has no secrets. The credential scope still decides account and region.
 
 use std::collections::BTreeMap;
+
+use axum::body::Bytes;
+use axum::http::header::{AUTHORIZATION, HOST};
+use axum::http::request::Parts;
 
 use crate::simulator::refusal::Refusal;
 
@@ -11,6 +16,62 @@ use crate::simulator::refusal::Refusal;
 pub(crate) enum Service {
     Ec2,
     Sts,
+    Sqs,
+    Events,
+}
+
+/// One call, read and not yet judged.
+#[derive(Debug)]
+pub(crate) struct Ask {
+    pub(crate) service: Service,
+    pub(crate) caller: Option<Caller>,
+    /// What follows the dot of `X-Amz-Target`; only the JSON services have it.
+    target: Option<String>,
+    /// The parameters of a Query call; empty for the JSON services.
+    pub(crate) params: Params,
+    pub(crate) body: Bytes,
+    /// `http://host:port` as the client reached it.
+    pub(crate) base: String,
+}
+
+impl Ask {
+    pub(crate) fn read(parts: &Parts, body: Bytes) -> Self {
+        let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
+        let caller = header(AUTHORIZATION.as_str()).and_then(Caller::parse);
+        let scope = caller.as_ref().map(|caller| caller.service.as_str());
+        let target = header("x-amz-target");
+        let json = match (scope, target.and_then(|target| target.split_once('.'))) {
+            (Some("sqs"), _) | (_, Some(("AmazonSQS", _))) => Some(Service::Sqs),
+            (Some("events"), _) | (_, Some(("AWSEvents", _))) => Some(Service::Events),
+            _ => None,
+        };
+        let params = if json.is_some() {
+            Params::default()
+        } else {
+            Params::parse(parts.uri.query().unwrap_or_default(), &body)
+        };
+        let service = json.unwrap_or(match scope {
+            Some("sts") => Service::Sts,
+            Some("ec2") => Service::Ec2,
+            _ if params.get("Version") == Some("2011-06-15") => Service::Sts,
+            _ => Service::Ec2,
+        });
+        let target = target.and_then(|target| Some(target.split_once('.')?.1.to_owned()));
+        let base = format!("http://{}", header(HOST.as_str()).unwrap_or("127.0.0.1"));
+        Self { service, caller, target, params, body, base }
+    }
+
+    /// The action's name.
+    ///
+    /// # Errors
+    /// When the call does not say it.
+    pub(crate) fn action(&self) -> Result<&str, Refusal> {
+        match self.service {
+            Service::Ec2 | Service::Sts => self.params.get("Action").ok_or_else(|| Refusal::missing("Action")),
+            // An SQS client of before 2023 speaks Query, which the simulator's SQS does not.
+            Service::Sqs | Service::Events => self.target.as_deref().ok_or_else(|| Refusal::missing("X-Amz-Target")),
+        }
+    }
 }
 
 /// Who signed a request, and for where.

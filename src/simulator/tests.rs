@@ -11,9 +11,11 @@ use crate::simulator::{Clock, Options};
 
 mod describe;
 mod errors;
+mod events;
 mod http;
 mod lifecycle;
 mod paging;
+mod sqs;
 
 const START: &str = "2026-11-22T12:00:00Z";
 

@@ -1,11 +1,14 @@
 //! The simulated AWS: every account's estate in every region, and what was asked of it.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::net::SocketAddr;
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::{Mutex, RwLock};
+use tokio_util::sync::CancellationToken;
 
 use crate::simulator::Options;
+use crate::simulator::bus::Bus;
 use crate::simulator::catalog::{OPT_IN_REGIONS, REGIONS};
 use crate::simulator::clock::Clock;
 use crate::simulator::estate::{Estate, Pace, UnknownId};
@@ -13,6 +16,7 @@ use crate::simulator::ident::Kind;
 use crate::simulator::outbox::Outbox;
 use crate::simulator::plan::{Plan, Shape};
 use crate::simulator::refusal::Refusal;
+use crate::simulator::sqs::Sqs;
 use crate::simulator::sts::Sessions;
 
 type Scope = (String, String);
@@ -30,10 +34,16 @@ struct Inner {
     failing: Mutex<BTreeMap<String, Refusal>>,
     outbox: Arc<Outbox>,
     sessions: Sessions,
+    sqs: Sqs,
+    bus: Bus,
+    /// Where the server listens, once it does.
+    address: OnceLock<SocketAddr>,
+    closing: CancellationToken,
 }
 
 impl World {
     pub(crate) fn new(options: Options) -> Self {
+        let seed = options.seed;
         let world = Self(Arc::new(Inner {
             options,
             estates: RwLock::default(),
@@ -41,6 +51,10 @@ impl World {
             failing: Mutex::default(),
             outbox: Arc::default(),
             sessions: Sessions::default(),
+            sqs: Sqs::default(),
+            bus: Bus::new(seed),
+            address: OnceLock::new(),
+            closing: CancellationToken::new(),
         }));
         // Estates with instances are born with the world: instances born terminated age from here.
         for (region, _) in world.options().populated() {
@@ -120,6 +134,29 @@ impl World {
     /// The roles that are assumed.
     pub(crate) fn sessions(&self) -> &Sessions {
         &self.0.sessions
+    }
+
+    pub(crate) fn sqs(&self) -> &Sqs {
+        &self.0.sqs
+    }
+
+    pub(crate) fn bus(&self) -> &Bus {
+        &self.0.bus
+    }
+
+    /// Cancelled when the simulator stops: long polls end early.
+    pub(crate) fn closing(&self) -> &CancellationToken {
+        &self.0.closing
+    }
+
+    /// Says where the server listens; only the first address counts.
+    pub(crate) fn listens_at(&self, address: SocketAddr) {
+        self.0.address.get_or_init(|| address);
+    }
+
+    /// `http://127.0.0.1:port`; without the port as long as no server listens.
+    pub(crate) fn base(&self) -> String {
+        self.0.address.get().map_or_else(|| "http://127.0.0.1".to_owned(), |address| format!("http://{address}"))
     }
 
     /// Counts a call and says whether it is to fail.

@@ -73,9 +73,13 @@ fn every_action_knows_the_dry_run() {
             "CreateSnapshots" => &[("InstanceSpecification.InstanceId", &id)],
             "CreateTags" => &[("ResourceId.1", &id), ("Tag.1.Key", "a"), ("Tag.1.Value", "b")],
             "DeleteTags" => &[("ResourceId.1", &id)],
-            "AuthorizeSecurityGroupIngress" | "RevokeSecurityGroupIngress" => {
-                &[("GroupId", &group), ("IpProtocol", "tcp"), ("FromPort", "1"), ("ToPort", "2"), ("CidrIp", "0.0.0.0/0")]
-            }
+            "AuthorizeSecurityGroupIngress" | "RevokeSecurityGroupIngress" => &[
+                ("GroupId", &group),
+                ("IpProtocol", "tcp"),
+                ("FromPort", "1"),
+                ("ToPort", "2"),
+                ("CidrIp", "0.0.0.0/0"),
+            ],
             "RunInstances" => &[("ImageId", &image), ("MinCount", "1"), ("MaxCount", "1")],
             _ => &[],
         };
