@@ -32,6 +32,9 @@ pub(super) struct Simulate {
     /// The region that holds the instances [default: us-east-1]
     #[arg(long, value_name = "REGION")]
     region: Option<String>,
+    /// A further region that holds instances, and how many; repeatable
+    #[arg(long, value_name = "REGION=N", value_delimiter = ',', value_parser = populated)]
+    regions: Vec<(String, usize)>,
     /// The account's number [default: 123456789012]
     #[arg(long, value_name = "ACCOUNT")]
     account: Option<String>,
@@ -72,6 +75,7 @@ impl Simulate {
             seed: self.seed.unwrap_or(base.seed),
             port: self.port.unwrap_or(base.port),
             region: self.region.unwrap_or(base.region),
+            regions: if self.regions.is_empty() { base.regions } else { self.regions },
             account: self.account.unwrap_or(base.account),
             start_delay: self.start_delay.unwrap_or(base.start_delay),
             stop_delay: self.stop_delay.unwrap_or(base.stop_delay),
@@ -81,6 +85,18 @@ impl Simulate {
             ..base
         })
     }
+}
+
+/// Why a text does not say what a region holds.
+#[derive(Debug, thiserror::Error)]
+#[error("{given:?} names no region and number of instances; give them like eu-west-1=200")]
+struct NotPopulated {
+    given: String,
+}
+
+fn populated(text: &str) -> Result<(String, usize), NotPopulated> {
+    let parts = text.split_once('=').and_then(|(region, count)| Some((region.to_owned(), count.parse().ok()?)));
+    parts.ok_or_else(|| NotPopulated { given: text.to_owned() })
 }
 
 #[cfg(test)]
@@ -107,6 +123,8 @@ mod tests {
         assert_eq!((plain.instances, plain.faults), (1_000, simulator::Faults::default()));
         let storm = options(&["--scenario", STORM]);
         assert_eq!((storm.instances, storm.churn_per_second), (20_000, 50.0));
+        let two = options(&["--regions", "eu-west-1=20,eu-west-2=5"]).regions;
+        assert_eq!(two, [("eu-west-1".to_owned(), 20), ("eu-west-2".to_owned(), 5)]);
         let calmer = options(&["--scenario", STORM, "--instances", "50", "--throttle", "0", "--skew", "-90s"]);
         assert_eq!((calmer.instances, calmer.faults.throttle.share.get()), (50, 0.0));
         let rest =

@@ -8,17 +8,24 @@ use axum::http::{HeaderValue, Method, Response, StatusCode};
 use serde_json::{Value, json};
 
 use crate::simulator::faults::{Faults, Invalid};
+use crate::simulator::request::Params;
 use crate::simulator::world::World;
+use crate::simulator::{journal, script};
 
 /// What every path begins with.
 pub(crate) const PREFIX: &str = "/_simulator";
 
+/// What leads into the past; the milliseconds since the epoch follow, and then it is an AWS of its own.
+pub(crate) const AT: &str = "/_simulator/at/";
+
 /// The paths and what they take, as `GET /_simulator` lists them.
-const PATHS: [(&str, &[Method]); 4] = [
+const PATHS: [(&str, &[Method]); 6] = [
     ("/_simulator/faults", &[Method::GET, Method::PUT, Method::PATCH]),
     ("/_simulator/faults/counts", &[Method::GET]),
+    ("/_simulator/journal", &[Method::GET]),
     ("/_simulator/requests", &[Method::GET]),
     ("/_simulator/requests/reset", &[Method::POST]),
+    ("/_simulator/status", &[Method::POST]),
 ];
 
 /// Why a call of the control paths changes nothing.
@@ -28,6 +35,8 @@ enum Wrong {
     Json(#[source] serde_json::Error),
     #[error(transparent)]
     Faults(#[from] Invalid),
+    #[error(transparent)]
+    Script(#[from] script::Error),
     #[error("{path} is no path of the simulator; GET /_simulator lists them")]
     Path { path: String },
     #[error("{path} does not take {method}; GET /_simulator lists what does")]
@@ -35,12 +44,12 @@ enum Wrong {
 }
 
 /// Answers a call of a path that begins with [`PREFIX`].
-pub(crate) fn answer(world: &World, method: &Method, path: &str, body: &[u8]) -> Response<Body> {
-    match route(world, method, path, body) {
+pub(crate) fn answer(world: &World, method: &Method, path: &str, query: &str, body: &[u8]) -> Response<Body> {
+    match route(world, method, path, query, body) {
         Ok(value) => json(StatusCode::OK, &value),
         Err(wrong) => {
             let status = match wrong {
-                Wrong::Json(_) | Wrong::Faults(_) => StatusCode::BAD_REQUEST,
+                Wrong::Json(_) | Wrong::Faults(_) | Wrong::Script(_) => StatusCode::BAD_REQUEST,
                 Wrong::Path { .. } => StatusCode::NOT_FOUND,
                 Wrong::Method { .. } => StatusCode::METHOD_NOT_ALLOWED,
             };
@@ -49,7 +58,7 @@ pub(crate) fn answer(world: &World, method: &Method, path: &str, body: &[u8]) ->
     }
 }
 
-fn route(world: &World, method: &Method, path: &str, body: &[u8]) -> Result<Value, Wrong> {
+fn route(world: &World, method: &Method, path: &str, query: &str, body: &[u8]) -> Result<Value, Wrong> {
     let read = || serde_json::from_slice::<Value>(body).map_err(Wrong::Json);
     let board = world.faults();
     let path = path.trim_end_matches('/');
@@ -69,10 +78,20 @@ fn route(world: &World, method: &Method, path: &str, body: &[u8]) -> Result<Valu
             counts["events"] = json!(world.event_counts());
             Ok(counts)
         }
+        ("/_simulator/journal", "GET") => {
+            let (query, options) = (Params::parse(query, &[]), world.options());
+            let account = query.get("account").unwrap_or(&options.account);
+            let estate = world.estate(account, query.get("region").unwrap_or(&options.region));
+            Ok(journal::journal(&estate, query.get("id")))
+        }
         ("/_simulator/requests", "GET") => Ok(json!({ "requests": world.ledger() })),
         ("/_simulator/requests/reset", "POST") => {
             world.forget_requests();
             Ok(json!({ "requests": [] }))
+        }
+        ("/_simulator/status", "POST") => {
+            script::follow(world, body)?;
+            Ok(json!({}))
         }
         _ if path == PREFIX || PATHS.iter().any(|(known, _)| *known == path) => {
             Err(Wrong::Method { path: path.to_owned(), method: method.clone() })

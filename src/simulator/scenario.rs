@@ -1,5 +1,6 @@
 //! What to simulate, as a file: the options and the faults in TOML.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -15,6 +16,8 @@ pub struct Scenario {
     instances: Option<usize>,
     seed: Option<u64>,
     region: Option<String>,
+    /// Further regions, and how many instances each holds.
+    regions: BTreeMap<String, usize>,
     account: Option<String>,
     port: Option<u16>,
     start_delay: Option<Span>,
@@ -69,6 +72,7 @@ impl Scenario {
             instances: self.instances.unwrap_or(base.instances),
             seed: self.seed.unwrap_or(base.seed),
             region: self.region.unwrap_or(base.region),
+            regions: self.regions.into_iter().collect(),
             account: self.account.unwrap_or(base.account),
             port: self.port.unwrap_or(base.port),
             start_delay: self.start_delay.map_or(base.start_delay, Span::get),
@@ -92,9 +96,10 @@ mod tests {
 
     #[test]
     fn a_scenario_names_options_and_faults_and_leaves_the_rest() {
-        let text = "instances = 20\nchurn = 50\nstart_delay = \"500ms\"\n[faults.lag]\nmost = \"5s\"\n";
+        let text = "instances = 20\nchurn = 50\nstart_delay = \"500ms\"\nregions = {eu-west-1 = 5}\n[faults.lag]\nmost = \"5s\"\n";
         let options = toml::from_str::<Scenario>(text).unwrap().options();
         assert_eq!((options.instances, options.start_delay), (20, Duration::from_millis(500)));
+        assert_eq!(options.regions, [("eu-west-1".to_owned(), 5)]);
         assert_eq!(options.faults.lag.most.get(), Duration::from_secs(5));
         assert_eq!(options.stop_delay, Options::default().stop_delay);
     }

@@ -17,7 +17,7 @@ use crate::simulator::refusal::Refusal;
 use crate::simulator::request::{Ask, Service};
 use crate::simulator::wire::Cutter;
 use crate::simulator::world::World;
-use crate::simulator::{control, ec2, events, ident, sqs, sts};
+use crate::simulator::{control, ec2, events, ident, journal, sqs, sts};
 
 /// Far above any call: a batch of messages is 1 MiB.
 const MAX_BODY: usize = 4 << 20;
@@ -38,15 +38,21 @@ async fn serve(
     let (parts, body) = request.into_parts();
     let body = to_bytes(body, MAX_BODY).await;
     let path = parts.uri.path();
-    if path.starts_with(control::PREFIX) {
-        return control::answer(&world, &parts.method, path, &body.unwrap_or_default());
-    }
     let id = ident::uuid();
+    if path.starts_with(control::PREFIX) && !path.starts_with(control::AT) {
+        let query = parts.uri.query().unwrap_or_default();
+        return control::answer(&world, &parts.method, path, query, &body.unwrap_or_default());
+    }
     let refuse = |service, refusal| response(text(service, Err(refusal), &id), world.clock().moment(), &id);
     let Ok(body) = body else {
         return refuse(Service::Ec2, Refusal::new(413, "RequestEntityTooLarge", "The request is too large."));
     };
     let ask = Ask::read(&parts, body);
+    if let Some(past) = path.strip_prefix(control::AT) {
+        let caller = ask.caller.as_ref().ok_or_else(Refusal::no_credentials);
+        let answer = caller.and_then(|caller| journal::at(&world, past, caller, &ask.params, &id));
+        return response(text(ask.service, answer, &id), world.clock().moment(), &id);
+    }
     match entrance(&world, &ask) {
         Ok(case) => suffer(&world, &ask, &case, &cutter, &id).await,
         Err(refusal) => refuse(ask.service, refusal),
@@ -117,19 +123,22 @@ async fn suffer(world: &World, ask: &Ask, case: &Case<'_>, cutter: &Cutter, id: 
 /// The answer's document.
 async fn respond(world: &World, ask: &Ask, case: &Case<'_>, lens: Lens, id: &str) -> Result<String, Refusal> {
     let (Case { account, region, action, params, .. }, now) = (*case, lens.now());
+    let caller = ask.caller.as_ref().ok_or_else(Refusal::no_credentials)?;
+    world.sessions().admit(caller, now)?;
     if ask.service != Service::Sts && !world.knows_region(region) {
         return Err(Refusal::wrong_region(region));
     }
     let answer = match ask.service {
-        Service::Sts => return sts::answer(params, account, id),
+        Service::Sts => {
+            let sessions = world.sessions();
+            return sts::answer(&sts::Call { params, sessions, caller, account, now, request: id }, action);
+        }
         Service::Ec2 => {
             let estate = world.estate(account, region);
             return ec2::answer(&ec2::Call { params, estate: &estate, now, lens, request: id }, action);
         }
         Service::Sqs => {
-            let (body, sender) = (ask.body.as_ref(), ask.caller.as_ref());
-            let sender = sender.map_or("", |caller| caller.access_key.as_str());
-            let base = ask.base.as_str();
+            let (body, sender, base) = (ask.body.as_ref(), caller.access_key.as_str(), ask.base.as_str());
             sqs::answer(&sqs::Call { world, account, region, body, sender, base, now }, action).await?
         }
         Service::Events => {

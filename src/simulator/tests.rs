@@ -12,10 +12,12 @@ use crate::simulator::{Clock, Options};
 mod control;
 mod describe;
 mod errors;
+mod events;
 mod faults;
 mod http;
 mod lifecycle;
 mod paging;
+mod sqs;
 
 const START: &str = "2026-11-22T12:00:00Z";
 
@@ -70,7 +72,7 @@ impl Aws {
         let home = self.0.home();
         let managed = |id: &String| {
             let view = home.view();
-            view.instance(view.number(id).unwrap().unwrap()).managed
+            view.instance(view.number(id).unwrap().unwrap(), view.now()).unwrap().managed
         };
         home.instance_ids_in(state).into_iter().find(|id| !managed(id)).unwrap()
     }

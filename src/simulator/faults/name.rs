@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::simulator::catalog::REGIONS;
+use crate::simulator::catalog::{OPT_IN_REGIONS, REGIONS};
 use crate::simulator::{ec2, events, sqs, sts};
 
 /// Why a name names nothing.
@@ -106,5 +106,5 @@ fn actions() -> Vec<&'static str> {
 }
 
 fn regions() -> Vec<&'static str> {
-    REGIONS.iter().map(|(name, _)| *name).collect()
+    REGIONS.iter().chain(&OPT_IN_REGIONS).map(|(name, _)| *name).collect()
 }

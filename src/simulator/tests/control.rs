@@ -92,14 +92,39 @@ async fn control_paths_and_methods_that_do_not_exist_say_so() {
     assert_eq!((status.as_str(), &index["/_simulator/faults"]), ("200", &json!(["GET", "PUT", "PATCH"])));
     for (path, methods) in index.as_object().unwrap() {
         for method in methods.as_array().unwrap() {
-            let (status, _) = control(&simulator, method.as_str().unwrap(), path, &json!({})).await;
-            assert_eq!(status, "200", "{method} {path}");
+            let (status, said) = control(&simulator, method.as_str().unwrap(), path, &json!({})).await;
+            // An empty script says nothing to do.
+            let expected = if path.ends_with("/status") { "400" } else { "200" };
+            assert_eq!(status, expected, "{method} {path}: {said}");
         }
         assert_eq!(control(&simulator, "DELETE", path, &json!(null)).await.0, "405", "{path}");
     }
     assert_eq!(control(&simulator, "GET", "/_simulator/nothing", &json!(null)).await.0, "404");
     let (head, body) = exchange(&simulator, "PUT", "/_simulator/faults", "{").await;
     assert!(head.starts_with("HTTP/1.1 400") && body.contains("the body is not JSON"), "{head} {body}");
+    simulator.stop().await;
+}
+
+#[tokio::test]
+async fn the_past_is_answered_without_faults_and_without_being_counted() {
+    let simulator = Simulator::start(options(5)).await.unwrap();
+    let world = simulator.world();
+    let id = world.home().instance_ids_in("running").remove(0);
+    let before = world.clock().now().as_millisecond();
+    world.clock().advance(Duration::from_secs(60));
+    let stop = format!("Action=StopInstances&Version=2016-11-15&InstanceId.1={id}");
+    exchange(&simulator, "POST", "/", &stop).await;
+    world.faults().patch(&json!({"throttle": {"share": 1}})).unwrap();
+    let named = format!("{DESCRIBE}&InstanceId.1={id}");
+    assert!(exchange(&simulator, "POST", "/", &named).await.1.contains("RequestLimitExceeded"));
+    let (head, past) = exchange(&simulator, "POST", &format!("/_simulator/at/{before}/"), &named).await;
+    assert!(head.starts_with("HTTP/1.1 200") && past.contains("<name>running</name>"), "{head} {past}");
+    let (_, journal) = control(&simulator, "GET", &format!("/_simulator/journal?id={id}"), &json!(null)).await;
+    assert_eq!(
+        (&journal["kind"], journal["moments"].as_array().unwrap().last()),
+        (&json!("instance"), Some(&json!(before + 60_000)))
+    );
+    assert_eq!(world.requests("DescribeInstances"), 1);
     simulator.stop().await;
 }
 

@@ -279,8 +279,8 @@ fn every_count_has_the_name_of_its_fault() {
         "expired_tokens": {"share": 1}, "failing_pages": {"share": 0.5}, "denied": ["DescribeRegions"],
         "stuck_snapshots": {"share": 1}, "dead_regions": {"regions": ["eu-west-1"]}, "throttle": {"share": 0.1},
     }));
-    // The bucket is soon empty.
-    for form in ["Action=DescribeVpcs&MaxResults=5&NextToken=a", PAGED, "Action=DescribeRegions"] {
+    // A bucket is soon empty, so each kind of call has one of its own.
+    for form in [PAGED, "Action=DescribeSubnets&MaxResults=5&NextToken=a", "Action=DescribeRegions"] {
         count(&board, form, |_| true);
     }
     count(&board, "Action=CreateSnapshots", |_| true);
