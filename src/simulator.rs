@@ -10,8 +10,8 @@
 //! `envelope` makes it an event, `bus` finds who listens, `sqs` holds it until it is fetched; `events` is EventBridge's API.
 //!
 //! # Limits
-//! Signatures are not checked: any access key works, and one of twelve digits names the account it belongs to. Every
-//! (account, region) but the options' own holds a default VPC and no instances.
+//! Signatures are not checked: any access key works, and one of twelve digits names the account it belongs to. All
+//! but the options' account in the options' regions hold a default VPC and no instances.
 
 mod bus;
 mod catalog;
@@ -25,9 +25,12 @@ mod estate;
 mod events;
 mod filter;
 mod happening;
+mod history;
 mod ident;
 mod instance;
+mod journal;
 mod json;
+mod lens;
 mod md5;
 mod network;
 mod outbox;
@@ -35,6 +38,7 @@ mod page;
 mod plan;
 mod refusal;
 mod request;
+mod script;
 mod server;
 mod sqs;
 mod sts;
@@ -74,6 +78,8 @@ pub struct Options {
     pub seed: u64,
     /// The region that holds the instances.
     pub region: String,
+    /// Further regions that hold instances of `account`, and how many, each at most [`MAX_INSTANCES`].
+    pub regions: Vec<(String, usize)>,
     /// The account of every access key that is not twelve digits.
     pub account: String,
     /// The port on 127.0.0.1; 0 takes a free one.
@@ -102,6 +108,7 @@ impl Default for Options {
             instances: 1_000,
             seed: 1,
             region: "us-east-1".to_owned(),
+            regions: Vec::new(),
             account: "123456789012".to_owned(),
             port: 0,
             start_delay: Duration::from_secs(2),
@@ -124,6 +131,12 @@ pub enum Error {
     TooManyInstances {
         /// What was asked for.
         asked: usize,
+    },
+    /// A region that holds instances is named twice.
+    #[error("region {region} is given twice; give each region that holds instances once")]
+    RegionTwice {
+        /// The region.
+        region: String,
     },
     /// The account is not an account number.
     #[error("account {account:?} is not twelve digits; use one like 123456789012")]
@@ -255,9 +268,20 @@ pub async fn run(
 }
 
 impl Options {
+    /// The regions that hold instances and how many, the home region first.
+    pub(crate) fn populated(&self) -> impl Iterator<Item = (&str, usize)> {
+        let further = self.regions.iter().map(|(region, count)| (region.as_str(), *count));
+        std::iter::once((self.region.as_str(), self.instances)).chain(further)
+    }
+
     fn check(&self) -> Result<(), Error> {
-        if self.instances > MAX_INSTANCES {
-            return Err(Error::TooManyInstances { asked: self.instances });
+        if let Some((_, asked)) = self.populated().find(|(_, count)| *count > MAX_INSTANCES) {
+            return Err(Error::TooManyInstances { asked });
+        }
+        let mut regions: Vec<&str> = self.populated().map(|(region, _)| region).collect();
+        regions.sort_unstable();
+        if let Some([twice, _]) = regions.array_windows().find(|[one, other]| one == other) {
+            return Err(Error::RegionTwice { region: (*twice).to_owned() });
         }
         if self.account.len() != 12 || !self.account.bytes().all(|b| b.is_ascii_digit()) {
             return Err(Error::Account { account: self.account.clone() });

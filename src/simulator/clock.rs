@@ -79,6 +79,8 @@ pub(crate) struct Moment(pub(crate) i64);
 impl Moment {
     /// Before everything: what happened then has long passed.
     pub(crate) const NEVER: Self = Self(i64::MIN / 4);
+    /// After everything: who looks from here sees the newest.
+    pub(crate) const LAST: Self = Self(i64::MAX);
 
     pub(crate) fn of(timestamp: Timestamp) -> Self {
         Self(timestamp.as_millisecond())
@@ -97,7 +99,7 @@ impl Moment {
         self.shape("-", "T", ".000Z")
     }
 
-    /// `2026-11-22T13:04:20Z`, as events carry it.
+    /// `2026-11-22T13:04:20Z`, as STS and events carry it.
     pub(crate) fn iso_bare(self) -> String {
         self.shape("-", "T", "Z")
     }

@@ -23,6 +23,7 @@ pub(crate) enum Kind {
     DhcpOptions,
     CidrAssociation,
     PlacementGroup,
+    SecurityGroupRule,
 }
 
 impl Kind {
@@ -41,6 +42,35 @@ impl Kind {
             Self::DhcpOptions => "dopt-",
             Self::CidrAssociation => "vpc-cidr-assoc-",
             Self::PlacementGroup => "pg-",
+            Self::SecurityGroupRule => "sgr-",
+        }
+    }
+}
+
+impl Kind {
+    /// The kinds of things that carry tags. No prefix begins another.
+    pub(crate) const fn taggable() -> [Self; 3] {
+        [Self::Instance, Self::Vpc, Self::SecurityGroup]
+    }
+
+    /// The kind's name in tag events and ARNs; `None` for kinds without tags.
+    pub(crate) const fn resource_type(self) -> Option<&'static str> {
+        match self {
+            Self::Instance => Some("instance"),
+            Self::Vpc => Some("vpc"),
+            Self::SecurityGroup => Some("security-group"),
+            _ => None,
+        }
+    }
+
+    /// EC2's codes for a malformed and for an unknown id, and what its messages call the thing.
+    pub(crate) const fn codes(self) -> (&'static str, &'static str, &'static str) {
+        match self {
+            Self::Instance => ("InvalidInstanceID.Malformed", "InvalidInstanceID.NotFound", "instance ID"),
+            Self::Vpc => ("InvalidVpcId.Malformed", "InvalidVpcID.NotFound", "vpc ID"),
+            Self::Subnet => ("InvalidSubnetID.Malformed", "InvalidSubnetID.NotFound", "subnet ID"),
+            Self::SecurityGroup => ("InvalidGroupId.Malformed", "InvalidGroup.NotFound", "security group"),
+            _ => ("InvalidID", "InvalidID", "ID"),
         }
     }
 }

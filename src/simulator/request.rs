@@ -92,10 +92,13 @@ impl Caller {
         Some(Self { access_key: parts.next()?.to_owned(), region: region.to_owned(), service: service.to_owned() })
     }
 
-    /// An access key of twelve digits names its account; any other belongs to `default`.
+    /// An access key of twelve digits names its account, and so do the twelve digits in a temporary key that `AssumeRole`
+    /// gave out (`ASIA`, the account, four more characters); any other belongs to `default`.
     pub(crate) fn account<'a>(&'a self, default: &'a str) -> &'a str {
-        let digits = self.access_key.len() == 12 && self.access_key.bytes().all(|b| b.is_ascii_digit());
-        if digits { &self.access_key } else { default }
+        let assumed = self.access_key.strip_prefix("ASIA").filter(|rest| rest.len() == 16);
+        let named = assumed.and_then(|rest| rest.get(..12)).unwrap_or(&self.access_key);
+        let digits = named.len() == 12 && named.bytes().all(|b| b.is_ascii_digit());
+        if digits { named } else { default }
     }
 }
 
@@ -112,6 +115,11 @@ impl Params {
 
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)
+    }
+
+    /// All parameters by name.
+    pub(crate) fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
     /// The values of `name.1`, `name.2`, ... up to the first gap.
@@ -159,6 +167,8 @@ mod tests {
         let caller = Caller::parse(header).unwrap();
         assert_eq!((caller.service.as_str(), caller.region.as_str()), ("ec2", "eu-west-1"));
         assert_eq!(caller.account("123456789012"), "111122223333");
+        let assumed = Caller { access_key: "ASIA444455556666WXYZ".to_owned(), ..caller.clone() };
+        assert_eq!(assumed.account("123456789012"), "444455556666");
         let other = Caller { access_key: "AKIAEXAMPLE".to_owned(), ..caller };
         assert_eq!(other.account("123456789012"), "123456789012");
         assert_eq!(Caller::parse("Bearer x"), None);

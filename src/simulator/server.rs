@@ -11,6 +11,7 @@ use axum::{Router, http};
 
 use crate::simulator::clock::Moment;
 use crate::simulator::json::Fault;
+use crate::simulator::lens::Lens;
 use crate::simulator::refusal::Refusal;
 use crate::simulator::request::{Ask, Service};
 use crate::simulator::world::World;
@@ -60,15 +61,20 @@ async fn respond(world: &World, ask: &Ask, now: Moment, id: &str) -> Result<Stri
         return Err(Refusal::invalid_action(action));
     }
     world.admit(action)?;
+    world.sessions().admit(caller, now)?;
     let (account, region) = (caller.account(&world.options().account), caller.region.as_str());
     if ask.service != Service::Sts && !world.knows_region(region) {
         return Err(Refusal::wrong_region(region));
     }
     let answer = match ask.service {
-        Service::Sts => return sts::answer(&ask.params, account, id),
+        Service::Sts => {
+            let (params, sessions) = (&ask.params, world.sessions());
+            return sts::answer(&sts::Call { params, sessions, caller, account, now, request: id }, action);
+        }
         Service::Ec2 => {
             let estate = world.estate(account, region);
-            return ec2::answer(&ec2::Call { params: &ask.params, estate: &estate, now, request: id }, action);
+            let (params, lens) = (&ask.params, Lens::clear(now));
+            return ec2::answer(&ec2::Call { params, estate: &estate, now, lens, request: id }, action);
         }
         Service::Sqs => {
             let (body, sender, base) = (ask.body.as_ref(), caller.access_key.as_str(), ask.base.as_str());
