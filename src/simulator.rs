@@ -23,6 +23,7 @@ mod ec2;
 mod envelope;
 mod estate;
 mod events;
+pub mod faults;
 mod filter;
 mod happening;
 mod history;
@@ -30,6 +31,7 @@ mod ident;
 mod instance;
 mod journal;
 mod json;
+mod ledger;
 mod lens;
 mod md5;
 mod network;
@@ -38,6 +40,7 @@ mod page;
 mod plan;
 mod refusal;
 mod request;
+mod scenario;
 mod script;
 mod server;
 mod sqs;
@@ -45,6 +48,7 @@ mod sts;
 mod tags;
 #[cfg(test)]
 mod tests;
+mod wire;
 mod world;
 mod xml;
 
@@ -52,7 +56,6 @@ use std::future::Future;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use axum::serve::ListenerExt as _;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -60,7 +63,10 @@ use tokio_util::sync::CancellationToken;
 pub use bus::{EventCounts, EventFaults};
 pub use clock::Clock;
 pub use estate::{Estate, Snapshot, UnknownId};
+pub use faults::Faults;
 pub use instance::{Check, ScheduledEvent};
+pub use ledger::Requests;
+pub use scenario::{Scenario, ScenarioError};
 pub use world::World;
 
 /// The most instances the address plan has room for.
@@ -98,6 +104,8 @@ pub struct Options {
     pub terminated_percent: u8,
     /// Starts, stops and tag changes a second that nobody asked for.
     pub churn_per_second: f64,
+    /// What goes wrong from the start.
+    pub faults: Faults,
     /// Where time comes from.
     pub clock: Clock,
 }
@@ -118,6 +126,7 @@ impl Default for Options {
             stopped_percent: 10,
             terminated_percent: 2,
             churn_per_second: 0.0,
+            faults: Faults::default(),
             clock: Clock::Wall,
         }
     }
@@ -195,13 +204,11 @@ impl Simulator {
         let stop = world.closing().clone();
         let mut tasks = JoinSet::new();
 
-        let router = server::router(world.clone());
-        // Answers go out whole; waiting to fill a packet would only add 40 ms to small ones.
-        let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
+        let router = server::router(world.clone()).into_make_service_with_connect_info::<wire::Cutter>();
         let stopped = stop.clone().cancelled_owned();
         tasks.spawn(async move {
             // axum's server retries accept errors and ends only by the shutdown signal.
-            drop(axum::serve(listener, router).with_graceful_shutdown(stopped).await);
+            drop(axum::serve(wire::Wires(listener), router).with_graceful_shutdown(stopped).await);
         });
         {
             let (world, stop) = (world.clone(), stop.clone());

@@ -62,7 +62,8 @@ pub struct EventCounts {
 pub(crate) struct Bus {
     seed: u64,
     rules: RwLock<HashMap<Scope, Arc<RwLock<Rules>>>>,
-    faults: RwLock<EventFaults>,
+    /// Set on the board of all faults.
+    faults: Arc<RwLock<EventFaults>>,
     /// One at a time moves events on, so that their order is that of their moments.
     stage: Mutex<Stage>,
 }
@@ -86,10 +87,10 @@ struct Event {
 }
 
 impl Bus {
-    pub(crate) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64, faults: Arc<RwLock<EventFaults>>) -> Self {
         // Its own dice: an account and its events must not be drawn alike.
         let seed = mix(seed ^ 0x6275_735f_6661_7465);
-        Self { seed, rules: RwLock::default(), faults: RwLock::default(), stage: Mutex::default() }
+        Self { seed, rules: RwLock::default(), faults, stage: Mutex::default() }
     }
 
     /// The rules of an account in a region.
@@ -246,13 +247,13 @@ impl World {
 
     /// How events suffer from now on. Those already on their way keep their fate.
     pub fn set_event_faults(&self, faults: EventFaults) {
-        *self.bus().faults.write() = faults;
+        self.faults().set_events(faults);
     }
 
     /// How events suffer.
     #[must_use]
     pub fn event_faults(&self) -> EventFaults {
-        self.bus().faults.read().clone()
+        self.faults().faults().events
     }
 
     /// What became of events so far.

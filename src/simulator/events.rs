@@ -54,7 +54,12 @@ static ACTIONS: [Action; 15] = [
 
 /// Whether the simulator has an action of this name.
 pub(crate) fn knows(action: &str) -> bool {
-    ACTIONS.iter().any(|known| known.name == action)
+    names().any(|name| name == action)
+}
+
+/// The names of all actions.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    ACTIONS.iter().map(|action| action.name)
 }
 
 /// Answers one call.

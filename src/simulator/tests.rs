@@ -11,9 +11,11 @@ use crate::simulator::request::Params;
 use crate::simulator::world::World;
 use crate::simulator::{Clock, Options};
 
+mod control;
 mod describe;
 mod errors;
 mod events;
+mod faults;
 mod http;
 mod journal;
 mod launches;
