@@ -231,8 +231,15 @@ impl World {
         if let Ok(pattern) = Pattern::parse(r#"{"source":["aws.ec2","aws.tag"]}"#) {
             let shown = json!({ "Id": name, "Arn": queue });
             let targets = BTreeMap::from([(name.to_owned(), Target { arn: queue, shown })]);
-            let (state, description, role, tags) = (State::Enabled, None, None, BTreeMap::new());
-            let rule = Rule { arn: rule, pattern, state, description, role, tags, targets };
+            let rule = Rule {
+                arn: rule,
+                pattern,
+                state: State::Enabled,
+                description: None,
+                role: None,
+                tags: BTreeMap::new(),
+                targets,
+            };
             self.bus().rules(account, region).write().0.insert(name.to_owned(), rule);
         }
         sqs::url(&self.base(), account, name)

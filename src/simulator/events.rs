@@ -122,6 +122,6 @@ fn page<T>(
     let decoded = token.map(|token| URL_SAFE_NO_PAD.decode(token).ok().and_then(|name| String::from_utf8(name).ok()));
     let from = decoded.map(|name| name.ok_or_else(|| invalid("Parameter NextToken is not valid."))).transpose()?;
     let mut left = items.into_iter().filter(|(name, _)| from.as_ref().is_none_or(|from| name >= from));
-    let taken = left.by_ref().take(limit).map(|(_, item)| item).collect();
-    Ok((taken, left.next().map(|(name, _)| URL_SAFE_NO_PAD.encode(name))))
+    let first = left.by_ref().take(limit).map(|(_, item)| item).collect();
+    Ok((first, left.next().map(|(name, _)| URL_SAFE_NO_PAD.encode(name))))
 }

@@ -31,19 +31,25 @@ impl Reply {
     }
 }
 
-/// Calls `target` (`AmazonSQS.SendMessage`) in a scope (`AKIAX/20261122/us-east-1/sqs`).
-pub(super) async fn call(simulator: &Simulator, scope: &str, target: &str, body: &Value) -> Reply {
+/// One HTTP exchange in a scope (`AKIAX/20261122/us-east-1/sqs`), whole; `headers` end in line ends.
+pub(super) async fn post(simulator: &Simulator, scope: &str, headers: &str, body: &str) -> String {
     let host = simulator.endpoint().trim_start_matches("http://").to_owned();
     let mut stream = TcpStream::connect(&host).await.unwrap();
-    let (body, authorization) = (body.to_string(), format!("AWS4-HMAC-SHA256 Credential={scope}/aws4_request, X=0"));
     let request = format!(
-        "POST / HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\nauthorization: {authorization}\r\nx-amz-target: {target}\r\n\
-         content-type: application/x-amz-json-1.0\r\ncontent-length: {}\r\n\r\n{body}",
+        "POST / HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\nauthorization: AWS4-HMAC-SHA256 \
+         Credential={scope}/aws4_request, X=0\r\n{headers}content-length: {}\r\n\r\n{body}",
         body.len()
     );
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
+/// Calls `target`, `AmazonSQS.SendMessage` for example.
+pub(super) async fn call(simulator: &Simulator, scope: &str, target: &str, body: &Value) -> Reply {
+    let headers = format!("x-amz-target: {target}\r\ncontent-type: application/x-amz-json-1.0\r\n");
+    let answer = post(simulator, scope, &headers, &body.to_string()).await;
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
     let body = if body.is_empty() { Value::Null } else { serde_json::from_str(body).unwrap() };
