@@ -6,7 +6,9 @@
 //!
 //! The layers, in the order a request passes them: `server` (HTTP, which service), `request` (who asks, what), `world`
 //! (which account and region), `ec2` and `sts` (the actions), `estate` (what an account holds: `plan`, a formula, and over
-//! it only what changed). `churn` moves things by itself. What happens goes the other way: `happening` into the `outbox`,
+//! it only what changed). Between the two stand the `faults`: what they decide about a call, `server` and `wire` carry out,
+//! and what a describe sees goes through its `lens`. `control` shows and sets them while the simulator runs, a `scenario`
+//! from the start; `ledger` counts what was asked. `churn` moves things by itself. What happens goes the other way: `happening` into the `outbox`,
 //! `envelope` makes it an event, `bus` finds who listens, `sqs` holds it until it is fetched; `events` is EventBridge's API.
 //!
 //! # Limits
