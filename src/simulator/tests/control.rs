@@ -178,8 +178,8 @@ async fn a_region_that_hangs_never_answers_and_latency_delays() {
     faults
         .faults()
         .set(serde_json::from_value(json!({"dead_regions": {"regions": ["us-east-1"], "hang": true}})).unwrap());
-    let hour = Duration::from_hours(1);
-    assert!(tokio::time::timeout(hour, describe(&simulator)).await.is_err());
+    let long = Duration::from_mins(1);
+    assert!(tokio::time::timeout(long, describe(&simulator)).await.is_err());
     simulator.stop().await;
 }
 
