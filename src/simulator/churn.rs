@@ -34,7 +34,7 @@ pub(crate) async fn run(world: World, per_second: f64) {
 }
 
 /// One random change, in an estate drawn by how many instances it began with.
-fn change(world: &World, rng: &mut fastrand::Rng) {
+pub(crate) fn change(world: &World, rng: &mut fastrand::Rng) {
     let options = world.options();
     let total: usize = options.populated().map(|(_, count)| count).sum();
     let mut drawn = rng.usize(0..total.max(1));

@@ -111,7 +111,7 @@ async fn the_past_is_answered_without_faults_and_without_being_counted() {
     let world = simulator.world();
     let id = world.home().instance_ids_in("running").remove(0);
     let before = world.clock().now().as_millisecond();
-    world.clock().advance(Duration::from_secs(60));
+    world.clock().advance(Duration::from_mins(1));
     let stop = format!("Action=StopInstances&Version=2016-11-15&InstanceId.1={id}");
     exchange(&simulator, "POST", "/", &stop).await;
     world.faults().patch(&json!({"throttle": {"share": 1}})).unwrap();
