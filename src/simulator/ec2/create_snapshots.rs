@@ -18,7 +18,7 @@ pub(super) fn answer(call: &Call) -> Answer {
     let (params, plan) = (call.params, call.estate.plan());
     let parameter = "InstanceSpecification.InstanceId";
     let instance_id = params.get(parameter).ok_or_else(|| Refusal::missing(parameter))?;
-    let numbers = call.instances(&[instance_id])?;
+    let numbers = call.targets(&[instance_id])?;
     let exclude_boot = params.flag("InstanceSpecification.ExcludeBootVolume")?;
     let excluded = excluded(params, plan)?;
     let copy_tags = copy_tags(params)?;
@@ -27,7 +27,7 @@ pub(super) fn answer(call: &Call) -> Answer {
     call.dry_run()?;
 
     let mut edit = call.estate.edit();
-    let Some(instance) = numbers.first().map(|number| edit.instance(*number).into_owned()) else {
+    let Some(instance) = numbers.first().and_then(|number| edit.instance(*number)) else {
         return Err(Refusal::instance_not_found(&[instance_id]));
     };
     if matches!(instance.state(call.now), State::ShuttingDown | State::Terminated) {
