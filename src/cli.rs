@@ -69,7 +69,7 @@ enum Command {
     /// Show the whole path against a simulated account, in about half a minute
     Demo(Demo),
     /// Simulate an AWS account on loopback; the first line printed is its endpoint and region
-    Simulate(Simulate),
+    Simulate(Box<Simulate>),
     /// Print the block that makes an MCP client start Muster
     Config {
         #[command(flatten)]

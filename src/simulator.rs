@@ -1,13 +1,18 @@
 //! An AWS account on loopback that speaks the real wire protocols, for tests, demos and benchmarks.
 //!
 //! [`Simulator::start`] binds a port on 127.0.0.1 and answers EC2's and STS's Query protocol and the JSON protocols of SQS
-//! and EventBridge there, so `AWS_ENDPOINT_URL` brings the SDK, boto3 and the AWS CLI to it. It means to be harsher than AWS, never kinder: paging
-//! by instance, tokens tied to their request, unknown parameters refused, states that take their time.
+//! and EventBridge there, so `AWS_ENDPOINT_URL` brings the SDK, boto3 and the AWS CLI to it. It means to be harsher than
+//! AWS, never kinder: paging by instance, tokens tied to their request, unknown parameters refused, states that take their
+//! time.
 //!
 //! The layers, in the order a request passes them: `server` (HTTP, which service), `request` (who asks, what), `world`
 //! (which account and region), `ec2` and `sts` (the actions), `estate` (what an account holds: `plan`, a formula, and over
-//! it only what changed). `churn` moves things by itself. What happens goes the other way: `happening` into the `outbox`,
-//! `envelope` makes it an event, `bus` finds who listens, `sqs` holds it until it is fetched; `events` is EventBridge's API.
+//! it only what changed). Between the two stand the [`faults`]: what they decide about a call, `server` and `wire` carry
+//! out, and what a describe sees goes through its `lens`. `control` shows and sets them while the simulator runs, a
+//! `scenario` from the start; `ledger` counts what was asked. `churn` moves things by itself.
+//!
+//! What happens goes the other way: `happening` into the `outbox`, `envelope` makes it an event, `bus` finds who listens,
+//! `sqs` holds it until it is fetched; `events` is EventBridge's API.
 //!
 //! # Limits
 //! Signatures are not checked: any access key works, and one of twelve digits names the account it belongs to. All

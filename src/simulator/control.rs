@@ -74,9 +74,8 @@ fn route(world: &World, method: &Method, path: &str, query: &str, body: &[u8]) -
             Ok(board.faults().json())
         }
         ("/_simulator/faults/counts", "GET") => {
-            let mut counts = json!(board.counts());
-            counts["events"] = json!(world.event_counts());
-            Ok(counts)
+            let counts = board.counts().into_iter().map(|(name, count)| (name.to_owned(), json!(count)));
+            Ok(Value::Object(counts.chain([("events".to_owned(), json!(world.event_counts()))]).collect()))
         }
         ("/_simulator/journal", "GET") => {
             let (query, options) = (Params::parse(query, &[]), world.options());

@@ -110,7 +110,9 @@ async fn suffer(world: &World, ask: &Ask, case: &Case<'_>, cutter: &Cutter, id: 
     }
     let answer = text(ask.service, answer, id);
     let body = mangling.map(|mangling| (mangling, answer.body.clone()));
-    let response = response(answer, lens.now(), id);
+    // A long poll may have taken seconds; the others answer as of the one moment they looked at.
+    let date = if ask.service == Service::Sqs { world.clock().moment() } else { lens.now() };
+    let response = response(answer, date, id);
     if !latency.is_zero() {
         tokio::time::sleep(latency / 2).await;
     }

@@ -23,6 +23,7 @@ mod lifecycle;
 mod paging;
 mod roles;
 mod rules;
+mod sights;
 mod sqs;
 mod tagging;
 

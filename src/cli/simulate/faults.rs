@@ -13,7 +13,7 @@ pub(super) struct FaultFlags {
     /// AWS's token buckets, scaled if a number is given [default: off]
     #[arg(long, value_name = "SCALE", num_args = 0..=1, require_equals = true, default_missing_value = "1")]
     buckets: Option<Scale>,
-    /// The share of calls answered RequestLimitExceeded
+    /// The share of calls answered that the request limit is exceeded
     #[arg(long, value_name = "SHARE")]
     throttle: Option<Share>,
     /// How long every answer takes
@@ -28,7 +28,7 @@ pub(super) struct FaultFlags {
     /// Draw each resource's lag anew for every call, so that answers go back in time
     #[arg(long)]
     lag_jitter: bool,
-    /// The share of pages answered InternalError or Unavailable
+    /// The share of pages answered with an error of 500 or 503
     #[arg(long, value_name = "SHARE")]
     failing_pages: Option<Share>,
     /// The page of each walk that always fails; the first is 1

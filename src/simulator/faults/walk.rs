@@ -78,8 +78,8 @@ pub(crate) struct Walks {
 
 #[derive(Debug, Clone, Copy, Default)]
 struct Walk {
-    walk: u64,
-    number: u32,
+    ordinal: u64,
+    page: u32,
     attempt: u32,
     token: Option<u64>,
     /// The first page was not answered, so the next call without a token asks for it again.
@@ -104,7 +104,7 @@ impl Walks {
 
     /// How many walks of each question were begun by now.
     pub(crate) fn begun(&self) -> HashMap<(u64, u64), u64> {
-        self.walks.iter().map(|(question, walk)| (*question, walk.walk)).collect()
+        self.walks.iter().map(|(question, walk)| (*question, walk.ordinal)).collect()
     }
 }
 
@@ -114,12 +114,12 @@ impl Walk {
         if again {
             self.attempt += 1;
         } else if token.is_none() {
-            *self = Self { walk: self.walk + 1, number: 1, attempt: 1, token, unbegun: false };
+            *self = Self { ordinal: self.ordinal + 1, page: 1, attempt: 1, token, unbegun: false };
         } else {
-            (self.number, self.attempt, self.token) = (self.number + 1, 1, token);
+            (self.page, self.attempt, self.token) = (self.page + 1, 1, token);
         }
         self.unbegun = false;
-        Page { walk: self.walk, number: self.number, attempt: self.attempt }
+        Page { walk: self.ordinal, number: self.page, attempt: self.attempt }
     }
 }
 

@@ -372,3 +372,41 @@ async fn message_attributes_come_back_with_their_digest() {
     assert_eq!(sent["MD5OfMessageAttributes"], "0ad98b2a0d41eebd0aa09399031b0ba9");
     simulator.stop().await;
 }
+
+#[tokio::test]
+async fn the_rust_sdk_receives_deletes_and_tells_errors_apart() {
+    use aws_sdk_sqs::config::{BehaviorVersion, Credentials, Region};
+    use aws_sdk_sqs::error::ProvideErrorMetadata as _;
+    use aws_sdk_sqs::types::DeleteMessageBatchRequestEntry;
+
+    let simulator = start().await;
+    let config = aws_sdk_sqs::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .endpoint_url(simulator.endpoint())
+        .region(Region::new("us-east-1"))
+        .credentials_provider(Credentials::new("AKIAX", "secret", None, None, "test"))
+        // The simulated day is not today, which the SDK would take for a skewed clock; it must not mind.
+        .http_client(aws_smithy_http_client::Builder::new().build_http())
+        .build();
+    let client = aws_sdk_sqs::Client::from_conf(config);
+    let url = simulator.world().listen("123456789012", "us-east-1", "muster");
+    let id = simulator.world().home().launch();
+    let got =
+        client.receive_message().queue_url(&url).max_number_of_messages(10).wait_time_seconds(1).send().await.unwrap();
+    let bodies: Vec<&str> = got.messages().iter().filter_map(|message| message.body()).collect();
+    assert!(bodies.iter().any(|body| body.contains(&id) && body.contains("pending")), "{bodies:?}");
+    let entry = |id: &str, handle: &str| {
+        DeleteMessageBatchRequestEntry::builder().id(id).receipt_handle(handle).build().unwrap()
+    };
+    let handle = got.messages()[0].receipt_handle().unwrap();
+    let batch = client.delete_message_batch().queue_url(&url).entries(entry("a", handle)).entries(entry("b", "x"));
+    let deleted = batch.send().await.unwrap();
+    assert_eq!((deleted.successful()[0].id(), deleted.failed()[0].code()), ("a", "ReceiptHandleIsInvalid"));
+    let error = client.receive_message().queue_url(url.replace("muster", "nobody")).send().await.unwrap_err();
+    let error = error.into_service_error();
+    assert!(error.is_queue_does_not_exist(), "{error:?}");
+    assert_eq!(error.code(), Some("AWS.SimpleQueueService.NonExistentQueue"));
+    let error = client.receive_message().queue_url(&url).wait_time_seconds(21).send().await.unwrap_err();
+    assert_eq!(error.into_service_error().code(), Some("InvalidParameterValue"));
+    simulator.stop().await;
+}
