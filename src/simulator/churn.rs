@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::simulator::estate::Edit;
+use crate::simulator::ident::Kind;
 use crate::simulator::instance::State;
 use crate::simulator::network::{GROUPS, Permission};
 use crate::simulator::world::World;
@@ -76,7 +77,7 @@ fn change_instance(edit: &mut Edit, rng: &mut fastrand::Rng) {
             }
             _ => {
                 let release = format!("r{}", rng.u32(1_000..10_000));
-                edit.retag(crate::simulator::ident::Kind::Instance, number, |tags| tags.put("release", release));
+                edit.retag(Kind::Instance, number, |tags| tags.put("release", release));
             }
         }
         return;

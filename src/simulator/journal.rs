@@ -75,7 +75,7 @@ impl View<'_> {
                     let later = match phase.life {
                         Life::Up { .. } => settled.plus(estate.pace().initializing),
                         Life::Down { .. } => settled,
-                        Life::Gone { .. } => settled.plus(estate.plan().retention),
+                        Life::Gone { .. } => self.forgets(number, phase).unwrap_or(settled),
                     };
                     let inside = |moment: &Moment| *from < *moment && *moment < end;
                     moments.extend([settled, later].into_iter().filter(inside));

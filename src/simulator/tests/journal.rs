@@ -92,7 +92,7 @@ fn the_journal_lists_each_moment_at_which_something_changed() {
     let all = seconds(&aws, &id);
     // Stop, stopped, start, running, initialized, impaired and tagged, terminate, terminated, aged out.
     assert_eq!(all[all.len() - 9..], [10, 12, 30, 32, 42, 51, 60, 62, 3_662]);
-    assert_eq!(home.touched_ids(), [id.clone()]);
+    assert_eq!(home.touched_ids(), std::slice::from_ref(&id));
     let at = |second: i64| format!("{}", Timestamp::from_second(1_795_348_800 + second).unwrap());
     assert!(home.exists_at(&id, at(3_661).parse().unwrap()) && !home.exists_at(&id, at(3_662).parse().unwrap()));
     assert_eq!(home.state_then(&id, at(61).parse().unwrap()), Some("shutting-down"));
@@ -194,4 +194,18 @@ fn a_clock_put_back_takes_nothing_away() {
     assert!(moments.is_sorted(), "{moments:?}");
     aws.advance(2);
     assert_eq!(home.state(&stopped), Some("stopped"));
+}
+
+#[test]
+fn an_instance_that_was_forgotten_stays_so_under_a_clock_put_back() {
+    let aws = Aws::with(400);
+    let home = aws.0.home();
+    let id = aws.first("terminated");
+    aws.advance(3_600);
+    assert!(home.instance_ids_in("terminated").is_empty());
+    aws.0.clock().set(crate::simulator::tests::START.parse().unwrap());
+    assert!(home.instance_ids_in("terminated").is_empty());
+    let now = aws.0.clock().now();
+    assert!(!home.exists_at(&id, now) && home.exists_at(&id, now - Duration::from_millis(1)));
+    assert_eq!(home.moments(&id).last(), Some(&now));
 }
