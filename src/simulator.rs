@@ -23,6 +23,7 @@ mod history;
 mod happening;
 mod ident;
 mod instance;
+mod lens;
 mod network;
 mod outbox;
 mod page;

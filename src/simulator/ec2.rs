@@ -13,6 +13,7 @@ use crate::simulator::clock::Moment;
 use crate::simulator::estate::{Estate, View};
 use crate::simulator::ident::{Idents, Kind};
 use crate::simulator::instance::Instance;
+use crate::simulator::lens::Lens;
 use crate::simulator::page::Page;
 use crate::simulator::refusal::Refusal;
 use crate::simulator::request::Params;
@@ -25,7 +26,10 @@ const VERSION: &str = "2016-11-15";
 pub(crate) struct Call<'a> {
     pub(crate) params: &'a Params,
     pub(crate) estate: &'a Estate,
+    /// The moment of the request.
     pub(crate) now: Moment,
+    /// How describes see the estate.
+    pub(crate) lens: Lens,
     pub(crate) request: &'a str,
 }
 
