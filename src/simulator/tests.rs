@@ -9,11 +9,16 @@ use crate::simulator::request::Params;
 use crate::simulator::world::World;
 use crate::simulator::{Clock, Options};
 
+mod addresses;
 mod describe;
 mod errors;
 mod http;
+mod interfaces;
 mod lifecycle;
 mod paging;
+mod snapshots;
+mod subnets;
+mod volumes;
 
 const START: &str = "2026-11-22T12:00:00Z";
 
