@@ -1,24 +1,29 @@
 //! An AWS account on loopback that speaks the real wire protocols, for tests, demos and benchmarks.
 //!
-//! [`Simulator::start`] binds a port on 127.0.0.1 and answers EC2's Query protocol and STS's `GetCallerIdentity` there, so
-//! `AWS_ENDPOINT_URL` brings the SDK, boto3 and the AWS CLI to it. It means to be harsher than AWS, never kinder: paging
+//! [`Simulator::start`] binds a port on 127.0.0.1 and answers EC2's and STS's Query protocol and the JSON protocols of SQS
+//! and EventBridge there, so `AWS_ENDPOINT_URL` brings the SDK, boto3 and the AWS CLI to it. It means to be harsher than AWS, never kinder: paging
 //! by instance, tokens tied to their request, unknown parameters refused, states that take their time.
 //!
 //! The layers, in the order a request passes them: `server` (HTTP, which service), `request` (who asks, what), `world`
 //! (which account and region), `ec2` and `sts` (the actions), `estate` (what an account holds: `plan`, a formula, and over
-//! it only what changed). `churn` moves things by itself.
+//! it only what changed). `churn` moves things by itself. What happens goes the other way: `happening` into the `outbox`,
+//! `envelope` makes it an event, `bus` finds who listens, `sqs` holds it until it is fetched; `events` is EventBridge's API.
 //!
 //! # Limits
-//! Signatures are not checked: any access key works, and one of twelve digits names the account it belongs to. Every
-//! (account, region) but the options' own holds a default VPC and no instances.
+//! Signatures are not checked: any access key works, and one of twelve digits names the account it belongs to. All
+//! but the options' account in the options' regions hold a default VPC and no instances.
 
 mod address;
+mod bus;
 mod catalog;
 mod churn;
 mod clock;
+mod control;
 mod dice;
 mod ec2;
+mod envelope;
 mod estate;
+mod events;
 mod filter;
 mod happening;
 mod history;
@@ -26,15 +31,20 @@ mod holdings;
 mod ident;
 mod instance;
 mod interface;
+mod journal;
+mod json;
 mod lens;
+mod md5;
 mod network;
 mod outbox;
 mod page;
 mod plan;
 mod refusal;
 mod request;
+mod script;
 mod server;
 mod shot;
+mod sqs;
 mod storage;
 mod sts;
 mod subnet;
@@ -53,6 +63,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+pub use bus::{EventCounts, EventFaults};
 pub use clock::Clock;
 pub use estate::{Estate, Snapshot, UnknownId};
 pub use instance::{Check, ScheduledEvent};
@@ -73,6 +84,8 @@ pub struct Options {
     pub seed: u64,
     /// The region that holds the instances.
     pub region: String,
+    /// Further regions that hold instances of `account`, and how many, each at most [`MAX_INSTANCES`].
+    pub regions: Vec<(String, usize)>,
     /// The account of every access key that is not twelve digits.
     pub account: String,
     /// The port on 127.0.0.1; 0 takes a free one.
@@ -105,6 +118,7 @@ impl Default for Options {
             instances: 1_000,
             seed: 1,
             region: "us-east-1".to_owned(),
+            regions: Vec::new(),
             account: "123456789012".to_owned(),
             port: 0,
             start_delay: Duration::from_secs(2),
@@ -129,6 +143,12 @@ pub enum Error {
     TooManyInstances {
         /// What was asked for.
         asked: usize,
+    },
+    /// A region that holds instances is named twice.
+    #[error("region {region} is given twice; give each region that holds instances once")]
+    RegionTwice {
+        /// The region.
+        region: String,
     },
     /// The account is not an account number.
     #[error("account {account:?} is not twelve digits; use one like 123456789012")]
@@ -183,7 +203,8 @@ impl Simulator {
         let address = listener.local_addr().map_err(|source| Error::Bind { port, source })?;
         let churn = options.churn_per_second;
         let world = World::new(options);
-        let stop = CancellationToken::new();
+        world.listens_at(address);
+        let stop = world.closing().clone();
         let mut tasks = JoinSet::new();
 
         let router = server::router(world.clone());
@@ -194,6 +215,12 @@ impl Simulator {
             // axum's server retries accept errors and ends only by the shutdown signal.
             drop(axum::serve(listener, router).with_graceful_shutdown(stopped).await);
         });
+        {
+            let (world, stop) = (world.clone(), stop.clone());
+            tasks.spawn(async move {
+                stop.run_until_cancelled(bus::run(world)).await;
+            });
+        }
         if churn > 0.0 {
             let (world, stop) = (world.clone(), stop.clone());
             tasks.spawn(async move {
@@ -253,9 +280,20 @@ pub async fn run(
 }
 
 impl Options {
+    /// The regions that hold instances and how many, the home region first.
+    pub(crate) fn populated(&self) -> impl Iterator<Item = (&str, usize)> {
+        let further = self.regions.iter().map(|(region, count)| (region.as_str(), *count));
+        std::iter::once((self.region.as_str(), self.instances)).chain(further)
+    }
+
     fn check(&self) -> Result<(), Error> {
-        if self.instances > MAX_INSTANCES {
-            return Err(Error::TooManyInstances { asked: self.instances });
+        if let Some((_, asked)) = self.populated().find(|(_, count)| *count > MAX_INSTANCES) {
+            return Err(Error::TooManyInstances { asked });
+        }
+        let mut regions: Vec<&str> = self.populated().map(|(region, _)| region).collect();
+        regions.sort_unstable();
+        if let Some([twice, _]) = regions.array_windows().find(|[one, other]| one == other) {
+            return Err(Error::RegionTwice { region: (*twice).to_owned() });
         }
         if self.account.len() != 12 || !self.account.bytes().all(|b| b.is_ascii_digit()) {
             return Err(Error::Account { account: self.account.clone() });

@@ -48,6 +48,21 @@ impl Clock {
         }
     }
 
+    /// How long to sleep before looking whether `next` has come; `None` when nothing is waited for.
+    ///
+    /// Never the whole way at once: hands can be moved, and a wall clock set.
+    pub(crate) fn doze(&self, next: Option<Moment>) -> Duration {
+        const LOOK: Duration = Duration::from_millis(5);
+        match (self, next) {
+            (Self::Manual(_), _) => LOOK,
+            (Self::Wall, None) => Duration::from_secs(1),
+            (Self::Wall, Some(next)) => {
+                let left = u64::try_from(next.0.saturating_sub(self.moment().0)).unwrap_or(0);
+                Duration::from_millis(left).clamp(Duration::from_millis(1), 4 * LOOK)
+            }
+        }
+    }
+
     pub(crate) fn moment(&self) -> Moment {
         match self {
             #[expect(clippy::disallowed_methods, reason = "the simulator's one reader of the wall clock")]
@@ -64,6 +79,8 @@ pub(crate) struct Moment(pub(crate) i64);
 impl Moment {
     /// Before everything: what happened then has long passed.
     pub(crate) const NEVER: Self = Self(i64::MIN / 4);
+    /// After everything: who looks from here sees the newest.
+    pub(crate) const LAST: Self = Self(i64::MAX);
 
     pub(crate) fn of(timestamp: Timestamp) -> Self {
         Self(timestamp.as_millisecond())
@@ -80,6 +97,11 @@ impl Moment {
     /// `2026-11-22T13:04:20.000Z`: EC2 keeps most of its times to the second and prints them so.
     pub(crate) fn iso(self) -> String {
         self.shape("-", "T", ".000Z")
+    }
+
+    /// `2026-11-22T13:04:20Z`, as STS and events carry it.
+    pub(crate) fn iso_bare(self) -> String {
+        self.shape("-", "T", "Z")
     }
 
     /// `2026-11-22T13:04:20.123Z`, as snapshots carry it.
@@ -121,6 +143,7 @@ mod tests {
     fn times_print_as_ec2_prints_them() {
         let at = Moment::of("2026-11-22T13:04:20.123Z".parse().unwrap());
         assert_eq!(at.iso(), "2026-11-22T13:04:20.000Z");
+        assert_eq!(at.iso_bare(), "2026-11-22T13:04:20Z");
         assert_eq!(at.iso_millis(), "2026-11-22T13:04:20.123Z");
         assert_eq!(at.gmt(), "2026-11-22 13:04:20 GMT");
         assert_eq!(at.http_date(), "Sun, 22 Nov 2026 13:04:20 GMT");

@@ -12,11 +12,13 @@ use crate::simulator::{Clock, Options};
 mod addresses;
 mod describe;
 mod errors;
+mod events;
 mod http;
 mod interfaces;
 mod lifecycle;
 mod paging;
 mod snapshots;
+mod sqs;
 mod subnets;
 mod volumes;
 
@@ -73,7 +75,7 @@ impl Aws {
         let home = self.0.home();
         let managed = |id: &String| {
             let view = home.view();
-            view.instance(view.number(id).unwrap().unwrap()).managed
+            view.instance(view.number(id).unwrap().unwrap(), view.now()).unwrap().managed
         };
         home.instance_ids_in(state).into_iter().find(|id| !managed(id)).unwrap()
     }
