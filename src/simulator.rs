@@ -1,13 +1,18 @@
 //! An AWS account on loopback that speaks the real wire protocols, for tests, demos and benchmarks.
 //!
 //! [`Simulator::start`] binds a port on 127.0.0.1 and answers EC2's and STS's Query protocol and the JSON protocols of SQS
-//! and EventBridge there, so `AWS_ENDPOINT_URL` brings the SDK, boto3 and the AWS CLI to it. It means to be harsher than AWS, never kinder: paging
-//! by instance, tokens tied to their request, unknown parameters refused, states that take their time.
+//! and EventBridge there, so `AWS_ENDPOINT_URL` brings the SDK, boto3 and the AWS CLI to it. It means to be harsher than
+//! AWS, never kinder: paging by instance, tokens tied to their request, unknown parameters refused, states that take their
+//! time.
 //!
 //! The layers, in the order a request passes them: `server` (HTTP, which service), `request` (who asks, what), `world`
 //! (which account and region), `ec2` and `sts` (the actions), `estate` (what an account holds: `plan`, a formula, and over
-//! it only what changed). `churn` moves things by itself. What happens goes the other way: `happening` into the `outbox`,
-//! `envelope` makes it an event, `bus` finds who listens, `sqs` holds it until it is fetched; `events` is EventBridge's API.
+//! it only what changed). Between the two stand the [`faults`]: what they decide about a call, `server` and `wire` carry
+//! out, and what a describe sees goes through its `lens`. `control` shows and sets them while the simulator runs, a
+//! `scenario` from the start; `ledger` counts what was asked. `churn` moves things by itself.
+//!
+//! What happens goes the other way: `happening` into the `outbox`, `envelope` makes it an event, `bus` finds who listens,
+//! `sqs` holds it until it is fetched; `events` is EventBridge's API.
 //!
 //! # Limits
 //! Signatures are not checked: any access key works, and one of twelve digits names the account it belongs to. All
@@ -24,6 +29,7 @@ mod ec2;
 mod envelope;
 mod estate;
 mod events;
+pub mod faults;
 mod filter;
 mod happening;
 mod history;
@@ -33,6 +39,7 @@ mod instance;
 mod interface;
 mod journal;
 mod json;
+mod ledger;
 mod lens;
 mod md5;
 mod network;
@@ -41,6 +48,7 @@ mod page;
 mod plan;
 mod refusal;
 mod request;
+mod scenario;
 mod script;
 mod server;
 mod shot;
@@ -51,6 +59,7 @@ mod subnet;
 mod tags;
 #[cfg(test)]
 mod tests;
+mod wire;
 mod world;
 mod xml;
 
@@ -58,7 +67,6 @@ use std::future::Future;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use axum::serve::ListenerExt as _;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -66,7 +74,10 @@ use tokio_util::sync::CancellationToken;
 pub use bus::{EventCounts, EventFaults};
 pub use clock::Clock;
 pub use estate::{Estate, Snapshot, UnknownId};
+pub use faults::Faults;
 pub use instance::{Check, ScheduledEvent};
+pub use ledger::Requests;
+pub use scenario::{Scenario, ScenarioError};
 pub use world::World;
 
 /// The most instances the address plan has room for.
@@ -108,6 +119,8 @@ pub struct Options {
     pub terminated_percent: u8,
     /// Starts, stops and tag changes a second that nobody asked for.
     pub churn_per_second: f64,
+    /// What goes wrong from the start.
+    pub faults: Faults,
     /// Where time comes from.
     pub clock: Clock,
 }
@@ -130,6 +143,7 @@ impl Default for Options {
             stopped_percent: 10,
             terminated_percent: 2,
             churn_per_second: 0.0,
+            faults: Faults::default(),
             clock: Clock::Wall,
         }
     }
@@ -207,13 +221,11 @@ impl Simulator {
         let stop = world.closing().clone();
         let mut tasks = JoinSet::new();
 
-        let router = server::router(world.clone());
-        // Answers go out whole; waiting to fill a packet would only add 40 ms to small ones.
-        let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
+        let router = server::router(world.clone()).into_make_service_with_connect_info::<wire::Cutter>();
         let stopped = stop.clone().cancelled_owned();
         tasks.spawn(async move {
             // axum's server retries accept errors and ends only by the shutdown signal.
-            drop(axum::serve(listener, router).with_graceful_shutdown(stopped).await);
+            drop(axum::serve(wire::Wires(listener), router).with_graceful_shutdown(stopped).await);
         });
         {
             let (world, stop) = (world.clone(), stop.clone());

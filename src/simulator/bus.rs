@@ -9,6 +9,7 @@
 //! there are only queues of the same account and region.
 
 mod faults;
+mod hands;
 mod pattern;
 mod rule;
 
@@ -17,14 +18,14 @@ use std::sync::Arc;
 
 use parking_lot::{Mutex, RwLock};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::time::timeout;
 
 use crate::simulator::clock::Moment;
 use crate::simulator::dice::mix;
 use crate::simulator::envelope;
 use crate::simulator::happening::{Happening, What};
-use crate::simulator::sqs::{self, Attributes, Message, Sender};
+use crate::simulator::sqs::{Message, Sender};
 use crate::simulator::world::World;
 
 pub use faults::EventFaults;
@@ -62,7 +63,8 @@ pub struct EventCounts {
 pub(crate) struct Bus {
     seed: u64,
     rules: RwLock<HashMap<Scope, Arc<RwLock<Rules>>>>,
-    faults: RwLock<EventFaults>,
+    /// Set on the board of all faults.
+    faults: Arc<RwLock<EventFaults>>,
     /// One at a time moves events on, so that their order is that of their moments.
     stage: Mutex<Stage>,
 }
@@ -86,10 +88,10 @@ struct Event {
 }
 
 impl Bus {
-    pub(crate) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64, faults: Arc<RwLock<EventFaults>>) -> Self {
         // Its own dice: an account and its events must not be drawn alike.
         let seed = mix(seed ^ 0x6275_735f_6661_7465);
-        Self { seed, rules: RwLock::default(), faults: RwLock::default(), stage: Mutex::default() }
+        Self { seed, rules: RwLock::default(), faults, stage: Mutex::default() }
     }
 
     /// The rules of an account in a region.
@@ -206,66 +208,6 @@ impl World {
     pub(crate) fn next_event(&self) -> Option<Moment> {
         let waiting = self.bus().stage.lock().waiting.first_key_value().map(|((at, _), _)| *at);
         waiting.into_iter().chain(self.outbox().next_due()).min()
-    }
-
-    /// Makes a queue and a rule, both called `name`, that brings everything of the sources `aws.ec2` and `aws.tag` to it,
-    /// and the policy that lets it. Returns the queue's URL. What is there already is replaced, but for the queue's messages.
-    #[must_use]
-    pub fn listen(&self, account: &str, region: &str, name: &str) -> String {
-        let now = self.clock().moment();
-        let (queue, rule) = (sqs::arn(account, region, name), rule_arn(account, region, name));
-        let policy = json!({
-            "Version": "2012-10-17",
-            "Statement": [{
-                "Effect": "Allow", "Principal": { "Service": SERVICE }, "Action": "sqs:SendMessage", "Resource": queue,
-                "Condition": { "ArnEquals": { "aws:SourceArn": rule } },
-            }],
-        });
-        let mut attributes = Attributes::default();
-        // Neither the policy nor the pattern can be refused: both are ours.
-        drop(attributes.put("Policy", &policy.to_string(), |_| false));
-        if let Ok((queue, _)) = self.sqs().create(account, region, name, attributes.clone(), now) {
-            queue.set_attributes(attributes, now);
-        }
-        if let Ok(pattern) = Pattern::parse(r#"{"source":["aws.ec2","aws.tag"]}"#) {
-            let shown = json!({ "Id": name, "Arn": queue });
-            let targets = BTreeMap::from([(name.to_owned(), Target { arn: queue, shown })]);
-            let (state, description, role, tags) = (State::Enabled, None, None, BTreeMap::new());
-            let rule = Rule { arn: rule, pattern, state, description, role, tags, targets };
-            self.bus().rules(account, region).write().0.insert(name.to_owned(), rule);
-        }
-        sqs::url(&self.base(), account, name)
-    }
-
-    /// Tells the bus of an account and region of an event as a service of AWS would; the envelope is the caller's.
-    pub fn emit(&self, account: &str, region: &str, event: Value) {
-        self.bus().accept(account, region, self.clock().moment(), event);
-        self.pump();
-        self.outbox().pushed.notify_one();
-    }
-
-    /// How events suffer from now on. Those already on their way keep their fate.
-    pub fn set_event_faults(&self, faults: EventFaults) {
-        *self.bus().faults.write() = faults;
-    }
-
-    /// How events suffer.
-    #[must_use]
-    pub fn event_faults(&self) -> EventFaults {
-        self.bus().faults.read().clone()
-    }
-
-    /// What became of events so far.
-    #[must_use]
-    pub fn event_counts(&self) -> EventCounts {
-        self.bus().stage.lock().counts
-    }
-
-    /// How many messages a queue holds, those in flight included; `None` when there is no such queue.
-    #[must_use]
-    pub fn queue_length(&self, account: &str, region: &str, name: &str) -> Option<usize> {
-        let counts = self.sqs().find(account, region, name)?.counts(self.clock().moment());
-        Some(counts.visible + counts.in_flight + counts.delayed)
     }
 }
 

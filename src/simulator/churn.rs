@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::simulator::estate::Edit;
+use crate::simulator::ident::Kind;
 use crate::simulator::instance::State;
 use crate::simulator::network::{GROUPS, Permission};
 use crate::simulator::world::World;
@@ -34,7 +35,7 @@ pub(crate) async fn run(world: World, per_second: f64) {
 }
 
 /// One random change, in an estate drawn by how many instances it began with.
-fn change(world: &World, rng: &mut fastrand::Rng) {
+pub(crate) fn change(world: &World, rng: &mut fastrand::Rng) {
     let options = world.options();
     let total: usize = options.populated().map(|(_, count)| count).sum();
     let mut drawn = rng.usize(0..total.max(1));
@@ -76,7 +77,7 @@ fn change_instance(edit: &mut Edit, rng: &mut fastrand::Rng) {
             }
             _ => {
                 let release = format!("r{}", rng.u32(1_000..10_000));
-                edit.retag(crate::simulator::ident::Kind::Instance, number, |tags| tags.put("release", release));
+                edit.retag(Kind::Instance, number, |tags| tags.put("release", release));
             }
         }
         return;

@@ -19,6 +19,8 @@ pub enum Clock {
     Wall,
     /// Hands that move only through [`Clock::advance`] and [`Clock::set`]: milliseconds since the epoch.
     Manual(Arc<AtomicI64>),
+    /// Another clock that is wrong by some milliseconds, which may change at any moment.
+    Skewed(Box<Clock>, Arc<AtomicI64>),
 }
 
 impl Clock {
@@ -36,16 +38,27 @@ impl Clock {
 
     /// Moves a manual clock forward. The wall clock does not obey and stays as it is.
     pub fn advance(&self, by: Duration) {
-        if let Self::Manual(hands) = self {
-            hands.fetch_add(millis(by), Ordering::SeqCst);
+        match self {
+            Self::Wall => {}
+            Self::Manual(hands) => {
+                hands.fetch_add(millis(by), Ordering::SeqCst);
+            }
+            Self::Skewed(clock, _) => clock.advance(by),
         }
     }
 
     /// Puts a manual clock to `to`, also backwards. The wall clock does not obey and stays as it is.
     pub fn set(&self, to: Timestamp) {
-        if let Self::Manual(hands) = self {
-            hands.store(to.as_millisecond(), Ordering::SeqCst);
+        match self {
+            Self::Wall => {}
+            Self::Manual(hands) => hands.store(to.as_millisecond(), Ordering::SeqCst),
+            Self::Skewed(clock, _) => clock.set(to),
         }
+    }
+
+    /// This clock, wrong by what `skew` holds in milliseconds. Setting it by hand sets what it is wrong from.
+    pub(crate) fn skewed_by(&self, skew: Arc<AtomicI64>) -> Self {
+        Self::Skewed(Box::new(self.clone()), skew)
     }
 
     /// How long to sleep before looking whether `next` has come; `None` when nothing is waited for.
@@ -53,13 +66,21 @@ impl Clock {
     /// Never the whole way at once: hands can be moved, and a wall clock set.
     pub(crate) fn doze(&self, next: Option<Moment>) -> Duration {
         const LOOK: Duration = Duration::from_millis(5);
-        match (self, next) {
-            (Self::Manual(_), _) => LOOK,
-            (Self::Wall, None) => Duration::from_secs(1),
-            (Self::Wall, Some(next)) => {
+        match next {
+            _ if self.is_manual() => LOOK,
+            None => Duration::from_secs(1),
+            Some(next) => {
                 let left = u64::try_from(next.0.saturating_sub(self.moment().0)).unwrap_or(0);
                 Duration::from_millis(left).clamp(Duration::from_millis(1), 4 * LOOK)
             }
+        }
+    }
+
+    fn is_manual(&self) -> bool {
+        match self {
+            Self::Wall => false,
+            Self::Manual(_) => true,
+            Self::Skewed(clock, _) => clock.is_manual(),
         }
     }
 
@@ -68,6 +89,7 @@ impl Clock {
             #[expect(clippy::disallowed_methods, reason = "the simulator's one reader of the wall clock")]
             Self::Wall => Moment(Timestamp::now().as_millisecond()),
             Self::Manual(hands) => Moment(hands.load(Ordering::SeqCst)),
+            Self::Skewed(clock, skew) => Moment(clock.moment().0.saturating_add(skew.load(Ordering::SeqCst))),
         }
     }
 }

@@ -267,7 +267,6 @@ pub(crate) fn mutates(action: &str) -> bool {
 }
 
 /// The names of all actions.
-#[cfg(test)]
 pub(crate) fn names() -> impl Iterator<Item = &'static str> {
     ACTIONS.iter().map(|action| action.name)
 }

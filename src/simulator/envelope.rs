@@ -78,7 +78,7 @@ pub(crate) fn event(happening: &Happening, account_last: bool) -> Value {
         // CloudTrail's events name no resources.
         What::Call { .. } => (EC2, "AWS API Call via CloudTrail", Vec::new(), record(happening)),
     };
-    envelope(account, region, *at, source, detail_type, &resources, detail)
+    envelope(account, region, *at, source, detail_type, &resources, &detail)
 }
 
 /// What every event has around its `detail`.
@@ -89,7 +89,7 @@ pub(crate) fn envelope(
     source: &str,
     detail_type: &str,
     resources: &[String],
-    detail: Value,
+    detail: &Value,
 ) -> Value {
     json!({
         "version": "0", "id": ident::uuid(), "detail-type": detail_type, "source": source, "account": account,

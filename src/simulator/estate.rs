@@ -14,6 +14,7 @@ mod share;
 mod view;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use parking_lot::RwLock;
@@ -81,12 +82,17 @@ pub struct Estate {
     pace: Pace,
     clock: Clock,
     outbox: Arc<Outbox>,
+    /// The latest moment anybody looked at, in milliseconds.
+    seen: AtomicI64,
     held: RwLock<Held>,
 }
 
+/// A clock read by two threads can seem to step back by the time between them; this much is a clock that was put back.
+const STEP_BACK: i64 = 1_000;
+
 impl Estate {
     pub(crate) fn new(plan: Plan, pace: Pace, clock: Clock, outbox: Arc<Outbox>) -> Self {
-        Self { plan: Arc::new(plan), pace, clock, outbox, held: RwLock::default() }
+        Self { plan: Arc::new(plan), pace, clock, outbox, seen: AtomicI64::new(i64::MIN), held: RwLock::default() }
     }
 
     pub(crate) fn plan(&self) -> &Plan {
@@ -105,7 +111,8 @@ impl Estate {
         let held = self.held.read();
         // The clock is read under the lock, where no change can be newer unless the clock was put back.
         let now = self.clock.moment();
-        if held.behind(now) {
+        let seen = self.seen.fetch_max(now.0, Ordering::Relaxed);
+        if held.behind(now) || seen > now.0.saturating_add(STEP_BACK) {
             drop(held);
             let now = self.edit().now();
             return View::new(&self.plan, now, self.held.read());
@@ -116,7 +123,11 @@ impl Estate {
     pub(crate) fn edit(&self) -> Edit<'_> {
         let mut held = self.held.write();
         let now = self.clock.moment();
-        held.reach(now, self.pace);
+        let seen = self.seen.swap(now.0, Ordering::Relaxed);
+        if held.behind(now) || seen > now.0.saturating_add(STEP_BACK) {
+            held.rewind(now, Moment(seen), self.pace, self.plan.retention);
+        }
+        held.reach(now);
         Edit::new(&self.plan, self.pace, &self.outbox, now, held)
     }
 

@@ -54,7 +54,12 @@ static ACTIONS: [Action; 15] = [
 
 /// Whether the simulator has an action of this name.
 pub(crate) fn knows(action: &str) -> bool {
-    ACTIONS.iter().any(|known| known.name == action)
+    names().any(|name| name == action)
+}
+
+/// The names of all actions.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    ACTIONS.iter().map(|action| action.name)
 }
 
 /// Answers one call.
@@ -117,6 +122,6 @@ fn page<T>(
     let decoded = token.map(|token| URL_SAFE_NO_PAD.decode(token).ok().and_then(|name| String::from_utf8(name).ok()));
     let from = decoded.map(|name| name.ok_or_else(|| invalid("Parameter NextToken is not valid."))).transpose()?;
     let mut left = items.into_iter().filter(|(name, _)| from.as_ref().is_none_or(|from| name >= from));
-    let taken = left.by_ref().take(limit).map(|(_, item)| item).collect();
-    Ok((taken, left.next().map(|(name, _)| URL_SAFE_NO_PAD.encode(name))))
+    let first = left.by_ref().take(limit).map(|(_, item)| item).collect();
+    Ok((first, left.next().map(|(name, _)| URL_SAFE_NO_PAD.encode(name))))
 }

@@ -142,6 +142,11 @@ impl Phase {
         Self { life: Life::Gone { asked: now, terminated: now.plus(delay) }, ..self }
     }
 
+    /// The same long after its termination.
+    pub(crate) fn forgotten(self) -> Self {
+        Self { life: Life::Gone { asked: Moment::NEVER, terminated: Moment::NEVER }, ..self }
+    }
+
     /// The same under a clock that was put back to `now`: a move that would last until the clock catches up is over in
     /// `delay`.
     pub(crate) fn rewound(self, now: Moment, delay: Duration) -> Self {
@@ -156,6 +161,7 @@ impl Phase {
 }
 
 /// One instance, as it is at one moment.
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, as EC2 has them")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Instance {
     /// Its place in the listing order, and what its ids are formulas of.
@@ -203,14 +209,6 @@ impl Instance {
     /// When it was last started.
     pub(crate) const fn launched(&self) -> Moment {
         self.phase.launched
-    }
-
-    /// Whether EC2 still lists it: a terminated instance is forgotten after `retention`.
-    pub(crate) fn visible(&self, at: Moment, retention: Duration) -> bool {
-        match self.phase.life {
-            Life::Gone { terminated, .. } => at < terminated.plus(retention),
-            _ => true,
-        }
     }
 
     /// When the user's stop or termination was asked for; EC2 prints it as the transition reason.

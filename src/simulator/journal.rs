@@ -24,11 +24,6 @@ use crate::simulator::request::{Caller, Params};
 use crate::simulator::sts;
 use crate::simulator::world::World;
 
-/// The control path of the journal, after `/_simulator/`.
-pub(crate) const JOURNAL: &str = "journal";
-/// The control path that leads into the past, after `/_simulator/`; the milliseconds since the epoch follow.
-pub(crate) const AT: &str = "at/";
-
 impl Estate {
     /// Every moment up to now at which anything a describe shows of a thing changed, oldest first; empty for ids that were
     /// never given out.
@@ -80,7 +75,7 @@ impl View<'_> {
                     let later = match phase.life {
                         Life::Up { .. } => settled.plus(estate.pace().initializing),
                         Life::Down { .. } => settled,
-                        Life::Gone { .. } => settled.plus(estate.plan().retention),
+                        Life::Gone { .. } => self.forgets(number, phase).unwrap_or(settled),
                     };
                     let inside = |moment: &Moment| *from < *moment && *moment < end;
                     moments.extend([settled, later].into_iter().filter(inside));

@@ -15,7 +15,8 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
     for block in padded.as_chunks::<64>().0 {
         absorb(&mut state, block);
     }
-    state.iter().flat_map(|word| word.to_le_bytes()).map(|byte| format!("{byte:02x}")).collect()
+    let [a, b, c, d] = state.map(u32::swap_bytes);
+    format!("{a:08x}{b:08x}{c:08x}{d:08x}")
 }
 
 /// How far each step of a round turns, four steps in turn.

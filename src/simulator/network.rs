@@ -76,6 +76,40 @@ pub(crate) type Source<T> = (T, Option<Text>);
 
 type Text = Cow<'static, str>;
 
+impl Permission {
+    /// Its sources, each as a permission of its own.
+    pub(crate) fn singles(&self) -> Vec<Self> {
+        let base = Self { protocol: self.protocol.clone(), ports: self.ports, ..Self::default() };
+        let mut found = Vec::new();
+        found.extend(self.ranges.iter().map(|one| Self { ranges: vec![one.clone()], ..base.clone() }));
+        found.extend(self.ranges6.iter().map(|one| Self { ranges6: vec![one.clone()], ..base.clone() }));
+        found.extend(self.groups.iter().map(|one| Self { groups: vec![one.clone()], ..base.clone() }));
+        found.extend(self.prefix_lists.iter().map(|one| Self { prefix_lists: vec![one.clone()], ..base.clone() }));
+        found
+    }
+
+    /// Whether the two are the same rule to EC2, whatever their descriptions.
+    pub(crate) fn same(&self, other: &Self) -> bool {
+        fn values<T: PartialEq>(one: &[Source<T>], other: &[Source<T>]) -> bool {
+            one.iter().map(|(value, _)| value).eq(other.iter().map(|(value, _)| value))
+        }
+        self.protocol == other.protocol
+            && self.ports == other.ports
+            && values(&self.ranges, &other.ranges)
+            && values(&self.ranges6, &other.ranges6)
+            && values(&self.groups, &other.groups)
+            && values(&self.prefix_lists, &other.prefix_lists)
+    }
+
+    /// Takes in the sources of a permission of the same protocol and ports.
+    pub(crate) fn join(&mut self, other: &Self) {
+        self.ranges.extend(other.ranges.iter().cloned());
+        self.ranges6.extend(other.ranges6.iter().cloned());
+        self.groups.extend(other.groups.iter().cloned());
+        self.prefix_lists.extend(other.prefix_lists.iter().cloned());
+    }
+}
+
 impl SecurityGroup {
     pub(crate) const fn number(network: u64, ordinal: u64) -> u64 {
         network * GROUPS + ordinal

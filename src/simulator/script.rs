@@ -12,9 +12,6 @@ use crate::simulator::ident::hex;
 use crate::simulator::instance::{Check, ScheduledEvent};
 use crate::simulator::world::World;
 
-/// The control path, after `/_simulator/`.
-pub(crate) const STATUS: &str = "status";
-
 /// Why a script was not followed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {

@@ -4,18 +4,20 @@
 //! in its own shape. Paths do not matter to either, but for the control paths, which come before AWS.
 
 use axum::body::{Body, to_bytes};
-use axum::extract::{Request, State};
+use axum::extract::{ConnectInfo, Request, State};
 use axum::http::header::{CONTENT_TYPE, DATE, SERVER};
-use axum::http::{HeaderName, HeaderValue, Response, StatusCode};
+use axum::http::{HeaderName, Response, StatusCode};
 use axum::{Router, http};
 
 use crate::simulator::clock::Moment;
+use crate::simulator::faults::{Case, Fate, Judgement, Mangling};
 use crate::simulator::json::Fault;
 use crate::simulator::lens::Lens;
 use crate::simulator::refusal::Refusal;
 use crate::simulator::request::{Ask, Service};
+use crate::simulator::wire::Cutter;
 use crate::simulator::world::World;
-use crate::simulator::{control, ec2, events, ident, sqs, sts};
+use crate::simulator::{control, ec2, events, ident, journal, sqs, sts};
 
 /// Far above any call: a batch of messages is 1 MiB.
 const MAX_BODY: usize = 4 << 20;
@@ -28,27 +30,37 @@ pub(crate) fn router(world: World) -> Router {
     Router::new().fallback(serve).with_state(world)
 }
 
-async fn serve(State(world): State<World>, request: Request) -> http::Response<Body> {
+async fn serve(
+    State(world): State<World>,
+    ConnectInfo(cutter): ConnectInfo<Cutter>,
+    request: Request,
+) -> http::Response<Body> {
     let (parts, body) = request.into_parts();
     let body = to_bytes(body, MAX_BODY).await;
     let path = parts.uri.path();
-    if path.starts_with(control::PREFIX) {
-        return control::answer(&world, &parts.method, path, &body.unwrap_or_default()).await;
-    }
-    let now = world.clock().moment();
     let id = ident::uuid();
-    let (service, answer) = match body {
-        Ok(body) => {
-            let ask = Ask::read(&parts, body);
-            (ask.service, respond(&world, &ask, now, &id).await)
-        }
-        Err(_) => (Service::Ec2, Err(Refusal::new(413, "RequestEntityTooLarge", "The request is too large."))),
+    if path.starts_with(control::PREFIX) && !path.starts_with(control::AT) {
+        let query = parts.uri.query().unwrap_or_default();
+        return control::answer(&world, &parts.method, path, query, &body.unwrap_or_default());
+    }
+    let refuse = |service, refusal| response(text(service, Err(refusal), &id), world.clock().moment(), &id);
+    let Ok(body) = body else {
+        return refuse(Service::Ec2, Refusal::new(413, "RequestEntityTooLarge", "The request is too large."));
     };
-    response(service, answer, now, &id)
+    let ask = Ask::read(&parts, body);
+    if let Some(past) = path.strip_prefix(control::AT) {
+        let caller = ask.caller.as_ref().ok_or_else(Refusal::no_credentials);
+        let answer = caller.and_then(|caller| journal::at(&world, past, caller, &ask.params, &id));
+        return response(text(ask.service, answer, &id), world.clock().moment(), &id);
+    }
+    match entrance(&world, &ask) {
+        Ok(case) => suffer(&world, &ask, &case, &cutter, &id).await,
+        Err(refusal) => refuse(ask.service, refusal),
+    }
 }
 
-/// The answer's document.
-async fn respond(world: &World, ask: &Ask, now: Moment, id: &str) -> Result<String, Refusal> {
+/// Who asks for which action, if there is one.
+fn entrance<'a>(world: &'a World, ask: &'a Ask) -> Result<Case<'a>, Refusal> {
     let caller = ask.caller.as_ref().ok_or_else(Refusal::no_credentials)?;
     let action = ask.action()?;
     let known = match ask.service {
@@ -60,20 +72,71 @@ async fn respond(world: &World, ask: &Ask, now: Moment, id: &str) -> Result<Stri
     if !known {
         return Err(Refusal::invalid_action(action));
     }
-    world.admit(action)?;
+    let account = caller.account(&world.options().account);
+    Ok(Case { service: ask.service, action, account, region: &caller.region, params: &ask.params })
+}
+
+/// Answers a call as the faults will have it. One half of its latency passes before it is carried out, the other after.
+async fn suffer(world: &World, ask: &Ask, case: &Case<'_>, cutter: &Cutter, id: &str) -> http::Response<Body> {
+    let Case { account, region, action, .. } = *case;
+    let now = world.clock().moment();
+    world.book().begin(account, region, action, now);
+    let done = |outcome: &str| world.book().end(account, region, action, outcome);
+    let Judgement { latency, fate, mut lens } = world.faults().judge(case, now);
+    if !latency.is_zero() {
+        tokio::time::sleep(latency / 2).await;
+        lens = lens.of_moment(world.clock().moment());
+    }
+    let (answer, mangling) = match fate {
+        Fate::Hang => {
+            world.closing().cancelled().await;
+            done("Hung");
+            cutter.cut();
+            return Response::new(Body::empty());
+        }
+        Fate::Cut => {
+            done("Cut");
+            cutter.cut();
+            return Response::new(Body::empty());
+        }
+        Fate::Refuse(refusal) => (Err(refusal), None),
+        Fate::Answer(mangling) => (respond(world, ask, case, lens, id).await, mangling),
+    };
+    match (mangling, &answer) {
+        (None, Ok(_)) => done("OK"),
+        (None, Err(refusal)) => done(&refusal.code),
+        (Some(Mangling::Truncate(_)), _) => done("Truncated"),
+        (Some(Mangling::Garble(_)), _) => done("Garbled"),
+    }
+    let answer = text(ask.service, answer, id);
+    let body = mangling.map(|mangling| (mangling, answer.body.clone()));
+    // A long poll may have taken seconds; the others answer as of the one moment they looked at.
+    let date = if ask.service == Service::Sqs { world.clock().moment() } else { lens.now() };
+    let response = response(answer, date, id);
+    if !latency.is_zero() {
+        tokio::time::sleep(latency / 2).await;
+    }
+    match body {
+        None => response,
+        Some((mangling, body)) => mangling.apply(response, &body),
+    }
+}
+
+/// The answer's document.
+async fn respond(world: &World, ask: &Ask, case: &Case<'_>, lens: Lens, id: &str) -> Result<String, Refusal> {
+    let (Case { account, region, action, params, .. }, now) = (*case, lens.now());
+    let caller = ask.caller.as_ref().ok_or_else(Refusal::no_credentials)?;
     world.sessions().admit(caller, now)?;
-    let (account, region) = (caller.account(&world.options().account), caller.region.as_str());
     if ask.service != Service::Sts && !world.knows_region(region) {
         return Err(Refusal::wrong_region(region));
     }
     let answer = match ask.service {
         Service::Sts => {
-            let (params, sessions) = (&ask.params, world.sessions());
+            let sessions = world.sessions();
             return sts::answer(&sts::Call { params, sessions, caller, account, now, request: id }, action);
         }
         Service::Ec2 => {
             let estate = world.estate(account, region);
-            let (params, lens) = (&ask.params, Lens::clear(now));
             return ec2::answer(&ec2::Call { params, estate: &estate, now, lens, request: id }, action);
         }
         Service::Sqs => {
@@ -88,38 +151,47 @@ async fn respond(world: &World, ask: &Ask, now: Moment, id: &str) -> Result<Stri
     Ok(if answer.is_null() { String::new() } else { answer.to_string() })
 }
 
-fn response(service: Service, answer: Result<String, Refusal>, now: Moment, id: &str) -> http::Response<Body> {
-    let (content_type, server) = match service {
+/// An answer but for what every answer has.
+struct Text {
+    service: Service,
+    status: StatusCode,
+    headers: Vec<(HeaderName, String)>,
+    body: String,
+}
+
+fn text(service: Service, answer: Result<String, Refusal>, id: &str) -> Text {
+    let refusal = match answer {
+        Ok(body) => return Text { service, status: StatusCode::OK, headers: Vec::new(), body },
+        Err(refusal) => refusal,
+    };
+    let status = StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::BAD_REQUEST);
+    let (headers, body) = match service {
+        Service::Ec2 => (Vec::new(), refusal.ec2_xml(id)),
+        Service::Sts => (Vec::new(), refusal.sts_xml(id)),
+        Service::Sqs | Service::Events => {
+            let fault = Fault::of(&refusal, service);
+            let headers = [(ERROR_TYPE, Some(fault.shape)), (QUERY_ERROR, fault.query)];
+            (headers.into_iter().filter_map(|(name, value)| Some((name, value?))).collect(), fault.body)
+        }
+    };
+    Text { service, status, headers, body }
+}
+
+fn response(text: Text, now: Moment, id: &str) -> http::Response<Body> {
+    let (content_type, server) = match text.service {
         Service::Ec2 | Service::Sts => ("text/xml;charset=UTF-8", "AmazonEC2"),
         Service::Sqs => ("application/x-amz-json-1.0", "AmazonSQS"),
         Service::Events => ("application/x-amz-json-1.1", "AmazonEventBridge"),
     };
     let mut built = Response::builder()
+        .status(text.status)
         .header(CONTENT_TYPE, content_type)
         .header(SERVER, server)
         // Clients estimate their clock's offset from this, so it is the simulated time.
         .header(DATE, now.http_date())
         .header(REQUEST_ID, id);
-    let (status, text) = match answer {
-        Ok(text) => (StatusCode::OK, text),
-        Err(refusal) => {
-            let status = StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::BAD_REQUEST);
-            let text = match service {
-                Service::Ec2 => refusal.ec2_xml(id),
-                Service::Sts => refusal.sts_xml(id),
-                Service::Sqs | Service::Events => {
-                    let fault = Fault::of(&refusal, service);
-                    let query = fault.query.as_deref();
-                    for (name, text) in [(ERROR_TYPE, Some(fault.shape.as_str())), (QUERY_ERROR, query)] {
-                        if let Some(value) = text.and_then(|text| HeaderValue::from_str(text).ok()) {
-                            built = built.header(name, value);
-                        }
-                    }
-                    fault.body
-                }
-            };
-            (status, text)
-        }
-    };
-    built.status(status).body(Body::from(text)).unwrap_or_else(|_| Response::new(Body::empty()))
+    for (name, value) in text.headers {
+        built = built.header(name, value);
+    }
+    built.body(Body::from(text.body)).unwrap_or_else(|_| Response::new(Body::empty()))
 }

@@ -74,7 +74,12 @@ static ACTIONS: [Action; 16] = [
 
 /// Whether the simulator has an action of this name.
 pub(crate) fn knows(action: &str) -> bool {
-    action == RECEIVE || ACTIONS.iter().any(|known| known.name == action)
+    names().any(|name| name == action)
+}
+
+/// The names of all actions.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    ACTIONS.iter().map(|action| action.name).chain([RECEIVE])
 }
 
 /// Answers one call. A long poll takes as long as it says, by the runtime's time.

@@ -87,10 +87,6 @@ impl Sessions {
     }
 }
 
-/// The actions by name.
-static ACTIONS: [(&str, fn(&Call) -> Result<String, Refusal>); 2] =
-    [("AssumeRole", assume_role), ("GetCallerIdentity", caller_identity)];
-
 /// Whether the simulator has an action of this name.
 pub(crate) fn knows(action: &str) -> bool {
     names().any(|name| name == action)
@@ -98,29 +94,31 @@ pub(crate) fn knows(action: &str) -> bool {
 
 /// The names of all actions.
 pub(crate) fn names() -> impl Iterator<Item = &'static str> {
-    ACTIONS.iter().map(|(name, _)| *name)
+    ["AssumeRole", "GetCallerIdentity"].into_iter()
 }
 
 /// Answers one STS call.
 pub(crate) fn answer(call: &Call, action: &str) -> Result<String, Refusal> {
-    let known = ACTIONS.iter().find(|(name, _)| *name == action);
-    let (_, answer) = known.ok_or_else(|| Refusal::invalid_action(action))?;
     let version = call.params.get("Version").unwrap_or_default();
     if version != VERSION {
         return Err(Refusal::no_such_version(version, "AWSSecurityTokenService"));
     }
-    answer(call)
+    match action {
+        "AssumeRole" => assume_role(call),
+        "GetCallerIdentity" => Ok(caller_identity(call)),
+        _ => Err(Refusal::invalid_action(action)),
+    }
 }
 
-fn caller_identity(call: &Call) -> Result<String, Refusal> {
+fn caller_identity(call: &Call) -> String {
     let session = call.sessions.get(&call.caller.access_key);
     let user = || (format!("arn:aws:iam::{}:user/muster", call.account), "AIDASIMULATEDMUSTER00".to_owned());
     let (arn, id) = session.map_or_else(user, |session| (session.arn(), session.user()));
-    Ok(envelope(call, "GetCallerIdentity", |xml| {
+    envelope(call, "GetCallerIdentity", |xml| {
         xml.text("Arn", &arn);
         xml.text("UserId", &id);
         xml.text("Account", call.account);
-    }))
+    })
 }
 
 fn assume_role(call: &Call) -> Result<String, Refusal> {

@@ -1,10 +1,10 @@
 //! The simulated AWS: every account's estate in every region, and what was asked of it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 
-use parking_lot::{Mutex, RwLock};
+use parking_lot::RwLock;
 use tokio_util::sync::CancellationToken;
 
 use crate::simulator::Options;
@@ -12,7 +12,9 @@ use crate::simulator::bus::Bus;
 use crate::simulator::catalog::{OPT_IN_REGIONS, REGIONS};
 use crate::simulator::clock::Clock;
 use crate::simulator::estate::{Estate, Pace, UnknownId};
+use crate::simulator::faults::Board;
 use crate::simulator::ident::Kind;
+use crate::simulator::ledger::{Ledger, Requests};
 use crate::simulator::outbox::Outbox;
 use crate::simulator::plan::{Plan, Shape};
 use crate::simulator::refusal::Refusal;
@@ -28,10 +30,12 @@ pub struct World(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     options: Options,
+    /// The options' clock, as wrong as the faults have it.
+    clock: Clock,
     /// Made when first asked for; an estate nobody looks at costs nothing.
     estates: RwLock<HashMap<Scope, Arc<Estate>>>,
-    requests: Mutex<BTreeMap<String, u64>>,
-    failing: Mutex<BTreeMap<String, Refusal>>,
+    ledger: Ledger,
+    faults: Board,
     outbox: Arc<Outbox>,
     sessions: Sessions,
     sqs: Sqs,
@@ -43,16 +47,19 @@ struct Inner {
 
 impl World {
     pub(crate) fn new(options: Options) -> Self {
-        let seed = options.seed;
+        let faults = Board::new(options.seed, options.faults.clone());
+        let clock = options.clock.skewed_by(faults.skew());
+        let bus = Bus::new(options.seed, faults.events());
         let world = Self(Arc::new(Inner {
             options,
+            clock,
             estates: RwLock::default(),
-            requests: Mutex::default(),
-            failing: Mutex::default(),
+            ledger: Ledger::default(),
+            faults,
             outbox: Arc::default(),
             sessions: Sessions::default(),
             sqs: Sqs::default(),
-            bus: Bus::new(seed),
+            bus,
             address: OnceLock::new(),
             closing: CancellationToken::new(),
         }));
@@ -70,7 +77,7 @@ impl World {
     /// The clock everything goes by.
     #[must_use]
     pub fn clock(&self) -> &Clock {
-        &self.0.options.clock
+        &self.0.clock
     }
 
     /// What the options' account holds in the options' region.
@@ -95,19 +102,41 @@ impl World {
     /// How often clients called `action` (`DescribeInstances`, ...) in all accounts and regions, refused calls included.
     #[must_use]
     pub fn requests(&self, action: &str) -> u64 {
-        self.0.requests.lock().get(action).copied().unwrap_or(0)
+        self.0.ledger.total(action)
+    }
+
+    /// What clients asked, by account, region and action.
+    #[must_use]
+    pub fn ledger(&self) -> Vec<Requests> {
+        self.0.ledger.requests(self.clock().moment())
+    }
+
+    /// Begins to count requests from nothing.
+    pub fn forget_requests(&self) {
+        self.0.ledger.clear();
+    }
+
+    /// The faults that are set, to see and to change.
+    #[must_use]
+    pub fn faults(&self) -> &Board {
+        &self.0.faults
     }
 
     /// From now on every call of `action` answers this error, until [`World::heal`]. EC2 says 403
     /// `UnauthorizedOperation` to what a policy denies and 503 `RequestLimitExceeded` to what is too much.
     pub fn fail(&self, action: &str, status: u16, code: &str, message: &str) {
         let refusal = Refusal::new(status, code.to_owned(), message);
-        self.0.failing.lock().insert(action.to_owned(), refusal);
+        self.0.faults.script(action, Some(refusal));
     }
 
     /// Lets `action` work again.
     pub fn heal(&self, action: &str) {
-        self.0.failing.lock().remove(action);
+        self.0.faults.script(action, None);
+    }
+
+    /// The book that calls are entered in.
+    pub(crate) fn book(&self) -> &Ledger {
+        &self.0.ledger
     }
 
     /// Shares a VPC of `owner` and its subnets with `account`, as Resource Access Manager does: the account's describes list
@@ -159,12 +188,6 @@ impl World {
         self.0.address.get().map_or_else(|| "http://127.0.0.1".to_owned(), |address| format!("http://{address}"))
     }
 
-    /// Counts a call and says whether it is to fail.
-    pub(crate) fn admit(&self, action: &str) -> Result<(), Refusal> {
-        *self.0.requests.lock().entry(action.to_owned()).or_default() += 1;
-        self.0.failing.lock().get(action).map_or(Ok(()), |refusal| Err(refusal.clone()))
-    }
-
     pub(crate) fn knows_region(&self, region: &str) -> bool {
         self.options().populated().any(|(name, _)| name == region) || REGIONS.iter().any(|(name, _)| *name == region)
     }
@@ -185,9 +208,9 @@ impl World {
             volume: options.volume_delay,
             snapshot: options.snapshot_delay,
         };
-        let mut plan = Plan::new(options.seed, account, region, shape, options.clock.moment());
+        let mut plan = Plan::new(options.seed, account, region, shape, self.clock().moment());
         let opt_in = |name: &str| OPT_IN_REGIONS.iter().any(|(known, _)| *known == name);
         plan.opted_in = options.populated().map(|(name, _)| name.to_owned()).filter(|name| opt_in(name)).collect();
-        Estate::new(plan, pace, options.clock.clone(), Arc::clone(&self.0.outbox))
+        Estate::new(plan, pace, self.clock().clone(), Arc::clone(&self.0.outbox))
     }
 }

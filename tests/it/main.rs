@@ -26,6 +26,8 @@ mod readme;
 #[cfg(test)]
 mod restart;
 #[cfg(test)]
+mod scenarios;
+#[cfg(test)]
 mod subscribe;
 #[cfg(test)]
 mod two_clients;

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::simulator::dice::Dice;
+use crate::simulator::faults::Share;
 
 /// How events suffer. Shares are of 1: a `drop` of 0.05 loses one event in twenty. The same seed and the same sequence of
 /// happenings lose and repeat the same events; each share draws its own dice, so changing one moves no other.
@@ -14,12 +15,16 @@ use crate::simulator::dice::Dice;
 #[serde(default, deny_unknown_fields)]
 pub struct EventFaults {
     /// The share that is lost.
+    #[serde(deserialize_with = "checked")]
     pub drop: f64,
     /// The share that comes a second time, with the same id, up to `within_ms` later.
+    #[serde(deserialize_with = "checked")]
     pub duplicate: f64,
     /// The share that is held back by up to `within_ms`, so that later events overtake it.
+    #[serde(deserialize_with = "checked")]
     pub reorder: f64,
     /// The share whose envelope lacks `account`.
+    #[serde(deserialize_with = "checked")]
     pub without_account: f64,
     /// How late every event is: at least and at most, in milliseconds of the simulator's clock.
     pub delay_ms: [u64; 2],
@@ -32,6 +37,11 @@ impl Default for EventFaults {
         let (drop, duplicate, reorder, without_account) = (0.0, 0.0, 0.0, 0.0);
         Self { drop, duplicate, reorder, without_account, delay_ms: [0, 0], within_ms: 2_000 }
     }
+}
+
+/// Reads a share, and says what one is when it is not.
+fn checked<'de, D: Deserializer<'de>>(share: D) -> Result<f64, D::Error> {
+    Share::deserialize(share).map(Share::get)
 }
 
 /// What becomes of one event.

@@ -5,6 +5,7 @@
 //! same instances as they are now, another call with the token is refused.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -42,6 +43,8 @@ pub(super) const PARAMETERS: &[&str] = &[
     "UserData",
 ];
 
+/// What a launch can tag.
+const TAGGED: &[&str] = &["instance", "network-interface", "spot-instances-request", "volume"];
 /// The most one call launches, as an account's quota would have it.
 const QUOTA: u64 = 1_000;
 /// What a call without a type gets; EC2's own default is of a generation the simulator has not.
@@ -51,9 +54,8 @@ const MAX_TOKEN: usize = 64;
 /// Answers a `RunInstances`.
 pub(super) fn answer(call: &Call) -> Answer {
     let (least, most) = counts(call)?;
-    let launch = launch(call)?;
-    let extra =
-        tagging::specified(call.params, &["instance", "volume", "network-interface", "spot-instances-request"])?;
+    let specified = tagging::specified(call.params, TAGGED)?;
+    let launch = launch(call, &specified)?;
     call.dry_run()?;
 
     let mut edit = call.estate.edit();
@@ -63,7 +65,7 @@ pub(super) fn answer(call: &Call) -> Answer {
         Some(Again::Different) => return Err(mismatch()),
         None => {
             let numbers = edit.run(&launch, least, most).ok_or_else(|| no_room(call, &launch.place))?;
-            for (kind, tags) in &extra {
+            for (kind, tags) in &specified {
                 for &number in &numbers {
                     match kind.as_str() {
                         "network-interface" => edit.tag_new(Kind::Interface, number, tags.clone()),
@@ -118,7 +120,7 @@ fn counts(call: &Call) -> Result<(u64, u64), Refusal> {
     Ok((least, most.min(QUOTA)))
 }
 
-fn launch(call: &Call) -> Result<Launch, Refusal> {
+fn launch(call: &Call, specified: &[(String, Tags)]) -> Result<Launch, Refusal> {
     let image = image(call)?;
     let machine = machine(call, image)?;
     let place = place(call)?;
@@ -126,8 +128,7 @@ fn launch(call: &Call) -> Result<Launch, Refusal> {
     for flag in ["DisableApiTermination", "EbsOptimized", "Monitoring.Enabled"] {
         call.params.flag(flag)?;
     }
-    let tags = tagging::specified(call.params, &["instance", "volume", "network-interface", "spot-instances-request"])?;
-    let tags = tags.into_iter().find(|(kind, _)| kind == "instance").map(|(_, tags)| tags);
+    let tags = specified.iter().find(|(kind, _)| kind == "instance").map(|(_, tags)| tags.clone());
     let token = token(call)?;
     let model = Instance {
         number: 0,
@@ -153,8 +154,8 @@ fn launch(call: &Call) -> Result<Launch, Refusal> {
         monitored: call.params.flag("Monitoring.Enabled")?,
         token: Some(token.as_ref().map_or_else(|| Arc::from(call.request), |(token, _)| Arc::clone(token))),
         created: call.now,
-        phase: Phase::started(call.now, std::time::Duration::ZERO, None),
-        tags: tags.unwrap_or_else(Tags::default),
+        phase: Phase::started(call.now, Duration::ZERO, None),
+        tags: tags.unwrap_or_default(),
         health: None,
     };
     Ok(Launch { model, place, token })

@@ -1,5 +1,6 @@
 //! Changing an estate. Whatever changes, AWS would tell: each change pushes its happenings, those ahead of it too.
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use parking_lot::RwLockWriteGuard;
@@ -114,9 +115,8 @@ impl<'a> Edit<'a> {
     /// Makes an instance one that was terminated long ago. AWS has nothing to tell of that.
     pub(crate) fn forget(&mut self, number: u64) {
         let Some(instance) = self.instance(number) else { return };
-        let gone = Life::Gone { asked: Moment::NEVER, terminated: Moment::NEVER };
         let now = self.now;
-        self.touch(number).phases.push(now, Phase { life: gone, ..instance.phase });
+        self.touch(number).phases.push(now, instance.phase.forgotten());
     }
 
     /// Launches an instance drawn from the formula.
@@ -271,7 +271,7 @@ impl<'a> Edit<'a> {
         number
     }
 
-    fn fresh_address(&mut self) -> std::net::Ipv4Addr {
+    fn fresh_address(&mut self) -> Ipv4Addr {
         self.held.addresses += 1;
         Plan::fresh_address(self.held.addresses)
     }

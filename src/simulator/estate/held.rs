@@ -1,6 +1,7 @@
 //! What an estate remembers: only what differs from the formula, as versions.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use crate::simulator::clock::Moment;
 use crate::simulator::estate::Pace;
@@ -37,6 +38,15 @@ pub(crate) struct Held {
     pub(super) holdings: Holdings,
     /// The moment of the last change.
     newest: Moment,
+    /// What the clock had reached when it was put back.
+    rewound: Option<Rewound>,
+}
+
+/// The stretch of time a clock that was put back goes through twice.
+#[derive(Debug, Clone, Copy)]
+struct Rewound {
+    from: Moment,
+    until: Moment,
 }
 
 /// What is known of an instance beyond the formula.
@@ -79,6 +89,7 @@ impl Default for Held {
             tokens: HashMap::new(),
             holdings: Holdings::default(),
             newest: Moment::NEVER,
+            rewound: None,
         }
     }
 }
@@ -94,20 +105,25 @@ impl Held {
         now < self.newest
     }
 
-    /// Makes `now` the moment of the last change, and rewinds when the clock was put back to it.
-    pub(super) fn reach(&mut self, now: Moment, pace: Pace) {
-        if self.behind(now) {
-            self.rewind(now, pace);
-        }
+    /// Makes `now` the moment of the last change.
+    pub(super) fn reach(&mut self, now: Moment) {
         self.newest = now;
     }
 
-    fn rewind(&mut self, to: Moment, pace: Pace) {
+    /// The clock was put back to `to` after it had reached `until`: nothing begins later, and nobody who was forgotten comes
+    /// back.
+    pub(super) fn rewind(&mut self, to: Moment, until: Moment, pace: Pace, retention: Duration) {
+        let until = until.max(self.newest);
+        let before = self.rewound.unwrap_or(Rewound { from: to, until });
+        self.rewound = Some(Rewound { from: before.from.min(to), until: before.until.max(until) });
         for touched in self.touched.values_mut() {
             touched.phases.rewind(to);
             let latest = *touched.phases.latest();
-            let rewound =
-                latest.rewound(to, if matches!(latest.life, Life::Up { .. }) { pace.start } else { pace.stop });
+            let rewound = match latest.life {
+                Life::Gone { terminated, .. } if terminated.plus(retention) <= until => latest.forgotten(),
+                Life::Up { .. } => latest.rewound(to, pace.start),
+                _ => latest.rewound(to, pace.stop),
+            };
             if rewound != latest {
                 touched.phases.push(to, rewound);
             }
@@ -136,6 +152,18 @@ impl Held {
             instance.tags = tagged.tags.clone();
         }
         Some(instance)
+    }
+
+    /// When EC2 forgets an instance in a phase; `None` when it is not terminated.
+    pub(super) fn forgets(&self, plan: &Plan, number: u64, phase: &Phase) -> Option<Moment> {
+        let Life::Gone { terminated, .. } = phase.life else { return None };
+        let end = terminated.plus(plan.retention);
+        if self.touched.contains_key(&number) {
+            return Some(end);
+        }
+        // The formula's own, which were not rewound: in time that passes twice they are forgotten from its beginning.
+        let twice = self.rewound.filter(|rewound| rewound.from < end && end <= rewound.until);
+        Some(twice.map_or(end, |rewound| rewound.from))
     }
 
     /// The tags of a thing at `at`, whether or not it existed then.

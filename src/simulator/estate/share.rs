@@ -12,6 +12,7 @@ use crate::simulator::estate::held::Held;
 use crate::simulator::ident::{Kind, Malformed};
 use crate::simulator::network::{GROUPS, SecurityGroup, Vpc};
 use crate::simulator::plan::{Plan, ZONES, base};
+use crate::simulator::tags::Tags;
 
 /// Another account's VPC, with its subnets.
 #[derive(Debug, Clone)]
@@ -73,7 +74,7 @@ impl Held {
         }
         let share = self.share(plan, place).filter(|share| share.from <= at)?;
         let mut vpc = Vpc::of(share.vpc);
-        vpc.tags = crate::simulator::tags::Tags::default();
+        vpc.tags = Tags::default();
         Some((vpc, &share.plan))
     }
 

@@ -48,7 +48,12 @@ impl<'a> View<'a> {
 
     /// An instance EC2 would list at `at`.
     pub(crate) fn listed(&self, number: u64, at: Moment) -> Option<Instance> {
-        self.instance(number, at).filter(|instance| instance.visible(at, self.plan.retention))
+        self.instance(number, at).filter(|instance| self.forgets(number, &instance.phase).is_none_or(|end| at < end))
+    }
+
+    /// When EC2 forgets an instance in a phase; `None` when it is not terminated.
+    pub(crate) fn forgets(&self, number: u64, phase: &Phase) -> Option<Moment> {
+        self.held.forgets(self.plan, number, phase)
     }
 
     /// The number of an instance that has ever existed.

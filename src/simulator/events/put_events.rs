@@ -95,7 +95,7 @@ fn event(call: &Call, entry: &Entry) -> Result<Value, EntryError> {
     let detail: Value = serde_json::from_str(&detail).ok().filter(Value::is_object).ok_or_else(malformed)?;
     #[expect(clippy::cast_possible_truncation, reason = "milliseconds since the epoch are far within")]
     let at = entry.time.map_or(call.now, |seconds| Moment((seconds * 1_000.0) as i64));
-    Ok(envelope(call.account, call.region, at, &source, &detail_type, &entry.resources, detail))
+    Ok(envelope(call.account, call.region, at, &source, &detail_type, &entry.resources, &detail))
 }
 
 fn malformed() -> EntryError {

@@ -126,7 +126,7 @@ mod tests {
     const QUEUE: &str = "arn:aws:sqs:us-east-1:123456789012:muster";
     const RULE: &str = "arn:aws:events:us-east-1:123456789012:rule/muster";
 
-    fn lets(statement: Value) -> bool {
+    fn lets(statement: &Value) -> bool {
         let policy = Policy::parse(&json!({ "Version": "2012-10-17", "Statement": statement }).to_string()).unwrap();
         let sender = Sender { service: "events.amazonaws.com", source_arn: RULE, source_account: "123456789012" };
         policy.lets_send(sender, QUEUE)
@@ -143,14 +143,14 @@ mod tests {
 
     #[test]
     fn only_the_named_rule_to_the_named_queue_is_let_through() {
-        assert!(lets(allow(|_| ())));
-        assert!(lets(json!([allow(|s| s["Condition"]["ArnEquals"]["aws:SourceArn"] = json!([RULE, "arn:other"]))])));
-        assert!(!lets(allow(|s| s["Condition"]["ArnEquals"]["aws:SourceArn"] = json!("arn:other"))));
-        assert!(!lets(allow(|s| s["Resource"] = json!("arn:aws:sqs:us-east-1:123456789012:other"))));
-        assert!(!lets(allow(|s| s["Principal"] = json!({ "Service": "sns.amazonaws.com" }))));
-        assert!(!lets(allow(|s| s["Action"] = json!("sqs:ReceiveMessage"))));
-        assert!(!lets(allow(|s| s["Condition"] = json!({ "Bool": { "aws:SecureTransport": "true" } }))));
-        assert!(!lets(json!([])));
+        assert!(lets(&allow(|_| ())));
+        assert!(lets(&json!([allow(|s| s["Condition"]["ArnEquals"]["aws:SourceArn"] = json!([RULE, "arn:other"]))])));
+        assert!(!lets(&allow(|s| s["Condition"]["ArnEquals"]["aws:SourceArn"] = json!("arn:other"))));
+        assert!(!lets(&allow(|s| s["Resource"] = json!("arn:aws:sqs:us-east-1:123456789012:other"))));
+        assert!(!lets(&allow(|s| s["Principal"] = json!({ "Service": "sns.amazonaws.com" }))));
+        assert!(!lets(&allow(|s| s["Action"] = json!("sqs:ReceiveMessage"))));
+        assert!(!lets(&allow(|s| s["Condition"] = json!({ "Bool": { "aws:SecureTransport": "true" } }))));
+        assert!(!lets(&json!([])));
     }
 
     #[test]
@@ -161,7 +161,7 @@ mod tests {
             s["Resource"] = json!("*");
             s["Condition"] = Value::Null;
         });
-        assert!(lets(open.clone()));
-        assert!(!lets(json!([open, allow(|s| s["Effect"] = json!("Deny"))])));
+        assert!(lets(&open));
+        assert!(!lets(&json!([open, allow(|s| s["Effect"] = json!("Deny"))])));
     }
 }

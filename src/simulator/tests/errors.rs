@@ -2,7 +2,7 @@
 
 use crate::simulator::ec2;
 use crate::simulator::ident::Kind;
-use crate::simulator::tests::Aws;
+use crate::simulator::tests::{Aws, text};
 use crate::simulator::{Error, Options};
 
 #[test]

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::simulator::clock::Moment;
 use crate::simulator::happening::{Happening, What};
-use crate::simulator::tests::sqs::{Reply, call};
+use crate::simulator::tests::sqs::{Reply, call, post};
 use crate::simulator::tests::{START, options};
 use crate::simulator::world::World;
 use crate::simulator::{EventFaults, Simulator};
@@ -202,19 +202,50 @@ async fn what_lies_ahead_is_told_when_its_moment_comes_and_only_if_it_came_true(
     let (world, home) = (simulator.world(), simulator.world().home());
     let url = world.listen(ACCOUNT, REGION, "muster");
     let id = home.instance_ids_in("running").remove(0);
-    let now = world.clock().moment();
     home.stop(&id).unwrap();
-    state(&world, &id, "stopping", now);
-    state(&world, &id, "stopped", now.plus(Duration::from_secs(2)));
     // Somebody foretold a start that another call has overtaken.
-    state(&world, &id, "running", now.plus(Duration::from_secs(1)));
-    let states = |events: Vec<Value>| events.iter().map(|event| event["detail"]["state"].clone()).collect::<Vec<_>>();
-    assert_eq!(states(drain(&simulator, &url).await), ["stopping"]);
+    state(&world, &id, "running", world.clock().moment().plus(Duration::from_secs(1)));
+    let states = |events: &[Value]| events.iter().map(|event| event["detail"]["state"].clone()).collect::<Vec<_>>();
+    assert_eq!(states(&drain(&simulator, &url).await), ["stopping"]);
     world.clock().advance(Duration::from_secs(2));
     let later = drain(&simulator, &url).await;
+    assert_eq!(states(&later), ["stopped"]);
     assert_eq!(later[0]["time"], "2026-11-22T12:00:02Z");
-    assert_eq!(states(later), ["stopped"]);
     simulator.stop().await;
+}
+
+/// Through the API, with the record of the call and the tags' version.
+#[tokio::test]
+async fn a_call_is_followed_by_the_events_aws_sends() {
+    let simulator = start().await;
+    let url = simulator.world().listen(ACCOUNT, REGION, "muster");
+    let id = simulator.world().home().instance_ids_in("running").remove(0);
+    let query = [
+        format!("Action=CreateTags&Version=2016-11-15&ResourceId.1={id}&Tag.1.Key=a&Tag.1.Value=b"),
+        format!("Action=CreateTags&Version=2016-11-15&ResourceId.1={id}&Tag.1.Key=a&Tag.1.Value=c"),
+        format!("Action=StopInstances&Version=2016-11-15&InstanceId.1={id}"),
+    ];
+    for body in query {
+        let answer = post(&simulator, "AKIAX/20261122/us-east-1/ec2", "", &body).await;
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
+    simulator.world().clock().advance(Duration::from_mins(1));
+    let got = drain(&simulator, &url).await;
+    let kinds: Vec<(&str, &str)> = got
+        .iter()
+        .map(|event| {
+            let detail = &event["detail"];
+            let what = detail["state"].as_str().or(detail["eventName"].as_str()).unwrap_or_default();
+            (event["detail-type"].as_str().unwrap(), what)
+        })
+        .collect();
+    let (tag, call, state) =
+        ("Tag Change on Resource", "AWS API Call via CloudTrail", "EC2 Instance State-change Notification");
+    for wanted in [(tag, ""), (call, "CreateTags"), (call, "StopInstances"), (state, "stopping"), (state, "stopped")] {
+        assert!(kinds.contains(&wanted), "{wanted:?} in {kinds:?}");
+    }
+    let versions: Vec<u64> = got.iter().filter_map(|event| event["detail"]["version"].as_u64()).collect();
+    assert!(versions.len() == 2 && versions[0] < versions[1], "{versions:?}");
 }
 
 #[tokio::test]

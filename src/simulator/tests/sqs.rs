@@ -31,19 +31,25 @@ impl Reply {
     }
 }
 
-/// Calls `target` (`AmazonSQS.SendMessage`) in a scope (`AKIAX/20261122/us-east-1/sqs`).
-pub(super) async fn call(simulator: &Simulator, scope: &str, target: &str, body: &Value) -> Reply {
+/// One HTTP exchange in a scope (`AKIAX/20261122/us-east-1/sqs`), whole; `headers` end in line ends.
+pub(super) async fn post(simulator: &Simulator, scope: &str, headers: &str, body: &str) -> String {
     let host = simulator.endpoint().trim_start_matches("http://").to_owned();
     let mut stream = TcpStream::connect(&host).await.unwrap();
-    let (body, authorization) = (body.to_string(), format!("AWS4-HMAC-SHA256 Credential={scope}/aws4_request, X=0"));
     let request = format!(
-        "POST / HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\nauthorization: {authorization}\r\nx-amz-target: {target}\r\n\
-         content-type: application/x-amz-json-1.0\r\ncontent-length: {}\r\n\r\n{body}",
+        "POST / HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\nauthorization: AWS4-HMAC-SHA256 \
+         Credential={scope}/aws4_request, X=0\r\n{headers}content-length: {}\r\n\r\n{body}",
         body.len()
     );
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
+/// Calls `target`, `AmazonSQS.SendMessage` for example.
+pub(super) async fn call(simulator: &Simulator, scope: &str, target: &str, body: &Value) -> Reply {
+    let headers = format!("x-amz-target: {target}\r\ncontent-type: application/x-amz-json-1.0\r\n");
+    let answer = post(simulator, scope, &headers, &body.to_string()).await;
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
     let body = if body.is_empty() { Value::Null } else { serde_json::from_str(body).unwrap() };
@@ -364,5 +370,43 @@ async fn message_attributes_come_back_with_their_digest() {
     assert_eq!(got["Messages"][0]["MD5OfMessageAttributes"], sent["MD5OfMessageAttributes"]);
     // What moto 5.2.1, which follows the developer guide, computes for these.
     assert_eq!(sent["MD5OfMessageAttributes"], "0ad98b2a0d41eebd0aa09399031b0ba9");
+    simulator.stop().await;
+}
+
+#[tokio::test]
+async fn the_rust_sdk_receives_deletes_and_tells_errors_apart() {
+    use aws_sdk_sqs::config::{BehaviorVersion, Credentials, Region};
+    use aws_sdk_sqs::error::ProvideErrorMetadata as _;
+    use aws_sdk_sqs::types::DeleteMessageBatchRequestEntry;
+
+    let simulator = start().await;
+    let config = aws_sdk_sqs::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .endpoint_url(simulator.endpoint())
+        .region(Region::new("us-east-1"))
+        .credentials_provider(Credentials::new("AKIAX", "secret", None, None, "test"))
+        // The simulated day is not today, which the SDK would take for a skewed clock; it must not mind.
+        .http_client(aws_smithy_http_client::Builder::new().build_http())
+        .build();
+    let client = aws_sdk_sqs::Client::from_conf(config);
+    let url = simulator.world().listen("123456789012", "us-east-1", "muster");
+    let id = simulator.world().home().launch();
+    let got =
+        client.receive_message().queue_url(&url).max_number_of_messages(10).wait_time_seconds(1).send().await.unwrap();
+    let bodies: Vec<&str> = got.messages().iter().filter_map(|message| message.body()).collect();
+    assert!(bodies.iter().any(|body| body.contains(&id) && body.contains("pending")), "{bodies:?}");
+    let entry = |id: &str, handle: &str| {
+        DeleteMessageBatchRequestEntry::builder().id(id).receipt_handle(handle).build().unwrap()
+    };
+    let handle = got.messages()[0].receipt_handle().unwrap();
+    let batch = client.delete_message_batch().queue_url(&url).entries(entry("a", handle)).entries(entry("b", "x"));
+    let deleted = batch.send().await.unwrap();
+    assert_eq!((deleted.successful()[0].id(), deleted.failed()[0].code()), ("a", "ReceiptHandleIsInvalid"));
+    let error = client.receive_message().queue_url(url.replace("muster", "nobody")).send().await.unwrap_err();
+    let error = error.into_service_error();
+    assert!(error.is_queue_does_not_exist(), "{error:?}");
+    assert_eq!(error.code(), Some("AWS.SimpleQueueService.NonExistentQueue"));
+    let error = client.receive_message().queue_url(&url).wait_time_seconds(21).send().await.unwrap_err();
+    assert_eq!(error.into_service_error().code(), Some("InvalidParameterValue"));
     simulator.stop().await;
 }
