@@ -18,6 +18,7 @@
 //! Signatures are not checked: any access key works, and one of twelve digits names the account it belongs to. All
 //! but the options' account in the options' regions hold a default VPC and no instances.
 
+mod address;
 mod bus;
 mod catalog;
 mod churn;
@@ -32,8 +33,10 @@ pub mod faults;
 mod filter;
 mod happening;
 mod history;
+mod holdings;
 mod ident;
 mod instance;
+mod interface;
 mod journal;
 mod json;
 mod ledger;
@@ -48,8 +51,11 @@ mod request;
 mod scenario;
 mod script;
 mod server;
+mod shot;
 mod sqs;
+mod storage;
 mod sts;
+mod subnet;
 mod tags;
 #[cfg(test)]
 mod tests;
@@ -101,6 +107,10 @@ pub struct Options {
     pub stop_delay: Duration,
     /// How long status checks are `initializing` once an instance runs.
     pub initializing: Duration,
+    /// How long a volume is creating, attaching, detaching or deleting.
+    pub volume_delay: Duration,
+    /// How long a snapshot is pending.
+    pub snapshot_delay: Duration,
     /// How long EC2 still lists a terminated instance.
     pub terminated_retention: Duration,
     /// How many in 100 instances begin stopped.
@@ -127,6 +137,8 @@ impl Default for Options {
             start_delay: Duration::from_secs(2),
             stop_delay: Duration::from_secs(2),
             initializing: Duration::from_secs(10),
+            volume_delay: Duration::from_secs(1),
+            snapshot_delay: Duration::from_secs(10),
             terminated_retention: Duration::from_hours(1),
             stopped_percent: 10,
             terminated_percent: 2,

@@ -181,7 +181,7 @@ fn came_true(world: &World, happening: &Happening) -> bool {
             let estate = world.estate(&happening.account, &happening.region);
             estate.state_at(id, happening.at) == Some(*state)
         }
-        _ => true,
+        what => world.estate(&happening.account, &happening.region).came_true(what, happening.at),
     }
 }
 

@@ -1,17 +1,31 @@
 //! EC2's Query API: the actions, the envelope around their answers, and what they have in common.
 
+mod client_token;
+mod create_snapshot;
 mod create_snapshots;
+mod create_volume;
+mod delete_volume;
+mod describe_addresses;
 mod describe_instance_status;
 mod describe_instances;
+mod describe_network_interfaces;
 mod describe_regions;
 mod describe_security_groups;
+mod describe_snapshots;
+mod describe_subnets;
+mod describe_volumes;
 mod describe_vpcs;
+mod elastic_address;
 mod instance_field;
 mod lifecycle;
+mod listing;
+mod modify_volume;
+mod network_interface;
 mod run_instances;
 mod security_group_rules;
 mod tagging;
 mod trail;
+mod volume_attachment;
 
 use crate::simulator::clock::Moment;
 use crate::simulator::estate::{Estate, View};
@@ -54,9 +68,39 @@ struct Action {
 /// Adding an action is a file and a line here.
 static ACTIONS: &[Action] = &[
     Action {
+        name: "AllocateAddress",
+        parameters: &["Domain", "NetworkBorderGroup", "TagSpecification"],
+        answer: elastic_address::allocate,
+        mutates: true,
+    },
+    Action {
+        name: "AssociateAddress",
+        parameters: &["AllocationId", "AllowReassociation", "InstanceId", "NetworkInterfaceId", "PublicIp"],
+        answer: elastic_address::associate,
+        mutates: true,
+    },
+    Action {
+        name: "AttachVolume",
+        parameters: &["Device", "InstanceId", "VolumeId"],
+        answer: volume_attachment::attach,
+        mutates: true,
+    },
+    Action {
         name: "AuthorizeSecurityGroupIngress",
         parameters: security_group_rules::PARAMETERS,
         answer: security_group_rules::authorize,
+        mutates: true,
+    },
+    Action {
+        name: "CreateNetworkInterface",
+        parameters: network_interface::PARAMETERS,
+        answer: network_interface::create,
+        mutates: true,
+    },
+    Action {
+        name: "CreateSnapshot",
+        parameters: &["Description", "Location", "TagSpecification", "VolumeId"],
+        answer: create_snapshot::create,
         mutates: true,
     },
     Action {
@@ -73,11 +117,25 @@ static ACTIONS: &[Action] = &[
         mutates: true,
     },
     Action { name: "CreateTags", parameters: &["ResourceId", "Tag"], answer: tagging::create, mutates: true },
-    Action { name: "DeleteTags", parameters: &["ResourceId", "Tag"], answer: tagging::delete, mutates: true },
     Action {
-        name: "DescribeInstances",
-        parameters: &["Filter", "IncludeManagedResources", "InstanceId", "MaxResults", "NextToken"],
-        answer: describe_instances::answer,
+        name: "CreateVolume",
+        parameters: create_volume::PARAMETERS,
+        answer: create_volume::answer,
+        mutates: true,
+    },
+    Action {
+        name: "DeleteNetworkInterface",
+        parameters: &["NetworkInterfaceId"],
+        answer: network_interface::delete,
+        mutates: true,
+    },
+    Action { name: "DeleteSnapshot", parameters: &["SnapshotId"], answer: create_snapshot::delete, mutates: true },
+    Action { name: "DeleteTags", parameters: &["ResourceId", "Tag"], answer: tagging::delete, mutates: true },
+    Action { name: "DeleteVolume", parameters: &["VolumeId"], answer: delete_volume::answer, mutates: true },
+    Action {
+        name: "DescribeAddresses",
+        parameters: &["AllocationId", "Filter", "PublicIp"],
+        answer: describe_addresses::answer,
         mutates: false,
     },
     Action {
@@ -94,6 +152,18 @@ static ACTIONS: &[Action] = &[
         mutates: false,
     },
     Action {
+        name: "DescribeInstances",
+        parameters: &["Filter", "IncludeManagedResources", "InstanceId", "MaxResults", "NextToken"],
+        answer: describe_instances::answer,
+        mutates: false,
+    },
+    Action {
+        name: "DescribeNetworkInterfaces",
+        parameters: &["Filter", "IncludeManagedResources", "MaxResults", "NetworkInterfaceId", "NextToken"],
+        answer: describe_network_interfaces::answer,
+        mutates: false,
+    },
+    Action {
         name: "DescribeRegions",
         parameters: &["AllRegions", "Filter", "RegionName"],
         answer: describe_regions::answer,
@@ -106,12 +176,54 @@ static ACTIONS: &[Action] = &[
         mutates: false,
     },
     Action {
+        name: "DescribeSnapshots",
+        parameters: &["Filter", "MaxResults", "NextToken", "Owner", "RestorableBy", "SnapshotId"],
+        answer: describe_snapshots::answer,
+        mutates: false,
+    },
+    Action {
+        name: "DescribeSubnets",
+        parameters: &["Filter", "MaxResults", "NextToken", "SubnetId"],
+        answer: describe_subnets::answer,
+        mutates: false,
+    },
+    Action {
+        name: "DescribeVolumes",
+        parameters: &["Filter", "IncludeManagedResources", "MaxResults", "NextToken", "VolumeId"],
+        answer: describe_volumes::answer,
+        mutates: false,
+    },
+    Action {
         name: "DescribeVpcs",
         parameters: &["Filter", "MaxResults", "NextToken", "VpcId"],
         answer: describe_vpcs::answer,
         mutates: false,
     },
+    Action {
+        name: "DetachVolume",
+        parameters: &["Device", "Force", "InstanceId", "VolumeId"],
+        answer: volume_attachment::detach,
+        mutates: true,
+    },
+    Action {
+        name: "DisassociateAddress",
+        parameters: &["AssociationId", "PublicIp"],
+        answer: elastic_address::disassociate,
+        mutates: true,
+    },
+    Action {
+        name: "ModifyVolume",
+        parameters: &["Iops", "Size", "Throughput", "VolumeId", "VolumeType"],
+        answer: modify_volume::answer,
+        mutates: true,
+    },
     Action { name: "RebootInstances", parameters: &["InstanceId"], answer: lifecycle::reboot, mutates: true },
+    Action {
+        name: "ReleaseAddress",
+        parameters: &["AllocationId", "NetworkBorderGroup", "PublicIp"],
+        answer: elastic_address::release,
+        mutates: true,
+    },
     Action {
         name: "RevokeSecurityGroupIngress",
         parameters: security_group_rules::PARAMETERS,

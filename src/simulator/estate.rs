@@ -9,6 +9,7 @@
 
 mod edit;
 mod held;
+mod scene;
 mod share;
 mod view;
 
@@ -24,10 +25,12 @@ use crate::simulator::instance::{Check, Instance, ScheduledEvent};
 use crate::simulator::network::GROUPS;
 use crate::simulator::outbox::Outbox;
 use crate::simulator::plan::Plan;
+use crate::simulator::shot::Shot;
 use crate::simulator::tags::Tags;
 
 pub(crate) use edit::{Again, Edit, Launch};
 use held::Held;
+pub(crate) use scene::Scene;
 pub(crate) use share::{Place, Share};
 pub(crate) use view::View;
 
@@ -37,6 +40,9 @@ pub(crate) struct Pace {
     pub(crate) start: Duration,
     pub(crate) stop: Duration,
     pub(crate) initializing: Duration,
+    /// How long a volume is creating, attaching, detaching or deleting.
+    pub(crate) volume: Duration,
+    pub(crate) snapshot: Duration,
 }
 
 /// The id names nothing this account holds in this region.
@@ -270,10 +276,20 @@ impl Estate {
         Ok(())
     }
 
-    /// All snapshots taken so far, oldest first.
+    /// All snapshots calls took that are still there, oldest first.
     #[must_use]
     pub fn snapshots(&self) -> Vec<Snapshot> {
-        self.view().snapshots().to_vec()
+        let view = self.view();
+        let (scene, now) = (view.scene(), view.now());
+        let id = |kind, number| self.plan.idents.text(kind, number);
+        let public = |shot: Shot| Snapshot {
+            id: id(Kind::Snapshot, shot.number),
+            volume_id: id(Kind::Volume, shot.volume),
+            instance_id: shot.instance.map(|number| id(Kind::Instance, number)).unwrap_or_default(),
+            description: shot.description.clone().into_owned(),
+            tags: scene.retagged(Kind::Snapshot, shot.number, now).unwrap_or(&shot.tags).pairs(),
+        };
+        scene.taken(now).map(public).collect()
     }
 
     fn retag(&self, id: &str, with: impl FnOnce(&mut Tags)) -> Result<(), UnknownId> {
@@ -282,7 +298,7 @@ impl Estate {
         Ok(())
     }
 
-    fn instance(&self, id: &str) -> Result<u64, UnknownId> {
+    pub(crate) fn instance(&self, id: &str) -> Result<u64, UnknownId> {
         let known = self.view().number(id).ok().flatten();
         known.ok_or_else(|| UnknownId::new(id))
     }

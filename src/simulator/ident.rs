@@ -24,6 +24,9 @@ pub(crate) enum Kind {
     CidrAssociation,
     PlacementGroup,
     SecurityGroupRule,
+    Allocation,
+    Association,
+    SubnetCidrAssociation,
 }
 
 impl Kind {
@@ -43,14 +46,26 @@ impl Kind {
             Self::CidrAssociation => "vpc-cidr-assoc-",
             Self::PlacementGroup => "pg-",
             Self::SecurityGroupRule => "sgr-",
+            Self::Allocation => "eipalloc-",
+            Self::Association => "eipassoc-",
+            Self::SubnetCidrAssociation => "subnet-cidr-assoc-",
         }
     }
 }
 
 impl Kind {
     /// The kinds of things that carry tags. No prefix begins another.
-    pub(crate) const fn taggable() -> [Self; 3] {
-        [Self::Instance, Self::Vpc, Self::SecurityGroup]
+    pub(crate) const fn taggable() -> [Self; 8] {
+        [
+            Self::Instance,
+            Self::Vpc,
+            Self::Subnet,
+            Self::SecurityGroup,
+            Self::Volume,
+            Self::Snapshot,
+            Self::Interface,
+            Self::Allocation,
+        ]
     }
 
     /// The kind's name in tag events and ARNs; `None` for kinds without tags.
@@ -58,7 +73,12 @@ impl Kind {
         match self {
             Self::Instance => Some("instance"),
             Self::Vpc => Some("vpc"),
+            Self::Subnet => Some("subnet"),
             Self::SecurityGroup => Some("security-group"),
+            Self::Volume => Some("volume"),
+            Self::Snapshot => Some("snapshot"),
+            Self::Interface => Some("network-interface"),
+            Self::Allocation => Some("elastic-ip"),
             _ => None,
         }
     }
@@ -70,6 +90,12 @@ impl Kind {
             Self::Vpc => ("InvalidVpcId.Malformed", "InvalidVpcID.NotFound", "vpc ID"),
             Self::Subnet => ("InvalidSubnetID.Malformed", "InvalidSubnetID.NotFound", "subnet ID"),
             Self::SecurityGroup => ("InvalidGroupId.Malformed", "InvalidGroup.NotFound", "security group"),
+            Self::Volume => ("InvalidVolumeID.Malformed", "InvalidVolume.NotFound", "volume"),
+            Self::Snapshot => ("InvalidSnapshotID.Malformed", "InvalidSnapshot.NotFound", "snapshot"),
+            Self::Interface => {
+                ("InvalidNetworkInterfaceId.Malformed", "InvalidNetworkInterfaceID.NotFound", "networkInterface ID")
+            }
+            Self::Allocation => ("InvalidAllocationID.Malformed", "InvalidAllocationID.NotFound", "allocation ID"),
             _ => ("InvalidID", "InvalidID", "ID"),
         }
     }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::simulator::catalog::{Image, Machine, Role};
 use crate::simulator::clock::Moment;
+use crate::simulator::storage::Disk;
 use crate::simulator::tags::Tags;
 
 /// EC2's instance states.
@@ -184,6 +185,10 @@ pub(crate) struct Instance {
     pub(crate) ipv6: Option<Ipv6Addr>,
     /// Whether it gets a public address at each start.
     pub(crate) public: bool,
+    /// Its Elastic IP, which it keeps until it has terminated.
+    pub(crate) elastic: Option<Ipv4Addr>,
+    /// Its disks, where they are not those of the formula.
+    pub(crate) disks: Option<Box<[Disk]>>,
     pub(crate) key_name: Option<&'static str>,
     pub(crate) spot: bool,
     pub(crate) managed: bool,
@@ -214,9 +219,10 @@ impl Instance {
         }
     }
 
-    /// The public address, which an instance has only while it is up.
+    /// The public address: an Elastic IP, or one of Amazon's, which an instance has only while it is up.
     pub(crate) fn address(&self, at: Moment) -> Option<Ipv4Addr> {
         let up = matches!(self.state(at), State::Pending | State::Running | State::Stopping);
-        self.phase.public_ip.filter(|_| up)
+        let elastic = self.elastic.filter(|_| self.state(at) != State::Terminated);
+        elastic.or(self.phase.public_ip.filter(|_| up))
     }
 }

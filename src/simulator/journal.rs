@@ -87,6 +87,7 @@ impl View<'_> {
             }
             _ => {}
         }
+        moments.extend(self.scene().moments(kind, number));
         let now = self.now();
         let moments: BTreeSet<Moment> =
             moments.into_iter().filter(|moment| Moment::NEVER < *moment && *moment <= now).collect();

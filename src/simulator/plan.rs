@@ -10,6 +10,7 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
+use crate::simulator::address::Elastic;
 use crate::simulator::catalog::{
     AMAZON_LINUX, ENVIRONMENTS, GROUP_DEFAULT, KEY_NAMES, ROLE_WEIGHTS, ROLES, Role, T3_MICRO, TEAMS, zone_id_prefix,
 };
@@ -157,6 +158,8 @@ impl Plan {
             private_ip: address(base(vpc), zone, host),
             ipv6: ipv6(vpc, zone, host),
             public: role.public,
+            elastic: Elastic::formula_ip(self, number, role.public),
+            disks: None,
             key_name,
             spot,
             managed,
@@ -212,6 +215,14 @@ impl Plan {
             tags.put("aws:eks:cluster-name", format!("{team}-{environment}"));
         }
         tags
+    }
+
+    /// How many instances of the formula are in a subnet.
+    pub(crate) fn held(&self, vpc: u64, zone: u64) -> i64 {
+        let round = BLOCK * ZONES * self.vpcs;
+        let before = (vpc * ZONES + zone) * BLOCK;
+        let last = (self.count % round).saturating_sub(before).min(BLOCK);
+        i64::try_from(self.count / round * BLOCK + last).unwrap_or(i64::MAX)
     }
 
     /// An address for the `n`th start of an instance with a public address.
@@ -286,7 +297,7 @@ pub(crate) fn base(vpc: u64) -> Ipv4Addr {
     if vpc == 0 { Ipv4Addr::new(172, 31, 0, 0) } else { Ipv4Addr::new(10, octet(vpc), 0, 0) }
 }
 
-fn public(first: u8, n: u64) -> Ipv4Addr {
+pub(crate) fn public(first: u8, n: u64) -> Ipv4Addr {
     Ipv4Addr::from(u32::from(Ipv4Addr::new(first, 128, 0, 0)) + low(n, 23))
 }
 

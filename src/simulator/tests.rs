@@ -11,12 +11,14 @@ use crate::simulator::request::Params;
 use crate::simulator::world::World;
 use crate::simulator::{Clock, Options};
 
+mod addresses;
 mod control;
 mod describe;
 mod errors;
 mod events;
 mod faults;
 mod http;
+mod interfaces;
 mod journal;
 mod launches;
 mod lifecycle;
@@ -24,8 +26,11 @@ mod paging;
 mod roles;
 mod rules;
 mod sights;
+mod snapshots;
 mod sqs;
+mod subnets;
 mod tagging;
+mod volumes;
 
 const START: &str = "2026-11-22T12:00:00Z";
 

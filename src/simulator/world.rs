@@ -201,7 +201,13 @@ impl World {
             terminated_percent: u64::from(options.terminated_percent),
             retention: options.terminated_retention,
         };
-        let pace = Pace { start: options.start_delay, stop: options.stop_delay, initializing: options.initializing };
+        let pace = Pace {
+            start: options.start_delay,
+            stop: options.stop_delay,
+            initializing: options.initializing,
+            volume: options.volume_delay,
+            snapshot: options.snapshot_delay,
+        };
         let mut plan = Plan::new(options.seed, account, region, shape, self.clock().moment());
         let opt_in = |name: &str| OPT_IN_REGIONS.iter().any(|(known, _)| *known == name);
         plan.opted_in = options.populated().map(|(name, _)| name.to_owned()).filter(|name| opt_in(name)).collect();

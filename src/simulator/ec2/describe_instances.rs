@@ -12,8 +12,10 @@ use crate::simulator::ec2::{Answer, Call, next_token, walk};
 use crate::simulator::filter::Filters;
 use crate::simulator::ident::{Kind, hex};
 use crate::simulator::instance::{Instance, State};
+use crate::simulator::interface::mac;
 use crate::simulator::page::Page;
-use crate::simulator::plan::{Plan, Volume};
+use crate::simulator::plan::Plan;
+use crate::simulator::storage::Mount;
 use crate::simulator::xml::Xml;
 
 /// About what an instance takes in XML.
@@ -173,7 +175,7 @@ impl Body<'_> {
         xml.text("rootDeviceName", instance.image.root);
         xml.within("blockDeviceMapping", |xml| {
             if attached {
-                Plan::volumes(instance).for_each(|volume| self.volume(xml, volume, &created));
+                Mount::all(instance, self.now).for_each(|mount| self.volume(xml, &mount));
             }
         });
         xml.text("virtualizationType", "hvm");
@@ -281,14 +283,14 @@ impl Body<'_> {
         });
     }
 
-    fn volume(&self, xml: &mut Xml, volume: Volume, created: &str) {
+    fn volume(&self, xml: &mut Xml, mount: &Mount) {
         xml.within("item", |xml| {
-            xml.text("deviceName", volume.device);
+            xml.text("deviceName", mount.device);
             xml.within("ebs", |xml| {
-                self.id(xml, "volumeId", Kind::Volume, volume.number);
-                xml.text("status", "attached");
-                xml.text("attachTime", created);
-                xml.flag("deleteOnTermination", volume.root);
+                self.id(xml, "volumeId", Kind::Volume, mount.disk);
+                xml.text("status", mount.status);
+                xml.text("attachTime", &mount.since.iso());
+                xml.flag("deleteOnTermination", mount.delete_on_termination);
                 operator(xml, self.instance.managed);
             });
         });
@@ -302,7 +304,7 @@ impl Body<'_> {
                 xml.within("association", |xml| {
                     xml.number("publicIp", address);
                     xml.text("publicDnsName", name);
-                    xml.text("ipOwnerId", "amazon");
+                    xml.text("ipOwnerId", if instance.elastic.is_some() { &plan.account } else { "amazon" });
                 });
             }
         };
@@ -312,13 +314,7 @@ impl Body<'_> {
         xml.empty("description");
         xml.text("ownerId", &plan.account);
         xml.text("status", "in-use");
-        xml.plain("macAddress", |out| {
-            let n = mix(plan.seed ^ !instance.number);
-            out.push_str("0a");
-            for shift in [0, 8, 16, 24, 32] {
-                write!(out, ":{:02x}", (n >> shift) & 0xff).ok();
-            }
-        });
+        xml.text("macAddress", &mac(plan, instance.number));
         xml.number("privateIpAddress", instance.private_ip);
         xml.text("privateDnsName", &private_dns);
         xml.flag("sourceDestCheck", true);

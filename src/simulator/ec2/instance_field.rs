@@ -6,6 +6,7 @@ use crate::simulator::ident::Kind;
 use crate::simulator::instance::{Instance, State};
 use crate::simulator::network::SecurityGroup;
 use crate::simulator::plan::Plan;
+use crate::simulator::storage::Mount;
 use crate::simulator::tags::TagField;
 
 /// A filter name of `DescribeInstances`.
@@ -130,7 +131,7 @@ impl InstanceField {
             Self::RootDeviceName => matches(instance.image.root),
             Self::Monitoring => matches(if instance.monitored { "enabled" } else { "disabled" }),
             Self::Profile => instance.profile.is_some_and(|name| matches(&profile_arn(plan, name))),
-            Self::Volume => attached && Plan::volumes(instance).any(|volume| matches(&id(Kind::Volume, volume.number))),
+            Self::Volume => attached && Mount::all(instance, now).any(|mount| matches(&id(Kind::Volume, mount.disk))),
             Self::Interface => attached && matches(&id(Kind::Interface, instance.number)),
             Self::Reason => instance.asked().is_some_and(|asked| matches(&reason(asked))),
             Self::ReasonCode => instance.asked().is_some() && matches(REASON_CODE),

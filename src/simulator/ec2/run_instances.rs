@@ -146,6 +146,8 @@ fn launch(call: &Call, specified: &[(String, Tags)]) -> Result<Launch, Refusal> 
         ipv6: None,
         // Subnets of the default VPC give public addresses, others do not.
         public: place.network == 0,
+        elastic: None,
+        disks: None,
         key_name: key_name(call)?,
         spot: false,
         managed: false,

@@ -85,6 +85,11 @@ pub(super) fn specified(params: &Params, allowed: &[&str]) -> Result<Vec<(String
     Ok(found)
 }
 
+/// As [`specified`], of a call that creates things of one type.
+pub(super) fn one(params: &Params, allowed: &str) -> Result<Tags, Refusal> {
+    Ok(specified(params, &[allowed])?.pop().map(|(_, tags)| tags).unwrap_or_default())
+}
+
 /// The tags of `prefix.1`, `prefix.2`, ...; a missing value is an empty one.
 fn listed(params: &Params, prefix: &str) -> Result<Tags, Refusal> {
     let mut tags = Tags::default();

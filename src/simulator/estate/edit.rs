@@ -6,11 +6,13 @@ use std::sync::Arc;
 use parking_lot::RwLockWriteGuard;
 
 use crate::simulator::clock::Moment;
+use crate::simulator::estate::Pace;
 use crate::simulator::estate::held::{Held, Hosts, Idempotent, Touched};
+use crate::simulator::estate::scene::Scene;
 use crate::simulator::estate::share::{Place, Share};
-use crate::simulator::estate::{Pace, Snapshot};
 use crate::simulator::happening::{Happening, What};
 use crate::simulator::history::History;
+use crate::simulator::holdings::Holdings;
 use crate::simulator::ident::Kind;
 use crate::simulator::instance::{Health, Instance, Life, Phase, State};
 use crate::simulator::network::{Permission, ipv6};
@@ -67,6 +69,19 @@ impl<'a> Edit<'a> {
         self.now
     }
 
+    pub(crate) const fn pace(&self) -> Pace {
+        self.pace
+    }
+
+    /// The resources around instances.
+    pub(crate) fn scene(&self) -> Scene<'_> {
+        Scene::new(self.plan, &self.held)
+    }
+
+    pub(crate) fn holdings(&mut self) -> &mut Holdings {
+        &mut self.held.holdings
+    }
+
     pub(crate) fn end(&self) -> u64 {
         self.held.end(self.plan)
     }
@@ -92,7 +107,9 @@ impl<'a> Edit<'a> {
     /// Begins a termination.
     pub(crate) fn terminate(&mut self, number: u64) {
         let Some(instance) = self.instance(number) else { return };
-        self.enter(number, instance.phase.terminated(self.now, self.pace.stop));
+        let phase = instance.phase.terminated(self.now, self.pace.stop);
+        self.enter(number, phase);
+        self.tell_ended_disks(number, phase.settles().0);
     }
 
     /// Makes an instance one that was terminated long ago. AWS has nothing to tell of that.
@@ -203,11 +220,6 @@ impl<'a> Edit<'a> {
         }
     }
 
-    pub(crate) fn snapshot(&mut self, snapshot: impl FnOnce(u64) -> Snapshot) {
-        let number = u64::try_from(self.held.snapshots.len()).unwrap_or(u64::MAX);
-        self.held.snapshots.push(snapshot(number));
-    }
-
     /// Tells what happens at `at`, which may lie ahead.
     pub(crate) fn tell(&self, at: Moment, what: What) {
         let (account, region) = (self.plan.account.clone(), self.plan.region.clone());
@@ -252,6 +264,7 @@ impl<'a> Edit<'a> {
         self.held.touched.insert(number, touched);
         self.held.launched += 1;
         self.tell_states(number, phase);
+        self.tell_born_disks(number);
         if !first.tags.is_empty() {
             self.tell_tags(Kind::Instance, number, first.tags.differing(&Tags::default()), &first);
         }
@@ -272,7 +285,7 @@ impl<'a> Edit<'a> {
     }
 
     /// Free places in a subnet, one for each of `numbers` as far as there are any. A terminated instance's is free again.
-    fn take_hosts(&mut self, place: &Place, numbers: &[u64]) -> Vec<u64> {
+    pub(crate) fn take_hosts(&mut self, place: &Place, numbers: &[u64]) -> Vec<u64> {
         let (low, high) = if place.shared { SHARED_HOSTS } else { OWN_HOSTS };
         let low = if place.shared { low } else { low.max(self.plan.host(self.end()) + 8) };
         let span = high.saturating_sub(low);
@@ -287,10 +300,7 @@ impl<'a> Edit<'a> {
             let host = high - 1 - *given % span;
             *given += 1;
             tried += 1;
-            let ended = |number: &u64| {
-                let instance = self.held.instance(plan, *number, Moment::LAST);
-                instance.is_none_or(|instance| instance.state(now) == State::Terminated)
-            };
+            let ended = |number: &u64| !Scene::new(plan, &self.held).exists(Kind::Interface, *number, now);
             if taken.get(&host).is_none_or(ended) {
                 taken.insert(host, *number);
                 found.push(host);

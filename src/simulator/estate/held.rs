@@ -4,9 +4,11 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::simulator::clock::Moment;
+use crate::simulator::estate::Pace;
+use crate::simulator::estate::scene::Scene;
 use crate::simulator::estate::share::Share;
-use crate::simulator::estate::{Pace, Snapshot};
 use crate::simulator::history::History;
+use crate::simulator::holdings::Holdings;
 use crate::simulator::ident::Kind;
 use crate::simulator::instance::{Health, Instance, Life, Phase};
 use crate::simulator::network::{Permission, Vpc};
@@ -32,7 +34,8 @@ pub(crate) struct Held {
     pub(super) hosts: HashMap<u64, Hosts>,
     /// What launches with a client token asked for and made.
     pub(super) tokens: HashMap<String, Idempotent>,
-    pub(super) snapshots: Vec<Snapshot>,
+    /// Volumes, snapshots, interfaces and addresses.
+    pub(super) holdings: Holdings,
     /// The moment of the last change.
     newest: Moment,
     /// What the clock had reached when it was put back.
@@ -84,7 +87,7 @@ impl Default for Held {
             shares: Vec::new(),
             hosts: HashMap::new(),
             tokens: HashMap::new(),
-            snapshots: Vec::new(),
+            holdings: Holdings::default(),
             newest: Moment::NEVER,
             rewound: None,
         }
@@ -129,6 +132,7 @@ impl Held {
         self.tags.values_mut().for_each(|tags| tags.rewind(to));
         self.ingress.values_mut().for_each(|rules| rules.rewind(to));
         self.shares.iter_mut().for_each(|share| share.from = share.from.min(to));
+        self.holdings.rewind(to, self.newest);
     }
 
     /// An instance as it was at `at`, also after EC2 forgot it; `None` before its launch and for numbers never given out.
@@ -179,7 +183,7 @@ impl Held {
             },
             Kind::Vpc if number < plan.vpcs => Vpc::of(number).tags,
             Kind::SecurityGroup => self.group(plan, number).tags,
-            _ => Tags::default(),
+            _ => Scene::new(plan, self).born_tags(kind, number).unwrap_or_default(),
         }
     }
 }

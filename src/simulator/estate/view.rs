@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 use parking_lot::RwLockReadGuard;
 
 use crate::simulator::clock::Moment;
-use crate::simulator::estate::Snapshot;
 use crate::simulator::estate::held::Held;
+use crate::simulator::estate::scene::Scene;
 use crate::simulator::estate::share::{Place, Share};
 use crate::simulator::ident::{Kind, Malformed};
 use crate::simulator::instance::{Instance, Phase};
 use crate::simulator::network::{GROUPS, SecurityGroup, Vpc};
-use crate::simulator::plan::Plan;
+use crate::simulator::plan::{Plan, ZONES};
 use crate::simulator::tags::Tagged;
 
 /// A consistent look at an estate: nothing changes while it is held, and it can be asked what held at any moment.
@@ -38,7 +38,12 @@ impl<'a> View<'a> {
 
     /// An instance as it was at `at`, also after EC2 forgot it; `None` before its launch.
     pub(crate) fn instance(&self, number: u64, at: Moment) -> Option<Instance> {
-        self.held.instance(self.plan, number, at)
+        self.held.instance(self.plan, number, at).map(|instance| self.scene().furnish(instance, at))
+    }
+
+    /// The resources around instances.
+    pub(crate) fn scene(&self) -> Scene<'_> {
+        Scene::new(self.plan, &self.held)
     }
 
     /// An instance EC2 would list at `at`.
@@ -109,7 +114,9 @@ impl<'a> View<'a> {
             Kind::Instance => self.listed(number, at).is_some(),
             Kind::Vpc => number < self.plan.vpcs,
             Kind::SecurityGroup => number < self.vpcs() * GROUPS && self.group(number, at).is_some(),
-            _ => false,
+            Kind::Subnet => number < self.plan.vpcs * ZONES,
+            _ if at == Moment::LAST => self.scene().ever(kind, number),
+            _ => self.scene().exists(kind, number, at),
         }
     }
 
@@ -153,10 +160,6 @@ impl<'a> View<'a> {
     pub(crate) fn touched(&self) -> BTreeSet<(Kind, u64)> {
         let instances = self.held.touched.keys().map(|number| (Kind::Instance, *number));
         let groups = self.held.ingress.keys().map(|number| (Kind::SecurityGroup, *number));
-        instances.chain(groups).chain(self.held.tags.keys().copied()).collect()
-    }
-
-    pub(crate) fn snapshots(&self) -> &[Snapshot] {
-        &self.held.snapshots
+        instances.chain(groups).chain(self.held.tags.keys().copied()).chain(self.scene().touched()).collect()
     }
 }

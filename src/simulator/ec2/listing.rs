@@ -1,0 +1,142 @@
+//! What the describes of subnets, volumes, snapshots, interfaces and addresses have in common: ids, pages, and how a
+//! request sees each resource.
+
+use crate::simulator::clock::Moment;
+use crate::simulator::ec2::{Call, next_token};
+use crate::simulator::estate::Scene;
+use crate::simulator::ident::{Kind, Malformed};
+use crate::simulator::lens::Sight;
+use crate::simulator::page::Page;
+use crate::simulator::refusal::Refusal;
+use crate::simulator::tags::Tags;
+use crate::simulator::xml::Xml;
+
+/// The number an id of `kind` stands for, if `exists` says there is such a thing.
+pub(super) fn number(call: &Call, kind: Kind, id: &str, exists: impl Fn(u64) -> bool) -> Result<u64, Refusal> {
+    let found = places(kind, &[id], |id| Ok(call.estate.plan().idents.number(kind, id)?.filter(|n| exists(*n))))?;
+    found.first().copied().ok_or_else(|| Refusal::unknown_resource(kind, id))
+}
+
+/// Where `find` finds each id; all of them must be found.
+fn places(
+    kind: Kind,
+    ids: &[&str],
+    find: impl Fn(&str) -> Result<Option<u64>, Malformed>,
+) -> Result<Vec<u64>, Refusal> {
+    let (_, not_found, noun) = kind.codes();
+    let mut places = Vec::with_capacity(ids.len());
+    let mut unknown = Vec::new();
+    for id in ids {
+        match find(id) {
+            Ok(Some(place)) => places.push(place),
+            // EC2 knows no malformed allocation ids.
+            Err(Malformed) if kind != Kind::Allocation => return Err(Refusal::malformed_resource(kind, id)),
+            Ok(None) | Err(Malformed) => unknown.push(*id),
+        }
+    }
+    places.sort_unstable();
+    if unknown.is_empty() { Ok(places) } else { Err(Refusal::not_found(not_found, noun, &unknown)) }
+}
+
+/// A part of a listing: a page of everything, or what was named.
+pub(super) struct Listing<'a> {
+    call: &'a Call<'a>,
+    kind: Kind,
+    page: Page,
+    named: Option<Vec<u64>>,
+}
+
+impl<'a> Listing<'a> {
+    /// Reads paging and the ids in `parameter`. `exists` is asked of each named number, at the moment the request sees it as
+    /// of.
+    pub(super) fn parse(
+        call: &'a Call<'a>,
+        kind: Kind,
+        parameter: &str,
+        chosen: &[&str],
+        exists: impl Fn(u64, Moment) -> bool,
+    ) -> Result<Self, Refusal> {
+        let seen = |number: &u64| exists(*number, call.lens.of(kind, *number).at);
+        Self::find(call, kind, parameter, chosen, |id| Ok(call.estate.plan().idents.number(kind, id)?.filter(seen)))
+    }
+
+    /// As [`Listing::parse`], for things whose places are not what their ids stand for.
+    pub(super) fn find(
+        call: &'a Call<'a>,
+        kind: Kind,
+        parameter: &str,
+        chosen: &[&str],
+        find: impl Fn(&str) -> Result<Option<u64>, Malformed>,
+    ) -> Result<Self, Refusal> {
+        let page = Page::parse(call.params, parameter, chosen, call.estate.plan().seed)?;
+        let ids = call.params.set(parameter);
+        let places = places(kind, &ids, find)?;
+        Ok(Self { call, kind, page, named: (!ids.is_empty()).then_some(places) })
+    }
+
+    /// The first number wanted.
+    pub(super) const fn from(&self) -> u64 {
+        self.page.from
+    }
+
+    /// About how many items the answer will have.
+    pub(super) fn expected(&self) -> usize {
+        let named = self.named.as_ref().map(Vec::len);
+        named.or(self.page.limit).unwrap_or(1_000)
+    }
+
+    /// Writes `<set>` and the token. `numbers` are those from [`Listing::from`] on; `find` gives what is to be shown at one.
+    pub(super) fn write<T>(
+        &self,
+        xml: &mut Xml,
+        set: &str,
+        mut numbers: impl Iterator<Item = u64>,
+        find: impl Fn(u64, Sight) -> Option<T>,
+        write: impl Fn(&mut Xml, &T, Sight),
+    ) {
+        let mut next = None;
+        xml.within(set, |xml| {
+            let mut show = |number| {
+                let sight = self.call.lens.of(self.kind, number);
+                let found = if sight.hidden { None } else { find(number, sight) };
+                if let Some(item) = &found {
+                    xml.within("item", |xml| write(xml, item, sight));
+                }
+                found.is_some()
+            };
+            if let Some(named) = &self.named {
+                for number in named {
+                    show(*number);
+                }
+                return;
+            }
+            let mut taken = 0;
+            next = numbers.find(|number| {
+                let full = self.page.limit.is_some_and(|limit| taken == limit);
+                taken += usize::from(!full && show(*number));
+                full
+            });
+        });
+        next_token(xml, &self.page, next);
+    }
+}
+
+/// The tags a request sees on something that was born with `born`.
+pub(super) fn seen_tags(scene: Scene, kind: Kind, number: u64, sight: Sight, born: &mut Tags) {
+    if sight.tagless {
+        *born = Tags::default();
+    } else if let Some(tags) = scene.retagged(kind, number, sight.at) {
+        *born = tags.clone();
+    }
+}
+
+/// `<tag>prefix-...</tag>`
+pub(super) fn id(xml: &mut Xml, call: &Call, tag: &str, kind: Kind, number: u64) {
+    let idents = call.estate.plan().idents;
+    xml.plain(tag, |out| idents.write(kind, number, out));
+}
+
+/// A boolean as filters spell it.
+pub(super) const fn truth(flag: bool) -> &'static str {
+    if flag { "true" } else { "false" }
+}
