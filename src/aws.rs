@@ -207,12 +207,13 @@ impl Aws {
         self.0.limiter.admit(&scope.region, action, priority, 0).await;
         let sent_at = self.0.clock.now();
         let answer = (spec.describe)(client, listing).await;
-        let Page { items, next } = self.finished(&scope.region, action, answer)?;
+        let Page { mut items, next } = self.finished(&scope.region, action, answer)?;
+        let foreign = |item: &Item| spec.owner(&item.document).is_some_and(|owner| owner != scope.account.as_str());
+        if spec.own_only {
+            items.retain(|item| !foreign(item));
+        }
         if spec.exclusive
-            && let Some(found) = items
-                .iter()
-                .filter_map(|item| spec.owner(&item.document))
-                .find(|owner| *owner != scope.account.as_str())
+            && let Some(found) = items.iter().find(|item| foreign(item)).and_then(|item| spec.owner(&item.document))
         {
             return Err(AwsError::other_account(&scope.account, found, &self.call(Some(&scope.region), action)));
         }

@@ -22,6 +22,7 @@ pub struct ActionSpec {
 /// Every call beside the describes.
 pub const ACTIONS: &[ActionSpec] = &[
     ActionSpec { name: "identify", iam: &["sts:GetCallerIdentity"], write: false },
+    ActionSpec { name: "enabled_regions", iam: &["ec2:DescribeRegions"], write: false },
     ActionSpec { name: "start_instances", iam: &["ec2:StartInstances"], write: true },
     ActionSpec { name: "stop_instances", iam: &["ec2:StopInstances"], write: true },
     ActionSpec { name: "create_snapshots", iam: &["ec2:CreateSnapshots", "ec2:CreateTags"], write: true },
