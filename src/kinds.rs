@@ -42,6 +42,9 @@ pub static KINDS: &[&KindSpec] = &[
 /// The kind that tools act on.
 pub static INSTANCE: &KindSpec = &instance::SPEC;
 
+/// The kind that a tool makes.
+pub static SNAPSHOT: &KindSpec = &snapshot::SPEC;
+
 /// Everything that is particular to one kind of resource.
 pub struct KindSpec {
     /// The CloudFormation type name, such as `AWS::EC2::Instance`. Instance status has none; its name only follows suit.
