@@ -10,14 +10,18 @@ pub mod limiter;
 pub mod regions;
 mod sdk;
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use aws_sdk_ec2::error::{ProvideErrorMetadata, SdkError};
+use futures::future::BoxFuture;
+use futures::stream::FuturesUnordered;
+use futures::{FutureExt, StreamExt};
 use parking_lot::Mutex;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 pub use actions::{ACTIONS, ActionSpec, Answer, CreateSnapshots, CreatedSnapshot, StateChange};
 pub use clock::AwsClock;
@@ -41,6 +45,8 @@ const IDS_PER_CALL: usize = 100;
 const ATTEMPTS: u32 = 2;
 /// The longest pause before the next attempt, as in the SDK: a random part of it.
 const BETWEEN_ATTEMPTS: Duration = Duration::from_secs(1);
+/// How long one region may take to tell what others can tell too, before the next is asked as well.
+const HEAD_START: Duration = Duration::from_secs(3);
 /// How long suspect configuration is kept before its files are read again.
 const REREAD_AFTER: Duration = Duration::from_secs(10);
 
@@ -162,22 +168,39 @@ impl Aws {
         self.0.limiter.calls()
     }
 
-    /// The account whose credentials are in use. A region that cannot be reached does not keep the next one from being asked.
+    /// The account whose credentials are in use.
     ///
     /// # Errors
-    /// [`AwsError`] of the first region asked: no credentials, no region, no connection.
+    /// [`AwsError`]: no credentials, no region, no connection.
     pub async fn identify(&self) -> Result<AccountId, AwsError> {
         // Read again if suspect: it may name a region now.
         self.sdk().await;
-        let mut first = None;
-        for region in self.regions() {
-            match self.identify_in(&region).await {
-                Ok(account) => return Ok(account),
-                Err(error) if error.class == Class::Transient => drop(first.get_or_insert(error)),
-                Err(error) => return Err(first.unwrap_or(error)),
+        self.anywhere(IDENTIFY, |region| async move { self.identify_in(&region).await }.boxed()).await
+    }
+
+    /// Asks the watched regions for what any of them can tell, one after the other until one answers. One that takes long is
+    /// not waited for: it may be down.
+    async fn anywhere<'a, T>(
+        &'a self,
+        action: &'static str,
+        ask: impl Fn(Region) -> BoxFuture<'a, Result<T, AwsError>>,
+    ) -> Result<T, AwsError> {
+        let mut regions = self.regions().into_iter().enumerate();
+        let (mut asked, mut errors) = (FuturesUnordered::new(), BTreeMap::new());
+        loop {
+            if let Some((place, region)) = regions.next() {
+                asked.push(ask(region).map(move |answer| (place, answer)));
+            }
+            let patience = if regions.len() > 0 { HEAD_START } else { Duration::MAX };
+            match timeout(patience, asked.next()).await {
+                Ok(Some((_, Ok(answer)))) => return Ok(answer),
+                // No region can tell more.
+                Ok(Some((_, Err(error)))) if error.is_about_configuration() => return Err(error),
+                Ok(Some((place, Err(error)))) => drop(errors.insert(place, error)),
+                Ok(None) => return Err(errors.pop_first().map_or_else(|| self.no_region(action), |(_, error)| error)),
+                Err(_) => {}
             }
         }
-        Err(first.unwrap_or_else(|| self.no_region(IDENTIFY)))
     }
 
     /// Whether the credentials in use still belong to the account of `scope`, asked in its own region: one that is down

@@ -163,6 +163,8 @@ fn index(store: Store) -> impl FnOnce() + Send + 'static {
 /// Finds out whose credentials these are, and sweeps that account's scopes from then on; where all regions are watched,
 /// those that AWS lists, asked for again now and then. Each scope has tasks of its own: one that fails holds no other.
 async fn watch(aws: Aws, ingest: Handle, tasks: Tasks, intervals: Vec<(&'static KindSpec, Duration)>) {
+    // Where one region is down, the others can tell.
+    aws.watch_also(ingest.freshness().scopes().into_iter().map(|state| state.scope.region));
     let account = identified(&aws, ingest.freshness()).await;
     let (mut watched, mut backoff, since) = (BTreeSet::new(), Backoff::new(), aws.clock().now());
     loop {

@@ -22,6 +22,8 @@ use tokio::time::{Instant, sleep};
 
 use crate::model::{AccountId, Region, Scope};
 use lane::Lane;
+#[cfg(test)]
+pub(super) use lane::PAUSE;
 use tally::Tally;
 
 /// The part of AWS's limits that Muster takes unless told otherwise, in percent.

@@ -1,6 +1,7 @@
 //! Which regions are watched.
 
 use aws_sdk_ec2::types::Region as Listed;
+use futures::FutureExt;
 
 use super::error::AwsError;
 use super::{Aws, Priority};
@@ -8,6 +9,9 @@ use crate::model::Region;
 
 /// The region that is asked which others there are, when all are to be watched and nothing names one.
 const ANY: &str = "us-east-1";
+
+/// Lists regions.
+const LIST: &str = "ec2:DescribeRegions";
 
 /// The regions to watch.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,26 +59,41 @@ impl Aws {
         matches!(self.0.settings.regions, Regions::All { .. })
     }
 
-    /// Asks AWS which regions are enabled for the account, and watches them from then on, where all are to be watched.
+    /// Watches these regions as well, where all are watched: those that an earlier process found.
+    pub fn watch_also(&self, regions: impl IntoIterator<Item = Region>) {
+        if self.watches_all() {
+            self.add(regions);
+        }
+    }
+
+    /// Asks AWS which regions are enabled for the account, and watches them as well from then on.
     ///
-    /// A region that was watched and is no longer listed stays: its sweeps then say why they fail. The region that was asked
-    /// comes first.
+    /// A region that was watched and is no longer listed stays: its sweeps then say why they fail.
     ///
     /// # Errors
     /// [`AwsError`]: the watched regions stay as they were.
     pub async fn enabled_regions(&self) -> Result<Vec<Region>, AwsError> {
-        const ACTION: &str = "ec2:DescribeRegions";
-        let known = self.regions();
-        let Some(home) = known.first() else { return Err(self.no_region(ACTION)) };
-        let client = self.clients(home, ACTION).await?.ec2;
+        let listed =
+            self.anywhere(LIST, |region| async move { self.enabled_as_told_in(&region).await }.boxed()).await?;
+        Ok(self.add(listed))
+    }
+
+    async fn enabled_as_told_in(&self, region: &Region) -> Result<Vec<Region>, AwsError> {
+        let client = self.clients(region, LIST).await?.ec2;
         let send = || client.describe_regions().all_regions(false).send();
-        let (answer, _) = self.repeatable(&self.scope(home), ACTION, Priority::Sweep, send).await?;
-        let mut listed: Vec<Region> = answer.regions.unwrap_or_default().into_iter().filter_map(enabled).collect();
-        listed.sort();
-        listed.retain(|region| !known.contains(region));
-        let regions: Vec<Region> = known.into_iter().chain(listed).collect();
-        self.0.found.lock().regions = Some(regions.clone());
-        Ok(regions)
+        let (answer, _) = self.repeatable(&self.scope(region), LIST, Priority::Sweep, send).await?;
+        Ok(answer.regions.unwrap_or_default().into_iter().filter_map(enabled).collect())
+    }
+
+    /// Adds to the watched regions, which keep their order: the first is the default.
+    fn add(&self, regions: impl IntoIterator<Item = Region>) -> Vec<Region> {
+        let mut watched = self.regions();
+        let mut more: Vec<Region> = regions.into_iter().filter(|region| !watched.contains(region)).collect();
+        more.sort();
+        more.dedup();
+        watched.append(&mut more);
+        self.0.found.lock().regions = Some(watched.clone());
+        watched
     }
 }
 

@@ -134,6 +134,21 @@ async fn a_describe_is_tried_twice_and_a_change_once() {
 }
 
 #[tokio::test]
+async fn every_attempt_is_counted_and_a_throttled_one_slows_its_action_down() {
+    let throttled = Reply::error(503, "RequestLimitExceeded", "Request limit exceeded.");
+    let server = Scripted::new([throttled, Reply::ok("<vpcSet/>")]).await;
+    let aws = server.aws();
+    let vpcs = kinds::by_slug("vpc").unwrap();
+    let before = aws.clock().now();
+    let listed = aws.page(&scope(), vpcs, None).await.unwrap();
+    assert!(listed.sent_at.since(before) >= limiter::PAUSE, "the answer is as old as the attempt that was answered");
+    let [count] = &aws.calls()[..] else { panic!("one action was called") };
+    assert_eq!((count.account.clone(), count.region.clone()), (scope().account, scope().region));
+    assert_eq!((count.action, count.total, count.throttled, count.failed), ("ec2:DescribeVpcs", 2, 1, 0));
+    assert!(count.pace_per_second < count.share_per_second, "{count:?}");
+}
+
+#[tokio::test]
 async fn identify_names_the_account() {
     let body = "<GetCallerIdentityResult><Account>123456789012</Account></GetCallerIdentityResult>";
     let server = Scripted::new([Reply::ok(body)]).await;

@@ -19,7 +19,7 @@ const STEP: f64 = 0.1;
 /// ... for every so long without a throttled call.
 const EVERY: Duration = Duration::from_secs(10);
 /// The silence after a throttled call.
-const PAUSE: Duration = Duration::from_secs(1);
+pub(in crate::aws) const PAUSE: Duration = Duration::from_secs(1);
 /// What rounding may lack of a token.
 const ROUNDING: f64 = 1e-6;
 
