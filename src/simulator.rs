@@ -12,6 +12,7 @@
 //! Signatures are not checked: any access key works, and one of twelve digits names the account it belongs to. Every
 //! (account, region) but the options' own holds a default VPC and no instances.
 
+mod address;
 mod catalog;
 mod churn;
 mod clock;
@@ -19,15 +20,24 @@ mod dice;
 mod ec2;
 mod estate;
 mod filter;
+mod happening;
+mod history;
+mod holdings;
 mod ident;
 mod instance;
+mod interface;
+mod lens;
 mod network;
+mod outbox;
 mod page;
 mod plan;
 mod refusal;
 mod request;
 mod server;
+mod shot;
+mod storage;
 mod sts;
+mod subnet;
 mod tags;
 #[cfg(test)]
 mod tests;
@@ -73,6 +83,10 @@ pub struct Options {
     pub stop_delay: Duration,
     /// How long status checks are `initializing` once an instance runs.
     pub initializing: Duration,
+    /// How long a volume is creating, attaching, detaching or deleting.
+    pub volume_delay: Duration,
+    /// How long a snapshot is pending.
+    pub snapshot_delay: Duration,
     /// How long EC2 still lists a terminated instance.
     pub terminated_retention: Duration,
     /// How many in 100 instances begin stopped.
@@ -96,6 +110,8 @@ impl Default for Options {
             start_delay: Duration::from_secs(2),
             stop_delay: Duration::from_secs(2),
             initializing: Duration::from_secs(10),
+            volume_delay: Duration::from_secs(1),
+            snapshot_delay: Duration::from_secs(10),
             terminated_retention: Duration::from_hours(1),
             stopped_percent: 10,
             terminated_percent: 2,

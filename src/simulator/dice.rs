@@ -39,6 +39,12 @@ impl Dice {
         self.below(100) < percent
     }
 
+    /// True in a share of the draws, from 0 to 1.
+    pub(crate) fn chance(&mut self, share: f64) -> bool {
+        let drawn = u32::try_from(self.next() >> 32).unwrap_or(0);
+        f64::from(drawn) / (f64::from(u32::MAX) + 1.0) < share
+    }
+
     /// One of `items`; `None` only when there are none.
     pub(crate) fn pick<T: Copy>(&mut self, items: &[T]) -> Option<T> {
         let at = self.below(u64::try_from(items.len()).unwrap_or(u64::MAX));

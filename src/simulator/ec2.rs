@@ -1,18 +1,26 @@
 //! EC2's Query API: the actions, the envelope around their answers, and what they have in common.
 
 mod create_snapshots;
+mod describe_addresses;
 mod describe_instance_status;
 mod describe_instances;
+mod describe_network_interfaces;
 mod describe_regions;
 mod describe_security_groups;
+mod describe_snapshots;
+mod describe_subnets;
+mod describe_volumes;
 mod describe_vpcs;
 mod instance_field;
 mod lifecycle;
+mod listing;
+mod tag_specification;
 
 use crate::simulator::clock::Moment;
 use crate::simulator::estate::{Estate, View};
 use crate::simulator::ident::{Idents, Kind};
 use crate::simulator::instance::Instance;
+use crate::simulator::lens::Lens;
 use crate::simulator::page::Page;
 use crate::simulator::refusal::Refusal;
 use crate::simulator::request::Params;
@@ -25,7 +33,10 @@ const VERSION: &str = "2016-11-15";
 pub(crate) struct Call<'a> {
     pub(crate) params: &'a Params,
     pub(crate) estate: &'a Estate,
+    /// The moment of the request.
     pub(crate) now: Moment,
+    /// How describes see the estate.
+    pub(crate) lens: Lens,
     pub(crate) request: &'a str,
 }
 
@@ -40,7 +51,7 @@ struct Action {
 }
 
 /// Adding an action is a file and a line here.
-static ACTIONS: [Action; 10] = [
+static ACTIONS: [Action; 15] = [
     Action {
         name: "CreateSnapshots",
         parameters: &[
@@ -52,6 +63,11 @@ static ACTIONS: [Action; 10] = [
             "TagSpecification",
         ],
         answer: create_snapshots::answer,
+    },
+    Action {
+        name: "DescribeAddresses",
+        parameters: &["AllocationId", "Filter", "PublicIp"],
+        answer: describe_addresses::answer,
     },
     Action {
         name: "DescribeInstances",
@@ -71,6 +87,11 @@ static ACTIONS: [Action; 10] = [
         answer: describe_instance_status::answer,
     },
     Action {
+        name: "DescribeNetworkInterfaces",
+        parameters: &["Filter", "IncludeManagedResources", "MaxResults", "NetworkInterfaceId", "NextToken"],
+        answer: describe_network_interfaces::answer,
+    },
+    Action {
         name: "DescribeRegions",
         parameters: &["AllRegions", "Filter", "RegionName"],
         answer: describe_regions::answer,
@@ -79,6 +100,21 @@ static ACTIONS: [Action; 10] = [
         name: "DescribeSecurityGroups",
         parameters: &["Filter", "GroupId", "GroupName", "MaxResults", "NextToken"],
         answer: describe_security_groups::answer,
+    },
+    Action {
+        name: "DescribeSnapshots",
+        parameters: &["Filter", "MaxResults", "NextToken", "Owner", "RestorableBy", "SnapshotId"],
+        answer: describe_snapshots::answer,
+    },
+    Action {
+        name: "DescribeSubnets",
+        parameters: &["Filter", "MaxResults", "NextToken", "SubnetId"],
+        answer: describe_subnets::answer,
+    },
+    Action {
+        name: "DescribeVolumes",
+        parameters: &["Filter", "IncludeManagedResources", "MaxResults", "NextToken", "VolumeId"],
+        answer: describe_volumes::answer,
     },
     Action {
         name: "DescribeVpcs",

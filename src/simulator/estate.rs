@@ -9,10 +9,12 @@ use std::time::Duration;
 use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::simulator::clock::{Clock, Moment};
+use crate::simulator::holdings::{Holdings, Hosts, Scene};
 use crate::simulator::ident::{Kind, Malformed};
-use crate::simulator::instance::{Check, Instance, Life, ScheduledEvent};
+use crate::simulator::instance::{Check, Instance, Life, ScheduledEvent, State};
 use crate::simulator::network::{GROUPS, SecurityGroup, Vpc};
 use crate::simulator::plan::Plan;
+use crate::simulator::shot::Shot;
 use crate::simulator::tags::Tags;
 
 /// How long things take.
@@ -21,6 +23,9 @@ pub(crate) struct Pace {
     pub(crate) start: Duration,
     pub(crate) stop: Duration,
     pub(crate) initializing: Duration,
+    /// How long a volume is creating, attaching, detaching or deleting.
+    pub(crate) volume: Duration,
+    pub(crate) snapshot: Duration,
 }
 
 /// The id names nothing this account holds in this region.
@@ -66,7 +71,13 @@ struct Held {
     addresses: u64,
     /// Tags of VPCs and security groups that differ from the formula.
     tags: HashMap<(Kind, u64), Tags>,
-    snapshots: Vec<Snapshot>,
+    holdings: Holdings,
+}
+
+impl UnknownId {
+    pub(crate) fn of(id: &str) -> Self {
+        Self { id: id.to_owned() }
+    }
 }
 
 impl Held {
@@ -81,6 +92,16 @@ impl Held {
             None => Cow::Owned(plan.instance(number)),
         }
     }
+
+    fn moved(&self, plan: &Plan, at: Moment) -> HashMap<u64, i64> {
+        let mut moved = HashMap::new();
+        for (&number, instance) in &self.changed {
+            let here = i64::from(instance.state(at) != State::Terminated);
+            let there = i64::from(number < plan.count);
+            *moved.entry(Plan::subnet(instance)).or_default() += here - there;
+        }
+        moved
+    }
 }
 
 impl Estate {
@@ -94,6 +115,10 @@ impl Estate {
 
     pub(crate) fn pace(&self) -> Pace {
         self.pace
+    }
+
+    pub(crate) fn now(&self) -> Moment {
+        self.clock.moment()
     }
 
     pub(crate) fn view(&self) -> View<'_> {
@@ -255,7 +280,20 @@ impl Estate {
     /// All snapshots taken so far, oldest first.
     #[must_use]
     pub fn snapshots(&self) -> Vec<Snapshot> {
-        self.held.read().snapshots.clone()
+        let (view, now) = (self.view(), self.clock.moment());
+        let scene = view.scene();
+        let id = |kind, number| self.plan.idents.text(kind, number);
+        let public = |shot: Shot| Snapshot {
+            id: id(Kind::Snapshot, shot.number),
+            volume_id: id(Kind::Volume, shot.volume),
+            instance_id: shot.instance.map(|number| id(Kind::Instance, number)).unwrap_or_default(),
+            description: shot.description.clone().into_owned(),
+            tags: {
+                let tags = scene.tags(Kind::Snapshot, shot.number, now, &shot.tags);
+                tags.iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
+            },
+        };
+        scene.taken(now).map(public).collect()
     }
 
     fn retag(&self, id: &str, with: impl FnOnce(&mut Tags)) -> Result<(), UnknownId> {
@@ -268,7 +306,7 @@ impl Estate {
         Ok(())
     }
 
-    fn instance(&self, id: &str) -> Result<u64, UnknownId> {
+    pub(crate) fn instance(&self, id: &str) -> Result<u64, UnknownId> {
         match self.resource(id)? {
             (Kind::Instance, number) => Ok(number),
             _ => Err(UnknownId { id: id.to_owned() }),
@@ -297,6 +335,10 @@ pub(crate) struct View<'a> {
 }
 
 impl View<'_> {
+    pub(crate) fn scene(&self) -> Scene<'_> {
+        Scene { plan: self.plan, holdings: &self.held.holdings, hosts: self }
+    }
+
     /// One beyond the last instance's number.
     pub(crate) fn end(&self) -> u64 {
         self.held.end(self.plan)
@@ -330,6 +372,42 @@ impl View<'_> {
     }
 }
 
+impl Hosts for View<'_> {
+    fn end(&self) -> u64 {
+        self.held.end(self.plan)
+    }
+
+    fn host(&self, number: u64, _at: Moment) -> Option<Cow<'_, Instance>> {
+        Some(self.held.instance(self.plan, number))
+    }
+
+    fn moved(&self, at: Moment) -> HashMap<u64, i64> {
+        self.held.moved(self.plan, at)
+    }
+
+    fn retagged(&self, kind: Kind, number: u64, _at: Moment) -> Option<&Tags> {
+        self.held.tags.get(&(kind, number))
+    }
+}
+
+impl Hosts for Edit<'_> {
+    fn end(&self) -> u64 {
+        self.held.end(self.plan)
+    }
+
+    fn host(&self, number: u64, _at: Moment) -> Option<Cow<'_, Instance>> {
+        Some(self.held.instance(self.plan, number))
+    }
+
+    fn moved(&self, at: Moment) -> HashMap<u64, i64> {
+        self.held.moved(self.plan, at)
+    }
+
+    fn retagged(&self, kind: Kind, number: u64, _at: Moment) -> Option<&Tags> {
+        self.held.tags.get(&(kind, number))
+    }
+}
+
 /// The only way to change an estate; holds its lock.
 pub(crate) struct Edit<'a> {
     plan: &'a Plan,
@@ -338,6 +416,22 @@ pub(crate) struct Edit<'a> {
 }
 
 impl Edit<'_> {
+    pub(crate) fn scene(&self) -> Scene<'_> {
+        Scene { plan: self.plan, holdings: &self.held.holdings, hosts: self }
+    }
+
+    pub(crate) fn holdings(&mut self) -> &mut Holdings {
+        &mut self.held.holdings
+    }
+
+    pub(crate) fn plan(&self) -> &Plan {
+        self.plan
+    }
+
+    pub(crate) fn pace(&self) -> Pace {
+        self.pace
+    }
+
     pub(crate) fn end(&self) -> u64 {
         self.held.end(self.plan)
     }
@@ -379,11 +473,6 @@ impl Edit<'_> {
         });
         self.start(number, now);
         number
-    }
-
-    pub(crate) fn snapshot(&mut self, snapshot: impl FnOnce(u64) -> Snapshot) {
-        let number = u64::try_from(self.held.snapshots.len()).unwrap_or(u64::MAX);
-        self.held.snapshots.push(snapshot(number));
     }
 
     fn retag(&mut self, kind: Kind, number: u64, with: impl FnOnce(&mut Tags)) {

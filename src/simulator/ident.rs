@@ -23,6 +23,9 @@ pub(crate) enum Kind {
     DhcpOptions,
     CidrAssociation,
     PlacementGroup,
+    Allocation,
+    Association,
+    SubnetCidrAssociation,
 }
 
 impl Kind {
@@ -41,6 +44,9 @@ impl Kind {
             Self::DhcpOptions => "dopt-",
             Self::CidrAssociation => "vpc-cidr-assoc-",
             Self::PlacementGroup => "pg-",
+            Self::Allocation => "eipalloc-",
+            Self::Association => "eipassoc-",
+            Self::SubnetCidrAssociation => "subnet-cidr-assoc-",
         }
     }
 }

@@ -111,6 +111,8 @@ pub(crate) struct Instance {
     pub(crate) ipv6: Option<Ipv6Addr>,
     /// Set for instances in a public subnet; shown only while the instance is up.
     pub(crate) public_ip: Option<Ipv4Addr>,
+    /// Its Elastic IP, which it keeps until it has terminated.
+    pub(crate) elastic: Option<Ipv4Addr>,
     pub(crate) key_name: Option<&'static str>,
     pub(crate) spot: bool,
     pub(crate) managed: bool,
@@ -150,10 +152,11 @@ impl Instance {
         }
     }
 
-    /// The public address, which an instance has only while it is up.
+    /// The public address: an Elastic IP, or one of Amazon's, which an instance has only while it is up.
     pub(crate) fn address(&self, now: Moment) -> Option<Ipv4Addr> {
         let up = matches!(self.state(now), State::Pending | State::Running | State::Stopping);
-        self.public_ip.filter(|_| up)
+        let elastic = self.elastic.filter(|_| self.state(now) != State::Terminated);
+        elastic.or(self.public_ip.filter(|_| up))
     }
 
     /// Begins a start at `now`.

@@ -10,6 +10,7 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
+use crate::simulator::address::Elastic;
 use crate::simulator::catalog::{
     AMAZON_LINUX, ENVIRONMENTS, KEY_NAMES, ROLE_WEIGHTS, ROLES, Role, T3_MICRO, TEAMS, zone_id_prefix,
 };
@@ -151,6 +152,7 @@ impl Plan {
             private_ip: address(vpc, zone, host),
             ipv6: ipv6(vpc, zone, host),
             public_ip: role.public.then(|| public(3, number)),
+            elastic: Elastic::formula_ip(self, number, role.public),
             key_name,
             spot,
             managed,
@@ -201,6 +203,14 @@ impl Plan {
             tags.put("aws:eks:cluster-name", format!("{team}-{environment}"));
         }
         tags
+    }
+
+    /// How many instances of the formula are in a subnet.
+    pub(crate) fn held(&self, vpc: u64, zone: u64) -> i64 {
+        let round = BLOCK * ZONES * self.vpcs;
+        let before = (vpc * ZONES + zone) * BLOCK;
+        let last = (self.count % round).saturating_sub(before).min(BLOCK);
+        i64::try_from(self.count / round * BLOCK + last).unwrap_or(i64::MAX)
     }
 
     /// An address for the `n`th start of an instance with a public address.
@@ -266,7 +276,7 @@ fn days(n: u64) -> i64 {
 }
 
 /// Zones are /18s of a VPC's /16: 16,384 addresses, enough for a million instances in 21 VPCs.
-fn address(vpc: u64, zone: u64, host: u64) -> Ipv4Addr {
+pub(crate) fn address(vpc: u64, zone: u64, host: u64) -> Ipv4Addr {
     let base = u32::from(base(vpc));
     Ipv4Addr::from(base + low(zone << 14 | host, 16))
 }
@@ -276,7 +286,7 @@ pub(crate) fn base(vpc: u64) -> Ipv4Addr {
     if vpc == 0 { Ipv4Addr::new(172, 31, 0, 0) } else { Ipv4Addr::new(10, octet(vpc), 0, 0) }
 }
 
-fn public(first: u8, n: u64) -> Ipv4Addr {
+pub(crate) fn public(first: u8, n: u64) -> Ipv4Addr {
     Ipv4Addr::from(u32::from(Ipv4Addr::new(first, 128, 0, 0)) + low(n, 23))
 }
 

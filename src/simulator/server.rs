@@ -7,6 +7,7 @@ use axum::http::{HeaderName, Response, StatusCode};
 use axum::{Router, http};
 
 use crate::simulator::clock::Moment;
+use crate::simulator::lens::Lens;
 use crate::simulator::refusal::Refusal;
 use crate::simulator::request::{Caller, Params, Service};
 use crate::simulator::world::World;
@@ -72,7 +73,7 @@ fn respond(
         Service::Ec2 if !world.knows_region(&caller.region) => Err(Refusal::wrong_region(&caller.region)),
         Service::Ec2 => {
             let estate = world.estate(account, &caller.region);
-            ec2::answer(&ec2::Call { params, estate: &estate, now, request: id }, action)
+            ec2::answer(&ec2::Call { params, estate: &estate, now, lens: Lens::clear(now), request: id }, action)
         }
     }
 }

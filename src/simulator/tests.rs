@@ -3,16 +3,22 @@
 use std::time::Duration;
 
 use crate::simulator::ec2::{Call, answer};
+use crate::simulator::lens::Lens;
 use crate::simulator::refusal::Refusal;
 use crate::simulator::request::Params;
 use crate::simulator::world::World;
 use crate::simulator::{Clock, Options};
 
+mod addresses;
 mod describe;
 mod errors;
 mod http;
+mod interfaces;
 mod lifecycle;
 mod paging;
+mod snapshots;
+mod subnets;
+mod volumes;
 
 const START: &str = "2026-11-22T12:00:00Z";
 
@@ -33,7 +39,8 @@ impl Aws {
         let mut form = form_urlencoded::Serializer::new(String::new());
         form.append_pair("Action", action).append_pair("Version", "2016-11-15").extend_pairs(parameters);
         let params = Params::parse("", form.finish().as_bytes());
-        answer(&Call { params: &params, estate: &estate, now: self.0.clock().moment(), request: "r" }, action)
+        let now = self.0.clock().moment();
+        answer(&Call { params: &params, estate: &estate, now, lens: Lens::clear(now), request: "r" }, action)
     }
 
     fn get(&self, action: &str, parameters: &[(&str, &str)]) -> String {

@@ -105,7 +105,13 @@ impl World {
             terminated_percent: u64::from(options.terminated_percent),
             retention: options.terminated_retention,
         };
-        let pace = Pace { start: options.start_delay, stop: options.stop_delay, initializing: options.initializing };
+        let pace = Pace {
+            start: options.start_delay,
+            stop: options.stop_delay,
+            initializing: options.initializing,
+            volume: options.volume_delay,
+            snapshot: options.snapshot_delay,
+        };
         let plan = Plan::new(options.seed, account, region, shape, options.clock.moment());
         Estate::new(plan, pace, options.clock.clone())
     }

@@ -1,12 +1,14 @@
 //! `CreateSnapshots`: one crash-consistent snapshot of each volume of an instance.
 
-use crate::simulator::ec2::{Answer, Call};
-use crate::simulator::estate::Snapshot;
+use crate::simulator::ec2::listing::id;
+use crate::simulator::ec2::{Answer, Call, tag_specification};
 use crate::simulator::ident::Kind;
 use crate::simulator::instance::State;
-use crate::simulator::plan::{Plan, Volume};
+use crate::simulator::plan::Plan;
 use crate::simulator::refusal::Refusal;
 use crate::simulator::request::Params;
+use crate::simulator::shot::Shot;
+use crate::simulator::storage::Disk;
 use crate::simulator::tags::Tags;
 use crate::simulator::xml::Xml;
 
@@ -22,7 +24,7 @@ pub(super) fn answer(call: &Call) -> Answer {
     let exclude_boot = params.flag("InstanceSpecification.ExcludeBootVolume")?;
     let excluded = excluded(params, plan)?;
     let copy_tags = copy_tags(params)?;
-    let tags = tags(params)?;
+    let tags = tag_specification::parse(params, "snapshot")?;
     let description = params.get("Description").unwrap_or_default();
     call.dry_run()?;
 
@@ -33,60 +35,48 @@ pub(super) fn answer(call: &Call) -> Answer {
     if matches!(instance.state(call.now), State::ShuttingDown | State::Terminated) {
         return Err(Refusal::wrong_state(instance_id, "snapshotted"));
     }
-    let data = |number: &u64| Plan::volumes(&instance).any(|volume| !volume.root && volume.number == *number);
+    let root = |disk: &Disk| disk.attachment.as_ref().is_some_and(|it| it.device == instance.image.root);
+    let disks: Vec<Disk> = edit.scene().disks_of(&instance, call.now).collect();
+    let data = |number: &u64| disks.iter().any(|disk| disk.number == *number && !root(disk));
     if let Some(stranger) = excluded.iter().find(|number| !data(number)) {
         let id = plan.idents.text(Kind::Volume, *stranger);
         return Err(Refusal::invalid_value(format!("The volume '{id}' is not a data volume of '{instance_id}'")));
     }
-    let chosen = |volume: &Volume| if volume.root { !exclude_boot } else { !excluded.contains(&volume.number) };
-    let volumes: Vec<Volume> = Plan::volumes(&instance).filter(chosen).collect();
-    if volumes.is_empty() {
-        return Err(Refusal::invalid_combination("No volumes are left to snapshot after the exclusions"));
-    }
-    let mut taken = Vec::with_capacity(volumes.len());
-    for volume in volumes {
+    let chosen = |disk: &&Disk| if root(disk) { !exclude_boot } else { !excluded.contains(&disk.number) };
+    let mut taken = Vec::with_capacity(disks.len());
+    for disk in disks.iter().filter(chosen) {
         let mut all = Tags::default();
-        // Volumes carry the tags users gave their instance, as `RunInstances` puts them on both when asked to.
-        let copied = instance.tags.iter().filter(|(key, _)| copy_tags && !key.starts_with("aws:"));
-        for (key, value) in copied.chain(tags.iter()) {
+        let own = edit.scene().tags(Kind::Volume, disk.number, call.now, &disk.tags).clone();
+        for (key, value) in own.iter().filter(|_| copy_tags).chain(tags.iter()) {
             all.put(key.to_owned(), value.to_owned());
         }
-        edit.snapshot(|number| {
-            let id = plan.idents.text(Kind::Snapshot, number);
-            taken.push((id.clone(), volume, all.clone()));
-            Snapshot {
-                id,
-                volume_id: plan.idents.text(Kind::Volume, volume.number),
-                instance_id: instance_id.to_owned(),
-                description: description.to_owned(),
-                tags: all.iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
-            }
-        });
+        let sticks = |number| call.lens.sticks(Kind::Snapshot, number);
+        taken.push(edit.take(disk, description, all, call.now, sticks));
+    }
+    if taken.is_empty() {
+        return Err(Refusal::invalid_combination("No volumes are left to snapshot after the exclusions"));
     }
     drop(edit);
     Ok(call.envelope("CreateSnapshots", 1_024 * taken.len(), |xml| {
         xml.within("snapshotSet", |xml| {
-            for (id, volume, tags) in &taken {
-                xml.within("item", |xml| {
-                    xml.text("snapshotId", id);
-                    write(xml, call, *volume, description, tags);
-                });
+            for shot in &taken {
+                xml.within("item", |xml| write(xml, call, shot));
             }
         });
     }))
 }
 
-fn write(xml: &mut Xml, call: &Call, volume: Volume, description: &str, tags: &Tags) {
-    let plan = call.estate.plan();
-    xml.text("description", description);
-    tags.write(xml);
-    xml.flag("encrypted", false);
-    xml.plain("volumeId", |out| plan.idents.write(Kind::Volume, volume.number, out));
+fn write(xml: &mut Xml, call: &Call, shot: &Shot) {
+    id(xml, call, "snapshotId", Kind::Snapshot, shot.number);
+    xml.text("description", &shot.description);
+    shot.tags.write(xml);
+    xml.flag("encrypted", shot.encrypted);
+    id(xml, call, "volumeId", Kind::Volume, shot.volume);
     xml.text("state", "pending");
-    xml.number("volumeSize", volume.gib);
-    xml.text("startTime", &call.now.iso_millis());
+    xml.number("volumeSize", shot.gib);
+    xml.text("startTime", &shot.started.iso_millis());
     xml.text("progress", "");
-    xml.text("ownerId", &plan.account);
+    xml.text("ownerId", &call.estate.plan().account);
     xml.text("sseType", "none");
 }
 
@@ -109,25 +99,4 @@ fn copy_tags(params: &Params) -> Result<bool, Refusal> {
         Some("volume") => Ok(true),
         Some(other) => Err(Refusal::invalid_value(format!("Invalid value '{other}' for CopyTagsFromSource"))),
     }
-}
-
-fn tags(params: &Params) -> Result<Tags, Refusal> {
-    let mut tags = Tags::default();
-    for n in 1_u32.. {
-        let Some(kind) = params.get(&format!("TagSpecification.{n}.ResourceType")) else { break };
-        if kind != "snapshot" {
-            return Err(Refusal::invalid_value(format!(
-                "'{kind}' is not a valid taggable resource type for this operation."
-            )));
-        }
-        for m in 1_u32.. {
-            let tag = format!("TagSpecification.{n}.Tag.{m}");
-            let Some(key) = params.get(&format!("{tag}.Key")) else { break };
-            if key.starts_with("aws:") {
-                return Err(Refusal::invalid_value(format!("Tag keys starting with 'aws:' are reserved: {key}")));
-            }
-            tags.put(key.to_owned(), params.get(&format!("{tag}.Value")).unwrap_or_default().to_owned());
-        }
-    }
-    Ok(tags)
 }

@@ -10,10 +10,13 @@ use crate::simulator::ec2::instance_field::{
 use crate::simulator::ec2::lifecycle::{OPERATOR, state};
 use crate::simulator::ec2::{Answer, Call, next_token, walk};
 use crate::simulator::filter::Filters;
+use crate::simulator::holdings::Scene;
 use crate::simulator::ident::{Kind, hex};
 use crate::simulator::instance::{Instance, State};
+use crate::simulator::interface::mac;
 use crate::simulator::page::Page;
-use crate::simulator::plan::{Plan, Volume};
+use crate::simulator::plan::Plan;
+use crate::simulator::storage::Disk;
 use crate::simulator::xml::Xml;
 
 /// About what an instance takes in XML.
@@ -34,7 +37,7 @@ pub(super) fn answer(call: &Call) -> Answer {
     };
     let expected = page.limit.unwrap_or(numbers.len());
     Ok(call.envelope("DescribeInstances", BYTES * expected, |xml| {
-        let mut listing = Listing { xml, plan, now, open: None };
+        let mut listing = Listing { xml, plan, scene: view.scene(), now, open: None };
         listing.xml.open("reservationSet");
         let next = if numbers.is_empty() {
             walk(&view, &page, keep, |instance| listing.add(instance))
@@ -57,6 +60,7 @@ pub(super) fn answer(call: &Call) -> Answer {
 struct Listing<'a> {
     xml: &'a mut Xml,
     plan: &'a Plan,
+    scene: Scene<'a>,
     now: Moment,
     /// The reservation whose item is open.
     open: Option<u64>,
@@ -78,7 +82,8 @@ impl Listing<'_> {
             self.xml.open("instancesSet");
         }
         self.xml.open("item");
-        Body { instance, plan: self.plan, now: self.now, state: instance.state(self.now) }.write(self.xml);
+        Body { instance, plan: self.plan, scene: self.scene, now: self.now, state: instance.state(self.now) }
+            .write(self.xml);
         self.xml.close("item");
     }
 
@@ -98,6 +103,7 @@ impl Listing<'_> {
 struct Body<'a> {
     instance: &'a Instance,
     plan: &'a Plan,
+    scene: Scene<'a>,
     now: Moment,
     state: State,
 }
@@ -165,7 +171,7 @@ impl Body<'_> {
         xml.text("rootDeviceName", instance.image.root);
         xml.within("blockDeviceMapping", |xml| {
             if attached {
-                Plan::volumes(instance).for_each(|volume| self.volume(xml, volume, &created));
+                self.scene.disks_of(instance, self.now).for_each(|disk| self.volume(xml, &disk));
             }
         });
         xml.text("virtualizationType", "hvm");
@@ -270,14 +276,15 @@ impl Body<'_> {
         });
     }
 
-    fn volume(&self, xml: &mut Xml, volume: Volume, created: &str) {
+    fn volume(&self, xml: &mut Xml, disk: &Disk) {
+        let Some(attachment) = &disk.attachment else { return };
         xml.within("item", |xml| {
-            xml.text("deviceName", volume.device);
+            xml.text("deviceName", &attachment.device);
             xml.within("ebs", |xml| {
-                self.id(xml, "volumeId", Kind::Volume, volume.number);
-                xml.text("status", "attached");
-                xml.text("attachTime", created);
-                xml.flag("deleteOnTermination", volume.root);
+                self.id(xml, "volumeId", Kind::Volume, disk.number);
+                xml.text("status", attachment.status(self.now));
+                xml.text("attachTime", &attachment.asked.iso());
+                xml.flag("deleteOnTermination", attachment.delete_on_termination);
                 operator(xml, self.instance.managed);
             });
         });
@@ -291,7 +298,7 @@ impl Body<'_> {
                 xml.within("association", |xml| {
                     xml.number("publicIp", address);
                     xml.text("publicDnsName", name);
-                    xml.text("ipOwnerId", "amazon");
+                    xml.text("ipOwnerId", if instance.elastic.is_some() { &plan.account } else { "amazon" });
                 });
             }
         };
@@ -301,13 +308,7 @@ impl Body<'_> {
         xml.empty("description");
         xml.text("ownerId", &plan.account);
         xml.text("status", "in-use");
-        xml.plain("macAddress", |out| {
-            let n = mix(plan.seed ^ !instance.number);
-            out.push_str("0a");
-            for shift in [0, 8, 16, 24, 32] {
-                write!(out, ":{:02x}", (n >> shift) & 0xff).ok();
-            }
-        });
+        xml.text("macAddress", &mac(plan, instance.number));
         xml.number("privateIpAddress", instance.private_ip);
         xml.text("privateDnsName", &private_dns);
         xml.flag("sourceDestCheck", true);

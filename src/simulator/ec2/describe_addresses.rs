@@ -1,0 +1,147 @@
+//! `DescribeAddresses`: Elastic IP addresses, all in one answer, as AWS has no paging for them.
+
+use std::net::Ipv4Addr;
+
+use crate::simulator::address::Elastic;
+use crate::simulator::ec2::listing::{Listing, Naming, id, seen_tags};
+use crate::simulator::ec2::{Answer, Call};
+use crate::simulator::filter::Filters;
+use crate::simulator::ident::Kind;
+use crate::simulator::interface::Interface;
+use crate::simulator::plan::Plan;
+use crate::simulator::refusal::Refusal;
+use crate::simulator::tags::TagField;
+use crate::simulator::xml::Xml;
+
+/// How EC2 refuses addresses; it knows no malformed allocation ids.
+pub(super) const ADDRESSES: Naming = Naming {
+    kind: Kind::Allocation,
+    parameter: "AllocationId",
+    malformed: "",
+    not_found: "InvalidAllocationID.NotFound",
+    noun: "allocation ID",
+};
+
+/// Answers a `DescribeAddresses`.
+pub(super) fn answer(call: &Call) -> Answer {
+    let plan = call.estate.plan();
+    let filters = Filters::parse(call.params, Field::parse)?;
+    let view = call.estate.view();
+    let scene = view.scene();
+    let listing = Listing::parse(call, &ADDRESSES, &[], |number, at| scene.elastic(number, at).is_some())?;
+    let mut wanted = Vec::new();
+    for text in call.params.set("PublicIp") {
+        let ip = parse_ip(text)?;
+        let seen = |number| scene.elastic(number, call.lens.of(Kind::Allocation, number).at).is_some();
+        match scene.elastic_at(ip, call.now).filter(|number| seen(*number)) {
+            Some(_) => wanted.push(ip),
+            None => return Err(no_address(text)),
+        }
+    }
+    call.dry_run()?;
+    Ok(call.envelope("DescribeAddresses", 700 * listing.expected().min(64), |xml| {
+        listing.write(
+            xml,
+            "addressesSet",
+            scene.elastics(),
+            |number, sight| {
+                let mut elastic = scene.elastic(number, sight.at)?;
+                if !wanted.is_empty() && !wanted.contains(&elastic.ip) {
+                    return None;
+                }
+                seen_tags(scene, Kind::Allocation, number, sight, &mut elastic.tags);
+                let interface = elastic.association.and_then(|it| scene.interface(it.interface, sight.at));
+                let shown = Shown { elastic, interface };
+                filters.hold(|field, matches| field.any(&shown, plan, matches)).then_some(shown)
+            },
+            |xml, shown, _| write(xml, call, shown),
+        );
+    }))
+}
+
+/// An address from a parameter.
+pub(super) fn parse_ip(text: &str) -> Result<Ipv4Addr, Refusal> {
+    text.parse()
+        .map_err(|_| Refusal::invalid_value(format!("Invalid value '{text}' for PublicIp. Invalid IPv4 address")))
+}
+
+/// What EC2 says of an address the account does not have.
+pub(super) fn no_address(ip: &str) -> Refusal {
+    Refusal::new(400, "InvalidAddress.NotFound", format!("Address '{ip}' not found."))
+}
+
+/// An address with the interface it is bound to.
+struct Shown {
+    elastic: Elastic,
+    interface: Option<Interface>,
+}
+
+fn write(xml: &mut Xml, call: &Call, shown: &Shown) {
+    let plan = call.estate.plan();
+    let Shown { elastic, interface } = shown;
+    xml.number("publicIp", elastic.ip);
+    id(xml, call, "allocationId", Kind::Allocation, elastic.number);
+    xml.text("domain", "vpc");
+    if let Some(host) = interface.as_ref().and_then(|interface| interface.host) {
+        id(xml, call, "instanceId", Kind::Instance, host.instance);
+    }
+    if let (Some(association), Some(interface)) = (elastic.association, interface) {
+        id(xml, call, "associationId", Kind::Association, association.number);
+        id(xml, call, "networkInterfaceId", Kind::Interface, interface.number);
+        xml.text("networkInterfaceOwnerId", &plan.account);
+        xml.number("privateIpAddress", interface.private_ip);
+    }
+    elastic.tags.write(xml);
+    xml.text("publicIpv4Pool", "amazon");
+    xml.text("networkBorderGroup", &plan.region);
+}
+
+enum Field {
+    Allocation,
+    Association,
+    PublicIp,
+    PrivateIp,
+    Instance,
+    Interface,
+    InterfaceOwner,
+    BorderGroup,
+    Domain,
+    Tag(TagField),
+}
+
+impl Field {
+    fn parse(name: &str) -> Option<Self> {
+        Some(match name {
+            "allocation-id" => Self::Allocation,
+            "association-id" => Self::Association,
+            "public-ip" => Self::PublicIp,
+            "private-ip-address" => Self::PrivateIp,
+            "instance-id" => Self::Instance,
+            "network-interface-id" => Self::Interface,
+            "network-interface-owner-id" => Self::InterfaceOwner,
+            "network-border-group" => Self::BorderGroup,
+            "domain" => Self::Domain,
+            _ => Self::Tag(TagField::parse(name)?),
+        })
+    }
+
+    fn any(&self, shown: &Shown, plan: &Plan, matches: &mut dyn FnMut(&str) -> bool) -> bool {
+        let id = |kind, number| plan.idents.text(kind, number);
+        let (elastic, interface) = (&shown.elastic, shown.interface.as_ref());
+        match self {
+            Self::Allocation => matches(&id(Kind::Allocation, elastic.number)),
+            Self::Association => elastic.association.is_some_and(|it| matches(&id(Kind::Association, it.number))),
+            Self::PublicIp => matches(&elastic.ip.to_string()),
+            Self::PrivateIp => interface.is_some_and(|it| matches(&it.private_ip.to_string())),
+            Self::Instance => {
+                let host = interface.and_then(|it| it.host);
+                host.is_some_and(|host| matches(&id(Kind::Instance, host.instance)))
+            }
+            Self::Interface => interface.is_some_and(|it| matches(&id(Kind::Interface, it.number))),
+            Self::InterfaceOwner => interface.is_some() && matches(&plan.account),
+            Self::BorderGroup => matches(&plan.region),
+            Self::Domain => matches("vpc"),
+            Self::Tag(tag) => tag.any(&elastic.tags, matches),
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! `DescribeSnapshots`: own snapshots, and the public ones unless somebody says whose are wanted.
+
+use crate::simulator::clock::Moment;
+use crate::simulator::ec2::listing::{Listing, Naming, id, seen_tags, truth};
+use crate::simulator::ec2::{Answer, Call};
+use crate::simulator::filter::Filters;
+use crate::simulator::ident::Kind;
+use crate::simulator::plan::Plan;
+use crate::simulator::refusal::Refusal;
+use crate::simulator::request::Params;
+use crate::simulator::shot::{Owner, Shot, UNTOLD};
+use crate::simulator::storage::Disk;
+use crate::simulator::tags::TagField;
+use crate::simulator::xml::Xml;
+
+/// How EC2 refuses snapshots.
+pub(super) const SNAPSHOTS: Naming = Naming {
+    kind: Kind::Snapshot,
+    parameter: "SnapshotId",
+    malformed: "InvalidSnapshotID.Malformed",
+    not_found: "InvalidSnapshot.NotFound",
+    noun: "snapshot",
+};
+
+/// What EC2 shows where it does not tell the volume.
+const UNTOLD_ID: &str = "vol-ffffffff";
+/// About what a snapshot takes in XML.
+const BYTES: usize = 900;
+
+/// Answers a `DescribeSnapshots`.
+pub(super) fn answer(call: &Call) -> Answer {
+    let plan = call.estate.plan();
+    let whose = Whose::parse(call.params, plan)?;
+    let filters = Filters::parse(call.params, Field::parse)?;
+    let view = call.estate.view();
+    let scene = view.scene();
+    let chosen = ["Owner.1", "Owner.2", "Owner.3", "RestorableBy.1", "RestorableBy.2"];
+    let listing = Listing::parse(call, &SNAPSHOTS, &chosen, |number, at| scene.shot(number, at).is_some())?;
+    call.dry_run()?;
+    Ok(call.envelope("DescribeSnapshots", BYTES * listing.expected(), |xml| {
+        listing.write(
+            xml,
+            "snapshotSet",
+            scene.shots(listing.from()),
+            |number, sight| {
+                let mut shot = scene.shot(number, sight.at).filter(|shot| whose.holds(shot, plan))?;
+                seen_tags(scene, Kind::Snapshot, number, sight, &mut shot.tags);
+                filters.hold(|field, matches| field.any(&shot, plan, sight.at, matches)).then_some(shot)
+            },
+            |xml, shot, sight| write(xml, call, shot, sight.at),
+        );
+    }))
+}
+
+/// A snapshot's fields, also the whole answer of `CreateSnapshot`.
+pub(super) fn write(xml: &mut Xml, call: &Call, shot: &Shot, at: Moment) {
+    let plan = call.estate.plan();
+    id(xml, call, "snapshotId", Kind::Snapshot, shot.number);
+    xml.text("volumeId", &volume_id(shot, plan));
+    xml.text("status", shot.state(at));
+    xml.text("startTime", &shot.started.iso_millis());
+    xml.text("progress", &progress(shot, at));
+    xml.text("ownerId", shot.owner.account(plan));
+    if let Some(alias) = shot.owner.alias() {
+        xml.text("ownerAlias", alias);
+    }
+    xml.number("volumeSize", shot.gib);
+    xml.text("description", &shot.description);
+    shot.tags.write(xml);
+    xml.flag("encrypted", shot.encrypted);
+    if shot.encrypted {
+        xml.text("kmsKeyId", &Disk::key(plan));
+    }
+    xml.text("storageTier", "standard");
+    if shot.completed(at) {
+        xml.text("completionTime", &shot.reaches(100).iso_millis());
+        xml.number("fullSnapshotSizeInBytes", shot.bytes());
+    }
+}
+
+fn volume_id(shot: &Shot, plan: &Plan) -> String {
+    if shot.volume == UNTOLD { UNTOLD_ID.to_owned() } else { plan.idents.text(Kind::Volume, shot.volume) }
+}
+
+fn progress(shot: &Shot, at: Moment) -> String {
+    format!("{}%", shot.progress(at))
+}
+
+/// Whose snapshots are asked for.
+struct Whose {
+    owners: Vec<String>,
+    /// Those who may restore them.
+    restorers: Vec<String>,
+}
+
+impl Whose {
+    fn parse(params: &Params, plan: &Plan) -> Result<Self, Refusal> {
+        let all = |name: &str, known: &[&str]| -> Result<Vec<String>, Refusal> {
+            let account = |text: &str| {
+                let digits = text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit());
+                match text {
+                    "self" => Ok(plan.account.clone()),
+                    _ if digits || known.contains(&text) => Ok(text.to_owned()),
+                    _ => Err(Refusal::new(400, "InvalidUserID.Malformed", format!("Invalid user id: \"{text}\""))),
+                }
+            };
+            params.list(name).into_iter().map(account).collect()
+        };
+        Ok(Self { owners: all("Owner", &["amazon", "aws-marketplace"])?, restorers: all("RestorableBy", &["all"])? })
+    }
+
+    fn holds(&self, shot: &Shot, plan: &Plan) -> bool {
+        let owner = shot.owner.account(plan);
+        let owned = |who: &String| who == owner || Some(who.as_str()) == shot.owner.alias();
+        let restorable = |who: &String| if who == "all" { shot.owner != Owner::Own } else { who == owner };
+        (self.owners.is_empty() || self.owners.iter().any(owned))
+            && (self.restorers.is_empty() || self.restorers.iter().any(restorable))
+    }
+}
+
+enum Field {
+    Id,
+    Volume,
+    State,
+    Progress,
+    Started,
+    Owner,
+    OwnerAlias,
+    Size,
+    Description,
+    Encrypted,
+    StorageTier,
+    Tag(TagField),
+}
+
+impl Field {
+    fn parse(name: &str) -> Option<Self> {
+        Some(match name {
+            "snapshot-id" => Self::Id,
+            "volume-id" => Self::Volume,
+            "status" => Self::State,
+            "progress" => Self::Progress,
+            "start-time" => Self::Started,
+            "owner-id" => Self::Owner,
+            "owner-alias" => Self::OwnerAlias,
+            "volume-size" => Self::Size,
+            "description" => Self::Description,
+            "encrypted" => Self::Encrypted,
+            "storage-tier" => Self::StorageTier,
+            _ => Self::Tag(TagField::parse(name)?),
+        })
+    }
+
+    fn any(&self, shot: &Shot, plan: &Plan, at: Moment, matches: &mut dyn FnMut(&str) -> bool) -> bool {
+        match self {
+            Self::Id => matches(&plan.idents.text(Kind::Snapshot, shot.number)),
+            Self::Volume => matches(&volume_id(shot, plan)),
+            Self::State => matches(shot.state(at)),
+            Self::Progress => matches(&progress(shot, at)),
+            Self::Started => matches(&shot.started.iso_millis()),
+            Self::Owner => matches(shot.owner.account(plan)),
+            Self::OwnerAlias => shot.owner.alias().is_some_and(matches),
+            Self::Size => matches(&shot.gib.to_string()),
+            Self::Description => matches(&shot.description),
+            Self::Encrypted => matches(truth(shot.encrypted)),
+            Self::StorageTier => matches("standard"),
+            Self::Tag(tag) => tag.any(&shot.tags, matches),
+        }
+    }
+}

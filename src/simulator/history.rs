@@ -1,0 +1,94 @@
+//! The versions of one thing, each by the moment it holds from.
+//!
+//! Whatever can change in the simulated world is kept like this, and never forgotten while the simulator runs: describe
+//! lag, the journal and the oracle are all the question what held at an earlier moment.
+
+use crate::simulator::clock::Moment;
+
+/// The versions of one thing, oldest first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct History<T> {
+    /// All but the newest, which most things have none of.
+    past: Vec<(Moment, T)>,
+    /// When the newest version began, and it.
+    from: Moment,
+    latest: T,
+}
+
+impl<T> History<T> {
+    /// A thing that begins at `from` as `first`; [`Moment::NEVER`] for what was always there.
+    pub(crate) const fn new(from: Moment, first: T) -> Self {
+        Self { past: Vec::new(), from, latest: first }
+    }
+
+    /// The version that held at `moment`; `None` before the first began. Of versions that began at the same moment the
+    /// last one holds.
+    pub(crate) fn at(&self, moment: Moment) -> Option<&T> {
+        if self.from <= moment {
+            return Some(&self.latest);
+        }
+        let after = self.past.partition_point(|(from, _)| *from <= moment);
+        self.past.get(after.checked_sub(1)?).map(|(_, version)| version)
+    }
+
+    /// The newest version.
+    pub(crate) const fn latest(&self) -> &T {
+        &self.latest
+    }
+
+    /// Adds a version that holds from `from` on. A `from` before the newest version's counts as the newest's: a clock may
+    /// jump back, and what comes later still supersedes.
+    pub(crate) fn push(&mut self, from: Moment, next: T) {
+        let from = from.max(self.from);
+        let before = std::mem::replace(&mut self.latest, next);
+        self.past.push((self.from, before));
+        self.from = from;
+    }
+
+    /// The versions with the moments they began at, oldest first.
+    pub(crate) fn versions(&self) -> impl Iterator<Item = (Moment, &T)> {
+        let past = self.past.iter().map(|(from, version)| (*from, version));
+        past.chain(std::iter::once((self.from, &self.latest)))
+    }
+
+    /// The moments at which versions began, oldest first.
+    pub(crate) fn moments(&self) -> impl Iterator<Item = Moment> {
+        self.versions().map(|(from, _)| from)
+    }
+}
+
+impl<T: Clone> History<T> {
+    /// Adds a version made from the newest.
+    pub(crate) fn change(&mut self, from: Moment, with: impl FnOnce(&mut T)) {
+        let mut next = self.latest.clone();
+        with(&mut next);
+        self.push(from, next);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_holds_from_its_moment_until_the_next() {
+        let mut history = History::new(Moment(10), "a");
+        history.push(Moment(20), "b");
+        history.push(Moment(30), "c");
+        assert_eq!(
+            [9, 10, 19, 20, 29, 30, 99].map(|at| history.at(Moment(at)).copied()),
+            [None, Some("a"), Some("a"), Some("b"), Some("b"), Some("c"), Some("c")]
+        );
+        assert_eq!(*history.latest(), "c");
+        assert_eq!(history.moments().collect::<Vec<_>>(), [Moment(10), Moment(20), Moment(30)]);
+    }
+
+    #[test]
+    fn a_clock_that_jumps_back_keeps_the_versions_in_order() {
+        let mut history = History::new(Moment(10), 1);
+        history.push(Moment(50), 2);
+        history.change(Moment(20), |n| *n += 1);
+        assert_eq!(history.moments().collect::<Vec<_>>(), [Moment(10), Moment(50), Moment(50)]);
+        assert_eq!((history.at(Moment(49)), history.at(Moment(50))), (Some(&1), Some(&3)));
+    }
+}

@@ -1,0 +1,168 @@
+//! Network interfaces: the primary one of each instance by formula, and those that calls created.
+//!
+//! A primary interface has its instance's number and nothing of its own: it is there from the launch until the instance
+//! has terminated. Created ones are attached to nothing.
+
+use std::fmt::Write as _;
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use crate::simulator::address::Elastic;
+use crate::simulator::catalog::GROUP_DEFAULT;
+use crate::simulator::clock::Moment;
+use crate::simulator::dice::mix;
+use crate::simulator::holdings::{CREATED, Scene};
+use crate::simulator::instance::{Instance, State};
+use crate::simulator::network::SecurityGroup;
+use crate::simulator::plan::Plan;
+use crate::simulator::subnet::Subnet;
+use crate::simulator::tags::Tags;
+
+/// What an interface is attached to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Host {
+    pub(crate) instance: u64,
+    pub(crate) since: Moment,
+}
+
+/// A public address something answers to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Public {
+    pub(crate) ip: Ipv4Addr,
+    /// The numbers of its allocation and association when it is an Elastic IP; else it is Amazon's.
+    pub(crate) elastic: Option<(u64, u64)>,
+}
+
+/// One network interface.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Interface {
+    pub(crate) number: u64,
+    pub(crate) vpc: u64,
+    pub(crate) subnet: u64,
+    pub(crate) zone: u64,
+    pub(crate) private_ip: Ipv4Addr,
+    pub(crate) ipv6: Option<Ipv6Addr>,
+    /// Numbers of its security groups.
+    pub(crate) groups: Vec<u64>,
+    pub(crate) description: String,
+    pub(crate) host: Option<Host>,
+    pub(crate) public: Option<Public>,
+    pub(crate) managed: bool,
+    pub(crate) deleted: bool,
+    /// The tags it was born with.
+    pub(crate) tags: Tags,
+}
+
+impl Interface {
+    pub(crate) const fn status(&self) -> &'static str {
+        if self.host.is_some() { "in-use" } else { "available" }
+    }
+
+    fn primary(host: &Instance) -> Self {
+        Self {
+            number: host.number,
+            vpc: host.vpc,
+            subnet: Plan::subnet(host),
+            zone: host.zone,
+            private_ip: host.private_ip,
+            ipv6: host.ipv6,
+            groups: group_numbers(host).collect(),
+            description: String::new(),
+            host: Some(Host { instance: host.number, since: host.created }),
+            public: None,
+            managed: host.managed,
+            deleted: false,
+            tags: Tags::default(),
+        }
+    }
+}
+
+/// The numbers of an instance's security groups.
+fn group_numbers(host: &Instance) -> impl Iterator<Item = u64> {
+    let ordinals = if host.role.groups.is_empty() { &[GROUP_DEFAULT] } else { host.role.groups };
+    ordinals.iter().map(|ordinal| SecurityGroup::number(host.vpc, *ordinal))
+}
+
+/// The MAC address of an interface: a locally administered one, by number.
+pub(crate) fn mac(plan: &Plan, interface: u64) -> String {
+    let n = mix(plan.seed ^ !interface);
+    let mut out = String::from("0a");
+    for shift in [0, 8, 16, 24, 32] {
+        // Writing into a String cannot fail.
+        write!(out, ":{:02x}", (n >> shift) & 0xff).ok();
+    }
+    out
+}
+
+/// `ip-10-1-0-4.ec2.internal`
+pub(crate) fn private_dns(plan: &Plan, ip: Ipv4Addr) -> String {
+    let [a, b, c, d] = ip.octets();
+    format!("ip-{a}-{b}-{c}-{d}.{}", plan.private_domain)
+}
+
+/// `ec2-3-128-0-4.compute-1.amazonaws.com`
+pub(crate) fn public_dns(plan: &Plan, ip: Ipv4Addr) -> String {
+    let [a, b, c, d] = ip.octets();
+    format!("ec2-{a}-{b}-{c}-{d}.{}", plan.public_domain)
+}
+
+impl Scene<'_> {
+    /// The interface as it was at `at`; `None` where EC2 knows of none.
+    pub(crate) fn interface(self, number: u64, at: Moment) -> Option<Interface> {
+        let mut interface = match self.holdings.interfaces.get(number) {
+            Some(history) => history.at(at)?.clone(),
+            None => {
+                let host = self.host(number, at).filter(|_| number < self.end())?;
+                if host.state(at) == State::Terminated {
+                    return None;
+                }
+                let mut primary = Interface::primary(&host);
+                primary.public = host.address(at).map(|ip| Public { ip, elastic: None });
+                primary
+            }
+        };
+        if interface.deleted {
+            return None;
+        }
+        if let Some(elastic) = self.elastic_of(number, at) {
+            let association = elastic.association.map(|it| (elastic.number, it.number));
+            interface.public = Some(Public { ip: elastic.ip, elastic: association });
+        }
+        Some(interface)
+    }
+
+    /// The numbers of all interfaces there ever were, from `from` on, in listing order.
+    pub(crate) fn interfaces(self, from: u64) -> impl Iterator<Item = u64> {
+        (from..self.end()).chain(self.holdings.interfaces.made(from))
+    }
+
+    /// The next address of a subnet that neither the formula nor a call has given to anything.
+    pub(crate) fn free_ip(self, subnet: u64) -> Ipv4Addr {
+        let made = self.holdings.interfaces.made(CREATED);
+        let of_subnet = made.filter(|number| {
+            let history = self.holdings.interfaces.get(*number);
+            history.is_some_and(|history| history.latest().subnet == subnet)
+        });
+        // From the far end of the subnet, which the formula reaches last.
+        Subnet::last_host(subnet, u64::try_from(of_subnet.count()).unwrap_or(0))
+    }
+
+    /// The moments up to `now` at which a describe began to show something else of an interface.
+    pub(crate) fn interface_moments(self, number: u64, now: Moment) -> Vec<Moment> {
+        let mut moments: Vec<Moment> = match self.holdings.interfaces.get(number) {
+            Some(history) => history.moments().collect(),
+            None => self.end_of(number, now),
+        };
+        moments.extend(self.elastics_of(number).flat_map(|elastic| self.elastic_moments(elastic, now)));
+        moments.sort_unstable();
+        moments.dedup();
+        moments.retain(|moment| *moment <= now && *moment >= self.plan.born);
+        moments
+    }
+}
+
+impl Elastic {
+    /// Whether it belongs to an interface.
+    pub(crate) fn is_of(&self, interface: u64) -> bool {
+        self.association.is_some_and(|it| it.interface == interface)
+    }
+}

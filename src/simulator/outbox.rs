@@ -1,0 +1,66 @@
+//! Where happenings wait until they are due: one box for the whole simulated AWS.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use parking_lot::Mutex;
+
+use crate::simulator::clock::Moment;
+use crate::simulator::happening::Happening;
+
+/// Happenings by the moment they are due, in the order they were pushed where that is the same.
+#[derive(Debug, Default)]
+pub(crate) struct Outbox(Mutex<Waiting>);
+
+#[derive(Debug, Default)]
+struct Waiting {
+    pushed: u64,
+    /// By moment and number, the next one last: taking the due ones splits the map once.
+    by_time: BTreeMap<Reverse<(Moment, u64)>, Happening>,
+}
+
+impl Outbox {
+    /// Puts a happening in, to be taken when its moment has come.
+    pub(crate) fn push(&self, happening: Happening) {
+        let mut waiting = self.0.lock();
+        waiting.pushed += 1;
+        let key = Reverse((happening.at, waiting.pushed));
+        waiting.by_time.insert(key, happening);
+    }
+
+    /// Takes out everything due at `now`, the earliest first.
+    pub(crate) fn due(&self, now: Moment) -> Vec<Happening> {
+        let mut waiting = self.0.lock();
+        let due = waiting.by_time.split_off(&Reverse((now, u64::MAX)));
+        due.into_values().rev().collect()
+    }
+
+    /// When the next happening is due; `None` when nothing waits.
+    pub(crate) fn next_due(&self) -> Option<Moment> {
+        self.0.lock().by_time.last_key_value().map(|(Reverse((at, _)), _)| *at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::simulator::happening::What;
+
+    fn happening(at: i64, id: &str) -> Happening {
+        let what = What::InstanceState { id: id.to_owned(), state: "running" };
+        Happening { at: Moment(at), account: "123456789012".to_owned(), region: "us-east-1".to_owned(), what }
+    }
+
+    #[test]
+    fn what_is_due_comes_out_once_and_in_order() {
+        let outbox = Outbox::default();
+        for (at, id) in [(30, "late"), (10, "first"), (20, "third"), (10, "second")] {
+            outbox.push(happening(at, id));
+        }
+        assert_eq!(outbox.next_due(), Some(Moment(10)));
+        assert_eq!(outbox.due(Moment(9)), []);
+        let due = outbox.due(Moment(20));
+        assert_eq!(due, [happening(10, "first"), happening(10, "second"), happening(20, "third")]);
+        assert_eq!((outbox.next_due(), outbox.due(Moment(20))), (Some(Moment(30)), Vec::new()));
+    }
+}

@@ -1,0 +1,50 @@
+//! Elastic IP addresses.
+
+use crate::simulator::tests::{Aws, text, texts};
+
+#[test]
+fn an_elastic_ip_is_the_address_its_instance_shows_and_amazons_are_not_listed() {
+    let aws = Aws::with(1_000);
+    let xml = aws.get("DescribeAddresses", &[]);
+    let (ips, instances) = (texts(&xml, "publicIp"), texts(&xml, "instanceId"));
+    assert!(ips.len() > 2 && !instances.is_empty());
+    for id in &instances {
+        let of = [("Filter.1.Name", "instance-id"), ("Filter.1.Value.1", id.as_str())];
+        let address = aws.get("DescribeAddresses", &of);
+        let instance = aws.get("DescribeInstances", &[("InstanceId.1", id)]);
+        assert_eq!(text(&address, "publicIp"), text(&instance, "ipAddress"));
+        assert_eq!(texts(&instance, "ipOwnerId"), ["123456789012"; 2]);
+        let own = text(&address, "networkInterfaceId");
+        let interface = aws.get("DescribeNetworkInterfaces", &[("NetworkInterfaceId.1", &own)]);
+        assert_eq!(texts(&interface, "allocationId"), vec![text(&address, "allocationId"); 2]);
+        assert_eq!(texts(&interface, "associationId"), vec![text(&address, "associationId"); 2]);
+    }
+    let shown = texts(&aws.get("DescribeInstances", &[]), "ipAddress");
+    assert!(shown.len() > ips.len());
+    let code = |name: &str, value: &str| aws.refused("DescribeAddresses", &[(name, value)]).1;
+    assert_eq!(code("AllocationId.1", "eipalloc-0123456789abcdef0"), "InvalidAllocationID.NotFound");
+    assert_eq!(code("AllocationId.1", "x"), "InvalidAllocationID.NotFound");
+    assert_eq!(code("PublicIp.1", "192.0.2.1"), "InvalidAddress.NotFound");
+    assert_eq!(code("MaxResults", "5"), "UnknownParameter");
+    let named = aws.get("DescribeAddresses", &[("PublicIp.1", &ips[1])]);
+    assert_eq!(texts(&named, "publicIp"), [ips[1].clone()]);
+    assert_eq!(aws.get("DescribeAddresses", &[("AllocationId.1", &text(&named, "allocationId"))]), named);
+}
+
+#[test]
+fn an_elastic_ip_outlives_a_stop_and_its_instance() {
+    let aws = Aws::with(1_000);
+    let xml = aws.get("DescribeAddresses", &[]);
+    let id = texts(&xml, "instanceId").into_iter().find(|id| aws.0.home().state(id) == Some("running")).unwrap();
+    let of = [("Filter.1.Name", "instance-id"), ("Filter.1.Value.1", id.as_str())];
+    let ip = text(&aws.get("DescribeAddresses", &of), "publicIp");
+    let instance = || aws.get("DescribeInstances", &[("InstanceId.1", &id)]);
+    aws.get("StopInstances", &[("InstanceId.1", &id)]);
+    aws.advance(2);
+    assert_eq!(texts(&instance(), "ipAddress"), std::slice::from_ref(&ip));
+    aws.get("TerminateInstances", &[("InstanceId.1", &id)]);
+    aws.advance(2);
+    assert!(texts(&instance(), "ipAddress").is_empty());
+    let left = aws.get("DescribeAddresses", &[("PublicIp.1", &ip)]);
+    assert!(!left.contains("associationId") && !left.contains("instanceId"));
+}
