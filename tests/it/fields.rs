@@ -221,7 +221,7 @@ fn every_document_equals_what_boto3_prints() {
 #[test]
 fn every_document_of_the_simulator_equals_what_boto3_prints() {
     // The simulator fills in fields that the emulator does not have.
-    let simulator = Simulator::start(60, &[]);
+    let simulator = Simulator::start(200, &[]);
     has_all(COVERED_BY_SIMULATOR, &compare_all(&Account::at(&simulator.endpoint()), &simulator.endpoint()));
 }
 

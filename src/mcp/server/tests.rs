@@ -579,7 +579,7 @@ async fn templates_complete_from_what_is_there() {
     assert_eq!(complete("ec2://instance/{id}", "id", id.clone()).await, [id]);
     assert_eq!(complete("ec2://instance/{id}/status", "id", "i-".to_owned()).await.len(), 12);
     assert_eq!(complete(templates::COLLECTION, "region", "us".to_owned()).await, ["us-east-1"]);
-    assert_eq!(complete(templates::COLLECTION, "kind", "v".to_owned()).await, ["vpc"]);
+    assert_eq!(complete(templates::COLLECTION, "kind", "v".to_owned()).await, ["volume", "vpc"]);
     assert!(complete("ec2://nothing/{id}", "id", String::new()).await.is_empty());
 }
 
