@@ -1,6 +1,6 @@
 //! The command line. The only user of clap; what it reads becomes a [`crate::config::Config`], and defaults are not its business.
 //!
-//! Exit codes: 0 it worked, 1 it failed, 2 the command line or a `MUSTER_*` variable cannot be used.
+//! Exit codes: 0 it worked, 1 it failed, 2 the command line, a `MUSTER_*` variable or a scenario cannot be used.
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -13,6 +13,7 @@ use tokio::runtime::{self, Runtime};
 use crate::app::attach::Launch;
 use crate::app::front;
 use crate::config::{Config, ConfigError, Environment};
+use crate::simulator::ScenarioError;
 use crate::telemetry::{self, Destination, TelemetryError};
 
 mod client_config;
@@ -68,7 +69,7 @@ enum Command {
     /// Show the whole path against a simulated account, in about half a minute
     Demo(Demo),
     /// Simulate an AWS account on loopback; the first line printed is its endpoint and region
-    Simulate(Simulate),
+    Simulate(Box<Simulate>),
     /// Print the block that makes an MCP client start Muster
     Config {
         #[command(flatten)]
@@ -99,8 +100,9 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             complain(&format!("muster: {error:#}"));
-            let usage =
-                error.is::<ConfigError>() || matches!(error.downcast_ref(), Some(TelemetryError::Filter { .. }));
+            let usage = error.is::<ConfigError>()
+                || error.is::<ScenarioError>()
+                || matches!(error.downcast_ref(), Some(TelemetryError::Filter { .. }));
             ExitCode::from(if usage { 2 } else { 1 })
         }
     }

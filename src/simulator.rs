@@ -1,24 +1,35 @@
 //! An AWS account on loopback that speaks the real wire protocols, for tests, demos and benchmarks.
 //!
-//! [`Simulator::start`] binds a port on 127.0.0.1 and answers EC2's Query protocol and STS's `GetCallerIdentity` there, so
-//! `AWS_ENDPOINT_URL` brings the SDK, boto3 and the AWS CLI to it. It means to be harsher than AWS, never kinder: paging
-//! by instance, tokens tied to their request, unknown parameters refused, states that take their time.
+//! [`Simulator::start`] binds a port on 127.0.0.1 and answers EC2's and STS's Query protocol and the JSON protocols of SQS
+//! and EventBridge there, so `AWS_ENDPOINT_URL` brings the SDK, boto3 and the AWS CLI to it. It means to be harsher than
+//! AWS, never kinder: paging by instance, tokens tied to their request, unknown parameters refused, states that take their
+//! time.
 //!
 //! The layers, in the order a request passes them: `server` (HTTP, which service), `request` (who asks, what), `world`
 //! (which account and region), `ec2` and `sts` (the actions), `estate` (what an account holds: `plan`, a formula, and over
-//! it only what changed). `churn` moves things by itself.
+//! it only what changed). Between the two stand the [`faults`]: what they decide about a call, `server` and `wire` carry
+//! out, and what a describe sees goes through its `lens`. `control` shows and sets them while the simulator runs, a
+//! `scenario` from the start; `ledger` counts what was asked. `churn` moves things by itself.
+//!
+//! What happens goes the other way: `happening` into the `outbox`, `envelope` makes it an event, `bus` finds who listens,
+//! `sqs` holds it until it is fetched; `events` is EventBridge's API.
 //!
 //! # Limits
-//! Signatures are not checked: any access key works, and one of twelve digits names the account it belongs to. Every
-//! (account, region) but the options' own holds a default VPC and no instances.
+//! Signatures are not checked: any access key works, and one of twelve digits names the account it belongs to. All
+//! but the options' account in the options' regions hold a default VPC and no instances.
 
 mod address;
+mod bus;
 mod catalog;
 mod churn;
 mod clock;
+mod control;
 mod dice;
 mod ec2;
+mod envelope;
 mod estate;
+mod events;
+pub mod faults;
 mod filter;
 mod happening;
 mod history;
@@ -26,21 +37,29 @@ mod holdings;
 mod ident;
 mod instance;
 mod interface;
+mod journal;
+mod json;
+mod ledger;
 mod lens;
+mod md5;
 mod network;
 mod outbox;
 mod page;
 mod plan;
 mod refusal;
 mod request;
+mod scenario;
+mod script;
 mod server;
 mod shot;
+mod sqs;
 mod storage;
 mod sts;
 mod subnet;
 mod tags;
 #[cfg(test)]
 mod tests;
+mod wire;
 mod world;
 mod xml;
 
@@ -48,14 +67,17 @@ use std::future::Future;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use axum::serve::ListenerExt as _;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+pub use bus::{EventCounts, EventFaults};
 pub use clock::Clock;
 pub use estate::{Estate, Snapshot, UnknownId};
+pub use faults::Faults;
 pub use instance::{Check, ScheduledEvent};
+pub use ledger::Requests;
+pub use scenario::{Scenario, ScenarioError};
 pub use world::World;
 
 /// The most instances the address plan has room for.
@@ -73,6 +95,8 @@ pub struct Options {
     pub seed: u64,
     /// The region that holds the instances.
     pub region: String,
+    /// Further regions that hold instances of `account`, and how many, each at most [`MAX_INSTANCES`].
+    pub regions: Vec<(String, usize)>,
     /// The account of every access key that is not twelve digits.
     pub account: String,
     /// The port on 127.0.0.1; 0 takes a free one.
@@ -95,6 +119,8 @@ pub struct Options {
     pub terminated_percent: u8,
     /// Starts, stops and tag changes a second that nobody asked for.
     pub churn_per_second: f64,
+    /// What goes wrong from the start.
+    pub faults: Faults,
     /// Where time comes from.
     pub clock: Clock,
 }
@@ -105,6 +131,7 @@ impl Default for Options {
             instances: 1_000,
             seed: 1,
             region: "us-east-1".to_owned(),
+            regions: Vec::new(),
             account: "123456789012".to_owned(),
             port: 0,
             start_delay: Duration::from_secs(2),
@@ -116,6 +143,7 @@ impl Default for Options {
             stopped_percent: 10,
             terminated_percent: 2,
             churn_per_second: 0.0,
+            faults: Faults::default(),
             clock: Clock::Wall,
         }
     }
@@ -129,6 +157,12 @@ pub enum Error {
     TooManyInstances {
         /// What was asked for.
         asked: usize,
+    },
+    /// A region that holds instances is named twice.
+    #[error("region {region} is given twice; give each region that holds instances once")]
+    RegionTwice {
+        /// The region.
+        region: String,
     },
     /// The account is not an account number.
     #[error("account {account:?} is not twelve digits; use one like 123456789012")]
@@ -183,17 +217,22 @@ impl Simulator {
         let address = listener.local_addr().map_err(|source| Error::Bind { port, source })?;
         let churn = options.churn_per_second;
         let world = World::new(options);
-        let stop = CancellationToken::new();
+        world.listens_at(address);
+        let stop = world.closing().clone();
         let mut tasks = JoinSet::new();
 
-        let router = server::router(world.clone());
-        // Answers go out whole; waiting to fill a packet would only add 40 ms to small ones.
-        let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
+        let router = server::router(world.clone()).into_make_service_with_connect_info::<wire::Cutter>();
         let stopped = stop.clone().cancelled_owned();
         tasks.spawn(async move {
             // axum's server retries accept errors and ends only by the shutdown signal.
-            drop(axum::serve(listener, router).with_graceful_shutdown(stopped).await);
+            drop(axum::serve(wire::Wires(listener), router).with_graceful_shutdown(stopped).await);
         });
+        {
+            let (world, stop) = (world.clone(), stop.clone());
+            tasks.spawn(async move {
+                stop.run_until_cancelled(bus::run(world)).await;
+            });
+        }
         if churn > 0.0 {
             let (world, stop) = (world.clone(), stop.clone());
             tasks.spawn(async move {
@@ -253,9 +292,20 @@ pub async fn run(
 }
 
 impl Options {
+    /// The regions that hold instances and how many, the home region first.
+    pub(crate) fn populated(&self) -> impl Iterator<Item = (&str, usize)> {
+        let further = self.regions.iter().map(|(region, count)| (region.as_str(), *count));
+        std::iter::once((self.region.as_str(), self.instances)).chain(further)
+    }
+
     fn check(&self) -> Result<(), Error> {
-        if self.instances > MAX_INSTANCES {
-            return Err(Error::TooManyInstances { asked: self.instances });
+        if let Some((_, asked)) = self.populated().find(|(_, count)| *count > MAX_INSTANCES) {
+            return Err(Error::TooManyInstances { asked });
+        }
+        let mut regions: Vec<&str> = self.populated().map(|(region, _)| region).collect();
+        regions.sort_unstable();
+        if let Some([twice, _]) = regions.array_windows().find(|[one, other]| one == other) {
+            return Err(Error::RegionTwice { region: (*twice).to_owned() });
         }
         if self.account.len() != 12 || !self.account.bytes().all(|b| b.is_ascii_digit()) {
             return Err(Error::Account { account: self.account.clone() });

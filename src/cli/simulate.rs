@@ -1,5 +1,6 @@
 //! `muster simulate`.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
@@ -7,11 +8,18 @@ use clap::Args;
 use super::output::Output;
 use crate::app::signals::Signals;
 use crate::config;
-use crate::simulator::{self, Options};
+use crate::simulator::{self, Options, Scenario, ScenarioError};
 
-/// What to simulate. Everything not given is [`Options::default`]'s.
+mod faults;
+
+use faults::FaultFlags;
+
+/// What to simulate. Everything not given is the scenario's, and what that does not say either [`Options::default`]'s.
 #[derive(Clone, Debug, Args)]
 pub(super) struct Simulate {
+    /// A TOML file with the same options and faults; flags go before it
+    #[arg(long, value_name = "FILE")]
+    scenario: Option<PathBuf>,
     /// How many instances the account has [default: 1000]
     #[arg(long, value_name = "N")]
     instances: Option<usize>,
@@ -24,6 +32,9 @@ pub(super) struct Simulate {
     /// The region that holds the instances [default: us-east-1]
     #[arg(long, value_name = "REGION")]
     region: Option<String>,
+    /// A further region that holds instances, and how many; repeatable
+    #[arg(long, value_name = "REGION=N", value_delimiter = ',', value_parser = populated)]
+    regions: Vec<(String, usize)>,
     /// The account's number [default: 123456789012]
     #[arg(long, value_name = "ACCOUNT")]
     account: Option<String>,
@@ -39,6 +50,8 @@ pub(super) struct Simulate {
     /// Changes a second that nobody asked for: starts, stops and tags [default: 0]
     #[arg(long, value_name = "RATE")]
     churn: Option<f64>,
+    #[command(flatten)]
+    faults: FaultFlags,
 }
 
 impl Simulate {
@@ -50,23 +63,72 @@ impl Simulate {
         let stop = async {
             signals.next().await;
         };
-        simulator::run(self.options(), ready, stop).await?;
+        simulator::run(self.options()?, ready, stop).await?;
         Ok(printed?)
     }
 
-    fn options(self) -> Options {
-        let base = Options::default();
-        Options {
+    fn options(self) -> Result<Options, ScenarioError> {
+        let scenario = self.scenario.as_deref().map(Scenario::read).transpose()?.unwrap_or_default();
+        let base = scenario.options();
+        Ok(Options {
             instances: self.instances.unwrap_or(base.instances),
             seed: self.seed.unwrap_or(base.seed),
             port: self.port.unwrap_or(base.port),
             region: self.region.unwrap_or(base.region),
+            regions: if self.regions.is_empty() { base.regions } else { self.regions },
             account: self.account.unwrap_or(base.account),
             start_delay: self.start_delay.unwrap_or(base.start_delay),
             stop_delay: self.stop_delay.unwrap_or(base.stop_delay),
             initializing: self.initializing.unwrap_or(base.initializing),
             churn_per_second: self.churn.unwrap_or(base.churn_per_second),
+            faults: self.faults.over(base.faults),
             ..base
-        }
+        })
+    }
+}
+
+/// Why a text does not say what a region holds.
+#[derive(Debug, thiserror::Error)]
+#[error("{given:?} names no region and number of instances; give them like eu-west-1=200")]
+struct NotPopulated {
+    given: String,
+}
+
+fn populated(text: &str) -> Result<(String, usize), NotPopulated> {
+    let parts = text.split_once('=').and_then(|(region, count)| Some((region.to_owned(), count.parse().ok()?)));
+    parts.ok_or_else(|| NotPopulated { given: text.to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        simulate: Simulate,
+    }
+
+    fn options(words: &[&str]) -> Options {
+        Line::parse_from(["simulate"].iter().chain(words)).simulate.options().unwrap()
+    }
+
+    const STORM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/scenarios/storm.toml");
+
+    #[test]
+    fn flags_go_before_the_scenario_and_the_scenario_before_the_defaults() {
+        let plain = options(&[]);
+        assert_eq!((plain.instances, plain.faults), (1_000, simulator::Faults::default()));
+        let storm = options(&["--scenario", STORM]);
+        assert_eq!((storm.instances, storm.churn_per_second), (20_000, 50.0));
+        let two = options(&["--regions", "eu-west-1=20,eu-west-2=5"]).regions;
+        assert_eq!(two, [("eu-west-1".to_owned(), 20), ("eu-west-2".to_owned(), 5)]);
+        let calmer = options(&["--scenario", STORM, "--instances", "50", "--throttle", "0", "--skew", "-90s"]);
+        assert_eq!((calmer.instances, calmer.faults.throttle.share.get()), (50, 0.0));
+        let rest =
+            simulator::Faults { throttle: calmer.faults.throttle.clone(), clock: calmer.faults.clock, ..storm.faults };
+        assert_eq!(calmer.faults, rest);
     }
 }

@@ -2,10 +2,14 @@
 //!
 //! An address that AWS gives an instance by itself is no Elastic IP; it belongs to the instance and is not listed.
 
+mod edit;
+
 use std::net::Ipv4Addr;
 
 use crate::simulator::clock::Moment;
-use crate::simulator::holdings::{CREATED, Scene};
+use crate::simulator::estate::Scene;
+use crate::simulator::history::History;
+use crate::simulator::holdings::{CREATED, Timed};
 use crate::simulator::instance::Instance;
 use crate::simulator::plan::{Plan, public};
 use crate::simulator::tags::Tags;
@@ -57,10 +61,14 @@ impl Elastic {
     }
 }
 
+impl Timed for Elastic {
+    fn shift(&mut self, _: impl Fn(Moment) -> Moment) {}
+}
+
 impl Scene<'_> {
     /// The address as it was at `at`; `None` where EC2 knows of none.
     pub(crate) fn elastic(self, number: u64, at: Moment) -> Option<Elastic> {
-        let mut elastic = match self.holdings.elastics.get(number) {
+        let mut elastic = match self.holdings().elastics.get(number) {
             Some(history) => history.at(at)?.clone(),
             None => self.formula_elastic(number)?,
         };
@@ -71,9 +79,9 @@ impl Scene<'_> {
     /// Whether what an address was bound to is still there.
     fn bound(self, association: Association, at: Moment) -> bool {
         if association.interface < self.end() {
-            return !self.ended(association.interface, at);
+            return !self.ended(association.interface, at, None);
         }
-        let history = self.holdings.interfaces.get(association.interface);
+        let history = self.holdings().interfaces.get(association.interface);
         history.and_then(|history| history.at(at)).is_some_and(|interface| !interface.deleted)
     }
 
@@ -88,13 +96,13 @@ impl Scene<'_> {
     /// The numbers of all addresses there ever were, in listing order. Some name nothing.
     pub(crate) fn elastics(self) -> impl Iterator<Item = u64> {
         let formula = (AT..self.plan.count).step_by(usize::try_from(STEP).unwrap_or(1));
-        formula.chain(self.holdings.elastics.made(CREATED))
+        formula.chain(self.holdings().elastics.made(CREATED))
     }
 
     /// The addresses an interface may have had.
     pub(crate) fn elastics_of(self, interface: u64) -> impl Iterator<Item = u64> {
         let own = (interface % STEP == AT && interface < self.plan.count).then_some(interface);
-        let bound = self.holdings.bound.get(&interface).into_iter().flatten().copied();
+        let bound = self.holdings().bound.get(&interface).into_iter().flatten().copied();
         own.into_iter().chain(bound.filter(move |number| Some(*number) != own))
     }
 
@@ -112,27 +120,21 @@ impl Scene<'_> {
         numbers.find(|number| self.elastic(*number, at).is_some_and(|elastic| elastic.ip == ip))
     }
 
-    /// The moments up to `now` at which a describe began to show something else of an address.
-    pub(crate) fn elastic_moments(self, number: u64, now: Moment) -> Vec<Moment> {
+    /// The moments at which a describe begins to show something else of an address.
+    pub(crate) fn elastic_moments(self, number: u64) -> Vec<Moment> {
         let mut moments = Vec::new();
         let mut bound = Vec::new();
-        if let Some(history) = self.holdings.elastics.get(number) {
-            for (from, elastic) in history.versions() {
-                moments.push(from);
-                bound.extend(elastic.association);
-            }
-        } else {
-            bound.extend(self.formula_elastic(number).and_then(|elastic| elastic.association));
+        bound.extend(self.formula_elastic(number).and_then(|elastic| elastic.association));
+        for (from, elastic) in self.holdings().elastics.get(number).into_iter().flat_map(History::versions) {
+            moments.push(from);
+            bound.extend(elastic.association);
         }
         for association in bound {
-            match self.holdings.interfaces.get(association.interface) {
+            match self.holdings().interfaces.get(association.interface) {
                 Some(history) => moments.extend(history.moments()),
-                None => moments.extend(self.end_of(association.interface, now)),
+                None => moments.extend(self.ends_of(association.interface)),
             }
         }
-        moments.sort_unstable();
-        moments.dedup();
-        moments.retain(|moment| *moment <= now && *moment >= self.plan.born);
         moments
     }
 }

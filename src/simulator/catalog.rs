@@ -33,6 +33,11 @@ pub(crate) struct Image {
 }
 
 impl Image {
+    /// Whether it is for arm64 machines.
+    pub(crate) const fn arm(&self) -> bool {
+        self.number == AMAZON_LINUX_ARM.number
+    }
+
     /// `currentInstanceBootMode` of this image on `machine`.
     pub(crate) fn current_boot(&self, machine: &Machine) -> &'static str {
         if machine.arm || self.boot.is_some() { "uefi" } else { "legacy-bios" }
@@ -208,6 +213,54 @@ pub(crate) static ROLES: [Role; 7] = [
     },
 ];
 
+/// The role of what `RunInstances` launches: nothing but what the call says.
+pub(crate) static LAUNCHED: Role = Role {
+    name: "launched",
+    machines: &[],
+    images: &[],
+    groups: &[],
+    profile: None,
+    public: false,
+    scaled: false,
+    data_volumes: 0,
+    data_gib: 0,
+    spot_percent: 0,
+    placement: None,
+};
+
+/// All sets of a VPC's groups, the empty one first: bit `n` of the place says whether group `n` is in it.
+pub(crate) static GROUP_SETS: [&[u64]; 8] = [&[], &[0], &[1], &[1, 0], &[2], &[2, 0], &[1, 2], &[1, 2, 0]];
+
+static MACHINES: [&Machine; 10] = [
+    &T3_MICRO,
+    &T3_MEDIUM,
+    &M5_LARGE,
+    &M6I_XLARGE,
+    &M7A_LARGE,
+    &C5_2XLARGE,
+    &R5_4XLARGE,
+    &C7G_LARGE,
+    &R6G_XLARGE,
+    &G5_XLARGE,
+];
+
+/// The instance type of a name.
+pub(crate) fn machine_named(name: &str) -> Option<&'static Machine> {
+    MACHINES.into_iter().find(|machine| machine.name == name)
+}
+
+static IMAGES: [&Image; 5] = [&AMAZON_LINUX, &AMAZON_LINUX_ARM, &UBUNTU, &RED_HAT, &WINDOWS];
+
+/// The image of a number.
+pub(crate) fn image_numbered(number: u64) -> Option<&'static Image> {
+    IMAGES.into_iter().find(|image| image.number == number)
+}
+
+/// The instance profile of a name.
+pub(crate) fn profile_named(name: &str) -> Option<&'static str> {
+    ROLES.iter().filter_map(|role| role.profile).find(|profile| *profile == name)
+}
+
 /// How many in 100 instances play each of [`ROLES`].
 pub(crate) static ROLE_WEIGHTS: [u64; 7] = [30, 25, 20, 10, 7, 6, 2];
 
@@ -234,6 +287,25 @@ pub(crate) static REGIONS: [(&str, &str); 17] = [
     ("us-east-2", "United States of America"),
     ("us-west-1", "United States of America"),
     ("us-west-2", "United States of America"),
+];
+
+/// The regions an account has only when it opted in, with the place of each.
+pub(crate) static OPT_IN_REGIONS: [(&str, &str); 15] = [
+    ("af-south-1", "South Africa"),
+    ("ap-east-1", "Hong Kong"),
+    ("ap-south-2", "India"),
+    ("ap-southeast-3", "Indonesia"),
+    ("ap-southeast-4", "Australia"),
+    ("ap-southeast-5", "Malaysia"),
+    ("ap-southeast-7", "Thailand"),
+    ("ca-west-1", "Canada"),
+    ("eu-central-2", "Switzerland"),
+    ("eu-south-1", "Italy"),
+    ("eu-south-2", "Spain"),
+    ("il-central-1", "Israel"),
+    ("me-central-1", "United Arab Emirates"),
+    ("me-south-1", "Bahrain"),
+    ("mx-central-1", "Mexico"),
 ];
 
 /// The prefix of a region's zone ids: `use1` for `us-east-1`.

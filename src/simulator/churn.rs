@@ -1,16 +1,21 @@
-//! An account that does not stand still: instances stop, start and change tags on their own.
+//! An account that does not stand still: instances stop, start, end and begin, and tags and rules change on their own.
 
 use std::time::Duration;
 
 use tokio::time::{MissedTickBehavior, interval};
 
+use crate::simulator::estate::Edit;
+use crate::simulator::ident::Kind;
 use crate::simulator::instance::State;
+use crate::simulator::network::{GROUPS, Permission};
 use crate::simulator::world::World;
 
 const TICK: Duration = Duration::from_millis(10);
+/// How many inbound rules churn lets a group grow to before it takes away what it added.
+const MAX_RULES: usize = 12;
 
-/// Makes `per_second` changes a second to random instances of the home estate, for ever. The same seed draws the same
-/// sequence of changes.
+/// Makes `per_second` changes a second to random instances and groups of the populated estates, for ever. The same seed
+/// draws the same sequence of changes.
 pub(crate) async fn run(world: World, per_second: f64) {
     let mut rng = fastrand::Rng::with_seed(world.options().seed);
     let mut ticks = interval(TICK);
@@ -29,11 +34,28 @@ pub(crate) async fn run(world: World, per_second: f64) {
     }
 }
 
-/// One random change. Stops and starts keep about nine in ten instances running.
-fn change(world: &World, rng: &mut fastrand::Rng) {
-    let estate = world.home();
-    let now = world.clock().moment();
+/// One random change, in an estate drawn by how many instances it began with.
+pub(crate) fn change(world: &World, rng: &mut fastrand::Rng) {
+    let options = world.options();
+    let total: usize = options.populated().map(|(_, count)| count).sum();
+    let mut drawn = rng.usize(0..total.max(1));
+    let region = options.populated().find(|(_, count)| {
+        let here = drawn < *count;
+        drawn = drawn.saturating_sub(*count);
+        here
+    });
+    let Some((region, _)) = region else { return };
+    let estate = world.estate(&options.account, region);
     let mut edit = estate.edit();
+    if rng.u8(0..50) == 0 {
+        change_rules(&mut edit, rng.u64(0..estate.plan().vpcs * GROUPS), rng);
+    } else {
+        change_instance(&mut edit, rng);
+    }
+}
+
+/// Stops and starts keep about nine in ten instances running, ends and beginnings their number.
+fn change_instance(edit: &mut Edit, rng: &mut fastrand::Rng) {
     let end = edit.end();
     if end == 0 {
         return;
@@ -41,19 +63,46 @@ fn change(world: &World, rng: &mut fastrand::Rng) {
     // A terminated or moving instance is left alone; try a few others.
     for _ in 0..16 {
         let number = rng.u64(0..end);
-        let instance = edit.instance(number);
-        let state = instance.state(now);
+        let Some(instance) = edit.instance(number) else { continue };
+        let state = instance.state(edit.now());
         if !matches!(state, State::Running | State::Stopped) || instance.managed {
             continue;
         }
-        match state {
-            State::Stopped => edit.start(number, now),
-            _ if rng.u8(0..10) == 0 => edit.stop(number, now),
+        match (state, rng.u8(0..100)) {
+            (State::Stopped, _) => edit.start(number),
+            (_, 0..10) => edit.stop(number),
+            (_, 10..13) => {
+                edit.terminate(number);
+                edit.launch();
+            }
             _ => {
                 let release = format!("r{}", rng.u32(1_000..10_000));
-                edit.change(number, |instance| instance.tags.put("release", release));
+                edit.retag(Kind::Instance, number, |tags| tags.put("release", release));
             }
         }
         return;
     }
+}
+
+/// Lets one more address in, or takes away all that were let in so.
+fn change_rules(edit: &mut Edit, group: u64, rng: &mut fastrand::Rng) {
+    const PORT: (i32, i32) = (8_443, 8_443);
+    let mut rules = edit.ingress(group);
+    let ours = rules.iter_mut().find(|rule| rule.ports == Some(PORT));
+    let source = (format!("192.0.2.{}/32", rng.u8(..)), Some("churn".into()));
+    match ours {
+        None => rules.push(Permission {
+            protocol: "tcp".into(),
+            ports: Some(PORT),
+            ranges: vec![source],
+            ..Permission::default()
+        }),
+        Some(rule) if rule.ranges.len() < MAX_RULES => {
+            if rule.ranges.iter().all(|(range, _)| *range != source.0) {
+                rule.ranges.push(source);
+            }
+        }
+        Some(_) => rules.retain(|rule| rule.ports != Some(PORT)),
+    }
+    edit.set_ingress(group, rules);
 }

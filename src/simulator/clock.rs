@@ -19,6 +19,8 @@ pub enum Clock {
     Wall,
     /// Hands that move only through [`Clock::advance`] and [`Clock::set`]: milliseconds since the epoch.
     Manual(Arc<AtomicI64>),
+    /// Another clock that is wrong by some milliseconds, which may change at any moment.
+    Skewed(Box<Clock>, Arc<AtomicI64>),
 }
 
 impl Clock {
@@ -36,15 +38,49 @@ impl Clock {
 
     /// Moves a manual clock forward. The wall clock does not obey and stays as it is.
     pub fn advance(&self, by: Duration) {
-        if let Self::Manual(hands) = self {
-            hands.fetch_add(millis(by), Ordering::SeqCst);
+        match self {
+            Self::Wall => {}
+            Self::Manual(hands) => {
+                hands.fetch_add(millis(by), Ordering::SeqCst);
+            }
+            Self::Skewed(clock, _) => clock.advance(by),
         }
     }
 
     /// Puts a manual clock to `to`, also backwards. The wall clock does not obey and stays as it is.
     pub fn set(&self, to: Timestamp) {
-        if let Self::Manual(hands) = self {
-            hands.store(to.as_millisecond(), Ordering::SeqCst);
+        match self {
+            Self::Wall => {}
+            Self::Manual(hands) => hands.store(to.as_millisecond(), Ordering::SeqCst),
+            Self::Skewed(clock, _) => clock.set(to),
+        }
+    }
+
+    /// This clock, wrong by what `skew` holds in milliseconds. Setting it by hand sets what it is wrong from.
+    pub(crate) fn skewed_by(&self, skew: Arc<AtomicI64>) -> Self {
+        Self::Skewed(Box::new(self.clone()), skew)
+    }
+
+    /// How long to sleep before looking whether `next` has come; `None` when nothing is waited for.
+    ///
+    /// Never the whole way at once: hands can be moved, and a wall clock set.
+    pub(crate) fn doze(&self, next: Option<Moment>) -> Duration {
+        const LOOK: Duration = Duration::from_millis(5);
+        match next {
+            _ if self.is_manual() => LOOK,
+            None => Duration::from_secs(1),
+            Some(next) => {
+                let left = u64::try_from(next.0.saturating_sub(self.moment().0)).unwrap_or(0);
+                Duration::from_millis(left).clamp(Duration::from_millis(1), 4 * LOOK)
+            }
+        }
+    }
+
+    fn is_manual(&self) -> bool {
+        match self {
+            Self::Wall => false,
+            Self::Manual(_) => true,
+            Self::Skewed(clock, _) => clock.is_manual(),
         }
     }
 
@@ -53,6 +89,7 @@ impl Clock {
             #[expect(clippy::disallowed_methods, reason = "the simulator's one reader of the wall clock")]
             Self::Wall => Moment(Timestamp::now().as_millisecond()),
             Self::Manual(hands) => Moment(hands.load(Ordering::SeqCst)),
+            Self::Skewed(clock, skew) => Moment(clock.moment().0.saturating_add(skew.load(Ordering::SeqCst))),
         }
     }
 }
@@ -64,6 +101,8 @@ pub(crate) struct Moment(pub(crate) i64);
 impl Moment {
     /// Before everything: what happened then has long passed.
     pub(crate) const NEVER: Self = Self(i64::MIN / 4);
+    /// After everything: who looks from here sees the newest.
+    pub(crate) const LAST: Self = Self(i64::MAX);
 
     pub(crate) fn of(timestamp: Timestamp) -> Self {
         Self(timestamp.as_millisecond())
@@ -80,6 +119,11 @@ impl Moment {
     /// `2026-11-22T13:04:20.000Z`: EC2 keeps most of its times to the second and prints them so.
     pub(crate) fn iso(self) -> String {
         self.shape("-", "T", ".000Z")
+    }
+
+    /// `2026-11-22T13:04:20Z`, as STS and events carry it.
+    pub(crate) fn iso_bare(self) -> String {
+        self.shape("-", "T", "Z")
     }
 
     /// `2026-11-22T13:04:20.123Z`, as snapshots carry it.
@@ -121,6 +165,7 @@ mod tests {
     fn times_print_as_ec2_prints_them() {
         let at = Moment::of("2026-11-22T13:04:20.123Z".parse().unwrap());
         assert_eq!(at.iso(), "2026-11-22T13:04:20.000Z");
+        assert_eq!(at.iso_bare(), "2026-11-22T13:04:20Z");
         assert_eq!(at.iso_millis(), "2026-11-22T13:04:20.123Z");
         assert_eq!(at.gmt(), "2026-11-22 13:04:20 GMT");
         assert_eq!(at.http_date(), "Sun, 22 Nov 2026 13:04:20 GMT");

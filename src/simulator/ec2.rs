@@ -1,6 +1,10 @@
 //! EC2's Query API: the actions, the envelope around their answers, and what they have in common.
 
+mod client_token;
+mod create_snapshot;
 mod create_snapshots;
+mod create_volume;
+mod delete_volume;
 mod describe_addresses;
 mod describe_instance_status;
 mod describe_instances;
@@ -11,19 +15,28 @@ mod describe_snapshots;
 mod describe_subnets;
 mod describe_volumes;
 mod describe_vpcs;
+mod elastic_address;
 mod instance_field;
 mod lifecycle;
 mod listing;
-mod tag_specification;
+mod modify_volume;
+mod network_interface;
+mod run_instances;
+mod security_group_rules;
+mod tagging;
+mod trail;
+mod volume_attachment;
 
 use crate::simulator::clock::Moment;
 use crate::simulator::estate::{Estate, View};
+use crate::simulator::happening::{Happening, What};
 use crate::simulator::ident::{Idents, Kind};
 use crate::simulator::instance::Instance;
 use crate::simulator::lens::Lens;
 use crate::simulator::page::Page;
 use crate::simulator::refusal::Refusal;
 use crate::simulator::request::Params;
+use crate::simulator::tags::Tags;
 use crate::simulator::xml::Xml;
 
 const VERSION: &str = "2016-11-15";
@@ -48,10 +61,48 @@ struct Action {
     /// First segments of the parameters it takes, besides `Action`, `Version` and `DryRun`.
     parameters: &'static [&'static str],
     answer: fn(&Call) -> Answer,
+    /// Whether it changes things: the oracle refuses it, and `CloudTrail` hears of it.
+    mutates: bool,
 }
 
 /// Adding an action is a file and a line here.
-static ACTIONS: [Action; 15] = [
+static ACTIONS: &[Action] = &[
+    Action {
+        name: "AllocateAddress",
+        parameters: &["Domain", "NetworkBorderGroup", "TagSpecification"],
+        answer: elastic_address::allocate,
+        mutates: true,
+    },
+    Action {
+        name: "AssociateAddress",
+        parameters: &["AllocationId", "AllowReassociation", "InstanceId", "NetworkInterfaceId", "PublicIp"],
+        answer: elastic_address::associate,
+        mutates: true,
+    },
+    Action {
+        name: "AttachVolume",
+        parameters: &["Device", "InstanceId", "VolumeId"],
+        answer: volume_attachment::attach,
+        mutates: true,
+    },
+    Action {
+        name: "AuthorizeSecurityGroupIngress",
+        parameters: security_group_rules::PARAMETERS,
+        answer: security_group_rules::authorize,
+        mutates: true,
+    },
+    Action {
+        name: "CreateNetworkInterface",
+        parameters: network_interface::PARAMETERS,
+        answer: network_interface::create,
+        mutates: true,
+    },
+    Action {
+        name: "CreateSnapshot",
+        parameters: &["Description", "Location", "TagSpecification", "VolumeId"],
+        answer: create_snapshot::create,
+        mutates: true,
+    },
     Action {
         name: "CreateSnapshots",
         parameters: &[
@@ -63,16 +114,29 @@ static ACTIONS: [Action; 15] = [
             "TagSpecification",
         ],
         answer: create_snapshots::answer,
+        mutates: true,
     },
+    Action { name: "CreateTags", parameters: &["ResourceId", "Tag"], answer: tagging::create, mutates: true },
+    Action {
+        name: "CreateVolume",
+        parameters: create_volume::PARAMETERS,
+        answer: create_volume::answer,
+        mutates: true,
+    },
+    Action {
+        name: "DeleteNetworkInterface",
+        parameters: &["NetworkInterfaceId"],
+        answer: network_interface::delete,
+        mutates: true,
+    },
+    Action { name: "DeleteSnapshot", parameters: &["SnapshotId"], answer: create_snapshot::delete, mutates: true },
+    Action { name: "DeleteTags", parameters: &["ResourceId", "Tag"], answer: tagging::delete, mutates: true },
+    Action { name: "DeleteVolume", parameters: &["VolumeId"], answer: delete_volume::answer, mutates: true },
     Action {
         name: "DescribeAddresses",
         parameters: &["AllocationId", "Filter", "PublicIp"],
         answer: describe_addresses::answer,
-    },
-    Action {
-        name: "DescribeInstances",
-        parameters: &["Filter", "IncludeManagedResources", "InstanceId", "MaxResults", "NextToken"],
-        answer: describe_instances::answer,
+        mutates: false,
     },
     Action {
         name: "DescribeInstanceStatus",
@@ -85,53 +149,110 @@ static ACTIONS: [Action; 15] = [
             "NextToken",
         ],
         answer: describe_instance_status::answer,
+        mutates: false,
+    },
+    Action {
+        name: "DescribeInstances",
+        parameters: &["Filter", "IncludeManagedResources", "InstanceId", "MaxResults", "NextToken"],
+        answer: describe_instances::answer,
+        mutates: false,
     },
     Action {
         name: "DescribeNetworkInterfaces",
         parameters: &["Filter", "IncludeManagedResources", "MaxResults", "NetworkInterfaceId", "NextToken"],
         answer: describe_network_interfaces::answer,
+        mutates: false,
     },
     Action {
         name: "DescribeRegions",
         parameters: &["AllRegions", "Filter", "RegionName"],
         answer: describe_regions::answer,
+        mutates: false,
     },
     Action {
         name: "DescribeSecurityGroups",
         parameters: &["Filter", "GroupId", "GroupName", "MaxResults", "NextToken"],
         answer: describe_security_groups::answer,
+        mutates: false,
     },
     Action {
         name: "DescribeSnapshots",
         parameters: &["Filter", "MaxResults", "NextToken", "Owner", "RestorableBy", "SnapshotId"],
         answer: describe_snapshots::answer,
+        mutates: false,
     },
     Action {
         name: "DescribeSubnets",
         parameters: &["Filter", "MaxResults", "NextToken", "SubnetId"],
         answer: describe_subnets::answer,
+        mutates: false,
     },
     Action {
         name: "DescribeVolumes",
         parameters: &["Filter", "IncludeManagedResources", "MaxResults", "NextToken", "VolumeId"],
         answer: describe_volumes::answer,
+        mutates: false,
     },
     Action {
         name: "DescribeVpcs",
         parameters: &["Filter", "MaxResults", "NextToken", "VpcId"],
         answer: describe_vpcs::answer,
+        mutates: false,
     },
-    Action { name: "RebootInstances", parameters: &["InstanceId"], answer: lifecycle::reboot },
-    Action { name: "StartInstances", parameters: &["AdditionalInfo", "InstanceId"], answer: lifecycle::start },
+    Action {
+        name: "DetachVolume",
+        parameters: &["Device", "Force", "InstanceId", "VolumeId"],
+        answer: volume_attachment::detach,
+        mutates: true,
+    },
+    Action {
+        name: "DisassociateAddress",
+        parameters: &["AssociationId", "PublicIp"],
+        answer: elastic_address::disassociate,
+        mutates: true,
+    },
+    Action {
+        name: "ModifyVolume",
+        parameters: &["Iops", "Size", "Throughput", "VolumeId", "VolumeType"],
+        answer: modify_volume::answer,
+        mutates: true,
+    },
+    Action { name: "RebootInstances", parameters: &["InstanceId"], answer: lifecycle::reboot, mutates: true },
+    Action {
+        name: "ReleaseAddress",
+        parameters: &["AllocationId", "NetworkBorderGroup", "PublicIp"],
+        answer: elastic_address::release,
+        mutates: true,
+    },
+    Action {
+        name: "RevokeSecurityGroupIngress",
+        parameters: security_group_rules::PARAMETERS,
+        answer: security_group_rules::revoke,
+        mutates: true,
+    },
+    Action {
+        name: "RunInstances",
+        parameters: run_instances::PARAMETERS,
+        answer: run_instances::answer,
+        mutates: true,
+    },
+    Action {
+        name: "StartInstances",
+        parameters: &["AdditionalInfo", "InstanceId"],
+        answer: lifecycle::start,
+        mutates: true,
+    },
     Action {
         name: "StopInstances",
         parameters: &["Force", "Hibernate", "InstanceId", "SkipOsShutdown"],
         answer: lifecycle::stop,
+        mutates: true,
     },
     Action {
         name: "TerminateInstances",
         parameters: &["Force", "InstanceId", "SkipOsShutdown"],
         answer: lifecycle::terminate,
+        mutates: true,
     },
 ];
 
@@ -140,8 +261,12 @@ pub(crate) fn knows(action: &str) -> bool {
     ACTIONS.iter().any(|known| known.name == action)
 }
 
+/// Whether an action of this name changes things.
+pub(crate) fn mutates(action: &str) -> bool {
+    ACTIONS.iter().any(|known| known.name == action && known.mutates)
+}
+
 /// The names of all actions.
-#[cfg(test)]
 pub(crate) fn names() -> impl Iterator<Item = &'static str> {
     ACTIONS.iter().map(|action| action.name)
 }
@@ -154,8 +279,25 @@ pub(crate) fn answer(call: &Call, action: &str) -> Answer {
     if version != VERSION {
         return Err(Refusal::no_such_version(version, "AmazonEC2"));
     }
-    call.params.only(known.parameters)?;
-    (known.answer)(call)
+    let answer = call.params.only(known.parameters).and_then(|()| (known.answer)(call));
+    if known.mutates {
+        record(call, known.name, &answer);
+    }
+    answer
+}
+
+/// Tells `CloudTrail` of a call, whatever came of it.
+fn record(call: &Call, name: &'static str, answer: &Answer) {
+    let plan = call.estate.plan();
+    let what = What::Call {
+        name,
+        request: trail::request(name, call.params),
+        response: answer.as_ref().map_or(serde_json::Value::Null, |xml| trail::response(xml)),
+        error: answer.as_ref().err().map(trail::error),
+        request_id: call.request.to_owned(),
+    };
+    let (account, region) = (plan.account.clone(), plan.region.clone());
+    call.estate.outbox().push(Happening { at: call.now, account, region, what });
 }
 
 impl Call<'_> {
@@ -178,63 +320,51 @@ impl Call<'_> {
         xml.finish()
     }
 
-    /// The numbers of the named instances in listing order, if EC2 lists all of them.
+    /// The numbers of the named instances, if this describe sees all of them.
     fn instances(&self, ids: &[&str]) -> Result<Vec<u64>, Refusal> {
-        let (view, retention) = (self.estate.view(), self.estate.plan().retention);
+        self.numbers(ids, |view, number| view.listed(number, self.lens.of(Kind::Instance, number).at).is_some())
+    }
+
+    /// The numbers of the named instances, if all of them exist now: what a call that changes them asks.
+    fn targets(&self, ids: &[&str]) -> Result<Vec<u64>, Refusal> {
+        self.numbers(ids, |view, number| view.listed(number, view.now()).is_some())
+    }
+
+    fn numbers(&self, ids: &[&str], exists: impl Fn(&View, u64) -> bool) -> Result<Vec<u64>, Refusal> {
+        let view = self.estate.view();
         let mut numbers = Vec::with_capacity(ids.len());
         let mut unknown = Vec::new();
         for id in ids {
             let number = view.number(id).map_err(|_| Refusal::malformed_instance(id))?;
-            match number.filter(|number| view.instance(*number).visible(self.now, retention)) {
+            match number.filter(|number| exists(&view, *number)) {
                 Some(number) => numbers.push(number),
                 None => unknown.push(*id),
             }
         }
-        if !unknown.is_empty() {
-            return Err(Refusal::instance_not_found(&unknown));
+        if unknown.is_empty() { Ok(numbers) } else { Err(Refusal::instance_not_found(&unknown)) }
+    }
+
+    /// An instance as this describe sees it, and as of when.
+    fn see(&self, view: &View, number: u64) -> Option<(Instance, Moment)> {
+        let sight = self.lens.of(Kind::Instance, number);
+        let mut instance = if sight.hidden { None } else { view.listed(number, sight.at) }?;
+        if sight.tagless {
+            instance.tags = Tags::default();
         }
-        Ok(numbers)
+        Some((instance, sight.at))
     }
 }
 
-/// Hands the instances of a page that `keep` keeps to `emit`; returns the position the next page starts at.
+/// Hands what `see` sees of a page's numbers to `emit`; returns the position the next page starts at.
 ///
 /// The end is known only when a page finds nothing beyond it, so a token may lead to an empty page, as on AWS.
-fn walk(
-    view: &View,
-    page: &Page,
-    mut keep: impl FnMut(&Instance) -> bool,
-    mut emit: impl FnMut(&Instance),
-) -> Option<u64> {
-    let mut taken = 0;
-    for number in page.from..view.end() {
-        if page.limit.is_some_and(|limit| taken == limit) {
-            return Some(number);
-        }
-        let instance = view.instance(number);
-        if keep(&instance) {
-            taken += 1;
-            emit(&instance);
-        }
-    }
-    None
-}
-
-/// As [`walk`], for the few things that are listed by number alone.
-fn walk_numbers<T>(
-    end: u64,
-    page: &Page,
-    make: impl Fn(u64) -> T,
-    keep: impl Fn(&T) -> bool,
-    mut emit: impl FnMut(T),
-) -> Option<u64> {
+fn walk<T>(end: u64, page: &Page, mut see: impl FnMut(u64) -> Option<T>, mut emit: impl FnMut(T)) -> Option<u64> {
     let mut taken = 0;
     for number in page.from..end {
         if page.limit.is_some_and(|limit| taken == limit) {
             return Some(number);
         }
-        let item = make(number);
-        if keep(&item) {
+        if let Some(item) = see(number) {
             taken += 1;
             emit(item);
         }

@@ -1,21 +1,38 @@
 //! What one account holds in one region: the formula, and over it only what was changed.
 //!
-//! Every change goes through [`Edit`], under one lock, so that a request sees all of another's changes or none.
+//! Every change goes through [`Edit`], under one lock and at one moment, so that a request sees all of another's changes or
+//! none. What changed is kept as versions ([`History`](crate::simulator::history::History)), so a [`View`] answers as of any
+//! moment: describe lag, the journal and the oracle are the same question.
+//!
+//! A clock may be put back. The estate notices at the next look and rewinds: what held just before that holds from there
+//! on, so nothing a client was shown vanishes until the clock catches up, and moments lived twice keep their second truth.
 
-use std::borrow::Cow;
-use std::collections::HashMap;
+mod edit;
+mod held;
+mod scene;
+mod share;
+mod view;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
+use parking_lot::RwLock;
 
 use crate::simulator::clock::{Clock, Moment};
-use crate::simulator::holdings::{Holdings, Hosts, Scene};
-use crate::simulator::ident::{Kind, Malformed};
-use crate::simulator::instance::{Check, Instance, Life, ScheduledEvent, State};
-use crate::simulator::network::{GROUPS, SecurityGroup, Vpc};
+use crate::simulator::ident::Kind;
+use crate::simulator::instance::{Check, Instance, ScheduledEvent};
+use crate::simulator::network::GROUPS;
+use crate::simulator::outbox::Outbox;
 use crate::simulator::plan::Plan;
 use crate::simulator::shot::Shot;
 use crate::simulator::tags::Tags;
+
+pub(crate) use edit::{Again, Edit, Launch};
+use held::Held;
+pub(crate) use scene::Scene;
+pub(crate) use share::{Place, Share};
+pub(crate) use view::View;
 
 /// How long things take.
 #[derive(Debug, Clone, Copy)]
@@ -34,6 +51,12 @@ pub(crate) struct Pace {
 pub struct UnknownId {
     /// The id as it was given.
     pub id: String,
+}
+
+impl UnknownId {
+    pub(crate) fn new(id: &str) -> Self {
+        Self { id: id.to_owned() }
+    }
 }
 
 /// A snapshot somebody took.
@@ -55,58 +78,21 @@ pub struct Snapshot {
 /// of tests and of churn.
 #[derive(Debug)]
 pub struct Estate {
-    plan: Plan,
+    plan: Arc<Plan>,
     pace: Pace,
     clock: Clock,
+    outbox: Arc<Outbox>,
+    /// The latest moment anybody looked at, in milliseconds.
+    seen: AtomicI64,
     held: RwLock<Held>,
 }
 
-#[derive(Debug, Default)]
-struct Held {
-    /// Instances that differ from the formula, by number.
-    changed: HashMap<u64, Instance>,
-    /// How many instances exist beyond the formula's count.
-    launched: u64,
-    /// Public addresses given out since the start.
-    addresses: u64,
-    /// Tags of VPCs and security groups that differ from the formula.
-    tags: HashMap<(Kind, u64), Tags>,
-    holdings: Holdings,
-}
-
-impl UnknownId {
-    pub(crate) fn of(id: &str) -> Self {
-        Self { id: id.to_owned() }
-    }
-}
-
-impl Held {
-    /// One beyond the last instance's number.
-    fn end(&self, plan: &Plan) -> u64 {
-        plan.count + self.launched
-    }
-
-    fn instance(&self, plan: &Plan, number: u64) -> Cow<'_, Instance> {
-        match self.changed.get(&number) {
-            Some(changed) => Cow::Borrowed(changed),
-            None => Cow::Owned(plan.instance(number)),
-        }
-    }
-
-    fn moved(&self, plan: &Plan, at: Moment) -> HashMap<u64, i64> {
-        let mut moved = HashMap::new();
-        for (&number, instance) in &self.changed {
-            let here = i64::from(instance.state(at) != State::Terminated);
-            let there = i64::from(number < plan.count);
-            *moved.entry(Plan::subnet(instance)).or_default() += here - there;
-        }
-        moved
-    }
-}
+/// A clock read by two threads can seem to step back by the time between them; this much is a clock that was put back.
+const STEP_BACK: i64 = 1_000;
 
 impl Estate {
-    pub(crate) fn new(plan: Plan, pace: Pace, clock: Clock) -> Self {
-        Self { plan, pace, clock, held: RwLock::default() }
+    pub(crate) fn new(plan: Plan, pace: Pace, clock: Clock, outbox: Arc<Outbox>) -> Self {
+        Self { plan: Arc::new(plan), pace, clock, outbox, seen: AtomicI64::new(i64::MIN), held: RwLock::default() }
     }
 
     pub(crate) fn plan(&self) -> &Plan {
@@ -117,41 +103,62 @@ impl Estate {
         self.pace
     }
 
-    pub(crate) fn now(&self) -> Moment {
-        self.clock.moment()
+    pub(crate) fn outbox(&self) -> &Outbox {
+        &self.outbox
     }
 
     pub(crate) fn view(&self) -> View<'_> {
-        View { plan: &self.plan, held: self.held.read() }
+        let held = self.held.read();
+        // The clock is read under the lock, where no change can be newer unless the clock was put back.
+        let now = self.clock.moment();
+        let seen = self.seen.fetch_max(now.0, Ordering::Relaxed);
+        if held.behind(now) || seen > now.0.saturating_add(STEP_BACK) {
+            drop(held);
+            let now = self.edit().now();
+            return View::new(&self.plan, now, self.held.read());
+        }
+        View::new(&self.plan, now, held)
     }
 
     pub(crate) fn edit(&self) -> Edit<'_> {
-        Edit { plan: &self.plan, pace: self.pace, held: self.held.write() }
+        let mut held = self.held.write();
+        let now = self.clock.moment();
+        let seen = self.seen.swap(now.0, Ordering::Relaxed);
+        if held.behind(now) || seen > now.0.saturating_add(STEP_BACK) {
+            held.rewind(now, Moment(seen), self.pace, self.plan.retention);
+        }
+        held.reach(now);
+        Edit::new(&self.plan, self.pace, &self.outbox, now, held)
+    }
+
+    /// Lists a VPC of another account, and its subnets, among those of this one.
+    pub(crate) fn accept(&self, owner: &Self, vpc: u64) {
+        let plan = Arc::clone(&owner.plan);
+        self.edit().accept(|from| Share { plan, vpc, from });
     }
 
     /// The ids of all instances EC2 would list now, the recently terminated included.
     #[must_use]
     pub fn instance_ids(&self) -> Vec<String> {
-        let (view, now) = (self.view(), self.clock.moment());
-        (0..view.end())
-            .map(|number| view.instance(number))
-            .filter(|instance| instance.visible(now, self.plan.retention))
-            .map(|instance| self.plan.id(&instance))
-            .collect()
+        self.instance_ids_where(|_, _| true)
     }
 
     /// The ids of all instances whose state is now `state` (`running`, `stopped`, ...).
     #[must_use]
     pub fn instance_ids_in(&self, state: &str) -> Vec<String> {
+        self.instance_ids_where(|instance, now| instance.state(now).name() == state)
+    }
+
+    fn instance_ids_where(&self, keep: impl Fn(&Instance, Moment) -> bool) -> Vec<String> {
         let (view, now) = (self.view(), self.clock.moment());
         (0..view.end())
-            .map(|number| view.instance(number))
-            .filter(|instance| instance.visible(now, self.plan.retention) && instance.state(now).name() == state)
+            .filter_map(|number| view.listed(number, now))
+            .filter(|instance| keep(instance, now))
             .map(|instance| self.plan.id(&instance))
             .collect()
     }
 
-    /// The ids of the region's VPCs, the default one first.
+    /// The ids of the account's own VPCs in the region, the default one first.
     #[must_use]
     pub fn vpc_ids(&self) -> Vec<String> {
         (0..self.plan.vpcs).map(|number| self.plan.idents.text(Kind::Vpc, number)).collect()
@@ -160,7 +167,7 @@ impl Estate {
     /// The ids of the region's security groups.
     #[must_use]
     pub fn security_group_ids(&self) -> Vec<String> {
-        let numbers = 0..self.plan.vpcs * GROUPS;
+        let numbers = 0..self.view().vpcs() * GROUPS;
         numbers.map(|number| self.plan.idents.text(Kind::SecurityGroup, number)).collect()
     }
 
@@ -169,21 +176,15 @@ impl Estate {
     pub fn state(&self, id: &str) -> Option<&'static str> {
         let (view, now) = (self.view(), self.clock.moment());
         let number = view.number(id).ok()??;
-        let instance = view.instance(number);
-        instance.visible(now, self.plan.retention).then(|| instance.state(now).name())
+        view.listed(number, now).map(|instance| instance.state(now).name())
     }
 
-    /// The value of a tag of an instance, VPC or security group.
+    /// The value of a tag of a resource of any kind.
     #[must_use]
     pub fn tag(&self, id: &str, key: &str) -> Option<String> {
-        let resource = self.resource(id).ok()?;
-        let view = self.view();
-        let tags = match resource {
-            (Kind::Vpc, number) => view.vpc(number).tags,
-            (Kind::SecurityGroup, number) => view.group(number).tags,
-            (_, number) => view.instance(number).into_owned().tags,
-        };
-        tags.get(key).map(str::to_owned)
+        let (kind, number) = self.resource(id).ok()?;
+        let tagged = self.view().tagged(kind, number, Moment::LAST)?;
+        tagged.tags.get(key).map(str::to_owned)
     }
 
     /// Begins a start, whatever the state: pending now, running after the start delay.
@@ -192,7 +193,7 @@ impl Estate {
     /// When there is no such instance.
     pub fn start(&self, id: &str) -> Result<(), UnknownId> {
         let number = self.instance(id)?;
-        self.edit().start(number, self.clock.moment());
+        self.edit().start(number);
         Ok(())
     }
 
@@ -202,7 +203,7 @@ impl Estate {
     /// When there is no such instance.
     pub fn stop(&self, id: &str) -> Result<(), UnknownId> {
         let number = self.instance(id)?;
-        self.edit().stop(number, self.clock.moment());
+        self.edit().stop(number);
         Ok(())
     }
 
@@ -212,7 +213,7 @@ impl Estate {
     /// When there is no such instance.
     pub fn terminate(&self, id: &str) -> Result<(), UnknownId> {
         let number = self.instance(id)?;
-        self.edit().terminate(number, self.clock.moment());
+        self.edit().terminate(number);
         Ok(())
     }
 
@@ -222,19 +223,17 @@ impl Estate {
     /// When there is no such instance.
     pub fn forget(&self, id: &str) -> Result<(), UnknownId> {
         let number = self.instance(id)?;
-        let gone = Life::Gone { asked: Moment::NEVER, terminated: Moment::NEVER };
-        self.edit().change(number, |instance| instance.life = gone);
+        self.edit().forget(number);
         Ok(())
     }
 
     /// Launches one more instance, drawn from the formula: pending now, running after the start delay. Returns its id.
     pub fn launch(&self) -> String {
-        let mut edit = self.edit();
-        let number = edit.launch(self.clock.moment());
+        let number = self.edit().launch();
         self.plan.idents.text(Kind::Instance, number)
     }
 
-    /// Puts a tag on an instance, VPC or security group.
+    /// Puts a tag on a resource of any kind.
     ///
     /// # Errors
     /// When there is no such resource.
@@ -242,7 +241,7 @@ impl Estate {
         self.retag(id, |tags| tags.put(key.to_owned(), value.to_owned()))
     }
 
-    /// Takes a tag off an instance, VPC or security group; a tag it has not is no error.
+    /// Takes a tag off a resource of any kind; a tag it has not is no error.
     ///
     /// # Errors
     /// When there is no such resource.
@@ -256,9 +255,9 @@ impl Estate {
     /// When there is no such instance.
     pub fn set_impaired(&self, id: &str, check: Check, impaired: bool) -> Result<(), UnknownId> {
         let number = self.instance(id)?;
-        let now = self.clock.moment();
-        self.edit().change(number, |instance| {
-            let health = instance.health_mut();
+        let mut edit = self.edit();
+        let now = edit.now();
+        edit.mend(number, |health| {
             health.impaired.retain(|(other, _)| *other != check);
             if impaired {
                 health.impaired.push((check, now));
@@ -273,213 +272,40 @@ impl Estate {
     /// When there is no such instance.
     pub fn schedule(&self, id: &str, events: Vec<ScheduledEvent>) -> Result<(), UnknownId> {
         let number = self.instance(id)?;
-        self.edit().change(number, |instance| instance.health_mut().events = events);
+        self.edit().mend(number, |health| health.events = events);
         Ok(())
     }
 
-    /// All snapshots taken so far, oldest first.
+    /// All snapshots calls took that are still there, oldest first.
     #[must_use]
     pub fn snapshots(&self) -> Vec<Snapshot> {
-        let (view, now) = (self.view(), self.clock.moment());
-        let scene = view.scene();
+        let view = self.view();
+        let (scene, now) = (view.scene(), view.now());
         let id = |kind, number| self.plan.idents.text(kind, number);
         let public = |shot: Shot| Snapshot {
             id: id(Kind::Snapshot, shot.number),
             volume_id: id(Kind::Volume, shot.volume),
             instance_id: shot.instance.map(|number| id(Kind::Instance, number)).unwrap_or_default(),
             description: shot.description.clone().into_owned(),
-            tags: {
-                let tags = scene.tags(Kind::Snapshot, shot.number, now, &shot.tags);
-                tags.iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
-            },
+            tags: scene.retagged(Kind::Snapshot, shot.number, now).unwrap_or(&shot.tags).pairs(),
         };
         scene.taken(now).map(public).collect()
     }
 
     fn retag(&self, id: &str, with: impl FnOnce(&mut Tags)) -> Result<(), UnknownId> {
         let (kind, number) = self.resource(id)?;
-        let mut edit = self.edit();
-        match kind {
-            Kind::Instance => edit.change(number, |instance| with(&mut instance.tags)),
-            _ => edit.retag(kind, number, with),
-        }
+        self.edit().retag(kind, number, with);
         Ok(())
     }
 
     pub(crate) fn instance(&self, id: &str) -> Result<u64, UnknownId> {
-        match self.resource(id)? {
-            (Kind::Instance, number) => Ok(number),
-            _ => Err(UnknownId { id: id.to_owned() }),
-        }
+        let known = self.view().number(id).ok().flatten();
+        known.ok_or_else(|| UnknownId::new(id))
     }
 
-    fn resource(&self, id: &str) -> Result<(Kind, u64), UnknownId> {
-        let ends = [
-            (Kind::Instance, self.view().end()),
-            (Kind::Vpc, self.plan.vpcs),
-            (Kind::SecurityGroup, self.plan.vpcs * GROUPS),
-        ];
-        ends.into_iter()
-            .find_map(|(kind, end)| {
-                let number = self.plan.idents.number(kind, id).ok()??;
-                (number < end).then_some((kind, number))
-            })
-            .ok_or_else(|| UnknownId { id: id.to_owned() })
-    }
-}
-
-/// A consistent look at an estate.
-pub(crate) struct View<'a> {
-    plan: &'a Plan,
-    held: RwLockReadGuard<'a, Held>,
-}
-
-impl View<'_> {
-    pub(crate) fn scene(&self) -> Scene<'_> {
-        Scene { plan: self.plan, holdings: &self.held.holdings, hosts: self }
-    }
-
-    /// One beyond the last instance's number.
-    pub(crate) fn end(&self) -> u64 {
-        self.held.end(self.plan)
-    }
-
-    /// An instance by number, which must be below [`View::end`].
-    pub(crate) fn instance(&self, number: u64) -> Cow<'_, Instance> {
-        self.held.instance(self.plan, number)
-    }
-
-    /// The number of an instance that has ever existed.
-    pub(crate) fn number(&self, id: &str) -> Result<Option<u64>, Malformed> {
-        let number = self.plan.idents.number(Kind::Instance, id)?;
-        Ok(number.filter(|number| *number < self.end()))
-    }
-
-    pub(crate) fn vpc(&self, number: u64) -> Vpc {
-        let mut vpc = Vpc::of(number);
-        if let Some(tags) = self.held.tags.get(&(Kind::Vpc, number)) {
-            vpc.tags = tags.clone();
-        }
-        vpc
-    }
-
-    pub(crate) fn group(&self, number: u64) -> SecurityGroup {
-        let mut group = SecurityGroup::of(number);
-        if let Some(tags) = self.held.tags.get(&(Kind::SecurityGroup, number)) {
-            group.tags = tags.clone();
-        }
-        group
-    }
-}
-
-impl Hosts for View<'_> {
-    fn end(&self) -> u64 {
-        self.held.end(self.plan)
-    }
-
-    fn host(&self, number: u64, _at: Moment) -> Option<Cow<'_, Instance>> {
-        Some(self.held.instance(self.plan, number))
-    }
-
-    fn moved(&self, at: Moment) -> HashMap<u64, i64> {
-        self.held.moved(self.plan, at)
-    }
-
-    fn retagged(&self, kind: Kind, number: u64, _at: Moment) -> Option<&Tags> {
-        self.held.tags.get(&(kind, number))
-    }
-}
-
-impl Hosts for Edit<'_> {
-    fn end(&self) -> u64 {
-        self.held.end(self.plan)
-    }
-
-    fn host(&self, number: u64, _at: Moment) -> Option<Cow<'_, Instance>> {
-        Some(self.held.instance(self.plan, number))
-    }
-
-    fn moved(&self, at: Moment) -> HashMap<u64, i64> {
-        self.held.moved(self.plan, at)
-    }
-
-    fn retagged(&self, kind: Kind, number: u64, _at: Moment) -> Option<&Tags> {
-        self.held.tags.get(&(kind, number))
-    }
-}
-
-/// The only way to change an estate; holds its lock.
-pub(crate) struct Edit<'a> {
-    plan: &'a Plan,
-    pace: Pace,
-    held: RwLockWriteGuard<'a, Held>,
-}
-
-impl Edit<'_> {
-    pub(crate) fn scene(&self) -> Scene<'_> {
-        Scene { plan: self.plan, holdings: &self.held.holdings, hosts: self }
-    }
-
-    pub(crate) fn holdings(&mut self) -> &mut Holdings {
-        &mut self.held.holdings
-    }
-
-    pub(crate) fn plan(&self) -> &Plan {
-        self.plan
-    }
-
-    pub(crate) fn pace(&self) -> Pace {
-        self.pace
-    }
-
-    pub(crate) fn end(&self) -> u64 {
-        self.held.end(self.plan)
-    }
-
-    pub(crate) fn instance(&self, number: u64) -> Cow<'_, Instance> {
-        self.held.instance(self.plan, number)
-    }
-
-    pub(crate) fn change(&mut self, number: u64, with: impl FnOnce(&mut Instance)) {
-        with(self.held.changed.entry(number).or_insert_with(|| self.plan.instance(number)));
-    }
-
-    pub(crate) fn start(&mut self, number: u64, now: Moment) {
-        self.held.addresses += 1;
-        let (fresh, delay) = (Plan::fresh_address(self.held.addresses), self.pace.start);
-        self.change(number, |instance| {
-            instance.start(now, delay);
-            instance.public_ip = instance.role.public.then_some(fresh);
-        });
-    }
-
-    pub(crate) fn stop(&mut self, number: u64, now: Moment) {
-        let delay = self.pace.stop;
-        self.change(number, |instance| instance.stop(now, delay));
-    }
-
-    pub(crate) fn terminate(&mut self, number: u64, now: Moment) {
-        let delay = self.pace.stop;
-        self.change(number, |instance| instance.terminate(now, delay));
-    }
-
-    pub(crate) fn launch(&mut self, now: Moment) -> u64 {
-        let number = self.end();
-        self.held.launched += 1;
-        self.change(number, |instance| {
-            // A reservation of its own: the formula's neighbours were launched at another time.
-            instance.lead = number;
-            instance.created = now;
-        });
-        self.start(number, now);
-        number
-    }
-
-    fn retag(&mut self, kind: Kind, number: u64, with: impl FnOnce(&mut Tags)) {
-        let formula = || match kind {
-            Kind::Vpc => Vpc::of(number).tags,
-            _ => SecurityGroup::of(number).tags,
-        };
-        with(self.held.tags.entry((kind, number)).or_insert_with(formula));
+    /// What an id stands for; aged-out instances still count.
+    pub(crate) fn resource(&self, id: &str) -> Result<(Kind, u64), UnknownId> {
+        let view = self.view();
+        view.resource(id).ok().flatten().ok_or_else(|| UnknownId::new(id))
     }
 }

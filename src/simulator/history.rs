@@ -37,12 +37,20 @@ impl<T> History<T> {
     }
 
     /// Adds a version that holds from `from` on. A `from` before the newest version's counts as the newest's: a clock may
-    /// jump back, and what comes later still supersedes.
+    /// step back, and what comes later still supersedes. (An estate rewinds its histories when it sees a clock step back.)
     pub(crate) fn push(&mut self, from: Moment, next: T) {
         let from = from.max(self.from);
         let before = std::mem::replace(&mut self.latest, next);
         self.past.push((self.from, before));
         self.from = from;
+    }
+
+    /// Lets nothing begin after `to`: the clock was put back to it, and what held when that happened holds from there on.
+    pub(crate) fn rewind(&mut self, to: Moment) {
+        self.from = self.from.min(to);
+        for (from, _) in self.past.iter_mut().rev().take_while(|(from, _)| *from > to) {
+            *from = to;
+        }
     }
 
     /// The versions with the moments they began at, oldest first.
@@ -90,5 +98,8 @@ mod tests {
         history.change(Moment(20), |n| *n += 1);
         assert_eq!(history.moments().collect::<Vec<_>>(), [Moment(10), Moment(50), Moment(50)]);
         assert_eq!((history.at(Moment(49)), history.at(Moment(50))), (Some(&1), Some(&3)));
+        history.rewind(Moment(30));
+        assert_eq!(history.moments().collect::<Vec<_>>(), [Moment(10), Moment(30), Moment(30)]);
+        assert_eq!((history.at(Moment(29)), history.at(Moment(30))), (Some(&1), Some(&3)));
     }
 }

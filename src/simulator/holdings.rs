@@ -4,18 +4,19 @@
 //! without being told, because what becomes of them when it ends is worked out when somebody looks. What calls create
 //! has numbers from [`CREATED`] on, so that listings have room for ever more instances before it.
 
-use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 
 use crate::simulator::address::Elastic;
 use crate::simulator::clock::Moment;
+use crate::simulator::estate::{Estate, Scene};
+use crate::simulator::happening::What;
 use crate::simulator::history::History;
 use crate::simulator::ident::Kind;
-use crate::simulator::instance::{Instance, Life};
+use crate::simulator::instance::Instance;
 use crate::simulator::interface::Interface;
-use crate::simulator::plan::Plan;
 use crate::simulator::shot::Shot;
 use crate::simulator::storage::Disk;
+use crate::simulator::subnet::Subnet;
 use crate::simulator::tags::Tags;
 
 /// The first number of what calls create.
@@ -28,14 +29,55 @@ pub(crate) struct Holdings {
     pub(crate) shots: Changes<Shot>,
     pub(crate) interfaces: Changes<Interface>,
     pub(crate) elastics: Changes<Elastic>,
-    /// Disks an instance has or had that the formula gives to another or to none.
+    /// The changed disks each instance has or had, its own by formula included.
     pub(crate) guests: HashMap<u64, BTreeSet<u64>>,
-    /// The addresses each interface has or had by a call.
+    /// The changed addresses each interface has or had, its own by formula included.
     pub(crate) bound: HashMap<u64, BTreeSet<u64>>,
     /// How many associations of addresses were made.
-    pub(crate) associations: u64,
+    associations: u64,
     /// Client tokens by action, with a fingerprint of what was asked and the number of what was made.
-    pub(crate) tokens: HashMap<(&'static str, String), (u64, u64)>,
+    tokens: HashMap<(&'static str, String), (u64, u64)>,
+}
+
+/// A client token was used for another request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct TokenTaken;
+
+impl Holdings {
+    /// The number of one more association.
+    pub(crate) fn associate(&mut self) -> u64 {
+        self.associations += 1;
+        CREATED + self.associations
+    }
+
+    /// What an action that was asked before with the same token made. A token stands for one request: another one with it is
+    /// refused as [`TokenTaken`].
+    pub(crate) fn again(&self, action: &'static str, token: &str, asked: u64) -> Result<Option<u64>, TokenTaken> {
+        match self.tokens.get(&(action, token.to_owned())) {
+            Some((known, number)) if *known == asked => Ok(Some(*number)),
+            Some(_) => Err(TokenTaken),
+            None => Ok(None),
+        }
+    }
+
+    /// Remembers what an action made.
+    pub(crate) fn keep(&mut self, action: &'static str, token: &str, asked: u64, number: u64) {
+        self.tokens.insert((action, token.to_owned()), (asked, number));
+    }
+
+    /// Lets nothing begin or be done later than it was when the clock, then at `from`, was put back to `to`.
+    pub(crate) fn rewind(&mut self, to: Moment, from: Moment) {
+        self.disks.rewind(to, from);
+        self.shots.rewind(to, from);
+        self.interfaces.rewind(to, from);
+        self.elastics.rewind(to, from);
+    }
+}
+
+/// Something with moments of its own, which a clock that is put back moves along.
+pub(crate) trait Timed {
+    /// Moves each moment through `shift`.
+    fn shift(&mut self, shift: impl Fn(Moment) -> Moment);
 }
 
 /// The things of one kind that calls made or changed, by number.
@@ -56,8 +98,9 @@ impl<T> Changes<T> {
         self.changed.get(&number)
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.changed.is_empty()
+    /// The numbers of everything that was made or changed, in no order.
+    pub(crate) fn numbers(&self) -> Vec<u64> {
+        self.changed.keys().copied().collect()
     }
 
     /// The numbers calls have made, from `from` on.
@@ -65,12 +108,15 @@ impl<T> Changes<T> {
         from.max(CREATED)..CREATED + self.made
     }
 
-    /// Adds what a call made at `now`.
-    pub(crate) fn make(&mut self, now: Moment, make: impl FnOnce(u64) -> T) -> u64 {
-        let number = CREATED + self.made;
+    /// The number of what is made next.
+    pub(crate) const fn next(&self) -> u64 {
+        CREATED + self.made
+    }
+
+    /// Adds what a call made at `now`, which has the number [`Changes::next`].
+    pub(crate) fn make(&mut self, now: Moment, made: T) {
+        self.changed.insert(self.next(), History::new(now, made));
         self.made += 1;
-        self.changed.insert(number, History::new(now, make(number)));
-        number
     }
 
     /// Makes one `next` from `now` on. `formula` is what it was until then if it was never changed before.
@@ -80,72 +126,122 @@ impl<T> Changes<T> {
     }
 }
 
-/// What the formula and the changes over it say together. Cheap to copy; made by a view and by an edit of an estate.
-#[derive(Clone, Copy)]
-pub(crate) struct Scene<'a> {
-    pub(crate) plan: &'a Plan,
-    pub(crate) holdings: &'a Holdings,
-    pub(crate) hosts: &'a dyn Hosts,
+impl<T: Timed + Clone + PartialEq> Changes<T> {
+    fn rewind(&mut self, to: Moment, from: Moment) {
+        let back = from.0.saturating_sub(to.0);
+        for history in self.changed.values_mut() {
+            history.rewind(to);
+            let mut moved = history.latest().clone();
+            moved.shift(|moment| if moment > to { Moment(moment.0 - back).max(to) } else { moment });
+            if moved != *history.latest() {
+                history.push(to, moved);
+            }
+        }
+    }
 }
 
-/// Where a scene finds the instances and tags its own kinds hang on.
-pub(crate) trait Hosts {
-    /// One beyond the last instance's number.
-    fn end(&self) -> u64;
-
-    /// The instance as it was at `at`; `None` before it was launched. One that EC2 has forgotten is terminated.
-    fn host(&self, number: u64, at: Moment) -> Option<Cow<'_, Instance>>;
-
-    /// How many more instances hold an address of each subnet at `at` than the formula says.
-    fn moved(&self, at: Moment) -> HashMap<u64, i64>;
-
-    /// The tags of a resource at `at`, where they were changed since it was born.
-    fn retagged(&self, kind: Kind, number: u64, at: Moment) -> Option<&Tags>;
-}
-
-impl<'a> Scene<'a> {
-    /// One beyond the last instance's number.
-    pub(crate) fn end(self) -> u64 {
-        self.hosts.end()
+impl Scene<'_> {
+    /// Whether EC2 would list a thing at `at`.
+    pub(crate) fn exists(self, kind: Kind, number: u64, at: Moment) -> bool {
+        match kind {
+            Kind::Volume => self.disk(number, at).is_some(),
+            Kind::Snapshot => self.shot(number, at).is_some(),
+            Kind::Interface => self.interface(number, at).is_some(),
+            Kind::Allocation => self.elastic(number, at).is_some(),
+            _ => false,
+        }
     }
 
-    pub(crate) fn host(self, number: u64, at: Moment) -> Option<Cow<'a, Instance>> {
-        self.hosts.host(number, at)
+    /// Whether there ever was such a thing.
+    pub(crate) fn ever(self, kind: Kind, number: u64) -> bool {
+        let holdings = self.holdings();
+        match kind {
+            Kind::Volume => holdings.disks.get(number).is_some() || self.formula_disk(number).is_some(),
+            Kind::Snapshot => holdings.shots.get(number).is_some() || self.formula_shot(number).is_some(),
+            Kind::Interface => holdings.interfaces.get(number).is_some() || number < self.end(),
+            Kind::Allocation => holdings.elastics.get(number).is_some() || self.formula_elastic(number).is_some(),
+            _ => false,
+        }
     }
 
-    /// When an instance terminates, if that is under way or done at `at`.
-    fn terminated(self, number: u64, at: Moment) -> Option<Moment> {
-        match self.host(number, at)?.life {
-            Life::Gone { terminated, .. } => Some(terminated),
+    /// The tags a thing of the formula was born with. What calls make gets its tags as changes.
+    pub(crate) fn born_tags(self, kind: Kind, number: u64) -> Option<Tags> {
+        match kind {
+            Kind::Subnet => Some(Subnet::of(number).tags),
+            Kind::Volume => self.formula_disk(number).map(|(disk, _)| disk.tags),
+            Kind::Snapshot => self.formula_shot(number).map(|shot| shot.tags),
+            Kind::Allocation => self.formula_elastic(number).map(|elastic| elastic.tags),
             _ => None,
         }
     }
 
-    /// Whether an instance had terminated by `at`.
-    pub(crate) fn ended(self, number: u64, at: Moment) -> bool {
-        self.terminated(number, at).is_some_and(|terminated| terminated <= at)
+    /// Gives an instance the disks and the address it has at `at`, where they are not those it was born with.
+    pub(crate) fn furnish(self, mut host: Instance, at: Moment) -> Instance {
+        if self.holdings().guests.contains_key(&host.number) {
+            host.disks = Some(self.disks_of(&host, at).collect());
+        }
+        if self.holdings().bound.contains_key(&host.number) {
+            host.elastic = self.elastic_of(host.number, at).map(|elastic| elastic.ip);
+        }
+        host
     }
 
-    /// When an instance came to be and when it terminated, as far as `now` knows.
-    pub(crate) fn end_of(self, number: u64, now: Moment) -> Vec<Moment> {
-        let created = self.host(number, now).map(|host| host.created);
-        [created, self.terminated(number, now)].into_iter().flatten().collect()
-    }
-
-    /// The tags of something at `at`, which was born with `born`.
-    pub(crate) fn tags<'t>(self, kind: Kind, number: u64, at: Moment, born: &'t Tags) -> &'t Tags
-    where
-        'a: 't,
-    {
-        self.hosts.retagged(kind, number, at).unwrap_or(born)
+    /// The moments, also those to come, at which a describe begins to show something else of a thing; of an instance, another
+    /// disk or address.
+    pub(crate) fn moments(self, kind: Kind, number: u64) -> Vec<Moment> {
+        match kind {
+            Kind::Instance => {
+                let disks = self.holdings().guests.get(&number).into_iter().flatten();
+                let elastics = self.holdings().bound.get(&number).into_iter().flatten();
+                let disks = disks.flat_map(|disk| self.disk_moments(*disk));
+                disks.chain(elastics.flat_map(|elastic| self.elastic_moments(*elastic))).collect()
+            }
+            Kind::Subnet => self.subnet_moments(number),
+            Kind::Volume => self.disk_moments(number),
+            Kind::Snapshot => self.shot_moments(number),
+            Kind::Interface => self.interface_moments(number),
+            Kind::Allocation => self.elastic_moments(number),
+            _ => Vec::new(),
+        }
     }
 }
 
-/// What a thing of `tags` passes on: `aws:` tags stay where AWS put them.
-pub(crate) fn inherited(tags: &Tags) -> Tags {
-    let mut own = Tags::default();
-    for (key, value) in tags.iter().filter(|(key, _)| !key.starts_with("aws:")) {
-        own.put(key.to_owned(), value.to_owned());
+impl Estate {
+    /// Whether something foretold of volumes and snapshots for `at` came true: a later call may have overtaken it.
+    pub(crate) fn came_true(&self, what: &What, at: Moment) -> bool {
+        let view = self.view();
+        let scene = view.scene();
+        // What was never here is somebody else's to foretell.
+        let number = |kind, id: &str| {
+            let number = self.plan().idents.number(kind, id).ok().flatten();
+            number.filter(|number| scene.ever(kind, *number))
+        };
+        let completed = |id: &str| {
+            let shot = |number| scene.shot(number, at).is_some_and(|shot: Shot| shot.completed(at));
+            number(Kind::Snapshot, id).is_none_or(shot)
+        };
+        match what {
+            What::Volume { id, event, .. } => {
+                let Some(number) = number(Kind::Volume, id) else { return true };
+                match (*event, scene.disk(number, at)) {
+                    ("deleteVolume", disk) => disk.is_none(),
+                    (_, None) => false,
+                    ("attachVolume", Some(disk)) => {
+                        disk.attachment.is_some_and(|attachment| attachment.status(at) == "attached")
+                    }
+                    (_, Some(disk)) => at >= disk.ready,
+                }
+            }
+            What::Snapshot { id, .. } => completed(id),
+            What::Snapshots { snapshots, .. } => snapshots.iter().all(|(id, ..)| completed(id)),
+            _ => true,
+        }
     }
+}
+
+/// What an instance's tags pass on to what was made with it: `aws:` tags stay where AWS put them.
+pub(crate) fn inherited(tags: &Tags) -> Tags {
+    let mut own = tags.clone();
+    own.keep(|key, _| !key.starts_with("aws:"));
     own
 }

@@ -23,6 +23,7 @@ pub(crate) enum Kind {
     DhcpOptions,
     CidrAssociation,
     PlacementGroup,
+    SecurityGroupRule,
     Allocation,
     Association,
     SubnetCidrAssociation,
@@ -44,9 +45,58 @@ impl Kind {
             Self::DhcpOptions => "dopt-",
             Self::CidrAssociation => "vpc-cidr-assoc-",
             Self::PlacementGroup => "pg-",
+            Self::SecurityGroupRule => "sgr-",
             Self::Allocation => "eipalloc-",
             Self::Association => "eipassoc-",
             Self::SubnetCidrAssociation => "subnet-cidr-assoc-",
+        }
+    }
+}
+
+impl Kind {
+    /// The kinds of things that carry tags. No prefix begins another.
+    pub(crate) const fn taggable() -> [Self; 8] {
+        [
+            Self::Instance,
+            Self::Vpc,
+            Self::Subnet,
+            Self::SecurityGroup,
+            Self::Volume,
+            Self::Snapshot,
+            Self::Interface,
+            Self::Allocation,
+        ]
+    }
+
+    /// The kind's name in tag events and ARNs; `None` for kinds without tags.
+    pub(crate) const fn resource_type(self) -> Option<&'static str> {
+        match self {
+            Self::Instance => Some("instance"),
+            Self::Vpc => Some("vpc"),
+            Self::Subnet => Some("subnet"),
+            Self::SecurityGroup => Some("security-group"),
+            Self::Volume => Some("volume"),
+            Self::Snapshot => Some("snapshot"),
+            Self::Interface => Some("network-interface"),
+            Self::Allocation => Some("elastic-ip"),
+            _ => None,
+        }
+    }
+
+    /// EC2's codes for a malformed and for an unknown id, and what its messages call the thing.
+    pub(crate) const fn codes(self) -> (&'static str, &'static str, &'static str) {
+        match self {
+            Self::Instance => ("InvalidInstanceID.Malformed", "InvalidInstanceID.NotFound", "instance ID"),
+            Self::Vpc => ("InvalidVpcId.Malformed", "InvalidVpcID.NotFound", "vpc ID"),
+            Self::Subnet => ("InvalidSubnetID.Malformed", "InvalidSubnetID.NotFound", "subnet ID"),
+            Self::SecurityGroup => ("InvalidGroupId.Malformed", "InvalidGroup.NotFound", "security group"),
+            Self::Volume => ("InvalidVolumeID.Malformed", "InvalidVolume.NotFound", "volume"),
+            Self::Snapshot => ("InvalidSnapshotID.Malformed", "InvalidSnapshot.NotFound", "snapshot"),
+            Self::Interface => {
+                ("InvalidNetworkInterfaceId.Malformed", "InvalidNetworkInterfaceID.NotFound", "networkInterface ID")
+            }
+            Self::Allocation => ("InvalidAllocationID.Malformed", "InvalidAllocationID.NotFound", "allocation ID"),
+            _ => ("InvalidID", "InvalidID", "ID"),
         }
     }
 }
@@ -99,6 +149,22 @@ impl Idents {
 /// A seed for the `(account, region)` pair that shares nothing with another pair's.
 pub(crate) fn scope_seed(seed: u64, account: &str, region: &str) -> u64 {
     xxh3_64_with_seed(format!("{account}/{region}").as_bytes(), seed)
+}
+
+/// A new random UUID, as AWS names requests, messages and events. Random even under a seed: a client that remembers the
+/// ids of an earlier run must not take this run's for repeats.
+pub(crate) fn uuid() -> String {
+    // Version 4 in the RFC's layout.
+    let n = fastrand::u128(..) & !(0xf << 76) & !(0b11 << 62) | (4 << 76) | (0b10 << 62);
+    let hex = format!("{n:032x}");
+    let mut out = String::with_capacity(36);
+    for (at, c) in hex.chars().enumerate() {
+        if matches!(at, 8 | 12 | 16 | 20) {
+            out.push('-');
+        }
+        out.push(c);
+    }
+    out
 }
 
 /// Appends `n` as 16 lower-case hex digits.

@@ -4,10 +4,12 @@
 //! `running` by being looked at later, and what was true at an earlier moment can be asked as well.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::simulator::catalog::{Image, Machine, Role};
 use crate::simulator::clock::Moment;
+use crate::simulator::storage::Disk;
 use crate::simulator::tags::Tags;
 
 /// EC2's instance states.
@@ -95,7 +97,71 @@ impl Health {
     }
 }
 
-/// One instance.
+/// The part of an instance that starts, stops and terminations change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Phase {
+    pub(crate) launched: Moment,
+    pub(crate) life: Life,
+    /// Set for instances in a public subnet; shown only while the instance is up.
+    pub(crate) public_ip: Option<Ipv4Addr>,
+}
+
+impl Phase {
+    pub(crate) fn state(&self, at: Moment) -> State {
+        match self.life {
+            Life::Up { running } if at < running => State::Pending,
+            Life::Up { .. } => State::Running,
+            Life::Down { stopped, .. } if at < stopped => State::Stopping,
+            Life::Down { .. } => State::Stopped,
+            Life::Gone { terminated, .. } if at < terminated => State::ShuttingDown,
+            Life::Gone { .. } => State::Terminated,
+        }
+    }
+
+    /// When it reaches the state it moves to, and that state.
+    pub(crate) const fn settles(&self) -> (Moment, State) {
+        match self.life {
+            Life::Up { running } => (running, State::Running),
+            Life::Down { stopped, .. } => (stopped, State::Stopped),
+            Life::Gone { terminated, .. } => (terminated, State::Terminated),
+        }
+    }
+
+    /// A start asked for at `now`.
+    pub(crate) fn started(now: Moment, delay: Duration, public_ip: Option<Ipv4Addr>) -> Self {
+        Self { launched: now, life: Life::Up { running: now.plus(delay) }, public_ip }
+    }
+
+    /// The same after a stop asked for at `now`.
+    pub(crate) fn stopped(self, now: Moment, delay: Duration) -> Self {
+        Self { life: Life::Down { asked: now, stopped: now.plus(delay) }, ..self }
+    }
+
+    /// The same after a termination asked for at `now`.
+    pub(crate) fn terminated(self, now: Moment, delay: Duration) -> Self {
+        Self { life: Life::Gone { asked: now, terminated: now.plus(delay) }, ..self }
+    }
+
+    /// The same long after its termination.
+    pub(crate) fn forgotten(self) -> Self {
+        Self { life: Life::Gone { asked: Moment::NEVER, terminated: Moment::NEVER }, ..self }
+    }
+
+    /// The same under a clock that was put back to `now`: a move that would last until the clock catches up is over in
+    /// `delay`.
+    pub(crate) fn rewound(self, now: Moment, delay: Duration) -> Self {
+        let limit = now.plus(delay);
+        let life = match self.life {
+            Life::Up { running } => Life::Up { running: running.min(limit) },
+            Life::Down { asked, stopped } => Life::Down { asked: asked.min(now), stopped: stopped.min(limit) },
+            Life::Gone { asked, terminated } => Life::Gone { asked: asked.min(now), terminated: terminated.min(limit) },
+        };
+        Self { life, ..self }
+    }
+}
+
+/// One instance, as it is at one moment.
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, as EC2 has them")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Instance {
     /// Its place in the listing order, and what its ids are formulas of.
@@ -105,77 +171,58 @@ pub(crate) struct Instance {
     pub(crate) role: &'static Role,
     pub(crate) machine: &'static Machine,
     pub(crate) image: &'static Image,
+    /// The place of its VPC among those the account sees; its security groups are counted by it.
+    pub(crate) network: u64,
+    /// What its VPC's id stands for. For a VPC of the account itself that is `network`.
     pub(crate) vpc: u64,
+    /// What its subnet's id stands for.
+    pub(crate) subnet: u64,
     pub(crate) zone: u64,
+    /// Which of its VPC's groups it is in.
+    pub(crate) groups: &'static [u64],
+    pub(crate) profile: Option<&'static str>,
     pub(crate) private_ip: Ipv4Addr,
     pub(crate) ipv6: Option<Ipv6Addr>,
-    /// Set for instances in a public subnet; shown only while the instance is up.
-    pub(crate) public_ip: Option<Ipv4Addr>,
+    /// Whether it gets a public address at each start.
+    pub(crate) public: bool,
     /// Its Elastic IP, which it keeps until it has terminated.
     pub(crate) elastic: Option<Ipv4Addr>,
+    /// Its disks, where they are not those of the formula.
+    pub(crate) disks: Option<Box<[Disk]>>,
     pub(crate) key_name: Option<&'static str>,
     pub(crate) spot: bool,
     pub(crate) managed: bool,
     pub(crate) monitored: bool,
+    /// The `ClientToken` of its launch; the formula's instances have one of their own.
+    pub(crate) token: Option<Arc<str>>,
     pub(crate) created: Moment,
-    pub(crate) launched: Moment,
-    pub(crate) life: Life,
+    pub(crate) phase: Phase,
     pub(crate) tags: Tags,
     pub(crate) health: Option<Box<Health>>,
 }
 
 impl Instance {
-    pub(crate) fn state(&self, now: Moment) -> State {
-        match self.life {
-            Life::Up { running } if now < running => State::Pending,
-            Life::Up { .. } => State::Running,
-            Life::Down { stopped, .. } if now < stopped => State::Stopping,
-            Life::Down { .. } => State::Stopped,
-            Life::Gone { terminated, .. } if now < terminated => State::ShuttingDown,
-            Life::Gone { .. } => State::Terminated,
-        }
+    pub(crate) fn state(&self, at: Moment) -> State {
+        self.phase.state(at)
     }
 
-    /// Whether EC2 still lists it: a terminated instance is forgotten after `retention`.
-    pub(crate) fn visible(&self, now: Moment, retention: Duration) -> bool {
-        match self.life {
-            Life::Gone { terminated, .. } => now < terminated.plus(retention),
-            _ => true,
-        }
+    /// When it was last started.
+    pub(crate) const fn launched(&self) -> Moment {
+        self.phase.launched
     }
 
     /// When the user's stop or termination was asked for; EC2 prints it as the transition reason.
-    pub(crate) fn asked(&self) -> Option<Moment> {
-        match self.life {
+    pub(crate) const fn asked(&self) -> Option<Moment> {
+        match self.phase.life {
             Life::Up { .. } => None,
             Life::Down { asked, .. } | Life::Gone { asked, .. } => Some(asked),
         }
     }
 
     /// The public address: an Elastic IP, or one of Amazon's, which an instance has only while it is up.
-    pub(crate) fn address(&self, now: Moment) -> Option<Ipv4Addr> {
-        let up = matches!(self.state(now), State::Pending | State::Running | State::Stopping);
-        let elastic = self.elastic.filter(|_| self.state(now) != State::Terminated);
-        elastic.or(self.public_ip.filter(|_| up))
-    }
-
-    /// Begins a start at `now`.
-    pub(crate) fn start(&mut self, now: Moment, delay: Duration) {
-        self.life = Life::Up { running: now.plus(delay) };
-        self.launched = now;
-    }
-
-    /// Begins a stop at `now`.
-    pub(crate) fn stop(&mut self, now: Moment, delay: Duration) {
-        self.life = Life::Down { asked: now, stopped: now.plus(delay) };
-    }
-
-    /// Begins a termination at `now`.
-    pub(crate) fn terminate(&mut self, now: Moment, delay: Duration) {
-        self.life = Life::Gone { asked: now, terminated: now.plus(delay) };
-    }
-
-    pub(crate) fn health_mut(&mut self) -> &mut Health {
-        self.health.get_or_insert_with(Box::default)
+    pub(crate) fn address(&self, at: Moment) -> Option<Ipv4Addr> {
+        let up = matches!(self.state(at), State::Pending | State::Running | State::Stopping);
+        let elastic = self.elastic.filter(|_| self.state(at) != State::Terminated);
+        elastic.or(self.phase.public_ip.filter(|_| up))
     }
 }

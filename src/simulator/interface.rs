@@ -3,18 +3,19 @@
 //! A primary interface has its instance's number and nothing of its own: it is there from the launch until the instance
 //! has terminated. Created ones are attached to nothing.
 
+mod edit;
+
 use std::fmt::Write as _;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use crate::simulator::address::Elastic;
-use crate::simulator::catalog::GROUP_DEFAULT;
 use crate::simulator::clock::Moment;
 use crate::simulator::dice::mix;
-use crate::simulator::holdings::{CREATED, Scene};
+use crate::simulator::estate::Scene;
+use crate::simulator::holdings::Timed;
 use crate::simulator::instance::{Instance, State};
 use crate::simulator::network::SecurityGroup;
 use crate::simulator::plan::Plan;
-use crate::simulator::subnet::Subnet;
 use crate::simulator::tags::Tags;
 
 /// What an interface is attached to.
@@ -57,29 +58,30 @@ impl Interface {
         if self.host.is_some() { "in-use" } else { "available" }
     }
 
-    fn primary(host: &Instance) -> Self {
-        Self {
+    /// The interface of an instance; none once it has terminated.
+    fn primary(host: &Instance, at: Moment) -> Option<Self> {
+        if host.state(at) == State::Terminated {
+            return None;
+        }
+        // An Elastic IP is not the interface's own, and may be bound to another by now.
+        let up = matches!(host.state(at), State::Pending | State::Running | State::Stopping);
+        let public = host.phase.public_ip.filter(|_| up).map(|ip| Public { ip, elastic: None });
+        Some(Self {
             number: host.number,
             vpc: host.vpc,
-            subnet: Plan::subnet(host),
+            subnet: host.subnet,
             zone: host.zone,
             private_ip: host.private_ip,
             ipv6: host.ipv6,
-            groups: group_numbers(host).collect(),
+            groups: host.groups.iter().map(|ordinal| SecurityGroup::number(host.network, *ordinal)).collect(),
             description: String::new(),
             host: Some(Host { instance: host.number, since: host.created }),
-            public: None,
+            public,
             managed: host.managed,
             deleted: false,
             tags: Tags::default(),
-        }
+        })
     }
-}
-
-/// The numbers of an instance's security groups.
-fn group_numbers(host: &Instance) -> impl Iterator<Item = u64> {
-    let ordinals = if host.role.groups.is_empty() { &[GROUP_DEFAULT] } else { host.role.groups };
-    ordinals.iter().map(|ordinal| SecurityGroup::number(host.vpc, *ordinal))
 }
 
 /// The MAC address of an interface: a locally administered one, by number.
@@ -105,20 +107,16 @@ pub(crate) fn public_dns(plan: &Plan, ip: Ipv4Addr) -> String {
     format!("ec2-{a}-{b}-{c}-{d}.{}", plan.public_domain)
 }
 
+impl Timed for Interface {
+    fn shift(&mut self, _: impl Fn(Moment) -> Moment) {}
+}
+
 impl Scene<'_> {
     /// The interface as it was at `at`; `None` where EC2 knows of none.
     pub(crate) fn interface(self, number: u64, at: Moment) -> Option<Interface> {
-        let mut interface = match self.holdings.interfaces.get(number) {
+        let mut interface = match self.holdings().interfaces.get(number) {
             Some(history) => history.at(at)?.clone(),
-            None => {
-                let host = self.host(number, at).filter(|_| number < self.end())?;
-                if host.state(at) == State::Terminated {
-                    return None;
-                }
-                let mut primary = Interface::primary(&host);
-                primary.public = host.address(at).map(|ip| Public { ip, elastic: None });
-                primary
-            }
+            None => Interface::primary(&self.host(number, at)?, at)?,
         };
         if interface.deleted {
             return None;
@@ -132,30 +130,17 @@ impl Scene<'_> {
 
     /// The numbers of all interfaces there ever were, from `from` on, in listing order.
     pub(crate) fn interfaces(self, from: u64) -> impl Iterator<Item = u64> {
-        (from..self.end()).chain(self.holdings.interfaces.made(from))
+        (from..self.end()).chain(self.holdings().interfaces.made(from))
     }
 
-    /// The next address of a subnet that neither the formula nor a call has given to anything.
-    pub(crate) fn free_ip(self, subnet: u64) -> Ipv4Addr {
-        let made = self.holdings.interfaces.made(CREATED);
-        let of_subnet = made.filter(|number| {
-            let history = self.holdings.interfaces.get(*number);
-            history.is_some_and(|history| history.latest().subnet == subnet)
-        });
-        // From the far end of the subnet, which the formula reaches last.
-        Subnet::last_host(subnet, u64::try_from(of_subnet.count()).unwrap_or(0))
-    }
-
-    /// The moments up to `now` at which a describe began to show something else of an interface.
-    pub(crate) fn interface_moments(self, number: u64, now: Moment) -> Vec<Moment> {
-        let mut moments: Vec<Moment> = match self.holdings.interfaces.get(number) {
+    /// The moments at which a describe begins to show something else of an interface.
+    pub(crate) fn interface_moments(self, number: u64) -> Vec<Moment> {
+        let mut moments: Vec<Moment> = match self.holdings().interfaces.get(number) {
             Some(history) => history.moments().collect(),
-            None => self.end_of(number, now),
+            None => self.ends_of(number),
         };
-        moments.extend(self.elastics_of(number).flat_map(|elastic| self.elastic_moments(elastic, now)));
-        moments.sort_unstable();
-        moments.dedup();
-        moments.retain(|moment| *moment <= now && *moment >= self.plan.born);
+        moments.extend(self.phase_moments(number));
+        moments.extend(self.elastics_of(number).flat_map(|elastic| self.elastic_moments(elastic)));
         moments
     }
 }

@@ -31,6 +31,16 @@ pub(crate) struct Sight {
     pub(crate) tagless: bool,
 }
 
+/// What a lens may show wrong in some answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "four faults that have nothing to do with each other")]
+pub(crate) struct Blurs {
+    pub(crate) late: bool,
+    pub(crate) hiding: bool,
+    pub(crate) losing_tags: bool,
+    pub(crate) sticking: bool,
+}
+
 /// How late resources are seen: each by its own share of the most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Lag {
@@ -61,6 +71,12 @@ impl Lens {
         Self { now, lag, hidden, tagless, stuck }
     }
 
+    /// The same faults at another moment: the request had to wait.
+    pub(crate) const fn of_moment(mut self, now: Moment) -> Self {
+        self.now = now;
+        self
+    }
+
     /// The moment of the request.
     pub(crate) const fn now(&self) -> Moment {
         self.now
@@ -72,6 +88,16 @@ impl Lens {
             at: self.lag.behind(self.now, kind, number),
             hidden: self.hidden.strikes(kind, number),
             tagless: self.tagless.strikes(kind, number),
+        }
+    }
+
+    /// Which faults it has.
+    pub(crate) fn blurs(&self) -> Blurs {
+        Blurs {
+            late: self.lag.most > 0,
+            hiding: self.hidden.share > 0.0,
+            losing_tags: self.tagless.share > 0.0,
+            sticking: self.stuck.share > 0.0,
         }
     }
 

@@ -1,6 +1,7 @@
 //! VPCs and their security groups, by the same kind of formula as the instances.
 
-use std::net::Ipv6Addr;
+use std::borrow::Cow;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use crate::simulator::catalog::{GROUP_DB, GROUP_DEFAULT, GROUP_WEB};
 use crate::simulator::ident::Kind;
@@ -49,6 +50,7 @@ pub(crate) fn ipv6(vpc: u64, zone: u64, host: u64) -> Option<Ipv6Addr> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SecurityGroup {
     pub(crate) number: u64,
+    /// What its VPC's id stands for.
     pub(crate) vpc: u64,
     pub(crate) name: &'static str,
     pub(crate) description: &'static str,
@@ -60,7 +62,8 @@ pub(crate) struct SecurityGroup {
 /// A rule; `source` lists have descriptions where people wrote one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Permission {
-    pub(crate) protocol: &'static str,
+    /// `tcp`, `udp`, `icmp`, `icmpv6`, a protocol's number, or `-1` for all.
+    pub(crate) protocol: Text,
     pub(crate) ports: Option<(i32, i32)>,
     pub(crate) ranges: Vec<Source<String>>,
     pub(crate) ranges6: Vec<Source<String>>,
@@ -69,11 +72,47 @@ pub(crate) struct Permission {
 }
 
 /// What a rule lets through, with its description.
-pub(crate) type Source<T> = (T, Option<&'static str>);
+pub(crate) type Source<T> = (T, Option<Text>);
+
+type Text = Cow<'static, str>;
+
+impl Permission {
+    /// Its sources, each as a permission of its own.
+    pub(crate) fn singles(&self) -> Vec<Self> {
+        let base = Self { protocol: self.protocol.clone(), ports: self.ports, ..Self::default() };
+        let mut found = Vec::new();
+        found.extend(self.ranges.iter().map(|one| Self { ranges: vec![one.clone()], ..base.clone() }));
+        found.extend(self.ranges6.iter().map(|one| Self { ranges6: vec![one.clone()], ..base.clone() }));
+        found.extend(self.groups.iter().map(|one| Self { groups: vec![one.clone()], ..base.clone() }));
+        found.extend(self.prefix_lists.iter().map(|one| Self { prefix_lists: vec![one.clone()], ..base.clone() }));
+        found
+    }
+
+    /// Whether the two are the same rule to EC2, whatever their descriptions.
+    pub(crate) fn same(&self, other: &Self) -> bool {
+        fn values<T: PartialEq>(one: &[Source<T>], other: &[Source<T>]) -> bool {
+            one.iter().map(|(value, _)| value).eq(other.iter().map(|(value, _)| value))
+        }
+        self.protocol == other.protocol
+            && self.ports == other.ports
+            && values(&self.ranges, &other.ranges)
+            && values(&self.ranges6, &other.ranges6)
+            && values(&self.groups, &other.groups)
+            && values(&self.prefix_lists, &other.prefix_lists)
+    }
+
+    /// Takes in the sources of a permission of the same protocol and ports.
+    pub(crate) fn join(&mut self, other: &Self) {
+        self.ranges.extend(other.ranges.iter().cloned());
+        self.ranges6.extend(other.ranges6.iter().cloned());
+        self.groups.extend(other.groups.iter().cloned());
+        self.prefix_lists.extend(other.prefix_lists.iter().cloned());
+    }
+}
 
 impl SecurityGroup {
-    pub(crate) const fn number(vpc: u64, ordinal: u64) -> u64 {
-        vpc * GROUPS + ordinal
+    pub(crate) const fn number(network: u64, ordinal: u64) -> u64 {
+        network * GROUPS + ordinal
     }
 
     pub(crate) const fn name(ordinal: u64) -> &'static str {
@@ -84,16 +123,22 @@ impl SecurityGroup {
         }
     }
 
-    pub(crate) fn of(number: u64) -> Self {
-        let (vpc, ordinal) = (number / GROUPS, number % GROUPS);
+    /// The `number`th group as it was before anybody touched it: of the `number / GROUPS`th VPC the account sees, whose id
+    /// stands for `vpc` and whose addresses begin at `base`.
+    pub(crate) fn of(number: u64, vpc: u64, base: Ipv4Addr) -> Self {
+        let (network, ordinal) = (number / GROUPS, number % GROUPS);
         let mut tags = Tags::default();
         let (description, ingress, egress) = match ordinal {
             GROUP_WEB => ("Public web traffic", web_ingress(), vec![everywhere(), to_s3()]),
-            GROUP_DB => ("Databases, from web only", db_ingress(vpc), vec![everywhere()]),
-            _ => ("default VPC security group", vec![from_group(Self::number(vpc, GROUP_DEFAULT))], vec![everywhere()]),
+            GROUP_DB => ("Databases, from web only", db_ingress(network, base), vec![everywhere()]),
+            _ => (
+                "default VPC security group",
+                vec![from_group(Self::number(network, GROUP_DEFAULT))],
+                vec![everywhere()],
+            ),
         };
         if ordinal != GROUP_DEFAULT {
-            tags.put("Name", format!("{}-{vpc:02}", Self::name(ordinal)));
+            tags.put("Name", format!("{}-{network:02}", Self::name(ordinal)));
         }
         Self { number, vpc, name: Self::name(ordinal), description, ingress, egress, tags }
     }
@@ -105,53 +150,53 @@ impl SecurityGroup {
 }
 
 fn from_group(group: u64) -> Permission {
-    Permission { protocol: "-1", groups: vec![(group, None)], ..Permission::default() }
+    Permission { protocol: "-1".into(), groups: vec![(group, None)], ..Permission::default() }
 }
 
 fn everywhere() -> Permission {
-    Permission { protocol: "-1", ranges: vec![("0.0.0.0/0".to_owned(), None)], ..Permission::default() }
+    Permission { protocol: "-1".into(), ranges: vec![("0.0.0.0/0".to_owned(), None)], ..Permission::default() }
 }
 
 fn to_s3() -> Permission {
     Permission {
-        protocol: "tcp",
+        protocol: "tcp".into(),
         ports: Some((443, 443)),
-        prefix_lists: vec![(S3_PREFIX_LIST.to_owned(), Some("S3 gateway"))],
+        prefix_lists: vec![(S3_PREFIX_LIST.to_owned(), Some("S3 gateway".into()))],
         ..Permission::default()
     }
 }
 
 fn web_ingress() -> Vec<Permission> {
     let public = |port| Permission {
-        protocol: "tcp",
+        protocol: "tcp".into(),
         ports: Some((port, port)),
-        ranges: vec![("0.0.0.0/0".to_owned(), Some("internet"))],
-        ranges6: vec![("::/0".to_owned(), Some("internet, IPv6"))],
+        ranges: vec![("0.0.0.0/0".to_owned(), Some("internet".into()))],
+        ranges6: vec![("::/0".to_owned(), Some("internet, IPv6".into()))],
         ..Permission::default()
     };
     let office = Permission {
-        protocol: "tcp",
+        protocol: "tcp".into(),
         ports: Some((22, 22)),
-        ranges: vec![("203.0.113.0/24".to_owned(), Some("office")), ("198.51.100.7/32".to_owned(), None)],
+        ranges: vec![("203.0.113.0/24".to_owned(), Some("office".into())), ("198.51.100.7/32".to_owned(), None)],
         ..Permission::default()
     };
     vec![public(80), public(443), office]
 }
 
-fn db_ingress(vpc: u64) -> Vec<Permission> {
+fn db_ingress(network: u64, base: Ipv4Addr) -> Vec<Permission> {
     let postgres = Permission {
-        protocol: "tcp",
+        protocol: "tcp".into(),
         ports: Some((5432, 5432)),
         groups: vec![
-            (SecurityGroup::number(vpc, GROUP_WEB), Some("PostgreSQL from web")),
-            (SecurityGroup::number(vpc, GROUP_DB), Some("replication")),
+            (SecurityGroup::number(network, GROUP_WEB), Some("PostgreSQL from web".into())),
+            (SecurityGroup::number(network, GROUP_DB), Some("replication".into())),
         ],
         ..Permission::default()
     };
     let ping = Permission {
-        protocol: "icmp",
+        protocol: "icmp".into(),
         ports: Some((-1, -1)),
-        ranges: vec![(format!("{}/16", base(vpc)), Some("ping inside the VPC"))],
+        ranges: vec![(format!("{base}/16"), Some("ping inside the VPC".into()))],
         ..Permission::default()
     };
     vec![postgres, ping]

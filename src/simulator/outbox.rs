@@ -4,13 +4,18 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use parking_lot::Mutex;
+use tokio::sync::Notify;
 
 use crate::simulator::clock::Moment;
 use crate::simulator::happening::Happening;
 
 /// Happenings by the moment they are due, in the order they were pushed where that is the same.
 #[derive(Debug, Default)]
-pub(crate) struct Outbox(Mutex<Waiting>);
+pub(crate) struct Outbox {
+    waiting: Mutex<Waiting>,
+    /// Wakes the one who empties the box.
+    pub(crate) pushed: Notify,
+}
 
 #[derive(Debug, Default)]
 struct Waiting {
@@ -22,22 +27,25 @@ struct Waiting {
 impl Outbox {
     /// Puts a happening in, to be taken when its moment has come.
     pub(crate) fn push(&self, happening: Happening) {
-        let mut waiting = self.0.lock();
-        waiting.pushed += 1;
-        let key = Reverse((happening.at, waiting.pushed));
-        waiting.by_time.insert(key, happening);
+        {
+            let mut waiting = self.waiting.lock();
+            waiting.pushed += 1;
+            let key = Reverse((happening.at, waiting.pushed));
+            waiting.by_time.insert(key, happening);
+        }
+        self.pushed.notify_one();
     }
 
     /// Takes out everything due at `now`, the earliest first.
     pub(crate) fn due(&self, now: Moment) -> Vec<Happening> {
-        let mut waiting = self.0.lock();
+        let mut waiting = self.waiting.lock();
         let due = waiting.by_time.split_off(&Reverse((now, u64::MAX)));
         due.into_values().rev().collect()
     }
 
     /// When the next happening is due; `None` when nothing waits.
     pub(crate) fn next_due(&self) -> Option<Moment> {
-        self.0.lock().by_time.last_key_value().map(|(Reverse((at, _)), _)| *at)
+        self.waiting.lock().by_time.last_key_value().map(|(Reverse((at, _)), _)| *at)
     }
 }
 

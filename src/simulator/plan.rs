@@ -12,12 +12,12 @@ use std::time::Duration;
 
 use crate::simulator::address::Elastic;
 use crate::simulator::catalog::{
-    AMAZON_LINUX, ENVIRONMENTS, KEY_NAMES, ROLE_WEIGHTS, ROLES, Role, T3_MICRO, TEAMS, zone_id_prefix,
+    AMAZON_LINUX, ENVIRONMENTS, GROUP_DEFAULT, KEY_NAMES, ROLE_WEIGHTS, ROLES, Role, T3_MICRO, TEAMS, zone_id_prefix,
 };
 use crate::simulator::clock::Moment;
 use crate::simulator::dice::Dice;
 use crate::simulator::ident::{Idents, Kind, scope_seed};
-use crate::simulator::instance::{Instance, Life};
+use crate::simulator::instance::{Instance, Life, Phase};
 use crate::simulator::network::ipv6;
 use crate::simulator::tags::Tags;
 
@@ -52,6 +52,8 @@ pub(crate) struct Plan {
     pub(crate) terminated_percent: u64,
     pub(crate) retention: Duration,
     pub(crate) born: Moment,
+    /// The regions the account opted in to, besides those everybody has.
+    pub(crate) opted_in: Vec<String>,
     /// `ec2.internal`, or `REGION.compute.internal`.
     pub(crate) private_domain: String,
     /// `compute-1.amazonaws.com`, or `REGION.compute.amazonaws.com`.
@@ -85,6 +87,7 @@ impl Plan {
             terminated_percent: shape.terminated_percent,
             retention: shape.retention,
             born,
+            opted_in: Vec::new(),
             private_domain: if virginia { "ec2.internal".to_owned() } else { format!("{region}.compute.internal") },
             public_domain: if virginia {
                 "compute-1.amazonaws.com".to_owned()
@@ -103,9 +106,9 @@ impl Plan {
         }
     }
 
-    /// The subnets' numbers run by VPC, then zone.
+    /// What the id of an instance's subnet stands for. The subnets' numbers run by VPC, then zone.
     pub(crate) const fn subnet(instance: &Instance) -> u64 {
-        instance.vpc * ZONES + instance.zone
+        instance.subnet
     }
 
     /// The `number`th instance as it was before anybody touched it. Pure.
@@ -138,31 +141,40 @@ impl Plan {
         } else {
             Life::Up { running: Moment(launched.0 + seconds(15)) }
         };
-        let block = number / BLOCK;
-        let (zone, vpc) = (block % ZONES, (block / ZONES) % self.vpcs);
-        let host = block / (ZONES * self.vpcs) * BLOCK + number % BLOCK + 4;
+        let (zone, vpc) = (number / BLOCK % ZONES, number / BLOCK / ZONES % self.vpcs);
+        let host = self.host(number);
         Instance {
             number,
             lead,
             role,
             machine,
             image,
+            network: vpc,
             vpc,
+            subnet: vpc * ZONES + zone,
             zone,
-            private_ip: address(vpc, zone, host),
+            groups: if role.groups.is_empty() { &[GROUP_DEFAULT] } else { role.groups },
+            profile: role.profile,
+            private_ip: address(base(vpc), zone, host),
             ipv6: ipv6(vpc, zone, host),
-            public_ip: role.public.then(|| public(3, number)),
+            public: role.public,
             elastic: Elastic::formula_ip(self, number, role.public),
+            disks: None,
             key_name,
             spot,
             managed,
             monitored: own.percent(30),
+            token: None,
             created,
-            launched,
-            life,
+            phase: Phase { launched, life, public_ip: role.public.then(|| public(3, number)) },
             tags: self.tags(&Named { number, lead, role: role.name, environment, team, managed }, &mut own),
             health: None,
         }
+    }
+
+    /// The place in its subnet of an instance's address; no two of a subnet have the same.
+    pub(crate) const fn host(&self, number: u64) -> u64 {
+        number / BLOCK / (ZONES * self.vpcs) * BLOCK + number % BLOCK + 4
     }
 
     /// The first number of the reservation `number` belongs to.
@@ -276,9 +288,8 @@ fn days(n: u64) -> i64 {
 }
 
 /// Zones are /18s of a VPC's /16: 16,384 addresses, enough for a million instances in 21 VPCs.
-pub(crate) fn address(vpc: u64, zone: u64, host: u64) -> Ipv4Addr {
-    let base = u32::from(base(vpc));
-    Ipv4Addr::from(base + low(zone << 14 | host, 16))
+pub(crate) fn address(base: Ipv4Addr, zone: u64, host: u64) -> Ipv4Addr {
+    Ipv4Addr::from(u32::from(base) + low(zone << 14 | host, 16))
 }
 
 /// The first address of a VPC.
@@ -337,7 +348,7 @@ mod tests {
         let mut up = 0;
         let mut down = 0;
         for number in 0..plan.count {
-            match plan.instance(number).life {
+            match plan.instance(number).phase.life {
                 Life::Up { .. } => up += 1,
                 Life::Down { .. } => down += 1,
                 Life::Gone { .. } => {}
@@ -355,7 +366,7 @@ mod tests {
             let lead = plan.instance(instance.lead);
             assert_eq!(lead.lead, lead.number);
             assert_eq!((instance.machine, instance.image, instance.vpc), (lead.machine, lead.image, lead.vpc));
-            assert_eq!(instance.launched, lead.launched);
+            assert_eq!(instance.launched(), lead.launched());
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt::Display;
 
+use crate::simulator::ident::Kind;
 use crate::simulator::xml::Xml;
 
 /// An error as AWS answers it. Its text is part of the wire protocol, so it is data here and not an error type's message.
@@ -96,6 +97,20 @@ impl Refusal {
             _ => format!("The {what}s '{}' do not exist", ids.join(", ")),
         };
         Self::bad(code, message)
+    }
+
+    /// A text that is no id of its kind.
+    pub(crate) fn malformed_resource(kind: Kind, id: &str) -> Self {
+        match kind {
+            Kind::Instance => Self::malformed_instance(id),
+            _ => Self::malformed(kind.codes().0, id, kind.prefix()),
+        }
+    }
+
+    /// A well-formed id of something the account does not hold.
+    pub(crate) fn unknown_resource(kind: Kind, id: &str) -> Self {
+        let (_, code, what) = kind.codes();
+        Self::not_found(code, what, &[id])
     }
 
     pub(crate) fn instance_not_found(ids: &[&str]) -> Self {

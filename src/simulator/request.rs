@@ -1,8 +1,13 @@
-//! One call as it came over the wire: who asks (the signature's header) and what (the form's parameters).
+//! One call as it came over the wire: who asks (the signature's header) and what (the form's parameters, or the target
+//! header and a JSON body).
 //!
 //! Signatures are not checked: the simulator has no secrets. The credential scope still decides account and region.
 
 use std::collections::BTreeMap;
+
+use axum::body::Bytes;
+use axum::http::header::{AUTHORIZATION, HOST};
+use axum::http::request::Parts;
 
 use crate::simulator::refusal::Refusal;
 
@@ -11,6 +16,62 @@ use crate::simulator::refusal::Refusal;
 pub(crate) enum Service {
     Ec2,
     Sts,
+    Sqs,
+    Events,
+}
+
+/// One call, read and not yet judged.
+#[derive(Debug)]
+pub(crate) struct Ask {
+    pub(crate) service: Service,
+    pub(crate) caller: Option<Caller>,
+    /// What follows the dot of `X-Amz-Target`; only the JSON services have it.
+    target: Option<String>,
+    /// The parameters of a Query call; empty for the JSON services.
+    pub(crate) params: Params,
+    pub(crate) body: Bytes,
+    /// `http://host:port` as the client reached it.
+    pub(crate) base: String,
+}
+
+impl Ask {
+    pub(crate) fn read(parts: &Parts, body: Bytes) -> Self {
+        let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
+        let caller = header(AUTHORIZATION.as_str()).and_then(Caller::parse);
+        let scope = caller.as_ref().map(|caller| caller.service.as_str());
+        let target = header("x-amz-target");
+        let json = match (scope, target.and_then(|target| target.split_once('.'))) {
+            (Some("sqs"), _) | (_, Some(("AmazonSQS", _))) => Some(Service::Sqs),
+            (Some("events"), _) | (_, Some(("AWSEvents", _))) => Some(Service::Events),
+            _ => None,
+        };
+        let params = if json.is_some() {
+            Params::default()
+        } else {
+            Params::parse(parts.uri.query().unwrap_or_default(), &body)
+        };
+        let service = json.unwrap_or(match scope {
+            Some("sts") => Service::Sts,
+            Some("ec2") => Service::Ec2,
+            _ if params.get("Version") == Some("2011-06-15") => Service::Sts,
+            _ => Service::Ec2,
+        });
+        let target = target.and_then(|target| Some(target.split_once('.')?.1.to_owned()));
+        let base = format!("http://{}", header(HOST.as_str()).unwrap_or("127.0.0.1"));
+        Self { service, caller, target, params, body, base }
+    }
+
+    /// The action's name.
+    ///
+    /// # Errors
+    /// When the call does not say it.
+    pub(crate) fn action(&self) -> Result<&str, Refusal> {
+        match self.service {
+            Service::Ec2 | Service::Sts => self.params.get("Action").ok_or_else(|| Refusal::missing("Action")),
+            // An SQS client of before 2023 speaks Query, which the simulator's SQS does not.
+            Service::Sqs | Service::Events => self.target.as_deref().ok_or_else(|| Refusal::missing("X-Amz-Target")),
+        }
+    }
 }
 
 /// Who signed a request, and for where.
@@ -31,10 +92,13 @@ impl Caller {
         Some(Self { access_key: parts.next()?.to_owned(), region: region.to_owned(), service: service.to_owned() })
     }
 
-    /// An access key of twelve digits names its account; any other belongs to `default`.
+    /// An access key of twelve digits names its account, and so do the twelve digits in a temporary key that `AssumeRole`
+    /// gave out (`ASIA`, the account, four more characters); any other belongs to `default`.
     pub(crate) fn account<'a>(&'a self, default: &'a str) -> &'a str {
-        let digits = self.access_key.len() == 12 && self.access_key.bytes().all(|b| b.is_ascii_digit());
-        if digits { &self.access_key } else { default }
+        let assumed = self.access_key.strip_prefix("ASIA").filter(|rest| rest.len() == 16);
+        let named = assumed.and_then(|rest| rest.get(..12)).unwrap_or(&self.access_key);
+        let digits = named.len() == 12 && named.bytes().all(|b| b.is_ascii_digit());
+        if digits { named } else { default }
     }
 }
 
@@ -51,6 +115,11 @@ impl Params {
 
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)
+    }
+
+    /// All parameters by name.
+    pub(crate) fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
     /// The values of `name.1`, `name.2`, ... up to the first gap.
@@ -98,6 +167,8 @@ mod tests {
         let caller = Caller::parse(header).unwrap();
         assert_eq!((caller.service.as_str(), caller.region.as_str()), ("ec2", "eu-west-1"));
         assert_eq!(caller.account("123456789012"), "111122223333");
+        let assumed = Caller { access_key: "ASIA444455556666WXYZ".to_owned(), ..caller.clone() };
+        assert_eq!(assumed.account("123456789012"), "444455556666");
         let other = Caller { access_key: "AKIAEXAMPLE".to_owned(), ..caller };
         assert_eq!(other.account("123456789012"), "123456789012");
         assert_eq!(Caller::parse("Bearer x"), None);

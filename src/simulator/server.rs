@@ -1,115 +1,197 @@
 //! The HTTP side: one port for every service, told apart by the credential scope as AWS's own endpoints are by name.
+//!
+//! EC2 and STS speak the Query protocol, SQS and EventBridge AWS JSON with the action in a header; each gets its errors
+//! in its own shape. Paths do not matter to either, but for the control paths, which come before AWS.
 
 use axum::body::{Body, to_bytes};
-use axum::extract::{Request, State};
-use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, DATE, SERVER};
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::header::{CONTENT_TYPE, DATE, SERVER};
 use axum::http::{HeaderName, Response, StatusCode};
 use axum::{Router, http};
 
 use crate::simulator::clock::Moment;
+use crate::simulator::faults::{Case, Fate, Judgement, Mangling};
+use crate::simulator::json::Fault;
 use crate::simulator::lens::Lens;
 use crate::simulator::refusal::Refusal;
-use crate::simulator::request::{Caller, Params, Service};
+use crate::simulator::request::{Ask, Service};
+use crate::simulator::wire::Cutter;
 use crate::simulator::world::World;
-use crate::simulator::{ec2, sts};
+use crate::simulator::{control, ec2, events, ident, journal, sqs, sts};
 
-/// Far above any call: a thousand ids are 30 KB.
+/// Far above any call: a batch of messages is 1 MiB.
 const MAX_BODY: usize = 4 << 20;
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
+const ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
+const QUERY_ERROR: HeaderName = HeaderName::from_static("x-amzn-query-error");
 
-/// The whole of AWS as one handler. Paths do not matter to the Query protocol.
+/// The whole of AWS as one handler.
 pub(crate) fn router(world: World) -> Router {
     Router::new().fallback(serve).with_state(world)
 }
 
-async fn serve(State(world): State<World>, request: Request) -> http::Response<Body> {
+async fn serve(
+    State(world): State<World>,
+    ConnectInfo(cutter): ConnectInfo<Cutter>,
+    request: Request,
+) -> http::Response<Body> {
     let (parts, body) = request.into_parts();
-    let now = world.clock().moment();
-    let id = request_id();
-    let authorization = parts.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let caller = authorization.and_then(Caller::parse);
-    let query = parts.uri.query().unwrap_or_default();
-    let (service, answer) = match to_bytes(body, MAX_BODY).await {
-        Ok(body) => {
-            let params = Params::parse(query, &body);
-            let service = service(caller.as_ref(), &params);
-            (service, respond(&world, service, caller.as_ref(), &params, now, &id))
-        }
-        Err(_) => (Service::Ec2, Err(Refusal::new(413, "RequestEntityTooLarge", "The request is too large."))),
+    let body = to_bytes(body, MAX_BODY).await;
+    let path = parts.uri.path();
+    let id = ident::uuid();
+    if path.starts_with(control::PREFIX) && !path.starts_with(control::AT) {
+        let query = parts.uri.query().unwrap_or_default();
+        return control::answer(&world, &parts.method, path, query, &body.unwrap_or_default());
+    }
+    let refuse = |service, refusal| response(text(service, Err(refusal), &id), world.clock().moment(), &id);
+    let Ok(body) = body else {
+        return refuse(Service::Ec2, Refusal::new(413, "RequestEntityTooLarge", "The request is too large."));
     };
-    response(service, answer, now, &id)
-}
-
-fn service(caller: Option<&Caller>, params: &Params) -> Service {
-    match caller.map(|caller| caller.service.as_str()) {
-        Some("sts") => Service::Sts,
-        Some("ec2") => Service::Ec2,
-        _ if params.get("Version") == Some("2011-06-15") => Service::Sts,
-        _ => Service::Ec2,
+    let ask = Ask::read(&parts, body);
+    if let Some(past) = path.strip_prefix(control::AT) {
+        let caller = ask.caller.as_ref().ok_or_else(Refusal::no_credentials);
+        let answer = caller.and_then(|caller| journal::at(&world, past, caller, &ask.params, &id));
+        return response(text(ask.service, answer, &id), world.clock().moment(), &id);
+    }
+    match entrance(&world, &ask) {
+        Ok(case) => suffer(&world, &ask, &case, &cutter, &id).await,
+        Err(refusal) => refuse(ask.service, refusal),
     }
 }
 
-fn respond(
-    world: &World,
-    service: Service,
-    caller: Option<&Caller>,
-    params: &Params,
-    now: Moment,
-    id: &str,
-) -> Result<String, Refusal> {
-    let caller = caller.ok_or_else(Refusal::no_credentials)?;
-    let action = params.get("Action").ok_or_else(|| Refusal::missing("Action"))?;
-    let known = match service {
+/// Who asks for which action, if there is one.
+fn entrance<'a>(world: &'a World, ask: &'a Ask) -> Result<Case<'a>, Refusal> {
+    let caller = ask.caller.as_ref().ok_or_else(Refusal::no_credentials)?;
+    let action = ask.action()?;
+    let known = match ask.service {
         Service::Ec2 => ec2::knows(action),
         Service::Sts => sts::knows(action),
+        Service::Sqs => sqs::knows(action),
+        Service::Events => events::knows(action),
     };
     if !known {
         return Err(Refusal::invalid_action(action));
     }
-    world.admit(action)?;
     let account = caller.account(&world.options().account);
-    match service {
-        Service::Sts => sts::answer(params, account, id),
-        Service::Ec2 if !world.knows_region(&caller.region) => Err(Refusal::wrong_region(&caller.region)),
-        Service::Ec2 => {
-            let estate = world.estate(account, &caller.region);
-            ec2::answer(&ec2::Call { params, estate: &estate, now, lens: Lens::clear(now), request: id }, action)
+    Ok(Case { service: ask.service, action, account, region: &caller.region, params: &ask.params })
+}
+
+/// Answers a call as the faults will have it. One half of its latency passes before it is carried out, the other after.
+async fn suffer(world: &World, ask: &Ask, case: &Case<'_>, cutter: &Cutter, id: &str) -> http::Response<Body> {
+    let Case { account, region, action, .. } = *case;
+    let now = world.clock().moment();
+    world.book().begin(account, region, action, now);
+    let done = |outcome: &str| world.book().end(account, region, action, outcome);
+    let Judgement { latency, fate, mut lens } = world.faults().judge(case, now);
+    if !latency.is_zero() {
+        tokio::time::sleep(latency / 2).await;
+        lens = lens.of_moment(world.clock().moment());
+    }
+    let (answer, mangling) = match fate {
+        Fate::Hang => {
+            world.closing().cancelled().await;
+            done("Hung");
+            cutter.cut();
+            return Response::new(Body::empty());
         }
+        Fate::Cut => {
+            done("Cut");
+            cutter.cut();
+            return Response::new(Body::empty());
+        }
+        Fate::Refuse(refusal) => (Err(refusal), None),
+        Fate::Answer(mangling) => (respond(world, ask, case, lens, id).await, mangling),
+    };
+    match (mangling, &answer) {
+        (None, Ok(_)) => done("OK"),
+        (None, Err(refusal)) => done(&refusal.code),
+        (Some(Mangling::Truncate(_)), _) => done("Truncated"),
+        (Some(Mangling::Garble(_)), _) => done("Garbled"),
+    }
+    let answer = text(ask.service, answer, id);
+    let body = mangling.map(|mangling| (mangling, answer.body.clone()));
+    // A long poll may have taken seconds; the others answer as of the one moment they looked at.
+    let date = if ask.service == Service::Sqs { world.clock().moment() } else { lens.now() };
+    let response = response(answer, date, id);
+    if !latency.is_zero() {
+        tokio::time::sleep(latency / 2).await;
+    }
+    match body {
+        None => response,
+        Some((mangling, body)) => mangling.apply(response, &body),
     }
 }
 
-fn response(service: Service, answer: Result<String, Refusal>, now: Moment, id: &str) -> http::Response<Body> {
-    let (status, text) = match answer {
-        Ok(text) => (StatusCode::OK, text),
-        Err(refusal) => {
-            let status = StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::BAD_REQUEST);
-            match service {
-                Service::Ec2 => (status, refusal.ec2_xml(id)),
-                Service::Sts => (status, refusal.sts_xml(id)),
-            }
+/// The answer's document.
+async fn respond(world: &World, ask: &Ask, case: &Case<'_>, lens: Lens, id: &str) -> Result<String, Refusal> {
+    let (Case { account, region, action, params, .. }, now) = (*case, lens.now());
+    let caller = ask.caller.as_ref().ok_or_else(Refusal::no_credentials)?;
+    world.sessions().admit(caller, now)?;
+    if ask.service != Service::Sts && !world.knows_region(region) {
+        return Err(Refusal::wrong_region(region));
+    }
+    let answer = match ask.service {
+        Service::Sts => {
+            let sessions = world.sessions();
+            return sts::answer(&sts::Call { params, sessions, caller, account, now, request: id }, action);
+        }
+        Service::Ec2 => {
+            let estate = world.estate(account, region);
+            return ec2::answer(&ec2::Call { params, estate: &estate, now, lens, request: id }, action);
+        }
+        Service::Sqs => {
+            let (body, sender, base) = (ask.body.as_ref(), caller.access_key.as_str(), ask.base.as_str());
+            sqs::answer(&sqs::Call { world, account, region, body, sender, base, now }, action).await?
+        }
+        Service::Events => {
+            events::answer(&events::Call { world, account, region, body: ask.body.as_ref(), now }, action)?
         }
     };
-    let built = Response::builder()
-        .status(status)
-        .header(CONTENT_TYPE, "text/xml;charset=UTF-8")
-        .header(SERVER, "AmazonEC2")
-        // Clients estimate their clock's offset from this, so it is the simulated time.
-        .header(DATE, now.http_date())
-        .header(REQUEST_ID, id)
-        .body(Body::from(text));
-    built.unwrap_or_else(|_| Response::new(Body::empty()))
+    // A null says that the action answers nothing at all.
+    Ok(if answer.is_null() { String::new() } else { answer.to_string() })
 }
 
-/// A UUID, as AWS's request ids are.
-fn request_id() -> String {
-    let n = fastrand::u128(..);
-    let hex = format!("{n:032x}");
-    let mut out = String::with_capacity(36);
-    for (at, c) in hex.chars().enumerate() {
-        if matches!(at, 8 | 12 | 16 | 20) {
-            out.push('-');
+/// An answer but for what every answer has.
+struct Text {
+    service: Service,
+    status: StatusCode,
+    headers: Vec<(HeaderName, String)>,
+    body: String,
+}
+
+fn text(service: Service, answer: Result<String, Refusal>, id: &str) -> Text {
+    let refusal = match answer {
+        Ok(body) => return Text { service, status: StatusCode::OK, headers: Vec::new(), body },
+        Err(refusal) => refusal,
+    };
+    let status = StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::BAD_REQUEST);
+    let (headers, body) = match service {
+        Service::Ec2 => (Vec::new(), refusal.ec2_xml(id)),
+        Service::Sts => (Vec::new(), refusal.sts_xml(id)),
+        Service::Sqs | Service::Events => {
+            let fault = Fault::of(&refusal, service);
+            let headers = [(ERROR_TYPE, Some(fault.shape)), (QUERY_ERROR, fault.query)];
+            (headers.into_iter().filter_map(|(name, value)| Some((name, value?))).collect(), fault.body)
         }
-        out.push(c);
+    };
+    Text { service, status, headers, body }
+}
+
+fn response(text: Text, now: Moment, id: &str) -> http::Response<Body> {
+    let (content_type, server) = match text.service {
+        Service::Ec2 | Service::Sts => ("text/xml;charset=UTF-8", "AmazonEC2"),
+        Service::Sqs => ("application/x-amz-json-1.0", "AmazonSQS"),
+        Service::Events => ("application/x-amz-json-1.1", "AmazonEventBridge"),
+    };
+    let mut built = Response::builder()
+        .status(text.status)
+        .header(CONTENT_TYPE, content_type)
+        .header(SERVER, server)
+        // Clients estimate their clock's offset from this, so it is the simulated time.
+        .header(DATE, now.http_date())
+        .header(REQUEST_ID, id);
+    for (name, value) in text.headers {
+        built = built.header(name, value);
     }
-    out
+    built.body(Body::from(text.body)).unwrap_or_else(|_| Response::new(Body::empty()))
 }

@@ -10,7 +10,9 @@ use std::time::Duration;
 
 use crate::simulator::clock::Moment;
 use crate::simulator::dice::{Dice, mix};
-use crate::simulator::holdings::{CREATED, Scene, inherited};
+use crate::simulator::estate::Scene;
+use crate::simulator::history::History;
+use crate::simulator::holdings::{CREATED, Timed, inherited};
 use crate::simulator::ident::Kind;
 use crate::simulator::plan::Plan;
 use crate::simulator::storage::{Disk, SLOTS};
@@ -62,6 +64,8 @@ pub(crate) struct Shot {
     pub(crate) volume: u64,
     /// The instance the volume was attached to.
     pub(crate) instance: Option<u64>,
+    /// The first of the snapshots taken by the same call, and how many those are.
+    pub(crate) batch: Option<(u64, u64)>,
     pub(crate) gib: u32,
     pub(crate) encrypted: bool,
     pub(crate) description: Cow<'static, str>,
@@ -128,6 +132,7 @@ impl Shot {
             owner: Owner::Own,
             volume: disk.number,
             instance: Some(disk.number / SLOTS),
+            batch: None,
             gib: disk.gib,
             encrypted: disk.encrypted,
             description: Cow::Borrowed("Nightly backup"),
@@ -154,6 +159,7 @@ impl Shot {
             owner,
             volume: UNTOLD,
             instance: None,
+            batch: None,
             gib: u32::try_from(8 + dice.below(93)).unwrap_or(8),
             encrypted: false,
             description: Cow::Owned(description),
@@ -167,23 +173,34 @@ impl Shot {
     }
 }
 
+impl Timed for Shot {
+    fn shift(&mut self, shift: impl Fn(Moment) -> Moment) {
+        // As far as it was, with as much left to do.
+        let worked = shift(Moment(self.started.0.saturating_add(self.takes))).0 - self.takes;
+        let begun = Moment(worked.min(shift(self.started).0));
+        self.started = begun;
+        self.stuck = self.stuck.map(shift);
+    }
+}
+
 impl Scene<'_> {
     /// The snapshot as it was at `at`; `None` where EC2 knows of none the account may see.
     pub(crate) fn shot(self, number: u64, at: Moment) -> Option<Shot> {
-        let shot = match self.holdings.shots.get(number) {
+        let shot = match self.holdings().shots.get(number) {
             Some(history) => history.at(at)?.clone(),
             None => self.formula_shot(number)?,
         };
         (!shot.deleted && shot.started <= at).then_some(shot)
     }
 
+    /// A snapshot nobody took: a backup, or a public one.
     pub(crate) fn formula_shot(self, number: u64) -> Option<Shot> {
         if (PUBLIC..PUBLIC + PUBLICS).contains(&number) {
             return Some(Shot::public(self.plan, number));
         }
         let instance = number / SLOTS;
-        let has_one = number.is_multiple_of(SLOTS) && instance % BACKUPS == 1 && instance < self.plan.count;
-        let disk = if has_one { Disk::root(self.plan, instance)? } else { return None };
+        let backed = number.is_multiple_of(SLOTS) && instance % BACKUPS == 1 && instance < self.plan.count;
+        let disk = if backed { Disk::root(self.plan, instance)? } else { return None };
         Some(Shot::backup(self.plan, &disk))
     }
 
@@ -192,29 +209,23 @@ impl Scene<'_> {
         let step = SLOTS * BACKUPS;
         let first = from.max(SLOTS).saturating_sub(SLOTS).div_ceil(step) * step + SLOTS;
         let backups = (first..self.plan.count * SLOTS).step_by(usize::try_from(step).unwrap_or(1));
-        backups.chain(self.holdings.shots.made(from)).chain(from.max(PUBLIC)..PUBLIC + PUBLICS)
+        backups.chain(self.holdings().shots.made(from)).chain(from.max(PUBLIC)..PUBLIC + PUBLICS)
     }
 
     /// The snapshots calls took, oldest first, as they are at `at`.
     pub(crate) fn taken(self, at: Moment) -> impl Iterator<Item = Shot> {
-        self.holdings.shots.made(CREATED).filter_map(move |number| self.shot(number, at))
+        self.holdings().shots.made(CREATED).filter_map(move |number| self.shot(number, at))
     }
 
-    /// The moments up to `now` at which a describe began to show something else of a snapshot.
-    pub(crate) fn shot_moments(self, number: u64, now: Moment) -> Vec<Moment> {
-        let Some(history) = self.holdings.shots.get(number) else { return Vec::new() };
-        let mut moments: Vec<Moment> = Vec::new();
-        let mut versions = history.versions().peekable();
-        while let Some((from, shot)) = versions.next() {
-            let until = versions.peek().map_or(now, |(next, _)| *next).min(now);
-            let steps = (10..=100).step_by(10).map(|percent| shot.reaches(percent));
-            // A stuck one reaches none of them.
-            moments.extend(steps.filter(|step| *step > from && *step <= until && shot.stuck.is_none()));
+    /// The moments at which a describe begins to show something else of a snapshot.
+    pub(crate) fn shot_moments(self, number: u64) -> Vec<Moment> {
+        let mut moments = Vec::new();
+        for (from, shot) in self.holdings().shots.get(number).into_iter().flat_map(History::versions) {
             moments.push(from);
+            if shot.stuck.is_none() {
+                moments.extend((10..=100).step_by(10).map(|percent| shot.reaches(percent)));
+            }
         }
-        moments.sort_unstable();
-        moments.dedup();
-        moments.retain(|moment| *moment <= now && *moment >= self.plan.born);
         moments
     }
 }

@@ -9,7 +9,9 @@ use std::borrow::Cow;
 
 use crate::simulator::clock::Moment;
 use crate::simulator::dice::{Dice, mix};
-use crate::simulator::holdings::{Scene, inherited};
+use crate::simulator::estate::Scene;
+use crate::simulator::history::History;
+use crate::simulator::holdings::{Timed, inherited};
 use crate::simulator::ident::Kind;
 use crate::simulator::instance::Instance;
 use crate::simulator::plan::{Plan, Volume};
@@ -187,19 +189,68 @@ impl Disk {
     }
 }
 
+/// A disk as its instance shows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Mount<'a> {
+    pub(crate) disk: u64,
+    pub(crate) device: &'a str,
+    pub(crate) since: Moment,
+    pub(crate) status: &'static str,
+    pub(crate) delete_on_termination: bool,
+}
+
+impl<'a> Mount<'a> {
+    /// The disks of an instance that has not terminated at `at`, its root first.
+    pub(crate) fn all(host: &'a Instance, at: Moment) -> impl Iterator<Item = Self> {
+        let formula = host.disks.is_none().then(|| Plan::volumes(host)).into_iter().flatten();
+        let formula = formula.map(|volume| Self {
+            disk: volume.number,
+            device: volume.device,
+            since: host.created,
+            status: "attached",
+            delete_on_termination: volume.root,
+        });
+        let disks = host.disks.as_deref().unwrap_or_default().iter();
+        formula.chain(disks.filter_map(move |disk| {
+            let attachment = disk.attachment.as_ref()?;
+            Some(Self {
+                disk: disk.number,
+                device: &attachment.device,
+                since: attachment.asked,
+                status: attachment.status(at),
+                delete_on_termination: attachment.delete_on_termination,
+            })
+        }))
+    }
+}
+
+impl Timed for Disk {
+    fn shift(&mut self, shift: impl Fn(Moment) -> Moment) {
+        self.created = shift(self.created);
+        self.ready = shift(self.ready);
+        self.deleted = self.deleted.map(&shift);
+        if let Some(attachment) = &mut self.attachment {
+            attachment.asked = shift(attachment.asked);
+            attachment.done = shift(attachment.done);
+            attachment.detached = attachment.detached.map(shift);
+        }
+    }
+}
+
 impl Scene<'_> {
     /// The disk as it was at `at`, everything taken into account that happened by itself; `None` where EC2 knows of none.
     pub(crate) fn disk(self, number: u64, at: Moment) -> Option<Disk> {
-        let mut disk = match self.holdings.disks.get(number) {
-            Some(history) => history.at(at)?.clone(),
-            None => self.formula(number, at)?,
+        let (mut disk, host) = match self.holdings().disks.get(number) {
+            Some(history) => (history.at(at)?.clone(), None),
+            None => self.formula_disk(number).map(|(disk, host)| (disk, Some(host)))?,
         };
         if at < disk.created || disk.deleted.is_some_and(|gone| gone <= at) {
             return None;
         }
         let attachment = disk.attachment.take();
         if let Some(attachment) = attachment.filter(|it| it.detached.is_none_or(|gone| at < gone)) {
-            if !self.ended(attachment.instance, at) {
+            let host = host.filter(|host| host.number == attachment.instance);
+            if !self.ended(attachment.instance, at, host.as_ref()) {
                 disk.attachment = Some(attachment);
             } else if attachment.delete_on_termination {
                 return None;
@@ -208,61 +259,46 @@ impl Scene<'_> {
         Some(disk)
     }
 
-    fn formula(self, number: u64, at: Moment) -> Option<Disk> {
-        let instance = number / SLOTS;
-        if instance >= self.end() {
-            return None;
-        }
-        let host = self.host(instance, at)?;
+    /// A disk as its instance was born with it, and that instance.
+    pub(crate) fn formula_disk(self, number: u64) -> Option<(Disk, Instance)> {
+        let host = self.birth(number / SLOTS)?;
         let volume = Plan::volumes(&host).find(|volume| volume.number == number)?;
-        // Tags put on the instance since it was born do not reach its disks.
-        Some(match &host {
-            Cow::Borrowed(_) if instance < self.plan.count => {
-                Disk::of(self.plan, &self.plan.instance(instance), volume)
-            }
-            _ => Disk::of(self.plan, &host, volume),
-        })
+        Some((Disk::of(self.plan, &host, volume), host))
     }
 
     /// The numbers of all disks there ever were, from `from` on, in listing order. Some name nothing.
     pub(crate) fn disks(self, from: u64) -> impl Iterator<Item = u64> {
         let slots = (from..self.end() * SLOTS).filter(|number| number % SLOTS + 1 < SLOTS);
-        slots.chain(self.holdings.disks.made(from))
+        slots.chain(self.holdings().disks.made(from))
     }
 
     /// The disks an instance has at `at`, its root first.
     pub(crate) fn disks_of(self, host: &Instance, at: Moment) -> impl Iterator<Item = Disk> {
-        let own = Plan::volumes(host).map(|volume| volume.number);
-        let guests = self.holdings.guests.get(&host.number).into_iter().flatten().copied();
         let number = host.number;
-        own.chain(guests)
+        let own = Plan::volumes(host).map(|volume| volume.number);
+        let guests = self.holdings().guests.get(&number).into_iter().flatten().copied();
+        own.chain(guests.filter(move |disk| disk / SLOTS != number))
             .filter_map(move |disk| self.disk(disk, at))
             .filter(move |disk| disk.attachment.as_ref().is_some_and(|it| it.instance == number))
     }
 
-    /// The moments up to `now` at which a describe began to show something else of a disk.
-    pub(crate) fn disk_moments(self, number: u64, now: Moment) -> Vec<Moment> {
+    /// The moments at which a describe begins to show something else of a disk.
+    pub(crate) fn disk_moments(self, number: u64) -> Vec<Moment> {
         let mut moments = Vec::new();
         let mut hosts = Vec::new();
-        if let Some(history) = self.holdings.disks.get(number) {
-            for (from, disk) in history.versions() {
-                moments.extend([from, disk.created, disk.ready]);
-                moments.extend(disk.deleted);
-                if let Some(attachment) = &disk.attachment {
-                    moments.push(attachment.done);
-                    moments.extend(attachment.detached);
-                    hosts.push(attachment.instance);
-                }
-            }
-        } else if number / SLOTS < self.end() {
+        if number / SLOTS < self.end() {
             hosts.push(number / SLOTS);
         }
-        for host in hosts {
-            moments.extend(self.end_of(host, now));
+        for (from, disk) in self.holdings().disks.get(number).into_iter().flat_map(History::versions) {
+            moments.extend([from, disk.created, disk.ready]);
+            moments.extend(disk.deleted);
+            if let Some(attachment) = &disk.attachment {
+                moments.push(attachment.done);
+                moments.extend(attachment.detached);
+                hosts.push(attachment.instance);
+            }
         }
-        moments.sort_unstable();
-        moments.dedup();
-        moments.retain(|moment| *moment <= now && *moment >= self.plan.born);
+        moments.extend(hosts.into_iter().flat_map(|host| self.ends_of(host)));
         moments
     }
 }

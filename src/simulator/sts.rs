@@ -1,33 +1,206 @@
-//! STS, as far as Muster asks it: who am I.
+//! STS, as far as Muster asks it: who am I, and act as a role of another account.
+//!
+//! Any role of any account can be assumed: the simulator has no trust policies. A temporary access key carries its account
+//! (see [`Caller::account`]), so it leads there even when the simulator was started anew; its role and end are kept here.
 
+use std::collections::HashMap;
+
+use parking_lot::Mutex;
+
+use crate::simulator::clock::Moment;
+use crate::simulator::dice::mix;
+use crate::simulator::ident::hex;
 use crate::simulator::refusal::Refusal;
-use crate::simulator::request::Params;
+use crate::simulator::request::{Caller, Params};
 use crate::simulator::xml::Xml;
 
 const VERSION: &str = "2011-06-15";
+/// What STS gives without being asked, and what it gives at least and at most, in seconds.
+const DURATION: i64 = 3_600;
+const DURATIONS: std::ops::RangeInclusive<i64> = 900..=43_200;
 
-/// Answers a `GetCallerIdentity` of `account`, the one action [`knows`] lets pass.
-pub(crate) fn answer(params: &Params, account: &str, request: &str) -> Result<String, Refusal> {
-    let version = params.get("Version").unwrap_or_default();
+/// One call.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Call<'a> {
+    pub(crate) params: &'a Params,
+    pub(crate) sessions: &'a Sessions,
+    pub(crate) caller: &'a Caller,
+    /// The account the caller's key belongs to.
+    pub(crate) account: &'a str,
+    pub(crate) now: Moment,
+    pub(crate) request: &'a str,
+}
+
+/// The roles that are assumed, by temporary access key.
+#[derive(Debug, Default)]
+pub(crate) struct Sessions(Mutex<HashMap<String, Session>>);
+
+/// A role somebody acts as.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Session {
+    account: String,
+    /// The role's name without its path, which STS leaves out of session ARNs.
+    role: String,
+    name: String,
+    ends: Moment,
+}
+
+impl Session {
+    fn arn(&self) -> String {
+        format!("arn:aws:sts::{}:assumed-role/{}/{}", self.account, self.role, self.name)
+    }
+
+    /// `AROA...:session`, the same for all sessions of one role.
+    fn user(&self) -> String {
+        let number = self.account.bytes().chain(self.role.bytes()).fold(0, |n, b| mix(n ^ u64::from(b)));
+        format!("AROA{:017X}:{}", number, self.name)
+    }
+}
+
+impl Sessions {
+    /// Refuses a caller whose temporary key has ended.
+    pub(crate) fn admit(&self, caller: &Caller, now: Moment) -> Result<(), Refusal> {
+        let ended = self.0.lock().get(&caller.access_key).is_some_and(|session| session.ends <= now);
+        if !ended {
+            return Ok(());
+        }
+        Err(match caller.service.as_str() {
+            "ec2" => Refusal::new(400, "RequestExpired", "Request has expired."),
+            _ => Refusal::new(403, "ExpiredToken", "The security token included in the request is expired"),
+        })
+    }
+
+    fn get(&self, access_key: &str) -> Option<Session> {
+        self.0.lock().get(access_key).cloned()
+    }
+
+    /// Keeps a session and gives it a key: 20 characters as AWS's are, the account among them.
+    fn keep(&self, session: Session) -> String {
+        let mut sessions = self.0.lock();
+        let count = u64::try_from(sessions.len()).unwrap_or(u64::MAX);
+        // Four letters tell the first half million sessions apart; then the oldest keys are given out again.
+        let letter = |shift: u32| char::from(b'A' + u8::try_from(count / 26_u64.pow(shift) % 26).unwrap_or(0));
+        let letters: String = (0..4).rev().map(letter).collect();
+        let key = format!("ASIA{}{letters}", session.account);
+        sessions.insert(key.clone(), session);
+        key
+    }
+}
+
+/// Whether the simulator has an action of this name.
+pub(crate) fn knows(action: &str) -> bool {
+    names().any(|name| name == action)
+}
+
+/// The names of all actions.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    ["AssumeRole", "GetCallerIdentity"].into_iter()
+}
+
+/// Answers one STS call.
+pub(crate) fn answer(call: &Call, action: &str) -> Result<String, Refusal> {
+    let version = call.params.get("Version").unwrap_or_default();
     if version != VERSION {
         return Err(Refusal::no_such_version(version, "AWSSecurityTokenService"));
     }
-    Ok(caller_identity(account, request))
+    match action {
+        "AssumeRole" => assume_role(call),
+        "GetCallerIdentity" => Ok(caller_identity(call)),
+        _ => Err(Refusal::invalid_action(action)),
+    }
 }
 
-pub(crate) fn knows(action: &str) -> bool {
-    action == "GetCallerIdentity"
+fn caller_identity(call: &Call) -> String {
+    let session = call.sessions.get(&call.caller.access_key);
+    let user = || (format!("arn:aws:iam::{}:user/muster", call.account), "AIDASIMULATEDMUSTER00".to_owned());
+    let (arn, id) = session.map_or_else(user, |session| (session.arn(), session.user()));
+    envelope(call, "GetCallerIdentity", |xml| {
+        xml.text("Arn", &arn);
+        xml.text("UserId", &id);
+        xml.text("Account", call.account);
+    })
 }
 
-fn caller_identity(account: &str, request: &str) -> String {
+fn assume_role(call: &Call) -> Result<String, Refusal> {
+    let required = |name: &'static str, member: &str| {
+        call.params.get(name).ok_or_else(|| invalid("Value null", member, "Member must not be null"))
+    };
+    let arn = required("RoleArn", "roleArn")?;
+    let name = required("RoleSessionName", "roleSessionName")?;
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_+=,.@-".contains(c);
+    if !(2..=64).contains(&name.len()) || !name.chars().all(plain) {
+        let rule = r"Member must satisfy regular expression pattern: [\w+=,.@-]*";
+        return Err(invalid(&format!("Value '{name}'"), "roleSessionName", rule));
+    }
+    let (account, role) = role(arn).ok_or_else(|| Refusal::new(400, "ValidationError", format!("{arn} is invalid")))?;
+    let seconds = seconds(call.params)?;
+    let session = Session {
+        account: account.to_owned(),
+        role: role.to_owned(),
+        name: name.to_owned(),
+        ends: Moment(call.now.0 + seconds * 1_000),
+    };
+    let (arn, user, ends) = (session.arn(), session.user(), session.ends);
+    let key = call.sessions.keep(session);
+    Ok(envelope(call, "AssumeRole", |xml| {
+        xml.within("AssumedRoleUser", |xml| {
+            xml.text("Arn", &arn);
+            xml.text("AssumedRoleId", &user);
+        });
+        xml.within("Credentials", |xml| {
+            xml.text("AccessKeyId", &key);
+            xml.plain("SecretAccessKey", |out| secret(&key, 40, out));
+            xml.plain("SessionToken", |out| {
+                out.push_str("IQoJb3JpZ2luX2Vj");
+                secret(&key, 240, out);
+            });
+            xml.text("Expiration", &ends.iso_bare());
+        });
+    }))
+}
+
+/// Account and name of `arn:aws:iam::123456789012:role/path/name`.
+fn role(arn: &str) -> Option<(&str, &str)> {
+    let (account, path) = arn.strip_prefix("arn:aws:iam::")?.split_once(":role/")?;
+    let name = path.rsplit('/').next().filter(|name| !name.is_empty())?;
+    let digits = account.len() == 12 && account.bytes().all(|b| b.is_ascii_digit());
+    digits.then_some((account, name))
+}
+
+fn seconds(params: &Params) -> Result<i64, Refusal> {
+    let Some(text) = params.get("DurationSeconds") else { return Ok(DURATION) };
+    let value = format!("Value '{text}'");
+    match text.parse() {
+        Ok(seconds) if DURATIONS.contains(&seconds) => Ok(seconds),
+        Ok(seconds) if seconds < *DURATIONS.start() => {
+            Err(invalid(&value, "durationSeconds", "Member must have value greater than or equal to 900"))
+        }
+        Ok(_) => Err(invalid(&value, "durationSeconds", "Member must have value less than or equal to 43200")),
+        Err(_) => Err(Refusal::new(400, "MalformedInput", "Invalid value for DurationSeconds")),
+    }
+}
+
+fn invalid(value: &str, member: &str, rule: &str) -> Refusal {
+    let message = format!("1 validation error detected: {value} at '{member}' failed to satisfy constraint: {rule}");
+    Refusal::new(400, "ValidationError", message)
+}
+
+/// Characters that look like a secret and are a formula of the key: the simulator checks none.
+fn secret(key: &str, length: usize, out: &mut String) {
+    let mut seed = key.bytes().fold(length as u64, |n, b| mix(n ^ u64::from(b)));
+    let mut text = String::with_capacity(length + 16);
+    while text.len() < length {
+        seed = mix(seed.wrapping_add(1));
+        hex(seed, &mut text);
+    }
+    out.extend(text.chars().take(length));
+}
+
+fn envelope(call: &Call, action: &str, inside: impl FnOnce(&mut Xml)) -> String {
     let mut xml = Xml::default();
-    xml.raw(r#"<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">"#);
-    xml.within("GetCallerIdentityResult", |xml| {
-        xml.text("Arn", &format!("arn:aws:iam::{account}:user/muster"));
-        xml.text("UserId", "AIDASIMULATEDMUSTER00");
-        xml.text("Account", account);
-    });
-    xml.within("ResponseMetadata", |xml| xml.text("RequestId", request));
-    xml.close("GetCallerIdentityResponse");
+    xml.raw(&format!(r#"<{action}Response xmlns="https://sts.amazonaws.com/doc/2011-06-15/">"#));
+    xml.within(&format!("{action}Result"), inside);
+    xml.within("ResponseMetadata", |xml| xml.text("RequestId", call.request));
+    xml.close(&format!("{action}Response"));
     xml.finish()
 }

@@ -1,19 +1,17 @@
 //! Subnets: one of each VPC in each zone, by the same kind of formula as the VPCs.
 
 use std::collections::HashMap;
-use std::net::Ipv4Addr;
 
 use crate::simulator::clock::Moment;
-use crate::simulator::holdings::{CREATED, Scene};
-use crate::simulator::ident::Kind;
+use crate::simulator::estate::{Scene, Share};
+use crate::simulator::holdings::CREATED;
+use crate::simulator::ident::{Kind, Malformed};
 use crate::simulator::network::ipv6;
-use crate::simulator::plan::{Plan, ZONES, address};
+use crate::simulator::plan::{Plan, ZONES, address, base};
 use crate::simulator::tags::Tags;
 
 /// Addresses of a /18 that AWS leaves to its owner: five are its own.
 const ADDRESSES: i64 = (1 << 14) - 5;
-/// The highest host of a /18 below its broadcast address.
-const LAST_HOST: u64 = (1 << 14) - 2;
 
 /// One subnet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,7 +33,7 @@ impl Subnet {
             tags.put("env", if vpc.is_multiple_of(3) { "staging" } else { "prod" });
         }
         let ipv6 = ipv6(vpc, zone, 0).map(|first| format!("{first}/64"));
-        Self { number, cidr: format!("{}/18", address(vpc, zone, 0)), ipv6, tags }
+        Self { number, cidr: format!("{}/18", address(base(vpc), zone, 0)), ipv6, tags }
     }
 
     pub(crate) const fn vpc(&self) -> u64 {
@@ -55,19 +53,51 @@ impl Subnet {
         let id = plan.idents.text(Kind::Subnet, self.number);
         format!("arn:aws:ec2:{}:{}:subnet/{id}", plan.region, plan.account)
     }
-
-    /// The `n`th address of a subnet, counted from its end.
-    pub(crate) fn last_host(number: u64, n: u64) -> Ipv4Addr {
-        address(number / ZONES, number % ZONES, LAST_HOST - n % LAST_HOST)
-    }
 }
 
-impl Scene<'_> {
+impl<'a> Scene<'a> {
+    /// One beyond the place of the last subnet the account sees. The account's own come first, then those of each VPC that
+    /// is shared with it.
+    pub(crate) fn subnets(self) -> u64 {
+        (self.plan.vpcs + u64::try_from(self.shares().len()).unwrap_or(0)) * ZONES
+    }
+
+    /// The subnet in a place at `at`, and the formula of its owner, which its ids are of.
+    pub(crate) fn subnet(self, place: u64, at: Moment) -> Option<(Subnet, &'a Plan)> {
+        let Some(shared) = (place / ZONES).checked_sub(self.plan.vpcs) else {
+            return Some((Subnet::of(place), self.plan));
+        };
+        let share = self.shares().get(usize::try_from(shared).ok()?).filter(|share| share.from <= at)?;
+        let mut subnet = Subnet::of(share.vpc * ZONES + place % ZONES);
+        // AWS shows the owner's tags to nobody else.
+        subnet.tags = Tags::default();
+        Some((subnet, &share.plan))
+    }
+
+    /// The place of the subnet an id names.
+    pub(crate) fn subnet_place(self, id: &str) -> Result<Option<u64>, Malformed> {
+        let own = self.plan.idents.number(Kind::Subnet, id)?.filter(|number| *number < self.plan.vpcs * ZONES);
+        let is = |share: &Share, zone: u64| share.plan.idents.text(Kind::Subnet, share.vpc * ZONES + zone) == id;
+        let shared = (self.plan.vpcs..).zip(self.shares());
+        let mut places = shared.flat_map(|(vpc, share)| (0..ZONES).map(move |zone| (vpc * ZONES + zone, zone, share)));
+        Ok(own.or_else(|| places.find(|(_, zone, share)| is(share, *zone)).map(|(place, ..)| place)))
+    }
+
+    /// The moments at which a describe begins to show something else of one of the account's own subnets: its free addresses.
+    pub(crate) fn subnet_moments(self, number: u64) -> Vec<Moment> {
+        let mut moments: Vec<Moment> = self.movers(number).flat_map(|instance| self.ends_of(instance)).collect();
+        for made in self.holdings().interfaces.made(CREATED) {
+            let history = self.holdings().interfaces.get(made);
+            moments.extend(history.filter(|it| it.latest().subnet == number).into_iter().flat_map(|it| it.moments()));
+        }
+        moments
+    }
+
     /// How many addresses of each subnet are taken at `at` beyond what the formula's instances hold: by launched instances
     /// and created interfaces, less what the terminated gave back.
     pub(crate) fn taken_addresses(self, at: Moment) -> HashMap<u64, i64> {
-        let mut taken = self.hosts.moved(at);
-        for made in self.holdings.interfaces.made(CREATED) {
+        let mut taken = self.moved(at);
+        for made in self.holdings().interfaces.made(CREATED) {
             if let Some(interface) = self.interface(made, at) {
                 *taken.entry(interface.subnet).or_default() += 1;
             }
@@ -77,10 +107,10 @@ impl Scene<'_> {
 }
 
 impl Subnet {
-    /// How many of its addresses are free. Instances of the formula are counted without looking at them, those born
-    /// terminated too.
-    pub(crate) fn free(&self, plan: &Plan, taken: &HashMap<u64, i64>) -> i64 {
-        let more = taken.get(&self.number).copied().unwrap_or(0);
+    /// How many of its addresses are free. Instances of the owner's formula are counted without looking at them, those born
+    /// terminated too. `key` is what its id stands for with the account that asks.
+    pub(crate) fn free(&self, plan: &Plan, key: u64, taken: &HashMap<u64, i64>) -> i64 {
+        let more = taken.get(&key).copied().unwrap_or(0);
         ADDRESSES - plan.held(self.vpc(), self.zone()) - more
     }
 }

@@ -1,6 +1,7 @@
 //! Tags of a resource, in the order they were put on.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use crate::simulator::xml::Xml;
 
@@ -24,6 +25,18 @@ impl Tags {
         self.0.retain(|(k, _)| k != key);
     }
 
+    /// Puts all of `others` on.
+    pub(crate) fn lay(&mut self, others: &Self) {
+        for (key, value) in &others.0 {
+            self.put(key.clone(), value.clone());
+        }
+    }
+
+    /// Takes off what `wanted` says no to, by key and value.
+    pub(crate) fn keep(&mut self, wanted: impl Fn(&str, &str) -> bool) {
+        self.0.retain(|(key, value)| wanted(key, value));
+    }
+
     pub(crate) fn get(&self, key: &str) -> Option<&str> {
         self.0.iter().find(|(k, _)| k == key).map(|(_, value)| value.as_ref())
     }
@@ -34,6 +47,24 @@ impl Tags {
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(key, value)| (key.as_ref(), value.as_ref()))
+    }
+
+    pub(crate) const fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The keys whose tags differ between the two, sorted.
+    pub(crate) fn differing(&self, other: &Self) -> Vec<String> {
+        let keys: BTreeSet<&str> = self.keys().chain(other.keys()).collect();
+        keys.into_iter().filter(|key| self.get(key) != other.get(key)).map(str::to_owned).collect()
+    }
+
+    pub(crate) fn pairs(&self) -> Vec<(String, String)> {
+        self.iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
     }
 
     /// Appends `<tagSet>`, which EC2 leaves out for untagged resources.
@@ -50,6 +81,14 @@ impl Tags {
             }
         });
     }
+}
+
+/// The tags a resource has at one moment, and how often they changed until then.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Tagged {
+    /// Rises with each change; 1 is what the resource began with.
+    pub(crate) version: u64,
+    pub(crate) tags: Tags,
 }
 
 /// What a tag filter asks of a resource.

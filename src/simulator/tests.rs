@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use crate::simulator::ec2::{Call, answer};
+use crate::simulator::estate::Estate;
+use crate::simulator::happening::What;
 use crate::simulator::lens::Lens;
 use crate::simulator::refusal::Refusal;
 use crate::simulator::request::Params;
@@ -10,14 +12,24 @@ use crate::simulator::world::World;
 use crate::simulator::{Clock, Options};
 
 mod addresses;
+mod control;
 mod describe;
 mod errors;
+mod events;
+mod faults;
 mod http;
 mod interfaces;
+mod journal;
+mod launches;
 mod lifecycle;
 mod paging;
+mod roles;
+mod rules;
+mod sights;
 mod snapshots;
+mod sqs;
 mod subnets;
+mod tagging;
 mod volumes;
 
 const START: &str = "2026-11-22T12:00:00Z";
@@ -35,12 +47,16 @@ impl Aws {
     }
 
     fn ask(&self, action: &str, parameters: &[(&str, &str)]) -> Result<String, Refusal> {
-        let estate = self.0.home();
+        let now = self.0.clock().moment();
+        Self::ask_of(&self.0.home(), Lens::clear(now), action, parameters)
+    }
+
+    /// A call to any estate, seen through any lens.
+    fn ask_of(estate: &Estate, lens: Lens, action: &str, parameters: &[(&str, &str)]) -> Result<String, Refusal> {
         let mut form = form_urlencoded::Serializer::new(String::new());
         form.append_pair("Action", action).append_pair("Version", "2016-11-15").extend_pairs(parameters);
         let params = Params::parse("", form.finish().as_bytes());
-        let now = self.0.clock().moment();
-        answer(&Call { params: &params, estate: &estate, now, lens: Lens::clear(now), request: "r" }, action)
+        answer(&Call { params: &params, estate, now: lens.now(), lens, request: "r" }, action)
     }
 
     fn get(&self, action: &str, parameters: &[(&str, &str)]) -> String {
@@ -73,9 +89,14 @@ impl Aws {
         let home = self.0.home();
         let managed = |id: &String| {
             let view = home.view();
-            view.instance(view.number(id).unwrap().unwrap()).managed
+            view.instance(view.number(id).unwrap().unwrap(), view.now()).unwrap().managed
         };
         home.instance_ids_in(state).into_iter().find(|id| !managed(id)).unwrap()
+    }
+
+    /// What happened since the last look, as far as it is due now.
+    fn happened(&self) -> Vec<What> {
+        self.0.outbox().due(self.0.clock().moment()).into_iter().map(|happening| happening.what).collect()
     }
 
     fn advance(&self, seconds: u64) {

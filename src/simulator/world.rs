@@ -1,16 +1,25 @@
 //! The simulated AWS: every account's estate in every region, and what was asked of it.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, OnceLock};
 
-use parking_lot::{Mutex, RwLock};
+use parking_lot::RwLock;
+use tokio_util::sync::CancellationToken;
 
 use crate::simulator::Options;
-use crate::simulator::catalog::REGIONS;
+use crate::simulator::bus::Bus;
+use crate::simulator::catalog::{OPT_IN_REGIONS, REGIONS};
 use crate::simulator::clock::Clock;
-use crate::simulator::estate::{Estate, Pace};
+use crate::simulator::estate::{Estate, Pace, UnknownId};
+use crate::simulator::faults::Board;
+use crate::simulator::ident::Kind;
+use crate::simulator::ledger::{Ledger, Requests};
+use crate::simulator::outbox::Outbox;
 use crate::simulator::plan::{Plan, Shape};
 use crate::simulator::refusal::Refusal;
+use crate::simulator::sqs::Sqs;
+use crate::simulator::sts::Sessions;
 
 type Scope = (String, String);
 
@@ -21,22 +30,43 @@ pub struct World(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     options: Options,
+    /// The options' clock, as wrong as the faults have it.
+    clock: Clock,
     /// Made when first asked for; an estate nobody looks at costs nothing.
     estates: RwLock<HashMap<Scope, Arc<Estate>>>,
-    requests: Mutex<BTreeMap<String, u64>>,
-    failing: Mutex<BTreeMap<String, Refusal>>,
+    ledger: Ledger,
+    faults: Board,
+    outbox: Arc<Outbox>,
+    sessions: Sessions,
+    sqs: Sqs,
+    bus: Bus,
+    /// Where the server listens, once it does.
+    address: OnceLock<SocketAddr>,
+    closing: CancellationToken,
 }
 
 impl World {
     pub(crate) fn new(options: Options) -> Self {
+        let faults = Board::new(options.seed, options.faults.clone());
+        let clock = options.clock.skewed_by(faults.skew());
+        let bus = Bus::new(options.seed, faults.events());
         let world = Self(Arc::new(Inner {
             options,
+            clock,
             estates: RwLock::default(),
-            requests: Mutex::default(),
-            failing: Mutex::default(),
+            ledger: Ledger::default(),
+            faults,
+            outbox: Arc::default(),
+            sessions: Sessions::default(),
+            sqs: Sqs::default(),
+            bus,
+            address: OnceLock::new(),
+            closing: CancellationToken::new(),
         }));
-        // The home estate is born with the world: instances born terminated age from here.
-        drop(world.home());
+        // Estates with instances are born with the world: instances born terminated age from here.
+        for (region, _) in world.options().populated() {
+            drop(world.estate(&world.options().account, region));
+        }
         world
     }
 
@@ -47,7 +77,7 @@ impl World {
     /// The clock everything goes by.
     #[must_use]
     pub fn clock(&self) -> &Clock {
-        &self.0.options.clock
+        &self.0.clock
     }
 
     /// What the options' account holds in the options' region.
@@ -57,7 +87,8 @@ impl World {
         self.estate(&options.account, &options.region)
     }
 
-    /// What `account` holds in `region`. All but [`World::home`] begin with a default VPC and nothing else.
+    /// What `account` holds in `region`. All but the options' account in the options' regions begin with a default VPC and
+    /// nothing else.
     #[must_use]
     pub fn estate(&self, account: &str, region: &str) -> Arc<Estate> {
         let scope = (account.to_owned(), region.to_owned());
@@ -71,36 +102,101 @@ impl World {
     /// How often clients called `action` (`DescribeInstances`, ...) in all accounts and regions, refused calls included.
     #[must_use]
     pub fn requests(&self, action: &str) -> u64 {
-        self.0.requests.lock().get(action).copied().unwrap_or(0)
+        self.0.ledger.total(action)
+    }
+
+    /// What clients asked, by account, region and action.
+    #[must_use]
+    pub fn ledger(&self) -> Vec<Requests> {
+        self.0.ledger.requests(self.clock().moment())
+    }
+
+    /// Begins to count requests from nothing.
+    pub fn forget_requests(&self) {
+        self.0.ledger.clear();
+    }
+
+    /// The faults that are set, to see and to change.
+    #[must_use]
+    pub fn faults(&self) -> &Board {
+        &self.0.faults
     }
 
     /// From now on every call of `action` answers this error, until [`World::heal`]. EC2 says 403
     /// `UnauthorizedOperation` to what a policy denies and 503 `RequestLimitExceeded` to what is too much.
     pub fn fail(&self, action: &str, status: u16, code: &str, message: &str) {
         let refusal = Refusal::new(status, code.to_owned(), message);
-        self.0.failing.lock().insert(action.to_owned(), refusal);
+        self.0.faults.script(action, Some(refusal));
     }
 
     /// Lets `action` work again.
     pub fn heal(&self, action: &str) {
-        self.0.failing.lock().remove(action);
+        self.0.faults.script(action, None);
     }
 
-    /// Counts a call and says whether it is to fail.
-    pub(crate) fn admit(&self, action: &str) -> Result<(), Refusal> {
-        *self.0.requests.lock().entry(action.to_owned()).or_default() += 1;
-        self.0.failing.lock().get(action).map_or(Ok(()), |refusal| Err(refusal.clone()))
+    /// The book that calls are entered in.
+    pub(crate) fn book(&self) -> &Ledger {
+        &self.0.ledger
+    }
+
+    /// Shares a VPC of `owner` and its subnets with `account`, as Resource Access Manager does: the account's describes list
+    /// them with their owner, and its instances may be put there.
+    ///
+    /// # Errors
+    /// When the owner has no such VPC in `region`, or it is the default one, which AWS does not let anybody share.
+    pub fn share_vpc(&self, owner: &str, account: &str, region: &str, vpc_id: &str) -> Result<(), UnknownId> {
+        let (from, to) = (self.estate(owner, region), self.estate(account, region));
+        match from.resource(vpc_id)? {
+            (Kind::Vpc, vpc) if vpc > 0 && owner != account => {
+                to.accept(&from, vpc);
+                Ok(())
+            }
+            _ => Err(UnknownId::new(vpc_id)),
+        }
+    }
+
+    /// Where every estate puts what EventBridge is to hear of.
+    pub(crate) fn outbox(&self) -> &Arc<Outbox> {
+        &self.0.outbox
+    }
+
+    /// The roles that are assumed.
+    pub(crate) fn sessions(&self) -> &Sessions {
+        &self.0.sessions
+    }
+
+    pub(crate) fn sqs(&self) -> &Sqs {
+        &self.0.sqs
+    }
+
+    pub(crate) fn bus(&self) -> &Bus {
+        &self.0.bus
+    }
+
+    /// Cancelled when the simulator stops: long polls end early.
+    pub(crate) fn closing(&self) -> &CancellationToken {
+        &self.0.closing
+    }
+
+    /// Says where the server listens; only the first address counts.
+    pub(crate) fn listens_at(&self, address: SocketAddr) {
+        self.0.address.get_or_init(|| address);
+    }
+
+    /// `http://127.0.0.1:port`; without the port as long as no server listens.
+    pub(crate) fn base(&self) -> String {
+        self.0.address.get().map_or_else(|| "http://127.0.0.1".to_owned(), |address| format!("http://{address}"))
     }
 
     pub(crate) fn knows_region(&self, region: &str) -> bool {
-        region == self.options().region || REGIONS.iter().any(|(name, _)| *name == region)
+        self.options().populated().any(|(name, _)| name == region) || REGIONS.iter().any(|(name, _)| *name == region)
     }
 
     fn found(&self, account: &str, region: &str) -> Estate {
         let options = self.options();
-        let home = account == options.account && region == options.region;
+        let populated = options.populated().find(|(name, _)| *name == region && account == options.account);
         let shape = Shape {
-            count: if home { u64::try_from(options.instances).unwrap_or(u64::MAX) } else { 0 },
+            count: populated.map_or(0, |(_, count)| u64::try_from(count).unwrap_or(u64::MAX)),
             stopped_percent: u64::from(options.stopped_percent),
             terminated_percent: u64::from(options.terminated_percent),
             retention: options.terminated_retention,
@@ -112,7 +208,9 @@ impl World {
             volume: options.volume_delay,
             snapshot: options.snapshot_delay,
         };
-        let plan = Plan::new(options.seed, account, region, shape, options.clock.moment());
-        Estate::new(plan, pace, options.clock.clone())
+        let mut plan = Plan::new(options.seed, account, region, shape, self.clock().moment());
+        let opt_in = |name: &str| OPT_IN_REGIONS.iter().any(|(known, _)| *known == name);
+        plan.opted_in = options.populated().map(|(name, _)| name.to_owned()).filter(|name| opt_in(name)).collect();
+        Estate::new(plan, pace, self.clock().clone(), Arc::clone(&self.0.outbox))
     }
 }

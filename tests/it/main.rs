@@ -28,6 +28,8 @@ mod regions;
 #[cfg(test)]
 mod restart;
 #[cfg(test)]
+mod scenarios;
+#[cfg(test)]
 mod subscribe;
 #[cfg(test)]
 mod two_clients;

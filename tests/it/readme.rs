@@ -41,11 +41,11 @@ fn the_readmes_two_commands_are_the_demo_and_what_ci_runs() {
     assert!(commands.contains(&test.as_str()), "README.md does not name CI's test command {test:?}: {commands:?}");
 }
 
-#[test]
-fn the_readmes_flags_are_the_programs_flags() {
+/// The flags that the help of these commands defines, but for those of every command.
+fn flags(commands: &[&str]) -> BTreeSet<String> {
     let sandbox = Sandbox::bare();
     let mut flags = BTreeSet::new();
-    for command in ["serve", "mcp"] {
+    for command in commands {
         let help = sandbox.muster(&[command, "--help"]).output().unwrap();
         assert!(help.status.success(), "muster {command} --help fails");
         for line in String::from_utf8(help.stdout).unwrap().lines() {
@@ -59,12 +59,29 @@ fn the_readmes_flags_are_the_programs_flags() {
     for common in ["--help", "--version"] {
         flags.remove(common);
     }
+    flags
+}
+
+/// The flags in the tables under a heading.
+fn documented_flags(heading: &str) -> BTreeSet<String> {
+    let cells = first_cells(&file("README.md"), heading).into_iter();
+    cells.map(|cell| cell.split([' ', '=', '[']).next().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn the_readmes_flags_are_the_programs_flags() {
+    let flags = flags(&["serve", "mcp"]);
     assert!(flags.contains("--allow-writes") && flags.contains("--data-dir"), "{flags:?}");
-    let documented: BTreeSet<String> = first_cells(&file("README.md"), "Flags")
-        .into_iter()
-        .map(|cell| cell.split([' ', '=']).next().unwrap().to_owned())
-        .collect();
-    assert_eq!(documented, flags, "left: README.md, right: muster --help");
+    assert_eq!(documented_flags("Flags"), flags, "left: README.md, right: muster --help");
+}
+
+#[test]
+fn the_readmes_flags_of_the_simulator_are_its_flags() {
+    let mut flags = flags(&["simulate"]);
+    for common in ["--log", "--log-format"] {
+        assert!(flags.remove(common), "{flags:?}");
+    }
+    assert_eq!(documented_flags("Simulator"), flags, "left: README.md, right: muster simulate --help");
 }
 
 #[test]

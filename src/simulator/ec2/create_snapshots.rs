@@ -1,7 +1,8 @@
 //! `CreateSnapshots`: one crash-consistent snapshot of each volume of an instance.
 
 use crate::simulator::ec2::listing::id;
-use crate::simulator::ec2::{Answer, Call, tag_specification};
+use crate::simulator::ec2::{Answer, Call, tagging};
+use crate::simulator::holdings::inherited;
 use crate::simulator::ident::Kind;
 use crate::simulator::instance::State;
 use crate::simulator::plan::Plan;
@@ -20,23 +21,24 @@ pub(super) fn answer(call: &Call) -> Answer {
     let (params, plan) = (call.params, call.estate.plan());
     let parameter = "InstanceSpecification.InstanceId";
     let instance_id = params.get(parameter).ok_or_else(|| Refusal::missing(parameter))?;
-    let numbers = call.instances(&[instance_id])?;
+    let numbers = call.targets(&[instance_id])?;
     let exclude_boot = params.flag("InstanceSpecification.ExcludeBootVolume")?;
     let excluded = excluded(params, plan)?;
     let copy_tags = copy_tags(params)?;
-    let tags = tag_specification::parse(params, "snapshot")?;
+    let tags = tagging::one(params, "snapshot")?;
     let description = params.get("Description").unwrap_or_default();
     call.dry_run()?;
 
     let mut edit = call.estate.edit();
-    let Some(instance) = numbers.first().map(|number| edit.instance(*number).into_owned()) else {
+    let Some(instance) = numbers.first().and_then(|number| edit.scene().birth(*number)) else {
         return Err(Refusal::instance_not_found(&[instance_id]));
     };
-    if matches!(instance.state(call.now), State::ShuttingDown | State::Terminated) {
+    let host = edit.scene().host(instance.number, edit.now());
+    if host.is_none_or(|host| matches!(host.state(edit.now()), State::ShuttingDown | State::Terminated)) {
         return Err(Refusal::wrong_state(instance_id, "snapshotted"));
     }
     let root = |disk: &Disk| disk.attachment.as_ref().is_some_and(|it| it.device == instance.image.root);
-    let disks: Vec<Disk> = edit.scene().disks_of(&instance, call.now).collect();
+    let disks: Vec<Disk> = edit.scene().disks_of(&instance, edit.now()).collect();
     let data = |number: &u64| disks.iter().any(|disk| disk.number == *number && !root(disk));
     if let Some(stranger) = excluded.iter().find(|number| !data(number)) {
         let id = plan.idents.text(Kind::Volume, *stranger);
@@ -46,16 +48,17 @@ pub(super) fn answer(call: &Call) -> Answer {
     let mut taken = Vec::with_capacity(disks.len());
     for disk in disks.iter().filter(chosen) {
         let mut all = Tags::default();
-        let own = edit.scene().tags(Kind::Volume, disk.number, call.now, &disk.tags).clone();
-        for (key, value) in own.iter().filter(|_| copy_tags).chain(tags.iter()) {
-            all.put(key.to_owned(), value.to_owned());
+        if copy_tags {
+            all = inherited(&edit.tags(Kind::Volume, disk.number));
         }
+        all.lay(&tags);
         let sticks = |number| call.lens.sticks(Kind::Snapshot, number);
-        taken.push(edit.take(disk, description, all, call.now, sticks));
+        taken.push(edit.take(disk, description, all, sticks));
     }
     if taken.is_empty() {
         return Err(Refusal::invalid_combination("No volumes are left to snapshot after the exclusions"));
     }
+    edit.batch(&taken);
     drop(edit);
     Ok(call.envelope("CreateSnapshots", 1_024 * taken.len(), |xml| {
         xml.within("snapshotSet", |xml| {

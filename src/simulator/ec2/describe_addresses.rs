@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use crate::simulator::address::Elastic;
-use crate::simulator::ec2::listing::{Listing, Naming, id, seen_tags};
+use crate::simulator::ec2::listing::{Listing, id, seen_tags};
 use crate::simulator::ec2::{Answer, Call};
 use crate::simulator::filter::Filters;
 use crate::simulator::ident::Kind;
@@ -13,22 +13,14 @@ use crate::simulator::refusal::Refusal;
 use crate::simulator::tags::TagField;
 use crate::simulator::xml::Xml;
 
-/// How EC2 refuses addresses; it knows no malformed allocation ids.
-pub(super) const ADDRESSES: Naming = Naming {
-    kind: Kind::Allocation,
-    parameter: "AllocationId",
-    malformed: "",
-    not_found: "InvalidAllocationID.NotFound",
-    noun: "allocation ID",
-};
-
 /// Answers a `DescribeAddresses`.
 pub(super) fn answer(call: &Call) -> Answer {
     let plan = call.estate.plan();
     let filters = Filters::parse(call.params, Field::parse)?;
     let view = call.estate.view();
     let scene = view.scene();
-    let listing = Listing::parse(call, &ADDRESSES, &[], |number, at| scene.elastic(number, at).is_some())?;
+    let listing =
+        Listing::parse(call, Kind::Allocation, "AllocationId", &[], |number, at| scene.elastic(number, at).is_some())?;
     let mut wanted = Vec::new();
     for text in call.params.set("PublicIp") {
         let ip = parse_ip(text)?;

@@ -1,5 +1,7 @@
 //! `DescribeInstanceStatus`: the status checks of running instances, or of all when asked.
 
+use std::time::Duration;
+
 use crate::simulator::clock::Moment;
 use crate::simulator::ec2::describe_instances::operator;
 use crate::simulator::ec2::instance_field::InstanceField;
@@ -33,37 +35,35 @@ pub(super) fn answer(call: &Call) -> Answer {
     let mut numbers = call.instances(&ids)?;
     call.dry_run()?;
     let view = call.estate.view();
-    let look = Look { call, plan };
-    let keep = |instance: &Instance| {
-        instance.visible(call.now, plan.retention)
-            && (all || instance.state(call.now) == State::Running)
-            && filters.hold(|field, matches| field.any(instance, &look, matches))
+    let initializing = call.estate.pace().initializing;
+    let see = |number: u64| {
+        let (instance, now) = call.see(&view, number)?;
+        let look = Look { plan, initializing, now };
+        let shown = (all || instance.state(now) == State::Running)
+            && filters.hold(|field, matches| field.any(&instance, &look, matches));
+        shown.then_some((instance, look))
     };
     let expected = page.limit.unwrap_or(numbers.len());
     Ok(call.envelope("DescribeInstanceStatus", BYTES * expected, |xml| {
         xml.open("instanceStatusSet");
-        let next = if numbers.is_empty() {
-            walk(&view, &page, keep, |instance| look.write(xml, instance))
+        let mut next = None;
+        if numbers.is_empty() {
+            next = walk(view.end(), &page, see, |(instance, look)| look.write(xml, &instance));
         } else {
             numbers.sort_unstable();
-            for number in &numbers {
-                let instance = view.instance(*number);
-                if keep(&instance) {
-                    look.write(xml, &instance);
-                }
-            }
-            None
-        };
+            numbers.into_iter().filter_map(see).for_each(|(instance, look)| look.write(xml, &instance));
+        }
         xml.close("instanceStatusSet");
         next_token(xml, &page, next);
     }))
 }
 
-/// An instance's checks as EC2 sees them now.
+/// An instance's checks as EC2 sees them at one moment.
 #[derive(Clone, Copy)]
 struct Look<'a> {
-    call: &'a Call<'a>,
     plan: &'a Plan,
+    initializing: Duration,
+    now: Moment,
 }
 
 /// `(status, reachability, impaired since)` of one check.
@@ -71,14 +71,14 @@ type Seen = (&'static str, &'static str, Option<Moment>);
 
 impl Look<'_> {
     fn check(&self, instance: &Instance, check: Check) -> Seen {
-        let now = self.call.now;
-        let Life::Up { running } = instance.life else { return NOT_APPLICABLE };
+        let now = self.now;
+        let Life::Up { running } = instance.phase.life else { return NOT_APPLICABLE };
         if now < running {
             return NOT_APPLICABLE;
         }
         match instance.health.as_ref().and_then(|health| health.impaired_since(check)) {
             Some(since) => ("impaired", "failed", Some(since)),
-            None if now < running.plus(self.call.estate.pace().initializing) => ("initializing", "initializing", None),
+            None if now < running.plus(self.initializing) => ("initializing", "initializing", None),
             None => ("ok", "passed", None),
         }
     }
@@ -90,7 +90,7 @@ impl Look<'_> {
             xml.text("availabilityZone", &zone.name);
             xml.text("availabilityZoneId", &zone.id);
             events(xml, instance);
-            state(xml, "instanceState", instance.state(self.call.now));
+            state(xml, "instanceState", instance.state(self.now));
             summary(xml, "systemStatus", self.check(instance, Check::System));
             summary(xml, "instanceStatus", self.check(instance, Check::Instance));
             summary(xml, "attachedEbsStatus", self.check(instance, Check::AttachedEbs));
@@ -172,7 +172,7 @@ impl Field {
             Self::Reachability(check) => matches(look.check(instance, *check).1),
             Self::EventCode => events.any(|event| matches(&event.code)),
             Self::EventId => events.any(|event| matches(&event.id)),
-            Self::Instance(field) => field.any(instance, look.plan, look.call.now, matches),
+            Self::Instance(field) => field.any(instance, look.plan, look.now, matches),
         }
     }
 }

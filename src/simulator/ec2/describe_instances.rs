@@ -10,13 +10,12 @@ use crate::simulator::ec2::instance_field::{
 use crate::simulator::ec2::lifecycle::{OPERATOR, state};
 use crate::simulator::ec2::{Answer, Call, next_token, walk};
 use crate::simulator::filter::Filters;
-use crate::simulator::holdings::Scene;
 use crate::simulator::ident::{Kind, hex};
 use crate::simulator::instance::{Instance, State};
 use crate::simulator::interface::mac;
 use crate::simulator::page::Page;
 use crate::simulator::plan::Plan;
-use crate::simulator::storage::Disk;
+use crate::simulator::storage::Mount;
 use crate::simulator::xml::Xml;
 
 /// About what an instance takes in XML.
@@ -30,27 +29,21 @@ pub(super) fn answer(call: &Call) -> Answer {
     let filters = Filters::parse(call.params, InstanceField::parse)?;
     let mut numbers = call.instances(&call.params.set("InstanceId"))?;
     call.dry_run()?;
-    let now = call.now;
     let view = call.estate.view();
-    let keep = |instance: &Instance| {
-        instance.visible(now, plan.retention) && filters.hold(|field, matches| field.any(instance, plan, now, matches))
+    let see = |number: u64| {
+        call.see(&view, number)
+            .filter(|(instance, at)| filters.hold(|field, matches| field.any(instance, plan, *at, matches)))
     };
     let expected = page.limit.unwrap_or(numbers.len());
     Ok(call.envelope("DescribeInstances", BYTES * expected, |xml| {
-        let mut listing = Listing { xml, plan, scene: view.scene(), now, open: None };
-        listing.xml.open("reservationSet");
-        let next = if numbers.is_empty() {
-            walk(&view, &page, keep, |instance| listing.add(instance))
+        let mut listing = Listing::new(xml, plan);
+        let mut next = None;
+        if numbers.is_empty() {
+            next = walk(view.end(), &page, see, |(instance, at)| listing.add(&instance, at));
         } else {
             numbers.sort_unstable();
-            for number in &numbers {
-                let instance = view.instance(*number);
-                if keep(&instance) {
-                    listing.add(&instance);
-                }
-            }
-            None
-        };
+            numbers.into_iter().filter_map(see).for_each(|(instance, at)| listing.add(&instance, at));
+        }
         listing.end();
         next_token(xml, &page, next);
     }))
@@ -60,31 +53,26 @@ pub(super) fn answer(call: &Call) -> Answer {
 struct Listing<'a> {
     xml: &'a mut Xml,
     plan: &'a Plan,
-    scene: Scene<'a>,
-    now: Moment,
     /// The reservation whose item is open.
     open: Option<u64>,
 }
 
-impl Listing<'_> {
-    fn add(&mut self, instance: &Instance) {
+impl<'a> Listing<'a> {
+    fn new(xml: &'a mut Xml, plan: &'a Plan) -> Self {
+        xml.open("reservationSet");
+        Self { xml, plan, open: None }
+    }
+
+    /// Adds an instance as it was at `at`.
+    fn add(&mut self, instance: &Instance, at: Moment) {
         if self.open != Some(instance.lead) {
             self.close();
             self.open = Some(instance.lead);
-            let plan = self.plan;
             self.xml.open("item");
-            self.xml.plain("reservationId", |out| plan.idents.write(Kind::Reservation, instance.lead, out));
-            self.xml.text("ownerId", &plan.account);
-            if instance.tags.get("aws:autoscaling:groupName").is_some() {
-                self.xml.text("requesterId", "722737459838");
-            }
-            self.xml.empty("groupSet");
+            reservation(self.xml, instance, self.plan);
             self.xml.open("instancesSet");
         }
-        self.xml.open("item");
-        Body { instance, plan: self.plan, scene: self.scene, now: self.now, state: instance.state(self.now) }
-            .write(self.xml);
-        self.xml.close("item");
+        item(self.xml, instance, self.plan, at);
     }
 
     fn close(&mut self) {
@@ -100,10 +88,26 @@ impl Listing<'_> {
     }
 }
 
+/// What a reservation says of itself, before its instances.
+pub(super) fn reservation(xml: &mut Xml, instance: &Instance, plan: &Plan) {
+    xml.plain("reservationId", |out| plan.idents.write(Kind::Reservation, instance.lead, out));
+    xml.text("ownerId", &plan.account);
+    if instance.tags.get("aws:autoscaling:groupName").is_some() {
+        xml.text("requesterId", "722737459838");
+    }
+    xml.empty("groupSet");
+}
+
+/// An instance as it was at `at`.
+pub(super) fn item(xml: &mut Xml, instance: &Instance, plan: &Plan, at: Moment) {
+    xml.open("item");
+    Body { instance, plan, now: at, state: instance.state(at) }.write(xml);
+    xml.close("item");
+}
+
 struct Body<'a> {
     instance: &'a Instance,
     plan: &'a Plan,
-    scene: Scene<'a>,
     now: Moment,
     state: State,
 }
@@ -113,8 +117,8 @@ impl Body<'_> {
         let (instance, plan) = (self.instance, self.plan);
         // A terminated instance keeps its identity and loses network, disks and profile.
         let attached = self.state != State::Terminated;
-        let launched = instance.launched.iso();
-        let created = if instance.created == instance.launched { launched.clone() } else { instance.created.iso() };
+        let launched = instance.launched().iso();
+        let created = if instance.created == instance.launched() { launched.clone() } else { instance.created.iso() };
         self.id(xml, "instanceId", Kind::Instance, instance.number);
         self.id(xml, "imageId", Kind::Image, instance.image.number);
         state(xml, "instanceState", self.state);
@@ -171,7 +175,7 @@ impl Body<'_> {
         xml.text("rootDeviceName", instance.image.root);
         xml.within("blockDeviceMapping", |xml| {
             if attached {
-                self.scene.disks_of(instance, self.now).for_each(|disk| self.volume(xml, &disk));
+                Mount::all(instance, self.now).for_each(|mount| self.volume(xml, &mount));
             }
         });
         xml.text("virtualizationType", "hvm");
@@ -181,7 +185,10 @@ impl Body<'_> {
                 write!(out, "sir-{:08x}", mix(plan.seed ^ instance.number) >> 32).ok();
             });
         }
-        xml.plain("clientToken", |out| hex(mix(!plan.seed ^ instance.lead), out));
+        match &instance.token {
+            Some(token) => xml.text("clientToken", token),
+            None => xml.plain("clientToken", |out| hex(mix(!plan.seed ^ instance.lead), out)),
+        }
         instance.tags.write(xml);
         xml.text("hypervisor", "xen");
         xml.within("networkInterfaceSet", |xml| {
@@ -189,7 +196,7 @@ impl Body<'_> {
                 xml.within("item", |xml| self.interface(xml, &created, public_dns.as_deref()));
             }
         });
-        if let Some(profile) = instance.role.profile.filter(|_| attached) {
+        if let Some(profile) = instance.profile.filter(|_| attached) {
             xml.within("iamInstanceProfile", |xml| {
                 xml.text("arn", &profile_arn(plan, profile));
                 xml.plain("id", |out| {
@@ -276,15 +283,14 @@ impl Body<'_> {
         });
     }
 
-    fn volume(&self, xml: &mut Xml, disk: &Disk) {
-        let Some(attachment) = &disk.attachment else { return };
+    fn volume(&self, xml: &mut Xml, mount: &Mount) {
         xml.within("item", |xml| {
-            xml.text("deviceName", &attachment.device);
+            xml.text("deviceName", mount.device);
             xml.within("ebs", |xml| {
-                self.id(xml, "volumeId", Kind::Volume, disk.number);
-                xml.text("status", attachment.status(self.now));
-                xml.text("attachTime", &attachment.asked.iso());
-                xml.flag("deleteOnTermination", attachment.delete_on_termination);
+                self.id(xml, "volumeId", Kind::Volume, mount.disk);
+                xml.text("status", mount.status);
+                xml.text("attachTime", &mount.since.iso());
+                xml.flag("deleteOnTermination", mount.delete_on_termination);
                 operator(xml, self.instance.managed);
             });
         });

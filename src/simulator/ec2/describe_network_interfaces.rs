@@ -2,7 +2,7 @@
 
 use crate::simulator::ec2::describe_instances::operator;
 use crate::simulator::ec2::lifecycle::OPERATOR;
-use crate::simulator::ec2::listing::{Listing, Naming, id, seen_tags, truth};
+use crate::simulator::ec2::listing::{Listing, id, seen_tags, truth};
 use crate::simulator::ec2::{Answer, Call};
 use crate::simulator::filter::Filters;
 use crate::simulator::ident::Kind;
@@ -11,15 +11,6 @@ use crate::simulator::network::{GROUPS, SecurityGroup};
 use crate::simulator::plan::Plan;
 use crate::simulator::tags::TagField;
 use crate::simulator::xml::Xml;
-
-/// How EC2 refuses interfaces.
-pub(super) const INTERFACES: Naming = Naming {
-    kind: Kind::Interface,
-    parameter: "NetworkInterfaceId",
-    malformed: "InvalidNetworkInterfaceId.Malformed",
-    not_found: "InvalidNetworkInterfaceID.NotFound",
-    noun: "networkInterface ID",
-};
 
 /// About what an interface takes in XML.
 const BYTES: usize = 2_600;
@@ -32,7 +23,9 @@ pub(super) fn answer(call: &Call) -> Answer {
     let view = call.estate.view();
     let scene = view.scene();
     let chosen = ["IncludeManagedResources"];
-    let listing = Listing::parse(call, &INTERFACES, &chosen, |number, at| scene.interface(number, at).is_some())?;
+    let listing = Listing::parse(call, Kind::Interface, "NetworkInterfaceId", &chosen, |number, at| {
+        scene.interface(number, at).is_some()
+    })?;
     call.dry_run()?;
     Ok(call.envelope("DescribeNetworkInterfaces", BYTES * listing.expected(), |xml| {
         listing.write(
@@ -44,13 +37,13 @@ pub(super) fn answer(call: &Call) -> Answer {
                 seen_tags(scene, Kind::Interface, number, sight, &mut interface.tags);
                 filters.hold(|field, matches| field.any(&interface, plan, matches)).then_some(interface)
             },
-            |xml, interface, _| write(xml, call, interface),
+            |xml, interface, _| write(xml, call, interface, interface.status()),
         );
     }))
 }
 
 /// An interface's fields, also what `CreateNetworkInterface` answers.
-pub(super) fn write(xml: &mut Xml, call: &Call, interface: &Interface) {
+pub(super) fn write(xml: &mut Xml, call: &Call, interface: &Interface, status: &str) {
     let plan = call.estate.plan();
     let private_dns = private_dns(plan, interface.private_ip);
     let zone = plan.zone(interface.zone);
@@ -62,7 +55,7 @@ pub(super) fn write(xml: &mut Xml, call: &Call, interface: &Interface) {
     xml.text("description", &interface.description);
     xml.text("ownerId", &plan.account);
     xml.flag("requesterManaged", false);
-    xml.text("status", interface.status());
+    xml.text("status", status);
     xml.text("macAddress", &mac(plan, interface.number));
     xml.number("privateIpAddress", interface.private_ip);
     xml.text("privateDnsName", &private_dns);

@@ -1,41 +1,50 @@
-//! `DescribeRegions`: the regions every account has, all of them opted in.
+//! `DescribeRegions`: the regions the account can use, or all there are.
 
-use crate::simulator::catalog::REGIONS;
+use crate::simulator::catalog::{OPT_IN_REGIONS, REGIONS};
 use crate::simulator::ec2::{Answer, Call};
 use crate::simulator::filter::Filters;
 use crate::simulator::refusal::Refusal;
 
-/// Answers a `DescribeRegions`.
+/// Answers a `DescribeRegions`. A region the account has not opted in to shows when all are asked for, or by its name.
 pub(super) fn answer(call: &Call) -> Answer {
-    call.params.flag("AllRegions")?;
+    let all = call.params.flag("AllRegions")?;
     let filters = Filters::parse(call.params, |name| match name {
         "region-name" => Some(Field::Name),
         "endpoint" => Some(Field::Endpoint),
         "opt-in-status" => Some(Field::OptIn),
         _ => None,
     })?;
+    let opted_in = &call.estate.plan().opted_in;
+    let status = |name: &str| {
+        let opted = opted_in.iter().any(|region| region == name);
+        if opted { "opted-in" } else { "not-opted-in" }
+    };
+    let always = REGIONS.iter().map(|(name, place)| (*name, *place, "opt-in-not-required"));
+    let mut regions: Vec<_> =
+        always.chain(OPT_IN_REGIONS.iter().map(|(name, place)| (*name, *place, status(name)))).collect();
+    regions.sort_unstable();
     let names = call.params.set("RegionName");
-    if let Some(unknown) = names.iter().find(|name| !REGIONS.iter().any(|(region, _)| region == *name)) {
+    if let Some(unknown) = names.iter().find(|name| !regions.iter().any(|(region, ..)| region == *name)) {
         return Err(Refusal::invalid_value(format!("Invalid region provided: {unknown}")));
     }
     call.dry_run()?;
-    Ok(call.envelope("DescribeRegions", 4_096, |xml| {
+    Ok(call.envelope("DescribeRegions", 8_192, |xml| {
         xml.within("regionInfo", |xml| {
-            for (name, place) in &REGIONS {
+            for (name, place, opt_in) in regions {
                 let endpoint = format!("ec2.{name}.amazonaws.com");
-                let wanted = names.is_empty() || names.contains(name);
+                let wanted = if names.is_empty() { all || opt_in != "not-opted-in" } else { names.contains(&name) };
                 let holds = filters.hold(|field, matches| {
                     matches(match field {
                         Field::Name => name,
                         Field::Endpoint => &endpoint,
-                        Field::OptIn => "opt-in-not-required",
+                        Field::OptIn => opt_in,
                     })
                 });
                 if wanted && holds {
                     xml.within("item", |xml| {
                         xml.text("regionName", name);
                         xml.text("regionEndpoint", &endpoint);
-                        xml.text("optInStatus", "opt-in-not-required");
+                        xml.text("optInStatus", opt_in);
                         xml.within("geographySet", |xml| xml.within("item", |xml| xml.text("name", place)));
                     });
                 }

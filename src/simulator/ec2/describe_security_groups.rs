@@ -1,13 +1,13 @@
 //! `DescribeSecurityGroups`.
 
-use crate::simulator::ec2::{Answer, Call, named, next_token, walk_numbers};
+use crate::simulator::ec2::{Answer, Call, named, next_token, walk};
 use crate::simulator::filter::Filters;
 use crate::simulator::ident::Kind;
 use crate::simulator::network::{GROUPS, Permission, SecurityGroup};
 use crate::simulator::page::Page;
 use crate::simulator::plan::Plan;
 use crate::simulator::refusal::Refusal;
-use crate::simulator::tags::TagField;
+use crate::simulator::tags::{TagField, Tags};
 use crate::simulator::xml::Xml;
 
 /// Answers a `DescribeSecurityGroups`.
@@ -16,24 +16,38 @@ pub(super) fn answer(call: &Call) -> Answer {
     let page = Page::parse(call.params, "GroupId", &[], plan.seed)?;
     let filters = Filters::parse(call.params, Field::parse)?;
     let (ids, names) = (call.params.set("GroupId"), call.params.set("GroupName"));
-    let end = plan.vpcs * GROUPS;
+    let view = call.estate.view();
+    let end = view.vpcs() * GROUPS;
+    let see = |number: u64| {
+        let sight = call.lens.of(Kind::SecurityGroup, number);
+        let mut group = view.group(number, sight.at)?;
+        if sight.tagless {
+            group.tags = Tags::default();
+        }
+        Some((sight, group))
+    };
     let not_found = |names: &[&str]| Refusal::not_found("InvalidGroup.NotFound", "security group", names);
     let mut numbers = named(plan.idents, Kind::SecurityGroup, &ids, end, "InvalidGroupId.Malformed", not_found)?;
+    let unseen: Vec<&str> =
+        ids.iter().zip(&numbers).filter(|(_, number)| see(**number).is_none()).map(|(id, _)| *id).collect();
+    if !unseen.is_empty() {
+        return Err(not_found(&unseen));
+    }
     // Names work in the default VPC only, as on EC2.
     for name in &names {
         let found = (0..GROUPS).find(|ordinal| SecurityGroup::name(*ordinal) == *name);
         numbers.push(found.ok_or_else(|| not_found(&[name]))?);
     }
     call.dry_run()?;
-    let view = call.estate.view();
-    let keep = |group: &SecurityGroup| {
-        (numbers.is_empty() || numbers.contains(&group.number))
-            && filters.hold(|field, matches| field.any(group, plan, matches))
+    let chosen = |number: u64| {
+        let (_, group) = see(number).filter(|(sight, _)| !sight.hidden)?;
+        let wanted = numbers.is_empty() || numbers.contains(&number);
+        (wanted && filters.hold(|field, matches| field.any(&group, plan, matches))).then_some(group)
     };
     Ok(call.envelope("DescribeSecurityGroups", 65_536, |xml| {
         let mut next = None;
         xml.within("securityGroupInfo", |xml| {
-            next = walk_numbers(end, &page, |number| view.group(number), keep, |group| write(xml, &group, plan));
+            next = walk(end, &page, chosen, |group| write(xml, &group, plan));
         });
         next_token(xml, &page, next);
     }))
@@ -62,7 +76,7 @@ fn permissions(xml: &mut Xml, tag: &str, permissions: &[Permission], plan: &Plan
 }
 
 fn permission_body(xml: &mut Xml, permission: &Permission, plan: &Plan) {
-    xml.text("ipProtocol", permission.protocol);
+    xml.text("ipProtocol", &permission.protocol);
     if let Some((from, to)) = permission.ports {
         xml.number("fromPort", from);
         xml.number("toPort", to);
@@ -72,7 +86,7 @@ fn permission_body(xml: &mut Xml, permission: &Permission, plan: &Plan) {
             xml.within("item", |xml| {
                 xml.text("userId", &plan.account);
                 xml.plain("groupId", |out| plan.idents.write(Kind::SecurityGroup, *group, out));
-                describe(xml, *description);
+                describe(xml, description.as_deref());
             });
         }
     });
@@ -86,7 +100,7 @@ fn permission_body(xml: &mut Xml, permission: &Permission, plan: &Plan) {
             for (value, description) in items {
                 xml.within("item", |xml| {
                     xml.text(tag, value);
-                    describe(xml, *description);
+                    describe(xml, description.as_deref());
                 });
             }
         });
@@ -139,7 +153,7 @@ impl Field {
             Self::Vpc => matches(&plan.idents.text(Kind::Vpc, group.vpc)),
             Self::Owner => matches(&plan.account),
             Self::Cidr => rules.any(|rule| rule.ranges.iter().any(|(cidr, _)| matches(cidr))),
-            Self::Protocol => rules.any(|rule| matches(rule.protocol)),
+            Self::Protocol => rules.any(|rule| matches(&rule.protocol)),
             Self::FromPort => rules.filter_map(|rule| rule.ports).any(|(from, _)| matches(&from.to_string())),
             Self::ToPort => rules.filter_map(|rule| rule.ports).any(|(_, to)| matches(&to.to_string())),
             Self::SourceGroup => rules.any(|rule| {

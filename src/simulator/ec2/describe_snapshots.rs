@@ -1,7 +1,7 @@
 //! `DescribeSnapshots`: own snapshots, and the public ones unless somebody says whose are wanted.
 
 use crate::simulator::clock::Moment;
-use crate::simulator::ec2::listing::{Listing, Naming, id, seen_tags, truth};
+use crate::simulator::ec2::listing::{Listing, id, seen_tags, truth};
 use crate::simulator::ec2::{Answer, Call};
 use crate::simulator::filter::Filters;
 use crate::simulator::ident::Kind;
@@ -12,15 +12,6 @@ use crate::simulator::shot::{Owner, Shot, UNTOLD};
 use crate::simulator::storage::Disk;
 use crate::simulator::tags::TagField;
 use crate::simulator::xml::Xml;
-
-/// How EC2 refuses snapshots.
-pub(super) const SNAPSHOTS: Naming = Naming {
-    kind: Kind::Snapshot,
-    parameter: "SnapshotId",
-    malformed: "InvalidSnapshotID.Malformed",
-    not_found: "InvalidSnapshot.NotFound",
-    noun: "snapshot",
-};
 
 /// What EC2 shows where it does not tell the volume.
 const UNTOLD_ID: &str = "vol-ffffffff";
@@ -35,7 +26,8 @@ pub(super) fn answer(call: &Call) -> Answer {
     let view = call.estate.view();
     let scene = view.scene();
     let chosen = ["Owner.1", "Owner.2", "Owner.3", "RestorableBy.1", "RestorableBy.2"];
-    let listing = Listing::parse(call, &SNAPSHOTS, &chosen, |number, at| scene.shot(number, at).is_some())?;
+    let listing =
+        Listing::parse(call, Kind::Snapshot, "SnapshotId", &chosen, |number, at| scene.shot(number, at).is_some())?;
     call.dry_run()?;
     Ok(call.envelope("DescribeSnapshots", BYTES * listing.expected(), |xml| {
         listing.write(

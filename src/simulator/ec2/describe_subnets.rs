@@ -1,26 +1,17 @@
-//! `DescribeSubnets`.
+//! `DescribeSubnets`: the account's own, then those of VPCs other accounts share with it.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
 
 use crate::simulator::clock::Moment;
-use crate::simulator::ec2::listing::{Listing, Naming, id, seen_tags, truth};
+use crate::simulator::ec2::listing::{Listing, seen_tags, truth};
 use crate::simulator::ec2::{Answer, Call};
 use crate::simulator::filter::Filters;
 use crate::simulator::ident::Kind;
-use crate::simulator::plan::{Plan, ZONES};
+use crate::simulator::plan::Plan;
 use crate::simulator::subnet::Subnet;
 use crate::simulator::tags::TagField;
 use crate::simulator::xml::Xml;
-
-/// How EC2 refuses subnets.
-pub(super) const SUBNETS: Naming = Naming {
-    kind: Kind::Subnet,
-    parameter: "SubnetId",
-    malformed: "InvalidSubnetID.Malformed",
-    not_found: "InvalidSubnetID.NotFound",
-    noun: "subnet ID",
-};
 
 /// Answers a `DescribeSubnets`.
 pub(super) fn answer(call: &Call) -> Answer {
@@ -28,15 +19,17 @@ pub(super) fn answer(call: &Call) -> Answer {
     let filters = Filters::parse(call.params, Field::parse)?;
     let view = call.estate.view();
     let scene = view.scene();
-    let end = plan.vpcs * ZONES;
-    let listing = Listing::parse(call, &SUBNETS, &[], |number, _| number < end)?;
+    let seen = |place: &u64| scene.subnet(*place, call.lens.of(Kind::Subnet, *place).at).is_some();
+    let listing = Listing::find(call, Kind::Subnet, "SubnetId", &[], |id| Ok(scene.subnet_place(id)?.filter(seen)))?;
     call.dry_run()?;
     // Counting takes a look at all that changed: once for each moment the request sees, which mostly is one.
     let counts: RefCell<Option<(Moment, HashMap<u64, i64>)>> = RefCell::default();
-    let free = |subnet: &Subnet, at: Moment| {
+    let free = |subnet: &Subnet, owner: &Plan, at: Moment| {
         let mut counts = counts.borrow_mut();
         let (of, taken) = counts.take().filter(|(of, _)| *of == at).unwrap_or_else(|| (at, scene.taken_addresses(at)));
-        let free = subnet.free(plan, &taken);
+        let id = owner.idents.text(Kind::Subnet, subnet.number);
+        let key = plan.idents.number(Kind::Subnet, &id).ok().flatten().unwrap_or(subnet.number);
+        let free = subnet.free(owner, key, &taken);
         *counts = Some((of, taken));
         free
     };
@@ -44,33 +37,34 @@ pub(super) fn answer(call: &Call) -> Answer {
         listing.write(
             xml,
             "subnetSet",
-            listing.from()..end,
-            |number, sight| {
-                let mut subnet = Subnet::of(number);
-                seen_tags(scene, Kind::Subnet, number, sight, &mut subnet.tags);
-                let free = free(&subnet, sight.at);
-                let keep = filters.hold(|field, matches| field.any(&subnet, plan, free, matches));
-                keep.then_some((subnet, free))
+            listing.from()..scene.subnets(),
+            |place, sight| {
+                let (mut subnet, owner) = scene.subnet(place, sight.at)?;
+                seen_tags(scene, Kind::Subnet, place, sight, &mut subnet.tags);
+                let free = free(&subnet, owner, sight.at);
+                let keep = filters.hold(|field, matches| field.any(&subnet, owner, free, matches));
+                keep.then_some((subnet, owner, free))
             },
-            |xml, (subnet, free), _| write(xml, call, subnet, *free),
+            |xml, (subnet, owner, free), _| write(xml, subnet, owner, *free),
         );
     }))
 }
 
-fn write(xml: &mut Xml, call: &Call, subnet: &Subnet, free: i64) {
-    let plan = call.estate.plan();
+/// A subnet; `plan` is its owner's.
+fn write(xml: &mut Xml, subnet: &Subnet, plan: &Plan, free: i64) {
+    let id = |xml: &mut Xml, tag: &str, kind, number| xml.plain(tag, |out| plan.idents.write(kind, number, out));
     let zone = plan.zone(subnet.zone());
-    id(xml, call, "subnetId", Kind::Subnet, subnet.number);
+    id(xml, "subnetId", Kind::Subnet, subnet.number);
     xml.text("subnetArn", &subnet.arn(plan));
     xml.text("state", "available");
     xml.text("ownerId", &plan.account);
-    id(xml, call, "vpcId", Kind::Vpc, subnet.vpc());
+    id(xml, "vpcId", Kind::Vpc, subnet.vpc());
     xml.text("cidrBlock", &subnet.cidr);
     xml.within("ipv6CidrBlockAssociationSet", |xml| {
         if let Some(ipv6) = &subnet.ipv6 {
             xml.within("item", |xml| {
                 xml.text("ipv6CidrBlock", ipv6);
-                id(xml, call, "associationId", Kind::SubnetCidrAssociation, subnet.number);
+                id(xml, "associationId", Kind::SubnetCidrAssociation, subnet.number);
                 xml.within("ipv6CidrBlockState", |xml| xml.text("state", "associated"));
                 xml.text("ipv6AddressAttribute", "public");
                 xml.text("ipSource", "amazon");

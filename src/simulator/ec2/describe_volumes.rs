@@ -3,7 +3,7 @@
 use crate::simulator::clock::Moment;
 use crate::simulator::ec2::describe_instances::operator;
 use crate::simulator::ec2::lifecycle::OPERATOR;
-use crate::simulator::ec2::listing::{Listing, Naming, id, seen_tags, truth};
+use crate::simulator::ec2::listing::{Listing, id, seen_tags, truth};
 use crate::simulator::ec2::{Answer, Call};
 use crate::simulator::filter::Filters;
 use crate::simulator::ident::Kind;
@@ -11,15 +11,6 @@ use crate::simulator::plan::Plan;
 use crate::simulator::storage::{Attachment, Disk};
 use crate::simulator::tags::TagField;
 use crate::simulator::xml::Xml;
-
-/// How EC2 refuses volumes.
-pub(super) const VOLUMES: Naming = Naming {
-    kind: Kind::Volume,
-    parameter: "VolumeId",
-    malformed: "InvalidVolumeID.Malformed",
-    not_found: "InvalidVolume.NotFound",
-    noun: "volume",
-};
 
 /// About what a volume takes in XML.
 const BYTES: usize = 1_300;
@@ -32,7 +23,8 @@ pub(super) fn answer(call: &Call) -> Answer {
     let view = call.estate.view();
     let scene = view.scene();
     let chosen = ["IncludeManagedResources"];
-    let listing = Listing::parse(call, &VOLUMES, &chosen, |number, at| scene.disk(number, at).is_some())?;
+    let listing =
+        Listing::parse(call, Kind::Volume, "VolumeId", &chosen, |number, at| scene.disk(number, at).is_some())?;
     call.dry_run()?;
     Ok(call.envelope("DescribeVolumes", BYTES * listing.expected(), |xml| {
         listing.write(

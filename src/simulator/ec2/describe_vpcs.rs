@@ -1,13 +1,13 @@
-//! `DescribeVpcs`.
+//! `DescribeVpcs`: the account's own, then those other accounts share with it.
 
-use crate::simulator::ec2::{Answer, Call, named, next_token, walk_numbers};
+use crate::simulator::ec2::{Answer, Call, next_token, walk};
 use crate::simulator::filter::Filters;
 use crate::simulator::ident::Kind;
 use crate::simulator::network::Vpc;
 use crate::simulator::page::Page;
 use crate::simulator::plan::Plan;
 use crate::simulator::refusal::Refusal;
-use crate::simulator::tags::TagField;
+use crate::simulator::tags::{TagField, Tags};
 use crate::simulator::xml::Xml;
 
 /// Answers a `DescribeVpcs`.
@@ -16,24 +16,43 @@ pub(super) fn answer(call: &Call) -> Answer {
     let page = Page::parse(call.params, "VpcId", &[], plan.seed)?;
     let filters = Filters::parse(call.params, Field::parse)?;
     let ids = call.params.set("VpcId");
-    let numbers = named(plan.idents, Kind::Vpc, &ids, plan.vpcs, "InvalidVpcId.Malformed", |ids| {
-        Refusal::not_found("InvalidVpcID.NotFound", "vpc ID", ids)
-    })?;
-    call.dry_run()?;
     let view = call.estate.view();
-    let keep = |vpc: &Vpc| {
-        (numbers.is_empty() || numbers.contains(&vpc.number))
-            && filters.hold(|field, matches| field.any(vpc, plan, matches))
+    let see = |place: u64| {
+        let sight = call.lens.of(Kind::Vpc, place);
+        let (mut vpc, owner) = view.vpc(place, sight.at)?;
+        if sight.tagless {
+            vpc.tags = Tags::default();
+        }
+        Some((sight, vpc, owner))
+    };
+    let mut places = Vec::with_capacity(ids.len());
+    let mut unknown = Vec::new();
+    for id in &ids {
+        let place = view.vpc_place(id).map_err(|_| Refusal::malformed("InvalidVpcId.Malformed", id, "vpc-"))?;
+        match place.filter(|place| see(*place).is_some()) {
+            Some(place) => places.push(place),
+            None => unknown.push(*id),
+        }
+    }
+    if !unknown.is_empty() {
+        return Err(Refusal::not_found("InvalidVpcID.NotFound", "vpc ID", &unknown));
+    }
+    call.dry_run()?;
+    let chosen = |place: u64| {
+        let (_, vpc, owner) = see(place).filter(|(sight, ..)| !sight.hidden)?;
+        let wanted = places.is_empty() || places.contains(&place);
+        (wanted && filters.hold(|field, matches| field.any(&vpc, owner, matches))).then_some((vpc, owner))
     };
     Ok(call.envelope("DescribeVpcs", 16_384, |xml| {
         let mut next = None;
         xml.within("vpcSet", |xml| {
-            next = walk_numbers(plan.vpcs, &page, |number| view.vpc(number), keep, |vpc| write(xml, &vpc, plan));
+            next = walk(view.vpcs(), &page, chosen, |(vpc, owner)| write(xml, &vpc, owner));
         });
         next_token(xml, &page, next);
     }))
 }
 
+/// A VPC; `plan` is its owner's.
 fn write(xml: &mut Xml, vpc: &Vpc, plan: &Plan) {
     xml.within("item", |xml| {
         xml.plain("vpcId", |out| plan.idents.write(Kind::Vpc, vpc.number, out));

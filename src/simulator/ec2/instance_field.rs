@@ -1,12 +1,12 @@
 //! What `DescribeInstances` and `DescribeInstanceStatus` can filter instances by.
 
-use crate::simulator::catalog::GROUP_DEFAULT;
 use crate::simulator::clock::Moment;
 use crate::simulator::ec2::lifecycle::OPERATOR;
 use crate::simulator::ident::Kind;
 use crate::simulator::instance::{Instance, State};
 use crate::simulator::network::SecurityGroup;
 use crate::simulator::plan::Plan;
+use crate::simulator::storage::Mount;
 use crate::simulator::tags::TagField;
 
 /// A filter name of `DescribeInstances`.
@@ -125,13 +125,13 @@ impl InstanceField {
             Self::KeyName => instance.key_name.is_some_and(matches),
             Self::Architecture => matches(architecture(instance)),
             Self::Lifecycle => instance.spot && matches("spot"),
-            Self::LaunchTime => matches(&instance.launched.iso()),
+            Self::LaunchTime => matches(&instance.launched().iso()),
             Self::Platform => instance.image.platform.is_some_and(matches),
             Self::PlatformDetails => matches(instance.image.details),
             Self::RootDeviceName => matches(instance.image.root),
             Self::Monitoring => matches(if instance.monitored { "enabled" } else { "disabled" }),
-            Self::Profile => instance.role.profile.is_some_and(|name| matches(&profile_arn(plan, name))),
-            Self::Volume => attached && Plan::volumes(instance).any(|volume| matches(&id(Kind::Volume, volume.number))),
+            Self::Profile => instance.profile.is_some_and(|name| matches(&profile_arn(plan, name))),
+            Self::Volume => attached && Mount::all(instance, now).any(|mount| matches(&id(Kind::Volume, mount.disk))),
             Self::Interface => attached && matches(&id(Kind::Interface, instance.number)),
             Self::Reason => instance.asked().is_some_and(|asked| matches(&reason(asked))),
             Self::ReasonCode => instance.asked().is_some() && matches(REASON_CODE),
@@ -172,7 +172,7 @@ pub(super) fn public_dns(instance: &Instance, plan: &Plan, now: Moment) -> Optio
 
 /// Numbers and names of an instance's groups.
 pub(super) fn groups(instance: &Instance) -> impl Iterator<Item = (u64, &'static str)> {
-    let ordinals = if instance.role.groups.is_empty() { &[GROUP_DEFAULT] } else { instance.role.groups };
-    let vpc = instance.vpc;
-    ordinals.iter().map(move |ordinal| (SecurityGroup::number(vpc, *ordinal), SecurityGroup::name(*ordinal)))
+    let network = instance.network;
+    let group = move |ordinal: &u64| (SecurityGroup::number(network, *ordinal), SecurityGroup::name(*ordinal));
+    instance.groups.iter().map(group)
 }

@@ -18,7 +18,7 @@ struct Verb {
     participle: &'static str,
     /// Whether the call does something in a state, leaves it as it is, or refuses it.
     rule: fn(State) -> Rule,
-    act: fn(&mut Edit, u64, &Call),
+    act: fn(&mut Edit, u64),
 }
 
 enum Rule {
@@ -39,7 +39,7 @@ pub(super) fn start(call: &Call) -> Answer {
                 State::Pending | State::Running => Rule::AsItIs,
                 State::Stopping | State::ShuttingDown | State::Terminated => Rule::Refuse,
             },
-            act: |edit, number, call| edit.start(number, call.now),
+            act: |edit, number| edit.start(number),
         },
     )
 }
@@ -59,7 +59,7 @@ pub(super) fn stop(call: &Call) -> Answer {
                 State::Stopping | State::Stopped => Rule::AsItIs,
                 State::Pending | State::ShuttingDown | State::Terminated => Rule::Refuse,
             },
-            act: |edit, number, call| edit.stop(number, call.now),
+            act: |edit, number| edit.stop(number),
         },
     )
 }
@@ -78,7 +78,7 @@ pub(super) fn terminate(call: &Call) -> Answer {
                 State::ShuttingDown | State::Terminated => Rule::AsItIs,
                 State::Pending | State::Running | State::Stopping | State::Stopped => Rule::Act,
             },
-            act: |edit, number, call| edit.terminate(number, call.now),
+            act: |edit, number| edit.terminate(number),
         },
     )
 }
@@ -101,12 +101,12 @@ fn transition(call: &Call, verb: &Verb) -> Answer {
     call.dry_run()?;
     let mut edit = call.estate.edit();
     check(&edit, call, &numbers, verb.participle, verb.rule)?;
-    let states = numbers.iter().map(|&number| {
-        let before = edit.instance(number).state(call.now);
+    let states = numbers.iter().filter_map(|&number| {
+        let before = edit.instance(number)?.state(edit.now());
         if matches!((verb.rule)(before), Rule::Act) {
-            (verb.act)(&mut edit, number, call);
+            (verb.act)(&mut edit, number);
         }
-        (before, at_once(&edit, number, call))
+        Some((before, at_once(&edit, number)?))
     });
     let states: Vec<(State, State)> = states.collect();
     drop(edit);
@@ -124,14 +124,14 @@ fn transition(call: &Call, verb: &Verb) -> Answer {
 }
 
 /// The state the answer shows: EC2 answers `pending` and `stopping` even when the move takes no time at all.
-fn at_once(edit: &Edit, number: u64, call: &Call) -> State {
-    let instance = edit.instance(number);
-    match instance.state(call.now) {
-        State::Running if instance.launched == call.now => State::Pending,
-        State::Stopped if instance.asked() == Some(call.now) => State::Stopping,
-        State::Terminated if instance.asked() == Some(call.now) => State::ShuttingDown,
+fn at_once(edit: &Edit, number: u64) -> Option<State> {
+    let (instance, now) = (edit.instance(number)?, edit.now());
+    Some(match instance.state(now) {
+        State::Running if instance.launched() == now => State::Pending,
+        State::Stopped if instance.asked() == Some(now) => State::Stopping,
+        State::Terminated if instance.asked() == Some(now) => State::ShuttingDown,
         state => state,
-    }
+    })
 }
 
 fn targets<'a>(call: &Call<'a>) -> Result<(Vec<&'a str>, Vec<u64>), Refusal> {
@@ -139,7 +139,7 @@ fn targets<'a>(call: &Call<'a>) -> Result<(Vec<&'a str>, Vec<u64>), Refusal> {
     if ids.is_empty() {
         return Err(Refusal::missing("InstanceId"));
     }
-    let numbers = call.instances(&ids)?;
+    let numbers = call.targets(&ids)?;
     Ok((ids, numbers))
 }
 
@@ -150,10 +150,9 @@ fn check(
     participle: &'static str,
     rule: impl Fn(State) -> Rule,
 ) -> Result<(), Refusal> {
-    for &number in numbers {
-        let instance = edit.instance(number);
+    for instance in numbers.iter().filter_map(|number| edit.instance(*number)) {
         let id = || call.estate.plan().id(&instance);
-        if matches!(rule(instance.state(call.now)), Rule::Refuse) {
+        if matches!(rule(instance.state(edit.now())), Rule::Refuse) {
             return Err(Refusal::wrong_state(&id(), participle));
         }
         if instance.managed && participle != "rebooted" {

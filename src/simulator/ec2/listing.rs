@@ -3,51 +3,39 @@
 
 use crate::simulator::clock::Moment;
 use crate::simulator::ec2::{Call, next_token};
-use crate::simulator::holdings::Scene;
-use crate::simulator::ident::Kind;
+use crate::simulator::estate::Scene;
+use crate::simulator::ident::{Kind, Malformed};
 use crate::simulator::lens::Sight;
 use crate::simulator::page::Page;
 use crate::simulator::refusal::Refusal;
 use crate::simulator::tags::Tags;
 use crate::simulator::xml::Xml;
 
-/// What EC2 calls a kind of resource when it refuses an id.
-pub(super) struct Naming {
-    pub(super) kind: Kind,
-    /// The parameter that names them.
-    pub(super) parameter: &'static str,
-    pub(super) malformed: &'static str,
-    pub(super) not_found: &'static str,
-    /// As in "The volume 'vol-...' does not exist".
-    pub(super) noun: &'static str,
+/// The number an id of `kind` stands for, if `exists` says there is such a thing.
+pub(super) fn number(call: &Call, kind: Kind, id: &str, exists: impl Fn(u64) -> bool) -> Result<u64, Refusal> {
+    let found = places(kind, &[id], |id| Ok(call.estate.plan().idents.number(kind, id)?.filter(|n| exists(*n))))?;
+    found.first().copied().ok_or_else(|| Refusal::unknown_resource(kind, id))
 }
 
-impl Naming {
-    /// The number an id stands for, if `exists` says there is such a thing.
-    pub(super) fn number(&self, call: &Call, id: &str, exists: impl Fn(u64) -> bool) -> Result<u64, Refusal> {
-        let numbers = self.numbers(call, &[id], exists)?;
-        numbers.first().copied().ok_or_else(|| Refusal::not_found(self.not_found, self.noun, &[id]))
-    }
-
-    /// As [`Naming::number`], of several; all of them must exist.
-    fn numbers(&self, call: &Call, ids: &[&str], exists: impl Fn(u64) -> bool) -> Result<Vec<u64>, Refusal> {
-        let idents = call.estate.plan().idents;
-        let mut numbers = Vec::with_capacity(ids.len());
-        let mut unknown = Vec::new();
-        for id in ids {
-            let number = match idents.number(self.kind, id) {
-                Ok(number) => number,
-                Err(_) if self.malformed.is_empty() => None,
-                Err(_) => return Err(Refusal::malformed(self.malformed, id, self.kind.prefix())),
-            };
-            match number.filter(|number| exists(*number)) {
-                Some(number) => numbers.push(number),
-                None => unknown.push(*id),
-            }
+/// Where `find` finds each id; all of them must be found.
+fn places(
+    kind: Kind,
+    ids: &[&str],
+    find: impl Fn(&str) -> Result<Option<u64>, Malformed>,
+) -> Result<Vec<u64>, Refusal> {
+    let (_, not_found, noun) = kind.codes();
+    let mut places = Vec::with_capacity(ids.len());
+    let mut unknown = Vec::new();
+    for id in ids {
+        match find(id) {
+            Ok(Some(place)) => places.push(place),
+            // EC2 knows no malformed allocation ids.
+            Err(Malformed) if kind != Kind::Allocation => return Err(Refusal::malformed_resource(kind, id)),
+            Ok(None) | Err(Malformed) => unknown.push(*id),
         }
-        numbers.sort_unstable();
-        if unknown.is_empty() { Ok(numbers) } else { Err(Refusal::not_found(self.not_found, self.noun, &unknown)) }
     }
+    places.sort_unstable();
+    if unknown.is_empty() { Ok(places) } else { Err(Refusal::not_found(not_found, noun, &unknown)) }
 }
 
 /// A part of a listing: a page of everything, or what was named.
@@ -59,18 +47,31 @@ pub(super) struct Listing<'a> {
 }
 
 impl<'a> Listing<'a> {
-    /// Reads paging and ids. `exists` is asked of each named number, at the moment the request sees it as of.
+    /// Reads paging and the ids in `parameter`. `exists` is asked of each named number, at the moment the request sees it as
+    /// of.
     pub(super) fn parse(
         call: &'a Call<'a>,
-        naming: &Naming,
+        kind: Kind,
+        parameter: &str,
         chosen: &[&str],
         exists: impl Fn(u64, Moment) -> bool,
     ) -> Result<Self, Refusal> {
-        let page = Page::parse(call.params, naming.parameter, chosen, call.estate.plan().seed)?;
-        let ids = call.params.set(naming.parameter);
-        let kind = naming.kind;
-        let numbers = naming.numbers(call, &ids, |number| exists(number, call.lens.of(kind, number).at))?;
-        Ok(Self { call, kind, page, named: (!ids.is_empty()).then_some(numbers) })
+        let seen = |number: &u64| exists(*number, call.lens.of(kind, *number).at);
+        Self::find(call, kind, parameter, chosen, |id| Ok(call.estate.plan().idents.number(kind, id)?.filter(seen)))
+    }
+
+    /// As [`Listing::parse`], for things whose places are not what their ids stand for.
+    pub(super) fn find(
+        call: &'a Call<'a>,
+        kind: Kind,
+        parameter: &str,
+        chosen: &[&str],
+        find: impl Fn(&str) -> Result<Option<u64>, Malformed>,
+    ) -> Result<Self, Refusal> {
+        let page = Page::parse(call.params, parameter, chosen, call.estate.plan().seed)?;
+        let ids = call.params.set(parameter);
+        let places = places(kind, &ids, find)?;
+        Ok(Self { call, kind, page, named: (!ids.is_empty()).then_some(places) })
     }
 
     /// The first number wanted.
@@ -97,17 +98,16 @@ impl<'a> Listing<'a> {
         xml.within(set, |xml| {
             let mut show = |number| {
                 let sight = self.call.lens.of(self.kind, number);
-                let found = find(number, sight).filter(|_| !sight.hidden);
-                let shown = found.is_some();
-                if let Some(item) = found {
-                    xml.within("item", |xml| write(xml, &item, sight));
+                let found = if sight.hidden { None } else { find(number, sight) };
+                if let Some(item) = &found {
+                    xml.within("item", |xml| write(xml, item, sight));
                 }
-                shown
+                found.is_some()
             };
             if let Some(named) = &self.named {
-                named.iter().for_each(|number| {
+                for number in named {
                     show(*number);
-                });
+                }
                 return;
             }
             let mut taken = 0;
@@ -125,7 +125,7 @@ impl<'a> Listing<'a> {
 pub(super) fn seen_tags(scene: Scene, kind: Kind, number: u64, sight: Sight, born: &mut Tags) {
     if sight.tagless {
         *born = Tags::default();
-    } else if let Some(tags) = scene.hosts.retagged(kind, number, sight.at) {
+    } else if let Some(tags) = scene.retagged(kind, number, sight.at) {
         *born = tags.clone();
     }
 }

@@ -1,19 +1,29 @@
-//! What calls and tests do to volumes.
+//! What calls and tests do to volumes, and what AWS tells of it.
 
 use std::borrow::Cow;
 
 use crate::simulator::clock::Moment;
 use crate::simulator::estate::{Edit, Estate, UnknownId};
+use crate::simulator::happening::What;
 use crate::simulator::ident::Kind;
 use crate::simulator::storage::{Attachment, Class, Disk};
 use crate::simulator::tags::Tags;
 
 impl Edit<'_> {
     /// Creates an empty volume in a zone: creating now, available after the volume delay. `form` gives it its properties.
-    pub(crate) fn create_disk(&mut self, zone: u64, gib: u32, now: Moment, form: impl FnOnce(&mut Disk)) -> Disk {
-        let ready = now.plus(self.pace().volume);
+    /// `request` is the id of the call that wants it, here and below.
+    pub(crate) fn create_disk(
+        &mut self,
+        zone: u64,
+        gib: u32,
+        tags: Tags,
+        request: &str,
+        form: impl FnOnce(&mut Disk),
+    ) -> Disk {
+        let now = self.now();
+        let number = self.holdings().disks.next();
         let mut disk = Disk {
-            number: 0,
+            number,
             zone,
             gib,
             class: Class::Gp2,
@@ -24,21 +34,22 @@ impl Edit<'_> {
             snapshot: None,
             managed: false,
             created: now,
-            ready,
+            ready: now.plus(self.pace().volume),
             attachment: None,
             deleted: None,
             tags: Tags::default(),
         };
         form(&mut disk);
-        self.holdings().disks.make(now, |number| {
-            disk.number = number;
-            disk.clone()
-        });
+        self.holdings().disks.make(now, disk.clone());
+        self.tell_disk(disk.ready, number, "createVolume", "available", request);
+        self.tag_new(Kind::Volume, number, tags.clone());
+        disk.tags = tags;
         disk
     }
 
     /// Begins to attach a volume: attached after the volume delay.
-    pub(crate) fn attach(&mut self, mut disk: Disk, instance: u64, device: &str, now: Moment) -> Attachment {
+    pub(crate) fn attach(&mut self, mut disk: Disk, instance: u64, device: &str, request: &str) -> Attachment {
+        let now = self.now();
         let attachment = Attachment {
             instance,
             device: Cow::Owned(device.to_owned()),
@@ -48,30 +59,69 @@ impl Edit<'_> {
             detached: None,
         };
         disk.attachment = Some(attachment.clone());
-        self.holdings().guests.entry(instance).or_default().insert(disk.number);
-        self.put_disk(now, disk);
+        self.tell_disk(attachment.done, disk.number, "attachVolume", "attached", request);
+        self.put_disk(disk);
         attachment
     }
 
-    /// Begins to detach a volume: available after the volume delay.
-    pub(crate) fn detach(&mut self, mut disk: Disk, now: Moment) {
-        let done = now.plus(self.pace().volume);
+    /// Begins to detach a volume: available after the volume delay. AWS tells of it only as a call.
+    pub(crate) fn detach(&mut self, mut disk: Disk) {
+        let done = self.now().plus(self.pace().volume);
         if let Some(attachment) = &mut disk.attachment {
             attachment.detached = Some(done);
-            self.put_disk(now, disk);
+            self.put_disk(disk);
         }
     }
 
     /// Begins to delete a volume: gone after the volume delay.
-    pub(crate) fn delete_disk(&mut self, mut disk: Disk, now: Moment) {
-        disk.deleted = Some(now.plus(self.pace().volume));
-        self.put_disk(now, disk);
+    pub(crate) fn delete_disk(&mut self, mut disk: Disk, request: &str) {
+        let gone = self.now().plus(self.pace().volume);
+        disk.deleted = Some(gone);
+        self.tell_disk(gone, disk.number, "deleteVolume", "deleted", request);
+        self.put_disk(disk);
     }
 
-    /// Makes a volume `next` from `now` on.
-    pub(crate) fn put_disk(&mut self, now: Moment, next: Disk) {
-        let number = next.number;
-        let formula = self.scene().formula(number, now).unwrap_or_else(|| next.clone());
+    /// Gives a volume another shape at once; AWS goes on optimizing it for a while.
+    pub(crate) fn modify(&mut self, disk: Disk, request: &str) {
+        let (now, number) = (self.now(), disk.number);
+        self.put_disk(disk);
+        self.tell_disk(now, number, "modifyVolume", "optimizing", request);
+        self.tell_disk(now.plus(self.pace().volume), number, "modifyVolume", "completed", request);
+    }
+
+    /// Tells of the volumes an instance was launched with.
+    pub(crate) fn tell_born_disks(&self, instance: u64) {
+        let Some(host) = self.scene().birth(instance) else { return };
+        for disk in self.scene().disks_of(&host, self.now()) {
+            self.tell_disk(self.now(), disk.number, "createVolume", "available", "");
+        }
+    }
+
+    /// Tells of the volumes that go with an instance when it terminates at `end`.
+    pub(crate) fn tell_ended_disks(&self, instance: u64, end: Moment) {
+        let Some(host) = self.scene().birth(instance) else { return };
+        for disk in self.scene().disks_of(&host, self.now()) {
+            if disk.attachment.is_some_and(|attachment| attachment.delete_on_termination) {
+                self.tell_disk(end, disk.number, "deleteVolume", "deleted", "");
+            }
+        }
+    }
+
+    fn tell_disk(&self, at: Moment, number: u64, event: &'static str, result: &'static str, request: &str) {
+        let id = self.scene().plan.idents.text(Kind::Volume, number);
+        self.tell(at, What::Volume { id, event, result, cause: String::new(), request: request.to_owned() });
+    }
+
+    fn put_disk(&mut self, mut next: Disk) {
+        let (number, now) = (next.number, self.now());
+        let formula = self.scene().formula_disk(number).map_or_else(|| next.clone(), |(disk, _)| disk);
+        // What was put on since is kept apart.
+        next.tags.clone_from(&formula.tags);
+        for known in [&formula, &next] {
+            if let Some(attachment) = &known.attachment {
+                self.holdings().guests.entry(attachment.instance).or_default().insert(number);
+            }
+        }
         self.holdings().disks.change(number, now, || formula, next);
     }
 }
@@ -84,10 +134,9 @@ impl Estate {
     /// When there is no such instance.
     pub fn create_volume(&self, beside: &str, gib: u32) -> Result<String, UnknownId> {
         let number = self.instance(beside)?;
-        let now = self.now();
         let mut edit = self.edit();
-        let zone = edit.scene().host(number, now).map(|host| host.zone).ok_or_else(|| UnknownId::of(beside))?;
-        let disk = edit.create_disk(zone, gib, now, |_| {});
+        let zone = edit.scene().birth(number).map(|host| host.zone).ok_or_else(|| UnknownId::new(beside))?;
+        let disk = edit.create_disk(zone, gib, Tags::default(), "", |_| {});
         Ok(self.plan().idents.text(Kind::Volume, disk.number))
     }
 
@@ -97,8 +146,8 @@ impl Estate {
     /// When there is no such volume or instance.
     pub fn attach_volume(&self, volume: &str, instance: &str, device: &str) -> Result<(), UnknownId> {
         let number = self.instance(instance)?;
-        let (mut edit, disk, now) = self.disk(volume)?;
-        edit.attach(disk, number, device, now);
+        let (mut edit, disk) = self.disk(volume)?;
+        edit.attach(disk, number, device, "");
         Ok(())
     }
 
@@ -107,8 +156,8 @@ impl Estate {
     /// # Errors
     /// When there is no such volume.
     pub fn detach_volume(&self, volume: &str) -> Result<(), UnknownId> {
-        let (mut edit, disk, now) = self.disk(volume)?;
-        edit.detach(disk, now);
+        let (mut edit, disk) = self.disk(volume)?;
+        edit.detach(disk);
         Ok(())
     }
 
@@ -117,25 +166,25 @@ impl Estate {
     /// # Errors
     /// When there is no such volume.
     pub fn delete_volume(&self, volume: &str) -> Result<(), UnknownId> {
-        let (mut edit, disk, now) = self.disk(volume)?;
-        edit.delete_disk(disk, now);
+        let (mut edit, disk) = self.disk(volume)?;
+        edit.delete_disk(disk, "");
         Ok(())
     }
 
     /// The ids of all volumes EC2 would list now.
     #[must_use]
     pub fn volume_ids(&self) -> Vec<String> {
-        let (view, now) = (self.view(), self.now());
+        let view = self.view();
         let scene = view.scene();
-        let there = scene.disks(0).filter(|number| scene.disk(*number, now).is_some());
+        let there = scene.disks(0).filter(|number| scene.disk(*number, view.now()).is_some());
         there.map(|number| self.plan().idents.text(Kind::Volume, number)).collect()
     }
 
-    fn disk(&self, id: &str) -> Result<(Edit<'_>, Disk, Moment), UnknownId> {
-        let unknown = || UnknownId::of(id);
+    fn disk(&self, id: &str) -> Result<(Edit<'_>, Disk), UnknownId> {
+        let unknown = || UnknownId::new(id);
         let number = self.plan().idents.number(Kind::Volume, id).ok().flatten().ok_or_else(unknown)?;
-        let (edit, now) = (self.edit(), self.now());
-        let disk = edit.scene().disk(number, now).ok_or_else(unknown)?;
-        Ok((edit, disk, now))
+        let edit = self.edit();
+        let disk = edit.scene().disk(number, edit.now()).ok_or_else(unknown)?;
+        Ok((edit, disk))
     }
 }

@@ -48,3 +48,60 @@ fn an_elastic_ip_outlives_a_stop_and_its_instance() {
     let left = aws.get("DescribeAddresses", &[("PublicIp.1", &ip)]);
     assert!(!left.contains("associationId") && !left.contains("instanceId"));
 }
+
+#[test]
+fn an_address_is_allocated_bound_freed_and_released() {
+    let aws = Aws::with(100);
+    let id = aws.first("running");
+    let tagged = [
+        ("Domain", "vpc"),
+        ("TagSpecification.1.ResourceType", "elastic-ip"),
+        ("TagSpecification.1.Tag.1.Key", "Name"),
+        ("TagSpecification.1.Tag.1.Value", "gate"),
+    ];
+    let made = aws.get("AllocateAddress", &tagged);
+    let (allocation, ip) = (text(&made, "allocationId"), text(&made, "publicIp"));
+    let address = || aws.get("DescribeAddresses", &[("AllocationId.1", &allocation)]);
+    assert!(address().contains("<key>Name</key><value>gate</value>") && !address().contains("associationId"));
+    let instance = || aws.get("DescribeInstances", &[("InstanceId.1", &id)]);
+    let before = texts(&instance(), "ipAddress");
+
+    let bind = [("AllocationId", allocation.as_str()), ("InstanceId", id.as_str())];
+    let association = text(&aws.get("AssociateAddress", &bind), "associationId");
+    assert_eq!(text(&address(), "associationId"), association);
+    assert_eq!(text(&address(), "instanceId"), id);
+    assert_eq!(texts(&instance(), "ipAddress"), std::slice::from_ref(&ip));
+    assert_eq!(aws.refused("ReleaseAddress", &[("AllocationId", &allocation)]).1, "InvalidIPAddress.InUse");
+    let other = aws.0.home().instance_ids_in("running").pop().unwrap();
+    let stay = [bind[0], ("InstanceId", other.as_str()), ("AllowReassociation", "false")];
+    assert_eq!(aws.refused("AssociateAddress", &stay).1, "Resource.AlreadyAssociated");
+
+    aws.get("DisassociateAddress", &[("AssociationId", &association)]);
+    assert_eq!(texts(&instance(), "ipAddress"), before);
+    assert_eq!(
+        aws.refused("DisassociateAddress", &[("AssociationId", &association)]).1,
+        "InvalidAssociationID.NotFound"
+    );
+    aws.get("ReleaseAddress", &[("AllocationId", &allocation)]);
+    assert_eq!(aws.refused("DescribeAddresses", &[("AllocationId.1", &allocation)]).1, "InvalidAllocationID.NotFound");
+    assert_eq!(aws.refused("AssociateAddress", &bind).1, "InvalidAllocationID.NotFound");
+}
+
+#[test]
+fn an_address_of_the_formula_can_move_to_another_instance() {
+    let aws = Aws::with(1_000);
+    let home = aws.0.home();
+    let xml = aws.get("DescribeAddresses", &[]);
+    let first = texts(&xml, "instanceId").into_iter().find(|id| home.state(id) == Some("running")).unwrap();
+    let of = [("Filter.1.Name", "instance-id"), ("Filter.1.Value.1", first.as_str())];
+    let address = aws.get("DescribeAddresses", &of);
+    let (allocation, ip) = (text(&address, "allocationId"), text(&address, "publicIp"));
+    let other = aws.first("running");
+    aws.get("AssociateAddress", &[("AllocationId", &allocation), ("InstanceId", &other)]);
+    let shown = |id: &str| texts(&aws.get("DescribeInstances", &[("InstanceId.1", id)]), "ipAddress");
+    assert_eq!(shown(&other), std::slice::from_ref(&ip));
+    assert_ne!(shown(&first), std::slice::from_ref(&ip));
+    assert_eq!(shown(&first).len(), 1);
+    aws.get("DisassociateAddress", &[("PublicIp", &ip)]);
+    assert!(!shown(&other).contains(&ip));
+}

@@ -1,7 +1,8 @@
 //! EC2's errors, word for word.
 
 use crate::simulator::ec2;
-use crate::simulator::tests::Aws;
+use crate::simulator::ident::Kind;
+use crate::simulator::tests::{Aws, text};
 use crate::simulator::{Error, Options};
 
 #[test]
@@ -64,10 +65,39 @@ fn wrong_requests_get_ec2s_errors() {
 fn every_action_knows_the_dry_run() {
     let aws = Aws::with(20);
     let id = aws.first("running");
+    let group = aws.0.home().security_group_ids().remove(0);
+    let idents = aws.0.home().plan().idents;
+    let image = idents.text(Kind::Image, 1);
+    let (volume, interface, subnet) =
+        (idents.text(Kind::Volume, 4), idents.text(Kind::Interface, 4), idents.text(Kind::Subnet, 0));
+    let snapshot = idents.text(Kind::Snapshot, 4);
+    let allocation = aws.0.home().allocate_address();
+    aws.0.home().associate_address(&allocation, &id).unwrap();
+    let bound = aws.get("DescribeAddresses", &[("AllocationId.1", &allocation)]);
+    let association = text(&bound, "associationId");
     for action in ec2::names() {
         let parameters: &[(&str, &str)] = match action {
             "StartInstances" | "StopInstances" | "RebootInstances" | "TerminateInstances" => &[("InstanceId.1", &id)],
             "CreateSnapshots" => &[("InstanceSpecification.InstanceId", &id)],
+            "CreateTags" => &[("ResourceId.1", &id), ("Tag.1.Key", "a"), ("Tag.1.Value", "b")],
+            "DeleteTags" => &[("ResourceId.1", &id)],
+            "AuthorizeSecurityGroupIngress" | "RevokeSecurityGroupIngress" => &[
+                ("GroupId", &group),
+                ("IpProtocol", "tcp"),
+                ("FromPort", "1"),
+                ("ToPort", "2"),
+                ("CidrIp", "0.0.0.0/0"),
+            ],
+            "RunInstances" => &[("ImageId", &image), ("MinCount", "1"), ("MaxCount", "1")],
+            "AssociateAddress" => &[("AllocationId", &allocation), ("InstanceId", &id)],
+            "AttachVolume" => &[("VolumeId", &volume), ("InstanceId", &id), ("Device", "/dev/sdh")],
+            "CreateNetworkInterface" => &[("SubnetId", &subnet)],
+            "CreateSnapshot" | "DeleteVolume" | "DetachVolume" | "ModifyVolume" => &[("VolumeId", &volume)],
+            "CreateVolume" => &[("AvailabilityZone", "us-east-1a"), ("Size", "8")],
+            "DeleteNetworkInterface" => &[("NetworkInterfaceId", &interface)],
+            "DeleteSnapshot" => &[("SnapshotId", &snapshot)],
+            "DisassociateAddress" => &[("AssociationId", &association)],
+            "ReleaseAddress" => &[("AllocationId", &allocation)],
             _ => &[],
         };
         let parameters: Vec<_> = parameters.iter().copied().chain([("DryRun", "true")]).collect();

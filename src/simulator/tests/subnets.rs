@@ -1,5 +1,8 @@
 //! Subnets.
 
+use crate::simulator::ec2::{Call, answer};
+use crate::simulator::lens::{Lag, Lens, Loss};
+use crate::simulator::request::Params;
 use crate::simulator::tests::{Aws, text, texts};
 
 #[test]
@@ -36,4 +39,64 @@ fn free_addresses_are_what_instances_leave() {
     assert_eq!(free(), before);
     aws.advance(2);
     assert_eq!(free(), before + 1);
+}
+
+#[test]
+fn what_describes_show_late_is_what_was_and_hidden_things_are_missing() {
+    let aws = Aws::with(1_000);
+    let home = aws.0.home();
+    let (instance, created) = (aws.first("running"), aws.0.clock().moment());
+    let volume = home.create_volume(&instance, 8).unwrap();
+    aws.advance(10);
+    home.set_tag(&volume, "a", "b").unwrap();
+    aws.advance(10);
+    let ask = |lens: Lens, action: &str, more: &str| {
+        let body = format!("Action={action}&Version=2016-11-15{more}");
+        let params = Params::parse("", body.as_bytes());
+        answer(&Call { params: &params, estate: &home, now: aws.0.clock().moment(), lens, request: "r" }, action)
+    };
+    let at = |seconds: u64| Lens::clear(created.plus(std::time::Duration::from_secs(seconds)));
+    let named = format!("&VolumeId.1={volume}");
+    assert!(ask(at(20), "DescribeVolumes", &named).unwrap().contains("<key>a</key>"));
+    assert!(!ask(at(5), "DescribeVolumes", &named).unwrap().contains("<key>a</key>"));
+    assert!(ask(at(0), "DescribeVolumes", &named).unwrap().contains("creating"));
+    let before = Lens::clear(crate::simulator::clock::Moment(created.0 - 1));
+    assert_eq!(ask(before, "DescribeVolumes", &named).unwrap_err().code, "InvalidVolume.NotFound");
+
+    let all = |share| Loss { seed: 1, share };
+    let none = Loss::NONE;
+    let hidden = Lens::faulty(aws.0.clock().moment(), Lag::NONE, all(1.0), none, none);
+    let tagless = Lens::faulty(aws.0.clock().moment(), Lag::NONE, none, all(1.0), none);
+    for (action, id) in [
+        ("DescribeVolumes", "<size>"),
+        ("DescribeSnapshots", "<snapshotId>"),
+        ("DescribeSubnets", "<subnetId>"),
+        ("DescribeNetworkInterfaces", "<subnetId>"),
+        ("DescribeAddresses", "<publicIp>"),
+    ] {
+        assert!(!ask(hidden, action, "").unwrap().contains(id), "{action}");
+        let bare = ask(tagless, action, "").unwrap();
+        assert!(bare.contains(id) && !bare.contains("tagSet"), "{action}");
+    }
+}
+
+#[test]
+fn every_kind_can_be_tagged() {
+    let aws = Aws::with(1_000);
+    for (action, id, prefix) in [
+        ("DescribeVolumes", "volumeId", "vol-"),
+        ("DescribeSnapshots", "snapshotId", "snap-"),
+        ("DescribeSubnets", "subnetId", "subnet-"),
+        ("DescribeNetworkInterfaces", "networkInterfaceId", "eni-"),
+        ("DescribeAddresses", "allocationId", "eipalloc-"),
+    ] {
+        let first = texts(&aws.get(action, &[]), id).remove(0);
+        assert!(first.starts_with(prefix));
+        aws.get("CreateTags", &[("ResourceId.1", &first), ("Tag.1.Key", "by"), ("Tag.1.Value", "me")]);
+        let by = [("Filter.1.Name", "tag:by"), ("Filter.1.Value.1", "me")];
+        let found = aws.get(action, &by);
+        assert!(texts(&found, id).contains(&first), "{action}");
+        aws.get("DeleteTags", &[("ResourceId.1", &first), ("Tag.1.Key", "by")]);
+        assert!(!aws.get(action, &by).contains(&first), "{action}");
+    }
 }

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::simulator::happening::What;
+use crate::simulator::ident::Kind;
 use crate::simulator::tests::{Aws, text, texts};
 
 /// Each item of a set, as its own text.
@@ -116,4 +118,231 @@ fn a_terminated_instance_takes_its_root_volume_along_and_leaves_the_others() {
     for left in &volumes[1..] {
         assert_eq!(text(&aws.get("DescribeVolumes", &[("VolumeId.1", left)]), "status"), "available");
     }
+}
+
+/// A running instance that nobody else manages, and the zone it is in.
+fn running(aws: &Aws) -> (String, String) {
+    let id = aws.first("running");
+    let zone = text(&aws.get("DescribeInstances", &[("InstanceId.1", &id)]), "availabilityZone");
+    (id, zone)
+}
+
+fn one(aws: &Aws, id: &str) -> String {
+    aws.get("DescribeVolumes", &[("VolumeId.1", id)])
+}
+
+#[test]
+fn a_volume_is_created_attached_detached_and_deleted_and_each_takes_a_while() {
+    let aws = Aws::with(100);
+    let (instance, zone) = running(&aws);
+    let shape = [("AvailabilityZone", zone.as_str()), ("Size", "20"), ("VolumeType", "gp3"), ("Encrypted", "true")];
+    let made = aws.get("CreateVolume", &shape);
+    let id = text(&made, "volumeId");
+    assert_eq!((text(&made, "status"), text(&made, "iops")), ("creating".to_owned(), "3000".to_owned()));
+    assert_eq!(text(&one(&aws, &id), "status"), "creating");
+    let attach = [("VolumeId", id.as_str()), ("InstanceId", instance.as_str()), ("Device", "/dev/sdh")];
+    assert_eq!(aws.refused("AttachVolume", &attach).1, "IncorrectState");
+    aws.advance(1);
+    assert_eq!(text(&one(&aws, &id), "status"), "available");
+
+    assert_eq!(text(&aws.get("AttachVolume", &attach), "status"), "attaching");
+    assert_eq!(texts(&one(&aws, &id), "status"), ["in-use", "attaching"]);
+    assert_eq!(aws.refused("AttachVolume", &attach).1, "VolumeInUse");
+    assert_eq!(aws.refused("DeleteVolume", &[("VolumeId", &id)]).1, "VolumeInUse");
+    aws.advance(1);
+    let shown = aws.get("DescribeInstances", &[("InstanceId.1", &instance)]);
+    let mapping = items(&shown, "deviceName").into_iter().find(|item| item.contains("/dev/sdh")).unwrap();
+    let mapping = mapping.split("</item>").next().unwrap();
+    assert_eq!((text(mapping, "volumeId"), text(mapping, "status")), (id.clone(), "attached".to_owned()));
+    let by_volume = [("Filter.1.Name", "block-device-mapping.volume-id"), ("Filter.1.Value.1", id.as_str())];
+    assert_eq!(text(&aws.get("DescribeInstances", &by_volume), "instanceId"), instance);
+
+    assert_eq!(text(&aws.get("DetachVolume", &[("VolumeId", &id)]), "status"), "detaching");
+    assert_eq!(texts(&one(&aws, &id), "status"), ["in-use", "detaching"]);
+    aws.advance(1);
+    assert_eq!(texts(&one(&aws, &id), "status"), ["available"]);
+    assert!(!aws.get("DescribeInstances", &[("InstanceId.1", &instance)]).contains(&id));
+    assert_eq!(aws.refused("DetachVolume", &[("VolumeId", &id)]).1, "IncorrectState");
+
+    assert_eq!(text(&aws.get("DeleteVolume", &[("VolumeId", &id)]), "return"), "true");
+    assert_eq!(text(&one(&aws, &id), "status"), "deleting");
+    assert_eq!(aws.refused("DeleteVolume", &[("VolumeId", &id)]).1, "IncorrectState");
+    aws.advance(1);
+    assert_eq!(aws.refused("DescribeVolumes", &[("VolumeId.1", &id)]).1, "InvalidVolume.NotFound");
+    assert_eq!(aws.refused("DeleteVolume", &[("VolumeId", &id)]).1, "InvalidVolume.NotFound");
+}
+
+#[test]
+fn volumes_that_make_no_sense_are_refused() {
+    let aws = Aws::with(100);
+    let code = |more: &[(&str, &str)]| {
+        let mut parameters = vec![("AvailabilityZone", "us-east-1a")];
+        parameters.extend_from_slice(more);
+        aws.refused("CreateVolume", &parameters).1
+    };
+    assert_eq!(code(&[]), "MissingParameter");
+    assert_eq!(code(&[("Size", "0")]), "InvalidParameterValue");
+    assert_eq!(code(&[("Size", "99999")]), "InvalidParameterValue");
+    assert_eq!(code(&[("Size", "8"), ("VolumeType", "gp9")]), "UnknownVolumeType");
+    assert_eq!(code(&[("Size", "8"), ("VolumeType", "io2")]), "MissingParameter");
+    assert_eq!(code(&[("Size", "8"), ("Iops", "200")]), "InvalidParameterCombination");
+    assert_eq!(code(&[("SnapshotId", "snap-0123456789abcdef0")]), "InvalidSnapshot.NotFound");
+    assert_eq!(code(&[("Size", "8"), ("DryRun", "true")]), "DryRunOperation");
+    assert_eq!(
+        aws.refused("CreateVolume", &[("AvailabilityZone", "us-east-1x"), ("Size", "8")]).1,
+        "InvalidZone.NotFound"
+    );
+}
+
+#[test]
+fn a_client_token_makes_one_volume_however_often_it_is_sent() {
+    let aws = Aws::with(10);
+    let ask = |size: &str| {
+        aws.ask("CreateVolume", &[("AvailabilityZone", "us-east-1a"), ("Size", size), ("ClientToken", "t")])
+    };
+    let first = text(&ask("8").unwrap(), "volumeId");
+    assert_eq!(text(&ask("8").unwrap(), "volumeId"), first);
+    assert_eq!(ask("9").unwrap_err().code, "IdempotentParameterMismatch");
+}
+
+#[test]
+fn a_volume_cannot_go_where_it_does_not_fit() {
+    let aws = Aws::with(100);
+    let (instance, zone) = running(&aws);
+    let other = if zone.ends_with('a') { "us-east-1b" } else { "us-east-1a" };
+    let create = |zone: &str| {
+        let id = text(&aws.get("CreateVolume", &[("AvailabilityZone", zone), ("Size", "8")]), "volumeId");
+        aws.advance(1);
+        id
+    };
+    let code = |volume: &str, device: &str| {
+        let attach = [("VolumeId", volume), ("InstanceId", instance.as_str()), ("Device", device)];
+        aws.refused("AttachVolume", &attach).1
+    };
+    assert_eq!(code(&create(other), "/dev/sdh"), "InvalidVolume.ZoneMismatch");
+    let root = text(&aws.get("DescribeInstances", &[("InstanceId.1", &instance)]), "rootDeviceName");
+    assert_eq!(code(&create(&zone), &root), "InvalidParameterValue");
+    let own = texts(&aws.get("DescribeInstances", &[("InstanceId.1", &instance)]), "volumeId").remove(0);
+    assert_eq!(aws.refused("DetachVolume", &[("VolumeId", &own)]).1, "OperationNotPermitted");
+    let elsewhere = [("VolumeId", own.as_str()), ("Device", "/dev/sdz")];
+    assert_eq!(aws.refused("DetachVolume", &elsewhere).1, "InvalidAttachment.NotFound");
+}
+
+#[test]
+fn a_stopped_instances_root_can_move_to_another() {
+    let aws = Aws::with(200);
+    let home = aws.0.home();
+    let stopped = aws.first("stopped");
+    let root = texts(&aws.get("DescribeInstances", &[("InstanceId.1", &stopped)]), "volumeId").remove(0);
+    let zone = text(&aws.get("DescribeVolumes", &[("VolumeId.1", &root)]), "availabilityZone");
+    aws.get("DetachVolume", &[("VolumeId", &root)]);
+    aws.advance(1);
+    let same_zone = [
+        ("Filter.1.Name", "availability-zone"),
+        ("Filter.1.Value.1", zone.as_str()),
+        ("Filter.2.Name", "instance-state-name"),
+        ("Filter.2.Value.1", "running"),
+    ];
+    let other = texts(&aws.get("DescribeInstances", &same_zone), "instanceId").remove(0);
+    home.attach_volume(&root, &other, "/dev/sdx").unwrap();
+    aws.advance(1);
+    assert!(!aws.get("DescribeInstances", &[("InstanceId.1", &stopped)]).contains(&root));
+    assert!(aws.get("DescribeInstances", &[("InstanceId.1", &other)]).contains(&root));
+    // It is no longer the one that goes with its instance.
+    home.terminate(&stopped).unwrap();
+    aws.advance(2);
+    assert_eq!(texts(&one(&aws, &root), "status"), ["in-use", "attached"]);
+    home.terminate(&other).unwrap();
+    aws.advance(2);
+    assert_eq!(texts(&one(&aws, &root), "status"), ["available"]);
+}
+
+#[test]
+fn a_volume_grows_and_changes_its_type_but_does_not_shrink() {
+    let aws = Aws::with(20);
+    let id = text(&aws.get("CreateVolume", &[("AvailabilityZone", "us-east-1a"), ("Size", "20")]), "volumeId");
+    aws.advance(1);
+    let modified = aws.get("ModifyVolume", &[("VolumeId", &id), ("Size", "50"), ("VolumeType", "gp3")]);
+    assert_eq!((text(&modified, "originalSize"), text(&modified, "targetSize")), ("20".to_owned(), "50".to_owned()));
+    let shown = one(&aws, &id);
+    assert_eq!(
+        (text(&shown, "size"), text(&shown, "volumeType"), text(&shown, "iops")),
+        ("50".to_owned(), "gp3".to_owned(), "3000".to_owned())
+    );
+    assert_eq!(aws.refused("ModifyVolume", &[("VolumeId", &id), ("Size", "8")]).1, "InvalidParameterValue");
+}
+
+#[test]
+fn what_a_volume_was_can_be_asked_later() {
+    let aws = Aws::with(100);
+    let home = aws.0.home();
+    let (instance, _) = running(&aws);
+    let number = |kind, id: &str| home.plan().idents.number(kind, id).unwrap().unwrap();
+    let id = home.create_volume(&instance, 8).unwrap();
+    let disk = number(Kind::Volume, &id);
+    let mut told = Vec::new();
+    let mut tell = |aws: &Aws| {
+        let view = home.view();
+        let state = view.scene().disk(disk, view.now()).map(|disk| (disk.state(view.now()), disk.attachment.is_some()));
+        told.push((aws.0.clock().now(), state));
+    };
+    tell(&aws);
+    aws.advance(5);
+    home.attach_volume(&id, &instance, "/dev/sdh").unwrap();
+    tell(&aws);
+    aws.advance(5);
+    home.terminate(&instance).unwrap();
+    tell(&aws);
+    aws.advance(5);
+    tell(&aws);
+    home.delete_volume(&id).unwrap();
+    aws.advance(5);
+    tell(&aws);
+    let view = home.view();
+    for (at, state) in &told {
+        let at = crate::simulator::clock::Moment::of(*at);
+        let then = view.scene().disk(disk, at).map(|disk| (disk.state(at), disk.attachment.is_some()));
+        // At a moment itself what began then holds.
+        if *state != then {
+            assert_eq!((*state, then), (Some(("available", false)), Some(("deleting", false))));
+        }
+    }
+    drop(view);
+    let start = aws.0.clock().now().as_second() - 20;
+    let moments: Vec<i64> = home.moments(&id).iter().map(|moment| moment.as_second() - start).collect();
+    assert_eq!(moments, [0, 1, 5, 6, 12, 15, 16]);
+    assert!(home.moments(&instance).len() > 3);
+}
+
+#[test]
+fn volumes_tell_of_their_making_attaching_and_end() {
+    let aws = Aws::with(100);
+    let home = aws.0.home();
+    let (instance, zone) = running(&aws);
+    let id = text(&aws.get("CreateVolume", &[("AvailabilityZone", &zone), ("Size", "8")]), "volumeId");
+    let mut heard = Vec::new();
+    let mut hear = || {
+        for happening in home.outbox().due(home.view().now()) {
+            match happening.what {
+                What::Volume { event, result, .. } => heard.push(format!("{event} {result}")),
+                What::Call { name, .. } => heard.push(name.to_owned()),
+                _ => {}
+            }
+        }
+        heard.join(", ")
+    };
+    assert_eq!(hear(), "CreateVolume");
+    aws.advance(1);
+    assert_eq!(hear(), "CreateVolume, createVolume available");
+    aws.get("AttachVolume", &[("VolumeId", &id), ("InstanceId", &instance), ("Device", "/dev/sdh")]);
+    aws.advance(1);
+    aws.get("DetachVolume", &[("VolumeId", &id)]);
+    aws.advance(1);
+    aws.get("DeleteVolume", &[("VolumeId", &id)]);
+    aws.advance(1);
+    assert_eq!(
+        hear(),
+        "CreateVolume, createVolume available, AttachVolume, attachVolume attached, DetachVolume, DeleteVolume, \
+         deleteVolume deleted"
+    );
 }

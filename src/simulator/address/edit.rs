@@ -1,0 +1,102 @@
+//! What calls and tests do to Elastic IP addresses.
+
+use crate::simulator::address::{Association, Elastic};
+use crate::simulator::estate::{Edit, Estate, UnknownId};
+use crate::simulator::ident::Kind;
+use crate::simulator::tags::Tags;
+
+impl Edit<'_> {
+    /// Gives the account one more address.
+    pub(crate) fn allocate(&mut self, tags: Tags) -> Elastic {
+        let now = self.now();
+        let number = self.holdings().elastics.next();
+        let ip = Elastic::allocated(number);
+        let elastic = Elastic { number, ip, association: None, released: false, tags: Tags::default() };
+        self.holdings().elastics.make(now, elastic.clone());
+        self.tag_new(Kind::Allocation, number, tags);
+        elastic
+    }
+
+    /// Binds an address to an interface; both let go of what they were bound to. Returns the association's number.
+    pub(crate) fn associate(&mut self, mut elastic: Elastic, interface: u64) -> u64 {
+        let now = self.now();
+        if let Some(other) = self.scene().elastic_of(interface, now).filter(|other| other.number != elastic.number) {
+            self.disassociate(other);
+        }
+        let number = self.holdings().associate();
+        elastic.association = Some(Association { number, interface });
+        self.put_elastic(elastic);
+        number
+    }
+
+    /// Frees an address from its interface.
+    pub(crate) fn disassociate(&mut self, mut elastic: Elastic) {
+        elastic.association = None;
+        self.put_elastic(elastic);
+    }
+
+    /// Gives an address back.
+    pub(crate) fn release(&mut self, mut elastic: Elastic) {
+        elastic.released = true;
+        elastic.association = None;
+        self.put_elastic(elastic);
+    }
+
+    fn put_elastic(&mut self, next: Elastic) {
+        let (number, now) = (next.number, self.now());
+        let formula = self.scene().formula_elastic(number).unwrap_or_else(|| next.clone());
+        for known in [&formula, &next] {
+            if let Some(association) = known.association {
+                self.holdings().bound.entry(association.interface).or_default().insert(number);
+            }
+        }
+        self.holdings().elastics.change(number, now, || formula, next);
+    }
+}
+
+impl Estate {
+    /// Gives the account one more Elastic IP address. Returns its allocation id.
+    pub fn allocate_address(&self) -> String {
+        let number = self.edit().allocate(Tags::default()).number;
+        self.plan().idents.text(Kind::Allocation, number)
+    }
+
+    /// Binds an address to an instance's interface, whatever either was bound to.
+    ///
+    /// # Errors
+    /// When there is no such address or instance.
+    pub fn associate_address(&self, allocation: &str, instance: &str) -> Result<(), UnknownId> {
+        let number = self.instance(instance)?;
+        let (mut edit, elastic) = self.elastic(allocation)?;
+        edit.associate(elastic, number);
+        Ok(())
+    }
+
+    /// Frees an address from what it is bound to, if anything.
+    ///
+    /// # Errors
+    /// When there is no such address.
+    pub fn disassociate_address(&self, allocation: &str) -> Result<(), UnknownId> {
+        let (mut edit, elastic) = self.elastic(allocation)?;
+        edit.disassociate(elastic);
+        Ok(())
+    }
+
+    /// Gives an address back, whatever it is bound to.
+    ///
+    /// # Errors
+    /// When there is no such address.
+    pub fn release_address(&self, allocation: &str) -> Result<(), UnknownId> {
+        let (mut edit, elastic) = self.elastic(allocation)?;
+        edit.release(elastic);
+        Ok(())
+    }
+
+    fn elastic(&self, id: &str) -> Result<(Edit<'_>, Elastic), UnknownId> {
+        let unknown = || UnknownId::new(id);
+        let number = self.plan().idents.number(Kind::Allocation, id).ok().flatten().ok_or_else(unknown)?;
+        let edit = self.edit();
+        let elastic = edit.scene().elastic(number, edit.now()).ok_or_else(unknown)?;
+        Ok((edit, elastic))
+    }
+}

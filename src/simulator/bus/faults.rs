@@ -1,0 +1,117 @@
+//! What goes wrong with events between the service that tells of something and the rules that listen.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::simulator::dice::Dice;
+use crate::simulator::faults::Share;
+
+/// How events suffer. Shares are of 1: a `drop` of 0.05 loses one event in twenty. The same seed and the same sequence of
+/// happenings lose and repeat the same events; each share draws its own dice, so changing one moves no other.
+///
+/// The default is an `EventBridge` that delivers everything once, at once and in order, which AWS promises nobody.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EventFaults {
+    /// The share that is lost.
+    #[serde(deserialize_with = "checked")]
+    pub drop: f64,
+    /// The share that comes a second time, with the same id, up to `within_ms` later.
+    #[serde(deserialize_with = "checked")]
+    pub duplicate: f64,
+    /// The share that is held back by up to `within_ms`, so that later events overtake it.
+    #[serde(deserialize_with = "checked")]
+    pub reorder: f64,
+    /// The share whose envelope lacks `account`.
+    #[serde(deserialize_with = "checked")]
+    pub without_account: f64,
+    /// How late every event is: at least and at most, in milliseconds of the simulator's clock.
+    pub delay_ms: [u64; 2],
+    /// How much later a repeated or held back event comes at most, in milliseconds of the simulator's clock.
+    pub within_ms: u64,
+}
+
+impl Default for EventFaults {
+    fn default() -> Self {
+        let (drop, duplicate, reorder, without_account) = (0.0, 0.0, 0.0, 0.0);
+        Self { drop, duplicate, reorder, without_account, delay_ms: [0, 0], within_ms: 2_000 }
+    }
+}
+
+/// Reads a share, and says what one is when it is not.
+fn checked<'de, D: Deserializer<'de>>(share: D) -> Result<f64, D::Error> {
+    Share::deserialize(share).map(Share::get)
+}
+
+/// What becomes of one event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Fate {
+    pub(super) dropped: bool,
+    pub(super) reordered: bool,
+    pub(super) without_account: bool,
+    /// How late it comes.
+    pub(super) delay: Duration,
+    /// How late it comes again.
+    pub(super) again: Option<Duration>,
+}
+
+impl EventFaults {
+    /// What becomes of the `number`th event.
+    pub(super) fn fate(&self, seed: u64, number: u64) -> Fate {
+        // Every draw is made for every event: its fate under one fault does not hang on the others.
+        let mut dice = Dice::new(seed, number);
+        let dropped = share(&mut dice, self.drop);
+        let duplicated = share(&mut dice, self.duplicate);
+        let reordered = share(&mut dice, self.reorder);
+        let without_account = share(&mut dice, self.without_account);
+        let [least, most] = self.delay_ms;
+        let late = least + dice.below(most.saturating_sub(least).saturating_add(1));
+        let held = 1 + dice.below(self.within_ms);
+        let repeat = 1 + dice.below(self.within_ms);
+        let delay = late + if reordered { held } else { 0 };
+        Fate {
+            dropped,
+            reordered,
+            without_account,
+            delay: Duration::from_millis(delay),
+            again: duplicated.then(|| Duration::from_millis(late + repeat)),
+        }
+    }
+}
+
+/// True in `share` of 1 draws.
+fn share(dice: &mut Dice, share: f64) -> bool {
+    #[expect(clippy::cast_precision_loss, reason = "a draw below a thousand million is exact")]
+    let drawn = dice.below(1_000_000_000) as f64 / 1_000_000_000.0;
+    drawn < share
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_are_met_and_repeatable() {
+        let faults =
+            EventFaults { drop: 0.05, duplicate: 0.2, reorder: 0.1, delay_ms: [100, 200], ..Default::default() };
+        let fates = |seed| (0..10_000).map(|number| faults.fate(seed, number)).collect::<Vec<_>>();
+        let drawn = fates(1);
+        assert_eq!(drawn, fates(1));
+        assert_ne!(drawn, fates(2));
+        let count = |of: fn(&Fate) -> bool| drawn.iter().filter(|fate| of(fate)).count();
+        assert!((400..600).contains(&count(|fate| fate.dropped)));
+        assert!((1_800..2_200).contains(&count(|fate| fate.again.is_some())));
+        assert!((900..1_100).contains(&count(|fate| fate.reordered)));
+        assert_eq!(count(|fate| fate.without_account), 0);
+        let straight = drawn.iter().filter(|fate| !fate.reordered);
+        assert!(straight.clone().all(|fate| (100..=200).contains(&fate.delay.as_millis())));
+    }
+
+    #[test]
+    fn faults_read_and_write_as_a_table_of_shares() {
+        let read: EventFaults = toml::from_str("drop = 0.05\nduplicate = 0.2\ndelay_ms = [0, 500]").unwrap();
+        assert_eq!(read, EventFaults { drop: 0.05, duplicate: 0.2, delay_ms: [0, 500], ..EventFaults::default() });
+        assert!(toml::from_str::<EventFaults>("dorp = 1").is_err());
+    }
+}

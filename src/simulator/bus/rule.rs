@@ -1,0 +1,67 @@
+//! Rules: which events go to which targets.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::simulator::bus::pattern::Pattern;
+
+/// Whether a rule works, and whether it sees read-only calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum State {
+    Enabled,
+    Disabled,
+    /// Also `CloudTrail`'s records of read-only management calls (`Describe*`, `Get*`, `List*`).
+    EnabledWithReads,
+}
+
+impl State {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Enabled => "ENABLED",
+            Self::Disabled => "DISABLED",
+            Self::EnabledWithReads => "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS",
+        }
+    }
+
+    pub(crate) fn parse(name: &str) -> Option<Self> {
+        [Self::Enabled, Self::Disabled, Self::EnabledWithReads].into_iter().find(|state| state.name() == name)
+    }
+}
+
+/// One rule.
+#[derive(Debug)]
+pub(crate) struct Rule {
+    pub(crate) arn: String,
+    pub(crate) pattern: Pattern,
+    pub(crate) state: State,
+    pub(crate) description: Option<String>,
+    pub(crate) role: Option<String>,
+    pub(crate) tags: BTreeMap<String, String>,
+    pub(crate) targets: BTreeMap<String, Target>,
+}
+
+/// Where a rule's events go.
+#[derive(Debug)]
+pub(crate) struct Target {
+    pub(crate) arn: String,
+    /// The target as it was put.
+    pub(crate) shown: Value,
+}
+
+/// The rules of the default bus of one account and region, by name.
+#[derive(Debug, Default)]
+pub(crate) struct Rules(pub(crate) BTreeMap<String, Rule>);
+
+impl Rules {
+    /// The rule's and the target's ARN of every target an event is for.
+    pub(crate) fn targets(&self, event: &str, read_only: bool) -> Vec<(String, String)> {
+        let hears = |rule: &&Rule| match rule.state {
+            State::Disabled => false,
+            State::Enabled => !read_only,
+            State::EnabledWithReads => true,
+        };
+        let meant = self.0.values().filter(hears).filter(|rule| rule.pattern.matches(event));
+        meant.flat_map(|rule| rule.targets.values().map(|target| (rule.arn.clone(), target.arn.clone()))).collect()
+    }
+}

@@ -1,0 +1,115 @@
+//! The paths below `/_simulator/`: what the simulator lets be seen and set while it runs, outside of AWS's paths.
+//!
+//! Everything is JSON. What cannot be read is refused with 400 and what is wrong with it, and changes nothing.
+
+use axum::body::Body;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderValue, Method, Response, StatusCode};
+use serde_json::{Value, json};
+
+use crate::simulator::faults::{Faults, Invalid};
+use crate::simulator::request::Params;
+use crate::simulator::world::World;
+use crate::simulator::{journal, script};
+
+/// What every path begins with.
+pub(crate) const PREFIX: &str = "/_simulator";
+
+/// What leads into the past; the milliseconds since the epoch follow, and then it is an AWS of its own.
+pub(crate) const AT: &str = "/_simulator/at/";
+
+/// The paths and what they take, as `GET /_simulator` lists them.
+const PATHS: [(&str, &[Method]); 6] = [
+    ("/_simulator/faults", &[Method::GET, Method::PUT, Method::PATCH]),
+    ("/_simulator/faults/counts", &[Method::GET]),
+    ("/_simulator/journal", &[Method::GET]),
+    ("/_simulator/requests", &[Method::GET]),
+    ("/_simulator/requests/reset", &[Method::POST]),
+    ("/_simulator/status", &[Method::POST]),
+];
+
+/// Why a call of the control paths changes nothing.
+#[derive(Debug, thiserror::Error)]
+enum Wrong {
+    #[error("the body is not JSON; send one object of the shape GET /_simulator/faults answers: {0}")]
+    Json(#[source] serde_json::Error),
+    #[error(transparent)]
+    Faults(#[from] Invalid),
+    #[error(transparent)]
+    Script(#[from] script::Error),
+    #[error("{path} is no path of the simulator; GET /_simulator lists them")]
+    Path { path: String },
+    #[error("{path} does not take {method}; GET /_simulator lists what does")]
+    Method { path: String, method: Method },
+}
+
+/// Answers a call of a path that begins with [`PREFIX`].
+pub(crate) fn answer(world: &World, method: &Method, path: &str, query: &str, body: &[u8]) -> Response<Body> {
+    match route(world, method, path, query, body) {
+        Ok(value) => json(StatusCode::OK, &value),
+        Err(wrong) => {
+            let status = match wrong {
+                Wrong::Json(_) | Wrong::Faults(_) | Wrong::Script(_) => StatusCode::BAD_REQUEST,
+                Wrong::Path { .. } => StatusCode::NOT_FOUND,
+                Wrong::Method { .. } => StatusCode::METHOD_NOT_ALLOWED,
+            };
+            json(status, &json!({ "error": wrong.to_string() }))
+        }
+    }
+}
+
+fn route(world: &World, method: &Method, path: &str, query: &str, body: &[u8]) -> Result<Value, Wrong> {
+    let read = || serde_json::from_slice::<Value>(body).map_err(Wrong::Json);
+    let board = world.faults();
+    let path = path.trim_end_matches('/');
+    match (path, method.as_str()) {
+        (PREFIX, "GET") => Ok(index()),
+        ("/_simulator/faults", "GET") => Ok(board.faults().json()),
+        ("/_simulator/faults", "PUT") => {
+            board.set(Faults::read(&read()?)?);
+            Ok(board.faults().json())
+        }
+        ("/_simulator/faults", "PATCH") => {
+            board.patch(&read()?)?;
+            Ok(board.faults().json())
+        }
+        ("/_simulator/faults/counts", "GET") => {
+            let counts = board.counts().into_iter().map(|(name, count)| (name.to_owned(), json!(count)));
+            Ok(Value::Object(counts.chain([("events".to_owned(), json!(world.event_counts()))]).collect()))
+        }
+        ("/_simulator/journal", "GET") => {
+            let (query, options) = (Params::parse(query, &[]), world.options());
+            let account = query.get("account").unwrap_or(&options.account);
+            let estate = world.estate(account, query.get("region").unwrap_or(&options.region));
+            Ok(journal::journal(&estate, query.get("id")))
+        }
+        ("/_simulator/requests", "GET") => Ok(json!({ "requests": world.ledger() })),
+        ("/_simulator/requests/reset", "POST") => {
+            world.forget_requests();
+            Ok(json!({ "requests": [] }))
+        }
+        ("/_simulator/status", "POST") => {
+            script::follow(world, body)?;
+            Ok(json!({}))
+        }
+        _ if path == PREFIX || PATHS.iter().any(|(known, _)| *known == path) => {
+            Err(Wrong::Method { path: path.to_owned(), method: method.clone() })
+        }
+        _ => Err(Wrong::Path { path: path.to_owned() }),
+    }
+}
+
+fn index() -> Value {
+    let paths = PATHS.iter().map(|(path, methods)| {
+        let methods: Vec<&str> = methods.iter().map(Method::as_str).collect();
+        ((*path).to_owned(), json!(methods))
+    });
+    Value::Object(paths.collect())
+}
+
+fn json(status: StatusCode, value: &Value) -> Response<Body> {
+    let mut response = Response::new(Body::from(format!("{value}\n")));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}

@@ -1,0 +1,41 @@
+//! `ClientToken`: the same request again is answered as the first time and makes nothing new.
+
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::simulator::holdings::{Holdings, TokenTaken};
+use crate::simulator::refusal::Refusal;
+use crate::simulator::request::Params;
+
+/// The token of a request, if it has one, and what it asks for.
+pub(super) struct ClientToken<'a> {
+    action: &'static str,
+    token: Option<&'a str>,
+    asked: u64,
+}
+
+impl<'a> ClientToken<'a> {
+    pub(super) fn of(params: &'a Params, action: &'static str) -> Self {
+        let mut text = String::new();
+        for (name, value) in params.pairs().filter(|(name, _)| !matches!(*name, "ClientToken" | "DryRun" | "Version")) {
+            text.extend([name, "=", value, "\n"]);
+        }
+        Self { action, token: params.get("ClientToken"), asked: xxh3_64(text.as_bytes()) }
+    }
+
+    /// The number of what the same request made before.
+    pub(super) fn again(&self, holdings: &Holdings) -> Result<Option<u64>, Refusal> {
+        let Some(token) = self.token else { return Ok(None) };
+        holdings.again(self.action, token, self.asked).map_err(|TokenTaken| {
+            let message = "The client token you have provided is associated with a resource that has already been \
+                           created with different parameters.";
+            Refusal::new(400, "IdempotentParameterMismatch", message)
+        })
+    }
+
+    /// Remembers what the request made.
+    pub(super) fn keep(&self, holdings: &mut Holdings, number: u64) {
+        if let Some(token) = self.token {
+            holdings.keep(self.action, token, self.asked, number);
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! `CreateVolume`: an empty volume or one from a snapshot, creating for a while and then available.
+
+use crate::simulator::clock::Moment;
+use crate::simulator::ec2::client_token::ClientToken;
+use crate::simulator::ec2::describe_volumes::write;
+use crate::simulator::ec2::{Answer, Call, listing, tagging};
+use crate::simulator::ident::Kind;
+use crate::simulator::plan::{Plan, ZONES};
+use crate::simulator::refusal::Refusal;
+use crate::simulator::request::Params;
+use crate::simulator::shot::Shot;
+use crate::simulator::storage::{Class, Disk};
+
+pub(super) const PARAMETERS: &[&str] = &[
+    "AvailabilityZone",
+    "AvailabilityZoneId",
+    "ClientToken",
+    "Encrypted",
+    "Iops",
+    "KmsKeyId",
+    "MultiAttachEnabled",
+    "Size",
+    "SnapshotId",
+    "TagSpecification",
+    "Throughput",
+    "VolumeType",
+];
+
+/// Answers a `CreateVolume`.
+pub(super) fn answer(call: &Call) -> Answer {
+    let params = call.params;
+    let zone = zone(params, call.estate.plan())?;
+    let source = params.get("SnapshotId").map(|id| source(call, id)).transpose()?;
+    let shape = Shape::parse(params, source.as_ref())?;
+    let tags = tagging::one(params, "volume")?;
+    let token = ClientToken::of(params, "CreateVolume");
+    call.dry_run()?;
+
+    let mut edit = call.estate.edit();
+    let made = token.again(edit.scene().holdings())?.and_then(|number| edit.scene().disk(number, edit.now()));
+    let disk = made.unwrap_or_else(|| {
+        let disk = edit.create_disk(zone, shape.gib, tags, call.request, |disk| {
+            disk.class = shape.class;
+            disk.iops = shape.iops;
+            disk.throughput = shape.throughput;
+            disk.encrypted = shape.encrypted;
+            disk.multi_attach = shape.multi_attach;
+            disk.snapshot = source.as_ref().map(|shot| shot.number);
+        });
+        token.keep(edit.holdings(), disk.number);
+        disk
+    });
+    drop(edit);
+    // EC2 answers `creating` even when that takes no time at all.
+    let before = Moment(disk.ready.0 - 1);
+    Ok(call.envelope("CreateVolume", 1_024, |xml| write(xml, call, &disk, before)))
+}
+
+/// What a volume is to be.
+pub(super) struct Shape {
+    pub(super) gib: u32,
+    pub(super) class: Class,
+    pub(super) iops: Option<u32>,
+    pub(super) throughput: Option<u32>,
+    encrypted: bool,
+    multi_attach: bool,
+}
+
+impl Shape {
+    fn parse(params: &Params, source: Option<&Shot>) -> Result<Self, Refusal> {
+        let gib = match (number(params, "Size")?, source) {
+            (Some(size), Some(shot)) if size < shot.gib => {
+                return Err(Refusal::invalid_value(format!(
+                    "The volume size {size} GiB is smaller than the snapshot's {} GiB",
+                    shot.gib
+                )));
+            }
+            (Some(size), _) => size,
+            (None, Some(shot)) => shot.gib,
+            (None, None) => return Err(Refusal::missing("size/snapshot")),
+        };
+        let class = class(params)?.unwrap_or(Class::Gp2);
+        let encrypted = params.flag("Encrypted")? || source.is_some_and(|shot| shot.encrypted);
+        if params.get("KmsKeyId").is_some() && !encrypted {
+            return Err(Refusal::invalid_combination(
+                "The parameter KmsKeyId requires the parameter Encrypted to be true",
+            ));
+        }
+        let multi_attach = params.flag("MultiAttachEnabled")?;
+        if multi_attach && !matches!(class, Class::Io1 | Class::Io2) {
+            return Err(unsupported("multiAttachEnabled", class));
+        }
+        let shape = Self {
+            gib,
+            class,
+            iops: number(params, "Iops")?,
+            throughput: number(params, "Throughput")?,
+            encrypted,
+            multi_attach,
+        };
+        shape.checked()
+    }
+
+    /// A volume's shape after a change of some of it.
+    pub(super) fn changed(params: &Params, disk: &Disk) -> Result<Self, Refusal> {
+        let class = class(params)?.unwrap_or(disk.class);
+        let same = class == disk.class;
+        let shape = Self {
+            gib: number(params, "Size")?.unwrap_or(disk.gib),
+            class,
+            iops: number(params, "Iops")?.or(disk.iops.filter(|_| same && class != Class::Gp2)),
+            throughput: number(params, "Throughput")?.or(disk.throughput.filter(|_| same)),
+            encrypted: disk.encrypted,
+            multi_attach: disk.multi_attach,
+        };
+        shape.checked()
+    }
+
+    /// Holds size, IOPS and throughput to what the type allows, and fills in what nobody said.
+    fn checked(self) -> Result<Self, Refusal> {
+        let Self { gib, class, iops, throughput, .. } = self;
+        let (least, most) = class.sizes();
+        if gib < least {
+            return Err(Refusal::invalid_value(format!("Volume of {gib}GiB is too small; minimum is {least}GiB.")));
+        }
+        if gib > most {
+            return Err(Refusal::invalid_value(format!("Volume of {gib}GiB is too large; maximum is {most}GiB.")));
+        }
+        let iops = match (class, iops) {
+            (Class::Io1 | Class::Io2, None) => {
+                let name = class.name();
+                return Err(Refusal::missing(&format!("iops, which volumes of type {name} need")));
+            }
+            (Class::Io1 | Class::Io2 | Class::Gp3, Some(iops)) => Some(iops),
+            (_, Some(_)) => return Err(unsupported("iops", class)),
+            (_, None) => class.iops(gib),
+        };
+        if throughput.is_some() && class != Class::Gp3 {
+            return Err(unsupported("throughput", class));
+        }
+        Ok(Self { iops, throughput: throughput.or(class.throughput()), ..self })
+    }
+}
+
+fn unsupported(parameter: &str, class: Class) -> Refusal {
+    let name = class.name();
+    Refusal::invalid_combination(format!("The parameter {parameter} is not supported for {name} volumes."))
+}
+
+fn class(params: &Params) -> Result<Option<Class>, Refusal> {
+    let known = |name| {
+        Class::parse(name).ok_or_else(|| {
+            let message = format!("Unsupported volume type '{name}' for volume creation.");
+            Refusal::new(400, "UnknownVolumeType", message)
+        })
+    };
+    params.get("VolumeType").map(known).transpose()
+}
+
+fn number(params: &Params, name: &str) -> Result<Option<u32>, Refusal> {
+    let parse = |text: &str| {
+        let refuse = |_| Refusal::invalid_value(format!("Invalid value '{text}' for {name}. Expecting an integer."));
+        text.parse().map_err(refuse)
+    };
+    params.get(name).map(parse).transpose()
+}
+
+fn zone(params: &Params, plan: &Plan) -> Result<u64, Refusal> {
+    let (name, id) = (params.get("AvailabilityZone"), params.get("AvailabilityZoneId"));
+    let asked = name.or(id).ok_or_else(|| Refusal::missing("AvailabilityZone"))?;
+    let fits = |zone: &u64| {
+        let zone = plan.zone(*zone);
+        name.map_or(zone.id == asked, |name| zone.name == name)
+    };
+    let unknown = || Refusal::new(400, "InvalidZone.NotFound", format!("The zone '{asked}' does not exist."));
+    (0..ZONES).find(fits).ok_or_else(unknown)
+}
+
+/// The snapshot a volume is to be made from, which must be complete.
+fn source(call: &Call, id: &str) -> Result<Shot, Refusal> {
+    let view = call.estate.view();
+    let now = view.now();
+    let number = listing::number(call, Kind::Snapshot, id, |number| view.scene().shot(number, now).is_some())?;
+    let shot = view.scene().shot(number, now).filter(|shot| shot.completed(now));
+    shot.ok_or_else(|| Refusal::new(400, "IncorrectState", format!("Snapshot '{id}' is not 'completed'.")))
+}
+
+/// The volume a call names, as it is now.
+pub(super) fn named(call: &Call, parameter: &str) -> Result<Disk, Refusal> {
+    let id = call.params.get(parameter).ok_or_else(|| Refusal::missing(parameter))?;
+    let view = call.estate.view();
+    let now = view.now();
+    let number = listing::number(call, Kind::Volume, id, |number| view.scene().disk(number, now).is_some())?;
+    view.scene().disk(number, now).ok_or_else(|| Refusal::unknown_resource(Kind::Volume, id))
+}

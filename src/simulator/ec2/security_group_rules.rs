@@ -1,0 +1,171 @@
+//! `AuthorizeSecurityGroupIngress` and `RevokeSecurityGroupIngress`.
+//!
+//! EC2 keeps one permission for each protocol and port range, with all its sources; a call's sources join it or leave it. A
+//! call works on all of its sources or, when one is there already or is not there, on none.
+
+mod asked;
+
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::simulator::ec2::security_group_rules::asked::{group_named, permissions};
+use crate::simulator::ec2::{Answer, Call};
+use crate::simulator::ident::Kind;
+use crate::simulator::network::{GROUPS, Permission, SecurityGroup};
+use crate::simulator::plan::Plan;
+use crate::simulator::refusal::Refusal;
+use crate::simulator::xml::Xml;
+
+pub(super) const PARAMETERS: &[&str] =
+    &["CidrIp", "FromPort", "GroupId", "GroupName", "IpPermissions", "IpProtocol", "SecurityGroupRuleId", "ToPort"];
+
+/// EC2's quota of inbound rules, counted by source.
+const MAX_RULES: usize = 60;
+
+/// Answers an `AuthorizeSecurityGroupIngress`.
+pub(super) fn authorize(call: &Call) -> Answer {
+    let group = group(call)?;
+    let asked = permissions(call)?;
+    call.dry_run()?;
+    let mut edit = call.estate.edit();
+    let mut rules = edit.ingress(group);
+    for single in &asked {
+        let known = rules.iter().flat_map(Permission::singles).any(|known| known.same(single));
+        if known {
+            return Err(duplicate(single, call.estate.plan()));
+        }
+        match rules.iter_mut().find(|rule| rule.protocol == single.protocol && rule.ports == single.ports) {
+            Some(rule) => rule.join(single),
+            None => rules.push(single.clone()),
+        }
+    }
+    if rules.iter().flat_map(Permission::singles).count() > MAX_RULES {
+        let message = "The maximum number of rules per security group has been reached.";
+        return Err(Refusal::new(400, "RulesPerSecurityGroupLimitExceeded", message));
+    }
+    edit.set_ingress(group, rules);
+    drop(edit);
+    Ok(call.envelope("AuthorizeSecurityGroupIngress", 512, |xml| {
+        xml.flag("return", true);
+        xml.within("securityGroupRuleSet", |xml| {
+            for single in &asked {
+                rule(xml, group, single, call.estate.plan());
+            }
+        });
+    }))
+}
+
+/// Answers a `RevokeSecurityGroupIngress`.
+pub(super) fn revoke(call: &Call) -> Answer {
+    let group = group(call)?;
+    let plan = call.estate.plan();
+    let ids = call.params.set("SecurityGroupRuleId");
+    let mut asked = if ids.is_empty() { permissions(call)? } else { Vec::new() };
+    for id in &ids {
+        plan.idents
+            .number(Kind::SecurityGroupRule, id)
+            .map_err(|_| Refusal::malformed("InvalidSecurityGroupRuleId.Malformed", id, "sgr-"))?;
+    }
+    call.dry_run()?;
+    let mut edit = call.estate.edit();
+    let rules = edit.ingress(group);
+    let known: Vec<Permission> = rules.iter().flat_map(Permission::singles).collect();
+    for id in &ids {
+        let named = known.iter().find(|single| rule_id(group, single, plan) == *id).cloned();
+        let unknown = || Refusal::not_found("InvalidSecurityGroupRuleId.NotFound", "security group rule ID", &[*id]);
+        asked.push(named.ok_or_else(unknown)?);
+    }
+    if !asked.iter().all(|single| known.iter().any(|known| known.same(single))) {
+        let message = "The specified rule does not exist in this security group.";
+        return Err(Refusal::new(400, "InvalidPermission.NotFound", message));
+    }
+    let mut left: Vec<Permission> = Vec::new();
+    for single in known.into_iter().filter(|known| !asked.iter().any(|single| known.same(single))) {
+        match left.iter_mut().find(|rule| rule.protocol == single.protocol && rule.ports == single.ports) {
+            Some(rule) => rule.join(&single),
+            None => left.push(single),
+        }
+    }
+    edit.set_ingress(group, left);
+    drop(edit);
+    Ok(call.envelope("RevokeSecurityGroupIngress", 512, |xml| {
+        xml.flag("return", true);
+        xml.within("revokedSecurityGroupRuleSet", |xml| {
+            for single in &asked {
+                rule(xml, group, single, plan);
+            }
+        });
+    }))
+}
+
+/// The group the call is about: by id, or by name in the default VPC.
+fn group(call: &Call) -> Result<u64, Refusal> {
+    let unknown = |id: &str| Refusal::unknown_resource(Kind::SecurityGroup, id);
+    match (call.params.get("GroupId"), call.params.get("GroupName")) {
+        (Some(id), _) => group_named(call, id),
+        (None, Some(name)) => {
+            let found = (0..GROUPS).find(|ordinal| SecurityGroup::name(*ordinal) == name);
+            found.ok_or_else(|| unknown(name))
+        }
+        (None, None) => Err(Refusal::missing("GroupId")),
+    }
+}
+
+/// What a source is, as EC2's messages and rule ids name it.
+fn peer(single: &Permission, plan: &Plan) -> String {
+    let group = single.groups.first().map(|(number, _)| plan.idents.text(Kind::SecurityGroup, *number));
+    let texts = single.ranges.iter().chain(&single.ranges6).chain(&single.prefix_lists);
+    texts.map(|(text, _)| text.clone()).next().or(group).unwrap_or_default()
+}
+
+fn duplicate(single: &Permission, plan: &Plan) -> Refusal {
+    let ports = single.ports.map_or_else(String::new, |(from, to)| format!(", from port: {from}, to port: {to}"));
+    let protocol = if single.protocol == "-1" { "ALL".to_owned() } else { single.protocol.to_ascii_uppercase() };
+    let message =
+        format!("the specified rule \"peer: {}, {protocol}{ports}, ALLOW\" already exists", peer(single, plan));
+    Refusal::new(400, "InvalidPermission.Duplicate", message)
+}
+
+/// A rule's id is a formula of the group and what the rule lets through.
+fn rule_id(group: u64, single: &Permission, plan: &Plan) -> String {
+    let text = format!("{group}/{}/{:?}/{}", single.protocol, single.ports, peer(single, plan));
+    plan.idents.text(Kind::SecurityGroupRule, xxh3_64(text.as_bytes()))
+}
+
+fn rule(xml: &mut Xml, group: u64, single: &Permission, plan: &Plan) {
+    xml.within("item", |xml| {
+        xml.text("securityGroupRuleId", &rule_id(group, single, plan));
+        xml.plain("groupId", |out| plan.idents.write(Kind::SecurityGroup, group, out));
+        xml.text("groupOwnerId", &plan.account);
+        xml.flag("isEgress", false);
+        xml.text("ipProtocol", &single.protocol);
+        let (from, to) = single.ports.unwrap_or((-1, -1));
+        xml.number("fromPort", from);
+        xml.number("toPort", to);
+        let mut description = None;
+        let texts =
+            [("cidrIpv4", &single.ranges), ("cidrIpv6", &single.ranges6), ("prefixListId", &single.prefix_lists)];
+        for (tag, sources) in texts {
+            for (value, described) in sources {
+                xml.text(tag, value);
+                description = described.as_deref();
+            }
+        }
+        for (number, described) in &single.groups {
+            xml.within("referencedGroupInfo", |xml| {
+                xml.plain("groupId", |out| plan.idents.write(Kind::SecurityGroup, *number, out));
+                xml.text("userId", &plan.account);
+            });
+            description = described.as_deref();
+        }
+        if let Some(description) = description {
+            xml.text("description", description);
+        }
+        let arn = format!(
+            "arn:aws:ec2:{}:{}:security-group-rule/{}",
+            plan.region,
+            plan.account,
+            rule_id(group, single, plan)
+        );
+        xml.text("securityGroupRuleArn", &arn);
+    });
+}

@@ -1,0 +1,131 @@
+//! The actions on the targets of rules.
+
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use crate::simulator::bus::Target;
+use crate::simulator::events::{Answer, Call, default_bus, invalid, no_rule, page, required};
+use crate::simulator::refusal::Refusal;
+use crate::simulator::sqs;
+
+/// How many targets a rule has at most.
+const MAX_TARGETS: usize = 5;
+/// How many targets one call puts at most.
+const MAX_ENTRIES: usize = 10;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Put {
+    rule: Option<String>,
+    event_bus_name: Option<String>,
+    #[serde(default)]
+    targets: Vec<Map<String, Value>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Remove {
+    rule: Option<String>,
+    event_bus_name: Option<String>,
+    #[serde(default)]
+    ids: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct List {
+    rule: Option<String>,
+    target_arn: Option<String>,
+    event_bus_name: Option<String>,
+    limit: Option<usize>,
+    next_token: Option<String>,
+}
+
+/// Puts targets in. What the simulator has no such target for fails by itself, and the rest is put.
+pub(super) fn put(call: &Call) -> Answer {
+    let asked: Put = call.read()?;
+    default_bus(call, asked.event_bus_name.as_deref())?;
+    let name = required(asked.rule.as_deref(), "rule")?;
+    if asked.targets.is_empty() || asked.targets.len() > MAX_ENTRIES {
+        let reason = "failed to satisfy constraint: Member must have length between 1 and 10";
+        return Err(invalid(format!("1 validation error detected: Value at 'targets' {reason}")));
+    }
+    let rules = call.world.bus().rules(call.account, call.region);
+    let mut rules = rules.write();
+    let rule = rules.0.get_mut(name).ok_or_else(|| no_rule(name))?;
+    let id_of = |target: &Map<String, Value>| target.get("Id").and_then(Value::as_str).map(str::to_owned);
+    let new = asked.targets.iter().filter_map(id_of).filter(|id| !rule.targets.contains_key(id)).count();
+    if rule.targets.len() + new > MAX_TARGETS {
+        let message = "The requested resource exceeds the maximum number allowed.";
+        return Err(Refusal::new(400, "LimitExceededException", message));
+    }
+    let mut failed = Vec::new();
+    for target in asked.targets {
+        let id = id_of(&target);
+        let id = required(id.as_deref(), "targets.1.member.id")?.to_owned();
+        let arn = target.get("Arn").and_then(Value::as_str);
+        let arn = required(arn, "targets.1.member.arn")?.to_owned();
+        if let Some(reason) = unfit(call, &target, &arn) {
+            failed.push(json!({ "TargetId": id, "ErrorCode": "ValidationException", "ErrorMessage": reason }));
+        } else {
+            rule.targets.insert(id, Target { arn, shown: Value::Object(target) });
+        }
+    }
+    Ok(json!({ "FailedEntryCount": failed.len(), "FailedEntries": failed }))
+}
+
+pub(super) fn remove(call: &Call) -> Answer {
+    let asked: Remove = call.read()?;
+    default_bus(call, asked.event_bus_name.as_deref())?;
+    let name = required(asked.rule.as_deref(), "rule")?;
+    let rules = call.world.bus().rules(call.account, call.region);
+    let mut rules = rules.write();
+    let rule = rules.0.get_mut(name).ok_or_else(|| no_rule(name))?;
+    // A target that is not there is as good as removed.
+    rule.targets.retain(|id, _| !asked.ids.contains(id));
+    Ok(json!({ "FailedEntryCount": 0, "FailedEntries": [] }))
+}
+
+pub(super) fn list(call: &Call) -> Answer {
+    let asked: List = call.read()?;
+    default_bus(call, asked.event_bus_name.as_deref())?;
+    let name = required(asked.rule.as_deref(), "rule")?;
+    let rules = call.world.bus().rules(call.account, call.region);
+    let rules = rules.read();
+    let rule = rules.0.get(name).ok_or_else(|| no_rule(name))?;
+    let targets = rule.targets.iter().map(|(id, target)| (id.clone(), target.shown.clone())).collect();
+    let (targets, next) = page(targets, asked.limit, asked.next_token.as_deref())?;
+    Ok(listed("Targets", targets, next))
+}
+
+pub(super) fn rule_names(call: &Call) -> Answer {
+    let asked: List = call.read()?;
+    default_bus(call, asked.event_bus_name.as_deref())?;
+    let arn = required(asked.target_arn.as_deref(), "targetArn")?;
+    let rules = call.world.bus().rules(call.account, call.region);
+    let rules = rules.read();
+    let meant = rules.0.iter().filter(|(_, rule)| rule.targets.values().any(|target| target.arn == arn));
+    let names = meant.map(|(name, _)| (name.clone(), Value::String(name.clone()))).collect();
+    let (names, next) = page(names, asked.limit, asked.next_token.as_deref())?;
+    Ok(listed("RuleNames", names, next))
+}
+
+/// Why the simulator cannot deliver to a target.
+fn unfit(call: &Call, target: &Map<String, Value>, arn: &str) -> Option<&'static str> {
+    let home = |(account, region, _): (&str, &str, &str)| account == call.account && region == call.region;
+    if !sqs::parts(arn).is_some_and(home) {
+        return Some("The simulator delivers to SQS queues of the rule's own account and region only.");
+    }
+    let shaped = ["Input", "InputPath", "InputTransformer"].iter().any(|name| target.contains_key(*name));
+    if shaped {
+        return Some("The simulator delivers events as they are; leave out Input, InputPath and InputTransformer.");
+    }
+    None
+}
+
+fn listed(name: &str, items: Vec<Value>, next: Option<String>) -> Value {
+    let mut answer = Map::new();
+    answer.insert(name.to_owned(), Value::Array(items));
+    answer.extend(next.map(|next| ("NextToken".to_owned(), Value::String(next))));
+    Value::Object(answer)
+}

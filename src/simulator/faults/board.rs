@@ -1,0 +1,395 @@
+//! The faults that are set, and what they do to each call.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use parking_lot::{Mutex, RwLock};
+use serde_json::Value;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+use crate::simulator::bus::EventFaults;
+use crate::simulator::clock::Moment;
+use crate::simulator::dice::{Dice, mix};
+use crate::simulator::faults::bucket::Shelf;
+use crate::simulator::faults::walk::{Page, Shape, Step, Walks};
+use crate::simulator::faults::{Faults, Invalid, Loss, Mangling, refuse};
+use crate::simulator::ident::scope_seed;
+use crate::simulator::lens::{self, Lens};
+use crate::simulator::refusal::Refusal;
+use crate::simulator::request::{Params, Service};
+
+/// The faults that are set. They can be changed at any time; calls under way keep those they began with.
+#[derive(Debug)]
+pub struct Board {
+    seed: u64,
+    set: RwLock<Arc<Set>>,
+    walks: Mutex<Walks>,
+    buckets: Mutex<Shelf>,
+    /// Actions that a test told to fail.
+    failing: Mutex<BTreeMap<String, Refusal>>,
+    struck: Mutex<BTreeMap<&'static str, u64>>,
+    /// In milliseconds; the world's clock reads it.
+    skew: Arc<AtomicI64>,
+    /// The bus reads them.
+    events: Arc<RwLock<EventFaults>>,
+}
+
+#[derive(Debug, Default)]
+struct Set {
+    faults: Faults,
+    hide: Begun,
+    lose_tags: Begun,
+}
+
+/// How many walks of each question were begun when a loss was set.
+type Begun = HashMap<(u64, u64), u64>;
+
+/// A call, as far as faults tell calls apart.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Case<'a> {
+    pub(crate) service: Service,
+    pub(crate) action: &'a str,
+    pub(crate) account: &'a str,
+    pub(crate) region: &'a str,
+    /// Empty when it is no Query call.
+    pub(crate) params: &'a Params,
+}
+
+/// What becomes of a call.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Judgement {
+    /// How long to wait first.
+    pub(crate) latency: Duration,
+    pub(crate) fate: Fate,
+    /// What a describe sees.
+    pub(crate) lens: Lens,
+}
+
+/// How a call ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// It is carried out and answered, perhaps with a damaged body.
+    Answer(Option<Mangling>),
+    Refuse(Refusal),
+    /// The connection closes without an answer.
+    Cut,
+    /// Nothing ever comes.
+    Hang,
+}
+
+/// What a strike is counted and drawn under: the field of [`Faults`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fault {
+    Buckets,
+    Throttle,
+    Latency,
+    Lag,
+    FailingPages,
+    ExpiredTokens,
+    Truncate,
+    Garble,
+    Cut,
+    Denied,
+    DeadRegions,
+    LoseTags,
+    Hide,
+    StuckSnapshots,
+}
+
+impl Fault {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Buckets => "buckets",
+            Self::Throttle => "throttle",
+            Self::Latency => "latency",
+            Self::Lag => "lag",
+            Self::FailingPages => "failing_pages",
+            Self::ExpiredTokens => "expired_tokens",
+            Self::Truncate => "truncate",
+            Self::Garble => "garble",
+            Self::Cut => "cut",
+            Self::Denied => "denied",
+            Self::DeadRegions => "dead_regions",
+            Self::LoseTags => "lose_tags",
+            Self::Hide => "hide",
+            Self::StuckSnapshots => "stuck_snapshots",
+        }
+    }
+
+    /// The seed of this fault's draws below `seed`.
+    const fn below(self, seed: u64) -> u64 {
+        mix(seed ^ mix(self as u64 + 1))
+    }
+}
+
+/// One call on its way through the faults.
+struct Passage<'a> {
+    case: &'a Case<'a>,
+    faults: &'a Faults,
+    shape: Shape,
+    /// Stands for the seed, account, region and action.
+    scope: u64,
+    step: Step,
+}
+
+impl Passage<'_> {
+    /// The draws of `fault` for this call.
+    fn dice(&self, fault: Fault) -> Dice {
+        Dice::new(fault.below(self.scope), self.step.call)
+    }
+
+    fn struck(&self, fault: Fault, strike: &super::Strike) -> bool {
+        let share = strike.of(self.case.action).get();
+        share > 0.0 && self.dice(fault).chance(share)
+    }
+}
+
+impl Board {
+    pub(crate) fn new(seed: u64, faults: Faults) -> Self {
+        let board = Self {
+            seed: mix(seed ^ 0x0066_6175_6c74_7300),
+            set: RwLock::default(),
+            walks: Mutex::default(),
+            buckets: Mutex::default(),
+            failing: Mutex::default(),
+            struck: Mutex::default(),
+            skew: Arc::default(),
+            events: Arc::default(),
+        };
+        board.set(faults);
+        board
+    }
+
+    /// What is set now.
+    #[must_use]
+    pub fn faults(&self) -> Faults {
+        self.set.read().faults.clone()
+    }
+
+    /// Sets everything anew; losses for some sweeps begin to count again.
+    pub fn set(&self, faults: Faults) {
+        let begun = self.walks.lock().begun();
+        self.put(Set { faults, hide: begun.clone(), lose_tags: begun });
+    }
+
+    /// Changes the parts that `patch` names, as [`Faults::patched`] does; a loss among them begins to count its sweeps again.
+    ///
+    /// # Errors
+    /// As [`Faults::patched`]; nothing is changed then.
+    pub fn patch(&self, patch: &Value) -> Result<(), Invalid> {
+        let now = Arc::clone(&self.set.read());
+        let faults = now.faults.patched(patch)?;
+        let begun = self.walks.lock().begun();
+        let counted =
+            |name: &str, before: &Begun| if patch.get(name).is_some() { begun.clone() } else { before.clone() };
+        let (hide, lose_tags) = (counted("hide", &now.hide), counted("lose_tags", &now.lose_tags));
+        self.put(Set { faults, hide, lose_tags });
+        Ok(())
+    }
+
+    /// Sets what events suffer and leaves the rest.
+    pub(crate) fn set_events(&self, events: EventFaults) {
+        let now = Arc::clone(&self.set.read());
+        let faults = Faults { events, ..now.faults.clone() };
+        self.put(Set { faults, hide: now.hide.clone(), lose_tags: now.lose_tags.clone() });
+    }
+
+    /// How often each fault struck, by its name in [`Faults`]: calls, and for `lag`, `hide`, `lose_tags` and
+    /// `stuck_snapshots` the answered calls that it could show in.
+    #[must_use]
+    pub fn counts(&self) -> BTreeMap<&'static str, u64> {
+        self.struck.lock().clone()
+    }
+
+    /// How far AWS's time is from the machine's, in milliseconds, for a clock to share.
+    pub(crate) fn skew(&self) -> Arc<AtomicI64> {
+        Arc::clone(&self.skew)
+    }
+
+    /// What events suffer, for the bus to share.
+    pub(crate) fn events(&self) -> Arc<RwLock<EventFaults>> {
+        Arc::clone(&self.events)
+    }
+
+    /// From now on `action` answers this, whatever is set; `None` lets it work again.
+    pub(crate) fn script(&self, action: &str, refusal: Option<Refusal>) {
+        let mut failing = self.failing.lock();
+        match refusal {
+            Some(refusal) => failing.insert(action.to_owned(), refusal),
+            None => failing.remove(action),
+        };
+    }
+
+    /// Decides a call. Every call is to be judged once: that is how calls, pages and walks are counted.
+    pub(crate) fn judge(&self, case: &Case, now: Moment) -> Judgement {
+        let set = Arc::clone(&self.set.read());
+        let shape = Shape::of(case.params);
+        let scope = xxh3_64_with_seed(case.action.as_bytes(), scope_seed(self.seed, case.account, case.region));
+        let describes = case.action.starts_with("Describe");
+        let step = self.walks.lock().enter(scope, &shape, describes && !shape.by_id);
+        let passage = Passage { case, faults: &set.faults, shape, scope, step };
+        let fate = self.fate(&passage, now);
+        let answered = fate == Fate::Answer(None);
+        if !answered {
+            self.walks.lock().failed(scope, &shape);
+        }
+        let lens = self.lens(&set, &passage, now);
+        if answered {
+            self.count_sights(&lens, describes, case.action);
+        }
+        Judgement { latency: self.latency(&passage), fate, lens }
+    }
+
+    fn put(&self, set: Set) {
+        self.skew.store(set.faults.clock.skew.millis(), Ordering::SeqCst);
+        *self.events.write() = set.faults.events.clone();
+        *self.set.write() = Arc::new(set);
+    }
+
+    /// In the order of AWS's layers: the network, the region, the limits, the policy, the service, the way back.
+    fn fate(&self, call: &Passage, now: Moment) -> Fate {
+        let Passage { case, faults, .. } = call;
+        let dead = &faults.dead_regions;
+        if dead.regions.iter().any(|region| *region == *case.region) {
+            self.strike(Fault::DeadRegions);
+            return if dead.hang { Fate::Hang } else { Fate::Refuse(refuse::unavailable(case)) };
+        }
+        if call.struck(Fault::Cut, &faults.cut) {
+            self.strike(Fault::Cut);
+            return Fate::Cut;
+        }
+        if let Some(refusal) = self.refusal(call, now) {
+            return Fate::Refuse(refusal);
+        }
+        for (fault, strike, mangling) in [
+            (Fault::Truncate, &faults.truncate, Mangling::Truncate as fn(u64) -> Mangling),
+            (Fault::Garble, &faults.garble, Mangling::Garble),
+        ] {
+            if call.struck(fault, strike) {
+                self.strike(fault);
+                let mut dice = call.dice(fault);
+                // The first draw decided that it strikes; the next one says where.
+                dice.next();
+                return Fate::Answer(Some(mangling(dice.next())));
+            }
+        }
+        Fate::Answer(None)
+    }
+
+    fn refusal(&self, call: &Passage, now: Moment) -> Option<Refusal> {
+        let Passage { case, faults, shape, .. } = call;
+        let struck = |fault: Fault, refusal: Refusal| {
+            self.strike(fault);
+            Some(refusal)
+        };
+        if faults.buckets.on {
+            let scale = faults.buckets.scale.get();
+            if !self.buckets.lock().admit(case.service, case.action, call.scope, shape, scale, now) {
+                return struck(Fault::Buckets, refuse::throttled(case));
+            }
+        }
+        if call.struck(Fault::Throttle, &faults.throttle) {
+            return struck(Fault::Throttle, refuse::throttled(case));
+        }
+        if let Some(refusal) = self.failing.lock().get(case.action) {
+            return Some(refusal.clone());
+        }
+        if faults.denied.iter().any(|action| *action == *case.action) {
+            return struck(Fault::Denied, refuse::denied(case));
+        }
+        let page = call.step.page?;
+        if let Some(token) = shape.token {
+            let mut dice = Dice::new(Fault::ExpiredTokens.below(call.scope) ^ token, page.walk);
+            if dice.chance(faults.expired_tokens.of(case.action).get()) {
+                let token = case.params.get("NextToken").unwrap_or_default();
+                return struck(Fault::ExpiredTokens, refuse::expired(token, &mut dice));
+            }
+        }
+        if fails(call, page) {
+            let mut dice = call.dice(Fault::FailingPages);
+            dice.next();
+            return struck(Fault::FailingPages, refuse::broken(case, &mut dice));
+        }
+        None
+    }
+
+    fn latency(&self, call: &Passage) -> Duration {
+        let latency = &call.faults.latency;
+        if !latency.actions.hold(call.case.action) {
+            return Duration::ZERO;
+        }
+        let jitter = u64::try_from(latency.jitter.get().as_micros()).unwrap_or(u64::MAX);
+        let drawn = call.dice(Fault::Latency).below(jitter.saturating_add(1));
+        let whole = latency.fixed.get().saturating_add(Duration::from_micros(drawn));
+        if !whole.is_zero() {
+            self.strike(Fault::Latency);
+        }
+        whole
+    }
+
+    fn lens(&self, set: &Set, call: &Passage, now: Moment) -> Lens {
+        let Passage { case, faults, .. } = call;
+        // One lag for all actions: a resource is as late in a listing as by its id.
+        let place = scope_seed(self.seed, case.account, case.region);
+        let lag = lens::Lag {
+            seed: Fault::Lag.below(place),
+            most: if faults.lag.actions.hold(case.action) { lens::most(faults.lag.most.get()) } else { 0 },
+            call: faults.lag.jitter.then_some(call.step.call),
+        };
+        let hidden = loss(&faults.hide, Fault::Hide, call, &set.hide);
+        let tagless = loss(&faults.lose_tags, Fault::LoseTags, call, &set.lose_tags);
+        let stuck = lens::Loss { seed: Fault::StuckSnapshots.below(place), share: faults.stuck_snapshots.share.get() };
+        Lens::faulty(now, lag, hidden, tagless, stuck)
+    }
+
+    fn count_sights(&self, lens: &Lens, describes: bool, action: &str) {
+        let blurs = lens.blurs();
+        if describes {
+            for (fault, blurred) in
+                [(Fault::Lag, blurs.late), (Fault::Hide, blurs.hiding), (Fault::LoseTags, blurs.losing_tags)]
+            {
+                if blurred {
+                    self.strike(fault);
+                }
+            }
+        } else if blurs.sticking && action.starts_with("CreateSnapshot") {
+            self.strike(Fault::StuckSnapshots);
+        }
+    }
+
+    fn strike(&self, fault: Fault) {
+        *self.struck.lock().entry(fault.name()).or_default() += 1;
+    }
+}
+
+fn fails(call: &Passage, page: Page) -> bool {
+    let failing = &call.faults.failing_pages;
+    if !failing.actions.hold(call.case.action) {
+        return false;
+    }
+    let marked = failing.page.is_some_and(|number| number.get() == page.number)
+        && failing.attempts.is_none_or(|attempts| page.attempt <= attempts.get());
+    marked || call.dice(Fault::FailingPages).chance(failing.share.get())
+}
+
+fn loss(loss: &Loss, fault: Fault, call: &Passage, begun: &Begun) -> lens::Loss {
+    let seed = fault.below(call.scope);
+    let share = loss.share.get();
+    if share == 0.0 || !loss.actions.hold(call.case.action) {
+        return lens::Loss::NONE;
+    }
+    let Some(page) = call.step.page else {
+        return if loss.by_id {
+            lens::Loss { seed: Dice::new(seed, call.step.call).next(), share }
+        } else {
+            lens::Loss::NONE
+        };
+    };
+    let before = begun.get(&(call.scope, call.shape.question)).copied().unwrap_or(0);
+    let since = page.walk.saturating_sub(before);
+    // A walk under way when the loss was set stays whole.
+    let counts = since >= 1 && loss.sweeps.is_none_or(|sweeps| since <= u64::from(sweeps.get()));
+    if counts { lens::Loss { seed: Dice::new(seed, page.walk).next(), share } } else { lens::Loss::NONE }
+}

@@ -1,0 +1,110 @@
+//! The actions and regions that faults are about, checked against those the simulator has.
+
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::simulator::catalog::{OPT_IN_REGIONS, REGIONS};
+use crate::simulator::{ec2, events, sqs, sts};
+
+/// Why a name names nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NameError {
+    /// No such action.
+    #[error("{given:?} is no action the simulator has; name one of {}", actions().join(", "))]
+    Action {
+        /// What was given.
+        given: String,
+    },
+    /// No such region.
+    #[error("{given:?} is no region the simulator has; name one of {}", regions().join(", "))]
+    Region {
+        /// What was given.
+        given: String,
+    },
+}
+
+/// An action of any of the services: `DescribeInstances`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ActionName(String);
+
+impl FromStr for ActionName {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        text.to_owned().try_into()
+    }
+}
+
+impl TryFrom<String> for ActionName {
+    type Error = NameError;
+
+    fn try_from(given: String) -> Result<Self, NameError> {
+        if actions().contains(&given.as_str()) { Ok(Self(given)) } else { Err(NameError::Action { given }) }
+    }
+}
+
+impl From<ActionName> for String {
+    fn from(name: ActionName) -> Self {
+        name.0
+    }
+}
+
+impl PartialEq<str> for ActionName {
+    fn eq(&self, other: &str) -> bool {
+        self.0 == other
+    }
+}
+
+/// The actions a fault is about; none named is all.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Actions(pub Vec<ActionName>);
+
+impl Actions {
+    pub(crate) fn hold(&self, action: &str) -> bool {
+        self.0.is_empty() || self.0.iter().any(|name| *name == *action)
+    }
+}
+
+/// A region: `eu-west-1`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct RegionName(String);
+
+impl FromStr for RegionName {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        text.to_owned().try_into()
+    }
+}
+
+impl TryFrom<String> for RegionName {
+    type Error = NameError;
+
+    fn try_from(given: String) -> Result<Self, NameError> {
+        if regions().contains(&given.as_str()) { Ok(Self(given)) } else { Err(NameError::Region { given }) }
+    }
+}
+
+impl From<RegionName> for String {
+    fn from(name: RegionName) -> Self {
+        name.0
+    }
+}
+
+impl PartialEq<str> for RegionName {
+    fn eq(&self, other: &str) -> bool {
+        self.0 == other
+    }
+}
+
+fn actions() -> Vec<&'static str> {
+    ec2::names().chain(sts::names()).chain(sqs::names()).chain(events::names()).collect()
+}
+
+fn regions() -> Vec<&'static str> {
+    REGIONS.iter().chain(&OPT_IN_REGIONS).map(|(name, _)| *name).collect()
+}

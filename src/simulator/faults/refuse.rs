@@ -1,0 +1,82 @@
+//! What each service says when a fault strikes, in its own codes.
+
+use crate::simulator::dice::Dice;
+use crate::simulator::faults::Case;
+use crate::simulator::refusal::Refusal;
+use crate::simulator::request::Service;
+
+/// The answer to too many calls.
+pub(crate) fn throttled(case: &Case) -> Refusal {
+    let Case { action, account, .. } = case;
+    match case.service {
+        Service::Ec2 => Refusal::new(
+            503,
+            "RequestLimitExceeded",
+            format!(
+                "Request limit exceeded. Account {account} has been throttled on ec2:{action} because it exceeded its \
+                 request rate limit."
+            ),
+        ),
+        Service::Sts => Refusal::new(400, "Throttling", "Rate exceeded"),
+        Service::Sqs | Service::Events => Refusal::new(400, "ThrottlingException", "Rate exceeded"),
+    }
+}
+
+/// The answer of a service that is down.
+pub(crate) fn unavailable(case: &Case) -> Refusal {
+    match case.service {
+        Service::Ec2 => Refusal::new(503, "Unavailable", "The server is overloaded and can't handle the request."),
+        Service::Sts | Service::Sqs | Service::Events => {
+            Refusal::new(503, "ServiceUnavailable", "The request has failed due to a temporary failure of the server.")
+        }
+    }
+}
+
+/// The answer to a page that fails: half of them are errors inside, half are overload.
+pub(crate) fn broken(case: &Case, dice: &mut Dice) -> Refusal {
+    if dice.chance(0.5) {
+        unavailable(case)
+    } else {
+        Refusal::new(500, "InternalError", "An internal error has occurred")
+    }
+}
+
+/// The answer to a token that is valid no more. EC2 has two codes for it, and callers must know both.
+pub(crate) fn expired(token: &str, dice: &mut Dice) -> Refusal {
+    if dice.chance(0.5) {
+        Refusal::invalid_token()
+    } else {
+        Refusal::invalid_value(format!("Value ( {token} ) for parameter NextToken is invalid. The token is invalid."))
+    }
+}
+
+/// The answer to what a policy denies.
+pub(crate) fn denied(case: &Case) -> Refusal {
+    let Case { action, account, region, .. } = case;
+    let who = format!("User: arn:aws:iam::{account}:user/muster is not authorized to perform");
+    match case.service {
+        Service::Ec2 => Refusal::new(
+            403,
+            "UnauthorizedOperation",
+            format!(
+                "You are not authorized to perform this operation. {who}: ec2:{action} because no identity-based policy \
+                 allows the ec2:{action} action"
+            ),
+        ),
+        Service::Sts => Refusal::new(
+            403,
+            "AccessDenied",
+            format!("{who}: sts:{action} because no identity-based policy allows the sts:{action} action"),
+        ),
+        Service::Sqs => Refusal::new(
+            403,
+            "AccessDenied",
+            format!("Access to the resource https://sqs.{region}.amazonaws.com/ is denied."),
+        ),
+        Service::Events => Refusal::new(
+            400,
+            "AccessDeniedException",
+            format!("{who}: events:{action} because no identity-based policy allows the events:{action} action"),
+        ),
+    }
+}

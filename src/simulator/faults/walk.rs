@@ -1,0 +1,163 @@
+//! Which call of its kind a call is: its number, and for listings which walk and which page of it.
+
+use std::collections::HashMap;
+
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+use crate::simulator::request::Params;
+
+/// What a call asks for, as far as faults tell calls apart.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Shape {
+    /// It names resources.
+    pub(crate) by_id: bool,
+    /// How many resources it names or makes.
+    pub(crate) resources: u64,
+    /// It asks for pages, or filters.
+    pub(crate) bounded: bool,
+    /// What its token is, as a hash.
+    pub(crate) token: Option<u64>,
+    /// Everything else it asks for, as a hash: the pages of one walk share it.
+    pub(crate) question: u64,
+}
+
+impl Shape {
+    pub(crate) fn of(params: &Params) -> Self {
+        let mut shape = Self::default();
+        for (name, value) in params.pairs() {
+            let first = name.split('.').next().unwrap_or_default();
+            match first {
+                "NextToken" => shape.token = Some(xxh3_64_with_seed(value.as_bytes(), 0)),
+                "MaxResults" | "Filter" => shape.bounded = true,
+                "MaxCount" => shape.resources = value.parse().unwrap_or(1),
+                _ if name.len() > first.len() && (first.ends_with("Id") || NAMES.contains(&first)) => {
+                    shape.by_id = true;
+                    shape.resources += 1;
+                }
+                _ => {}
+            }
+            if first != "NextToken" {
+                shape.question = xxh3_64_with_seed(name.as_bytes(), shape.question);
+                shape.question = xxh3_64_with_seed(value.as_bytes(), shape.question);
+            }
+        }
+        shape.bounded |= shape.token.is_some();
+        shape
+    }
+}
+
+/// Parameters that name resources and do not end in `Id`.
+const NAMES: [&str; 3] = ["GroupName", "PublicIp", "RegionName"];
+
+/// Where a call stands among those of its account, region and action.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Step {
+    /// Counted from 1.
+    pub(crate) call: u64,
+    /// For a listing; `None` for every other call.
+    pub(crate) page: Option<Page>,
+}
+
+/// A page of a walk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Page {
+    /// Which walk of this question, counted from 1.
+    pub(crate) walk: u64,
+    /// Which page, counted from 1.
+    pub(crate) number: u32,
+    /// How often it was asked for by now, counted from 1.
+    pub(crate) attempt: u32,
+}
+
+/// Everything that was asked for by now.
+#[derive(Debug, Default)]
+pub(crate) struct Walks {
+    calls: HashMap<u64, u64>,
+    walks: HashMap<(u64, u64), Walk>,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Walk {
+    ordinal: u64,
+    page: u32,
+    attempt: u32,
+    token: Option<u64>,
+    /// The first page was not answered, so the next call without a token asks for it again.
+    unbegun: bool,
+}
+
+impl Walks {
+    /// Counts a call. `scope` stands for its account, region and action.
+    pub(crate) fn enter(&mut self, scope: u64, shape: &Shape, listing: bool) -> Step {
+        let call = self.calls.entry(scope).or_default();
+        *call += 1;
+        let page = listing.then(|| self.walks.entry((scope, shape.question)).or_default().turn(shape.token));
+        Step { call: *call, page }
+    }
+
+    /// Notes that the page that was asked for last is not answered as it should be.
+    pub(crate) fn failed(&mut self, scope: u64, shape: &Shape) {
+        if let Some(walk) = self.walks.get_mut(&(scope, shape.question)) {
+            walk.unbegun = shape.token.is_none();
+        }
+    }
+
+    /// How many walks of each question were begun by now.
+    pub(crate) fn begun(&self) -> HashMap<(u64, u64), u64> {
+        self.walks.iter().map(|(question, walk)| (*question, walk.ordinal)).collect()
+    }
+}
+
+impl Walk {
+    fn turn(&mut self, token: Option<u64>) -> Page {
+        let again = if token.is_none() { self.unbegun } else { self.token == token };
+        if again {
+            self.attempt += 1;
+        } else if token.is_none() {
+            *self = Self { ordinal: self.ordinal + 1, page: 1, attempt: 1, token, unbegun: false };
+        } else {
+            (self.page, self.attempt, self.token) = (self.page + 1, 1, token);
+        }
+        self.unbegun = false;
+        Page { walk: self.ordinal, number: self.page, attempt: self.attempt }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shape(form: &str) -> Shape {
+        Shape::of(&Params::parse("", form.as_bytes()))
+    }
+
+    #[test]
+    fn a_shape_says_what_a_call_names() {
+        let named = shape("Action=StopInstances&InstanceId.1=i-1&InstanceId.2=i-2&Force=true");
+        assert_eq!((named.by_id, named.resources, named.bounded), (true, 2, false));
+        let listing = shape("Action=DescribeInstances&Filter.1.Name=vpc-id&Filter.1.Value.1=vpc-1&MaxResults=5");
+        assert_eq!((listing.by_id, listing.bounded, listing.token), (false, true, None));
+        assert_eq!(shape("Action=RunInstances&ImageId=ami-1&MaxCount=7&MinCount=1").resources, 7);
+    }
+
+    #[test]
+    fn the_pages_of_a_walk_are_counted_and_a_page_asked_for_again_is_the_same_page() {
+        let mut walks = Walks::default();
+        let first = shape("Action=DescribeVpcs&MaxResults=5");
+        let second = shape("Action=DescribeVpcs&MaxResults=5&NextToken=a");
+        let third = shape("Action=DescribeVpcs&MaxResults=5&NextToken=b");
+        let mut at = |shape: &Shape| {
+            let page = walks.enter(1, shape, true).page.unwrap();
+            (page.walk, page.number, page.attempt)
+        };
+        assert_eq!(at(&first), (1, 1, 1));
+        assert_eq!(at(&second), (1, 2, 1));
+        assert_eq!(at(&second), (1, 2, 2));
+        assert_eq!(at(&third), (1, 3, 1));
+        assert_eq!(at(&first), (2, 1, 1));
+        walks.failed(1, &first);
+        let page = walks.enter(1, &first, true).page.unwrap();
+        assert_eq!((page.walk, page.number, page.attempt), (2, 1, 2));
+        assert_eq!(walks.enter(1, &shape("Action=DescribeVpcs&VpcId.1=vpc-1"), false), Step { call: 7, page: None });
+    }
+}

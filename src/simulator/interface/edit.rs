@@ -1,0 +1,52 @@
+//! What calls do to network interfaces.
+
+use crate::simulator::estate::{Edit, Place};
+use crate::simulator::ident::Kind;
+use crate::simulator::interface::Interface;
+use crate::simulator::network::ipv6;
+use crate::simulator::plan::{ZONES, address, base};
+use crate::simulator::tags::Tags;
+
+impl Edit<'_> {
+    /// Creates an interface in one of the account's own subnets, attached to nothing; `None` when that has no room.
+    pub(crate) fn create_interface(
+        &mut self,
+        subnet: u64,
+        groups: Vec<u64>,
+        description: &str,
+        tags: Tags,
+    ) -> Option<Interface> {
+        let now = self.now();
+        let (vpc, zone) = (subnet / ZONES, subnet % ZONES);
+        let number = self.holdings().interfaces.next();
+        let host = self.take_hosts(&Place::own(subnet), &[number]).first().copied()?;
+        let mut interface = Interface {
+            number,
+            vpc,
+            subnet,
+            zone,
+            private_ip: address(base(vpc), zone, host),
+            ipv6: ipv6(vpc, zone, host),
+            groups,
+            description: description.to_owned(),
+            host: None,
+            public: None,
+            managed: false,
+            deleted: false,
+            tags: Tags::default(),
+        };
+        self.holdings().interfaces.make(now, interface.clone());
+        self.tag_new(Kind::Interface, number, tags.clone());
+        interface.tags = tags;
+        Some(interface)
+    }
+
+    /// Deletes an interface that a call created; an address bound to it is free from then on.
+    pub(crate) fn delete_interface(&mut self, mut interface: Interface) {
+        let now = self.now();
+        interface.deleted = true;
+        interface.public = None;
+        interface.tags = Tags::default();
+        self.holdings().interfaces.change(interface.number, now, || interface.clone(), interface.clone());
+    }
+}

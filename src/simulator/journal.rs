@@ -1,0 +1,142 @@
+//! The oracle: what was true of each thing when, without faults and without lag.
+//!
+//! A journal lists the moments at which anything a describe shows of a thing changed, those that come of themselves too: a
+//! `pending` that became `running`, checks that were done initializing, a terminated instance that aged out. Between two
+//! of them every describe shows the same. At a moment itself both sides are true: what began then, and what ended then, for
+//! a client that asked in the same millisecond.
+//!
+//! `/_simulator/at/{ms}/` is the other half: a base URL at which the whole reading API answers as of that moment.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::simulator::clock::Moment;
+use crate::simulator::ec2;
+use crate::simulator::estate::{Estate, View};
+use crate::simulator::ident::Kind;
+use crate::simulator::instance::Life;
+use crate::simulator::lens::Lens;
+use crate::simulator::network::GROUPS;
+use crate::simulator::refusal::Refusal;
+use crate::simulator::request::{Caller, Params};
+use crate::simulator::sts;
+use crate::simulator::world::World;
+
+impl Estate {
+    /// Every moment up to now at which anything a describe shows of a thing changed, oldest first; empty for ids that were
+    /// never given out.
+    #[must_use]
+    pub fn moments(&self, id: &str) -> Vec<Timestamp> {
+        let found = self.resource(id).map(|(kind, number)| self.view().moments(self, kind, number));
+        found.unwrap_or_default().into_iter().map(Moment::timestamp).collect()
+    }
+
+    /// Whether EC2 listed a thing at a moment.
+    #[must_use]
+    pub fn exists_at(&self, id: &str, moment: Timestamp) -> bool {
+        let resource = self.resource(id);
+        resource.is_ok_and(|(kind, number)| self.view().holds(kind, number, Moment::of(moment)))
+    }
+
+    /// The state an instance was in at a moment, or will be if nobody interferes; also after EC2 forgot it, `None` before its
+    /// launch.
+    #[must_use]
+    pub fn state_then(&self, id: &str, moment: Timestamp) -> Option<&'static str> {
+        self.state_at(id, Moment::of(moment))
+    }
+
+    /// As [`Estate::state_then`].
+    pub(crate) fn state_at(&self, id: &str, at: Moment) -> Option<&'static str> {
+        let view = self.view();
+        let number = view.number(id).ok()??;
+        view.instance(number, at).map(|instance| instance.state(at).name())
+    }
+
+    /// The ids of everything that was ever changed or created, by kind.
+    #[must_use]
+    pub fn touched_ids(&self) -> Vec<String> {
+        let touched = self.view().touched();
+        touched.into_iter().map(|(kind, number)| self.plan().idents.text(kind, number)).collect()
+    }
+}
+
+impl View<'_> {
+    /// The moments up to now at which a thing changed.
+    fn moments(&self, estate: &Estate, kind: Kind, number: u64) -> Vec<Moment> {
+        let mut moments = self.changes(kind, number);
+        match kind {
+            Kind::Instance => {
+                let phases = self.phases(number);
+                let ends = phases.iter().skip(1).map(|(from, _)| *from).chain([Moment::LAST]);
+                for ((from, phase), end) in phases.iter().zip(ends) {
+                    let (settled, _) = phase.settles();
+                    let later = match phase.life {
+                        Life::Up { .. } => settled.plus(estate.pace().initializing),
+                        Life::Down { .. } => settled,
+                        Life::Gone { .. } => self.forgets(number, phase).unwrap_or(settled),
+                    };
+                    let inside = |moment: &Moment| *from < *moment && *moment < end;
+                    moments.extend([settled, later].into_iter().filter(inside));
+                }
+            }
+            Kind::Vpc | Kind::SecurityGroup => {
+                let place = if kind == Kind::Vpc { number } else { number / GROUPS };
+                moments.extend(self.shared_since(place));
+            }
+            _ => {}
+        }
+        moments.extend(self.scene().moments(kind, number));
+        let now = self.now();
+        let moments: BTreeSet<Moment> =
+            moments.into_iter().filter(|moment| Moment::NEVER < *moment && *moment <= now).collect();
+        moments.into_iter().collect()
+    }
+}
+
+/// Answers the journal of one estate: one thing's by `id`, else the ids of everything ever touched.
+pub(crate) fn journal(estate: &Estate, id: Option<&str>) -> Value {
+    let Some(id) = id else { return json!({ "ids": estate.touched_ids() }) };
+    let kind = estate.resource(id).ok().and_then(|(kind, _)| kind.resource_type());
+    let moments: Vec<i64> = estate.moments(id).into_iter().map(Timestamp::as_millisecond).collect();
+    json!({ "id": id, "kind": kind, "moments": moments })
+}
+
+/// A call to the past: `path` is what follows `at/`.
+///
+/// # Errors
+/// What AWS would have refused; calls that change things, which come too late; and a path that names no moment.
+pub(crate) fn at(
+    world: &World,
+    path: &str,
+    caller: &Caller,
+    params: &Params,
+    request: &str,
+) -> Result<String, Refusal> {
+    let ms = path.split('/').next().unwrap_or_default();
+    let moment = ms.parse().map(Moment).map_err(|_| {
+        Refusal::new(
+            404,
+            "NotFound",
+            format!("{ms} is no moment; give milliseconds since the epoch: /_simulator/at/{{ms}}/"),
+        )
+    })?;
+    let action = params.get("Action").ok_or_else(|| Refusal::missing("Action"))?;
+    let account = caller.account(&world.options().account);
+    if caller.service == "sts" {
+        let sessions = world.sessions();
+        return sts::answer(&sts::Call { params, sessions, caller, account, now: moment, request }, action);
+    }
+    if ec2::mutates(action) {
+        let message =
+            format!("{action} changes things, and the past cannot be changed; send it to the simulator's own URL");
+        return Err(Refusal::new(400, "UnsupportedOperation", message));
+    }
+    if !world.knows_region(&caller.region) {
+        return Err(Refusal::wrong_region(&caller.region));
+    }
+    let estate = world.estate(account, &caller.region);
+    let lens = Lens::clear(moment);
+    ec2::answer(&ec2::Call { params, estate: &estate, now: moment, lens, request }, action)
+}

@@ -1,0 +1,124 @@
+//! Status checks and scheduled events by request: `POST /_simulator/status`.
+//!
+//! `{"id": "i-..", "check": "system", "impaired": true}` fails a check from now on, or lets it pass again; `{"id": "i-..",
+//! "events": [..]}` replaces the scheduled events, with the fields `DescribeInstanceStatus` gives them. `account` and
+//! `region` choose the estate, else it is the home one.
+
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use crate::simulator::estate::UnknownId;
+use crate::simulator::ident::hex;
+use crate::simulator::instance::{Check, ScheduledEvent};
+use crate::simulator::world::World;
+
+/// Why a script was not followed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// The body is no script.
+    #[error(
+        "the body is not a status script: {source}; send {{\"id\", \"check\", \"impaired\"}} or {{\"id\", \"events\"}}"
+    )]
+    Body {
+        /// What serde said.
+        #[from]
+        source: serde_json::Error,
+    },
+    /// There is no such instance.
+    #[error(transparent)]
+    Unknown(#[from] UnknownId),
+    /// The script says nothing to do.
+    #[error("the script for {id} changes nothing; give \"check\" and \"impaired\", or \"events\"")]
+    Empty {
+        /// The instance.
+        id: String,
+    },
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Script {
+    id: String,
+    account: Option<String>,
+    region: Option<String>,
+    check: Option<Name>,
+    impaired: Option<bool>,
+    events: Option<Vec<Event>>,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Name {
+    Instance,
+    System,
+    AttachedEbs,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "PascalCase")]
+struct Event {
+    instance_event_id: Option<String>,
+    code: String,
+    #[serde(default)]
+    description: String,
+    not_before: Time,
+    not_after: Option<Time>,
+}
+
+/// `2026-12-01T00:00:00Z`
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "String")]
+struct Time(Timestamp);
+
+impl TryFrom<String> for Time {
+    type Error = jiff::Error;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse().map(Self)
+    }
+}
+
+/// Follows a script.
+///
+/// # Errors
+/// When the body is none, or names no instance.
+pub(crate) fn follow(world: &World, body: &[u8]) -> Result<(), Error> {
+    let script: Script = serde_json::from_slice(body)?;
+    let options = world.options();
+    let account = script.account.as_deref().unwrap_or(&options.account);
+    let estate = world.estate(account, script.region.as_deref().unwrap_or(&options.region));
+    let scripted = script.check.zip(script.impaired);
+    if scripted.is_none() && script.events.is_none() {
+        return Err(Error::Empty { id: script.id });
+    }
+    if let Some((check, impaired)) = scripted {
+        let check = match check {
+            Name::Instance => Check::Instance,
+            Name::System => Check::System,
+            Name::AttachedEbs => Check::AttachedEbs,
+        };
+        estate.set_impaired(&script.id, check, impaired)?;
+    }
+    if let Some(events) = script.events {
+        estate.schedule(&script.id, events.into_iter().map(Event::scheduled).collect())?;
+    }
+    Ok(())
+}
+
+impl Event {
+    fn scheduled(self) -> ScheduledEvent {
+        let Self { instance_event_id, code, description, not_before, not_after } = self;
+        let fresh = || {
+            let mut id = "instance-event-0".to_owned();
+            hex(fastrand::u64(..), &mut id);
+            id
+        };
+        ScheduledEvent {
+            id: instance_event_id.unwrap_or_else(fresh),
+            code,
+            description,
+            not_before: not_before.0,
+            not_after: not_after.map(|time| time.0),
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! Faults and the control paths over the socket.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use crate::simulator::tests::options;
+use crate::simulator::{Options, Simulator};
+
+const DESCRIBE: &str = "Action=DescribeInstances&Version=2016-11-15";
+
+/// One exchange: the head and the body as they came, to the end of the connection.
+async fn exchange(simulator: &Simulator, method: &str, path: &str, body: &str) -> (String, String) {
+    let mut stream = TcpStream::connect(simulator.endpoint().trim_start_matches("http://")).await.unwrap();
+    let length = body.len();
+    let request = format!(
+        "{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\nauthorization: AWS4-HMAC-SHA256 \
+         Credential=AKIAX/20261122/us-east-1/ec2/aws4_request, SignedHeaders=host, Signature=0\r\n\
+         content-length: {length}\r\n\r\n{body}"
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    // A cut connection may end in a reset; what came before it counts.
+    drop(stream.read_to_end(&mut answer).await);
+    let answer = String::from_utf8(answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((answer.as_str(), ""));
+    (head.to_owned(), body.to_owned())
+}
+
+async fn describe(simulator: &Simulator) -> (String, String) {
+    exchange(simulator, "POST", "/", DESCRIBE).await
+}
+
+/// A call of a control path: its status and JSON.
+async fn control(simulator: &Simulator, method: &str, path: &str, body: &Value) -> (String, Value) {
+    let (head, body) = exchange(simulator, method, path, &body.to_string()).await;
+    let status = head.split(' ').nth(1).unwrap().to_owned();
+    (status, serde_json::from_str(&body).unwrap())
+}
+
+#[tokio::test]
+async fn faults_are_read_set_and_patched_while_the_simulator_runs() {
+    let simulator = Simulator::start(options(5)).await.unwrap();
+    let path = "/_simulator/faults";
+    let (status, off) = control(&simulator, "GET", path, &json!(null)).await;
+    assert_eq!((status.as_str(), &off["throttle"]), ("200", &json!({"share": 0.0, "actions": []})));
+    let (status, set) = control(&simulator, "PUT", path, &json!({"throttle": {"share": 1}})).await;
+    assert_eq!((status.as_str(), &set["throttle"]["share"]), ("200", &json!(1.0)));
+    assert!(describe(&simulator).await.1.contains("<Code>RequestLimitExceeded</Code>"));
+    let (_, patched) = control(&simulator, "PATCH", path, &json!({"denied": ["DescribeVpcs"]})).await;
+    assert_eq!((&patched["throttle"]["share"], &patched["denied"]), (&json!(1.0), &json!(["DescribeVpcs"])));
+    let (status, wrong) = control(&simulator, "PATCH", path, &json!({"throttle": null, "cut": {"share": 2}})).await;
+    assert_eq!(
+        (status.as_str(), &wrong["error"]),
+        ("400", &json!("cut.share: 2 is no share; give a number from 0 to 1"))
+    );
+    assert_eq!(control(&simulator, "GET", path, &json!(null)).await.1, patched);
+    let (_, put) = control(&simulator, "PUT", path, &json!({})).await;
+    assert_eq!(put, off);
+    assert!(describe(&simulator).await.0.starts_with("HTTP/1.1 200"));
+    let (_, counts) = control(&simulator, "GET", "/_simulator/faults/counts", &json!(null)).await;
+    assert_eq!((&counts["throttle"], &counts["events"]["dropped"]), (&json!(1), &json!(0)));
+    simulator.stop().await;
+}
+
+#[tokio::test]
+async fn requests_are_shown_by_who_asked_what_and_how_it_ended() {
+    let simulator = Simulator::start(options(5)).await.unwrap();
+    describe(&simulator).await;
+    simulator.world().fail("DescribeInstances", 503, "RequestLimitExceeded", "Request limit exceeded.");
+    describe(&simulator).await;
+    let (_, shown) = control(&simulator, "GET", "/_simulator/requests", &json!(null)).await;
+    assert_eq!(
+        shown["requests"],
+        json!([{
+            "account": "123456789012", "region": "us-east-1", "action": "DescribeInstances", "total": 2,
+            "last_minute": 2, "busiest_minute": 2, "outcomes": {"OK": 1, "RequestLimitExceeded": 1},
+        }])
+    );
+    control(&simulator, "POST", "/_simulator/requests/reset", &json!(null)).await;
+    assert_eq!(control(&simulator, "GET", "/_simulator/requests", &json!(null)).await.1, json!({"requests": []}));
+    assert_eq!(simulator.world().requests("DescribeInstances"), 0);
+    simulator.stop().await;
+}
+
+#[tokio::test]
+async fn control_paths_and_methods_that_do_not_exist_say_so() {
+    let simulator = Simulator::start(options(5)).await.unwrap();
+    let (status, index) = control(&simulator, "GET", "/_simulator", &json!(null)).await;
+    assert_eq!((status.as_str(), &index["/_simulator/faults"]), ("200", &json!(["GET", "PUT", "PATCH"])));
+    for (path, methods) in index.as_object().unwrap() {
+        for method in methods.as_array().unwrap() {
+            let (status, said) = control(&simulator, method.as_str().unwrap(), path, &json!({})).await;
+            // An empty script says nothing to do.
+            let expected = if path.ends_with("/status") { "400" } else { "200" };
+            assert_eq!(status, expected, "{method} {path}: {said}");
+        }
+        assert_eq!(control(&simulator, "DELETE", path, &json!(null)).await.0, "405", "{path}");
+    }
+    assert_eq!(control(&simulator, "GET", "/_simulator/nothing", &json!(null)).await.0, "404");
+    let (head, body) = exchange(&simulator, "PUT", "/_simulator/faults", "{").await;
+    assert!(head.starts_with("HTTP/1.1 400") && body.contains("the body is not JSON"), "{head} {body}");
+    simulator.stop().await;
+}
+
+#[tokio::test]
+async fn the_past_is_answered_without_faults_and_without_being_counted() {
+    let simulator = Simulator::start(options(5)).await.unwrap();
+    let world = simulator.world();
+    let id = world.home().instance_ids_in("running").remove(0);
+    let before = world.clock().now().as_millisecond();
+    world.clock().advance(Duration::from_mins(1));
+    let stop = format!("Action=StopInstances&Version=2016-11-15&InstanceId.1={id}");
+    exchange(&simulator, "POST", "/", &stop).await;
+    world.faults().patch(&json!({"throttle": {"share": 1}})).unwrap();
+    let named = format!("{DESCRIBE}&InstanceId.1={id}");
+    assert!(exchange(&simulator, "POST", "/", &named).await.1.contains("RequestLimitExceeded"));
+    let (head, past) = exchange(&simulator, "POST", &format!("/_simulator/at/{before}/"), &named).await;
+    assert!(head.starts_with("HTTP/1.1 200") && past.contains("<name>running</name>"), "{head} {past}");
+    let (_, journal) = control(&simulator, "GET", &format!("/_simulator/journal?id={id}"), &json!(null)).await;
+    assert_eq!(
+        (&journal["kind"], journal["moments"].as_array().unwrap().last()),
+        (&json!("instance"), Some(&json!(before + 60_000)))
+    );
+    assert_eq!(world.requests("DescribeInstances"), 1);
+    simulator.stop().await;
+}
+
+#[tokio::test]
+async fn a_truncated_answer_ends_before_its_announced_length() {
+    let simulator = Simulator::start(options(50)).await.unwrap();
+    let (_, whole) = describe(&simulator).await;
+    simulator.world().faults().patch(&json!({"truncate": {"share": 1}})).unwrap();
+    let (head, half) = describe(&simulator).await;
+    assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+    assert!(head.contains(&format!("\r\ncontent-length: {}\r\n", whole.len())), "{head}");
+    assert!(half.len() >= whole.len() / 4 - 4 && half.len() <= whole.len() * 3 / 4, "{}", half.len());
+    let outcomes = &simulator.world().ledger()[0].outcomes;
+    assert_eq!(outcomes["Truncated"], 1);
+    simulator.stop().await;
+}
+
+#[tokio::test]
+async fn a_garbled_answer_is_whole_and_no_xml() {
+    let simulator = Simulator::start(options(50)).await.unwrap();
+    let (_, whole) = describe(&simulator).await;
+    simulator.world().faults().patch(&json!({"garble": {"share": 1}})).unwrap();
+    let (head, garbled) = describe(&simulator).await;
+    assert!(head.starts_with("HTTP/1.1 200") && garbled.contains("<&\u{0}"), "{head}");
+    assert_eq!(garbled.len(), whole.len() + 3);
+    simulator.stop().await;
+}
+
+#[tokio::test]
+async fn a_cut_call_gets_nothing_and_is_not_carried_out() {
+    let simulator = Simulator::start(options(50)).await.unwrap();
+    let home = simulator.world().home();
+    let id = home.instance_ids_in("running").remove(0);
+    simulator.world().faults().patch(&json!({"cut": {"share": 1}})).unwrap();
+    let stop = format!("Action=StopInstances&Version=2016-11-15&InstanceId.1={id}");
+    assert_eq!(exchange(&simulator, "POST", "/", &stop).await, (String::new(), String::new()));
+    assert_eq!(home.state(&id), Some("running"));
+    simulator.world().faults().set(crate::simulator::Faults::default());
+    assert!(describe(&simulator).await.0.starts_with("HTTP/1.1 200"));
+    simulator.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_region_that_hangs_never_answers_and_latency_delays() {
+    let simulator = Simulator::start(options(5)).await.unwrap();
+    let faults = simulator.world();
+    faults.faults().patch(&json!({"latency": {"fixed": "20s"}})).unwrap();
+    let before = tokio::time::Instant::now();
+    assert!(describe(&simulator).await.0.starts_with("HTTP/1.1 200"));
+    assert!(before.elapsed() >= Duration::from_secs(20));
+    faults
+        .faults()
+        .set(serde_json::from_value(json!({"dead_regions": {"regions": ["us-east-1"], "hang": true}})).unwrap());
+    let long = Duration::from_mins(1);
+    assert!(tokio::time::timeout(long, describe(&simulator)).await.is_err());
+    simulator.stop().await;
+}
+
+#[tokio::test]
+async fn a_skewed_clock_shows_in_the_date_and_in_what_happens_and_can_jump() {
+    let simulator = Simulator::start(Options { instances: 5, ..options(5) }).await.unwrap();
+    let faults = simulator.world();
+    assert!(describe(&simulator).await.0.contains("\r\ndate: Sun, 22 Nov 2026 12:00:00 GMT\r\n"));
+    faults.faults().patch(&json!({"clock": {"skew": "-90s"}})).unwrap();
+    assert!(describe(&simulator).await.0.contains("\r\ndate: Sun, 22 Nov 2026 11:58:30 GMT\r\n"));
+    faults.faults().patch(&json!({"clock": {"skew": "1h"}})).unwrap();
+    assert!(describe(&simulator).await.0.contains("\r\ndate: Sun, 22 Nov 2026 13:00:00 GMT\r\n"));
+    let home = faults.home();
+    let id = home.instance_ids_in("running").remove(0);
+    let stop = format!("Action=StopInstances&Version=2016-11-15&InstanceId.1={id}");
+    exchange(&simulator, "POST", "/", &stop).await;
+    assert!(describe(&simulator).await.1.contains("User initiated (2026-11-22 13:00:00 GMT)"));
+    simulator.stop().await;
+}
