@@ -7,39 +7,54 @@ pub mod actions;
 pub mod clock;
 pub mod error;
 pub mod limiter;
+pub mod regions;
 mod sdk;
 
+use std::collections::BTreeMap;
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use aws_sdk_ec2::error::{ProvideErrorMetadata, SdkError};
+use futures::future::BoxFuture;
+use futures::stream::FuturesUnordered;
+use futures::{FutureExt, StreamExt};
 use parking_lot::Mutex;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep, timeout};
 
 pub use actions::{ACTIONS, ActionSpec, Answer, CreateSnapshots, CreatedSnapshot, StateChange};
 pub use clock::AwsClock;
 pub use error::{AwsError, Class, Details, Trouble};
-pub use limiter::Priority;
+pub use limiter::{CallCount, Priority};
+pub use regions::Regions;
 
 use crate::kinds::{Item, KindSpec, Listing, Page};
 use crate::model::{AccountId, Clock, Region, Scope, SharedClock, Timestamp};
 use error::Call;
-use limiter::Limiter;
+use limiter::{Admitted, Limiter, Outcome};
 use sdk::{Clients, Sdk};
 
+/// Asks whose credentials these are.
+const IDENTIFY: &str = "sts:GetCallerIdentity";
 /// The most that AWS puts on a page.
 const PAGE_SIZE: i32 = 1000;
 /// The most ids that one describe names: the limit of `DescribeInstanceStatus`, and few enough to bisect.
 const IDS_PER_CALL: usize = 100;
+/// How often a call that changes nothing is made at most. Each attempt passes the limiter.
+const ATTEMPTS: u32 = 2;
+/// The longest pause before the next attempt, as in the SDK: a random part of it.
+const BETWEEN_ATTEMPTS: Duration = Duration::from_secs(1);
+/// How long one region may take to tell what others can tell too, before the next is asked as well.
+const HEAD_START: Duration = Duration::from_secs(3);
 /// How long suspect configuration is kept before its files are read again.
 const REREAD_AFTER: Duration = Duration::from_secs(10);
 
 /// What to connect with. What is not set comes from AWS's own chain of environment, profile and metadata.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The regions to watch; empty for the one that AWS's chain gives.
-    pub regions: Vec<Region>,
+    /// The regions to watch.
+    pub regions: Regions,
     /// The profile of `~/.aws/config`.
     pub profile: Option<String>,
     /// The part of AWS's request limits to take, in percent (1 to 100).
@@ -51,7 +66,12 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Settings { regions: Vec::new(), profile: None, share_percent: limiter::DEFAULT_SHARE_PERCENT, emulator: None }
+        Settings {
+            regions: Regions::default(),
+            profile: None,
+            share_percent: limiter::DEFAULT_SHARE_PERCENT,
+            emulator: None,
+        }
     }
 }
 
@@ -80,8 +100,17 @@ struct Inner {
     clock: Arc<AwsClock>,
     limiter: Limiter,
     sdk: ArcSwap<Sdk>,
+    /// The account that last answered, and the regions that AWS lists for it, where all of them are watched.
+    found: Mutex<Found>,
     /// When the configuration was read, and whether it is suspect since.
     read: Mutex<(Instant, bool)>,
+}
+
+/// What AWS said of itself.
+#[derive(Debug, Default)]
+struct Found {
+    account: Option<AccountId>,
+    regions: Option<Vec<Region>>,
 }
 
 impl Aws {
@@ -103,14 +132,16 @@ impl Aws {
             settings,
             clock,
             sdk: ArcSwap::from_pointee(sdk),
+            found: Mutex::default(),
             read: Mutex::new((Instant::now(), false)),
         }))
     }
 
-    /// The watched regions, the first being the default. Empty when nothing names one: every call then says so.
+    /// The watched regions, the first being the default. Empty when nothing names one: every call then says so. Where all
+    /// of the account's are watched, those that AWS listed last; before that, the one that is asked for them.
     #[must_use]
     pub fn regions(&self) -> Vec<Region> {
-        self.0.sdk.load().regions.clone()
+        self.0.found.lock().regions.clone().unwrap_or_else(|| self.0.sdk.load().regions.clone())
     }
 
     /// The profile in use: as set, from `AWS_PROFILE`, or `default`.
@@ -131,34 +162,70 @@ impl Aws {
         self.0.clock.offset_millis()
     }
 
+    /// The calls made since this process started, by account, region and action, beside their limits.
+    #[must_use]
+    pub fn calls(&self) -> Vec<CallCount> {
+        self.0.limiter.calls()
+    }
+
     /// The account whose credentials are in use.
     ///
     /// # Errors
     /// [`AwsError`]: no credentials, no region, no connection.
     pub async fn identify(&self) -> Result<AccountId, AwsError> {
-        const ACTION: &str = "sts:GetCallerIdentity";
-        let sdk = self.sdk().await;
-        let Some(region) = sdk.regions.first() else { return Err(self.no_region(ACTION)) };
-        let answer = self.classified(region, ACTION, sdk.identity.get_caller_identity().send().await)?;
-        Ok(AccountId::new(answer.account.unwrap_or_default()))
+        // Read again if suspect: it may name a region now.
+        self.sdk().await;
+        self.anywhere(IDENTIFY, |region| async move { self.identify_in(&region).await }.boxed()).await
     }
 
-    /// Whether the credentials in use still belong to the account of `scope`.
+    /// Asks the watched regions for what any of them can tell, one after the other until one answers. One that takes long is
+    /// not waited for: it may be down.
+    async fn anywhere<'a, T>(
+        &'a self,
+        action: &'static str,
+        ask: impl Fn(Region) -> BoxFuture<'a, Result<T, AwsError>>,
+    ) -> Result<T, AwsError> {
+        let mut regions = self.regions().into_iter().enumerate();
+        let (mut asked, mut errors) = (FuturesUnordered::new(), BTreeMap::new());
+        loop {
+            if let Some((place, region)) = regions.next() {
+                asked.push(ask(region).map(move |answer| (place, answer)));
+            }
+            let patience = if regions.len() > 0 { HEAD_START } else { Duration::MAX };
+            match timeout(patience, asked.next()).await {
+                Ok(Some((_, Ok(answer)))) => return Ok(answer),
+                // No region can tell more.
+                Ok(Some((_, Err(error)))) if error.is_about_configuration() => return Err(error),
+                Ok(Some((place, Err(error)))) => drop(errors.insert(place, error)),
+                Ok(None) => return Err(errors.pop_first().map_or_else(|| self.no_region(action), |(_, error)| error)),
+                Err(_) => {}
+            }
+        }
+    }
+
+    /// Whether the credentials in use still belong to the account of `scope`, asked in its own region: one that is down
+    /// disturbs no other.
     ///
     /// A page alone does not tell: VPCs may be another account's, and an account without instances answers none.
     ///
     /// # Errors
     /// [`AwsError`] with [`Trouble::OtherAccount`] when they do not; any other when AWS does not say.
     pub async fn confirm(&self, scope: &Scope) -> Result<(), AwsError> {
-        let found = self.identify().await?;
+        let found = self.identify_in(&scope.region).await?;
         if found == scope.account {
             return Ok(());
         }
-        Err(AwsError::other_account(
-            &scope.account,
-            found.as_str(),
-            &self.call(Some(&scope.region), "sts:GetCallerIdentity"),
-        ))
+        Err(AwsError::other_account(&scope.account, found.as_str(), &self.call(Some(&scope.region), IDENTIFY)))
+    }
+
+    async fn identify_in(&self, region: &Region) -> Result<AccountId, AwsError> {
+        let client = self.clients(region, IDENTIFY).await?.identity;
+        let scope = self.scope(region);
+        let send = || client.get_caller_identity().send();
+        let (answer, _) = self.repeatable(&scope, IDENTIFY, Priority::Sweep, send).await?;
+        let account = AccountId::new(answer.account.unwrap_or_default());
+        self.0.found.lock().account = Some(account.clone());
+        Ok(account)
     }
 
     /// One page of everything of a kind, at a sweep's priority.
@@ -203,16 +270,15 @@ impl Aws {
         priority: Priority,
     ) -> Result<Listed, AwsError> {
         let action = spec.action();
-        let client = self.clients(&scope.region, action).await?.describe;
-        self.0.limiter.admit(&scope.region, action, priority, 0).await;
-        let sent_at = self.0.clock.now();
-        let answer = (spec.describe)(client, listing).await;
-        let Page { items, next } = self.finished(&scope.region, action, answer)?;
+        let client = self.clients(&scope.region, action).await?.ec2;
+        let send = || (spec.describe)(client.clone(), listing.clone());
+        let (Page { mut items, next }, sent_at) = self.repeatable(scope, action, priority, send).await?;
+        let foreign = |item: &Item| spec.owner(&item.document).is_some_and(|owner| owner != scope.account.as_str());
+        if spec.own_only {
+            items.retain(|item| !foreign(item));
+        }
         if spec.exclusive
-            && let Some(found) = items
-                .iter()
-                .filter_map(|item| spec.owner(&item.document))
-                .find(|owner| *owner != scope.account.as_str())
+            && let Some(found) = items.iter().find(|item| foreign(item)).and_then(|item| spec.owner(&item.document))
         {
             return Err(AwsError::other_account(&scope.account, found, &self.call(Some(&scope.region), action)));
         }
@@ -220,8 +286,45 @@ impl Aws {
         Ok(Listed { items, next: next.filter(|token| !token.is_empty()), sent_at })
     }
 
+    /// Makes a call that changes nothing, and once more after a passing failure. Gives when the answered one was sent.
+    async fn repeatable<T, E, F>(
+        &self,
+        scope: &Scope,
+        action: &'static str,
+        priority: Priority,
+        send: impl Fn() -> F,
+    ) -> Result<(T, Timestamp), AwsError>
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+        F: Future<Output = Result<T, SdkError<E>>>,
+    {
+        let mut attempt = 1;
+        loop {
+            let admitted = self.0.limiter.admit(scope, action, priority, 0).await;
+            let sent_at = self.0.clock.now();
+            match self.finished(admitted, &scope.region, action, send().await) {
+                Err(error) if attempt < ATTEMPTS && matches!(error.class, Class::Throttled | Class::Transient) => {
+                    tracing::debug!(%error, attempt, "asked again");
+                    attempt += 1;
+                    sleep(BETWEEN_ATTEMPTS.mul_f64(fastrand::f64())).await;
+                }
+                answer => return answer.map(|answer| (answer, sent_at)),
+            }
+        }
+    }
+
     async fn clients(&self, region: &Region, action: &'static str) -> Result<Clients, AwsError> {
-        self.sdk().await.clients.get(region).cloned().ok_or_else(|| self.no_region(action))
+        let sdk = self.sdk().await;
+        if !self.regions().contains(region) {
+            return Err(self.no_region(action));
+        }
+        Ok(sdk.clients(region))
+    }
+
+    /// `region` as the account in use sees it. Before that is known, an account without a number.
+    fn scope(&self, region: &Region) -> Scope {
+        let account = self.0.found.lock().account.clone().unwrap_or_else(|| AccountId::new(""));
+        Scope { account, region: region.clone() }
     }
 
     /// The SDK as configured, its files read again if they are suspect.
@@ -252,6 +355,7 @@ impl Aws {
     /// Tells the limiter how a call ended, and classifies its failure.
     fn finished<T, E>(
         &self,
+        admitted: Admitted,
         region: &Region,
         action: &'static str,
         answer: Result<T, SdkError<E>>,
@@ -260,8 +364,11 @@ impl Aws {
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
         let answer = self.classified(region, action, answer);
-        let throttled = answer.as_ref().err().is_some_and(|error| error.class == Class::Throttled);
-        self.0.limiter.finished(region, action, throttled);
+        admitted.finished(match answer.as_ref().map_err(|error| error.class) {
+            Ok(_) | Err(Class::NotFound | Class::DryRun) => Outcome::Answered,
+            Err(Class::Throttled) => Outcome::Throttled,
+            Err(Class::Denied | Class::Transient | Class::Fatal) => Outcome::Failed,
+        });
         answer
     }
 

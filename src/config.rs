@@ -12,6 +12,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 pub mod environment;
+mod regions;
 pub mod selection;
 
 pub use crate::mcp::ListMode;
@@ -30,6 +31,8 @@ pub struct Given {
     pub profile: Option<String>,
     /// `--region`.
     pub region: Option<String>,
+    /// `--regions`: names, or `all`.
+    pub regions: Vec<String>,
     /// `--allow-writes`.
     pub allow_writes: bool,
     /// `--list`.
@@ -56,7 +59,7 @@ pub struct Interval {
 /// What this process serves, and from where. Shared by every part of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// Which account and region.
+    /// Which account and regions.
     pub selection: Selection,
     /// Where the store, the lock and the socket (or a link to it) are; absolute.
     pub data_dir: PathBuf,
@@ -109,6 +112,21 @@ pub enum ConfigError {
         /// What was given.
         every: Duration,
     },
+    /// A region that nobody has.
+    #[error("{flag} names the region `{given}`{}", meant(*nearest))]
+    UnknownRegion {
+        /// The flag.
+        flag: &'static str,
+        /// What was given.
+        given: String,
+        /// The known one that was probably meant.
+        nearest: Option<&'static str>,
+    },
+    /// `all` beside names.
+    #[error(
+        "--regions names regions beside `all`: give either, for example --regions all or --regions us-east-1,eu-west-1"
+    )]
+    AllAndOthers,
     /// A listening address that others could reach.
     #[error(
         "--http {address} is not a loopback address: Muster does not authenticate HTTP clients, so it listens on \
@@ -120,12 +138,20 @@ pub enum ConfigError {
     },
 }
 
+fn meant(nearest: Option<&str>) -> String {
+    match nearest {
+        Some(nearest) => format!(": did you mean `{nearest}`?"),
+        None => ", which has not the form of one: give a name such as eu-central-1".to_owned(),
+    }
+}
+
 impl Config {
     /// Merges what was given over AWS's own variables over the defaults. `kinds` are the slugs that may have an interval.
     ///
     /// # Errors
     /// A value out of range, an unknown kind, or no place for the data directory.
     pub fn merge(given: Given, environment: &Environment, kinds: &[&str]) -> Result<Self, ConfigError> {
+        let given_region = given.region.clone().filter(|name| !name.is_empty());
         let mut intervals = BTreeMap::new();
         for Interval { kind, every } in given.intervals {
             if !kinds.contains(&kind.as_str()) {
@@ -136,7 +162,13 @@ impl Config {
             }
             intervals.insert(kind, every);
         }
-        let selection = Selection::new(given.profile, given.region, environment);
+        let regions = regions(&given.regions)?;
+        let selection = Selection::new(given.profile, given.region, &regions, environment);
+        // Behind another endpoint there may be any regions.
+        if !selection.has_endpoint() {
+            let region = given_region.iter().map(|name| ("--region", name));
+            region.chain(regions.iter().map(|name| ("--regions", name))).try_for_each(check)?;
+        }
         let data_dir = match given.data_dir {
             Some(dir) => environment.absolute(&dir),
             None => environment.state_home().ok_or(ConfigError::NoHome)?.join("muster").join(selection.digest()),
@@ -152,6 +184,33 @@ impl Config {
             emulator: None,
         })
     }
+}
+
+/// The regions of `--regions`, each once: none, names, or `all` alone.
+fn regions(given: &[String]) -> Result<Vec<String>, ConfigError> {
+    let mut regions: Vec<String> = Vec::new();
+    for name in given.iter().map(|name| name.trim()).filter(|name| !name.is_empty()) {
+        let name = if name.eq_ignore_ascii_case(selection::ALL) { selection::ALL } else { name };
+        if !regions.iter().any(|known| known == name) {
+            regions.push(name.to_owned());
+        }
+    }
+    if regions.len() > 1 && regions.iter().any(|name| name == selection::ALL) {
+        return Err(ConfigError::AllAndOthers);
+    }
+    Ok(regions)
+}
+
+fn check((flag, name): (&'static str, &String)) -> Result<(), ConfigError> {
+    let Err(slip) = regions::check(name) else { return Ok(()) };
+    if name == selection::ALL && flag == "--regions" {
+        return Ok(());
+    }
+    let nearest = match slip {
+        regions::Slip::Near(region) => Some(region),
+        regions::Slip::Form => None,
+    };
+    Err(ConfigError::UnknownRegion { flag, given: name.clone(), nearest })
 }
 
 impl Listening {
@@ -274,6 +333,36 @@ mod tests {
         let config = merge(given).unwrap();
         assert_eq!(config.selection.region.as_deref(), Some("us-east-1"));
         assert_eq!(config.data_dir, PathBuf::from("/work/d"));
+    }
+
+    fn of_regions(regions: &[&str], region: Option<&str>) -> Result<Config, ConfigError> {
+        let regions = regions.iter().map(|name| (*name).to_owned()).collect();
+        merge(Given { regions, region: region.map(str::to_owned), ..Given::default() })
+    }
+
+    #[test]
+    fn an_unknown_region_is_refused_with_the_near_miss() {
+        for (regions, region) in [(&["us-east-1", "eu-cental-1"][..], None), (&[], Some("eu-cental-1"))] {
+            let error = of_regions(regions, region).unwrap_err();
+            assert!(error.to_string().contains("`eu-cental-1`: did you mean `eu-central-1`?"), "{error}");
+        }
+        assert!(of_regions(&["Frankfurt"], None).unwrap_err().to_string().contains("such as eu-central-1"));
+        assert!(of_regions(&[], Some("")).is_ok());
+    }
+
+    #[test]
+    fn behind_another_endpoint_any_region_may_be() {
+        let environment = Environment::of(&[("AWS_ENDPOINT_URL", "http://127.0.0.1:5000")], Some("/s"));
+        let given = Given { regions: vec!["RegionOne".into()], ..Given::default() };
+        assert!(Config::merge(given, &environment, &[]).is_ok());
+    }
+
+    #[test]
+    fn all_regions_stand_alone() {
+        assert_eq!(of_regions(&["all", "us-east-1"], None), Err(ConfigError::AllAndOthers));
+        let config = of_regions(&["ALL", " all", ""], Some("us-west-2")).unwrap();
+        assert_eq!(config.selection.regions(), ["all"]);
+        assert_eq!(config.selection.region.as_deref(), Some("us-west-2"));
     }
 
     #[test]

@@ -3,12 +3,18 @@
 //! A kind turns the SDK's structs into [`Document`]s with the field names of the AWS CLI's JSON, and says which of the
 //! document's values filters can match. Everything else in Muster treats all kinds alike, through [`KindSpec`].
 
+mod address;
 mod fields;
+mod group;
 mod instance;
 mod instance_status;
+mod network_interface;
 mod operator;
 mod security_group;
+mod snapshot;
+mod subnet;
 mod tag;
+mod volume;
 mod vpc;
 
 use std::fmt;
@@ -21,10 +27,23 @@ use futures::future::BoxFuture;
 use crate::model::{Document, Kind, ResourceId, RowFields, Value};
 
 /// Every kind, in the order in which they are shown and swept.
-pub static KINDS: &[&KindSpec] = &[&instance::SPEC, &instance_status::SPEC, &vpc::SPEC, &security_group::SPEC];
+pub static KINDS: &[&KindSpec] = &[
+    &instance::SPEC,
+    &instance_status::SPEC,
+    &vpc::SPEC,
+    &subnet::SPEC,
+    &security_group::SPEC,
+    &network_interface::SPEC,
+    &address::SPEC,
+    &volume::SPEC,
+    &snapshot::SPEC,
+];
 
 /// The kind that tools act on.
 pub static INSTANCE: &KindSpec = &instance::SPEC;
+
+/// The kind that a tool makes.
+pub static SNAPSHOT: &KindSpec = &snapshot::SPEC;
 
 /// Everything that is particular to one kind of resource.
 pub struct KindSpec {
@@ -46,8 +65,12 @@ pub struct KindSpec {
     pub name_field: Option<&'static str>,
     /// The field that holds the owning account, where AWS says it.
     pub owner_field: Option<&'static str>,
-    /// Whether AWS lists only resources of the asking account: no resource of this kind is shared between accounts.
+    /// Whether AWS lists only resources of the asking account: no resource of this kind is shared between accounts, so
+    /// that one of another account means changed credentials.
     pub exclusive: bool,
+    /// Whether only the account's own resources are asked for. One of another account can then come only from an emulator
+    /// that ignores the question, and is left out.
+    pub own_only: bool,
     /// The path of the lifecycle state's name, for kinds that have one.
     pub state_path: Option<&'static str>,
     /// The time from the start of one sweep to the start of the next, unless configured.

@@ -29,7 +29,8 @@ const SWEEP: Duration = Duration::from_mins(10);
 const LOOK: Duration = Duration::from_millis(100);
 
 /// Sweeps far apart: after the first, nothing runs but what is measured.
-const INTERVALS: &str = "instance=12h,instance-status=12h,vpc=12h,security-group=12h";
+const INTERVALS: &str = "instance=12h,instance-status=12h,vpc=12h,subnet=12h,security-group=12h,\
+                         network-interface=12h,address=12h,volume=12h,snapshot=12h";
 
 /// A simulated account and the directory of its copy.
 pub(crate) struct Estate {

@@ -7,6 +7,7 @@
 //! Nothing here ends over AWS: without credentials or network the account is asked for again and again, and what the store
 //! knows is served meanwhile, as stale, with the reason.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,14 +17,15 @@ use tokio::task::{JoinError, spawn_blocking};
 use tokio::time::{sleep, timeout};
 use tokio_util::task::TaskTracker;
 
+use super::refresh::{self, Switchboard};
 use super::sweeps;
 use super::tasks::Tasks;
-use crate::aws::{Aws, Settings};
+use crate::aws::{Aws, AwsError, Regions, Settings};
 use crate::config::Config;
-use crate::ingest::{Freshness, Handle, Ingest, KindEntry};
+use crate::ingest::{self, Freshness, Handle, Ingest, KindEntry};
 use crate::kinds::{self, KINDS, KindSpec};
 use crate::mcp::Core;
-use crate::model::{AccountId, Kind, Region, Scope};
+use crate::model::{AccountId, Kind, Region, Scope, Timestamp};
 use crate::notify::ChangeHub;
 use crate::reconcile::KindRules;
 use crate::source::backoff::Backoff;
@@ -32,6 +34,9 @@ use crate::store::{self, OpenError, ReadError, Store, Writer};
 
 /// How long the writer may take to end: it finishes the commit it is at, and saves how far sweeps had come.
 const WRITER_ENDS: Duration = Duration::from_millis(700);
+
+/// From one time that AWS is asked for the account's regions to the next.
+const REGIONS_AGAIN: Duration = Duration::from_hours(1);
 
 /// Everything that keeps a store up to date and serves it.
 pub struct Engine {
@@ -76,12 +81,14 @@ impl Engine {
         let writing = Tasks::new();
         let stop = writing.stopping();
         let entries = KINDS.iter().map(|spec| entry(spec, config)).collect();
-        let (ingest, handle) = Ingest::new(writer, store.clone(), hub.clone(), Arc::clone(&clock), entries, stop)?;
+        let (ingest, handle, wanted) = Ingest::new(writer, hub.clone(), Arc::clone(&clock), entries, stop)?;
         let ended = write(&writing, ingest);
         let sweeping = Tasks::new();
         sweeping.spawn_blocking("the index", index(store.clone()));
         let intervals = KINDS.iter().map(|spec| (*spec, interval(spec, config))).collect();
-        let watching = watch(aws.clone(), handle.clone(), sweeping.clone(), intervals);
+        let switchboard = Switchboard::default();
+        sweeping.spawn_until_stopped("the switchboard", switchboard.clone().run(wanted));
+        let watching = watch(aws.clone(), handle.clone(), sweeping.clone(), switchboard, intervals);
         sweeping.spawn_until_stopped("the watch", watching);
         let tools = TaskTracker::new();
         let core = Arc::new(Core { store, ingest: handle, hub, aws, clock, tasks: tools.clone() });
@@ -119,8 +126,15 @@ impl Engine {
 }
 
 fn settings(config: &Config) -> Settings {
+    let selection = &config.selection;
+    let home = selection.region.as_deref().map(Region::new);
+    let several = selection.regions().iter().map(|name| Region::new(name.as_str()));
     Settings {
-        regions: config.selection.region.as_deref().map(Region::new).into_iter().collect(),
+        regions: match selection.regions() {
+            _ if selection.is_all() => Regions::All { home },
+            [] => Regions::Named(home.into_iter().collect()),
+            _ => Regions::Named(several.collect()),
+        },
         profile: config.selection.profile.clone(),
         share_percent: config.aws_share.percent(),
         emulator: config.emulator.clone(),
@@ -149,18 +163,52 @@ fn index(store: Store) -> impl FnOnce() + Send + 'static {
     }
 }
 
-/// Finds out whose credentials these are, and sweeps that account's scopes from then on.
-async fn watch(aws: Aws, ingest: Handle, tasks: Tasks, intervals: Vec<(&'static KindSpec, Duration)>) {
+/// Finds out whose credentials these are, and sweeps that account's scopes from then on; where all regions are watched,
+/// those that AWS lists, asked for again now and then. Each scope has tasks of its own: one that fails holds no other.
+async fn watch(
+    aws: Aws,
+    ingest: Handle,
+    tasks: Tasks,
+    switchboard: Switchboard,
+    intervals: Vec<(&'static KindSpec, Duration)>,
+) {
+    // Where one region is down, the others can tell.
+    aws.watch_also(ingest.freshness().scopes().into_iter().map(|state| state.scope.region));
     let account = identified(&aws, ingest.freshness()).await;
-    tracing::info!(%account, regions = ?aws.regions(), "watching");
-    for region in aws.regions() {
-        let scope = Scope { account: account.clone(), region };
-        for (spec, interval) in &intervals {
-            ingest.freshness().expect(&scope, &spec.kind(), *interval);
-            let plan = Plan { interval: *interval, ..Plan::new(scope.clone(), spec) };
-            tasks.spawn_until_stopped("a sweep", sweeps::run(aws.clone(), plan, ingest.clone()));
+    let (mut watched, mut backoff, since) = (BTreeSet::new(), Backoff::new(), aws.clock().now());
+    loop {
+        let listed = if aws.watches_all() { aws.enabled_regions().await } else { Ok(aws.regions()) };
+        for region in aws.regions().into_iter().filter(|region| watched.insert(region.clone())) {
+            let scope = Scope { account: account.clone(), region };
+            tracing::info!(%scope, "watching");
+            for (spec, interval) in &intervals {
+                ingest.freshness().expect(&scope, &spec.kind(), *interval);
+                let plan = Plan { interval: *interval, ..Plan::new(scope.clone(), spec) };
+                let asking = refresh::run(aws.clone(), plan.clone(), switchboard.clone(), ingest.clone());
+                tasks.spawn_until_stopped("a refresh", asking);
+                tasks.spawn_until_stopped("a sweep", sweeps::run(aws.clone(), plan, ingest.clone()));
+            }
         }
+        if !aws.watches_all() {
+            return;
+        }
+        ingest.freshness().set_trouble(listed.as_ref().err().map(|error| unlisted(error, since)));
+        let pause = match &listed {
+            Ok(_) => {
+                backoff.succeeded();
+                REGIONS_AGAIN
+            }
+            Err(_) => backoff.failed(),
+        };
+        sleep(pause).await;
     }
+}
+
+/// AWS does not say which regions there are: those known so far are watched, and the answer that there may be more.
+fn unlisted(error: &AwsError, since: Timestamp) -> ingest::Trouble {
+    tracing::warn!(%error, fix = error.fix(), "AWS does not list the account's regions");
+    let trouble = sweeps::trouble(error, since);
+    ingest::Trouble { what: format!("not all regions may be watched: {}", trouble.what), ..trouble }
 }
 
 /// Asks AWS for the account until it answers; what keeps it from answering shows in every answer meanwhile.
@@ -191,9 +239,12 @@ fn parts() -> Vec<(Kind, Kind)> {
 fn entry(spec: &KindSpec, config: &Config) -> KindEntry {
     KindEntry {
         kind: spec.kind(),
-        rules: KindRules { mapping: spec.mapping, masked: spec.masked },
-        state_path: spec.state_path,
-        gone_states: spec.gone_states,
+        rules: KindRules {
+            mapping: spec.mapping,
+            masked: spec.masked,
+            state_path: spec.state_path,
+            gone_states: spec.gone_states,
+        },
         interval: interval(spec, config),
     }
 }

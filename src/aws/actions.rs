@@ -4,7 +4,7 @@ use aws_sdk_ec2::types::{CopyTagsFromSource, InstanceSpecification, ResourceType
 
 use super::error::{AwsError, Class};
 use super::limiter::Priority;
-use super::{Aws, sdk::Clients};
+use super::{Admitted, Aws, sdk::Clients};
 use crate::kinds;
 use crate::model::{ActionId, Region, Timestamp, Value};
 
@@ -22,6 +22,7 @@ pub struct ActionSpec {
 /// Every call beside the describes.
 pub const ACTIONS: &[ActionSpec] = &[
     ActionSpec { name: "identify", iam: &["sts:GetCallerIdentity"], write: false },
+    ActionSpec { name: "enabled_regions", iam: &["ec2:DescribeRegions"], write: false },
     ActionSpec { name: "start_instances", iam: &["ec2:StartInstances"], write: true },
     ActionSpec { name: "stop_instances", iam: &["ec2:StopInstances"], write: true },
     ActionSpec { name: "create_snapshots", iam: &["ec2:CreateSnapshots", "ec2:CreateTags"], write: true },
@@ -101,9 +102,9 @@ impl Aws {
         dry_run: bool,
     ) -> Result<Answer<Vec<StateChange>>, AwsError> {
         const ACTION: &str = "ec2:StartInstances";
-        let clients = self.admitted(region, ACTION, ids.len()).await?;
-        let call = clients.change.start_instances().set_instance_ids(Some(ids.to_vec())).dry_run(dry_run);
-        let answer = self.finished(region, ACTION, call.send().await);
+        let (clients, admitted) = self.admitted(region, ACTION, ids.len()).await?;
+        let call = clients.ec2.start_instances().set_instance_ids(Some(ids.to_vec())).dry_run(dry_run);
+        let answer = self.finished(admitted, region, ACTION, call.send().await);
         self.answer(answer, |output| {
             output.starting_instances.unwrap_or_default().into_iter().filter_map(change).collect()
         })
@@ -123,10 +124,10 @@ impl Aws {
         dry_run: bool,
     ) -> Result<Answer<Vec<StateChange>>, AwsError> {
         const ACTION: &str = "ec2:StopInstances";
-        let clients = self.admitted(region, ACTION, ids.len()).await?;
-        let call = clients.change.stop_instances().set_instance_ids(Some(ids.to_vec())).dry_run(dry_run);
+        let (clients, admitted) = self.admitted(region, ACTION, ids.len()).await?;
+        let call = clients.ec2.stop_instances().set_instance_ids(Some(ids.to_vec())).dry_run(dry_run);
         let call = if force { call.force(true) } else { call };
-        let answer = self.finished(region, ACTION, call.send().await);
+        let answer = self.finished(admitted, region, ACTION, call.send().await);
         self.answer(answer, |output| {
             output.stopping_instances.unwrap_or_default().into_iter().filter_map(change).collect()
         })
@@ -144,27 +145,34 @@ impl Aws {
         request: &CreateSnapshots,
     ) -> Result<Answer<Vec<CreatedSnapshot>>, AwsError> {
         const ACTION: &str = "ec2:CreateSnapshots";
-        let clients = self.admitted(region, ACTION, 0).await?;
+        let (clients, admitted) = self.admitted(region, ACTION, 0).await?;
         let instance = InstanceSpecification::builder()
             .instance_id(&request.instance_id)
             .exclude_boot_volume(request.exclude_boot)
             .build();
         let call = clients
-            .change
+            .ec2
             .create_snapshots()
             .instance_specification(instance)
             .description(&request.description)
             .copy_tags_from_source(CopyTagsFromSource::Volume)
             .tag_specifications(tags(request))
             .dry_run(request.dry_run);
-        let answer = self.finished(region, ACTION, call.send().await);
+        let answer = self.finished(admitted, region, ACTION, call.send().await);
         self.answer(answer, |output| output.snapshots.unwrap_or_default().into_iter().filter_map(created).collect())
     }
 
-    async fn admitted(&self, region: &Region, action: &'static str, instances: usize) -> Result<Clients, AwsError> {
+    /// A call that changes something is made once: it has no idempotency token, so a repeated `CreateSnapshots` would
+    /// snapshot twice, and a repeated `StartInstances` would drain a bucket of two a second.
+    async fn admitted(
+        &self,
+        region: &Region,
+        action: &'static str,
+        instances: usize,
+    ) -> Result<(Clients, Admitted), AwsError> {
         let clients = self.clients(region, action).await?;
-        self.0.limiter.admit(region, action, Priority::Tool, instances).await;
-        Ok(clients)
+        let admitted = self.0.limiter.admit(&self.scope(region), action, Priority::Tool, instances).await;
+        Ok((clients, admitted))
     }
 
     fn answer<O, T>(&self, answer: Result<O, AwsError>, result: fn(O) -> T) -> Result<Answer<T>, AwsError> {

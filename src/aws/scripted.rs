@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 
 use super::clock::AwsClock;
 use super::sdk::{Sdk, emulated};
-use super::{Aws, Settings};
+use super::{Aws, Regions, Settings};
 use crate::model::{AccountId, Region, Scope};
 
 /// An answer: status, `Date` header if any, body.
@@ -75,7 +75,7 @@ impl Scripted {
 pub(crate) fn at(endpoint: &str) -> Aws {
     let config = emulated(endpoint);
     let clock = Arc::new(AwsClock::default());
-    let settings = Settings { regions: vec![scope().region], ..Settings::default() };
+    let settings = Settings { regions: Regions::Named(vec![scope().region]), ..Settings::default() };
     Aws::new(settings.clone(), Sdk::new(&config, &settings.regions, &clock), clock)
 }
 

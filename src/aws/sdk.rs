@@ -17,34 +17,36 @@ use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
 use aws_smithy_http_client::{Builder, Connector, proxy::ProxyConfig};
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
+use parking_lot::Mutex;
 
 use super::Settings;
 use super::clock::{AwsClock, DateReader};
+use super::regions::Regions;
 use crate::model::Region;
 
 /// The SDK's own default for connecting.
 const CONNECT: Duration = Duration::from_millis(3100);
 /// One attempt. A page of 1000 instances takes AWS 1 to 3 seconds.
 const ATTEMPT: Duration = Duration::from_secs(30);
-/// All attempts of a call, with the pauses between them.
-const OPERATION: Duration = Duration::from_secs(70);
+/// A call, with loading credentials for it.
+const OPERATION: Duration = Duration::from_secs(40);
 
-/// Clients of one region.
+/// Clients of one region. None of them repeats a call: each attempt has to pass the limiter, and what AWS turned away has
+/// to be seen by it.
 #[derive(Clone, Debug)]
 pub(super) struct Clients {
-    /// For calls that may be repeated: one more attempt on a passing failure.
-    pub(super) describe: aws_sdk_ec2::Client,
-    /// For calls that change something. They have no idempotency token, so a repeated `CreateSnapshots` would snapshot
-    /// twice, and a repeated `StartInstances` would drain a bucket of two a second: one attempt only.
-    pub(super) change: aws_sdk_ec2::Client,
+    pub(super) ec2: aws_sdk_ec2::Client,
+    pub(super) identity: aws_sdk_sts::Client,
 }
 
-/// Clients of every watched region.
+/// A configuration, and the clients that were made of it.
 #[derive(Debug)]
 pub(super) struct Sdk {
+    /// The regions that the configuration names; of those, the first is asked for the others.
     pub(super) regions: Vec<Region>,
-    pub(super) clients: BTreeMap<Region, Clients>,
-    pub(super) identity: aws_sdk_sts::Client,
+    config: SdkConfig,
+    clock: Arc<AwsClock>,
+    clients: Mutex<BTreeMap<Region, Clients>>,
 }
 
 impl Sdk {
@@ -61,7 +63,7 @@ impl Sdk {
         if let Some(profile) = profile {
             loader = loader.profile_name(profile);
         }
-        if let Some(region) = regions.first() {
+        if let Some(region) = regions.home() {
             loader = loader.region(aws_config::Region::new(region.as_str().to_owned()));
         }
         let mut config = loader.load().await;
@@ -76,25 +78,22 @@ impl Sdk {
         Sdk::new(&config, regions, clock)
     }
 
-    /// Clients of `regions`, or of the configured region where there are none.
-    pub(super) fn new(config: &SdkConfig, regions: &[Region], clock: &Arc<AwsClock>) -> Self {
+    /// Clients of `regions`, or of the configured region where they name none.
+    pub(super) fn new(config: &SdkConfig, regions: &Regions, clock: &Arc<AwsClock>) -> Self {
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(CONNECT)
             .operation_attempt_timeout(ATTEMPT)
             .operation_timeout(OPERATION)
             .build();
-        let retries = RetryConfig::standard().with_max_attempts(2);
-        let config = config.to_builder().timeout_config(timeouts).retry_config(retries).build();
-        let regions = if regions.is_empty() {
-            config.region().map(|region| Region::new(region.as_ref())).into_iter().collect()
-        } else {
-            regions.to_vec()
-        };
-        let clients = regions.iter().map(|region| (region.clone(), clients(&config, region, clock))).collect();
-        let region = regions.first().map(|region| aws_sdk_sts::config::Region::new(region.as_str().to_owned()));
-        let identity = aws_sdk_sts::config::Builder::from(&config).region(region);
-        let identity = identity.interceptor(DateReader(Arc::clone(clock)));
-        Sdk { regions, clients, identity: aws_sdk_sts::Client::from_conf(identity.build()) }
+        let config = config.to_builder().timeout_config(timeouts).retry_config(RetryConfig::disabled()).build();
+        let regions = regions.known(config.region().map(|region| Region::new(region.as_ref())));
+        Sdk { regions, config, clock: Arc::clone(clock), clients: Mutex::default() }
+    }
+
+    /// The clients of a region, made when they are first asked for.
+    pub(super) fn clients(&self, region: &Region) -> Clients {
+        let mut clients = self.clients.lock();
+        clients.entry(region.clone()).or_insert_with(|| clients_of(&self.config, region, &self.clock)).clone()
     }
 }
 
@@ -109,15 +108,13 @@ pub(super) fn emulated(url: &str) -> SdkConfig {
         .build()
 }
 
-fn clients(config: &SdkConfig, region: &Region, clock: &Arc<AwsClock>) -> Clients {
-    let builder = || {
-        aws_sdk_ec2::config::Builder::from(config)
-            .region(aws_sdk_ec2::config::Region::new(region.as_str().to_owned()))
-            .interceptor(DateReader(Arc::clone(clock)))
-    };
+fn clients_of(config: &SdkConfig, region: &Region, clock: &Arc<AwsClock>) -> Clients {
+    let name = aws_config::Region::new(region.as_str().to_owned());
+    let ec2 = aws_sdk_ec2::config::Builder::from(config).region(name.clone());
+    let identity = aws_sdk_sts::config::Builder::from(config).region(name);
     Clients {
-        describe: aws_sdk_ec2::Client::from_conf(builder().build()),
-        change: aws_sdk_ec2::Client::from_conf(builder().retry_config(RetryConfig::disabled()).build()),
+        ec2: aws_sdk_ec2::Client::from_conf(ec2.interceptor(DateReader(Arc::clone(clock))).build()),
+        identity: aws_sdk_sts::Client::from_conf(identity.interceptor(DateReader(Arc::clone(clock))).build()),
     }
 }
 

@@ -61,11 +61,48 @@ async fn a_page_of_another_account_is_fatal() {
 }
 
 #[tokio::test]
-async fn vpcs_that_another_account_shares_are_listed() {
+async fn vpcs_and_subnets_that_another_account_shares_are_listed() {
     let vpc = "<vpcSet><item><vpcId>vpc-1</vpcId><ownerId>999999999999</ownerId></item></vpcSet>";
-    let server = Scripted::new([Reply::ok(vpc)]).await;
-    let listed = server.aws().page(&scope(), kinds::by_slug("vpc").unwrap(), None).await.unwrap();
-    assert_eq!(listed.items.len(), 1);
+    let subnet = "<subnetSet><item><subnetId>subnet-1</subnetId><ownerId>999999999999</ownerId></item></subnetSet>";
+    for (slug, shared) in [("vpc", vpc), ("subnet", subnet)] {
+        let server = Scripted::new([Reply::ok(shared)]).await;
+        let listed = server.aws().page(&scope(), kinds::by_slug(slug).unwrap(), None).await.unwrap();
+        assert_eq!(listed.items.len(), 1, "{slug}");
+    }
+}
+
+#[tokio::test]
+async fn only_the_accounts_own_snapshots_are_asked_for_and_kept() {
+    let own = "<item><snapshotId>snap-1</snapshotId><ownerId>123456789012</ownerId></item>";
+    let public = "<item><snapshotId>snap-2</snapshotId><ownerId>999999999999</ownerId></item>";
+    let server = Scripted::new([Reply::ok(&format!("<snapshotSet>{own}{public}</snapshotSet>"))]).await;
+    let (aws, spec) = (server.aws(), kinds::by_slug("snapshot").unwrap());
+    let page = aws.page(&scope(), spec, None).await.unwrap();
+    let named = aws.describe(&scope(), spec, &["snap-1".to_owned()], Priority::Refresh).await.unwrap();
+    for listed in [page, named] {
+        assert_eq!(listed.items.iter().map(|item| item.id.as_str()).collect::<Vec<_>>(), ["snap-1"]);
+    }
+    assert!(server.asked().iter().all(|body| body.contains("Owner.1=self")), "{:?}", server.asked());
+}
+
+#[tokio::test]
+async fn managed_resources_are_asked_for_wherever_aws_may_hide_them() {
+    for slug in ["instance", "instance-status", "volume", "network-interface"] {
+        let server = Scripted::new([Reply::ok("")]).await;
+        server.aws().page(&scope(), kinds::by_slug(slug).unwrap(), None).await.unwrap();
+        assert!(server.asked().remove(0).contains("IncludeManagedResources=true"), "{slug}");
+    }
+}
+
+#[tokio::test]
+async fn addresses_are_listed_in_one_answer_because_aws_does_not_page_them() {
+    let set = "<addressesSet><item><publicIp>203.0.113.9</publicIp></item><item><allocationId>eipalloc-1</allocationId>\
+        </item></addressesSet><nextToken>none</nextToken>";
+    let server = Scripted::new([Reply::ok(set)]).await;
+    let listed = server.aws().page(&scope(), kinds::by_slug("address").unwrap(), None).await.unwrap();
+    assert_eq!(listed.items.iter().map(|item| item.id.as_str()).collect::<Vec<_>>(), ["eipalloc-1"]);
+    assert_eq!(listed.next, None);
+    assert!(!server.asked().remove(0).contains("MaxResults"));
 }
 
 #[tokio::test]
@@ -94,6 +131,21 @@ async fn a_describe_is_tried_twice_and_a_change_once() {
     assert_eq!((error.class, server.asked().len()), (Class::Transient, 2));
     let error = aws.start_instances(&scope().region, &["i-1".to_owned()], false).await.unwrap_err();
     assert_eq!((error.class, error.perhaps_done, server.asked().len()), (Class::Transient, true, 3));
+}
+
+#[tokio::test]
+async fn every_attempt_is_counted_and_a_throttled_one_slows_its_action_down() {
+    let throttled = Reply::error(503, "RequestLimitExceeded", "Request limit exceeded.");
+    let server = Scripted::new([throttled, Reply::ok("<vpcSet/>")]).await;
+    let aws = server.aws();
+    let vpcs = kinds::by_slug("vpc").unwrap();
+    let before = aws.clock().now();
+    let listed = aws.page(&scope(), vpcs, None).await.unwrap();
+    assert!(listed.sent_at.since(before) >= limiter::PAUSE, "the answer is as old as the attempt that was answered");
+    let [count] = &aws.calls()[..] else { panic!("one action was called") };
+    assert_eq!((count.account.clone(), count.region.clone()), (scope().account, scope().region));
+    assert_eq!((count.action, count.total, count.throttled, count.failed), ("ec2:DescribeVpcs", 2, 1, 0));
+    assert!(count.pace_per_second < count.share_per_second, "{count:?}");
 }
 
 #[tokio::test]

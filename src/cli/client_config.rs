@@ -40,9 +40,9 @@ impl ServerEntry {
     /// known is a placeholder, which [`ServerEntry::notes`] tells about.
     pub(super) fn new(program: &Path, words: &[OsString], selection: &Selection) -> Self {
         let mut environment: Vec<(String, String)> =
-            selection.variables().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+            selection.variables().map(|(name, value)| (name.to_owned(), value)).collect();
         let mut gaps = Vec::new();
-        if selection.region.is_none() {
+        if selection.region.is_none() && !selection.is_all() {
             environment.insert(usize::from(selection.profile().is_some()), pair("AWS_REGION", PLACEHOLDER_REGION));
             gaps.push("No region is known: check the placeholder us-east-1, or give --region.");
         }
@@ -126,7 +126,7 @@ mod tests {
     use crate::config::Environment;
 
     fn entry(words: &[&str], variables: &[(&'static str, &str)]) -> ServerEntry {
-        let selection = Selection::new(None, None, &Environment::of(variables, None));
+        let selection = Selection::new(None, None, &[], &Environment::of(variables, None));
         let words: Vec<OsString> = words.iter().map(OsString::from).collect();
         ServerEntry::new(Path::new("/opt/my bin/muster"), &words, &selection)
     }

@@ -21,6 +21,9 @@ pub(super) struct Connection {
     /// The AWS region [default: `AWS_REGION`, else the profile's]
     #[arg(long, env = "MUSTER_REGION", value_name = "REGION", hide_env_values = true)]
     region: Option<String>,
+    /// Several AWS regions, or `all` that are enabled for the account; goes before --region
+    #[arg(long, env = "MUSTER_REGIONS", value_name = "REGIONS", value_delimiter = ',', hide_env_values = true)]
+    regions: Vec<String>,
     /// Offer the tools that change AWS: start, stop and snapshot instances
     #[arg(long, env = "MUSTER_ALLOW_WRITES", value_parser = BoolishValueParser::new(), hide_env_values = true)]
     allow_writes: bool,
@@ -51,6 +54,7 @@ impl Connection {
             data_dir: Some(config.data_dir.clone()),
             profile: config.selection.profile.clone(),
             region: config.selection.region.clone(),
+            regions: config.selection.regions().to_vec(),
             allow_writes: false,
             list: Some(match config.list {
                 ListMode::Auto => List::Auto,
@@ -66,7 +70,7 @@ impl Connection {
     /// another working directory.
     pub(super) fn for_client(self, environment: &Environment) -> Self {
         let data_dir = self.data_dir.map(|dir| environment.absolute(&dir));
-        Connection { data_dir, profile: None, region: None, ..self }
+        Connection { data_dir, profile: None, region: None, regions: Vec::new(), ..self }
     }
 
     /// The flags as words of a command line.
@@ -78,6 +82,7 @@ impl Connection {
         flag("--data-dir", self.data_dir.clone().map(Into::into));
         flag("--profile", self.profile.clone().map(Into::into));
         flag("--region", self.region.clone().map(Into::into));
+        flag("--regions", Some(self.regions.join(",")).filter(|names| !names.is_empty()).map(Into::into));
         flag("--list", self.list.and_then(|list| Some(list.to_possible_value()?.get_name().into())));
         for interval in &self.interval {
             flag("--interval", Some(interval.to_string().into()));
@@ -95,6 +100,7 @@ impl Connection {
             data_dir: self.data_dir,
             profile: self.profile,
             region: self.region,
+            regions: self.regions,
             allow_writes: self.allow_writes,
             list: self.list.map(|list| match list {
                 List::Auto => ListMode::Auto,
@@ -132,6 +138,10 @@ mod tests {
             "--profile dev --region eu-west-1 --list all --interval instance=30s --interval vpc=1h --aws-share 0.5";
         let config = parse(given.split(' ').map(OsString::from));
         assert_eq!(parse(Connection::of(&config).words()), config);
+        for regions in ["us-west-2,eu-west-1", "all"] {
+            let config = parse(["--regions", regions, "--region", "eu-west-3"].map(OsString::from));
+            assert_eq!(parse(Connection::of(&config).words()), config, "{regions}");
+        }
         let bare = parse([]);
         assert_eq!(parse(Connection::of(&bare).words()), bare);
     }

@@ -4,6 +4,8 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::environment::{Environment, SELECTING};
 
+/// What `--regions` says for all that are enabled for the account.
+pub(super) const ALL: &str = "all";
 /// Tells accounts apart and is no secret.
 const KEY_ID: &str = "AWS_ACCESS_KEY_ID";
 
@@ -16,18 +18,23 @@ const KEY_ID: &str = "AWS_ACCESS_KEY_ID";
 pub struct Selection {
     /// `--profile`. As for the AWS CLI, it goes before keys in the environment, which go before `AWS_PROFILE`.
     pub profile: Option<String>,
-    /// `--region`, else `AWS_REGION`, else `AWS_DEFAULT_REGION`; `None` leaves it to the profile.
+    /// The first of `--regions`, else `--region`, else `AWS_REGION`, else `AWS_DEFAULT_REGION`; `None` leaves it to the
+    /// profile. Where all regions are watched, the one that is asked for them.
     pub region: Option<String>,
+    /// Several regions, or `all` alone; none when `region` is the only one.
+    regions: Vec<String>,
     /// The selecting variables that are set and not overruled, by name.
     variables: Vec<(&'static str, String)>,
 }
 
 impl Selection {
-    /// What was given, over AWS's variables. Blank is unset.
+    /// What was given, over AWS's variables; `regions`, each once, over `region`. Blank is unset.
     #[must_use]
-    pub fn new(profile: Option<String>, region: Option<String>, environment: &Environment) -> Self {
+    pub fn new(profile: Option<String>, region: Option<String>, regions: &[String], environment: &Environment) -> Self {
         let given = |text: Option<String>| text.filter(|text| !text.is_empty());
-        let (profile, region) = (given(profile), given(region));
+        let first = regions.first().filter(|name| *name != ALL).cloned();
+        let (profile, region) = (given(profile), first.or_else(|| given(region)));
+        let regions = if regions.len() > 1 || regions.iter().any(|name| name == ALL) { regions } else { &[] };
         let of_region = ["AWS_REGION", "AWS_DEFAULT_REGION"];
         let region = region.or_else(|| Some(of_region.iter().find_map(|name| environment.variable(name))?.to_owned()));
         let overruled = |name: &&'static str| {
@@ -35,7 +42,7 @@ impl Selection {
         };
         let variables = SELECTING.iter().copied().filter(|name| !overruled(name));
         let variables = variables.filter_map(|name| Some((name, environment.variable(name)?.to_owned()))).collect();
-        Selection { profile, region, variables }
+        Selection { profile, region, regions: regions.to_vec(), variables }
     }
 
     /// The profile in use, if one is named: `--profile`, else `AWS_PROFILE`.
@@ -46,11 +53,32 @@ impl Selection {
 
     /// What a process started elsewhere has to have in its environment to arrive at the same selection, except for
     /// credentials.
-    pub fn variables(&self) -> impl Iterator<Item = (&'static str, &str)> {
-        let named = [("AWS_PROFILE", self.profile()), ("AWS_REGION", self.region.as_deref())];
+    pub fn variables(&self) -> impl Iterator<Item = (&'static str, String)> {
+        let region = self.region.clone().filter(|_| self.regions.is_empty() || self.is_all());
+        let regions = Some(self.regions.join(",")).filter(|regions| !regions.is_empty());
+        let named =
+            [("AWS_PROFILE", self.profile().map(str::to_owned)), ("AWS_REGION", region), ("MUSTER_REGIONS", regions)];
         let named = named.into_iter().filter_map(|(name, value)| Some((name, value?)));
         let others = self.variables.iter().filter(|(name, _)| !["AWS_PROFILE", KEY_ID].contains(name));
-        named.chain(others.map(|(name, value)| (*name, value.as_str())))
+        named.chain(others.cloned())
+    }
+
+    /// Several regions in the order given, or `all` alone; none when [`Selection::region`] is the only one.
+    #[must_use]
+    pub fn regions(&self) -> &[String] {
+        &self.regions
+    }
+
+    /// Whether all regions are watched that are enabled for the account.
+    #[must_use]
+    pub fn is_all(&self) -> bool {
+        self.regions.iter().any(|name| name == ALL)
+    }
+
+    /// Whether something other than AWS's own endpoint is asked.
+    #[must_use]
+    pub fn has_endpoint(&self) -> bool {
+        ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_EC2"].iter().any(|name| self.variable(name).is_some())
     }
 
     /// Whether the credentials themselves are in the environment, and in use.
@@ -59,11 +87,16 @@ impl Selection {
         self.variable(KEY_ID).is_some()
     }
 
-    /// Names the selection in 16 hexadecimal digits, the same in every process and version.
+    /// Names the selection in 16 hexadecimal digits, the same in every process and version. The order of regions is the same
+    /// selection, and so is, for all of them, the one that is asked first.
     #[must_use]
     pub fn digest(&self) -> String {
         let profile = ("profile", self.profile().unwrap_or("default"));
-        let region = ("region", self.region.as_deref().unwrap_or(""));
+        let mut regions: Vec<&str> = self.regions.iter().map(String::as_str).collect();
+        regions.sort_unstable();
+        let regions = regions.join(",");
+        let one = self.region.as_deref().unwrap_or("");
+        let region = ("region", if regions.is_empty() { one } else { regions.as_str() });
         let others = self.variables.iter().filter(|(name, _)| *name != "AWS_PROFILE");
         let others = others.map(|(name, value)| (*name, value.as_str()));
         let mut bytes = Vec::new();
@@ -86,7 +119,35 @@ mod tests {
     use super::*;
 
     fn digest(profile: Option<&str>, variables: &[(&'static str, &str)]) -> String {
-        Selection::new(profile.map(str::to_owned), None, &Environment::of(variables, None)).digest()
+        Selection::new(profile.map(str::to_owned), None, &[], &Environment::of(variables, None)).digest()
+    }
+
+    fn of_regions(regions: &[&str], variables: &[(&'static str, &str)]) -> Selection {
+        let regions: Vec<String> = regions.iter().map(|name| (*name).to_owned()).collect();
+        Selection::new(None, None, &regions, &Environment::of(variables, None))
+    }
+
+    #[test]
+    fn regions_are_a_selection_whatever_their_order() {
+        let digest = |regions, variables| of_regions(regions, variables).digest();
+        let home = &[("AWS_REGION", "eu-west-1")][..];
+        assert_eq!(digest(&["us-east-1", "eu-west-1"], &[]), digest(&["eu-west-1", "us-east-1"], home));
+        assert_eq!(digest(&["eu-west-1"], &[]), digest(&[], home));
+        assert_eq!(digest(&["all"], &[]), digest(&["all"], home));
+        let different = [digest(&[], home), digest(&["eu-west-1", "us-east-1"], home), digest(&["all"], home)];
+        assert_eq!(different.iter().collect::<std::collections::BTreeSet<_>>().len(), 3);
+    }
+
+    #[test]
+    fn the_first_of_several_regions_is_the_default_one() {
+        let several = of_regions(&["us-east-1", "eu-west-1"], &[("AWS_REGION", "sa-east-1")]);
+        assert_eq!(several.region.as_deref(), Some("us-east-1"));
+        let all = of_regions(&["all"], &[("AWS_REGION", "sa-east-1")]);
+        assert_eq!((all.region.as_deref(), all.is_all()), (Some("sa-east-1"), true));
+        let variables = |selection: &Selection| selection.variables().collect::<Vec<_>>();
+        assert_eq!(variables(&several), [("MUSTER_REGIONS", "us-east-1,eu-west-1".to_owned())]);
+        let named = [("AWS_REGION", "sa-east-1".to_owned()), ("MUSTER_REGIONS", "all".to_owned())];
+        assert_eq!(variables(&all), named);
     }
 
     #[test]

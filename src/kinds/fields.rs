@@ -24,8 +24,8 @@ impl Fields {
     }
 
     /// A whole number.
-    pub(super) fn int(self, name: &'static str, number: Option<i32>) -> Self {
-        self.put(name, number.map(Value::from))
+    pub(super) fn int(self, name: &'static str, number: Option<impl Into<i64>>) -> Self {
+        self.put(name, number.map(|number| Value::Int(number.into())))
     }
 
     /// A boolean.
@@ -41,6 +41,11 @@ impl Fields {
     /// A structure.
     pub(super) fn map<T>(self, name: &'static str, inner: Option<T>, fields: fn(T) -> Fields) -> Self {
         self.put(name, inner.map(|inner| fields(inner).value()))
+    }
+
+    /// A list of texts.
+    pub(super) fn texts(self, name: &'static str, list: Option<Vec<String>>) -> Self {
+        self.put(name, list.map(|list| Value::List(list.into_iter().map(Value::Text).collect())))
     }
 
     /// A list of structures; a list that AWS sent empty stays, as an empty list.

@@ -14,6 +14,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 
 use super::fields::Fields;
+use super::group::group;
 use super::operator::operator;
 use super::tag::tag;
 use super::{Failure, Filter, Item, KindSpec, Listing, Page, item, reduce};
@@ -29,6 +30,7 @@ pub(super) static SPEC: KindSpec = KindSpec {
     name_field: None,
     owner_field: Some("OwnerId"),
     exclusive: true,
+    own_only: false,
     state_path: Some("State.Name"),
     interval: Duration::from_mins(1),
     moves: true,
@@ -98,7 +100,7 @@ pub(super) fn reserved(reservation: types::Reservation) -> Vec<Item> {
             .text("ReservationId", reservation_id.clone())
             .text("OwnerId", owner_id.clone())
             .text("RequesterId", requester_id.clone())
-            .list_unless_empty("Groups", groups.clone(), network::group)
+            .list_unless_empty("Groups", groups.clone(), group)
     };
     let instances = instances.unwrap_or_default();
     instances
@@ -127,7 +129,7 @@ fn instance(fields: Fields, instance: types::Instance) -> Fields {
         .text("OutpostArn", instance.outpost_arn)
         .text("RootDeviceName", instance.root_device_name)
         .code("RootDeviceType", instance.root_device_type)
-        .list("SecurityGroups", instance.security_groups, network::group)
+        .list("SecurityGroups", instance.security_groups, group)
         .flag("SourceDestCheck", instance.source_dest_check)
         .text("SpotInstanceRequestId", instance.spot_instance_request_id)
         .text("SriovNetSupport", instance.sriov_net_support)

@@ -23,6 +23,7 @@ pub(super) static SPEC: KindSpec = KindSpec {
     name_field: None,
     owner_field: None,
     exclusive: true,
+    own_only: false,
     state_path: Some("InstanceState.Name"),
     interval: Duration::from_mins(1),
     moves: true,

@@ -22,6 +22,7 @@ pub(super) static SPEC: KindSpec = KindSpec {
     name_field: Some("GroupName"),
     owner_field: Some("OwnerId"),
     exclusive: false,
+    own_only: false,
     state_path: None,
     interval: Duration::from_mins(5),
     moves: false,

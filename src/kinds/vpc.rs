@@ -22,6 +22,7 @@ pub(super) static SPEC: KindSpec = KindSpec {
     name_field: None,
     owner_field: Some("OwnerId"),
     exclusive: false,
+    own_only: false,
     state_path: Some("State"),
     interval: Duration::from_mins(5),
     moves: false,
@@ -130,6 +131,6 @@ fn exclusion(exclusion: types::VpcEncryptionControlExclusion) -> Fields {
     Fields::new().code("State", exclusion.state).text("StateMessage", exclusion.state_message)
 }
 
-fn block_public_access(states: types::BlockPublicAccessStates) -> Fields {
+pub(super) fn block_public_access(states: types::BlockPublicAccessStates) -> Fields {
     Fields::new().code("InternetGatewayBlockMode", states.internet_gateway_block_mode)
 }

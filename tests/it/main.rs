@@ -24,6 +24,8 @@ mod modules;
 #[cfg(test)]
 mod readme;
 #[cfg(test)]
+mod regions;
+#[cfg(test)]
 mod restart;
 #[cfg(test)]
 mod scenarios;

@@ -51,7 +51,7 @@ def perform(command):
 
 
 def populate():
-    """Instances, VPCs and security groups that between them set as many different fields as the emulator keeps."""
+    """Resources of every kind that between them set as many different fields as the emulator keeps."""
     ec2, iam = client("ec2"), client("iam")
     image = ec2.describe_images(Owners=["amazon"])["Images"][0]["ImageId"]
 
@@ -158,6 +158,43 @@ def populate():
     ec2.attach_network_interface(NetworkInterfaceId=interface, InstanceId=rich, DeviceIndex=1)
     address = ec2.allocate_address(Domain="vpc")["AllocationId"]
     ec2.associate_address(AllocationId=address, InstanceId=rich)
+    zone = ec2.describe_subnets(SubnetIds=[subnet])["Subnets"][0]["AvailabilityZone"]
+    ec2.modify_subnet_attribute(SubnetId=subnet, MapPublicIpOnLaunch={"Value": True})
+    ec2.create_tags(
+        Resources=[subnet, interface, address],
+        Tags=[{"Key": "Name", "Value": "fields"}, {"Key": "empty", "Value": ""}],
+    )
+    ipv6 = ec2.describe_vpcs(VpcIds=[vpc])["Vpcs"][0]["Ipv6CidrBlockAssociationSet"][0]["Ipv6CidrBlock"]
+    ec2.associate_subnet_cidr_block(SubnetId=subnet, Ipv6CidrBlock=ipv6.replace("/56", "/64"))
+    key = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+    volume = ec2.create_volume(
+        AvailabilityZone=zone,
+        Size=100,
+        VolumeType="io2",
+        Iops=5000,
+        Encrypted=True,
+        KmsKeyId=key,
+        MultiAttachEnabled=True,
+        TagSpecifications=[{"ResourceType": "volume", "Tags": [{"Key": "Name", "Value": "data"}]}],
+    )["VolumeId"]
+    ec2.attach_volume(VolumeId=volume, InstanceId=rich, Device="/dev/sdg")
+    fast = ec2.create_volume(AvailabilityZone=zone, Size=8, VolumeType="gp3", Throughput=250)["VolumeId"]
+    snapshot = ec2.create_snapshot(
+        VolumeId=volume,
+        Description="before the upgrade",
+        TagSpecifications=[{"ResourceType": "snapshot", "Tags": [{"Key": "Name", "Value": "nightly"}]}],
+    )["SnapshotId"]
+    ec2.create_volume(AvailabilityZone=zone, SnapshotId=snapshot)
+    ec2.create_snapshot(VolumeId=fast)
+    ec2.create_network_interface(
+        SubnetId=subnet,
+        PrivateIpAddresses=[
+            {"Primary": True, "PrivateIpAddress": "10.20.1.40"},
+            {"Primary": False, "PrivateIpAddress": "10.20.1.41"},
+        ],
+        Ipv6AddressCount=1,
+    )
+    ec2.allocate_address(Domain="vpc")
     stopped = launch(InstanceType="t3.nano")
     ec2.stop_instances(InstanceIds=[stopped])
     terminated = launch(InstanceType="t3.nano")

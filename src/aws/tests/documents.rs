@@ -217,3 +217,175 @@ async fn a_security_group_reads_as_the_aws_cli_prints_it() {
     });
     assert_eq!(document("security-group", xml).await, expected);
 }
+
+#[tokio::test]
+async fn a_subnet_reads_as_the_aws_cli_prints_it() {
+    let xml = "<subnetSet><item><subnetId>subnet-1</subnetId><subnetArn>arn:s</subnetArn><state>available</state>\
+        <ownerId>999999999999</ownerId><vpcId>vpc-1</vpcId><cidrBlock>10.0.1.0/24</cidrBlock>\
+        <ipv6CidrBlockAssociationSet><item><ipv6CidrBlock>2001:db8::/64</ipv6CidrBlock><associationId>a-1</associationId>\
+        <ipv6CidrBlockState><state>associated</state></ipv6CidrBlockState></item></ipv6CidrBlockAssociationSet>\
+        <availableIpAddressCount>251</availableIpAddressCount><availabilityZone>us-east-1a</availabilityZone>\
+        <availabilityZoneId>use1-az1</availabilityZoneId><defaultForAz>false</defaultForAz>\
+        <mapPublicIpOnLaunch>true</mapPublicIpOnLaunch><enableLniAtDeviceIndex>1</enableLniAtDeviceIndex>\
+        <privateDnsNameOptionsOnLaunch><hostnameType>ip-name</hostnameType>\
+        <enableResourceNameDnsAAAARecord>true</enableResourceNameDnsAAAARecord></privateDnsNameOptionsOnLaunch>\
+        <blockPublicAccessStates><internetGatewayBlockMode>off</internetGatewayBlockMode></blockPublicAccessStates>\
+        <type>Standard</type></item></subnetSet>";
+    let expected = json!({
+        "SubnetId": "subnet-1",
+        "SubnetArn": "arn:s",
+        "State": "available",
+        "OwnerId": "999999999999",
+        "VpcId": "vpc-1",
+        "CidrBlock": "10.0.1.0/24",
+        "Ipv6CidrBlockAssociationSet": [{
+            "Ipv6CidrBlock": "2001:db8::/64",
+            "AssociationId": "a-1",
+            "Ipv6CidrBlockState": {"State": "associated"},
+        }],
+        "AvailableIpAddressCount": 251,
+        "AvailabilityZone": "us-east-1a",
+        "AvailabilityZoneId": "use1-az1",
+        "DefaultForAz": false,
+        "MapPublicIpOnLaunch": true,
+        "EnableLniAtDeviceIndex": 1,
+        "PrivateDnsNameOptionsOnLaunch": {"HostnameType": "ip-name", "EnableResourceNameDnsAAAARecord": true},
+        "BlockPublicAccessStates": {"InternetGatewayBlockMode": "off"},
+        "Type": "Standard",
+    });
+    assert_eq!(document("subnet", xml).await, expected);
+}
+
+#[tokio::test]
+async fn a_network_interface_reads_as_the_aws_cli_prints_it_but_for_the_name_of_its_tags() {
+    let xml = "<networkInterfaceSet><item><networkInterfaceId>eni-1</networkInterfaceId><status>in-use</status>\
+        <ownerId>123456789012</ownerId><requesterManaged>true</requesterManaged><requesterId>amazon-elb</requesterId>\
+        <interfaceType>branch</interfaceType><tagSet><item><key>Name</key><value>front</value></item></tagSet>\
+        <association><publicIp>203.0.113.7</publicIp><publicDnsName/><allocationId>eipalloc-1</allocationId></association>\
+        <attachment><attachmentId>eni-attach-1</attachmentId><instanceOwnerId>amazon-elb</instanceOwnerId>\
+        <deviceIndex>1</deviceIndex><enaSrdSpecification><enaSrdEnabled>true</enaSrdEnabled><enaSrdUdpSpecification>\
+        <enaSrdUdpEnabled>false</enaSrdUdpEnabled></enaSrdUdpSpecification></enaSrdSpecification></attachment>\
+        <connectionTrackingConfiguration><udpTimeout>30</udpTimeout></connectionTrackingConfiguration>\
+        <groupSet><item><groupId>sg-1</groupId><groupName>web</groupName></item></groupSet>\
+        <ipv6AddressesSet><item><ipv6Address>2001:db8::1</ipv6Address><isPrimaryIpv6>true</isPrimaryIpv6></item>\
+        </ipv6AddressesSet><privateIpAddressesSet><item><privateIpAddress>10.0.1.4</privateIpAddress>\
+        <primary>true</primary></item></privateIpAddressesSet>\
+        <ipv4PrefixSet><item><ipv4Prefix>10.0.1.16/28</ipv4Prefix></item></ipv4PrefixSet>\
+        <publicIpDnsNameOptions><dnsHostnameType>public-ipv4-dns-name</dnsHostnameType></publicIpDnsNameOptions>\
+        <operator><managed>false</managed></operator>\
+        <associatedSubnetSet><item>subnet-1</item><item>subnet-2</item></associatedSubnetSet></item></networkInterfaceSet>";
+    let expected = json!({
+        "NetworkInterfaceId": "eni-1",
+        "Status": "in-use",
+        "OwnerId": "123456789012",
+        "RequesterManaged": true,
+        "RequesterId": "amazon-elb",
+        "InterfaceType": "branch",
+        "Tags": [{"Key": "Name", "Value": "front"}],
+        "Association": {"PublicIp": "203.0.113.7", "PublicDnsName": "", "AllocationId": "eipalloc-1"},
+        "Attachment": {
+            "AttachmentId": "eni-attach-1",
+            "InstanceOwnerId": "amazon-elb",
+            "DeviceIndex": 1,
+            "EnaSrdSpecification": {"EnaSrdEnabled": true, "EnaSrdUdpSpecification": {"EnaSrdUdpEnabled": false}},
+        },
+        "ConnectionTrackingConfiguration": {"UdpTimeout": 30},
+        "Groups": [{"GroupId": "sg-1", "GroupName": "web"}],
+        "Ipv6Addresses": [{"Ipv6Address": "2001:db8::1", "IsPrimaryIpv6": true}],
+        "PrivateIpAddresses": [{"PrivateIpAddress": "10.0.1.4", "Primary": true}],
+        "Ipv4Prefixes": [{"Ipv4Prefix": "10.0.1.16/28"}],
+        "PublicIpDnsNameOptions": {"DnsHostnameType": "public-ipv4-dns-name"},
+        "Operator": {"Managed": false},
+        "AssociatedSubnets": ["subnet-1", "subnet-2"],
+    });
+    assert_eq!(document("network-interface", xml).await, expected);
+}
+
+#[tokio::test]
+async fn an_address_reads_as_the_aws_cli_prints_it() {
+    let xml = "<addressesSet><item><publicIp>203.0.113.7</publicIp><allocationId>eipalloc-1</allocationId>\
+        <associationId>eipassoc-1</associationId><domain>vpc</domain><instanceId>i-1</instanceId>\
+        <networkInterfaceId>eni-1</networkInterfaceId><networkInterfaceOwnerId>123456789012</networkInterfaceOwnerId>\
+        <privateIpAddress>10.0.1.4</privateIpAddress><publicIpv4Pool>amazon</publicIpv4Pool>\
+        <networkBorderGroup>us-east-1</networkBorderGroup><subnetId>subnet-1</subnetId>\
+        <serviceManaged>nlb</serviceManaged></item></addressesSet>";
+    let expected = json!({
+        "PublicIp": "203.0.113.7",
+        "AllocationId": "eipalloc-1",
+        "AssociationId": "eipassoc-1",
+        "Domain": "vpc",
+        "InstanceId": "i-1",
+        "NetworkInterfaceId": "eni-1",
+        "NetworkInterfaceOwnerId": "123456789012",
+        "PrivateIpAddress": "10.0.1.4",
+        "PublicIpv4Pool": "amazon",
+        "NetworkBorderGroup": "us-east-1",
+        "SubnetId": "subnet-1",
+        "ServiceManaged": "nlb",
+    });
+    assert_eq!(document("address", xml).await, expected);
+}
+
+#[tokio::test]
+async fn a_volume_reads_as_the_aws_cli_prints_it() {
+    let xml = "<volumeSet><item><volumeId>vol-1</volumeId><size>100</size><snapshotId/><status>in-use</status>\
+        <availabilityZone>us-east-1a</availabilityZone><createTime>2026-11-22T12:55:10.123Z</createTime>\
+        <attachmentSet><item><volumeId>vol-1</volumeId><instanceId>i-1</instanceId><device>/dev/sdf</device>\
+        <status>attached</status><attachTime>2026-11-22T12:56:00.000Z</attachTime>\
+        <deleteOnTermination>true</deleteOnTermination><ebsCardIndex>0</ebsCardIndex></item></attachmentSet>\
+        <volumeType>gp3</volumeType><iops>3000</iops><throughput>125</throughput><encrypted>true</encrypted>\
+        <kmsKeyId>arn:k</kmsKeyId><multiAttachEnabled>false</multiAttachEnabled>\
+        <volumeInitializationRate>200</volumeInitializationRate><operator><managed>false</managed></operator>\
+        </item></volumeSet>";
+    let expected = json!({
+        "VolumeId": "vol-1",
+        "Size": 100,
+        "SnapshotId": "",
+        "State": "in-use",
+        "AvailabilityZone": "us-east-1a",
+        "CreateTime": "2026-11-22T12:55:10.123000+00:00",
+        "Attachments": [{
+            "VolumeId": "vol-1",
+            "InstanceId": "i-1",
+            "Device": "/dev/sdf",
+            "State": "attached",
+            "AttachTime": "2026-11-22T12:56:00+00:00",
+            "DeleteOnTermination": true,
+            "EbsCardIndex": 0,
+        }],
+        "VolumeType": "gp3",
+        "Iops": 3000,
+        "Throughput": 125,
+        "Encrypted": true,
+        "KmsKeyId": "arn:k",
+        "MultiAttachEnabled": false,
+        "VolumeInitializationRate": 200,
+        "Operator": {"Managed": false},
+    });
+    assert_eq!(document("volume", xml).await, expected);
+}
+
+#[tokio::test]
+async fn a_snapshot_reads_as_the_aws_cli_prints_it() {
+    let xml = "<snapshotSet><item><snapshotId>snap-1</snapshotId><volumeId>vol-1</volumeId><status>pending</status>\
+        <statusMessage>slow</statusMessage><startTime>2026-11-22T12:55:10.000Z</startTime><progress>42%</progress>\
+        <ownerId>123456789012</ownerId><volumeSize>100</volumeSize><description/><encrypted>false</encrypted>\
+        <storageTier>standard</storageTier><fullSnapshotSizeInBytes>5000000000000</fullSnapshotSizeInBytes>\
+        <completionDurationMinutes>15</completionDurationMinutes></item></snapshotSet>";
+    let expected = json!({
+        "SnapshotId": "snap-1",
+        "VolumeId": "vol-1",
+        "State": "pending",
+        "StateMessage": "slow",
+        "StartTime": "2026-11-22T12:55:10+00:00",
+        "Progress": "42%",
+        "OwnerId": "123456789012",
+        "VolumeSize": 100,
+        "Description": "",
+        "Encrypted": false,
+        "StorageTier": "standard",
+        "FullSnapshotSizeInBytes": 5_000_000_000_000_i64,
+        "CompletionDurationMinutes": 15,
+    });
+    assert_eq!(document("snapshot", xml).await, expected);
+}

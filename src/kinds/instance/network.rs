@@ -5,6 +5,7 @@
 use aws_sdk_ec2::types;
 
 use crate::kinds::fields::Fields;
+use crate::kinds::group::group;
 use crate::kinds::operator::operator;
 
 pub(super) fn interface(interface: types::InstanceNetworkInterface) -> Fields {
@@ -62,10 +63,6 @@ fn ena_srd(specification: types::InstanceAttachmentEnaSrdSpecification) -> Field
 
 fn ena_srd_udp(specification: types::InstanceAttachmentEnaSrdUdpSpecification) -> Fields {
     Fields::new().flag("EnaSrdUdpEnabled", specification.ena_srd_udp_enabled)
-}
-
-pub(super) fn group(identifier: types::GroupIdentifier) -> Fields {
-    Fields::new().text("GroupId", identifier.group_id).text("GroupName", identifier.group_name)
 }
 
 fn ipv6_address(address: types::InstanceIpv6Address) -> Fields {

@@ -1,10 +1,12 @@
 //! The two views of everything: how much there is, and how fresh it is.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
 use super::Content;
+use crate::aws::CallCount;
 use crate::ingest::ScopeFreshness;
 use crate::kinds::{self, KINDS};
 use crate::mcp::core::Core;
@@ -13,6 +15,9 @@ use crate::mcp::fresh::stale;
 use crate::mcp::policy::Writes;
 use crate::mcp::tools::rows::Columns;
 use crate::query::counts;
+
+/// The difference of clocks, in milliseconds, above which it is shown.
+const CLOCK_DIFFERS: u64 = 5000;
 
 /// Counts by kind, scope and state, with what is missing or failing.
 ///
@@ -31,14 +36,16 @@ pub fn freshness(core: &Arc<Core>, uri: &str) -> Result<Content, Fault> {
     let now = core.now();
     let trouble = core.ingest.freshness().trouble();
     let scopes: Vec<Value> = core.scopes(KINDS).iter().map(|state| scope_freshness(core, state)).collect();
-    let body = json!({
+    let mut body = json!({
         "uri": uri,
         "now": now,
         "seq": core.snapshot()?.seq(),
         "trouble": trouble,
         "watched_regions": core.regions(),
         "scopes": scopes,
+        "aws_calls": core.aws.calls(),
     });
+    put_clock(&mut body, core.aws.clock_offset_millis());
     Ok(Content::fleeting(body.to_string()))
 }
 
@@ -86,11 +93,53 @@ fn counted(core: &Core, uri: &str, writes: Writes) -> Result<Value, Fault> {
         "watched_regions": core.regions(),
         "scopes": scopes,
         "writes": writes.shown(),
+        "aws_calls": by_action(&core.aws.calls()),
     });
+    put_clock(&mut body, core.aws.clock_offset_millis());
     if let (Some(trouble), Value::Object(body)) = (core.ingest.freshness().trouble(), &mut body) {
         body.insert("trouble".to_owned(), json!({"what": trouble.what, "fix": trouble.fix}));
     }
     Ok(body)
+}
+
+/// The calls of all regions by action, beside what AWS allows in each region.
+fn by_action(calls: &[CallCount]) -> Vec<Value> {
+    let mut actions: BTreeMap<&str, Vec<&CallCount>> = BTreeMap::new();
+    for call in calls {
+        actions.entry(call.action).or_default().push(call);
+    }
+    let shown = actions.into_iter().map(|(action, calls)| {
+        let sum = |count: fn(&CallCount) -> u64| calls.iter().map(|call| count(call)).sum::<u64>();
+        let mut entry = json!({
+            "action": action,
+            "last_minute": sum(|call| call.last_minute),
+            "busiest_region": calls.iter().map(|call| call.last_minute).max(),
+            "documented_per_minute": calls.first().map(|call| 60 * call.documented_per_second),
+            "total": sum(|call| call.total),
+        });
+        for (name, count) in [("throttled", sum(|call| call.throttled)), ("failed", sum(|call| call.failed))] {
+            if let (Value::Object(fields), 1..) = (&mut entry, count) {
+                fields.insert(name.to_owned(), json!(count));
+            }
+        }
+        entry
+    });
+    shown.collect()
+}
+
+/// Says that the clocks differ, where they do so much that somebody should set this machine's.
+fn put_clock(body: &mut Value, offset_millis: i64) {
+    let Value::Object(fields) = body else { return };
+    if offset_millis.unsigned_abs() <= CLOCK_DIFFERS {
+        return;
+    }
+    let (seconds, way) = (offset_millis.unsigned_abs() / 1000, if offset_millis > 0 { "behind" } else { "ahead of" });
+    let clock = json!({
+        "aws_ahead_seconds": offset_millis / 1000,
+        "what": format!("this machine's clock is {seconds} s {way} AWS's; times shown here are AWS's"),
+        "fix": "Set this machine's clock (NTP): AWS refuses requests whose time is off by more than five minutes.",
+    });
+    fields.insert("clock".to_owned(), clock);
 }
 
 fn scope_freshness(core: &Core, state: &ScopeFreshness) -> Value {
@@ -128,4 +177,51 @@ fn scope_freshness(core: &Core, state: &ScopeFreshness) -> Value {
         put("failure", json!({"class": trouble.class, "what": trouble.what, "fix": fix, "since": trouble.since}));
     }
     entry
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{AccountId, Region};
+
+    fn call(region: &str, action: &'static str, last_minute: u64, throttled: u64) -> CallCount {
+        CallCount {
+            account: AccountId::new("123456789012"),
+            region: Region::new(region),
+            action,
+            total: 100,
+            throttled,
+            failed: 0,
+            last_minute,
+            pace_per_second: 5.0,
+            share_per_second: 5.0,
+            documented_per_second: 20,
+        }
+    }
+
+    #[test]
+    fn calls_add_up_over_regions_and_stand_beside_the_limit_of_each() {
+        let calls = [call("us-east-1", "ec2:DescribeVpcs", 3, 0), call("eu-west-1", "ec2:DescribeVpcs", 9, 2)];
+        let expected = json!({
+            "action": "ec2:DescribeVpcs",
+            "last_minute": 12,
+            "busiest_region": 9,
+            "documented_per_minute": 1200,
+            "total": 200,
+            "throttled": 2,
+        });
+        assert_eq!(by_action(&calls), [expected]);
+    }
+
+    #[test]
+    fn a_clock_that_is_more_than_five_seconds_off_is_shown_with_the_fix() {
+        let shown = |offset| {
+            let mut body = json!({});
+            put_clock(&mut body, offset);
+            body["clock"]["what"].as_str().map(str::to_owned)
+        };
+        assert_eq!((shown(0), shown(5000), shown(-5000)), (None, None, None));
+        assert!(shown(61_500).unwrap().starts_with("this machine's clock is 61 s behind AWS's"));
+        assert!(shown(-7000).unwrap().starts_with("this machine's clock is 7 s ahead of AWS's"));
+    }
 }

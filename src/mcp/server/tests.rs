@@ -293,7 +293,7 @@ async fn a_removed_resource_says_when_and_at_which_record() {
     let resource = crate::model::ResourceId::new(&scope(), &kinds::INSTANCE.kind(), id.as_str());
     let gone = crate::model::Observation { source, at, id: resource, seen: crate::model::Seen::Absent };
     let lane = crate::ingest::Lane::Refresh;
-    let seq = world.core.ingest.observe(lane, vec![gone], crate::model::Cause::Sweep).await.unwrap();
+    let seq = world.core.ingest.observe(lane, vec![gone], crate::model::Cause::Sweep).await.unwrap().seq;
     let error = refused(client.read(&format!("ec2://instance/{id}")).await.unwrap_err());
     let data = error.data.unwrap();
     assert_eq!(data["last_seq"], json!(seq));
@@ -455,7 +455,11 @@ async fn a_bad_argument_is_an_answer_that_says_how() {
         ("search_inventory", json!({"filters": {"private_ip": ["x"]}}), "did you mean `private-ip-address`?"),
         ("search_inventory", json!({"kind": "instances"}), "did you mean `instance`?"),
         ("search_inventory", json!({"fields": (0..21).map(|n| format!("tag:{n}")).collect::<Vec<_>>()}), "at most 20"),
-        ("search_inventory", json!({"kind": "bucket"}), "one of instance, instance-status, vpc, security-group"),
+        (
+            "search_inventory",
+            json!({"kind": "bucket"}),
+            "one of instance, instance-status, vpc, subnet, security-group",
+        ),
         ("search_inventory", json!({"region": "mars-1"}), "watched are 123456789012/us-east-1"),
         (
             "search_inventory",
@@ -575,7 +579,7 @@ async fn templates_complete_from_what_is_there() {
     assert_eq!(complete("ec2://instance/{id}", "id", id.clone()).await, [id]);
     assert_eq!(complete("ec2://instance/{id}/status", "id", "i-".to_owned()).await.len(), 12);
     assert_eq!(complete(templates::COLLECTION, "region", "us".to_owned()).await, ["us-east-1"]);
-    assert_eq!(complete(templates::COLLECTION, "kind", "v".to_owned()).await, ["vpc"]);
+    assert_eq!(complete(templates::COLLECTION, "kind", "v".to_owned()).await, ["volume", "vpc"]);
     assert!(complete("ec2://nothing/{id}", "id", String::new()).await.is_empty());
 }
 

@@ -2,25 +2,31 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use serde::Serialize;
 use serde_json::{Value, json};
+use tokio::time::timeout;
 
 use super::answer::Answer;
 use super::table::Text;
 use super::write_through::{Checked, Target, Verdict, check, dry_run, explain, failed, record, to_the_end};
 use super::{BUDGET, Call, Effect, ToolSpec, schema};
-use crate::aws::{Answer as AwsAnswer, CreateSnapshots, CreatedSnapshot};
+use crate::aws::{Answer as AwsAnswer, CreateSnapshots, CreatedSnapshot, Priority};
+use crate::ingest::Lane;
+use crate::kinds::SNAPSHOT;
 use crate::mcp::core::Core;
 use crate::mcp::error::Fault;
 use crate::model::text::shown;
-use crate::model::{ActionId, Outcome, Seq, Value as Field};
+use crate::model::{ActionId, Cause, Observation, Outcome, ResourceId, Scope, Seen, Seq, Source, Value as Field};
 
 /// Instances in one call at most: the answer names every snapshot of each.
 const MOST: usize = 20;
 const DESCRIPTION: &str = "Automated snapshot via MCP";
+/// How long a describe of new snapshots may take.
+const SHOWING: Duration = Duration::from_secs(5);
 /// About the bytes of a snapshot's line of text.
 const LINE: usize = 80;
 /// AWS's limit on a snapshot's description.
@@ -197,6 +203,7 @@ async fn snapshot(core: &Core, target: &Target, request: &Request) -> Result<(Ro
         action,
         dry_run: request.dry_run,
     };
+    let mut made = Vec::new();
     let outcome = match core.aws.create_snapshots(&target.id.region, &asked).await {
         Ok(AwsAnswer::WouldBeAllowed) => {
             row.verdict = Verdict::WouldBeAllowed;
@@ -204,7 +211,8 @@ async fn snapshot(core: &Core, target: &Target, request: &Request) -> Result<(Ro
         }
         Ok(AwsAnswer::Done { result, .. }) => {
             row.verdict = Verdict::Done;
-            let created = result.iter().map(|snapshot| snapshot.snapshot_id.clone()).collect();
+            let created: Vec<String> = result.iter().map(|snapshot| snapshot.snapshot_id.clone()).collect();
+            made.clone_from(&created);
             row.snapshots = result.into_iter().map(|snapshot| by_device(snapshot, &devices)).collect();
             row.snapshots.sort_by(|a, b| a.device.cmp(&b.device));
             Outcome::Succeeded { created }
@@ -226,9 +234,32 @@ async fn snapshot(core: &Core, target: &Target, request: &Request) -> Result<(Ro
     if request.dry_run {
         return Ok((row, None));
     }
-    let (seq, remark) = record(core, action, outcome, Vec::new()).await;
+    let (mut seq, mut remark) = record(core, action, outcome, Vec::new()).await;
+    if !made.is_empty() && remark.is_none() {
+        match show(core, &target.id.scope(), &made).await {
+            Some(shown) => seq = seq.max(Some(shown)),
+            None => remark = Some("The inventory shows the snapshots after its next sweep of them.".to_owned()),
+        }
+    }
     row.message = row.message.or(remark);
     Ok((row, seq))
+}
+
+/// Describes new snapshots, so that whoever reads at the answer's seq sees them whole. `None` when AWS does not show them
+/// yet, or does not let them be described: then the next sweep shows them.
+async fn show(core: &Core, scope: &Scope, ids: &[String]) -> Option<Seq> {
+    let described = core.aws.describe(scope, SNAPSHOT, ids, Priority::Tool);
+    let listed = timeout(SHOWING, described).await.ok()?.ok()?;
+    if listed.items.is_empty() {
+        return None;
+    }
+    let observations = listed.items.into_iter().map(|item| Observation {
+        source: Source::Refresh,
+        at: listed.sent_at,
+        id: ResourceId::new(scope, &SNAPSHOT.kind(), item.id),
+        seen: Seen::Described(Arc::new(item.document)),
+    });
+    core.ingest.observe(Lane::Tools, observations.collect(), Cause::Refresh).await.ok().map(|observed| observed.seq)
 }
 
 /// The device name of each attached EBS volume.

@@ -1,5 +1,7 @@
 //! `get_inventory_summary`: how much there is, how fresh it is, what is failing.
 
+use std::collections::BTreeSet;
+
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use serde_json::{Value, json};
@@ -35,6 +37,18 @@ fn output() -> Value {
         &["what", "fix"],
         json!({"what": schema::text("What is wrong."), "fix": schema::text("What to do about it.")}),
     );
+    let calls = schema::object(
+        &["action", "last_minute", "busiest_region", "documented_per_minute", "total"],
+        json!({
+            "action": schema::text("The call."),
+            "last_minute": schema::count("How many in the last 60 seconds."),
+            "busiest_region": schema::count("How many of these in the region with the most."),
+            "documented_per_minute": schema::count("How many AWS documents for the account in each region."),
+            "total": schema::count("How many since this server started."),
+            "throttled": schema::count("How many of these AWS turned away for its limits."),
+            "failed": schema::count("How many of these failed otherwise."),
+        }),
+    );
     let scope = schema::object(
         &["kind", "account", "region", "sweep", "count"],
         json!({
@@ -51,13 +65,22 @@ fn output() -> Value {
         }),
     );
     schema::object(
-        &["totals", "complete", "scopes", "writes", "seq", "now", "watched_regions"],
+        &["totals", "complete", "scopes", "writes", "seq", "now", "watched_regions", "aws_calls"],
         json!({
             "totals": counts,
             "complete": {"type": "boolean", "description": "Whether everything was seen at least once."},
             "scopes": schema::list(scope, "One entry for each kind in each account and region."),
             "scopes_not_shown": schema::count("Entries left out for the size of the answer; freshness has all."),
             "trouble": trouble,
+            "clock": schema::object(
+                &["aws_ahead_seconds", "what", "fix"],
+                json!({
+                    "aws_ahead_seconds": {"type": "integer", "description": "AWS's clock less this machine's."},
+                    "what": schema::text("How far the clocks differ."),
+                    "fix": schema::text("What to do about it."),
+                }),
+            ),
+            "aws_calls": schema::list(calls, "Calls to AWS by action, all regions together."),
             "writes": schema::object(
                 &["allowed"],
                 json!({
@@ -83,24 +106,40 @@ fn call(call: Call) -> BoxFuture<'static, Result<Answer, Fault>> {
     .boxed()
 }
 
-/// Leaves out what matters least until the answer fits: first scopes that hold nothing and lack nothing.
+/// Leaves out what matters least until the answer fits: scopes that hold nothing and lack nothing, then fresh ones, then
+/// stale ones, and last those that fail.
 fn fit(body: &mut Value) {
     let Value::Object(fields) = body else { return };
     let Some(Value::Array(mut scopes)) = fields.remove("scopes") else { return };
     let all = scopes.len();
-    let size = |scopes: &[Value]| scopes.iter().map(|scope| scope.to_string().len() + 60).sum::<usize>() + 3000;
-    if size(&scopes) > BUDGET {
-        scopes.retain(|scope| {
-            scope.get("count") != Some(&json!(0)) || scope.get("failure").is_some() || scope.get("stale").is_some()
-        });
-    }
-    while size(&scopes) > BUDGET {
-        scopes.pop();
-    }
+    let rest = fields.values().map(|value| value.to_string().len() + 40).sum::<usize>();
+    let mut left = BUDGET.saturating_sub(rest);
+    let mut order: Vec<(u8, usize)> =
+        scopes.iter().enumerate().map(|(place, scope)| (dispensable(scope), place)).collect();
+    order.sort_unstable();
+    let kept = order.into_iter().filter_map(|(_, place)| {
+        let size = scopes.get(place)?.to_string().len() + 60;
+        let fits = size <= left;
+        left = if fits { left - size } else { 0 };
+        fits.then_some(place)
+    });
+    let kept: BTreeSet<usize> = kept.collect();
+    let mut place = 0..;
+    scopes.retain(|_| place.next().is_some_and(|place| kept.contains(&place)));
     if scopes.len() < all {
         fields.insert("scopes_not_shown".to_owned(), json!(all - scopes.len()));
     }
     fields.insert("scopes".to_owned(), Value::Array(scopes));
+}
+
+/// How little an entry is missed, from 0.
+fn dispensable(scope: &Value) -> u8 {
+    match () {
+        () if scope.get("failure").is_some() => 0,
+        () if scope.get("stale").is_some() => 1,
+        () if scope.get("count") != Some(&json!(0)) => 2,
+        () => 3,
+    }
 }
 
 fn text(body: &Value) -> String {
@@ -112,6 +151,9 @@ fn text(body: &Value) -> String {
     let mut out = Text::new(format!("EC2 inventory at {}, seq {}\n", get(body, "now"), get(body, "seq")));
     if let Some(trouble) = body.get("trouble") {
         out.add(format_args!("Trouble: {}. {}\n", get(trouble, "what"), get(trouble, "fix")));
+    }
+    if let Some(clock) = body.get("clock") {
+        out.add(format_args!("Clock: {}. {}\n", get(clock, "what"), get(clock, "fix")));
     }
     let scopes = body.get("scopes").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     if scopes.is_empty() {
@@ -127,19 +169,60 @@ fn text(body: &Value) -> String {
         if let Some(missing) = scope.get("missing_unproved") {
             out.add(format_args!("  {missing} of them lacked by the last complete sweep: perhaps gone\n"));
         }
-        if let Some(stale) = scope.get("stale") {
-            out.add(format_args!("  stale: {}\n", get(stale, "why")));
-        }
-        if let Some(failure) = scope.get("failure") {
-            out.add(format_args!("  failing: {}. {}\n", get(failure, "what"), get(failure, "fix")));
+        match (scope.get("failure"), scope.get("stale")) {
+            // What fails is why it is stale.
+            (Some(failure), _) => {
+                out.add(format_args!("  failing: {}. {}\n", get(failure, "what"), get(failure, "fix")));
+            }
+            (None, Some(stale)) => out.add(format_args!("  stale: {}\n", get(stale, "why"))),
+            (None, None) => {}
         }
     }
     if let Some(left) = body.get("scopes_not_shown") {
         out.add(format_args!("{left} more not shown for size: read ec2://inventory/freshness\n"));
+    }
+    let calls = body.get("aws_calls").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    if !calls.is_empty() {
+        out.add("AWS calls in the last minute, in the busiest region of its documented limit:");
+        for call in calls {
+            let names = ["action", "last_minute", "busiest_region", "documented_per_minute"];
+            let [action, count, busiest, limit] = names.map(|name| get(call, name));
+            out.add(format_args!(" {action} {count} ({busiest} of {limit}"));
+            if let Some(throttled) = call.get("throttled") {
+                out.add(format_args!(", {throttled} throttled so far"));
+            }
+            out.add(");");
+        }
+        out.add("\n");
     }
     match body.get("writes").map(|writes| get(writes, "enable")) {
         Some(enable) if !enable.is_empty() => out.add(format_args!("Writes are off: {enable}.")),
         _ => out.add("Writes are on."),
     }
     out.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn when_scopes_are_too_many_those_that_fail_stay() {
+        let scope = |n: usize| {
+            let mut scope =
+                json!({"kind": "volume", "region": format!("region-{n}"), "count": n % 2, "as_of": "x".repeat(200)});
+            if n % 100 == 99 {
+                scope["failure"] = json!({"what": "denied", "fix": "allow it"});
+            }
+            scope
+        };
+        let mut body = json!({"totals": {}, "scopes": (0..400).map(scope).collect::<Vec<_>>()});
+        fit(&mut body);
+        let scopes = body["scopes"].as_array().unwrap();
+        assert!(body.to_string().len() <= BUDGET, "{}", body.to_string().len());
+        assert_eq!(scopes.iter().filter(|scope| scope.get("failure").is_some()).count(), 4);
+        assert!(scopes.iter().all(|scope| scope["count"] == json!(1)), "empty ones go first");
+        assert_eq!(body["scopes_not_shown"].as_u64().unwrap() + scopes.len() as u64, 400);
+        assert!(scopes.len() > 50, "{}", scopes.len());
+    }
 }

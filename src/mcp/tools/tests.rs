@@ -164,7 +164,8 @@ async fn a_page_is_cut_to_the_budget_and_goes_on_after_the_cut() {
 
 #[tokio::test]
 async fn columns_can_be_chosen_for_every_kind() {
-    let world = World::small().await;
+    // So many that there is one of every kind.
+    let world = World::swept(simulator::Options { instances: 200, ..fast() }, ListMode::Auto).await;
     let client = world.client(false).await;
     for kind in crate::kinds::KINDS {
         let found = data(client.call("search_inventory", json!({"kind": kind.slug})).await.unwrap());

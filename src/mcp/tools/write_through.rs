@@ -6,6 +6,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -104,7 +106,7 @@ pub async fn check(core: &Core, ids: &[String]) -> Result<Checked, Fault> {
         search(core, unknown, &mut checked, &mut observations).await?;
     }
     if !observations.is_empty() {
-        checked.seq = Some(core.ingest.observe(Lane::Tools, observations, Cause::Refresh).await?);
+        checked.seq = Some(core.ingest.observe(Lane::Tools, observations, Cause::Refresh).await?.seq);
     }
     let order = |id: &str| ids.iter().position(|asked| asked == id);
     checked.targets.sort_by_key(|target| order(&target.id.id));
@@ -131,7 +133,9 @@ fn placed(core: &Core, ids: &[String]) -> Result<Placed, Fault> {
     Ok(placed)
 }
 
-/// Asks every watched region for ids that the inventory does not hold.
+/// Asks every watched region at once for ids that the inventory does not hold, until all are found.
+///
+/// What no region knows is not found only if every region answered.
 async fn search(
     core: &Core,
     mut unknown: Vec<String>,
@@ -144,16 +148,26 @@ async fn search(
         scopes =
             core.regions().iter().map(|region| Scope { account: account.clone(), region: region.clone() }).collect();
     }
-    for scope in &scopes {
-        let last = scopes.last() == Some(scope);
-        let mut found = Checked::default();
-        look(core, scope, unknown.clone(), &mut found, observations).await;
+    let ids = unknown.clone();
+    let looks = scopes.iter().map(async |scope| {
+        let (mut found, mut seen) = (Checked::default(), Vec::new());
+        look(core, scope, ids.clone(), &mut found, &mut seen).await;
+        (found, seen)
+    });
+    let mut looks: FuturesUnordered<_> = looks.collect();
+    let mut problems = Vec::new();
+    while !unknown.is_empty()
+        && let Some((mut found, mut seen)) = looks.next().await
+    {
         unknown.retain(|id| !found.targets.iter().any(|target| *target.id.id == **id));
         checked.targets.append(&mut found.targets);
-        if last {
-            let left = found.problems.into_iter().filter(|(id, ..)| unknown.contains(id));
-            checked.problems.extend(left);
-        }
+        observations.append(&mut seen);
+        problems.append(&mut found.problems);
+    }
+    for id in unknown {
+        let mut said = problems.iter().filter(|(of, ..)| *of == id);
+        let unanswered = said.clone().find(|(_, verdict, _)| *verdict != Verdict::NotFound);
+        checked.problems.extend(unanswered.or_else(|| said.next()).cloned());
     }
     Ok(())
 }

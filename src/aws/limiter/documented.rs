@@ -1,0 +1,55 @@
+//! AWS's own limits, for accounts that have not had them raised.
+//!
+//! Source: EC2 developer guide, "Request throttling for the Amazon EC2 API", and for STS the IAM user guide, "IAM and AWS
+//! STS quotas". An account's own figures are in Service Quotas.
+//!
+//! Describes that neither page nor filter draw on a smaller bucket (50, 10 a second) for instances, their status, network
+//! interfaces, security groups, snapshots and volumes. Muster always pages. Whether naming ids counts as a filter AWS does
+//! not say; named ids are mostly a refresh's, and its half of the share is within the same share of that bucket too.
+
+/// A token bucket as AWS documents it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Limit {
+    /// How many at once.
+    pub(super) burst: u32,
+    /// How many a second, lastingly.
+    pub(super) per_second: u32,
+}
+
+/// The bucket of requests of an action.
+pub(super) fn requests(action: &str) -> Limit {
+    match action {
+        "ec2:StartInstances" => Limit { burst: 5, per_second: 2 },
+        "ec2:StopInstances" | "ec2:RebootInstances" => Limit { burst: 50, per_second: 5 },
+        "ec2:CreateSnapshot" | "ec2:CreateSnapshots" => Limit { burst: 100, per_second: 5 },
+        // All calls of STS in an account and region together; Muster makes this one only.
+        "sts:GetCallerIdentity" => Limit { burst: 600, per_second: 600 },
+        // Describes that page or filter, and the few that can do neither.
+        _ => Limit { burst: 100, per_second: 20 },
+    }
+}
+
+/// The bucket of instances named in requests of an action, where there is one.
+pub(super) fn instances(action: &str) -> Option<Limit> {
+    match action {
+        "ec2:StartInstances" => Some(Limit { burst: 1000, per_second: 2 }),
+        "ec2:StopInstances" => Some(Limit { burst: 1000, per_second: 20 }),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::aws::ACTIONS;
+    use crate::kinds::KINDS;
+
+    #[test]
+    fn what_falls_to_the_last_arm_is_a_describe() {
+        let describes = KINDS.iter().map(|spec| spec.action());
+        let called = ACTIONS.iter().filter_map(|action| action.iam.first().copied());
+        for action in describes.chain(called) {
+            assert_eq!(requests(action) == requests("ec2:DescribeAny"), action.starts_with("ec2:Describe"), "{action}");
+        }
+    }
+}

@@ -1,0 +1,110 @@
+use super::*;
+
+const DESCRIBE: &str = "ec2:DescribeInstances";
+
+fn scope() -> Scope {
+    Scope { account: AccountId::new("123456789012"), region: Region::new("us-east-1") }
+}
+
+async fn seconds(limiter: &Limiter, action: &'static str, priority: Priority, calls: usize) -> f64 {
+    let start = Instant::now();
+    for _ in 0..calls {
+        limiter.admit(&scope(), action, priority, 1).await.finished(Outcome::Answered);
+    }
+    start.elapsed().as_secs_f64()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_quarter_of_the_describe_bucket_is_25_at_once_and_5_a_second() {
+    let limiter = Limiter::new(25);
+    assert!(seconds(&limiter, DESCRIBE, Priority::Sweep, 25).await < 0.01);
+    let next = seconds(&limiter, DESCRIBE, Priority::Sweep, 50).await;
+    assert!((9.9..10.2).contains(&next), "{next}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refresh_gets_half_of_the_share() {
+    let limiter = Limiter::new(25);
+    seconds(&limiter, DESCRIBE, Priority::Refresh, 12).await;
+    let next = seconds(&limiter, DESCRIBE, Priority::Refresh, 26).await;
+    assert!((9.5..10.7).contains(&next), "{next}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tool_goes_before_sweeps_that_wait_longer() {
+    let limiter = Limiter::new(25);
+    seconds(&limiter, DESCRIBE, Priority::Sweep, 25).await;
+    let order = Mutex::new(Vec::new());
+    let call = async |priority, name| {
+        limiter.admit(&scope(), DESCRIBE, priority, 0).await;
+        order.lock().push(name);
+    };
+    let tool = async {
+        sleep(Duration::from_millis(10)).await;
+        call(Priority::Tool, "tool").await;
+    };
+    tokio::join!(call(Priority::Sweep, "sweep"), call(Priority::Refresh, "refresh"), tool);
+    assert_eq!(*order.lock(), ["tool", "sweep", "refresh"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn starting_more_instances_than_the_bucket_holds_waits_for_the_bucket_not_for_ever() {
+    let limiter = Limiter::new(25);
+    limiter.admit(&scope(), "ec2:StartInstances", Priority::Tool, 9999).await;
+    assert!(seconds(&limiter, "ec2:StartInstances", Priority::Tool, 1).await >= 2.0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn accounts_regions_and_actions_do_not_share_buckets() {
+    let limiter = Limiter::new(1);
+    let start = Instant::now();
+    for account in ["123456789012", "999999999999"] {
+        for region in ["us-east-1", "eu-west-1"] {
+            for action in [DESCRIBE, "ec2:DescribeVpcs"] {
+                let scope = Scope { account: AccountId::new(account), region: Region::new(region) };
+                limiter.admit(&scope, action, Priority::Sweep, 0).await;
+            }
+        }
+    }
+    assert!(start.elapsed() < Duration::from_millis(10));
+    assert_eq!(limiter.calls().len(), 8);
+}
+
+#[tokio::test(start_paused = true)]
+async fn throttling_slows_an_action_down_and_nothing_else() {
+    let limiter = Limiter::new(25);
+    limiter.admit(&scope(), DESCRIBE, Priority::Sweep, 0).await.finished(Outcome::Throttled);
+    assert!(seconds(&limiter, "ec2:DescribeVpcs", Priority::Sweep, 25).await < 0.01);
+    // A second of silence, in which two and a half tokens came; then two and a half a second.
+    let throttled = seconds(&limiter, DESCRIBE, Priority::Sweep, 5).await;
+    assert!((1.9..2.2).contains(&throttled), "{throttled}");
+    let peace = sleep(Duration::from_secs(50));
+    peace.await;
+    let [count] = &limiter.calls()[..1] else { panic!("a count") };
+    assert!((count.pace_per_second - 5.0).abs() < 1e-9, "{count:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_are_counted_by_region_action_and_outcome_beside_their_limits() {
+    let limiter = Limiter::new(25);
+    for outcome in [Outcome::Answered, Outcome::Throttled, Outcome::Failed] {
+        limiter.admit(&scope(), DESCRIBE, Priority::Sweep, 0).await.finished(outcome);
+    }
+    // A caller that gave up waiting for the answer has still called.
+    drop(limiter.admit(&scope(), DESCRIBE, Priority::Sweep, 0).await);
+    sleep(Duration::from_secs(61)).await;
+    limiter.admit(&scope(), DESCRIBE, Priority::Sweep, 0).await.finished(Outcome::Answered);
+    let expected = CallCount {
+        account: scope().account,
+        region: scope().region,
+        action: DESCRIBE,
+        total: 5,
+        throttled: 1,
+        failed: 1,
+        last_minute: 1,
+        pace_per_second: 5.0,
+        share_per_second: 5.0,
+        documented_per_second: 20,
+    };
+    assert_eq!(limiter.calls(), [expected]);
+}

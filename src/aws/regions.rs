@@ -1,0 +1,163 @@
+//! Which regions are watched.
+
+use aws_sdk_ec2::types::Region as Listed;
+use futures::FutureExt;
+
+use super::error::AwsError;
+use super::{Aws, Priority};
+use crate::model::Region;
+
+/// The region that is asked which others there are, when all are to be watched and nothing names one.
+const ANY: &str = "us-east-1";
+
+/// Lists regions.
+const LIST: &str = "ec2:DescribeRegions";
+
+/// The regions to watch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Regions {
+    /// These; the one that AWS's chain of environment, profile and metadata gives, where there are none.
+    Named(Vec<Region>),
+    /// All that are enabled for the account.
+    All {
+        /// The one to ask for them; else the one of AWS's chain, else `us-east-1`.
+        home: Option<Region>,
+    },
+}
+
+impl Default for Regions {
+    fn default() -> Self {
+        Regions::Named(Vec::new())
+    }
+}
+
+impl Regions {
+    /// The region to configure the SDK with, where the settings name one.
+    pub(super) fn home(&self) -> Option<&Region> {
+        match self {
+            Regions::Named(regions) => regions.first(),
+            Regions::All { home } => home.as_ref(),
+        }
+    }
+
+    /// The regions that are known before AWS was asked, `chain` being the one of AWS's chain.
+    pub(super) fn known(&self, chain: Option<Region>) -> Vec<Region> {
+        match self {
+            Regions::Named(regions) if !regions.is_empty() => regions.clone(),
+            Regions::Named(_) => chain.into_iter().collect(),
+            Regions::All { home } => {
+                vec![home.clone().or(chain).unwrap_or_else(|| Region::new(ANY))]
+            }
+        }
+    }
+}
+
+impl Aws {
+    /// Whether the watched regions are those that AWS lists.
+    #[must_use]
+    pub fn watches_all(&self) -> bool {
+        matches!(self.0.settings.regions, Regions::All { .. })
+    }
+
+    /// Watches these regions as well, where all are watched: those that an earlier process found.
+    pub fn watch_also(&self, regions: impl IntoIterator<Item = Region>) {
+        if self.watches_all() {
+            self.add(regions);
+        }
+    }
+
+    /// Asks AWS which regions are enabled for the account, and watches them as well from then on.
+    ///
+    /// A region that was watched and is no longer listed stays: its sweeps then say why they fail.
+    ///
+    /// # Errors
+    /// [`AwsError`]: the watched regions stay as they were.
+    pub async fn enabled_regions(&self) -> Result<Vec<Region>, AwsError> {
+        let listed =
+            self.anywhere(LIST, |region| async move { self.enabled_as_told_in(&region).await }.boxed()).await?;
+        Ok(self.add(listed))
+    }
+
+    async fn enabled_as_told_in(&self, region: &Region) -> Result<Vec<Region>, AwsError> {
+        let client = self.clients(region, LIST).await?.ec2;
+        let send = || client.describe_regions().all_regions(false).send();
+        let (answer, _) = self.repeatable(&self.scope(region), LIST, Priority::Sweep, send).await?;
+        Ok(answer.regions.unwrap_or_default().into_iter().filter_map(enabled).collect())
+    }
+
+    /// Adds to the watched regions, which keep their order: the first is the default.
+    fn add(&self, regions: impl IntoIterator<Item = Region>) -> Vec<Region> {
+        let mut watched = self.regions();
+        let mut more: Vec<Region> = regions.into_iter().filter(|region| !watched.contains(region)).collect();
+        more.sort();
+        more.dedup();
+        watched.append(&mut more);
+        self.0.found.lock().regions = Some(watched.clone());
+        watched
+    }
+}
+
+/// The region, unless the account would have to opt in first: emulators list those as well.
+fn enabled(listed: Listed) -> Option<Region> {
+    let is_off = listed.opt_in_status.as_deref() == Some("not-opted-in");
+    listed.region_name.filter(|_| !is_off).map(|name| Region::new(name.as_str()))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::aws::scripted::{Answer, Scripted};
+    use crate::aws::{Class, Regions, Trouble};
+    use crate::model::Region;
+
+    fn regions(names: &[&str]) -> Vec<Region> {
+        names.iter().map(|name| Region::new(*name)).collect()
+    }
+
+    fn listed(regions: &[(&str, &str)]) -> Answer {
+        let item = |(name, status): &(&str, &str)| {
+            format!("<item><regionName>{name}</regionName><optInStatus>{status}</optInStatus></item>")
+        };
+        Answer::ok(&format!("<regionInfo>{}</regionInfo>", regions.iter().map(item).collect::<String>()))
+    }
+
+    #[test]
+    fn what_is_watched_before_aws_was_asked() {
+        let chain = Some(Region::new("eu-west-1"));
+        assert_eq!(Regions::default().known(None), []);
+        assert_eq!(Regions::default().known(chain.clone()), regions(&["eu-west-1"]));
+        let named = Regions::Named(regions(&["us-east-2", "us-west-1"]));
+        assert_eq!(named.known(chain.clone()), regions(&["us-east-2", "us-west-1"]));
+        assert_eq!(Regions::All { home: None }.known(None), regions(&["us-east-1"]));
+        assert_eq!(Regions::All { home: None }.known(chain.clone()), regions(&["eu-west-1"]));
+        assert_eq!(Regions::All { home: Some(Region::new("us-west-2")) }.known(chain), regions(&["us-west-2"]));
+    }
+
+    #[tokio::test]
+    async fn all_regions_are_those_that_aws_says_are_enabled_and_a_lost_one_stays() {
+        let first = listed(&[
+            ("eu-west-1", "opt-in-not-required"),
+            ("us-east-1", "opt-in-not-required"),
+            ("af-south-1", "opted-in"),
+            ("ap-east-1", "not-opted-in"),
+        ]);
+        let later = listed(&[("us-east-1", "opt-in-not-required"), ("ap-east-1", "opted-in")]);
+        let server = Scripted::new([first, later]).await;
+        let aws = server.aws();
+        assert_eq!(aws.regions(), regions(&["us-east-1"]));
+        let found = aws.enabled_regions().await.unwrap();
+        assert_eq!(found, regions(&["us-east-1", "af-south-1", "eu-west-1"]));
+        assert_eq!(aws.regions(), found);
+        let found = aws.enabled_regions().await.unwrap();
+        assert_eq!(found, regions(&["us-east-1", "af-south-1", "eu-west-1", "ap-east-1"]));
+        assert!(server.asked().iter().all(|body| body.contains("AllRegions=false")));
+    }
+
+    #[tokio::test]
+    async fn while_aws_does_not_list_them_the_watched_regions_stay() {
+        let server = Scripted::new([Answer::error(403, "UnauthorizedOperation", "no")]).await;
+        let aws = server.aws();
+        let error = aws.enabled_regions().await.unwrap_err();
+        assert_eq!((error.class, error.trouble.clone()), (Class::Denied, Trouble::Answered));
+        assert_eq!(aws.regions(), regions(&["us-east-1"]));
+    }
+}

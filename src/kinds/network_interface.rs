@@ -1,0 +1,205 @@
+//! Elastic network interfaces.
+//!
+//! `DescribeNetworkInterfaces` alone calls its tags `TagSet`. The document has them as `Tags`, as those of every other
+//! kind: by that name tags are filtered, and are a group with evidence of its own.
+//!
+//! The owner of a shared subnet sees the interfaces that other accounts have in it, so an interface of another account is
+//! no sign of changed credentials.
+
+#![expect(clippy::needless_pass_by_value, reason = "every mapper consumes what it maps, so that text moves")]
+
+use std::time::Duration;
+
+use aws_sdk_ec2::{Client, types};
+use futures::FutureExt;
+use futures::future::BoxFuture;
+
+use super::fields::Fields;
+use super::group::group;
+use super::operator::operator;
+use super::tag::tag;
+use super::{Failure, Filter, KindSpec, Listing, Page, item, reduce};
+
+pub(super) static SPEC: KindSpec = KindSpec {
+    name: "AWS::EC2::NetworkInterface",
+    slug: "network-interface",
+    title: "Network interface",
+    plural: "network interfaces",
+    description: "A virtual network card: its addresses, subnet, security groups, and what it is attached to. Its tags are \
+                  under Tags, as for every kind.",
+    mapping: 1,
+    id_field: "NetworkInterfaceId",
+    name_field: None,
+    owner_field: Some("OwnerId"),
+    exclusive: false,
+    own_only: false,
+    state_path: Some("Status"),
+    interval: Duration::from_mins(5),
+    moves: false,
+    gone_states: &[],
+    masked: &[],
+    status_of: None,
+    filters: FILTERS,
+    actions: &["ec2:DescribeNetworkInterfaces"],
+    describe,
+};
+
+/// A choice of what AWS offers, without the times, names and ids that lead to nothing else.
+static FILTERS: &[Filter] = &[
+    Filter::new(0, "network-interface-id", &["NetworkInterfaceId"]),
+    Filter::new(1, "owner-id", &["OwnerId"]),
+    Filter::new(2, "status", &["Status"]),
+    Filter::new(3, "interface-type", &["InterfaceType"]),
+    Filter::new(4, "vpc-id", &["VpcId"]),
+    Filter::new(5, "subnet-id", &["SubnetId"]),
+    Filter::new(6, "availability-zone", &["AvailabilityZone"]),
+    Filter::new(7, "availability-zone-id", &["AvailabilityZoneId"]),
+    Filter::new(8, "private-ip-address", &["PrivateIpAddress"]),
+    Filter::new(9, "addresses.private-ip-address", &["PrivateIpAddresses.PrivateIpAddress"]),
+    Filter::new(10, "addresses.association.public-ip", &["PrivateIpAddresses.Association.PublicIp"]),
+    Filter::new(11, "association.public-ip", &["Association.PublicIp"]),
+    Filter::new(12, "association.allocation-id", &["Association.AllocationId"]),
+    Filter::new(13, "association.ip-owner-id", &["Association.IpOwnerId"]),
+    Filter::new(14, "ipv6-addresses.ipv6-address", &["Ipv6Addresses.Ipv6Address"]),
+    Filter::new(15, "attachment.instance-id", &["Attachment.InstanceId"]),
+    Filter::new(16, "attachment.attachment-id", &["Attachment.AttachmentId"]),
+    Filter::new(17, "attachment.device-index", &["Attachment.DeviceIndex"]),
+    Filter::new(18, "attachment.status", &["Attachment.Status"]),
+    Filter::new(19, "attachment.delete-on-termination", &["Attachment.DeleteOnTermination"]),
+    Filter::new(20, "group-id", &["Groups.GroupId"]),
+    Filter::new(21, "mac-address", &["MacAddress"]),
+    Filter::new(22, "description", &["Description"]),
+    Filter::new(23, "requester-id", &["RequesterId"]),
+    Filter::new(24, "requester-managed", &["RequesterManaged"]),
+    Filter::new(25, "source-dest-check", &["SourceDestCheck"]),
+    Filter::new(26, "operator.managed", &["Operator.Managed"]),
+    Filter::new(27, "operator.principal", &["Operator.Principal"]),
+];
+
+fn describe(client: Client, listing: Listing) -> BoxFuture<'static, Result<Page, Failure>> {
+    async move {
+        let call = client.describe_network_interfaces().include_managed_resources(true);
+        let call = match listing {
+            Listing::Page { token, max_results } => call.max_results(max_results).set_next_token(token),
+            Listing::Ids(ids) => call.set_network_interface_ids(Some(ids)),
+        };
+        let answer = call.send().await.map_err(reduce)?;
+        let interfaces = answer.network_interfaces.unwrap_or_default();
+        let items = interfaces
+            .into_iter()
+            .filter_map(|described| item(described.network_interface_id.clone(), interface(described)));
+        Ok(Page { items: items.collect(), next: answer.next_token })
+    }
+    .boxed()
+}
+
+fn interface(interface: types::NetworkInterface) -> Fields {
+    Fields::new()
+        .map("Association", interface.association, association)
+        .map("Attachment", interface.attachment, attachment)
+        .text("AvailabilityZone", interface.availability_zone)
+        .map("ConnectionTrackingConfiguration", interface.connection_tracking_configuration, connection_tracking)
+        .text("Description", interface.description)
+        .list("Groups", interface.groups, group)
+        .code("InterfaceType", interface.interface_type)
+        .list("Ipv6Addresses", interface.ipv6_addresses, ipv6_address)
+        .text("MacAddress", interface.mac_address)
+        .text("NetworkInterfaceId", interface.network_interface_id)
+        .text("OutpostArn", interface.outpost_arn)
+        .text("OwnerId", interface.owner_id)
+        .text("PrivateDnsName", interface.private_dns_name)
+        .text("PublicDnsName", interface.public_dns_name)
+        .map("PublicIpDnsNameOptions", interface.public_ip_dns_name_options, public_dns_name_options)
+        .text("PrivateIpAddress", interface.private_ip_address)
+        .list("PrivateIpAddresses", interface.private_ip_addresses, private_address)
+        .list("Ipv4Prefixes", interface.ipv4_prefixes, ipv4_prefix)
+        .list("Ipv6Prefixes", interface.ipv6_prefixes, ipv6_prefix)
+        .text("RequesterId", interface.requester_id)
+        .flag("RequesterManaged", interface.requester_managed)
+        .flag("SourceDestCheck", interface.source_dest_check)
+        .code("Status", interface.status)
+        .text("SubnetId", interface.subnet_id)
+        .list("Tags", interface.tag_set, tag)
+        .text("VpcId", interface.vpc_id)
+        .flag("DenyAllIgwTraffic", interface.deny_all_igw_traffic)
+        .flag("Ipv6Native", interface.ipv6_native)
+        .text("Ipv6Address", interface.ipv6_address)
+        .map("Operator", interface.operator, operator)
+        .texts("AssociatedSubnets", interface.associated_subnets)
+        .text("AvailabilityZoneId", interface.availability_zone_id)
+}
+
+fn association(association: types::NetworkInterfaceAssociation) -> Fields {
+    Fields::new()
+        .text("AllocationId", association.allocation_id)
+        .text("AssociationId", association.association_id)
+        .text("IpOwnerId", association.ip_owner_id)
+        .text("PublicDnsName", association.public_dns_name)
+        .text("PublicIp", association.public_ip)
+        .text("CustomerOwnedIp", association.customer_owned_ip)
+        .text("CarrierIp", association.carrier_ip)
+}
+
+fn attachment(attachment: types::NetworkInterfaceAttachment) -> Fields {
+    Fields::new()
+        .time("AttachTime", attachment.attach_time)
+        .text("AttachmentId", attachment.attachment_id)
+        .flag("DeleteOnTermination", attachment.delete_on_termination)
+        .int("DeviceIndex", attachment.device_index)
+        .int("NetworkCardIndex", attachment.network_card_index)
+        .text("InstanceId", attachment.instance_id)
+        .text("InstanceOwnerId", attachment.instance_owner_id)
+        .code("Status", attachment.status)
+        .map("EnaSrdSpecification", attachment.ena_srd_specification, ena_srd)
+        .int("EnaQueueCount", attachment.ena_queue_count)
+}
+
+fn ena_srd(specification: types::AttachmentEnaSrdSpecification) -> Fields {
+    Fields::new().flag("EnaSrdEnabled", specification.ena_srd_enabled).map(
+        "EnaSrdUdpSpecification",
+        specification.ena_srd_udp_specification,
+        ena_srd_udp,
+    )
+}
+
+fn ena_srd_udp(specification: types::AttachmentEnaSrdUdpSpecification) -> Fields {
+    Fields::new().flag("EnaSrdUdpEnabled", specification.ena_srd_udp_enabled)
+}
+
+fn connection_tracking(configuration: types::ConnectionTrackingConfiguration) -> Fields {
+    Fields::new()
+        .int("TcpEstablishedTimeout", configuration.tcp_established_timeout)
+        .int("UdpStreamTimeout", configuration.udp_stream_timeout)
+        .int("UdpTimeout", configuration.udp_timeout)
+}
+
+fn ipv6_address(address: types::NetworkInterfaceIpv6Address) -> Fields {
+    Fields::new()
+        .text("Ipv6Address", address.ipv6_address)
+        .text("PublicIpv6DnsName", address.public_ipv6_dns_name)
+        .flag("IsPrimaryIpv6", address.is_primary_ipv6)
+}
+
+fn public_dns_name_options(options: types::PublicIpDnsNameOptions) -> Fields {
+    Fields::new()
+        .text("DnsHostnameType", options.dns_hostname_type)
+        .text("PublicIpv4DnsName", options.public_ipv4_dns_name)
+        .text("PublicIpv6DnsName", options.public_ipv6_dns_name)
+        .text("PublicDualStackDnsName", options.public_dual_stack_dns_name)
+}
+
+fn private_address(address: types::NetworkInterfacePrivateIpAddress) -> Fields {
+    Fields::new()
+        .map("Association", address.association, association)
+        .flag("Primary", address.primary)
+        .text("PrivateDnsName", address.private_dns_name)
+        .text("PrivateIpAddress", address.private_ip_address)
+}
+
+fn ipv4_prefix(prefix: types::Ipv4PrefixSpecification) -> Fields {
+    Fields::new().text("Ipv4Prefix", prefix.ipv4_prefix)
+}
+
+fn ipv6_prefix(prefix: types::Ipv6PrefixSpecification) -> Fields {
+    Fields::new().text("Ipv6Prefix", prefix.ipv6_prefix)
+}

@@ -1,0 +1,133 @@
+//! Subnets.
+//!
+//! AWS lists subnets that another account shares through Resource Access Manager beside the account's own: `OwnerId` tells
+//! them apart, and a foreign one is no sign of changed credentials.
+//!
+//! `AvailableIpAddressCount` moves with every network interface made or removed. It is compared like any other field all
+//! the same: running out of addresses is what people ask a subnet about, a masked field would be served as it was when
+//! something else last changed, and it costs at most one change a subnet and sweep.
+
+use std::time::Duration;
+
+use aws_sdk_ec2::{Client, types};
+use futures::FutureExt;
+use futures::future::BoxFuture;
+
+use super::fields::Fields;
+use super::tag::tag;
+use super::vpc::block_public_access;
+use super::{Failure, Filter, KindSpec, Listing, Page, item, reduce};
+
+pub(super) static SPEC: KindSpec = KindSpec {
+    name: "AWS::EC2::Subnet",
+    slug: "subnet",
+    title: "Subnet",
+    plural: "subnets",
+    description: "A part of a VPC in one availability zone: its address ranges, how many addresses are free, and what is \
+                  launched into it gets. Shared ones show their owner.",
+    mapping: 1,
+    id_field: "SubnetId",
+    name_field: None,
+    owner_field: Some("OwnerId"),
+    exclusive: false,
+    own_only: false,
+    state_path: Some("State"),
+    interval: Duration::from_mins(5),
+    moves: false,
+    gone_states: &[],
+    masked: &[],
+    status_of: None,
+    filters: FILTERS,
+    actions: &["ec2:DescribeSubnets"],
+    describe,
+};
+
+static FILTERS: &[Filter] = &[
+    Filter::new(0, "subnet-id", &["SubnetId"]),
+    Filter::new(1, "owner-id", &["OwnerId"]),
+    Filter::new(2, "vpc-id", &["VpcId"]),
+    Filter::new(3, "cidr-block", &["CidrBlock"]),
+    Filter::new(4, "state", &["State"]),
+    Filter::new(5, "availability-zone", &["AvailabilityZone"]),
+    Filter::new(6, "availability-zone-id", &["AvailabilityZoneId"]),
+    Filter::new(7, "available-ip-address-count", &["AvailableIpAddressCount"]),
+    Filter::new(8, "default-for-az", &["DefaultForAz"]),
+    Filter::new(9, "map-public-ip-on-launch", &["MapPublicIpOnLaunch"]),
+    Filter::new(10, "ipv6-cidr-block-association.association-id", &["Ipv6CidrBlockAssociationSet.AssociationId"]),
+    Filter::new(11, "ipv6-cidr-block-association.ipv6-cidr-block", &["Ipv6CidrBlockAssociationSet.Ipv6CidrBlock"]),
+    Filter::new(12, "ipv6-cidr-block-association.state", &["Ipv6CidrBlockAssociationSet.Ipv6CidrBlockState.State"]),
+    Filter::new(13, "ipv6-native", &["Ipv6Native"]),
+    Filter::new(14, "enable-dns64", &["EnableDns64"]),
+    Filter::new(15, "enable-lni-at-device-index", &["EnableLniAtDeviceIndex"]),
+    Filter::new(16, "map-customer-owned-ip-on-launch", &["MapCustomerOwnedIpOnLaunch"]),
+    Filter::new(17, "customer-owned-ipv4-pool", &["CustomerOwnedIpv4Pool"]),
+    Filter::new(18, "outpost-arn", &["OutpostArn"]),
+    Filter::new(
+        19,
+        "private-dns-name-options-on-launch.hostname-type",
+        &["PrivateDnsNameOptionsOnLaunch.HostnameType"],
+    ),
+    Filter::new(20, "subnet-arn", &["SubnetArn"]),
+];
+
+fn describe(client: Client, listing: Listing) -> BoxFuture<'static, Result<Page, Failure>> {
+    async move {
+        let call = client.describe_subnets();
+        let call = match listing {
+            Listing::Page { token, max_results } => call.max_results(max_results).set_next_token(token),
+            Listing::Ids(ids) => call.set_subnet_ids(Some(ids)),
+        };
+        let answer = call.send().await.map_err(reduce)?;
+        let subnets = answer.subnets.unwrap_or_default();
+        let items = subnets.into_iter().filter_map(|described| item(described.subnet_id.clone(), subnet(described)));
+        Ok(Page { items: items.collect(), next: answer.next_token })
+    }
+    .boxed()
+}
+
+fn subnet(subnet: types::Subnet) -> Fields {
+    Fields::new()
+        .text("AvailabilityZoneId", subnet.availability_zone_id)
+        .int("EnableLniAtDeviceIndex", subnet.enable_lni_at_device_index)
+        .flag("MapCustomerOwnedIpOnLaunch", subnet.map_customer_owned_ip_on_launch)
+        .text("CustomerOwnedIpv4Pool", subnet.customer_owned_ipv4_pool)
+        .text("OwnerId", subnet.owner_id)
+        .flag("AssignIpv6AddressOnCreation", subnet.assign_ipv6_address_on_creation)
+        .list("Ipv6CidrBlockAssociationSet", subnet.ipv6_cidr_block_association_set, ipv6_cidr_association)
+        .list("Tags", subnet.tags, tag)
+        .text("SubnetArn", subnet.subnet_arn)
+        .text("OutpostArn", subnet.outpost_arn)
+        .flag("EnableDns64", subnet.enable_dns64)
+        .flag("Ipv6Native", subnet.ipv6_native)
+        .map("PrivateDnsNameOptionsOnLaunch", subnet.private_dns_name_options_on_launch, private_dns_name_options)
+        .map("BlockPublicAccessStates", subnet.block_public_access_states, block_public_access)
+        .text("Type", subnet.r#type)
+        .text("SubnetId", subnet.subnet_id)
+        .code("State", subnet.state)
+        .text("VpcId", subnet.vpc_id)
+        .text("CidrBlock", subnet.cidr_block)
+        .int("AvailableIpAddressCount", subnet.available_ip_address_count)
+        .text("AvailabilityZone", subnet.availability_zone)
+        .flag("DefaultForAz", subnet.default_for_az)
+        .flag("MapPublicIpOnLaunch", subnet.map_public_ip_on_launch)
+}
+
+fn ipv6_cidr_association(association: types::SubnetIpv6CidrBlockAssociation) -> Fields {
+    Fields::new()
+        .text("AssociationId", association.association_id)
+        .text("Ipv6CidrBlock", association.ipv6_cidr_block)
+        .map("Ipv6CidrBlockState", association.ipv6_cidr_block_state, cidr_state)
+        .code("Ipv6AddressAttribute", association.ipv6_address_attribute)
+        .code("IpSource", association.ip_source)
+}
+
+fn cidr_state(state: types::SubnetCidrBlockState) -> Fields {
+    Fields::new().code("State", state.state).text("StatusMessage", state.status_message)
+}
+
+fn private_dns_name_options(options: types::PrivateDnsNameOptionsOnLaunch) -> Fields {
+    Fields::new()
+        .code("HostnameType", options.hostname_type)
+        .flag("EnableResourceNameDnsARecord", options.enable_resource_name_dns_a_record)
+        .flag("EnableResourceNameDnsAAAARecord", options.enable_resource_name_dns_aaaa_record)
+}
