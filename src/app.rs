@@ -13,6 +13,7 @@ pub mod front;
 pub mod hello;
 pub mod lock;
 pub mod reception;
+pub mod refresh;
 pub mod serve;
 pub mod signals;
 pub mod socket;

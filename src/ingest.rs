@@ -10,32 +10,48 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime;
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::model::{Cause, Current, Kind, Observation, ResourceId, Scope, Seen, SharedClock, Source, Timestamp};
+use crate::model::{
+    Cause, Document, Kind, Observation, ResourceId, Scope, Seen, Seq, SharedClock, Source, Timestamp, Wanted,
+};
 use crate::notify::{ChangeHub, Topic};
-use crate::reconcile::absence::{self, Candidates, Unseen};
-use crate::reconcile::{KindRules, Moment, credible};
-use crate::store::{Batch, CommitError, ReadError, Store, Writer};
+use crate::reconcile::absence::{Absence, Unseen};
+use crate::reconcile::memory::{How, Note};
+use crate::reconcile::{KindRules, Memory, Moment};
+use crate::store::{Batch, CommitError, ReadError, Writer};
 
 mod draft;
 pub mod freshness;
 mod lanes;
+pub mod ledger;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod truth;
 
 pub use freshness::{Freshness, ScopeFreshness, SeenAt, Swept, Trouble};
-pub use lanes::{Handle, IngestError, Lane, SweepMessage, SweepStep};
+pub use lanes::{Handle, IngestError, Lane, Observed, SweepMessage, SweepStep};
+pub use ledger::Ledger;
 
-use draft::Draft;
+use draft::{Draft, Grounds};
+use freshness::Run;
 use lanes::{Lanes, Record, Work};
+use ledger::View;
 
 /// A commit holds at most this many changed rows.
 pub const MAX_ROWS: usize = 200;
 
 /// Deciding for one commit takes at most this long (it may overrun by one observation).
 pub const MAX_WORK: Duration = Duration::from_millis(20);
+
+/// More candidates than this are left to the next sweep instead of asked for by id.
+const MAX_ASKED: usize = 2_000;
+
+/// How long how far sweeps had come may stay unsaved while something is committed anyway.
+const SAVED_EVERY: Duration = Duration::from_mins(1);
 
 /// What the loop has to know of a kind.
 #[derive(Clone, Debug)]
@@ -44,25 +60,26 @@ pub struct KindEntry {
     pub kind: Kind,
     /// What the rules have to know of it.
     pub rules: KindRules,
-    /// Where the lifecycle state stands in a document of this kind.
-    pub state_path: Option<&'static str>,
-    /// States after which a resource ages out without proof.
-    pub gone_states: &'static [&'static str],
     /// How often it is swept by default.
     pub interval: Duration,
 }
 
+/// Resources that a describe of their own would tell more about. Read it to the end: it is not bounded.
+pub type WantedReceiver = mpsc::UnboundedReceiver<Wanted>;
+
 /// The writer loop. Runs on a thread of its own.
-pub struct Ingest {
-    writer: Writer,
-    store: Store,
+pub struct Ingest<L: Ledger = Writer> {
+    ledger: L,
     hub: ChangeHub,
     clock: SharedClock,
     kinds: HashMap<Kind, KindEntry>,
     freshness: Freshness,
     lanes: Lanes,
+    wanted: mpsc::UnboundedSender<Wanted>,
     sweeps: HashMap<(Scope, Kind), Sweep>,
     started: Timestamp,
+    /// When how far sweeps had come was saved last.
+    saved: Timestamp,
     /// The disk failed: nothing more can be read or written until the store is opened again.
     broken: bool,
 }
@@ -76,7 +93,14 @@ struct Sweep {
     broken: Option<String>,
 }
 
-impl Ingest {
+/// What a commit left behind.
+struct Chunk {
+    /// Holds everything decided so far.
+    seq: Seq,
+    unsettled: Vec<ResourceId>,
+}
+
+impl<L: Ledger> Ingest<L> {
     /// Connects the writer with its lanes. `stop` ends the loop after what waits in the lanes of tools, notifications and
     /// refreshes.
     ///
@@ -84,23 +108,33 @@ impl Ingest {
     ///
     /// When the store cannot be read.
     pub fn new(
-        writer: Writer,
-        store: Store,
+        ledger: L,
         hub: ChangeHub,
         clock: SharedClock,
         kinds: Vec<KindEntry>,
         stop: CancellationToken,
-    ) -> Result<(Ingest, Handle), ReadError> {
+    ) -> Result<(Ingest<L>, Handle, WantedReceiver), ReadError> {
         let kinds: HashMap<Kind, KindEntry> = kinds.into_iter().map(|entry| (entry.kind.clone(), entry)).collect();
         let interval = |kind: &Kind| kinds.get(kind).map_or(Duration::ZERO, |entry| entry.interval);
-        let snapshot = store.snapshot()?;
-        let held = snapshot.counts()?.into_iter().map(|(kind, scope, _)| (scope, kind));
-        let freshness = Freshness::new(snapshot.watermarks()?, held, &interval);
+        let view = ledger.view()?;
+        let freshness = Freshness::new(view.watermarks()?, view.held()?, &interval);
         let (lanes, handle) = lanes::connect(freshness.clone(), stop);
+        let (wanted, receiver) = mpsc::unbounded_channel();
         let started = clock.now();
-        let sweeps = HashMap::new();
-        let ingest = Ingest { writer, store, hub, clock, kinds, freshness, lanes, sweeps, started, broken: false };
-        Ok((ingest, handle))
+        let ingest = Ingest {
+            ledger,
+            hub,
+            clock,
+            kinds,
+            freshness,
+            lanes,
+            wanted,
+            sweeps: HashMap::new(),
+            started,
+            saved: started,
+            broken: false,
+        };
+        Ok((ingest, handle, receiver))
     }
 
     /// Runs until stopped, then saves how far sweeps had come. Blocks its thread; waits on `runtime`.
@@ -113,14 +147,32 @@ impl Ingest {
         while let Some(work) = runtime.block_on(self.lanes.next()) {
             self.serve(work);
             if self.broken {
-                return Err(CommitError::Latched { path: self.store.path().to_owned() });
+                return Err(CommitError::Latched { path: self.ledger.path() });
             }
         }
+        self.close()
+    }
+
+    /// Saves how far sweeps had come.
+    fn close(&mut self) -> Result<(), CommitError> {
         let watermarks = self.freshness.watermarks();
-        if !watermarks.is_empty() {
-            self.writer.save_watermarks(watermarks)?;
-        }
-        Ok(())
+        if watermarks.is_empty() { Ok(()) } else { self.save(Batch { watermarks, ..Batch::default() }) }
+    }
+
+    /// The ledger, to read.
+    #[cfg(test)]
+    fn ledger(&self) -> &L {
+        &self.ledger
+    }
+
+    /// Ends without saving anything, as a crash would.
+    #[cfg(test)]
+    fn into_ledger(self) -> L {
+        self.ledger
+    }
+
+    fn save(&mut self, batch: Batch) -> Result<(), CommitError> {
+        self.ledger.commit(batch).map(drop)
     }
 
     /// Notes a failure of the disk, which ends the loop.
@@ -147,12 +199,18 @@ impl Ingest {
         let Record { entries, observations, cause, done } = record;
         let mut queue = VecDeque::from(observations);
         let mut draft = Draft::of(entries);
+        let mut unsettled = Vec::new();
         let outcome = loop {
             // Whoever waits is told the seq of the last commit: all of it is durable then.
             let outcome = self.commit_chunk(draft, &mut queue, &cause);
             match self.watch(outcome) {
-                Ok(seq) if queue.is_empty() => break Ok(seq),
-                Ok(_) => draft = Draft::default(),
+                Ok(chunk) => {
+                    unsettled.extend(chunk.unsettled);
+                    if queue.is_empty() {
+                        break Ok(Observed { seq: chunk.seq, unsettled });
+                    }
+                    draft = Draft::default();
+                }
                 Err(error) => break Err(error),
             }
         };
@@ -160,53 +218,99 @@ impl Ingest {
         drop(done.send(outcome));
     }
 
-    /// Decides from the front of `queue` until a commit is full, and commits it. The seq returned holds everything
-    /// decided so far.
+    /// Decides from the front of `queue` until a commit is full, and commits it.
     fn commit_chunk(
         &mut self,
         mut draft: Draft,
         queue: &mut VecDeque<Observation>,
         cause: &Cause,
-    ) -> Result<crate::model::Seq, IngestError> {
+    ) -> Result<Chunk, IngestError> {
         let begun = Instant::now();
-        let snapshot = self.store.snapshot()?;
+        let view = self.ledger.view()?;
         while let Some(observation) = queue.pop_front() {
-            let (moment, rules, confirmed) = self.grounds(&observation.id);
-            draft.decide(&snapshot, observation, cause, confirmed, rules, moment)?;
+            self.decide(&mut draft, &view, observation, cause)?;
             if draft.entries.len() >= MAX_ROWS || begun.elapsed() >= MAX_WORK {
                 break;
             }
         }
-        let mut seq = snapshot.seq();
-        drop(snapshot);
-        let Draft { entries, noted, removed, .. } = draft;
+        let mut seq = view.seq();
+        drop(view);
+        let Draft { entries, notes, wanted, unsettled, .. } = draft;
         if !entries.is_empty() {
-            let batch = Batch { recorded_at: self.clock.now(), entries, watermarks: Vec::new() };
-            let committed = self.writer.commit(batch)?;
+            let batch = self.batch(entries);
+            let committed = self.ledger.commit(batch)?;
             seq = committed.last;
             self.hub.publish(&committed, self.clock.now());
         }
-        let now = self.clock.now();
-        for (id, at, exactly) in noted {
-            self.freshness.update(&id.scope(), &id.kind, |watched| watched.note(&id.id, at, exactly, now));
+        for (id, note) in notes {
+            let released = self.take(&id.scope(), &id.kind, &id.id, note);
+            self.ask(&id.scope(), &id.kind, released);
         }
-        for id in removed {
-            self.freshness.update(&id.scope(), &id.kind, |watched| {
-                watched.seen.remove(&id.id);
-            });
+        for wanted in wanted {
+            self.want(wanted);
         }
-        Ok(seq)
+        Ok(Chunk { seq, unsettled })
     }
 
-    /// What a decision on a resource rests on besides its state: the moment, its kind's rules, and the newest describe that
-    /// showed it exactly as known.
-    fn grounds(&self, id: &ResourceId) -> (Moment, KindRules, Option<Timestamp>) {
-        let (swept, confirmed) = self.freshness.view(&id.scope(), &id.kind, |watched| match watched {
-            Some(watched) => (watched.state.swept_now, watched.seen.get(&id.id).map(|seen| seen.confirmed)),
-            None => (false, None),
-        });
-        let rules = self.kinds.get(&id.kind).map_or(KindRules { mapping: 0, masked: &[] }, |entry| entry.rules);
-        (Moment { now: self.clock.now(), started: self.started, swept }, rules, confirmed)
+    /// Entries to commit, with how far sweeps had come when that has not been saved for a while.
+    fn batch(&mut self, entries: Vec<(Cause, crate::model::Event)>) -> Batch {
+        let now = self.clock.now();
+        let due = now.since(self.saved) >= SAVED_EVERY || now < self.saved;
+        let watermarks = if due { self.freshness.watermarks() } else { Vec::new() };
+        if due {
+            self.saved = now;
+        }
+        Batch { recorded_at: now, entries, watermarks }
+    }
+
+    fn decide(
+        &self,
+        draft: &mut Draft,
+        view: &L::View,
+        observation: Observation,
+        cause: &Cause,
+    ) -> Result<(), ReadError> {
+        let (scope, kind) = (observation.id.scope(), observation.id.kind.clone());
+        let rules = self.rules(&kind);
+        self.freshness.view(&scope, &kind, |watched| {
+            let moment = self.moment(watched.is_some_and(|watched| watched.state.swept_now));
+            let grounds = Grounds { memory: watched.map(|watched| &watched.memory), rules, moment };
+            draft.decide(view, observation, cause, &grounds)
+        })
+    }
+
+    fn moment(&self, swept: bool) -> Moment {
+        Moment { now: self.clock.now(), started: self.started, steady: self.clock.steady_since(), swept }
+    }
+
+    fn rules(&self, kind: &Kind) -> KindRules {
+        let unknown = KindRules { mapping: 0, masked: &[], state_path: None, gone_states: &[] };
+        self.kinds.get(kind).map_or(unknown, |entry| entry.rules)
+    }
+
+    fn take(&self, scope: &Scope, kind: &Kind, id: &Arc<str>, note: Note) -> Vec<Arc<str>> {
+        let now = self.clock.now();
+        self.freshness.update(scope, kind, |watched| {
+            let released = watched.memory.take(id, note, now);
+            if !released.is_empty() || watched.state.held.is_some() {
+                watched.show_missing();
+            }
+            released
+        })
+    }
+
+    /// Asks for ids whose absence a describe could prove, unless there are so many that the next sweep is cheaper.
+    fn ask(&self, scope: &Scope, kind: &Kind, ids: Vec<Arc<str>>) {
+        if ids.len() <= MAX_ASKED {
+            for id in ids {
+                self.want(Wanted { id: ResourceId::new(scope, kind, id), expects: None });
+            }
+        }
+    }
+
+    fn want(&self, wanted: Wanted) {
+        // Nobody listens when nothing refreshes; then the sweeps have to do.
+        drop(self.wanted.send(wanted));
     }
 
     fn sweep(&mut self, message: SweepMessage) {
@@ -217,6 +321,7 @@ impl Ingest {
                 let baseline = self.freshness.update(&scope, &kind, |watched| {
                     watched.state.running_since = Some(at);
                     watched.state.seen = 0;
+                    watched.memory.begin();
                     watched.state.complete.is_none()
                 });
                 self.sweeps.insert(key, Sweep { started: at, baseline, broken: None });
@@ -270,27 +375,34 @@ impl Ingest {
         scope: &Scope,
         kind: &Kind,
         at: Timestamp,
-        items: Vec<(Arc<str>, Arc<crate::model::Document>)>,
+        items: Vec<(Arc<str>, Arc<Document>)>,
     ) -> Result<(), IngestError> {
         let baseline = self.sweeps.get(&(scope.clone(), kind.clone())).is_some_and(|sweep| sweep.baseline);
         let cause = if baseline { Cause::Baseline } else { Cause::Sweep };
-        let mapping = self.kinds.get(kind).map_or(0, |entry| entry.rules.mapping);
+        let rules = self.rules(kind);
         let (mut same, mut news) = (Vec::new(), VecDeque::new());
-        let snapshot = self.store.snapshot()?;
+        let view = self.ledger.view()?;
         for (id, document) in items {
             let id = ResourceId::new(scope, kind, id);
-            match snapshot.digest_of(&id)? {
-                Some(row) if !row.provisional && row.digest == document.fingerprint(mapping) => same.push(id.id),
+            match view.fingerprint(&id)? {
+                Some(row) if !row.provisional && row.digest == document.fingerprint(rules.mapping) => {
+                    same.push((id.id, rules.is_gone(&document)));
+                }
                 _ => news.push_back(Observation { source: Source::Sweep, at, id, seen: Seen::Described(document) }),
             }
         }
-        drop(snapshot);
+        drop(view);
         let now = self.clock.now();
-        self.freshness.update(scope, kind, |watched| {
-            for id in &same {
-                watched.note(id, at, true, now);
+        let credible = crate::reconcile::credible(at, now);
+        let released = self.freshness.update(scope, kind, |watched| {
+            let mut released = Vec::new();
+            for (id, gone) in &same {
+                let note = Note::Shown { at: credible, how: How::Exactly, swept: true, gone: *gone };
+                released.extend(watched.memory.take(id, note, now));
             }
+            released
         });
+        self.ask(scope, kind, released);
         while !news.is_empty() {
             self.commit_chunk(Draft::default(), &mut news, &cause)?;
             self.serve_urgent();
@@ -309,10 +421,10 @@ impl Ingest {
         started: Timestamp,
         ended: Timestamp,
     ) -> Result<(), IngestError> {
-        let candidates = self.freshness.view(scope, kind, |w| w.map(|w| w.candidates.clone()).unwrap_or_default());
-        let unseen = self.unseen(scope, kind, started)?;
-        let absence = absence::judge(unseen, &candidates, started, ended);
-        let gone = absence.removed.into_iter().map(|id| {
+        let unseen = self.unseen(scope, kind)?;
+        let absence = self.freshness.update(scope, kind, |watched| watched.memory.complete(unseen, started, ended));
+        let Absence { removed, candidates, spared, held } = absence;
+        let gone = removed.into_iter().map(|id| {
             let id = ResourceId::new(scope, kind, id);
             Observation { source: Source::Sweep, at: started, id, seen: Seen::Absent }
         });
@@ -321,70 +433,58 @@ impl Ingest {
             self.commit_chunk(Draft::default(), &mut gone, &Cause::Sweep)?;
             self.serve_urgent();
         }
-        let missing = absence.candidates.len() as u64 + absence.spared;
-        let first = self.note_complete(scope, kind, Swept { started, ended }, absence.candidates, missing);
-        if first {
-            // From here on what appears is news, also after a crash: the end of the baseline is durable.
-            self.writer.save_watermarks(self.freshness.watermarks())?;
+        if let Some(hold) = &held {
+            let shown = hold.shown();
+            tracing::warn!(%scope, %kind, vanished = shown.vanished, of = shown.of, "held: too many vanished at once");
+            self.ask(scope, kind, hold.sample().cloned().collect());
+        }
+        self.ask(scope, kind, candidates.into_keys().collect());
+        let run = self.note_complete(scope, kind, Swept { started, ended }, spared);
+        if run != Run::GoesOn {
+            // From here on what appears is news, also after a crash: the end of the baseline is durable. And a run of
+            // watching that was interrupted ends where it ended.
+            let ended = match run {
+                Run::Broken(ended) => Some(ended),
+                Run::First | Run::GoesOn => None,
+            };
+            let watermarks = ended.into_iter().chain(self.freshness.watermarks()).collect();
+            self.save(Batch { watermarks, ..Batch::default() })?;
         }
         Ok(())
     }
 
-    /// Whether it was the first one ever.
-    fn note_complete(
-        &mut self,
-        scope: &Scope,
-        kind: &Kind,
-        swept: Swept,
-        candidates: Candidates,
-        missing: u64,
-    ) -> bool {
-        let (first, turned) = self.freshness.update(scope, kind, |watched| {
-            let first = watched.state.complete.is_none();
+    /// What the end of a sweep means for the run of watching that it belongs to.
+    fn note_complete(&mut self, scope: &Scope, kind: &Kind, swept: Swept, spared: u64) -> Run {
+        let (run, turned) = self.freshness.update(scope, kind, |watched| {
+            let held_before = watched.state.held.is_some();
             let turned = !watched.state.swept_now || watched.state.trouble.is_some();
-            watched.state.missing = missing;
-            if missing == 0 {
-                watched.state.settled = Some(swept.started);
-            }
-            watched.candidates = candidates;
-            watched.since.get_or_insert(swept.started);
-            watched.state.complete = Some(swept);
-            watched.state.swept_now = true;
-            watched.state.running_since = None;
-            watched.state.trouble = None;
-            (first, turned)
+            let run = watched.completed(swept, spared);
+            (run, turned || held_before != watched.state.held.is_some())
         });
         if turned {
             self.hub.mark([Topic::Freshness, Topic::Summary], self.clock.now());
         }
-        first
+        run
     }
 
-    /// Known resources of the scope that no describe sent since `started` has shown.
-    fn unseen(&mut self, scope: &Scope, kind: &Kind, started: Timestamp) -> Result<Vec<Unseen>, IngestError> {
-        let listed = |watched: Option<&freshness::Watched>| {
-            watched.map_or(0, |watched| watched.seen.values().filter(|seen| seen.listed >= started).count() as u64)
-        };
+    /// Known resources of the scope that the sweep under way has not shown.
+    fn unseen(&mut self, scope: &Scope, kind: &Kind) -> Result<Vec<Unseen>, IngestError> {
+        let shown = self.freshness.view(scope, kind, |watched| watched.map_or(0, |watched| watched.memory.shown()));
         let mut unseen = Vec::new();
-        if self.store.snapshot()?.count(kind, Some(scope))? == self.freshness.view(scope, kind, listed) {
+        if self.ledger.view()?.count(kind, scope)? == shown as u64 {
             return Ok(unseen);
         }
         let mut after: Option<ResourceId> = None;
         loop {
-            // A new snapshot for each step: a long read would pin dead pages in the store.
-            let heads = self.store.snapshot()?.heads(kind, Some(scope), after.as_ref(), 1000)?;
-            let Some(last) = heads.last() else { return Ok(unseen) };
-            after = Some(last.id.clone());
-            let missing: Vec<(ResourceId, Timestamp)> = self.freshness.view(scope, kind, |watched| {
-                let seen = |id: &ResourceId| watched.and_then(|watched| watched.seen.get(&id.id));
-                let listed = heads.into_iter().map(|head| {
-                    let listed = seen(&head.id).map_or(Timestamp::EPOCH, |seen| seen.listed);
-                    (head.id, listed)
-                });
-                listed.filter(|(_, listed)| *listed < started).collect()
+            // A new view for each step: a long read would pin dead pages in the store.
+            let mut ids = self.ledger.view()?.ids(kind, scope, after.as_ref(), 1000)?;
+            let Some(last) = ids.last() else { return Ok(unseen) };
+            after = Some(last.clone());
+            self.freshness.view(scope, kind, |watched| {
+                ids.retain(|id| !watched.is_some_and(|watched| watched.memory.is_shown(&id.id)));
             });
-            for (id, listed) in missing {
-                unseen.extend(self.missed(id, listed)?);
+            for id in ids {
+                unseen.extend(self.missed(id)?);
             }
             self.serve_urgent();
             if self.lanes.is_stopped() {
@@ -395,18 +495,14 @@ impl Ingest {
     }
 
     /// What is known of a resource that was not shown, if it is still there.
-    fn missed(&self, id: ResourceId, listed: Timestamp) -> Result<Option<Unseen>, IngestError> {
-        let Some(current) = self.store.snapshot()?.current(&id)? else { return Ok(None) };
-        let now = self.clock.now();
-        let newest = credible(current.evidence.newest(), now).max(credible(listed, now));
-        let gone = self.kinds.get(&id.kind).is_some_and(|kind| kind.is_gone(&current));
+    fn missed(&self, id: ResourceId) -> Result<Option<Unseen>, IngestError> {
+        let Some(current) = self.ledger.view()?.current(&id)? else { return Ok(None) };
+        let gone = self.rules(&id.kind).is_gone(&current.document);
+        let moment = self.moment(true);
+        let newest = self.freshness.view(&id.scope(), &id.kind, |watched| {
+            let known = |memory: &Memory| memory.known(&id.id, Some(&current), None).newest(moment);
+            watched.map_or(moment.steady, |watched| known(&watched.memory))
+        });
         Ok(Some(Unseen { id: id.id, newest, gone }))
-    }
-}
-
-impl KindEntry {
-    fn is_gone(&self, current: &Current) -> bool {
-        let state = self.state_path.and_then(|path| current.document.text(path));
-        state.is_some_and(|state| self.gone_states.contains(&state))
     }
 }

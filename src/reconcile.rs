@@ -1,16 +1,26 @@
-//! Decides what an observation means, given what is known. Pure: no clock, no I/O, no logging.
+//! What an observation means: `decide(known, observation) -> events`, pure.
 //!
-//! AWS gives resources no version, and its describes are eventually consistent, so evidence decides, group by group:
+//! AWS gives resources no version, describes lag behind what they describe, and events come late, twice, in any order or
+//! never. So evidence decides, group by group (state, tags, the rest), by the time at which somebody looked:
 //!
-//! 1. A describe sent before a group's evidence is ignored for that group.
-//! 2. An assertion on State (a tool's answer, a state event) is laid over the described body when it is newer, and
-//!    describes that still show a state left in the last 30 s are lag until 30 s after it.
-//! 5. Absence from a listing proves nothing by itself: see [`absence`].
+//! 1. A describe sent before a group's evidence says nothing about that group.
+//! 2. An assertion on the state (a tool's answer, a state event) is laid over the described body when it is newer than
+//!    the state's evidence; in the same second only when its state is at most two lifecycle transitions ahead. It
+//!    remembers the states of the preceding [`LAG_WINDOW`]: for as long again, a describe that still shows one of them is
+//!    lag. Any other described state wins at once, and after the window every newer describe wins. `terminated` is
+//!    accepted whatever its time, and nothing follows it.
+//! 3. A tag event is believed when its version is above the last one and its time is not before the tags' evidence; for the
+//!    [`LAG_WINDOW`] a describe that shows exactly what it superseded is lag. A describe that lacks **all** tags of a
+//!    resource that had some is doubted until another one, sent [`TAGLESS_PROOF`] later, agrees. A resource that was never
+//!    seen with tags is believed to have none: doubting each would cost every untagged resource a second record.
+//! 4. Events never create a resource: they are a [`Reading::Hint`] that asks for a describe.
+//! 5. A resource goes only on proof; missing from a listing proves nothing by itself: see [`absence`] and [`memory`].
+//! 6. When many vanish at once, none goes before a sample was asked for by id: see [`guard`].
 //! 7. Until a scope's first complete sweep after a start, events older than the process are hints only.
 //! 8. Sources repeat and reorder, so every decision is idempotent; fields that move on every poll are masked.
 //!
-//! The numbers are those of the project's list of rules. Rules 3 (tag events), 4 (refresh queue) and 6 (mass
-//! disappearance) join when the sources that need them exist.
+//! The numbers are those of the project's list of rules. What an observation's own time is worth is [`credible`]'s to say: one
+//! that lies ahead of now comes from a clock that was wrong, and orders nothing.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,16 +28,29 @@ use std::time::Duration;
 use crate::model::event::Overlay;
 use crate::model::known::{LAG_WINDOW, state_name};
 use crate::model::{
-    Change, Current, Document, Event, Evidence, Group, Map, Observation, Provisional, Seen, Source, Timestamp, Value,
+    Change, Current, Document, Event, Evidence, Group, Map, Observation, Provisional, Seen, Source, Tagging, Timestamp,
+    Value,
 };
 
 pub mod absence;
+pub mod guard;
 mod lifecycle;
+pub mod memory;
 #[cfg(test)]
 mod tests;
 
+pub use lifecycle::is_shortly_before;
+pub use memory::Memory;
+
 /// A stored time this far ahead of now came from a clock that was wrong: it counts as unknown.
 const MAX_AHEAD: Duration = Duration::from_secs(5);
+
+/// How much later than the first one a second describe without tags must be sent to be believed.
+pub const TAGLESS_PROOF: Duration = Duration::from_secs(2);
+
+/// How many superseded sets of tags are remembered at most: a resource whose tags change more often within the
+/// [`LAG_WINDOW`] is settled by its next describe after it.
+const SUPERSEDED: usize = 8;
 
 /// The state that no instance ever leaves.
 const TERMINATED: &str = "terminated";
@@ -39,6 +62,19 @@ pub struct KindRules {
     pub mapping: u16,
     /// Paths that move on every poll and are no change.
     pub masked: &'static [&'static str],
+    /// Where the lifecycle state stands in a document of this kind.
+    pub state_path: Option<&'static str>,
+    /// States after which a resource ages out without proof.
+    pub gone_states: &'static [&'static str],
+}
+
+impl KindRules {
+    /// Whether a resource is known to be terminated or deleted, so that AWS will forget it.
+    #[must_use]
+    pub fn is_gone(&self, document: &Document) -> bool {
+        let state = self.state_path.and_then(|path| document.text(path));
+        state.is_some_and(|state| self.gone_states.contains(&state))
+    }
 }
 
 /// When a decision is made.
@@ -48,6 +84,8 @@ pub struct Moment {
     pub now: Timestamp,
     /// When this process started to look.
     pub started: Timestamp,
+    /// Since when the clock has run without a jump.
+    pub steady: Timestamp,
     /// Whether the scope had a complete sweep since then.
     pub swept: bool,
 }
@@ -61,6 +99,23 @@ pub struct Known<'a> {
     pub removed_at: Option<Timestamp>,
     /// The newest describe that showed exactly `current`. Such describes change nothing and are not in the log.
     pub confirmed: Option<Timestamp>,
+    /// The newest observation of any source that shows that it exists.
+    pub listed: Option<Timestamp>,
+    /// When the first describe was sent that lacked all its tags, while that is doubted.
+    pub tagless: Option<Timestamp>,
+    /// When the complete sweep ended that lacked it, while its absence is not proved.
+    pub candidate: Option<Timestamp>,
+}
+
+impl Known<'_> {
+    /// The newest evidence of any source that it exists. What came before the clock's last jump cannot be compared with what
+    /// came after it, so it counts as of the jump.
+    #[must_use]
+    pub fn newest(&self, moment: Moment) -> Timestamp {
+        let evidence = self.current.map_or(Timestamp::EPOCH, |current| current.evidence.newest());
+        let times = [evidence, self.confirmed.unwrap_or_default(), self.listed.unwrap_or_default()];
+        times.into_iter().map(|at| credible(at, moment.now)).fold(moment.steady, Timestamp::max)
+    }
 }
 
 /// What an observation turned out to be.
@@ -72,8 +127,10 @@ pub enum Reading {
     Confirmed,
     /// In part or in whole older than what is known; the rest, if any, is in the events.
     Late,
-    /// Shows a state that an assertion says was left: describes lag behind.
+    /// Shows a state or tags that an assertion says were left: describes lag behind.
     Lag,
+    /// Lacks all tags of a resource that has some: a second describe will tell. The rest, if any, is in the events.
+    Tagless,
     /// Too weak to change anything by itself; a describe of the resource would settle it.
     Hint,
 }
@@ -100,10 +157,25 @@ impl Verdict {
 /// What `observation` changes in what is known.
 #[must_use]
 pub fn decide(known: Known<'_>, observation: &Observation, rules: KindRules, moment: Moment) -> Verdict {
+    let told = matches!(observation.source, Source::Notification | Source::Tool);
+    if credible(observation.at, moment.now) != observation.at {
+        // From before the clock was put right, or from a wrong one: it cannot be ordered.
+        return Verdict::nothing(if told { Reading::Hint } else { Reading::Late });
+    }
     if known.removed_at.is_some_and(|removed| observation.at <= credible(removed, moment.now)) {
         return Verdict::nothing(Reading::Late);
     }
+    let gone = |at| Verdict::applied(Event::Removed { id: observation.id.clone(), at });
     match (&observation.seen, known.current) {
+        // What AWS was about to forget may show once more in an answer that lags.
+        (Seen::Described(document), None)
+            if rules.is_gone(document)
+                && known
+                    .removed_at
+                    .is_some_and(|removed| observation.at < credible(removed, moment.now) + LAG_WINDOW) =>
+        {
+            Verdict::nothing(Reading::Lag)
+        }
         (Seen::Described(document), None) => Verdict::applied(Event::Discovered {
             id: observation.id.clone(),
             document: Document::clone(document),
@@ -112,16 +184,24 @@ pub fn decide(known: Known<'_>, observation: &Observation, rules: KindRules, mom
         }),
         (Seen::Described(document), Some(current)) => described(known, current, observation, document, rules, moment),
         // Events never create a resource: only a describe shows a whole one.
-        (Seen::StateAsserted(_), None) => Verdict::nothing(Reading::Hint),
-        (Seen::StateAsserted(state), Some(current)) => asserted(known, current, observation, state, moment),
-        (Seen::Absent, None) => Verdict::nothing(Reading::Confirmed),
-        (Seen::Absent, Some(current)) => {
-            let newest = current.evidence.newest().max(known.confirmed.unwrap_or(Timestamp::EPOCH));
-            if observation.at < credible(newest, moment.now) {
-                return Verdict::nothing(Reading::Late);
-            }
-            Verdict::applied(Event::Removed { id: observation.id.clone(), at: observation.at })
+        (Seen::StateAsserted(_) | Seen::TagsAsserted { .. } | Seen::Mentioned, None) | (Seen::Mentioned, Some(_)) => {
+            Verdict::nothing(Reading::Hint)
         }
+        (Seen::StateAsserted(state), Some(current)) => asserted(known, current, observation, state, moment),
+        (Seen::TagsAsserted { tags, version }, Some(current)) => {
+            tagged(known, current, observation, tags, *version, moment)
+        }
+        // Nothing to forget; but whoever spoke of it may have been ahead of the answer.
+        (Seen::NotFound, None) => Verdict::nothing(Reading::Hint),
+        (Seen::NotFound, Some(current)) => {
+            let newest = known.newest(moment);
+            let lacked = known.candidate.is_some_and(|lacked| newest < lacked && lacked <= observation.at);
+            let aged = rules.is_gone(&current.document) && newest + absence::FRESH <= observation.at;
+            if lacked || aged { gone(observation.at) } else { Verdict::nothing(Reading::Hint) }
+        }
+        (Seen::Absent, None) => Verdict::nothing(Reading::Confirmed),
+        (Seen::Absent, Some(_)) if observation.at < known.newest(moment) => Verdict::nothing(Reading::Late),
+        (Seen::Absent, Some(_)) => gone(observation.at),
     }
 }
 
@@ -132,6 +212,7 @@ pub fn credible(at: Timestamp, now: Timestamp) -> Timestamp {
     if at > now + MAX_AHEAD { Timestamp::EPOCH } else { at }
 }
 
+/// Rules 1 and 2 and 3 for describes: each group is taken unless something newer, or an assertion ahead of it, is known.
 fn described(
     known: Known<'_>,
     current: &Current,
@@ -144,23 +225,48 @@ fn described(
     let shown = document.fields().get("State").and_then(state_name);
     let confirmed = credible(known.confirmed.unwrap_or(Timestamp::EPOCH), moment.now);
     let newer = |group| at >= credible(current.evidence.of(group).at, moment.now).max(confirmed);
+    let within = |asserted: Timestamp| {
+        let asserted = credible(asserted, moment.now);
+        at < asserted + LAG_WINDOW
+    };
 
-    let lag = current.provisional.as_ref().is_some_and(|provisional| {
-        at < provisional.at + LAG_WINDOW && shown.is_some_and(|shown| provisional.before.iter().any(|b| b == shown))
+    let state_lag = current.provisional.as_ref().is_some_and(|provisional| {
+        within(provisional.at) && shown.is_some_and(|shown| provisional.before.iter().any(|b| b == shown))
     });
     let takes_state = if shown == Some(TERMINATED) {
         true
     } else {
-        newer(Group::State) && !lag && current.state() != Some(TERMINATED)
+        newer(Group::State) && !state_lag && current.state() != Some(TERMINATED)
     };
-    let takes = |group| if group == Group::State { takes_state } else { newer(group) };
+    let tags_lag = current.tagging.as_ref().is_some_and(|tagging| {
+        let shown = document.fields().get("Tags");
+        let same = |set: &Value| shown.map_or_else(|| is_empty(set), |shown| shown == set);
+        within(tagging.at) && shown != current.document.fields().get("Tags") && tagging.superseded.iter().any(same)
+    });
+    let tagless = newer(Group::Tags)
+        && document.tags().next().is_none()
+        && current.document.tags().next().is_some()
+        && known.tagless.is_none_or(|first| at < credible(first, moment.now) + TAGLESS_PROOF);
+    let takes = |group| match group {
+        Group::State => takes_state,
+        Group::Tags => newer(group) && !tags_lag && !tagless,
+        Group::Rest => newer(group),
+    };
 
     let accepted: Vec<Group> = Group::ALL.into_iter().filter(|group| takes(*group)).collect();
-    let next = current.document.merged(document, takes);
+    let partial = match () {
+        () if tagless => Some(Reading::Tagless),
+        () if state_lag || tags_lag => Some(Reading::Lag),
+        () if accepted.len() < Group::ALL.len() => Some(Reading::Late),
+        () => None,
+    };
     // A partial view cannot tell what the mapping learnt from what AWS changed: the next whole one will.
-    if current.mapping != rules.mapping && accepted.len() < Group::ALL.len() {
-        return Verdict::nothing(if lag { Reading::Lag } else { Reading::Late });
+    if current.mapping != rules.mapping
+        && let Some(partial) = partial
+    {
+        return Verdict::nothing(partial);
     }
+    let next = current.document.merged(document, takes);
     let mut changes = current.document.changes_to(&next);
     changes.retain(|change| !rules.masked.iter().any(|masked| covers(masked, &change.path)));
 
@@ -181,13 +287,13 @@ fn described(
             overlay: if settles { Overlay::Settle } else { Overlay::Keep },
         });
     }
-    let reading = match (events.is_empty(), accepted.len() == Group::ALL.len()) {
-        (false, true) => Reading::Applied,
-        (true, true) => Reading::Confirmed,
-        (_, false) if lag => Reading::Lag,
-        (_, false) => Reading::Late,
-    };
-    Verdict { events, reading }
+    let whole = if events.is_empty() { Reading::Confirmed } else { Reading::Applied };
+    Verdict { events, reading: partial.unwrap_or(whole) }
+}
+
+/// Whether a set of tags holds none.
+fn is_empty(tags: &Value) -> bool {
+    matches!(tags, Value::List(list) if list.is_empty())
 }
 
 /// Whether `masked` names `path` or a part that contains it.
@@ -200,6 +306,7 @@ fn is_of_mapping(change: &Change, from: u16, to: u16) -> bool {
     if to > from { change.before.is_none() } else { change.after.is_none() }
 }
 
+/// Rules 2 and 7 for assertions on the state.
 fn asserted(known: Known<'_>, current: &Current, observation: &Observation, state: &Value, moment: Moment) -> Verdict {
     let (Some(to), Some(from)) = (state_name(state), current.state()) else {
         return Verdict::nothing(Reading::Hint);
@@ -210,16 +317,13 @@ fn asserted(known: Known<'_>, current: &Current, observation: &Observation, stat
     if from == TERMINATED {
         return Verdict::nothing(Reading::Late);
     }
-    let older_than_process =
-        observation.source == Source::Notification && !moment.swept && observation.at < moment.started;
-    let known_at = current.evidence.state.at.max(known.confirmed.unwrap_or(Timestamp::EPOCH));
-    let known_at = credible(known_at, moment.now);
+    let known_at = known_at(known, current, Group::State, moment);
     let applies = match observation.at.second().cmp(&known_at.second()) {
         _ if to == TERMINATED => true,
-        _ if older_than_process => false,
+        _ if is_older_than_process(observation, moment) => false,
         std::cmp::Ordering::Greater => true,
         // Within a second the clocks do not order; the lifecycle does.
-        std::cmp::Ordering::Equal => lifecycle::is_shortly_before(from, to),
+        std::cmp::Ordering::Equal => is_shortly_before(from, to),
         std::cmp::Ordering::Less => false,
     };
     if !applies {
@@ -239,4 +343,46 @@ fn asserted(known: Known<'_>, current: &Current, observation: &Observation, stat
         evidence: vec![(Group::State, Evidence { source: observation.source, at })],
         overlay: Overlay::Lay(Provisional { group: Group::State, source: observation.source, at, before }),
     })
+}
+
+/// Rules 3 and 7 for tag events.
+fn tagged(
+    known: Known<'_>,
+    current: &Current,
+    observation: &Observation,
+    tags: &Value,
+    version: u64,
+    moment: Moment,
+) -> Verdict {
+    let last = current.tagging.as_ref();
+    if last.is_some_and(|last| version <= last.version) {
+        return Verdict::nothing(Reading::Late);
+    }
+    let at = observation.at;
+    if is_older_than_process(observation, moment) || at < known_at(known, current, Group::Tags, moment) {
+        return Verdict::nothing(Reading::Hint);
+    }
+    let asserted = if is_empty(tags) { Map::new() } else { Map::from([("Tags", tags.clone())]) };
+    let next = current.document.merged(&Document::new(asserted), |group| group == Group::Tags);
+    let held = current.document.fields().get("Tags").cloned().unwrap_or(Value::List(Vec::new()));
+    let recent = last.filter(|last| at.since(last.at) <= LAG_WINDOW).map(|last| last.superseded.as_slice());
+    let mut superseded: Vec<Value> = recent.unwrap_or_default().iter().filter(|set| **set != held).cloned().collect();
+    superseded.push(held);
+    superseded.drain(..superseded.len().saturating_sub(SUPERSEDED));
+    Verdict::applied(Event::Changed {
+        id: observation.id.clone(),
+        changes: current.document.changes_to(&next),
+        evidence: vec![(Group::Tags, Evidence { source: observation.source, at })],
+        overlay: Overlay::Tag(Tagging { version, at, superseded }),
+    })
+}
+
+/// The newest evidence of a group, describes that changed nothing included.
+fn known_at(known: Known<'_>, current: &Current, group: Group, moment: Moment) -> Timestamp {
+    let confirmed = known.confirmed.unwrap_or(Timestamp::EPOCH);
+    credible(current.evidence.of(group).at, moment.now).max(credible(confirmed, moment.now))
+}
+
+fn is_older_than_process(observation: &Observation, moment: Moment) -> bool {
+    observation.source == Source::Notification && !moment.swept && observation.at < moment.started
 }

@@ -12,11 +12,13 @@
 //! `scenario` from the start; `ledger` counts what was asked. `churn` moves things by itself.
 //!
 //! What happens goes the other way: `happening` into the `outbox`, `envelope` makes it an event, `bus` finds who listens,
-//! `sqs` holds it until it is fetched; `events` is EventBridge's API.
+//! `sqs` holds it until it is fetched; `events` is EventBridge's API. What was true when is never lost: estates keep
+//! versions (`history`), and `journal` answers as of any moment, without faults: the oracle. `script` fails status checks.
 //!
 //! # Limits
-//! Signatures are not checked: any access key works, and one of twelve digits names the account it belongs to. All
-//! but the options' account in the options' regions hold a default VPC and no instances.
+//! Signatures are not checked: any access key works, and one of twelve digits names the account it belongs to, as the
+//! temporary keys of `AssumeRole` do. All but the options' account in the options' regions begin with a default VPC and no
+//! instances.
 
 mod address;
 mod bus;

@@ -238,6 +238,13 @@ impl Store {
     }
 }
 
+/// A record through its stored form and back, and the resource that it leads to.
+#[cfg(test)]
+pub(crate) fn recoded(record: &crate::model::Recorded) -> Result<crate::model::Recorded, String> {
+    let bytes = codec::encode_event(record).map_err(|error| error.to_string())?;
+    codec::decode_event(record.seq, &bytes).map_err(|error| error.to_string())
+}
+
 #[cfg(test)]
 mod samples;
 #[cfg(test)]

@@ -17,6 +17,7 @@ use tokio::task::{JoinError, spawn_blocking};
 use tokio::time::{sleep, timeout};
 use tokio_util::task::TaskTracker;
 
+use super::refresh::{self, Switchboard};
 use super::sweeps;
 use super::tasks::Tasks;
 use crate::aws::{Aws, AwsError, Regions, Settings};
@@ -80,12 +81,14 @@ impl Engine {
         let writing = Tasks::new();
         let stop = writing.stopping();
         let entries = KINDS.iter().map(|spec| entry(spec, config)).collect();
-        let (ingest, handle) = Ingest::new(writer, store.clone(), hub.clone(), Arc::clone(&clock), entries, stop)?;
+        let (ingest, handle, wanted) = Ingest::new(writer, hub.clone(), Arc::clone(&clock), entries, stop)?;
         let ended = write(&writing, ingest);
         let sweeping = Tasks::new();
         sweeping.spawn_blocking("the index", index(store.clone()));
         let intervals = KINDS.iter().map(|spec| (*spec, interval(spec, config))).collect();
-        let watching = watch(aws.clone(), handle.clone(), sweeping.clone(), intervals);
+        let switchboard = Switchboard::default();
+        sweeping.spawn_until_stopped("the switchboard", switchboard.clone().run(wanted));
+        let watching = watch(aws.clone(), handle.clone(), sweeping.clone(), switchboard, intervals);
         sweeping.spawn_until_stopped("the watch", watching);
         let tools = TaskTracker::new();
         let core = Arc::new(Core { store, ingest: handle, hub, aws, clock, tasks: tools.clone() });
@@ -162,7 +165,13 @@ fn index(store: Store) -> impl FnOnce() + Send + 'static {
 
 /// Finds out whose credentials these are, and sweeps that account's scopes from then on; where all regions are watched,
 /// those that AWS lists, asked for again now and then. Each scope has tasks of its own: one that fails holds no other.
-async fn watch(aws: Aws, ingest: Handle, tasks: Tasks, intervals: Vec<(&'static KindSpec, Duration)>) {
+async fn watch(
+    aws: Aws,
+    ingest: Handle,
+    tasks: Tasks,
+    switchboard: Switchboard,
+    intervals: Vec<(&'static KindSpec, Duration)>,
+) {
     // Where one region is down, the others can tell.
     aws.watch_also(ingest.freshness().scopes().into_iter().map(|state| state.scope.region));
     let account = identified(&aws, ingest.freshness()).await;
@@ -175,6 +184,8 @@ async fn watch(aws: Aws, ingest: Handle, tasks: Tasks, intervals: Vec<(&'static 
             for (spec, interval) in &intervals {
                 ingest.freshness().expect(&scope, &spec.kind(), *interval);
                 let plan = Plan { interval: *interval, ..Plan::new(scope.clone(), spec) };
+                let asking = refresh::run(aws.clone(), plan.clone(), switchboard.clone(), ingest.clone());
+                tasks.spawn_until_stopped("a refresh", asking);
                 tasks.spawn_until_stopped("a sweep", sweeps::run(aws.clone(), plan, ingest.clone()));
             }
         }
@@ -228,9 +239,12 @@ fn parts() -> Vec<(Kind, Kind)> {
 fn entry(spec: &KindSpec, config: &Config) -> KindEntry {
     KindEntry {
         kind: spec.kind(),
-        rules: KindRules { mapping: spec.mapping, masked: spec.masked },
-        state_path: spec.state_path,
-        gone_states: spec.gone_states,
+        rules: KindRules {
+            mapping: spec.mapping,
+            masked: spec.masked,
+            state_path: spec.state_path,
+            gone_states: spec.gone_states,
+        },
         interval: interval(spec, config),
     }
 }

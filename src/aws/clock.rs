@@ -16,6 +16,7 @@ use aws_smithy_types::DateTime;
 use aws_smithy_types::config_bag::{ConfigBag, Storable, StoreReplace};
 use aws_smithy_types::date_time::Format;
 use parking_lot::Mutex;
+use tokio::time::Instant;
 
 use crate::model::{Clock, Timestamp};
 
@@ -26,19 +27,47 @@ const SAMPLES: usize = 15;
 /// Estimates nearer than this to the offset in use change nothing: a `Date` header has a grain of one second.
 const GRAIN_MILLIS: i64 = 1000;
 
+/// A difference to a steady clock above this is a jump: slower drift is made up for by the offset.
+const JUMP: Duration = Duration::from_secs(5);
+
 /// The clock of AWS, as far as its answers tell. Before the first answer it is the local clock.
 #[derive(Debug, Default)]
-pub struct AwsClock(Mutex<Estimator>);
+pub struct AwsClock {
+    estimator: Mutex<Estimator>,
+    beat: Mutex<Beat>,
+}
+
+/// Finds jumps: what this clock told last, and what another clock that cannot jump told then.
+#[derive(Debug, Default)]
+struct Beat {
+    last: Option<(Timestamp, Instant)>,
+    /// The first time told after the last jump.
+    steady: Timestamp,
+}
+
+impl Beat {
+    /// Takes in that the clock told `now` while the steady one told `instant`.
+    fn told(&mut self, now: Timestamp, instant: Instant) {
+        if let Some((last, then)) = self.last {
+            let expected = last + instant.saturating_duration_since(then);
+            if now.since(expected).max(expected.since(now)) > JUMP {
+                tracing::warn!(from = %expected, to = %now, "the clock jumped");
+                self.steady = now;
+            }
+        }
+        self.last = Some((now, instant));
+    }
+}
 
 impl AwsClock {
     /// How far AWS's clock is ahead of this machine's, in milliseconds; negative when it is behind.
     #[must_use]
     pub fn offset_millis(&self) -> i64 {
-        self.0.lock().offset
+        self.estimator.lock().offset
     }
 
     fn learn(&self, sent: i64, received: i64, date: &DateTime) {
-        let mut estimator = self.0.lock();
+        let mut estimator = self.estimator.lock();
         let before = estimator.offset;
         estimator.learn(Sample::new(sent, received, date.secs()));
         if estimator.offset != before {
@@ -49,7 +78,13 @@ impl AwsClock {
 
 impl Clock for AwsClock {
     fn now(&self) -> Timestamp {
-        Timestamp::from_millis(wall_millis().saturating_add(self.offset_millis()))
+        let now = Timestamp::from_millis(wall_millis().saturating_add(self.offset_millis()));
+        self.beat.lock().told(now, Instant::now());
+        now
+    }
+
+    fn steady_since(&self) -> Timestamp {
+        self.beat.lock().steady
     }
 }
 

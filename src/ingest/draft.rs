@@ -2,27 +2,87 @@
 
 use std::collections::HashMap;
 
-use crate::model::known::fold;
-use crate::model::{Cause, Current, Event, Observation, Recorded, ResourceId, Seen, Seq, Timestamp};
-use crate::reconcile::{self, KindRules, Known, Moment, Reading};
-use crate::store::{ReadError, Snapshot};
+use super::ledger::View;
+use crate::model::known::{fold, state_name};
+use crate::model::{Cause, Current, Event, Observation, Recorded, ResourceId, Seen, Seq, Source, Timestamp, Wanted};
+use crate::reconcile::memory::{How, Note};
+use crate::reconcile::{self, KindRules, Known, Memory, Moment, Reading, credible};
+use crate::store::ReadError;
 
 /// Events decided but not committed, and the state they lead to: the next decision of the same commit sees it.
 #[derive(Default)]
 pub(super) struct Draft {
     pub(super) entries: Vec<(Cause, Event)>,
-    /// Resources that describes showed: at what time, and whether exactly as known.
-    pub(super) noted: Vec<(ResourceId, Timestamp, bool)>,
-    pub(super) removed: Vec<ResourceId>,
+    /// What to remember once the commit is durable, in order.
+    pub(super) notes: Vec<(ResourceId, Note)>,
+    /// Whom to ask for by id.
+    pub(super) wanted: Vec<Wanted>,
+    /// Whose describe did not settle what it was asked for.
+    pub(super) unsettled: Vec<ResourceId>,
     ahead: HashMap<ResourceId, Ahead>,
 }
 
-/// A resource as it will be after the commit.
-#[derive(Clone, Default)]
+/// A resource as it will be after the commit, and what will be remembered of it.
+#[derive(Clone)]
 struct Ahead {
     current: Option<Current>,
     removed_at: Option<Timestamp>,
     confirmed: Option<Timestamp>,
+    listed: Option<Timestamp>,
+    tagless: Option<Timestamp>,
+    candidate: Option<Timestamp>,
+}
+
+/// What a decision rests on besides what the store holds.
+pub(super) struct Grounds<'m> {
+    pub(super) memory: Option<&'m Memory>,
+    pub(super) rules: KindRules,
+    pub(super) moment: Moment,
+}
+
+impl Ahead {
+    fn of(known: Known<'_>) -> Self {
+        Ahead {
+            current: None,
+            removed_at: known.removed_at,
+            confirmed: known.confirmed,
+            listed: known.listed,
+            tagless: known.tagless,
+            candidate: known.candidate,
+        }
+    }
+
+    fn known(&self) -> Known<'_> {
+        Known {
+            current: self.current.as_ref(),
+            removed_at: self.removed_at,
+            confirmed: self.confirmed,
+            listed: self.listed,
+            tagless: self.tagless,
+            candidate: self.candidate,
+        }
+    }
+
+    /// As [`Memory::take`] will do for good.
+    fn take(&mut self, note: Note) {
+        match note {
+            Note::Shown { at, how, .. } => {
+                self.listed = self.listed.max(Some(at));
+                if how == How::Exactly {
+                    self.confirmed = self.confirmed.max(Some(at));
+                }
+                if how == How::Tagless {
+                    self.tagless.get_or_insert(at);
+                } else if self.tagless.is_some_and(|first| at >= first) {
+                    self.tagless = None;
+                }
+                self.candidate = None;
+            }
+            Note::Told { at } => self.listed = self.listed.max(Some(at)),
+            Note::Missing { .. } => {}
+            Note::Removed => (self.confirmed, self.listed, self.tagless, self.candidate) = (None, None, None, None),
+        }
+    }
 }
 
 impl Draft {
@@ -31,29 +91,29 @@ impl Draft {
         Draft { entries, ..Draft::default() }
     }
 
-    pub(super) fn decide(
+    /// Decides one observation on top of what was decided before.
+    pub(super) fn decide<V: View>(
         &mut self,
-        snapshot: &Snapshot,
+        view: &V,
         observation: Observation,
         cause: &Cause,
-        confirmed: Option<Timestamp>,
-        rules: KindRules,
-        moment: Moment,
+        grounds: &Grounds<'_>,
     ) -> Result<(), ReadError> {
-        let mut ahead = match self.ahead.remove(&observation.id) {
-            Some(ahead) => ahead,
-            None => Ahead {
-                current: snapshot.current(&observation.id)?,
-                removed_at: snapshot.tombstone(&observation.id)?.map(|tombstone| tombstone.at),
-                confirmed,
-            },
+        let Grounds { memory, rules, moment } = grounds;
+        let mut ahead = if let Some(ahead) = self.ahead.remove(&observation.id) {
+            ahead
+        } else {
+            let removed_at = view.removed_at(&observation.id)?;
+            let known = memory.map(|memory| memory.known(&observation.id.id, None, removed_at));
+            let known = known.unwrap_or(Known { removed_at, ..Known::default() });
+            Ahead { current: view.current(&observation.id)?, ..Ahead::of(known) }
         };
-        let known = Known { current: ahead.current.as_ref(), removed_at: ahead.removed_at, confirmed: ahead.confirmed };
-        let verdict = reconcile::decide(known, &observation, rules, moment);
+        let verdict = reconcile::decide(ahead.known(), &observation, *rules, *moment);
+        let mut removed = false;
         for event in verdict.events {
-            if let Event::Removed { id, at } = &event {
-                self.removed.push(id.clone());
-                (ahead.removed_at, ahead.confirmed) = (Some(*at), None);
+            if let Event::Removed { at, .. } = &event {
+                removed = true;
+                ahead.removed_at = Some(*at);
             }
             // The real seq is the store's to give; no decision depends on it.
             let cause = cause_of(cause, &event);
@@ -61,15 +121,76 @@ impl Draft {
             ahead.current = fold(ahead.current.take(), &record);
             self.entries.push((record.cause, record.event));
         }
-        if matches!(observation.seen, Seen::Described(_)) && ahead.current.is_some() {
-            let exactly = matches!(verdict.reading, Reading::Applied | Reading::Confirmed);
-            if exactly {
-                ahead.confirmed = ahead.confirmed.max(Some(observation.at));
-            }
-            self.noted.push((observation.id.clone(), observation.at, exactly));
+        let note = if removed {
+            Some(Note::Removed)
+        } else {
+            note(&observation, verdict.reading, ahead.current.as_ref(), *rules, moment.now)
+        };
+        if let Some(note) = note {
+            ahead.take(note);
+            self.notes.push((observation.id.clone(), note));
         }
+        self.follow_up(&observation, verdict.reading, *memory);
         self.ahead.insert(observation.id, ahead);
         Ok(())
+    }
+
+    /// Who is to be asked for after an observation (rules 3 and 4).
+    fn follow_up(&mut self, observation: &Observation, reading: Reading, memory: Option<&Memory>) {
+        let told = matches!(observation.source, Source::Notification | Source::Tool);
+        let asserted = match &observation.seen {
+            Seen::StateAsserted(state) => state_name(state).map(str::to_owned),
+            _ => None,
+        };
+        match (&observation.seen, reading) {
+            (Seen::Described(_) | Seen::NotFound, Reading::Lag | Reading::Hint) => {
+                self.unsettled.push(observation.id.clone());
+            }
+            (Seen::Described(_), Reading::Tagless) => {
+                self.unsettled.push(observation.id.clone());
+                if observation.source == Source::Sweep && memory.is_none_or(Memory::asks_for_tags) {
+                    self.wanted.push(Wanted { id: observation.id.clone(), expects: None });
+                }
+            }
+            (
+                Seen::StateAsserted(_) | Seen::TagsAsserted { .. } | Seen::Mentioned,
+                Reading::Applied | Reading::Hint,
+            ) if told => {
+                self.wanted.push(Wanted { id: observation.id.clone(), expects: asserted });
+            }
+            _ => {}
+        }
+    }
+}
+
+/// What is remembered of an observation that did not remove its resource.
+fn note(
+    observation: &Observation,
+    reading: Reading,
+    current: Option<&Current>,
+    rules: KindRules,
+    now: Timestamp,
+) -> Option<Note> {
+    let at = observation.at;
+    let exists = current.is_some();
+    match &observation.seen {
+        // A time that cannot be ordered is remembered by nobody, but who was shown was shown.
+        Seen::Described(_) if exists => Some(Note::Shown {
+            at: credible(at, now),
+            how: match reading {
+                Reading::Applied | Reading::Confirmed => How::Exactly,
+                Reading::Late | Reading::Hint => How::Partly,
+                Reading::Lag => How::Lagging,
+                Reading::Tagless => How::Tagless,
+            },
+            swept: observation.source == Source::Sweep,
+            gone: current.is_some_and(|current| rules.is_gone(&current.document)),
+        }),
+        Seen::StateAsserted(_) | Seen::TagsAsserted { .. } | Seen::Mentioned if exists && credible(at, now) == at => {
+            Some(Note::Told { at })
+        }
+        Seen::NotFound if exists => Some(Note::Missing { at }),
+        _ => None,
     }
 }
 

@@ -1,6 +1,6 @@
 //! How fresh the copy is, scope by scope and kind by kind. Not event-sourced: an unchanged sweep writes nothing.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,8 +9,8 @@ use serde::Serialize;
 use tokio::sync::watch;
 
 use crate::model::{GroupEvidence, Kind, ResourceId, Scope, Timestamp};
-use crate::reconcile::absence::Candidates;
-use crate::reconcile::credible;
+use crate::reconcile::Memory;
+use crate::reconcile::guard::{HeldBack, Hold};
 use crate::store::Watermark;
 
 /// Something that keeps a scope, or all of AWS, from being seen.
@@ -56,7 +56,10 @@ pub struct ScopeFreshness {
     pub trouble: Option<Trouble>,
     /// Resources that the last complete sweep lacked, and that are not proved gone.
     pub missing: u64,
-    /// When the last complete sweep that lacked nothing started: everything listed was seen at this time or later.
+    /// Those that vanished all at once in the last complete sweep, and are not believed to be gone.
+    pub held: Option<HeldBack>,
+    /// When the last complete sweep started that lacked nothing and showed nothing doubtful: everything listed was known to be
+    /// so at this time or later.
     pub settled: Option<Timestamp>,
 }
 
@@ -95,10 +98,20 @@ impl ScopeFreshness {
 #[derive(Debug)]
 pub(super) struct Watched {
     pub(super) state: ScopeFreshness,
-    pub(super) seen: HashMap<Arc<str>, LastSeen>,
-    pub(super) candidates: Candidates,
-    /// When this process's first complete sweep started.
-    pub(super) since: Option<Timestamp>,
+    pub(super) memory: Memory,
+    /// When the first complete sweep of this run started: a run is interrupted when a sweep comes later than expected.
+    since: Option<Timestamp>,
+}
+
+/// What the end of a sweep means for the run of watching that it belongs to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Run {
+    /// The scope was never swept before.
+    First,
+    /// Nobody looked for a while before it: the run before it ended so.
+    Broken(Watermark),
+    /// It is one more of its run.
+    GoesOn,
 }
 
 /// When a resource was last seen as it is known, apart from its evidence. Taken before its body is read, so that a change
@@ -126,15 +139,6 @@ impl SeenAt {
             (None, _) => oldest,
         }
     }
-}
-
-/// When describes showed a resource.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct LastSeen {
-    /// The newest describe that showed it at all.
-    pub(super) listed: Timestamp,
-    /// The newest describe that showed it exactly as known.
-    pub(super) confirmed: Timestamp,
 }
 
 /// The shared view of freshness: written by the ingest loop, read by everybody. Clones share it.
@@ -210,8 +214,8 @@ impl Freshness {
     pub fn seen(&self, id: &ResourceId) -> SeenAt {
         let scopes = self.0.scopes.read();
         let Some(watched) = scopes.get(&(id.scope(), id.kind.clone())) else { return SeenAt::default() };
-        let confirmed = watched.seen.get(&id.id).map(|seen| seen.confirmed);
-        // A watermark is saved only for sweeps that lacked nothing.
+        let confirmed = watched.memory.confirmed(&id.id);
+        // A watermark is saved only for sweeps that lacked nothing and left no doubt.
         let swept = watched.state.complete.filter(|_| !watched.state.swept_now).map(|swept| swept.started);
         SeenAt { confirmed, swept }
     }
@@ -222,16 +226,10 @@ impl Freshness {
         self.0.version.subscribe()
     }
 
-    /// The watermarks worth saving: this process's complete sweeps, where the last one lacked nothing.
+    /// The watermarks worth saving: this process's complete sweeps, where the last one left nothing open.
     pub(super) fn watermarks(&self) -> Vec<Watermark> {
         let scopes = self.0.scopes.read();
-        let complete = scopes.values().filter(|watched| watched.state.missing == 0).filter_map(|watched| {
-            let swept = watched.state.complete?;
-            let (scope, kind) = (watched.state.scope.clone(), watched.state.kind.clone());
-            let since = watched.since?;
-            Some(Watermark { scope, kind, since, started: swept.started, ended: swept.ended, complete: true })
-        });
-        complete.collect()
+        scopes.values().filter_map(Watched::watermark).collect()
     }
 
     pub(super) fn update<T>(&self, scope: &Scope, kind: &Kind, change: impl FnOnce(&mut Watched) -> T) -> T {
@@ -252,16 +250,44 @@ impl Freshness {
 }
 
 impl Watched {
-    /// Notes at `now` that a describe sent `at` showed `id`, and whether it showed exactly what is known.
-    pub(super) fn note(&mut self, id: &Arc<str>, at: Timestamp, exactly: bool, now: Timestamp) {
-        let confirmed = if exactly { at } else { Timestamp::EPOCH };
-        match self.seen.get_mut(id) {
-            Some(seen) => {
-                seen.listed = credible(seen.listed, now).max(at);
-                seen.confirmed = credible(seen.confirmed, now).max(confirmed);
-            }
-            None => drop(self.seen.insert(Arc::clone(id), LastSeen { listed: at, confirmed })),
+    /// Notes the end of a complete sweep, after its absences were judged. `spared` are missing too soon to say anything.
+    pub(super) fn completed(&mut self, swept: Swept, spared: u64) -> Run {
+        let run = match (self.state.complete, self.since, self.state.fresh_until()) {
+            (None, ..) => Run::First,
+            (Some(_), Some(_), Some(until)) if swept.started > until => match self.watermark() {
+                Some(ended) => Run::Broken(ended),
+                None => Run::GoesOn,
+            },
+            _ => Run::GoesOn,
+        };
+        if run != Run::GoesOn {
+            self.since = None;
         }
+        self.since.get_or_insert(swept.started);
+        self.show_missing();
+        self.state.missing += spared;
+        if self.state.missing == 0 && self.memory.doubtful() == 0 {
+            self.state.settled = Some(swept.started);
+        }
+        self.state.complete = Some(swept);
+        self.state.swept_now = true;
+        self.state.running_since = None;
+        self.state.trouble = None;
+        run
+    }
+
+    /// Brings what is shown of missing resources up to what is remembered of them.
+    pub(super) fn show_missing(&mut self) {
+        self.state.missing = self.memory.missing() as u64;
+        self.state.held = self.memory.hold().map(Hold::shown);
+    }
+
+    /// The watermark worth saving: that of this process's complete sweeps, where the last one left nothing open.
+    fn watermark(&self) -> Option<Watermark> {
+        let (swept, since) = (self.state.complete?, self.since?);
+        let (scope, kind) = (self.state.scope.clone(), self.state.kind.clone());
+        let mark = Watermark { scope, kind, since, started: swept.started, ended: swept.ended, complete: true };
+        Some(mark).filter(|_| self.state.settled == Some(swept.started))
     }
 
     fn new(scope: Scope, kind: Kind, interval: Duration, complete: Option<Swept>) -> Self {
@@ -276,10 +302,10 @@ impl Watched {
                 seen: 0,
                 trouble: None,
                 missing: 0,
+                held: None,
                 settled: complete.map(|swept| swept.started),
             },
-            seen: HashMap::new(),
-            candidates: Candidates::new(),
+            memory: Memory::default(),
             since: None,
         }
     }

@@ -80,12 +80,21 @@ pub enum SweepStep {
     },
 }
 
+/// What became of observations.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Observed {
+    /// This seq, or any later one, shows it.
+    pub seq: Seq,
+    /// Whose describe did not settle what it was asked for: it lags, or lacks what it should show.
+    pub unsettled: Vec<ResourceId>,
+}
+
 /// Entries to record as they are, observations to decide on, and whom to tell.
 pub(super) struct Record {
     pub(super) entries: Vec<(Cause, Event)>,
     pub(super) observations: Vec<Observation>,
     pub(super) cause: Cause,
-    pub(super) done: oneshot::Sender<Result<Seq, IngestError>>,
+    pub(super) done: oneshot::Sender<Result<Observed, IngestError>>,
 }
 
 pub(super) enum Work {
@@ -166,12 +175,17 @@ impl Lanes {
 }
 
 impl Handle {
-    /// Submits observations and waits until what they change is durable. The seq returned, or any later one, shows it.
+    /// Submits observations and waits until what they change is durable.
     ///
     /// # Errors
     ///
     /// When the server stops or the store fails: then nothing is promised.
-    pub async fn observe(&self, lane: Lane, observations: Vec<Observation>, cause: Cause) -> Result<Seq, IngestError> {
+    pub async fn observe(
+        &self,
+        lane: Lane,
+        observations: Vec<Observation>,
+        cause: Cause,
+    ) -> Result<Observed, IngestError> {
         self.send(lane, Vec::new(), observations, cause).await
     }
 
@@ -201,7 +215,7 @@ impl Handle {
     ) -> Result<Seq, IngestError> {
         let cause = Cause::Tool { action };
         let event = Event::ActionFinished { action, outcome };
-        self.send(Lane::Tools, vec![(cause.clone(), event)], observations, cause).await
+        Ok(self.send(Lane::Tools, vec![(cause.clone(), event)], observations, cause).await?.seq)
     }
 
     /// Submits a step of a listing. Waits while two pages wait already.
@@ -225,7 +239,7 @@ impl Handle {
         entries: Vec<(Cause, Event)>,
         observations: Vec<Observation>,
         cause: Cause,
-    ) -> Result<Seq, IngestError> {
+    ) -> Result<Observed, IngestError> {
         let (done, outcome) = oneshot::channel();
         let lane = match lane {
             Lane::Tools => &self.tools,

@@ -54,15 +54,17 @@ impl World {
         let hub = ChangeHub::new(parts.collect());
         let entries = KINDS.iter().map(|kind| KindEntry {
             kind: kind.kind(),
-            rules: KindRules { mapping: kind.mapping, masked: kind.masked },
-            state_path: kind.state_path,
-            gone_states: kind.gone_states,
+            rules: KindRules {
+                mapping: kind.mapping,
+                masked: kind.masked,
+                state_path: kind.state_path,
+                gone_states: kind.gone_states,
+            },
             interval: kind.interval,
         });
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
-        let (ingest, handle) =
-            Ingest::new(writer, store.clone(), hub.clone(), aws.clock(), entries.collect(), stop.clone())
-                .expect("a loop");
+        let (ingest, handle, _) =
+            Ingest::new(writer, hub.clone(), aws.clock(), entries.collect(), stop.clone()).expect("a loop");
         let runtime = tokio::runtime::Handle::current();
         // It ends with the test, when its directory may be gone already.
         let writer = tokio::task::spawn_blocking(move || drop(ingest.run(&runtime)));

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::action::{ActionId, Outcome};
 use super::document::{Change, Document, Group};
 use super::id::{ResourceId, Seq};
-use super::known::{Evidence, Provisional};
+use super::known::{Evidence, Provisional, Tagging};
 use super::time::Timestamp;
 
 /// Why a record was written.
@@ -39,6 +39,8 @@ pub enum Overlay {
     Lay(Provisional),
     /// A describe settled it.
     Settle,
+    /// It stays as it is, and a tag event was believed.
+    Tag(Tagging),
 }
 
 /// A fact, as the log holds it. Folding all of them in order gives the snapshot (see [`super::known::fold`]).

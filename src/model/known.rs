@@ -85,6 +85,17 @@ pub struct Provisional {
     pub before: Vec<String>,
 }
 
+/// The last tag event that was believed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tagging {
+    /// Its `version`: no event with this or a lower one is news.
+    pub version: u64,
+    /// Its time, in AWS time.
+    pub at: Timestamp,
+    /// The tags held in the [`LAG_WINDOW`] before it: a describe that still shows one of these sets is lag.
+    pub superseded: Vec<Value>,
+}
+
 /// A lifecycle state that a resource has left.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Held {
@@ -103,6 +114,8 @@ pub struct Current {
     pub evidence: GroupEvidence,
     /// The unsettled assertion, if any.
     pub provisional: Option<Provisional>,
+    /// The last tag event, if there was any.
+    pub tagging: Option<Tagging>,
     /// States left within the last [`LAG_WINDOW`] before the newest state change, oldest first.
     pub held: Vec<Held>,
     /// The version of the mapping that made the document.
@@ -160,6 +173,7 @@ pub fn fold(current: Option<Current>, record: &Recorded) -> Option<Current> {
             document: document.clone(),
             evidence: GroupEvidence::all(*evidence),
             provisional: None,
+            tagging: None,
             held: Vec::new(),
             mapping: *mapping,
             discovered: record.seq,
@@ -181,6 +195,7 @@ pub fn fold(current: Option<Current>, record: &Recorded) -> Option<Current> {
                 Overlay::Keep => {}
                 Overlay::Lay(provisional) => current.provisional = Some(provisional.clone()),
                 Overlay::Settle => current.provisional = None,
+                Overlay::Tag(tagging) => current.tagging = Some(tagging.clone()),
             }
             current.changed = record.seq;
             current.changed_at = record.recorded_at;

@@ -43,6 +43,26 @@ pub enum Seen {
     Described(Arc<Document>),
     /// A tool's answer or a state event: only the `State` field (`{Code, Name}`), ahead of the next describe.
     StateAsserted(Value),
-    /// A describe of this id answered NotFound, or a second complete sweep lacks it, after a complete sweep lacked it.
+    /// A tag event: every tag the resource has from then on.
+    TagsAsserted {
+        /// As a document holds them: a list of `{Key, Value}`.
+        tags: Value,
+        /// The event's `version`, which rises with every change of the resource's tags.
+        version: u64,
+    },
+    /// An event that says only that something happened to the resource: a describe will tell what.
+    Mentioned,
+    /// A describe of this id answered NotFound, which by itself proves nothing: the id may be too new for the answer.
+    NotFound,
+    /// Proved gone: a second complete sweep lacks it, or it was known to be terminated and a complete sweep lacks it.
     Absent,
+}
+
+/// A resource that a describe of its own would tell more about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// Which.
+    pub id: ResourceId,
+    /// The state that it is said to have: an answer that shows another one is asked for again, as describes lag.
+    pub expects: Option<String>,
 }

@@ -52,6 +52,11 @@ impl Timestamp {
 pub trait Clock: Send + Sync {
     /// Now, in AWS time.
     fn now(&self) -> Timestamp;
+
+    /// Since when it has run without a jump. What was dated before cannot be compared with what is dated after.
+    fn steady_since(&self) -> Timestamp {
+        Timestamp::EPOCH
+    }
 }
 
 /// A clock that several parts share.

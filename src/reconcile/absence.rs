@@ -8,10 +8,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::guard::{self, Hold};
 use crate::model::Timestamp;
 
 /// Evidence this recent outweighs absence from the sweep that follows it.
-const FRESH: Duration = Duration::from_mins(1);
+pub const FRESH: Duration = Duration::from_mins(1);
 
 /// A known resource that a complete sweep did not show.
 #[derive(Clone, Debug)]
@@ -36,25 +37,40 @@ pub struct Absence {
     pub candidates: Candidates,
     /// How many were missing too soon after other evidence of them to say anything.
     pub spared: u64,
+    /// Missing like candidates, but too many at once to believe it.
+    pub held: Option<Hold>,
 }
 
-/// Judges the resources that the complete sweep from `started` to `ended` lacked.
+/// Judges the resources that the complete sweep from `started` to `ended` lacked, of `alive` that are not known to be gone.
 ///
 /// `candidates` are those that the complete sweep before it lacked; whoever was seen since is no longer in `unseen`, and
 /// so loses its place.
 #[must_use]
-pub fn judge(unseen: Vec<Unseen>, candidates: &Candidates, started: Timestamp, ended: Timestamp) -> Absence {
+pub fn judge(
+    unseen: Vec<Unseen>,
+    candidates: &Candidates,
+    alive: usize,
+    started: Timestamp,
+    ended: Timestamp,
+) -> Absence {
     let mut absence = Absence::default();
+    let (mut proved, mut vanished) = (Vec::new(), Vec::new());
     for resource in unseen {
-        if resource.newest + FRESH > started {
-            absence.spared += 1;
-            continue;
-        }
         match candidates.get(&resource.id) {
+            _ if resource.newest + FRESH > started => absence.spared += 1,
             _ if resource.gone => absence.removed.push(resource.id),
-            Some(first) if resource.newest < *first => absence.removed.push(resource.id),
-            _ => drop(absence.candidates.insert(resource.id, ended)),
+            Some(first) if resource.newest < *first => proved.push(resource.id),
+            _ => vanished.push(resource.id),
         }
+    }
+    if guard::is_suspicious(vanished.len(), alive) {
+        // A listing that lost so much is not proof against anybody: earlier candidates keep their place, nothing more.
+        let kept = proved.into_iter().filter_map(|id| candidates.get_key_value(&id));
+        absence.candidates.extend(kept.map(|(id, first)| (Arc::clone(id), *first)));
+        absence.held = Some(Hold::new(vanished, alive, ended));
+    } else {
+        absence.removed.extend(proved);
+        absence.candidates.extend(vanished.into_iter().map(|id| (id, ended)));
     }
     absence
 }
@@ -71,31 +87,51 @@ mod tests {
         vec![Unseen { id: "i-1".into(), newest: at(newest), gone }]
     }
 
+    fn many(count: usize, gone: bool) -> Vec<Unseen> {
+        (0..count).map(|n| Unseen { id: format!("i-{n:04}").into(), newest: at(0), gone }).collect()
+    }
+
     #[test]
     fn a_resource_is_removed_only_by_the_second_sweep_that_lacks_it() {
-        let first = judge(unseen(0, false), &Candidates::new(), at(100), at(110));
+        let first = judge(unseen(0, false), &Candidates::new(), 1, at(100), at(110));
         assert!(first.removed.is_empty());
-        let second = judge(unseen(0, false), &first.candidates, at(200), at(210));
+        let second = judge(unseen(0, false), &first.candidates, 1, at(200), at(210));
         assert_eq!(second.removed, ["i-1".into()]);
         assert!(second.candidates.is_empty());
     }
 
     #[test]
     fn a_terminated_resource_needs_no_proof() {
-        assert_eq!(judge(unseen(0, true), &Candidates::new(), at(100), at(110)).removed, ["i-1".into()]);
+        assert_eq!(judge(unseen(0, true), &Candidates::new(), 1, at(100), at(110)).removed, ["i-1".into()]);
     }
 
     #[test]
     fn recent_evidence_outweighs_absence() {
-        let first = judge(unseen(45, false), &Candidates::new(), at(100), at(110));
+        let first = judge(unseen(45, false), &Candidates::new(), 1, at(100), at(110));
         assert_eq!(first, Absence { spared: 1, ..Absence::default() });
     }
 
     #[test]
     fn evidence_after_the_first_absence_starts_the_count_again() {
         let candidates = Candidates::from([("i-1".into(), at(110))]);
-        let next = judge(unseen(120, false), &candidates, at(200), at(210));
+        let next = judge(unseen(120, false), &candidates, 1, at(200), at(210));
         assert!(next.removed.is_empty());
         assert_eq!(next.candidates, Candidates::from([("i-1".into(), at(210))]));
+    }
+
+    #[test]
+    fn more_than_a_tenth_vanishing_at_once_is_held_and_proves_nothing_against_anybody() {
+        let candidates = Candidates::from([("i-0000".into(), at(50))]);
+        let held = judge(many(40, false), &candidates, 100, at(100), at(110));
+        assert!(held.removed.is_empty());
+        assert_eq!(held.candidates, candidates);
+        assert_eq!(held.held.expect("a hold").len(), 39);
+        assert_eq!(judge(many(40, false), &Candidates::new(), 1000, at(100), at(110)).candidates.len(), 40);
+    }
+
+    #[test]
+    fn terminated_resources_that_age_out_together_are_not_suspicious() {
+        let absence = judge(many(40, true), &Candidates::new(), 100, at(100), at(110));
+        assert_eq!((absence.removed.len(), absence.held), (40, None));
     }
 }

@@ -16,8 +16,9 @@ const EDGES: &[(&str, &str)] = &[
     ("shutting-down", "terminated"),
 ];
 
-/// Whether an instance in `from` can be in `to` after one or two transitions.
-pub(super) fn is_shortly_before(from: &str, to: &str) -> bool {
+/// Whether an instance in `from` can be in `to` after one or two transitions. False for states of other kinds.
+#[must_use]
+pub fn is_shortly_before(from: &str, to: &str) -> bool {
     let after =
         |state: &str| EDGES.iter().filter(move |(from, _)| *from == state).map(|(_, to)| *to).collect::<Vec<_>>();
     from != to && after(from).into_iter().any(|next| next == to || after(next).contains(&to))

@@ -1,10 +1,12 @@
 use proptest::prelude::*;
 
+use super::memory::{How, Note};
 use super::*;
 use crate::model::known::fold;
 use crate::model::{AccountId, Cause, Kind, Recorded, Region, ResourceId, Scope, Seq};
 
-const RULES: KindRules = KindRules { mapping: 1, masked: &["Noise"] };
+const RULES: KindRules =
+    KindRules { mapping: 1, masked: &["Noise"], state_path: Some("State.Name"), gone_states: &["terminated"] };
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_millis(second * 1000)
@@ -48,12 +50,13 @@ fn absent(second: i64) -> Observation {
     Observation { source: Source::Refresh, at: at(second), id: id(), seen: Seen::Absent }
 }
 
-/// The log of one resource, as the ingest loop would write it.
+/// The log of one resource and the memory of its scope, as the ingest loop would keep them.
 #[derive(Default)]
 struct World {
     current: Option<Current>,
     removed_at: Option<Timestamp>,
-    confirmed: Option<Timestamp>,
+    memory: Memory,
+    steady: Timestamp,
     seq: u64,
     swept: bool,
 }
@@ -70,22 +73,49 @@ impl World {
     }
 
     fn see_with(&mut self, observation: &Observation, rules: KindRules, now: Timestamp) -> Reading {
-        let known = Known { current: self.current.as_ref(), removed_at: self.removed_at, confirmed: self.confirmed };
-        let moment = Moment { now, started: at(50), swept: self.swept };
+        let known = self.memory.known("i-1", self.current.as_ref(), self.removed_at);
+        let moment = Moment { now, started: at(50), steady: self.steady, swept: self.swept };
         let verdict = decide(known, observation, rules, moment);
+        let mut note = match &observation.seen {
+            Seen::Described(_) => Some(Note::Shown {
+                at: observation.at,
+                how: match verdict.reading {
+                    Reading::Applied | Reading::Confirmed => How::Exactly,
+                    Reading::Tagless => How::Tagless,
+                    Reading::Lag => How::Lagging,
+                    Reading::Late | Reading::Hint => How::Partly,
+                },
+                swept: observation.source == Source::Sweep,
+                gone: false,
+            }),
+            Seen::NotFound | Seen::Absent => None,
+            _ => Some(Note::Told { at: observation.at }),
+        };
         for event in verdict.events {
             self.seq += 1;
             if let Event::Removed { at, .. } = &event {
                 self.removed_at = Some(*at);
-                self.confirmed = None;
+                note = Some(Note::Removed);
             }
             let record = Recorded { seq: Seq(self.seq), recorded_at: observation.at, cause: Cause::Sweep, event };
             self.current = fold(self.current.take(), &record);
         }
-        if verdict.reading == Reading::Confirmed && matches!(observation.seen, Seen::Described(_)) {
-            self.confirmed = self.confirmed.max(Some(observation.at));
+        if let Some(note) = note {
+            self.memory.take(&Arc::from("i-1"), note, now);
         }
         verdict.reading
+    }
+
+    /// A complete listing from `started` on that does not show the resource; whether that removes it.
+    fn lacked(&mut self, started: i64) -> bool {
+        let moment = Moment { now: at(10_000), started: at(50), steady: self.steady, swept: true };
+        let newest = self.memory.known("i-1", self.current.as_ref(), None).newest(moment);
+        let unseen = vec![absence::Unseen { id: "i-1".into(), newest, gone: false }];
+        let absence = self.memory.complete(unseen, at(started), at(started + 5));
+        for _ in &absence.removed {
+            self.see(&absent(started));
+        }
+        self.current.is_none()
     }
 
     fn state(&self) -> &str {
@@ -254,7 +284,7 @@ fn a_field_that_a_newer_mapping_added_is_remapped_not_changed() {
     let mut world = World::with(instance("running", "web", "t3.micro"));
     let current = world.current.clone();
     let known = Known { current: current.as_ref(), ..Known::default() };
-    let moment = Moment { now: at(200), started: at(50), swept: true };
+    let moment = Moment { now: at(200), started: at(50), steady: Timestamp::EPOCH, swept: true };
     let newer = KindRules { mapping: 2, ..RULES };
     let verdict = decide(known, &describe(200, Document::new(fields.clone())), newer, moment);
     let [Event::Remapped { changes: learnt, mapping: 2, .. }, Event::Changed { changes: real, .. }] =
@@ -266,6 +296,134 @@ fn a_field_that_a_newer_mapping_added_is_remapped_not_changed() {
     assert_eq!(real[0].path, "InstanceType");
     world.see_with(&describe(200, Document::new(fields.clone())), newer, at(200));
     assert_eq!(world.document(), &Document::new(fields));
+}
+
+fn tags(value: &str) -> Value {
+    Value::List(vec![Map::from([("Key", "Name".into()), ("Value", value.into())]).into()])
+}
+
+fn tag_event(second: i64, version: u64, value: &str) -> Observation {
+    let seen = Seen::TagsAsserted { tags: tags(value), version };
+    Observation { source: Source::Notification, at: at(second), id: id(), seen }
+}
+
+fn untagged(second: i64) -> Observation {
+    let mut fields = instance("running", "web", "t3.micro").fields().clone();
+    fields.remove("Tags");
+    describe(second, Document::new(fields))
+}
+
+fn not_found(second: i64) -> Observation {
+    Observation { source: Source::Refresh, at: at(second), id: id(), seen: Seen::NotFound }
+}
+
+#[test]
+fn a_dropped_running_event_after_pending_is_made_up_for_by_the_next_describe() {
+    let mut world = World::with(instance("stopped", "web", "t3.micro"));
+    world.see(&assertion(Source::Notification, 200_000, "pending"));
+    assert_eq!(world.see(&describe(205, instance("stopped", "web", "t3.micro"))), Reading::Lag);
+    world.see(&describe(206, instance("running", "web", "t3.micro")));
+    assert_eq!((world.state(), world.provisional()), ("running", false));
+}
+
+#[test]
+fn a_tag_event_delayed_behind_a_sweep_that_shows_the_next_version_changes_nothing() {
+    let mut world = World::with(instance("running", "v4", "t3.micro"));
+    world.see(&describe(205, instance("running", "v6", "t3.micro")));
+    assert_eq!(world.see(&tag_event(202, 5, "v5")), Reading::Hint);
+    assert_eq!(world.document().tag("Name"), Some("v6"));
+}
+
+#[test]
+fn tag_events_count_by_version_and_a_describe_of_the_superseded_tags_is_lag_for_thirty_seconds() {
+    let mut world = World::with(instance("running", "v4", "t3.micro"));
+    assert_eq!(world.see(&tag_event(202, 6, "v6")), Reading::Applied);
+    assert_eq!(world.see(&tag_event(203, 5, "v5")), Reading::Late);
+    assert_eq!(world.see(&describe(231, instance("running", "v4", "t3.micro"))), Reading::Lag);
+    assert_eq!(world.document().tag("Name"), Some("v6"));
+    assert_eq!(world.see(&describe(233, instance("running", "v4", "t3.micro"))), Reading::Applied);
+}
+
+#[test]
+fn tags_that_were_all_lost_come_back_unless_a_second_answer_two_seconds_later_agrees() {
+    let mut world = World::with(instance("running", "web", "t3.micro"));
+    assert_eq!(world.see(&untagged(200)), Reading::Tagless);
+    assert_eq!(world.see(&untagged(201)), Reading::Tagless);
+    assert_eq!((world.seq, world.document().tag("Name")), (1, Some("web")));
+    assert_eq!(world.see(&describe(202, instance("running", "web", "t3.micro"))), Reading::Confirmed);
+    assert_eq!(world.see(&untagged(204)), Reading::Tagless, "the doubt begins anew");
+    assert_eq!(world.see(&untagged(206)), Reading::Applied);
+    assert_eq!(world.document().tag("Name"), None);
+}
+
+#[test]
+fn a_tag_event_without_tags_is_believed_at_once() {
+    let mut world = World::with(instance("running", "web", "t3.micro"));
+    let seen = Seen::TagsAsserted { tags: Value::List(Vec::new()), version: 2 };
+    world.see(&Observation { source: Source::Notification, at: at(200), id: id(), seen });
+    assert_eq!(world.document().tag("Name"), None);
+    assert_eq!(world.see(&untagged(201)), Reading::Confirmed);
+}
+
+#[test]
+fn an_instance_launched_during_a_sweep_stays_although_its_refresh_said_not_found() {
+    let mut world = World { swept: true, ..World::default() };
+    assert_eq!(world.see(&assertion(Source::Notification, 200_000, "pending")), Reading::Hint);
+    assert_eq!(world.see(&not_found(202)), Reading::Hint);
+    world.see(&describe(215, instance("running", "web", "t3.micro")));
+    assert!(!world.lacked(199), "the sweep that was under way says nothing");
+    assert_eq!(world.see(&not_found(220)), Reading::Hint);
+    assert_eq!(world.state(), "running");
+}
+
+#[test]
+fn not_found_removes_only_what_a_complete_sweep_that_ended_before_it_lacked() {
+    let mut world = World::with(instance("running", "web", "t3.micro"));
+    assert_eq!(world.see(&not_found(300)), Reading::Hint);
+    assert!(!world.lacked(310));
+    assert_eq!(world.see(&not_found(314)), Reading::Hint, "sent before the sweep ended");
+    assert_eq!(world.see(&not_found(316)), Reading::Applied);
+    assert!(world.current.is_none());
+}
+
+#[test]
+fn a_describe_between_two_sweeps_that_lack_the_resource_keeps_it() {
+    let mut world = World::with(instance("running", "web", "t3.micro"));
+    assert!(!world.lacked(200));
+    world.see(&describe(210, instance("running", "web", "t3.micro")));
+    assert!(!world.lacked(300));
+    assert!(world.lacked(400));
+}
+
+#[test]
+fn a_terminated_instance_goes_when_it_is_not_found_a_minute_after_it_was_seen_last() {
+    let mut world = World::with(instance("terminated", "web", "t3.micro"));
+    assert_eq!(world.see(&not_found(159)), Reading::Hint);
+    assert_eq!(world.see(&not_found(160)), Reading::Applied);
+    let late = describe(170, instance("terminated", "web", "t3.micro"));
+    assert_eq!(world.see(&late), Reading::Lag, "an answer that lags does not bring it back");
+}
+
+#[test]
+fn after_a_restart_an_event_that_was_delayed_over_it_asks_for_a_describe_and_changes_nothing() {
+    let mut world = World::default();
+    world.see(&describe(40, instance("running", "web", "t3.micro")));
+    assert_eq!(world.see(&assertion(Source::Notification, 45_000, "stopping")), Reading::Hint);
+    assert_eq!(world.see(&tag_event(45, 7, "other")), Reading::Hint);
+    assert_eq!((world.state(), world.document().tag("Name")), ("running", Some("web")));
+}
+
+#[test]
+fn a_clock_that_jumped_an_hour_ahead_removes_nobody_and_settles_by_itself() {
+    let mut world = World::with(instance("running", "web", "t3.micro"));
+    world.steady = at(3_800);
+    assert!(!world.lacked(3_810), "its last sight cannot be compared with the new time");
+    assert_eq!(world.see(&not_found(3_820)), Reading::Hint);
+    world.see_with(&assertion(Source::Tool, 3_830_000, "stopping"), RULES, at(3_830));
+    // Back in time: the assertion lies ahead, and orders nothing any more.
+    world.steady = at(240);
+    world.see_with(&describe(250, instance("running", "web", "t3.micro")), RULES, at(250));
+    assert_eq!((world.state(), world.provisional()), ("running", false));
 }
 
 fn any_observation() -> impl Strategy<Value = Observation> {

@@ -9,6 +9,7 @@
 
 mod board;
 mod bucket;
+mod fault;
 mod figure;
 mod mangle;
 mod name;

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt::Display;
 
+use crate::simulator::catalog::OPT_IN_REGIONS;
 use crate::simulator::ident::Kind;
 use crate::simulator::xml::Xml;
 
@@ -68,6 +69,11 @@ impl Refusal {
     }
 
     pub(crate) fn wrong_region(region: &str) -> Self {
+        if OPT_IN_REGIONS.iter().any(|(name, _)| *name == region) {
+            // Credentials do not reach regions that the account has not opted in to.
+            let message = "AWS was not able to validate the provided access credentials";
+            return Self::new(401, "AuthFailure", message);
+        }
         Self::new(
             403,
             "SignatureDoesNotMatch",

@@ -31,8 +31,9 @@ use super::tables::{CURRENT, EVENTS, INTERVALS, META, ROWS, TOMBSTONES};
 use crate::model::known::Tombstone;
 use crate::model::{Current, Document, Map, Recorded, RowFields, Seq, Timestamp, Value};
 
-/// The version byte that this build writes, and the newest it reads.
-const VERSION: u8 = 1;
+/// The version byte that this build writes, and the newest it reads. Version 1 knew no tag events: its resources lack
+/// [`DiskKnown::tagging`]; everything else is the same in both.
+const VERSION: u8 = 2;
 /// How deep lists and maps may nest in a document, in both directions. EC2's deepest answers nest 6 levels.
 pub(super) const MAX_DEPTH: usize = 64;
 /// The longest payload written. EC2's largest resources (security groups with 1,000 rules) take about 0.3 MB.
@@ -247,6 +248,14 @@ enum DiskOverlay<'a> {
     Keep,
     Lay(DiskProvisional<'a>),
     Settle,
+    Tag(DiskTagging<'a>),
+}
+
+#[derive(Encode, BorrowDecode)]
+struct DiskTagging<'a> {
+    version: u64,
+    at: i64,
+    superseded: Vec<Tree<'a>>,
 }
 
 #[derive(Encode, BorrowDecode)]
@@ -297,6 +306,13 @@ struct DiskChange<'a> {
 
 #[derive(Encode, BorrowDecode)]
 struct DiskKnown<'a> {
+    untagged: DiskKnown1<'a>,
+    tagging: Option<DiskTagging<'a>>,
+}
+
+/// As version 1 wrote it.
+#[derive(Encode, BorrowDecode)]
+struct DiskKnown1<'a> {
     evidence: [DiskEvidence; 3],
     provisional: Option<DiskProvisional<'a>>,
     held: Vec<DiskHeld<'a>>,
@@ -594,7 +610,7 @@ fn unseal<'b>(key: &[u8], record: &'b [u8]) -> Result<&'b [u8], Fault> {
     let Some(([version, l0, l1, l2, l3, c0, c1, c2, c3], payload)) = record.split_first_chunk::<HEADER>() else {
         return Err(Fault::Length { found: record.len(), expected: HEADER });
     };
-    if *version != VERSION {
+    if !(1..=VERSION).contains(version) {
         return Err(Fault::Version { found: *version, known: VERSION });
     }
     let expected = usize::try_from(u32::from_le_bytes([*l0, *l1, *l2, *l3])).unwrap_or(usize::MAX);
@@ -655,17 +671,35 @@ pub(super) fn encode_current(key: &[u8], current: &Current) -> Result<Vec<u8>, E
 }
 
 pub(super) fn decode_current(key: &[u8], bytes: &[u8]) -> Result<Current, DecodeError> {
-    read::<DiskCurrent<'_>>(CURRENT, key, bytes).map(Current::from)
+    unseal(key, bytes)
+        .and_then(|payload| {
+            let (known, rest) = known(bytes, payload)?;
+            let (document, used) = bincode::borrow_decode_from_slice::<Body<'_>, _>(rest, CONFIG)
+                .map_err(|fault| Fault::Malformed(Box::new(fault)))?;
+            match rest.len() - used {
+                0 => Ok(Current::from(DiskCurrent { known, document })),
+                count => Err(Fault::Trailing { count }),
+            }
+        })
+        .map_err(|fault| DecodeError { table: CURRENT, key: keys::shown(key), fault })
+}
+
+/// What a record of `current` says besides the document, brought up to the newest version, and the document's bytes.
+fn known<'b>(record: &[u8], payload: &'b [u8]) -> Result<(DiskKnown<'b>, &'b [u8]), Fault> {
+    let malformed = |fault| Fault::Malformed(Box::new(fault));
+    let (known, used) = if record.first() == Some(&1) {
+        let (untagged, used) = bincode::borrow_decode_from_slice(payload, CONFIG).map_err(malformed)?;
+        (DiskKnown { untagged, tagging: None }, used)
+    } else {
+        bincode::borrow_decode_from_slice(payload, CONFIG).map_err(malformed)?
+    };
+    Ok((known, payload.get(used..).unwrap_or_default()))
 }
 
 /// As [`decode_current`], with the document left as it is: a tenth of the work.
 pub(super) fn decode_stored(key: &[u8], bytes: &[u8]) -> Result<Stored, DecodeError> {
     unseal(key, bytes)
-        .and_then(|payload| {
-            let (known, used) = bincode::borrow_decode_from_slice::<DiskKnown<'_>, _>(payload, CONFIG)
-                .map_err(|fault| Fault::Malformed(Box::new(fault)))?;
-            Ok(convert::stored(known, payload.get(used..).unwrap_or_default()))
-        })
+        .and_then(|payload| known(bytes, payload).map(|(known, document)| convert::stored(known, document)))
         .map_err(|fault| DecodeError { table: CURRENT, key: keys::shown(key), fault })
 }
 

@@ -175,16 +175,21 @@ fn build(fresh: &Path, log: LogId, cache_bytes: usize) -> Result<Opened, redb::E
 /// A file that cannot be read without write access (it was not closed cleanly, or is in use, or damaged) passes: opening it
 /// says what is wrong, and its format is looked at again then.
 fn refuse_newer(path: &Path) -> Result<(), Fault> {
-    let Ok(database) = redb::ReadOnlyDatabase::open(path) else { return Ok(()) };
-    let Ok(transaction) = database.begin_read() else { return Ok(()) };
-    let Ok(meta) = transaction.open_table(META_TABLE) else { return Ok(()) };
-    let Ok(Some(format)) = meta.get(FORMAT_KEY) else { return Ok(()) };
-    match format.value().try_into().map(u32::from_le_bytes) {
-        Ok(found) if found > FORMAT => {
+    match format_of(path) {
+        Some(found) if found > FORMAT => {
             Err(Fault(OpenError::NewerFormat { path: path.to_owned(), found, known: FORMAT }))
         }
         _ => Ok(()),
     }
+}
+
+/// The format of a file, if it can be read without write access.
+pub(super) fn format_of(path: &Path) -> Option<u32> {
+    let database = redb::ReadOnlyDatabase::open(path).ok()?;
+    let transaction = database.begin_read().ok()?;
+    let meta = transaction.open_table(META_TABLE).ok()?;
+    let format = meta.get(FORMAT_KEY).ok()??;
+    format.value().try_into().map(u32::from_le_bytes).ok()
 }
 
 /// Reads what every store file has, format first.
@@ -193,7 +198,7 @@ fn check(path: &Path, database: Database) -> Result<Opened, Fault> {
     let damaged = |source| Fault(OpenError::Damaged { path: path(), source });
     let missing = |key: &[u8]| damaged(Damage::Incomplete { key: String::from_utf8_lossy(key).into_owned() });
     let rejected = |error: redb::Error| Fault::from_redb(&path(), error);
-    let (log, ledger) = {
+    let (log, ledger, format) = {
         let meta = match database.begin_read().map_err(|e| rejected(e.into()))?.open_table(META_TABLE) {
             Ok(meta) => meta,
             Err(redb::TableError::Storage(error)) => return Err(rejected(error.into())),
@@ -210,9 +215,23 @@ fn check(path: &Path, database: Database) -> Result<Opened, Fault> {
         }
         let unreadable = |error| damaged(Damage::Unreadable(error));
         let log = codec::decode_number(LOG_KEY, &get(LOG_KEY)?).map_err(unreadable)?;
-        (LogId(log), codec::decode_ledger(LEDGER_KEY, &get(LEDGER_KEY)?).map_err(unreadable)?)
+        (LogId(log), codec::decode_ledger(LEDGER_KEY, &get(LEDGER_KEY)?).map_err(unreadable)?, found)
     };
+    if format < FORMAT {
+        upgrade(&database).map_err(rejected)?;
+    }
     Ok(Opened { database, log, ledger })
+}
+
+/// Marks an older file as one of this format, before anything is written that only this format knows: an older Muster then
+/// refuses it instead of taking it for damaged. Every record says its own version, so nothing has to be rewritten.
+fn upgrade(database: &Database) -> Result<(), redb::Error> {
+    let mut txn = database.begin_write()?;
+    txn.set_durability(Durability::Immediate)?;
+    txn.set_quick_repair(true);
+    txn.open_table(META_TABLE)?.insert(FORMAT_KEY, FORMAT.to_le_bytes().as_slice())?;
+    txn.commit()?;
+    Ok(())
 }
 
 /// An [`OpenError`] on its way out of [`guarded`].

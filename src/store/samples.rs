@@ -10,7 +10,7 @@ use crate::model::event::Overlay;
 use crate::model::known::fold;
 use crate::model::{
     AccountId, ActionId, Cause, Change, Current, Document, Event, Evidence, Group, Kind, Map, Outcome, Provisional,
-    Recorded, Region, ResourceId, RowFields, Scope, Seq, Source, Timestamp, Value,
+    Recorded, Region, ResourceId, RowFields, Scope, Seq, Source, Tagging, Timestamp, Value,
 };
 
 pub(super) fn at(millis: i64) -> Timestamp {
@@ -175,7 +175,9 @@ fn any_overlay() -> impl Strategy<Value = Overlay> {
     let provisional = (any_group(), any_source(), any::<i64>(), proptest::collection::vec(any_text(), 0..3)).prop_map(
         |(group, source, millis, before)| Overlay::Lay(Provisional { group, source, at: at(millis), before }),
     );
-    prop_oneof![Just(Overlay::Keep), provisional, Just(Overlay::Settle)]
+    let tagging = (any::<u64>(), any::<i64>(), proptest::collection::vec(any_value(), 0..3))
+        .prop_map(|(version, millis, superseded)| Overlay::Tag(Tagging { version, at: at(millis), superseded }));
+    prop_oneof![Just(Overlay::Keep), provisional, Just(Overlay::Settle), tagging]
 }
 
 fn any_changes() -> impl Strategy<Value = Vec<Change>> {

@@ -2,6 +2,7 @@ use std::fs;
 
 use proptest::prelude::*;
 
+use super::meta::FORMAT;
 use super::samples::{
     Plain, any_batch, at, batch, changed, discovered, document, evidence, fresh, instance, kind, options, project,
     removed, scope,
@@ -9,7 +10,7 @@ use super::samples::{
 use super::verify::fold_log;
 use super::*;
 use crate::model::event::Overlay;
-use crate::model::{ActionId, Cause, Change, Event, Group, Outcome, Provisional, Seq, Source, Value};
+use crate::model::{ActionId, Cause, Change, Event, Group, Outcome, Provisional, Seq, Source, Tagging, Value};
 
 /// The store holds what the plain model holds, in every table and by every read.
 fn assert_same(store: &Store, plain: &Plain) {
@@ -387,8 +388,24 @@ fn verification_finds_what_was_changed_behind_the_logs_back() {
     }
 }
 
-/// What the fixture holds: every kind of event, cause, overlay and outcome that format 1 knows.
-fn fixture() -> Vec<Batch> {
+/// What the fixture of a format holds: every kind of event, cause, overlay and outcome that it knows.
+fn fixture(format: u32) -> Vec<Batch> {
+    let mut batches = fixture_of_format_1();
+    if format >= 2 {
+        let (two, a) = (instance("i-2"), document("running", "a"));
+        let superseded = vec![a.fields().get("Tags").unwrap().clone()];
+        let tagged = Event::Changed {
+            id: two,
+            changes: a.changes_to(&document("running", "b")),
+            evidence: vec![(Group::Tags, evidence(9))],
+            overlay: Overlay::Tag(Tagging { version: 5, at: at(9), superseded }),
+        };
+        batches.push(batch(vec![(Cause::Sweep, tagged)]));
+    }
+    batches
+}
+
+fn fixture_of_format_1() -> Vec<Batch> {
     let (one, two, three) = (instance("i-1"), instance("i-2"), instance("i-3"));
     let (a, b) = (document("running", "a"), document("stopping", "a"));
     let action = ActionId(7);
@@ -433,8 +450,8 @@ fn fixture() -> Vec<Batch> {
     ]
 }
 
-fn fixture_path() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/format-1.redb")
+fn fixture_path(format: u32) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/format-{format}.redb"))
 }
 
 fn fixture_watermark() -> Watermark {
@@ -445,26 +462,30 @@ fn fixture_watermark() -> Watermark {
 #[ignore = "writes the fixture of the current format, which is committed once and never again"]
 fn write_the_fixture() {
     let (dir, mut writer, store) = fresh();
-    for batch in fixture() {
+    for batch in fixture(FORMAT) {
         writer.commit(batch).unwrap();
     }
     writer.save_watermarks(vec![fixture_watermark()]).unwrap();
     drop((writer, store));
-    assert!(!fixture_path().exists(), "a format's fixture never changes");
-    fs::copy(dir.path().join(FILE_NAME), fixture_path()).unwrap();
+    assert!(!fixture_path(FORMAT).exists(), "a format's fixture never changes");
+    fs::copy(dir.path().join(FILE_NAME), fixture_path(FORMAT)).unwrap();
 }
 
 #[test]
-fn a_file_of_format_1_opens_and_holds_what_was_written() {
-    let dir = tempfile::tempdir().unwrap();
-    fs::copy(fixture_path(), dir.path().join(FILE_NAME)).unwrap();
-    let (mut writer, store) = super::open(options(&dir)).unwrap();
-    let mut plain = Plain::default();
-    for batch in fixture() {
-        plain.commit(&batch);
+fn a_file_of_every_format_opens_and_holds_what_was_written() {
+    for format in 1..=FORMAT {
+        let dir = tempfile::tempdir().unwrap();
+        fs::copy(fixture_path(format), dir.path().join(FILE_NAME)).unwrap();
+        let (mut writer, store) = super::open(options(&dir)).unwrap();
+        let mut plain = Plain::default();
+        for batch in fixture(format) {
+            plain.commit(&batch);
+        }
+        assert_same(&store, &plain);
+        assert_eq!(store.snapshot().unwrap().watermarks().unwrap(), [fixture_watermark()]);
+        writer.commit(batch(vec![removed(&instance("i-1"))])).unwrap();
+        assert!(fold_log(&store.snapshot().unwrap()).unwrap().is_clean());
+        drop((writer, store));
+        assert_eq!(super::file::format_of(&dir.path().join(FILE_NAME)), Some(FORMAT), "an older Muster refuses it now");
     }
-    assert_same(&store, &plain);
-    assert_eq!(store.snapshot().unwrap().watermarks().unwrap(), [fixture_watermark()]);
-    writer.commit(batch(vec![removed(&instance("i-1"))])).unwrap();
-    assert!(fold_log(&store.snapshot().unwrap()).unwrap().is_clean());
 }

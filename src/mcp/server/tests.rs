@@ -293,7 +293,7 @@ async fn a_removed_resource_says_when_and_at_which_record() {
     let resource = crate::model::ResourceId::new(&scope(), &kinds::INSTANCE.kind(), id.as_str());
     let gone = crate::model::Observation { source, at, id: resource, seen: crate::model::Seen::Absent };
     let lane = crate::ingest::Lane::Refresh;
-    let seq = world.core.ingest.observe(lane, vec![gone], crate::model::Cause::Sweep).await.unwrap();
+    let seq = world.core.ingest.observe(lane, vec![gone], crate::model::Cause::Sweep).await.unwrap().seq;
     let error = refused(client.read(&format!("ec2://instance/{id}")).await.unwrap_err());
     let data = error.data.unwrap();
     assert_eq!(data["last_seq"], json!(seq));

@@ -259,7 +259,7 @@ async fn show(core: &Core, scope: &Scope, ids: &[String]) -> Option<Seq> {
         id: ResourceId::new(scope, &SNAPSHOT.kind(), item.id),
         seen: Seen::Described(Arc::new(item.document)),
     });
-    core.ingest.observe(Lane::Tools, observations.collect(), Cause::Refresh).await.ok()
+    core.ingest.observe(Lane::Tools, observations.collect(), Cause::Refresh).await.ok().map(|observed| observed.seq)
 }
 
 /// The device name of each attached EBS volume.

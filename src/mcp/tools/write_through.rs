@@ -106,7 +106,7 @@ pub async fn check(core: &Core, ids: &[String]) -> Result<Checked, Fault> {
         search(core, unknown, &mut checked, &mut observations).await?;
     }
     if !observations.is_empty() {
-        checked.seq = Some(core.ingest.observe(Lane::Tools, observations, Cause::Refresh).await?);
+        checked.seq = Some(core.ingest.observe(Lane::Tools, observations, Cause::Refresh).await?.seq);
     }
     let order = |id: &str| ids.iter().position(|asked| asked == id);
     checked.targets.sort_by_key(|target| order(&target.id.id));

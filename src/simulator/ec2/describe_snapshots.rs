@@ -103,9 +103,9 @@ impl Whose {
 
     fn holds(&self, shot: &Shot, plan: &Plan) -> bool {
         let owner = shot.owner.account(plan);
-        let owned = |who: &String| who == owner || Some(who.as_str()) == shot.owner.alias();
+        let named = |who: &String| who == owner || Some(who.as_str()) == shot.owner.alias();
         let restorable = |who: &String| if who == "all" { shot.owner != Owner::Own } else { who == owner };
-        (self.owners.is_empty() || self.owners.iter().any(owned))
+        (self.owners.is_empty() || self.owners.iter().any(named))
             && (self.restorers.is_empty() || self.restorers.iter().any(restorable))
     }
 }

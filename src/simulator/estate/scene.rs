@@ -93,10 +93,10 @@ impl<'a> Scene<'a> {
         for (&number, touched) in &self.held.touched {
             let alive = touched.phases.at(at).is_some_and(|phase| phase.state(at) != State::Terminated);
             let change = i64::from(alive) - i64::from(number < self.plan.count);
-            if change != 0 {
-                if let Some(birth) = self.birth(number) {
-                    *moved.entry(birth.subnet).or_default() += change;
-                }
+            // The formula counts those born terminated as well.
+            let counted = |birth: &Instance| alive || !matches!(birth.phase.life, Life::Gone { .. });
+            if let Some(birth) = (change != 0).then(|| self.birth(number)).flatten().filter(counted) {
+                *moved.entry(birth.subnet).or_default() += change;
             }
         }
         moved

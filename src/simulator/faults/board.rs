@@ -13,6 +13,7 @@ use crate::simulator::bus::EventFaults;
 use crate::simulator::clock::Moment;
 use crate::simulator::dice::{Dice, mix};
 use crate::simulator::faults::bucket::Shelf;
+use crate::simulator::faults::fault::Fault;
 use crate::simulator::faults::walk::{Page, Shape, Step, Walks};
 use crate::simulator::faults::{Faults, Invalid, Loss, Mangling, refuse};
 use crate::simulator::ident::scope_seed;
@@ -79,51 +80,6 @@ pub(crate) enum Fate {
     Hang,
 }
 
-/// What a strike is counted and drawn under: the field of [`Faults`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fault {
-    Buckets,
-    Throttle,
-    Latency,
-    Lag,
-    FailingPages,
-    ExpiredTokens,
-    Truncate,
-    Garble,
-    Cut,
-    Denied,
-    DeadRegions,
-    LoseTags,
-    Hide,
-    StuckSnapshots,
-}
-
-impl Fault {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Buckets => "buckets",
-            Self::Throttle => "throttle",
-            Self::Latency => "latency",
-            Self::Lag => "lag",
-            Self::FailingPages => "failing_pages",
-            Self::ExpiredTokens => "expired_tokens",
-            Self::Truncate => "truncate",
-            Self::Garble => "garble",
-            Self::Cut => "cut",
-            Self::Denied => "denied",
-            Self::DeadRegions => "dead_regions",
-            Self::LoseTags => "lose_tags",
-            Self::Hide => "hide",
-            Self::StuckSnapshots => "stuck_snapshots",
-        }
-    }
-
-    /// The seed of this fault's draws below `seed`.
-    const fn below(self, seed: u64) -> u64 {
-        mix(seed ^ mix(self as u64 + 1))
-    }
-}
-
 /// One call on its way through the faults.
 struct Passage<'a> {
     case: &'a Case<'a>,
@@ -171,7 +127,7 @@ impl Board {
     /// Sets everything anew; losses for some sweeps begin to count again.
     pub fn set(&self, faults: Faults) {
         let begun = self.walks.lock().begun();
-        self.put(Set { faults, hide: begun.clone(), lose_tags: begun });
+        self.put(&mut self.set.write(), Set { faults, hide: begun.clone(), lose_tags: begun });
     }
 
     /// Changes the parts that `patch` names, as [`Faults::patched`] does; a loss among them begins to count its sweeps again.
@@ -179,21 +135,23 @@ impl Board {
     /// # Errors
     /// As [`Faults::patched`]; nothing is changed then.
     pub fn patch(&self, patch: &Value) -> Result<(), Invalid> {
-        let now = Arc::clone(&self.set.read());
-        let faults = now.faults.patched(patch)?;
         let begun = self.walks.lock().begun();
+        // Held throughout: of two patches at once, both count.
+        let mut set = self.set.write();
+        let faults = set.faults.patched(patch)?;
         let counted =
             |name: &str, before: &Begun| if patch.get(name).is_some() { begun.clone() } else { before.clone() };
-        let (hide, lose_tags) = (counted("hide", &now.hide), counted("lose_tags", &now.lose_tags));
-        self.put(Set { faults, hide, lose_tags });
+        let (hide, lose_tags) = (counted("hide", &set.hide), counted("lose_tags", &set.lose_tags));
+        self.put(&mut set, Set { faults, hide, lose_tags });
         Ok(())
     }
 
     /// Sets what events suffer and leaves the rest.
     pub(crate) fn set_events(&self, events: EventFaults) {
-        let now = Arc::clone(&self.set.read());
-        let faults = Faults { events, ..now.faults.clone() };
-        self.put(Set { faults, hide: now.hide.clone(), lose_tags: now.lose_tags.clone() });
+        let mut set = self.set.write();
+        let faults = Faults { events, ..set.faults.clone() };
+        let next = Set { faults, hide: set.hide.clone(), lose_tags: set.lose_tags.clone() };
+        self.put(&mut set, next);
     }
 
     /// How often each fault struck, by its name in [`Faults`]: calls, and for `lag`, `hide`, `lose_tags` and
@@ -242,10 +200,10 @@ impl Board {
         Judgement { latency: self.latency(&passage), fate, lens }
     }
 
-    fn put(&self, set: Set) {
-        self.skew.store(set.faults.clock.skew.millis(), Ordering::SeqCst);
-        *self.events.write() = set.faults.events.clone();
-        *self.set.write() = Arc::new(set);
+    fn put(&self, held: &mut Arc<Set>, next: Set) {
+        self.skew.store(next.faults.clock.skew.millis(), Ordering::SeqCst);
+        *self.events.write() = next.faults.events.clone();
+        *held = Arc::new(next);
     }
 
     /// In the order of AWS's layers: the network, the region, the limits, the policy, the service, the way back.

@@ -47,6 +47,8 @@ async fn one_port_serves_both_services_and_keeps_accounts_and_regions_apart() {
     }
     assert_eq!(simulator.world().requests("DescribeInstances"), 3);
     assert!(http(&simulator, Some("AKIAX/20261122/mars-1/ec2"), describe).await.contains("SignatureDoesNotMatch"));
+    let closed = http(&simulator, Some("AKIAX/20261122/af-south-1/ec2"), describe).await;
+    assert!(closed.starts_with("HTTP/1.1 401") && closed.contains("<Code>AuthFailure</Code>"), "{closed}");
     let anonymous = http(&simulator, None, describe).await;
     assert!(
         anonymous.starts_with("HTTP/1.1 403") && anonymous.contains("<Errors><Error><Code>MissingAuthenticationToken")

@@ -4,10 +4,10 @@ use std::borrow::Cow;
 
 use super::{
     Body, DiskCause, DiskChange, DiskCurrent, DiskEvent, DiskEvidence, DiskGroup, DiskHeld, DiskId, DiskKnown,
-    DiskOutcome, DiskOverlay, DiskProvisional, DiskRecord, DiskSource, Tree,
+    DiskKnown1, DiskOutcome, DiskOverlay, DiskProvisional, DiskRecord, DiskSource, DiskTagging, Tree,
 };
 use crate::model::event::Overlay;
-use crate::model::known::Held;
+use crate::model::known::{Held, Tagging};
 use crate::model::{
     AccountId, ActionId, Cause, Change, Current, Event, Evidence, Group, GroupEvidence, Kind, Outcome, Provisional,
     Recorded, Region, ResourceId, Seq, Source, Timestamp, Value,
@@ -78,6 +78,7 @@ impl<'a> From<&'a Event> for DiskEvent<'a> {
                     Overlay::Keep => DiskOverlay::Keep,
                     Overlay::Lay(provisional) => DiskOverlay::Lay(provisional.into()),
                     Overlay::Settle => DiskOverlay::Settle,
+                    Overlay::Tag(tagging) => DiskOverlay::Tag(tagging.into()),
                 },
             },
             Event::Removed { id, at } => DiskEvent::Removed { id: id.into(), at: millis(*at) },
@@ -119,6 +120,7 @@ impl From<DiskEvent<'_>> for Event {
                     DiskOverlay::Keep => Overlay::Keep,
                     DiskOverlay::Lay(provisional) => Overlay::Lay(provisional.into()),
                     DiskOverlay::Settle => Overlay::Settle,
+                    DiskOverlay::Tag(tagging) => Overlay::Tag(tagging.into()),
                 },
             },
             DiskEvent::Removed { id, at } => Event::Removed { id: id.into(), at: Timestamp::from_millis(at) },
@@ -178,7 +180,7 @@ impl From<DiskId<'_>> for ResourceId {
 impl<'a> From<&'a Current> for DiskCurrent<'a> {
     fn from(current: &'a Current) -> Self {
         let GroupEvidence { state, tags, rest } = current.evidence;
-        let known = DiskKnown {
+        let untagged = DiskKnown1 {
             evidence: [state.into(), tags.into(), rest.into()],
             provisional: current.provisional.as_ref().map(DiskProvisional::from),
             held: current.held.iter().map(|held| DiskHeld { state: &held.state, until: millis(held.until) }).collect(),
@@ -187,18 +189,21 @@ impl<'a> From<&'a Current> for DiskCurrent<'a> {
             changed: current.changed.0,
             changed_at: millis(current.changed_at),
         };
+        let known = DiskKnown { untagged, tagging: current.tagging.as_ref().map(DiskTagging::from) };
         DiskCurrent { known, document: Body(Cow::Borrowed(&current.document)) }
     }
 }
 
 impl From<DiskCurrent<'_>> for Current {
     fn from(DiskCurrent { known, document }: DiskCurrent<'_>) -> Self {
+        let DiskKnown { untagged: known, tagging } = known;
         let held =
             |held: DiskHeld<'_>| Held { state: held.state.to_owned(), until: Timestamp::from_millis(held.until) };
         Current {
             document: document.0.into_owned(),
             evidence: group_evidence(known.evidence),
             provisional: known.provisional.map(Provisional::from),
+            tagging: tagging.map(Tagging::from),
             held: known.held.into_iter().map(held).collect(),
             mapping: known.mapping,
             discovered: Seq(known.discovered),
@@ -210,6 +215,7 @@ impl From<DiskCurrent<'_>> for Current {
 
 /// A resource whose document stays as it is stored.
 pub(super) fn stored(known: DiskKnown<'_>, document: &[u8]) -> Stored {
+    let known = known.untagged;
     Stored {
         document: StoredDocument::new(document),
         evidence: group_evidence(known.evidence),
@@ -245,6 +251,20 @@ impl From<DiskProvisional<'_>> for Provisional {
             at: Timestamp::from_millis(disk.at),
             before: owned(disk.before),
         }
+    }
+}
+
+impl<'a> From<&'a Tagging> for DiskTagging<'a> {
+    fn from(tagging: &'a Tagging) -> Self {
+        let superseded = tagging.superseded.iter().map(|tags| Tree(Cow::Borrowed(tags))).collect();
+        DiskTagging { version: tagging.version, at: millis(tagging.at), superseded }
+    }
+}
+
+impl From<DiskTagging<'_>> for Tagging {
+    fn from(disk: DiskTagging<'_>) -> Self {
+        let superseded = disk.superseded.into_iter().map(|tags| tags.0.into_owned()).collect();
+        Tagging { version: disk.version, at: Timestamp::from_millis(disk.at), superseded }
     }
 }
 

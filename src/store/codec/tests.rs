@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::model::known::Held;
-use crate::model::{Cause, Group, GroupEvidence, Provisional, Source};
+use crate::model::{Cause, Group, GroupEvidence, Provisional, Source, Tagging};
 use crate::store::samples::{
     any_cause, any_document, any_event, any_value, at, document, evidence, instance, map, project, tags,
 };
@@ -34,7 +34,7 @@ fn body() -> Body<'static> {
 fn the_header_is_version_length_and_checksum_of_key_and_payload() {
     let record = seal("test", b"key", &7_u8).unwrap();
     let sum = crc32c::crc32c(b"key\x07").to_le_bytes();
-    assert_eq!(record, [&[1, 1, 0, 0, 0], sum.as_slice(), &[7]].concat());
+    assert_eq!(record, [&[2, 1, 0, 0, 0], sum.as_slice(), &[7]].concat());
 }
 
 #[test]
@@ -105,6 +105,8 @@ fn the_bytes_of_every_overlay_stay_as_they_are() {
     golden(&DiskOverlay::Keep, "00");
     golden(&DiskOverlay::Lay(lay), "0100030a010772756e6e696e67");
     golden(&DiskOverlay::Settle, "02");
+    let superseded = vec![Tree(Cow::Owned(Value::List(Vec::new())))];
+    golden(&DiskOverlay::Tag(DiskTagging { version: 3, at: 5, superseded }), "03030a010400");
 }
 
 #[test]
@@ -123,17 +125,20 @@ fn the_bytes_of_every_table_stay_as_they_are() {
     golden(
         &DiskCurrent {
             known: DiskKnown {
-                evidence: [evidence(1), evidence(2), evidence(3)],
-                provisional: None,
-                held: vec![DiskHeld { state: "running", until: 4 }],
-                mapping: 1,
-                discovered: 5,
-                changed: 6,
-                changed_at: 7,
+                untagged: DiskKnown1 {
+                    evidence: [evidence(1), evidence(2), evidence(3)],
+                    provisional: None,
+                    held: vec![DiskHeld { state: "running", until: 4 }],
+                    mapping: 1,
+                    discovered: 5,
+                    changed: 6,
+                    changed_at: 7,
+                },
+                tagging: Some(DiskTagging { version: 5, at: 8, superseded: vec![Tree(Cow::Owned(Value::Null))] }),
             },
             document: body(),
         },
-        "00020004000600010772756e6e696e67080105060e0100014100",
+        "00020004000600010772756e6e696e67080105060e01051001000100014100",
     );
     let head = || DiskHead { digest: [9; 16], provisional: true, seen: 1, changed: 2, name: Some("n"), owner: None };
     golden(&head(), "0909090909090909090909090909090901020201016e00");
@@ -167,7 +172,7 @@ fn each_fault_is_told_apart() {
         copy[at] = byte;
         fault(decode_number(b"k", &copy))
     };
-    assert!(matches!(with(0, 2), Fault::Version { found: 2, known: 1 }));
+    assert!(matches!(with(0, 3), Fault::Version { found: 3, known: 2 }));
     assert!(matches!(with(1, 9), Fault::Length { found: 1, expected: 9 }));
     assert!(matches!(with(5, !record[5]), Fault::Checksum));
     assert!(matches!(with(9, 8), Fault::Checksum));
@@ -238,6 +243,7 @@ fn current() -> Current {
             at: at(2),
             before: vec!["running".into()],
         }),
+        tagging: Some(Tagging { version: 4, at: at(2), superseded: vec![tags(&[("Name", "web")])] }),
         held: vec![Held { state: "running".into(), until: at(2) }],
         mapping: 1,
         discovered: Seq(1),

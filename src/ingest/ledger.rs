@@ -1,0 +1,140 @@
+//! What the loop needs of a store: one way in, and one consistent look.
+//!
+//! The store is the only ledger of a running Muster. Tests that run millions of programs have one in memory, so that what
+//! they test is this loop and not a copy of it.
+
+use std::path::PathBuf;
+
+use crate::model::{Current, Kind, ResourceId, Scope, Seq, Timestamp};
+use crate::store::{Batch, CommitError, Committed, Fingerprint, ReadError, Snapshot, Watermark, Writer};
+
+/// Where records go, and what they amount to.
+pub trait Ledger {
+    /// One consistent state.
+    type View: View;
+
+    /// The newest committed state.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn view(&self) -> Result<Self::View, ReadError>;
+
+    /// Commits a batch, all or nothing; durable when this returns.
+    ///
+    /// # Errors
+    /// Nothing of the batch is there then.
+    fn commit(&mut self, batch: Batch) -> Result<Committed, CommitError>;
+
+    /// The file, for messages.
+    fn path(&self) -> PathBuf;
+}
+
+/// One consistent state of a ledger.
+pub trait View {
+    /// The newest record.
+    fn seq(&self) -> Seq;
+
+    /// What is known of a resource.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn current(&self, id: &ResourceId) -> Result<Option<Current>, ReadError>;
+
+    /// The proof time of a resource's last removal.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn removed_at(&self, id: &ResourceId) -> Result<Option<Timestamp>, ReadError>;
+
+    /// What a describe of a resource is compared with.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn fingerprint(&self, id: &ResourceId) -> Result<Option<Fingerprint>, ReadError>;
+
+    /// How many resources of a kind a scope has.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn count(&self, kind: &Kind, scope: &Scope) -> Result<u64, ReadError>;
+
+    /// At most `limit` resources of a kind in a scope, in key order, those after `after`.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn ids(
+        &self,
+        kind: &Kind,
+        scope: &Scope,
+        after: Option<&ResourceId>,
+        limit: usize,
+    ) -> Result<Vec<ResourceId>, ReadError>;
+
+    /// Every (scope, kind) that anything is held of.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn held(&self) -> Result<Vec<(Scope, Kind)>, ReadError>;
+
+    /// How far sweeps had come.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn watermarks(&self) -> Result<Vec<Watermark>, ReadError>;
+}
+
+impl Ledger for Writer {
+    type View = Snapshot;
+
+    fn view(&self) -> Result<Snapshot, ReadError> {
+        self.snapshot()
+    }
+
+    fn commit(&mut self, batch: Batch) -> Result<Committed, CommitError> {
+        Writer::commit(self, batch)
+    }
+
+    fn path(&self) -> PathBuf {
+        self.store().path().to_owned()
+    }
+}
+
+impl View for Snapshot {
+    fn seq(&self) -> Seq {
+        Snapshot::seq(self)
+    }
+
+    fn current(&self, id: &ResourceId) -> Result<Option<Current>, ReadError> {
+        Snapshot::current(self, id)
+    }
+
+    fn removed_at(&self, id: &ResourceId) -> Result<Option<Timestamp>, ReadError> {
+        Ok(self.tombstone(id)?.map(|tombstone| tombstone.at))
+    }
+
+    fn fingerprint(&self, id: &ResourceId) -> Result<Option<Fingerprint>, ReadError> {
+        self.digest_of(id)
+    }
+
+    fn count(&self, kind: &Kind, scope: &Scope) -> Result<u64, ReadError> {
+        Snapshot::count(self, kind, Some(scope))
+    }
+
+    fn ids(
+        &self,
+        kind: &Kind,
+        scope: &Scope,
+        after: Option<&ResourceId>,
+        limit: usize,
+    ) -> Result<Vec<ResourceId>, ReadError> {
+        Ok(self.heads(kind, Some(scope), after, limit)?.into_iter().map(|head| head.id).collect())
+    }
+
+    fn held(&self) -> Result<Vec<(Scope, Kind)>, ReadError> {
+        Ok(self.counts()?.into_iter().map(|(kind, scope, _)| (scope, kind)).collect())
+    }
+
+    fn watermarks(&self) -> Result<Vec<Watermark>, ReadError> {
+        Snapshot::watermarks(self)
+    }
+}

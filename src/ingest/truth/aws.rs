@@ -1,0 +1,232 @@
+//! What AWS held when, as plainly as can be said.
+
+use std::collections::BTreeMap;
+
+use crate::model::{Document, Map, Value};
+
+/// Milliseconds of the one true time.
+pub(super) type Millis = i64;
+
+/// How long a start, a stop and a termination take.
+const START: Millis = 3_000;
+const STOP: Millis = 4_000;
+/// How long a terminated instance is still listed.
+const RETENTION: Millis = 150_000;
+
+/// A resource as AWS held it for a while.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Version {
+    pub(super) state: &'static str,
+    pub(super) reason: u32,
+    pub(super) tags: BTreeMap<String, String>,
+    pub(super) tagged: u64,
+    pub(super) rest: u32,
+}
+
+impl Version {
+    pub(super) fn document(&self, mapping: u16) -> Document {
+        let mut fields = Map::from([
+            ("State", self.state_value()),
+            ("StateTransitionReason", self.reason.to_string().into()),
+            ("Size", i64::from(self.rest).into()),
+        ]);
+        if mapping > 1 {
+            fields.insert("Learnt", format!("{mapping}:{}", self.rest).into());
+        }
+        if !self.tags.is_empty() {
+            fields.insert("Tags", tags_value(&self.tags));
+        }
+        Document::new(fields)
+    }
+
+    pub(super) fn state_value(&self) -> Value {
+        state_value(self.state)
+    }
+}
+
+pub(super) fn state_value(state: &str) -> Value {
+    Value::Map(Map::from([("Name", state.into())]))
+}
+
+pub(super) fn tags_value(tags: &BTreeMap<String, String>) -> Value {
+    let tag = |(key, value): (&String, &String)| {
+        Value::Map(Map::from([("Key", key.as_str().into()), ("Value", value.as_str().into())]))
+    };
+    Value::List(tags.iter().map(tag).collect())
+}
+
+/// What EventBridge may be told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum News {
+    State(&'static str),
+    Tags { tags: BTreeMap<String, String>, version: u64 },
+}
+
+/// An event on its way: it may arrive at any time from `at` on, or never, or often.
+#[derive(Clone, Debug)]
+pub(super) struct Notice {
+    pub(super) id: String,
+    pub(super) at: Millis,
+    pub(super) news: News,
+}
+
+/// One account.
+#[derive(Default)]
+pub(super) struct Aws {
+    /// By id: from when on it was what. `None`: not there.
+    history: BTreeMap<String, Vec<(Millis, Option<Version>)>>,
+    pub(super) notices: Vec<Notice>,
+    launched: u32,
+    reasons: u32,
+}
+
+impl Aws {
+    /// The resource at a moment.
+    pub(super) fn at(&self, id: &str, moment: Millis) -> Option<&Version> {
+        let history = self.history.get(id)?;
+        let upto = history.partition_point(|(from, _)| *from <= moment);
+        history[..upto].last()?.1.as_ref()
+    }
+
+    /// Everything there at a moment.
+    pub(super) fn ids_at(&self, moment: Millis) -> impl Iterator<Item = &String> {
+        self.history.keys().filter(move |id| self.at(id, moment).is_some())
+    }
+
+    /// Every id that ever was.
+    pub(super) fn ids(&self) -> impl Iterator<Item = &String> {
+        self.history.keys()
+    }
+
+    /// Whether some version held at some moment from `from` to `to` is as `matches` says.
+    pub(super) fn ever(&self, id: &str, from: Millis, to: Millis, matches: impl Fn(&Version) -> bool) -> bool {
+        let Some(history) = self.history.get(id) else { return false };
+        history.iter().enumerate().any(|(n, (begun, version))| {
+            let ended = history.get(n + 1).map_or(Millis::MAX, |(next, _)| *next);
+            *begun <= to && ended > from && version.as_ref().is_some_and(&matches)
+        })
+    }
+
+    /// A resource that was always there and does nothing by itself.
+    pub(super) fn found(&mut self, id: String) {
+        let tags = BTreeMap::from([("Name".to_owned(), id.clone())]);
+        let version = Version { state: "running", reason: 0, tags, tagged: 1, rest: 1 };
+        self.history.insert(id, vec![(0, Some(version))]);
+    }
+
+    pub(super) fn launch(&mut self, now: Millis) -> String {
+        self.launched += 1;
+        let id = format!("i-{}", self.launched);
+        let tags = BTreeMap::from([("Name".to_owned(), id.clone())]);
+        let version = Version { state: "pending", reason: 0, tags, tagged: 1, rest: self.launched };
+        self.history.insert(id.clone(), Vec::new());
+        self.put(&id, now, Some(version.clone()));
+        self.put(&id, now + START, Some(Version { state: "running", ..version }));
+        self.notify(&id, now, News::State("pending"));
+        self.notify(&id, now + START, News::State("running"));
+        id
+    }
+
+    /// Starts or stops; gives the state that AWS answers, if it takes the call.
+    pub(super) fn power(&mut self, id: &str, on: bool, now: Millis) -> Option<&'static str> {
+        let version = self.at(id, now)?.clone();
+        let (during, after, takes) = match (on, version.state) {
+            (true, "stopped") => ("pending", "running", START),
+            (false, "running") => ("stopping", "stopped", STOP),
+            (true, "running" | "pending") | (false, "stopped" | "stopping") => return Some(version.state),
+            _ => return None,
+        };
+        self.transit(id, &version, during, after, takes, now);
+        Some(during)
+    }
+
+    pub(super) fn terminate(&mut self, id: &str, now: Millis) {
+        let Some(version) = self.at(id, now).cloned() else { return };
+        if matches!(version.state, "shutting-down" | "terminated") {
+            return;
+        }
+        self.transit(id, &version, "shutting-down", "terminated", STOP, now);
+        self.put(id, now + STOP + RETENTION, None);
+    }
+
+    /// Gone at once and without a word, as a deleted VPC is.
+    pub(super) fn delete(&mut self, id: &str, now: Millis) {
+        if self.at(id, now).is_some() {
+            self.forget_plans(id, now);
+            self.put(id, now, None);
+        }
+    }
+
+    /// Gives one of a few sets of tags; 0 is none at all.
+    pub(super) fn retag(&mut self, id: &str, value: u8, now: Millis) {
+        let tags = match value {
+            0 => BTreeMap::new(),
+            value => BTreeMap::from([("Name".to_owned(), format!("n{value}"))]),
+        };
+        let changed = self.change(id, now, |version| {
+            version.tagged += 1;
+            version.tags.clone_from(&tags);
+        });
+        if let Some(version) = changed {
+            self.notify(id, now, News::Tags { tags, version });
+        }
+    }
+
+    pub(super) fn resize(&mut self, id: &str, now: Millis) {
+        self.change(id, now, |version| version.rest += 100);
+    }
+
+    /// Changes a resource now and in all its planned versions.
+    fn change(&mut self, id: &str, now: Millis, with: impl Fn(&mut Version)) -> Option<u64> {
+        let mut next = self.at(id, now)?.clone();
+        with(&mut next);
+        let tagged = next.tagged;
+        let history = self.history.get_mut(id)?;
+        let upto = history.partition_point(|(from, _)| *from <= now);
+        history[upto..].iter_mut().filter_map(|(_, version)| version.as_mut()).for_each(&with);
+        if history[upto - 1].0 == now {
+            history[upto - 1].1 = Some(next);
+        } else {
+            history.insert(upto, (now, Some(next)));
+        }
+        Some(tagged)
+    }
+
+    fn transit(
+        &mut self,
+        id: &str,
+        version: &Version,
+        during: &'static str,
+        after: &'static str,
+        takes: Millis,
+        now: Millis,
+    ) {
+        self.forget_plans(id, now);
+        self.reasons += 1;
+        let reason = self.reasons;
+        self.put(id, now, Some(Version { state: during, reason, ..version.clone() }));
+        self.put(id, now + takes, Some(Version { state: after, reason, ..version.clone() }));
+        self.notify(id, now, News::State(during));
+        self.notify(id, now + takes, News::State(after));
+    }
+
+    fn forget_plans(&mut self, id: &str, now: Millis) {
+        if let Some(history) = self.history.get_mut(id) {
+            history.retain(|(from, _)| *from <= now);
+        }
+        self.notices.retain(|notice| notice.id != id || notice.at <= now);
+    }
+
+    fn put(&mut self, id: &str, from: Millis, version: Option<Version>) {
+        let Some(history) = self.history.get_mut(id) else { return };
+        match history.last_mut() {
+            // What held for no time at all was never true.
+            Some(last) if last.0 == from => last.1 = version,
+            _ => history.push((from, version)),
+        }
+    }
+
+    fn notify(&mut self, id: &str, at: Millis, news: News) {
+        self.notices.push(Notice { id: id.to_owned(), at, news });
+    }
+}

@@ -1,0 +1,597 @@
+//! Carries out a program, and checks after every step.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+
+use super::aws::{Aws, Millis, News, Notice, state_value, tags_value};
+use super::book::Book;
+use super::program::Step;
+use crate::ingest::lanes::Record;
+use crate::ingest::ledger::View;
+use crate::ingest::{Handle, Ingest, KindEntry, Ledger, SweepMessage, SweepStep, Trouble, WantedReceiver};
+use crate::model::{
+    AccountId, ActionId, Cause, Clock, Current, Document, Event, Group, Kind, Observation, Outcome, Recorded, Region,
+    ResourceId, RowFields, Scope, Seen, Seq, Source, Timestamp,
+};
+use crate::notify::ChangeHub;
+use crate::reconcile::KindRules;
+use crate::source::refresh::queue::{Pushed, Queue};
+use crate::store::{self, Options, Store, Writer};
+
+/// The true time at which programs begin.
+const BEGIN: Millis = 1_000_000_000;
+/// No answer lags more, in milliseconds.
+const MOST_LAG: Millis = 5_000;
+/// Resources that were always there.
+const HERD: u32 = 24;
+
+/// Where a program's records go, and how they are read again after a restart.
+pub(super) trait Shelf {
+    type Ledger: Ledger;
+
+    /// An empty ledger.
+    fn open(&self) -> Self::Ledger;
+    /// The same ledger after a restart.
+    fn reopen(&self, before: Self::Ledger) -> Result<Self::Ledger, String>;
+    /// The records from `seq` on.
+    fn records(&self, ledger: &Self::Ledger, from: Seq) -> Vec<Recorded>;
+    /// Everything current.
+    fn all(&self, ledger: &Self::Ledger) -> Vec<(ResourceId, Current)>;
+}
+
+impl Shelf for Book {
+    type Ledger = Book;
+
+    fn open(&self) -> Book {
+        self.clone()
+    }
+
+    fn reopen(&self, before: Book) -> Result<Book, String> {
+        before.reopened()
+    }
+
+    fn records(&self, ledger: &Book, from: Seq) -> Vec<Recorded> {
+        ledger.records(from)
+    }
+
+    fn all(&self, ledger: &Book) -> Vec<(ResourceId, Current)> {
+        ledger.all()
+    }
+}
+
+/// A real store in a directory of its own.
+pub(super) struct Disk(TempDir);
+
+impl Default for Disk {
+    fn default() -> Self {
+        Disk(tempfile::tempdir().expect("a directory"))
+    }
+}
+
+fn project(_: &ResourceId, _: &Document) -> RowFields {
+    RowFields::default()
+}
+
+impl Disk {
+    fn take(&self) -> (Writer, Store) {
+        store::open(Options { cache_bytes: 4 << 20, ..Options::new(self.0.path(), project) }).expect("a store")
+    }
+}
+
+impl Shelf for Disk {
+    type Ledger = Writer;
+
+    fn open(&self) -> Writer {
+        self.take().0
+    }
+
+    fn reopen(&self, before: Writer) -> Result<Writer, String> {
+        drop(before);
+        let writer = self.take().0;
+        let report = store::verify::fold_log(&writer.snapshot().expect("a snapshot")).expect("readable");
+        if report.is_clean() { Ok(writer) } else { Err(format!("the log's fold is not the snapshot: {report:?}")) }
+    }
+
+    fn records(&self, ledger: &Writer, from: Seq) -> Vec<Recorded> {
+        ledger.snapshot().expect("a snapshot").records(from, usize::MAX).expect("readable")
+    }
+
+    fn all(&self, ledger: &Writer) -> Vec<(ResourceId, Current)> {
+        let view = ledger.snapshot().expect("a snapshot");
+        let ids = view.ids(&kind(), &scope(), None, usize::MAX).expect("readable");
+        ids.into_iter().map(|id| (id.clone(), view.current(&id).expect("readable").expect("current"))).collect()
+    }
+}
+
+/// AWS's time as the process tells it: the true time, unless it is wrong.
+struct Watch {
+    now: AtomicI64,
+    steady: AtomicI64,
+}
+
+impl Clock for Watch {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.now.load(Ordering::Relaxed))
+    }
+
+    fn steady_since(&self) -> Timestamp {
+        Timestamp::from_millis(self.steady.load(Ordering::Relaxed))
+    }
+}
+
+fn kind() -> Kind {
+    Kind::new("AWS::EC2::Instance")
+}
+
+fn scope() -> Scope {
+    Scope { account: AccountId::new("123456789012"), region: Region::new("us-east-1") }
+}
+
+/// An answer on its way: when it was asked for, by the process's clock, and what it says.
+struct Answer {
+    sent_at: Timestamp,
+    items: Vec<(Arc<str>, Arc<Document>)>,
+    missing: Vec<Arc<str>>,
+}
+
+/// A listing under way: two pages, each of the ids of one parity.
+#[derive(Default)]
+struct Listing {
+    asked: u8,
+    landed: u8,
+    page: Option<Answer>,
+}
+
+pub(super) struct Runner<'s, S: Shelf> {
+    shelf: &'s S,
+    aws: Aws,
+    now: Millis,
+    offset: Millis,
+    /// Whether the clock was ever wrong: then times say nothing any more.
+    jumped: bool,
+    mapping: u16,
+    clock: Arc<Watch>,
+    ingest: Option<Ingest<S::Ledger>>,
+    handle: Handle,
+    wanted: WantedReceiver,
+    queue: Queue,
+    /// A sweep was asked for in place of too many refreshes.
+    due: bool,
+    listing: Option<Listing>,
+    refresh: Option<Answer>,
+    tools: VecDeque<(ActionId, String, Timestamp, &'static str)>,
+    slots: Vec<String>,
+    seq: Seq,
+    dead: BTreeSet<Arc<str>>,
+    herd: bool,
+}
+
+type Checked = Result<(), String>;
+
+fn entry(mapping: u16) -> KindEntry {
+    let rules = KindRules { mapping, masked: &[], state_path: Some("State.Name"), gone_states: &["terminated"] };
+    KindEntry { kind: kind(), rules, interval: Duration::from_mins(1) }
+}
+
+fn resource(id: &str) -> ResourceId {
+    ResourceId::new(&scope(), &kind(), id)
+}
+
+impl<'s, S: Shelf> Runner<'s, S> {
+    pub(super) fn new(shelf: &'s S) -> Self {
+        let clock = Arc::new(Watch { now: AtomicI64::new(BEGIN), steady: AtomicI64::new(0) });
+        let (ingest, handle, wanted) = start(shelf.open(), &clock, 1);
+        Runner {
+            shelf,
+            aws: Aws::default(),
+            now: BEGIN,
+            offset: 0,
+            jumped: false,
+            mapping: 1,
+            clock,
+            ingest: Some(ingest),
+            handle,
+            wanted,
+            queue: Queue::default(),
+            due: false,
+            listing: None,
+            refresh: None,
+            tools: VecDeque::new(),
+            slots: Vec::new(),
+            seq: Seq::ZERO,
+            dead: BTreeSet::new(),
+            herd: false,
+        }
+    }
+
+    pub(super) fn step(&mut self, step: Step) -> Checked {
+        // No two things happen at the same moment, or what was true between them never was.
+        self.wait(1);
+        match step {
+            Step::Wait(seconds) => self.wait(Millis::from(seconds) * 1000 + 370),
+            Step::Launch => {
+                let id = self.aws.launch(self.now);
+                if self.slots.len() < 4 {
+                    self.slots.push(id);
+                } else {
+                    self.slots.remove(0);
+                    self.slots.push(id);
+                }
+            }
+            Step::Power { which, on } => self.with(which, |aws, id, now| {
+                aws.power(id, on, now);
+            }),
+            Step::Terminate(which) => self.with(which, Aws::terminate),
+            Step::Delete(which) => self.with(which, Aws::delete),
+            Step::Retag { which, tags } => self.with(which, |aws, id, now| aws.retag(id, tags, now)),
+            Step::Resize(which) => self.with(which, Aws::resize),
+            Step::DeleteMany if self.herd => (0..HERD).for_each(|n| self.aws.delete(&format!("h-{n}"), self.now)),
+            Step::DeleteMany => {
+                // The first time it makes them, so that only programs that use them carry them along.
+                self.herd = true;
+                (0..HERD).for_each(|n| self.aws.found(format!("h-{n}")));
+            }
+            Step::Deliver { which, again } => {
+                if let Some(notice) = self.notice(which, again) {
+                    self.deliver(&notice);
+                }
+            }
+            Step::Lose(which) => drop(self.notice(which, false)),
+            Step::Sweep => self.sweep(),
+            Step::Ask { lag, tagless, hide, blind } => self.ask(lag, tagless, hide, blind),
+            Step::Land => self.land(),
+            Step::Finish { lag } => self.finish(lag),
+            Step::GiveUp => self.give_up(),
+            Step::Refresh { lag, fails } => self.refresh(lag, fails),
+            Step::Answer => self.answer(),
+            Step::Tool { which, on } => self.tool(which, on),
+            Step::ToolAnswer => self.tool_answer(),
+            Step::Restart { kill } => self.restart(kill)?,
+            Step::Jump(seconds) => self.jump(Millis::from(seconds) * 1000),
+            Step::Remap => {
+                self.mapping += 1;
+                self.restart(false)?;
+            }
+        }
+        self.check()
+    }
+
+    /// Ends all faults; then, after 90 s and two complete sweeps, what is served is what AWS holds.
+    pub(super) fn settle(&mut self) -> Checked {
+        if self.offset != 0 {
+            self.jump(0);
+        }
+        self.aws.notices.clear();
+        self.listing = None;
+        for _ in 0..30 {
+            self.wait(3_000);
+            self.refreshed();
+            self.check()?;
+        }
+        for _ in 0..2 {
+            self.sweep();
+            self.finish(0);
+            self.check()?;
+            for _ in 0..22 {
+                self.wait(3_000);
+                self.refreshed();
+                self.check()?;
+            }
+        }
+        let served: BTreeMap<Arc<str>, Current> =
+            self.all().into_iter().map(|(id, current)| (id.id, current)).collect();
+        for id in self.aws.ids() {
+            let held = self.aws.at(id, self.now).map(|version| version.document(self.mapping));
+            let known = served.get(id.as_str());
+            match (held, known) {
+                (Some(held), Some(known)) if known.document != held || known.provisional.is_some() => {
+                    return Err(format!("in the end {id} is served as {known:?}, and AWS holds {held:?}"));
+                }
+                (Some(held), None) => return Err(format!("in the end {id} is not served, and AWS holds {held:?}")),
+                // What AWS forgets while nobody lists anything is forgotten by the next listing.
+                (None, Some(known)) if known.state() != Some("terminated") => {
+                    return Err(format!("in the end {id} is served as {known:?}, and AWS does not hold it"));
+                }
+                _ => {}
+            }
+        }
+        self.restart(true)?;
+        self.check()
+    }
+
+    fn refreshed(&mut self) {
+        for _ in 0..3 {
+            self.refresh(0, false);
+            self.answer();
+        }
+    }
+
+    fn wait(&mut self, by: Millis) {
+        self.now += by;
+        self.clock.now.store(self.now + self.offset, Ordering::Relaxed);
+    }
+
+    fn jump(&mut self, offset: Millis) {
+        if offset == self.offset {
+            return;
+        }
+        self.offset = offset;
+        self.jumped = true;
+        self.wait(0);
+        self.clock.steady.store(self.now + offset, Ordering::Relaxed);
+    }
+
+    fn with(&mut self, which: u8, act: impl FnOnce(&mut Aws, &str, Millis)) {
+        if let Some(id) = self.slots.get(usize::from(which) % self.slots.len().max(1)) {
+            act(&mut self.aws, id, self.now);
+        }
+    }
+
+    fn notice(&mut self, which: u8, again: bool) -> Option<Notice> {
+        let ready: Vec<usize> = (0..self.aws.notices.len()).filter(|n| self.aws.notices[*n].at <= self.now).collect();
+        let chosen = *ready.get(usize::from(which) % ready.len().max(1))?;
+        Some(if again { self.aws.notices[chosen].clone() } else { self.aws.notices.remove(chosen) })
+    }
+
+    fn deliver(&mut self, notice: &Notice) {
+        // Events know seconds.
+        let at = Timestamp::from_millis(notice.at / 1000 * 1000);
+        let seen = match &notice.news {
+            News::State(state) => Seen::StateAsserted(state_value(state)),
+            News::Tags { tags, version } => Seen::TagsAsserted { tags: tags_value(tags), version: *version },
+        };
+        let observation = Observation { source: Source::Notification, at, id: resource(&notice.id), seen };
+        self.record(Vec::new(), vec![observation], Cause::Notification { event_id: "e".to_owned() });
+    }
+
+    fn sweep(&mut self) {
+        self.due = false;
+        self.listing = Some(Listing::default());
+        self.message(SweepStep::Started { at: self.clock.now() });
+    }
+
+    fn ask(&mut self, lag: u8, tagless: bool, hide: bool, blind: bool) {
+        let Some(listing) = self.listing.as_ref().filter(|listing| listing.page.is_none() && listing.asked < 2) else {
+            return;
+        };
+        let parity = usize::from(listing.asked);
+        let seen = self.now - Millis::from(lag) * 1000;
+        let mut items = Vec::new();
+        for (n, id) in self.aws.ids_at(seen).enumerate() {
+            let number = id.bytes().fold(0_usize, |sum, byte| sum * 31 + usize::from(byte));
+            if number % 2 != parity || (hide && number % 4 < 2 && n % 2 == 0) || (blind && number % 16 > 1) {
+                continue;
+            }
+            let Some(version) = self.aws.at(id, seen) else { continue };
+            let mut version = version.clone();
+            // What was never seen with tags has none to lose: nobody could tell.
+            if tagless && number % 3 > 0 && self.is_tagged(id) {
+                version.tags.clear();
+            }
+            items.push((Arc::from(id.as_str()), Arc::new(version.document(self.mapping))));
+        }
+        let page = Answer { sent_at: self.clock.now(), items, missing: Vec::new() };
+        if let Some(listing) = &mut self.listing {
+            listing.asked += 1;
+            listing.page = Some(page);
+        }
+    }
+
+    fn is_tagged(&self, id: &str) -> bool {
+        let view = self.ingest.as_ref().and_then(|ingest| ingest.ledger().view().ok());
+        let current = view.and_then(|view| view.current(&resource(id)).ok()).flatten();
+        current.is_some_and(|current| current.document.tags().next().is_some())
+    }
+
+    fn land(&mut self) {
+        let Some(listing) = &mut self.listing else { return };
+        let Some(Answer { sent_at, items, .. }) = listing.page.take() else { return };
+        listing.landed += 1;
+        self.message(SweepStep::Page { sent_at, items });
+    }
+
+    fn finish(&mut self, lag: u8) {
+        if self.listing.is_none() {
+            self.sweep();
+        }
+        while self.listing.as_ref().is_some_and(|listing| listing.landed < 2) {
+            self.ask(lag, false, false, false);
+            self.land();
+        }
+        self.listing = None;
+        self.message(SweepStep::Completed { ended: self.clock.now() });
+    }
+
+    fn give_up(&mut self) {
+        if self.listing.take().is_some() {
+            let (what, fix) = ("made up".to_owned(), String::new());
+            let trouble = Trouble { class: "transient", what, fix, since: self.clock.now() };
+            self.message(SweepStep::Failed { trouble });
+        }
+    }
+
+    fn refresh(&mut self, lag: u8, fails: bool) {
+        self.hear();
+        let tick = self.tick();
+        if self.refresh.is_some() {
+            return;
+        }
+        let ids = self.queue.take(tick, 100);
+        if fails {
+            return self.queue.put_back(ids, tick + Duration::from_secs(1));
+        }
+        let seen = self.now - Millis::from(lag) * 1000;
+        let mut answer = Answer { sent_at: self.clock.now(), items: Vec::new(), missing: Vec::new() };
+        for id in ids {
+            match self.aws.at(&id, seen) {
+                Some(version) => answer.items.push((id, Arc::new(version.document(self.mapping)))),
+                None => answer.missing.push(id),
+            }
+        }
+        self.refresh = Some(answer);
+    }
+
+    fn answer(&mut self) {
+        let Some(Answer { sent_at: at, items, missing }) = self.refresh.take() else { return };
+        let saw = |id: &str, seen| Observation { source: Source::Refresh, at, id: resource(id), seen };
+        let found = items.iter().map(|(id, document)| saw(id, Seen::Described(Arc::clone(document))));
+        let lost = missing.iter().map(|id| saw(id, Seen::NotFound));
+        let observations = found.chain(lost).collect();
+        let unsettled = self.record(Vec::new(), observations, Cause::Refresh);
+        let tick = self.tick();
+        let shown = items.iter().map(|(id, document)| (id, document.text("State.Name")));
+        for (id, shown) in shown.chain(missing.iter().map(|id| (id, None))) {
+            let settled = !unsettled.iter().any(|unsettled| unsettled.id == *id);
+            self.queue.answered(id, settled, shown, tick);
+        }
+    }
+
+    fn hear(&mut self) {
+        let tick = self.tick();
+        while let Ok(wanted) = self.wanted.try_recv() {
+            self.due |= self.queue.push(wanted.id.id, wanted.expects, tick) == Pushed::Overflowed;
+        }
+    }
+
+    fn tick(&self) -> Duration {
+        Duration::from_millis(u64::try_from(self.now - BEGIN).unwrap_or(0))
+    }
+
+    fn tool(&mut self, which: u8, on: bool) {
+        let Some(id) = self.slots.get(usize::from(which) % self.slots.len().max(1)).cloned() else { return };
+        let action = ActionId(self.seq.0);
+        let event = Event::ActionRequested { action, tool: "t".to_owned(), targets: vec![resource(&id)] };
+        self.record(vec![(Cause::Tool { action }, event)], Vec::new(), Cause::Tool { action });
+        if let Some(state) = self.aws.power(&id, on, self.now) {
+            self.tools.push_back((action, id, self.clock.now(), state));
+        }
+    }
+
+    fn tool_answer(&mut self) {
+        let Some((action, id, at, state)) = self.tools.pop_front() else { return };
+        let seen = Seen::StateAsserted(state_value(state));
+        let observation = Observation { source: Source::Tool, at, id: resource(&id), seen };
+        let event = Event::ActionFinished { action, outcome: Outcome::Succeeded { created: Vec::new() } };
+        self.record(vec![(Cause::Tool { action }, event)], vec![observation], Cause::Tool { action });
+    }
+
+    fn restart(&mut self, kill: bool) -> Checked {
+        let Some(mut ingest) = self.ingest.take() else { return Err("no writer".to_owned()) };
+        if !kill {
+            ingest.close().map_err(|error| error.to_string())?;
+        }
+        let ledger = self.shelf.reopen(ingest.into_ledger())?;
+        let (ingest, handle, wanted) = start(ledger, &self.clock, self.mapping);
+        (self.ingest, self.handle, self.wanted) = (Some(ingest), handle, wanted);
+        (self.queue, self.listing, self.refresh) = (Queue::default(), None, None);
+        self.tools.clear();
+        Ok(())
+    }
+
+    fn message(&mut self, step: SweepStep) {
+        if let Some(ingest) = &mut self.ingest {
+            ingest.sweep(SweepMessage { scope: scope(), kind: kind(), step });
+        }
+    }
+
+    fn record(
+        &mut self,
+        entries: Vec<(Cause, Event)>,
+        observations: Vec<Observation>,
+        cause: Cause,
+    ) -> Vec<ResourceId> {
+        let (done, mut outcome) = oneshot::channel();
+        if let Some(ingest) = &mut self.ingest {
+            ingest.record(Record { entries, observations, cause, done });
+        }
+        outcome.try_recv().expect("an outcome").expect("recorded").unsettled
+    }
+
+    fn all(&self) -> Vec<(ResourceId, Current)> {
+        self.ingest.as_ref().map(|ingest| self.shelf.all(ingest.ledger())).unwrap_or_default()
+    }
+
+    fn check(&mut self) -> Checked {
+        let Some(ingest) = &self.ingest else { return Err("no writer".to_owned()) };
+        let records = self.shelf.records(ingest.ledger(), self.seq.next());
+        let mut touched = BTreeSet::new();
+        for record in &records {
+            if record.seq != self.seq.next() {
+                return Err(format!("{} follows {}", record.seq, self.seq));
+            }
+            self.seq = record.seq;
+            if let Event::Removed { id, .. } = &record.event
+                && let Some(version) = self.aws.at(&id.id, self.now)
+            {
+                return Err(format!("{id} was removed, and AWS holds {version:?}"));
+            }
+            touched.extend(record.event.resource().cloned());
+        }
+        let view = ingest.ledger().view().map_err(|error| error.to_string())?;
+        for id in touched {
+            let Some(current) = view.current(&id).map_err(|error| error.to_string())? else { continue };
+            self.check_truth(&id, &current)?;
+            match current.state() {
+                Some("terminated") => drop(self.dead.insert(Arc::clone(&id.id))),
+                state if self.dead.contains(&id.id) => return Err(format!("{id} was terminated, and is {state:?}")),
+                _ => {}
+            }
+        }
+        if self.jumped { Ok(()) } else { self.check_age(&view) }
+    }
+
+    /// Each group is what AWS held at some moment, or is marked.
+    fn check_truth(&self, id: &ResourceId, current: &Current) -> Checked {
+        for group in Group::ALL {
+            if current.provisional.as_ref().is_some_and(|provisional| provisional.group == group) {
+                continue;
+            }
+            if !self.was(id, current, group, 0) {
+                let all: Vec<_> = self.aws.ids().filter(|held| ***held == *id.id).collect();
+                return Err(format!("{group:?} of {id} is served as never held ({all:?}): {current:?}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether AWS held a group as it is served at some moment since `from`.
+    fn was(&self, id: &ResourceId, current: &Current, group: Group, from: Millis) -> bool {
+        let served = Document::default().merged(&current.document, |of| of == group);
+        (1..=self.mapping).any(|mapping| {
+            self.aws.ever(&id.id, from, self.now, |version| {
+                Document::default().merged(&version.document(mapping), |of| of == group) == served
+            })
+        })
+    }
+
+    /// What is served is no older than it is said to be.
+    fn check_age(&self, view: &impl View) -> Checked {
+        for id in &self.slots {
+            let id = resource(id);
+            let seen = self.handle.freshness().seen(&id);
+            let Some(current) = view.current(&id).map_err(|error| error.to_string())? else { continue };
+            if current.provisional.is_some() {
+                continue;
+            }
+            let as_of = seen.as_of(&current.evidence, false);
+            for group in Group::ALL {
+                if !self.was(&id, &current, group, as_of.as_millis() - MOST_LAG) {
+                    return Err(format!("{group:?} of {id} is said to be as of {as_of}: {current:?}"));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn start<L: Ledger>(ledger: L, clock: &Arc<Watch>, mapping: u16) -> (Ingest<L>, Handle, WantedReceiver) {
+    let hub = ChangeHub::new(Vec::new());
+    let clock = Arc::clone(clock) as Arc<dyn Clock>;
+    Ingest::new(ledger, hub, clock, vec![entry(mapping)], CancellationToken::new()).expect("a loop")
+}

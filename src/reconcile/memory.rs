@@ -1,0 +1,301 @@
+//! What one kind in one scope remembers between observations, besides what the log says.
+//!
+//! None of it is stored: after a restart nothing is confirmed, doubted or missing, and every proof begins anew. That can only
+//! make Muster slower to believe.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::absence::{self, Absence, Candidates, Unseen};
+use super::guard::Hold;
+use super::{Known, credible};
+use crate::model::{Current, Timestamp};
+
+/// Above this many doubted resources a scope waits for its next sweep instead of asking for each.
+const DOUBTED: usize = 100;
+
+/// When a resource was seen.
+#[derive(Clone, Copy, Debug)]
+struct LastSeen {
+    /// The newest observation that shows that it exists.
+    listed: Timestamp,
+    /// The newest describe that showed it exactly as known.
+    confirmed: Timestamp,
+    /// The newest sweep that showed it.
+    sweep: u32,
+    /// Whether it was known to be gone then.
+    gone: bool,
+}
+
+/// How far a describe showed what is known of a resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum How {
+    /// Everything known is exactly so.
+    Exactly,
+    /// Something newer is known of a part.
+    Partly,
+    /// A part of it is not believed: it lags behind an assertion.
+    Lagging,
+    /// It lacked all its tags, and is not believed.
+    Tagless,
+}
+
+/// What an observation leaves to remember, once what it changed is durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Note {
+    /// A describe showed it.
+    Shown {
+        /// When the describe was sent.
+        at: Timestamp,
+        /// How far it showed what is known.
+        how: How,
+        /// Whether the sweep under way showed it.
+        swept: bool,
+        /// Whether it is known to be terminated or deleted.
+        gone: bool,
+    },
+    /// An event or a tool's answer spoke of it.
+    Told {
+        /// The event's time.
+        at: Timestamp,
+    },
+    /// A describe of its id answered NotFound.
+    Missing {
+        /// When the describe was sent.
+        at: Timestamp,
+    },
+    /// It was removed.
+    Removed,
+}
+
+/// The memory of one kind in one scope.
+#[derive(Clone, Debug, Default)]
+pub struct Memory {
+    seen: HashMap<Arc<str>, LastSeen>,
+    tagless: HashMap<Arc<str>, Timestamp>,
+    candidates: Candidates,
+    hold: Option<Hold>,
+    /// The sweep under way, or the last one.
+    sweep: u32,
+    /// How many resources that sweep has shown.
+    shown: usize,
+    /// Of how many it showed something that is not believed.
+    doubtful: usize,
+}
+
+impl Memory {
+    /// What is known of a resource, given what the store holds of it.
+    #[must_use]
+    pub fn known<'a>(&self, id: &str, current: Option<&'a Current>, removed_at: Option<Timestamp>) -> Known<'a> {
+        let seen = self.seen.get(id);
+        Known {
+            current,
+            removed_at,
+            confirmed: seen.map(|seen| seen.confirmed),
+            listed: seen.map(|seen| seen.listed),
+            tagless: self.tagless.get(id).copied(),
+            candidate: self.candidates.get(id).copied(),
+        }
+    }
+
+    /// The newest describe that showed a resource exactly as known.
+    #[must_use]
+    pub fn confirmed(&self, id: &str) -> Option<Timestamp> {
+        self.seen.get(id).map(|seen| seen.confirmed)
+    }
+
+    /// Begins a sweep; one under way is void.
+    pub fn begin(&mut self) {
+        self.sweep = self.sweep.wrapping_add(1);
+        self.shown = 0;
+        self.doubtful = 0;
+    }
+
+    /// Whether the sweep under way has shown a resource.
+    #[must_use]
+    pub fn is_shown(&self, id: &str) -> bool {
+        self.seen.get(id).is_some_and(|seen| seen.sweep == self.sweep)
+    }
+
+    /// How many resources the sweep under way has shown that were not removed since.
+    #[must_use]
+    pub fn shown(&self) -> usize {
+        self.shown
+    }
+
+    /// How many resources are missing without proof.
+    #[must_use]
+    pub fn missing(&self) -> usize {
+        self.candidates.len() + self.hold.as_ref().map_or(0, Hold::len)
+    }
+
+    /// Of how many resources the sweep under way, or the last one, showed something that is not believed.
+    #[must_use]
+    pub fn doubtful(&self) -> usize {
+        self.doubtful
+    }
+
+    /// Those that vanished together and are not believed to be gone.
+    #[must_use]
+    pub fn hold(&self) -> Option<&Hold> {
+        self.hold.as_ref()
+    }
+
+    /// Whether a resource whose tags are doubted is worth a describe of its own.
+    #[must_use]
+    pub fn asks_for_tags(&self) -> bool {
+        self.tagless.len() <= DOUBTED
+    }
+
+    /// Takes a note at `now`. Returns the ids that a hold released, if the note was the last that it waited for.
+    pub fn take(&mut self, id: &Arc<str>, note: Note, now: Timestamp) -> Vec<Arc<str>> {
+        match note {
+            Note::Shown { at, how, swept, gone } => {
+                let sweep = self.sweep;
+                let seen = self.touch(id, at, now);
+                seen.gone = gone;
+                if how == How::Exactly {
+                    seen.confirmed = credible(seen.confirmed, now).max(at);
+                }
+                if swept && seen.sweep != sweep {
+                    seen.sweep = sweep;
+                    self.shown += 1;
+                    self.doubtful += usize::from(matches!(how, How::Lagging | How::Tagless));
+                }
+                if how == How::Tagless {
+                    self.tagless.entry(Arc::clone(id)).or_insert(at);
+                } else if self.tagless.get(id).is_some_and(|first| at >= credible(*first, now)) {
+                    self.tagless.remove(id);
+                }
+                self.candidates.remove(id);
+                self.answered(id, true, at)
+            }
+            Note::Told { at } => {
+                self.touch(id, at, now);
+                Vec::new()
+            }
+            Note::Missing { at } => self.answered(id, false, at),
+            Note::Removed => {
+                if self.seen.remove(id).is_some_and(|seen| seen.sweep == self.sweep) {
+                    self.shown = self.shown.saturating_sub(1);
+                }
+                self.tagless.remove(id);
+                self.candidates.remove(id);
+                Vec::new()
+            }
+        }
+    }
+
+    /// Judges what the complete sweep lacked; see [`absence::judge`].
+    pub fn complete(&mut self, unseen: Vec<Unseen>, started: Timestamp, ended: Timestamp) -> Absence {
+        let alive = if unseen.is_empty() {
+            0
+        } else {
+            let shown = self.seen.values().filter(|seen| seen.sweep == self.sweep && !seen.gone).count();
+            shown + unseen.iter().filter(|unseen| !unseen.gone).count()
+        };
+        let absence = absence::judge(unseen, &self.candidates, alive, started, ended);
+        self.candidates.clone_from(&absence.candidates);
+        self.hold.clone_from(&absence.held);
+        absence
+    }
+
+    fn touch(&mut self, id: &Arc<str>, at: Timestamp, now: Timestamp) -> &mut LastSeen {
+        let never = LastSeen {
+            listed: Timestamp::EPOCH,
+            confirmed: Timestamp::EPOCH,
+            sweep: self.sweep.wrapping_sub(1),
+            gone: false,
+        };
+        let seen = self.seen.entry(Arc::clone(id)).or_insert(never);
+        seen.listed = credible(seen.listed, now).max(at);
+        seen
+    }
+
+    fn answered(&mut self, id: &str, found: bool, at: Timestamp) -> Vec<Arc<str>> {
+        if !self.hold.as_mut().is_some_and(|hold| hold.answered(id, found, at)) {
+            return Vec::new();
+        }
+        let released = self.hold.take().map(Hold::release).unwrap_or_default();
+        let ids = released.keys().cloned().collect();
+        self.candidates.extend(released);
+        ids
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_millis(second * 1000)
+    }
+
+    fn shown(second: i64) -> Note {
+        Note::Shown { at: at(second), how: How::Exactly, swept: true, gone: false }
+    }
+
+    fn unseen(ids: std::ops::Range<usize>) -> Vec<Unseen> {
+        ids.map(|n| Unseen { id: id(n), newest: at(0), gone: false }).collect()
+    }
+
+    fn id(n: usize) -> Arc<str> {
+        format!("i-{n:03}").into()
+    }
+
+    #[test]
+    fn a_candidate_that_is_seen_again_is_none_any_more() {
+        let mut memory = Memory::default();
+        memory.complete(unseen(0..1), at(100), at(110));
+        assert_eq!(memory.known("i-000", None, None).candidate, Some(at(110)));
+        memory.take(&id(0), shown(120), at(121));
+        assert_eq!(memory.known("i-000", None, None).candidate, None);
+        assert_eq!(memory.missing(), 0);
+    }
+
+    #[test]
+    fn what_a_sweep_showed_counts_once_and_not_for_the_next() {
+        let mut memory = Memory::default();
+        memory.begin();
+        memory.take(&id(0), shown(1), at(2));
+        memory.take(&id(0), shown(2), at(2));
+        assert_eq!((memory.shown(), memory.is_shown("i-000")), (1, true));
+        memory.begin();
+        assert_eq!((memory.shown(), memory.is_shown("i-000")), (0, false));
+    }
+
+    #[test]
+    fn tags_that_show_again_end_the_doubt_and_an_older_answer_does_not() {
+        let mut memory = Memory::default();
+        let tagless = Note::Shown { at: at(10), how: How::Tagless, swept: true, gone: false };
+        memory.take(&id(0), tagless, at(11));
+        memory.take(&id(0), shown(9), at(11));
+        assert_eq!(memory.known("i-000", None, None).tagless, Some(at(10)));
+        memory.take(&id(0), shown(12), at(13));
+        assert_eq!(memory.known("i-000", None, None).tagless, None);
+    }
+
+    #[test]
+    fn a_hold_that_the_sample_confirms_becomes_ordinary_candidates_which_the_next_sweep_removes() {
+        let mut memory = Memory::default();
+        let absence = memory.complete(unseen(0..50), at(100), at(110));
+        assert!(absence.removed.is_empty() && absence.held.is_some());
+        let sample: Vec<Arc<str>> = memory.hold().expect("a hold").sample().cloned().collect();
+        let released: Vec<Arc<str>> =
+            sample.iter().flat_map(|id| memory.take(id, Note::Missing { at: at(120) }, at(121))).collect();
+        assert_eq!(released.len(), 50);
+        assert_eq!(memory.complete(unseen(0..50), at(200), at(210)).removed.len(), 50);
+    }
+
+    #[test]
+    fn a_hold_that_the_sample_contradicts_stays_until_a_listing_shows_them() {
+        let mut memory = Memory::default();
+        memory.complete(unseen(0..50), at(100), at(110));
+        for n in 0..50 {
+            memory.take(&id(n), Note::Shown { at: at(120), how: How::Exactly, swept: false, gone: false }, at(121));
+        }
+        assert_eq!(memory.missing(), 50);
+        memory.complete(Vec::new(), at(200), at(210));
+        assert_eq!(memory.missing(), 0);
+    }
+}

@@ -1,0 +1,50 @@
+//! The faults that strike calls and answers, by name.
+
+use crate::simulator::dice::mix;
+
+/// What a strike is counted and drawn under: the field of
+/// [`Faults`](super::Faults).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fault {
+    Buckets,
+    Throttle,
+    Latency,
+    Lag,
+    FailingPages,
+    ExpiredTokens,
+    Truncate,
+    Garble,
+    Cut,
+    Denied,
+    DeadRegions,
+    LoseTags,
+    Hide,
+    StuckSnapshots,
+}
+
+impl Fault {
+    /// As the field of [`Faults`](super::Faults) is called.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Buckets => "buckets",
+            Self::Throttle => "throttle",
+            Self::Latency => "latency",
+            Self::Lag => "lag",
+            Self::FailingPages => "failing_pages",
+            Self::ExpiredTokens => "expired_tokens",
+            Self::Truncate => "truncate",
+            Self::Garble => "garble",
+            Self::Cut => "cut",
+            Self::Denied => "denied",
+            Self::DeadRegions => "dead_regions",
+            Self::LoseTags => "lose_tags",
+            Self::Hide => "hide",
+            Self::StuckSnapshots => "stuck_snapshots",
+        }
+    }
+
+    /// The seed of this fault's draws below `seed`.
+    pub(super) const fn below(self, seed: u64) -> u64 {
+        mix(seed ^ mix(self as u64 + 1))
+    }
+}

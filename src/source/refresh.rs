@@ -1,0 +1,161 @@
+//! Describes of named ids, for whom an event, a tool or a listing left a doubt.
+//!
+//! [`Queue`] decides whom to ask for and when, [`batch`] how to ask when some are unknown; both are pure. [`Refresher`] drives
+//! them for one kind in one scope. What an answer means is for its reader to decide, who tells back whom it settled.
+
+pub mod batch;
+pub mod queue;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::future::{Future, pending};
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until};
+
+use self::batch::Batch;
+use self::queue::{Pushed, Queue};
+use super::backoff::Backoff;
+use super::poll::Plan;
+use crate::aws::{Aws, AwsError, Class, Listed, Priority};
+use crate::kinds::KindSpec;
+use crate::model::{Observation, ResourceId, Scope, Seen, SharedClock, Source, Wanted};
+
+/// The most ids asked for in one call.
+const PER_CALL: usize = 100;
+
+/// Describes named ids. [`Aws`] does; tests have their own.
+pub trait Describe: Send + Sync {
+    /// The resources of `ids`, at most [`PER_CALL`] of them.
+    fn describe(
+        &self,
+        scope: &Scope,
+        spec: &'static KindSpec,
+        ids: &[String],
+    ) -> impl Future<Output = Result<Listed, AwsError>> + Send;
+}
+
+impl Describe for Aws {
+    async fn describe(&self, scope: &Scope, spec: &'static KindSpec, ids: &[String]) -> Result<Listed, AwsError> {
+        Aws::describe(self, scope, spec, ids, Priority::Refresh).await
+    }
+}
+
+/// Asks for the ids of one kind in one scope as they are wanted.
+pub struct Refresher<D> {
+    describe: D,
+    clock: SharedClock,
+    plan: Plan,
+    wanted: mpsc::UnboundedReceiver<Wanted>,
+    queue: Queue,
+    begun: Instant,
+    backoff: Backoff,
+}
+
+/// What one question brought.
+#[derive(Debug)]
+pub struct Round {
+    /// What AWS showed, and which ids it does not know.
+    pub observations: Vec<Observation>,
+    /// The ids asked for and answered, with the state shown.
+    answered: HashMap<Arc<str>, Option<String>>,
+}
+
+impl<D: Describe> Refresher<D> {
+    /// Asks for what arrives in `wanted`. When too many ids wait, they are let go, and the plan's sweep is triggered instead.
+    pub fn new(describe: D, clock: SharedClock, plan: Plan, wanted: mpsc::UnboundedReceiver<Wanted>) -> Self {
+        let (queue, begun, backoff) = (Queue::default(), Instant::now(), Backoff::new());
+        Refresher { describe, clock, plan, wanted, queue, begun, backoff }
+    }
+
+    /// The next answers; waits until ids are due. `None` when nobody is left to want any. [`Refresher::settle`] must follow.
+    pub async fn next(&mut self) -> Option<Round> {
+        loop {
+            while let Ok(wanted) = self.wanted.try_recv() {
+                self.push(wanted);
+            }
+            let ids = self.queue.take(self.begun.elapsed(), PER_CALL);
+            if !ids.is_empty() {
+                return Some(self.ask(ids).await);
+            }
+            let due = self.queue.next_due().map(|due| self.begun + due);
+            let due = async {
+                match due {
+                    Some(due) => sleep_until(due).await,
+                    None => pending().await,
+                }
+            };
+            tokio::select! {
+                wanted = self.wanted.recv() => self.push(wanted?),
+                () = due => {}
+            }
+        }
+    }
+
+    /// Takes in whom a round's answers left unsettled: they are asked for again.
+    pub fn settle(&mut self, round: &Round, unsettled: &[ResourceId]) {
+        let now = self.begun.elapsed();
+        for (id, shown) in &round.answered {
+            let settled = !unsettled.iter().any(|unsettled| unsettled.id == *id);
+            self.queue.answered(id, settled, shown.as_deref(), now);
+        }
+    }
+
+    /// Takes in that a round's answers could not be recorded: everybody is asked for again.
+    pub fn forgo(&mut self, round: &Round) {
+        for id in round.answered.keys() {
+            self.queue.answered(id, false, None, self.begun.elapsed());
+        }
+    }
+
+    fn push(&mut self, wanted: Wanted) {
+        if self.queue.push(wanted.id.id, wanted.expects, self.begun.elapsed()) == Pushed::Overflowed {
+            let kind = self.plan.spec.slug;
+            tracing::info!(scope = %self.plan.scope, kind, "too many to ask for by id: a sweep runs instead");
+            self.plan.trigger.notify_one();
+        }
+    }
+
+    /// Asks for `ids`, in as many calls as it takes. What a failure left unanswered waits again.
+    async fn ask(&mut self, ids: Vec<Arc<str>>) -> Round {
+        let (scope, spec) = (self.plan.scope.clone(), self.plan.spec);
+        let mut round = Round { observations: Vec::new(), answered: HashMap::new() };
+        let kind = spec.kind();
+        let saw = |id: &Arc<str>, at, seen| {
+            let id = ResourceId::new(&scope, &kind, Arc::clone(id));
+            Observation { source: Source::Refresh, at, id, seen }
+        };
+        let mut batch = Batch::new(ids);
+        // Before the first call leaves: a NotFound counts from here, which is never too late.
+        let asked_at = self.clock.now();
+        while let Some(ids) = batch.ask() {
+            let texts: Vec<String> = ids.iter().map(ToString::to_string).collect();
+            match self.describe.describe(&scope, spec, &texts).await {
+                Ok(Listed { items, sent_at, .. }) => {
+                    self.backoff.succeeded();
+                    // An id that the answer leaves out without a word is not known to be gone.
+                    round.answered.extend(ids.into_iter().map(|id| (id, None)));
+                    for item in items {
+                        let id = Arc::from(item.id);
+                        let shown = spec.state(&item.document).map(str::to_owned);
+                        round.observations.push(saw(&id, sent_at, Seen::Described(Arc::new(item.document))));
+                        round.answered.insert(id, shown);
+                    }
+                }
+                Err(error) if error.class == Class::NotFound => batch.not_found(ids, &error.ids),
+                Err(error) => {
+                    tracing::warn!(%scope, kind = spec.slug, ids = ids.len(), %error, "a refresh failed");
+                    let due = self.begun.elapsed() + self.backoff.failed();
+                    self.queue.put_back(batch.left_with(ids), due);
+                }
+            }
+        }
+        for id in batch.unknown() {
+            round.answered.insert(Arc::clone(id), None);
+            round.observations.push(saw(id, asked_at, Seen::NotFound));
+        }
+        round
+    }
+}

@@ -1,0 +1,210 @@
+//! Which ids to ask for, and when. Pure: time is passed in.
+//!
+//! An id waits [`AFTER`] its last mention, so that a burst of events costs one describe, and is asked for again while
+//! answers disagree with what was said of it: describes lag behind events. When too many wait, a full listing is cheaper
+//! than asking for each.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// When an id is asked for, counted from its mention. The first delay is also what rule 3 wants between two describes that
+/// lack a resource's tags.
+pub const AFTER: [Duration; 3] = [Duration::from_secs(2), Duration::from_secs(15), Duration::from_mins(1)];
+
+/// More waiting ids than this are given up for one sweep.
+pub const MAX_WAITING: usize = 2_000;
+
+/// A time on some clock that does not jump.
+type Tick = Duration;
+
+/// The ids of one kind in one scope that wait to be asked for.
+#[derive(Debug, Default)]
+pub struct Queue {
+    entries: HashMap<Arc<str>, Entry>,
+    due: BTreeSet<(Tick, Arc<str>)>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    mentioned: Tick,
+    expects: Option<String>,
+    /// Which of [`AFTER`] is next.
+    step: usize,
+    /// When it is due; `None` while it is being asked for.
+    due: Option<Tick>,
+    /// It was mentioned again while it was being asked for: the answer may be from before.
+    again: bool,
+}
+
+/// Whether an id was taken in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pushed {
+    /// It waits.
+    Waits,
+    /// Too many waited: all were let go, and a sweep is to run instead.
+    Overflowed,
+}
+
+impl Queue {
+    /// Takes in that `id` was mentioned at `now`, and said to be in the state `expects`.
+    pub fn push(&mut self, id: Arc<str>, expects: Option<String>, now: Tick) -> Pushed {
+        if self.entries.len() >= MAX_WAITING && !self.entries.contains_key(&id) {
+            self.entries.clear();
+            self.due.clear();
+            return Pushed::Overflowed;
+        }
+        match self.entries.get_mut(&id) {
+            None => {
+                let [first, ..] = AFTER;
+                self.due.insert((now + first, Arc::clone(&id)));
+                self.entries
+                    .insert(id, Entry { mentioned: now, expects, step: 0, due: Some(now + first), again: false });
+            }
+            Some(entry) => {
+                entry.expects = expects.or(entry.expects.take());
+                match entry.due {
+                    // The first describe waits for the rest of the burst no longer than it did.
+                    Some(_) if entry.step == 0 => {}
+                    Some(due) => {
+                        self.due.remove(&(due, Arc::clone(&id)));
+                        let [first, ..] = AFTER;
+                        (entry.mentioned, entry.step, entry.due) = (now, 0, Some(now + first));
+                        self.due.insert((now + first, id));
+                    }
+                    None => (entry.mentioned, entry.again) = (now, true),
+                }
+            }
+        }
+        Pushed::Waits
+    }
+
+    /// When the next id is due.
+    #[must_use]
+    pub fn next_due(&self) -> Option<Tick> {
+        self.due.first().map(|(due, _)| *due)
+    }
+
+    /// At most `limit` ids that are due at `now`, the longest waiting first. Each must be [`Queue::answered`] or
+    /// [`Queue::put_back`].
+    pub fn take(&mut self, now: Tick, limit: usize) -> Vec<Arc<str>> {
+        let mut taken = Vec::new();
+        while taken.len() < limit && self.next_due().is_some_and(|due| due <= now) {
+            let Some((_, id)) = self.due.pop_first() else { break };
+            if let Some(entry) = self.entries.get_mut(&id) {
+                entry.due = None;
+            }
+            taken.push(id);
+        }
+        taken
+    }
+
+    /// Takes in that `id` was answered: whether that settled it, and which state it showed.
+    pub fn answered(&mut self, id: &Arc<str>, settled: bool, shown: Option<&str>, now: Tick) {
+        let Some(entry) = self.entries.get_mut(id) else { return };
+        let agrees = entry.expects.as_deref().is_none_or(|expects| shown == Some(expects));
+        let step = if entry.again { Some(0) } else { Some(entry.step + 1).filter(|_| !settled || !agrees) };
+        entry.again = false;
+        match step.and_then(|step| Some((step, *AFTER.get(step)?))) {
+            Some((step, after)) => {
+                let due = (entry.mentioned + after).max(now);
+                (entry.step, entry.due) = (step, Some(due));
+                self.due.insert((due, Arc::clone(id)));
+            }
+            None => drop(self.entries.remove(id)),
+        }
+    }
+
+    /// Puts ids back that could not be asked for, until `due`.
+    pub fn put_back(&mut self, ids: impl IntoIterator<Item = Arc<str>>, due: Tick) {
+        for id in ids {
+            if let Some(entry) = self.entries.get_mut(&id).filter(|entry| entry.due.is_none()) {
+                entry.due = Some(due);
+                self.due.insert((due, id));
+            }
+        }
+    }
+
+    /// How many ids wait or are being asked for.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether none does.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn s(seconds: u64) -> Tick {
+        Duration::from_secs(seconds)
+    }
+
+    fn id(name: &str) -> Arc<str> {
+        name.into()
+    }
+
+    #[test]
+    fn a_burst_of_mentions_is_one_question_two_seconds_after_the_first() {
+        let mut queue = Queue::default();
+        for now in [10, 11] {
+            queue.push(id("i-1"), None, s(now));
+        }
+        assert_eq!(queue.take(s(11), 100), Vec::<Arc<str>>::new());
+        assert_eq!(queue.take(s(12), 100), [id("i-1")]);
+        queue.answered(&id("i-1"), true, None, s(12));
+        assert!(queue.is_empty());
+    }
+
+    #[test]
+    fn an_answer_that_disagrees_is_asked_for_again_at_15_and_60_seconds_and_no_more() {
+        let mut queue = Queue::default();
+        queue.push(id("i-1"), Some("running".into()), s(10));
+        for due in [12, 25, 70] {
+            assert_eq!(queue.next_due(), Some(s(due)));
+            assert_eq!(queue.take(s(due), 100).len(), 1);
+            queue.answered(&id("i-1"), true, Some("pending"), s(due));
+        }
+        assert!(queue.is_empty());
+    }
+
+    #[test]
+    fn a_mention_while_it_is_asked_for_asks_once_more() {
+        let mut queue = Queue::default();
+        queue.push(id("i-1"), Some("pending".into()), s(10));
+        queue.take(s(12), 100);
+        queue.push(id("i-1"), Some("running".into()), s(13));
+        queue.answered(&id("i-1"), true, Some("running"), s(14));
+        assert_eq!(queue.next_due(), Some(s(15)));
+        queue.take(s(15), 100);
+        queue.answered(&id("i-1"), true, Some("running"), s(16));
+        assert!(queue.is_empty());
+    }
+
+    #[test]
+    fn too_many_are_let_go_for_one_sweep() {
+        let mut queue = Queue::default();
+        for n in 0..MAX_WAITING {
+            assert_eq!(queue.push(id(&format!("i-{n}")), None, s(0)), Pushed::Waits);
+        }
+        assert_eq!(queue.push(id("i-1"), None, s(1)), Pushed::Waits);
+        assert_eq!(queue.push(id("one too many"), None, s(1)), Pushed::Overflowed);
+        assert!(queue.is_empty() && queue.next_due().is_none());
+    }
+
+    #[test]
+    fn what_could_not_be_asked_for_waits_again() {
+        let mut queue = Queue::default();
+        queue.push(id("i-1"), None, s(0));
+        let taken = queue.take(s(2), 100);
+        queue.put_back(taken, s(9));
+        assert_eq!(queue.next_due(), Some(s(9)));
+        assert_eq!((queue.len(), queue.take(s(9), 100).len()), (1, 1));
+    }
+}
