@@ -53,6 +53,12 @@ impl<'a> Scene<'a> {
         }
     }
 
+    /// How many data volumes an instance was born with.
+    pub(crate) fn data_volumes(self, number: u64) -> u64 {
+        let born = self.held.touched.get(&number).and_then(|touched| touched.born.as_deref());
+        born.map_or_else(|| self.plan.data_volumes(number), |born| born.role.data_volumes)
+    }
+
     /// Where an instance is in its life at `at`, where that is not where it was born; `None` before its launch too.
     fn phase(self, number: u64, at: Moment) -> Option<Phase> {
         self.held.touched.get(&number)?.phases.at(at).copied()
