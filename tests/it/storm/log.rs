@@ -8,6 +8,7 @@ use muster::store::{Options, Snapshot, Store};
 use serde_json::Value;
 
 use super::oracle::{Oracle, now};
+use super::reader::differing;
 use crate::harness::muster::Sandbox;
 
 /// How many records are read at once.
@@ -66,9 +67,12 @@ pub(super) fn differences(snapshot: &Snapshot, oracle: &Oracle) -> (u64, Vec<Str
         for id in ids {
             let (aws, stored) = (aws.get(id), stored.get(id));
             if aws != stored {
-                let shown = |side: Option<&Value>| side.map_or_else(|| "nothing".to_owned(), Value::to_string);
-                let (aws, stored) = (shown(aws), shown(stored));
-                differences.push(format!("{} {id}\n  AWS has    {aws}\n  Muster has {stored}", kind.slug));
+                let differs = match (aws.and_then(Value::as_object), stored.and_then(Value::as_object)) {
+                    (Some(aws), Some(stored)) => differing(aws, stored),
+                    (Some(_), None) => "Muster has nothing".to_owned(),
+                    _ => "AWS has nothing".to_owned(),
+                };
+                differences.push(format!("{} {id}: {differs}", kind.slug));
             }
         }
     }

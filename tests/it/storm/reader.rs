@@ -4,7 +4,7 @@
 //! as provisional. It is of its date when that moment is not before its `as_of` either, but for the time that AWS itself is
 //! late.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use muster::kinds::KindSpec;
 use muster::model::{Group, Timestamp};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::oracle::{Ms, Oracle, kind, now, part};
 use crate::harness::muster::Endpoint;
@@ -250,12 +250,12 @@ impl Reading {
             let ended = versions.iter().zip(ends).filter(|((_, held), _)| same(held)).map(|(_, end)| end).max();
             let complaint = || {
                 let held = versions.iter().map(|(from, held)| {
-                    let held = held.as_deref().map(|held| Value::Object(part(held, group)));
-                    format!("\n    from {from}: {}", held.map_or_else(|| "nothing".to_owned(), |held| held.to_string()))
+                    let held = held.as_deref().map(|held| part(held, group));
+                    let differs = held.map_or_else(|| "nothing".to_owned(), |held| differing(&held, &served));
+                    format!("\n    AWS from {from}: {differs}")
                 });
                 let held: String = held.collect();
-                let served = Value::Object(served.clone());
-                format!("{} {id} {group:?} as of {as_of:?}, read at {until}: {served}; AWS held{held}", kind.slug)
+                format!("{} {id} {group:?} as of {as_of:?}, read at {until}, differs from what{held}", kind.slug)
             };
             match ended {
                 None => self.tally.untrue.add(complaint()),
@@ -283,6 +283,17 @@ impl Reading {
             self.tally.missing.add(format!("{id} at {asked}: {said}"));
         }
     }
+}
+
+/// The fields in which what AWS held differs from what was served.
+pub(super) fn differing(held: &Map<String, Value>, served: &Map<String, Value>) -> String {
+    let names: BTreeSet<&String> = held.keys().chain(served.keys()).collect();
+    let shown = |side: Option<&Value>| side.map_or_else(|| "nothing".to_owned(), Value::to_string);
+    let differs = names.into_iter().filter(|name| held.get(*name) != served.get(*name));
+    let lines: Vec<String> = differs
+        .map(|name| format!("{name} {} but served {}", shown(held.get(name)), shown(served.get(name))))
+        .collect();
+    lines.join("; ")
 }
 
 /// The kind that an id is of, among those that are read.
