@@ -170,7 +170,9 @@ fn instances_missing_from_one_sweep_are_held_and_shown_and_come_back_with_the_ne
     let (vanished, of) = (held["vanished"].as_u64().unwrap(), held["of"].as_u64().unwrap());
     assert!((85..155).contains(&vanished) && (280..=300).contains(&of), "{held}");
     assert_eq!(held["not_found"], 0, "{held}");
-    assert_eq!(scope(&mut client, "instance", None)["missing_unproved"], json!(vanished));
+    // The terminated ones that it lacked are missing, too, and hold nothing up.
+    let missing = scope(&mut client, "instance", None)["missing_unproved"].as_u64().unwrap();
+    assert!((vanished..vanished + 20).contains(&missing), "{missing}: {held}");
     let summary = client.call("get_inventory_summary", &json!({})).unwrap();
     let shown = summary.structured["scopes"].as_array().unwrap().iter().any(|scope| scope["held"].is_object());
     assert!(shown, "the summary does not show it: {}", summary.structured);
