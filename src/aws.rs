@@ -10,6 +10,7 @@ pub mod limiter;
 pub mod queue;
 pub mod regions;
 mod sdk;
+mod whole;
 
 use std::collections::BTreeMap;
 use std::future::Future;
