@@ -66,7 +66,9 @@ fn through_a_storm_every_read_is_true_nothing_is_falsely_removed_and_after_it_th
     let endpoint = simulator.endpoint();
     let sandbox = Sandbox::new(&endpoint);
     let begun = Instant::now();
-    let mut server = sandbox.serve(&SHORT);
+    let queue = simulator.control("POST", "/listen", &json!({"name": "storm"}))["queue_url"].take();
+    let queue = format!("{}={}", endpoint.region, queue.as_str().unwrap());
+    let mut server = sandbox.serve(&[&SHORT[..], &["--queue-url", &queue]].concat());
     server.swept();
     let swept = begun.elapsed();
     let watch = Watch::start(&server.http);
@@ -98,7 +100,7 @@ fn through_a_storm_every_read_is_true_nothing_is_falsely_removed_and_after_it_th
          untrue {}, dated wrong {}, missing {}, failed {}; false removals {}\n\
          records {:?}; {compared} resources compared afterwards, {} differ\n\
          sweeps in the storm {in_storm:?}, holds {:?}\n\
-         faults {struck}\n{calls}",
+         causes {:?}\nfaults {struck}\n{calls}",
         tally.reads,
         tally.groups,
         tally.provisional,
@@ -112,6 +114,7 @@ fn through_a_storm_every_read_is_true_nothing_is_falsely_removed_and_after_it_th
         log.records,
         differences.len(),
         watched.holds,
+        log.causes,
     );
     none("untrue reads", &tally.untrue.first);
     none("reads of another date than they say", &tally.misdated.first);
@@ -123,6 +126,8 @@ fn through_a_storm_every_read_is_true_nothing_is_falsely_removed_and_after_it_th
     assert!(tally.reads > 1_000 && tally.provisional < tally.groups / 2, "{tally:?}");
     assert!(log.records["removed"] > 0 && log.records["changed"] > 500, "{:?}", log.records);
     assert!(in_storm.values().all(|sweeps| *sweeps > 0), "{in_storm:?}");
+    assert!(log.causes["notification"] > 200, "{:?}", log.causes);
+    assert!(struck["events"]["delivered"].as_u64() > Some(500), "{struck}");
     for fault in ["throttle", "failing_pages", "lag"] {
         assert!(struck[fault].as_u64() > Some(0), "{fault} never struck: {struck}");
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use muster::kinds::{self, KINDS};
-use muster::model::{Event, Seq};
+use muster::model::{Cause, Event, Seq};
 use muster::store::{Options, Snapshot, Store};
 use serde_json::Value;
 
@@ -19,6 +19,8 @@ const STEP: usize = 10_000;
 pub(super) struct Log {
     /// Records by kind of event.
     pub(super) records: BTreeMap<&'static str, u64>,
+    /// Records by cause.
+    pub(super) causes: BTreeMap<&'static str, u64>,
     /// Removals of what AWS listed at that moment.
     pub(super) false_removals: Vec<String>,
 }
@@ -46,6 +48,14 @@ pub(super) fn read(snapshot: &Snapshot, oracle: &Oracle) -> Log {
                 Event::ActionRequested { .. } | Event::ActionFinished { .. } => "action",
             };
             *log.records.entry(name).or_default() += 1;
+            let cause = match &record.cause {
+                Cause::Baseline => "baseline",
+                Cause::Sweep => "sweep",
+                Cause::Refresh => "refresh",
+                Cause::Notification { .. } => "notification",
+                Cause::Tool { .. } => "tool",
+            };
+            *log.causes.entry(cause).or_default() += 1;
             if let Event::Removed { id, .. } = &record.event
                 && let Some(held) = oracle.at(kinds::of(&id.kind).unwrap(), &id.id, record.recorded_at.as_millis())
             {

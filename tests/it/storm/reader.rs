@@ -108,6 +108,8 @@ struct Said<'a> {
     id: &'a str,
     document: &'a Value,
     as_of: Option<Ms>,
+    /// The same by group, where they differ.
+    groups: &'a Value,
     /// The names of the groups that are marked.
     provisional: Vec<&'a str>,
     /// Top-level fields that were left out or shortened.
@@ -164,6 +166,7 @@ impl Reading {
                         id,
                         document: &body["document"],
                         as_of: date(&body["as_of"]),
+                        groups: &body["groups"],
                         provisional: provisional.iter().map(String::as_str).collect(),
                         omitted: false,
                     },
@@ -172,7 +175,9 @@ impl Reading {
                 if body["status"].is_object() {
                     let (status, as_of) = (&body["status"]["document"], date(&body["status"]["as_of"]));
                     let kind = kind("instance-status");
-                    let said = Said { kind, id, document: status, as_of, provisional: Vec::new(), omitted: false };
+                    let groups = &Value::Null;
+                    let said =
+                        Said { kind, id, document: status, as_of, groups, provisional: Vec::new(), omitted: false };
                     self.hold(&said, until);
                 }
             }
@@ -198,7 +203,8 @@ impl Reading {
         let provisional = body["provisional"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
         let (document, as_of) = (&body["document"], date(&body["as_of"]));
         let omitted = body["omitted"].is_array();
-        self.hold(&Said { kind: kind(slug), id, document, as_of, provisional, omitted }, now());
+        let groups = &body["groups"];
+        self.hold(&Said { kind: kind(slug), id, document, as_of, groups, provisional, omitted }, now());
     }
 
     /// Reads rows of instances in a state, most of which have just come into it.
@@ -230,7 +236,7 @@ impl Reading {
 
     /// Holds what was said against what AWS held up to `until`.
     fn hold(&mut self, said: &Said<'_>, until: Ms) {
-        let Said { kind, id, document, as_of, ref provisional, omitted } = *said;
+        let Said { kind, id, document, groups, ref provisional, omitted, .. } = *said;
         self.known.insert(id.to_owned());
         self.tally.reads += 1;
         let versions = self.oracle.versions(kind, id, until);
@@ -244,6 +250,7 @@ impl Reading {
             if omitted && group == Group::Rest {
                 continue;
             }
+            let as_of = date(&groups[name.as_str().unwrap()]).or(said.as_of);
             let served = part(document, group);
             let same = |held: &Option<Arc<Value>>| held.as_deref().is_some_and(|held| part(held, group) == served);
             let ends = versions.iter().skip(1).map(|(from, _)| *from).chain([Ms::MAX]);
