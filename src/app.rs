@@ -9,6 +9,7 @@ pub mod clients;
 pub mod data_dir;
 pub mod demo;
 pub mod engine;
+pub mod events;
 pub mod front;
 pub mod hello;
 pub mod lock;

@@ -7,8 +7,10 @@ pub mod actions;
 pub mod clock;
 pub mod error;
 pub mod limiter;
+pub mod queue;
 pub mod regions;
 mod sdk;
+mod whole;
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -47,6 +49,8 @@ const ATTEMPTS: u32 = 2;
 const BETWEEN_ATTEMPTS: Duration = Duration::from_secs(1);
 /// How long one region may take to tell what others can tell too, before the next is asked as well.
 const HEAD_START: Duration = Duration::from_secs(3);
+/// How long an answer tells that the credentials are good: two rounds of the kinds that are asked for most often.
+const ANSWERS: Duration = Duration::from_mins(2);
 /// How long suspect configuration is kept before its files are read again.
 const REREAD_AFTER: Duration = Duration::from_secs(10);
 
@@ -111,6 +115,8 @@ struct Inner {
 struct Found {
     account: Option<AccountId>,
     regions: Option<Vec<Region>>,
+    /// When a region last answered with a success.
+    answered: BTreeMap<Region, Instant>,
 }
 
 impl Aws {
@@ -194,8 +200,8 @@ impl Aws {
             let patience = if regions.len() > 0 { HEAD_START } else { Duration::MAX };
             match timeout(patience, asked.next()).await {
                 Ok(Some((_, Ok(answer)))) => return Ok(answer),
-                // No region can tell more.
-                Ok(Some((_, Err(error)))) if error.is_about_configuration() => return Err(error),
+                // Nothing was asked, and nothing can be, anywhere.
+                Ok(Some((_, Err(error)))) if error.is_local() => return Err(error),
                 Ok(Some((place, Err(error)))) => drop(errors.insert(place, error)),
                 Ok(None) => return Err(errors.pop_first().map_or_else(|| self.no_region(action), |(_, error)| error)),
                 Err(_) => {}
@@ -343,6 +349,12 @@ impl Aws {
         self.0.sdk.load_full()
     }
 
+    /// Whether another region answered a moment ago.
+    fn answers_elsewhere(&self, region: &Region) -> bool {
+        let found = self.0.found.lock();
+        found.answered.iter().any(|(other, at)| other != region && at.elapsed() < ANSWERS)
+    }
+
     fn call<'a>(&'a self, region: Option<&'a Region>, action: &'static str) -> Call<'a> {
         Call { action, region, profile: &self.0.profile }
     }
@@ -364,6 +376,9 @@ impl Aws {
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
         let answer = self.classified(region, action, answer);
+        if answer.is_ok() {
+            self.0.found.lock().answered.insert(region.clone(), Instant::now());
+        }
         admitted.finished(match answer.as_ref().map_err(|error| error.class) {
             Ok(_) | Err(Class::NotFound | Class::DryRun) => Outcome::Answered,
             Err(Class::Throttled) => Outcome::Throttled,
@@ -383,7 +398,8 @@ impl Aws {
     {
         answer.map_err(|failure| {
             let error = AwsError::new(&failure, &self.call(Some(region), action));
-            if error.is_about_configuration() {
+            // Credentials that other regions take are refused by one that is not enabled: no file says more about it.
+            if error.is_about_configuration() && (error.is_local() || !self.answers_elsewhere(region)) {
                 self.0.read.lock().1 = true;
             }
             error

@@ -15,6 +15,7 @@ pub mod environment;
 mod regions;
 pub mod selection;
 
+pub use crate::aws::queue::Queue;
 pub use crate::mcp::ListMode;
 pub use environment::Environment;
 pub use selection::Selection;
@@ -41,6 +42,8 @@ pub struct Given {
     pub intervals: Vec<Interval>,
     /// `--aws-share`.
     pub aws_share: Option<Share>,
+    /// `--queue-url`.
+    pub queues: Vec<Queue>,
 }
 
 /// A part of AWS's request limits, in whole percent from 1 to 100.
@@ -73,6 +76,8 @@ pub struct Config {
     pub intervals: BTreeMap<String, Duration>,
     /// The share of AWS's request limits to stay within.
     pub aws_share: Share,
+    /// The queues that EventBridge's events come through; without any, only sweeps tell what changed.
+    pub queues: Vec<Queue>,
     /// The URL of an emulator to ask in place of AWS; only the demo sets it. (Others are reached with `AWS_ENDPOINT_URL`.)
     pub emulator: Option<String>,
 }
@@ -181,6 +186,7 @@ impl Config {
             list: given.list.unwrap_or_default(),
             intervals,
             aws_share: given.aws_share.unwrap_or_default(),
+            queues: given.queues,
             emulator: None,
         })
     }

@@ -7,16 +7,19 @@
 //!
 //! The layers, in the order a request passes them: `server` (HTTP, which service), `request` (who asks, what), `world`
 //! (which account and region), `ec2` and `sts` (the actions), `estate` (what an account holds: `plan`, a formula, and over
-//! it only what changed). Between the two stand the [`faults`]: what they decide about a call, `server` and `wire` carry
-//! out, and what a describe sees goes through its `lens`. `control` shows and sets them while the simulator runs, a
-//! `scenario` from the start; `ledger` counts what was asked. `churn` moves things by itself.
+//! it only what changed). What hangs on instances (`storage`, `shot`, `interface`, `address`, `subnet`) is a formula of
+//! them, with its own changes in `holdings`. Between calls and estates stand the [`faults`]: what they decide about a call,
+//! `server` and `wire` carry out, and what a describe sees goes through its `lens`. `control` shows and sets them while
+//! the simulator runs, a `scenario` from the start; `ledger` counts what was asked. `churn` moves things by itself.
 //!
 //! What happens goes the other way: `happening` into the `outbox`, `envelope` makes it an event, `bus` finds who listens,
-//! `sqs` holds it until it is fetched; `events` is EventBridge's API.
+//! `sqs` holds it until it is fetched; `events` is EventBridge's API. What was true when is never lost: estates keep
+//! versions (`history`), and `journal` answers as of any moment, without faults: the oracle. `script` fails status checks.
 //!
 //! # Limits
-//! Signatures are not checked: any access key works, and one of twelve digits names the account it belongs to. All
-//! but the options' account in the options' regions hold a default VPC and no instances.
+//! Signatures are not checked: any access key works, and one of twelve digits names the account it belongs to, as the
+//! temporary keys of `AssumeRole` do. All but the options' account in the options' regions begin with a default VPC and no
+//! instances.
 
 mod address;
 mod bus;

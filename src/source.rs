@@ -3,5 +3,6 @@
 //! A source never ends over a failure: failures are messages on its stream, and the stream goes on.
 
 pub mod backoff;
+pub mod events;
 pub mod poll;
 pub mod refresh;

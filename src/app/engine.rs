@@ -17,6 +17,7 @@ use tokio::task::{JoinError, spawn_blocking};
 use tokio::time::{sleep, timeout};
 use tokio_util::task::TaskTracker;
 
+use super::events;
 use super::refresh::{self, Switchboard};
 use super::sweeps;
 use super::tasks::Tasks;
@@ -37,6 +38,9 @@ const WRITER_ENDS: Duration = Duration::from_millis(700);
 
 /// From one time that AWS is asked for the account's regions to the next.
 const REGIONS_AGAIN: Duration = Duration::from_hours(1);
+
+/// How many receive from one queue.
+const RECEIVERS: usize = 2;
 
 /// Everything that keeps a store up to date and serves it.
 pub struct Engine {
@@ -88,6 +92,13 @@ impl Engine {
         let intervals = KINDS.iter().map(|spec| (*spec, interval(spec, config))).collect();
         let switchboard = Switchboard::default();
         sweeping.spawn_until_stopped("the switchboard", switchboard.clone().run(wanted));
+        for queue in &config.queues {
+            // Two, so that one receives while the other waits for the writer.
+            for _ in 0..RECEIVERS {
+                let listening = events::run(aws.clone(), Arc::new(queue.clone()), handle.clone());
+                sweeping.spawn_until_stopped("the events", listening);
+            }
+        }
         let watching = watch(aws.clone(), handle.clone(), sweeping.clone(), switchboard, intervals);
         sweeping.spawn_until_stopped("the watch", watching);
         let tools = TaskTracker::new();

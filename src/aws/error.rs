@@ -252,6 +252,23 @@ impl AwsError {
             || self.is_about_credentials()
     }
 
+    /// Whether it happened on this machine, before any region was asked.
+    pub(super) fn is_local(&self) -> bool {
+        match self.trouble {
+            Trouble::NoRegion
+            | Trouble::NoCredentials
+            | Trouble::SsoExpired
+            | Trouble::LoginExpired
+            | Trouble::CredentialsFailed
+            | Trouble::Unbuildable => true,
+            Trouble::Answered
+            | Trouble::Unreadable
+            | Trouble::TimedOut
+            | Trouble::Unreachable
+            | Trouble::OtherAccount { .. } => false,
+        }
+    }
+
     /// The next step, for the person who runs Muster.
     #[must_use]
     pub fn fix(&self) -> String {

@@ -22,6 +22,7 @@ use parking_lot::Mutex;
 use super::Settings;
 use super::clock::{AwsClock, DateReader};
 use super::regions::Regions;
+use super::whole::WholeAnswers;
 use crate::model::Region;
 
 /// The SDK's own default for connecting.
@@ -37,6 +38,7 @@ const OPERATION: Duration = Duration::from_secs(40);
 pub(super) struct Clients {
     pub(super) ec2: aws_sdk_ec2::Client,
     pub(super) identity: aws_sdk_sts::Client,
+    pub(super) events: aws_sdk_sqs::Client,
 }
 
 /// A configuration, and the clients that were made of it.
@@ -110,11 +112,14 @@ pub(super) fn emulated(url: &str) -> SdkConfig {
 
 fn clients_of(config: &SdkConfig, region: &Region, clock: &Arc<AwsClock>) -> Clients {
     let name = aws_config::Region::new(region.as_str().to_owned());
-    let ec2 = aws_sdk_ec2::config::Builder::from(config).region(name.clone());
-    let identity = aws_sdk_sts::config::Builder::from(config).region(name);
+    let ec2 = aws_sdk_ec2::config::Builder::from(config).region(name.clone()).interceptor(WholeAnswers);
+    let identity = aws_sdk_sts::config::Builder::from(config).region(name.clone()).interceptor(WholeAnswers);
+    let events = aws_sdk_sqs::config::Builder::from(config).region(name);
     Clients {
         ec2: aws_sdk_ec2::Client::from_conf(ec2.interceptor(DateReader(Arc::clone(clock))).build()),
         identity: aws_sdk_sts::Client::from_conf(identity.interceptor(DateReader(Arc::clone(clock))).build()),
+        // Not for the clock: a long poll's answer is dated long after it was asked for.
+        events: aws_sdk_sqs::Client::from_conf(events.build()),
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
 
-use crate::config::{Config, ConfigError, Environment, Given, Interval, ListMode, Share};
+use crate::config::{Config, ConfigError, Environment, Given, Interval, ListMode, Queue, Share};
 use crate::kinds::KINDS;
 
 /// Which account, which store, and how it is served.
@@ -36,6 +36,9 @@ pub(super) struct Connection {
     /// The share of AWS's request limits to use [default: 0.25]
     #[arg(long, env = "MUSTER_AWS_SHARE", value_name = "SHARE", hide_env_values = true)]
     aws_share: Option<Share>,
+    /// An SQS queue that EventBridge writes this account's events to; REGION=URL where the URL names no region (repeatable)
+    #[arg(long, env = "MUSTER_QUEUE_URL", value_name = "URL", value_delimiter = ',', hide_env_values = true)]
+    queue_url: Vec<Queue>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -63,6 +66,7 @@ impl Connection {
             }),
             interval: intervals.collect(),
             aws_share: Some(config.aws_share),
+            queue_url: config.queues.clone(),
         }
     }
 
@@ -88,6 +92,9 @@ impl Connection {
             flag("--interval", Some(interval.to_string().into()));
         }
         flag("--aws-share", self.aws_share.map(|share| share.to_string().into()));
+        for queue in &self.queue_url {
+            flag("--queue-url", Some(queue.to_string().into()));
+        }
         if self.allow_writes {
             words.push("--allow-writes".into());
         }
@@ -109,6 +116,7 @@ impl Connection {
             }),
             intervals: self.interval,
             aws_share: self.aws_share,
+            queues: self.queue_url,
         };
         let kinds: Vec<&str> = KINDS.iter().map(|spec| spec.slug).collect();
         Config::merge(given, environment, &kinds)
@@ -134,9 +142,9 @@ mod tests {
 
     #[test]
     fn flags_made_from_a_configuration_lead_back_to_it() {
-        let given =
-            "--profile dev --region eu-west-1 --list all --interval instance=30s --interval vpc=1h --aws-share 0.5";
-        let config = parse(given.split(' ').map(OsString::from));
+        let given = "--profile dev --region eu-west-1 --list all --interval instance=30s --interval vpc=1h --aws-share 0.5 \
+             --queue-url https://sqs.eu-west-1.amazonaws.com/123456789012/events";
+        let config = parse(given.split_whitespace().map(OsString::from));
         assert_eq!(parse(Connection::of(&config).words()), config);
         for regions in ["us-west-2,eu-west-1", "all"] {
             let config = parse(["--regions", regions, "--region", "eu-west-3"].map(OsString::from));

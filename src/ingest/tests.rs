@@ -67,6 +67,7 @@ impl World {
         }];
         let (ingest, handle, _) =
             Ingest::new(writer, hub.clone(), clock.clone(), kinds, stop.clone()).expect("an ingest loop");
+        handle.freshness().expect(&scope(), &kind(), Duration::from_mins(1));
         let runtime = runtime::Handle::current();
         let thread = tokio::task::spawn_blocking(move || ingest.run(&runtime));
         World { handle, store, hub, clock, _guard: stop.clone().drop_guard(), stop, thread }

@@ -1,13 +1,17 @@
-//! An account that does not stand still: instances stop, start, end and begin, and tags and rules change on their own.
+//! An account that does not stand still: instances stop, start, end and begin, tags and rules change, and volumes move, on
+//! their own.
 
 use std::time::Duration;
 
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::simulator::estate::Edit;
+use crate::simulator::holdings::CREATED;
 use crate::simulator::ident::Kind;
-use crate::simulator::instance::State;
+use crate::simulator::instance::{Instance, State};
 use crate::simulator::network::{GROUPS, Permission};
+use crate::simulator::plan::ZONES;
+use crate::simulator::tags::Tags;
 use crate::simulator::world::World;
 
 const TICK: Duration = Duration::from_millis(10);
@@ -47,10 +51,10 @@ pub(crate) fn change(world: &World, rng: &mut fastrand::Rng) {
     let Some((region, _)) = region else { return };
     let estate = world.estate(&options.account, region);
     let mut edit = estate.edit();
-    if rng.u8(0..50) == 0 {
-        change_rules(&mut edit, rng.u64(0..estate.plan().vpcs * GROUPS), rng);
-    } else {
-        change_instance(&mut edit, rng);
+    match rng.u8(0..50) {
+        0 => change_rules(&mut edit, rng.u64(0..estate.plan().vpcs * GROUPS), rng),
+        1 => change_volume(&mut edit, rng),
+        _ => change_instance(&mut edit, rng),
     }
 }
 
@@ -81,6 +85,37 @@ fn change_instance(edit: &mut Edit, rng: &mut fastrand::Rng) {
             }
         }
         return;
+    }
+}
+
+/// Moves a volume that was made before, or makes one: it is attached, detached, and one day deleted.
+pub(crate) fn change_volume(edit: &mut Edit, rng: &mut fastrand::Rng) {
+    let now = edit.now();
+    let made = edit.holdings().disks.next();
+    let drawn = (made > CREATED && rng.u8(0..3) > 0).then(|| rng.u64(CREATED..made));
+    let Some(disk) = drawn.and_then(|number| edit.scene().disk(number, now)) else {
+        edit.create_disk(rng.u64(0..ZONES), rng.u32(8..100), Tags::default(), "", |_| {});
+        return;
+    };
+    match (disk.state(now), &disk.attachment) {
+        ("in-use", Some(attachment)) if attachment.status(now) == "attached" => edit.detach(disk),
+        ("available", _) if rng.u8(0..4) == 0 => edit.delete_disk(disk, ""),
+        ("available", _) => {
+            let fits = |host: &Instance| host.zone == disk.zone && host.state(now) == State::Running && !host.managed;
+            let end = edit.end().max(1);
+            let host = (0..16).find_map(|_| edit.instance(rng.u64(0..end)).filter(fits));
+            let free = |host: &Instance| {
+                let taken = |device: &str| {
+                    let mut disks = edit.scene().disks_of(host, now);
+                    disks.any(|disk| disk.attachment.is_some_and(|attachment| attachment.device == device))
+                };
+                ('h'..='p').map(|letter| format!("/dev/sd{letter}")).find(|device| !taken(device))
+            };
+            if let Some((host, device)) = host.and_then(|host| free(&host).map(|device| (host.number, device))) {
+                edit.attach(disk, host, &device, "");
+            }
+        }
+        _ => {}
     }
 }
 

@@ -217,6 +217,11 @@ impl Plan {
         tags
     }
 
+    /// How many data volumes an instance was born with, without the rest of it.
+    pub(crate) fn data_volumes(&self, number: u64) -> u64 {
+        role(&mut Dice::new(self.seed, self.lead(number) * 2)).data_volumes
+    }
+
     /// How many instances of the formula are in a subnet.
     pub(crate) fn held(&self, vpc: u64, zone: u64) -> i64 {
         let round = BLOCK * ZONES * self.vpcs;

@@ -284,9 +284,11 @@ impl Scene<'_> {
         Some((Disk::of(self.plan, &host, volume), host))
     }
 
-    /// The numbers of all disks there ever were, from `from` on, in listing order. Some name nothing.
+    /// The numbers of all disks there ever were, from `from` on, in listing order. Some are gone.
     pub(crate) fn disks(self, from: u64) -> impl Iterator<Item = u64> {
-        let slots = (from..self.end() * SLOTS).filter(|number| number % SLOTS + 1 < SLOTS);
+        // Whether a disk was there at all is a cheap question, and most are not.
+        let slots =
+            (from..self.end() * SLOTS).filter(move |number| number % SLOTS <= self.data_volumes(number / SLOTS));
         slots.chain(self.holdings().disks.made(from))
     }
 

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use crate::simulator::clock::Moment;
 use crate::simulator::estate::{Scene, Share};
+use crate::simulator::history::History;
 use crate::simulator::holdings::CREATED;
 use crate::simulator::ident::{Kind, Malformed};
 use crate::simulator::network::ipv6;
@@ -88,7 +89,7 @@ impl<'a> Scene<'a> {
         let mut moments: Vec<Moment> = self.movers(number).flat_map(|instance| self.ends_of(instance)).collect();
         for made in self.holdings().interfaces.made(CREATED) {
             let history = self.holdings().interfaces.get(made);
-            moments.extend(history.filter(|it| it.latest().subnet == number).into_iter().flat_map(|it| it.moments()));
+            moments.extend(history.filter(|it| it.latest().subnet == number).into_iter().flat_map(History::moments));
         }
         moments
     }

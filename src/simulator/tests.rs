@@ -30,6 +30,7 @@ mod snapshots;
 mod sqs;
 mod subnets;
 mod tagging;
+mod versions;
 mod volumes;
 
 const START: &str = "2026-11-22T12:00:00Z";

@@ -605,6 +605,20 @@ fn seal<T: Encode>(table: &'static str, key: &[u8], content: &T) -> Result<Vec<u
     Ok(record)
 }
 
+/// A record of an older version as this one would have written it; `None` for one of this version, and for one that
+/// cannot be read.
+pub(super) fn renewed(table: &'static str, key: &[u8], record: &[u8]) -> Option<Vec<u8>> {
+    if record.first() == Some(&VERSION) {
+        return None;
+    }
+    match table {
+        CURRENT => encode_current(key, &decode_current(key, record).ok()?).ok(),
+        ROWS => seal(ROWS, key, &decode_row(key, record).ok()?).ok(),
+        TOMBSTONES => encode_tombstone(key, &decode_tombstone(key, record).ok()?).ok(),
+        _ => None,
+    }
+}
+
 /// The payload of a record, checked.
 fn unseal<'b>(key: &[u8], record: &'b [u8]) -> Result<&'b [u8], Fault> {
     let Some(([version, l0, l1, l2, l3, c0, c1, c2, c3], payload)) = record.split_first_chunk::<HEADER>() else {

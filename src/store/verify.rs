@@ -232,7 +232,10 @@ fn same(
     let stored = stored.get(key)?;
     let equal = match (&stored, expected) {
         (None, None) => true,
-        (Some(stored), Some(Ok(expected))) => stored.value() == expected.as_slice(),
+        (Some(stored), Some(Ok(expected))) => {
+            stored.value() == expected.as_slice()
+                || codec::renewed(table, key, stored.value()).is_some_and(|renewed| renewed == expected)
+        }
         _ => false,
     };
     if !equal {

@@ -208,7 +208,28 @@ const COVERED_BY_SIMULATOR: &[(&str, &[&str])] = &[
     ("instance-status", &["AttachedEbsStatus.Status", "AvailabilityZoneId", "Operator.Managed"]),
     ("vpc", &["BlockPublicAccessStates.InternetGatewayBlockMode"]),
     ("security-group", &["IpPermissions[].UserIdGroupPairs[].Description"]),
-    ("volume", &["Attachments[].DeleteOnTermination"]),
+    (
+        "subnet",
+        &[
+            "EnableDns64",
+            "Ipv6CidrBlockAssociationSet[].IpSource",
+            "MapCustomerOwnedIpOnLaunch",
+            "PrivateDnsNameOptionsOnLaunch.HostnameType",
+        ],
+    ),
+    (
+        "network-interface",
+        &[
+            "Attachment.InstanceOwnerId",
+            "Attachment.NetworkCardIndex",
+            "AvailabilityZoneId",
+            "Ipv6Addresses[].IsPrimaryIpv6",
+            "PublicIpDnsNameOptions.DnsHostnameType",
+        ],
+    ),
+    ("address", &["NetworkBorderGroup", "NetworkInterfaceOwnerId", "PublicIpv4Pool"]),
+    ("volume", &["Attachments[].DeleteOnTermination", "AvailabilityZoneId"]),
+    ("snapshot", &["CompletionTime", "FullSnapshotSizeInBytes", "StorageTier"]),
 ];
 
 #[test]

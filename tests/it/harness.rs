@@ -9,6 +9,7 @@ pub(crate) mod driver;
 pub(crate) mod moto;
 pub(crate) mod muster;
 pub(crate) mod process;
+pub(crate) mod proxy;
 pub(crate) mod python;
 pub(crate) mod rpc;
 pub(crate) mod simulator;

@@ -24,6 +24,8 @@ mod modules;
 #[cfg(test)]
 mod parity;
 #[cfg(test)]
+mod proxy;
+#[cfg(test)]
 mod readme;
 #[cfg(test)]
 mod regions;

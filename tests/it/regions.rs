@@ -68,6 +68,22 @@ fn all_regions_are_watched_and_a_dead_one_holds_no_other() {
 }
 
 #[test]
+fn a_region_that_is_not_enabled_fails_alone_even_as_the_first() {
+    let simulator = Simulator::start(20, &[]);
+    let sandbox = Sandbox::new(&simulator.endpoint());
+    let regions = format!("af-south-1,{}", simulator.endpoint().region);
+    let server = sandbox.serve(&[&RARELY[..], &["--regions", &regions]].concat());
+    let mut client = Client::http(&server.http);
+    let text = eventually("one region is swept and the other fails", || {
+        let summary = client.call("get_inventory_summary", &json!({})).unwrap();
+        let scopes = rows(&summary.structured["scopes"]).iter();
+        let is_settled = |scope: &Value| scope["sweep"] == "complete" || scope["failure"].is_object();
+        (scopes.len() == 18 && scopes.clone().all(is_settled)).then_some(summary.text)
+    });
+    assert!(text.contains("failing: ") && text.contains("check that region af-south-1 is enabled"), "{text}");
+}
+
+#[test]
 fn an_account_that_is_throttled_is_swept_all_the_same_and_the_summary_says_how_much() {
     let simulator = Simulator::start(20, &["--throttle", "0.3"]);
     let sandbox = Sandbox::new(&simulator.endpoint());

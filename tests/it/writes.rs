@@ -88,7 +88,7 @@ fn a_snapshot_covers_every_attached_volume_and_says_where_it_comes_from() {
     let found = moto.call("ec2.describe_instances", &json!({"InstanceIds": [instance]}));
     let devices = found["Reservations"][0]["Instances"][0]["BlockDeviceMappings"].as_array().unwrap().clone();
     let volumes: Vec<&str> = devices.iter().map(|device| device["Ebs"]["VolumeId"].as_str().unwrap()).collect();
-    assert_eq!(volumes.len(), 2, "{devices:?}");
+    assert_eq!(volumes.len(), 3, "{devices:?}");
     let of_volumes = json!({"Filters": [{"Name": "volume-id", "Values": volumes}]});
     let sandbox = Sandbox::new(&moto.endpoint());
     let server = writable(&sandbox);
@@ -107,6 +107,10 @@ fn a_snapshot_covers_every_attached_volume_and_says_where_it_comes_from() {
         let id = snapshot["SnapshotId"].as_str().unwrap();
         assert!(answer.text.contains(id), "{id} is not in {}", answer.text);
         assert!(answer.structured.to_string().contains(id), "{id} is not in {}", answer.structured);
+        // Whoever reads at the answer's seq sees what the call made, long before the next sweep of snapshots.
+        let read = client.read(&format!("ec2://snapshot/{id}"));
+        assert_eq!(read["document"]["VolumeId"], snapshot["VolumeId"]);
+        assert!(read["seq"].as_u64() >= answer.structured["seq"].as_u64(), "{read}");
     }
 }
 

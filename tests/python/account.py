@@ -180,7 +180,7 @@ def populate():
     ec2.attach_volume(VolumeId=volume, InstanceId=rich, Device="/dev/sdg")
     fast = ec2.create_volume(AvailabilityZone=zone, Size=8, VolumeType="gp3", Throughput=250)["VolumeId"]
     snapshot = ec2.create_snapshot(
-        VolumeId=volume,
+        VolumeId=fast,
         Description="before the upgrade",
         TagSpecifications=[{"ResourceType": "snapshot", "Tags": [{"Key": "Name", "Value": "nightly"}]}],
     )["SnapshotId"]

@@ -169,6 +169,7 @@ pub(super) struct Runner<'s, S: Shelf> {
     slots: Vec<String>,
     seq: Seq,
     dead: BTreeSet<Arc<str>>,
+    removed: BTreeSet<Arc<str>>,
     herd: bool,
 }
 
@@ -206,6 +207,7 @@ impl<'s, S: Shelf> Runner<'s, S> {
             slots: Vec::new(),
             seq: Seq::ZERO,
             dead: BTreeSet::new(),
+            removed: BTreeSet::new(),
             herd: false,
         }
     }
@@ -530,6 +532,14 @@ impl<'s, S: Shelf> Runner<'s, S> {
                 && let Some(version) = self.aws.at(&id.id, self.now)
             {
                 return Err(format!("{id} was removed, and AWS holds {version:?}"));
+            }
+            match &record.event {
+                Event::Removed { id, .. } => drop(self.removed.insert(Arc::clone(&id.id))),
+                // AWS gives no id twice.
+                Event::Discovered { id, .. } if self.removed.contains(&id.id) => {
+                    return Err(format!("{id} was removed, and is back"));
+                }
+                _ => {}
             }
             touched.extend(record.event.resource().cloned());
         }

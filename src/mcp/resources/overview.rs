@@ -169,6 +169,9 @@ fn scope_freshness(core: &Core, state: &ScopeFreshness) -> Value {
     if state.missing > 0 {
         put("missing_unproved", json!(state.missing));
     }
+    if let Some(held) = &state.held {
+        put("held", json!(held));
+    }
     if let Some(stale) = stale(state, everywhere.as_ref(), now) {
         put("stale", json!(stale));
     }

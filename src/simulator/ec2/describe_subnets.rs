@@ -125,10 +125,12 @@ impl Field {
             "owner-id" => Self::Owner,
             "map-public-ip-on-launch" => Self::Public,
             "state" => Self::Same("available"),
-            "enable-dns64" | "ipv6-native" | "map-customer-owned-ip-on-launch" => Self::Same("false"),
+            "enable-dns64"
+            | "ipv6-native"
+            | "map-customer-owned-ip-on-launch"
+            | "private-dns-name-options-on-launch.enable-resource-name-dns-aaaa-record" => Self::Same("false"),
             "private-dns-name-options-on-launch.hostname-type" => Self::Same("ip-name"),
             "private-dns-name-options-on-launch.enable-resource-name-dns-a-record" => Self::Same("true"),
-            "private-dns-name-options-on-launch.enable-resource-name-dns-aaaa-record" => Self::Same("false"),
             _ => Self::Tag(TagField::parse(name)?),
         })
     }

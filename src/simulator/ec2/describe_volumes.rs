@@ -45,6 +45,12 @@ pub(super) fn answer(call: &Call) -> Answer {
 pub(super) fn write(xml: &mut Xml, call: &Call, disk: &Disk, at: Moment) {
     let plan = call.estate.plan();
     id(xml, call, "volumeId", Kind::Volume, disk.number);
+    let arn = format!("arn:aws:ec2:{}:{}:volume/", plan.region, plan.account);
+    xml.plain("volumeArn", |out| {
+        out.push_str(&arn);
+        plan.idents.write(Kind::Volume, disk.number, out);
+    });
+    xml.text("ownerId", &plan.account);
     xml.number("size", disk.gib);
     match disk.snapshot {
         Some(snapshot) => id(xml, call, "snapshotId", Kind::Snapshot, snapshot),

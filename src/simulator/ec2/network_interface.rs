@@ -31,17 +31,16 @@ pub(super) fn create(call: &Call) -> Answer {
 
     let mut edit = call.estate.edit();
     let made = token.again(edit.scene().holdings())?.and_then(|number| edit.scene().interface(number, edit.now()));
-    let interface = match made {
-        Some(made) => made,
-        None => {
-            let description = params.get("Description").unwrap_or_default();
-            let made = edit.create_interface(subnet, groups, description, tags).ok_or_else(|| {
-                let message = "There aren't sufficient free Ipv4 addresses or prefixes";
-                Refusal::new(400, "InsufficientFreeAddressesInSubnet", message)
-            })?;
-            token.keep(edit.holdings(), made.number);
-            made
-        }
+    let interface = if let Some(made) = made {
+        made
+    } else {
+        let description = params.get("Description").unwrap_or_default();
+        let made = edit.create_interface(subnet, groups, description, tags).ok_or_else(|| {
+            let message = "There aren't sufficient free Ipv4 addresses or prefixes";
+            Refusal::new(400, "InsufficientFreeAddressesInSubnet", message)
+        })?;
+        token.keep(edit.holdings(), made.number);
+        made
     };
     drop(edit);
     Ok(call.envelope("CreateNetworkInterface", 2_048, |xml| {

@@ -53,6 +53,12 @@ impl<'a> Scene<'a> {
         }
     }
 
+    /// How many data volumes an instance was born with.
+    pub(crate) fn data_volumes(self, number: u64) -> u64 {
+        let born = self.held.touched.get(&number).and_then(|touched| touched.born.as_deref());
+        born.map_or_else(|| self.plan.data_volumes(number), |born| born.role.data_volumes)
+    }
+
     /// Where an instance is in its life at `at`, where that is not where it was born; `None` before its launch too.
     fn phase(self, number: u64, at: Moment) -> Option<Phase> {
         self.held.touched.get(&number)?.phases.at(at).copied()
@@ -93,10 +99,10 @@ impl<'a> Scene<'a> {
         for (&number, touched) in &self.held.touched {
             let alive = touched.phases.at(at).is_some_and(|phase| phase.state(at) != State::Terminated);
             let change = i64::from(alive) - i64::from(number < self.plan.count);
-            if change != 0 {
-                if let Some(birth) = self.birth(number) {
-                    *moved.entry(birth.subnet).or_default() += change;
-                }
+            // The formula counts those born terminated as well.
+            let counted = |birth: &Instance| alive || !matches!(birth.phase.life, Life::Gone { .. });
+            if let Some(birth) = (change != 0).then(|| self.birth(number)).flatten().filter(counted) {
+                *moved.entry(birth.subnet).or_default() += change;
             }
         }
         moved

@@ -7,7 +7,7 @@ use parking_lot::RwLockReadGuard;
 use crate::simulator::clock::Moment;
 use crate::simulator::estate::held::Held;
 use crate::simulator::estate::scene::Scene;
-use crate::simulator::estate::share::{Place, Share};
+use crate::simulator::estate::share::Place;
 use crate::simulator::ident::{Kind, Malformed};
 use crate::simulator::instance::{Instance, Phase};
 use crate::simulator::network::{GROUPS, SecurityGroup, Vpc};
@@ -75,11 +75,6 @@ impl<'a> View<'a> {
     /// The place of a VPC the account sees.
     pub(crate) fn vpc_place(&self, id: &str) -> Result<Option<u64>, Malformed> {
         self.held.vpc_place(self.plan, id)
-    }
-
-    /// The VPCs of other accounts; the first has the place after the account's own.
-    pub(crate) fn shares(&self) -> &[Share] {
-        &self.held.shares
     }
 
     /// A subnet the account may put instances in.

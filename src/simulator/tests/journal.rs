@@ -117,31 +117,46 @@ fn between_two_moments_of_the_journal_every_describe_shows_the_same() {
     let aws = Aws(World::new(Options { terminated_retention: Duration::from_secs(20), ..options(40) }));
     let home = aws.0.home();
     let mut rng = fastrand::Rng::with_seed(5);
-    for _ in 0..300 {
+    for n in 0..400 {
         churn::change(&aws.0, &mut rng);
+        if n % 10 == 0 {
+            // More of what churn does rarely.
+            churn::change_volume(&mut home.edit(), &mut rng);
+        }
         aws.0.clock().advance(Duration::from_millis(rng.u64(0..400)));
     }
     let (end, start) = (aws.0.clock().moment().0, 1_795_348_800_000);
-    let show = |id: &str, at: i64| {
-        let named = [("InstanceId.1", id), ("IncludeAllInstances", "true")];
+    let show = |id: &str, at: i64| -> Vec<Result<String, String>> {
+        let calls: &[(&str, &str)] = match id.split('-').next() {
+            Some("i") => &[("DescribeInstances", "InstanceId.1"), ("DescribeInstanceStatus", "InstanceId.1")],
+            Some("vol") => &[("DescribeVolumes", "VolumeId.1")],
+            Some("sg") => &[("DescribeSecurityGroups", "GroupId.1")],
+            other => panic!("{other:?}"),
+        };
         let lens = Lens::clear(Moment(at));
-        let body = Aws::ask_of(&home, lens, "DescribeInstances", &named[..1]).map_err(|refusal| refusal.message);
-        (body, Aws::ask_of(&home, lens, "DescribeInstanceStatus", &named).map_err(|refusal| refusal.message))
+        let ask = |(action, parameter): &(&str, &str)| {
+            let all = (*action == "DescribeInstanceStatus").then_some(("IncludeAllInstances", "true"));
+            let parameters: Vec<_> = [(*parameter, id)].into_iter().chain(all).collect();
+            Aws::ask_of(&home, lens, action, &parameters).map_err(|refusal| refusal.message)
+        };
+        calls.iter().map(ask).collect()
     };
-    let mut changes = 0;
-    for id in home.touched_ids().iter().filter(|id| id.starts_with("i-")) {
-        let moments: Vec<i64> = home.moments(id).into_iter().map(Timestamp::as_millisecond).collect();
+    let mut changes = [0, 0];
+    for id in home.touched_ids() {
+        let moments: Vec<i64> = home.moments(&id).into_iter().map(Timestamp::as_millisecond).collect();
         let edges: Vec<i64> =
             [start - 1].into_iter().chain(moments.iter().copied().filter(|at| *at >= start)).collect();
         for (at, edge) in edges.iter().enumerate() {
             let next = edges.get(at + 1).copied().unwrap_or(end + 1);
-            assert_eq!(show(id, *edge), show(id, next - 1), "{id} from {edge} to {next}");
+            let shown = show(&id, *edge);
+            assert_eq!(shown, show(&id, next - 1), "{id} from {edge} to {next}");
             if at > 0 {
-                changes += usize::from(show(id, *edge) != show(id, *edge - 1));
+                changes[usize::from(id.starts_with("vol"))] += usize::from(shown != show(&id, *edge - 1));
             }
         }
     }
-    assert!(changes > 250, "{changes}");
+    // Nearly every moment of a journal changes something that shows.
+    assert!(changes[0] > 350 && changes[1] > 60, "{changes:?}");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! `RunInstances`.
 
+use crate::simulator::estate::{Launch, Place};
 use crate::simulator::happening::What;
 use crate::simulator::ident::Kind;
 use crate::simulator::tests::{Aws, text, texts};
@@ -152,16 +153,19 @@ fn a_wrong_launch_gets_ec2s_errors_and_launches_nothing() {
 #[test]
 fn a_full_subnet_launches_what_fits_or_refuses_until_somebody_leaves() {
     let aws = Aws::with(10);
-    let mut launched = 0;
-    let full = loop {
-        match run(&aws, &[("MaxCount", "1000")]) {
-            Ok(answer) => launched += texts(&answer, "instanceId").len(),
-            Err(refused) => break refused,
-        }
-    };
-    assert_eq!((full.0, full.1.as_str(), launched), (400, "InsufficientFreeAddressesInSubnet", 16_383 - 8_192));
-    let id = aws.0.home().instance_ids().pop().unwrap();
-    aws.0.home().terminate(&id).unwrap();
+    let home = aws.0.home();
+    let first = text(&run(&aws, &[]).unwrap(), "instanceId");
+    let (view, place) = (home.view(), Place::own(0));
+    let model = view.instance(view.number(&first).unwrap().unwrap(), view.now()).unwrap();
+    drop(view);
+    // All but one of the rest at once, as 1,000 to a call take a while to be written.
+    let all = home.edit().run(&Launch { model, place, token: None }, 1, 16_383 - 8_192 - 2).unwrap();
+    assert_eq!(all.len(), 8_189);
+    let (status, code, _) = run(&aws, &[("MinCount", "2"), ("MaxCount", "3")]).unwrap_err();
+    assert_eq!((status, code.as_str()), (400, "InsufficientFreeAddressesInSubnet"));
+    assert_eq!(texts(&run(&aws, &[("MaxCount", "3")]).unwrap(), "instanceId").len(), 1);
+    assert_eq!(run(&aws, &[]).unwrap_err().1, "InsufficientFreeAddressesInSubnet");
+    home.terminate(&first).unwrap();
     aws.advance(2);
     assert!(run(&aws, &[]).is_ok());
 }

@@ -1,7 +1,7 @@
 //! The AWS emulator moto.
 //!
 //! One emulator serves all tests that run at a moment (it takes seconds to start and 200 MB): each test has a region of its
-//! own, and regions share nothing of EC2. It ends with its last user.
+//! own, and regions share nothing of EC2. It ends with its last user. Tests of paging share another one, of small pages.
 
 use std::ops::Deref;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -58,6 +58,8 @@ pub(crate) const ACCOUNT: &str = "123456789012";
 /// The emulator's process.
 struct Emulator {
     url: String,
+    /// How many of its regions are taken.
+    taken: AtomicUsize,
     // Held for its end: dropping it stops the emulator. (The lock makes it shareable; nobody takes it.)
     _running: Mutex<Running>,
 }
@@ -73,10 +75,25 @@ impl Moto {
     /// An empty region of the shared emulator.
     pub(crate) fn start() -> Moto {
         static SHARED: Mutex<Weak<Emulator>> = Mutex::new(Weak::new());
+        Moto::shared(&SHARED, &[])
+    }
+
+    /// An empty region of an emulator whose pages hold one reservation each.
+    pub(crate) fn paged() -> Moto {
+        static SHARED: Mutex<Weak<Emulator>> = Mutex::new(Weak::new());
+        Moto::shared(&SHARED, &["--page", "1"])
+    }
+
+    /// An emulator of its own, for what would disturb other tests.
+    pub(crate) fn alone() -> Moto {
+        Moto::within(Arc::new(Emulator::start(&[])))
+    }
+
+    fn shared(shared: &Mutex<Weak<Emulator>>, flags: &[&str]) -> Moto {
         let emulator = {
-            let mut shared = SHARED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let mut shared = shared.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             shared.upgrade().unwrap_or_else(|| {
-                let emulator = Arc::new(Emulator::start());
+                let emulator = Arc::new(Emulator::start(flags));
                 *shared = Arc::downgrade(&emulator);
                 emulator
             })
@@ -84,14 +101,8 @@ impl Moto {
         Moto::within(emulator)
     }
 
-    /// An emulator of its own, for what would disturb other tests.
-    pub(crate) fn alone() -> Moto {
-        Moto::within(Arc::new(Emulator::start()))
-    }
-
     fn within(emulator: Arc<Emulator>) -> Moto {
-        static TAKEN: AtomicUsize = AtomicUsize::new(0);
-        let taken = TAKEN.fetch_add(1, Ordering::Relaxed);
+        let taken = emulator.taken.fetch_add(1, Ordering::Relaxed);
         let region = *REGIONS.get(taken).expect("more tests use moto than there are regions: add regions to REGIONS");
         let account = Account::at(&Endpoint { url: emulator.url.clone(), region: region.to_owned() });
         Moto { emulator, region, account }
@@ -112,9 +123,12 @@ impl Deref for Moto {
 }
 
 impl Emulator {
-    fn start() -> Emulator {
-        let running = Running::start("moto", Environment::Moto.script("emulator.py"));
+    fn start(flags: &[&str]) -> Emulator {
+        let mut command = Environment::Moto.script("emulator.py");
+        command.args(flags);
+        let running = Running::start("moto", command);
         let said: Value = serde_json::from_str(&running.line(PATIENCE)).unwrap();
-        Emulator { url: said["endpoint"].as_str().unwrap().to_owned(), _running: Mutex::new(running) }
+        let url = said["endpoint"].as_str().unwrap().to_owned();
+        Emulator { url, taken: AtomicUsize::new(0), _running: Mutex::new(running) }
     }
 }

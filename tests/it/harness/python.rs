@@ -11,6 +11,8 @@ use xxhash_rust::xxh3::xxh3_64;
 pub(crate) enum Environment {
     /// The AWS emulator and boto3.
     Moto,
+    /// The proxy that breaks AWS's answers.
+    Proxy,
     /// The MCP client of the 2026-07-28 era.
     Mcp2,
     /// The MCP client of the 2025-11-25 era.
@@ -21,6 +23,7 @@ impl Environment {
     fn name(self) -> &'static str {
         match self {
             Environment::Moto => "moto",
+            Environment::Proxy => "proxy",
             Environment::Mcp2 => "mcp2",
             Environment::Mcp1 => "mcp1",
         }

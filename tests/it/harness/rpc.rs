@@ -228,6 +228,21 @@ pub(crate) async fn send(url: &Uri, request: Request<Full<Bytes>>) -> Response<I
     sender.send_request(request).await.unwrap()
 }
 
+/// What a control endpoint answers; fails the test when it refuses.
+pub(crate) fn control(method: &str, url: &str, body: &Value) -> Value {
+    let url: Uri = url.parse().unwrap();
+    let path = url.path_and_query().unwrap().as_str();
+    let request = Request::builder().method(method).uri(path).header("host", url.host().unwrap());
+    let request = request.header("content-type", "application/json").body(Full::from(body.to_string())).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let (status, text) = runtime.block_on(async {
+        let response = send(&url, request).await;
+        (response.status(), response.into_body().collect().await.unwrap().to_bytes())
+    });
+    assert!(status.is_success(), "{method} {url} answers {status}: {}", String::from_utf8_lossy(&text));
+    serde_json::from_slice(&text).unwrap()
+}
+
 /// The JSON messages of a response, whether it is one or a stream of server-sent events.
 struct Frames {
     body: Incoming,

@@ -2,8 +2,6 @@
 
 use std::process::Command;
 
-use http_body_util::{BodyExt as _, Full};
-use hyper::{Request, Uri};
 use serde_json::Value;
 
 use super::muster::{Endpoint, MUSTER};
@@ -38,15 +36,6 @@ impl Simulator {
 
     /// What a path below `/_simulator` answers; fails the test when it refuses.
     pub(crate) fn control(&self, method: &str, path: &str, body: &Value) -> Value {
-        let url: Uri = format!("{}/_simulator{path}", self.endpoint.url).parse().unwrap();
-        let request = Request::builder().method(method).uri(url.path()).header("host", url.host().unwrap());
-        let request = request.body(Full::from(body.to_string())).unwrap();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let (status, text) = runtime.block_on(async {
-            let response = rpc::send(&url, request).await;
-            (response.status(), response.into_body().collect().await.unwrap().to_bytes())
-        });
-        assert!(status.is_success(), "{method} {path} answers {status}: {}", String::from_utf8_lossy(&text));
-        serde_json::from_slice(&text).unwrap()
+        rpc::control(method, &format!("{}/_simulator{path}", self.endpoint.url), body)
     }
 }

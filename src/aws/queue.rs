@@ -1,0 +1,161 @@
+//! SQS, as the way by which EventBridge's events come.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use aws_sdk_sqs::types::DeleteMessageBatchRequestEntry;
+
+use super::{Aws, AwsError};
+use crate::model::{AccountId, Region};
+
+/// How long SQS holds a request open while nothing comes, in seconds: the most that it takes.
+const WAIT_SECONDS: i32 = 20;
+/// The most messages SQS gives or deletes at once.
+pub const BATCH: usize = 10;
+
+const RECEIVE: &str = "sqs:ReceiveMessage";
+const DELETE: &str = "sqs:DeleteMessage";
+
+/// A queue of events.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Queue {
+    url: Arc<str>,
+    region: Option<Region>,
+    account: Option<AccountId>,
+}
+
+/// Why text names no queue.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error(
+    "`{given}` is not a queue URL: give one such as https://sqs.eu-west-1.amazonaws.com/123456789012/muster-events, or \
+     REGION=URL where the URL does not name the region"
+)]
+pub struct QueueError {
+    given: String,
+}
+
+/// A received message. It comes again unless it is deleted in time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// SQS's id of it, for logs.
+    pub id: String,
+    /// What deletes it.
+    pub receipt: String,
+    /// The event, as EventBridge wrote it.
+    pub body: String,
+}
+
+impl Queue {
+    /// The account that the URL names.
+    #[must_use]
+    pub fn account(&self) -> Option<&AccountId> {
+        self.account.as_ref()
+    }
+
+    /// The queue's region; `None` means that of the default.
+    #[must_use]
+    pub fn region(&self) -> Option<&Region> {
+        self.region.as_ref()
+    }
+}
+
+impl FromStr for Queue {
+    type Err = QueueError;
+
+    fn from_str(text: &str) -> Result<Self, QueueError> {
+        let wrong = || QueueError { given: text.to_owned() };
+        let text = text.trim();
+        let (named, url) = match text.split_once('=') {
+            Some((region, url)) if !region.contains('/') => (Some(region), url),
+            _ => (None, text),
+        };
+        let (_, rest) =
+            url.split_once("://").filter(|(scheme, _)| matches!(*scheme, "http" | "https")).ok_or_else(wrong)?;
+        let (host, path) = rest.split_once('/').ok_or_else(wrong)?;
+        let (account, name) = path.split_once('/').ok_or_else(wrong)?;
+        if host.is_empty() || name.is_empty() || named.is_some_and(str::is_empty) {
+            return Err(wrong());
+        }
+        // `sqs.REGION.amazonaws.com`; whatever else a host is called, it does not name the region.
+        let hosted = host.strip_prefix("sqs.").and_then(|rest| rest.split_once('.')).map(|(region, _)| region);
+        Ok(Queue {
+            url: url.into(),
+            region: named.or(hosted).map(Region::new),
+            account: Some(account).filter(|text| AccountId::is_valid(text)).map(AccountId::new),
+        })
+    }
+}
+
+impl fmt::Display for Queue {
+    /// As [`FromStr`] reads it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.region {
+            Some(region) => write!(f, "{region}={}", self.url),
+            None => f.write_str(&self.url),
+        }
+    }
+}
+
+impl Aws {
+    /// The next messages of a queue, at most [`BATCH`]; waits up to 20 s for the first. None is no error.
+    ///
+    /// # Errors
+    /// [`AwsError`]; nothing was taken out of the queue for good.
+    pub async fn receive(&self, queue: &Queue) -> Result<Vec<Message>, AwsError> {
+        let region = self.region_of(queue, RECEIVE)?;
+        let client = self.sdk().await.clients(&region).events;
+        let messages = i32::try_from(BATCH).unwrap_or(10);
+        let asked = client.receive_message().queue_url(&*queue.url).max_number_of_messages(messages);
+        let answer = self.classified(&region, RECEIVE, asked.wait_time_seconds(WAIT_SECONDS).send().await)?;
+        let messages = answer.messages.unwrap_or_default().into_iter().filter_map(|message| {
+            let (receipt, body) = (message.receipt_handle?, message.body?);
+            Some(Message { id: message.message_id.unwrap_or_default(), receipt, body })
+        });
+        Ok(messages.collect())
+    }
+
+    /// Deletes received messages, at most [`BATCH`]; gives the receipts that SQS did not take: those come again.
+    ///
+    /// # Errors
+    /// [`AwsError`]; then all may come again.
+    pub async fn delete(&self, queue: &Queue, receipts: &[String]) -> Result<Vec<String>, AwsError> {
+        let region = self.region_of(queue, DELETE)?;
+        let client = self.sdk().await.clients(&region).events;
+        let entries = receipts.iter().enumerate().filter_map(|(number, receipt)| {
+            DeleteMessageBatchRequestEntry::builder().id(number.to_string()).receipt_handle(receipt).build().ok()
+        });
+        let asked = client.delete_message_batch().queue_url(&*queue.url).set_entries(Some(entries.collect()));
+        let answer = self.classified(&region, DELETE, asked.send().await)?;
+        let failed =
+            answer.failed.into_iter().filter_map(|entry| receipts.get(entry.id.parse::<usize>().ok()?).cloned());
+        Ok(failed.collect())
+    }
+
+    fn region_of(&self, queue: &Queue, action: &'static str) -> Result<Region, AwsError> {
+        let region = queue.region.clone().or_else(|| self.regions().into_iter().next());
+        region.ok_or_else(|| self.no_region(action))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(text: &str) -> (Option<String>, Option<String>) {
+        let queue: Queue = text.parse().unwrap();
+        assert_eq!(queue.to_string().parse(), Ok(queue.clone()));
+        (queue.region.map(|region| region.to_string()), queue.account.map(|account| account.to_string()))
+    }
+
+    #[test]
+    fn a_queue_url_names_region_and_account_where_it_can() {
+        let both = |region: &str| (Some(region.to_owned()), Some("123456789012".to_owned()));
+        assert_eq!(parsed("https://sqs.eu-west-1.amazonaws.com/123456789012/q"), both("eu-west-1"));
+        assert_eq!(parsed("us-east-2=http://127.0.0.1:4566/123456789012/q"), both("us-east-2"));
+        assert_eq!(parsed("http://localhost:1/queues/q"), (None, None));
+        for wrong in ["", "q", "https://sqs.eu-west-1.amazonaws.com", "https://h/123456789012", "=http://h/1/q"] {
+            assert!(wrong.parse::<Queue>().is_err(), "{wrong}");
+        }
+    }
+}
