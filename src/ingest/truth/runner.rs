@@ -149,6 +149,7 @@ struct Listing {
     page: Option<Answer>,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own about the program so far")]
 pub(super) struct Runner<'s, S: Shelf> {
     shelf: &'s S,
     aws: Aws,
