@@ -8,7 +8,7 @@ use parking_lot::RwLock;
 use serde::Serialize;
 use tokio::sync::watch;
 
-use crate::model::{GroupEvidence, Kind, ResourceId, Scope, Timestamp};
+use crate::model::{Group, GroupEvidence, Kind, ResourceId, Scope, Timestamp};
 use crate::reconcile::Memory;
 use crate::reconcile::guard::{HeldBack, Hold};
 use crate::store::Watermark;
@@ -132,11 +132,21 @@ impl SeenAt {
     /// `provisional` one, which it may have contradicted.
     #[must_use]
     pub fn as_of(&self, evidence: &GroupEvidence, provisional: bool) -> Timestamp {
-        let oldest = evidence.oldest();
+        evidence.oldest().max(self.whole(evidence, provisional))
+    }
+
+    /// The same of one group: never earlier than that of everything.
+    #[must_use]
+    pub fn group_as_of(&self, group: Group, evidence: &GroupEvidence, provisional: bool) -> Timestamp {
+        evidence.of(group).at.max(self.whole(evidence, provisional))
+    }
+
+    /// When all groups were known to be so at once.
+    fn whole(&self, evidence: &GroupEvidence, provisional: bool) -> Timestamp {
         match (self.confirmed, self.swept) {
-            (Some(confirmed), _) => oldest.max(confirmed),
+            (Some(confirmed), _) => confirmed,
             (None, Some(swept)) if !provisional && evidence.newest() <= swept => swept,
-            (None, _) => oldest,
+            (None, _) => Timestamp::EPOCH,
         }
     }
 }

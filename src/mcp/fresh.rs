@@ -1,12 +1,14 @@
 //! How fresh an answer is. Asked for before what it is about is read: a commit in between then makes the body newer than
 //! is said of it, never older.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::core::Core;
 use crate::ingest::{ScopeFreshness, SeenAt, Trouble};
 use crate::kinds::{self, KindSpec};
-use crate::model::{GroupEvidence, ResourceId, Scope, Timestamp};
+use crate::model::{Group, GroupEvidence, ResourceId, Scope, Timestamp};
 
 /// Why something served may be out of date.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -33,6 +35,15 @@ impl Fresh {
     #[must_use]
     pub fn as_of(&self, evidence: &GroupEvidence, provisional: bool) -> Timestamp {
         self.seen.as_of(evidence, provisional)
+    }
+
+    /// The same of each group, where one was known to be so later than everything was; else `None`.
+    #[must_use]
+    pub fn groups(&self, evidence: &GroupEvidence, provisional: bool) -> Option<BTreeMap<Group, Timestamp>> {
+        let as_of = |group| self.seen.group_as_of(group, evidence, provisional);
+        let groups = Group::ALL.map(|group| (group, as_of(group)));
+        let differ = groups.iter().any(|(_, at)| *at != self.as_of(evidence, provisional));
+        differ.then(|| groups.into_iter().collect())
     }
 }
 

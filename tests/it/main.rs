@@ -22,6 +22,8 @@ mod list;
 #[cfg(test)]
 mod modules;
 #[cfg(test)]
+mod parity;
+#[cfg(test)]
 mod proxy;
 #[cfg(test)]
 mod readme;
@@ -31,6 +33,8 @@ mod regions;
 mod restart;
 #[cfg(test)]
 mod scenarios;
+#[cfg(test)]
+mod storm;
 #[cfg(test)]
 mod subscribe;
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! One resource or one collection, as the JSON of a read.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -32,6 +33,9 @@ pub struct Body<'a> {
     region: &'a Region,
     /// Everything shown was known to be so at this time.
     as_of: Timestamp,
+    /// The same of each group of fields, where they differ: an event tells of the state alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    groups: Option<BTreeMap<Group, Timestamp>>,
     /// The log's end at this read.
     seq: Seq,
     changed_at: Timestamp,
@@ -129,6 +133,7 @@ fn resource(core: &Core, kind: &'static KindSpec, located: &Located, uri: &str) 
             document: stored.document,
         }),
     };
+    let groups = fresh.groups(&stored.evidence, stored.provisional.is_some());
     let (as_of, stale) = (as_of(&fresh, &stored), fresh.stale);
     let next = if kind.moves || stale.is_some() { None } else { next(core, &scope, kind) };
     let body = Body {
@@ -138,6 +143,7 @@ fn resource(core: &Core, kind: &'static KindSpec, located: &Located, uri: &str) 
         account: &id.account,
         region: &id.region,
         as_of,
+        groups,
         seq: snapshot.seq(),
         changed_at: stored.changed_at,
         changed_seq: stored.changed,

@@ -70,7 +70,7 @@ fn act(aws: &Aws, rng: &mut Rng, seen: &Shown) {
         3 => drop(home.launch()),
         4 => drop(home.create_volume(&instance, 8)),
         5 | 6 => {
-            drop(aws.ask("AttachVolume", &[("VolumeId", &volume), ("InstanceId", &instance), ("Device", &device)]))
+            drop(aws.ask("AttachVolume", &[("VolumeId", &volume), ("InstanceId", &instance), ("Device", &device)]));
         }
         7 => drop(home.attach_volume(&volume, &other, &device)),
         8 => drop(aws.ask("DetachVolume", &[("VolumeId", &volume)])),
