@@ -218,7 +218,6 @@ impl Simulator {
         let bound = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await;
         let listener = bound.map_err(|source| Error::Bind { port, source })?;
         let address = listener.local_addr().map_err(|source| Error::Bind { port, source })?;
-        let churn = options.churn_per_second;
         let world = World::new(options);
         world.listens_at(address);
         let stop = world.closing().clone();
@@ -236,10 +235,10 @@ impl Simulator {
                 stop.run_until_cancelled(bus::run(world)).await;
             });
         }
-        if churn > 0.0 {
+        {
             let (world, stop) = (world.clone(), stop.clone());
             tasks.spawn(async move {
-                stop.run_until_cancelled(churn::run(world, churn)).await;
+                stop.run_until_cancelled(churn::run(world)).await;
             });
         }
         Ok(Self { world, address, stop, tasks })
@@ -316,7 +315,7 @@ impl Options {
         if u16::from(self.stopped_percent) + u16::from(self.terminated_percent) > 100 {
             return Err(Error::Shares { stopped: self.stopped_percent, terminated: self.terminated_percent });
         }
-        if !self.churn_per_second.is_finite() || self.churn_per_second < 0.0 {
+        if !churn::is_rate(self.churn_per_second) {
             return Err(Error::Churn { rate: self.churn_per_second });
         }
         Ok(())

@@ -54,21 +54,24 @@ pub fn judge(
     ended: Timestamp,
 ) -> Absence {
     let mut absence = Absence::default();
-    let (mut proved, mut vanished) = (Vec::new(), Vec::new());
+    let (mut gone, mut proved, mut vanished) = (Vec::new(), Vec::new(), Vec::new());
     for resource in unseen {
         match candidates.get(&resource.id) {
             _ if resource.newest + FRESH > started => absence.spared += 1,
-            _ if resource.gone => absence.removed.push(resource.id),
+            _ if resource.gone => gone.push(resource.id),
             Some(first) if resource.newest < *first => proved.push(resource.id),
             _ => vanished.push(resource.id),
         }
     }
     if guard::is_suspicious(vanished.len(), alive) {
-        // A listing that lost so much is not proof against anybody: earlier candidates keep their place, nothing more.
+        // A listing that lost so much is not proof against anybody: earlier candidates keep their place, nothing more, and
+        // AWS may well list the terminated ones still.
+        absence.spared += gone.len() as u64;
         let kept = proved.into_iter().filter_map(|id| candidates.get_key_value(&id));
         absence.candidates.extend(kept.map(|(id, first)| (Arc::clone(id), *first)));
         absence.held = Some(Hold::new(vanished, alive, ended));
     } else {
+        absence.removed = gone;
         absence.removed.extend(proved);
         absence.candidates.extend(vanished.into_iter().map(|id| (id, ended)));
     }
@@ -127,6 +130,15 @@ mod tests {
         assert_eq!(held.candidates, candidates);
         assert_eq!(held.held.expect("a hold").len(), 39);
         assert_eq!(judge(many(40, false), &Candidates::new(), 1000, at(100), at(110)).candidates.len(), 40);
+    }
+
+    #[test]
+    fn terminated_resources_that_a_held_listing_lacked_wait_for_the_next_one() {
+        let unseen = || many(40, false).into_iter().chain(unseen(0, true)).collect();
+        let held = judge(unseen(), &Candidates::new(), 100, at(100), at(110));
+        assert_eq!((held.removed.len(), held.spared), (0, 1));
+        let fine = judge(unseen(), &Candidates::new(), 1000, at(100), at(110));
+        assert_eq!((fine.removed, fine.spared), (vec!["i-1".into()], 0));
     }
 
     #[test]

@@ -18,23 +18,50 @@ const TICK: Duration = Duration::from_millis(10);
 /// How many inbound rules churn lets a group grow to before it takes away what it added.
 const MAX_RULES: usize = 12;
 
-/// Makes `per_second` changes a second to random instances and groups of the populated estates, for ever. The same seed
-/// draws the same sequence of changes.
-pub(crate) async fn run(world: World, per_second: f64) {
+/// Makes as many changes a second as [`World::churn`] says to random instances and groups of the populated estates, for
+/// ever. The same seed draws the same sequence of changes.
+pub(crate) async fn run(world: World) {
     let mut rng = fastrand::Rng::with_seed(world.options().seed);
-    let mut ticks = interval(TICK);
-    // Late ticks do not pile up; what they owed is counted by the time that passed.
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut owed = 0.0;
-    let mut before = ticks.tick().await;
-    loop {
-        let now = ticks.tick().await;
-        owed += per_second * now.duration_since(before).as_secs_f64();
-        before = now;
-        while owed >= 1.0 {
-            owed -= 1.0;
-            change(&world, &mut rng);
+    let mut pace = world.pace().subscribe();
+    // Ends with the world, which is held here.
+    while pace.wait_for(|per_second| *per_second > 0.0).await.is_ok() {
+        let mut ticks = interval(TICK);
+        // Late ticks do not pile up; what they owed is counted by the time that passed.
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut owed = 0.0;
+        let mut before = ticks.tick().await;
+        while world.churn() > 0.0 {
+            let now = ticks.tick().await;
+            owed += world.churn() * now.duration_since(before).as_secs_f64();
+            before = now;
+            while owed >= 1.0 {
+                owed -= 1.0;
+                change(&world, &mut rng);
+            }
         }
+    }
+}
+
+/// Whether so many changes a second are possible.
+pub(crate) fn is_rate(per_second: f64) -> bool {
+    per_second.is_finite() && per_second >= 0.0
+}
+
+impl World {
+    /// How many changes a second nobody asked for.
+    #[must_use]
+    pub fn churn(&self) -> f64 {
+        *self.pace().borrow()
+    }
+
+    /// From now on so many. False, and nothing changes, when `per_second` is no rate.
+    #[must_use]
+    pub fn set_churn(&self, per_second: f64) -> bool {
+        let possible = is_rate(per_second);
+        if possible {
+            self.pace().send_replace(per_second);
+        }
+        possible
     }
 }
 

@@ -5,6 +5,8 @@
 use axum::body::Body;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderValue, Method, Response, StatusCode};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::simulator::faults::{Faults, Invalid};
@@ -19,10 +21,12 @@ pub(crate) const PREFIX: &str = "/_simulator";
 pub(crate) const AT: &str = "/_simulator/at/";
 
 /// The paths and what they take, as `GET /_simulator` lists them.
-const PATHS: [(&str, &[Method]); 6] = [
+const PATHS: [(&str, &[Method]); 8] = [
+    ("/_simulator/churn", &[Method::GET, Method::PATCH]),
     ("/_simulator/faults", &[Method::GET, Method::PUT, Method::PATCH]),
     ("/_simulator/faults/counts", &[Method::GET]),
     ("/_simulator/journal", &[Method::GET]),
+    ("/_simulator/listen", &[Method::POST]),
     ("/_simulator/requests", &[Method::GET]),
     ("/_simulator/requests/reset", &[Method::POST]),
     ("/_simulator/status", &[Method::POST]),
@@ -33,6 +37,15 @@ const PATHS: [(&str, &[Method]); 6] = [
 enum Wrong {
     #[error("the body is not JSON; send one object of the shape GET /_simulator/faults answers: {0}")]
     Json(#[source] serde_json::Error),
+    #[error("{path} takes one object, {takes}: {source}")]
+    Shape {
+        path: &'static str,
+        takes: &'static str,
+        #[source]
+        source: serde_json::Error,
+    },
+    #[error("churn of {rate} changes a second is not possible; give a number of 0 or more")]
+    Churn { rate: f64 },
     #[error(transparent)]
     Faults(#[from] Invalid),
     #[error(transparent)]
@@ -43,13 +56,31 @@ enum Wrong {
     Method { path: String, method: Method },
 }
 
+/// What `PATCH /_simulator/churn` takes.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Pace {
+    per_second: f64,
+}
+
+/// What `POST /_simulator/listen` takes: whose events, and how the queue and the rule are called.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Listener {
+    account: Option<String>,
+    region: Option<String>,
+    name: String,
+}
+
 /// Answers a call of a path that begins with [`PREFIX`].
 pub(crate) fn answer(world: &World, method: &Method, path: &str, query: &str, body: &[u8]) -> Response<Body> {
     match route(world, method, path, query, body) {
         Ok(value) => json(StatusCode::OK, &value),
         Err(wrong) => {
             let status = match wrong {
-                Wrong::Json(_) | Wrong::Faults(_) | Wrong::Script(_) => StatusCode::BAD_REQUEST,
+                Wrong::Json(_) | Wrong::Shape { .. } | Wrong::Churn { .. } | Wrong::Faults(_) | Wrong::Script(_) => {
+                    StatusCode::BAD_REQUEST
+                }
                 Wrong::Path { .. } => StatusCode::NOT_FOUND,
                 Wrong::Method { .. } => StatusCode::METHOD_NOT_ALLOWED,
             };
@@ -64,6 +95,14 @@ fn route(world: &World, method: &Method, path: &str, query: &str, body: &[u8]) -
     let path = path.trim_end_matches('/');
     match (path, method.as_str()) {
         (PREFIX, "GET") => Ok(index()),
+        ("/_simulator/churn", "GET") => Ok(json!({ "per_second": world.churn() })),
+        ("/_simulator/churn", "PATCH") => {
+            let Pace { per_second: rate } = shaped("/_simulator/churn", "{\"per_second\": 50}", body)?;
+            if !world.set_churn(rate) {
+                return Err(Wrong::Churn { rate });
+            }
+            Ok(json!({ "per_second": rate }))
+        }
         ("/_simulator/faults", "GET") => Ok(board.faults().json()),
         ("/_simulator/faults", "PUT") => {
             board.set(Faults::read(&read()?)?);
@@ -83,6 +122,14 @@ fn route(world: &World, method: &Method, path: &str, query: &str, body: &[u8]) -
             let estate = world.estate(account, query.get("region").unwrap_or(&options.region));
             Ok(journal::journal(&estate, query.get("id")))
         }
+        ("/_simulator/listen", "POST") => {
+            let takes = "{\"name\": \"events\"}, with an account and a region unless they are the simulator's own";
+            let Listener { account, region, name } = shaped("/_simulator/listen", takes, body)?;
+            let options = world.options();
+            let account = account.as_deref().unwrap_or(&options.account);
+            let url = world.listen(account, region.as_deref().unwrap_or(&options.region), &name);
+            Ok(json!({ "queue_url": url }))
+        }
         ("/_simulator/requests", "GET") => Ok(json!({ "requests": world.ledger() })),
         ("/_simulator/requests/reset", "POST") => {
             world.forget_requests();
@@ -97,6 +144,10 @@ fn route(world: &World, method: &Method, path: &str, query: &str, body: &[u8]) -
         }
         _ => Err(Wrong::Path { path: path.to_owned() }),
     }
+}
+
+fn shaped<T: DeserializeOwned>(path: &'static str, takes: &'static str, body: &[u8]) -> Result<T, Wrong> {
+    serde_json::from_slice(body).map_err(|source| Wrong::Shape { path, takes, source })
 }
 
 fn index() -> Value {

@@ -190,6 +190,11 @@ impl Plan {
         block * BLOCK + within
     }
 
+    /// Whether an Auto Scaling group launched an instance. So its reservation says, whatever the instance's tags say now.
+    pub(crate) fn is_scaled(&self, instance: &Instance) -> bool {
+        instance.token.is_none() && scales(self.lead(instance.number), instance.role.name)
+    }
+
     fn tags(&self, named: &Named, own: &mut Dice) -> Tags {
         let mut tags = Tags::default();
         // Some instances nobody tagged, as in any account.
@@ -208,7 +213,7 @@ impl Plan {
         if own.percent(40) {
             tags.put("cost-center", format!("cc-{:04}", own.below(50) * 20 + 100));
         }
-        if lead % 3 == 0 && matches!(role, "web" | "api" | "worker") {
+        if scales(lead, role) {
             tags.put("aws:autoscaling:groupName", format!("{role}-{environment}-{}", self.region));
         }
         if managed {
@@ -252,6 +257,10 @@ impl Plan {
             root: false,
         }))
     }
+}
+
+fn scales(lead: u64, role: &str) -> bool {
+    lead % 3 == 0 && matches!(role, "web" | "api" | "worker")
 }
 
 /// An attached EBS volume.

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 
 use parking_lot::RwLock;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::simulator::Options;
@@ -40,6 +41,8 @@ struct Inner {
     sessions: Sessions,
     sqs: Sqs,
     bus: Bus,
+    /// Changes a second that nobody asked for.
+    churn: watch::Sender<f64>,
     /// Where the server listens, once it does.
     address: OnceLock<SocketAddr>,
     closing: CancellationToken,
@@ -50,6 +53,7 @@ impl World {
         let faults = Board::new(options.seed, options.faults.clone());
         let clock = options.clock.skewed_by(faults.skew());
         let bus = Bus::new(options.seed, faults.events());
+        let churn = watch::Sender::new(options.churn_per_second);
         let world = Self(Arc::new(Inner {
             options,
             clock,
@@ -60,6 +64,7 @@ impl World {
             sessions: Sessions::default(),
             sqs: Sqs::default(),
             bus,
+            churn,
             address: OnceLock::new(),
             closing: CancellationToken::new(),
         }));
@@ -171,6 +176,11 @@ impl World {
 
     pub(crate) fn bus(&self) -> &Bus {
         &self.0.bus
+    }
+
+    /// How many changes a second nobody asked for; to be set through [`World::set_churn`].
+    pub(crate) fn pace(&self) -> &watch::Sender<f64> {
+        &self.0.churn
     }
 
     /// Cancelled when the simulator stops: long polls end early.

@@ -34,6 +34,8 @@ mod restart;
 #[cfg(test)]
 mod scenarios;
 #[cfg(test)]
+mod storm;
+#[cfg(test)]
 mod subscribe;
 #[cfg(test)]
 mod two_clients;

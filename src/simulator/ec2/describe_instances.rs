@@ -92,7 +92,7 @@ impl<'a> Listing<'a> {
 pub(super) fn reservation(xml: &mut Xml, instance: &Instance, plan: &Plan) {
     xml.plain("reservationId", |out| plan.idents.write(Kind::Reservation, instance.lead, out));
     xml.text("ownerId", &plan.account);
-    if instance.tags.get("aws:autoscaling:groupName").is_some() {
+    if plan.is_scaled(instance) {
         xml.text("requesterId", "722737459838");
     }
     xml.empty("groupSet");

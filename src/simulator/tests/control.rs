@@ -199,3 +199,35 @@ async fn a_skewed_clock_shows_in_the_date_and_in_what_happens_and_can_jump() {
     assert!(describe(&simulator).await.1.contains("User initiated (2026-11-22 13:00:00 GMT)"));
     simulator.stop().await;
 }
+
+#[tokio::test]
+async fn churn_begins_and_ends_while_the_simulator_runs() {
+    let simulator = Simulator::start(Options { clock: crate::simulator::Clock::Wall, ..options(100) }).await.unwrap();
+    let home = simulator.world().home();
+    assert_eq!(control(&simulator, "GET", "/_simulator/churn", &json!(null)).await.1, json!({"per_second": 0.0}));
+    let (status, said) = control(&simulator, "PATCH", "/_simulator/churn", &json!({"per_second": -1})).await;
+    assert_eq!(status, "400", "{said}");
+    control(&simulator, "PATCH", "/_simulator/churn", &json!({"per_second": 500})).await;
+    while home.touched_ids().is_empty() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let set = control(&simulator, "PATCH", "/_simulator/churn", &json!({"per_second": 0})).await;
+    assert_eq!(set, ("200".to_owned(), json!({"per_second": 0.0})));
+    simulator.stop().await;
+}
+
+#[tokio::test]
+async fn a_queue_and_a_rule_are_made_by_one_call() {
+    let simulator = Simulator::start(options(50)).await.unwrap();
+    let (status, said) = control(&simulator, "POST", "/_simulator/listen", &json!({"name": "events"})).await;
+    let url = format!("{}/{}/events", simulator.endpoint(), simulator.world().options().account);
+    assert_eq!((status.as_str(), &said), ("200", &json!({ "queue_url": url })));
+    let home = simulator.world().home();
+    home.stop(&home.instance_ids_in("running").remove(0)).unwrap();
+    simulator.world().pump();
+    let account = simulator.world().options().account.clone();
+    assert_eq!(simulator.world().queue_length(&account, "us-east-1", "events"), Some(1));
+    let (status, said) = control(&simulator, "POST", "/_simulator/listen", &json!({})).await;
+    assert_eq!(status, "400");
+    assert!(said["error"].as_str().unwrap().contains("missing field `name`"), "{said}");
+}

@@ -1,0 +1,104 @@
+//! What a server that has stopped left in its store, held against what AWS held.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use muster::kinds::{self, KINDS};
+use muster::model::{Cause, Event, Seq};
+use muster::store::{Options, Snapshot, Store};
+use serde_json::Value;
+
+use super::oracle::{Oracle, now};
+use super::reader::differing;
+use crate::harness::muster::Sandbox;
+
+/// How many records are read at once.
+const STEP: usize = 10_000;
+
+/// What the log holds.
+#[derive(Debug, Default)]
+pub(super) struct Log {
+    /// Records by kind of event.
+    pub(super) records: BTreeMap<&'static str, u64>,
+    /// Records by cause.
+    pub(super) causes: BTreeMap<&'static str, u64>,
+    /// Removals of what AWS listed at that moment.
+    pub(super) false_removals: Vec<String>,
+}
+
+/// The store of a sandbox whose server has stopped. A snapshot of it can be read as long as it is open.
+pub(super) fn open(sandbox: &Sandbox) -> Store {
+    let (_, store) = muster::store::open(Options::new(sandbox.data(), kinds::project)).unwrap();
+    store
+}
+
+/// Reads the whole log.
+pub(super) fn read(snapshot: &Snapshot, oracle: &Oracle) -> Log {
+    let mut log = Log::default();
+    let mut next = Seq::ZERO;
+    loop {
+        let records = snapshot.records(next, STEP).unwrap();
+        let Some(last) = records.last() else { return log };
+        next = last.seq.next();
+        for record in records {
+            let name = match &record.event {
+                Event::Discovered { .. } => "discovered",
+                Event::Changed { .. } => "changed",
+                Event::Removed { .. } => "removed",
+                Event::Remapped { .. } => "remapped",
+                Event::ActionRequested { .. } | Event::ActionFinished { .. } => "action",
+            };
+            *log.records.entry(name).or_default() += 1;
+            let cause = match &record.cause {
+                Cause::Baseline => "baseline",
+                Cause::Sweep => "sweep",
+                Cause::Refresh => "refresh",
+                Cause::Notification { .. } => "notification",
+                Cause::Tool { .. } => "tool",
+            };
+            *log.causes.entry(cause).or_default() += 1;
+            if let Event::Removed { id, .. } = &record.event
+                && let Some(held) = oracle.at(kinds::of(&id.kind).unwrap(), &id.id, record.recorded_at.as_millis())
+            {
+                log.false_removals.push(format!("{} {id} at {}: {held}", record.seq, record.recorded_at));
+            }
+        }
+    }
+}
+
+/// How a store differs from AWS as it is now, kind by kind; and how many resources were compared.
+pub(super) fn differences(snapshot: &Snapshot, oracle: &Oracle) -> (u64, Vec<String>) {
+    let (mut compared, mut differences) = (0, Vec::new());
+    let at = now();
+    for kind in KINDS {
+        let aws = oracle.all(kind, at);
+        let stored = stored(snapshot, kind);
+        let ids: BTreeSet<&String> = aws.keys().chain(stored.keys()).collect();
+        compared += ids.len() as u64;
+        for id in ids {
+            let (aws, stored) = (aws.get(id), stored.get(id));
+            if aws != stored {
+                let differs = match (aws.and_then(Value::as_object), stored.and_then(Value::as_object)) {
+                    (Some(aws), Some(stored)) => differing(aws, stored),
+                    (Some(_), None) => "Muster has nothing".to_owned(),
+                    _ => "AWS has nothing".to_owned(),
+                };
+                differences.push(format!("{} {id}: {differs}", kind.slug));
+            }
+        }
+    }
+    (compared, differences)
+}
+
+fn stored(snapshot: &Snapshot, kind: &kinds::KindSpec) -> BTreeMap<String, Value> {
+    let mut found = BTreeMap::new();
+    let mut after = None;
+    loop {
+        let heads = snapshot.heads(&kind.kind(), None, after.as_ref(), 1_000).unwrap();
+        let Some(last) = heads.last() else { return found };
+        after = Some(last.id.clone());
+        for head in heads {
+            let current = snapshot.current(&head.id).unwrap().unwrap();
+            found.insert(head.id.id.to_string(), serde_json::to_value(&current.document).unwrap());
+        }
+    }
+}
