@@ -47,7 +47,7 @@ fn wrong_requests_get_ec2s_errors() {
     let both = [("MaxResults", "5"), ("InstanceId.1", id.as_str())];
     assert_eq!(aws.refused("DescribeInstances", &both).1, "InvalidParameterCombination");
     assert_eq!(aws.refused("DescribeInstanceStatus", &both).1, "InvalidParameterCombination");
-    assert_eq!(aws.refused("StartInstances", &[]).1, "MissingParameter");
+    assert_eq!(aws.refused("StartInstances", &[]).1, "InvalidParameterCombination");
     assert_eq!(aws.refused("StartInstances", &[("InstanceIds.1", &id)]).1, "UnknownParameter");
     assert_eq!(aws.refused("DescribeInstances", &[("DryRun", "perhaps")]).1, "InvalidParameterValue");
     let (_, code, message) = aws.refused("LaunchRocket", &[]);

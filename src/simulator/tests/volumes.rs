@@ -132,6 +132,30 @@ fn one(aws: &Aws, id: &str) -> String {
 }
 
 #[test]
+fn a_volume_and_its_snapshots_keep_the_key_that_was_chosen() {
+    let aws = Aws::with(100);
+    let (_, zone) = running(&aws);
+    let make = |further: &[(&str, &str)]| {
+        let base = [("AvailabilityZone", zone.as_str()), ("Size", "20")];
+        let all: Vec<_> = base.iter().chain(further).copied().collect();
+        aws.get("CreateVolume", &all)
+    };
+    let own = text(&make(&[("Encrypted", "true")]), "kmsKeyId");
+    assert_eq!(text(&make(&[("Encrypted", "true"), ("KmsKeyId", "alias/aws/ebs")]), "kmsKeyId"), own);
+    let chosen = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab";
+    for name in [chosen, "1234abcd-12ab-34cd-56ef-1234567890ab"] {
+        let made = make(&[("Encrypted", "true"), ("KmsKeyId", name)]);
+        assert_eq!(text(&made, "kmsKeyId"), chosen);
+        aws.advance(1);
+        let shot = aws.get("CreateSnapshot", &[("VolumeId", &text(&made, "volumeId"))]);
+        assert_eq!(text(&shot, "kmsKeyId"), chosen);
+        aws.advance(60);
+        let again = make(&[("SnapshotId", &text(&shot, "snapshotId"))]);
+        assert_eq!(text(&again, "kmsKeyId"), chosen);
+    }
+}
+
+#[test]
 fn a_volume_is_created_attached_detached_and_deleted_and_each_takes_a_while() {
     let aws = Aws::with(100);
     let (instance, zone) = running(&aws);
@@ -184,7 +208,7 @@ fn volumes_that_make_no_sense_are_refused() {
     assert_eq!(code(&[("Size", "0")]), "InvalidParameterValue");
     assert_eq!(code(&[("Size", "99999")]), "InvalidParameterValue");
     assert_eq!(code(&[("Size", "8"), ("VolumeType", "gp9")]), "UnknownVolumeType");
-    assert_eq!(code(&[("Size", "8"), ("VolumeType", "io2")]), "MissingParameter");
+    assert_eq!(code(&[("Size", "8"), ("VolumeType", "io2")]), "InvalidParameterCombination");
     assert_eq!(code(&[("Size", "8"), ("Iops", "200")]), "InvalidParameterCombination");
     assert_eq!(code(&[("SnapshotId", "snap-0123456789abcdef0")]), "InvalidSnapshot.NotFound");
     assert_eq!(code(&[("Size", "8"), ("DryRun", "true")]), "DryRunOperation");
