@@ -87,7 +87,7 @@ impl Kind {
     pub(crate) const fn codes(self) -> (&'static str, &'static str, &'static str) {
         match self {
             Self::Instance => ("InvalidInstanceID.Malformed", "InvalidInstanceID.NotFound", "instance ID"),
-            Self::Vpc => ("InvalidVpcId.Malformed", "InvalidVpcID.NotFound", "vpc ID"),
+            Self::Vpc => ("InvalidVpcID.Malformed", "InvalidVpcID.NotFound", "vpc ID"),
             Self::Subnet => ("InvalidSubnetID.Malformed", "InvalidSubnetID.NotFound", "subnet ID"),
             Self::SecurityGroup => ("InvalidGroupId.Malformed", "InvalidGroup.NotFound", "security group"),
             Self::Volume => ("InvalidVolumeID.Malformed", "InvalidVolume.NotFound", "volume"),

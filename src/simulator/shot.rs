@@ -6,6 +6,7 @@
 mod edit;
 
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::simulator::clock::Moment;
@@ -68,6 +69,8 @@ pub(crate) struct Shot {
     pub(crate) batch: Option<(u64, u64)>,
     pub(crate) gib: u32,
     pub(crate) encrypted: bool,
+    /// Its volume's.
+    pub(crate) key: Option<Arc<str>>,
     pub(crate) description: Cow<'static, str>,
     pub(crate) started: Moment,
     /// The milliseconds of progress it takes.
@@ -135,6 +138,7 @@ impl Shot {
             batch: None,
             gib: disk.gib,
             encrypted: disk.encrypted,
+            key: disk.key.clone(),
             description: Cow::Borrowed("Nightly backup"),
             started,
             takes: 60_000 + 1_000 * i64::from(disk.gib),
@@ -162,6 +166,7 @@ impl Shot {
             batch: None,
             gib: u32::try_from(8 + dice.below(93)).unwrap_or(8),
             encrypted: false,
+            key: None,
             description: Cow::Owned(description),
             started,
             takes: 300_000,

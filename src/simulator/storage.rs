@@ -6,6 +6,7 @@
 mod edit;
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use crate::simulator::clock::Moment;
 use crate::simulator::dice::{Dice, mix};
@@ -58,7 +59,8 @@ impl Class {
             Self::Standard => (1, 1_024),
             Self::Io1 => (4, 16_384),
             Self::Io2 => (4, 65_536),
-            Self::Gp2 | Self::Gp3 => (1, 16_384),
+            Self::Gp2 => (1, 16_384),
+            Self::Gp3 => (1, 65_536),
             Self::Sc1 | Self::St1 => (125, 16_384),
         }
     }
@@ -114,6 +116,8 @@ pub(crate) struct Disk {
     pub(crate) iops: Option<u32>,
     pub(crate) throughput: Option<u32>,
     pub(crate) encrypted: bool,
+    /// The key its maker chose; without it an encrypted volume has the account's own.
+    pub(crate) key: Option<Arc<str>>,
     pub(crate) multi_attach: bool,
     /// The snapshot it was made from.
     pub(crate) snapshot: Option<u64>,
@@ -155,6 +159,7 @@ impl Disk {
             iops: if class == Class::Io2 { Some(10_000) } else { class.iops(volume.gib) },
             throughput: class.throughput(),
             encrypted: dice.percent(60),
+            key: None,
             multi_attach: false,
             snapshot: volume.root.then_some(PUBLIC + host.image.number),
             managed: host.managed,
@@ -180,12 +185,25 @@ impl Disk {
         Some(Self::of(plan, &host, volume))
     }
 
-    /// The key of an encrypted volume: the account has one per region.
-    pub(crate) fn key(plan: &Plan) -> String {
+    /// The key that encrypts volumes unless somebody chooses another: the account has one per region.
+    fn own_key(plan: &Plan) -> String {
         let n = mix(plan.seed);
         let (region, account) = (&plan.region, &plan.account);
         let node = n & 0xffff_ffff_ffff;
         format!("arn:aws:kms:{region}:{account}:key/{:08x}-4a2b-4c3d-8e5f-{node:012x}", n >> 32)
+    }
+
+    pub(crate) fn key_or_own<'a>(chosen: Option<&'a str>, plan: &Plan) -> Cow<'a, str> {
+        chosen.map_or_else(|| Cow::Owned(Self::own_key(plan)), Cow::Borrowed)
+    }
+
+    /// The ARN of the key that a call names by its id or ARN; every alias stands for the account's own key.
+    pub(crate) fn named_key(plan: &Plan, name: &str) -> String {
+        match name.strip_prefix("arn:") {
+            _ if name.contains("alias/") => Self::own_key(plan),
+            Some(_) => name.to_owned(),
+            None => format!("arn:aws:kms:{}:{}:key/{name}", plan.region, plan.account),
+        }
     }
 }
 

@@ -22,6 +22,8 @@ mod list;
 #[cfg(test)]
 mod modules;
 #[cfg(test)]
+mod parity;
+#[cfg(test)]
 mod proxy;
 #[cfg(test)]
 mod readme;

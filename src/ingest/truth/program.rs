@@ -87,7 +87,7 @@ fn any_step() -> impl Strategy<Value = Step> {
         8 => (0..6_u8, rarely(0.2)).prop_map(|(which, again)| Step::Deliver { which, again }),
         2 => (0..6_u8).prop_map(Step::Lose),
         5 => Just(Step::Sweep),
-        6 => (lag.clone(), rarely(0.15), rarely(0.15), rarely(0.05))
+        6 => (lag.clone(), rarely(0.15), rarely(0.15), rarely(0.15))
             .prop_map(|(lag, tagless, hide, blind)| Step::Ask { lag, tagless, hide, blind }),
         6 => Just(Step::Land),
         8 => lag.clone().prop_map(|lag| Step::Finish { lag }),

@@ -29,7 +29,7 @@ const BEGIN: Millis = 1_000_000_000;
 /// No answer lags more, in milliseconds.
 const MOST_LAG: Millis = 5_000;
 /// Resources that were always there.
-const HERD: u32 = 24;
+const HERD: u32 = 56;
 
 /// Where a program's records go, and how they are read again after a restart.
 pub(super) trait Shelf {
@@ -145,9 +145,11 @@ struct Answer {
 struct Listing {
     asked: u8,
     landed: u8,
+    hides: bool,
     page: Option<Answer>,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own about the program so far")]
 pub(super) struct Runner<'s, S: Shelf> {
     shelf: &'s S,
     aws: Aws,
@@ -171,6 +173,8 @@ pub(super) struct Runner<'s, S: Shelf> {
     dead: BTreeSet<Arc<str>>,
     removed: BTreeSet<Arc<str>>,
     herd: bool,
+    /// The last complete listing lacked some.
+    hid: bool,
 }
 
 type Checked = Result<(), String>;
@@ -209,6 +213,7 @@ impl<'s, S: Shelf> Runner<'s, S> {
             dead: BTreeSet::new(),
             removed: BTreeSet::new(),
             herd: false,
+            hid: false,
         }
     }
 
@@ -359,11 +364,19 @@ impl<'s, S: Shelf> Runner<'s, S> {
     }
 
     fn ask(&mut self, lag: u8, tagless: bool, hide: bool, blind: bool) {
-        let Some(listing) = self.listing.as_ref().filter(|listing| listing.page.is_none() && listing.asked < 2) else {
+        let Some(asked) = self.listing.as_ref().filter(|listing| listing.page.is_none()).map(|listing| listing.asked)
+        else {
             return;
         };
-        let parity = usize::from(listing.asked);
+        if asked > 1 {
+            return;
+        }
+        let parity = usize::from(asked);
         let seen = self.now - Millis::from(lag) * 1000;
+        // Two listings in a row that lack the same resource are the proof that it is gone: AWS never errs twice so. But a
+        // listing that is blind to most may come any number of times: the guard is there for it.
+        let hide = hide && !self.hid;
+        let blind = blind && (0..HERD).all(|n| self.aws.at(&format!("h-{n}"), self.now).is_some());
         let mut items = Vec::new();
         for (n, id) in self.aws.ids_at(seen).enumerate() {
             let number = id.bytes().fold(0_usize, |sum, byte| sum * 31 + usize::from(byte));
@@ -380,6 +393,7 @@ impl<'s, S: Shelf> Runner<'s, S> {
         }
         let page = Answer { sent_at: self.clock.now(), items, missing: Vec::new() };
         if let Some(listing) = &mut self.listing {
+            listing.hides |= hide;
             listing.asked += 1;
             listing.page = Some(page);
         }
@@ -406,7 +420,7 @@ impl<'s, S: Shelf> Runner<'s, S> {
             self.ask(lag, false, false, false);
             self.land();
         }
-        self.listing = None;
+        self.hid = self.listing.take().is_some_and(|listing| listing.hides);
         self.message(SweepStep::Completed { ended: self.clock.now() });
     }
 

@@ -32,6 +32,9 @@ pub(super) fn answer(call: &Call) -> Answer {
     let zone = zone(params, call.estate.plan())?;
     let source = params.get("SnapshotId").map(|id| source(call, id)).transpose()?;
     let shape = Shape::parse(params, source.as_ref())?;
+    // What is made from an encrypted snapshot keeps its key, unless the call names another.
+    let named = params.get("KmsKeyId").map(|name| Disk::named_key(call.estate.plan(), name).into());
+    let key = named.or_else(|| source.as_ref().and_then(|shot| shot.key.clone()));
     let tags = tagging::one(params, "volume")?;
     let token = ClientToken::of(params, "CreateVolume");
     call.dry_run()?;
@@ -44,6 +47,7 @@ pub(super) fn answer(call: &Call) -> Answer {
             disk.iops = shape.iops;
             disk.throughput = shape.throughput;
             disk.encrypted = shape.encrypted;
+            disk.key = key;
             disk.multi_attach = shape.multi_attach;
             disk.snapshot = source.as_ref().map(|shot| shot.number);
         });
@@ -129,7 +133,8 @@ impl Shape {
         let iops = match (class, iops) {
             (Class::Io1 | Class::Io2, None) => {
                 let name = class.name();
-                return Err(Refusal::missing(&format!("iops, which volumes of type {name} need")));
+                let message = format!("The parameter iops must be specified for {name} volumes.");
+                return Err(Refusal::invalid_combination(message));
             }
             (Class::Io1 | Class::Io2 | Class::Gp3, Some(iops)) => Some(iops),
             (_, Some(_)) => return Err(unsupported("iops", class)),

@@ -61,7 +61,7 @@ pub(super) fn write(xml: &mut Xml, call: &Call, shot: &Shot, at: Moment) {
     shot.tags.write(xml);
     xml.flag("encrypted", shot.encrypted);
     if shot.encrypted {
-        xml.text("kmsKeyId", &Disk::key(plan));
+        xml.text("kmsKeyId", &Disk::key_or_own(shot.key.as_deref(), plan));
     }
     xml.text("storageTier", "standard");
     if shot.completed(at) {

@@ -73,7 +73,7 @@ pub(super) fn write(xml: &mut Xml, call: &Call, disk: &Disk, at: Moment) {
     }
     xml.flag("encrypted", disk.encrypted);
     if disk.encrypted {
-        xml.text("kmsKeyId", &Disk::key(plan));
+        xml.text("kmsKeyId", &Disk::key_or_own(disk.key.as_deref(), plan));
     }
     xml.flag("multiAttachEnabled", disk.multi_attach);
     if let Some(throughput) = disk.throughput {

@@ -28,7 +28,7 @@ pub(super) fn answer(call: &Call) -> Answer {
     let mut places = Vec::with_capacity(ids.len());
     let mut unknown = Vec::new();
     for id in &ids {
-        let place = view.vpc_place(id).map_err(|_| Refusal::malformed("InvalidVpcId.Malformed", id, "vpc-"))?;
+        let place = view.vpc_place(id).map_err(|_| Refusal::malformed("InvalidVpcID.Malformed", id, "vpc-"))?;
         match place.filter(|place| see(*place).is_some()) {
             Some(place) => places.push(place),
             None => unknown.push(*id),

@@ -137,7 +137,7 @@ fn at_once(edit: &Edit, number: u64) -> Option<State> {
 fn targets<'a>(call: &Call<'a>) -> Result<(Vec<&'a str>, Vec<u64>), Refusal> {
     let ids = call.params.set("InstanceId");
     if ids.is_empty() {
-        return Err(Refusal::missing("InstanceId"));
+        return Err(Refusal::invalid_combination("No instances specified"));
     }
     let numbers = call.targets(&ids)?;
     Ok((ids, numbers))

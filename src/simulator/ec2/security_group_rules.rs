@@ -48,7 +48,7 @@ pub(super) fn authorize(call: &Call) -> Answer {
         xml.flag("return", true);
         xml.within("securityGroupRuleSet", |xml| {
             for single in &asked {
-                rule(xml, group, single, call.estate.plan());
+                added(xml, group, single, call.estate.plan());
             }
         });
     }))
@@ -91,7 +91,7 @@ pub(super) fn revoke(call: &Call) -> Answer {
         xml.flag("return", true);
         xml.within("revokedSecurityGroupRuleSet", |xml| {
             for single in &asked {
-                rule(xml, group, single, plan);
+                revoked(xml, group, single, plan);
             }
         });
     }))
@@ -131,41 +131,51 @@ fn rule_id(group: u64, single: &Permission, plan: &Plan) -> String {
     plan.idents.text(Kind::SecurityGroupRule, xxh3_64(text.as_bytes()))
 }
 
-fn rule(xml: &mut Xml, group: u64, single: &Permission, plan: &Plan) {
+/// A rule that is there now.
+fn added(xml: &mut Xml, group: u64, single: &Permission, plan: &Plan) {
     xml.within("item", |xml| {
-        xml.text("securityGroupRuleId", &rule_id(group, single, plan));
-        xml.plain("groupId", |out| plan.idents.write(Kind::SecurityGroup, group, out));
+        rule(xml, group, single, plan);
         xml.text("groupOwnerId", &plan.account);
-        xml.flag("isEgress", false);
-        xml.text("ipProtocol", &single.protocol);
-        let (from, to) = single.ports.unwrap_or((-1, -1));
-        xml.number("fromPort", from);
-        xml.number("toPort", to);
-        let mut description = None;
-        let texts =
-            [("cidrIpv4", &single.ranges), ("cidrIpv6", &single.ranges6), ("prefixListId", &single.prefix_lists)];
-        for (tag, sources) in texts {
-            for (value, described) in sources {
-                xml.text(tag, value);
-                description = described.as_deref();
-            }
-        }
-        for (number, described) in &single.groups {
+        for (number, _) in &single.groups {
             xml.within("referencedGroupInfo", |xml| {
                 xml.plain("groupId", |out| plan.idents.write(Kind::SecurityGroup, *number, out));
                 xml.text("userId", &plan.account);
             });
-            description = described.as_deref();
         }
-        if let Some(description) = description {
-            xml.text("description", description);
-        }
-        let arn = format!(
-            "arn:aws:ec2:{}:{}:security-group-rule/{}",
-            plan.region,
-            plan.account,
-            rule_id(group, single, plan)
-        );
-        xml.text("securityGroupRuleArn", &arn);
+        let (region, account) = (&plan.region, &plan.account);
+        let id = rule_id(group, single, plan);
+        xml.text("securityGroupRuleArn", &format!("arn:aws:ec2:{region}:{account}:security-group-rule/{id}"));
     });
+}
+
+/// A rule that was there; EC2 says less of it.
+fn revoked(xml: &mut Xml, group: u64, single: &Permission, plan: &Plan) {
+    xml.within("item", |xml| {
+        rule(xml, group, single, plan);
+        for (number, _) in &single.groups {
+            xml.plain("referencedGroupId", |out| plan.idents.write(Kind::SecurityGroup, *number, out));
+        }
+    });
+}
+
+/// What both say.
+fn rule(xml: &mut Xml, group: u64, single: &Permission, plan: &Plan) {
+    xml.text("securityGroupRuleId", &rule_id(group, single, plan));
+    xml.plain("groupId", |out| plan.idents.write(Kind::SecurityGroup, group, out));
+    xml.flag("isEgress", false);
+    xml.text("ipProtocol", &single.protocol);
+    let (from, to) = single.ports.unwrap_or((-1, -1));
+    xml.number("fromPort", from);
+    xml.number("toPort", to);
+    let texts = [("cidrIpv4", &single.ranges), ("cidrIpv6", &single.ranges6), ("prefixListId", &single.prefix_lists)];
+    for (tag, sources) in texts {
+        for (value, _) in sources {
+            xml.text(tag, value);
+        }
+    }
+    let described = texts.iter().flat_map(|(_, sources)| sources.iter()).filter_map(|(_, text)| text.as_deref());
+    let described = described.chain(single.groups.iter().filter_map(|(_, text)| text.as_deref()));
+    if let Some(description) = described.last() {
+        xml.text("description", description);
+    }
 }

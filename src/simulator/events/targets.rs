@@ -12,6 +12,8 @@ use crate::simulator::sqs;
 const MAX_TARGETS: usize = 5;
 /// How many targets one call puts at most.
 const MAX_ENTRIES: usize = 10;
+/// How many targets one call removes at most.
+const MAX_REMOVED: usize = 100;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -50,6 +52,10 @@ pub(super) fn put(call: &Call) -> Answer {
         let reason = "failed to satisfy constraint: Member must have length between 1 and 10";
         return Err(invalid(format!("1 validation error detected: Value at 'targets' {reason}")));
     }
+    let arns = asked.targets.iter().filter_map(|target| target.get("Arn").and_then(Value::as_str));
+    if let Some(wrong) = arns.into_iter().find(|arn| !arn.starts_with("arn:")) {
+        return Err(invalid(format!("Parameter {wrong} is not valid. Reason: Provided Arn is not in correct format.")));
+    }
     let rules = call.world.bus().rules(call.account, call.region);
     let mut rules = rules.write();
     let rule = rules.0.get_mut(name).ok_or_else(|| no_rule(name))?;
@@ -78,6 +84,10 @@ pub(super) fn remove(call: &Call) -> Answer {
     let asked: Remove = call.read()?;
     default_bus(call, asked.event_bus_name.as_deref())?;
     let name = required(asked.rule.as_deref(), "rule")?;
+    if asked.ids.is_empty() || asked.ids.len() > MAX_REMOVED {
+        let reason = "failed to satisfy constraint: Member must have length between 1 and 100";
+        return Err(invalid(format!("1 validation error detected: Value at 'ids' {reason}")));
+    }
     let rules = call.world.bus().rules(call.account, call.region);
     let mut rules = rules.write();
     let rule = rules.0.get_mut(name).ok_or_else(|| no_rule(name))?;

@@ -24,6 +24,7 @@ impl Edit<'_> {
             batch: None,
             gib: disk.gib,
             encrypted: disk.encrypted,
+            key: disk.key.clone(),
             description: Cow::Owned(description.to_owned()),
             started: now,
             takes: i64::try_from(self.pace().snapshot.as_millis()).unwrap_or(i64::MAX / 1_000),

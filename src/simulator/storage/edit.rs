@@ -30,6 +30,7 @@ impl Edit<'_> {
             iops: Class::Gp2.iops(gib),
             throughput: None,
             encrypted: false,
+            key: None,
             multi_attach: false,
             snapshot: None,
             managed: false,

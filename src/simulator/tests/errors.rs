@@ -31,7 +31,7 @@ fn ids_that_are_unknown_or_no_ids_get_ec2s_errors() {
         (code.as_str(), message.as_str()),
         ("InvalidVpcID.NotFound", "The vpc ID 'vpc-0123456789abcdef0' does not exist")
     );
-    assert_eq!(aws.refused("DescribeVpcs", &[("VpcId.1", "net")]).1, "InvalidVpcId.Malformed");
+    assert_eq!(aws.refused("DescribeVpcs", &[("VpcId.1", "net")]).1, "InvalidVpcID.Malformed");
     let (_, code, message) = aws.refused("DescribeSecurityGroups", &[("GroupId.1", "sg-0123456789abcdef0")]);
     assert_eq!(code, "InvalidGroup.NotFound");
     assert_eq!(message, "The security group 'sg-0123456789abcdef0' does not exist");
