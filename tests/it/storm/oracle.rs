@@ -33,6 +33,9 @@ pub(super) fn now() -> Ms {
 /// A resource from a moment on: its document, or `None` while AWS does not list it.
 type Version = (Ms, Option<Arc<Value>>);
 
+/// What a resource was described as from each moment on.
+type Past = BTreeMap<Ms, Option<Arc<Value>>>;
+
 /// Asks a simulator for its past.
 pub(super) struct Oracle {
     endpoint: Endpoint,
@@ -41,7 +44,7 @@ pub(super) struct Oracle {
     /// The moment that the client's calls are about.
     moment: Arc<AtomicI64>,
     /// What is known of the past, which does not change: the versions of each resource, oldest first.
-    past: HashMap<(&'static str, String), BTreeMap<Ms, Option<Arc<Value>>>>,
+    past: HashMap<(&'static str, String), Past>,
 }
 
 impl Oracle {
