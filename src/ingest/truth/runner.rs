@@ -59,6 +59,7 @@ struct Listing {
     asked: u8,
     landed: u8,
     hides: bool,
+    loses: bool,
     page: Option<Answer>,
 }
 
@@ -88,6 +89,8 @@ pub(super) struct Runner<'s, S: Shelf> {
     herd: bool,
     /// The last complete listing lacked some.
     hid: bool,
+    /// Some lost their tags since the last complete listing that lost none.
+    lost: bool,
 }
 
 type Checked = Result<(), String>;
@@ -127,6 +130,7 @@ impl<'s, S: Shelf> Runner<'s, S> {
             removed: BTreeSet::new(),
             herd: false,
             hid: false,
+            lost: false,
         }
     }
 
@@ -287,6 +291,9 @@ impl<'s, S: Shelf> Runner<'s, S> {
         // Two listings in a row that lack the same resource are the proof that it is gone: AWS never errs twice so. But a
         // listing that is blind to most may come any number of times: the guard is there for it.
         let hide = hide && !self.hid;
+        // Nor does it lose all tags of a resource in two listings, which is the proof that they were taken off.
+        let tagless = tagless && !self.lost;
+        self.lost |= tagless;
         let blind = blind && (0..HERD).all(|n| self.aws.at(&format!("h-{n}"), self.now).is_some());
         let mut items = Vec::new();
         for (n, id) in self.aws.ids_at(seen).enumerate() {
@@ -296,7 +303,7 @@ impl<'s, S: Shelf> Runner<'s, S> {
             }
             let Some(version) = self.aws.at(id, seen) else { continue };
             let mut version = version.clone();
-            // What was never seen with tags has none to lose: nobody could tell.
+            // What was never seen with tags is believed to have none: rule 3 says so, and nobody could tell.
             if tagless && number % 3 > 0 && self.is_tagged(id) {
                 version.tags.clear();
             }
@@ -305,6 +312,7 @@ impl<'s, S: Shelf> Runner<'s, S> {
         let page = Answer { sent_at: self.clock.now(), items, missing: Vec::new() };
         if let Some(listing) = &mut self.listing {
             listing.hides |= hide;
+            listing.loses |= tagless;
             listing.asked += 1;
             listing.page = Some(page);
         }
@@ -331,7 +339,9 @@ impl<'s, S: Shelf> Runner<'s, S> {
             self.ask(lag, false, false, false);
             self.land();
         }
-        self.hid = self.listing.take().is_some_and(|listing| listing.hides);
+        let listing = self.listing.take().unwrap_or_default();
+        self.hid = listing.hides;
+        self.lost = listing.loses;
         self.message(SweepStep::Completed { ended: self.clock.now() });
     }
 
