@@ -77,7 +77,7 @@ pub struct KindSpec {
     pub interval: Duration,
     /// Whether tools and events change it at any moment, so that clients must not cache it.
     pub moves: bool,
-    /// Lifecycle states after which a resource may vanish without further proof.
+    /// Lifecycle states after which AWS forgets a resource by itself, so that many may vanish at once.
     pub gone_states: &'static [&'static str],
     /// Paths that differ in every answer and say nothing; left out of comparison.
     pub masked: &'static [&'static str],
@@ -162,7 +162,7 @@ impl KindSpec {
         document.text(self.state_path?)
     }
 
-    /// Whether `document` shows a resource that may vanish without further proof.
+    /// Whether `document` shows a resource that AWS will forget by itself.
     #[must_use]
     pub fn is_gone(&self, document: &Document) -> bool {
         self.state(document).is_some_and(|state| self.gone_states.contains(&state))

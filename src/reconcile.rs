@@ -64,7 +64,7 @@ pub struct KindRules {
     pub masked: &'static [&'static str],
     /// Where the lifecycle state stands in a document of this kind.
     pub state_path: Option<&'static str>,
-    /// States after which a resource ages out without proof.
+    /// States after which AWS forgets a resource by itself.
     pub gone_states: &'static [&'static str],
 }
 

@@ -11,7 +11,7 @@ use aws_smithy_runtime_api::client::interceptors::context::AfterDeserializationI
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
 
-/// Fails every call whose answer is XML, or a success, and not whole. It shows as an answer that could not be read.
+/// Fails every call that succeeded by an answer that is not whole. It shows as an answer that could not be read.
 #[derive(Debug)]
 pub(super) struct WholeAnswers;
 
@@ -34,18 +34,15 @@ impl Intercept for WholeAnswers {
         "WholeAnswers"
     }
 
-    /// A failure in another form than AWS's (a proxy's page) stays what the SDK makes of it.
+    /// A failure stays what the SDK made of it: its status says enough.
     fn read_after_deserialization(
         &self,
         context: &AfterDeserializationInterceptorContextRef<'_>,
         _: &RuntimeComponents,
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        let response = context.response();
-        let is_xml = response.headers().get("content-type").is_some_and(|kind| kind.contains("xml"));
-        match response.body().bytes() {
-            Some(body) if is_xml || response.status().is_success() => Ok(whole(body)?),
-            // Not read to its end: then the SDK has failed already.
+        match (context.output_or_error(), context.response().body().bytes()) {
+            (Ok(_), Some(body)) => Ok(whole(body)?),
             _ => Ok(()),
         }
     }

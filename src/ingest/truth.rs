@@ -12,6 +12,7 @@ mod book;
 mod found;
 mod program;
 mod runner;
+mod shelf;
 
 use std::env;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -22,7 +23,8 @@ use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, Test
 
 use book::Book;
 use program::{Step, any_program};
-use runner::{Disk, Runner, Shelf};
+use runner::Runner;
+use shelf::{Disk, Shelf};
 
 /// Runs one program; the violated invariant, if any.
 fn run<S: Shelf>(shelf: &S, steps: &[Step]) -> Result<(), String> {

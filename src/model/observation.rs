@@ -54,7 +54,7 @@ pub enum Seen {
     Mentioned,
     /// A describe of this id answered NotFound, which by itself proves nothing: the id may be too new for the answer.
     NotFound,
-    /// Proved gone: a second complete sweep lacks it, or it was known to be terminated and a complete sweep lacks it.
+    /// Proved gone: a second complete sweep in a row lacks it.
     Absent,
 }
 

@@ -260,7 +260,7 @@ impl Plan {
 }
 
 fn scales(lead: u64, role: &str) -> bool {
-    lead % 3 == 0 && matches!(role, "web" | "api" | "worker")
+    lead.is_multiple_of(3) && matches!(role, "web" | "api" | "worker")
 }
 
 /// An attached EBS volume.

@@ -47,11 +47,11 @@ const CALM: Duration = Duration::from_secs(90);
 /// How long anything may take that waits for the rules' own minutes.
 const LONG: Duration = Duration::from_mins(5);
 
-/// Short intervals, on which a small machine can keep up.
+/// Short intervals, which leave events something to tell and a small machine time to keep up.
 const SHORT: [&str; 4] = [
     "--interval",
-    "instance=4s,instance-status=8s,volume=12s,network-interface=12s,\
-     vpc=15s,subnet=15s,security-group=10s,address=15s,snapshot=15s",
+    "instance=12s,instance-status=15s,volume=15s,network-interface=15s,\
+     vpc=20s,subnet=20s,security-group=15s,address=20s,snapshot=20s",
     "--aws-share",
     "1",
 ];
@@ -61,7 +61,7 @@ fn through_a_storm_every_read_is_true_nothing_is_falsely_removed_and_after_it_th
     let (seconds, instances) = (number("MUSTER_STORM_SECONDS", 60), number("MUSTER_STORM_INSTANCES", 2_000));
     let sandbox = Sandbox::bare();
     // What is terminated ages out within the storm, too.
-    let scenario = scenario(&sandbox, "terminated_retention = \"20s\"\n", &fs::read_to_string(STORM).unwrap());
+    let scenario = scenario(&sandbox, "terminated_retention = \"10s\"\n", &fs::read_to_string(STORM).unwrap());
     let simulator = Simulator::start(instances, &["--scenario", &scenario]);
     let endpoint = simulator.endpoint();
     let sandbox = Sandbox::new(&endpoint);
@@ -77,10 +77,13 @@ fn through_a_storm_every_read_is_true_nothing_is_falsely_removed_and_after_it_th
     let mut client = Client::http(&server.http);
     let calls = calls(&mut client);
     let struck = simulator.control("GET", "/faults/counts", &json!(null));
+    let asked = simulator.control("GET", "/requests", &json!(null))["requests"].take();
     let in_storm = watch.sweeps();
 
     simulator.control("PATCH", "/churn", &json!({"per_second": 0}));
     simulator.control("PUT", "/faults", &json!({}));
+    // What was terminated last ages out: from then on AWS stands still.
+    sleep(Duration::from_secs(13));
     let calm = Instant::now();
     watch.all_swept_again(2, LONG);
     sleep(CALM.saturating_sub(calm.elapsed()));
@@ -100,7 +103,7 @@ fn through_a_storm_every_read_is_true_nothing_is_falsely_removed_and_after_it_th
          untrue {}, dated wrong {}, missing {}, failed {}; false removals {}\n\
          records {:?}; {compared} resources compared afterwards, {} differ\n\
          sweeps in the storm {in_storm:?}, holds {:?}\n\
-         causes {:?}\nfaults {struck}\n{calls}",
+         causes {:?}\nfaults {struck}\n{calls}{}",
         tally.reads,
         tally.groups,
         tally.provisional,
@@ -115,6 +118,7 @@ fn through_a_storm_every_read_is_true_nothing_is_falsely_removed_and_after_it_th
         differences.len(),
         watched.holds,
         log.causes,
+        queues(&asked),
     );
     none("untrue reads", &tally.untrue.first);
     none("reads of another date than they say", &tally.misdated.first);
@@ -126,7 +130,7 @@ fn through_a_storm_every_read_is_true_nothing_is_falsely_removed_and_after_it_th
     assert!(tally.reads > 1_000 && tally.provisional < tally.groups / 2, "{tally:?}");
     assert!(log.records["removed"] > 0 && log.records["changed"] > 500, "{:?}", log.records);
     assert!(in_storm.values().all(|sweeps| *sweeps > 0), "{in_storm:?}");
-    assert!(log.causes["notification"] > 200, "{:?}", log.causes);
+    assert!(log.causes["notification"] > 50, "{:?}", log.causes);
     assert!(struck["events"]["delivered"].as_u64() > Some(500), "{struck}");
     for fault in ["throttle", "failing_pages", "lag"] {
         assert!(struck[fault].as_u64() > Some(0), "{fault} never struck: {struck}");
@@ -365,6 +369,13 @@ fn calls(client: &mut Client) -> String {
         .unwrap();
     }
     table
+}
+
+/// What was asked of SQS, as a table.
+fn queues(asked: &Value) -> String {
+    let asked = asked.as_array().unwrap().iter();
+    let asked = asked.filter(|asked| asked["action"].as_str().unwrap().contains("Message"));
+    asked.map(|asked| format!("  sqs:{} {}\n", asked["action"].as_str().unwrap(), asked["outcomes"])).collect()
 }
 
 /// Terminates instances by AWS's API.

@@ -1,28 +1,27 @@
 //! Carries out a program, and checks after every step.
 
+mod check;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use tempfile::TempDir;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::aws::{Aws, Millis, News, Notice, state_value, tags_value};
-use super::book::Book;
 use super::program::Step;
+use super::shelf::{Shelf, kind, scope};
 use crate::ingest::lanes::Record;
 use crate::ingest::ledger::View;
 use crate::ingest::{Handle, Ingest, KindEntry, Ledger, SweepMessage, SweepStep, Trouble, WantedReceiver};
 use crate::model::{
-    AccountId, ActionId, Cause, Clock, Current, Document, Event, Group, Kind, Observation, Outcome, Recorded, Region,
-    ResourceId, RowFields, Scope, Seen, Seq, Source, Timestamp,
+    ActionId, Cause, Clock, Current, Document, Event, Observation, Outcome, ResourceId, Seen, Seq, Source, Timestamp,
 };
 use crate::notify::ChangeHub;
 use crate::reconcile::KindRules;
 use crate::source::refresh::queue::{Pushed, Queue};
-use crate::store::{self, Options, Store, Writer};
 
 /// The true time at which programs begin.
 const BEGIN: Millis = 1_000_000_000;
@@ -30,84 +29,6 @@ const BEGIN: Millis = 1_000_000_000;
 const MOST_LAG: Millis = 5_000;
 /// Resources that were always there.
 const HERD: u32 = 56;
-
-/// Where a program's records go, and how they are read again after a restart.
-pub(super) trait Shelf {
-    type Ledger: Ledger;
-
-    /// An empty ledger.
-    fn open(&self) -> Self::Ledger;
-    /// The same ledger after a restart.
-    fn reopen(&self, before: Self::Ledger) -> Result<Self::Ledger, String>;
-    /// The records from `seq` on.
-    fn records(&self, ledger: &Self::Ledger, from: Seq) -> Vec<Recorded>;
-    /// Everything current.
-    fn all(&self, ledger: &Self::Ledger) -> Vec<(ResourceId, Current)>;
-}
-
-impl Shelf for Book {
-    type Ledger = Book;
-
-    fn open(&self) -> Book {
-        self.clone()
-    }
-
-    fn reopen(&self, before: Book) -> Result<Book, String> {
-        before.reopened()
-    }
-
-    fn records(&self, ledger: &Book, from: Seq) -> Vec<Recorded> {
-        ledger.records(from)
-    }
-
-    fn all(&self, ledger: &Book) -> Vec<(ResourceId, Current)> {
-        ledger.all()
-    }
-}
-
-/// A real store in a directory of its own.
-pub(super) struct Disk(TempDir);
-
-impl Default for Disk {
-    fn default() -> Self {
-        Disk(tempfile::tempdir().expect("a directory"))
-    }
-}
-
-fn project(_: &ResourceId, _: &Document) -> RowFields {
-    RowFields::default()
-}
-
-impl Disk {
-    fn take(&self) -> (Writer, Store) {
-        store::open(Options { cache_bytes: 4 << 20, ..Options::new(self.0.path(), project) }).expect("a store")
-    }
-}
-
-impl Shelf for Disk {
-    type Ledger = Writer;
-
-    fn open(&self) -> Writer {
-        self.take().0
-    }
-
-    fn reopen(&self, before: Writer) -> Result<Writer, String> {
-        drop(before);
-        let writer = self.take().0;
-        let report = store::verify::fold_log(&writer.snapshot().expect("a snapshot")).expect("readable");
-        if report.is_clean() { Ok(writer) } else { Err(format!("the log's fold is not the snapshot: {report:?}")) }
-    }
-
-    fn records(&self, ledger: &Writer, from: Seq) -> Vec<Recorded> {
-        ledger.snapshot().expect("a snapshot").records(from, usize::MAX).expect("readable")
-    }
-
-    fn all(&self, ledger: &Writer) -> Vec<(ResourceId, Current)> {
-        let view = ledger.snapshot().expect("a snapshot");
-        let ids = view.ids(&kind(), &scope(), None, usize::MAX).expect("readable");
-        ids.into_iter().map(|id| (id.clone(), view.current(&id).expect("readable").expect("current"))).collect()
-    }
-}
 
 /// AWS's time as the process tells it: the true time, unless it is wrong.
 struct Watch {
@@ -123,14 +44,6 @@ impl Clock for Watch {
     fn steady_since(&self) -> Timestamp {
         Timestamp::from_millis(self.steady.load(Ordering::Relaxed))
     }
-}
-
-fn kind() -> Kind {
-    Kind::new("AWS::EC2::Instance")
-}
-
-fn scope() -> Scope {
-    Scope { account: AccountId::new("123456789012"), region: Region::new("us-east-1") }
 }
 
 /// An answer on its way: when it was asked for, by the process's clock, and what it says.
@@ -149,6 +62,7 @@ struct Listing {
     page: Option<Answer>,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own about the program so far")]
 pub(super) struct Runner<'s, S: Shelf> {
     shelf: &'s S,
     aws: Aws,
@@ -530,86 +444,6 @@ impl<'s, S: Shelf> Runner<'s, S> {
 
     fn all(&self) -> Vec<(ResourceId, Current)> {
         self.ingest.as_ref().map(|ingest| self.shelf.all(ingest.ledger())).unwrap_or_default()
-    }
-
-    fn check(&mut self) -> Checked {
-        let Some(ingest) = &self.ingest else { return Err("no writer".to_owned()) };
-        let records = self.shelf.records(ingest.ledger(), self.seq.next());
-        let mut touched = BTreeSet::new();
-        for record in &records {
-            if record.seq != self.seq.next() {
-                return Err(format!("{} follows {}", record.seq, self.seq));
-            }
-            self.seq = record.seq;
-            if let Event::Removed { id, .. } = &record.event
-                && let Some(version) = self.aws.at(&id.id, self.now)
-            {
-                return Err(format!("{id} was removed, and AWS holds {version:?}"));
-            }
-            match &record.event {
-                Event::Removed { id, .. } => drop(self.removed.insert(Arc::clone(&id.id))),
-                // AWS gives no id twice.
-                Event::Discovered { id, .. } if self.removed.contains(&id.id) => {
-                    return Err(format!("{id} was removed, and is back"));
-                }
-                _ => {}
-            }
-            touched.extend(record.event.resource().cloned());
-        }
-        let view = ingest.ledger().view().map_err(|error| error.to_string())?;
-        for id in touched {
-            let Some(current) = view.current(&id).map_err(|error| error.to_string())? else { continue };
-            self.check_truth(&id, &current)?;
-            match current.state() {
-                Some("terminated") => drop(self.dead.insert(Arc::clone(&id.id))),
-                state if self.dead.contains(&id.id) => return Err(format!("{id} was terminated, and is {state:?}")),
-                _ => {}
-            }
-        }
-        if self.jumped { Ok(()) } else { self.check_age(&view) }
-    }
-
-    /// Each group is what AWS held at some moment, or is marked.
-    fn check_truth(&self, id: &ResourceId, current: &Current) -> Checked {
-        for group in Group::ALL {
-            if current.provisional.as_ref().is_some_and(|provisional| provisional.group == group) {
-                continue;
-            }
-            if !self.was(id, current, group, 0) {
-                let all: Vec<_> = self.aws.ids().filter(|held| ***held == *id.id).collect();
-                return Err(format!("{group:?} of {id} is served as never held ({all:?}): {current:?}"));
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether AWS held a group as it is served at some moment since `from`.
-    fn was(&self, id: &ResourceId, current: &Current, group: Group, from: Millis) -> bool {
-        let served = Document::default().merged(&current.document, |of| of == group);
-        (1..=self.mapping).any(|mapping| {
-            self.aws.ever(&id.id, from, self.now, |version| {
-                Document::default().merged(&version.document(mapping), |of| of == group) == served
-            })
-        })
-    }
-
-    /// What is served is no older than it is said to be.
-    fn check_age(&self, view: &impl View) -> Checked {
-        for id in &self.slots {
-            let id = resource(id);
-            let seen = self.handle.freshness().seen(&id);
-            let Some(current) = view.current(&id).map_err(|error| error.to_string())? else { continue };
-            if current.provisional.is_some() {
-                continue;
-            }
-            let as_of = seen.as_of(&current.evidence, false);
-            for group in Group::ALL {
-                if !self.was(&id, &current, group, as_of.as_millis() - MOST_LAG) {
-                    return Err(format!("{group:?} of {id} is said to be as of {as_of}: {current:?}"));
-                }
-            }
-        }
-        Ok(())
     }
 }
 

@@ -1,7 +1,7 @@
 //! The AWS emulator moto.
 //!
 //! One emulator serves all tests that run at a moment (it takes seconds to start and 200 MB): each test has a region of its
-//! own, and regions share nothing of EC2. It ends with its last user. Tests of paging share another one, of small pages.
+//! own, and regions share nothing of EC2. It ends with its last user. Its pages hold one reservation.
 
 use std::ops::Deref;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -75,30 +75,20 @@ impl Moto {
     /// An empty region of the shared emulator.
     pub(crate) fn start() -> Moto {
         static SHARED: Mutex<Weak<Emulator>> = Mutex::new(Weak::new());
-        Moto::shared(&SHARED, &[])
-    }
-
-    /// An empty region of an emulator whose pages hold one reservation each.
-    pub(crate) fn paged() -> Moto {
-        static SHARED: Mutex<Weak<Emulator>> = Mutex::new(Weak::new());
-        Moto::shared(&SHARED, &["--page", "1"])
-    }
-
-    /// An emulator of its own, for what would disturb other tests.
-    pub(crate) fn alone() -> Moto {
-        Moto::within(Arc::new(Emulator::start(&[])))
-    }
-
-    fn shared(shared: &Mutex<Weak<Emulator>>, flags: &[&str]) -> Moto {
         let emulator = {
-            let mut shared = shared.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let mut shared = SHARED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             shared.upgrade().unwrap_or_else(|| {
-                let emulator = Arc::new(Emulator::start(flags));
+                let emulator = Arc::new(Emulator::start());
                 *shared = Arc::downgrade(&emulator);
                 emulator
             })
         };
         Moto::within(emulator)
+    }
+
+    /// An emulator of its own, for what would disturb other tests.
+    pub(crate) fn alone() -> Moto {
+        Moto::within(Arc::new(Emulator::start()))
     }
 
     fn within(emulator: Arc<Emulator>) -> Moto {
@@ -123,10 +113,8 @@ impl Deref for Moto {
 }
 
 impl Emulator {
-    fn start(flags: &[&str]) -> Emulator {
-        let mut command = Environment::Moto.script("emulator.py");
-        command.args(flags);
-        let running = Running::start("moto", command);
+    fn start() -> Emulator {
+        let running = Running::start("moto", Environment::Moto.script("emulator.py"));
         let said: Value = serde_json::from_str(&running.line(PATIENCE)).unwrap();
         let url = said["endpoint"].as_str().unwrap().to_owned();
         Emulator { url, taken: AtomicUsize::new(0), _running: Mutex::new(running) }

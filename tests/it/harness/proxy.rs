@@ -39,10 +39,10 @@ pub(crate) struct Fired {
 }
 
 impl Proxy {
-    /// Starts without rules: everything passes. A page of instances holds one reservation.
+    /// Starts without rules: everything passes.
     pub(crate) fn start() -> Proxy {
         static SHARED: Mutex<Weak<Shared>> = Mutex::new(Weak::new());
-        let moto = Moto::paged();
+        let moto = Moto::start();
         let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
         let shared = shared.upgrade().unwrap_or_else(|| {
             let started = Arc::new(Shared::start(&moto.endpoint().url));

@@ -1,0 +1,95 @@
+//! Where programs keep their records: a book in memory, or a real store.
+
+use tempfile::TempDir;
+
+use super::book::Book;
+use crate::ingest::Ledger;
+use crate::ingest::ledger::View;
+use crate::model::{AccountId, Current, Document, Kind, Recorded, Region, ResourceId, RowFields, Scope, Seq};
+use crate::store::{self, Options, Store, Writer};
+
+/// Where a program's records go, and how they are read again after a restart.
+pub(super) trait Shelf {
+    type Ledger: Ledger;
+
+    /// An empty ledger.
+    fn open(&self) -> Self::Ledger;
+    /// The same ledger after a restart.
+    fn reopen(&self, before: Self::Ledger) -> Result<Self::Ledger, String>;
+    /// The records from `seq` on.
+    fn records(&self, ledger: &Self::Ledger, from: Seq) -> Vec<Recorded>;
+    /// Everything current.
+    fn all(&self, ledger: &Self::Ledger) -> Vec<(ResourceId, Current)>;
+}
+
+impl Shelf for Book {
+    type Ledger = Book;
+
+    fn open(&self) -> Book {
+        self.clone()
+    }
+
+    fn reopen(&self, before: Book) -> Result<Book, String> {
+        before.reopened()
+    }
+
+    fn records(&self, ledger: &Book, from: Seq) -> Vec<Recorded> {
+        ledger.records(from)
+    }
+
+    fn all(&self, ledger: &Book) -> Vec<(ResourceId, Current)> {
+        ledger.all()
+    }
+}
+
+/// A real store in a directory of its own.
+pub(super) struct Disk(TempDir);
+
+impl Default for Disk {
+    fn default() -> Self {
+        Disk(tempfile::tempdir().expect("a directory"))
+    }
+}
+
+fn project(_: &ResourceId, _: &Document) -> RowFields {
+    RowFields::default()
+}
+
+impl Disk {
+    fn take(&self) -> (Writer, Store) {
+        store::open(Options { cache_bytes: 4 << 20, ..Options::new(self.0.path(), project) }).expect("a store")
+    }
+}
+
+impl Shelf for Disk {
+    type Ledger = Writer;
+
+    fn open(&self) -> Writer {
+        self.take().0
+    }
+
+    fn reopen(&self, before: Writer) -> Result<Writer, String> {
+        drop(before);
+        let writer = self.take().0;
+        let report = store::verify::fold_log(&writer.snapshot().expect("a snapshot")).expect("readable");
+        if report.is_clean() { Ok(writer) } else { Err(format!("the log's fold is not the snapshot: {report:?}")) }
+    }
+
+    fn records(&self, ledger: &Writer, from: Seq) -> Vec<Recorded> {
+        ledger.snapshot().expect("a snapshot").records(from, usize::MAX).expect("readable")
+    }
+
+    fn all(&self, ledger: &Writer) -> Vec<(ResourceId, Current)> {
+        let view = ledger.snapshot().expect("a snapshot");
+        let ids = view.ids(&kind(), &scope(), None, usize::MAX).expect("readable");
+        ids.into_iter().map(|id| (id.clone(), view.current(&id).expect("readable").expect("current"))).collect()
+    }
+}
+
+pub(super) fn kind() -> Kind {
+    Kind::new("AWS::EC2::Instance")
+}
+
+pub(super) fn scope() -> Scope {
+    Scope { account: AccountId::new("123456789012"), region: Region::new("us-east-1") }
+}
