@@ -68,7 +68,9 @@ pub(super) fn release(call: &Call) -> Answer {
     let mut edit = call.estate.edit();
     let allocation = call.estate.plan().idents.text(Kind::Allocation, number);
     let elastic = edit.scene().elastic(number, edit.now()).ok_or_else(|| unknown(&allocation))?;
-    if elastic.association.is_some() {
+    // In the default VPC a release frees the address by itself.
+    let vpc = elastic.association.and_then(|it| edit.scene().interface(it.interface, edit.now())).map(|it| it.vpc);
+    if vpc.is_some_and(|vpc| vpc > 0) {
         return Err(Refusal::new(400, "InvalidIPAddress.InUse", format!("Address {} is in use.", elastic.ip)));
     }
     edit.release(elastic);

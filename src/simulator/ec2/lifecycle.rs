@@ -89,8 +89,9 @@ pub(super) fn reboot(call: &Call) -> Answer {
     call.dry_run()?;
     let edit = call.estate.edit();
     check(&edit, call, &numbers, "rebooted", |state| match state {
-        State::Running | State::Pending => Rule::AsItIs,
-        _ => Rule::Refuse,
+        // Those of terminated instances are ignored, says EC2.
+        State::Running | State::Pending | State::ShuttingDown | State::Terminated => Rule::AsItIs,
+        State::Stopping | State::Stopped => Rule::Refuse,
     })?;
     drop(edit);
     Ok(call.envelope("RebootInstances", 64, |xml| xml.flag("return", true)))

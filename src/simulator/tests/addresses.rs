@@ -1,5 +1,6 @@
 //! Elastic IP addresses.
 
+use crate::simulator::ident::Kind;
 use crate::simulator::tests::{Aws, text, texts};
 
 #[test]
@@ -49,10 +50,29 @@ fn an_elastic_ip_outlives_a_stop_and_its_instance() {
     assert!(!left.contains("associationId") && !left.contains("instanceId"));
 }
 
+/// A running instance in a VPC; 0 is the default one.
+fn running_in(aws: &Aws, vpc: u64) -> String {
+    let vpc = aws.0.home().plan().idents.text(Kind::Vpc, vpc);
+    let there = [("Filter.1.Name", "vpc-id"), ("Filter.1.Value.1", vpc.as_str())];
+    let running = [("Filter.2.Name", "instance-state-name"), ("Filter.2.Value.1", "running")];
+    texts(&aws.get("DescribeInstances", &[there, running].concat()), "instanceId").swap_remove(0)
+}
+
+#[test]
+fn a_release_frees_an_address_by_itself_in_the_default_vpc() {
+    let aws = Aws::with(1_000);
+    let id = running_in(&aws, 0);
+    let allocation = text(&aws.get("AllocateAddress", &[]), "allocationId");
+    aws.get("AssociateAddress", &[("AllocationId", &allocation), ("InstanceId", &id)]);
+    aws.get("ReleaseAddress", &[("AllocationId", &allocation)]);
+    assert_eq!(aws.refused("DescribeAddresses", &[("AllocationId.1", &allocation)]).1, "InvalidAllocationID.NotFound");
+    assert!(!aws.get("DescribeNetworkInterfaces", &[]).contains(&allocation));
+}
+
 #[test]
 fn an_address_is_allocated_bound_freed_and_released() {
-    let aws = Aws::with(100);
-    let id = aws.first("running");
+    let aws = Aws::with(1_000);
+    let id = running_in(&aws, 1);
     let tagged = [
         ("Domain", "vpc"),
         ("TagSpecification.1.ResourceType", "elastic-ip"),

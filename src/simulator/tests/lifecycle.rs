@@ -66,6 +66,7 @@ fn one_instance_that_cannot_be_started_stops_the_whole_call() {
     assert_eq!(aws.0.home().state(&stopped), Some("stopped"));
     assert!(text(&aws.get("RebootInstances", &[("InstanceId.1", &aws.first("running"))]), "return") == "true");
     assert_eq!(aws.refused("RebootInstances", &[("InstanceId.1", &stopped)]).1, "IncorrectInstanceState");
+    assert_eq!(text(&aws.get("RebootInstances", &[("InstanceId.1", &gone)]), "return"), "true");
 }
 
 #[test]
