@@ -65,16 +65,16 @@ pub fn judge(
         }
     }
     if guard::is_suspicious(vanished.len(), alive) {
-        // A listing that lost so much is not proof against anybody: earlier candidates keep their place, nothing more, and
-        // AWS may well list the terminated ones still.
-        absence.spared += aged.len() as u64;
+        // A listing that lost so much is not proof against anybody: earlier candidates keep their place.
         let kept = proved.into_iter().filter_map(|id| candidates.get_key_value(&id));
         absence.candidates.extend(kept.map(|(id, first)| (Arc::clone(id), *first)));
         absence.held = Some(Hold::new(vanished, alive, ended));
     } else {
         absence.removed = proved;
-        absence.candidates.extend(vanished.into_iter().chain(aged).map(|id| (id, ended)));
+        absence.candidates.extend(vanished.into_iter().map(|id| (id, ended)));
     }
+    // Nor against the terminated ones, which it may have lost as well: their ids will tell.
+    absence.candidates.extend(aged.into_iter().map(|id| (id, ended)));
     absence
 }
 
@@ -135,10 +135,10 @@ mod tests {
     }
 
     #[test]
-    fn terminated_resources_that_a_held_listing_lacked_wait_for_the_next_one() {
+    fn terminated_resources_that_a_held_listing_lacked_are_candidates_like_any_other() {
         let unseen = || many(40, false).into_iter().chain(unseen(0, true)).collect();
         let held = judge(unseen(), &Candidates::new(), 100, at(100), at(110));
-        assert_eq!((held.removed.len(), held.spared), (0, 1));
+        assert_eq!((held.removed.len(), held.candidates.len()), (0, 1));
         let fine = judge(unseen(), &Candidates::new(), 1000, at(100), at(110));
         assert_eq!((fine.candidates.len(), fine.spared), (41, 0));
     }

@@ -193,11 +193,11 @@ impl<'s, S: Shelf> Runner<'s, S> {
         }
         self.aws.notices.clear();
         self.listing = None;
+        let calm = self.now;
         self.sweep();
         self.finish(0);
         self.refreshes(22)?;
         self.sweep();
-        let listed = self.now;
         self.finish(0);
         self.refreshes(8)?;
         let served: BTreeMap<Arc<str>, Current> =
@@ -210,8 +210,8 @@ impl<'s, S: Shelf> Runner<'s, S> {
                     return Err(format!("in the end {id} is served as {known:?}, and AWS holds {held:?}"));
                 }
                 (Some(held), None) => return Err(format!("in the end {id} is not served, and AWS holds {held:?}")),
-                // What AWS forgot after the last listing is forgotten by the next one.
-                (None, Some(known)) if self.aws.at(id, listed).is_none() => {
+                // What AWS forgot since then goes a minute after it was seen last.
+                (None, Some(known)) if self.aws.at(id, calm).is_none() => {
                     return Err(format!("in the end {id} is served as {known:?}, and AWS does not hold it"));
                 }
                 _ => {}
