@@ -144,10 +144,10 @@ fn a_volume_and_its_snapshots_keep_the_key_that_was_chosen() {
     assert_eq!(text(&make(&[("Encrypted", "true"), ("KmsKeyId", "alias/aws/ebs")]), "kmsKeyId"), own);
     let chosen = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab";
     for name in [chosen, "1234abcd-12ab-34cd-56ef-1234567890ab"] {
-        let made = make(&[("Encrypted", "true"), ("KmsKeyId", name)]);
-        assert_eq!(text(&made, "kmsKeyId"), chosen);
+        let volume = make(&[("Encrypted", "true"), ("KmsKeyId", name)]);
+        assert_eq!(text(&volume, "kmsKeyId"), chosen);
         aws.advance(1);
-        let shot = aws.get("CreateSnapshot", &[("VolumeId", &text(&made, "volumeId"))]);
+        let shot = aws.get("CreateSnapshot", &[("VolumeId", &text(&volume, "volumeId"))]);
         assert_eq!(text(&shot, "kmsKeyId"), chosen);
         aws.advance(60);
         let again = make(&[("SnapshotId", &text(&shot, "snapshotId"))]);
