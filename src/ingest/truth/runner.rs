@@ -182,28 +182,20 @@ impl<'s, S: Shelf> Runner<'s, S> {
         self.check()
     }
 
-    /// Ends all faults; then, after 90 s and two complete sweeps, what is served is what AWS holds.
+    /// Ends all faults; after two complete sweeps and 90 s what is served is what AWS holds.
     pub(super) fn settle(&mut self) -> Checked {
         if self.offset != 0 {
             self.jump(0);
         }
         self.aws.notices.clear();
         self.listing = None;
-        for _ in 0..30 {
-            self.wait(3_000);
-            self.refreshed();
-            self.check()?;
-        }
-        for _ in 0..2 {
-            self.sweep();
-            self.finish(0);
-            self.check()?;
-            for _ in 0..22 {
-                self.wait(3_000);
-                self.refreshed();
-                self.check()?;
-            }
-        }
+        self.sweep();
+        self.finish(0);
+        self.refreshes(22)?;
+        self.sweep();
+        let listed = self.now;
+        self.finish(0);
+        self.refreshes(8)?;
         let served: BTreeMap<Arc<str>, Current> =
             self.all().into_iter().map(|(id, current)| (id.id, current)).collect();
         for id in self.aws.ids() {
@@ -214,8 +206,8 @@ impl<'s, S: Shelf> Runner<'s, S> {
                     return Err(format!("in the end {id} is served as {known:?}, and AWS holds {held:?}"));
                 }
                 (Some(held), None) => return Err(format!("in the end {id} is not served, and AWS holds {held:?}")),
-                // What AWS forgets while nobody lists anything is forgotten by the next listing.
-                (None, Some(known)) if known.state() != Some("terminated") => {
+                // What AWS forgot after the last listing is forgotten by the next one.
+                (None, Some(known)) if self.aws.at(id, listed).is_none() => {
                     return Err(format!("in the end {id} is served as {known:?}, and AWS does not hold it"));
                 }
                 _ => {}
@@ -225,11 +217,17 @@ impl<'s, S: Shelf> Runner<'s, S> {
         self.check()
     }
 
-    fn refreshed(&mut self) {
-        for _ in 0..3 {
-            self.refresh(0, false);
-            self.answer();
+    /// Time passes, and whoever is wanted is asked for; each round takes three seconds.
+    fn refreshes(&mut self, rounds: usize) -> Checked {
+        for _ in 0..rounds {
+            self.wait(3_000);
+            for _ in 0..3 {
+                self.refresh(0, false);
+                self.answer();
+            }
+            self.check()?;
         }
+        Ok(())
     }
 
     fn wait(&mut self, by: Millis) {
