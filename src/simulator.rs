@@ -120,7 +120,7 @@ pub struct Options {
     pub stopped_percent: u8,
     /// How many in 100 instances begin terminated; at least half their retention is left to them.
     pub terminated_percent: u8,
-    /// Starts, stops and tag changes a second that nobody asked for.
+    /// Starts, stops and tag changes a second that nobody asked for, at most 100,000.
     pub churn_per_second: f64,
     /// What goes wrong from the start.
     pub faults: Faults,
@@ -182,7 +182,7 @@ pub enum Error {
         terminated: u8,
     },
     /// The rate of churn is not a rate.
-    #[error("churn of {rate} changes a second is not possible; give a number of 0 or more")]
+    #[error("churn of {rate} changes a second is not possible; give a number from 0 to {}", churn::MAX_RATE)]
     Churn {
         /// What was given.
         rate: f64,

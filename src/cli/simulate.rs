@@ -47,7 +47,7 @@ pub(super) struct Simulate {
     /// How long status checks are initializing [default: 10s]
     #[arg(long, value_name = "DURATION", value_parser = config::duration)]
     initializing: Option<Duration>,
-    /// Changes a second that nobody asked for: starts, stops and tags [default: 0]
+    /// Changes a second that nobody asked for: starts, stops and tags; at most 100000 [default: 0]
     #[arg(long, value_name = "RATE")]
     churn: Option<f64>,
     #[command(flatten)]

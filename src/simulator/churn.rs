@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use tokio::task::yield_now;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::simulator::estate::Edit;
@@ -14,7 +15,14 @@ use crate::simulator::plan::ZONES;
 use crate::simulator::tags::Tags;
 use crate::simulator::world::World;
 
+/// The most changes a second.
+pub(crate) const MAX_RATE: f64 = 100_000.0;
+
 const TICK: Duration = Duration::from_millis(10);
+/// The most changes of one tick, twice what the highest rate owes: what a stall leaves owing beyond it is forgiven.
+const MAX_OWED: f64 = 2_000.0;
+/// How many changes are made before others get their turn.
+const TURN: u32 = 64;
 /// How many inbound rules churn lets a group grow to before it takes away what it added.
 const MAX_RULES: usize = 12;
 
@@ -32,19 +40,24 @@ pub(crate) async fn run(world: World) {
         let mut before = ticks.tick().await;
         while world.churn() > 0.0 {
             let now = ticks.tick().await;
-            owed += world.churn() * now.duration_since(before).as_secs_f64();
+            owed = (owed + world.churn() * now.duration_since(before).as_secs_f64()).min(MAX_OWED);
             before = now;
+            let mut made = 0_u32;
             while owed >= 1.0 {
                 owed -= 1.0;
                 change(&world, &mut rng);
+                made += 1;
+                if made.is_multiple_of(TURN) {
+                    yield_now().await;
+                }
             }
         }
     }
 }
 
-/// Whether so many changes a second are possible.
+/// Whether so many changes a second are possible: from 0 to [`MAX_RATE`].
 pub(crate) fn is_rate(per_second: f64) -> bool {
-    per_second.is_finite() && per_second >= 0.0
+    (0.0..=MAX_RATE).contains(&per_second)
 }
 
 impl World {

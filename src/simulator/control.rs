@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 
 use crate::simulator::faults::{Faults, Invalid};
 use crate::simulator::request::Params;
-use crate::simulator::world::World;
-use crate::simulator::{journal, script};
+use crate::simulator::world::{UnknownScope, World};
+use crate::simulator::{churn, journal, script, sqs};
 
 /// What every path begins with.
 pub(crate) const PREFIX: &str = "/_simulator";
@@ -20,15 +20,18 @@ pub(crate) const PREFIX: &str = "/_simulator";
 /// What leads into the past; the milliseconds since the epoch follow, and then it is an AWS of its own.
 pub(crate) const AT: &str = "/_simulator/at/";
 
+const JOURNAL: &str = "/_simulator/journal";
+
 /// The paths and what they take, as `GET /_simulator` lists them.
-const PATHS: [(&str, &[Method]); 8] = [
+const PATHS: [(&str, &[Method]); 9] = [
     ("/_simulator/churn", &[Method::GET, Method::PATCH]),
     ("/_simulator/faults", &[Method::GET, Method::PUT, Method::PATCH]),
     ("/_simulator/faults/counts", &[Method::GET]),
-    ("/_simulator/journal", &[Method::GET]),
+    (JOURNAL, &[Method::GET]),
     ("/_simulator/listen", &[Method::POST]),
     ("/_simulator/requests", &[Method::GET]),
     ("/_simulator/requests/reset", &[Method::POST]),
+    ("/_simulator/share", &[Method::POST]),
     ("/_simulator/status", &[Method::POST]),
 ];
 
@@ -44,12 +47,29 @@ enum Wrong {
         #[source]
         source: serde_json::Error,
     },
-    #[error("churn of {rate} changes a second is not possible; give a number of 0 or more")]
+    #[error("churn of {rate} changes a second is not possible; give a number from 0 to {}", churn::MAX_RATE)]
     Churn { rate: f64 },
     #[error(transparent)]
     Faults(#[from] Invalid),
     #[error(transparent)]
     Script(#[from] script::Error),
+    #[error(transparent)]
+    Scope(#[from] UnknownScope),
+    #[error("{name:?} can be no queue's name; give 1 to 80 letters, digits, hyphens and underscores")]
+    Queue { name: String },
+    #[error(
+        "{owner} cannot share {vpc} in {region} with {account}; name a VPC of the owner that is not the default one, and \
+         another account"
+    )]
+    Share { owner: String, account: String, region: String, vpc: String },
+    #[error("{path} takes no {key:?}; the journal takes id, account and region, the other paths nothing behind a ?")]
+    Query { path: String, key: String },
+    #[error(
+        "{account} never held {id} in {region}; GET /_simulator/journal lists what changed, a describe call the rest"
+    )]
+    Id { id: String, account: String, region: String },
+    #[error("the body is longer than {most} bytes, or broke off; send one small JSON object")]
+    Size { most: usize },
     #[error("{path} is no path of the simulator; GET /_simulator lists them")]
     Path { path: String },
     #[error("{path} does not take {method}; GET /_simulator lists what does")]
@@ -72,16 +92,40 @@ struct Listener {
     name: String,
 }
 
-/// Answers a call of a path that begins with [`PREFIX`].
-pub(crate) fn answer(world: &World, method: &Method, path: &str, query: &str, body: &[u8]) -> Response<Body> {
-    match route(world, method, path, query, body) {
+/// What `POST /_simulator/share` takes: whose VPC, and who is to see it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Sharing {
+    owner: Option<String>,
+    account: String,
+    region: Option<String>,
+    vpc: String,
+}
+
+/// Answers a call of a path that begins with [`PREFIX`]. There is no `body` when it has more than `most` bytes.
+pub(crate) fn answer(
+    world: &World,
+    method: &Method,
+    path: &str,
+    query: &str,
+    body: Option<&[u8]>,
+    most: usize,
+) -> Response<Body> {
+    match body.ok_or(Wrong::Size { most }).and_then(|body| route(world, method, path, query, body)) {
         Ok(value) => json(StatusCode::OK, &value),
         Err(wrong) => {
             let status = match wrong {
-                Wrong::Json(_) | Wrong::Shape { .. } | Wrong::Churn { .. } | Wrong::Faults(_) | Wrong::Script(_) => {
-                    StatusCode::BAD_REQUEST
-                }
-                Wrong::Path { .. } => StatusCode::NOT_FOUND,
+                Wrong::Json(_)
+                | Wrong::Shape { .. }
+                | Wrong::Churn { .. }
+                | Wrong::Faults(_)
+                | Wrong::Script(_)
+                | Wrong::Scope(_)
+                | Wrong::Queue { .. }
+                | Wrong::Share { .. }
+                | Wrong::Query { .. } => StatusCode::BAD_REQUEST,
+                Wrong::Path { .. } | Wrong::Id { .. } => StatusCode::NOT_FOUND,
+                Wrong::Size { .. } => StatusCode::PAYLOAD_TOO_LARGE,
                 Wrong::Method { .. } => StatusCode::METHOD_NOT_ALLOWED,
             };
             json(status, &json!({ "error": wrong.to_string() }))
@@ -93,6 +137,12 @@ fn route(world: &World, method: &Method, path: &str, query: &str, body: &[u8]) -
     let read = || serde_json::from_slice::<Value>(body).map_err(Wrong::Json);
     let board = world.faults();
     let path = path.trim_end_matches('/');
+    let exists = path == PREFIX || PATHS.iter().any(|(known, _)| *known == path);
+    let query = Params::parse(query, &[]);
+    let takes = |key: &str| path == JOURNAL && matches!(key, "id" | "account" | "region");
+    if let Some((key, _)) = query.pairs().find(|(key, _)| exists && !takes(key)) {
+        return Err(Wrong::Query { path: path.to_owned(), key: key.to_owned() });
+    }
     match (path, method.as_str()) {
         (PREFIX, "GET") => Ok(index()),
         ("/_simulator/churn", "GET") => Ok(json!({ "per_second": world.churn() })),
@@ -116,34 +166,51 @@ fn route(world: &World, method: &Method, path: &str, query: &str, body: &[u8]) -
             let counts = board.counts().into_iter().map(|(name, count)| (name.to_owned(), json!(count)));
             Ok(Value::Object(counts.chain([("events".to_owned(), json!(world.event_counts()))]).collect()))
         }
-        ("/_simulator/journal", "GET") => {
-            let (query, options) = (Params::parse(query, &[]), world.options());
-            let account = query.get("account").unwrap_or(&options.account);
-            let estate = world.estate(account, query.get("region").unwrap_or(&options.region));
-            Ok(journal::journal(&estate, query.get("id")))
+        (JOURNAL, "GET") => {
+            let (account, region) = world.scope(query.get("account"), query.get("region"))?;
+            let estate = world.estate(account, region);
+            let id = query.get("id");
+            if let Some(unknown) = id.filter(|id| estate.resource(id).is_err()) {
+                let (id, account, region) = (unknown.to_owned(), account.to_owned(), region.to_owned());
+                return Err(Wrong::Id { id, account, region });
+            }
+            Ok(journal::journal(&estate, id))
         }
         ("/_simulator/listen", "POST") => {
             let takes = "{\"name\": \"events\"}, with an account and a region unless they are the simulator's own";
             let Listener { account, region, name } = shaped("/_simulator/listen", takes, body)?;
-            let options = world.options();
-            let account = account.as_deref().unwrap_or(&options.account);
-            let url = world.listen(account, region.as_deref().unwrap_or(&options.region), &name);
-            Ok(json!({ "queue_url": url }))
+            let (account, region) = world.scope(account.as_deref(), region.as_deref())?;
+            if !sqs::is_name(&name) {
+                return Err(Wrong::Queue { name });
+            }
+            Ok(json!({ "queue_url": world.listen(account, region, &name) }))
         }
         ("/_simulator/requests", "GET") => Ok(json!({ "requests": world.ledger() })),
         ("/_simulator/requests/reset", "POST") => {
             world.forget_requests();
             Ok(json!({ "requests": [] }))
         }
+        ("/_simulator/share", "POST") => share(world, body),
         ("/_simulator/status", "POST") => {
             script::follow(world, body)?;
             Ok(json!({}))
         }
-        _ if path == PREFIX || PATHS.iter().any(|(known, _)| *known == path) => {
-            Err(Wrong::Method { path: path.to_owned(), method: method.clone() })
-        }
+        _ if exists => Err(Wrong::Method { path: path.to_owned(), method: method.clone() }),
         _ => Err(Wrong::Path { path: path.to_owned() }),
     }
+}
+
+fn share(world: &World, body: &[u8]) -> Result<Value, Wrong> {
+    let takes = "{\"account\": \"111122223333\", \"vpc\": \"vpc-..\"}, with an owner and a region unless they are the \
+                 simulator's own";
+    let Sharing { owner, account, region, vpc } = shaped("/_simulator/share", takes, body)?;
+    let (owner, region) = world.scope(owner.as_deref(), region.as_deref())?;
+    let (account, _) = world.scope(Some(&account), None)?;
+    if world.share_vpc(owner, account, region, &vpc).is_err() {
+        let (owner, account, region) = (owner.to_owned(), account.to_owned(), region.to_owned());
+        return Err(Wrong::Share { owner, account, region, vpc });
+    }
+    Ok(json!({ "owner": owner, "account": account, "region": region, "vpc": vpc }))
 }
 
 fn shaped<T: DeserializeOwned>(path: &'static str, takes: &'static str, body: &[u8]) -> Result<T, Wrong> {

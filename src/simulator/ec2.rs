@@ -286,6 +286,13 @@ pub(crate) fn answer(call: &Call, action: &str) -> Answer {
     answer
 }
 
+/// Tells `CloudTrail` of a call that the caller's policy denied, if it would have changed things.
+pub(crate) fn denied(call: &Call, action: &str, refusal: &Refusal) {
+    if let Some(known) = ACTIONS.iter().find(|known| known.name == action && known.mutates) {
+        record(call, known.name, &Err(refusal.clone()));
+    }
+}
+
 /// Tells `CloudTrail` of a call, whatever came of it.
 fn record(call: &Call, name: &'static str, answer: &Answer) {
     let plan = call.estate.plan();

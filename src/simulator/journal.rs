@@ -115,23 +115,26 @@ pub(crate) fn at(
     request: &str,
 ) -> Result<String, Refusal> {
     let ms = path.split('/').next().unwrap_or_default();
-    let moment = ms.parse().map(Moment).map_err(|_| {
-        Refusal::new(
-            404,
-            "NotFound",
-            format!("{ms} is no moment; give milliseconds since the epoch: /_simulator/at/{{ms}}/"),
-        )
-    })?;
+    let moment =
+        ms.parse().ok().filter(|ms| Timestamp::from_millisecond(*ms).is_ok()).map(Moment).ok_or_else(|| {
+            Refusal::new(
+                404,
+                "NotFound",
+                format!("{ms} is no moment; give milliseconds since the epoch: /_simulator/at/{{ms}}/"),
+            )
+        })?;
     let action = params.get("Action").ok_or_else(|| Refusal::missing("Action"))?;
     let account = caller.account(&world.options().account);
-    if caller.service == "sts" {
-        let sessions = world.sessions();
-        return sts::answer(&sts::Call { params, sessions, caller, account, now: moment, request }, action);
-    }
-    if ec2::mutates(action) {
+    let is_sts = caller.service == "sts";
+    let mutates = if is_sts { sts::mutates(action) } else { ec2::mutates(action) };
+    if mutates {
         let message =
             format!("{action} changes things, and the past cannot be changed; send it to the simulator's own URL");
         return Err(Refusal::new(400, "UnsupportedOperation", message));
+    }
+    if is_sts {
+        let sessions = world.sessions();
+        return sts::answer(&sts::Call { params, sessions, caller, account, now: moment, request }, action);
     }
     if !world.knows_region(&caller.region) {
         return Err(Refusal::wrong_region(&caller.region));

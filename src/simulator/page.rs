@@ -10,7 +10,8 @@ use crate::simulator::request::Params;
 /// What part of a listing a request asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Page {
-    /// The first position wanted. Positions never move, so a walk sees each item that stays exactly once.
+    /// The first position wanted. Positions never move, so without faults a walk sees each item that stays exactly
+    /// once. AWS promises neither half: the `hide` fault leaves items out, and none shows an item twice.
     pub(crate) from: u64,
     /// At most so many items; `None` asks for all of them in one answer.
     pub(crate) limit: Option<usize>,

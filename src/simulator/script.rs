@@ -10,7 +10,7 @@ use serde::Deserialize;
 use crate::simulator::estate::UnknownId;
 use crate::simulator::ident::hex;
 use crate::simulator::instance::{Check, ScheduledEvent};
-use crate::simulator::world::World;
+use crate::simulator::world::{UnknownScope, World};
 
 /// Why a script was not followed.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +24,9 @@ pub(crate) enum Error {
         #[from]
         source: serde_json::Error,
     },
+    /// There is no such account or region.
+    #[error(transparent)]
+    Scope(#[from] UnknownScope),
     /// There is no such instance.
     #[error(transparent)]
     Unknown(#[from] UnknownId),
@@ -84,9 +87,8 @@ impl TryFrom<String> for Time {
 /// When the body is none, or names no instance.
 pub(crate) fn follow(world: &World, body: &[u8]) -> Result<(), Error> {
     let script: Script = serde_json::from_slice(body)?;
-    let options = world.options();
-    let account = script.account.as_deref().unwrap_or(&options.account);
-    let estate = world.estate(account, script.region.as_deref().unwrap_or(&options.region));
+    let (account, region) = world.scope(script.account.as_deref(), script.region.as_deref())?;
+    let estate = world.estate(account, region);
     let scripted = script.check.zip(script.impaired);
     if scripted.is_none() && script.events.is_none() {
         return Err(Error::Empty { id: script.id });

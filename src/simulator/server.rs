@@ -41,7 +41,7 @@ async fn serve(
     let id = ident::uuid();
     if path.starts_with(control::PREFIX) && !path.starts_with(control::AT) {
         let query = parts.uri.query().unwrap_or_default();
-        return control::answer(&world, &parts.method, path, query, &body.unwrap_or_default());
+        return control::answer(&world, &parts.method, path, query, body.ok().as_deref(), MAX_BODY);
     }
     let refuse = |service, refusal| response(text(service, Err(refusal), &id), world.clock().moment(), &id);
     let Ok(body) = body else {
@@ -99,7 +99,14 @@ async fn suffer(world: &World, ask: &Ask, case: &Case<'_>, cutter: &Cutter, id: 
             cutter.cut();
             return Response::new(Body::empty());
         }
-        Fate::Refuse(refusal) => (Err(refusal), None),
+        Fate::Refuse(refusal) => {
+            if refusal.code == "UnauthorizedOperation" && world.knows_region(region) {
+                let estate = world.estate(account, region);
+                let call = ec2::Call { params: case.params, estate: &estate, now: lens.now(), lens, request: id };
+                ec2::denied(&call, action, &refusal);
+            }
+            (Err(refusal), None)
+        }
         Fate::Answer(mangling) => (respond(world, ask, case, lens, id).await, mangling),
     };
     match (mangling, &answer) {

@@ -26,6 +26,7 @@ use crate::simulator::world::World;
 pub(crate) use attributes::Attributes;
 pub(crate) use policy::Sender;
 pub(crate) use queue::{Message, Queue};
+pub(crate) use queues::is_name;
 
 type Scope = (String, String);
 

@@ -92,6 +92,11 @@ pub(crate) fn knows(action: &str) -> bool {
     names().any(|name| name == action)
 }
 
+/// Whether an action of this name changes things.
+pub(crate) fn mutates(action: &str) -> bool {
+    action == "AssumeRole"
+}
+
 /// The names of all actions.
 pub(crate) fn names() -> impl Iterator<Item = &'static str> {
     ["AssumeRole", "GetCallerIdentity"].into_iter()
@@ -138,7 +143,7 @@ fn assume_role(call: &Call) -> Result<String, Refusal> {
         account: account.to_owned(),
         role: role.to_owned(),
         name: name.to_owned(),
-        ends: Moment(call.now.0 + seconds * 1_000),
+        ends: Moment(call.now.0.saturating_add(seconds.saturating_mul(1_000))),
     };
     let (arn, user, ends) = (session.arn(), session.user(), session.ends);
     let key = call.sessions.keep(session);

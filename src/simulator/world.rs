@@ -24,6 +24,23 @@ use crate::simulator::sts::Sessions;
 
 type Scope = (String, String);
 
+/// Why an account and a region name no estate.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum UnknownScope {
+    /// The account is not an account number.
+    #[error("account {account:?} is not twelve digits; use one like 123456789012, or leave it out")]
+    Account {
+        /// What was given.
+        account: String,
+    },
+    /// The simulator has no such region, or the account has not opted in to it.
+    #[error("the simulator has no region {region:?}; use one that DescribeRegions lists, or leave it out")]
+    Region {
+        /// What was given.
+        region: String,
+    },
+}
+
 /// A handle on the simulated AWS, for tests and for whoever wants to see what a client asked. Clones see the same world.
 #[derive(Debug, Clone)]
 pub struct World(Arc<Inner>);
@@ -200,6 +217,23 @@ impl World {
 
     pub(crate) fn knows_region(&self, region: &str) -> bool {
         self.options().populated().any(|(name, _)| name == region) || REGIONS.iter().any(|(name, _)| *name == region)
+    }
+
+    /// The account and region that are meant, each the home one unless given. Makes no estate.
+    pub(crate) fn scope<'a>(
+        &'a self,
+        account: Option<&'a str>,
+        region: Option<&'a str>,
+    ) -> Result<(&'a str, &'a str), UnknownScope> {
+        let options = self.options();
+        let (account, region) = (account.unwrap_or(&options.account), region.unwrap_or(&options.region));
+        if account.len() != 12 || !account.bytes().all(|b| b.is_ascii_digit()) {
+            return Err(UnknownScope::Account { account: account.to_owned() });
+        }
+        if !self.knows_region(region) {
+            return Err(UnknownScope::Region { region: region.to_owned() });
+        }
+        Ok((account, region))
     }
 
     fn found(&self, account: &str, region: &str) -> Estate {

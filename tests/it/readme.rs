@@ -4,10 +4,12 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+use muster::simulator::Scenario;
 use serde_json::Value;
 
 use crate::harness::muster::{Endpoint, Sandbox};
 use crate::harness::rpc::Client;
+use crate::harness::simulator::Simulator;
 
 fn file(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
@@ -82,6 +84,26 @@ fn the_readmes_flags_of_the_simulator_are_its_flags() {
         assert!(flags.remove(common), "{flags:?}");
     }
     assert_eq!(documented_flags("Simulator"), flags, "left: README.md, right: muster simulate --help");
+}
+
+#[test]
+fn the_readmes_control_paths_are_the_simulators() {
+    let index = Simulator::start(1, &[]).control("GET", "", &Value::Null);
+    let documented = first_cells(&file("README.md"), "Control paths");
+    let mut paths: BTreeSet<String> = index.as_object().unwrap().keys().cloned().collect();
+    // A base URL, and no path of its own.
+    paths.insert("/_simulator/at/{ms}/".to_owned());
+    assert_eq!(documented, paths, "left: README.md, right: GET /_simulator");
+}
+
+#[test]
+fn the_readmes_keys_of_a_scenario_are_read() {
+    let keys = first_cells(&file("README.md"), "Keys of a scenario");
+    assert!(keys.len() > 5, "{keys:?}");
+    for key in keys {
+        let read = toml::from_str::<Scenario>(&key);
+        assert!(read.is_ok(), "{key}: {read:?}");
+    }
 }
 
 #[test]

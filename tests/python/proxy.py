@@ -1,5 +1,5 @@
 """Runs microburst before the endpoint given, on a free loopback port, says where on its first line, and ends when standard
-input does. Its rules are set at run time, at `/_microburst/rules`.
+input does. It remembers far more requests than all tests make, so that none evicts another's. Its rules are set at run time, at `/_microburst/rules`.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from microburst.core.pipeline import Microburst
 
 
 async def main(upstream):
-    runner = web.AppRunner(make_app(Microburst(upstream)), access_log=None)
+    runner = web.AppRunner(make_app(Microburst(upstream, fired_capacity=100_000)), access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     host, port = runner.addresses[0]

@@ -4,7 +4,8 @@ use std::num::NonZeroU32;
 
 use clap::Args;
 
-use crate::simulator::faults::{ActionName, Faults, RegionName, Scale, Share, Skew, Span};
+use crate::simulator::EventFaults;
+use crate::simulator::faults::{ActionName, Faults, FigureError, RegionName, Scale, Share, Skew, Span};
 
 /// The commonest faults. Each goes before what a scenario says of it; actions to limit them to are a scenario's business.
 #[derive(Clone, Debug, Default, Args)]
@@ -74,8 +75,8 @@ pub(super) struct FaultFlags {
     #[arg(long, value_name = "SHARE")]
     events_without_account: Option<Share>,
     /// How late every event is at most
-    #[arg(long, value_name = "DURATION")]
-    delay_events: Option<Span>,
+    #[arg(long, value_name = "DURATION", value_parser = late)]
+    delay_events: Option<u64>,
     /// The share of snapshots that stay pending
     #[arg(long, value_name = "SHARE")]
     stuck_snapshots: Option<Share>,
@@ -111,12 +112,19 @@ impl FaultFlags {
         put(&mut faults.events.reorder, self.reorder_events.map(Share::get));
         put(&mut faults.events.without_account, self.events_without_account.map(Share::get));
         if let Some(most) = self.delay_events {
-            faults.events.delay_ms = [0, u64::try_from(most.get().as_millis()).unwrap_or(u64::MAX)];
+            faults.events.delay_ms = [0, most];
         }
         put(&mut faults.stuck_snapshots.share, self.stuck_snapshots);
         put(&mut faults.clock.skew, self.skew);
         faults
     }
+}
+
+/// Reads how late events are at most, in milliseconds.
+fn late(text: &str) -> Result<u64, FigureError> {
+    let most = u64::try_from(text.parse::<Span>()?.get().as_millis()).ok();
+    let possible = most.filter(|most| *most <= EventFaults::MAX_MS);
+    possible.ok_or_else(|| FigureError::Late { given: text.to_owned() })
 }
 
 fn put<T>(field: &mut T, given: Option<T>) {

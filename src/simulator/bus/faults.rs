@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::simulator::dice::Dice;
-use crate::simulator::faults::Share;
+use crate::simulator::faults::{FigureError, Share};
 
 /// How events suffer. Shares are of 1: a `drop` of 0.05 loses one event in twenty. The same seed and the same sequence of
 /// happenings lose and repeat the same events; each share draws its own dice, so changing one moves no other.
@@ -26,9 +27,12 @@ pub struct EventFaults {
     /// The share whose envelope lacks `account`.
     #[serde(deserialize_with = "checked")]
     pub without_account: f64,
-    /// How late every event is: at least and at most, in milliseconds of the simulator's clock.
+    /// How late every event is: at least and at most, in milliseconds of the simulator's clock; at most [`Self::MAX_MS`].
+    #[serde(deserialize_with = "delay")]
     pub delay_ms: [u64; 2],
-    /// How much later a repeated or held back event comes at most, in milliseconds of the simulator's clock.
+    /// How much later a repeated or held back event comes at most, in milliseconds of the simulator's clock; at most
+    /// [`Self::MAX_MS`].
+    #[serde(deserialize_with = "within")]
     pub within_ms: u64,
 }
 
@@ -44,6 +48,24 @@ fn checked<'de, D: Deserializer<'de>>(share: D) -> Result<f64, D::Error> {
     Share::deserialize(share).map(Share::get)
 }
 
+/// Reads how late events are at least and at most.
+fn delay<'de, D: Deserializer<'de>>(span: D) -> Result<[u64; 2], D::Error> {
+    let [least, most] = <[u64; 2]>::deserialize(span)?;
+    if least <= most && most <= EventFaults::MAX_MS {
+        return Ok([least, most]);
+    }
+    Err(D::Error::custom(FigureError::Late { given: format!("[{least}, {most}]") }))
+}
+
+/// Reads how much later an event may come.
+fn within<'de, D: Deserializer<'de>>(span: D) -> Result<u64, D::Error> {
+    let most = u64::deserialize(span)?;
+    if most <= EventFaults::MAX_MS {
+        return Ok(most);
+    }
+    Err(D::Error::custom(FigureError::Late { given: most.to_string() }))
+}
+
 /// What becomes of one event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Fate {
@@ -57,34 +79,30 @@ pub(super) struct Fate {
 }
 
 impl EventFaults {
+    /// The latest that events can be told to be, in milliseconds: an hour.
+    pub const MAX_MS: u64 = 3_600_000;
+
     /// What becomes of the `number`th event.
     pub(super) fn fate(&self, seed: u64, number: u64) -> Fate {
         // Every draw is made for every event: its fate under one fault does not hang on the others.
         let mut dice = Dice::new(seed, number);
-        let dropped = share(&mut dice, self.drop);
-        let duplicated = share(&mut dice, self.duplicate);
-        let reordered = share(&mut dice, self.reorder);
-        let without_account = share(&mut dice, self.without_account);
+        let dropped = dice.chance(self.drop);
+        let duplicated = dice.chance(self.duplicate);
+        let reordered = dice.chance(self.reorder);
+        let without_account = dice.chance(self.without_account);
         let [least, most] = self.delay_ms;
-        let late = least + dice.below(most.saturating_sub(least).saturating_add(1));
+        let late = least.saturating_add(dice.below(most.saturating_sub(least).saturating_add(1)));
         let held = 1 + dice.below(self.within_ms);
         let repeat = 1 + dice.below(self.within_ms);
-        let delay = late + if reordered { held } else { 0 };
+        let delay = late.saturating_add(if reordered { held } else { 0 });
         Fate {
             dropped,
             reordered,
             without_account,
             delay: Duration::from_millis(delay),
-            again: duplicated.then(|| Duration::from_millis(late + repeat)),
+            again: duplicated.then(|| Duration::from_millis(late.saturating_add(repeat))),
         }
     }
-}
-
-/// True in `share` of 1 draws.
-fn share(dice: &mut Dice, share: f64) -> bool {
-    #[expect(clippy::cast_precision_loss, reason = "a draw below a thousand million is exact")]
-    let drawn = dice.below(1_000_000_000) as f64 / 1_000_000_000.0;
-    drawn < share
 }
 
 #[cfg(test)]
@@ -112,6 +130,10 @@ mod tests {
     fn faults_read_and_write_as_a_table_of_shares() {
         let read: EventFaults = toml::from_str("drop = 0.05\nduplicate = 0.2\ndelay_ms = [0, 500]").unwrap();
         assert_eq!(read, EventFaults { drop: 0.05, duplicate: 0.2, delay_ms: [0, 500], ..EventFaults::default() });
-        assert!(toml::from_str::<EventFaults>("dorp = 1").is_err());
+        for wrong in ["dorp = 1", "delay_ms = [2, 1]", "delay_ms = [0, 3600001]", "within_ms = 3600001"] {
+            assert!(toml::from_str::<EventFaults>(wrong).is_err(), "{wrong}");
+        }
+        let extreme = EventFaults { delay_ms: [u64::MAX, u64::MAX], within_ms: u64::MAX, ..EventFaults::default() };
+        assert_eq!(extreme.fate(1, 1).delay, Duration::from_millis(u64::MAX));
     }
 }

@@ -7,6 +7,8 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
+use crate::simulator::bus::EventFaults;
+
 /// Why a figure cannot be used.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum FigureError {
@@ -25,6 +27,15 @@ pub enum FigureError {
     /// Not a time, or a negative one.
     #[error("{given:?} is no time; give one like 5s or 250ms")]
     Span {
+        /// What was given.
+        given: String,
+    },
+    /// Not how late events can be.
+    #[error(
+        "{given} is not how late events can be; give milliseconds, at most {} (1 hour), the least first",
+        EventFaults::MAX_MS
+    )]
+    Late {
         /// What was given.
         given: String,
     },

@@ -35,16 +35,21 @@ struct Asked {
     tag_keys: Vec<String>,
 }
 
+/// Whether a standard queue may be called so.
+pub(crate) fn is_name(name: &str) -> bool {
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
+    (1..=80).contains(&name.len()) && name.bytes().all(allowed)
+}
+
 pub(super) fn create(call: &Call) -> Answer {
     let asked: Asked = call.read()?;
     let name = asked.queue_name.ok_or_else(|| Refusal::missing("QueueName"))?;
-    let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
     if asked.attributes.contains_key("FifoQueue") || name.contains('.') {
         return Err(unsupported(
             "The simulator has standard queues only; leave out FifoQueue and the dot in the name.",
         ));
     }
-    if name.is_empty() || name.len() > 80 || !name.bytes().all(allowed) {
+    if !is_name(&name) {
         let reason = "Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length";
         return Err(Refusal::invalid_value(reason));
     }

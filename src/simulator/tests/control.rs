@@ -6,7 +6,9 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::simulator::tests::options;
+use crate::simulator::clock::Moment;
+use crate::simulator::lens::Lens;
+use crate::simulator::tests::{Aws, options};
 use crate::simulator::{Options, Simulator};
 
 const DESCRIBE: &str = "Action=DescribeInstances&Version=2016-11-15";
@@ -206,8 +208,10 @@ async fn churn_begins_and_ends_while_the_simulator_runs() {
     let simulator = Simulator::start(Options { clock: crate::simulator::Clock::Wall, ..options(100) }).await.unwrap();
     let home = simulator.world().home();
     assert_eq!(control(&simulator, "GET", "/_simulator/churn", &json!(null)).await.1, json!({"per_second": 0.0}));
-    let (status, said) = control(&simulator, "PATCH", "/_simulator/churn", &json!({"per_second": -1})).await;
-    assert_eq!(status, "400", "{said}");
+    for rate in [-1.0, 100_001.0, 1e300] {
+        let (status, said) = control(&simulator, "PATCH", "/_simulator/churn", &json!({"per_second": rate})).await;
+        assert_eq!(status, "400", "{said}");
+    }
     control(&simulator, "PATCH", "/_simulator/churn", &json!({"per_second": 500})).await;
     while home.touched_ids().is_empty() {
         tokio::time::sleep(Duration::from_millis(5)).await;
@@ -231,4 +235,57 @@ async fn a_queue_and_a_rule_are_made_by_one_call() {
     let (status, said) = control(&simulator, "POST", "/_simulator/listen", &json!({})).await;
     assert_eq!(status, "400");
     assert!(said["error"].as_str().unwrap().contains("missing field `name`"), "{said}");
+}
+
+#[tokio::test]
+async fn what_control_paths_cannot_do_is_refused_and_says_why() {
+    let simulator = Simulator::start(options(50)).await.unwrap();
+    let (account, none) = (simulator.world().options().account.clone(), json!(null));
+    for (method, path, body, status, said) in [
+        ("GET", "/_simulator/journal?id=typo", &none, "404", format!("{account} never held typo in us-east-1")),
+        ("GET", "/_simulator/journal?region=mars-1", &none, "400", "no region \"mars-1\"".to_owned()),
+        ("GET", "/_simulator/journal?account=12", &none, "400", "\"12\" is not twelve digits".to_owned()),
+        ("GET", "/_simulator/journal?ids=i-1", &none, "400", "takes no \"ids\"".to_owned()),
+        ("GET", "/_simulator/faults?x=1", &none, "400", "takes no \"x\"".to_owned()),
+        ("POST", "/_simulator/listen", &json!({"name": "a.fifo"}), "400", "no queue's name".to_owned()),
+        ("POST", "/_simulator/listen", &json!({"name": "a", "region": "x"}), "400", "no region".to_owned()),
+        ("POST", "/_simulator/status", &json!({"id": "i-1", "region": "x"}), "400", "no region".to_owned()),
+        ("POST", "/_simulator/share", &json!({"account": account, "vpc": "vpc-1"}), "400", "cannot share".to_owned()),
+    ] {
+        let (got, answer) = control(&simulator, method, path, body).await;
+        let answer = answer["error"].as_str().unwrap().to_owned();
+        assert!(got == status && answer.contains(&said), "{method} {path}: {got} {answer}");
+    }
+    // The connection may be reset before all is sent, and the answer lost with it.
+    let (head, _) = exchange(&simulator, "PUT", "/_simulator/faults", &" ".repeat((4 << 20) + 1)).await;
+    assert!(head.is_empty() || head.starts_with("HTTP/1.1 413"), "{head}");
+    simulator.stop().await;
+}
+
+#[tokio::test]
+async fn a_vpc_is_shared_by_one_call() {
+    let simulator = Simulator::start(options(1_000)).await.unwrap();
+    let vpc = simulator.world().home().vpc_ids().remove(1);
+    let asked = json!({"account": "111122223333", "vpc": vpc});
+    let (status, said) = control(&simulator, "POST", "/_simulator/share", &asked).await;
+    assert_eq!((status.as_str(), &said["vpc"]), ("200", &json!(vpc)));
+    let (other, lens) = (simulator.world().estate("111122223333", "us-east-1"), Lens::clear(Moment::LAST));
+    assert!(Aws::ask_of(&other, lens, "DescribeVpcs", &[("VpcId.1", &vpc)]).is_ok());
+    simulator.stop().await;
+}
+
+#[tokio::test]
+async fn a_denied_change_is_told_to_cloudtrail_and_a_denied_describe_is_not() {
+    let simulator = Simulator::start(options(50)).await.unwrap();
+    let world = simulator.world();
+    let account = world.options().account.clone();
+    drop(world.listen(&account, "us-east-1", "events"));
+    world.faults().patch(&json!({"denied": ["StopInstances", "DescribeInstances"]})).unwrap();
+    let id = world.home().instance_ids_in("running").remove(0);
+    let stop = format!("Action=StopInstances&Version=2016-11-15&InstanceId.1={id}");
+    assert!(exchange(&simulator, "POST", "/", &stop).await.1.contains("UnauthorizedOperation"));
+    assert!(describe(&simulator).await.1.contains("UnauthorizedOperation"));
+    world.pump();
+    assert_eq!(world.queue_length(&account, "us-east-1", "events"), Some(1));
+    simulator.stop().await;
 }

@@ -122,4 +122,6 @@ fn options_that_make_no_sense_are_refused() {
     assert!(matches!(wrong(|o| o.account = "me".to_owned()), Error::Account { .. }));
     assert!(matches!(wrong(|o| o.stopped_percent = 99), Error::Shares { .. }));
     assert!(matches!(wrong(|o| o.churn_per_second = f64::NAN), Error::Churn { .. }));
+    let said = wrong(|o| o.churn_per_second = 1e300).to_string();
+    assert!(said.ends_with("give a number from 0 to 100000"), "{said}");
 }

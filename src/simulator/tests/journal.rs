@@ -182,6 +182,10 @@ fn the_oracle_answers_the_past_and_refuses_to_change_it() {
     let stop = format!("Action=StartInstances&InstanceId.1={id}");
     assert_eq!(ask(&start.to_string(), &stop).unwrap_err().code, "UnsupportedOperation");
     assert_eq!(ask("yesterday", &describe).unwrap_err().status, 404);
+    assert_eq!(ask(&i64::MAX.to_string(), &describe).unwrap_err().status, 404);
+    let sts = Caller { service: "sts".to_owned(), ..caller.clone() };
+    let params = Params::parse("", b"Action=AssumeRole&Version=2011-06-15");
+    assert_eq!(journal::at(&aws.0, "0/", &sts, &params, "r").unwrap_err().code, "UnsupportedOperation");
 }
 
 #[test]

@@ -78,7 +78,7 @@ impl Proxy {
     /// The requests of this region that rules matched, oldest first.
     pub(crate) fn fired(&self) -> Vec<Fired> {
         let region = self.endpoint().region;
-        let fired = self.control("GET", "/fired?limit=2000", &Value::Null);
+        let fired = self.control("GET", "/fired?limit=100000", &Value::Null);
         let fired = fired.as_array().unwrap().iter().filter(|fired| fired["region"] == region);
         let read = fired.map(|fired| Fired {
             at: fired["ts"].as_f64().unwrap(),
