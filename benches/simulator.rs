@@ -122,10 +122,9 @@ async fn started(program: &Path, arguments: &[&str]) -> anyhow::Result<(Child, D
 
 fn row(table: &mut Table, name: &str, walk: &Walk, memory: Memory) {
     let mib = |bytes: u64| (bytes >> 20).to_string();
-    let (spent, passed) = (walk.cpu.as_secs_f64(), walk.wall.as_secs_f64());
-    let rate = f64::from(u32::try_from(walk.instances).unwrap_or(u32::MAX)) / spent.max(f64::EPSILON);
-    let cells =
-        [format!("{rate:.0}"), format!("{spent:.2}"), format!("{passed:.2}"), mib(memory.now), mib(memory.peak)];
+    let (cpu, took) = (walk.cpu.as_secs_f64(), walk.wall.as_secs_f64());
+    let rate = f64::from(u32::try_from(walk.instances).unwrap_or(u32::MAX)) / cpu.max(f64::EPSILON);
+    let cells = [format!("{rate:.0}"), format!("{cpu:.2}"), format!("{took:.2}"), mib(memory.now), mib(memory.peak)];
     table.row(std::iter::once(name.to_owned()).chain(cells));
 }
 

@@ -188,9 +188,10 @@ impl<L: Ledger> Ingest<L> {
         }
     }
 
-    /// Serves everything that waits in the lanes above the pages.
+    /// Serves what waits in the lanes above the pages, but not so much that the page under way stands still.
     fn serve_urgent(&mut self) {
-        while let Some(record) = self.lanes.urgent() {
+        for _ in 0..lanes::STREAK {
+            let Some(record) = self.lanes.urgent() else { return };
             self.record(record);
         }
     }
@@ -272,11 +273,14 @@ impl<L: Ledger> Ingest<L> {
     ) -> Result<(), ReadError> {
         let (scope, kind) = (observation.id.scope(), observation.id.kind.clone());
         let rules = self.rules(&kind);
-        self.freshness.view(&scope, &kind, |watched| {
-            let moment = self.moment(watched.is_some_and(|watched| watched.state.swept_now));
-            let grounds = Grounds { memory: watched.map(|watched| &watched.memory), rules, moment };
-            draft.decide(view, observation, cause, &grounds)
-        })
+        // Looked up before the store is read: nobody waits for the disk to ask how fresh something is.
+        let grounds = self.freshness.view(&scope, &kind, |watched| Grounds {
+            remembered: watched.map(|watched| watched.memory.known(&observation.id.id, None, None)).unwrap_or_default(),
+            tag_questions: watched.map_or(0, |watched| watched.memory.tag_questions()),
+            rules,
+            moment: self.moment(watched.is_some_and(|watched| watched.state.swept_now)),
+        });
+        draft.decide(view, observation, cause, &grounds)
     }
 
     fn moment(&self, swept: bool) -> Moment {
@@ -292,7 +296,7 @@ impl<L: Ledger> Ingest<L> {
         let now = self.clock.now();
         self.freshness.update(scope, kind, |watched| {
             let released = watched.memory.take(id, note, now);
-            if !released.is_empty() || watched.state.held.is_some() {
+            if watched.state.missing > 0 {
                 watched.show_missing();
             }
             released
@@ -338,6 +342,13 @@ impl<L: Ledger> Ingest<L> {
             }
             SweepStep::Completed { ended } => {
                 let Some(sweep) = self.sweeps.remove(&key) else { return };
+                let steady = self.clock.steady_since();
+                if steady > sweep.started || sweep.started > ended {
+                    let what = "the clock jumped while the listing was under way, so its times say nothing".to_owned();
+                    let fix = "The next sweep repeats it; check what sets this machine's clock".to_owned();
+                    self.fail(&scope, &kind, Trouble { class: "clock", what, fix, since: self.clock.now() });
+                    return self.freshness.bump();
+                }
                 let outcome = if let Some(broken) = sweep.broken {
                     Err(broken)
                 } else {
@@ -400,6 +411,9 @@ impl<L: Ledger> Ingest<L> {
                 let note = Note::Shown { at: credible, how: How::Exactly, swept: true, gone: *gone };
                 released.extend(watched.memory.take(id, note, now));
             }
+            if watched.state.missing > 0 {
+                watched.show_missing();
+            }
             released
         });
         self.ask(scope, kind, released);
@@ -422,7 +436,11 @@ impl<L: Ledger> Ingest<L> {
         ended: Timestamp,
     ) -> Result<(), IngestError> {
         let unseen = self.unseen(scope, kind)?;
-        let absence = self.freshness.update(scope, kind, |watched| watched.memory.complete(unseen, started, ended));
+        let (steady, now) = (self.clock.steady_since(), self.clock.now());
+        let absence = self.freshness.update(scope, kind, |watched| {
+            watched.memory.forget_undated(steady, now);
+            watched.memory.complete(unseen, started, ended)
+        });
         let Absence { removed, candidates, spared, held } = absence;
         let gone = removed.into_iter().map(|id| {
             let id = ResourceId::new(scope, kind, id);

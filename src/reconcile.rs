@@ -17,7 +17,8 @@
 //! 5. A resource goes only on proof; missing from a listing proves nothing by itself: see [`absence`] and [`memory`].
 //! 6. When many vanish at once, none goes before a sample was asked for by id: see [`guard`].
 //! 7. Until a scope's first complete sweep after a start, events older than the process are hints only.
-//! 8. Sources repeat and reorder, so every decision is idempotent; fields that move on every poll are masked.
+//! 8. Sources repeat and reorder, so every decision is idempotent; fields that move on every poll are masked. Envelope ids
+//!    are not remembered yet: an event that comes again is decided again, and changes nothing.
 //!
 //! The numbers are those of the project's list of rules. What an observation's own time is worth is [`credible`]'s to say: one
 //! that lies ahead of now comes from a clock that was wrong, and orders nothing.
@@ -167,12 +168,9 @@ pub fn decide(known: Known<'_>, observation: &Observation, rules: KindRules, mom
     }
     let gone = |at| Verdict::applied(Event::Removed { id: observation.id.clone(), at });
     match (&observation.seen, known.current) {
-        // What AWS was about to forget may show once more in an answer that lags.
-        (Seen::Described(document), None)
-            if rules.is_gone(document)
-                && known
-                    .removed_at
-                    .is_some_and(|removed| observation.at < credible(removed, moment.now) + LAG_WINDOW) =>
+        // What is gone may show once more in an answer that lags; AWS gives no id twice.
+        (Seen::Described(_), None)
+            if known.removed_at.is_some_and(|removed| observation.at < credible(removed, moment.now) + LAG_WINDOW) =>
         {
             Verdict::nothing(Reading::Lag)
         }
@@ -384,5 +382,5 @@ fn known_at(known: Known<'_>, current: &Current, group: Group, moment: Moment) -
 }
 
 fn is_older_than_process(observation: &Observation, moment: Moment) -> bool {
-    observation.source == Source::Notification && !moment.swept && observation.at < moment.started
+    observation.source == Source::Notification && !moment.swept && observation.at < moment.started.max(moment.steady)
 }

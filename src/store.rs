@@ -238,7 +238,7 @@ impl Store {
     }
 }
 
-/// A record through its stored form and back, and the resource that it leads to.
+/// A record through its stored form and back.
 #[cfg(test)]
 pub(crate) fn recoded(record: &crate::model::Recorded) -> Result<crate::model::Recorded, String> {
     let bytes = codec::encode_event(record).map_err(|error| error.to_string())?;

@@ -95,8 +95,9 @@ impl Engine {
         for queue in &config.queues {
             // Two, so that one receives while the other waits for the writer.
             for _ in 0..RECEIVERS {
-                let listening = events::run(aws.clone(), Arc::new(queue.clone()), handle.clone());
-                sweeping.spawn_until_stopped("the events", listening);
+                let (aws, queue, handle) = (aws.clone(), Arc::new(queue.clone()), handle.clone());
+                let listening = move || events::run(aws.clone(), Arc::clone(&queue), handle.clone());
+                sweeping.spawn_supervised("the events", listening);
             }
         }
         let watching = watch(aws.clone(), handle.clone(), sweeping.clone(), switchboard, intervals);
@@ -195,8 +196,12 @@ async fn watch(
             for (spec, interval) in &intervals {
                 ingest.freshness().expect(&scope, &spec.kind(), *interval);
                 let plan = Plan { interval: *interval, ..Plan::new(scope.clone(), spec) };
-                let asking = refresh::run(aws.clone(), plan.clone(), switchboard.clone(), ingest.clone());
-                tasks.spawn_until_stopped("a refresh", asking);
+                let asking = {
+                    let (aws, plan, switchboard) = (aws.clone(), plan.clone(), switchboard.clone());
+                    let ingest = ingest.clone();
+                    move || refresh::run(aws.clone(), plan.clone(), switchboard.clone(), ingest.clone())
+                };
+                tasks.spawn_supervised("a refresh", asking);
                 tasks.spawn_until_stopped("a sweep", sweeps::run(aws.clone(), plan, ingest.clone()));
             }
         }

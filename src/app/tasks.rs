@@ -2,12 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt;
 use parking_lot::Mutex;
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+
+/// How long nothing is tried again after a task panicked.
+const AFTER_PANIC: Duration = Duration::from_secs(30);
 
 /// Everything that runs on behalf of one server. Clones share it.
 #[derive(Clone, Debug, Default)]
@@ -48,6 +54,19 @@ impl Tasks {
         self.tracker.spawn(async move {
             task.await;
             drop(entry);
+        });
+    }
+
+    /// As [`Tasks::spawn_until_stopped`], with a new task in the place of one that panicked, after a while.
+    pub fn spawn_supervised<T>(&self, name: &'static str, task: impl Fn() -> T + Send + 'static)
+    where
+        T: Future<Output = ()> + Send + 'static,
+    {
+        self.spawn_until_stopped(name, async move {
+            while AssertUnwindSafe(task()).catch_unwind().await.is_err() {
+                tracing::error!(task = name, "failed by a fault of Muster, which should be reported; it starts again");
+                sleep(AFTER_PANIC).await;
+            }
         });
     }
 

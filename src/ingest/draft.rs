@@ -6,7 +6,7 @@ use super::ledger::View;
 use crate::model::known::{fold, state_name};
 use crate::model::{Cause, Current, Event, Observation, Recorded, ResourceId, Seen, Seq, Source, Timestamp, Wanted};
 use crate::reconcile::memory::{How, Note};
-use crate::reconcile::{self, KindRules, Known, Memory, Moment, Reading, credible};
+use crate::reconcile::{self, KindRules, Known, Moment, Reading, credible};
 use crate::store::ReadError;
 
 /// Events decided but not committed, and the state they lead to: the next decision of the same commit sees it.
@@ -19,6 +19,8 @@ pub(super) struct Draft {
     pub(super) wanted: Vec<Wanted>,
     /// Whose describe did not settle what it was asked for.
     pub(super) unsettled: Vec<ResourceId>,
+    /// How many resources lacked all their tags.
+    tagless: usize,
     ahead: HashMap<ResourceId, Ahead>,
 }
 
@@ -34,8 +36,11 @@ struct Ahead {
 }
 
 /// What a decision rests on besides what the store holds.
-pub(super) struct Grounds<'m> {
-    pub(super) memory: Option<&'m Memory>,
+pub(super) struct Grounds {
+    /// What is remembered of the resource; nothing of the store is in it.
+    pub(super) remembered: Known<'static>,
+    /// How many more resources of the scope may be asked for because their tags are doubted.
+    pub(super) tag_questions: usize,
     pub(super) rules: KindRules,
     pub(super) moment: Moment,
 }
@@ -63,7 +68,7 @@ impl Ahead {
         }
     }
 
-    /// As [`Memory::take`] will do for good.
+    /// As the scope's memory will take it for good.
     fn take(&mut self, note: Note) {
         match note {
             Note::Shown { at, how, .. } => {
@@ -97,16 +102,14 @@ impl Draft {
         view: &V,
         observation: Observation,
         cause: &Cause,
-        grounds: &Grounds<'_>,
+        grounds: &Grounds,
     ) -> Result<(), ReadError> {
-        let Grounds { memory, rules, moment } = grounds;
+        let Grounds { remembered, tag_questions, rules, moment } = grounds;
         let mut ahead = if let Some(ahead) = self.ahead.remove(&observation.id) {
             ahead
         } else {
             let removed_at = view.removed_at(&observation.id)?;
-            let known = memory.map(|memory| memory.known(&observation.id.id, None, removed_at));
-            let known = known.unwrap_or(Known { removed_at, ..Known::default() });
-            Ahead { current: view.current(&observation.id)?, ..Ahead::of(known) }
+            Ahead { current: view.current(&observation.id)?, removed_at, ..Ahead::of(*remembered) }
         };
         let verdict = reconcile::decide(ahead.known(), &observation, *rules, *moment);
         let mut removed = false;
@@ -130,13 +133,13 @@ impl Draft {
             ahead.take(note);
             self.notes.push((observation.id.clone(), note));
         }
-        self.follow_up(&observation, verdict.reading, *memory);
+        self.follow_up(&observation, verdict.reading, *tag_questions);
         self.ahead.insert(observation.id, ahead);
         Ok(())
     }
 
     /// Who is to be asked for after an observation (rules 3 and 4).
-    fn follow_up(&mut self, observation: &Observation, reading: Reading, memory: Option<&Memory>) {
+    fn follow_up(&mut self, observation: &Observation, reading: Reading, tag_questions: usize) {
         let told = matches!(observation.source, Source::Notification | Source::Tool);
         let asserted = match &observation.seen {
             Seen::StateAsserted(state) => state_name(state).map(str::to_owned),
@@ -148,7 +151,8 @@ impl Draft {
             }
             (Seen::Described(_), Reading::Tagless) => {
                 self.unsettled.push(observation.id.clone());
-                if observation.source == Source::Sweep && memory.is_none_or(Memory::asks_for_tags) {
+                self.tagless += 1;
+                if observation.source == Source::Sweep && self.tagless <= tag_questions {
                     self.wanted.push(Wanted { id: observation.id.clone(), expects: None });
                 }
             }

@@ -9,8 +9,8 @@ use serde::Serialize;
 use tokio::sync::watch;
 
 use crate::model::{Group, GroupEvidence, Kind, ResourceId, Scope, Timestamp};
-use crate::reconcile::Memory;
 use crate::reconcile::guard::{HeldBack, Hold};
+use crate::reconcile::{Memory, credible};
 use crate::store::Watermark;
 
 /// Something that keeps a scope, or all of AWS, from being seen.
@@ -73,6 +73,12 @@ impl ScopeFreshness {
         Some(complete.started + self.interval + 2 * complete.ended.since(complete.started))
     }
 
+    /// When the last complete sweep started that left nothing open, as far as that can be said at `now`.
+    #[must_use]
+    pub fn settled_at(&self, now: Timestamp) -> Option<Timestamp> {
+        self.settled.filter(|settled| credible(*settled, now) == *settled)
+    }
+
     /// Why answers from this scope may be out of date at `now`; `None` while they are fresh.
     #[must_use]
     pub fn stale(&self, now: Timestamp) -> Option<String> {
@@ -82,6 +88,9 @@ impl ScopeFreshness {
                 None => format!("first sweep under way, {} seen", self.seen),
             });
         };
+        if credible(complete.started, now) != complete.started {
+            return Some("the last complete sweep is dated ahead of now, by a clock that was wrong".to_owned());
+        }
         if self.fresh_until().is_some_and(|until| now <= until) {
             return None;
         }
@@ -99,6 +108,8 @@ impl ScopeFreshness {
 pub(super) struct Watched {
     pub(super) state: ScopeFreshness,
     pub(super) memory: Memory,
+    /// How many the last complete sweep lacked too soon after other evidence of them.
+    spared: u64,
     /// When the first complete sweep of this run started: a run is interrupted when a sweep comes later than expected.
     since: Option<Timestamp>,
 }
@@ -122,6 +133,8 @@ pub struct SeenAt {
     confirmed: Option<Timestamp>,
     /// The start of an earlier process's last complete sweep, while this one has not looked.
     swept: Option<Timestamp>,
+    /// When this was asked: what is dated ahead of it comes from a clock that was wrong, and counts as unknown.
+    now: Timestamp,
 }
 
 impl SeenAt {
@@ -132,20 +145,21 @@ impl SeenAt {
     /// `provisional` one, which it may have contradicted.
     #[must_use]
     pub fn as_of(&self, evidence: &GroupEvidence, provisional: bool) -> Timestamp {
-        evidence.oldest().max(self.whole(evidence, provisional))
+        let at = |group| self.group_as_of(group, evidence, provisional);
+        Group::ALL.into_iter().map(at).min().unwrap_or_default()
     }
 
     /// The same of one group: never earlier than that of everything.
     #[must_use]
     pub fn group_as_of(&self, group: Group, evidence: &GroupEvidence, provisional: bool) -> Timestamp {
-        evidence.of(group).at.max(self.whole(evidence, provisional))
+        credible(evidence.of(group).at, self.now).max(self.whole(evidence, provisional))
     }
 
     /// When all groups were known to be so at once.
     fn whole(&self, evidence: &GroupEvidence, provisional: bool) -> Timestamp {
         match (self.confirmed, self.swept) {
-            (Some(confirmed), _) => confirmed,
-            (None, Some(swept)) if !provisional && evidence.newest() <= swept => swept,
+            (Some(confirmed), _) => credible(confirmed, self.now),
+            (None, Some(swept)) if !provisional && evidence.newest() <= swept => credible(swept, self.now),
             (None, _) => Timestamp::EPOCH,
         }
     }
@@ -219,15 +233,16 @@ impl Freshness {
         self.0.scopes.read().get(&(scope.clone(), kind.clone())).map(|watched| watched.state.clone())
     }
 
-    /// When a resource was last seen as it is known. Ask before reading its body: see [`SeenAt`].
+    /// When a resource was last seen as it is known, asked at `now`. Ask before reading its body: see [`SeenAt`].
     #[must_use]
-    pub fn seen(&self, id: &ResourceId) -> SeenAt {
+    pub fn seen(&self, id: &ResourceId, now: Timestamp) -> SeenAt {
         let scopes = self.0.scopes.read();
-        let Some(watched) = scopes.get(&(id.scope(), id.kind.clone())) else { return SeenAt::default() };
+        let unwatched = SeenAt { now, ..SeenAt::default() };
+        let Some(watched) = scopes.get(&(id.scope(), id.kind.clone())) else { return unwatched };
         let confirmed = watched.memory.confirmed(&id.id);
         // A watermark is saved only for sweeps that lacked nothing and left no doubt.
         let swept = watched.state.complete.filter(|_| !watched.state.swept_now).map(|swept| swept.started);
-        SeenAt { confirmed, swept }
+        SeenAt { confirmed, swept, now }
     }
 
     /// Changes whenever anything here does; for waiting until a first sweep is complete.
@@ -274,8 +289,8 @@ impl Watched {
             self.since = None;
         }
         self.since.get_or_insert(swept.started);
+        self.spared = spared;
         self.show_missing();
-        self.state.missing += spared;
         if self.state.missing == 0 && self.memory.doubtful() == 0 {
             self.state.settled = Some(swept.started);
         }
@@ -288,7 +303,7 @@ impl Watched {
 
     /// Brings what is shown of missing resources up to what is remembered of them.
     pub(super) fn show_missing(&mut self) {
-        self.state.missing = self.memory.missing() as u64;
+        self.state.missing = self.memory.missing() as u64 + self.spared;
         self.state.held = self.memory.hold().map(Hold::shown);
     }
 
@@ -316,6 +331,7 @@ impl Watched {
                 settled: complete.map(|swept| swept.started),
             },
             memory: Memory::default(),
+            spared: 0,
             since: None,
         }
     }

@@ -109,6 +109,8 @@ pub(super) struct Lanes {
     refresh: mpsc::Receiver<Record>,
     pages: mpsc::Receiver<SweepMessage>,
     stop: CancellationToken,
+    /// How many records were served since the last page.
+    streak: usize,
 }
 
 /// The way in for everybody else. Clones share the lanes.
@@ -126,12 +128,15 @@ const PAGES: usize = 2;
 
 const RECORDS: usize = 64;
 
+/// This many records in a row, and a page that waits is served between them.
+pub(super) const STREAK: usize = 50;
+
 pub(super) fn connect(freshness: Freshness, stop: CancellationToken) -> (Lanes, Handle) {
     let (tools_in, tools) = mpsc::channel(RECORDS);
     let (notifications_in, notifications) = mpsc::channel(RECORDS);
     let (refresh_in, refresh) = mpsc::channel(RECORDS);
     let (pages_in, pages) = mpsc::channel(PAGES);
-    let lanes = Lanes { tools, notifications, refresh, pages, stop };
+    let lanes = Lanes { tools, notifications, refresh, pages, stop, streak: 0 };
     let handle =
         Handle { tools: tools_in, notifications: notifications_in, refresh: refresh_in, pages: pages_in, freshness };
     (lanes, handle)
@@ -141,6 +146,13 @@ impl Lanes {
     /// The most urgent work, waiting for some. `None` when stopped (after what waits in the urgent lanes) or when nobody
     /// is left to send.
     pub(super) async fn next(&mut self) -> Option<Work> {
+        // A backlog of events must not keep the sweeps out, which are the truth.
+        if self.streak >= STREAK
+            && let Ok(message) = self.pages.try_recv()
+        {
+            self.streak = 0;
+            return Some(Work::Sweep(message));
+        }
         if let Some(record) = self.urgent() {
             return Some(Work::Record(record));
         }
@@ -170,7 +182,9 @@ impl Lanes {
     /// The most urgent record that waits, if any; never a page.
     pub(super) fn urgent(&mut self) -> Option<Record> {
         let waiting = self.tools.try_recv().or_else(|_| self.notifications.try_recv());
-        waiting.or_else(|_| self.refresh.try_recv()).ok()
+        let record = waiting.or_else(|_| self.refresh.try_recv()).ok()?;
+        self.streak += 1;
+        Some(record)
     }
 }
 

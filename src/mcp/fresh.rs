@@ -51,7 +51,7 @@ impl Core {
     /// How fresh a resource of `kind` is, before it is read.
     #[must_use]
     pub fn fresh(&self, kind: &'static KindSpec, id: &ResourceId) -> Fresh {
-        let seen = self.ingest.freshness().seen(id);
+        let seen = self.ingest.freshness().seen(id, self.now());
         Fresh { id: id.clone(), stale: self.stale(&id.scope(), kind), seen }
     }
 

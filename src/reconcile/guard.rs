@@ -70,6 +70,12 @@ impl Hold {
         self.ids.len()
     }
 
+    /// When the listing ended that lacked them.
+    #[must_use]
+    pub fn ended(&self) -> Timestamp {
+        self.ended
+    }
+
     /// Whether none is held, which never happens.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -141,10 +141,17 @@ impl Memory {
         self.hold.as_ref()
     }
 
-    /// Whether a resource whose tags are doubted is worth a describe of its own.
+    /// How many more resources whose tags are doubted are worth a describe of their own.
     #[must_use]
-    pub fn asks_for_tags(&self) -> bool {
-        self.tagless.len() <= DOUBTED
+    pub fn tag_questions(&self) -> usize {
+        DOUBTED.saturating_sub(self.tagless.len())
+    }
+
+    /// Lets go of absences that are dated before the clock's last jump, or ahead of now: nothing can be compared with them.
+    pub fn forget_undated(&mut self, steady: Timestamp, now: Timestamp) {
+        let dated = |lacked: Timestamp| lacked >= steady && credible(lacked, now) == lacked;
+        self.candidates.retain(|_, lacked| dated(*lacked));
+        self.hold = self.hold.take().filter(|hold| dated(hold.ended()));
     }
 
     /// Takes a note at `now`. Returns the ids that a hold released, if the note was the last that it waited for.

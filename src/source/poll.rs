@@ -48,7 +48,7 @@ impl List for Aws {
             self.confirm(scope).await?;
         }
         let listed = Aws::page(self, scope, spec, token).await?;
-        if listed.next.is_none() && !first {
+        if listed.next.is_none() {
             self.confirm(scope).await?;
         }
         Ok(listed)

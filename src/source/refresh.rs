@@ -11,6 +11,7 @@ mod tests;
 use std::collections::HashMap;
 use std::future::{Future, pending};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
@@ -38,8 +39,14 @@ pub trait Describe: Send + Sync {
 }
 
 impl Describe for Aws {
+    /// A NotFound counts only from the scope's own account: credentials can change under a running process, and another
+    /// account knows none of the ids.
     async fn describe(&self, scope: &Scope, spec: &'static KindSpec, ids: &[String]) -> Result<Listed, AwsError> {
-        Aws::describe(self, scope, spec, ids, Priority::Refresh).await
+        let answer = Aws::describe(self, scope, spec, ids, Priority::Refresh).await;
+        if answer.as_ref().is_err_and(|error| error.class == Class::NotFound) {
+            self.confirm(scope).await?;
+        }
+        answer
     }
 }
 
@@ -52,6 +59,8 @@ pub struct Refresher<D> {
     queue: Queue,
     begun: Instant,
     backoff: Backoff,
+    /// Nothing is asked for before this, counted from `begun`: the last call failed.
+    resumes: Duration,
 }
 
 /// What one question brought.
@@ -67,7 +76,7 @@ impl<D: Describe> Refresher<D> {
     /// Asks for what arrives in `wanted`. When too many ids wait, they are let go, and the plan's sweep is triggered instead.
     pub fn new(describe: D, clock: SharedClock, plan: Plan, wanted: mpsc::UnboundedReceiver<Wanted>) -> Self {
         let (queue, begun, backoff) = (Queue::default(), Instant::now(), Backoff::new());
-        Refresher { describe, clock, plan, wanted, queue, begun, backoff }
+        Refresher { describe, clock, plan, wanted, queue, begun, backoff, resumes: Duration::ZERO }
     }
 
     /// The next answers; waits until ids are due. `None` when nobody is left to want any. [`Refresher::settle`] must follow.
@@ -76,11 +85,12 @@ impl<D: Describe> Refresher<D> {
             while let Ok(wanted) = self.wanted.try_recv() {
                 self.push(wanted);
             }
-            let ids = self.queue.take(self.begun.elapsed(), PER_CALL);
+            let now = self.begun.elapsed();
+            let ids = if now < self.resumes { Vec::new() } else { self.queue.take(now, PER_CALL) };
             if !ids.is_empty() {
                 return Some(self.ask(ids).await);
             }
-            let due = self.queue.next_due().map(|due| self.begun + due);
+            let due = self.queue.next_due().map(|due| self.begun + due.max(self.resumes));
             let due = async {
                 match due {
                     Some(due) => sleep_until(due).await,
@@ -147,8 +157,14 @@ impl<D: Describe> Refresher<D> {
                 Err(error) if error.class == Class::NotFound => batch.not_found(ids, &error.ids),
                 Err(error) => {
                     tracing::warn!(%scope, kind = spec.slug, ids = ids.len(), %error, "a refresh failed");
-                    let due = self.begun.elapsed() + self.backoff.failed();
-                    self.queue.put_back(batch.left_with(ids), due);
+                    let left = batch.left_with(ids);
+                    if matches!(error.class, Class::Throttled | Class::Transient) {
+                        self.resumes = self.begun.elapsed() + self.backoff.failed();
+                        self.queue.put_back(left, self.resumes);
+                    } else {
+                        // Asking again changes nothing until somebody changes a policy or the request; the sweeps go on.
+                        self.queue.forget(left);
+                    }
                 }
             }
         }

@@ -24,6 +24,8 @@ pub(super) fn requests(action: &str) -> Limit {
         "ec2:CreateSnapshot" | "ec2:CreateSnapshots" => Limit { burst: 100, per_second: 5 },
         // All calls of STS in an account and region together; Muster makes this one only.
         "sts:GetCallerIdentity" => Limit { burst: 600, per_second: 600 },
+        // A standard queue takes nearly any number of calls (SQS developer guide, "Amazon SQS standard queue quotas").
+        "sqs:ReceiveMessage" | "sqs:DeleteMessage" => Limit { burst: 3_000, per_second: 3_000 },
         // Describes that page or filter, and the few that can do neither.
         _ => Limit { burst: 100, per_second: 20 },
     }

@@ -16,12 +16,29 @@ fn a_resource_without_history_is_found() {
     holds(&[Step::Launch, Step::Finish { lag: 0 }]);
 }
 
+const NOW: Step = Step::Finish { lag: 0 };
+const LATE: Step = Step::Finish { lag: 1 };
+const UNTAG: Step = Step::Retag { which: 0, tags: 0 };
+
 #[test]
 fn a_watermark_claims_nothing_of_a_resource_that_the_sweep_left_in_doubt() {
-    use Step::{Delete, Finish, Launch, Remap, Retag, Sweep, Wait};
-    let untagged = Retag { which: 0, tags: 0 };
-    let (now, late) = (Finish { lag: 0 }, Finish { lag: 1 });
-    holds(&[Launch, now, untagged, Wait(2), Wait(3), now, Step::Restart { kill: false }]);
-    holds(&[Launch, Wait(1), untagged, Launch, late, Wait(10), now, Sweep, Remap]);
-    holds(&[Launch, Wait(1), now, untagged, Wait(10), Delete(0), late, now, Remap]);
+    holds(&[Step::Launch, NOW, UNTAG, Step::Wait(2), Step::Wait(3), NOW, Step::Restart { kill: false }]);
+}
+
+#[test]
+fn a_sweep_that_begins_does_not_make_the_last_one_less_doubtful() {
+    use Step::{Launch, Remap, Sweep, Wait};
+    holds(&[Launch, Wait(1), UNTAG, Launch, LATE, Wait(10), NOW, Sweep, Remap]);
+}
+
+#[test]
+fn a_sweep_that_lacks_a_resource_claims_nothing_of_it() {
+    use Step::{Delete, Launch, Remap, Wait};
+    holds(&[Launch, Wait(1), NOW, UNTAG, Wait(10), Delete(0), LATE, NOW, Remap]);
+}
+
+#[test]
+fn a_page_that_lags_behind_a_removal_does_not_bring_the_resource_back() {
+    use Step::{Delete, Launch, Wait};
+    holds(&[Launch, NOW, Wait(70), Delete(0), NOW, NOW, Step::Finish { lag: 3 }]);
 }

@@ -31,7 +31,7 @@ pub(super) enum Step {
     /// An event never arrives.
     Lose(u8),
     /// A listing begins, asks for a page, gets it; goes on to its end; or is given up. Answers lag by seconds, lack all tags
-    /// (of a third) or some resources (`hide`: one in four; nearly all of them with `blind`).
+    /// (of two thirds) or some resources (`hide`: one in four; nearly all of them with `blind`).
     Sweep,
     Ask {
         lag: u8,

@@ -59,6 +59,7 @@ struct Listing {
     asked: u8,
     landed: u8,
     hides: bool,
+    loses: bool,
     page: Option<Answer>,
 }
 
@@ -88,6 +89,8 @@ pub(super) struct Runner<'s, S: Shelf> {
     herd: bool,
     /// The last complete listing lacked some.
     hid: bool,
+    /// Some lost their tags since the last complete listing that lost none.
+    lost: bool,
 }
 
 type Checked = Result<(), String>;
@@ -127,6 +130,7 @@ impl<'s, S: Shelf> Runner<'s, S> {
             removed: BTreeSet::new(),
             herd: false,
             hid: false,
+            lost: false,
         }
     }
 
@@ -182,28 +186,20 @@ impl<'s, S: Shelf> Runner<'s, S> {
         self.check()
     }
 
-    /// Ends all faults; then, after 90 s and two complete sweeps, what is served is what AWS holds.
+    /// Ends all faults; after two complete sweeps and 90 s what is served is what AWS holds.
     pub(super) fn settle(&mut self) -> Checked {
         if self.offset != 0 {
             self.jump(0);
         }
         self.aws.notices.clear();
         self.listing = None;
-        for _ in 0..30 {
-            self.wait(3_000);
-            self.refreshed();
-            self.check()?;
-        }
-        for _ in 0..2 {
-            self.sweep();
-            self.finish(0);
-            self.check()?;
-            for _ in 0..22 {
-                self.wait(3_000);
-                self.refreshed();
-                self.check()?;
-            }
-        }
+        self.sweep();
+        self.finish(0);
+        self.refreshes(22)?;
+        self.sweep();
+        let listed = self.now;
+        self.finish(0);
+        self.refreshes(8)?;
         let served: BTreeMap<Arc<str>, Current> =
             self.all().into_iter().map(|(id, current)| (id.id, current)).collect();
         for id in self.aws.ids() {
@@ -214,8 +210,8 @@ impl<'s, S: Shelf> Runner<'s, S> {
                     return Err(format!("in the end {id} is served as {known:?}, and AWS holds {held:?}"));
                 }
                 (Some(held), None) => return Err(format!("in the end {id} is not served, and AWS holds {held:?}")),
-                // What AWS forgets while nobody lists anything is forgotten by the next listing.
-                (None, Some(known)) if known.state() != Some("terminated") => {
+                // What AWS forgot after the last listing is forgotten by the next one.
+                (None, Some(known)) if self.aws.at(id, listed).is_none() => {
                     return Err(format!("in the end {id} is served as {known:?}, and AWS does not hold it"));
                 }
                 _ => {}
@@ -225,11 +221,17 @@ impl<'s, S: Shelf> Runner<'s, S> {
         self.check()
     }
 
-    fn refreshed(&mut self) {
-        for _ in 0..3 {
-            self.refresh(0, false);
-            self.answer();
+    /// Time passes, and whoever is wanted is asked for; each round takes three seconds.
+    fn refreshes(&mut self, rounds: usize) -> Checked {
+        for _ in 0..rounds {
+            self.wait(3_000);
+            for _ in 0..3 {
+                self.refresh(0, false);
+                self.answer();
+            }
+            self.check()?;
         }
+        Ok(())
     }
 
     fn wait(&mut self, by: Millis) {
@@ -289,6 +291,9 @@ impl<'s, S: Shelf> Runner<'s, S> {
         // Two listings in a row that lack the same resource are the proof that it is gone: AWS never errs twice so. But a
         // listing that is blind to most may come any number of times: the guard is there for it.
         let hide = hide && !self.hid;
+        // Nor does it lose all tags of a resource in two listings, which is the proof that they were taken off.
+        let tagless = tagless && !self.lost;
+        self.lost |= tagless;
         let blind = blind && (0..HERD).all(|n| self.aws.at(&format!("h-{n}"), self.now).is_some());
         let mut items = Vec::new();
         for (n, id) in self.aws.ids_at(seen).enumerate() {
@@ -298,7 +303,7 @@ impl<'s, S: Shelf> Runner<'s, S> {
             }
             let Some(version) = self.aws.at(id, seen) else { continue };
             let mut version = version.clone();
-            // What was never seen with tags has none to lose: nobody could tell.
+            // What was never seen with tags is believed to have none: rule 3 says so, and nobody could tell.
             if tagless && number % 3 > 0 && self.is_tagged(id) {
                 version.tags.clear();
             }
@@ -307,6 +312,7 @@ impl<'s, S: Shelf> Runner<'s, S> {
         let page = Answer { sent_at: self.clock.now(), items, missing: Vec::new() };
         if let Some(listing) = &mut self.listing {
             listing.hides |= hide;
+            listing.loses |= tagless;
             listing.asked += 1;
             listing.page = Some(page);
         }
@@ -333,7 +339,9 @@ impl<'s, S: Shelf> Runner<'s, S> {
             self.ask(lag, false, false, false);
             self.land();
         }
-        self.hid = self.listing.take().is_some_and(|listing| listing.hides);
+        let listing = self.listing.take().unwrap_or_default();
+        self.hid = listing.hides;
+        self.lost = listing.loses;
         self.message(SweepStep::Completed { ended: self.clock.now() });
     }
 

@@ -156,7 +156,7 @@ fn scope_freshness(core: &Core, state: &ScopeFreshness) -> Value {
     });
     let Value::Object(fields) = &mut entry else { return entry };
     let mut put = |name: &str, value: Value| drop(fields.insert(name.to_owned(), value));
-    if let Some(settled) = state.settled {
+    if let Some(settled) = state.settled_at(now) {
         put("as_of", json!(settled));
     }
     if let Some(swept) = state.complete {

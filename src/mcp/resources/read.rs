@@ -176,7 +176,7 @@ fn members(core: &Core, scope: &Scope, kind: &'static KindSpec, uri: &str) -> Re
     let stale = core.stale(scope, kind);
     let incomplete = core.incomplete(&[kind]).into_iter().find(|incomplete| incomplete.scope == *scope);
     let watched = core.ingest.freshness().of(scope, &kind.kind());
-    let as_of = watched.as_ref().and_then(|state| state.settled);
+    let as_of = watched.as_ref().and_then(|state| state.settled_at(core.now()));
     let missing = watched.as_ref().map_or(0, |state| state.missing);
     let all_seen = watched.is_some() && incomplete.is_none();
     let counted = counts(&core.store, &kind.kind(), Some(scope), columns.state())?;

@@ -135,22 +135,22 @@ fn one(aws: &Aws, id: &str) -> String {
 fn a_volume_and_its_snapshots_keep_the_key_that_was_chosen() {
     let aws = Aws::with(100);
     let (_, zone) = running(&aws);
-    let create = |further: &[(&str, &str)]| {
+    let make = |further: &[(&str, &str)]| {
         let base = [("AvailabilityZone", zone.as_str()), ("Size", "20")];
         let all: Vec<_> = base.iter().chain(further).copied().collect();
         aws.get("CreateVolume", &all)
     };
-    let own = text(&create(&[("Encrypted", "true")]), "kmsKeyId");
-    assert_eq!(text(&create(&[("Encrypted", "true"), ("KmsKeyId", "alias/aws/ebs")]), "kmsKeyId"), own);
+    let own = text(&make(&[("Encrypted", "true")]), "kmsKeyId");
+    assert_eq!(text(&make(&[("Encrypted", "true"), ("KmsKeyId", "alias/aws/ebs")]), "kmsKeyId"), own);
     let chosen = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab";
     for name in [chosen, "1234abcd-12ab-34cd-56ef-1234567890ab"] {
-        let made = create(&[("Encrypted", "true"), ("KmsKeyId", name)]);
-        assert_eq!(text(&made, "kmsKeyId"), chosen);
+        let volume = make(&[("Encrypted", "true"), ("KmsKeyId", name)]);
+        assert_eq!(text(&volume, "kmsKeyId"), chosen);
         aws.advance(1);
-        let shot = aws.get("CreateSnapshot", &[("VolumeId", &text(&made, "volumeId"))]);
+        let shot = aws.get("CreateSnapshot", &[("VolumeId", &text(&volume, "volumeId"))]);
         assert_eq!(text(&shot, "kmsKeyId"), chosen);
         aws.advance(60);
-        let again = create(&[("SnapshotId", &text(&shot, "snapshotId"))]);
+        let again = make(&[("SnapshotId", &text(&shot, "snapshotId"))]);
         assert_eq!(text(&again, "kmsKeyId"), chosen);
     }
 }

@@ -107,7 +107,10 @@ impl Queue {
         entry.again = false;
         match step.and_then(|step| Some((step, *AFTER.get(step)?))) {
             Some((step, after)) => {
-                let due = (entry.mentioned + after).max(now);
+                // An answer that came late puts off the next question: it is the lag that has to pass.
+                let last = step.checked_sub(1).and_then(|last| AFTER.get(last));
+                let pause = last.map_or(Duration::ZERO, |last| after.saturating_sub(*last));
+                let due = (entry.mentioned + after).max(now + pause);
                 (entry.step, entry.due) = (step, Some(due));
                 self.due.insert((due, Arc::clone(id)));
             }
@@ -121,6 +124,15 @@ impl Queue {
             if let Some(entry) = self.entries.get_mut(&id).filter(|entry| entry.due.is_none()) {
                 entry.due = Some(due);
                 self.due.insert((due, id));
+            }
+        }
+    }
+
+    /// Lets go of ids: a sweep will tell.
+    pub fn forget(&mut self, ids: impl IntoIterator<Item = Arc<str>>) {
+        for id in ids {
+            if let Some(due) = self.entries.remove(&id).and_then(|entry| entry.due) {
+                self.due.remove(&(due, id));
             }
         }
     }

@@ -30,8 +30,8 @@ pub(super) fn now() -> Ms {
     AwsClock::default().now().as_millis()
 }
 
-/// A resource from a moment on: its document, or `None` while AWS does not list it.
-type Version = (Ms, Option<Arc<Value>>);
+/// What a resource was from a moment on: its document, or `None` while AWS does not list it.
+type Versions = BTreeMap<Ms, Option<Arc<Value>>>;
 
 /// Asks a simulator for its past.
 pub(super) struct Oracle {
@@ -41,7 +41,7 @@ pub(super) struct Oracle {
     /// The moment that the client's calls are about.
     moment: Arc<AtomicI64>,
     /// What is known of the past, which does not change: the versions of each resource, oldest first.
-    past: HashMap<(&'static str, String), BTreeMap<Ms, Option<Arc<Value>>>>,
+    past: HashMap<(&'static str, String), Versions>,
 }
 
 impl Oracle {
@@ -92,7 +92,7 @@ impl Oracle {
     }
 
     /// All versions of a resource up to a moment, oldest first; the first one holds from the beginning of time.
-    pub(super) fn versions(&mut self, kind: &'static KindSpec, id: &str, until: Ms) -> Vec<Version> {
+    pub(super) fn versions(&mut self, kind: &'static KindSpec, id: &str, until: Ms) -> Vec<(Ms, Option<Arc<Value>>)> {
         let journal = self.control(&format!("/journal?id={id}"));
         let moments = journal["moments"].as_array().unwrap().iter().map(|moment| moment.as_i64().unwrap());
         let moments: Vec<Ms> = moments.filter(|moment| *moment <= until).collect();
