@@ -5,7 +5,11 @@
 //! [`runner`] carries them out and checks after every one. Failures that were found and mended are programs of their own in
 //! [`found`].
 //!
-//! `MUSTER_PROGRAMS` and `MUSTER_PROGRAMS_ON_DISK` set how many programs run.
+//! `MUSTER_PROGRAMS` and `MUSTER_PROGRAMS_ON_DISK` set how many programs run; the long run is
+//!
+//! ```console
+//! MUSTER_PROGRAMS=1000000 MUSTER_PROGRAMS_ON_DISK=1000 cargo test --release --lib truth:: -- --nocapture
+//! ```
 
 mod aws;
 mod book;
