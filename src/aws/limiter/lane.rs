@@ -230,35 +230,49 @@ mod tests {
         prop::collection::vec(step, 1..300)
     }
 
+    /// Whatever happens, no more goes than the share, of refreshes no more than half of it, and never nothing.
+    fn keeps_to_the_share(steps: &[Step], percent: u8) -> Result<(), TestCaseError> {
+        let mut lane = Lane::new(LIMIT, None, percent);
+        let (mut now, mut last, mut all, mut refreshes) = (Duration::ZERO, Duration::ZERO, 0.0, 0.0);
+        for step in steps {
+            match *step {
+                Step::Wait(millis) => now += Duration::from_millis(millis.into()),
+                Step::Throttled => lane.throttled(last, now),
+                Step::Call(priority) => {
+                    // The end of a pause first, then the tokens.
+                    for waits in 0.. {
+                        let Err(wait) = lane.take(priority, 0, now) else { break };
+                        now += wait;
+                        prop_assert!(waits < 2, "the waits were not enough");
+                    }
+                    last = now;
+                    all += 1.0;
+                    refreshes += f64::from(u8::from(priority == Priority::Refresh));
+                }
+            }
+            let share = f64::from(percent) / 100.0;
+            let most = |share: f64| (100.0 * share).max(1.0) + 20.0 * share * now.as_secs_f64() + 1e-3;
+            prop_assert!(all <= most(share), "{all} calls in {now:?}");
+            prop_assert!(refreshes <= most(share / 2.0), "{refreshes} refreshes in {now:?}");
+            let pace = lane.per_second(now) / lane.share_per_second();
+            prop_assert!((FLOOR..=1.0).contains(&pace), "{pace}");
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_refresh_after_throttles_in_a_row_waits_long_enough_at_the_smallest_share() {
+        use Step::{Call, Throttled};
+        let (tool, refresh) = (Call(Priority::Tool), Call(Priority::Refresh));
+        keeps_to_the_share(&[Throttled, tool, Throttled, tool, Throttled, refresh], 1).unwrap();
+    }
+
     proptest! {
-        /// Whatever happens, no more goes than the share, of refreshes no more than half of it, and never nothing.
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
         #[test]
         fn the_share_is_never_exceeded_and_never_lost(steps in steps(), percent in 1_u8..=100) {
-            let mut lane = Lane::new(LIMIT, None, percent);
-            let (mut now, mut last, mut all, mut refreshes) = (Duration::ZERO, Duration::ZERO, 0.0, 0.0);
-            for step in steps {
-                match step {
-                    Step::Wait(millis) => now += Duration::from_millis(millis.into()),
-                    Step::Throttled => lane.throttled(last, now),
-                    Step::Call(priority) => {
-                        // The end of a pause first, then the tokens.
-                        for waits in 0.. {
-                            let Err(wait) = lane.take(priority, 0, now) else { break };
-                            now += wait;
-                            prop_assert!(waits < 2, "the waits were not enough");
-                        }
-                        last = now;
-                        all += 1.0;
-                        refreshes += f64::from(u8::from(priority == Priority::Refresh));
-                    }
-                }
-                let share = f64::from(percent) / 100.0;
-                let most = |share: f64| (100.0 * share).max(1.0) + 20.0 * share * now.as_secs_f64() + 1e-3;
-                prop_assert!(all <= most(share), "{all} calls in {now:?}");
-                prop_assert!(refreshes <= most(share / 2.0), "{refreshes} refreshes in {now:?}");
-                let pace = lane.per_second(now) / lane.share_per_second();
-                prop_assert!((FLOOR..=1.0).contains(&pace), "{pace}");
-            }
+            keeps_to_the_share(&steps, percent)?;
         }
 
         /// However hard it was throttled, 100 seconds of peace bring all of the share back.
