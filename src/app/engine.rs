@@ -39,8 +39,8 @@ const WRITER_ENDS: Duration = Duration::from_millis(700);
 /// From one time that AWS is asked for the account's regions to the next.
 const REGIONS_AGAIN: Duration = Duration::from_hours(1);
 
-/// How many receive from one queue.
-const RECEIVERS: usize = 2;
+/// How many receive from one queue: while one waits for the writer or for SQS, the others go on.
+const RECEIVERS: usize = 4;
 
 /// Everything that keeps a store up to date and serves it.
 pub struct Engine {
@@ -93,7 +93,6 @@ impl Engine {
         let switchboard = Switchboard::default();
         sweeping.spawn_until_stopped("the switchboard", switchboard.clone().run(wanted));
         for queue in &config.queues {
-            // Two, so that one receives while the other waits for the writer.
             for _ in 0..RECEIVERS {
                 let (aws, queue, handle) = (aws.clone(), Arc::new(queue.clone()), handle.clone());
                 let listening = move || events::run(aws.clone(), Arc::clone(&queue), handle.clone());

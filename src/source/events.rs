@@ -7,19 +7,28 @@
 pub mod envelope;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::sleep;
 
 use self::envelope::{Told, Undecodable};
 use super::backoff::Backoff;
 use crate::aws::queue::{Message, Queue};
-use crate::aws::{Aws, AwsError};
+use crate::aws::{Aws, AwsError, Class};
+
+/// The pause after the first failed receive; further ones back off.
+const FIRST: Duration = Duration::from_millis(100);
+
+/// The pauses before deleting is tried again.
+const DELETES: [Duration; 3] = [Duration::from_millis(50), Duration::from_millis(200), Duration::from_millis(800)];
 
 /// Receives the messages of one queue.
 pub struct Listener {
     aws: Aws,
     queue: Arc<Queue>,
     backoff: Backoff,
+    /// Whether the last receive failed.
+    failing: bool,
 }
 
 /// One received message, and what it says.
@@ -37,7 +46,7 @@ impl Listener {
     /// Listens to `queue`.
     #[must_use]
     pub fn new(aws: Aws, queue: Arc<Queue>) -> Self {
-        Listener { aws, queue, backoff: Backoff::new() }
+        Listener { aws, queue, backoff: Backoff::new(), failing: false }
     }
 
     /// The next messages; waits until there are some, through every failure.
@@ -45,6 +54,7 @@ impl Listener {
         loop {
             match self.aws.receive(&self.queue).await {
                 Ok(messages) => {
+                    self.failing = false;
                     self.backoff.succeeded();
                     if !messages.is_empty() {
                         return messages.into_iter().map(|message| self.read(message)).collect();
@@ -52,7 +62,9 @@ impl Listener {
                 }
                 Err(error) => {
                     tracing::warn!(queue = %self.queue, %error, fix = error.fix(), "no events can be received");
-                    sleep(self.backoff.failed()).await;
+                    // A failure of the moment must not let a queue run full.
+                    let pause = self.backoff.failed();
+                    sleep(if std::mem::replace(&mut self.failing, true) { pause } else { FIRST }).await;
                 }
             }
         }
@@ -66,7 +78,18 @@ impl Listener {
         if receipts.is_empty() {
             return Ok(());
         }
-        let failed = self.aws.delete(&self.queue, receipts).await?;
+        let mut pauses = DELETES.iter();
+        let failed = loop {
+            match (self.aws.delete(&self.queue, receipts).await, pauses.next()) {
+                (Ok(failed), _) => break failed,
+                // What is not deleted comes again, and costs more than asking once more.
+                (Err(error), Some(pause)) if error.class != Class::Denied => {
+                    tracing::debug!(queue = %self.queue, %error, "messages are not deleted yet");
+                    sleep(*pause).await;
+                }
+                (Err(error), _) => return Err(error),
+            }
+        };
         if !failed.is_empty() {
             tracing::debug!(queue = %self.queue, failed = failed.len(), "some messages were not deleted, and come again");
         }
