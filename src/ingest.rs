@@ -14,19 +14,17 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::model::{
-    Cause, Document, Kind, Observation, ResourceId, Scope, Seen, Seq, SharedClock, Source, Timestamp, Wanted,
-};
-use crate::notify::{ChangeHub, Topic};
-use crate::reconcile::absence::{Absence, Unseen};
-use crate::reconcile::memory::{How, Note};
-use crate::reconcile::{KindRules, Memory, Moment};
+use crate::model::{Cause, Kind, Observation, ResourceId, Scope, Seq, SharedClock, Timestamp, Wanted};
+use crate::notify::ChangeHub;
+use crate::reconcile::memory::Note;
+use crate::reconcile::{KindRules, Moment};
 use crate::store::{Batch, CommitError, ReadError, Writer};
 
 mod draft;
 pub mod freshness;
 mod lanes;
 pub mod ledger;
+mod sweep;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
@@ -37,9 +35,9 @@ pub use lanes::{Handle, IngestError, Lane, Observed, SweepMessage, SweepStep};
 pub use ledger::Ledger;
 
 use draft::{Draft, Grounds};
-use freshness::Run;
 use lanes::{Lanes, Record, Work};
 use ledger::View;
+use sweep::Sweep;
 
 /// A commit holds at most this many changed rows.
 pub const MAX_ROWS: usize = 200;
@@ -82,15 +80,6 @@ pub struct Ingest<L: Ledger = Writer> {
     saved: Timestamp,
     /// The disk failed: nothing more can be read or written until the store is opened again.
     broken: bool,
-}
-
-/// A sweep under way.
-struct Sweep {
-    started: Timestamp,
-    /// The scope's first ever: what it finds existed before Muster looked.
-    baseline: bool,
-    /// Why its completion proves nothing, when a page could not be stored.
-    broken: Option<String>,
 }
 
 /// What a commit left behind.
@@ -315,212 +304,5 @@ impl<L: Ledger> Ingest<L> {
     fn want(&self, wanted: Wanted) {
         // Nobody listens when nothing refreshes; then the sweeps have to do.
         drop(self.wanted.send(wanted));
-    }
-
-    fn sweep(&mut self, message: SweepMessage) {
-        let SweepMessage { scope, kind, step } = message;
-        let key = (scope.clone(), kind.clone());
-        match step {
-            SweepStep::Started { at } => {
-                let baseline = self.freshness.update(&scope, &kind, |watched| {
-                    watched.state.running_since = Some(at);
-                    watched.state.seen = 0;
-                    watched.memory.begin();
-                    watched.state.complete.is_none()
-                });
-                self.sweeps.insert(key, Sweep { started: at, baseline, broken: None });
-            }
-            SweepStep::Page { sent_at, items } => {
-                let count = items.len() as u64;
-                let outcome = self.page(&scope, &kind, sent_at, items);
-                if let Err(error) = self.watch(outcome)
-                    && let Some(sweep) = self.sweeps.get_mut(&key)
-                {
-                    sweep.broken.get_or_insert(error.to_string());
-                }
-                self.freshness.update(&scope, &kind, |watched| watched.state.seen += count);
-            }
-            SweepStep::Completed { ended } => {
-                let Some(sweep) = self.sweeps.remove(&key) else { return };
-                let steady = self.clock.steady_since();
-                if steady > sweep.started || sweep.started > ended {
-                    let what = "the clock jumped while the listing was under way, so its times say nothing".to_owned();
-                    let fix = "The next sweep repeats it; check what sets this machine's clock".to_owned();
-                    self.fail(&scope, &kind, Trouble { class: "clock", what, fix, since: self.clock.now() });
-                    return self.freshness.bump();
-                }
-                let outcome = if let Some(broken) = sweep.broken {
-                    Err(broken)
-                } else {
-                    let outcome = self.complete(&scope, &kind, sweep.started, ended);
-                    self.watch(outcome).map_err(|error| error.to_string())
-                };
-                if let Err(what) = outcome {
-                    let fix = "free space or mend the disk that holds the data directory; the next sweep repeats it";
-                    let since = self.clock.now();
-                    self.fail(&scope, &kind, Trouble { class: "store", what, fix: fix.to_owned(), since });
-                }
-            }
-            SweepStep::Failed { trouble } => {
-                self.sweeps.remove(&key);
-                self.fail(&scope, &kind, trouble);
-            }
-        }
-        self.freshness.bump();
-    }
-
-    fn fail(&mut self, scope: &Scope, kind: &Kind, mut trouble: Trouble) {
-        self.freshness.update(scope, kind, |watched| {
-            watched.state.running_since = None;
-            if let Some(earlier) = watched.state.trouble.take().filter(|earlier| earlier.class == trouble.class) {
-                trouble.since = earlier.since;
-            }
-            watched.state.trouble = Some(trouble);
-        });
-        self.hub.mark([Topic::Freshness, Topic::Summary], self.clock.now());
-    }
-
-    /// Compares a page with the rows by digest, and decides only what differs.
-    fn page(
-        &mut self,
-        scope: &Scope,
-        kind: &Kind,
-        at: Timestamp,
-        items: Vec<(Arc<str>, Arc<Document>)>,
-    ) -> Result<(), IngestError> {
-        let baseline = self.sweeps.get(&(scope.clone(), kind.clone())).is_some_and(|sweep| sweep.baseline);
-        let cause = if baseline { Cause::Baseline } else { Cause::Sweep };
-        let rules = self.rules(kind);
-        let (mut same, mut news) = (Vec::new(), VecDeque::new());
-        let view = self.ledger.view()?;
-        for (id, document) in items {
-            let id = ResourceId::new(scope, kind, id);
-            match view.fingerprint(&id)? {
-                Some(row) if !row.provisional && row.digest == document.fingerprint(rules.mapping) => {
-                    same.push((id.id, rules.is_gone(&document)));
-                }
-                _ => news.push_back(Observation { source: Source::Sweep, at, id, seen: Seen::Described(document) }),
-            }
-        }
-        drop(view);
-        let now = self.clock.now();
-        let credible = crate::reconcile::credible(at, now);
-        let released = self.freshness.update(scope, kind, |watched| {
-            let mut released = Vec::new();
-            for (id, gone) in &same {
-                let note = Note::Shown { at: credible, how: How::Exactly, swept: true, gone: *gone };
-                released.extend(watched.memory.take(id, note, now));
-            }
-            if watched.state.missing > 0 {
-                watched.show_missing();
-            }
-            released
-        });
-        self.ask(scope, kind, released);
-        while !news.is_empty() {
-            self.commit_chunk(Draft::default(), &mut news, &cause)?;
-            self.serve_urgent();
-            if self.lanes.is_stopped() {
-                return Err(IngestError::Stopped);
-            }
-        }
-        Ok(())
-    }
-
-    /// Judges what a complete sweep lacked, and notes its end.
-    fn complete(
-        &mut self,
-        scope: &Scope,
-        kind: &Kind,
-        started: Timestamp,
-        ended: Timestamp,
-    ) -> Result<(), IngestError> {
-        let unseen = self.unseen(scope, kind)?;
-        let (steady, now) = (self.clock.steady_since(), self.clock.now());
-        let absence = self.freshness.update(scope, kind, |watched| {
-            watched.memory.forget_undated(steady, now);
-            watched.memory.complete(unseen, started, ended)
-        });
-        let Absence { removed, candidates, spared, held } = absence;
-        let gone = removed.into_iter().map(|id| {
-            let id = ResourceId::new(scope, kind, id);
-            Observation { source: Source::Sweep, at: started, id, seen: Seen::Absent }
-        });
-        let mut gone: VecDeque<Observation> = gone.collect();
-        while !gone.is_empty() {
-            self.commit_chunk(Draft::default(), &mut gone, &Cause::Sweep)?;
-            self.serve_urgent();
-        }
-        if let Some(hold) = &held {
-            let shown = hold.shown();
-            tracing::warn!(%scope, %kind, vanished = shown.vanished, of = shown.of, "held: too many vanished at once");
-            self.ask(scope, kind, hold.sample().cloned().collect());
-        }
-        self.ask(scope, kind, candidates.into_keys().collect());
-        let run = self.note_complete(scope, kind, Swept { started, ended }, spared);
-        if run != Run::GoesOn {
-            // From here on what appears is news, also after a crash: the end of the baseline is durable. And a run of
-            // watching that was interrupted ends where it ended.
-            let ended = match run {
-                Run::Broken(ended) => Some(ended),
-                Run::First | Run::GoesOn => None,
-            };
-            let watermarks = ended.into_iter().chain(self.freshness.watermarks()).collect();
-            self.save(Batch { watermarks, ..Batch::default() })?;
-        }
-        Ok(())
-    }
-
-    /// What the end of a sweep means for the run of watching that it belongs to.
-    fn note_complete(&mut self, scope: &Scope, kind: &Kind, swept: Swept, spared: u64) -> Run {
-        let (run, turned) = self.freshness.update(scope, kind, |watched| {
-            let held_before = watched.state.held.is_some();
-            let turned = !watched.state.swept_now || watched.state.trouble.is_some();
-            let run = watched.completed(swept, spared);
-            (run, turned || held_before != watched.state.held.is_some())
-        });
-        if turned {
-            self.hub.mark([Topic::Freshness, Topic::Summary], self.clock.now());
-        }
-        run
-    }
-
-    /// Known resources of the scope that the sweep under way has not shown.
-    fn unseen(&mut self, scope: &Scope, kind: &Kind) -> Result<Vec<Unseen>, IngestError> {
-        let shown = self.freshness.view(scope, kind, |watched| watched.map_or(0, |watched| watched.memory.shown()));
-        let mut unseen = Vec::new();
-        if self.ledger.view()?.count(kind, scope)? == shown as u64 {
-            return Ok(unseen);
-        }
-        let mut after: Option<ResourceId> = None;
-        loop {
-            // A new view for each step: a long read would pin dead pages in the store.
-            let mut ids = self.ledger.view()?.ids(kind, scope, after.as_ref(), 1000)?;
-            let Some(last) = ids.last() else { return Ok(unseen) };
-            after = Some(last.clone());
-            self.freshness.view(scope, kind, |watched| {
-                ids.retain(|id| !watched.is_some_and(|watched| watched.memory.is_shown(&id.id)));
-            });
-            for id in ids {
-                unseen.extend(self.missed(id)?);
-            }
-            self.serve_urgent();
-            if self.lanes.is_stopped() {
-                // A sweep that was not judged to its end proves nothing.
-                return Err(IngestError::Stopped);
-            }
-        }
-    }
-
-    /// What is known of a resource that was not shown, if it is still there.
-    fn missed(&self, id: ResourceId) -> Result<Option<Unseen>, IngestError> {
-        let Some(current) = self.ledger.view()?.current(&id)? else { return Ok(None) };
-        let gone = self.rules(&id.kind).is_gone(&current.document);
-        let moment = self.moment(true);
-        let newest = self.freshness.view(&id.scope(), &id.kind, |watched| {
-            let known = |memory: &Memory| memory.known(&id.id, Some(&current), None).newest(moment);
-            watched.map_or(moment.steady, |watched| known(&watched.memory))
-        });
-        Ok(Some(Unseen { id: id.id, newest, gone }))
     }
 }

@@ -3,7 +3,10 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use tempfile::TempDir;
 
 use super::*;
-use crate::model::{AccountId, Clock, Document, Event, Map, Outcome, Recorded, Region, RowFields, Seq, Value};
+use crate::model::{
+    AccountId, Clock, Document, Event, Map, Outcome, Recorded, Region, RowFields, Seen, Seq, Source, Value,
+};
+use crate::notify::Topic;
 use crate::store::{Options, Store, verify};
 
 struct TestClock(AtomicI64);
