@@ -284,6 +284,13 @@ impl<L: Ledger> Ingest<L> {
     fn take(&self, scope: &Scope, kind: &Kind, id: &Arc<str>, note: Note) -> Vec<Arc<str>> {
         let now = self.clock.now();
         self.freshness.update(scope, kind, |watched| {
+            // An answer that came late: what it shows was not there when the last sweep claimed to have seen everything.
+            if let Note::Shown { at, swept: false, .. } = note
+                && watched.state.settled.is_some_and(|settled| at < settled)
+                && !watched.memory.is_shown(id)
+            {
+                watched.state.settled = None;
+            }
             let released = watched.memory.take(id, note, now);
             if watched.state.missing > 0 {
                 watched.show_missing();

@@ -141,25 +141,33 @@ impl SeenAt {
     /// The newest time at which everything served of the resource was known to be so.
     ///
     /// Never later than the truth: from the group with the oldest evidence, the newest describe that changed nothing, or
-    /// the start of an earlier process's last sweep. That sweep says nothing of a resource with later evidence, nor of a
-    /// `provisional` one, which it may have contradicted.
+    /// the start of an earlier process's last sweep. That sweep says nothing of a resource with later evidence, nor of one
+    /// recorded after it (`changed_at`) by an answer that came late, nor of a `provisional` one, which it may have contradicted.
     #[must_use]
-    pub fn as_of(&self, evidence: &GroupEvidence, provisional: bool) -> Timestamp {
-        let at = |group| self.group_as_of(group, evidence, provisional);
+    pub fn as_of(&self, evidence: &GroupEvidence, provisional: bool, changed_at: Timestamp) -> Timestamp {
+        let at = |group| self.group_as_of(group, evidence, provisional, changed_at);
         Group::ALL.into_iter().map(at).min().unwrap_or_default()
     }
 
     /// The same of one group: never earlier than that of everything.
     #[must_use]
-    pub fn group_as_of(&self, group: Group, evidence: &GroupEvidence, provisional: bool) -> Timestamp {
-        credible(evidence.of(group).at, self.now).max(self.whole(evidence, provisional))
+    pub fn group_as_of(
+        &self,
+        group: Group,
+        evidence: &GroupEvidence,
+        provisional: bool,
+        changed_at: Timestamp,
+    ) -> Timestamp {
+        credible(evidence.of(group).at, self.now).max(self.whole(evidence, provisional, changed_at))
     }
 
     /// When all groups were known to be so at once.
-    fn whole(&self, evidence: &GroupEvidence, provisional: bool) -> Timestamp {
+    fn whole(&self, evidence: &GroupEvidence, provisional: bool, changed_at: Timestamp) -> Timestamp {
         match (self.confirmed, self.swept) {
             (Some(confirmed), _) => credible(confirmed, self.now),
-            (None, Some(swept)) if !provisional && evidence.newest() <= swept => credible(swept, self.now),
+            (None, Some(swept)) if !provisional && evidence.newest().max(changed_at) <= swept => {
+                credible(swept, self.now)
+            }
             (None, _) => Timestamp::EPOCH,
         }
     }

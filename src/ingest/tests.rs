@@ -132,7 +132,7 @@ async fn the_first_sweep_is_a_baseline_and_an_unchanged_one_opens_no_write_trans
     assert_eq!(world.records().len(), 2);
     let as_of = {
         let current = world.store.snapshot().expect("a snapshot").current(&id("i-1")).expect("readable").expect("i-1");
-        world.handle.freshness().seen(&id("i-1"), at(1_000)).as_of(&current.evidence, false)
+        world.handle.freshness().seen(&id("i-1"), at(1_000)).as_of(&current.evidence, false, current.changed_at)
     };
     assert_eq!(as_of, at(160), "an unchanged sweep still makes the copy younger");
     world.close().await;
@@ -284,11 +284,11 @@ async fn a_sweep_that_contradicted_an_assertion_does_not_date_it() {
     world.close().await;
     let world = World::open(&dir);
     let current = world.store.snapshot().expect("a snapshot").current(&id("i-1")).expect("readable").expect("i-1");
-    let as_of = world
-        .handle
-        .freshness()
-        .seen(&id("i-1"), world.clock.now())
-        .as_of(&current.evidence, current.provisional.is_some());
+    let as_of = world.handle.freshness().seen(&id("i-1"), world.clock.now()).as_of(
+        &current.evidence,
+        current.provisional.is_some(),
+        current.changed_at,
+    );
     assert_eq!(as_of, at(100));
     world.close().await;
 }

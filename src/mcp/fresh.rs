@@ -33,16 +33,21 @@ pub struct Fresh {
 impl Fresh {
     /// The time at which everything that was read after this was known to be so.
     #[must_use]
-    pub fn as_of(&self, evidence: &GroupEvidence, provisional: bool) -> Timestamp {
-        self.seen.as_of(evidence, provisional)
+    pub fn as_of(&self, evidence: &GroupEvidence, provisional: bool, changed_at: Timestamp) -> Timestamp {
+        self.seen.as_of(evidence, provisional, changed_at)
     }
 
     /// The same of each group, where one was known to be so later than everything was; else `None`.
     #[must_use]
-    pub fn groups(&self, evidence: &GroupEvidence, provisional: bool) -> Option<BTreeMap<Group, Timestamp>> {
-        let as_of = |group| self.seen.group_as_of(group, evidence, provisional);
+    pub fn groups(
+        &self,
+        evidence: &GroupEvidence,
+        provisional: bool,
+        changed_at: Timestamp,
+    ) -> Option<BTreeMap<Group, Timestamp>> {
+        let as_of = |group| self.seen.group_as_of(group, evidence, provisional, changed_at);
         let groups = Group::ALL.map(|group| (group, as_of(group)));
-        let differ = groups.iter().any(|(_, at)| *at != self.as_of(evidence, provisional));
+        let differ = groups.iter().any(|(_, at)| *at != self.as_of(evidence, provisional, changed_at));
         differ.then(|| groups.into_iter().collect())
     }
 }
@@ -108,9 +113,9 @@ mod tests {
         let before = world.core.fresh(INSTANCE, &id);
         let between = world.core.now();
         world.sweep().await;
-        let evidence = world.core.snapshot().unwrap().current(&id).unwrap().unwrap().evidence;
-        assert!(before.as_of(&evidence, false) <= between);
-        assert!(world.core.fresh(INSTANCE, &id).as_of(&evidence, false) >= between);
+        let current = world.core.snapshot().unwrap().current(&id).unwrap().unwrap();
+        assert!(before.as_of(&current.evidence, false, current.changed_at) <= between);
+        assert!(world.core.fresh(INSTANCE, &id).as_of(&current.evidence, false, current.changed_at) >= between);
     }
 
     #[tokio::test]

@@ -312,7 +312,7 @@ fn owns(copy: &Head) -> bool {
 }
 
 fn as_of(fresh: &Fresh, current: &Current) -> Timestamp {
-    fresh.as_of(&current.evidence, current.provisional.is_some())
+    fresh.as_of(&current.evidence, current.provisional.is_some(), current.changed_at)
 }
 
 /// What was located is not there any more: it must be gone as a whole.

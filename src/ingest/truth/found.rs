@@ -42,3 +42,11 @@ fn a_page_that_lags_behind_a_removal_does_not_bring_the_resource_back() {
     use Step::{Delete, Launch, Wait};
     holds(&[Launch, NOW, Wait(70), Delete(0), NOW, NOW, Step::Finish { lag: 3 }]);
 }
+
+#[test]
+fn a_watermark_claims_nothing_of_a_resource_that_an_answer_from_before_the_sweep_brought_after_it() {
+    use Step::{Answer, Delete, Deliver, Launch, Refresh, Restart, Wait};
+    let (told, ask) = (Deliver { which: 0, again: false }, Refresh { lag: 0, fails: false });
+    holds(&[Launch, told, Wait(3), ask, Delete(0), Wait(10), NOW, Answer, Restart { kill: false }]);
+    holds(&[Launch, told, Wait(3), ask, Delete(0), Wait(10), NOW, Answer, Restart { kill: true }]);
+}

@@ -124,7 +124,8 @@ fn resource(core: &Core, kind: &'static KindSpec, located: &Located, uri: &str) 
         vanished(&snapshot, id)?;
         return Ok(None);
     };
-    let as_of = |fresh: &Fresh, stored: &Stored| fresh.as_of(&stored.evidence, stored.provisional.is_some());
+    let as_of =
+        |fresh: &Fresh, stored: &Stored| fresh.as_of(&stored.evidence, stored.provisional.is_some(), stored.changed_at);
     let status = match part {
         None => None,
         Some(part) => snapshot.stored(&part.id)?.map(|stored| Status {
@@ -133,7 +134,7 @@ fn resource(core: &Core, kind: &'static KindSpec, located: &Located, uri: &str) 
             document: stored.document,
         }),
     };
-    let groups = fresh.groups(&stored.evidence, stored.provisional.is_some());
+    let groups = fresh.groups(&stored.evidence, stored.provisional.is_some(), stored.changed_at);
     let (as_of, stale) = (as_of(&fresh, &stored), fresh.stale);
     let next = if kind.moves || stale.is_some() { None } else { next(core, &scope, kind) };
     let body = Body {

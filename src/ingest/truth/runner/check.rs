@@ -82,7 +82,7 @@ impl<S: Shelf> Runner<'_, S> {
             if current.provisional.is_some() {
                 continue;
             }
-            let as_of = seen.as_of(&current.evidence, false);
+            let as_of = seen.as_of(&current.evidence, false, current.changed_at);
             if as_of > self.clock.now() + Duration::from_secs(5) {
                 return Err(format!("{id} is said to be as of {as_of}, which is to come"));
             }
