@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::model::{Cause, Kind, Observation, ResourceId, Scope, Seq, SharedClock, Timestamp, Wanted};
+use crate::model::{Cause, Event, Kind, Observation, ResourceId, Scope, Seq, SharedClock, Timestamp, Wanted};
 use crate::notify::ChangeHub;
 use crate::reconcile::memory::Note;
 use crate::reconcile::{KindRules, Moment};
@@ -233,8 +233,9 @@ impl<L: Ledger> Ingest<L> {
             self.hub.publish(&committed, self.clock.now());
         }
         for (id, note) in notes {
-            let released = self.take(&id.scope(), &id.kind, &id.id, note);
-            self.ask(&id.scope(), &id.kind, released);
+            let scope = id.scope();
+            let released = self.take(&scope, &id.kind, &id.id, note);
+            self.ask(&scope, &id.kind, released);
         }
         for wanted in wanted {
             self.want(wanted);
@@ -243,7 +244,7 @@ impl<L: Ledger> Ingest<L> {
     }
 
     /// Entries to commit, with how far sweeps had come when that has not been saved for a while.
-    fn batch(&mut self, entries: Vec<(Cause, crate::model::Event)>) -> Batch {
+    fn batch(&mut self, entries: Vec<(Cause, Event)>) -> Batch {
         let now = self.clock.now();
         let due = now.since(self.saved) >= SAVED_EVERY || now < self.saved;
         let watermarks = if due { self.freshness.watermarks() } else { Vec::new() };

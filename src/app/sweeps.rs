@@ -3,18 +3,15 @@
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures::{FutureExt, StreamExt};
 use tokio::time::sleep;
 
+use super::tasks::AFTER_PANIC;
 use crate::aws::{Aws, AwsError, Class};
 use crate::ingest::{Handle, SweepMessage, SweepStep, Trouble};
 use crate::model::Timestamp;
 use crate::source::poll::{self, Message, Plan, What};
-
-/// How long a scope rests after its sweeps panicked.
-const AFTER_PANIC: Duration = Duration::from_secs(30);
 
 /// Sweeps as planned until the writer takes nothing more, also after a panic: that shows as the scope's trouble, and the
 /// other scopes go on. Dropping it at any await is safe: a sweep that does not end proves nothing.

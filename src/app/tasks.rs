@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 /// How long nothing is tried again after a task panicked.
-const AFTER_PANIC: Duration = Duration::from_secs(30);
+pub(super) const AFTER_PANIC: Duration = Duration::from_secs(30);
 
 /// Everything that runs on behalf of one server. Clones share it.
 #[derive(Clone, Debug, Default)]

@@ -25,14 +25,10 @@ pub(super) struct Draft {
 }
 
 /// A resource as it will be after the commit, and what will be remembered of it.
-#[derive(Clone)]
 struct Ahead {
     current: Option<Current>,
-    removed_at: Option<Timestamp>,
-    confirmed: Option<Timestamp>,
-    listed: Option<Timestamp>,
-    tagless: Option<Timestamp>,
-    candidate: Option<Timestamp>,
+    /// Everything known but `current`.
+    remembered: Known<'static>,
 }
 
 /// What a decision rests on besides what the store holds.
@@ -46,46 +42,29 @@ pub(super) struct Grounds {
 }
 
 impl Ahead {
-    fn of(known: Known<'_>) -> Self {
-        Ahead {
-            current: None,
-            removed_at: known.removed_at,
-            confirmed: known.confirmed,
-            listed: known.listed,
-            tagless: known.tagless,
-            candidate: known.candidate,
-        }
-    }
-
     fn known(&self) -> Known<'_> {
-        Known {
-            current: self.current.as_ref(),
-            removed_at: self.removed_at,
-            confirmed: self.confirmed,
-            listed: self.listed,
-            tagless: self.tagless,
-            candidate: self.candidate,
-        }
+        Known { current: self.current.as_ref(), ..self.remembered }
     }
 
     /// As the scope's memory will take it for good.
     fn take(&mut self, note: Note) {
+        let known = &mut self.remembered;
         match note {
             Note::Shown { at, how, .. } => {
-                self.listed = self.listed.max(Some(at));
+                known.listed = known.listed.max(Some(at));
                 if how == How::Exactly {
-                    self.confirmed = self.confirmed.max(Some(at));
+                    known.confirmed = known.confirmed.max(Some(at));
                 }
                 if how == How::Tagless {
-                    self.tagless.get_or_insert(at);
-                } else if self.tagless.is_some_and(|first| at >= first) {
-                    self.tagless = None;
+                    known.tagless.get_or_insert(at);
+                } else if known.tagless.is_some_and(|first| at >= first) {
+                    known.tagless = None;
                 }
-                self.candidate = None;
+                known.candidate = None;
             }
-            Note::Told { at } => self.listed = self.listed.max(Some(at)),
+            Note::Told { at } => known.listed = known.listed.max(Some(at)),
             Note::Missing { .. } => {}
-            Note::Removed => (self.confirmed, self.listed, self.tagless, self.candidate) = (None, None, None, None),
+            Note::Removed => *known = Known { removed_at: known.removed_at, ..Known::default() },
         }
     }
 }
@@ -109,14 +88,14 @@ impl Draft {
             ahead
         } else {
             let removed_at = view.removed_at(&observation.id)?;
-            Ahead { current: view.current(&observation.id)?, removed_at, ..Ahead::of(*remembered) }
+            Ahead { current: view.current(&observation.id)?, remembered: Known { removed_at, ..*remembered } }
         };
         let verdict = reconcile::decide(ahead.known(), &observation, *rules, *moment);
         let mut removed = false;
         for event in verdict.events {
             if let Event::Removed { at, .. } = &event {
                 removed = true;
-                ahead.removed_at = Some(*at);
+                ahead.remembered.removed_at = Some(*at);
             }
             // The real seq is the store's to give; no decision depends on it.
             let cause = cause_of(cause, &event);

@@ -1,7 +1,7 @@
 //! Which ids to ask for, and when. Pure: time is passed in.
 //!
-//! An id waits [`AFTER`] its last mention, so that a burst of events costs one describe, and is asked for again while
-//! answers disagree with what was said of it: describes lag behind events. When too many wait, a full listing is cheaper
+//! An id waits a little after its first mention, so that a burst of events costs one describe, and is asked for again
+//! ([`AFTER`]) while answers disagree with what was said of it: describes lag behind events. When too many wait, a full listing is cheaper
 //! than asking for each.
 
 use std::collections::{BTreeSet, HashMap};
