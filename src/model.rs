@@ -14,7 +14,7 @@ pub mod time;
 
 pub use action::{ActionId, Outcome};
 pub use document::{Change, Document, Group, Map, Value};
-pub use event::{Cause, Event, Recorded};
+pub use event::{ApiCall, Cause, Event, Recorded};
 pub use id::{AccountId, Kind, LogId, Region, ResourceId, Scope, Seq};
 pub use known::{Current, Evidence, GroupEvidence, Provisional, Tagging};
 pub use observation::{Observation, Seen, Source, Wanted};

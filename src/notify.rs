@@ -11,9 +11,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
-use crate::model::{Kind, ResourceId, Scope, Timestamp};
+use crate::model::{Kind, ResourceId, Scope, Seq, Timestamp};
 use crate::store::{Committed, Touched, What};
 
 /// How far back a new subscription looks for changes that it may just have missed.
@@ -45,6 +45,8 @@ pub enum Topic {
     Summary,
     /// How fresh everything is.
     Freshness,
+    /// What was recorded.
+    Changes,
 }
 
 /// What a subscriber has not been told yet.
@@ -64,7 +66,10 @@ impl Dirty {
 
 /// Connects committed changes with subscribers. Clones share one hub.
 #[derive(Clone)]
-pub struct ChangeHub(Arc<Mutex<Hub>>);
+pub struct ChangeHub {
+    hub: Arc<Mutex<Hub>>,
+    newest: watch::Sender<Seq>,
+}
 
 struct Hub {
     next: u64,
@@ -97,7 +102,7 @@ impl ChangeHub {
     /// status checks belong to the instance.
     #[must_use]
     pub fn new(parts: Vec<(Kind, Kind)>) -> Self {
-        ChangeHub(Arc::new(Mutex::new(Hub {
+        let hub = Hub {
             next: 0,
             boxes: HashMap::new(),
             topics: HashMap::new(),
@@ -107,24 +112,36 @@ impl ChangeHub {
             now: Timestamp::EPOCH,
             overflowed_at: None,
             parts,
-        })))
+        };
+        ChangeHub { hub: Arc::new(Mutex::new(hub)), newest: watch::Sender::new(Seq::ZERO) }
     }
 
     /// Marks everything that `committed` touched for whoever subscribed to it. Never waits for a subscriber.
     pub fn publish(&self, committed: &Committed, now: Timestamp) {
-        let mut hub = self.0.lock();
+        let mut hub = self.hub.lock();
         hub.now = now;
         let mut topics = BTreeSet::new();
         for touched in &committed.touched {
             hub.collect(touched, &mut topics);
         }
+        if committed.first <= committed.last {
+            topics.insert(Topic::Changes);
+        }
         let list_changed = committed.touched.iter().any(|touched| touched.listed);
         hub.mark(topics, list_changed);
+        drop(hub);
+        self.newest.send_replace(committed.last);
+    }
+
+    /// The newest record that was published, for whoever waits for the next. [`Seq::ZERO`] until the first.
+    #[must_use]
+    pub fn newest(&self) -> watch::Receiver<Seq> {
+        self.newest.subscribe()
     }
 
     /// Marks topics that change without a commit, such as [`Topic::Freshness`].
     pub fn mark(&self, topics: impl IntoIterator<Item = Topic>, now: Timestamp) {
-        let mut hub = self.0.lock();
+        let mut hub = self.hub.lock();
         hub.now = now;
         hub.mark(topics.into_iter().collect(), false);
     }
@@ -134,7 +151,7 @@ impl ChangeHub {
     #[must_use]
     pub fn register(&self, list_changed: bool, topics: Vec<(Topic, Arc<str>)>, now: Timestamp) -> Subscription {
         let mailbox = Arc::new(Mailbox::default());
-        let mut hub = self.0.lock();
+        let mut hub = self.hub.lock();
         hub.now = now;
         hub.next += 1;
         let subscriber = hub.next;
@@ -155,7 +172,7 @@ impl ChangeHub {
     /// How many subscribers there are.
     #[must_use]
     pub fn subscribers(&self) -> usize {
-        self.0.lock().boxes.len()
+        self.hub.lock().boxes.len()
     }
 }
 
@@ -248,14 +265,14 @@ pub struct Subscription {
 impl Subscription {
     /// Also listens to `topic`, told as `uri`.
     pub fn add(&self, topic: Topic, uri: Arc<str>, now: Timestamp) {
-        let mut hub = self.hub.0.lock();
+        let mut hub = self.hub.hub.lock();
         hub.now = now;
         hub.add(self.subscriber, &self.mailbox, topic, uri);
     }
 
     /// Stops listening to whatever was subscribed as `uri`. What is already dirty may still be told.
     pub fn remove(&self, uri: &str) {
-        self.hub.0.lock().remove(self.subscriber, uri);
+        self.hub.hub.lock().remove(self.subscriber, uri);
     }
 
     /// Waits until something is dirty, and takes all of it. Cancelling the wait loses nothing.
@@ -272,7 +289,7 @@ impl Subscription {
 
 impl Drop for Subscription {
     fn drop(&mut self) {
-        self.hub.0.lock().forget(self.subscriber);
+        self.hub.hub.lock().forget(self.subscriber);
     }
 }
 

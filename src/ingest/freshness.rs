@@ -265,6 +265,13 @@ impl Freshness {
         scopes.values().filter_map(Watched::watermark).collect()
     }
 
+    /// The runs of watching that go on now, by what this process saw itself: from the start of the first complete sweep to the end of
+    /// the last. The store has those that ended.
+    #[must_use]
+    pub fn runs(&self) -> Vec<Watermark> {
+        self.0.scopes.read().values().filter_map(Watched::run).collect()
+    }
+
     pub(super) fn update<T>(&self, scope: &Scope, kind: &Kind, change: impl FnOnce(&mut Watched) -> T) -> T {
         let mut scopes = self.0.scopes.write();
         let watched = scopes
@@ -309,6 +316,14 @@ impl Watched {
         run
     }
 
+    /// When somebody had looked last before a sweep that starts at `at`, when nobody did for a while; `None` while watching goes
+    /// on, and before anybody ever looked.
+    pub(super) fn unwatched_since(&self, at: Timestamp) -> Option<Timestamp> {
+        let complete = self.state.complete?;
+        let goes_on = self.state.fresh_until().is_some_and(|until| at <= until);
+        (!goes_on).then_some(complete.started)
+    }
+
     /// Brings what is shown of missing resources up to what is remembered of them.
     pub(super) fn show_missing(&mut self) {
         self.state.missing = self.memory.missing() as u64 + self.spared;
@@ -317,10 +332,14 @@ impl Watched {
 
     /// The watermark worth saving: that of this process's complete sweeps, where the last one left nothing open.
     fn watermark(&self) -> Option<Watermark> {
+        self.run().filter(|run| self.state.settled == Some(run.started))
+    }
+
+    /// The run of watching that goes on, whether or not its last sweep left something open.
+    fn run(&self) -> Option<Watermark> {
         let (swept, since) = (self.state.complete?, self.since?);
         let (scope, kind) = (self.state.scope.clone(), self.state.kind.clone());
-        let mark = Watermark { scope, kind, since, started: swept.started, ended: swept.ended, complete: true };
-        Some(mark).filter(|_| self.state.settled == Some(swept.started))
+        Some(Watermark { scope, kind, since, started: swept.started, ended: swept.ended, complete: true })
     }
 
     fn new(scope: Scope, kind: Kind, interval: Duration, complete: Option<Swept>) -> Self {

@@ -19,8 +19,21 @@ pub(super) struct Sweep {
     started: Timestamp,
     /// The scope's first ever: what it finds existed before Muster looked.
     baseline: bool,
+    /// When somebody had looked last, when nobody did for a while before this sweep.
+    since: Option<Timestamp>,
     /// Why its completion proves nothing, when a page could not be stored.
     broken: Option<String>,
+}
+
+impl Sweep {
+    /// Why what it shows is recorded.
+    fn cause(&self) -> Cause {
+        match self.since {
+            _ if self.baseline => Cause::Baseline,
+            Some(since) => Cause::Resumed { since },
+            None => Cause::Sweep,
+        }
+    }
 }
 
 impl<L: Ledger> Ingest<L> {
@@ -29,13 +42,14 @@ impl<L: Ledger> Ingest<L> {
         let key = (scope.clone(), kind.clone());
         match step {
             SweepStep::Started { at } => {
-                let baseline = self.freshness.update(&scope, &kind, |watched| {
+                let (baseline, since) = self.freshness.update(&scope, &kind, |watched| {
+                    let since = watched.unwatched_since(at);
                     watched.state.running_since = Some(at);
                     watched.state.seen = 0;
                     watched.memory.begin();
-                    watched.state.complete.is_none()
+                    (watched.state.complete.is_none(), since)
                 });
-                self.sweeps.insert(key, Sweep { started: at, baseline, broken: None });
+                self.sweeps.insert(key, Sweep { started: at, baseline, since, broken: None });
             }
             SweepStep::Page { sent_at, items } => {
                 let count = items.len() as u64;
@@ -59,7 +73,7 @@ impl<L: Ledger> Ingest<L> {
                 let outcome = if let Some(broken) = sweep.broken {
                     Err(broken)
                 } else {
-                    let outcome = self.complete(&scope, &kind, sweep.started, ended);
+                    let outcome = self.complete(&scope, &kind, &sweep, ended);
                     self.watch(outcome).map_err(|error| error.to_string())
                 };
                 if let Err(what) = outcome {
@@ -95,8 +109,7 @@ impl<L: Ledger> Ingest<L> {
         at: Timestamp,
         items: Vec<(Arc<str>, Arc<Document>)>,
     ) -> Result<(), IngestError> {
-        let baseline = self.sweeps.get(&(scope.clone(), kind.clone())).is_some_and(|sweep| sweep.baseline);
-        let cause = if baseline { Cause::Baseline } else { Cause::Sweep };
+        let cause = self.sweeps.get(&(scope.clone(), kind.clone())).map_or(Cause::Sweep, Sweep::cause);
         let rules = self.rules(kind);
         let (mut same, mut news) = (Vec::new(), VecDeque::new());
         let view = self.ledger.view()?;
@@ -135,13 +148,8 @@ impl<L: Ledger> Ingest<L> {
     }
 
     /// Judges what a complete sweep lacked, and notes its end.
-    fn complete(
-        &mut self,
-        scope: &Scope,
-        kind: &Kind,
-        started: Timestamp,
-        ended: Timestamp,
-    ) -> Result<(), IngestError> {
+    fn complete(&mut self, scope: &Scope, kind: &Kind, sweep: &Sweep, ended: Timestamp) -> Result<(), IngestError> {
+        let started = sweep.started;
         let unseen = self.unseen(scope, kind)?;
         let (steady, now) = (self.clock.steady_since(), self.clock.now());
         let absence = self.freshness.update(scope, kind, |watched| {
@@ -154,8 +162,9 @@ impl<L: Ledger> Ingest<L> {
             Observation { source: Source::Sweep, at: started, id, seen: Seen::Absent }
         });
         let mut gone: VecDeque<Observation> = gone.collect();
+        let cause = sweep.cause();
         while !gone.is_empty() {
-            self.commit_chunk(Draft::default(), &mut gone, &Cause::Sweep)?;
+            self.commit_chunk(Draft::default(), &mut gone, &cause)?;
             self.serve_urgent();
         }
         if let Some(hold) = &held {

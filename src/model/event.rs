@@ -28,6 +28,34 @@ pub enum Cause {
         /// The call.
         action: ActionId,
     },
+    /// Seen by the first full listing after nobody had looked: it happened at any time since.
+    Resumed {
+        /// When somebody had looked last.
+        since: Timestamp,
+    },
+    /// Told by an EventBridge event that CloudTrail caused: somebody called AWS.
+    Call {
+        /// The event envelope's `id`.
+        event_id: String,
+        /// Who called what.
+        call: ApiCall,
+    },
+}
+
+/// A call of AWS's API, as CloudTrail records it.
+///
+/// Source: <https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html>.
+/// All of it is text that the caller chose or that names them: hostile until shown.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ApiCall {
+    /// `eventName`, such as `StopInstances`.
+    pub name: String,
+    /// `userIdentity.arn`, else the principal that stands in its place.
+    pub actor: String,
+    /// `sourceIPAddress`: an address, or a service's name.
+    pub address: Option<String>,
+    /// `userAgent`.
+    pub agent: Option<String>,
 }
 
 /// What becomes of the provisional part of a resource with a [`Event::Changed`].

@@ -27,13 +27,14 @@ use thiserror::Error;
 
 use super::keys;
 use super::stored::Stored;
-use super::tables::{CURRENT, EVENTS, INTERVALS, META, ROWS, TOMBSTONES};
+use super::tables::{BASE, CURRENT, EVENTS, INTERVALS, META, ROWS, TOMBSTONES};
 use crate::model::known::Tombstone;
 use crate::model::{Current, Document, Map, Recorded, RowFields, Seq, Timestamp, Value};
 
 /// The version byte that this build writes, and the newest it reads. Version 1 knew no tag events: its resources lack
-/// [`DiskKnown::tagging`]; everything else is the same in both.
-const VERSION: u8 = 2;
+/// [`DiskKnown::tagging`]. Up to version 2 nothing was folded into `base`: the ledger lacked what is kept of that.
+/// Everything else is the same in all.
+const VERSION: u8 = 3;
 /// How deep lists and maps may nest in a document, in both directions. EC2's deepest answers nest 6 levels.
 pub(super) const MAX_DEPTH: usize = 64;
 /// The longest payload written. EC2's largest resources (security groups with 1,000 rules) take about 0.3 MB.
@@ -138,6 +139,21 @@ pub(super) struct Ledger {
     pub(super) seq: u64,
     /// Bytes of keys and values alive, by table.
     pub(super) live: Live,
+    /// Up to where the log is folded into `base`: the newest record that is not there any more. 0 while all are.
+    pub(super) horizon: u64,
+    /// When that record was committed, in milliseconds; 0 while there is none.
+    pub(super) horizon_at: i64,
+}
+
+/// As versions 1 and 2 wrote it.
+#[derive(Encode, Decode)]
+struct DiskLedger2 {
+    seq: u64,
+    events: u64,
+    by_resource: u64,
+    current: u64,
+    rows: u64,
+    tombstones: u64,
 }
 
 /// Bytes of keys and values alive, by table.
@@ -153,6 +169,10 @@ pub struct Live {
     pub rows: u64,
     /// In `tombstones`.
     pub tombstones: u64,
+    /// In `base`.
+    pub base: u64,
+    /// In `times`.
+    pub times: u64,
 }
 
 /// The part of a row that lists and sweep comparison read: everything but facets and tags.
@@ -197,6 +217,16 @@ enum DiskCause<'a> {
     Refresh,
     Notification { event_id: &'a str },
     Tool { action: u64 },
+    Resumed { since: i64 },
+    Call { event_id: &'a str, call: DiskCall<'a> },
+}
+
+#[derive(Encode, BorrowDecode)]
+struct DiskCall<'a> {
+    name: &'a str,
+    actor: &'a str,
+    address: Option<&'a str>,
+    agent: Option<&'a str>,
 }
 
 // Variants are numbered by position: append only.
@@ -685,6 +715,15 @@ pub(super) fn encode_current(key: &[u8], current: &Current) -> Result<Vec<u8>, E
 }
 
 pub(super) fn decode_current(key: &[u8], bytes: &[u8]) -> Result<Current, DecodeError> {
+    decode_known(CURRENT, key, bytes)
+}
+
+/// A record of `base`, which is like one of `current`.
+pub(super) fn decode_base(key: &[u8], bytes: &[u8]) -> Result<Current, DecodeError> {
+    decode_known(BASE, key, bytes)
+}
+
+fn decode_known(table: &'static str, key: &[u8], bytes: &[u8]) -> Result<Current, DecodeError> {
     unseal(key, bytes)
         .and_then(|payload| {
             let (known, rest) = known(bytes, payload)?;
@@ -695,7 +734,7 @@ pub(super) fn decode_current(key: &[u8], bytes: &[u8]) -> Result<Current, Decode
                 count => Err(Fault::Trailing { count }),
             }
         })
-        .map_err(|fault| DecodeError { table: CURRENT, key: keys::shown(key), fault })
+        .map_err(|fault| DecodeError { table, key: keys::shown(key), fault })
 }
 
 /// What a record of `current` says besides the document, brought up to the newest version, and the document's bytes.
@@ -771,7 +810,12 @@ pub(super) fn encode_ledger(key: &[u8], ledger: Ledger) -> Result<Vec<u8>, Encod
 }
 
 pub(super) fn decode_ledger(key: &[u8], bytes: &[u8]) -> Result<Ledger, DecodeError> {
-    read(META, key, bytes)
+    if !matches!(bytes.first(), Some(1 | 2)) {
+        return read(META, key, bytes);
+    }
+    let DiskLedger2 { seq, events, by_resource, current, rows, tombstones } = read(META, key, bytes)?;
+    let live = Live { events, by_resource, current, rows, tombstones, base: 0, times: 0 };
+    Ok(Ledger { seq, live, horizon: 0, horizon_at: 0 })
 }
 
 /// A bare number of `meta`: the format, the log id and counts.

@@ -11,6 +11,7 @@
 //! | `current`, `rows`, `tombstones`, `base` | kind, id, account, region |
 //! | `by_resource` | kind, id, account, region, seq (8 bytes, big-endian) |
 //! | `intervals` | account, region, kind, start (8 bytes, big-endian, sign bit flipped) |
+//! | `times` | the time, as redb's own `u64`, sign bit flipped |
 //! | `meta`, counts | `count`, kind, account, region |
 
 use std::sync::Arc;
@@ -69,9 +70,18 @@ pub(super) fn intervals_of(scope: &Scope, kind: &Kind) -> Vec<u8> {
 /// The interval of a kind in a scope that began at `since`.
 pub(super) fn interval(scope: &Scope, kind: &Kind, since: Timestamp) -> Vec<u8> {
     let mut key = intervals_of(scope, kind);
-    let ordered = since.as_millis().cast_unsigned() ^ (1 << 63);
-    key.extend_from_slice(&ordered.to_be_bytes());
+    key.extend_from_slice(&time(since).to_be_bytes());
     key
+}
+
+/// A time as a number whose order is the order of times.
+pub(super) fn time(at: Timestamp) -> u64 {
+    at.as_millis().cast_unsigned() ^ (1 << 63)
+}
+
+/// The time that [`time`] made `ordered` of.
+pub(super) fn time_of(ordered: u64) -> Timestamp {
+    Timestamp::from_millis((ordered ^ (1 << 63)).cast_signed())
 }
 
 /// The first key after everything under `prefix`, which must end a component.
@@ -149,7 +159,7 @@ impl Reader {
         let (kind, rest) = component(rest)?;
         let scope = Scope { account: self.account(&account), region: self.region(&region) };
         let ordered = u64::from_be_bytes(rest.try_into().ok()?);
-        Some((scope, self.kind(&kind), Timestamp::from_millis((ordered ^ (1 << 63)).cast_signed())))
+        Some((scope, self.kind(&kind), time_of(ordered)))
     }
 
     fn resource_and_rest<'k>(&mut self, key: &'k [u8]) -> Option<(ResourceId, &'k [u8])> {

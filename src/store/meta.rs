@@ -10,5 +10,6 @@ pub(super) const LEDGER_KEY: &[u8] = b"ledger";
 
 /// The format of the whole file that this build writes, and the newest it opens.
 ///
-/// History: 1, the first; 2, resources remember their last tag event, and the dictionary holds the words of more kinds.
-pub(super) const FORMAT: u32 = 2;
+/// History: 1, the first; 2, resources remember their last tag event, and the dictionary holds the words of more kinds; 3, the
+/// oldest records may be folded into `base`, and `times` finds a record by its time.
+pub(super) const FORMAT: u32 = 3;

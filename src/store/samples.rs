@@ -9,8 +9,8 @@ use super::{Batch, Options, Store, Writer};
 use crate::model::event::Overlay;
 use crate::model::known::fold;
 use crate::model::{
-    AccountId, ActionId, Cause, Change, Current, Document, Event, Evidence, Group, Kind, Map, Outcome, Provisional,
-    Recorded, Region, ResourceId, RowFields, Scope, Seq, Source, Tagging, Timestamp, Value,
+    AccountId, ActionId, ApiCall, Cause, Change, Current, Document, Event, Evidence, Group, Kind, Map, Outcome,
+    Provisional, Recorded, Region, ResourceId, RowFields, Scope, Seq, Source, Tagging, Timestamp, Value,
 };
 
 pub(super) fn at(millis: i64) -> Timestamp {
@@ -191,6 +191,11 @@ pub(super) fn any_cause() -> impl Strategy<Value = Cause> {
         Just(Cause::Refresh),
         any_text().prop_map(|event_id| Cause::Notification { event_id }),
         any::<u64>().prop_map(|action| Cause::Tool { action: ActionId(action) }),
+        any::<i64>().prop_map(at).prop_map(|since| Cause::Resumed { since }),
+        (any_text(), any_text(), proptest::option::of(any_text())).prop_map(|(event_id, actor, address)| Cause::Call {
+            event_id,
+            call: ApiCall { name: "StopInstances".to_owned(), actor, address, agent: None },
+        }),
     ]
 }
 

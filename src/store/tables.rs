@@ -15,6 +15,8 @@ pub(super) const INTERVALS: &str = "intervals";
 pub(super) const META: &str = "meta";
 /// Resource -> what lists, searches and sweep comparison read.
 pub(super) const ROWS: &str = "rows";
+/// Commit time -> the newest record of that commit.
+pub(super) const TIMES: &str = "times";
 /// Resource -> when and how it was removed.
 pub(super) const TOMBSTONES: &str = "tombstones";
 
@@ -28,8 +30,14 @@ pub(super) const ROWS_TABLE: Plain = TableDefinition::new(ROWS);
 pub(super) const TOMBSTONES_TABLE: Plain = TableDefinition::new(TOMBSTONES);
 pub(super) const INTERVALS_TABLE: Plain = TableDefinition::new(INTERVALS);
 pub(super) const META_TABLE: Plain = TableDefinition::new(META);
-/// Resource -> its state at the retention horizon. Empty while the whole log is kept.
-pub(super) const BASE_TABLE: Plain = TableDefinition::new("base");
+/// Resource -> its state at the retention horizon, as in `current`. Empty while the whole log is kept.
+pub(super) const BASE: &str = "base";
+
+pub(super) const BASE_TABLE: Plain = TableDefinition::new(BASE);
+/// When something was committed (milliseconds, sign bit flipped) -> the newest record committed then. A clock that was set
+/// back takes the entries above its time away, so that the last entry up to a time is the last record that was committed up to
+/// it.
+pub(super) const TIMES_TABLE: TableDefinition<'static, u64, u64> = TableDefinition::new(TIMES);
 /// Event envelope id -> nothing. Empty until notifications are listened to.
 pub(super) const DEDUPE_TABLE: Plain = TableDefinition::new("dedupe");
 
@@ -37,6 +45,7 @@ pub(super) const DEDUPE_TABLE: Plain = TableDefinition::new("dedupe");
 pub(super) fn create(txn: &WriteTransaction) -> Result<(), TableError> {
     txn.open_table(EVENTS_TABLE)?;
     txn.open_table(BY_RESOURCE_TABLE)?;
+    txn.open_table(TIMES_TABLE)?;
     for plain in [CURRENT_TABLE, ROWS_TABLE, TOMBSTONES_TABLE, INTERVALS_TABLE, META_TABLE, BASE_TABLE, DEDUPE_TABLE] {
         txn.open_table(plain)?;
     }

@@ -13,7 +13,8 @@ use super::keys;
 use super::meta::LEDGER_KEY;
 use super::snapshot::{ReadError, Snapshot};
 use super::tables::{
-    BY_RESOURCE_TABLE, CURRENT_TABLE, EVENTS_TABLE, INTERVALS_TABLE, META_TABLE, ROWS_TABLE, TOMBSTONES_TABLE,
+    BY_RESOURCE_TABLE, CURRENT_TABLE, EVENTS_TABLE, INTERVALS_TABLE, META_TABLE, ROWS_TABLE, TIMES_TABLE,
+    TOMBSTONES_TABLE,
 };
 use super::watermark::Watermark;
 use super::{Shared, Store};
@@ -213,6 +214,9 @@ impl Writer {
         for (record, bytes) in records {
             transaction.apply(record, bytes)?;
         }
+        if let Some((record, _)) = records.last() {
+            transaction.stamp(record.recorded_at)?;
+        }
         for watermark in watermarks {
             transaction.save(watermark)?;
         }
@@ -300,6 +304,7 @@ struct Transaction<'txn> {
     rows: Plain<'txn>,
     tombstones: Plain<'txn>,
     intervals: Plain<'txn>,
+    times: Table<'txn, u64, u64>,
     meta: Plain<'txn>,
     /// By how much each count moves.
     counts: BTreeMap<Vec<u8>, i64>,
@@ -316,6 +321,7 @@ impl<'txn> Transaction<'txn> {
             rows: txn.open_table(ROWS_TABLE)?,
             tombstones: txn.open_table(TOMBSTONES_TABLE)?,
             intervals: txn.open_table(INTERVALS_TABLE)?,
+            times: txn.open_table(TIMES_TABLE)?,
             meta: txn.open_table(META_TABLE)?,
             counts: BTreeMap::new(),
             applied: Applied { ledger, touched: Vec::new(), rows: Vec::new() },
@@ -390,6 +396,12 @@ impl<'txn> Transaction<'txn> {
         Ok(())
     }
 
+    /// Notes that everything up to now was committed at `at`.
+    fn stamp(&mut self, at: Timestamp) -> Result<(), Failure> {
+        stamp(&mut self.times, at, Seq(self.applied.ledger.seq), &mut self.applied.ledger.live.times)?;
+        Ok(())
+    }
+
     fn save(&mut self, watermark: &Watermark) -> Result<(), Failure> {
         let key = keys::interval(&watermark.scope, &watermark.kind, watermark.since);
         let disk = DiskWatermark {
@@ -417,6 +429,26 @@ impl<'txn> Transaction<'txn> {
         self.meta.insert(LEDGER_KEY, ledger.as_slice())?;
         Ok(self.applied)
     }
+}
+
+/// Notes in `times` that everything up to `seq` was committed at `at`. Earlier entries above `at`, of a clock that was set back
+/// since, go: whoever asks for a time between then finds what was committed last up to it.
+pub(super) fn stamp(
+    times: &mut Table<'_, u64, u64>,
+    at: Timestamp,
+    seq: Seq,
+    live: &mut u64,
+) -> Result<(), redb::StorageError> {
+    let at = keys::time(at);
+    loop {
+        let last = times.last()?.map(|(last, _)| last.value());
+        let Some(last) = last.filter(|last| *last >= at) else { break };
+        times.remove(last)?;
+        *live = live.saturating_sub(16);
+    }
+    times.insert(at, seq.0)?;
+    *live += 16;
+    Ok(())
 }
 
 /// The resources whose timeline shows an event: the one it changes, or those that an action is about.

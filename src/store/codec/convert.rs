@@ -3,14 +3,14 @@
 use std::borrow::Cow;
 
 use super::{
-    Body, DiskCause, DiskChange, DiskCurrent, DiskEvent, DiskEvidence, DiskGroup, DiskHeld, DiskId, DiskKnown,
-    DiskKnown1, DiskOutcome, DiskOverlay, DiskProvisional, DiskRecord, DiskSource, DiskTagging, Tree,
+    Body, DiskCall, DiskCause, DiskChange, DiskCurrent, DiskEvent, DiskEvidence, DiskGroup, DiskHeld, DiskId,
+    DiskKnown, DiskKnown1, DiskOutcome, DiskOverlay, DiskProvisional, DiskRecord, DiskSource, DiskTagging, Tree,
 };
 use crate::model::event::Overlay;
 use crate::model::known::{Held, Tagging};
 use crate::model::{
-    AccountId, ActionId, Cause, Change, Current, Event, Evidence, Group, GroupEvidence, Kind, Outcome, Provisional,
-    Recorded, Region, ResourceId, Seq, Source, Timestamp, Value,
+    AccountId, ActionId, ApiCall, Cause, Change, Current, Event, Evidence, Group, GroupEvidence, Kind, Outcome,
+    Provisional, Recorded, Region, ResourceId, Seq, Source, Timestamp, Value,
 };
 use crate::store::stored::{Stored, StoredDocument};
 
@@ -44,6 +44,16 @@ impl<'a> From<&'a Cause> for DiskCause<'a> {
             Cause::Refresh => DiskCause::Refresh,
             Cause::Notification { event_id } => DiskCause::Notification { event_id },
             Cause::Tool { action } => DiskCause::Tool { action: action.0 },
+            Cause::Resumed { since } => DiskCause::Resumed { since: millis(*since) },
+            Cause::Call { event_id, call } => DiskCause::Call {
+                event_id,
+                call: DiskCall {
+                    name: &call.name,
+                    actor: &call.actor,
+                    address: call.address.as_deref(),
+                    agent: call.agent.as_deref(),
+                },
+            },
         }
     }
 }
@@ -56,6 +66,16 @@ impl From<DiskCause<'_>> for Cause {
             DiskCause::Refresh => Cause::Refresh,
             DiskCause::Notification { event_id } => Cause::Notification { event_id: event_id.to_owned() },
             DiskCause::Tool { action } => Cause::Tool { action: ActionId(action) },
+            DiskCause::Resumed { since } => Cause::Resumed { since: Timestamp::from_millis(since) },
+            DiskCause::Call { event_id, call } => Cause::Call {
+                event_id: event_id.to_owned(),
+                call: ApiCall {
+                    name: call.name.to_owned(),
+                    actor: call.actor.to_owned(),
+                    address: call.address.map(str::to_owned),
+                    agent: call.agent.map(str::to_owned),
+                },
+            },
         }
     }
 }

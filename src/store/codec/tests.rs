@@ -34,7 +34,7 @@ fn body() -> Body<'static> {
 fn the_header_is_version_length_and_checksum_of_key_and_payload() {
     let record = seal("test", b"key", &7_u8).unwrap();
     let sum = crc32c::crc32c(b"key\x07").to_le_bytes();
-    assert_eq!(record, [&[2, 1, 0, 0, 0], sum.as_slice(), &[7]].concat());
+    assert_eq!(record, [&[3, 1, 0, 0, 0], sum.as_slice(), &[7]].concat());
 }
 
 #[test]
@@ -63,6 +63,9 @@ fn the_bytes_of_every_cause_stay_as_they_are() {
     golden(&DiskCause::Refresh, "02");
     golden(&DiskCause::Notification { event_id: "e" }, "030165");
     golden(&DiskCause::Tool { action: 300 }, "04fb2c01");
+    golden(&DiskCause::Resumed { since: 1000 }, "05fbd007");
+    let call = DiskCall { name: "n", actor: "a", address: Some("1.2.3.4"), agent: None };
+    golden(&DiskCause::Call { event_id: "e", call }, "060165016e01610107312e322e332e3400");
 }
 
 #[test]
@@ -148,8 +151,10 @@ fn the_bytes_of_every_table_stay_as_they_are() {
     );
     golden(&DiskTombstone { at: 1, removed_at: 2, seq: 3, document: body() }, "0204030100014100");
     golden(&DiskWatermark { started: 1, ended: 2, complete: true }, "020401");
-    let live = Live { events: 2, by_resource: 3, current: 4, rows: 5, tombstones: 6 };
-    golden(&Ledger { seq: 1, live }, "010203040506");
+    let live = Live { events: 2, by_resource: 3, current: 4, rows: 5, tombstones: 6, base: 7, times: 8 };
+    golden(&Ledger { seq: 1, live, horizon: 9, horizon_at: 1000 }, "010203040506070809fbd007");
+    let before = DiskLedger2 { seq: 1, events: 2, by_resource: 3, current: 4, rows: 5, tombstones: 6 };
+    golden(&before, "010203040506");
 }
 
 fn fault<T: std::fmt::Debug>(read: Result<T, DecodeError>) -> Fault {

@@ -50,9 +50,9 @@ pub(super) fn read(snapshot: &Snapshot, oracle: &Oracle) -> Log {
             *log.records.entry(name).or_default() += 1;
             let cause = match &record.cause {
                 Cause::Baseline => "baseline",
-                Cause::Sweep => "sweep",
+                Cause::Sweep | Cause::Resumed { .. } => "sweep",
                 Cause::Refresh => "refresh",
-                Cause::Notification { .. } => "notification",
+                Cause::Notification { .. } | Cause::Call { .. } => "notification",
                 Cause::Tool { .. } => "tool",
             };
             *log.causes.entry(cause).or_default() += 1;
