@@ -47,16 +47,16 @@ use redb::Database;
 use tokio::sync::watch;
 
 pub use self::codec::{DecodeError, EncodeError, Fault, Live, Refusal};
+use self::disk::Alarm;
 pub use self::disk::{Disk, FileSystem, Health};
 pub use self::file::{Damage, FILE_NAME, OpenError};
+use self::file::{Opened, Place};
 pub use self::index::{Index, Scan};
 pub use self::matcher::{Matcher, On, Pattern, Test};
 pub use self::snapshot::{Fingerprint, Head, ReadError, Snapshot};
 pub use self::stored::{Stored, StoredDocument};
 pub use self::watermark::Watermark;
 pub use self::writer::{Batch, CommitError, Committed, Touched, What, Writer};
-use self::disk::Alarm;
-use self::file::{Opened, Place};
 use crate::model::row::Project;
 use crate::model::{Kind, LogId, ResourceId, Row, Scope};
 
@@ -158,6 +158,12 @@ impl Store {
     #[must_use]
     pub fn health(&self) -> watch::Receiver<Health> {
         self.0.place.alarm.health()
+    }
+
+    /// Whether the disk failed under it and it is not open again.
+    #[must_use]
+    pub fn is_failing(&self) -> bool {
+        self.0.place.alarm.rings()
     }
 
     /// How often the disk failed under it since it was opened. What failed while this moved is worth asking again.

@@ -76,7 +76,7 @@ impl<L: Ledger> Ingest<L> {
                 }
                 Err(error) => {
                     if !told {
-                        tracing::error!(error = %chain(&error), "the disk failed under the store, which is opened again");
+                        tracing::error!(error = %chain(&error), "the store cannot be opened again yet");
                         self.show(Some(chain(&error)));
                         told = true;
                     }
@@ -88,7 +88,7 @@ impl<L: Ledger> Ingest<L> {
             runtime.block_on(self.lanes.stopped_within(pause));
             pause = if pause.is_zero() { FIRST } else { (pause * 2).min(LONGEST) };
         };
-        tracing::warn!(after = ?begun.elapsed(), "the disk failed under the store, which is open again");
+        tracing::warn!(after = ?begun.elapsed(), "the store is open again");
         if told {
             self.show(None);
         }

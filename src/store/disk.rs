@@ -155,8 +155,10 @@ impl Alarm {
         self.health.subscribe()
     }
 
-    pub(super) fn ring(&self) {
+    /// Says so once, however much fails until the store is open again.
+    pub(super) fn ring(&self, error: &dyn fmt::Display) {
         if !self.rings.swap(true, Ordering::AcqRel) {
+            tracing::error!(%error, "the disk failed under the store, which is opened again");
             self.failures.fetch_add(1, Ordering::AcqRel);
             self.health.send_replace(Health::Failed);
         }
@@ -185,10 +187,7 @@ impl Guarded {
     }
 
     fn watch<T>(&self, outcome: io::Result<T>) -> io::Result<T> {
-        if outcome.is_err() {
-            self.alarm.ring();
-        }
-        outcome
+        outcome.inspect_err(|error| self.alarm.ring(error))
     }
 }
 

@@ -299,7 +299,7 @@ fn writing_stops_before_the_disk_is_full_and_reading_goes_on() {
 fn after_a_disk_failure_reads_can_be_retried_and_commits_say_that_the_store_must_be_reopened() {
     let (_dir, mut writer, store) = fresh();
     writer.commit(batch(vec![discovered(&instance("i-1"), document("running", "a"))])).unwrap();
-    store.0.place.alarm.ring();
+    store.0.place.alarm.ring(&"a failure");
     let unread = store.snapshot().err().unwrap();
     assert!(unread.is_retryable());
     let unwritten = writer.commit(batch(vec![removed(&instance("i-1"))])).unwrap_err();

@@ -89,7 +89,7 @@ pub enum CommitError {
     },
     /// The disk failed under the store. From now on it neither reads nor writes until it is opened again.
     #[error(
-        "writing {path} failed, and it is opened again: check the disk and its space; Muster goes on by itself"
+        "writing {path} failed ({source}), and it is opened again: check the disk and its space; Muster goes on by itself"
     )]
     Failed {
         /// The store file.
@@ -240,8 +240,7 @@ impl Writer {
         if let Some(source) = foreign {
             return Err(OpenError::Damaged { path: place.path.clone(), source });
         }
-        let newest =
-            Snapshot::take(&database, *log, *project).map_err(|error| file::unreadable(&place.path, error))?;
+        let newest = Snapshot::take(&database, *log, *project).map_err(|error| file::unreadable(&place.path, error))?;
         let landed = self.doubt.take().filter(|doubt| doubt.committed.last.0 == ledger.seq);
         self.ledger = ledger;
         *self.shared.database.write() = Some(database);
@@ -309,7 +308,7 @@ impl Writer {
             Failure::Decode(error) => CommitError::Damaged(error),
             Failure::Encode(error) => CommitError::Unencodable(error),
             Failure::Storage(source) => {
-                self.shared.place.alarm.ring();
+                self.shared.place.alarm.ring(&source);
                 CommitError::Failed { path: self.shared.place.path.clone(), source }
             }
         }
