@@ -107,7 +107,8 @@ fn uris_of_any_kind_are_read_as_what_they_say_or_refused() {
 
 fn cursor(rng: &mut Rng) -> Cursor {
     let scope = Scope { account: AccountId::new("123456789012"), region: Region::new("eu-central-1") };
-    let id = std::iter::repeat_with(|| rng.char('\0'..'\u{3000}')).take(rng.usize(..20)).collect::<String>();
+    let length = rng.usize(..20);
+    let id: String = std::iter::repeat_with(|| rng.char('\0'..'\u{3000}')).take(length).collect();
     Cursor {
         log: LogId(rng.u64(..3)),
         question: rng.u64(..3),
