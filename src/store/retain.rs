@@ -199,13 +199,13 @@ impl Writer {
         if shared.broken.load(Ordering::Acquire) {
             return Err(CommitError::Latched { path: shared.path.clone() });
         }
-        let until = self.foldable(due).map_err(|failure| self.latch(failure))?;
+        let last = self.foldable(due).map_err(|failure| self.latch(failure))?.0;
         let nothing = Folded { records: 0, history: self.history(), more: false };
-        if *holds > 0 || records == 0 || until.0 <= self.ledger.horizon || self.history() <= due.down_to {
+        if *holds > 0 || records == 0 || last <= self.ledger.horizon || self.history() <= due.down_to {
             return Ok(nothing);
         }
         self.check_space(0)?;
-        let until = until.0.min(self.ledger.horizon.saturating_add(u64::try_from(records).unwrap_or(u64::MAX)));
+        let until = last.min(self.ledger.horizon.saturating_add(u64::try_from(records).unwrap_or(u64::MAX)));
         let mut folding = |writer: &mut Writer| {
             let txn = writer::begin(&shared.database)?;
             let mut folding = Folding::open(&txn, writer.ledger)?;
@@ -228,7 +228,7 @@ impl Writer {
         Ok(Folded {
             records: usize::try_from(self.ledger.horizon - before).unwrap_or(usize::MAX),
             history: self.history(),
-            more: self.history() > due.down_to,
+            more: self.ledger.horizon < last && self.history() > due.down_to,
         })
     }
 
