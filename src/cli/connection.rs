@@ -2,11 +2,12 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
 
-use crate::config::{Config, ConfigError, Environment, Given, Interval, ListMode, Queue, Share};
+use crate::config::{self, Config, ConfigError, Environment, Given, Interval, ListMode, Queue, Share, Size};
 use crate::kinds::KINDS;
 
 /// Which account, which store, and how it is served.
@@ -39,6 +40,15 @@ pub(super) struct Connection {
     /// An SQS queue that EventBridge writes this account's events to; REGION=URL where the URL names no region (repeatable)
     #[arg(long, env = "MUSTER_QUEUE_URL", value_name = "URL", value_delimiter = ',', hide_env_values = true)]
     queue_url: Vec<Queue>,
+    /// How long the log keeps changes [default: 30d]
+    #[arg(long, env = "MUSTER_RETAIN_AGE", value_name = "DURATION", value_parser = config::duration, hide_env_values = true)]
+    retain_age: Option<Duration>,
+    /// How large the log may grow, such as 2GiB [default: the larger of 1GiB and 20KB a resource, at most a quarter of the disk]
+    #[arg(long, env = "MUSTER_RETAIN_SIZE", value_name = "SIZE", hide_env_values = true)]
+    retain_size: Option<Size>,
+    /// How much of the disk to keep free: nothing is written beyond [default: 256MiB]
+    #[arg(long, env = "MUSTER_KEEP_FREE", value_name = "SIZE", hide_env_values = true)]
+    keep_free: Option<Size>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -67,6 +77,9 @@ impl Connection {
             interval: intervals.collect(),
             aws_share: Some(config.aws_share),
             queue_url: config.queues.clone(),
+            retain_age: Some(config.retain_age),
+            retain_size: config.retain_size.map(Size::of),
+            keep_free: Some(Size::of(config.keep_free)),
         }
     }
 
@@ -95,6 +108,9 @@ impl Connection {
         for queue in &self.queue_url {
             flag("--queue-url", Some(queue.to_string().into()));
         }
+        flag("--retain-age", self.retain_age.map(|age| format!("{}ms", age.as_millis()).into()));
+        flag("--retain-size", self.retain_size.map(|size| size.to_string().into()));
+        flag("--keep-free", self.keep_free.map(|size| size.to_string().into()));
         if self.allow_writes {
             words.push("--allow-writes".into());
         }
@@ -117,6 +133,9 @@ impl Connection {
             intervals: self.interval,
             aws_share: self.aws_share,
             queues: self.queue_url,
+            retain_age: self.retain_age,
+            retain_size: self.retain_size,
+            keep_free: self.keep_free,
         };
         let kinds: Vec<&str> = KINDS.iter().map(|spec| spec.slug).collect();
         Config::merge(given, environment, &kinds)
@@ -143,7 +162,7 @@ mod tests {
     #[test]
     fn flags_made_from_a_configuration_lead_back_to_it() {
         let given = "--profile dev --region eu-west-1 --list all --interval instance=30s --interval vpc=1h --aws-share 0.5 \
-             --queue-url https://sqs.eu-west-1.amazonaws.com/123456789012/events";
+             --retain-age 7d --retain-size 32MiB --keep-free 1GiB --queue-url https://sqs.eu-west-1.amazonaws.com/123456789012/events";
         let config = parse(given.split_whitespace().map(OsString::from));
         assert_eq!(parse(Connection::of(&config).words()), config);
         for regions in ["us-west-2,eu-west-1", "all"] {

@@ -6,7 +6,9 @@
 use std::path::PathBuf;
 
 use crate::model::{Current, Kind, ResourceId, Scope, Seq, Timestamp};
-use crate::store::{Batch, CommitError, Committed, Fingerprint, ReadError, Snapshot, Watermark, Writer};
+use crate::store::{
+    Batch, CommitError, Committed, Due, Fingerprint, Folded, ReadError, Snapshot, Stock, Watermark, Writer,
+};
 
 /// Where records go, and what they amount to.
 pub trait Ledger {
@@ -27,6 +29,28 @@ pub trait Ledger {
 
     /// The file, for messages.
     fn path(&self) -> PathBuf;
+
+    /// Bytes of history. None in a ledger that keeps everything, which never has to fold.
+    fn history(&self) -> u64 {
+        0
+    }
+
+    /// What decides how much history may be kept.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn stock(&self) -> Result<Stock, ReadError> {
+        Ok(Stock::default())
+    }
+
+    /// Folds the oldest records away; see [`Writer::fold`].
+    ///
+    /// # Errors
+    /// Nothing is folded then.
+    fn fold(&mut self, due: Due, records: usize, more: &mut dyn FnMut() -> bool) -> Result<Folded, CommitError> {
+        let _ = (due, records, more);
+        Ok(Folded { records: 0, history: self.history(), more: false })
+    }
 }
 
 /// One consistent state of a ledger.
@@ -96,6 +120,18 @@ impl Ledger for Writer {
 
     fn path(&self) -> PathBuf {
         self.store().path().to_owned()
+    }
+
+    fn history(&self) -> u64 {
+        Writer::history(self)
+    }
+
+    fn stock(&self) -> Result<Stock, ReadError> {
+        Writer::stock(self)
+    }
+
+    fn fold(&mut self, due: Due, records: usize, more: &mut dyn FnMut() -> bool) -> Result<Folded, CommitError> {
+        Writer::fold(self, due, records, more)
     }
 }
 
