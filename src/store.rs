@@ -20,6 +20,7 @@
 //! 1: the first.
 
 mod codec;
+pub mod export;
 mod file;
 pub mod index;
 mod keys;
