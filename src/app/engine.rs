@@ -266,12 +266,12 @@ async fn identified(aws: &Aws, freshness: &Freshness) -> AccountId {
 }
 
 /// Kinds that are served as part of another: an instance's status checks are part of the instance.
-fn parts() -> Vec<(Kind, Kind)> {
+pub(super) fn parts() -> Vec<(Kind, Kind)> {
     let whole = |spec: &KindSpec| Some((spec.kind(), kinds::by_slug(spec.status_of?)?.kind()));
     KINDS.iter().filter_map(|spec| whole(spec)).collect()
 }
 
-fn entry(spec: &KindSpec, config: &Config) -> KindEntry {
+pub(super) fn entry(spec: &KindSpec, config: &Config) -> KindEntry {
     KindEntry {
         kind: spec.kind(),
         rules: KindRules {
