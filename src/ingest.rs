@@ -1,6 +1,6 @@
 //! The single writer: observations in, records out.
 //!
-//! One loop owns every change. It takes work from lanes in the order tools, notifications, refreshes, pages, decides
+//! One loop owns every change. It takes work from lanes in the order tools, notifications, refreshes, pages, retention, decides
 //! what each observation means, commits, publishes, and only then acknowledges: whoever was told "done" finds it after
 //! any crash. A commit ends at [`MAX_ROWS`] changed rows or [`MAX_WORK`] of deciding, and the lanes are looked at again
 //! between commits, so a tool never waits for a whole page. A page that shows nothing new opens no write transaction.
@@ -18,13 +18,14 @@ use crate::model::{Cause, Event, Kind, Observation, ResourceId, Scope, Seq, Shar
 use crate::notify::ChangeHub;
 use crate::reconcile::memory::Note;
 use crate::reconcile::{KindRules, Moment};
-use crate::store::{Batch, CommitError, ReadError, Writer};
+use crate::store::{Batch, CommitError, ReadError, Retention, Writer};
 
 mod draft;
 pub mod freshness;
 mod lanes;
 pub mod ledger;
 mod outage;
+mod retention;
 mod sweep;
 #[cfg(test)]
 mod tests;
@@ -39,6 +40,7 @@ use draft::{Draft, Grounds};
 use lanes::{Lanes, Record, Work};
 use ledger::View;
 use outage::{Kept, Spare};
+use retention::Keeper;
 use sweep::Sweep;
 
 /// A commit holds at most this many changed rows.
@@ -77,6 +79,7 @@ pub struct Ingest<L: Ledger = Writer> {
     lanes: Lanes,
     wanted: mpsc::UnboundedSender<Wanted>,
     sweeps: HashMap<(Scope, Kind), Sweep>,
+    keeper: Keeper,
     started: Timestamp,
     /// When how far sweeps had come was saved last.
     saved: Timestamp,
@@ -121,6 +124,7 @@ impl<L: Ledger> Ingest<L> {
             lanes,
             wanted,
             sweeps: HashMap::new(),
+            keeper: Keeper::new(Retention::default()),
             started,
             saved: started,
             kept: Kept::default(),
@@ -140,11 +144,12 @@ impl<L: Ledger> Ingest<L> {
             if self.ledger.is_failed() && !self.recover(runtime) {
                 return Err(CommitError::Latched { path: self.ledger.path() });
             }
+            let wake = self.keeper.wake();
             let (lanes, ledger) = (&mut self.lanes, &self.ledger);
             let next = runtime.block_on(async {
                 tokio::select! {
                     biased;
-                    work = lanes.next() => Some(work),
+                    work = lanes.next(wake) => Some(work),
                     () = ledger.failed() => None,
                 }
             });
@@ -183,6 +188,7 @@ impl<L: Ledger> Ingest<L> {
         match work {
             Work::Record(record) => self.record(record),
             Work::Sweep(message) => self.sweep(message),
+            Work::Retain => self.retain(),
         }
     }
 
@@ -221,6 +227,7 @@ impl<L: Ledger> Ingest<L> {
             // The asker may have gone: the fact stands all the same.
             (outcome, _) => drop(done.send(outcome)),
         }
+        self.share();
     }
 
     /// Decides from the front of `queue` until a commit is full, and commits it.
@@ -244,6 +251,7 @@ impl<L: Ledger> Ingest<L> {
         if !entries.is_empty() {
             let batch = self.batch(entries);
             let committed = self.ledger.commit(batch)?;
+            self.keeper.appended((committed.last.0 + 1).saturating_sub(committed.first.0));
             seq = committed.last;
             self.hub.publish(&committed, self.clock.now());
         }

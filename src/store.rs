@@ -3,8 +3,8 @@
 //! # Layout
 //! `events` is the log (seq -> record). `by_resource` finds a resource's records. `current` holds what is known of each
 //! resource, `rows` the short form that lists, searches and sweep comparison read, `tombstones` what removed resources left.
-//! `intervals` says when each scope was watched, `meta` holds format, log id, counters. `base` and `dedupe` are there for
-//! retention and notifications. Keys are made in `keys`, records in `codec`.
+//! `intervals` says when each scope was watched, `meta` holds format, log id, counters. `base` is what the oldest records were folded
+//! into, and `times` finds a record by its time; `dedupe` is there for notifications. Keys are made in `keys`, records in `codec`.
 //!
 //! # Rules
 //! 1. One [`Writer`], not clonable; any number of [`Store`] handles that read.
@@ -24,11 +24,13 @@ mod codec;
 #[cfg(test)]
 mod crash;
 pub mod disk;
+pub mod export;
 mod file;
 pub mod index;
 mod keys;
 pub mod matcher;
 mod meta;
+pub mod retain;
 mod snapshot;
 mod stored;
 mod tables;
@@ -42,7 +44,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use redb::Database;
 use tokio::sync::watch;
 
@@ -53,6 +55,7 @@ pub use self::file::{Damage, FILE_NAME, OpenError};
 use self::file::{Opened, Place};
 pub use self::index::{Index, Scan};
 pub use self::matcher::{Matcher, On, Pattern, Test};
+pub use self::retain::{Due, Folded, Hold, Retention, Stock};
 pub use self::snapshot::{Fingerprint, Head, ReadError, Snapshot};
 pub use self::stored::{Stored, StoredDocument};
 pub use self::watermark::Watermark;
@@ -108,6 +111,7 @@ pub fn open(options: Options) -> Result<(Writer, Store), OpenError> {
         newest: ArcSwap::from_pointee(newest),
         database: RwLock::new(Some(database)),
         write_transactions: AtomicU64::new(0),
+        holds: Mutex::new(0),
         index: Index::default(),
     });
     Ok((Writer::new(Arc::clone(&shared), ledger), Store(shared)))
@@ -125,6 +129,8 @@ struct Shared {
     /// `None` between a failure of the disk and the next opening.
     database: RwLock<Option<Database>>,
     write_transactions: AtomicU64,
+    /// How many hold the log: while anyone does, nothing is folded. Locked during a fold.
+    holds: Mutex<usize>,
     index: Index,
 }
 

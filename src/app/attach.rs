@@ -150,11 +150,11 @@ pub async fn attach(data_dir: &Path, wants_writes: bool, launch: &Launch) -> Res
 }
 
 /// Whether the error means that no server listens.
-fn absent(error: &io::Error) -> bool {
+pub(super) fn absent(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused)
 }
 
-async fn greeted(stream: UnixStream, wants_writes: bool) -> Result<Attached, HelloError> {
+pub(super) async fn greeted(stream: UnixStream, wants_writes: bool) -> Result<Attached, HelloError> {
     let (reader, mut writer) = stream.into_split();
     let mut reader = BufReader::new(reader);
     let welcome = hello::greet(&mut reader, &mut writer, wants_writes).await?;

@@ -31,7 +31,7 @@ use crate::notify::ChangeHub;
 use crate::reconcile::KindRules;
 use crate::source::backoff::Backoff;
 use crate::source::poll::Plan;
-use crate::store::{self, Health, OpenError, ReadError, Store, Writer};
+use crate::store::{self, Health, OpenError, ReadError, Retention, Store, Writer};
 
 /// How long the writer may take to end: it finishes the commit it is at, and saves how far sweeps had come.
 const WRITER_ENDS: Duration = Duration::from_millis(700);
@@ -90,7 +90,8 @@ impl Engine {
         let stop = writing.stopping();
         let entries = KINDS.iter().map(|spec| entry(spec, config)).collect();
         let (ingest, handle, wanted) = Ingest::new(writer, hub.clone(), Arc::clone(&clock), entries, stop)?;
-        let ended = write(&writing, ingest);
+        let retention = Retention { age: config.retain_age, bytes: config.retain_size };
+        let ended = write(&writing, ingest.retaining(retention));
         let sweeping = Tasks::new();
         sweeping.spawn_until_stopped("the index", index(store.clone()));
         let intervals = KINDS.iter().map(|spec| (*spec, interval(spec, config))).collect();
@@ -260,12 +261,12 @@ async fn identified(aws: &Aws, freshness: &Freshness) -> AccountId {
 }
 
 /// Kinds that are served as part of another: an instance's status checks are part of the instance.
-fn parts() -> Vec<(Kind, Kind)> {
+pub(super) fn parts() -> Vec<(Kind, Kind)> {
     let whole = |spec: &KindSpec| Some((spec.kind(), kinds::by_slug(spec.status_of?)?.kind()));
     KINDS.iter().filter_map(|spec| whole(spec)).collect()
 }
 
-fn entry(spec: &KindSpec, config: &Config) -> KindEntry {
+pub(super) fn entry(spec: &KindSpec, config: &Config) -> KindEntry {
     KindEntry {
         kind: spec.kind(),
         rules: KindRules {

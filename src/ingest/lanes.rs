@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::freshness::{Freshness, Trouble};
@@ -97,6 +97,8 @@ pub(super) type Done = oneshot::Sender<Result<Observed, IngestError>>;
 pub(super) enum Work {
     Record(Record),
     Sweep(SweepMessage),
+    /// Nothing else waits, and retention has something to do.
+    Retain,
 }
 
 /// The receiving ends, read in order of urgency.
@@ -140,9 +142,9 @@ pub(super) fn connect(freshness: Freshness, stop: CancellationToken) -> (Lanes, 
 }
 
 impl Lanes {
-    /// The most urgent work, waiting for some. `None` when stopped (after what waits in the urgent lanes) or when nobody
-    /// is left to send.
-    pub(super) async fn next(&mut self) -> Option<Work> {
+    /// The most urgent work, waiting for some; from `retention` on, retention is work as well, when there is no other. `None`
+    /// when stopped (after what waits in the urgent lanes) or when nobody is left to send.
+    pub(super) async fn next(&mut self, retention: Option<Instant>) -> Option<Work> {
         // A backlog of events must not keep the sweeps out, which are the truth.
         if self.streak >= STREAK
             && let Ok(message) = self.pages.try_recv()
@@ -167,6 +169,7 @@ impl Lanes {
             Some(record) = self.notifications.recv() => Some(Work::Record(record)),
             Some(record) = self.refresh.recv() => Some(Work::Record(record)),
             Some(message) = self.pages.recv() => Some(Work::Sweep(message)),
+            () = sleep_until(retention.unwrap_or_else(Instant::now)), if retention.is_some() => Some(Work::Retain),
             else => None,
         }
     }
@@ -174,6 +177,11 @@ impl Lanes {
     /// Whether the loop is to end.
     pub(super) fn is_stopped(&self) -> bool {
         self.stop.is_cancelled()
+    }
+
+    /// Whether a record waits; a page does not count.
+    pub(super) fn is_urgent(&self) -> bool {
+        !(self.tools.is_empty() && self.notifications.is_empty() && self.refresh.is_empty())
     }
 
     /// Waits until the loop is to end, for at most `patience`.

@@ -7,7 +7,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::model::{Current, Kind, ResourceId, Scope, Seq, Timestamp};
-use crate::store::{Batch, CommitError, Committed, Fingerprint, OpenError, ReadError, Snapshot, Watermark, Writer};
+use crate::store::{
+    Batch, CommitError, Committed, Due, Fingerprint, Folded, OpenError, ReadError, Snapshot, Stock, Watermark, Writer,
+};
 
 /// Where records go, and what they amount to.
 pub trait Ledger {
@@ -28,6 +30,28 @@ pub trait Ledger {
 
     /// The file, for messages.
     fn path(&self) -> PathBuf;
+
+    /// Bytes of history. None in a ledger that keeps everything, which never has to fold.
+    fn history(&self) -> u64 {
+        0
+    }
+
+    /// What decides how much history may be kept.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn stock(&self) -> Result<Stock, ReadError> {
+        Ok(Stock::default())
+    }
+
+    /// Folds the oldest records away; see [`Writer::fold`].
+    ///
+    /// # Errors
+    /// Nothing is folded then.
+    fn fold(&mut self, due: Due, records: usize, more: &mut dyn FnMut() -> bool) -> Result<Folded, CommitError> {
+        let _ = (due, records, more);
+        Ok(Folded { records: 0, history: self.history(), more: false })
+    }
 
     /// Whether the disk failed under it: then everything fails until [`Ledger::reopen`] succeeds.
     fn is_failed(&self) -> bool {
@@ -115,6 +139,18 @@ impl Ledger for Writer {
 
     fn path(&self) -> PathBuf {
         self.store().path().to_owned()
+    }
+
+    fn history(&self) -> u64 {
+        Writer::history(self)
+    }
+
+    fn stock(&self) -> Result<Stock, ReadError> {
+        Writer::stock(self)
+    }
+
+    fn fold(&mut self, due: Due, records: usize, more: &mut dyn FnMut() -> bool) -> Result<Folded, CommitError> {
+        Writer::fold(self, due, records, more)
     }
 
     fn is_failed(&self) -> bool {

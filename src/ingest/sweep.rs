@@ -139,6 +139,7 @@ impl<L: Ledger> Ingest<L> {
         while !news.is_empty() {
             self.commit_chunk(Draft::default(), &mut news, &cause)?;
             self.serve_urgent();
+            self.share();
             if self.lanes.is_stopped() {
                 return Err(IngestError::Stopped);
             }
@@ -165,6 +166,7 @@ impl<L: Ledger> Ingest<L> {
         while !gone.is_empty() {
             self.commit_chunk(Draft::default(), &mut gone, &cause)?;
             self.serve_urgent();
+            self.share();
         }
         if let Some(hold) = &held {
             let shown = hold.shown();

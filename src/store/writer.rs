@@ -123,8 +123,10 @@ pub enum CommitError {
 
 /// The one writer of a store. It is not `Clone`: whoever holds it is the only one to write.
 pub struct Writer {
-    shared: Arc<Shared>,
-    ledger: Ledger,
+    pub(super) shared: Arc<Shared>,
+    pub(super) ledger: Ledger,
+    /// The interval that retention looks at next.
+    pub(super) next_interval: Option<Vec<u8>>,
     /// The commit that the disk failed under: only the file, opened again, tells whether it is there.
     doubt: Option<Doubt>,
 }
@@ -138,7 +140,7 @@ struct Doubt {
 
 impl Writer {
     pub(super) fn new(shared: Arc<Shared>, ledger: Ledger) -> Self {
-        Writer { shared, ledger, doubt: None }
+        Writer { shared, ledger, next_interval: None, doubt: None }
     }
 
     /// The newest state.
@@ -262,7 +264,7 @@ impl Writer {
     }
 
     /// Refuses to write while redb, running out of space half-way, would fail.
-    fn check_space(&self, batch_bytes: usize, floor: u64) -> Result<(), CommitError> {
+    pub(super) fn check_space(&self, batch_bytes: usize, floor: u64) -> Result<(), CommitError> {
         let place = &self.shared.place;
         let path = || place.path.clone();
         let free = place.disk.free(place.dir()).map_err(|source| CommitError::Space { path: path(), source })?;
@@ -303,7 +305,7 @@ impl Writer {
     }
 
     /// Makes a failure public; one of the disk stops all further use until the file is opened again.
-    fn latch(&self, failure: Failure) -> CommitError {
+    pub(super) fn latch(&self, failure: Failure) -> CommitError {
         match failure {
             Failure::Decode(error) => CommitError::Damaged(error),
             Failure::Encode(error) => CommitError::Unencodable(error),
@@ -316,7 +318,7 @@ impl Writer {
 }
 
 /// A failure on the way, before it is known whose it is.
-enum Failure {
+pub(super) enum Failure {
     Storage(Box<redb::Error>),
     Decode(DecodeError),
     Encode(EncodeError),
@@ -355,7 +357,7 @@ macro_rules! storage {
 storage!(redb::TransactionError, redb::TableError, redb::StorageError, redb::CommitError, redb::SetDurabilityError);
 
 /// Begins a transaction that is durable when committed and cheap to recover from.
-fn begin(database: &Database) -> Result<WriteTransaction, Failure> {
+pub(super) fn begin(database: &Database) -> Result<WriteTransaction, Failure> {
     let mut txn = database.begin_write()?;
     txn.set_durability(Durability::Immediate)?;
     // Reopening after kill -9 then takes a millisecond instead of a walk over the whole file.
@@ -370,7 +372,7 @@ struct Applied {
     rows: Vec<(ResourceId, Option<RowFields>)>,
 }
 
-type Plain<'txn> = Table<'txn, &'static [u8], &'static [u8]>;
+pub(super) type Plain<'txn> = Table<'txn, &'static [u8], &'static [u8]>;
 
 /// The tables of one write transaction and what it did so far.
 struct Transaction<'txn> {
@@ -555,7 +557,7 @@ pub(super) fn tombstone(at: Timestamp, record: &Recorded, last: Current) -> Tomb
 }
 
 /// Puts a record in, keeps count of the bytes, and returns the record it replaces.
-fn insert<'t>(
+pub(super) fn insert<'t>(
     table: &'t mut Plain<'_>,
     key: &[u8],
     value: &[u8],
@@ -567,12 +569,12 @@ fn insert<'t>(
     Ok(old)
 }
 
-fn remove(table: &mut Plain<'_>, key: &[u8], live: &mut u64) -> Result<(), Failure> {
+pub(super) fn remove(table: &mut Plain<'_>, key: &[u8], live: &mut u64) -> Result<(), Failure> {
     let old = table.remove(key)?.map_or(0, |old| size(key.len(), old.value().len()));
     *live = live.saturating_sub(old);
     Ok(())
 }
 
-fn size(key: usize, value: usize) -> u64 {
+pub(super) fn size(key: usize, value: usize) -> u64 {
     u64::try_from(key + value).unwrap_or(u64::MAX)
 }
