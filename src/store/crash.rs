@@ -251,7 +251,7 @@ fn one_more() -> (Cause, Event) {
 }
 
 fn tears() -> usize {
-    std::env::var("MUSTER_TEARS").map_or(4, |tears| tears.parse().expect("MUSTER_TEARS is a number"))
+    std::env::var("MUSTER_TEARS").map_or(3, |tears| tears.parse().expect("MUSTER_TEARS is a number"))
 }
 
 #[test]
@@ -270,7 +270,7 @@ fn every_kill_point_leaves_a_committed_prefix_with_everything_acknowledged() {
             let seed = format!("cut before step {}, way {n}", between.cut);
             points += 1;
             let disk = survives(&dir, image.clone(), &acknowledged, between.cut, &seed);
-            if n == 0 || points % 32 != 0 {
+            if n == 0 || points % 48 != 0 {
                 continue;
             }
             // Another cut, while what the first one left is opened and written.
