@@ -89,7 +89,7 @@ fn dump(path: &Path) -> Option<Dump> {
         for name in tables::NAMES {
             let mut rows = Vec::new();
             match name {
-                EVENTS => {
+                tables::EVENTS => {
                     for entry in transaction.open_table(EVENTS_TABLE)?.range(0..)? {
                         let (key, value) = entry?;
                         rows.push((key.value().to_be_bytes().to_vec(), value.value().to_vec()));
