@@ -190,7 +190,7 @@ impl ServerHandler for Handler {
     ) -> Result<CallToolResponse, ErrorData> {
         let mut result = match tools::find(&request.name, self.writes()) {
             Ok(spec) => match self.core().await {
-                Ok(core) => tools::call(spec, core, request.arguments, self.writes()).await,
+                Ok(core) => tools::call(spec, core, request.arguments, self.writes(), &self.server.0.stop).await,
                 Err(fault) => fault.result(),
             },
             Err(fault @ Fault::WritesOff { .. }) => fault.result(),
