@@ -45,6 +45,7 @@ pub use self::codec::{DecodeError, EncodeError, Fault, Live, Refusal};
 pub use self::file::{Damage, FILE_NAME, OpenError};
 pub use self::index::{Index, Scan};
 pub use self::matcher::{Matcher, On, Pattern, Test};
+pub use self::meta::FORMAT;
 pub use self::snapshot::{Fingerprint, Head, ReadError, Snapshot};
 pub use self::stored::{Stored, StoredDocument};
 pub use self::watermark::Watermark;

@@ -74,8 +74,11 @@ pub enum AskError {
     /// The server does not want this client.
     #[error(transparent)]
     Hello(#[from] HelloError),
-    /// The connection broke, or what came over it is not MCP.
-    #[error("the server ended, or does not answer as one: ask again")]
+    /// The connection broke.
+    #[error("the server ended before it answered: ask again")]
+    Gone(#[source] ClientError),
+    /// What came over the connection is not an answer.
+    #[error("the server does not answer as one")]
     Client(#[from] ClientError),
     /// The store cannot be opened.
     #[error(transparent)]
@@ -105,7 +108,7 @@ pub async fn source(config: &Config) -> Result<Source, AskError> {
 /// # Errors
 /// [`AskError`] when somebody holds the lock until `deadline` without answering.
 pub async fn server(data_dir: &Path, deadline: Instant) -> Result<Option<Client>, AskError> {
-    match reach(data_dir, deadline, |stream| attach::greeted(stream, false)).await? {
+    match reach(data_dir, deadline, |stream| attach::greeted(stream, false, None)).await? {
         Some(Attached { reader, writer, .. }) => Ok(Some(Client::connect(reader, writer).await?)),
         None => Ok(None),
     }
@@ -149,7 +152,10 @@ impl Source {
     pub async fn ask(&self, tool: &str, arguments: Value) -> Result<Answer, AskError> {
         // Through JSON, as it goes over the wire: the protocol's own types stay behind `mcp`.
         let result = match self {
-            Source::Server(client) => serde_json::to_value(client.call(tool, arguments).await?),
+            Source::Server(client) => match client.call(tool, arguments).await {
+                Ok(result) => serde_json::to_value(result),
+                Err(error) => return Err(lost(client, error).await),
+            },
             Source::Store(offline) => answered(offline.core(), tool, arguments).await,
         };
         Ok(Answer::of(result.map_err(ClientError::from)?))
@@ -160,6 +166,12 @@ impl Source {
     pub fn is_server(&self) -> bool {
         matches!(self, Source::Server(_))
     }
+}
+
+/// Why a call failed: the connection, which closes soon after the call was given up, or what was asked.
+async fn lost(client: &Client, error: ClientError) -> AskError {
+    sleep(STEP).await;
+    if client.peer().is_transport_closed() { AskError::Gone(error) } else { AskError::Client(error) }
 }
 
 /// What the tool answers in this process, as a server would.
