@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
 
 use super::attach::{self, Attached};
 use super::data_dir;
@@ -181,7 +182,7 @@ async fn answered(core: &Arc<Core>, tool: &str, arguments: Value) -> serde_json:
         _ => None,
     };
     let result = match tools::find(tool, Writes::NotAsked) {
-        Ok(spec) => tools::call(spec, Arc::clone(core), arguments, Writes::NotAsked).await,
+        Ok(spec) => tools::call(spec, Arc::clone(core), arguments, Writes::NotAsked, &CancellationToken::new()).await,
         Err(fault) => fault.result(),
     };
     serde_json::to_value(result)

@@ -3,12 +3,13 @@
 //! The order matters. The lock decides who serves. The socket is bound before the store is opened, so that a client which
 //! only probes (several MCP clients start a sibling process for discovery) is answered within milliseconds, and one that
 //! waits learns why the store does not open. A detached server has no terminal to say that on: it goes on answering with
-//! the reason until its clients have left. Stopping goes the other way round, and takes less than two seconds.
+//! the reason until its clients have left. So does every server under which the store is lost. Stopping goes the other way round, and takes less than two seconds.
 
 use std::io;
 use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -25,6 +26,7 @@ use super::socket::{self, Bound, SocketError};
 use crate::config::{Config, Listening};
 use crate::mcp::Failure;
 use crate::mcp::transport::{HttpOptions, PATH};
+use crate::store::OpenError;
 
 /// How long connections may take to end.
 const CLOSING: Duration = Duration::from_secs(1);
@@ -126,7 +128,8 @@ async fn serve(
     reception: &Reception,
     mut signals: Signals,
 ) -> Result<(), ServeError> {
-    let engine = loop {
+    let mut has_served = false;
+    loop {
         let opened = tokio::select! {
             opened = Engine::open(config) => opened,
             signal = signals.next() => {
@@ -136,13 +139,22 @@ async fn serve(
             }
         };
         let error = match opened {
-            Ok(engine) => break engine,
+            Ok(engine) => {
+                has_served = true;
+                reception.open(engine.core().clone());
+                match attend(engine, linger, reception, &mut signals).await {
+                    Ok(lost) => StartError::Lost(lost),
+                    Err(outcome) => return outcome,
+                }
+            }
             Err(error) => error,
         };
+        // Without clients who stay, a server that never served says it on its terminal, and one without a terminal leaves.
+        let patience = linger.map(|_| FAILED_LINGER);
         let mended = async {
-            match linger {
-                Some(_) => mended(&config.data_dir, reception, &error).await,
-                None => false,
+            match has_served || patience.is_some() {
+                true => mended(&config.data_dir, reception, &error, patience).await,
+                false => false,
             }
         };
         let mended = tokio::select! {
@@ -153,8 +165,16 @@ async fn serve(
             stop(reception, None).await;
             return Err(error.into());
         }
-    };
-    reception.open(engine.core().clone());
+    }
+}
+
+/// Serves until the server is to stop, which is how it ended; or until the store was lost, for the reason returned.
+async fn attend(
+    engine: Engine,
+    linger: Option<Duration>,
+    reception: &Reception,
+    signals: &mut Signals,
+) -> Result<Arc<OpenError>, Result<(), ServeError>> {
     let outcome = tokio::select! {
         signal = signals.next() => {
             tracing::info!(signal, "stopping");
@@ -164,15 +184,23 @@ async fn serve(
             tracing::info!("stopping: no client for a while");
             Ok(())
         }
-        () = engine.ended() => Err(ServeError::Writer),
+        lost = engine.ended() => match lost {
+            Some(lost) => {
+                reception.fail(failure(&*lost));
+                engine.quiesce(CLOSING).await;
+                engine.close().await;
+                return Ok(lost);
+            }
+            None => Err(ServeError::Writer),
+        },
     };
     stop(reception, Some(engine)).await;
-    outcome
+    Err(outcome)
 }
 
 /// Tells clients why the store is not usable until somebody did something about it: then it is worth opening again. False
-/// once they have left without.
-async fn mended(data_dir: &Path, reception: &Reception, error: &StartError) -> bool {
+/// once they have left without, for `patience`.
+async fn mended(data_dir: &Path, reception: &Reception, error: &StartError, patience: Option<Duration>) -> bool {
     tracing::error!(error = %chain(error), "the store is not usable; clients are told so");
     let (begun, before) = (Instant::now(), stamp(data_dir));
     reception.fail(failure(error));
@@ -184,7 +212,7 @@ async fn mended(data_dir: &Path, reception: &Reception, error: &StartError) -> b
     };
     tokio::select! {
         () = touched => true,
-        () = reception.clients().gone_for(FAILED_LINGER) => false,
+        () = deserted(reception.clients(), patience) => false,
     }
 }
 
@@ -195,7 +223,7 @@ fn stamp(data_dir: &Path) -> Option<(u64, u64, i64, i64)> {
 }
 
 /// Why the store is not usable, for clients.
-fn failure(error: &StartError) -> Failure {
+fn failure(error: &dyn std::error::Error) -> Failure {
     let fix = "The server opens it again by itself within seconds";
     Failure { what: chain(error), fix: fix.to_owned() }
 }

@@ -219,7 +219,8 @@ async fn a_restart_keeps_the_watermark_and_the_log() {
     assert!(state.stale(at(101)).is_some(), "warm data is labelled until this process has swept");
     world.sweep(200, &[("i-1", instance("stopped", "t3.micro")), ("i-2", instance("running", "t3.micro"))]).await;
     let records = world.records();
-    assert!(records.iter().skip(1).all(|record| record.cause == Cause::Sweep), "{records:?}");
+    let resumed = Cause::Resumed { since: at(100) };
+    assert!(records.iter().skip(1).all(|record| record.cause == resumed), "nobody looked in between: {records:?}");
     let report = verify::fold_log(&world.store.snapshot().expect("a snapshot")).expect("a readable log");
     assert!(report.is_clean(), "{report:?}");
     world.close().await;

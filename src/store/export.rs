@@ -5,8 +5,6 @@
 //! field that the store holds, documents as `aws ec2 describe-*` prints them. Text is exact, also where strangers wrote it; what
 //! a terminal would obey instead of showing is escaped as `\uXXXX`, which reads back as the same text.
 
-use std::fmt::Write;
-
 use serde_json::{Map, Value, json};
 
 use crate::model::event::Overlay;
@@ -22,8 +20,7 @@ pub fn line(record: &Recorded) -> String {
         if text::hostile(letter) {
             let mut units = [0; 2];
             for unit in letter.encode_utf16(&mut units) {
-                // Writing to a string does not fail.
-                drop(write!(line, "\\u{unit:04x}"));
+                line.extend(format!("\\u{unit:04x}").chars());
             }
         } else {
             line.push(letter);

@@ -16,6 +16,8 @@ mod failures;
 #[cfg(test)]
 mod fields;
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod harness;
 #[cfg(test)]
 mod list;
