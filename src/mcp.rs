@@ -20,6 +20,7 @@ pub mod subscriptions;
 mod tests;
 pub mod tools;
 pub mod transport;
+pub mod unobserved;
 pub mod uri;
 
 pub use core::{Core, Failure, Phase};

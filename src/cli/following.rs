@@ -126,9 +126,7 @@ impl Following {
         let asked = source.ask("list_changes", Value::Object(arguments));
         let answer = match timeout(Duration::from_secs(WAIT) + GRACE, asked).await {
             Ok(Ok(answer)) => answer,
-            Err(_) | Ok(Err(AskError::Client(ClientError::Request(_) | ClientError::Task(_)))) => {
-                return Ok(Step::Gone);
-            }
+            Err(_) | Ok(Err(AskError::Gone(_))) => return Ok(Step::Gone),
             Ok(Err(error)) => return Err(error.into()),
         };
         if answer.failed && TRANSIENT.iter().any(|text| answer.text.contains(text)) {

@@ -20,8 +20,9 @@ use super::uri::UriError;
 use crate::aws::AwsError;
 use crate::ingest::IngestError;
 use crate::model::{ResourceId, Seq, Timestamp};
+use crate::query::changes::ChangesError;
 use crate::query::filter::near;
-use crate::query::{CursorError, FilterError, SearchError};
+use crate::query::{CursorError, FilterError, PastError, SearchError};
 use crate::store::ReadError;
 
 /// Why a request was not served.
@@ -39,6 +40,12 @@ pub enum Fault {
     /// Another argument that cannot be used.
     #[error(transparent)]
     Argument(#[from] ArgumentError),
+    /// A time or record that the log does not know.
+    #[error(transparent)]
+    Past(PastError),
+    /// A place in the log that cannot be gone on from.
+    #[error(transparent)]
+    Changes(ChangesError),
     /// The store is still being opened.
     #[error("Muster is still opening its store: ask again in a few seconds")]
     Opening,
@@ -144,6 +151,24 @@ impl From<AwsError> for Fault {
     }
 }
 
+impl From<PastError> for Fault {
+    fn from(error: PastError) -> Self {
+        match error {
+            PastError::Read(error) => Fault::Read(error),
+            other => Fault::Past(other),
+        }
+    }
+}
+
+impl From<ChangesError> for Fault {
+    fn from(error: ChangesError) -> Self {
+        match error {
+            ChangesError::Read(error) | ChangesError::Past(PastError::Read(error)) => Fault::Read(error),
+            other => Fault::Changes(other),
+        }
+    }
+}
+
 impl From<SearchError> for Fault {
     fn from(error: SearchError) -> Self {
         match error {
@@ -172,6 +197,8 @@ impl Fault {
             | Fault::Cursor(_)
             | Fault::Filter(_)
             | Fault::Argument(_)
+            | Fault::Past(_)
+            | Fault::Changes(_)
             | Fault::UnknownTool { .. }
             | Fault::UnknownPrompt(_)
             | Fault::NoSession

@@ -200,7 +200,8 @@ impl ServerHandler for Handler {
             Ok(spec) => {
                 // What changes AWS is never done twice.
                 let again = |result: &CallToolResult| !spec.is_write() && result.is_error == Some(true);
-                let call = |core| tools::call(spec, core, request.arguments.clone(), self.writes());
+                let call =
+                    |core| tools::call(spec, core, request.arguments.clone(), self.writes(), &self.server.0.stop);
                 let called = Phase::serve(&self.server.0.phase, again, call).await;
                 called.unwrap_or_else(|fault| fault.result())
             }

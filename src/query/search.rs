@@ -90,7 +90,7 @@ pub fn search(store: &Store, query: &Query) -> Result<Hits, SearchError> {
 
 /// The cursor of the page after `rows`.
 fn next(log: LogId, question: u64, rows: &[Row]) -> Option<Cursor> {
-    Some(Cursor { log, question, after: rows.last()?.id.clone() })
+    Some(Cursor { log, question, point: None, after: rows.last()?.id.clone() })
 }
 
 /// A page of all rows and one more, how many there are, and the seq they belong to.

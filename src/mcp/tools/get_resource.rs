@@ -7,16 +7,15 @@ use futures::future::BoxFuture;
 use serde_json::{Map, Value, json};
 
 use super::answer::Answer;
-use super::arguments::Arguments;
-use super::search_inventory::kind;
+use super::named;
 use super::table::Text;
 use super::{BUDGET, Call, Effect, ToolSpec, schema};
 use crate::kinds::KindSpec;
 use crate::mcp::error::Fault;
 use crate::mcp::lookup::Found;
 use crate::mcp::uri::Address;
+use crate::model::Document;
 use crate::model::text::shown;
-use crate::model::{Document, Scope};
 
 /// Left for what stands around the document.
 const FRAME: usize = 3000;
@@ -73,7 +72,7 @@ fn output() -> Value {
 fn call(call: Call) -> BoxFuture<'static, Result<Answer, Fault>> {
     async move {
         let Call { core, arguments, .. } = call;
-        let (kind, id, scope) = named(&arguments)?;
+        let (kind, id, scope) = named::resource(&arguments)?;
         let found = core.find(kind, &id, scope.as_ref()).await?;
         let paths: Vec<String> = arguments.texts("paths")?.into_iter().map(str::to_owned).collect();
         let document = &found.current.document;
@@ -85,23 +84,6 @@ fn call(call: Call) -> BoxFuture<'static, Result<Answer, Fault>> {
         Ok(shown_as(kind, &found, &paths))
     }
     .boxed()
-}
-
-fn named(arguments: &Arguments) -> Result<(&'static KindSpec, String, Option<Scope>), Fault> {
-    if let Some(uri) = arguments.text("uri")? {
-        return match Address::parse(uri)? {
-            Address::Resource { kind, id } => Ok((kind, id, None)),
-            Address::Qualified { scope, kind, id } => Ok((kind, id, Some(scope))),
-            Address::Summary | Address::Freshness => Err(arguments
-                .form("uri", "one resource's URI: for this one call get_inventory_summary", &json!(uri))
-                .into()),
-            Address::Collection { .. } => {
-                Err(arguments.form("uri", "one resource's URI: for many call search_inventory", &json!(uri)).into())
-            }
-        };
-    }
-    let id = arguments.text("id")?.ok_or_else(|| arguments.missing("uri"))?;
-    Ok((kind(arguments, "kind")?, id.trim().to_owned(), None))
 }
 
 fn shown_as(kind: &'static KindSpec, found: &Found, paths: &[String]) -> Answer {

@@ -143,7 +143,10 @@ fn columns(arguments: &Arguments, kind: &'static KindSpec) -> Result<Columns, Fa
 
 /// The scope that `account` and `region` narrow to. Either alone is enough where it is watched only once. A scope that
 /// nobody watches is refused: that nothing matches there would look like a fact.
-async fn scope(core: &Core, arguments: &Arguments, kind: &'static KindSpec) -> Result<Option<Scope>, Fault> {
+///
+/// # Errors
+/// When it is not watched, or not only one is meant.
+pub async fn scope(core: &Core, arguments: &Arguments, kind: &'static KindSpec) -> Result<Option<Scope>, Fault> {
     let (account, region) = (arguments.text("account")?, arguments.text("region")?);
     let (name, wanted) = match (account, region) {
         (None, None) => return Ok(None),
@@ -176,7 +179,7 @@ fn found(core: &Core, kind: &'static KindSpec, columns: &Columns, query: &Query)
     let about = About::new(core, kind, query.scope.as_ref());
     let mut hits = search(&core.store, query)?;
     let (lines, rows) = fit(&mut hits, columns);
-    let mut text = about.headline(kind, &hits, rows.len());
+    let mut text = about.headline(kind, hits.total, Some(rows.len()));
     if !lines.is_empty() {
         text = format!("{text}\n{}\n{}", columns.header(), lines.join("\n"));
     }
@@ -216,7 +219,7 @@ fn fit(hits: &mut Hits, columns: &Columns) -> (Vec<String>, Vec<Value>) {
 }
 
 /// What an answer says about its own worth.
-struct About {
+pub struct About {
     as_of: Option<crate::model::Timestamp>,
     missing: u64,
     stale: Vec<Value>,
@@ -225,7 +228,9 @@ struct About {
 }
 
 impl About {
-    fn new(core: &Core, kind: &'static KindSpec, scope: Option<&Scope>) -> Self {
+    /// Of `kind`, in `scope` or everywhere. Ask before what it is about is read.
+    #[must_use]
+    pub fn new(core: &Core, kind: &'static KindSpec, scope: Option<&Scope>) -> Self {
         let mut scopes = core.scopes(&[kind]);
         scopes.retain(|state| scope.is_none_or(|scope| state.scope == *scope));
         let as_of = scopes.iter().map(|state| state.settled).min().flatten();
@@ -245,14 +250,17 @@ impl About {
     }
 
     /// Whether more may match than was seen: also while nobody watches.
-    fn is_at_least(&self) -> bool {
+    #[must_use]
+    pub fn is_at_least(&self) -> bool {
         !self.incomplete.is_empty() || self.watched.is_empty()
     }
 
-    fn headline(&self, kind: &KindSpec, hits: &Hits, shown: usize) -> String {
+    /// How many match; of these `shown`, where they are shown.
+    #[must_use]
+    pub fn headline(&self, kind: &KindSpec, total: u64, shown: Option<usize>) -> String {
         let at_least = if self.is_at_least() { "at least " } else { "" };
-        let mut text = format!("{at_least}{} {} match in {}", hits.total, kind.plural, self.watched.join(", "));
-        if shown as u64 != hits.total {
+        let mut text = format!("{at_least}{total} {} match in {}", kind.plural, self.watched.join(", "));
+        if let Some(shown) = shown.filter(|shown| *shown as u64 != total) {
             text = format!("{text}; {shown} shown");
         }
         if let Some(as_of) = self.as_of {
@@ -274,7 +282,9 @@ impl About {
         text
     }
 
-    fn fields(&self) -> Map<String, Value> {
+    /// The fields of an answer.
+    #[must_use]
+    pub fn fields(&self) -> Map<String, Value> {
         let mut fields = Map::new();
         if let Some(as_of) = self.as_of {
             fields.insert("as_of".to_owned(), json!(as_of));
