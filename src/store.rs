@@ -30,6 +30,7 @@ pub mod index;
 mod keys;
 pub mod matcher;
 mod meta;
+mod overlay;
 pub mod retain;
 mod snapshot;
 mod stored;
