@@ -56,6 +56,7 @@ pub use self::file::{Damage, FILE_NAME, OpenError};
 use self::file::{Opened, Place};
 pub use self::index::{Index, Scan};
 pub use self::matcher::{Matcher, On, Pattern, Test};
+pub use self::meta::FORMAT;
 pub use self::retain::{Due, Folded, Hold, Retention, Stock};
 pub use self::snapshot::{Fingerprint, Head, ReadError, Snapshot};
 pub use self::stored::{Stored, StoredDocument};
