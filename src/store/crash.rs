@@ -16,7 +16,7 @@ use fastrand::Rng;
 use super::disk::memory::{Memory, Step};
 use super::samples::{at, changed, discovered, document, evidence, instance, kind, project, removed, scope};
 use super::verify::fold_log;
-use super::{Batch, FILE_NAME, Options, Store, Watermark, Writer, open};
+use super::{Batch, Due, FILE_NAME, Options, Store, Watermark, Writer, open};
 use crate::model::{ActionId, Cause, Current, Event, Outcome, Recorded, ResourceId, Seq};
 
 /// What a disk can write as a whole.
@@ -81,6 +81,15 @@ impl Recorder {
         self.acknowledged.push((self.disk.noted(), held(store)));
     }
 
+    /// Folds the oldest records away, a step at a time.
+    fn fold(&mut self, writer: &mut Writer, steps: usize) {
+        for _ in 0..steps {
+            let due = Due { until: at(self.clock), down_to: 0 };
+            assert_eq!(writer.fold(due, 12, || true).unwrap().records, 12);
+            self.note(&writer.store());
+        }
+    }
+
     fn commit(&mut self, writer: &mut Writer, entries: Vec<(Cause, Event)>, watermarks: Vec<Watermark>) {
         self.clock += 1_000;
         writer.commit(Batch { recorded_at: at(self.clock), entries, watermarks }).unwrap();
@@ -103,7 +112,7 @@ fn swept(ended: i64) -> Vec<Watermark> {
     }]
 }
 
-/// A sweep's baseline, events, a tool's call, removals, watermarks, a clean stop and a start.
+/// A sweep's baseline, events, a tool's call, removals, watermarks, retention, a clean stop and a start.
 fn recorded() -> Tape {
     let mut recorder = Recorder::new();
     let ids: Vec<ResourceId> = (0..60).map(|n| instance(&format!("i-{n:03}"))).collect();
@@ -126,6 +135,7 @@ fn recorded() -> Tape {
     let told = [&ids[0], &ids[1]].map(|id| (cause.clone(), changed(id, &stopped, &running).1));
     recorder.commit(&mut writer, [(cause.clone(), finished)].into_iter().chain(told).collect(), Vec::new());
     recorder.commit(&mut writer, ids[20..40].iter().map(removed).collect(), Vec::new());
+    recorder.fold(&mut writer, 3);
     drop((writer, store));
     let (mut writer, store) = recorder.open();
     recorder.commit(&mut writer, ids[20..30].iter().map(|id| discovered(id, stopped.clone())).collect(), swept(200));
@@ -138,6 +148,7 @@ fn recorded() -> Tape {
         let entries = page.iter().enumerate().map(|(n, id)| changed(id, &running, &large(n)));
         recorder.commit(&mut writer, entries.collect(), Vec::new());
     }
+    recorder.fold(&mut writer, 4);
     drop((writer, store));
     Tape { steps: recorder.disk.notes(), acknowledged: recorder.acknowledged }
 }

@@ -66,12 +66,13 @@ pub(crate) enum Call {
     Write,
 }
 
-/// Which calls fail: those numbered `from..to` that are among `calls`; and with what.
+/// Which calls fail: those numbered `from..to` that are among `calls`, but no more than `most`; and with what.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Faults {
     pub(crate) from: u64,
     pub(crate) to: u64,
     pub(crate) calls: &'static [Call],
+    pub(crate) most: u64,
     pub(crate) kind: io::ErrorKind,
 }
 
@@ -190,7 +191,9 @@ impl State {
         let number = self.calls;
         self.calls += 1;
         match self.faults {
-            Some(Faults { from, to, calls, kind }) if (from..to).contains(&number) && calls.contains(&call) => {
+            Some(Faults { from, to, calls, most, kind })
+                if (from..to).contains(&number) && calls.contains(&call) && self.failed < most =>
+            {
                 self.failed += 1;
                 Err(kind.into())
             }
