@@ -16,9 +16,9 @@ use crate::model::{Current, Kind, ResourceId, Row, Scope, Seq};
 use crate::store::{Matcher, Snapshot, Store};
 
 /// How many rows, and as many removed resources, are read from one snapshot.
-const STEP: usize = 1_000;
+const STEP: usize = if cfg!(test) { 2 } else { 1_000 };
 /// How many records are read from one snapshot.
-const RECORDS: usize = 2_000;
+const RECORDS: usize = if cfg!(test) { 3 } else { 2_000 };
 /// How many rows are walked in the time that one record takes to be read and undone, about.
 const ROWS_A_RECORD: u64 = 4;
 /// How often undoing starts again when commits come in between.
@@ -266,3 +266,6 @@ fn row_then(snapshot: &Snapshot, id: &ResourceId, point: Point) -> Result<Option
     let current: Option<Current> = snapshot.past(id, point.seq)?;
     Ok(current.map(|current| snapshot.row_of(id, &current)))
 }
+
+#[cfg(test)]
+mod tests;

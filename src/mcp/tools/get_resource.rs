@@ -182,7 +182,7 @@ fn shown_as(kind: &'static KindSpec, found: &Found, age: &Age, paths: &[String])
         }
         Age::Gone { removed_at, removed_seq } => {
             text.add(format_args!(
-                " is GONE: its removal was recorded at {removed_at} (seq {removed_seq}). This is what was known of it \
+                " is gone: its removal was recorded at {removed_at} (seq {removed_seq}). This is what was known of it \
                  last, as of {as_of}"
             ));
             put("removed_at", json!(removed_at));
