@@ -16,9 +16,12 @@ use crate::config::{Config, ConfigError, Environment};
 use crate::simulator::ScenarioError;
 use crate::telemetry::{self, Destination, TelemetryError};
 
+mod changes;
 mod client_config;
 mod connection;
+mod count;
 mod demo;
+mod following;
 mod get;
 mod notes;
 mod output;
@@ -29,8 +32,10 @@ mod simulate;
 mod table;
 mod words;
 
+use changes::Changes;
 use client_config::{Client, ServerEntry};
 use connection::Connection;
+use count::Count;
 use demo::Demo;
 use get::Get;
 use output::Output;
@@ -79,6 +84,10 @@ enum Command {
     Get(Get),
     /// Find resources in the local copy of the inventory by AWS's filters
     Search(Search),
+    /// Count resources in the local copy of the inventory, by AWS's filters
+    Count(Count),
+    /// Show what changed, when, and because of what
+    Changes(Changes),
     /// Show the whole path against a simulated account, in about half a minute
     Demo(Demo),
     /// Simulate an AWS account on loopback; the first line printed is its endpoint and region
@@ -150,6 +159,14 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Search(search) => {
             logging.start_quietly()?;
             finish(single()?, search.run(&environment))
+        }
+        Command::Count(count) => {
+            logging.start_quietly()?;
+            finish(single()?, count.run(&environment))
+        }
+        Command::Changes(changes) => {
+            logging.start_quietly()?;
+            finish(single()?, changes.run(&environment))
         }
         Command::Demo(demo) => {
             logging.start_quietly()?;

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
 
 use super::attach::{self, Attached};
 use super::data_dir;
@@ -74,8 +75,11 @@ pub enum AskError {
     /// The server does not want this client.
     #[error(transparent)]
     Hello(#[from] HelloError),
-    /// The connection broke, or what came over it is not MCP.
-    #[error("the server ended, or does not answer as one: ask again")]
+    /// The connection broke.
+    #[error("the server ended before it answered: ask again")]
+    Gone(#[source] ClientError),
+    /// What came over the connection is not an answer.
+    #[error("the server does not answer as one")]
     Client(#[from] ClientError),
     /// The store cannot be opened.
     #[error(transparent)]
@@ -105,7 +109,7 @@ pub async fn source(config: &Config) -> Result<Source, AskError> {
 /// # Errors
 /// [`AskError`] when somebody holds the lock until `deadline` without answering.
 pub async fn server(data_dir: &Path, deadline: Instant) -> Result<Option<Client>, AskError> {
-    match reach(data_dir, deadline, |stream| attach::greeted(stream, false)).await? {
+    match reach(data_dir, deadline, |stream| attach::greeted(stream, false, None)).await? {
         Some(Attached { reader, writer, .. }) => Ok(Some(Client::connect(reader, writer).await?)),
         None => Ok(None),
     }
@@ -149,7 +153,10 @@ impl Source {
     pub async fn ask(&self, tool: &str, arguments: Value) -> Result<Answer, AskError> {
         // Through JSON, as it goes over the wire: the protocol's own types stay behind `mcp`.
         let result = match self {
-            Source::Server(client) => serde_json::to_value(client.call(tool, arguments).await?),
+            Source::Server(client) => match client.call(tool, arguments).await {
+                Ok(result) => serde_json::to_value(result),
+                Err(error) => return Err(lost(client, error).await),
+            },
             Source::Store(offline) => answered(offline.core(), tool, arguments).await,
         };
         Ok(Answer::of(result.map_err(ClientError::from)?))
@@ -162,6 +169,12 @@ impl Source {
     }
 }
 
+/// Why a call failed: the connection, which closes soon after the call was given up, or what was asked.
+async fn lost(client: &Client, error: ClientError) -> AskError {
+    sleep(STEP).await;
+    if client.peer().is_transport_closed() { AskError::Gone(error) } else { AskError::Client(error) }
+}
+
 /// What the tool answers in this process, as a server would.
 async fn answered(core: &Arc<Core>, tool: &str, arguments: Value) -> serde_json::Result<Value> {
     let arguments = match arguments {
@@ -169,7 +182,7 @@ async fn answered(core: &Arc<Core>, tool: &str, arguments: Value) -> serde_json:
         _ => None,
     };
     let result = match tools::find(tool, Writes::NotAsked) {
-        Ok(spec) => tools::call(spec, Arc::clone(core), arguments, Writes::NotAsked).await,
+        Ok(spec) => tools::call(spec, Arc::clone(core), arguments, Writes::NotAsked, &CancellationToken::new()).await,
         Err(fault) => fault.result(),
     };
     serde_json::to_value(result)

@@ -76,10 +76,7 @@ pub(super) fn notes(answer: &Value) -> Vec<String> {
     if !provisional.is_empty() {
         notes.push(format!("provisional: reported by AWS, not yet confirmed by a describe: {}", few(&provisional)));
     }
-    notes.extend(several(answer, "unobserved", |gap| {
-        let kind = gap.get("kind").map_or_else(String::new, |kind| format!("{} in ", text(kind)));
-        format!("unobserved: nobody looked at {kind}{} from {} to {}", place(gap), field(gap, "from"), field(gap, "to"))
-    }));
+    notes.extend(unobserved(answer));
     for (name, what) in [("omitted", "left out for its size, ask for it with --path"), ("not_found", "not in it")] {
         let fields: Vec<String> = answer.get(name).and_then(Value::as_array).into_iter().flatten().map(text).collect();
         if !fields.is_empty() {
@@ -89,9 +86,31 @@ pub(super) fn notes(answer: &Value) -> Vec<String> {
     notes
 }
 
+/// When nobody was looking, with all kinds that nobody was looking at then.
+fn unobserved(answer: &Value) -> Vec<String> {
+    let gaps = answer.get("unobserved").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let mut told: Vec<(String, Vec<String>)> = Vec::new();
+    for gap in gaps {
+        let when = format!("in {} from {} to {}", place(gap), field(gap, "from"), field(gap, "to"));
+        match told.iter_mut().find(|(known, _)| *known == when) {
+            Some((_, kinds)) => kinds.push(field(gap, "kind")),
+            None => told.push((when, vec![field(gap, "kind")])),
+        }
+    }
+    let left_out = answer.get("unobserved_not_shown").and_then(Value::as_u64).unwrap_or_default();
+    let more = told.len().saturating_sub(MOST) as u64 + left_out;
+    let note =
+        |(when, kinds): &(String, Vec<String>)| format!("unobserved: nobody looked at {} {when}", kinds.join(", "));
+    let mut notes: Vec<String> = told.iter().take(MOST).map(note).collect();
+    if more > 0 {
+        notes.push(format!("unobserved: and {more} more times and places"));
+    }
+    notes
+}
+
 /// The rows of an answer, whatever the tool calls them.
 pub(super) fn rows(answer: &Value) -> &[Value] {
-    let rows = ["rows", "changes", "groups"].iter().find_map(|name| answer.get(name)?.as_array());
+    let rows = ["rows", "changes"].iter().find_map(|name| answer.get(name)?.as_array());
     rows.map(Vec::as_slice).unwrap_or_default()
 }
 
@@ -132,7 +151,9 @@ mod tests {
     #[test]
     fn everything_that_lessens_an_answer_is_told() {
         let scope = json!({"account": "1", "region": "r", "kind": "vpc", "seen": 3, "trouble": "denied"});
-        let gaps: Vec<Value> = (0..7).map(|n| json!({"account": "1", "region": "r", "from": n, "to": n + 1})).collect();
+        let gap =
+            |kind: &str, from: u64| json!({"account": "1", "region": "r", "kind": kind, "from": from, "to": from + 1});
+        let gaps: Vec<Value> = (0..7).flat_map(|from| [gap("vpc", from), gap("volume", from)]).collect();
         let notes = notes(&json!({
             "stale": [{"account": "1", "region": "r", "why": "old"}],
             "status_stale": {"why": "older"},
@@ -150,7 +171,7 @@ mod tests {
             "incomplete: the first sweep of vpc in 1/r is not over, 3 seen: denied",
             "missing: 2",
             "describe: i-1\n",
-            "from 4 to 5\nunobserved: and 2 more",
+            "vpc, volume in 1/r from 4 to 5\nunobserved: and 2 more",
             "--path: Tags",
             "gone since 2026",
         ] {

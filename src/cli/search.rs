@@ -95,7 +95,7 @@ impl Search {
         }
         let rows = notes::rows(&answer);
         output.text(Table::of(rows, &hidden(rows)).print(Medium::stdout()).as_bytes())?;
-        notes::say(&headline(&answer, kind, rows.len()));
+        notes::say(&headline(&answer, kind, Some(rows.len())));
         notes::tell(&answer);
         Ok(())
     }
@@ -125,8 +125,10 @@ pub(super) async fn pages(
         // RFC 3339 in UTC and milliseconds: in the order of time.
         earliest = earliest.into_iter().chain(as_of).min_by_key(text);
         let next = page.get("next_cursor").filter(|next| !next.is_null()).cloned();
+        // A log that still grows can always be gone on with.
+        let more = page.get("more").and_then(Value::as_bool).unwrap_or(true);
         match next {
-            Some(next) if found.len() < most => drop(arguments.insert("cursor".to_owned(), next)),
+            Some(next) if more && found.len() < most => drop(arguments.insert("cursor".to_owned(), next)),
             _ => {
                 if let Some(slot) = page.get_mut(rows) {
                     *slot = Value::Array(found);
@@ -148,14 +150,15 @@ pub(super) fn hidden(rows: &[Value]) -> Vec<&'static str> {
     hidden
 }
 
-fn headline(answer: &Value, kind: &KindSpec, shown: usize) -> String {
+/// How many match where, as of when; and how many of them are shown, where rows are.
+pub(super) fn headline(answer: &Value, kind: &KindSpec, shown: Option<usize>) -> String {
     let at_least = if answer.get("at_least") == Some(&Value::Bool(true)) { "at least " } else { "" };
     let total = answer.get("total").and_then(Value::as_u64).unwrap_or_default();
     let plural = if total == 1 { kind.title } else { kind.plural };
     let watched: Vec<String> =
         answer.get("watched").and_then(Value::as_array).into_iter().flatten().map(text).collect();
     let mut headline = format!("{at_least}{total} {plural} in {}", watched.join(", "));
-    if (shown as u64) < total {
+    if let Some(shown) = shown.filter(|shown| (*shown as u64) < total) {
         headline = format!("{headline}, {shown} shown (--all shows all)");
     }
     match field(answer, "as_of") {
@@ -179,6 +182,6 @@ mod tests {
     fn the_headline_says_how_much_there_is_and_how_much_is_shown() {
         let answer = json!({"total": 7, "at_least": true, "watched": ["1/r"], "as_of": "2026-11-22T00:00:00Z"});
         let expected = "at least 7 instances in 1/r, 2 shown (--all shows all), as of 2026-11-22T00:00:00Z";
-        assert_eq!(headline(&answer, crate::kinds::INSTANCE, 2), expected);
+        assert_eq!(headline(&answer, crate::kinds::INSTANCE, Some(2)), expected);
     }
 }

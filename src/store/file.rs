@@ -261,7 +261,7 @@ fn format_in(database: &redb::ReadOnlyDatabase) -> Option<u32> {
 }
 
 /// Reads what every store file has, format first.
-fn check(path: &Path, database: Database) -> Result<Opened, Fault> {
+pub(super) fn check(path: &Path, database: Database) -> Result<Opened, Fault> {
     let path = || path.to_owned();
     let damaged = |source| Fault(OpenError::Damaged { path: path(), source });
     let missing = |key: &[u8]| damaged(Damage::Incomplete { key: String::from_utf8_lossy(key).into_owned() });
@@ -326,10 +326,10 @@ fn times_of(txn: &redb::WriteTransaction) -> Result<u64, redb::Error> {
 }
 
 /// An [`OpenError`] on its way out of [`guarded`].
-struct Fault(OpenError);
+pub(super) struct Fault(pub(super) OpenError);
 
 impl Fault {
-    fn from_open(path: &Path, error: DatabaseError) -> Self {
+    pub(super) fn from_open(path: &Path, error: DatabaseError) -> Self {
         let path = path.to_owned();
         Fault(match error {
             DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch => OpenError::Held { path },
@@ -338,7 +338,7 @@ impl Fault {
         })
     }
 
-    fn from_redb(path: &Path, error: redb::Error) -> Self {
+    pub(super) fn from_redb(path: &Path, error: redb::Error) -> Self {
         let path = path.to_owned();
         match error {
             redb::Error::Io(error) => Self::from_io(path, error),
@@ -347,7 +347,7 @@ impl Fault {
     }
 
     /// A file that ends early or has a foreign header shows as an I/O error.
-    fn from_io(path: PathBuf, error: io::Error) -> Self {
+    pub(super) fn from_io(path: PathBuf, error: io::Error) -> Self {
         let damage = matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof);
         let source = Box::new(redb::Error::Io(error));
         Fault(if damage {
@@ -360,19 +360,21 @@ impl Fault {
 
 /// Runs `open`, turning a panic into [`OpenError::Damaged`]: redb trusts a file that was closed cleanly and may panic when
 /// something else changed it since. Nothing of `open`'s state outlives the panic, and redb's locks die with the database.
-fn guarded(path: &Path, open: impl FnOnce() -> Result<Opened, Fault>) -> Result<Opened, OpenError> {
+pub(super) fn guarded<T>(path: &Path, open: impl FnOnce() -> Result<T, Fault>) -> Result<T, OpenError> {
     match catch_unwind(AssertUnwindSafe(open)) {
         Ok(Ok(opened)) => Ok(opened),
         Ok(Err(Fault(error))) => Err(error),
         Err(panic) => {
-            let message = panic
-                .downcast_ref::<String>()
-                .cloned()
-                .or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()))
-                .unwrap_or_else(|| "no message".to_owned());
+            let message = message_of(panic.as_ref());
             Err(OpenError::Damaged { path: path.to_owned(), source: Damage::Panicked { message } })
         }
     }
+}
+
+/// What a panic said.
+pub(super) fn message_of(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message").to_owned()
 }
 
 /// What a first read of an opened file that failed means for opening it.
@@ -400,7 +402,7 @@ fn sweep_leftovers(dir: &Path) {
 }
 
 /// A random number. `RandomState` is seeded by the operating system.
-fn random() -> u64 {
+pub(super) fn random() -> u64 {
     let mut hasher = RandomState::new().build_hasher();
     hasher.write_u64(u64::from(std::process::id()));
     hasher.finish()

@@ -5,13 +5,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use redb::{AccessGuard, ReadOnlyTable, ReadableTableMetadata};
 
 use super::codec::{self, DecodeError, EncodeError, Live};
+use super::file::Damage;
 use super::keys;
 use super::meta::{FORMAT_KEY, LEDGER_KEY, LOG_KEY};
 use super::snapshot::{ReadError, Snapshot};
 use super::tables::{BASE, BY_RESOURCE, CURRENT, INTERVALS, META, ROWS, TIMES, TOMBSTONES};
 use super::writer::{row_bytes, size, subjects, tombstone};
 use crate::model::known::{Tombstone, fold};
-use crate::model::{Current, Event, Kind, ResourceId, Scope, Seq};
+use crate::model::{Current, Event, Kind, LogId, ResourceId, Scope, Seq};
+
+mod file;
+
+pub use self::file::{VerifyError, check};
 
 /// How many mismatches are reported one by one.
 const SHOWN: usize = 100;
@@ -19,6 +24,12 @@ const SHOWN: usize = 100;
 /// The outcome of a check.
 #[derive(Debug, Default)]
 pub struct Report {
+    /// Which log; `None` when the file does not even say that.
+    pub log: Option<LogId>,
+    /// Up to which record the log is folded away.
+    pub horizon: Seq,
+    /// The newest record.
+    pub newest: Seq,
     /// Records replayed.
     pub records: u64,
     /// Resources that exist after the last.
@@ -36,6 +47,20 @@ pub struct Report {
 /// One thing that is not as the log says.
 #[derive(Debug)]
 pub enum Mismatch {
+    /// The file is not whole: the database layer, or what every store holds, says so. Nothing else was looked at.
+    File(Damage),
+    /// The header says that a commit is the newest which is not: whoever opened the file would miss the last commit.
+    Stale {
+        /// The transaction that is in use.
+        used: u64,
+        /// The newer one beside it.
+        newer: u64,
+    },
+    /// A table that no Muster makes.
+    Table {
+        /// Its name, as it stands in the file.
+        name: String,
+    },
     /// The log skips or repeats a seq.
     Gap {
         /// The seq that should come next.
@@ -82,6 +107,13 @@ impl Report {
         self.mismatches == 0
     }
 
+    /// A report of one thing.
+    fn of(mismatch: Mismatch) -> Self {
+        let mut report = Report::default();
+        report.add(mismatch);
+        report
+    }
+
     fn add(&mut self, mismatch: Mismatch) {
         self.mismatches += 1;
         if self.shown.len() < SHOWN {
@@ -100,7 +132,8 @@ impl Report {
 /// # Errors
 /// When the store cannot be read. Damaged records are reported, not returned.
 pub fn fold_log(snapshot: &Snapshot) -> Result<Report, ReadError> {
-    let mut report = Report::default();
+    let log = Some(snapshot.log_id());
+    let mut report = Report { log, horizon: snapshot.horizon(), newest: snapshot.seq(), ..Report::default() };
     check_log(snapshot, &mut report)?;
     check_times(snapshot, &mut report)?;
     check_resources(snapshot, &mut report)?;
@@ -367,3 +400,6 @@ fn same(
     }
     Ok(stored.map_or(0, |stored| size(key.len(), stored.value().len())))
 }
+
+#[cfg(test)]
+pub(super) mod tests;

@@ -112,6 +112,7 @@ fn cursor(rng: &mut Rng) -> Cursor {
     Cursor {
         log: LogId(rng.u64(..3)),
         question: rng.u64(..3),
+        point: None,
         after: ResourceId::new(&scope, &Kind::new("K"), id.as_str()),
     }
 }
