@@ -23,6 +23,7 @@ use crate::notify::ChangeHub;
 use crate::reconcile::KindRules;
 use crate::simulator::{self, Simulator};
 use crate::store;
+use crate::store::disk::memory::Memory;
 
 pub(super) struct World {
     pub(super) simulator: Simulator,
@@ -47,8 +48,27 @@ impl World {
     }
 
     fn around(simulator: Simulator, aws: Aws, list: ListMode) -> Self {
+        World::stored(simulator, aws, list, &|options| options)
+    }
+
+    /// On a disk in memory, and with next to no cache: what is read comes from the disk.
+    pub(super) async fn on(disk: &Memory) -> Self {
+        let simulator = Simulator::start(simulator::Options { instances: 12, ..fast() }).await.expect("a simulator");
+        let aws = scripted::at(&simulator.endpoint());
+        let on_disk = |options| store::Options { cache_bytes: 0, disk: Arc::new(disk.clone()), ..options };
+        let world = World::stored(simulator, aws, ListMode::Auto, &on_disk);
+        world.sweep().await;
+        world
+    }
+
+    fn stored(
+        simulator: Simulator,
+        aws: Aws,
+        list: ListMode,
+        options: &dyn Fn(store::Options) -> store::Options,
+    ) -> Self {
         let dir = tempfile::tempdir().expect("a directory");
-        let (writer, store) = store::open(store::Options::new(dir.path(), kinds::project)).expect("a store");
+        let (writer, store) = store::open(options(store::Options::new(dir.path(), kinds::project))).expect("a store");
         store.build_index().expect("an index");
         let parts = KINDS.iter().filter_map(|part| Some((part.kind(), kinds::by_slug(part.status_of?)?.kind())));
         let hub = ChangeHub::new(parts.collect());
