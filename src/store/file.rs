@@ -236,7 +236,7 @@ fn upgrade(database: &Database, ledger: &mut Ledger) -> Result<(), redb::Error> 
         let mut meta = txn.open_table(META_TABLE)?;
         meta.insert(FORMAT_KEY, FORMAT.to_le_bytes().as_slice())?;
         ledger.live.times = bytes;
-        let encoded = codec::encode_ledger(LEDGER_KEY, *ledger).map_err(|error| io::Error::other(error))?;
+        let encoded = codec::encode_ledger(LEDGER_KEY, *ledger).map_err(io::Error::other)?;
         meta.insert(LEDGER_KEY, encoded.as_slice())?;
     }
     txn.commit()?;

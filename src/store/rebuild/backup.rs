@@ -153,7 +153,9 @@ impl Store {
             let Some((record, _)) = records.last() else { break };
             from = record.seq.next();
             has_space(&self.0, to)?;
-            records.iter().for_each(|(record, _)| builder.note(record));
+            for (record, _) in &records {
+                builder.note(record);
+            }
             builder.records(&records).map_err(failed)?;
         }
         // The rest is made of the copy alone.
