@@ -24,6 +24,7 @@ mod draft;
 pub mod freshness;
 mod lanes;
 pub mod ledger;
+mod outage;
 mod retention;
 mod sweep;
 #[cfg(test)]
@@ -38,6 +39,7 @@ pub use ledger::Ledger;
 use draft::{Draft, Grounds};
 use lanes::{Lanes, Record, Work};
 use ledger::View;
+use outage::{Kept, Spare};
 use retention::Keeper;
 use sweep::Sweep;
 
@@ -81,8 +83,8 @@ pub struct Ingest<L: Ledger = Writer> {
     started: Timestamp,
     /// When how far sweeps had come was saved last.
     saved: Timestamp,
-    /// The disk failed: nothing more can be read or written until the store is opened again.
-    broken: bool,
+    /// What tools have to record once the store is open again.
+    kept: Kept,
 }
 
 /// What a commit left behind.
@@ -125,22 +127,36 @@ impl<L: Ledger> Ingest<L> {
             keeper: Keeper::new(Retention::default()),
             started,
             saved: started,
-            broken: false,
+            kept: Kept::default(),
         };
         Ok((ingest, handle, receiver))
     }
 
-    /// Runs until stopped, then saves how far sweeps had come. Blocks its thread; waits on `runtime`.
+    /// Runs until stopped, then saves how far sweeps had come. When the disk fails under the store, opens it again and goes on.
+    /// Blocks its thread; waits on `runtime`.
     ///
     /// # Errors
     ///
-    /// When the disk failed, at once: only opening the store again helps, and a process that lives on would answer nothing.
-    /// When the watermarks could not be saved. Everything acknowledged is durable all the same.
+    /// When what was found on opening it again is not the store, or it was stopped before it was open. When the watermarks could
+    /// not be saved. Everything acknowledged is durable all the same.
     pub fn run(mut self, runtime: &runtime::Handle) -> Result<(), CommitError> {
-        while let Some(work) = runtime.block_on(self.lanes.next(self.keeper.wake())) {
-            self.serve(work);
-            if self.broken {
+        loop {
+            if self.ledger.is_failed() && !self.recover(runtime) {
                 return Err(CommitError::Latched { path: self.ledger.path() });
+            }
+            let wake = self.keeper.wake();
+            let (lanes, ledger) = (&mut self.lanes, &self.ledger);
+            let next = runtime.block_on(async {
+                tokio::select! {
+                    biased;
+                    work = lanes.next(wake) => Some(work),
+                    () = ledger.failed() => None,
+                }
+            });
+            match next {
+                Some(Some(work)) => self.serve(work),
+                Some(None) => break,
+                None => {}
             }
         }
         self.close()
@@ -168,12 +184,6 @@ impl<L: Ledger> Ingest<L> {
         self.ledger.commit(batch).map(drop)
     }
 
-    /// Notes a failure of the disk, which ends the loop.
-    fn watch<T>(&mut self, outcome: Result<T, IngestError>) -> Result<T, IngestError> {
-        self.broken |= outcome.as_ref().is_err_and(IngestError::is_final);
-        outcome
-    }
-
     fn serve(&mut self, work: Work) {
         match work {
             Work::Record(record) => self.record(record),
@@ -191,15 +201,18 @@ impl<L: Ledger> Ingest<L> {
     }
 
     fn record(&mut self, record: Record) {
+        let mut spare = Spare::of(&record);
         let Record { entries, observations, cause, done } = record;
         let mut queue = VecDeque::from(observations);
         let mut draft = Draft::of(entries);
         let mut unsettled = Vec::new();
         let outcome = loop {
             // Whoever waits is told the seq of the last commit: all of it is durable then.
-            let outcome = self.commit_chunk(draft, &mut queue, &cause);
-            match self.watch(outcome) {
+            match self.commit_chunk(draft, &mut queue, &cause) {
                 Ok(chunk) => {
+                    if let Some(spare) = &mut spare {
+                        spare.entries.clear();
+                    }
                     unsettled.extend(chunk.unsettled);
                     if queue.is_empty() {
                         break Ok(Observed { seq: chunk.seq, unsettled });
@@ -209,8 +222,11 @@ impl<L: Ledger> Ingest<L> {
                 Err(error) => break Err(error),
             }
         };
-        // The asker may have gone: the fact stands all the same.
-        drop(done.send(outcome));
+        match (outcome, spare) {
+            (Err(error), Some(spare)) if self.ledger.is_failed() => self.kept.push(spare, cause, done, &error),
+            // The asker may have gone: the fact stands all the same.
+            (outcome, _) => drop(done.send(outcome)),
+        }
         self.share();
     }
 

@@ -10,6 +10,7 @@ pub mod core;
 pub mod error;
 pub mod fresh;
 pub mod lookup;
+pub mod past;
 pub mod policy;
 pub mod prompts;
 pub mod relay;
@@ -20,6 +21,7 @@ pub mod subscriptions;
 mod tests;
 pub mod tools;
 pub mod transport;
+pub mod unobserved;
 pub mod uri;
 
 pub use core::{Core, Failure, Phase};

@@ -1,13 +1,22 @@
-//! Questions about many resources: AWS-style filters, keyset pages and counts. Pure over a store snapshot.
+//! Questions about many resources: AWS-style filters, keyset pages and counts, and what the log remembers. Pure over store
+//! snapshots.
 //!
 //! What can be filtered on is the asker's knowledge (a kind's filter table), passed in as [`filter::Fields`].
 
+pub mod changes;
 pub mod cursor;
 pub mod filter;
+pub mod moment;
+pub mod past;
+#[cfg(test)]
+mod samples;
 pub mod search;
 pub mod summary;
+pub mod tally;
+pub mod unobserved;
 
 pub use cursor::{Cursor, CursorError};
 pub use filter::{Field, Fields, FilterError, Filters};
+pub use moment::{Moment, PastError, Point};
 pub use search::{Hits, Query, SearchError, search};
 pub use summary::{Counts, counts};

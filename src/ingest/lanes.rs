@@ -1,10 +1,11 @@
 //! The ways into the writer loop, by urgency.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::freshness::{Freshness, Trouble};
@@ -34,13 +35,6 @@ pub enum IngestError {
     /// The store could not be written.
     #[error(transparent)]
     Commit(#[from] CommitError),
-}
-
-impl IngestError {
-    /// Whether nothing can be recorded until the store is opened again.
-    pub(super) fn is_final(&self) -> bool {
-        matches!(self, IngestError::Commit(CommitError::Failed { .. } | CommitError::Latched { .. }))
-    }
 }
 
 /// One step of a full listing of a (scope, kind).
@@ -95,8 +89,10 @@ pub(super) struct Record {
     pub(super) entries: Vec<(Cause, Event)>,
     pub(super) observations: Vec<Observation>,
     pub(super) cause: Cause,
-    pub(super) done: oneshot::Sender<Result<Observed, IngestError>>,
+    pub(super) done: Done,
 }
+
+pub(super) type Done = oneshot::Sender<Result<Observed, IngestError>>;
 
 pub(super) enum Work {
     Record(Record),
@@ -186,6 +182,16 @@ impl Lanes {
     /// Whether a record waits; a page does not count.
     pub(super) fn is_urgent(&self) -> bool {
         !(self.tools.is_empty() && self.notifications.is_empty() && self.refresh.is_empty())
+    }
+
+    /// Waits until the loop is to end, for at most `patience`.
+    pub(super) async fn stopped_within(&self, patience: Duration) {
+        drop(timeout(patience, self.stop.cancelled()).await);
+    }
+
+    /// A tool's record that waits, if any.
+    pub(super) fn tool(&mut self) -> Option<Record> {
+        self.tools.try_recv().ok()
     }
 
     /// The most urgent record that waits, if any; never a page.

@@ -4,10 +4,11 @@
 //! they test is this loop and not a copy of it.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::model::{Current, Kind, ResourceId, Scope, Seq, Timestamp};
 use crate::store::{
-    Batch, CommitError, Committed, Due, Fingerprint, Folded, ReadError, Snapshot, Stock, Watermark, Writer,
+    Batch, CommitError, Committed, Due, Fingerprint, Folded, OpenError, ReadError, Snapshot, Stock, Watermark, Writer,
 };
 
 /// Where records go, and what they amount to.
@@ -49,6 +50,24 @@ pub trait Ledger {
     /// Nothing is folded then.
     fn fold(&mut self, _due: Due, _records: usize, _more: &mut dyn FnMut() -> bool) -> Result<Folded, CommitError> {
         Ok(Folded { records: 0, history: self.history(), more: false })
+    }
+
+    /// Whether the disk failed under it: then everything fails until [`Ledger::reopen`] succeeds.
+    fn is_failed(&self) -> bool {
+        false
+    }
+
+    /// Waits until the disk fails under it.
+    fn failed(&self) -> impl Future<Output = ()> {
+        std::future::pending()
+    }
+
+    /// Opens it again after the disk failed: one attempt. Returns what is there of a commit that was said to have failed.
+    ///
+    /// # Errors
+    /// Why it is not open; whether another attempt may help is for [`OpenError::is_passing`] to say.
+    fn reopen(&mut self) -> Result<Option<Committed>, Arc<OpenError>> {
+        Ok(None)
     }
 }
 
@@ -131,6 +150,19 @@ impl Ledger for Writer {
 
     fn fold(&mut self, due: Due, records: usize, more: &mut dyn FnMut() -> bool) -> Result<Folded, CommitError> {
         Writer::fold(self, due, records, more)
+    }
+
+    fn is_failed(&self) -> bool {
+        !self.store().health().borrow().is_well()
+    }
+
+    async fn failed(&self) {
+        // The store is there as long as this writer, so the health never ends.
+        drop(self.store().health().wait_for(|health| !health.is_well()).await);
+    }
+
+    fn reopen(&mut self) -> Result<Option<Committed>, Arc<OpenError>> {
+        Writer::reopen(self)
     }
 }
 

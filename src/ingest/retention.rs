@@ -100,6 +100,9 @@ impl<L: Ledger> Ingest<L> {
 
     /// The lane's share while others keep the loop busy: after a commit.
     pub(super) fn share(&mut self) {
+        if self.ledger.is_failed() {
+            return;
+        }
         for _ in 0..STEPS {
             let history = self.ledger.history();
             let done = if self.keeper.owes(history) {
@@ -153,9 +156,9 @@ impl<L: Ledger> Ingest<L> {
         }
     }
 
-    /// Goes on later after a failure. One of the disk ends the loop, as everywhere.
+    /// Goes on later after a failure. After one of the disk the loop opens the store again first.
     fn note(&mut self, done: Result<(), IngestError>) {
-        if let Err(error) = self.watch(done) {
+        if let Err(error) = done {
             tracing::warn!(%error, "the log is not kept within its limits; tried again in a minute");
             self.keeper.target = None;
             self.keeper.wake = Some(Instant::now() + PAUSE);

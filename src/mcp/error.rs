@@ -20,8 +20,9 @@ use super::uri::UriError;
 use crate::aws::AwsError;
 use crate::ingest::IngestError;
 use crate::model::{ResourceId, Seq, Timestamp};
+use crate::query::changes::ChangesError;
 use crate::query::filter::near;
-use crate::query::{CursorError, FilterError, SearchError};
+use crate::query::{CursorError, FilterError, PastError, SearchError};
 use crate::store::ReadError;
 
 /// Why a request was not served.
@@ -39,6 +40,12 @@ pub enum Fault {
     /// Another argument that cannot be used.
     #[error(transparent)]
     Argument(#[from] ArgumentError),
+    /// A time or record that the log does not know.
+    #[error(transparent)]
+    Past(PastError),
+    /// A place in the log that cannot be gone on from.
+    #[error(transparent)]
+    Changes(ChangesError),
     /// The store is still being opened.
     #[error("Muster is still opening its store: ask again in a few seconds")]
     Opening,
@@ -88,6 +95,24 @@ pub enum Fault {
         removed_at: Timestamp,
         /// The record of its removal.
         last_seq: Seq,
+    },
+    /// There was none at a point in the past.
+    #[error(
+        "there was no {title} `{id}` at {at}, as far as Muster knew{}{}",
+        removed.map_or_else(String::new, |removed| format!("; its removal was recorded at {removed}")),
+        appeared.map_or_else(String::new, |appeared| format!("; what is known of it begins (again) at {appeared}"))
+    )]
+    NotThen {
+        /// What kind of thing.
+        title: &'static str,
+        /// Its id.
+        id: String,
+        /// When.
+        at: Timestamp,
+        /// The first record of it after that.
+        appeared: Option<Timestamp>,
+        /// When its removal before that was recorded.
+        removed: Option<Timestamp>,
     },
     /// There may be one: not everything has been seen yet.
     #[error("{subject} not seen yet, and the first sweep is not complete. {progress}")]
@@ -144,10 +169,29 @@ impl From<AwsError> for Fault {
     }
 }
 
+impl From<PastError> for Fault {
+    fn from(error: PastError) -> Self {
+        match error {
+            PastError::Read(error) => Fault::Read(error),
+            other => Fault::Past(other),
+        }
+    }
+}
+
+impl From<ChangesError> for Fault {
+    fn from(error: ChangesError) -> Self {
+        match error {
+            ChangesError::Read(error) | ChangesError::Past(PastError::Read(error)) => Fault::Read(error),
+            other => Fault::Changes(other),
+        }
+    }
+}
+
 impl From<SearchError> for Fault {
     fn from(error: SearchError) -> Self {
         match error {
             SearchError::Cursor(error) => Fault::Cursor(error),
+            SearchError::Past(error) => error.into(),
             SearchError::Read(error) => Fault::Read(error),
         }
     }
@@ -163,7 +207,9 @@ impl Fault {
             Fault::NotFound { stale: Some(stale), .. } => {
                 ErrorData::resource_not_found(message, Some(json!({"uri": uri, "stale": stale})))
             }
-            Fault::NotFound { stale: None, .. } => ErrorData::resource_not_found(message, about()),
+            Fault::NotFound { stale: None, .. } | Fault::NotThen { .. } => {
+                ErrorData::resource_not_found(message, about())
+            }
             Fault::Removed { removed_at, last_seq, .. } => {
                 let data = json!({"uri": uri, "removed_at": removed_at, "last_seq": last_seq});
                 ErrorData::resource_not_found(message, Some(data))
@@ -172,6 +218,8 @@ impl Fault {
             | Fault::Cursor(_)
             | Fault::Filter(_)
             | Fault::Argument(_)
+            | Fault::Past(_)
+            | Fault::Changes(_)
             | Fault::UnknownTool { .. }
             | Fault::UnknownPrompt(_)
             | Fault::NoSession

@@ -1,5 +1,6 @@
 //! Resources: what is listed, and what a read of each URI answers.
 
+pub mod history;
 pub mod hot;
 pub mod list;
 pub mod overview;

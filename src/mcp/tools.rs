@@ -7,10 +7,16 @@
 
 pub mod answer;
 pub mod arguments;
+pub mod as_of;
+pub mod change;
+pub mod compare_resource;
+pub mod count_inventory;
 pub mod create_snapshot;
 pub mod get_instance_status;
 pub mod get_inventory_summary;
 pub mod get_resource;
+pub mod list_changes;
+pub mod named;
 pub mod power;
 pub mod rows;
 pub mod schema;
@@ -25,6 +31,7 @@ use std::sync::{Arc, LazyLock};
 use futures::future::BoxFuture;
 use rmcp::model::{CallToolResult, JsonObject, Tool, ToolAnnotations};
 use serde_json::Value;
+use tokio_util::sync::CancellationToken;
 
 use super::core::Core;
 use super::error::Fault;
@@ -39,9 +46,12 @@ pub const BUDGET: usize = 28_000;
 /// Every tool, in the order in which they are listed.
 pub static TOOLS: &[&ToolSpec] = &[
     &search_inventory::SPEC,
+    &count_inventory::SPEC,
     &get_resource::SPEC,
     &get_instance_status::SPEC,
     &get_inventory_summary::SPEC,
+    &list_changes::SPEC,
+    &compare_resource::SPEC,
     &start_instance::SPEC,
     &stop_instance::SPEC,
     &create_snapshot::SPEC,
@@ -89,6 +99,8 @@ pub struct Call {
     pub arguments: Arguments,
     /// Whether the connection may write.
     pub writes: Writes,
+    /// Ends what waits.
+    pub stop: CancellationToken,
 }
 
 impl ToolSpec {
@@ -148,16 +160,17 @@ pub fn find(name: &str, writes: Writes) -> Result<&'static ToolSpec, Fault> {
     Ok(spec)
 }
 
-/// Serves a call of `spec`. A failure becomes a result that the model can read.
+/// Serves a call of `spec`. A failure becomes a result that the model can read. `stop` ends what waits.
 pub async fn call(
     spec: &'static ToolSpec,
     core: Arc<Core>,
     arguments: Option<JsonObject>,
     writes: Writes,
+    stop: &CancellationToken,
 ) -> CallToolResult {
     let served = async {
         let arguments = Arguments::new(spec, arguments.unwrap_or_default())?;
-        (spec.call)(Call { core, arguments, writes }).await
+        (spec.call)(Call { core, arguments, writes, stop: stop.clone() }).await
     };
     match served.await {
         Ok(answer) => answer.result(),

@@ -4,9 +4,11 @@
 //! |---|---|
 //! | `ec2://instance/{id}`, and so for every kind's slug | one resource, wherever it is |
 //! | `ec2://instance/{id}/status` | the status checks of an instance |
+//! | `ec2://instance/{id}/history`, `ec2://instance/{id}/status/history`, and so for every kind | its newest changes |
 //! | `ec2://inventory/{account}/{region}/{kind}` | the resources of one kind in one scope |
 //! | `ec2://inventory/{account}/{region}/{kind}/{id}` | one resource as one scope sees it |
 //! | `ec2://inventory/summary`, `ec2://inventory/freshness` | counts; how fresh they are |
+//! | `ec2://inventory/changes` | the newest changes of everything |
 //!
 //! Scheme and host fold case. Path segments are percent-decoded once. Nothing else is normalised: an answer echoes the
 //! client's own spelling, because clients compare URIs as text. Identity is in the path, which is all that some clients
@@ -22,6 +24,8 @@ use crate::model::{AccountId, Region, ResourceId, Scope};
 use crate::notify::Topic;
 use crate::query::filter::nearest;
 
+/// The last segment of a resource's changes.
+const HISTORY: &str = "history";
 /// Longer text is no URI of ours.
 const MAX_LENGTH: usize = 2048;
 /// The unreserved characters of RFC 3986 and `:`, which ids may hold and a path segment may too.
@@ -34,6 +38,15 @@ pub enum Address {
     Summary,
     /// How fresh everything is.
     Freshness,
+    /// The newest changes of everything.
+    Changes,
+    /// The newest changes of one resource, in whatever scopes it is seen.
+    History {
+        /// Its kind.
+        kind: &'static KindSpec,
+        /// Its AWS id.
+        id: String,
+    },
     /// One resource, in whatever scope it is seen.
     Resource {
         /// Its kind.
@@ -94,7 +107,8 @@ pub enum UriError {
 }
 
 const SHAPES: &str = "URIs look like ec2://instance/i-0123456789abcdef0, ec2://instance/i-0123456789abcdef0/status, \
-    ec2://vpc/vpc-0123456789abcdef0, ec2://inventory/summary, ec2://inventory/freshness, \
+    ec2://instance/i-0123456789abcdef0/history, ec2://vpc/vpc-0123456789abcdef0, ec2://inventory/summary, \
+    ec2://inventory/freshness, ec2://inventory/changes, \
     ec2://inventory/123456789012/eu-central-1/instance";
 
 impl Address {
@@ -125,11 +139,9 @@ impl Address {
         let kind = kind(&host)?;
         match path.as_slice() {
             [id] => Ok(Address::Resource { kind, id: (*id).to_owned() }),
-            [id, part] => {
-                let part = KINDS.iter().find(|of| of.status_of == Some(kind.slug) && status_segment(of) == *part);
-                let kind = part.copied().ok_or(UriError::Shape)?;
-                Ok(Address::Resource { kind, id: (*id).to_owned() })
-            }
+            [id, HISTORY] => Ok(Address::History { kind, id: (*id).to_owned() }),
+            [id, part] => Ok(Address::Resource { kind: part_of(kind, part)?, id: (*id).to_owned() }),
+            [id, part, HISTORY] => Ok(Address::History { kind: part_of(kind, part)?, id: (*id).to_owned() }),
             _ => Err(UriError::Shape),
         }
     }
@@ -142,6 +154,7 @@ impl Address {
         match path {
             ["summary"] => Ok(Address::Summary),
             ["freshness"] => Ok(Address::Freshness),
+            ["changes"] => Ok(Address::Changes),
             [account, region, slug] => Ok(Address::Collection { scope: scope(account, region)?, kind: kind(slug)? }),
             [account, region, slug, id] => {
                 Ok(Address::Qualified { scope: scope(account, region)?, kind: kind(slug)?, id: (*id).to_owned() })
@@ -156,7 +169,8 @@ impl Address {
         match self {
             Address::Summary => Topic::Summary,
             Address::Freshness => Topic::Freshness,
-            Address::Resource { kind, id } => {
+            Address::Changes => Topic::Changes,
+            Address::Resource { kind, id } | Address::History { kind, id } => {
                 Topic::Resource { kind: kind.kind(), id: id.as_str().into(), scope: None }
             }
             Address::Qualified { scope, kind, id } => {
@@ -185,6 +199,8 @@ impl fmt::Display for Address {
         match self {
             Address::Summary => f.write_str("ec2://inventory/summary"),
             Address::Freshness => f.write_str("ec2://inventory/freshness"),
+            Address::Changes => f.write_str("ec2://inventory/changes"),
+            Address::History { kind, id } => write!(f, "{}/{HISTORY}", Address::of(kind, id)),
             Address::Resource { kind, id } => match kind.status_of {
                 Some(whole) => write!(f, "ec2://{whole}/{}/{}", encoded(id), status_segment(kind)),
                 None => write!(f, "ec2://{}/{}", kind.slug, encoded(id)),
@@ -206,8 +222,15 @@ impl fmt::Display for Address {
 
 impl PartialEq for Address {
     fn eq(&self, other: &Self) -> bool {
-        self.topic() == other.topic()
+        // A resource and its history are told of together.
+        std::mem::discriminant(self) == std::mem::discriminant(other) && self.topic() == other.topic()
     }
+}
+
+/// The kind that is served below `whole` as `segment`.
+fn part_of(whole: &KindSpec, segment: &str) -> Result<&'static KindSpec, UriError> {
+    let part = KINDS.iter().find(|of| of.status_of == Some(whole.slug) && status_segment(of) == segment);
+    part.copied().ok_or(UriError::Shape)
 }
 
 /// The last segment under which a kind is served below another: `status` of `instance-status`.
@@ -265,7 +288,9 @@ mod tests {
         prop_oneof![
             Just(Address::Summary),
             Just(Address::Freshness),
+            Just(Address::Changes),
             (kind.clone(), id.clone()).prop_map(|(kind, id)| Address::Resource { kind, id }),
+            (kind.clone(), id.clone()).prop_map(|(kind, id)| Address::History { kind, id }),
             (scope.clone(), kind.clone(), id).prop_map(|(scope, kind, id)| Address::Qualified { scope, kind, id }),
             (scope, kind).prop_map(|(scope, kind)| Address::Collection { scope, kind }),
         ]

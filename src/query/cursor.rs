@@ -5,16 +5,21 @@
 //! error that says so, never a silently wrong page.
 //!
 //! Layout, base64url without padding: version `1`; log id, 8 bytes; question hash, 8 bytes; kind, id, account and region,
-//! each as a 2-byte length and text; the low 4 bytes of the XXH3 of all that. Numbers are little-endian.
+//! each as a 2-byte length and text; the low 4 bytes of the XXH3 of all that. Numbers are little-endian. Version `3` pages
+//! through the past, and has the point's time and seq, 8 bytes each, after the question hash. Version `2` is a
+//! [`super::changes::Place`].
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use thiserror::Error;
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::model::{AccountId, Kind, LogId, Region, ResourceId};
+use super::moment::Point;
+use crate::model::{AccountId, Kind, LogId, Region, ResourceId, Seq, Timestamp};
 
 const VERSION: u8 = 1;
+const OF_CHANGES: u8 = 2;
+const OF_THE_PAST: u8 = 3;
 
 /// A position in a list that is ordered by [`ResourceId`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +28,8 @@ pub struct Cursor {
     pub log: LogId,
     /// The hash of the question it continues.
     pub question: u64,
+    /// The point in the past at which it pages; `None` for now.
+    pub point: Option<Point>,
     /// The last key that was served.
     pub after: ResourceId,
 }
@@ -50,17 +57,20 @@ impl Cursor {
     /// The cursor as text.
     #[must_use]
     pub fn encode(&self) -> String {
-        let mut bytes = vec![VERSION];
+        let mut bytes = vec![if self.point.is_some() { OF_THE_PAST } else { VERSION }];
         bytes.extend(self.log.0.to_le_bytes());
         bytes.extend(self.question.to_le_bytes());
+        if let Some(Point { at, seq }) = self.point {
+            bytes.extend(at.as_millis().to_le_bytes());
+            bytes.extend(seq.0.to_le_bytes());
+        }
         let ResourceId { kind, id, account, region } = &self.after;
         for part in [kind.as_str(), id, account.as_str(), region.as_str()] {
             // Ids are far shorter; one that is not makes a cursor that decodes as garbled.
             bytes.extend(u16::try_from(part.len()).unwrap_or(u16::MAX).to_le_bytes());
             bytes.extend(part.as_bytes());
         }
-        bytes.extend(check(&bytes));
-        URL_SAFE_NO_PAD.encode(bytes)
+        sealed(bytes)
     }
 
     /// Reads a cursor that must belong to `log` and `question`.
@@ -69,25 +79,43 @@ impl Cursor {
     /// [`CursorError`]; a cursor never pages through something it was not made for.
     pub fn decode(text: &str, log: LogId, question: u64) -> Result<Self, CursorError> {
         let cursor = Self::read(text)?;
-        match cursor {
-            _ if cursor.log != log => Err(CursorError::ForeignLog),
-            _ if cursor.question != question => Err(CursorError::OtherQuestion),
-            _ => Ok(cursor),
+        cursor.belongs(log, question)?;
+        Ok(cursor)
+    }
+
+    /// Refuses to be used with another log or question.
+    ///
+    /// # Errors
+    /// [`CursorError`].
+    pub fn belongs(&self, log: LogId, question: u64) -> Result<(), CursorError> {
+        match self {
+            _ if self.log != log => Err(CursorError::ForeignLog),
+            _ if self.question != question => Err(CursorError::OtherQuestion),
+            _ => Ok(()),
         }
     }
 
-    fn read(text: &str) -> Result<Self, CursorError> {
-        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| CursorError::Garbled)?;
-        let (body, sum) = bytes.split_last_chunk::<4>().ok_or(CursorError::Garbled)?;
-        if check(body) != *sum {
-            return Err(CursorError::Garbled);
+    /// Reads a cursor of whatever log and question: see [`Cursor::belongs`].
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn read(text: &str) -> Result<Self, CursorError> {
+        let (version, body) = opened(text)?;
+        let mut rest = body.as_slice();
+        if version == OF_CHANGES {
+            return Err(CursorError::OtherQuestion);
         }
-        let (&version, mut rest) = body.split_first().ok_or(CursorError::Garbled)?;
-        if version != VERSION {
+        if version != VERSION && version != OF_THE_PAST {
             return Err(CursorError::Version);
         }
         let log = LogId(u64::from_le_bytes(take(&mut rest)?));
         let question = u64::from_le_bytes(take(&mut rest)?);
+        let point = if version == OF_THE_PAST {
+            let at = Timestamp::from_millis(i64::from_le_bytes(take(&mut rest)?));
+            Some(Point { at, seq: Seq(u64::from_le_bytes(take(&mut rest)?)) })
+        } else {
+            None
+        };
         let kind = Kind::new(part(&mut rest)?);
         let id = part(&mut rest)?.into();
         let account = AccountId::new(part(&mut rest)?);
@@ -95,8 +123,27 @@ impl Cursor {
         if !rest.is_empty() {
             return Err(CursorError::Garbled);
         }
-        Ok(Cursor { log, question, after: ResourceId { kind, id, account, region } })
+        Ok(Cursor { log, question, point, after: ResourceId { kind, id, account, region } })
     }
+}
+
+/// The bytes of a cursor, which begin with its version, as text.
+pub(super) fn sealed(mut bytes: Vec<u8>) -> String {
+    bytes.extend(check(&bytes));
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// A cursor's version and what comes after it.
+pub(super) fn opened(text: &str) -> Result<(u8, Vec<u8>), CursorError> {
+    let mut bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| CursorError::Garbled)?;
+    let (body, sum) = bytes.split_last_chunk::<4>().ok_or(CursorError::Garbled)?;
+    if check(body) != *sum {
+        return Err(CursorError::Garbled);
+    }
+    let &version = body.first().ok_or(CursorError::Garbled)?;
+    bytes.truncate(bytes.len() - 4);
+    bytes.remove(0);
+    Ok((version, bytes))
 }
 
 fn check(bytes: &[u8]) -> [u8; 4] {
@@ -104,7 +151,7 @@ fn check(bytes: &[u8]) -> [u8; 4] {
     [a, b, c, d]
 }
 
-fn take<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N], CursorError> {
+pub(super) fn take<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N], CursorError> {
     let (head, tail) = rest.split_first_chunk::<N>().ok_or(CursorError::Garbled)?;
     *rest = tail;
     Ok(*head)
@@ -130,7 +177,7 @@ mod tests {
             account: AccountId::new("123456789012"),
             region: Region::new("eu-central-1"),
         };
-        Cursor { log: LogId(7), question: 9, after }
+        Cursor { log: LogId(7), question: 9, point: None, after }
     }
 
     #[test]
@@ -154,8 +201,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn decoding_gives_back_what_was_encoded(id in "\\PC{0,40}") {
-            let cursor = cursor(&id);
+        fn decoding_gives_back_what_was_encoded(id in "\\PC{0,40}", at: i64, seq: u64, past: bool) {
+            let point = past.then_some(Point { at: Timestamp::from_millis(at), seq: Seq(seq) });
+            let cursor = Cursor { point, ..cursor(&id) };
             prop_assert_eq!(Cursor::decode(&cursor.encode(), LogId(7), 9), Ok(cursor));
         }
 

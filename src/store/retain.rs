@@ -18,7 +18,6 @@
 //! last five minutes are larger than the limit is larger than the limit.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -196,18 +195,19 @@ impl Writer {
     pub fn fold(&mut self, due: Due, records: usize, mut more: impl FnMut() -> bool) -> Result<Folded, CommitError> {
         let shared = std::sync::Arc::clone(&self.shared);
         let holds = shared.holds.lock();
-        if shared.broken.load(Ordering::Acquire) {
-            return Err(CommitError::Latched { path: shared.path.clone() });
+        if shared.place.alarm.rings() {
+            return Err(CommitError::Latched { path: shared.place.path.clone() });
         }
         let last = self.foldable(due).map_err(|failure| self.latch(failure))?.0;
         let nothing = Folded { records: 0, history: self.history(), more: false };
         if *holds > 0 || records == 0 || last <= self.ledger.horizon || self.history() <= due.down_to {
             return Ok(nothing);
         }
-        self.check_space(0)?;
+        self.check_space(0, shared.reserve_bytes)?;
         let until = last.min(self.ledger.horizon.saturating_add(u64::try_from(records).unwrap_or(u64::MAX)));
         let mut folding = |writer: &mut Writer| {
-            let txn = writer::begin(&shared.database)?;
+            let database = shared.database.read();
+            let txn = writer::begin(database.as_ref().ok_or(redb::StorageError::DatabaseClosed)?)?;
             let mut folding = Folding::open(&txn, writer.ledger)?;
             let first = writer.ledger.horizon;
             while folding.ledger.horizon < until && folding.ledger.live.history() > due.down_to {
@@ -240,8 +240,7 @@ impl Writer {
 
 /// The size of the file system that the store is on.
 fn disk_size(shared: &Shared) -> Option<u64> {
-    let dir = shared.path.parent().unwrap_or(Path::new("."));
-    let stat = rustix::fs::statvfs(dir).ok()?;
+    let stat = rustix::fs::statvfs(shared.place.dir()).ok()?;
     Some(stat.f_blocks.saturating_mul(stat.f_frsize)).filter(|bytes| *bytes > 0)
 }
 

@@ -97,7 +97,7 @@ fn a_store_that_was_killed_opens_with_everything_committed_and_nothing_else() {
         writer.commit(batch).unwrap();
         let killed = tempfile::tempdir().unwrap();
         // Half-way through the next transaction.
-        let txn = store.0.database.begin_write().unwrap();
+        let txn = store.0.database.read().as_ref().unwrap().begin_write().unwrap();
         let junk = vec![7; 100_000];
         for n in 0..50_u8 {
             txn.open_table(tables::ROWS_TABLE).unwrap().insert([n].as_slice(), junk.as_slice()).unwrap();
@@ -300,7 +300,7 @@ fn writing_stops_before_the_disk_is_full_and_reading_goes_on() {
 fn after_a_disk_failure_reads_can_be_retried_and_commits_say_that_the_store_must_be_reopened() {
     let (_dir, mut writer, store) = fresh();
     writer.commit(batch(vec![discovered(&instance("i-1"), document("running", "a"))])).unwrap();
-    store.0.broken.store(true, Ordering::Release);
+    store.0.place.alarm.ring(&"a failure");
     let unread = store.snapshot().err().unwrap();
     assert!(unread.is_retryable());
     let unwritten = writer.commit(batch(vec![removed(&instance("i-1"))])).unwrap_err();
@@ -380,7 +380,7 @@ fn verification_finds_what_was_changed_behind_the_logs_back() {
         let ids: Vec<_> = (0..4).map(|n| instance(&format!("i-{n}"))).collect();
         writer.commit(batch(ids.iter().map(|id| discovered(id, document("running", "a"))).collect())).unwrap();
         assert!(fold_log(&store.snapshot().unwrap()).unwrap().is_clean());
-        let txn = store.0.database.begin_write().unwrap();
+        let txn = store.0.database.read().as_ref().unwrap().begin_write().unwrap();
         tamper(&txn);
         txn.commit().unwrap();
         store.0.publish().unwrap();

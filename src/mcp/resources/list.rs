@@ -101,7 +101,7 @@ fn page(core: &Core, mode: ListMode, cursor: Option<&str>) -> Result<ListResourc
         let rows = snapshot.heads(&vpc.kind(), None, None, VPCS)?;
         entries.extend(rows.iter().map(|row| entry(vpc, &row.id.id, row.name.as_deref())));
     }
-    let cursor = |after| Cursor { log: core.log(), question: QUESTION, after }.encode();
+    let cursor = |after| Cursor { log: core.log(), question: QUESTION, point: None, after }.encode();
     let mut result = ListResourcesResult::with_all_items(entries).with_ttl_ms(0).with_cache_scope(CacheScope::Private);
     result.next_cursor = next.map(cursor);
     if !incomplete.is_empty() {
@@ -156,7 +156,7 @@ fn members(
     Ok(None)
 }
 
-fn overviews() -> [Resource; 2] {
+fn overviews() -> [Resource; 3] {
     let resource = |address: Address, name: &str, title: &str, description: &str| {
         Resource::new(address.to_string(), name)
             .with_title(title)
@@ -176,6 +176,12 @@ fn overviews() -> [Resource; 2] {
             "freshness",
             "Inventory freshness",
             "How old the copy of each account and region is, and why.",
+        ),
+        resource(
+            Address::Changes,
+            "changes",
+            "Newest changes",
+            "What changed last, when, field by field, and because of what; list_changes tells more.",
         ),
     ]
 }

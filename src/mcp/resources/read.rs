@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::history::history;
 use super::hot::{Hot, Known, Moment};
 use super::{Content, overview};
 use crate::kinds::KindSpec;
@@ -85,6 +86,8 @@ pub async fn read(
     let (kind, id, scope) = match address {
         Address::Summary => return Ok(Arc::new(overview::summary(core, uri, writes).await?)),
         Address::Freshness => return Ok(Arc::new(overview::freshness(core, uri)?)),
+        Address::Changes => return Ok(Arc::new(history(core, None, uri).await?)),
+        Address::History { kind, id } => return Ok(Arc::new(history(core, Some((*kind, id)), uri).await?)),
         Address::Collection { scope, kind } => return Ok(Arc::new(collection(core, scope, kind, uri).await?)),
         Address::Resource { kind, id } => (*kind, id, None),
         Address::Qualified { scope, kind, id } => (*kind, id, Some(scope)),
@@ -185,6 +188,7 @@ fn members(core: &Core, scope: &Scope, kind: &'static KindSpec, uri: &str) -> Re
         kind: kind.kind(),
         scope: Some(scope.clone()),
         filters: Filters::default(),
+        point: None,
         limit: MEMBERS,
         cursor: None,
     };

@@ -3,7 +3,7 @@
 use rmcp::model::ResourceTemplate;
 
 use super::JSON;
-use crate::kinds::KINDS;
+use crate::kinds::{KINDS, KindSpec};
 use crate::mcp::uri::status_segment;
 
 /// The template of one scope's collections.
@@ -15,13 +15,15 @@ pub const QUALIFIED: &str = "ec2://inventory/{account}/{region}/{kind}/{id}";
 #[must_use]
 pub fn all() -> Vec<ResourceTemplate> {
     let kinds = KINDS.iter().map(|kind| {
-        let template = match kind.status_of {
-            Some(whole) => format!("ec2://{whole}/{{id}}/{}", status_segment(kind)),
-            None => format!("ec2://{}/{{id}}", kind.slug),
-        };
-        ResourceTemplate::new(template, kind.slug)
+        ResourceTemplate::new(template(kind), kind.slug)
             .with_title(kind.title)
             .with_description(kind.description)
+            .with_mime_type(JSON)
+    });
+    let histories = KINDS.iter().map(|kind| {
+        ResourceTemplate::new(history(kind), format!("{}-history", kind.slug))
+            .with_title(format!("Changes: {}", kind.title))
+            .with_description("Its newest changes, field by field, and because of what; also after its removal.")
             .with_mime_type(JSON)
     });
     let scoped = [
@@ -33,12 +35,22 @@ pub fn all() -> Vec<ResourceTemplate> {
             .with_title("Resource in one scope")
             .with_description("One resource as one account and region sees it."),
     ];
-    kinds.chain(scoped.map(|template| template.with_mime_type(JSON))).collect()
+    kinds.chain(histories).chain(scoped.map(|template| template.with_mime_type(JSON))).collect()
 }
 
-/// The kind whose short or status URI `template` is; `None` for the inventory templates and unknown ones.
+/// The kind whose short, status or history URI `wanted` is; `None` for the inventory templates and unknown ones.
 #[must_use]
-pub fn kind_of(template: &str) -> Option<&'static crate::kinds::KindSpec> {
-    let template = all().into_iter().find(|known| known.uri_template == template)?;
-    crate::kinds::by_slug(&template.name)
+pub fn kind_of(wanted: &str) -> Option<&'static KindSpec> {
+    KINDS.iter().find(|kind| template(kind) == wanted || history(kind) == wanted).copied()
+}
+
+fn template(kind: &KindSpec) -> String {
+    match kind.status_of {
+        Some(whole) => format!("ec2://{whole}/{{id}}/{}", status_segment(kind)),
+        None => format!("ec2://{}/{{id}}", kind.slug),
+    }
+}
+
+fn history(kind: &KindSpec) -> String {
+    format!("{}/history", template(kind))
 }

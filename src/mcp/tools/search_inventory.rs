@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::answer::Answer;
 use super::arguments::Arguments;
+use super::as_of::{self, Worth};
 use super::rows::{Columns, fields};
 use super::{BUDGET, Call, Effect, ToolSpec, schema};
 use crate::kinds::{self, KINDS, KindSpec};
@@ -31,7 +32,10 @@ pub static SPEC: ToolSpec = ToolSpec {
                   Filters are those of AWS's describe calls; values may hold * and ?. For instances: instance-state-name, \
                   instance-type, vpc-id, subnet-id, availability-zone, private-ip-address, ip-address, image-id, \
                   instance.group-id, tag:KEY, tag-key and more. Answers a page of rows with id, name, state and where to \
-                  read more, next_cursor for the next page, and how fresh it is. Makes no AWS call.",
+                  read more, next_cursor for the next page, and how fresh it is. With as_of it answers from the past: who \
+                  had an address last Tuesday is {\"filters\": {\"private-ip-address\": [\"10.1.2.3\"]}, \"as_of\": \
+                  \"2026-11-17T12:00:00Z\"}; ask kind network-interface as well, for addresses that no instance had as its \
+                  first. Makes no AWS call.",
     effect: Effect::Read,
     input,
     output,
@@ -54,7 +58,8 @@ fn input() -> Value {
         "region": schema::text("Only this region."),
         "fields": schema::list(json!({"type": "string"}), "Columns to show in place of the usual ones: filter names or tag:KEY."),
         "limit": {"type": "integer", "minimum": 1, "maximum": MOST, "default": DEFAULT, "description": "Rows on a page."},
-        "cursor": schema::text("next_cursor of the page before, with the same other arguments."),
+        "as_of": as_of::argument(),
+        "cursor": schema::text("next_cursor of the page before, with the same other arguments. as_of stays as it was."),
     }))
 }
 
@@ -72,17 +77,17 @@ fn output() -> Value {
         "required": ["id", "uri", "account", "region"],
         "additionalProperties": {"type": "string"},
     });
-    schema::object(
-        &["kind", "total", "at_least", "rows", "seq", "stale", "incomplete", "watched"],
+    as_of::object(
+        &["kind", "total", "at_least", "rows", "seq"],
         json!({
             "kind": schema::text("What was searched."),
             "total": schema::count("How many match, on all pages."),
             "at_least": {"type": "boolean", "description": "Whether more may match that were not seen yet."},
             "rows": schema::list(row, "This page."),
             "next_cursor": schema::text("Where the next page starts; absent on the last."),
-            "as_of": schema::text("Everything shown was known to be so at this time."),
+            "as_of": schema::text("Everything shown was known to be so at this time; with as_of, the time asked for."),
             "missing_unproved": schema::count("Searched, though the last complete sweep lacked them: perhaps gone."),
-            "seq": schema::count("The log's end at this search."),
+            "seq": schema::count("The log's end at this search; with as_of, the last record up to then."),
             "stale": schema::stale(),
             "incomplete": schema::incomplete(),
             "watched": schema::list(json!({"type": "string"}), "The accounts and regions that were searched."),
@@ -98,9 +103,12 @@ fn call(call: Call) -> BoxFuture<'static, Result<Answer, Fault>> {
         let filters = Filters::parse(arguments.value("filters").unwrap_or(&Value::Null), &fields(kind))?;
         let limit = arguments.number("limit", 1..=MOST, DEFAULT)?;
         let cursor = arguments.text("cursor")?.map(str::to_owned);
+        let point = as_of::continued(&core, &arguments, cursor.as_deref())?;
         let scope = scope(&core, &arguments, kind).await?;
-        let query = Query { kind: kind.kind(), scope, filters, limit, cursor };
-        core.anything(&[kind], query.scope.as_ref()).await?;
+        let query = Query { kind: kind.kind(), scope, filters, point, limit, cursor };
+        if point.is_none() {
+            core.anything(&[kind], query.scope.as_ref()).await?;
+        }
         core.walk(move |core| found(core, kind, &columns, &query)).await
     }
     .boxed()
@@ -143,7 +151,10 @@ fn columns(arguments: &Arguments, kind: &'static KindSpec) -> Result<Columns, Fa
 
 /// The scope that `account` and `region` narrow to. Either alone is enough where it is watched only once. A scope that
 /// nobody watches is refused: that nothing matches there would look like a fact.
-async fn scope(core: &Core, arguments: &Arguments, kind: &'static KindSpec) -> Result<Option<Scope>, Fault> {
+///
+/// # Errors
+/// When it is not watched, or not only one is meant.
+pub async fn scope(core: &Core, arguments: &Arguments, kind: &'static KindSpec) -> Result<Option<Scope>, Fault> {
     let (account, region) = (arguments.text("account")?, arguments.text("region")?);
     let (name, wanted) = match (account, region) {
         (None, None) => return Ok(None),
@@ -173,10 +184,10 @@ async fn scope(core: &Core, arguments: &Arguments, kind: &'static KindSpec) -> R
 
 fn found(core: &Core, kind: &'static KindSpec, columns: &Columns, query: &Query) -> Result<Answer, Fault> {
     // How fresh they are comes before the hits: see `fresh`.
-    let about = About::new(core, kind, query.scope.as_ref());
+    let worth = Worth::of(core, kind, query.scope.as_ref(), query.point)?;
     let mut hits = search(&core.store, query)?;
-    let (lines, rows) = fit(&mut hits, columns);
-    let mut text = about.headline(kind, &hits, rows.len());
+    let (lines, rows) = fit(&mut hits, columns, if query.point.is_some() { 8_000 } else { 1_500 });
+    let mut text = worth.headline(kind, hits.total, Some(rows.len()));
     if !lines.is_empty() {
         text = format!("{text}\n{}\n{}", columns.header(), lines.join("\n"));
     }
@@ -187,20 +198,20 @@ fn found(core: &Core, kind: &'static KindSpec, columns: &Columns, query: &Query)
     let mut structured = Map::new();
     structured.insert("kind".to_owned(), json!(kind.slug));
     structured.insert("total".to_owned(), json!(hits.total));
-    structured.insert("at_least".to_owned(), json!(about.is_at_least()));
+    structured.insert("at_least".to_owned(), json!(worth.is_at_least()));
     structured.insert("rows".to_owned(), json!(rows));
     if let Some(cursor) = next {
         structured.insert("next_cursor".to_owned(), json!(cursor));
     }
     structured.insert("seq".to_owned(), json!(hits.seq));
-    structured.extend(about.fields());
+    structured.extend(worth.fields());
     Ok(Answer { text, structured: Value::Object(structured), failed: false })
 }
 
-/// As many rows as the budget takes, as text and as data.
-fn fit(hits: &mut Hits, columns: &Columns) -> (Vec<String>, Vec<Value>) {
+/// As many rows as the budget takes beside `frame` bytes of what stands around them, as text and as data.
+fn fit(hits: &mut Hits, columns: &Columns, frame: usize) -> (Vec<String>, Vec<Value>) {
     let (mut lines, mut rows) = (Vec::new(), Vec::new());
-    let (mut text, mut data) = (1500, 1500);
+    let (mut text, mut data) = (frame, frame);
     for row in &hits.rows {
         let (line, row) = (columns.line(row), Value::Object(columns.row(row)));
         text += line.len() + 1;
@@ -215,8 +226,8 @@ fn fit(hits: &mut Hits, columns: &Columns) -> (Vec<String>, Vec<Value>) {
     (lines, rows)
 }
 
-/// What an answer says about its own worth.
-struct About {
+/// What an answer about now says about its own worth.
+pub struct About {
     as_of: Option<crate::model::Timestamp>,
     missing: u64,
     stale: Vec<Value>,
@@ -225,7 +236,9 @@ struct About {
 }
 
 impl About {
-    fn new(core: &Core, kind: &'static KindSpec, scope: Option<&Scope>) -> Self {
+    /// Of `kind`, in `scope` or everywhere. Ask before what it is about is read.
+    #[must_use]
+    pub fn new(core: &Core, kind: &'static KindSpec, scope: Option<&Scope>) -> Self {
         let mut scopes = core.scopes(&[kind]);
         scopes.retain(|state| scope.is_none_or(|scope| state.scope == *scope));
         let as_of = scopes.iter().map(|state| state.settled).min().flatten();
@@ -245,14 +258,17 @@ impl About {
     }
 
     /// Whether more may match than was seen: also while nobody watches.
-    fn is_at_least(&self) -> bool {
+    #[must_use]
+    pub fn is_at_least(&self) -> bool {
         !self.incomplete.is_empty() || self.watched.is_empty()
     }
 
-    fn headline(&self, kind: &KindSpec, hits: &Hits, shown: usize) -> String {
+    /// How many match; of these `shown`, where they are shown.
+    #[must_use]
+    pub fn headline(&self, kind: &KindSpec, total: u64, shown: Option<usize>) -> String {
         let at_least = if self.is_at_least() { "at least " } else { "" };
-        let mut text = format!("{at_least}{} {} match in {}", hits.total, kind.plural, self.watched.join(", "));
-        if shown as u64 != hits.total {
+        let mut text = format!("{at_least}{total} {} match in {}", kind.plural, self.watched.join(", "));
+        if let Some(shown) = shown.filter(|shown| *shown as u64 != total) {
             text = format!("{text}; {shown} shown");
         }
         if let Some(as_of) = self.as_of {
@@ -274,7 +290,9 @@ impl About {
         text
     }
 
-    fn fields(&self) -> Map<String, Value> {
+    /// The fields of an answer.
+    #[must_use]
+    pub fn fields(&self) -> Map<String, Value> {
         let mut fields = Map::new();
         if let Some(as_of) = self.as_of {
             fields.insert("as_of".to_owned(), json!(as_of));

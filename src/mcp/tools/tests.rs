@@ -1,3 +1,5 @@
+mod past;
+
 use std::collections::HashSet;
 use std::path::Path;
 
@@ -50,7 +52,7 @@ fn violations(path: &str, schema: &Value, value: &Value, found: &mut Vec<String>
 }
 
 #[track_caller]
-fn conforms(spec: &ToolSpec, value: &Value) {
+pub(super) fn conforms(spec: &ToolSpec, value: &Value) {
     let mut found = Vec::new();
     violations(spec.name, &(spec.output)(), value, &mut found);
     // The summary resource's body has more than the tool promises.

@@ -181,7 +181,7 @@ fn a_record_that_cannot_be_read_stops_folding_and_nothing_else() {
     let (_dir, mut writer, store) = fresh();
     let ids = ["i-1", "i-2", "i-3"].map(instance);
     writer.commit(batch(ids.iter().map(|id| discovered(id, document("running", "a"))).collect())).unwrap();
-    let txn = store.0.database.begin_write().unwrap();
+    let txn = store.0.database.read().as_ref().unwrap().begin_write().unwrap();
     drop(txn.open_table(EVENTS_TABLE).unwrap().insert(2, b"nonsense".as_slice()).unwrap());
     txn.commit().unwrap();
     assert!(matches!(writer.fold(EVERYTHING, 9, || true), Err(CommitError::Damaged(error)) if error.key == "2"));

@@ -1,0 +1,177 @@
+//! `count_inventory`: how many, by whatever resources are filtered on.
+
+use std::cmp::Reverse;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use serde_json::{Map, Value, json};
+
+use super::answer::Answer;
+use super::arguments::Arguments;
+use super::as_of::{self, Worth};
+use super::rows::fields;
+use super::search_inventory::{kind, scope};
+use super::table::{self, Text};
+use super::{Call, Effect, ToolSpec, schema};
+use crate::kinds::KindSpec;
+use crate::mcp::core::Core;
+use crate::mcp::error::Fault;
+use crate::model::Scope;
+use crate::model::text::shown;
+use crate::query::tally::{Grouping, Tally, tally};
+use crate::query::{Filters, Point};
+
+/// Groups shown one by one.
+const GROUPS: usize = 100;
+
+/// The tool.
+pub static SPEC: ToolSpec = ToolSpec {
+    name: "count_inventory",
+    title: "Count the EC2 inventory",
+    description: "Counts resources of a kind exactly, by the same filters as search_inventory, in groups of a filter's values \
+                  or a tag's (`group_by`: instance-type, vpc-id, tag:Team), now or as it was known in the past (`as_of`). \
+                  Use it in place of paging through search results to count them. Makes no AWS call.",
+    effect: Effect::Read,
+    input,
+    output,
+    example: r#"{"kind": "instance", "filters": {"instance-state-name": ["running"]}, "group_by": "tag:Team"}"#,
+    call,
+};
+
+fn input() -> Value {
+    let filter = schema::object(
+        &["Name", "Values"],
+        json!({
+            "Name": schema::text("An AWS filter name, tag:KEY or tag-key."),
+            "Values": schema::list(json!({"type": "string"}), "Alternatives; * and ? are wildcards."),
+        }),
+    );
+    schema::optional(json!({
+        "kind": schema::kind("What to count; instance unless given."),
+        "filters": schema::list(filter, "All of them must match. An object of name to values is taken too."),
+        "account": schema::text("Only this AWS account (with region)."),
+        "region": schema::text("Only this region."),
+        "group_by": schema::text("A filter name or tag:KEY: a count for each of its values."),
+        "as_of": as_of::argument(),
+    }))
+}
+
+fn output() -> Value {
+    let group = schema::object(
+        &["value", "count"],
+        json!({"value": schema::text("The value."), "count": schema::count("How many have it.")}),
+    );
+    as_of::object(
+        &["kind", "total", "at_least", "seq"],
+        json!({
+            "kind": schema::text("What was counted."),
+            "total": schema::count("How many match."),
+            "at_least": {"type": "boolean", "description": "Whether more may match that were not seen."},
+            "group_by": schema::text("What the groups are of."),
+            "groups": schema::list(group, "The largest groups first. A resource with several values counts in each."),
+            "without_value": schema::count("How many have no value at all."),
+            "other_groups": schema::count("Smaller groups that are not shown."),
+            "other_count": schema::count("The counts of these, added up."),
+            "as_of": schema::text("Everything counted was known to be so at this time."),
+            "missing_unproved": schema::count("Counted, though the last complete sweep lacked them: perhaps gone."),
+            "seq": schema::count("The log's end at this count, or the last record up to as_of."),
+            "stale": schema::stale(),
+            "incomplete": schema::incomplete(),
+            "watched": schema::list(json!({"type": "string"}), "The accounts and regions that were counted."),
+        }),
+    )
+}
+
+fn call(call: Call) -> BoxFuture<'static, Result<Answer, Fault>> {
+    async move {
+        let Call { core, arguments, .. } = call;
+        let kind = kind(&arguments, "kind")?;
+        let filters = Filters::parse(arguments.value("filters").unwrap_or(&Value::Null), &fields(kind))?;
+        let grouping = grouping(&arguments, kind)?;
+        let point = as_of::point(&core, &arguments, "as_of")?;
+        let scope = scope(&core, &arguments, kind).await?;
+        if point.is_none() {
+            core.anything(&[kind], scope.as_ref()).await?;
+        }
+        let asked = Asked { kind, filters, grouping, point, scope };
+        core.walk(move |core| asked.answer(core)).await
+    }
+    .boxed()
+}
+
+/// A call's question, read.
+struct Asked {
+    kind: &'static KindSpec,
+    filters: Filters,
+    grouping: Option<(String, Grouping)>,
+    point: Option<Point>,
+    scope: Option<Scope>,
+}
+
+fn grouping(arguments: &Arguments, kind: &'static KindSpec) -> Result<Option<(String, Grouping)>, Fault> {
+    let Some(name) = arguments.text("group_by")? else { return Ok(None) };
+    if let Some(key) = name.strip_prefix("tag:") {
+        return Ok(Some((name.to_owned(), Grouping::Tag(key.to_owned()))));
+    }
+    let known = fields(kind);
+    let column = known.shown_as.iter().find(|(column, _)| *column == name).map(|(_, filter)| *filter);
+    let found = known.known.iter().find(|field| field.name == column.unwrap_or(name));
+    let found = found.ok_or_else(|| {
+        let names: Vec<&str> = known.known.iter().map(|field| field.name).collect();
+        arguments.form(
+            "group_by",
+            &format!("a filter name of {} ({}) or tag:KEY", kind.slug, names.join(", ")),
+            &json!(name),
+        )
+    })?;
+    Ok(Some((found.name.to_owned(), Grouping::Facet(found.number))))
+}
+
+impl Asked {
+    fn answer(&self, core: &Core) -> Result<Answer, Fault> {
+        let Asked { kind, filters, grouping, point, scope } = self;
+        let scope = scope.as_ref();
+        // How fresh they are comes before the count: see `fresh`.
+        let worth = Worth::of(core, kind, scope, *point)?;
+        let by = grouping.as_ref().map(|(_, grouping)| grouping);
+        let (counted, seq) = tally(&core.store, &kind.kind(), scope, filters, by, *point)?;
+        let mut data = Map::new();
+        let mut put = |name: &str, value: Value| drop(data.insert(name.to_owned(), value));
+        put("kind", json!(kind.slug));
+        put("total", json!(counted.total));
+        put("at_least", json!(worth.is_at_least()));
+        put("seq", json!(seq));
+        let mut text = Text::new(worth.headline(kind, counted.total, None));
+        if let Some((name, _)) = grouping {
+            let name = shown(name, 200);
+            put("group_by", json!(name));
+            groups(&name, counted, &mut text, &mut put);
+        }
+        worth.fields().into_iter().for_each(|(name, value)| put(&name, value));
+        Ok(Answer { text: text.into(), structured: Value::Object(data), failed: false })
+    }
+}
+
+/// The groups, largest first, the rest added up.
+fn groups(name: &str, counted: Tally, text: &mut Text, put: &mut impl FnMut(&str, Value)) {
+    let mut groups: Vec<(String, u64)> = counted.groups.into_iter().collect();
+    // Equal counts stay in the order of their values.
+    groups.sort_by_key(|(_, count)| Reverse(*count));
+    let rest = groups.split_off(groups.len().min(GROUPS));
+    text.add(format_args!("\n{name} | count"));
+    for (value, count) in &groups {
+        text.add(format_args!("\n{}", table::line([value.as_str(), count.to_string().as_str()])));
+    }
+    if counted.without > 0 {
+        text.add(format_args!("\n(no value) | {}", counted.without));
+    }
+    let shown_groups = groups.iter().map(|(value, count)| json!({"value": shown(value, 80), "count": count}));
+    put("groups", shown_groups.collect());
+    put("without_value", json!(counted.without));
+    if !rest.is_empty() {
+        let sum: u64 = rest.iter().map(|(_, count)| count).sum();
+        text.add(format_args!("\n{} smaller groups not shown | {sum}", rest.len()));
+        put("other_groups", json!(rest.len()));
+        put("other_count", json!(sum));
+    }
+}

@@ -1,0 +1,200 @@
+//! When nobody was watching, as answers about the past say it: in a gap things may have come and gone unseen.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::core::Core;
+use super::error::Fault;
+use super::tools::schema;
+use super::tools::table::Text;
+use crate::kinds::{self, KindSpec};
+use crate::model::{AccountId, Kind, Region, Scope, Timestamp};
+use crate::query::unobserved::{Gap, around, gaps};
+use crate::store::Snapshot;
+
+/// Gaps shown one by one as data.
+const SHOWN: usize = 40;
+/// The same in text.
+const SAID: usize = 8;
+
+/// Of what and where gaps are wanted.
+#[derive(Clone, Debug, Default)]
+pub struct Watch {
+    /// Of these kinds; of all when empty.
+    pub kinds: Vec<&'static KindSpec>,
+    /// In this account.
+    pub account: Option<AccountId>,
+    /// In this region.
+    pub region: Option<Region>,
+}
+
+/// Gaps, oldest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Unobserved {
+    gaps: Vec<Gap>,
+    left_out: usize,
+}
+
+/// How something was watched.
+struct Watched {
+    /// Its runs, each from its first sweep to its last.
+    runs: Vec<(Timestamp, Timestamp)>,
+    /// From one sweep to the next.
+    interval: Duration,
+}
+
+impl Watch {
+    /// Of `kinds`, in `scope` or everywhere.
+    #[must_use]
+    pub fn of(kinds: &[&'static KindSpec], scope: Option<&Scope>) -> Self {
+        Watch {
+            kinds: kinds.to_vec(),
+            account: scope.map(|scope| scope.account.clone()),
+            region: scope.map(|scope| scope.region.clone()),
+        }
+    }
+
+    fn takes(&self, scope: &Scope, kind: &Kind) -> bool {
+        (self.kinds.is_empty() || self.kinds.iter().any(|wanted| wanted.name == kind.as_str()))
+            && self.account.as_ref().is_none_or(|account| *account == scope.account)
+            && self.region.as_ref().is_none_or(|region| *region == scope.region)
+    }
+}
+
+impl Core {
+    /// When, between `from` and `to`, nobody watched.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn unobserved(
+        &self,
+        snapshot: &Snapshot,
+        watch: &Watch,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Unobserved, Fault> {
+        let runs = self.runs(snapshot, watch)?.into_iter();
+        let found = runs.flat_map(|((scope, kind), Watched { runs, interval })| {
+            let gap = move |(from, to)| Gap { from, to, scope: scope.clone(), kind: kind.clone() };
+            gaps(runs, interval, from, to).into_iter().map(gap)
+        });
+        Ok(Unobserved::new(found.collect()))
+    }
+
+    /// The gaps around the moment `at`, of what nobody watched then.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn unobserved_at(&self, snapshot: &Snapshot, watch: &Watch, at: Timestamp) -> Result<Unobserved, Fault> {
+        let (earliest, now) = (snapshot.earliest()?.unwrap_or(at).min(at), self.now());
+        let runs = self.runs(snapshot, watch)?.into_iter();
+        let found = runs.filter_map(|((scope, kind), Watched { runs, interval })| {
+            let (from, to) = around(runs, interval, at, earliest, now)?;
+            Some(Gap { from, to, scope, kind })
+        });
+        Ok(Unobserved::new(found.collect()))
+    }
+
+    /// The runs of watching that the store holds, with those that go on: until now while what they saw is fresh.
+    fn runs(&self, snapshot: &Snapshot, watch: &Watch) -> Result<BTreeMap<(Scope, Kind), Watched>, Fault> {
+        let (freshness, now) = (self.ingest.freshness(), self.now());
+        let mut watched = BTreeMap::new();
+        let states = freshness.scopes();
+        let known = states.iter().map(|state| (state.scope.clone(), state.kind.clone()));
+        let saved = snapshot.watermarks()?.into_iter().map(|watermark| (watermark.scope, watermark.kind));
+        for (scope, kind) in known.chain(saved).filter(|(scope, kind)| watch.takes(scope, kind)) {
+            if watched.contains_key(&(scope.clone(), kind.clone())) {
+                continue;
+            }
+            let saved = snapshot.intervals(&scope, &kind)?.into_iter().filter(|run| run.complete);
+            let runs = saved.map(|run| (run.since, run.started)).collect();
+            let interval = freshness.of(&scope, &kind).map(|state| state.interval);
+            let interval = interval.or_else(|| Some(kinds::of(&kind)?.interval)).unwrap_or_default();
+            watched.insert((scope, kind), Watched { runs, interval });
+        }
+        for run in freshness.runs() {
+            let Some(watched) = watched.get_mut(&(run.scope.clone(), run.kind.clone())) else { continue };
+            let state = states.iter().find(|state| state.scope == run.scope && state.kind == run.kind);
+            let goes_on = state.and_then(|state| state.fresh_until()).is_some_and(|until| now <= until);
+            watched.runs.push((run.since, if goes_on { now.max(run.started) } else { run.started }));
+        }
+        Ok(watched)
+    }
+}
+
+impl Unobserved {
+    fn new(mut gaps: Vec<Gap>) -> Self {
+        let left_out = gaps.len().saturating_sub(SHOWN);
+        if left_out > 0 {
+            gaps.sort_by_key(|gap| std::cmp::Reverse(gap.to.since(gap.from)));
+            gaps.truncate(SHOWN);
+        }
+        gaps.sort();
+        Unobserved { gaps, left_out }
+    }
+
+    /// Whether somebody watched all the time.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.gaps.is_empty()
+    }
+
+    /// As the fields of an answer.
+    #[must_use]
+    pub fn fields(&self) -> Vec<(&'static str, Value)> {
+        let gaps = self.gaps.iter().map(|gap| {
+            let Gap { from, to, scope, kind } = gap;
+            json!({"account": scope.account, "region": scope.region, "kind": slug(kind), "from": from, "to": to})
+        });
+        let mut fields = vec![("unobserved", Value::Array(gaps.collect()))];
+        if self.left_out > 0 {
+            fields.push(("unobserved_not_shown", json!(self.left_out)));
+        }
+        fields
+    }
+
+    /// As lines of text, each beginning a new one.
+    pub fn say(&self, text: &mut Text) {
+        let mut said: Vec<(&Gap, Vec<&str>)> = Vec::new();
+        for gap in &self.gaps {
+            let same = |other: &Gap| (&gap.scope, gap.from, gap.to) == (&other.scope, other.from, other.to);
+            match said.iter_mut().find(|(other, _)| same(other)) {
+                Some((_, kinds)) => kinds.push(slug(&gap.kind)),
+                None => said.push((gap, vec![slug(&gap.kind)])),
+            }
+        }
+        for (gap, kinds) in said.iter().take(SAID) {
+            let Gap { from, to, scope, .. } = gap;
+            text.add(format_args!("\nUnobserved: nobody watched {} in {scope} from {from} to {to}", kinds.join(", ")));
+        }
+        let more = said.len().saturating_sub(SAID) + self.left_out;
+        if more > 0 {
+            text.add(format_args!("\nUnobserved: {more} more times and places"));
+        }
+    }
+}
+
+/// What the output schemas of answers about the past say of gaps.
+#[must_use]
+pub fn described() -> [(&'static str, Value); 2] {
+    let gap = schema::object(
+        &["account", "region", "kind", "from", "to"],
+        json!({
+            "account": schema::text("The AWS account."),
+            "region": schema::text("The region."),
+            "kind": schema::text("The kind of resource."),
+            "from": schema::text("Since when nobody watched."),
+            "to": schema::text("Until when."),
+        }),
+    );
+    [
+        ("unobserved", schema::list(gap, "Times when nobody was watching: what came and went then was never seen.")),
+        ("unobserved_not_shown", schema::count("Shorter such times that were left out.")),
+    ]
+}
+
+fn slug(kind: &Kind) -> &str {
+    kinds::of(kind).map_or(kind.as_str(), |kind| kind.slug)
+}

@@ -1,0 +1,384 @@
+//! What changed: the records of the log that a question is about, page by page, in either direction.
+//!
+//! Pure over snapshots: the caller says how to take one, and when enough was looked at. One snapshot serves a few thousand
+//! records, because a long read transaction pins dead pages. What was looked at is never looked at again: see [`Place`].
+
+mod place;
+
+use std::sync::Arc;
+
+use thiserror::Error;
+use xxhash_rust::xxh3::xxh3_64;
+
+pub use self::place::{Order, Place, Span};
+use super::moment::PastError;
+use crate::model::{AccountId, Cause, Event, Kind, Recorded, Region, ResourceId, Seq, Timestamp};
+use crate::store::{ReadError, Snapshot};
+
+/// How many records are read from one snapshot.
+const STEP: usize = if cfg!(test) { 3 } else { 2_000 };
+
+/// The kinds of causes, as questions name them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    /// The first sweep of a scope.
+    Baseline,
+    /// A full listing.
+    Sweep,
+    /// A describe of named ids.
+    Refresh,
+    /// An EventBridge event, also one that CloudTrail caused.
+    Event,
+    /// A call that a tool of Muster made.
+    Tool,
+    /// Somebody's call that CloudTrail told of.
+    Call,
+}
+
+/// Which records are wanted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Question {
+    /// Those about the resource of this id.
+    pub id: Option<Arc<str>>,
+    /// Those about resources of these kinds; of any kind when empty.
+    pub kinds: Vec<Kind>,
+    /// Those seen by this account.
+    pub account: Option<AccountId>,
+    /// Those seen in this region.
+    pub region: Option<Region>,
+    /// Changes of this field or of what is below it: `State.Name`, `Tags`. Letter case does not count.
+    pub field: Option<String>,
+    /// Those with such a cause.
+    pub by: Option<By>,
+    /// Also what the first sweep found, and what only Muster's own mapping learnt.
+    pub quiet: bool,
+}
+
+/// Whether a record is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is about something else.
+    No,
+    /// It would be, but quiet records were not asked for.
+    Hidden,
+    /// It is.
+    Yes,
+}
+
+/// Why reading stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// Everything asked for that there is by now was looked at.
+    Reached,
+    /// The page is full.
+    Full,
+    /// Enough was looked at for one call.
+    Enough,
+}
+
+/// A page of records.
+#[derive(Clone, Debug)]
+pub struct Found {
+    records: Vec<(Recorded, u64)>,
+    hidden: u64,
+    span: Span,
+    end: End,
+    newest: Seq,
+}
+
+/// Why changes could not be told.
+#[derive(Debug, Error)]
+pub enum ChangesError {
+    /// The cursor's place was folded away.
+    #[error(
+        "the cursor is older than what the log keeps: changes between it and {earliest} are not known one by one any more. \
+         Start again with since={earliest}"
+    )]
+    Expired {
+        /// The earliest time the log reaches back to.
+        earliest: Timestamp,
+    },
+    /// The cursor is of another log.
+    #[error(
+        "the cursor belongs to an earlier log (the store was created anew, repaired or restored since): start again with \
+         since={}", earliest.map_or_else(|| "-1m".to_owned(), |earliest| earliest.to_string())
+    )]
+    Foreign {
+        /// The earliest time this log reaches back to; `None` while it is empty.
+        earliest: Option<Timestamp>,
+    },
+    /// The log does not know that time.
+    #[error(transparent)]
+    Past(#[from] PastError),
+    /// The store could not be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+}
+
+impl By {
+    /// All of them, with the names that questions and answers use.
+    pub const ALL: [(&'static str, By); 6] = [
+        ("baseline", By::Baseline),
+        ("sweep", By::Sweep),
+        ("refresh", By::Refresh),
+        ("event", By::Event),
+        ("tool", By::Tool),
+        ("call", By::Call),
+    ];
+
+    /// The kind of a cause.
+    #[must_use]
+    pub fn of(cause: &Cause) -> By {
+        match cause {
+            Cause::Baseline => By::Baseline,
+            Cause::Sweep | Cause::Resumed { .. } => By::Sweep,
+            Cause::Refresh => By::Refresh,
+            Cause::Notification { .. } => By::Event,
+            Cause::Tool { .. } => By::Tool,
+            Cause::Call { .. } => By::Call,
+        }
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        By::ALL.iter().find(|(_, by)| *by == self).map_or("", |(name, _)| name)
+    }
+}
+
+impl Question {
+    /// Tells questions apart whose pages must not be mixed.
+    #[must_use]
+    pub fn hash(&self) -> u64 {
+        // Text without ambiguity: each part is quoted.
+        xxh3_64(format!("{self:?}").as_bytes())
+    }
+
+    /// Whether `record` is wanted.
+    #[must_use]
+    pub fn verdict(&self, record: &Recorded) -> Verdict {
+        let of = |id: &ResourceId| self.is_of(id);
+        let about = match &record.event {
+            Event::ActionRequested { targets, .. } => targets.iter().any(of),
+            // It does not say on what: it is told only to those who ask for everything.
+            Event::ActionFinished { .. } => self.is_of_all(),
+            event => event.resource().is_some_and(of),
+        };
+        if !about || !self.by.is_none_or(|by| by.takes(&record.cause)) || !self.is_on_field(&record.event) {
+            return Verdict::No;
+        }
+        let quiet = record.cause == Cause::Baseline || matches!(record.event, Event::Remapped { .. });
+        if quiet && !self.quiet && self.by != Some(By::Baseline) { Verdict::Hidden } else { Verdict::Yes }
+    }
+
+    fn is_of(&self, id: &ResourceId) -> bool {
+        self.id.as_ref().is_none_or(|wanted| *wanted == id.id)
+            && (self.kinds.is_empty() || self.kinds.contains(&id.kind))
+            && self.account.as_ref().is_none_or(|account| *account == id.account)
+            && self.region.as_ref().is_none_or(|region| *region == id.region)
+    }
+
+    fn is_of_all(&self) -> bool {
+        self.id.is_none() && self.kinds.is_empty() && self.account.is_none() && self.region.is_none()
+    }
+
+    fn is_on_field(&self, event: &Event) -> bool {
+        let Some(field) = &self.field else { return true };
+        match event {
+            Event::Changed { changes, .. } | Event::Remapped { changes, .. } => {
+                changes.iter().any(|change| meets(field, &change.path))
+            }
+            _ => false,
+        }
+    }
+}
+
+impl By {
+    fn takes(self, cause: &Cause) -> bool {
+        By::of(cause) == self || (self == By::Event && matches!(cause, Cause::Call { .. }))
+    }
+}
+
+/// Whether one of two paths is the other or above it.
+#[must_use]
+pub fn meets(field: &str, path: &str) -> bool {
+    let (short, long) = if field.len() <= path.len() { (field, path) } else { (path, field) };
+    let head = long.get(..short.len()).is_some_and(|head| head.eq_ignore_ascii_case(short));
+    head && matches!(long.as_bytes().get(short.len()), None | Some(b'.'))
+}
+
+impl Span {
+    /// From after `from` on, up to and including `to`, or to the end of the log and on.
+    #[must_use]
+    pub fn oldest(from: Seq, to: Option<Seq>) -> Self {
+        Span { order: Order::Oldest, at: from, bound: to }
+    }
+
+    /// From `to` down to what comes after `from`, or to the beginning of the log.
+    #[must_use]
+    pub fn newest(to: Seq, from: Option<Seq>) -> Self {
+        Span { order: Order::Newest, at: to.next(), bound: from }
+    }
+}
+
+impl Found {
+    /// What was found, in the order asked for.
+    pub fn records(&self) -> impl ExactSizeIterator<Item = &Recorded> {
+        self.records.iter().map(|(record, _)| record)
+    }
+
+    /// How many quiet records were passed over that would have been told had they been asked for.
+    #[must_use]
+    pub fn hidden(&self) -> u64 {
+        self.hidden
+    }
+
+    /// What is still to be read.
+    #[must_use]
+    pub fn span(&self) -> Span {
+        self.span
+    }
+
+    /// Why it ends here.
+    #[must_use]
+    pub fn end(&self) -> End {
+        self.end
+    }
+
+    /// The log's end when this was read.
+    #[must_use]
+    pub fn newest(&self) -> Seq {
+        self.newest
+    }
+
+    /// Keeps the first `count` records, of which there must be one; what follows them is still to be read.
+    pub fn truncate(&mut self, count: usize) {
+        if count >= self.records.len() {
+            return;
+        }
+        self.records.truncate(count);
+        if let Some((record, hidden)) = self.records.last() {
+            self.hidden = *hidden;
+            self.span.at = record.seq;
+            self.end = End::Full;
+        }
+    }
+}
+
+/// Reads on through `span` until the page is full, nothing is left, or `enough` says so of the number of records looked at.
+/// `subjects`, where given, are the only resources whose records are read.
+///
+/// # Errors
+/// [`ChangesError::Expired`] when records that the span still had to show are folded away.
+pub fn find(
+    snapshot: impl Fn() -> Result<Snapshot, ReadError>,
+    question: &Question,
+    subjects: Option<&[ResourceId]>,
+    span: Span,
+    limit: usize,
+    mut enough: impl FnMut(u64) -> bool,
+) -> Result<Found, ChangesError> {
+    let mut found = Found { records: Vec::new(), hidden: 0, span, end: End::Reached, newest: Seq::ZERO };
+    let mut looked = 0;
+    loop {
+        let view = snapshot()?;
+        found.newest = view.seq();
+        in_reach(&view, found.span)?;
+        let records = step(&view, subjects, found.span)?;
+        let is_last = records.len() < STEP;
+        for record in records {
+            if found.span.is_beyond(record.seq) {
+                found.end = End::Reached;
+                found.span.close(view.seq());
+                return Ok(found);
+            }
+            looked += 1;
+            found.span.at = record.seq;
+            match question.verdict(&record) {
+                Verdict::No => {}
+                Verdict::Hidden => found.hidden += 1,
+                Verdict::Yes => {
+                    found.records.push((record, found.hidden));
+                    if found.records.len() >= limit {
+                        found.end = End::Full;
+                        return Ok(found);
+                    }
+                }
+            }
+        }
+        if is_last {
+            found.span.close(view.seq());
+            return Ok(found);
+        }
+        if enough(looked) {
+            found.end = End::Enough;
+            return Ok(found);
+        }
+    }
+}
+
+impl Span {
+    fn is_beyond(&self, seq: Seq) -> bool {
+        match self.order {
+            Order::Oldest => self.bound.is_some_and(|last| seq > last),
+            Order::Newest => self.bound.is_some_and(|before| seq <= before),
+        }
+    }
+
+    /// Nothing is left before `newest`: also what other resources' records say was passed.
+    fn close(&mut self, newest: Seq) {
+        self.at = match self.order {
+            Order::Oldest => self.bound.map_or(newest, |last| last.min(newest)).max(self.at),
+            Order::Newest => self.bound.unwrap_or(Seq::ZERO).next().min(self.at),
+        };
+    }
+
+    /// Whether records committed from now on may belong to it.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.order == Order::Oldest && self.bound.is_none_or(|last| last > self.at)
+    }
+}
+
+/// Refuses a span whose records are partly folded away.
+fn in_reach(snapshot: &Snapshot, span: Span) -> Result<(), ChangesError> {
+    let needed = match span.order {
+        Order::Oldest => Some(span.at),
+        Order::Newest => span.bound,
+    };
+    match needed {
+        Some(needed) if needed < snapshot.horizon() => {
+            Err(ChangesError::Expired { earliest: snapshot.earliest()?.unwrap_or_default() })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The next records of a span, at most [`STEP`]; fewer when there are no more.
+fn step(snapshot: &Snapshot, subjects: Option<&[ResourceId]>, span: Span) -> Result<Vec<Recorded>, ReadError> {
+    let Some(subjects) = subjects else {
+        return match span.order {
+            Order::Oldest => snapshot.records(span.at.next(), STEP),
+            Order::Newest => snapshot.records_before(span.at, STEP),
+        };
+    };
+    let mut records = Vec::new();
+    for subject in subjects {
+        records.extend(match span.order {
+            Order::Oldest => snapshot.timeline(subject, span.at.next(), STEP)?,
+            Order::Newest => snapshot.timeline_before(subject, span.at, STEP)?,
+        });
+    }
+    records.sort_unstable_by_key(|record| record.seq);
+    // An action may be about several of them.
+    records.dedup_by_key(|record| record.seq);
+    if span.order == Order::Newest {
+        records.reverse();
+    }
+    // The first so many of all are among the first so many of each.
+    records.truncate(STEP);
+    Ok(records)
+}
+
+#[cfg(test)]
+mod tests;

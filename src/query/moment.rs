@@ -1,0 +1,194 @@
+//! Points in time as questions name them, and the records they stand for.
+
+use std::time::Duration;
+
+use thiserror::Error;
+
+use crate::model::{Seq, Timestamp};
+use crate::store::{ReadError, Snapshot};
+
+/// How far ahead of now a time may be and still mean now: clients' clocks differ from AWS's.
+const SKEW: Duration = Duration::from_secs(5);
+
+/// A point as it was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    /// A time.
+    At(Timestamp),
+    /// Right after a record.
+    Seq(Seq),
+}
+
+/// A point of the log: what was known at `at` is what the records up to `seq` say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Point {
+    /// The time.
+    pub at: Timestamp,
+    /// The last record up to then.
+    pub seq: Seq,
+}
+
+/// Why there is no answer about a point in time. Each names what can be asked instead.
+#[derive(Debug, Error)]
+pub enum PastError {
+    /// Later than now.
+    #[error("{at} is in the future: it is {now} now")]
+    Future {
+        /// What was asked for.
+        at: Timestamp,
+        /// Now.
+        now: Timestamp,
+    },
+    /// Nothing was recorded at all.
+    #[error("the log holds no record yet, so nothing is known of {at}: ask without a time")]
+    Empty {
+        /// What was asked for.
+        at: Timestamp,
+    },
+    /// Earlier than the log remembers.
+    #[error("the log does not reach back to {at}: the earliest time it can answer for is {earliest}")]
+    TooEarly {
+        /// What was asked for.
+        at: Timestamp,
+        /// The earliest time there is an answer for.
+        earliest: Timestamp,
+    },
+    /// A record that is folded away, or none.
+    #[error("record {seq} is not in the log any more: it begins with record {first} of {earliest}")]
+    Folded {
+        /// What was asked for.
+        seq: Seq,
+        /// The first record that can be named.
+        first: Seq,
+        /// When that was committed.
+        earliest: Timestamp,
+    },
+    /// Retention folded the records away while pages of an answer were being read.
+    #[error(
+        "the log was shortened meanwhile and does not reach back to {at} any more: the earliest time it can answer for is now {earliest}"
+    )]
+    Outrun {
+        /// What was asked for.
+        at: Timestamp,
+        /// The earliest time there is an answer for now.
+        earliest: Timestamp,
+    },
+    /// A record that is not written yet.
+    #[error("there is no record {seq}: the newest is {newest}")]
+    Unwritten {
+        /// What was asked for.
+        seq: Seq,
+        /// The newest record.
+        newest: Seq,
+    },
+    /// The store could not be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+}
+
+/// The time that `text` names: RFC 3339, or so long before `now` as `-90s`, `-15m`, `-2h`, `-3d`, `-1w` say.
+#[must_use]
+pub fn time(text: &str, now: Timestamp) -> Option<Timestamp> {
+    let text = text.trim();
+    let Some(ago) = text.strip_prefix('-') else { return Timestamp::parse(text) };
+    let (unit, seconds) = match ago.chars().next_back()? {
+        's' => ("s", 1),
+        'm' => ("m", 60),
+        'h' => ("h", 3600),
+        'd' => ("d", 86_400),
+        'w' => ("w", 604_800),
+        _ => return None,
+    };
+    let count = ago.strip_suffix(unit).filter(|count| count.bytes().all(|byte| byte.is_ascii_digit()))?;
+    Some(now - Duration::from_secs(count.parse::<u64>().ok()?.checked_mul(seconds)?))
+}
+
+impl Moment {
+    /// The moment that `text` names: a [`time`], or `seq:123`.
+    #[must_use]
+    pub fn parse(text: &str, now: Timestamp) -> Option<Self> {
+        match text.trim().strip_prefix("seq:") {
+            Some(seq) => Some(Moment::Seq(Seq(seq.parse().ok()?))),
+            None => time(text, now).map(Moment::At),
+        }
+    }
+
+    /// The point of the log that it stands for.
+    ///
+    /// # Errors
+    /// [`PastError`], when the log does not know that point.
+    pub fn point(self, snapshot: &Snapshot, now: Timestamp) -> Result<Point, PastError> {
+        match self {
+            Moment::At(at) => {
+                let earliest = reached(snapshot, at, now)?;
+                let seq = snapshot.seq_at(at)?.filter(|seq| *seq >= snapshot.horizon());
+                Ok(Point { at, seq: seq.ok_or(PastError::TooEarly { at, earliest })? })
+            }
+            Moment::Seq(seq) if seq > snapshot.seq() => Err(PastError::Unwritten { seq, newest: snapshot.seq() }),
+            Moment::Seq(seq) => {
+                let earliest = snapshot.earliest()?.unwrap_or_default();
+                let first = snapshot.horizon().max(Seq::ZERO.next());
+                match seq {
+                    _ if seq < first => Err(PastError::Folded { seq, first, earliest }),
+                    _ if seq == snapshot.horizon() => Ok(Point { at: earliest, seq }),
+                    _ => Ok(Point { at: snapshot.record(seq)?.recorded_at, seq }),
+                }
+            }
+        }
+    }
+}
+
+/// The last record before `at`: all later ones were committed at `at` or after it.
+///
+/// # Errors
+/// [`PastError`], when the log does not reach back to `at`, or `at` is yet to come.
+pub fn before(snapshot: &Snapshot, at: Timestamp, now: Timestamp) -> Result<Seq, PastError> {
+    reached(snapshot, at, now)?;
+    let seq = snapshot.seq_at(at - Duration::from_millis(1))?;
+    Ok(seq.unwrap_or(Seq::ZERO).max(snapshot.horizon()))
+}
+
+/// The earliest time the log reaches back to, when that is not after `at`.
+fn reached(snapshot: &Snapshot, at: Timestamp, now: Timestamp) -> Result<Timestamp, PastError> {
+    if at > now + SKEW {
+        return Err(PastError::Future { at, now });
+    }
+    match snapshot.earliest()? {
+        None => Err(PastError::Empty { at }),
+        Some(earliest) if at < earliest => Err(PastError::TooEarly { at, earliest }),
+        Some(earliest) => Ok(earliest),
+    }
+}
+
+/// Refuses a snapshot whose log does not reach back to `point` any more.
+///
+/// # Errors
+/// [`PastError::Outrun`].
+pub fn holds(snapshot: &Snapshot, point: Point) -> Result<(), PastError> {
+    if snapshot.horizon() <= point.seq {
+        return Ok(());
+    }
+    Err(PastError::Outrun { at: point.at, earliest: snapshot.earliest()?.unwrap_or_default() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_absolute_or_so_long_ago() {
+        let now = Timestamp::parse("2026-11-22T12:00:00Z").unwrap();
+        let at = |text| time(text, now).map(|at| at.to_string());
+        assert_eq!(at("-15m").as_deref(), Some("2026-11-22T11:45:00.000Z"));
+        assert_eq!(at(" -2h ").as_deref(), Some("2026-11-22T10:00:00.000Z"));
+        assert_eq!(at("-3d").as_deref(), Some("2026-11-19T12:00:00.000Z"));
+        assert_eq!(at("2026-11-17T12:00:00+01:00").as_deref(), Some("2026-11-17T11:00:00.000Z"));
+        for odd in
+            ["", "-", "-m", "-1", "--1m", "-+1m", "-1.5h", "-99999999999999999999d", "-9999999999999999w", "-1µ", "15m"]
+        {
+            assert_eq!(at(odd), None, "{odd}");
+        }
+        assert_eq!(Moment::parse("seq:12", now), Some(Moment::Seq(Seq(12))));
+        assert_eq!(Moment::parse("seq:-1", now), None);
+    }
+}

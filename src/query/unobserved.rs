@@ -1,0 +1,101 @@
+//! When nobody was watching: what is left of a time between runs of watching.
+//!
+//! A change in such a gap is found by the first sweep after it, so only between which times it happened is known; what came
+//! and went within it was never seen. So it is between any two sweeps of a run: only what is longer than their usual distance
+//! counts as a gap.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::model::{Kind, Scope, Timestamp};
+
+/// A time in which nobody watched a kind in a scope.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Gap {
+    /// Since when.
+    pub from: Timestamp,
+    /// Until when.
+    pub to: Timestamp,
+    /// Where.
+    #[serde(flatten)]
+    pub scope: Scope,
+    /// What.
+    pub kind: Kind,
+}
+
+/// The parts of `from` to `to` in no run of watching, in order, but for those that are no longer than `usual`. `runs` are
+/// (since, until) in any order, and may overlap.
+#[must_use]
+pub fn gaps(
+    mut runs: Vec<(Timestamp, Timestamp)>,
+    usual: Duration,
+    from: Timestamp,
+    to: Timestamp,
+) -> Vec<(Timestamp, Timestamp)> {
+    runs.sort_unstable();
+    let (mut found, mut seen) = (Vec::new(), from);
+    for (since, until) in runs {
+        if since >= to {
+            break;
+        }
+        if since > seen {
+            found.push((seen, since));
+        }
+        seen = seen.max(until);
+    }
+    if seen < to {
+        found.push((seen, to));
+    }
+    found.retain(|(since, until)| until.since(*since) > usual);
+    found
+}
+
+/// The gap around `at`, as far as it lies between `from` and `to`; `None` when somebody watched then.
+#[must_use]
+pub fn around(
+    runs: Vec<(Timestamp, Timestamp)>,
+    usual: Duration,
+    at: Timestamp,
+    from: Timestamp,
+    to: Timestamp,
+) -> Option<(Timestamp, Timestamp)> {
+    gaps(runs, usual, from, to).into_iter().find(|(since, until)| *since <= at && at < *until)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn at(millis: i64) -> Timestamp {
+        Timestamp::from_millis(millis)
+    }
+
+    proptest! {
+        #[test]
+        fn a_moment_is_in_a_gap_exactly_when_no_run_holds_it(
+            runs in proptest::collection::vec((0..60_i64, 0..20_i64), 0..6),
+            from in 0..60_i64,
+            length in 0..60_i64,
+        ) {
+            let runs: Vec<_> = runs.into_iter().map(|(since, length)| (at(since), at(since + length))).collect();
+            let found = gaps(runs.clone(), Duration::ZERO, at(from), at(from + length));
+            for moment in 0..150 {
+                // Half-open on both sides: the moment stands for the millisecond that it begins.
+                let watched = runs.iter().any(|(since, until)| *since <= at(moment) && at(moment) < *until);
+                let inside = moment >= from && moment < from + length;
+                let gap = found.iter().any(|(since, until)| *since <= at(moment) && at(moment) < *until);
+                prop_assert_eq!(gap, inside && !watched, "{}", moment);
+                let gap = around(runs.clone(), Duration::ZERO, at(moment), at(from), at(from + length));
+                prop_assert_eq!(gap.is_some(), inside && !watched);
+            }
+            prop_assert!(found.iter().all(|(since, until)| since < until));
+            let long = gaps(runs, Duration::from_millis(5), at(from), at(from + length));
+            let expected = found.iter().copied().filter(|(since, until)| until.since(*since) > Duration::from_millis(5));
+            prop_assert_eq!(long, expected.collect::<Vec<_>>());
+            prop_assert!(found.windows(2).all(|pair| pair[0].1 <= pair[1].0));
+        }
+    }
+}
