@@ -296,8 +296,8 @@ fn a_store_with_any_page_overwritten_is_repaired_to_a_prefix_or_left_alone() {
         }
         fs::write(&path, &bytes).unwrap();
         if turn >= 24 {
-            let file = fs::OpenOptions::new().read(true).write(true).open(&path).unwrap();
-            flip(&file, random.u64(64 * 8..320 * 8));
+            let opened = fs::OpenOptions::new().read(true).write(true).open(&path).unwrap();
+            flip(&opened, random.u64(64 * 8..320 * 8));
             bytes = fs::read(&path).unwrap();
         }
         match repair(dir.path(), project) {
