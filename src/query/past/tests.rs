@@ -50,13 +50,10 @@ proptest! {
                             let page = if walks {
                                 walked(&sample.store, wanted).unwrap()
                             } else {
-                                match undone(&sample.store, wanted).unwrap() {
-                                    Some(page) => page,
-                                    None => {
-                                        prop_assert!(!indexed && !matcher.conditions().is_empty());
-                                        walked(&sample.store, wanted).unwrap()
-                                    }
-                                }
+                                let page = undone(&sample.store, wanted).unwrap();
+                                let needs_index = !indexed && !matcher.conditions().is_empty();
+                                prop_assert_eq!(page.is_none(), needs_index);
+                                page.map_or_else(|| walked(&sample.store, wanted), Ok).unwrap()
                             };
                             prop_assert_eq!(page.total, rows.len() as u64, "walks: {}", walks);
                             let Some(last) = page.rows.last() else { break };
