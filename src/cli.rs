@@ -1,6 +1,6 @@
 //! The command line. The only user of clap; what it reads becomes a [`crate::config::Config`], and defaults are not its business.
 //!
-//! Exit codes: 0 it worked, 1 it failed, 2 the command line, a `MUSTER_*` variable or a scenario cannot be used.
+//! Exit codes: 0 it worked, 1 it failed or what was asked for is not there, 2 the command line, a `MUSTER_*` variable or a scenario cannot be used.
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -16,19 +16,33 @@ use crate::config::{Config, ConfigError, Environment};
 use crate::simulator::ScenarioError;
 use crate::telemetry::{self, Destination, TelemetryError};
 
+mod changes;
 mod client_config;
 mod connection;
+mod count;
 mod demo;
+mod following;
+mod get;
+mod notes;
 mod output;
+mod place;
+mod search;
 mod serve;
 mod simulate;
+mod table;
+mod words;
 
+use changes::Changes;
 use client_config::{Client, ServerEntry};
 use connection::Connection;
+use count::Count;
 use demo::Demo;
+use get::Get;
 use output::Output;
+use search::Search;
 use serve::Serve;
 use simulate::Simulate;
+use words::WordError;
 
 /// Keeps a truthful local copy of an AWS account's EC2 inventory and serves it to AI clients over MCP.
 #[derive(Debug, Parser)]
@@ -66,6 +80,14 @@ enum Command {
     },
     /// Serve the inventory on a Unix socket, and over HTTP with --http
     Serve(Serve),
+    /// Show one resource as the running server knows it, or the store when none runs
+    Get(Get),
+    /// Find resources in the local copy of the inventory by AWS's filters
+    Search(Search),
+    /// Count resources in the local copy of the inventory, by AWS's filters
+    Count(Count),
+    /// Show what changed, when, and because of what
+    Changes(Changes),
     /// Show the whole path against a simulated account, in about half a minute
     Demo(Demo),
     /// Simulate an AWS account on loopback; the first line printed is its endpoint and region
@@ -101,6 +123,7 @@ pub fn main() -> ExitCode {
         Err(error) => {
             complain(&format!("muster: {error:#}"));
             let usage = error.is::<ConfigError>()
+                || error.is::<WordError>()
                 || error.is::<ScenarioError>()
                 || matches!(error.downcast_ref(), Some(TelemetryError::Filter { .. }));
             ExitCode::from(if usage { 2 } else { 1 })
@@ -128,6 +151,22 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             let served = finish(parallel()?, serve::run(&config, listening));
             // Nobody reads its standard error.
             served.inspect_err(|error| tracing::error!(error = format!("{error:#}"), "not serving"))
+        }
+        Command::Get(get) => {
+            logging.start_quietly()?;
+            finish(single()?, get.run(&environment))
+        }
+        Command::Search(search) => {
+            logging.start_quietly()?;
+            finish(single()?, search.run(&environment))
+        }
+        Command::Count(count) => {
+            logging.start_quietly()?;
+            finish(single()?, count.run(&environment))
+        }
+        Command::Changes(changes) => {
+            logging.start_quietly()?;
+            finish(single()?, changes.run(&environment))
         }
         Command::Demo(demo) => {
             logging.start_quietly()?;

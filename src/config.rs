@@ -14,14 +14,28 @@ use std::time::Duration;
 pub mod environment;
 mod regions;
 pub mod selection;
+pub mod size;
 
 pub use crate::aws::queue::Queue;
 pub use crate::mcp::ListMode;
 pub use environment::Environment;
 pub use selection::Selection;
+pub use size::Size;
 
 /// The shortest sweep interval that is accepted: below it a sweep never ends before the next is due.
 pub const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How long the log keeps records unless told otherwise.
+pub const RETAIN_AGE: Duration = Duration::from_hours(30 * 24);
+
+/// The shortest `--retain-age` that is accepted.
+pub const SHORTEST_AGE: Duration = Duration::from_secs(1);
+
+/// The smallest `--retain-size` that is accepted: about what a few hundred changes take.
+pub const SMALLEST_LOG: u64 = 1 << 20;
+
+/// How much of the disk stays free unless told otherwise.
+pub const KEEP_FREE: u64 = 256 << 20;
 
 /// What flags and `MUSTER_*` variables said; `None` and empty where they said nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -44,6 +58,12 @@ pub struct Given {
     pub aws_share: Option<Share>,
     /// `--queue-url`.
     pub queues: Vec<Queue>,
+    /// `--retain-age`.
+    pub retain_age: Option<Duration>,
+    /// `--retain-size`.
+    pub retain_size: Option<Size>,
+    /// `--keep-free`.
+    pub keep_free: Option<Size>,
 }
 
 /// A part of AWS's request limits, in whole percent from 1 to 100.
@@ -78,6 +98,12 @@ pub struct Config {
     pub aws_share: Share,
     /// The queues that EventBridge's events come through; without any, only sweeps tell what changed.
     pub queues: Vec<Queue>,
+    /// How long the log keeps records before they are folded away.
+    pub retain_age: Duration,
+    /// How many live bytes the log may have before its oldest records are folded away; `None`: as the store decides.
+    pub retain_size: Option<u64>,
+    /// Writing stops when less than this many bytes would be left on the disk.
+    pub keep_free: u64,
     /// The URL of an emulator to ask in place of AWS; only the demo sets it. (Others are reached with `AWS_ENDPOINT_URL`.)
     pub emulator: Option<String>,
 }
@@ -116,6 +142,18 @@ pub enum ConfigError {
         kind: String,
         /// What was given.
         every: Duration,
+    },
+    /// A `--retain-age` below [`SHORTEST_AGE`].
+    #[error("--retain-age {given:?} is too short: give at least 1s, for example 30d")]
+    TooYoung {
+        /// What was given.
+        given: Duration,
+    },
+    /// A `--retain-size` below [`SMALLEST_LOG`].
+    #[error("--retain-size {given} is too small: give at least 1MiB, for example 2GiB")]
+    TooSmall {
+        /// What was given.
+        given: Size,
     },
     /// A region that nobody has.
     #[error("{flag} names the region `{given}`{}", meant(*nearest))]
@@ -178,6 +216,12 @@ impl Config {
             Some(dir) => environment.absolute(&dir),
             None => environment.state_home().ok_or(ConfigError::NoHome)?.join("muster").join(selection.digest()),
         };
+        if let Some(given) = given.retain_age.filter(|age| *age < SHORTEST_AGE) {
+            return Err(ConfigError::TooYoung { given });
+        }
+        if let Some(given) = given.retain_size.filter(|size| size.bytes() < SMALLEST_LOG) {
+            return Err(ConfigError::TooSmall { given });
+        }
         Ok(Config {
             selection,
             data_dir,
@@ -187,6 +231,9 @@ impl Config {
             intervals,
             aws_share: given.aws_share.unwrap_or_default(),
             queues: given.queues,
+            retain_age: given.retain_age.unwrap_or(RETAIN_AGE),
+            retain_size: given.retain_size.map(Size::bytes),
+            keep_free: given.keep_free.map_or(KEEP_FREE, Size::bytes),
             emulator: None,
         })
     }
@@ -301,12 +348,16 @@ impl fmt::Display for Interval {
     }
 }
 
-/// Parses a duration as people write it: `30s`, `5m`, `1h 30m`.
+/// Parses a duration as people write it: `30s`, `5m`, `1h 30m`, `30d`. A day is 24 hours.
 ///
 /// # Errors
 /// [`IntervalError::NotADuration`], also for negative ones.
 pub fn duration(text: &str) -> Result<Duration, IntervalError> {
     let wrong = || IntervalError::NotADuration { given: text.to_owned() };
+    let days = text.trim().strip_suffix('d').and_then(|days| days.trim_end().parse::<u32>().ok());
+    if let Some(days) = days {
+        return Ok(Duration::from_hours(24) * days);
+    }
     let signed: jiff::SignedDuration = text.trim().parse().map_err(|_| wrong())?;
     Duration::try_from(signed).map_err(|_| wrong())
 }
@@ -330,6 +381,8 @@ mod tests {
         assert_eq!(config.list, ListMode::Auto);
         assert!(!config.allow_writes);
         assert_eq!(config.aws_share.percent(), 25);
+        assert_eq!(config.retain_age, duration("30d").unwrap());
+        assert_eq!((config.retain_size, config.keep_free), (None, 256 << 20));
         assert!(config.data_dir.starts_with("/home/me/.local/state/muster"));
     }
 
@@ -401,6 +454,16 @@ mod tests {
     fn an_interval_below_a_second_is_refused() {
         let intervals = vec!["vpc=10ms".parse().unwrap()];
         assert!(matches!(merge(Given { intervals, ..Given::default() }), Err(ConfigError::TooShort { .. })));
+    }
+
+    #[test]
+    fn a_log_that_could_hold_nothing_is_refused() {
+        let age = Given { retain_age: Some(Duration::ZERO), ..Given::default() };
+        assert!(matches!(merge(age), Err(ConfigError::TooYoung { .. })));
+        let size = Given { retain_size: Some(Size::of(1000)), ..Given::default() };
+        assert!(merge(size).unwrap_err().to_string().starts_with("--retain-size 1000 is too small"));
+        assert_eq!(duration("7d"), Ok(Duration::from_hours(7 * 24)));
+        assert!(duration("99999999999d").is_err());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The single writer: observations in, records out.
 //!
-//! One loop owns every change. It takes work from lanes in the order tools, notifications, refreshes, pages, decides
+//! One loop owns every change. It takes work from lanes in the order tools, notifications, refreshes, pages, retention, decides
 //! what each observation means, commits, publishes, and only then acknowledges: whoever was told "done" finds it after
 //! any crash. A commit ends at [`MAX_ROWS`] changed rows or [`MAX_WORK`] of deciding, and the lanes are looked at again
 //! between commits, so a tool never waits for a whole page. A page that shows nothing new opens no write transaction.
@@ -18,12 +18,14 @@ use crate::model::{Cause, Event, Kind, Observation, ResourceId, Scope, Seq, Shar
 use crate::notify::ChangeHub;
 use crate::reconcile::memory::Note;
 use crate::reconcile::{KindRules, Moment};
-use crate::store::{Batch, CommitError, ReadError, Writer};
+use crate::store::{Batch, CommitError, ReadError, Retention, Writer};
 
 mod draft;
 pub mod freshness;
 mod lanes;
 pub mod ledger;
+mod outage;
+mod retention;
 mod sweep;
 #[cfg(test)]
 mod tests;
@@ -37,6 +39,8 @@ pub use ledger::Ledger;
 use draft::{Draft, Grounds};
 use lanes::{Lanes, Record, Work};
 use ledger::View;
+use outage::{Kept, Spare};
+use retention::Keeper;
 use sweep::Sweep;
 
 /// A commit holds at most this many changed rows.
@@ -75,11 +79,12 @@ pub struct Ingest<L: Ledger = Writer> {
     lanes: Lanes,
     wanted: mpsc::UnboundedSender<Wanted>,
     sweeps: HashMap<(Scope, Kind), Sweep>,
+    keeper: Keeper,
     started: Timestamp,
     /// When how far sweeps had come was saved last.
     saved: Timestamp,
-    /// The disk failed: nothing more can be read or written until the store is opened again.
-    broken: bool,
+    /// What tools have to record once the store is open again.
+    kept: Kept,
 }
 
 /// What a commit left behind.
@@ -119,24 +124,39 @@ impl<L: Ledger> Ingest<L> {
             lanes,
             wanted,
             sweeps: HashMap::new(),
+            keeper: Keeper::new(Retention::default()),
             started,
             saved: started,
-            broken: false,
+            kept: Kept::default(),
         };
         Ok((ingest, handle, receiver))
     }
 
-    /// Runs until stopped, then saves how far sweeps had come. Blocks its thread; waits on `runtime`.
+    /// Runs until stopped, then saves how far sweeps had come. When the disk fails under the store, opens it again and goes on.
+    /// Blocks its thread; waits on `runtime`.
     ///
     /// # Errors
     ///
-    /// When the disk failed, at once: only opening the store again helps, and a process that lives on would answer nothing.
-    /// When the watermarks could not be saved. Everything acknowledged is durable all the same.
+    /// When what was found on opening it again is not the store, or it was stopped before it was open. When the watermarks could
+    /// not be saved. Everything acknowledged is durable all the same.
     pub fn run(mut self, runtime: &runtime::Handle) -> Result<(), CommitError> {
-        while let Some(work) = runtime.block_on(self.lanes.next()) {
-            self.serve(work);
-            if self.broken {
+        loop {
+            if self.ledger.is_failed() && !self.recover(runtime) {
                 return Err(CommitError::Latched { path: self.ledger.path() });
+            }
+            let wake = self.keeper.wake();
+            let (lanes, ledger) = (&mut self.lanes, &self.ledger);
+            let next = runtime.block_on(async {
+                tokio::select! {
+                    biased;
+                    work = lanes.next(wake) => Some(work),
+                    () = ledger.failed() => None,
+                }
+            });
+            match next {
+                Some(Some(work)) => self.serve(work),
+                Some(None) => break,
+                None => {}
             }
         }
         self.close()
@@ -164,16 +184,11 @@ impl<L: Ledger> Ingest<L> {
         self.ledger.commit(batch).map(drop)
     }
 
-    /// Notes a failure of the disk, which ends the loop.
-    fn watch<T>(&mut self, outcome: Result<T, IngestError>) -> Result<T, IngestError> {
-        self.broken |= outcome.as_ref().is_err_and(IngestError::is_final);
-        outcome
-    }
-
     fn serve(&mut self, work: Work) {
         match work {
             Work::Record(record) => self.record(record),
             Work::Sweep(message) => self.sweep(message),
+            Work::Retain => self.retain(),
         }
     }
 
@@ -186,15 +201,18 @@ impl<L: Ledger> Ingest<L> {
     }
 
     fn record(&mut self, record: Record) {
+        let mut spare = Spare::of(&record);
         let Record { entries, observations, cause, done } = record;
         let mut queue = VecDeque::from(observations);
         let mut draft = Draft::of(entries);
         let mut unsettled = Vec::new();
         let outcome = loop {
             // Whoever waits is told the seq of the last commit: all of it is durable then.
-            let outcome = self.commit_chunk(draft, &mut queue, &cause);
-            match self.watch(outcome) {
+            match self.commit_chunk(draft, &mut queue, &cause) {
                 Ok(chunk) => {
+                    if let Some(spare) = &mut spare {
+                        spare.entries.clear();
+                    }
                     unsettled.extend(chunk.unsettled);
                     if queue.is_empty() {
                         break Ok(Observed { seq: chunk.seq, unsettled });
@@ -204,8 +222,12 @@ impl<L: Ledger> Ingest<L> {
                 Err(error) => break Err(error),
             }
         };
-        // The asker may have gone: the fact stands all the same.
-        drop(done.send(outcome));
+        match (outcome, spare) {
+            (Err(error), Some(spare)) if self.ledger.is_failed() => self.kept.push(spare, cause, done, &error),
+            // The asker may have gone: the fact stands all the same.
+            (outcome, _) => drop(done.send(outcome)),
+        }
+        self.share();
     }
 
     /// Decides from the front of `queue` until a commit is full, and commits it.
@@ -229,6 +251,7 @@ impl<L: Ledger> Ingest<L> {
         if !entries.is_empty() {
             let batch = self.batch(entries);
             let committed = self.ledger.commit(batch)?;
+            self.keeper.appended((committed.last.0 + 1).saturating_sub(committed.first.0));
             seq = committed.last;
             self.hub.publish(&committed, self.clock.now());
         }

@@ -3,8 +3,8 @@
 //! # Layout
 //! `events` is the log (seq -> record). `by_resource` finds a resource's records. `current` holds what is known of each
 //! resource, `rows` the short form that lists, searches and sweep comparison read, `tombstones` what removed resources left.
-//! `intervals` says when each scope was watched, `meta` holds format, log id, counters. `base` and `dedupe` are there for
-//! retention and notifications. Keys are made in `keys`, records in `codec`.
+//! `intervals` says when each scope was watched, `meta` holds format, log id, counters. `base` is what the oldest records were folded
+//! into, and `times` finds a record by its time; `dedupe` is there for notifications. Keys are made in `keys`, records in `codec`.
 //!
 //! # Rules
 //! 1. One [`Writer`], not clonable; any number of [`Store`] handles that read.
@@ -12,7 +12,8 @@
 //!    at every committed moment, also after a crash; [`verify::fold_log`] proves it.
 //! 3. Nothing is acknowledged before it is durable. Every commit is also quick to recover from: reopening after kill -9 takes
 //!    milliseconds.
-//! 4. A read failure is an error, never an absence. A damaged or newer file is refused, never overwritten.
+//! 4. A read failure is an error, never an absence. A damaged or newer file is refused, never overwritten. After a failure of
+//!    the disk [`Writer::reopen`] opens the file again; [`Store::health`] tells whoever waits for it.
 //! 5. Readers see whole commits. A [`Snapshot`] lives for a second at most, else the pages it pins make the file grow.
 //! 6. The index in memory follows the commits; it can always be built anew from `rows`.
 //!
@@ -20,11 +21,18 @@
 //! 1: the first.
 
 mod codec;
+#[cfg(test)]
+mod crash;
+pub mod disk;
+pub mod export;
 mod file;
 pub mod index;
 mod keys;
 pub mod matcher;
 mod meta;
+mod overlay;
+pub mod rebuild;
+pub mod retain;
 mod snapshot;
 mod stored;
 mod tables;
@@ -35,15 +43,22 @@ mod writer;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
+use parking_lot::{Mutex, RwLock};
 use redb::Database;
+use tokio::sync::watch;
 
 pub use self::codec::{DecodeError, EncodeError, Fault, Live, Refusal};
+use self::disk::Alarm;
+pub use self::disk::{Disk, FileSystem, Health};
 pub use self::file::{Damage, FILE_NAME, OpenError};
+use self::file::{Opened, Place};
 pub use self::index::{Index, Scan};
 pub use self::matcher::{Matcher, On, Pattern, Test};
+pub use self::meta::FORMAT;
+pub use self::retain::{Due, Folded, Hold, Retention, Stock};
 pub use self::snapshot::{Fingerprint, Head, ReadError, Snapshot};
 pub use self::stored::{Stored, StoredDocument};
 pub use self::watermark::Watermark;
@@ -63,15 +78,19 @@ pub struct Options {
     pub cache_bytes: usize,
     /// How rows are made of documents.
     pub project: Project,
-    /// Writing stops when less than this many bytes (or twice the batch) would be left on the disk.
+    /// Writing stops when less than this many bytes (or twice the batch) would be left on the disk. What a call of a tool that
+    /// has begun still has to record, and watermarks, may use three quarters of it.
     pub reserve_bytes: u64,
+    /// Where the file is kept.
+    pub disk: Arc<dyn Disk>,
 }
 
 impl Options {
     /// A store in `dir` with a cache of 64 MiB and 256 MiB of disk kept free.
     #[must_use]
     pub fn new(dir: impl Into<PathBuf>, project: Project) -> Self {
-        Options { dir: dir.into(), cache_bytes: 64 << 20, project, reserve_bytes: 256 << 20 }
+        let disk = Arc::new(FileSystem);
+        Options { dir: dir.into(), cache_bytes: 64 << 20, project, reserve_bytes: 256 << 20, disk }
     }
 }
 
@@ -81,19 +100,21 @@ impl Options {
 /// When the file is newer than this version, damaged, held by another process, or the file system refuses. Nothing is
 /// overwritten then.
 pub fn open(options: Options) -> Result<(Writer, Store), OpenError> {
-    let Options { dir, cache_bytes, project, reserve_bytes } = options;
-    let file::Opened { database, log, ledger } = file::open(&dir, cache_bytes)?;
-    let path = dir.join(FILE_NAME);
-    let newest = Snapshot::take(&database, log, project).map_err(|error| file::unreadable(&path, error))?;
+    let Options { dir, cache_bytes, project, reserve_bytes, disk } = options;
+    let place = Place { disk, path: dir.join(FILE_NAME), cache_bytes, alarm: Alarm::new() };
+    let Opened { database, log, ledger } = place.open()?;
+    let newest = Snapshot::take(&database, log, project).map_err(|error| file::unreadable(&place.path, error))?;
+    // What failed on the way and did not keep the file from being opened is over.
+    place.alarm.still();
     let shared = Arc::new(Shared {
-        path,
+        place,
         project,
         reserve_bytes,
         log,
         newest: ArcSwap::from_pointee(newest),
-        database,
-        broken: AtomicBool::new(false),
+        database: RwLock::new(Some(database)),
         write_transactions: AtomicU64::new(0),
+        holds: Mutex::new(0),
         index: Index::default(),
     });
     Ok((Writer::new(Arc::clone(&shared), ledger), Store(shared)))
@@ -101,24 +122,27 @@ pub fn open(options: Options) -> Result<(Writer, Store), OpenError> {
 
 /// What the writer and all readers share.
 struct Shared {
-    path: PathBuf,
+    place: Place,
     project: Project,
     reserve_bytes: u64,
     log: LogId,
     /// The newest committed state, replaced by each commit: taking a snapshot is a pointer copy instead of opening a
     /// transaction and its tables. It pins no pages that the next commit could use, since no older state is held.
     newest: ArcSwap<Snapshot>,
-    database: Database,
-    /// Set by the first I/O error: redb then refuses every further operation until the file is reopened.
-    broken: AtomicBool,
+    /// `None` between a failure of the disk and the next opening.
+    database: RwLock<Option<Database>>,
     write_transactions: AtomicU64,
+    /// How many hold the log: while anyone does, nothing is folded. Locked during a fold.
+    holds: Mutex<usize>,
     index: Index,
 }
 
 impl Shared {
     /// Makes the newest committed state the one that is read.
     fn publish(&self) -> Result<(), ReadError> {
-        self.newest.store(Arc::new(Snapshot::take(&self.database, self.log, self.project)?));
+        let database = self.database.read();
+        let database = database.as_ref().ok_or(redb::StorageError::DatabaseClosed)?;
+        self.newest.store(Arc::new(Snapshot::take(database, self.log, self.project)?));
         Ok(())
     }
 }
@@ -131,12 +155,30 @@ impl Store {
     /// The newest committed state.
     ///
     /// # Errors
-    /// When the disk failed under the store.
+    /// While the disk fails under the store. A snapshot taken before that fails as well, for good.
     pub fn snapshot(&self) -> Result<Snapshot, ReadError> {
-        if self.0.broken.load(Ordering::Acquire) {
+        if self.0.place.alarm.rings() {
             return Err(redb::StorageError::PreviousIo.into());
         }
         Ok(Snapshot::clone(&self.0.newest.load()))
+    }
+
+    /// Whether it can be read and written, now and from now on.
+    #[must_use]
+    pub fn health(&self) -> watch::Receiver<Health> {
+        self.0.place.alarm.health()
+    }
+
+    /// Whether the disk failed under it and it is not open again.
+    #[must_use]
+    pub fn is_failing(&self) -> bool {
+        self.0.place.alarm.rings()
+    }
+
+    /// How often the disk failed under it since it was opened. What failed while this moved is worth asking again.
+    #[must_use]
+    pub fn failures(&self) -> u64 {
+        self.0.place.alarm.failures()
     }
 
     /// The log's id.
@@ -148,7 +190,7 @@ impl Store {
     /// The store file.
     #[must_use]
     pub fn path(&self) -> &Path {
-        &self.0.path
+        &self.0.place.path
     }
 
     /// How many write transactions were begun since the store was opened.

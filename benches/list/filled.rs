@@ -8,13 +8,10 @@ use muster::simulator::{self, Simulator};
 use muster::store::{self, Batch, Store, Writer};
 use tempfile::TempDir;
 
-use crate::{PAGE, ec2};
+use crate::ec2;
 
 /// The most instances that EC2 puts on one page; each page is one commit.
 const DESCRIBED: i32 = 1_000;
-
-/// How many of the ids are hot.
-const HOT: usize = 1_000;
 
 /// When everything was seen. Any moment does.
 const SEEN: Timestamp = Timestamp::from_millis(1_795_353_310_000);
@@ -25,9 +22,9 @@ pub(crate) struct Filled {
     pub(crate) store: Store,
     /// What it holds.
     pub(crate) ids: Vec<ResourceId>,
-    writer: Writer,
+    pub(crate) writer: Writer,
     size: usize,
-    _directory: TempDir,
+    pub(crate) directory: TempDir,
 }
 
 /// Makes a store of each size. Smaller ones hold the first instances of larger ones.
@@ -70,7 +67,7 @@ impl Filled {
     fn empty(size: usize) -> anyhow::Result<Self> {
         let directory = tempfile::tempdir()?;
         let (writer, store) = store::open(store::Options::new(directory.path(), kinds::project))?;
-        Ok(Filled { store, ids: Vec::new(), writer, size, _directory: directory })
+        Ok(Filled { store, ids: Vec::new(), writer, size, directory })
     }
 
     /// Adds of `discovered` what there is still room for.
@@ -84,27 +81,5 @@ impl Filled {
         self.writer.commit(Batch { recorded_at: SEEN, entries, ..Batch::default() })?;
         self.ids.extend(added.iter().map(|(id, _)| id.clone()));
         Ok(())
-    }
-
-    /// All resources.
-    pub(crate) fn all(&self) -> Vec<ResourceId> {
-        self.ids.clone()
-    }
-
-    /// A thousand resources, the same ones in every run.
-    pub(crate) fn hot(&self) -> Vec<ResourceId> {
-        fastrand::Rng::with_seed(1)
-            .choose_multiple(self.ids.iter(), HOT.min(self.ids.len()))
-            .into_iter()
-            .cloned()
-            .collect()
-    }
-
-    /// Those after which a full page follows; in a store no larger than a page, the first.
-    pub(crate) fn before_full_pages(&self) -> Vec<ResourceId> {
-        let mut ids = self.ids.clone();
-        ids.sort_unstable();
-        ids.truncate(ids.len().saturating_sub(PAGE).max(1));
-        ids
     }
 }

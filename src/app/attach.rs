@@ -16,6 +16,7 @@ use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep};
 
 use super::data_dir::{self, DataDirError};
+use super::errand::Errand;
 use super::hello::{self, HelloError, Welcome};
 use super::lock::{self, LockError};
 use super::socket;
@@ -118,7 +119,7 @@ pub async fn attach(data_dir: &Path, wants_writes: bool, launch: &Launch) -> Res
     let mut started: Option<Child> = None;
     loop {
         match socket::connect(data_dir).await {
-            Ok(stream) => match greeted(stream, wants_writes).await {
+            Ok(stream) => match greeted(stream, wants_writes, None).await {
                 // It was about to stop: once it has gone, a new one can be started.
                 Err(HelloError::Closed | HelloError::Io(_)) => {}
                 outcome => return Ok(outcome?),
@@ -150,14 +151,18 @@ pub async fn attach(data_dir: &Path, wants_writes: bool, launch: &Launch) -> Res
 }
 
 /// Whether the error means that no server listens.
-fn absent(error: &io::Error) -> bool {
+pub(super) fn absent(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused)
 }
 
-async fn greeted(stream: UnixStream, wants_writes: bool) -> Result<Attached, HelloError> {
+pub(super) async fn greeted(
+    stream: UnixStream,
+    wants_writes: bool,
+    errand: Option<&Errand>,
+) -> Result<Attached, HelloError> {
     let (reader, mut writer) = stream.into_split();
     let mut reader = BufReader::new(reader);
-    let welcome = hello::greet(&mut reader, &mut writer, wants_writes).await?;
+    let welcome = hello::greet(&mut reader, &mut writer, wants_writes, errand).await?;
     Ok(Attached { reader, writer, welcome })
 }
 

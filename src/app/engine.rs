@@ -31,7 +31,7 @@ use crate::notify::ChangeHub;
 use crate::reconcile::KindRules;
 use crate::source::backoff::Backoff;
 use crate::source::poll::Plan;
-use crate::store::{self, OpenError, ReadError, Store, Writer};
+use crate::store::{self, Health, OpenError, ReadError, Retention, Store, Writer};
 
 /// How long the writer may take to end: it finishes the commit it is at, and saves how far sweeps had come.
 const WRITER_ENDS: Duration = Duration::from_millis(700);
@@ -61,6 +61,9 @@ pub enum StartError {
     /// The store opened but cannot be read.
     #[error(transparent)]
     Read(#[from] ReadError),
+    /// The disk failed under the store, and what was found then is not the store.
+    #[error(transparent)]
+    Lost(Arc<OpenError>),
     /// Opening panicked.
     #[error("opening the store failed, which is a fault of Muster: the log says how; the store was left as it is")]
     Panicked(#[from] JoinError),
@@ -73,6 +76,7 @@ impl Engine {
     /// [`StartError`]; AWS is none of the reasons.
     pub async fn open(config: &Config) -> Result<Self, StartError> {
         let options = store::Options::new(&config.data_dir, kinds::project);
+        let options = store::Options { reserve_bytes: config.keep_free, ..options };
         // Finding the region may ask the metadata service, which takes seconds where there is none.
         let (opened, aws) = tokio::join!(spawn_blocking(move || store::open(options)), Aws::load(settings(config)));
         Ok(Engine::start(config, opened??, aws)?)
@@ -86,9 +90,10 @@ impl Engine {
         let stop = writing.stopping();
         let entries = KINDS.iter().map(|spec| entry(spec, config)).collect();
         let (ingest, handle, wanted) = Ingest::new(writer, hub.clone(), Arc::clone(&clock), entries, stop)?;
-        let ended = write(&writing, ingest);
+        let retention = Retention { age: config.retain_age, bytes: config.retain_size };
+        let ended = write(&writing, ingest.retaining(retention));
         let sweeping = Tasks::new();
-        sweeping.spawn_blocking("the index", index(store.clone()));
+        sweeping.spawn_until_stopped("the index", index(store.clone()));
         let intervals = KINDS.iter().map(|spec| (*spec, interval(spec, config))).collect();
         let switchboard = Switchboard::default();
         sweeping.spawn_until_stopped("the switchboard", switchboard.clone().run(wanted));
@@ -112,10 +117,15 @@ impl Engine {
         &self.core
     }
 
-    /// Waits until the writer ends. Before [`Engine::close`] that means that it failed.
-    pub async fn ended(&self) {
+    /// Waits until the writer ends. Before [`Engine::close`] that means that it failed: by itself, or (then the reason is
+    /// returned) because what was found when the store was opened again is not the store.
+    pub async fn ended(&self) -> Option<Arc<OpenError>> {
         // An error means that the writer's thread dropped its end: it has ended as well.
         drop(self.ended.clone().wait_for(|ended| *ended).await);
+        match &*self.core.store.health().borrow() {
+            Health::Lost(error) => Some(Arc::clone(error)),
+            Health::Well | Health::Failed => None,
+        }
     }
 
     /// Ends the sweeps, and waits for calls of tools that are under way to record what AWS answers them.
@@ -160,16 +170,21 @@ fn write(tasks: &Tasks, ingest: Ingest) -> watch::Receiver<bool> {
         // Dropped with the closure, also when it panics.
         let _ending = ending;
         if let Err(error) = ingest.run(&runtime) {
-            tracing::error!(%error, "how far sweeps had come is not saved; the next start sweeps anew");
+            tracing::error!(%error, "the writer ended without saving how far sweeps had come; the next start sweeps anew");
         }
     });
     ended
 }
 
-fn index(store: Store) -> impl FnOnce() + Send + 'static {
-    move || {
-        if let Err(error) = store.build_index() {
-            tracing::error!(%error, "no index: searches read the store instead, which is slower");
+/// Builds the index, from the start again when the disk fails meanwhile.
+async fn index(store: Store) {
+    loop {
+        let (failures, building) = (store.failures(), store.clone());
+        // A panic is logged where it happens.
+        let Ok(Err(error)) = spawn_blocking(move || building.build_index()).await else { return };
+        tracing::error!(%error, "no index: searches read the store instead, which is slower");
+        if store.failures() == failures || store.health().wait_for(Health::is_well).await.is_err() {
+            return;
         }
     }
 }
@@ -246,12 +261,12 @@ async fn identified(aws: &Aws, freshness: &Freshness) -> AccountId {
 }
 
 /// Kinds that are served as part of another: an instance's status checks are part of the instance.
-fn parts() -> Vec<(Kind, Kind)> {
+pub(super) fn parts() -> Vec<(Kind, Kind)> {
     let whole = |spec: &KindSpec| Some((spec.kind(), kinds::by_slug(spec.status_of?)?.kind()));
     KINDS.iter().filter_map(|spec| whole(spec)).collect()
 }
 
-fn entry(spec: &KindSpec, config: &Config) -> KindEntry {
+pub(super) fn entry(spec: &KindSpec, config: &Config) -> KindEntry {
     KindEntry {
         kind: spec.kind(),
         rules: KindRules {

@@ -3,6 +3,8 @@
 //! A client says `{"muster":"<version>","writes":<bool>}`; the server answers `{"muster":"<version>","pid":<n>,
 //! "writes":<bool>}`, where `writes` is what it grants, or `{"error":"<text>"}` and closes. Both must be of one version:
 //! JSON-RPC would survive a difference, but a user who upgraded would wonder for long why nothing changed.
+//!
+//! A command line may say `"errand":{..}` as well: then the server does that in place of JSON-RPC, and says `"errand":true`.
 
 use std::io;
 use std::time::Duration;
@@ -11,11 +13,13 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 
+use super::errand::Errand;
+
 /// This build's version.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// The longest hello line, in bytes.
-const LONGEST: u64 = 4096;
+/// The longest hello line, in bytes: an errand may hold a path.
+const LONGEST: u64 = 16_384;
 
 /// How long either side waits for the other's line.
 pub const PATIENCE: Duration = Duration::from_secs(5);
@@ -27,6 +31,9 @@ pub struct Hello {
     pub muster: String,
     /// Whether it wants tools that change AWS.
     pub writes: bool,
+    /// What it wants done in place of MCP.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub errand: Option<Errand>,
 }
 
 /// What the server says to a client that it serves.
@@ -38,6 +45,9 @@ pub struct Welcome {
     pub pid: u32,
     /// Whether this connection has tools that change AWS: wanted by the client and allowed by the server.
     pub writes: bool,
+    /// Whether it does the client's errand, and nothing else.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub errand: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -89,16 +99,21 @@ fn kill(pid: Option<u32>) -> String {
     pid.map(|pid| format!(" (kill {pid})")).unwrap_or_default()
 }
 
-/// The client's side: says hello and waits for the answer.
+/// The client's side: says hello, with an errand if it has one, and waits for the answer.
 ///
 /// # Errors
 /// [`HelloError`]; [`HelloError::Closed`] and [`HelloError::Io`] are worth another attempt.
-pub async fn greet<R, W>(reader: &mut R, writer: &mut W, wants_writes: bool) -> Result<Welcome, HelloError>
+pub async fn greet<R, W>(
+    reader: &mut R,
+    writer: &mut W,
+    wants_writes: bool,
+    errand: Option<&Errand>,
+) -> Result<Welcome, HelloError>
 where
     R: AsyncBufRead + Unpin,
     W: AsyncWrite + Unpin,
 {
-    say(writer, &Hello { muster: VERSION.to_owned(), writes: wants_writes }).await?;
+    say(writer, &Hello { muster: VERSION.to_owned(), writes: wants_writes, errand: errand.cloned() }).await?;
     match serde_json::from_str(&line(reader).await?)? {
         Answer::Welcome(welcome) if welcome.muster == VERSION => Ok(welcome),
         Answer::Welcome(Welcome { muster, pid, .. }) => {
@@ -108,21 +123,30 @@ where
     }
 }
 
-/// The server's side: waits for the client's line and answers it. `allows` is whether the server permits writes.
+/// The server's side: waits for the client's line and answers it. `allows` is whether the server permits writes. What the
+/// client wants done in place of MCP comes beside the answer.
 ///
 /// # Errors
 /// [`HelloError`]; the client was told why, where that was possible, and the connection is to be closed.
-pub async fn receive<R, W>(reader: &mut R, writer: &mut W, allows: bool) -> Result<Welcome, HelloError>
+pub async fn receive<R, W>(
+    reader: &mut R,
+    writer: &mut W,
+    allows: bool,
+) -> Result<(Welcome, Option<Errand>), HelloError>
 where
     R: AsyncBufRead + Unpin,
     W: AsyncWrite + Unpin,
 {
     let refused = match line(reader).await.and_then(|line| Ok(serde_json::from_str::<Hello>(&line)?)) {
         Ok(hello) if hello.muster == VERSION => {
-            let welcome =
-                Welcome { muster: VERSION.to_owned(), pid: std::process::id(), writes: hello.writes && allows };
+            let welcome = Welcome {
+                muster: VERSION.to_owned(),
+                pid: std::process::id(),
+                writes: hello.writes && allows,
+                errand: hello.errand.is_some(),
+            };
             say(writer, &welcome).await?;
-            return Ok(welcome);
+            return Ok((welcome, hello.errand));
         }
         Ok(hello) => {
             HelloError::Version { client: hello.muster, server: VERSION.to_owned(), pid: Some(std::process::id()) }
@@ -165,7 +189,7 @@ mod tests {
         let mut reader = BufReader::new(said.as_bytes());
         let mut written = Vec::new();
         let result = receive(&mut reader, &mut written, allows).await;
-        (result, String::from_utf8(written).unwrap())
+        (result.map(|(welcome, _)| welcome), String::from_utf8(written).unwrap())
     }
 
     fn hello(writes: bool) -> String {
@@ -209,18 +233,33 @@ mod tests {
             receive(&mut server_reader, &mut server_writer, true).await.unwrap();
             server_writer.write_all(b"first\n").await.unwrap();
         };
-        let (welcome, ()) = tokio::join!(greet(&mut client_reader, &mut client_writer, true), serving);
+        let (welcome, ()) = tokio::join!(greet(&mut client_reader, &mut client_writer, true, None), serving);
         assert_eq!(welcome.unwrap().pid, std::process::id());
         let mut line = String::new();
         client_reader.read_line(&mut line).await.unwrap();
         assert_eq!(line, "first\n");
     }
 
+    #[tokio::test]
+    async fn an_errand_is_heard_and_agreed_to() {
+        let errand = Errand::Export { since: None, follow: true, log: None };
+        let (client, server) = tokio::io::duplex(1024);
+        let (client_reader, mut client_writer) = tokio::io::split(client);
+        let (server_reader, mut server_writer) = tokio::io::split(server);
+        let (mut client_reader, mut server_reader) = (BufReader::new(client_reader), BufReader::new(server_reader));
+        let receiving = receive(&mut server_reader, &mut server_writer, true);
+        let greeting = greet(&mut client_reader, &mut client_writer, false, Some(&errand));
+        let (welcome, received) = tokio::join!(greeting, receiving);
+        assert!(welcome.unwrap().errand);
+        assert_eq!(received.unwrap().1, Some(errand));
+        assert!(!answer(&hello(true), true).await.1.contains("errand"));
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_server_that_says_nothing_is_given_up() {
         let (client, _server) = tokio::io::duplex(1024);
         let (reader, mut writer) = tokio::io::split(client);
-        let greeted = greet(&mut BufReader::new(reader), &mut writer, false).await;
+        let greeted = greet(&mut BufReader::new(reader), &mut writer, false, None).await;
         assert!(matches!(greeted, Err(HelloError::Silent)));
     }
 }

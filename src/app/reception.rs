@@ -7,12 +7,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::BufReader;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, UnixStream};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::sleep;
 use tokio_util::task::TaskTracker;
 
 use super::clients::Clients;
+use super::errand::{self, Errand};
 use super::hello::{self, HelloError};
 use super::socket::Bound;
 use super::tasks::Tasks;
@@ -30,6 +32,7 @@ pub struct Reception {
     phase: watch::Sender<Phase>,
     tasks: Tasks,
     clients: Clients,
+    errands: Arc<Semaphore>,
     allow_writes: bool,
 }
 
@@ -42,7 +45,8 @@ impl Reception {
         let policy = Policy { allow_writes: config.allow_writes, list: config.list };
         // Pushes to clients of the older era need no waiting for: they end with their connections.
         let server = mcp::Server::new(phase.subscribe(), policy, TaskTracker::new(), tasks.stopping());
-        Reception { server, phase, tasks, clients: Clients::none(), allow_writes: config.allow_writes }
+        let errands = Arc::new(Semaphore::new(errand::MOST));
+        Reception { server, phase, tasks, clients: Clients::none(), errands, allow_writes: config.allow_writes }
     }
 
     /// From now on requests are served.
@@ -106,7 +110,8 @@ impl Reception {
         let mut reader = BufReader::new(reader);
         let greeting = hello::receive(&mut reader, &mut writer, self.allow_writes);
         match self.tasks.stopping().run_until_cancelled(greeting).await {
-            Some(Ok(welcome)) => {
+            Some(Ok((_, Some(errand)))) => self.run(errand, reader, writer).await,
+            Some(Ok((welcome, None))) => {
                 if let Err(error) = transport::serve_stream(&self.server, welcome.writes, reader, writer).await {
                     tracing::warn!(%error, "a connection ended");
                 }
@@ -114,6 +119,29 @@ impl Reception {
             // Whoever only looks whether somebody listens says nothing.
             Some(Err(HelloError::Closed)) | None => {}
             Some(Err(error)) => tracing::warn!(%error, "a client was turned away"),
+        }
+    }
+
+    /// Does a client's errand, until it is done, the client leaves or everything ends.
+    async fn run(&self, errand: Errand, mut reader: BufReader<OwnedReadHalf>, mut writer: OwnedWriteHalf) {
+        let done = async {
+            let Ok(_permit) = self.errands.try_acquire() else {
+                let why =
+                    format!("{} commands are at the log already: try again when one of them has ended", errand::MOST);
+                return errand::refuse(&why, &mut writer).await;
+            };
+            match Phase::ready(&self.phase.subscribe()).await {
+                Ok(core) => errand::run(errand, &core, &mut writer).await,
+                Err(fault) => errand::refuse(&fault.to_string(), &mut writer).await,
+            }
+        };
+        let stopping = self.tasks.stopping();
+        tokio::select! {
+            () = errand::left(&mut reader) => {}
+            () = stopping.cancelled() => {}
+            done = done => if let Err(error) = done {
+                tracing::info!(%error, "an export or a backup was not read to its end");
+            },
         }
     }
 }

@@ -3,12 +3,14 @@
 //! The order matters. The lock decides who serves. The socket is bound before the store is opened, so that a client which
 //! only probes (several MCP clients start a sibling process for discovery) is answered within milliseconds, and one that
 //! waits learns why the store does not open. A detached server has no terminal to say that on: it goes on answering with
-//! the reason until its clients have left. Stopping goes the other way round, and takes less than two seconds.
+//! the reason until its clients have left. So does every server under which the store is lost. Stopping goes the other way round, and takes less than two seconds.
 
 use std::io;
 use std::net::SocketAddr;
+use std::ops::ControlFlow;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -25,6 +27,7 @@ use super::socket::{self, Bound, SocketError};
 use crate::config::{Config, Listening};
 use crate::mcp::Failure;
 use crate::mcp::transport::{HttpOptions, PATH};
+use crate::store::OpenError;
 
 /// How long connections may take to end.
 const CLOSING: Duration = Duration::from_secs(1);
@@ -126,7 +129,8 @@ async fn serve(
     reception: &Reception,
     mut signals: Signals,
 ) -> Result<(), ServeError> {
-    let engine = loop {
+    let mut has_served = false;
+    loop {
         let opened = tokio::select! {
             opened = Engine::open(config) => opened,
             signal = signals.next() => {
@@ -136,15 +140,20 @@ async fn serve(
             }
         };
         let error = match opened {
-            Ok(engine) => break engine,
+            Ok(engine) => {
+                has_served = true;
+                reception.open(engine.core().clone());
+                match attend(engine, linger, reception, &mut signals).await {
+                    ControlFlow::Continue(lost) => StartError::Lost(lost),
+                    ControlFlow::Break(outcome) => return outcome,
+                }
+            }
             Err(error) => error,
         };
-        let mended = async {
-            match linger {
-                Some(_) => mended(&config.data_dir, reception, &error).await,
-                None => false,
-            }
-        };
+        // One that never served says it on its terminal, and ends; where there is none, it ends once nobody is left to be told.
+        let patience = linger.map(|_| FAILED_LINGER);
+        let mended =
+            async { (has_served || patience.is_some()) && mended(&config.data_dir, reception, &error, patience).await };
         let mended = tokio::select! {
             mended = mended => mended,
             _ = signals.next() => false,
@@ -153,8 +162,16 @@ async fn serve(
             stop(reception, None).await;
             return Err(error.into());
         }
-    };
-    reception.open(engine.core().clone());
+    }
+}
+
+/// Serves until the server is to stop, which is how it ended; or until the store was lost, for the reason returned.
+async fn attend(
+    engine: Engine,
+    linger: Option<Duration>,
+    reception: &Reception,
+    signals: &mut Signals,
+) -> ControlFlow<Result<(), ServeError>, Arc<OpenError>> {
     let outcome = tokio::select! {
         signal = signals.next() => {
             tracing::info!(signal, "stopping");
@@ -164,15 +181,23 @@ async fn serve(
             tracing::info!("stopping: no client for a while");
             Ok(())
         }
-        () = engine.ended() => Err(ServeError::Writer),
+        lost = engine.ended() => match lost {
+            Some(lost) => {
+                reception.fail(failure(&*lost));
+                engine.quiesce(CLOSING).await;
+                engine.close().await;
+                return ControlFlow::Continue(lost);
+            }
+            None => Err(ServeError::Writer),
+        },
     };
     stop(reception, Some(engine)).await;
-    outcome
+    ControlFlow::Break(outcome)
 }
 
 /// Tells clients why the store is not usable until somebody did something about it: then it is worth opening again. False
-/// once they have left without.
-async fn mended(data_dir: &Path, reception: &Reception, error: &StartError) -> bool {
+/// once they have left without, for `patience`.
+async fn mended(data_dir: &Path, reception: &Reception, error: &StartError, patience: Option<Duration>) -> bool {
     tracing::error!(error = %chain(error), "the store is not usable; clients are told so");
     let (begun, before) = (Instant::now(), stamp(data_dir));
     reception.fail(failure(error));
@@ -184,7 +209,7 @@ async fn mended(data_dir: &Path, reception: &Reception, error: &StartError) -> b
     };
     tokio::select! {
         () = touched => true,
-        () = reception.clients().gone_for(FAILED_LINGER) => false,
+        () = deserted(reception.clients(), patience) => false,
     }
 }
 
@@ -195,7 +220,7 @@ fn stamp(data_dir: &Path) -> Option<(u64, u64, i64, i64)> {
 }
 
 /// Why the store is not usable, for clients.
-fn failure(error: &StartError) -> Failure {
+fn failure(error: &dyn std::error::Error) -> Failure {
     let fix = "The server opens it again by itself within seconds";
     Failure { what: chain(error), fix: fix.to_owned() }
 }

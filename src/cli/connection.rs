@@ -1,29 +1,23 @@
 //! The flags of everything that serves one account's inventory.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
 
-use crate::config::{Config, ConfigError, Environment, Given, Interval, ListMode, Queue, Share};
+use super::place::Place;
+use crate::config::{self, Config, ConfigError, Environment, Given, Interval, ListMode, Queue, Share, Size};
 use crate::kinds::KINDS;
 
 /// Which account, which store, and how it is served.
 #[derive(Clone, Debug, Default, Args)]
 pub(super) struct Connection {
-    /// Where the store, the lock and the socket are [default: a directory for this account in ~/.local/state/muster]
-    #[arg(long, env = "MUSTER_DATA_DIR", value_name = "DIR", hide_env_values = true)]
-    data_dir: Option<PathBuf>,
-    /// The AWS profile; goes before keys in the environment [default: `AWS_PROFILE`, else `default`]
-    #[arg(long, env = "MUSTER_PROFILE", value_name = "NAME", hide_env_values = true)]
-    profile: Option<String>,
+    #[command(flatten)]
+    place: Place,
     /// The AWS region [default: `AWS_REGION`, else the profile's]
     #[arg(long, env = "MUSTER_REGION", value_name = "REGION", hide_env_values = true)]
     region: Option<String>,
-    /// Several AWS regions, or `all` that are enabled for the account; goes before --region
-    #[arg(long, env = "MUSTER_REGIONS", value_name = "REGIONS", value_delimiter = ',', hide_env_values = true)]
-    regions: Vec<String>,
     /// Offer the tools that change AWS: start, stop and snapshot instances
     #[arg(long, env = "MUSTER_ALLOW_WRITES", value_parser = BoolishValueParser::new(), hide_env_values = true)]
     allow_writes: bool,
@@ -39,6 +33,15 @@ pub(super) struct Connection {
     /// An SQS queue that EventBridge writes this account's events to; REGION=URL where the URL names no region (repeatable)
     #[arg(long, env = "MUSTER_QUEUE_URL", value_name = "URL", value_delimiter = ',', hide_env_values = true)]
     queue_url: Vec<Queue>,
+    /// How long the log keeps changes [default: 30d]
+    #[arg(long, env = "MUSTER_RETAIN_AGE", value_name = "DURATION", value_parser = config::duration, hide_env_values = true)]
+    retain_age: Option<Duration>,
+    /// How large the log may grow, such as 2GiB [default: the larger of 1GiB and 20KB a resource, at most a quarter of the disk]
+    #[arg(long, env = "MUSTER_RETAIN_SIZE", value_name = "SIZE", hide_env_values = true)]
+    retain_size: Option<Size>,
+    /// How much of the disk to keep free: nothing is written beyond [default: 256MiB]
+    #[arg(long, env = "MUSTER_KEEP_FREE", value_name = "SIZE", hide_env_values = true)]
+    keep_free: Option<Size>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -54,10 +57,12 @@ impl Connection {
     pub(super) fn of(config: &Config) -> Self {
         let intervals = config.intervals.iter().map(|(kind, every)| Interval { kind: kind.clone(), every: *every });
         Connection {
-            data_dir: Some(config.data_dir.clone()),
-            profile: config.selection.profile.clone(),
+            place: Place {
+                data_dir: Some(config.data_dir.clone()),
+                profile: config.selection.profile.clone(),
+                regions: config.selection.regions().to_vec(),
+            },
             region: config.selection.region.clone(),
-            regions: config.selection.regions().to_vec(),
             allow_writes: false,
             list: Some(match config.list {
                 ListMode::Auto => List::Auto,
@@ -67,14 +72,17 @@ impl Connection {
             interval: intervals.collect(),
             aws_share: Some(config.aws_share),
             queue_url: config.queues.clone(),
+            retain_age: Some(config.retain_age),
+            retain_size: config.retain_size.map(Size::of),
+            keep_free: Some(Size::of(config.keep_free)),
         }
     }
 
     /// These flags for a client's configuration: profile and region are said in variables there, and the client has
     /// another working directory.
     pub(super) fn for_client(self, environment: &Environment) -> Self {
-        let data_dir = self.data_dir.map(|dir| environment.absolute(&dir));
-        Connection { data_dir, profile: None, region: None, regions: Vec::new(), ..self }
+        let data_dir = self.place.data_dir.map(|dir| environment.absolute(&dir));
+        Connection { place: Place { data_dir, ..Place::default() }, region: None, ..self }
     }
 
     /// The flags as words of a command line.
@@ -83,10 +91,11 @@ impl Connection {
         let mut flag = |name: &str, value: Option<OsString>| {
             words.extend(value.into_iter().flat_map(|value| [OsString::from(name), value]));
         };
-        flag("--data-dir", self.data_dir.clone().map(Into::into));
-        flag("--profile", self.profile.clone().map(Into::into));
+        let Place { data_dir, profile, regions } = &self.place;
+        flag("--data-dir", data_dir.clone().map(Into::into));
+        flag("--profile", profile.clone().map(Into::into));
         flag("--region", self.region.clone().map(Into::into));
-        flag("--regions", Some(self.regions.join(",")).filter(|names| !names.is_empty()).map(Into::into));
+        flag("--regions", Some(regions.join(",")).filter(|names| !names.is_empty()).map(Into::into));
         flag("--list", self.list.and_then(|list| Some(list.to_possible_value()?.get_name().into())));
         for interval in &self.interval {
             flag("--interval", Some(interval.to_string().into()));
@@ -95,6 +104,9 @@ impl Connection {
         for queue in &self.queue_url {
             flag("--queue-url", Some(queue.to_string().into()));
         }
+        flag("--retain-age", self.retain_age.map(|age| format!("{}ms", age.as_millis()).into()));
+        flag("--retain-size", self.retain_size.map(|size| size.to_string().into()));
+        flag("--keep-free", self.keep_free.map(|size| size.to_string().into()));
         if self.allow_writes {
             words.push("--allow-writes".into());
         }
@@ -104,10 +116,10 @@ impl Connection {
     /// Merges these flags into a configuration.
     pub(super) fn config(self, environment: &Environment) -> Result<Config, ConfigError> {
         let given = Given {
-            data_dir: self.data_dir,
-            profile: self.profile,
+            data_dir: self.place.data_dir,
+            profile: self.place.profile,
             region: self.region,
-            regions: self.regions,
+            regions: self.place.regions,
             allow_writes: self.allow_writes,
             list: self.list.map(|list| match list {
                 List::Auto => ListMode::Auto,
@@ -117,6 +129,9 @@ impl Connection {
             intervals: self.interval,
             aws_share: self.aws_share,
             queues: self.queue_url,
+            retain_age: self.retain_age,
+            retain_size: self.retain_size,
+            keep_free: self.keep_free,
         };
         let kinds: Vec<&str> = KINDS.iter().map(|spec| spec.slug).collect();
         Config::merge(given, environment, &kinds)
@@ -143,7 +158,7 @@ mod tests {
     #[test]
     fn flags_made_from_a_configuration_lead_back_to_it() {
         let given = "--profile dev --region eu-west-1 --list all --interval instance=30s --interval vpc=1h --aws-share 0.5 \
-             --queue-url https://sqs.eu-west-1.amazonaws.com/123456789012/events";
+             --retain-age 7d --retain-size 32MiB --keep-free 1GiB --queue-url https://sqs.eu-west-1.amazonaws.com/123456789012/events";
         let config = parse(given.split_whitespace().map(OsString::from));
         assert_eq!(parse(Connection::of(&config).words()), config);
         for regions in ["us-west-2,eu-west-1", "all"] {

@@ -6,12 +6,13 @@ use std::io::{self, ErrorKind, Write};
 #[derive(Debug)]
 pub(super) struct Output<W> {
     to: W,
+    closed: bool,
 }
 
 impl Output<io::Stdout> {
     /// This process's standard output.
     pub(super) fn stdout() -> Self {
-        Output { to: io::stdout() }
+        Output { to: io::stdout(), closed: false }
     }
 }
 
@@ -24,9 +25,17 @@ impl<W: Write> Output<W> {
     /// Prints `text` as it is, at once.
     pub(super) fn text(&mut self, text: &[u8]) -> io::Result<()> {
         match self.to.write_all(text).and_then(|()| self.to.flush()) {
-            Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => {
+                self.closed = true;
+                Ok(())
+            }
             done => done,
         }
+    }
+
+    /// Whether the reader has gone, as far as was noticed: more need not be printed.
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed
     }
 }
 
@@ -61,12 +70,14 @@ mod tests {
 
     #[test]
     fn a_reader_that_has_gone_is_no_failure() {
-        Output { to: Gone }.line("text").unwrap();
+        let mut output = Output { to: Gone, closed: false };
+        output.line("text").unwrap();
+        assert!(output.is_closed());
     }
 
     #[test]
     fn a_line_ends() {
-        let mut output = Output { to: Vec::new() };
+        let mut output = Output { to: Vec::new(), closed: false };
         output.line("text").unwrap();
         assert_eq!(output.to, b"text\n");
     }

@@ -180,6 +180,8 @@ pub struct Freshness(Arc<Inner>);
 struct Inner {
     scopes: RwLock<BTreeMap<(Scope, Kind), Watched>>,
     trouble: RwLock<Option<Trouble>>,
+    /// Goes before what keeps AWS from being reached: without the store nothing else can be told.
+    store_trouble: RwLock<Option<Trouble>>,
     version: watch::Sender<u64>,
 }
 
@@ -202,7 +204,8 @@ impl Freshness {
             scopes.entry(key).or_insert_with(|| Watched::new(scope, kind, interval, None));
         }
         let scopes = RwLock::new(scopes);
-        Freshness(Arc::new(Inner { scopes, trouble: RwLock::new(None), version: watch::Sender::new(0) }))
+        let (trouble, store_trouble) = (RwLock::new(None), RwLock::new(None));
+        Freshness(Arc::new(Inner { scopes, trouble, store_trouble, version: watch::Sender::new(0) }))
     }
 
     /// Announces that (scope, kind) is going to be swept every `interval`. Until its first complete sweep every answer
@@ -223,10 +226,17 @@ impl Freshness {
         self.bump();
     }
 
-    /// What keeps AWS as a whole from being reached.
+    /// Sets what keeps the store from being read and written, or clears it.
+    pub(super) fn set_store_trouble(&self, trouble: Option<Trouble>) {
+        *self.0.store_trouble.write() = trouble;
+        self.bump();
+    }
+
+    /// What keeps everything from being seen: the store cannot be written, or AWS as a whole not be reached.
     #[must_use]
     pub fn trouble(&self) -> Option<Trouble> {
-        self.0.trouble.read().clone()
+        let store = self.0.store_trouble.read().clone();
+        store.or_else(|| self.0.trouble.read().clone())
     }
 
     /// Every (scope, kind) that is or was watched, in order.

@@ -1,9 +1,11 @@
 //! The ways into the writer loop, by urgency.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::freshness::{Freshness, Trouble};
@@ -33,13 +35,6 @@ pub enum IngestError {
     /// The store could not be written.
     #[error(transparent)]
     Commit(#[from] CommitError),
-}
-
-impl IngestError {
-    /// Whether nothing can be recorded until the store is opened again.
-    pub(super) fn is_final(&self) -> bool {
-        matches!(self, IngestError::Commit(CommitError::Failed { .. } | CommitError::Latched { .. }))
-    }
 }
 
 /// One step of a full listing of a (scope, kind).
@@ -94,12 +89,16 @@ pub(super) struct Record {
     pub(super) entries: Vec<(Cause, Event)>,
     pub(super) observations: Vec<Observation>,
     pub(super) cause: Cause,
-    pub(super) done: oneshot::Sender<Result<Observed, IngestError>>,
+    pub(super) done: Done,
 }
+
+pub(super) type Done = oneshot::Sender<Result<Observed, IngestError>>;
 
 pub(super) enum Work {
     Record(Record),
     Sweep(SweepMessage),
+    /// Nothing else waits, and retention has something to do.
+    Retain,
 }
 
 /// The receiving ends, read in order of urgency.
@@ -143,9 +142,9 @@ pub(super) fn connect(freshness: Freshness, stop: CancellationToken) -> (Lanes, 
 }
 
 impl Lanes {
-    /// The most urgent work, waiting for some. `None` when stopped (after what waits in the urgent lanes) or when nobody
-    /// is left to send.
-    pub(super) async fn next(&mut self) -> Option<Work> {
+    /// The most urgent work, waiting for some; from `retention` on, retention is work as well, when there is no other. `None`
+    /// when stopped (after what waits in the urgent lanes) or when nobody is left to send.
+    pub(super) async fn next(&mut self, retention: Option<Instant>) -> Option<Work> {
         // A backlog of events must not keep the sweeps out, which are the truth.
         if self.streak >= STREAK
             && let Ok(message) = self.pages.try_recv()
@@ -170,6 +169,7 @@ impl Lanes {
             Some(record) = self.notifications.recv() => Some(Work::Record(record)),
             Some(record) = self.refresh.recv() => Some(Work::Record(record)),
             Some(message) = self.pages.recv() => Some(Work::Sweep(message)),
+            () = sleep_until(retention.unwrap_or_else(Instant::now)), if retention.is_some() => Some(Work::Retain),
             else => None,
         }
     }
@@ -177,6 +177,21 @@ impl Lanes {
     /// Whether the loop is to end.
     pub(super) fn is_stopped(&self) -> bool {
         self.stop.is_cancelled()
+    }
+
+    /// Whether a record waits; a page does not count.
+    pub(super) fn is_urgent(&self) -> bool {
+        !(self.tools.is_empty() && self.notifications.is_empty() && self.refresh.is_empty())
+    }
+
+    /// Waits until the loop is to end, for at most `patience`.
+    pub(super) async fn stopped_within(&self, patience: Duration) {
+        drop(timeout(patience, self.stop.cancelled()).await);
+    }
+
+    /// A tool's record that waits, if any.
+    pub(super) fn tool(&mut self) -> Option<Record> {
+        self.tools.try_recv().ok()
     }
 
     /// The most urgent record that waits, if any; never a page.

@@ -4,9 +4,12 @@
 //! they test is this loop and not a copy of it.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::model::{Current, Kind, ResourceId, Scope, Seq, Timestamp};
-use crate::store::{Batch, CommitError, Committed, Fingerprint, ReadError, Snapshot, Watermark, Writer};
+use crate::store::{
+    Batch, CommitError, Committed, Due, Fingerprint, Folded, OpenError, ReadError, Snapshot, Stock, Watermark, Writer,
+};
 
 /// Where records go, and what they amount to.
 pub trait Ledger {
@@ -27,6 +30,46 @@ pub trait Ledger {
 
     /// The file, for messages.
     fn path(&self) -> PathBuf;
+
+    /// Bytes of history. None in a ledger that keeps everything, which never has to fold.
+    fn history(&self) -> u64 {
+        0
+    }
+
+    /// What decides how much history may be kept.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn stock(&self) -> Result<Stock, ReadError> {
+        Ok(Stock::default())
+    }
+
+    /// Folds the oldest records away; see [`Writer::fold`].
+    ///
+    /// # Errors
+    /// Nothing is folded then.
+    fn fold(&mut self, due: Due, records: usize, more: &mut dyn FnMut() -> bool) -> Result<Folded, CommitError> {
+        let _ = (due, records, more);
+        Ok(Folded { records: 0, history: self.history(), more: false })
+    }
+
+    /// Whether the disk failed under it: then everything fails until [`Ledger::reopen`] succeeds.
+    fn is_failed(&self) -> bool {
+        false
+    }
+
+    /// Waits until the disk fails under it.
+    fn failed(&self) -> impl Future<Output = ()> {
+        std::future::pending()
+    }
+
+    /// Opens it again after the disk failed: one attempt. Returns what is there of a commit that was said to have failed.
+    ///
+    /// # Errors
+    /// Why it is not open; whether another attempt may help is for [`OpenError::is_passing`] to say.
+    fn reopen(&mut self) -> Result<Option<Committed>, Arc<OpenError>> {
+        Ok(None)
+    }
 }
 
 /// One consistent state of a ledger.
@@ -96,6 +139,31 @@ impl Ledger for Writer {
 
     fn path(&self) -> PathBuf {
         self.store().path().to_owned()
+    }
+
+    fn history(&self) -> u64 {
+        Writer::history(self)
+    }
+
+    fn stock(&self) -> Result<Stock, ReadError> {
+        Writer::stock(self)
+    }
+
+    fn fold(&mut self, due: Due, records: usize, more: &mut dyn FnMut() -> bool) -> Result<Folded, CommitError> {
+        Writer::fold(self, due, records, more)
+    }
+
+    fn is_failed(&self) -> bool {
+        !self.store().health().borrow().is_well()
+    }
+
+    async fn failed(&self) {
+        // The store is there as long as this writer, so the health never ends.
+        drop(self.store().health().wait_for(|health| !health.is_well()).await);
+    }
+
+    fn reopen(&mut self) -> Result<Option<Committed>, Arc<OpenError>> {
+        Writer::reopen(self)
     }
 }
 

@@ -54,7 +54,7 @@ impl<L: Ledger> Ingest<L> {
             SweepStep::Page { sent_at, items } => {
                 let count = items.len() as u64;
                 let outcome = self.page(&scope, &kind, sent_at, items);
-                if let Err(error) = self.watch(outcome)
+                if let Err(error) = outcome
                     && let Some(sweep) = self.sweeps.get_mut(&key)
                 {
                     sweep.broken.get_or_insert(error.to_string());
@@ -73,8 +73,7 @@ impl<L: Ledger> Ingest<L> {
                 let outcome = if let Some(broken) = sweep.broken {
                     Err(broken)
                 } else {
-                    let outcome = self.complete(&scope, &kind, &sweep, ended);
-                    self.watch(outcome).map_err(|error| error.to_string())
+                    self.complete(&scope, &kind, &sweep, ended).map_err(|error| error.to_string())
                 };
                 if let Err(what) = outcome {
                     let fix = "free space or mend the disk that holds the data directory; the next sweep repeats it";
@@ -140,6 +139,7 @@ impl<L: Ledger> Ingest<L> {
         while !news.is_empty() {
             self.commit_chunk(Draft::default(), &mut news, &cause)?;
             self.serve_urgent();
+            self.share();
             if self.lanes.is_stopped() {
                 return Err(IngestError::Stopped);
             }
@@ -166,6 +166,7 @@ impl<L: Ledger> Ingest<L> {
         while !gone.is_empty() {
             self.commit_chunk(Draft::default(), &mut gone, &cause)?;
             self.serve_urgent();
+            self.share();
         }
         if let Some(hold) = &held {
             let shown = hold.shown();

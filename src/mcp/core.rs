@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::time::{Instant, timeout_at};
 use tokio_util::task::TaskTracker;
 
 use super::error::Fault;
@@ -11,9 +12,9 @@ use crate::aws::Aws;
 use crate::ingest;
 use crate::model::{LogId, Region, SharedClock, Timestamp};
 use crate::notify::ChangeHub;
-use crate::store::{Snapshot, Store};
+use crate::store::{Health, Snapshot, Store};
 
-/// How long a request waits for the store to open, or for a first sweep to show what it asks for.
+/// How long a request waits for the store to open, also after its disk failed, or for a first sweep to show what it asks for.
 pub const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Everything that serves requests once the store is open.
@@ -99,21 +100,69 @@ impl Phase {
     /// Waits up to [`PATIENCE`] until requests can be served.
     ///
     /// # Errors
-    /// [`Fault::Opening`] when that takes longer, [`Fault::Failed`] when the store cannot be used.
+    /// [`Fault::Opening`] when that takes longer, [`Fault::Failed`] when the store cannot be used, [`Fault::Read`] when its disk
+    /// failed and it is not open again.
     pub async fn ready(phase: &watch::Receiver<Phase>) -> Result<Arc<Core>, Fault> {
-        if let Phase::Ready(core) = &*phase.borrow() {
+        if let Phase::Ready(core) = &*phase.borrow()
+            && !core.store.is_failing()
+        {
             return Ok(Arc::clone(core));
         }
+        Phase::ready_by(phase, Instant::now() + PATIENCE).await
+    }
+
+    async fn ready_by(phase: &watch::Receiver<Phase>, deadline: Instant) -> Result<Arc<Core>, Fault> {
         let mut phase = phase.clone();
-        let ready = phase.wait_for(|phase| !matches!(phase, Phase::Opening));
-        match tokio::time::timeout(PATIENCE, ready).await {
-            Ok(Ok(phase)) => match &*phase {
-                Phase::Ready(core) => Ok(Arc::clone(core)),
-                Phase::Failed(failure) => Err(Fault::Failed(Arc::clone(failure))),
-                Phase::Opening => Err(Fault::Opening),
-            },
-            Ok(Err(_)) => Err(Fault::Stopping),
-            Err(_) => Err(Fault::Opening),
+        if let Ok(outcome) = timeout_at(deadline, Phase::usable(&mut phase)).await {
+            return outcome;
         }
+        match &*phase.borrow() {
+            // The reason, which says that it may pass.
+            Phase::Ready(core) => core.snapshot().map(|_| Arc::clone(core)),
+            Phase::Opening | Phase::Failed(_) => Err(Fault::Opening),
+        }
+    }
+
+    async fn usable(phase: &mut watch::Receiver<Phase>) -> Result<Arc<Core>, Fault> {
+        loop {
+            let found = phase.borrow_and_update().clone();
+            match found {
+                Phase::Failed(failure) => return Err(Fault::Failed(failure)),
+                Phase::Ready(core) if !core.store.is_failing() => return Ok(core),
+                Phase::Ready(core) => {
+                    let mut health = core.store.health();
+                    tokio::select! {
+                        _ = health.wait_for(Health::is_well) => {}
+                        changed = phase.changed() => changed.map_err(|_| Fault::Stopping)?,
+                    }
+                }
+                Phase::Opening => phase.changed().await.map_err(|_| Fault::Stopping)?,
+            }
+        }
+    }
+
+    /// Serves a request as soon as that is possible, waiting up to [`PATIENCE`]. When the disk fails under it just then and the
+    /// answer `is_worth_repeating`, it is served once more, when the store is open again.
+    ///
+    /// # Errors
+    /// As [`Phase::ready`].
+    pub async fn serve<T, F: Future<Output = T>>(
+        phase: &watch::Receiver<Phase>,
+        is_worth_repeating: impl Fn(&T) -> bool,
+        serve: impl Fn(Arc<Core>) -> F,
+    ) -> Result<T, Fault> {
+        let deadline = Instant::now() + PATIENCE;
+        let (core, failures) = loop {
+            let core = Phase::ready(phase).await?;
+            let failures = core.store.failures();
+            if !core.store.is_failing() {
+                break (core, failures);
+            }
+        };
+        let answer = serve(Arc::clone(&core)).await;
+        if core.store.failures() == failures || !is_worth_repeating(&answer) {
+            return Ok(answer);
+        }
+        Ok(serve(Phase::ready_by(phase, deadline.max(Instant::now())).await?).await)
     }
 }

@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use axum::http::request::Parts;
 use rmcp::model::{
-    CacheScope, CallToolRequestParams, CallToolResponse, CompleteRequestParams, CompleteResult, DiscoverResult,
-    GetPromptRequestParams, GetPromptResponse, Implementation, ListPromptsResult, ListResourceTemplatesResult,
-    ListResourcesResult, ListToolsResult, MetaObject, PaginatedRequestParams, ProtocolVersion,
-    ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities, ServerConfig, SubscribeRequestParams,
-    SubscriptionFilter, Tool, UnsubscribeRequestParams,
+    CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestParams, CompleteResult,
+    DiscoverResult, GetPromptRequestParams, GetPromptResponse, Implementation, ListPromptsResult,
+    ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, MetaObject, PaginatedRequestParams,
+    ProtocolVersion, ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities, ServerConfig,
+    SubscribeRequestParams, SubscriptionFilter, Tool, UnsubscribeRequestParams,
 };
 use rmcp::service::{NotificationContext, RequestContext, RoleServer, SubscriptionContext};
 use rmcp::{ErrorData, ServerHandler};
@@ -116,6 +116,14 @@ impl Handler {
         Phase::ready(&self.server.0.phase).await
     }
 
+    /// Serves a read, once more when the disk failed under it.
+    async fn serve<T, F>(&self, read: impl Fn(Arc<Core>) -> F) -> Result<T, Fault>
+    where
+        F: Future<Output = Result<T, Fault>>,
+    {
+        Phase::serve(&self.server.0.phase, Result::is_err, read).await?
+    }
+
     fn instructions(&self) -> String {
         let writes = if self.writes().are_allowed() {
             "This connection may change AWS: start_instance, stop_instance and create_snapshot act at once; use dry_run to \
@@ -190,10 +198,14 @@ impl ServerHandler for Handler {
         _: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let mut result = match tools::find(&request.name, self.writes()) {
-            Ok(spec) => match self.core().await {
-                Ok(core) => tools::call(spec, core, request.arguments, self.writes(), &self.server.0.stop).await,
-                Err(fault) => fault.result(),
-            },
+            Ok(spec) => {
+                // What changes AWS is never done twice.
+                let again = |result: &CallToolResult| !spec.is_write() && result.is_error == Some(true);
+                let (writes, stop) = (self.writes(), &self.server.0.stop);
+                let call = |core| tools::call(spec, core, request.arguments.clone(), writes, stop);
+                let called = Phase::serve(&self.server.0.phase, again, call).await;
+                called.unwrap_or_else(|fault| fault.result())
+            }
             Err(fault @ Fault::WritesOff { .. }) => fault.result(),
             Err(fault) => return Err(fault.protocol(None)),
         };
@@ -209,7 +221,8 @@ impl ServerHandler for Handler {
     ) -> Result<ListResourcesResult, ErrorData> {
         let cursor = request.and_then(|request| request.cursor);
         let Inner { policy, pages, .. } = &*self.server.0;
-        let listed = async { list::list(&self.core().await?, pages, policy.list, cursor).await };
+        let cursor = &cursor;
+        let listed = self.serve(|core| async move { list::list(&core, pages, policy.list, cursor.clone()).await });
         let mut result = listed.await.map_err(|fault| fault.protocol(None))?;
         result.meta.get_or_insert_default().extend(self.meta());
         Ok(result)
@@ -237,9 +250,12 @@ impl ServerHandler for Handler {
         let uri = request.uri;
         let result = async {
             let address = Address::parse(&uri)?;
-            let core = self.core().await?;
-            let content = read::read(&core, &self.server.0.reads, &address, &uri, self.writes()).await?;
-            Ok::<_, Fault>(content.result(&uri, core.now()))
+            let (address, uri) = (&address, &uri);
+            let read = |core: Arc<Core>| async move {
+                let content = read::read(&core, &self.server.0.reads, address, uri, self.writes()).await?;
+                Ok(content.result(uri, core.now()))
+            };
+            self.serve(read).await
         };
         let mut result = result.await.map_err(|fault| fault.protocol(Some(&uri)))?;
         result.meta = Some(self.meta());

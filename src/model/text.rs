@@ -16,9 +16,10 @@ pub fn shown(text: &str, limit: usize) -> String {
     out
 }
 
-/// Control characters, bidirectional controls, zero-width characters, and the Unicode tag block (invisible text that
-/// models still read).
-fn hostile(c: char) -> bool {
+/// Whether nobody who reads `c` sees it: control characters, bidirectional controls, zero-width characters, and the Unicode tag
+/// block (invisible text that models still read).
+#[must_use]
+pub fn hostile(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{061C}' | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{FEFF}')
         || matches!(c, '\u{E0000}'..='\u{E007F}' | '\u{FFF9}'..='\u{FFFB}')

@@ -718,6 +718,10 @@ pub(super) fn decode_current(key: &[u8], bytes: &[u8]) -> Result<Current, Decode
     decode_known(CURRENT, key, bytes)
 }
 
+pub(super) fn encode_base(key: &[u8], current: &Current) -> Result<Vec<u8>, EncodeError> {
+    seal(BASE, key, &DiskCurrent::from(current))
+}
+
 /// A record of `base`, which is like one of `current`.
 pub(super) fn decode_base(key: &[u8], bytes: &[u8]) -> Result<Current, DecodeError> {
     decode_known(BASE, key, bytes)

@@ -3,18 +3,18 @@
 //! A new file is built beside its place under a random name and appears under its own only when complete, so a crash
 //! leaves either no store or a whole one, and an empty file is always damage.
 
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use redb::backends::FileBackend;
 use redb::{Database, DatabaseError, Durability, ReadableDatabase, ReadableTable, StorageError};
 use thiserror::Error;
 
 use super::codec::{self, DecodeError, EncodeError, Ledger};
+use super::disk::{Alarm, Disk, Guarded};
 use super::meta::{FORMAT, FORMAT_KEY, LEDGER_KEY, LOG_KEY};
 use super::snapshot::ReadError;
 use super::tables::{self, EVENTS_TABLE, META_TABLE, TIMES_TABLE};
@@ -73,6 +73,14 @@ pub enum OpenError {
     },
 }
 
+impl OpenError {
+    /// Whether another attempt may succeed without anybody touching the file.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        matches!(self, OpenError::Held { .. } | OpenError::Io { .. })
+    }
+}
+
 /// What is wrong with a store file.
 #[derive(Debug, Error)]
 pub enum Damage {
@@ -97,6 +105,22 @@ pub enum Damage {
     /// A record of `meta` is damaged.
     #[error("its `meta` table is unreadable")]
     Unreadable(#[source] DecodeError),
+    /// While it was open, another file took its place.
+    #[error("it holds log {found}, but log {open} was open")]
+    Replaced {
+        /// The log that was open.
+        open: LogId,
+        /// The log that was found.
+        found: LogId,
+    },
+    /// While it was open, its newest records went.
+    #[error("it ends at record {found}, but record {acknowledged} was stored and acknowledged")]
+    CutShort {
+        /// The newest record that was acknowledged.
+        acknowledged: Seq,
+        /// The newest that was found.
+        found: Seq,
+    },
 }
 
 /// An open store file, checked.
@@ -106,61 +130,113 @@ pub(super) struct Opened {
     pub(super) ledger: Ledger,
 }
 
-/// Opens the store file in `dir`, or creates directory and file.
-pub(super) fn open(dir: &Path, cache_bytes: usize) -> Result<Opened, OpenError> {
-    let path = dir.join(FILE_NAME);
-    let refused = |source: io::Error| OpenError::Io { path: path.clone(), source: Box::new(source.into()) };
-    fs::create_dir_all(dir).map_err(refused)?;
-    if !path.try_exists().map_err(refused)?
-        && let Some(opened) = create(dir, &path, cache_bytes)?
-    {
-        return Ok(opened);
-    }
-    if fs::metadata(&path).map_err(refused)?.len() == 0 {
-        return Err(OpenError::Damaged { path, source: Damage::Empty });
-    }
-    let opened = guarded(&path, || {
-        refuse_newer(&path)?;
-        let database = redb::Builder::new()
-            .set_cache_size(cache_bytes)
-            .open(&path)
-            .map_err(|error| Fault::from_open(&path, error))?;
-        check(&path, database)
-    })?;
-    sweep_leftovers(dir);
-    Ok(opened)
+/// What a store file is opened with.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    pub(super) disk: Arc<dyn Disk>,
+    pub(super) path: PathBuf,
+    pub(super) cache_bytes: usize,
+    /// Rings when the file fails.
+    pub(super) alarm: Arc<Alarm>,
 }
 
-/// Builds a new file and gives it its name. `None` when another process gave one that name first.
-fn create(dir: &Path, path: &Path, cache_bytes: usize) -> Result<Option<Opened>, OpenError> {
-    let log = LogId(random());
-    let fresh = dir.join(format!("{FILE_NAME}.{log}{NEW_SUFFIX}"));
-    let made = build(&fresh, log, cache_bytes).and_then(|opened| {
-        fs::hard_link(&fresh, path)?;
-        fs::File::open(dir)?.sync_all()?;
-        Ok(opened)
-    });
-    let cleaned = fs::remove_file(&fresh);
-    match made {
-        Ok(opened) => {
-            cleaned.map_err(|source| OpenError::Io { path: fresh, source: Box::new(source.into()) })?;
-            Ok(Some(opened))
+impl Place {
+    /// Opens the store file, or creates it with its directory.
+    pub(super) fn open(&self) -> Result<Opened, OpenError> {
+        let Place { disk, path, .. } = self;
+        let dir = self.dir();
+        fs::create_dir_all(dir).map_err(|error| self.refused(error))?;
+        if disk.size(path).map_err(|error| self.refused(error))?.is_none()
+            && let Some(opened) = self.create(dir)?
+        {
+            return Ok(opened);
         }
-        Err(redb::Error::Io(error)) if error.kind() == io::ErrorKind::AlreadyExists => Ok(None),
-        Err(source) => Err(OpenError::Io { path: path.to_owned(), source: Box::new(source) }),
+        let opened = self.open_again()?;
+        sweep_leftovers(dir);
+        Ok(opened)
+    }
+
+    /// Opens the store file, which must be there.
+    pub(super) fn open_again(&self) -> Result<Opened, OpenError> {
+        match self.disk.size(&self.path).map_err(|error| self.refused(error))? {
+            Some(0) => return Err(OpenError::Damaged { path: self.path.clone(), source: Damage::Empty }),
+            Some(_) => {}
+            None => return Err(self.refused(io::ErrorKind::NotFound.into())),
+        }
+        guarded(&self.path, || {
+            self.refuse_newer()?;
+            let file = self.disk.open(&self.path).map_err(|error| Fault(self.refused(error)))?;
+            let database = self.database(file).map_err(|error| Fault::from_open(&self.path, error))?;
+            check(&self.path, database)
+        })
+    }
+
+    /// The directory of the store file.
+    pub(super) fn dir(&self) -> &Path {
+        self.path.parent().unwrap_or(Path::new("."))
+    }
+
+    fn database(&self, file: Box<dyn redb::StorageBackend>) -> Result<Database, DatabaseError> {
+        redb::Builder::new().set_cache_size(self.cache_bytes).create_with_backend(Guarded::new(file, &self.alarm))
+    }
+
+    fn refused(&self, source: io::Error) -> OpenError {
+        OpenError::Io { path: self.path.clone(), source: Box::new(source.into()) }
+    }
+
+    /// Builds a new file and gives it its name. `None` when another process gave one that name first.
+    fn create(&self, dir: &Path) -> Result<Option<Opened>, OpenError> {
+        let log = LogId(random());
+        let fresh = dir.join(format!("{FILE_NAME}.{log}{NEW_SUFFIX}"));
+        let made = self.build(&fresh, log).and_then(|opened| {
+            self.disk.link(&fresh, &self.path)?;
+            Ok(opened)
+        });
+        let cleaned = self.disk.remove(&fresh);
+        match made {
+            Ok(opened) => {
+                cleaned.map_err(|source| OpenError::Io { path: fresh, source: Box::new(source.into()) })?;
+                Ok(Some(opened))
+            }
+            Err(redb::Error::Io(error)) if error.kind() == io::ErrorKind::AlreadyExists => Ok(None),
+            Err(source) => Err(OpenError::Io { path: self.path.clone(), source: Box::new(source) }),
+        }
+    }
+
+    fn build(&self, fresh: &Path, log: LogId) -> Result<Opened, redb::Error> {
+        let database = self.database(self.disk.create(fresh)?)?;
+        let ledger = Ledger::default();
+        fill(&database, log, ledger)?;
+        Ok(Opened { database, log, ledger })
+    }
+
+    /// Refuses a newer format before the file is opened for writing, which by itself changes bytes of it.
+    ///
+    /// A file that cannot be read without write access (it was not closed cleanly, or is in use, or damaged) passes: opening
+    /// it says what is wrong, and its format is looked at again then.
+    fn refuse_newer(&self) -> Result<(), Fault> {
+        match self.format() {
+            Some(found) if found > FORMAT => {
+                Err(Fault(OpenError::NewerFormat { path: self.path.clone(), found, known: FORMAT }))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The format of the file, if it can be read without write access.
+    fn format(&self) -> Option<u32> {
+        let file = Guarded::new(self.disk.read(&self.path).ok()?, &self.alarm);
+        format_in(&redb::Builder::new().open_read_only_with_backend(file).ok()?)
     }
 }
 
-fn build(fresh: &Path, log: LogId, cache_bytes: usize) -> Result<Opened, redb::Error> {
+/// Writes what every store file has.
+fn fill(database: &Database, log: LogId, ledger: Ledger) -> Result<(), redb::Error> {
     let unencodable = |error: EncodeError| redb::Error::Io(io::Error::other(error));
-    // The inventory is its owner's alone, also in a directory that others may read.
-    let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(fresh)?;
-    let database = redb::Builder::new().set_cache_size(cache_bytes).create_with_backend(FileBackend::new(file)?)?;
     let mut txn = database.begin_write()?;
     txn.set_durability(Durability::Immediate)?;
     txn.set_quick_repair(true);
     tables::create(&txn)?;
-    let ledger = Ledger::default();
     {
         let mut meta = txn.open_table(META_TABLE)?;
         meta.insert(FORMAT_KEY, FORMAT.to_le_bytes().as_slice())?;
@@ -168,25 +244,16 @@ fn build(fresh: &Path, log: LogId, cache_bytes: usize) -> Result<Opened, redb::E
         meta.insert(LEDGER_KEY, codec::encode_ledger(LEDGER_KEY, ledger).map_err(unencodable)?.as_slice())?;
     }
     txn.commit()?;
-    Ok(Opened { database, log, ledger })
-}
-
-/// Refuses a newer format before the file is opened for writing, which by itself changes bytes of it.
-///
-/// A file that cannot be read without write access (it was not closed cleanly, or is in use, or damaged) passes: opening it
-/// says what is wrong, and its format is looked at again then.
-fn refuse_newer(path: &Path) -> Result<(), Fault> {
-    match format_of(path) {
-        Some(found) if found > FORMAT => {
-            Err(Fault(OpenError::NewerFormat { path: path.to_owned(), found, known: FORMAT }))
-        }
-        _ => Ok(()),
-    }
+    Ok(())
 }
 
 /// The format of a file, if it can be read without write access.
+#[cfg(test)]
 pub(super) fn format_of(path: &Path) -> Option<u32> {
-    let database = redb::ReadOnlyDatabase::open(path).ok()?;
+    format_in(&redb::ReadOnlyDatabase::open(path).ok()?)
+}
+
+fn format_in(database: &redb::ReadOnlyDatabase) -> Option<u32> {
     let transaction = database.begin_read().ok()?;
     let meta = transaction.open_table(META_TABLE).ok()?;
     let format = meta.get(FORMAT_KEY).ok()??;
@@ -194,7 +261,7 @@ pub(super) fn format_of(path: &Path) -> Option<u32> {
 }
 
 /// Reads what every store file has, format first.
-fn check(path: &Path, database: Database) -> Result<Opened, Fault> {
+pub(super) fn check(path: &Path, database: Database) -> Result<Opened, Fault> {
     let path = || path.to_owned();
     let damaged = |source| Fault(OpenError::Damaged { path: path(), source });
     let missing = |key: &[u8]| damaged(Damage::Incomplete { key: String::from_utf8_lossy(key).into_owned() });
@@ -236,7 +303,7 @@ fn upgrade(database: &Database, ledger: &mut Ledger) -> Result<(), redb::Error> 
         let mut meta = txn.open_table(META_TABLE)?;
         meta.insert(FORMAT_KEY, FORMAT.to_le_bytes().as_slice())?;
         ledger.live.times = bytes;
-        let encoded = codec::encode_ledger(LEDGER_KEY, *ledger).map_err(|error| io::Error::other(error))?;
+        let encoded = codec::encode_ledger(LEDGER_KEY, *ledger).map_err(io::Error::other)?;
         meta.insert(LEDGER_KEY, encoded.as_slice())?;
     }
     txn.commit()?;
@@ -259,10 +326,10 @@ fn times_of(txn: &redb::WriteTransaction) -> Result<u64, redb::Error> {
 }
 
 /// An [`OpenError`] on its way out of [`guarded`].
-struct Fault(OpenError);
+pub(super) struct Fault(pub(super) OpenError);
 
 impl Fault {
-    fn from_open(path: &Path, error: DatabaseError) -> Self {
+    pub(super) fn from_open(path: &Path, error: DatabaseError) -> Self {
         let path = path.to_owned();
         Fault(match error {
             DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch => OpenError::Held { path },
@@ -271,7 +338,7 @@ impl Fault {
         })
     }
 
-    fn from_redb(path: &Path, error: redb::Error) -> Self {
+    pub(super) fn from_redb(path: &Path, error: redb::Error) -> Self {
         let path = path.to_owned();
         match error {
             redb::Error::Io(error) => Self::from_io(path, error),
@@ -280,7 +347,7 @@ impl Fault {
     }
 
     /// A file that ends early or has a foreign header shows as an I/O error.
-    fn from_io(path: PathBuf, error: io::Error) -> Self {
+    pub(super) fn from_io(path: PathBuf, error: io::Error) -> Self {
         let damage = matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof);
         let source = Box::new(redb::Error::Io(error));
         Fault(if damage {
@@ -293,19 +360,21 @@ impl Fault {
 
 /// Runs `open`, turning a panic into [`OpenError::Damaged`]: redb trusts a file that was closed cleanly and may panic when
 /// something else changed it since. Nothing of `open`'s state outlives the panic, and redb's locks die with the database.
-fn guarded(path: &Path, open: impl FnOnce() -> Result<Opened, Fault>) -> Result<Opened, OpenError> {
+pub(super) fn guarded<T>(path: &Path, open: impl FnOnce() -> Result<T, Fault>) -> Result<T, OpenError> {
     match catch_unwind(AssertUnwindSafe(open)) {
         Ok(Ok(opened)) => Ok(opened),
         Ok(Err(Fault(error))) => Err(error),
         Err(panic) => {
-            let message = panic
-                .downcast_ref::<String>()
-                .cloned()
-                .or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()))
-                .unwrap_or_else(|| "no message".to_owned());
+            let message = message_of(panic.as_ref());
             Err(OpenError::Damaged { path: path.to_owned(), source: Damage::Panicked { message } })
         }
     }
+}
+
+/// What a panic said.
+pub(super) fn message_of(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message").to_owned()
 }
 
 /// What a first read of an opened file that failed means for opening it.
@@ -333,7 +402,7 @@ fn sweep_leftovers(dir: &Path) {
 }
 
 /// A random number. `RandomState` is seeded by the operating system.
-fn random() -> u64 {
+pub(super) fn random() -> u64 {
     let mut hasher = RandomState::new().build_hasher();
     hasher.write_u64(u64::from(std::process::id()));
     hasher.finish()

@@ -12,4 +12,4 @@ pub(super) const LEDGER_KEY: &[u8] = b"ledger";
 ///
 /// History: 1, the first; 2, resources remember their last tag event, and the dictionary holds the words of more kinds; 3, the
 /// oldest records may be folded into `base`, and `times` finds a record by its time.
-pub(super) const FORMAT: u32 = 3;
+pub const FORMAT: u32 = 3;

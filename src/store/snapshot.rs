@@ -22,10 +22,10 @@ use crate::model::{Current, Kind, LogId, Recorded, ResourceId, Row, RowFields, S
 /// Why a read failed. It never stands for "not found".
 #[derive(Debug, Error)]
 pub enum ReadError {
-    /// The disk failed under the store, now or before; it has to be reopened.
+    /// The disk failed under the store, now or before; it is being opened again.
     #[error(
         "the store cannot be read now: ask again in a few seconds; if that does not help, check the disk that holds the \
-         data directory and restart `muster serve`"
+         data directory: Muster opens the store again by itself"
     )]
     Unavailable(#[source] Box<redb::Error>),
     /// A record is damaged. Asking again changes nothing.

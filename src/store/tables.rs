@@ -39,7 +39,13 @@ pub(super) const BASE_TABLE: Plain = TableDefinition::new(BASE);
 /// it.
 pub(super) const TIMES_TABLE: TableDefinition<'static, u64, u64> = TableDefinition::new(TIMES);
 /// Event envelope id -> nothing. Empty until notifications are listened to.
-pub(super) const DEDUPE_TABLE: Plain = TableDefinition::new("dedupe");
+pub(super) const DEDUPE: &str = "dedupe";
+
+pub(super) const DEDUPE_TABLE: Plain = TableDefinition::new(DEDUPE);
+
+/// Every table.
+pub(super) const NAMES: [&str; 10] =
+    [BASE, BY_RESOURCE, CURRENT, DEDUPE, EVENTS, INTERVALS, META, ROWS, TIMES, TOMBSTONES];
 
 /// Creates every table that is not there.
 pub(super) fn create(txn: &WriteTransaction) -> Result<(), TableError> {

@@ -10,14 +10,15 @@ use super::samples::{
 use super::verify::fold_log;
 use super::*;
 use crate::model::event::Overlay;
-use crate::model::{ActionId, Cause, Change, Event, Group, Outcome, Provisional, Seq, Source, Tagging, Value};
+use crate::model::{ActionId, ApiCall, Cause, Change, Event, Group, Outcome, Provisional, Seq, Source, Tagging, Value};
 
 /// The store holds what the plain model holds, in every table and by every read.
 fn assert_same(store: &Store, plain: &Plain) {
     let snapshot = store.snapshot().unwrap();
     let report = fold_log(&snapshot).unwrap();
     assert_eq!(snapshot.seq(), plain.seq);
-    assert_eq!(snapshot.records(Seq(1), usize::MAX).unwrap(), plain.log);
+    let horizon = usize::try_from(snapshot.horizon().0).unwrap();
+    assert_eq!(snapshot.records(Seq(1), usize::MAX).unwrap(), plain.log[horizon..]);
     // Random programs change and remove resources that are not there; Muster's own log never does.
     let wrong = |mismatch: &&verify::Mismatch| !matches!(mismatch, verify::Mismatch::Orphan { .. });
     assert!(report.shown.iter().find(wrong).is_none(), "{report:#?}");
@@ -96,7 +97,7 @@ fn a_store_that_was_killed_opens_with_everything_committed_and_nothing_else() {
         writer.commit(batch).unwrap();
         let killed = tempfile::tempdir().unwrap();
         // Half-way through the next transaction.
-        let txn = store.0.database.begin_write().unwrap();
+        let txn = store.0.database.read().as_ref().unwrap().begin_write().unwrap();
         let junk = vec![7; 100_000];
         for n in 0..50_u8 {
             txn.open_table(tables::ROWS_TABLE).unwrap().insert([n].as_slice(), junk.as_slice()).unwrap();
@@ -299,7 +300,7 @@ fn writing_stops_before_the_disk_is_full_and_reading_goes_on() {
 fn after_a_disk_failure_reads_can_be_retried_and_commits_say_that_the_store_must_be_reopened() {
     let (_dir, mut writer, store) = fresh();
     writer.commit(batch(vec![discovered(&instance("i-1"), document("running", "a"))])).unwrap();
-    store.0.broken.store(true, Ordering::Release);
+    store.0.place.alarm.ring(&"a failure");
     let unread = store.snapshot().err().unwrap();
     assert!(unread.is_retryable());
     let unwritten = writer.commit(batch(vec![removed(&instance("i-1"))])).unwrap_err();
@@ -379,7 +380,7 @@ fn verification_finds_what_was_changed_behind_the_logs_back() {
         let ids: Vec<_> = (0..4).map(|n| instance(&format!("i-{n}"))).collect();
         writer.commit(batch(ids.iter().map(|id| discovered(id, document("running", "a"))).collect())).unwrap();
         assert!(fold_log(&store.snapshot().unwrap()).unwrap().is_clean());
-        let txn = store.0.database.begin_write().unwrap();
+        let txn = store.0.database.read().as_ref().unwrap().begin_write().unwrap();
         tamper(&txn);
         txn.commit().unwrap();
         store.0.publish().unwrap();
@@ -402,7 +403,28 @@ fn fixture(format: u32) -> Vec<Batch> {
         };
         batches.push(batch(vec![(Cause::Sweep, tagged)]));
     }
+    if format >= 3 {
+        let (two, four) = (instance("i-2"), instance("i-4"));
+        let (a, b) = (document("running", "a"), document("stopped", "a"));
+        let call = ApiCall {
+            name: "StopInstances".into(),
+            actor: "arn:aws:iam::123456789012:user/ann".into(),
+            address: Some("192.0.2.7".into()),
+            agent: Some("aws-cli/2.31".into()),
+        };
+        let bare = ApiCall { address: None, agent: None, ..call.clone() };
+        let resumed = Cause::Resumed { since: at(1_500) };
+        batches.push(Batch { recorded_at: at(2_000), ..batch(vec![(resumed, discovered(&four, a.clone()).1)]) });
+        let called = |call| Cause::Call { event_id: "6a7e8feb-b491-4cf7-a9f1-bf3703467718".into(), call };
+        let entries = vec![(called(call), changed(&four, &a, &b).1), (called(bare), removed(&two).1)];
+        batches.push(Batch { recorded_at: at(3_000), ..batch(entries) });
+    }
     batches
+}
+
+/// Up to where the fixture of a format is folded: half-way through a commit.
+fn fixture_horizon(format: u32) -> usize {
+    if format >= 3 { 5 } else { 0 }
 }
 
 fn fixture_of_format_1() -> Vec<Batch> {
@@ -466,6 +488,7 @@ fn write_the_fixture() {
         writer.commit(batch).unwrap();
     }
     writer.save_watermarks(vec![fixture_watermark()]).unwrap();
+    writer.fold(Due { until: at(i64::MAX), down_to: 0 }, fixture_horizon(FORMAT), || true).unwrap();
     drop((writer, store));
     assert!(!fixture_path(FORMAT).exists(), "a format's fixture never changes");
     fs::copy(dir.path().join(FILE_NAME), fixture_path(FORMAT)).unwrap();
@@ -477,11 +500,26 @@ fn a_file_of_every_format_opens_and_holds_what_was_written() {
         let dir = tempfile::tempdir().unwrap();
         fs::copy(fixture_path(format), dir.path().join(FILE_NAME)).unwrap();
         let (mut writer, store) = super::open(options(&dir)).unwrap();
+        let snapshot = store.snapshot().unwrap();
+        let horizon = fixture_horizon(format);
+        assert_eq!(snapshot.horizon().0, horizon as u64);
         let mut plain = Plain::default();
-        for batch in fixture(format) {
-            plain.commit(&batch);
+        for (cause, event, recorded_at) in fixture(format)
+            .into_iter()
+            .flat_map(|batch| batch.entries.into_iter().map(move |(cause, event)| (cause, event, batch.recorded_at)))
+        {
+            plain.commit(&Batch { recorded_at, ..batch(vec![(cause, event)]) });
+            for id in ["i-1", "i-2", "i-3", "i-4"].map(instance) {
+                if plain.log.len() >= horizon {
+                    assert_eq!(snapshot.past(&id, plain.seq).unwrap().as_ref(), plain.current.get(&id));
+                }
+            }
         }
+        let (first, last) = (plain.log[horizon.max(1) - 1].recorded_at, plain.log.last().unwrap().recorded_at);
+        assert_eq!(snapshot.earliest().unwrap(), Some(first));
+        assert_eq!(snapshot.seq_at(last).unwrap(), Some(plain.seq));
         assert_same(&store, &plain);
+        drop(snapshot);
         assert_eq!(store.snapshot().unwrap().watermarks().unwrap(), [fixture_watermark()]);
         writer.commit(batch(vec![removed(&instance("i-1"))])).unwrap();
         assert!(fold_log(&store.snapshot().unwrap()).unwrap().is_clean());

@@ -2,15 +2,21 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use redb::{ReadOnlyTable, ReadableTableMetadata};
+use redb::{AccessGuard, ReadOnlyTable, ReadableTableMetadata};
 
-use super::codec::{self, DecodeError, EncodeError};
+use super::codec::{self, DecodeError, EncodeError, Live};
+use super::file::Damage;
 use super::keys;
+use super::meta::{FORMAT_KEY, LEDGER_KEY, LOG_KEY};
 use super::snapshot::{ReadError, Snapshot};
-use super::tables::{BY_RESOURCE, CURRENT, META, ROWS, TOMBSTONES};
-use super::writer::{row_bytes, subjects, tombstone};
+use super::tables::{BASE, BY_RESOURCE, CURRENT, INTERVALS, META, ROWS, TIMES, TOMBSTONES};
+use super::writer::{row_bytes, size, subjects, tombstone};
 use crate::model::known::{Tombstone, fold};
-use crate::model::{Current, Event, Kind, ResourceId, Scope, Seq};
+use crate::model::{Current, Event, Kind, LogId, ResourceId, Scope, Seq};
+
+mod file;
+
+pub use self::file::{VerifyError, check};
 
 /// How many mismatches are reported one by one.
 const SHOWN: usize = 100;
@@ -18,6 +24,12 @@ const SHOWN: usize = 100;
 /// The outcome of a check.
 #[derive(Debug, Default)]
 pub struct Report {
+    /// Which log; `None` when the file does not even say that.
+    pub log: Option<LogId>,
+    /// Up to which record the log is folded away.
+    pub horizon: Seq,
+    /// The newest record.
+    pub newest: Seq,
     /// Records replayed.
     pub records: u64,
     /// Resources that exist after the last.
@@ -28,11 +40,27 @@ pub struct Report {
     pub mismatches: u64,
     /// The first hundred of them.
     pub shown: Vec<Mismatch>,
+    /// Bytes of keys and values found alive, by table.
+    pub live: Live,
 }
 
 /// One thing that is not as the log says.
 #[derive(Debug)]
 pub enum Mismatch {
+    /// The file is not whole: the database layer, or what every store holds, says so. Nothing else was looked at.
+    File(Damage),
+    /// The header says that a commit is the newest which is not: whoever opened the file would miss the last commit.
+    Stale {
+        /// The transaction that is in use.
+        used: u64,
+        /// The newer one beside it.
+        newer: u64,
+    },
+    /// A table that no Muster makes.
+    Table {
+        /// Its name, as it stands in the file.
+        name: String,
+    },
     /// The log skips or repeats a seq.
     Gap {
         /// The seq that should come next.
@@ -63,6 +91,13 @@ pub enum Mismatch {
         /// How many it holds.
         found: u64,
     },
+    /// The ledger does not count as many bytes alive as there are.
+    Live {
+        /// What the tables hold.
+        counted: Live,
+        /// What the ledger says.
+        stored: Live,
+    },
 }
 
 impl Report {
@@ -70,6 +105,13 @@ impl Report {
     #[must_use]
     pub fn is_clean(&self) -> bool {
         self.mismatches == 0
+    }
+
+    /// A report of one thing.
+    fn of(mismatch: Mismatch) -> Self {
+        let mut report = Report::default();
+        report.add(mismatch);
+        report
     }
 
     fn add(&mut self, mismatch: Mismatch) {
@@ -80,8 +122,9 @@ impl Report {
     }
 }
 
-/// Replays the whole log and compares everything derived from it, byte for byte: `current`, `rows`, `tombstones`,
-/// `by_resource` and the counts; the log itself must have no gap.
+/// Replays the whole log over `base` and compares everything derived from it, byte for byte: `current`, `rows`, `tombstones`,
+/// `by_resource`, `times`, the counts and the bytes alive; the log itself must go from the horizon to the newest record without a
+/// gap, and every record of every table must be readable.
 ///
 /// It keeps its snapshot for as long as it takes (about a second for 20,000 records) and reads the log twice: for tests and
 /// for a store that nobody writes to. Memory does not grow with the log.
@@ -89,16 +132,23 @@ impl Report {
 /// # Errors
 /// When the store cannot be read. Damaged records are reported, not returned.
 pub fn fold_log(snapshot: &Snapshot) -> Result<Report, ReadError> {
-    let mut report = Report::default();
+    let log = Some(snapshot.log_id());
+    let mut report = Report { log, horizon: snapshot.horizon(), newest: snapshot.seq(), ..Report::default() };
     check_log(snapshot, &mut report)?;
+    check_times(snapshot, &mut report)?;
     check_resources(snapshot, &mut report)?;
+    check_intervals(snapshot, &mut report)?;
+    check_meta(snapshot, &mut report)?;
+    if report.live != snapshot.live() {
+        report.add(Mismatch::Live { counted: report.live, stored: snapshot.live() });
+    }
     Ok(report)
 }
 
 /// The log has no gap, and `by_resource` names each record under its resources and nothing else.
 fn check_log(snapshot: &Snapshot, report: &mut Report) -> Result<(), ReadError> {
     let view = &snapshot.0;
-    let mut expected = Seq::ZERO.next();
+    let mut expected = snapshot.horizon().next();
     let mut places = 0;
     for entry in view.events.range(0..)? {
         let (seq, bytes) = entry?;
@@ -108,6 +158,7 @@ fn check_log(snapshot: &Snapshot, report: &mut Report) -> Result<(), ReadError> 
         }
         expected = seq.next();
         report.records += 1;
+        report.live.events += size(8, bytes.value().len());
         let record = match codec::decode_event(seq, bytes.value()) {
             Ok(record) => record,
             Err(error) => {
@@ -130,31 +181,115 @@ fn check_log(snapshot: &Snapshot, report: &mut Report) -> Result<(), ReadError> 
     Ok(())
 }
 
-/// Each resource's tables are the fold of its records.
+/// `times` names exactly those records after which nothing was committed at their time or an earlier one. Both are read from
+/// the newest backwards, so that nothing has to be remembered but the earliest time so far.
+fn check_times(snapshot: &Snapshot, report: &mut Report) -> Result<(), ReadError> {
+    let view = &snapshot.0;
+    let mut stored = view.times.range(0..)?.rev();
+    let mut earliest = None;
+    for entry in view.events.range(0..)?.rev() {
+        let (seq, bytes) = entry?;
+        // A damaged record was reported already.
+        let Ok(record) = codec::decode_event(Seq(seq.value()), bytes.value()) else { continue };
+        let at = keys::time(record.recorded_at);
+        if earliest.is_some_and(|earliest| at >= earliest) {
+            continue;
+        }
+        earliest = Some(at);
+        let found = match stored.next() {
+            Some(entry) => {
+                let (at, seq) = entry?;
+                Some((at.value(), seq.value()))
+            }
+            None => None,
+        };
+        if found != Some((at, seq.value())) {
+            report.add(Mismatch::Differs { table: TIMES, key: record.recorded_at.to_string() });
+        }
+    }
+    let left = u64::try_from(stored.count()).unwrap_or(u64::MAX);
+    count(report, TIMES, view.times.len()?.saturating_sub(left), view.times.len()?);
+    report.live.times = view.times.len()? * 16;
+    Ok(())
+}
+
+/// Each resource's tables are the fold of its records over its base.
 fn check_resources(snapshot: &Snapshot, report: &mut Report) -> Result<(), ReadError> {
+    let view = &snapshot.0;
     let mut fold = Folding::default();
     let mut reader = keys::Reader::default();
-    for entry in snapshot.0.by_resource.range::<&[u8]>(..)? {
-        let (key, _) = entry?;
-        let Some((id, seq)) = reader.place(key.value()) else {
-            report.add(Mismatch::Damaged(codec::key_fault(BY_RESOURCE, key.value())));
+    let mut based = view.base.range::<&[u8]>(..)?;
+    let mut base = based.next().transpose()?;
+    for entry in view.by_resource.range::<&[u8]>(..)? {
+        let (place, _) = entry?;
+        report.live.by_resource += size(place.value().len(), 0);
+        let Some((id, seq)) = reader.place(place.value()) else {
+            report.add(Mismatch::Damaged(codec::key_fault(BY_RESOURCE, place.value())));
             continue;
         };
         if fold.id.as_ref() != Some(&id) {
             fold.compare(snapshot, report)?;
+            let key = keys::resource(&id);
+            while let Some((before, bytes)) = base.take_if(|(before, _)| before.value() < key.as_slice()) {
+                fold.begin(&before, &bytes, snapshot, report);
+                fold.compare(snapshot, report)?;
+                base = based.next().transpose()?;
+            }
+            if let Some((same, bytes)) = base.take_if(|(same, _)| same.value() == key.as_slice()) {
+                fold.begin(&same, &bytes, snapshot, report);
+                base = based.next().transpose()?;
+            }
             fold.id = Some(id);
         }
         fold.step(seq, snapshot, report)?;
     }
     fold.compare(snapshot, report)?;
-    let view = &snapshot.0;
+    while let Some((key, bytes)) = base.take() {
+        fold.begin(&key, &bytes, snapshot, report);
+        fold.compare(snapshot, report)?;
+        base = based.next().transpose()?;
+    }
     count(report, CURRENT, report.resources, view.current.len()?);
     count(report, ROWS, report.resources, view.rows.len()?);
     count(report, TOMBSTONES, report.removed, view.tombstones.len()?);
-    let stored: BTreeMap<(Kind, Scope), u64> =
-        snapshot.counts()?.into_iter().map(|(kind, scope, count)| ((kind, scope), count)).collect();
-    if stored != fold.counts {
+    let stored = match snapshot.counts() {
+        Ok(counts) => counts.into_iter().map(|(kind, scope, count)| ((kind, scope), count)).collect(),
+        Err(ReadError::Damaged(error)) => {
+            report.add(Mismatch::Damaged(error));
+            return Ok(());
+        }
+        Err(error) => return Err(error),
+    };
+    if fold.counts != stored {
         report.add(Mismatch::Differs { table: META, key: "count".to_owned() });
+    }
+    Ok(())
+}
+
+/// Every interval can be read.
+fn check_intervals(snapshot: &Snapshot, report: &mut Report) -> Result<(), ReadError> {
+    let mut reader = keys::Reader::default();
+    for entry in snapshot.0.intervals.range::<&[u8]>(..)? {
+        let (key, bytes) = entry?;
+        if reader.interval(key.value()).is_none() {
+            report.add(Mismatch::Damaged(codec::key_fault(INTERVALS, key.value())));
+        }
+        if let Err(error) = codec::decode_watermark(key.value(), bytes.value()) {
+            report.add(Mismatch::Damaged(error));
+        }
+    }
+    Ok(())
+}
+
+/// `meta` holds nothing that nobody put there.
+fn check_meta(snapshot: &Snapshot, report: &mut Report) -> Result<(), ReadError> {
+    let counts = keys::counts();
+    for entry in snapshot.0.meta.range::<&[u8]>(..)? {
+        let (key, _) = entry?;
+        let known = [FORMAT_KEY, LOG_KEY, LEDGER_KEY].contains(&key.value()) || key.value().starts_with(&counts);
+        if !known {
+            report.add(Mismatch::Differs { table: META, key: keys::shown(key.value()) });
+        }
     }
     Ok(())
 }
@@ -174,7 +309,28 @@ struct Folding {
     counts: BTreeMap<(Kind, Scope), u64>,
 }
 
+type Guard<'a> = AccessGuard<'a, &'static [u8]>;
+
 impl Folding {
+    /// Begins with a resource that exists at the horizon.
+    fn begin(&mut self, key: &Guard<'_>, bytes: &Guard<'_>, snapshot: &Snapshot, report: &mut Report) {
+        let (key, bytes) = (key.value(), bytes.value());
+        report.live.base += size(key.len(), bytes.len());
+        self.id = keys::Reader::default().resource(key);
+        if self.id.is_none() {
+            report.add(Mismatch::Damaged(codec::key_fault(BASE, key)));
+        }
+        match codec::decode_base(key, bytes) {
+            Ok(current) => {
+                if current.changed > snapshot.horizon() {
+                    report.add(Mismatch::Differs { table: BASE, key: keys::shown(key) });
+                }
+                self.current = Some(current);
+            }
+            Err(error) => report.add(Mismatch::Damaged(error)),
+        }
+    }
+
     fn step(&mut self, seq: Seq, snapshot: &Snapshot, report: &mut Report) -> Result<(), ReadError> {
         let record = match snapshot.record(seq) {
             Ok(record) => record,
@@ -215,20 +371,21 @@ impl Folding {
         let body = current.as_ref().map(|current| codec::encode_current(&key, current));
         let row = current.as_ref().map(|current| row_bytes(&key, current, &snapshot.project(&id, current)));
         let tombstone = tombstone.as_ref().map(|tombstone| codec::encode_tombstone(&key, tombstone));
-        same(CURRENT, &view.current, &key, body, report)?;
-        same(ROWS, &view.rows, &key, row, report)?;
-        same(TOMBSTONES, &view.tombstones, &key, tombstone, report)
+        report.live.current += same(CURRENT, &view.current, &key, body, report)?;
+        report.live.rows += same(ROWS, &view.rows, &key, row, report)?;
+        report.live.tombstones += same(TOMBSTONES, &view.tombstones, &key, tombstone, report)?;
+        Ok(())
     }
 }
 
-/// Whether a table holds exactly these bytes, or nothing, under a key.
+/// Compares what a table holds under a key with what it should hold, if anything, and returns how many bytes that takes.
 fn same(
     table: &'static str,
     stored: &ReadOnlyTable<&'static [u8], &'static [u8]>,
     key: &[u8],
     expected: Option<Result<Vec<u8>, EncodeError>>,
     report: &mut Report,
-) -> Result<(), ReadError> {
+) -> Result<u64, ReadError> {
     let stored = stored.get(key)?;
     let equal = match (&stored, expected) {
         (None, None) => true,
@@ -241,5 +398,8 @@ fn same(
     if !equal {
         report.add(Mismatch::Differs { table, key: keys::shown(key) });
     }
-    Ok(())
+    Ok(stored.map_or(0, |stored| size(key.len(), stored.value().len())))
 }
+
+#[cfg(test)]
+pub(super) mod tests;

@@ -1,7 +1,7 @@
 //! Writing: the only way anything gets into the store.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -9,6 +9,7 @@ use redb::{AccessGuard, Database, Durability, ReadableTable, Table, WriteTransac
 use thiserror::Error;
 
 use super::codec::{self, DecodeError, DiskHead, DiskWatermark, EncodeError, Ledger};
+use super::file::{self, Damage, OpenError, Opened};
 use super::keys;
 use super::meta::LEDGER_KEY;
 use super::snapshot::{ReadError, Snapshot};
@@ -86,9 +87,9 @@ pub enum CommitError {
         /// Bytes that must be free.
         needed: u64,
     },
-    /// The disk failed under the store. From now on it neither reads nor writes until it is reopened.
+    /// The disk failed under the store. From now on it neither reads nor writes until it is opened again.
     #[error(
-        "writing {path} failed, and it must be reopened: check the disk and its space, then restart `muster serve`"
+        "writing {path} failed ({source}), and it is opened again: check the disk and its space; Muster goes on by itself"
     )]
     Failed {
         /// The store file.
@@ -97,8 +98,8 @@ pub enum CommitError {
         #[source]
         source: Box<redb::Error>,
     },
-    /// An earlier failure made the store unusable until it is reopened.
-    #[error("{path} failed earlier and must be reopened: check the disk and its space, then restart `muster serve`")]
+    /// An earlier failure made the store unusable until it is opened again.
+    #[error("{path} failed, and is not open again yet: check the disk and its space; Muster goes on by itself")]
     Latched {
         /// The store file.
         path: PathBuf,
@@ -122,13 +123,24 @@ pub enum CommitError {
 
 /// The one writer of a store. It is not `Clone`: whoever holds it is the only one to write.
 pub struct Writer {
-    shared: Arc<Shared>,
-    ledger: Ledger,
+    pub(super) shared: Arc<Shared>,
+    pub(super) ledger: Ledger,
+    /// The interval that retention looks at next.
+    pub(super) next_interval: Option<Vec<u8>>,
+    /// The commit that the disk failed under: only the file, opened again, tells whether it is there.
+    doubt: Option<Doubt>,
+}
+
+/// A commit whose outcome is not known.
+struct Doubt {
+    committed: Committed,
+    /// What the index does not have of it.
+    rows: Vec<(ResourceId, Option<RowFields>)>,
 }
 
 impl Writer {
     pub(super) fn new(shared: Arc<Shared>, ledger: Ledger) -> Self {
-        Writer { shared, ledger }
+        Writer { shared, ledger, next_interval: None, doubt: None }
     }
 
     /// The newest state.
@@ -157,13 +169,14 @@ impl Writer {
     /// log by construction. A batch without entries and watermarks opens no transaction. Blocks on the disk.
     ///
     /// # Errors
-    /// Nothing of the batch is stored then; but after [`CommitError::Failed`], when the disk failed, that shows only once the
-    /// store is reopened, and until then every further commit and read fails.
+    /// Nothing of the batch is stored then; but after [`CommitError::Failed`], when the disk failed, only [`Writer::reopen`]
+    /// tells whether it is, and until then every further commit and read fails.
     pub fn commit(&mut self, batch: Batch) -> Result<Committed, CommitError> {
         let mut seq = self.seq();
         let mut records = Vec::with_capacity(batch.entries.len());
         let mut bytes = 0;
         let first = seq.next();
+        let floor = self.floor(&batch);
         for (cause, event) in batch.entries {
             seq = seq.next();
             let record = Recorded { seq, recorded_at: batch.recorded_at, cause, event };
@@ -174,15 +187,19 @@ impl Writer {
         if records.is_empty() && batch.watermarks.is_empty() {
             return Ok(Committed { first, last: seq, touched: Vec::new() });
         }
-        if self.shared.broken.load(Ordering::Acquire) {
-            return Err(CommitError::Latched { path: self.shared.path.clone() });
+        if self.shared.place.alarm.rings() {
+            return Err(CommitError::Latched { path: self.shared.place.path.clone() });
         }
-        self.check_space(bytes)?;
-        let applied = self.write(&records, &batch.watermarks).map_err(|failure| self.latch(failure))?;
+        self.check_space(bytes, floor)?;
+        let applied = self.write(first, &records, &batch.watermarks).map_err(|failure| self.latch(failure))?;
+        let committed = Committed { first, last: seq, touched: applied.touched };
         self.ledger = applied.ledger;
         self.shared.index.apply(seq, applied.rows);
-        self.shared.publish().map_err(|error| self.latch(error.into()))?;
-        Ok(Committed { first, last: seq, touched: applied.touched })
+        if let Err(error) = self.shared.publish() {
+            self.doubt = Some(Doubt { committed, rows: Vec::new() });
+            return Err(self.latch(error.into()));
+        }
+        Ok(committed)
     }
 
     /// Saves watermarks alone, as on a clean stop.
@@ -193,23 +210,80 @@ impl Writer {
         self.commit(Batch { watermarks, ..Batch::default() }).map(drop)
     }
 
-    /// Refuses to write while redb, running out of space half-way, would fail for good.
-    fn check_space(&self, batch_bytes: usize) -> Result<(), CommitError> {
-        let path = || self.shared.path.clone();
-        let dir = self.shared.path.parent().unwrap_or(Path::new("."));
-        let stat =
-            rustix::fs::statvfs(dir).map_err(|error| CommitError::Space { path: path(), source: error.into() })?;
-        let free = stat.f_bavail.saturating_mul(stat.f_frsize);
-        let needed = u64::try_from(batch_bytes).unwrap_or(u64::MAX).saturating_mul(2).max(self.shared.reserve_bytes);
+    /// Opens the file again after the disk failed under it: one attempt. Readers see the newest state from then on. Returns what
+    /// was committed without anybody having been told: the commit that the disk failed under may be there. Blocks on the disk.
+    ///
+    /// # Errors
+    /// Why it is not open: [`OpenError::is_passing`] says whether another attempt may help. When not, [`Health::Lost`] says so
+    /// to everybody else. Nothing is overwritten.
+    pub fn reopen(&mut self) -> Result<Option<Committed>, Arc<OpenError>> {
+        let reopened = self.try_reopen().map_err(Arc::new);
+        if let Err(error) = &reopened
+            && !error.is_passing()
+        {
+            self.shared.place.alarm.lose(Arc::clone(error));
+        }
+        reopened
+    }
+
+    fn try_reopen(&mut self) -> Result<Option<Committed>, OpenError> {
+        let Shared { place, log, project, .. } = &*self.shared;
+        // First closed: one handle at a time may have the file. What still reads from the old one fails from here on.
+        drop(self.shared.database.write().take());
+        let Opened { database, log: found, ledger } = place.open_again()?;
+        let doubted = self.doubt.as_ref().map(|doubt| doubt.committed.last.0);
+        let foreign = if found != *log {
+            Some(Damage::Replaced { open: *log, found })
+        } else if ledger.seq != self.ledger.seq && Some(ledger.seq) != doubted {
+            Some(Damage::CutShort { acknowledged: self.seq(), found: Seq(ledger.seq) })
+        } else {
+            None
+        };
+        if let Some(source) = foreign {
+            return Err(OpenError::Damaged { path: place.path.clone(), source });
+        }
+        let newest = Snapshot::take(&database, *log, *project).map_err(|error| file::unreadable(&place.path, error))?;
+        let landed = self.doubt.take().filter(|doubt| doubt.committed.last.0 == ledger.seq);
+        self.ledger = ledger;
+        *self.shared.database.write() = Some(database);
+        self.shared.newest.store(Arc::new(newest));
+        let committed = landed.map(|Doubt { committed, rows }| {
+            self.shared.index.apply(committed.last, rows);
+            committed
+        });
+        place.alarm.still();
+        Ok(committed.filter(|committed| committed.first <= committed.last))
+    }
+
+    /// How much must stay free for a batch to be written. AWS has acted already on what a tool's call ends with, and watermarks
+    /// are all that is left of a server that stops: these may use most of what is kept free.
+    fn floor(&self, batch: &Batch) -> u64 {
+        let finishes = batch.entries.iter().any(|(_, event)| matches!(event, Event::ActionFinished { .. }));
+        let reserve = self.shared.reserve_bytes;
+        if finishes || batch.entries.is_empty() { reserve / 4 } else { reserve }
+    }
+
+    /// Refuses to write while redb, running out of space half-way, would fail.
+    pub(super) fn check_space(&self, batch_bytes: usize, floor: u64) -> Result<(), CommitError> {
+        let place = &self.shared.place;
+        let path = || place.path.clone();
+        let free = place.disk.free(place.dir()).map_err(|source| CommitError::Space { path: path(), source })?;
+        let needed = u64::try_from(batch_bytes).unwrap_or(u64::MAX).saturating_mul(2).max(floor);
         if free < needed {
             return Err(CommitError::DiskFull { path: path(), free, needed });
         }
         Ok(())
     }
 
-    fn write(&self, records: &[(Recorded, Vec<u8>)], watermarks: &[Watermark]) -> Result<Applied, Failure> {
+    fn write(
+        &mut self,
+        first: Seq,
+        records: &[(Recorded, Vec<u8>)],
+        watermarks: &[Watermark],
+    ) -> Result<Applied, Failure> {
         self.shared.write_transactions.fetch_add(1, Ordering::Relaxed);
-        let txn = begin(&self.shared.database)?;
+        let database = self.shared.database.read();
+        let txn = begin(database.as_ref().ok_or(redb::StorageError::DatabaseClosed)?)?;
         let mut transaction = Transaction::open(&txn, self.shared.project, self.ledger)?;
         for (record, bytes) in records {
             transaction.apply(record, bytes)?;
@@ -221,25 +295,30 @@ impl Writer {
             transaction.save(watermark)?;
         }
         let applied = transaction.finish()?;
-        txn.commit()?;
+        if let Err(error) = txn.commit() {
+            let Applied { ledger, touched, rows } = applied;
+            let committed = Committed { first, last: Seq(ledger.seq), touched };
+            self.doubt = Some(Doubt { committed, rows });
+            return Err(error.into());
+        }
         Ok(applied)
     }
 
-    /// Makes a failure public; one of the disk stops all further use.
-    fn latch(&self, failure: Failure) -> CommitError {
+    /// Makes a failure public; one of the disk stops all further use until the file is opened again.
+    pub(super) fn latch(&self, failure: Failure) -> CommitError {
         match failure {
             Failure::Decode(error) => CommitError::Damaged(error),
             Failure::Encode(error) => CommitError::Unencodable(error),
             Failure::Storage(source) => {
-                self.shared.broken.store(true, Ordering::Release);
-                CommitError::Failed { path: self.shared.path.clone(), source }
+                self.shared.place.alarm.ring(&source);
+                CommitError::Failed { path: self.shared.place.path.clone(), source }
             }
         }
     }
 }
 
 /// A failure on the way, before it is known whose it is.
-enum Failure {
+pub(super) enum Failure {
     Storage(Box<redb::Error>),
     Decode(DecodeError),
     Encode(EncodeError),
@@ -278,7 +357,7 @@ macro_rules! storage {
 storage!(redb::TransactionError, redb::TableError, redb::StorageError, redb::CommitError, redb::SetDurabilityError);
 
 /// Begins a transaction that is durable when committed and cheap to recover from.
-fn begin(database: &Database) -> Result<WriteTransaction, Failure> {
+pub(super) fn begin(database: &Database) -> Result<WriteTransaction, Failure> {
     let mut txn = database.begin_write()?;
     txn.set_durability(Durability::Immediate)?;
     // Reopening after kill -9 then takes a millisecond instead of a walk over the whole file.
@@ -293,7 +372,7 @@ struct Applied {
     rows: Vec<(ResourceId, Option<RowFields>)>,
 }
 
-type Plain<'txn> = Table<'txn, &'static [u8], &'static [u8]>;
+pub(super) type Plain<'txn> = Table<'txn, &'static [u8], &'static [u8]>;
 
 /// The tables of one write transaction and what it did so far.
 struct Transaction<'txn> {
@@ -478,7 +557,7 @@ pub(super) fn tombstone(at: Timestamp, record: &Recorded, last: Current) -> Tomb
 }
 
 /// Puts a record in, keeps count of the bytes, and returns the record it replaces.
-fn insert<'t>(
+pub(super) fn insert<'t>(
     table: &'t mut Plain<'_>,
     key: &[u8],
     value: &[u8],
@@ -490,12 +569,12 @@ fn insert<'t>(
     Ok(old)
 }
 
-fn remove(table: &mut Plain<'_>, key: &[u8], live: &mut u64) -> Result<(), Failure> {
+pub(super) fn remove(table: &mut Plain<'_>, key: &[u8], live: &mut u64) -> Result<(), Failure> {
     let old = table.remove(key)?.map_or(0, |old| size(key.len(), old.value().len()));
     *live = live.saturating_sub(old);
     Ok(())
 }
 
-fn size(key: usize, value: usize) -> u64 {
+pub(super) fn size(key: usize, value: usize) -> u64 {
     u64::try_from(key + value).unwrap_or(u64::MAX)
 }

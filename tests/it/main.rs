@@ -16,9 +16,13 @@ mod failures;
 #[cfg(test)]
 mod fields;
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod harness;
 #[cfg(test)]
 mod list;
+#[cfg(test)]
+mod memory;
 #[cfg(test)]
 mod modules;
 #[cfg(test)]

@@ -71,7 +71,7 @@ impl Stage {
         self.reception.receive(theirs);
         let (reader, mut writer) = ours.into_split();
         let mut reader = BufReader::new(reader);
-        hello::greet(&mut reader, &mut writer, true).await?;
+        hello::greet(&mut reader, &mut writer, true, None).await?;
         Ok(Client::connect(reader, writer).await?)
     }
 

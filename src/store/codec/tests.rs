@@ -1,3 +1,5 @@
+mod fuzz;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -177,7 +179,7 @@ fn each_fault_is_told_apart() {
         copy[at] = byte;
         fault(decode_number(b"k", &copy))
     };
-    assert!(matches!(with(0, 3), Fault::Version { found: 3, known: 2 }));
+    assert!(matches!(with(0, VERSION + 1), Fault::Version { found, known: VERSION } if found == VERSION + 1));
     assert!(matches!(with(1, 9), Fault::Length { found: 1, expected: 9 }));
     assert!(matches!(with(5, !record[5]), Fault::Checksum));
     assert!(matches!(with(9, 8), Fault::Checksum));

@@ -60,15 +60,15 @@ fn a_store_of_a_newer_format_is_refused_and_left_alone() {
     {
         let database = Database::open(&path).unwrap();
         let txn = database.begin_write().unwrap();
-        txn.open_table(META_TABLE).unwrap().insert(FORMAT_KEY, 3_u32.to_le_bytes().as_slice()).unwrap();
+        txn.open_table(META_TABLE).unwrap().insert(FORMAT_KEY, (FORMAT + 1).to_le_bytes().as_slice()).unwrap();
         txn.commit().unwrap();
     }
     let error = refused(&dir);
-    assert!(matches!(error, OpenError::NewerFormat { found: 3, known: 2, .. }), "{error:?}");
+    assert!(matches!(error, OpenError::NewerFormat { found, known: FORMAT, .. } if found == FORMAT + 1), "{error:?}");
     assert!(error.to_string().contains(path.to_str().unwrap()));
     let database = Database::open(&path).unwrap();
     let meta = database.begin_read().unwrap().open_table(META_TABLE).unwrap();
-    assert_eq!(meta.get(FORMAT_KEY).unwrap().unwrap().value(), 3_u32.to_le_bytes());
+    assert_eq!(meta.get(FORMAT_KEY).unwrap().unwrap().value(), (FORMAT + 1).to_le_bytes());
 }
 
 #[test]

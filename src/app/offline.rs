@@ -1,0 +1,99 @@
+//! A store without a server: opened under the lock, read by the same code that serves clients.
+//!
+//! Nothing is swept, refreshed or recorded here, and AWS cannot be asked: the connection leads nowhere. Every answer says that
+//! no server runs.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::task::{JoinError, spawn_blocking};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::data_dir;
+use super::engine;
+use super::lock::{Lock, LockError};
+use crate::aws::{Aws, Settings};
+use crate::config::Config;
+use crate::ingest::{Ingest, Trouble};
+use crate::kinds::{self, KINDS};
+use crate::mcp::Core;
+use crate::notify::ChangeHub;
+use crate::store::{self, OpenError, ReadError};
+
+/// Where nothing can listen: the connection to AWS must lead nowhere.
+const NOWHERE: &str = "http://127.0.0.1:0";
+
+/// An open store that nobody writes to. No server can start on it meanwhile.
+pub struct Offline {
+    core: Arc<Core>,
+    // What waits in its lanes would wait for ever: nothing runs it, and nothing is sent to it.
+    _ingest: Ingest,
+    // Dropped last.
+    _lock: Lock,
+}
+
+/// Why the store is not open.
+#[derive(Debug, thiserror::Error)]
+pub enum OfflineError {
+    /// There is none.
+    #[error(
+        "there is no store in {}: `muster serve` makes one, as does an MCP client that starts `muster mcp`; or name the directory \
+         of another with --data-dir",
+        data_dir.display()
+    )]
+    Missing {
+        /// The data directory.
+        data_dir: PathBuf,
+    },
+    /// Somebody else has it.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// It cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// It opened but cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// Opening panicked.
+    #[error(
+        "opening the store failed, which is a fault of Muster or of the disk: see what `muster log verify` says of it"
+    )]
+    Panicked(#[from] JoinError),
+}
+
+impl Offline {
+    /// Opens the store in the data directory, if there is one.
+    ///
+    /// # Errors
+    /// [`OfflineError`]. Nothing is made where there is no store.
+    pub async fn open(config: &Config) -> Result<Self, OfflineError> {
+        if !data_dir::store(&config.data_dir).exists() {
+            return Err(OfflineError::Missing { data_dir: config.data_dir.clone() });
+        }
+        let lock = Lock::take(&config.data_dir)?;
+        let options = store::Options::new(&config.data_dir, kinds::project);
+        let aws = Aws::load(Settings { emulator: Some(NOWHERE.to_owned()), ..Settings::default() });
+        let (opened, aws) = tokio::join!(spawn_blocking(move || store::open(options)), aws);
+        let (writer, store) = opened??;
+        let hub = ChangeHub::new(engine::parts());
+        let clock = aws.clock();
+        let entries = KINDS.iter().map(|spec| engine::entry(spec, config)).collect();
+        let stop = CancellationToken::new();
+        let (ingest, handle, _wanted) = Ingest::new(writer, hub.clone(), Arc::clone(&clock), entries, stop)?;
+        handle.freshness().set_trouble(Some(Trouble {
+            class: "offline",
+            what: "no server runs: this is what the store holds".to_owned(),
+            fix: "Start `muster serve` to see what there is now".to_owned(),
+            since: clock.now(),
+        }));
+        let core = Arc::new(Core { store, ingest: handle, hub, aws, clock, tasks: TaskTracker::new() });
+        Ok(Offline { core, _ingest: ingest, _lock: lock })
+    }
+
+    /// What requests need.
+    #[must_use]
+    pub fn core(&self) -> &Arc<Core> {
+        &self.core
+    }
+}

@@ -1,0 +1,201 @@
+//! `muster changes`.
+
+use clap::Args;
+use serde_json::{Map, Value, json};
+
+use super::following::Following;
+use super::notes::{self, field, say};
+use super::output::Output;
+use super::place::Asked;
+use super::search::pages;
+use super::table::{Medium, Table, harmless, text};
+use super::words;
+use crate::app::asking;
+use crate::config::{Config, Environment};
+
+/// How many are shown unless told otherwise.
+const SHOWN: usize = 50;
+
+/// Which changes to show.
+#[derive(Clone, Debug, Args)]
+pub(super) struct Changes {
+    /// Only those of this resource: a URI, or an id, whose beginning tells its kind
+    #[arg(value_name = "URI|ID")]
+    subject: Option<String>,
+    /// From then on: an RFC 3339 time, or so long ago, such as -15m, or a cursor
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    since: Option<String>,
+    /// Up to then
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, conflicts_with = "follow")]
+    until: Option<String>,
+    /// Go on with those to come, until Ctrl-C; needs a running server
+    #[arg(long)]
+    follow: bool,
+    /// Only those of this field, such as State.Name or Tags
+    #[arg(long, value_name = "PATH")]
+    field: Option<String>,
+    /// Only those that came of this, such as sweep, notification or tool
+    #[arg(long, value_name = "CAUSE")]
+    cause: Option<String>,
+    /// Only this kind
+    #[arg(long, value_name = "KIND")]
+    kind: Option<String>,
+    /// Only this AWS account
+    #[arg(long, value_name = "ACCOUNT")]
+    account: Option<String>,
+    /// What first sweeps found, and what a newer Muster sees more of the same resource, as well
+    #[arg(long)]
+    baseline: bool,
+    /// How many to show at most [default: the 50 newest]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), conflicts_with = "follow")]
+    limit: Option<u64>,
+    /// Show all of them
+    #[arg(long, conflicts_with_all = ["limit", "follow"])]
+    all: bool,
+    #[command(flatten)]
+    asked: Asked,
+}
+
+impl Changes {
+    /// Shows them on standard output, oldest first.
+    pub(super) async fn run(self, environment: &Environment) -> anyhow::Result<()> {
+        let arguments = self.arguments()?;
+        let config = self.asked.config(environment)?;
+        if self.follow {
+            return Following::new(arguments, self.since.clone(), self.asked.json).run(&config).await;
+        }
+        self.list(&config, arguments).await
+    }
+
+    async fn list(&self, config: &Config, mut arguments: Map<String, Value>) -> anyhow::Result<()> {
+        for (name, value) in [("since", &self.since), ("until", &self.until)] {
+            if let Some(value) = value {
+                arguments.insert(name.to_owned(), json!(value));
+            }
+        }
+        arguments.insert("order".to_owned(), json!("newest"));
+        let most = match self.limit {
+            _ if self.all => usize::MAX,
+            Some(limit) => usize::try_from(limit).unwrap_or(usize::MAX),
+            None => SHOWN,
+        };
+        let source = asking::source(config).await?;
+        let mut answer = pages(&source, "list_changes", "changes", arguments, most).await?;
+        let mut output = Output::stdout();
+        if self.asked.json {
+            return Ok(output.line(&harmless(&format!("{answer:#}")))?);
+        }
+        // The newest were asked for; people read downwards in time.
+        if let Some(changes) = answer.get_mut("changes").and_then(Value::as_array_mut) {
+            changes.reverse();
+        }
+        let changes = notes::rows(&answer);
+        let mut table = Table::new(&COLUMNS);
+        changes.iter().for_each(|change| table.row(cells(change)));
+        output.text(table.print(Medium::stdout()).as_bytes())?;
+        let more = answer.get("more") == Some(&Value::Bool(true));
+        let earliest = field(&answer, "earliest");
+        match (changes.len(), more) {
+            (0, _) => say(&format!("no changes; the log begins at {earliest}")),
+            (count, true) => say(&format!("the {count} newest changes; --all shows all, the log begins at {earliest}")),
+            (_, false) => {}
+        }
+        notes::tell(&answer);
+        Ok(())
+    }
+
+    fn arguments(&self) -> anyhow::Result<Map<String, Value>> {
+        let mut arguments = match &self.subject {
+            Some(subject) => words::subject(subject, self.kind.as_deref())?,
+            None => Map::new(),
+        };
+        if let (None, Some(kind)) = (&self.subject, &self.kind) {
+            arguments.insert("kind".to_owned(), json!(words::kind(kind)?.slug));
+        }
+        let given = [
+            ("field", &self.field),
+            ("cause", &self.cause),
+            ("account", &self.account),
+            ("region", &self.asked.region),
+        ];
+        for (name, value) in given {
+            if let Some(value) = value {
+                arguments.insert(name.to_owned(), json!(value));
+            }
+        }
+        if self.baseline {
+            arguments.insert("include_baseline".to_owned(), json!(true));
+        }
+        Ok(arguments)
+    }
+}
+
+/// The columns of a table of changes.
+const COLUMNS: [&str; 7] = ["time", "seq", "what", "id", "name", "cause", "changes"];
+
+/// A change as cells.
+pub(super) fn cells(change: &Value) -> Vec<String> {
+    let time = match change.get("observed_between").and_then(Value::as_array).map(Vec::as_slice) {
+        Some([from, to]) => format!("{}..{}", text(from), text(to)),
+        _ => field(change, "recorded_at"),
+    };
+    let id = match (field(change, "id"), change.get("targets").and_then(Value::as_array)) {
+        (id, Some(targets)) if targets.len() > 1 => format!("{id} and {} more", targets.len() - 1),
+        (id, _) => id,
+    };
+    let cause = change.get("cause").unwrap_or(&Value::Null);
+    let (seq, what, name) = (field(change, "seq"), field(change, "what"), field(change, "name"));
+    vec![time, seq, what, id, name, field(cause, "words"), differences(change)]
+}
+
+/// What is different, field by field; of a tool's call, which tool and how it ended.
+fn differences(change: &Value) -> String {
+    let changes = change.get("changes").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let mut differences: Vec<String> = changes.iter().map(difference).collect();
+    let called = ["tool", "outcome"].map(|name| field(change, name)).into_iter().filter(|text| !text.is_empty());
+    differences.extend(Some(called.collect::<Vec<_>>().join(": ")).filter(|called| !called.is_empty()));
+    if let Some(more) = change.get("changes_not_shown") {
+        differences.push(format!("{} more fields", text(more)));
+    }
+    differences.join("; ")
+}
+
+fn difference(change: &Value) -> String {
+    let side = |name: &str| change.get(name).map_or_else(|| "nothing".to_owned(), text);
+    format!("{}: {} -> {}", field(change, "path"), side("before"), side("after"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_tells_when_what_and_why() {
+        let change = json!({
+            "seq": 7, "recorded_at": "2026-11-22T10:00:00.000Z", "what": "changed", "kind": "instance", "id": "i-1",
+            "name": "web", "cause": {"by": "sweep", "words": "seen by a sweep"},
+            "changes": [{"path": "State.Name", "before": "running", "after": "stopped"}, {"path": "KeyName", "after": "k"}],
+        });
+        let expected = [
+            "2026-11-22T10:00:00.000Z",
+            "7",
+            "changed",
+            "i-1",
+            "web",
+            "seen by a sweep",
+            "State.Name: running -> stopped; KeyName: nothing -> k",
+        ];
+        assert_eq!(cells(&change), expected);
+    }
+
+    #[test]
+    fn what_nobody_saw_happen_has_two_times_and_a_call_its_outcome() {
+        let change = json!({
+            "seq": 8, "recorded_at": "t", "what": "action_finished", "id": "i-1", "targets": ["i-1", "i-2"],
+            "observed_between": ["a", "b"], "tool": "stop_instance", "outcome": "accepted by AWS", "changes": [],
+        });
+        let cells = cells(&change);
+        assert_eq!((cells[0].as_str(), cells[3].as_str()), ("a..b", "i-1 and 1 more"));
+        assert_eq!(cells[6], "stop_instance: accepted by AWS");
+    }
+}

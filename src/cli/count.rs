@@ -1,0 +1,78 @@
+//! `muster count`.
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::notes::{self, field};
+use super::output::Output;
+use super::place::Asked;
+use super::search::{Matching, headline};
+use super::table::{Medium, Table, harmless};
+use crate::app::asking;
+use crate::config::Environment;
+
+/// What to count.
+#[derive(Clone, Debug, Args)]
+pub(super) struct Count {
+    #[command(flatten)]
+    matching: Matching,
+    /// Count by the values of this: a filter's name, tag:KEY, or the name of a column, such as state
+    #[arg(long, value_name = "FIELD")]
+    by: Option<String>,
+    #[command(flatten)]
+    asked: Asked,
+}
+
+impl Count {
+    /// Shows the counts on standard output: a number, or a table by what was asked for.
+    pub(super) async fn run(self, environment: &Environment) -> anyhow::Result<()> {
+        let (mut arguments, kind) = self.matching.arguments(self.asked.region.as_ref())?;
+        if let Some(by) = &self.by {
+            arguments.insert("group_by".to_owned(), json!(by));
+        }
+        let source = asking::source(&self.asked.config(environment)?).await?;
+        let answer = notes::granted(source.ask("count_inventory", Value::Object(arguments)).await?)?;
+        let mut output = Output::stdout();
+        if self.asked.json {
+            return Ok(output.line(&harmless(&format!("{answer:#}")))?);
+        }
+        match &self.by {
+            None => output.line(&field(&answer, "total"))?,
+            Some(by) => output.text(groups(by, &answer).print(Medium::stdout()).as_bytes())?,
+        }
+        notes::say(&headline(&answer, kind, None));
+        notes::tell(&answer);
+        Ok(())
+    }
+}
+
+/// The groups, largest first; then what is in none of them.
+fn groups(by: &str, answer: &Value) -> Table {
+    let mut table = Table::new(&[by, "count"]);
+    for group in answer.get("groups").and_then(Value::as_array).into_iter().flatten() {
+        table.row(vec![field(group, "value"), field(group, "count")]);
+    }
+    let rest = [("without_value", "(no value)"), ("other_count", "(smaller groups)")];
+    for (name, label) in rest {
+        if let Some(count) = answer.get(name).and_then(Value::as_u64).filter(|count| *count > 0) {
+            table.row(vec![label.to_owned(), count.to_string()]);
+        }
+    }
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_no_value_or_a_rare_one_is_counted_too() {
+        let answer = json!({
+            "groups": [{"value": "web", "count": 12}, {"value": "db", "count": 3}],
+            "without_value": 2, "other_groups": 4, "other_count": 5,
+        });
+        let printed = groups("tag:Team", &answer).print(Medium::default());
+        let expected = "TAG:TEAM          COUNT\nweb               12\ndb                3\n(no value)        2\n(smaller groups)  5\n";
+        assert_eq!(printed, expected);
+    }
+}

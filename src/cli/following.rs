@@ -1,0 +1,230 @@
+//! `muster changes --follow`: changes as they are committed, from server to server.
+//!
+//! Each call waits for the next change and hands back a cursor, so nothing is skipped or repeated, also over a restart of the
+//! server. When the log itself is another one then, the cursor means nothing there: that is told, and it goes on from now.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+use tokio::time::{Instant, sleep, timeout};
+
+use super::changes::cells;
+use super::notes::{self, say};
+use super::output::Output;
+use super::table::harmless;
+use crate::app::asking::{self, Answer, AskError, Source};
+use crate::app::hello::HelloError;
+use crate::app::signals::Signals;
+use crate::config::Config;
+use crate::model::text::shown;
+
+/// The most that are asked for at once.
+const PAGE: usize = 200;
+
+/// How long the server is asked to wait for the next change; the most that it does.
+const WAIT: u64 = 45;
+
+/// How long it may take beyond that.
+const GRACE: Duration = Duration::from_secs(30);
+
+/// How long a server that has gone is waited for.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// How often it is looked for meanwhile.
+const STEP: Duration = Duration::from_millis(250);
+
+/// How wide a cell is at least: the rows that come are not known yet.
+const WIDTHS: [usize; 6] = [24, 6, 8, 21, 16, 5];
+
+/// What a server says that will soon be able to answer, or was until a moment ago.
+const TRANSIENT: [&str; 3] = ["still opening its store", "server is stopping", "could not be read just now"];
+
+/// Where to go on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Place {
+    /// With what is committed from now on.
+    Now,
+    /// From this time or place on.
+    Since(String),
+    /// Behind what was shown.
+    Cursor(String),
+}
+
+/// Changes as they come.
+pub(super) struct Following {
+    arguments: Map<String, Value>,
+    place: Place,
+    json: bool,
+    told: Vec<String>,
+    output: Output<std::io::Stdout>,
+}
+
+/// What a call brought.
+enum Step {
+    /// Changes, or none.
+    Shown,
+    /// The server cannot answer yet, or no longer.
+    Later,
+    /// The server has gone.
+    Gone,
+}
+
+/// Why following ends.
+#[derive(Debug, thiserror::Error)]
+enum FollowError {
+    /// The server went, and none came.
+    #[error("the server ended, and no other came within a minute: start `muster serve` and try again")]
+    Deserted(#[source] Option<AskError>),
+}
+
+impl Following {
+    /// Follows what `arguments` ask for, from `since` on or from now.
+    pub(super) fn new(mut arguments: Map<String, Value>, since: Option<String>, json: bool) -> Self {
+        arguments.insert("order".to_owned(), json!("oldest"));
+        arguments.insert("wait_seconds".to_owned(), json!(WAIT));
+        arguments.insert("limit".to_owned(), json!(PAGE));
+        let place = since.map_or(Place::Now, Place::Since);
+        Following { arguments, place, json, told: Vec::new(), output: Output::stdout() }
+    }
+
+    /// Follows until Ctrl-C, until nobody reads any more, or until the server has gone for good.
+    pub(super) async fn run(mut self, config: &Config) -> anyhow::Result<()> {
+        let mut signals = Signals::take()?;
+        tokio::select! {
+            outcome = self.follow(config) => outcome,
+            _ = signals.next() => Ok(()),
+        }
+    }
+
+    async fn follow(&mut self, config: &Config) -> anyhow::Result<()> {
+        let found = asking::server(&config.data_dir, Instant::now() + asking::PATIENCE).await?;
+        let Some(client) = found else {
+            let data_dir = config.data_dir.clone();
+            return Err(AskError::NoServer { data_dir, what: "--follow" }.into());
+        };
+        let mut source = Source::Server(client);
+        let mut answered = Instant::now();
+        while !self.output.is_closed() {
+            match self.step(&source).await? {
+                Step::Shown => answered = Instant::now(),
+                Step::Later if answered.elapsed() > PATIENCE => return Err(FollowError::Deserted(None).into()),
+                Step::Later => sleep(STEP).await,
+                Step::Gone => source = again(config).await?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Shows what has come, or waits for it.
+    async fn step(&mut self, source: &Source) -> anyhow::Result<Step> {
+        let mut arguments = self.arguments.clone();
+        match &self.place {
+            Place::Now => {}
+            Place::Since(since) => drop(arguments.insert("since".to_owned(), json!(since))),
+            Place::Cursor(cursor) => drop(arguments.insert("cursor".to_owned(), json!(cursor))),
+        }
+        let asked = source.ask("list_changes", Value::Object(arguments));
+        let answer = match timeout(Duration::from_secs(WAIT) + GRACE, asked).await {
+            Ok(Ok(answer)) => answer,
+            Err(_) | Ok(Err(AskError::Gone(_))) => return Ok(Step::Gone),
+            Ok(Err(error)) => return Err(error.into()),
+        };
+        if answer.failed && TRANSIENT.iter().any(|text| answer.text.contains(text)) {
+            return Ok(Step::Later);
+        }
+        if answer.failed && matches!(self.place, Place::Cursor(_)) && answer.text.contains("cursor") {
+            self.place = self.elsewhere(&answer);
+            return Ok(Step::Shown);
+        }
+        self.show(&notes::granted(answer)?)?;
+        Ok(Step::Shown)
+    }
+
+    /// Where to go on when the cursor is refused, which is told.
+    fn elsewhere(&self, answer: &Answer) -> Place {
+        // Of the same log, but what comes next is folded away: it names the earliest that is kept.
+        let kept = answer.text.split_once("is older than").and_then(|(_, rest)| rest.split_once("since="));
+        let (place, whence) = match kept {
+            Some((_, earliest)) => (Place::Since(earliest.trim().to_owned()), "the earliest that is kept"),
+            None => (Place::Now, "now"),
+        };
+        say(&format!("{}; it goes on from {whence}", shown(&answer.text, 500)));
+        place
+    }
+
+    fn show(&mut self, answer: &Value) -> anyhow::Result<()> {
+        for change in notes::rows(answer) {
+            let line = if self.json { harmless(&change.to_string()) } else { line(change) };
+            self.output.line(&line)?;
+        }
+        if let Some(next) = answer.get("next_cursor").and_then(Value::as_str) {
+            self.place = Place::Cursor(next.to_owned());
+        }
+        // Each once, not with every call.
+        let notes = notes::notes(answer);
+        notes.iter().filter(|note| !self.told.contains(note)).for_each(|note| say(note));
+        self.told = notes;
+        Ok(())
+    }
+}
+
+/// Waits for another server.
+async fn again(config: &Config) -> anyhow::Result<Source> {
+    say("the server has gone; waiting a minute for another");
+    let deadline = Instant::now() + PATIENCE;
+    let mut last = None;
+    while Instant::now() < deadline {
+        sleep(STEP).await;
+        match asking::server(&config.data_dir, Instant::now() + STEP).await {
+            Ok(Some(client)) => {
+                say("the server is back");
+                return Ok(Source::Server(client));
+            }
+            Ok(None) => {}
+            // It will not speak with this one.
+            Err(error @ AskError::Hello(HelloError::Version { .. })) => return Err(error.into()),
+            Err(error) => last = Some(error),
+        }
+    }
+    Err(FollowError::Deserted(last).into())
+}
+
+/// A change as a line.
+fn line(change: &Value) -> String {
+    let widths = WIDTHS.into_iter().chain([0]);
+    let cells = cells(change).into_iter().zip(widths).map(|(cell, width)| {
+        let cell = match shown(&cell, 500) {
+            cell if cell.is_empty() => "-".to_owned(),
+            cell => cell,
+        };
+        format!("{cell:width$}")
+    });
+    cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(text: &str) -> Answer {
+        Answer { text: text.to_owned(), failed: true, ..Answer::default() }
+    }
+
+    #[test]
+    fn a_cursor_of_another_log_goes_on_from_now_and_one_that_is_too_old_from_the_earliest() {
+        let following = Following::new(Map::new(), Some("-15m".to_owned()), false);
+        assert_eq!(following.place, Place::Since("-15m".to_owned()));
+        let foreign = refused("the cursor belongs to an earlier log (..): start again with since=2026-11-22T10:00:00Z");
+        assert_eq!(following.elsewhere(&foreign), Place::Now);
+        let old =
+            refused("the cursor is older than what the log keeps: .. Start again with since=2026-11-22T10:00:00Z");
+        assert_eq!(following.elsewhere(&old), Place::Since("2026-11-22T10:00:00Z".to_owned()));
+    }
+
+    #[test]
+    fn a_line_cannot_be_broken_by_a_name() {
+        let line = line(&json!({"seq": 1, "what": "changed", "id": "i-1", "name": "a\u{1b}[2J\nb\u{202E}"}));
+        assert!(line.contains("  a[2Jb  "), "{line:?}");
+        assert!(!line.chars().any(crate::model::text::hostile));
+    }
+}

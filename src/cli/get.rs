@@ -1,0 +1,129 @@
+//! `muster get`.
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::notes;
+use super::output::Output;
+use super::place::Asked;
+use super::table::{Medium, Table, harmless, text};
+use super::words;
+use crate::app::asking;
+use crate::config::Environment;
+
+/// Which resource to show.
+#[derive(Clone, Debug, Args)]
+pub(super) struct Get {
+    /// A URI such as ec2://vpc/vpc-0123456789abcdef0, or an id, whose beginning tells its kind
+    #[arg(value_name = "URI|ID")]
+    subject: String,
+    /// The kind of an id that does not tell it
+    #[arg(long, value_name = "KIND")]
+    kind: Option<String>,
+    /// Only this field, such as State or NetworkInterfaces (repeatable)
+    #[arg(long, value_name = "PATH")]
+    path: Vec<String>,
+    /// As it was known then: an RFC 3339 time, or so long ago, such as -15m
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    as_of: Option<String>,
+    #[command(flatten)]
+    asked: Asked,
+}
+
+/// Fields of an answer that a table shows above the document, in this order.
+const ABOVE: [&str; 10] =
+    ["kind", "id", "name", "uri", "account", "region", "as_of", "changed_at", "removed_at", "also_seen_in"];
+
+impl Get {
+    /// Shows it on standard output.
+    pub(super) async fn run(self, environment: &Environment) -> anyhow::Result<()> {
+        let mut arguments = words::subject(&self.subject, self.kind.as_deref())?;
+        if !self.path.is_empty() {
+            arguments.insert("paths".to_owned(), json!(self.path));
+        }
+        if let Some(as_of) = &self.as_of {
+            arguments.insert("as_of".to_owned(), json!(as_of));
+        }
+        let source = asking::source(&self.asked.config(environment)?).await?;
+        let answer = notes::granted(source.ask("get_resource", arguments.into()).await?)?;
+        let mut output = Output::stdout();
+        if self.asked.json {
+            return Ok(output.line(&harmless(&format!("{answer:#}")))?);
+        }
+        output.text(table(&answer).print(Medium::stdout()).as_bytes())?;
+        notes::tell(&answer);
+        Ok(())
+    }
+}
+
+/// Field by field.
+fn table(answer: &Value) -> Table {
+    let mut table = Table::new(&["field", "value"]);
+    let mut put = |name: &str, value: &Value| table.row(vec![name.to_owned(), text(value)]);
+    for name in ABOVE {
+        if let Some(value) = answer.get(name).filter(|value| !value.is_null()) {
+            put(name, value);
+        }
+    }
+    for (part, prefix) in [("document", ""), ("status", "status: ")] {
+        for (name, value) in answer.get(part).and_then(Value::as_object).into_iter().flatten() {
+            flatten(&format!("{prefix}{name}"), value, &mut put);
+        }
+    }
+    table
+}
+
+/// A line for each scalar. Tags come under their keys.
+fn flatten(path: &str, value: &Value, put: &mut impl FnMut(&str, &Value)) {
+    match value {
+        Value::Object(fields) => fields.iter().for_each(|(name, value)| flatten(&format!("{path}.{name}"), value, put)),
+        Value::Array(list) => {
+            for (place, item) in list.iter().enumerate() {
+                match tag(item) {
+                    Some((key, value)) => put(&format!("{path}[{key}]"), value),
+                    None => flatten(&format!("{path}[{place}]"), item, put),
+                }
+            }
+        }
+        scalar => put(path, scalar),
+    }
+}
+
+fn tag(item: &Value) -> Option<(&str, &Value)> {
+    let fields = item.as_object().filter(|fields| fields.len() == 2)?;
+    Some((fields.get("Key")?.as_str()?, fields.get("Value")?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_document_is_shown_field_by_field() {
+        let answer = json!({
+            "kind": "instance", "id": "i-1", "seq": 7,
+            "document": {
+                "State": {"Name": "running"},
+                "Tags": [{"Key": "Team", "Value": "web"}],
+                "Ipv6": [],
+                "NetworkInterfaces": [{"SubnetId": "subnet-1"}],
+            },
+            "status": {"InstanceStatus": {"Status": "ok"}},
+        });
+        let printed = table(&answer).print(Medium::default());
+        let lines: Vec<Vec<&str>> = printed
+            .lines()
+            .map(|line| line.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect())
+            .collect();
+        let expected = [
+            ["FIELD", "VALUE"],
+            ["kind", "instance"],
+            ["id", "i-1"],
+            ["State.Name", "running"],
+            ["Tags[Team]", "web"],
+            ["NetworkInterfaces[0].SubnetId", "subnet-1"],
+            ["status: InstanceStatus.Status", "ok"],
+        ];
+        assert_eq!(lines, expected);
+    }
+}

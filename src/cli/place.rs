@@ -1,0 +1,98 @@
+//! Which server, and which store: the flags that lead to a data directory.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::config::{Config, ConfigError, Environment, Given};
+
+/// What leads to a data directory, beside the region.
+#[derive(Clone, Debug, Default, Args)]
+pub(super) struct Place {
+    /// Where the store, the lock and the socket are [default: a directory for this account in ~/.local/state/muster]
+    #[arg(long, env = "MUSTER_DATA_DIR", value_name = "DIR", hide_env_values = true)]
+    pub(super) data_dir: Option<PathBuf>,
+    /// The AWS profile; goes before keys in the environment [default: `AWS_PROFILE`, else `default`]
+    #[arg(long, env = "MUSTER_PROFILE", value_name = "NAME", hide_env_values = true)]
+    pub(super) profile: Option<String>,
+    /// Several AWS regions, or `all` that are enabled for the account; goes before --region
+    #[arg(long, env = "MUSTER_REGIONS", value_name = "REGIONS", value_delimiter = ',', hide_env_values = true)]
+    pub(super) regions: Vec<String>,
+}
+
+/// The place of a command about a store as a whole.
+#[derive(Clone, Debug, Default, Args)]
+pub(super) struct Home {
+    #[command(flatten)]
+    place: Place,
+    /// The AWS region [default: `AWS_REGION`, else the profile's]
+    #[arg(long, env = "MUSTER_REGION", value_name = "REGION", hide_env_values = true)]
+    region: Option<String>,
+}
+
+/// The place of a question, which may be about one region of several.
+#[derive(Clone, Debug, Default, Args)]
+pub(super) struct Asked {
+    #[command(flatten)]
+    place: Place,
+    /// Only this AWS region. Without --regions and --data-dir it also says whose server to ask, as for `muster serve`
+    #[arg(long, value_name = "REGION")]
+    pub(super) region: Option<String>,
+    // The variable says whose server it is, and narrows nothing.
+    #[arg(long, env = "MUSTER_REGION", value_name = "REGION", hide = true, hide_env_values = true)]
+    home_region: Option<String>,
+    /// Print the answer as JSON, as the server gives it to programs
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+impl Place {
+    fn config(self, region: Option<String>, environment: &Environment) -> Result<Config, ConfigError> {
+        let Place { data_dir, profile, regions } = self;
+        let given = Given { data_dir, profile, regions, region, ..Given::default() };
+        Config::merge(given, environment, &[])
+    }
+}
+
+impl Home {
+    /// Merges these flags into a configuration.
+    pub(super) fn config(self, environment: &Environment) -> Result<Config, ConfigError> {
+        self.place.config(self.region, environment)
+    }
+}
+
+impl Asked {
+    /// Merges these flags into a configuration.
+    pub(super) fn config(&self, environment: &Environment) -> Result<Config, ConfigError> {
+        let elsewhere = self.place.data_dir.is_some() || !self.place.regions.is_empty();
+        let region = if elsewhere { None } else { self.region.clone() };
+        self.place.clone().config(region.or_else(|| self.home_region.clone()), environment)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        asked: Asked,
+    }
+
+    fn data_dir(words: &str) -> PathBuf {
+        let environment = Environment::of(&[("AWS_REGION", "us-east-1")], Some("/home/me/.local/state"));
+        let line = Line::try_parse_from(["muster"].into_iter().chain(words.split_whitespace())).unwrap();
+        line.asked.config(&environment).unwrap().data_dir
+    }
+
+    #[test]
+    fn a_region_names_the_server_unless_something_else_does() {
+        assert_ne!(data_dir("--region eu-west-1"), data_dir(""));
+        assert_eq!(data_dir("--region us-east-1"), data_dir(""));
+        assert_eq!(data_dir("--regions all --region eu-west-1"), data_dir("--regions all"));
+        assert_eq!(data_dir("--data-dir /d --region eu-west-1"), PathBuf::from("/d"));
+    }
+}

@@ -1,0 +1,187 @@
+//! `muster search`.
+
+use clap::Args;
+use serde_json::{Map, Value, json};
+
+use super::notes::{self, field};
+use super::output::Output;
+use super::place::Asked;
+use super::table::{Medium, Table, harmless, text};
+use super::words;
+use crate::app::asking::{self, Source};
+use crate::config::Environment;
+use crate::kinds::KindSpec;
+
+/// How many rows are shown unless told otherwise.
+const SHOWN: usize = 100;
+
+/// The most that the tool takes as a page.
+const PAGE: usize = 500;
+
+/// What to search for.
+#[derive(Clone, Debug, Args)]
+pub(super) struct Search {
+    #[command(flatten)]
+    matching: Matching,
+    /// Columns to show in place of the usual ones: filter names, or tag:KEY (repeatable)
+    #[arg(long, value_name = "FIELD", value_delimiter = ',')]
+    field: Vec<String>,
+    /// How many to show at most [default: 100]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    limit: Option<u64>,
+    /// Show all of them
+    #[arg(long, conflicts_with = "limit")]
+    all: bool,
+    #[command(flatten)]
+    asked: Asked,
+}
+
+/// Which resources are meant.
+#[derive(Clone, Debug, Args)]
+pub(super) struct Matching {
+    /// name=value,value: all filters must match, with any of their values, where * and ? are wildcards. AWS's names, tag:KEY,
+    /// tag-key, or the name of a column, such as state=running tag:Team=web
+    #[arg(value_name = "FILTER")]
+    filters: Vec<String>,
+    /// The kind, such as volume or security-group [default: instance]
+    #[arg(long, value_name = "KIND")]
+    kind: Option<String>,
+    /// Only this AWS account
+    #[arg(long, value_name = "ACCOUNT")]
+    account: Option<String>,
+    /// As it was known then: an RFC 3339 time, or so long ago, such as -15m
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    as_of: Option<String>,
+}
+
+impl Matching {
+    /// The arguments that say so to a tool, and the kind that is meant.
+    ///
+    /// # Errors
+    /// When there is no such kind, or a word is none of its filters.
+    pub(super) fn arguments(&self, region: Option<&String>) -> anyhow::Result<(Map<String, Value>, &'static KindSpec)> {
+        let kind = words::kind(self.kind.as_deref().unwrap_or("instance"))?;
+        let mut arguments = Map::new();
+        arguments.insert("kind".to_owned(), json!(kind.slug));
+        if !self.filters.is_empty() {
+            arguments.insert("filters".to_owned(), words::filters(&self.filters, kind)?);
+        }
+        for (name, value) in [("account", self.account.as_ref()), ("region", region), ("as_of", self.as_of.as_ref())] {
+            if let Some(value) = value {
+                arguments.insert(name.to_owned(), json!(value));
+            }
+        }
+        Ok((arguments, kind))
+    }
+}
+
+impl Search {
+    /// Shows what matches on standard output.
+    pub(super) async fn run(self, environment: &Environment) -> anyhow::Result<()> {
+        let (mut arguments, kind) = self.matching.arguments(self.asked.region.as_ref())?;
+        if !self.field.is_empty() {
+            arguments.insert("fields".to_owned(), json!(self.field));
+        }
+        let most = match self.limit {
+            _ if self.all => usize::MAX,
+            Some(limit) => usize::try_from(limit).unwrap_or(usize::MAX),
+            None => SHOWN,
+        };
+        let source = asking::source(&self.asked.config(environment)?).await?;
+        let answer = pages(&source, "search_inventory", "rows", arguments, most).await?;
+        let mut output = Output::stdout();
+        if self.asked.json {
+            return Ok(output.line(&harmless(&format!("{answer:#}")))?);
+        }
+        let rows = notes::rows(&answer);
+        output.text(Table::of(rows, &hidden(rows)).print(Medium::stdout()).as_bytes())?;
+        notes::say(&headline(&answer, kind, Some(rows.len())));
+        notes::tell(&answer);
+        Ok(())
+    }
+}
+
+/// Asks page after page until there are `most` rows, or no more. The answer is the last page's, with the rows of all; it was
+/// all known to be so at the earliest of their times.
+///
+/// # Errors
+/// When nobody answers, or the tool refuses.
+pub(super) async fn pages(
+    source: &Source,
+    tool: &str,
+    rows: &str,
+    mut arguments: Map<String, Value>,
+    most: usize,
+) -> anyhow::Result<Value> {
+    let (mut found, mut earliest): (Vec<Value>, Option<Value>) = (Vec::new(), None);
+    loop {
+        let limit = most.saturating_sub(found.len()).clamp(1, PAGE);
+        arguments.insert("limit".to_owned(), json!(limit));
+        let mut page = notes::granted(source.ask(tool, Value::Object(arguments.clone())).await?)?;
+        if let Some(Value::Array(more)) = page.get_mut(rows).map(Value::take) {
+            found.extend(more);
+        }
+        let as_of = page.get("as_of").filter(|as_of| !as_of.is_null()).cloned();
+        // RFC 3339 in UTC and milliseconds: in the order of time.
+        earliest = earliest.into_iter().chain(as_of).min_by_key(text);
+        let next = page.get("next_cursor").filter(|next| !next.is_null()).cloned();
+        // A log that still grows can always be gone on with.
+        let more = page.get("more").and_then(Value::as_bool).unwrap_or(true);
+        match next {
+            Some(next) if more && found.len() < most => drop(arguments.insert("cursor".to_owned(), next)),
+            _ => {
+                if let Some(slot) = page.get_mut(rows) {
+                    *slot = Value::Array(found);
+                }
+                if let (Some(slot), Some(earliest)) = (page.get_mut("as_of"), earliest) {
+                    *slot = earliest;
+                }
+                return Ok(page);
+            }
+        }
+    }
+}
+
+/// What a table of these rows does not show: where all are the same, and what notes tell.
+pub(super) fn hidden(rows: &[Value]) -> Vec<&'static str> {
+    let mut hidden = vec!["uri", "provisional"];
+    let same = |name: &&str| rows.windows(2).all(|pair| matches!(pair, [a, b] if a.get(name) == b.get(name)));
+    hidden.extend(["account", "region"].into_iter().filter(same));
+    hidden
+}
+
+/// How many match where, as of when; and how many of them are shown, where rows are.
+pub(super) fn headline(answer: &Value, kind: &KindSpec, shown: Option<usize>) -> String {
+    let at_least = if answer.get("at_least") == Some(&Value::Bool(true)) { "at least " } else { "" };
+    let total = answer.get("total").and_then(Value::as_u64).unwrap_or_default();
+    let plural = if total == 1 { kind.title } else { kind.plural };
+    let watched: Vec<String> =
+        answer.get("watched").and_then(Value::as_array).into_iter().flatten().map(text).collect();
+    let mut headline = format!("{at_least}{total} {plural} in {}", watched.join(", "));
+    if let Some(shown) = shown.filter(|shown| (*shown as u64) < total) {
+        headline = format!("{headline}, {shown} shown (--all shows all)");
+    }
+    match field(answer, "as_of") {
+        as_of if as_of.is_empty() => headline,
+        as_of => format!("{headline}, as of {as_of}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_all_are_the_same_place_it_is_not_repeated() {
+        let row = |region: &str| json!({"id": "i-1", "account": "1", "region": region});
+        assert_eq!(hidden(&[row("a"), row("a")]), ["uri", "provisional", "account", "region"]);
+        assert_eq!(hidden(&[row("a"), row("b")]), ["uri", "provisional", "account"]);
+    }
+
+    #[test]
+    fn the_headline_says_how_much_there_is_and_how_much_is_shown() {
+        let answer = json!({"total": 7, "at_least": true, "watched": ["1/r"], "as_of": "2026-11-22T00:00:00Z"});
+        let expected = "at least 7 instances in 1/r, 2 shown (--all shows all), as of 2026-11-22T00:00:00Z";
+        assert_eq!(headline(&answer, crate::kinds::INSTANCE, Some(2)), expected);
+    }
+}

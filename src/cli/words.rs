@@ -1,0 +1,184 @@
+//! The words of a command line that are no flags: which resource, and which filters.
+
+use serde_json::{Map, Value, json};
+
+use crate::kinds::{self, KINDS, KindSpec};
+use crate::mcp::tools::rows;
+use crate::model::text::shown;
+use crate::query::filter::near;
+use crate::query::{FilterError, Filters};
+
+/// How the ids of each kind begin.
+const PREFIXES: [(&str, &str); 8] = [
+    ("i-", "instance"),
+    ("vpc-", "vpc"),
+    ("subnet-", "subnet"),
+    ("sg-", "security-group"),
+    ("eni-", "network-interface"),
+    ("eipalloc-", "address"),
+    ("vol-", "volume"),
+    ("snap-", "snapshot"),
+];
+
+/// Why words are not understood.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub(super) enum WordError {
+    /// Neither a URI nor an id whose kind is known.
+    #[error(
+        "`{word}` is neither a URI such as ec2://instance/i-0123456789abcdef0 nor an id that begins with {}: give --kind with it",
+        PREFIXES.map(|(prefix, _)| prefix).join(", ")
+    )]
+    Subject {
+        /// What was given.
+        word: String,
+    },
+    /// No kind of that name.
+    #[error("there is no kind `{given}`{}: there are {}", near(*nearest), known.join(", "))]
+    Kind {
+        /// What was given.
+        given: String,
+        /// The one that was probably meant.
+        nearest: Option<&'static str>,
+        /// All of them.
+        known: Vec<&'static str>,
+    },
+    /// A word without `=`.
+    #[error("`{word}` is no filter: write name=value, for example state=running or tag:Team=web,db{hint}")]
+    Filter {
+        /// What was given.
+        word: String,
+        /// What it may have been meant for.
+        hint: &'static str,
+    },
+    /// A filter that the kind does not have.
+    #[error(transparent)]
+    Unknown(#[from] FilterError),
+}
+
+/// The arguments by which tools find the resource that `word` names.
+///
+/// # Errors
+/// [`WordError`] when it could be of any kind.
+pub(super) fn subject(word: &str, kind: Option<&str>) -> Result<Map<String, Value>, WordError> {
+    let word = word.trim();
+    let mut arguments = Map::new();
+    if word.contains("://") {
+        arguments.insert("uri".to_owned(), json!(word));
+        return Ok(arguments);
+    }
+    let slug = match kind {
+        Some(given) => self::kind(given)?.slug,
+        None => of_id(word).ok_or_else(|| WordError::Subject { word: shown(word, 80) })?,
+    };
+    arguments.insert("kind".to_owned(), json!(slug));
+    arguments.insert("id".to_owned(), json!(word));
+    Ok(arguments)
+}
+
+/// The slug of the kind whose ids begin as this one does.
+fn of_id(id: &str) -> Option<&'static str> {
+    PREFIXES.iter().find(|(prefix, _)| id.starts_with(prefix)).map(|(_, slug)| *slug)
+}
+
+/// The kind of this slug or CloudFormation name.
+///
+/// # Errors
+/// [`WordError::Kind`] with what there is.
+pub(super) fn kind(given: &str) -> Result<&'static KindSpec, WordError> {
+    kinds::by_slug(given).or_else(|| kinds::by_name(given)).ok_or_else(|| {
+        let known: Vec<&'static str> = KINDS.iter().map(|spec| spec.slug).collect();
+        let nearest = crate::query::filter::nearest(given, known.iter().copied());
+        WordError::Kind { given: shown(given, 80), nearest, known }
+    })
+}
+
+/// Filters of `kind` as tools take them, from words `name=value,value`. A name may be AWS's, or that of the column that
+/// shows it. A backslash takes the next character as it is: `tag:a\=b=c\,d`.
+///
+/// # Errors
+/// [`WordError`] for a word that is no filter, or none of this kind.
+pub(super) fn filters(words: &[String], kind: &'static KindSpec) -> Result<Value, WordError> {
+    let fields = rows::fields(kind);
+    let filters = words.iter().map(|word| {
+        let (name, values) = split(word, '=').ok_or_else(|| WordError::Filter {
+            word: shown(word, 80),
+            hint: if of_id(word).is_some() { "; `muster get` reads one resource" } else { "" },
+        })?;
+        let name = name.replace("\\=", "=");
+        let column = fields.shown_as.iter().find(|(column, _)| *column == name && kind.filter(column).is_none());
+        let name = column.map_or(name.as_str(), |(_, filter)| *filter);
+        let mut rest = values;
+        let mut values = Vec::new();
+        while let Some((value, others)) = split(rest, ',') {
+            values.push(value);
+            rest = others;
+        }
+        values.push(rest);
+        Ok(json!({"Name": name, "Values": values}))
+    });
+    let filters = Value::Array(filters.collect::<Result<_, WordError>>()?);
+    Filters::parse(&filters, &fields)?;
+    Ok(filters)
+}
+
+/// `text` before and after the first `at` that no backslash precedes.
+fn split(text: &str, at: char) -> Option<(&str, &str)> {
+    let mut literal = false;
+    let place = text.char_indices().find_map(|(place, letter)| {
+        let here = letter == at && !literal;
+        literal = letter == '\\' && !literal;
+        here.then_some(place)
+    })?;
+    let (before, after) = text.split_at_checked(place)?;
+    Some((before, after.strip_prefix(at)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kinds::INSTANCE;
+
+    fn filters_of(words: &[&str]) -> Result<Value, WordError> {
+        let words: Vec<String> = words.iter().map(|&word| word.to_owned()).collect();
+        filters(&words, INSTANCE)
+    }
+
+    #[test]
+    fn an_id_tells_its_kind_and_a_uri_needs_none() {
+        for (prefix, slug) in PREFIXES {
+            let id = format!("{prefix}0123456789abcdef0");
+            assert_eq!(subject(&id, None).unwrap()["kind"], slug);
+            assert!(kinds::by_slug(slug).is_some(), "{slug}");
+        }
+        assert_eq!(subject(" ec2://vpc/vpc-1 ", None).unwrap()["uri"], "ec2://vpc/vpc-1");
+        assert!(matches!(subject("web-1", None), Err(WordError::Subject { .. })));
+        assert_eq!(subject("web-1", Some("volume")).unwrap()["kind"], "volume");
+        let error = subject("web-1", Some("volumes")).unwrap_err().to_string();
+        assert!(error.contains("did you mean `volume`?"), "{error}");
+    }
+
+    #[test]
+    fn words_become_filters_under_the_names_of_aws_or_of_columns() {
+        let filters = filters_of(&["state=running,stopped", "tag:Team=web", "instance-type=t3.*"]).unwrap();
+        let expected = json!([
+            {"Name": "instance-state-name", "Values": ["running", "stopped"]},
+            {"Name": "tag:Team", "Values": ["web"]},
+            {"Name": "instance-type", "Values": ["t3.*"]},
+        ]);
+        assert_eq!(filters, expected);
+    }
+
+    #[test]
+    fn a_backslash_takes_the_next_character_as_it_is() {
+        let filters = filters_of(&[r"tag:a\=b=c\,d,e=f"]).unwrap();
+        assert_eq!(filters, json!([{"Name": "tag:a=b", "Values": [r"c\,d", "e=f"]}]));
+    }
+
+    #[test]
+    fn what_is_no_filter_is_refused_with_what_was_meant() {
+        let error = filters_of(&["i-0123456789abcdef0"]).unwrap_err().to_string();
+        assert!(error.contains("muster get"), "{error}");
+        let error = filters_of(&["instance-typ=t3.micro"]).unwrap_err().to_string();
+        assert!(error.contains("did you mean `instance-type`?"), "{error}");
+    }
+}

@@ -1,0 +1,144 @@
+//! What the loop does while the disk fails under the store: it opens the store again, and meanwhile nothing is lost.
+//!
+//! Work waits in its lanes. Only tools do not wait for long: they are refused after [`PATIENCE`], before they call AWS. How a
+//! call of AWS ended is recorded all the same as soon as the store is open again.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use tokio::runtime;
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use super::freshness::Trouble;
+use super::lanes::{Done, Record};
+use super::{Ingest, IngestError, Ledger};
+use crate::model::{Cause, Event, Observation};
+use crate::notify::Topic;
+use crate::store::CommitError;
+
+/// How long a tool waits for the store to be open again.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The pause after the second attempt; the first two follow on each other.
+const FIRST: Duration = Duration::from_millis(100);
+
+/// The longest pause between attempts.
+const LONGEST: Duration = Duration::from_secs(5);
+
+/// What tools have to record and could not, because the disk failed.
+#[derive(Default)]
+pub(super) struct Kept(VecDeque<Waiting>);
+
+struct Waiting {
+    record: Record,
+    /// Whether it may be stored all the same: the disk failed under its very commit.
+    doubtful: bool,
+}
+
+/// A record's content, to be recorded once more.
+pub(super) struct Spare {
+    /// Empty once they are stored.
+    pub(super) entries: Vec<(Cause, Event)>,
+    observations: Vec<Observation>,
+}
+
+impl Spare {
+    /// Of a record that a tool made. Everything else comes again by itself: SQS repeats what it was not told to forget, and sweeps
+    /// and refreshes look again.
+    pub(super) fn of(record: &Record) -> Option<Self> {
+        let Record { entries, observations, .. } = record;
+        (!entries.is_empty()).then(|| Spare { entries: entries.clone(), observations: observations.clone() })
+    }
+}
+
+impl Kept {
+    /// Keeps what `error` kept from being recorded. The asker, who waits for `done`, is not told yet.
+    pub(super) fn push(&mut self, spare: Spare, cause: Cause, done: Done, error: &IngestError) {
+        let Spare { entries, observations } = spare;
+        let doubtful = matches!(error, IngestError::Commit(CommitError::Failed { .. }));
+        self.0.push_back(Waiting { record: Record { entries, observations, cause, done }, doubtful });
+    }
+}
+
+impl<L: Ledger> Ingest<L> {
+    /// Opens the store again, however long it takes, and records what was kept. False when the loop is to end: it is stopped,
+    /// or what was found is not the store.
+    pub(super) fn recover(&mut self, runtime: &runtime::Handle) -> bool {
+        let (begun, mut pause, mut told) = (Instant::now(), Duration::ZERO, false);
+        let committed = loop {
+            let last = self.lanes.is_stopped();
+            match self.ledger.reopen() {
+                Ok(committed) => break committed,
+                Err(error) if last || !error.is_passing() => {
+                    tracing::error!(error = %chain(&error), "the store is not open any more");
+                    return false;
+                }
+                Err(error) => {
+                    if !told {
+                        tracing::error!(error = %chain(&error), "the store cannot be opened again yet");
+                        self.show(Some(chain(&error)));
+                        told = true;
+                    }
+                }
+            }
+            if begun.elapsed() >= PATIENCE {
+                self.refuse_tools();
+            }
+            runtime.block_on(self.lanes.stopped_within(pause));
+            pause = if pause.is_zero() { FIRST } else { (pause * 2).min(LONGEST) };
+        };
+        tracing::warn!(after = ?begun.elapsed(), "the store is open again");
+        if told {
+            self.show(None);
+        }
+        let landed = committed.is_some();
+        if let Some(committed) = committed {
+            self.hub.publish(&committed, self.clock.now());
+        }
+        for Waiting { mut record, doubtful } in std::mem::take(&mut self.kept.0) {
+            if doubtful && landed {
+                // What was seen decides itself once more, to the same.
+                record.entries.clear();
+            }
+            self.record(record);
+        }
+        true
+    }
+
+    /// Tells tools that wait that nothing is recorded now. What AWS has done already is kept.
+    fn refuse_tools(&mut self) {
+        let path = self.ledger.path();
+        let in_lane = std::iter::from_fn(|| self.lanes.tool()).map(|record| Waiting { record, doubtful: false });
+        let waiting: Vec<Waiting> = std::mem::take(&mut self.kept.0).into_iter().chain(in_lane).collect();
+        for Waiting { record: Record { entries, observations, cause, done }, doubtful } in waiting {
+            drop(done.send(Err(CommitError::Latched { path: path.clone() }.into())));
+            let begins = entries.iter().any(|(_, event)| matches!(event, Event::ActionRequested { .. }));
+            if !begins {
+                let record = Record { entries, observations, cause, done: oneshot::channel().0 };
+                self.kept.0.push_back(Waiting { record, doubtful });
+            }
+        }
+    }
+
+    /// Shows in every answer that may be stale why it is, or no longer.
+    fn show(&self, failure: Option<String>) {
+        let trouble = failure.map(|failure| Trouble {
+            class: "store",
+            what: format!("the store cannot be read or written: {failure}"),
+            fix: "Check the disk that holds it; Muster opens it again by itself".to_owned(),
+            since: self.clock.now(),
+        });
+        self.freshness.set_store_trouble(trouble);
+        self.hub.mark([Topic::Freshness, Topic::Summary], self.clock.now());
+    }
+}
+
+/// An error with everything below it.
+fn chain(error: &dyn std::error::Error) -> String {
+    let below = std::iter::successors(error.source(), |error| error.source());
+    below.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
+#[cfg(test)]
+mod tests;

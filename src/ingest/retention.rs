@@ -1,0 +1,171 @@
+//! The last lane: folding the oldest records away, a step at a time.
+//!
+//! While nothing else waits, a step follows a step until the log is within its limits, and a timer wakes the loop when records
+//! come of age. Every other lane is looked at between two steps, so what comes waits for one step at most ([`MAX_FOLDED`]
+//! records or [`MAX_FOLDING`], and the disk's answer).
+//!
+//! A loop that is always busy would never get to the last lane, and the log would grow without bound. So commits pay: while
+//! the log is over its limit, a step follows as soon as commits brought half as many records as a step folds, twice the rate at
+//! which the log grows; and several, as long as nobody urgent waits, when it is well above its limit all the same, because what
+//! comes is larger than what goes.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{Ingest, IngestError, Ledger};
+use crate::store::retain::{Due, Folded, Retention, due};
+
+/// A step folds at most this many records.
+const MAX_FOLDED: usize = 200;
+
+/// A step works for about this long at most, before its commit.
+const MAX_FOLDING: Duration = Duration::from_millis(10);
+
+/// After this many new records a step is owed.
+const OWED: u64 = MAX_FOLDED as u64 / 2;
+
+/// Well above its limit: by one part in this many.
+const FAR: u64 = 16;
+
+/// How many steps may follow one commit.
+const STEPS: usize = 4;
+
+/// How long to wait when what is due cannot be folded yet: it is too young, or somebody holds the log.
+const YET: Duration = Duration::from_secs(5);
+
+/// How long to wait after a failure that others see as well, such as a full disk.
+const PAUSE: Duration = Duration::from_mins(1);
+
+/// How long the limit is good for: it moves with the number of resources.
+const LIMIT_FOR: Duration = Duration::from_mins(1);
+
+/// The longest sleep: timers do not run while a machine is suspended.
+const LOOK_EVERY: Duration = Duration::from_hours(1);
+
+/// What the lane remembers.
+pub(super) struct Keeper {
+    retention: Retention,
+    /// What is being folded.
+    target: Option<Due>,
+    /// How many bytes history may take, and when that was asked.
+    limit: Option<(u64, Instant)>,
+    /// Records since the last step.
+    appended: u64,
+    /// When to look without being told.
+    wake: Option<Instant>,
+}
+
+impl Keeper {
+    /// Looks at once.
+    pub(super) fn new(retention: Retention) -> Self {
+        Keeper { retention, target: None, limit: None, appended: 0, wake: Some(Instant::now()) }
+    }
+
+    /// When the lane has something to do; `None` while only commits can bring something.
+    pub(super) fn wake(&self) -> Option<Instant> {
+        self.wake
+    }
+
+    /// Notes that a commit brought records.
+    pub(super) fn appended(&mut self, records: u64) {
+        self.appended = self.appended.saturating_add(records);
+    }
+
+    /// Whether it is time to look what is due after a commit.
+    fn is_to_look(&self, history: u64, now: Instant) -> bool {
+        let Some((limit, asked)) = self.limit else { return true };
+        self.target.is_none() && now - asked >= if history > limit { YET } else { LIMIT_FOR }
+    }
+
+    /// Whether a step must follow a commit.
+    fn owes(&self, history: u64) -> bool {
+        self.target.is_some_and(|target| self.appended >= OWED || history > target.down_to + target.down_to / FAR)
+    }
+}
+
+impl<L: Ledger> Ingest<L> {
+    /// How much history is kept, in place of the default.
+    #[must_use]
+    pub fn retaining(mut self, retention: Retention) -> Self {
+        self.keeper = Keeper::new(retention);
+        self
+    }
+
+    /// Does what the lane has to do when it is its turn: looks what is due, or folds a step of it.
+    pub(super) fn retain(&mut self) {
+        let done = if self.keeper.target.is_some() { self.fold() } else { self.look() };
+        self.note(done);
+    }
+
+    /// The lane's share while others keep the loop busy: after a commit.
+    pub(super) fn share(&mut self) {
+        if self.ledger.is_failed() {
+            return;
+        }
+        for _ in 0..STEPS {
+            let history = self.ledger.history();
+            let done = if self.keeper.owes(history) {
+                self.fold()
+            } else if self.keeper.is_to_look(history, Instant::now()) {
+                self.look()
+            } else {
+                return;
+            };
+            let failed = done.is_err();
+            self.note(done);
+            if failed || self.lanes.is_urgent() {
+                return;
+            }
+        }
+    }
+
+    fn look(&mut self) -> Result<(), IngestError> {
+        let stock = self.ledger.stock()?;
+        let (asked, now) = (Instant::now(), self.clock.now());
+        let Keeper { retention, target, limit, wake, .. } = &mut self.keeper;
+        let bytes = retention.limit(&stock);
+        *limit = Some((bytes, asked));
+        *target = due(&stock, retention, now);
+        *wake = match (&target, stock.oldest) {
+            (Some(_), _) => Some(asked),
+            (None, Some(_)) if stock.history > bytes => Some(asked + YET),
+            (None, Some(oldest)) => {
+                let left = retention.patience().saturating_sub(now.since(oldest));
+                Some(asked + left.clamp(YET, LOOK_EVERY))
+            }
+            (None, None) => None,
+        };
+        Ok(())
+    }
+
+    fn fold(&mut self) -> Result<(), IngestError> {
+        let Some(target) = self.keeper.target else { return Ok(()) };
+        let begun = Instant::now();
+        let folded = self.ledger.fold(target, MAX_FOLDED, &mut || begun.elapsed() < MAX_FOLDING)?;
+        self.keeper.appended = 0;
+        match folded {
+            Folded { records: 0, more: false, .. } => {
+                self.keeper.target = None;
+                self.keeper.wake = Some(begun + YET);
+                Ok(())
+            }
+            Folded { more: true, .. } => Ok(()),
+            // Met: what is due now may be something else.
+            Folded { .. } => self.look(),
+        }
+    }
+
+    /// Goes on later after a failure. After one of the disk the loop opens the store again first.
+    fn note(&mut self, done: Result<(), IngestError>) {
+        if let Err(error) = done {
+            tracing::warn!(%error, "the log is not kept within its limits; tried again in a minute");
+            self.keeper.target = None;
+            self.keeper.wake = Some(Instant::now() + PAUSE);
+            self.keeper.limit = Some((u64::MAX, Instant::now()));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,205 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use tempfile::TempDir;
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+
+use super::*;
+use crate::ingest::KindEntry;
+use crate::ingest::lanes::{Handle, Record, Work};
+use crate::model::event::Overlay;
+use crate::model::{
+    AccountId, Cause, Change, Clock, Document, Event, Evidence, Group, Kind, Map, Region, ResourceId, RowFields, Scope,
+    Seq, Source, Timestamp, Value,
+};
+use crate::notify::ChangeHub;
+use crate::reconcile::KindRules;
+use crate::store::verify::fold_log;
+use crate::store::{Options, Store, Writer};
+
+struct Hands(AtomicI64);
+
+impl Clock for Hands {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.0.load(Ordering::Relaxed))
+    }
+}
+
+/// A loop that is served by hand, and never goes to its last lane unless told to.
+struct World {
+    ingest: Ingest<Writer>,
+    store: Store,
+    clock: Arc<Hands>,
+    records: u64,
+    _handle: Handle,
+    _dir: TempDir,
+}
+
+fn kind() -> Kind {
+    Kind::new("AWS::EC2::Instance")
+}
+
+fn id(number: u64) -> ResourceId {
+    let scope = Scope { account: AccountId::new("123456789012"), region: Region::new("us-east-1") };
+    ResourceId::new(&scope, &kind(), format!("i-{number:017}"))
+}
+
+fn project(_: &ResourceId, _: &Document) -> RowFields {
+    RowFields::default()
+}
+
+impl World {
+    fn new(retention: Retention) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let (writer, store) = crate::store::open(Options::new(dir.path(), project)).unwrap();
+        let clock = Arc::new(Hands(AtomicI64::new(1_800_000_000_000)));
+        let rules = KindRules { mapping: 1, masked: &[], state_path: None, gone_states: &[] };
+        let kinds = vec![KindEntry { kind: kind(), rules, interval: Duration::from_mins(1) }];
+        let hub = ChangeHub::new(Vec::new());
+        let (ingest, handle, _) = Ingest::new(writer, hub, clock.clone(), kinds, CancellationToken::new()).unwrap();
+        let ingest = ingest.retaining(retention);
+        World { ingest, store, clock, records: 0, _handle: handle, _dir: dir }
+    }
+
+    fn pass(&self, time: Duration) {
+        self.clock.0.fetch_add(i64::try_from(time.as_millis()).unwrap(), Ordering::Relaxed);
+    }
+
+    /// Records a commit of as many changes, of resources in turn.
+    fn record(&mut self, changes: u64) {
+        let seen = Evidence { source: Source::Sweep, at: self.clock.now() };
+        let entries = (0..changes).map(|_| {
+            self.records += 1;
+            let id = id(self.records % 10);
+            let event = if self.records <= 10 {
+                let document = Document::new(Map::from([("Count", Value::Int(0))]));
+                Event::Discovered { id, document, evidence: seen, mapping: 1 }
+            } else {
+                let number = i64::try_from(self.records).unwrap();
+                let change = Change { path: "Count".into(), before: None, after: Some(Value::Int(number)) };
+                let evidence = vec![(Group::Rest, seen)];
+                Event::Changed { id, changes: vec![change], evidence, overlay: Overlay::Keep }
+            };
+            (Cause::Sweep, event)
+        });
+        let entries = entries.collect();
+        let (done, _) = oneshot::channel();
+        let record = Record { entries, observations: Vec::new(), cause: Cause::Sweep, done };
+        self.ingest.serve(Work::Record(record));
+    }
+
+    fn horizon(&self) -> Seq {
+        self.store.snapshot().unwrap().horizon()
+    }
+
+    fn history(&self) -> u64 {
+        self.store.snapshot().unwrap().history()
+    }
+}
+
+fn limited(bytes: u64) -> Retention {
+    Retention { bytes: Some(bytes), ..Retention::default() }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_loop_that_is_never_idle_stays_within_its_limit_all_the_same() {
+    let limit = 200_000;
+    let mut world = World::new(limited(limit));
+    let mut largest = 0;
+    // Some 140 bytes a change: history is turned over several times.
+    for round in 0..200 {
+        world.record(if round % 5 == 0 { 150 } else { 7 });
+        // What is recorded is always older than what may not be folded yet by the time that the limit is reached.
+        world.pass(Duration::from_secs(30));
+        tokio::time::advance(Duration::from_secs(30)).await;
+        largest = largest.max(world.history());
+    }
+    assert!(largest > limit, "the limit was never reached: {largest}");
+    assert!(largest < limit + limit / 4, "{largest} bytes with a limit of {limit}");
+    assert!(world.horizon() > Seq(world.records / 2), "{} of {}", world.horizon(), world.records);
+    assert!(fold_log(&world.store.snapshot().unwrap()).unwrap().is_clean());
+}
+
+#[tokio::test(start_paused = true)]
+async fn commits_are_not_followed_by_a_fold_each() {
+    let mut world = World::new(limited(100_000));
+    for _ in 0..100 {
+        world.record(20);
+        world.pass(Duration::from_mins(1));
+        tokio::time::advance(Duration::from_mins(1)).await;
+    }
+    assert!(world.history() < 110_000 && world.horizon() > Seq::ZERO);
+    let before = world.store.write_transactions();
+    for _ in 0..100 {
+        world.record(1);
+        world.pass(Duration::from_mins(1));
+        tokio::time::advance(Duration::from_mins(1)).await;
+    }
+    let folds = world.store.write_transactions() - before - 100;
+    assert!((1..=20).contains(&folds), "{folds} folds for 100 commits of one record");
+}
+
+/// What the loop does when nothing comes: it serves its last lane whenever that wakes it.
+async fn idle(world: &mut World, turns: usize) {
+    for _ in 0..turns {
+        let Some(Work::Retain) = world.ingest.lanes.next(world.ingest.keeper.wake()).await else {
+            panic!("other work")
+        };
+        world.ingest.serve(Work::Retain);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_idle_loop_wakes_up_by_itself_when_records_come_of_age() {
+    let age = Duration::from_hours(24);
+    let mut world = World::new(Retention { age, ..Retention::default() });
+    world.record(500);
+    world.pass(Duration::from_hours(12));
+    world.record(10);
+    idle(&mut world, 3).await;
+    assert_eq!(world.horizon(), Seq::ZERO);
+    world.pass(Duration::from_hours(13));
+    idle(&mut world, 4).await;
+    assert_eq!(world.horizon(), Seq(500));
+    let begun = Instant::now();
+    idle(&mut world, 1).await;
+    assert!(begun.elapsed() >= Duration::from_mins(5), "the loop looked again after {:?}", begun.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_too_young_waits_without_turning_the_loop() {
+    let mut world = World::new(limited(1_000));
+    world.record(100);
+    let begun = Instant::now();
+    idle(&mut world, 5).await;
+    assert!(begun.elapsed() >= Duration::from_secs(20), "{:?}", begun.elapsed());
+    assert_eq!(world.horizon(), Seq::ZERO);
+    world.pass(Duration::from_mins(6));
+    idle(&mut world, 3).await;
+    assert!(world.history() <= 1_000, "{}", world.history());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_held_log_is_folded_when_it_is_let_go() {
+    let mut world = World::new(limited(1_000));
+    world.record(100);
+    world.pass(Duration::from_mins(6));
+    let hold = world.store.hold();
+    let begun = Instant::now();
+    idle(&mut world, 9).await;
+    assert!(begun.elapsed() >= Duration::from_secs(5), "{:?}", begun.elapsed());
+    assert_eq!(world.horizon(), Seq::ZERO);
+    drop(hold);
+    idle(&mut world, 3).await;
+    assert!(world.history() <= 1_000, "{}", world.history());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_empty_store_sleeps_until_something_is_recorded() {
+    let mut world = World::new(Retention::default());
+    idle(&mut world, 1).await;
+    assert_eq!(world.ingest.keeper.wake(), None);
+    world.record(1);
+    assert_eq!(world.store.write_transactions(), 1);
+}

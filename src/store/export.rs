@@ -1,0 +1,94 @@
+//! A record as JSON, for people and programs that read the log without Muster: `muster log export`, and the side file of a
+//! repair.
+//!
+//! One record is one line (JSON Lines): `{"seq", "recorded_at", "cause": {"cause", ..}, "event": {"event", ..}}` with every
+//! field that the store holds, documents as `aws ec2 describe-*` prints them. Text is exact, also where strangers wrote it; what
+//! a terminal would obey instead of showing is escaped as `\uXXXX`, which reads back as the same text.
+
+use serde_json::{Map, Value, json};
+
+use crate::model::event::Overlay;
+use crate::model::{Event, Group, Recorded, ResourceId, text};
+
+/// The record as one line of JSON, without the line's end.
+#[must_use]
+pub fn line(record: &Recorded) -> String {
+    let json = value(record).to_string();
+    let mut line = String::with_capacity(json.len());
+    for letter in json.chars() {
+        // Outside of strings JSON has none of these.
+        if text::hostile(letter) {
+            let mut units = [0; 2];
+            for unit in letter.encode_utf16(&mut units) {
+                line.extend(format!("\\u{unit:04x}").chars());
+            }
+        } else {
+            line.push(letter);
+        }
+    }
+    line
+}
+
+/// The record as a JSON object; its fields are in the order of the module's first lines.
+#[must_use]
+pub fn value(record: &Recorded) -> Value {
+    json!({
+        "seq": record.seq.0,
+        "recorded_at": record.recorded_at,
+        "cause": record.cause,
+        "event": event(&record.event),
+    })
+}
+
+fn event(event: &Event) -> Value {
+    match event {
+        Event::Discovered { id, document, evidence, mapping } => {
+            about("discovered", id, json!({ "document": document, "evidence": evidence, "mapping": mapping }))
+        }
+        Event::Changed { id, changes, evidence, overlay } => {
+            let evidence: Map<String, Value> =
+                evidence.iter().map(|(group, seen)| (name(group), json!(seen))).collect();
+            about("changed", id, json!({ "changes": changes, "evidence": evidence, "overlay": laid(overlay) }))
+        }
+        Event::Removed { id, at } => about("removed", id, json!({ "at": at })),
+        Event::Remapped { id, changes, mapping } => {
+            about("remapped", id, json!({ "changes": changes, "mapping": mapping }))
+        }
+        Event::ActionRequested { action, tool, targets } => {
+            json!({ "event": "action_requested", "action": action, "tool": tool, "targets": targets })
+        }
+        Event::ActionFinished { action, outcome } => {
+            json!({ "event": "action_finished", "action": action, "outcome": outcome })
+        }
+    }
+}
+
+/// The event's name, its resource, then what it says of it.
+fn about(event: &str, id: &ResourceId, said: Value) -> Value {
+    let mut object = Map::new();
+    for part in [json!({ "event": event }), json!(id), said] {
+        if let Value::Object(fields) = part {
+            object.extend(fields);
+        }
+    }
+    Value::Object(object)
+}
+
+fn laid(overlay: &Overlay) -> Value {
+    match overlay {
+        Overlay::Keep => json!("keep"),
+        Overlay::Settle => json!("settle"),
+        Overlay::Lay(provisional) => json!({ "lay": provisional }),
+        Overlay::Tag(tagging) => {
+            json!({ "tag": { "version": tagging.version, "at": tagging.at, "superseded": tagging.superseded } })
+        }
+    }
+}
+
+/// A group's name as it serialises.
+fn name(group: &Group) -> String {
+    json!(group).as_str().unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,281 @@
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::model::{ActionId, Cause, Event, Kind, ResourceId};
+use crate::store::samples::{
+    Plain, any_batch, at, batch, changed, discovered, document, fresh, instance, kind, options, removed, scope,
+};
+use crate::store::verify::{self, fold_log};
+use crate::store::{Batch, Watermark};
+
+const EVERYTHING: Due = Due { until: Timestamp::from_millis(i64::MAX), down_to: 0 };
+
+/// The plain model with every state it ever had: `states[s]` after record `s`.
+struct Past {
+    plain: Plain,
+    states: Vec<BTreeMap<ResourceId, Current>>,
+}
+
+impl Past {
+    fn commit(&mut self, batch: &Batch) {
+        for entry in &batch.entries {
+            self.plain.commit(&Batch { entries: vec![entry.clone()], ..batch.clone() });
+            self.states.push(self.plain.current.clone());
+        }
+    }
+
+    fn ids(&self) -> BTreeSet<&ResourceId> {
+        self.states.iter().flat_map(BTreeMap::keys).collect()
+    }
+
+    /// The record that removed a resource last, if it has not come back.
+    fn gone(&self, id: &ResourceId) -> Option<u64> {
+        let there: Vec<bool> = self.states.iter().map(|state| state.contains_key(id)).collect();
+        let last = there.windows(2).rposition(|pair| pair == [true, false])?;
+        (!there[there.len() - 1]).then_some(last as u64 + 1)
+    }
+
+    fn assert_same(&self, store: &Store) {
+        let snapshot = store.snapshot().unwrap();
+        let horizon = snapshot.horizon();
+        let report = fold_log(&snapshot).unwrap();
+        // Random programs change and remove resources that are not there; Muster's own log never does.
+        let wrong = |mismatch: &&verify::Mismatch| !matches!(mismatch, verify::Mismatch::Orphan { .. });
+        assert!(report.shown.iter().find(wrong).is_none(), "{report:#?}");
+        assert_eq!(report.live, snapshot.live());
+        assert_eq!(snapshot.seq(), self.plain.seq);
+        assert_eq!(
+            snapshot.records(Seq(0), usize::MAX).unwrap(),
+            self.plain.log[usize::try_from(horizon.0).unwrap()..]
+        );
+        for id in self.ids() {
+            assert_eq!(snapshot.current(id).unwrap().as_ref(), self.plain.current.get(id));
+            for (seq, state) in self.states.iter().enumerate().skip(usize::try_from(horizon.0).unwrap()) {
+                let seq = Seq(seq as u64);
+                assert_eq!(snapshot.past(id, seq).unwrap().as_ref(), state.get(id), "{id} at {seq}, horizon {horizon}");
+            }
+            let tombstone = snapshot.tombstone(id).unwrap().map(|tombstone| tombstone.seq.0);
+            assert_eq!(tombstone, self.gone(id).filter(|seq| *seq > horizon.0), "{id}, horizon {horizon}");
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_is_folded_in_whatever_steps_the_rest_of_the_past_and_the_present_stay_as_they_are(
+        batches in proptest::collection::vec((any_batch(), 0..5_u8, 0..9_usize, any::<u8>()), 1..12),
+    ) {
+        let dir = tempfile::tempdir().unwrap();
+        let mut open = crate::store::open(options(&dir)).unwrap();
+        let mut past = Past { plain: Plain::default(), states: vec![BTreeMap::new()] };
+        for (batch, then, records, budget) in batches {
+            past.commit(&batch);
+            open.0.commit(batch.clone()).unwrap();
+            match then {
+                0 => {
+                    drop(open);
+                    open = crate::store::open(options(&dir)).unwrap();
+                }
+                1 | 2 => {
+                    let before = open.1.snapshot().unwrap();
+                    let mut budget = budget;
+                    let more = || { budget /= 2; budget > 0 };
+                    let folded = open.0.fold(EVERYTHING, records, more).unwrap();
+                    let after = open.1.snapshot().unwrap();
+                    prop_assert_eq!(after.horizon().0 - before.horizon().0, folded.records as u64);
+                    prop_assert!(folded.records <= records);
+                    prop_assert_eq!(folded.history, after.history());
+                }
+                3 => drop(open.0.fold(Due { until: batch.recorded_at, down_to: 0 }, records, || true).unwrap()),
+                _ => {}
+            }
+            past.assert_same(&open.1);
+        }
+        while open.0.fold(EVERYTHING, 3, || true).unwrap().more {
+            past.assert_same(&open.1);
+        }
+        drop(open);
+        let (_writer, store) = crate::store::open(options(&dir)).unwrap();
+        past.assert_same(&store);
+        let snapshot = store.snapshot().unwrap();
+        prop_assert_eq!((snapshot.horizon(), snapshot.history()), (past.plain.seq, 0));
+    }
+}
+
+#[test]
+fn a_commit_that_is_folded_in_part_keeps_its_time() {
+    let (_dir, mut writer, store) = fresh();
+    for (millis, ids) in [(1_000, ["i-1", "i-2", "i-3"]), (2_000, ["i-4", "i-5", "i-6"])] {
+        let entries = ids.iter().map(|id| discovered(&instance(id), document("running", "a"))).collect();
+        writer.commit(Batch { recorded_at: at(millis), ..batch(entries) }).unwrap();
+    }
+    let times = |store: &Store| {
+        let snapshot = store.snapshot().unwrap();
+        [999, 1_000, 1_999, 2_000].map(|millis| snapshot.seq_at(at(millis)).unwrap().map(|seq| seq.0))
+    };
+    assert_eq!(times(&store), [None, Some(3), Some(3), Some(6)]);
+    writer.fold(EVERYTHING, 2, || true).unwrap();
+    assert_eq!(times(&store), [None, Some(3), Some(3), Some(6)]);
+    assert_eq!(store.snapshot().unwrap().earliest().unwrap(), Some(at(1_000)));
+    writer.fold(EVERYTHING, 2, || true).unwrap();
+    assert_eq!(times(&store), [None, None, None, Some(6)]);
+    assert_eq!(store.snapshot().unwrap().earliest().unwrap(), Some(at(2_000)));
+    writer.fold(EVERYTHING, 2, || true).unwrap();
+    assert_eq!(times(&store), [None, None, None, Some(6)]);
+    assert!(fold_log(&store.snapshot().unwrap()).unwrap().is_clean());
+}
+
+#[test]
+fn a_request_is_forgotten_on_every_resource_it_was_about() {
+    let (_dir, mut writer, store) = fresh();
+    let (one, two) = (instance("i-1"), instance("i-2"));
+    let targets = vec![one.clone(), two.clone(), one.clone()];
+    let asked = Event::ActionRequested { action: ActionId(7), tool: "stop".into(), targets };
+    let entries = vec![
+        (Cause::Tool { action: ActionId(7) }, asked),
+        discovered(&one, document("running", "a")),
+        discovered(&two, document("running", "a")),
+    ];
+    writer.commit(batch(entries)).unwrap();
+    assert_eq!(store.snapshot().unwrap().timeline(&two, Seq(0), 9).unwrap().len(), 2);
+    writer.fold(EVERYTHING, 1, || true).unwrap();
+    let snapshot = store.snapshot().unwrap();
+    assert_eq!(snapshot.timeline(&one, Seq(0), 9).unwrap().len(), 1);
+    assert_eq!(snapshot.timeline(&two, Seq(0), 9).unwrap().len(), 1);
+    assert!(fold_log(&snapshot).unwrap().is_clean());
+}
+
+#[test]
+fn nothing_is_folded_and_no_transaction_begun_while_somebody_holds_the_log() {
+    let (_dir, mut writer, store) = fresh();
+    writer.commit(batch(vec![discovered(&instance("i-1"), document("running", "a"))])).unwrap();
+    let (one, two) = (store.hold(), store.hold());
+    drop(one);
+    let nothing = Folded { records: 0, history: writer.history(), more: false };
+    assert_eq!(writer.fold(EVERYTHING, 9, || true).unwrap(), nothing);
+    assert_eq!(store.write_transactions(), 1);
+    drop(two);
+    assert_eq!(writer.fold(EVERYTHING, 9, || true).unwrap(), Folded { records: 1, history: 0, more: false });
+}
+
+#[test]
+fn folding_by_size_ends_within_the_limit() {
+    let (_dir, mut writer, store) = fresh();
+    let entries = (0..50).map(|n| discovered(&instance(&format!("i-{n}")), document("running", "a"))).collect();
+    writer.commit(batch(entries)).unwrap();
+    let down_to = writer.history() / 2;
+    let folded = writer.fold(Due { down_to, ..EVERYTHING }, 200, || true).unwrap();
+    assert!(!folded.more && folded.history <= down_to && folded.history + 400 > down_to, "{folded:?}");
+    let before = store.write_transactions();
+    assert_eq!(writer.fold(Due { down_to, ..EVERYTHING }, 200, || true).unwrap().records, 0);
+    assert_eq!(writer.fold(Due { until: at(999), ..EVERYTHING }, 200, || true).unwrap().records, 0);
+    assert_eq!(store.write_transactions(), before);
+}
+
+#[test]
+fn a_record_that_cannot_be_read_stops_folding_and_nothing_else() {
+    let (_dir, mut writer, store) = fresh();
+    let ids = ["i-1", "i-2", "i-3"].map(instance);
+    writer.commit(batch(ids.iter().map(|id| discovered(id, document("running", "a"))).collect())).unwrap();
+    let txn = store.0.database.read().as_ref().unwrap().begin_write().unwrap();
+    drop(txn.open_table(EVENTS_TABLE).unwrap().insert(2, b"nonsense".as_slice()).unwrap());
+    txn.commit().unwrap();
+    assert!(matches!(writer.fold(EVERYTHING, 9, || true), Err(CommitError::Damaged(error)) if error.key == "2"));
+    let (a, b) = (document("running", "a"), document("stopped", "a"));
+    writer.commit(batch(vec![changed(&ids[0], &a, &b)])).unwrap();
+    assert_eq!(store.snapshot().unwrap().horizon(), Seq::ZERO);
+}
+
+#[test]
+fn intervals_from_before_the_horizon_go_but_the_newest_of_each_kind_stays() {
+    let (_dir, mut writer, store) = fresh();
+    let mark = |name: &str, since: i64, ended: i64| Watermark {
+        scope: scope("a"),
+        kind: Kind::new(name),
+        since: at(since),
+        started: at(ended),
+        ended: at(ended),
+        complete: true,
+    };
+    let mut marks: Vec<_> = (0..150).map(|n| mark("K", n * 10, n * 10 + 5)).collect();
+    marks.extend([mark("L", 1, 2), mark("M", 1, 2), mark("M", 3, 4)]);
+    writer.save_watermarks(marks).unwrap();
+    for n in 0..12 {
+        let entries = vec![discovered(&instance(&format!("i-{n}")), document("running", "a"))];
+        writer.commit(Batch { recorded_at: at(1000 + n), ..batch(entries) }).unwrap();
+    }
+    for _ in 0..6 {
+        writer.fold(EVERYTHING, 1, || true).unwrap();
+    }
+    let kept = |name: &str| {
+        let intervals = store.snapshot().unwrap().intervals(&scope("a"), &Kind::new(name)).unwrap();
+        intervals.into_iter().map(|interval| interval.ended.as_millis()).collect::<Vec<_>>()
+    };
+    assert_eq!(kept("K"), (100..150).map(|n| n * 10 + 5).collect::<Vec<_>>());
+    assert_eq!((kept("L"), kept("M")), (vec![2], vec![4]));
+    assert!(fold_log(&store.snapshot().unwrap()).unwrap().is_clean());
+}
+
+#[test]
+fn a_removal_is_forgotten_with_its_record_also_when_the_resource_came_back_in_between() {
+    let (_dir, mut writer, store) = fresh();
+    let (a, id) = (document("running", "a"), instance("i-1"));
+    for entry in [discovered(&id, a.clone()), removed(&id), discovered(&id, a), removed(&id)] {
+        writer.commit(batch(vec![entry])).unwrap();
+    }
+    for (horizon, left) in [(1, Some(4)), (2, Some(4)), (3, Some(4)), (4, None)] {
+        writer.fold(EVERYTHING, 1, || true).unwrap();
+        let snapshot = store.snapshot().unwrap();
+        assert_eq!(snapshot.horizon().0, horizon);
+        assert_eq!(snapshot.tombstone(&id).unwrap().map(|tombstone| tombstone.seq.0), left);
+        assert_eq!(snapshot.count(&kind(), None).unwrap(), 0);
+        assert!(fold_log(&snapshot).unwrap().is_clean());
+    }
+    assert_eq!(store.snapshot().unwrap().live(), Live::default());
+}
+
+const DAY: Duration = Duration::from_hours(24);
+
+fn stock(history: u64, age: Duration) -> (Stock, Timestamp) {
+    let now = at(1_800_000_000_000);
+    (Stock { history, resources: 10, disk: Some(1 << 40), oldest: Some(now - age) }, now)
+}
+
+#[test]
+fn records_go_by_age_with_some_patience() {
+    let retention = Retention::default();
+    let (old, now) = stock(1, 30 * DAY + Duration::from_mins(61));
+    assert_eq!(due(&old, &retention, now), Some(Due { until: now - 30 * DAY, down_to: 0 }));
+    let (young, now) = stock(1, 30 * DAY + Duration::from_mins(59));
+    assert_eq!(due(&young, &retention, now), None);
+    assert_eq!(due(&Stock { oldest: None, ..old }, &retention, now), None);
+}
+
+#[test]
+fn records_go_by_size_down_to_a_little_below_the_limit_but_never_young_ones() {
+    let retention = Retention { bytes: Some(6_400), ..Retention::default() };
+    let (stock, now) = stock(6_401, DAY);
+    assert_eq!(due(&stock, &retention, now), Some(Due { until: now - YOUNGEST, down_to: 6_300 }));
+    assert_eq!(due(&Stock { history: 6_400, ..stock }, &retention, now), None);
+    let young = Stock { oldest: Some(now - Duration::from_secs(299)), ..stock };
+    assert_eq!(due(&young, &retention, now), None);
+    let brief = Retention { age: Duration::from_secs(1), ..retention };
+    let (aged, now) = (Stock { oldest: Some(now - Duration::from_mins(6)), ..stock }, now);
+    assert_eq!(due(&aged, &brief, now), Some(Due { until: now - YOUNGEST, down_to: 0 }));
+}
+
+#[test]
+fn the_limit_is_what_was_given_or_grows_with_the_account_and_never_takes_more_than_a_quarter_of_the_disk() {
+    let of = |bytes, resources, disk| {
+        Retention { bytes, ..Retention::default() }.limit(&Stock { resources, disk, ..Stock::default() })
+    };
+    assert_eq!(of(None, 10, None), 1 << 30);
+    assert_eq!(of(None, 100_000, None), 2_000_000_000);
+    assert_eq!(of(Some(1 << 25), 100_000, Some(1 << 40)), 1 << 25);
+    assert_eq!(of(Some(1 << 40), 0, Some(1 << 40)), 1 << 38);
+    assert_eq!(of(None, 1_000_000, Some(1 << 33)), 1 << 31);
+}
