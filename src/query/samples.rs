@@ -11,6 +11,7 @@ use crate::model::{
     AccountId, ActionId, Cause, Current, Document, Event, Evidence, Group, Kind, Map, Recorded, Region, ResourceId,
     RowFields, Scope, Seq, Source, Timestamp, Value,
 };
+use crate::store::retain::Due;
 use crate::store::{Batch, Options, Store, Writer};
 
 /// Something that happens to one of few resources.
@@ -119,6 +120,13 @@ impl Sample {
             }
             self.writer.commit(Batch { recorded_at, entries, watermarks: Vec::new() }).unwrap();
         }
+    }
+
+    /// Folds the oldest `records` records away.
+    pub(super) fn fold(&mut self, records: usize) {
+        let due = Due { until: at(u64::from(u32::MAX)), down_to: 0 };
+        let folded = self.writer.fold(due, records, || true).unwrap();
+        assert_eq!(folded.records, records.min(self.log.len()));
     }
 
     /// What was there after record `seq`.

@@ -95,13 +95,15 @@ fn a_backup_overwrites_nothing_and_leaves_nothing_when_it_fails() {
     assert_eq!(fs::read(&taken).unwrap(), b"mine");
     assert!(matches!(store.backup(&dir.path().join("no/where")), Err(BackupError::Write { .. })));
     drop(writer);
-    let txn = store.0.database.begin_write().unwrap();
+    let database = store.0.database.read();
+    let txn = database.as_ref().unwrap().begin_write().unwrap();
     drop(txn.open_table(EVENTS_TABLE).unwrap().insert(1, b"nonsense".as_slice()).unwrap());
     let mut meta = txn.open_table(META_TABLE).unwrap();
     let ledger = Ledger { seq: 1, ..Ledger::default() };
     meta.insert(LEDGER_KEY, codec::encode_ledger(LEDGER_KEY, ledger).unwrap().as_slice()).unwrap();
     drop(meta);
     txn.commit().unwrap();
+    drop(database);
     store.0.publish().unwrap();
     assert!(matches!(store.backup(&dir.path().join("bad")), Err(BackupError::Read(_))));
     assert_eq!(names(&dir), [FILE_NAME, "taken"]);
