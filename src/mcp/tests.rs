@@ -15,7 +15,7 @@ use tokio_util::task::TaskTracker;
 use super::client::Client;
 use super::transport::serve_stream;
 use super::{Core, ListMode, Phase, Policy, Server};
-use crate::aws::{Aws, scripted};
+use crate::aws::scripted;
 use crate::ingest::{Ingest, KindEntry, ScopeFreshness, SweepMessage, SweepStep};
 use crate::kinds::{self, KINDS, KindSpec};
 use crate::model::Scope;
@@ -42,12 +42,19 @@ impl World {
     /// Everything but the first sweep.
     pub(super) async fn unswept(options: simulator::Options, list: ListMode) -> Self {
         let simulator = Simulator::start(options).await.expect("a simulator");
-        let aws = scripted::at(&simulator.endpoint());
-        Self::around(simulator, aws, list)
+        Self::around(simulator, list, tempfile::tempdir().expect("a directory"))
     }
 
-    fn around(simulator: Simulator, aws: Aws, list: ListMode) -> Self {
-        let dir = tempfile::tempdir().expect("a directory");
+    /// A swept account, over a store that an earlier server left in `dir`.
+    pub(super) async fn over(dir: TempDir) -> Self {
+        let options = simulator::Options { instances: 12, ..fast() };
+        let world = Self::around(Simulator::start(options).await.expect("a simulator"), ListMode::Auto, dir);
+        world.sweep().await;
+        world
+    }
+
+    fn around(simulator: Simulator, list: ListMode, dir: TempDir) -> Self {
+        let aws = scripted::at(&simulator.endpoint());
         let (writer, store) = store::open(store::Options::new(dir.path(), kinds::project)).expect("a store");
         store.build_index().expect("an index");
         let parts = KINDS.iter().filter_map(|part| Some((part.kind(), kinds::by_slug(part.status_of?)?.kind())));
