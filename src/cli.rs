@@ -23,6 +23,7 @@ mod count;
 mod demo;
 mod following;
 mod get;
+mod log;
 mod notes;
 mod output;
 mod place;
@@ -38,6 +39,7 @@ use connection::Connection;
 use count::Count;
 use demo::Demo;
 use get::Get;
+use log::Log;
 use output::Output;
 use search::Search;
 use serve::Serve;
@@ -88,6 +90,8 @@ enum Command {
     Count(Count),
     /// Show what changed, when, and because of what
     Changes(Changes),
+    /// Check, measure, export or compact the log
+    Log(Log),
     /// Show the whole path against a simulated account, in about half a minute
     Demo(Demo),
     /// Simulate an AWS account on loopback; the first line printed is its endpoint and region
@@ -167,6 +171,10 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Changes(changes) => {
             logging.start_quietly()?;
             finish(single()?, changes.run(&environment))
+        }
+        Command::Log(log) => {
+            logging.start_quietly()?;
+            finish(single()?, log.run(&environment))
         }
         Command::Demo(demo) => {
             logging.start_quietly()?;

@@ -192,23 +192,23 @@ impl Running {
         })
     }
 
-    /// What comes next; after [`Brought::Done`] nothing does.
+    /// What comes next; after [`Brought::Done`] nothing does. Dropping it while it waits loses nothing.
     ///
     /// # Errors
     /// [`ErrandError::Cut`] when the stream ends without saying how it went; then a server may be asked again.
     pub async fn next(&mut self) -> Result<Brought, ErrandError> {
         loop {
-            self.line.clear();
             if let Err(error) = self.read().await {
                 return Err(ErrandError::Cut(Some(error)));
             }
-            if self.line.last() != Some(&b'\n') {
+            let line = std::mem::take(&mut self.line);
+            if line.last() != Some(&b'\n') {
                 return Err(ErrandError::Cut(None));
             }
-            if !self.line.starts_with(CONTROL) {
-                return Ok(Brought::Record(std::mem::take(&mut self.line)));
+            if !line.starts_with(CONTROL) {
+                return Ok(Brought::Record(line));
             }
-            match serde_json::from_slice(&self.line)? {
+            match serde_json::from_slice(&line)? {
                 Control::Log { log } => self.log = Some(log),
                 Control::Note { note } => return Ok(Brought::Note(note)),
                 Control::Done { result } => return Ok(Brought::Done(result)),
