@@ -15,6 +15,8 @@ mod filled;
 mod lived;
 #[path = "history/times.rs"]
 mod times;
+#[path = "history/turnover.rs"]
+mod turnover;
 
 use std::io::Write as _;
 use std::str::FromStr;
@@ -23,6 +25,9 @@ use anyhow::Context as _;
 
 use filled::Filled;
 use times::Times;
+
+/// Instances whose log is turned over.
+const FEW: usize = 2_000;
 
 /// Reads measured of each kind.
 const READS: usize = 20_000;
@@ -41,7 +46,11 @@ fn main() -> anyhow::Result<()> {
     say(&format!("{resources} instances, {events} changes of them"))?;
     size(&lived)?;
     past(&lived, reads)?;
-    present(&bare, &lived, reads)
+    present(&bare, &lived, reads)?;
+    drop((bare, lived));
+    let small = setting("MUSTER_BENCH_RETAIN_MIB", if measuring { 32 } else { 1 })?;
+    let few = filled::fill(&[resources.min(FEW)])?.pop().context("one store was asked for")?;
+    turnover::turn_over(few, small)
 }
 
 /// A setting of the environment.
@@ -85,7 +94,12 @@ fn present(bare: &Filled, lived: &Filled, reads: usize) -> anyhow::Result<()> {
     let (mut without, mut with) = (Times::default(), Times::default());
     for _ in 0..reads {
         let place = random.usize(..lived.ids.len());
-        for (filled, times) in [(bare, &mut without), (lived, &mut with)] {
+        let mut pair = [(bare, &mut without), (lived, &mut with)];
+        // The second of two finds the processor's caches as the first left them.
+        if random.bool() {
+            pair.reverse();
+        }
+        for (filled, times) in pair {
             let id = filled.ids.get(place).context("no instances")?;
             let found = times.measure(|| Ok(filled.store.snapshot()?.stored(id)?))?;
             anyhow::ensure!(found.is_some(), "{id} is missing");

@@ -10,6 +10,7 @@ pub mod core;
 pub mod error;
 pub mod fresh;
 pub mod lookup;
+pub mod past;
 pub mod policy;
 pub mod prompts;
 pub mod relay;

@@ -8,6 +8,8 @@ pub mod cursor;
 pub mod filter;
 pub mod moment;
 pub mod past;
+#[cfg(test)]
+mod samples;
 pub mod search;
 pub mod summary;
 pub mod tally;

@@ -32,6 +32,7 @@ mod keys;
 pub mod matcher;
 mod meta;
 mod overlay;
+pub mod rebuild;
 pub mod retain;
 mod snapshot;
 mod stored;

@@ -17,6 +17,16 @@ impl Times {
         Ok(outcome)
     }
 
+    /// Keeps a time that was measured elsewhere.
+    pub(crate) fn add(&mut self, time: Duration) {
+        self.0.push(time);
+    }
+
+    /// How many times there are.
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// The time that `percent` of 100 do not exceed, in microseconds.
     pub(crate) fn percentile(&self, percent: usize) -> f64 {
         let mut sorted = self.0.clone();

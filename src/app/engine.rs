@@ -176,19 +176,14 @@ fn write(tasks: &Tasks, ingest: Ingest) -> watch::Receiver<bool> {
     ended
 }
 
-/// Builds the index, once more from the start when the disk fails meanwhile.
+/// Builds the index, from the start again when the disk fails meanwhile.
 async fn index(store: Store) {
-    let mut health = store.health();
     loop {
-        let building = store.clone();
-        match spawn_blocking(move || building.build_index()).await {
-            Ok(Err(error)) => tracing::error!(%error, "no index: searches read the store instead, which is slower"),
-            // A panic is logged where it happens.
-            Ok(Ok(())) | Err(_) => return,
-        }
-        // Only what another opening mends is worth another attempt.
-        let is_over = health.borrow_and_update().is_well() || health.wait_for(Health::is_well).await.is_err();
-        if is_over {
+        let (failures, building) = (store.failures(), store.clone());
+        // A panic is logged where it happens.
+        let Ok(Err(error)) = spawn_blocking(move || building.build_index()).await else { return };
+        tracing::error!(%error, "no index: searches read the store instead, which is slower");
+        if store.failures() == failures || store.health().wait_for(Health::is_well).await.is_err() {
             return;
         }
     }

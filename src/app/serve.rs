@@ -7,6 +7,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::ops::ControlFlow;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -143,20 +144,16 @@ async fn serve(
                 has_served = true;
                 reception.open(engine.core().clone());
                 match attend(engine, linger, reception, &mut signals).await {
-                    Ok(lost) => StartError::Lost(lost),
-                    Err(outcome) => return outcome,
+                    ControlFlow::Continue(lost) => StartError::Lost(lost),
+                    ControlFlow::Break(outcome) => return outcome,
                 }
             }
             Err(error) => error,
         };
-        // Without clients who stay, a server that never served says it on its terminal, and one without a terminal leaves.
+        // One that never served says it on its terminal, and ends; where there is none, it ends once nobody is left to be told.
         let patience = linger.map(|_| FAILED_LINGER);
-        let mended = async {
-            match has_served || patience.is_some() {
-                true => mended(&config.data_dir, reception, &error, patience).await,
-                false => false,
-            }
-        };
+        let mended =
+            async { (has_served || patience.is_some()) && mended(&config.data_dir, reception, &error, patience).await };
         let mended = tokio::select! {
             mended = mended => mended,
             _ = signals.next() => false,
@@ -174,7 +171,7 @@ async fn attend(
     linger: Option<Duration>,
     reception: &Reception,
     signals: &mut Signals,
-) -> Result<Arc<OpenError>, Result<(), ServeError>> {
+) -> ControlFlow<Result<(), ServeError>, Arc<OpenError>> {
     let outcome = tokio::select! {
         signal = signals.next() => {
             tracing::info!(signal, "stopping");
@@ -189,13 +186,13 @@ async fn attend(
                 reception.fail(failure(&*lost));
                 engine.quiesce(CLOSING).await;
                 engine.close().await;
-                return Ok(lost);
+                return ControlFlow::Continue(lost);
             }
             None => Err(ServeError::Writer),
         },
     };
     stop(reception, Some(engine)).await;
-    Err(outcome)
+    ControlFlow::Break(outcome)
 }
 
 /// Tells clients why the store is not usable until somebody did something about it: then it is worth opening again. False

@@ -9,7 +9,7 @@ use crate::model::{
 use crate::notify::Topic;
 use crate::store::{Options, Store, verify};
 
-struct TestClock(AtomicI64);
+pub(super) struct TestClock(AtomicI64);
 
 impl Clock for TestClock {
     fn now(&self) -> Timestamp {
@@ -17,10 +17,10 @@ impl Clock for TestClock {
     }
 }
 
-struct World {
-    handle: Handle,
-    store: Store,
-    hub: ChangeHub,
+pub(super) struct World {
+    pub(super) handle: Handle,
+    pub(super) store: Store,
+    pub(super) hub: ChangeHub,
     clock: Arc<TestClock>,
     stop: CancellationToken,
     thread: tokio::task::JoinHandle<Result<(), CommitError>>,
@@ -28,19 +28,19 @@ struct World {
     _guard: tokio_util::sync::DropGuard,
 }
 
-fn kind() -> Kind {
+pub(super) fn kind() -> Kind {
     Kind::new("AWS::EC2::Instance")
 }
 
-fn scope() -> Scope {
+pub(super) fn scope() -> Scope {
     Scope { account: AccountId::new("123456789012"), region: Region::new("us-east-1") }
 }
 
-fn id(name: &str) -> ResourceId {
+pub(super) fn id(name: &str) -> ResourceId {
     ResourceId::new(&scope(), &kind(), name)
 }
 
-fn at(second: i64) -> Timestamp {
+pub(super) fn at(second: i64) -> Timestamp {
     Timestamp::from_millis(second * 1000)
 }
 
@@ -48,17 +48,20 @@ fn state(name: &str) -> Value {
     Value::Map(Map::from([("Name", name.into())]))
 }
 
-fn instance(name: &str, size: &str) -> Arc<Document> {
+pub(super) fn instance(name: &str, size: &str) -> Arc<Document> {
     Arc::new(Document::new(Map::from([("State", state(name)), ("InstanceType", size.into())])))
 }
 
-fn project(_: &ResourceId, document: &Document) -> RowFields {
+pub(super) fn project(_: &ResourceId, document: &Document) -> RowFields {
     RowFields { name: document.tag("Name").map(str::to_owned), ..RowFields::default() }
 }
 
 impl World {
     fn open(dir: &TempDir) -> Self {
-        let options = Options::new(dir.path(), project);
+        World::with(Options::new(dir.path(), project))
+    }
+
+    pub(super) fn with(options: Options) -> Self {
         let (writer, store) = crate::store::open(options).expect("a store");
         let hub = ChangeHub::new(Vec::new());
         let clock = Arc::new(TestClock(AtomicI64::new(1_000_000)));
@@ -76,16 +79,16 @@ impl World {
         World { handle, store, hub, clock, _guard: stop.clone().drop_guard(), stop, thread }
     }
 
-    async fn close(self) {
+    pub(super) async fn close(self) {
         self.stop.cancel();
         self.thread.await.expect("no panic").expect("a clean stop");
     }
 
-    async fn step(&self, step: SweepStep) {
+    pub(super) async fn step(&self, step: SweepStep) {
         self.handle.sweep(SweepMessage { scope: scope(), kind: kind(), step }).await.expect("a running loop");
     }
 
-    async fn sweep(&self, second: i64, items: &[(&str, Arc<Document>)]) {
+    pub(super) async fn sweep(&self, second: i64, items: &[(&str, Arc<Document>)]) {
         self.step(SweepStep::Started { at: at(second) }).await;
         let items = items.iter().map(|(id, document)| (Arc::from(*id), Arc::clone(document))).collect();
         self.step(SweepStep::Page { sent_at: at(second), items }).await;
@@ -94,7 +97,7 @@ impl World {
     }
 
     /// Waits until the sweep that started at `second` ended.
-    async fn settled(&self, second: i64) {
+    pub(super) async fn settled(&self, second: i64) {
         let mut changes = self.handle.freshness().changes();
         loop {
             let state = self.handle.freshness().of(&scope(), &kind());
@@ -108,11 +111,11 @@ impl World {
         }
     }
 
-    fn records(&self) -> Vec<Recorded> {
+    pub(super) fn records(&self) -> Vec<Recorded> {
         self.store.snapshot().expect("a snapshot").records(Seq(1), 10_000).expect("readable records")
     }
 
-    fn state(&self, name: &str) -> Option<String> {
+    pub(super) fn state(&self, name: &str) -> Option<String> {
         let current = self.store.snapshot().expect("a snapshot").current(&id(name)).expect("readable");
         current.and_then(|current| current.state().map(str::to_owned))
     }

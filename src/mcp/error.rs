@@ -96,6 +96,24 @@ pub enum Fault {
         /// The record of its removal.
         last_seq: Seq,
     },
+    /// There was none at a point in the past.
+    #[error(
+        "there was no {title} `{id}` at {at}, as far as Muster knew{}{}",
+        removed.map_or_else(String::new, |removed| format!("; its removal was recorded at {removed}")),
+        appeared.map_or_else(String::new, |appeared| format!("; what is known of it begins (again) at {appeared}"))
+    )]
+    NotThen {
+        /// What kind of thing.
+        title: &'static str,
+        /// Its id.
+        id: String,
+        /// When.
+        at: Timestamp,
+        /// The first record of it after that.
+        appeared: Option<Timestamp>,
+        /// When its removal before that was recorded.
+        removed: Option<Timestamp>,
+    },
     /// There may be one: not everything has been seen yet.
     #[error("{subject} not seen yet, and the first sweep is not complete. {progress}")]
     NotSeenYet {
@@ -173,6 +191,7 @@ impl From<SearchError> for Fault {
     fn from(error: SearchError) -> Self {
         match error {
             SearchError::Cursor(error) => Fault::Cursor(error),
+            SearchError::Past(error) => error.into(),
             SearchError::Read(error) => Fault::Read(error),
         }
     }
@@ -188,7 +207,9 @@ impl Fault {
             Fault::NotFound { stale: Some(stale), .. } => {
                 ErrorData::resource_not_found(message, Some(json!({"uri": uri, "stale": stale})))
             }
-            Fault::NotFound { stale: None, .. } => ErrorData::resource_not_found(message, about()),
+            Fault::NotFound { stale: None, .. } | Fault::NotThen { .. } => {
+                ErrorData::resource_not_found(message, about())
+            }
             Fault::Removed { removed_at, last_seq, .. } => {
                 let data = json!({"uri": uri, "removed_at": removed_at, "last_seq": last_seq});
                 ErrorData::resource_not_found(message, Some(data))

@@ -9,6 +9,7 @@ pub mod answer;
 pub mod arguments;
 pub mod as_of;
 pub mod change;
+pub mod compare_resource;
 pub mod count_inventory;
 pub mod create_snapshot;
 pub mod get_instance_status;
@@ -50,6 +51,7 @@ pub static TOOLS: &[&ToolSpec] = &[
     &get_instance_status::SPEC,
     &get_inventory_summary::SPEC,
     &list_changes::SPEC,
+    &compare_resource::SPEC,
     &start_instance::SPEC,
     &stop_instance::SPEC,
     &create_snapshot::SPEC,

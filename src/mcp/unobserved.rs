@@ -1,6 +1,7 @@
 //! When nobody was watching, as answers about the past say it: in a gap things may have come and gone unseen.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -36,8 +37,13 @@ pub struct Unobserved {
     left_out: usize,
 }
 
-/// Runs of watching by what was watched, each from its first sweep to its last.
-type Runs = BTreeMap<(Scope, Kind), Vec<(Timestamp, Timestamp)>>;
+/// How something was watched.
+struct Watched {
+    /// Its runs, each from its first sweep to its last.
+    runs: Vec<(Timestamp, Timestamp)>,
+    /// From one sweep to the next.
+    interval: Duration,
+}
 
 impl Watch {
     /// Of `kinds`, in `scope` or everywhere.
@@ -70,9 +76,9 @@ impl Core {
         to: Timestamp,
     ) -> Result<Unobserved, Fault> {
         let runs = self.runs(snapshot, watch)?.into_iter();
-        let found = runs.flat_map(|((scope, kind), runs)| {
+        let found = runs.flat_map(|((scope, kind), Watched { runs, interval })| {
             let gap = move |(from, to)| Gap { from, to, scope: scope.clone(), kind: kind.clone() };
-            gaps(runs, from, to).into_iter().map(gap)
+            gaps(runs, interval, from, to).into_iter().map(gap)
         });
         Ok(Unobserved::new(found.collect()))
     }
@@ -84,34 +90,37 @@ impl Core {
     pub fn unobserved_at(&self, snapshot: &Snapshot, watch: &Watch, at: Timestamp) -> Result<Unobserved, Fault> {
         let (earliest, now) = (snapshot.earliest()?.unwrap_or(at).min(at), self.now());
         let runs = self.runs(snapshot, watch)?.into_iter();
-        let found = runs.filter_map(|((scope, kind), runs)| {
-            let (from, to) = around(runs, at, earliest, now)?;
+        let found = runs.filter_map(|((scope, kind), Watched { runs, interval })| {
+            let (from, to) = around(runs, interval, at, earliest, now)?;
             Some(Gap { from, to, scope, kind })
         });
         Ok(Unobserved::new(found.collect()))
     }
 
     /// The runs of watching that the store holds, with those that go on: until now while what they saw is fresh.
-    fn runs(&self, snapshot: &Snapshot, watch: &Watch) -> Result<Runs, Fault> {
+    fn runs(&self, snapshot: &Snapshot, watch: &Watch) -> Result<BTreeMap<(Scope, Kind), Watched>, Fault> {
         let (freshness, now) = (self.ingest.freshness(), self.now());
-        let mut runs = Runs::new();
+        let mut watched = BTreeMap::new();
         let states = freshness.scopes();
         let known = states.iter().map(|state| (state.scope.clone(), state.kind.clone()));
         let saved = snapshot.watermarks()?.into_iter().map(|watermark| (watermark.scope, watermark.kind));
         for (scope, kind) in known.chain(saved).filter(|(scope, kind)| watch.takes(scope, kind)) {
-            if runs.contains_key(&(scope.clone(), kind.clone())) {
+            if watched.contains_key(&(scope.clone(), kind.clone())) {
                 continue;
             }
             let saved = snapshot.intervals(&scope, &kind)?.into_iter().filter(|run| run.complete);
-            runs.insert((scope, kind), saved.map(|run| (run.since, run.started)).collect());
+            let runs = saved.map(|run| (run.since, run.started)).collect();
+            let interval = freshness.of(&scope, &kind).map(|state| state.interval);
+            let interval = interval.or_else(|| Some(kinds::of(&kind)?.interval)).unwrap_or_default();
+            watched.insert((scope, kind), Watched { runs, interval });
         }
         for run in freshness.runs() {
-            let Some(runs) = runs.get_mut(&(run.scope.clone(), run.kind.clone())) else { continue };
+            let Some(watched) = watched.get_mut(&(run.scope.clone(), run.kind.clone())) else { continue };
             let state = states.iter().find(|state| state.scope == run.scope && state.kind == run.kind);
             let goes_on = state.and_then(|state| state.fresh_until()).is_some_and(|until| now <= until);
-            runs.push((run.since, if goes_on { now.max(run.started) } else { run.started }));
+            watched.runs.push((run.since, if goes_on { now.max(run.started) } else { run.started }));
         }
-        Ok(runs)
+        Ok(watched)
     }
 }
 

@@ -16,7 +16,7 @@ use crate::model::{AccountId, Cause, Event, Kind, Recorded, Region, ResourceId, 
 use crate::store::{ReadError, Snapshot};
 
 /// How many records are read from one snapshot.
-const STEP: usize = 2_000;
+const STEP: usize = if cfg!(test) { 3 } else { 2_000 };
 
 /// The kinds of causes, as questions name them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -253,10 +253,12 @@ impl Found {
 
     /// Keeps the first `count` records, of which there must be one; what follows them is still to be read.
     pub fn truncate(&mut self, count: usize) {
-        let Some((_, hidden)) = self.records.get(count) else { return };
-        self.hidden = *hidden;
+        if count >= self.records.len() {
+            return;
+        }
         self.records.truncate(count);
-        if let Some((record, _)) = self.records.last() {
+        if let Some((record, hidden)) = self.records.last() {
+            self.hidden = *hidden;
             self.span.at = record.seq;
             self.end = End::Full;
         }
@@ -377,3 +379,6 @@ fn step(snapshot: &Snapshot, subjects: Option<&[ResourceId]>, span: Span) -> Res
     records.truncate(STEP);
     Ok(records)
 }
+
+#[cfg(test)]
+mod tests;

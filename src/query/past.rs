@@ -3,15 +3,207 @@
 //! What is as it was then needs no event: a row whose last change is not after the point. Only resources that changed or were
 //! removed since are put together from what is known of them at the horizon and their own records up to the point. That
 //! answers for each resource alone, whichever later state is read, so a walk may take a new snapshot at every step.
+//!
+//! There are two ways to a page. One undoes: it finds which resources the records since then touched, and corrects by them
+//! what the index (or `rows`) says of now. The other walks all rows and removed resources of the kind. The first costs what
+//! happened since, the second what there is.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use super::moment::{PastError, Point, holds};
-use crate::model::{Current, Kind, ResourceId, Row, Scope};
-use crate::store::{Snapshot, Store};
+use crate::model::{Current, Kind, ResourceId, Row, Scope, Seq};
+use crate::store::{Matcher, Snapshot, Store};
 
 /// How many rows, and as many removed resources, are read from one snapshot.
-const STEP: usize = 1_000;
+const STEP: usize = if cfg!(test) { 2 } else { 1_000 };
+/// How many records are read from one snapshot.
+const RECORDS: usize = if cfg!(test) { 3 } else { 2_000 };
+/// How many rows are walked in the time that one record takes to be read and undone, about.
+const ROWS_A_RECORD: u64 = 4;
+/// How often undoing starts again when commits come in between.
+const TRIES: usize = 5;
+
+/// Which page of which resources is wanted.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    /// Of what kind.
+    pub kind: &'a Kind,
+    /// Of one scope, or of all.
+    pub scope: Option<&'a Scope>,
+    /// What they meet.
+    pub matcher: &'a Matcher,
+    /// When.
+    pub point: Point,
+    /// Those after it in key order.
+    pub after: Option<&'a ResourceId>,
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// A page of the past.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Page {
+    /// In key order.
+    pub rows: Vec<Row>,
+    /// How many there are on all pages.
+    pub total: u64,
+}
+
+/// A page of the inventory as it was, the shorter way.
+///
+/// # Errors
+/// When the log does not reach back to the point, or the store cannot be read.
+pub fn page(store: &Store, wanted: Wanted<'_>) -> Result<Page, PastError> {
+    let snapshot = store.snapshot()?;
+    let since = snapshot.seq().0.saturating_sub(wanted.point.seq.0);
+    let rows = snapshot.count(wanted.kind, None)?;
+    drop(snapshot);
+    if since.saturating_mul(ROWS_A_RECORD) < rows
+        && let Some(page) = undone(store, wanted)?
+    {
+        return Ok(page);
+    }
+    walked(store, wanted)
+}
+
+/// A page, found by walking everything that there is or was.
+///
+/// # Errors
+/// As for [`page`].
+pub fn walked(store: &Store, wanted: Wanted<'_>) -> Result<Page, PastError> {
+    let Wanted { kind, scope, matcher, point, after, limit } = wanted;
+    let mut page = Page::default();
+    each(store, kind, scope, point, None, |row| {
+        if matcher.matches(&row.fields) {
+            page.total += 1;
+            if page.rows.len() < limit && after.is_none_or(|after| row.id > *after) {
+                page.rows.push(row);
+            }
+        }
+        ControlFlow::Continue(())
+    })?;
+    Ok(page)
+}
+
+/// A page, found by undoing what happened since; `None` when it has to be found the other way: there is no index, or commits
+/// come faster than they are undone.
+///
+/// # Errors
+/// As for [`page`].
+pub fn undone(store: &Store, wanted: Wanted<'_>) -> Result<Option<Page>, PastError> {
+    let filtered = !wanted.matcher.conditions().is_empty();
+    if filtered && !store.index().is_ready() {
+        return Ok(None);
+    }
+    let mut touched = Touched { rows: BTreeMap::new(), upto: wanted.point.seq };
+    touched.follow(store, wanted)?;
+    for _ in 0..TRIES {
+        let now = if filtered {
+            indexed(store, wanted, &touched)?
+        } else {
+            let snapshot = store.snapshot()?;
+            everything(&snapshot, wanted, &touched)?.map(|page| (page, snapshot))
+        };
+        let Some((mut page, snapshot)) = now else {
+            // Something was committed meanwhile, or the index is ahead of what can be read.
+            touched.follow(store, wanted)?;
+            continue;
+        };
+        holds(&snapshot, wanted.point)?;
+        let then = touched.rows.values().flatten().filter(|row| wanted.matcher.matches(&row.fields));
+        let mut then: Vec<&Row> = then.collect();
+        page.total += then.len() as u64;
+        then.retain(|row| wanted.after.is_none_or(|after| row.id > *after));
+        page.rows.extend(then.into_iter().take(wanted.limit).cloned());
+        page.rows.sort_unstable_by(|a, b| a.id.cmp(&b.id));
+        page.rows.truncate(wanted.limit);
+        return Ok(Some(page));
+    }
+    Ok(None)
+}
+
+/// What records after the point touched, as it was at the point.
+struct Touched {
+    rows: BTreeMap<ResourceId, Option<Row>>,
+    /// All records up to here were read.
+    upto: Seq,
+}
+
+impl Touched {
+    /// Reads on to the log's end.
+    fn follow(&mut self, store: &Store, wanted: Wanted<'_>) -> Result<(), PastError> {
+        loop {
+            let snapshot = store.snapshot()?;
+            holds(&snapshot, wanted.point)?;
+            let records = snapshot.records(self.upto.next(), RECORDS)?;
+            for record in &records {
+                let Some(id) = record.event.resource() else { continue };
+                let is_wanted = id.kind == *wanted.kind && wanted.scope.is_none_or(|scope| id.scope() == *scope);
+                if is_wanted && !self.rows.contains_key(id) {
+                    self.rows.insert(id.clone(), row_then(&snapshot, id, wanted.point)?);
+                }
+            }
+            match records.last() {
+                Some(last) if records.len() >= RECORDS => self.upto = last.seq,
+                _ => {
+                    self.upto = snapshot.seq();
+                    return Ok(());
+                }
+            }
+        }
+    }
+}
+
+/// Of all rows of now, those that were not touched; and how many there are. `None` when the snapshot is not the one that
+/// `touched` was read to.
+fn everything(snapshot: &Snapshot, wanted: Wanted<'_>, touched: &Touched) -> Result<Option<Page>, PastError> {
+    let Wanted { kind, scope, limit, .. } = wanted;
+    if snapshot.seq() != touched.upto {
+        return Ok(None);
+    }
+    let mut page = Page { rows: Vec::new(), total: snapshot.count(kind, scope)? };
+    for id in touched.rows.keys() {
+        page.total -= u64::from(snapshot.digest_of(id)?.is_some());
+    }
+    let mut after = wanted.after.cloned();
+    while page.rows.len() < limit {
+        let rows = snapshot.rows(kind, scope, after.as_ref(), limit)?;
+        after = rows.last().map(|row| row.id.clone());
+        let is_last = rows.len() < limit;
+        page.rows.extend(rows.into_iter().filter(|row| !touched.rows.contains_key(&row.id)));
+        if is_last {
+            break;
+        }
+    }
+    page.rows.truncate(limit);
+    Ok(Some(page))
+}
+
+/// The same of the rows that match, by the index, which has a seq of its own. `None` when `touched` does not reach it, or no
+/// snapshot does, or there is no index.
+fn indexed(store: &Store, wanted: Wanted<'_>, touched: &Touched) -> Result<Option<(Page, Snapshot)>, PastError> {
+    let Wanted { kind, scope, matcher, after, limit, .. } = wanted;
+    let most = limit.saturating_add(touched.rows.len());
+    let Some(found) = store.index().scan(kind, scope, matcher, after, most) else { return Ok(None) };
+    let snapshot = store.snapshot()?;
+    if found.seq > touched.upto || snapshot.seq() != touched.upto {
+        return Ok(None);
+    }
+    let mut page = Page { rows: Vec::new(), total: found.total };
+    for id in touched.rows.keys() {
+        let row = match snapshot.row(id)? {
+            Some(row) if row.changed <= found.seq => Some(row),
+            _ => row_then(&snapshot, id, Point { at: wanted.point.at, seq: found.seq })?,
+        };
+        page.total -= u64::from(row.is_some_and(|row| matcher.matches(&row.fields)));
+    }
+    for id in found.ids.iter().filter(|id| !touched.rows.contains_key(id)).take(limit) {
+        // What nothing touched since is there as the index has it.
+        page.rows.extend(snapshot.row(id)?);
+    }
+    Ok(Some((page, snapshot)))
+}
 
 /// Shows `visit` the row of every resource of a kind as it was at `point`, in key order: of one scope or of all; those after
 /// `after`, or from the first.
@@ -74,3 +266,6 @@ fn row_then(snapshot: &Snapshot, id: &ResourceId, point: Point) -> Result<Option
     let current: Option<Current> = snapshot.past(id, point.seq)?;
     Ok(current.map(|current| snapshot.row_of(id, &current)))
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,8 @@ use thiserror::Error;
 
 use super::cursor::{Cursor, CursorError};
 use super::filter::Filters;
+use super::moment::{PastError, Point};
+use super::past::{self, Wanted};
 use crate::model::{Kind, LogId, ResourceId, Row, Scope, Seq};
 use crate::store::{ReadError, Store};
 
@@ -16,6 +18,8 @@ pub struct Query {
     pub scope: Option<Scope>,
     /// Which of them.
     pub filters: Filters,
+    /// When; now when `None`. A page that a cursor continues has the cursor's.
+    pub point: Option<Point>,
     /// How many on a page.
     pub limit: usize,
     /// Where the page before ended.
@@ -29,12 +33,13 @@ pub struct Hits {
     pub rows: Vec<Row>,
     /// How many meet the filters, on all pages.
     pub total: u64,
-    /// Every record up to this one is taken into account.
+    /// Every record up to this one is taken into account, and of a page of the past no later one.
     pub seq: Seq,
     /// Where the next page starts; `None` on the last.
     pub next: Option<Cursor>,
     log: LogId,
     question: u64,
+    point: Option<Point>,
 }
 
 /// Why a search failed.
@@ -43,6 +48,9 @@ pub enum SearchError {
     /// The cursor does not belong to this question.
     #[error(transparent)]
     Cursor(#[from] CursorError),
+    /// The log does not know the point in the past.
+    #[error(transparent)]
+    Past(#[from] PastError),
     /// The store could not be read.
     #[error(transparent)]
     Read(#[from] ReadError),
@@ -63,7 +71,7 @@ impl Hits {
         if count < self.rows.len() {
             self.rows.truncate(count);
             // Also what was the last page has a next one now.
-            self.next = next(self.log, self.question, &self.rows);
+            self.next = next(self.log, self.question, self.point, &self.rows);
         }
     }
 }
@@ -74,23 +82,26 @@ impl Hits {
 /// [`SearchError`]; a cursor of another question is refused, not reinterpreted.
 pub fn search(store: &Store, query: &Query) -> Result<Hits, SearchError> {
     let (log, question) = (store.log_id(), query.hash());
-    let after = query.cursor.as_deref().map(|text| Cursor::decode(text, log, question)).transpose()?;
-    let after = after.map(|cursor| cursor.after);
-    if after.as_ref().is_some_and(|after| after.kind != query.kind) {
+    let cursor = query.cursor.as_deref().map(|text| Cursor::decode(text, log, question)).transpose()?;
+    if cursor.as_ref().is_some_and(|cursor| cursor.after.kind != query.kind || cursor.point != query.point) {
         return Err(CursorError::OtherQuestion.into());
     }
+    let after = cursor.map(|cursor| cursor.after);
     let after = after.as_ref();
-    let (mut rows, total, seq) =
-        if query.filters.is_empty() { all(store, query, after)? } else { some(store, query, after)? };
+    let (mut rows, total, seq) = match query.point {
+        Some(point) => then(store, query, after, point)?,
+        None if query.filters.is_empty() => all(store, query, after)?,
+        None => some(store, query, after)?,
+    };
     let more = rows.len() > query.limit;
     rows.truncate(query.limit);
-    let next = if more { next(log, question, &rows) } else { None };
-    Ok(Hits { rows, total, seq, next, log, question })
+    let next = if more { next(log, question, query.point, &rows) } else { None };
+    Ok(Hits { rows, total, seq, next, log, question, point: query.point })
 }
 
 /// The cursor of the page after `rows`.
-fn next(log: LogId, question: u64, rows: &[Row]) -> Option<Cursor> {
-    Some(Cursor { log, question, point: None, after: rows.last()?.id.clone() })
+fn next(log: LogId, question: u64, point: Option<Point>, rows: &[Row]) -> Option<Cursor> {
+    Some(Cursor { log, question, point, after: rows.last()?.id.clone() })
 }
 
 /// A page of all rows and one more, how many there are, and the seq they belong to.
@@ -98,6 +109,25 @@ fn all(store: &Store, query: &Query, after: Option<&ResourceId>) -> Result<(Vec<
     let snapshot = store.snapshot()?;
     let rows = snapshot.rows(&query.kind, query.scope.as_ref(), after, query.limit.saturating_add(1))?;
     Ok((rows, snapshot.count(&query.kind, query.scope.as_ref())?, snapshot.seq()))
+}
+
+/// The same of the rows that met the filters at `point`.
+fn then(
+    store: &Store,
+    query: &Query,
+    after: Option<&ResourceId>,
+    point: Point,
+) -> Result<(Vec<Row>, u64, Seq), PastError> {
+    let wanted = Wanted {
+        kind: &query.kind,
+        scope: query.scope.as_ref(),
+        matcher: query.filters.matcher(),
+        point,
+        after,
+        limit: query.limit.saturating_add(1),
+    };
+    let past::Page { rows, total } = past::page(store, wanted)?;
+    Ok((rows, total, point.seq))
 }
 
 /// The same of the rows that meet the filters.

@@ -1,7 +1,10 @@
 //! When nobody was watching: what is left of a time between runs of watching.
 //!
 //! A change in such a gap is found by the first sweep after it, so only between which times it happened is known; what came
-//! and went within it was never seen.
+//! and went within it was never seen. So it is between any two sweeps of a run: only what is longer than their usual distance
+//! counts as a gap.
+
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -21,9 +24,15 @@ pub struct Gap {
     pub kind: Kind,
 }
 
-/// The parts of `from` to `to` in no run of watching, in order. `runs` are (since, until) in any order, and may overlap.
+/// The parts of `from` to `to` in no run of watching, in order, but for those that are no longer than `usual`. `runs` are
+/// (since, until) in any order, and may overlap.
 #[must_use]
-pub fn gaps(mut runs: Vec<(Timestamp, Timestamp)>, from: Timestamp, to: Timestamp) -> Vec<(Timestamp, Timestamp)> {
+pub fn gaps(
+    mut runs: Vec<(Timestamp, Timestamp)>,
+    usual: Duration,
+    from: Timestamp,
+    to: Timestamp,
+) -> Vec<(Timestamp, Timestamp)> {
     runs.sort_unstable();
     let (mut found, mut seen) = (Vec::new(), from);
     for (since, until) in runs {
@@ -38,6 +47,7 @@ pub fn gaps(mut runs: Vec<(Timestamp, Timestamp)>, from: Timestamp, to: Timestam
     if seen < to {
         found.push((seen, to));
     }
+    found.retain(|(since, until)| until.since(*since) > usual);
     found
 }
 
@@ -45,11 +55,12 @@ pub fn gaps(mut runs: Vec<(Timestamp, Timestamp)>, from: Timestamp, to: Timestam
 #[must_use]
 pub fn around(
     runs: Vec<(Timestamp, Timestamp)>,
+    usual: Duration,
     at: Timestamp,
     from: Timestamp,
     to: Timestamp,
 ) -> Option<(Timestamp, Timestamp)> {
-    gaps(runs, from, to).into_iter().find(|(since, until)| *since <= at && at < *until)
+    gaps(runs, usual, from, to).into_iter().find(|(since, until)| *since <= at && at < *until)
 }
 
 #[cfg(test)]
@@ -70,18 +81,21 @@ mod tests {
             length in 0..60_i64,
         ) {
             let runs: Vec<_> = runs.into_iter().map(|(since, length)| (at(since), at(since + length))).collect();
-            let found = gaps(runs.clone(), at(from), at(from + length));
+            let found = gaps(runs.clone(), Duration::ZERO, at(from), at(from + length));
             for moment in 0..150 {
                 // Half-open on both sides: the moment stands for the millisecond that it begins.
                 let watched = runs.iter().any(|(since, until)| *since <= at(moment) && at(moment) < *until);
                 let inside = moment >= from && moment < from + length;
                 let gap = found.iter().any(|(since, until)| *since <= at(moment) && at(moment) < *until);
                 prop_assert_eq!(gap, inside && !watched, "{}", moment);
-                let gap = around(runs.clone(), at(moment), at(from), at(from + length));
+                let gap = around(runs.clone(), Duration::ZERO, at(moment), at(from), at(from + length));
                 prop_assert_eq!(gap.is_some(), inside && !watched);
             }
             prop_assert!(found.iter().all(|(since, until)| since < until));
-            prop_assert!(found.windows(2).all(|pair| pair[0].1 < pair[1].0));
+            let long = gaps(runs, Duration::from_millis(5), at(from), at(from + length));
+            let expected = found.iter().copied().filter(|(since, until)| until.since(*since) > Duration::from_millis(5));
+            prop_assert_eq!(long, expected.collect::<Vec<_>>());
+            prop_assert!(found.windows(2).all(|pair| pair[0].1 <= pair[1].0));
         }
     }
 }

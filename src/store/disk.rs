@@ -18,6 +18,9 @@ use tokio::sync::watch;
 
 use super::file::OpenError;
 
+#[cfg(test)]
+pub(crate) mod memory;
+
 /// Where a store's file is kept. Tests have disks that tear, fill up and fail.
 pub trait Disk: fmt::Debug + Send + Sync {
     /// How many bytes the file has; `None` when there is none.

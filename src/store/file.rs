@@ -365,14 +365,16 @@ pub(super) fn guarded<T>(path: &Path, open: impl FnOnce() -> Result<T, Fault>) -
         Ok(Ok(opened)) => Ok(opened),
         Ok(Err(Fault(error))) => Err(error),
         Err(panic) => {
-            let message = panic
-                .downcast_ref::<String>()
-                .cloned()
-                .or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()))
-                .unwrap_or_else(|| "no message".to_owned());
+            let message = message_of(panic.as_ref());
             Err(OpenError::Damaged { path: path.to_owned(), source: Damage::Panicked { message } })
         }
     }
+}
+
+/// What a panic said.
+pub(super) fn message_of(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message").to_owned()
 }
 
 /// What a first read of an opened file that failed means for opening it.
@@ -400,7 +402,7 @@ fn sweep_leftovers(dir: &Path) {
 }
 
 /// A random number. `RandomState` is seeded by the operating system.
-fn random() -> u64 {
+pub(super) fn random() -> u64 {
     let mut hasher = RandomState::new().build_hasher();
     hasher.write_u64(u64::from(std::process::id()));
     hasher.finish()

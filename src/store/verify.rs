@@ -402,4 +402,4 @@ fn same(
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -22,6 +22,8 @@ mod harness;
 #[cfg(test)]
 mod list;
 #[cfg(test)]
+mod memory;
+#[cfg(test)]
 mod modules;
 #[cfg(test)]
 mod parity;

@@ -188,6 +188,7 @@ fn members(core: &Core, scope: &Scope, kind: &'static KindSpec, uri: &str) -> Re
         kind: kind.kind(),
         scope: Some(scope.clone()),
         filters: Filters::default(),
+        point: None,
         limit: MEMBERS,
         cursor: None,
     };

@@ -1,15 +1,18 @@
 //! Answers about a point in the past: the argument, and what such an answer says about its own worth.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::arguments::Arguments;
 use super::list_changes::TIMES;
 use super::schema;
+use super::search_inventory::About;
 use super::table::Text;
+use crate::kinds::KindSpec;
 use crate::mcp::core::Core;
 use crate::mcp::error::Fault;
-use crate::mcp::unobserved::{Unobserved, Watch};
-use crate::query::{Moment, Point};
+use crate::mcp::unobserved::{self, Unobserved, Watch};
+use crate::model::Scope;
+use crate::query::{Cursor, CursorError, Moment, Point, moment};
 
 /// A point in the past, with what nobody watched then.
 #[derive(Clone, Debug)]
@@ -30,6 +33,84 @@ pub fn point(core: &Core, arguments: &Arguments, name: &'static str) -> Result<O
     let expected = || arguments.form(name, TIMES, &json!(text));
     let moment = Moment::parse(text, now).ok_or_else(expected)?;
     Ok(Some(moment.point(&core.snapshot()?, now)?))
+}
+
+/// The point of a page that may continue an earlier one: then that of the first page, which a `-15m` would have left behind.
+///
+/// # Errors
+/// As for [`point`]; when the cursor is none, or of another time than is asked for.
+pub fn continued(core: &Core, arguments: &Arguments, cursor: Option<&str>) -> Result<Option<Point>, Fault> {
+    let Some(cursor) = cursor else { return point(core, arguments, "as_of") };
+    let first = Cursor::read(cursor)?.point;
+    let asked = arguments.text("as_of")?;
+    let absolute = asked.filter(|text| !text.trim().starts_with('-')).map(|text| moment::time(text, core.now()));
+    let is_other = match (first, absolute) {
+        (Some(first), Some(asked)) => asked.is_some_and(|asked| asked != first.at),
+        (None, _) => asked.is_some(),
+        (Some(_), None) => false,
+    };
+    if is_other { Err(CursorError::OtherQuestion.into()) } else { Ok(first) }
+}
+
+/// What an answer says about its own worth.
+pub enum Worth {
+    /// It is about now.
+    Now(About),
+    /// It is about the past.
+    Then(AsOf),
+}
+
+impl Worth {
+    /// Of an answer about `kind`, in `scope` or everywhere. Ask before what it is about is read.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn of(
+        core: &Core,
+        kind: &'static KindSpec,
+        scope: Option<&Scope>,
+        point: Option<Point>,
+    ) -> Result<Self, Fault> {
+        Ok(match point {
+            None => Worth::Now(About::new(core, kind, scope)),
+            Some(point) => Worth::Then(AsOf::new(core, &Watch::of(&[kind], scope), point)?),
+        })
+    }
+
+    /// Whether more may match than was seen.
+    #[must_use]
+    pub fn is_at_least(&self) -> bool {
+        match self {
+            Worth::Now(about) => about.is_at_least(),
+            Worth::Then(as_of) => !as_of.unobserved.is_empty(),
+        }
+    }
+
+    /// How many match; of these `shown`, where they are shown.
+    #[must_use]
+    pub fn headline(&self, kind: &KindSpec, total: u64, shown: Option<usize>) -> String {
+        match self {
+            Worth::Now(about) => about.headline(kind, total, shown),
+            Worth::Then(as_of) => {
+                let at_least = if self.is_at_least() { "at least " } else { "" };
+                let mut text = Text::new(format!("{at_least}{total} {} matched", kind.plural));
+                if let Some(shown) = shown.filter(|shown| *shown as u64 != total) {
+                    text.add(format_args!("; {shown} shown"));
+                }
+                as_of.say(&mut text);
+                text.into()
+            }
+        }
+    }
+
+    /// The fields of the answer.
+    #[must_use]
+    pub fn fields(&self) -> Map<String, Value> {
+        match self {
+            Worth::Now(about) => about.fields(),
+            Worth::Then(as_of) => as_of.fields().into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+        }
+    }
 }
 
 impl AsOf {
@@ -63,4 +144,13 @@ impl AsOf {
 #[must_use]
 pub fn argument() -> Value {
     schema::text("As it was known then: RFC 3339 such as 2026-11-17T12:00:00Z, or so long ago as -15m, -2h or -3d.")
+}
+
+/// The schema of an answer about now or the past: `own` properties, and what is said of who watched.
+#[must_use]
+pub fn object(required: &[&str], mut own: Value) -> Value {
+    if let Value::Object(own) = &mut own {
+        own.extend(unobserved::described().map(|(name, schema)| (name.to_owned(), schema)));
+    }
+    schema::object(required, own)
 }

@@ -8,15 +8,14 @@ use serde_json::{Map, Value, json};
 
 use super::answer::Answer;
 use super::arguments::Arguments;
-use super::as_of::{self, AsOf};
+use super::as_of::{self, Worth};
 use super::rows::fields;
-use super::search_inventory::{About, kind, scope};
+use super::search_inventory::{kind, scope};
 use super::table::{self, Text};
 use super::{Call, Effect, ToolSpec, schema};
 use crate::kinds::KindSpec;
 use crate::mcp::core::Core;
 use crate::mcp::error::Fault;
-use crate::mcp::unobserved::{self, Watch};
 use crate::model::Scope;
 use crate::model::text::shown;
 use crate::query::tally::{Grouping, Tally, tally};
@@ -62,26 +61,25 @@ fn output() -> Value {
         &["value", "count"],
         json!({"value": schema::text("The value."), "count": schema::count("How many have it.")}),
     );
-    let mut properties = Map::new();
-    let own = json!({
-        "kind": schema::text("What was counted."),
-        "total": schema::count("How many match."),
-        "at_least": {"type": "boolean", "description": "Whether more may match that were not seen."},
-        "group_by": schema::text("What the groups are of."),
-        "groups": schema::list(group, "The largest groups first. A resource with several values counts in each."),
-        "without_value": schema::count("How many have no value at all."),
-        "other_groups": schema::count("Smaller groups that are not shown."),
-        "other_count": schema::count("The counts of these, added up."),
-        "as_of": schema::text("Everything counted was known to be so at this time."),
-        "missing_unproved": schema::count("Counted, though the last complete sweep lacked them: perhaps gone."),
-        "seq": schema::count("The log's end at this count, or the last record up to as_of."),
-        "stale": schema::stale(),
-        "incomplete": schema::incomplete(),
-        "watched": schema::list(json!({"type": "string"}), "The accounts and regions that were counted."),
-    });
-    properties.extend(own.as_object().cloned().unwrap_or_default());
-    properties.extend(unobserved::described().map(|(name, schema)| (name.to_owned(), schema)));
-    schema::object(&["kind", "total", "at_least", "seq"], Value::Object(properties))
+    as_of::object(
+        &["kind", "total", "at_least", "seq"],
+        json!({
+            "kind": schema::text("What was counted."),
+            "total": schema::count("How many match."),
+            "at_least": {"type": "boolean", "description": "Whether more may match that were not seen."},
+            "group_by": schema::text("What the groups are of."),
+            "groups": schema::list(group, "The largest groups first. A resource with several values counts in each."),
+            "without_value": schema::count("How many have no value at all."),
+            "other_groups": schema::count("Smaller groups that are not shown."),
+            "other_count": schema::count("The counts of these, added up."),
+            "as_of": schema::text("Everything counted was known to be so at this time."),
+            "missing_unproved": schema::count("Counted, though the last complete sweep lacked them: perhaps gone."),
+            "seq": schema::count("The log's end at this count, or the last record up to as_of."),
+            "stale": schema::stale(),
+            "incomplete": schema::incomplete(),
+            "watched": schema::list(json!({"type": "string"}), "The accounts and regions that were counted."),
+        }),
+    )
 }
 
 fn call(call: Call) -> BoxFuture<'static, Result<Answer, Fault>> {
@@ -134,25 +132,22 @@ impl Asked {
         let Asked { kind, filters, grouping, point, scope } = self;
         let scope = scope.as_ref();
         // How fresh they are comes before the count: see `fresh`.
-        let about = match point {
-            None => Worth::Now(About::new(core, kind, scope)),
-            Some(point) => Worth::Then(AsOf::new(core, &Watch::of(&[*kind], scope), *point)?),
-        };
+        let worth = Worth::of(core, kind, scope, *point)?;
         let by = grouping.as_ref().map(|(_, grouping)| grouping);
         let (counted, seq) = tally(&core.store, &kind.kind(), scope, filters, by, *point)?;
         let mut data = Map::new();
         let mut put = |name: &str, value: Value| drop(data.insert(name.to_owned(), value));
         put("kind", json!(kind.slug));
         put("total", json!(counted.total));
-        put("at_least", json!(about.is_at_least()));
+        put("at_least", json!(worth.is_at_least()));
         put("seq", json!(seq));
-        let mut text = about.headline(kind, counted.total);
+        let mut text = Text::new(worth.headline(kind, counted.total, None));
         if let Some((name, _)) = grouping {
             let name = shown(name, 200);
             put("group_by", json!(name));
             groups(&name, counted, &mut text, &mut put);
         }
-        about.fields().into_iter().for_each(|(name, value)| put(&name, value));
+        worth.fields().into_iter().for_each(|(name, value)| put(&name, value));
         Ok(Answer { text: text.into(), structured: Value::Object(data), failed: false })
     }
 }
@@ -178,39 +173,5 @@ fn groups(name: &str, counted: Tally, text: &mut Text, put: &mut impl FnMut(&str
         text.add(format_args!("\n{} smaller groups not shown | {sum}", rest.len()));
         put("other_groups", json!(rest.len()));
         put("other_count", json!(sum));
-    }
-}
-
-/// What an answer says about its own worth.
-enum Worth {
-    Now(About),
-    Then(AsOf),
-}
-
-impl Worth {
-    fn is_at_least(&self) -> bool {
-        match self {
-            Worth::Now(about) => about.is_at_least(),
-            Worth::Then(as_of) => !as_of.unobserved.is_empty(),
-        }
-    }
-
-    fn headline(&self, kind: &KindSpec, total: u64) -> Text {
-        match self {
-            Worth::Now(about) => Text::new(about.headline(kind, total, None)),
-            Worth::Then(as_of) => {
-                let at_least = if self.is_at_least() { "at least " } else { "" };
-                let mut text = Text::new(format!("{at_least}{total} {} matched", kind.plural));
-                as_of.say(&mut text);
-                text
-            }
-        }
-    }
-
-    fn fields(&self) -> Vec<(String, Value)> {
-        match self {
-            Worth::Now(about) => about.fields().into_iter().collect(),
-            Worth::Then(as_of) => as_of.fields().into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
-        }
     }
 }

@@ -7,15 +7,21 @@ use futures::future::BoxFuture;
 use serde_json::{Map, Value, json};
 
 use super::answer::Answer;
+use super::as_of::{self, AsOf};
 use super::named;
 use super::table::Text;
 use super::{BUDGET, Call, Effect, ToolSpec, schema};
 use crate::kinds::KindSpec;
+use crate::mcp::core::Core;
 use crate::mcp::error::Fault;
-use crate::mcp::lookup::Found;
+use crate::mcp::fresh::part_of;
+use crate::mcp::lookup::{Found, Part};
+use crate::mcp::past::{Gone, Then};
+use crate::mcp::unobserved::Watch;
 use crate::mcp::uri::Address;
-use crate::model::Document;
 use crate::model::text::shown;
+use crate::model::{Document, Scope, Seq, Timestamp};
+use crate::query::Point;
 
 /// Left for what stands around the document.
 const FRAME: usize = 3000;
@@ -25,7 +31,8 @@ pub static SPEC: ToolSpec = ToolSpec {
     name: "get_resource",
     title: "Read one resource",
     description: "Reads one resource of the inventory in full, with the field names of the AWS CLI, by URI (as search \
-                  results give it) or by kind and id. An instance comes with its status checks. What does not fit is named in \
+                  results give it) or by kind and id; with as_of as it was known in the past, and of a removed one \
+                  what was known last, with removed_at. An instance comes with its status checks. What does not fit is named in \
                   `omitted`: ask for it alone with `paths`, or read the URI as an MCP resource. Makes no AWS call.",
     effect: Effect::Read,
     input,
@@ -39,12 +46,13 @@ fn input() -> Value {
         "uri": schema::text("The resource's URI, such as ec2://vpc/vpc-0123456789abcdef0."),
         "kind": schema::kind("The kind, with id, in place of uri; instance unless given."),
         "id": schema::text("AWS's ID, in place of uri."),
+        "as_of": as_of::argument(),
         "paths": schema::list(json!({"type": "string"}), "Only these fields, such as State.Name or NetworkInterfaces."),
     }))
 }
 
 fn output() -> Value {
-    schema::object(
+    as_of::object(
         &["uri", "kind", "id", "account", "region", "as_of", "seq", "provisional", "document"],
         json!({
             "uri": schema::text("The resource's URI."),
@@ -52,8 +60,10 @@ fn output() -> Value {
             "id": schema::text("AWS's ID."),
             "account": schema::text("The AWS account that sees it."),
             "region": schema::text("The region."),
-            "as_of": schema::text("Everything in `document` was known to be so at this time."),
-            "seq": schema::count("The log's end at this read."),
+            "as_of": schema::text("Everything in `document` was known to be so at this time; with the argument as_of, that."),
+            "seq": schema::count("The log's end at this read; with the argument as_of, the last record up to then."),
+            "removed_at": schema::text("It is gone: when that was recorded. `document` is what was known last."),
+            "removed_seq": schema::count("It is gone: the record that says so."),
             "stale": {"type": "object", "description": "Why it may be out of date; absent while fresh."},
             "provisional": schema::list(
                 json!({"type": "string"}),
@@ -73,7 +83,14 @@ fn call(call: Call) -> BoxFuture<'static, Result<Answer, Fault>> {
     async move {
         let Call { core, arguments, .. } = call;
         let (kind, id, scope) = named::resource(&arguments)?;
-        let found = core.find(kind, &id, scope.as_ref()).await?;
+        let (found, age) = match as_of::point(&core, &arguments, "as_of")? {
+            Some(point) => then(&core, kind, &id, scope.as_ref(), point)?,
+            None => match core.find(kind, &id, scope.as_ref()).await {
+                Ok(found) => (found, Age::Now),
+                Err(removed @ Fault::Removed { .. }) => last(&core, kind, &id, scope.as_ref())?.ok_or(removed)?,
+                Err(fault) => return Err(fault),
+            },
+        };
         let paths: Vec<String> = arguments.texts("paths")?.into_iter().map(str::to_owned).collect();
         let document = &found.current.document;
         if !paths.is_empty() && paths.iter().all(|path| document.get(path).is_none()) {
@@ -81,12 +98,48 @@ fn call(call: Call) -> BoxFuture<'static, Result<Answer, Fault>> {
             let expected = format!("fields of it, such as A.B below {}", known.join(", "));
             return Err(arguments.form("paths", &expected, &json!(paths)).into());
         }
-        Ok(shown_as(kind, &found, &paths))
+        Ok(shown_as(kind, &found, &age, &paths))
     }
     .boxed()
 }
 
-fn shown_as(kind: &'static KindSpec, found: &Found, paths: &[String]) -> Answer {
+/// Of when an answer is.
+enum Age {
+    /// Of now.
+    Now,
+    /// Of a point in the past.
+    Then(AsOf),
+    /// Of what was known of it last.
+    Gone { removed_at: Timestamp, removed_seq: Seq },
+}
+
+/// A resource as it was known at a point in the past.
+fn then(
+    core: &Core,
+    kind: &'static KindSpec,
+    id: &str,
+    scope: Option<&Scope>,
+    point: Point,
+) -> Result<(Found, Age), Fault> {
+    let then = core.then(kind, id, scope, point)?;
+    let as_of = AsOf::new(core, &Watch::of(&[kind], Some(&then.id.scope())), point)?;
+    Ok((known(kind, then, point.at, point.seq), Age::Then(as_of)))
+}
+
+/// What was known last of a resource that is gone; `None` when nothing is left of it.
+fn last(core: &Core, kind: &'static KindSpec, id: &str, scope: Option<&Scope>) -> Result<Option<(Found, Age)>, Fault> {
+    let Some(Gone { last, removed_at, removed_seq }) = core.gone(kind, id, scope)? else { return Ok(None) };
+    let as_of = last.current.evidence.oldest();
+    Ok(Some((known(kind, last, as_of, core.snapshot()?.seq()), Age::Gone { removed_at, removed_seq })))
+}
+
+fn known(kind: &'static KindSpec, then: Then, as_of: Timestamp, seq: Seq) -> Found {
+    let Then { id, current, part } = then;
+    let part = part_of(kind).map(|_| Part { known: part.map(|part| (as_of, part)), stale: None });
+    Found { id, current, as_of, stale: None, part, seq }
+}
+
+fn shown_as(kind: &'static KindSpec, found: &Found, age: &Age, paths: &[String]) -> Answer {
     let Found { id, current, as_of, stale, part, seq } = found;
     let part = part.as_ref().filter(|_| paths.is_empty());
     let status = part.and_then(|part| part.known.as_ref());
@@ -120,7 +173,22 @@ fn shown_as(kind: &'static KindSpec, found: &Found, paths: &[String]) -> Answer 
     if let Some(stale) = status_stale {
         put("status_stale", json!(stale));
     }
-    let mut text = Text::new(format!("{} {} in {}; as of {as_of}", kind.title, id.id, id.scope()));
+    let mut text = Text::new(format!("{} {} in {}", kind.title, id.id, id.scope()));
+    match age {
+        Age::Now => text.add(format_args!("; as of {as_of}")),
+        Age::Then(then) => {
+            then.say(&mut text);
+            then.unobserved.fields().into_iter().for_each(|(name, value)| put(name, value));
+        }
+        Age::Gone { removed_at, removed_seq } => {
+            text.add(format_args!(
+                " is gone: its removal was recorded at {removed_at} (seq {removed_seq}). This is what was known of it \
+                 last, as of {as_of}"
+            ));
+            put("removed_at", json!(removed_at));
+            put("removed_seq", json!(removed_seq));
+        }
+    }
     if let Some(stale) = stale {
         text.add(format_args!("\nStale: {}", stale.why));
     }

@@ -456,7 +456,7 @@ fn by(arguments: &Arguments) -> Result<Option<By>, Fault> {
 
 /// Refuses an account or region of which nothing is known: that nothing changed there would look like a fact.
 fn watched(core: &Core, arguments: &Arguments, question: &Question) -> Result<(), Fault> {
-    let scopes = scopes(core)?;
+    let scopes = core.known_scopes(&core.snapshot()?)?;
     let is_of = |scope: &Scope| {
         question.account.as_ref().is_none_or(|account| *account == scope.account)
             && question.region.as_ref().is_none_or(|region| *region == scope.region)
@@ -473,13 +473,6 @@ fn watched(core: &Core, arguments: &Arguments, question: &Question) -> Result<()
     Err(arguments.form(name, &format!("watched; watched are {}", known.join(", ")), &json!(value)).into())
 }
 
-/// Every scope that is or was watched.
-fn scopes(core: &Core) -> Result<Vec<Scope>, Fault> {
-    let mut scopes = core.snapshot()?.scopes()?;
-    scopes.extend(core.ingest.freshness().scopes().into_iter().map(|state| state.scope));
-    Ok(scopes.into_iter().collect())
-}
-
 /// The one resource in question, in every scope; `None` when the question is about many.
 ///
 /// # Errors
@@ -491,7 +484,7 @@ async fn subjects(
 ) -> Result<Option<Vec<ResourceId>>, Fault> {
     let Some(id) = &question.id else { return Ok(None) };
     let all = if kinds.is_empty() { KINDS } else { kinds };
-    let scopes = scopes(core)?;
+    let scopes = core.known_scopes(&core.snapshot()?)?;
     let ids =
         all.iter().flat_map(|kind| scopes.iter().map(|scope| ResourceId::new(scope, &kind.kind(), Arc::clone(id))));
     let ids: Vec<ResourceId> = ids.collect();

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::answer::Answer;
 use super::arguments::Arguments;
+use super::as_of::{self, Worth};
 use super::rows::{Columns, fields};
 use super::{BUDGET, Call, Effect, ToolSpec, schema};
 use crate::kinds::{self, KINDS, KindSpec};
@@ -31,7 +32,10 @@ pub static SPEC: ToolSpec = ToolSpec {
                   Filters are those of AWS's describe calls; values may hold * and ?. For instances: instance-state-name, \
                   instance-type, vpc-id, subnet-id, availability-zone, private-ip-address, ip-address, image-id, \
                   instance.group-id, tag:KEY, tag-key and more. Answers a page of rows with id, name, state and where to \
-                  read more, next_cursor for the next page, and how fresh it is. Makes no AWS call.",
+                  read more, next_cursor for the next page, and how fresh it is. With as_of it answers from the past: who \
+                  had an address last Tuesday is {\"filters\": {\"private-ip-address\": [\"10.1.2.3\"]}, \"as_of\": \
+                  \"2026-11-17T12:00:00Z\"}; ask kind network-interface as well, for addresses that no instance had as its \
+                  first. Makes no AWS call.",
     effect: Effect::Read,
     input,
     output,
@@ -54,7 +58,8 @@ fn input() -> Value {
         "region": schema::text("Only this region."),
         "fields": schema::list(json!({"type": "string"}), "Columns to show in place of the usual ones: filter names or tag:KEY."),
         "limit": {"type": "integer", "minimum": 1, "maximum": MOST, "default": DEFAULT, "description": "Rows on a page."},
-        "cursor": schema::text("next_cursor of the page before, with the same other arguments."),
+        "as_of": as_of::argument(),
+        "cursor": schema::text("next_cursor of the page before, with the same other arguments. as_of stays as it was."),
     }))
 }
 
@@ -72,17 +77,17 @@ fn output() -> Value {
         "required": ["id", "uri", "account", "region"],
         "additionalProperties": {"type": "string"},
     });
-    schema::object(
-        &["kind", "total", "at_least", "rows", "seq", "stale", "incomplete", "watched"],
+    as_of::object(
+        &["kind", "total", "at_least", "rows", "seq"],
         json!({
             "kind": schema::text("What was searched."),
             "total": schema::count("How many match, on all pages."),
             "at_least": {"type": "boolean", "description": "Whether more may match that were not seen yet."},
             "rows": schema::list(row, "This page."),
             "next_cursor": schema::text("Where the next page starts; absent on the last."),
-            "as_of": schema::text("Everything shown was known to be so at this time."),
+            "as_of": schema::text("Everything shown was known to be so at this time; with as_of, the time asked for."),
             "missing_unproved": schema::count("Searched, though the last complete sweep lacked them: perhaps gone."),
-            "seq": schema::count("The log's end at this search."),
+            "seq": schema::count("The log's end at this search; with as_of, the last record up to then."),
             "stale": schema::stale(),
             "incomplete": schema::incomplete(),
             "watched": schema::list(json!({"type": "string"}), "The accounts and regions that were searched."),
@@ -98,9 +103,12 @@ fn call(call: Call) -> BoxFuture<'static, Result<Answer, Fault>> {
         let filters = Filters::parse(arguments.value("filters").unwrap_or(&Value::Null), &fields(kind))?;
         let limit = arguments.number("limit", 1..=MOST, DEFAULT)?;
         let cursor = arguments.text("cursor")?.map(str::to_owned);
+        let point = as_of::continued(&core, &arguments, cursor.as_deref())?;
         let scope = scope(&core, &arguments, kind).await?;
-        let query = Query { kind: kind.kind(), scope, filters, limit, cursor };
-        core.anything(&[kind], query.scope.as_ref()).await?;
+        let query = Query { kind: kind.kind(), scope, filters, point, limit, cursor };
+        if point.is_none() {
+            core.anything(&[kind], query.scope.as_ref()).await?;
+        }
         core.walk(move |core| found(core, kind, &columns, &query)).await
     }
     .boxed()
@@ -176,10 +184,10 @@ pub async fn scope(core: &Core, arguments: &Arguments, kind: &'static KindSpec) 
 
 fn found(core: &Core, kind: &'static KindSpec, columns: &Columns, query: &Query) -> Result<Answer, Fault> {
     // How fresh they are comes before the hits: see `fresh`.
-    let about = About::new(core, kind, query.scope.as_ref());
+    let worth = Worth::of(core, kind, query.scope.as_ref(), query.point)?;
     let mut hits = search(&core.store, query)?;
-    let (lines, rows) = fit(&mut hits, columns);
-    let mut text = about.headline(kind, hits.total, Some(rows.len()));
+    let (lines, rows) = fit(&mut hits, columns, if query.point.is_some() { 8_000 } else { 1_500 });
+    let mut text = worth.headline(kind, hits.total, Some(rows.len()));
     if !lines.is_empty() {
         text = format!("{text}\n{}\n{}", columns.header(), lines.join("\n"));
     }
@@ -190,20 +198,20 @@ fn found(core: &Core, kind: &'static KindSpec, columns: &Columns, query: &Query)
     let mut structured = Map::new();
     structured.insert("kind".to_owned(), json!(kind.slug));
     structured.insert("total".to_owned(), json!(hits.total));
-    structured.insert("at_least".to_owned(), json!(about.is_at_least()));
+    structured.insert("at_least".to_owned(), json!(worth.is_at_least()));
     structured.insert("rows".to_owned(), json!(rows));
     if let Some(cursor) = next {
         structured.insert("next_cursor".to_owned(), json!(cursor));
     }
     structured.insert("seq".to_owned(), json!(hits.seq));
-    structured.extend(about.fields());
+    structured.extend(worth.fields());
     Ok(Answer { text, structured: Value::Object(structured), failed: false })
 }
 
-/// As many rows as the budget takes, as text and as data.
-fn fit(hits: &mut Hits, columns: &Columns) -> (Vec<String>, Vec<Value>) {
+/// As many rows as the budget takes beside `frame` bytes of what stands around them, as text and as data.
+fn fit(hits: &mut Hits, columns: &Columns, frame: usize) -> (Vec<String>, Vec<Value>) {
     let (mut lines, mut rows) = (Vec::new(), Vec::new());
-    let (mut text, mut data) = (1500, 1500);
+    let (mut text, mut data) = (frame, frame);
     for row in &hits.rows {
         let (line, row) = (columns.line(row), Value::Object(columns.row(row)));
         text += line.len() + 1;
@@ -218,7 +226,7 @@ fn fit(hits: &mut Hits, columns: &Columns) -> (Vec<String>, Vec<Value>) {
     (lines, rows)
 }
 
-/// What an answer says about its own worth.
+/// What an answer about now says about its own worth.
 pub struct About {
     as_of: Option<crate::model::Timestamp>,
     missing: u64,

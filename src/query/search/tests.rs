@@ -33,7 +33,8 @@ fn put(writer: &mut Writer, ids: impl Iterator<Item = (String, &'static str, &'s
 
 fn query(filters: &Value, limit: usize, cursor: Option<String>) -> Query {
     let fields = Fields { kind: "instance", known: vec![Field { number: 2, name: "state" }], shown_as: Vec::new() };
-    Query { kind: kind(), scope: None, filters: Filters::parse(filters, &fields).unwrap(), limit, cursor }
+    let filters = Filters::parse(filters, &fields).unwrap();
+    Query { kind: kind(), scope: None, filters, point: None, limit, cursor }
 }
 
 #[test]

@@ -18,7 +18,7 @@ const EVERYTHING: Due = Due { until: Timestamp::from_millis(i64::MAX), down_to: 
 
 /// A closed store with some of everything in it: resources that changed, went and came back, folded and kept records,
 /// intervals.
-fn closed(resources: usize) -> (TempDir, PathBuf) {
+pub(in crate::store) fn closed(resources: usize) -> (TempDir, PathBuf) {
     let dir = tempfile::tempdir().unwrap();
     let (mut writer, store) = crate::store::open(options(&dir)).unwrap();
     let states = ["pending", "running", "stopping", "stopped"];
@@ -78,10 +78,10 @@ fn check_file(path: &Path) -> Report {
     check(path, project).unwrap()
 }
 
-type Dump = BTreeMap<String, Vec<(Vec<u8>, Vec<u8>)>>;
+pub(in crate::store) type Dump = BTreeMap<String, Vec<(Vec<u8>, Vec<u8>)>>;
 
 /// Every table's content, as whoever opens the file would read it; nothing when that fails.
-fn dump(path: &Path) -> Option<Dump> {
+pub(in crate::store) fn dump(path: &Path) -> Option<Dump> {
     let read = || -> Result<Dump, redb::Error> {
         let database = redb::Builder::new().set_cache_size(1 << 20).create_with_backend(Overlay::open(path)?)?;
         let transaction = database.begin_read()?;
@@ -221,7 +221,7 @@ fn an_older_commit_that_passes_for_the_newest_is_found_out() {
     assert!(report.shown.iter().any(|wrong| matches!(wrong, Mismatch::Stale { .. })), "{report:#?}");
 }
 
-fn flip(file: &File, bit: u64) {
+pub(in crate::store) fn flip(file: &File, bit: u64) {
     let mut byte = [0];
     file.read_exact_at(&mut byte, bit / 8).unwrap();
     byte[0] ^= 1 << (bit % 8);

@@ -5,11 +5,13 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::conforms;
+use crate::ingest::Lane;
 use crate::kinds::INSTANCE;
 use crate::mcp::ListMode;
 use crate::mcp::client::Client;
 use crate::mcp::tests::{World, data, fast, text};
-use crate::mcp::tools::{BUDGET, count_inventory, list_changes};
+use crate::mcp::tools::{BUDGET, compare_resource, count_inventory, get_resource, list_changes, search_inventory};
+use crate::model::{Cause, Observation, Seen, Source};
 use crate::simulator;
 
 async fn changes(client: &Client, arguments: Value) -> (String, Value) {
@@ -56,9 +58,8 @@ async fn a_tools_call_shows_with_its_cause_and_the_baseline_only_when_asked_for(
     let whats: Vec<&str> = entries(&timeline).iter().map(|change| change["what"].as_str().unwrap()).collect();
     assert_eq!(whats[..2], ["action_requested", "changed"], "{timeline}");
     let (said, calls) = changes(&client, json!({"cause": "tool"})).await;
-    assert_eq!(entries(&calls)[0]["what"], "action_finished", "{said}");
-    assert_eq!(entries(&calls)[0]["outcome"], "accepted by AWS");
-    assert_eq!(entries(&calls)[0]["tool"], "stop_instance");
+    let finished = entries(&calls).iter().find(|change| change["what"] == "action_finished").expect(&said);
+    assert_eq!((&finished["outcome"], &finished["tool"]), (&json!("accepted by AWS"), &json!("stop_instance")));
 }
 
 #[tokio::test]
@@ -193,5 +194,138 @@ async fn counts_are_exact_and_grouped() {
     }
     let said = refused(&client, "count_inventory", json!({"group_by": "colour"})).await;
     assert!(said.contains("instance-type"), "{said}");
-    drop(INSTANCE);
+}
+
+/// Waits until the clock is past what was recorded last, so that the next record has a later time.
+async fn later(world: &World) -> String {
+    let newest = world.core.snapshot().unwrap();
+    let newest = newest.record(newest.seq()).unwrap().recorded_at;
+    while world.core.now() <= newest {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    let now = world.core.now().to_string();
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    now
+}
+
+async fn answered(client: &Client, tool: &crate::mcp::tools::ToolSpec, arguments: Value) -> (String, Value) {
+    let result = client.call(tool.name, arguments).await.unwrap();
+    let said = text(&result).to_owned();
+    assert!(said.len() <= BUDGET);
+    let found = data(result);
+    conforms(tool, &found);
+    (said, found)
+}
+
+#[tokio::test]
+async fn the_past_is_read_searched_and_counted_as_it_was() {
+    let world = World::small().await;
+    let client = world.client(true).await;
+    let id = world.instance(&client, "running").await;
+    let address = data(client.call("get_resource", json!({"id": id})).await.unwrap());
+    let address = address["document"]["PrivateIpAddress"].as_str().unwrap().to_owned();
+    let then = later(&world).await;
+    let seq = world.core.snapshot().unwrap().seq().0;
+    let running = json!({"instance-state-name": ["running"]});
+    let before =
+        answered(&client, &count_inventory::SPEC, json!({"filters": running})).await.1["total"].as_u64().unwrap();
+    drop(data(client.call("stop_instance", json!({"instance_id": id})).await.unwrap()));
+
+    let (said, old) = answered(&client, &get_resource::SPEC, json!({"id": id, "as_of": then})).await;
+    assert_eq!((&old["document"]["State"]["Name"], &old["as_of"]), (&json!("running"), &json!(then)), "{said}");
+    assert_eq!((old["seq"].as_u64(), old.get("stale")), (Some(seq), None));
+    assert_eq!(old["status"]["InstanceId"], json!(id));
+    let new = answered(&client, &get_resource::SPEC, json!({"id": id})).await.1;
+    assert_eq!(new["document"]["State"]["Name"], "stopping");
+
+    let asked =
+        json!({"filters": {"private-ip-address": [address], "instance-state-name": ["running"]}, "as_of": then});
+    let (said, found) = answered(&client, &search_inventory::SPEC, asked).await;
+    assert_eq!((&found["rows"][0]["id"], &found["total"]), (&json!(id), &json!(1)), "{said}");
+    assert_eq!((found["seq"].as_u64(), found.get("stale"), &found["unobserved"]), (Some(seq), None, &json!([])));
+    let (_, counted) = answered(&client, &count_inventory::SPEC, json!({"filters": running, "as_of": then})).await;
+    assert_eq!((counted["total"].as_u64(), &counted["as_of"]), (Some(before), &json!(then)));
+    let (said, now) = answered(&client, &count_inventory::SPEC, json!({"filters": running})).await;
+    assert_eq!(now["total"].as_u64(), Some(before - 1), "{said}");
+
+    // Page two goes on at the time of page one, whatever `-1s` would mean by then.
+    let relative = json!({"as_of": "-0s", "limit": 7});
+    let (_, first) = answered(&client, &search_inventory::SPEC, relative.clone()).await;
+    drop(later(&world).await);
+    for as_of in [relative["as_of"].clone(), Value::Null, first["as_of"].clone()] {
+        let next = json!({"as_of": as_of, "limit": 7, "cursor": first["next_cursor"]});
+        let (_, next) = answered(&client, &search_inventory::SPEC, next).await;
+        assert_eq!((&next["as_of"], next["rows"].as_array().unwrap().len()), (&first["as_of"], 5));
+    }
+    let other = json!({"as_of": then, "limit": 7, "cursor": first["next_cursor"]});
+    assert!(refused(&client, "search_inventory", other).await.contains("belongs to other arguments"));
+
+    for tool in ["search_inventory", "count_inventory"] {
+        let said = refused(&client, tool, json!({"as_of": "-7d"})).await;
+        assert!(said.contains("the earliest time it can answer for is 20"), "{said}");
+        assert!(refused(&client, tool, json!({"as_of": "2999-01-01T00:00:00Z"})).await.contains("in the future"));
+    }
+    let said = refused(&client, "get_resource", json!({"id": "i-0000000000000dead", "as_of": then})).await;
+    assert!(said.contains("there was no EC2 instance `i-0000000000000dead` at"), "{said}");
+}
+
+#[tokio::test]
+async fn a_resource_is_compared_with_its_past() {
+    let world = World::small().await;
+    let client = world.client(true).await;
+    let id = world.instance(&client, "running").await;
+    let then = later(&world).await;
+    let seq = world.core.snapshot().unwrap().seq().0;
+    drop(data(client.call("stop_instance", json!({"instance_id": id})).await.unwrap()));
+    for from in [json!(then), json!(format!("seq:{seq}"))] {
+        let (said, found) = answered(&client, &compare_resource::SPEC, json!({"id": id, "from": from})).await;
+        let state = json!({"path": "State.Name", "before": "running", "after": "stopping"});
+        assert!(found["changes"].as_array().unwrap().contains(&state), "{said}");
+        let [made] = found["records"].as_array().unwrap().as_slice() else { panic!("{said}") };
+        assert_eq!((&made["what"], &made["cause"]["tool"]), (&json!("changed"), &json!("stop_instance")));
+        assert_eq!((&found["from"]["existed"], &found["to"]["existed"]), (&json!(true), &json!(true)));
+        assert!(said.contains("State.Name: running -> stopping"), "{said}");
+    }
+    let same = json!({"id": id, "from": then, "to": then});
+    let (said, same) = answered(&client, &compare_resource::SPEC, same).await;
+    assert!(said.contains("nothing differs") && same["changes"] == json!([]), "{said}");
+    let said = refused(&client, "compare_resource", json!({"id": id, "from": "-0s", "to": then})).await;
+    assert!(said.contains("later than from"), "{said}");
+    assert!(refused(&client, "compare_resource", json!({"id": id})).await.contains("needs the argument `from`"));
+
+    let new = world.simulator.world().home().launch();
+    while world.core.snapshot().unwrap().copies(&INSTANCE.kind(), &new).unwrap().is_empty() {
+        world.sweep_kind(INSTANCE, usize::MAX).await;
+    }
+    let (said, found) = answered(&client, &compare_resource::SPEC, json!({"id": new, "from": then})).await;
+    assert_eq!(
+        (&found["from"]["existed"], &found["records"][0]["what"]),
+        (&json!(false), &json!("appeared")),
+        "{said}"
+    );
+    let said = refused(&client, "get_resource", json!({"id": new, "as_of": then})).await;
+    assert!(said.contains("what is known of it begins (again) at"), "{said}");
+}
+
+#[tokio::test]
+async fn a_removed_resource_keeps_its_last_body_and_its_timeline() {
+    let world = World::small().await;
+    let client = world.client(false).await;
+    let vpc = crate::kinds::by_slug("vpc").unwrap();
+    let known = world.core.snapshot().unwrap().heads(&vpc.kind(), None, None, 1).unwrap().remove(0);
+    let id = known.id.clone();
+    let there = later(&world).await;
+    let gone = Observation { source: Source::Sweep, at: world.core.now(), id: id.clone(), seen: Seen::Absent };
+    world.core.ingest.observe(Lane::Refresh, vec![gone], Cause::Sweep).await.unwrap();
+    let uri = format!("ec2://vpc/{}", id.id);
+    let (said, found) = answered(&client, &get_resource::SPEC, json!({"uri": uri})).await;
+    assert!(said.contains("is gone: its removal was recorded at"), "{said}");
+    assert!(found["removed_at"].is_string() && found["removed_seq"].is_u64());
+    assert_eq!(found["document"]["VpcId"], json!(id.id));
+    let (_, old) = answered(&client, &get_resource::SPEC, json!({"uri": uri, "as_of": there})).await;
+    assert_eq!((&old["document"], old.get("removed_at")), (&found["document"], None));
+    let (said, timeline) = changes(&client, json!({"uri": uri})).await;
+    assert_eq!(entries(&timeline)[0]["what"], "removed", "{said}");
+    let (_, gone) = answered(&client, &search_inventory::SPEC, json!({"kind": "vpc", "as_of": there})).await;
+    assert!(gone["rows"].as_array().unwrap().iter().any(|row| row["id"] == json!(id.id)));
 }

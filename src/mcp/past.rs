@@ -1,0 +1,139 @@
+//! One resource as it was known at a point in the past.
+
+use super::core::Core;
+use super::error::Fault;
+use super::fresh::part_of;
+use crate::kinds::KindSpec;
+use crate::model::{Current, Event, ResourceId, Scope, Seq, Timestamp};
+use crate::query::Point;
+use crate::query::moment::holds;
+use crate::store::Snapshot;
+
+/// A resource as it was known then.
+#[derive(Clone, Debug)]
+pub struct Then {
+    /// Where.
+    pub id: ResourceId,
+    /// What was known of it.
+    pub current: Current,
+    /// What was served as part of it, such as an instance's status checks.
+    pub part: Option<Current>,
+}
+
+/// What is left of a removed resource.
+#[derive(Clone, Debug)]
+pub struct Gone {
+    /// As it was known last.
+    pub last: Then,
+    /// When its removal was recorded.
+    pub removed_at: Timestamp,
+    /// The record of its removal.
+    pub removed_seq: Seq,
+}
+
+impl Core {
+    /// Every scope that is or was watched.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn known_scopes(&self, snapshot: &Snapshot) -> Result<Vec<Scope>, Fault> {
+        let mut scopes = snapshot.scopes()?;
+        scopes.extend(self.ingest.freshness().scopes().into_iter().map(|state| state.scope));
+        Ok(scopes.into_iter().collect())
+    }
+
+    /// A resource as every scope that saw it knew it at `point`: the owner's copy first, then the freshest.
+    ///
+    /// # Errors
+    /// When the log does not reach back to `point` any more, or the store cannot be read.
+    pub fn copies_then(
+        &self,
+        snapshot: &Snapshot,
+        kind: &'static KindSpec,
+        id: &str,
+        scope: Option<&Scope>,
+        point: Point,
+    ) -> Result<Vec<(ResourceId, Current)>, Fault> {
+        holds(snapshot, point)?;
+        let scopes = match scope {
+            Some(scope) => vec![scope.clone()],
+            None => self.known_scopes(snapshot)?,
+        };
+        let mut copies = Vec::new();
+        for scope in scopes {
+            let id = ResourceId::new(&scope, &kind.kind(), id);
+            if let Some(current) = snapshot.past(&id, point.seq)? {
+                copies.push((id, current));
+            }
+        }
+        copies.sort_by_key(|(id, current)| {
+            let owns = kind.owner(&current.document).is_none_or(|owner| owner == id.account.as_str());
+            std::cmp::Reverse((owns, current.evidence.newest()))
+        });
+        Ok(copies)
+    }
+
+    /// A resource as it was known at `point`, in `scope` or wherever it was.
+    ///
+    /// # Errors
+    /// [`Fault::NotThen`] when it was not there, with what is known of when it was.
+    pub fn then(&self, kind: &'static KindSpec, id: &str, scope: Option<&Scope>, point: Point) -> Result<Then, Fault> {
+        let snapshot = self.snapshot()?;
+        let found = self.copies_then(&snapshot, kind, id, scope, point)?.into_iter().next();
+        let Some((id, current)) = found else { return Err(self.not_then(&snapshot, kind, id, scope, point)?) };
+        let part = part_of(kind).map(|part| ResourceId { kind: part.kind(), ..id.clone() });
+        let part = match part {
+            Some(part) => snapshot.past(&part, point.seq)?,
+            None => None,
+        };
+        Ok(Then { id, current, part })
+    }
+
+    /// What is left of a resource that was removed; `None` when it is there, or nothing is left.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn gone(&self, kind: &'static KindSpec, id: &str, scope: Option<&Scope>) -> Result<Option<Gone>, Fault> {
+        let snapshot = self.snapshot()?;
+        let mut newest = None;
+        for scope in scope.map_or_else(|| self.known_scopes(&snapshot), |scope| Ok(vec![scope.clone()]))? {
+            let id = ResourceId::new(&scope, &kind.kind(), id);
+            let Some(tombstone) = snapshot.tombstone(&id)? else { continue };
+            if newest.as_ref().is_none_or(|(_, seq, _)| *seq < tombstone.seq) {
+                newest = Some((scope, tombstone.seq, tombstone.removed_at));
+            }
+        }
+        let Some((scope, removed_seq, removed_at)) = newest else { return Ok(None) };
+        // What a tombstone stands for is in the log: its removal is not folded away.
+        let before = Point { at: removed_at, seq: Seq(removed_seq.0.saturating_sub(1)) };
+        let last = self.then(kind, id, Some(&scope), before)?;
+        Ok(Some(Gone { last, removed_at, removed_seq }))
+    }
+
+    /// Why there is no answer about a resource at `point`.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn not_then(
+        &self,
+        snapshot: &Snapshot,
+        kind: &'static KindSpec,
+        id: &str,
+        scope: Option<&Scope>,
+        point: Point,
+    ) -> Result<Fault, Fault> {
+        let (mut appeared, mut removed) = (None::<Timestamp>, None::<Timestamp>);
+        for scope in scope.map_or_else(|| self.known_scopes(snapshot), |scope| Ok(vec![scope.clone()]))? {
+            let id = ResourceId::new(&scope, &kind.kind(), id);
+            let is_removal = |event: &Event| matches!(event, Event::Removed { .. });
+            let before = snapshot.timeline_before(&id, point.seq.next(), 1)?;
+            let before = before.into_iter().find(|record| is_removal(&record.event)).map(|record| record.recorded_at);
+            removed = removed.max(before);
+            let after = snapshot.timeline(&id, point.seq.next(), 1)?;
+            let after = after.into_iter().map(|record| record.recorded_at).next();
+            appeared = appeared.into_iter().chain(after).min();
+        }
+        let id = crate::model::text::shown(id, 80);
+        Ok(Fault::NotThen { title: kind.title, id, at: point.at, appeared, removed })
+    }
+}

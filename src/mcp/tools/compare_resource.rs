@@ -1,0 +1,283 @@
+//! `compare_resource`: what became of a resource between two points in time.
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use serde_json::{Map, Value, json};
+
+use super::answer::Answer;
+use super::as_of;
+use super::change::{self, Teller, Told};
+use super::named;
+use super::table::Text;
+use super::{BUDGET, Call, Effect, ToolSpec, schema};
+use crate::kinds::KindSpec;
+use crate::mcp::core::Core;
+use crate::mcp::error::Fault;
+use crate::mcp::unobserved::Watch;
+use crate::mcp::uri::Address;
+use crate::model::{Change, Event, Recorded, ResourceId, Scope};
+use crate::query::Point;
+use crate::query::changes::meets;
+use crate::query::moment::holds;
+
+/// Records of a timeline read from one snapshot.
+const STEP: usize = 1_000;
+/// Records shown at most.
+const RECORDS: usize = 50;
+/// Left for what stands around fields and records.
+const FRAME: usize = 8_000;
+/// The most that the fields take of what is left: the records say why.
+const FIELDS: usize = 12_000;
+
+/// The tool.
+pub static SPEC: ToolSpec = ToolSpec {
+    name: "compare_resource",
+    title: "Compare a resource with its past",
+    description: "Tells how one resource differs between two points in time, field by field, and which records of the log made \
+                  the difference and why. Points are times (RFC 3339 or `-2h`) or places in the log (`seq:123`); the second \
+                  is now unless given. list_changes tells every step in between. Makes no AWS call.",
+    effect: Effect::Read,
+    input,
+    output,
+    example: r#"{"uri": "ec2://instance/i-0123456789abcdef0", "from": "-2h"}"#,
+    call,
+};
+
+fn input() -> Value {
+    schema::object(
+        &["from"],
+        json!({
+            "uri": schema::text("The resource's URI, such as ec2://vpc/vpc-0123456789abcdef0."),
+            "kind": schema::kind("The kind, with id, in place of uri; instance unless given."),
+            "id": schema::text("AWS's ID, in place of uri."),
+            "from": schema::text("The earlier point: RFC 3339, -15m, -2h, -3d, or seq:123."),
+            "to": schema::text("The later point in the same forms; now unless given."),
+        }),
+    )
+}
+
+fn output() -> Value {
+    let point = |description: &str| {
+        let mut point = schema::object(
+            &["at", "seq", "existed"],
+            json!({
+                "at": schema::text("The time."),
+                "seq": schema::count("The last record up to then."),
+                "existed": {"type": "boolean", "description": "Whether the resource was there, as far as Muster knew."},
+            }),
+        );
+        if let Value::Object(point) = &mut point {
+            point.insert("description".to_owned(), json!(description));
+        }
+        point
+    };
+    as_of::object(
+        &["uri", "kind", "id", "account", "region", "from", "to", "changes", "records", "unobserved"],
+        json!({
+            "uri": schema::text("The resource's URI."),
+            "kind": schema::text("Its kind."),
+            "id": schema::text("AWS's ID."),
+            "account": schema::text("The AWS account that sees it."),
+            "region": schema::text("The region."),
+            "from": point("The earlier point."),
+            "to": point("The later point."),
+            "changes": schema::list(change::field_schema(), "The fields that differ, where it existed at both points."),
+            "changes_not_shown": schema::count("Differing fields left out for their size."),
+            "records": schema::list(change::schema(), "The newest records that made the difference, oldest first."),
+            "records_not_shown": schema::count("Earlier records that made the difference too."),
+            "other_records": schema::count("Records in between of which nothing is left: list_changes tells them."),
+        }),
+    )
+}
+
+fn call(call: Call) -> BoxFuture<'static, Result<Answer, Fault>> {
+    async move {
+        let Call { core, arguments, .. } = call;
+        let (kind, id, scope) = named::resource(&arguments)?;
+        let from = as_of::point(&core, &arguments, "from")?.ok_or_else(|| arguments.missing("from"))?;
+        let to = match as_of::point(&core, &arguments, "to")? {
+            Some(to) => to,
+            None => Point { at: core.now(), seq: core.snapshot()?.seq() },
+        };
+        if from.seq > to.seq || from.at > to.at {
+            return Err(arguments.form("to", "later than from", arguments.value("to").unwrap_or(&Value::Null)).into());
+        }
+        core.walk(move |core| compared(core, kind, &id, scope.as_ref(), from, to)).await
+    }
+    .boxed()
+}
+
+fn compared(
+    core: &Core,
+    kind: &'static KindSpec,
+    id: &str,
+    scope: Option<&Scope>,
+    from: Point,
+    to: Point,
+) -> Result<Answer, Fault> {
+    let snapshot = core.snapshot()?;
+    let after = core.copies_then(&snapshot, kind, id, scope, to)?.into_iter().next();
+    let before = match &after {
+        Some((id, _)) => snapshot.past(id, from.seq)?.map(|current| (id.clone(), current)),
+        None => None,
+    };
+    // Also where it was in another scope then.
+    let before = match before {
+        Some(before) => Some(before),
+        None => core.copies_then(&snapshot, kind, id, scope, from)?.into_iter().next(),
+    };
+    holds(&snapshot, from)?;
+    let Some(named) = after.as_ref().or(before.as_ref()).map(|(id, _)| id.clone()) else {
+        return Err(core.not_then(&snapshot, kind, id, scope, to)?);
+    };
+    drop(snapshot);
+    let changes = match (&before, &after) {
+        (Some((_, before)), Some((_, after))) => before.document.changes_to(&after.document),
+        _ => Vec::new(),
+    };
+    let between = Between::read(core, &named, from, to, &changes)?;
+    shown(core, kind, &named, (from, before.is_some()), (to, after.is_some()), &changes, &between)
+}
+
+/// The records between two points.
+#[derive(Default)]
+struct Between {
+    /// The newest that made the difference, oldest first.
+    made: Vec<Recorded>,
+    /// How many made it before these.
+    earlier: usize,
+    /// How many left nothing.
+    others: usize,
+}
+
+impl Between {
+    fn read(core: &Core, id: &ResourceId, from: Point, to: Point, changes: &[Change]) -> Result<Self, Fault> {
+        let mut found = Between::default();
+        let mut at = from.seq;
+        loop {
+            let snapshot = core.snapshot()?;
+            holds(&snapshot, from)?;
+            let records = snapshot.timeline(id, at.next(), STEP)?;
+            let is_last = records.len() < STEP;
+            at = records.last().map_or(at, |last| last.seq);
+            for record in records.into_iter().filter(|record| record.seq <= to.seq) {
+                found.add(record, changes);
+            }
+            if is_last || at > to.seq {
+                return Ok(found);
+            }
+        }
+    }
+
+    fn add(&mut self, record: Recorded, changes: &[Change]) {
+        let makes = match &record.event {
+            Event::Discovered { .. } | Event::Removed { .. } => true,
+            Event::Changed { changes: made, .. } | Event::Remapped { changes: made, .. } => {
+                made.iter().any(|made| changes.iter().any(|change| meets(&change.path, &made.path)))
+            }
+            Event::ActionRequested { .. } | Event::ActionFinished { .. } => false,
+        };
+        if !makes {
+            self.others += 1;
+            return;
+        }
+        if self.made.len() >= RECORDS {
+            self.made.remove(0);
+            self.earlier += 1;
+        }
+        self.made.push(record);
+    }
+}
+
+fn shown(
+    core: &Core,
+    kind: &'static KindSpec,
+    id: &ResourceId,
+    (from, before): (Point, bool),
+    (to, after): (Point, bool),
+    changes: &[Change],
+    between: &Between,
+) -> Result<Answer, Fault> {
+    let snapshot = core.snapshot()?;
+    let unobserved = core.unobserved(&snapshot, &Watch::of(&[kind], Some(&id.scope())), from.at, to.at)?;
+    let mut text = Text::new(format!(
+        "{} {} in {} from {} (seq {}) to {} (seq {}): ",
+        kind.title,
+        crate::model::text::shown(&id.id, 80),
+        id.scope(),
+        from.at,
+        from.seq,
+        to.at,
+        to.seq
+    ));
+    match (before, after, changes.len()) {
+        (true, true, 0) => text.add("nothing differs"),
+        (true, true, 1) => text.add("1 field differs"),
+        (true, true, count) => text.add(format_args!("{count} fields differ")),
+        (false, true, _) => text.add("it was not there before and is now: get_resource shows it"),
+        (true, false, _) => text.add("it was there and is gone: get_resource with as_of shows it"),
+        (false, false, _) => {}
+    }
+    unobserved.say(&mut text);
+    let mut fields = Vec::new();
+    let mut bytes = 0;
+    for change in changes {
+        let Told { line, data } = change::field(change);
+        let data = Value::Object(data);
+        bytes += data.to_string().len().max(line.len()) + 1;
+        if bytes > FIELDS && !fields.is_empty() {
+            break;
+        }
+        text.add(format_args!("\n{line}"));
+        fields.push(data);
+    }
+    let left = changes.len() - fields.len();
+    if left > 0 {
+        text.add(format_args!("\n{left} more fields differ: read both with get_resource and as_of"));
+    }
+    let mut teller = Teller::new(&snapshot, changes.first().map(|change| change.path.as_str()));
+    let (mut lines, mut records) = (Vec::new(), Vec::new());
+    for record in between.made.iter().rev() {
+        let told = teller.tell(record)?;
+        let data = Value::Object(told.data);
+        bytes += data.to_string().len().max(told.line.len()) + 1;
+        if bytes > BUDGET - FRAME && !records.is_empty() {
+            break;
+        }
+        lines.push(told.line);
+        records.push(data);
+    }
+    let earlier = between.earlier + between.made.len() - records.len();
+    lines.reverse();
+    records.reverse();
+    if !lines.is_empty() {
+        text.add("\nMade by (seq | recorded at | what | resource | fields | cause)");
+    }
+    if earlier > 0 {
+        text.add(format_args!("\n{earlier} earlier records: list_changes tells them"));
+    }
+    lines.iter().for_each(|line| text.add(format_args!("\n{line}")));
+    let point = |Point { at, seq }: Point, existed: bool| json!({"at": at, "seq": seq, "existed": existed});
+    let mut data = Map::new();
+    let mut put = |name: &str, value: Value| drop(data.insert(name.to_owned(), value));
+    put("uri", json!(Address::of(kind, &id.id).to_string()));
+    put("kind", json!(kind.slug));
+    put("id", json!(id.id));
+    put("account", json!(id.account));
+    put("region", json!(id.region));
+    put("from", point(from, before));
+    put("to", point(to, after));
+    put("changes", json!(fields));
+    if left > 0 {
+        put("changes_not_shown", json!(left));
+    }
+    put("records", json!(records));
+    if earlier > 0 {
+        put("records_not_shown", json!(earlier));
+    }
+    if between.others > 0 {
+        put("other_records", json!(between.others));
+    }
+    unobserved.fields().into_iter().for_each(|(name, value)| put(name, value));
+    Ok(Answer { text: text.into(), structured: Value::Object(data), failed: false })
+}

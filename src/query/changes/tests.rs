@@ -1,0 +1,118 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::query::samples::{IDS, Sample, id, kind, ops, scope};
+
+fn question() -> impl Strategy<Value = Question> {
+    let id = proptest::option::weighted(0.4, (0..IDS).prop_map(|n| Arc::clone(&id(n).id)));
+    let kinds = proptest::collection::vec((0..2_usize).prop_map(kind), 0..2);
+    let region = proptest::option::weighted(0.3, (0..2_usize).prop_map(|n| scope(n).region));
+    let field =
+        proptest::option::weighted(0.3, prop_oneof![Just("State"), Just("state.name"), Just("Tags"), Just("Sta")]);
+    let by = proptest::option::weighted(0.3, proptest::sample::select(By::ALL.map(|(_, by)| by).to_vec()));
+    (id, kinds, region, field, by, any::<bool>()).prop_map(|(id, kinds, region, field, by, quiet)| Question {
+        id,
+        kinds,
+        account: None,
+        region,
+        field: field.map(str::to_owned),
+        by,
+        quiet,
+    })
+}
+
+/// The resources that a question about one id reads alone.
+fn subjects(question: &Question) -> Option<Vec<ResourceId>> {
+    let wanted = question.id.as_ref()?;
+    Some((0..IDS).map(id).filter(|id| id.id == *wanted).collect())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    #[test]
+    fn going_on_from_each_page_shows_every_record_exactly_once_while_more_are_written(
+        steps in proptest::collection::vec((ops(12), 1..4_usize, 1..5_usize, 1..9_u64), 1..8),
+        question in question(),
+        alone: bool,
+    ) {
+        let mut sample = Sample::new();
+        let subjects = subjects(&question).filter(|_| alone);
+        let (mut span, mut seen, mut hidden) = (Span::oldest(Seq::ZERO, None), Vec::new(), 0);
+        for (ops, size, limit, bound) in steps {
+            sample.play(&ops, size);
+            let enough = |looked| looked >= bound;
+            let mut found =
+                find(|| sample.store.snapshot(), &question, subjects.as_deref(), span, limit, enough).unwrap();
+            // The budget of an answer may take less.
+            found.truncate(limit.div_ceil(2));
+            prop_assert!(found.records().len() <= limit.div_ceil(2));
+            seen.extend(found.records().cloned());
+            hidden += found.hidden();
+            span = Place::read(&Place { log: sample.store.log_id(), question: 7, span: found.span() }.encode()).unwrap().span;
+            prop_assert!(span.is_open());
+        }
+        loop {
+            let found = find(|| sample.store.snapshot(), &question, subjects.as_deref(), span, 3, |_| true).unwrap();
+            seen.extend(found.records().cloned());
+            hidden += found.hidden();
+            span = found.span();
+            if found.end() == End::Reached {
+                break;
+            }
+        }
+        let question = &question;
+        let verdicts = |wanted| sample.log.iter().filter(move |record| question.verdict(record) == wanted);
+        prop_assert_eq!(seen, verdicts(Verdict::Yes).cloned().collect::<Vec<_>>());
+        prop_assert_eq!(hidden, verdicts(Verdict::Hidden).count() as u64);
+        prop_assert_eq!(span.at, sample.store.snapshot().unwrap().seq());
+    }
+
+    #[test]
+    fn both_directions_show_the_same_between_two_places(
+        played in ops(40),
+        size in 1..4_usize,
+        question in question(),
+        bounds in (0..40_u64, 0..40_u64),
+        limit in 1..5_usize,
+    ) {
+        let mut sample = Sample::new();
+        sample.play(&played, size);
+        let newest = sample.store.snapshot().unwrap().seq();
+        let (from, to) = (Seq(bounds.0.min(bounds.1)).min(newest), Seq(bounds.0.max(bounds.1)).min(newest));
+        let subjects = subjects(&question);
+        let all = |mut span: Span| {
+            let mut seen = Vec::new();
+            loop {
+                let found = find(|| sample.store.snapshot(), &question, subjects.as_deref(), span, limit, |_| false).unwrap();
+                seen.extend(found.records().map(|record| record.seq));
+                span = found.span();
+                if found.end() == End::Reached {
+                    assert!(!span.is_open() || to >= newest && span.order == Order::Oldest, "{span:?}");
+                    return seen;
+                }
+            }
+        };
+        let oldest = all(Span::oldest(from, Some(to)));
+        let mut newest = all(Span::newest(to, Some(from)));
+        newest.reverse();
+        prop_assert_eq!(&oldest, &newest);
+        let expected = sample.log.iter().filter(|record| record.seq > from && record.seq <= to);
+        let expected = expected.filter(|record| question.verdict(record) == Verdict::Yes).map(|record| record.seq);
+        prop_assert_eq!(oldest, expected.collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn a_path_meets_itself_and_what_is_above_or_below_it() {
+    for (field, path) in
+        [("State", "State.Name"), ("State.Name", "State"), ("state.NAME", "State.Name"), ("Tags", "Tags")]
+    {
+        assert!(meets(field, path) && meets(path, field), "{field} {path}");
+    }
+    for (field, path) in
+        [("Sta", "State"), ("State.Name", "State.Code"), ("StateReason", "State"), ("", "State"), ("é", "xy")]
+    {
+        assert!(!meets(field, path) && !meets(path, field), "{field} {path}");
+    }
+}

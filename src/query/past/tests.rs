@@ -1,0 +1,131 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::query::samples::{Sample, at, kind, ops, scope};
+use crate::query::tally::{Grouping, tally};
+use crate::query::{Filters, Moment, Query, search};
+use crate::store::{On, Pattern, Test};
+
+fn running() -> Matcher {
+    Matcher::any().and(vec![Test { on: On::Facet(1), pattern: Pattern::new("running") }])
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    #[test]
+    fn both_ways_show_at_every_record_what_a_replay_of_the_log_up_to_it_shows(
+        played in ops(40),
+        size in 1..4_usize,
+        indexed: bool,
+        limit in 1..4_usize,
+    ) {
+        let mut sample = Sample::new();
+        if indexed {
+            sample.store.build_index().unwrap();
+        }
+        sample.play(&played, size);
+        let newest = sample.store.snapshot().unwrap().seq();
+        for seq in (1..=newest.0).map(Seq) {
+            let point = Point { at: at(0), seq };
+            let then = sample.then(seq);
+            for (kind, scope) in [(kind(0), None), (kind(1), Some(scope(1)))] {
+                for matcher in [Matcher::any(), running()] {
+                    let snapshot = sample.store.snapshot().unwrap();
+                    let rows = then.iter().filter(|(id, _)| id.kind == kind);
+                    let rows = rows.filter(|(id, _)| scope.as_ref().is_none_or(|scope| id.scope() == *scope));
+                    let rows = rows.map(|(id, current)| snapshot.row_of(id, current));
+                    let rows: Vec<Row> = rows.filter(|row| matcher.matches(&row.fields)).collect();
+                    for walks in [true, false] {
+                        let (mut seen, mut after) = (Vec::new(), None);
+                        loop {
+                            let wanted = Wanted {
+                                kind: &kind,
+                                scope: scope.as_ref(),
+                                matcher: &matcher,
+                                point,
+                                after: after.as_ref(),
+                                limit,
+                            };
+                            let page = if walks {
+                                walked(&sample.store, wanted).unwrap()
+                            } else {
+                                match undone(&sample.store, wanted).unwrap() {
+                                    Some(page) => page,
+                                    None => {
+                                        prop_assert!(!indexed && !matcher.conditions().is_empty());
+                                        walked(&sample.store, wanted).unwrap()
+                                    }
+                                }
+                            };
+                            prop_assert_eq!(page.total, rows.len() as u64, "walks: {}", walks);
+                            let Some(last) = page.rows.last() else { break };
+                            after = Some(last.id.clone());
+                            seen.extend(page.rows);
+                        }
+                        prop_assert_eq!(&seen, &rows, "walks: {}, seq {}", walks, seq);
+                    }
+                }
+            }
+            let by = Grouping::Tag("team".to_owned());
+            let (counted, _) = tally(&sample.store, &kind(0), None, &Filters::default(), Some(&by), Some(point)).unwrap();
+            let of_a = then.iter().filter(|(id, current)| id.kind == kind(0) && current.document.tag("team") == Some("a"));
+            prop_assert_eq!(counted.groups.get("a").copied().unwrap_or(0), of_a.count() as u64);
+            prop_assert_eq!(counted.total, counted.groups.values().sum::<u64>() + counted.without);
+        }
+    }
+
+    #[test]
+    fn a_time_stands_for_the_last_record_up_to_it(played in ops(30), size in 1..4_usize, moment in 0..32_000_u64) {
+        let mut sample = Sample::new();
+        sample.play(&played, size);
+        let (snapshot, now) = (sample.store.snapshot().unwrap(), at(100_000));
+        let expected = sample.log.iter().rev().find(|record| record.recorded_at <= at(moment));
+        match Moment::At(at(moment)).point(&snapshot, now) {
+            Ok(point) => prop_assert_eq!(Some(point.seq), expected.map(|record| record.seq)),
+            Err(error) => {
+                prop_assert!(expected.is_none(), "{}", error);
+                let earliest = sample.log.first().map(|record| record.recorded_at.to_string());
+                prop_assert!(earliest.is_none_or(|earliest| error.to_string().contains(&earliest)), "{}", error);
+            }
+        }
+        if let Ok(seq) = crate::query::moment::before(&snapshot, at(moment), now) {
+            let expected = sample.log.iter().filter(|record| record.recorded_at < at(moment)).map(|record| record.seq).max();
+            prop_assert_eq!(seq, expected.unwrap_or(Seq::ZERO));
+        }
+    }
+}
+
+#[test]
+fn pages_of_the_past_stay_what_they_were_while_the_present_moves_on() {
+    let mut sample = Sample::new();
+    sample.store.build_index().unwrap();
+    let put: Vec<_> = (0..12).map(|n| crate::query::samples::Op::Put(n, "running", "a")).collect();
+    sample.play(&put, 5);
+    let point = Point { at: at(50_000), seq: sample.store.snapshot().unwrap().seq() };
+    let (mut seen, mut cursor) = (Vec::new(), None);
+    for round in 0.. {
+        let query = Query {
+            kind: kind(0),
+            scope: None,
+            filters: Filters::default(),
+            point: Some(point),
+            limit: 2,
+            cursor: cursor.take(),
+        };
+        let hits = search(&sample.store, &query).unwrap();
+        assert_eq!((hits.total, hits.seq), (6, point.seq));
+        seen.extend(hits.rows.iter().map(|row| row.id.clone()));
+        let churn: Vec<_> = (0..12).map(|n| crate::query::samples::Op::Remove((n + round) % 12)).take(6).collect();
+        sample.play(&churn, 3);
+        let Some(next) = hits.next else { break };
+        cursor = Some(next.encode());
+        let now = Query { point: None, cursor: cursor.clone(), ..query };
+        assert!(search(&sample.store, &now).is_err(), "a cursor of the past is none of now");
+    }
+    let expected: Vec<_> = (0..12).map(crate::query::samples::id).filter(|id| id.kind == kind(0)).collect();
+    seen.sort();
+    let mut expected = expected;
+    expected.sort();
+    assert_eq!(seen, expected);
+}

@@ -1,0 +1,170 @@
+//! Random logs for the tests of questions about the past, with a plain model of what they mean.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+use tempfile::TempDir;
+
+use crate::model::event::Overlay;
+use crate::model::known::fold;
+use crate::model::{
+    AccountId, ActionId, Cause, Current, Document, Event, Evidence, Group, Kind, Map, Recorded, Region, ResourceId,
+    RowFields, Scope, Seq, Source, Timestamp, Value,
+};
+use crate::store::{Batch, Options, Store, Writer};
+
+/// Something that happens to one of few resources.
+#[derive(Clone, Debug)]
+pub(super) enum Op {
+    /// It is there, in this state, with this tag.
+    Put(usize, &'static str, &'static str),
+    /// It is gone.
+    Remove(usize),
+    /// A tool is called on it and another one.
+    Act(usize, usize),
+}
+
+/// A store and the log it should hold.
+pub(super) struct Sample {
+    _dir: TempDir,
+    pub(super) writer: Writer,
+    pub(super) store: Store,
+    pub(super) log: Vec<Recorded>,
+    current: BTreeMap<ResourceId, Current>,
+}
+
+pub(super) fn at(millis: u64) -> Timestamp {
+    Timestamp::from_millis(i64::try_from(millis).unwrap())
+}
+
+pub(super) fn kind(n: usize) -> Kind {
+    Kind::new(["A", "B"][n % 2])
+}
+
+pub(super) fn scope(n: usize) -> Scope {
+    Scope { account: AccountId::new("123456789012"), region: Region::new(["eu-west-1", "us-east-1"][n % 2]) }
+}
+
+/// Two kinds, three ids, two regions.
+pub(super) fn id(n: usize) -> ResourceId {
+    ResourceId::new(&scope(n / 2), &kind(n), format!("i-{}", n / 4))
+}
+
+pub(super) const IDS: usize = 12;
+
+/// Facet 1 is the state.
+pub(super) fn project(_: &ResourceId, document: &Document) -> RowFields {
+    RowFields {
+        name: None,
+        owner: None,
+        facets: document.scalars("State.Name").into_iter().map(|state| (1, state)).collect(),
+        tags: document.tags().map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
+    }
+}
+
+pub(super) fn ops(most: usize) -> impl Strategy<Value = Vec<Op>> {
+    let state = prop_oneof![Just("running"), Just("stopped")];
+    let tag = prop_oneof![Just("a"), Just("b")];
+    let op = prop_oneof![
+        6 => (0..IDS, state, tag).prop_map(|(id, state, tag)| Op::Put(id, state, tag)),
+        2 => (0..IDS).prop_map(Op::Remove),
+        1 => (0..IDS, 0..IDS).prop_map(|(one, other)| Op::Act(one, other)),
+    ];
+    proptest::collection::vec(op, 0..most)
+}
+
+fn document(state: &str, tag: &str) -> Document {
+    let map = |name: &str, value: Value| Map::from([(name.to_owned(), value)]);
+    let tags = Map::from([("Key".to_owned(), "team".into()), ("Value".to_owned(), tag.into())]);
+    let mut fields = map("State", Value::Map(map("Name", state.into())));
+    fields.insert("Tags".to_owned(), Value::List(vec![Value::Map(tags)]));
+    Document::new(fields)
+}
+
+impl Sample {
+    pub(super) fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let options = Options { cache_bytes: 4 << 20, ..Options::new(dir.path(), project) };
+        let (writer, store) = crate::store::open(options).unwrap();
+        Sample { _dir: dir, writer, store, log: Vec::new(), current: BTreeMap::new() }
+    }
+
+    /// Commits what `ops` mean, at most `size` records at once. Record n is committed between 1000 n and 1000 n + 999.
+    pub(super) fn play(&mut self, ops: &[Op], size: usize) {
+        for ops in ops.chunks(size.max(1)) {
+            let mut entries = Vec::new();
+            let mut ahead = self.current.clone();
+            for op in ops {
+                let Some((cause, event)) = self.entry(op, &ahead, self.log.len() + entries.len()) else { continue };
+                let seq = Seq((self.log.len() + entries.len() + 1) as u64);
+                let record =
+                    Recorded { seq, recorded_at: Timestamp::EPOCH, cause: cause.clone(), event: event.clone() };
+                if let Some(id) = event.resource()
+                    && let Some(after) = fold(ahead.remove(id), &record)
+                {
+                    ahead.insert(id.clone(), after);
+                }
+                entries.push((cause, event));
+            }
+            let recorded_at = at(1000 * (self.log.len() + entries.len()) as u64);
+            for (cause, event) in &entries {
+                let seq = Seq(self.log.len() as u64 + 1);
+                let record = Recorded { seq, recorded_at, cause: cause.clone(), event: event.clone() };
+                if let Some(id) = event.resource()
+                    && let Some(after) = fold(self.current.remove(id), &record)
+                {
+                    self.current.insert(id.clone(), after);
+                }
+                self.log.push(record);
+            }
+            self.writer.commit(Batch { recorded_at, entries, watermarks: Vec::new() }).unwrap();
+        }
+    }
+
+    /// What was there after record `seq`.
+    pub(super) fn then(&self, seq: Seq) -> BTreeMap<ResourceId, Current> {
+        let mut current = BTreeMap::new();
+        for record in self.log.iter().filter(|record| record.seq <= seq) {
+            if let Some(id) = record.event.resource()
+                && let Some(after) = fold(current.remove(id), record)
+            {
+                current.insert(id.clone(), after);
+            }
+        }
+        current
+    }
+
+    fn entry(&self, op: &Op, current: &BTreeMap<ResourceId, Current>, place: usize) -> Option<(Cause, Event)> {
+        let evidence = Evidence { source: Source::Sweep, at: at(place as u64) };
+        let cause = match place % 4 {
+            0 => Cause::Sweep,
+            1 => Cause::Refresh,
+            2 => Cause::Notification { event_id: format!("e-{place}") },
+            _ => Cause::Resumed { since: at(1) },
+        };
+        match op {
+            Op::Put(n, state, tag) => {
+                let (id, document) = (id(*n), document(state, tag));
+                match current.get(&id) {
+                    None => {
+                        let cause = if place.is_multiple_of(3) { Cause::Baseline } else { cause };
+                        Some((cause, Event::Discovered { id, document, evidence, mapping: 1 }))
+                    }
+                    Some(before) => {
+                        let changes = before.document.changes_to(&document);
+                        let evidence = vec![(Group::State, evidence)];
+                        Some((cause, Event::Changed { id, changes, evidence, overlay: Overlay::Keep }))
+                    }
+                }
+            }
+            Op::Remove(n) => {
+                let id = id(*n);
+                current.contains_key(&id).then(|| (cause, Event::Removed { id, at: evidence.at }))
+            }
+            Op::Act(one, other) => {
+                let (action, targets) = (ActionId(place as u64), vec![id(*one), id(*other)]);
+                Some((Cause::Tool { action }, Event::ActionRequested { action, tool: "stop".to_owned(), targets }))
+            }
+        }
+    }
+}

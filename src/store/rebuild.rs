@@ -1,0 +1,282 @@
+//! A new store file made of base rows and records: what a backup and a repair both do.
+//!
+//! `base` and the log are the truth, and everything else follows from them, so a new file takes just these two and derives the
+//! rest anew: `by_resource` and `times` from the records, `current`, `rows`, `tombstones` and the counts from folding each
+//! resource's records over its base. Both come in key order and in large transactions, as redb writes them fastest: a million
+//! records take some ten seconds. Memory holds the keys of all resources and eight bytes for each record.
+//!
+//! The new file is another log ([`LogId`]): what is recorded in it from now on is not what the old one records, so a cursor of
+//! one means nothing in the other.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use redb::backends::FileBackend;
+use redb::{Database, Durability, ReadableTable, WriteTransaction};
+
+use super::codec::{self, Fault, Ledger};
+use super::keys;
+use super::meta::{FORMAT, FORMAT_KEY, LEDGER_KEY, LOG_KEY};
+use super::tables::{
+    self, BASE_TABLE, BY_RESOURCE_TABLE, CURRENT_TABLE, EVENTS_TABLE, INTERVALS_TABLE, META_TABLE, ROWS_TABLE,
+    TIMES_TABLE, TOMBSTONES_TABLE,
+};
+use super::writer::{self, Failure, Plain, row_bytes, size, subjects};
+use crate::model::known::{Tombstone, fold};
+use crate::model::row::Project;
+use crate::model::{Current, Event, LogId, Recorded, Seq, Timestamp};
+
+mod backup;
+mod repair;
+mod salvage;
+
+pub use self::backup::{BackedUp, BackupError};
+pub use self::repair::{RepairError, Repaired, repair};
+
+/// How much of the new file redb may keep in memory.
+const CACHE_BYTES: usize = 128 << 20;
+
+/// How many records one transaction derives from.
+const DERIVED: usize = 50_000;
+
+/// A key and its record, as stored.
+type Entry = (Vec<u8>, Vec<u8>);
+
+/// What is known of a resource while the file is being made.
+#[derive(Default)]
+struct Life {
+    /// Whether it exists after the last record so far.
+    exists: bool,
+    /// Whether it has a row in `base`.
+    based: bool,
+    /// The records that concern it.
+    seqs: Vec<u64>,
+}
+
+/// A file that is being made, under a name that is not its own yet.
+struct Builder {
+    path: PathBuf,
+    database: Database,
+    project: Project,
+    log: LogId,
+    ledger: Ledger,
+    lives: BTreeMap<Vec<u8>, Life>,
+}
+
+impl Builder {
+    /// Begins a file at `path`, which must not exist, for a log that is folded up to `horizon`.
+    fn create(path: &Path, project: Project, log: LogId, horizon: (Seq, Timestamp)) -> Result<Self, Failure> {
+        let io = |error: io::Error| Failure::Storage(Box::new(error.into()));
+        // The inventory is its owner's alone, also in a directory that others may read.
+        let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path).map_err(io)?;
+        let stored = |error: redb::DatabaseError| Failure::Storage(Box::new(error.into()));
+        let backend = FileBackend::new(file).map_err(stored)?;
+        let database = redb::Builder::new().set_cache_size(CACHE_BYTES).create_with_backend(backend).map_err(stored)?;
+        let txn = begin(&database)?;
+        tables::create(&txn)?;
+        txn.commit()?;
+        let (seq, at) = horizon;
+        let ledger = Ledger { seq: seq.0, horizon: seq.0, horizon_at: at.as_millis(), ..Ledger::default() };
+        Ok(Builder { path: path.to_owned(), database, project, log, ledger, lives: BTreeMap::new() })
+    }
+
+    /// Adds rows of `base`, those after all that were added before.
+    fn base(&mut self, rows: &[Entry]) -> Result<(), Failure> {
+        let txn = begin(&self.database)?;
+        {
+            let mut base = txn.open_table(BASE_TABLE)?;
+            for (key, bytes) in rows {
+                drop(writer::insert(&mut base, key, bytes, &mut self.ledger.live.base)?);
+                self.lives.insert(key.clone(), Life { exists: true, based: true, seqs: Vec::new() });
+            }
+        }
+        txn.commit()?;
+        Ok(())
+    }
+
+    /// Whether a record changes something that is not there.
+    fn is_orphan(&self, record: &Recorded) -> bool {
+        let Some(id) = record.event.resource() else { return false };
+        let exists = self.lives.get(&keys::resource(id)).is_some_and(|life| life.exists);
+        !exists && !matches!(record.event, Event::Discovered { .. })
+    }
+
+    /// Notes a record as the next one, so that [`Builder::is_orphan`] knows of it.
+    fn note(&mut self, record: &Recorded) {
+        for id in subjects(&record.event) {
+            let life = self.lives.entry(keys::resource(id)).or_default();
+            // An action may name a resource twice.
+            if life.seqs.last() != Some(&record.seq.0) {
+                life.seqs.push(record.seq.0);
+            }
+            match record.event {
+                Event::Discovered { .. } => life.exists = true,
+                Event::Removed { .. } => life.exists = false,
+                _ => {}
+            }
+        }
+    }
+
+    /// Adds the next records of the log, each with its stored form, which were noted before.
+    fn records(&mut self, records: &[(Recorded, Vec<u8>)]) -> Result<(), Failure> {
+        let txn = begin(&self.database)?;
+        {
+            let (mut events, mut times) = (txn.open_table(EVENTS_TABLE)?, txn.open_table(TIMES_TABLE)?);
+            for (record, bytes) in records {
+                events.insert(record.seq.0, bytes.as_slice())?;
+                self.ledger.live.events += size(8, bytes.len());
+                self.ledger.seq = record.seq.0;
+                writer::stamp(&mut times, record.recorded_at, record.seq, &mut self.ledger.live.times)?;
+            }
+        }
+        txn.commit()?;
+        Ok(())
+    }
+
+    /// Derives everything else, adds the `intervals`, and closes the file, durable.
+    fn finish(mut self, intervals: &[Entry]) -> Result<(), Failure> {
+        let mut counts: BTreeMap<Vec<u8>, u64> = BTreeMap::new();
+        let mut lives = std::mem::take(&mut self.lives).into_iter().peekable();
+        while lives.peek().is_some() {
+            let txn = begin(&self.database)?;
+            {
+                let mut deriving = Deriving::open(&txn, self.project, &mut self.ledger)?;
+                let mut derived = 0;
+                while derived < DERIVED
+                    && let Some((key, life)) = lives.next()
+                {
+                    derived += life.seqs.len() + 1;
+                    if let Some(count) = deriving.resource(&key, &life)? {
+                        *counts.entry(count).or_default() += 1;
+                    }
+                }
+            }
+            txn.commit()?;
+        }
+        let mut txn = begin(&self.database)?;
+        txn.set_quick_repair(true);
+        {
+            let mut kept = txn.open_table(INTERVALS_TABLE)?;
+            for (key, bytes) in intervals {
+                kept.insert(key.as_slice(), bytes.as_slice())?;
+            }
+            let mut meta = txn.open_table(META_TABLE)?;
+            for (key, count) in counts {
+                meta.insert(key.as_slice(), codec::encode_number(&key, count)?.as_slice())?;
+            }
+            meta.insert(FORMAT_KEY, FORMAT.to_le_bytes().as_slice())?;
+            meta.insert(LOG_KEY, codec::encode_number(LOG_KEY, self.log.0)?.as_slice())?;
+            meta.insert(LEDGER_KEY, codec::encode_ledger(LEDGER_KEY, self.ledger)?.as_slice())?;
+        }
+        txn.commit()?;
+        drop(self.database);
+        // Closing writes once more.
+        let synced = File::open(&self.path).and_then(|file| file.sync_all());
+        synced.map_err(|error| Failure::Storage(Box::new(error.into())))
+    }
+}
+
+/// Begins a transaction that is durable when committed. Nobody recovers a file that has no name yet.
+fn begin(database: &Database) -> Result<WriteTransaction, Failure> {
+    let mut txn = database.begin_write()?;
+    txn.set_durability(Durability::Immediate)?;
+    Ok(txn)
+}
+
+/// The tables of a transaction that derives.
+struct Deriving<'txn> {
+    project: Project,
+    ledger: &'txn mut Ledger,
+    events: redb::Table<'txn, u64, &'static [u8]>,
+    base: Plain<'txn>,
+    by_resource: redb::Table<'txn, &'static [u8], ()>,
+    current: Plain<'txn>,
+    rows: Plain<'txn>,
+    tombstones: Plain<'txn>,
+}
+
+impl<'txn> Deriving<'txn> {
+    fn open(txn: &'txn WriteTransaction, project: Project, ledger: &'txn mut Ledger) -> Result<Self, Failure> {
+        Ok(Deriving {
+            project,
+            ledger,
+            events: txn.open_table(EVENTS_TABLE)?,
+            base: txn.open_table(BASE_TABLE)?,
+            by_resource: txn.open_table(BY_RESOURCE_TABLE)?,
+            current: txn.open_table(CURRENT_TABLE)?,
+            rows: txn.open_table(ROWS_TABLE)?,
+            tombstones: txn.open_table(TOMBSTONES_TABLE)?,
+        })
+    }
+
+    /// Folds a resource's records over its base. Returns the key of the count that it belongs to, when it exists.
+    fn resource(&mut self, key: &[u8], life: &Life) -> Result<Option<Vec<u8>>, Failure> {
+        let (mut current, mut left): (Option<Current>, Option<Tombstone>) = (None, None);
+        if life.based
+            && let Some(bytes) = self.base.get(key)?
+        {
+            current = Some(codec::decode_base(key, bytes.value())?);
+        }
+        for seq in &life.seqs {
+            let place = keys::place(key, Seq(*seq));
+            self.by_resource.insert(place.as_slice(), ())?;
+            self.ledger.live.by_resource += size(place.len(), 0);
+            let record = match self.events.get(*seq)? {
+                Some(bytes) => codec::decode_event(Seq(*seq), bytes.value())?,
+                None => return Err(codec::event_fault(Seq(*seq), Fault::Missing).into()),
+            };
+            if record.event.resource().is_none() {
+                continue;
+            }
+            let last = current.clone().filter(|_| matches!(record.event, Event::Removed { .. }));
+            current = fold(current, &record);
+            if current.is_some() {
+                left = None;
+            } else if let (Event::Removed { at, .. }, Some(last)) = (&record.event, last) {
+                left = Some(writer::tombstone(*at, &record, last));
+            }
+        }
+        let live = &mut self.ledger.live;
+        if let Some(left) = left {
+            let bytes = codec::encode_tombstone(key, &left)?;
+            drop(writer::insert(&mut self.tombstones, key, &bytes, &mut live.tombstones)?);
+        }
+        let Some(current) = current else { return Ok(None) };
+        let id = keys::Reader::default().resource(key).ok_or_else(|| codec::key_fault(tables::BASE, key))?;
+        let row = row_bytes(key, &current, &(self.project)(&id, &current.document))?;
+        drop(writer::insert(&mut self.current, key, &codec::encode_current(key, &current)?, &mut live.current)?);
+        drop(writer::insert(&mut self.rows, key, &row, &mut live.rows)?);
+        Ok(Some(keys::count(&id.kind, &id.scope())))
+    }
+}
+
+/// A file that is removed unless it was put in its place.
+struct Temporary(PathBuf);
+
+impl Temporary {
+    /// Beside `place`.
+    fn beside(place: &Path, log: LogId) -> Self {
+        let mut name = place.file_name().unwrap_or_default().to_owned();
+        name.push(format!(".{log}.new"));
+        Temporary(place.with_file_name(name))
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        // It has the name no more when it is in its place.
+        drop(fs::remove_file(&self.0));
+    }
+}
+
+/// Makes names in a file's directory durable.
+fn sync_dir(path: &Path) -> io::Result<()> {
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(dir)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests;

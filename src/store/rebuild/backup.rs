@@ -1,0 +1,221 @@
+//! A copy of the store in a file of its own, made while the store is in use.
+//!
+//! The copy is of one moment: the newest record when it was begun. Records and base never change while nobody folds, so folding
+//! is held and the rest goes on: what is committed meanwhile is not in the copy. No snapshot is kept for longer than it takes to
+//! read [`CHUNK_BYTES`], because a long one would make the file grow. The copy is verified before it gets its name.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+use super::super::codec::{self, DecodeError, EncodeError};
+use super::super::file;
+use super::super::snapshot::{ReadError, Snapshot};
+use super::super::verify::{self, Report, VerifyError};
+use super::super::writer::Failure;
+use super::super::{Shared, Store};
+use super::{Builder, Entry, Temporary, sync_dir};
+use crate::model::{LogId, Recorded, Seq, Timestamp};
+
+/// How much is read from one snapshot.
+const CHUNK_BYTES: usize = 4 << 20;
+
+/// A backup that was made.
+#[derive(Debug)]
+pub struct BackedUp {
+    /// The file.
+    pub path: PathBuf,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// Its log id, which is its own.
+    pub log: LogId,
+    /// The log that it is a copy of.
+    pub of: LogId,
+    /// What its verification found: it is clean, and says up to which record the copy goes.
+    pub report: Report,
+}
+
+/// Why there is no backup. Nothing is left under its name.
+#[derive(Debug, Error)]
+pub enum BackupError {
+    /// The file is there already.
+    #[error("{path} exists, and a backup overwrites nothing: choose another name, or move it away")]
+    Exists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file cannot be written.
+    #[error("cannot write the backup {path}: check that its directory exists, is writable and has free space")]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: Box<redb::Error>,
+    },
+    /// So little space is left there that the store itself could not go on.
+    #[error("the disk that holds {path} has {free} bytes free, and a backup stops below {needed}: choose another disk")]
+    DiskFull {
+        /// The file.
+        path: PathBuf,
+        /// Bytes free to this user.
+        free: u64,
+        /// Bytes that must stay free.
+        needed: u64,
+    },
+    /// The store cannot be read.
+    #[error("the store cannot be backed up")]
+    Read(#[from] ReadError),
+    /// The store was put in order or replaced meanwhile.
+    #[error("the store was opened anew while it was backed up: back it up again")]
+    Moved,
+    /// A record of the store has no stored form any more, which is a fault of Muster.
+    #[error("the store cannot be backed up")]
+    Unencodable(#[from] EncodeError),
+    /// The copy cannot be verified.
+    #[error("the backup was made but cannot be verified, and is removed")]
+    Unverified(#[from] VerifyError),
+    /// The copy is not what its own log says, because the store is not.
+    #[error(
+        "the copy fails verification, so the store itself is damaged: stop Muster and run `muster log verify`; no backup \
+         was made ({} mismatches)", report.mismatches
+    )]
+    NotClean {
+        /// What verification found.
+        report: Box<Report>,
+    },
+}
+
+impl Store {
+    /// Writes a verified copy of the store to the file `to`, readable by its owner alone. Commits and reads go on; records are not
+    /// folded meanwhile. Blocks on the disk for some seconds a million records.
+    ///
+    /// The copy has a log id of its own, since a store that is restored from it writes another log. It is as of the newest record
+    /// when the backup was begun.
+    ///
+    /// # Errors
+    /// Then there is no file `to`, or the one that was there is as it was.
+    pub fn backup(&self, to: &Path) -> Result<BackedUp, BackupError> {
+        let exists = || BackupError::Exists { path: to.to_owned() };
+        let written = |error: io::Error| BackupError::Write { path: to.to_owned(), source: Box::new(error.into()) };
+        if fs::symlink_metadata(to).is_ok() {
+            return Err(exists());
+        }
+        let log = LogId(file::random());
+        let temporary = Temporary::beside(to, log);
+        let of = self.copy(&temporary.0, log, to)?;
+        let report = verify::check(&temporary.0, self.0.project)?;
+        if !report.is_clean() {
+            return Err(BackupError::NotClean { report: Box::new(report) });
+        }
+        // A hard link, because it never replaces what is there.
+        fs::hard_link(&temporary.0, to).map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists => exists(),
+            _ => written(error),
+        })?;
+        drop(temporary);
+        sync_dir(to).map_err(written)?;
+        let bytes = fs::metadata(to).map_err(written)?.len();
+        Ok(BackedUp { path: to.to_owned(), bytes, log, of, report })
+    }
+
+    /// Copies base, records and intervals to the file `path` as log `log`, and returns which log that is.
+    fn copy(&self, path: &Path, log: LogId, to: &Path) -> Result<LogId, BackupError> {
+        let failed = |failure| match failure {
+            Failure::Storage(source) => BackupError::Write { path: to.to_owned(), source },
+            Failure::Decode(error) => BackupError::Read(error.into()),
+            Failure::Encode(error) => error.into(),
+        };
+        let hold = self.hold();
+        let begun = self.snapshot()?;
+        let (of, horizon, last) = (begun.log_id(), begun.horizon(), begun.seq());
+        let horizon_at = Timestamp::from_millis(begun.0.ledger.horizon_at);
+        let intervals = begun.raw_intervals()?;
+        drop(begun);
+        let again = || match self.snapshot()? {
+            snapshot if snapshot.log_id() == of && snapshot.horizon() == horizon => Ok(snapshot),
+            _ => Err(BackupError::Moved),
+        };
+        let mut builder = Builder::create(path, self.0.project, log, (horizon, horizon_at)).map_err(failed)?;
+        let mut after: Option<Vec<u8>> = None;
+        loop {
+            let rows = again()?.raw_base(after.as_deref())?;
+            let Some((key, _)) = rows.last() else { break };
+            after = Some(key.clone());
+            has_space(&self.0, to)?;
+            builder.base(&rows).map_err(failed)?;
+        }
+        let mut from = horizon.next();
+        loop {
+            let records = again()?.raw_records(from, last)?;
+            let Some((record, _)) = records.last() else { break };
+            from = record.seq.next();
+            has_space(&self.0, to)?;
+            records.iter().for_each(|(record, _)| builder.note(record));
+            builder.records(&records).map_err(failed)?;
+        }
+        // The rest is made of the copy alone.
+        drop(hold);
+        builder.finish(&intervals).map_err(failed)?;
+        Ok(of)
+    }
+}
+
+/// Refuses to fill the disk, which may be the store's own.
+fn has_space(shared: &Shared, to: &Path) -> Result<(), BackupError> {
+    let dir = to.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let Ok(stat) = rustix::fs::statvfs(dir) else { return Ok(()) };
+    let (free, needed) = (stat.f_bavail.saturating_mul(stat.f_frsize), shared.reserve_bytes);
+    if free < needed { Err(BackupError::DiskFull { path: to.to_owned(), free, needed }) } else { Ok(()) }
+}
+
+impl Snapshot {
+    fn raw_intervals(&self) -> Result<Vec<Entry>, ReadError> {
+        let mut found = Vec::new();
+        for entry in self.0.intervals.range::<&[u8]>(..)? {
+            let (key, bytes) = entry?;
+            found.push((key.value().to_vec(), bytes.value().to_vec()));
+        }
+        Ok(found)
+    }
+
+    /// The next rows of `base` as they are stored.
+    fn raw_base(&self, after: Option<&[u8]>) -> Result<Vec<Entry>, ReadError> {
+        let start = after.map(super::keys::next).unwrap_or_default();
+        let (mut found, mut bytes) = (Vec::new(), 0);
+        for entry in self.0.base.range(start.as_slice()..)? {
+            let (key, value) = entry?;
+            bytes += key.value().len() + value.value().len();
+            found.push((key.value().to_vec(), value.value().to_vec()));
+            if bytes >= CHUNK_BYTES {
+                break;
+            }
+        }
+        Ok(found)
+    }
+
+    /// The next records up to `last`, with their stored form.
+    fn raw_records(&self, from: Seq, last: Seq) -> Result<Vec<(Recorded, Vec<u8>)>, ReadError> {
+        let (mut found, mut bytes) = (Vec::new(), 0);
+        if from > last {
+            return Ok(found);
+        }
+        for entry in self.0.events.range(from.0..=last.0)? {
+            let (seq, value) = entry?;
+            bytes += value.value().len();
+            found.push((codec::decode_event(Seq(seq.value()), value.value())?, value.value().to_vec()));
+            if bytes >= CHUNK_BYTES {
+                break;
+            }
+        }
+        Ok(found)
+    }
+}
+
+impl From<DecodeError> for BackupError {
+    fn from(error: DecodeError) -> Self {
+        BackupError::Read(error.into())
+    }
+}

@@ -1,0 +1,343 @@
+//! Making a store of what can still be read of a damaged one.
+//!
+//! What is kept is what is certain: the readable rows of `base`, and the records from the horizon on up to the first that is
+//! missing, damaged, or changes a resource that is not there. A row of `base` that cannot be read is taken from `current` when
+//! the resource has not changed since the horizon, for then they are the same. Everything else is derived anew. Records after the
+//! break are not applied, since what happened in between is not known; those that can be read are written to a side file, with
+//! a line for each that cannot. What the account looks like now is no loss: the next sweep shows it.
+//!
+//! When something was dropped, "nobody changed this since" is not known any more, nor that a scope was seen whole, so the
+//! intervals that reach beyond the last kept record go as well.
+//!
+//! The damaged file stays, under another name. There is a whole store file under the store's name at every moment.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+use thiserror::Error;
+
+use super::super::codec;
+use super::super::file::{self, FILE_NAME, OpenError};
+use super::super::keys;
+use super::super::verify::{self, Report, VerifyError};
+use super::super::writer::Failure;
+use super::super::{EncodeError, export};
+use super::salvage::{Rows, Salvage, Trouble};
+use super::{Builder, Entry, Temporary, sync_dir};
+use crate::model::row::Project;
+use crate::model::{LogId, Recorded, Seq, Timestamp};
+
+/// How many records are read at once.
+const STEP: u64 = 2_000;
+
+/// What a repair did.
+#[derive(Debug)]
+pub struct Repaired {
+    /// The log that was damaged; `None` when it does not say which it was.
+    pub of: Option<LogId>,
+    /// The new log.
+    pub log: LogId,
+    /// Records kept.
+    pub kept: u64,
+    /// Records dropped that could be read: they are in the side file.
+    pub dropped: u64,
+    /// Records dropped that could not be read.
+    pub unreadable: u64,
+    /// Resources whose state at the horizon is lost.
+    pub lost: u64,
+    /// Resources whose state at the horizon was taken from what is known of them now.
+    pub restored: u64,
+    /// Why the log ends where it does; `None` when all of it was kept.
+    pub ends: Option<String>,
+    /// What was dropped, as JSON Lines; `None` when nothing was.
+    pub side_file: Option<PathBuf>,
+    /// The damaged file.
+    pub damaged_file: PathBuf,
+    /// The verification of the new file.
+    pub report: Report,
+}
+
+/// Why a store was not repaired. It is as it was.
+#[derive(Debug, Error)]
+pub enum RepairError {
+    /// It is missing, in use, or newer.
+    #[error(transparent)]
+    Open(OpenError),
+    /// There is no way into it.
+    #[error(
+        "{path} is damaged where the database layer begins, so that nothing of it can be read: restore it from a backup \
+         (`muster backup` makes them), or move it away to list the account afresh (its history is lost with it)"
+    )]
+    Hopeless {
+        /// The file.
+        path: PathBuf,
+        /// Why it does not open.
+        #[source]
+        source: OpenError,
+    },
+    /// A file cannot be written.
+    #[error("cannot write {path}: check that its directory is writable and has as much free space as the store takes")]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: Box<redb::Error>,
+    },
+    /// A kept record has no stored form any more, which is a fault of Muster.
+    #[error("what was read cannot be stored again")]
+    Unencodable(#[from] EncodeError),
+    /// What was written cannot be read again.
+    #[error("what was written cannot be read again: check the disk")]
+    Unreadable(#[from] codec::DecodeError),
+    /// The new file cannot be verified.
+    #[error("the repaired store cannot be verified, and is removed")]
+    Unverified(#[from] VerifyError),
+    /// The new file is not what its log says, which is a fault of Muster.
+    #[error("the repaired store fails verification, and is removed: restore the store from a backup, and report this")]
+    NotClean {
+        /// What verification found.
+        report: Box<Report>,
+    },
+}
+
+/// Repairs the store in `dir`, which nobody may have open: what can be read becomes a new store under a new log id, what cannot
+/// be kept is written to a side file, and the damaged file stays under another name. Meant for a store that
+/// [`verify::check`] found damaged; a whole one becomes a whole one with another log id.
+///
+/// Like the check, it may not survive a damaged file: it belongs in a process of its own.
+///
+/// # Errors
+/// Then the store is as it was.
+pub fn repair(dir: &Path, project: Project) -> Result<Repaired, RepairError> {
+    let path = dir.join(FILE_NAME);
+    let salvage = Salvage::open(&path).map_err(|error| match error {
+        OpenError::Damaged { .. } => RepairError::Hopeless { path: path.clone(), source: error },
+        error => RepairError::Open(error),
+    })?;
+    let log = LogId(file::random());
+    let written =
+        |path: &Path, error: io::Error| RepairError::Write { path: path.to_owned(), source: Box::new(error.into()) };
+    let temporary = Temporary::beside(&path, log);
+    let side = path.with_file_name(format!("{FILE_NAME}.{log}.dropped.jsonl"));
+    let mut repair = Repair { salvage, side: Side { path: side, file: None }, done: Done::default() };
+    let of = repair.salvage.log().ok();
+    let rebuilt = repair.rebuild(&temporary.0, project, log).map_err(|failure| match failure {
+        Failure::Storage(source) => RepairError::Write { path: temporary.0.clone(), source },
+        Failure::Decode(error) => error.into(),
+        Failure::Encode(error) => error.into(),
+    });
+    let Repair { salvage, side, done } = repair;
+    // The file is let go of before it gets another name.
+    drop(salvage);
+    rebuilt.inspect_err(|_| side.discard())?;
+    let finished = (|| {
+        let report = verify::check(&temporary.0, project)?;
+        if !report.is_clean() {
+            return Err(RepairError::NotClean { report: Box::new(report) });
+        }
+        let damaged_file = move_aside(&path).map_err(|error| written(&path, error))?;
+        fs::rename(&temporary.0, &path).map_err(|error| written(&path, error))?;
+        sync_dir(&path).map_err(|error| written(&path, error))?;
+        Ok((report, damaged_file))
+    })();
+    let (report, damaged_file) = finished.inspect_err(|_| side.discard())?;
+    let Done { kept, dropped, unreadable, lost, restored, ends } = done;
+    let side_file = side.file.is_some().then_some(side.path);
+    Ok(Repaired { of, log, kept, dropped, unreadable, lost, restored, ends, side_file, damaged_file, report })
+}
+
+/// Gives the damaged file a second name, one that nothing has yet.
+fn move_aside(path: &Path) -> io::Result<PathBuf> {
+    let mut number = 1;
+    loop {
+        let aside = path.with_file_name(format!("{FILE_NAME}.damaged-{number}"));
+        match fs::hard_link(path, &aside) {
+            Ok(()) => return Ok(aside),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// What was dropped, as JSON Lines. There is no file until there is a line.
+struct Side {
+    path: PathBuf,
+    file: Option<BufWriter<File>>,
+}
+
+impl Side {
+    fn line(&mut self, line: &str) -> Result<(), Failure> {
+        let write = |side: &mut Side| {
+            let file = match &mut side.file {
+                Some(file) => file,
+                none => {
+                    let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&side.path)?;
+                    none.insert(BufWriter::new(made))
+                }
+            };
+            writeln!(file, "{line}")
+        };
+        write(self).map_err(|error| Failure::Storage(Box::new(error.into())))
+    }
+
+    fn unreadable(&mut self, what: Value, why: &Trouble) -> Result<(), Failure> {
+        self.line(&json!({ "unreadable": what, "why": why.to_string() }).to_string())
+    }
+
+    fn sync(&mut self) -> Result<(), Failure> {
+        let Some(file) = &mut self.file else { return Ok(()) };
+        let synced = file.flush().and_then(|()| file.get_ref().sync_all());
+        synced.map_err(|error| Failure::Storage(Box::new(error.into())))
+    }
+
+    /// Nothing was repaired, so nothing was dropped.
+    fn discard(&self) {
+        if self.file.is_some() {
+            drop(fs::remove_file(&self.path));
+        }
+    }
+}
+
+/// What was done so far.
+#[derive(Default)]
+struct Done {
+    kept: u64,
+    dropped: u64,
+    unreadable: u64,
+    lost: u64,
+    restored: u64,
+    ends: Option<String>,
+}
+
+struct Repair {
+    salvage: Salvage,
+    side: Side,
+    done: Done,
+}
+
+impl Repair {
+    fn rebuild(&mut self, path: &Path, project: Project, log: LogId) -> Result<(), Failure> {
+        let ledger = self.salvage.ledger().ok();
+        let ends = self.salvage.ends().ok().flatten();
+        let first = ends.as_ref().map(|ends| *ends.start());
+        let base = self.salvage.base();
+        let stated = ledger.map(|ledger| (Seq(ledger.horizon), Timestamp::from_millis(ledger.horizon_at)));
+        let (horizon, horizon_at) = stated.unwrap_or_else(|| horizon_of(&base, first));
+        let newest = ledger.map(|ledger| ledger.seq).max(ends.map(|ends| *ends.end())).unwrap_or(horizon.0);
+
+        let mut builder = Builder::create(path, project, log, (horizon, horizon_at))?;
+        let rows = self.base(base, horizon)?;
+        for rows in rows.chunks(usize::try_from(STEP).unwrap_or(usize::MAX)) {
+            builder.base(rows)?;
+        }
+        let kept_until = self.records(&mut builder, horizon, newest)?.unwrap_or(horizon_at);
+        if self.salvage.is_older() {
+            self.done.ends.get_or_insert_with(|| "the last commit cannot be read".to_owned());
+        }
+        let whole = self.done.ends.is_none() && self.done.lost == 0;
+        let intervals = self.intervals(|ended| whole || ended <= kept_until)?;
+        builder.finish(&intervals)?;
+        self.side.sync()
+    }
+
+    /// The rows of `base` that are certain.
+    fn base(&mut self, base: Rows, horizon: Seq) -> Result<Vec<Entry>, Failure> {
+        let mut damaged = BTreeMap::new();
+        let mut rows = BTreeMap::new();
+        for (key, bytes) in base.found {
+            match codec::decode_base(&key, &bytes) {
+                Ok(_) => drop(rows.insert(key, bytes)),
+                Err(error) => drop(damaged.insert(key, Trouble::from(error))),
+            }
+        }
+        if damaged.is_empty() && base.trouble.is_none() {
+            return Ok(rows.into_iter().collect());
+        }
+        for (key, bytes) in self.salvage.current().found {
+            let same = codec::decode_current(&key, &bytes).is_ok_and(|current| current.changed <= horizon);
+            if same && !rows.contains_key(&key) {
+                damaged.remove(&key);
+                rows.insert(key, bytes);
+                self.done.restored += 1;
+            }
+        }
+        for (key, why) in damaged {
+            self.done.lost += 1;
+            self.side.unreadable(json!({ "table": "base", "key": keys::shown(&key) }), &why)?;
+        }
+        if let Some(why) = base.trouble {
+            self.done.lost += 1;
+            self.side.unreadable(json!({ "table": "base", "key": null }), &why)?;
+        }
+        Ok(rows.into_iter().collect())
+    }
+
+    /// Keeps records up to the break and writes the others to the side file. Returns when the last kept one was committed.
+    fn records(&mut self, builder: &mut Builder, horizon: Seq, newest: u64) -> Result<Option<Timestamp>, Failure> {
+        let (mut from, mut kept_until) = (horizon.0.saturating_add(1), None);
+        while from <= newest {
+            let to = newest.min(from.saturating_add(STEP - 1));
+            let mut kept: Vec<(Recorded, Vec<u8>)> = Vec::new();
+            for (seq, found) in (from..=to).zip(self.salvage.records(from..=to)) {
+                match found {
+                    Ok((record, bytes)) if self.done.ends.is_none() && !builder.is_orphan(&record) => {
+                        builder.note(&record);
+                        kept.push((record, bytes));
+                    }
+                    Ok((record, _)) => {
+                        let orphan = || format!("record {seq} changes a resource that is not there");
+                        self.done.ends.get_or_insert_with(orphan);
+                        self.done.dropped += 1;
+                        self.side.line(&export::line(&record))?;
+                    }
+                    Err(why) => {
+                        self.done.ends.get_or_insert_with(|| format!("record {seq}: {why}"));
+                        self.done.unreadable += 1;
+                        self.side.unreadable(json!({ "seq": seq }), &why)?;
+                    }
+                }
+            }
+            if let Some((last, _)) = kept.last() {
+                kept_until = Some(last.recorded_at);
+                self.done.kept += kept.len() as u64;
+                builder.records(&kept)?;
+            }
+            from = to.saturating_add(1);
+        }
+        Ok(kept_until)
+    }
+
+    /// The intervals that can be read and whose end `may` stand.
+    fn intervals(&mut self, may: impl Fn(Timestamp) -> bool) -> Result<Vec<Entry>, Failure> {
+        let Rows { found, trouble } = self.salvage.intervals();
+        let mut kept = Vec::new();
+        for (key, bytes) in found {
+            let named = keys::Reader::default().interval(&key).is_some();
+            match codec::decode_watermark(&key, &bytes) {
+                Ok(watermark) if named && may(Timestamp::from_millis(watermark.ended)) => kept.push((key, bytes)),
+                Ok(_) => {}
+                Err(error) => {
+                    self.side.unreadable(json!({ "table": "intervals", "key": keys::shown(&key) }), &error.into())?;
+                }
+            }
+        }
+        if let Some(why) = trouble {
+            self.side.unreadable(json!({ "table": "intervals", "key": null }), &why)?;
+        }
+        Ok(kept)
+    }
+}
+
+/// Where the horizon must be when the ledger cannot be read: before the first record; and when the log is empty as well, at the
+/// last change that `base` knows of.
+fn horizon_of(base: &Rows, first: Option<u64>) -> (Seq, Timestamp) {
+    let known = base.found.iter().filter_map(|(key, bytes)| codec::decode_base(key, bytes).ok());
+    let newest = known.map(|current| (current.changed, current.changed_at)).max();
+    let (changed, at) = newest.unwrap_or((Seq::ZERO, Timestamp::EPOCH));
+    (first.map_or(changed, |first| Seq(first.saturating_sub(1))), at)
+}

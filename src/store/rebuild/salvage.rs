@@ -1,0 +1,267 @@
+//! Reading what can still be read of a damaged store file.
+//!
+//! redb trusts what it reads: a damaged page shows as an error, as a panic, as keys that are not in order or as records that
+//! fail their own checksum. So every read is one that may fail, and after a panic the file is opened anew, since redb's locks
+//! may not have survived. The file is opened as it stands, without repair, by either of its two commit slots, whichever can be read
+//! first; nothing is ever written to it ([`super::super::overlay`]).
+
+use std::ops::RangeInclusive;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+use redb::{ReadOnlyTable, ReadTransaction, ReadableDatabase, StorageBackend, TableError};
+use thiserror::Error;
+
+use super::super::codec::{self, DecodeError, Ledger};
+use super::super::file::{self, Damage, Fault, OpenError};
+use super::super::meta::{FORMAT, FORMAT_KEY, LEDGER_KEY, LOG_KEY};
+use super::super::overlay::Overlay;
+use super::super::tables::{self, BASE_TABLE, CURRENT_TABLE, EVENTS_TABLE, INTERVALS_TABLE, META_TABLE};
+use super::Entry;
+use crate::model::{LogId, Recorded, Seq};
+
+/// How much of the file redb may keep in memory.
+const CACHE_BYTES: usize = 128 << 20;
+
+/// Why something cannot be read.
+#[derive(Debug, Error)]
+pub(super) enum Trouble {
+    #[error("{0}")]
+    Database(#[from] redb::Error),
+    #[error("{}", .0.fault)]
+    Record(#[from] DecodeError),
+    #[error("the database layer failed on it: {0}")]
+    Panicked(String),
+    #[error("it is not there")]
+    Missing,
+    #[error("it follows a place that cannot be read")]
+    Behind,
+}
+
+macro_rules! database {
+    ($($error:ty),+) => {$(
+        impl From<$error> for Trouble {
+            fn from(error: $error) -> Self {
+                Trouble::Database(error.into())
+            }
+        }
+    )+};
+}
+database!(redb::TransactionError, redb::TableError, redb::StorageError);
+
+/// One way to open the file.
+#[derive(Clone, Copy, Debug)]
+struct Way {
+    /// By the other commit slot than the header says.
+    other_slot: bool,
+    /// With redb's own recovery, in memory.
+    recovering: bool,
+}
+
+/// The least trusting way first. The other slot holds the commit before the last: its pages are whole, since a page that a
+/// commit frees is used again by a later one only.
+const WAYS: [Way; 4] = [
+    Way { other_slot: false, recovering: false },
+    Way { other_slot: false, recovering: true },
+    Way { other_slot: true, recovering: false },
+    Way { other_slot: true, recovering: true },
+];
+
+/// A damaged file, open for reading.
+pub(super) struct Salvage {
+    path: PathBuf,
+    way: Way,
+    open: Open,
+}
+
+/// What of it is needed. Fields are dropped in order, the transaction first.
+struct Open {
+    transaction: ReadTransaction,
+    events: ReadOnlyTable<u64, &'static [u8]>,
+    _database: Box<dyn ReadableDatabase>,
+}
+
+impl Salvage {
+    /// Opens the file in the first way that works.
+    ///
+    /// # Errors
+    /// When it is missing, in use or newer; [`OpenError::Damaged`] when there is no way.
+    pub(super) fn open(path: &Path) -> Result<Self, OpenError> {
+        let mut first = None;
+        for way in WAYS {
+            match file::guarded(path, || open(path, way)) {
+                Ok(open) => return Ok(Salvage { path: path.to_owned(), way, open }),
+                Err(OpenError::Damaged { source, .. }) => drop(first.get_or_insert(source)),
+                Err(error) => return Err(error),
+            }
+        }
+        Err(OpenError::Damaged { path: path.to_owned(), source: first.unwrap_or(Damage::Empty) })
+    }
+
+    /// Whether the last commit is lost as a whole.
+    pub(super) fn is_older(&self) -> bool {
+        self.way.other_slot
+    }
+
+    fn read<T>(&mut self, read: impl FnOnce(&Open) -> Result<T, Trouble>) -> Result<T, Trouble> {
+        let open = &self.open;
+        match catch_unwind(AssertUnwindSafe(|| read(open))) {
+            Ok(outcome) => outcome,
+            Err(panic) => {
+                let message = file::message_of(panic.as_ref());
+                if let Ok(open) = file::guarded(&self.path, || self::open(&self.path, self.way)) {
+                    self.open = open;
+                }
+                Err(Trouble::Panicked(message))
+            }
+        }
+    }
+
+    pub(super) fn log(&mut self) -> Result<LogId, Trouble> {
+        self.read(|open| Ok(LogId(codec::decode_number(LOG_KEY, &open.meta(LOG_KEY)?)?)))
+    }
+
+    pub(super) fn ledger(&mut self) -> Result<Ledger, Trouble> {
+        self.read(|open| Ok(codec::decode_ledger(LEDGER_KEY, &open.meta(LEDGER_KEY)?)?))
+    }
+
+    /// The first and the last seq of the log; `None` when it is empty.
+    pub(super) fn ends(&mut self) -> Result<Option<RangeInclusive<u64>>, Trouble> {
+        use redb::ReadableTable;
+        self.read(|open| {
+            let first = open.events.first()?.map(|(seq, _)| seq.value());
+            let last = open.events.last()?.map(|(seq, _)| seq.value());
+            Ok(first.zip(last).map(|(first, last)| first..=last))
+        })
+    }
+
+    /// The records `seqs`, each with its stored form or why it cannot be read. All at once when all can be read, else one by
+    /// one.
+    pub(super) fn records(&mut self, seqs: RangeInclusive<u64>) -> Vec<Result<(Recorded, Vec<u8>), Trouble>> {
+        let together = self.read(|open| {
+            let mut found = Vec::new();
+            for (entry, seq) in open.events.range(seqs.clone())?.zip(seqs.clone()) {
+                let (key, bytes) = entry?;
+                if key.value() != seq {
+                    return Err(Trouble::Missing);
+                }
+                found.push((codec::decode_event(Seq(seq), bytes.value())?, bytes.value().to_vec()));
+            }
+            Ok(found)
+        });
+        match together {
+            Ok(found) if found.len() as u64 == seqs.end() - seqs.start() + 1 => found.into_iter().map(Ok).collect(),
+            _ => seqs.map(|seq| self.record(seq)).collect(),
+        }
+    }
+
+    fn record(&mut self, seq: u64) -> Result<(Recorded, Vec<u8>), Trouble> {
+        self.read(|open| {
+            let bytes = open.events.get(seq)?.ok_or(Trouble::Missing)?;
+            Ok((codec::decode_event(Seq(seq), bytes.value())?, bytes.value().to_vec()))
+        })
+    }
+
+    pub(super) fn base(&mut self) -> Rows {
+        self.rows(BASE_TABLE)
+    }
+
+    pub(super) fn current(&mut self) -> Rows {
+        self.rows(CURRENT_TABLE)
+    }
+
+    pub(super) fn intervals(&mut self) -> Rows {
+        self.rows(INTERVALS_TABLE)
+    }
+
+    /// The rows of a table: from the first up to a place that cannot be read, and from the last back to one.
+    fn rows(&mut self, table: tables::Plain) -> Rows {
+        let mut rows = Rows::default();
+        for backwards in [false, true] {
+            let last = rows.found.last().map(|(key, _): &Entry| key.clone());
+            let mut found = Vec::new();
+            let outcome = self.read(|open| {
+                let table = match open.transaction.open_table(table) {
+                    Err(TableError::TableDoesNotExist(_)) => return Ok(()),
+                    table => table?,
+                };
+                let mut range = table.range::<&[u8]>(..)?;
+                while let Some(entry) = if backwards { range.next_back() } else { range.next() } {
+                    let (key, bytes) = entry?;
+                    let is_in_order = |before: &Entry| (before.0.as_slice() < key.value()) != backwards;
+                    if !found.last().is_none_or(is_in_order) {
+                        return Err(Trouble::Behind);
+                    }
+                    if backwards && last.as_deref().is_some_and(|last| key.value() <= last) {
+                        return Ok(());
+                    }
+                    found.push((key.value().to_vec(), bytes.value().to_vec()));
+                }
+                Ok(())
+            });
+            if backwards {
+                found.reverse();
+            }
+            rows.found.extend(found);
+            match outcome {
+                Ok(()) => return rows,
+                Err(trouble) => drop(rows.trouble.get_or_insert(trouble)),
+            }
+        }
+        rows
+    }
+}
+
+/// What could be read of a table, in key order.
+#[derive(Default)]
+pub(super) struct Rows {
+    pub(super) found: Vec<Entry>,
+    /// Why there may be more.
+    pub(super) trouble: Option<Trouble>,
+}
+
+impl Open {
+    fn meta(&self, key: &[u8]) -> Result<Vec<u8>, Trouble> {
+        let meta = self.transaction.open_table(META_TABLE)?;
+        Ok(meta.get(key)?.ok_or(Trouble::Missing)?.value().to_vec())
+    }
+}
+
+const GOD_BYTE: u64 = 9;
+const PRIMARY: u8 = 1;
+const RECOVERY_REQUIRED: u8 = 2;
+
+fn open(path: &Path, way: Way) -> Result<Open, Fault> {
+    let refused = |error| Fault::from_io(path.to_owned(), error);
+    let overlay = Overlay::open(path).map_err(refused)?;
+    let mut god = [0];
+    overlay.read(GOD_BYTE, &mut god).map_err(refused)?;
+    if way.other_slot {
+        god = god.map(|byte| byte ^ PRIMARY);
+    }
+    if !way.recovering {
+        // Reading needs no recovery: a commit is whole before the header names it.
+        god = god.map(|byte| byte & !RECOVERY_REQUIRED);
+    }
+    overlay.write(GOD_BYTE, &god).map_err(refused)?;
+    let mut builder = redb::Builder::new();
+    builder.set_cache_size(CACHE_BYTES);
+    let failed = |error| Fault::from_open(path, error);
+    let database: Box<dyn ReadableDatabase> = if way.recovering {
+        Box::new(builder.create_with_backend(overlay).map_err(failed)?)
+    } else {
+        Box::new(builder.open_read_only_with_backend(overlay).map_err(failed)?)
+    };
+    let rejected = |error: redb::Error| Fault::from_redb(path, error);
+    let transaction = database.begin_read().map_err(|error| rejected(error.into()))?;
+    let events = transaction.open_table(EVENTS_TABLE).map_err(|error| rejected(error.into()))?;
+    let open = Open { transaction, events, _database: database };
+    // A file whose format cannot be read is taken for one of ours: it has our log.
+    let format = open.meta(FORMAT_KEY).ok().and_then(|format| format.try_into().ok()).map(u32::from_le_bytes);
+    match format {
+        Some(found) if found > FORMAT => {
+            Err(Fault(OpenError::NewerFormat { path: path.to_owned(), found, known: FORMAT }))
+        }
+        _ => Ok(open),
+    }
+}
