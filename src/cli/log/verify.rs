@@ -6,7 +6,7 @@ use clap::Args;
 use serde_json::json;
 
 use crate::app::data_dir;
-use crate::app::inspection::{self, Finding};
+use crate::app::inspection::{self, Finding, Mended};
 use crate::cli::output::Output;
 use crate::cli::place::Home;
 use crate::config::Environment;
@@ -26,6 +26,9 @@ pub(in crate::cli) struct Verify {
     // How this command looks at a file in a process that may die of it.
     #[arg(long, hide = true, value_name = "FILE", conflicts_with_all = ["file", "repair", "json"])]
     inspect: Option<PathBuf>,
+    // And how it repairs.
+    #[arg(long, hide = true, value_name = "DIR", conflicts_with_all = ["file", "repair", "json", "inspect"])]
+    mend: Option<PathBuf>,
     #[command(flatten)]
     home: Home,
 }
@@ -50,26 +53,49 @@ impl Verify {
         if let Some(file) = &self.inspect {
             return Ok(Output::stdout().line(&inspection::look_here(file))?);
         }
+        if let Some(data_dir) = &self.mend {
+            return Ok(Output::stdout().line(&inspection::mend_here(data_dir))?);
+        }
         let program = std::env::current_exe()?;
-        let (path, next, _lock) = match &self.file {
-            Some(file) => {
-                let path = environment.absolute(file);
-                inspection::unserved(&path)?;
-                (path, OF_FILE, None)
-            }
-            None => {
-                let data_dir = self.home.config(environment)?.data_dir;
-                (data_dir::store(&data_dir), OF_STORE, Some(inspection::lock(&data_dir)?))
-            }
-        };
+        if let Some(file) = &self.file {
+            let path = environment.absolute(file);
+            inspection::unserved(&path)?;
+            let finding = inspection::look(&program, &path).await?;
+            self.tell(&path, &finding, None)?;
+            return if finding.clean { Ok(()) } else { Err(Damaged { path, next: OF_FILE }.into()) };
+        }
+        let data_dir = self.home.config(environment)?.data_dir;
+        let _lock = inspection::lock(&data_dir)?;
+        let path = data_dir::store(&data_dir);
         let finding = inspection::look(&program, &path).await?;
+        if finding.clean || !self.repair {
+            self.tell(&path, &finding, None)?;
+            return if finding.clean { Ok(()) } else { Err(Damaged { path, next: OF_STORE }.into()) };
+        }
+        match inspection::mend(&program, &data_dir).await {
+            Ok(mended) => self.tell(&path, &finding, Some(&mended)),
+            Err(error) => {
+                self.tell(&path, &finding, None)?;
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Prints what was found, and what was done about it.
+    fn tell(&self, path: &Path, finding: &Finding, mended: Option<&Mended>) -> anyhow::Result<()> {
         let mut output = Output::stdout();
         if self.json {
-            output.line(&format!("{:#}", json!(finding)))?;
-        } else {
-            output.text(report(&path, &finding).as_bytes())?;
+            let mut said = json!(finding);
+            if let (Some(mended), Some(said)) = (mended, said.as_object_mut()) {
+                said.insert("repaired".to_owned(), json!(mended));
+            }
+            return Ok(output.line(&format!("{said:#}"))?);
         }
-        if finding.clean { Ok(()) } else { Err(Damaged { path, next }.into()) }
+        output.text(report(path, finding).as_bytes())?;
+        if let Some(mended) = mended {
+            output.text(done(mended).as_bytes())?;
+        }
+        Ok(())
     }
 }
 
@@ -94,6 +120,27 @@ fn report(path: &Path, finding: &Finding) -> String {
     report
 }
 
+/// What a repair did, in a few lines.
+fn done(mended: &Mended) -> String {
+    let Mended { of, log, kept, dropped, unreadable, lost, restored, ends, side_file, damaged_file } = mended;
+    let of = of.as_deref().unwrap_or("unknown");
+    let mut done = format!("repaired: log {of} is log {log} now, with {kept} records\n");
+    if let Some(ends) = ends {
+        done.push_str(&format!("dropped: {dropped} records that can be read and {unreadable} that cannot: {ends}\n"));
+    }
+    if lost + restored > 0 {
+        done.push_str(&format!(
+            "before the first record: {lost} resources are lost, {restored} were taken from what is known of them now\n"
+        ));
+    }
+    if let Some(side_file) = side_file {
+        done.push_str(&format!("the dropped records: {}\n", side_file.display()));
+    }
+    done.push_str(&format!("the damaged file: {}\n", damaged_file.display()));
+    done.push_str("next: start `muster serve`; its first sweep shows what the account looks like now\n");
+    done
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -112,6 +159,10 @@ mod tests {
         let said = report(path, &clean);
         assert!(said.starts_with("/d/muster.redb: clean\n") && said.contains("7 records of log ab (3 to 9)"), "{said}");
         let damaged = Finding { wrong: 3, shown: vec!["record 4 is missing".to_owned()], ..Finding::default() };
+        let mended =
+            Mended { log: "cd".to_owned(), kept: 7, ends: Some("gap".to_owned()), dropped: 2, ..Mended::default() };
+        let said = done(&mended);
+        assert!(said.contains("log unknown is log cd now, with 7 records\ndropped: 2 records"), "{said}");
         assert_eq!(report(path, &damaged), "/d/muster.redb: damaged, 3 wrong\n  record 4 is missing\n  and 2 more\n");
     }
 }
