@@ -13,6 +13,8 @@ mod ec2;
 mod filled;
 #[path = "history/lived.rs"]
 mod lived;
+#[path = "history/questions.rs"]
+mod questions;
 #[path = "history/times.rs"]
 mod times;
 #[path = "history/turnover.rs"]
@@ -22,6 +24,9 @@ use std::io::Write as _;
 use std::str::FromStr;
 
 use anyhow::Context as _;
+
+use muster::kinds;
+use muster::store::verify;
 
 use filled::Filled;
 use times::Times;
@@ -45,9 +50,12 @@ fn main() -> anyhow::Result<()> {
     lived::live(&mut lived, events)?;
     say(&format!("{resources} instances, {events} changes of them"))?;
     size(&lived)?;
-    past(&lived, reads)?;
+    questions::read(&lived, reads)?;
+    questions::searches(&lived)?;
+    questions::changes(&lived, reads)?;
     present(&bare, &lived, reads)?;
-    drop((bare, lived));
+    drop(bare);
+    keep(lived)?;
     let small = setting("MUSTER_BENCH_RETAIN_MIB", if measuring { 32 } else { 1 })?;
     let few = filled::fill(&[resources.min(FEW)])?.pop().context("one store was asked for")?;
     turnover::turn_over(few, small)
@@ -75,17 +83,21 @@ fn size(lived: &Filled) -> anyhow::Result<()> {
     say(&format!("file length: {} MiB", mib(length)))
 }
 
-/// One resource at some point of the past.
-fn past(lived: &Filled, reads: usize) -> anyhow::Result<()> {
-    let mut random = fastrand::Rng::with_seed(3);
+/// A backup of it, while it is open, and the verification of the file, once it is closed.
+fn keep(lived: Filled) -> anyhow::Result<()> {
+    let copy = lived.directory.path().join("backup.redb");
     let mut times = Times::default();
-    for _ in 0..reads {
-        let id = lived.ids.get(random.usize(..lived.ids.len())).context("no instances")?;
-        let seq = lived::moment(lived, &mut random)?;
-        let found = times.measure(|| Ok(lived.store.snapshot()?.past(id, seq)?))?;
-        anyhow::ensure!(found.is_some(), "{id} was not there at {seq}");
-    }
-    say(&format!("as-of read of one resource: {}", times.shown()))
+    let made = times.measure(|| Ok(lived.store.backup(&copy)?))?;
+    let mib = made.bytes / 1024 / 1024;
+    say(&format!("backup, verified: {:.1} s for a file of {mib} MiB", times.percentile(50) / 1e6))?;
+    let path = lived.store.path().to_owned();
+    let Filled { store, writer, directory, .. } = lived;
+    drop((store, writer));
+    let mut times = Times::default();
+    let report = times.measure(|| Ok(verify::check(&path, kinds::project)?))?;
+    anyhow::ensure!(report.is_clean(), "{report:?}");
+    say(&format!("verification: {:.1} s for {} records", times.percentile(50) / 1e6, report.records))?;
+    Ok(directory.close()?)
 }
 
 /// Current reads with and without a past, in turns.
