@@ -138,7 +138,8 @@ impl Store {
             snapshot if snapshot.log_id() == of && snapshot.horizon() == horizon => Ok(snapshot),
             _ => Err(BackupError::Moved),
         };
-        let mut builder = Builder::create(path, self.0.project, log, (horizon, horizon_at)).map_err(failed)?;
+        let mut builder = Builder::create(path, self.0.project, log).map_err(failed)?;
+        builder.begin(horizon, horizon_at);
         let mut after: Option<Vec<u8>> = None;
         loop {
             let rows = again()?.raw_base(after.as_deref())?;
