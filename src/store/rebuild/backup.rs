@@ -122,7 +122,7 @@ impl Store {
     }
 
     /// Copies base, records and intervals to the file `path` as log `log`, and returns which log that is.
-    fn copy(&self, path: &Path, log: LogId, to: &Path) -> Result<LogId, BackupError> {
+    pub(super) fn copy(&self, path: &Path, log: LogId, to: &Path) -> Result<LogId, BackupError> {
         let failed = |failure| match failure {
             Failure::Storage(source) => BackupError::Write { path: to.to_owned(), source },
             Failure::Decode(error) => BackupError::Read(error.into()),
