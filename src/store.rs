@@ -25,6 +25,7 @@
 //! 1: the first. 2: resources remember their last tag event. 3: horizon, `base`, `times`.
 
 mod codec;
+pub mod compact;
 #[cfg(test)]
 mod crash;
 pub mod disk;
