@@ -3,7 +3,8 @@
 //! [`serve`] is the one server of a data directory: it holds the [`lock`], and its [`reception`] greets clients on the
 //! [`socket`] with [`hello`] while its [`engine`] keeps the store up to date. [`front`] is what MCP clients start: it
 //! gets to that server through [`attach`]. Commands of people come through [`asking`], which reads the store by itself where
-//! no server runs ([`offline`]); what is no question is an [`errand`]. [`demo`] is a server and a client in one process.
+//! no server runs ([`offline`]); what is no question is an [`errand`], and
+//! [`inspection`] looks at a store that may be damaged. [`demo`] is a server and a client in one process.
 
 pub mod asking;
 pub mod attach;
@@ -15,6 +16,7 @@ pub mod errand;
 pub mod events;
 pub mod front;
 pub mod hello;
+pub mod inspection;
 pub mod lock;
 pub mod offline;
 pub mod reception;

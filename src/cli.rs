@@ -16,6 +16,7 @@ use crate::config::{Config, ConfigError, Environment};
 use crate::simulator::ScenarioError;
 use crate::telemetry::{self, Destination, TelemetryError};
 
+mod backup;
 mod changes;
 mod client_config;
 mod connection;
@@ -23,6 +24,7 @@ mod count;
 mod demo;
 mod following;
 mod get;
+mod log;
 mod notes;
 mod output;
 mod place;
@@ -32,12 +34,14 @@ mod simulate;
 mod table;
 mod words;
 
+use backup::{Backup, BackupError};
 use changes::Changes;
 use client_config::{Client, ServerEntry};
 use connection::Connection;
 use count::Count;
 use demo::Demo;
 use get::Get;
+use log::Log;
 use output::Output;
 use search::Search;
 use serve::Serve;
@@ -88,6 +92,10 @@ enum Command {
     Count(Count),
     /// Show what changed, when, and because of what
     Changes(Changes),
+    /// Check, measure, export or compact the log
+    Log(Log),
+    /// Write a verified copy of the store, also while the server runs
+    Backup(Backup),
     /// Show the whole path against a simulated account, in about half a minute
     Demo(Demo),
     /// Simulate an AWS account on loopback; the first line printed is its endpoint and region
@@ -124,6 +132,7 @@ pub fn main() -> ExitCode {
             complain(&format!("muster: {error:#}"));
             let usage = error.is::<ConfigError>()
                 || error.is::<WordError>()
+                || error.is::<BackupError>()
                 || error.is::<ScenarioError>()
                 || matches!(error.downcast_ref(), Some(TelemetryError::Filter { .. }));
             ExitCode::from(if usage { 2 } else { 1 })
@@ -167,6 +176,14 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Changes(changes) => {
             logging.start_quietly()?;
             finish(single()?, changes.run(&environment))
+        }
+        Command::Log(log) => {
+            logging.start_quietly()?;
+            finish(single()?, log.run(&environment))
+        }
+        Command::Backup(backup) => {
+            logging.start_quietly()?;
+            finish(single()?, backup.run(&environment))
         }
         Command::Demo(demo) => {
             logging.start_quietly()?;

@@ -21,6 +21,7 @@
 //! 1: the first.
 
 mod codec;
+pub mod compact;
 #[cfg(test)]
 mod crash;
 pub mod disk;

@@ -12,6 +12,7 @@
 //! most [`MOST`] errands run at once.
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,6 +33,7 @@ use crate::kinds::{self, KINDS};
 use crate::mcp::Core;
 use crate::mcp::error::Fault;
 use crate::model::{ResourceId, Seq, Timestamp};
+use crate::store::rebuild::{BackedUp, BackupError};
 use crate::store::{self, export};
 
 /// How long a reader may read nothing.
@@ -68,6 +70,11 @@ pub enum Errand {
         /// The log that `since` was counted in, where it goes on.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         log: Option<String>,
+    },
+    /// Write a verified copy of the store.
+    Backup {
+        /// The file, which must not exist; absolute.
+        to: PathBuf,
     },
 }
 
@@ -192,23 +199,23 @@ impl Running {
         })
     }
 
-    /// What comes next; after [`Brought::Done`] nothing does.
+    /// What comes next; after [`Brought::Done`] nothing does. Dropping it while it waits loses nothing.
     ///
     /// # Errors
     /// [`ErrandError::Cut`] when the stream ends without saying how it went; then a server may be asked again.
     pub async fn next(&mut self) -> Result<Brought, ErrandError> {
         loop {
-            self.line.clear();
             if let Err(error) = self.read().await {
                 return Err(ErrandError::Cut(Some(error)));
             }
-            if self.line.last() != Some(&b'\n') {
+            let line = std::mem::take(&mut self.line);
+            if line.last() != Some(&b'\n') {
                 return Err(ErrandError::Cut(None));
             }
-            if !self.line.starts_with(CONTROL) {
-                return Ok(Brought::Record(std::mem::take(&mut self.line)));
+            if !line.starts_with(CONTROL) {
+                return Ok(Brought::Record(line));
             }
-            match serde_json::from_slice(&self.line)? {
+            match serde_json::from_slice(&line)? {
                 Control::Log { log } => self.log = Some(log),
                 Control::Note { note } => return Ok(Brought::Note(note)),
                 Control::Done { result } => return Ok(Brought::Done(result)),
@@ -246,6 +253,9 @@ enum Undone {
     /// The place to go on from is in another log.
     #[error("the log is another one now ({now}, not {then}): export it from its start")]
     OtherLog { now: String, then: String },
+    /// There is no backup.
+    #[error(transparent)]
+    Backup(#[from] BackupError),
 }
 
 /// Does an errand, and tells `writer` how it went.
@@ -257,10 +267,13 @@ pub async fn run<W: AsyncWrite + Unpin>(errand: Errand, core: &Arc<Core>, writer
     let outcome = match errand {
         Errand::Stat => core.walk(stat).await.map_err(Undone::from),
         Errand::Export { since, follow, log } => export(core, since, follow, log, &mut out).await?,
+        Errand::Backup { to } => {
+            core.walk(move |core| Ok(core.store.backup(&to))).await.map_err(Undone::from).and_then(backed_up)
+        }
     };
     let last = match outcome {
         Ok(result) => Control::Done { result },
-        Err(fault) => Control::Failed { error: fault.to_string() },
+        Err(undone) => Control::Failed { error: format!("{:#}", anyhow::Error::new(undone)) },
     };
     out.control(&last).await
 }
@@ -391,6 +404,20 @@ fn page(core: &Core, next: Seq, last: Seq) -> Result<Page, Fault> {
         page.count += 1;
     }
     Ok(page)
+}
+
+/// Figures of a backup.
+fn backed_up(made: Result<BackedUp, BackupError>) -> Result<Value, Undone> {
+    let BackedUp { path, bytes, log, of, report } = made?;
+    Ok(json!({
+        "path": path,
+        "bytes": bytes,
+        "log": log,
+        "of": of,
+        "newest_seq": report.newest,
+        "records": report.records,
+        "resources": report.resources,
+    }))
 }
 
 /// Figures of the store.

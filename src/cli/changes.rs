@@ -12,6 +12,7 @@ use super::table::{Medium, Table, harmless, text};
 use super::words;
 use crate::app::asking;
 use crate::config::{Config, Environment};
+use crate::model::text::shown;
 
 /// How many are shown unless told otherwise.
 const SHOWN: usize = 50;
@@ -130,6 +131,9 @@ impl Changes {
     }
 }
 
+/// The longest value of a field before or after a change.
+const SIDE: usize = 60;
+
 /// The columns of a table of changes.
 const COLUMNS: [&str; 7] = ["time", "seq", "what", "id", "name", "cause", "changes"];
 
@@ -160,8 +164,13 @@ fn differences(change: &Value) -> String {
     differences.join("; ")
 }
 
+/// A field's difference; of what is long, only how it begins.
 fn difference(change: &Value) -> String {
-    let side = |name: &str| change.get(name).map_or_else(|| "nothing".to_owned(), text);
+    let side = |name: &str| match change.get(name).map(text) {
+        None => "nothing".to_owned(),
+        Some(text) if text.is_empty() => "\"\"".to_owned(),
+        Some(text) => shown(&text, SIDE),
+    };
     format!("{}: {} -> {}", field(change, "path"), side("before"), side("after"))
 }
 

@@ -86,12 +86,22 @@ pub(super) fn notes(answer: &Value) -> Vec<String> {
     notes
 }
 
-/// When nobody was looking, with all kinds that nobody was looking at then.
+/// A time to the second, which is as exactly as people want to know since when nobody was looking.
+fn second(gap: &Value, name: &str) -> String {
+    let time = field(gap, name);
+    time.split_once('.').map_or_else(|| time.clone(), |(second, _)| format!("{second}Z"))
+}
+
+/// When nobody was looking for a second or more, with all kinds that nobody was looking at then.
 fn unobserved(answer: &Value) -> Vec<String> {
     let gaps = answer.get("unobserved").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let mut told: Vec<(String, Vec<String>)> = Vec::new();
     for gap in gaps {
-        let when = format!("in {} from {} to {}", place(gap), field(gap, "from"), field(gap, "to"));
+        let (from, to) = (second(gap, "from"), second(gap, "to"));
+        if from == to {
+            continue;
+        }
+        let when = format!("in {} from {from} to {to}", place(gap));
         match told.iter_mut().find(|(known, _)| *known == when) {
             Some((_, kinds)) => kinds.push(field(gap, "kind")),
             None => told.push((when, vec![field(gap, "kind")])),

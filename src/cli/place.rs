@@ -56,8 +56,8 @@ impl Place {
 
 impl Home {
     /// Merges these flags into a configuration.
-    pub(super) fn config(self, environment: &Environment) -> Result<Config, ConfigError> {
-        self.place.config(self.region, environment)
+    pub(super) fn config(&self, environment: &Environment) -> Result<Config, ConfigError> {
+        self.place.clone().config(self.region.clone(), environment)
     }
 }
 

@@ -157,7 +157,11 @@ pub(super) fn headline(answer: &Value, kind: &KindSpec, shown: Option<usize>) ->
     let plural = if total == 1 { kind.title } else { kind.plural };
     let watched: Vec<String> =
         answer.get("watched").and_then(Value::as_array).into_iter().flatten().map(text).collect();
-    let mut headline = format!("{at_least}{total} {plural} in {}", watched.join(", "));
+    let mut headline = format!("{at_least}{total} {plural}");
+    // Of the past it is not known which scopes were watched, but when nobody was looking.
+    if !watched.is_empty() {
+        headline = format!("{headline} in {}", watched.join(", "));
+    }
     if let Some(shown) = shown.filter(|shown| (*shown as u64) < total) {
         headline = format!("{headline}, {shown} shown (--all shows all)");
     }

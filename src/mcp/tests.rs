@@ -23,6 +23,7 @@ use crate::notify::ChangeHub;
 use crate::reconcile::KindRules;
 use crate::simulator::{self, Simulator};
 use crate::store;
+use crate::store::disk::memory::Memory;
 
 pub(super) struct World {
     pub(super) simulator: Simulator,
@@ -45,6 +46,22 @@ impl World {
         Self::around(simulator, list, tempfile::tempdir().expect("a directory"))
     }
 
+    fn around(simulator: Simulator, list: ListMode, dir: TempDir) -> Self {
+        let aws = scripted::at(&simulator.endpoint());
+        World::stored(simulator, aws, list, dir, &|options| options)
+    }
+
+    /// On a disk in memory, and with next to no cache: what is read comes from the disk.
+    pub(super) async fn on(disk: &Memory) -> Self {
+        let simulator = Simulator::start(simulator::Options { instances: 12, ..fast() }).await.expect("a simulator");
+        let aws = scripted::at(&simulator.endpoint());
+        let on_disk = |options| store::Options { cache_bytes: 0, disk: Arc::new(disk.clone()), ..options };
+        let dir = tempfile::tempdir().expect("a directory");
+        let world = World::stored(simulator, aws, ListMode::Auto, dir, &on_disk);
+        world.sweep().await;
+        world
+    }
+
     /// A swept account, over a store that an earlier server left in `dir`.
     pub(super) async fn over(dir: TempDir) -> Self {
         let options = simulator::Options { instances: 12, ..fast() };
@@ -53,9 +70,14 @@ impl World {
         world
     }
 
-    fn around(simulator: Simulator, list: ListMode, dir: TempDir) -> Self {
-        let aws = scripted::at(&simulator.endpoint());
-        let (writer, store) = store::open(store::Options::new(dir.path(), kinds::project)).expect("a store");
+    fn stored(
+        simulator: Simulator,
+        aws: crate::aws::Aws,
+        list: ListMode,
+        dir: TempDir,
+        options: &dyn Fn(store::Options) -> store::Options,
+    ) -> Self {
+        let (writer, store) = store::open(options(store::Options::new(dir.path(), kinds::project))).expect("a store");
         store.build_index().expect("an index");
         let parts = KINDS.iter().filter_map(|part| Some((part.kind(), kinds::by_slug(part.status_of?)?.kind())));
         let hub = ChangeHub::new(parts.collect());

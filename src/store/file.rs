@@ -180,7 +180,7 @@ impl Place {
         redb::Builder::new().set_cache_size(self.cache_bytes).create_with_backend(Guarded::new(file, &self.alarm))
     }
 
-    fn refused(&self, source: io::Error) -> OpenError {
+    pub(super) fn refused(&self, source: io::Error) -> OpenError {
         OpenError::Io { path: self.path.clone(), source: Box::new(source.into()) }
     }
 
@@ -408,5 +408,7 @@ pub(super) fn random() -> u64 {
     hasher.finish()
 }
 
+#[cfg(test)]
+mod reopening;
 #[cfg(test)]
 mod tests;

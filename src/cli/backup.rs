@@ -1,0 +1,85 @@
+//! `muster backup`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde_json::Value;
+
+use super::log::bytes;
+use super::notes::field;
+use super::output::Output;
+use super::place::Home;
+use super::table::harmless;
+use crate::app::errand::{Brought, Errand, Running};
+use crate::config::Environment;
+
+/// Where to put the copy.
+#[derive(Clone, Debug, Args)]
+pub(super) struct Backup {
+    /// The file to write; it must not exist
+    #[arg(value_name = "PATH")]
+    path: PathBuf,
+    /// Print the figures as JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    home: Home,
+}
+
+/// Why nobody is asked for a backup.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum BackupError {
+    /// The server is told the path as text.
+    #[error("the path {} is not UTF-8: choose another", path.display())]
+    Path {
+        /// What was given.
+        path: PathBuf,
+    },
+}
+
+impl Backup {
+    /// Has it written by the running server, else by this process; prints its figures.
+    pub(super) async fn run(self, environment: &Environment) -> anyhow::Result<()> {
+        // The server has another working directory.
+        let to = environment.absolute(&self.path);
+        if to.to_str().is_none() {
+            return Err(BackupError::Path { path: self.path }.into());
+        }
+        let mut running = Running::start(&self.home.config(environment)?, &Errand::Backup { to }).await?;
+        let figures = loop {
+            if let Brought::Done(figures) = running.next().await? {
+                break figures;
+            }
+        };
+        let line = if self.json { harmless(&format!("{figures:#}")) } else { figures_of(&figures) };
+        Ok(Output::stdout().line(&line)?)
+    }
+}
+
+fn figures_of(figures: &Value) -> String {
+    let number = |name: &str| figures.get(name).and_then(Value::as_u64).unwrap_or_default();
+    format!(
+        "{}: {}, verified; {} resources and {} records up to {} of log {}, as log {}",
+        field(figures, "path"),
+        bytes(number("bytes")),
+        number("resources"),
+        number("records"),
+        number("newest_seq"),
+        field(figures, "of"),
+        field(figures, "log"),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use serde_json::json;
+
+    #[test]
+    fn a_backup_says_what_is_in_it() {
+        let figures = json!({"path": "/b", "bytes": 2048, "log": "cd", "of": "ab", "newest_seq": 9, "records": 7, "resources": 3});
+        let expected = "/b: 2.0 KiB, verified; 3 resources and 7 records up to 9 of log ab, as log cd";
+        assert_eq!(figures_of(&figures), expected);
+    }
+}

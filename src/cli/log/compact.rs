@@ -1,0 +1,37 @@
+//! `muster log compact`.
+
+use clap::Args;
+use serde_json::json;
+
+use super::bytes;
+use crate::app::inspection;
+use crate::cli::output::Output;
+use crate::cli::place::Home;
+use crate::config::Environment;
+use crate::store::compact::{Compacted, compact};
+
+/// Which store to compact.
+#[derive(Clone, Debug, Args)]
+pub(in crate::cli) struct Compact {
+    /// Print the figures as JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    home: Home,
+}
+
+impl Compact {
+    /// Compacts it, and says how large the file was and is.
+    pub(super) async fn run(self, environment: &Environment) -> anyhow::Result<()> {
+        let data_dir = self.home.config(environment)?.data_dir;
+        // No server comes until it is over.
+        let _lock = inspection::lock(&data_dir)?;
+        let Compacted { before, after } = tokio::task::spawn_blocking(move || compact(&data_dir)).await??;
+        let line = if self.json {
+            json!({"before_bytes": before, "after_bytes": after}).to_string()
+        } else {
+            format!("{} before, {} after", bytes(before), bytes(after))
+        };
+        Ok(Output::stdout().line(&line)?)
+    }
+}

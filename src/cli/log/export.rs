@@ -1,0 +1,208 @@
+//! `muster log export`.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::Args;
+use futures::FutureExt;
+use tokio::time::{Instant, sleep};
+
+use crate::app::errand::{Brought, Errand, ErrandError, Running, Since};
+use crate::app::signals::Signals;
+use crate::cli::notes::say;
+use crate::cli::output::Output;
+use crate::cli::place::Home;
+use crate::config::{self, Config, Environment};
+use crate::model::Timestamp;
+
+/// How much is printed at once.
+const CHUNK: usize = 64 << 10;
+
+/// How long a server that has gone is waited for.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// How often it is looked for meanwhile.
+const STEP: Duration = Duration::from_millis(250);
+
+/// Which records to print.
+#[derive(Clone, Debug, Args)]
+pub(in crate::cli) struct Export {
+    /// From this record on, or from the first of this time: an RFC 3339 time, or so long ago, such as -15m
+    /// [default: the first that is kept]
+    #[arg(long, value_name = "SEQ|TIME", allow_hyphen_values = true)]
+    since: Option<From>,
+    /// Go on with the records to come, until Ctrl-C; needs a running server
+    #[arg(long)]
+    follow: bool,
+    #[command(flatten)]
+    home: Home,
+}
+
+/// Where to begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct From(Since);
+
+/// Why text is no place in the log.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("`{given}` is neither a record's number nor a time: give 1234, 2026-11-17T12:00:00Z or -15m")]
+struct FromError {
+    given: String,
+}
+
+impl FromStr for From {
+    type Err = FromError;
+
+    fn from_str(text: &str) -> Result<Self, FromError> {
+        let text = text.trim();
+        if let Ok(seq) = text.parse() {
+            return Ok(From(Since::Seq(seq)));
+        }
+        if let Some(at) = Timestamp::parse(text) {
+            return Ok(From(Since::At(at.as_millis())));
+        }
+        let ago = text.strip_prefix('-').and_then(|ago| config::duration(ago).ok());
+        let millis = ago.and_then(|ago| u64::try_from(ago.as_millis()).ok());
+        millis.map(|millis| From(Since::Ago(millis))).ok_or_else(|| FromError { given: text.to_owned() })
+    }
+}
+
+impl Export {
+    /// Prints them on standard output.
+    pub(super) async fn run(self, environment: &Environment) -> anyhow::Result<()> {
+        let config = self.home.config(environment)?;
+        let mut exporting = Exporting {
+            since: self.since.map(|From(since)| since),
+            follow: self.follow,
+            log: None,
+            pending: Vec::new(),
+            output: Output::stdout(),
+        };
+        if !self.follow {
+            return exporting.run(&config).await;
+        }
+        let mut signals = Signals::take()?;
+        tokio::select! {
+            outcome = exporting.run(&config) => outcome,
+            _ = signals.next() => Ok(()),
+        }
+    }
+}
+
+/// An export, which goes on where it was when the server restarts or gave a slow reader up.
+struct Exporting {
+    since: Option<Since>,
+    follow: bool,
+    log: Option<String>,
+    pending: Vec<u8>,
+    output: Output<std::io::Stdout>,
+}
+
+impl Exporting {
+    async fn run(&mut self, config: &Config) -> anyhow::Result<()> {
+        let mut deadline = Instant::now();
+        loop {
+            let before = self.since;
+            match self.stream(config).await {
+                Ok(()) => return Ok(()),
+                // Whatever it failed with, what was printed is whole up to here.
+                Err(error) if self.log.is_none() || !is_passing(&error) => return Err(error),
+                Err(error) => {
+                    if before != self.since {
+                        deadline = Instant::now() + PATIENCE;
+                    }
+                    if Instant::now() >= deadline {
+                        return Err(error);
+                    }
+                }
+            }
+            sleep(STEP).await;
+        }
+    }
+
+    /// Prints what comes until it ends.
+    async fn stream(&mut self, config: &Config) -> anyhow::Result<()> {
+        let errand = Errand::Export { since: self.since, follow: self.follow, log: self.log.clone() };
+        let mut running = Running::start(config, &errand).await?;
+        loop {
+            let brought = match running.next().now_or_never() {
+                Some(brought) => brought,
+                None => {
+                    self.flush()?;
+                    running.next().await
+                }
+            };
+            if let Some(log) = running.log().filter(|_| self.log.is_none()) {
+                self.log = Some(log.to_owned());
+            }
+            let brought = match brought {
+                Ok(brought) => brought,
+                Err(error) => {
+                    self.flush()?;
+                    return Err(error.into());
+                }
+            };
+            match brought {
+                Brought::Record(line) => {
+                    self.pending.extend_from_slice(&line);
+                    self.since = seq(&line).map(|seq| Since::Seq(seq + 1)).or(self.since);
+                    if self.pending.len() >= CHUNK {
+                        self.flush()?;
+                    }
+                }
+                Brought::Note(note) => say(&note),
+                Brought::Done(_) => return self.flush(),
+            }
+            if self.output.is_closed() {
+                return Ok(());
+            }
+        }
+    }
+
+    fn flush(&mut self) -> anyhow::Result<()> {
+        if !self.pending.is_empty() {
+            self.output.text(&self.pending)?;
+            self.pending.clear();
+        }
+        Ok(())
+    }
+}
+
+/// Whether a server may soon go on where this one stopped.
+fn is_passing(error: &anyhow::Error) -> bool {
+    match error.downcast_ref() {
+        Some(ErrandError::Cut(_) | ErrandError::Ask(_)) => true,
+        Some(ErrandError::Failed { error }) => {
+            error.contains("is stopping") || error.contains("still opening its store")
+        }
+        _ => false,
+    }
+}
+
+/// The number of a record, which its line begins with.
+fn seq(line: &[u8]) -> Option<u64> {
+    let rest = line.strip_prefix(b"{\"seq\":")?;
+    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).copied().collect();
+    String::from_utf8(digits).ok()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_a_number_or_a_time() {
+        assert_eq!("17".parse(), Ok(From(Since::Seq(17))));
+        assert_eq!("1970-01-01T00:00:01Z".parse(), Ok(From(Since::At(1000))));
+        assert_eq!("-15m".parse(), Ok(From(Since::Ago(900_000))));
+        assert_eq!("-30d".parse(), Ok(From(Since::Ago(2_592_000_000))));
+        for wrong in ["", "yesterday", "15m", "-", "1.5"] {
+            assert!(wrong.parse::<From>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_line_tells_its_number() {
+        assert_eq!(seq(b"{\"seq\":42,\"recorded_at\":\"..\"}\n"), Some(42));
+        assert_eq!(seq(b"{\"errand\":\"done\"}\n"), None);
+    }
+}

@@ -1,0 +1,101 @@
+//! `muster log stat`.
+
+use clap::Args;
+use serde_json::Value;
+
+use crate::app::errand::{Brought, Errand, Running};
+use crate::cli::notes::field;
+use crate::cli::output::Output;
+use crate::cli::place::Home;
+use crate::cli::table::{Medium, Table, harmless};
+use crate::config::Environment;
+
+/// Which store to measure.
+#[derive(Clone, Debug, Args)]
+pub(in crate::cli) struct Stat {
+    /// Print the figures as JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    home: Home,
+}
+
+impl Stat {
+    /// Shows the figures on standard output.
+    pub(super) async fn run(self, environment: &Environment) -> anyhow::Result<()> {
+        let mut running = Running::start(&self.home.config(environment)?, &Errand::Stat).await?;
+        let figures = loop {
+            if let Brought::Done(figures) = running.next().await? {
+                break figures;
+            }
+        };
+        let mut output = Output::stdout();
+        if self.json {
+            return Ok(output.line(&harmless(&format!("{figures:#}")))?);
+        }
+        Ok(output.text(table(&figures).print(Medium::stdout()).as_bytes())?)
+    }
+}
+
+fn table(figures: &Value) -> Table {
+    let mut table = Table::new(&["figure", "value"]);
+    let mut put = |name: &str, value: String| table.row(vec![name.to_owned(), value]);
+    let record = |seq: &str, at: &str| match (field(figures, seq), field(figures, at)) {
+        (seq, _) if seq.is_empty() => "none".to_owned(),
+        (seq, at) if at.is_empty() => seq,
+        (seq, at) => format!("{seq} of {at}"),
+    };
+    put("store", field(figures, "path"));
+    put("format", field(figures, "format"));
+    put("log", field(figures, "log"));
+    put("records", field(figures, "records"));
+    put("first record", record("first_seq", "first_at"));
+    put("newest record", record("newest_seq", "newest_at"));
+    put("folded away up to", field(figures, "horizon"));
+    put("reaches back to", field(figures, "earliest"));
+    let size = |of: &Value, name: &str| of.get(name).and_then(Value::as_u64).map_or_else(String::new, bytes);
+    put("file", size(figures, "file_bytes"));
+    put("alive", size(figures, "live_bytes"));
+    let tables = figures.get("live_bytes_by_table").unwrap_or(&Value::Null);
+    for name in tables.as_object().into_iter().flat_map(|tables| tables.keys()) {
+        put(&format!("alive in {name}"), size(tables, name));
+    }
+    let resources = figures.get("resources").unwrap_or(&Value::Null);
+    for kind in resources.as_object().into_iter().flat_map(|kinds| kinds.keys()) {
+        put(&format!("{kind} resources"), field(resources, kind));
+    }
+    put("removed resources", field(figures, "tombstones"));
+    put("watched intervals", field(figures, "watched_intervals"));
+    table
+}
+
+/// An amount of bytes for people.
+pub(in crate::cli) fn bytes(bytes: u64) -> String {
+    let units = [("GiB", 30), ("MiB", 20), ("KiB", 10)];
+    match units.into_iter().find(|(_, shift)| bytes >> shift > 0) {
+        // One digit behind the point, without a detour through floating point.
+        Some((unit, shift)) => format!("{}.{} {unit}", bytes >> shift, ((bytes & ((1 << shift) - 1)) * 10) >> shift),
+        None => format!("{bytes} B"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use serde_json::json;
+
+    #[test]
+    fn sizes_are_for_people() {
+        let sizes = [0, 1023, 1536, 5 << 20, (3 << 30) + (512 << 20)].map(bytes);
+        assert_eq!(sizes, ["0 B", "1023 B", "1.5 KiB", "5.0 MiB", "3.5 GiB"]);
+    }
+
+    #[test]
+    fn an_empty_log_has_no_first_record() {
+        let printed =
+            table(&json!({"format": 3, "records": 0, "first_seq": null, "file_bytes": 2048})).print(Medium::default());
+        assert!(printed.contains("first record       none\n"), "{printed}");
+        assert!(printed.contains("file               2.0 KiB\n"), "{printed}");
+    }
+}

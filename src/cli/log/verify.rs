@@ -1,0 +1,168 @@
+//! `muster log verify`.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde_json::json;
+
+use crate::app::data_dir;
+use crate::app::inspection::{self, Finding, Mended};
+use crate::cli::output::Output;
+use crate::cli::place::Home;
+use crate::config::Environment;
+
+/// What to check.
+#[derive(Clone, Debug, Args)]
+pub(in crate::cli) struct Verify {
+    /// A store file to check in place of the data directory's, such as a backup
+    #[arg(value_name = "FILE")]
+    file: Option<PathBuf>,
+    /// If it is damaged, keep what can be read of it, under a new log id, and write what is dropped to a file beside it
+    #[arg(long, conflicts_with = "file")]
+    repair: bool,
+    /// Print what was found as JSON
+    #[arg(long)]
+    json: bool,
+    // How this command looks at a file in a process that may die of it.
+    #[arg(long, hide = true, value_name = "FILE", conflicts_with_all = ["file", "repair", "json"])]
+    inspect: Option<PathBuf>,
+    // And how it repairs.
+    #[arg(long, hide = true, value_name = "DIR", conflicts_with_all = ["file", "repair", "json", "inspect"])]
+    mend: Option<PathBuf>,
+    #[command(flatten)]
+    home: Home,
+}
+
+/// The store is damaged.
+#[derive(Debug, thiserror::Error)]
+#[error("{} is damaged: {next}", path.display())]
+struct Damaged {
+    path: PathBuf,
+    next: &'static str,
+}
+
+/// What to do about the data directory's store.
+const OF_STORE: &str = "`muster log verify --repair` keeps what can be read; or put a backup in its place";
+
+/// What to do about another file.
+const OF_FILE: &str = "make another backup, or use an earlier one";
+
+impl Verify {
+    /// Says on standard output what was found.
+    pub(super) async fn run(self, environment: &Environment) -> anyhow::Result<()> {
+        if let Some(file) = &self.inspect {
+            return Ok(Output::stdout().line(&inspection::look_here(file))?);
+        }
+        if let Some(data_dir) = &self.mend {
+            return Ok(Output::stdout().line(&inspection::mend_here(data_dir))?);
+        }
+        let program = std::env::current_exe()?;
+        if let Some(file) = &self.file {
+            let path = environment.absolute(file);
+            inspection::unserved(&path)?;
+            let finding = inspection::look(&program, &path).await?;
+            self.tell(&path, &finding, None)?;
+            return if finding.clean { Ok(()) } else { Err(Damaged { path, next: OF_FILE }.into()) };
+        }
+        let data_dir = self.home.config(environment)?.data_dir;
+        let _lock = inspection::lock(&data_dir)?;
+        let path = data_dir::store(&data_dir);
+        let finding = inspection::look(&program, &path).await?;
+        if finding.clean || !self.repair {
+            self.tell(&path, &finding, None)?;
+            return if finding.clean { Ok(()) } else { Err(Damaged { path, next: OF_STORE }.into()) };
+        }
+        match inspection::mend(&program, &data_dir).await {
+            Ok(mended) => self.tell(&path, &finding, Some(&mended)),
+            Err(error) => {
+                self.tell(&path, &finding, None)?;
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Prints what was found, and what was done about it.
+    fn tell(&self, path: &Path, finding: &Finding, mended: Option<&Mended>) -> anyhow::Result<()> {
+        let mut output = Output::stdout();
+        if self.json {
+            let mut said = json!(finding);
+            if let (Some(mended), Some(said)) = (mended, said.as_object_mut()) {
+                said.insert("repaired".to_owned(), json!(mended));
+            }
+            return Ok(output.line(&format!("{said:#}"))?);
+        }
+        output.text(report(path, finding).as_bytes())?;
+        if let Some(mended) = mended {
+            output.text(done(mended).as_bytes())?;
+        }
+        Ok(())
+    }
+}
+
+/// What was found, in a few lines.
+fn report(path: &Path, finding: &Finding) -> String {
+    let Finding { clean, log, horizon, newest, records, resources, removed, wrong, shown } = finding;
+    let verdict = if *clean { "clean".to_owned() } else { format!("damaged, {wrong} wrong") };
+    let mut report = format!("{}: {verdict}\n", path.display());
+    if let Some(log) = log {
+        report.push_str(&format!(
+            "checked: every page's checksum, {records} records of log {log} ({} to {newest}) over the base at {horizon}, and that \
+             they make the {resources} resources and {removed} removals that are stored\n",
+            horizon + 1
+        ));
+    }
+    for wrong in shown {
+        report.push_str(&format!("  {wrong}\n"));
+    }
+    if *wrong > shown.len() as u64 {
+        report.push_str(&format!("  and {} more\n", wrong - shown.len() as u64));
+    }
+    report
+}
+
+/// What a repair did, in a few lines.
+fn done(mended: &Mended) -> String {
+    let Mended { of, log, kept, dropped, unreadable, lost, restored, ends, side_file, damaged_file } = mended;
+    let of = of.as_deref().unwrap_or("unknown");
+    let mut done = format!("repaired: log {of} is log {log} now, with {kept} records\n");
+    if let Some(ends) = ends {
+        done.push_str(&format!("dropped: {dropped} records that can be read and {unreadable} that cannot: {ends}\n"));
+    }
+    if lost + restored > 0 {
+        done.push_str(&format!(
+            "before the first record: {lost} resources are lost, {restored} were taken from what is known of them now\n"
+        ));
+    }
+    if let Some(side_file) = side_file {
+        done.push_str(&format!("the dropped records: {}\n", side_file.display()));
+    }
+    done.push_str(&format!("the damaged file: {}\n", damaged_file.display()));
+    done.push_str("next: start `muster serve`; its first sweep shows what the account looks like now\n");
+    done
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_says_what_was_checked_and_what_is_wrong() {
+        let path = Path::new("/d/muster.redb");
+        let clean = Finding {
+            clean: true,
+            log: Some("ab".to_owned()),
+            records: 7,
+            newest: 9,
+            horizon: 2,
+            ..Finding::default()
+        };
+        let said = report(path, &clean);
+        assert!(said.starts_with("/d/muster.redb: clean\n") && said.contains("7 records of log ab (3 to 9)"), "{said}");
+        let damaged = Finding { wrong: 3, shown: vec!["record 4 is missing".to_owned()], ..Finding::default() };
+        let mended =
+            Mended { log: "cd".to_owned(), kept: 7, ends: Some("gap".to_owned()), dropped: 2, ..Mended::default() };
+        let said = done(&mended);
+        assert!(said.contains("log unknown is log cd now, with 7 records\ndropped: 2 records"), "{said}");
+        assert_eq!(report(path, &damaged), "/d/muster.redb: damaged, 3 wrong\n  record 4 is missing\n  and 2 more\n");
+    }
+}
