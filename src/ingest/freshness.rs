@@ -205,7 +205,9 @@ impl Freshness {
         }
         let scopes = RwLock::new(scopes);
         let (trouble, store_trouble) = (RwLock::new(None), RwLock::new(None));
-        Freshness(Arc::new(Inner { scopes, trouble, store_trouble, version: watch::Sender::new(0) }))
+        // Not from 0: a server may open its store a second time, and an answer kept of the first is none of the second.
+        let version = watch::Sender::new(fastrand::u64(..u64::MAX / 2));
+        Freshness(Arc::new(Inner { scopes, trouble, store_trouble, version }))
     }
 
     /// Announces that (scope, kind) is going to be swept every `interval`. Until its first complete sweep every answer

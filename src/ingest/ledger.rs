@@ -48,8 +48,7 @@ pub trait Ledger {
     ///
     /// # Errors
     /// Nothing is folded then.
-    fn fold(&mut self, due: Due, records: usize, more: &mut dyn FnMut() -> bool) -> Result<Folded, CommitError> {
-        let _ = (due, records, more);
+    fn fold(&mut self, _due: Due, _records: usize, _more: &mut dyn FnMut() -> bool) -> Result<Folded, CommitError> {
         Ok(Folded { records: 0, history: self.history(), more: false })
     }
 

@@ -142,7 +142,7 @@ impl Phase {
     }
 
     /// Serves a request as soon as that is possible, waiting up to [`PATIENCE`]. When the disk fails under it just then and the
-    /// answer `is_worth_repeating`, it is served once more, when the store is open again.
+    /// answer `is_worth_repeating`, it is served once more when the store is open again, until the time is up.
     ///
     /// # Errors
     /// As [`Phase::ready`].
@@ -151,18 +151,24 @@ impl Phase {
         is_worth_repeating: impl Fn(&T) -> bool,
         serve: impl Fn(Arc<Core>) -> F,
     ) -> Result<T, Fault> {
-        let deadline = Instant::now() + PATIENCE;
-        let (core, failures) = loop {
-            let core = Phase::ready(phase).await?;
+        let mut deadline = None;
+        loop {
+            let core = match deadline {
+                None => Phase::ready(phase).await?,
+                Some(deadline) => Phase::ready_by(phase, deadline).await?,
+            };
             let failures = core.store.failures();
-            if !core.store.is_failing() {
-                break (core, failures);
+            // It may have failed since it was ready.
+            let was_well = !core.store.is_failing();
+            let answer = serve(Arc::clone(&core)).await;
+            let failed = !was_well || core.store.failures() != failures;
+            if !failed || !is_worth_repeating(&answer) || deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                return Ok(answer);
             }
-        };
-        let answer = serve(Arc::clone(&core)).await;
-        if core.store.failures() == failures || !is_worth_repeating(&answer) {
-            return Ok(answer);
+            deadline.get_or_insert(Instant::now() + PATIENCE);
         }
-        Ok(serve(Phase::ready_by(phase, deadline.max(Instant::now())).await?).await)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,7 +15,7 @@ use tokio_util::task::TaskTracker;
 use super::client::Client;
 use super::transport::serve_stream;
 use super::{Core, ListMode, Phase, Policy, Server};
-use crate::aws::{Aws, scripted};
+use crate::aws::scripted;
 use crate::ingest::{Ingest, KindEntry, ScopeFreshness, SweepMessage, SweepStep};
 use crate::kinds::{self, KINDS, KindSpec};
 use crate::model::Scope;
@@ -23,6 +23,7 @@ use crate::notify::ChangeHub;
 use crate::reconcile::KindRules;
 use crate::simulator::{self, Simulator};
 use crate::store;
+use crate::store::disk::memory::Memory;
 
 pub(super) struct World {
     pub(super) simulator: Simulator,
@@ -42,13 +43,41 @@ impl World {
     /// Everything but the first sweep.
     pub(super) async fn unswept(options: simulator::Options, list: ListMode) -> Self {
         let simulator = Simulator::start(options).await.expect("a simulator");
-        let aws = scripted::at(&simulator.endpoint());
-        Self::around(simulator, aws, list)
+        Self::around(simulator, list, tempfile::tempdir().expect("a directory"))
     }
 
-    fn around(simulator: Simulator, aws: Aws, list: ListMode) -> Self {
+    fn around(simulator: Simulator, list: ListMode, dir: TempDir) -> Self {
+        let aws = scripted::at(&simulator.endpoint());
+        World::stored(simulator, aws, list, dir, &|options| options)
+    }
+
+    /// On a disk in memory, and with next to no cache: what is read comes from the disk.
+    pub(super) async fn on(disk: &Memory) -> Self {
+        let simulator = Simulator::start(simulator::Options { instances: 12, ..fast() }).await.expect("a simulator");
+        let aws = scripted::at(&simulator.endpoint());
+        let on_disk = |options| store::Options { cache_bytes: 0, disk: Arc::new(disk.clone()), ..options };
         let dir = tempfile::tempdir().expect("a directory");
-        let (writer, store) = store::open(store::Options::new(dir.path(), kinds::project)).expect("a store");
+        let world = World::stored(simulator, aws, ListMode::Auto, dir, &on_disk);
+        world.sweep().await;
+        world
+    }
+
+    /// A swept account, over a store that an earlier server left in `dir`.
+    pub(super) async fn over(dir: TempDir) -> Self {
+        let options = simulator::Options { instances: 12, ..fast() };
+        let world = Self::around(Simulator::start(options).await.expect("a simulator"), ListMode::Auto, dir);
+        world.sweep().await;
+        world
+    }
+
+    fn stored(
+        simulator: Simulator,
+        aws: crate::aws::Aws,
+        list: ListMode,
+        dir: TempDir,
+        options: &dyn Fn(store::Options) -> store::Options,
+    ) -> Self {
+        let (writer, store) = store::open(options(store::Options::new(dir.path(), kinds::project))).expect("a store");
         store.build_index().expect("an index");
         let parts = KINDS.iter().filter_map(|part| Some((part.kind(), kinds::by_slug(part.status_of?)?.kind())));
         let hub = ChangeHub::new(parts.collect());

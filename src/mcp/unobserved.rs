@@ -9,6 +9,7 @@ use super::core::Core;
 use super::error::Fault;
 use super::tools::schema;
 use super::tools::table::Text;
+use crate::ingest::ScopeFreshness;
 use crate::kinds::{self, KindSpec};
 use crate::model::{AccountId, Kind, Region, Scope, Timestamp};
 use crate::query::unobserved::{Gap, around, gaps};
@@ -117,7 +118,7 @@ impl Core {
         for run in freshness.runs() {
             let Some(watched) = watched.get_mut(&(run.scope.clone(), run.kind.clone())) else { continue };
             let state = states.iter().find(|state| state.scope == run.scope && state.kind == run.kind);
-            let goes_on = state.and_then(|state| state.fresh_until()).is_some_and(|until| now <= until);
+            let goes_on = state.and_then(ScopeFreshness::fresh_until).is_some_and(|until| now <= until);
             watched.runs.push((run.since, if goes_on { now.max(run.started) } else { run.started }));
         }
         Ok(watched)

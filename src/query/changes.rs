@@ -223,6 +223,7 @@ impl Span {
 
 impl Found {
     /// What was found, in the order asked for.
+    #[must_use]
     pub fn records(&self) -> impl ExactSizeIterator<Item = &Recorded> {
         self.records.iter().map(|(record, _)| record)
     }

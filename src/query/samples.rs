@@ -11,6 +11,7 @@ use crate::model::{
     AccountId, ActionId, Cause, Current, Document, Event, Evidence, Group, Kind, Map, Recorded, Region, ResourceId,
     RowFields, Scope, Seq, Source, Timestamp, Value,
 };
+use crate::store::retain::Due;
 use crate::store::{Batch, Options, Store, Writer};
 
 /// Something that happens to one of few resources.
@@ -95,7 +96,7 @@ impl Sample {
             let mut entries = Vec::new();
             let mut ahead = self.current.clone();
             for op in ops {
-                let Some((cause, event)) = self.entry(op, &ahead, self.log.len() + entries.len()) else { continue };
+                let Some((cause, event)) = entry(op, &ahead, self.log.len() + entries.len()) else { continue };
                 let seq = Seq((self.log.len() + entries.len() + 1) as u64);
                 let record =
                     Recorded { seq, recorded_at: Timestamp::EPOCH, cause: cause.clone(), event: event.clone() };
@@ -121,6 +122,13 @@ impl Sample {
         }
     }
 
+    /// Folds the oldest `records` records away.
+    pub(super) fn fold(&mut self, records: usize) {
+        let due = Due { until: at(u64::from(u32::MAX)), down_to: 0 };
+        let folded = self.writer.fold(due, records, || true).unwrap();
+        assert_eq!(folded.records, records.min(self.log.len()));
+    }
+
     /// What was there after record `seq`.
     pub(super) fn then(&self, seq: Seq) -> BTreeMap<ResourceId, Current> {
         let mut current = BTreeMap::new();
@@ -133,38 +141,39 @@ impl Sample {
         }
         current
     }
+}
 
-    fn entry(&self, op: &Op, current: &BTreeMap<ResourceId, Current>, place: usize) -> Option<(Cause, Event)> {
-        let evidence = Evidence { source: Source::Sweep, at: at(place as u64) };
-        let cause = match place % 4 {
-            0 => Cause::Sweep,
-            1 => Cause::Refresh,
-            2 => Cause::Notification { event_id: format!("e-{place}") },
-            _ => Cause::Resumed { since: at(1) },
-        };
-        match op {
-            Op::Put(n, state, tag) => {
-                let (id, document) = (id(*n), document(state, tag));
-                match current.get(&id) {
-                    None => {
-                        let cause = if place.is_multiple_of(3) { Cause::Baseline } else { cause };
-                        Some((cause, Event::Discovered { id, document, evidence, mapping: 1 }))
-                    }
-                    Some(before) => {
-                        let changes = before.document.changes_to(&document);
-                        let evidence = vec![(Group::State, evidence)];
-                        Some((cause, Event::Changed { id, changes, evidence, overlay: Overlay::Keep }))
-                    }
+fn entry(op: &Op, current: &BTreeMap<ResourceId, Current>, place: usize) -> Option<(Cause, Event)> {
+    let evidence = Evidence { source: Source::Sweep, at: at(place as u64) };
+    let cause = match place % 4 {
+        0 => Cause::Sweep,
+        1 => Cause::Refresh,
+        2 => Cause::Notification { event_id: format!("e-{place}") },
+        _ => Cause::Resumed { since: at(1) },
+    };
+    match op {
+        Op::Put(n, state, tag) => {
+            let (id, document) = (id(*n), document(state, tag));
+            match current.get(&id) {
+                None => {
+                    let cause = if place.is_multiple_of(3) { Cause::Baseline } else { cause };
+                    Some((cause, Event::Discovered { id, document, evidence, mapping: 1 }))
+                }
+                Some(before) => {
+                    let changes = before.document.changes_to(&document);
+                    let evidence = vec![(Group::State, evidence)];
+                    Some((cause, Event::Changed { id, changes, evidence, overlay: Overlay::Keep }))
                 }
             }
-            Op::Remove(n) => {
-                let id = id(*n);
-                current.contains_key(&id).then(|| (cause, Event::Removed { id, at: evidence.at }))
-            }
-            Op::Act(one, other) => {
-                let (action, targets) = (ActionId(place as u64), vec![id(*one), id(*other)]);
-                Some((Cause::Tool { action }, Event::ActionRequested { action, tool: "stop".to_owned(), targets }))
-            }
+        }
+        Op::Remove(n) => {
+            let id = id(*n);
+            let there = current.contains_key(&id);
+            there.then_some((cause, Event::Removed { id, at: evidence.at }))
+        }
+        Op::Act(one, other) => {
+            let (action, targets) = (ActionId(place as u64), vec![id(*one), id(*other)]);
+            Some((Cause::Tool { action }, Event::ActionRequested { action, tool: "stop".to_owned(), targets }))
         }
     }
 }

@@ -47,7 +47,7 @@ fn event(event: &Event) -> Value {
         }
         Event::Changed { id, changes, evidence, overlay } => {
             let evidence: Map<String, Value> =
-                evidence.iter().map(|(group, seen)| (name(group), json!(seen))).collect();
+                evidence.iter().map(|(group, seen)| (name(*group), json!(seen))).collect();
             about("changed", id, json!({ "changes": changes, "evidence": evidence, "overlay": laid(overlay) }))
         }
         Event::Removed { id, at } => about("removed", id, json!({ "at": at })),
@@ -86,7 +86,7 @@ fn laid(overlay: &Overlay) -> Value {
 }
 
 /// A group's name as it serialises.
-fn name(group: &Group) -> String {
+fn name(group: Group) -> String {
     json!(group).as_str().unwrap_or_default().to_owned()
 }
 

@@ -409,4 +409,6 @@ pub(super) fn random() -> u64 {
 }
 
 #[cfg(test)]
+mod reopening;
+#[cfg(test)]
 mod tests;

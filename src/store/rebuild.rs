@@ -239,16 +239,16 @@ impl<'txn> Deriving<'txn> {
                 left = Some(writer::tombstone(*at, &record, last));
             }
         }
-        let live = &mut self.ledger.live;
+        let bytes = &mut self.ledger.live;
         if let Some(left) = left {
-            let bytes = codec::encode_tombstone(key, &left)?;
-            drop(writer::insert(&mut self.tombstones, key, &bytes, &mut live.tombstones)?);
+            let left = codec::encode_tombstone(key, &left)?;
+            drop(writer::insert(&mut self.tombstones, key, &left, &mut bytes.tombstones)?);
         }
         let Some(current) = current else { return Ok(None) };
         let id = keys::Reader::default().resource(key).ok_or_else(|| codec::key_fault(tables::BASE, key))?;
         let row = row_bytes(key, &current, &(self.project)(&id, &current.document))?;
-        drop(writer::insert(&mut self.current, key, &codec::encode_current(key, &current)?, &mut live.current)?);
-        drop(writer::insert(&mut self.rows, key, &row, &mut live.rows)?);
+        drop(writer::insert(&mut self.current, key, &codec::encode_current(key, &current)?, &mut bytes.current)?);
+        drop(writer::insert(&mut self.rows, key, &row, &mut bytes.rows)?);
         Ok(Some(keys::count(&id.kind, &id.scope())))
     }
 }

@@ -216,7 +216,7 @@ impl Writer {
                 }
                 folding.step()?;
             }
-            writer.next_interval = folding.trim(writer.next_interval.take())?;
+            writer.next_interval = folding.trim(writer.next_interval.as_deref())?;
             let ledger = folding.finish()?;
             txn.commit()?;
             Ok(ledger)
@@ -335,11 +335,11 @@ impl<'txn> Folding<'txn> {
 
     /// Drops intervals that ended before the horizon, but never the newest of a scope and kind. Looks at a few of them, from
     /// `from` on, and returns where to go on.
-    fn trim(&mut self, from: Option<Vec<u8>>) -> Result<Option<Vec<u8>>, Failure> {
+    fn trim(&mut self, from: Option<&[u8]>) -> Result<Option<Vec<u8>>, Failure> {
         let mut old = Vec::new();
         let mut last: Option<(Vec<u8>, bool)> = None;
         let mut looked = 0;
-        for entry in self.intervals.range(from.as_deref().unwrap_or_default()..)?.take(INTERVALS_A_STEP) {
+        for entry in self.intervals.range(from.unwrap_or_default()..)?.take(INTERVALS_A_STEP) {
             let (key, bytes) = entry?;
             let key = key.value().to_vec();
             looked += 1;
@@ -363,7 +363,7 @@ impl<'txn> Folding<'txn> {
             let live = &mut self.ledger.live.base;
             match state {
                 Some(current) => {
-                    drop(writer::insert(&mut self.base, &key, &codec::encode_base(&key, &current)?, live)?)
+                    drop(writer::insert(&mut self.base, &key, &codec::encode_base(&key, &current)?, live)?);
                 }
                 None => writer::remove(&mut self.base, &key, live)?,
             }

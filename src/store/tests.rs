@@ -2,6 +2,7 @@ use std::fs;
 
 use proptest::prelude::*;
 
+use super::disk::memory::Memory;
 use super::meta::FORMAT;
 use super::samples::{
     Plain, any_batch, at, batch, changed, discovered, document, evidence, fresh, instance, kind, options, project,
@@ -294,6 +295,30 @@ fn writing_stops_before_the_disk_is_full_and_reading_goes_on() {
     assert!(matches!(&refused, CommitError::DiskFull { needed: u64::MAX, .. }), "{refused}");
     assert!(refused.to_string().contains(dir.path().to_str().unwrap()));
     assert_eq!((store.snapshot().unwrap().seq(), store.write_transactions()), (Seq::ZERO, 0));
+}
+
+#[test]
+fn what_cannot_wait_may_use_most_of_what_is_kept_free() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = Memory::default();
+    let options = Options { disk: Arc::new(disk.clone()), reserve_bytes: 80_000, ..options(&dir) };
+    let (mut writer, store) = super::open(options).unwrap();
+    let action = ActionId(1);
+    let requested = Event::ActionRequested { action, tool: "stop_instance".to_owned(), targets: vec![instance("i-1")] };
+    let finished = Event::ActionFinished { action, outcome: Outcome::Succeeded { created: Vec::new() } };
+    let mut commit = |event: &Event| writer.commit(batch(vec![(Cause::Tool { action }, event.clone())]));
+    let is_full = |outcome| matches!(outcome, Err(CommitError::DiskFull { free, .. }) if free < 80_000);
+    disk.set_free(40_000);
+    assert!(is_full(commit(&requested)));
+    assert!(!is_full(commit(&finished)));
+    disk.set_free(10_000);
+    assert!(is_full(commit(&finished)));
+    disk.set_free(80_000);
+    commit(&requested).unwrap();
+    disk.set_free(40_000);
+    writer.save_watermarks(vec![fixture_watermark()]).unwrap();
+    assert!(is_full(writer.commit(batch(vec![removed(&instance("i-1"))]))));
+    assert_eq!(store.snapshot().unwrap().seq(), Seq(2));
 }
 
 #[test]

@@ -11,6 +11,8 @@ mod config;
 mod crash;
 #[cfg(test)]
 mod demo;
+#[cfg(all(test, target_os = "linux"))]
+mod disk;
 #[cfg(test)]
 mod failures;
 #[cfg(test)]

@@ -226,3 +226,33 @@ fn the_file_may_find_no_space_to_grow_and_nothing_is_lost() {
         assert_eq!(failed, most);
     }
 }
+
+/// The disk fails between the request of a tool and its end, for longer than a tool waits.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_aws_did_while_the_disk_failed_is_recorded_when_it_works_again_and_nothing_more_is_begun() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = Memory::default();
+    let world = World::with(options(&dir, &disk));
+    let mut second = 0;
+    swept(&world, &mut second, &["i-1".to_owned()], "t3.micro").await;
+    let action = world.handle.begin("stop_instance", vec![id("i-1")]).await.unwrap();
+    let before = world.records().len();
+    disk.fail(Some(Faults { from: 0, to: u64::MAX, calls: ALL, most: u64::MAX, kind: std::io::ErrorKind::Other }));
+    let outcome = Outcome::Succeeded { created: Vec::new() };
+    let finished = world.handle.finish(action, outcome.clone(), vec![seen("i-1", "stopping", "t3.micro", second + 1)]);
+    let (finished, begun) = tokio::join!(finished, world.handle.begin("stop_instance", vec![id("i-1")]));
+    for refused in [finished.map(drop), begun.map(drop)] {
+        assert!(matches!(refused, Err(IngestError::Commit(CommitError::Latched { .. }))), "{refused:?}");
+    }
+    let trouble = world.handle.freshness().trouble().unwrap();
+    assert!(trouble.class == "store" && trouble.what.contains("muster.redb"), "{trouble:?}");
+    disk.fail(None);
+    let mut newest = world.hub.newest();
+    timeout(Duration::from_secs(30), newest.wait_for(|seq| seq.0 > before as u64)).await.unwrap().unwrap();
+    let events: Vec<Event> = world.records().split_off(before).into_iter().map(|record| record.event).collect();
+    assert_eq!(events.first(), Some(&Event::ActionFinished { action, outcome }));
+    assert!(!events.iter().any(|event| matches!(event, Event::ActionRequested { .. })), "{events:?}");
+    assert_eq!(world.state("i-1").as_deref(), Some("stopping"));
+    assert_eq!(world.handle.freshness().trouble(), None);
+    world.close().await;
+}

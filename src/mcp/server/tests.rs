@@ -501,6 +501,39 @@ async fn a_modern_subscriber_is_told_of_what_it_asked_and_of_nothing_else() {
 }
 
 #[tokio::test]
+async fn histories_are_read_and_told_of() {
+    let world = World::small().await;
+    let client = world.client(true).await;
+    let id = world.instance(&client, "running").await;
+    let (history, changes) = (format!("ec2://instance/{id}/history"), "ec2://inventory/changes".to_owned());
+    let mut listening = client.listen(&[&history, &changes], false).await.unwrap();
+    quiet(&mut listening).await;
+    let before = client.read(&history).await.unwrap();
+    assert_eq!((&before["uri"], &before["changes"]), (&json!(history), &json!([])), "only a baseline: {before}");
+    drop(data(client.call("stop_instance", json!({"instance_id": id})).await.unwrap()));
+    let mut heard = vec![listening.next(SOON).await.unwrap()];
+    while !(heard.contains(&Some(history.clone())) && heard.contains(&Some(changes.clone()))) {
+        heard.push(listening.next(SOON).await.unwrap());
+    }
+    let after = client.read(&history).await.unwrap();
+    assert_eq!(after["changes"][0]["what"], "changed");
+    let everything = client.read(&changes).await.unwrap();
+    assert!(everything["changes"].as_array().unwrap().contains(&after["changes"][0]), "{everything}");
+    // What follows is a call of the tool that the body spells out.
+    let newer = &before["newer"];
+    assert_eq!(newer["tool"], "list_changes");
+    let found = data(client.call("list_changes", newer["arguments"].clone()).await.unwrap());
+    assert_eq!(found["changes"], after["changes"]);
+    let limited = world.core.now();
+    let body = client.peer().read_resource(ReadResourceRequestParams::new(&changes)).await.unwrap();
+    assert_eq!(body.ttl_ms, Some(0), "{limited}");
+    let status = client.read(&format!("ec2://instance/{id}/status/history")).await.unwrap();
+    assert_eq!(status["kind"], "instance-status");
+    let unknown = refused(client.read("ec2://vpc/vpc-0000000000000dead/history").await.unwrap_err());
+    assert_eq!(unknown.code, ErrorCode::INVALID_PARAMS);
+}
+
+#[tokio::test]
 async fn stopping_the_server_ends_a_modern_subscription_with_its_result() {
     let world = World::small().await;
     let client = world.client(true).await;
@@ -578,6 +611,7 @@ async fn templates_complete_from_what_is_there() {
     };
     assert_eq!(complete("ec2://instance/{id}", "id", id.clone()).await, [id]);
     assert_eq!(complete("ec2://instance/{id}/status", "id", "i-".to_owned()).await.len(), 12);
+    assert_eq!(complete("ec2://instance/{id}/history", "id", "i-".to_owned()).await.len(), 12);
     assert_eq!(complete(templates::COLLECTION, "region", "us".to_owned()).await, ["us-east-1"]);
     assert_eq!(complete(templates::COLLECTION, "kind", "v".to_owned()).await, ["volume", "vpc"]);
     assert!(complete("ec2://nothing/{id}", "id", String::new()).await.is_empty());

@@ -3,7 +3,6 @@
 use serde_json::{Map, Value, json};
 
 use super::arguments::Arguments;
-use super::list_changes::TIMES;
 use super::schema;
 use super::search_inventory::About;
 use super::table::Text;
@@ -154,3 +153,6 @@ pub fn object(required: &[&str], mut own: Value) -> Value {
     }
     schema::object(required, own)
 }
+
+/// The forms of times.
+pub const TIMES: &str = "a time: RFC 3339 such as 2026-11-17T12:00:00Z, or so long ago as -15m, -2h or -3d";

@@ -256,7 +256,9 @@ fn shown(
     if earlier > 0 {
         text.add(format_args!("\n{earlier} earlier records: list_changes tells them"));
     }
-    lines.iter().for_each(|line| text.add(format_args!("\n{line}")));
+    for line in lines {
+        text.add(format_args!("\n{line}"));
+    }
     let point = |Point { at, seq }: Point, existed: bool| json!({"at": at, "seq": seq, "existed": existed});
     let mut data = Map::new();
     let mut put = |name: &str, value: Value| drop(data.insert(name.to_owned(), value));

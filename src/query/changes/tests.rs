@@ -104,6 +104,40 @@ proptest! {
 }
 
 #[test]
+fn what_is_folded_away_is_an_error_and_never_a_gap() {
+    let mut sample = Sample::new();
+    let put: Vec<_> = (0..IDS).map(|n| crate::query::samples::Op::Put(n, "running", "a")).collect();
+    sample.play(&put, 4);
+    let question = Question { quiet: true, ..Question::default() };
+    let read = |sample: &Sample, span| find(|| sample.store.snapshot(), &question, None, span, 2, |_| false);
+    let forward = read(&sample, Span::oldest(Seq::ZERO, None)).unwrap().span();
+    let back = read(&sample, Span::newest(Seq(12), None)).unwrap().span();
+    let bounded = read(&sample, Span::newest(Seq(12), Some(Seq(1)))).unwrap().span();
+    assert_eq!((forward.at, back.at, bounded.at), (Seq(2), Seq(11), Seq(11)));
+    sample.fold(2);
+    assert_eq!(read(&sample, forward).unwrap().span().at, Seq(4), "what it goes on with is still there");
+    sample.fold(1);
+    for span in [forward, bounded] {
+        let error = read(&sample, span).unwrap_err();
+        let earliest = sample.store.snapshot().unwrap().earliest().unwrap().unwrap();
+        assert!(matches!(error, ChangesError::Expired { earliest: named } if named == earliest), "{error}");
+        assert!(error.to_string().contains(&format!("since={earliest}")), "{error}");
+    }
+    // Who asked for everything there is gets what there is.
+    let mut span = back;
+    let mut seen = Vec::new();
+    loop {
+        let found = read(&sample, span).unwrap();
+        seen.extend(found.records().map(|record| record.seq.0));
+        span = found.span();
+        if found.end() == End::Reached {
+            break;
+        }
+    }
+    assert_eq!(seen, (4..=10).rev().collect::<Vec<_>>());
+}
+
+#[test]
 fn a_path_meets_itself_and_what_is_above_or_below_it() {
     for (field, path) in
         [("State", "State.Name"), ("State.Name", "State"), ("state.NAME", "State.Name"), ("Tags", "Tags")]

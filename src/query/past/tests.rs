@@ -19,15 +19,30 @@ proptest! {
         size in 1..4_usize,
         indexed: bool,
         limit in 1..4_usize,
+        folded in 0..20_usize,
     ) {
         let mut sample = Sample::new();
         if indexed {
             sample.store.build_index().unwrap();
         }
         sample.play(&played, size);
+        sample.fold(folded);
         let newest = sample.store.snapshot().unwrap().seq();
+        let horizon = sample.store.snapshot().unwrap().horizon();
         for seq in (1..=newest.0).map(Seq) {
             let point = Point { at: at(0), seq };
+            if seq < horizon {
+                let (kind, matcher) = (kind(0), Matcher::any());
+                let wanted = Wanted { kind: &kind, scope: None, matcher: &matcher, point, after: None, limit };
+                let outrun = |error: PastError| matches!(error, PastError::Outrun { .. });
+                prop_assert!(outrun(walked(&sample.store, wanted).unwrap_err()));
+                if indexed {
+                    prop_assert!(outrun(undone(&sample.store, wanted).unwrap_err()));
+                }
+                let named = Moment::Seq(seq).point(&sample.store.snapshot().unwrap(), at(1));
+                prop_assert!(named.unwrap_err().to_string().contains("is not in the log any more"));
+                continue;
+            }
             let then = sample.then(seq);
             for (kind, scope) in [(kind(0), None), (kind(1), Some(scope(1)))] {
                 for matcher in [Matcher::any(), running()] {
@@ -50,13 +65,10 @@ proptest! {
                             let page = if walks {
                                 walked(&sample.store, wanted).unwrap()
                             } else {
-                                match undone(&sample.store, wanted).unwrap() {
-                                    Some(page) => page,
-                                    None => {
-                                        prop_assert!(!indexed && !matcher.conditions().is_empty());
-                                        walked(&sample.store, wanted).unwrap()
-                                    }
-                                }
+                                let page = undone(&sample.store, wanted).unwrap();
+                                let needs_index = !indexed && !matcher.conditions().is_empty();
+                                prop_assert_eq!(page.is_none(), needs_index);
+                                page.map_or_else(|| walked(&sample.store, wanted), Ok).unwrap()
                             };
                             prop_assert_eq!(page.total, rows.len() as u64, "walks: {}", walks);
                             let Some(last) = page.rows.last() else { break };
@@ -88,6 +100,17 @@ proptest! {
                 let earliest = sample.log.first().map(|record| record.recorded_at.to_string());
                 prop_assert!(earliest.is_none_or(|earliest| error.to_string().contains(&earliest)), "{}", error);
             }
+        }
+        // Where it is folded away, that is said, and the time that is named is one that is answered for.
+        if sample.log.len() > 3 {
+            sample.fold(3);
+            let snapshot = sample.store.snapshot().unwrap();
+            let earliest = snapshot.earliest().unwrap().unwrap();
+            prop_assert_eq!(earliest, sample.log[2].recorded_at);
+            prop_assert!(Moment::At(earliest).point(&snapshot, now).is_ok());
+            prop_assert_eq!(crate::query::moment::before(&snapshot, earliest, now).unwrap(), Seq(3));
+            let early = Moment::At(at(999)).point(&snapshot, now).unwrap_err().to_string();
+            prop_assert!(early.contains(&earliest.to_string()), "{}", early);
         }
         if let Ok(seq) = crate::query::moment::before(&snapshot, at(moment), now) {
             let expected = sample.log.iter().filter(|record| record.recorded_at < at(moment)).map(|record| record.seq).max();

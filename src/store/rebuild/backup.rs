@@ -153,7 +153,9 @@ impl Store {
             let Some((record, _)) = records.last() else { break };
             from = record.seq.next();
             has_space(&self.0, to)?;
-            records.iter().for_each(|(record, _)| builder.note(record));
+            for (record, _) in &records {
+                builder.note(record);
+            }
             builder.records(&records).map_err(failed)?;
         }
         // The rest is made of the copy alone.
@@ -166,8 +168,9 @@ impl Store {
 /// Refuses to fill the disk, which may be the store's own.
 fn has_space(shared: &Shared, to: &Path) -> Result<(), BackupError> {
     let dir = to.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let Ok(stat) = rustix::fs::statvfs(dir) else { return Ok(()) };
-    let (free, needed) = (stat.f_bavail.saturating_mul(stat.f_frsize), shared.reserve_bytes);
+    // Where the system does not say, writing will.
+    let Ok(free) = shared.place.disk.free(dir) else { return Ok(()) };
+    let needed = shared.reserve_bytes;
     if free < needed { Err(BackupError::DiskFull { path: to.to_owned(), free, needed }) } else { Ok(()) }
 }
 

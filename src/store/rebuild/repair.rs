@@ -124,7 +124,7 @@ pub fn repair(dir: &Path, project: Project) -> Result<Repaired, RepairError> {
         |path: &Path, error: io::Error| RepairError::Write { path: path.to_owned(), source: Box::new(error.into()) };
     let temporary = Temporary::beside(&path, log);
     let side = path.with_file_name(format!("{FILE_NAME}.{log}.dropped.jsonl"));
-    let mut repair = Repair { salvage, side: Side { path: side, file: None }, done: Done::default() };
+    let mut repair = Repair { salvage, side: Side { path: side, file: None, gap: None }, done: Done::default() };
     let of = repair.salvage.log().ok();
     let rebuilt = repair.rebuild(&temporary.0, project, log).map_err(|failure| match failure {
         Failure::Storage(source) => RepairError::Write { path: temporary.0.clone(), source },
@@ -168,10 +168,35 @@ fn move_aside(path: &Path) -> io::Result<PathBuf> {
 struct Side {
     path: PathBuf,
     file: Option<BufWriter<File>>,
+    /// Records in a row that cannot be read for the same reason, and which.
+    gap: Option<(u64, u64, String)>,
 }
 
 impl Side {
-    fn line(&mut self, line: &str) -> Result<(), Failure> {
+    /// Notes a record that cannot be read.
+    fn gap(&mut self, seq: u64, why: String) -> Result<(), Failure> {
+        match &mut self.gap {
+            Some((_, last, same)) if *last + 1 == seq && *same == why => *last = seq,
+            _ => {
+                self.end_gap()?;
+                self.gap = Some((seq, seq, why));
+            }
+        }
+        Ok(())
+    }
+
+    fn end_gap(&mut self) -> Result<(), Failure> {
+        let Some((first, last, why)) = self.gap.take() else { return Ok(()) };
+        self.write(&json!({ "unreadable": { "seq": first, "through": last }, "why": why }).to_string())
+    }
+
+    /// Notes a record that can be read.
+    fn record(&mut self, record: &Recorded) -> Result<(), Failure> {
+        self.end_gap()?;
+        self.write(&export::line(record))
+    }
+
+    fn write(&mut self, line: &str) -> Result<(), Failure> {
         let write = |side: &mut Side| {
             let file = match &mut side.file {
                 Some(file) => file,
@@ -185,8 +210,8 @@ impl Side {
         write(self).map_err(|error| Failure::Storage(Box::new(error.into())))
     }
 
-    fn unreadable(&mut self, what: Value, why: &Trouble) -> Result<(), Failure> {
-        self.line(&json!({ "unreadable": what, "why": why.to_string() }).to_string())
+    fn unreadable(&mut self, what: &Value, why: &Trouble) -> Result<(), Failure> {
+        self.write(&json!({ "unreadable": what, "why": why.to_string() }).to_string())
     }
 
     fn sync(&mut self) -> Result<(), Failure> {
@@ -268,11 +293,11 @@ impl Repair {
         }
         for (key, why) in damaged {
             self.done.lost += 1;
-            self.side.unreadable(json!({ "table": "base", "key": keys::shown(&key) }), &why)?;
+            self.side.unreadable(&json!({ "table": "base", "key": keys::shown(&key) }), &why)?;
         }
         if let Some(why) = base.trouble {
             self.done.lost += 1;
-            self.side.unreadable(json!({ "table": "base", "key": null }), &why)?;
+            self.side.unreadable(&json!({ "table": "base", "key": null }), &why)?;
         }
         Ok(rows.into_iter().collect())
     }
@@ -293,12 +318,13 @@ impl Repair {
                         let orphan = || format!("record {seq} changes a resource that is not there");
                         self.done.ends.get_or_insert_with(orphan);
                         self.done.dropped += 1;
-                        self.side.line(&export::line(&record))?;
+                        self.side.record(&record)?;
                     }
                     Err(why) => {
+                        let why = why.to_string();
                         self.done.ends.get_or_insert_with(|| format!("record {seq}: {why}"));
                         self.done.unreadable += 1;
-                        self.side.unreadable(json!({ "seq": seq }), &why)?;
+                        self.side.gap(seq, why)?;
                     }
                 }
             }
@@ -309,6 +335,7 @@ impl Repair {
             }
             from = to.saturating_add(1);
         }
+        self.side.end_gap()?;
         Ok(kept_until)
     }
 
@@ -322,12 +349,12 @@ impl Repair {
                 Ok(watermark) if named && may(Timestamp::from_millis(watermark.ended)) => kept.push((key, bytes)),
                 Ok(_) => {}
                 Err(error) => {
-                    self.side.unreadable(json!({ "table": "intervals", "key": keys::shown(&key) }), &error.into())?;
+                    self.side.unreadable(&json!({ "table": "intervals", "key": keys::shown(&key) }), &error.into())?;
                 }
             }
         }
         if let Some(why) = trouble {
-            self.side.unreadable(json!({ "table": "intervals", "key": null }), &why)?;
+            self.side.unreadable(&json!({ "table": "intervals", "key": null }), &why)?;
         }
         Ok(kept)
     }

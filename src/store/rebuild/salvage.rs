@@ -34,7 +34,7 @@ pub(super) enum Trouble {
     Panicked(String),
     #[error("it is not there")]
     Missing,
-    #[error("it follows a place that cannot be read")]
+    #[error("it lies beside what cannot be read")]
     Behind,
 }
 
@@ -67,11 +67,16 @@ const WAYS: [Way; 4] = [
     Way { other_slot: true, recovering: true },
 ];
 
+/// How often reading may panic before what cannot be read together is given up together: each time the file is opened anew,
+/// which would take hours if the damage hides a million records.
+const PATIENCE: u32 = 1_000;
+
 /// A damaged file, open for reading.
 pub(super) struct Salvage {
     path: PathBuf,
     way: Way,
     open: Open,
+    patience: u32,
 }
 
 /// What of it is needed. Fields are dropped in order, the transaction first.
@@ -90,7 +95,7 @@ impl Salvage {
         let mut first = None;
         for way in WAYS {
             match file::guarded(path, || open(path, way)) {
-                Ok(open) => return Ok(Salvage { path: path.to_owned(), way, open }),
+                Ok(open) => return Ok(Salvage { path: path.to_owned(), way, open, patience: PATIENCE }),
                 Err(OpenError::Damaged { source, .. }) => drop(first.get_or_insert(source)),
                 Err(error) => return Err(error),
             }
@@ -108,6 +113,7 @@ impl Salvage {
         match catch_unwind(AssertUnwindSafe(|| read(open))) {
             Ok(outcome) => outcome,
             Err(panic) => {
+                self.patience = self.patience.saturating_sub(1);
                 let message = file::message_of(panic.as_ref());
                 if let Ok(open) = file::guarded(&self.path, || self::open(&self.path, self.way)) {
                     self.open = open;
@@ -151,7 +157,7 @@ impl Salvage {
         });
         match together {
             Ok(found) if found.len() as u64 == seqs.end() - seqs.start() + 1 => found.into_iter().map(Ok).collect(),
-            _ => seqs.map(|seq| self.record(seq)).collect(),
+            _ => seqs.map(|seq| if self.patience > 0 { self.record(seq) } else { Err(Trouble::Behind) }).collect(),
         }
     }
 

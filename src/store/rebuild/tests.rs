@@ -95,7 +95,7 @@ fn a_backup_overwrites_nothing_and_leaves_nothing_when_it_fails() {
     assert_eq!(fs::read(&taken).unwrap(), b"mine");
     assert!(matches!(store.backup(&dir.path().join("no/where")), Err(BackupError::Write { .. })));
     drop(writer);
-    let txn = store.0.database.begin_write().unwrap();
+    let txn = store.0.database.read().as_ref().unwrap().begin_write().unwrap();
     drop(txn.open_table(EVENTS_TABLE).unwrap().insert(1, b"nonsense".as_slice()).unwrap());
     let mut meta = txn.open_table(META_TABLE).unwrap();
     let ledger = Ledger { seq: 1, ..Ledger::default() };
@@ -296,8 +296,8 @@ fn a_store_with_any_page_overwritten_is_repaired_to_a_prefix_or_left_alone() {
         }
         fs::write(&path, &bytes).unwrap();
         if turn >= 24 {
-            let file = fs::OpenOptions::new().read(true).write(true).open(&path).unwrap();
-            flip(&file, random.u64(64 * 8..320 * 8));
+            let opened = fs::OpenOptions::new().read(true).write(true).open(&path).unwrap();
+            flip(&opened, random.u64(64 * 8..320 * 8));
             bytes = fs::read(&path).unwrap();
         }
         match repair(dir.path(), project) {

@@ -167,8 +167,8 @@ fn a_file_in_use_or_missing_is_not_damaged() {
 fn what_is_not_a_store_is_reported_as_damage() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("x");
-    for content in [&b""[..], b"x", &[7; 100_000]] {
-        fs::write(&path, content).unwrap();
+    for content in [Vec::new(), b"x".to_vec(), vec![7; 100_000]] {
+        fs::write(&path, &content).unwrap();
         assert!(matches!(check_file(&path).shown[..], [Mismatch::File(_)]));
     }
 }

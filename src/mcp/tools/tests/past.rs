@@ -9,10 +9,15 @@ use crate::ingest::Lane;
 use crate::kinds::INSTANCE;
 use crate::mcp::ListMode;
 use crate::mcp::client::Client;
-use crate::mcp::tests::{World, data, fast, text};
+use crate::mcp::tests::{World, data, fast, scope, text};
 use crate::mcp::tools::{BUDGET, compare_resource, count_inventory, get_resource, list_changes, search_inventory};
-use crate::model::{Cause, Observation, Seen, Source};
+use crate::model::event::Overlay;
+use crate::model::{
+    ApiCall, Cause, Document, Event, Evidence, Group, Map, Observation, ResourceId, Seen, Seq, Source, Timestamp,
+};
+use crate::query::changes::{Place, Question, Span};
 use crate::simulator;
+use crate::store;
 
 async fn changes(client: &Client, arguments: Value) -> (String, Value) {
     let result = client.call("list_changes", arguments).await.unwrap();
@@ -160,6 +165,114 @@ async fn what_cannot_be_answered_says_what_can() {
         let said = refused(&client, "list_changes", json!({name: page["newest_cursor"]})).await;
         assert!(said.contains("earlier log") && said.contains("since=20"), "{said}");
     }
+}
+
+/// A store that another server left: an instance, watched from three hours ago until two hours ago, and half of its log folded.
+fn left() -> (tempfile::TempDir, String) {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut writer, store) = store::open(store::Options::new(dir.path(), crate::kinds::project)).unwrap();
+    let now = crate::aws::scripted::at("http://127.0.0.1:1").clock().now();
+    let begun = now - Duration::from_hours(3);
+    let id = ResourceId::new(&scope(), &INSTANCE.kind(), "i-0000000000000beef");
+    let document = |state: &str| {
+        let state = Map::from([("Name".to_owned(), state.into())]);
+        Document::new(Map::from([
+            ("InstanceId".to_owned(), "i-0000000000000beef".into()),
+            ("PrivateIpAddress".to_owned(), "10.1.2.3".into()),
+            ("State".to_owned(), crate::model::Value::Map(state)),
+        ]))
+    };
+    let evidence = Evidence { source: Source::Sweep, at: begun };
+    let mut entries = vec![(
+        Cause::Baseline,
+        Event::Discovered { id: id.clone(), document: document("running"), evidence, mapping: 1 },
+    )];
+    for states in [["running", "stopped"], ["stopped", "running"]] {
+        let changes = document(states[0]).changes_to(&document(states[1]));
+        let call = ApiCall {
+            name: "StopInstances".to_owned(),
+            actor: "arn:aws:iam::123456789012:user/eve\u{202E}".to_owned(),
+            address: Some("192.0.2.7".to_owned()),
+            agent: None,
+        };
+        let cause = Cause::Call { event_id: "e-1".to_owned(), call };
+        let evidence = vec![(Group::State, evidence)];
+        entries.push((cause, Event::Changed { id: id.clone(), changes, evidence, overlay: Overlay::Keep }));
+    }
+    for (n, entry) in entries.into_iter().enumerate() {
+        let recorded_at = begun + Duration::from_mins(20) * u32::try_from(n).unwrap();
+        writer.commit(store::Batch { recorded_at, entries: vec![entry], watermarks: Vec::new() }).unwrap();
+    }
+    let started = begun + Duration::from_hours(1);
+    let kind = INSTANCE.kind();
+    let watched = store::Watermark { scope: scope(), kind, since: begun, started, ended: started, complete: true };
+    writer.save_watermarks(vec![watched]).unwrap();
+    let span = Span::oldest(Seq::ZERO, None);
+    let cursor = Place { log: store.log_id(), question: Question::default().hash(), span }.encode();
+    let due = store::Due { until: now, down_to: 0 };
+    assert_eq!(writer.fold(due, 1, || true).unwrap().records, 1);
+    (dir, cursor)
+}
+
+#[tokio::test]
+async fn times_in_which_nobody_watched_are_named_and_what_is_folded_away_is_refused() {
+    let (dir, expired) = left();
+    let world = World::over(dir).await;
+    let client = world.client(false).await;
+    let (said, found) = changes(&client, json!({"kind": "instance"})).await;
+    let gap = &found["unobserved"][0];
+    let length = |gap: &Value| {
+        let at = |name: &str| Timestamp::parse(gap[name].as_str().unwrap()).unwrap();
+        at("to").since(at("from")).as_secs()
+    };
+    assert!((7100..7300).contains(&length(gap)) && gap["kind"] == "instance", "{said}");
+    assert!(said.contains("nobody watched instance in 123456789012/us-east-1 from"), "{said}");
+    let appeared: Vec<&Value> = entries(&found).iter().filter(|change| change["what"] == "appeared").collect();
+    assert_eq!((appeared.len(), &appeared[0]["observed_between"][0]), (12, &gap["from"]), "{said}");
+    assert!(said.contains("at some time from"), "{said}");
+
+    let (said, calls) = changes(&client, json!({"cause": "call", "order": "oldest"})).await;
+    let [stopped, started] = entries(&calls) else { panic!("{said}") };
+    assert_eq!(stopped["cause"]["actor"], "arn:aws:iam::123456789012:user/eve");
+    assert!(said.contains("user/eve called StopInstances from 192.0.2.7 (event e-1)"), "{said}");
+    assert_eq!(started["changes"][0]["after"], "running");
+    assert_eq!(changes(&client, json!({"cause": "event"})).await.1["changes"].as_array().unwrap().len(), 2);
+
+    let search = |as_of: &str| {
+        let filters = json!({"private-ip-address": ["10.1.2.3"], "instance-state-name": ["*"]});
+        let arguments = json!({"filters": filters, "as_of": as_of});
+        let client = &client;
+        async move { answered(client, &search_inventory::SPEC, arguments).await }
+    };
+    let (said, watched) = search("-150m").await;
+    assert_eq!((&watched["rows"][0]["state"], &watched["unobserved"]), (&json!("stopped"), &json!([])), "{said}");
+    assert_eq!(watched["at_least"], json!(false));
+    let (said, unwatched) = search("-30m").await;
+    assert_eq!((&unwatched["rows"][0]["state"], length(&unwatched["unobserved"][0])), (&json!("running"), length(gap)));
+    assert_eq!(unwatched["at_least"], json!(true), "{said}");
+    let uri = "ec2://instance/i-0000000000000beef";
+    let arguments = json!({"uri": uri, "as_of": "-30m"});
+    let (said, unwatched) = answered(&client, &get_resource::SPEC, arguments).await;
+    assert!(length(&unwatched["unobserved"][0]) > 7000 && said.contains("Unobserved"), "{said}");
+    let arguments = json!({"uri": uri, "from": "-150m"});
+    let (said, compared) = answered(&client, &compare_resource::SPEC, arguments).await;
+    assert_eq!(compared["changes"][0]["after"], "running", "{said}");
+    assert_eq!(
+        (compared["records"].as_array().unwrap().len(), compared["unobserved"].as_array().unwrap().len()),
+        (1, 1)
+    );
+
+    let earliest = world.core.snapshot().unwrap().earliest().unwrap().unwrap().to_string();
+    for name in ["cursor", "since"] {
+        let said = refused(&client, "list_changes", json!({name: expired})).await;
+        assert!(said.contains(&format!("Start again with since={earliest}")), "{said}");
+    }
+    let (_, all) = changes(&client, json!({"since": earliest, "order": "oldest"})).await;
+    assert_eq!(entries(&all)[0]["seq"], 2);
+    let said = refused(&client, "search_inventory", json!({"as_of": "-4h"})).await;
+    assert!(said.contains(&earliest), "{said}");
+    let said = refused(&client, "compare_resource", json!({"uri": uri, "from": "seq:0"})).await;
+    assert!(said.contains("it begins with record 1"), "{said}");
 }
 
 #[tokio::test]
