@@ -41,6 +41,8 @@ mod restart;
 #[cfg(test)]
 mod scenarios;
 #[cfg(test)]
+mod shell;
+#[cfg(test)]
 mod storm;
 #[cfg(test)]
 mod subscribe;
