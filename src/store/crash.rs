@@ -8,7 +8,8 @@
 //!
 //! `MUSTER_TEARS` says how many random kill points there are for each sync, beside those that are always there.
 
-use std::path::{Path, PathBuf};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::sync::Arc;
 
 use fastrand::Rng;
@@ -257,7 +258,8 @@ fn tears() -> usize {
 #[test]
 fn every_kill_point_leaves_a_committed_prefix_with_everything_acknowledged() {
     let Tape { steps, acknowledged } = recorded();
-    let dir: PathBuf = tempfile::tempdir().unwrap().keep();
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
     let (mut points, mut second, mut syncs) = (0, 0, 0);
     let mut rng = Rng::with_seed(4);
     between(&steps, Vec::new(), false, |between| {
@@ -269,7 +271,7 @@ fn every_kill_point_leaves_a_committed_prefix_with_everything_acknowledged() {
         for (n, image) in between.images(&mut rng, tears()).into_iter().enumerate() {
             let seed = format!("cut before step {}, way {n}", between.cut);
             points += 1;
-            let disk = survives(&dir, image.clone(), &acknowledged, between.cut, &seed);
+            let disk = survives(dir, image.clone(), &acknowledged, between.cut, &seed);
             if n == 0 || points % 48 != 0 {
                 continue;
             }
@@ -277,12 +279,11 @@ fn every_kill_point_leaves_a_committed_prefix_with_everything_acknowledged() {
             self::between(&disk.notes(), image, true, |again| {
                 for image in again.images(&mut rng, 1) {
                     second += 1;
-                    reopens(&dir, image, &acknowledged, between.cut, &seed);
+                    reopens(dir, image, &acknowledged, between.cut, &seed);
                 }
             });
         }
     });
-    std::fs::remove_dir_all(&dir).unwrap();
     eprintln!("{syncs} syncs, {points} kill points, {second} second kill points, all passed");
     assert!(points > 300 && second > 50, "{points}, {second}");
 }
@@ -299,4 +300,28 @@ fn reopens(dir: &Path, image: Vec<u8>, acknowledged: &[(usize, Held)], cut: usiz
     }
     let least = acknowledged.iter().take_while(|(noted, _)| *noted <= cut).count().saturating_sub(1);
     assert!(acknowledged[least..].iter().take(2).any(|(_, held)| held.records == records), "{seed}, cut again");
+}
+
+#[test]
+fn a_disk_whose_syncs_do_nothing_is_found_out() {
+    let Tape { mut steps, acknowledged } = recorded();
+    let honest = steps.len() / 2;
+    for step in steps.iter_mut().skip(honest).filter(|step| matches!(step, Step::Sync)) {
+        // It has its name already: nothing happens.
+        *step = Step::Link;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let mut rng = Rng::with_seed(4);
+    let mut lost = 0;
+    between(&steps, Vec::new(), false, |between| {
+        // A few commits later is soon enough.
+        if between.cut < honest + steps.len() / 8 || lost > 0 {
+            return;
+        }
+        for image in between.images(&mut rng, 1) {
+            let survives = || survives(dir.path(), image, &acknowledged, between.cut, "a lie");
+            lost += usize::from(catch_unwind(AssertUnwindSafe(survives)).is_err());
+        }
+    });
+    assert!(lost > 0, "acknowledged, never written, and not missed");
 }
