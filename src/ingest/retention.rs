@@ -8,12 +8,16 @@
 //! the log is over its limit, a step follows as soon as commits brought half as many records as a step folds, twice the rate at
 //! which the log grows; and up to two after each commit, unless somebody urgent waits, when it is well above its limit all the
 //! same, because what comes is larger than what goes. Whoever committed has had the answer by then.
+//!
+//! Records go by age only when the time is certain: AWS has answered a whole listing in this process, and the clock has been
+//! steady for a while. A server that lives for minutes only keeps the log within its size alone.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::{Ingest, IngestError, Ledger};
+use crate::model::Timestamp;
 use crate::store::retain::{Due, Folded, Retention, due};
 
 /// A step folds at most this many records.
@@ -40,6 +44,10 @@ const PAUSE: Duration = Duration::from_mins(1);
 /// How long the limit is good for: it moves with the number of resources.
 const LIMIT_FOR: Duration = Duration::from_mins(1);
 
+/// How long the clock must have run without a jump before records go by age. By then AWS has answered often enough to set a clock
+/// right that was wrong at the start, or has jumped.
+const STEADY: Duration = Duration::from_mins(10);
+
 /// The longest sleep: timers do not run while a machine is suspended.
 const LOOK_EVERY: Duration = Duration::from_hours(1);
 
@@ -54,12 +62,15 @@ pub(super) struct Keeper {
     appended: u64,
     /// When to look without being told.
     wake: Option<Instant>,
+    /// When this process began to look.
+    begun: Instant,
 }
 
 impl Keeper {
     /// Looks at once.
     pub(super) fn new(retention: Retention) -> Self {
-        Keeper { retention, target: None, limit: None, appended: 0, wake: Some(Instant::now()) }
+        let begun = Instant::now();
+        Keeper { retention, target: None, limit: None, appended: 0, wake: Some(begun), begun }
     }
 
     /// When the lane has something to do; `None` while only commits can bring something.
@@ -127,20 +138,27 @@ impl<L: Ledger> Ingest<L> {
     fn look(&mut self) -> Result<(), IngestError> {
         let stock = self.ledger.stock()?;
         let (asked, now) = (Instant::now(), self.clock.now());
+        let is_certain = self.is_certain(asked, now);
         let Keeper { retention, target, limit, wake, .. } = &mut self.keeper;
         let bytes = retention.limit(&stock);
         *limit = Some((bytes, asked));
-        *target = due(&stock, retention, now);
+        *target = due(&stock, retention, now, is_certain);
         *wake = match (&target, stock.oldest) {
             (Some(_), _) => Some(asked),
             (None, Some(_)) if stock.history > bytes => Some(asked + YET),
             (None, Some(oldest)) => {
                 let left = retention.patience().saturating_sub(now.since(oldest));
-                Some(asked + left.clamp(YET, LOOK_EVERY))
+                Some(asked + left.clamp(LIMIT_FOR, LOOK_EVERY))
             }
             (None, None) => None,
         };
         Ok(())
+    }
+
+    /// Whether the clock can be believed as far as ages of records go.
+    fn is_certain(&self, asked: Instant, now: Timestamp) -> bool {
+        let steady = (asked - self.keeper.begun).min(now.since(self.clock.steady_since()));
+        steady >= STEADY && self.freshness.scopes().iter().any(|scope| scope.swept_now)
     }
 
     fn fold(&mut self) -> Result<(), IngestError> {

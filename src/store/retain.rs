@@ -122,11 +122,12 @@ impl Retention {
     }
 }
 
-/// What is to be folded of a store, by age before by size; `None` when nothing is.
+/// What is to be folded of a store, by age before by size; `None` when nothing is. Nothing is by age unless `now` `is_certain`: to a
+/// clock that is years ahead all history is old, and what is folded does not come back. By size, a wrong clock does no harm.
 #[must_use]
-pub fn due(stock: &Stock, retention: &Retention, now: Timestamp) -> Option<Due> {
+pub fn due(stock: &Stock, retention: &Retention, now: Timestamp, is_certain: bool) -> Option<Due> {
     let oldest = stock.oldest?;
-    if now.since(oldest) > retention.patience() {
+    if is_certain && now.since(oldest) > retention.patience() {
         return Some(Due { until: now - retention.age.max(YOUNGEST), down_to: 0 });
     }
     let limit = retention.limit(stock);

@@ -249,23 +249,25 @@ fn stock(history: u64, age: Duration) -> (Stock, Timestamp) {
 fn records_go_by_age_with_some_patience() {
     let retention = Retention::default();
     let (old, now) = stock(1, 30 * DAY + Duration::from_mins(61));
-    assert_eq!(due(&old, &retention, now), Some(Due { until: now - 30 * DAY, down_to: 0 }));
+    assert_eq!(due(&old, &retention, now, true), Some(Due { until: now - 30 * DAY, down_to: 0 }));
+    assert_eq!(due(&old, &retention, now, false), None);
     let (young, now) = stock(1, 30 * DAY + Duration::from_mins(59));
-    assert_eq!(due(&young, &retention, now), None);
-    assert_eq!(due(&Stock { oldest: None, ..old }, &retention, now), None);
+    assert_eq!(due(&young, &retention, now, true), None);
+    assert_eq!(due(&Stock { oldest: None, ..old }, &retention, now, true), None);
 }
 
 #[test]
 fn records_go_by_size_down_to_a_little_below_the_limit_but_never_young_ones() {
     let retention = Retention { bytes: Some(6_400), ..Retention::default() };
     let (stock, now) = stock(6_401, DAY);
-    assert_eq!(due(&stock, &retention, now), Some(Due { until: now - YOUNGEST, down_to: 6_300 }));
-    assert_eq!(due(&Stock { history: 6_400, ..stock }, &retention, now), None);
+    assert_eq!(due(&stock, &retention, now, true), Some(Due { until: now - YOUNGEST, down_to: 6_300 }));
+    assert!(due(&stock, &retention, now, false).is_some());
+    assert_eq!(due(&Stock { history: 6_400, ..stock }, &retention, now, true), None);
     let young = Stock { oldest: Some(now - Duration::from_secs(299)), ..stock };
-    assert_eq!(due(&young, &retention, now), None);
+    assert_eq!(due(&young, &retention, now, true), None);
     let brief = Retention { age: Duration::from_secs(1), ..retention };
     let (aged, now) = (Stock { oldest: Some(now - Duration::from_mins(6)), ..stock }, now);
-    assert_eq!(due(&aged, &brief, now), Some(Due { until: now - YOUNGEST, down_to: 0 }));
+    assert_eq!(due(&aged, &brief, now, true), Some(Due { until: now - YOUNGEST, down_to: 0 }));
 }
 
 #[test]
