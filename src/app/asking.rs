@@ -33,9 +33,9 @@ const STEP: Duration = Duration::from_millis(50);
 /// Somebody who answers.
 pub enum Source {
     /// The running server.
-    Server(Client),
+    Server(Box<Client>),
     /// The store, opened by this process.
-    Store(Offline),
+    Store(Box<Offline>),
 }
 
 /// What a tool answered.
@@ -94,12 +94,12 @@ pub async fn source(config: &Config) -> Result<Source, AskError> {
     let deadline = Instant::now() + PATIENCE;
     loop {
         if let Some(client) = server(&config.data_dir, deadline).await? {
-            return Ok(Source::Server(client));
+            return Ok(Source::Server(Box::new(client)));
         }
         match Offline::open(config).await {
             // Somebody was quicker: a server, or another command.
             Err(OfflineError::Lock(LockError::Held { .. })) if Instant::now() < deadline => sleep(STEP).await,
-            opened => return Ok(Source::Store(opened?)),
+            opened => return Ok(Source::Store(Box::new(opened?))),
         }
     }
 }

@@ -334,11 +334,14 @@ async fn export<W: AsyncWrite + Unpin>(
     if let Some(then) = log.filter(|log| *log != own) {
         return Ok(Err(Undone::OtherLog { now: own, then }));
     }
-    let (mut next, end) = match core.walk(move |core| begin(core, since)).await {
+    let Begun { mut next, end, folded } = match core.walk(move |core| begin(core, since)).await {
         Ok(begun) => begun,
         Err(fault) => return Ok(Err(fault.into())),
     };
     out.control(&Control::Log { log: own }).await?;
+    if folded {
+        out.note(format!("what is older than record {next} is folded away")).await?;
+    }
     let (mut records, first) = (0, next);
     loop {
         let last = if follow { Seq(u64::MAX) } else { end };
@@ -368,24 +371,29 @@ async fn export<W: AsyncWrite + Unpin>(
     }
 }
 
-/// The first record to send, and the newest there is.
-fn begin(core: &Core, since: Option<Since>) -> Result<(Seq, Seq), Fault> {
+/// Where an export begins.
+struct Begun {
+    /// The first record to send.
+    next: Seq,
+    /// The newest there is.
+    end: Seq,
+    /// Whether it was asked for a time of which the records are folded away.
+    folded: bool,
+}
+
+fn begin(core: &Core, since: Option<Since>) -> Result<Begun, Fault> {
     let snapshot = core.snapshot()?;
     let (first, newest) = (snapshot.horizon().next(), snapshot.seq());
-    let at = |at: Timestamp| -> Result<Seq, Fault> {
-        let before = Timestamp::from_millis(at.as_millis().saturating_sub(1));
-        Ok(snapshot.seq_at(before)?.map_or(first, Seq::next))
+    let at = match since {
+        None => return Ok(Begun { next: first, end: newest, folded: false }),
+        Some(Since::Seq(seq)) => return Ok(Begun { next: Seq(seq.max(1)), end: newest, folded: false }),
+        Some(Since::At(millis)) => millis,
+        Some(Since::Ago(millis)) => core.now().as_millis().saturating_sub(i64::try_from(millis).unwrap_or(i64::MAX)),
     };
-    let begin = match since {
-        None => first,
-        Some(Since::Seq(seq)) => Seq(seq.max(1)),
-        Some(Since::At(millis)) => at(Timestamp::from_millis(millis))?,
-        Some(Since::Ago(millis)) => {
-            let ago = i64::try_from(millis).unwrap_or(i64::MAX);
-            at(Timestamp::from_millis(core.now().as_millis().saturating_sub(ago)))?
-        }
-    };
-    Ok((begin, newest))
+    // The record before the first of that time.
+    let before = snapshot.seq_at(Timestamp::from_millis(at.saturating_sub(1)))?;
+    let folded = before.is_none() && snapshot.horizon() > Seq::ZERO;
+    Ok(Begun { next: before.map_or(first, Seq::next), end: newest, folded })
 }
 
 /// At most [`PAGE`] records from `next` to `last`.

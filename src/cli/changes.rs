@@ -92,7 +92,9 @@ impl Changes {
         }
         let changes = notes::rows(&answer);
         let mut table = Table::new(&COLUMNS);
-        changes.iter().for_each(|change| table.row(cells(change)));
+        for change in changes {
+            table.row(cells(change));
+        }
         output.text(table.print(Medium::stdout()).as_bytes())?;
         let more = answer.get("more") == Some(&Value::Bool(true));
         let earliest = field(&answer, "earliest");

@@ -102,7 +102,7 @@ impl Following {
             let data_dir = config.data_dir.clone();
             return Err(AskError::NoServer { data_dir, what: "--follow" }.into());
         };
-        let mut source = Source::Server(client);
+        let mut source = Source::Server(Box::new(client));
         let mut answered = Instant::now();
         while !self.output.is_closed() {
             match self.step(&source).await? {
@@ -133,7 +133,7 @@ impl Following {
             return Ok(Step::Later);
         }
         if answer.failed && matches!(self.place, Place::Cursor(_)) && answer.text.contains("cursor") {
-            self.place = self.elsewhere(&answer);
+            self.place = Self::elsewhere(&answer);
             return Ok(Step::Shown);
         }
         self.show(&notes::granted(answer)?)?;
@@ -141,7 +141,7 @@ impl Following {
     }
 
     /// Where to go on when the cursor is refused, which is told.
-    fn elsewhere(&self, answer: &Answer) -> Place {
+    fn elsewhere(answer: &Answer) -> Place {
         // Of the same log, but what comes next is folded away: it names the earliest that is kept.
         let kept = answer.text.split_once("is older than").and_then(|(_, rest)| rest.split_once("since="));
         let (place, whence) = match kept {
@@ -178,7 +178,7 @@ async fn again(config: &Config) -> anyhow::Result<Source> {
         match asking::server(&config.data_dir, Instant::now() + STEP).await {
             Ok(Some(client)) => {
                 say("the server is back");
-                return Ok(Source::Server(client));
+                return Ok(Source::Server(Box::new(client)));
             }
             Ok(None) => {}
             // It will not speak with this one.
@@ -215,10 +215,10 @@ mod tests {
         let following = Following::new(Map::new(), Some("-15m".to_owned()), false);
         assert_eq!(following.place, Place::Since("-15m".to_owned()));
         let foreign = refused("the cursor belongs to an earlier log (..): start again with since=2026-11-22T10:00:00Z");
-        assert_eq!(following.elsewhere(&foreign), Place::Now);
+        assert_eq!(Following::elsewhere(&foreign), Place::Now);
         let old =
             refused("the cursor is older than what the log keeps: .. Start again with since=2026-11-22T10:00:00Z");
-        assert_eq!(following.elsewhere(&old), Place::Since("2026-11-22T10:00:00Z".to_owned()));
+        assert_eq!(Following::elsewhere(&old), Place::Since("2026-11-22T10:00:00Z".to_owned()));
     }
 
     #[test]

@@ -14,13 +14,13 @@ use crate::config::Environment;
 /// Which resource to show.
 #[derive(Clone, Debug, Args)]
 pub(super) struct Get {
-    /// A URI such as ec2://vpc/vpc-0123456789abcdef0, or an id, whose beginning tells its kind
+    /// A URI such as `ec2://vpc/vpc-0123456789abcdef0`, or an id, whose beginning tells its kind
     #[arg(value_name = "URI|ID")]
     subject: String,
     /// The kind of an id that does not tell it
     #[arg(long, value_name = "KIND")]
     kind: Option<String>,
-    /// Only this field, such as State or NetworkInterfaces (repeatable)
+    /// Only this field, such as State or `NetworkInterfaces` (repeatable)
     #[arg(long, value_name = "PATH")]
     path: Vec<String>,
     /// As it was known then: an RFC 3339 time, or so long ago, such as -15m

@@ -49,7 +49,7 @@ pub(super) struct Asked {
 impl Place {
     fn config(self, region: Option<String>, environment: &Environment) -> Result<Config, ConfigError> {
         let Place { data_dir, profile, regions } = self;
-        let given = Given { data_dir, profile, regions, region, ..Given::default() };
+        let given = Given { data_dir, profile, region, regions, ..Given::default() };
         Config::merge(given, environment, &[])
     }
 }

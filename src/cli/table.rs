@@ -13,6 +13,10 @@ const NARROW: usize = 60;
 /// The longest cell elsewhere.
 const WIDE: usize = 2000;
 
+/// Makes a terminal show what follows in bold, until [`PLAIN`].
+const BOLD: &str = "\u{1b}[1m";
+const PLAIN: &str = "\u{1b}[0m";
+
 /// Between two columns.
 const GAP: &str = "  ";
 
@@ -64,12 +68,11 @@ impl Table {
         for object in objects.iter().filter_map(Value::as_object) {
             let mut place = 0;
             for name in object.keys().filter(|name| !hidden.contains(&name.as_str())) {
-                match columns.iter().position(|known| known == name) {
-                    Some(known) => place = known + 1,
-                    None => {
-                        columns.insert(place, name.clone());
-                        place += 1;
-                    }
+                if let Some(known) = columns.iter().position(|known| known == name) {
+                    place = known + 1;
+                } else {
+                    columns.insert(place, name.clone());
+                    place += 1;
                 }
             }
         }
@@ -102,14 +105,12 @@ impl Table {
                 cells.map(|cell| cell.chars().count()).max().unwrap_or_default()
             })
             .collect();
-        let mut out = String::new();
-        let bold = if medium.colours { ("\u{1b}[1m", "\u{1b}[0m") } else { ("", "") };
-        out.push_str(&format!("{}{}{}\n", bold.0, line(&header, &widths), bold.1));
-        for row in &rows {
-            out.push_str(&line(row, &widths));
-            out.push('\n');
+        let mut header = line(&header, &widths);
+        if medium.colours {
+            header = format!("{BOLD}{header}{PLAIN}");
         }
-        out
+        let lines: Vec<String> = std::iter::once(header).chain(rows.iter().map(|row| line(row, &widths))).collect();
+        lines.join("\n") + "\n"
     }
 }
 
@@ -136,6 +137,11 @@ pub(super) fn text(value: &Value) -> String {
     }
 }
 
+/// Half or all of a character as JSON escapes it.
+fn escape(unit: u16) -> String {
+    format!("\\u{unit:04x}")
+}
+
 /// JSON with everything escaped that a terminal would obey. It reads back as the same.
 pub(super) fn harmless(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
@@ -144,7 +150,7 @@ pub(super) fn harmless(json: &str) -> String {
         if letter != '\n' && hostile(letter) {
             let mut units = [0; 2];
             for unit in letter.encode_utf16(&mut units) {
-                out.push_str(&format!("\\u{unit:04x}"));
+                out.push_str(&escape(*unit));
             }
         } else {
             out.push(letter);

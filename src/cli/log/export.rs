@@ -124,12 +124,11 @@ impl Exporting {
         let errand = Errand::Export { since: self.since, follow: self.follow, log: self.log.clone() };
         let mut running = Running::start(config, &errand).await?;
         loop {
-            let brought = match running.next().now_or_never() {
-                Some(brought) => brought,
-                None => {
-                    self.flush()?;
-                    running.next().await
-                }
+            let brought = if let Some(brought) = running.next().now_or_never() {
+                brought
+            } else {
+                self.flush()?;
+                running.next().await
             };
             if let Some(log) = running.log().filter(|_| self.log.is_none()) {
                 self.log = Some(log.to_owned());

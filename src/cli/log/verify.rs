@@ -103,42 +103,41 @@ impl Verify {
 fn report(path: &Path, finding: &Finding) -> String {
     let Finding { clean, log, horizon, newest, records, resources, removed, wrong, shown } = finding;
     let verdict = if *clean { "clean".to_owned() } else { format!("damaged, {wrong} wrong") };
-    let mut report = format!("{}: {verdict}\n", path.display());
+    let mut lines = vec![format!("{}: {verdict}", path.display())];
     if let Some(log) = log {
-        report.push_str(&format!(
-            "checked: every page's checksum, {records} records of log {log} ({} to {newest}) over the base at {horizon}, and that \
-             they make the {resources} resources and {removed} removals that are stored\n",
-            horizon + 1
+        let first = horizon + 1;
+        lines.push(format!(
+            "checked: every page's checksum, {records} records of log {log} ({first} to {newest}) over the base at {horizon}, and \
+             that they make the {resources} resources and {removed} removals that are stored"
         ));
     }
-    for wrong in shown {
-        report.push_str(&format!("  {wrong}\n"));
+    lines.extend(shown.iter().map(|wrong| format!("  {wrong}")));
+    let more = wrong.saturating_sub(shown.len() as u64);
+    if more > 0 {
+        lines.push(format!("  and {more} more"));
     }
-    if *wrong > shown.len() as u64 {
-        report.push_str(&format!("  and {} more\n", wrong - shown.len() as u64));
-    }
-    report
+    lines.join("\n") + "\n"
 }
 
 /// What a repair did, in a few lines.
 fn done(mended: &Mended) -> String {
     let Mended { of, log, kept, dropped, unreadable, lost, restored, ends, side_file, damaged_file } = mended;
     let of = of.as_deref().unwrap_or("unknown");
-    let mut done = format!("repaired: log {of} is log {log} now, with {kept} records\n");
+    let mut lines = vec![format!("repaired: log {of} is log {log} now, with {kept} records")];
     if let Some(ends) = ends {
-        done.push_str(&format!("dropped: {dropped} records that can be read and {unreadable} that cannot: {ends}\n"));
+        lines.push(format!("dropped: {dropped} records that can be read and {unreadable} that cannot: {ends}"));
     }
     if lost + restored > 0 {
-        done.push_str(&format!(
-            "before the first record: {lost} resources are lost, {restored} were taken from what is known of them now\n"
+        lines.push(format!(
+            "before the first record: {lost} resources are lost, {restored} were taken from what is known of them now"
         ));
     }
     if let Some(side_file) = side_file {
-        done.push_str(&format!("the dropped records: {}\n", side_file.display()));
+        lines.push(format!("the dropped records: {}", side_file.display()));
     }
-    done.push_str(&format!("the damaged file: {}\n", damaged_file.display()));
-    done.push_str("next: start `muster serve`; its first sweep shows what the account looks like now\n");
-    done
+    lines.push(format!("the damaged file: {}", damaged_file.display()));
+    lines.push("next: start `muster serve`; its first sweep shows what the account looks like now".to_owned());
+    lines.join("\n") + "\n"
 }
 
 #[cfg(test)]

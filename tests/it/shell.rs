@@ -1,0 +1,342 @@
+//! Muster for people: questions from a command line, and the log as a file to take along.
+
+use std::fs;
+use std::path::Path;
+use std::process::Output;
+use std::time::Duration;
+
+use aws_credential_types::Credentials;
+use aws_sdk_ec2::Client;
+use aws_sdk_ec2::config::{BehaviorVersion, Region};
+use aws_sdk_ec2::types::Tag;
+use rustix::process::Signal;
+use serde_json::Value;
+
+use crate::harness::muster::{Endpoint, MUSTER, OFTEN, RARELY, Sandbox};
+use crate::harness::process::Running;
+use crate::harness::simulator::Simulator;
+use crate::harness::{PATIENCE, eventually};
+
+/// What a terminal would obey: a command of its own, text that runs backwards, and nothing to see.
+const HOSTILE: &str = "web\u{9b}2J\u{202E}live\u{200B}";
+
+/// A sandbox whose commands all mean its data directory.
+fn sandbox(endpoint: &Endpoint) -> Sandbox {
+    let mut sandbox = Sandbox::new(endpoint);
+    let data = sandbox.data().to_str().unwrap().to_owned();
+    sandbox.set("MUSTER_DATA_DIR", &data);
+    sandbox
+}
+
+/// What a command printed and how it ended.
+#[derive(Debug)]
+struct Said {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+fn said(output: Output) -> Said {
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    Said { code: output.status.code().unwrap_or(-1), out: text(output.stdout), err: text(output.stderr) }
+}
+
+fn run(sandbox: &Sandbox, words: &str) -> Said {
+    let words: Vec<&str> = words.split_whitespace().collect();
+    said(sandbox.muster(&words).output().unwrap())
+}
+
+/// The answer of a command that must succeed, as JSON.
+fn json(sandbox: &Sandbox, words: &str) -> Value {
+    let said = run(sandbox, &format!("{words} --json"));
+    assert_eq!(said.code, 0, "muster {words}: {said:?}");
+    harmless(&said.out);
+    serde_json::from_str(&said.out).unwrap_or_else(|error| panic!("{words}: {error}: {}", said.out))
+}
+
+/// Nothing in it is more than text to a terminal.
+fn harmless(printed: &str) {
+    let obeyed = |c: &char| (c.is_control() && *c != '\n') || ['\u{202E}', '\u{200B}'].contains(c);
+    assert_eq!(printed.chars().find(obeyed), None, "{printed:?}");
+}
+
+/// Names an instance, as somebody who may tag.
+fn rename(endpoint: &Endpoint, id: &str, name: &str) {
+    let config = aws_sdk_ec2::Config::builder()
+        .behavior_version(BehaviorVersion::v2026_01_12())
+        .credentials_provider(Credentials::new("testing", "testing", None, None, "shell"))
+        .region(Region::new(endpoint.region.clone()))
+        .endpoint_url(&endpoint.url)
+        .http_client(aws_smithy_http_client::Builder::new().build_http())
+        .build();
+    let tag = Tag::builder().key("Name").value(name).build();
+    let call = Client::from_conf(config).create_tags().resources(id).tags(tag).send();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(call).unwrap();
+}
+
+fn ids(rows: &Value) -> Vec<String> {
+    rows.as_array().unwrap().iter().map(|row| row["id"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn what_clients_ask_people_ask_as_well() {
+    let simulator = Simulator::start(40, &[]);
+    let endpoint = simulator.endpoint();
+    let sandbox = sandbox(&endpoint);
+
+    let nowhere = run(&sandbox, "search");
+    assert_eq!((nowhere.code, nowhere.out.as_str()), (1, ""));
+    assert!(nowhere.err.contains("there is no store in") && nowhere.err.contains("muster serve"), "{nowhere:?}");
+    assert!(!sandbox.data().exists(), "a question made a data directory");
+
+    let mut server = sandbox.serve(&OFTEN);
+    server.swept();
+
+    let found = json(&sandbox, "search --all");
+    let all = ids(&found["rows"]);
+    assert_eq!(found["total"], all.len());
+    let table = run(&sandbox, "search --limit 3");
+    let lines: Vec<&str> = table.out.lines().collect();
+    assert_eq!((table.code, lines.len()), (0, 4), "{table:?}");
+    assert!(lines[0].starts_with("ID ") && lines[1].starts_with(&all[0]), "{table:?}");
+    assert!(table.err.contains(&format!("{} instances in ", all.len())) && table.err.contains("3 shown"), "{table:?}");
+
+    let running = json(&sandbox, "search state=running --limit 500");
+    let counted = run(&sandbox, "count state=running");
+    assert_eq!(counted.out.trim(), running["total"].to_string(), "{counted:?}");
+    let by_state = json(&sandbox, "count --by state");
+    let states: u64 = by_state["groups"].as_array().unwrap().iter().map(|group| group["count"].as_u64().unwrap()).sum();
+    assert_eq!(by_state["total"], states);
+    assert_eq!(json(&sandbox, "search tag:Name=nobody")["total"], 0);
+
+    for (words, code) in [
+        ("get i-00000000000000000", 1),
+        ("get web-1", 2),
+        ("search running", 2),
+        ("search nonsense=1", 2),
+        ("search --kind planet", 2),
+        ("search --as-of yesterday", 1),
+        ("changes --limit 0", 2),
+    ] {
+        let said = run(&sandbox, words);
+        assert_eq!((said.code, said.out.as_str()), (code, ""), "{words}: {said:?}");
+        assert!(!said.err.is_empty(), "{words} says nothing");
+    }
+
+    // A change is seen as it comes, and hostile text stays text.
+    let mut following = Running::start("changes", sandbox.muster(&["changes", "--follow"]));
+    let mut objects = Running::start("changes", sandbox.muster(&["changes", "--follow", "--json"]));
+    let victim = &all[0];
+    let renamed = |json: bool, running: &Running| loop {
+        let line = running.line(PATIENCE);
+        harmless(&line);
+        if line.contains(victim) && line.contains("Tags") {
+            assert_eq!(json, serde_json::from_str::<Value>(&line).is_ok_and(|change| change["id"] == victim.as_str()));
+            return;
+        }
+    };
+    // Following begins with what comes after it has begun, so the name is given until it is seen.
+    std::thread::scope(|scope| {
+        let (stop, stopped) = std::sync::mpsc::channel::<()>();
+        scope.spawn(move || {
+            for number in 0.. {
+                rename(&endpoint, victim, &format!("{HOSTILE}{number}"));
+                if stopped.recv_timeout(Duration::from_secs(2)) != Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
+                    return;
+                }
+            }
+        });
+        renamed(false, &following);
+        renamed(true, &objects);
+        drop(stop);
+    });
+    for running in [&mut following, &mut objects] {
+        assert!(running.signal(Signal::INT));
+        assert_eq!(running.wait(PATIENCE).code(), Some(0), "{}", running.errors());
+    }
+    let row = eventually("the name is found", || {
+        let found = json(&sandbox, &format!("search instance-id={victim} --field tag:Name"));
+        found["rows"][0]["name"].as_str().is_some_and(|name| name.contains("web2Jlive")).then_some(found)
+    });
+    assert_eq!(row["total"], 1);
+    for words in [format!("search instance-id={victim}"), format!("get {victim}"), format!("changes {victim}")] {
+        let said = run(&sandbox, &words);
+        assert_eq!(said.code, 0, "{said:?}");
+        harmless(&format!("{}{}", said.out, said.err));
+        assert!(said.out.contains("web2J"), "{said:?}");
+    }
+    let got = json(&sandbox, &format!("get {victim}"));
+    let name = got["document"]["Tags"].as_array().unwrap().iter().find(|tag| tag["Key"] == "Name").unwrap();
+    assert!(name["Value"].as_str().unwrap().starts_with(HOSTILE), "a program reads what AWS said: {name}");
+
+    // The store answers the same when the server has gone, and says so.
+    let before = json(&sandbox, "search --all");
+    let (status, _) = server.terminate();
+    assert!(status.success(), "{status}");
+    let after = run(&sandbox, "search --all");
+    assert_eq!(after.code, 0, "{after:?}");
+    assert!(after.err.contains("stale: ") && after.err.contains("no server runs"), "{after:?}");
+    assert_eq!(ids(&json(&sandbox, "search --all")["rows"]), ids(&before["rows"]));
+    assert_eq!(json(&sandbox, &format!("get {victim} --path State"))["id"], victim.as_str());
+    let follow = run(&sandbox, "changes --follow");
+    assert_eq!(follow.code, 1);
+    assert!(follow.err.contains("no server runs on") && follow.err.contains("muster serve"), "{follow:?}");
+}
+
+/// The numbers of exported records.
+fn seqs(lines: &str) -> Vec<u64> {
+    lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["seq"].as_u64().unwrap()).collect()
+}
+
+#[test]
+fn the_log_is_exported_backed_up_repaired_and_restored() {
+    let simulator = Simulator::start(60, &["--churn", "20"]);
+    let sandbox = sandbox(&simulator.endpoint());
+    let mut server = sandbox.serve(&OFTEN);
+    server.swept();
+    let data = sandbox.data();
+
+    let follow = Running::start("export", sandbox.muster(&["log", "export", "--follow", "--since", "1"]));
+    let first: Value = serde_json::from_str(&follow.line(PATIENCE)).unwrap();
+    assert_eq!((&first["seq"], &first["event"]["event"]), (&Value::from(1), &Value::from("discovered")));
+    let exported = run(&sandbox, "log export");
+    assert_eq!(exported.code, 0, "{exported:?}");
+    harmless(&exported.out);
+    let numbers = seqs(&exported.out);
+    assert_eq!(numbers, (1..=numbers.len() as u64).collect::<Vec<_>>());
+    let middle = numbers.len() as u64 / 2;
+    assert_eq!(seqs(&run(&sandbox, &format!("log export --since {middle}")).out)[0], middle);
+    let piped = sandbox.muster(&["log", "export"]);
+    let head = format!("{} log export | head -n 1", piped.get_program().to_str().unwrap());
+    let head = said(shell(&sandbox, &head).output().unwrap());
+    assert_eq!((head.code, head.out.lines().count(), head.err.as_str()), (0, 1, ""), "{head:?}");
+
+    // Backed up while it changes.
+    let backup = sandbox.path().join("backup.redb");
+    let made = json(&sandbox, "backup backup.redb");
+    assert_eq!(made["path"], backup.to_str().unwrap());
+    assert!(made["newest_seq"].as_u64().unwrap() >= *numbers.last().unwrap(), "{made}");
+    let again = run(&sandbox, "backup backup.redb");
+    assert!(again.code == 1 && again.err.contains("overwrites nothing"), "{again:?}");
+    assert_eq!(run(&sandbox, "log verify backup.redb").code, 0);
+
+    // What needs the store for itself names the server that has it.
+    let pid = sandbox.server_pid().unwrap().to_string();
+    for words in ["log verify", "log verify --repair", "log compact"] {
+        let refused = run(&sandbox, words);
+        assert!(refused.code == 1 && refused.err.contains(&format!("process {pid}")), "{words}: {refused:?}");
+    }
+    let (status, _) = server.terminate();
+    assert!(status.success(), "{status}");
+
+    let figures = json(&sandbox, "log stat");
+    let whole = seqs(&run(&sandbox, "log export").out);
+    assert_eq!(figures["records"], whole.len());
+    assert_eq!(figures["newest_seq"], *whole.last().unwrap());
+    let verified = run(&sandbox, "log verify");
+    assert!(verified.code == 0 && verified.out.contains("muster.redb: clean"), "{verified:?}");
+    let compacted = json(&sandbox, "log compact");
+    assert!(compacted["after_bytes"].as_u64() <= compacted["before_bytes"].as_u64(), "{compacted}");
+    assert_eq!(seqs(&run(&sandbox, "log export").out), whole);
+
+    // Restored where nobody was before.
+    let restored = restore(&sandbox, &backup, "restored");
+    let total: u64 = json(&sandbox, &format!("log stat --data-dir {restored}"))["resources"]
+        .as_object()
+        .unwrap()
+        .values()
+        .map(|count| count.as_u64().unwrap())
+        .sum();
+    assert_eq!(made["resources"], total);
+    let searched = json(&sandbox, &format!("search --all --data-dir {restored}"));
+    assert_eq!(searched["total"], searched["rows"].as_array().unwrap().len());
+
+    // Damaged: found, and put in order as far as it goes.
+    let damaged = restore(&sandbox, &backup, "damaged");
+    let store = Path::new(&damaged).join("muster.redb");
+    let mut bytes = fs::read(&store).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle..middle + 4096].iter_mut().for_each(|byte| *byte ^= 0x55);
+    fs::write(&store, bytes).unwrap();
+    let found = run(&sandbox, &format!("log verify --data-dir {damaged}"));
+    assert!(found.code == 1 && found.out.contains("damaged") && found.err.contains("--repair"), "{found:?}");
+    let repaired = run(&sandbox, &format!("log verify --repair --data-dir {damaged}"));
+    assert!(repaired.code == 0 && repaired.out.contains("the damaged file: "), "{repaired:?}");
+    assert_eq!(run(&sandbox, &format!("log verify --data-dir {damaged}")).code, 0);
+    assert!(!data.join("restored").exists());
+}
+
+/// A new data directory with a backup in it.
+fn restore(sandbox: &Sandbox, backup: &Path, name: &str) -> String {
+    let directory = sandbox.path().join(name);
+    fs::create_dir(&directory).unwrap();
+    fs::copy(backup, directory.join("muster.redb")).unwrap();
+    directory.to_str().unwrap().to_owned()
+}
+
+/// A line for the shell, in which `muster` is the binary under test.
+fn shell(sandbox: &Sandbox, line: &str) -> std::process::Command {
+    let mut command = sandbox.muster(&[]);
+    let environment: Vec<_> =
+        command.get_envs().filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned()))).collect();
+    let path = format!("{}:{}", Path::new(MUSTER).parent().unwrap().display(), std::env::var("PATH").unwrap());
+    command = std::process::Command::new("sh");
+    command.env_clear().envs(environment).env("PATH", path).current_dir(sandbox.path()).args(["-c", line]);
+    command
+}
+
+/// The lines of each code block below a heading.
+fn blocks(heading: &str) -> Vec<Vec<String>> {
+    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    let (_, section) = readme.split_once(&format!("\n## {heading}\n")).expect("the heading is there");
+    let section = section.split("\n## ").next().unwrap();
+    let blocks = section.split("```").skip(1).step_by(2);
+    blocks.map(|block| block.lines().skip(1).map(str::to_owned).collect()).collect()
+}
+
+#[test]
+fn the_readmes_commands_for_people_work_as_they_stand() {
+    let simulator = Simulator::start(20, &["--churn", "5"]);
+    let sandbox = sandbox(&simulator.endpoint());
+    let mut server = sandbox.serve(&OFTEN);
+    server.swept();
+    let instance = ids(&json(&sandbox, "search --limit 1")["rows"]).remove(0);
+    let vpc = ids(&json(&sandbox, "search --kind vpc --limit 1")["rows"]).remove(0);
+    let asked = |line: &str| {
+        let line = line.replace("i-0123456789abcdef0", &instance).replace("vpc-0123456789abcdef0", &vpc);
+        // This log is a few seconds old.
+        let line = line.replace("--as-of -15m", "--as-of -1s").replace("changes --since -1h", "changes --since -1s");
+        if line.contains("--follow") {
+            // `exec`, so that the signal is not for the shell.
+            let mut running = Running::start("follow", shell(&sandbox, &format!("exec {line}")));
+            running.line(PATIENCE);
+            assert!(running.signal(Signal::INT));
+            assert_eq!(running.wait(PATIENCE).code(), Some(0), "{line}: {}", running.errors());
+        } else {
+            let said = said(shell(&sandbox, &line).output().unwrap());
+            assert_eq!(said.code, 0, "{line}: {said:?}");
+        }
+    };
+    let questions = blocks("From the command line").concat();
+    assert!(questions.len() > 5, "{questions:?}");
+    questions.iter().for_each(|line| asked(line));
+    let keeping = blocks("Keeping the log");
+    let [online, offline] = keeping.as_slice() else { panic!("two blocks: {keeping:?}") };
+    online.iter().for_each(|line| asked(line));
+    let (status, _) = server.terminate();
+    assert!(status.success(), "{status}");
+    offline.iter().for_each(|line| asked(line));
+}
+
+#[test]
+fn a_question_does_not_wait_for_a_sweep_that_nobody_makes() {
+    let sandbox = sandbox(&Endpoint::dead());
+    let mut server = sandbox.serve(&RARELY);
+    eventually("the store is made", || sandbox.store().exists().then_some(()));
+    let (status, _) = server.terminate();
+    assert!(status.success(), "{status}");
+    let said = run(&sandbox, "search");
+    assert_eq!((said.code, said.out.as_str()), (1, ""), "{said:?}");
+    assert!(said.err.contains("not seen yet") && said.err.contains("no server runs"), "{said:?}");
+}
