@@ -195,7 +195,7 @@ impl ServerHandler for Handler {
     async fn call_tool(
         &self,
         request: CallToolRequestParams,
-        _: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let mut result = match tools::find(&request.name, self.writes()) {
             Ok(spec) => {
@@ -203,7 +203,11 @@ impl ServerHandler for Handler {
                 let again = |result: &CallToolResult| !spec.is_write() && result.is_error == Some(true);
                 let (writes, stop) = (self.writes(), &self.server.0.stop);
                 let call = |core| tools::call(spec, core, request.arguments.clone(), writes, stop);
-                let called = Phase::serve(&self.server.0.phase, again, call).await;
+                let called = tokio::select! {
+                    called = Phase::serve(&self.server.0.phase, again, call) => called,
+                    // Nobody waits for the answer any more. What changes AWS goes on all the same.
+                    () = context.ct.cancelled(), if !spec.is_write() => Err(Fault::Stopping),
+                };
                 called.unwrap_or_else(|fault| fault.result())
             }
             Err(fault @ Fault::WritesOff { .. }) => fault.result(),

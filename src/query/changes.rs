@@ -4,66 +4,18 @@
 //! records, because a long read transaction pins dead pages. What was looked at is never looked at again: see [`Place`].
 
 mod place;
-
-use std::sync::Arc;
+mod question;
 
 use thiserror::Error;
-use xxhash_rust::xxh3::xxh3_64;
 
 pub use self::place::{Order, Place, Span};
+pub use self::question::{By, Question, Verdict, meets};
 use super::moment::PastError;
-use crate::model::{AccountId, Cause, Event, Kind, Recorded, Region, ResourceId, Seq, Timestamp};
+use crate::model::{Recorded, ResourceId, Seq, Timestamp};
 use crate::store::{ReadError, Snapshot};
 
 /// How many records are read from one snapshot, at most.
 const STEP: usize = if cfg!(test) { 3 } else { 2_000 };
-
-/// The kinds of causes, as questions name them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum By {
-    /// The first sweep of a scope.
-    Baseline,
-    /// A full listing.
-    Sweep,
-    /// A describe of named ids.
-    Refresh,
-    /// An EventBridge event, also one that CloudTrail caused.
-    Event,
-    /// A call that a tool of Muster made.
-    Tool,
-    /// Somebody's call that CloudTrail told of.
-    Call,
-}
-
-/// Which records are wanted.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Question {
-    /// Those about the resource of this id.
-    pub id: Option<Arc<str>>,
-    /// Those about resources of these kinds; of any kind when empty.
-    pub kinds: Vec<Kind>,
-    /// Those seen by this account.
-    pub account: Option<AccountId>,
-    /// Those seen in this region.
-    pub region: Option<Region>,
-    /// Changes of this field or of what is below it: `State.Name`, `Tags`. Letter case does not count.
-    pub field: Option<String>,
-    /// Those with such a cause.
-    pub by: Option<By>,
-    /// Also what the first sweep found, and what only Muster's own mapping learnt.
-    pub quiet: bool,
-}
-
-/// Whether a record is wanted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// It is about something else.
-    No,
-    /// It would be, but quiet records were not asked for.
-    Hidden,
-    /// It is.
-    Yes,
-}
 
 /// Why reading stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,98 +65,6 @@ pub enum ChangesError {
     /// The store could not be read.
     #[error(transparent)]
     Read(#[from] ReadError),
-}
-
-impl By {
-    /// All of them, with the names that questions and answers use.
-    pub const ALL: [(&'static str, By); 6] = [
-        ("baseline", By::Baseline),
-        ("sweep", By::Sweep),
-        ("refresh", By::Refresh),
-        ("event", By::Event),
-        ("tool", By::Tool),
-        ("call", By::Call),
-    ];
-
-    /// The kind of a cause.
-    #[must_use]
-    pub fn of(cause: &Cause) -> By {
-        match cause {
-            Cause::Baseline => By::Baseline,
-            Cause::Sweep | Cause::Resumed { .. } => By::Sweep,
-            Cause::Refresh => By::Refresh,
-            Cause::Notification { .. } => By::Event,
-            Cause::Tool { .. } => By::Tool,
-            Cause::Call { .. } => By::Call,
-        }
-    }
-
-    /// Its name.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        By::ALL.iter().find(|(_, by)| *by == self).map_or("", |(name, _)| name)
-    }
-}
-
-impl Question {
-    /// Tells questions apart whose pages must not be mixed.
-    #[must_use]
-    pub fn hash(&self) -> u64 {
-        // Text without ambiguity: each part is quoted.
-        xxh3_64(format!("{self:?}").as_bytes())
-    }
-
-    /// Whether `record` is wanted.
-    #[must_use]
-    pub fn verdict(&self, record: &Recorded) -> Verdict {
-        let of = |id: &ResourceId| self.is_of(id);
-        let about = match &record.event {
-            Event::ActionRequested { targets, .. } => targets.iter().any(of),
-            // It does not say on what: it is told only to those who ask for everything.
-            Event::ActionFinished { .. } => self.is_of_all(),
-            event => event.resource().is_some_and(of),
-        };
-        if !about || !self.by.is_none_or(|by| by.takes(&record.cause)) || !self.is_on_field(&record.event) {
-            return Verdict::No;
-        }
-        let quiet = record.cause == Cause::Baseline || matches!(record.event, Event::Remapped { .. });
-        if quiet && !self.quiet && self.by != Some(By::Baseline) { Verdict::Hidden } else { Verdict::Yes }
-    }
-
-    fn is_of(&self, id: &ResourceId) -> bool {
-        self.id.as_ref().is_none_or(|wanted| *wanted == id.id)
-            && (self.kinds.is_empty() || self.kinds.contains(&id.kind))
-            && self.account.as_ref().is_none_or(|account| *account == id.account)
-            && self.region.as_ref().is_none_or(|region| *region == id.region)
-    }
-
-    fn is_of_all(&self) -> bool {
-        self.id.is_none() && self.kinds.is_empty() && self.account.is_none() && self.region.is_none()
-    }
-
-    fn is_on_field(&self, event: &Event) -> bool {
-        let Some(field) = &self.field else { return true };
-        match event {
-            Event::Changed { changes, .. } | Event::Remapped { changes, .. } => {
-                changes.iter().any(|change| meets(field, &change.path))
-            }
-            _ => false,
-        }
-    }
-}
-
-impl By {
-    fn takes(self, cause: &Cause) -> bool {
-        By::of(cause) == self || (self == By::Event && matches!(cause, Cause::Call { .. }))
-    }
-}
-
-/// Whether one of two paths is the other or above it.
-#[must_use]
-pub fn meets(field: &str, path: &str) -> bool {
-    let (short, long) = if field.len() <= path.len() { (field, path) } else { (path, field) };
-    let head = long.get(..short.len()).is_some_and(|head| head.eq_ignore_ascii_case(short));
-    head && matches!(long.as_bytes().get(short.len()), None | Some(b'.'))
 }
 
 impl Span {

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use super::moment::{PastError, Point, holds};
-use crate::model::{Current, Kind, ResourceId, Row, Scope, Seq};
+use crate::model::{Cause, Current, Kind, ResourceId, Row, Scope, Seq};
 use crate::store::{Matcher, Snapshot, Store};
 
 /// How many rows, and as many removed resources, are read from one snapshot.
@@ -48,6 +48,8 @@ pub struct Page {
     pub rows: Vec<Row>,
     /// How many there are on all pages.
     pub total: u64,
+    /// Whether a first sweep was under way then: it showed resources only later, which had been there before.
+    pub partial: bool,
 }
 
 /// A page of the inventory as it was, the shorter way.
@@ -74,7 +76,7 @@ pub fn page(store: &Store, wanted: Wanted<'_>) -> Result<Page, PastError> {
 pub fn walked(store: &Store, wanted: Wanted<'_>) -> Result<Page, PastError> {
     let Wanted { kind, scope, matcher, point, after, limit } = wanted;
     let mut page = Page::default();
-    each(store, kind, scope, point, None, |row| {
+    let partial = each(store, kind, scope, point, None, |row| {
         if matcher.matches(&row.fields) {
             page.total += 1;
             if page.rows.len() < limit && after.is_none_or(|after| row.id > *after) {
@@ -83,7 +85,7 @@ pub fn walked(store: &Store, wanted: Wanted<'_>) -> Result<Page, PastError> {
         }
         ControlFlow::Continue(())
     })?;
-    Ok(page)
+    Ok(Page { partial, ..page })
 }
 
 /// A page, found by undoing what happened since; `None` when it has to be found the other way: there is no index, or commits
@@ -96,7 +98,7 @@ pub fn undone(store: &Store, wanted: Wanted<'_>) -> Result<Option<Page>, PastErr
     if filtered && !store.index().is_ready() {
         return Ok(None);
     }
-    let mut touched = Touched { rows: BTreeMap::new(), upto: wanted.point.seq };
+    let mut touched = Touched { rows: BTreeMap::new(), upto: wanted.point.seq, partial: false };
     touched.follow(store, wanted)?;
     for _ in 0..TRIES {
         let now = if filtered {
@@ -118,6 +120,7 @@ pub fn undone(store: &Store, wanted: Wanted<'_>) -> Result<Option<Page>, PastErr
         page.rows.extend(then.into_iter().take(wanted.limit).cloned());
         page.rows.sort_unstable_by(|a, b| a.id.cmp(&b.id));
         page.rows.truncate(wanted.limit);
+        page.partial = touched.partial;
         return Ok(Some(page));
     }
     Ok(None)
@@ -128,6 +131,8 @@ struct Touched {
     rows: BTreeMap<ResourceId, Option<Row>>,
     /// All records up to here were read.
     upto: Seq,
+    /// Whether one of them is of a first sweep.
+    partial: bool,
 }
 
 impl Touched {
@@ -140,6 +145,7 @@ impl Touched {
             for record in &records {
                 let Some(id) = record.event.resource() else { continue };
                 let is_wanted = id.kind == *wanted.kind && wanted.scope.is_none_or(|scope| id.scope() == *scope);
+                self.partial |= is_wanted && record.cause == Cause::Baseline;
                 if is_wanted && !self.rows.contains_key(id) {
                     self.rows.insert(id.clone(), row_then(&snapshot, id, wanted.point)?);
                 }
@@ -162,7 +168,7 @@ fn everything(snapshot: &Snapshot, wanted: Wanted<'_>, touched: &Touched) -> Res
     if snapshot.seq() != touched.upto {
         return Ok(None);
     }
-    let mut page = Page { rows: Vec::new(), total: snapshot.count(kind, scope)? };
+    let mut page = Page { rows: Vec::new(), total: snapshot.count(kind, scope)?, partial: false };
     for id in touched.rows.keys() {
         page.total -= u64::from(snapshot.digest_of(id)?.is_some());
     }
@@ -190,7 +196,7 @@ fn indexed(store: &Store, wanted: Wanted<'_>, touched: &Touched) -> Result<Optio
     if found.seq > touched.upto || snapshot.seq() != touched.upto {
         return Ok(None);
     }
-    let mut page = Page { rows: Vec::new(), total: found.total };
+    let mut page = Page { rows: Vec::new(), total: found.total, partial: false };
     for id in touched.rows.keys() {
         let row = match snapshot.row(id)? {
             Some(row) if row.changed <= found.seq => Some(row),
@@ -206,7 +212,7 @@ fn indexed(store: &Store, wanted: Wanted<'_>, touched: &Touched) -> Result<Optio
 }
 
 /// Shows `visit` the row of every resource of a kind as it was at `point`, in key order: of one scope or of all; those after
-/// `after`, or from the first.
+/// `after`, or from the first. Returns whether a first sweep was under way at `point`, as far as what was visited shows.
 ///
 /// # Errors
 /// When the log does not reach back to `point` any more, or the store cannot be read.
@@ -217,8 +223,9 @@ pub fn each(
     point: Point,
     after: Option<&ResourceId>,
     mut visit: impl FnMut(Row) -> ControlFlow<()>,
-) -> Result<(), PastError> {
+) -> Result<bool, PastError> {
     let mut after = after.cloned();
+    let mut partial = false;
     loop {
         let snapshot = store.snapshot()?;
         holds(&snapshot, point)?;
@@ -236,29 +243,42 @@ pub fn each(
         }
         removed.retain(|(id, tombstone)| tombstone.seq > point.seq && scope.is_none_or(|scope| id.scope() == *scope));
         let mut removed = removed.into_iter().map(|(id, _)| id).peekable();
+        let mut show = |id: &ResourceId, row: Option<Row>| {
+            let Some(row) = row else {
+                partial = partial || is_baseline(&snapshot, id, point)?;
+                return Ok(ControlFlow::Continue(()));
+            };
+            Ok::<_, PastError>(visit(row))
+        };
         for row in rows {
             while let Some(id) = removed.next_if(|id| *id < row.id) {
-                if let Some(row) = row_then(&snapshot, &id, point)?
-                    && visit(row).is_break()
-                {
-                    return Ok(());
+                if show(&id, row_then(&snapshot, &id, point)?)?.is_break() {
+                    return Ok(partial);
                 }
             }
-            let row = if row.changed <= point.seq { Some(row) } else { row_then(&snapshot, &row.id, point)? };
-            if row.is_some_and(|row| visit(row).is_break()) {
-                return Ok(());
+            let id = row.id.clone();
+            let row = if row.changed <= point.seq { Some(row) } else { row_then(&snapshot, &id, point)? };
+            if show(&id, row)?.is_break() {
+                return Ok(partial);
             }
         }
         for id in removed {
-            if row_then(&snapshot, &id, point)?.is_some_and(|row| visit(row).is_break()) {
-                return Ok(());
+            if show(&id, row_then(&snapshot, &id, point)?)?.is_break() {
+                return Ok(partial);
             }
         }
         match end {
             Some(end) => after = Some(end),
-            None => return Ok(()),
+            None => return Ok(partial),
         }
     }
+}
+
+/// Whether a resource that was not there at `point` was found by a first sweep after it: then it had been there before.
+fn is_baseline(snapshot: &Snapshot, id: &ResourceId, point: Point) -> Result<bool, PastError> {
+    // Right before it a tool may have been called on it.
+    let next = snapshot.timeline(id, point.seq.next(), 5)?;
+    Ok(next.iter().any(|record| record.cause == Cause::Baseline))
 }
 
 /// The row that lists would have shown of a resource; `None` when it was not there.

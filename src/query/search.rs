@@ -35,6 +35,8 @@ pub struct Hits {
     pub total: u64,
     /// Every record up to this one is taken into account, and of a page of the past no later one.
     pub seq: Seq,
+    /// Of a page of the past: whether a first sweep was under way then, which had not shown everything yet.
+    pub partial: bool,
     /// Where the next page starts; `None` on the last.
     pub next: Option<Cursor>,
     log: LogId,
@@ -88,15 +90,15 @@ pub fn search(store: &Store, query: &Query) -> Result<Hits, SearchError> {
     }
     let after = cursor.map(|cursor| cursor.after);
     let after = after.as_ref();
-    let (mut rows, total, seq) = match query.point {
+    let ((mut rows, total, seq), partial) = match query.point {
         Some(point) => then(store, query, after, point)?,
-        None if query.filters.is_empty() => all(store, query, after)?,
-        None => some(store, query, after)?,
+        None if query.filters.is_empty() => (all(store, query, after)?, false),
+        None => (some(store, query, after)?, false),
     };
     let more = rows.len() > query.limit;
     rows.truncate(query.limit);
     let next = if more { next(log, question, query.point, &rows) } else { None };
-    Ok(Hits { rows, total, seq, next, log, question, point: query.point })
+    Ok(Hits { rows, total, seq, partial, next, log, question, point: query.point })
 }
 
 /// The cursor of the page after `rows`.
@@ -104,20 +106,18 @@ fn next(log: LogId, question: u64, point: Option<Point>, rows: &[Row]) -> Option
     Some(Cursor { log, question, point, after: rows.last()?.id.clone() })
 }
 
-/// A page of all rows and one more, how many there are, and the seq they belong to.
-fn all(store: &Store, query: &Query, after: Option<&ResourceId>) -> Result<(Vec<Row>, u64, Seq), ReadError> {
+/// A page and one more row, how many there are, and the seq they belong to.
+type Counted = (Vec<Row>, u64, Seq);
+
+/// A page of all rows.
+fn all(store: &Store, query: &Query, after: Option<&ResourceId>) -> Result<Counted, ReadError> {
     let snapshot = store.snapshot()?;
     let rows = snapshot.rows(&query.kind, query.scope.as_ref(), after, query.limit.saturating_add(1))?;
     Ok((rows, snapshot.count(&query.kind, query.scope.as_ref())?, snapshot.seq()))
 }
 
-/// The same of the rows that met the filters at `point`.
-fn then(
-    store: &Store,
-    query: &Query,
-    after: Option<&ResourceId>,
-    point: Point,
-) -> Result<(Vec<Row>, u64, Seq), PastError> {
+/// The same of the rows that met the filters at `point`, and whether a first sweep was under way then.
+fn then(store: &Store, query: &Query, after: Option<&ResourceId>, point: Point) -> Result<(Counted, bool), PastError> {
     let wanted = Wanted {
         kind: &query.kind,
         scope: query.scope.as_ref(),
@@ -126,12 +126,12 @@ fn then(
         after,
         limit: query.limit.saturating_add(1),
     };
-    let past::Page { rows, total } = past::page(store, wanted)?;
-    Ok((rows, total, point.seq))
+    let past::Page { rows, total, partial } = past::page(store, wanted)?;
+    Ok(((rows, total, point.seq), partial))
 }
 
 /// The same of the rows that meet the filters.
-fn some(store: &Store, query: &Query, after: Option<&ResourceId>) -> Result<(Vec<Row>, u64, Seq), ReadError> {
+fn some(store: &Store, query: &Query, after: Option<&ResourceId>) -> Result<Counted, ReadError> {
     let Query { kind, scope, filters, limit, .. } = query;
     let found = store.scan(kind, scope.as_ref(), filters.matcher(), after, limit.saturating_add(1))?;
     let snapshot = store.snapshot()?;

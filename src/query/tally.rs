@@ -27,6 +27,8 @@ pub struct Tally {
     pub groups: BTreeMap<String, u64>,
     /// Those without any value.
     pub without: u64,
+    /// Whether a first sweep was under way at that moment of the past, which had not shown everything yet.
+    pub partial: bool,
 }
 
 impl Grouping {
@@ -75,13 +77,13 @@ pub fn tally(
         None => Point { at: snapshot.earliest()?.unwrap_or_default(), seq: snapshot.seq() },
     };
     drop(snapshot);
-    past::each(store, kind, scope, point, None, |row| {
+    let partial = past::each(store, kind, scope, point, None, |row| {
         if filters.matcher().matches(&row.fields) {
             tally.add(grouping, &row);
         }
         ControlFlow::Continue(())
     })?;
-    Ok((tally, point.seq))
+    Ok((Tally { partial, ..tally }, point.seq))
 }
 
 impl Tally {

@@ -40,7 +40,16 @@ pub fn point(core: &Core, arguments: &Arguments, name: &'static str) -> Result<O
 /// As for [`point`]; when the cursor is none, or of another time than is asked for.
 pub fn continued(core: &Core, arguments: &Arguments, cursor: Option<&str>) -> Result<Option<Point>, Fault> {
     let Some(cursor) = cursor else { return point(core, arguments, "as_of") };
-    let first = Cursor::read(cursor)?.point;
+    let cursor = Cursor::read(cursor)?;
+    let snapshot = core.snapshot()?;
+    if cursor.log != snapshot.log_id() {
+        return Err(CursorError::ForeignLog.into());
+    }
+    let first = cursor.point;
+    // Muster made none beyond the log's end.
+    if first.is_some_and(|first| first.seq > snapshot.seq()) {
+        return Err(CursorError::Garbled.into());
+    }
     let asked = arguments.text("as_of")?;
     let absolute = asked.filter(|text| !text.trim().starts_with('-')).map(|text| moment::time(text, core.now()));
     let is_other = match (first, absolute) {
@@ -76,27 +85,30 @@ impl Worth {
         })
     }
 
-    /// Whether more may match than was seen.
+    /// Whether more may match than was seen. `partial`: a first sweep was under way then.
     #[must_use]
-    pub fn is_at_least(&self) -> bool {
+    pub fn is_at_least(&self, partial: bool) -> bool {
         match self {
             Worth::Now(about) => about.is_at_least(),
-            Worth::Then(as_of) => !as_of.unobserved.is_empty(),
+            Worth::Then(as_of) => partial || !as_of.unobserved.is_empty(),
         }
     }
 
     /// How many match; of these `shown`, where they are shown.
     #[must_use]
-    pub fn headline(&self, kind: &KindSpec, total: u64, shown: Option<usize>) -> String {
+    pub fn headline(&self, kind: &KindSpec, total: u64, shown: Option<usize>, partial: bool) -> String {
         match self {
             Worth::Now(about) => about.headline(kind, total, shown),
             Worth::Then(as_of) => {
-                let at_least = if self.is_at_least() { "at least " } else { "" };
+                let at_least = if self.is_at_least(partial) { "at least " } else { "" };
                 let mut text = Text::new(format!("{at_least}{total} {} matched", kind.plural));
                 if let Some(shown) = shown.filter(|shown| *shown as u64 != total) {
                     text.add(format_args!("; {shown} shown"));
                 }
                 as_of.say(&mut text);
+                if partial {
+                    text.add("\nIncomplete: a first sweep was under way then, and had not shown everything yet");
+                }
                 text.into()
             }
         }

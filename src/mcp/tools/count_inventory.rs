@@ -139,9 +139,9 @@ impl Asked {
         let mut put = |name: &str, value: Value| drop(data.insert(name.to_owned(), value));
         put("kind", json!(kind.slug));
         put("total", json!(counted.total));
-        put("at_least", json!(worth.is_at_least()));
+        put("at_least", json!(worth.is_at_least(counted.partial)));
         put("seq", json!(seq));
-        let mut text = Text::new(worth.headline(kind, counted.total, None));
+        let mut text = Text::new(worth.headline(kind, counted.total, None, counted.partial));
         if let Some((name, _)) = grouping {
             let name = shown(name, 200);
             put("group_by", json!(name));

@@ -8,6 +8,7 @@ use std::time::Duration;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use serde_json::{Map, Value, json};
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
 use self::asked::Asked;
@@ -30,6 +31,8 @@ const DEFAULT: usize = 50;
 const MOST: usize = 500;
 /// The longest wait.
 const WAIT: usize = 45;
+/// Waits at once: one that comes when there are as many is answered at once, so that waiting leaves room for other requests.
+static WAITING: Semaphore = Semaphore::const_new(128);
 /// How many records one call looks at, at most.
 const RECORDS: u64 = 200_000;
 /// How long one call looks at records, about.
@@ -114,6 +117,7 @@ fn call(call: Call) -> BoxFuture<'static, Result<Answer, Fault>> {
         let mut newest = core.hub.newest();
         let asked = Asked::read(&core, &arguments).await?;
         let deadline = Instant::now() + asked.wait;
+        let place = WAITING.try_acquire().ok();
         let (mut span, mut hidden) = (asked.start, 0);
         loop {
             newest.mark_unchanged();
@@ -125,7 +129,7 @@ fn call(call: Call) -> BoxFuture<'static, Result<Answer, Fault>> {
             let found = found.await?;
             span = found.span();
             let waits = found.records().len() == 0 && found.end() == End::Reached && span.is_open();
-            if waits && !stop.is_cancelled() {
+            if waits && place.is_some() && !stop.is_cancelled() {
                 let woken = tokio::select! {
                     woken = timeout_at(deadline, newest.changed()) => woken.is_ok_and(|changed| changed.is_ok()),
                     () = stop.cancelled() => false,

@@ -187,7 +187,7 @@ fn found(core: &Core, kind: &'static KindSpec, columns: &Columns, query: &Query)
     let worth = Worth::of(core, kind, query.scope.as_ref(), query.point)?;
     let mut hits = search(&core.store, query)?;
     let (lines, rows) = fit(&mut hits, columns, if query.point.is_some() { 8_000 } else { 1_500 });
-    let mut text = worth.headline(kind, hits.total, Some(rows.len()));
+    let mut text = worth.headline(kind, hits.total, Some(rows.len()), hits.partial);
     if !lines.is_empty() {
         text = format!("{text}\n{}\n{}", columns.header(), lines.join("\n"));
     }
@@ -198,7 +198,7 @@ fn found(core: &Core, kind: &'static KindSpec, columns: &Columns, query: &Query)
     let mut structured = Map::new();
     structured.insert("kind".to_owned(), json!(kind.slug));
     structured.insert("total".to_owned(), json!(hits.total));
-    structured.insert("at_least".to_owned(), json!(worth.is_at_least()));
+    structured.insert("at_least".to_owned(), json!(worth.is_at_least(hits.partial)));
     structured.insert("rows".to_owned(), json!(rows));
     if let Some(cursor) = next {
         structured.insert("next_cursor".to_owned(), json!(cursor));

@@ -71,6 +71,18 @@ proptest! {
                                 page.map_or_else(|| walked(&sample.store, wanted), Ok).unwrap()
                             };
                             prop_assert_eq!(page.total, rows.len() as u64, "walks: {}", walks);
+                            let first = |record: &crate::model::Recorded| {
+                                let id = record.event.resource();
+                                record.cause == Cause::Baseline && id.is_some_and(|id| {
+                                    id.kind == kind && scope.as_ref().is_none_or(|scope| id.scope() == *scope)
+                                })
+                            };
+                            let partial = sample.log.iter().any(|record| record.seq > seq && first(record));
+                            // A walk looks only at how each resource that was not there came next.
+                            prop_assert!(partial || !page.partial);
+                            if !walks && (indexed || matcher.conditions().is_empty()) {
+                                prop_assert_eq!(page.partial, partial);
+                            }
                             let Some(last) = page.rows.last() else { break };
                             after = Some(last.id.clone());
                             seen.extend(page.rows);

@@ -150,6 +150,11 @@ fn placed(snapshot: &Snapshot, text: &str) -> Result<Place, Fault> {
     if place.log != snapshot.log_id() {
         return Err(ChangesError::Foreign { earliest: snapshot.earliest()? }.into());
     }
+    let (newest, Span { at, bound, .. }) = (snapshot.seq(), place.span);
+    // Muster made none beyond the log's end.
+    if at > newest.next() || bound.is_some_and(|bound| bound > newest) {
+        return Err(CursorError::Garbled.into());
+    }
     Ok(place)
 }
 

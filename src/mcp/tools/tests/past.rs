@@ -160,6 +160,11 @@ async fn what_cannot_be_answered_says_what_can() {
     let page = changes(&client, json!({"include_baseline": true, "limit": 1})).await.1;
     let said = refused(&client, "list_changes", json!({"cursor": page["next_cursor"]})).await;
     assert!(said.contains("belongs to other arguments"), "{said}");
+    for span in [Span::oldest(Seq(u64::MAX), None), Span::oldest(Seq::ZERO, Some(Seq(u64::MAX - 1)))] {
+        let forged = Place { log: world.core.log(), question: Question::default().hash(), span }.encode();
+        let said = refused(&client, "list_changes", json!({"cursor": forged})).await;
+        assert!(said.contains("not made by Muster"), "{said}");
+    }
     let other = World::small().await;
     let client = other.client(false).await;
     for name in ["cursor", "since"] {
