@@ -184,6 +184,51 @@ fn what_clients_ask_people_ask_as_well() {
     assert!(follow.err.contains("no server runs on") && follow.err.contains("muster serve"), "{follow:?}");
 }
 
+/// The next change that a `--follow --json` prints.
+fn next_change(running: &Running) -> Value {
+    serde_json::from_str(&running.line(PATIENCE)).unwrap()
+}
+
+#[test]
+fn following_goes_on_over_a_restart_and_over_another_log() {
+    let simulator = Simulator::start(30, &["--churn", "10"]);
+    let sandbox = sandbox(&simulator.endpoint());
+    let mut server = sandbox.serve(&OFTEN);
+    server.swept();
+    let mut following = Running::start("changes", sandbox.muster(&["changes", "--follow", "--json"]));
+    let first = next_change(&following)["seq"].as_u64().unwrap();
+    server.kill();
+    drop(server);
+    let mut server = sandbox.serve(&OFTEN);
+    let newest = json(&sandbox, "log stat")["newest_seq"].as_u64().unwrap();
+    let mut followed = vec![first];
+    while *followed.last().unwrap() <= newest + 3 {
+        followed.push(next_change(&following)["seq"].as_u64().unwrap());
+    }
+    let listed = json(&sandbox, "changes --all");
+    let listed = listed["changes"].as_array().unwrap().iter().rev().map(|change| change["seq"].as_u64().unwrap());
+    let between = first..=*followed.last().unwrap();
+    let expected: Vec<u64> = listed.filter(|seq| between.contains(seq)).collect();
+    assert_eq!(followed, expected, "nothing skipped, nothing twice");
+
+    // Another log in its place.
+    let (status, _) = server.terminate();
+    assert!(status.success(), "{status}");
+    fs::remove_file(sandbox.store()).unwrap();
+    let server = sandbox.serve(&OFTEN);
+    server.swept();
+    eventually("that is told", || following.errors().contains("it goes on from now").then_some(()));
+    // The last lines of the old log may still be on their way.
+    eventually("a change of the new log", || {
+        let change = next_change(&following);
+        let id = change["id"].as_str().unwrap().to_owned();
+        let listed = json(&sandbox, &format!("changes {id} --all --kind {}", change["kind"].as_str().unwrap()));
+        listed["changes"].as_array().unwrap().contains(&change).then_some(())
+    });
+    assert!(following.signal(Signal::INT));
+    assert_eq!(following.wait(PATIENCE).code(), Some(0), "{}", following.errors());
+}
+
 /// The numbers of exported records.
 fn seqs(lines: &str) -> Vec<u64> {
     lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["seq"].as_u64().unwrap()).collect()
