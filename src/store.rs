@@ -17,8 +17,12 @@
 //! 5. Readers see whole commits. A [`Snapshot`] lives for a second at most, else the pages it pins make the file grow.
 //! 6. The index in memory follows the commits; it can always be built anew from `rows`.
 //!
+//! # Retention
+//! [`retain`] folds the oldest records into `base`, up to the horizon; `base` and the records after it fold to `current`. [`rebuild`]
+//! makes a new file of just these two: a backup, or what can be kept of a damaged store.
+//!
 //! # Format history
-//! 1: the first.
+//! 1: the first. 2: resources remember their last tag event. 3: horizon, `base`, `times`.
 
 mod codec;
 pub mod compact;

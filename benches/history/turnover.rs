@@ -65,13 +65,16 @@ pub(crate) fn turn_over(filled: Filled, mib: u64) -> anyhow::Result<()> {
     });
     say(&format!("\nhistory of at most {mib} MiB, {} instances, {RATE} changes a second of scaled time", ids.len()))?;
     let outcome = runtime.block_on(async {
-        let calling = Arc::new(AtomicBool::new(true));
+        let calling = AtomicBool::new(true);
         let target = ids.first().context("no instances")?.clone();
-        let tool = tokio::spawn(call(handle.clone(), target, Arc::clone(&calling)));
-        let turned = change(&store, &ids, &handle, &clock).await;
-        calling.store(false, Ordering::Relaxed);
-        let times = tool.await??;
+        let changing = async {
+            let turned = change(&store, &ids, &handle, &clock).await;
+            calling.store(false, Ordering::Relaxed);
+            turned
+        };
+        let (turned, times) = tokio::join!(changing, call(&handle, target, &calling));
         turned?;
+        let times = times?;
         let (half, late) = (times.percentile(50) / 1e3, times.percentile(99) / 1e3);
         say(&format!(
             "a tool's commit meanwhile: p50 {half:.1} ms, p99 {late:.1} ms, of {} (budget: p99 at most {BUDGET} ms)",
@@ -128,7 +131,7 @@ fn switched(document: &Document) -> Document {
 }
 
 /// Records calls of a tool until `calling` is over, and how long each took to be durable.
-async fn call(handle: Handle, target: ResourceId, calling: Arc<AtomicBool>) -> anyhow::Result<Times> {
+async fn call(handle: &Handle, target: ResourceId, calling: &AtomicBool) -> anyhow::Result<Times> {
     let mut times = Times::default();
     while calling.load(Ordering::Relaxed) {
         let begun = Instant::now();

@@ -6,8 +6,8 @@
 //!
 //! A loop that is always busy would never get to the last lane, and the log would grow without bound. So commits pay: while
 //! the log is over its limit, a step follows as soon as commits brought half as many records as a step folds, twice the rate at
-//! which the log grows; and several, as long as nobody urgent waits, when it is well above its limit all the same, because what
-//! comes is larger than what goes.
+//! which the log grows; and up to two after each commit, unless somebody urgent waits, when it is well above its limit all the
+//! same, because what comes is larger than what goes. Whoever committed has had the answer by then.
 
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ const OWED: u64 = MAX_FOLDED as u64 / 2;
 const FAR: u64 = 16;
 
 /// How many steps may follow one commit.
-const STEPS: usize = 4;
+const STEPS: usize = 2;
 
 /// How long to wait when what is due cannot be folded yet: it is too young, or somebody holds the log.
 const YET: Duration = Duration::from_secs(5);
@@ -80,7 +80,11 @@ impl Keeper {
 
     /// Whether a step must follow a commit.
     fn owes(&self, history: u64) -> bool {
-        self.target.is_some_and(|target| self.appended >= OWED || history > target.down_to + target.down_to / FAR)
+        self.target.is_some_and(|target| {
+            // Records that came of age take no more space than they did before.
+            let is_far = target.down_to > 0 && history > target.down_to + target.down_to / FAR;
+            self.appended >= OWED || is_far
+        })
     }
 }
 

@@ -15,7 +15,7 @@ use super::moment::PastError;
 use crate::model::{AccountId, Cause, Event, Kind, Recorded, Region, ResourceId, Seq, Timestamp};
 use crate::store::{ReadError, Snapshot};
 
-/// How many records are read from one snapshot.
+/// How many records are read from one snapshot, at most.
 const STEP: usize = if cfg!(test) { 3 } else { 2_000 };
 
 /// The kinds of causes, as questions name them.
@@ -281,12 +281,15 @@ pub fn find(
 ) -> Result<Found, ChangesError> {
     let mut found = Found { records: Vec::new(), hidden: 0, span, end: End::Reached, newest: Seq::ZERO };
     let mut looked = 0;
+    // Most questions find their page among few records.
+    let mut size = limit.saturating_add(1).min(STEP);
     loop {
         let view = snapshot()?;
         found.newest = view.seq();
         in_reach(&view, found.span)?;
-        let records = step(&view, subjects, found.span)?;
-        let is_last = records.len() < STEP;
+        let records = step(&view, subjects, found.span, size)?;
+        let is_last = records.len() < size;
+        size = size.saturating_mul(4).min(STEP);
         for record in records {
             if found.span.is_beyond(record.seq) {
                 found.end = End::Reached;
@@ -355,19 +358,24 @@ fn in_reach(snapshot: &Snapshot, span: Span) -> Result<(), ChangesError> {
     }
 }
 
-/// The next records of a span, at most [`STEP`]; fewer when there are no more.
-fn step(snapshot: &Snapshot, subjects: Option<&[ResourceId]>, span: Span) -> Result<Vec<Recorded>, ReadError> {
+/// The next records of a span, at most `size`; fewer when there are no more.
+fn step(
+    snapshot: &Snapshot,
+    subjects: Option<&[ResourceId]>,
+    span: Span,
+    size: usize,
+) -> Result<Vec<Recorded>, ReadError> {
     let Some(subjects) = subjects else {
         return match span.order {
-            Order::Oldest => snapshot.records(span.at.next(), STEP),
-            Order::Newest => snapshot.records_before(span.at, STEP),
+            Order::Oldest => snapshot.records(span.at.next(), size),
+            Order::Newest => snapshot.records_before(span.at, size),
         };
     };
     let mut records = Vec::new();
     for subject in subjects {
         records.extend(match span.order {
-            Order::Oldest => snapshot.timeline(subject, span.at.next(), STEP)?,
-            Order::Newest => snapshot.timeline_before(subject, span.at, STEP)?,
+            Order::Oldest => snapshot.timeline(subject, span.at.next(), size)?,
+            Order::Newest => snapshot.timeline_before(subject, span.at, size)?,
         });
     }
     records.sort_unstable_by_key(|record| record.seq);
@@ -377,7 +385,7 @@ fn step(snapshot: &Snapshot, subjects: Option<&[ResourceId]>, span: Span) -> Res
         records.reverse();
     }
     // The first so many of all are among the first so many of each.
-    records.truncate(STEP);
+    records.truncate(size);
     Ok(records)
 }
 

@@ -20,7 +20,7 @@ const STEP: usize = if cfg!(test) { 2 } else { 1_000 };
 /// How many records are read from one snapshot.
 const RECORDS: usize = if cfg!(test) { 3 } else { 2_000 };
 /// How many rows are walked in the time that one record takes to be read and undone, about.
-const ROWS_A_RECORD: u64 = 4;
+const ROWS_A_RECORD: u64 = 2;
 /// How often undoing starts again when commits come in between.
 const TRIES: usize = 5;
 

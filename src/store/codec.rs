@@ -202,6 +202,7 @@ pub(super) struct DiskWatermark {
     pub(super) complete: bool,
 }
 
+// The time comes first: `decode_time` reads nothing else.
 #[derive(Encode, BorrowDecode)]
 struct DiskRecord<'a> {
     recorded_at: i64,
@@ -708,6 +709,17 @@ pub(super) fn decode_event(seq: Seq, bytes: &[u8]) -> Result<Recorded, DecodeErr
         cause: record.cause.into(),
         event: record.event.into(),
     })
+}
+
+/// When a record was committed, and nothing else of it. Its checksum is verified all the same.
+pub(super) fn decode_time(seq: Seq, bytes: &[u8]) -> Result<Timestamp, DecodeError> {
+    unseal(&event_key(seq), bytes)
+        .and_then(|payload| {
+            bincode::borrow_decode_from_slice::<i64, _>(payload, CONFIG)
+                .map_err(|fault| Fault::Malformed(Box::new(fault)))
+        })
+        .map(|(recorded_at, _)| Timestamp::from_millis(recorded_at))
+        .map_err(|fault| event_fault(seq, fault))
 }
 
 pub(super) fn encode_current(key: &[u8], current: &Current) -> Result<Vec<u8>, EncodeError> {

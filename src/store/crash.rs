@@ -283,7 +283,7 @@ fn every_kill_point_leaves_a_committed_prefix_with_everything_acknowledged() {
         }
     });
     std::fs::remove_dir_all(&dir).unwrap();
-    println!("{syncs} syncs, {points} kill points, {second} second kill points, all passed");
+    eprintln!("{syncs} syncs, {points} kill points, {second} second kill points, all passed");
     assert!(points > 300 && second > 50, "{points}, {second}");
 }
 

@@ -67,8 +67,8 @@ struct Builder {
 }
 
 impl Builder {
-    /// Begins a file at `path`, which must not exist, for a log that is folded up to `horizon`.
-    fn create(path: &Path, project: Project, log: LogId, horizon: (Seq, Timestamp)) -> Result<Self, Failure> {
+    /// Begins a file at `path`, which must not exist.
+    fn create(path: &Path, project: Project, log: LogId) -> Result<Self, Failure> {
         let io = |error: io::Error| Failure::Storage(Box::new(error.into()));
         // The inventory is its owner's alone, also in a directory that others may read.
         let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path).map_err(io)?;
@@ -78,13 +78,25 @@ impl Builder {
         let txn = begin(&database)?;
         tables::create(&txn)?;
         txn.commit()?;
-        let (seq, at) = horizon;
-        let ledger = Ledger { seq: seq.0, horizon: seq.0, horizon_at: at.as_millis(), ..Ledger::default() };
-        Ok(Builder { path: path.to_owned(), database, project, log, ledger, lives: BTreeMap::new() })
+        let (ledger, lives) = (Ledger::default(), BTreeMap::new());
+        Ok(Builder { path: path.to_owned(), database, project, log, ledger, lives })
     }
 
-    /// Adds rows of `base`, those after all that were added before.
+    /// The log is folded up to `horizon`, which was committed at `at`. To be said before there are records.
+    fn begin(&mut self, horizon: Seq, at: Timestamp) {
+        (self.ledger.seq, self.ledger.horizon, self.ledger.horizon_at) = (horizon.0, horizon.0, at.as_millis());
+    }
+
+    /// Whether `base` has a row for a resource.
+    fn has_base(&self, key: &[u8]) -> bool {
+        self.lives.get(key).is_some_and(|life| life.based)
+    }
+
+    /// Adds rows of `base`; fastest in key order. To be done before there are records.
     fn base(&mut self, rows: &[Entry]) -> Result<(), Failure> {
+        if rows.is_empty() {
+            return Ok(());
+        }
         let txn = begin(&self.database)?;
         {
             let mut base = txn.open_table(BASE_TABLE)?;

@@ -190,8 +190,8 @@ fn check_times(snapshot: &Snapshot, report: &mut Report) -> Result<(), ReadError
     for entry in view.events.range(0..)?.rev() {
         let (seq, bytes) = entry?;
         // A damaged record was reported already.
-        let Ok(record) = codec::decode_event(Seq(seq.value()), bytes.value()) else { continue };
-        let at = keys::time(record.recorded_at);
+        let Ok(recorded_at) = codec::decode_time(Seq(seq.value()), bytes.value()) else { continue };
+        let at = keys::time(recorded_at);
         if earliest.is_some_and(|earliest| at >= earliest) {
             continue;
         }
@@ -204,7 +204,7 @@ fn check_times(snapshot: &Snapshot, report: &mut Report) -> Result<(), ReadError
             None => None,
         };
         if found != Some((at, seq.value())) {
-            report.add(Mismatch::Differs { table: TIMES, key: record.recorded_at.to_string() });
+            report.add(Mismatch::Differs { table: TIMES, key: recorded_at.to_string() });
         }
     }
     let left = u64::try_from(stored.count()).unwrap_or(u64::MAX);

@@ -239,6 +239,42 @@ fn a_file_that_may_not_be_written_fails_every_commit_and_no_read() {
     a_limit_on_the_size_of_files();
 }
 
+/// The store is replaced under the server: it says so for as long as that is so, touches nothing, and serves what is put back.
+#[test]
+fn a_store_that_is_damaged_under_the_server_is_told_left_alone_and_served_when_it_is_back() {
+    let simulator = Simulator::start(50, &["--churn", "20"]);
+    let sandbox = Sandbox::new(&simulator.endpoint());
+    let mut server = sandbox.serve(&OFTEN);
+    server.swept();
+    let mut client = Client::http(&server.http);
+    let before = seq(&mut client);
+    let (kept, damage) = (sandbox.path().join("kept"), b"this is no store".repeat(1000));
+    fs::rename(sandbox.store(), &kept).unwrap();
+    fs::write(sandbox.store(), &damage).unwrap();
+    let unlimited = limit(&server, Rlimit { current: Some(8192), maximum: None });
+    let said = eventually("it says what is wrong", || {
+        let found = client.call("search_inventory", &json!({"kind": "instance"})).unwrap();
+        (found.is_error && found.text.contains("is damaged")).then_some(found.text)
+    });
+    assert!(said.contains(sandbox.store().to_str().unwrap()), "{said}");
+    limit(&server, unlimited);
+    let error = client.try_read("ec2://inventory/summary").unwrap_err();
+    assert!(error.message.contains("is damaged"), "{error:?}");
+    assert_eq!(fs::read(sandbox.store()).unwrap(), damage, "the damaged file was changed");
+    fs::rename(&kept, sandbox.store()).unwrap();
+    eventually("it serves again", || client.try_read("ec2://inventory/summary").ok());
+    catches_up(&mut client);
+    assert!(seq(&mut client) > before);
+    let (status, _) = server.terminate();
+    assert!(status.success(), "{status}{}", server.running.tail());
+}
+
+/// Limits the size of files that the server may write, and returns the limit before.
+fn limit(server: &Serve, limit: Rlimit) -> Rlimit {
+    let pid = Pid::from_raw(i32::try_from(server.running.pid()).unwrap());
+    prlimit(pid, Resource::Fsize, limit).unwrap()
+}
+
 fn a_limit_on_the_size_of_files() {
     let simulator = Simulator::start(150, &["--churn", "20"]);
     let sandbox = Sandbox::new(&simulator.endpoint());
@@ -246,15 +282,14 @@ fn a_limit_on_the_size_of_files() {
     server.swept();
     let mut client = Client::http(&server.http);
     let reader = Reader::start(&server.http);
-    let pid = Pid::from_raw(i32::try_from(server.running.pid()).unwrap());
-    let unlimited = prlimit(pid, Resource::Fsize, Rlimit { current: Some(8192), maximum: None }).unwrap();
+    let unlimited = limit(&server, Rlimit { current: Some(8192), maximum: None });
     assert_eq!(unlimited.maximum, None, "this test needs a user without a hard limit on the size of files");
     eventually("the disk fails under the store", || {
         server.running.errors().contains("the disk failed under the store").then_some(())
     });
     eventually("the reason shows", || freshness(&mut client).contains("is opened again").then_some(()));
     std::thread::sleep(stays_full());
-    prlimit(pid, Resource::Fsize, unlimited).unwrap();
+    limit(&server, unlimited);
     catches_up(&mut client);
     let tally = reader.stop();
     let failures = server.running.errors().matches("the disk failed under the store").count();

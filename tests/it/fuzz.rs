@@ -21,7 +21,7 @@ fn seconds() -> Duration {
 /// Calls `attempt` again and again until the time is up; says how often, and how often it answered true.
 fn many(mut attempt: impl FnMut(&mut Rng) -> bool) -> (u64, u64) {
     let seed = fastrand::u64(..);
-    println!("seed {seed}");
+    eprintln!("seed {seed}");
     let mut rng = Rng::with_seed(seed);
     let begun = Instant::now();
     let (mut tried, mut taken) = (0, 0);
@@ -101,7 +101,7 @@ fn uris_of_any_kind_are_read_as_what_they_say_or_refused() {
         assert!(!written.chars().any(char::is_control), "{written:?}");
         true
     });
-    println!("{tried} URIs, {taken} of them taken");
+    eprintln!("{tried} URIs, {taken} of them taken");
     assert!(taken > 0 && taken < tried, "neither all nor none are URIs: {taken} of {tried}");
 }
 
@@ -142,6 +142,6 @@ fn cursors_of_any_kind_are_read_as_what_they_say_or_refused() {
             Err(_) => false,
         }
     });
-    println!("{tried} cursors, {taken} of them taken");
+    eprintln!("{tried} cursors, {taken} of them taken");
     assert!(taken > 0 && taken < tried, "neither all nor none are cursors: {taken} of {tried}");
 }

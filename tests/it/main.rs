@@ -11,7 +11,8 @@ mod config;
 mod crash;
 #[cfg(test)]
 mod demo;
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(target_os = "linux")]
+#[cfg(test)]
 mod disk;
 #[cfg(test)]
 mod failures;

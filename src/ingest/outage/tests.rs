@@ -140,7 +140,7 @@ fn run(size: &str, faults: Option<Faults>) -> (u64, u64) {
             let (store, stop) = (world.store.clone(), std::sync::Arc::clone(&stop));
             std::thread::spawn(move || read(&store, &stop))
         };
-        let done = timeout(Duration::from_secs(60), work(&world, size)).await.expect("all work is done");
+        let done = timeout(Duration::from_mins(1), work(&world, size)).await.expect("all work is done");
         disk.fail(None);
         // Whatever failed last is mended by now, or about to be.
         world.store.health().wait_for(crate::store::Health::is_well).await.unwrap();
@@ -196,7 +196,7 @@ fn faulty(name: &str, by_default: u64, most: u64, calls: &'static [Call], kind: 
         hit += u64::from(failures > 0);
         failed += failures;
     }
-    println!("{name}: from {} of {all} calls, {hit} runs with {failed} failures, nothing lost", picked.len());
+    eprintln!("{name}: from {} of {all} calls, {hit} runs with {failed} failures, nothing lost", picked.len());
     assert!(hit > 0, "nothing failed");
 }
 
@@ -222,7 +222,7 @@ fn the_file_may_find_no_space_to_grow_and_nothing_is_lost() {
         let faults =
             Faults { from: 0, to: u64::MAX, calls: &[Call::SetLen], most, kind: std::io::ErrorKind::StorageFull };
         let (calls, failed) = run(&size, Some(faults));
-        println!("set_len without space: {failed} of {calls} calls failed, nothing lost");
+        eprintln!("set_len without space: {failed} of {calls} calls failed, nothing lost");
         assert_eq!(failed, most);
     }
 }

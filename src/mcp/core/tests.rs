@@ -19,24 +19,26 @@ async fn a_read_under_which_the_disk_fails_is_served_when_the_store_is_open_agai
     let world = World::on(&disk).await;
     let client = world.client(false).await;
     let uri = format!("ec2://instance/{}", world.instance(&client, "running").await);
+    // Another one for the last read: an answer that is asked for twice is kept.
+    let other = format!("ec2://instance/{}", world.instance(&client, "stopped").await);
     let mut failures = world.core.store.failures();
-    let mut failed_once_more = || {
+    let mut failed_once_more = |what: &str| {
         let before = std::mem::replace(&mut failures, world.core.store.failures());
-        assert!(failures > before, "the disk did not fail");
+        assert!(failures > before, "the disk did not fail under {what}");
     };
     fail(&disk, &[Call::Read], 1);
     assert_eq!(client.read(&uri).await.unwrap()["uri"], uri);
-    failed_once_more();
+    failed_once_more("a read");
     fail(&disk, &[Call::Read], 1);
     assert!(!data(client.call("get_resource", json!({"uri": uri})).await.unwrap()).is_null());
-    failed_once_more();
+    failed_once_more("a tool");
     fail(&disk, &[Call::Read], 1);
     assert!(!client.list(None).await.unwrap().resources.is_empty());
-    failed_once_more();
+    failed_once_more("a list");
     // Also when the disk fails again at the second attempt.
     fail(&disk, &[Call::Read], 3);
-    assert_eq!(client.read(&uri).await.unwrap()["uri"], uri);
-    failed_once_more();
+    assert_eq!(client.read(&other).await.unwrap()["uri"], other);
+    failed_once_more("a read again");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -19,7 +19,7 @@ use crate::store::Snapshot;
 const VALUE: usize = 200;
 /// The most bytes of one record's fields.
 const FIELDS: usize = 5_000;
-/// How many records are searched for the request of an action: it is durable right before what it did.
+/// How many records are searched for the request or the end of an action: they are near what it did.
 const NEAR: usize = 300;
 
 /// Shows records. Remembers names, which repeat from record to record.
@@ -95,6 +95,11 @@ impl<'a> Teller<'a> {
                 put("action", json!(action));
                 put("tool", json!(shown(tool, 60)));
                 put("targets", json!(ids));
+                // A timeline of one resource does not hold the end: it is about no resource.
+                if let Some(outcome) = self.outcome(*action, *seq)? {
+                    details = format!("{details}: {outcome}");
+                    put("outcome", json!(outcome));
+                }
             }
             Event::ActionFinished { action, outcome } => {
                 let outcome = ended(outcome);
@@ -211,6 +216,23 @@ impl<'a> Teller<'a> {
         }
         self.tools.insert(action, tool.clone());
         Ok(tool)
+    }
+
+    /// How an action ended that was requested with record `seq`, where the log says so soon after.
+    fn outcome(&self, action: ActionId, seq: Seq) -> Result<Option<String>, Fault> {
+        let mut from = seq.next();
+        for size in [NEAR / 15, NEAR] {
+            let records = self.snapshot.records(from, size)?;
+            let outcome = records.iter().find_map(|record| match &record.event {
+                Event::ActionFinished { action: of, outcome } if *of == action => Some(ended(outcome)),
+                _ => None,
+            });
+            if outcome.is_some() {
+                return Ok(outcome);
+            }
+            from = records.last().map_or(from, |last| last.seq.next());
+        }
+        Ok(None)
     }
 
     /// Fields with their values before and after, as many as there is room for; and the same as text.

@@ -66,7 +66,7 @@ fn a_disk_that_fails_while_a_store_is_opened_is_no_damage() {
     let calls = [killed, closed]
         .map(|bytes| opens_after_each_failure(&dir, || Memory::holding(&path(&dir), bytes.clone()), 20));
     let created = opens_after_each_failure(&dir, Memory::default, 0);
-    println!("opening failed at each of {calls:?} calls (killed, closed) and creating at each of {created}");
+    eprintln!("opening failed at each of {calls:?} calls (killed, closed) and creating at each of {created}");
 }
 
 /// What was committed when the disk failed is either there and told, or not there; and the next commit goes on from it.
@@ -109,7 +109,7 @@ fn a_commit_whose_outcome_is_not_known_is_known_when_the_store_is_open_again() {
         assert!(fold_log(&store.snapshot().unwrap()).unwrap().is_clean());
         drop((writer, store, dir));
     }
-    println!("{landed} commits were there and {lost} were not");
+    eprintln!("{landed} commits were there and {lost} were not");
     assert!(landed > 0 && lost > 0, "{landed}, {lost}");
 }
 
@@ -129,8 +129,8 @@ fn what_reads_while_the_store_is_opened_again_fails_and_may_ask_again() {
 
 #[test]
 fn a_file_that_is_not_the_store_that_was_open_is_refused_and_left_alone() {
-    let (_other_dir, other, ..) = filled();
-    let other = content(&other, &path(&_other_dir));
+    let (other_dir, other, ..) = filled();
+    let other = content(&other, &path(&other_dir));
     let garbage = vec![7; 100_000];
     for (name, replacement) in [("garbage", Some(garbage.clone())), ("another log", Some(other)), ("older", None)] {
         let (dir, disk, mut writer, store) = filled();

@@ -122,7 +122,7 @@ impl Store {
     }
 
     /// Copies base, records and intervals to the file `path` as log `log`, and returns which log that is.
-    fn copy(&self, path: &Path, log: LogId, to: &Path) -> Result<LogId, BackupError> {
+    pub(super) fn copy(&self, path: &Path, log: LogId, to: &Path) -> Result<LogId, BackupError> {
         let failed = |failure| match failure {
             Failure::Storage(source) => BackupError::Write { path: to.to_owned(), source },
             Failure::Decode(error) => BackupError::Read(error.into()),
@@ -138,7 +138,8 @@ impl Store {
             snapshot if snapshot.log_id() == of && snapshot.horizon() == horizon => Ok(snapshot),
             _ => Err(BackupError::Moved),
         };
-        let mut builder = Builder::create(path, self.0.project, log, (horizon, horizon_at)).map_err(failed)?;
+        let mut builder = Builder::create(path, self.0.project, log).map_err(failed)?;
+        builder.begin(horizon, horizon_at);
         let mut after: Option<Vec<u8>> = None;
         loop {
             let rows = again()?.raw_base(after.as_deref())?;

@@ -23,10 +23,11 @@ use thiserror::Error;
 use super::super::codec;
 use super::super::file::{self, FILE_NAME, OpenError};
 use super::super::keys;
+use super::super::tables::{BASE_TABLE, CURRENT_TABLE, INTERVALS_TABLE};
 use super::super::verify::{self, Report, VerifyError};
 use super::super::writer::Failure;
 use super::super::{EncodeError, export};
-use super::salvage::{Rows, Salvage, Trouble};
+use super::salvage::{Salvage, Trouble};
 use super::{Builder, Entry, Temporary, sync_dir};
 use crate::model::row::Project;
 use crate::model::{LogId, Recorded, Seq, Timestamp};
@@ -249,17 +250,17 @@ impl Repair {
     fn rebuild(&mut self, path: &Path, project: Project, log: LogId) -> Result<(), Failure> {
         let ledger = self.salvage.ledger().ok();
         let ends = self.salvage.ends().ok().flatten();
-        let first = ends.as_ref().map(|ends| *ends.start());
-        let base = self.salvage.base();
+        let mut builder = Builder::create(path, project, log)?;
+        let based = self.base(&mut builder)?;
+        // Where the ledger cannot be read, the horizon is before the first record, or, when there is none, where `base` ends.
         let stated = ledger.map(|ledger| (Seq(ledger.horizon), Timestamp::from_millis(ledger.horizon_at)));
-        let (horizon, horizon_at) = stated.unwrap_or_else(|| horizon_of(&base, first));
+        let (horizon, horizon_at) = stated.unwrap_or_else(|| {
+            let (changed, at) = based.newest;
+            (ends.as_ref().map_or(changed, |ends| Seq(ends.start().saturating_sub(1))), at)
+        });
         let newest = ledger.map(|ledger| ledger.seq).max(ends.map(|ends| *ends.end())).unwrap_or(horizon.0);
-
-        let mut builder = Builder::create(path, project, log, (horizon, horizon_at))?;
-        let rows = self.base(base, horizon)?;
-        for rows in rows.chunks(usize::try_from(STEP).unwrap_or(usize::MAX)) {
-            builder.base(rows)?;
-        }
+        self.restore(&mut builder, based, horizon)?;
+        builder.begin(horizon, horizon_at);
         let kept_until = self.records(&mut builder, horizon, newest)?.unwrap_or(horizon_at);
         if self.salvage.is_older() {
             self.done.ends.get_or_insert_with(|| "the last commit cannot be read".to_owned());
@@ -270,36 +271,53 @@ impl Repair {
         self.side.sync()
     }
 
-    /// The rows of `base` that are certain.
-    fn base(&mut self, base: Rows, horizon: Seq) -> Result<Vec<Entry>, Failure> {
-        let mut damaged = BTreeMap::new();
-        let mut rows = BTreeMap::new();
-        for (key, bytes) in base.found {
-            match codec::decode_base(&key, &bytes) {
-                Ok(_) => drop(rows.insert(key, bytes)),
-                Err(error) => drop(damaged.insert(key, Trouble::from(error))),
+    /// Adds the rows of `base` that are whole.
+    fn base(&mut self, builder: &mut Builder) -> Result<Based, Failure> {
+        let (mut newest, mut damaged) = ((Seq::ZERO, Timestamp::EPOCH), BTreeMap::new());
+        let trouble = self.salvage.rows(BASE_TABLE, |rows| {
+            let mut whole = Vec::with_capacity(rows.len());
+            for (key, bytes) in rows {
+                match codec::decode_base(&key, &bytes) {
+                    Ok(current) => {
+                        newest = newest.max((current.changed, current.changed_at));
+                        whole.push((key, bytes));
+                    }
+                    Err(error) => drop(damaged.insert(key, Trouble::from(error))),
+                }
             }
+            builder.base(&whole)
+        })?;
+        Ok(Based { newest, damaged, trouble })
+    }
+
+    /// Adds rows of `base` that are not whole, or perhaps not there, from `current` where that is the same.
+    fn restore(&mut self, builder: &mut Builder, based: Based, horizon: Seq) -> Result<(), Failure> {
+        let Based { mut damaged, trouble, .. } = based;
+        if damaged.is_empty() && trouble.is_none() {
+            return Ok(());
         }
-        if damaged.is_empty() && base.trouble.is_none() {
-            return Ok(rows.into_iter().collect());
-        }
-        for (key, bytes) in self.salvage.current().found {
-            let same = codec::decode_current(&key, &bytes).is_ok_and(|current| current.changed <= horizon);
-            if same && !rows.contains_key(&key) {
-                damaged.remove(&key);
-                rows.insert(key, bytes);
-                self.done.restored += 1;
+        let mut restored = 0;
+        self.salvage.rows(CURRENT_TABLE, |mut rows| {
+            rows.retain(|(key, bytes)| {
+                let is_same = || codec::decode_current(key, bytes).is_ok_and(|current| current.changed <= horizon);
+                !builder.has_base(key) && is_same()
+            });
+            restored += rows.len() as u64;
+            for (key, _) in &rows {
+                damaged.remove(key);
             }
-        }
+            builder.base(&rows)
+        })?;
+        self.done.restored = restored;
         for (key, why) in damaged {
             self.done.lost += 1;
             self.side.unreadable(&json!({ "table": "base", "key": keys::shown(&key) }), &why)?;
         }
-        if let Some(why) = base.trouble {
+        if let Some(why) = trouble {
             self.done.lost += 1;
             self.side.unreadable(&json!({ "table": "base", "key": null }), &why)?;
         }
-        Ok(rows.into_iter().collect())
+        Ok(())
     }
 
     /// Keeps records up to the break and writes the others to the side file. Returns when the last kept one was committed.
@@ -341,7 +359,11 @@ impl Repair {
 
     /// The intervals that can be read and whose end `may` stand.
     fn intervals(&mut self, may: impl Fn(Timestamp) -> bool) -> Result<Vec<Entry>, Failure> {
-        let Rows { found, trouble } = self.salvage.intervals();
+        let mut found: Vec<Entry> = Vec::new();
+        let trouble = self.salvage.rows(INTERVALS_TABLE, |rows| {
+            found.extend(rows);
+            Ok::<(), Failure>(())
+        })?;
         let mut kept = Vec::new();
         for (key, bytes) in found {
             let named = keys::Reader::default().interval(&key).is_some();
@@ -360,11 +382,12 @@ impl Repair {
     }
 }
 
-/// Where the horizon must be when the ledger cannot be read: before the first record; and when the log is empty as well, at the
-/// last change that `base` knows of.
-fn horizon_of(base: &Rows, first: Option<u64>) -> (Seq, Timestamp) {
-    let known = base.found.iter().filter_map(|(key, bytes)| codec::decode_base(key, bytes).ok());
-    let newest = known.map(|current| (current.changed, current.changed_at)).max();
-    let (changed, at) = newest.unwrap_or((Seq::ZERO, Timestamp::EPOCH));
-    (first.map_or(changed, |first| Seq(first.saturating_sub(1))), at)
+/// What `base` was found to be.
+struct Based {
+    /// The newest change that a row knows of.
+    newest: (Seq, Timestamp),
+    /// The rows that are not whole, and why.
+    damaged: BTreeMap<Vec<u8>, Trouble>,
+    /// Why there may be more rows.
+    trouble: Option<Trouble>,
 }

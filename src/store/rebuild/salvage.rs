@@ -5,7 +5,7 @@
 //! may not have survived. The file is opened as it stands, without repair, by either of its two commit slots, whichever can be read
 //! first; nothing is ever written to it ([`super::super::overlay`]).
 
-use std::ops::RangeInclusive;
+use std::ops::{Bound, RangeInclusive};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
@@ -16,7 +16,7 @@ use super::super::codec::{self, DecodeError, Ledger};
 use super::super::file::{self, Damage, Fault, OpenError};
 use super::super::meta::{FORMAT, FORMAT_KEY, LEDGER_KEY, LOG_KEY};
 use super::super::overlay::Overlay;
-use super::super::tables::{self, BASE_TABLE, CURRENT_TABLE, EVENTS_TABLE, INTERVALS_TABLE, META_TABLE};
+use super::super::tables::{self, EVENTS_TABLE, META_TABLE};
 use super::Entry;
 use crate::model::{LogId, Recorded, Seq};
 
@@ -66,6 +66,9 @@ const WAYS: [Way; 4] = [
     Way { other_slot: true, recovering: false },
     Way { other_slot: true, recovering: true },
 ];
+
+/// How much of a table is read at once.
+const CHUNK_BYTES: usize = 4 << 20;
 
 /// How often reading may panic before what cannot be read together is given up together: each time the file is opened anew,
 /// which would take hours if the damage hides a million records.
@@ -168,65 +171,80 @@ impl Salvage {
         })
     }
 
-    pub(super) fn base(&mut self) -> Rows {
-        self.rows(BASE_TABLE)
-    }
-
-    pub(super) fn current(&mut self) -> Rows {
-        self.rows(CURRENT_TABLE)
-    }
-
-    pub(super) fn intervals(&mut self) -> Rows {
-        self.rows(INTERVALS_TABLE)
-    }
-
-    /// The rows of a table: from the first up to a place that cannot be read, and from the last back to one.
-    fn rows(&mut self, table: tables::Plain) -> Rows {
-        let mut rows = Rows::default();
+    /// Shows `visit` the rows of a table that can be read, some at a time: from the first up to a place that cannot be read, and
+    /// then from the last back to one. Returns why there may be more.
+    pub(super) fn rows<E>(
+        &mut self,
+        table: tables::Plain,
+        mut visit: impl FnMut(Vec<Entry>) -> Result<(), E>,
+    ) -> Result<Option<Trouble>, E> {
+        let (mut first, mut trouble) = (None, None);
         for backwards in [false, true] {
-            let last = rows.found.last().map(|(key, _): &Entry| key.clone());
-            let mut found = Vec::new();
-            let outcome = self.read(|open| {
-                let table = match open.transaction.open_table(table) {
-                    Err(TableError::TableDoesNotExist(_)) => return Ok(()),
-                    table => table?,
-                };
-                let mut range = table.range::<&[u8]>(..)?;
-                while let Some(entry) = if backwards { range.next_back() } else { range.next() } {
-                    let (key, bytes) = entry?;
-                    let is_in_order = |before: &Entry| (before.0.as_slice() < key.value()) != backwards;
-                    if !found.last().is_none_or(is_in_order) {
-                        return Err(Trouble::Behind);
-                    }
-                    if backwards && last.as_deref().is_some_and(|last| key.value() <= last) {
-                        return Ok(());
-                    }
-                    found.push((key.value().to_vec(), bytes.value().to_vec()));
+            let mut last: Option<Vec<u8>> = None;
+            loop {
+                let mut found: Vec<Entry> = Vec::new();
+                let outcome = self.read(|open| {
+                    let (from, to) = if backwards { (&first, &last) } else { (&last, &None) };
+                    open.some(table, from.as_deref(), to.as_deref(), backwards, &mut found)
+                });
+                if let Some((key, _)) = found.last() {
+                    last = Some(key.clone());
                 }
-                Ok(())
-            });
-            if backwards {
-                found.reverse();
+                let is_end = found.is_empty();
+                visit(found)?;
+                match outcome {
+                    Ok(()) if !is_end => {}
+                    Ok(()) if backwards => return Ok(trouble),
+                    Ok(()) => return Ok(None),
+                    Err(error) => {
+                        trouble.get_or_insert(error);
+                        break;
+                    }
+                }
             }
-            rows.found.extend(found);
-            match outcome {
-                Ok(()) => return rows,
-                Err(trouble) => drop(rows.trouble.get_or_insert(trouble)),
-            }
+            first = first.or(last);
         }
-        rows
+        Ok(trouble)
     }
-}
-
-/// What could be read of a table, in key order.
-#[derive(Default)]
-pub(super) struct Rows {
-    pub(super) found: Vec<Entry>,
-    /// Why there may be more.
-    pub(super) trouble: Option<Trouble>,
 }
 
 impl Open {
+    /// Adds some rows of a table that lie between two keys to `found`, in either direction.
+    fn some(
+        &self,
+        table: tables::Plain,
+        after: Option<&[u8]>,
+        before: Option<&[u8]>,
+        backwards: bool,
+        found: &mut Vec<Entry>,
+    ) -> Result<(), Trouble> {
+        let table = match self.transaction.open_table(table) {
+            // Not every format has every table.
+            Err(TableError::TableDoesNotExist(_)) => return Ok(()),
+            table => table?,
+        };
+        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let end = before.map_or(Bound::Unbounded, Bound::Excluded);
+        let mut range = table.range::<&[u8]>((start, end))?;
+        let mut bytes = 0;
+        while bytes < CHUNK_BYTES
+            && let Some(entry) = if backwards { range.next_back() } else { range.next() }
+        {
+            let (key, value) = entry?;
+            let (key, value) = (key.value(), value.value());
+            // A damaged page may show keys that are not where they belong, and go on for ever.
+            let is_within = after.is_none_or(|after| key > after) && before.is_none_or(|before| key < before);
+            let is_next =
+                found.last().is_none_or(|(last, _)| last.as_slice() != key && (last.as_slice() < key) != backwards);
+            if !is_within || !is_next {
+                return Err(Trouble::Behind);
+            }
+            bytes += key.len() + value.len();
+            found.push((key.to_vec(), value.to_vec()));
+        }
+        Ok(())
+    }
+
     fn meta(&self, key: &[u8]) -> Result<Vec<u8>, Trouble> {
         let meta = self.transaction.open_table(META_TABLE)?;
         Ok(meta.get(key)?.ok_or(Trouble::Missing)?.value().to_vec())

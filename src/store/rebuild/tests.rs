@@ -1,11 +1,14 @@
 use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use proptest::prelude::*;
 use redb::WriteTransaction;
 use tempfile::TempDir;
 
 use super::*;
-use crate::store::samples::{batch, changed, discovered, document, fresh, instance, options, project, removed};
+use crate::store::samples::{
+    any_batch, batch, changed, discovered, document, fresh, instance, options, project, removed,
+};
 use crate::store::verify::check;
 use crate::store::verify::tests::{Dump, closed, dump, flip};
 use crate::store::{Due, FILE_NAME, OpenError, Store};
@@ -55,6 +58,26 @@ fn a_backup_holds_byte_for_byte_what_the_store_holds_under_a_log_id_of_its_own()
     writer.commit(batch(vec![discovered(&instance("i-new"), document("running", "a"))])).unwrap();
     drop((writer, store));
     assert!(check(&restored.path().join(FILE_NAME), project).unwrap().is_clean());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+    /// Random programs change what is not there and set clocks back; a copy derives from them what the store did all the same.
+    #[test]
+    fn a_copy_of_any_store_is_the_same_byte_for_byte(
+        batches in proptest::collection::vec((any_batch(), 0..4_usize), 0..12),
+    ) {
+        let (dir, mut writer, store) = fresh();
+        for (batch, folded) in batches {
+            writer.commit(batch).unwrap();
+            writer.fold(Due { until: Timestamp::from_millis(i64::MAX), down_to: 0 }, folded, || true).unwrap();
+        }
+        let to = dir.path().join("copy");
+        store.copy(&to, LogId(1), &to).unwrap();
+        drop((writer, store));
+        prop_assert_eq!(content(&to), content(&dir.path().join(FILE_NAME)));
+    }
 }
 
 #[test]

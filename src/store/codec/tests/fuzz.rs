@@ -120,6 +120,6 @@ fn damaged_records_are_refused_or_read_as_what_they_say() {
             taken += u64::from(is_taken);
         }
     }
-    println!("{tried} damaged records, {taken} of them still readable; seed {seed}");
+    eprintln!("{tried} damaged records, {taken} of them still readable; seed {seed}");
     assert!(taken > 0, "the damage is too heavy to get past the first byte");
 }
