@@ -106,8 +106,8 @@ fn what_clients_ask_people_ask_as_well() {
     let counted = run(&sandbox, "count state=running");
     assert_eq!(counted.out.trim(), running["total"].to_string(), "{counted:?}");
     let by_state = json(&sandbox, "count --by state");
-    let states: u64 = by_state["groups"].as_array().unwrap().iter().map(|group| group["count"].as_u64().unwrap()).sum();
-    assert_eq!(by_state["total"], states);
+    let summed: u64 = by_state["groups"].as_array().unwrap().iter().map(|group| group["count"].as_u64().unwrap()).sum();
+    assert_eq!(by_state["total"], summed);
     assert_eq!(json(&sandbox, "search tag:Name=nobody")["total"], 0);
 
     for (words, code) in [
@@ -363,13 +363,19 @@ fn the_readmes_commands_for_people_work_as_they_stand() {
     };
     let questions = blocks("From the command line").concat();
     assert!(questions.len() > 5, "{questions:?}");
-    questions.iter().for_each(|line| asked(line));
+    for line in &questions {
+        asked(line);
+    }
     let keeping = blocks("Keeping the log");
     let [online, offline] = keeping.as_slice() else { panic!("two blocks: {keeping:?}") };
-    online.iter().for_each(|line| asked(line));
+    for line in online {
+        asked(line);
+    }
     let (status, _) = server.terminate();
     assert!(status.success(), "{status}");
-    offline.iter().for_each(|line| asked(line));
+    for line in offline {
+        asked(line);
+    }
 }
 
 #[test]
