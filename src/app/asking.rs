@@ -161,12 +161,6 @@ impl Source {
         };
         Ok(Answer::of(result.map_err(ClientError::from)?))
     }
-
-    /// Whether a server answers.
-    #[must_use]
-    pub fn is_server(&self) -> bool {
-        matches!(self, Source::Server(_))
-    }
 }
 
 /// Why a call failed: the connection, which closes soon after the call was given up, or what was asked.

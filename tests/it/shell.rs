@@ -106,8 +106,8 @@ fn what_clients_ask_people_ask_as_well() {
     let counted = run(&sandbox, "count state=running");
     assert_eq!(counted.out.trim(), running["total"].to_string(), "{counted:?}");
     let by_state = json(&sandbox, "count --by state");
-    let states: u64 = by_state["groups"].as_array().unwrap().iter().map(|group| group["count"].as_u64().unwrap()).sum();
-    assert_eq!(by_state["total"], states);
+    let summed: u64 = by_state["groups"].as_array().unwrap().iter().map(|group| group["count"].as_u64().unwrap()).sum();
+    assert_eq!(by_state["total"], summed);
     assert_eq!(json(&sandbox, "search tag:Name=nobody")["total"], 0);
 
     for (words, code) in [
@@ -182,6 +182,47 @@ fn what_clients_ask_people_ask_as_well() {
     let follow = run(&sandbox, "changes --follow");
     assert_eq!(follow.code, 1);
     assert!(follow.err.contains("no server runs on") && follow.err.contains("muster serve"), "{follow:?}");
+}
+
+/// The next change that a `--follow --json` prints.
+fn next_change(running: &Running) -> Value {
+    serde_json::from_str(&running.line(PATIENCE)).unwrap()
+}
+
+#[test]
+fn following_goes_on_over_a_restart_and_over_another_log() {
+    let simulator = Simulator::start(30, &["--churn", "10"]);
+    let sandbox = sandbox(&simulator.endpoint());
+    let mut server = sandbox.serve(&OFTEN);
+    server.swept();
+    let mut following = Running::start("changes", sandbox.muster(&["changes", "--follow", "--json"]));
+    let first = next_change(&following)["seq"].as_u64().unwrap();
+    server.kill();
+    drop(server);
+    let mut server = sandbox.serve(&OFTEN);
+    let newest = json(&sandbox, "log stat")["newest_seq"].as_u64().unwrap();
+    let mut followed = vec![first];
+    while *followed.last().unwrap() <= newest + 3 {
+        followed.push(next_change(&following)["seq"].as_u64().unwrap());
+    }
+    let listed = json(&sandbox, "changes --all");
+    let listed = listed["changes"].as_array().unwrap().iter().rev().map(|change| change["seq"].as_u64().unwrap());
+    let between = first..=*followed.last().unwrap();
+    let expected: Vec<u64> = listed.filter(|seq| between.contains(seq)).collect();
+    assert_eq!(followed, expected, "nothing skipped, nothing twice");
+
+    // Another log in its place.
+    let (status, _) = server.terminate();
+    assert!(status.success(), "{status}");
+    fs::remove_file(sandbox.store()).unwrap();
+    let server = sandbox.serve(&OFTEN);
+    server.swept();
+    eventually("that is told", || following.errors().contains("it goes on from now").then_some(()));
+    // Lines of the old log may still be on their way: a later one is of the new.
+    let told = json(&sandbox, "log stat")["newest_at"].as_str().unwrap().to_owned();
+    while next_change(&following)["recorded_at"].as_str().unwrap() <= told.as_str() {}
+    assert!(following.signal(Signal::INT));
+    assert_eq!(following.wait(PATIENCE).code(), Some(0), "{}", following.errors());
 }
 
 /// The numbers of exported records.
@@ -320,13 +361,19 @@ fn the_readmes_commands_for_people_work_as_they_stand() {
     };
     let questions = blocks("From the command line").concat();
     assert!(questions.len() > 5, "{questions:?}");
-    questions.iter().for_each(|line| asked(line));
+    for line in &questions {
+        asked(line);
+    }
     let keeping = blocks("Keeping the log");
     let [online, offline] = keeping.as_slice() else { panic!("two blocks: {keeping:?}") };
-    online.iter().for_each(|line| asked(line));
+    for line in online {
+        asked(line);
+    }
     let (status, _) = server.terminate();
     assert!(status.success(), "{status}");
-    offline.iter().for_each(|line| asked(line));
+    for line in offline {
+        asked(line);
+    }
 }
 
 #[test]
