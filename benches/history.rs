@@ -85,19 +85,19 @@ fn size(lived: &Filled) -> anyhow::Result<()> {
 
 /// A backup of it, while it is open, and the verification of the file, once it is closed.
 fn keep(lived: Filled) -> anyhow::Result<()> {
-    let copy = lived.directory.path().join("backup.redb");
+    let copy = lived.store.path().with_file_name("backup.redb");
     let mut times = Times::default();
     let made = times.measure(|| Ok(lived.store.backup(&copy)?))?;
     let mib = made.bytes / 1024 / 1024;
     say(&format!("backup, verified: {:.1} s for a file of {mib} MiB", times.percentile(50) / 1e6))?;
     let path = lived.store.path().to_owned();
-    let Filled { store, writer, directory, .. } = lived;
+    // Its directory goes with the rest, in the end.
+    let Filled { store, writer, .. } = lived;
     drop((store, writer));
     let mut times = Times::default();
     let report = times.measure(|| Ok(verify::check(&path, kinds::project)?))?;
     anyhow::ensure!(report.is_clean(), "{report:?}");
-    say(&format!("verification: {:.1} s for {} records", times.percentile(50) / 1e6, report.records))?;
-    Ok(directory.close()?)
+    say(&format!("verification: {:.1} s for {} records", times.percentile(50) / 1e6, report.records))
 }
 
 /// Current reads with and without a past, in turns.

@@ -43,7 +43,7 @@ impl Clock for Scaled {
 /// Changes the instances of a store until its log was turned over, with at most `mib` MiB of history, and says how large it was all
 /// along, and how long a tool waited for its commit beside it.
 pub(crate) fn turn_over(filled: Filled, mib: u64) -> anyhow::Result<()> {
-    let Filled { store, ids, writer, directory, .. } = filled;
+    let Filled { store, ids, writer, .. } = filled;
     let newest = store.snapshot()?.record(store.snapshot()?.seq())?.recorded_at;
     let clock = Arc::new(Scaled(AtomicI64::new(newest.as_millis())));
     let rules = KindRules {
@@ -84,7 +84,7 @@ pub(crate) fn turn_over(filled: Filled, mib: u64) -> anyhow::Result<()> {
     stop.cancel();
     drop((handle, wanted));
     writing.join().map_err(|_| anyhow::anyhow!("the writer panicked"))??;
-    drop((store, directory));
+    drop(store);
     outcome
 }
 

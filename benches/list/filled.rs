@@ -24,7 +24,7 @@ pub(crate) struct Filled {
     pub(crate) ids: Vec<ResourceId>,
     pub(crate) writer: Writer,
     size: usize,
-    pub(crate) directory: TempDir,
+    _directory: TempDir,
 }
 
 /// Makes a store of each size. Smaller ones hold the first instances of larger ones.
@@ -67,7 +67,7 @@ impl Filled {
     fn empty(size: usize) -> anyhow::Result<Self> {
         let directory = tempfile::tempdir()?;
         let (writer, store) = store::open(store::Options::new(directory.path(), kinds::project))?;
-        Ok(Filled { store, ids: Vec::new(), writer, size, directory })
+        Ok(Filled { store, ids: Vec::new(), writer, size, _directory: directory })
     }
 
     /// Adds of `discovered` what there is still room for.
