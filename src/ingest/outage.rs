@@ -15,7 +15,7 @@ use super::lanes::{Done, Record};
 use super::{Ingest, IngestError, Ledger};
 use crate::model::{Cause, Event, Observation};
 use crate::notify::Topic;
-use crate::store::CommitError;
+use crate::store::{CommitError, Committed};
 
 /// How long a tool waits for the store to be open again.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -66,10 +66,22 @@ impl<L: Ledger> Ingest<L> {
     /// or what was found is not the store.
     pub(super) fn recover(&mut self, runtime: &runtime::Handle) -> bool {
         let (begun, mut pause, mut told) = (Instant::now(), Duration::ZERO, false);
-        let committed = loop {
+        loop {
             let last = self.lanes.is_stopped();
             match self.ledger.reopen() {
-                Ok(committed) => break committed,
+                Ok(committed) => {
+                    if std::mem::take(&mut told) {
+                        self.show(None);
+                    }
+                    self.record_kept(committed);
+                    // It may open, and fail again under the first commit: where the file cannot grow.
+                    if !self.ledger.is_failed() {
+                        break;
+                    }
+                    if last {
+                        return false;
+                    }
+                }
                 Err(error) if last || !error.is_passing() => {
                     tracing::error!(error = %chain(&error), "the store is not open any more");
                     return false;
@@ -87,11 +99,13 @@ impl<L: Ledger> Ingest<L> {
             }
             runtime.block_on(self.lanes.stopped_within(pause));
             pause = if pause.is_zero() { FIRST } else { (pause * 2).min(LONGEST) };
-        };
-        tracing::warn!(after = ?begun.elapsed(), "the store is open again");
-        if told {
-            self.show(None);
         }
+        tracing::warn!(after = ?begun.elapsed(), "the store is open again");
+        true
+    }
+
+    /// Publishes what the disk failed under and is there all the same, and records what was kept.
+    fn record_kept(&mut self, committed: Option<Committed>) {
         let landed = committed.is_some();
         if let Some(committed) = committed {
             self.hub.publish(&committed, self.clock.now());
@@ -103,7 +117,6 @@ impl<L: Ledger> Ingest<L> {
             }
             self.record(record);
         }
-        true
     }
 
     /// Tells tools that wait that nothing is recorded now. What AWS has done already is kept.

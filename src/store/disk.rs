@@ -160,16 +160,25 @@ impl Alarm {
 
     /// Says so once, however much fails until the store is open again.
     pub(super) fn ring(&self, error: &dyn fmt::Display) {
-        if !self.rings.swap(true, Ordering::AcqRel) {
+        // All at once: whoever is refused because it rings must find a health that is not well, and the other way round.
+        let began = self.health.send_if_modified(|health| {
+            let begins = !self.rings.swap(true, Ordering::AcqRel);
+            if begins {
+                self.failures.fetch_add(1, Ordering::AcqRel);
+                *health = Health::Failed;
+            }
+            begins
+        });
+        if began {
             tracing::error!(%error, "the disk failed under the store, which is opened again");
-            self.failures.fetch_add(1, Ordering::AcqRel);
-            self.health.send_replace(Health::Failed);
         }
     }
 
     pub(super) fn still(&self) {
-        self.rings.store(false, Ordering::Release);
-        self.health.send_replace(Health::Well);
+        self.health.send_modify(|health| {
+            self.rings.store(false, Ordering::Release);
+            *health = Health::Well;
+        });
     }
 
     pub(super) fn lose(&self, error: Arc<OpenError>) {

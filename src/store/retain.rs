@@ -337,6 +337,9 @@ impl<'txn> Folding<'txn> {
     /// Drops intervals that ended before the horizon, but never the newest of a scope and kind. Looks at a few of them, from
     /// `from` on, and returns where to go on.
     fn trim(&mut self, from: Option<&[u8]>) -> Result<Option<Vec<u8>>, Failure> {
+        // By `times` as well, because the clock may have been ahead at the horizon.
+        let kept = self.times.first()?.map(|(at, _)| keys::time_of(at.value()).as_millis());
+        let horizon_at = kept.map_or(self.ledger.horizon_at, |kept| kept.min(self.ledger.horizon_at));
         let mut old = Vec::new();
         let mut last: Option<(Vec<u8>, bool)> = None;
         let mut looked = 0;
@@ -348,7 +351,7 @@ impl<'txn> Folding<'txn> {
             if let Some((before, _)) = last.take().filter(|(before, ended)| *ended && is_same_run(before, &key)) {
                 old.push(before);
             }
-            let ended = codec::decode_watermark(&key, bytes.value())?.ended < self.ledger.horizon_at;
+            let ended = codec::decode_watermark(&key, bytes.value())?.ended < horizon_at;
             last = Some((key, ended));
         }
         for key in old {

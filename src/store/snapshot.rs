@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use redb::{Database, ReadOnlyTable, ReadableDatabase};
+use redb::{Database, ReadOnlyTable, ReadableDatabase, ReadableTable};
 use thiserror::Error;
 
 use super::codec::{self, DecodeError, DiskHead, DiskRow, Fault, Ledger, Live};
@@ -356,18 +356,20 @@ impl Snapshot {
         Seq(self.0.ledger.horizon)
     }
 
-    /// The earliest time of which the past is known: when the record at the horizon was committed, else the first of all;
-    /// `None` while there is no record.
+    /// The earliest time of which the past is known: when the record at the horizon was committed, else the first of all, or
+    /// what was committed after these at an earlier time; `None` while there is no record.
     ///
     /// # Errors
     /// When the store cannot be read.
     pub fn earliest(&self) -> Result<Option<Timestamp>, ReadError> {
         let Ledger { seq, horizon, horizon_at, .. } = self.0.ledger;
-        match (seq, horizon) {
-            (0, _) => Ok(None),
-            (_, 0) => Ok(Some(self.record(Seq::ZERO.next())?.recorded_at)),
-            _ => Ok(Some(Timestamp::from_millis(horizon_at))),
+        if seq == 0 {
+            return Ok(None);
         }
+        // A clock that was set back since says less of a record than what was committed after it does.
+        let kept = self.0.times.first()?.map(|(at, _)| keys::time_of(at.value()));
+        let folded = (horizon > 0).then(|| Timestamp::from_millis(horizon_at));
+        Ok(kept.into_iter().chain(folded).min())
     }
 
     /// The last record that was committed at `at` or before it; `None` when that is before [`Snapshot::earliest`].

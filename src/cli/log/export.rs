@@ -170,9 +170,9 @@ impl Exporting {
 fn is_passing(error: &anyhow::Error) -> bool {
     match error.downcast_ref() {
         Some(ErrandError::Cut(_) | ErrandError::Ask(_)) => true,
-        Some(ErrandError::Failed { error }) => {
-            error.contains("is stopping") || error.contains("still opening its store")
-        }
+        Some(ErrandError::Failed { error }) => ["is stopping", "still opening its store", "could not be read just now"]
+            .iter()
+            .any(|text| error.contains(text)),
         _ => false,
     }
 }

@@ -256,3 +256,25 @@ async fn what_aws_did_while_the_disk_failed_is_recorded_when_it_works_again_and_
     assert_eq!(world.handle.freshness().trouble(), None);
     world.close().await;
 }
+
+/// The file opens and reads, but does not grow, as where a quota or a limit on the size of files is reached that the free space of
+/// the file system does not show.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tool_whose_record_finds_no_space_to_grow_is_refused_in_time_and_the_disk_left_in_peace() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = Memory::default();
+    let world = World::with(options(&dir, &disk));
+    let mut second = 0;
+    swept(&world, &mut second, &["i-1".to_owned()], "t3.micro").await;
+    let kind = std::io::ErrorKind::StorageFull;
+    disk.fail(Some(Faults { from: 0, to: u64::MAX, calls: &[Call::SetLen], most: u64::MAX, kind }));
+    let large = "x".repeat(8 << 20);
+    let begun = timeout(Duration::from_secs(20), world.handle.begin(&large, vec![id("i-1")])).await;
+    let refused = begun.expect("the tool is told");
+    assert!(matches!(refused, Err(IngestError::Commit(CommitError::Latched { .. }))), "{refused:?}");
+    assert!(disk.failed() < 20, "{} attempts", disk.failed());
+    disk.fail(None);
+    let done = timeout(Duration::from_secs(20), world.handle.begin("stop_instance", vec![id("i-1")])).await;
+    done.expect("it goes on").unwrap();
+    world.close().await;
+}

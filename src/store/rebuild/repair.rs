@@ -133,8 +133,6 @@ pub fn repair(dir: &Path, project: Project) -> Result<Repaired, RepairError> {
         Failure::Encode(error) => error.into(),
     });
     let Repair { salvage, side, done } = repair;
-    // The file is let go of before it gets another name.
-    drop(salvage);
     rebuilt.inspect_err(|_| side.discard())?;
     let finished = (|| {
         let report = verify::check(&temporary.0, project)?;
@@ -146,6 +144,8 @@ pub fn repair(dir: &Path, project: Project) -> Result<Repaired, RepairError> {
         sync_dir(&path).map_err(|error| written(&path, error))?;
         Ok((report, damaged_file))
     })();
+    // Not let go of before it has another name: a server that opened it in between would write what nobody finds again.
+    drop(salvage);
     let (report, damaged_file) = finished.inspect_err(|_| side.discard())?;
     let Done { kept, dropped, unreadable, lost, restored, ends } = done;
     let side_file = side.file.is_some().then_some(side.path);
@@ -258,7 +258,8 @@ impl Repair {
             let (changed, at) = based.newest;
             (ends.as_ref().map_or(changed, |ends| Seq(ends.start().saturating_sub(1))), at)
         });
-        let newest = ledger.map(|ledger| ledger.seq).max(ends.map(|ends| *ends.end())).unwrap_or(horizon.0);
+        // A key of a damaged page may be any number, so the ledger is believed where it can be read.
+        let newest = ledger.map(|ledger| ledger.seq).or(ends.map(|ends| *ends.end())).unwrap_or(horizon.0);
         self.restore(&mut builder, based, horizon)?;
         builder.begin(horizon, horizon_at);
         let kept_until = self.records(&mut builder, horizon, newest)?.unwrap_or(horizon_at);

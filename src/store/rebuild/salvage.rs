@@ -136,11 +136,13 @@ impl Salvage {
 
     /// The first and the last seq of the log; `None` when it is empty.
     pub(super) fn ends(&mut self) -> Result<Option<RangeInclusive<u64>>, Trouble> {
-        use redb::ReadableTable;
+        use redb::{ReadableTable, ReadableTableMetadata};
         self.read(|open| {
             let first = open.events.first()?.map(|(seq, _)| seq.value());
             let last = open.events.last()?.map(|(seq, _)| seq.value());
-            Ok(first.zip(last).map(|(first, last)| first..=last))
+            // Keys of damaged pages may be any number, and there are no more records than there are.
+            let count = open.events.len()?;
+            Ok(first.zip(last).map(|(first, last)| first..=last.min(first.saturating_add(count))))
         })
     }
 

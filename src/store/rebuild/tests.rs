@@ -342,3 +342,24 @@ fn a_store_with_any_page_overwritten_is_repaired_to_a_prefix_or_left_alone() {
     eprintln!("30 damaged files: {kept_all} lost no record, {cut} some, {hopeless} could not be opened");
     assert!(kept_all > 0 && cut > 0);
 }
+
+/// The last key of a leaf page is what says where the log ends.
+#[test]
+fn a_last_record_with_an_impossible_number_costs_no_more_than_that_record() {
+    let (dir, path) = closed(20);
+    let (last, _) = records(&path).pop().unwrap();
+    let last = u64::from_be_bytes(last.try_into().unwrap());
+    let mut bytes = fs::read(&path).unwrap();
+    let keys: Vec<u8> = (last - 1..=last).flat_map(u64::to_le_bytes).collect();
+    let places: Vec<usize> =
+        bytes.windows(keys.len()).enumerate().filter(|(_, window)| *window == keys).map(|(at, _)| at).collect();
+    assert!(!places.is_empty());
+    for at in places {
+        bytes[at + keys.len() - 2] = 0x7f;
+    }
+    fs::write(&path, bytes).unwrap();
+    assert!(!check(&path, project).unwrap().is_clean());
+    let repaired = repair(dir.path(), project).unwrap();
+    assert_eq!(repaired.unreadable, 1, "{repaired:?}");
+    assert!(check(&path, project).unwrap().is_clean());
+}

@@ -281,3 +281,34 @@ fn the_limit_is_what_was_given_or_grows_with_the_account_and_never_takes_more_th
     assert_eq!(of(Some(1 << 40), 0, Some(1 << 40)), 1 << 38);
     assert_eq!(of(None, 1_000_000, Some(1 << 33)), 1 << 31);
 }
+
+/// A clock that was ahead for a while and was set back since.
+#[test]
+fn a_clock_that_was_ahead_at_the_horizon_leaves_the_past_since_then_and_the_intervals() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut writer, store) = crate::store::open(options(&dir)).unwrap();
+    let commit = |writer: &mut Writer, name: &str, second| {
+        let entries = vec![discovered(&instance(name), document("running", "a"))];
+        writer.commit(Batch { recorded_at: at(second), ..batch(entries) }).unwrap();
+    };
+    commit(&mut writer, "i-ahead", 1_000_000);
+    commit(&mut writer, "i-back", 100);
+    let run = |since, ended| Watermark {
+        scope: scope("a"),
+        kind: kind(),
+        since: at(since),
+        started: at(ended),
+        ended: at(ended),
+        complete: true,
+    };
+    writer.save_watermarks(vec![run(100, 200), run(300, 400)]).unwrap();
+    assert_eq!(store.snapshot().unwrap().earliest().unwrap(), Some(at(100)));
+    writer.fold(EVERYTHING, 1, || true).unwrap();
+    let snapshot = store.snapshot().unwrap();
+    assert_eq!((snapshot.horizon(), snapshot.earliest().unwrap()), (Seq(1), Some(at(100))));
+    assert_eq!(snapshot.seq_at(at(100)).unwrap(), Some(Seq(2)));
+    assert_eq!(snapshot.intervals(&scope("a"), &kind()).unwrap().len(), 2);
+    writer.fold(EVERYTHING, 1, || true).unwrap();
+    commit(&mut writer, "i-later", 500);
+    assert_eq!(store.snapshot().unwrap().earliest().unwrap(), Some(at(100)));
+}
