@@ -1,6 +1,7 @@
 //! `muster changes`.
 
 use clap::Args;
+use clap::builder::PossibleValuesParser;
 use serde_json::{Map, Value, json};
 
 use super::following::Following;
@@ -12,7 +13,8 @@ use super::table::{Medium, Table, harmless, text};
 use super::words;
 use crate::app::asking;
 use crate::config::{Config, Environment};
-use crate::model::text::shown;
+use crate::model::text::apart;
+use crate::query::changes::By;
 
 /// How many are shown unless told otherwise.
 const SHOWN: usize = 50;
@@ -27,7 +29,7 @@ pub(super) struct Changes {
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     since: Option<String>,
     /// Up to then
-    #[arg(long, value_name = "TIME", allow_hyphen_values = true, conflicts_with = "follow")]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = words::moment, conflicts_with = "follow")]
     until: Option<String>,
     /// Go on with those to come, until Ctrl-C; needs a running server
     #[arg(long)]
@@ -35,8 +37,8 @@ pub(super) struct Changes {
     /// Only those of this field, such as State.Name or Tags
     #[arg(long, value_name = "PATH")]
     field: Option<String>,
-    /// Only those that came of this, such as sweep, notification or tool
-    #[arg(long, value_name = "CAUSE")]
+    /// Only those that came of this; `event` includes `call`
+    #[arg(long, value_name = "CAUSE", value_parser = PossibleValuesParser::new(By::ALL.map(|(name, _)| name)))]
     cause: Option<String>,
     /// Only this kind
     #[arg(long, value_name = "KIND")]
@@ -100,6 +102,7 @@ impl Changes {
         let earliest = field(&answer, "earliest");
         match (changes.len(), more) {
             (0, _) => say(&format!("no changes; the log begins at {earliest}")),
+            (1, true) => say(&format!("the newest change; --all shows all, the log begins at {earliest}")),
             (count, true) => say(&format!("the {count} newest changes; --all shows all, the log begins at {earliest}")),
             (_, false) => {}
         }
@@ -137,7 +140,7 @@ impl Changes {
 const SIDE: usize = 60;
 
 /// The columns of a table of changes.
-const COLUMNS: [&str; 7] = ["time", "seq", "what", "id", "name", "cause", "changes"];
+const COLUMNS: [&str; 8] = ["time", "seq", "what", "kind", "id", "name", "cause", "changes"];
 
 /// A change as cells.
 pub(super) fn cells(change: &Value) -> Vec<String> {
@@ -150,8 +153,8 @@ pub(super) fn cells(change: &Value) -> Vec<String> {
         (id, _) => id,
     };
     let cause = change.get("cause").unwrap_or(&Value::Null);
-    let (seq, what, name) = (field(change, "seq"), field(change, "what"), field(change, "name"));
-    vec![time, seq, what, id, name, field(cause, "words"), differences(change)]
+    let [seq, what, kind, name] = ["seq", "what", "kind", "name"].map(|name| field(change, name));
+    vec![time, seq, what, kind, id, name, field(cause, "words"), differences(change)]
 }
 
 /// What is different, field by field; of a tool's call, which tool and how it ended.
@@ -166,14 +169,17 @@ fn differences(change: &Value) -> String {
     differences.join("; ")
 }
 
-/// A field's difference; of what is long, only how it begins.
+/// A field's difference; of what is long, only from where it differs.
 fn difference(change: &Value) -> String {
-    let side = |name: &str| match change.get(name).map(text) {
+    let of = |name: &str| change.get(name).map(text);
+    let (before, after) = (of("before"), of("after"));
+    let (from, to) = apart(before.as_deref().unwrap_or_default(), after.as_deref().unwrap_or_default(), SIDE);
+    let side = |there: Option<String>, shown: String| match there {
         None => "nothing".to_owned(),
-        Some(text) if text.is_empty() => "\"\"".to_owned(),
-        Some(text) => shown(&text, SIDE),
+        Some(_) if shown.is_empty() => "\"\"".to_owned(),
+        Some(_) => shown,
     };
-    format!("{}: {} -> {}", field(change, "path"), side("before"), side("after"))
+    format!("{}: {} -> {}", field(change, "path"), side(before, from), side(after, to))
 }
 
 #[cfg(test)]
@@ -191,6 +197,7 @@ mod tests {
             "2026-11-22T10:00:00.000Z",
             "7",
             "changed",
+            "instance",
             "i-1",
             "web",
             "seen by a sweep",
@@ -206,7 +213,7 @@ mod tests {
             "observed_between": ["a", "b"], "tool": "stop_instance", "outcome": "accepted by AWS", "changes": [],
         });
         let cells = cells(&change);
-        assert_eq!((cells[0].as_str(), cells[3].as_str()), ("a..b", "i-1 and 1 more"));
-        assert_eq!(cells[6], "stop_instance: accepted by AWS");
+        assert_eq!((cells[0].as_str(), cells[4].as_str()), ("a..b", "i-1 and 1 more"));
+        assert_eq!(cells[7], "stop_instance: accepted by AWS");
     }
 }

@@ -34,7 +34,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 const STEP: Duration = Duration::from_millis(250);
 
 /// How wide a cell is at least: the rows that come are not known yet.
-const WIDTHS: [usize; 6] = [24, 6, 8, 21, 16, 5];
+const WIDTHS: [usize; 7] = [24, 6, 8, 15, 21, 16, 5];
 
 /// What a server says that will soon be able to answer, or was until a moment ago.
 const TRANSIENT: [&str; 3] = ["still opening its store", "server is stopping", "could not be read just now"];

@@ -24,7 +24,7 @@ pub(super) struct Get {
     #[arg(long, value_name = "PATH")]
     path: Vec<String>,
     /// As it was known then: an RFC 3339 time, or so long ago, such as -15m
-    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = words::moment)]
     as_of: Option<String>,
     #[command(flatten)]
     asked: Asked,

@@ -27,7 +27,12 @@ pub(super) struct Refused {
 /// # Errors
 /// [`Refused`] with the tool's reason.
 pub(super) fn granted(answer: Answer) -> Result<Value, Refused> {
-    if answer.failed { Err(Refused { text: shown(&answer.text, LONGEST) }) } else { Ok(answer.structured) }
+    if !answer.failed {
+        return Ok(answer.structured);
+    }
+    // The example is of a tool's arguments, which are none of a command line.
+    let text = answer.text.split(" Example: {").next().unwrap_or_default();
+    Err(Refused { text: shown(text, LONGEST) })
 }
 
 /// Tells what there is to know about an answer beside its rows.
@@ -197,5 +202,8 @@ mod tests {
     fn a_refusal_is_shown_without_what_a_terminal_obeys() {
         let answer = Answer { text: "no `\u{1b}[2J`".to_owned(), failed: true, ..Answer::default() };
         assert_eq!(granted(answer).unwrap_err().to_string(), "no `[2J`");
+        let text = "argument `group_by` must be x, not \"y\". Example: {\"kind\": \"instance\"}".to_owned();
+        let answer = Answer { text, failed: true, ..Answer::default() };
+        assert_eq!(granted(answer).unwrap_err().to_string(), "argument `group_by` must be x, not \"y\".");
     }
 }

@@ -50,7 +50,7 @@ pub(super) struct Matching {
     #[arg(long, value_name = "ACCOUNT")]
     account: Option<String>,
     /// As it was known then: an RFC 3339 time, or so long ago, such as -15m
-    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = words::moment)]
     as_of: Option<String>,
 }
 
@@ -102,7 +102,7 @@ impl Search {
 }
 
 /// Asks page after page until there are `most` rows, or no more. The answer is the last page's, with the rows of all; it was
-/// all known to be so at the earliest of their times.
+/// all known to be so at the earliest of their times, and nobody looked in the intervals that any of them names.
 ///
 /// # Errors
 /// When nobody answers, or the tool refuses.
@@ -114,12 +114,16 @@ pub(super) async fn pages(
     most: usize,
 ) -> anyhow::Result<Value> {
     let (mut found, mut earliest): (Vec<Value>, Option<Value>) = (Vec::new(), None);
+    let mut unobserved = Vec::new();
     loop {
         let limit = most.saturating_sub(found.len()).clamp(1, PAGE);
         arguments.insert("limit".to_owned(), json!(limit));
         let mut page = notes::granted(source.ask(tool, Value::Object(arguments.clone())).await?)?;
         if let Some(Value::Array(more)) = page.get_mut(rows).map(Value::take) {
             found.extend(more);
+        }
+        if let Some(Value::Array(more)) = page.get_mut("unobserved").map(Value::take) {
+            more.into_iter().for_each(|interval| join(&mut unobserved, interval));
         }
         let as_of = page.get("as_of").filter(|as_of| !as_of.is_null()).cloned();
         // RFC 3339 in UTC and milliseconds: in the order of time.
@@ -133,12 +137,30 @@ pub(super) async fn pages(
                 if let Some(slot) = page.get_mut(rows) {
                     *slot = Value::Array(found);
                 }
+                if let Some(slot) = page.get_mut("unobserved") {
+                    *slot = Value::Array(unobserved);
+                }
                 if let (Some(slot), Some(earliest)) = (page.get_mut("as_of"), earliest) {
                     *slot = earliest;
                 }
                 return Ok(page);
             }
         }
+    }
+}
+
+/// Adds an interval. What a page's end cut in two is one again.
+fn join(intervals: &mut Vec<Value>, interval: Value) {
+    let same = |other: &Value| ["account", "region", "kind"].iter().all(|name| other.get(name) == interval.get(name));
+    let [from, to] = ["from", "to"].map(|name| field(&interval, name));
+    let meets = |other: &Value| same(other) && field(other, "from") <= to && from <= field(other, "to");
+    match intervals.iter_mut().find(|other| meets(other)) {
+        Some(other) => {
+            let (from, to) = (from.min(field(other, "from")), to.max(field(other, "to")));
+            other["from"] = json!(from);
+            other["to"] = json!(to);
+        }
+        None => intervals.push(interval),
     }
 }
 
@@ -187,5 +209,17 @@ mod tests {
         let answer = json!({"total": 7, "at_least": true, "watched": ["1/r"], "as_of": "2026-11-22T00:00:00Z"});
         let expected = "at least 7 instances in 1/r, 2 shown (--all shows all), as of 2026-11-22T00:00:00Z";
         assert_eq!(headline(&answer, crate::kinds::INSTANCE, Some(2)), expected);
+    }
+
+    #[test]
+    fn what_nobody_saw_on_any_page_is_told_once() {
+        let of = |kind: &str, from: &str, to: &str| json!({"kind": kind, "from": from, "to": to});
+        let mut found = Vec::new();
+        for interval in
+            [of("vpc", "t5", "t7"), of("instance", "t5", "t7"), of("vpc", "t3", "t5"), of("vpc", "t0", "t1")]
+        {
+            join(&mut found, interval);
+        }
+        assert_eq!(found, [of("vpc", "t3", "t7"), of("instance", "t5", "t7"), of("vpc", "t0", "t1")]);
     }
 }

@@ -4,9 +4,10 @@ use serde_json::{Map, Value, json};
 
 use crate::kinds::{self, KINDS, KindSpec};
 use crate::mcp::tools::rows;
+use crate::model::Timestamp;
 use crate::model::text::shown;
 use crate::query::filter::near;
-use crate::query::{FilterError, Filters};
+use crate::query::{FilterError, Filters, Moment};
 
 /// How the ids of each kind begin.
 const PREFIXES: [(&str, &str); 8] = [
@@ -41,6 +42,12 @@ pub(super) enum WordError {
         nearest: Option<&'static str>,
         /// All of them.
         known: Vec<&'static str>,
+    },
+    /// Text that is no time.
+    #[error("`{text}` is no time: give 2026-11-17T12:00:00Z, or -15m, -2h or -3d for so long ago")]
+    Moment {
+        /// What was given.
+        text: String,
     },
     /// A word without `=`.
     #[error("`{word}` is no filter: write name=value, for example state=running or tag:Team=web,db{hint}")]
@@ -90,6 +97,15 @@ pub(super) fn kind(given: &str) -> Result<&'static KindSpec, WordError> {
         let nearest = crate::query::filter::nearest(given, known.iter().copied());
         WordError::Kind { given: shown(given, 80), nearest, known }
     })
+}
+
+/// A time as tools take it, or a place in the log. What time it is now is for them to say.
+///
+/// # Errors
+/// [`WordError::Moment`] when it is neither.
+pub(super) fn moment(text: &str) -> Result<String, WordError> {
+    let known = Moment::parse(text, Timestamp::from_millis(i64::MAX)).map(|_| text.to_owned());
+    known.ok_or_else(|| WordError::Moment { text: shown(text, 80) })
 }
 
 /// Filters of `kind` as tools take them, from words `name=value,value`. A name may be AWS's, or that of the column that
@@ -180,5 +196,15 @@ mod tests {
         assert!(error.contains("muster get"), "{error}");
         let error = filters_of(&["instance-typ=t3.micro"]).unwrap_err().to_string();
         assert!(error.contains("did you mean `instance-type`?"), "{error}");
+    }
+
+    #[test]
+    fn a_time_is_a_date_or_so_long_ago() {
+        for time in ["2026-11-17T12:00:00Z", "-15m", "-10s", "-3d", "seq:7"] {
+            assert_eq!(moment(time).as_deref(), Ok(time));
+        }
+        for other in ["yesterday", "2026-11-17", "5m", ""] {
+            assert_eq!(moment(other), Err(WordError::Moment { text: other.to_owned() }));
+        }
     }
 }

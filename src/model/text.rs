@@ -16,6 +16,20 @@ pub fn shown(text: &str, limit: usize) -> String {
     out
 }
 
+/// Two texts as [`shown`], each from shortly before where they begin to differ when one of them is longer than `limit`: of two
+/// long texts that begin alike, the beginnings tell nothing.
+#[must_use]
+pub fn apart(before: &str, after: &str, limit: usize) -> (String, String) {
+    let is_long = |text: &str| text.chars().filter(|c| !hostile(*c)).nth(limit).is_some();
+    let alike = before.chars().zip(after.chars()).take_while(|(a, b)| a == b).count();
+    let skipped = alike.saturating_sub(limit / 3);
+    if skipped == 0 || !(is_long(before) || is_long(after)) {
+        return (shown(before, limit), shown(after, limit));
+    }
+    let rest = |text: &str| shown(&std::iter::once('…').chain(text.chars().skip(skipped)).collect::<String>(), limit);
+    (rest(before), rest(after))
+}
+
 /// Whether nobody who reads `c` sees it: control characters, bidirectional controls, zero-width characters, and the Unicode tag
 /// block (invisible text that models still read).
 #[must_use]
@@ -38,5 +52,15 @@ mod tests {
     fn long_text_is_cut_with_an_ellipsis() {
         assert_eq!(shown("abcdef", 4), "abc…");
         assert_eq!(shown("abcd", 4), "abcd");
+    }
+
+    #[test]
+    fn of_texts_that_begin_alike_the_difference_is_shown() {
+        assert_eq!(apart("aaaa", "aaab", 6), ("aaaa".to_owned(), "aaab".to_owned()));
+        assert_eq!(apart("0123456789x", "0123456789y", 6), ("…89x".to_owned(), "…89y".to_owned()));
+        assert_eq!(apart("0123456789", "0123456789yzabc", 6), ("…89".to_owned(), "…89yz…".to_owned()));
+        assert_eq!(apart("x123456789", "y", 6), ("x1234…".to_owned(), "y".to_owned()));
+        assert_eq!(apart("", "0123456789", 6), (String::new(), "01234…".to_owned()));
+        assert_eq!(apart("日本語日本語日本語é", "日本語日本語日本語e", 6), ("…本語é".to_owned(), "…本語e".to_owned()));
     }
 }

@@ -100,7 +100,9 @@ pub fn time(text: &str, now: Timestamp) -> Option<Timestamp> {
         _ => return None,
     };
     let count = ago.strip_suffix(unit).filter(|count| count.bytes().all(|byte| byte.is_ascii_digit()))?;
-    Some(now - Duration::from_secs(count.parse::<u64>().ok()?.checked_mul(seconds)?))
+    let at = now - Duration::from_secs(count.parse::<u64>().ok()?.checked_mul(seconds)?);
+    // Before 1970 it is a slip of the finger, and long before that no date at all.
+    (at.as_millis() >= 0).then_some(at)
 }
 
 impl Moment {
@@ -183,9 +185,20 @@ mod tests {
         assert_eq!(at(" -2h ").as_deref(), Some("2026-11-22T10:00:00.000Z"));
         assert_eq!(at("-3d").as_deref(), Some("2026-11-19T12:00:00.000Z"));
         assert_eq!(at("2026-11-17T12:00:00+01:00").as_deref(), Some("2026-11-17T11:00:00.000Z"));
-        for odd in
-            ["", "-", "-m", "-1", "--1m", "-+1m", "-1.5h", "-99999999999999999999d", "-9999999999999999w", "-1µ", "15m"]
-        {
+        for odd in [
+            "",
+            "-",
+            "-m",
+            "-1",
+            "--1m",
+            "-+1m",
+            "-1.5h",
+            "-99999999999999999999d",
+            "-9999999999999999w",
+            "-99999999999d",
+            "-1µ",
+            "15m",
+        ] {
             assert_eq!(at(odd), None, "{odd}");
         }
         assert_eq!(Moment::parse("seq:12", now), Some(Moment::Seq(Seq(12))));

@@ -116,7 +116,7 @@ fn what_clients_ask_people_ask_as_well() {
         ("search running", 2),
         ("search nonsense=1", 2),
         ("search --kind planet", 2),
-        ("search --as-of yesterday", 1),
+        ("search --as-of yesterday", 2),
         ("changes --limit 0", 2),
     ] {
         let said = run(&sandbox, words);

@@ -29,7 +29,7 @@ pub struct AsOf {
 pub fn point(core: &Core, arguments: &Arguments, name: &'static str) -> Result<Option<Point>, Fault> {
     let Some(text) = arguments.text(name)? else { return Ok(None) };
     let now = core.now();
-    let expected = || arguments.form(name, TIMES, &json!(text));
+    let expected = || arguments.form(name, POINTS, &json!(text));
     let moment = Moment::parse(text, now).ok_or_else(expected)?;
     Ok(Some(moment.point(&core.snapshot()?, now)?))
 }
@@ -165,6 +165,9 @@ pub fn object(required: &[&str], mut own: Value) -> Value {
     }
     schema::object(required, own)
 }
+
+/// The forms of points in the past.
+const POINTS: &str = "a time: RFC 3339 such as 2026-11-17T12:00:00Z, or so long ago as -15m, -2h or -3d; or a place in the log such as seq:123";
 
 /// The forms of times.
 pub const TIMES: &str = "a time: RFC 3339 such as 2026-11-17T12:00:00Z, or so long ago as -15m, -2h or -3d";

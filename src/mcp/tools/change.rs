@@ -8,7 +8,7 @@ use super::schema;
 use crate::kinds;
 use crate::mcp::error::Fault;
 use crate::mcp::uri::Address;
-use crate::model::text::shown;
+use crate::model::text::{apart, shown};
 use crate::model::{
     ActionId, ApiCall, Cause, Change, Event, Outcome, Recorded, ResourceId, Seq, Timestamp, Value as Content,
 };
@@ -262,15 +262,21 @@ pub fn field(change: &Change) -> Told {
     let path = shown(&change.path, VALUE);
     let mut data = Map::new();
     data.insert("path".to_owned(), json!(path));
-    let mut side = |name: &str, value: Option<&Content>| match value {
-        Some(value) => {
-            let value = plain(value);
-            data.insert(name.to_owned(), json!(value));
-            value
+    let sides = match (&change.before, &change.after) {
+        (Some(before), Some(after)) => {
+            let (before, after) = apart(&plain(before), &plain(after), VALUE);
+            [("before", Some(before)), ("after", Some(after))]
         }
-        None => "(none)".to_owned(),
+        (before, after) => {
+            let alone = |side: &Option<Content>| side.as_ref().map(|value| shown(&plain(value), VALUE));
+            [("before", alone(before)), ("after", alone(after))]
+        }
     };
-    let (before, after) = (side("before", change.before.as_ref()), side("after", change.after.as_ref()));
+    let [before, after] = sides.map(|(name, value)| {
+        let Some(value) = value else { return "(none)".to_owned() };
+        data.insert(name.to_owned(), json!(value));
+        value
+    });
     Told { line: format!("{path}: {before} -> {after}"), data }
 }
 
@@ -281,7 +287,10 @@ pub fn field_schema() -> Value {
         &["path"],
         json!({
             "path": schema::text("The field, as names joined with dots."),
-            "before": schema::text("Its value before, lists and maps as JSON; absent when there was none."),
+            "before": schema::text(
+                "Its value before, lists and maps as JSON; absent when there was none. Of long values some 200 characters from \
+                 where they begin to differ, with … where it was cut: get_resource with as_of has all.",
+            ),
             "after": schema::text("Its value after; absent when there is none any more."),
         }),
     )
@@ -379,10 +388,10 @@ fn ended(outcome: &Outcome) -> String {
     }
 }
 
-/// A value on one line.
+/// A value as text.
 fn plain(value: &Content) -> String {
     match value {
-        Content::Text(text) => shown(text, VALUE),
-        other => shown(&serde_json::to_string(other).unwrap_or_default(), VALUE),
+        Content::Text(text) => text.clone(),
+        other => serde_json::to_string(other).unwrap_or_default(),
     }
 }

@@ -82,6 +82,12 @@ fn output() -> Value {
 fn call(call: Call) -> BoxFuture<'static, Result<Answer, Fault>> {
     async move {
         let Call { core, arguments, .. } = call;
+        if let Some(uri) = arguments.text("uri")?
+            && matches!(Address::parse(uri), Ok(Address::History { .. }))
+        {
+            let expected = "one resource's URI: for its changes call list_changes";
+            return Err(arguments.form("uri", expected, &json!(uri)).into());
+        }
         let (kind, id, scope) = named::resource(&arguments)?;
         let (found, age) = match as_of::point(&core, &arguments, "as_of")? {
             Some(point) => then(&core, kind, &id, scope.as_ref(), point)?,

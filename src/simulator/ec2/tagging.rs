@@ -98,6 +98,7 @@ fn listed(params: &Params, prefix: &str) -> Result<Tags, Refusal> {
         let Some(key) = params.get(&format!("{prefix}.{n}.Key")).or(value.map(|_| "")) else { break };
         check_key(key)?;
         let value = value.unwrap_or_default();
+        check_text(value)?;
         if value.chars().count() > MAX_VALUE {
             return Err(Refusal::invalid_value("Tag value exceeds the maximum length of 256 characters"));
         }
@@ -109,7 +110,17 @@ fn listed(params: &Params, prefix: &str) -> Result<Tags, Refusal> {
     Ok(tags)
 }
 
+/// Refuses characters that no XML can carry, escaped or not: with them every listing would be unreadable.
+fn check_text(text: &str) -> Result<(), Refusal> {
+    let is_unfit = |c: char| (c < ' ' && !matches!(c, '\t' | '\n' | '\r')) || matches!(c, '\u{FFFE}' | '\u{FFFF}');
+    if text.contains(is_unfit) {
+        return Err(Refusal::invalid_value("Tag keys and values must consist of characters that XML allows"));
+    }
+    Ok(())
+}
+
 fn check_key(key: &str) -> Result<(), Refusal> {
+    check_text(key)?;
     if key.is_empty() {
         return Err(Refusal::invalid_value("Tag key cannot be empty"));
     }

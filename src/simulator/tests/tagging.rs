@@ -72,6 +72,7 @@ fn wrong_tag_calls_get_ec2s_errors_and_change_nothing() {
         (vec![thing, ("Tag.1.Key", key.as_str())], "InvalidParameterValue"),
         (vec![thing, ("Tag.1.Key", "a"), ("Tag.1.Value", value.as_str())], "InvalidParameterValue"),
         (vec![thing, ("Tag.1.Key", "AWS:a")], "InvalidParameterValue"),
+        (vec![thing, ("Tag.1.Key", "a"), ("Tag.1.Value", "\u{1b}[31m")], "InvalidParameterValue"),
         (vec![thing, ("Tag.1.Key", "a"), ("Tag.2.Key", "a")], "InvalidParameterValue"),
         (vec![("ResourceId.1", "i-0123456789abcdef0"), ("Tag.1.Key", "a")], "InvalidInstanceID.NotFound"),
         (vec![("ResourceId.1", "i-x"), ("Tag.1.Key", "a")], "InvalidInstanceID.Malformed"),

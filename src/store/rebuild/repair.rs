@@ -69,10 +69,7 @@ pub enum RepairError {
     #[error(transparent)]
     Open(OpenError),
     /// There is no way into it.
-    #[error(
-        "{path} is damaged where the database layer begins, so that nothing of it can be read: restore it from a backup \
-         (`muster backup` makes them), or move it away to list the account afresh (its history is lost with it)"
-    )]
+    #[error("nothing of {path} can be repaired: the database layer finds no way into it")]
     Hopeless {
         /// The file.
         path: PathBuf,

@@ -271,7 +271,8 @@ fn a_file_that_does_not_open_at_all_is_left_alone() {
     let before = fs::read(&path).unwrap();
     let refused = repair(dir.path(), project).unwrap_err();
     assert!(matches!(&refused, RepairError::Hopeless { .. }), "{refused:?}");
-    assert!(refused.to_string().contains("restore it from a backup"), "{refused}");
+    let why = std::error::Error::source(&refused).unwrap().to_string();
+    assert!(why.contains("restore it from a backup"), "{why}");
     assert_eq!((fs::read(&path).unwrap(), names(&dir)), (before, vec![FILE_NAME.to_owned()]));
     fs::remove_file(&path).unwrap();
     assert!(matches!(repair(dir.path(), project), Err(RepairError::Open(OpenError::Io { .. }))));

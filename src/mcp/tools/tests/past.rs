@@ -148,6 +148,11 @@ async fn what_cannot_be_answered_says_what_can() {
     assert!(said.contains("in the future"), "{said}");
     let said = refused(&client, "list_changes", json!({"since": "yesterday"})).await;
     assert!(said.contains("RFC 3339") && said.contains("-15m"), "{said}");
+    let said = refused(&client, "compare_resource", json!({"id": "i-0", "from": "seq:x"})).await;
+    assert!(said.contains("seq:123") && said.contains("-15m"), "{said}");
+    let id = world.instance(&client, "running").await;
+    let said = refused(&client, "get_resource", json!({"uri": format!("ec2://instance/{id}/history")})).await;
+    assert!(said.contains("for its changes call list_changes"), "{said}");
     let said = refused(&client, "list_changes", json!({"id": "i-0000000000000dead"})).await;
     assert!(said.contains("there is no"), "{said}");
     let said = refused(&client, "list_changes", json!({"region": "mars-north-1"})).await;
