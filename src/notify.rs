@@ -146,6 +146,14 @@ impl ChangeHub {
         hub.mark(topics.into_iter().collect(), false);
     }
 
+    /// Marks everything that anybody subscribed to: all of it may be different now.
+    pub fn mark_all(&self, now: Timestamp) {
+        let mut hub = self.hub.lock();
+        hub.now = now;
+        let topics = hub.topics.keys().cloned().collect();
+        hub.mark(topics, true);
+    }
+
     /// Registers a subscriber: of the list of resources if `list_changed`, and of each topic under the URI it spelled.
     /// What changed within [`REPLAY`] is told at once.
     #[must_use]

@@ -74,17 +74,16 @@ impl Engine {
     ///
     /// # Errors
     /// [`StartError`]; AWS is none of the reasons.
-    pub async fn open(config: &Config) -> Result<Self, StartError> {
+    pub async fn open(config: &Config, hub: ChangeHub) -> Result<Self, StartError> {
         let options = store::Options::new(&config.data_dir, kinds::project);
         let options = store::Options { reserve_bytes: config.keep_free, ..options };
         // Finding the region may ask the metadata service, which takes seconds where there is none.
         let (opened, aws) = tokio::join!(spawn_blocking(move || store::open(options)), Aws::load(settings(config)));
-        Ok(Engine::start(config, opened??, aws)?)
+        Ok(Engine::start(config, opened??, aws, hub)?)
     }
 
     /// Starts the writer and the sweeps, and builds the index in the background.
-    fn start(config: &Config, (writer, store): (Writer, Store), aws: Aws) -> Result<Self, ReadError> {
-        let hub = ChangeHub::new(parts());
+    fn start(config: &Config, (writer, store): (Writer, Store), aws: Aws, hub: ChangeHub) -> Result<Self, ReadError> {
         let clock = aws.clock();
         let writing = Tasks::new();
         let stop = writing.stopping();
@@ -144,6 +143,12 @@ impl Engine {
     pub async fn close(self) -> Vec<&'static str> {
         self.writer.stop(WRITER_ENDS).await
     }
+}
+
+/// What tells subscribers of changes. It outlives an engine whose store was lost, as its subscribers do.
+#[must_use]
+pub fn hub() -> ChangeHub {
+    ChangeHub::new(parts())
 }
 
 fn settings(config: &Config) -> Settings {
@@ -261,7 +266,7 @@ async fn identified(aws: &Aws, freshness: &Freshness) -> AccountId {
 }
 
 /// Kinds that are served as part of another: an instance's status checks are part of the instance.
-pub(super) fn parts() -> Vec<(Kind, Kind)> {
+fn parts() -> Vec<(Kind, Kind)> {
     let whole = |spec: &KindSpec| Some((spec.kind(), kinds::by_slug(spec.status_of?)?.kind()));
     KINDS.iter().filter_map(|spec| whole(spec)).collect()
 }

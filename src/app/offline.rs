@@ -18,7 +18,6 @@ use crate::config::Config;
 use crate::ingest::{Ingest, Trouble};
 use crate::kinds::{self, KINDS};
 use crate::mcp::Core;
-use crate::notify::ChangeHub;
 use crate::store::{self, OpenError, ReadError};
 
 /// Where nothing can listen: the connection to AWS must lead nowhere.
@@ -73,10 +72,11 @@ impl Offline {
         }
         let lock = Lock::take(&config.data_dir)?;
         let options = store::Options::new(&config.data_dir, kinds::project);
+        let options = store::Options { reserve_bytes: config.keep_free, ..options };
         let aws = Aws::load(Settings { emulator: Some(NOWHERE.to_owned()), ..Settings::default() });
         let (opened, aws) = tokio::join!(spawn_blocking(move || store::open(options)), aws);
         let (writer, store) = opened??;
-        let hub = ChangeHub::new(engine::parts());
+        let hub = engine::hub();
         let clock = aws.clock();
         let entries = KINDS.iter().map(|spec| engine::entry(spec, config)).collect();
         let stop = CancellationToken::new();

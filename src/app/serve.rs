@@ -19,7 +19,7 @@ use tokio::time::{Instant, sleep};
 
 use super::clients::Clients;
 use super::data_dir::{self, DataDirError};
-use super::engine::{Engine, StartError};
+use super::engine::{self, Engine, StartError};
 use super::lock::{Lock, LockError};
 use super::reception::Reception;
 use super::signals::Signals;
@@ -129,10 +129,10 @@ async fn serve(
     reception: &Reception,
     mut signals: Signals,
 ) -> Result<(), ServeError> {
-    let mut has_served = false;
+    let (mut has_served, hub) = (false, engine::hub());
     loop {
         let opened = tokio::select! {
-            opened = Engine::open(config) => opened,
+            opened = Engine::open(config, hub.clone()) => opened,
             signal = signals.next() => {
                 tracing::info!(signal, "stopping");
                 stop(reception, None).await;
@@ -141,8 +141,12 @@ async fn serve(
         };
         let error = match opened {
             Ok(engine) => {
-                has_served = true;
                 reception.open(engine.core().clone());
+                if has_served {
+                    // What is read now may be another store's, or may have changed unheard.
+                    hub.mark_all(engine.core().now());
+                }
+                has_served = true;
                 match attend(engine, linger, reception, &mut signals).await {
                     ControlFlow::Continue(lost) => StartError::Lost(lost),
                     ControlFlow::Break(outcome) => return outcome,

@@ -102,7 +102,8 @@ impl Search {
 }
 
 /// Asks page after page until there are `most` rows, or no more. The answer is the last page's, with the rows of all; it was
-/// all known to be so at the earliest of their times, and nobody looked in the intervals that any of them names.
+/// all known to be so at the earliest of their times, nobody looked in the intervals that any of them names, and what comes after
+/// it comes after the first.
 ///
 /// # Errors
 /// When nobody answers, or the tool refuses.
@@ -114,7 +115,7 @@ pub(super) async fn pages(
     most: usize,
 ) -> anyhow::Result<Value> {
     let (mut found, mut earliest): (Vec<Value>, Option<Value>) = (Vec::new(), None);
-    let mut unobserved = Vec::new();
+    let (mut unobserved, mut newest, mut left_out) = (Vec::new(), None, 0);
     loop {
         let limit = most.saturating_sub(found.len()).clamp(1, PAGE);
         arguments.insert("limit".to_owned(), json!(limit));
@@ -125,6 +126,8 @@ pub(super) async fn pages(
         if let Some(Value::Array(more)) = page.get_mut("unobserved").map(Value::take) {
             more.into_iter().for_each(|interval| join(&mut unobserved, interval));
         }
+        newest = newest.or_else(|| page.get("newest_cursor").cloned());
+        left_out += page.get("hidden").and_then(Value::as_u64).unwrap_or(0);
         let as_of = page.get("as_of").filter(|as_of| !as_of.is_null()).cloned();
         // RFC 3339 in UTC and milliseconds: in the order of time.
         earliest = earliest.into_iter().chain(as_of).min_by_key(text);
@@ -139,6 +142,12 @@ pub(super) async fn pages(
                 }
                 if let Some(slot) = page.get_mut("unobserved") {
                     *slot = Value::Array(unobserved);
+                }
+                if let Some(slot) = page.get_mut("hidden") {
+                    *slot = json!(left_out);
+                }
+                if let (Some(newest), Value::Object(page)) = (newest, &mut page) {
+                    page.insert("newest_cursor".to_owned(), newest);
                 }
                 if let (Some(slot), Some(earliest)) = (page.get_mut("as_of"), earliest) {
                     *slot = earliest;

@@ -85,7 +85,8 @@ impl ScopeFreshness {
         let Some(complete) = self.complete else {
             return Some(match &self.trouble {
                 Some(trouble) => format!("never swept: {}", trouble.what),
-                None => format!("first sweep under way, {} seen", self.seen),
+                None if self.running_since.is_some() => format!("first sweep under way, {} seen", self.seen),
+                None => "never swept to the end".to_owned(),
             });
         };
         if credible(complete.started, now) != complete.started {
@@ -97,7 +98,7 @@ impl ScopeFreshness {
         let age = now.since(complete.started).as_secs();
         Some(match (&self.trouble, self.swept_now) {
             (Some(trouble), _) => format!("last complete sweep {age} s ago: {}", trouble.what),
-            (None, false) => format!("not swept since this server started; last complete sweep {age} s ago"),
+            (None, false) => format!("not swept since the start; last complete sweep {age} s ago"),
             (None, true) => format!("last complete sweep {age} s ago, later than expected"),
         })
     }

@@ -141,7 +141,7 @@ fn folds(server: &Serve, file: &Path, copy: &Path, seq: u64) {
 /// A tool is refused for want of space before it calls AWS.
 fn a_tool_is_refused(client: &mut Client, instance: &str) {
     let refused = client.call("stop_instance", &json!({"instance_ids": [instance]})).unwrap();
-    assert!(refused.is_error && refused.text.contains("bytes free"), "{}", refused.text);
+    assert!(refused.is_error && refused.text.contains("MiB free"), "{}", refused.text);
     assert!(!freshness(client).contains("StopInstances"), "AWS was called all the same");
 }
 
@@ -211,7 +211,7 @@ fn a_full_disk_stops_writing_and_nothing_else_and_space_lets_it_go_on() {
 
     // Not a byte is left: it stops before redb finds that out.
     small.fill(0);
-    eventually("the reason shows", || freshness(&mut client).contains("bytes free").then_some(()));
+    eventually("the reason shows", || freshness(&mut client).contains("MiB free").then_some(()));
     a_tool_is_refused(&mut client, &instance);
     std::thread::sleep(stays_full());
     small.free();
@@ -248,6 +248,7 @@ fn a_store_that_is_damaged_under_the_server_is_told_left_alone_and_served_when_i
     server.swept();
     let mut client = Client::http(&server.http);
     let before = seq(&mut client);
+    let told = Client::http(&server.http).listen(&["ec2://inventory/changes"], false);
     let (kept, damage) = (sandbox.path().join("kept"), b"this is no store".repeat(1000));
     fs::rename(sandbox.store(), &kept).unwrap();
     fs::write(sandbox.store(), &damage).unwrap();
@@ -261,10 +262,12 @@ fn a_store_that_is_damaged_under_the_server_is_told_left_alone_and_served_when_i
     let error = client.try_read("ec2://inventory/summary").unwrap_err();
     assert!(error.message.contains("is damaged"), "{error:?}");
     assert_eq!(fs::read(sandbox.store()).unwrap(), damage, "the damaged file was changed");
+    while told.updated(Duration::from_secs(2)).is_some() {}
     fs::rename(&kept, sandbox.store()).unwrap();
     eventually("it serves again", || client.try_read("ec2://inventory/summary").ok());
     catches_up(&mut client);
     assert!(seq(&mut client) > before);
+    assert!(told.updated(Duration::from_secs(30)).is_some(), "who subscribed before hears nothing more");
     let (status, _) = server.terminate();
     assert!(status.success(), "{status}{}", server.running.tail());
 }

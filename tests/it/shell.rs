@@ -344,6 +344,8 @@ fn the_readmes_commands_for_people_work_as_they_stand() {
     server.swept();
     let instance = ids(&json(&sandbox, "search --limit 1")["rows"]).remove(0);
     let vpc = ids(&json(&sandbox, "search --kind vpc --limit 1")["rows"]).remove(0);
+    // Then the log reaches back as far as its questions do.
+    std::thread::sleep(Duration::from_secs(2));
     let asked = |line: &str| {
         let line = line.replace("i-0123456789abcdef0", &instance).replace("vpc-0123456789abcdef0", &vpc);
         // This log is a few seconds old.

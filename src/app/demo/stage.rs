@@ -7,7 +7,7 @@ use tokio::io::BufReader;
 use tokio::net::UnixStream;
 
 use super::scratch::Scratch;
-use crate::app::engine::Engine;
+use crate::app::engine::{self, Engine};
 use crate::app::hello;
 use crate::app::reception::Reception;
 use crate::config::{Config, Environment, Given, Interval, ListMode};
@@ -54,7 +54,7 @@ impl Stage {
         let merged = Config::merge(given, &Environment::default(), &kinds)?;
         let config = Config { emulator: Some(simulator.endpoint()), ..merged };
         let reception = Reception::new(&config);
-        let engine = Engine::open(&config).await?;
+        let engine = Engine::open(&config, engine::hub()).await?;
         reception.open(engine.core().clone());
         Ok(Stage { simulator, reception, engine, _scratch: scratch })
     }

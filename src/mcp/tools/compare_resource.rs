@@ -99,7 +99,8 @@ fn call(call: Call) -> BoxFuture<'static, Result<Answer, Fault>> {
             Some(to) => to,
             None => Point { at: core.now(), seq: core.snapshot()?.seq() },
         };
-        if from.seq > to.seq || from.at > to.at {
+        // By time only where no record lies between them: a clock may have been set back.
+        if (from.seq, from.at) > (to.seq, to.at) {
             return Err(arguments.form("to", "later than from", arguments.value("to").unwrap_or(&Value::Null)).into());
         }
         core.walk(move |core| compared(core, kind, &id, scope.as_ref(), from, to)).await

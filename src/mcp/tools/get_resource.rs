@@ -90,7 +90,10 @@ fn call(call: Call) -> BoxFuture<'static, Result<Answer, Fault>> {
         }
         let (kind, id, scope) = named::resource(&arguments)?;
         let (found, age) = match as_of::point(&core, &arguments, "as_of")? {
-            Some(point) => then(&core, kind, &id, scope.as_ref(), point)?,
+            Some(point) => {
+                let (id, scope) = (id.clone(), scope.clone());
+                core.walk(move |core| then(core, kind, &id, scope.as_ref(), point)).await?
+            }
             None => match core.find(kind, &id, scope.as_ref()).await {
                 Ok(found) => (found, Age::Now),
                 Err(removed @ Fault::Removed { .. }) => last(&core, kind, &id, scope.as_ref())?.ok_or(removed)?,

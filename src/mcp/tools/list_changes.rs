@@ -89,7 +89,7 @@ fn output() -> Value {
         "changes": schema::list(change::schema(), "This page, in the order asked for."),
         "more": {"type": "boolean", "description": "Whether more of what was asked for may be in the log now."},
         "next_cursor": schema::text("Where to go on; absent when nothing can follow."),
-        "newest_cursor": schema::text("As `since` or, oldest first, as `cursor`: what comes after `seq`."),
+        "newest_cursor": schema::text("As `since` or, oldest first, as `cursor`: what comes after `seq`. Absent on later pages, newest first: keep the first page's."),
         "hidden": schema::count("Records of first sweeps and new mappings that were left out: include_baseline shows them."),
         "scanned": schema::object(
             &["through_seq", "at"],
@@ -104,10 +104,7 @@ fn output() -> Value {
     });
     properties.extend(own.as_object().cloned().unwrap_or_default());
     properties.extend(unobserved::described().map(|(name, schema)| (name.to_owned(), schema)));
-    schema::object(
-        &["changes", "more", "newest_cursor", "hidden", "unobserved", "seq", "log"],
-        Value::Object(properties),
-    )
+    schema::object(&["changes", "more", "hidden", "unobserved", "seq", "log"], Value::Object(properties))
 }
 
 fn call(call: Call) -> BoxFuture<'static, Result<Answer, Fault>> {
@@ -239,7 +236,10 @@ impl Asked {
             text.add(format_args!("\n{said} with cursor {next}"));
             put("next_cursor", json!(next));
         }
-        put("newest_cursor", json!(cursor(Span::oldest(seen, None))));
+        // A later page of an older question does not say what came since its first: from there on it would be skipped.
+        if !(self.continued && span.order == Order::Newest) {
+            put("newest_cursor", json!(cursor(Span::oldest(seen, None))));
+        }
         put("hidden", json!(hidden));
         unobserved.fields().into_iter().for_each(|(name, value)| put(name, value));
         if let Some(earliest) = earliest {

@@ -14,7 +14,7 @@ use super::super::codec::{self, DecodeError, EncodeError};
 use super::super::file;
 use super::super::snapshot::{ReadError, Snapshot};
 use super::super::verify::{self, Report, VerifyError};
-use super::super::writer::Failure;
+use super::super::writer::{Failure, mib};
 use super::super::{Shared, Store};
 use super::{Builder, Entry, Temporary, sync_dir};
 use crate::model::{LogId, Recorded, Seq, Timestamp};
@@ -56,7 +56,10 @@ pub enum BackupError {
         source: Box<redb::Error>,
     },
     /// So little space is left there that the store itself could not go on.
-    #[error("the disk that holds {path} has {free} bytes free, and a backup stops below {needed}: choose another disk")]
+    #[error(
+        "the disk that holds {path} has {} free, and a backup stops below {} (--keep-free): choose another disk",
+        mib(*free), mib(*needed)
+    )]
     DiskFull {
         /// The file.
         path: PathBuf,
