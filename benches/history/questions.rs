@@ -16,7 +16,7 @@ use crate::say;
 use crate::times::Times;
 
 /// Searches measured of each kind.
-const SEARCHES: usize = 20;
+const SEARCHES: usize = 5;
 
 /// Entries of a page of changes, as the tool has it unless told otherwise.
 const CHANGES: usize = 50;

@@ -124,7 +124,9 @@ pub(super) async fn pages(
             found.extend(more);
         }
         if let Some(Value::Array(more)) = page.get_mut("unobserved").map(Value::take) {
-            more.into_iter().for_each(|interval| join(&mut unobserved, interval));
+            for interval in more {
+                join(&mut unobserved, interval);
+            }
         }
         newest = newest.or_else(|| page.get("newest_cursor").cloned());
         left_out += page.get("hidden").and_then(Value::as_u64).unwrap_or(0);
