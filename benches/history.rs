@@ -104,6 +104,10 @@ fn keep(lived: Filled) -> anyhow::Result<()> {
 fn present(bare: &Filled, lived: &Filled, reads: usize) -> anyhow::Result<()> {
     let mut random = fastrand::Rng::with_seed(4);
     let (mut without, mut with) = (Times::default(), Times::default());
+    // What was asked before was asked of one of them alone: both are read once through.
+    for (filled, id) in [bare, lived].iter().flat_map(|filled| filled.ids.iter().map(move |id| (filled, id))) {
+        anyhow::ensure!(filled.store.snapshot()?.stored(id)?.is_some(), "{id} is missing");
+    }
     for _ in 0..reads {
         let place = random.usize(..lived.ids.len());
         let mut pair = [(bare, &mut without), (lived, &mut with)];
