@@ -39,16 +39,9 @@ pub static SPEC: ToolSpec = ToolSpec {
 };
 
 fn input() -> Value {
-    let filter = schema::object(
-        &["Name", "Values"],
-        json!({
-            "Name": schema::text("An AWS filter name, tag:KEY or tag-key."),
-            "Values": schema::list(json!({"type": "string"}), "Alternatives; * and ? are wildcards."),
-        }),
-    );
     schema::optional(json!({
         "kind": schema::kind("What to count; instance unless given."),
-        "filters": schema::list(filter, "All of them must match. An object of name to values is taken too."),
+        "filters": schema::filters(),
         "account": schema::text("Only this AWS account (with region)."),
         "region": schema::text("Only this region."),
         "group_by": schema::text("A filter name or tag:KEY: a count for each of its values."),

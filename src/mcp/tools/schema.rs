@@ -54,6 +54,19 @@ pub fn kind(description: &str) -> Value {
     json!({"type": "string", "enum": slugs, "description": description})
 }
 
+/// AWS filters, in the spelling that AWS's own calls take.
+#[must_use]
+pub fn filters() -> Value {
+    let filter = object(
+        &["Name", "Values"],
+        json!({
+            "Name": text("An AWS filter name, tag:KEY or tag-key."),
+            "Values": list(json!({"type": "string"}), "Alternatives; * and ? are wildcards."),
+        }),
+    );
+    list(filter, "All of them must match. An object of name to values is taken too.")
+}
+
 /// The arguments `instance_ids` and `instance_id`, and what else the tool takes.
 #[must_use]
 pub fn instances(most: usize, more: Value) -> Value {
