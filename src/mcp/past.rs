@@ -42,6 +42,14 @@ impl Core {
         Ok(scopes.into_iter().collect())
     }
 
+    /// The one scope that was asked about, or every one that is or was watched.
+    fn scopes_asked(&self, snapshot: &Snapshot, scope: Option<&Scope>) -> Result<Vec<Scope>, Fault> {
+        match scope {
+            Some(scope) => Ok(vec![scope.clone()]),
+            None => self.known_scopes(snapshot),
+        }
+    }
+
     /// A resource as every scope that saw it knew it at `point`: the owner's copy first, then the freshest.
     ///
     /// # Errors
@@ -55,12 +63,8 @@ impl Core {
         point: Point,
     ) -> Result<Vec<(ResourceId, Current)>, Fault> {
         holds(snapshot, point)?;
-        let scopes = match scope {
-            Some(scope) => vec![scope.clone()],
-            None => self.known_scopes(snapshot)?,
-        };
         let mut copies = Vec::new();
-        for scope in scopes {
+        for scope in self.scopes_asked(snapshot, scope)? {
             let id = ResourceId::new(&scope, &kind.kind(), id);
             if let Some(current) = snapshot.past(&id, point.seq)? {
                 copies.push((id, current));
@@ -96,7 +100,7 @@ impl Core {
     pub fn gone(&self, kind: &'static KindSpec, id: &str, scope: Option<&Scope>) -> Result<Option<Gone>, Fault> {
         let snapshot = self.snapshot()?;
         let mut newest = None;
-        for scope in scope.map_or_else(|| self.known_scopes(&snapshot), |scope| Ok(vec![scope.clone()]))? {
+        for scope in self.scopes_asked(&snapshot, scope)? {
             let id = ResourceId::new(&scope, &kind.kind(), id);
             let Some(tombstone) = snapshot.tombstone(&id)? else { continue };
             if newest.as_ref().is_none_or(|(_, seq, _)| *seq < tombstone.seq) {
@@ -123,7 +127,7 @@ impl Core {
         point: Point,
     ) -> Result<Fault, Fault> {
         let (mut appeared, mut removed) = (None::<Timestamp>, None::<Timestamp>);
-        for scope in scope.map_or_else(|| self.known_scopes(snapshot), |scope| Ok(vec![scope.clone()]))? {
+        for scope in self.scopes_asked(snapshot, scope)? {
             let id = ResourceId::new(&scope, &kind.kind(), id);
             let is_removal = |event: &Event| matches!(event, Event::Removed { .. });
             let before = snapshot.timeline_before(&id, point.seq.next(), 1)?;

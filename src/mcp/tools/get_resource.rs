@@ -90,13 +90,12 @@ fn call(call: Call) -> BoxFuture<'static, Result<Answer, Fault>> {
         }
         let (kind, id, scope) = named::resource(&arguments)?;
         let (found, age) = match as_of::point(&core, &arguments, "as_of")? {
-            Some(point) => {
-                let (id, scope) = (id.clone(), scope.clone());
-                core.walk(move |core| then(core, kind, &id, scope.as_ref(), point)).await?
-            }
+            Some(point) => core.walk(move |core| then(core, kind, &id, scope.as_ref(), point)).await?,
             None => match core.find(kind, &id, scope.as_ref()).await {
                 Ok(found) => (found, Age::Now),
-                Err(removed @ Fault::Removed { .. }) => last(&core, kind, &id, scope.as_ref())?.ok_or(removed)?,
+                Err(removed @ Fault::Removed { .. }) => {
+                    core.walk(move |core| last(core, kind, &id, scope.as_ref())).await?.ok_or(removed)?
+                }
                 Err(fault) => return Err(fault),
             },
         };
