@@ -202,7 +202,9 @@ impl Memory {
             shown + unseen.iter().filter(|unseen| !unseen.gone).count()
         };
         let absence = absence::judge(unseen, &self.candidates, alive, started, ended);
-        self.candidates.clone_from(&absence.candidates);
+        // What is proved gone keeps its place until its removal is durable: the commit may fail.
+        let proved = absence.removed.iter().filter_map(|id| self.candidates.remove_entry(id));
+        self.candidates = proved.chain(absence.candidates.iter().map(|(id, first)| (Arc::clone(id), *first))).collect();
         self.hold.clone_from(&absence.held);
         absence
     }
@@ -257,6 +259,17 @@ mod tests {
         assert_eq!(memory.known("i-000", None, None).candidate, Some(at(110)));
         memory.take(&id(0), shown(120), at(121));
         assert_eq!(memory.known("i-000", None, None).candidate, None);
+        assert_eq!(memory.missing(), 0);
+    }
+
+    #[test]
+    fn a_removal_that_was_not_stored_is_proved_again_by_the_next_sweep() {
+        let mut memory = Memory::default();
+        memory.complete(unseen(0..1), at(100), at(110));
+        for second in [200, 300] {
+            assert_eq!(memory.complete(unseen(0..1), at(second), at(second + 10)).removed, [id(0)]);
+        }
+        memory.take(&id(0), Note::Removed, at(311));
         assert_eq!(memory.missing(), 0);
     }
 
