@@ -25,6 +25,7 @@ pub mod freshness;
 mod lanes;
 pub mod ledger;
 mod outage;
+pub mod path;
 mod retention;
 mod sweep;
 #[cfg(test)]

@@ -10,6 +10,7 @@ mod instance;
 mod instance_status;
 mod network_interface;
 mod operator;
+pub mod rules;
 mod security_group;
 mod snapshot;
 mod subnet;
@@ -75,6 +76,12 @@ pub struct KindSpec {
     pub state_path: Option<&'static str>,
     /// The time from the start of one sweep to the start of the next, unless configured.
     pub interval: Duration,
+    /// The slugs of the [`rules`] whose events together tell of every change of it; empty when there are changes that no event tells
+    /// of: a subnet's free addresses, a snapshot's progress, what the end of an instance detaches.
+    pub told_by: &'static [&'static str],
+    /// The time from the start of one sweep to the start of the next while all of [`KindSpec::told_by`] is proved alive. `None`: events
+    /// never slow its sweeps.
+    pub relaxed: Option<Duration>,
     /// Whether tools and events change it at any moment, so that clients must not cache it.
     pub moves: bool,
     /// Lifecycle states after which AWS forgets a resource by itself, so that many may vanish at once.

@@ -9,6 +9,7 @@ use crate::aws::Aws;
 use crate::aws::queue::Queue;
 use crate::ingest::{Handle, IngestError, Lane};
 use crate::model::Cause;
+use crate::source::events::envelope::Says;
 use crate::source::events::{Listener, Received};
 
 /// How long nothing is received after the store could not be written: the messages come again by themselves.
@@ -16,6 +17,7 @@ const AFTER_TROUBLE: Duration = Duration::from_secs(5);
 
 /// Receives from a queue until the writer takes nothing more. Several may receive from one queue.
 pub async fn run(aws: Aws, queue: Arc<Queue>, ingest: Handle) {
+    let clock = aws.clock();
     let mut listener = Listener::new(aws, Arc::clone(&queue));
     loop {
         let mut done = Vec::new();
@@ -27,13 +29,21 @@ pub async fn run(aws: Aws, queue: Arc<Queue>, ingest: Handle) {
                     continue;
                 }
             };
-            if told.observations.is_empty() {
-                tracing::debug!(detail_type = told.detail_type, "an event says nothing of what is watched");
-                done.push(receipt);
-                continue;
-            }
-            let cause = Cause::Notification { event_id: told.event_id };
-            match ingest.observe(Lane::Notifications, told.observations, cause).await {
+            let notification = match told.says {
+                Says::Resources(notification) => notification,
+                Says::Canary(canary) => {
+                    ingest.freshness().canary_seen(&canary, clock.now());
+                    done.push(receipt);
+                    continue;
+                }
+                Says::Nothing => {
+                    tracing::debug!(detail_type = told.detail_type, "an event says nothing of what is watched");
+                    done.push(receipt);
+                    continue;
+                }
+            };
+            let cause = Cause::Notification { event_id: notification.event_id };
+            match ingest.observe(Lane::Notifications, notification.observations, cause).await {
                 Ok(_) => done.push(receipt),
                 Err(IngestError::Stopped) => return,
                 Err(error) => {

@@ -8,7 +8,8 @@ use parking_lot::RwLock;
 use serde::Serialize;
 use tokio::sync::watch;
 
-use crate::model::{Group, GroupEvidence, Kind, ResourceId, Scope, Timestamp};
+use super::path::EventPath;
+use crate::model::{Canary, Group, GroupEvidence, Kind, ResourceId, Scope, Timestamp};
 use crate::reconcile::guard::{HeldBack, Hold};
 use crate::reconcile::{Memory, credible};
 use crate::store::Watermark;
@@ -181,6 +182,8 @@ pub struct Freshness(Arc<Inner>);
 struct Inner {
     scopes: RwLock<BTreeMap<(Scope, Kind), Watched>>,
     trouble: RwLock<Option<Trouble>>,
+    /// How events reach each scope.
+    paths: RwLock<BTreeMap<Scope, EventPath>>,
     /// Goes before what keeps AWS from being reached: without the store nothing else can be told.
     store_trouble: RwLock<Option<Trouble>>,
     version: watch::Sender<u64>,
@@ -208,7 +211,8 @@ impl Freshness {
         let (trouble, store_trouble) = (RwLock::new(None), RwLock::new(None));
         // Not from 0: a server may open its store a second time, and an answer kept of the first is none of the second.
         let version = watch::Sender::new(fastrand::u64(..u64::MAX / 2));
-        Freshness(Arc::new(Inner { scopes, trouble, store_trouble, version }))
+        let paths = RwLock::default();
+        Freshness(Arc::new(Inner { scopes, trouble, paths, store_trouble, version }))
     }
 
     /// Announces that (scope, kind) is going to be swept every `interval`. Until its first complete sweep every answer
@@ -233,6 +237,23 @@ impl Freshness {
     pub(super) fn set_store_trouble(&self, trouble: Option<Trouble>) {
         *self.0.store_trouble.write() = trouble;
         self.bump();
+    }
+
+    /// Notes that a canary came back, `at` in AWS time.
+    pub fn canary_seen(&self, canary: &Canary, at: Timestamp) {
+        self.0.paths.write().entry(canary.scope.clone()).or_default().canary_seen(canary, at);
+        self.bump();
+    }
+
+    /// Notes that an event came of a call that a trail recorded, whatever became of the call.
+    pub fn call_seen(&self, scope: &Scope, at: Timestamp) {
+        self.0.paths.write().entry(scope.clone()).or_default().call_seen(at);
+    }
+
+    /// How events reach each scope that they are listened to for.
+    #[must_use]
+    pub fn paths(&self) -> BTreeMap<Scope, EventPath> {
+        self.0.paths.read().clone()
     }
 
     /// What keeps everything from being seen: the store cannot be written, or AWS as a whole not be reached.

@@ -29,6 +29,8 @@ pub(super) static SPEC: KindSpec = KindSpec {
     own_only: false,
     state_path: None,
     interval: Duration::from_mins(5),
+    told_by: &[],
+    relaxed: None,
     moves: false,
     gone_states: &[],
     masked: &[],

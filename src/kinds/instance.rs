@@ -33,6 +33,8 @@ pub(super) static SPEC: KindSpec = KindSpec {
     own_only: false,
     state_path: Some("State.Name"),
     interval: Duration::from_mins(1),
+    told_by: &["instances", "tags", "calls"],
+    relaxed: Some(Duration::from_mins(5)),
     moves: true,
     gone_states: &["terminated"],
     masked: &[],

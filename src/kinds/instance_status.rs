@@ -26,6 +26,8 @@ pub(super) static SPEC: KindSpec = KindSpec {
     own_only: false,
     state_path: Some("InstanceState.Name"),
     interval: Duration::from_mins(1),
+    told_by: &[],
+    relaxed: None,
     moves: true,
     gone_states: &["terminated"],
     masked: &[],

@@ -35,6 +35,8 @@ pub(super) static SPEC: KindSpec = KindSpec {
     own_only: false,
     state_path: Some("Status"),
     interval: Duration::from_mins(5),
+    told_by: &[],
+    relaxed: None,
     moves: false,
     gone_states: &[],
     masked: &[],

@@ -33,6 +33,8 @@ pub(super) static SPEC: KindSpec = KindSpec {
     own_only: true,
     state_path: Some("State"),
     interval: Duration::from_mins(10),
+    told_by: &[],
+    relaxed: None,
     // A tool makes them, and an event says when one is complete.
     moves: true,
     gone_states: &[],

@@ -33,6 +33,8 @@ pub(super) static SPEC: KindSpec = KindSpec {
     own_only: false,
     state_path: Some("State"),
     interval: Duration::from_mins(5),
+    told_by: &[],
+    relaxed: None,
     moves: false,
     gone_states: &[],
     masked: &[],

@@ -27,6 +27,8 @@ pub(super) static SPEC: KindSpec = KindSpec {
     own_only: false,
     state_path: Some("State"),
     interval: Duration::from_mins(5),
+    told_by: &[],
+    relaxed: None,
     // Its events say at once that it was made, attached or deleted.
     moves: true,
     gone_states: &["deleted"],

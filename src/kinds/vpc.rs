@@ -25,6 +25,8 @@ pub(super) static SPEC: KindSpec = KindSpec {
     own_only: false,
     state_path: Some("State"),
     interval: Duration::from_mins(5),
+    told_by: &["tags", "calls"],
+    relaxed: Some(Duration::from_hours(1)),
     moves: false,
     gone_states: &[],
     masked: &[],

@@ -128,10 +128,17 @@ pub enum Event {
         /// How.
         outcome: Outcome,
     },
+    /// Somebody called AWS, as CloudTrail tells; the cause is [`Cause::Call`]. What the call changed is told by describes.
+    Called {
+        /// When, by CloudTrail's `eventTime`.
+        at: Timestamp,
+        /// On which resources, of kinds that are watched.
+        targets: Vec<ResourceId>,
+    },
 }
 
 impl Event {
-    /// The resource whose state this event changes; `None` for actions.
+    /// The resource whose state this event changes; `None` for actions and calls.
     #[must_use]
     pub fn resource(&self) -> Option<&ResourceId> {
         match self {
@@ -139,7 +146,7 @@ impl Event {
             | Event::Changed { id, .. }
             | Event::Removed { id, .. }
             | Event::Remapped { id, .. } => Some(id),
-            Event::ActionRequested { .. } | Event::ActionFinished { .. } => None,
+            Event::ActionRequested { .. } | Event::ActionFinished { .. } | Event::Called { .. } => None,
         }
     }
 }

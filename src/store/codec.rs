@@ -263,6 +263,10 @@ enum DiskEvent<'a> {
         action: u64,
         outcome: DiskOutcome<'a>,
     },
+    Called {
+        at: i64,
+        targets: Vec<DiskId<'a>>,
+    },
 }
 
 // Variants are numbered by position: append only.

@@ -60,6 +60,7 @@ fn event(event: &Event) -> Value {
         Event::ActionFinished { action, outcome } => {
             json!({ "event": "action_finished", "action": action, "outcome": outcome })
         }
+        Event::Called { at, targets } => json!({ "event": "called", "at": at, "targets": targets }),
     }
 }
 

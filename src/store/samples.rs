@@ -220,6 +220,8 @@ pub(super) fn any_event() -> impl Strategy<Value = Event> {
             |(action, tool, targets)| Event::ActionRequested { action: ActionId(action), tool, targets }),
         1 => (any::<u64>(), any_outcome())
             .prop_map(|(action, outcome)| Event::ActionFinished { action: ActionId(action), outcome }),
+        1 => (any::<i64>(), proptest::collection::vec(any_id(), 0..3))
+            .prop_map(|(millis, targets)| Event::Called { at: at(millis), targets }),
     ]
 }
 

@@ -112,6 +112,11 @@ impl<'a> Teller<'a> {
                 put("action", json!(action));
                 put("outcome", json!(outcome));
             }
+            Event::Called { targets, .. } => {
+                let ids: Vec<String> = targets.iter().take(50).map(|target| shown(&target.id, 60)).collect();
+                details = ids.join(", ");
+                put("targets", json!(ids));
+            }
             Event::Discovered { .. } | Event::Removed { .. } => {}
         }
         put("changes", json!(fields));
@@ -306,7 +311,7 @@ pub fn schema() -> Value {
             "recorded_at": schema::text("When Muster recorded it."),
             "what": {
                 "type": "string",
-                "enum": ["appeared", "changed", "removed", "remapped", "action_requested", "action_finished"],
+                "enum": ["appeared", "changed", "removed", "remapped", "action_requested", "action_finished", "called"],
                 "description": "What happened.",
             },
             "kind": schema::text("The kind of resource."),
@@ -359,12 +364,13 @@ pub fn what(event: &Event) -> &'static str {
         Event::Remapped { .. } => "remapped",
         Event::ActionRequested { .. } => "action_requested",
         Event::ActionFinished { .. } => "action_finished",
+        Event::Called { .. } => "called",
     }
 }
 
 fn first_target(event: &Event) -> Option<&ResourceId> {
     match event {
-        Event::ActionRequested { targets, .. } => targets.first(),
+        Event::ActionRequested { targets, .. } | Event::Called { targets, .. } => targets.first(),
         _ => None,
     }
 }
@@ -374,7 +380,7 @@ fn evidence(event: &Event) -> Option<Timestamp> {
     match event {
         Event::Discovered { evidence, .. } => Some(evidence.at),
         Event::Changed { evidence, .. } => evidence.iter().map(|(_, evidence)| evidence.at).max(),
-        Event::Removed { at, .. } => Some(*at),
+        Event::Removed { at, .. } | Event::Called { at, .. } => Some(*at),
         Event::Remapped { .. } | Event::ActionRequested { .. } | Event::ActionFinished { .. } => None,
     }
 }

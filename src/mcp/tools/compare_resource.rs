@@ -176,7 +176,7 @@ impl Between {
             Event::Changed { changes: made, .. } | Event::Remapped { changes: made, .. } => {
                 made.iter().any(|made| changes.iter().any(|change| meets(&change.path, &made.path)))
             }
-            Event::ActionRequested { .. } | Event::ActionFinished { .. } => false,
+            Event::ActionRequested { .. } | Event::ActionFinished { .. } | Event::Called { .. } => false,
         };
         if !makes {
             self.others += 1;

@@ -97,7 +97,7 @@ impl Question {
     pub fn verdict(&self, record: &Recorded) -> Verdict {
         let of = |id: &ResourceId| self.is_of(id);
         let about = match &record.event {
-            Event::ActionRequested { targets, .. } => targets.iter().any(of),
+            Event::ActionRequested { targets, .. } | Event::Called { targets, .. } => targets.iter().any(of),
             // It does not say on what: it is told only to those who ask for everything.
             Event::ActionFinished { .. } => self.is_of_all(),
             event => event.resource().is_some_and(of),

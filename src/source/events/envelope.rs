@@ -7,8 +7,11 @@
 use serde::Deserialize;
 use serde_json::Value as Json;
 
+use crate::kinds::rules::{CANARY_SOURCE, of_canary};
 use crate::kinds::{self, KindSpec};
-use crate::model::{AccountId, Map, Observation, Region, ResourceId, Scope, Seen, Source, Timestamp, Value};
+use crate::model::{
+    AccountId, Canary, Map, Notification, Observation, Region, ResourceId, Scope, Seen, Source, Timestamp, Value,
+};
 
 /// EC2's instance states with their codes (EC2 API reference, `InstanceState`).
 const STATES: [(&str, i64); 6] =
@@ -21,8 +24,19 @@ pub struct Told {
     pub event_id: String,
     /// Its kind, as AWS names it.
     pub detail_type: String,
-    /// What it says of which resource; empty for events that say nothing of what is watched.
-    pub observations: Vec<Observation>,
+    /// What it says.
+    pub says: Says,
+}
+
+/// What an event says to Muster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Says {
+    /// Something of resources.
+    Resources(Notification),
+    /// That a rule lets events through.
+    Canary(Canary),
+    /// Nothing that Muster has a use for: an unknown type, or a resource of a kind that is not watched.
+    Nothing,
 }
 
 /// Why a message cannot be read.
@@ -65,16 +79,43 @@ impl Told {
     /// [`Undecodable`]; an event of a type that is not known is none.
     pub fn read(body: &str, owner: Option<&AccountId>) -> Result<Self, Undecodable> {
         let envelope: Envelope = serde_json::from_str(body).map_err(Undecodable::Envelope)?;
-        let observations = envelope.observations(owner).map_err(|field| Undecodable::Field {
+        let says = envelope.says(owner).map_err(|field| Undecodable::Field {
             event_id: envelope.id.clone(),
             detail_type: envelope.detail_type.clone(),
             field,
         })?;
-        Ok(Told { event_id: envelope.id, detail_type: envelope.detail_type, observations })
+        Ok(Told { event_id: envelope.id, detail_type: envelope.detail_type, says })
     }
 }
 
 impl Envelope {
+    /// What it says, or the field that cannot be read.
+    fn says(&self, owner: Option<&AccountId>) -> Result<Says, &'static str> {
+        if self.source == CANARY_SOURCE {
+            return Ok(self.canary(owner).map_or(Says::Nothing, Says::Canary));
+        }
+        let observations = self.observations(owner)?;
+        if observations.is_empty() {
+            return Ok(Says::Nothing);
+        }
+        Ok(Says::Resources(Notification { event_id: self.id.clone(), observations, called: None }))
+    }
+
+    /// Anybody may put such an event on the bus: one that is not as Muster makes them says nothing.
+    fn canary(&self, owner: Option<&AccountId>) -> Option<Canary> {
+        let (rule, name) = of_canary(&self.detail_type)?;
+        let sent_at = Timestamp::parse(self.text("sent_at")?)?;
+        let (scope, name) = (self.scope(owner).ok()?, name.to_owned());
+        Some(Canary { scope, rule: rule.slug, name, sent_by: self.text("sent_by")?.to_owned(), sent_at })
+    }
+
+    fn scope(&self, owner: Option<&AccountId>) -> Result<Scope, &'static str> {
+        let account = self.account.as_deref().filter(|text| AccountId::is_valid(text)).map(AccountId::new);
+        let account =
+            account.or_else(|| self.resources.iter().find_map(|arn| account_of(arn))).or_else(|| owner.cloned());
+        Ok(Scope { account: account.ok_or("account")?, region: Region::new(self.region.as_str()) })
+    }
+
     /// The observations, or the field that cannot be read.
     fn observations(&self, owner: Option<&AccountId>) -> Result<Vec<Observation>, &'static str> {
         let (spec, id, seen) = match (self.source.as_str(), self.detail_type.as_str()) {
@@ -96,11 +137,7 @@ impl Envelope {
             _ => return Ok(Vec::new()),
         };
         let at = Timestamp::parse(&self.time).ok_or("time")?;
-        let account = self.account.as_deref().filter(|text| AccountId::is_valid(text)).map(AccountId::new);
-        let account =
-            account.or_else(|| self.resources.iter().find_map(|arn| account_of(arn))).or_else(|| owner.cloned());
-        let scope = Scope { account: account.ok_or("account")?, region: Region::new(self.region.as_str()) };
-        let id = ResourceId::new(&scope, &spec.kind(), id);
+        let id = ResourceId::new(&self.scope(owner)?, &spec.kind(), id);
         Ok(vec![Observation { source: Source::Notification, at, id, seen }])
     }
 
@@ -161,14 +198,21 @@ mod tests {
         event("aws.ec2", "EC2 Instance State-change Notification", &[arn], &detail)
     }
 
-    fn read(event: &Json) -> Told {
-        Told::read(&event.to_string(), None).unwrap()
+    fn read(event: &Json) -> Vec<Observation> {
+        observed(Told::read(&event.to_string(), None).unwrap())
+    }
+
+    fn observed(told: Told) -> Vec<Observation> {
+        match told.says {
+            Says::Resources(notification) => notification.observations,
+            Says::Canary(_) | Says::Nothing => Vec::new(),
+        }
     }
 
     #[test]
     fn a_state_change_asserts_the_state_at_its_own_time() {
         let told = read(&state_change());
-        let [observation] = &told.observations[..] else { panic!("{told:?}") };
+        let [observation] = &told[..] else { panic!("{told:?}") };
         assert_eq!(observation.id.to_string(), "AWS::EC2::Instance i-0abc (123456789012/us-east-1)");
         assert_eq!(observation.at.to_string(), "2026-11-11T21:29:54.000Z");
         let Seen::StateAsserted(state) = &observation.seen else { panic!("{observation:?}") };
@@ -179,11 +223,11 @@ mod tests {
     fn an_account_that_is_missing_is_found_in_the_arn_or_the_queue() {
         let mut event = state_change();
         event.as_object_mut().unwrap().remove("account");
-        assert_eq!(read(&event).observations[0].id.account.as_str(), "123456789012");
+        assert_eq!(read(&event)[0].id.account.as_str(), "123456789012");
         event["resources"] = json!([]);
         let owner = AccountId::new("210987654321");
         let told = Told::read(&event.to_string(), Some(&owner)).unwrap();
-        assert_eq!(told.observations[0].id.account, owner);
+        assert_eq!(observed(told)[0].id.account, owner);
         assert!(matches!(Told::read(&event.to_string(), None), Err(Undecodable::Field { field: "account", .. })));
     }
 
@@ -195,8 +239,8 @@ mod tests {
         });
         let arn = "arn:aws:ec2:us-east-1:123456789012:volume/vol-1";
         let told = read(&event("aws.tag", "Tag Change on Resource", &[arn], &detail));
-        assert_eq!(told.observations[0].id.kind.as_str(), "AWS::EC2::Volume");
-        let Seen::TagsAsserted { tags, version: 5 } = &told.observations[0].seen else { panic!("{told:?}") };
+        assert_eq!(told[0].id.kind.as_str(), "AWS::EC2::Volume");
+        let Seen::TagsAsserted { tags, version: 5 } = &told[0].seen else { panic!("{told:?}") };
         assert_eq!(serde_json::to_value(tags).unwrap().as_array().unwrap().len(), 2);
     }
 
@@ -205,13 +249,13 @@ mod tests {
         for arn in ["arn:aws:ec2:us-west-2::snapshot/snap-1", "arn:aws:ec2::us-west-2:snapshot/snap-1"] {
             let detail = json!({"event": "createSnapshot", "result": "succeeded", "snapshot_id": arn});
             let told = read(&event("aws.ec2", "EBS Snapshot Notification", &[arn], &detail));
-            assert_eq!((&*told.observations[0].id.id, &told.observations[0].seen), ("snap-1", &Seen::Mentioned));
+            assert_eq!((&*told[0].id.id, &told[0].seen), ("snap-1", &Seen::Mentioned));
         }
     }
 
     #[test]
     fn what_is_not_known_says_nothing_and_what_is_broken_is_an_error() {
-        assert!(read(&event("aws.ec2", "EC2 Something New", &[], &json!({}))).observations.is_empty());
+        assert!(read(&event("aws.ec2", "EC2 Something New", &[], &json!({}))).is_empty());
         assert!(matches!(Told::read("{}", None), Err(Undecodable::Envelope(_))));
         let mut broken = state_change();
         broken["detail"]["state"] = json!("flying");

@@ -118,6 +118,9 @@ impl<'a> From<&'a Event> for DiskEvent<'a> {
                     Outcome::Unknown { message } => DiskOutcome::Unknown { message },
                 },
             },
+            Event::Called { at, targets } => {
+                DiskEvent::Called { at: millis(*at), targets: targets.iter().map(DiskId::from).collect() }
+            }
         }
     }
 }
@@ -161,6 +164,10 @@ impl From<DiskEvent<'_>> for Event {
                     }
                     DiskOutcome::Unknown { message } => Outcome::Unknown { message: message.to_owned() },
                 },
+            },
+            DiskEvent::Called { at, targets } => Event::Called {
+                at: Timestamp::from_millis(at),
+                targets: targets.into_iter().map(ResourceId::from).collect(),
             },
         }
     }

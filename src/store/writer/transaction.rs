@@ -185,7 +185,7 @@ pub(in crate::store) fn stamp(
 /// The resources whose timeline shows an event: the one it changes, or those that an action is about.
 pub(in crate::store) fn subjects(event: &Event) -> &[ResourceId] {
     match event {
-        Event::ActionRequested { targets, .. } => targets,
+        Event::ActionRequested { targets, .. } | Event::Called { targets, .. } => targets,
         event => event.resource().map_or(&[], std::slice::from_ref),
     }
 }

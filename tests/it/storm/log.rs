@@ -46,6 +46,7 @@ pub(super) fn read(snapshot: &Snapshot, oracle: &Oracle) -> Log {
                 Event::Removed { .. } => "removed",
                 Event::Remapped { .. } => "remapped",
                 Event::ActionRequested { .. } | Event::ActionFinished { .. } => "action",
+                Event::Called { .. } => "call",
             };
             *log.records.entry(name).or_default() += 1;
             let cause = match &record.cause {
