@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time::sleep_until;
+use tokio::time::{Instant, sleep_until};
 
 use crate::ingest::Freshness;
-use crate::ingest::path::Unproved;
 use crate::kinds::rules::RULES;
 use crate::model::{Kind, Scope, SharedClock};
 use crate::notify::{ChangeHub, Topic};
@@ -21,27 +20,31 @@ pub(super) async fn run(
     paces: Vec<(Kind, watch::Sender<Duration>)>,
 ) {
     let mut changes = freshness.changes();
-    let mut before = Vec::new();
+    let mut proved = vec![false; RULES.len()];
     loop {
         changes.mark_unchanged();
+        let now = Instant::now();
+        let path = freshness.path(&scope).unwrap_or_default();
         let mut turned = false;
-        for (kind, pace) in &paces {
-            let now = freshness.pace(&scope, kind);
-            turned |= pace.send_if_modified(|pace| std::mem::replace(pace, now) != now);
-        }
-        let proofs = proofs(&freshness, &scope);
-        turned |= before != proofs;
-        if turned {
-            for (rule, unproved) in proofs.iter().filter(|proof| !before.contains(proof)) {
-                match unproved {
-                    Some(why) => tracing::warn!(%scope, rule, %why, "events are not proved to arrive"),
-                    None => tracing::info!(%scope, rule, "events are proved to arrive"),
-                }
+        for (rule, proved) in RULES.iter().zip(&mut proved) {
+            let unproved = path.unproved(&[rule.slug], None, now);
+            if std::mem::replace(proved, unproved.is_none()) == unproved.is_none() {
+                continue;
             }
+            turned = true;
+            match unproved {
+                Some(why) => tracing::warn!(%scope, rule = rule.slug, %why, "events are no longer proved to arrive"),
+                None => tracing::info!(%scope, rule = rule.slug, "events are proved to arrive"),
+            }
+        }
+        for (kind, pace) in &paces {
+            let new = freshness.pace(&scope, kind);
+            turned |= pace.send_if_modified(|pace| std::mem::replace(pace, new) != new);
+        }
+        if turned {
             freshness.turned();
             hub.mark([Topic::Freshness, Topic::Summary], clock.now());
         }
-        before = proofs;
         let turns = async {
             match freshness.turns(&scope) {
                 Some(at) => sleep_until(at).await,
@@ -53,9 +56,4 @@ pub(super) async fn run(
             changed = changes.changed() => if changed.is_err() { return },
         }
     }
-}
-
-/// What is proved of each rule, where events are listened to.
-fn proofs(freshness: &Freshness, scope: &Scope) -> Vec<(&'static str, bool)> {
-    unimplemented!()
 }

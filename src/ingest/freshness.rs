@@ -140,7 +140,8 @@ impl ScopeFreshness {
             return None;
         }
         let age = now.since(complete.started).as_secs();
-        if let (Some(unproved), None, true) = (self.told.as_ref().and_then(|told| told.unproved.as_ref()), &self.trouble, self.swept_now)
+        if let (Some(unproved), None, true) =
+            (self.told.as_ref().and_then(|told| told.unproved.as_ref()), &self.trouble, self.swept_now)
         {
             return Some(format!("events are not proved to arrive: {unproved}; last complete sweep {age} s ago"));
         }
@@ -341,6 +342,12 @@ impl Freshness {
     #[must_use]
     pub fn paths(&self) -> BTreeMap<Scope, EventPath> {
         self.0.paths.read().clone()
+    }
+
+    /// How events reach one scope; `None` where they are not listened to.
+    #[must_use]
+    pub fn path(&self, scope: &Scope) -> Option<EventPath> {
+        self.0.paths.read().get(scope).cloned()
     }
 
     /// From one sweep's start of (scope, kind) to the next one's, as things are.

@@ -112,8 +112,6 @@ struct Run {
     since: Timestamp,
     /// When the last that came back was put.
     put: Instant,
-    /// The date that it bears.
-    dated: Timestamp,
     /// When it came back.
     seen: Instant,
 }
@@ -241,7 +239,11 @@ impl EventPath {
     /// Takes a canary in that came `at`; gives whether that turned what is proved.
     pub(super) fn canary_seen(&mut self, canary: &Canary, at: Timestamp, now: Instant) -> bool {
         let rule = self.rules.entry(canary.rule).or_default();
-        rule.seen.push_back(SeenCanary { sent_by: canary.sent_by.as_str().into(), sent_at: canary.sent_at, seen_at: at });
+        rule.seen.push_back(SeenCanary {
+            sent_by: canary.sent_by.as_str().into(),
+            sent_at: canary.sent_at,
+            seen_at: at,
+        });
         if rule.seen.len() > SHOWN {
             rule.seen.pop_front();
         }
@@ -264,7 +266,7 @@ impl EventPath {
         }
         let goes_on = rule.run.filter(|run| !shared && now.saturating_duration_since(run.put) < window);
         let since = goes_on.map_or(canary.sent_at, |run| run.since);
-        rule.run = Some(Run { since, put, dated: canary.sent_at, seen: now });
+        rule.run = Some(Run { since, put, seen: now });
         goes_on.is_none()
     }
 
@@ -348,10 +350,9 @@ impl EventPath {
         let covers = runs.map(|run| run.map(|run| Cover { since: run.since, until: run.put + window }));
         let trail = trail.map(|_| self.called.map(|trail| Cover { since: trail.since, until: trail.made + TRAIL }));
         let covers: Option<Vec<Cover>> = covers.chain(trail).collect();
-        covers?.into_iter().reduce(|one, other| Cover {
-            since: one.since.max(other.since),
-            until: one.until.min(other.until),
-        })
+        covers?
+            .into_iter()
+            .reduce(|one, other| Cover { since: one.since.max(other.since), until: one.until.min(other.until) })
     }
 
     /// Why that is not proved at `now`; `None` while it is.
