@@ -29,10 +29,17 @@ pub async fn run(aws: Aws, queue: Arc<Queue>, ingest: Handle) {
                     continue;
                 }
             };
+            if let Some(scope) = told.trail() {
+                ingest.freshness().call_seen(&scope, clock.now());
+            }
             let notification = match told.says {
                 Says::Resources(notification) => notification,
                 Says::Canary(canary) => {
                     ingest.freshness().canary_seen(&canary, clock.now());
+                    done.push(receipt);
+                    continue;
+                }
+                Says::Call(_) => {
                     done.push(receipt);
                     continue;
                 }

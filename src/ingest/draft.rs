@@ -136,7 +136,7 @@ impl Draft {
                 }
             }
             (
-                Seen::StateAsserted(_) | Seen::TagsAsserted { .. } | Seen::Mentioned,
+                Seen::StateAsserted(_) | Seen::TagsAsserted { .. } | Seen::Noticed(_) | Seen::Mentioned,
                 Reading::Applied | Reading::Hint,
             ) if told => {
                 self.wanted.push(Wanted { id: observation.id.clone(), expects: asserted });
@@ -169,7 +169,9 @@ fn note(
             swept: observation.source == Source::Sweep,
             gone: current.is_some_and(|current| rules.is_gone(&current.document)),
         }),
-        Seen::StateAsserted(_) | Seen::TagsAsserted { .. } | Seen::Mentioned if exists && credible(at, now) == at => {
+        Seen::StateAsserted(_) | Seen::TagsAsserted { .. } | Seen::Noticed(_) | Seen::Mentioned
+            if exists && credible(at, now) == at =>
+        {
             Some(Note::Told { at })
         }
         Seen::NotFound if exists => Some(Note::Missing { at }),
