@@ -17,7 +17,7 @@ use tokio::task::{JoinError, spawn_blocking};
 use tokio::time::{sleep, timeout};
 use tokio_util::task::TaskTracker;
 
-use super::events;
+use super::events::{self, Unreadable};
 use super::refresh::{self, Switchboard};
 use super::sweeps;
 use super::tasks::Tasks;
@@ -97,9 +97,12 @@ impl Engine {
         let switchboard = Switchboard::default();
         sweeping.spawn_until_stopped("the switchboard", switchboard.clone().run(wanted));
         for queue in &config.queues {
+            let unreadable = Unreadable::default();
             for _ in 0..RECEIVERS {
                 let (aws, queue, handle) = (aws.clone(), Arc::new(queue.clone()), handle.clone());
-                let listening = move || events::run(aws.clone(), Arc::clone(&queue), handle.clone());
+                let unreadable = unreadable.clone();
+                let listening =
+                    move || events::run(aws.clone(), Arc::clone(&queue), handle.clone(), unreadable.clone());
                 sweeping.spawn_supervised("the events", listening);
             }
         }

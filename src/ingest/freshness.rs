@@ -8,6 +8,7 @@ use parking_lot::RwLock;
 use serde::Serialize;
 use tokio::sync::watch;
 
+use super::counts::EventCounts;
 use super::path::EventPath;
 use crate::model::{Canary, Group, GroupEvidence, Kind, ResourceId, Scope, Timestamp};
 use crate::reconcile::guard::{HeldBack, Hold};
@@ -184,6 +185,7 @@ struct Inner {
     trouble: RwLock<Option<Trouble>>,
     /// How events reach each scope.
     paths: RwLock<BTreeMap<Scope, EventPath>>,
+    counts: EventCounts,
     /// Goes before what keeps AWS from being reached: without the store nothing else can be told.
     store_trouble: RwLock<Option<Trouble>>,
     version: watch::Sender<u64>,
@@ -212,7 +214,7 @@ impl Freshness {
         // Not from 0: a server may open its store a second time, and an answer kept of the first is none of the second.
         let version = watch::Sender::new(fastrand::u64(..u64::MAX / 2));
         let paths = RwLock::default();
-        Freshness(Arc::new(Inner { scopes, trouble, paths, store_trouble, version }))
+        Freshness(Arc::new(Inner { scopes, trouble, paths, counts: EventCounts::default(), store_trouble, version }))
     }
 
     /// Announces that (scope, kind) is going to be swept every `interval`. Until its first complete sweep every answer
@@ -248,6 +250,12 @@ impl Freshness {
     /// Notes that an event came of a call that a trail recorded, whatever became of the call.
     pub fn call_seen(&self, scope: &Scope, at: Timestamp) {
         self.0.paths.write().entry(scope.clone()).or_default().call_seen(at);
+    }
+
+    /// What became of the messages that were received. Clones count together.
+    #[must_use]
+    pub fn event_counts(&self) -> &EventCounts {
+        &self.0.counts
     }
 
     /// How events reach each scope that they are listened to for.
