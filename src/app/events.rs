@@ -162,11 +162,11 @@ impl Carrier {
                     continue;
                 }
             };
+            if let Some(scope) = told.trail() {
+                self.ingest.freshness().call_seen(&scope, self.clock.now());
+            }
             match told.says {
                 Says::Resources(notification) => {
-                    if let Some(target) = notification.called.as_ref().and_then(|called| called.targets.first()) {
-                        self.ingest.freshness().call_seen(&target.scope(), self.clock.now());
-                    }
                     telling.receipts.push((receipt, receives));
                     telling.notifications.push(notification);
                 }
@@ -175,6 +175,7 @@ impl Carrier {
                     self.ingest.freshness().canary_seen(&canary, self.clock.now());
                     done.push(receipt);
                 }
+                Says::Call(_) => done.push(receipt),
                 Says::Nothing => {
                     self.counts.count_unknown(&told.detail_type);
                     done.push(receipt);
