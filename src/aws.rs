@@ -7,6 +7,7 @@ pub mod actions;
 pub mod clock;
 pub mod error;
 pub mod limiter;
+pub mod probe;
 pub mod queue;
 pub mod regions;
 mod sdk;

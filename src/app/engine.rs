@@ -151,7 +151,7 @@ pub fn hub() -> ChangeHub {
     ChangeHub::new(parts())
 }
 
-fn settings(config: &Config) -> Settings {
+pub(super) fn settings(config: &Config) -> Settings {
     let selection = &config.selection;
     let home = selection.region.as_deref().map(Region::new);
     let several = selection.regions().iter().map(|name| Region::new(name.as_str()));
