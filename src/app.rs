@@ -4,13 +4,15 @@
 //! [`socket`] with [`hello`] while its [`engine`] keeps the store up to date. [`front`] is what MCP clients start: it
 //! gets to that server through [`attach`]. Commands of people come through [`asking`], which reads the store by itself where
 //! no server runs ([`offline`]); what is no question is an [`errand`], and
-//! [`inspection`] looks at a store that may be damaged. [`demo`] is a server and a client in one process.
+//! [`inspection`] looks at a store that may be damaged. [`demo`] is a server and a client in one process,
+//! and [`doctor`] looks at all that they need.
 
 pub mod asking;
 pub mod attach;
 pub mod clients;
 pub mod data_dir;
 pub mod demo;
+pub mod doctor;
 pub mod engine;
 pub mod errand;
 pub mod events;
