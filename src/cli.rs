@@ -22,6 +22,7 @@ mod client_config;
 mod connection;
 mod count;
 mod demo;
+mod doctor;
 mod following;
 mod get;
 mod log;
@@ -42,6 +43,7 @@ use client_config::{Client, ServerEntry};
 use connection::Connection;
 use count::Count;
 use demo::Demo;
+use doctor::Doctor;
 use get::Get;
 use log::Log;
 use output::Output;
@@ -104,6 +106,8 @@ enum Command {
     Setup(Setup),
     /// Take away what setup made
     Teardown(Teardown),
+    /// Look at everything that Muster needs, and say what to do about what fails
+    Doctor(Doctor),
     /// Show the whole path against a simulated account, in about half a minute
     Demo(Demo),
     /// Simulate an AWS account on loopback; the first line printed is its endpoint and region
@@ -200,6 +204,10 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Teardown(teardown) => {
             logging.start_quietly()?;
             finish(single()?, teardown.run(&environment))
+        }
+        Command::Doctor(doctor) => {
+            logging.start_quietly()?;
+            finish(single()?, doctor.run(&environment))
         }
         Command::Demo(demo) => {
             logging.start_quietly()?;
