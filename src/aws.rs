@@ -10,6 +10,7 @@ pub mod limiter;
 pub mod queue;
 pub mod regions;
 mod sdk;
+pub mod trail;
 mod whole;
 
 use std::collections::BTreeMap;
@@ -106,6 +107,8 @@ struct Inner {
     sdk: ArcSwap<Sdk>,
     /// The account that last answered, and the regions that AWS lists for it, where all of them are watched.
     found: Mutex<Found>,
+    /// What the event history answered.
+    trail: Mutex<trail::Memory>,
     /// When the configuration was read, and whether it is suspect since.
     read: Mutex<(Instant, bool)>,
 }
@@ -139,6 +142,7 @@ impl Aws {
             clock,
             sdk: ArcSwap::from_pointee(sdk),
             found: Mutex::default(),
+            trail: Mutex::default(),
             read: Mutex::new((Instant::now(), false)),
         }))
     }

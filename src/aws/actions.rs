@@ -25,6 +25,7 @@ pub const ACTIONS: &[ActionSpec] = &[
     ActionSpec { name: "enabled_regions", iam: &["ec2:DescribeRegions"], write: false },
     ActionSpec { name: "receive", iam: &["sqs:ReceiveMessage"], write: false },
     ActionSpec { name: "delete", iam: &["sqs:DeleteMessage"], write: false },
+    ActionSpec { name: "calls_of", iam: &["cloudtrail:LookupEvents"], write: false },
     ActionSpec { name: "start_instances", iam: &["ec2:StartInstances"], write: true },
     ActionSpec { name: "stop_instances", iam: &["ec2:StopInstances"], write: true },
     ActionSpec { name: "create_snapshots", iam: &["ec2:CreateSnapshots", "ec2:CreateTags"], write: true },

@@ -28,8 +28,9 @@ const TABLE: [(&str, Option<&[&str]>); 16] = [
 ];
 
 /// Crates that only some modules, or files below `src/`, may name.
-const CONFINED: [(&str, &[&str]); 8] = [
+const CONFINED: [(&str, &[&str]); 9] = [
     ("aws_sdk_ec2", &["aws", "kinds"]),
+    ("aws_sdk_cloudtrail", &["aws", "kinds"]),
     ("aws_sdk_sts", &["aws", "kinds"]),
     ("aws_config", &["aws", "kinds"]),
     ("aws_smithy", &["aws", "kinds"]),
