@@ -29,6 +29,7 @@ pub const ACTIONS: &[ActionSpec] = &[
     ActionSpec { name: "queue_url", iam: &["sqs:GetQueueUrl"], write: false },
     ActionSpec { name: "queue_attributes", iam: &["sqs:GetQueueAttributes"], write: false },
     ActionSpec { name: "put_events", iam: &["events:PutEvents"], write: false },
+    ActionSpec { name: "calls_of", iam: &["cloudtrail:LookupEvents"], write: false },
     ActionSpec { name: "start_instances", iam: &["ec2:StartInstances"], write: true },
     ActionSpec { name: "stop_instances", iam: &["ec2:StopInstances"], write: true },
     ActionSpec { name: "create_snapshots", iam: &["ec2:CreateSnapshots", "ec2:CreateTags"], write: true },

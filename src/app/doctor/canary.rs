@@ -185,8 +185,8 @@ fn sort(
         None => {
             let age = peeked.sent_at.map(|sent_at| way.aws.clock().now().since(sent_at));
             flight.oldest = flight.oldest.max(age);
-            if way.most_receives.is_some_and(|most| u64::from(peeked.receives) + 1 >= most) {
-                let (id, times) = (&peeked.message.id, peeked.receives);
+            if way.most_receives.is_some_and(|most| u64::from(peeked.message.receives) + 1 >= most) {
+                let (id, times) = (&peeked.message.id, peeked.message.receives);
                 flight.stopped = Some(format!(
                     "message {id} was received {times} times already, and would soon be given up: start `muster serve`, and ask again"
                 ));

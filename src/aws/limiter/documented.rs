@@ -30,12 +30,22 @@ pub(super) fn requests(action: &str) -> Limit {
         }
         // EventBridge user guide, "Amazon EventBridge quotas": what the smallest regions take.
         "events:PutEvents" => Limit { burst: 400, per_second: 400 },
-        // The same page, for whatever looks at rules and changes them. What SQS takes of calls about queues it does not say;
+        // CloudTrail user guide, "Quotas in AWS CloudTrail".
+        "cloudtrail:LookupEvents" => Limit { burst: 2, per_second: 2 },
+        // EventBridge user guide, the same page, for whatever looks at rules and changes them. What SQS takes of calls about queues it does not say;
         // setting up makes a handful.
         _ if action.starts_with("events:") || action.starts_with("sqs:") => Limit { burst: 50, per_second: 50 },
         // Describes that page or filter, and the few that can do neither.
         _ => Limit { burst: 100, per_second: 20 },
     }
+}
+
+/// The part of an action's limits that Muster takes, in percent, where `percent` is its part of most.
+///
+/// All of `LookupEvents`: somebody waits for each, they come a few at a time, and nothing else in an account lives on them. A quarter of
+/// two a second would be no answer.
+pub(super) fn share(action: &str, percent: u8) -> u8 {
+    if action == "cloudtrail:LookupEvents" { 100 } else { percent }
 }
 
 /// The bucket of instances named in requests of an action, where there is one.
