@@ -529,3 +529,6 @@ impl Watched {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
