@@ -4,10 +4,12 @@
 //! tools ([`actions`]). What a kind's describe asks and how an answer becomes documents belongs to [`crate::kinds`].
 
 pub mod actions;
+pub mod bus;
 pub mod clock;
 pub mod error;
 pub mod limiter;
 pub mod queue;
+pub mod queues;
 pub mod regions;
 mod sdk;
 pub mod trail;
@@ -26,7 +28,7 @@ use futures::{FutureExt, StreamExt};
 use parking_lot::Mutex;
 use tokio::time::{Instant, sleep, timeout};
 
-pub use actions::{ACTIONS, ActionSpec, Answer, CreateSnapshots, CreatedSnapshot, StateChange};
+pub use actions::{ACTIONS, ActionSpec, Answer, CreateSnapshots, CreatedSnapshot, DOCTOR, SETUP, StateChange};
 pub use clock::AwsClock;
 pub use error::{AwsError, Class, Details, Trouble};
 pub use limiter::{CallCount, Priority};
