@@ -5,7 +5,8 @@
 //! proved to arrive, and receives events. [`front`] is what MCP clients start: it
 //! gets to that server through [`attach`]. Commands of people come through [`asking`], which reads the store by itself where
 //! no server runs ([`offline`]); what is no question is an [`errand`], and
-//! [`inspection`] looks at a store that may be damaged. [`demo`] is a server and a client in one process.
+//! [`inspection`] looks at a store that may be damaged. [`setup`] makes what brings events, and takes it away; [`doctor`] looks at
+//! all that Muster needs. [`demo`] is a server and a client in one process.
 
 pub mod asking;
 pub mod attach;
@@ -13,6 +14,7 @@ mod canary;
 pub mod clients;
 pub mod data_dir;
 pub mod demo;
+pub mod doctor;
 pub mod engine;
 pub mod errand;
 pub mod events;
@@ -26,6 +28,7 @@ mod pace;
 pub mod reception;
 pub mod refresh;
 pub mod serve;
+pub mod setup;
 pub mod signals;
 pub mod socket;
 pub mod sweeps;

@@ -8,6 +8,8 @@ pub mod bus;
 pub mod clock;
 pub mod error;
 pub mod limiter;
+pub mod peek;
+pub mod probe;
 pub mod queue;
 pub mod queues;
 pub mod regions;

@@ -146,7 +146,8 @@ pub fn hub() -> ChangeHub {
     ChangeHub::new(parts())
 }
 
-fn settings(config: &Config) -> Settings {
+/// What to connect to AWS with.
+pub(super) fn settings(config: &Config) -> Settings {
     let selection = &config.selection;
     let home = selection.region.as_deref().map(Region::new);
     let several = selection.regions().iter().map(|name| Region::new(name.as_str()));

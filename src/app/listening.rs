@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
+use super::events::{self, Unreadable};
 use super::tasks::Tasks;
-use super::{canary, events, sweeps};
+use super::{canary, sweeps};
 use crate::aws::queue::Queue;
 use crate::aws::{Aws, Class};
 use crate::config::Config;
@@ -95,9 +96,11 @@ impl Listener {
 }
 
 fn receive(aws: &Aws, queue: &Queue, ingest: &Handle, tasks: &Tasks) {
+    let unreadable = Unreadable::default();
     for _ in 0..RECEIVERS {
         let (aws, queue, ingest) = (aws.clone(), Arc::new(queue.clone()), ingest.clone());
-        let receiving = move || events::run(aws.clone(), Arc::clone(&queue), ingest.clone());
+        let unreadable = unreadable.clone();
+        let receiving = move || events::run(aws.clone(), Arc::clone(&queue), ingest.clone(), unreadable.clone());
         tasks.spawn_supervised("the events", receiving);
     }
 }

@@ -62,10 +62,8 @@ pub const SETUP: &[ActionSpec] = &[
 /// Every call that `muster doctor` makes besides.
 pub const DOCTOR: &[ActionSpec] = &[
     ActionSpec { name: "describe_rule", iam: &["events:DescribeRule"], write: false },
-    ActionSpec { name: "rule_tags", iam: &["events:ListTagsForResource"], write: false },
     ActionSpec { name: "targets", iam: &["events:ListTargetsByRule"], write: false },
-    ActionSpec { name: "test_pattern", iam: &["events:TestEventPattern"], write: false },
-    ActionSpec { name: "queue_tags", iam: &["sqs:ListQueueTags"], write: false },
+    ActionSpec { name: "quotas", iam: &["servicequotas:ListServiceQuotas"], write: false },
 ];
 
 /// The tag that names whoever made a snapshot, and its value here.

@@ -37,7 +37,7 @@ pub(super) struct Connection {
     /// Listen to the events that `muster setup` sends to the queue NAME-events of each watched region [default name: muster]
     #[arg(long, env = "MUSTER_EVENTS", value_name = "NAME", num_args = 0..=1, default_missing_value = DEFAULT_NAME, hide_env_values = true)]
     events: Option<String>,
-    /// How often a kind is swept while events are proved to arrive, such as instance=10m (repeatable) [default: instance=5m]
+    /// How often a kind is swept while events are proved to arrive, such as instance=10m (repeatable) [default: instance=5m, else 1h]
     #[arg(long, env = "MUSTER_RELAXED", value_name = "KIND=DURATION", value_delimiter = ',', hide_env_values = true)]
     relaxed: Vec<Interval>,
     /// How often a canary is sent through each EventBridge rule to prove that events arrive [default: 60s]

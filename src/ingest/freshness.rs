@@ -9,6 +9,7 @@ use serde::Serialize;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::counts::EventCounts;
 use super::path::{EventPath, Listening, Unproved};
 use crate::model::{Canary, Group, GroupEvidence, Kind, ResourceId, Scope, SharedClock, Timestamp};
 use crate::reconcile::guard::{HeldBack, Hold};
@@ -235,6 +236,7 @@ struct Inner {
     /// The kinds whose every change events tell of.
     relaxed: HashMap<Kind, Relaxed>,
     clock: SharedClock,
+    counts: EventCounts,
     /// Goes before what keeps AWS from being reached: without the store nothing else can be told.
     store_trouble: RwLock<Option<Trouble>>,
     version: watch::Sender<u64>,
@@ -265,7 +267,8 @@ impl Freshness {
         // Not from 0: a server may open its store a second time, and an answer kept of the first is none of the second.
         let version = watch::Sender::new(fastrand::u64(..u64::MAX / 2));
         let paths = RwLock::default();
-        Freshness(Arc::new(Inner { scopes, trouble, paths, relaxed, clock, store_trouble, version }))
+        let counts = EventCounts::default();
+        Freshness(Arc::new(Inner { scopes, trouble, paths, relaxed, clock, counts, store_trouble, version }))
     }
 
     /// Announces that (scope, kind) is going to be swept every `interval`. Until its first complete sweep every answer
@@ -294,7 +297,11 @@ impl Freshness {
 
     /// Notes that events are listened to in `scope`.
     pub fn listen(&self, scope: &Scope, listening: Listening) {
-        self.on_path(scope, |path| path.listen(listening));
+        let trouble = self.0.counts.read().troubles.remove(&*listening.queue);
+        self.on_path(scope, |path| {
+            path.listen(listening);
+            path.receiving(trouble);
+        });
         self.bump();
     }
 
@@ -314,9 +321,14 @@ impl Freshness {
         self.on_path(scope, |path| path.putting(trouble));
     }
 
-    /// Notes what keeps the events of `scope` from being received, or that nothing does.
-    pub fn receiving(&self, scope: &Scope, trouble: Option<Trouble>) {
-        self.on_path(scope, |path| path.receiving(trouble));
+    /// Notes what keeps the events of a queue from being received, or that nothing does.
+    pub fn receiving(&self, queue: &str, trouble: Option<Trouble>) {
+        for path in self.0.paths.write().values_mut() {
+            if path.listening().is_some_and(|listening| *listening.queue == *queue) {
+                path.receiving(trouble.clone());
+            }
+        }
+        self.0.counts.set_trouble(queue, trouble);
     }
 
     /// Notes that a canary came back, `at` in AWS time.
@@ -336,6 +348,12 @@ impl Freshness {
 
     fn on_path<T>(&self, scope: &Scope, change: impl FnOnce(&mut EventPath) -> T) -> T {
         change(self.0.paths.write().entry(scope.clone()).or_default())
+    }
+
+    /// What became of the messages that were received. Clones count together.
+    #[must_use]
+    pub fn event_counts(&self) -> &EventCounts {
+        &self.0.counts
     }
 
     /// How events reach each scope that they are listened to for.

@@ -190,7 +190,7 @@ fn while_events_are_proved_sweeps_slow_down() {
     let path = scene.path();
     assert_eq!(path["proved"], true, "{path}");
     assert!(path["called_at"].is_string(), "{path}");
-    let mut measure = |scene: &mut Scene| {
+    let measure = |scene: &mut Scene| {
         let before = scene.listings();
         let sweeps = scene.sweeps_within(window);
         (sweeps, scene.listings() - before)
@@ -225,7 +225,7 @@ fn a_cut_path_is_labelled_within_the_canary_window_sweeps_quicken_and_the_copy_c
         scene.relaxed();
         scene.hand.turn(slugs, false);
         let cut = Instant::now();
-        // A scope that was just swept is fresh for the normal interval; so long its label may be later than the proof's end.
+        // A scope that was just swept is fresh for the normal interval; so long its label may come after than the proof's end.
         let (mut labelled, mut quickened) = (None, None);
         while cut.elapsed() < WINDOW + SLACK + Duration::from_secs(3) {
             let state = scene.instances();
