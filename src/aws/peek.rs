@@ -48,12 +48,14 @@ impl Aws {
             let said = |name| message.attributes.as_ref()?.get(&name)?.parse::<i64>().ok();
             let sent_at = said(MessageSystemAttributeName::SentTimestamp).map(Timestamp::from_millis);
             let receives = said(MessageSystemAttributeName::ApproximateReceiveCount).unwrap_or_default();
+            let receives = u32::try_from(receives).unwrap_or_default();
             let message = Message {
                 id: message.message_id.unwrap_or_default(),
                 receipt: message.receipt_handle?,
                 body: message.body?,
+                receives,
             };
-            Some(Peeked { message, sent_at, receives: u32::try_from(receives).unwrap_or_default() })
+            Some(Peeked { message, sent_at, receives })
         });
         Ok(messages.collect())
     }
