@@ -23,6 +23,8 @@ mod fuzz;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
+mod kills;
+#[cfg(test)]
 mod list;
 #[cfg(test)]
 mod memory;
