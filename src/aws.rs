@@ -4,12 +4,17 @@
 //! tools ([`actions`]). What a kind's describe asks and how an answer becomes documents belongs to [`crate::kinds`].
 
 pub mod actions;
+pub mod bus;
 pub mod clock;
 pub mod error;
 pub mod limiter;
+pub mod peek;
+pub mod probe;
 pub mod queue;
+pub mod queues;
 pub mod regions;
 mod sdk;
+pub mod trail;
 mod whole;
 
 use std::collections::BTreeMap;
@@ -25,7 +30,7 @@ use futures::{FutureExt, StreamExt};
 use parking_lot::Mutex;
 use tokio::time::{Instant, sleep, timeout};
 
-pub use actions::{ACTIONS, ActionSpec, Answer, CreateSnapshots, CreatedSnapshot, StateChange};
+pub use actions::{ACTIONS, ActionSpec, Answer, CreateSnapshots, CreatedSnapshot, DOCTOR, SETUP, StateChange};
 pub use clock::AwsClock;
 pub use error::{AwsError, Class, Details, Trouble};
 pub use limiter::{CallCount, Priority};
@@ -106,6 +111,8 @@ struct Inner {
     sdk: ArcSwap<Sdk>,
     /// The account that last answered, and the regions that AWS lists for it, where all of them are watched.
     found: Mutex<Found>,
+    /// What the event history answered.
+    trail: Mutex<trail::Memory>,
     /// When the configuration was read, and whether it is suspect since.
     read: Mutex<(Instant, bool)>,
 }
@@ -139,6 +146,7 @@ impl Aws {
             clock,
             sdk: ArcSwap::from_pointee(sdk),
             found: Mutex::default(),
+            trail: Mutex::default(),
             read: Mutex::new((Instant::now(), false)),
         }))
     }

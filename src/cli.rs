@@ -22,6 +22,7 @@ mod client_config;
 mod connection;
 mod count;
 mod demo;
+mod doctor;
 mod following;
 mod get;
 mod log;
@@ -30,8 +31,10 @@ mod output;
 mod place;
 mod search;
 mod serve;
+mod setup;
 mod simulate;
 mod table;
+mod teardown;
 mod words;
 
 use backup::{Backup, BackupError};
@@ -40,12 +43,15 @@ use client_config::{Client, ServerEntry};
 use connection::Connection;
 use count::Count;
 use demo::Demo;
+use doctor::Doctor;
 use get::Get;
 use log::Log;
 use output::Output;
 use search::Search;
 use serve::Serve;
+use setup::Setup;
 use simulate::Simulate;
+use teardown::Teardown;
 use words::WordError;
 
 /// Keeps a truthful local copy of an AWS account's EC2 inventory and serves it to AI clients over MCP.
@@ -96,6 +102,12 @@ enum Command {
     Log(Log),
     /// Write a verified copy of the store, also while the server runs
     Backup(Backup),
+    /// Make the queue and rules by which EventBridge tells of changes, and mend them when run again
+    Setup(Setup),
+    /// Take away what setup made
+    Teardown(Teardown),
+    /// Look at everything that Muster needs, and say what to do about what fails
+    Doctor(Doctor),
     /// Show the whole path against a simulated account, in about half a minute
     Demo(Demo),
     /// Simulate an AWS account on loopback; the first line printed is its endpoint and region
@@ -184,6 +196,18 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Backup(backup) => {
             logging.start_quietly()?;
             finish(single()?, backup.run(&environment))
+        }
+        Command::Setup(setup) => {
+            logging.start_quietly()?;
+            finish(single()?, setup.run(&environment))
+        }
+        Command::Teardown(teardown) => {
+            logging.start_quietly()?;
+            finish(single()?, teardown.run(&environment))
+        }
+        Command::Doctor(doctor) => {
+            logging.start_quietly()?;
+            finish(single()?, doctor.run(&environment))
         }
         Command::Demo(demo) => {
             logging.start_quietly()?;

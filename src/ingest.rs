@@ -36,7 +36,7 @@ mod tests;
 #[cfg(test)]
 mod truth;
 
-pub use freshness::{Freshness, ScopeFreshness, SeenAt, Swept, Trouble};
+pub use freshness::{Freshness, Relaxed, ScopeFreshness, SeenAt, Swept, Told, Trouble};
 pub use lanes::{Handle, IngestError, Lane, Observed, SweepMessage, SweepStep, Taken};
 pub use ledger::Ledger;
 
@@ -69,6 +69,8 @@ pub struct KindEntry {
     pub rules: KindRules,
     /// How often it is swept by default.
     pub interval: Duration,
+    /// How often while events are proved to tell of its every change; `None`: they do not.
+    pub relaxed: Option<Relaxed>,
 }
 
 /// Resources that a describe of their own would tell more about. Read it to the end: it is not bounded.
@@ -118,7 +120,8 @@ impl<L: Ledger> Ingest<L> {
         let kinds: HashMap<Kind, KindEntry> = kinds.into_iter().map(|entry| (entry.kind.clone(), entry)).collect();
         let interval = |kind: &Kind| kinds.get(kind).map_or(Duration::ZERO, |entry| entry.interval);
         let view = ledger.view()?;
-        let freshness = Freshness::new(view.watermarks()?, view.held()?, &interval);
+        let relaxed = kinds.values().filter_map(|entry| Some((entry.kind.clone(), entry.relaxed?))).collect();
+        let freshness = Freshness::new(view.watermarks()?, view.held()?, &interval, relaxed, Arc::clone(&clock));
         let (lanes, handle) = lanes::connect(freshness.clone(), stop);
         let (wanted, receiver) = mpsc::unbounded_channel();
         let started = clock.now();

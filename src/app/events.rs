@@ -99,7 +99,7 @@ pub async fn run(aws: Aws, queue: Arc<Queue>, ingest: Handle, unreadable: Unread
         match received {
             Ok(messages) => {
                 if failing.take().is_some() {
-                    carrier.counts.set_trouble(&carrier.queue.to_string(), None);
+                    carrier.ingest.freshness().receiving(&carrier.queue.to_string(), None);
                     tracing::info!(queue = %carrier.queue, "events are received again");
                 }
                 if !messages.is_empty() {
@@ -162,11 +162,11 @@ impl Carrier {
                     continue;
                 }
             };
+            if let Some(scope) = told.trail() {
+                self.ingest.freshness().call_seen(&scope, self.clock.now());
+            }
             match told.says {
                 Says::Resources(notification) => {
-                    if let Some(target) = notification.called.as_ref().and_then(|called| called.targets.first()) {
-                        self.ingest.freshness().call_seen(&target.scope(), self.clock.now());
-                    }
                     telling.receipts.push((receipt, receives));
                     telling.notifications.push(notification);
                 }
@@ -175,6 +175,7 @@ impl Carrier {
                     self.ingest.freshness().canary_seen(&canary, self.clock.now());
                     done.push(receipt);
                 }
+                Says::Call(_) => done.push(receipt),
                 Says::Nothing => {
                     self.counts.count_unknown(&told.detail_type);
                     done.push(receipt);
@@ -280,7 +281,7 @@ impl Carrier {
     /// Shows that nothing can be received, and why.
     fn show(&self, error: &AwsError, since: Timestamp) {
         self.counts.count(Count::ReceiveFailures);
-        self.counts.set_trouble(&self.queue.to_string(), Some(sweeps::trouble(error, since)));
+        self.ingest.freshness().receiving(&self.queue.to_string(), Some(sweeps::trouble(error, since)));
         tracing::warn!(queue = %self.queue, %error, fix = error.fix(), "no events can be received");
     }
 }

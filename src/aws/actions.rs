@@ -19,15 +19,51 @@ pub struct ActionSpec {
     pub write: bool,
 }
 
-/// Every call beside the describes.
+/// Every call beside the describes that serving and asking make.
 pub const ACTIONS: &[ActionSpec] = &[
     ActionSpec { name: "identify", iam: &["sts:GetCallerIdentity"], write: false },
     ActionSpec { name: "enabled_regions", iam: &["ec2:DescribeRegions"], write: false },
     ActionSpec { name: "receive", iam: &["sqs:ReceiveMessage"], write: false },
     ActionSpec { name: "delete", iam: &["sqs:DeleteMessage"], write: false },
+    ActionSpec { name: "calls_of", iam: &["cloudtrail:LookupEvents"], write: false },
+    ActionSpec { name: "extend", iam: &["sqs:ChangeMessageVisibility"], write: false },
+    ActionSpec { name: "queue_url", iam: &["sqs:GetQueueUrl"], write: false },
+    ActionSpec { name: "queue_attributes", iam: &["sqs:GetQueueAttributes"], write: false },
+    ActionSpec { name: "put_events", iam: &["events:PutEvents"], write: false },
     ActionSpec { name: "start_instances", iam: &["ec2:StartInstances"], write: true },
     ActionSpec { name: "stop_instances", iam: &["ec2:StopInstances"], write: true },
     ActionSpec { name: "create_snapshots", iam: &["ec2:CreateSnapshots", "ec2:CreateTags"], write: true },
+];
+
+/// Every call that `muster setup` and `muster teardown` make. Serving needs none of those that change anything.
+pub const SETUP: &[ActionSpec] = &[
+    ActionSpec { name: "identify", iam: &["sts:GetCallerIdentity"], write: false },
+    ActionSpec { name: "enabled_regions", iam: &["ec2:DescribeRegions"], write: false },
+    ActionSpec { name: "describe_rule", iam: &["events:DescribeRule"], write: false },
+    ActionSpec { name: "rule_tags", iam: &["events:ListTagsForResource"], write: false },
+    ActionSpec { name: "targets", iam: &["events:ListTargetsByRule"], write: false },
+    ActionSpec { name: "test_pattern", iam: &["events:TestEventPattern"], write: false },
+    ActionSpec { name: "queue_url", iam: &["sqs:GetQueueUrl"], write: false },
+    ActionSpec { name: "queue_attributes", iam: &["sqs:GetQueueAttributes"], write: false },
+    ActionSpec { name: "queue_tags", iam: &["sqs:ListQueueTags"], write: false },
+    // A rule that is made with tags takes the right to tag, as does a queue.
+    ActionSpec { name: "put_rule", iam: &["events:PutRule", "events:TagResource"], write: true },
+    ActionSpec { name: "tag_rule", iam: &["events:TagResource"], write: true },
+    ActionSpec { name: "enable_rule", iam: &["events:EnableRule"], write: true },
+    ActionSpec { name: "delete_rule", iam: &["events:DeleteRule"], write: true },
+    ActionSpec { name: "put_target", iam: &["events:PutTargets"], write: true },
+    ActionSpec { name: "remove_targets", iam: &["events:RemoveTargets"], write: true },
+    ActionSpec { name: "create_queue", iam: &["sqs:CreateQueue", "sqs:TagQueue"], write: true },
+    ActionSpec { name: "set_queue_attributes", iam: &["sqs:SetQueueAttributes"], write: true },
+    ActionSpec { name: "tag_queue", iam: &["sqs:TagQueue"], write: true },
+    ActionSpec { name: "delete_queue", iam: &["sqs:DeleteQueue"], write: true },
+];
+
+/// Every call that `muster doctor` makes besides.
+pub const DOCTOR: &[ActionSpec] = &[
+    ActionSpec { name: "describe_rule", iam: &["events:DescribeRule"], write: false },
+    ActionSpec { name: "targets", iam: &["events:ListTargetsByRule"], write: false },
+    ActionSpec { name: "quotas", iam: &["servicequotas:ListServiceQuotas"], write: false },
 ];
 
 /// The tag that names whoever made a snapshot, and its value here.

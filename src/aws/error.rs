@@ -145,6 +145,20 @@ impl AwsError {
         AwsError::of(trouble, Class::Fatal, Some(format!("account {found} answered")), call)
     }
 
+    /// AWS took a call of several entries, but not this one.
+    pub(super) fn entry_refused(what: fmt::Arguments<'_>, code: &str, message: &str, call: &Call<'_>) -> Self {
+        // As the SDK has it, a failed entry is not an HTTP failure: nothing but the code tells its class.
+        let meta = ErrorMetadata::builder().code(if code.is_empty() { "FailedEntry" } else { code });
+        let mut error = AwsError::answered(&meta.message(message).build(), 400, call);
+        error.0.message = format!("{what}: {}", error.0.message);
+        error
+    }
+
+    /// An answer that lacks what it is asked for.
+    pub(super) fn unreadable(detail: &str, call: &Call<'_>) -> Self {
+        AwsError::of(Trouble::Unreadable, Class::Transient, Some(detail.to_owned()), call)
+    }
+
     fn of(trouble: Trouble, class: Class, detail: Option<String>, call: &Call<'_>) -> Self {
         let message = detail.map_or_else(|| trouble.to_string(), |detail| format!("{trouble}: {detail}"));
         let perhaps_done = matches!(trouble, Trouble::TimedOut | Trouble::Unreadable);
@@ -168,7 +182,11 @@ impl AwsError {
             let detail = format!("HTTP status {status}, but not in AWS's form; it may come from a proxy");
             return AwsError::of(Trouble::Unreadable, Class::Transient, Some(detail), call);
         }
-        let class = classify(code, status);
+        let class = match code {
+            // To EventBridge a limit is how many there may be, not how fast; asking again does not help.
+            "LimitExceededException" if call.action.starts_with("events:") => Class::Fatal,
+            _ => classify(code, status),
+        };
         let message = format!("{code}: {}", cleaned(raw));
         AwsError(Box::new(Details {
             class,
@@ -244,6 +262,18 @@ impl AwsError {
             Some("InvalidParameterValue" | "InvalidParameter") => self.message.to_lowercase().contains("token"),
             _ => false,
         }
+    }
+
+    /// Whether SQS keeps the name of a deleted queue back, which it does for a minute.
+    #[must_use]
+    pub fn is_deleted_recently(&self) -> bool {
+        self.code.as_deref().is_some_and(|code| code.rsplit('.').next() == Some("QueueDeletedRecently"))
+    }
+
+    /// Whether whoever answers has no such call: an emulator.
+    #[must_use]
+    pub fn is_not_implemented(&self) -> bool {
+        self.message.to_lowercase().contains("not been implemented") || self.message.contains("HTTP status 501")
     }
 
     /// Whether reading the configuration files again may help.

@@ -54,6 +54,18 @@ pub struct Message {
 }
 
 impl Queue {
+    /// The URL.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The queue's name: the end of the URL.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.url.rsplit('/').next().unwrap_or_default()
+    }
+
     /// The account that the URL names.
     #[must_use]
     pub fn account(&self) -> Option<&AccountId> {
@@ -163,7 +175,7 @@ impl Aws {
         Ok(failed.collect())
     }
 
-    fn region_of(&self, queue: &Queue, action: &'static str) -> Result<Region, AwsError> {
+    pub(super) fn region_of(&self, queue: &Queue, action: &'static str) -> Result<Region, AwsError> {
         let region = queue.region.clone().or_else(|| self.regions().into_iter().next());
         region.ok_or_else(|| self.no_region(action))
     }

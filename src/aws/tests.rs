@@ -1,3 +1,4 @@
+mod bus;
 mod documents;
 
 use super::scripted::{Answer as Reply, Scripted, scope};

@@ -142,7 +142,7 @@ impl Draft {
                 }
             }
             (
-                Seen::StateAsserted(_) | Seen::TagsAsserted { .. } | Seen::Mentioned,
+                Seen::StateAsserted(_) | Seen::TagsAsserted { .. } | Seen::Noticed(_) | Seen::Mentioned,
                 Reading::Applied | Reading::Hint,
             ) if told => {
                 self.wanted.push(Wanted { id: observation.id.clone(), expects: asserted });
@@ -175,7 +175,9 @@ fn note(
             swept: observation.source == Source::Sweep,
             gone: current.is_some_and(|current| rules.is_gone(&current.document)),
         }),
-        Seen::StateAsserted(_) | Seen::TagsAsserted { .. } | Seen::Mentioned if exists && credible(at, now) == at => {
+        Seen::StateAsserted(_) | Seen::TagsAsserted { .. } | Seen::Noticed(_) | Seen::Mentioned
+            if exists && credible(at, now) == at =>
+        {
             Some(Note::Told { at })
         }
         Seen::NotFound if exists => Some(Note::Missing { at }),
@@ -184,8 +186,9 @@ fn note(
 }
 
 /// Whether what was seen can be held by a known resource only, and it is not known.
-fn is_early(seen: &Seen, _current: Option<&Current>) -> bool {
+fn is_early(seen: &Seen, current: Option<&Current>) -> bool {
     match seen {
+        Seen::Noticed(notice) => current.is_none() && !notice.over,
         // A describe tells of these.
         Seen::Described(_)
         | Seen::StateAsserted(_)

@@ -70,6 +70,7 @@ fn kinds() -> Vec<KindEntry> {
         kind: kind(),
         rules: KindRules { mapping: 1, masked: &[], state_path: Some("State.Name"), gone_states: &["terminated"] },
         interval: Duration::from_mins(1),
+        relaxed: None,
     }]
 }
 

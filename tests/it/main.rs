@@ -15,6 +15,8 @@ mod demo;
 #[cfg(test)]
 mod disk;
 #[cfg(test)]
+mod events;
+#[cfg(test)]
 mod failures;
 #[cfg(test)]
 mod fields;
@@ -50,5 +52,7 @@ mod storm;
 mod subscribe;
 #[cfg(test)]
 mod two_clients;
+#[cfg(test)]
+mod who;
 #[cfg(test)]
 mod writes;

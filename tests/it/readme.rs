@@ -129,8 +129,8 @@ fn the_readmes_resources_are_the_servers_templates() {
 fn the_iam_policy_allows_what_is_called_and_nothing_else() {
     let policy: Value = serde_json::from_str(&file("iam-policy.json")).unwrap();
     let statements = policy["Statement"].as_array().unwrap();
-    let actions = |is_write: bool| -> BTreeSet<String> {
-        let of = statements.iter().filter(|statement| statement["Sid"].as_str().unwrap().contains("Write") == is_write);
+    let actions = |part: &str| -> BTreeSet<String> {
+        let of = statements.iter().filter(|statement| statement["Sid"].as_str().unwrap().starts_with(part));
         of.flat_map(|statement| match &statement["Action"] {
             Value::Array(actions) => actions.iter().map(|action| action.as_str().unwrap().to_owned()).collect(),
             Value::String(action) => vec![action.clone()],
@@ -138,12 +138,16 @@ fn the_iam_policy_allows_what_is_called_and_nothing_else() {
         })
         .collect()
     };
-    let called = |is_write: bool| {
-        let of = muster::aws::ACTIONS.iter().filter(move |action| action.write == is_write);
-        of.flat_map(|action| action.iam).map(|action| (*action).to_owned())
+    let calls = |list: &[muster::aws::ActionSpec], writes: &[bool]| -> BTreeSet<String> {
+        let of = list.iter().filter(|action| writes.contains(&action.write));
+        of.flat_map(|action| action.iam).map(|action| (*action).to_owned()).collect()
     };
-    let mut reads: BTreeSet<String> = called(false).collect();
+    let mut reads = calls(muster::aws::ACTIONS, &[false]);
     reads.extend(muster::kinds::KINDS.iter().flat_map(|kind| kind.actions).map(|action| (*action).to_owned()));
-    assert_eq!(actions(false), reads, "left: iam-policy.json, right: what reading calls");
-    assert_eq!(actions(true), called(true).collect(), "left: iam-policy.json, right: what the write tools call");
+    assert_eq!(actions("MusterRead"), reads, "left: iam-policy.json, right: what reading calls");
+    let writes = calls(muster::aws::ACTIONS, &[true]);
+    assert_eq!(actions("MusterWrite"), writes, "left: iam-policy.json, right: what the write tools call");
+    for (part, list) in [("MusterSetup", muster::aws::SETUP), ("MusterDoctor", muster::aws::DOCTOR)] {
+        assert_eq!(actions(part), calls(list, &[true, false]), "left: iam-policy.json, right: what {part} calls");
+    }
 }

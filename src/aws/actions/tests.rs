@@ -78,8 +78,11 @@ fn allowed(prefix: &str) -> BTreeSet<String> {
 }
 
 fn called(write: bool) -> BTreeSet<String> {
-    let actions = ACTIONS.iter().filter(|action| action.write == write).flat_map(|action| action.iam);
-    actions.map(|action| (*action).to_owned()).collect()
+    of(ACTIONS.iter().filter(|action| action.write == write))
+}
+
+fn of<'a>(actions: impl IntoIterator<Item = &'a ActionSpec>) -> BTreeSet<String> {
+    actions.into_iter().flat_map(|action| action.iam).map(|action| (*action).to_owned()).collect()
 }
 
 #[test]
@@ -87,16 +90,31 @@ fn the_iam_policy_allows_exactly_what_is_called() {
     let describes = kinds::KINDS.iter().flat_map(|spec| spec.actions).map(|action| (*action).to_owned());
     assert_eq!(allowed("MusterRead"), called(false).into_iter().chain(describes).collect());
     assert_eq!(allowed("MusterWrite"), called(true));
+    assert_eq!(allowed("MusterSetup"), of(SETUP));
+    assert_eq!(allowed("MusterDoctor"), of(DOCTOR));
 }
 
 #[test]
-fn every_statement_of_the_iam_policy_is_a_read_or_a_write_statement() {
-    let all = allowed("");
-    assert_eq!(all, allowed("MusterRead").union(&allowed("MusterWrite")).cloned().collect());
+fn every_statement_of_the_iam_policy_says_who_needs_it() {
+    let parts = ["MusterRead", "MusterWrite", "MusterSetup", "MusterDoctor"];
+    assert_eq!(allowed(""), parts.into_iter().flat_map(allowed).collect());
+}
+
+#[test]
+fn looking_at_what_was_set_up_changes_nothing() {
+    assert!(DOCTOR.iter().all(|action| !action.write));
+    let changes = |action: &&ActionSpec| {
+        ["Put", "Tag", "Create", "Delete", "Remove", "Set", "Enable"]
+            .iter()
+            .any(|verb| action.iam[0].contains(&format!(":{verb}")))
+    };
+    assert_eq!(of(SETUP.iter().filter(|action| action.write)), of(SETUP.iter().filter(changes)));
 }
 
 #[test]
 fn action_names_are_unique() {
-    let names: BTreeSet<&str> = ACTIONS.iter().map(|action| action.name).collect();
-    assert_eq!(names.len(), ACTIONS.len());
+    for list in [ACTIONS, SETUP, DOCTOR] {
+        let names: BTreeSet<&str> = list.iter().map(|action| action.name).collect();
+        assert_eq!(names.len(), list.len());
+    }
 }

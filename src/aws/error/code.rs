@@ -35,7 +35,13 @@ pub(super) const CREDENTIALS: &[&str] = &[
     "OptInRequired",
 ];
 
-const TRANSIENT: &[&str] = &["RequestTimeout", "RequestTimeoutException", "IDPCommunicationError"];
+/// What EventBridge and SQS call a thing that is not there.
+const NOT_FOUND: &[&str] =
+    &["ResourceNotFoundException", "QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue"];
+
+/// The last is EventBridge's for two that change one rule at a time.
+const TRANSIENT: &[&str] =
+    &["RequestTimeout", "RequestTimeoutException", "IDPCommunicationError", "ConcurrentModificationException"];
 
 /// The class of an answer.
 pub(super) fn classify(code: &str, status: u16) -> Class {
@@ -45,6 +51,7 @@ pub(super) fn classify(code: &str, status: u16) -> Class {
         _ if DENIED.contains(&code) => Class::Denied,
         _ if CREDENTIALS.contains(&code) => Class::Fatal,
         _ if TRANSIENT.contains(&code) => Class::Transient,
+        _ if NOT_FOUND.contains(&code) => Class::NotFound,
         // A malformed id names nothing either.
         _ if code.ends_with(".NotFound") || code.ends_with(".Malformed") => Class::NotFound,
         _ if status == 429 => Class::Throttled,

@@ -24,11 +24,28 @@ pub(super) fn requests(action: &str) -> Limit {
         "ec2:CreateSnapshot" | "ec2:CreateSnapshots" => Limit { burst: 100, per_second: 5 },
         // All calls of STS in an account and region together; Muster makes this one only.
         "sts:GetCallerIdentity" => Limit { burst: 600, per_second: 600 },
+        // CloudTrail user guide, "Quotas in AWS CloudTrail".
+        "cloudtrail:LookupEvents" => Limit { burst: 2, per_second: 2 },
         // A standard queue takes nearly any number of calls (SQS developer guide, "Amazon SQS standard queue quotas").
-        "sqs:ReceiveMessage" | "sqs:DeleteMessage" => Limit { burst: 3_000, per_second: 3_000 },
+        "sqs:ReceiveMessage" | "sqs:DeleteMessage" | "sqs:ChangeMessageVisibility" => {
+            Limit { burst: 3_000, per_second: 3_000 }
+        }
+        // EventBridge user guide, "Amazon EventBridge quotas": what the smallest regions take.
+        "events:PutEvents" => Limit { burst: 400, per_second: 400 },
+        // The same page, for whatever looks at rules and changes them. What SQS takes of calls about queues it does not say;
+        // setting up makes a handful.
+        _ if action.starts_with("events:") || action.starts_with("sqs:") => Limit { burst: 50, per_second: 50 },
         // Describes that page or filter, and the few that can do neither.
         _ => Limit { burst: 100, per_second: 20 },
     }
+}
+
+/// The part of an action's limits that Muster takes, in percent, where `percent` is its part of most.
+///
+/// All of `LookupEvents`: somebody waits for each, they come a few at a time, and nothing else in an account lives on them. A quarter of
+/// two a second would be no answer.
+pub(super) fn share(action: &str, percent: u8) -> u8 {
+    if action == "cloudtrail:LookupEvents" { 100 } else { percent }
 }
 
 /// The bucket of instances named in requests of an action, where there is one.
@@ -43,13 +60,13 @@ pub(super) fn instances(action: &str) -> Option<Limit> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::aws::ACTIONS;
+    use crate::aws::{ACTIONS, DOCTOR, SETUP};
     use crate::kinds::KINDS;
 
     #[test]
     fn what_falls_to_the_last_arm_is_a_describe() {
         let describes = KINDS.iter().map(|spec| spec.action());
-        let called = ACTIONS.iter().filter_map(|action| action.iam.first().copied());
+        let called = ACTIONS.iter().chain(SETUP).chain(DOCTOR).filter_map(|action| action.iam.first().copied());
         for action in describes.chain(called) {
             assert_eq!(requests(action) == requests("ec2:DescribeAny"), action.starts_with("ec2:Describe"), "{action}");
         }

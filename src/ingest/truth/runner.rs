@@ -101,7 +101,7 @@ type Checked = Result<(), String>;
 
 fn entry(mapping: u16) -> KindEntry {
     let rules = KindRules { mapping, masked: &[], state_path: Some("State.Name"), gone_states: &["terminated"] };
-    KindEntry { kind: kind(), rules, interval: Duration::from_mins(1) }
+    KindEntry { kind: kind(), rules, interval: Duration::from_mins(1), relaxed: None }
 }
 
 fn resource(id: &str) -> ResourceId {

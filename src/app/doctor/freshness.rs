@@ -1,0 +1,70 @@
+//! How fresh the running server's copy is, by its own word: `ec2://inventory/freshness`.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::finding::{Check, Finding};
+use crate::model::Region;
+
+pub(super) static CHECK: Check =
+    Check { name: "freshness", title: "The running server's sweeps work, and nothing it serves is stale" };
+
+/// One finding a region.
+pub(super) fn judge(freshness: &Value) -> Vec<Finding> {
+    let text = |of: &Value, name: &str| of.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let mut findings = Vec::new();
+    if let Some(trouble) = freshness.get("trouble").filter(|trouble| trouble.is_object()) {
+        findings.push(CHECK.failed("server", text(trouble, "what"), text(trouble, "fix")));
+    }
+    let mut regions: BTreeMap<String, Vec<&Value>> = BTreeMap::new();
+    for scope in freshness.get("scopes").and_then(Value::as_array).into_iter().flatten() {
+        regions.entry(text(scope, "region")).or_default().push(scope);
+    }
+    if regions.is_empty() && findings.is_empty() {
+        findings.push(CHECK.warning("server", "nothing was swept yet", "Wait for the first sweep, and ask again."));
+    }
+    for (region, scopes) in regions {
+        let of = |name: &str| -> Vec<&&Value> { scopes.iter().filter(|scope| scope.get(name).is_some()).collect() };
+        let kinds = |scopes: &[&&Value]| scopes.iter().map(|scope| text(scope, "kind")).collect::<Vec<_>>().join(", ");
+        let (failing, stale) = (of("failure"), of("stale"));
+        let finding = if let Some(failure) = failing.first().and_then(|scope| scope.get("failure")) {
+            CHECK.failed(format!("sweeps of {}", kinds(&failing)), text(failure, "what"), text(failure, "fix"))
+        } else if let Some(first) = stale.first().and_then(|scope| scope.get("stale")) {
+            let fix = "Wait for the next sweep; when it stays so, look at the server's log.";
+            CHECK.warning(kinds(&stale), format!("stale: {}", text(first, "why")), fix)
+        } else {
+            CHECK.ok("sweeps", format!("{} kinds are fresh", scopes.len()))
+        };
+        findings.push(finding.within(&Region::new(region)));
+    }
+    findings
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::finding::Verdict;
+    use super::*;
+
+    #[test]
+    fn a_failing_sweep_fails_a_stale_one_warns_and_no_sweep_is_said() {
+        let scope = |region: &str, more: Value| {
+            let mut scope = json!({"kind": "vpc", "region": region});
+            scope.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            scope
+        };
+        let judged = judge(&json!({"trouble": null, "scopes": [
+            scope("a", json!({})),
+            scope("b", json!({"stale": {"why": "old"}})),
+            scope("c", json!({"stale": {"why": "old"}, "failure": {"what": "denied", "fix": "allow it"}})),
+        ]}));
+        let verdicts: Vec<Verdict> = judged.iter().map(|finding| finding.verdict).collect();
+        assert_eq!(verdicts, [Verdict::Ok, Verdict::Warning, Verdict::Failed]);
+        assert_eq!(judged[2].fix.as_deref(), Some("allow it"));
+        assert_eq!(judge(&json!({"scopes": []}))[0].verdict, Verdict::Warning);
+        let trouble = json!({"trouble": {"what": "disk full", "fix": "free some"}, "scopes": []});
+        assert_eq!(judge(&trouble)[0].verdict, Verdict::Failed);
+    }
+}

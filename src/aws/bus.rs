@@ -1,0 +1,313 @@
+//! EventBridge: the rules and targets of a region's default bus, and custom events put on it.
+//!
+//! Every call here may be made twice without harm (a custom event put twice is two events, which whoever reads them has to
+//! bear anyway), so each is repeated once after a passing failure.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use aws_sdk_eventbridge as eventbridge;
+use eventbridge::error::{ProvideErrorMetadata, SdkError};
+use eventbridge::types::{DeadLetterConfig, PutEventsRequestEntry, RuleState as State, Tag};
+
+use super::{Aws, AwsError, Class, Priority};
+use crate::model::Region;
+
+const PUT_RULE: &str = "events:PutRule";
+const DESCRIBE_RULE: &str = "events:DescribeRule";
+const RULE_TAGS: &str = "events:ListTagsForResource";
+const TAG_RULE: &str = "events:TagResource";
+const PUT_TARGETS: &str = "events:PutTargets";
+const TARGETS: &str = "events:ListTargetsByRule";
+const REMOVE_TARGETS: &str = "events:RemoveTargets";
+const DELETE_RULE: &str = "events:DeleteRule";
+const ENABLE_RULE: &str = "events:EnableRule";
+const TEST_PATTERN: &str = "events:TestEventPattern";
+const PUT_EVENTS: &str = "events:PutEvents";
+
+/// The most events that one call puts.
+const EVENTS_PER_CALL: usize = 10;
+/// The most targets that one call removes.
+const TARGETS_PER_CALL: usize = 100;
+
+/// A rule to put on the default bus.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// Its name.
+    pub name: String,
+    /// Its event pattern, as JSON text of at most 4,096 characters.
+    pub pattern: String,
+    /// What it is for.
+    pub description: String,
+    /// Its tags. AWS takes them for a new rule only; [`Aws::tag_rule`] is for one that is there.
+    pub tags: BTreeMap<String, String>,
+}
+
+/// A rule as AWS describes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuleState {
+    /// Its ARN.
+    pub arn: String,
+    /// Its event pattern, as JSON text; empty for a rule that only has a schedule.
+    pub pattern: String,
+    /// Whether it lets events through.
+    pub enabled: bool,
+    /// AWS's word for that.
+    pub state: String,
+    /// What it is for; empty where it does not say.
+    pub description: String,
+}
+
+/// A target of a rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// Its id within the rule.
+    pub id: String,
+    /// Where the events go.
+    pub arn: String,
+    /// The role that EventBridge assumes to send; none where the queue's own policy lets it in.
+    pub role_arn: Option<String>,
+    /// The queue that takes what could not be delivered.
+    pub dead_letter_arn: Option<String>,
+    /// Whether what arrives is something else than the event (a constant, a part of it, a text made of it).
+    pub shaped: bool,
+}
+
+/// An event of one's own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CustomEvent {
+    /// Its source; AWS refuses those that begin with `aws.`.
+    pub source: String,
+    /// Its detail type.
+    pub detail_type: String,
+    /// Its detail: the JSON text of an object.
+    pub detail: String,
+}
+
+impl Aws {
+    /// Makes a rule, or changes the one of that name to be so; it is enabled then. Gives its ARN.
+    ///
+    /// # Errors
+    /// [`AwsError`].
+    pub async fn put_rule(&self, region: &Region, rule: &Rule) -> Result<String, AwsError> {
+        let tags = tags(&rule.tags);
+        let answer = self.on_bus(region, PUT_RULE, |bus| {
+            let call = bus.put_rule().name(&rule.name).event_pattern(&rule.pattern).description(&rule.description);
+            call.state(State::Enabled).set_tags(tags.clone()).send()
+        });
+        Ok(answer.await?.rule_arn.unwrap_or_default())
+    }
+
+    /// The rule of a name; `None` when there is none.
+    ///
+    /// # Errors
+    /// [`AwsError`].
+    pub async fn describe_rule(&self, region: &Region, name: &str) -> Result<Option<RuleState>, AwsError> {
+        let answer = self.on_bus(region, DESCRIBE_RULE, |bus| bus.describe_rule().name(name).send());
+        Ok(found(answer.await)?.map(|rule| RuleState {
+            arn: rule.arn.unwrap_or_default(),
+            pattern: rule.event_pattern.unwrap_or_default(),
+            enabled: rule.state.as_ref().is_some_and(|state| *state != State::Disabled),
+            state: rule.state.map(|state| state.as_str().to_owned()).unwrap_or_default(),
+            description: rule.description.unwrap_or_default(),
+        }))
+    }
+
+    /// The tags of a rule.
+    ///
+    /// # Errors
+    /// [`AwsError`], with [`Class::NotFound`] when there is no such rule.
+    pub async fn rule_tags(&self, region: &Region, arn: &str) -> Result<BTreeMap<String, String>, AwsError> {
+        let answer = self.on_bus(region, RULE_TAGS, |bus| bus.list_tags_for_resource().resource_arn(arn).send());
+        Ok(answer.await?.tags.unwrap_or_default().into_iter().map(|tag| (tag.key, tag.value)).collect())
+    }
+
+    /// Puts tags on a rule beside those it has.
+    ///
+    /// # Errors
+    /// [`AwsError`].
+    pub async fn tag_rule(&self, region: &Region, arn: &str, set: &BTreeMap<String, String>) -> Result<(), AwsError> {
+        let answer = self.on_bus(region, TAG_RULE, |bus| {
+            bus.tag_resource().resource_arn(arn).set_tags(Some(tags(set).unwrap_or_default())).send()
+        });
+        answer.await.map(drop)
+    }
+
+    /// Lets a rule's events go to a queue of the same account and region, as they are and without a role; what cannot be
+    /// delivered goes to the other queue, if there is one. A target of that id is replaced.
+    ///
+    /// # Errors
+    /// [`AwsError`], also when AWS took the call and refused the target.
+    pub async fn put_target(
+        &self,
+        region: &Region,
+        rule: &str,
+        id: &str,
+        queue_arn: &str,
+        dead_letter_arn: Option<&str>,
+    ) -> Result<(), AwsError> {
+        let dead = dead_letter_arn.map(|arn| DeadLetterConfig::builder().arn(arn).build());
+        let target = eventbridge::types::Target::builder().id(id).arn(queue_arn).set_dead_letter_config(dead);
+        // It fails without an id or an ARN only.
+        let targets: Vec<_> = target.build().ok().into_iter().collect();
+        let answer = self
+            .on_bus(region, PUT_TARGETS, |bus| bus.put_targets().rule(rule).set_targets(Some(targets.clone())).send());
+        let answer = answer.await?;
+        if answer.failed_entry_count == 0 {
+            return Ok(());
+        }
+        let entry = answer.failed_entries.unwrap_or_default().into_iter().next();
+        let (code, message) = entry.map_or((None, None), |entry| (entry.error_code, entry.error_message));
+        Err(self.entry_refused(region, PUT_TARGETS, format_args!("target {id} of rule {rule}"), code, message))
+    }
+
+    /// All targets of a rule.
+    ///
+    /// # Errors
+    /// [`AwsError`], with [`Class::NotFound`] when there is no such rule.
+    pub async fn targets(&self, region: &Region, rule: &str) -> Result<Vec<Target>, AwsError> {
+        let (mut targets, mut next) = (Vec::new(), None);
+        loop {
+            let answer = self.on_bus(region, TARGETS, |bus| {
+                bus.list_targets_by_rule().rule(rule).set_next_token(next.clone()).send()
+            });
+            let page = answer.await?;
+            targets.extend(page.targets.unwrap_or_default().into_iter().map(target));
+            next = page.next_token.filter(|token| !token.is_empty());
+            if next.is_none() {
+                return Ok(targets);
+            }
+        }
+    }
+
+    /// Takes targets off a rule. One that is not there is as good as removed.
+    ///
+    /// # Errors
+    /// [`AwsError`], also when AWS took the call and kept a target; with [`Class::NotFound`] when there is no such rule.
+    pub async fn remove_targets(&self, region: &Region, rule: &str, ids: &[String]) -> Result<(), AwsError> {
+        for ids in ids.chunks(TARGETS_PER_CALL) {
+            let answer = self.on_bus(region, REMOVE_TARGETS, |bus| {
+                bus.remove_targets().rule(rule).set_ids(Some(ids.to_vec())).send()
+            });
+            let answer = answer.await?;
+            if answer.failed_entry_count > 0 {
+                let entry = answer.failed_entries.unwrap_or_default().into_iter().next();
+                let (id, code, message) =
+                    entry.map_or((None, None, None), |entry| (entry.target_id, entry.error_code, entry.error_message));
+                let id = id.unwrap_or_else(|| ids.join(", "));
+                let what = format_args!("target {id} of rule {rule}");
+                return Err(self.entry_refused(region, REMOVE_TARGETS, what, code, message));
+            }
+        }
+        Ok(())
+    }
+
+    /// Deletes a rule without targets. One that is not there is no error.
+    ///
+    /// # Errors
+    /// [`AwsError`].
+    pub async fn delete_rule(&self, region: &Region, name: &str) -> Result<(), AwsError> {
+        let answer = self.on_bus(region, DELETE_RULE, |bus| bus.delete_rule().name(name).send());
+        found(answer.await).map(drop)
+    }
+
+    /// Enables a rule.
+    ///
+    /// # Errors
+    /// [`AwsError`], with [`Class::NotFound`] when there is no such rule.
+    pub async fn enable_rule(&self, region: &Region, name: &str) -> Result<(), AwsError> {
+        self.on_bus(region, ENABLE_RULE, |bus| bus.enable_rule().name(name).send()).await.map(drop)
+    }
+
+    /// Whether a pattern lets an event through: the JSON text of a whole one (`id`, `account`, `source`, `time`, `region`,
+    /// `resources`, `detail-type`, `detail`).
+    ///
+    /// # Errors
+    /// [`AwsError`]: also when the pattern or the event is none.
+    pub async fn test_pattern(&self, region: &Region, pattern: &str, event: &str) -> Result<bool, AwsError> {
+        let answer = self
+            .on_bus(region, TEST_PATTERN, |bus| bus.test_event_pattern().event_pattern(pattern).event(event).send());
+        Ok(answer.await?.result)
+    }
+
+    /// Puts events on the default bus, ten with a call. Gives their ids in the same order.
+    ///
+    /// # Errors
+    /// [`AwsError`], also when AWS took the call and refused an event: it names the first refused one. The others are on the
+    /// bus then.
+    pub async fn put_events(&self, region: &Region, events: &[CustomEvent]) -> Result<Vec<String>, AwsError> {
+        let mut ids = Vec::with_capacity(events.len());
+        for events in events.chunks(EVENTS_PER_CALL) {
+            let entries: Vec<_> = events.iter().map(entry).collect();
+            let answer =
+                self.on_bus(region, PUT_EVENTS, |bus| bus.put_events().set_entries(Some(entries.clone())).send());
+            for (event, entry) in events.iter().zip(answer.await?.entries.unwrap_or_default()) {
+                let Some(id) = entry.event_id else {
+                    let what = format_args!("event {}", event.detail_type);
+                    return Err(self.entry_refused(region, PUT_EVENTS, what, entry.error_code, entry.error_message));
+                };
+                ids.push(id);
+            }
+        }
+        Ok(ids)
+    }
+
+    async fn on_bus<T, E, F>(
+        &self,
+        region: &Region,
+        action: &'static str,
+        send: impl Fn(&eventbridge::Client) -> F,
+    ) -> Result<T, AwsError>
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+        F: Future<Output = Result<T, SdkError<E>>>,
+    {
+        let client = self.sdk().await.clients(region).bus;
+        let (answer, _) = self.repeatable(&self.scope(region), action, Priority::Tool, || send(&client)).await?;
+        Ok(answer)
+    }
+
+    /// AWS took the call but not one of its entries.
+    fn entry_refused(
+        &self,
+        region: &Region,
+        action: &'static str,
+        what: fmt::Arguments<'_>,
+        code: Option<String>,
+        message: Option<String>,
+    ) -> AwsError {
+        let (code, message) = (code.unwrap_or_default(), message.unwrap_or_default());
+        AwsError::entry_refused(what, &code, &message, &self.call(Some(region), action))
+    }
+}
+
+/// `None` in place of the error that there is no such thing.
+pub(super) fn found<T>(answer: Result<T, AwsError>) -> Result<Option<T>, AwsError> {
+    match answer {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.class == Class::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn tags(tags: &BTreeMap<String, String>) -> Option<Vec<Tag>> {
+    // It fails without a key or a value only.
+    let tags: Vec<Tag> =
+        tags.iter().filter_map(|(key, value)| Tag::builder().key(key).value(value).build().ok()).collect();
+    Some(tags).filter(|tags| !tags.is_empty())
+}
+
+fn entry(event: &CustomEvent) -> PutEventsRequestEntry {
+    let entry = PutEventsRequestEntry::builder().source(&event.source).detail_type(&event.detail_type);
+    entry.detail(&event.detail).build()
+}
+
+fn target(target: eventbridge::types::Target) -> Target {
+    Target {
+        shaped: target.input.is_some() || target.input_path.is_some() || target.input_transformer.is_some(),
+        dead_letter_arn: target.dead_letter_config.and_then(|config| config.arn),
+        id: target.id,
+        arn: target.arn,
+        role_arn: target.role_arn,
+    }
+}

@@ -1,0 +1,245 @@
+//! Questions that change nothing and are asked for their own sake: who is asking, what is allowed, which limits the account has.
+//!
+//! EC2 tells by a dry run whether a call would be allowed: the success is an error, `DryRunOperation`. An emulator that ignores
+//! the flag answers the describe itself, which allows it just as well, so the describes ask for few and do not go on.
+//! Sources: EC2 API reference, `DryRun` of each action; Service Quotas API reference, `ListServiceQuotas`.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_ec2::Client;
+use aws_sdk_ec2::error::{ProvideErrorMetadata, SdkError};
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use serde::Serialize;
+
+use super::actions::CreateSnapshots;
+use super::error::{AwsError, Class};
+use super::limiter::Priority;
+use super::{Answer, Aws, IDENTIFY};
+use crate::kinds::{Failure, KindSpec, Listing};
+use crate::model::{AccountId, ActionId, Region};
+
+const DESCRIBE_INSTANCES: &str = "ec2:DescribeInstances";
+const LIST_QUOTAS: &str = "servicequotas:ListServiceQuotas";
+
+/// The fewest that AWS puts on a page.
+const FEW: i32 = 5;
+/// The most pages of quotas that are read: EC2 has a few hundred, a hundred to a page.
+const QUOTA_PAGES: usize = 20;
+
+/// Who asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// The account.
+    pub account: AccountId,
+    /// The user, or the role's session; empty when AWS did not say.
+    pub arn: String,
+}
+
+/// A limit of the account in a region.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Quota {
+    /// What is limited, in AWS's words.
+    pub name: String,
+    /// How much.
+    pub value: f64,
+}
+
+/// A call that changes something and that a dry run can be made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// `ec2:StartInstances`.
+    Start,
+    /// `ec2:StopInstances`.
+    Stop,
+    /// `ec2:CreateSnapshots`, with the tags that Muster gives.
+    Snapshot,
+}
+
+impl Change {
+    /// Every one.
+    pub const ALL: [Change; 3] = [Change::Start, Change::Stop, Change::Snapshot];
+
+    /// The IAM action.
+    #[must_use]
+    pub fn action(self) -> &'static str {
+        match self {
+            Change::Start => "ec2:StartInstances",
+            Change::Stop => "ec2:StopInstances",
+            Change::Snapshot => "ec2:CreateSnapshots",
+        }
+    }
+}
+
+impl Aws {
+    /// Whose credentials are in use, with the ARN.
+    ///
+    /// # Errors
+    /// [`AwsError`]: no credentials, no region, no connection.
+    pub async fn caller(&self) -> Result<Caller, AwsError> {
+        self.sdk().await;
+        self.anywhere(IDENTIFY, |region| async move { self.caller_in(&region).await }.boxed()).await
+    }
+
+    async fn caller_in(&self, region: &Region) -> Result<Caller, AwsError> {
+        let client = self.clients(region, IDENTIFY).await?.identity;
+        let send = || client.get_caller_identity().send();
+        let (answer, _) = self.repeatable(&self.scope(region), IDENTIFY, Priority::Tool, send).await?;
+        let account = AccountId::new(answer.account.unwrap_or_default());
+        self.0.found.lock().account = Some(account.clone());
+        Ok(Caller { account, arn: answer.arn.unwrap_or_default() })
+    }
+
+    /// Whether describing a kind is allowed.
+    ///
+    /// # Errors
+    /// [`AwsError`] with [`Class::Denied`] when it is not; any other when AWS does not say.
+    pub async fn may_describe(&self, region: &Region, spec: &KindSpec) -> Result<(), AwsError> {
+        let action = spec.action();
+        let client = self.clients(region, action).await?.ec2;
+        let send = || {
+            let few = || Listing::Page { token: None, max_results: FEW };
+            let listed = || (spec.describe)(client.clone(), few()).map(|answer| answer.map(drop)).boxed();
+            dry_run(&client, action).unwrap_or_else(listed)
+        };
+        allowed(self.repeatable(&self.scope(region), action, Priority::Tool, send).await.map(drop))
+    }
+
+    /// Whether a change of an instance is allowed. Nothing is changed.
+    ///
+    /// # Errors
+    /// [`AwsError`] with [`Class::Denied`] when it is not; with [`Class::NotFound`] when there is no such instance, which EC2 may
+    /// say before it looks at permissions; any other when AWS does not say.
+    pub async fn may_change(&self, region: &Region, change: Change, instance: &str) -> Result<(), AwsError> {
+        let ids = [instance.to_owned()];
+        match change {
+            Change::Start => self.start_instances(region, &ids, true).await.map(would),
+            Change::Stop => self.stop_instances(region, &ids, false, true).await.map(would),
+            Change::Snapshot => {
+                let request = CreateSnapshots {
+                    instance_id: instance.to_owned(),
+                    description: "muster doctor".to_owned(),
+                    exclude_boot: false,
+                    tags: Vec::new(),
+                    action: ActionId(0),
+                    dry_run: true,
+                };
+                self.create_snapshots(region, &request).await.map(would)
+            }
+        }
+    }
+
+    /// Any instance of a region that tools could act on; `None` when the first few are all on their way out, or there are none.
+    ///
+    /// # Errors
+    /// [`AwsError`].
+    pub async fn an_instance(&self, region: &Region) -> Result<Option<String>, AwsError> {
+        let client = self.clients(region, DESCRIBE_INSTANCES).await?.ec2;
+        let send = || client.describe_instances().max_results(FEW).send();
+        let (answer, _) = self.repeatable(&self.scope(region), DESCRIBE_INSTANCES, Priority::Tool, send).await?;
+        let instances =
+            answer.reservations.unwrap_or_default().into_iter().flat_map(|of| of.instances.unwrap_or_default());
+        let usable = |state: &str| matches!(state, "running" | "stopped");
+        let mut ids = instances.filter_map(|instance| {
+            let state = instance.state?.name?;
+            instance.instance_id.filter(|_| usable(state.as_str()))
+        });
+        Ok(ids.next())
+    }
+
+    /// The account's own quotas of EC2 in a region.
+    ///
+    /// # Errors
+    /// [`AwsError`]: not allowed, or there is no such service (in emulators).
+    pub async fn quotas(&self, region: &Region) -> Result<Vec<Quota>, AwsError> {
+        let client = self.clients(region, LIST_QUOTAS).await?.quotas;
+        let (mut quotas, mut token) = (BTreeMap::new(), None);
+        for _ in 0..QUOTA_PAGES {
+            let send = || client.list_service_quotas().service_code("ec2").set_next_token(token.clone()).send();
+            let (answer, _) = self.repeatable(&self.scope(region), LIST_QUOTAS, Priority::Tool, send).await?;
+            let listed = answer.quotas.unwrap_or_default().into_iter();
+            quotas.extend(listed.filter_map(|quota| Some((quota.quota_name?, quota.value?))));
+            token = answer.next_token.filter(|token| !token.is_empty());
+            if token.is_none() {
+                break;
+            }
+        }
+        Ok(quotas.into_iter().map(|(name, value)| Quota { name, value }).collect())
+    }
+}
+
+/// A dry run is allowed when it says so, and when it was none.
+fn allowed(answer: Result<(), AwsError>) -> Result<(), AwsError> {
+    answer.or_else(|error| if error.class == Class::DryRun { Ok(()) } else { Err(error) })
+}
+
+fn would<T>(_: Answer<T>) {}
+
+/// Asks whether a describe would be allowed; `None` for one that is not known here.
+fn dry_run(client: &Client, action: &str) -> Option<BoxFuture<'static, Result<(), Failure>>> {
+    macro_rules! ask {
+        ($call:expr) => {{
+            let call = $call.dry_run(true);
+            async move { call.send().await.map(drop).map_err(reduced) }.boxed()
+        }};
+    }
+    Some(match action {
+        "ec2:DescribeAddresses" => ask!(client.describe_addresses()),
+        "ec2:DescribeInstances" => ask!(client.describe_instances().max_results(FEW)),
+        "ec2:DescribeInstanceStatus" => ask!(client.describe_instance_status().max_results(FEW)),
+        "ec2:DescribeNetworkInterfaces" => ask!(client.describe_network_interfaces().max_results(FEW)),
+        "ec2:DescribeSecurityGroups" => ask!(client.describe_security_groups().max_results(FEW)),
+        "ec2:DescribeSnapshots" => ask!(client.describe_snapshots().owner_ids("self").max_results(FEW)),
+        "ec2:DescribeSubnets" => ask!(client.describe_subnets().max_results(FEW)),
+        "ec2:DescribeVolumes" => ask!(client.describe_volumes().max_results(FEW)),
+        "ec2:DescribeVpcs" => ask!(client.describe_vpcs().max_results(FEW)),
+        _ => return None,
+    })
+}
+
+fn reduced<E: ProvideErrorMetadata>(error: SdkError<E>) -> Failure {
+    error.map_service_error(|error| error.meta().clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::aws::scripted::{Answer as Reply, Scripted, scope};
+    use crate::kinds::KINDS;
+
+    #[tokio::test]
+    async fn every_kind_is_asked_for_by_a_dry_run() {
+        let server = Scripted::new([Reply::error(412, "DryRunOperation", "Request would have succeeded")]).await;
+        let aws = server.aws();
+        for spec in KINDS {
+            aws.may_describe(&scope().region, spec).await.unwrap();
+            assert_eq!(spec.actions.len(), 1, "{}: the others are not asked about", spec.slug);
+        }
+        let asked = server.asked();
+        assert_eq!(asked.len(), KINDS.len());
+        assert!(asked.iter().all(|body| body.contains("DryRun=true")), "{asked:?}");
+    }
+
+    #[tokio::test]
+    async fn an_emulator_that_ignores_the_flag_allows_it_and_a_refusal_does_not() {
+        let answers = [Reply::ok("<instanceStatusSet/>"), Reply::error(403, "UnauthorizedOperation", "no")];
+        let server = Scripted::new(answers).await;
+        let (aws, region) = (server.aws(), scope().region);
+        let status = KINDS.iter().find(|spec| spec.slug == "instance-status").unwrap();
+        assert_eq!(aws.may_describe(&region, status).await, Ok(()));
+        assert_eq!(aws.may_describe(&region, status).await.unwrap_err().class, Class::Denied);
+    }
+
+    #[tokio::test]
+    async fn a_change_is_only_ever_asked_about() {
+        let server = Scripted::new([Reply::error(412, "DryRunOperation", "Request would have succeeded")]).await;
+        let aws = server.aws();
+        for change in Change::ALL {
+            aws.may_change(&scope().region, change, "i-1").await.unwrap();
+        }
+        for (body, change) in server.asked().iter().zip(Change::ALL) {
+            let action = change.action().trim_start_matches("ec2:");
+            assert!(body.contains(&format!("Action={action}")) && body.contains("DryRun=true"), "{body}");
+        }
+    }
+}
