@@ -25,6 +25,8 @@ mod fuzz;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
+mod kills;
+#[cfg(test)]
 mod list;
 #[cfg(test)]
 mod memory;
