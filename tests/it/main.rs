@@ -45,6 +45,8 @@ mod restart;
 #[cfg(test)]
 mod scenarios;
 #[cfg(test)]
+mod setup;
+#[cfg(test)]
 mod shell;
 #[cfg(test)]
 mod storm;
