@@ -4,8 +4,8 @@
 //! [`socket`] with [`hello`] while its [`engine`] keeps the store up to date. [`front`] is what MCP clients start: it
 //! gets to that server through [`attach`]. Commands of people come through [`asking`], which reads the store by itself where
 //! no server runs ([`offline`]); what is no question is an [`errand`], and
-//! [`inspection`] looks at a store that may be damaged. [`demo`] is a server and a client in one process,
-//! and [`doctor`] looks at all that they need.
+//! [`inspection`] looks at a store that may be damaged. [`setup`] makes what brings events, and takes it away; [`doctor`] looks
+//! at all that is needed. [`demo`] is a server and a client in one process.
 
 pub mod asking;
 pub mod attach;
@@ -24,6 +24,7 @@ pub mod offline;
 pub mod reception;
 pub mod refresh;
 pub mod serve;
+pub mod setup;
 pub mod signals;
 pub mod socket;
 pub mod sweeps;

@@ -31,8 +31,10 @@ mod output;
 mod place;
 mod search;
 mod serve;
+mod setup;
 mod simulate;
 mod table;
+mod teardown;
 mod words;
 
 use backup::{Backup, BackupError};
@@ -47,7 +49,9 @@ use log::Log;
 use output::Output;
 use search::Search;
 use serve::Serve;
+use setup::Setup;
 use simulate::Simulate;
+use teardown::Teardown;
 use words::WordError;
 
 /// Keeps a truthful local copy of an AWS account's EC2 inventory and serves it to AI clients over MCP.
@@ -100,6 +104,10 @@ enum Command {
     Backup(Backup),
     /// Look at everything that Muster needs, and say what to do about what fails
     Doctor(Doctor),
+    /// Make the queue and rules by which EventBridge tells of changes, and mend them when run again
+    Setup(Setup),
+    /// Take away what setup made
+    Teardown(Teardown),
     /// Show the whole path against a simulated account, in about half a minute
     Demo(Demo),
     /// Simulate an AWS account on loopback; the first line printed is its endpoint and region
@@ -192,6 +200,14 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Doctor(doctor) => {
             logging.start_quietly()?;
             finish(single()?, doctor.run(&environment))
+        }
+        Command::Setup(setup) => {
+            logging.start_quietly()?;
+            finish(single()?, setup.run(&environment))
+        }
+        Command::Teardown(teardown) => {
+            logging.start_quietly()?;
+            finish(single()?, teardown.run(&environment))
         }
         Command::Demo(demo) => {
             logging.start_quietly()?;

@@ -151,6 +151,7 @@ pub fn hub() -> ChangeHub {
     ChangeHub::new(parts())
 }
 
+/// What to connect to AWS with.
 pub(super) fn settings(config: &Config) -> Settings {
     let selection = &config.selection;
     let home = selection.region.as_deref().map(Region::new);

@@ -1,0 +1,436 @@
+//! Plans without AWS: what is made of nothing, what mends what, and what is left alone.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::desired::{TARGET, tags};
+use super::observed::{SeenQueue, SeenRule};
+use super::*;
+use crate::aws::bus::{RuleState, Target};
+use crate::kinds::rules::{RULES, by_slug};
+use crate::model::AccountId;
+
+fn desired() -> Desired {
+    let scope = Scope { account: AccountId::new("123456789012"), region: Region::new("eu-west-1") };
+    Desired::new(scope, Name::default())
+}
+
+/// What is there once `steps` were carried out on `observed`.
+fn after(desired: &Desired, mut observed: Observed, steps: &[Step]) -> Observed {
+    for step in steps {
+        match step.thing {
+            Thing::Queue(role) => match &step.act {
+                Act::Create => {
+                    let url = format!("https://sqs.eu-west-1.amazonaws.com/123456789012/{}", role.name(&desired.name));
+                    let queue = url.parse().unwrap();
+                    let made = SeenQueue { queue, attributes: desired.attributes(role), tags: tags() };
+                    assert_eq!(observed.queues.insert(role, made), None);
+                }
+                Act::SetAttributes(set) => {
+                    observed.queues.get_mut(&role).unwrap().attributes.extend(set.clone());
+                }
+                Act::Tag => observed.queues.get_mut(&role).unwrap().tags.extend(tags()),
+                Act::Delete => drop(observed.queues.remove(&role).unwrap()),
+                other => panic!("{other:?} of a queue"),
+            },
+            Thing::Rule(rule) => match &step.act {
+                Act::Create => {
+                    let state = RuleState {
+                        arn: desired.rule_arn(rule),
+                        pattern: desired.rule(rule).pattern,
+                        enabled: true,
+                        state: "ENABLED".to_owned(),
+                        description: String::new(),
+                    };
+                    let made = SeenRule { state, tags: tags(), targets: Vec::new() };
+                    assert_eq!(observed.rules.insert(rule.slug, made), None);
+                }
+                act => {
+                    let seen = observed.rules.get_mut(rule.slug).unwrap();
+                    match act {
+                        Act::PutPattern => {
+                            seen.state.pattern = desired.rule(rule).pattern;
+                            seen.state.enabled = true;
+                        }
+                        Act::Enable => seen.state.enabled = true,
+                        Act::Tag => seen.tags.extend(tags()),
+                        Act::PutTarget => {
+                            seen.targets.retain(|target| target.id != TARGET);
+                            seen.targets.push(target(desired));
+                        }
+                        Act::RemoveTarget => seen.targets.retain(|target| target.id != TARGET),
+                        Act::Delete => {
+                            assert_eq!(seen.targets, [], "AWS refuses to delete a rule with targets");
+                            observed.rules.remove(rule.slug);
+                        }
+                        other => panic!("{other:?} of a rule"),
+                    }
+                }
+            },
+        }
+    }
+    observed
+}
+
+fn target(desired: &Desired) -> Target {
+    Target {
+        id: TARGET.to_owned(),
+        arn: desired.queue_arn(QueueRole::Events),
+        role_arn: None,
+        dead_letter_arn: Some(desired.queue_arn(QueueRole::Dead)),
+        shaped: false,
+    }
+}
+
+/// All as it should be.
+fn complete(desired: &Desired) -> Observed {
+    let steps = plan::plan(desired, &Observed::default(), false).unwrap();
+    after(desired, Observed::default(), &steps)
+}
+
+fn told(desired: &Desired, steps: &[Step]) -> Vec<String> {
+    steps.iter().map(|step| step.told(desired)).collect()
+}
+
+#[test]
+fn of_nothing_everything_is_made_and_then_nothing_is_to_do() {
+    let desired = desired();
+    let steps = plan::plan(&desired, &Observed::default(), false).unwrap();
+    let told = told(&desired, &steps);
+    assert_eq!(told[..2], ["create the queue muster-events-dead", "create the queue muster-events"]);
+    assert_eq!(told[2], "create the rule muster-instances");
+    assert_eq!(told[3], "let the rule muster-instances send to the queue muster-events");
+    assert_eq!(told.len(), 2 + 2 * RULES.len());
+    let all = after(&desired, Observed::default(), &steps);
+    assert_eq!(drift(&desired, &all), []);
+    assert_eq!(plan::plan(&desired, &all, false), Ok(Vec::new()));
+}
+
+#[test]
+fn the_queues_policy_names_exactly_the_rules() {
+    let desired = desired();
+    let attributes = desired.attributes(QueueRole::Events);
+    let policy: Value = serde_json::from_str(&attributes["Policy"]).unwrap();
+    let [statement] = &policy["Statement"].as_array().unwrap()[..] else { panic!("{policy}") };
+    assert_eq!(statement["Principal"], json!({ "Service": "events.amazonaws.com" }));
+    assert_eq!(statement["Action"], "sqs:SendMessage");
+    assert_eq!(statement["Resource"], "arn:aws:sqs:eu-west-1:123456789012:muster-events");
+    let arns: Vec<&str> = statement["Condition"]["ArnEquals"]["aws:SourceArn"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|arn| arn.as_str().unwrap())
+        .collect();
+    assert_eq!(arns.len(), RULES.len());
+    assert_eq!(arns[0], "arn:aws:events:eu-west-1:123456789012:rule/muster-instances");
+    let scope = Scope { region: Region::new("cn-north-1"), ..desired.scope };
+    let china = Desired::new(scope, Name::default());
+    assert_eq!(china.queue_arn(QueueRole::Dead), "arn:aws-cn:sqs:cn-north-1:123456789012:muster-events-dead");
+}
+
+type Break = (&'static str, fn(&mut Observed), &'static [&'static str]);
+
+fn tags_rule(observed: &mut Observed) -> &mut SeenRule {
+    observed.rules.get_mut("tags").unwrap()
+}
+
+fn events(observed: &mut Observed) -> &mut SeenQueue {
+    observed.queues.get_mut(&QueueRole::Events).unwrap()
+}
+
+fn first_target(observed: &mut Observed) -> &mut Target {
+    &mut tags_rule(observed).targets[0]
+}
+
+fn set(observed: &mut Observed, name: &str, value: &str) {
+    events(observed).attributes.insert(name.to_owned(), value.to_owned());
+}
+
+/// Each way to drift, and the steps that mend it.
+const BREAKS: &[Break] = &[
+    ("disabled", |o| tags_rule(o).state.enabled = false, &["enable the rule muster-tags (it is disabled)"]),
+    (
+        "another pattern",
+        |o| tags_rule(o).state.pattern = r#"{"source":["aws.s3"]}"#.to_owned(),
+        &[r#"put the pattern of the rule muster-tags (its pattern is another: {"source":["aws.s3"]})"#],
+    ),
+    (
+        "another pattern and disabled",
+        |o| tags_rule(o).state = RuleState { pattern: String::new(), enabled: false, ..tags_rule(o).state.clone() },
+        &["put the pattern of the rule muster-tags (its pattern is another:  and it is disabled)"],
+    ),
+    (
+        "untagged rule",
+        |o| tags_rule(o).tags.clear(),
+        &["tag the rule muster-tags (it lacks the tag muster:created-by=muster)"],
+    ),
+    (
+        "no target",
+        |o| tags_rule(o).targets.clear(),
+        &[
+            "let the rule muster-tags send to the queue muster-events (its target `muster` is missing, so its events go nowhere)",
+        ],
+    ),
+    (
+        "a target with a role",
+        |o| first_target(o).role_arn = Some("arn:aws:iam::1:role/x".to_owned()),
+        &["let the rule muster-tags send to the queue muster-events (its target `muster` sends as the role \
+           arn:aws:iam::1:role/x, where the queue's policy lets it in)"],
+    ),
+    (
+        "a target that shapes",
+        |o| first_target(o).shaped = true,
+        &["let the rule muster-tags send to the queue muster-events (its target `muster` changes events on their way)"],
+    ),
+    (
+        "a target without dead letters",
+        |o| first_target(o).dead_letter_arn = None,
+        &[
+            "let the rule muster-tags send to the queue muster-events (its target `muster` loses what cannot be delivered)",
+        ],
+    ),
+    (
+        "a target elsewhere",
+        |o| first_target(o).arn = "arn:aws:sqs:eu-west-1:1:q".to_owned(),
+        &[
+            "let the rule muster-tags send to the queue muster-events (its target `muster` sends to arn:aws:sqs:eu-west-1:1:q, \
+           not to arn:aws:sqs:eu-west-1:123456789012:muster-events)",
+        ],
+    ),
+    (
+        "rule gone",
+        |o| drop(o.rules.remove("tags")),
+        &["create the rule muster-tags", "let the rule muster-tags send to the queue muster-events"],
+    ),
+    (
+        "no policy",
+        |o| drop(events(o).attributes.remove("Policy")),
+        &["set Policy of the queue muster-events (its policy does not let in exactly Muster's rules)"],
+    ),
+    (
+        "an open policy",
+        |o| {
+            let policy = events(o).attributes["Policy"].replace(r#"{"Service":"events.amazonaws.com"}"#, r#""*""#);
+            set(o, "Policy", &policy);
+        },
+        &["set Policy of the queue muster-events (its policy does not let in exactly Muster's rules)"],
+    ),
+    (
+        "settings and redrive",
+        |o| {
+            set(o, "MessageRetentionPeriod", "345600");
+            set(o, "RedrivePolicy", "");
+            events(o).attributes.remove("SqsManagedSseEnabled");
+        },
+        &["set MessageRetentionPeriod, RedrivePolicy and SqsManagedSseEnabled of the queue muster-events (its \
+           MessageRetentionPeriod is 345600, not 86400, its SqsManagedSseEnabled is not set, and should be true and what is \
+           received too often does not go to the dead-letter queue)"],
+    ),
+    (
+        "untagged queue",
+        |o| events(o).tags.clear(),
+        &["tag the queue muster-events (it lacks the tag muster:created-by=muster)"],
+    ),
+    ("queue gone", |o| drop(o.queues.remove(&QueueRole::Events)), &["create the queue muster-events"]),
+    ("dead-letter queue gone", |o| drop(o.queues.remove(&QueueRole::Dead)), &["create the queue muster-events-dead"]),
+];
+
+#[test]
+fn each_kind_of_drift_gives_the_step_that_mends_it() {
+    let desired = desired();
+    for (what, damage, expected) in BREAKS {
+        let mut broken = complete(&desired);
+        damage(&mut broken);
+        let steps = plan::plan(&desired, &broken, false).unwrap();
+        assert_eq!(told(&desired, &steps), *expected, "{what}");
+        assert_eq!(drift(&desired, &after(&desired, broken, &steps)), [], "{what}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn whatever_drifts_together_is_mended_by_one_run(which in prop::collection::vec(0..BREAKS.len(), 0..6)) {
+        let desired = desired();
+        let mut broken = complete(&desired);
+        // What is gone cannot be damaged besides.
+        let is_there = |what: &str| !what.contains("gone") && !what.starts_with("no ");
+        for (_, damage, _) in which.into_iter().map(|number| BREAKS[number]).filter(|(what, ..)| is_there(what)) {
+            damage(&mut broken);
+        }
+        let steps = plan::plan(&desired, &broken, true).unwrap();
+        let mended = after(&desired, broken, &steps);
+        prop_assert_eq!(drift(&desired, &mended), []);
+        prop_assert_eq!(plan::plan(&desired, &mended, false), Ok(Vec::new()));
+    }
+}
+
+#[test]
+fn documents_that_say_the_same_are_no_drift() {
+    let desired = desired();
+    let mut observed = complete(&desired);
+    let policy: Value = serde_json::from_str(&events(&mut observed).attributes["Policy"]).unwrap();
+    let mut statement = policy["Statement"][0].clone();
+    statement["Action"] = json!(["sqs:SendMessage"]);
+    statement["Condition"]["ArnEquals"]["aws:SourceArn"].as_array_mut().unwrap().reverse();
+    set(&mut observed, "Policy", &json!({ "Statement": statement, "Version": "2012-10-17" }).to_string());
+    let dead = desired.queue_arn(QueueRole::Dead);
+    set(&mut observed, "RedrivePolicy", &json!({ "maxReceiveCount": "5", "deadLetterTargetArn": dead }).to_string());
+    tags_rule(&mut observed).state.pattern =
+        r#"{ "detail-type": ["Muster Canary muster-tags", "Tag Change on Resource"],
+        "source": ["muster.canary", "aws.tag"], "detail": {"service": ["ec2"]} }"#
+            .to_owned();
+    assert_eq!(drift(&desired, &observed), []);
+}
+
+#[test]
+fn a_queue_with_a_key_of_its_own_stays_encrypted_with_it() {
+    let desired = desired();
+    let mut observed = complete(&desired);
+    set(&mut observed, "KmsMasterKeyId", "alias/ours");
+    set(&mut observed, "SqsManagedSseEnabled", "false");
+    assert_eq!(drift(&desired, &observed), []);
+}
+
+#[test]
+fn targets_and_tags_of_others_are_not_touched() {
+    let desired = desired();
+    let mut observed = complete(&desired);
+    tags_rule(&mut observed).targets.push(Target { id: "theirs".to_owned(), ..target(&desired) });
+    tags_rule(&mut observed).tags.insert("team".to_owned(), "web".to_owned());
+    set(&mut observed, "DelaySeconds", "3");
+    assert_eq!(plan::plan(&desired, &observed, false), Ok(Vec::new()));
+}
+
+/// A queue and a rule that have the names and nothing else of Muster's.
+fn foreign(desired: &Desired) -> Observed {
+    let mut observed = complete(desired);
+    observed.queues.remove(&QueueRole::Dead);
+    observed.rules.retain(|slug, _| *slug == "tags");
+    let queue = events(&mut observed);
+    (queue.attributes, queue.tags) = (BTreeMap::new(), BTreeMap::from([("team".to_owned(), "web".to_owned())]));
+    let rule = tags_rule(&mut observed);
+    (rule.state.pattern, rule.tags) = (r#"{"source":["aws.s3"]}"#.to_owned(), BTreeMap::new());
+    rule.targets = vec![Target { arn: "arn:aws:sqs:eu-west-1:1:q".to_owned(), ..target(desired) }];
+    observed
+}
+
+#[test]
+fn what_is_anothers_is_refused_unless_it_may_be_adopted() {
+    let desired = desired();
+    let observed = foreign(&desired);
+    let rule = by_slug("tags").unwrap();
+    let refused = plan::plan(&desired, &observed, false).unwrap_err();
+    assert_eq!(refused, [Thing::Queue(QueueRole::Events), Thing::Rule(rule)]);
+    let things = refused.iter().map(|thing| desired.label(*thing)).collect();
+    let error = SetupError::Foreign { region: desired.scope.region.clone(), things }.to_string();
+    assert!(error.starts_with("the queue muster-events, the rule muster-tags exist without the tag"), "{error}");
+    assert!(error.contains("--name") && error.contains("--adopt"), "{error}");
+    let steps = plan::plan(&desired, &observed, true).unwrap();
+    assert_eq!(drift(&desired, &after(&desired, observed, &steps)), []);
+}
+
+#[test]
+fn what_lost_its_tag_and_is_wired_as_muster_wires_it_is_still_musters() {
+    let desired = desired();
+    let mut observed = complete(&desired);
+    for queue in observed.queues.values_mut() {
+        queue.tags.clear();
+    }
+    for rule in observed.rules.values_mut() {
+        rule.tags.clear();
+    }
+    let steps = plan::plan(&desired, &observed, false).unwrap();
+    assert!(steps.len() == 2 + RULES.len() && steps.iter().all(|step| step.act == Act::Tag), "{steps:?}");
+}
+
+#[test]
+fn teardown_takes_away_what_setup_made_rules_first() {
+    let desired = desired();
+    let observed = complete(&desired);
+    let removal = removal::plan(&desired, &observed, false);
+    let told = told(&desired, &removal.steps);
+    assert_eq!(
+        told[..2],
+        ["take the target `muster` off the rule muster-instances", "delete the rule muster-instances"]
+    );
+    assert_eq!(told[told.len() - 2..], ["delete the queue muster-events", "delete the queue muster-events-dead"]);
+    assert_eq!((removal.left, removal.notes), (Vec::new(), Vec::new()));
+    let rest = after(&desired, observed, &removal.steps);
+    assert_eq!(rest, Observed::default());
+    assert_eq!(removal::plan(&desired, &rest, false), removal::Removal::default());
+}
+
+#[test]
+fn teardown_leaves_what_is_not_musters_and_says_why() {
+    let desired = desired();
+    let mut observed = complete(&desired);
+    observed.rules.get_mut("instances").unwrap().tags.clear();
+    let stack = ("aws:cloudformation:stack-name".to_owned(), "network".to_owned());
+    observed.rules.get_mut("volumes").unwrap().tags.extend([stack]);
+    tags_rule(&mut observed).targets.push(Target { id: "theirs".to_owned(), ..target(&desired) });
+    events(&mut observed).tags.clear();
+    let removal = removal::plan(&desired, &observed, false);
+    let left: Vec<String> =
+        removal.left.iter().map(|(thing, why)| format!("{}: {why}", desired.label(*thing))).collect();
+    for (begins, holds) in [
+        ("the rule muster-instances: ", "lacks the tag"),
+        ("the rule muster-volumes: ", "CloudFormation stack network"),
+        ("the rule muster-tags: ", "theirs"),
+        ("the queue muster-events: ", "lacks the tag"),
+    ] {
+        assert!(left.iter().any(|why| why.starts_with(begins) && why.contains(holds)), "{begins}: {left:?}");
+    }
+    assert_eq!(left.len(), 4);
+    let rest = after(&desired, observed, &removal.steps);
+    assert_eq!(rest.rules.keys().copied().collect::<Vec<_>>(), ["instances", "tags", "volumes"]);
+    assert_eq!(rest.rules["tags"].targets.len(), 1);
+    assert_eq!(rest.queues.keys().copied().collect::<Vec<_>>(), [QueueRole::Events]);
+}
+
+#[test]
+fn dead_letters_go_only_when_that_is_wanted() {
+    let desired = desired();
+    let mut observed = complete(&desired);
+    let dead = observed.queues.get_mut(&QueueRole::Dead).unwrap();
+    dead.attributes.insert("ApproximateNumberOfMessages".to_owned(), "2".to_owned());
+    dead.attributes.insert("ApproximateNumberOfMessagesNotVisible".to_owned(), "1".to_owned());
+    let kept = removal::plan(&desired, &observed, false);
+    assert!(kept.left[0].1.contains("about 3 dead letters") && kept.left[0].1.contains("--discard-dead-letters"));
+    let gone = removal::plan(&desired, &observed, true);
+    assert_eq!(gone.notes, ["with the queue muster-events-dead go about 3 dead letters"]);
+    assert_eq!(gone.steps.len(), kept.steps.len() + 1);
+}
+
+#[test]
+fn the_template_makes_what_the_plan_makes() {
+    let template = template::template(&"team-a".parse().unwrap());
+    let of = |kind: &str| -> Vec<&Value> {
+        let all = template["Resources"].as_object().unwrap().values();
+        all.filter(|resource| resource["Type"] == kind).map(|resource| &resource["Properties"]).collect()
+    };
+    let desired = Desired::new(desired().scope, "team-a".parse().unwrap());
+    for (queue, role) in of("AWS::SQS::Queue").into_iter().zip(QueueRole::ALL) {
+        assert_eq!(queue["QueueName"], role.name(&desired.name));
+        for (name, value) in role.settings() {
+            assert_eq!(queue[*name].to_string(), *value, "{name}");
+        }
+    }
+    assert_eq!(of("AWS::SQS::QueuePolicy").len(), 2);
+    let rules = of("AWS::Events::Rule");
+    for (made, rule) in rules.iter().zip(RULES) {
+        assert_eq!(made["EventPattern"], rule.pattern("team-a"));
+        assert_eq!((&made["Name"], &made["Targets"][0]["Id"]), (&json!(rule.name("team-a")), &json!(TARGET)));
+        assert_eq!(made["Targets"][0].as_object().unwrap().len(), 3, "no role, no input");
+    }
+    assert_eq!(rules.len(), RULES.len());
+    assert!(template.to_string().contains("muster:created-by"));
+}
+
+#[test]
+fn lists_read_as_words() {
+    assert_eq!(listed(&[] as &[&str]), "");
+    assert_eq!(listed(&["a"]), "a");
+    assert_eq!(listed(&["a", "b", "c"]), "a, b and c");
+}

@@ -1,0 +1,195 @@
+//! `muster setup`.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use serde_json::{Value, json};
+
+use super::complain;
+use super::output::Output;
+use super::table::harmless;
+use crate::app::setup::{self, Name, Order, Report, Work, template};
+use crate::aws::queue::Queue;
+use crate::config::{Config, ConfigError, Environment, Given, Selection};
+use crate::kinds::rules::DEFAULT_NAME;
+use crate::model::{AccountId, Region};
+
+/// Which account and regions, and what everything there is called. No store is involved.
+#[derive(Clone, Debug, Args)]
+pub(super) struct Arranged {
+    /// The AWS profile; goes before keys in the environment [default: `AWS_PROFILE`, else `default`]
+    #[arg(long, env = "MUSTER_PROFILE", value_name = "NAME", hide_env_values = true)]
+    profile: Option<String>,
+    /// The AWS region [default: `AWS_REGION`, else the profile's]
+    #[arg(long, env = "MUSTER_REGION", value_name = "REGION", hide_env_values = true)]
+    region: Option<String>,
+    /// Several AWS regions, or `all` that are enabled for the account; goes before --region
+    #[arg(long, env = "MUSTER_REGIONS", value_name = "REGIONS", value_delimiter = ',', hide_env_values = true)]
+    regions: Vec<String>,
+    /// What the names of queues and rules begin with
+    #[arg(long, value_name = "NAME", default_value = DEFAULT_NAME)]
+    pub(super) name: Name,
+    /// Say what would be done, and change nothing
+    #[arg(long)]
+    pub(super) dry_run: bool,
+}
+
+/// What to set up.
+#[derive(Clone, Debug, Args)]
+pub(super) struct Setup {
+    #[command(flatten)]
+    arranged: Arranged,
+    /// Take over queues and rules of these names that Muster did not make: they are tagged and changed
+    #[arg(long)]
+    adopt: bool,
+    /// How to tell it; `cloudformation` prints the same as a template and asks AWS nothing
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    format: Format,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Text,
+    Json,
+    Cloudformation,
+}
+
+/// It was not done everywhere.
+#[derive(Debug, thiserror::Error)]
+#[error("{command} is not complete in {}: see above; run it again when that is mended", setup::listed(failed))]
+pub(super) struct Incomplete {
+    command: &'static str,
+    failed: Vec<Region>,
+}
+
+impl Arranged {
+    /// Merges these flags into a configuration.
+    pub(super) fn config(&self, environment: &Environment) -> Result<Config, ConfigError> {
+        let given = Given {
+            profile: self.profile.clone(),
+            region: self.region.clone(),
+            regions: self.regions.clone(),
+            // Nothing is opened there; without one, a home directory would be asked for.
+            data_dir: Some(PathBuf::from(".")),
+            ..Given::default()
+        };
+        Config::merge(given, environment, &[])
+    }
+}
+
+impl Setup {
+    /// Sets it up, and tells what was done and how to use it.
+    pub(super) async fn run(self, environment: &Environment) -> anyhow::Result<()> {
+        if self.format == Format::Cloudformation {
+            return Ok(Output::stdout().line(&format!("{:#}", template::template(&self.arranged.name)))?);
+        }
+        let config = self.arranged.config(environment)?;
+        let Arranged { name, dry_run, .. } = self.arranged;
+        let order = Order { name, dry_run, work: Work::Setup { adopt: self.adopt } };
+        let queues = carry_out(&config, &order, self.format == Format::Json).await?;
+        if self.format == Format::Text && !dry_run {
+            let all = config.selection.is_all();
+            Output::stdout().line(&usage(&config.selection, all, &order.name, &queues))?;
+        }
+        Ok(())
+    }
+}
+
+/// Does what was ordered and tells it. Gives the queues of events.
+///
+/// # Errors
+/// Nothing could be asked; or [`Incomplete`], after all else was told.
+pub(super) async fn carry_out(config: &Config, order: &Order, as_json: bool) -> anyhow::Result<Vec<Queue>> {
+    let (mut failed, mut queues, mut regions, mut printed) = (Vec::new(), Vec::new(), Vec::new(), Ok(()));
+    let account = setup::run(config, order, |account, report| {
+        if let Some(error) = &report.failure {
+            complain(&harmless(&format!("{}: {error}", report.region)));
+            failed.push(report.region.clone());
+        }
+        if as_json {
+            regions.push(report.json());
+        } else if printed.is_ok() {
+            printed = Output::stdout().line(&harmless(&told(account, &report, order)));
+        }
+        queues.extend(report.queue);
+    });
+    let account = account.await.map_err(|error| anyhow::anyhow!("{error}. {}", error.fix()))?;
+    if as_json {
+        let all = json!({
+            "account": account.as_str(),
+            "name": order.name.as_str(),
+            "dry_run": order.dry_run,
+            "regions": Value::Array(regions),
+        });
+        printed = Output::stdout().line(&harmless(&format!("{all:#}")));
+    }
+    printed?;
+    if failed.is_empty() {
+        return Ok(queues);
+    }
+    let command = if matches!(order.work, Work::Setup { .. }) { "setup" } else { "teardown" };
+    Err(Incomplete { command, failed }.into())
+}
+
+/// A region's report for a person.
+fn told(account: &AccountId, report: &Report, order: &Order) -> String {
+    let mut lines = vec![format!("{} of account {account}:", report.region)];
+    for (number, step) in report.steps.iter().enumerate() {
+        let state = match number {
+            _ if order.dry_run => "would ",
+            _ if number < report.done => "done: ",
+            _ if number == report.done && report.failure.is_some() => "failed: ",
+            _ => "not tried: ",
+        };
+        lines.push(format!("  {state}{step}"));
+    }
+    lines.extend(report.left.iter().map(|left| format!("  left: {left}")));
+    lines.extend(report.notes.iter().map(|note| format!("  note: {note}")));
+    if report.steps.is_empty() && report.failure.is_none() {
+        lines.push("  nothing to do".to_owned());
+    }
+    lines.join("\n")
+}
+
+/// How to make use of what was set up.
+fn usage(selection: &Selection, all: bool, name: &Name, queues: &[Queue]) -> String {
+    let mut words = String::from("muster serve");
+    if let Some(profile) = &selection.profile {
+        words += &format!(" --profile {profile}");
+    }
+    if all {
+        words += " --regions all";
+    } else if !selection.regions().is_empty() {
+        words += &format!(" --regions {}", selection.regions().join(","));
+    } else if let Some(region) = &selection.region {
+        words += &format!(" --region {region}");
+    }
+    let named = if name.is_default() { String::new() } else { format!(" {name}") };
+    let urls: Vec<String> = queues.iter().map(|queue| format!(" --queue-url {queue}")).collect();
+    format!(
+        "\nServe with these events (it may take AWS a minute to heed new rules and policies):\n  {words} \
+         --events{named}\nor with the queue by its URL:\n  {words}{}",
+        urls.concat()
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn how_to_use_it_names_profile_regions_and_name() {
+        let environment = Environment::of(&[], None);
+        let regions = ["eu-west-1".to_owned(), "us-east-1".to_owned()];
+        let selection = Selection::new(Some("dev".to_owned()), None, &regions, &environment);
+        let queue: Queue = "https://sqs.eu-west-1.amazonaws.com/123456789012/a-events".parse().unwrap();
+        let said = usage(&selection, false, &"a".parse().unwrap(), &[queue]);
+        let lines: Vec<&str> = said.lines().filter_map(|line| line.strip_prefix("  ")).collect();
+        let start = "muster serve --profile dev --regions eu-west-1,us-east-1";
+        let url = "eu-west-1=https://sqs.eu-west-1.amazonaws.com/123456789012/a-events";
+        assert_eq!(lines, [format!("{start} --events a"), format!("{start} --queue-url {url}")]);
+        let one = Selection::new(None, Some("eu-west-1".to_owned()), &[], &environment);
+        assert!(usage(&one, false, &Name::default(), &[]).contains("  muster serve --region eu-west-1 --events\n"));
+        assert!(usage(&one, true, &Name::default(), &[]).contains("  muster serve --regions all --events\n"));
+    }
+}

@@ -1,0 +1,30 @@
+//! `muster teardown`.
+
+use clap::Args;
+
+use super::setup::{Arranged, carry_out};
+use crate::app::setup::{Order, Work};
+use crate::config::Environment;
+
+/// What to take away.
+#[derive(Clone, Debug, Args)]
+pub(super) struct Teardown {
+    #[command(flatten)]
+    arranged: Arranged,
+    /// Delete the dead-letter queue also when it has messages
+    #[arg(long)]
+    discard_dead_letters: bool,
+    /// Print what was done as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Teardown {
+    /// Takes it away, and tells what was and what stays.
+    pub(super) async fn run(self, environment: &Environment) -> anyhow::Result<()> {
+        let config = self.arranged.config(environment)?;
+        let work = Work::Teardown { discard_dead_letters: self.discard_dead_letters };
+        let order = Order { name: self.arranged.name, dry_run: self.arranged.dry_run, work };
+        carry_out(&config, &order, self.json).await.map(drop)
+    }
+}
