@@ -1,7 +1,8 @@
 //! The processes: everything that starts tasks, takes locks, listens or spawns.
 //!
 //! [`serve`] is the one server of a data directory: it holds the [`lock`], and its [`reception`] greets clients on the
-//! [`socket`] with [`hello`] while its [`engine`] keeps the store up to date. [`front`] is what MCP clients start: it
+//! [`socket`] with [`hello`] while its [`engine`] keeps the store up to date: it sweeps, at a pace that depends on whether events are
+//! proved to arrive, and receives events. [`front`] is what MCP clients start: it
 //! gets to that server through [`attach`]. Commands of people come through [`asking`], which reads the store by itself where
 //! no server runs ([`offline`]); what is no question is an [`errand`], and
 //! [`inspection`] looks at a store that may be damaged. [`setup`] makes what brings events, and takes it away; [`doctor`] looks
@@ -9,6 +10,7 @@
 
 pub mod asking;
 pub mod attach;
+mod canary;
 pub mod clients;
 pub mod data_dir;
 pub mod demo;
@@ -19,8 +21,10 @@ pub mod events;
 pub mod front;
 pub mod hello;
 pub mod inspection;
+mod listening;
 pub mod lock;
 pub mod offline;
+mod pace;
 pub mod reception;
 pub mod refresh;
 pub mod serve;

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -17,6 +18,7 @@ pub mod selection;
 pub mod size;
 
 pub use crate::aws::queue::Queue;
+use crate::kinds::KINDS;
 pub use crate::mcp::ListMode;
 pub use environment::Environment;
 pub use selection::Selection;
@@ -24,6 +26,15 @@ pub use size::Size;
 
 /// The shortest sweep interval that is accepted: below it a sweep never ends before the next is due.
 pub const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How often canaries are put on the bus unless told otherwise.
+pub const CANARY_INTERVAL: Duration = Duration::from_mins(1);
+
+/// How often canaries may be put.
+pub const CANARY_INTERVALS: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_hours(1);
+
+/// The longest name that rules and queues may begin with: EventBridge's and SQS's own limits leave room for what follows.
+pub const LONGEST_NAME: usize = 40;
 
 /// How long the log keeps records unless told otherwise.
 pub const RETAIN_AGE: Duration = Duration::from_hours(30 * 24);
@@ -58,6 +69,12 @@ pub struct Given {
     pub aws_share: Option<Share>,
     /// `--queue-url`.
     pub queues: Vec<Queue>,
+    /// `--events`.
+    pub events: Option<String>,
+    /// `--relaxed`, in the order given; the last of a kind counts.
+    pub relaxed: Vec<Interval>,
+    /// `--canary-interval`.
+    pub canary_interval: Option<Duration>,
     /// `--retain-age`.
     pub retain_age: Option<Duration>,
     /// `--retain-size`.
@@ -98,6 +115,12 @@ pub struct Config {
     pub aws_share: Share,
     /// The queues that EventBridge's events come through; without any, only sweeps tell what changed.
     pub queues: Vec<Queue>,
+    /// What the queues begin with that are to be found in each watched region; `None`: none is looked for.
+    pub events: Option<String>,
+    /// Sweep intervals, while events are proved to tell of every change, that differ from their kind's own, by slug.
+    pub relaxed: BTreeMap<String, Duration>,
+    /// How often canaries are put on the bus.
+    pub canary_interval: Duration,
     /// How long the log keeps records before they are folded away.
     pub retain_age: Duration,
     /// How many live bytes the log may have before its oldest records are folded away; `None`: as the store decides.
@@ -142,6 +165,36 @@ pub enum ConfigError {
         kind: String,
         /// What was given.
         every: Duration,
+    },
+    /// A `--relaxed` for a kind that has changes which no event tells of, or that does not exist.
+    #[error(
+        "--relaxed names the kind `{kind}`: events tell of every change of {known} only; for example --relaxed instance=10m"
+    )]
+    Untold {
+        /// What was given.
+        kind: String,
+        /// Every slug that may have one.
+        known: String,
+    },
+    /// A `--relaxed` below [`SHORTEST_INTERVAL`].
+    #[error("--relaxed {kind}={every:?} is too short: give at least 1s, for example {kind}=10m")]
+    RelaxedTooShort {
+        /// The kind.
+        kind: String,
+        /// What was given.
+        every: Duration,
+    },
+    /// A `--canary-interval` out of [`CANARY_INTERVALS`].
+    #[error("--canary-interval {given:?} is not between 1s and 1h: give for example 60s")]
+    CanaryInterval {
+        /// What was given.
+        given: Duration,
+    },
+    /// An `--events` that names nothing that could be set up.
+    #[error("--events {given:?} is no name: give 1 to 40 letters, digits, hyphens and underscores, such as muster")]
+    EventsName {
+        /// What was given.
+        given: String,
     },
     /// A `--retain-age` below [`SHORTEST_AGE`].
     #[error("--retain-age {given:?} is too short: give at least 1s, for example 30d")]
@@ -205,6 +258,16 @@ impl Config {
             }
             intervals.insert(kind, every);
         }
+        let relaxed = relaxed(given.relaxed)?;
+        let canary_interval = given.canary_interval.unwrap_or(CANARY_INTERVAL);
+        if !CANARY_INTERVALS.contains(&canary_interval) {
+            return Err(ConfigError::CanaryInterval { given: canary_interval });
+        }
+        // A variable that is set to nothing says nothing.
+        let events = given.events.filter(|name| !name.is_empty());
+        if let Some(given) = events.as_ref().filter(|name| !is_name(name)).cloned() {
+            return Err(ConfigError::EventsName { given });
+        }
         let regions = regions(&given.regions)?;
         let selection = Selection::new(given.profile, given.region, &regions, environment);
         // Behind another endpoint there may be any regions.
@@ -231,12 +294,36 @@ impl Config {
             intervals,
             aws_share: given.aws_share.unwrap_or_default(),
             queues: given.queues,
+            events,
+            relaxed,
+            canary_interval,
             retain_age: given.retain_age.unwrap_or(RETAIN_AGE),
             retain_size: given.retain_size.map(Size::bytes),
             keep_free: given.keep_free.map_or(KEEP_FREE, Size::bytes),
             emulator: None,
         })
     }
+}
+
+/// The intervals of `--relaxed`, of kinds whose every change events tell of.
+fn relaxed(given: Vec<Interval>) -> Result<BTreeMap<String, Duration>, ConfigError> {
+    let told = || KINDS.iter().filter(|spec| spec.relaxed.is_some()).map(|spec| spec.slug);
+    let mut relaxed = BTreeMap::new();
+    for Interval { kind, every } in given {
+        if !told().any(|slug| slug == kind) {
+            return Err(ConfigError::Untold { kind, known: told().collect::<Vec<_>>().join(", ") });
+        }
+        if every < SHORTEST_INTERVAL {
+            return Err(ConfigError::RelaxedTooShort { kind, every });
+        }
+        relaxed.insert(kind, every);
+    }
+    Ok(relaxed)
+}
+
+/// Whether rules and queues may begin with this.
+fn is_name(text: &str) -> bool {
+    text.len() <= LONGEST_NAME && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
 }
 
 /// The regions of `--regions`, each once: none, names, or `all` alone.
@@ -474,6 +561,31 @@ mod tests {
         for wrong in ["instance", "instance=", "instance=-5s", "instance=5"] {
             assert!(wrong.parse::<Interval>().is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn only_kinds_whose_every_change_events_tell_of_are_relaxed() {
+        let relaxed = |text: &str| merge(Given { relaxed: vec![text.parse().unwrap()], ..Given::default() });
+        assert_eq!(relaxed("instance=10m").unwrap().relaxed.get("instance"), Some(&Duration::from_mins(10)));
+        assert!(relaxed("subnet=10m").unwrap_err().to_string().contains("every change of instance"));
+        assert!(matches!(relaxed("instance=1ms"), Err(ConfigError::RelaxedTooShort { .. })));
+    }
+
+    #[test]
+    fn a_name_that_no_rule_could_have_is_refused_and_an_empty_one_is_none() {
+        let named = |name: &str| merge(Given { events: Some(name.to_owned()), ..Given::default() });
+        assert_eq!(named("team-a_1").unwrap().events.as_deref(), Some("team-a_1"));
+        assert_eq!(named("").unwrap().events, None);
+        for wrong in ["a b", "a.fifo", "x/y", &"a".repeat(41)] {
+            assert!(matches!(named(wrong), Err(ConfigError::EventsName { .. })), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn canaries_come_neither_all_the_time_nor_once_a_day() {
+        let every = |seconds| merge(Given { canary_interval: Some(Duration::from_secs(seconds)), ..Given::default() });
+        assert_eq!(every(1).unwrap().canary_interval, Duration::from_secs(1));
+        assert!(every(0).is_err() && every(3601).is_err());
     }
 
     #[test]

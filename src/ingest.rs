@@ -3,7 +3,7 @@
 //! One loop owns every change. It takes work from lanes in the order tools, notifications, refreshes, pages, retention, decides
 //! what each observation means, commits, publishes, and only then acknowledges: whoever was told "done" finds it after
 //! any crash. A commit ends at [`MAX_ROWS`] changed rows or [`MAX_WORK`] of deciding, and the lanes are looked at again
-//! between commits, so a tool never waits for a whole page. A page that shows nothing new opens no write transaction.
+//! between commits, so a tool never waits for a whole page. Notifications that wait are committed together. A page that shows nothing new opens no write transaction.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -20,10 +20,13 @@ use crate::reconcile::memory::Note;
 use crate::reconcile::{KindRules, Moment};
 use crate::store::{Batch, CommitError, ReadError, Retention, Writer};
 
+mod calls;
+pub mod counts;
 mod draft;
 pub mod freshness;
 mod lanes;
 pub mod ledger;
+mod notified;
 mod outage;
 pub mod path;
 mod retention;
@@ -33,10 +36,11 @@ mod tests;
 #[cfg(test)]
 mod truth;
 
-pub use freshness::{Freshness, ScopeFreshness, SeenAt, Swept, Trouble};
-pub use lanes::{Handle, IngestError, Lane, Observed, SweepMessage, SweepStep};
+pub use freshness::{Freshness, Relaxed, ScopeFreshness, SeenAt, Swept, Told, Trouble};
+pub use lanes::{Handle, IngestError, Lane, Observed, SweepMessage, SweepStep, Taken};
 pub use ledger::Ledger;
 
+use calls::Calls;
 use draft::{Draft, Grounds};
 use lanes::{Lanes, Record, Work};
 use ledger::View;
@@ -65,6 +69,8 @@ pub struct KindEntry {
     pub rules: KindRules,
     /// How often it is swept by default.
     pub interval: Duration,
+    /// How often while events are proved to tell of its every change; `None`: they do not.
+    pub relaxed: Option<Relaxed>,
 }
 
 /// Resources that a describe of their own would tell more about. Read it to the end: it is not bounded.
@@ -86,6 +92,8 @@ pub struct Ingest<L: Ledger = Writer> {
     saved: Timestamp,
     /// What tools have to record once the store is open again.
     kept: Kept,
+    /// Who called AWS of late.
+    calls: Calls,
 }
 
 /// What a commit left behind.
@@ -112,7 +120,8 @@ impl<L: Ledger> Ingest<L> {
         let kinds: HashMap<Kind, KindEntry> = kinds.into_iter().map(|entry| (entry.kind.clone(), entry)).collect();
         let interval = |kind: &Kind| kinds.get(kind).map_or(Duration::ZERO, |entry| entry.interval);
         let view = ledger.view()?;
-        let freshness = Freshness::new(view.watermarks()?, view.held()?, &interval);
+        let relaxed = kinds.values().filter_map(|entry| Some((entry.kind.clone(), entry.relaxed?))).collect();
+        let freshness = Freshness::new(view.watermarks()?, view.held()?, &interval, relaxed, Arc::clone(&clock));
         let (lanes, handle) = lanes::connect(freshness.clone(), stop);
         let (wanted, receiver) = mpsc::unbounded_channel();
         let started = clock.now();
@@ -129,6 +138,7 @@ impl<L: Ledger> Ingest<L> {
             started,
             saved: started,
             kept: Kept::default(),
+            calls: Calls::default(),
         };
         Ok((ingest, handle, receiver))
     }
@@ -188,6 +198,7 @@ impl<L: Ledger> Ingest<L> {
     fn serve(&mut self, work: Work) {
         match work {
             Work::Record(record) => self.record(record),
+            Work::Notify(notice) => self.notify(notice),
             Work::Sweep(message) => self.sweep(message),
             Work::Retain => self.retain(),
         }
@@ -196,8 +207,8 @@ impl<L: Ledger> Ingest<L> {
     /// Serves what waits in the lanes above the pages, but not so much that the page under way stands still.
     fn serve_urgent(&mut self) {
         for _ in 0..lanes::STREAK {
-            let Some(record) = self.lanes.urgent() else { return };
-            self.record(record);
+            let Some(work) = self.lanes.urgent() else { return };
+            self.serve(work);
         }
     }
 
@@ -246,11 +257,17 @@ impl<L: Ledger> Ingest<L> {
                 break;
             }
         }
-        let mut seq = view.seq();
+        let seq = view.seq();
         drop(view);
+        self.conclude(draft, seq, Vec::new())
+    }
+
+    /// Commits what was decided, publishes it, and remembers what is to be remembered. `seq` shows what was decided on;
+    /// `notified` are the notifications that were.
+    fn conclude(&mut self, draft: Draft, mut seq: Seq, notified: Vec<String>) -> Result<Chunk, IngestError> {
         let Draft { entries, notes, wanted, unsettled, .. } = draft;
         if !entries.is_empty() {
-            let batch = self.batch(entries);
+            let batch = Batch { notified, ..self.batch(entries) };
             let committed = self.ledger.commit(batch)?;
             self.keeper.appended((committed.last.0 + 1).saturating_sub(committed.first.0));
             seq = committed.last;
@@ -275,16 +292,17 @@ impl<L: Ledger> Ingest<L> {
         if due {
             self.saved = now;
         }
-        Batch { recorded_at: now, entries, watermarks }
+        Batch { recorded_at: now, entries, watermarks, notified: Vec::new() }
     }
 
+    /// Decides one observation. Whether it is [too early](Draft::decide).
     fn decide(
         &self,
         draft: &mut Draft,
         view: &L::View,
         observation: Observation,
         cause: &Cause,
-    ) -> Result<(), ReadError> {
+    ) -> Result<bool, ReadError> {
         let (scope, kind) = (observation.id.scope(), observation.id.kind.clone());
         let rules = self.rules(&kind);
         // Looked up before the store is read: nobody waits for the disk to ask how fresh something is.
@@ -293,6 +311,7 @@ impl<L: Ledger> Ingest<L> {
             tag_questions: watched.map_or(0, |watched| watched.memory.tag_questions()),
             rules,
             moment: self.moment(watched.is_some_and(|watched| watched.state.swept_now)),
+            calls: self.calls.of(&observation.id),
         });
         draft.decide(view, observation, cause, &grounds)
     }

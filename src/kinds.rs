@@ -40,6 +40,21 @@ pub static KINDS: &[&KindSpec] = &[
     &snapshot::SPEC,
 ];
 
+/// How the ids of each kind begin, with its slug. Instance status has the ids of instances.
+pub const PREFIXES: [(&str, &str); 8] = [
+    ("i-", "instance"),
+    ("vpc-", "vpc"),
+    ("subnet-", "subnet"),
+    ("sg-", "security-group"),
+    ("eni-", "network-interface"),
+    ("eipalloc-", "address"),
+    ("vol-", "volume"),
+    ("snap-", "snapshot"),
+];
+
+/// The kind that holds an instance's status checks, scheduled events and notices.
+pub static INSTANCE_STATUS: &KindSpec = &instance_status::SPEC;
+
 /// The kind that tools act on.
 pub static INSTANCE: &KindSpec = &instance::SPEC;
 
@@ -226,6 +241,12 @@ pub fn by_slug(slug: &str) -> Option<&'static KindSpec> {
 #[must_use]
 pub fn by_name(name: &str) -> Option<&'static KindSpec> {
     KINDS.iter().find(|spec| spec.name == name).copied()
+}
+
+/// The kind whose ids begin as `id` does.
+#[must_use]
+pub fn of_id(id: &str) -> Option<&'static KindSpec> {
+    PREFIXES.iter().find(|(prefix, _)| id.starts_with(prefix)).and_then(|(_, slug)| by_slug(slug))
 }
 
 /// What is known about `kind`; `None` when a store holds a kind that this version does not know.

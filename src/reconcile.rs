@@ -17,7 +17,9 @@
 //! 5. A resource goes only on proof; missing from a listing proves nothing by itself: see [`absence`] and [`memory`].
 //! 6. When many vanish at once, none goes before a sample was asked for by id: see [`guard`].
 //! 7. Until a scope's first complete sweep after a start, events older than the process are hints only.
-//! 8. Sources repeat and reorder, so every decision is idempotent; fields that move on every poll are masked. Envelope ids
+//! 8. A notice is laid into the status that it is about, whatever is known of the rest: no describe shows it. It goes when a
+//!    describe was sent after it expired; of two about the same thing the newer holds ([`notice`]).
+//! 9. Sources repeat and reorder, so every decision is idempotent; fields that move on every poll are masked. Envelope ids
 //!    are not remembered yet: an event that comes again is decided again, and changes nothing.
 //!
 //! The numbers are those of the project's list of rules. What an observation's own time is worth is [`credible`]'s to say: one
@@ -28,9 +30,10 @@ use std::time::Duration;
 
 use crate::model::event::Overlay;
 use crate::model::known::{LAG_WINDOW, state_name};
+use crate::model::notice;
 use crate::model::{
-    Change, Current, Document, Event, Evidence, Group, Map, Observation, Provisional, Seen, Source, Tagging, Timestamp,
-    Value,
+    Change, Current, Document, Event, Evidence, Group, Map, Notice, Observation, Provisional, Seen, Source, Tagging,
+    Timestamp, Value,
 };
 
 pub mod absence;
@@ -182,9 +185,9 @@ pub fn decide(known: Known<'_>, observation: &Observation, rules: KindRules, mom
         }),
         (Seen::Described(document), Some(current)) => described(known, current, observation, document, rules, moment),
         // Events never create a resource: only a describe shows a whole one.
-        (Seen::StateAsserted(_) | Seen::TagsAsserted { .. } | Seen::Mentioned, None) | (Seen::Mentioned, Some(_)) => {
-            Verdict::nothing(Reading::Hint)
-        }
+        (Seen::StateAsserted(_) | Seen::TagsAsserted { .. } | Seen::Noticed(_) | Seen::Mentioned, None)
+        | (Seen::Mentioned, Some(_)) => Verdict::nothing(Reading::Hint),
+        (Seen::Noticed(notice), Some(current)) => noticed(current, observation, notice, moment),
         (Seen::StateAsserted(state), Some(current)) => asserted(known, current, observation, state, moment),
         (Seen::TagsAsserted { tags, version }, Some(current)) => {
             tagged(known, current, observation, tags, *version, moment)
@@ -264,7 +267,8 @@ fn described(
     {
         return Verdict::nothing(partial);
     }
-    let next = current.document.merged(document, takes);
+    let carried = notice::carried(&current.document, document, at);
+    let next = current.document.merged(carried.as_ref().unwrap_or(document), takes);
     let mut changes = current.document.changes_to(&next);
     changes.retain(|change| !rules.masked.iter().any(|masked| covers(masked, &change.path)));
 
@@ -372,6 +376,24 @@ fn tagged(
         changes: current.document.changes_to(&next),
         evidence: vec![(Group::Tags, Evidence { source: observation.source, at })],
         overlay: Overlay::Tag(Tagging { version, at, superseded }),
+    })
+}
+
+/// Rule 8. No group is observed by it, so none gets new evidence.
+fn noticed(current: &Current, observation: &Observation, notice: &Notice, moment: Moment) -> Verdict {
+    if notice.until <= moment.now {
+        return Verdict::nothing(Reading::Late);
+    }
+    let changes = current.document.changes_to(&notice::laid(&current.document, notice));
+    if changes.is_empty() {
+        let known = notice::of(&current.document).contains(notice);
+        return Verdict::nothing(if known { Reading::Confirmed } else { Reading::Late });
+    }
+    Verdict::applied(Event::Changed {
+        id: observation.id.clone(),
+        changes,
+        evidence: Vec::new(),
+        overlay: Overlay::Keep,
     })
 }
 

@@ -4,7 +4,7 @@
 //! `events` is the log (seq -> record). `by_resource` finds a resource's records. `current` holds what is known of each
 //! resource, `rows` the short form that lists, searches and sweep comparison read, `tombstones` what removed resources left.
 //! `intervals` says when each scope was watched, `meta` holds format, log id, counters. `base` is what the oldest records were folded
-//! into, and `times` finds a record by its time; `dedupe` is there for notifications. Keys are made in `keys`, records in `codec`.
+//! into, and `times` finds a record by its time; `dedupe` holds the notifications that were recorded. Keys are made in `keys`, records in `codec`.
 //!
 //! # Rules
 //! 1. One [`Writer`], not clonable; any number of [`Store`] handles that read.
@@ -22,12 +22,14 @@
 //! makes a new file of just these two: a backup, or what can be kept of a damaged store.
 //!
 //! # Format history
-//! 1: the first. 2: resources remember their last tag event. 3: horizon, `base`, `times`.
+//! 1: the first. 2: resources remember their last tag event. 3: horizon, `base`, `times`. 4: calls are records, and
+//! recorded notifications are remembered.
 
 mod codec;
 pub mod compact;
 #[cfg(test)]
 mod crash;
+pub mod dedupe;
 pub mod disk;
 pub mod export;
 mod file;

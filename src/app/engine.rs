@@ -17,13 +17,15 @@ use tokio::task::{JoinError, spawn_blocking};
 use tokio::time::{sleep, timeout};
 use tokio_util::task::TaskTracker;
 
-use super::events;
+use super::listening::Listener;
+use super::pace;
 use super::refresh::{self, Switchboard};
 use super::sweeps;
 use super::tasks::Tasks;
 use crate::aws::{Aws, AwsError, Regions, Settings};
 use crate::config::Config;
-use crate::ingest::{self, Freshness, Handle, Ingest, KindEntry};
+use crate::ingest::{self, Freshness, Handle, Ingest, KindEntry, Relaxed};
+use crate::kinds::rules::CALLS;
 use crate::kinds::{self, KINDS, KindSpec};
 use crate::mcp::Core;
 use crate::model::{AccountId, Kind, Region, Scope, Timestamp};
@@ -38,9 +40,6 @@ const WRITER_ENDS: Duration = Duration::from_millis(700);
 
 /// From one time that AWS is asked for the account's regions to the next.
 const REGIONS_AGAIN: Duration = Duration::from_hours(1);
-
-/// How many receive from one queue: while one waits for the writer or for SQS, the others go on.
-const RECEIVERS: usize = 4;
 
 /// Everything that keeps a store up to date and serves it.
 pub struct Engine {
@@ -96,15 +95,11 @@ impl Engine {
         let intervals = KINDS.iter().map(|spec| (*spec, interval(spec, config))).collect();
         let switchboard = Switchboard::default();
         sweeping.spawn_until_stopped("the switchboard", switchboard.clone().run(wanted));
-        for queue in &config.queues {
-            for _ in 0..RECEIVERS {
-                let (aws, queue, handle) = (aws.clone(), Arc::new(queue.clone()), handle.clone());
-                let listening = move || events::run(aws.clone(), Arc::clone(&queue), handle.clone());
-                sweeping.spawn_supervised("the events", listening);
-            }
-        }
-        let watching = watch(aws.clone(), handle.clone(), sweeping.clone(), switchboard, intervals);
-        sweeping.spawn_until_stopped("the watch", watching);
+        let listener = Listener::new(config);
+        listener.receive(&aws, &handle, &sweeping);
+        let (aws_too, ingest, hub_too, tasks) = (aws.clone(), handle.clone(), hub.clone(), sweeping.clone());
+        let watch = Watch { aws: aws_too, ingest, hub: hub_too, tasks, switchboard, intervals, listener };
+        sweeping.spawn_until_stopped("the watch", watch.run());
         let tools = TaskTracker::new();
         let core = Arc::new(Core { store, ingest: handle, hub, aws, clock, tasks: tools.clone() });
         Ok(Engine { core, sweeps: sweeping, tools, writer: writing, ended })
@@ -195,48 +190,69 @@ async fn index(store: Store) {
     }
 }
 
-/// Finds out whose credentials these are, and sweeps that account's scopes from then on; where all regions are watched,
-/// those that AWS lists, asked for again now and then. Each scope has tasks of its own: one that fails holds no other.
-async fn watch(
+/// What keeps watching an account.
+struct Watch {
     aws: Aws,
     ingest: Handle,
+    hub: ChangeHub,
     tasks: Tasks,
     switchboard: Switchboard,
     intervals: Vec<(&'static KindSpec, Duration)>,
-) {
-    // Where one region is down, the others can tell.
-    aws.watch_also(ingest.freshness().scopes().into_iter().map(|state| state.scope.region));
-    let account = identified(&aws, ingest.freshness()).await;
-    let (mut watched, mut backoff, since) = (BTreeSet::new(), Backoff::new(), aws.clock().now());
-    loop {
-        let listed = if aws.watches_all() { aws.enabled_regions().await } else { Ok(aws.regions()) };
-        for region in aws.regions().into_iter().filter(|region| watched.insert(region.clone())) {
-            let scope = Scope { account: account.clone(), region };
-            tracing::info!(%scope, "watching");
-            for (spec, interval) in &intervals {
-                ingest.freshness().expect(&scope, &spec.kind(), *interval);
-                let plan = Plan { interval: *interval, ..Plan::new(scope.clone(), spec) };
-                let asking = {
-                    let (aws, plan, switchboard) = (aws.clone(), plan.clone(), switchboard.clone());
-                    let ingest = ingest.clone();
-                    move || refresh::run(aws.clone(), plan.clone(), switchboard.clone(), ingest.clone())
-                };
-                tasks.spawn_supervised("a refresh", asking);
-                tasks.spawn_until_stopped("a sweep", sweeps::run(aws.clone(), plan, ingest.clone()));
+    listener: Listener,
+}
+
+impl Watch {
+    /// Finds out whose credentials these are, and sweeps that account's scopes from then on; where all regions are watched,
+    /// those that AWS lists, asked for again now and then. Each scope has tasks of its own: one that fails holds no other.
+    async fn run(self) {
+        let (aws, freshness) = (&self.aws, self.ingest.freshness());
+        // Where one region is down, the others can tell.
+        aws.watch_also(freshness.scopes().into_iter().map(|state| state.scope.region));
+        let account = identified(aws, freshness).await;
+        let (mut watched, mut backoff, since) = (BTreeSet::new(), Backoff::new(), aws.clock().now());
+        loop {
+            let listed = if aws.watches_all() { aws.enabled_regions().await } else { Ok(aws.regions()) };
+            for region in aws.regions().into_iter().filter(|region| watched.insert(region.clone())) {
+                self.begin(Scope { account: account.clone(), region });
             }
-        }
-        if !aws.watches_all() {
-            return;
-        }
-        ingest.freshness().set_trouble(listed.as_ref().err().map(|error| unlisted(error, since)));
-        let pause = match &listed {
-            Ok(_) => {
-                backoff.succeeded();
-                REGIONS_AGAIN
+            if !aws.watches_all() {
+                return;
             }
-            Err(_) => backoff.failed(),
-        };
-        sleep(pause).await;
+            freshness.set_trouble(listed.as_ref().err().map(|error| unlisted(error, since)));
+            let pause = match &listed {
+                Ok(_) => {
+                    backoff.succeeded();
+                    REGIONS_AGAIN
+                }
+                Err(_) => backoff.failed(),
+            };
+            sleep(pause).await;
+        }
+    }
+
+    /// Starts what watches a scope.
+    fn begin(&self, scope: Scope) {
+        tracing::info!(%scope, "watching");
+        let (aws, ingest, tasks) = (&self.aws, &self.ingest, &self.tasks);
+        let mut paces = Vec::new();
+        for (spec, interval) in &self.intervals {
+            ingest.freshness().expect(&scope, &spec.kind(), *interval);
+            let (pace, interval) = watch::channel(*interval);
+            paces.push((spec.kind(), pace));
+            let plan = Plan { interval, ..Plan::new(scope.clone(), spec) };
+            let asking = {
+                let (aws, plan, switchboard) = (aws.clone(), plan.clone(), self.switchboard.clone());
+                let ingest = ingest.clone();
+                move || refresh::run(aws.clone(), plan.clone(), switchboard.clone(), ingest.clone())
+            };
+            tasks.spawn_supervised("a refresh", asking);
+            tasks.spawn_until_stopped("a sweep", sweeps::run(aws.clone(), plan, ingest.clone()));
+        }
+        if self.listener.listens() {
+            self.listener.watch(aws, &scope, ingest, tasks);
+            let pacing = pace::run(ingest.freshness().clone(), self.hub.clone(), aws.clock(), scope, paces);
+            tasks.spawn_until_stopped("the pace", pacing);
+        }
     }
 }
 
@@ -282,7 +298,15 @@ pub(super) fn entry(spec: &KindSpec, config: &Config) -> KindEntry {
             gone_states: spec.gone_states,
         },
         interval: interval(spec, config),
+        relaxed: relaxed(spec, config),
     }
+}
+
+/// How events slow a kind's sweeps, where they tell of its every change.
+fn relaxed(spec: &KindSpec, config: &Config) -> Option<Relaxed> {
+    let every = config.relaxed.get(spec.slug).copied().or(spec.relaxed)?;
+    let trail = spec.told_by.iter().copied().find(|slug| *slug == CALLS);
+    Some(Relaxed { every: every.max(interval(spec, config)), told_by: spec.told_by, trail })
 }
 
 fn interval(spec: &KindSpec, config: &Config) -> Duration {

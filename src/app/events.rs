@@ -1,60 +1,298 @@
 //! Carries what events say to the writer, and lets them go once it is durable.
+//!
+//! ```text
+//! receive 10 --> decode --> writer (one commit for all that wait) --> delete
+//!      \--> receive the next 10 meanwhile, while fewer than UNDER_WAY batches are between receive and delete
+//! ```
+//!
+//! A message is deleted only after the commit that holds what it says is durable. While the store is slow or fails, the message
+//! is held: its visibility is extended again and again, and what it says is submitted again, so that it neither comes a second
+//! time nor goes to the dead-letter queue because of a full disk. Only what cannot be read, and what meets a damaged record, is
+//! left to come again, and to go where the queue's owner sends such.
 
+use std::collections::{BTreeSet, VecDeque};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::stream::FuturesUnordered;
+use futures::{FutureExt, StreamExt};
+use parking_lot::Mutex;
 use tokio::time::sleep;
 
-use crate::aws::Aws;
+use super::sweeps;
 use crate::aws::queue::Queue;
-use crate::ingest::{Handle, IngestError, Lane};
-use crate::model::Cause;
-use crate::source::events::envelope::Says;
-use crate::source::events::{Listener, Received};
+use crate::aws::{Aws, AwsError};
+use crate::ingest::counts::{Count, EventCounts};
+use crate::ingest::{Handle, IngestError, Taken};
+use crate::model::{Notification, SharedClock, Timestamp};
+use crate::source::events::envelope::{Says, Undecodable};
+use crate::source::events::{Listener, Mailbox, Received};
+use crate::store::{CommitError, ReadError};
 
-/// How long nothing is received after the store could not be written: the messages come again by themselves.
-const AFTER_TROUBLE: Duration = Duration::from_secs(5);
+/// How many batches of one receiver are between receive and delete at most: that many does it take on while the writer is busy.
+const UNDER_WAY: usize = 8;
+
+/// How long messages are held from coming again while the writer does not take what they say.
+const HOLD: Duration = Duration::from_mins(1);
+
+/// From one time that they are held to the next. The first comes before the shortest visibility that makes sense is over.
+const HOLD_EVERY: Duration = Duration::from_secs(15);
+
+/// How long the writer is left alone after it could not store something.
+const AFTER_TROUBLE: Duration = Duration::from_secs(1);
+
+/// After how long a notice about a resource that is not known comes again: by then a describe may have shown it.
+const COMES_AGAIN: Duration = Duration::from_secs(20);
+
+/// How often such a notice is received before it is let go.
+const RECEIVES: u32 = 3;
+
+/// How many unreadable messages are remembered, so that each is logged once.
+const REMEMBERED: usize = 1_000;
+
+/// The messages that could not be read. Shared by the receivers of a queue, as a message may come to any of them.
+#[derive(Clone, Default)]
+pub struct Unreadable(Arc<Mutex<(BTreeSet<String>, VecDeque<String>)>>);
+
+impl Unreadable {
+    /// Whether a message is new here.
+    fn meet(&self, message: &str) -> bool {
+        let (known, order) = &mut *self.0.lock();
+        let is_new = known.insert(message.to_owned());
+        if is_new {
+            order.push_back(message.to_owned());
+            if order.len() > REMEMBERED
+                && let Some(oldest) = order.pop_front()
+            {
+                known.remove(&oldest);
+            }
+        }
+        is_new
+    }
+}
 
 /// Receives from a queue until the writer takes nothing more. Several may receive from one queue.
-pub async fn run(aws: Aws, queue: Arc<Queue>, ingest: Handle) {
+pub async fn run(aws: Aws, queue: Arc<Queue>, ingest: Handle, unreadable: Unreadable) {
     let clock = aws.clock();
     let mut listener = Listener::new(aws, Arc::clone(&queue));
+    let counts = ingest.freshness().event_counts().clone();
+    let carrier = Arc::new(Carrier { mailbox: listener.mailbox(), queue, ingest, clock, counts, unreadable });
+    let mut under_way = FuturesUnordered::new();
+    let mut failing: Option<Timestamp> = None;
     loop {
-        let mut done = Vec::new();
-        for Received { receipt, message, told } in listener.next().await {
-            let told = match told {
-                Ok(told) => told,
-                Err(error) => {
-                    tracing::warn!(%queue, message, %error, "an event cannot be read, and is left in the queue");
-                    continue;
+        while under_way.len() >= UNDER_WAY {
+            if under_way.next().await == Some(Carried::Stopped) {
+                return;
+            }
+        }
+        let received = {
+            // Never dropped half-way: what SQS gave out would come again only after its visibility is over.
+            let mut receiving = pin!(listener.next());
+            loop {
+                tokio::select! {
+                    received = &mut receiving => break received,
+                    Some(carried) = under_way.next(), if !under_way.is_empty() => if carried == Carried::Stopped { return },
                 }
-            };
-            let notification = match told.says {
-                Says::Resources(notification) => notification,
-                Says::Canary(canary) => {
-                    ingest.freshness().canary_seen(&canary, clock.now());
-                    done.push(receipt);
-                    continue;
+            }
+        };
+        match received {
+            Ok(messages) => {
+                if failing.take().is_some() {
+                    carrier.ingest.freshness().receiving(&carrier.queue.to_string(), None);
+                    tracing::info!(queue = %carrier.queue, "events are received again");
                 }
-                Says::Nothing => {
-                    tracing::debug!(detail_type = told.detail_type, "an event says nothing of what is watched");
-                    done.push(receipt);
-                    continue;
+                if !messages.is_empty() {
+                    under_way.push(Arc::clone(&carrier).carry(messages).boxed());
                 }
-            };
-            let cause = Cause::Notification { event_id: notification.event_id };
-            match ingest.observe(Lane::Notifications, notification.observations, cause).await {
-                Ok(_) => done.push(receipt),
-                Err(IngestError::Stopped) => return,
-                Err(error) => {
-                    tracing::warn!(%queue, %error, "an event is not recorded; it comes again");
-                    sleep(AFTER_TROUBLE).await;
-                    break;
+            }
+            Err(error) => {
+                carrier.show(&error, *failing.get_or_insert_with(|| carrier.clock.now()));
+                let mut pausing = pin!(listener.pause());
+                loop {
+                    tokio::select! {
+                        () = &mut pausing => break,
+                        Some(carried) = under_way.next(), if !under_way.is_empty() => {
+                            if carried == Carried::Stopped { return }
+                        }
+                    }
                 }
             }
         }
-        if let Err(error) = listener.let_go(&done).await {
-            tracing::warn!(%queue, %error, "events stay in the queue, and come again");
+    }
+}
+
+/// How carrying a batch ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Carried {
+    /// Everything that can be done about it is done.
+    Done,
+    /// The writer takes nothing more.
+    Stopped,
+}
+
+/// What one receiver does with messages.
+struct Carrier {
+    mailbox: Mailbox,
+    queue: Arc<Queue>,
+    ingest: Handle,
+    clock: SharedClock,
+    counts: EventCounts,
+    unreadable: Unreadable,
+}
+
+/// Messages that say something of resources: receipt, and how often each was received.
+#[derive(Default)]
+struct Telling {
+    receipts: Vec<(String, u32)>,
+    notifications: Vec<Notification>,
+}
+
+impl Carrier {
+    /// Brings messages to the writer, and deletes those that are done with.
+    async fn carry(self: Arc<Self>, messages: Vec<Received>) -> Carried {
+        let mut done = Vec::new();
+        let mut telling = Telling::default();
+        for Received { receipt, message, receives, told } in messages {
+            self.counts.count(Count::Received);
+            let told = match told {
+                Ok(told) => told,
+                Err(error) => {
+                    self.undecodable(&message, &error);
+                    continue;
+                }
+            };
+            if let Some(scope) = told.trail() {
+                self.ingest.freshness().call_seen(&scope, self.clock.now());
+            }
+            match told.says {
+                Says::Resources(notification) => {
+                    telling.receipts.push((receipt, receives));
+                    telling.notifications.push(notification);
+                }
+                Says::Canary(canary) => {
+                    self.counts.count(Count::Canaries);
+                    self.ingest.freshness().canary_seen(&canary, self.clock.now());
+                    done.push(receipt);
+                }
+                Says::Call(_) => done.push(receipt),
+                Says::Nothing => {
+                    self.counts.count_unknown(&told.detail_type);
+                    done.push(receipt);
+                }
+            }
         }
+        // What says nothing of resources does not wait for the store.
+        let ((), carried) = futures::join!(self.delete(done), self.tell(telling));
+        carried
+    }
+
+    /// Has the writer record what messages say.
+    async fn tell(&self, telling: Telling) -> Carried {
+        let Telling { receipts, notifications } = telling;
+        if notifications.is_empty() {
+            return Carried::Done;
+        }
+        let taken = match self.submit(&receipts, &notifications).await {
+            Ok(taken) => taken,
+            Err(IngestError::Stopped) => return Carried::Stopped,
+            Err(error) => {
+                tracing::warn!(queue = %self.queue, %error, "events meet a damaged record, and are left in the queue");
+                return Carried::Done;
+            }
+        };
+        let (mut done, mut early) = (Vec::new(), Vec::new());
+        for ((receipt, receives), taken) in receipts.into_iter().zip(taken) {
+            match taken {
+                Taken::Applied(_) => self.counts.count(Count::Applied),
+                Taken::Unchanged => self.counts.count(Count::Unchanged),
+                Taken::Repeated => self.counts.count(Count::Repeated),
+                Taken::Unknown if receives < RECEIVES => {
+                    early.push(receipt);
+                    continue;
+                }
+                Taken::Unknown => self.counts.count(Count::LetGo),
+            }
+            done.push(receipt);
+        }
+        let again = async {
+            if !early.is_empty() {
+                self.mailbox.hold(early, COMES_AGAIN).await;
+            }
+        };
+        let ((), ()) = futures::join!(self.delete(done), again);
+        Carried::Done
+    }
+
+    /// Submits notifications until they are durable, and holds the messages meanwhile.
+    async fn submit(
+        &self,
+        receipts: &[(String, u32)],
+        notifications: &[Notification],
+    ) -> Result<Vec<Taken>, IngestError> {
+        let mut submitting = pin!(async {
+            loop {
+                match self.ingest.notify(notifications.to_vec()).await {
+                    Err(error) if is_passing(&error) => {
+                        tracing::warn!(queue = %self.queue, %error, "events are not recorded yet, and are held");
+                        sleep(AFTER_TROUBLE).await;
+                    }
+                    outcome => break outcome,
+                }
+            }
+        });
+        loop {
+            tokio::select! {
+                biased;
+                outcome = &mut submitting => break outcome,
+                () = sleep(HOLD_EVERY) => {}
+            }
+            let receipts = receipts.iter().map(|(receipt, _)| receipt.clone()).collect();
+            let mut holding = pin!(self.mailbox.hold(receipts, HOLD));
+            tokio::select! {
+                biased;
+                outcome = &mut submitting => break outcome,
+                held = &mut holding => if held.failed > 0 {
+                    tracing::warn!(queue = %self.queue, failed = held.failed, "events that wait may come a second time");
+                }
+            }
+        }
+    }
+
+    async fn delete(&self, receipts: Vec<String>) {
+        if receipts.is_empty() {
+            return;
+        }
+        let deleted = self.mailbox.let_go(receipts).await;
+        self.counts.count_all(Count::Deleted, deleted.done);
+        self.counts.count_all(Count::DeleteFailures, deleted.failed);
+        if deleted.failed > 0 {
+            tracing::warn!(queue = %self.queue, failed = deleted.failed, "events stay in the queue, and come again");
+        }
+    }
+
+    fn undecodable(&self, message: &str, error: &Undecodable) {
+        self.counts.count(Count::Undecodable);
+        if self.unreadable.meet(message) {
+            tracing::warn!(queue = %self.queue, message, %error, "an event cannot be read, and is left in the queue");
+        }
+    }
+
+    /// Shows that nothing can be received, and why.
+    fn show(&self, error: &AwsError, since: Timestamp) {
+        self.counts.count(Count::ReceiveFailures);
+        self.ingest.freshness().receiving(&self.queue.to_string(), Some(sweeps::trouble(error, since)));
+        tracing::warn!(queue = %self.queue, %error, fix = error.fix(), "no events can be received");
+    }
+}
+
+/// Whether what kept notifications from being stored may be over when they are submitted again.
+fn is_passing(error: &IngestError) -> bool {
+    match error {
+        IngestError::Stopped
+        | IngestError::Read(ReadError::Damaged(_))
+        | IngestError::Commit(CommitError::Damaged(_) | CommitError::Unencodable(_)) => false,
+        IngestError::Together(error) => is_passing(error),
+        IngestError::Read(ReadError::Unavailable(_)) | IngestError::Commit(_) => true,
     }
 }

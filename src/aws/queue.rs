@@ -4,7 +4,11 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use aws_sdk_sqs::types::DeleteMessageBatchRequestEntry;
+use std::time::Duration;
+
+use aws_sdk_sqs::types::{
+    ChangeMessageVisibilityBatchRequestEntry, DeleteMessageBatchRequestEntry, MessageSystemAttributeName,
+};
 
 use super::{Aws, AwsError};
 use crate::model::{AccountId, Region};
@@ -16,6 +20,7 @@ pub const BATCH: usize = 10;
 
 const RECEIVE: &str = "sqs:ReceiveMessage";
 const DELETE: &str = "sqs:DeleteMessage";
+const EXTEND: &str = "sqs:ChangeMessageVisibility";
 
 /// A queue of events.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +49,8 @@ pub struct Message {
     pub receipt: String,
     /// The event, as EventBridge wrote it.
     pub body: String,
+    /// How often it was received, this time included; 1 where SQS does not say.
+    pub receives: u32,
 }
 
 impl Queue {
@@ -119,10 +126,14 @@ impl Aws {
         let client = self.sdk().await.clients(&region).events;
         let messages = i32::try_from(BATCH).unwrap_or(10);
         let asked = client.receive_message().queue_url(&*queue.url).max_number_of_messages(messages);
+        let asked = asked.message_system_attribute_names(MessageSystemAttributeName::ApproximateReceiveCount);
         let answer = self.classified(&region, RECEIVE, asked.wait_time_seconds(WAIT_SECONDS).send().await)?;
         let messages = answer.messages.unwrap_or_default().into_iter().filter_map(|message| {
             let (receipt, body) = (message.receipt_handle?, message.body?);
-            Some(Message { id: message.message_id.unwrap_or_default(), receipt, body })
+            let attributes = message.attributes.unwrap_or_default();
+            let receives = attributes.get(&MessageSystemAttributeName::ApproximateReceiveCount);
+            let receives = receives.and_then(|count| count.parse().ok()).unwrap_or(1);
+            Some(Message { id: message.message_id.unwrap_or_default(), receipt, body, receives })
         });
         Ok(messages.collect())
     }
@@ -139,6 +150,26 @@ impl Aws {
         });
         let asked = client.delete_message_batch().queue_url(&*queue.url).set_entries(Some(entries.collect()));
         let answer = self.classified(&region, DELETE, asked.send().await)?;
+        let failed =
+            answer.failed.into_iter().filter_map(|entry| receipts.get(entry.id.parse::<usize>().ok()?).cloned());
+        Ok(failed.collect())
+    }
+
+    /// Keeps received messages, at most [`BATCH`], from coming again for `hold` from now on (12 hours at most, of whole seconds);
+    /// gives the receipts that SQS did not take.
+    ///
+    /// # Errors
+    /// [`AwsError`]; then all may come when they would have.
+    pub async fn extend(&self, queue: &Queue, receipts: &[String], hold: Duration) -> Result<Vec<String>, AwsError> {
+        let region = self.region_of(queue, EXTEND)?;
+        let client = self.sdk().await.clients(&region).events;
+        let seconds = i32::try_from(hold.as_secs()).unwrap_or(i32::MAX);
+        let entries = receipts.iter().enumerate().filter_map(|(number, receipt)| {
+            let entry = ChangeMessageVisibilityBatchRequestEntry::builder().id(number.to_string());
+            entry.receipt_handle(receipt).visibility_timeout(seconds).build().ok()
+        });
+        let asked = client.change_message_visibility_batch().queue_url(&*queue.url);
+        let answer = self.classified(&region, EXTEND, asked.set_entries(Some(entries.collect())).send().await)?;
         let failed =
             answer.failed.into_iter().filter_map(|entry| receipts.get(entry.id.parse::<usize>().ok()?).cloned());
         Ok(failed.collect())

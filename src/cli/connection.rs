@@ -9,6 +9,7 @@ use clap::{Args, ValueEnum};
 use super::place::Place;
 use crate::config::{self, Config, ConfigError, Environment, Given, Interval, ListMode, Queue, Share, Size};
 use crate::kinds::KINDS;
+use crate::kinds::rules::DEFAULT_NAME;
 
 /// Which account, which store, and how it is served.
 #[derive(Clone, Debug, Default, Args)]
@@ -33,6 +34,15 @@ pub(super) struct Connection {
     /// An SQS queue that EventBridge writes this account's events to; REGION=URL where the URL names no region (repeatable)
     #[arg(long, env = "MUSTER_QUEUE_URL", value_name = "URL", value_delimiter = ',', hide_env_values = true)]
     queue_url: Vec<Queue>,
+    /// Listen to the events that `muster setup` sends to the queue NAME-events of each watched region [default name: muster]
+    #[arg(long, env = "MUSTER_EVENTS", value_name = "NAME", num_args = 0..=1, default_missing_value = DEFAULT_NAME, hide_env_values = true)]
+    events: Option<String>,
+    /// How often a kind is swept while events are proved to arrive, such as instance=10m (repeatable) [default: instance=5m, else 1h]
+    #[arg(long, env = "MUSTER_RELAXED", value_name = "KIND=DURATION", value_delimiter = ',', hide_env_values = true)]
+    relaxed: Vec<Interval>,
+    /// How often a canary is sent through each EventBridge rule to prove that events arrive [default: 60s]
+    #[arg(long, env = "MUSTER_CANARY_INTERVAL", value_name = "DURATION", value_parser = config::duration, hide_env_values = true)]
+    canary_interval: Option<Duration>,
     /// How long the log keeps changes [default: 30d]
     #[arg(long, env = "MUSTER_RETAIN_AGE", value_name = "DURATION", value_parser = config::duration, hide_env_values = true)]
     retain_age: Option<Duration>,
@@ -55,7 +65,7 @@ impl Connection {
     /// The flags that say all of `config`, except for `--allow-writes`: how far another process may go is for its starter
     /// to decide.
     pub(super) fn of(config: &Config) -> Self {
-        let intervals = config.intervals.iter().map(|(kind, every)| Interval { kind: kind.clone(), every: *every });
+        let given = |(kind, every): (&String, &Duration)| Interval { kind: kind.clone(), every: *every };
         Connection {
             place: Place {
                 data_dir: Some(config.data_dir.clone()),
@@ -69,9 +79,12 @@ impl Connection {
                 ListMode::All => List::All,
                 ListMode::Collections => List::Collections,
             }),
-            interval: intervals.collect(),
+            interval: config.intervals.iter().map(given).collect(),
             aws_share: Some(config.aws_share),
             queue_url: config.queues.clone(),
+            events: config.events.clone(),
+            relaxed: config.relaxed.iter().map(given).collect(),
+            canary_interval: Some(config.canary_interval),
             retain_age: Some(config.retain_age),
             retain_size: config.retain_size.map(Size::of),
             keep_free: Some(Size::of(config.keep_free)),
@@ -104,6 +117,11 @@ impl Connection {
         for queue in &self.queue_url {
             flag("--queue-url", Some(queue.to_string().into()));
         }
+        flag("--events", self.events.clone().map(Into::into));
+        for relaxed in &self.relaxed {
+            flag("--relaxed", Some(relaxed.to_string().into()));
+        }
+        flag("--canary-interval", self.canary_interval.map(|every| format!("{}ms", every.as_millis()).into()));
         flag("--retain-age", self.retain_age.map(|age| format!("{}ms", age.as_millis()).into()));
         flag("--retain-size", self.retain_size.map(|size| size.to_string().into()));
         flag("--keep-free", self.keep_free.map(|size| size.to_string().into()));
@@ -129,6 +147,9 @@ impl Connection {
             intervals: self.interval,
             aws_share: self.aws_share,
             queues: self.queue_url,
+            events: self.events,
+            relaxed: self.relaxed,
+            canary_interval: self.canary_interval,
             retain_age: self.retain_age,
             retain_size: self.retain_size,
             keep_free: self.keep_free,
@@ -158,9 +179,11 @@ mod tests {
     #[test]
     fn flags_made_from_a_configuration_lead_back_to_it() {
         let given = "--profile dev --region eu-west-1 --list all --interval instance=30s --interval vpc=1h --aws-share 0.5 \
-             --retain-age 7d --retain-size 32MiB --keep-free 1GiB --queue-url https://sqs.eu-west-1.amazonaws.com/123456789012/events";
+             --retain-age 7d --retain-size 32MiB --keep-free 1GiB --queue-url https://sqs.eu-west-1.amazonaws.com/123456789012/events \
+             --events --relaxed instance=10m --canary-interval 30s";
         let config = parse(given.split_whitespace().map(OsString::from));
         assert_eq!(parse(Connection::of(&config).words()), config);
+        assert_eq!(config.events.as_deref(), Some("muster"), "without a name it is the default one");
         for regions in ["us-west-2,eu-west-1", "all"] {
             let config = parse(["--regions", regions, "--region", "eu-west-3"].map(OsString::from));
             assert_eq!(parse(Connection::of(&config).words()), config, "{regions}");

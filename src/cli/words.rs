@@ -2,24 +2,12 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::kinds::{self, KINDS, KindSpec};
+use crate::kinds::{self, KINDS, KindSpec, PREFIXES};
 use crate::mcp::tools::rows;
 use crate::model::Timestamp;
 use crate::model::text::shown;
 use crate::query::filter::near;
 use crate::query::{FilterError, Filters, Moment};
-
-/// How the ids of each kind begin.
-const PREFIXES: [(&str, &str); 8] = [
-    ("i-", "instance"),
-    ("vpc-", "vpc"),
-    ("subnet-", "subnet"),
-    ("sg-", "security-group"),
-    ("eni-", "network-interface"),
-    ("eipalloc-", "address"),
-    ("vol-", "volume"),
-    ("snap-", "snapshot"),
-];
 
 /// Why words are not understood.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::calls::{Recent, caller};
 use super::ledger::View;
 use crate::model::known::{fold, state_name};
 use crate::model::{Cause, Current, Event, Observation, Recorded, ResourceId, Seen, Seq, Source, Timestamp, Wanted};
@@ -32,13 +33,15 @@ struct Ahead {
 }
 
 /// What a decision rests on besides what the store holds.
-pub(super) struct Grounds {
+pub(super) struct Grounds<'c> {
     /// What is remembered of the resource; nothing of the store is in it.
     pub(super) remembered: Known<'static>,
     /// How many more resources of the scope may be asked for because their tags are doubted.
     pub(super) tag_questions: usize,
     pub(super) rules: KindRules,
     pub(super) moment: Moment,
+    /// Who called AWS of late to do something to it, the first caller first.
+    pub(super) calls: &'c [Recent],
 }
 
 impl Ahead {
@@ -75,15 +78,16 @@ impl Draft {
         Draft { entries, ..Draft::default() }
     }
 
-    /// Decides one observation on top of what was decided before.
+    /// Decides one observation on top of what was decided before. Whether it is too early: it says what only a known resource can
+    /// hold, and the resource is not known.
     pub(super) fn decide<V: View>(
         &mut self,
         view: &V,
         observation: Observation,
-        cause: &Cause,
-        grounds: &Grounds,
-    ) -> Result<(), ReadError> {
-        let Grounds { remembered, tag_questions, rules, moment } = grounds;
+        given: &Cause,
+        grounds: &Grounds<'_>,
+    ) -> Result<bool, ReadError> {
+        let Grounds { remembered, tag_questions, rules, moment, calls } = grounds;
         let mut ahead = if let Some(ahead) = self.ahead.remove(&observation.id) {
             ahead
         } else {
@@ -91,6 +95,7 @@ impl Draft {
             Ahead { current: view.current(&observation.id)?, remembered: Known { removed_at, ..*remembered } }
         };
         let verdict = reconcile::decide(ahead.known(), &observation, *rules, *moment);
+        let early = is_early(&observation.seen, ahead.current.as_ref());
         let mut removed = false;
         for event in verdict.events {
             if let Event::Removed { at, .. } = &event {
@@ -98,7 +103,8 @@ impl Draft {
                 ahead.remembered.removed_at = Some(*at);
             }
             // The real seq is the store's to give; no decision depends on it.
-            let cause = cause_of(cause, &event);
+            let cause = caller(calls, &event, &observation, ahead.known(), *moment).cloned();
+            let cause = cause.unwrap_or_else(|| cause_of(given, &event));
             let record = Recorded { seq: Seq::ZERO, recorded_at: moment.now, cause, event };
             ahead.current = fold(ahead.current.take(), &record);
             self.entries.push((record.cause, record.event));
@@ -114,7 +120,7 @@ impl Draft {
         }
         self.follow_up(&observation, verdict.reading, *tag_questions);
         self.ahead.insert(observation.id, ahead);
-        Ok(())
+        Ok(early)
     }
 
     /// Who is to be asked for after an observation (rules 3 and 4).
@@ -136,7 +142,7 @@ impl Draft {
                 }
             }
             (
-                Seen::StateAsserted(_) | Seen::TagsAsserted { .. } | Seen::Mentioned,
+                Seen::StateAsserted(_) | Seen::TagsAsserted { .. } | Seen::Noticed(_) | Seen::Mentioned,
                 Reading::Applied | Reading::Hint,
             ) if told => {
                 self.wanted.push(Wanted { id: observation.id.clone(), expects: asserted });
@@ -169,11 +175,27 @@ fn note(
             swept: observation.source == Source::Sweep,
             gone: current.is_some_and(|current| rules.is_gone(&current.document)),
         }),
-        Seen::StateAsserted(_) | Seen::TagsAsserted { .. } | Seen::Mentioned if exists && credible(at, now) == at => {
+        Seen::StateAsserted(_) | Seen::TagsAsserted { .. } | Seen::Noticed(_) | Seen::Mentioned
+            if exists && credible(at, now) == at =>
+        {
             Some(Note::Told { at })
         }
         Seen::NotFound if exists => Some(Note::Missing { at }),
         _ => None,
+    }
+}
+
+/// Whether what was seen can be held by a known resource only, and it is not known.
+fn is_early(seen: &Seen, current: Option<&Current>) -> bool {
+    match seen {
+        Seen::Noticed(_) => current.is_none(),
+        // A describe tells of these.
+        Seen::Described(_)
+        | Seen::StateAsserted(_)
+        | Seen::TagsAsserted { .. }
+        | Seen::Mentioned
+        | Seen::NotFound
+        | Seen::Absent => false,
     }
 }
 

@@ -1,15 +1,17 @@
 //! How fresh the copy is, scope by scope and kind by kind. Not event-sourced: an unchanged sweep writes nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::RwLock;
 use serde::Serialize;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
-use super::path::EventPath;
-use crate::model::{Canary, Group, GroupEvidence, Kind, ResourceId, Scope, Timestamp};
+use super::counts::EventCounts;
+use super::path::{EventPath, Listening, Unproved};
+use crate::model::{Canary, Group, GroupEvidence, Kind, ResourceId, Scope, SharedClock, Timestamp};
 use crate::reconcile::guard::{HeldBack, Hold};
 use crate::reconcile::{Memory, credible};
 use crate::store::Watermark;
@@ -36,15 +38,39 @@ pub struct Swept {
     pub ended: Timestamp,
 }
 
+/// How events slow the sweeps of a kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Relaxed {
+    /// From one sweep's start to the next one's while events are proved to tell of every change; never below the kind's interval.
+    pub every: Duration,
+    /// The slugs of the rules that together do.
+    pub told_by: &'static [&'static str],
+    /// That of them through which calls come: it does only where a trail logs.
+    pub trail: Option<&'static str>,
+}
+
+/// What events are to the sweeps of one (scope, kind) at a moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// From one sweep's start to the next one's while they are proved to arrive.
+    pub every: Duration,
+    /// From when until when they are proved to tell of every change, if they ever were; the end may have passed.
+    pub cover: Option<(Timestamp, Timestamp)>,
+    /// Why they are not proved to arrive; `None` while they are.
+    pub unproved: Option<Unproved>,
+}
+
 /// The state of one (scope, kind).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ScopeFreshness {
     /// Which scope.
     pub scope: Scope,
     /// Which kind.
     pub kind: Kind,
-    /// From one sweep's start to the next one's.
+    /// From one sweep's start to the next one's, unless events allow it to be longer.
     pub interval: Duration,
+    /// What events are to it; `None` where they are not listened to, or there are changes of the kind that no event tells of.
+    pub told: Option<Told>,
     /// The last complete sweep, of this process or an earlier one.
     pub complete: Option<Swept>,
     /// Whether a sweep completed since this process started.
@@ -67,11 +93,29 @@ pub struct ScopeFreshness {
 impl ScopeFreshness {
     /// Until when answers from this scope are fresh if nothing more is seen; `None` when they never were in this process.
     ///
-    /// Stale means: the last complete sweep started longer ago than one interval and twice its own duration.
+    /// Stale means: the last complete sweep started longer ago than one interval and twice its own duration. While events are proved
+    /// to tell of every change since it started, the interval is the longer one; when the proof ends, the normal one holds at once.
     #[must_use]
     pub fn fresh_until(&self) -> Option<Timestamp> {
         let complete = self.complete.filter(|_| self.swept_now)?;
-        Some(complete.started + self.interval + 2 * complete.ended.since(complete.started))
+        let until = |interval: Duration| complete.started + interval + 2 * complete.ended.since(complete.started);
+        let told = self.told_since(complete).map(|(told, proved)| until(told.every).min(proved));
+        Some(told.map_or_else(|| until(self.interval), |told| told.max(until(self.interval))))
+    }
+
+    /// From one sweep's start to the next one's, as things are.
+    #[must_use]
+    pub fn pace(&self) -> Duration {
+        let complete = self.complete.filter(|_| self.swept_now);
+        let told = complete.and_then(|complete| self.told_since(complete)).filter(|(told, _)| told.unproved.is_none());
+        told.map_or(self.interval, |(told, _)| told.every)
+    }
+
+    /// Until when events are proved to tell of every change since a sweep; may have passed.
+    fn told_since(&self, swept: Swept) -> Option<(&Told, Timestamp)> {
+        let told = self.told.as_ref()?;
+        let (since, until) = told.cover?;
+        (since <= swept.started).then_some((told, until))
     }
 
     /// When the last complete sweep started that left nothing open, as far as that can be said at `now`.
@@ -97,6 +141,11 @@ impl ScopeFreshness {
             return None;
         }
         let age = now.since(complete.started).as_secs();
+        if let (Some(unproved), None, true) =
+            (self.told.as_ref().and_then(|told| told.unproved.as_ref()), &self.trouble, self.swept_now)
+        {
+            return Some(format!("events are not proved to arrive: {unproved}; last complete sweep {age} s ago"));
+        }
         Some(match (&self.trouble, self.swept_now) {
             (Some(trouble), _) => format!("last complete sweep {age} s ago: {}", trouble.what),
             (None, false) => format!("not swept since the start; last complete sweep {age} s ago"),
@@ -184,6 +233,10 @@ struct Inner {
     trouble: RwLock<Option<Trouble>>,
     /// How events reach each scope.
     paths: RwLock<BTreeMap<Scope, EventPath>>,
+    /// The kinds whose every change events tell of.
+    relaxed: HashMap<Kind, Relaxed>,
+    clock: SharedClock,
+    counts: EventCounts,
     /// Goes before what keeps AWS from being reached: without the store nothing else can be told.
     store_trouble: RwLock<Option<Trouble>>,
     version: watch::Sender<u64>,
@@ -195,6 +248,8 @@ impl Freshness {
         watermarks: Vec<Watermark>,
         held: impl IntoIterator<Item = (Scope, Kind)>,
         intervals: &dyn Fn(&Kind) -> Duration,
+        relaxed: HashMap<Kind, Relaxed>,
+        clock: SharedClock,
     ) -> Self {
         let scopes = watermarks.into_iter().filter(|mark| mark.complete).map(|mark| {
             let complete = Some(Swept { started: mark.started, ended: mark.ended });
@@ -212,7 +267,8 @@ impl Freshness {
         // Not from 0: a server may open its store a second time, and an answer kept of the first is none of the second.
         let version = watch::Sender::new(fastrand::u64(..u64::MAX / 2));
         let paths = RwLock::default();
-        Freshness(Arc::new(Inner { scopes, trouble, paths, store_trouble, version }))
+        let counts = EventCounts::default();
+        Freshness(Arc::new(Inner { scopes, trouble, paths, relaxed, clock, counts, store_trouble, version }))
     }
 
     /// Announces that (scope, kind) is going to be swept every `interval`. Until its first complete sweep every answer
@@ -239,21 +295,113 @@ impl Freshness {
         self.bump();
     }
 
-    /// Notes that a canary came back, `at` in AWS time.
-    pub fn canary_seen(&self, canary: &Canary, at: Timestamp) {
-        self.0.paths.write().entry(canary.scope.clone()).or_default().canary_seen(canary, at);
+    /// Notes that events are listened to in `scope`.
+    pub fn listen(&self, scope: &Scope, listening: Listening) {
+        let trouble = self.0.counts.read().troubles.remove(&*listening.queue);
+        self.on_path(scope, |path| {
+            path.listen(listening);
+            path.receiving(trouble);
+        });
         self.bump();
     }
 
-    /// Notes that an event came of a call that a trail recorded, whatever became of the call.
+    /// Notes why there is no queue to listen to in `scope`.
+    pub fn miss(&self, scope: &Scope, why: Trouble) {
+        self.on_path(scope, |path| path.miss(why));
+        self.bump();
+    }
+
+    /// Notes that canaries that bear the date `at` are about to be put on the bus of `scope`.
+    pub fn canaries_put(&self, scope: &Scope, at: Timestamp) {
+        self.on_path(scope, |path| path.canaries_put(at, Instant::now()));
+    }
+
+    /// Notes what keeps canaries from being put on the bus of `scope`, or that nothing does.
+    pub fn putting(&self, scope: &Scope, trouble: Option<Trouble>) {
+        self.on_path(scope, |path| path.putting(trouble));
+    }
+
+    /// Notes what keeps the events of a queue from being received, or that nothing does.
+    pub fn receiving(&self, queue: &str, trouble: Option<Trouble>) {
+        for path in self.0.paths.write().values_mut() {
+            if path.listening().is_some_and(|listening| *listening.queue == *queue) {
+                path.receiving(trouble.clone());
+            }
+        }
+        self.0.counts.set_trouble(queue, trouble);
+    }
+
+    /// Notes that a canary came back, `at` in AWS time.
+    pub fn canary_seen(&self, canary: &Canary, at: Timestamp) {
+        if self.on_path(&canary.scope, |path| path.canary_seen(canary, at, Instant::now())) {
+            self.bump();
+        }
+    }
+
+    /// Notes that an event came of a call that a trail recorded, whatever became of the call; it was made `at`.
     pub fn call_seen(&self, scope: &Scope, at: Timestamp) {
-        self.0.paths.write().entry(scope.clone()).or_default().call_seen(at);
+        let ago = self.0.clock.now().since(at);
+        if self.on_path(scope, |path| path.call_seen(at, ago, Instant::now())) {
+            self.bump();
+        }
+    }
+
+    fn on_path<T>(&self, scope: &Scope, change: impl FnOnce(&mut EventPath) -> T) -> T {
+        change(self.0.paths.write().entry(scope.clone()).or_default())
+    }
+
+    /// What became of the messages that were received. Clones count together.
+    #[must_use]
+    pub fn event_counts(&self) -> &EventCounts {
+        &self.0.counts
     }
 
     /// How events reach each scope that they are listened to for.
     #[must_use]
     pub fn paths(&self) -> BTreeMap<Scope, EventPath> {
         self.0.paths.read().clone()
+    }
+
+    /// How events reach one scope; `None` where they are not listened to.
+    #[must_use]
+    pub fn path(&self, scope: &Scope) -> Option<EventPath> {
+        self.0.paths.read().get(scope).cloned()
+    }
+
+    /// From one sweep's start of (scope, kind) to the next one's, as things are.
+    #[must_use]
+    pub fn pace(&self, scope: &Scope, kind: &Kind) -> Duration {
+        self.of(scope, kind).map_or(Duration::ZERO, |state| state.pace())
+    }
+
+    /// When what is proved of a scope's events turns next, if nothing comes any more.
+    #[must_use]
+    pub fn turns(&self, scope: &Scope) -> Option<Instant> {
+        self.0.paths.read().get(scope)?.turns(Instant::now())
+    }
+
+    /// Announces that what is proved of events has turned with time.
+    pub fn turned(&self) {
+        self.bump();
+    }
+
+    /// What events are to the sweeps of (scope, kind) now.
+    fn told(&self, scope: &Scope, kind: &Kind) -> Option<Told> {
+        let relaxed = self.0.relaxed.get(kind)?;
+        let paths = self.0.paths.read();
+        let path = paths.get(scope).filter(|path| path.is_meant())?;
+        let now = Instant::now();
+        let dated = |at: Instant| {
+            let today = self.0.clock.now();
+            if at >= now { today + at.duration_since(now) } else { today - now.duration_since(at) }
+        };
+        let cover = path.cover(relaxed.told_by, relaxed.trail, now).map(|cover| (cover.since, dated(cover.until)));
+        Some(Told { every: relaxed.every, cover, unproved: path.unproved(relaxed.told_by, relaxed.trail, now) })
+    }
+
+    /// A state as it is seen at this moment.
+    fn current(&self, state: &ScopeFreshness) -> ScopeFreshness {
+        ScopeFreshness { told: self.told(&state.scope, &state.kind), ..state.clone() }
     }
 
     /// What keeps everything from being seen: the store cannot be written, or AWS as a whole not be reached.
@@ -266,13 +414,13 @@ impl Freshness {
     /// Every (scope, kind) that is or was watched, in order.
     #[must_use]
     pub fn scopes(&self) -> Vec<ScopeFreshness> {
-        self.0.scopes.read().values().map(|watched| watched.state.clone()).collect()
+        self.0.scopes.read().values().map(|watched| self.current(&watched.state)).collect()
     }
 
     /// The state of one (scope, kind); `None` when it was never watched.
     #[must_use]
     pub fn of(&self, scope: &Scope, kind: &Kind) -> Option<ScopeFreshness> {
-        self.0.scopes.read().get(&(scope.clone(), kind.clone())).map(|watched| watched.state.clone())
+        self.0.scopes.read().get(&(scope.clone(), kind.clone())).map(|watched| self.current(&watched.state))
     }
 
     /// When a resource was last seen as it is known, asked at `now`. Ask before reading its body: see [`SeenAt`].
@@ -311,6 +459,7 @@ impl Freshness {
         let watched = scopes
             .entry((scope.clone(), kind.clone()))
             .or_insert_with(|| Watched::new(scope.clone(), kind.clone(), Duration::ZERO, None));
+        watched.state.told = self.told(scope, kind);
         change(watched)
     }
 
@@ -382,6 +531,7 @@ impl Watched {
                 scope,
                 kind,
                 interval,
+                told: None,
                 complete,
                 swept_now: false,
                 running_since: None,
@@ -397,3 +547,6 @@ impl Watched {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

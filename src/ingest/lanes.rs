@@ -9,16 +9,16 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::freshness::{Freshness, Trouble};
-use crate::model::{ActionId, Cause, Document, Event, Kind, Observation, Outcome, ResourceId, Scope, Seq, Timestamp};
+use crate::model::{
+    ActionId, Cause, Document, Event, Kind, Notification, Observation, Outcome, ResourceId, Scope, Seq, Timestamp,
+};
 use crate::store::{CommitError, ReadError};
 
-/// How urgent an observation is.
+/// How urgent an observation is. Notifications have a lane of their own, between these two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lane {
     /// A tool's client waits for it.
     Tools,
-    /// It came with an EventBridge event.
-    Notifications,
     /// A describe of named ids.
     Refresh,
 }
@@ -35,6 +35,22 @@ pub enum IngestError {
     /// The store could not be written.
     #[error(transparent)]
     Commit(#[from] CommitError),
+    /// One of these kept several notifications, which were to be stored together, from being stored.
+    #[error(transparent)]
+    Together(#[from] Arc<IngestError>),
+}
+
+/// What became of a notification. All but the last may be forgotten by whoever brought it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// It was recorded; this seq, or any later one, shows it.
+    Applied(Seq),
+    /// It says nothing that was not known, or only enough to ask AWS. Nothing was recorded.
+    Unchanged,
+    /// It was recorded before, when it came the first time.
+    Repeated,
+    /// It speaks of a resource that is not known yet, and would be lost: it should come again.
+    Unknown,
 }
 
 /// One step of a full listing of a (scope, kind).
@@ -94,8 +110,15 @@ pub(super) struct Record {
 
 pub(super) type Done = oneshot::Sender<Result<Observed, IngestError>>;
 
+/// Notifications, and whom to tell.
+pub(super) struct Notice {
+    pub(super) notifications: Vec<Notification>,
+    pub(super) done: oneshot::Sender<Result<Vec<Taken>, IngestError>>,
+}
+
 pub(super) enum Work {
     Record(Record),
+    Notify(Notice),
     Sweep(SweepMessage),
     /// Nothing else waits, and retention has something to do.
     Retain,
@@ -104,7 +127,7 @@ pub(super) enum Work {
 /// The receiving ends, read in order of urgency.
 pub(super) struct Lanes {
     tools: mpsc::Receiver<Record>,
-    notifications: mpsc::Receiver<Record>,
+    notifications: mpsc::Receiver<Notice>,
     refresh: mpsc::Receiver<Record>,
     pages: mpsc::Receiver<SweepMessage>,
     stop: CancellationToken,
@@ -116,7 +139,7 @@ pub(super) struct Lanes {
 #[derive(Clone)]
 pub struct Handle {
     tools: mpsc::Sender<Record>,
-    notifications: mpsc::Sender<Record>,
+    notifications: mpsc::Sender<Notice>,
     refresh: mpsc::Sender<Record>,
     pages: mpsc::Sender<SweepMessage>,
     freshness: Freshness,
@@ -152,8 +175,8 @@ impl Lanes {
             self.streak = 0;
             return Some(Work::Sweep(message));
         }
-        if let Some(record) = self.urgent() {
-            return Some(Work::Record(record));
+        if let Some(work) = self.urgent() {
+            return Some(work);
         }
         tokio::select! {
             biased;
@@ -163,10 +186,10 @@ impl Lanes {
                 self.notifications.close();
                 self.refresh.close();
                 self.pages.close();
-                self.urgent().map(Work::Record)
+                self.urgent()
             }
             Some(record) = self.tools.recv() => Some(Work::Record(record)),
-            Some(record) = self.notifications.recv() => Some(Work::Record(record)),
+            Some(notice) = self.notifications.recv() => Some(Work::Notify(notice)),
             Some(record) = self.refresh.recv() => Some(Work::Record(record)),
             Some(message) = self.pages.recv() => Some(Work::Sweep(message)),
             () = sleep_until(retention.unwrap_or_else(Instant::now)), if retention.is_some() => Some(Work::Retain),
@@ -194,12 +217,18 @@ impl Lanes {
         self.tools.try_recv().ok()
     }
 
-    /// The most urgent record that waits, if any; never a page.
-    pub(super) fn urgent(&mut self) -> Option<Record> {
-        let waiting = self.tools.try_recv().or_else(|_| self.notifications.try_recv());
-        let record = waiting.or_else(|_| self.refresh.try_recv()).ok()?;
+    /// Notifications that wait, if any.
+    pub(super) fn notice(&mut self) -> Option<Notice> {
+        self.notifications.try_recv().ok()
+    }
+
+    /// The most urgent work that waits, if any; never a page.
+    pub(super) fn urgent(&mut self) -> Option<Work> {
+        let waiting = self.tools.try_recv().map(Work::Record);
+        let waiting = waiting.or_else(|_| self.notifications.try_recv().map(Work::Notify));
+        let work = waiting.or_else(|_| self.refresh.try_recv().map(Work::Record)).ok()?;
         self.streak += 1;
-        Some(record)
+        Some(work)
     }
 }
 
@@ -216,6 +245,19 @@ impl Handle {
         cause: Cause,
     ) -> Result<Observed, IngestError> {
         self.send(lane, Vec::new(), observations, cause).await
+    }
+
+    /// Submits notifications and waits until what they change is durable; says of each, in order, what became of it. What several
+    /// callers submit at the same time is stored together.
+    ///
+    /// # Errors
+    ///
+    /// When the server stops or the store fails: then nothing is promised, and all of them should come again. Those that were
+    /// stored all the same are known then.
+    pub async fn notify(&self, notifications: Vec<Notification>) -> Result<Vec<Taken>, IngestError> {
+        let (done, outcome) = oneshot::channel();
+        self.notifications.send(Notice { notifications, done }).await.map_err(|_| IngestError::Stopped)?;
+        outcome.await.map_err(|_| IngestError::Stopped)?
     }
 
     /// Records that `tool` is about to call AWS for `targets`. Durable when this returns.
@@ -272,7 +314,6 @@ impl Handle {
         let (done, outcome) = oneshot::channel();
         let lane = match lane {
             Lane::Tools => &self.tools,
-            Lane::Notifications => &self.notifications,
             Lane::Refresh => &self.refresh,
         };
         let record = Record { entries, observations, cause, done };

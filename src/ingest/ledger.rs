@@ -118,6 +118,12 @@ pub trait View {
     /// When it cannot be read.
     fn held(&self) -> Result<Vec<(Scope, Kind)>, ReadError>;
 
+    /// Whether a notification of this id was recorded.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn is_notified(&self, event_id: &str) -> Result<bool, ReadError>;
+
     /// How far sweeps had come.
     ///
     /// # Errors
@@ -199,6 +205,10 @@ impl View for Snapshot {
 
     fn held(&self) -> Result<Vec<(Scope, Kind)>, ReadError> {
         Ok(self.counts()?.into_iter().map(|(kind, scope, _)| (scope, kind)).collect())
+    }
+
+    fn is_notified(&self, event_id: &str) -> Result<bool, ReadError> {
+        Snapshot::is_notified(self, event_id)
     }
 
     fn watermarks(&self) -> Result<Vec<Watermark>, ReadError> {

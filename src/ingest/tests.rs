@@ -70,6 +70,7 @@ impl World {
             kind: kind(),
             rules: KindRules { mapping: 1, masked: &[], state_path: Some("State.Name"), gone_states: &["terminated"] },
             interval: Duration::from_mins(1),
+            relaxed: None,
         }];
         let (ingest, handle, _) =
             Ingest::new(writer, hub.clone(), clock.clone(), kinds, stop.clone()).expect("an ingest loop");

@@ -4,6 +4,7 @@ pub mod history;
 pub mod hot;
 pub mod list;
 pub mod overview;
+mod paths;
 pub mod read;
 pub mod templates;
 

@@ -90,6 +90,7 @@ impl World {
                 gone_states: kind.gone_states,
             },
             interval: kind.interval,
+            relaxed: None,
         });
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         let (ingest, handle, _) =

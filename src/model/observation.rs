@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::document::{Document, Value};
 use super::id::ResourceId;
+use super::notice::Notice;
 use super::time::Timestamp;
 
 /// Who saw it.
@@ -50,6 +51,8 @@ pub enum Seen {
         /// The event's `version`, which rises with every change of the resource's tags.
         version: u64,
     },
+    /// An event that announces what AWS will do to an instance: laid into its status until it expires.
+    Noticed(Notice),
     /// An event that says only that something happened to the resource: a describe will tell what.
     Mentioned,
     /// A describe of this id answered NotFound, which by itself proves nothing: the id may be too new for the answer.

@@ -46,6 +46,14 @@ impl Timestamp {
     pub fn parse(text: &str) -> Option<Self> {
         text.parse::<jiff::Timestamp>().ok().map(|at| Timestamp(at.as_millisecond()))
     }
+
+    /// Parses RFC 1123, such as `Mon, 05 Jun 2023 15:10:09 GMT`. A day of the week that is not the date's is read over: AWS's own
+    /// examples have such. `None` when `text` is anything else.
+    #[must_use]
+    pub fn parse_rfc_1123(text: &str) -> Option<Self> {
+        let parser = jiff::fmt::rfc2822::DateTimeParser::new().relaxed_weekday(true);
+        parser.parse_timestamp(text.trim()).ok().map(|at| Timestamp(at.as_millisecond()))
+    }
 }
 
 /// Tells the time. The one real clock is `aws::clock`, which tells AWS's; tests drive their own.
@@ -104,6 +112,10 @@ mod tests {
         assert_eq!(at.to_string(), "2026-11-22T13:15:10.123Z");
         assert_eq!(Timestamp::parse(&at.to_string()), Some(at));
         assert_eq!(Timestamp::parse("yesterday"), None);
+        let at = Timestamp::parse("2023-06-05T15:10:09Z");
+        assert_eq!(Timestamp::parse_rfc_1123("Mon, 05 Jun 2023 15:10:09 GMT"), at);
+        assert_eq!(Timestamp::parse_rfc_1123("Sat, 05 Jun 2023 15:10:09 GMT"), at);
+        assert_eq!(Timestamp::parse_rfc_1123("2023-06-05T15:10:09Z"), None);
     }
 
     #[test]

@@ -118,7 +118,7 @@ impl Sample {
                 }
                 self.log.push(record);
             }
-            self.writer.commit(Batch { recorded_at, entries, watermarks: Vec::new() }).unwrap();
+            self.writer.commit(Batch { recorded_at, entries, ..Batch::default() }).unwrap();
         }
     }
 

@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::memory::{How, Note};
 use super::*;
 use crate::model::known::fold;
-use crate::model::{AccountId, Cause, Kind, Recorded, Region, ResourceId, Scope, Seq};
+use crate::model::{AccountId, Cause, Kind, NoticeKind, Recorded, Region, ResourceId, Scope, Seq};
 
 const RULES: KindRules =
     KindRules { mapping: 1, masked: &["Noise"], state_path: Some("State.Name"), gone_states: &["terminated"] };
@@ -69,7 +69,13 @@ impl World {
     }
 
     fn see(&mut self, observation: &Observation) -> Reading {
-        self.see_with(observation, RULES, at(10_000))
+        // Notices expire; the other rules ask for the time only where a clock was wrong.
+        let now = if matches!(observation.seen, Seen::Noticed(_)) { 400 } else { 10_000 };
+        self.see_with(observation, RULES, at(now))
+    }
+
+    fn see_at(&mut self, observation: &Observation, now: i64) -> Reading {
+        self.see_with(observation, RULES, at(now))
     }
 
     fn see_with(&mut self, observation: &Observation, rules: KindRules, now: Timestamp) -> Reading {
@@ -426,6 +432,79 @@ fn a_clock_that_jumped_an_hour_ahead_removes_nobody_and_settles_by_itself() {
     assert_eq!((world.state(), world.provisional()), ("running", false));
 }
 
+fn notice(second: i64, until: i64, over: bool) -> Notice {
+    Notice {
+        at: at(second),
+        over,
+        key: format!("event-{}", until % 3),
+        kind: NoticeKind::Health,
+        code: "AWS_EC2_INSTANCE_STOP_SCHEDULED".to_owned(),
+        description: None,
+        begins: None,
+        until: at(until),
+    }
+}
+
+fn announcement(second: i64, until: i64, over: bool) -> Observation {
+    Observation {
+        source: Source::Notification,
+        at: at(second),
+        id: id(),
+        seen: Seen::Noticed(notice(second, until, over)),
+    }
+}
+
+#[test]
+fn a_notice_stays_through_describes_until_one_is_sent_after_it_expired() {
+    let shown = || instance("running", "web", "t3.micro");
+    let mut world = World::with(shown());
+    assert_eq!(world.see_at(&announcement(150, 300, false), 151), Reading::Applied);
+    assert_eq!(notice::of(world.document()), [notice(150, 300, false)]);
+    let recorded = world.seq;
+    assert_eq!(world.see_at(&describe(200, shown()), 201), Reading::Confirmed);
+    assert_eq!((world.seq, notice::of(world.document()).len()), (recorded, 1), "nothing is recorded again");
+    assert_eq!(world.see_at(&describe(300, shown()), 301), Reading::Applied);
+    assert_eq!(world.document(), &shown());
+}
+
+#[test]
+fn a_describe_that_changes_something_else_keeps_the_notices() {
+    let mut world = World::with(instance("running", "web", "t3.micro"));
+    world.see_at(&announcement(150, 300, false), 151);
+    world.see_at(&describe(200, instance("stopped", "db", "t3.large")), 201);
+    assert_eq!((world.state(), world.document().text("InstanceType")), ("stopped", Some("t3.large")));
+    assert_eq!(notice::of(world.document()).len(), 1);
+}
+
+#[test]
+fn a_notice_takes_no_evidence_from_what_was_described() {
+    let mut world = World::with(instance("running", "web", "t3.micro"));
+    world.see_at(&announcement(150, 300, false), 151);
+    assert_eq!(world.see_at(&describe(120, instance("running", "web", "t3.large")), 152), Reading::Applied);
+    assert_eq!(world.document().text("InstanceType"), Some("t3.large"));
+}
+
+#[test]
+fn a_notice_that_was_closed_is_not_opened_by_an_older_event_and_an_expired_one_is_late() {
+    let mut world = World::with(instance("running", "web", "t3.micro"));
+    assert_eq!(world.see_at(&announcement(160, 300, true), 161), Reading::Applied);
+    assert_eq!(world.see_at(&announcement(150, 300, false), 162), Reading::Late);
+    assert_eq!(world.see_at(&announcement(160, 300, true), 163), Reading::Confirmed);
+    assert!(!notice::of(world.document())[0].holds(at(163)));
+    assert_eq!(world.see_at(&announcement(170, 299, false), 299), Reading::Late);
+}
+
+#[test]
+fn a_notice_about_what_is_not_known_is_a_hint() {
+    let mut world = World { swept: true, ..World::default() };
+    assert_eq!(world.see_at(&announcement(150, 300, false), 151), Reading::Hint);
+    assert!(world.current.is_none());
+}
+
+fn any_notice() -> impl Strategy<Value = Observation> {
+    (0..300_i64, 300..900_i64, any::<bool>()).prop_map(|(second, until, over)| announcement(second, until, over))
+}
+
 fn any_observation() -> impl Strategy<Value = Observation> {
     let state = prop::sample::select(vec!["pending", "running", "stopping", "stopped", "terminated"]);
     let tag = prop::sample::select(vec!["a", "b"]);
@@ -434,7 +513,15 @@ fn any_observation() -> impl Strategy<Value = Observation> {
         4 => (0..400_i64, state.clone(), tag).prop_map(|(second, s, t)| describe(second, instance(s, t, "t3.micro"))),
         3 => (0..400_000_i64, state, source).prop_map(|(millis, s, source)| assertion(source, millis, s)),
         1 => (0..400_i64).prop_map(absent),
+        2 => any_notice(),
     ]
+}
+
+/// A document without its notices, which no describe shows.
+fn described_part(document: &Document) -> Document {
+    let mut fields = document.fields().clone();
+    fields.remove(notice::FIELD);
+    Document::new(fields)
 }
 
 proptest! {
@@ -466,8 +553,27 @@ proptest! {
         let terminated = world.state() == "terminated";
         let truth = instance(if terminated { "terminated" } else { "running" }, &tag, "t3.small");
         world.see(&describe(500, truth.clone()));
-        prop_assert_eq!(world.document(), &truth);
+        prop_assert_eq!(&described_part(world.document()), &truth);
         prop_assert!(!world.provisional());
+        prop_assert!(notice::of(world.document()).iter().all(|notice| notice.until > at(500)));
+    }
+
+    /// Notices come late, twice and in any order, and describes in between: while none has expired, the same ones hold.
+    #[test]
+    fn the_same_notices_hold_in_whatever_order_they_come(
+        notices in prop::collection::vec(any_notice(), 0..8), order in any::<prop::sample::Index>()
+    ) {
+        let shown = || instance("running", "web", "t3.micro");
+        let mut worlds = [World::with(shown()), World::with(shown())];
+        let turned = (0..notices.len()).map(|n| &notices[(n + order.index(notices.len().max(1))) % notices.len()]);
+        for (n, observation) in notices.iter().enumerate() {
+            worlds[0].see_at(observation, 290);
+            worlds[0].see_at(&describe(200 + n as i64, shown()), 290);
+        }
+        for observation in turned.chain(&notices) {
+            worlds[1].see_at(observation, 290);
+        }
+        prop_assert_eq!(worlds[0].document(), worlds[1].document());
     }
 
     /// A state without a mark was described, and terminated is never left.

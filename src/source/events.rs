@@ -1,8 +1,8 @@
 //! EventBridge's events, as they come through SQS.
 //!
-//! [`envelope`] reads a message, pure. [`Listener`] receives messages and lets them go once what they said is durable: whoever
-//! stops in between gets them again, and every decision on them is idempotent. Events are best effort: they shorten
-//! staleness, the sweeps are the truth.
+//! [`envelope`] reads a message, pure. [`Listener`] receives messages; [`Mailbox`] lets them go once what they said is durable, and
+//! holds on to them for as long as it is not: whoever stops in between gets them again, and every repeat changes nothing. Events
+//! are best effort: they shorten staleness, the sweeps are the truth.
 
 pub mod envelope;
 
@@ -13,22 +13,28 @@ use tokio::time::sleep;
 
 use self::envelope::{Told, Undecodable};
 use super::backoff::Backoff;
-use crate::aws::queue::{Message, Queue};
+use crate::aws::queue::{BATCH, Message, Queue};
 use crate::aws::{Aws, AwsError, Class};
 
 /// The pause after the first failed receive; further ones back off.
 const FIRST: Duration = Duration::from_millis(100);
 
-/// The pauses before deleting is tried again.
-const DELETES: [Duration; 3] = [Duration::from_millis(50), Duration::from_millis(200), Duration::from_millis(800)];
+/// The pauses before something about messages is tried again.
+const AGAIN: [Duration; 3] = [Duration::from_millis(50), Duration::from_millis(200), Duration::from_millis(800)];
 
 /// Receives the messages of one queue.
 pub struct Listener {
-    aws: Aws,
-    queue: Arc<Queue>,
+    mailbox: Mailbox,
     backoff: Backoff,
     /// Whether the last receive failed.
     failing: bool,
+}
+
+/// What is done about messages that were received. Clones are of the same queue.
+#[derive(Clone)]
+pub struct Mailbox {
+    aws: Aws,
+    queue: Arc<Queue>,
 }
 
 /// One received message, and what it says.
@@ -38,65 +44,107 @@ pub struct Received {
     pub receipt: String,
     /// SQS's id of it.
     pub message: String,
+    /// How often it was received, this time included.
+    pub receives: u32,
     /// The event; or why it cannot be read. Then it is not deleted: it goes where the queue's owner sends such.
     pub told: Result<Told, Undecodable>,
+}
+
+/// How many messages something was done to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Done {
+    /// To these it was.
+    pub done: usize,
+    /// To these not, however often it was tried.
+    pub failed: usize,
+}
+
+/// Something to be done to messages.
+#[derive(Clone, Copy, Debug)]
+enum Ask {
+    Delete,
+    Hold(Duration),
 }
 
 impl Listener {
     /// Listens to `queue`.
     #[must_use]
     pub fn new(aws: Aws, queue: Arc<Queue>) -> Self {
-        Listener { aws, queue, backoff: Backoff::new(), failing: false }
+        Listener { mailbox: Mailbox { aws, queue }, backoff: Backoff::new(), failing: false }
     }
 
-    /// The next messages; waits until there are some, through every failure.
-    pub async fn next(&mut self) -> Vec<Received> {
-        loop {
-            match self.aws.receive(&self.queue).await {
-                Ok(messages) => {
-                    self.failing = false;
-                    self.backoff.succeeded();
-                    if !messages.is_empty() {
-                        return messages.into_iter().map(|message| self.read(message)).collect();
-                    }
-                }
-                Err(error) => {
-                    tracing::warn!(queue = %self.queue, %error, fix = error.fix(), "no events can be received");
-                    // A failure of the moment must not let a queue run full.
-                    let pause = self.backoff.failed();
-                    sleep(if std::mem::replace(&mut self.failing, true) { pause } else { FIRST }).await;
-                }
-            }
-        }
+    /// The messages' other end.
+    #[must_use]
+    pub fn mailbox(&self) -> Mailbox {
+        self.mailbox.clone()
     }
 
-    /// Lets messages go. Those that SQS does not take come again.
+    /// The next messages; none when there are none for 20 s.
     ///
     /// # Errors
-    /// [`AwsError`]; all of them come again.
-    pub async fn let_go(&self, receipts: &[String]) -> Result<(), AwsError> {
-        if receipts.is_empty() {
-            return Ok(());
-        }
-        let mut pauses = DELETES.iter();
-        let failed = loop {
-            match (self.aws.delete(&self.queue, receipts).await, pauses.next()) {
-                (Ok(failed), _) => break failed,
-                // What is not deleted comes again, and costs more than asking once more.
-                (Err(error), Some(pause)) if error.class != Class::Denied => {
-                    tracing::debug!(queue = %self.queue, %error, "messages are not deleted yet");
-                    sleep(*pause).await;
-                }
-                (Err(error), _) => return Err(error),
-            }
+    /// [`AwsError`]; after [`Listener::pause`] it is worth another attempt.
+    pub async fn next(&mut self) -> Result<Vec<Received>, AwsError> {
+        let Mailbox { aws, queue } = &self.mailbox;
+        let messages = aws.receive(queue).await?;
+        self.failing = false;
+        self.backoff.succeeded();
+        let read = |Message { id: message, receipt, body, receives }| {
+            let told = Told::read(&body, queue.account());
+            Received { receipt, message, receives, told }
         };
-        if !failed.is_empty() {
-            tracing::debug!(queue = %self.queue, failed = failed.len(), "some messages were not deleted, and come again");
-        }
-        Ok(())
+        Ok(messages.into_iter().map(read).collect())
     }
 
-    fn read(&self, Message { id: message, receipt, body }: Message) -> Received {
-        Received { receipt, message, told: Told::read(&body, self.queue.account()) }
+    /// Waits after a failure: shortly at first, since a failure of the moment must not let a queue run full.
+    pub async fn pause(&mut self) {
+        let pause = self.backoff.failed();
+        sleep(if std::mem::replace(&mut self.failing, true) { pause } else { FIRST }).await;
+    }
+}
+
+impl Mailbox {
+    /// Deletes messages. Those that SQS does not take, however often it is asked, come again.
+    pub async fn let_go(&self, receipts: Vec<String>) -> Done {
+        self.each(Ask::Delete, receipts).await
+    }
+
+    /// Keeps messages from coming again for `hold` from now on, or lets them come after it.
+    pub async fn hold(&self, receipts: Vec<String>, hold: Duration) -> Done {
+        self.each(Ask::Hold(hold), receipts).await
+    }
+
+    /// Asks for something to be done to messages, and again to those that it was not done to.
+    async fn each(&self, what: Ask, receipts: Vec<String>) -> Done {
+        let mut outcome = Done::default();
+        for some in receipts.chunks(BATCH) {
+            let mut left = some.to_vec();
+            let mut pauses = AGAIN.iter();
+            while !left.is_empty() {
+                let asked = match what {
+                    Ask::Delete => self.aws.delete(&self.queue, &left).await,
+                    Ask::Hold(hold) => self.aws.extend(&self.queue, &left, hold).await,
+                };
+                let given_up = match asked {
+                    Ok(failed) => {
+                        outcome.done += left.len().saturating_sub(failed.len());
+                        tracing::debug!(queue = %self.queue, failed = failed.len(), ?what, "asked");
+                        left = failed;
+                        false
+                    }
+                    Err(error) => {
+                        tracing::debug!(queue = %self.queue, %error, ?what, "refused, and asked again");
+                        error.class == Class::Denied
+                    }
+                };
+                // What is not deleted comes again, and costs more than asking once more.
+                match pauses.next() {
+                    _ if left.is_empty() => {}
+                    Some(pause) if !given_up => sleep(*pause).await,
+                    _ => break,
+                }
+            }
+            outcome.failed += left.len();
+        }
+        outcome
     }
 }

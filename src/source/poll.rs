@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use futures::Stream;
 use futures::stream::unfold;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::backoff::Backoff;
@@ -63,8 +63,9 @@ pub struct Plan {
     /// What.
     pub spec: &'static KindSpec,
     /// From the start of one sweep to the start of the next, less up to a tenth. A sweep that takes longer is followed
-    /// by the next at once; two never overlap.
-    pub interval: Duration,
+    /// by the next at once; two never overlap. It may change at any time: a shorter one also counts from the last start, so that
+    /// a sweep that it makes overdue begins at once; a longer one counts from the next sweep on.
+    pub interval: watch::Receiver<Duration>,
     /// Asks for a sweep now; asked during a sweep, for another one right after it.
     pub trigger: Arc<Notify>,
 }
@@ -73,7 +74,8 @@ impl Plan {
     /// Sweeps of a kind in a scope at the kind's own interval.
     #[must_use]
     pub fn new(scope: Scope, spec: &'static KindSpec) -> Self {
-        Plan { scope, spec, interval: spec.interval, trigger: Arc::default() }
+        let (_, interval) = watch::channel(spec.interval);
+        Plan { scope, spec, interval, trigger: Arc::default() }
     }
 }
 
@@ -187,8 +189,10 @@ impl Sweep {
 /// The driver's place between two messages.
 #[derive(Debug)]
 enum State {
-    /// Until the next sweep is due.
-    Idle { due: Instant },
+    /// Until the next sweep is due, after one that completed. The interval counts for `part` of it.
+    Resting { part: f64 },
+    /// Until it is tried again, after one that was given up.
+    Waiting { due: Instant },
     /// A sweep begins now.
     Starting { restarts: u32 },
     /// A page is to be asked for, after a pause.
@@ -226,7 +230,11 @@ impl<L: List> Driver<L> {
     async fn next(&mut self) -> What {
         loop {
             match std::mem::replace(&mut self.state, State::Starting { restarts: 0 }) {
-                State::Idle { due } => {
+                State::Resting { part } => {
+                    self.rest(part).await;
+                    self.state = State::Starting { restarts: 0 };
+                }
+                State::Waiting { due } => {
                     tokio::select! {
                         () = sleep_until(due) => {}
                         () = self.plan.trigger.notified() => {}
@@ -250,9 +258,22 @@ impl<L: List> Driver<L> {
                     }
                 }
                 State::Ending { started } => {
-                    self.state = State::Idle { due: self.began + jittered(self.plan.interval) };
+                    self.state = State::Resting { part: jitter() };
                     return What::Completed { started, ended: self.clock.now() };
                 }
+            }
+        }
+    }
+
+    /// Waits until the next sweep is due. Only ever shortened: what was due by a shorter interval stays due.
+    async fn rest(&mut self, part: f64) {
+        let Plan { interval, trigger, .. } = &mut self.plan;
+        let mut due = self.began + interval.borrow_and_update().mul_f64(part);
+        loop {
+            tokio::select! {
+                () = sleep_until(due) => return,
+                () = trigger.notified() => return,
+                interval = changed(interval) => due = due.min(self.began + interval.mul_f64(part)),
             }
         }
     }
@@ -288,15 +309,23 @@ impl<L: List> Driver<L> {
             Class::Throttled | Class::Transient => self.backoff.failed(),
             Class::NotFound | Class::Fatal | Class::DryRun => FATAL_PAUSE,
         };
-        self.state = State::Idle { due: Instant::now() + pause };
+        self.state = State::Waiting { due: Instant::now() + pause };
         What::Failed { error, will_retry_at: self.clock.now() + pause }
     }
 }
 
-/// `interval` less up to a tenth, so that sweeps of many scopes and processes spread out. Never more: what is older than
-/// an interval counts as stale.
-fn jittered(interval: Duration) -> Duration {
-    interval.mul_f64(0.9 + 0.1 * fastrand::f64())
+/// The part of an interval that counts: less up to a tenth, so that sweeps of many scopes and processes spread out. Never more: what is
+/// older than an interval counts as stale.
+fn jitter() -> f64 {
+    0.9 + 0.1 * fastrand::f64()
+}
+
+/// The interval when it changes; never when nobody can change it.
+async fn changed(interval: &mut watch::Receiver<Duration>) -> Duration {
+    match interval.changed().await {
+        Ok(()) => *interval.borrow_and_update(),
+        Err(_) => std::future::pending().await,
+    }
 }
 
 #[cfg(test)]

@@ -27,14 +27,15 @@ use thiserror::Error;
 
 use super::keys;
 use super::stored::Stored;
-use super::tables::{BASE, CURRENT, EVENTS, INTERVALS, META, ROWS, TOMBSTONES};
+use super::tables::{BASE, CURRENT, DEDUPE, EVENTS, INTERVALS, META, ROWS, TOMBSTONES};
 use crate::model::known::Tombstone;
 use crate::model::{Current, Document, Map, Recorded, RowFields, Seq, Timestamp, Value};
 
 /// The version byte that this build writes, and the newest it reads. Version 1 knew no tag events: its resources lack
 /// [`DiskKnown::tagging`]. Up to version 2 nothing was folded into `base`: the ledger lacked what is kept of that.
-/// Everything else is the same in all.
-const VERSION: u8 = 3;
+/// Up to version 3 no notification was remembered: the ledger did not count those. Everything else is the same in all, but for
+/// variants that only newer ones know.
+const VERSION: u8 = 4;
 /// How deep lists and maps may nest in a document, in both directions. EC2's deepest answers nest 6 levels.
 pub(super) const MAX_DEPTH: usize = 64;
 /// The longest payload written. EC2's largest resources (security groups with 1,000 rules) take about 0.3 MB.
@@ -145,6 +146,26 @@ pub(super) struct Ledger {
     pub(super) horizon_at: i64,
 }
 
+/// As version 3 wrote it.
+#[derive(Encode, Decode)]
+struct DiskLedger3 {
+    seq: u64,
+    live: DiskLive3,
+    horizon: u64,
+    horizon_at: i64,
+}
+
+#[derive(Encode, Decode)]
+struct DiskLive3 {
+    events: u64,
+    by_resource: u64,
+    current: u64,
+    rows: u64,
+    tombstones: u64,
+    base: u64,
+    times: u64,
+}
+
 /// As versions 1 and 2 wrote it.
 #[derive(Encode, Decode)]
 struct DiskLedger2 {
@@ -173,6 +194,8 @@ pub struct Live {
     pub base: u64,
     /// In `times`.
     pub times: u64,
+    /// In `dedupe`.
+    pub dedupe: u64,
 }
 
 /// The part of a row that lists and sweep comparison read: everything but facets and tags.
@@ -200,6 +223,13 @@ pub(super) struct DiskWatermark {
     pub(super) started: i64,
     pub(super) ended: i64,
     pub(super) complete: bool,
+}
+
+/// A notification that was recorded.
+#[derive(Encode, BorrowDecode)]
+struct DiskNotified<'a> {
+    at: i64,
+    event_id: &'a str,
 }
 
 // The time comes first: `decode_time` reads nothing else.
@@ -830,12 +860,38 @@ pub(super) fn encode_ledger(key: &[u8], ledger: Ledger) -> Result<Vec<u8>, Encod
 }
 
 pub(super) fn decode_ledger(key: &[u8], bytes: &[u8]) -> Result<Ledger, DecodeError> {
-    if !matches!(bytes.first(), Some(1 | 2)) {
-        return read(META, key, bytes);
+    match bytes.first() {
+        Some(1 | 2) => {
+            let DiskLedger2 { seq, events, by_resource, current, rows, tombstones } = read(META, key, bytes)?;
+            let live = Live { events, by_resource, current, rows, tombstones, ..Live::default() };
+            Ok(Ledger { seq, live, horizon: 0, horizon_at: 0 })
+        }
+        Some(3) => {
+            let DiskLedger3 { seq, live, horizon, horizon_at } = read(META, key, bytes)?;
+            let DiskLive3 { events, by_resource, current, rows, tombstones, base, times } = live;
+            let live = Live { events, by_resource, current, rows, tombstones, base, times, dedupe: 0 };
+            Ok(Ledger { seq, live, horizon, horizon_at })
+        }
+        _ => read(META, key, bytes),
     }
-    let DiskLedger2 { seq, events, by_resource, current, rows, tombstones } = read(META, key, bytes)?;
-    let live = Live { events, by_resource, current, rows, tombstones, base: 0, times: 0 };
-    Ok(Ledger { seq, live, horizon: 0, horizon_at: 0 })
+}
+
+pub(super) fn encode_notified(key: &[u8], event_id: &str, at: Timestamp) -> Result<Vec<u8>, EncodeError> {
+    seal(DEDUPE, key, &DiskNotified { at: at.as_millis(), event_id })
+}
+
+/// A notification's id, and when it was recorded.
+pub(super) fn decode_notified(key: &[u8], bytes: &[u8]) -> Result<(String, Timestamp), DecodeError> {
+    let DiskNotified { at, event_id } = read(DEDUPE, key, bytes)?;
+    Ok((event_id.to_owned(), Timestamp::from_millis(at)))
+}
+
+pub(super) fn encode_notified_number(key: &[u8], number: u64) -> Result<Vec<u8>, EncodeError> {
+    seal(DEDUPE, key, &number)
+}
+
+pub(super) fn decode_notified_number(key: &[u8], bytes: &[u8]) -> Result<u64, DecodeError> {
+    read(DEDUPE, key, bytes)
 }
 
 /// A bare number of `meta`: the format, the log id and counts.

@@ -30,6 +30,7 @@ struct Held {
     horizon: Seq,
     current: Vec<(ResourceId, Current)>,
     watermarks: Vec<Watermark>,
+    notified: Vec<String>,
 }
 
 fn held(store: &Store) -> Held {
@@ -43,7 +44,12 @@ fn held(store: &Store) -> Held {
             .map(|head| (head.id.clone(), snapshot.current(&head.id).unwrap().unwrap()))
             .collect(),
         watermarks: snapshot.watermarks().unwrap(),
+        notified: (0..12).map(event_id).filter(|id| snapshot.is_notified(id).unwrap()).collect(),
     }
+}
+
+fn event_id(number: usize) -> String {
+    format!("event-{number}")
 }
 
 /// A workload, as it was noted.
@@ -93,7 +99,12 @@ impl Recorder {
 
     fn commit(&mut self, writer: &mut Writer, entries: Vec<(Cause, Event)>, watermarks: Vec<Watermark>) {
         self.clock += 1_000;
-        writer.commit(Batch { recorded_at: at(self.clock), entries, watermarks }).unwrap();
+        let told = entries.iter().filter_map(|(cause, _)| match cause {
+            Cause::Notification { event_id } => Some(event_id.clone()),
+            _ => None,
+        });
+        let notified = told.collect();
+        writer.commit(Batch { recorded_at: at(self.clock), entries, watermarks, notified }).unwrap();
         self.note(&writer.store());
     }
 }
@@ -125,7 +136,7 @@ fn recorded() -> Tape {
     }
     recorder.commit(&mut writer, Vec::new(), swept(100));
     for (n, id) in ids.iter().enumerate().take(12) {
-        let cause = Cause::Notification { event_id: format!("event-{n}") };
+        let cause = Cause::Notification { event_id: event_id(n) };
         recorder.commit(&mut writer, vec![(cause, changed(id, &running, &stopped).1)], Vec::new());
     }
     let (action, targets) = (ActionId(7), vec![ids[0].clone(), ids[1].clone()]);
@@ -241,7 +252,7 @@ fn survives(dir: &Path, image: Vec<u8>, acknowledged: &[(usize, Held)], cut: usi
     );
     let report = fold_log(&store.snapshot().unwrap()).unwrap();
     assert!(report.is_clean(), "{seed}: {report:?}");
-    writer.commit(Batch { recorded_at: at(9_000_000), entries: vec![one_more()], watermarks: Vec::new() }).unwrap();
+    writer.commit(Batch { recorded_at: at(9_000_000), entries: vec![one_more()], ..Batch::default() }).unwrap();
     assert_eq!(held(&store).records.len(), found.records.len() + 1, "{seed}, one commit later");
     disk
 }

@@ -286,23 +286,27 @@ pub(super) fn check(path: &Path, database: Database) -> Result<Opened, Fault> {
         (LogId(log), codec::decode_ledger(LEDGER_KEY, &get(LEDGER_KEY)?).map_err(unreadable)?, found)
     };
     if format < FORMAT {
-        upgrade(&database, &mut ledger).map_err(rejected)?;
+        upgrade(&database, format, &mut ledger).map_err(rejected)?;
     }
     Ok(Opened { database, log, ledger })
 }
 
+/// The first format whose files have `times`.
+const TIMED: u32 = 3;
+
 /// Marks an older file as one of this format, before anything is written that only this format knows: an older Muster then
 /// refuses it instead of taking it for damaged. Every record says its own version, so nothing has to be rewritten.
-fn upgrade(database: &Database, ledger: &mut Ledger) -> Result<(), redb::Error> {
+fn upgrade(database: &Database, format: u32, ledger: &mut Ledger) -> Result<(), redb::Error> {
     let mut txn = database.begin_write()?;
     txn.set_durability(Durability::Immediate)?;
     txn.set_quick_repair(true);
     tables::create(&txn)?;
-    let bytes = times_of(&txn)?;
+    if format < TIMED {
+        ledger.live.times = times_of(&txn)?;
+    }
     {
         let mut meta = txn.open_table(META_TABLE)?;
         meta.insert(FORMAT_KEY, FORMAT.to_le_bytes().as_slice())?;
-        ledger.live.times = bytes;
         let encoded = codec::encode_ledger(LEDGER_KEY, *ledger).map_err(io::Error::other)?;
         meta.insert(LEDGER_KEY, encoded.as_slice())?;
     }

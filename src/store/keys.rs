@@ -13,6 +13,7 @@
 //! | `intervals` | account, region, kind, start (8 bytes, big-endian, sign bit flipped) |
 //! | `times` | the time, as redb's own `u64`, sign bit flipped |
 //! | `meta`, counts | `count`, kind, account, region |
+//! | `dedupe` | `event`, event id; and `order`, number (8 bytes, big-endian) |
 
 use std::sync::Arc;
 
@@ -72,6 +73,38 @@ pub(super) fn interval(scope: &Scope, kind: &Kind, since: Timestamp) -> Vec<u8> 
     let mut key = intervals_of(scope, kind);
     key.extend_from_slice(&time(since).to_be_bytes());
     key
+}
+
+const EVENT: &str = "event";
+const ORDER: &str = "order";
+
+/// The key of a notification.
+pub(super) fn notified(event_id: &str) -> Vec<u8> {
+    components(&[EVENT, event_id])
+}
+
+/// Whether a key is that of a notification.
+pub(super) fn is_notified(key: &[u8]) -> bool {
+    let id = key.strip_prefix(components(&[EVENT]).as_slice()).and_then(component);
+    id.is_some_and(|(_, rest)| rest.is_empty())
+}
+
+/// The prefix of every place in the order of notifications.
+pub(super) fn notified_order() -> Vec<u8> {
+    components(&[ORDER])
+}
+
+/// The place of the notification with a number.
+pub(super) fn notified_place(number: u64) -> Vec<u8> {
+    let mut key = notified_order();
+    key.extend_from_slice(&number.to_be_bytes());
+    key
+}
+
+/// The number that a place is of.
+pub(super) fn notified_number(key: &[u8]) -> Option<u64> {
+    let rest = key.strip_prefix(notified_order().as_slice())?;
+    Some(u64::from_be_bytes(rest.try_into().ok()?))
 }
 
 /// A time as a number whose order is the order of times.
@@ -283,9 +316,20 @@ mod tests {
         }
 
         #[test]
+        fn notifications_sort_by_number_and_their_keys_read_back(event_id in text(), a: u64, b: u64) {
+            prop_assert!(is_notified(&notified(&event_id)) && notified_number(&notified(&event_id)).is_none());
+            prop_assert!(!is_notified(&notified_place(a)));
+            prop_assert_eq!(notified_place(a).cmp(&notified_place(b)), a.cmp(&b));
+            prop_assert_eq!(notified_number(&notified_place(a)), Some(a));
+            let order = notified_order();
+            prop_assert!(notified_place(a) >= order && notified_place(a) < past(&order));
+        }
+
+        #[test]
         fn any_bytes_are_read_without_panic(bytes: Vec<u8>) {
             let mut reader = Reader::default();
             let _ = (reader.resource(&bytes), reader.place(&bytes), reader.count(&bytes), reader.interval(&bytes));
+            let _ = (is_notified(&bytes), notified_number(&bytes));
             let _ = shown(&bytes);
         }
     }

@@ -11,5 +11,5 @@ pub(super) const LEDGER_KEY: &[u8] = b"ledger";
 /// The format of the whole file that this build writes, and the newest it opens.
 ///
 /// History: 1, the first; 2, resources remember their last tag event, and the dictionary holds the words of more kinds; 3, the
-/// oldest records may be folded into `base`, and `times` finds a record by its time.
-pub const FORMAT: u32 = 3;
+/// oldest records may be folded into `base`, and `times` finds a record by its time; 4, calls of AWS are records of their own, and `dedupe` remembers notifications.
+pub const FORMAT: u32 = 4;

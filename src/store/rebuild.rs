@@ -1,7 +1,7 @@
 //! A new store file made of base rows and records: what a backup and a repair both do.
 //!
 //! `base` and the log are the truth, and everything else follows from them, so a new file takes just these two and derives the
-//! rest anew: `by_resource` and `times` from the records, `current`, `rows`, `tombstones` and the counts from folding each
+//! rest anew: `by_resource`, `times` and `dedupe` from the records, `current`, `rows`, `tombstones` and the counts from folding each
 //! resource's records over its base. Both come in key order and in large transactions, as redb writes them fastest: a million
 //! records take some ten seconds. Memory holds the keys of all resources and eight bytes for each record.
 //!
@@ -18,6 +18,7 @@ use redb::backends::FileBackend;
 use redb::{Database, Durability, ReadableTable, WriteTransaction};
 
 use super::codec::{self, Fault, Ledger};
+use super::dedupe::{self, Dedupe};
 use super::keys;
 use super::meta::{FORMAT, FORMAT_KEY, LEDGER_KEY, LOG_KEY};
 use super::tables::{
@@ -137,12 +138,19 @@ impl Builder {
         let txn = begin(&self.database)?;
         {
             let (mut events, mut times) = (txn.open_table(EVENTS_TABLE)?, txn.open_table(TIMES_TABLE)?);
+            let mut notified = Dedupe::open(&txn)?;
+            let mut now = Timestamp::EPOCH;
             for (record, bytes) in records {
+                now = record.recorded_at;
+                if let Some(event_id) = dedupe::told_by(record) {
+                    notified.note(event_id, now, &mut self.ledger.live.dedupe)?;
+                }
                 events.insert(record.seq.0, bytes.as_slice())?;
                 self.ledger.live.events += size(8, bytes.len());
                 self.ledger.seq = record.seq.0;
                 writer::stamp(&mut times, record.recorded_at, record.seq, &mut self.ledger.live.times)?;
             }
+            notified.trim(now, dedupe::ROWS, &mut self.ledger.live.dedupe)?;
         }
         txn.commit()?;
         Ok(())

@@ -83,7 +83,7 @@ pub(super) fn changed(id: &ResourceId, before: &Document, after: &Document) -> (
 }
 
 pub(super) fn batch(entries: Vec<(Cause, Event)>) -> Batch {
-    Batch { recorded_at: at(1000), entries, watermarks: Vec::new() }
+    Batch { recorded_at: at(1000), entries, ..Batch::default() }
 }
 
 pub(super) fn options(dir: &TempDir) -> Options {
@@ -229,6 +229,6 @@ pub(super) fn any_batch() -> impl Strategy<Value = Batch> {
     (any::<i64>(), proptest::collection::vec((any_cause(), any_event()), 0..6)).prop_map(|(millis, entries)| Batch {
         recorded_at: at(millis),
         entries,
-        watermarks: Vec::new(),
+        ..Batch::default()
     })
 }

@@ -13,8 +13,8 @@ use super::keys;
 use super::meta::LEDGER_KEY;
 use super::stored::Stored;
 use super::tables::{
-    BASE_TABLE, BY_RESOURCE_TABLE, CURRENT_TABLE, EVENTS_TABLE, INTERVALS, INTERVALS_TABLE, META, META_TABLE, ROWS,
-    ROWS_TABLE, TIMES_TABLE, TOMBSTONES_TABLE,
+    BASE_TABLE, BY_RESOURCE_TABLE, CURRENT_TABLE, DEDUPE_TABLE, EVENTS_TABLE, INTERVALS, INTERVALS_TABLE, META,
+    META_TABLE, ROWS, ROWS_TABLE, TIMES_TABLE, TOMBSTONES_TABLE,
 };
 use super::watermark::Watermark;
 use crate::model::known::Tombstone;
@@ -100,6 +100,7 @@ pub(super) struct View {
     pub(super) intervals: ReadOnlyTable<&'static [u8], &'static [u8]>,
     pub(super) base: ReadOnlyTable<&'static [u8], &'static [u8]>,
     pub(super) times: ReadOnlyTable<u64, u64>,
+    pub(super) dedupe: ReadOnlyTable<&'static [u8], &'static [u8]>,
     pub(super) meta: ReadOnlyTable<&'static [u8], &'static [u8]>,
 }
 
@@ -124,6 +125,7 @@ impl Snapshot {
             intervals: txn.open_table(INTERVALS_TABLE)?,
             base: txn.open_table(BASE_TABLE)?,
             times: txn.open_table(TIMES_TABLE)?,
+            dedupe: txn.open_table(DEDUPE_TABLE)?,
             meta,
         })))
     }

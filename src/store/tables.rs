@@ -38,7 +38,7 @@ pub(super) const BASE_TABLE: Plain = TableDefinition::new(BASE);
 /// back takes the entries above its time away, so that the last entry up to a time is the last record that was committed up to
 /// it.
 pub(super) const TIMES_TABLE: TableDefinition<'static, u64, u64> = TableDefinition::new(TIMES);
-/// Event envelope id -> nothing. Empty until notifications are listened to.
+/// The notifications that were recorded: event id -> number, and number -> event id and time; see [`super::dedupe`].
 pub(super) const DEDUPE: &str = "dedupe";
 
 pub(super) const DEDUPE_TABLE: Plain = TableDefinition::new(DEDUPE);

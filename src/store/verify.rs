@@ -114,7 +114,7 @@ impl Report {
         report
     }
 
-    fn add(&mut self, mismatch: Mismatch) {
+    pub(super) fn add(&mut self, mismatch: Mismatch) {
         self.mismatches += 1;
         if self.shown.len() < SHOWN {
             self.shown.push(mismatch);
@@ -123,7 +123,7 @@ impl Report {
 }
 
 /// Replays the whole log over `base` and compares everything derived from it, byte for byte: `current`, `rows`, `tombstones`,
-/// `by_resource`, `times`, the counts and the bytes alive; the log itself must go from the horizon to the newest record without a
+/// `by_resource`, `times`, the counts and the bytes alive; `dedupe` must agree with itself; the log itself must go from the horizon to the newest record without a
 /// gap, and every record of every table must be readable.
 ///
 /// It keeps its snapshot for as long as it takes (about a second for 20,000 records) and reads the log twice: for tests and
@@ -139,6 +139,7 @@ pub fn fold_log(snapshot: &Snapshot) -> Result<Report, ReadError> {
     check_resources(snapshot, &mut report)?;
     check_intervals(snapshot, &mut report)?;
     check_meta(snapshot, &mut report)?;
+    snapshot.check_notified(&mut report)?;
     if report.live != snapshot.live() {
         report.add(Mismatch::Live { counted: report.live, stored: snapshot.live() });
     }

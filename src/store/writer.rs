@@ -10,6 +10,7 @@ use redb::{Database, Durability, WriteTransaction};
 use thiserror::Error;
 
 use super::codec::{self, DecodeError, EncodeError, Ledger};
+use super::dedupe::Dedupe;
 use super::file::{self, Damage, OpenError, Opened};
 use super::snapshot::{ReadError, Snapshot};
 use super::watermark::Watermark;
@@ -28,6 +29,8 @@ pub struct Batch {
     pub entries: Vec<(Cause, Event)>,
     /// Watermarks to save along with them.
     pub watermarks: Vec<Watermark>,
+    /// Ids of the notifications that the entries come of: from now on they are known ([`Snapshot::is_notified`]).
+    pub notified: Vec<String>,
 }
 
 /// What a commit did. Durable, and visible to every snapshot taken from now on and to the index.
@@ -169,32 +172,33 @@ impl Writer {
     /// Commits a batch, all or nothing, and returns when it is durable.
     ///
     /// Each event is folded by [`crate::model::known::fold`] over what the store holds, so the snapshot is the fold of the
-    /// log by construction. A batch without entries and watermarks opens no transaction. Blocks on the disk.
+    /// log by construction. A batch that holds nothing opens no transaction. Blocks on the disk.
     ///
     /// # Errors
     /// Nothing of the batch is stored then; but after [`CommitError::Failed`], when the disk failed, only [`Writer::reopen`]
     /// tells whether it is, and until then every further commit and read fails.
-    pub fn commit(&mut self, batch: Batch) -> Result<Committed, CommitError> {
+    pub fn commit(&mut self, mut batch: Batch) -> Result<Committed, CommitError> {
         let mut seq = self.seq();
         let mut records = Vec::with_capacity(batch.entries.len());
         let mut bytes = 0;
         let first = seq.next();
         let floor = self.floor(&batch);
-        for (cause, event) in batch.entries {
+        for (cause, event) in std::mem::take(&mut batch.entries) {
             seq = seq.next();
             let record = Recorded { seq, recorded_at: batch.recorded_at, cause, event };
             let encoded = codec::encode_event(&record)?;
             bytes += encoded.len();
             records.push((record, encoded));
         }
-        if records.is_empty() && batch.watermarks.is_empty() {
+        bytes += batch.notified.iter().map(|id| 2 * id.len() + 64).sum::<usize>();
+        if records.is_empty() && batch.watermarks.is_empty() && batch.notified.is_empty() {
             return Ok(Committed { first, last: seq, touched: Vec::new() });
         }
         if self.shared.place.alarm.rings() {
             return Err(CommitError::Latched { path: self.shared.place.path.clone() });
         }
         self.check_space(bytes, floor)?;
-        let applied = self.write(first, &records, &batch.watermarks).map_err(|failure| self.latch(failure))?;
+        let applied = self.write(first, &records, &batch).map_err(|failure| self.latch(failure))?;
         let committed = Committed { first, last: seq, touched: applied.touched };
         self.ledger = applied.ledger;
         self.shared.index.apply(seq, applied.rows);
@@ -285,12 +289,7 @@ impl Writer {
         if is_full { Err(CommitError::DiskFull { path: path(), free, needed }) } else { Ok(()) }
     }
 
-    fn write(
-        &mut self,
-        first: Seq,
-        records: &[(Recorded, Vec<u8>)],
-        watermarks: &[Watermark],
-    ) -> Result<Applied, Failure> {
+    fn write(&mut self, first: Seq, records: &[(Recorded, Vec<u8>)], batch: &Batch) -> Result<Applied, Failure> {
         self.shared.write_transactions.fetch_add(1, Ordering::Relaxed);
         let database = self.shared.database.read();
         let txn = begin(database.as_ref().ok_or(redb::StorageError::DatabaseClosed)?)?;
@@ -301,8 +300,11 @@ impl Writer {
         if let Some((record, _)) = records.last() {
             transaction.stamp(record.recorded_at)?;
         }
-        for watermark in watermarks {
+        for watermark in &batch.watermarks {
             transaction.save(watermark)?;
+        }
+        if !batch.notified.is_empty() {
+            transaction.remember(Dedupe::open(&txn)?, &batch.notified, batch.recorded_at)?;
         }
         let applied = transaction.finish()?;
         if let Err(error) = txn.commit() {

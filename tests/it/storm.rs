@@ -11,9 +11,9 @@
 
 mod calls;
 mod hand;
-mod log;
+pub(crate) mod log;
 mod losses;
-mod oracle;
+pub(crate) mod oracle;
 mod outage;
 mod reader;
 mod watch;

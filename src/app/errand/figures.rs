@@ -27,9 +27,10 @@ pub(super) fn stat(core: &Core) -> Result<Value, Fault> {
     let live = snapshot.live();
     let tables = json!({
         "events": live.events, "by_resource": live.by_resource, "times": live.times, "current": live.current,
-        "rows": live.rows, "base": live.base, "tombstones": live.tombstones,
+        "rows": live.rows, "base": live.base, "tombstones": live.tombstones, "dedupe": live.dedupe,
     });
-    let total = live.events + live.by_resource + live.times + live.current + live.rows + live.base + live.tombstones;
+    let state = live.current + live.rows + live.base + live.tombstones + live.dedupe;
+    let total = live.events + live.by_resource + live.times + state;
     let (resources, intervals, earliest) = (resources(&snapshot)?, intervals(&snapshot)?, snapshot.earliest()?);
     drop(snapshot);
     let path = core.store.path();

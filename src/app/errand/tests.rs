@@ -42,7 +42,7 @@ fn stocked(records: u64) -> TempDir {
             mapping: 1,
         };
         let entries = vec![(Cause::Sweep, event)];
-        writer.commit(Batch { recorded_at: at, entries, watermarks: Vec::new() }).unwrap();
+        writer.commit(Batch { recorded_at: at, entries, ..Batch::default() }).unwrap();
     }
     drop((writer, store));
     dir

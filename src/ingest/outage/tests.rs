@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::time::{sleep, timeout};
 
 use super::*;
-use crate::ingest::Lane;
+use crate::ingest::Taken;
 use crate::ingest::tests::{World, at, id, instance, kind, project, scope};
-use crate::model::{Outcome, Recorded, Seen, Source};
+use crate::model::{Notification, Outcome, Recorded, Seen, Source};
 use crate::store::disk::memory::{ALL, Call, Faults, Memory};
 use crate::store::verify::fold_log;
 use crate::store::{Matcher, Options, Store};
@@ -22,6 +22,10 @@ fn options(dir: &tempfile::TempDir, disk: &Memory) -> Options {
 fn seen(name: &str, state: &str, size: &str, second: i64) -> Observation {
     let seen = Seen::Described(instance(state, size));
     Observation { source: Source::Refresh, at: at(second), id: id(name), seen }
+}
+
+fn told(name: &str, size: &str, second: i64) -> Notification {
+    Notification { event_id: name.to_owned(), observations: vec![seen(name, "stopped", size, second)], called: None }
 }
 
 /// What was acknowledged in a run.
@@ -58,16 +62,19 @@ async fn work(world: &World, size: &str) -> Acknowledged {
     let names: Vec<String> = (0..8).map(|n| format!("i-{n}")).collect();
     swept(world, &mut second, &names, size).await;
     for name in &names[..4] {
+        second += 1;
+        let event = told(name, size, second);
         loop {
-            second += 1;
-            let cause = Cause::Notification { event_id: name.clone() };
-            let told =
-                world.handle.observe(Lane::Notifications, vec![seen(name, "stopped", size, second)], cause).await;
-            match told {
-                Ok(observed) => {
-                    done.seq = done.seq.max(observed.seq.0);
+            // A queue gives the same event again and again, until it is told to forget it.
+            let told = world.handle.notify(vec![event.clone()]).await;
+            match told.as_deref() {
+                Ok([Taken::Applied(seq)]) => {
+                    done.seq = done.seq.max(seq.0);
                     break;
                 }
+                // It was stored, although the disk failed under the commit.
+                Ok([Taken::Repeated]) => break,
+                Ok(other) => panic!("{other:?}"),
                 Err(IngestError::Stopped) => panic!("the loop ended"),
                 Err(_) => sleep(Duration::from_millis(1)).await,
             }

@@ -55,7 +55,7 @@ impl World {
         let (writer, store) = crate::store::open(Options::new(dir.path(), project)).unwrap();
         let clock = Arc::new(Hands(AtomicI64::new(1_800_000_000_000)));
         let rules = KindRules { mapping: 1, masked: &[], state_path: None, gone_states: &[] };
-        let kinds = vec![KindEntry { kind: kind(), rules, interval: Duration::from_mins(1) }];
+        let kinds = vec![KindEntry { kind: kind(), rules, interval: Duration::from_mins(1), relaxed: None }];
         let hub = ChangeHub::new(Vec::new());
         let (ingest, handle, _) = Ingest::new(writer, hub, clock.clone(), kinds, CancellationToken::new()).unwrap();
         let ingest = ingest.retaining(retention);

@@ -1,7 +1,7 @@
 //! A store in memory: the fold of its records, and nothing else.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::rc::Rc;
 
@@ -20,6 +20,7 @@ struct Pages {
     current: BTreeMap<ResourceId, (Current, u128)>,
     removed: BTreeMap<ResourceId, Timestamp>,
     watermarks: BTreeMap<(Scope, Kind), Watermark>,
+    notified: BTreeSet<String>,
 }
 
 impl Pages {
@@ -56,7 +57,8 @@ impl Book {
     /// The book as it is read again after a restart: every record through its stored form, folded anew.
     pub(super) fn reopened(&self) -> Result<Book, String> {
         let before = self.0.borrow();
-        let mut pages = Pages { watermarks: before.watermarks.clone(), ..Pages::default() };
+        let mut pages =
+            Pages { watermarks: before.watermarks.clone(), notified: before.notified.clone(), ..Pages::default() };
         for record in &before.records {
             let record = recoded(record)?;
             pages.apply(&record);
@@ -90,6 +92,7 @@ impl Ledger for Book {
             pages.apply(&record);
             pages.records.push(record);
         }
+        pages.notified.extend(batch.notified);
         for mark in batch.watermarks {
             pages.watermarks.insert((mark.scope.clone(), mark.kind.clone()), mark);
         }
@@ -133,6 +136,10 @@ impl View for Book {
 
     fn held(&self) -> Result<Vec<(Scope, Kind)>, ReadError> {
         Ok(self.0.borrow().current.keys().map(|id| (id.scope(), id.kind.clone())).take(1).collect())
+    }
+
+    fn is_notified(&self, event_id: &str) -> Result<bool, ReadError> {
+        Ok(self.0.borrow().notified.contains(event_id))
     }
 
     fn watermarks(&self) -> Result<Vec<Watermark>, ReadError> {

@@ -28,6 +28,8 @@ pub(super) enum Step {
         which: u8,
         again: bool,
     },
+    /// An event that arrived earlier arrives once more, however long ago that was.
+    Repeat(u8),
     /// An event never arrives.
     Lose(u8),
     /// A listing begins, asks for a page, gets it; goes on to its end; or is given up. Answers lag by seconds, lack all tags
@@ -85,6 +87,7 @@ fn any_step() -> impl Strategy<Value = Step> {
         2 => which.clone().prop_map(Step::Resize),
         1 => Just(Step::DeleteMany),
         8 => (0..6_u8, rarely(0.2)).prop_map(|(which, again)| Step::Deliver { which, again }),
+        2 => any::<u8>().prop_map(Step::Repeat),
         2 => (0..6_u8).prop_map(Step::Lose),
         5 => Just(Step::Sweep),
         6 => (lag.clone(), rarely(0.15), rarely(0.15), rarely(0.15))

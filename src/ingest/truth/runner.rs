@@ -13,11 +13,12 @@ use tokio_util::sync::CancellationToken;
 use super::aws::{Aws, Millis, News, Notice, state_value, tags_value};
 use super::program::Step;
 use super::shelf::{Shelf, kind, scope};
-use crate::ingest::lanes::Record;
+use crate::ingest::lanes::{self, Record};
 use crate::ingest::ledger::View;
-use crate::ingest::{Handle, Ingest, KindEntry, Ledger, SweepMessage, SweepStep, Trouble, WantedReceiver};
+use crate::ingest::{Handle, Ingest, KindEntry, Ledger, SweepMessage, SweepStep, Taken, Trouble, WantedReceiver};
 use crate::model::{
-    ActionId, Cause, Clock, Current, Document, Event, Observation, Outcome, ResourceId, Seen, Seq, Source, Timestamp,
+    ActionId, Cause, Clock, Current, Document, Event, Notification, Observation, Outcome, ResourceId, Seen, Seq,
+    Source, Timestamp,
 };
 use crate::notify::ChangeHub;
 use crate::reconcile::KindRules;
@@ -84,6 +85,9 @@ pub(super) struct Runner<'s, S: Shelf> {
     tools: VecDeque<(ActionId, String, Timestamp, &'static str)>,
     slots: Vec<String>,
     seq: Seq,
+    /// Events that were delivered, and the ids of those that were recorded.
+    past: Vec<Notice>,
+    recorded: BTreeSet<String>,
     dead: BTreeSet<Arc<str>>,
     removed: BTreeSet<Arc<str>>,
     herd: bool,
@@ -97,7 +101,7 @@ type Checked = Result<(), String>;
 
 fn entry(mapping: u16) -> KindEntry {
     let rules = KindRules { mapping, masked: &[], state_path: Some("State.Name"), gone_states: &["terminated"] };
-    KindEntry { kind: kind(), rules, interval: Duration::from_mins(1) }
+    KindEntry { kind: kind(), rules, interval: Duration::from_mins(1), relaxed: None }
 }
 
 fn resource(id: &str) -> ResourceId {
@@ -126,6 +130,8 @@ impl<'s, S: Shelf> Runner<'s, S> {
             tools: VecDeque::new(),
             slots: Vec::new(),
             seq: Seq::ZERO,
+            past: Vec::new(),
+            recorded: BTreeSet::new(),
             dead: BTreeSet::new(),
             removed: BTreeSet::new(),
             herd: false,
@@ -163,7 +169,12 @@ impl<'s, S: Shelf> Runner<'s, S> {
             }
             Step::Deliver { which, again } => {
                 if let Some(notice) = self.notice(which, again) {
-                    self.deliver(&notice);
+                    self.deliver(&notice)?;
+                }
+            }
+            Step::Repeat(which) => {
+                if let Some(notice) = self.past.get(usize::from(which) % self.past.len().max(1)).cloned() {
+                    self.deliver(&notice)?;
                 }
             }
             Step::Lose(which) => drop(self.notice(which, false)),
@@ -264,7 +275,7 @@ impl<'s, S: Shelf> Runner<'s, S> {
         Some(if again { self.aws.notices[chosen].clone() } else { self.aws.notices.remove(chosen) })
     }
 
-    fn deliver(&mut self, notice: &Notice) {
+    fn deliver(&mut self, notice: &Notice) -> Checked {
         // Events know seconds.
         let at = Timestamp::from_millis(notice.at / 1000 * 1000);
         let seen = match &notice.news {
@@ -272,7 +283,29 @@ impl<'s, S: Shelf> Runner<'s, S> {
             News::Tags { tags, version } => Seen::TagsAsserted { tags: tags_value(tags), version: *version },
         };
         let observation = Observation { source: Source::Notification, at, id: resource(&notice.id), seen };
-        self.record(Vec::new(), vec![observation], Cause::Notification { event_id: "e".to_owned() });
+        // Nothing happens at the same moment, and a notice is of one group.
+        let event_id = format!("{}-{}", notice.at, matches!(notice.news, News::State(_)));
+        let before = self.ingest.as_ref().map(|ingest| ingest.ledger().view().map(|view| view.seq()));
+        let before = before.and_then(Result::ok).unwrap_or_default();
+        let (done, mut outcome) = oneshot::channel();
+        let notification = Notification { event_id: event_id.clone(), observations: vec![observation], called: None };
+        if let Some(ingest) = &mut self.ingest {
+            // A queue may give the same event twice at once.
+            let notifications = vec![notification.clone(), notification];
+            ingest.notify(lanes::Notice { notifications, done });
+        }
+        let taken = outcome.try_recv().expect("an outcome").expect("recorded");
+        let known = self.recorded.contains(&event_id);
+        match taken[..] {
+            [Taken::Repeated, Taken::Repeated] if known => {}
+            [Taken::Applied(seq), Taken::Repeated] if !known && seq > before => {
+                self.recorded.insert(event_id);
+            }
+            [Taken::Unchanged, Taken::Repeated] if !known => {}
+            _ => return Err(format!("{event_id} was {taken:?}, and {} before", if known { "known" } else { "new" })),
+        }
+        self.past.push(notice.clone());
+        Ok(())
     }
 
     fn sweep(&mut self) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::Content;
+use super::{Content, paths};
 use crate::aws::CallCount;
 use crate::ingest::ScopeFreshness;
 use crate::kinds::{self, KINDS};
@@ -43,6 +43,8 @@ pub fn freshness(core: &Arc<Core>, uri: &str) -> Result<Content, Fault> {
         "trouble": trouble,
         "watched_regions": core.regions(),
         "scopes": scopes,
+        "events": paths::paths(core),
+        "event_counts": core.ingest.freshness().event_counts().read(),
         "aws_calls": core.aws.calls(),
     });
     put_clock(&mut body, core.aws.clock_offset_millis());
@@ -92,6 +94,7 @@ fn counted(core: &Core, uri: &str, writes: Writes) -> Result<Value, Fault> {
         "totals": totals,
         "watched_regions": core.regions(),
         "scopes": scopes,
+        "events": paths::outline(core),
         "writes": writes.shown(),
         "aws_calls": by_action(&core.aws.calls()),
     });
@@ -158,6 +161,10 @@ fn scope_freshness(core: &Core, state: &ScopeFreshness) -> Value {
     let mut put = |name: &str, value: Value| drop(fields.insert(name.to_owned(), value));
     if let Some(settled) = state.settled_at(now) {
         put("as_of", json!(settled));
+    }
+    if let Some(told) = paths::told(core, state) {
+        put("pace_seconds", json!(state.pace().as_secs()));
+        put("told_by_events", told);
     }
     if let Some(swept) = state.complete {
         put("age_seconds", json!(now.since(swept.started).as_secs()));

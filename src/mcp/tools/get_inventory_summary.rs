@@ -60,8 +60,20 @@ fn output() -> Value {
             "by_state": counts.clone(),
             "as_of": schema::text("Everything counted was known to be so at this time."),
             "missing_unproved": schema::count("Counted, though the last complete sweep lacked them: perhaps gone."),
+            "pace_seconds": schema::count("From one sweep to the next at the moment, where events tell of changes."),
+            "told_by_events": {"type": "object", "description": "Which parts events tell of now, and until when."},
             "stale": {"type": "object", "description": "Why the copy is older than it should be."},
             "failure": {"type": "object", "description": "What AWS refuses, and the fix."},
+        }),
+    );
+    let events = schema::object(
+        &["account", "region", "proved"],
+        json!({
+            "account": schema::text("The AWS account."),
+            "region": schema::text("The region."),
+            "proved": {"type": "boolean", "description": "Whether canaries prove that EventBridge's events arrive."},
+            "why": schema::text("Why not, and what to do about it."),
+            "seconds_since_canary": schema::count("How long ago the last canary came back, of the rule with the oldest."),
         }),
     );
     schema::object(
@@ -81,6 +93,7 @@ fn output() -> Value {
                 }),
             ),
             "aws_calls": schema::list(calls, "Calls to AWS by action, all regions together."),
+            "events": schema::list(events, "One entry for each region whose events are listened to."),
             "writes": schema::object(
                 &["allowed"],
                 json!({
@@ -180,6 +193,13 @@ fn text(body: &Value) -> String {
     }
     if let Some(left) = body.get("scopes_not_shown") {
         out.add(format_args!("{left} more not shown for size: read ec2://inventory/freshness\n"));
+    }
+    for path in body.get("events").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default() {
+        let [account, region, why, silence] =
+            ["account", "region", "why", "seconds_since_canary"].map(|name| get(path, name));
+        let said =
+            if why.is_empty() { format!("proved by canary {silence} s ago") } else { format!("not proved: {why}") };
+        out.add(format_args!("Events of {account}/{region}: {said}\n"));
     }
     let calls = body.get("aws_calls").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     if !calls.is_empty() {

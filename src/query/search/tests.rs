@@ -28,7 +28,7 @@ fn put(writer: &mut Writer, ids: impl Iterator<Item = (String, &'static str, &'s
         (Cause::Sweep, Event::Discovered { id, document, evidence, mapping: 1 })
     });
     let entries = entries.collect();
-    writer.commit(Batch { recorded_at: Timestamp::EPOCH, entries, watermarks: Vec::new() }).unwrap();
+    writer.commit(Batch { recorded_at: Timestamp::EPOCH, entries, ..Batch::default() }).unwrap();
 }
 
 fn query(filters: &Value, limit: usize, cursor: Option<String>) -> Query {

@@ -224,6 +224,84 @@ async fn a_trigger_sweeps_now_and_during_a_sweep_right_after_it() {
     assert!(script.times()[2] < 0.5, "{:?}", script.times());
 }
 
+/// A plan whose interval the test changes.
+fn paced(interval: Duration) -> (watch::Sender<Duration>, Plan) {
+    let (pace, interval) = watch::channel(interval);
+    (pace, Plan { interval, ..plan() })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shorter_interval_makes_a_sweep_that_it_finds_overdue_begin_at_once() {
+    let script = Script::new([]);
+    let (pace, plan) = paced(Duration::from_mins(5));
+    let mut stream = pin!(script.sweeps(plan));
+    short(stream.as_mut(), 3).await;
+    let quicken = async {
+        sleep(Duration::from_secs(100)).await;
+        pace.send_replace(Duration::from_mins(1));
+    };
+    tokio::join!(quicken, short(stream.as_mut(), 1));
+    let again = script.start.unwrap().elapsed().as_secs_f64();
+    assert!((100.0..100.5).contains(&again), "{again}");
+    short(stream.as_mut(), 5).await;
+    let times = script.times();
+    assert!((53.9..60.1).contains(&(times[2] - times[1])), "and it stays: {times:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shorter_interval_counts_from_the_last_start() {
+    let script = Script::new([]);
+    let (pace, plan) = paced(Duration::from_mins(5));
+    let mut stream = pin!(script.sweeps(plan));
+    short(stream.as_mut(), 3).await;
+    let quicken = async {
+        sleep(Duration::from_secs(20)).await;
+        pace.send_replace(Duration::from_mins(1));
+    };
+    tokio::join!(quicken, short(stream.as_mut(), 2));
+    let times = script.times();
+    assert!((53.9..60.1).contains(&(times[1] - times[0])), "{times:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_longer_interval_leaves_the_sweep_that_is_due_and_counts_from_the_next_on() {
+    let script = Script::new([]);
+    let (pace, plan) = paced(Duration::from_mins(1));
+    let mut stream = pin!(script.sweeps(plan));
+    short(stream.as_mut(), 3).await;
+    let slow = async {
+        sleep(Duration::from_secs(20)).await;
+        pace.send_replace(Duration::from_mins(5));
+    };
+    tokio::join!(slow, short(stream.as_mut(), 5));
+    let times = script.times();
+    assert!((53.9..60.1).contains(&(times[1] - times[0])), "{times:?}");
+    assert!((269.9..300.1).contains(&(times[2] - times[1])), "{times:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_interval_that_nobody_can_change_any_more_stays() {
+    let script = Script::new([]);
+    let (pace, plan) = paced(Duration::from_mins(2));
+    drop(pace);
+    let mut stream = pin!(script.sweeps(plan));
+    short(stream.as_mut(), 6).await;
+    let times = script.times();
+    assert!((107.9..120.1).contains(&(times[1] - times[0])), "{times:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_after_a_failure_is_not_shortened_by_the_interval() {
+    let script = Script::new([Err(failure(Class::Denied, "UnauthorizedOperation"))]);
+    let (pace, plan) = paced(Duration::from_mins(5));
+    let mut stream = pin!(script.sweeps(plan));
+    short(stream.as_mut(), 2).await;
+    pace.send_replace(Duration::from_secs(10));
+    short(stream.as_mut(), 2).await;
+    let times = script.times();
+    assert!((300.0..300.2).contains(&(times[1] - times[0])), "{times:?}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn completed_tells_the_time_of_the_last_start() {
     let script = Script::new([Ok(Some("b")), Err(failure(Class::Fatal, "InvalidNextToken")), Ok(None)]);

@@ -36,7 +36,7 @@ fn body() -> Body<'static> {
 fn the_header_is_version_length_and_checksum_of_key_and_payload() {
     let record = seal("test", b"key", &7_u8).unwrap();
     let sum = crc32c::crc32c(b"key\x07").to_le_bytes();
-    assert_eq!(record, [&[3, 1, 0, 0, 0], sum.as_slice(), &[7]].concat());
+    assert_eq!(record, [&[4, 1, 0, 0, 0], sum.as_slice(), &[7]].concat());
 }
 
 #[test]
@@ -95,6 +95,7 @@ fn the_bytes_of_every_event_stay_as_they_are() {
     golden(&DiskEvent::ActionRequested { action: 1, tool: "t", targets: vec![id()] }, "0401017401014b03692d3101310172");
     let outcome = DiskOutcome::Succeeded { created: vec!["s"] };
     golden(&DiskEvent::ActionFinished { action: 1, outcome }, "050100010173");
+    golden(&DiskEvent::Called { at: 5, targets: vec![id()] }, "060a01014b03692d3101310172");
 }
 
 #[test]
@@ -153,8 +154,11 @@ fn the_bytes_of_every_table_stay_as_they_are() {
     );
     golden(&DiskTombstone { at: 1, removed_at: 2, seq: 3, document: body() }, "0204030100014100");
     golden(&DiskWatermark { started: 1, ended: 2, complete: true }, "020401");
-    let live = Live { events: 2, by_resource: 3, current: 4, rows: 5, tombstones: 6, base: 7, times: 8 };
-    golden(&Ledger { seq: 1, live, horizon: 9, horizon_at: 1000 }, "010203040506070809fbd007");
+    let live = Live { events: 2, by_resource: 3, current: 4, rows: 5, tombstones: 6, base: 7, times: 8, dedupe: 9 };
+    golden(&Ledger { seq: 1, live, horizon: 9, horizon_at: 1000 }, "01020304050607080909fbd007");
+    let live = DiskLive3 { events: 2, by_resource: 3, current: 4, rows: 5, tombstones: 6, base: 7, times: 8 };
+    golden(&DiskLedger3 { seq: 1, live, horizon: 9, horizon_at: 1000 }, "010203040506070809fbd007");
+    golden(&DiskNotified { at: 5, event_id: "e" }, "0a0165");
     let before = DiskLedger2 { seq: 1, events: 2, by_resource: 3, current: 4, rows: 5, tombstones: 6 };
     golden(&before, "010203040506");
 }
@@ -271,6 +275,8 @@ fn decode_all(key: &[u8], record: &[u8]) -> usize {
         decode_watermark(key, record).is_ok(),
         decode_ledger(key, record).is_ok(),
         decode_number(key, record).is_ok(),
+        decode_notified(key, record).is_ok(),
+        decode_notified_number(key, record).is_ok(),
     ]
     .into_iter()
     .filter(|taken| *taken)
@@ -330,6 +336,6 @@ proptest! {
         if let Ok(other) = decode_event(Seq(1), &framed) {
             prop_assert!(encode_event(&other).is_ok());
         }
-        prop_assert!(decode_all(&key, &framed) <= 9);
+        prop_assert!(decode_all(&key, &framed) <= 11);
     }
 }

@@ -11,7 +11,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use redb::{Database, ReadableDatabase, ReadableTableMetadata, TableHandle};
+use redb::{Database, ReadableDatabase, TableHandle};
 use thiserror::Error;
 
 use super::super::file::{self, Damage, Fault, OpenError};
@@ -77,7 +77,7 @@ pub fn check(path: &Path, project: Project) -> Result<Report, VerifyError> {
     }
 }
 
-/// The file holds no table that nobody made, and nothing where nothing is kept yet.
+/// The file holds no table that nobody made.
 fn unknown_tables(database: &Database, report: &mut Report) -> Result<(), redb::Error> {
     let transaction = database.begin_read()?;
     for table in transaction.list_tables()? {
@@ -88,8 +88,6 @@ fn unknown_tables(database: &Database, report: &mut Report) -> Result<(), redb::
     for table in transaction.list_multimap_tables()? {
         report.add(Mismatch::Table { name: redb::MultimapTableHandle::name(&table).to_owned() });
     }
-    let dedupe = transaction.open_table(tables::DEDUPE_TABLE)?.len()?;
-    super::count(report, tables::DEDUPE, 0, dedupe);
     Ok(())
 }
 

@@ -17,7 +17,7 @@ use crate::store::{Batch, Due, FILE_NAME, OpenError, Watermark, Writer};
 const EVERYTHING: Due = Due { until: Timestamp::from_millis(i64::MAX), down_to: 0 };
 
 /// A closed store with some of everything in it: resources that changed, went and came back, folded and kept records,
-/// intervals.
+/// intervals, notifications.
 pub(in crate::store) fn closed(resources: usize) -> (TempDir, PathBuf) {
     let dir = tempfile::tempdir().unwrap();
     let (mut writer, store) = crate::store::open(options(&dir)).unwrap();
@@ -28,7 +28,12 @@ pub(in crate::store) fn closed(resources: usize) -> (TempDir, PathBuf) {
     let mut commit = |writer: &mut Writer, entries: Vec<(Cause, Event)>| {
         for entries in entries.chunks(100) {
             seconds += 1;
-            writer.commit(Batch { recorded_at: at(seconds * 1000), ..batch(entries.to_vec()) }).unwrap();
+            let told = entries.iter().filter_map(|(cause, _)| match cause {
+                Cause::Notification { event_id } => Some(event_id.clone()),
+                _ => None,
+            });
+            let notified = told.collect();
+            writer.commit(Batch { recorded_at: at(seconds * 1000), notified, ..batch(entries.to_vec()) }).unwrap();
         }
     };
     for (round, state) in states.iter().enumerate() {
@@ -40,6 +45,10 @@ pub(in crate::store) fn closed(resources: usize) -> (TempDir, PathBuf) {
                 None if round == 0 => entries.push((Cause::Baseline, discovered(id, now.clone()).1)),
                 None => entries.push(discovered(id, now.clone())),
                 Some(_) if gone => entries.push(removed(id)),
+                Some(before) if round > 1 => {
+                    let cause = Cause::Notification { event_id: format!("event-{round}-{number}") };
+                    entries.push((cause, changed(id, &before, &now).1));
+                }
                 Some(before) => entries.push(changed(id, &before, &now)),
             }
             if !gone || round == 0 {

@@ -9,6 +9,7 @@ use crate::model::known::{Tombstone, fold};
 use crate::model::row::Project;
 use crate::model::{Cause, Current, Event, Recorded, ResourceId, RowFields, Seq, Timestamp};
 use crate::store::codec::{self, DiskHead, DiskWatermark, EncodeError, Ledger};
+use crate::store::dedupe::{self, Dedupe};
 use crate::store::keys;
 use crate::store::meta::LEDGER_KEY;
 use crate::store::tables::{
@@ -142,6 +143,15 @@ impl<'txn> Transaction<'txn> {
         };
         self.intervals.insert(key.as_slice(), codec::encode_watermark(&key, &disk)?.as_slice())?;
         Ok(())
+    }
+
+    /// Remembers notifications as recorded at `at`.
+    pub(super) fn remember(&mut self, mut dedupe: Dedupe<'_>, ids: &[String], at: Timestamp) -> Result<(), Failure> {
+        let live = &mut self.applied.ledger.live.dedupe;
+        for id in ids {
+            dedupe.note(id, at, live)?;
+        }
+        dedupe.trim(at, dedupe::ROWS, live)
     }
 
     /// Writes counts and ledger, and lets go of the tables so that the transaction can be committed.

@@ -26,7 +26,7 @@ pub(super) struct Log {
 }
 
 /// The store of a sandbox whose server has stopped. A snapshot of it can be read as long as it is open.
-pub(super) fn open(sandbox: &Sandbox) -> Store {
+pub(crate) fn open(sandbox: &Sandbox) -> Store {
     let (_, store) = muster::store::open(Options::new(sandbox.data(), kinds::project)).unwrap();
     store
 }
@@ -67,7 +67,7 @@ pub(super) fn read(snapshot: &Snapshot, oracle: &Oracle) -> Log {
 }
 
 /// How a store differs from AWS as it is now, kind by kind; and how many resources were compared.
-pub(super) fn differences(snapshot: &Snapshot, oracle: &Oracle) -> (u64, Vec<String>) {
+pub(crate) fn differences(snapshot: &Snapshot, oracle: &Oracle) -> (u64, Vec<String>) {
     let (mut compared, mut differences) = (0, Vec::new());
     let at = now();
     for kind in KINDS {

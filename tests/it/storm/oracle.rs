@@ -34,7 +34,7 @@ pub(super) fn now() -> Ms {
 type Versions = BTreeMap<Ms, Option<Arc<Value>>>;
 
 /// Asks a simulator for its past.
-pub(super) struct Oracle {
+pub(crate) struct Oracle {
     endpoint: Endpoint,
     runtime: Runtime,
     client: Client,
@@ -45,7 +45,7 @@ pub(super) struct Oracle {
 }
 
 impl Oracle {
-    pub(super) fn new(endpoint: &Endpoint) -> Oracle {
+    pub(crate) fn new(endpoint: &Endpoint) -> Oracle {
         let moment = Arc::new(AtomicI64::new(0));
         let config = aws_sdk_ec2::Config::builder()
             .behavior_version(BehaviorVersion::v2026_01_12())

@@ -212,7 +212,7 @@ fn left() -> (tempfile::TempDir, String) {
     }
     for (n, entry) in entries.into_iter().enumerate() {
         let recorded_at = begun + Duration::from_mins(20) * u32::try_from(n).unwrap();
-        writer.commit(store::Batch { recorded_at, entries: vec![entry], watermarks: Vec::new() }).unwrap();
+        writer.commit(store::Batch { recorded_at, entries: vec![entry], ..store::Batch::default() }).unwrap();
     }
     let started = begun + Duration::from_hours(1);
     let kind = INSTANCE.kind();

@@ -1,0 +1,147 @@
+//! How events arrive, as freshness and the summary show it.
+
+use serde_json::{Map, Value, json};
+use tokio::time::Instant;
+
+use crate::ingest::ScopeFreshness;
+use crate::ingest::path::{EventPath, SeenCanary};
+use crate::kinds;
+use crate::kinds::rules::{CALLS, RULES, RuleSpec};
+use crate::mcp::core::Core;
+use crate::model::text::shown;
+use crate::model::{Group, Scope};
+
+/// The rule through which tag changes of every kind come.
+const TAGS: &str = "tags";
+
+/// The longest sender of a canary that is shown.
+const SENDER: usize = 64;
+
+/// Everything that is known of the way to each scope.
+pub(super) fn paths(core: &Core) -> Vec<Value> {
+    let now = Instant::now();
+    meant(core).map(|(scope, path)| entry(&scope, &path, now)).collect()
+}
+
+/// The same in short, for the summary.
+pub(super) fn outline(core: &Core) -> Vec<Value> {
+    let now = Instant::now();
+    let outlined = meant(core).map(|(scope, path)| {
+        let mut entry = json!({"account": scope.account, "region": scope.region});
+        let Value::Object(fields) = &mut entry else { return entry };
+        let unproved = path.unproved(&slugs(), None, now);
+        fields.insert("proved".to_owned(), json!(unproved.is_none()));
+        match unproved {
+            Some(why) => drop(fields.insert("why".to_owned(), json!(why.to_string()))),
+            None => {
+                let longest = RULES.iter().filter_map(|rule| path.silence(rule.slug, now)).max().unwrap_or_default();
+                fields.insert("seconds_since_canary".to_owned(), json!(longest.as_secs()));
+            }
+        }
+        entry
+    });
+    outlined.collect()
+}
+
+/// What events tell of one (scope, kind) at the moment, and until when, group by group; `None` where none are listened to.
+pub(super) fn told(core: &Core, state: &ScopeFreshness) -> Option<Value> {
+    let path = core.ingest.freshness().path(&state.scope).filter(EventPath::is_meant)?;
+    let spec = kinds::of(&state.kind)?;
+    let (now, today) = (Instant::now(), core.now());
+    let groups = Group::ALL.into_iter().filter_map(|group| {
+        let rule = telling(spec.told_by, group)?;
+        let trail = (rule == CALLS).then_some(rule);
+        let proof = match path.unproved(&[rule], trail, now) {
+            Some(why) => json!({"rule": rule, "proved": false, "why": why.to_string()}),
+            None => {
+                let until = path.cover(&[rule], trail, now)?.until.saturating_duration_since(now);
+                json!({"rule": rule, "proved": true, "until": today + until})
+            }
+        };
+        Some((json!(group).as_str()?.to_owned(), proof))
+    });
+    let groups: Map<String, Value> = groups.collect();
+    (!groups.is_empty()).then_some(Value::Object(groups))
+}
+
+/// The rule that tells of every change of a group.
+fn telling(told_by: &'static [&'static str], group: Group) -> Option<&'static str> {
+    let mut rules = told_by.iter().copied();
+    match group {
+        Group::State => {
+            rules.clone().find(|slug| !matches!(*slug, TAGS | CALLS)).or_else(|| telling(told_by, Group::Rest))
+        }
+        Group::Tags => rules.find(|slug| *slug == TAGS),
+        Group::Rest => rules.find(|slug| *slug == CALLS),
+    }
+}
+
+fn meant(core: &Core) -> impl Iterator<Item = (Scope, EventPath)> {
+    core.ingest.freshness().paths().into_iter().filter(|(_, path)| path.is_meant())
+}
+
+fn slugs() -> Vec<&'static str> {
+    RULES.iter().map(|rule| rule.slug).collect()
+}
+
+fn entry(scope: &Scope, path: &EventPath, now: Instant) -> Value {
+    let unproved = path.unproved(&slugs(), None, now);
+    let listening = path.listening();
+    let name_of = |rule: &RuleSpec| listening.map(|listening| rule.name(&listening.name));
+    let rules = RULES.iter().map(|rule| {
+        json!({
+            "rule": rule.slug,
+            "name": name_of(rule),
+            "proved": path.proved(rule.slug, now),
+            "seconds_since_canary": path.silence(rule.slug, now).map(|silence| silence.as_secs()),
+            "last": path.seen(rule.slug).map(canary).collect::<Vec<_>>(),
+        })
+    });
+    let mut entry = json!({
+        "account": scope.account,
+        "region": scope.region,
+        "queue": listening.map(|listening| &*listening.queue),
+        "proved": unproved.is_none(),
+        "rules": rules.collect::<Vec<_>>(),
+        "called_at": path.called_at(),
+    });
+    let Value::Object(fields) = &mut entry else { return entry };
+    let mut put = |name: &str, value: Value| drop(fields.insert(name.to_owned(), value));
+    if let Some(why) = unproved {
+        put("why", json!(why.to_string()));
+    }
+    if let Some(listening) = listening {
+        put("sent_by", json!(&*listening.sent_by));
+        put("canary_interval_seconds", json!(listening.every.as_secs()));
+        put("proved_for_seconds", json!(listening.window().as_secs()));
+    }
+    for (name, trouble) in [("absent", path.absent()), ("receive_failure", path.unreceived())] {
+        if let Some(trouble) = trouble {
+            put(
+                name,
+                json!({"class": trouble.class, "what": trouble.what, "fix": trouble.fix, "since": trouble.since}),
+            );
+        }
+    }
+    entry
+}
+
+fn canary(seen: &SeenCanary) -> Value {
+    let SeenCanary { sent_by, sent_at, seen_at } = seen;
+    json!({"sent_by": shown(sent_by, SENDER), "sent_at": sent_at, "seen_at": seen_at})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kinds::INSTANCE;
+
+    #[test]
+    fn the_rules_that_tell_of_all_changes_of_a_kind_tell_of_one_group_each() {
+        let rules = Group::ALL.map(|group| telling(INSTANCE.told_by, group).unwrap());
+        assert_eq!(rules, ["instances", "tags", "calls"]);
+        let rules = Group::ALL.map(|group| telling(&["tags", "calls"], group).unwrap());
+        assert_eq!(rules, ["calls", "tags", "calls"]);
+        assert_eq!(Group::ALL.map(|group| telling(&[], group)), [None; 3]);
+    }
+}

@@ -1,0 +1,109 @@
+//! Calls of the EC2 API, as a trail records them.
+//!
+//! `EventBridge` User Guide, "AWS service events delivered via CloudTrail"; CloudTrail User Guide, "CloudTrail record contents". The event
+//! comes when the API has answered, not when the resource has settled, also for calls that failed. Its `resources` are empty: the
+//! ids stand somewhere in `requestParameters` and `responseElements`, whose shapes follow neither the API's reference nor each other
+//! (lists are `{"items": [..]}` or, empty, `{}`; newer calls are recorded under `XRequest` with other spellings). So every text is
+//! looked at that stands under the name of an id and has the form of an id that Muster knows: a call that AWS adds tomorrow needs
+//! nothing here.
+
+use std::collections::HashSet;
+
+use serde_json::Value as Json;
+
+use super::{Envelope, Lacks, MOST, Place, Says, cut};
+use crate::kinds::{self, KindSpec};
+use crate::model::{ApiCall, Called, Notification, Observation, ResourceId, Timestamp};
+
+/// Parts of a record that hold text of the caller's choice, or ids of other regions and accounts.
+const PASSED_OVER: [&str; 6] =
+    ["tagset", "tags", "tagspecificationset", "tagspecification", "sourcesnapshotid", "peervpcid"];
+/// Names within an id's own: `{"SubnetId": {"tag": 1, "content": "subnet-.."}}`.
+const WITHIN: [&str; 4] = ["content", "item", "items", "member"];
+/// Kinds whose ids often only say where something is. They are what a call is about when its name says so.
+const PLACES: [(&str, &str); 3] = [("vpc", "Vpc"), ("subnet", "Subnet"), ("security-group", "SecurityGroup")];
+
+pub(super) fn read(event: &Envelope, place: &Place) -> Result<Says, Lacks> {
+    let detail = &event.detail;
+    let failed = detail.get("errorCode").is_some_and(|code| !code.is_null());
+    let reads = detail.get("readOnly").and_then(Json::as_bool) == Some(true);
+    if failed || reads {
+        return Ok(Says::Call(place.scope.clone()));
+    }
+    let name = event.text("eventName").ok_or("detail.eventName")?;
+    let mut found = Found::default();
+    for part in ["requestParameters", "responseElements"] {
+        detail.get(part).into_iter().for_each(|part| found.look(part, false));
+    }
+    if found.ids.is_empty() {
+        return Ok(Says::Call(place.scope.clone()));
+    }
+    // A call's own time orders it among the describes; the envelope's is that of the delivery.
+    let at = event.text("eventTime").and_then(Timestamp::parse).unwrap_or(place.at);
+    let place = Place { scope: place.scope.clone(), at };
+    let target = |(spec, id): &(&KindSpec, &str)| ResourceId::new(&place.scope, &spec.kind(), *id);
+    let mut targets: Vec<ResourceId> = found.ids.iter().filter(|(spec, _)| is_about(name, spec)).map(target).collect();
+    if targets.is_empty() {
+        targets = found.ids.iter().map(target).collect();
+    }
+    let observations: Vec<Observation> = found.ids.iter().map(|named| place.mentioned(*named)).collect();
+    let called = Called { call: call(event, name), at, targets };
+    Ok(Says::Resources(Notification { event_id: event.id.clone(), observations, called: Some(called) }))
+}
+
+/// Whether a call of this name is about resources of a kind that it names, and not only done within them.
+fn is_about(name: &str, spec: &KindSpec) -> bool {
+    let place = PLACES.iter().find(|(slug, _)| *slug == spec.slug);
+    place.is_none_or(|(_, noun)| name.contains(noun) || name.ends_with("Tags"))
+}
+
+fn call(event: &Envelope, name: &str) -> ApiCall {
+    let identity = |field: &str| event.detail.get("userIdentity")?.get(field)?.as_str().filter(|text| !text.is_empty());
+    let actor = ["arn", "principalId", "invokedBy", "type"].into_iter().find_map(identity).unwrap_or("unknown");
+    ApiCall {
+        name: cut(name, 128),
+        actor: cut(actor, 512),
+        address: event.text("sourceIPAddress").map(|text| cut(text, 256)),
+        agent: event.text("userAgent").map(|text| cut(text, 512)),
+    }
+}
+
+/// The ids found, in order, each once.
+#[derive(Default)]
+struct Found<'a> {
+    ids: Vec<(&'static KindSpec, &'a str)>,
+    known: HashSet<&'a str>,
+}
+
+impl<'a> Found<'a> {
+    /// Looks through a part of a record; `named` when its own name is that of an id. JSON's own limit bounds the depth.
+    fn look(&mut self, part: &'a Json, named: bool) {
+        match part {
+            Json::String(text) if named => self.take(text),
+            Json::Array(list) => list.iter().for_each(|element| self.look(element, named)),
+            Json::Object(fields) => {
+                for (name, field) in fields {
+                    let name = name.to_ascii_lowercase();
+                    if !PASSED_OVER.contains(&name.as_str()) {
+                        let is_id = name.ends_with("id") || name.ends_with("ids");
+                        self.look(field, is_id || (named && WITHIN.contains(&name.as_str())));
+                    }
+                }
+            }
+            Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => {}
+        }
+    }
+
+    fn take(&mut self, text: &'a str) {
+        let Some(spec) = kinds::of_id(text).filter(|_| is_id(text)) else { return };
+        if self.ids.len() < MOST && self.known.insert(text) {
+            self.ids.push((spec, text));
+        }
+    }
+}
+
+/// Whether `text` has the form of an id: a word, and hexadecimal digits.
+fn is_id(text: &str) -> bool {
+    let digits = text.rsplit_once('-').map_or("", |(_, digits)| digits);
+    (1..=32).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
