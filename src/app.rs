@@ -5,8 +5,8 @@
 //! proved to arrive, and receives events. [`front`] is what MCP clients start: it
 //! gets to that server through [`attach`]. Commands of people come through [`asking`], which reads the store by itself where
 //! no server runs ([`offline`]); what is no question is an [`errand`], and
-//! [`inspection`] looks at a store that may be damaged. [`setup`] makes what brings events, and takes it away; [`doctor`] looks
-//! at all that is needed. [`demo`] is a server and a client in one process.
+//! [`inspection`] looks at a store that may be damaged. [`setup`] makes what brings events, and takes it away; [`doctor`] looks at
+//! all that Muster needs. [`demo`] is a server and a client in one process.
 
 pub mod asking;
 pub mod attach;

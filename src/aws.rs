@@ -14,6 +14,7 @@ pub mod queue;
 pub mod queues;
 pub mod regions;
 mod sdk;
+pub mod trail;
 mod whole;
 
 use std::collections::BTreeMap;
@@ -110,6 +111,8 @@ struct Inner {
     sdk: ArcSwap<Sdk>,
     /// The account that last answered, and the regions that AWS lists for it, where all of them are watched.
     found: Mutex<Found>,
+    /// What the event history answered.
+    trail: Mutex<trail::Memory>,
     /// When the configuration was read, and whether it is suspect since.
     read: Mutex<(Instant, bool)>,
 }
@@ -143,6 +146,7 @@ impl Aws {
             clock,
             sdk: ArcSwap::from_pointee(sdk),
             found: Mutex::default(),
+            trail: Mutex::default(),
             read: Mutex::new((Instant::now(), false)),
         }))
     }

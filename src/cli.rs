@@ -102,12 +102,12 @@ enum Command {
     Log(Log),
     /// Write a verified copy of the store, also while the server runs
     Backup(Backup),
-    /// Look at everything that Muster needs, and say what to do about what fails
-    Doctor(Doctor),
     /// Make the queue and rules by which EventBridge tells of changes, and mend them when run again
     Setup(Setup),
     /// Take away what setup made
     Teardown(Teardown),
+    /// Look at everything that Muster needs, and say what to do about what fails
+    Doctor(Doctor),
     /// Show the whole path against a simulated account, in about half a minute
     Demo(Demo),
     /// Simulate an AWS account on loopback; the first line printed is its endpoint and region
@@ -197,10 +197,6 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             logging.start_quietly()?;
             finish(single()?, backup.run(&environment))
         }
-        Command::Doctor(doctor) => {
-            logging.start_quietly()?;
-            finish(single()?, doctor.run(&environment))
-        }
         Command::Setup(setup) => {
             logging.start_quietly()?;
             finish(single()?, setup.run(&environment))
@@ -208,6 +204,10 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Teardown(teardown) => {
             logging.start_quietly()?;
             finish(single()?, teardown.run(&environment))
+        }
+        Command::Doctor(doctor) => {
+            logging.start_quietly()?;
+            finish(single()?, doctor.run(&environment))
         }
         Command::Demo(demo) => {
             logging.start_quietly()?;

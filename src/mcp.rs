@@ -23,6 +23,7 @@ pub mod tools;
 pub mod transport;
 pub mod unobserved;
 pub mod uri;
+pub mod who;
 
 pub use core::{Core, Failure, Phase};
 pub use policy::{ListMode, Policy};

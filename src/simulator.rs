@@ -14,7 +14,8 @@
 //!
 //! What happens goes the other way: `happening` into the `outbox`, `envelope` makes it an event, `bus` finds who listens,
 //! `sqs` holds it until it is fetched; `events` is EventBridge's API. What was true when is never lost: estates keep
-//! versions (`history`), and `journal` answers as of any moment, without faults: the oracle. `script` fails status checks.
+//! versions (`history`), and `journal` answers as of any moment, without faults: the oracle. `script` fails status checks,
+//! `announce` emits what no call brings about. `trail` remembers the calls and answers `CloudTrail`'s lookups.
 //!
 //! # Limits
 //! Signatures are not checked: any access key works, and one of twelve digits names the account it belongs to, as the
@@ -22,6 +23,7 @@
 //! instances.
 
 mod address;
+mod announce;
 mod bus;
 mod catalog;
 mod churn;
@@ -62,6 +64,7 @@ mod subnet;
 mod tags;
 #[cfg(test)]
 mod tests;
+mod trail;
 mod wire;
 mod world;
 mod xml;

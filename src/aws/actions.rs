@@ -25,6 +25,7 @@ pub const ACTIONS: &[ActionSpec] = &[
     ActionSpec { name: "enabled_regions", iam: &["ec2:DescribeRegions"], write: false },
     ActionSpec { name: "receive", iam: &["sqs:ReceiveMessage"], write: false },
     ActionSpec { name: "delete", iam: &["sqs:DeleteMessage"], write: false },
+    ActionSpec { name: "calls_of", iam: &["cloudtrail:LookupEvents"], write: false },
     ActionSpec { name: "extend", iam: &["sqs:ChangeMessageVisibility"], write: false },
     ActionSpec { name: "queue_url", iam: &["sqs:GetQueueUrl"], write: false },
     ActionSpec { name: "queue_attributes", iam: &["sqs:GetQueueAttributes"], write: false },

@@ -153,7 +153,11 @@ impl Limiter {
                 scope: scope.clone(),
                 action,
                 start: self.start,
-                lane: Mutex::new(Lane::new(documented::requests(action), documented::instances(action), self.percent)),
+                lane: Mutex::new(Lane::new(
+                    documented::requests(action),
+                    documented::instances(action),
+                    documented::share(action, self.percent),
+                )),
                 tally: Mutex::default(),
                 waiting: [const { AtomicUsize::new(0) }; 3],
             })

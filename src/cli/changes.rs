@@ -52,6 +52,9 @@ pub(super) struct Changes {
     /// How many to show at most [default: the 50 newest]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), conflicts_with = "follow")]
     limit: Option<u64>,
+    /// Look up in CloudTrail who made the changes that name no caller, of the first ten of each page
+    #[arg(long)]
+    who: bool,
     /// Show all of them
     #[arg(long, conflicts_with_all = ["limit", "follow"])]
     all: bool,
@@ -129,6 +132,9 @@ impl Changes {
                 arguments.insert(name.to_owned(), json!(value));
             }
         }
+        if self.who {
+            arguments.insert("who".to_owned(), json!(true));
+        }
         if self.baseline {
             arguments.insert("include_baseline".to_owned(), json!(true));
         }
@@ -154,7 +160,11 @@ pub(super) fn cells(change: &Value) -> Vec<String> {
     };
     let cause = change.get("cause").unwrap_or(&Value::Null);
     let [seq, what, kind, name] = ["seq", "what", "kind", "name"].map(|name| field(change, name));
-    vec![time, seq, what, kind, id, name, field(cause, "words"), differences(change)]
+    let mut cause = field(cause, "words");
+    if let Some(who) = change.get("who") {
+        cause = format!("{cause}; who: {}", field(who, "words"));
+    }
+    vec![time, seq, what, kind, id, name, cause, differences(change)]
 }
 
 /// What is different, field by field; of a tool's call, which tool and how it ended.

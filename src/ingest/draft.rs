@@ -188,7 +188,7 @@ fn note(
 /// Whether what was seen can be held by a known resource only, and it is not known.
 fn is_early(seen: &Seen, current: Option<&Current>) -> bool {
     match seen {
-        Seen::Noticed(_) => current.is_none(),
+        Seen::Noticed(notice) => current.is_none() && !notice.over,
         // A describe tells of these.
         Seen::Described(_)
         | Seen::StateAsserted(_)

@@ -17,7 +17,8 @@ pub(super) static SPEC: KindSpec = KindSpec {
     title: "EC2 instance status",
     plural: "instance statuses",
     description: "The status checks (system, instance, attached EBS, application, performance) and scheduled events of \
-                  an instance. It has the instance's id.",
+                  an instance, and under Notices what AWS announced in events (spot interruption, rebalance, Health) with \
+                  when each expires. It has the instance's id.",
     mapping: 1,
     id_field: "InstanceId",
     name_field: None,

@@ -192,6 +192,7 @@ impl World {
         let (bus, now) = (self.bus(), self.clock().moment());
         let mut stage = bus.stage.lock();
         for happening in self.outbox().due(now) {
+            self.trail().record(&happening);
             if came_true(self, &happening) {
                 let scope = (happening.account.clone(), happening.region.clone());
                 let form = mix(bus.seed ^ stage.counts.emitted) & 1 == 0;

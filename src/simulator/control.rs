@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::simulator::faults::{Faults, Invalid};
 use crate::simulator::request::Params;
 use crate::simulator::world::{UnknownScope, World};
-use crate::simulator::{churn, journal, script, sqs};
+use crate::simulator::{announce, churn, journal, script, sqs};
 
 /// What every path begins with.
 pub(crate) const PREFIX: &str = "/_simulator";
@@ -23,8 +23,9 @@ pub(crate) const AT: &str = "/_simulator/at/";
 const JOURNAL: &str = "/_simulator/journal";
 
 /// The paths and what they take, as `GET /_simulator` lists them.
-const PATHS: [(&str, &[Method]); 9] = [
+const PATHS: [(&str, &[Method]); 10] = [
     ("/_simulator/churn", &[Method::GET, Method::PATCH]),
+    ("/_simulator/emit", &[Method::POST]),
     ("/_simulator/faults", &[Method::GET, Method::PUT, Method::PATCH]),
     ("/_simulator/faults/counts", &[Method::GET]),
     (JOURNAL, &[Method::GET]),
@@ -53,6 +54,8 @@ enum Wrong {
     Faults(#[from] Invalid),
     #[error(transparent)]
     Script(#[from] script::Error),
+    #[error(transparent)]
+    Announce(#[from] announce::Error),
     #[error(transparent)]
     Scope(#[from] UnknownScope),
     #[error("{name:?} can be no queue's name; give 1 to 80 letters, digits, hyphens and underscores")]
@@ -120,6 +123,7 @@ pub(crate) fn answer(
                 | Wrong::Churn { .. }
                 | Wrong::Faults(_)
                 | Wrong::Script(_)
+                | Wrong::Announce(_)
                 | Wrong::Scope(_)
                 | Wrong::Queue { .. }
                 | Wrong::Share { .. }
@@ -152,6 +156,10 @@ fn route(world: &World, method: &Method, path: &str, query: &str, body: &[u8]) -
                 return Err(Wrong::Churn { rate });
             }
             Ok(json!({ "per_second": rate }))
+        }
+        ("/_simulator/emit", "POST") => {
+            announce::emit(world, body)?;
+            Ok(json!({}))
         }
         ("/_simulator/faults", "GET") => Ok(board.faults().json()),
         ("/_simulator/faults", "PUT") => {

@@ -75,6 +75,9 @@ pub(crate) fn event(happening: &Happening, account_last: bool) -> Value {
                 }),
             )
         }
+        What::Announced { source, detail_type, resources, detail } => {
+            (*source, *detail_type, resources.clone(), detail.clone())
+        }
         // CloudTrail's events name no resources.
         What::Call { .. } => (EC2, "AWS API Call via CloudTrail", Vec::new(), record(happening)),
     };
@@ -98,7 +101,7 @@ pub(crate) fn envelope(
 }
 
 /// CloudTrail's record of a call.
-fn record(happening: &Happening) -> Value {
+pub(crate) fn record(happening: &Happening) -> Value {
     let Happening { at, account, region, what } = happening;
     let What::Call { name, request, response, error, request_id } = what else { return Value::Null };
     let read_only = ["Describe", "Get", "List"].iter().any(|verb| name.starts_with(verb));

@@ -80,6 +80,17 @@ pub(crate) enum What {
         /// All tags it has now.
         tags: Vec<(String, String)>,
     },
+    /// What AWS announces by itself, as its event tells it.
+    Announced {
+        /// The service it comes from.
+        source: &'static str,
+        /// The event's type.
+        detail_type: &'static str,
+        /// What it concerns.
+        resources: Vec<String>,
+        /// The event's detail.
+        detail: Value,
+    },
     /// A call that changes things, as `CloudTrail` records it; failed ones and dry runs too.
     Call {
         /// The action, `RunInstances`.

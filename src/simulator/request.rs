@@ -18,6 +18,7 @@ pub(crate) enum Service {
     Sts,
     Sqs,
     Events,
+    Trail,
 }
 
 /// One call, read and not yet judged.
@@ -40,9 +41,10 @@ impl Ask {
         let caller = header(AUTHORIZATION.as_str()).and_then(Caller::parse);
         let scope = caller.as_ref().map(|caller| caller.service.as_str());
         let target = header("x-amz-target");
-        let json = match (scope, target.and_then(|target| target.split_once('.'))) {
+        let json = match (scope, target.and_then(|target| target.rsplit_once('.'))) {
             (Some("sqs"), _) | (_, Some(("AmazonSQS", _))) => Some(Service::Sqs),
             (Some("events"), _) | (_, Some(("AWSEvents", _))) => Some(Service::Events),
+            (Some("cloudtrail"), _) => Some(Service::Trail),
             _ => None,
         };
         let params = if json.is_some() {
@@ -56,7 +58,7 @@ impl Ask {
             _ if params.get("Version") == Some("2011-06-15") => Service::Sts,
             _ => Service::Ec2,
         });
-        let target = target.and_then(|target| Some(target.split_once('.')?.1.to_owned()));
+        let target = target.and_then(|target| Some(target.rsplit_once('.')?.1.to_owned()));
         let base = format!("http://{}", header(HOST.as_str()).unwrap_or("127.0.0.1"));
         Self { service, caller, target, params, body, base }
     }
@@ -69,7 +71,9 @@ impl Ask {
         match self.service {
             Service::Ec2 | Service::Sts => self.params.get("Action").ok_or_else(|| Refusal::missing("Action")),
             // An SQS client of before 2023 speaks Query, which the simulator's SQS does not.
-            Service::Sqs | Service::Events => self.target.as_deref().ok_or_else(|| Refusal::missing("X-Amz-Target")),
+            Service::Sqs | Service::Events | Service::Trail => {
+                self.target.as_deref().ok_or_else(|| Refusal::missing("X-Amz-Target"))
+            }
         }
     }
 }

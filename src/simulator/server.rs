@@ -17,7 +17,7 @@ use crate::simulator::refusal::Refusal;
 use crate::simulator::request::{Ask, Service};
 use crate::simulator::wire::Cutter;
 use crate::simulator::world::World;
-use crate::simulator::{control, ec2, events, ident, journal, sqs, sts};
+use crate::simulator::{control, ec2, events, ident, journal, sqs, sts, trail};
 
 /// Far above any call: a batch of messages is 1 MiB.
 const MAX_BODY: usize = 4 << 20;
@@ -68,6 +68,7 @@ fn entrance<'a>(world: &'a World, ask: &'a Ask) -> Result<Case<'a>, Refusal> {
         Service::Sts => sts::knows(action),
         Service::Sqs => sqs::knows(action),
         Service::Events => events::knows(action),
+        Service::Trail => trail::knows(action),
     };
     if !known {
         return Err(Refusal::invalid_action(action));
@@ -153,6 +154,7 @@ async fn respond(world: &World, ask: &Ask, case: &Case<'_>, lens: Lens, id: &str
         Service::Events => {
             events::answer(&events::Call { world, account, region, body: ask.body.as_ref(), now }, action)?
         }
+        Service::Trail => trail::answer(&trail::Call { world, account, region, body: ask.body.as_ref() }, action)?,
     };
     // A null says that the action answers nothing at all.
     Ok(if answer.is_null() { String::new() } else { answer.to_string() })
@@ -175,7 +177,7 @@ fn text(service: Service, answer: Result<String, Refusal>, id: &str) -> Text {
     let (headers, body) = match service {
         Service::Ec2 => (Vec::new(), refusal.ec2_xml(id)),
         Service::Sts => (Vec::new(), refusal.sts_xml(id)),
-        Service::Sqs | Service::Events => {
+        Service::Sqs | Service::Events | Service::Trail => {
             let fault = Fault::of(&refusal, service);
             let headers = [(ERROR_TYPE, Some(fault.shape)), (QUERY_ERROR, fault.query)];
             (headers.into_iter().filter_map(|(name, value)| Some((name, value?))).collect(), fault.body)
@@ -189,6 +191,7 @@ fn response(text: Text, now: Moment, id: &str) -> http::Response<Body> {
         Service::Ec2 | Service::Sts => ("text/xml;charset=UTF-8", "AmazonEC2"),
         Service::Sqs => ("application/x-amz-json-1.0", "AmazonSQS"),
         Service::Events => ("application/x-amz-json-1.1", "AmazonEventBridge"),
+        Service::Trail => ("application/x-amz-json-1.1", "AWSCloudTrail"),
     };
     let mut built = Response::builder()
         .status(text.status)

@@ -21,6 +21,7 @@ use crate::simulator::plan::{Plan, Shape};
 use crate::simulator::refusal::Refusal;
 use crate::simulator::sqs::Sqs;
 use crate::simulator::sts::Sessions;
+use crate::simulator::trail::Trail;
 
 type Scope = (String, String);
 
@@ -58,6 +59,7 @@ struct Inner {
     sessions: Sessions,
     sqs: Sqs,
     bus: Bus,
+    trail: Trail,
     /// Changes a second that nobody asked for.
     churn: watch::Sender<f64>,
     /// Where the server listens, once it does.
@@ -81,6 +83,7 @@ impl World {
             sessions: Sessions::default(),
             sqs: Sqs::default(),
             bus,
+            trail: Trail::default(),
             churn,
             address: OnceLock::new(),
             closing: CancellationToken::new(),
@@ -189,6 +192,11 @@ impl World {
 
     pub(crate) fn sqs(&self) -> &Sqs {
         &self.0.sqs
+    }
+
+    /// The calls that were recorded.
+    pub(crate) fn trail(&self) -> &Trail {
+        &self.0.trail
     }
 
     pub(crate) fn bus(&self) -> &Bus {

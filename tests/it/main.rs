@@ -51,4 +51,6 @@ mod subscribe;
 #[cfg(test)]
 mod two_clients;
 #[cfg(test)]
+mod who;
+#[cfg(test)]
 mod writes;

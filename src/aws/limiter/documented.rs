@@ -24,6 +24,8 @@ pub(super) fn requests(action: &str) -> Limit {
         "ec2:CreateSnapshot" | "ec2:CreateSnapshots" => Limit { burst: 100, per_second: 5 },
         // All calls of STS in an account and region together; Muster makes this one only.
         "sts:GetCallerIdentity" => Limit { burst: 600, per_second: 600 },
+        // CloudTrail user guide, "Quotas in AWS CloudTrail".
+        "cloudtrail:LookupEvents" => Limit { burst: 2, per_second: 2 },
         // A standard queue takes nearly any number of calls (SQS developer guide, "Amazon SQS standard queue quotas").
         "sqs:ReceiveMessage" | "sqs:DeleteMessage" | "sqs:ChangeMessageVisibility" => {
             Limit { burst: 3_000, per_second: 3_000 }
@@ -36,6 +38,14 @@ pub(super) fn requests(action: &str) -> Limit {
         // Describes that page or filter, and the few that can do neither.
         _ => Limit { burst: 100, per_second: 20 },
     }
+}
+
+/// The part of an action's limits that Muster takes, in percent, where `percent` is its part of most.
+///
+/// All of `LookupEvents`: somebody waits for each, they come a few at a time, and nothing else in an account lives on them. A quarter of
+/// two a second would be no answer.
+pub(super) fn share(action: &str, percent: u8) -> u8 {
+    if action == "cloudtrail:LookupEvents" { 100 } else { percent }
 }
 
 /// The bucket of instances named in requests of an action, where there is one.

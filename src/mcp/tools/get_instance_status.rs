@@ -15,8 +15,9 @@ use crate::mcp::core::Core;
 use crate::mcp::error::Fault;
 use crate::mcp::lookup::Found;
 use crate::mcp::uri::Address;
+use crate::model::notice;
 use crate::model::text::shown;
-use crate::model::{Document, Seq, Timestamp, Value as Field};
+use crate::model::{Document, NoticeKind, Seq, Timestamp, Value as Field};
 
 const MOST: usize = 100;
 
@@ -25,7 +26,8 @@ pub static SPEC: ToolSpec = ToolSpec {
     name: "get_instance_status",
     title: "EC2 instance status",
     description: "Tells the state and health of up to 100 EC2 instances: state, type, zone, launch time, monitoring, \
-                  system, instance and EBS status checks with details, and scheduled events. Each row says at what time it \
+                  system, instance and EBS status checks with details, scheduled events, and what AWS announced: spot \
+                  interruptions, rebalance recommendations, AWS Health. Each row says at what time it \
                   was known to be so; a change reported by AWS a moment ago is marked provisional. Makes no AWS call.",
     effect: Effect::Read,
     input,
@@ -68,6 +70,7 @@ struct Known {
     #[serde(skip_serializing_if = "Option::is_none")]
     attached_ebs_status: Option<Check>,
     events: Vec<Event>,
+    notices: Vec<Announced>,
     as_of: Timestamp,
     #[serde(skip_serializing_if = "Option::is_none")]
     checks_as_of: Option<Timestamp>,
@@ -106,6 +109,19 @@ struct Event {
     not_after: Option<String>,
 }
 
+/// Something that AWS announced in an event, and that has not expired.
+#[derive(Debug, Serialize)]
+struct Announced {
+    what: NoticeKind,
+    code: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<String>,
+    told_at: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    begins: Option<Timestamp>,
+    expires: Timestamp,
+}
+
 fn input() -> Value {
     schema::instances(MOST, json!({}))
 }
@@ -135,6 +151,21 @@ fn output() -> Value {
             "not_after": schema::text("The latest end."),
         }),
     );
+    let notice = schema::object(
+        &["what", "code", "told_at", "expires"],
+        json!({
+            "what": {
+                "type": "string",
+                "enum": ["spot_interruption", "rebalance_recommendation", "health"],
+                "description": "What AWS announced.",
+            },
+            "code": schema::text("What will be done (terminate, stop, hibernate), or AWS Health's type of event."),
+            "description": schema::text("AWS's words."),
+            "told_at": schema::text("When AWS said so."),
+            "begins": schema::text("From when on it is to happen."),
+            "expires": schema::text("From when on it says nothing any more."),
+        }),
+    );
     let row = schema::object(
         &["instance_id"],
         json!({
@@ -152,6 +183,7 @@ fn output() -> Value {
             "instance_status": check.clone(),
             "attached_ebs_status": check,
             "events": schema::list(event, "What AWS has scheduled for it."),
+            "notices": schema::list(notice, "What AWS announced in events. Nobody takes these back: each is shown until it expires."),
             "as_of": schema::text("The instance was known to be so at this time."),
             "checks_as_of": schema::text("The status checks were known to be so at this time."),
             "checks_stale": schema::text("Why the status checks may be out of date, or are unknown; absent while fresh."),
@@ -183,7 +215,7 @@ fn call(call: Call) -> BoxFuture<'static, Result<Answer, Fault>> {
 
 async fn row(core: Arc<Core>, instance_id: String) -> Row {
     let known = match core.find(INSTANCE, &instance_id, None).await {
-        Ok(found) => Ok(known(&found)),
+        Ok(found) => Ok(known(&found, core.now())),
         Err(fault) => Err(fault),
     };
     match known {
@@ -192,7 +224,7 @@ async fn row(core: Arc<Core>, instance_id: String) -> Row {
     }
 }
 
-fn known(found: &Found) -> Known {
+fn known(found: &Found, now: Timestamp) -> Known {
     let Found { id, current, part, .. } = found;
     let document = &current.document;
     let text = |path: &str| document.text(path).map(str::to_owned);
@@ -215,6 +247,7 @@ fn known(found: &Found) -> Known {
         instance_status: check("InstanceStatus"),
         attached_ebs_status: check("AttachedEbsStatus"),
         events: checks.map(events).unwrap_or_default(),
+        notices: checks.map(|checks| notices(checks, now)).unwrap_or_default(),
         as_of: found.as_of,
         checks_as_of: status.map(|(as_of, _)| *as_of),
         checks_stale: checks_stale.or_else(unseen),
@@ -243,6 +276,19 @@ fn events(document: &Document) -> Vec<Event> {
         not_after: field(event, "NotAfter"),
     });
     events.collect()
+}
+
+fn notices(document: &Document, now: Timestamp) -> Vec<Announced> {
+    let holding = notice::of(document).into_iter().filter(|notice| notice.holds(now));
+    let announced = holding.map(|notice| Announced {
+        what: notice.kind,
+        code: shown(&notice.code, 100),
+        description: notice.description.map(|description| shown(&description, 200)),
+        told_at: notice.at,
+        begins: notice.begins,
+        expires: notice.until,
+    });
+    announced.collect()
 }
 
 fn items<'a>(document: &'a Document, path: &str) -> impl Iterator<Item = &'a Field> {
@@ -323,6 +369,18 @@ fn lines(row: &Row) -> String {
                 out.add(format_args!(" {word} {time}"));
             }
         }
+    }
+    for Announced { what, code, description, told_at, begins, expires } in &known.notices {
+        let what = match what {
+            NoticeKind::SpotInterruption => "spot interruption",
+            NoticeKind::RebalanceRecommendation => "rebalance recommendation",
+            NoticeKind::Health => "AWS Health",
+        };
+        out.add(format_args!("\n  announced: {what} {code} {}", description.as_deref().unwrap_or_default()));
+        if let Some(begins) = begins {
+            out.add(format_args!(" from {begins}"));
+        }
+        out.add(format_args!(", told at {told_at}, expires {expires}"));
     }
     if let Some(stale) = &known.stale {
         out.add(format_args!("\n  stale: {stale}"));

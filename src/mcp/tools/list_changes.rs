@@ -2,6 +2,7 @@
 
 mod asked;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +22,7 @@ use crate::kinds::KindSpec;
 use crate::mcp::core::Core;
 use crate::mcp::error::Fault;
 use crate::mcp::unobserved::{self, Watch};
+use crate::mcp::who::{self, Case, Who};
 use crate::model::{Seq, Timestamp};
 use crate::query::changes::{End, Found, Order, Place, Span, find};
 use crate::store::Snapshot;
@@ -49,7 +51,8 @@ pub static SPEC: ToolSpec = ToolSpec {
                   time (`-2h` or RFC 3339) or a cursor; of one resource (its whole timeline, also of a removed one), kind, \
                   account, region, field or cause. With wait_seconds it waits for what comes next and answers at once when \
                   something matches. next_cursor goes on without skipping or repeating anything. Answers name the times in \
-                  which nobody was watching. Makes no AWS call.",
+                  which nobody was watching. With `who`, changes that name no caller are looked up in CloudTrail: the one thing for \
+                  which this calls AWS.",
     effect: Effect::Read,
     input,
     output,
@@ -78,6 +81,7 @@ fn input() -> Value {
             "type": "integer", "minimum": 0, "maximum": WAIT, "default": 0,
             "description": "Wait so long for something that matches: since `since` or `cursor`, else from now on.",
         },
+        "who": schema::flag("Look up who made the changes that name no caller, up to 10 an answer, in CloudTrail's event history.", false),
         "include_baseline": schema::flag("Also what the first sweep found, and fields that only Muster learnt to read.", false),
         "cursor": schema::text("next_cursor of the answer before, with the same filters. `since` and `until` stay as they were."),
     }))
@@ -136,7 +140,12 @@ fn call(call: Call) -> BoxFuture<'static, Result<Answer, Fault>> {
                     continue;
                 }
             }
-            return core.walk(move |core| asked.answer(core, found, hidden)).await;
+            let callers = if asked.who {
+                who::look_up(&core, found.records().cloned().collect()).await?
+            } else {
+                BTreeMap::new()
+            };
+            return core.walk(move |core| asked.answer(core, found, hidden, &callers)).await;
         }
     }
     .boxed()
@@ -159,7 +168,7 @@ pub async fn newest(
     }
     arguments.insert("limit".to_owned(), json!(limit));
     let asked = Asked::read(core, &Arguments::new(&SPEC, arguments.clone())?).await?;
-    let answer = core.walk(move |core| asked.answer(core, asked.page(core, asked.start)?, 0)).await?;
+    let answer = core.walk(move |core| asked.answer(core, asked.page(core, asked.start)?, 0, &BTreeMap::new())).await?;
     match answer.structured {
         Value::Object(fields) => Ok((fields, arguments)),
         _ => Ok((Map::new(), arguments)),
@@ -175,10 +184,16 @@ impl Asked {
         Ok(find(|| core.store.snapshot(), &self.question, subjects, span, self.limit, enough)?)
     }
 
-    /// The answer to a page that was found. `hidden` were passed over before it.
-    fn answer(&self, core: &Core, mut found: Found, hidden: u64) -> Result<Answer, Fault> {
+    /// The answer to a page that was found. `hidden` were passed over before it; `callers` are known beside it.
+    fn answer(
+        &self,
+        core: &Core,
+        mut found: Found,
+        hidden: u64,
+        callers: &BTreeMap<Seq, Who>,
+    ) -> Result<Answer, Fault> {
         let snapshot = core.snapshot()?;
-        let told = tell(&snapshot, &mut found, self.question.field.as_deref(), BUDGET - FRAME)?;
+        let told = tell(&snapshot, &mut found, self.question.field.as_deref(), callers, BUDGET - FRAME)?;
         let hidden = hidden + found.hidden();
         let (from, to) = self.window(core, &snapshot, &found)?;
         let watch = Watch {
@@ -276,11 +291,29 @@ impl Asked {
 }
 
 /// Shows what was found, as much as `room` takes, and cuts the page there.
-fn tell(snapshot: &Snapshot, found: &mut Found, field: Option<&str>, room: usize) -> Result<Vec<Told>, Fault> {
+fn tell(
+    snapshot: &Snapshot,
+    found: &mut Found,
+    field: Option<&str>,
+    callers: &BTreeMap<Seq, Who>,
+    room: usize,
+) -> Result<Vec<Told>, Fault> {
     let mut teller = Teller::new(snapshot, field);
     let (mut told, mut text, mut data) = (Vec::new(), 0, 0);
     for record in found.records() {
-        let next = teller.tell(record)?;
+        let mut next = teller.tell(record)?;
+        let caller = match callers.get(&record.seq) {
+            Some(who) => Some(who.clone()),
+            // What the log holds is told unasked.
+            None => match Case::of(snapshot, record)? {
+                Some(case) => case.in_log(snapshot)?,
+                None => None,
+            },
+        };
+        if let Some(who) = caller {
+            next.line = format!("{} | who: {}", next.line, who.words());
+            next.data.insert("who".to_owned(), who.data());
+        }
         text += next.line.len() + 1;
         data += serde_json::to_string(&next.data)?.len() + 1;
         if !told.is_empty() && (text > room || data > room) {

@@ -31,6 +31,7 @@ const LAUNCHED: Limit = limit(1_000.0, 2.0);
 const STOPPED: Limit = limit(1_000.0, 20.0);
 const STS: Limit = limit(600.0, 600.0);
 const RULES: Limit = limit(50.0, 50.0);
+const LOOKUP: Limit = limit(2.0, 2.0);
 const PUT_EVENTS: Limit = limit(10_000.0, 10_000.0);
 
 /// The describes whose unfiltered, unpaginated calls have a bucket of their own.
@@ -101,6 +102,7 @@ fn requests(service: Service, action: &str, shape: &Shape) -> Option<(Class, Lim
     match service {
         Service::Sts => Some((Class::Requests, STS)),
         Service::Sqs => None,
+        Service::Trail => Some((Class::Requests, LOOKUP)),
         Service::Events if action == "PutEvents" => Some((Class::Requests, PUT_EVENTS)),
         Service::Events => Some((Class::Requests, RULES)),
         Service::Ec2 => Some(match action {

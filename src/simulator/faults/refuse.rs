@@ -18,7 +18,7 @@ pub(crate) fn throttled(case: &Case) -> Refusal {
             ),
         ),
         Service::Sts => Refusal::new(400, "Throttling", "Rate exceeded"),
-        Service::Sqs | Service::Events => Refusal::new(400, "ThrottlingException", "Rate exceeded"),
+        Service::Sqs | Service::Events | Service::Trail => Refusal::new(400, "ThrottlingException", "Rate exceeded"),
     }
 }
 
@@ -26,7 +26,7 @@ pub(crate) fn throttled(case: &Case) -> Refusal {
 pub(crate) fn unavailable(case: &Case) -> Refusal {
     match case.service {
         Service::Ec2 => Refusal::new(503, "Unavailable", "The server is overloaded and can't handle the request."),
-        Service::Sts | Service::Sqs | Service::Events => {
+        Service::Sts | Service::Sqs | Service::Events | Service::Trail => {
             Refusal::new(503, "ServiceUnavailable", "The request has failed due to a temporary failure of the server.")
         }
     }
@@ -72,6 +72,13 @@ pub(crate) fn denied(case: &Case) -> Refusal {
             403,
             "AccessDenied",
             format!("Access to the resource https://sqs.{region}.amazonaws.com/ is denied."),
+        ),
+        Service::Trail => Refusal::new(
+            400,
+            "AccessDeniedException",
+            format!(
+                "{who}: cloudtrail:{action} because no identity-based policy allows the cloudtrail:{action} action"
+            ),
         ),
         Service::Events => Refusal::new(
             400,

@@ -40,6 +40,8 @@ pub(super) struct Asked {
     pub(super) limit: usize,
     /// How long to wait for one.
     pub(super) wait: Duration,
+    /// Whether callers are looked up.
+    pub(super) who: bool,
 }
 
 impl Asked {
@@ -74,13 +76,14 @@ impl Asked {
             quiet: arguments.flag("include_baseline", false)?,
         };
         let wait = Duration::from_secs(arguments.number("wait_seconds", 0..=WAIT, 0)? as u64);
+        let who = arguments.flag("who", false)?;
         let limit = arguments.number("limit", 1..=MOST, DEFAULT)?;
         watched(core, arguments, &question)?;
         let subjects = subjects(core, &question, &kinds).await?;
         let snapshot = core.snapshot()?;
         let (start, since, until) = Self::span(core, &snapshot, arguments, &question, wait)?;
         let continued = arguments.value("cursor").is_some();
-        Ok(Arc::new(Asked { question, kinds, subjects, start, since, until, continued, limit, wait }))
+        Ok(Arc::new(Asked { question, kinds, subjects, start, since, until, continued, limit, wait, who }))
     }
 
     /// What to read, and the times by which it was asked for.

@@ -11,9 +11,10 @@ use std::collections::HashSet;
 
 use serde_json::Value as Json;
 
-use super::{Envelope, Lacks, MOST, Place, Says, cut};
+use super::{Envelope, Lacks, MOST, Place, Says};
+use crate::aws::trail;
 use crate::kinds::{self, KindSpec};
-use crate::model::{ApiCall, Called, Notification, Observation, ResourceId, Timestamp};
+use crate::model::{Called, Notification, Observation, ResourceId, Timestamp};
 
 /// Parts of a record that hold text of the caller's choice, or ids of other regions and accounts.
 const PASSED_OVER: [&str; 6] =
@@ -25,12 +26,10 @@ const PLACES: [(&str, &str); 3] = [("vpc", "Vpc"), ("subnet", "Subnet"), ("secur
 
 pub(super) fn read(event: &Envelope, place: &Place) -> Result<Says, Lacks> {
     let detail = &event.detail;
-    let failed = detail.get("errorCode").is_some_and(|code| !code.is_null());
-    let reads = detail.get("readOnly").and_then(Json::as_bool) == Some(true);
-    if failed || reads {
+    if !trail::is_effective(detail) {
         return Ok(Says::Call(place.scope.clone()));
     }
-    let name = event.text("eventName").ok_or("detail.eventName")?;
+    let call = trail::call_of(detail).ok_or("detail.eventName")?;
     let mut found = Found::default();
     for part in ["requestParameters", "responseElements"] {
         detail.get(part).into_iter().for_each(|part| found.look(part, false));
@@ -42,12 +41,13 @@ pub(super) fn read(event: &Envelope, place: &Place) -> Result<Says, Lacks> {
     let at = event.text("eventTime").and_then(Timestamp::parse).unwrap_or(place.at);
     let place = Place { scope: place.scope.clone(), at };
     let target = |(spec, id): &(&KindSpec, &str)| ResourceId::new(&place.scope, &spec.kind(), *id);
-    let mut targets: Vec<ResourceId> = found.ids.iter().filter(|(spec, _)| is_about(name, spec)).map(target).collect();
+    let mut targets: Vec<ResourceId> =
+        found.ids.iter().filter(|(spec, _)| is_about(&call.name, spec)).map(target).collect();
     if targets.is_empty() {
         targets = found.ids.iter().map(target).collect();
     }
     let observations: Vec<Observation> = found.ids.iter().map(|named| place.mentioned(*named)).collect();
-    let called = Called { call: call(event, name), at, targets };
+    let called = Called { call, at, targets };
     Ok(Says::Resources(Notification { event_id: event.id.clone(), observations, called: Some(called) }))
 }
 
@@ -55,17 +55,6 @@ pub(super) fn read(event: &Envelope, place: &Place) -> Result<Says, Lacks> {
 fn is_about(name: &str, spec: &KindSpec) -> bool {
     let place = PLACES.iter().find(|(slug, _)| *slug == spec.slug);
     place.is_none_or(|(_, noun)| name.contains(noun) || name.ends_with("Tags"))
-}
-
-fn call(event: &Envelope, name: &str) -> ApiCall {
-    let identity = |field: &str| event.detail.get("userIdentity")?.get(field)?.as_str().filter(|text| !text.is_empty());
-    let actor = ["arn", "principalId", "invokedBy", "type"].into_iter().find_map(identity).unwrap_or("unknown");
-    ApiCall {
-        name: cut(name, 128),
-        actor: cut(actor, 512),
-        address: event.text("sourceIPAddress").map(|text| cut(text, 256)),
-        agent: event.text("userAgent").map(|text| cut(text, 512)),
-    }
 }
 
 /// The ids found, in order, each once.

@@ -120,7 +120,7 @@ const TOLD: &[(&str, &[&str])] = &[
     ),
     (
         "call-endpoint",
-        &["Subnet subnet-0123456789abcdef0", "VPC vpc-0123456789abcdef0", "CreateVpcEndpoint on vpc-0123456789abcdef0"],
+        &["VPC vpc-0123456789abcdef0", "Subnet subnet-0123456789abcdef0", "CreateVpcEndpoint on vpc-0123456789abcdef0"],
     ),
     (
         "call-create-subnet",

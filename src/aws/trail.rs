@@ -1,0 +1,232 @@
+//! `CloudTrail`: who called AWS, as its records tell, and its event history.
+//!
+//! The event history is there without a trail, for 90 days, in each region of its own; a call takes up to 15 minutes to show in it, and
+//! `LookupEvents` is limited to two calls a second (CloudTrail user guide, "Viewing event history" and "Quotas"). So it is asked
+//! on demand only, and what it answered is remembered, unless nothing was found for a time that is still settling.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_sdk_cloudtrail::types::{Event, LookupAttribute, LookupAttributeKey};
+use aws_smithy_types::DateTime;
+use serde_json::Value as Json;
+
+use super::{Aws, AwsError, Priority};
+use crate::model::{ApiCall, Region, Scope, Timestamp};
+
+/// How long a call takes at most to show in the event history.
+pub const SETTLES: Duration = Duration::from_mins(15);
+/// How far back the event history reaches.
+pub const REACHES: Duration = Duration::from_hours(90 * 24);
+
+/// Events on a page: the most that AWS gives.
+const PAGE: i32 = 50;
+/// Pages of one lookup: a resource about which more was called in a quarter of an hour is nobody's one change.
+const PAGES: usize = 3;
+/// How many answers are remembered.
+const REMEMBERED: usize = 1000;
+
+const LOOKUP: &str = "cloudtrail:LookupEvents";
+
+/// What the event history holds about a resource in a span of time.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Calls {
+    /// The calls that succeeded and change something, newest first.
+    pub calls: Vec<TrailCall>,
+    /// Whether these are all; else there are older ones.
+    pub complete: bool,
+}
+
+/// One call of the event history.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrailCall {
+    /// When, to the second.
+    pub at: Timestamp,
+    /// Who called what.
+    pub call: ApiCall,
+}
+
+type Key = (Region, String, Timestamp, Timestamp);
+
+/// What the event history answered, the newest answers.
+#[derive(Debug, Default)]
+pub(super) struct Memory {
+    answers: HashMap<Key, Arc<Calls>>,
+    order: VecDeque<Key>,
+}
+
+impl Memory {
+    fn keep(&mut self, key: Key, calls: &Arc<Calls>) {
+        if self.answers.insert(key.clone(), Arc::clone(calls)).is_none() {
+            self.order.push_back(key);
+        }
+        while self.order.len() > REMEMBERED {
+            if let Some(oldest) = self.order.pop_front() {
+                self.answers.remove(&oldest);
+            }
+        }
+    }
+}
+
+impl Aws {
+    /// The calls from `from` to `to` that name `resource`, by AWS's event history of the scope's account and region.
+    ///
+    /// # Errors
+    /// [`AwsError`], also when the credentials in use belong to another account than the scope's: its history would say nothing.
+    pub async fn calls_of(
+        &self,
+        scope: &Scope,
+        resource: &str,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Arc<Calls>, AwsError> {
+        let account = self.0.found.lock().account.clone();
+        if let Some(found) = account.filter(|found| *found != scope.account) {
+            return Err(AwsError::other_account(
+                &scope.account,
+                found.as_str(),
+                &self.call(Some(&scope.region), LOOKUP),
+            ));
+        }
+        let key = (scope.region.clone(), resource.to_owned(), from, to);
+        if let Some(known) = self.0.trail.lock().answers.get(&key) {
+            return Ok(Arc::clone(known));
+        }
+        let client = self.clients(&scope.region, LOOKUP).await?.trail;
+        let attribute = LookupAttribute::builder()
+            .attribute_key(LookupAttributeKey::ResourceName)
+            .attribute_value(resource)
+            .build()
+            .ok();
+        let (mut found, mut token) = (Calls::default(), None);
+        for _ in 0..PAGES {
+            let send = || {
+                client
+                    .lookup_events()
+                    .set_lookup_attributes(attribute.clone().map(|attribute| vec![attribute]))
+                    .start_time(DateTime::from_millis(from.as_millis()))
+                    .end_time(DateTime::from_millis(to.as_millis()))
+                    .max_results(PAGE)
+                    .set_next_token(token.clone())
+                    .send()
+            };
+            let (answer, _) = self.repeatable(scope, LOOKUP, Priority::Tool, send).await?;
+            found.calls.extend(answer.events.unwrap_or_default().iter().filter_map(read));
+            token = answer.next_token.filter(|token| !token.is_empty());
+            if token.is_none() {
+                break;
+            }
+        }
+        found.complete = token.is_none();
+        let found = Arc::new(found);
+        // What is not there yet may come.
+        if !found.calls.is_empty() || to + SETTLES <= self.clock().now() {
+            self.0.trail.lock().keep(key, &found);
+        }
+        Ok(found)
+    }
+}
+
+/// An event of the history, unless its call failed or changes nothing.
+fn read(event: &Event) -> Option<TrailCall> {
+    let record: Json = serde_json::from_str(event.cloud_trail_event()?).ok()?;
+    if !is_effective(&record) {
+        return None;
+    }
+    let at = event.event_time().and_then(|at| at.to_millis().ok()).map(Timestamp::from_millis);
+    let at = at.or_else(|| Timestamp::parse(record.get("eventTime")?.as_str()?))?;
+    Some(TrailCall { at, call: call_of(&record)? })
+}
+
+/// Whether a `CloudTrail` record tells of a call that succeeded and changes something.
+#[must_use]
+pub fn is_effective(record: &Json) -> bool {
+    let failed = record.get("errorCode").is_some_and(|code| !code.is_null());
+    !failed && record.get("readOnly").and_then(Json::as_bool) != Some(true)
+}
+
+/// Who called what, by a `CloudTrail` record; `None` when it does not say what. Texts are cut to a bounded length.
+#[must_use]
+pub fn call_of(record: &Json) -> Option<ApiCall> {
+    let cut = |text: &str, limit: usize| text.chars().take(limit).collect::<String>();
+    let text = |field: &str| record.get(field).and_then(Json::as_str);
+    let identity = |field: &str| record.get("userIdentity")?.get(field)?.as_str().filter(|text| !text.is_empty());
+    let actor = ["arn", "principalId", "invokedBy", "type"].into_iter().find_map(identity).unwrap_or("unknown");
+    Some(ApiCall {
+        name: cut(text("eventName")?, 128),
+        actor: cut(actor, 512),
+        address: text("sourceIPAddress").map(|text| cut(text, 256)),
+        agent: text("userAgent").map(|text| cut(text, 512)),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::aws::scripted::{Answer as Reply, Scripted, scope};
+
+    fn record(name: &str, error: Option<&str>) -> Json {
+        let mut record = json!({
+            "eventName": name, "eventTime": "2026-11-22T12:00:00Z", "sourceIPAddress": "198.51.100.7", "userAgent": "aws-cli",
+            "userIdentity": {"arn": "arn:aws:iam::123456789012:user/alice"}, "readOnly": false,
+        });
+        if let Some(error) = error {
+            record["errorCode"] = json!(error);
+        }
+        record
+    }
+
+    fn answer(records: &[Json], next: Option<&str>) -> Reply {
+        let events: Vec<Json> = records
+            .iter()
+            .map(|record| json!({"EventTime": 1_795_348_800, "CloudTrailEvent": record.to_string()}))
+            .collect();
+        Reply { status: 200, date: None, body: json!({"Events": events, "NextToken": next}).to_string() }
+    }
+
+    fn at(text: &str) -> Timestamp {
+        Timestamp::parse(text).unwrap()
+    }
+
+    #[tokio::test]
+    async fn calls_that_succeeded_are_told_page_by_page_and_remembered() {
+        let first = answer(&[record("StopInstances", None), record("StartInstances", Some("Client.X"))], Some("t"));
+        let server = Scripted::new([first, answer(&[record("CreateTags", None)], None)]).await;
+        let aws = server.aws();
+        let (from, to) = (at("2026-11-22T11:50:00Z"), at("2026-11-22T12:00:02Z"));
+        let found = aws.calls_of(&scope(), "i-1", from, to).await.unwrap();
+        let names: Vec<&str> = found.calls.iter().map(|call| call.call.name.as_str()).collect();
+        assert_eq!((names, found.complete), (vec!["StopInstances", "CreateTags"], true));
+        assert_eq!(found.calls[0].at, at("2026-11-22T12:00:00Z"));
+        let asked: Json = serde_json::from_str(&server.asked()[0]).unwrap();
+        assert_eq!(asked["LookupAttributes"], json!([{"AttributeKey": "ResourceName", "AttributeValue": "i-1"}]));
+        // The server has no third answer.
+        assert_eq!(aws.calls_of(&scope(), "i-1", from, to).await.unwrap(), found);
+        assert_eq!(server.asked().len(), 2);
+    }
+
+    #[tokio::test]
+    async fn nothing_found_is_not_remembered_while_it_may_still_come() {
+        let server = Scripted::new([answer(&[], None), answer(&[record("StopInstances", None)], None)]).await;
+        let aws = server.aws();
+        let now = aws.clock().now();
+        let (from, to) = (now - SETTLES, now);
+        assert!(aws.calls_of(&scope(), "i-1", from, to).await.unwrap().calls.is_empty());
+        assert_eq!(aws.calls_of(&scope(), "i-1", from, to).await.unwrap().calls.len(), 1);
+    }
+
+    #[test]
+    fn no_more_answers_are_remembered_than_there_is_room_for() {
+        let mut memory = Memory::default();
+        let key = |n: i64| (Region::new("r"), "i-1".to_owned(), Timestamp::from_millis(n), Timestamp::from_millis(n));
+        for n in 0..1_500 {
+            memory.keep(key(n), &Arc::default());
+            memory.keep(key(n), &Arc::default());
+        }
+        assert_eq!((memory.answers.len(), memory.order.len()), (REMEMBERED, REMEMBERED));
+        assert!(memory.answers.contains_key(&key(1_499)) && !memory.answers.contains_key(&key(0)));
+    }
+}

@@ -1,0 +1,237 @@
+//! Who made a change: the call that brought it about, where the log or AWS's event history tells of one.
+//!
+//! A change that a sweep or a state event showed does not name its caller. A call that a trail recorded may stand in the log beside
+//! it; else AWS's event history is asked, when somebody wants to know. That a call fits a change ([`Change`]) is likely, not proved:
+//! the answer gives the call's name and time, so that whoever reads it can judge. What is not found is said with the reason.
+
+mod change;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::join_all;
+use serde_json::{Map, Value, json};
+use tokio::time::timeout;
+
+use self::change::Change;
+use super::core::Core;
+use super::error::Fault;
+use crate::aws::trail::{Calls, REACHES, SETTLES};
+use crate::kinds;
+use crate::model::text::shown;
+use crate::model::{ApiCall, Cause, Event, Recorded, ResourceId, Seq, Timestamp};
+use crate::store::Snapshot;
+
+/// How long before a change was seen its call may have been made.
+const BEFORE: Duration = Duration::from_mins(15);
+/// How much later than its change a call may be dated: both are told to the second.
+const GRAIN: Duration = Duration::from_secs(2);
+/// How many records of a resource are looked at on either side of a change.
+const NEAR: usize = 8;
+/// How many lookups one answer makes.
+const LOOKUPS: usize = 10;
+/// How long one answer waits for them.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Who made a change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Who {
+    /// The call that fits it.
+    Caller {
+        /// Who called what.
+        call: ApiCall,
+        /// When.
+        at: Timestamp,
+        /// Where that is told: `log` or `cloudtrail`.
+        from: &'static str,
+    },
+    /// Nothing is known, and why.
+    Unknown(String),
+}
+
+/// A change whose caller is wanted.
+#[derive(Clone, Debug)]
+pub struct Case {
+    seq: Seq,
+    /// As calls name it: of an instance's status, the instance.
+    id: ResourceId,
+    /// The call was made from then on.
+    from: Timestamp,
+    /// And up to then.
+    to: Timestamp,
+    change: Change,
+}
+
+impl Case {
+    /// The question that a record leaves open; none when it names its caller itself, or nobody called.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn of(snapshot: &Snapshot, record: &Recorded) -> Result<Option<Case>, Fault> {
+        if matches!(record.cause, Cause::Baseline | Cause::Call { .. } | Cause::Tool { .. }) {
+            return Ok(None);
+        }
+        let (Some(id), Some(change)) = (record.event.resource(), Change::of(&record.event)) else { return Ok(None) };
+        let seen = evidence(&record.event).unwrap_or(record.recorded_at);
+        let earlier = snapshot.timeline_before(id, record.seq, NEAR)?;
+        let previous = earlier.iter().filter(|earlier| earlier.event.resource().is_some());
+        let previous = previous.filter_map(|earlier| evidence(&earlier.event)).next();
+        let from = match (&record.cause, previous) {
+            (Cause::Resumed { since }, _) => *since,
+            // The call that began a transition is the one that ends it.
+            (_, Some(previous)) if !change.ends_transition() => (previous - GRAIN).max(seen - BEFORE),
+            _ => seen - BEFORE,
+        };
+        let (id, from) = (subject(id), from.min(seen));
+        Ok(Some(Case { seq: record.seq, id, from, to: seen + GRAIN, change }))
+    }
+
+    /// The caller, where a call that the log holds fits.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn in_log(&self, snapshot: &Snapshot) -> Result<Option<Who>, Fault> {
+        // A trail's event mostly comes after the state event or describe that shows what the call did.
+        let mut near = snapshot.timeline(&self.id, self.seq.next(), NEAR)?;
+        near.extend(snapshot.timeline_before(&self.id, self.seq, NEAR)?);
+        let calls = near.into_iter().filter_map(|record| match (record.event, record.cause) {
+            (Event::Called { at, .. }, Cause::Call { call, .. }) => Some((at, call)),
+            _ => None,
+        });
+        let fitting = calls.filter(|(at, call)| self.fits(*at, &call.name)).max_by_key(|(at, _)| *at);
+        Ok(fitting.map(|(at, call)| Who::Caller { call, at, from: "log" }))
+    }
+
+    fn fits(&self, at: Timestamp, name: &str) -> bool {
+        (self.from..=self.to).contains(&at) && self.change.fits(name)
+    }
+
+    /// The caller, by what the event history answered.
+    fn judge(&self, calls: &Calls, now: Timestamp) -> Who {
+        let fitting =
+            calls.calls.iter().filter(|found| self.fits(found.at, &found.call.name)).max_by_key(|found| found.at);
+        if let Some(found) = fitting {
+            return Who::Caller { call: found.call.clone(), at: found.at, from: "cloudtrail" };
+        }
+        let Case { from, to, .. } = self;
+        let mut why = format!("not found: CloudTrail's event history names no call from {from} to {to} that fits");
+        if !calls.complete {
+            why.push_str("; only the newest of them were looked at");
+        } else if *to + SETTLES > now {
+            why.push_str(" yet; it can take 15 minutes: ask again");
+        } else if !calls.calls.is_empty() {
+            why = format!("{why}, though {} others", calls.calls.len());
+        } else {
+            why.push_str("; AWS itself may have done it");
+        }
+        Who::Unknown(why)
+    }
+}
+
+/// Finds the callers of changes: in the log, and then by asking AWS.
+///
+/// # Errors
+/// When the store cannot be read. That AWS cannot be asked is an answer, with the reason.
+pub async fn look_up(core: &Arc<Core>, records: Vec<Recorded>) -> Result<BTreeMap<Seq, Who>, Fault> {
+    let (mut known, open) = core.walk(move |core| in_log(core, &records)).await?;
+    let now = core.now();
+    let (old, mut open): (Vec<Case>, Vec<Case>) = open.into_iter().partition(|case| case.to + REACHES < now);
+    let reaches = "not looked up: CloudTrail's event history reaches back 90 days";
+    known.extend(old.into_iter().map(|case| (case.seq, Who::Unknown(reaches.to_owned()))));
+    let rest = open.split_off(open.len().min(LOOKUPS));
+    let most =
+        format!("not looked up: one answer looks up {LOOKUPS} changes; ask with a smaller limit, or for this resource");
+    known.extend(rest.into_iter().map(|case| (case.seq, Who::Unknown(most.clone()))));
+    let asked = join_all(open.into_iter().map(|case| {
+        let core = Arc::clone(core);
+        async move {
+            let scope = case.id.scope();
+            let calls = core.aws.calls_of(&scope, &case.id.id, case.from, case.to);
+            let who = match timeout(PATIENCE, calls).await {
+                Ok(Ok(calls)) => case.judge(&calls, core.now()),
+                Ok(Err(error)) => Who::Unknown(format!("not looked up: {error}; {}", error.fix())),
+                Err(_) => Who::Unknown(format!(
+                    "not looked up: CloudTrail, which takes two calls a second, did not answer within {} s; ask again",
+                    PATIENCE.as_secs()
+                )),
+            };
+            (case.seq, who)
+        }
+    }));
+    known.extend(asked.await);
+    Ok(known)
+}
+
+/// What the log tells, and what it leaves open.
+fn in_log(core: &Core, records: &[Recorded]) -> Result<(BTreeMap<Seq, Who>, Vec<Case>), Fault> {
+    let snapshot = core.snapshot()?;
+    let (mut known, mut open) = (BTreeMap::new(), Vec::new());
+    for record in records {
+        let Some(case) = Case::of(&snapshot, record)? else { continue };
+        match case.in_log(&snapshot)? {
+            Some(who) => drop(known.insert(case.seq, who)),
+            None if case.change.is_nobodys() => {
+                drop(known.insert(case.seq, Who::Unknown("nobody: no call of EC2 brings this about".to_owned())));
+            }
+            None => open.push(case),
+        }
+    }
+    Ok((known, open))
+}
+
+impl Who {
+    /// In words, after `who:`.
+    #[must_use]
+    pub fn words(&self) -> String {
+        match self {
+            Who::Unknown(why) => why.clone(),
+            Who::Caller { call, at, from } => {
+                let address = call.address.as_ref().map(|address| format!(" from {}", shown(address, 80)));
+                let (actor, name) = (shown(&call.actor, 200), shown(&call.name, 80));
+                let told = if *from == "log" { "an event of a trail" } else { "CloudTrail's event history" };
+                format!("{actor} called {name}{} at {at} ({told})", address.unwrap_or_default())
+            }
+        }
+    }
+
+    /// As data.
+    #[must_use]
+    pub fn data(&self) -> Value {
+        let mut data = Map::new();
+        data.insert("found".to_owned(), json!(matches!(self, Who::Caller { .. })));
+        data.insert("words".to_owned(), json!(self.words()));
+        if let Who::Caller { call, at, from } = self {
+            let optional = |text: &Option<String>| text.as_ref().map(|text| shown(text, 200));
+            let fields = [
+                ("from", Some((*from).to_owned())),
+                ("at", Some(at.to_string())),
+                ("call", Some(shown(&call.name, 80))),
+                ("actor", Some(shown(&call.actor, 200))),
+                ("address", optional(&call.address)),
+                ("agent", optional(&call.agent)),
+            ];
+            data.extend(fields.into_iter().filter_map(|(name, text)| Some((name.to_owned(), json!(text?)))));
+        }
+        Value::Object(data)
+    }
+}
+
+/// The resource that calls name.
+fn subject(id: &ResourceId) -> ResourceId {
+    let whole = kinds::of(&id.kind).and_then(|spec| spec.status_of).and_then(kinds::by_slug);
+    whole.map_or_else(|| id.clone(), |whole| ResourceId { kind: whole.kind(), ..id.clone() })
+}
+
+/// When AWS showed what a record says.
+fn evidence(event: &Event) -> Option<Timestamp> {
+    match event {
+        Event::Discovered { evidence, .. } => Some(evidence.at),
+        Event::Changed { evidence, .. } => evidence.iter().map(|(_, evidence)| evidence.at).max(),
+        Event::Removed { at, .. } => Some(*at),
+        Event::Remapped { .. }
+        | Event::ActionRequested { .. }
+        | Event::ActionFinished { .. }
+        | Event::Called { .. } => None,
+    }
+}

@@ -1,0 +1,155 @@
+//! What kind of change a record tells, and which calls can have made such a change. Pure.
+
+use crate::model::notice;
+use crate::model::{Event, Value};
+
+/// Verbs of calls that make something new.
+const MAKES: [&str; 7] = ["Run", "Create", "Allocate", "Copy", "Import", "Restore", "Request"];
+/// Verbs of calls that end something.
+const ENDS: [&str; 4] = ["Terminate", "Delete", "Release", "Disassociate"];
+
+/// What a record tells, as far as it tells calls apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Change {
+    /// It is there.
+    Appeared,
+    /// It is gone.
+    Removed,
+    /// Fields of it changed.
+    Fields {
+        /// Its tags among them.
+        tags: bool,
+        /// The lifecycle state that it came to, where that changed.
+        state: Option<String>,
+        /// Others that a call can change.
+        rest: bool,
+    },
+}
+
+impl Change {
+    /// The change that an event tells; `None` when it tells none.
+    pub(super) fn of(event: &Event) -> Option<Self> {
+        match event {
+            Event::Discovered { .. } => Some(Change::Appeared),
+            Event::Removed { .. } => Some(Change::Removed),
+            Event::Changed { changes, .. } => {
+                let (mut tags, mut state, mut rest) = (false, None, false);
+                for change in changes {
+                    match change.path.split('.').next().unwrap_or_default() {
+                        "Tags" => tags = true,
+                        "State" | "InstanceState" => {
+                            // A code changes with its name, and says no more.
+                            if let (false, Some(Value::Text(name))) = (change.path.ends_with("Code"), &change.after) {
+                                state = Some(name.clone());
+                            }
+                        }
+                        // These go with a state, or AWS alone moves them.
+                        "StateReason"
+                        | "StateTransitionReason"
+                        | "InstanceStatus"
+                        | "SystemStatus"
+                        | "AttachedEbsStatus"
+                        | "ApplicationStatus"
+                        | "PerformanceStatus"
+                        | "Events"
+                        | "Progress"
+                        | notice::FIELD => {}
+                        _ => rest = true,
+                    }
+                }
+                Some(Change::Fields { tags, state, rest })
+            }
+            Event::Remapped { .. }
+            | Event::ActionRequested { .. }
+            | Event::ActionFinished { .. }
+            | Event::Called { .. } => None,
+        }
+    }
+
+    /// Whether it is the end of a transition that an earlier call began.
+    pub(super) fn ends_transition(&self) -> bool {
+        let ends = ["running", "stopped", "terminated", "available", "in-use", "completed"];
+        matches!(self, Change::Fields { state: Some(state), .. } if ends.contains(&state.as_str()))
+    }
+
+    /// Whether no call brings it about: a status check, a notice of AWS.
+    pub(super) fn is_nobodys(&self) -> bool {
+        matches!(self, Change::Fields { tags: false, state: None, rest: false })
+    }
+
+    /// Whether a call of this name can have brought it about.
+    pub(super) fn fits(&self, call: &str) -> bool {
+        let is_tags = call.ends_with("Tags");
+        let begins = |verbs: &[&str]| !is_tags && verbs.iter().any(|verb| call.starts_with(verb));
+        match self {
+            Change::Appeared => begins(&MAKES),
+            Change::Removed => begins(&ENDS),
+            Change::Fields { tags, state, rest } => {
+                let of_state = |state: &String| match state.as_str() {
+                    "pending" | "running" => begins(&["Start", "Run"]),
+                    "stopping" | "stopped" => begins(&["Stop"]),
+                    "shutting-down" | "terminated" => begins(&["Terminate"]),
+                    "in-use" => begins(&["Attach", "Run", "Start", "Associate"]),
+                    "available" => begins(&["Detach", "Terminate", "Disassociate"]) || begins(&MAKES),
+                    "deleting" | "deleted" => begins(&ENDS),
+                    _ => !is_tags,
+                };
+                // What else changes with a state comes of it.
+                let by_state = state.as_ref().map_or(*rest && !is_tags, of_state);
+                by_state || (*tags && is_tags)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::event::Overlay;
+    use crate::model::{self, AccountId, Kind, Region, ResourceId, Scope};
+
+    fn changed(fields: &[(&str, &str)]) -> Change {
+        let scope = Scope { account: AccountId::new("123456789012"), region: Region::new("us-east-1") };
+        let id = ResourceId::new(&scope, &Kind::new("AWS::EC2::Instance"), "i-1");
+        let change = |(path, after): &(&str, &str)| model::Change {
+            path: (*path).to_owned(),
+            before: None,
+            after: Some(Value::from(*after)),
+        };
+        let changes = fields.iter().map(change).collect();
+        Change::of(&Event::Changed { id, changes, evidence: Vec::new(), overlay: Overlay::Keep }).unwrap()
+    }
+
+    #[test]
+    fn a_call_fits_the_change_that_it_brings_about_and_no_other() {
+        let stopped = changed(&[("State.Code", "80"), ("State.Name", "stopped"), ("PublicIpAddress", "")]);
+        let status = changed(&[("InstanceState.Name", "running")]);
+        let (tags, size) = (changed(&[("Tags", "")]), changed(&[("InstanceType", "t3.large")]));
+        let disk = changed(&[("State", "in-use"), ("Attachments", "")]);
+        for (change, fits, does_not) in [
+            (&stopped, "StopInstances", "StartInstances"),
+            (&stopped, "StopInstances", "ModifyInstanceAttribute"),
+            (&status, "RunInstances", "StopInstances"),
+            (&tags, "DeleteTags", "StopInstances"),
+            (&size, "ModifyInstanceAttribute", "CreateTags"),
+            (&disk, "AttachVolume", "DetachVolume"),
+            (&Change::Appeared, "RunInstances", "CreateTags"),
+            (&Change::Removed, "TerminateInstances", "StopInstances"),
+        ] {
+            assert!(change.fits(fits) && !change.fits(does_not), "{change:?} {fits} {does_not}");
+        }
+    }
+
+    #[test]
+    fn status_checks_and_notices_are_nobodys_doing() {
+        assert!(changed(&[("SystemStatus.Status", "impaired"), ("Notices", "")]).is_nobodys());
+        assert!(!changed(&[("SystemStatus.Status", "impaired"), ("Tags", "")]).is_nobodys());
+    }
+
+    #[test]
+    fn what_ends_a_transition_was_begun_by_an_earlier_call() {
+        assert!(changed(&[("State.Name", "stopped")]).ends_transition());
+        assert!(!changed(&[("State.Name", "stopping")]).ends_transition());
+        assert!(!changed(&[("Tags", "")]).ends_transition());
+    }
+}
