@@ -49,7 +49,10 @@ fn a_change_that_only_a_sweep_saw_is_traced_to_its_call() {
 
     let traced = change(&mut client, &asked(true), |change| change["what"] == "changed");
     let who = &traced["who"];
-    assert_eq!((&who["found"], &who["call"], &who["from"]), (&json!(true), &json!("StopInstances"), &json!("cloudtrail")));
+    assert_eq!(
+        (&who["found"], &who["call"], &who["from"]),
+        (&json!(true), &json!("StopInstances"), &json!("cloudtrail"))
+    );
     assert!(who["actor"].as_str().unwrap().ends_with(":user/muster"), "{who}");
     // What was found is not asked for again; what comes meanwhile is a question of its own.
     let again = || json!({"kind": "instance", "id": id, "until": traced["recorded_at"], "who": true});
@@ -63,7 +66,11 @@ fn a_change_that_only_a_sweep_saw_is_traced_to_its_call() {
     let tagged = change(&mut client, &tags, |change| change["what"] == "changed");
     assert_eq!(tagged["who"]["call"], "CreateTags", "{tagged}");
 
-    simulator.control("POST", "/status", &json!({"id": instance(&mut client, "running"), "check": "system", "impaired": true}));
+    simulator.control(
+        "POST",
+        "/status",
+        &json!({"id": instance(&mut client, "running"), "check": "system", "impaired": true}),
+    );
     let checks = json!({"kind": "instance-status", "field": "SystemStatus", "who": true});
     let failed = change(&mut client, &checks, |change| change["what"] == "changed");
     assert!(failed["who"]["words"].as_str().unwrap().starts_with("nobody"), "{failed}");
