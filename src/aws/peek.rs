@@ -1,4 +1,4 @@
-//! Looking into a queue that nobody reads: messages are held for a moment and handed back.
+//! Looking into a queue that nobody reads: messages are held for a moment and handed back ([`Aws::extend`] by nothing).
 //!
 //! SQS has no way to look without receiving, and counts each look: a message that was received more often than its queue's redrive
 //! policy allows is moved to the dead-letter queue. So whoever peeks asks for each message once, and hands it back only at
@@ -44,26 +44,15 @@ impl Aws {
         let messages = answer.messages.unwrap_or_default().into_iter().filter_map(|message| {
             let said = |name| message.attributes.as_ref()?.get(&name)?.parse::<i64>().ok();
             let sent_at = said(MessageSystemAttributeName::SentTimestamp).map(Timestamp::from_millis);
-            let receives = said(MessageSystemAttributeName::ApproximateReceiveCount).unwrap_or(1);
+            let receives = said(MessageSystemAttributeName::ApproximateReceiveCount);
             let message = Message {
                 id: message.message_id.unwrap_or_default(),
                 receipt: message.receipt_handle?,
                 body: message.body?,
-                receives: u32::try_from(receives).unwrap_or(1),
+                receives: receives.and_then(|count| u32::try_from(count).ok()).unwrap_or(1),
             };
             Some(Peeked { message, sent_at })
         });
         Ok(messages.collect())
-    }
-
-    /// Lets others receive messages that are held.
-    ///
-    /// # Errors
-    /// [`AwsError`]; then, and for single ones that SQS refuses, they come again when the time is over for which they are held.
-    pub async fn hand_back(&self, queue: &Queue, receipts: &[String]) -> Result<(), AwsError> {
-        for receipts in receipts.chunks(BATCH) {
-            self.extend(queue, receipts, Duration::ZERO).await?;
-        }
-        Ok(())
     }
 }

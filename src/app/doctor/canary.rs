@@ -8,16 +8,17 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::finding::{Check, Finding, Outcome, asked, seconds};
 use super::listener;
+use crate::app::canary::canaries;
 use crate::aws::bus::CustomEvent;
 use crate::aws::peek::Peeked;
-use crate::aws::queue::Queue;
+use crate::aws::queue::{BATCH, Queue};
 use crate::aws::{Aws, AwsError};
-use crate::kinds::rules::{self, CANARY_SOURCE, RuleSpec};
+use crate::kinds::rules::{self, CANARY_SOURCE, RULES, RuleSpec};
 use crate::mcp::client::Client;
 use crate::model::{Region, Timestamp};
 
@@ -84,8 +85,8 @@ pub(super) async fn fly(way: &Way<'_>) -> Flight {
         return flight;
     }
     let sender = format!("doctor-{:016x}", fastrand::u64(..));
-    let sent_at = way.aws.clock().now();
-    let events: Vec<CustomEvent> = way.rules.iter().map(|rule| event(rule, way.name, &sender, sent_at)).collect();
+    let all = RULES.iter().zip(canaries(way.name, &sender, way.aws.clock().now()));
+    let events: Vec<CustomEvent> = all.filter(|(rule, _)| way.rules.contains(rule)).map(|(_, event)| event).collect();
     let started = Instant::now();
     let (put, _) = asked(way.aws.put_events(way.region, &events)).await;
     let went = put.is_ok();
@@ -97,16 +98,6 @@ pub(super) async fn fly(way: &Way<'_>) -> Flight {
         }
     }
     flight
-}
-
-fn event(rule: &RuleSpec, name: &str, sender: &str, sent_at: Timestamp) -> CustomEvent {
-    let said: Map<String, Value> =
-        [("sent_by".to_owned(), json!(sender)), ("sent_at".to_owned(), json!(sent_at))].into_iter().collect();
-    CustomEvent {
-        source: CANARY_SOURCE.to_owned(),
-        detail_type: rule.canary_type(name),
-        detail: rule.canary_detail(said).to_string(),
-    }
 }
 
 /// Asks the server until it has seen all of them.
@@ -152,10 +143,12 @@ async fn receive(way: &Way<'_>, sender: &str, started: Instant, flight: &mut Fli
         }
     }
     flight.received = Some(outcome);
-    for receipts in ended.chunks(crate::aws::queue::BATCH) {
+    for receipts in ended.chunks(BATCH) {
         put_right(way.aws.delete(way.queue, receipts)).await;
     }
-    put_right(way.aws.hand_back(way.queue, &held)).await;
+    for receipts in held.chunks(BATCH) {
+        put_right(way.aws.extend(way.queue, receipts, Duration::ZERO)).await;
+    }
 }
 
 /// What stays behind comes again by itself when it is held no longer.
@@ -232,15 +225,15 @@ pub(super) fn judge(rules: &[&'static RuleSpec], name: &str, flight: &Flight, se
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::super::finding::Verdict;
     use super::super::finding::tests::denied;
     use super::*;
-    use crate::kinds::rules::RULES;
 
     #[test]
     fn a_canary_is_known_by_what_was_put_and_no_other_event_is() {
-        for rule in RULES {
-            let put = event(rule, "muster", "doctor-1", Timestamp::EPOCH);
+        for (rule, put) in RULES.iter().zip(canaries("muster", "doctor-1", Timestamp::EPOCH)) {
             let detail: Value = serde_json::from_str(&put.detail).unwrap();
             let body = json!({"source": put.source, "detail-type": put.detail_type, "detail": detail}).to_string();
             assert_eq!(canary(&body), Some((rule, "doctor-1".to_owned())));

@@ -165,7 +165,7 @@ pub(super) fn says(queue: &SeenQueue, name: &str, should: &Value) -> bool {
 
 /// A document without what means nothing in policies and patterns: the order of lists, whether something alone stands in a
 /// list, and whether a number stands as text.
-fn plain(document: &Value) -> Value {
+pub(in crate::app) fn plain(document: &Value) -> Value {
     match document {
         Value::Array(items) => match &items[..] {
             [one] => plain(one),
