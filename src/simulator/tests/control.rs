@@ -96,7 +96,7 @@ async fn control_paths_and_methods_that_do_not_exist_say_so() {
         for method in methods.as_array().unwrap() {
             let (status, said) = control(&simulator, method.as_str().unwrap(), path, &json!({})).await;
             // These need to be told what to do.
-            let needy = ["/status", "/churn", "/listen", "/share"].iter().any(|end| path.ends_with(end));
+            let needy = ["/status", "/churn", "/emit", "/listen", "/share"].iter().any(|end| path.ends_with(end));
             let expected = if needy && method != "GET" { "400" } else { "200" };
             assert_eq!(status, expected, "{method} {path}: {said}");
         }
