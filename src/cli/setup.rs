@@ -113,7 +113,7 @@ pub(super) async fn carry_out(config: &Config, order: &Order, as_json: bool) -> 
         }
         queues.extend(report.queue);
     });
-    let account = account.await.map_err(|error| anyhow::anyhow!("{error}. {}", error.fix()))?;
+    let account = account.await.map_err(|error| anyhow::anyhow!("{error}. {}", error.advice()))?;
     if as_json {
         let all = json!({
             "account": account.as_str(),

@@ -20,7 +20,10 @@ const MOST: usize = 10_000;
 /// A call of late.
 #[derive(Clone, Debug)]
 pub(super) struct Recent {
+    /// When it was made.
     at: Timestamp,
+    /// When it was recorded.
+    noted: Timestamp,
     cause: Arc<Cause>,
 }
 
@@ -38,7 +41,7 @@ impl Calls {
     pub(super) fn note(&mut self, at: Timestamp, cause: Cause, targets: Vec<ResourceId>, now: Timestamp) {
         let cause = Arc::new(cause);
         for id in targets {
-            self.of.entry(id.clone()).or_default().push(Recent { at, cause: Arc::clone(&cause) });
+            self.of.entry(id.clone()).or_default().push(Recent { at, noted: now, cause: Arc::clone(&cause) });
             self.order.push_back((now, id));
         }
         let is_over = |(noted, _): &(Timestamp, ResourceId)| now.since(*noted) > KEPT;
@@ -82,10 +85,8 @@ pub(super) fn caller<'c>(
     };
     let since = credible(since, moment.now);
     let mut between = calls.iter().filter(|call| {
-        since < call.at
-            && call.at <= observation.at
-            && moment.now.since(call.at) <= KEPT + KEPT
-            && moment.steady < call.at
+        let is_recent = moment.now.since(call.noted) <= KEPT && moment.steady < call.at;
+        is_recent && since < call.at && call.at <= observation.at
     });
     let call = match event {
         Event::Discovered { .. } => between.next(),

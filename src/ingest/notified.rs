@@ -163,3 +163,6 @@ fn is_of_one(error: &IngestError) -> bool {
             | IngestError::Commit(CommitError::Damaged(_) | CommitError::Unencodable(_))
     )
 }
+
+#[cfg(test)]
+mod tests;

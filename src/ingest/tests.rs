@@ -44,7 +44,7 @@ pub(super) fn at(second: i64) -> Timestamp {
     Timestamp::from_millis(second * 1000)
 }
 
-fn state(name: &str) -> Value {
+pub(super) fn state(name: &str) -> Value {
     Value::Map(Map::from([("Name", name.into())]))
 }
 
@@ -56,8 +56,26 @@ pub(super) fn project(_: &ResourceId, document: &Document) -> RowFields {
     RowFields { name: document.tag("Name").map(str::to_owned), ..RowFields::default() }
 }
 
+/// A loop that nobody runs: its work is done by calling it.
+pub(super) fn still(dir: &TempDir) -> (Ingest, Handle, Store) {
+    let (writer, store) = crate::store::open(Options::new(dir.path(), project)).expect("a store");
+    let clock = Arc::new(TestClock(AtomicI64::new(1_000_000)));
+    let (ingest, handle, _) =
+        Ingest::new(writer, ChangeHub::new(Vec::new()), clock, kinds(), CancellationToken::new()).expect("a loop");
+    (ingest, handle, store)
+}
+
+fn kinds() -> Vec<KindEntry> {
+    vec![KindEntry {
+        kind: kind(),
+        rules: KindRules { mapping: 1, masked: &[], state_path: Some("State.Name"), gone_states: &["terminated"] },
+        interval: Duration::from_mins(1),
+        relaxed: None,
+    }]
+}
+
 impl World {
-    fn open(dir: &TempDir) -> Self {
+    pub(super) fn open(dir: &TempDir) -> Self {
         World::with(Options::new(dir.path(), project))
     }
 
@@ -66,14 +84,8 @@ impl World {
         let hub = ChangeHub::new(Vec::new());
         let clock = Arc::new(TestClock(AtomicI64::new(1_000_000)));
         let stop = CancellationToken::new();
-        let kinds = vec![KindEntry {
-            kind: kind(),
-            rules: KindRules { mapping: 1, masked: &[], state_path: Some("State.Name"), gone_states: &["terminated"] },
-            interval: Duration::from_mins(1),
-            relaxed: None,
-        }];
         let (ingest, handle, _) =
-            Ingest::new(writer, hub.clone(), clock.clone(), kinds, stop.clone()).expect("an ingest loop");
+            Ingest::new(writer, hub.clone(), clock.clone(), kinds(), stop.clone()).expect("an ingest loop");
         handle.freshness().expect(&scope(), &kind(), Duration::from_mins(1));
         let runtime = runtime::Handle::current();
         let thread = tokio::task::spawn_blocking(move || ingest.run(&runtime));
@@ -83,6 +95,11 @@ impl World {
     pub(super) async fn close(self) {
         self.stop.cancel();
         self.thread.await.expect("no panic").expect("a clean stop");
+    }
+
+    /// The clock goes on.
+    pub(super) fn advance(&self, seconds: i64) {
+        self.clock.0.fetch_add(seconds * 1000, Ordering::Relaxed);
     }
 
     pub(super) async fn step(&self, step: SweepStep) {

@@ -414,6 +414,9 @@ fn verification_finds_what_was_changed_behind_the_logs_back() {
     }
 }
 
+/// A notification that fixtures remember, from format 4 on.
+const FIXTURE_EVENT: &str = "0d9d2c1c-2a6b-4f0e-9c8c-5f0c3a6d8a11";
+
 /// What the fixture of a format holds: every kind of event, cause, overlay and outcome that it knows.
 fn fixture(format: u32) -> Vec<Batch> {
     let mut batches = fixture_of_format_1();
@@ -443,6 +446,17 @@ fn fixture(format: u32) -> Vec<Batch> {
         let called = |call| Cause::Call { event_id: "6a7e8feb-b491-4cf7-a9f1-bf3703467718".into(), call };
         let entries = vec![(called(call), changed(&four, &a, &b).1), (called(bare), removed(&two).1)];
         batches.push(Batch { recorded_at: at(3_000), ..batch(entries) });
+    }
+    if format >= 4 {
+        let call = ApiCall {
+            name: "CreateTags".into(),
+            actor: "arn:aws:iam::123456789012:user/ann".into(),
+            address: None,
+            agent: Some("aws-cli/2.31".into()),
+        };
+        let called = Event::Called { at: at(3_500), targets: vec![instance("i-1"), instance("i-9")] };
+        let entries = vec![(Cause::Call { event_id: FIXTURE_EVENT.into(), call }, called)];
+        batches.push(Batch { recorded_at: at(4_000), notified: vec![FIXTURE_EVENT.into()], ..batch(entries) });
     }
     batches
 }
@@ -527,6 +541,7 @@ fn a_file_of_every_format_opens_and_holds_what_was_written() {
         let (mut writer, store) = super::open(options(&dir)).unwrap();
         let snapshot = store.snapshot().unwrap();
         let horizon = fixture_horizon(format);
+        assert_eq!(snapshot.is_notified(FIXTURE_EVENT).unwrap(), format >= 4);
         assert_eq!(snapshot.horizon().0, horizon as u64);
         let mut plain = Plain::default();
         for (cause, event, recorded_at) in fixture(format)

@@ -12,6 +12,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use aws_credential_types::Credentials;
+use aws_sdk_ec2::Client as Ec2;
 use aws_sdk_eventbridge::Client as Bus;
 use aws_sdk_eventbridge::config::{BehaviorVersion, Region};
 use aws_sdk_eventbridge::types::Target;
@@ -22,10 +23,10 @@ use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 use tokio::time::Instant;
 
-use crate::harness::eventually;
 use crate::harness::muster::{Endpoint, Sandbox, Serve};
 use crate::harness::rpc::Client;
 use crate::harness::simulator::Simulator;
+use crate::harness::{PATIENCE, eventually};
 use crate::storm::log;
 use crate::storm::oracle::Oracle;
 
@@ -51,6 +52,7 @@ const SLACK: Duration = Duration::from_secs(12);
 /// Somebody who sets rules up and breaks them, by AWS's own API.
 struct Hand {
     bus: Bus,
+    ec2: Ec2,
     sqs: Sqs,
     runtime: Runtime,
 }
@@ -66,6 +68,13 @@ impl Hand {
             .endpoint_url(&endpoint.url)
             .http_client(http.clone())
             .build();
+        let ec2 = aws_sdk_ec2::Config::builder()
+            .behavior_version(aws_sdk_ec2::config::BehaviorVersion::v2026_01_12())
+            .credentials_provider(credentials())
+            .region(aws_sdk_ec2::config::Region::new(endpoint.region.clone()))
+            .endpoint_url(&endpoint.url)
+            .http_client(http.clone())
+            .build();
         let sqs = aws_sdk_sqs::Config::builder()
             .behavior_version(aws_sdk_sqs::config::BehaviorVersion::v2026_01_12())
             .credentials_provider(credentials())
@@ -74,7 +83,7 @@ impl Hand {
             .http_client(http)
             .build();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        Hand { bus: Bus::from_conf(bus), sqs: Sqs::from_conf(sqs), runtime }
+        Hand { bus: Bus::from_conf(bus), ec2: Ec2::from_conf(ec2), sqs: Sqs::from_conf(sqs), runtime }
     }
 
     /// The queue, and all rules that write to it.
@@ -102,6 +111,12 @@ impl Hand {
                 assert_eq!(put.failed_entry_count, 0, "{put:?}");
             }
         });
+    }
+
+    /// Has a trail something to record: a call that changes things, and fails.
+    fn call(&self) {
+        let stopped = self.ec2.stop_instances().instance_ids("i-00000000000000bad");
+        self.runtime.block_on(stopped.send()).unwrap_err();
     }
 
     fn turn(&self, slugs: &[&str], on: bool) {
@@ -153,8 +168,13 @@ impl Scene {
         self.client.read("ec2://inventory/freshness")["events"][0].take()
     }
 
+    /// Waits until sweeps are slow.
     fn relaxed(&mut self) {
-        eventually("sweeps slow down", || (self.instances()["pace_seconds"] == 30).then_some(()));
+        let begun = Instant::now();
+        while self.instances()["pace_seconds"] != 30 {
+            assert!(begun.elapsed() < PATIENCE, "sweeps do not slow down: {} {}", self.instances(), self.path());
+            sleep(Duration::from_millis(100));
+        }
     }
 
     /// How many complete listings of instances AWS was asked for so far: all of them are one page.
@@ -184,8 +204,9 @@ impl Scene {
 #[test]
 fn while_events_are_proved_sweeps_slow_down() {
     let window = Duration::from_secs(45);
-    // Churn that only tags and states need: every call and event of it is heard.
     let mut scene = Scene::open(true, 2.0);
+    assert_eq!(scene.instances()["pace_seconds"], 3, "that a trail logs is not proved");
+    scene.hand.call();
     scene.relaxed();
     let path = scene.path();
     assert_eq!(path["proved"], true, "{path}");
@@ -221,6 +242,7 @@ fn a_cut_path_is_labelled_within_the_canary_window_sweeps_quicken_and_the_copy_c
     let seconds = std::env::var("MUSTER_CUT_SECONDS").map_or(30, |text| text.parse().unwrap());
     let all: Vec<&str> = RULES.iter().map(|rule| rule.slug).collect();
     let mut scene = Scene::open(true, 5.0);
+    scene.hand.call();
     for (what, slugs) in [("tags", &["tags"][..]), ("all", &all)] {
         scene.relaxed();
         scene.hand.turn(slugs, false);

@@ -6,6 +6,7 @@
 
 pub(crate) mod account;
 pub(crate) mod driver;
+pub(crate) mod gate;
 pub(crate) mod moto;
 pub(crate) mod muster;
 pub(crate) mod process;

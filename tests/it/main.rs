@@ -27,6 +27,8 @@ mod fuzz;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
+mod kills;
+#[cfg(test)]
 mod list;
 #[cfg(test)]
 mod memory;
@@ -44,6 +46,8 @@ mod regions;
 mod restart;
 #[cfg(test)]
 mod scenarios;
+#[cfg(test)]
+mod setup;
 #[cfg(test)]
 mod shell;
 #[cfg(test)]

@@ -27,9 +27,9 @@ fn change(client: &mut Client, arguments: &Value, is: impl Fn(&Value) -> bool) -
 }
 
 fn instance(client: &mut Client, state: &str) -> String {
-    let asked = json!({"kind": "instance", "filters": {"state": [state]}, "limit": 1});
+    let asked = json!({"kind": "instance", "filters": {"instance-state-name": [state]}, "limit": 1});
     let answer = client.call("search_inventory", &asked).unwrap();
-    answer.structured["results"][0]["id"].as_str().unwrap_or_else(|| panic!("{}", answer.text)).to_owned()
+    answer.structured["rows"][0]["id"].as_str().unwrap_or_else(|| panic!("{}", answer.text)).to_owned()
 }
 
 #[test]

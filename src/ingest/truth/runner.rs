@@ -301,7 +301,8 @@ impl<'s, S: Shelf> Runner<'s, S> {
             [Taken::Applied(seq), Taken::Repeated] if !known && seq > before => {
                 self.recorded.insert(event_id);
             }
-            [Taken::Unchanged, Taken::Repeated] if !known => {}
+            // Where deciding took too long for one commit, the second is decided again.
+            [Taken::Unchanged, Taken::Repeated | Taken::Unchanged] if !known => {}
             _ => return Err(format!("{event_id} was {taken:?}, and {} before", if known { "known" } else { "new" })),
         }
         self.past.push(notice.clone());

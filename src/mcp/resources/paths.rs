@@ -14,8 +14,8 @@ use crate::model::{Group, Scope};
 /// The rule through which tag changes of every kind come.
 const TAGS: &str = "tags";
 
-/// The longest sender of a canary that is shown.
-const SENDER: usize = 64;
+/// The longest text that strangers may have written.
+const LONGEST: usize = 64;
 
 /// Everything that is known of the way to each scope.
 pub(super) fn paths(core: &Core) -> Vec<Value> {
@@ -23,7 +23,15 @@ pub(super) fn paths(core: &Core) -> Vec<Value> {
     meant(core).map(|(scope, path)| entry(&scope, &path, now)).collect()
 }
 
-/// The same in short, for the summary.
+/// What became of the messages that were received.
+pub(super) fn counts(core: &Core) -> Value {
+    let mut counted = core.ingest.freshness().event_counts().read();
+    let types = std::mem::take(&mut counted.unknown_types);
+    counted.unknown_types = types.into_iter().map(|(name, count)| (shown(&name, LONGEST), count)).collect();
+    json!(counted)
+}
+
+/// The way to each scope in short, for the summary.
 pub(super) fn outline(core: &Core) -> Vec<Value> {
     let now = Instant::now();
     let outlined = meant(core).map(|(scope, path)| {
@@ -128,7 +136,7 @@ fn entry(scope: &Scope, path: &EventPath, now: Instant) -> Value {
 
 fn canary(seen: &SeenCanary) -> Value {
     let SeenCanary { sent_by, sent_at, seen_at } = seen;
-    json!({"sent_by": shown(sent_by, SENDER), "sent_at": sent_at, "seen_at": seen_at})
+    json!({"sent_by": shown(sent_by, LONGEST), "sent_at": sent_at, "seen_at": seen_at})
 }
 
 #[cfg(test)]

@@ -13,10 +13,17 @@ use crate::store::verify::check;
 use crate::store::verify::tests::{Dump, closed, dump, flip};
 use crate::store::{Due, FILE_NAME, OpenError, Store};
 
-/// What a file holds besides which log it is.
+/// What a file holds besides which log it is, and the notifications: a copy knows those of the records that it takes.
 fn content(path: &Path) -> Dump {
     let mut dump = dump(path).unwrap();
-    dump.get_mut(tables::META).unwrap().retain(|(key, _)| key != LOG_KEY);
+    dump.remove(tables::DEDUPE);
+    let meta = dump.get_mut(tables::META).unwrap();
+    meta.retain(|(key, _)| key != LOG_KEY);
+    for (_, bytes) in meta.iter_mut().filter(|(key, _)| key == LEDGER_KEY) {
+        let mut ledger = codec::decode_ledger(LEDGER_KEY, bytes).unwrap();
+        ledger.live.dedupe = 0;
+        *bytes = codec::encode_ledger(LEDGER_KEY, ledger).unwrap();
+    }
     dump
 }
 
@@ -58,6 +65,21 @@ fn a_backup_holds_byte_for_byte_what_the_store_holds_under_a_log_id_of_its_own()
     writer.commit(batch(vec![discovered(&instance("i-new"), document("running", "a"))])).unwrap();
     drop((writer, store));
     assert!(check(&restored.path().join(FILE_NAME), project).unwrap().is_clean());
+}
+
+#[test]
+fn a_copy_and_a_repaired_store_know_the_notifications_of_their_records() {
+    let (dir, path) = closed(60);
+    let before = dump(&path).unwrap().remove(tables::DEDUPE).unwrap();
+    assert!(!before.is_empty());
+    let copy = dir.path().join("copy");
+    {
+        let (_writer, store) = open(&dir);
+        store.backup(&copy).unwrap();
+    }
+    assert_eq!(dump(&copy).unwrap().remove(tables::DEDUPE).unwrap(), before);
+    repair(dir.path(), project).unwrap();
+    assert_eq!(dump(&path).unwrap().remove(tables::DEDUPE).unwrap(), before);
 }
 
 proptest! {

@@ -1,0 +1,178 @@
+use futures::FutureExt;
+
+use crate::ingest::tests::{World, at, id, instance, kind, scope, state, still};
+use crate::ingest::{Lane, SweepMessage, SweepStep, Taken};
+use crate::model::{
+    ApiCall, Called, Cause, Event, Notification, Observation, Recorded, ResourceId, Scope, Seen, Source,
+};
+
+fn told(event_id: &str, name: &str, state_name: &str, second: i64) -> Notification {
+    let seen = Seen::StateAsserted(state(state_name));
+    let observation = Observation { source: Source::Notification, at: at(second), id: id(name), seen };
+    Notification { event_id: event_id.to_owned(), observations: vec![observation], called: None }
+}
+
+fn call(name: &str) -> ApiCall {
+    ApiCall { name: name.to_owned(), actor: "arn:aws:iam::1:user/ann".to_owned(), address: None, agent: None }
+}
+
+fn called(event_id: &str, name: &str, targets: Vec<ResourceId>, second: i64) -> Notification {
+    let called = Called { call: call(name), at: at(second), targets: targets.clone() };
+    let mentioned = |id| Observation { source: Source::Notification, at: at(second), id, seen: Seen::Mentioned };
+    let observations = targets.into_iter().map(mentioned).collect();
+    Notification { event_id: event_id.to_owned(), observations, called: Some(called) }
+}
+
+fn caused_by(event_id: &str, name: &str) -> Cause {
+    Cause::Call { event_id: event_id.to_owned(), call: call(name) }
+}
+
+fn last(world: &World) -> Recorded {
+    world.records().pop().expect("a record")
+}
+
+// The time that deciding takes does not pass, so that nothing ends a commit early.
+#[tokio::test(start_paused = true)]
+async fn what_waits_is_one_commit_and_each_asker_is_told_of_its_own() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (mut ingest, handle, store) = still(&dir);
+    let names: Vec<String> = (0..40).map(|n| format!("i-{n}")).collect();
+    let items = names.iter().map(|name| (name.as_str().into(), instance("running", "t3.micro"))).collect();
+    let page = SweepStep::Page { sent_at: at(100), items };
+    for step in [SweepStep::Started { at: at(100) }, page, SweepStep::Completed { ended: at(101) }] {
+        ingest.sweep(SweepMessage { scope: scope(), kind: kind(), step });
+    }
+    let before = store.write_transactions();
+    let mut asked: Vec<_> = names
+        .chunks(10)
+        .map(|names| {
+            let mut several: Vec<_> = names.iter().map(|name| told(name, name, "stopping", 200)).collect();
+            several.push(several[0].clone());
+            Box::pin(handle.notify(several))
+        })
+        .collect();
+    for asking in &mut asked {
+        assert!(asking.now_or_never().is_none(), "nobody serves");
+    }
+    let work = ingest.lanes.urgent().expect("work");
+    ingest.serve(work);
+    assert!(ingest.lanes.urgent().is_none(), "all was served at once");
+    for asking in asked {
+        let taken = asking.await.expect("recorded");
+        assert!(taken[..10].iter().all(|taken| matches!(taken, Taken::Applied(_))), "{taken:?}");
+        assert_eq!(taken[10..], [Taken::Repeated]);
+    }
+    assert_eq!(store.write_transactions(), before + 1);
+    assert!(names.iter().all(|name| store.snapshot().expect("a snapshot").is_notified(name).expect("readable")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repeat_changes_nothing_also_after_a_restart_and_after_another_change() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let world = World::open(&dir);
+    world.sweep(100, &[("i-1", instance("running", "t3.micro"))]).await;
+    // Within one second an assertion may follow another: only its id tells a repeat of the first from a third.
+    let stopped = [told("e-1", "i-1", "stopping", 200), told("e-2", "i-1", "stopped", 200)];
+    let started = told("e-3", "i-1", "pending", 200);
+    for event in stopped.iter().chain([&started]) {
+        let taken = world.handle.notify(vec![event.clone()]).await.expect("recorded");
+        assert!(matches!(taken[..], [Taken::Applied(_)]), "{taken:?}");
+    }
+    let records = world.records().len();
+    world.close().await;
+    let world = World::open(&dir);
+    let taken = world.handle.notify([&stopped[..], &[started]].concat()).await.expect("recorded");
+    assert_eq!(taken, [Taken::Repeated; 3]);
+    assert_eq!((world.records().len(), world.state("i-1").as_deref()), (records, Some("pending")));
+    world.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_notification_that_says_nothing_new_leaves_no_trace() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let world = World::open(&dir);
+    world.sweep(100, &[("i-1", instance("running", "t3.micro"))]).await;
+    let before = world.store.write_transactions();
+    for _ in 0..2 {
+        let silent = [told("e-1", "i-1", "running", 50), told("e-2", "i-unknown", "running", 200)];
+        assert_eq!(world.handle.notify(silent.to_vec()).await.expect("decided"), [Taken::Unchanged; 2]);
+    }
+    assert_eq!(world.handle.notify(Vec::new()).await.expect("nothing"), []);
+    assert_eq!(world.store.write_transactions(), before);
+    assert!(!world.store.snapshot().expect("a snapshot").is_notified("e-1").expect("readable"));
+    world.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_is_recorded_once_with_targets_that_are_not_known_and_is_the_cause_of_what_a_describe_shows_next() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let world = World::open(&dir);
+    world.sweep(100, &[("i-1", instance("running", "t3.micro")), ("i-3", instance("running", "t3.micro"))]).await;
+    let targets = vec![id("i-1"), id("i-2")];
+    let event = called("e-1", "ModifyInstanceAttribute", targets.clone(), 200);
+    for expected in [1, 0] {
+        let taken = world.handle.notify(vec![event.clone()]).await.expect("recorded");
+        assert_eq!(taken.iter().filter(|taken| matches!(taken, Taken::Applied(_))).count(), expected);
+    }
+    let record = last(&world);
+    assert_eq!(record.event, Event::Called { at: at(200), targets });
+    assert_eq!(record.cause, caused_by("e-1", "ModifyInstanceAttribute"));
+
+    let shown = |name: &str, size: &str, second| Observation {
+        source: Source::Refresh,
+        at: at(second),
+        id: id(name),
+        seen: Seen::Described(instance("running", size)),
+    };
+    let seen = vec![shown("i-1", "t3.large", 210), shown("i-2", "t3.large", 210), shown("i-3", "t3.large", 210)];
+    world.handle.observe(Lane::Refresh, seen, Cause::Refresh).await.expect("recorded");
+    let causes: Vec<Cause> = world.records().into_iter().rev().take(3).map(|record| record.cause).collect();
+    let call = || caused_by("e-1", "ModifyInstanceAttribute");
+    assert_eq!(causes, [Cause::Refresh, call(), call()], "nobody called about i-3");
+    // From here on i-1 was looked at after the call.
+    let seen = vec![shown("i-1", "t3.micro", 220)];
+    world.handle.observe(Lane::Refresh, seen, Cause::Refresh).await.expect("recorded");
+    assert_eq!(last(&world).cause, Cause::Refresh);
+    world.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_several_calls_the_first_made_a_resource_and_the_last_removed_it_as_long_as_they_are_recent() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let world = World::open(&dir);
+    world.sweep(100, &[]).await;
+    let calls =
+        [called("e-1", "RunInstances", vec![id("i-1")], 200), called("e-2", "CreateTags", vec![id("i-1")], 201)];
+    world.handle.notify(calls.to_vec()).await.expect("recorded");
+    world.sweep(300, &[("i-1", instance("running", "t3.micro"))]).await;
+    assert_eq!(last(&world).cause, caused_by("e-1", "RunInstances"));
+    let calls = [
+        called("e-3", "StopInstances", vec![id("i-1")], 400),
+        called("e-4", "TerminateInstances", vec![id("i-1")], 401),
+    ];
+    world.handle.notify(calls.to_vec()).await.expect("recorded");
+    world.sweep(500, &[]).await;
+    world.sweep(700, &[]).await;
+    let record = last(&world);
+    assert_eq!(record.event, Event::Removed { id: id("i-1"), at: at(700) });
+    assert_eq!(record.cause, caused_by("e-4", "TerminateInstances"));
+
+    // A call that AWS tells of much later is still recorded, and no cause of what is seen later yet.
+    world.handle.notify(vec![called("e-5", "RunInstances", vec![id("i-2")], 800)]).await.expect("recorded");
+    world.advance(301);
+    world.handle.notify(vec![called("e-6", "RunInstances", vec![id("i-9")], 800)]).await.expect("recorded");
+    world.sweep(900, &[("i-2", instance("running", "t3.micro"))]).await;
+    assert!(matches!(last(&world).cause, Cause::Sweep | Cause::Resumed { .. }), "{:?}", last(&world));
+    world.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_in_a_scope_that_is_not_watched_is_recorded() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let world = World::open(&dir);
+    let elsewhere = Scope { region: crate::model::Region::new("eu-west-1"), ..scope() };
+    let target = ResourceId::new(&elsewhere, &kind(), "i-1");
+    let taken = world.handle.notify(vec![called("e-1", "RunInstances", vec![target], 200)]).await.expect("recorded");
+    assert!(matches!(taken[..], [Taken::Applied(_)]), "{taken:?}");
+    world.close().await;
+}
