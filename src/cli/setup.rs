@@ -145,8 +145,8 @@ fn told(account: &AccountId, report: &Report, order: &Order) -> String {
     }
     lines.extend(report.left.iter().map(|left| format!("  left: {left}")));
     lines.extend(report.notes.iter().map(|note| format!("  note: {note}")));
-    if report.steps.is_empty() && report.failure.is_none() {
-        lines.push("  nothing to do".to_owned());
+    if report.steps.is_empty() {
+        lines.push(if report.failure.is_none() { "  nothing to do" } else { "  nothing was done" }.to_owned());
     }
     lines.join("\n")
 }
