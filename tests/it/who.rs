@@ -66,12 +66,9 @@ fn a_change_that_only_a_sweep_saw_is_traced_to_its_call() {
     let tagged = change(&mut client, &tags, |change| change["what"] == "changed");
     assert_eq!(tagged["who"]["call"], "CreateTags", "{tagged}");
 
-    simulator.control(
-        "POST",
-        "/status",
-        &json!({"id": instance(&mut client, "running"), "check": "system", "impaired": true}),
-    );
-    let checks = json!({"kind": "instance-status", "field": "SystemStatus", "who": true});
+    let other = instance(&mut client, "running");
+    simulator.control("POST", "/status", &json!({"id": other, "check": "system", "impaired": true}));
+    let checks = json!({"kind": "instance-status", "id": other, "field": "SystemStatus", "who": true});
     let failed = change(&mut client, &checks, |change| change["what"] == "changed");
     assert!(failed["who"]["words"].as_str().unwrap().starts_with("nobody"), "{failed}");
 
