@@ -72,9 +72,11 @@ fn a_change_that_only_a_sweep_saw_is_traced_to_its_call() {
     let failed = change(&mut client, &checks, |change| change["what"] == "changed");
     assert!(failed["who"]["words"].as_str().unwrap().starts_with("nobody"), "{failed}");
 
-    let shown = sandbox.muster(&["changes", &id, "--who", "--field", "State.Name"]).output().unwrap();
-    let shown = String::from_utf8(shown.stdout).unwrap();
-    assert!(shown.contains("called StopInstances"), "{shown}");
+    let data = sandbox.data();
+    let asked = ["changes", &id, "--who", "--field", "State.Name", "--data-dir", data.to_str().unwrap()];
+    let shown = sandbox.muster(&asked).output().unwrap();
+    let text = String::from_utf8_lossy(&shown.stdout);
+    assert!(text.contains("called StopInstances"), "{shown:?}");
 }
 
 #[test]
