@@ -58,6 +58,7 @@ impl<'a> Stage<'a> {
         said
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "every argument is made for one call")]
     fn call(&self, operation: &str, arguments: Value) -> Value {
         self.aws.call(operation, &arguments)
     }
@@ -288,7 +289,7 @@ fn the_cloudformation_template_passes_the_linter() {
     assert_eq!(template.code, 0, "{template:?}");
     let path = sandbox.path().join("template.json");
     std::fs::write(&path, &template.out).unwrap();
-    let mut lint = Environment::CfnLint.module("cfnlint");
+    let mut lint = Environment::CfnLint.program("cfn-lint");
     lint.args(["--regions", "us-east-1,eu-central-1", "--"]).arg(&path);
     let linted = said(lint);
     assert_eq!((linted.code, linted.out.as_str()), (0, ""), "{linted:?}");

@@ -39,13 +39,12 @@ pub(super) fn outline(core: &Core) -> Vec<Value> {
         let Value::Object(fields) = &mut entry else { return entry };
         let unproved = path.unproved(&slugs(), None, now);
         fields.insert("proved".to_owned(), json!(unproved.is_none()));
-        match unproved {
-            Some(why) => drop(fields.insert("why".to_owned(), json!(why.to_string()))),
-            None => {
-                let longest = RULES.iter().filter_map(|rule| path.silence(rule.slug, now)).max().unwrap_or_default();
-                fields.insert("seconds_since_canary".to_owned(), json!(longest.as_secs()));
-            }
-        }
+        let longest = || RULES.iter().filter_map(|rule| path.silence(rule.slug, now)).max().unwrap_or_default();
+        let (name, value) = unproved.map_or_else(
+            || ("seconds_since_canary", json!(longest().as_secs())),
+            |why| ("why", json!(why.to_string())),
+        );
+        fields.insert(name.to_owned(), value);
         entry
     });
     outlined.collect()
@@ -59,12 +58,11 @@ pub(super) fn told(core: &Core, state: &ScopeFreshness) -> Option<Value> {
     let groups = Group::ALL.into_iter().filter_map(|group| {
         let rule = telling(spec.told_by, group)?;
         let trail = (rule == CALLS).then_some(rule);
-        let proof = match path.unproved(&[rule], trail, now) {
-            Some(why) => json!({"rule": rule, "proved": false, "why": why.to_string()}),
-            None => {
-                let until = path.cover(&[rule], trail, now)?.until.saturating_duration_since(now);
-                json!({"rule": rule, "proved": true, "until": today + until})
-            }
+        let proof = if let Some(why) = path.unproved(&[rule], trail, now) {
+            json!({"rule": rule, "proved": false, "why": why.to_string()})
+        } else {
+            let until = path.cover(&[rule], trail, now)?.until.saturating_duration_since(now);
+            json!({"rule": rule, "proved": true, "until": today + until})
         };
         Some((json!(group).as_str()?.to_owned(), proof))
     });

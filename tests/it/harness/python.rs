@@ -44,15 +44,13 @@ impl Environment {
         command
     }
 
-    /// A command that runs a module of this environment, which is made first if it is missing.
+    /// A program of this environment, which is made first if it is missing.
     ///
     /// # Panics
     ///
     /// As [`Environment::script`].
-    pub(crate) fn module(self, module: &str) -> Command {
-        let mut command = Command::new(self.ensure().join("bin/python"));
-        command.args(["-B", "-m", module]);
-        command
+    pub(crate) fn program(self, name: &str) -> Command {
+        Command::new(self.ensure().join("bin").join(name))
     }
 
     /// Makes the environment unless it is there, under a lock that other test processes hold to.
