@@ -4,6 +4,7 @@
 
 pub mod action;
 pub mod document;
+pub mod effect;
 pub mod event;
 pub mod id;
 pub mod known;

@@ -24,7 +24,7 @@ use super::sweeps;
 use crate::aws::queue::Queue;
 use crate::aws::{Aws, AwsError};
 use crate::ingest::counts::{Count, EventCounts};
-use crate::ingest::{Handle, IngestError, Taken};
+use crate::ingest::{Handle, IngestError, Taken, Trouble};
 use crate::model::{Notification, SharedClock, Timestamp};
 use crate::source::events::envelope::{Says, Undecodable};
 use crate::source::events::{Listener, Mailbox, Received};
@@ -162,8 +162,11 @@ impl Carrier {
                     continue;
                 }
             };
-            if let Some(scope) = told.trail() {
-                self.ingest.freshness().call_seen(&scope, self.clock.now());
+            if let Some((scope, at)) = told.trail() {
+                self.ingest.freshness().call_seen(&scope, at);
+                for kind in told.untold() {
+                    self.ingest.freshness().untold(&scope, kind, at);
+                }
             }
             match told.says {
                 Says::Resources(notification) => {
@@ -175,7 +178,7 @@ impl Carrier {
                     self.ingest.freshness().canary_seen(&canary, self.clock.now());
                     done.push(receipt);
                 }
-                Says::Call(_) => done.push(receipt),
+                Says::Call { .. } => done.push(receipt),
                 Says::Nothing => {
                     self.counts.count_unknown(&told.detail_type);
                     done.push(receipt);
@@ -212,6 +215,7 @@ impl Carrier {
                     continue;
                 }
                 Taken::Unknown => self.counts.count(Count::LetGo),
+                Taken::Damaged => continue,
             }
             done.push(receipt);
         }
@@ -231,13 +235,22 @@ impl Carrier {
         notifications: &[Notification],
     ) -> Result<Vec<Taken>, IngestError> {
         let mut submitting = pin!(async {
+            let mut failing: Option<Timestamp> = None;
             loop {
                 match self.ingest.notify(notifications.to_vec()).await {
                     Err(error) if is_passing(&error) => {
                         tracing::warn!(queue = %self.queue, %error, "events are not recorded yet, and are held");
+                        // Canaries still come, but what comes with them is not known.
+                        let since = *failing.get_or_insert_with(|| self.clock.now());
+                        self.receiving(Some(unstored(&error, since)));
                         sleep(AFTER_TROUBLE).await;
                     }
-                    outcome => break outcome,
+                    outcome => {
+                        if failing.is_some() {
+                            self.receiving(None);
+                        }
+                        break outcome;
+                    }
                 }
             }
         });
@@ -278,11 +291,25 @@ impl Carrier {
         }
     }
 
+    fn receiving(&self, trouble: Option<Trouble>) {
+        self.ingest.freshness().receiving(&self.queue.to_string(), trouble);
+    }
+
     /// Shows that nothing can be received, and why.
     fn show(&self, error: &AwsError, since: Timestamp) {
         self.counts.count(Count::ReceiveFailures);
         self.ingest.freshness().receiving(&self.queue.to_string(), Some(sweeps::trouble(error, since)));
         tracing::warn!(queue = %self.queue, %error, fix = error.fix(), "no events can be received");
+    }
+}
+
+/// Why what events say is not known yet.
+fn unstored(error: &IngestError, since: Timestamp) -> Trouble {
+    Trouble {
+        class: "store",
+        what: format!("what events say cannot be stored: {error}"),
+        fix: "They are held until it can".to_owned(),
+        since,
     }
 }
 

@@ -8,11 +8,15 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::model::{Cause, Event, Observation, ResourceId, Source, Timestamp};
+use crate::model::effect::Effect;
+use crate::model::{ApiCall, Cause, Event, Observation, ResourceId, Source, Timestamp};
 use crate::reconcile::{Known, Moment, credible};
 
 /// How long a call is remembered after it was recorded.
 const KEPT: Duration = Duration::from_mins(5);
+
+/// Calls are dated to the second: one that a describe surely came after is that much older.
+const GRAIN: Duration = Duration::from_secs(1);
 
 /// How many are remembered at most, one for each of its targets.
 const MOST: usize = 10_000;
@@ -25,6 +29,15 @@ pub(super) struct Recent {
     /// When it was recorded.
     noted: Timestamp,
     cause: Arc<Cause>,
+}
+
+impl Recent {
+    fn call(&self) -> Option<&ApiCall> {
+        match &*self.cause {
+            Cause::Call { call, .. } => Some(call),
+            _ => None,
+        }
+    }
 }
 
 /// The calls of late.
@@ -63,7 +76,8 @@ impl Calls {
 }
 
 /// The call that caused what a describe shows, if one did: made after the resource was last known to be otherwise, and before the
-/// describe was sent. Of several, the first made a resource that appears, and the last is the one that shows.
+/// describe was sent, and of a name that brings such a change about ([`Effect`]). Of several, the first made a resource that appears, and
+/// the last is the one that shows; of several callers, nobody knows which.
 pub(super) fn caller<'c>(
     calls: &'c [Recent],
     event: &Event,
@@ -74,6 +88,7 @@ pub(super) fn caller<'c>(
     if calls.is_empty() || !matches!(observation.source, Source::Sweep | Source::Refresh) {
         return None;
     }
+    let effect = Effect::of(event)?;
     let confirmed = known.confirmed.unwrap_or_default();
     let since = match (event, known.current) {
         (Event::Discovered { .. }, _) => known.removed_at.unwrap_or_default(),
@@ -86,11 +101,18 @@ pub(super) fn caller<'c>(
     let since = credible(since, moment.now);
     let mut between = calls.iter().filter(|call| {
         let is_recent = moment.now.since(call.noted) <= KEPT && moment.steady < call.at;
-        is_recent && since < call.at && call.at <= observation.at
+        let is_between = since < call.at && call.at + GRAIN <= observation.at;
+        is_recent && is_between && call.call().is_some_and(|call| effect.fits(&call.name))
     });
-    let call = match event {
-        Event::Discovered { .. } => between.next(),
-        _ => between.next_back(),
-    };
-    call.map(|call| &*call.cause)
+    let first = between.next()?;
+    let actor = |call: &Recent| call.call().map(|call| call.actor.clone());
+    let (mut last, theirs) = (first, actor(first));
+    for call in between {
+        if actor(call) != theirs {
+            return None;
+        }
+        last = call;
+    }
+    let call = if matches!(event, Event::Discovered { .. }) { first } else { last };
+    Some(&*call.cause)
 }

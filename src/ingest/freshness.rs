@@ -329,6 +329,7 @@ impl Freshness {
             }
         }
         self.0.counts.set_trouble(queue, trouble);
+        self.bump();
     }
 
     /// Notes that a canary came back, `at` in AWS time.
@@ -344,6 +345,13 @@ impl Freshness {
         if self.on_path(scope, |path| path.call_seen(at, ago, Instant::now())) {
             self.bump();
         }
+    }
+
+    /// Notes that a call, made `at`, may have changed a resource of `kind` without naming it.
+    pub fn untold(&self, scope: &Scope, kind: Kind, at: Timestamp) {
+        let at = at.min(self.0.clock.now());
+        self.on_path(scope, |path| path.untold(kind, at));
+        self.bump();
     }
 
     fn on_path<T>(&self, scope: &Scope, change: impl FnOnce(&mut EventPath) -> T) -> T {
@@ -395,7 +403,8 @@ impl Freshness {
             let today = self.0.clock.now();
             if at >= now { today + at.duration_since(now) } else { today - now.duration_since(at) }
         };
-        let cover = path.cover(relaxed.told_by, relaxed.trail, now).map(|cover| (cover.since, dated(cover.until)));
+        let cover = path.cover(relaxed.told_by, relaxed.trail, now);
+        let cover = cover.map(|cover| (cover.since.max(path.shows(kind)), dated(cover.until)));
         Some(Told { every: relaxed.every, cover, unproved: path.unproved(relaxed.told_by, relaxed.trail, now) })
     }
 

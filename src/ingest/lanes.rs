@@ -40,7 +40,7 @@ pub enum IngestError {
     Together(#[from] Arc<IngestError>),
 }
 
-/// What became of a notification. All but the last may be forgotten by whoever brought it.
+/// What became of a notification. All but the last two may be forgotten by whoever brought it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Taken {
     /// It was recorded; this seq, or any later one, shows it.
@@ -51,6 +51,8 @@ pub enum Taken {
     Repeated,
     /// It speaks of a resource that is not known yet, and would be lost: it should come again.
     Unknown,
+    /// It meets a damaged record, or has no stored form: coming again helps only when somebody mended that.
+    Damaged,
 }
 
 /// One step of a full listing of a (scope, kind).

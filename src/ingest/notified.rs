@@ -15,6 +15,7 @@ use super::draft::Draft;
 use super::lanes::{Notice, Taken};
 use super::ledger::View;
 use super::{Chunk, Ingest, IngestError, Ledger, MAX_ROWS, MAX_WORK};
+use crate::model::text::shown;
 use crate::model::{Called, Cause, Event, Notification, ResourceId, Timestamp};
 use crate::store::{CommitError, ReadError};
 
@@ -34,6 +35,8 @@ struct Group {
     /// Ids of all.
     met: HashSet<String>,
     calls: Vec<(Timestamp, Cause, Vec<ResourceId>)>,
+    /// How many resources the calls are about: each is a row to write.
+    called: usize,
 }
 
 impl<L: Ledger> Ingest<L> {
@@ -64,11 +67,18 @@ impl<L: Ledger> Ingest<L> {
                     most = 1;
                 }
                 Err(error) => {
-                    let alone = is_of_one(&error);
+                    if is_of_one(&error)
+                        && let Some((asker, notification)) = decided.pop()
+                    {
+                        tracing::warn!(event = shown(&notification.event_id, 64), %error, "an event cannot be recorded");
+                        if let Some((_, Ok(told))) = askers.get_mut(asker) {
+                            told.push(Taken::Damaged);
+                        }
+                        continue;
+                    }
                     let error = Arc::new(error);
                     // After a failure of the store itself the others would only meet the same.
-                    let rest = if alone { VecDeque::new() } else { std::mem::take(&mut waiting) };
-                    for (asker, _) in decided.into_iter().chain(rest) {
+                    for (asker, _) in decided.into_iter().chain(std::mem::take(&mut waiting)) {
                         if let Some((_, told)) = askers.get_mut(asker) {
                             *told = Err(IngestError::Together(Arc::clone(&error)));
                         }
@@ -101,7 +111,10 @@ impl<L: Ledger> Ingest<L> {
             decided.push((asker, notification.clone()));
             let taken = self.weigh(group, &view, notification)?;
             group.taken.push((asker, taken));
-            if decided.len() >= most || group.draft.entries.len() >= MAX_ROWS || begun.elapsed() >= MAX_WORK {
+            if decided.len() >= most
+                || group.draft.entries.len() + group.called >= MAX_ROWS
+                || begun.elapsed() >= MAX_WORK
+            {
                 break;
             }
         }
@@ -133,6 +146,7 @@ impl<L: Ledger> Ingest<L> {
                 let cause = Cause::Call { event_id: event_id.clone(), call };
                 if !targets.is_empty() {
                     group.draft.entries.push((cause.clone(), Event::Called { at, targets: targets.clone() }));
+                    group.called += targets.len();
                     group.calls.push((at, cause.clone(), targets));
                 }
                 cause

@@ -2,11 +2,13 @@
 //!
 //! Events are best effort, and a rule that somebody disabled says nothing at all: that nothing comes looks like nothing happens. So a
 //! server puts *canaries* on the bus, custom events that each rule's pattern lets through like AWS's own, and a rule is **proved** as long
-//! as the newest canary of this process that came back through it was put there less than a window ago (two intervals and 15 s: one may be lost).
+//! as the newest canary of this process that came back through it was put there less than a window ago (two intervals and 15 s).
 //! What counts is when it was put, not when it came: where the queue has a backlog, events are as late as canaries.
 //!
 //! A *run* of proof goes on from the time at which its first canary was put until it lapses. Only what changed within a run is sure to
-//! have been told, so sweeps are spared only after one that began within the run: what was missed before it is known by then.
+//! have been told, so sweeps are spared only after one that began within the run: what was missed before it is known by then. A canary
+//! that does not come, though a later one does, ends the run: the rule is alive, but what else is missing nobody knows. A call that may
+//! have changed a resource of a kind without naming it is told by no describe by id, so there the sweep must have begun after it.
 //!
 //! Canaries of another server prove nothing. One on the same queue means that each of the two takes events from the other, so then nothing
 //! is proved. That a trail logs at all is proved by an event of any recorded call within 24 hours: canaries do not pass through
@@ -23,8 +25,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Trouble;
+use crate::model::known::LAG_WINDOW;
 use crate::model::text::shown;
-use crate::model::{Canary, Timestamp};
+use crate::model::{Canary, Kind, Timestamp};
 
 /// What the name begins with under which a server puts canaries; others (a checkup) put them too, and receive none.
 pub const SERVER: &str = "serve-";
@@ -96,6 +99,8 @@ pub struct EventPath {
     /// The other server whose canary came last, and when.
     other: Option<(Arc<str>, Instant)>,
     called: Option<Trail>,
+    /// From when on sweeps show what calls did to a kind without naming a resource of it.
+    untold: BTreeMap<Kind, Timestamp>,
 }
 
 /// What is known of one rule.
@@ -187,7 +192,7 @@ impl fmt::Display for Unproved {
                 shown(by, 40)
             ),
             Unproved::Unput(trouble) => write!(f, "no canary can be put on the bus: {}. {}", trouble.what, trouble.fix),
-            Unproved::Unreceived(trouble) => write!(f, "nothing can be received: {}. {}", trouble.what, trouble.fix),
+            Unproved::Unreceived(trouble) => write!(f, "nothing can be taken in: {}. {}", trouble.what, trouble.fix),
             Unproved::Silent { rule, since: Some(since) } => {
                 write!(f, "no canary came through {rule} for {} s; run `muster doctor`", since.as_secs())
             }
@@ -221,13 +226,20 @@ impl EventPath {
     /// Own canaries that bear the date `at` are about to be put on the bus.
     pub(super) fn canaries_put(&mut self, at: Timestamp, now: Instant) {
         self.put.insert(at, now);
+        // The oldest by the steady clock: by a clock that was set back, the newest bears the lowest date.
         while self.put.len() > UNDER_WAY {
-            self.put.pop_first();
+            let oldest = self.put.iter().min_by_key(|(_, put)| **put).map(|(at, _)| *at);
+            oldest.and_then(|at| self.put.remove(&at));
         }
     }
 
     /// What became of that.
     pub(super) fn putting(&mut self, trouble: Option<Trouble>) {
+        if trouble.is_some() {
+            // What was not put is not missed.
+            let newest = self.put.iter().max_by_key(|(_, put)| **put).map(|(at, _)| *at);
+            newest.and_then(|at| self.put.remove(&at));
+        }
         self.unput = trouble.map(Arc::new);
     }
 
@@ -264,7 +276,9 @@ impl EventPath {
             // It came again, or was overtaken.
             return false;
         }
-        let goes_on = rule.run.filter(|run| !shared && now.saturating_duration_since(run.put) < window);
+        // One that was put between two that came back, and did not come: somebody else took it, or it was lost, and events with it.
+        let lost = |run: &Run| self.put.values().any(|between| run.put < *between && *between < put);
+        let goes_on = rule.run.filter(|run| !shared && now.saturating_duration_since(run.put) < window && !lost(run));
         let since = goes_on.map_or(canary.sent_at, |run| run.since);
         rule.run = Some(Run { since, put, seen: now });
         goes_on.is_none()
@@ -281,6 +295,22 @@ impl EventPath {
         };
         self.called = Some(trail);
         goes_on.is_none()
+    }
+
+    /// Takes in that a call, made `at`, may have changed a resource of a kind without naming one.
+    pub(super) fn untold(&mut self, kind: Kind, at: Timestamp) {
+        let shows = self.untold.entry(kind).or_default();
+        *shows = (*shows).max(at + LAG_WINDOW);
+    }
+
+    /// From when on sweeps show everything that calls did to a kind without naming a resource of it.
+    pub(super) fn shows(&self, kind: &Kind) -> Timestamp {
+        self.untold.get(kind).copied().unwrap_or_default()
+    }
+
+    /// What keeps events from being taken in, and will until somebody mends it.
+    fn broken(&self) -> Option<&Arc<Trouble>> {
+        self.unreceived.as_ref().filter(|trouble| !matches!(trouble.class, "throttled" | "transient"))
     }
 
     /// How events are listened to.
@@ -343,7 +373,7 @@ impl EventPath {
     #[must_use]
     pub fn cover(&self, rules: &[&str], trail: Option<&str>, now: Instant) -> Option<Cover> {
         let window = self.listening.as_ref()?.window();
-        if self.absent.is_some() || self.shared_by(now).is_some() {
+        if self.absent.is_some() || self.shared_by(now).is_some() || self.broken().is_some() {
             return None;
         }
         let runs = rules.iter().map(|rule| self.rules.get(rule)?.run);
@@ -363,6 +393,9 @@ impl EventPath {
         }
         if let Some(by) = self.shared_by(now) {
             return Some(Unproved::Shared { by: Arc::clone(by) });
+        }
+        if let Some(trouble) = self.broken() {
+            return Some(Unproved::Unreceived(Arc::clone(trouble)));
         }
         let listening = self.listening.as_ref();
         let window = listening.map_or(Duration::ZERO, Listening::window);

@@ -1,10 +1,8 @@
 //! Who made a change: the call that brought it about, where the log or AWS's event history tells of one.
 //!
 //! A change that a sweep or a state event showed does not name its caller. A call that a trail recorded may stand in the log beside
-//! it; else AWS's event history is asked, when somebody wants to know. That a call fits a change ([`Change`]) is likely, not proved:
+//! it; else AWS's event history is asked, when somebody wants to know. That a call fits a change ([`Effect`]) is likely, not proved:
 //! the answer gives the call's name and time, so that whoever reads it can judge. What is not found is said with the reason.
-
-mod change;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,11 +12,11 @@ use futures::future::join_all;
 use serde_json::{Map, Value, json};
 use tokio::time::timeout;
 
-use self::change::Change;
 use super::core::Core;
 use super::error::Fault;
 use crate::aws::trail::{Calls, REACHES, SETTLES};
 use crate::kinds;
+use crate::model::effect::Effect;
 use crate::model::text::shown;
 use crate::model::{ApiCall, Cause, Event, Recorded, ResourceId, Seq, Timestamp};
 use crate::store::Snapshot;
@@ -60,7 +58,7 @@ pub struct Case {
     from: Timestamp,
     /// And up to then.
     to: Timestamp,
-    change: Change,
+    change: Effect,
 }
 
 impl Case {
@@ -72,7 +70,7 @@ impl Case {
         if matches!(record.cause, Cause::Baseline | Cause::Call { .. } | Cause::Tool { .. }) {
             return Ok(None);
         }
-        let (Some(id), Some(change)) = (record.event.resource(), Change::of(&record.event)) else { return Ok(None) };
+        let (Some(id), Some(change)) = (record.event.resource(), Effect::of(&record.event)) else { return Ok(None) };
         let seen = evidence(&record.event).unwrap_or(record.recorded_at);
         let earlier = snapshot.timeline_before(id, record.seq, NEAR)?;
         let previous = earlier.iter().find_map(|earlier| evidence(&earlier.event));

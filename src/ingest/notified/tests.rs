@@ -128,11 +128,39 @@ async fn a_call_is_recorded_once_with_targets_that_are_not_known_and_is_the_caus
     world.handle.observe(Lane::Refresh, seen, Cause::Refresh).await.expect("recorded");
     let causes: Vec<Cause> = world.records().into_iter().rev().take(3).map(|record| record.cause).collect();
     let call = || caused_by("e-1", "ModifyInstanceAttribute");
-    assert_eq!(causes, [Cause::Refresh, call(), call()], "nobody called about i-3");
+    assert_eq!(causes, [Cause::Refresh, Cause::Refresh, call()], "nobody called about i-3, nor to make i-2");
     // From here on i-1 was looked at after the call.
     let seen = vec![shown("i-1", "t3.micro", 220)];
     world.handle.observe(Lane::Refresh, seen, Cause::Refresh).await.expect("recorded");
     assert_eq!(last(&world).cause, Cause::Refresh);
+    world.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_is_not_laid_to_a_call_that_cannot_have_made_it_nor_to_one_of_several_callers() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let world = World::open(&dir);
+    let all = |size: &str| ["i-1", "i-2", "i-3"].map(|name| (name, instance("running", size)));
+    world.sweep(100, &all("t3.micro")).await;
+    let by = |actor: &str, mut event: Notification| {
+        event.called.as_mut().expect("a call").call.actor = actor.to_owned();
+        event
+    };
+    let calls = [
+        by("ann", called("e-1", "CreateTags", vec![id("i-1")], 200)),
+        by("ann", called("e-2", "ModifyInstanceAttribute", vec![id("i-2"), id("i-3")], 201)),
+        by("bob", called("e-3", "ModifyInstanceAttribute", vec![id("i-2")], 202)),
+        by("bob", called("e-4", "CreateTags", vec![id("i-3")], 203)),
+    ];
+    world.handle.notify(calls.to_vec()).await.expect("recorded");
+    world.sweep(300, &all("t3.large")).await;
+    let causes: Vec<Cause> = world.records().into_iter().rev().take(3).map(|record| record.cause).collect();
+    let named = |cause: &Cause| match cause {
+        Cause::Call { call, .. } => Some(call.actor.clone()),
+        _ => None,
+    };
+    let named: Vec<Option<String>> = causes.iter().rev().map(named).collect();
+    assert_eq!(named, [None, None, Some("ann".to_owned())]);
     world.close().await;
 }
 

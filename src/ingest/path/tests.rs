@@ -97,7 +97,7 @@ fn an_own_canary_proves_its_rule_for_two_intervals_and_a_grace_and_then_the_rule
     world.round(&["instances"]);
     assert!(world.is_proved("instances") && !world.is_proved("tags"), "it proves that rule and no other");
     world.pass(134);
-    assert!(world.is_proved("instances"), "one may be lost");
+    assert!(world.is_proved("instances"), "one may be late");
     world.pass(1);
     assert_eq!(
         world.why(&["instances"], None).unwrap(),
@@ -175,7 +175,7 @@ fn a_run_begins_with_its_first_canary_and_a_lapse_ends_it() {
     world.round(&["instances"]);
     world.pass(120);
     world.round(&["instances"]);
-    assert_eq!(since(&world), dated(10), "one that was lost breaks nothing");
+    assert_eq!(since(&world), dated(10), "nothing was put in between");
     world.pass(136);
     assert_eq!(since(&world), dated(10), "until when it lasted stays known");
     assert!(world.path.cover(&["instances"], None, world.now()).unwrap().until < world.now());
@@ -234,8 +234,15 @@ fn the_reason_is_the_nearest_one_that_somebody_can_mend() {
     assert_eq!(world.why(&ALL, None).unwrap(), "no canary can be put on the bus: events:PutEvents was denied. Mend it");
     world.path.putting(None);
     world.path.receiving(Some(trouble("sqs:ReceiveMessage was denied")));
-    assert!(world.why(&ALL, None).unwrap().starts_with("nothing can be received: sqs:ReceiveMessage was denied"));
+    let denied = "nothing can be taken in: sqs:ReceiveMessage was denied";
+    assert!(world.why(&ALL, None).unwrap().starts_with(denied));
     world.round(&ALL);
+    assert!(
+        world.why(&ALL, None).unwrap().starts_with(denied),
+        "what is known to be broken is not proved by what came before"
+    );
+    assert_eq!(world.path.cover(&ALL, None, world.now()), None);
+    world.path.receiving(Some(Trouble { class: "transient", ..trouble("the connection was reset") }));
     assert_eq!(world.why(&ALL, None), None, "while it is proved a failure of the moment says nothing");
     world.path.miss(trouble("there is no queue"));
     assert_eq!(world.why(&ALL, None).unwrap(), "there is no queue. Mend it");
@@ -261,4 +268,48 @@ fn what_is_proved_turns_when_the_first_proof_lapses() {
     assert_eq!(world.path.turns(world.now()), Some(begun + WINDOW));
     world.pass(75);
     assert_eq!(world.path.turns(world.now()), Some(begun + Duration::from_mins(1) + WINDOW), "the next");
+}
+
+#[test]
+fn a_canary_that_does_not_come_back_ends_the_run_though_the_rule_is_alive_and_one_that_was_never_put_does_not() {
+    let mut world = World::new();
+    let since = |world: &World| world.path.cover(&["tags"], None, world.now()).unwrap().since;
+    world.round(&["tags"]);
+    world.pass(60);
+    world.put();
+    world.path.putting(Some(trouble("events:PutEvents failed")));
+    world.path.putting(None);
+    world.pass(10);
+    world.round(&["tags"]);
+    assert_eq!(since(&world), dated(0));
+    world.pass(60);
+    world.round(&["instances"]);
+    world.pass(60);
+    world.round(&["tags"]);
+    assert!(world.is_proved("tags"));
+    assert_eq!(since(&world), dated(190), "another server may have taken it, and events too");
+}
+
+#[test]
+fn canaries_prove_also_after_the_clock_was_set_back() {
+    let mut world = World::new();
+    for _ in 0..UNDER_WAY {
+        world.round(&["tags"]);
+        world.pass(60);
+    }
+    let at = dated(0) - Duration::from_hours(1);
+    let now = world.now();
+    world.path.canaries_put(at, now);
+    world.seen("tags", "serve-1", at);
+    world.pass(100);
+    assert!(world.is_proved("tags"));
+}
+
+#[test]
+fn what_a_call_did_to_a_kind_without_naming_one_is_shown_by_sweeps_after_it() {
+    let mut world = World::new();
+    let (instance, vpc) = (Kind::new("AWS::EC2::Instance"), Kind::new("AWS::EC2::VPC"));
+    world.path.untold(instance.clone(), dated(20));
+    world.path.untold(instance.clone(), dated(10));
+    assert_eq!((world.path.shows(&instance), world.path.shows(&vpc)), (dated(20) + LAG_WINDOW, Timestamp::EPOCH));
 }

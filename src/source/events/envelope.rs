@@ -20,10 +20,16 @@ use serde_json::Value as Json;
 
 use crate::kinds::rules::{CANARY_SOURCE, of_canary};
 use crate::kinds::{self, KindSpec};
-use crate::model::{AccountId, Canary, Notification, Observation, Region, ResourceId, Scope, Seen, Source, Timestamp};
+use crate::model::text::shown;
+use crate::model::{
+    AccountId, Canary, Kind, Notification, Observation, Region, ResourceId, Scope, Seen, Source, Timestamp,
+};
 
 /// How many resources one event speaks of at most; the rest is left to the sweeps.
 const MOST: usize = 1000;
+
+/// How much of a canary's sender is kept, in characters: anybody may put one.
+const SENDER: usize = 64;
 
 /// What an event says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,7 +49,14 @@ pub enum Says {
     Resources(Notification),
     /// That somebody called AWS in this scope, without an effect on what is watched: the call failed, or touched other things. It
     /// proves that a trail logs there.
-    Call(Scope),
+    Call {
+        /// Where.
+        scope: Scope,
+        /// When it was made.
+        at: Timestamp,
+        /// The kinds that it may have changed a resource of without naming it.
+        untold: Vec<Kind>,
+    },
     /// That a rule lets events through.
     Canary(Canary),
     /// Nothing that Muster has a use for: an unknown type, or a resource of a kind that is not watched.
@@ -57,7 +70,11 @@ pub enum Undecodable {
     #[error("the message is not an EventBridge event; only a rule's target should write to this queue")]
     Envelope(#[source] serde_json::Error),
     /// A field that the event's type has is missing or malformed.
-    #[error("the event {event_id} of type `{detail_type}` lacks a readable `{field}`; a describe will tell instead")]
+    #[error(
+        "the event {} of type `{}` lacks a readable `{field}`; a describe will tell instead",
+        shown(event_id, 64),
+        shown(detail_type, 128)
+    )]
     Field {
         /// The envelope's id.
         event_id: String,
@@ -118,13 +135,30 @@ impl Told {
         Ok(Told { event_id: envelope.id, detail_type: envelope.detail_type, says })
     }
 
-    /// Where a trail logs, when this is an event of a call that one recorded, whatever became of the call.
+    /// Where a trail logs and when the call was made, when this is an event of a call that one recorded, whatever became of the call.
     #[must_use]
-    pub fn trail(&self) -> Option<Scope> {
+    pub fn trail(&self) -> Option<(Scope, Timestamp)> {
         match &self.says {
-            Says::Call(scope) => Some(scope.clone()),
-            Says::Resources(Notification { called: Some(called), .. }) => called.targets.first().map(ResourceId::scope),
+            Says::Call { scope, at, .. } => Some((scope.clone(), *at)),
+            Says::Resources(Notification { called: Some(called), .. }) => {
+                called.targets.first().map(|target| (target.scope(), called.at))
+            }
             Says::Resources(_) | Says::Canary(_) | Says::Nothing => None,
+        }
+    }
+}
+
+impl Told {
+    /// The kinds that the call, when this is an event of one, may have changed a resource of without naming it.
+    #[must_use]
+    pub fn untold(&self) -> Vec<Kind> {
+        match &self.says {
+            Says::Call { untold, .. } => untold.clone(),
+            Says::Resources(Notification { called: Some(called), observations, .. }) => {
+                let named = |spec: &KindSpec| observations.iter().any(|seen| seen.id.kind == spec.kind());
+                call::untold(&called.call.name, named)
+            }
+            Says::Resources(_) | Says::Canary(_) | Says::Nothing => Vec::new(),
         }
     }
 }
@@ -168,7 +202,7 @@ impl Envelope {
         let (rule, name) = of_canary(&self.detail_type)?;
         let sent_at = Timestamp::parse(self.text("sent_at")?)?;
         let (scope, name) = (self.scope(owner).ok()?, name.to_owned());
-        Some(Canary { scope, rule: rule.slug, name, sent_by: self.text("sent_by")?.to_owned(), sent_at })
+        Some(Canary { scope, rule: rule.slug, name, sent_by: cut(self.text("sent_by")?, SENDER), sent_at })
     }
 
     fn place(&self, owner: Option<&AccountId>) -> Result<Place, Lacks> {

@@ -14,20 +14,42 @@ use serde_json::Value as Json;
 use super::{Envelope, Lacks, MOST, Place, Says};
 use crate::aws::trail;
 use crate::kinds::{self, KindSpec};
-use crate::model::{Called, Notification, Observation, ResourceId, Timestamp};
+use crate::model::{Called, Kind, Notification, Observation, ResourceId, Timestamp};
 
 /// Parts of a record that hold text of the caller's choice, or ids of other regions and accounts.
-const PASSED_OVER: [&str; 6] =
-    ["tagset", "tags", "tagspecificationset", "tagspecification", "sourcesnapshotid", "peervpcid"];
+const PASSED_OVER: [&str; 9] = [
+    "tagset",
+    "tags",
+    "tagspecificationset",
+    "tagspecification",
+    "sourcesnapshotid",
+    "peervpcid",
+    // Groups that a rule only refers to: nothing happens to them.
+    "ippermissions",
+    "referencedgroupinfo",
+    "referencedgroupid",
+];
 /// Names within an id's own: `{"SubnetId": {"tag": 1, "content": "subnet-.."}}`.
 const WITHIN: [&str; 4] = ["content", "item", "items", "member"];
 /// Kinds whose ids often only say where something is. They are what a call is about when its name says so.
 const PLACES: [(&str, &str); 3] = [("vpc", "Vpc"), ("subnet", "Subnet"), ("security-group", "SecurityGroup")];
 
+/// Which calls change which kinds without having to name them: by an attachment, an association, an interface, or a group's name.
+/// Slug, and what such a call's name has in it.
+const REACHED: [(&str, &[&str]); 3] = [
+    ("instance", &["Instance", "NetworkInterface", "Address"]),
+    ("security-group", &["SecurityGroup"]),
+    ("vpc", &["Vpc"]),
+];
+/// Verbs of calls that leave all that exists as it is, but for what they name.
+const APART: [&str; 4] = ["Create", "Delete", "Allocate", "Release"];
+
 pub(super) fn read(event: &Envelope, place: &Place) -> Result<Says, Lacks> {
     let detail = &event.detail;
+    // A call's own time orders it among the describes; the envelope's is that of the delivery.
+    let at = event.text("eventTime").and_then(Timestamp::parse).unwrap_or(place.at);
     if !trail::is_effective(detail) {
-        return Ok(Says::Call(place.scope.clone()));
+        return Ok(Says::Call { scope: place.scope.clone(), at, untold: Vec::new() });
     }
     let call = trail::call_of(detail).ok_or("detail.eventName")?;
     let mut found = Found::default();
@@ -35,10 +57,8 @@ pub(super) fn read(event: &Envelope, place: &Place) -> Result<Says, Lacks> {
         detail.get(part).into_iter().for_each(|part| found.look(part, false));
     }
     if found.ids.is_empty() {
-        return Ok(Says::Call(place.scope.clone()));
+        return Ok(Says::Call { scope: place.scope.clone(), at, untold: untold(&call.name, |_| false) });
     }
-    // A call's own time orders it among the describes; the envelope's is that of the delivery.
-    let at = event.text("eventTime").and_then(Timestamp::parse).unwrap_or(place.at);
     let place = Place { scope: place.scope.clone(), at };
     let target = |(spec, id): &(&KindSpec, &str)| ResourceId::new(&place.scope, &spec.kind(), *id);
     let mut targets: Vec<ResourceId> =
@@ -49,6 +69,15 @@ pub(super) fn read(event: &Envelope, place: &Place) -> Result<Says, Lacks> {
     let observations: Vec<Observation> = found.ids.iter().map(|named| place.mentioned(*named)).collect();
     let called = Called { call, at, targets };
     Ok(Says::Resources(Notification { event_id: event.id.clone(), observations, called: Some(called) }))
+}
+
+/// The kinds that a call of this name may have changed a resource of without naming any (`names`): a describe by id cannot tell what
+/// became of it, only a sweep can.
+pub(super) fn untold(name: &str, names: impl Fn(&KindSpec) -> bool) -> Vec<Kind> {
+    let is_apart = APART.iter().any(|verb| name.starts_with(verb));
+    let reached = REACHED.iter().filter(|(_, nouns)| !is_apart && nouns.iter().any(|noun| name.contains(noun)));
+    let specs = reached.filter_map(|(slug, _)| kinds::by_slug(slug));
+    specs.filter(|spec| !names(spec)).map(KindSpec::kind).collect()
 }
 
 /// Whether a call of this name is about resources of a kind that it names, and not only done within them.
@@ -91,8 +120,9 @@ impl<'a> Found<'a> {
     }
 }
 
-/// Whether `text` has the form of an id: a word, and hexadecimal digits.
+/// Whether `text` has the form of an id: what ids of its kind begin with, and hexadecimal digits. `eni-attach-..` and
+/// `vpc-cidr-assoc-..` are ids of other things.
 fn is_id(text: &str) -> bool {
-    let digits = text.rsplit_once('-').map_or("", |(_, digits)| digits);
+    let digits = text.split_once('-').map_or("", |(_, digits)| digits);
     (1..=32).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_hexdigit())
 }

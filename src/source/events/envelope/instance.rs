@@ -12,8 +12,10 @@ const STATES: [(&str, i64); 6] =
 
 pub(super) fn read(event: &Envelope, place: &Place) -> Result<Vec<Observation>, Lacks> {
     let id = event.text("instance-id").ok_or("detail.instance-id")?;
-    let state = event.text("state").and_then(state).ok_or("detail.state")?;
-    Ok(vec![place.saw(kinds::INSTANCE, id, Seen::StateAsserted(state))])
+    let name = event.text("state").ok_or("detail.state")?;
+    // A state that AWS adds is told by a describe.
+    let seen = state(name).map_or(Seen::Mentioned, Seen::StateAsserted);
+    Ok(vec![place.saw(kinds::INSTANCE, id, seen)])
 }
 
 /// A state as documents hold it.

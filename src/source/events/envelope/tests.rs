@@ -159,7 +159,7 @@ fn notification(name: &str) -> Notification {
 fn read(event: &Json) -> Vec<Observation> {
     match told(event).says {
         Says::Resources(notification) => notification.observations,
-        Says::Canary(_) | Says::Call(_) | Says::Nothing => Vec::new(),
+        Says::Canary(_) | Says::Call { .. } | Says::Nothing => Vec::new(),
     }
 }
 
@@ -190,7 +190,7 @@ fn line(observation: &Observation) -> String {
 fn lines(told: &Told) -> Vec<String> {
     match &told.says {
         Says::Nothing => vec!["nothing".to_owned()],
-        Says::Call(scope) => vec![format!("a call in {scope}")],
+        Says::Call { scope, .. } => vec![format!("a call in {scope}")],
         Says::Canary(canary) => vec![format!("{canary:?}")],
         Says::Resources(Notification { observations, called, .. }) => {
             let of_call = called.iter().map(|called| {
@@ -253,6 +253,38 @@ fn a_call_proves_a_trail_whatever_became_of_it_and_nothing_else_does() {
         let told = told(&fixture(name));
         assert_eq!(told.trail().is_some(), name.starts_with("call-"), "{name}");
     }
+}
+
+#[test]
+fn a_call_names_no_resource_that_it_only_refers_to_nor_what_is_no_resource() {
+    let mut event = fixture("call-authorize");
+    event["detail"]["requestParameters"]["ipPermissions"]["items"][0]["groups"] =
+        json!({"items": [{"groupId": "sg-0fedcba9876543210"}]});
+    assert_eq!(lines(&told(&event))[0], "SecurityGroup sg-0123456789abcdef0");
+    assert_eq!((lines(&told(&event)).len(), told(&event).untold()), (2, Vec::new()));
+    event["detail"]["requestParameters"]["groupId"] = Json::Null;
+    event["detail"]["requestParameters"]["groupName"] = json!("default");
+    assert_eq!(told(&event).trail().unwrap().1.to_string(), "2026-11-11T21:29:50.000Z");
+    assert_eq!(told(&event).untold(), [kinds::by_slug("security-group").unwrap().kind()]);
+    event["detail"]["eventName"] = json!("DetachNetworkInterface");
+    event["detail"]["requestParameters"] = json!({"attachmentId": "eni-attach-0123456789abcdef0"});
+    assert_eq!(lines(&told(&event)), ["a call in 123456789012/us-east-1"]);
+    assert_eq!(told(&event).untold(), [kinds::INSTANCE.kind()]);
+    event["detail"]["eventName"] = json!("ModifyNetworkInterfaceAttribute");
+    event["detail"]["requestParameters"] = json!({"networkInterfaceId": "eni-0123456789abcdef0"});
+    assert_eq!(told(&event).untold(), [kinds::INSTANCE.kind()]);
+    event["detail"]["errorCode"] = json!("Client.UnauthorizedOperation");
+    assert_eq!(told(&event).untold(), []);
+    for harmless in ["call-run", "call-stop", "call-create-tags", "call-create-snapshots", "call-endpoint"] {
+        assert_eq!(told(&fixture(harmless)).untold(), [], "{harmless}");
+    }
+}
+
+#[test]
+fn a_state_that_is_not_known_mentions_its_instance() {
+    let mut event = fixture("instance-state");
+    event["detail"]["state"] = json!("resting");
+    assert_eq!(lines(&told(&event)), [format!("Instance {INSTANCE}")]);
 }
 
 #[test]

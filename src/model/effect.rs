@@ -1,7 +1,9 @@
-//! What kind of change a record tells, and which calls can have made such a change. Pure.
+//! What effect a record tells of, and which calls can have had it. Pure.
 
-use crate::model::notice;
-use crate::model::{Event, Value};
+use super::document::Value;
+use super::event::Event;
+use super::id::Kind;
+use super::notice;
 
 /// Verbs of calls that make something new.
 const MAKES: [&str; 7] = ["Run", "Create", "Allocate", "Copy", "Import", "Restore", "Request"];
@@ -10,9 +12,9 @@ const ENDS: [&str; 4] = ["Terminate", "Delete", "Release", "Disassociate"];
 
 /// What a record tells, as far as it tells calls apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Change {
-    /// It is there.
-    Appeared,
+pub enum Effect {
+    /// It is there, a resource of this kind.
+    Appeared(Kind),
     /// It is gone.
     Removed,
     /// Fields of it changed.
@@ -26,12 +28,13 @@ pub(super) enum Change {
     },
 }
 
-impl Change {
+impl Effect {
     /// The change that an event tells; `None` when it tells none.
-    pub(super) fn of(event: &Event) -> Option<Self> {
+    #[must_use]
+    pub fn of(event: &Event) -> Option<Self> {
         match event {
-            Event::Discovered { .. } => Some(Change::Appeared),
-            Event::Removed { .. } => Some(Change::Removed),
+            Event::Discovered { id, .. } => Some(Effect::Appeared(id.kind.clone())),
+            Event::Removed { .. } => Some(Effect::Removed),
             Event::Changed { changes, .. } => {
                 let (mut tags, mut state, mut rest) = (false, None, false);
                 for change in changes {
@@ -57,7 +60,7 @@ impl Change {
                         _ => rest = true,
                     }
                 }
-                Some(Change::Fields { tags, state, rest })
+                Some(Effect::Fields { tags, state, rest })
             }
             Event::Remapped { .. }
             | Event::ActionRequested { .. }
@@ -67,24 +70,27 @@ impl Change {
     }
 
     /// Whether it is the end of a transition that an earlier call began.
-    pub(super) fn ends_transition(&self) -> bool {
+    #[must_use]
+    pub fn ends_transition(&self) -> bool {
         let ends = ["running", "stopped", "terminated", "available", "in-use", "completed"];
-        matches!(self, Change::Fields { state: Some(state), .. } if ends.contains(&state.as_str()))
+        matches!(self, Effect::Fields { state: Some(state), .. } if ends.contains(&state.as_str()))
     }
 
     /// Whether no call brings it about: a status check, a notice of AWS.
-    pub(super) fn is_nobodys(&self) -> bool {
-        matches!(self, Change::Fields { tags: false, state: None, rest: false })
+    #[must_use]
+    pub fn is_nobodys(&self) -> bool {
+        matches!(self, Effect::Fields { tags: false, state: None, rest: false })
     }
 
     /// Whether a call of this name can have brought it about.
-    pub(super) fn fits(&self, call: &str) -> bool {
+    #[must_use]
+    pub fn fits(&self, call: &str) -> bool {
         let is_tags = call.ends_with("Tags");
         let begins = |verbs: &[&str]| !is_tags && verbs.iter().any(|verb| call.starts_with(verb));
         match self {
-            Change::Appeared => begins(&MAKES),
-            Change::Removed => begins(&ENDS),
-            Change::Fields { tags, state, rest } => {
+            Effect::Appeared(kind) => begins(&MAKES) && makes(kind, call),
+            Effect::Removed => begins(&ENDS),
+            Effect::Fields { tags, state, rest } => {
                 let of_state = |state: &String| match state.as_str() {
                     "pending" | "running" => begins(&["Start", "Run"]),
                     "stopping" | "stopped" => begins(&["Stop"]),
@@ -102,13 +108,25 @@ impl Change {
     }
 }
 
+/// Whether a call of this name, which makes something, makes a resource of `kind`, and does not only name one: `CreateSnapshot`
+/// names the volume.
+fn makes(kind: &Kind, call: &str) -> bool {
+    let nouns: &[&str] = match kind.as_str().rsplit("::").next().unwrap_or_default() {
+        "Instance" => &["Instance", "Fleet"],
+        "Volume" => &["Volume", "Instances", "Fleet"],
+        "Snapshot" => &["Snapshot", "Image"],
+        _ => return true,
+    };
+    nouns.iter().any(|noun| call.contains(noun))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::model::event::Overlay;
-    use crate::model::{self, AccountId, Kind, Region, ResourceId, Scope};
+    use crate::model::{self, AccountId, Region, ResourceId, Scope};
 
-    fn changed(fields: &[(&str, &str)]) -> Change {
+    fn changed(fields: &[(&str, &str)]) -> Effect {
         let scope = Scope { account: AccountId::new("123456789012"), region: Region::new("us-east-1") };
         let id = ResourceId::new(&scope, &Kind::new("AWS::EC2::Instance"), "i-1");
         let change = |(path, after): &(&str, &str)| model::Change {
@@ -117,7 +135,7 @@ mod tests {
             after: Some(Value::from(*after)),
         };
         let changes = fields.iter().map(change).collect();
-        Change::of(&Event::Changed { id, changes, evidence: Vec::new(), overlay: Overlay::Keep }).unwrap()
+        Effect::of(&Event::Changed { id, changes, evidence: Vec::new(), overlay: Overlay::Keep }).unwrap()
     }
 
     #[test]
@@ -133,8 +151,11 @@ mod tests {
             (&tags, "DeleteTags", "StopInstances"),
             (&size, "ModifyInstanceAttribute", "CreateTags"),
             (&disk, "AttachVolume", "DetachVolume"),
-            (&Change::Appeared, "RunInstances", "CreateTags"),
-            (&Change::Removed, "TerminateInstances", "StopInstances"),
+            (&Effect::Appeared(Kind::new("AWS::EC2::Instance")), "RunInstances", "CreateTags"),
+            (&Effect::Appeared(Kind::new("AWS::EC2::Instance")), "CreateFleet", "CreateImage"),
+            (&Effect::Appeared(Kind::new("AWS::EC2::Volume")), "CreateVolume", "CreateSnapshot"),
+            (&Effect::Appeared(Kind::new("AWS::EC2::Snapshot")), "CreateSnapshots", "RunInstances"),
+            (&Effect::Removed, "TerminateInstances", "StopInstances"),
         ] {
             assert!(change.fits(fits) && !change.fits(does_not), "{change:?} {fits} {does_not}");
         }
