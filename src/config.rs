@@ -189,7 +189,7 @@ pub enum ConfigError {
         given: Duration,
     },
     /// An `--events` that names nothing that could be set up.
-    #[error("--events: {source}")]
+    #[error("--events names nothing that can be set up")]
     EventsName {
         /// Why.
         source: NameError,

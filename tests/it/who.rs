@@ -37,7 +37,7 @@ fn a_change_that_only_a_sweep_saw_is_traced_to_its_call() {
     let simulator = Simulator::start(20, &[]);
     let account = Account::at(&simulator.endpoint());
     let sandbox = Sandbox::new(&simulator.endpoint());
-    let server = sandbox.serve(&OFTEN);
+    let mut server = sandbox.serve(&OFTEN);
     server.swept();
     let mut client = Client::http(&server.http);
     let id = instance(&mut client, "running");
@@ -75,9 +75,13 @@ fn a_change_that_only_a_sweep_saw_is_traced_to_its_call() {
     let failed = change(&mut client, &checks, |change| change["what"] == "changed");
     assert!(failed["who"]["words"].as_str().unwrap().starts_with("nobody"), "{failed}");
 
-    let shown = sandbox.muster(&["changes", &id, "--who", "--field", "State.Name"]).output().unwrap();
-    let shown = String::from_utf8(shown.stdout).unwrap();
-    assert!(shown.contains("called StopInstances"), "{shown}");
+    let shown = || sandbox.muster(&["changes", &id, "--who", "--field", "State.Name"]).output().unwrap();
+    let by_server = String::from_utf8(shown().stdout).unwrap();
+    assert!(by_server.contains("called StopInstances"), "{by_server}");
+    server.terminate();
+    let by_nobody = shown();
+    let why = String::from_utf8(by_nobody.stderr).unwrap();
+    assert!(by_nobody.status.code() == Some(1) && why.contains("start `muster serve`"), "{why}");
 }
 
 #[test]
