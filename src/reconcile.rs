@@ -19,8 +19,9 @@
 //! 7. Until a scope's first complete sweep after a start, events older than the process are hints only.
 //! 8. A notice is laid into the status that it is about, whatever is known of the rest: no describe shows it. It goes when a
 //!    describe was sent after it expired; of two about the same thing the newer holds ([`notice`]).
-//! 9. Sources repeat and reorder, so every decision is idempotent; fields that move on every poll are masked. Envelope ids
-//!    are not remembered yet: an event that comes again is decided again, and changes nothing.
+//! 9. Sources repeat and reorder, so every decision is idempotent; fields that move on every poll are masked. An event that was
+//!    recorded is known by its envelope's id when it comes again, and is not decided again: the
+//!    store remembers it for two days.
 //!
 //! The numbers are those of the project's list of rules. What an observation's own time is worth is [`credible`]'s to say: one
 //! that lies ahead of now comes from a clock that was wrong, and orders nothing.

@@ -36,6 +36,7 @@ mod estate;
 mod events;
 pub mod faults;
 mod filter;
+mod flip;
 mod happening;
 mod history;
 mod holdings;

@@ -153,17 +153,14 @@ fn told(account: &AccountId, report: &Report, order: &Order) -> String {
 
 /// How to make use of what was set up.
 fn usage(selection: &Selection, all: bool, name: &Name, queues: &[Queue]) -> String {
-    let mut words = String::from("muster serve");
-    if let Some(profile) = &selection.profile {
-        words += &format!(" --profile {profile}");
-    }
-    if all {
-        words += " --regions all";
-    } else if !selection.regions().is_empty() {
-        words += &format!(" --regions {}", selection.regions().join(","));
-    } else if let Some(region) = &selection.region {
-        words += &format!(" --region {region}");
-    }
+    let profile = selection.profile.as_ref().map_or_else(String::new, |profile| format!(" --profile {profile}"));
+    let regions = match (selection.regions(), &selection.region) {
+        _ if all => " --regions all".to_owned(),
+        ([], Some(region)) => format!(" --region {region}"),
+        ([], None) => String::new(),
+        (regions, _) => format!(" --regions {}", regions.join(",")),
+    };
+    let words = format!("muster serve{profile}{regions}");
     let named = if name.is_default() { String::new() } else { format!(" {name}") };
     let urls: Vec<String> = queues.iter().map(|queue| format!(" --queue-url {queue}")).collect();
     format!(

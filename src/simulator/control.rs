@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::simulator::faults::{Faults, Invalid};
 use crate::simulator::request::Params;
 use crate::simulator::world::{UnknownScope, World};
-use crate::simulator::{announce, churn, journal, script, sqs};
+use crate::simulator::{announce, churn, flip, journal, script, sqs};
 
 /// What every path begins with.
 pub(crate) const PREFIX: &str = "/_simulator";
@@ -23,11 +23,12 @@ pub(crate) const AT: &str = "/_simulator/at/";
 const JOURNAL: &str = "/_simulator/journal";
 
 /// The paths and what they take, as `GET /_simulator` lists them.
-const PATHS: [(&str, &[Method]); 10] = [
+const PATHS: [(&str, &[Method]); 11] = [
     ("/_simulator/churn", &[Method::GET, Method::PATCH]),
     ("/_simulator/emit", &[Method::POST]),
     ("/_simulator/faults", &[Method::GET, Method::PUT, Method::PATCH]),
     ("/_simulator/faults/counts", &[Method::GET]),
+    ("/_simulator/flip", &[Method::POST]),
     (JOURNAL, &[Method::GET]),
     ("/_simulator/listen", &[Method::POST]),
     ("/_simulator/requests", &[Method::GET]),
@@ -56,6 +57,8 @@ enum Wrong {
     Script(#[from] script::Error),
     #[error(transparent)]
     Announce(#[from] announce::Error),
+    #[error(transparent)]
+    Flip(#[from] flip::Error),
     #[error(transparent)]
     Scope(#[from] UnknownScope),
     #[error("{name:?} can be no queue's name; give 1 to 80 letters, digits, hyphens and underscores")]
@@ -122,6 +125,7 @@ pub(crate) fn answer(
                 | Wrong::Shape { .. }
                 | Wrong::Churn { .. }
                 | Wrong::Faults(_)
+                | Wrong::Flip(_)
                 | Wrong::Script(_)
                 | Wrong::Announce(_)
                 | Wrong::Scope(_)
@@ -174,6 +178,7 @@ fn route(world: &World, method: &Method, path: &str, query: &str, body: &[u8]) -
             let counts = board.counts().into_iter().map(|(name, count)| (name.to_owned(), json!(count)));
             Ok(Value::Object(counts.chain([("events".to_owned(), json!(world.event_counts()))]).collect()))
         }
+        ("/_simulator/flip", "POST") => Ok(flip::flip(world, body)?),
         (JOURNAL, "GET") => {
             let (account, region) = world.scope(query.get("account"), query.get("region"))?;
             let estate = world.estate(account, region);

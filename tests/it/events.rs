@@ -277,8 +277,8 @@ fn cut(scene: &mut Scene, slugs: &[&str]) {
     let why = path["why"].as_str().unwrap();
     assert!(why.contains("no canary came through muster-") && why.contains("muster doctor"), "{why}");
     let told = scene.instances()["told_by_events"].take();
-    assert_eq!(told["Tags"]["proved"], false, "{told}");
-    assert_eq!(told["State"]["proved"], slugs.len() == 1, "the other rules are alive: {told}");
+    assert_eq!(told["tags"]["proved"], false, "{told}");
+    assert_eq!(told["state"]["proved"], slugs.len() == 1, "the other rules are alive: {told}");
     sleep(Duration::from_secs(seconds).saturating_sub(cut.elapsed()));
     let sweeps = scene.sweeps_within(Duration::from_secs(12));
     eprintln!("{slugs:?} cut: sweeps quickened after {quickened:?}, stale {labelled:?}, then {sweeps} sweeps in 12 s");

@@ -1,7 +1,8 @@
 //! Events through a real queue: EventBridge's and SQS's behaviour as moto has it, and a server that is killed where it hurts.
 //!
 //! An event must not be lost, and must not count twice, wherever the server dies on the way from receiving to deleting it.
-//! `MUSTER_KILLS` says how often it is killed in each of the two places; the documented run has 50.
+//! `MUSTER_KILLS` says how often it is killed in each of the two places; the documented run has 50. `MUSTER_FLOOD` says how many
+//! events the simulator sends in a row.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,10 +16,11 @@ use crate::harness::gate::{Gate, Kill};
 use crate::harness::moto::{ACCOUNT, Moto};
 use crate::harness::muster::{RARELY, Sandbox};
 use crate::harness::rpc::Client;
+use crate::harness::simulator::Simulator;
 use crate::harness::{PATIENCE, eventually};
 
-fn kills() -> usize {
-    std::env::var("MUSTER_KILLS").map_or(10, |kills| kills.parse().expect("MUSTER_KILLS is a number"))
+fn setting(name: &str, default: usize) -> usize {
+    std::env::var(name).map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{name} is not a number")))
 }
 
 /// A queue that a rule of the default bus feeds with everything of EC2. Messages come again after two seconds.
@@ -149,7 +151,7 @@ fn a_state_change_comes_to_the_client_by_its_event() {
 #[test]
 fn events_are_neither_lost_nor_counted_twice_wherever_the_server_is_killed() {
     let moto = Moto::start();
-    let kills = kills();
+    let kills = setting("MUSTER_KILLS", 10);
     let instances = moto.launch(2 * kills);
     let feed = Feed::make(&moto);
     let gate = Gate::open(&moto.endpoint());
@@ -204,4 +206,70 @@ fn events_are_neither_lost_nor_counted_twice_wherever_the_server_is_killed() {
     );
     assert!(uncommitted > 0, "no kill fell between receive and commit");
     assert_eq!(undeleted, kills);
+}
+
+#[test]
+fn of_thousands_of_events_with_repeats_none_is_lost_and_none_recorded_twice() {
+    let wanted = setting("MUSTER_FLOOD", 5_000);
+    let simulator = Simulator::start(1_000, &["--start-delay", "1s", "--stop-delay", "1s"]);
+    let listening = simulator.control("POST", "/listen", &json!({"name": "events"}));
+    simulator.control("PATCH", "/faults", &json!({"events": {"duplicate": 0.2}}));
+    let sandbox = Sandbox::new(&simulator.endpoint());
+    let queue = format!("{}={}", simulator.endpoint().region, listening["queue_url"].as_str().unwrap());
+    let mut server = sandbox.serve(&[&RARELY[..], &["--queue-url", &queue]].concat());
+    server.swept();
+    let (mut flips, mut next, mut sent) = (BTreeMap::<String, usize>::new(), json!(0), 0);
+    // Each flip has two events: one as it begins, one as it ends.
+    while 2 * sent < wanted {
+        let said = simulator.control("POST", "/flip", &json!({"from": next, "count": 100}));
+        for id in said["flipped"].as_array().unwrap() {
+            *flips.entry(id.as_str().unwrap().to_owned()).or_default() += 1;
+            sent += 1;
+        }
+        next = said["next"].clone();
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let mut client = Client::http(&server.http);
+    let told = || simulator.control("GET", "/faults/counts", &Value::Null)["events"].clone();
+    let mut before = json!(null);
+    let counts = eventually("everything that was delivered is deleted", || {
+        std::thread::sleep(Duration::from_millis(2_500));
+        let told = told();
+        let counts = client.read("ec2://inventory/freshness")["event_counts"].clone();
+        let rests = told == before && counts["deleted"].as_u64() >= told["delivered"].as_u64();
+        before = told;
+        rests.then_some(counts)
+    });
+    server.terminate();
+    eprintln!("{before}\n{counts}");
+    let count = |name: &str| counts[name].as_u64().unwrap();
+    assert!(before["duplicated"].as_u64() > Some(0) && count("repeated") > 0, "nothing came twice: {counts}");
+    assert_eq!((count("delete_failures"), count("undecodable"), count("let_go")), (0, 0, 0), "{counts}");
+    assert_eq!(count("received"), count("applied") + count("repeated") + count("unchanged"), "{counts}");
+
+    let options = Options::new(sandbox.data(), muster::kinds::project);
+    let (_writer, store) = store::open(options).unwrap();
+    let snapshot = store.snapshot().unwrap();
+    let (mut recorded, mut begun) = (BTreeMap::new(), BTreeMap::new());
+    for record in snapshot.records(Seq(1), usize::MAX).unwrap() {
+        match (&record.cause, &record.event) {
+            (Cause::Notification { event_id }, Event::Changed { .. }) => {
+                *recorded.entry(event_id.clone()).or_insert(0) += 1;
+            }
+            (_, Event::Discovered { id, document, .. }) => {
+                begun.insert(id.clone(), document.text("State.Name").map(str::to_owned));
+            }
+            _ => {}
+        }
+    }
+    assert!(recorded.values().all(|times| *times == 1), "recorded twice: {recorded:?}");
+    assert!(recorded.keys().all(|event_id| snapshot.is_notified(event_id).unwrap()));
+    for (id, before) in begun.into_iter().filter(|(id, _)| id.kind.as_str() == "AWS::EC2::Instance") {
+        let Some(times) = flips.get(&*id.id) else { continue };
+        let before = before.unwrap();
+        let other = if before == "running" { "stopped" } else { "running" };
+        let expected = if times % 2 == 0 { &before } else { other };
+        let current = snapshot.current(&id).unwrap().unwrap();
+        assert_eq!(current.state(), Some(expected), "{id} was {before} and flipped {times} times");
+    }
 }

@@ -58,6 +58,7 @@ impl<'a> Stage<'a> {
         said
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "every argument is made for one call")]
     fn call(&self, operation: &str, arguments: Value) -> Value {
         self.aws.call(operation, &arguments)
     }

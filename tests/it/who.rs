@@ -66,22 +66,21 @@ fn a_change_that_only_a_sweep_saw_is_traced_to_its_call() {
     let tagged = change(&mut client, &tags, |change| change["what"] == "changed");
     assert_eq!(tagged["who"]["call"], "CreateTags", "{tagged}");
 
-    simulator.control(
-        "POST",
-        "/status",
-        &json!({"id": instance(&mut client, "running"), "check": "system", "impaired": true}),
-    );
-    let checks = json!({"kind": "instance-status", "field": "SystemStatus", "who": true});
+    let other = instance(&mut client, "running");
+    simulator.control("POST", "/status", &json!({"id": other, "check": "system", "impaired": true}));
+    let checks = json!({"kind": "instance-status", "id": other, "field": "SystemStatus", "who": true});
     let failed = change(&mut client, &checks, |change| change["what"] == "changed");
     assert!(failed["who"]["words"].as_str().unwrap().starts_with("nobody"), "{failed}");
 
-    let shown = || sandbox.muster(&["changes", &id, "--who", "--field", "State.Name"]).output().unwrap();
-    let by_server = String::from_utf8(shown().stdout).unwrap();
-    assert!(by_server.contains("called StopInstances"), "{by_server}");
+    let data = sandbox.data();
+    let asked = ["changes", &id, "--who", "--field", "State.Name", "--data-dir", data.to_str().unwrap()];
+    let shown = || sandbox.muster(&asked).output().unwrap();
+    let by_server = shown();
+    assert!(String::from_utf8_lossy(&by_server.stdout).contains("called StopInstances"), "{by_server:?}");
     server.terminate();
     let by_nobody = shown();
-    let why = String::from_utf8(by_nobody.stderr).unwrap();
-    assert!(by_nobody.status.code() == Some(1) && why.contains("start `muster serve`"), "{why}");
+    let why = String::from_utf8_lossy(&by_nobody.stderr);
+    assert!(by_nobody.status.code() == Some(1) && why.contains("start `muster serve`"), "{by_nobody:?}");
 }
 
 #[test]

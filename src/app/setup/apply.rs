@@ -113,7 +113,7 @@ pub(super) async fn try_patterns(aws: &Aws, desired: &Desired, steps: &[Step]) -
             match aws.test_pattern(region, &put.pattern, &event).await {
                 Ok(passed) if passed == passes => {}
                 // moto answers no to everything.
-                Ok(_) if !aws.test_pattern(region, PLAIN, &sample(desired, PLAIN_SOURCE, "", json!({}))).await? => {
+                Ok(_) if !aws.test_pattern(region, PLAIN, &sample(desired, PLAIN_SOURCE, "", &json!({}))).await? => {
                     return Ok(false);
                 }
                 Ok(_) => return Err(SetupError::Pattern { region: region.clone(), rule: put.name, fault }),
@@ -127,7 +127,7 @@ pub(super) async fn try_patterns(aws: &Aws, desired: &Desired, steps: &[Step]) -
 
 /// Events, whether the rule lets each through, and what is wrong with the pattern where that is not so.
 fn samples(desired: &Desired, rule: &RuleSpec) -> [(String, bool, &'static str); 3] {
-    let event = |source: &str, detail_type: &str| sample(desired, source, detail_type, rule.canary_detail(Map::new()));
+    let event = |source: &str, detail_type: &str| sample(desired, source, detail_type, &rule.canary_detail(Map::new()));
     let of_aws = rule.detail_types.first().copied().unwrap_or_default();
     let canary = rule.canary_type(desired.name.as_str());
     [
@@ -138,7 +138,7 @@ fn samples(desired: &Desired, rule: &RuleSpec) -> [(String, bool, &'static str);
 }
 
 /// An event as EventBridge writes it.
-fn sample(desired: &Desired, source: &str, detail_type: &str, detail: Value) -> String {
+fn sample(desired: &Desired, source: &str, detail_type: &str, detail: &Value) -> String {
     let event = json!({
         "version": "0",
         "id": "00000000-0000-0000-0000-000000000000",

@@ -96,7 +96,8 @@ async fn control_paths_and_methods_that_do_not_exist_say_so() {
         for method in methods.as_array().unwrap() {
             let (status, said) = control(&simulator, method.as_str().unwrap(), path, &json!({})).await;
             // These need to be told what to do.
-            let needy = ["/status", "/churn", "/emit", "/listen", "/share"].iter().any(|end| path.ends_with(end));
+            let needy =
+                ["/status", "/churn", "/emit", "/flip", "/listen", "/share"].iter().any(|end| path.ends_with(end));
             let expected = if needy && method != "GET" { "400" } else { "200" };
             assert_eq!(status, expected, "{method} {path}: {said}");
         }
@@ -287,5 +288,30 @@ async fn a_denied_change_is_told_to_cloudtrail_and_a_denied_describe_is_not() {
     assert!(describe(&simulator).await.1.contains("UnauthorizedOperation"));
     world.pump();
     assert_eq!(world.queue_length(&account, "us-east-1", "events"), Some(1));
+    simulator.stop().await;
+}
+
+#[tokio::test]
+async fn flipped_instances_move_as_after_a_call_and_every_one_has_its_turn() {
+    let simulator = Simulator::start(options(10)).await.unwrap();
+    let home = simulator.world().home();
+    let running = home.instance_ids_in("running");
+    let flip = async |from: u64, count: u64| {
+        let (status, said) =
+            control(&simulator, "POST", "/_simulator/flip", &json!({"from": from, "count": count})).await;
+        assert_eq!(status, "200", "{said}");
+        let ids = said["flipped"].as_array().unwrap().iter().map(|id| id.as_str().unwrap().to_owned());
+        (said["next"].as_u64().unwrap(), ids.collect::<Vec<_>>())
+    };
+    let (next, first) = flip(0, 6).await;
+    let (next, second) = flip(next, 6).await;
+    assert_eq!(next, 2, "past the last comes the first");
+    assert!(first.iter().all(|id| !second.contains(id)), "what moves is left alone: {first:?} {second:?}");
+    for id in first.iter().chain(&second) {
+        let expected = if running.contains(id) { "stopping" } else { "pending" };
+        assert_eq!(home.state(id).unwrap(), expected);
+    }
+    let (status, said) = control(&simulator, "POST", "/_simulator/flip", &json!({"from": 0, "count": 10_001})).await;
+    assert!(status == "400" && said.to_string().contains("at most 10000"), "{said}");
     simulator.stop().await;
 }
