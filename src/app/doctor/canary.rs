@@ -37,7 +37,7 @@ const WAIT: Duration = Duration::from_secs(2);
 /// How often a server is asked.
 const STEP: Duration = Duration::from_millis(200);
 /// How long messages are kept from others at most, should this process end before it hands them back.
-const HOLD: Duration = Duration::from_secs(60);
+const HOLD: Duration = Duration::from_mins(1);
 /// A queue with more messages than this is not searched.
 const DEEP: u64 = 500;
 
@@ -107,18 +107,13 @@ pub(super) async fn fly(way: &Way<'_>) -> Flight {
 /// Asks the server until it has seen all of them.
 async fn ask(way: &Way<'_>, server: &Client, sender: &str, started: Instant, flight: &mut Flight) {
     while flight.back.len() < way.rules.len() && started.elapsed() < PATIENCE {
-        match timeout(PATIENCE, server.read(FRESHNESS)).await {
-            Ok(Ok(said)) => {
-                let path = listener::of(&said, way.region);
-                let seen = path.map(|path| listener::returned(path, sender)).unwrap_or_default();
-                for (rule, (sent, seen)) in seen {
-                    flight.back.entry(rule).or_insert_with(|| took(&sent, &seen).unwrap_or_else(|| started.elapsed()));
-                }
-            }
-            _ => {
-                flight.stopped = Some("the server ended meanwhile: ask again".to_owned());
-                return;
-            }
+        let Ok(Ok(said)) = timeout(PATIENCE, server.read(FRESHNESS)).await else {
+            flight.stopped = Some("the server ended meanwhile: ask again".to_owned());
+            return;
+        };
+        let path = listener::of(&said, way.region);
+        for (rule, (sent, seen)) in path.map(|path| listener::returned(path, sender)).unwrap_or_default() {
+            flight.back.entry(rule).or_insert_with(|| took(&sent, &seen).unwrap_or_else(|| started.elapsed()));
         }
         sleep(STEP).await;
     }
@@ -174,25 +169,22 @@ fn sort(
     held: &mut Vec<String>,
     ended: &mut Vec<String>,
 ) {
-    match canary(&peeked.message.body) {
-        Some((rule, sent_by)) => {
-            if sent_by == sender {
-                flight.back.entry(rule.slug.to_owned()).or_insert_with(|| started.elapsed());
-            }
-            ended.push(peeked.message.receipt);
+    if let Some((rule, sent_by)) = canary(&peeked.message.body) {
+        if sent_by == sender {
+            flight.back.entry(rule.slug.to_owned()).or_insert_with(|| started.elapsed());
         }
-        None => {
-            let age = peeked.sent_at.map(|sent_at| way.aws.clock().now().since(sent_at));
-            flight.oldest = flight.oldest.max(age);
-            if way.most_receives.is_some_and(|most| u64::from(peeked.message.receives) + 1 >= most) {
-                let (id, times) = (&peeked.message.id, peeked.message.receives);
-                flight.stopped = Some(format!(
-                    "message {id} was received {times} times already, and would soon be given up: start `muster serve`, and ask again"
-                ));
-            }
-            held.push(peeked.message.receipt);
-        }
+        ended.push(peeked.message.receipt);
+        return;
     }
+    let age = peeked.sent_at.map(|sent_at| way.aws.clock().now().since(sent_at));
+    flight.oldest = flight.oldest.max(age);
+    if way.most_receives.is_some_and(|most| u64::from(peeked.message.receives) + 1 >= most) {
+        let (id, times) = (&peeked.message.id, peeked.message.receives);
+        flight.stopped = Some(format!(
+            "message {id} was received {times} times already, and would soon be given up: start `muster serve`, and ask again"
+        ));
+    }
+    held.push(peeked.message.receipt);
 }
 
 /// The rule and the sender of a canary; `None` for any other message.
