@@ -17,6 +17,7 @@ mod regions;
 pub mod selection;
 pub mod size;
 
+use crate::app::setup::{Name, NameError};
 pub use crate::aws::queue::Queue;
 use crate::kinds::KINDS;
 pub use crate::mcp::ListMode;
@@ -32,9 +33,6 @@ pub const CANARY_INTERVAL: Duration = Duration::from_mins(1);
 
 /// How often canaries may be put.
 pub const CANARY_INTERVALS: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_hours(1);
-
-/// The longest name that rules and queues may begin with: EventBridge's and SQS's own limits leave room for what follows.
-pub const LONGEST_NAME: usize = 40;
 
 /// How long the log keeps records unless told otherwise.
 pub const RETAIN_AGE: Duration = Duration::from_hours(30 * 24);
@@ -191,10 +189,10 @@ pub enum ConfigError {
         given: Duration,
     },
     /// An `--events` that names nothing that could be set up.
-    #[error("--events {given:?} is no name: give 1 to 40 letters, digits, hyphens and underscores, such as muster")]
+    #[error("--events names nothing that can be set up")]
     EventsName {
-        /// What was given.
-        given: String,
+        /// Why.
+        source: NameError,
     },
     /// A `--retain-age` below [`SHORTEST_AGE`].
     #[error("--retain-age {given:?} is too short: give at least 1s, for example 30d")]
@@ -265,8 +263,8 @@ impl Config {
         }
         // A variable that is set to nothing says nothing.
         let events = given.events.filter(|name| !name.is_empty());
-        if let Some(given) = events.as_ref().filter(|name| !is_name(name)).cloned() {
-            return Err(ConfigError::EventsName { given });
+        if let Some(Err(source)) = events.as_ref().map(|name| name.parse::<Name>()) {
+            return Err(ConfigError::EventsName { source });
         }
         let regions = regions(&given.regions)?;
         let selection = Selection::new(given.profile, given.region, &regions, environment);
@@ -322,10 +320,6 @@ fn relaxed(given: Vec<Interval>) -> Result<BTreeMap<String, Duration>, ConfigErr
 }
 
 /// Whether rules and queues may begin with this.
-fn is_name(text: &str) -> bool {
-    text.len() <= LONGEST_NAME && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
-}
-
 /// The regions of `--regions`, each once: none, names, or `all` alone.
 fn regions(given: &[String]) -> Result<Vec<String>, ConfigError> {
     let mut regions: Vec<String> = Vec::new();
@@ -576,7 +570,7 @@ mod tests {
         let named = |name: &str| merge(Given { events: Some(name.to_owned()), ..Given::default() });
         assert_eq!(named("team-a_1").unwrap().events.as_deref(), Some("team-a_1"));
         assert_eq!(named("").unwrap().events, None);
-        for wrong in ["a b", "a.fifo", "x/y", &"a".repeat(41)] {
+        for wrong in ["a b", "a.fifo", "x/y", "1a", "a-", &"a".repeat(41)] {
             assert!(matches!(named(wrong), Err(ConfigError::EventsName { .. })), "{wrong}");
         }
     }

@@ -238,7 +238,9 @@ impl Examined<'_> {
     }
 }
 
-/// What mends what `muster setup` made.
-fn setup(name: &str) -> String {
-    if name == DEFAULT_NAME { "Run `muster setup`.".to_owned() } else { format!("Run `muster setup --name {name}`.") }
+/// What mends in `region` what `muster setup` makes there under a name.
+fn setup(config: &Config, region: &Region, name: &str) -> String {
+    let profile = config.selection.profile.as_ref().map(|profile| format!(" --profile {profile}")).unwrap_or_default();
+    let named = if name == DEFAULT_NAME { String::new() } else { format!(" --name {name}") };
+    format!("Run `muster setup{profile} --region {region}{named}`.")
 }

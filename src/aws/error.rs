@@ -187,7 +187,8 @@ impl AwsError {
             "LimitExceededException" if call.action.starts_with("events:") => Class::Fatal,
             _ => classify(code, status),
         };
-        let message = format!("{code}: {}", cleaned(raw));
+        // What follows, mostly the next step, is a sentence of its own.
+        let message = format!("{code}: {}", cleaned(raw).trim_end_matches('.'));
         AwsError(Box::new(Details {
             class,
             trouble: Trouble::Answered,
@@ -348,6 +349,9 @@ impl AwsError {
                  all it needs.",
                 self.denied_action()
             ),
+            (Trouble::Answered, Class::NotFound) if self.is_about_events() => format!(
+                "Run `muster setup --region {region}`, which makes it again, or name another queue with --queue-url."
+            ),
             (Trouble::Answered, Class::NotFound) => {
                 format!(
                     "Check the id, and that the resource is in {region}; one made seconds ago may not be visible yet."
@@ -368,6 +372,11 @@ impl AwsError {
     fn denied_action(&self) -> &str {
         let named = self.message.split("perform: ").nth(1).and_then(|rest| rest.split_whitespace().next());
         named.map_or(self.action, |action| action.trim_end_matches(['.', ',']))
+    }
+
+    /// Whether it was asked about what `muster setup` makes.
+    fn is_about_events(&self) -> bool {
+        ["sqs:", "events:"].iter().any(|service| self.action.starts_with(service))
     }
 
     fn is_about_credentials(&self) -> bool {

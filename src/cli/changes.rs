@@ -11,7 +11,7 @@ use super::place::Asked;
 use super::search::pages;
 use super::table::{Medium, Table, harmless, text};
 use super::words;
-use crate::app::asking;
+use crate::app::asking::{self, AskError, Source};
 use crate::config::{Config, Environment};
 use crate::model::text::apart;
 use crate::query::changes::By;
@@ -53,7 +53,7 @@ pub(super) struct Changes {
     /// How many to show at most [default: the 50 newest]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), conflicts_with = "follow")]
     limit: Option<u64>,
-    /// Look up in CloudTrail who made the changes that name no caller, of the first ten of each page
+    /// Look up in CloudTrail who made the changes that name no caller, of the first ten of each page; needs a running server
     #[arg(long)]
     who: bool,
     /// Show all of them
@@ -87,6 +87,9 @@ impl Changes {
             None => SHOWN,
         };
         let source = asking::source(config).await?;
+        if self.who && matches!(source, Source::Store(_)) {
+            return Err(AskError::NoServer { data_dir: config.data_dir.clone(), what: "--who" }.into());
+        }
         let mut answer = pages(&source, "list_changes", "changes", arguments, most).await?;
         let mut output = Output::stdout();
         if self.asked.json {

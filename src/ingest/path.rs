@@ -201,8 +201,8 @@ impl fmt::Display for Unproved {
             }
             Unproved::NoTrail { rule } => write!(
                 f,
-                "no event of a call came through {rule} within 24 hours, so that a CloudTrail trail logs is not proved; run \
-                 `muster doctor`"
+                "no event of a call came through {rule} within 24 hours, so that a CloudTrail trail logs is not proved; where \
+                 there is none, make a trail that logs management events"
             ),
         }
     }

@@ -165,6 +165,8 @@ fn what_breaks_is_named_with_what_to_do_and_setup_mends_it() {
         ("DescribeVpcs", "ec2:DescribeVpcs"),
         ("PutEvents", "events:PutEvents"),
         ("ListTargetsByRule", "events:ListTargetsByRule"),
+        ("DeleteMessageBatch", "sqs:DeleteMessage"),
+        ("ChangeMessageVisibilityBatch", "sqs:ChangeMessageVisibility"),
     ] {
         simulator.control("PATCH", "/faults", &json!({"denied": [action]}));
         names(&doctor(&sandbox, &["--events"]), "permission", check, &format!("Allow {check}"));

@@ -4,6 +4,9 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+use muster::app::setup::{Name, QueueRole};
+use muster::kinds::KINDS;
+use muster::kinds::rules::{CANARY_SOURCE, DEFAULT_NAME, RULES};
 use muster::simulator::Scenario;
 use serde_json::Value;
 
@@ -22,12 +25,28 @@ fn commands(markdown: &str) -> Vec<&str> {
     blocks.flat_map(str::lines).map(str::trim).collect()
 }
 
-/// The first code span of the first cell of each row of all tables under the heading that contains `heading`.
-fn first_cells(markdown: &str, heading: &str) -> BTreeSet<String> {
+/// The cells of each row of all tables under the heading that contains `heading`.
+fn rows<'a>(markdown: &'a str, heading: &str) -> Vec<Vec<&'a str>> {
     let sections =
         markdown.split("\n#").filter(|section| section.lines().next().is_some_and(|line| line.contains(heading)));
-    let rows = sections.flat_map(str::lines).filter(|line| line.starts_with('|'));
-    rows.filter_map(|row| row.split('|').nth(1)?.split('`').nth(1).map(str::to_owned)).collect()
+    let rows = sections.flat_map(str::lines).filter_map(|line| line.strip_prefix('|'));
+    rows.map(|row| row.split('|').map(str::trim).collect()).collect()
+}
+
+/// What stands in code spans.
+fn spans(cell: &str) -> Vec<&str> {
+    cell.split('`').skip(1).step_by(2).collect()
+}
+
+/// The first code span of the first cell of each row of all tables under the heading that contains `heading`.
+fn first_cells(markdown: &str, heading: &str) -> BTreeSet<String> {
+    rows(markdown, heading).iter().filter_map(|row| spans(row[0]).first().map(|span| (*span).to_owned())).collect()
+}
+
+/// The names of the queues, and of the rules, that setup makes unless told otherwise.
+fn set_up() -> [Vec<String>; 2] {
+    let queues = QueueRole::ALL.map(|role| role.name(&Name::default()));
+    [queues.into(), RULES.iter().map(|rule| rule.name(DEFAULT_NAME)).collect()]
 }
 
 #[test]
@@ -113,6 +132,38 @@ fn the_readmes_checks_are_the_doctors() {
 }
 
 #[test]
+fn the_readmes_queues_and_rules_are_those_that_setup_makes() {
+    let made: BTreeSet<String> = set_up().concat().into_iter().collect();
+    assert_eq!(first_cells(&file("README.md"), "What setup makes"), made, "left: README.md, right: muster setup");
+}
+
+#[test]
+fn the_readmes_sweeps_and_the_rules_that_spare_them_are_those_of_the_kinds() {
+    let seconds = |cell: &str| -> Option<u64> {
+        let (number, unit) = cell.split_once(' ')?;
+        Some(number.parse::<u64>().ok()? * if unit == "h" { 3600 } else { 1 })
+    };
+    let readme = file("README.md");
+    let mut documented = Vec::new();
+    for row in rows(&readme, "How events are proved") {
+        let [kinds, every, told_by, relaxed, ..] = &row[..] else { panic!("{row:?}") };
+        for kind in spans(kinds) {
+            documented.push((kind, seconds(every), spans(told_by), seconds(relaxed)));
+        }
+    }
+    let mut kinds: Vec<_> = KINDS
+        .iter()
+        .map(|spec| {
+            let relaxed = spec.relaxed.map(|every| every.as_secs());
+            (spec.slug, Some(spec.interval.as_secs()), spec.told_by.to_vec(), relaxed)
+        })
+        .collect();
+    documented.sort();
+    kinds.sort();
+    assert_eq!(documented, kinds, "left: README.md, right: KINDS");
+}
+
+#[test]
 fn the_readmes_tools_are_the_servers_tools() {
     let sandbox = Sandbox::new(&Endpoint::dead());
     let tools: BTreeSet<String> = Client::stdio(&sandbox, &["--allow-writes"]).tools().into_iter().collect();
@@ -156,4 +207,37 @@ fn the_iam_policy_allows_what_is_called_and_nothing_else() {
     for (part, list) in [("MusterSetup", muster::aws::SETUP), ("MusterDoctor", muster::aws::DOCTOR)] {
         assert_eq!(actions(part), calls(list, &[true, false]), "left: iam-policy.json, right: what {part} calls");
     }
+}
+
+#[test]
+fn the_iam_policy_names_what_setup_makes_and_lets_only_canaries_onto_the_bus() {
+    let policy: Value = serde_json::from_str(&file("iam-policy.json")).unwrap();
+    let [queues, rules] = set_up();
+    let (mut of_queues, mut of_rules, mut of_bus) = (0, 0, 0);
+    for statement in policy["Statement"].as_array().unwrap() {
+        let actions: Vec<&str> = statement["Action"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+        let resource = statement["Resource"].as_str().unwrap_or_default();
+        let names = match resource.split(':').nth(2) {
+            Some("sqs") => &queues,
+            Some("events") if actions == ["events:PutEvents"] => {
+                of_bus += 1;
+                assert_eq!(resource, "arn:aws:events:*:*:event-bus/default");
+                let condition = serde_json::json!({"StringEquals": {"events:source": CANARY_SOURCE}});
+                assert_eq!(statement["Condition"], condition, "{statement}");
+                continue;
+            }
+            Some("events") => &rules,
+            // These have no resources, or those of EC2.
+            _ => {
+                let ours = |action: &&str| action.starts_with("sqs:") || action.starts_with("events:");
+                let ours: Vec<&str> = actions.into_iter().filter(ours).collect();
+                assert!(ours.is_empty() || ours == ["events:TestEventPattern"], "{ours:?} of everything: {statement}");
+                continue;
+            }
+        };
+        let begin = resource.rsplit([':', '/']).next().unwrap().strip_suffix('*').unwrap();
+        assert!(!begin.is_empty() && names.iter().all(|name| name.starts_with(begin)), "{resource}: {names:?}");
+        if names == &queues { of_queues += 1 } else { of_rules += 1 }
+    }
+    assert_eq!((of_queues, of_rules, of_bus), (2, 2, 1));
 }

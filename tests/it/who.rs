@@ -37,7 +37,7 @@ fn a_change_that_only_a_sweep_saw_is_traced_to_its_call() {
     let simulator = Simulator::start(20, &[]);
     let account = Account::at(&simulator.endpoint());
     let sandbox = Sandbox::new(&simulator.endpoint());
-    let server = sandbox.serve(&OFTEN);
+    let mut server = sandbox.serve(&OFTEN);
     server.swept();
     let mut client = Client::http(&server.http);
     let id = instance(&mut client, "running");
@@ -74,9 +74,13 @@ fn a_change_that_only_a_sweep_saw_is_traced_to_its_call() {
 
     let data = sandbox.data();
     let asked = ["changes", &id, "--who", "--field", "State.Name", "--data-dir", data.to_str().unwrap()];
-    let shown = sandbox.muster(&asked).output().unwrap();
-    let text = String::from_utf8_lossy(&shown.stdout);
-    assert!(text.contains("called StopInstances"), "{shown:?}");
+    let shown = || sandbox.muster(&asked).output().unwrap();
+    let by_server = shown();
+    assert!(String::from_utf8_lossy(&by_server.stdout).contains("called StopInstances"), "{by_server:?}");
+    server.terminate();
+    let by_nobody = shown();
+    let why = String::from_utf8_lossy(&by_nobody.stderr);
+    assert!(by_nobody.status.code() == Some(1) && why.contains("start `muster serve`"), "{by_nobody:?}");
 }
 
 #[test]

@@ -65,6 +65,10 @@ pub(super) struct Flight {
     pub(super) put: Option<Outcome<()>>,
     /// Whether the queue could be received from; `None` when nobody tried.
     pub(super) received: Option<Outcome<()>>,
+    /// Whether messages could be held: of each call.
+    pub(super) held: Vec<Outcome<()>>,
+    /// Whether canaries could be deleted: of each call.
+    pub(super) deleted: Vec<Outcome<()>>,
     /// How long each took, by its rule's slug.
     pub(super) back: BTreeMap<String, Duration>,
     /// Why the search ended before its time.
@@ -138,19 +142,21 @@ async fn receive(way: &Way<'_>, sender: &str, started: Instant, flight: &mut Fli
         }
     }
     flight.received = Some(outcome);
-    for receipts in ended.chunks(BATCH) {
-        put_right(way.aws.delete(way.queue, receipts)).await;
+    // A server holds messages while its store is slow: whether that is allowed is asked of canaries.
+    if let Some(receipts) = ended.chunks(BATCH).next() {
+        flight.held.push(put_right(way.aws.extend(way.queue, receipts, HOLD)).await);
     }
+    for receipts in ended.chunks(BATCH) {
+        flight.deleted.push(put_right(way.aws.delete(way.queue, receipts)).await);
+    }
+    // What stays behind comes again by itself when it is held no longer.
     for receipts in held.chunks(BATCH) {
-        put_right(way.aws.extend(way.queue, receipts, Duration::ZERO)).await;
+        flight.held.push(put_right(way.aws.extend(way.queue, receipts, Duration::ZERO)).await);
     }
 }
 
-/// What stays behind comes again by itself when it is held no longer.
-async fn put_right<T>(work: impl Future<Output = Result<T, AwsError>>) {
-    if let (Err(why), _) = asked(work).await {
-        tracing::warn!(error = why.fact, "messages are held until their time is over");
-    }
+async fn put_right<T>(work: impl Future<Output = Result<T, AwsError>>) -> Outcome<()> {
+    asked(work).await.0.map(drop)
 }
 
 /// Takes in one message: `held` are receipts to hand back, `ended` those to delete.

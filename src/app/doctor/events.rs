@@ -6,7 +6,9 @@ use tokio::time::timeout;
 use super::canary::{self, Flight, Way};
 use super::finding::{Finding, Outcome, asked};
 use super::queue::{Attributes, redrives};
-use super::{Examined, LOCAL, backlog, dead_letters, endpoint, listener, permission, policy, queue, rule, target};
+use super::{
+    Examined, LOCAL, backlog, dead_letters, endpoint, listener, permission, policy, queue, rule, setup, target,
+};
 use crate::app::setup::{Desired, Name, QueueRole};
 use crate::aws::bus::{RuleState, Target};
 use crate::aws::queue::Queue;
@@ -33,6 +35,7 @@ pub(super) async fn named(examined: &Examined<'_>, name: &str) -> Vec<Finding> {
         Err(error) => return vec![rule::CHECK.failed(name, error.to_string(), "Give another name with --events.")],
     };
     let desired = Desired::new(examined.scope.clone(), prefix);
+    let mend = setup(examined.config, &examined.scope.region, name);
     let (queue_name, dead_name) = (QueueRole::Events.name(&desired.name), QueueRole::Dead.name(&desired.name));
     let (Rules { mut findings, states, targets }, ((main, seen), (dead, _))) =
         join(rules(examined, name), join(find(examined, &queue_name), find(examined, &dead_name))).await;
@@ -40,9 +43,9 @@ pub(super) async fn named(examined: &Examined<'_>, name: &str) -> Vec<Finding> {
     let queue_arn = attribute(&main, "QueueArn");
     let mut sound = Vec::new();
     for ((rule, state), targets) in RULES.iter().zip(&states).zip(&targets) {
-        let ruled = rule::judge(rule, name, state);
+        let ruled = rule::judge(rule, name, &mend, state);
         let aimed = if matches!(state, Ok(Some(_))) {
-            target::judge(&rule.name(name), name, queue_arn.as_deref(), targets)
+            target::judge(&rule.name(name), &mend, queue_arn.as_deref(), targets)
         } else {
             target::CHECK.skipped(rule.name(name), "the rule is not known to be there")
         };
@@ -51,18 +54,18 @@ pub(super) async fn named(examined: &Examined<'_>, name: &str) -> Vec<Finding> {
         }
         findings.extend([ruled, aimed]);
     }
-    let there = queue::judge(QueueRole::Events, &main.name, name, &main.attributes);
+    let there = queue::judge(QueueRole::Events, &main.name, &mend, &main.attributes);
     let admitted = match &main.attributes {
         Ok(Some(attributes)) => {
             let wanted: Vec<String> = RULES.iter().map(|rule| desired.rule_arn(rule)).collect();
-            policy::judge(&main.name, name, &wanted, attributes.get("Policy").map_or("", String::as_str))
+            policy::judge(&main.name, &mend, &wanted, attributes.get("Policy").map_or("", String::as_str))
         }
         _ => policy::CHECK.skipped(&*main.name, "the queue is not known"),
     };
     let arrives = there.holds() && admitted.holds();
-    findings.extend([there, admitted, queue::judge(QueueRole::Dead, &dead.name, name, &dead.attributes)]);
+    findings.extend([there, admitted, queue::judge(QueueRole::Dead, &dead.name, &mend, &dead.attributes)]);
     findings.push(dead_letters(&dead));
-    let server = server(examined, name, &mut findings).await;
+    let server = server(examined, &desired, &mut findings).await;
     let listens = if server { examined.server } else { None };
     let flight = match &main.queue {
         Some(queue) if arrives && !sound.is_empty() => {
@@ -156,8 +159,8 @@ fn dead_letters(dead: &Found) -> Finding {
     dead_letters::judge(&dead.name, dead.queue.as_ref().map(Queue::url).unwrap_or_default(), &dead.attributes)
 }
 
-/// Whether the server that runs listens to this region's events.
-async fn server(examined: &Examined<'_>, name: &str, findings: &mut Vec<Finding>) -> bool {
+/// Whether the server that runs receives this region's events from the queue.
+async fn server(examined: &Examined<'_>, desired: &Desired, findings: &mut Vec<Finding>) -> bool {
     let Some(server) = examined.server else {
         findings.push(listener::CHECK.skipped("server", "no server runs on this data directory"));
         return false;
@@ -165,8 +168,9 @@ async fn server(examined: &Examined<'_>, name: &str, findings: &mut Vec<Finding>
     // That it does not answer is told of its freshness.
     let Ok(Ok(said)) = timeout(LOCAL, server.read(canary::FRESHNESS)).await else { return false };
     let path = listener::of(&said, &examined.scope.region);
-    findings.push(listener::judge(path, name));
-    path.is_some_and(listener::receives)
+    let queue = QueueRole::Events.name(&desired.name);
+    findings.push(listener::judge(path, desired.name.as_str(), &queue));
+    path.is_some_and(|path| listener::receives(path, &queue))
 }
 
 /// The canaries' findings, and what they tell of permissions.
@@ -174,10 +178,16 @@ fn canaries(name: &str, sound: &[&'static RuleSpec], arrives: bool, flight: &Fli
     let mut findings = Vec::new();
     findings.extend(flight.put.as_ref().map(|outcome| permission::judge("events:PutEvents", outcome)));
     findings.extend(flight.received.as_ref().map(|outcome| permission::judge("sqs:ReceiveMessage", outcome)));
+    findings.extend(permission::judge_all("sqs:ChangeMessageVisibility", &flight.held));
+    findings.extend(permission::judge_all("sqs:DeleteMessage", &flight.deleted));
     for rule in RULES {
         let sent = sound.contains(&rule);
         if !arrives || !sent {
-            let why = if sent { "the queue or its policy is not right" } else { "the rule or its target is not right" };
+            let why = if sent {
+                "not sent, as the queue and its policy are not known to be right"
+            } else {
+                "not sent, as the rule and its target are not known to be right"
+            };
             findings.push(canary::CHECK.skipped(rule.name(name), why));
         }
     }

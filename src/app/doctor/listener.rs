@@ -16,12 +16,18 @@ pub(super) fn of<'a>(freshness: &'a Value, region: &Region) -> Option<&'a Value>
     paths.iter().find(|path| path.get("region").and_then(Value::as_str) == Some(region.as_str()))
 }
 
-/// Whether it takes messages out of a queue there: it may mean to, and not have found one.
-pub(super) fn receives(path: &Value) -> bool {
-    path.get("queue").is_some_and(Value::is_string)
+/// Whether it takes messages out of the queue of this name: it may mean to and not have found it, or use another.
+pub(super) fn receives(path: &Value, queue: &str) -> bool {
+    queue_of(path).is_some_and(|used| used == queue)
 }
 
-pub(super) fn judge(path: Option<&Value>, name: &str) -> Finding {
+/// The name of the queue that it receives from: the end of its URL.
+fn queue_of(path: &Value) -> Option<&str> {
+    path.get("queue")?.as_str()?.rsplit('/').next()
+}
+
+/// `name` is what everything set up begins with, `queue` the queue's name.
+pub(super) fn judge(path: Option<&Value>, name: &str, queue: &str) -> Finding {
     let Some(path) = path else {
         let fix = format!("Start it with `--events {name}` (or MUSTER_EVENTS={name}).");
         return CHECK.warning("server", "it runs, and does not listen to the events of this region", fix);
@@ -30,6 +36,10 @@ pub(super) fn judge(path: Option<&Value>, name: &str) -> Finding {
     if let Some(trouble) = trouble {
         let text = |name: &str| trouble.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
         return CHECK.failed("server", text("what"), text("fix"));
+    }
+    if let Some(other) = queue_of(path).filter(|used| *used != queue) {
+        let fix = format!("Start it with `--events {name}`, or ask about the queue that it uses.");
+        return CHECK.warning("server", format!("it listens to the queue {other}, not to {queue}"), fix);
     }
     let why = path.get("why").and_then(Value::as_str).unwrap_or_default();
     if path.get("proved").and_then(Value::as_bool) == Some(true) {
@@ -74,12 +84,17 @@ mod tests {
         let path = of(&freshness, &Region::new("r")).unwrap();
         let expected = ("tags".to_owned(), ("t1".to_owned(), "t2".to_owned()));
         assert_eq!(returned(path, "doctor-1"), BTreeMap::from([expected]));
-        assert!(judge(Some(path), "muster").fact.contains("too quiet"));
+        assert!(judge(Some(path), "muster", "muster-events").fact.contains("too quiet"));
         assert_eq!(of(&freshness, &Region::new("elsewhere")), None);
-        assert_eq!(judge(None, "muster").verdict, Verdict::Warning);
-        assert_eq!(judge(Some(&json!({"proved": true})), "muster").verdict, Verdict::Ok);
+        assert_eq!(judge(None, "muster", "muster-events").verdict, Verdict::Warning);
+        assert_eq!(judge(Some(&json!({"proved": true})), "muster", "muster-events").verdict, Verdict::Ok);
         let denied = json!({"proved": true, "queue": null, "absent": {"what": "no queue", "fix": "make it"}});
-        assert_eq!(judge(Some(&denied), "muster").fix.as_deref(), Some("make it"));
-        assert!(!receives(&denied) && receives(&json!({"queue": "u"})));
+        assert_eq!(judge(Some(&denied), "muster", "muster-events").fix.as_deref(), Some("make it"));
+        let uses = |queue: &str| json!({"proved": true, "queue": format!("r=https://sqs/1/{queue}")});
+        let (ours, other) = (uses("muster-events"), uses("team-events"));
+        assert!(receives(&ours, "muster-events") && !receives(&other, "muster-events"));
+        assert!(!receives(&denied, "muster-events"));
+        let elsewhere = judge(Some(&other), "muster", "muster-events");
+        assert!(elsewhere.verdict == Verdict::Warning && elsewhere.fact.contains("team-events"), "{elsewhere:?}");
     }
 }

@@ -8,7 +8,6 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::finding::{Check, Finding};
-use super::setup;
 
 pub(super) static CHECK: Check =
     Check { name: "queue-policy", title: "The queue's policy lets exactly our rules send to it" };
@@ -27,9 +26,8 @@ struct Sending {
     denies: bool,
 }
 
-/// `wanted` are the ARNs of our rules; `policy` is the attribute's text, empty when there is none.
-pub(super) fn judge(queue: &str, name: &str, wanted: &[String], policy: &str) -> Finding {
-    let fix = setup(name);
+/// `wanted` are the ARNs of our rules, `fix` is what mends it; `policy` is the attribute's text, empty when there is none.
+pub(super) fn judge(queue: &str, fix: &str, wanted: &[String], policy: &str) -> Finding {
     let sending = match serde_json::from_str::<Value>(policy) {
         Ok(policy) => read(&policy),
         Err(_) if policy.is_empty() => return CHECK.failed(queue, "it has none: EventBridge cannot send to it", fix),
@@ -73,7 +71,12 @@ fn read(policy: &Value) -> Sending {
         let arns = source_arns(statement.get("Condition"));
         if !services.iter().any(|service| *service == SERVICE) {
             sending.others.push(format!("Principal {principal}"));
-        } else if arns.is_empty() {
+            // Only anybody includes EventBridge.
+            if *principal != "*" {
+                continue;
+            }
+        }
+        if arns.is_empty() {
             sending.arns.insert("*".to_owned());
         }
         sending.arns.extend(arns);
@@ -122,7 +125,7 @@ mod tests {
 
     fn judged(statements: &[Value]) -> Finding {
         let wanted = ["arn:a".to_owned(), "arn:b".to_owned()];
-        judge("q", "muster", &wanted, &json!({"Statement": statements}).to_string())
+        judge("q", "mend it", &wanted, &json!({"Statement": statements}).to_string())
     }
 
     #[test]
@@ -132,8 +135,8 @@ mod tests {
         assert_eq!(judged(&[statement(&json!("arn:a")), statement(&json!("arn:b"))]).verdict, Verdict::Ok);
         let missing = judged(&[statement(&json!(["arn:a", "arn:c"]))]);
         assert!(missing.verdict == Verdict::Failed && missing.fact.contains("not let in arn:b"), "{missing:?}");
-        assert_eq!(judge("q", "muster", &[], "").verdict, Verdict::Failed);
-        assert_eq!(judge("q", "muster", &[], "{").verdict, Verdict::Failed);
+        assert_eq!(judge("q", "mend it", &[], "").verdict, Verdict::Failed);
+        assert_eq!(judge("q", "mend it", &[], "{").verdict, Verdict::Failed);
     }
 
     #[test]
@@ -144,6 +147,9 @@ mod tests {
         let mut anybody = ours.clone();
         anybody["Principal"] = json!("*");
         assert_eq!(judged(&[ours.clone(), anybody]).verdict, Verdict::Warning);
+        let mut somebody = ours.clone();
+        somebody["Principal"] = json!({"AWS": "arn:aws:iam::1:root"});
+        assert_eq!(judged(&[somebody]).verdict, Verdict::Failed, "EventBridge is not among them");
         let mut any_rule = ours.clone();
         any_rule.as_object_mut().unwrap().remove("Condition");
         assert_eq!(judged(&[any_rule]).verdict, Verdict::Warning);

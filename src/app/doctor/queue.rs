@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::finding::{Check, Finding, Outcome};
-use super::setup;
 use crate::app::setup::QueueRole;
 
 pub(super) static CHECK: Check = Check {
@@ -19,11 +18,11 @@ const ENCRYPTION: &str = "SqsManagedSseEnabled";
 /// Attributes by AWS's names.
 pub(super) type Attributes = BTreeMap<String, String>;
 
-/// A queue's own attributes; `None` when it is not there.
-pub(super) fn judge(role: QueueRole, queue: &str, name: &str, outcome: &Outcome<Option<Attributes>>) -> Finding {
+/// A queue's own attributes, `None` when it is not there; `fix` is what mends it.
+pub(super) fn judge(role: QueueRole, queue: &str, fix: &str, outcome: &Outcome<Option<Attributes>>) -> Finding {
     let attributes = match outcome {
         Ok(Some(attributes)) => attributes,
-        Ok(None) => return CHECK.failed(queue, "there is no such queue in this account and region", setup(name)),
+        Ok(None) => return CHECK.failed(queue, "there is no such queue in this account and region", fix),
         Err(why) => return CHECK.unanswered(queue, why),
     };
     let has_key = attributes.get("KmsMasterKeyId").is_some_and(|key| !key.is_empty());
@@ -40,7 +39,7 @@ pub(super) fn judge(role: QueueRole, queue: &str, name: &str, outcome: &Outcome<
     if drift.is_empty() {
         return CHECK.ok(queue, attributes.get("QueueArn").cloned().unwrap_or_else(|| "there".to_owned()));
     }
-    CHECK.warning(queue, drift.join("; "), setup(name))
+    CHECK.warning(queue, drift.join("; "), fix)
 }
 
 /// Where messages go that were received too often, and after how many times.
@@ -66,7 +65,8 @@ pub(super) mod tests {
 
     #[test]
     fn a_queue_that_is_gone_fails_and_one_that_drifted_warns() {
-        let judged = |changed: &[(&str, &str)]| judge(QueueRole::Events, "q", "muster", &Ok(Some(attributes(changed))));
+        let judged =
+            |changed: &[(&str, &str)]| judge(QueueRole::Events, "q", "mend it", &Ok(Some(attributes(changed))));
         assert_eq!(judged(&[]).verdict, Verdict::Ok);
         let drifted = judged(&[("VisibilityTimeout", "5"), ("SqsManagedSseEnabled", "false"), ("RedrivePolicy", "")]);
         assert_eq!(drifted.verdict, Verdict::Warning);
@@ -74,7 +74,7 @@ pub(super) mod tests {
             assert!(drifted.fact.contains(part), "{part}: {}", drifted.fact);
         }
         assert_eq!(judged(&[("SqsManagedSseEnabled", "false"), ("KmsMasterKeyId", "alias/k")]).verdict, Verdict::Ok);
-        assert_eq!(judge(QueueRole::Dead, "q", "muster", &Ok(None)).verdict, Verdict::Failed);
+        assert_eq!(judge(QueueRole::Dead, "q", "mend it", &Ok(None)).verdict, Verdict::Failed);
     }
 
     #[test]

@@ -1,15 +1,13 @@
 //! Whether what comes through a rule goes to the queue, as it is.
 
 use super::finding::{Check, Finding, Outcome};
-use super::setup;
 use crate::aws::bus::Target;
 
 pub(super) static CHECK: Check =
     Check { name: "target", title: "Each rule sends whole events to the queue, without a role" };
 
-/// `rule` is the rule's name in EventBridge; `queue_arn` is `None` when the queue's is not known.
-pub(super) fn judge(rule: &str, name: &str, queue_arn: Option<&str>, outcome: &Outcome<Vec<Target>>) -> Finding {
-    let fix = setup(name);
+/// `rule` is the rule's name in EventBridge, `fix` what mends it; `queue_arn` is `None` when the queue's is not known.
+pub(super) fn judge(rule: &str, fix: &str, queue_arn: Option<&str>, outcome: &Outcome<Vec<Target>>) -> Finding {
     let targets = match outcome {
         Err(why) => return CHECK.unanswered(rule, why),
         Ok(targets) => targets,
@@ -54,7 +52,7 @@ mod tests {
             dead_letter_arn: Some("dead".to_owned()),
             shaped: false,
         };
-        let judged = |targets: Vec<Target>| judge("muster-tags", "muster", Some("q"), &Ok(targets));
+        let judged = |targets: Vec<Target>| judge("muster-tags", "mend it", Some("q"), &Ok(targets));
         assert_eq!(judged(vec![target("other"), target("q")]).verdict, Verdict::Ok);
         assert!(judged(vec![]).fact.contains("no target"));
         assert!(judged(vec![target("other")]).fact.contains("sends to other, not to q"));
@@ -62,6 +60,6 @@ mod tests {
         assert_eq!(judged(vec![with_role]).verdict, Verdict::Failed);
         assert_eq!(judged(vec![Target { shaped: true, ..target("q") }]).verdict, Verdict::Failed);
         assert_eq!(judged(vec![Target { dead_letter_arn: None, ..target("q") }]).verdict, Verdict::Warning);
-        assert_eq!(judge("r", "muster", None, &Ok(vec![])).verdict, Verdict::Skipped);
+        assert_eq!(judge("r", "mend it", None, &Ok(vec![])).verdict, Verdict::Skipped);
     }
 }

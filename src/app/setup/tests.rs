@@ -403,29 +403,65 @@ fn dead_letters_go_only_when_that_is_wanted() {
     assert_eq!(gone.steps.len(), kept.steps.len() + 1);
 }
 
+/// A template's text with the ARNs in it that CloudFormation would fill in.
+fn resolved(value: &Value, arns: &BTreeMap<String, String>) -> Value {
+    match value {
+        Value::Object(members) => match members.get("Fn::GetAtt") {
+            Some(of) => json!(arns[of[0].as_str().unwrap()]),
+            None => members.iter().map(|(name, value)| (name.clone(), resolved(value, arns))).collect(),
+        },
+        Value::Array(items) => items.iter().map(|item| resolved(item, arns)).collect(),
+        other => other.clone(),
+    }
+}
+
 #[test]
-fn the_template_makes_what_the_plan_makes() {
+fn the_template_makes_what_the_plan_makes_and_nothing_else() {
     let template = template::template(&"team-a".parse().unwrap());
-    let of = |kind: &str| -> Vec<&Value> {
-        let all = template["Resources"].as_object().unwrap().values();
-        all.filter(|resource| resource["Type"] == kind).map(|resource| &resource["Properties"]).collect()
-    };
     let desired = Desired::new(desired().scope, "team-a".parse().unwrap());
-    for (queue, role) in of("AWS::SQS::Queue").into_iter().zip(QueueRole::ALL) {
-        assert_eq!(queue["QueueName"], role.name(&desired.name));
+    let resources = template["Resources"].as_object().unwrap();
+    assert_eq!(resources.len(), 2 + 2 + RULES.len());
+    let named = |name: &str| -> &String {
+        let is = |made: &Value| made["QueueName"] == name || made["Name"] == name;
+        resources.iter().find(|(_, resource)| is(&resource["Properties"])).unwrap_or_else(|| panic!("{name}")).0
+    };
+    let queue_ids = QueueRole::ALL.map(|role| named(&role.name(&desired.name)).clone());
+    let rule_ids: Vec<String> = RULES.iter().map(|rule| named(&rule.name("team-a")).clone()).collect();
+    let queue_arns = QueueRole::ALL.map(|role| desired.queue_arn(role));
+    let rule_arns = RULES.iter().map(|rule| desired.rule_arn(rule));
+    let ids = queue_ids.iter().chain(&rule_ids).cloned();
+    let arns: BTreeMap<String, String> = ids.zip(queue_arns.iter().cloned().chain(rule_arns)).collect();
+    let made = |id: &str| resolved(&resources[id]["Properties"], &arns);
+    let tags: Value = tags().into_iter().map(|(key, value)| json!({"Key": key, "Value": value})).collect();
+    for (id, role) in queue_ids.iter().zip(QueueRole::ALL) {
+        let mut documents = desired.documents(role);
+        let policies: Vec<Value> = resources
+            .iter()
+            .filter(|(_, resource)| resource["Properties"]["Queues"] == json!([{"Ref": id}]))
+            .map(|(id, _)| made(id)["PolicyDocument"].clone())
+            .collect();
+        assert_eq!(policies, [documents.remove("Policy").unwrap()]);
+        let mut properties = made(id).as_object().unwrap().clone();
+        assert_eq!(properties.remove("QueueName"), Some(json!(role.name(&desired.name))));
+        assert_eq!(properties.remove("Tags").as_ref(), Some(&tags));
         for (name, value) in role.settings() {
-            assert_eq!(queue[*name].to_string(), *value, "{name}");
+            assert_eq!(properties.remove(*name).map(|made| made.to_string()).as_deref(), Some(*value), "{name}");
         }
+        assert_eq!(json!(properties), json!(documents), "{role:?}");
     }
-    assert_eq!(of("AWS::SQS::QueuePolicy").len(), 2);
-    let rules = of("AWS::Events::Rule");
-    for (made, rule) in rules.iter().zip(RULES) {
-        assert_eq!(made["EventPattern"], rule.pattern("team-a"));
-        assert_eq!((&made["Name"], &made["Targets"][0]["Id"]), (&json!(rule.name("team-a")), &json!(TARGET)));
-        assert_eq!(made["Targets"][0].as_object().unwrap().len(), 3, "no role, no input");
+    let [dead, events] = &queue_arns;
+    for (id, rule) in rule_ids.iter().zip(RULES) {
+        let put = desired.rule(rule);
+        let expected = json!({
+            "Name": put.name,
+            "Description": put.description,
+            "EventPattern": rule.pattern("team-a"),
+            "State": "ENABLED",
+            "Tags": tags,
+            "Targets": [{"Id": TARGET, "Arn": events, "DeadLetterConfig": {"Arn": dead}}],
+        });
+        assert_eq!(made(id), expected);
     }
-    assert_eq!(rules.len(), RULES.len());
-    assert!(template.to_string().contains("muster:created-by"));
 }
 
 #[test]
