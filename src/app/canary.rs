@@ -56,7 +56,7 @@ fn after(error: &AwsError, every: Duration, backoff: &mut Backoff) -> Duration {
 }
 
 /// One canary for each rule, from `sent_by`, dated `at`.
-fn canaries(name: &str, sent_by: &str, at: Timestamp) -> impl Iterator<Item = CustomEvent> {
+pub(super) fn canaries(name: &str, sent_by: &str, at: Timestamp) -> impl Iterator<Item = CustomEvent> {
     RULES.iter().map(move |rule| {
         let said = [("sent_by".to_owned(), json!(sent_by)), ("sent_at".to_owned(), json!(at))];
         CustomEvent {

@@ -20,7 +20,7 @@ use crate::config::Config;
 use crate::kinds::KINDS;
 use crate::kinds::rules::DEFAULT_NAME;
 use crate::mcp::client::Client;
-use crate::model::{Region, Scope};
+use crate::model::{Region, Scope, Timestamp};
 
 mod backlog;
 mod canary;
@@ -77,30 +77,22 @@ const OF_EVENTS: &[&Check] = &[
     &canary::CHECK,
 ];
 
+/// An instance that is none: what was called about it nobody has to know.
+const NOBODY: &str = "i-00000000000000000";
+
 /// How long the store, and the running server, may take to answer.
 const LOCAL: Duration = Duration::from_secs(20);
-
-/// What to look at beside the data directory, the account and its regions.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Scrutiny {
-    /// What the rules and queues begin with that `muster setup` made; `None` leaves them out.
-    pub events: Option<String>,
-    /// Queues that were set up otherwise.
-    pub queues: Vec<Queue>,
-    /// Whether tools may change AWS, so that they need the permissions for it.
-    pub writes: bool,
-}
 
 /// What all checks of one region share.
 struct Examined<'a> {
     aws: &'a Aws,
     scope: Scope,
-    scrutiny: &'a Scrutiny,
+    config: &'a Config,
     server: Option<&'a Client>,
 }
 
-/// Looks at everything. Whether it is well is for [`Finding::verdict`] to say.
-pub async fn examine(config: &Config, scrutiny: &Scrutiny) -> Vec<Finding> {
+/// Looks at everything that a server with this configuration needs. Whether it is well is for [`Finding::verdict`] to say.
+pub async fn examine(config: &Config) -> Vec<Finding> {
     let mut findings = vec![data_directory::look(&config.data_dir, config.keep_free)];
     findings.push(match timeout(LOCAL, store::look(config)).await {
         Ok(finding) => finding,
@@ -120,7 +112,7 @@ pub async fn examine(config: &Config, scrutiny: &Scrutiny) -> Vec<Finding> {
         },
     }
     let aws = Aws::load(engine::settings(config)).await;
-    findings.extend(account(&aws, scrutiny, server.as_ref()).await);
+    findings.extend(account(&aws, config, server.as_ref()).await);
     let place = |finding: &Finding| CHECKS.iter().position(|check| check.name == finding.check);
     // Regions in the order in which they are watched; within one, and before all, in the order of the checks.
     let regions = aws.regions();
@@ -142,7 +134,7 @@ fn hung(check: &Check, subject: &str) -> Finding {
 }
 
 /// Everything that is of AWS.
-async fn account(aws: &Aws, scrutiny: &Scrutiny, server: Option<&Client>) -> Vec<Finding> {
+async fn account(aws: &Aws, config: &Config, server: Option<&Client>) -> Vec<Finding> {
     let (caller, _) = asked(aws.caller()).await;
     let mut findings = vec![identity::judge(aws.profile(), &caller)];
     let Ok(caller) = caller else {
@@ -157,10 +149,10 @@ async fn account(aws: &Aws, scrutiny: &Scrutiny, server: Option<&Client>) -> Vec
     }
     let regions = aws.regions();
     let examined =
-        |region: Region| Examined { aws, scope: Scope { account: caller.account.clone(), region }, scrutiny, server };
+        |region: Region| Examined { aws, scope: Scope { account: caller.account.clone(), region }, config, server };
     let regions: Vec<Examined<'_>> = regions.into_iter().map(examined).collect();
     findings.extend(join_all(regions.iter().map(Examined::region)).await.into_iter().flatten());
-    if scrutiny.events.is_none() && scrutiny.queues.is_empty() {
+    if config.events.is_none() && config.queues.is_empty() {
         let why = format!("no events are asked about: give `--events {DEFAULT_NAME}`; `muster setup` sets them up");
         findings.extend(OF_EVENTS.iter().map(|check| check.skipped("events", &*why)));
     }
@@ -172,12 +164,12 @@ async fn account(aws: &Aws, scrutiny: &Scrutiny, server: Option<&Client>) -> Vec
 impl Examined<'_> {
     async fn region(&self) -> Vec<Finding> {
         let events = async {
-            match &self.scrutiny.events {
+            match &self.config.events {
                 Some(name) => events::named(self, name).await,
                 None => Vec::new(),
             }
         };
-        let queues = self.scrutiny.queues.iter().filter(|queue| self.is_here(queue));
+        let queues = self.config.queues.iter().filter(|queue| self.is_here(queue));
         let queues = join_all(queues.map(|queue| events::queue_alone(self, queue)));
         let ((inventory, identity), (events, queues)) =
             join(join(self.inventory(), self.identity()), join(events, queues)).await;
@@ -200,7 +192,11 @@ impl Examined<'_> {
     async fn inventory(&self) -> Vec<Finding> {
         let (aws, region) = (self.aws, &self.scope.region);
         let answers = KINDS.iter().map(|spec| async { (spec.action(), asked(aws.may_describe(region, spec)).await) });
-        let (answers, (quotas, _)) = join(join_all(answers), asked(aws.quotas(region))).await;
+        let now = aws.clock().now();
+        let minute_ago = Timestamp::from_millis(now.as_millis().saturating_sub(60_000));
+        let history = asked(aws.calls_of(&self.scope, NOBODY, minute_ago, now));
+        let (answers, ((quotas, _), (history, _))) =
+            join(join_all(answers), join(asked(aws.quotas(region)), history)).await;
         let mut findings = Vec::new();
         // One that answers is enough: a single call may fail for other reasons.
         let best = answers.iter().min_by_key(|(_, (outcome, _))| outcome.as_ref().is_err_and(|why| !why.reached));
@@ -215,7 +211,8 @@ impl Examined<'_> {
             }
         }
         findings.extend(answers.iter().map(|(action, (outcome, _))| permission::judge(action, outcome)));
-        if self.scrutiny.writes {
+        findings.push(permission::judge_history(&history));
+        if self.config.allow_writes {
             findings.extend(self.changes().await);
         }
         findings.push(quota::judge(&quotas));

@@ -32,9 +32,10 @@ pub(super) async fn run(
                 continue;
             }
             turned = true;
-            match unproved {
-                Some(why) => tracing::warn!(%scope, rule = rule.slug, %why, "events are no longer proved to arrive"),
-                None => tracing::info!(%scope, rule = rule.slug, "events are proved to arrive"),
+            if let Some(why) = unproved {
+                tracing::warn!(%scope, rule = rule.slug, %why, "events are no longer proved to arrive");
+            } else {
+                tracing::info!(%scope, rule = rule.slug, "events are proved to arrive");
             }
         }
         for (kind, pace) in &paces {
@@ -53,7 +54,7 @@ pub(super) async fn run(
         };
         tokio::select! {
             () = turns => {}
-            changed = changes.changed() => if changed.is_err() { return },
+            told = changes.changed() => if told.is_err() { return },
         }
     }
 }

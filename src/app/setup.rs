@@ -79,7 +79,7 @@ pub enum Work {
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
     /// A call failed.
-    #[error("{source}. {}", source.fix())]
+    #[error("{source}. {}", source.advice())]
     Aws {
         /// How.
         #[from]

@@ -299,9 +299,21 @@ impl AwsError {
         }
     }
 
-    /// The next step, for the person who runs Muster.
+    /// The next step, for the person who runs a server, which asks again by itself.
     #[must_use]
     pub fn fix(&self) -> String {
+        let goes_on = match (&self.trouble, self.class) {
+            (Trouble::TimedOut | Trouble::Unreachable | Trouble::Unreadable, _)
+            | (Trouble::Answered, Class::Transient) => " Muster goes on trying.",
+            (Trouble::Answered, Class::Throttled) => " Muster slows down and goes on trying.",
+            _ => "",
+        };
+        self.advice() + goes_on
+    }
+
+    /// The next step, for the person whose command failed.
+    #[must_use]
+    pub fn advice(&self) -> String {
         let profile = &self.profile;
         let region = self.region.as_ref().map_or("the watched region", Region::as_str);
         match (&self.trouble, self.class) {
@@ -325,15 +337,12 @@ impl AwsError {
                  the other account."
             ),
             (Trouble::TimedOut | Trouble::Unreachable | Trouble::Unreadable, _) => format!(
-                "Check the network, a proxy (HTTPS_PROXY) and AWS_ENDPOINT_URL, and that the region {region} exists. Muster \
-                 goes on trying."
+                "Check the network, a proxy (HTTPS_PROXY) and AWS_ENDPOINT_URL, and that the region {region} exists."
             ),
             (Trouble::Unbuildable, _) => {
                 "Check AWS_ENDPOINT_URL and the settings of the profile in ~/.aws/config.".into()
             }
-            (Trouble::Answered, Class::Throttled) => {
-                "Other programs in the account share this limit. Muster slows down and goes on trying.".into()
-            }
+            (Trouble::Answered, Class::Throttled) => "Other programs in the account share this limit.".into(),
             (Trouble::Answered, Class::Denied) => format!(
                 "Allow {} in the IAM policy of these credentials (profile `{profile}`); iam-policy.json of Muster lists \
                  all it needs.",
@@ -344,7 +353,7 @@ impl AwsError {
                     "Check the id, and that the resource is in {region}; one made seconds ago may not be visible yet."
                 )
             }
-            (Trouble::Answered, Class::Transient) => "AWS has a passing problem. Muster goes on trying.".into(),
+            (Trouble::Answered, Class::Transient) => "AWS has a passing problem.".into(),
             (Trouble::Answered, Class::Fatal) if self.is_about_credentials() => format!(
                 "Renew the credentials of profile `{profile}` (`aws sso login --profile {profile}` for SSO), and check that \
                  region {region} is enabled in the account and this machine's clock is right."

@@ -98,8 +98,10 @@ impl Aws {
         let action = spec.action();
         let client = self.clients(region, action).await?.ec2;
         let send = || {
-            let few = || Listing::Page { token: None, max_results: FEW };
-            let listed = || (spec.describe)(client.clone(), few()).map(|answer| answer.map(drop)).boxed();
+            let listed = || {
+                let listed = (spec.describe)(client.clone(), Listing::Page { token: None, max_results: FEW });
+                async move { listed.await.map(drop) }.boxed()
+            };
             dry_run(&client, action).unwrap_or_else(listed)
         };
         allowed(self.repeatable(&self.scope(region), action, Priority::Tool, send).await.map(drop))

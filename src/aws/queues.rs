@@ -42,7 +42,7 @@ impl Aws {
         attributes: BTreeMap<String, String>,
         tags: BTreeMap<String, String>,
     ) -> Result<Queue, AwsError> {
-        let (attributes, tags) = (named(attributes), Some(tags.into_iter().collect::<HashMap<_, _>>()));
+        let (attributes, tags) = (Some(named(attributes)), Some(tags.into_iter().collect::<HashMap<_, _>>()));
         let answer = self.on_queues(region, CREATE, |sqs| {
             sqs.create_queue().queue_name(name).set_attributes(attributes.clone()).set_tags(tags.clone()).send()
         });
@@ -72,7 +72,7 @@ impl Aws {
         attributes: BTreeMap<String, String>,
     ) -> Result<(), AwsError> {
         let region = self.region_of(queue, SET_ATTRIBUTES)?;
-        let attributes = named(attributes);
+        let attributes = Some(named(attributes));
         let answer = self.on_queues(&region, SET_ATTRIBUTES, |sqs| {
             sqs.set_queue_attributes().queue_url(queue.url()).set_attributes(attributes.clone()).send()
         });
@@ -133,6 +133,6 @@ impl Aws {
     }
 }
 
-fn named(attributes: BTreeMap<String, String>) -> Option<HashMap<QueueAttributeName, String>> {
-    Some(attributes.into_iter().map(|(name, value)| (QueueAttributeName::from(name.as_str()), value)).collect())
+fn named(attributes: BTreeMap<String, String>) -> HashMap<QueueAttributeName, String> {
+    attributes.into_iter().map(|(name, value)| (QueueAttributeName::from(name.as_str()), value)).collect()
 }

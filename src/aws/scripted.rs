@@ -94,7 +94,8 @@ async fn serve(mut stream: TcpStream, asked: Arc<Mutex<Vec<String>>>, answers: A
             if answers.len() > 1 { answers.pop_front().unwrap() } else { answers.front().unwrap().clone() }
         };
         let body = match answer.status {
-            200 => format!("<{action}Response>{}</{action}Response>", answer.body),
+            // What names no action is no form, but JSON.
+            200 if !action.is_empty() => format!("<{action}Response>{}</{action}Response>", answer.body),
             _ => answer.body,
         };
         let date = answer.date.map(|date| format!("Date: {date}\r\n")).unwrap_or_default();

@@ -39,9 +39,9 @@ pub(super) struct Clients {
     pub(super) ec2: aws_sdk_ec2::Client,
     pub(super) identity: aws_sdk_sts::Client,
     pub(super) events: aws_sdk_sqs::Client,
-    pub(super) trail: aws_sdk_cloudtrail::Client,
     pub(super) bus: aws_sdk_eventbridge::Client,
     pub(super) quotas: aws_sdk_servicequotas::Client,
+    pub(super) trail: aws_sdk_cloudtrail::Client,
 }
 
 /// A configuration, and the clients that were made of it.
@@ -117,10 +117,11 @@ fn clients_of(config: &SdkConfig, region: &Region, clock: &Arc<AwsClock>) -> Cli
     let name = aws_config::Region::new(region.as_str().to_owned());
     let ec2 = aws_sdk_ec2::config::Builder::from(config).region(name.clone()).interceptor(WholeAnswers);
     let identity = aws_sdk_sts::config::Builder::from(config).region(name.clone()).interceptor(WholeAnswers);
-    let trail = aws_sdk_cloudtrail::config::Builder::from(config).region(name.clone());
     let events = aws_sdk_sqs::config::Builder::from(config).region(name.clone());
     let bus = aws_sdk_eventbridge::config::Builder::from(config).region(name.clone());
     let quotas = aws_sdk_servicequotas::config::Builder::from(config).region(name);
+    let trail =
+        aws_sdk_cloudtrail::config::Builder::from(config).region(aws_config::Region::new(region.as_str().to_owned()));
     Clients {
         ec2: aws_sdk_ec2::Client::from_conf(ec2.interceptor(DateReader(Arc::clone(clock))).build()),
         identity: aws_sdk_sts::Client::from_conf(identity.interceptor(DateReader(Arc::clone(clock))).build()),

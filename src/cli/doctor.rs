@@ -3,12 +3,11 @@
 use clap::Args;
 use serde_json::json;
 
+use super::connection::Connection;
 use super::output::Output;
-use super::place::Home;
 use super::table::{Medium, Table, harmless};
-use crate::app::doctor::{self, Finding, Scrutiny, Verdict};
-use crate::config::{Environment, Queue};
-use crate::kinds::rules::DEFAULT_NAME;
+use crate::app::doctor::{self, Finding, Verdict};
+use crate::config::Environment;
 use crate::model::text::shown;
 
 /// The longest fix that is shown.
@@ -17,24 +16,9 @@ const LONGEST: usize = 2000;
 /// What to look at.
 #[derive(Clone, Debug, Args)]
 pub(super) struct Doctor {
+    // The same flags as `muster serve`: it looks at what a server with them needs.
     #[command(flatten)]
-    home: Home,
-    /// Look at the rules and queues that `muster setup` made under this name [default: muster]
-    #[arg(
-        long,
-        env = "MUSTER_EVENTS",
-        value_name = "NAME",
-        num_args = 0..=1,
-        default_missing_value = DEFAULT_NAME,
-        hide_env_values = true
-    )]
-    events: Option<String>,
-    /// Look at an SQS queue that was set up otherwise; REGION=URL where the URL names no region (repeatable)
-    #[arg(long, env = "MUSTER_QUEUE_URL", value_name = "URL", value_delimiter = ',', hide_env_values = true)]
-    queue_url: Vec<Queue>,
-    /// Look also at what the tools need that change AWS, by dry runs
-    #[arg(long)]
-    allow_writes: bool,
+    connection: Connection,
     /// Print the findings as JSON
     #[arg(long)]
     json: bool,
@@ -54,10 +38,8 @@ impl Doctor {
     /// # Errors
     /// [`Unwell`] when something failed.
     pub(super) async fn run(self, environment: &Environment) -> anyhow::Result<()> {
-        let config = self.home.config(environment)?;
-        let events = self.events.filter(|name| !name.is_empty());
-        let scrutiny = Scrutiny { events, queues: self.queue_url, writes: self.allow_writes };
-        let findings = doctor::examine(&config, &scrutiny).await;
+        let config = self.connection.config(environment)?;
+        let findings = doctor::examine(&config).await;
         let failed = findings.iter().filter(|finding| finding.verdict == Verdict::Failed).count();
         let mut output = Output::stdout();
         if self.json {

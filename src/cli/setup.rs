@@ -113,7 +113,7 @@ pub(super) async fn carry_out(config: &Config, order: &Order, as_json: bool) -> 
         }
         queues.extend(report.queue);
     });
-    let account = account.await.map_err(|error| anyhow::anyhow!("{error}. {}", error.fix()))?;
+    let account = account.await.map_err(|error| anyhow::anyhow!("{error}. {}", error.advice()))?;
     if as_json {
         let all = json!({
             "account": account.as_str(),
@@ -145,25 +145,22 @@ fn told(account: &AccountId, report: &Report, order: &Order) -> String {
     }
     lines.extend(report.left.iter().map(|left| format!("  left: {left}")));
     lines.extend(report.notes.iter().map(|note| format!("  note: {note}")));
-    if report.steps.is_empty() && report.failure.is_none() {
-        lines.push("  nothing to do".to_owned());
+    if report.steps.is_empty() {
+        lines.push(if report.failure.is_none() { "  nothing to do" } else { "  nothing was done" }.to_owned());
     }
     lines.join("\n")
 }
 
 /// How to make use of what was set up.
 fn usage(selection: &Selection, all: bool, name: &Name, queues: &[Queue]) -> String {
-    let mut words = String::from("muster serve");
-    if let Some(profile) = &selection.profile {
-        words += &format!(" --profile {profile}");
-    }
-    if all {
-        words += " --regions all";
-    } else if !selection.regions().is_empty() {
-        words += &format!(" --regions {}", selection.regions().join(","));
-    } else if let Some(region) = &selection.region {
-        words += &format!(" --region {region}");
-    }
+    let profile = selection.profile.as_ref().map_or_else(String::new, |profile| format!(" --profile {profile}"));
+    let regions = match (selection.regions(), &selection.region) {
+        _ if all => " --regions all".to_owned(),
+        ([], Some(region)) => format!(" --region {region}"),
+        ([], None) => String::new(),
+        (regions, _) => format!(" --regions {}", regions.join(",")),
+    };
+    let words = format!("muster serve{profile}{regions}");
     let named = if name.is_default() { String::new() } else { format!(" {name}") };
     let urls: Vec<String> = queues.iter().map(|queue| format!(" --queue-url {queue}")).collect();
     format!(

@@ -2,7 +2,8 @@
 //!
 //! A happening that is due becomes an event, the faults decide what becomes of it, and when its time has come it goes
 //! to the targets of every rule that means it. A target whose queue is gone, or whose policy does not let the rule in, loses
-//! it. Nothing is retried, so what AWS would deliver late is lost here.
+//! it to its dead-letter queue, if it has one that lets the rule in. Nothing is retried, so what AWS would deliver late is lost
+//! here.
 //!
 //! # Limits
 //! The simulator takes for granted that a trail logs in every account and region. Rule changes apply at once. Of targets
@@ -30,6 +31,7 @@ use crate::simulator::world::World;
 
 pub use faults::EventFaults;
 pub(crate) use pattern::Pattern;
+use rule::Aim;
 pub(crate) use rule::{Rule, Rules, State, Target};
 
 /// The service that queue policies must let in.
@@ -150,14 +152,18 @@ impl Stage {
         let rules = world.bus().rules(account, region);
         let targets = rules.read().targets(&event.json, event.read_only);
         self.counts.unmatched += u64::from(targets.is_empty());
-        for (rule, target) in targets {
+        for Aim { rule, target, dead_letters } in targets {
             let sender = Sender { service: SERVICE, source_arn: &rule, source_account: account };
-            let queue = world.sqs().find_arn(&target).filter(|queue| queue.admits(sender));
-            if let Some(queue) = queue {
-                queue.put(Message::new(event.json.as_ref().to_owned(), SENDER.to_owned(), now), None, now);
+            let admitted = |arn: &str| world.sqs().find_arn(arn).filter(|queue| queue.admits(sender));
+            let message = || Message::new(event.json.as_ref().to_owned(), SENDER.to_owned(), now);
+            if let Some(queue) = admitted(&target) {
+                queue.put(message(), None, now);
                 self.counts.delivered += 1;
-            } else {
-                self.counts.undeliverable += 1;
+                continue;
+            }
+            self.counts.undeliverable += 1;
+            if let Some(queue) = dead_letters.as_deref().and_then(admitted) {
+                queue.put(message(), None, now);
             }
         }
     }

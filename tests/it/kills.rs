@@ -1,7 +1,7 @@
 //! Events through a real queue: EventBridge's and SQS's behaviour as moto has it, and a server that is killed where it hurts.
 //!
 //! An event must not be lost, and must not count twice, wherever the server dies on the way from receiving to deleting it.
-//! `MUSTER_KILLS` says how often it is killed in each of the two places; the documented run has 50. `MUSTER_EVENTS` says how many
+//! `MUSTER_KILLS` says how often it is killed in each of the two places; the documented run has 50. `MUSTER_FLOOD` says how many
 //! events the simulator sends in a row.
 
 use std::collections::BTreeMap;
@@ -210,7 +210,7 @@ fn events_are_neither_lost_nor_counted_twice_wherever_the_server_is_killed() {
 
 #[test]
 fn of_thousands_of_events_with_repeats_none_is_lost_and_none_recorded_twice() {
-    let wanted = setting("MUSTER_EVENTS", 5_000);
+    let wanted = setting("MUSTER_FLOOD", 5_000);
     let simulator = Simulator::start(1_000, &["--start-delay", "1s", "--stop-delay", "1s"]);
     let listening = simulator.control("POST", "/listen", &json!({"name": "events"}));
     simulator.control("PATCH", "/faults", &json!({"events": {"duplicate": 0.2}}));

@@ -15,6 +15,8 @@ mod demo;
 #[cfg(test)]
 mod disk;
 #[cfg(test)]
+mod doctor;
+#[cfg(test)]
 mod events;
 #[cfg(test)]
 mod failures;
@@ -44,6 +46,8 @@ mod regions;
 mod restart;
 #[cfg(test)]
 mod scenarios;
+#[cfg(test)]
+mod setup;
 #[cfg(test)]
 mod shell;
 #[cfg(test)]

@@ -107,6 +107,12 @@ fn the_readmes_keys_of_a_scenario_are_read() {
 }
 
 #[test]
+fn the_readmes_checks_are_the_doctors() {
+    let checks: BTreeSet<String> = muster::app::doctor::CHECKS.iter().map(|check| check.name.to_owned()).collect();
+    assert_eq!(first_cells(&file("README.md"), "Doctor"), checks, "left: README.md, right: CHECKS");
+}
+
+#[test]
 fn the_readmes_tools_are_the_servers_tools() {
     let sandbox = Sandbox::new(&Endpoint::dead());
     let tools: BTreeSet<String> = Client::stdio(&sandbox, &["--allow-writes"]).tools().into_iter().collect();

@@ -66,18 +66,17 @@ fn a_change_that_only_a_sweep_saw_is_traced_to_its_call() {
     let tagged = change(&mut client, &tags, |change| change["what"] == "changed");
     assert_eq!(tagged["who"]["call"], "CreateTags", "{tagged}");
 
-    simulator.control(
-        "POST",
-        "/status",
-        &json!({"id": instance(&mut client, "running"), "check": "system", "impaired": true}),
-    );
-    let checks = json!({"kind": "instance-status", "field": "SystemStatus", "who": true});
+    let other = instance(&mut client, "running");
+    simulator.control("POST", "/status", &json!({"id": other, "check": "system", "impaired": true}));
+    let checks = json!({"kind": "instance-status", "id": other, "field": "SystemStatus", "who": true});
     let failed = change(&mut client, &checks, |change| change["what"] == "changed");
     assert!(failed["who"]["words"].as_str().unwrap().starts_with("nobody"), "{failed}");
 
-    let shown = sandbox.muster(&["changes", &id, "--who", "--field", "State.Name"]).output().unwrap();
-    let shown = String::from_utf8(shown.stdout).unwrap();
-    assert!(shown.contains("called StopInstances"), "{shown}");
+    let data = sandbox.data();
+    let asked = ["changes", &id, "--who", "--field", "State.Name", "--data-dir", data.to_str().unwrap()];
+    let shown = sandbox.muster(&asked).output().unwrap();
+    let text = String::from_utf8_lossy(&shown.stdout);
+    assert!(text.contains("called StopInstances"), "{shown:?}");
 }
 
 #[test]

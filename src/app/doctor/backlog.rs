@@ -2,7 +2,7 @@
 //!
 //! SQS tells the depth in an attribute, but no age. Where a server takes messages out, the canary's way through the queue tells how
 //! long a message waits. Where none does, the canary's check receives anyway, and tells the age of the oldest message it met;
-//! CloudWatch's `ApproximateAgeOfOldestMessage` would take one more service and permission, and is minutes late.
+//! `CloudWatch`'s `ApproximateAgeOfOldestMessage` would take one more service and permission, and is minutes late.
 
 use std::time::Duration;
 

@@ -8,16 +8,17 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::finding::{Check, Finding, Outcome, asked, seconds};
 use super::listener;
+use crate::app::canary::canaries;
 use crate::aws::bus::CustomEvent;
 use crate::aws::peek::Peeked;
-use crate::aws::queue::Queue;
+use crate::aws::queue::{BATCH, Queue};
 use crate::aws::{Aws, AwsError};
-use crate::kinds::rules::{self, CANARY_SOURCE, RuleSpec};
+use crate::kinds::rules::{self, CANARY_SOURCE, RULES, RuleSpec};
 use crate::mcp::client::Client;
 use crate::model::{Region, Timestamp};
 
@@ -36,7 +37,7 @@ const WAIT: Duration = Duration::from_secs(2);
 /// How often a server is asked.
 const STEP: Duration = Duration::from_millis(200);
 /// How long messages are kept from others at most, should this process end before it hands them back.
-const HOLD: Duration = Duration::from_secs(60);
+const HOLD: Duration = Duration::from_mins(1);
 /// A queue with more messages than this is not searched.
 const DEEP: u64 = 500;
 
@@ -84,8 +85,8 @@ pub(super) async fn fly(way: &Way<'_>) -> Flight {
         return flight;
     }
     let sender = format!("doctor-{:016x}", fastrand::u64(..));
-    let sent_at = way.aws.clock().now();
-    let events: Vec<CustomEvent> = way.rules.iter().map(|rule| event(rule, way.name, &sender, sent_at)).collect();
+    let all = RULES.iter().zip(canaries(way.name, &sender, way.aws.clock().now()));
+    let events: Vec<CustomEvent> = all.filter(|(rule, _)| way.rules.contains(rule)).map(|(_, event)| event).collect();
     let started = Instant::now();
     let (put, _) = asked(way.aws.put_events(way.region, &events)).await;
     let went = put.is_ok();
@@ -99,31 +100,16 @@ pub(super) async fn fly(way: &Way<'_>) -> Flight {
     flight
 }
 
-fn event(rule: &RuleSpec, name: &str, sender: &str, sent_at: Timestamp) -> CustomEvent {
-    let said: Map<String, Value> =
-        [("sent_by".to_owned(), json!(sender)), ("sent_at".to_owned(), json!(sent_at))].into_iter().collect();
-    CustomEvent {
-        source: CANARY_SOURCE.to_owned(),
-        detail_type: rule.canary_type(name),
-        detail: rule.canary_detail(said).to_string(),
-    }
-}
-
 /// Asks the server until it has seen all of them.
 async fn ask(way: &Way<'_>, server: &Client, sender: &str, started: Instant, flight: &mut Flight) {
     while flight.back.len() < way.rules.len() && started.elapsed() < PATIENCE {
-        match timeout(PATIENCE, server.read(FRESHNESS)).await {
-            Ok(Ok(said)) => {
-                let path = listener::of(&said, way.region);
-                let seen = path.map(|path| listener::returned(path, sender)).unwrap_or_default();
-                for (rule, (sent, seen)) in seen {
-                    flight.back.entry(rule).or_insert_with(|| took(&sent, &seen).unwrap_or_else(|| started.elapsed()));
-                }
-            }
-            _ => {
-                flight.stopped = Some("the server ended meanwhile: ask again".to_owned());
-                return;
-            }
+        let Ok(Ok(said)) = timeout(PATIENCE, server.read(FRESHNESS)).await else {
+            flight.stopped = Some("the server ended meanwhile: ask again".to_owned());
+            return;
+        };
+        let path = listener::of(&said, way.region);
+        for (rule, (sent, seen)) in path.map(|path| listener::returned(path, sender)).unwrap_or_default() {
+            flight.back.entry(rule).or_insert_with(|| took(&sent, &seen).unwrap_or_else(|| started.elapsed()));
         }
         sleep(STEP).await;
     }
@@ -152,16 +138,18 @@ async fn receive(way: &Way<'_>, sender: &str, started: Instant, flight: &mut Fli
         }
     }
     flight.received = Some(outcome);
-    for receipts in ended.chunks(crate::aws::queue::BATCH) {
+    for receipts in ended.chunks(BATCH) {
         put_right(way.aws.delete(way.queue, receipts)).await;
     }
-    put_right(way.aws.hand_back(way.queue, &held)).await;
+    for receipts in held.chunks(BATCH) {
+        put_right(way.aws.extend(way.queue, receipts, Duration::ZERO)).await;
+    }
 }
 
 /// What stays behind comes again by itself when it is held no longer.
 async fn put_right<T>(work: impl Future<Output = Result<T, AwsError>>) {
-    if let Ok(Err(error)) = timeout(PATIENCE, work).await {
-        tracing::warn!(%error, "messages are held until their time is over");
+    if let (Err(why), _) = asked(work).await {
+        tracing::warn!(error = why.fact, "messages are held until their time is over");
     }
 }
 
@@ -175,25 +163,22 @@ fn sort(
     held: &mut Vec<String>,
     ended: &mut Vec<String>,
 ) {
-    match canary(&peeked.message.body) {
-        Some((rule, sent_by)) => {
-            if sent_by == sender {
-                flight.back.entry(rule.slug.to_owned()).or_insert_with(|| started.elapsed());
-            }
-            ended.push(peeked.message.receipt);
+    if let Some((rule, sent_by)) = canary(&peeked.message.body) {
+        if sent_by == sender {
+            flight.back.entry(rule.slug.to_owned()).or_insert_with(|| started.elapsed());
         }
-        None => {
-            let age = peeked.sent_at.map(|sent_at| way.aws.clock().now().since(sent_at));
-            flight.oldest = flight.oldest.max(age);
-            if way.most_receives.is_some_and(|most| u64::from(peeked.receives) + 1 >= most) {
-                let (id, times) = (&peeked.message.id, peeked.receives);
-                flight.stopped = Some(format!(
-                    "message {id} was received {times} times already, and would soon be given up: start `muster serve`, and ask again"
-                ));
-            }
-            held.push(peeked.message.receipt);
-        }
+        ended.push(peeked.message.receipt);
+        return;
     }
+    let age = peeked.sent_at.map(|sent_at| way.aws.clock().now().since(sent_at));
+    flight.oldest = flight.oldest.max(age);
+    if way.most_receives.is_some_and(|most| u64::from(peeked.message.receives) + 1 >= most) {
+        let (id, times) = (&peeked.message.id, peeked.message.receives);
+        flight.stopped = Some(format!(
+            "message {id} was received {times} times already, and would soon be given up: start `muster serve`, and ask again"
+        ));
+    }
+    held.push(peeked.message.receipt);
 }
 
 /// The rule and the sender of a canary; `None` for any other message.
@@ -232,15 +217,15 @@ pub(super) fn judge(rules: &[&'static RuleSpec], name: &str, flight: &Flight, se
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::super::finding::Verdict;
     use super::super::finding::tests::denied;
     use super::*;
-    use crate::kinds::rules::RULES;
 
     #[test]
     fn a_canary_is_known_by_what_was_put_and_no_other_event_is() {
-        for rule in RULES {
-            let put = event(rule, "muster", "doctor-1", Timestamp::EPOCH);
+        for (rule, put) in RULES.iter().zip(canaries("muster", "doctor-1", Timestamp::EPOCH)) {
             let detail: Value = serde_json::from_str(&put.detail).unwrap();
             let body = json!({"source": put.source, "detail-type": put.detail_type, "detail": detail}).to_string();
             assert_eq!(canary(&body), Some((rule, "doctor-1".to_owned())));

@@ -7,6 +7,7 @@ use super::canary::{self, Flight, Way};
 use super::finding::{Finding, Outcome, asked};
 use super::queue::{Attributes, redrives};
 use super::{Examined, LOCAL, backlog, dead_letters, endpoint, listener, permission, policy, queue, rule, target};
+use crate::app::setup::{Desired, Name, QueueRole};
 use crate::aws::bus::{RuleState, Target};
 use crate::aws::queue::Queue;
 use crate::kinds::rules::{RULES, RuleSpec};
@@ -27,7 +28,12 @@ struct Found {
 
 /// The way that `muster setup` made under a name.
 pub(super) async fn named(examined: &Examined<'_>, name: &str) -> Vec<Finding> {
-    let (queue_name, dead_name) = (format!("{name}-events"), format!("{name}-events-dead"));
+    let prefix = match name.parse::<Name>() {
+        Ok(prefix) => prefix,
+        Err(error) => return vec![rule::CHECK.failed(name, error.to_string(), "Give another name with --events.")],
+    };
+    let desired = Desired::new(examined.scope.clone(), prefix);
+    let (queue_name, dead_name) = (QueueRole::Events.name(&desired.name), QueueRole::Dead.name(&desired.name));
     let (Rules { mut findings, states, targets }, ((main, seen), (dead, _))) =
         join(rules(examined, name), join(find(examined, &queue_name), find(examined, &dead_name))).await;
     findings.extend(seen);
@@ -45,16 +51,16 @@ pub(super) async fn named(examined: &Examined<'_>, name: &str) -> Vec<Finding> {
         }
         findings.extend([ruled, aimed]);
     }
-    let there = queue::judge(&main.name, name, &main.attributes);
-    let admitted = match (&main.attributes, &queue_arn) {
-        (Ok(Some(attributes)), Some(arn)) => {
-            let wanted: Vec<String> = RULES.iter().map(|rule| rule_arn(arn, &rule.name(name))).collect();
+    let there = queue::judge(QueueRole::Events, &main.name, name, &main.attributes);
+    let admitted = match &main.attributes {
+        Ok(Some(attributes)) => {
+            let wanted: Vec<String> = RULES.iter().map(|rule| desired.rule_arn(rule)).collect();
             policy::judge(&main.name, name, &wanted, attributes.get("Policy").map_or("", String::as_str))
         }
         _ => policy::CHECK.skipped(&*main.name, "the queue is not known"),
     };
     let arrives = there.holds() && admitted.holds();
-    findings.extend([there, admitted, queue::judge_dead(&dead.name, name, &dead.attributes)]);
+    findings.extend([there, admitted, queue::judge(QueueRole::Dead, &dead.name, name, &dead.attributes)]);
     findings.push(dead_letters(&dead));
     let server = server(examined, name, &mut findings).await;
     let listens = if server { examined.server } else { None };
@@ -160,7 +166,7 @@ async fn server(examined: &Examined<'_>, name: &str, findings: &mut Vec<Finding>
     let Ok(Ok(said)) = timeout(LOCAL, server.read(canary::FRESHNESS)).await else { return false };
     let path = listener::of(&said, &examined.scope.region);
     findings.push(listener::judge(path, name));
-    path.is_some()
+    path.is_some_and(listener::receives)
 }
 
 /// The canaries' findings, and what they tell of permissions.
@@ -183,22 +189,4 @@ fn canaries(name: &str, sound: &[&'static RuleSpec], arrives: bool, flight: &Fli
 
 fn attribute(found: &Found, name: &str) -> Option<String> {
     found.attributes.as_ref().ok()?.as_ref()?.get(name).cloned()
-}
-
-/// The ARN of a rule of the default bus in the queue's own partition, region and account.
-fn rule_arn(queue_arn: &str, rule: &str) -> String {
-    let parts: Vec<&str> = queue_arn.split(':').collect();
-    let part = |place: usize| parts.get(place).copied().unwrap_or_default();
-    format!("arn:{}:events:{}:{}:rule/{rule}", part(1), part(3), part(4))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_rules_arn_is_in_the_partition_of_its_queue() {
-        let arn = rule_arn("arn:aws-cn:sqs:cn-north-1:123456789012:muster-events", "muster-tags");
-        assert_eq!(arn, "arn:aws-cn:events:cn-north-1:123456789012:rule/muster-tags");
-    }
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use futures::FutureExt;
+use futures::future::LocalBoxFuture;
 use serde::Serialize;
 use tokio::time::{Instant, timeout};
 
@@ -131,12 +133,17 @@ impl From<AwsError> for Unanswered {
     }
 }
 
-/// Asks AWS, for at most [`PATIENCE`], and tells how long it took.
-pub(super) async fn asked<T>(question: impl Future<Output = Result<T, AwsError>>) -> (Outcome<T>, Duration) {
-    let started = Instant::now();
-    let answer = timeout(PATIENCE, question).await;
-    let answer = answer.map_or_else(|_| Err(hung()), |answer| answer.map_err(Unanswered::from));
-    (answer, started.elapsed())
+/// Asks AWS, for at most [`PATIENCE`], and tells how long it took. On the heap: a call of the SDK is large.
+pub(super) fn asked<'a, T: 'a>(
+    question: impl Future<Output = Result<T, AwsError>> + 'a,
+) -> LocalBoxFuture<'a, (Outcome<T>, Duration)> {
+    async {
+        let started = Instant::now();
+        let answer = timeout(PATIENCE, question).await;
+        let answer = answer.map_or_else(|_| Err(hung()), |answer| answer.map_err(Unanswered::from));
+        (answer, started.elapsed())
+    }
+    .boxed_local()
 }
 
 fn hung() -> Unanswered {

@@ -16,11 +16,21 @@ pub(super) fn of<'a>(freshness: &'a Value, region: &Region) -> Option<&'a Value>
     paths.iter().find(|path| path.get("region").and_then(Value::as_str) == Some(region.as_str()))
 }
 
+/// Whether it takes messages out of a queue there: it may mean to, and not have found one.
+pub(super) fn receives(path: &Value) -> bool {
+    path.get("queue").is_some_and(Value::is_string)
+}
+
 pub(super) fn judge(path: Option<&Value>, name: &str) -> Finding {
     let Some(path) = path else {
         let fix = format!("Start it with `--events {name}` (or MUSTER_EVENTS={name}).");
         return CHECK.warning("server", "it runs, and does not listen to the events of this region", fix);
     };
+    let trouble = ["receive_failure", "absent"].iter().find_map(|name| path.get(*name));
+    if let Some(trouble) = trouble {
+        let text = |name: &str| trouble.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+        return CHECK.failed("server", text("what"), text("fix"));
+    }
     let why = path.get("why").and_then(Value::as_str).unwrap_or_default();
     if path.get("proved").and_then(Value::as_bool) == Some(true) {
         return CHECK.ok("server", "it listens, and its own canaries come back");
@@ -68,5 +78,8 @@ mod tests {
         assert_eq!(of(&freshness, &Region::new("elsewhere")), None);
         assert_eq!(judge(None, "muster").verdict, Verdict::Warning);
         assert_eq!(judge(Some(&json!({"proved": true})), "muster").verdict, Verdict::Ok);
+        let denied = json!({"proved": true, "queue": null, "absent": {"what": "no queue", "fix": "make it"}});
+        assert_eq!(judge(Some(&denied), "muster").fix.as_deref(), Some("make it"));
+        assert!(!receives(&denied) && receives(&json!({"queue": "u"})));
     }
 }

@@ -4,7 +4,7 @@
 //! such thing: there the calls that the other checks make anyway tell. `sqs:ReceiveMessage` and `events:PutEvents` are told by the
 //! canary.
 
-use super::finding::{Check, Finding, Outcome};
+use super::finding::{Check, Finding, Outcome, Verdict};
 use crate::aws::Class;
 
 pub(super) static CHECK: Check = Check {
@@ -31,6 +31,18 @@ pub(super) fn judge_all<'a, T: 'a>(
     findings.max_by_key(|finding| finding.fix.is_some())
 }
 
+/// What the answer to `cloudtrail:LookupEvents` tells, which only the question who made a change needs.
+pub(super) fn judge_history<T>(outcome: &Outcome<T>) -> Finding {
+    let finding = judge("cloudtrail:LookupEvents", outcome);
+    match finding.verdict {
+        Verdict::Failed => {
+            let fact = format!("{}; only the question who made a change needs it", finding.fact);
+            Finding { verdict: Verdict::Warning, fact, ..finding }
+        }
+        _ => finding,
+    }
+}
+
 /// What a dry run about an instance tells.
 pub(super) fn judge_change(action: &str, instance: &str, outcome: &Outcome<()>) -> Finding {
     match outcome {
@@ -45,8 +57,8 @@ pub(super) fn judge_change(action: &str, instance: &str, outcome: &Outcome<()>) 
 
 #[cfg(test)]
 mod tests {
+    use super::super::finding::Unanswered;
     use super::super::finding::tests::denied;
-    use super::super::finding::{Unanswered, Verdict};
     use super::*;
 
     #[test]

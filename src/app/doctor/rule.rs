@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::finding::{Check, Finding, Outcome};
 use super::setup;
+use crate::app::setup::drift::plain;
 use crate::aws::bus::RuleState;
 use crate::kinds::rules::RuleSpec;
 
@@ -28,7 +29,7 @@ pub(super) fn judge(rule: &RuleSpec, name: &str, outcome: &Outcome<Option<RuleSt
     }
     let wanted = rule.pattern(name);
     match serde_json::from_str::<Value>(&found.pattern) {
-        Ok(pattern) if pattern == wanted => {}
+        Ok(pattern) if plain(&pattern) == plain(&wanted) => {}
         pattern => {
             let differs = pattern.map_or_else(|_| "it has no event pattern".to_owned(), |found| drift(&wanted, &found));
             return CHECK.failed(subject, format!("its pattern was changed: {differs}"), fix);
@@ -48,7 +49,7 @@ fn drift(wanted: &Value, found: &Value) -> String {
     let (wanted, found) = (fields(wanted), fields(found));
     let told = wanted.keys().chain(found.keys().filter(|name| !wanted.contains_key(*name))).filter_map(|name| {
         match (wanted.get(name), found.get(name)) {
-            (Some(wanted), Some(found)) if wanted == found => None,
+            (Some(wanted), Some(found)) if plain(wanted) == plain(found) => None,
             (Some(wanted), Some(found)) => Some(format!("{name} is {found} in place of {wanted}")),
             (Some(wanted), None) => Some(format!("{name} is missing, {wanted} should be there")),
             (None, found) => Some(format!("{name} should not be there: {}", found.unwrap_or(&Value::Null))),

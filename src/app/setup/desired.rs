@@ -142,7 +142,7 @@ impl Desired {
     /// Lets EventBridge send to a queue on behalf of exactly these rules.
     fn policy(&self, role: QueueRole) -> Value {
         let arns = RULES.iter().map(|rule| json!(self.rule_arn(rule))).collect();
-        policy(json!(self.queue_arn(role)), arns)
+        policy(&json!(self.queue_arn(role)), arns)
     }
 }
 
@@ -154,7 +154,7 @@ pub fn description(rule: &RuleSpec) -> String {
 
 /// A queue's policy that lets EventBridge send to it on behalf of these rules only.
 #[must_use]
-pub fn policy(queue: Value, rules: Vec<Value>) -> Value {
+pub fn policy(queue: &Value, rules: Vec<Value>) -> Value {
     json!({
         "Version": "2012-10-17",
         "Statement": [{

@@ -165,16 +165,16 @@ pub(super) fn says(queue: &SeenQueue, name: &str, should: &Value) -> bool {
 
 /// A document without what means nothing in policies and patterns: the order of lists, whether something alone stands in a
 /// list, and whether a number stands as text.
-fn plain(document: &Value) -> Value {
+pub(in crate::app) fn plain(document: &Value) -> Value {
     match document {
-        Value::Array(items) => match &items[..] {
-            [one] => plain(one),
-            _ => {
-                let mut items: Vec<Value> = items.iter().map(plain).collect();
-                items.sort_by_key(ToString::to_string);
-                Value::Array(items)
+        Value::Array(items) => {
+            if let [one] = &items[..] {
+                return plain(one);
             }
-        },
+            let mut items: Vec<Value> = items.iter().map(plain).collect();
+            items.sort_by_key(ToString::to_string);
+            Value::Array(items)
+        }
         Value::Object(members) => {
             Value::Object(members.iter().map(|(name, value)| (name.clone(), plain(value))).collect())
         }

@@ -62,7 +62,7 @@ fn queue_policy(role: QueueRole) -> Value {
         "Type": "AWS::SQS::QueuePolicy",
         "Properties": {
             "Queues": [{ "Ref": id }],
-            "PolicyDocument": policy(arn(id), RULES.iter().map(|rule| arn(&rule_id(rule))).collect()),
+            "PolicyDocument": policy(&arn(id), RULES.iter().map(|rule| arn(&rule_id(rule))).collect()),
         },
     })
 }

@@ -24,15 +24,15 @@ pub(super) fn requests(action: &str) -> Limit {
         "ec2:CreateSnapshot" | "ec2:CreateSnapshots" => Limit { burst: 100, per_second: 5 },
         // All calls of STS in an account and region together; Muster makes this one only.
         "sts:GetCallerIdentity" => Limit { burst: 600, per_second: 600 },
-        // CloudTrail user guide, "Quotas in AWS CloudTrail".
-        "cloudtrail:LookupEvents" => Limit { burst: 2, per_second: 2 },
         // A standard queue takes nearly any number of calls (SQS developer guide, "Amazon SQS standard queue quotas").
         "sqs:ReceiveMessage" | "sqs:DeleteMessage" | "sqs:ChangeMessageVisibility" => {
             Limit { burst: 3_000, per_second: 3_000 }
         }
         // EventBridge user guide, "Amazon EventBridge quotas": what the smallest regions take.
         "events:PutEvents" => Limit { burst: 400, per_second: 400 },
-        // The same page, for whatever looks at rules and changes them. What SQS takes of calls about queues it does not say;
+        // CloudTrail user guide, "Quotas in AWS CloudTrail".
+        "cloudtrail:LookupEvents" => Limit { burst: 2, per_second: 2 },
+        // EventBridge user guide, the same page, for whatever looks at rules and changes them. What SQS takes of calls about queues it does not say;
         // setting up makes a handful.
         _ if action.starts_with("events:") || action.starts_with("sqs:") => Limit { burst: 50, per_second: 50 },
         // Describes that page or filter, and the few that can do neither.

@@ -44,7 +44,7 @@ pub fn freshness(core: &Arc<Core>, uri: &str) -> Result<Content, Fault> {
         "watched_regions": core.regions(),
         "scopes": scopes,
         "events": paths::paths(core),
-        "event_counts": core.ingest.freshness().event_counts().read(),
+        "event_counts": paths::counts(core),
         "aws_calls": core.aws.calls(),
     });
     put_clock(&mut body, core.aws.clock_offset_millis());

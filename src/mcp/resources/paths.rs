@@ -14,8 +14,8 @@ use crate::model::{Group, Scope};
 /// The rule through which tag changes of every kind come.
 const TAGS: &str = "tags";
 
-/// The longest sender of a canary that is shown.
-const SENDER: usize = 64;
+/// The longest text that strangers may have written.
+const LONGEST: usize = 64;
 
 /// Everything that is known of the way to each scope.
 pub(super) fn paths(core: &Core) -> Vec<Value> {
@@ -23,7 +23,15 @@ pub(super) fn paths(core: &Core) -> Vec<Value> {
     meant(core).map(|(scope, path)| entry(&scope, &path, now)).collect()
 }
 
-/// The same in short, for the summary.
+/// What became of the messages that were received.
+pub(super) fn counts(core: &Core) -> Value {
+    let mut counted = core.ingest.freshness().event_counts().read();
+    let types = std::mem::take(&mut counted.unknown_types);
+    counted.unknown_types = types.into_iter().map(|(name, count)| (shown(&name, LONGEST), count)).collect();
+    json!(counted)
+}
+
+/// The way to each scope in short, for the summary.
 pub(super) fn outline(core: &Core) -> Vec<Value> {
     let now = Instant::now();
     let outlined = meant(core).map(|(scope, path)| {
@@ -31,13 +39,12 @@ pub(super) fn outline(core: &Core) -> Vec<Value> {
         let Value::Object(fields) = &mut entry else { return entry };
         let unproved = path.unproved(&slugs(), None, now);
         fields.insert("proved".to_owned(), json!(unproved.is_none()));
-        match unproved {
-            Some(why) => drop(fields.insert("why".to_owned(), json!(why.to_string()))),
-            None => {
-                let longest = RULES.iter().filter_map(|rule| path.silence(rule.slug, now)).max().unwrap_or_default();
-                fields.insert("seconds_since_canary".to_owned(), json!(longest.as_secs()));
-            }
-        }
+        let longest = || RULES.iter().filter_map(|rule| path.silence(rule.slug, now)).max().unwrap_or_default();
+        let (name, value) = unproved.map_or_else(
+            || ("seconds_since_canary", json!(longest().as_secs())),
+            |why| ("why", json!(why.to_string())),
+        );
+        fields.insert(name.to_owned(), value);
         entry
     });
     outlined.collect()
@@ -51,12 +58,11 @@ pub(super) fn told(core: &Core, state: &ScopeFreshness) -> Option<Value> {
     let groups = Group::ALL.into_iter().filter_map(|group| {
         let rule = telling(spec.told_by, group)?;
         let trail = (rule == CALLS).then_some(rule);
-        let proof = match path.unproved(&[rule], trail, now) {
-            Some(why) => json!({"rule": rule, "proved": false, "why": why.to_string()}),
-            None => {
-                let until = path.cover(&[rule], trail, now)?.until.saturating_duration_since(now);
-                json!({"rule": rule, "proved": true, "until": today + until})
-            }
+        let proof = if let Some(why) = path.unproved(&[rule], trail, now) {
+            json!({"rule": rule, "proved": false, "why": why.to_string()})
+        } else {
+            let until = path.cover(&[rule], trail, now)?.until.saturating_duration_since(now);
+            json!({"rule": rule, "proved": true, "until": today + until})
         };
         Some((json!(group).as_str()?.to_owned(), proof))
     });
@@ -128,7 +134,7 @@ fn entry(scope: &Scope, path: &EventPath, now: Instant) -> Value {
 
 fn canary(seen: &SeenCanary) -> Value {
     let SeenCanary { sent_by, sent_at, seen_at } = seen;
-    json!({"sent_by": shown(sent_by, SENDER), "sent_at": sent_at, "seen_at": seen_at})
+    json!({"sent_by": shown(sent_by, LONGEST), "sent_at": sent_at, "seen_at": seen_at})
 }
 
 #[cfg(test)]

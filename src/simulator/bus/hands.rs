@@ -9,8 +9,8 @@ use crate::simulator::sqs::{self, Attributes};
 use crate::simulator::world::World;
 
 impl World {
-    /// Makes a queue and a rule, both called `name`, that brings everything of the sources `aws.ec2` and `aws.tag` to it,
-    /// and the policy that lets it. Returns the queue's URL. What is there already is replaced, but for the queue's messages.
+    /// Makes a queue and a rule, both called `name`, that brings everything of the sources `aws.ec2`, `aws.tag`,
+    /// `aws.health` and `aws.cloudwatch` to it, and the policy that lets it. Returns the queue's URL. What is there already is replaced, but for the queue's messages.
     #[must_use]
     pub fn listen(&self, account: &str, region: &str, name: &str) -> String {
         let now = self.clock().moment();
@@ -28,7 +28,7 @@ impl World {
         if let Ok((queue, _)) = self.sqs().create(account, region, name, attributes.clone(), now) {
             queue.set_attributes(attributes, now);
         }
-        if let Ok(pattern) = Pattern::parse(r#"{"source":["aws.ec2","aws.tag"]}"#) {
+        if let Ok(pattern) = Pattern::parse(r#"{"source":["aws.ec2","aws.tag","aws.health","aws.cloudwatch"]}"#) {
             let shown = json!({ "Id": name, "Arn": queue });
             let targets = BTreeMap::from([(name.to_owned(), Target { arn: queue, shown })]);
             let rule = Rule {

@@ -49,19 +49,36 @@ pub(crate) struct Target {
     pub(crate) shown: Value,
 }
 
+/// Where an event goes: ARNs all.
+#[derive(Debug)]
+pub(crate) struct Aim {
+    pub(crate) rule: String,
+    pub(crate) target: String,
+    /// Where it goes when the target does not take it.
+    pub(crate) dead_letters: Option<String>,
+}
+
+impl Aim {
+    fn of(rule: &Rule, target: &Target) -> Self {
+        let dead_letters = target.shown.pointer("/DeadLetterConfig/Arn").and_then(Value::as_str);
+        Self { rule: rule.arn.clone(), target: target.arn.clone(), dead_letters: dead_letters.map(str::to_owned) }
+    }
+}
+
 /// The rules of the default bus of one account and region, by name.
 #[derive(Debug, Default)]
 pub(crate) struct Rules(pub(crate) BTreeMap<String, Rule>);
 
 impl Rules {
-    /// The rule's and the target's ARN of every target an event is for.
-    pub(crate) fn targets(&self, event: &str, read_only: bool) -> Vec<(String, String)> {
+    /// Every target an event is for.
+    pub(crate) fn targets(&self, event: &str, read_only: bool) -> Vec<Aim> {
         let hears = |rule: &&Rule| match rule.state {
             State::Disabled => false,
             State::Enabled => !read_only,
             State::EnabledWithReads => true,
         };
         let meant = self.0.values().filter(hears).filter(|rule| rule.pattern.matches(event));
-        meant.flat_map(|rule| rule.targets.values().map(|target| (rule.arn.clone(), target.arn.clone()))).collect()
+        let aims = meant.flat_map(|rule| rule.targets.values().map(|target| Aim::of(rule, target)));
+        aims.collect()
     }
 }

@@ -11,6 +11,8 @@ use xxhash_rust::xxh3::xxh3_64;
 pub(crate) enum Environment {
     /// The AWS emulator and boto3.
     Moto,
+    /// The linter of CloudFormation templates.
+    CfnLint,
     /// The proxy that breaks AWS's answers.
     Proxy,
     /// The MCP client of the 2026-07-28 era.
@@ -23,6 +25,7 @@ impl Environment {
     fn name(self) -> &'static str {
         match self {
             Environment::Moto => "moto",
+            Environment::CfnLint => "cfn-lint",
             Environment::Proxy => "proxy",
             Environment::Mcp2 => "mcp2",
             Environment::Mcp1 => "mcp1",
@@ -39,6 +42,15 @@ impl Environment {
         // Unbuffered, and without leaving compiled files beside the sources.
         command.args(["-u", "-B"]).arg(sources().join("python").join(script));
         command
+    }
+
+    /// A program of this environment, which is made first if it is missing.
+    ///
+    /// # Panics
+    ///
+    /// As [`Environment::script`].
+    pub(crate) fn program(self, name: &str) -> Command {
+        Command::new(self.ensure().join("bin").join(name))
     }
 
     /// Makes the environment unless it is there, under a lock that other test processes hold to.
