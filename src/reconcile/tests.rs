@@ -566,9 +566,9 @@ proptest! {
         let shown = || instance("running", "web", "t3.micro");
         let mut worlds = [World::with(shown()), World::with(shown())];
         let turned = (0..notices.len()).map(|n| &notices[(n + order.index(notices.len().max(1))) % notices.len()]);
-        for (n, observation) in notices.iter().enumerate() {
+        for (second, observation) in (200..).zip(&notices) {
             worlds[0].see_at(observation, 290);
-            worlds[0].see_at(&describe(200 + n as i64, shown()), 290);
+            worlds[0].see_at(&describe(second, shown()), 290);
         }
         for observation in turned.chain(&notices) {
             worlds[1].see_at(observation, 290);
