@@ -185,16 +185,18 @@ pub fn decide(known: Known<'_>, observation: &Observation, rules: KindRules, mom
             mapping: rules.mapping,
         }),
         (Seen::Described(document), Some(current)) => described(known, current, observation, document, rules, moment),
-        // Events never create a resource: only a describe shows a whole one.
-        (Seen::StateAsserted(_) | Seen::TagsAsserted { .. } | Seen::Noticed(_) | Seen::Mentioned, None)
+        // Events never create a resource: only a describe shows a whole one. Where nothing is known, NotFound has nothing to forget;
+        // but whoever spoke of it may have been ahead of the answer.
+        (
+            Seen::StateAsserted(_) | Seen::TagsAsserted { .. } | Seen::Noticed(_) | Seen::Mentioned | Seen::NotFound,
+            None,
+        )
         | (Seen::Mentioned, Some(_)) => Verdict::nothing(Reading::Hint),
         (Seen::Noticed(notice), Some(current)) => noticed(current, observation, notice, moment),
         (Seen::StateAsserted(state), Some(current)) => asserted(known, current, observation, state, moment),
         (Seen::TagsAsserted { tags, version }, Some(current)) => {
             tagged(known, current, observation, tags, *version, moment)
         }
-        // Nothing to forget; but whoever spoke of it may have been ahead of the answer.
-        (Seen::NotFound, None) => Verdict::nothing(Reading::Hint),
         (Seen::NotFound, Some(current)) => {
             let newest = known.newest(moment);
             let lacked = known.candidate.is_some_and(|lacked| newest < lacked && lacked <= observation.at);

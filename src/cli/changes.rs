@@ -21,6 +21,7 @@ const SHOWN: usize = 50;
 
 /// Which changes to show.
 #[derive(Clone, Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(super) struct Changes {
     /// Only those of this resource: a URI, or an id, whose beginning tells its kind
     #[arg(value_name = "URI|ID")]

@@ -75,8 +75,7 @@ impl Case {
         let (Some(id), Some(change)) = (record.event.resource(), Change::of(&record.event)) else { return Ok(None) };
         let seen = evidence(&record.event).unwrap_or(record.recorded_at);
         let earlier = snapshot.timeline_before(id, record.seq, NEAR)?;
-        let previous = earlier.iter().filter(|earlier| earlier.event.resource().is_some());
-        let previous = previous.filter_map(|earlier| evidence(&earlier.event)).next();
+        let previous = earlier.iter().find_map(|earlier| evidence(&earlier.event));
         let from = match (&record.cause, previous) {
             (Cause::Resumed { since }, _) => *since,
             // The call that began a transition is the one that ends it.

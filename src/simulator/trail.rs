@@ -65,7 +65,8 @@ pub(crate) fn knows(action: &str) -> bool {
 #[serde(rename_all = "PascalCase")]
 struct Lookup {
     #[serde(default)]
-    lookup_attributes: Vec<Attribute>,
+    #[serde(rename = "LookupAttributes")]
+    attributes: Vec<Attribute>,
     start_time: Option<f64>,
     end_time: Option<f64>,
     max_results: Option<usize>,
@@ -86,10 +87,10 @@ pub(crate) fn answer(call: &Call, action: &str) -> Result<Value, Refusal> {
     }
     let lookup: Lookup = json::read(call.body)?;
     let wrong = |code: &'static str, message: &str| Refusal::new(400, code, message);
-    let ([] | [_]) = lookup.lookup_attributes.as_slice() else {
+    let ([] | [_]) = lookup.attributes.as_slice() else {
         return Err(wrong("InvalidLookupAttributesException", "You can specify only one lookup attribute."));
     };
-    let attribute = lookup.lookup_attributes.first();
+    let attribute = lookup.attributes.first();
     if let Some(attribute) = attribute
         && !["ResourceName", "EventName", "EventId"].contains(&attribute.attribute_key.as_str())
     {
@@ -116,11 +117,10 @@ pub(crate) fn answer(call: &Call, action: &str) -> Result<Value, Refusal> {
             && meets(one, attribute)
     });
     let page: Vec<Value> = found.by_ref().skip(skipped).take(limit).map(|one| event(one)).collect();
-    let mut answer = json!({ "Events": page });
-    if found.next().is_some() {
-        answer["NextToken"] = json!((skipped + limit).to_string());
-    }
-    Ok(answer)
+    Ok(match found.next() {
+        Some(_) => json!({ "Events": page, "NextToken": (skipped + limit).to_string() }),
+        None => json!({ "Events": page }),
+    })
 }
 
 /// `CloudTrail` tells times to the second.

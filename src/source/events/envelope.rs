@@ -135,21 +135,26 @@ impl Envelope {
         if self.source == CANARY_SOURCE {
             return Ok(self.canary(owner).map_or(Says::Nothing, Says::Canary));
         }
-        let read = match (self.source.as_str(), self.detail_type.as_str()) {
-            ("aws.ec2", "EC2 Instance State-change Notification") => instance::read,
-            ("aws.ec2", "EC2 Spot Instance Interruption Warning") => spot::interruption,
-            ("aws.ec2", "EC2 Instance Rebalance Recommendation" | "EC2 Spot Instance Rebalance Recommended") => {
-                spot::rebalance
-            }
-            ("aws.ec2", "EBS Volume Notification") => ebs::volume,
-            ("aws.ec2", "EBS Snapshot Notification") => ebs::snapshot,
-            ("aws.ec2", "EBS Multi-Volume Snapshots Completion Status") => ebs::snapshots,
-            ("aws.tag", "Tag Change on Resource") => tags::read,
-            ("aws.health", "AWS Health Event") => health::read,
-            ("aws.cloudwatch", "CloudWatch Alarm Contributor State Change") => alarm::read,
-            ("aws.ec2", "AWS API Call via CloudTrail") => return call::read(self, &self.place(owner)?),
-            _ => return Ok(Says::Nothing),
-        };
+        let read: fn(&Self, &Place) -> Result<Vec<Observation>, Lacks> =
+            match (self.source.as_str(), self.detail_type.as_str()) {
+                ("aws.ec2", "EC2 Instance State-change Notification") => instance::read,
+                ("aws.ec2", "EC2 Spot Instance Interruption Warning") => spot::interruption,
+                ("aws.ec2", "EC2 Instance Rebalance Recommendation" | "EC2 Spot Instance Rebalance Recommended") => {
+                    spot::rebalance
+                }
+                ("aws.ec2", "EBS Volume Notification") => |event, place| Ok(ebs::volume(event, place)),
+                ("aws.ec2", "EBS Snapshot Notification") => |event, place| Ok(ebs::snapshot(event, place)),
+                ("aws.ec2", "EBS Multi-Volume Snapshots Completion Status") => {
+                    |event, place| Ok(ebs::snapshots(event, place))
+                }
+                ("aws.tag", "Tag Change on Resource") => tags::read,
+                ("aws.health", "AWS Health Event") => health::read,
+                ("aws.cloudwatch", "CloudWatch Alarm Contributor State Change") => {
+                    |event, place| Ok(alarm::read(event, place))
+                }
+                ("aws.ec2", "AWS API Call via CloudTrail") => return call::read(self, &self.place(owner)?),
+                _ => return Ok(Says::Nothing),
+            };
         let mut observations = read(self, &self.place(owner)?)?;
         observations.truncate(MOST);
         if observations.is_empty() {

@@ -6,23 +6,23 @@
 
 use serde_json::Value as Json;
 
-use super::{Envelope, Lacks, Place, parsed};
+use super::{Envelope, Place, parsed};
 use crate::model::Observation;
 
 /// `createVolume`, `attachVolume`, `modifyVolume`, `deleteVolume`, ...: of the volume in `resources`.
-pub(super) fn volume(event: &Envelope, place: &Place) -> Result<Vec<Observation>, Lacks> {
+pub(super) fn volume(event: &Envelope, place: &Place) -> Vec<Observation> {
     let named = event.resources.iter().filter_map(|arn| parsed(arn)).find(|(spec, _)| spec.slug == "volume");
-    Ok(named.map(|named| place.mentioned(named)).into_iter().collect())
+    named.map(|named| place.mentioned(named)).into_iter().collect()
 }
 
 /// `createSnapshot`, `copySnapshot`, `shareSnapshot`: sent on completion only, never for `pending` or a deletion.
-pub(super) fn snapshot(event: &Envelope, place: &Place) -> Result<Vec<Observation>, Lacks> {
+pub(super) fn snapshot(event: &Envelope, place: &Place) -> Vec<Observation> {
     let named = event.text("snapshot_id").and_then(parsed).or_else(|| event.resource());
-    Ok(named.map(|named| place.mentioned(named)).into_iter().collect())
+    named.map(|named| place.mentioned(named)).into_iter().collect()
 }
 
 /// `createSnapshots`: each snapshot, and the volumes that they are of.
-pub(super) fn snapshots(event: &Envelope, place: &Place) -> Result<Vec<Observation>, Lacks> {
+pub(super) fn snapshots(event: &Envelope, place: &Place) -> Vec<Observation> {
     let list = event.detail.get("snapshots").and_then(Json::as_array).map_or(&[][..], Vec::as_slice);
     let of = |field: &'static str| list.iter().filter_map(move |one| one.get(field)?.as_str());
     let arns = of("snapshot_id").chain(of("source")).chain(event.resources.iter().map(String::as_str));
@@ -33,5 +33,5 @@ pub(super) fn snapshots(event: &Envelope, place: &Place) -> Result<Vec<Observati
             found.push(observation);
         }
     }
-    Ok(found)
+    found
 }
