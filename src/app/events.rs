@@ -77,7 +77,7 @@ pub async fn run(aws: Aws, queue: Arc<Queue>, ingest: Handle, unreadable: Unread
     let clock = aws.clock();
     let mut listener = Listener::new(aws, Arc::clone(&queue));
     let counts = ingest.freshness().event_counts().clone();
-    let carrier = Arc::new(Carrier { mailbox: listener.mailbox(), queue, ingest, clock, counts, unreadable });
+    let hands = Arc::new(Carrier { mailbox: listener.mailbox(), queue, ingest, clock, counts, unreadable });
     let mut under_way = FuturesUnordered::new();
     let mut failing: Option<Timestamp> = None;
     loop {
@@ -92,28 +92,28 @@ pub async fn run(aws: Aws, queue: Arc<Queue>, ingest: Handle, unreadable: Unread
             loop {
                 tokio::select! {
                     received = &mut receiving => break received,
-                    Some(carried) = under_way.next(), if !under_way.is_empty() => if carried == Carried::Stopped { return },
+                    Some(end) = under_way.next(), if !under_way.is_empty() => if end == Carried::Stopped { return },
                 }
             }
         };
         match received {
             Ok(messages) => {
                 if failing.take().is_some() {
-                    carrier.ingest.freshness().receiving(&carrier.queue.to_string(), None);
-                    tracing::info!(queue = %carrier.queue, "events are received again");
+                    hands.ingest.freshness().receiving(&hands.queue.to_string(), None);
+                    tracing::info!(queue = %hands.queue, "events are received again");
                 }
                 if !messages.is_empty() {
-                    under_way.push(Arc::clone(&carrier).carry(messages).boxed());
+                    under_way.push(Arc::clone(&hands).carry(messages).boxed());
                 }
             }
             Err(error) => {
-                carrier.show(&error, *failing.get_or_insert_with(|| carrier.clock.now()));
+                hands.show(&error, *failing.get_or_insert_with(|| hands.clock.now()));
                 let mut pausing = pin!(listener.pause());
                 loop {
                     tokio::select! {
                         () = &mut pausing => break,
-                        Some(carried) = under_way.next(), if !under_way.is_empty() => {
-                            if carried == Carried::Stopped { return }
+                        Some(end) = under_way.next(), if !under_way.is_empty() => {
+                            if end == Carried::Stopped { return }
                         }
                     }
                 }

@@ -169,8 +169,8 @@ fn events_are_neither_lost_nor_counted_twice_wherever_the_server_is_killed() {
         let agent = format!("round-{round}");
         let mut server = sandbox.serve(&flags);
         let kill = match round % 2 {
-            // A commit takes some milliseconds: from at once to about as long.
-            0 => Kill::Received(Duration::from_micros(u64::try_from(round).unwrap() * 1_370 % 6_000)),
+            // From at once, which is before the commit, to long enough for most commits.
+            0 => Kill::Received(Duration::from_micros(u64::try_from(round).unwrap() * 7_370 % 40_000)),
             _ => Kill::Deleting,
         };
         gate.arm(server.running.pid(), kill);
