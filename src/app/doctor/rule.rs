@@ -64,17 +64,18 @@ mod tests {
     use super::*;
     use crate::kinds::rules::by_slug;
 
-    fn state(pattern: &str, state: &str) -> Outcome<Option<RuleState>> {
+    fn state(pattern: &str, state: &str) -> RuleState {
         let enabled = state != "DISABLED";
         let (arn, description) = (String::new(), String::new());
-        Ok(Some(RuleState { arn, pattern: pattern.to_owned(), enabled, state: state.to_owned(), description }))
+        RuleState { arn, pattern: pattern.to_owned(), enabled, state: state.to_owned(), description }
     }
 
     #[test]
     fn a_rule_that_is_off_changed_or_gone_fails_with_what_differs() {
         let rule = by_slug("tags").unwrap();
         let right = rule.pattern("muster").to_string();
-        let judged = |outcome| judge(rule, "muster", "mend it", &outcome);
+        let told = |outcome| judge(rule, "muster", "mend it", &outcome);
+        let judged = |state| told(Ok(Some(state)));
         assert_eq!(judged(state(&right, "ENABLED")).verdict, Verdict::Ok);
         // The order of keys and blanks mean nothing.
         let (detail, rest) = (r#"{"detail": {"service": ["ec2"]}, "#, right.split_once('{').unwrap().1);
@@ -87,7 +88,7 @@ mod tests {
         for part in [r#"source is ["aws.tag"] in place of"#, "detail-type is missing", "x should not be there: [1]"] {
             assert!(changed.fact.contains(part), "{part}: {}", changed.fact);
         }
-        assert_eq!(judged(Ok(None)).fix.as_deref(), Some("mend it"));
-        assert_eq!(judged(Err(denied("events:DescribeRule"))).verdict, Verdict::Skipped);
+        assert_eq!(told(Ok(None)).fix.as_deref(), Some("mend it"));
+        assert_eq!(told(Err(denied("events:DescribeRule"))).verdict, Verdict::Skipped);
     }
 }
