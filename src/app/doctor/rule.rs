@@ -3,7 +3,6 @@
 use serde_json::Value;
 
 use super::finding::{Check, Finding, Outcome};
-use super::setup;
 use crate::app::setup::drift::plain;
 use crate::aws::bus::RuleState;
 use crate::kinds::rules::RuleSpec;
@@ -16,9 +15,9 @@ pub(super) static CHECK: Check = Check {
 /// The state in which CloudTrail's records of describes come through as well.
 const WITH_READS: &str = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS";
 
-pub(super) fn judge(rule: &RuleSpec, name: &str, outcome: &Outcome<Option<RuleState>>) -> Finding {
+/// `fix` is what mends it.
+pub(super) fn judge(rule: &RuleSpec, name: &str, fix: &str, outcome: &Outcome<Option<RuleState>>) -> Finding {
     let subject = rule.name(name);
-    let fix = setup(name);
     let found = match outcome {
         Err(why) => return CHECK.unanswered(subject, why),
         Ok(None) => return CHECK.failed(subject, "there is no such rule", fix),

@@ -98,7 +98,7 @@ fn pass(mut client: TcpStream, authority: &str, armed: &Mutex<Option<Armed>>) ->
         !["connection", "content-length"].contains(&name.as_str()) && !line.is_empty()
     });
     let mut sent: String = kept.flat_map(|line| [line, "\r\n"]).collect();
-    sent.push_str(&format!("Content-Length: {}\r\nConnection: close\r\n\r\n", body.len()));
+    sent.extend(["Content-Length: ", &body.len().to_string(), "\r\nConnection: close\r\n\r\n"]);
     let mut upstream = TcpStream::connect(authority)?;
     upstream.write_all(sent.as_bytes())?;
     upstream.write_all(&body)?;
