@@ -97,8 +97,8 @@ fn pass(mut client: TcpStream, authority: &str, armed: &Mutex<Option<Armed>>) ->
         let name = line.split(':').next().unwrap_or_default().to_ascii_lowercase();
         !["connection", "content-length"].contains(&name.as_str()) && !line.is_empty()
     });
-    let mut sent: String = kept.flat_map(|line| [line, "\r\n"]).collect();
-    sent.push_str(&format!("Content-Length: {}\r\nConnection: close\r\n\r\n", body.len()));
+    let kept: String = kept.flat_map(|line| [line, "\r\n"]).collect();
+    let sent = format!("{kept}Content-Length: {}\r\nConnection: close\r\n\r\n", body.len());
     let mut upstream = TcpStream::connect(authority)?;
     upstream.write_all(sent.as_bytes())?;
     upstream.write_all(&body)?;
