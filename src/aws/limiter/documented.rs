@@ -32,8 +32,10 @@ pub(super) fn requests(action: &str) -> Limit {
         "events:PutEvents" => Limit { burst: 400, per_second: 400 },
         // CloudTrail user guide, "Quotas in AWS CloudTrail".
         "cloudtrail:LookupEvents" => Limit { burst: 2, per_second: 2 },
-        // EventBridge user guide, the same page, for whatever looks at rules and changes them. What SQS takes of calls about queues it does not say;
-        // setting up makes a handful.
+        // EventBridge user guide, the same page, for whatever looks at rules and changes them. What SQS takes of calls about queues its
+        // guide does not say; setting up makes a handful.
+        // A careful guess: doctor asks for a page or two.
+        "servicequotas:ListServiceQuotas" => Limit { burst: 10, per_second: 5 },
         _ if action.starts_with("events:") || action.starts_with("sqs:") => Limit { burst: 50, per_second: 50 },
         // Describes that page or filter, and the few that can do neither.
         _ => Limit { burst: 100, per_second: 20 },
