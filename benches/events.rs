@@ -15,6 +15,8 @@ mod bed;
 mod child;
 #[path = "events/heard.rs"]
 mod heard;
+#[path = "http/program.rs"]
+mod program;
 #[path = "http/usage.rs"]
 mod usage;
 

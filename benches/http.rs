@@ -26,6 +26,8 @@ mod ec2;
 mod estate;
 #[path = "http/load.rs"]
 mod load;
+#[path = "http/program.rs"]
+mod program;
 #[path = "http/question.rs"]
 mod question;
 #[path = "http/report.rs"]

@@ -1,6 +1,5 @@
 //! What is measured: a simulator, a server that has swept it and listens to its events, and a queue between them.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
@@ -15,22 +14,13 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep};
 
 use crate::child::Child;
-
-/// The program under test, unless [`PROGRAM`] names another build of it.
-const MUSTER: &str = env!("CARGO_BIN_EXE_muster");
-
-/// The variable that names another build.
-const PROGRAM: &str = "MUSTER_BENCH_PROGRAM";
+use crate::program::{INTERVALS, program};
 
 /// How long a sweep of everything, and everything else that only has to happen, may take.
 const PATIENCE: Duration = Duration::from_mins(10);
 
 /// How often something that is waited for is looked at.
 const LOOK: Duration = Duration::from_millis(100);
-
-/// Sweeps far apart: what changes comes by events.
-const INTERVALS: &str = "instance=12h,instance-status=12h,vpc=12h,subnet=12h,security-group=12h,\
-                         network-interface=12h,address=12h,volume=12h,snapshot=12h";
 
 const PROTOCOL: &str = "2026-07-28";
 
@@ -227,8 +217,4 @@ impl Bed {
         let lines: Vec<&str> = log.lines().rev().take(10).collect();
         format!("the server's last lines: {}", lines.into_iter().rev().collect::<Vec<_>>().join("\n"))
     }
-}
-
-fn program() -> PathBuf {
-    std::env::var_os(PROGRAM).map_or_else(|| PathBuf::from(MUSTER), PathBuf::from)
 }

@@ -13,24 +13,15 @@ use tokio::time::{Instant, sleep};
 
 use crate::child::Child;
 use crate::connection::{self, Connection};
+use crate::program::{INTERVALS, program};
 use crate::question::Question;
 use crate::usage::{self, Memory};
-
-/// The program under test, unless [`PROGRAM`] names another build of it.
-const MUSTER: &str = env!("CARGO_BIN_EXE_muster");
-
-/// The variable that names another build.
-const PROGRAM: &str = "MUSTER_BENCH_PROGRAM";
 
 /// How long a sweep of everything may take.
 const SWEEP: Duration = Duration::from_mins(10);
 
 /// How often a running sweep is looked at.
 const LOOK: Duration = Duration::from_millis(100);
-
-/// Sweeps far apart: after the first, nothing runs but what is measured.
-const INTERVALS: &str = "instance=12h,instance-status=12h,vpc=12h,subnet=12h,security-group=12h,\
-                         network-interface=12h,address=12h,volume=12h,snapshot=12h";
 
 /// A simulated account and the directory of its copy.
 pub(crate) struct Estate {
@@ -148,10 +139,6 @@ impl Estate {
         let lines: Vec<&str> = log.lines().rev().take(10).collect();
         format!("the server's last lines: {}", lines.into_iter().rev().collect::<Vec<_>>().join("\n"))
     }
-}
-
-fn program() -> PathBuf {
-    std::env::var_os(PROGRAM).map_or_else(|| PathBuf::from(MUSTER), PathBuf::from)
 }
 
 /// Waits until a sweep of every kind is complete that is not one of `before`, and tells when each began.
