@@ -42,7 +42,7 @@ pub use ledger::Ledger;
 
 use calls::Calls;
 use draft::{Draft, Grounds};
-use lanes::{Lanes, Record, Work};
+use lanes::{Lanes, Parking, Record, Work};
 use ledger::View;
 use outage::{Kept, Spare};
 use retention::Keeper;
@@ -199,9 +199,17 @@ impl<L: Ledger> Ingest<L> {
         match work {
             Work::Record(record) => self.record(record),
             Work::Notify(notice) => self.notify(notice),
+            Work::Park(parking) => self.park(parking),
             Work::Sweep(message) => self.sweep(message),
             Work::Retain => self.retain(),
         }
+    }
+
+    /// Keeps messages that cannot be read.
+    fn park(&mut self, Parking { messages, done }: Parking) {
+        let batch = Batch { recorded_at: self.clock.now(), parked: messages, ..Batch::default() };
+        // The asker may have gone: what is kept stays, and a message that comes again replaces itself.
+        drop(done.send(self.save(batch).map_err(IngestError::from)));
     }
 
     /// Serves what waits in the lanes above the pages, but not so much that the page under way stands still.
@@ -292,7 +300,7 @@ impl<L: Ledger> Ingest<L> {
         if due {
             self.saved = now;
         }
-        Batch { recorded_at: now, entries, watermarks, notified: Vec::new() }
+        Batch { recorded_at: now, entries, watermarks, ..Batch::default() }
     }
 
     /// Decides one observation. Whether it is [too early](Draft::decide).

@@ -40,6 +40,7 @@ mod quota;
 mod rule;
 mod store;
 mod target;
+mod unreadable;
 
 pub use finding::{Check, Finding, Verdict};
 
@@ -49,6 +50,7 @@ use finding::asked;
 pub static CHECKS: &[&Check] = &[
     &data_directory::CHECK,
     &store::CHECK,
+    &unreadable::CHECK,
     &freshness::CHECK,
     &identity::CHECK,
     &clock::CHECK,
@@ -94,9 +96,9 @@ struct Examined<'a> {
 /// Looks at everything that a server with this configuration needs. Whether it is well is for [`Finding::verdict`] to say.
 pub async fn examine(config: &Config) -> Vec<Finding> {
     let mut findings = vec![data_directory::look(&config.data_dir, config.keep_free)];
-    findings.push(match timeout(LOCAL, store::look(config)).await {
-        Ok(finding) => finding,
-        Err(_) => hung(&store::CHECK, &config.data_dir.display().to_string()),
+    findings.extend(match timeout(LOCAL, store::look(config)).await {
+        Ok(findings) => findings,
+        Err(_) => vec![hung(&store::CHECK, &config.data_dir.display().to_string())],
     });
     let server = server(config).await;
     match &server {

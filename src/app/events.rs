@@ -7,8 +7,11 @@
 //!
 //! A message is deleted only after the commit that holds what it says is durable. While the store is slow or fails, the message
 //! is held: its visibility is extended again and again, and what it says is submitted again, so that it neither comes a second
-//! time nor goes to the dead-letter queue because of a full disk. Only what cannot be read, and what meets a damaged record, is
-//! left to come again, and to go where the queue's owner sends such.
+//! time nor goes to the dead-letter queue because of a full disk. What meets a damaged record is left to come again.
+//!
+//! What cannot be read is left to come again, too, so that a dead-letter queue gets it where there is one. After [`PARK_AFTER`]
+//! receives there is none: the message is kept in the store ([`crate::store::parked`]), where `muster doctor` shows it, and is
+//! deleted from the queue once that is durable. Otherwise it would come again for as long as the queue keeps it.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::pin::pin;
@@ -27,8 +30,8 @@ use crate::ingest::counts::{Count, EventCounts};
 use crate::ingest::{Handle, IngestError, Taken, Trouble};
 use crate::model::{Notification, SharedClock, Timestamp};
 use crate::source::events::envelope::{Says, Undecodable};
-use crate::source::events::{Listener, Mailbox, Received};
-use crate::store::{CommitError, ReadError};
+use crate::source::events::{Illegible, Listener, Mailbox, Received};
+use crate::store::{CommitError, Parked, ReadError};
 
 /// How many batches of one receiver are between receive and delete at most: that many does it take on while the writer is busy.
 const UNDER_WAY: usize = 8;
@@ -47,6 +50,10 @@ const COMES_AGAIN: Duration = Duration::from_secs(20);
 
 /// How often such a notice is received before it is let go.
 const RECEIVES: u32 = 3;
+
+/// After how many receives a message that cannot be read is taken out of the queue. A dead-letter queue that gets messages after
+/// fewer receives, as the one of `muster setup` does, gets them first.
+const PARK_AFTER: u32 = 10;
 
 /// How many unreadable messages are remembered, so that each is logged once.
 const REMEMBERED: usize = 1_000;
@@ -153,12 +160,16 @@ impl Carrier {
     async fn carry(self: Arc<Self>, messages: Vec<Received>) -> Carried {
         let mut done = Vec::new();
         let mut telling = Telling::default();
+        let mut hopeless = Vec::new();
         for Received { receipt, message, receives, told } in messages {
             self.counts.count(Count::Received);
             let told = match told {
                 Ok(told) => told,
-                Err(error) => {
-                    self.undecodable(&message, &error);
+                Err(illegible) => {
+                    self.undecodable(&message, &illegible.why);
+                    if receives >= PARK_AFTER {
+                        hopeless.push((receipt, self.parked(message, receives, illegible)));
+                    }
                     continue;
                 }
             };
@@ -186,8 +197,37 @@ impl Carrier {
             }
         }
         // What says nothing of resources does not wait for the store.
-        let ((), carried) = futures::join!(self.delete(done), self.tell(telling));
+        let ((), (), carried) = futures::join!(self.delete(done), self.park(hopeless), self.tell(telling));
         carried
+    }
+
+    /// A message that cannot be read, as it is kept.
+    fn parked(&self, message: String, receives: u32, Illegible { why, body }: Illegible) -> Parked {
+        let bytes = u64::try_from(body.len()).unwrap_or(u64::MAX);
+        let queue = self.queue.to_string();
+        Parked { message, queue, at: self.clock.now(), receives, why: why.to_string(), body, bytes }.cut()
+    }
+
+    /// Keeps messages in the store, and deletes them from the queue once that is durable. Until then they come again.
+    async fn park(&self, hopeless: Vec<(String, Parked)>) {
+        let (receipts, messages): (Vec<String>, Vec<Parked>) = hopeless.into_iter().unzip();
+        if receipts.is_empty() {
+            return;
+        }
+        let number = receipts.len();
+        match self.ingest.park(messages).await {
+            Ok(()) => {
+                self.counts.count_all(Count::Parked, number);
+                tracing::warn!(
+                    queue = %self.queue, number,
+                    "messages that cannot be read are kept in the store and deleted from the queue: muster doctor shows them"
+                );
+                self.delete(receipts).await;
+            }
+            Err(error) => {
+                tracing::warn!(queue = %self.queue, %error, "messages that cannot be read stay in the queue, as they cannot be kept");
+            }
+        }
     }
 
     /// Has the writer record what messages say.

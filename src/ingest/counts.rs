@@ -28,6 +28,8 @@ pub enum Count {
     Unchanged,
     /// It could not be read.
     Undecodable,
+    /// It could not be read however often it came: it was kept in the store and deleted from the queue.
+    Parked,
     /// It was a canary.
     Canaries,
     /// It spoke of a resource that did not become known, however often it came.
@@ -51,6 +53,7 @@ struct Inner {
     repeated: AtomicU64,
     unchanged: AtomicU64,
     undecodable: AtomicU64,
+    parked: AtomicU64,
     canaries: AtomicU64,
     let_go: AtomicU64,
     deleted: AtomicU64,
@@ -76,6 +79,8 @@ pub struct Counted {
     pub unknown_types: BTreeMap<String, u64>,
     /// Messages that cannot be read; those that a queue repeats are counted each time.
     pub undecodable: u64,
+    /// Messages that could not be read however often they came: they were kept in the store and deleted from the queue.
+    pub parked: u64,
     /// Canaries.
     pub canaries: u64,
     /// Notifications about resources that did not become known.
@@ -130,6 +135,7 @@ impl EventCounts {
             unchanged: of(Count::Unchanged),
             unknown_types: self.0.unknown.lock().clone(),
             undecodable: of(Count::Undecodable),
+            parked: of(Count::Parked),
             canaries: of(Count::Canaries),
             let_go: of(Count::LetGo),
             deleted: of(Count::Deleted),
@@ -146,6 +152,7 @@ impl EventCounts {
             Count::Repeated => &self.0.repeated,
             Count::Unchanged => &self.0.unchanged,
             Count::Undecodable => &self.0.undecodable,
+            Count::Parked => &self.0.parked,
             Count::Canaries => &self.0.canaries,
             Count::LetGo => &self.0.let_go,
             Count::Deleted => &self.0.deleted,

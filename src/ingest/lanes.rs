@@ -12,7 +12,7 @@ use super::freshness::{Freshness, Trouble};
 use crate::model::{
     ActionId, Cause, Document, Event, Kind, Notification, Observation, Outcome, ResourceId, Scope, Seq, Timestamp,
 };
-use crate::store::{CommitError, ReadError};
+use crate::store::{CommitError, Parked, ReadError};
 
 /// How urgent an observation is. Notifications have a lane of their own, between these two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,9 +118,16 @@ pub(super) struct Notice {
     pub(super) done: oneshot::Sender<Result<Vec<Taken>, IngestError>>,
 }
 
+/// Messages to keep that cannot be read, and whom to tell.
+pub(super) struct Parking {
+    pub(super) messages: Vec<Parked>,
+    pub(super) done: oneshot::Sender<Result<(), IngestError>>,
+}
+
 pub(super) enum Work {
     Record(Record),
     Notify(Notice),
+    Park(Parking),
     Sweep(SweepMessage),
     /// Nothing else waits, and retention has something to do.
     Retain,
@@ -131,6 +138,7 @@ pub(super) struct Lanes {
     tools: mpsc::Receiver<Record>,
     notifications: mpsc::Receiver<Notice>,
     refresh: mpsc::Receiver<Record>,
+    parking: mpsc::Receiver<Parking>,
     pages: mpsc::Receiver<SweepMessage>,
     stop: CancellationToken,
     /// How many records were served since the last page.
@@ -143,6 +151,7 @@ pub struct Handle {
     tools: mpsc::Sender<Record>,
     notifications: mpsc::Sender<Notice>,
     refresh: mpsc::Sender<Record>,
+    parking: mpsc::Sender<Parking>,
     pages: mpsc::Sender<SweepMessage>,
     freshness: Freshness,
 }
@@ -159,10 +168,17 @@ pub(super) fn connect(freshness: Freshness, stop: CancellationToken) -> (Lanes, 
     let (tools_in, tools) = mpsc::channel(RECORDS);
     let (notifications_in, notifications) = mpsc::channel(RECORDS);
     let (refresh_in, refresh) = mpsc::channel(RECORDS);
+    let (parking_in, parking) = mpsc::channel(RECORDS);
     let (pages_in, pages) = mpsc::channel(PAGES);
-    let lanes = Lanes { tools, notifications, refresh, pages, stop, streak: 0 };
-    let handle =
-        Handle { tools: tools_in, notifications: notifications_in, refresh: refresh_in, pages: pages_in, freshness };
+    let lanes = Lanes { tools, notifications, refresh, parking, pages, stop, streak: 0 };
+    let handle = Handle {
+        tools: tools_in,
+        notifications: notifications_in,
+        refresh: refresh_in,
+        parking: parking_in,
+        pages: pages_in,
+        freshness,
+    };
     (lanes, handle)
 }
 
@@ -187,12 +203,14 @@ impl Lanes {
                 self.tools.close();
                 self.notifications.close();
                 self.refresh.close();
+                self.parking.close();
                 self.pages.close();
                 self.urgent()
             }
             Some(record) = self.tools.recv() => Some(Work::Record(record)),
             Some(notice) = self.notifications.recv() => Some(Work::Notify(notice)),
             Some(record) = self.refresh.recv() => Some(Work::Record(record)),
+            Some(parking) = self.parking.recv() => Some(Work::Park(parking)),
             Some(message) = self.pages.recv() => Some(Work::Sweep(message)),
             () = sleep_until(retention.unwrap_or_else(Instant::now)), if retention.is_some() => Some(Work::Retain),
             else => None,
@@ -206,7 +224,7 @@ impl Lanes {
 
     /// Whether a record waits; a page does not count.
     pub(super) fn is_urgent(&self) -> bool {
-        !(self.tools.is_empty() && self.notifications.is_empty() && self.refresh.is_empty())
+        !(self.tools.is_empty() && self.notifications.is_empty() && self.refresh.is_empty() && self.parking.is_empty())
     }
 
     /// Waits until the loop is to end, for at most `patience`.
@@ -228,7 +246,8 @@ impl Lanes {
     pub(super) fn urgent(&mut self) -> Option<Work> {
         let waiting = self.tools.try_recv().map(Work::Record);
         let waiting = waiting.or_else(|_| self.notifications.try_recv().map(Work::Notify));
-        let work = waiting.or_else(|_| self.refresh.try_recv().map(Work::Record)).ok()?;
+        let waiting = waiting.or_else(|_| self.refresh.try_recv().map(Work::Record));
+        let work = waiting.or_else(|_| self.parking.try_recv().map(Work::Park)).ok()?;
         self.streak += 1;
         Some(work)
     }
@@ -259,6 +278,17 @@ impl Handle {
     pub async fn notify(&self, notifications: Vec<Notification>) -> Result<Vec<Taken>, IngestError> {
         let (done, outcome) = oneshot::channel();
         self.notifications.send(Notice { notifications, done }).await.map_err(|_| IngestError::Stopped)?;
+        outcome.await.map_err(|_| IngestError::Stopped)?
+    }
+
+    /// Keeps messages of a queue that cannot be read. They are durable when this returns: then they can be deleted from the queue.
+    ///
+    /// # Errors
+    ///
+    /// When the server stops or the store fails: then the messages must stay in the queue.
+    pub async fn park(&self, messages: Vec<Parked>) -> Result<(), IngestError> {
+        let (done, outcome) = oneshot::channel();
+        self.parking.send(Parking { messages, done }).await.map_err(|_| IngestError::Stopped)?;
         outcome.await.map_err(|_| IngestError::Stopped)?
     }
 

@@ -46,8 +46,17 @@ pub struct Received {
     pub message: String,
     /// How often it was received, this time included.
     pub receives: u32,
-    /// The event; or why it cannot be read. Then it is not deleted: it goes where the queue's owner sends such.
-    pub told: Result<Told, Undecodable>,
+    /// What the event says; or the body that cannot be read.
+    pub told: Result<Told, Illegible>,
+}
+
+/// A message's body that cannot be read.
+#[derive(Debug)]
+pub struct Illegible {
+    /// Why.
+    pub why: Undecodable,
+    /// The whole body. Anybody who can write to the queue can write this.
+    pub body: String,
 }
 
 /// How many messages something was done to.
@@ -89,7 +98,7 @@ impl Listener {
         self.failing = false;
         self.backoff.succeeded();
         let read = |Message { id: message, receipt, body, receives }| {
-            let told = Told::read(&body, queue.account());
+            let told = Told::read(&body, queue.account()).map_err(|why| Illegible { why, body });
             Received { receipt, message, receives, told }
         };
         Ok(messages.into_iter().map(read).collect())

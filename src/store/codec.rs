@@ -232,6 +232,17 @@ struct DiskNotified<'a> {
     event_id: &'a str,
 }
 
+/// A message of a queue that could not be read; see [`super::parked`].
+#[derive(Encode, BorrowDecode)]
+pub(super) struct DiskParked<'a> {
+    pub(super) at: i64,
+    pub(super) receives: u32,
+    pub(super) bytes: u64,
+    pub(super) queue: &'a str,
+    pub(super) why: &'a str,
+    pub(super) body: &'a str,
+}
+
 // The time comes first: `decode_time` reads nothing else.
 #[derive(Encode, BorrowDecode)]
 struct DiskRecord<'a> {
@@ -891,6 +902,14 @@ pub(super) fn encode_notified_number(key: &[u8], number: u64) -> Result<Vec<u8>,
 }
 
 pub(super) fn decode_notified_number(key: &[u8], bytes: &[u8]) -> Result<u64, DecodeError> {
+    read(DEDUPE, key, bytes)
+}
+
+pub(super) fn encode_parked(key: &[u8], parked: &DiskParked<'_>) -> Result<Vec<u8>, EncodeError> {
+    seal(DEDUPE, key, parked)
+}
+
+pub(super) fn decode_parked<'a>(key: &[u8], bytes: &'a [u8]) -> Result<DiskParked<'a>, DecodeError> {
     read(DEDUPE, key, bytes)
 }
 

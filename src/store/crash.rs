@@ -104,7 +104,9 @@ impl Recorder {
             _ => None,
         });
         let notified = told.collect();
-        writer.commit(Batch { recorded_at: at(self.clock), entries, watermarks, notified }).unwrap();
+        writer
+            .commit(Batch { recorded_at: at(self.clock), entries, watermarks, notified, ..Batch::default() })
+            .unwrap();
         self.note(&writer.store());
     }
 }

@@ -1,6 +1,6 @@
 //! Which notifications were recorded: EventBridge and SQS both repeat, and a repeat must change nothing, also after a restart.
 //!
-//! A notification has two rows of `dedupe`, written in the transaction that records it. `event` and its id lead to its number;
+//! A notification has two rows of `dedupe` (a third family of keys holds [`super::parked`] messages), written in the transaction that records it. `event` and its id lead to its number;
 //! numbers count up without a gap, in the order of recording, and `order` and a number lead back to the id and to when it was
 //! recorded. So looking one up is one read, and the oldest are the first of `order`, whatever the clock said.
 //!
@@ -119,6 +119,12 @@ impl Snapshot {
             let (key, bytes) = entry?;
             let (key, bytes) = (key.value(), bytes.value());
             report.live.dedupe += size(key.len(), bytes.len());
+            if keys::parked_message(key).is_some() {
+                if let Err(error) = codec::decode_parked(key, bytes) {
+                    report.add(Mismatch::Damaged(error));
+                }
+                continue;
+            }
             let same = if let Some(number) = keys::notified_number(key) {
                 codec::decode_notified(key, bytes).map(|(event_id, _)| (keys::notified(&event_id), number))
             } else if keys::is_notified(key) {

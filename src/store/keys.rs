@@ -13,7 +13,7 @@
 //! | `intervals` | account, region, kind, start (8 bytes, big-endian, sign bit flipped) |
 //! | `times` | the time, as redb's own `u64`, sign bit flipped |
 //! | `meta`, counts | `count`, kind, account, region |
-//! | `dedupe` | `event`, event id; and `order`, number (8 bytes, big-endian) |
+//! | `dedupe` | `event`, event id; and `order`, number (8 bytes, big-endian); and `parked`, message id |
 
 use std::sync::Arc;
 
@@ -77,6 +77,23 @@ pub(super) fn interval(scope: &Scope, kind: &Kind, since: Timestamp) -> Vec<u8> 
 
 const EVENT: &str = "event";
 const ORDER: &str = "order";
+const PARKED: &str = "parked";
+
+/// The prefix of every message that could not be read.
+pub(super) fn all_parked() -> Vec<u8> {
+    components(&[PARKED])
+}
+
+/// The key of a message that could not be read.
+pub(super) fn parked(message: &str) -> Vec<u8> {
+    components(&[PARKED, message])
+}
+
+/// The message that a key names, if it is such a key.
+pub(super) fn parked_message(key: &[u8]) -> Option<String> {
+    let (message, rest) = component(key.strip_prefix(all_parked().as_slice())?)?;
+    rest.is_empty().then(|| message.to_string())
+}
 
 /// The key of a notification.
 pub(super) fn notified(event_id: &str) -> Vec<u8> {

@@ -22,8 +22,8 @@ use super::dedupe::{self, Dedupe};
 use super::keys;
 use super::meta::{FORMAT, FORMAT_KEY, LEDGER_KEY, LOG_KEY};
 use super::tables::{
-    self, BASE_TABLE, BY_RESOURCE_TABLE, CURRENT_TABLE, EVENTS_TABLE, INTERVALS_TABLE, META_TABLE, ROWS_TABLE,
-    TIMES_TABLE, TOMBSTONES_TABLE,
+    self, BASE_TABLE, BY_RESOURCE_TABLE, CURRENT_TABLE, DEDUPE_TABLE, EVENTS_TABLE, INTERVALS_TABLE, META_TABLE,
+    ROWS_TABLE, TIMES_TABLE, TOMBSTONES_TABLE,
 };
 use super::writer::{self, Failure, Plain, row_bytes, size, subjects};
 use crate::model::known::{Tombstone, fold};
@@ -44,7 +44,7 @@ const CACHE_BYTES: usize = 128 << 20;
 const DERIVED: usize = 50_000;
 
 /// A key and its record, as stored.
-type Entry = (Vec<u8>, Vec<u8>);
+pub(super) type Entry = (Vec<u8>, Vec<u8>);
 
 /// What is known of a resource while the file is being made.
 #[derive(Default)]
@@ -156,8 +156,8 @@ impl Builder {
         Ok(())
     }
 
-    /// Derives everything else, adds the `intervals`, and closes the file, durable.
-    fn finish(mut self, intervals: &[Entry]) -> Result<(), Failure> {
+    /// Derives everything else, adds the `intervals` and the messages that were `parked`, and closes the file, durable.
+    fn finish(mut self, intervals: &[Entry], parked: &[Entry]) -> Result<(), Failure> {
         let mut counts: BTreeMap<Vec<u8>, u64> = BTreeMap::new();
         let mut lives = std::mem::take(&mut self.lives).into_iter().peekable();
         while lives.peek().is_some() {
@@ -182,6 +182,10 @@ impl Builder {
             let mut kept = txn.open_table(INTERVALS_TABLE)?;
             for (key, bytes) in intervals {
                 kept.insert(key.as_slice(), bytes.as_slice())?;
+            }
+            let mut dedupe = txn.open_table(DEDUPE_TABLE)?;
+            for (key, bytes) in parked {
+                drop(writer::insert(&mut dedupe, key, bytes, &mut self.ledger.live.dedupe)?);
             }
             let mut meta = txn.open_table(META_TABLE)?;
             for (key, count) in counts {

@@ -12,6 +12,7 @@ use thiserror::Error;
 use super::codec::{self, DecodeError, EncodeError, Ledger};
 use super::dedupe::Dedupe;
 use super::file::{self, Damage, OpenError, Opened};
+use super::parked::{self, Parked};
 use super::snapshot::{ReadError, Snapshot};
 use super::watermark::Watermark;
 use super::{Shared, Store};
@@ -31,6 +32,8 @@ pub struct Batch {
     pub watermarks: Vec<Watermark>,
     /// Ids of the notifications that the entries come of: from now on they are known ([`Snapshot::is_notified`]).
     pub notified: Vec<String>,
+    /// Messages of a queue that cannot be read, to keep ([`Snapshot::parked`]).
+    pub parked: Vec<Parked>,
 }
 
 /// What a commit did. Durable, and visible to every snapshot taken from now on and to the index.
@@ -191,14 +194,16 @@ impl Writer {
             records.push((record, encoded));
         }
         bytes += batch.notified.iter().map(|id| 2 * id.len() + 64).sum::<usize>();
-        if records.is_empty() && batch.watermarks.is_empty() && batch.notified.is_empty() {
+        bytes += batch.parked.iter().map(|parked| parked.body.len().min(parked::LONGEST_BODY) + 2_048).sum::<usize>();
+        let Batch { watermarks, notified, parked, .. } = &batch;
+        if records.is_empty() && watermarks.is_empty() && notified.is_empty() && parked.is_empty() {
             return Ok(Committed { first, last: seq, touched: Vec::new() });
         }
         if self.shared.place.alarm.rings() {
             return Err(CommitError::Latched { path: self.shared.place.path.clone() });
         }
         self.check_space(bytes, floor)?;
-        let applied = self.write(first, &records, &batch).map_err(|failure| self.latch(failure))?;
+        let applied = self.write(first, &records, batch).map_err(|failure| self.latch(failure))?;
         let committed = Committed { first, last: seq, touched: applied.touched };
         self.ledger = applied.ledger;
         self.shared.index.apply(seq, applied.rows);
@@ -267,7 +272,8 @@ impl Writer {
     fn floor(&self, batch: &Batch) -> u64 {
         let finishes = batch.entries.iter().any(|(_, event)| matches!(event, Event::ActionFinished { .. }));
         let reserve = self.shared.reserve_bytes;
-        if finishes || batch.entries.is_empty() { reserve / 4 } else { reserve }
+        let is_watermarks = batch.entries.is_empty() && batch.parked.is_empty();
+        if finishes || is_watermarks { reserve / 4 } else { reserve }
     }
 
     /// Refuses to write while redb, running out of space half-way, would fail.
@@ -289,7 +295,7 @@ impl Writer {
         if is_full { Err(CommitError::DiskFull { path: path(), free, needed }) } else { Ok(()) }
     }
 
-    fn write(&mut self, first: Seq, records: &[(Recorded, Vec<u8>)], batch: &Batch) -> Result<Applied, Failure> {
+    fn write(&mut self, first: Seq, records: &[(Recorded, Vec<u8>)], batch: Batch) -> Result<Applied, Failure> {
         self.shared.write_transactions.fetch_add(1, Ordering::Relaxed);
         let database = self.shared.database.read();
         let txn = begin(database.as_ref().ok_or(redb::StorageError::DatabaseClosed)?)?;
@@ -305,6 +311,9 @@ impl Writer {
         }
         if !batch.notified.is_empty() {
             transaction.remember(Dedupe::open(&txn)?, &batch.notified, batch.recorded_at)?;
+        }
+        if !batch.parked.is_empty() {
+            transaction.park(&txn, batch.parked, batch.recorded_at)?;
         }
         let applied = transaction.finish()?;
         if let Err(error) = txn.commit() {

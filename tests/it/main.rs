@@ -37,6 +37,8 @@ mod modules;
 #[cfg(test)]
 mod parity;
 #[cfg(test)]
+mod parked;
+#[cfg(test)]
 mod proxy;
 #[cfg(test)]
 mod readme;

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::finding::{Check, Finding};
+use super::unreadable;
 use crate::app::asking::AskError;
 use crate::app::errand::{Brought, Errand, ErrandError, Running};
 use crate::app::offline::OfflineError;
@@ -11,8 +12,11 @@ use crate::config::Config;
 pub(super) static CHECK: Check =
     Check { name: "store", title: "The store opens and can be read; its size and records" };
 
-pub(super) async fn look(config: &Config) -> Finding {
-    judge(&config.data_dir.display().to_string(), &figures(config).await)
+pub(super) async fn look(config: &Config) -> Vec<Finding> {
+    let figures = figures(config).await;
+    let subject = config.data_dir.display().to_string();
+    let messages = figures.as_ref().ok().map(|figures| unreadable::judge(&subject, figures));
+    std::iter::once(judge(&subject, &figures)).chain(messages).collect()
 }
 
 async fn figures(config: &Config) -> Result<Value, ErrandError> {

@@ -5,8 +5,9 @@ use serde_json::{Map, Value, json};
 use crate::kinds::{self, KINDS};
 use crate::mcp::Core;
 use crate::mcp::error::Fault;
+use crate::model::text::shown;
 use crate::model::{ResourceId, Seq, Timestamp};
-use crate::store::{self, Snapshot};
+use crate::store::{self, Parked, Snapshot};
 
 /// How many tombstones are read from one snapshot.
 const TOMBSTONES: usize = 5_000;
@@ -32,6 +33,7 @@ pub(super) fn stat(core: &Core) -> Result<Value, Fault> {
     let state = live.current + live.rows + live.base + live.tombstones + live.dedupe;
     let total = live.events + live.by_resource + live.times + state;
     let (resources, intervals, earliest) = (resources(&snapshot)?, intervals(&snapshot)?, snapshot.earliest()?);
+    let parked: Vec<Value> = snapshot.parked()?.into_iter().map(unreadable).collect();
     drop(snapshot);
     let path = core.store.path();
     Ok(json!({
@@ -51,7 +53,22 @@ pub(super) fn stat(core: &Core) -> Result<Value, Fault> {
         "resources": resources,
         "tombstones": tombstones(core)?,
         "watched_intervals": intervals,
+        "unreadable_messages": parked,
     }))
+}
+
+/// A message of a queue that could not be read. Its body is text that others wrote.
+fn unreadable(parked: Parked) -> Value {
+    let Parked { message, queue, at, receives, why, body, bytes } = parked;
+    json!({
+        "message_id": shown(&message, 128),
+        "queue": shown(&queue, 512),
+        "parked_at": at,
+        "receives": receives,
+        "why": shown(&why, 512),
+        "body": shown(&body, 1_000),
+        "body_bytes": bytes,
+    })
 }
 
 /// How many there are of each kind, also of kinds that this version does not know.

@@ -8,8 +8,10 @@
 mod alarm;
 mod call;
 mod ebs;
+mod foreign;
 mod health;
 mod instance;
+mod sns;
 mod spot;
 mod tags;
 #[cfg(test)]
@@ -67,8 +69,13 @@ pub enum Says {
 #[derive(Debug, thiserror::Error)]
 pub enum Undecodable {
     /// It is no EventBridge event.
-    #[error("the message is not an EventBridge event; only a rule's target should write to this queue")]
-    Envelope(#[source] serde_json::Error),
+    #[error(
+        "the message is {what}, not an EventBridge event: only a rule should write to this queue, directly or through an SNS topic"
+    )]
+    Foreign {
+        /// What it is instead.
+        what: &'static str,
+    },
     /// A field that the event's type has is missing or malformed.
     #[error(
         "the event {} of type `{}` lacks a readable `{field}`; a describe will tell instead",
@@ -95,8 +102,8 @@ struct Envelope {
     detail_type: String,
     source: String,
     account: Option<String>,
-    time: String,
-    region: String,
+    time: Option<String>,
+    region: Option<String>,
     #[serde(default)]
     resources: Vec<String>,
     #[serde(default)]
@@ -121,12 +128,16 @@ impl Place {
 }
 
 impl Told {
-    /// Reads a message's body. `owner` is the account of the queue, for events that do not name theirs.
+    /// Reads a message's body: an event, or the SNS notification of one. `owner` is the account of the queue, for events that do not
+    /// name theirs.
     ///
     /// # Errors
     /// [`Undecodable`]; an event of a type that is not known is none.
     pub fn read(body: &str, owner: Option<&AccountId>) -> Result<Self, Undecodable> {
-        let envelope: Envelope = serde_json::from_str(body).map_err(Undecodable::Envelope)?;
+        let body = body.trim_start_matches('\u{feff}');
+        let envelope: Envelope = serde_json::from_str(body)
+            .or_else(|error| sns::message(body).map_or(Err(error), |inner| serde_json::from_str(&inner)))
+            .map_err(|_| Undecodable::Foreign { what: foreign::what(body) })?;
         let says = envelope.says(owner).map_err(|field| Undecodable::Field {
             event_id: envelope.id.clone(),
             detail_type: envelope.detail_type.clone(),
@@ -206,7 +217,8 @@ impl Envelope {
     }
 
     fn place(&self, owner: Option<&AccountId>) -> Result<Place, Lacks> {
-        Ok(Place { scope: self.scope(owner)?, at: Timestamp::parse(&self.time).ok_or("time")? })
+        let at = self.time.as_deref().and_then(Timestamp::parse).ok_or("time")?;
+        Ok(Place { scope: self.scope(owner)?, at })
     }
 
     fn scope(&self, owner: Option<&AccountId>) -> Result<Scope, Lacks> {
@@ -216,7 +228,8 @@ impl Envelope {
             .or_else(|| self.resources.iter().find_map(|arn| account_of(arn)))
             .or_else(of_call)
             .or_else(|| owner.cloned());
-        Ok(Scope { account: account.ok_or("account")?, region: Region::new(self.region.as_str()) })
+        let region = self.region.as_deref().filter(|region| !region.is_empty()).ok_or("region")?;
+        Ok(Scope { account: account.ok_or("account")?, region: Region::new(region) })
     }
 
     /// A text of the detail.

@@ -135,7 +135,7 @@ impl Store {
         let begun = self.snapshot()?;
         let (of, horizon, last) = (begun.log_id(), begun.horizon(), begun.seq());
         let horizon_at = Timestamp::from_millis(begun.0.ledger.horizon_at);
-        let intervals = begun.raw_intervals()?;
+        let (intervals, parked) = (begun.raw_intervals()?, begun.raw_parked()?);
         drop(begun);
         let again = || match self.snapshot()? {
             snapshot if snapshot.log_id() == of && snapshot.horizon() == horizon => Ok(snapshot),
@@ -164,7 +164,7 @@ impl Store {
         }
         // The rest is made of the copy alone.
         drop(hold);
-        builder.finish(&intervals).map_err(failed)?;
+        builder.finish(&intervals, &parked).map_err(failed)?;
         Ok(of)
     }
 }

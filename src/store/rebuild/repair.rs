@@ -265,7 +265,7 @@ impl Repair {
         }
         let whole = self.done.ends.is_none() && self.done.lost == 0;
         let intervals = self.intervals(|ended| whole || ended <= kept_until)?;
-        builder.finish(&intervals)?;
+        builder.finish(&intervals, &[])?;
         self.side.sync()
     }
 

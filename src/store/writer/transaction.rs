@@ -12,6 +12,7 @@ use crate::store::codec::{self, DiskHead, DiskWatermark, EncodeError, Ledger};
 use crate::store::dedupe::{self, Dedupe};
 use crate::store::keys;
 use crate::store::meta::LEDGER_KEY;
+use crate::store::parked::{self, Parked};
 use crate::store::tables::{
     BY_RESOURCE_TABLE, CURRENT_TABLE, EVENTS_TABLE, INTERVALS_TABLE, META_TABLE, ROWS_TABLE, TIMES_TABLE,
     TOMBSTONES_TABLE,
@@ -152,6 +153,16 @@ impl<'txn> Transaction<'txn> {
             dedupe.note(id, at, live)?;
         }
         dedupe.trim(at, dedupe::ROWS, live)
+    }
+
+    /// Keeps messages that cannot be read.
+    pub(super) fn park(
+        &mut self,
+        txn: &WriteTransaction,
+        messages: Vec<Parked>,
+        now: Timestamp,
+    ) -> Result<(), Failure> {
+        parked::keep(txn, messages, now, &mut self.applied.ledger.live.dedupe)
     }
 
     /// Writes counts and ledger, and lets go of the tables so that the transaction can be committed.

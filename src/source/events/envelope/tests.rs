@@ -322,7 +322,13 @@ fn an_account_that_is_missing_is_found_in_the_arn_the_record_or_the_queue() {
 
 #[test]
 fn what_is_broken_is_an_error_that_names_the_field() {
-    assert!(matches!(Told::read("{}", None), Err(Undecodable::Envelope(_))));
+    assert!(matches!(Told::read("{}", None), Err(Undecodable::Foreign { .. })));
+    for missing in ["time", "region"] {
+        let mut broken = fixture("instance-state");
+        broken.as_object_mut().unwrap().remove(missing);
+        let error = Told::read(&broken.to_string(), None).unwrap_err();
+        assert!(error.to_string().contains(&format!("`{missing}`")), "{error}");
+    }
     for (name, path, field) in [
         ("instance-state", "/detail/state", "detail.state"),
         ("instance-state", "/time", "time"),
@@ -336,6 +342,23 @@ fn what_is_broken_is_an_error_that_names_the_field() {
         *broken.pointer_mut(path).unwrap() = if path == "/time" { json!("soon") } else { json!(-1) };
         let error = Told::read(&broken.to_string(), None).unwrap_err();
         assert!(error.to_string().contains(&format!("`{field}`")), "{error}");
+    }
+}
+
+#[test]
+fn an_event_that_came_through_an_sns_topic_says_the_same() {
+    for (name, expected) in TOLD {
+        let wrapped = json!({
+            "Type": "Notification",
+            "MessageId": "22b80b92-fdea-4c2c-8f9d-bdfb0c7bf324",
+            "TopicArn": "arn:aws:sns:us-east-1:123456789012:events",
+            "Message": fixture(name).to_string(),
+            "Timestamp": "2026-11-11T21:30:00.000Z",
+            "SignatureVersion": "1",
+        });
+        let read = Told::read(&wrapped.to_string(), None).unwrap();
+        assert_eq!(lines(&read), *expected, "{name}");
+        assert_eq!(read, Told::read(&format!("\u{feff} {wrapped}\n"), None).unwrap());
     }
 }
 

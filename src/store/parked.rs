@@ -1,0 +1,216 @@
+//! Messages of a queue that cannot be read, kept so that they can leave the queue.
+//!
+//! A queue without a dead-letter queue gives such a message out again and again until it expires. After some receives it is kept
+//! here instead, in a family of keys of its own in the table `dedupe`, and deleted from the queue once that is durable. At most
+//! [`KEPT`] messages are kept, for [`AGE`] at most, each with the first [`LONGEST_BODY`] bytes of its body: when there are more, the
+//! oldest go. A message that is kept a second time, as after a crash between the commit and the delete, replaces the first.
+//!
+//! The log does not mention these messages, so a fold of the log says nothing about them. A backup takes them along; a repair
+//! leaves them out.
+
+use std::time::Duration;
+
+use redb::{ReadableTable, WriteTransaction};
+
+use super::codec::{self, DiskParked};
+use super::keys;
+use super::rebuild::Entry;
+use super::snapshot::{ReadError, Snapshot};
+use super::tables::DEDUPE_TABLE;
+use super::writer::{self, Failure, Plain};
+use crate::model::Timestamp;
+
+/// How many messages are kept at most.
+pub const KEPT: usize = 100;
+
+/// How long a message is kept: as long as any queue can keep one.
+pub const AGE: Duration = Duration::from_hours(14 * 24);
+
+/// How many bytes of a body are kept at most.
+pub const LONGEST_BODY: usize = 4 << 10;
+
+/// How many bytes of any other text are kept at most.
+const LONGEST_TEXT: usize = 512;
+
+/// A message that cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parked {
+    /// The id that SQS gave the message.
+    pub message: String,
+    /// The queue it came from.
+    pub queue: String,
+    /// When it was taken out of the queue.
+    pub at: Timestamp,
+    /// How often it had been received by then.
+    pub receives: u32,
+    /// Why it cannot be read.
+    pub why: String,
+    /// Its body, or the beginning of it. Anybody who can write to the queue can write this.
+    pub body: String,
+    /// How many bytes the whole body had.
+    pub bytes: u64,
+}
+
+impl Parked {
+    /// A message with only as much of its texts as is kept.
+    #[must_use]
+    pub fn cut(self) -> Self {
+        let cut = |mut text: String, longest: usize| {
+            text.truncate(text.floor_char_boundary(longest));
+            text
+        };
+        Parked {
+            message: cut(self.message, LONGEST_TEXT),
+            queue: cut(self.queue, LONGEST_TEXT),
+            why: cut(self.why, LONGEST_TEXT),
+            body: cut(self.body, LONGEST_BODY),
+            ..self
+        }
+    }
+}
+
+/// Keeps messages, and lets the oldest go when there are too many or they are too old.
+pub(super) fn keep(
+    txn: &WriteTransaction,
+    messages: Vec<Parked>,
+    now: Timestamp,
+    live: &mut u64,
+) -> Result<(), Failure> {
+    let mut table = txn.open_table(DEDUPE_TABLE)?;
+    for parked in messages {
+        let Parked { message, queue, at, receives, why, body, bytes } = parked.cut();
+        let key = keys::parked(&message);
+        let disk = DiskParked { at: at.as_millis(), receives, bytes, queue: &queue, why: &why, body: &body };
+        drop(writer::insert(&mut table, &key, &codec::encode_parked(&key, &disk)?, live)?);
+    }
+    trim(&mut table, now, live)
+}
+
+fn trim(table: &mut Plain<'_>, now: Timestamp, live: &mut u64) -> Result<(), Failure> {
+    let prefix = keys::all_parked();
+    let mut kept = Vec::new();
+    for entry in table.range(prefix.as_slice()..keys::past(&prefix).as_slice())? {
+        let (key, bytes) = entry?;
+        // One that cannot be read any more is the first to go.
+        let at = codec::decode_parked(key.value(), bytes.value()).map_or(i64::MIN, |parked| parked.at);
+        kept.push((at, key.value().to_vec()));
+    }
+    kept.sort_unstable();
+    let most = kept.len().saturating_sub(KEPT);
+    for (place, (at, key)) in kept.into_iter().enumerate() {
+        if place < most || now.since(Timestamp::from_millis(at)) > AGE {
+            writer::remove(table, &key, live)?;
+        }
+    }
+    Ok(())
+}
+
+impl Snapshot {
+    /// The messages that could not be read and were taken out of their queues, the newest first.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or a kept message is damaged.
+    pub fn parked(&self) -> Result<Vec<Parked>, ReadError> {
+        let mut found = Vec::new();
+        for (key, bytes) in self.raw_parked()? {
+            let DiskParked { at, receives, bytes, queue, why, body } = codec::decode_parked(&key, &bytes)?;
+            found.push(Parked {
+                message: keys::parked_message(&key).unwrap_or_default(),
+                queue: queue.to_owned(),
+                at: Timestamp::from_millis(at),
+                receives,
+                why: why.to_owned(),
+                body: body.to_owned(),
+                bytes,
+            });
+        }
+        found.sort_by(|a, b| b.at.cmp(&a.at).then_with(|| a.message.cmp(&b.message)));
+        Ok(found)
+    }
+
+    /// The same as stored, for a copy of the file.
+    pub(super) fn raw_parked(&self) -> Result<Vec<Entry>, ReadError> {
+        let prefix = keys::all_parked();
+        let mut found = Vec::new();
+        for entry in self.0.dedupe.range(prefix.as_slice()..keys::past(&prefix).as_slice())? {
+            let (key, bytes) = entry?;
+            found.push((key.value().to_vec(), bytes.value().to_vec()));
+        }
+        Ok(found)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::samples::{at, fresh, options};
+    use crate::store::verify::fold_log;
+    use crate::store::{Batch, Writer};
+
+    fn parked(message: &str, millis: i64) -> Parked {
+        let body = format!("the body of {message}");
+        Parked {
+            message: message.to_owned(),
+            queue: "https://sqs/1/q".to_owned(),
+            at: at(millis),
+            receives: 10,
+            why: "it is not an event".to_owned(),
+            bytes: body.len() as u64,
+            body,
+        }
+    }
+
+    fn keep(writer: &mut Writer, messages: Vec<Parked>, millis: i64) {
+        writer.commit(Batch { recorded_at: at(millis), parked: messages, ..Batch::default() }).unwrap();
+        let snapshot = writer.snapshot().unwrap();
+        let report = fold_log(&snapshot).unwrap();
+        assert!(report.is_clean(), "{report:#?}");
+    }
+
+    fn ids(writer: &Writer) -> Vec<String> {
+        writer.snapshot().unwrap().parked().unwrap().into_iter().map(|parked| parked.message).collect()
+    }
+
+    #[test]
+    fn a_parked_message_is_there_after_a_restart_and_in_a_backup_and_makes_no_record() {
+        let (dir, mut writer, store) = fresh();
+        let (one, other) = (parked("m-1", 1_000), parked("m\0\u{1}-2", 2_000));
+        keep(&mut writer, vec![one.clone(), other.clone()], 2_000);
+        keep(&mut writer, vec![one.clone()], 2_000);
+        assert_eq!(writer.seq(), crate::model::Seq::ZERO);
+        let copy = dir.path().join("copy.redb");
+        store.backup(&copy).unwrap();
+        drop((writer, store));
+        let (writer, store) = crate::store::open(options(&dir)).unwrap();
+        assert_eq!(writer.snapshot().unwrap().parked().unwrap(), [other.clone(), one.clone()]);
+        drop((writer, store));
+        let second = tempfile::tempdir().unwrap();
+        std::fs::rename(copy, second.path().join(crate::store::FILE_NAME)).unwrap();
+        let (writer, _store) = crate::store::open(options(&second)).unwrap();
+        assert_eq!(writer.snapshot().unwrap().parked().unwrap(), [other, one]);
+    }
+
+    #[test]
+    fn only_the_newest_messages_are_kept_and_only_the_beginning_of_long_ones() {
+        let (_dir, mut writer, _store) = fresh();
+        let many: Vec<Parked> = (0..KEPT + 7).map(|n| parked(&format!("m-{n}"), 1_000 + n as i64)).collect();
+        keep(&mut writer, many, 5_000);
+        assert_eq!(ids(&writer).len(), KEPT);
+        assert_eq!(ids(&writer)[0], format!("m-{}", KEPT + 6));
+        let long = Parked { body: "é".repeat(LONGEST_BODY), ..parked("long", 6_000) };
+        keep(&mut writer, vec![Parked { bytes: long.body.len() as u64, ..long }], 6_000);
+        let found = writer.snapshot().unwrap().parked().unwrap();
+        assert_eq!((found[0].body.len(), found[0].bytes), (LONGEST_BODY, 2 * LONGEST_BODY as u64));
+    }
+
+    #[test]
+    fn a_message_is_forgotten_when_no_queue_would_have_it_any_more() {
+        let (_dir, mut writer, _store) = fresh();
+        let age = i64::try_from(AGE.as_millis()).unwrap();
+        keep(&mut writer, vec![parked("old", 1_000)], 1_000);
+        keep(&mut writer, vec![parked("new", 1_000 + age)], 1_000 + age);
+        assert_eq!(ids(&writer), ["new", "old"]);
+        keep(&mut writer, vec![parked("newer", 1_001 + age)], 1_001 + age);
+        assert_eq!(ids(&writer), ["newer", "new"]);
+    }
+}
