@@ -1,15 +1,17 @@
 //! The Model Context Protocol face: resources, subscriptions, tools and prompts, in both protocol eras.
 //!
 //! Everything served is a cached copy and says so: each answer carries the time it was known to be true, why it may be
-//! stale, and what is not seen yet. rmcp speaks the protocol; nothing here answers an MCP method outside it, except the
-//! stdio relay's error when the server process is gone.
+//! stale, and what is not seen yet. rmcp speaks the protocol; what answers outside of it is [`normalise`], to what is no valid
+//! request, and the stdio relay when the server process is gone.
 
 pub mod client;
 pub mod complete;
 pub mod core;
 pub mod error;
 pub mod fresh;
+mod lines;
 pub mod lookup;
+pub mod normalise;
 pub mod past;
 pub mod policy;
 pub mod prompts;

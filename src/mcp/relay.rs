@@ -1,33 +1,28 @@
-//! The stdio front end: carries JSON-RPC lines between an MCP client and the server process, and looks at nothing else.
+//! The stdio front end: carries JSON-RPC lines between an MCP client and the server process.
 //!
-//! The one thing it adds: when the server process ends, every request still waiting, and every later one, is answered with
+//! Lines of the client go through [`normalise`], which answers what is no valid request. The one thing added here: when the server process ends, every request still waiting, and every later one, is answered with
 //! a JSON-RPC error that says so. A client left without an answer would wait for ever, and a front end that just exited
 //! would show as "server crashed" without a reason.
 
-mod lines;
-
-use std::collections::BTreeMap;
 use std::io;
 use std::time::Duration;
 
 use parking_lot::Mutex as SyncMutex;
-use serde::Deserialize;
-use serde::de::IgnoredAny;
-use serde_json::{Value, json};
+use rmcp::model::RequestId;
 use tokio::io::{AsyncBufRead, AsyncWrite, AsyncWriteExt};
 use tokio::sync::Mutex;
 use tracing::warn;
 
-use lines::{Line, Lines};
+use super::lines::{Line, Lines};
+use super::normalise::{self, Conversation, Outcome, Refusal, Said};
 
-/// The longest line that is carried; rmcp's own limit on both ends.
+/// The longest line that is carried, on both ends.
 pub const MAX_LINE: usize = 16 * 1024 * 1024;
 /// How long answers may still arrive after the client closed its end.
 const DRAIN: Duration = Duration::from_secs(8);
 
 const ENDED: &str = "the Muster server process ended, so this request was not answered. A write may or may not have \
     happened: look before repeating it. Restart this MCP server in the client to go on";
-const TOO_LONG: &str = "the message is longer than 16 MiB and was not passed on";
 
 /// How a relay ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +45,7 @@ pub async fn relay(
     from_server: impl AsyncBufRead + Unpin,
     to_server: impl AsyncWrite + Unpin,
 ) -> io::Result<End> {
-    let relay = Relay { output: Mutex::new(output), waiting: SyncMutex::new(Waiting::default()) };
+    let relay = Relay { output: Mutex::new(output), waiting: SyncMutex::new(Waiting::none()) };
     let up = relay.up(Lines::new(input, MAX_LINE), to_server);
     let down = relay.down(Lines::new(from_server, MAX_LINE));
     tokio::pin!(up, down);
@@ -87,10 +82,10 @@ struct Relay<O> {
     waiting: SyncMutex<Waiting>,
 }
 
-/// Requests that the server has not answered, by the text of their id.
-#[derive(Default)]
+/// What is waited for.
 struct Waiting {
-    ids: BTreeMap<String, Value>,
+    /// The handshake is the server's business.
+    conversation: Conversation,
     server_ended: bool,
 }
 
@@ -101,23 +96,21 @@ impl<O: AsyncWrite + Unpin> Relay<O> {
         mut to_server: impl AsyncWrite + Unpin,
     ) -> io::Result<()> {
         loop {
-            let line = match input.next().await? {
-                Line::Whole(line) => line,
-                Line::TooLong => {
-                    self.refuse(Value::Null, -32600, TOO_LONG).await?;
-                    continue;
-                }
+            let outcome = match input.next().await? {
+                Line::Whole(line) => self.waiting.lock().from_client(line),
+                Line::TooLong(start) => Outcome::Answer(normalise::too_long(start, MAX_LINE)),
                 Line::End => break,
             };
-            let heads = Head::of(line);
-            let unanswerable = self.waiting.lock().sent(&heads);
-            if unanswerable.is_empty() && to_server.write_all(line).await.and(to_server.flush().await).is_ok() {
-                continue;
+            match outcome {
+                // A failed write means that the server is gone; reading its end tells that for all waiting requests.
+                Outcome::Forward(message) => {
+                    if let Err(error) = to_server.write_all(message.bytes()).await.and(to_server.flush().await) {
+                        tracing::debug!(%error, "the server no longer reads");
+                    }
+                }
+                Outcome::Answer(refusals) => self.refuse(&refusals).await?,
+                Outcome::Drop => {}
             }
-            for id in unanswerable {
-                self.refuse(id, -32603, ENDED).await?;
-            }
-            // A failed write means that the server is gone; reading its end tells that for all waiting requests.
         }
         if let Err(error) = to_server.shutdown().await {
             tracing::debug!(%error, "the server's end was closed already");
@@ -129,10 +122,12 @@ impl<O: AsyncWrite + Unpin> Relay<O> {
         loop {
             match from_server.next().await {
                 Ok(Line::Whole(line)) => {
-                    self.waiting.lock().answered(&Head::of(line));
+                    if let Some(id) = normalise::answered_by(line) {
+                        self.waiting.lock().conversation.answered(&id);
+                    }
                     self.write(line).await?;
                 }
-                Ok(Line::TooLong) => warn!("dropped a line of more than {MAX_LINE} bytes from the server"),
+                Ok(Line::TooLong(_)) => warn!("dropped a line of more than {MAX_LINE} bytes from the server"),
                 Ok(Line::End) => break,
                 Err(error) => {
                     warn!(%error, "reading from the server failed");
@@ -140,20 +135,15 @@ impl<O: AsyncWrite + Unpin> Relay<O> {
                 }
             }
         }
-        let waiting = {
-            let mut waiting = self.waiting.lock();
-            waiting.server_ended = true;
-            std::mem::take(&mut waiting.ids)
-        };
-        for id in waiting.into_values() {
-            self.refuse(id, -32603, ENDED).await?;
-        }
-        Ok(())
+        let waiting = self.waiting.lock().end();
+        self.refuse(&waiting).await
     }
 
-    async fn refuse(&self, id: Value, code: i32, message: &str) -> io::Result<()> {
-        let error = json!({"jsonrpc": "2.0", "id": id, "error": {"code": code, "message": message}});
-        self.write(format!("{error}\n").as_bytes()).await
+    async fn refuse(&self, refusals: &[Refusal]) -> io::Result<()> {
+        for refusal in refusals {
+            self.write(&refusal.line()).await?;
+        }
+        Ok(())
     }
 
     async fn write(&self, line: &[u8]) -> io::Result<()> {
@@ -164,73 +154,32 @@ impl<O: AsyncWrite + Unpin> Relay<O> {
 }
 
 impl Waiting {
-    /// Notes requests that go to the server. Returns the ids of those that nobody will answer.
-    fn sent(&mut self, heads: &[Head]) -> Vec<Value> {
-        let mut unanswerable = Vec::new();
-        for head in heads {
-            match (&head.id, head.method.as_deref()) {
-                (Some(id), Some(_)) if self.server_ended => unanswerable.push(id.clone()),
-                (Some(id), Some(_)) => drop(self.ids.insert(id.to_string(), id.clone())),
+    fn none() -> Self {
+        Waiting { conversation: Conversation::opened(), server_ended: false }
+    }
+
+    /// Decides what becomes of a line from the client, which nobody answers when the server has ended.
+    fn from_client<'a>(&mut self, line: &'a [u8]) -> Outcome<'a> {
+        let outcome = self.conversation.from_client(line);
+        match &outcome {
+            Outcome::Forward(message) => match message.said() {
+                Said::Request { .. } if self.server_ended => Outcome::Answer(self.end()),
                 // A cancelled request is not answered.
-                (None, Some("notifications/cancelled")) => {
-                    let id = head.params.as_ref().and_then(|params| params.request_id.as_ref());
-                    drop(id.and_then(|id| self.ids.remove(&id.to_string())));
+                Said::Notification { cancels: Some(id) } => {
+                    self.conversation.answered(id);
+                    outcome
                 }
-                _ => {}
-            }
-        }
-        unanswerable
-    }
-
-    fn answered(&mut self, heads: &[Head]) {
-        for head in heads.iter().filter(|head| head.result.is_some() || head.error.is_some()) {
-            if let Some(id) = &head.id {
-                self.ids.remove(&id.to_string());
-            }
+                _ => outcome,
+            },
+            Outcome::Answer(_) | Outcome::Drop => outcome,
         }
     }
-}
 
-/// As much of a message as tells requests from answers.
-#[derive(Deserialize)]
-struct Head {
-    id: Option<Value>,
-    method: Option<String>,
-    #[serde(default, deserialize_with = "lenient")]
-    params: Option<Cancelled>,
-    #[serde(default)]
-    result: Option<IgnoredAny>,
-    #[serde(default)]
-    error: Option<IgnoredAny>,
-}
-
-#[derive(Deserialize)]
-struct Cancelled {
-    #[serde(rename = "requestId")]
-    request_id: Option<Value>,
-}
-
-/// Parameters of any form; only an object can hold what is looked for.
-fn lenient<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Cancelled>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Params {
-        Cancelled(Cancelled),
-        Other(IgnoredAny),
-    }
-    Ok(match Params::deserialize(from)? {
-        Params::Cancelled(params) => Some(params),
-        Params::Other(_) => None,
-    })
-}
-
-impl Head {
-    /// The heads of a message or a batch; none when the line is neither (the server answers that itself).
-    fn of(line: &[u8]) -> Vec<Head> {
-        if line.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[') {
-            return serde_json::from_slice(line).unwrap_or_default();
-        }
-        serde_json::from_slice(line).map(|head| vec![head]).unwrap_or_default()
+    /// The server has ended, and these are the answers to what is in flight.
+    fn end(&mut self) -> Vec<Refusal> {
+        self.server_ended = true;
+        let ended = |id: RequestId| Refusal::failed(Some(id.into_json_value()), ENDED.to_owned());
+        self.conversation.take_in_flight().into_iter().map(ended).collect()
     }
 }
 

@@ -40,7 +40,10 @@ const HOT: usize = 8 << 20;
 /// The metadata key that names the server in every result.
 const SERVER_INFO: &str = "io.modelcontextprotocol/serverInfo";
 /// The header that names an HTTP session of the older era.
-const SESSION: &str = "mcp-session-id";
+pub(super) const SESSION: &str = "mcp-session-id";
+/// The protocols that are served. Older revisions lack structured content and titles, which every answer here relies on.
+pub(super) const VERSIONS: [ProtocolVersion; 3] =
+    [ProtocolVersion::V_2025_06_18, ProtocolVersion::V_2025_11_25, ProtocolVersion::V_2026_07_28];
 
 /// What all connections share. Cheap to clone.
 #[derive(Clone)]
@@ -163,8 +166,7 @@ impl ServerHandler for Handler {
     }
 
     fn supported_protocol_versions(&self) -> Cow<'static, [ProtocolVersion]> {
-        // Older revisions lack structured content and titles, which every answer here relies on.
-        Cow::Borrowed(&[ProtocolVersion::V_2025_06_18, ProtocolVersion::V_2025_11_25, ProtocolVersion::V_2026_07_28])
+        Cow::Borrowed(&VERSIONS)
     }
 
     async fn discover(&self, _: RequestContext<RoleServer>) -> Result<DiscoverResult, ErrorData> {

@@ -1,5 +1,11 @@
 //! How clients reach the server: byte streams (the Unix socket behind `muster mcp`) and Streamable HTTP.
 
+mod accept;
+mod http;
+mod numbered;
+mod sessions;
+mod wire;
+
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,17 +16,23 @@ use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::serve::ListenerExt;
-use rmcp::ServiceExt;
-use rmcp::service::ServerInitializeError;
+use parking_lot::Mutex;
+use rmcp::service::{ServerInitializeError, serve_server_with_ct};
+use rmcp::transport::TransportAdapterIdentity;
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use tower::Layer;
 use tower::limit::GlobalConcurrencyLimitLayer;
 use tracing::debug;
 
+use self::numbered::Numbered;
+use self::sessions::Sessions;
+use self::wire::Wire;
+use super::normalise::Conversation;
 use super::server::{Link, Server};
 
 /// Where MCP is served.
@@ -70,8 +82,11 @@ where
     let handler = server.handler(Link { writes, http: false });
     let end = CancellationToken::new();
     let _end_with_this = end.clone().drop_guard();
+    let conversation = Arc::new(Mutex::new(Conversation::default()));
+    let wire = Numbered::new(Wire::new(read, write, Arc::clone(&conversation)), conversation);
     let serving = async {
-        let running = match handler.serve_with_ct((read, write), end.clone()).await {
+        let opening = serve_server_with_ct::<_, _, _, TransportAdapterIdentity>(handler, wire, end.clone());
+        let running = match opening.await {
             Ok(running) => running,
             Err(ServerInitializeError::ConnectionClosed(_) | ServerInitializeError::Cancelled) => return Ok(()),
             Err(error) => return Err(ServeError::Open(Box::new(error))),
@@ -141,9 +156,9 @@ fn routed(server: &Server, options: &HttpOptions, streams: &CancellationToken, m
         .with_allowed_hosts(loopback.into_iter().chain(options.hosts.iter().cloned()))
         .with_allowed_origins(local.into_iter().chain(options.origins.iter().cloned()))
         .enforce_origin_validation();
-    let mut sessions = LocalSessionManager::default();
-    sessions.session_config.keep_alive = Some(KEEP);
-    let sessions = Arc::new(sessions);
+    let mut local = LocalSessionManager::default();
+    local.session_config.keep_alive = Some(KEEP);
+    let sessions = Arc::new(Sessions::new(local));
     let server = server.clone();
     let service = StreamableHttpService::new(
         // Over HTTP there is one policy, the server's: a connection says nothing of its own.
@@ -151,16 +166,16 @@ fn routed(server: &Server, options: &HttpOptions, streams: &CancellationToken, m
         Arc::clone(&sessions),
         config,
     );
-    Router::new()
-        .nest_service(PATH, service)
-        .layer(middleware::from_fn_with_state(Cap { sessions, most }, capped))
-        .layer(GlobalConcurrencyLimitLayer::new(CONCURRENT))
+    let cap = Cap { sessions: Arc::clone(&sessions), most };
+    let service = middleware::from_fn_with_state(cap, capped).layer(service);
+    let service = middleware::from_fn_with_state(sessions, http::normalised).layer(service);
+    Router::new().nest_service(PATH, service).layer(GlobalConcurrencyLimitLayer::new(CONCURRENT))
 }
 
 /// The sessions there are, and how many there may be.
 #[derive(Clone)]
 struct Cap {
-    sessions: Arc<LocalSessionManager>,
+    sessions: Arc<Sessions>,
     most: usize,
 }
 
@@ -170,7 +185,7 @@ async fn capped(State(cap): State<Cap>, request: Request, next: Next) -> Respons
     let opens = request.method() == Method::POST
         && !headers.contains_key("mcp-session-id")
         && !headers.contains_key("mcp-method");
-    if opens && cap.sessions.sessions.read().await.len() >= cap.most {
+    if opens && cap.sessions.count() >= cap.most {
         let text = "too many sessions: end one with DELETE, or use protocol 2026-07-28, which has none";
         let mut response = (StatusCode::SERVICE_UNAVAILABLE, text).into_response();
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("30"));

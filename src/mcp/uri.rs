@@ -10,7 +10,7 @@
 //! | `ec2://inventory/summary`, `ec2://inventory/freshness` | counts; how fresh they are |
 //! | `ec2://inventory/changes` | the newest changes of everything |
 //!
-//! Scheme and host fold case. Path segments are percent-decoded once. Nothing else is normalised: an answer echoes the
+//! Scheme and host fold case. Path segments are percent-decoded once. One slash at the end is not read. Nothing else is normalised: an answer echoes the
 //! client's own spelling, because clients compare URIs as text. Identity is in the path, which is all that some clients
 //! compare.
 
@@ -129,6 +129,8 @@ impl Address {
                 return Err(UriError::Extra(name));
             }
         }
+        // One slash after the last segment, as some clients write it, says nothing.
+        let rest = rest.strip_suffix('/').filter(|rest| rest.contains('/')).unwrap_or(rest);
         let mut segments = rest.split('/');
         let host = segments.next().unwrap_or_default().to_ascii_lowercase();
         let path = segments.map(decode).collect::<Result<Vec<String>, _>>()?;
@@ -322,6 +324,24 @@ mod tests {
     fn scheme_and_host_fold_case_but_ids_do_not() {
         assert_eq!(Address::parse("EC2://Instance/i-1"), Address::parse("ec2://instance/i-1"));
         assert_ne!(Address::parse("ec2://instance/I-1"), Address::parse("ec2://instance/i-1"));
+    }
+
+    #[test]
+    fn one_slash_at_the_end_says_nothing() {
+        for text in [
+            "ec2://instance/i-0a",
+            "ec2://instance/i-0a/status",
+            "ec2://instance/i-0a/history",
+            "ec2://inventory/summary",
+            "ec2://inventory/123456789012/eu-central-1/instance",
+            "EC2://VPC/vpc-1%2F",
+        ] {
+            assert_eq!(Address::parse(&format!("{text}/")), Address::parse(text), "{text}");
+            assert!(Address::parse(text).is_ok(), "{text}");
+            assert_eq!(Address::parse(&format!("{text}//")), Err(UriError::Segment), "{text}");
+        }
+        assert_eq!(Address::parse("ec2://instance//"), Err(UriError::Segment));
+        assert_eq!(Address::parse("ec2://instance/i-0a/?x=1"), Err(UriError::Extra("query")));
     }
 
     #[test]

@@ -1,3 +1,4 @@
+use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader, DuplexStream, Lines as TokioLines, ReadHalf, WriteHalf, split};
 
 use super::*;
@@ -86,8 +87,51 @@ async fn a_dead_server_fails_waiting_requests_and_later_ones() {
 }
 
 #[tokio::test]
-async fn what_is_no_message_goes_to_the_server_which_knows_how_to_refuse_it() {
+async fn what_is_no_message_is_refused_without_the_server() {
     let mut ends = start();
-    ends.client.write_all(b"{nonsense\n").await.unwrap();
-    assert_eq!(ends.server_reads(1).await, "{nonsense\n");
+    ends.client.write_all(b"{nonsense\n\r\n{\"jsonrpc\":\"2.0\",\"id\":8,\"method\":\"ping\",}\n").await.unwrap();
+    let answer = ends.answer().await;
+    assert_eq!((answer.get("id"), &answer["error"]["code"]), (None, &json!(-32700)));
+    let answer = ends.answer().await;
+    assert_eq!((&answer["id"], &answer["error"]["code"]), (&json!(8), &json!(-32700)));
+    ends.send(json!([request(5), request("6")])).await;
+    for id in [json!(5), json!("6")] {
+        let answer = ends.answer().await;
+        assert_eq!((&answer["id"], &answer["error"]["code"]), (&id, &json!(-32600)));
+    }
+    ends.send(request(1)).await;
+    assert_eq!(ends.server_reads(1).await, format!("{}\n", request(1)), "nothing before it went on");
+}
+
+#[tokio::test]
+async fn an_id_in_flight_is_refused_and_free_again_when_answered_or_cancelled() {
+    let mut ends = start();
+    ends.send(request(1)).await;
+    ends.send(request(1)).await;
+    assert_eq!(ends.answer().await["error"]["code"], -32600);
+    ends.send(request("1")).await;
+    ends.server_reads(2).await;
+    ends.server.write_all(b"{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"a\":1}}\n").await.unwrap();
+    assert_eq!(ends.answer().await["result"]["a"], 1);
+    ends.send(request(1)).await;
+    ends.send(json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 1}})).await;
+    ends.send(request(1)).await;
+    assert_eq!(ends.server_reads(3).await.lines().filter(|line| line.contains("tools/list")).count(), 2);
+}
+
+#[tokio::test]
+async fn a_message_beyond_the_limit_is_refused_with_its_id_and_the_next_one_carried() {
+    let mut ends = start();
+    ends.client
+        .write_all(b"{\"jsonrpc\":\"2.0\",\"id\":\"long\",\"method\":\"tools/call\",\"params\":\"")
+        .await
+        .unwrap();
+    let much = vec![b'x'; MAX_LINE];
+    ends.client.write_all(&much).await.unwrap();
+    ends.client.write_all(b"\"}\n").await.unwrap();
+    let answer = ends.answer().await;
+    assert_eq!((&answer["id"], &answer["error"]["code"]), (&json!("long"), &json!(-32600)));
+    assert!(answer["error"]["message"].as_str().unwrap().contains("16 MiB"), "{answer}");
+    ends.send(request(1)).await;
+    assert_eq!(ends.server_reads(1).await, format!("{}\n", request(1)));
 }

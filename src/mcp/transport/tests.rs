@@ -207,9 +207,11 @@ async fn a_session_too_many_is_turned_away_but_the_modern_era_is_not() {
     })
     .await;
     let session = http.session().await;
-    let body = json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {}});
+    let params = json!({"protocolVersion": "2025-11-25"});
+    let body = json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": params});
     let reply = http.post(&[], &body, "").await;
     assert_eq!((reply.status, reply.header("retry-after")), (503, Some("30")));
+    assert_eq!((&reply.message()["id"], &reply.message()["error"]["code"]), (&json!(1), &json!(-32603)));
     assert_eq!(http.modern("tools/list", json!({}), "").await.status, 200);
     let list = json!({"jsonrpc": "2.0", "id": 2, "method": "tools/list"});
     assert_eq!(http.post(&[("Mcp-Session-Id", &session)], &list, "").await.status, 200);

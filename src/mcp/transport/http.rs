@@ -1,0 +1,247 @@
+//! The way of one HTTP request to rmcp and back.
+//!
+//! The body is normalised as a line of the socket is, a client that takes only JSON gets JSON, and whatever is refused is
+//! refused with a JSON-RPC error that keeps the id of the request.
+
+use std::sync::Arc;
+
+use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use futures::StreamExt;
+use parking_lot::Mutex;
+use rmcp::model::{ProtocolVersion, RequestId};
+use serde_json::Value;
+
+use super::BODY;
+use super::accept::{self, Accepted, JSON, STREAM};
+use super::sessions::Sessions;
+use crate::mcp::normalise::{self, Conversation, Message, Outcome, Refusal, Said};
+use crate::mcp::server::SESSION;
+
+/// The header that names the protocol of a message.
+const PROTOCOL: &str = "mcp-protocol-version";
+/// The method whose answer is a stream by nature.
+const LISTEN: &str = "subscriptions/listen";
+/// What accepts both forms of answers, as rmcp wants it.
+const BOTH: &str = "application/json, text/event-stream";
+/// How much of a body that is too large is still read away, so that the client gets to read why it was refused.
+const READ_AWAY: usize = 16 * BODY;
+/// The longest refusal of rmcp.
+const REASON: usize = 64 * 1024;
+
+/// Serves one HTTP request. `next` is rmcp.
+pub(super) async fn normalised(State(sessions): State<Arc<Sessions>>, request: Request, next: Next) -> Response {
+    let (mut parts, body) = request.into_parts();
+    let accepted = Accepted::of(&parts.headers);
+    if parts.method != Method::POST {
+        if parts.method == Method::GET && accepted.stream {
+            parts.headers.insert(header::ACCEPT, HeaderValue::from_static(STREAM));
+        }
+        return with_reason(next.run(Request::from_parts(parts, body)).await, None).await;
+    }
+    let bytes = match collect(body).await {
+        Ok(bytes) => bytes,
+        Err((status, start, why)) => return refuse(status, &Refusal::invalid(normalise::seen_id(&start), why)),
+    };
+    if let Some((status, why)) = unusable(&parts.headers, accepted) {
+        return refuse(status, &Refusal::invalid(normalise::seen_id(&bytes), why.to_owned()));
+    }
+    if normalise::is_blank(&bytes) {
+        let why = "the body is empty: send one JSON-RPC message".to_owned();
+        return refuse(StatusCode::BAD_REQUEST, &Refusal::unreadable(None, why));
+    }
+    let message = match normalise::read(&bytes) {
+        Ok(Some(message)) => message,
+        Ok(None) => return StatusCode::ACCEPTED.into_response(),
+        Err(refusals) => return refuse_one(refusals),
+    };
+    let (id, is_listen) = match message.said() {
+        Said::Request { id, method } => (Some(id.clone()), method == LISTEN),
+        Said::Notification { .. } | Said::Response => (None, false),
+    };
+    let echo = id.clone().map(RequestId::into_json_value);
+    if is_listen && !accepted.stream {
+        let why = format!("{LISTEN} answers with a stream: accept {STREAM}");
+        return refuse(StatusCode::NOT_ACCEPTABLE, &Refusal::invalid(echo, why));
+    }
+    let conversation = conversation(&sessions, &parts.headers, &message);
+    let outcome = conversation.lock().admit(message);
+    let message = match outcome {
+        Outcome::Forward(message) => message,
+        Outcome::Answer(refusals) => return refuse_one(refusals),
+        Outcome::Drop => return StatusCode::ACCEPTED.into_response(),
+    };
+    let mut in_flight = InFlight { conversation, id: id.clone() };
+    let body = Bytes::copy_from_slice(message.bytes());
+    parts.headers.insert(header::ACCEPT, HeaderValue::from_static(BOTH));
+    parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(JSON));
+    parts.headers.insert(header::CONTENT_LENGTH, body.len().into());
+    parts.headers.remove(header::TRANSFER_ENCODING);
+    let response = next.run(Request::from_parts(parts, Body::from(body))).await;
+    if !response.status().is_success() {
+        return with_reason(response, echo).await;
+    }
+    // From here the session tells when the request is answered, whether or not the client still reads.
+    in_flight.id = None;
+    match id {
+        Some(id) if !is_listen => shaped(response, accepted, &id).await,
+        _ => response,
+    }
+}
+
+/// What the message is part of: its session, or nothing but itself.
+fn conversation(sessions: &Sessions, headers: &HeaderMap, message: &Message<'_>) -> Arc<Mutex<Conversation>> {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let protocol = text(PROTOCOL);
+    let of_session = || {
+        let session = text(SESSION).filter(|_| message.is_of_a_session(protocol))?;
+        // rmcp refuses a session that is not there.
+        Some(sessions.conversation(session).unwrap_or_else(|| Arc::new(Mutex::new(Conversation::opened()))))
+    };
+    let is_named = protocol.is_some_and(|version| version >= ProtocolVersion::NO_INITIALIZE.as_str());
+    of_session().unwrap_or_else(|| Arc::new(Mutex::new(Conversation::single(is_named))))
+}
+
+/// A request on its way to its session. Dropped before it is there, it is not in flight after all.
+struct InFlight {
+    conversation: Arc<Mutex<Conversation>>,
+    id: Option<RequestId>,
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        if let Some(id) = &self.id {
+            self.conversation.lock().answered(id);
+        }
+    }
+}
+
+/// Reads a body of at most [`BODY`] bytes; what was read of another, and why it is refused.
+async fn collect(body: Body) -> Result<Vec<u8>, (StatusCode, Vec<u8>, String)> {
+    let mut chunks = body.into_data_stream();
+    let mut bytes = Vec::new();
+    let mut length = 0;
+    while let Some(chunk) = chunks.next().await {
+        let Ok(chunk) = chunk else {
+            return Err((StatusCode::BAD_REQUEST, bytes, "the body ended before it was complete".to_owned()));
+        };
+        length += chunk.len();
+        bytes.extend(chunk.iter().take(BODY - bytes.len()));
+        if length > READ_AWAY {
+            break;
+        }
+    }
+    if length <= BODY {
+        return Ok(bytes);
+    }
+    let why = format!("the body is longer than {} MiB and was not read: ask for less at once", BODY >> 20);
+    Err((StatusCode::PAYLOAD_TOO_LARGE, bytes, why))
+}
+
+/// Why a request can be neither read nor answered, by its headers.
+fn unusable(headers: &HeaderMap, accepted: Accepted) -> Option<(StatusCode, &'static str)> {
+    if !accept::is_json(headers) {
+        return Some((StatusCode::UNSUPPORTED_MEDIA_TYPE, "the Content-Type of a request is application/json"));
+    }
+    if !accept::is_plain(headers) {
+        return Some((StatusCode::UNSUPPORTED_MEDIA_TYPE, "the body of a request is sent without Content-Encoding"));
+    }
+    let is_acceptable = accepted.json || accepted.stream;
+    (!is_acceptable)
+        .then_some((StatusCode::NOT_ACCEPTABLE, "answers are application/json or text/event-stream: accept one"))
+}
+
+/// The answer in a form that the client takes.
+async fn shaped(response: Response, accepted: Accepted, id: &RequestId) -> Response {
+    let form = form(response.headers());
+    if form == STREAM && accepted.prefers_json() {
+        return gathered(response, id).await;
+    }
+    if form == JSON && !accepted.json {
+        let (mut parts, body) = response.into_parts();
+        let Ok(answer) = to_bytes(body, usize::MAX).await else {
+            return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+        };
+        parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(STREAM));
+        parts.headers.remove(header::CONTENT_LENGTH);
+        let event = [b"data: ".as_slice(), &answer, b"\n\n"].concat();
+        return Response::from_parts(parts, Body::from(event));
+    }
+    response
+}
+
+/// The answer to `id` out of a stream, as plain JSON.
+async fn gathered(response: Response, id: &RequestId) -> Response {
+    let (mut parts, body) = response.into_parts();
+    let mut chunks = body.into_data_stream();
+    let mut pending: Vec<u8> = Vec::new();
+    while let Some(Ok(chunk)) = chunks.next().await {
+        pending.extend_from_slice(&chunk);
+        while let Some(end) = pending.windows(2).position(|pair| pair == b"\n\n") {
+            let event: Vec<u8> = pending.drain(..end + 2).collect();
+            let data = data(&event);
+            if normalise::answered_by(&data).as_ref() == Some(id) {
+                for name in [header::CACHE_CONTROL, header::TRANSFER_ENCODING, header::CONTENT_LENGTH] {
+                    parts.headers.remove(name);
+                }
+                parts.headers.remove("x-accel-buffering");
+                parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(JSON));
+                return Response::from_parts(parts, Body::from(data));
+            }
+        }
+    }
+    let why = "the request was cancelled, or its session ended, before there was an answer".to_owned();
+    refuse(StatusCode::OK, &Refusal::failed(Some(id.clone().into_json_value()), why))
+}
+
+/// The data of one event of a stream.
+fn data(event: &[u8]) -> Vec<u8> {
+    let lines = event.split(|byte| *byte == b'\n').filter_map(|line| line.strip_prefix(b"data:"));
+    let lines: Vec<&[u8]> = lines.map(|line| line.strip_prefix(b" ").unwrap_or(line)).collect();
+    lines.join(&b'\n')
+}
+
+/// A refusal of rmcp, which is plain text, as a JSON-RPC error with the same status.
+async fn with_reason(response: Response, id: Option<Value>) -> Response {
+    let status = response.status();
+    let is_refusal = status.is_client_error() || status.is_server_error();
+    if !is_refusal || form(response.headers()) == JSON {
+        return response;
+    }
+    let (mut parts, body) = response.into_parts();
+    let reason = to_bytes(body, REASON).await.unwrap_or_default();
+    let reason = String::from_utf8_lossy(&reason).trim().to_owned();
+    if reason.is_empty() {
+        return Response::from_parts(parts, Body::empty());
+    }
+    let refusal = if status.is_server_error() { Refusal::failed(id, reason) } else { Refusal::invalid(id, reason) };
+    parts.headers.remove(header::CONTENT_LENGTH);
+    parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(JSON));
+    Response::from_parts(parts, Body::from(refusal.line()))
+}
+
+/// The form of a message, without its parameters.
+fn form(headers: &HeaderMap) -> &str {
+    let text = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    text.split(';').next().unwrap_or_default().trim()
+}
+
+/// A body is answered once, so several refusals become one that belongs to no id.
+fn refuse_one(refusals: Vec<Refusal>) -> Response {
+    let mut refusals = refusals.into_iter();
+    match (refusals.next(), refusals.next()) {
+        (Some(first), None) => refuse(StatusCode::BAD_REQUEST, &first),
+        (Some(first), Some(_)) => refuse(StatusCode::BAD_REQUEST, &first.without_id()),
+        (None, _) => StatusCode::ACCEPTED.into_response(),
+    }
+}
+
+fn refuse(status: StatusCode, refusal: &Refusal) -> Response {
+    (status, [(header::CONTENT_TYPE, JSON)], refusal.line()).into_response()
+}
+
+#[cfg(test)]
+mod tests;

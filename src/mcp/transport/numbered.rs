@@ -1,0 +1,212 @@
+//! Ids of our own for the requests of a client, so that an id that is used again never meets the answer to its first use.
+//!
+//! rmcp finds the request that an answer belongs to by the client's id. When a client cancels a request and uses the id
+//! again while the first handler still runs, the late answer of the first goes out as the answer of the second. Here each
+//! request gets a number that is used once, and the client's id comes back on what is sent to it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use rmcp::model::{
+    ClientJsonRpcMessage, ClientNotification, GetMeta, JsonRpcMessage, RequestId, ServerJsonRpcMessage, ServerResult,
+};
+use rmcp::service::RoleServer;
+use rmcp::transport::Transport;
+
+use crate::mcp::normalise::Conversation;
+
+/// A transport whose requests are numbered.
+pub(super) struct Numbered<T> {
+    inner: T,
+    conversation: Arc<Mutex<Conversation>>,
+    numbers: Numbers,
+}
+
+impl<T> Numbered<T> {
+    /// Numbers what comes from `inner`, and tells `conversation` what was answered.
+    pub(super) fn new(inner: T, conversation: Arc<Mutex<Conversation>>) -> Self {
+        Numbered { inner, conversation, numbers: Numbers::default() }
+    }
+}
+
+impl<T: Transport<RoleServer>> Transport<RoleServer> for Numbered<T> {
+    type Error = T::Error;
+
+    fn send(&mut self, item: ServerJsonRpcMessage) -> impl Future<Output = Result<(), Self::Error>> + Send + 'static {
+        let item = self.numbers.to_client(item, |id| self.conversation.lock().answered(id));
+        let sending = item.map(|item| self.inner.send(item));
+        async move {
+            match sending {
+                Some(sending) => sending.await,
+                None => Ok(()),
+            }
+        }
+    }
+
+    async fn receive(&mut self) -> Option<ClientJsonRpcMessage> {
+        let item = self.inner.receive().await?;
+        Some(self.numbers.from_client(item, |id| self.conversation.lock().answered(id)))
+    }
+
+    fn close(&mut self) -> impl Future<Output = Result<(), Self::Error>> + Send {
+        self.inner.close()
+    }
+}
+
+/// Which number stands for which id of the client.
+#[derive(Default)]
+struct Numbers {
+    last: i64,
+    ids: HashMap<i64, RequestId>,
+    numbers: HashMap<RequestId, i64>,
+}
+
+impl Numbers {
+    fn from_client(&mut self, mut item: ClientJsonRpcMessage, freed: impl Fn(&RequestId)) -> ClientJsonRpcMessage {
+        match &mut item {
+            JsonRpcMessage::Request(request) => {
+                self.last += 1;
+                self.ids.insert(self.last, request.id.clone());
+                let id = std::mem::replace(&mut request.id, RequestId::Number(self.last));
+                self.numbers.insert(id, self.last);
+            }
+            JsonRpcMessage::Notification(notification) => {
+                if let ClientNotification::CancelledNotification(cancelled) = &mut notification.notification
+                    && let Some(id) = cancelled.params.request_id.take()
+                {
+                    // rmcp sends no answer to a request that was cancelled.
+                    freed(&id);
+                    let number = self.numbers.remove(&id);
+                    number.and_then(|number| self.ids.remove(&number));
+                    cancelled.params.request_id = number.map(RequestId::Number);
+                }
+            }
+            JsonRpcMessage::Response(_) | JsonRpcMessage::Error(_) => {}
+        }
+        item
+    }
+
+    /// What the client gets to read; `None` when the request that it belongs to is over.
+    fn to_client(
+        &mut self,
+        mut item: ServerJsonRpcMessage,
+        freed: impl Fn(&RequestId),
+    ) -> Option<ServerJsonRpcMessage> {
+        match &mut item {
+            JsonRpcMessage::Response(response) => {
+                response.id = self.take(&response.id)?;
+                freed(&response.id);
+                if let ServerResult::SubscriptionsListenResult(ended) = &mut response.result {
+                    ended.meta.set_subscription_id(response.id.clone());
+                }
+            }
+            JsonRpcMessage::Error(error) => {
+                if let Some(id) = &mut error.id {
+                    *id = self.take(id)?;
+                    freed(id);
+                }
+            }
+            JsonRpcMessage::Notification(notification) => {
+                let notification = &mut notification.notification;
+                if let Some(number) = notification.get_meta().subscription_id() {
+                    let id = self.id(&number)?.clone();
+                    notification.get_meta_mut().set_subscription_id(id);
+                }
+            }
+            JsonRpcMessage::Request(_) => {}
+        }
+        Some(item)
+    }
+
+    fn id(&self, number: &RequestId) -> Option<&RequestId> {
+        match number {
+            RequestId::Number(number) => self.ids.get(number),
+            RequestId::String(_) => None,
+        }
+    }
+
+    fn take(&mut self, number: &RequestId) -> Option<RequestId> {
+        let RequestId::Number(number) = number else { return None };
+        let id = self.ids.remove(number)?;
+        if self.numbers.get(&id) == Some(number) {
+            self.numbers.remove(&id);
+        }
+        Some(id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn client(message: Value) -> ClientJsonRpcMessage {
+        serde_json::from_value(message).unwrap()
+    }
+
+    fn request(numbers: &mut Numbers, id: Value) -> i64 {
+        let message = client(json!({"jsonrpc": "2.0", "id": id, "method": "tools/list"}));
+        match numbers.from_client(message, |_| ()) {
+            JsonRpcMessage::Request(request) => match request.id {
+                RequestId::Number(number) => number,
+                RequestId::String(text) => panic!("not numbered: {text}"),
+            },
+            other => panic!("no request: {other:?}"),
+        }
+    }
+
+    fn answer(numbers: &mut Numbers, number: i64) -> Option<Value> {
+        let message = json!({"jsonrpc": "2.0", "id": number, "result": {}});
+        let sent = numbers.to_client(serde_json::from_value(message).unwrap(), |_| ())?;
+        Some(serde_json::to_value(sent).unwrap()["id"].clone())
+    }
+
+    #[test]
+    fn the_late_answer_to_a_cancelled_request_is_not_the_answer_to_the_next_one_of_its_id() {
+        let mut numbers = Numbers::default();
+        let first = request(&mut numbers, json!(7));
+        let cancel = json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 7}});
+        let cancelled = serde_json::to_value(numbers.from_client(client(cancel), |_| ())).unwrap();
+        assert_eq!(cancelled["params"]["requestId"], first);
+        let second = request(&mut numbers, json!(7));
+        assert_ne!(first, second);
+        assert_eq!(answer(&mut numbers, first), None);
+        assert_eq!(answer(&mut numbers, second), Some(json!(7)));
+        assert!(numbers.ids.is_empty() && numbers.numbers.is_empty());
+    }
+
+    #[test]
+    fn a_number_and_its_text_are_two_ids_and_each_gets_its_own_answer() {
+        let mut numbers = Numbers::default();
+        let (number, text) = (request(&mut numbers, json!(1)), request(&mut numbers, json!("1")));
+        assert_eq!(answer(&mut numbers, text), Some(json!("1")));
+        assert_eq!(answer(&mut numbers, number), Some(json!(1)));
+        assert_eq!(answer(&mut numbers, number), None);
+    }
+
+    #[test]
+    fn cancelling_what_is_not_there_cancels_nothing() {
+        let mut numbers = Numbers::default();
+        request(&mut numbers, json!("a"));
+        let cancel = json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 1}});
+        let cancelled = serde_json::to_value(numbers.from_client(client(cancel), |_| ())).unwrap();
+        assert_eq!(cancelled["params"].get("requestId"), None, "{cancelled}");
+    }
+
+    #[test]
+    fn a_subscription_is_told_of_under_the_id_of_its_request() {
+        let mut numbers = Numbers::default();
+        let number = request(&mut numbers, json!("listen"));
+        let key = "io.modelcontextprotocol/subscriptionId";
+        let told = json!({
+            "jsonrpc": "2.0", "method": "notifications/resources/list_changed", "params": {"_meta": {key: number}},
+        });
+        let told: ServerJsonRpcMessage = serde_json::from_value(told).unwrap();
+        let sent = serde_json::to_value(numbers.to_client(told.clone(), |_| ()).unwrap()).unwrap();
+        assert_eq!(sent["params"]["_meta"][key], "listen");
+        assert_eq!(answer(&mut numbers, number), Some(json!("listen")));
+        assert!(numbers.to_client(told, |_| ()).is_none(), "it is over");
+    }
+}

@@ -1,0 +1,147 @@
+//! One connection of lines: the socket, and stdio where there is no server behind it.
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::io;
+use std::sync::Arc;
+
+use futures::SinkExt;
+use parking_lot::Mutex as SyncMutex;
+use rmcp::model::{ClientJsonRpcMessage, ServerJsonRpcMessage};
+use rmcp::service::RoleServer;
+use rmcp::transport::Transport;
+use tokio::io::{AsyncRead, AsyncWrite, BufReader};
+use tokio::sync::Mutex;
+use tokio_util::bytes::{BufMut, BytesMut};
+use tokio_util::codec::{Encoder, FramedWrite};
+
+use crate::mcp::lines::{Line, Lines};
+use crate::mcp::normalise::{self, Conversation, Outcome, Said};
+use crate::mcp::relay::MAX_LINE;
+
+/// A connection of lines, each of which is normalised before rmcp sees it.
+pub(super) struct Wire<R, W> {
+    lines: Lines<BufReader<R>>,
+    write: Arc<Mutex<Option<FramedWrite<W, Json>>>>,
+    conversation: Arc<SyncMutex<Conversation>>,
+    /// Answers of our own that are still to be written.
+    owed: VecDeque<Vec<u8>>,
+    /// Whether such an answer may still be in the buffer of the writer.
+    is_unflushed: bool,
+}
+
+impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Wire<R, W> {
+    pub(super) fn new(read: R, write: W, conversation: Arc<SyncMutex<Conversation>>) -> Self {
+        Wire {
+            lines: Lines::new(BufReader::new(read), MAX_LINE),
+            write: Arc::new(Mutex::new(Some(FramedWrite::new(write, Json)))),
+            conversation,
+            owed: VecDeque::new(),
+            is_unflushed: false,
+        }
+    }
+
+    /// Writes the answers of our own. A wait that is dropped loses none and repeats none.
+    async fn settle(&mut self) -> io::Result<()> {
+        if self.owed.is_empty() && !self.is_unflushed {
+            return Ok(());
+        }
+        let mut write = self.write.lock().await;
+        let write = write.as_mut().ok_or_else(closed)?;
+        while !self.owed.is_empty() {
+            poll_fn(|context| write.poll_ready_unpin(context)).await?;
+            // From here to the next wait the answer is in one place only.
+            if let Some(line) = self.owed.pop_front() {
+                self.is_unflushed = true;
+                write.start_send_unpin(Out::Line(line))?;
+            }
+        }
+        write.flush().await?;
+        self.is_unflushed = false;
+        Ok(())
+    }
+}
+
+impl<R, W> Transport<RoleServer> for Wire<R, W>
+where
+    R: AsyncRead + Send + Unpin,
+    W: AsyncWrite + Send + Unpin + 'static,
+{
+    type Error = io::Error;
+
+    fn send(&mut self, item: ServerJsonRpcMessage) -> impl Future<Output = io::Result<()>> + Send + 'static {
+        let write = Arc::clone(&self.write);
+        async move {
+            let mut write = write.lock().await;
+            write.as_mut().ok_or_else(closed)?.send(Out::Message(Box::new(item))).await
+        }
+    }
+
+    async fn receive(&mut self) -> Option<ClientJsonRpcMessage> {
+        loop {
+            if let Err(error) = self.settle().await {
+                tracing::debug!(%error, "the client no longer reads");
+                return None;
+            }
+            let outcome = match self.lines.next().await {
+                Ok(Line::Whole(line)) => self.conversation.lock().from_client(line),
+                Ok(Line::TooLong(start)) => Outcome::Answer(normalise::too_long(start, MAX_LINE)),
+                Ok(Line::End) => return None,
+                Err(error) => {
+                    tracing::warn!(%error, "the connection can no longer be read");
+                    return None;
+                }
+            };
+            match outcome {
+                Outcome::Forward(message) => match (serde_json::from_slice(message.bytes()), message.said()) {
+                    (Ok(message), _) => return Some(message),
+                    (Err(_), Said::Request { id, .. }) => {
+                        self.conversation.lock().answered(id);
+                        self.owed.push_back(normalise::unreadable(id).line());
+                    }
+                    (Err(error), Said::Notification { .. } | Said::Response) => {
+                        tracing::debug!(%error, "a message that wants no answer could not be read");
+                    }
+                },
+                Outcome::Answer(refusals) => self.owed.extend(refusals.iter().map(normalise::Refusal::line)),
+                Outcome::Drop => {}
+            }
+        }
+    }
+
+    async fn close(&mut self) -> io::Result<()> {
+        drop(self.write.lock().await.take());
+        Ok(())
+    }
+}
+
+fn closed() -> io::Error {
+    io::Error::new(io::ErrorKind::NotConnected, "the connection is closed")
+}
+
+/// What is written to a client.
+enum Out {
+    Message(Box<ServerJsonRpcMessage>),
+    Line(Vec<u8>),
+}
+
+/// Writes messages as lines.
+struct Json;
+
+impl Encoder<Out> for Json {
+    type Error = io::Error;
+
+    fn encode(&mut self, item: Out, to: &mut BytesMut) -> io::Result<()> {
+        match item {
+            Out::Message(message) => {
+                serde_json::to_writer(to.writer(), &message)?;
+                to.put_u8(b'\n');
+            }
+            Out::Line(line) => to.extend_from_slice(&line),
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;
