@@ -3,7 +3,10 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use aws_config::SdkConfig;
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use parking_lot::Mutex;
+use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
@@ -11,7 +14,9 @@ use tokio::task::JoinSet;
 use super::clock::AwsClock;
 use super::sdk::{Sdk, emulated};
 use super::{Aws, Regions, Settings};
-use crate::model::{AccountId, Region, Scope};
+use crate::mcp::tools::arguments::Arguments;
+use crate::mcp::tools::stop_instance;
+use crate::model::{AccountId, Named, Region, Scope};
 
 /// An answer: status, `Date` header if any, body.
 #[derive(Clone, Debug)]
@@ -25,6 +30,16 @@ impl Answer {
     /// A success with this body; the server puts it into the response element of the action that was asked.
     pub(crate) fn ok(body: &str) -> Self {
         Answer { status: 200, date: None, body: body.to_owned() }
+    }
+
+    /// The answer to a look at instances of the account of [`scope`].
+    pub(crate) fn described(ids: &[&str]) -> Self {
+        let items: String = ids.iter().map(|id| format!("<item><instanceId>{id}</instanceId></item>")).collect();
+        Answer::ok(&format!(
+            "<reservationSet><item><reservationId>r-1</reservationId><ownerId>{}</ownerId>\
+             <instancesSet>{items}</instancesSet></item></reservationSet>",
+            scope().account
+        ))
     }
 
     /// EC2's error document.
@@ -73,10 +88,25 @@ impl Scripted {
 
 /// A connection to `endpoint` with made-up credentials.
 pub(crate) fn at(endpoint: &str) -> Aws {
-    let config = emulated(endpoint);
+    connected(&emulated(endpoint))
+}
+
+/// A connection to `endpoint` with the credentials that `provider` gives whenever it is asked.
+pub(crate) fn signed(endpoint: &str, provider: impl ProvideCredentials + 'static) -> Aws {
+    let provider = SharedCredentialsProvider::new(provider);
+    connected(&emulated(endpoint).into_builder().credentials_provider(provider).build())
+}
+
+fn connected(config: &SdkConfig) -> Aws {
     let clock = Arc::new(AwsClock::default());
     let settings = Settings { regions: Regions::Named(vec![scope().region]), ..Settings::default() };
-    Aws::new(settings.clone(), Sdk::new(&config, &settings.regions, &clock), clock)
+    Aws::new(settings.clone(), Sdk::new(config, &settings.regions, &clock), clock)
+}
+
+/// The instances that a tool's arguments name.
+pub(crate) fn named(ids: &[&str]) -> Named {
+    let Value::Object(given) = serde_json::json!({"instance_ids": ids}) else { panic!("an object") };
+    Arguments::new(&stop_instance::SPEC, given).unwrap().named_instances(50).unwrap()
 }
 
 pub(crate) fn scope() -> Scope {
