@@ -23,7 +23,7 @@ pub struct Chosen<'n> {
 
 impl Named {
     /// Takes the ids that the arguments of a call hold. The parser of arguments calls this, and nothing else may.
-    pub(crate) fn of_arguments(ids: Vec<String>) -> Self {
+    pub(crate) fn parsed_from_arguments(ids: Vec<String>) -> Self {
         let mut named: Vec<Arc<str>> = Vec::with_capacity(ids.len());
         for id in ids {
             if !named.iter().any(|known| **known == *id) {

@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::aws::scripted::{Answer as Reply, Scripted, named, scope};
+use crate::aws::scripted::{Answer as Reply, Rotating, Scripted, named, scope, signed};
 use crate::aws::{AwsError, Trouble};
 
 fn request(tags: &[(&str, &str)]) -> CreateSnapshots {
@@ -111,6 +111,34 @@ async fn no_call_leaves_before_it_is_proved_whose_credentials_it_is_made_with() 
     let (answer, asked) = unlooked(Reply::ok(other)).await;
     assert_eq!(answer.unwrap_err().trouble, Trouble::OtherAccount { expected: scope().account });
     assert!(asked.iter().all(|body| body.contains("Action=GetCallerIdentity")), "{asked:?}");
+}
+
+/// A look that shows no owner.
+const UNOWNED: &str = "<reservationSet><item><reservationId>r-1</reservationId><instancesSet><item>\
+                       <instanceId>i-1</instanceId></item></instancesSet></item></reservationSet>";
+
+#[tokio::test]
+async fn a_call_is_made_with_the_very_credentials_of_the_look_before_it() {
+    let own = scope().account;
+    let told = format!("<GetCallerIdentityResult><Account>{own}</Account></GetCallerIdentityResult>");
+    let gone = Reply::error(400, "InvalidInstanceID.NotFound", "The instance ID 'i-2' does not exist");
+    let acted = Reply::ok("<instancesSet/>");
+    for (both, answers) in [
+        (false, vec![Reply::described(&["i-1"]), acted.clone()]),
+        // Asked for twice, because of an id that does not exist.
+        (true, vec![gone, Reply::described(&["i-1"]), acted.clone()]),
+        // No owner is shown, so that STS is asked in between.
+        (false, vec![Reply::ok(UNOWNED), Reply::ok(&told), acted.clone()]),
+    ] {
+        let (calls, server) = (answers.len(), Scripted::new(answers).await);
+        // Each time that the SDK asks, somebody else's.
+        let aws = signed(server.endpoint(), Rotating::new(&["123456789012", "111111111111", "222222222222"]));
+        let (aws, named) = (aws.pinned().await, named(&["i-1", "i-2"]));
+        aws.look(&named.choose(&scope(), |id| both || id == "i-1")).await.unwrap();
+        drop(aws.stop_instances(&named.choose(&scope(), |id| id == "i-1"), false, false).await.unwrap());
+        let keys: Vec<String> = server.requests().into_iter().map(|request| request.key).collect();
+        assert_eq!(keys, vec!["123456789012"; calls]);
+    }
 }
 
 #[tokio::test]

@@ -181,7 +181,7 @@ impl Arguments {
     /// # Errors
     /// As for [`Arguments::instance_ids`].
     pub fn named_instances(&self, most: usize) -> Result<Named, ArgumentError> {
-        self.instance_ids(most).map(Named::of_arguments)
+        self.instance_ids(most).map(Named::parsed_from_arguments)
     }
 
     /// That `name` is needed.
