@@ -4,11 +4,13 @@
 //! tools ([`actions`]). What a kind's describe asks and how an answer becomes documents belongs to [`crate::kinds`].
 
 pub mod actions;
+pub mod batch;
 pub mod bus;
 pub mod clock;
 pub mod error;
 pub mod limiter;
 pub mod peek;
+pub mod pinned;
 pub mod probe;
 pub mod queue;
 pub mod queues;
@@ -30,10 +32,12 @@ use futures::{FutureExt, StreamExt};
 use parking_lot::Mutex;
 use tokio::time::{Instant, sleep, timeout};
 
-pub use actions::{ACTIONS, ActionSpec, Answer, CreateSnapshots, CreatedSnapshot, DOCTOR, SETUP, StateChange};
+pub use actions::{ACTIONS, ActionSpec, Answer, CreateSnapshots, CreatedSnapshot, DOCTOR, Done, SETUP, StateChange};
+pub use batch::{Batch, Described};
 pub use clock::AwsClock;
 pub use error::{AwsError, Class, Details, Trouble};
 pub use limiter::{CallCount, Priority};
+pub use pinned::Pinned;
 pub use regions::Regions;
 
 use crate::kinds::{Item, KindSpec, Listing, Page};
@@ -93,6 +97,14 @@ pub struct Listed {
     pub next: Option<String>,
     /// AWS time right before the request left: nothing in the answer is older.
     pub sent_at: Timestamp,
+}
+
+impl Listed {
+    /// The resources, each with the time from which on what it shows counts.
+    pub fn dated(self) -> impl Iterator<Item = (Timestamp, Item)> {
+        let Listed { items, sent_at, .. } = self;
+        items.into_iter().map(move |item| (sent_at, item))
+    }
 }
 
 /// A connection to AWS. Clones share clients, limits and clock.
@@ -234,6 +246,11 @@ impl Aws {
 
     async fn identify_in(&self, region: &Region) -> Result<AccountId, AwsError> {
         let client = self.clients(region, IDENTIFY).await?.identity;
+        self.identify_by(client, region).await
+    }
+
+    /// As [`Aws::identify_in`], through a client that may be another than the configuration's.
+    async fn identify_by(&self, client: aws_sdk_sts::Client, region: &Region) -> Result<AccountId, AwsError> {
         let scope = self.scope(region);
         let send = || client.get_caller_identity().send();
         let (answer, _) = self.repeatable(&scope, IDENTIFY, Priority::Sweep, send).await?;
@@ -251,29 +268,31 @@ impl Aws {
         self.ask(scope, spec, Listing::Page { token, max_results: PAGE_SIZE }, Priority::Sweep).await
     }
 
-    /// The resources of these ids, in as many calls as it takes.
+    /// The resources of these ids, in as many calls as it takes. No ids, no call.
     ///
-    /// `sent_at` is when the first call left. No ids, no call.
+    /// AWS answers nothing at all to a call with an id that does not exist; [`Batch`] asks again for the rest.
+    pub async fn describe(&self, scope: &Scope, spec: &KindSpec, ids: &[String], priority: Priority) -> Described {
+        let ids: Vec<Arc<str>> = ids.iter().map(|id| Arc::from(id.as_str())).collect();
+        let mut batch = Batch::new(&ids);
+        while let Some(ids) = batch.ask() {
+            let texts: Vec<String> = ids.iter().map(ToString::to_string).collect();
+            batch.answered(ids, self.describe_once(scope, spec, &texts, priority).await);
+        }
+        batch.described()
+    }
+
+    /// The resources of these ids, at most [`IDS_PER_CALL`], in one call.
     ///
     /// # Errors
-    /// [`AwsError`] of the first call that fails, with [`Class::NotFound`] when an id does not exist: AWS then answers
-    /// none of the ids asked with it.
-    pub async fn describe(
+    /// [`AwsError`], with [`Class::NotFound`] when an id does not exist: AWS then answers none of the ids asked with it.
+    pub async fn describe_once(
         &self,
         scope: &Scope,
         spec: &KindSpec,
         ids: &[String],
         priority: Priority,
     ) -> Result<Listed, AwsError> {
-        let mut listed: Option<Listed> = None;
-        for ids in ids.chunks(IDS_PER_CALL) {
-            let answer = self.ask(scope, spec, Listing::Ids(ids.to_vec()), priority).await?;
-            match &mut listed {
-                Some(listed) => listed.items.extend(answer.items),
-                None => listed = Some(answer),
-            }
-        }
-        Ok(listed.unwrap_or_else(|| Listed { items: Vec::new(), next: None, sent_at: self.0.clock.now() }))
+        self.ask(scope, spec, Listing::Ids(ids.to_vec()), priority).await
     }
 
     async fn ask(
@@ -283,8 +302,20 @@ impl Aws {
         listing: Listing,
         priority: Priority,
     ) -> Result<Listed, AwsError> {
+        let client = self.clients(&scope.region, spec.action()).await?.ec2;
+        self.ask_by(client, scope, spec, listing, priority).await
+    }
+
+    /// As [`Aws::ask`], through a client that may be another than the configuration's.
+    async fn ask_by(
+        &self,
+        client: aws_sdk_ec2::Client,
+        scope: &Scope,
+        spec: &KindSpec,
+        listing: Listing,
+        priority: Priority,
+    ) -> Result<Listed, AwsError> {
         let action = spec.action();
-        let client = self.clients(&scope.region, action).await?.ec2;
         let send = || (spec.describe)(client.clone(), listing.clone());
         let (Page { mut items, next }, sent_at) = self.repeatable(scope, action, priority, send).await?;
         let foreign = |item: &Item| spec.owner(&item.document).is_some_and(|owner| owner != scope.account.as_str());

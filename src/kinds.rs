@@ -190,10 +190,10 @@ impl KindSpec {
         self.state(document).is_some_and(|state| self.gone_states.contains(&state))
     }
 
-    /// The account that owns the resource, where AWS says it.
+    /// The account that owns the resource, where AWS says it. An empty owner says nothing.
     #[must_use]
     pub fn owner<'a>(&self, document: &'a Document) -> Option<&'a str> {
-        document.text(self.owner_field?)
+        document.text(self.owner_field?).filter(|owner| !owner.is_empty())
     }
 
     /// The IAM action that describes the kind, which is also the call whose limits apply.

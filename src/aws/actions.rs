@@ -1,12 +1,18 @@
 //! Calls that tools make: they change something, wait for nobody's sweep, and say what AWS answered.
+//!
+//! Each takes a [`Chosen`]: ids that the caller of a tool named, with the account and region that they are in. So no id of an
+//! answer can reach a call, and no call leaves for another account than the one whose credentials are proved to be in use.
+
+use std::collections::BTreeSet;
 
 use aws_sdk_ec2::types::{CopyTagsFromSource, InstanceSpecification, ResourceType, Tag, TagSpecification};
 
 use super::error::{AwsError, Class};
-use super::limiter::Priority;
-use super::{Admitted, Aws, sdk::Clients};
+use super::limiter::{Admitted, Priority};
+use super::pinned::Pinned;
+use super::sdk::Clients;
 use crate::kinds;
-use crate::model::{ActionId, Region, Timestamp, Value};
+use crate::model::{ActionId, Chosen, Timestamp, Value};
 
 /// A call that Muster makes beside the describes of [`kinds::KINDS`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,15 +80,21 @@ pub const ACTION_TAG: &str = "muster:action";
 /// What AWS answered to a call that changes something.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer<T> {
-    /// It was done.
-    Done {
-        /// What AWS says came of it.
-        result: T,
-        /// When the answer was there, in AWS time: the result's evidence.
-        answered_at: Timestamp,
-    },
+    /// It was done, even where only a dry run was asked for: then the endpoint ignored `DryRun`.
+    Done(Done<T>),
     /// A dry run: it would have been allowed. Nothing was done.
     WouldBeAllowed,
+}
+
+/// What AWS says came of a call that it carried out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Done<T> {
+    /// What became of the resources that were named, each once.
+    pub result: Vec<T>,
+    /// What the answer says about other resources, which nobody named. Nothing may be concluded from it for those that were.
+    pub others: Vec<T>,
+    /// When the answer was there, in AWS time: the result's evidence.
+    pub answered_at: Timestamp,
 }
 
 /// What starting or stopping did to one instance.
@@ -99,8 +111,6 @@ pub struct StateChange {
 /// A request for one snapshot of each volume of an instance, at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CreateSnapshots {
-    /// The instance.
-    pub instance_id: String,
     /// The snapshots' description.
     pub description: String,
     /// Leaves out the volume that the instance boots from.
@@ -122,30 +132,25 @@ pub struct CreatedSnapshot {
     pub volume_id: Option<String>,
     /// `pending` at first; `None` when AWS did not say.
     pub state: Option<String>,
+    /// The account it belongs to; `None` when AWS did not say.
+    pub owner: Option<String>,
     /// The volume's size in GiB.
     pub volume_size: Option<i32>,
     /// Whether it is encrypted.
     pub encrypted: Option<bool>,
 }
 
-impl Aws {
+impl Pinned {
     /// Starts stopped instances. AWS takes all of them or none; one that runs already stays as it is.
     ///
     /// # Errors
     /// [`AwsError`]; where its `perhaps_done` is set, the answer was lost and the call may have happened.
-    pub async fn start_instances(
-        &self,
-        region: &Region,
-        ids: &[String],
-        dry_run: bool,
-    ) -> Result<Answer<Vec<StateChange>>, AwsError> {
+    pub async fn start_instances(&self, chosen: &Chosen<'_>, dry_run: bool) -> Result<Answer<StateChange>, AwsError> {
         const ACTION: &str = "ec2:StartInstances";
-        let (clients, admitted) = self.admitted(region, ACTION, ids.len()).await?;
-        let call = clients.ec2.start_instances().set_instance_ids(Some(ids.to_vec())).dry_run(dry_run);
-        let answer = self.finished(admitted, region, ACTION, call.send().await);
-        self.answer(answer, |output| {
-            output.starting_instances.unwrap_or_default().into_iter().filter_map(change).collect()
-        })
+        let (clients, admitted) = self.admitted(chosen, ACTION, chosen.ids().len()).await?;
+        let call = clients.ec2.start_instances().set_instance_ids(Some(chosen.texts())).dry_run(dry_run);
+        let answer = self.aws.finished(admitted, &chosen.scope().region, ACTION, call.send().await);
+        self.answer(answer, |output| changes(chosen, output.starting_instances))
     }
 
     /// Stops running instances. AWS takes all of them or none; one that is stopped already stays as it is.
@@ -156,22 +161,20 @@ impl Aws {
     /// [`AwsError`]; where its `perhaps_done` is set, the answer was lost and the call may have happened.
     pub async fn stop_instances(
         &self,
-        region: &Region,
-        ids: &[String],
+        chosen: &Chosen<'_>,
         force: bool,
         dry_run: bool,
-    ) -> Result<Answer<Vec<StateChange>>, AwsError> {
+    ) -> Result<Answer<StateChange>, AwsError> {
         const ACTION: &str = "ec2:StopInstances";
-        let (clients, admitted) = self.admitted(region, ACTION, ids.len()).await?;
-        let call = clients.ec2.stop_instances().set_instance_ids(Some(ids.to_vec())).dry_run(dry_run);
+        let (clients, admitted) = self.admitted(chosen, ACTION, chosen.ids().len()).await?;
+        let call = clients.ec2.stop_instances().set_instance_ids(Some(chosen.texts())).dry_run(dry_run);
         let call = if force { call.force(true) } else { call };
-        let answer = self.finished(admitted, region, ACTION, call.send().await);
-        self.answer(answer, |output| {
-            output.stopping_instances.unwrap_or_default().into_iter().filter_map(change).collect()
-        })
+        let answer = self.aws.finished(admitted, &chosen.scope().region, ACTION, call.send().await);
+        self.answer(answer, |output| changes(chosen, output.stopping_instances))
     }
 
-    /// Snapshots the volumes of an instance at one moment, crash-consistent over all of them.
+    /// Snapshots the volumes of the one instance that is chosen, at one moment, crash-consistent over all of them. Which
+    /// volumes those are AWS resolves.
     ///
     /// The snapshots get their volumes' tags, `request.tags`, [`CREATED_BY`] and [`ACTION_TAG`].
     ///
@@ -179,15 +182,17 @@ impl Aws {
     /// [`AwsError`]; where its `perhaps_done` is set, the answer was lost: look for [`ACTION_TAG`] before asking again.
     pub async fn create_snapshots(
         &self,
-        region: &Region,
+        chosen: &Chosen<'_>,
         request: &CreateSnapshots,
-    ) -> Result<Answer<Vec<CreatedSnapshot>>, AwsError> {
+    ) -> Result<Answer<CreatedSnapshot>, AwsError> {
         const ACTION: &str = "ec2:CreateSnapshots";
-        let (clients, admitted) = self.admitted(region, ACTION, 0).await?;
-        let instance = InstanceSpecification::builder()
-            .instance_id(&request.instance_id)
-            .exclude_boot_volume(request.exclude_boot)
-            .build();
+        let Some(id) = chosen.single() else {
+            let call = self.aws.call(Some(&chosen.scope().region), ACTION);
+            return Err(AwsError::unbuildable("it takes exactly one instance", &call));
+        };
+        let (clients, admitted) = self.admitted(chosen, ACTION, 0).await?;
+        let instance =
+            InstanceSpecification::builder().instance_id(&**id).exclude_boot_volume(request.exclude_boot).build();
         let call = clients
             .ec2
             .create_snapshots()
@@ -196,30 +201,72 @@ impl Aws {
             .copy_tags_from_source(CopyTagsFromSource::Volume)
             .tag_specifications(tags(request))
             .dry_run(request.dry_run);
-        let answer = self.finished(admitted, region, ACTION, call.send().await);
-        self.answer(answer, |output| output.snapshots.unwrap_or_default().into_iter().filter_map(created).collect())
+        let answer = self.aws.finished(admitted, &chosen.scope().region, ACTION, call.send().await);
+        self.answer(answer, |output| snapshots(chosen, output.snapshots))
     }
 
+    /// Lets a call through once it is proved whose credentials it is made with.
+    ///
     /// A call that changes something is made once: it has no idempotency token, so a repeated `CreateSnapshots` would
     /// snapshot twice, and a repeated `StartInstances` would drain a bucket of two a second.
     async fn admitted(
         &self,
-        region: &Region,
+        chosen: &Chosen<'_>,
         action: &'static str,
         instances: usize,
     ) -> Result<(Clients, Admitted), AwsError> {
-        let clients = self.clients(region, action).await?;
-        let admitted = self.0.limiter.admit(&self.scope(region), action, Priority::Tool, instances).await;
-        Ok((clients, admitted))
+        let scope = chosen.scope();
+        if chosen.is_empty() {
+            let call = self.aws.call(Some(&scope.region), action);
+            return Err(AwsError::unbuildable("it names no instance", &call));
+        }
+        self.prove(scope, None).await?;
+        let clients = self.clients(&scope.region, action)?;
+        Ok((clients, self.aws.0.limiter.admit(scope, action, Priority::Tool, instances).await))
     }
 
-    fn answer<O, T>(&self, answer: Result<O, AwsError>, result: fn(O) -> T) -> Result<Answer<T>, AwsError> {
+    fn answer<O, T>(
+        &self,
+        answer: Result<O, AwsError>,
+        sorted: impl FnOnce(O) -> (Vec<T>, Vec<T>),
+    ) -> Result<Answer<T>, AwsError> {
         match answer {
-            Ok(output) => Ok(Answer::Done { result: result(output), answered_at: self.clock().now() }),
+            Ok(output) => {
+                let (result, others) = sorted(output);
+                Ok(Answer::Done(Done { result, others, answered_at: self.aws.clock().now() }))
+            }
             Err(error) if error.class == Class::DryRun => Ok(Answer::WouldBeAllowed),
             Err(error) => Err(error),
         }
     }
+}
+
+/// The changes of chosen instances, each once, and those of others. Of two changes of one instance the first counts.
+fn changes(
+    chosen: &Chosen<'_>,
+    answered: Option<Vec<aws_sdk_ec2::types::InstanceStateChange>>,
+) -> (Vec<StateChange>, Vec<StateChange>) {
+    let changes = answered.unwrap_or_default().into_iter().filter_map(change);
+    let (mut ours, others): (Vec<_>, Vec<_>) = changes.partition(|change: &StateChange| chosen.holds(&change.id));
+    let mut seen = BTreeSet::new();
+    ours.retain(|change| seen.insert(change.id.clone()));
+    (ours, others)
+}
+
+/// The snapshots that belong to the account that was named, each once, and those of other accounts.
+fn snapshots(
+    chosen: &Chosen<'_>,
+    answered: Option<Vec<aws_sdk_ec2::types::SnapshotInfo>>,
+) -> (Vec<CreatedSnapshot>, Vec<CreatedSnapshot>) {
+    let account = chosen.scope().account.as_str();
+    let is_foreign = |snapshot: &CreatedSnapshot| {
+        snapshot.owner.as_deref().is_some_and(|owner| !owner.is_empty() && owner != account)
+    };
+    let snapshots = answered.unwrap_or_default().into_iter().filter_map(created);
+    let (others, mut ours): (Vec<_>, Vec<_>) = snapshots.partition(is_foreign);
+    let mut seen = BTreeSet::new();
+    ours.retain(|snapshot| seen.insert(snapshot.snapshot_id.clone()));
+    (ours, others)
 }
 
 /// The tags of new snapshots. Muster's own come last and go before a caller's of the same key.
@@ -227,8 +274,16 @@ fn tags(request: &CreateSnapshots) -> TagSpecification {
     let action = request.action.to_string();
     let own = [CREATED_BY, (ACTION_TAG, action.as_str())];
     let given = request.tags.iter().map(|(key, value)| (key.as_str(), value.as_str()));
-    let given = given.filter(|(key, _)| own.iter().all(|(own, _)| own != key));
-    let tags = given.chain(own).map(|(key, value)| Tag::builder().key(key).value(value).build()).collect();
+    specification(given.filter(|(key, _)| own.iter().all(|(own, _)| own != key)).chain(own))
+}
+
+/// Muster's own tags of snapshots that nobody makes, for a question about permissions.
+pub(super) fn own_tags(action: &str) -> TagSpecification {
+    specification([CREATED_BY, (ACTION_TAG, action)].into_iter())
+}
+
+fn specification<'a>(tags: impl Iterator<Item = (&'a str, &'a str)>) -> TagSpecification {
+    let tags = tags.map(|(key, value)| Tag::builder().key(key).value(value).build()).collect();
     TagSpecification::builder().resource_type(ResourceType::Snapshot).set_tags(Some(tags)).build()
 }
 
@@ -244,6 +299,7 @@ fn created(snapshot: aws_sdk_ec2::types::SnapshotInfo) -> Option<CreatedSnapshot
     Some(CreatedSnapshot {
         snapshot_id: snapshot.snapshot_id?,
         volume_id: snapshot.volume_id,
+        owner: snapshot.owner_id,
         state: snapshot.state.map(|state| state.as_str().to_owned()),
         volume_size: snapshot.volume_size,
         encrypted: snapshot.encrypted,

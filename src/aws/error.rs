@@ -74,6 +74,15 @@ pub enum Trouble {
         /// The account watched.
         expected: AccountId,
     },
+    /// Neither an answer of EC2 nor STS shows whose credentials are in use.
+    #[error("nothing shows whose the AWS credentials are")]
+    IdentityUnproved,
+    /// The answer is about other resources than those asked for.
+    #[error("AWS's answer is not about what was asked")]
+    Unasked,
+    /// A call that only asks whether it would be allowed was carried out.
+    #[error("the endpoint ignores DryRun and acted")]
+    Acted,
     /// The request could not be built.
     #[error("the request could not be built")]
     Unbuildable,
@@ -143,6 +152,28 @@ impl AwsError {
     pub(super) fn other_account(expected: &AccountId, found: &str, call: &Call<'_>) -> Self {
         let trouble = Trouble::OtherAccount { expected: expected.clone() };
         AwsError::of(trouble, Class::Fatal, Some(format!("account {found} answered")), call)
+    }
+
+    /// Nothing shows whose credentials these are: no owner was described, and STS failed by `cause`.
+    pub(super) fn unproved(cause: &AwsError, call: &Call<'_>) -> Self {
+        let mut error = AwsError::of(Trouble::IdentityUnproved, cause.class, Some(cause.message.clone()), call);
+        error.0.code.clone_from(&cause.code);
+        error
+    }
+
+    /// An answer to another question, which `what` tells.
+    pub(super) fn unasked(what: &str, call: &Call<'_>) -> Self {
+        AwsError::of(Trouble::Unasked, Class::Fatal, Some(what.to_owned()), call)
+    }
+
+    /// A dry run that changed what `what` tells.
+    pub(super) fn acted(what: &str, call: &Call<'_>) -> Self {
+        AwsError::of(Trouble::Acted, Class::Fatal, Some(what.to_owned()), call)
+    }
+
+    /// A request that must not be sent, which `what` tells.
+    pub(super) fn unbuildable(what: &str, call: &Call<'_>) -> Self {
+        AwsError::of(Trouble::Unbuildable, Class::Fatal, Some(what.to_owned()), call)
     }
 
     /// AWS took a call of several entries, but not this one.
@@ -283,6 +314,11 @@ impl AwsError {
             || self.is_about_credentials()
     }
 
+    /// Whether another account than the one watched answered.
+    pub(super) fn is_about_account(&self) -> bool {
+        matches!(self.trouble, Trouble::OtherAccount { .. })
+    }
+
     /// Whether it happened on this machine, before any region was asked.
     pub(super) fn is_local(&self) -> bool {
         match self.trouble {
@@ -296,6 +332,9 @@ impl AwsError {
             | Trouble::Unreadable
             | Trouble::TimedOut
             | Trouble::Unreachable
+            | Trouble::IdentityUnproved
+            | Trouble::Unasked
+            | Trouble::Acted
             | Trouble::OtherAccount { .. } => false,
         }
     }
@@ -340,6 +379,18 @@ impl AwsError {
             (Trouble::TimedOut | Trouble::Unreachable | Trouble::Unreadable, _) => format!(
                 "Check the network, a proxy (HTTPS_PROXY) and AWS_ENDPOINT_URL, and that the region {region} exists."
             ),
+            (Trouble::IdentityUnproved, _) => format!(
+                "Allow sts:GetCallerIdentity for the credentials of profile `{profile}`, and let Muster reach the STS \
+                 endpoint of {region}; then repeat the call."
+            ),
+            (Trouble::Unasked, _) => {
+                "Check AWS_ENDPOINT_URL and a proxy (HTTPS_PROXY): whatever answers there does not keep to the ids that it is \
+                 asked for."
+                    .into()
+            }
+            (Trouble::Acted, _) => {
+                "Make no dry runs there: whatever answers at AWS_ENDPOINT_URL or behind a proxy carries them out.".into()
+            }
             (Trouble::Unbuildable, _) => {
                 "Check AWS_ENDPOINT_URL and the settings of the profile in ~/.aws/config.".into()
             }

@@ -8,16 +8,16 @@ use std::collections::BTreeMap;
 
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_ec2::types::InstanceSpecification;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use serde::Serialize;
 
-use super::actions::CreateSnapshots;
 use super::error::{AwsError, Class};
 use super::limiter::Priority;
-use super::{Answer, Aws, IDENTIFY};
+use super::{Aws, IDENTIFY};
 use crate::kinds::{Failure, KindSpec, Listing};
-use crate::model::{AccountId, ActionId, Region};
+use crate::model::{AccountId, Region};
 
 const DESCRIBE_INSTANCES: &str = "ec2:DescribeInstances";
 const LIST_QUOTAS: &str = "servicequotas:ListServiceQuotas";
@@ -69,6 +69,27 @@ impl Change {
             Change::Snapshot => "ec2:CreateSnapshots",
         }
     }
+
+    /// Asks whether it would be allowed. It can only be asked: the flag stands here and not in the caller's hands.
+    async fn dry_run(self, client: &Client, instance: &str) -> Result<(), Failure> {
+        match self {
+            Change::Start => {
+                let call = client.start_instances().instance_ids(instance).dry_run(true);
+                call.send().await.map(drop).map_err(reduced)
+            }
+            Change::Stop => {
+                let call = client.stop_instances().instance_ids(instance).dry_run(true);
+                call.send().await.map(drop).map_err(reduced)
+            }
+            Change::Snapshot => {
+                let of = InstanceSpecification::builder().instance_id(instance).build();
+                // With tags, as the tool makes them: tagging takes a right of its own.
+                let tags = super::actions::own_tags("muster doctor");
+                let call = client.create_snapshots().instance_specification(of).tag_specifications(tags).dry_run(true);
+                call.send().await.map(drop).map_err(reduced)
+            }
+        }
+    }
 }
 
 impl Aws {
@@ -107,26 +128,34 @@ impl Aws {
         allowed(self.repeatable(&self.scope(region), action, Priority::Tool, send).await.map(drop))
     }
 
-    /// Whether a change of an instance is allowed. Nothing is changed.
+    /// Whether a change of an instance is allowed. Nothing is changed, unless the endpoint ignores `DryRun`: so it is first
+    /// asked for a dry run of a describe, and asked no more when it ignores that.
     ///
     /// # Errors
     /// [`AwsError`] with [`Class::Denied`] when it is not; with [`Class::NotFound`] when there is no such instance, which EC2 may
-    /// say before it looks at permissions; any other when AWS does not say.
+    /// say before it looks at permissions; with [`Trouble::Unasked`](super::Trouble::Unasked) when the endpoint ignores `DryRun` and
+    /// was therefore not asked; with [`Trouble::Acted`](super::Trouble::Acted) when it carried the change out; any other when AWS
+    /// does not say.
     pub async fn may_change(&self, region: &Region, change: Change, instance: &str) -> Result<(), AwsError> {
-        let ids = [instance.to_owned()];
-        match change {
-            Change::Start => self.start_instances(region, &ids, true).await.map(would),
-            Change::Stop => self.stop_instances(region, &ids, false, true).await.map(would),
-            Change::Snapshot => {
-                let request = CreateSnapshots {
-                    instance_id: instance.to_owned(),
-                    description: "muster doctor".to_owned(),
-                    exclude_boot: false,
-                    tags: Vec::new(),
-                    action: ActionId(0),
-                    dry_run: true,
-                };
-                self.create_snapshots(region, &request).await.map(would)
+        let client = self.clients(region, change.action()).await?.ec2;
+        let heeds = || client.describe_instances().instance_ids(instance).dry_run(true).send();
+        match self.repeatable(&self.scope(region), DESCRIBE_INSTANCES, Priority::Tool, heeds).await {
+            Ok(_) => {
+                let what =
+                    "it answered a dry run of a describe as if it was none, so a dry run of a change was not tried";
+                return Err(AwsError::unasked(what, &self.call(Some(region), DESCRIBE_INSTANCES)));
+            }
+            Err(error) if error.class == Class::DryRun => {}
+            Err(error) => return Err(error),
+        }
+        let admitted = self.0.limiter.admit(&self.scope(region), change.action(), Priority::Tool, 0).await;
+        let answer = change.dry_run(&client, instance).await;
+        match self.finished(admitted, region, change.action(), answer) {
+            Err(error) if error.class == Class::DryRun => Ok(()),
+            Err(error) => Err(error),
+            Ok(()) => {
+                let what = format!("look at {instance}, which it changed");
+                Err(AwsError::acted(&what, &self.call(Some(region), change.action())))
             }
         }
     }
@@ -175,8 +204,6 @@ fn allowed(answer: Result<(), AwsError>) -> Result<(), AwsError> {
     answer.or_else(|error| if error.class == Class::DryRun { Ok(()) } else { Err(error) })
 }
 
-fn would<T>(_: Answer<T>) {}
-
 /// Asks whether a describe would be allowed; `None` for one that is not known here.
 fn dry_run(client: &Client, action: &str) -> Option<BoxFuture<'static, Result<(), Failure>>> {
     macro_rules! ask {
@@ -206,6 +233,7 @@ fn reduced<E: ProvideErrorMetadata>(error: SdkError<E>) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::aws::Trouble;
     use crate::aws::scripted::{Answer as Reply, Scripted, scope};
     use crate::kinds::KINDS;
 
@@ -239,9 +267,32 @@ mod tests {
         for change in Change::ALL {
             aws.may_change(&scope().region, change, "i-1").await.unwrap();
         }
-        for (body, change) in server.asked().iter().zip(Change::ALL) {
+        let asked = server.asked();
+        assert!(asked.iter().all(|body| body.contains("DryRun=true")), "{asked:?}");
+        let changes: Vec<&String> = asked.iter().filter(|body| !body.contains("Action=Describe")).collect();
+        assert_eq!(changes.len(), Change::ALL.len());
+        for (body, change) in changes.iter().zip(Change::ALL) {
             let action = change.action().trim_start_matches("ec2:");
-            assert!(body.contains(&format!("Action={action}")) && body.contains("DryRun=true"), "{body}");
+            assert!(body.contains(&format!("Action={action}")), "{body}");
         }
+    }
+
+    #[tokio::test]
+    async fn an_endpoint_that_ignores_the_flag_on_a_describe_is_asked_for_no_change() {
+        let server = Scripted::new([Reply::ok("<reservationSet/>")]).await;
+        let aws = server.aws();
+        for change in Change::ALL {
+            let error = aws.may_change(&scope().region, change, "i-1").await.unwrap_err();
+            assert_eq!(error.trouble, Trouble::Unasked, "{error}");
+        }
+        assert!(server.asked().iter().all(|body| body.contains("Action=DescribeInstances")), "{:?}", server.asked());
+    }
+
+    #[tokio::test]
+    async fn a_dry_run_that_was_carried_out_is_not_taken_for_an_allowance() {
+        let heeded = Reply::error(412, "DryRunOperation", "Request would have succeeded");
+        let server = Scripted::new([heeded, Reply::ok("<instancesSet/>")]).await;
+        let error = server.aws().may_change(&scope().region, Change::Stop, "i-1").await.unwrap_err();
+        assert!(error.trouble == Trouble::Acted && error.to_string().contains("look at i-1"), "{error}");
     }
 }

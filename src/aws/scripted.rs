@@ -2,8 +2,14 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::SystemTime;
 
+use aws_config::SdkConfig;
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::future::ProvideCredentials as ProvideFuture;
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use parking_lot::Mutex;
+use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
@@ -11,7 +17,9 @@ use tokio::task::JoinSet;
 use super::clock::AwsClock;
 use super::sdk::{Sdk, emulated};
 use super::{Aws, Regions, Settings};
-use crate::model::{AccountId, Region, Scope};
+use crate::mcp::tools::arguments::Arguments;
+use crate::mcp::tools::stop_instance;
+use crate::model::{AccountId, Named, Region, Scope};
 
 /// An answer: status, `Date` header if any, body.
 #[derive(Clone, Debug)]
@@ -27,6 +35,16 @@ impl Answer {
         Answer { status: 200, date: None, body: body.to_owned() }
     }
 
+    /// The answer to a look at instances of the account of [`scope`].
+    pub(crate) fn described(ids: &[&str]) -> Self {
+        let items: String = ids.iter().map(|id| format!("<item><instanceId>{id}</instanceId></item>")).collect();
+        Answer::ok(&format!(
+            "<reservationSet><item><reservationId>r-1</reservationId><ownerId>{}</ownerId>\
+             <instancesSet>{items}</instancesSet></item></reservationSet>",
+            scope().account
+        ))
+    }
+
     /// EC2's error document.
     pub(crate) fn error(status: u16, code: &str, message: &str) -> Self {
         let body = format!(
@@ -37,24 +55,44 @@ impl Answer {
     }
 }
 
-/// Plays its answers in order, then repeats the last one.
+/// A request: the access key that signed it, and its form body.
+#[derive(Clone, Debug)]
+pub(crate) struct Request {
+    pub(crate) key: String,
+    pub(crate) body: String,
+}
+
+/// What a server answers to the body of a request.
+type Script = Arc<dyn Fn(&str) -> Answer + Send + Sync>;
+
+/// Plays its answers in order, then repeats the last one; or answers as a function tells it to.
 pub(crate) struct Scripted {
     endpoint: String,
-    asked: Arc<Mutex<Vec<String>>>,
+    asked: Arc<Mutex<Vec<Request>>>,
     _serving: JoinSet<()>,
 }
 
 impl Scripted {
     pub(crate) async fn new(answers: impl IntoIterator<Item = Answer>) -> Self {
+        let answers = Mutex::new(answers.into_iter().collect::<VecDeque<_>>());
+        Scripted::answering(move |_| {
+            let mut answers = answers.lock();
+            if answers.len() > 1 { answers.pop_front().unwrap() } else { answers.front().unwrap().clone() }
+        })
+        .await
+    }
+
+    /// One that answers to each form body what `script` makes of it.
+    pub(crate) async fn answering(script: impl Fn(&str) -> Answer + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
-        let (asked, answers) = (Arc::default(), Arc::new(Mutex::new(answers.into_iter().collect::<VecDeque<_>>())));
+        let (asked, script): (_, Script) = (Arc::default(), Arc::new(script));
         let mut serving = JoinSet::new();
         let seen = Arc::clone(&asked);
         serving.spawn(async move {
             let mut connections = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
-                connections.spawn(serve(stream, Arc::clone(&seen), Arc::clone(&answers)));
+                connections.spawn(serve(stream, Arc::clone(&seen), Arc::clone(&script)));
             }
         });
         Scripted { endpoint, asked, _serving: serving }
@@ -62,7 +100,22 @@ impl Scripted {
 
     /// The form bodies of all requests, in order.
     pub(crate) fn asked(&self) -> Vec<String> {
+        self.asked.lock().iter().map(|request| request.body.clone()).collect()
+    }
+
+    /// All requests, in order.
+    pub(crate) fn requests(&self) -> Vec<Request> {
         self.asked.lock().clone()
+    }
+
+    /// Forgets what it was asked.
+    pub(crate) fn forget(&self) {
+        self.asked.lock().clear();
+    }
+
+    /// Where it listens.
+    pub(crate) fn endpoint(&self) -> &str {
+        &self.endpoint
     }
 
     /// A connection to this server with made-up credentials.
@@ -73,26 +126,68 @@ impl Scripted {
 
 /// A connection to `endpoint` with made-up credentials.
 pub(crate) fn at(endpoint: &str) -> Aws {
-    let config = emulated(endpoint);
+    connected(&emulated(endpoint))
+}
+
+/// A connection to `endpoint` with the credentials that `provider` gives whenever it is asked.
+pub(crate) fn signed(endpoint: &str, provider: impl ProvideCredentials + 'static) -> Aws {
+    let provider = SharedCredentialsProvider::new(provider);
+    connected(&emulated(endpoint).into_builder().credentials_provider(provider).build())
+}
+
+/// Credentials that are another account's each time they are asked for, as far as `accounts` goes, and have always expired.
+#[derive(Clone, Debug)]
+pub(crate) struct Rotating {
+    accounts: Arc<Mutex<VecDeque<String>>>,
+}
+
+impl Rotating {
+    pub(crate) fn new(accounts: &[&str]) -> Self {
+        Rotating { accounts: Arc::new(Mutex::new(accounts.iter().map(|account| (*account).to_owned()).collect())) }
+    }
+
+    /// From now on they are those of `account`.
+    pub(crate) fn rotate(&self, account: &str) {
+        *self.accounts.lock() = VecDeque::from([account.to_owned()]);
+    }
+}
+
+impl ProvideCredentials for Rotating {
+    fn provide_credentials<'a>(&'a self) -> ProvideFuture<'a>
+    where
+        Self: 'a,
+    {
+        let mut accounts = self.accounts.lock();
+        let account = if accounts.len() > 1 { accounts.pop_front() } else { accounts.front().cloned() };
+        let key = account.unwrap();
+        ProvideFuture::ready(Ok(Credentials::new(key, "secret", None, Some(SystemTime::UNIX_EPOCH), "rotating")))
+    }
+}
+
+fn connected(config: &SdkConfig) -> Aws {
     let clock = Arc::new(AwsClock::default());
     let settings = Settings { regions: Regions::Named(vec![scope().region]), ..Settings::default() };
-    Aws::new(settings.clone(), Sdk::new(&config, &settings.regions, &clock), clock)
+    Aws::new(settings.clone(), Sdk::new(config, &settings.regions, &clock), clock)
+}
+
+/// The instances that a tool's arguments name.
+pub(crate) fn named(ids: &[&str]) -> Named {
+    let Value::Object(given) = serde_json::json!({"instance_ids": ids}) else { panic!("an object") };
+    Arguments::new(&stop_instance::SPEC, given).unwrap().named_instances(50).unwrap()
 }
 
 pub(crate) fn scope() -> Scope {
     Scope { account: AccountId::new("123456789012"), region: Region::new("us-east-1") }
 }
 
-async fn serve(mut stream: TcpStream, asked: Arc<Mutex<Vec<String>>>, answers: Arc<Mutex<VecDeque<Answer>>>) {
+async fn serve(mut stream: TcpStream, asked: Arc<Mutex<Vec<Request>>>, script: Script) {
     let mut received = Vec::new();
-    while let Some((body, end)) = read(&mut stream, &mut received).await {
+    while let Some((request, end)) = read(&mut stream, &mut received).await {
         received.drain(..end);
+        let body = &request.body;
         let action = body.split('&').find_map(|part| part.strip_prefix("Action=")).unwrap_or_default().to_owned();
-        asked.lock().push(body);
-        let answer = {
-            let mut answers = answers.lock();
-            if answers.len() > 1 { answers.pop_front().unwrap() } else { answers.front().unwrap().clone() }
-        };
+        let answer = script(body);
+        asked.lock().push(request);
         let body = match answer.status {
             // What names no action is no form, but JSON.
             200 if !action.is_empty() => format!("<{action}Response>{}</{action}Response>", answer.body),
@@ -106,8 +201,8 @@ async fn serve(mut stream: TcpStream, asked: Arc<Mutex<Vec<String>>>, answers: A
     }
 }
 
-/// The next request's body and where it ends; `None` when the client has hung up.
-async fn read(stream: &mut TcpStream, received: &mut Vec<u8>) -> Option<(String, usize)> {
+/// The next request and where it ends; `None` when the client has hung up.
+async fn read(stream: &mut TcpStream, received: &mut Vec<u8>) -> Option<(Request, usize)> {
     loop {
         let text = String::from_utf8_lossy(received).into_owned();
         if let Some((head, rest)) = text.split_once("\r\n\r\n") {
@@ -115,7 +210,9 @@ async fn read(stream: &mut TcpStream, received: &mut Vec<u8>) -> Option<(String,
                 head.lines().find_map(|line| line.to_lowercase().strip_prefix("content-length: ")?.parse().ok());
             let length: usize = length.unwrap_or(0);
             if rest.len() >= length {
-                return Some((rest[..length].to_owned(), head.len() + 4 + length));
+                let signed = head.split_once("Credential=").and_then(|(_, signed)| signed.split_once('/'));
+                let key = signed.map(|(key, _)| key.to_owned()).unwrap_or_default();
+                return Some((Request { key, body: rest[..length].to_owned() }, head.len() + 4 + length));
             }
         }
         if stream.read_buf(received).await.ok()? == 0 {

@@ -21,6 +21,7 @@ use parking_lot::Mutex;
 
 use super::Settings;
 use super::clock::{AwsClock, DateReader};
+use super::pinned::HeldIdentity;
 use super::regions::Regions;
 use super::whole::WholeAnswers;
 use crate::model::Region;
@@ -93,6 +94,13 @@ impl Sdk {
         let config = config.to_builder().timeout_config(timeouts).retry_config(RetryConfig::disabled()).build();
         let regions = regions.known(config.region().map(|region| Region::new(region.as_ref())));
         Sdk { regions, config, clock: Arc::clone(clock), clients: Mutex::default() }
+    }
+
+    /// The same configuration, with credentials that are resolved once and then stay as they are.
+    pub(super) fn pinned(&self) -> Self {
+        let held = HeldIdentity::new(self.config.identity_cache());
+        let config = self.config.to_builder().identity_cache(held).build();
+        Sdk { regions: self.regions.clone(), config, clock: Arc::clone(&self.clock), clients: Mutex::default() }
     }
 
     /// The clients of a region, made when they are first asked for.

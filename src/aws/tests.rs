@@ -1,7 +1,7 @@
 mod bus;
 mod documents;
 
-use super::scripted::{Answer as Reply, Scripted, scope};
+use super::scripted::{Answer as Reply, Scripted, named, scope};
 use super::*;
 use crate::kinds;
 
@@ -39,7 +39,7 @@ async fn ids_are_asked_for_a_hundred_at_a_time_and_without_a_page_size() {
     let server = Scripted::new([Reply::ok(&reservation("123456789012", &["i-1"]))]).await;
     let ids: Vec<String> = (0..250).map(|n| format!("i-{n}")).collect();
     let status = kinds::by_slug("instance-status").unwrap();
-    server.aws().describe(&scope(), status, &ids, Priority::Tool).await.unwrap();
+    server.aws().describe(&scope(), status, &ids, Priority::Tool).await;
     let asked = server.asked();
     assert_eq!(asked.iter().map(|body| body.matches("InstanceId.").count()).collect::<Vec<_>>(), [100, 100, 50]);
     assert!(asked.iter().all(|body| !body.contains("MaxResults") && body.contains("IncludeAllInstances=true")));
@@ -48,8 +48,8 @@ async fn ids_are_asked_for_a_hundred_at_a_time_and_without_a_page_size() {
 #[tokio::test]
 async fn no_ids_are_no_call() {
     let server = Scripted::new([Reply::ok("")]).await;
-    let listed = server.aws().describe(&scope(), instances(), &[], Priority::Refresh).await.unwrap();
-    assert!(listed.items.is_empty() && server.asked().is_empty());
+    let described = server.aws().describe(&scope(), instances(), &[], Priority::Refresh).await;
+    assert!(described.answers.is_empty() && server.asked().is_empty());
 }
 
 #[tokio::test]
@@ -79,7 +79,7 @@ async fn only_the_accounts_own_snapshots_are_asked_for_and_kept() {
     let server = Scripted::new([Reply::ok(&format!("<snapshotSet>{own}{public}</snapshotSet>"))]).await;
     let (aws, spec) = (server.aws(), kinds::by_slug("snapshot").unwrap());
     let page = aws.page(&scope(), spec, None).await.unwrap();
-    let named = aws.describe(&scope(), spec, &["snap-1".to_owned()], Priority::Refresh).await.unwrap();
+    let named = aws.describe_once(&scope(), spec, &["snap-1".to_owned()], Priority::Refresh).await.unwrap();
     for listed in [page, named] {
         assert_eq!(listed.items.iter().map(|item| item.id.as_str()).collect::<Vec<_>>(), ["snap-1"]);
     }
@@ -130,8 +130,12 @@ async fn a_describe_is_tried_twice_and_a_change_once() {
     let aws = server.aws();
     let error = aws.page(&scope(), instances(), None).await.unwrap_err();
     assert_eq!((error.class, server.asked().len()), (Class::Transient, 2));
-    let error = aws.start_instances(&scope().region, &["i-1".to_owned()], false).await.unwrap_err();
-    assert_eq!((error.class, error.perhaps_done, server.asked().len()), (Class::Transient, true, 3));
+    let server = Scripted::new([Reply::described(&["i-1"]), Reply::error(500, "InternalError", "oops")]).await;
+    let (pinned, named) = (server.aws().pinned().await, named(&["i-1"]));
+    let chosen = named.choose(&scope(), |_| true);
+    pinned.look(&chosen).await.unwrap();
+    let error = pinned.start_instances(&chosen, false).await.unwrap_err();
+    assert_eq!((error.class, error.perhaps_done, server.asked().len()), (Class::Transient, true, 2));
 }
 
 #[tokio::test]

@@ -321,6 +321,27 @@ impl Handle {
         Ok(self.send(Lane::Tools, vec![(cause.clone(), event)], observations, cause).await?.seq)
     }
 
+    /// Records in one step that `tool` called AWS for `targets` and how the call ended, for a call that was to change nothing and
+    /// did: a dry run that was carried out. A read at the seq returned sees it.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Handle::finish`].
+    pub async fn acted(
+        &self,
+        action: ActionId,
+        tool: &str,
+        targets: Vec<ResourceId>,
+        outcome: Outcome,
+        observations: Vec<Observation>,
+    ) -> Result<Seq, IngestError> {
+        let cause = Cause::Tool { action };
+        let requested = Event::ActionRequested { action, tool: tool.to_owned(), targets };
+        let finished = Event::ActionFinished { action, outcome };
+        let entries = vec![(cause.clone(), requested), (cause.clone(), finished)];
+        Ok(self.send(Lane::Tools, entries, observations, cause).await?.seq)
+    }
+
     /// Submits a step of a listing. Waits while two pages wait already.
     ///
     /// # Errors

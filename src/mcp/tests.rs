@@ -46,6 +46,13 @@ impl World {
         Self::around(simulator, list, tempfile::tempdir().expect("a directory"))
     }
 
+    /// Everything but the first sweep, over the connection that `connect` makes to the simulator's endpoint, or to another.
+    pub(super) async fn connected(options: simulator::Options, connect: impl FnOnce(&str) -> crate::aws::Aws) -> Self {
+        let simulator = Simulator::start(options).await.expect("a simulator");
+        let aws = connect(&simulator.endpoint());
+        World::stored(simulator, aws, ListMode::Auto, tempfile::tempdir().expect("a directory"), &|options| options)
+    }
+
     fn around(simulator: Simulator, list: ListMode, dir: TempDir) -> Self {
         let aws = scripted::at(&simulator.endpoint());
         World::stored(simulator, aws, list, dir, &|options| options)

@@ -24,6 +24,7 @@ pub mod search_inventory;
 pub mod start_instance;
 pub mod stop_instance;
 pub mod table;
+pub mod verdict;
 pub mod write_through;
 
 use std::sync::{Arc, LazyLock};

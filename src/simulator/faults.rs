@@ -59,6 +59,8 @@ pub struct Faults {
     pub lose_tags: Loss,
     /// Resources that are missing from answers.
     pub hide: Loss,
+    /// What calls ignore of what they are asked, as some emulators and proxies do.
+    pub ignored: Ignored,
     /// Events on their way from what happened to the rules that listen.
     pub events: EventFaults,
     /// Snapshots that stay `pending`, decided when they are begun.
@@ -149,6 +151,16 @@ pub struct Loss {
     pub by_id: bool,
     /// Of which actions; none named is all.
     pub actions: Actions,
+}
+
+/// Parameters that calls ignore.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Ignored {
+    /// The describes that ignore which ids they are asked for, and answer everything there is.
+    pub ids: Vec<ActionName>,
+    /// The actions that are carried out although `DryRun` is set.
+    pub dry_run: Vec<ActionName>,
 }
 
 /// Snapshots that never complete.

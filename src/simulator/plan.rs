@@ -167,7 +167,7 @@ impl Plan {
             token: None,
             created,
             phase: Phase { launched, life, public_ip: role.public.then(|| public(3, number)) },
-            tags: self.tags(&Named { number, lead, role: role.name, environment, team, managed }, &mut own),
+            tags: self.tags(&Naming { number, lead, role: role.name, environment, team, managed }, &mut own),
             health: None,
         }
     }
@@ -195,13 +195,13 @@ impl Plan {
         instance.token.is_none() && scales(self.lead(instance.number), instance.role.name)
     }
 
-    fn tags(&self, named: &Named, own: &mut Dice) -> Tags {
+    fn tags(&self, named: &Naming, own: &mut Dice) -> Tags {
         let mut tags = Tags::default();
         // Some instances nobody tagged, as in any account.
         if own.percent(3) {
             return tags;
         }
-        let Named { number, lead, role, environment, team, managed } = *named;
+        let Naming { number, lead, role, environment, team, managed } = *named;
         if number % 997 == 13 {
             tags.put("Name", format!("R&D <\"lab\"> caf\u{e9} \u{2615} {number}"));
         } else {
@@ -272,7 +272,7 @@ pub(crate) struct Volume {
     pub(crate) root: bool,
 }
 
-struct Named {
+struct Naming {
     number: u64,
     lead: u64,
     role: &'static str,

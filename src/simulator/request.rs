@@ -126,6 +126,12 @@ impl Params {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
+    /// The parameters but for those whose name `is_left_out`.
+    pub(crate) fn but(&self, is_left_out: impl Fn(&str) -> bool) -> Self {
+        let kept = self.0.iter().filter(|(name, _)| !is_left_out(name));
+        Self(kept.map(|(name, value)| (name.clone(), value.clone())).collect())
+    }
+
     /// The values of `name.1`, `name.2`, ... up to the first gap.
     pub(crate) fn list(&self, name: &str) -> Vec<&str> {
         (1_u32..).map_while(|n| self.get(&format!("{name}.{n}"))).collect()

@@ -83,7 +83,7 @@ async fn suffer(world: &World, ask: &Ask, case: &Case<'_>, cutter: &Cutter, id: 
     let now = world.clock().moment();
     world.book().begin(account, region, action, now);
     let done = |outcome: &str| world.book().end(account, region, action, outcome);
-    let Judgement { latency, fate, mut lens } = world.faults().judge(case, now);
+    let Judgement { latency, fate, mut lens, heard } = world.faults().judge(case, now);
     if !latency.is_zero() {
         tokio::time::sleep(latency / 2).await;
         lens = lens.of_moment(world.clock().moment());
@@ -108,7 +108,10 @@ async fn suffer(world: &World, ask: &Ask, case: &Case<'_>, cutter: &Cutter, id: 
             }
             (Err(refusal), None)
         }
-        Fate::Answer(mangling) => (respond(world, ask, case, lens, id).await, mangling),
+        Fate::Answer(mangling) => {
+            let case = Case { params: heard.as_ref().unwrap_or(case.params), ..*case };
+            (respond(world, ask, &case, lens, id).await, mangling)
+        }
     };
     match (mangling, &answer) {
         (None, Ok(_)) => done("OK"),

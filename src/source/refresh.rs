@@ -1,9 +1,8 @@
 //! Describes of named ids, for whom an event, a tool or a listing left a doubt.
 //!
-//! [`Queue`] decides whom to ask for and when, [`batch`] how to ask when some are unknown; both are pure. [`Refresher`] drives
+//! [`Queue`] decides whom to ask for and when, [`Batch`] how to ask when some are unknown; both are pure. [`Refresher`] drives
 //! them for one kind in one scope. What an answer means is for its reader to decide, who tells back whom it settled.
 
-pub mod batch;
 pub mod queue;
 #[cfg(test)]
 mod tests;
@@ -16,11 +15,10 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
-use self::batch::Batch;
 use self::queue::{Pushed, Queue};
 use super::backoff::Backoff;
 use super::poll::Plan;
-use crate::aws::{Aws, AwsError, Class, Listed, Priority};
+use crate::aws::{Aws, AwsError, Batch, Class, Described, Listed, Priority};
 use crate::kinds::KindSpec;
 use crate::model::{Observation, ResourceId, Scope, Seen, SharedClock, Source, Wanted};
 
@@ -42,7 +40,7 @@ impl Describe for Aws {
     /// A NotFound counts only from the scope's own account: credentials can change under a running process, and another
     /// account knows none of the ids.
     async fn describe(&self, scope: &Scope, spec: &'static KindSpec, ids: &[String]) -> Result<Listed, AwsError> {
-        let answer = Aws::describe(self, scope, spec, ids, Priority::Refresh).await;
+        let answer = self.describe_once(scope, spec, ids, Priority::Refresh).await;
         if answer.as_ref().is_err_and(|error| error.class == Class::NotFound) {
             self.confirm(scope).await?;
         }
@@ -137,40 +135,39 @@ impl<D: Describe> Refresher<D> {
             let id = ResourceId::new(&scope, &kind, Arc::clone(id));
             Observation { source: Source::Refresh, at, id, seen }
         };
-        let mut batch = Batch::new(ids);
+        let mut batch = Batch::new(&ids);
         // Before the first call leaves: a NotFound counts from here, which is never too late.
         let asked_at = self.clock.now();
         while let Some(ids) = batch.ask() {
             let texts: Vec<String> = ids.iter().map(ToString::to_string).collect();
-            match self.describe.describe(&scope, spec, &texts).await {
-                Ok(Listed { items, sent_at, .. }) => {
-                    self.backoff.succeeded();
-                    // An id that the answer leaves out without a word is not known to be gone.
-                    round.answered.extend(ids.into_iter().map(|id| (id, None)));
-                    for item in items {
-                        let id = Arc::from(item.id);
-                        let shown = spec.state(&item.document).map(str::to_owned);
-                        round.observations.push(saw(&id, sent_at, Seen::Described(Arc::new(item.document))));
-                        round.answered.insert(id, shown);
-                    }
-                }
-                Err(error) if error.class == Class::NotFound => batch.not_found(ids, &error.ids),
-                Err(error) => {
-                    tracing::warn!(%scope, kind = spec.slug, ids = ids.len(), %error, "a refresh failed");
-                    let left = batch.left_with(ids);
-                    if matches!(error.class, Class::Throttled | Class::Transient) {
-                        self.resumes = self.begun.elapsed() + self.backoff.failed();
-                        self.queue.put_back(left, self.resumes);
-                    } else {
-                        // Asking again changes nothing until somebody changes a policy or the request; the sweeps go on.
-                        self.queue.forget(left);
-                    }
-                }
+            let answer = self.describe.describe(&scope, spec, &texts).await;
+            if answer.is_ok() {
+                self.backoff.succeeded();
             }
+            batch.answered(ids, answer);
         }
-        for id in batch.unknown() {
-            round.answered.insert(Arc::clone(id), None);
-            round.observations.push(saw(id, asked_at, Seen::NotFound));
+        let Described { answers, not_found, silent, failed } = batch.described();
+        // An id that the answers leave out without a word is not known to be gone.
+        round.answered.extend(silent.into_iter().map(|id| (id, None)));
+        for (sent_at, item) in answers.into_iter().flat_map(Listed::dated) {
+            let id = Arc::from(item.id);
+            let shown = spec.state(&item.document).map(str::to_owned);
+            round.observations.push(saw(&id, sent_at, Seen::Described(Arc::new(item.document))));
+            round.answered.insert(id, shown);
+        }
+        for id in not_found {
+            round.observations.push(saw(&id, asked_at, Seen::NotFound));
+            round.answered.insert(id, None);
+        }
+        if let Some((left, error)) = failed {
+            tracing::warn!(%scope, kind = spec.slug, ids = left.len(), %error, "a refresh failed");
+            if matches!(error.class, Class::Throttled | Class::Transient) {
+                self.resumes = self.begun.elapsed() + self.backoff.failed();
+                self.queue.put_back(left, self.resumes);
+            } else {
+                // Asking again changes nothing until somebody changes a policy or the request; the sweeps go on.
+                self.queue.forget(left);
+            }
         }
         round
     }

@@ -35,6 +35,8 @@ mod memory;
 #[cfg(test)]
 mod modules;
 #[cfg(test)]
+mod named;
+#[cfg(test)]
 mod parity;
 #[cfg(test)]
 mod parked;

@@ -128,7 +128,7 @@ impl Finding {
 
 impl From<AwsError> for Unanswered {
     fn from(error: AwsError) -> Self {
-        let reached = matches!(error.trouble, Trouble::Answered | Trouble::OtherAccount { .. });
+        let reached = matches!(error.trouble, Trouble::Answered | Trouble::Unasked | Trouble::OtherAccount { .. });
         Unanswered { fact: error.to_string(), fix: error.fix(), class: error.class, reached }
     }
 }

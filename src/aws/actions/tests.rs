@@ -1,11 +1,11 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::aws::scripted::{Answer as Reply, Scripted, scope};
+use crate::aws::scripted::{Answer as Reply, Rotating, Scripted, named, scope, signed};
+use crate::aws::{AwsError, Trouble};
 
 fn request(tags: &[(&str, &str)]) -> CreateSnapshots {
     CreateSnapshots {
-        instance_id: "i-1".to_owned(),
         description: "before the upgrade".to_owned(),
         exclude_boot: false,
         tags: tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
@@ -19,9 +19,12 @@ async fn starting_tells_the_state_before_and_now() {
     let body = "<instancesSet><item><instanceId>i-1</instanceId>\
                 <previousState><code>80</code><name>stopped</name></previousState>\
                 <currentState><code>0</code><name>pending</name></currentState></item></instancesSet>";
-    let server = Scripted::new([Reply::ok(body)]).await;
-    let answer = server.aws().start_instances(&scope().region, &["i-1".to_owned()], false).await.unwrap();
-    let Answer::Done { result, .. } = answer else { panic!("{answer:?}") };
+    let server = Scripted::new([Reply::described(&["i-1"]), Reply::ok(body)]).await;
+    let (aws, named) = (server.aws().pinned().await, named(&["i-1"]));
+    let chosen = named.choose(&scope(), |_| true);
+    aws.look(&chosen).await.unwrap();
+    let answer = aws.start_instances(&chosen, false).await.unwrap();
+    let Answer::Done(Done { result, .. }) = answer else { panic!("{answer:?}") };
     let state = |code: i32, name: &str| {
         Some(Value::Map([("Code".to_owned(), Value::from(code)), ("Name".to_owned(), Value::from(name))].into()))
     };
@@ -33,23 +36,29 @@ async fn starting_tells_the_state_before_and_now() {
 
 #[tokio::test]
 async fn a_dry_run_that_would_be_allowed_is_an_answer_not_an_error() {
-    let server = Scripted::new([Reply::error(412, "DryRunOperation", "Request would have succeeded")]).await;
-    let answer = server.aws().stop_instances(&scope().region, &["i-1".to_owned()], false, true).await.unwrap();
-    assert_eq!(answer, Answer::WouldBeAllowed);
-    assert!(server.asked()[0].contains("DryRun=true") && !server.asked()[0].contains("Force"));
+    let allowed = Reply::error(412, "DryRunOperation", "Request would have succeeded");
+    let server = Scripted::new([Reply::described(&["i-1"]), allowed]).await;
+    let (aws, named) = (server.aws().pinned().await, named(&["i-1"]));
+    let chosen = named.choose(&scope(), |_| true);
+    aws.look(&chosen).await.unwrap();
+    assert_eq!(aws.stop_instances(&chosen, false, true).await.unwrap(), Answer::WouldBeAllowed);
+    assert!(server.asked()[1].contains("DryRun=true") && !server.asked()[1].contains("Force"));
 }
 
 #[tokio::test]
 async fn snapshots_cover_every_volume_at_once_and_carry_who_made_them() {
     let body = "<snapshotSet><item><snapshotId>snap-1</snapshotId><volumeId>vol-1</volumeId><state>pending</state>\
                 <volumeSize>8</volumeSize><encrypted>true</encrypted></item></snapshotSet>";
-    let server = Scripted::new([Reply::ok(body)]).await;
+    let server = Scripted::new([Reply::described(&["i-1"]), Reply::ok(body)]).await;
     let request = request(&[("Team", "web"), ("muster:created-by", "somebody else")]);
-    let answer = server.aws().create_snapshots(&scope().region, &request).await.unwrap();
-    let Answer::Done { result, .. } = answer else { panic!("{answer:?}") };
+    let (aws, named) = (server.aws().pinned().await, named(&["i-1"]));
+    let chosen = named.choose(&scope(), |_| true);
+    aws.look(&chosen).await.unwrap();
+    let answer = aws.create_snapshots(&chosen, &request).await.unwrap();
+    let Answer::Done(Done { result, .. }) = answer else { panic!("{answer:?}") };
     assert_eq!(result[0].snapshot_id, "snap-1");
     assert_eq!((result[0].state.as_deref(), result[0].volume_size), (Some("pending"), Some(8)));
-    let asked = form_urlencoded::parse(server.asked()[0].as_bytes()).into_owned().collect::<BTreeSet<_>>();
+    let asked = form_urlencoded::parse(server.asked()[1].as_bytes()).into_owned().collect::<BTreeSet<_>>();
     for (key, value) in [
         ("Action", "CreateSnapshots"),
         ("InstanceSpecification.InstanceId", "i-1"),
@@ -64,6 +73,82 @@ async fn snapshots_cover_every_volume_at_once_and_carry_who_made_them() {
     ] {
         assert!(asked.contains(&(key.to_owned(), value.to_owned())), "{key}={value} not in {asked:?}");
     }
+}
+
+#[tokio::test]
+async fn what_an_answer_says_of_others_is_kept_apart_and_of_one_id_counts_once() {
+    let change = |id: &str, now: &str| {
+        format!("<item><instanceId>{id}</instanceId><currentState><name>{now}</name></currentState></item>")
+    };
+    let items =
+        [change("i-2", "stopping"), change("i-1", "stopping"), change("i-1", "running"), change("I-1", "stopping")];
+    let body = format!("<instancesSet>{}</instancesSet>", items.concat());
+    let server = Scripted::new([Reply::described(&["i-1"]), Reply::ok(&body)]).await;
+    let (aws, named) = (server.aws().pinned().await, named(&["i-1"]));
+    let chosen = named.choose(&scope(), |_| true);
+    aws.look(&chosen).await.unwrap();
+    let answer = aws.stop_instances(&chosen, false, false).await.unwrap();
+    let Answer::Done(Done { result, others, .. }) = answer else { panic!("{answer:?}") };
+    let ids = |changes: &[StateChange]| changes.iter().map(|change| change.id.clone()).collect::<Vec<_>>();
+    assert_eq!((ids(&result), ids(&others)), (vec!["i-1".to_owned()], vec!["i-2".to_owned(), "I-1".to_owned()]));
+    assert_eq!(result[0].current.as_ref().and_then(crate::model::known::state_name), Some("stopping"));
+}
+
+/// How a call ends that is made without a look before it, where STS answers `told`.
+async fn unlooked(told: Reply) -> (Result<Answer<StateChange>, AwsError>, Vec<String>) {
+    let server = Scripted::new([told]).await;
+    let (aws, named) = (server.aws().pinned().await, named(&["i-1"]));
+    let answer = aws.stop_instances(&named.choose(&scope(), |_| true), false, false).await;
+    (answer, server.asked())
+}
+
+#[tokio::test]
+async fn no_call_leaves_before_it_is_proved_whose_credentials_it_is_made_with() {
+    let (answer, asked) = unlooked(Reply::error(403, "AccessDenied", "no")).await;
+    assert_eq!(answer.unwrap_err().trouble, Trouble::IdentityUnproved);
+    assert!(asked.iter().all(|body| body.contains("Action=GetCallerIdentity")), "{asked:?}");
+    let other = "<GetCallerIdentityResult><Account>999999999999</Account></GetCallerIdentityResult>";
+    let (answer, asked) = unlooked(Reply::ok(other)).await;
+    assert_eq!(answer.unwrap_err().trouble, Trouble::OtherAccount { expected: scope().account });
+    assert!(asked.iter().all(|body| body.contains("Action=GetCallerIdentity")), "{asked:?}");
+}
+
+/// A look that shows no owner.
+const UNOWNED: &str = "<reservationSet><item><reservationId>r-1</reservationId><instancesSet><item>\
+                       <instanceId>i-1</instanceId></item></instancesSet></item></reservationSet>";
+
+#[tokio::test]
+async fn a_call_is_made_with_the_very_credentials_of_the_look_before_it() {
+    let own = scope().account;
+    let told = format!("<GetCallerIdentityResult><Account>{own}</Account></GetCallerIdentityResult>");
+    let gone = Reply::error(400, "InvalidInstanceID.NotFound", "The instance ID 'i-2' does not exist");
+    let acted = Reply::ok("<instancesSet/>");
+    for (both, answers) in [
+        (false, vec![Reply::described(&["i-1"]), acted.clone()]),
+        // Asked for twice, because of an id that does not exist.
+        (true, vec![gone, Reply::described(&["i-1"]), acted.clone()]),
+        // No owner is shown, so that STS is asked in between.
+        (false, vec![Reply::ok(UNOWNED), Reply::ok(&told), acted.clone()]),
+    ] {
+        let (calls, server) = (answers.len(), Scripted::new(answers).await);
+        // Each time that the SDK asks, somebody else's.
+        let aws = signed(server.endpoint(), Rotating::new(&["123456789012", "111111111111", "222222222222"]));
+        let (aws, named) = (aws.pinned().await, named(&["i-1", "i-2"]));
+        aws.look(&named.choose(&scope(), |id| both || id == "i-1")).await.unwrap();
+        drop(aws.stop_instances(&named.choose(&scope(), |id| id == "i-1"), false, false).await.unwrap());
+        let keys: Vec<String> = server.requests().into_iter().map(|request| request.key).collect();
+        assert_eq!(keys, vec!["123456789012"; calls]);
+    }
+}
+
+#[tokio::test]
+async fn a_call_for_nobody_is_not_made() {
+    let server = Scripted::new([Reply::ok("<instancesSet/>")]).await;
+    let (aws, named) = (server.aws().pinned().await, named(&["i-1"]));
+    let nobody = named.choose(&scope(), |_| false);
+    assert!(aws.stop_instances(&nobody, false, false).await.is_err());
+    assert!(aws.create_snapshots(&nobody, &request(&[])).await.is_err());
+    assert!(server.asked().is_empty());
 }
 
 /// The actions of the policy's statements whose `Sid` starts with `prefix`.

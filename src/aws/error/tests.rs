@@ -1,11 +1,13 @@
 use super::*;
-use crate::aws::scripted::{Answer, Scripted, scope};
+use crate::aws::scripted::{Answer, Scripted, named, scope};
 use crate::kinds;
 
 async fn failed(status: u16, code: &str, message: &str) -> AwsError {
-    let server = Scripted::new([Answer::error(status, code, message)]).await;
-    let aws = server.aws();
-    aws.start_instances(&scope().region, &["i-1".to_owned()], false).await.unwrap_err()
+    let server = Scripted::new([Answer::described(&["i-1"]), Answer::error(status, code, message)]).await;
+    let (aws, named) = (server.aws().pinned().await, named(&["i-1"]));
+    let chosen = named.choose(&scope(), |_| true);
+    aws.look(&chosen).await.unwrap();
+    aws.start_instances(&chosen, false).await.unwrap_err()
 }
 
 #[tokio::test]

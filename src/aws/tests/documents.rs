@@ -10,7 +10,7 @@ use crate::kinds;
 async fn document(slug: &str, xml: &str) -> Value {
     let server = Scripted::new([Reply::ok(xml)]).await;
     let spec = kinds::by_slug(slug).unwrap();
-    let listed = server.aws().describe(&scope(), spec, &["x".to_owned()], Priority::Tool).await.unwrap();
+    let listed = server.aws().describe_once(&scope(), spec, &["x".to_owned()], Priority::Tool).await.unwrap();
     assert_eq!(listed.items.len(), 1);
     assert_eq!(listed.items[0].document.text(spec.id_field), Some(listed.items[0].id.as_str()));
     serde_json::to_value(&listed.items[0].document).unwrap()

@@ -7,6 +7,7 @@ use serde_json::Value;
 use thiserror::Error;
 
 use super::ToolSpec;
+use crate::model::Named;
 use crate::model::text::shown;
 use crate::query::filter::nearest;
 
@@ -173,6 +174,14 @@ impl Arguments {
             return Err(self.form("instance_ids", &format!("at most {most} ids: use several calls"), &found));
         }
         Ok(ids)
+    }
+
+    /// The instances that a call which changes AWS may reach: those named here, and no others.
+    ///
+    /// # Errors
+    /// As for [`Arguments::instance_ids`].
+    pub fn named_instances(&self, most: usize) -> Result<Named, ArgumentError> {
+        self.instance_ids(most).map(Named::parsed_from_arguments)
     }
 
     /// That `name` is needed.

@@ -403,7 +403,7 @@ fn ended(outcome: &Outcome) -> String {
         Outcome::Succeeded { created } if created.is_empty() => "accepted by AWS".to_owned(),
         Outcome::Succeeded { created } => format!("made {}", shown(&created.join(", "), VALUE)),
         Outcome::Refused { code, message } => format!("refused: {} ({})", shown(message, VALUE), shown(code, 80)),
-        Outcome::Unknown { message } => format!("answer lost, it may have happened: {}", shown(message, VALUE)),
+        Outcome::Unknown { message } => format!("not certain, it may have happened: {}", shown(message, VALUE)),
     }
 }
 

@@ -2,31 +2,27 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use serde::Serialize;
 use serde_json::{Value, json};
-use tokio::time::timeout;
 
 use super::answer::Answer;
 use super::table::Text;
-use super::write_through::{Checked, Target, Verdict, check, dry_run, explain, failed, record, to_the_end};
+use super::verdict::Verdict;
+use super::write_through::{Checked, Intent, Target, check, dry_run, explain, to_the_end, witness};
 use super::{BUDGET, Call, Effect, ToolSpec, schema};
-use crate::aws::{Answer as AwsAnswer, CreateSnapshots, CreatedSnapshot, Priority};
-use crate::ingest::Lane;
+use crate::aws::{Answer as AwsAnswer, CreateSnapshots, CreatedSnapshot, Done, Pinned};
 use crate::kinds::SNAPSHOT;
 use crate::mcp::core::Core;
 use crate::mcp::error::Fault;
 use crate::model::text::shown;
-use crate::model::{ActionId, Cause, Observation, Outcome, ResourceId, Scope, Seen, Seq, Source, Value as Field};
+use crate::model::{ActionId, Named, Outcome, Seq, Value as Field};
 
 /// Instances in one call at most: the answer names every snapshot of each.
 const MOST: usize = 20;
 const DESCRIPTION: &str = "Automated snapshot via MCP";
-/// How long a describe of new snapshots may take.
-const SHOWING: Duration = Duration::from_secs(5);
 /// About the bytes of a snapshot's line of text.
 const LINE: usize = 80;
 /// AWS's limit on a snapshot's description.
@@ -52,6 +48,15 @@ struct Row {
     instance_id: String,
     verdict: Verdict,
     snapshots: Vec<Snapshot>,
+    /// The snapshots of volumes that the look before the call did not show, or that were to be left out.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    beyond_plan: Vec<String>,
+    /// The volumes that were to be snapshotted and that the answer does not show.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    missing_volumes: Vec<String>,
+    /// Snapshots in the answer that belong to another account.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    unasked: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     action: Option<ActionId>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -108,6 +113,9 @@ fn output() -> Value {
             "instance_id": schema::text("The EC2 instance ID."),
             "verdict": Verdict::schema(),
             "snapshots": schema::list(snapshot, "What AWS has begun."),
+            "beyond_plan": schema::list(json!({"type": "string"}), "Those of the snapshots whose volume the look before the call did not show as attached, or that was to be left out: AWS resolves an instance's volumes itself."),
+            "missing_volumes": schema::list(json!({"type": "string"}), "Volumes that the look showed as attached and that the answer has no snapshot of."),
+            "unasked": schema::list(json!({"type": "string"}), "Snapshots in AWS's answer that belong to another account. Such an answer is an error."),
             "action": schema::text("The recorded call; the tag muster:action of its snapshots."),
             "message": schema::text("Why not, or what to do next."),
         }),
@@ -115,7 +123,7 @@ fn output() -> Value {
     schema::object(
         &["results", "dry_run"],
         json!({
-            "results": schema::list(row, "One row for each instance."),
+            "results": schema::list(row, "One row for each instance that was named."),
             "dry_run": {"type": "boolean", "description": "Whether this was only asked."},
             "seq": schema::count("The log holds the calls at this seq."),
         }),
@@ -133,7 +141,7 @@ struct Request {
 fn call(call: Call) -> BoxFuture<'static, Result<Answer, Fault>> {
     async move {
         let Call { core, arguments, .. } = call;
-        let ids = arguments.instance_ids(MOST)?;
+        let named = arguments.named_instances(MOST)?;
         let description = arguments.text("description")?.filter(|text| !text.is_empty()).unwrap_or(DESCRIPTION);
         if description.chars().count() > LONGEST {
             let expected = format!("at most {LONGEST} characters");
@@ -146,7 +154,7 @@ fn call(call: Call) -> BoxFuture<'static, Result<Answer, Fault>> {
         };
         let work = {
             let (core, request) = (Arc::clone(&core), request.clone());
-            async move { run(&core, &ids, &request).await }
+            async move { run(&core, &named, &request).await }
         };
         let (rows, seq) = to_the_end(&core, work).await?;
         Ok(answer(&rows, seq, request.dry_run))
@@ -154,71 +162,59 @@ fn call(call: Call) -> BoxFuture<'static, Result<Answer, Fault>> {
     .boxed()
 }
 
-async fn run(core: &Core, ids: &[String], request: &Request) -> Result<(Vec<Row>, Option<Seq>), Fault> {
-    let Checked { targets, problems, .. } = check(core, ids).await?;
+async fn run(core: &Core, named: &Named, request: &Request) -> Result<(Vec<Row>, Option<Seq>), Fault> {
+    let aws = core.aws.pinned().await;
+    let Checked { targets, problems } = check(core, &aws, named).await?;
     let mut seq = None;
-    let problems = problems.into_iter().map(|(instance_id, verdict, message)| Row {
-        instance_id,
-        verdict,
-        snapshots: Vec::new(),
-        action: None,
-        message: Some(message),
-    });
+    let problems = problems
+        .into_iter()
+        .map(|problem| Row { message: Some(problem.message), ..Row::new(problem.id, problem.verdict) });
     let mut rows: Vec<Row> = problems.collect();
     for target in targets {
-        let (row, recorded) = snapshot(core, &target, request).await?;
+        let (row, recorded) = snapshot(core, &aws, named, &target, request).await?;
         seq = seq.max(recorded);
         rows.push(row);
     }
-    rows.sort_by_key(|row| ids.iter().position(|id| *id == row.instance_id));
+    rows.sort_by_key(|row| named.place(&row.instance_id));
     Ok((rows, seq))
 }
 
-async fn snapshot(core: &Core, target: &Target, request: &Request) -> Result<(Row, Option<Seq>), Fault> {
-    let mut row = Row {
-        instance_id: target.id.id.to_string(),
-        verdict: Verdict::Refused,
-        snapshots: Vec::new(),
-        action: None,
-        message: None,
-    };
+async fn snapshot(
+    core: &Core,
+    aws: &Pinned,
+    named: &Named,
+    target: &Target,
+    request: &Request,
+) -> Result<(Row, Option<Seq>), Fault> {
+    let mut row = Row::new(target.id.id.to_string(), Verdict::Refused);
     let devices = devices(target);
     if devices.is_empty() {
         row.message = Some("it has no EBS volume attached, so there is nothing to snapshot".to_owned());
         return Ok((row, None));
     }
-    // A dry run leaves no trace, and so has no action; AWS does not keep its tags either.
-    let action = if request.dry_run {
-        ActionId(0)
-    } else {
-        let action = core.ingest.begin(SPEC.name, vec![target.id.clone()]).await?;
-        row.action = Some(action);
-        action
-    };
+    let scope = target.id.scope();
+    let chosen = named.choose(&scope, |id| *id == *target.id.id);
+    let intent = Intent::begin(core, SPEC.name, vec![target.id.clone()], request.dry_run).await?;
     let asked = CreateSnapshots {
-        instance_id: target.id.id.to_string(),
         description: request.description.clone(),
         exclude_boot: request.exclude_boot,
         tags: Vec::new(),
-        action,
+        action: intent.action,
         dry_run: request.dry_run,
     };
-    let mut made = Vec::new();
-    let outcome = match core.aws.create_snapshots(&target.id.region, &asked).await {
+    let action = intent.action;
+    row.action = (!request.dry_run).then_some(action);
+    let (outcome, made) = match aws.create_snapshots(&chosen, &asked).await {
         Ok(AwsAnswer::WouldBeAllowed) => {
             row.verdict = Verdict::WouldBeAllowed;
             return Ok((row, None));
         }
-        Ok(AwsAnswer::Done { result, .. }) => {
-            row.verdict = Verdict::Done;
-            let created: Vec<String> = result.iter().map(|snapshot| snapshot.snapshot_id.clone()).collect();
-            made.clone_from(&created);
-            row.snapshots = result.into_iter().map(|snapshot| by_device(snapshot, &devices)).collect();
-            row.snapshots.sort_by(|a, b| a.device.cmp(&b.device));
-            Outcome::Succeeded { created }
+        Ok(AwsAnswer::Done(done)) => {
+            row.action = Some(action);
+            row.take(done, &plan(target, &devices, request.exclude_boot), &devices, request.dry_run)
         }
         Err(error) => {
-            let (outcome, verdict) = failed(&error);
+            let (verdict, outcome) = Verdict::of_call(&error);
             row.verdict = verdict;
             let next = match verdict {
                 Verdict::Unknown => format!(
@@ -228,38 +224,110 @@ async fn snapshot(core: &Core, target: &Target, request: &Request) -> Result<(Ro
                 _ => String::new(),
             };
             row.message = Some(format!("{}{next}", explain(&error)));
-            outcome
+            if request.dry_run {
+                return Ok((row, None));
+            }
+            (outcome, Vec::new())
         }
     };
-    if request.dry_run {
-        return Ok((row, None));
-    }
-    let (mut seq, mut remark) = record(core, action, outcome, Vec::new()).await;
+    let (mut seq, mut remark) = intent.finish(core, outcome, Vec::new()).await;
     if !made.is_empty() && remark.is_none() {
-        match show(core, &target.id.scope(), &made).await {
+        match witness(core, &scope, SNAPSHOT, &made).await {
             Some(shown) => seq = seq.max(Some(shown)),
             None => remark = Some("The inventory shows the snapshots after its next sweep of them.".to_owned()),
         }
     }
-    row.message = row.message.or(remark);
+    row.remark(remark);
     Ok((row, seq))
 }
 
-/// Describes new snapshots, so that whoever reads at the answer's seq sees them whole. `None` when AWS does not show them
-/// yet, or does not let them be described: then the next sweep shows them.
-async fn show(core: &Core, scope: &Scope, ids: &[String]) -> Option<Seq> {
-    let described = core.aws.describe(scope, SNAPSHOT, ids, Priority::Tool);
-    let listed = timeout(SHOWING, described).await.ok()?.ok()?;
-    if listed.items.is_empty() {
-        return None;
+impl Row {
+    fn new(instance_id: String, verdict: Verdict) -> Self {
+        Row {
+            instance_id,
+            verdict,
+            snapshots: Vec::new(),
+            beyond_plan: Vec::new(),
+            missing_volumes: Vec::new(),
+            unasked: Vec::new(),
+            action: None,
+            message: None,
+        }
     }
-    let observations = listed.items.into_iter().map(|item| Observation {
-        source: Source::Refresh,
-        at: listed.sent_at,
-        id: ResourceId::new(scope, &SNAPSHOT.kind(), item.id),
-        seen: Seen::Described(Arc::new(item.document)),
-    });
-    core.ingest.observe(Lane::Tools, observations.collect(), Cause::Refresh).await.ok().map(|observed| observed.seq)
+
+    /// Takes in what AWS carried out. Gives how the log tells of it, and the ids of the snapshots.
+    fn take(
+        &mut self,
+        done: Done<CreatedSnapshot>,
+        plan: &BTreeMap<String, String>,
+        devices: &BTreeMap<String, String>,
+        dry_run: bool,
+    ) -> (Outcome, Vec<String>) {
+        let Done { result, others, .. } = done;
+        let is_planned =
+            |snapshot: &&CreatedSnapshot| snapshot.volume_id.as_ref().is_some_and(|volume| plan.contains_key(volume));
+        let made: Vec<String> = result.iter().map(|snapshot| snapshot.snapshot_id.clone()).collect();
+        let has = |volume: &str| result.iter().any(|snapshot| snapshot.volume_id.as_deref() == Some(volume));
+        self.beyond_plan = result
+            .iter()
+            .filter(|snapshot| !is_planned(snapshot))
+            .map(|snapshot| shown(&snapshot.snapshot_id, 60))
+            .collect();
+        self.missing_volumes = plan.keys().filter(|volume| !has(volume)).map(|volume| shown(volume, 60)).collect();
+        self.unasked = others.iter().map(|snapshot| shown(&snapshot.snapshot_id, 60)).collect();
+        self.snapshots = result.into_iter().map(|snapshot| by_device(snapshot, devices)).collect();
+        self.snapshots.sort_by(|a, b| a.device.cmp(&b.device));
+        self.verdict = match (dry_run, made.is_empty()) {
+            (_, true) => Verdict::Unknown,
+            (true, false) => Verdict::Acted,
+            (false, false) => Verdict::Done,
+        };
+        if made.is_empty() {
+            self.remark(Some(UNSAID.to_owned()));
+        }
+        if !self.beyond_plan.is_empty() {
+            let ids = self.beyond_plan.join(", ");
+            self.remark(Some(format!(
+                "AWS also made snapshots of volumes that were not planned, because the look before the call did not show them \
+                 or they were to be left out: {ids}."
+            )));
+        }
+        if !made.is_empty() && !self.missing_volumes.is_empty() {
+            let volumes = self.missing_volumes.join(", ");
+            self.remark(Some(format!("AWS's answer shows no snapshot of these attached volumes: {volumes}.")));
+        }
+        if self.unasked.is_empty() && !made.is_empty() {
+            return (Outcome::Succeeded { created: made.clone() }, made);
+        }
+        let mut message = format!("AWS took the call; its answer names these snapshots: {}", made.join(", "));
+        if !self.unasked.is_empty() {
+            let ids = self.unasked.join(", ");
+            self.remark(Some(format!(
+                "ERROR: AWS's answer also names snapshots of another account, which were not asked for: {ids}."
+            )));
+            message = format!("{message}; it also names snapshots of another account: {ids}");
+        }
+        (Outcome::Unknown { message }, made)
+    }
+
+    /// Adds a sentence to the message.
+    fn remark(&mut self, remark: Option<String>) {
+        let Some(remark) = remark else { return };
+        self.message = Some(match self.message.take() {
+            Some(message) => format!("{message} {remark}"),
+            None => remark,
+        });
+    }
+}
+
+const UNSAID: &str = "AWS took the call, but its answer names no snapshot. It may have made some: look with \
+                      `aws ec2 describe-snapshots` for the tag muster:action before repeating it.";
+
+/// The volumes to be snapshotted: those attached, but for the one the instance boots from where that is to be left out.
+fn plan(target: &Target, devices: &BTreeMap<String, String>, exclude_boot: bool) -> BTreeMap<String, String> {
+    let root = target.document.text("RootDeviceName").filter(|_| exclude_boot);
+    let planned = devices.iter().filter(|(_, device)| Some(device.as_str()) != root);
+    planned.map(|(volume, device)| (volume.clone(), device.clone())).collect()
 }
 
 /// The device name of each attached EBS volume.
@@ -295,16 +363,22 @@ fn by_device(snapshot: CreatedSnapshot, devices: &BTreeMap<String, String>) -> S
 fn answer(rows: &[Row], seq: Option<Seq>, dry_run: bool) -> Answer {
     let good = rows.iter().filter(|row| row.verdict.is_good()).count();
     let snapshots: usize = rows.iter().map(|row| row.snapshots.len()).sum();
+    let acted = dry_run && rows.iter().any(|row| row.action.is_some());
+    let unasked = rows.iter().any(|row| !row.unasked.is_empty());
     let mut text = Text::new(if dry_run {
         format!("Dry run: snapshots of {good} of {} instances would be allowed.", rows.len())
     } else {
         format!("{snapshots} snapshots begun for {good} of {} instances; they complete in the background.", rows.len())
     });
+    if acted {
+        text.add(
+            "\nWARNING: the endpoint ignores DryRun. It carried out this dry run as if it was a real call: these snapshots exist.",
+        );
+    }
     let brief = rows.iter().map(|row| 60 + LINE * row.snapshots.len()).sum::<usize>() > BUDGET / 2;
     let mut messages: Vec<(&str, Vec<&str>)> = Vec::new();
     for row in rows {
-        let verdict = serde_json::to_value(row.verdict).ok().and_then(|v| v.as_str().map(str::to_owned));
-        text.add(format_args!("\n{}: {}", row.instance_id, verdict.unwrap_or_default()));
+        text.add(format_args!("\n{}: {}", row.instance_id, row.verdict.name()));
         if let Some(message) = &row.message {
             match messages.iter_mut().find(|(known, _)| known == message) {
                 Some((_, ids)) => ids.push(&row.instance_id),
@@ -341,7 +415,7 @@ fn answer(rows: &[Row], seq: Option<Seq>, dry_run: bool) -> Answer {
         _ if rows.iter().all(|row| row.action.is_none()) => text.add("\nLooked at live; nothing was created."),
         _ => {}
     }
-    Answer { text: text.into(), structured, failed: good == 0 }
+    Answer { text: text.into(), structured, failed: good == 0 || acted || unasked }
 }
 
 /// Leaves out what `describe-snapshots` tells too; never an id.
@@ -367,12 +441,12 @@ mod tests {
             size_gib: Some(100),
             encrypted: Some(true),
         };
+        let verdict = if message.is_some() { Verdict::Refused } else { Verdict::Done };
         Row {
-            instance_id: format!("i-{number:017x}"),
-            verdict: if message.is_some() { Verdict::Refused } else { Verdict::Done },
             snapshots: (0..snapshots).map(snapshot).collect(),
             action: Some(ActionId(1)),
             message: message.map(str::to_owned),
+            ..Row::new(format!("i-{number:017x}"), verdict)
         }
     }
 

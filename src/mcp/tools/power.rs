@@ -8,13 +8,16 @@ use serde_json::{Value, json};
 
 use super::answer::Answer;
 use super::table::{self, Text};
-use super::write_through::{Checked, Target, Verdict, check, dry_run, explain, failed, record, to_the_end};
+use super::verdict::Verdict;
+use super::write_through::{Checked, Intent, Target, check, dry_run, explain, to_the_end, witness};
 use super::{Call, schema};
-use crate::aws::{Answer as AwsAnswer, AwsError, StateChange};
+use crate::aws::{Answer as AwsAnswer, AwsError, Done, Pinned, StateChange};
+use crate::kinds::INSTANCE;
 use crate::mcp::core::Core;
 use crate::mcp::error::Fault;
 use crate::model::known::state_name;
-use crate::model::{ActionId, Observation, Outcome, Region, ResourceId, Seen, Seq, Source};
+use crate::model::text::shown;
+use crate::model::{ActionId, Chosen, Named, Observation, Outcome, Scope, Seen, Seq, Source};
 
 /// Instances in one call at most.
 pub const MOST: usize = 50;
@@ -44,10 +47,24 @@ struct Row {
     message: Option<String>,
 }
 
+/// What AWS said about an instance that nobody named.
+#[derive(Debug, Serialize)]
+struct Unasked {
+    instance_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    previous_state: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    current_state: Option<String>,
+}
+
 /// How it went for all.
 #[derive(Debug, Default)]
 struct Report {
+    /// One for each instance that was named.
     rows: Vec<Row>,
+    unasked: Vec<Unasked>,
+    /// Whether the endpoint carried out a dry run.
+    acted: bool,
     actions: Vec<ActionId>,
     seq: Option<Seq>,
 }
@@ -78,16 +95,10 @@ impl Power {
         }
     }
 
-    async fn call(
-        self,
-        core: &Core,
-        region: &Region,
-        ids: &[String],
-        dry_run: bool,
-    ) -> Result<AwsAnswer<Vec<StateChange>>, AwsError> {
+    async fn call(self, aws: &Pinned, chosen: &Chosen<'_>, dry_run: bool) -> Result<AwsAnswer<StateChange>, AwsError> {
         match self {
-            Power::Start => core.aws.start_instances(region, ids, dry_run).await,
-            Power::Stop { force } => core.aws.stop_instances(region, ids, force, dry_run).await,
+            Power::Start => aws.start_instances(chosen, dry_run).await,
+            Power::Stop { force } => aws.stop_instances(chosen, force, dry_run).await,
         }
     }
 
@@ -127,10 +138,20 @@ pub fn output() -> Value {
             "message": schema::text("Why not, or what to do next."),
         }),
     );
+    let unasked = schema::object(
+        &["instance_id"],
+        json!({
+            "instance_id": schema::text("An instance that was not named in the call."),
+            "previous_state": schema::text("Its state before, as AWS answered."),
+            "current_state": schema::text("Its state as AWS answered."),
+        }),
+    );
     schema::object(
         &["results", "dry_run"],
         json!({
-            "results": schema::list(row, "One row for each instance."),
+            "results": schema::list(row, "One row for each instance that was named."),
+            "unasked": schema::list(unasked, "What AWS's answer says about instances that nobody named. Such an answer is an error."),
+            "unasked_total": schema::count("How many instances that nobody named the answer is about; `unasked` lists up to 50."),
             "dry_run": {"type": "boolean", "description": "Whether this was only asked."},
             "actions": schema::list(json!({"type": "string"}), "The recorded calls."),
             "seq": schema::count("A read at this seq or a later one shows the change."),
@@ -144,23 +165,27 @@ pub fn output() -> Value {
 /// Bad arguments, or an inventory that cannot be read or written. What AWS refuses is in the answer.
 pub async fn serve(call: Call, power: Power) -> Result<Answer, Fault> {
     let Call { core, arguments, .. } = call;
-    let ids = arguments.instance_ids(MOST)?;
+    let named = arguments.named_instances(MOST)?;
     let dry_run = arguments.flag("dry_run", false)?;
     let work = {
         let core = Arc::clone(&core);
-        async move { run(&core, power, &ids, dry_run).await.map(|report| (report, ids)) }
+        async move { run(&core, power, &named, dry_run).await }
     };
-    let (mut report, ids) = to_the_end(&core, work).await?;
-    report.rows.sort_by_key(|row| ids.iter().position(|id| *id == row.instance_id));
-    Ok(report.answer(power, dry_run))
+    Ok(to_the_end(&core, work).await?.answer(power, dry_run))
 }
 
-async fn run(core: &Core, power: Power, ids: &[String], dry_run: bool) -> Result<Report, Fault> {
-    let Checked { targets, problems, .. } = check(core, ids).await?;
+async fn run(core: &Core, power: Power, named: &Named, dry_run: bool) -> Result<Report, Fault> {
+    let aws = core.aws.pinned().await;
+    let Checked { targets, problems } = check(core, &aws, named).await?;
     let mut report = Report::default();
-    for (instance_id, verdict, message) in problems {
-        let message = Some(message);
-        report.rows.push(Row { instance_id, verdict, previous_state: None, current_state: None, message });
+    for problem in problems {
+        report.rows.push(Row {
+            instance_id: problem.id,
+            verdict: problem.verdict,
+            previous_state: None,
+            current_state: None,
+            message: Some(problem.message),
+        });
     }
     let (already, rest): (Vec<Target>, Vec<Target>) =
         targets.into_iter().partition(|target| power.is_already(target.state()));
@@ -176,79 +201,132 @@ async fn run(core: &Core, power: Power, ids: &[String], dry_run: bool) -> Result
         });
     }
     let (ready, odd): (Vec<Target>, Vec<Target>) = rest.into_iter().partition(|target| power.is_ready(target.state()));
-    let mut batches: BTreeMap<Region, Vec<Target>> = BTreeMap::new();
+    let mut batches: BTreeMap<Scope, Vec<Target>> = BTreeMap::new();
     for target in ready {
-        batches.entry(target.id.region.clone()).or_default().push(target);
+        batches.entry(target.id.scope()).or_default().push(target);
     }
+    let change = Change { core, aws: &aws, power, named, dry_run };
     for batch in batches.into_values().chain(odd.into_iter().map(|target| vec![target])) {
-        change(core, power, batch, dry_run, &mut report).await?;
+        change.make(batch, &mut report).await?;
     }
+    report.rows.sort_by_key(|row| named.place(&row.instance_id));
     Ok(report)
 }
 
-/// One AWS call for instances of one region. When AWS refuses it for one of several, each is called alone.
-async fn change(
-    core: &Core,
+/// What the calls of one tool call have in common.
+struct Change<'a> {
+    core: &'a Core,
+    aws: &'a Pinned,
     power: Power,
-    targets: Vec<Target>,
+    named: &'a Named,
     dry_run: bool,
-    report: &mut Report,
-) -> Result<(), Fault> {
-    let Some(region) = targets.first().map(|target| target.id.region.clone()) else { return Ok(()) };
-    let ids: Vec<String> = targets.iter().map(|target| target.id.id.to_string()).collect();
-    let action = if dry_run {
-        None
-    } else {
-        let resources: Vec<ResourceId> = targets.iter().map(|target| target.id.clone()).collect();
-        Some(core.ingest.begin(power.tool(), resources).await?)
-    };
-    let answer = power.call(core, &region, &ids, dry_run).await;
-    match answer {
-        Ok(AwsAnswer::WouldBeAllowed) => {
-            report.rows.extend(targets.iter().map(|target| Row::of(target, Verdict::WouldBeAllowed, None)));
+}
+
+impl Change<'_> {
+    /// One AWS call for instances of one account and region. When AWS refuses it for one of several, each is called alone.
+    async fn make(&self, targets: Vec<Target>, report: &mut Report) -> Result<(), Fault> {
+        let Some(scope) = targets.first().map(|target| target.id.scope()) else { return Ok(()) };
+        let chosen = self.named.choose(&scope, |id| targets.iter().any(|target| *target.id.id == *id));
+        let resources = targets.iter().map(|target| target.id.clone()).collect();
+        let intent = Intent::begin(self.core, self.power.tool(), resources, self.dry_run).await?;
+        match self.power.call(self.aws, &chosen, self.dry_run).await {
+            Ok(AwsAnswer::WouldBeAllowed) => {
+                report.rows.extend(targets.iter().map(|target| Row::of(target, Verdict::WouldBeAllowed, None)));
+            }
+            Ok(AwsAnswer::Done(done)) => self.take(intent, &targets, done, report).await,
+            Err(error) => {
+                let (verdict, outcome) = Verdict::of_call(&error);
+                // A dry run that AWS refuses, or whose answer is lost, leaves no trace.
+                if !self.dry_run {
+                    report.finish(self.core, intent, outcome, Vec::new()).await;
+                }
+                if targets.len() > 1 && verdict == Verdict::Refused && error.code.is_some() {
+                    for target in targets {
+                        Box::pin(self.make(vec![target], report)).await?;
+                    }
+                    return Ok(());
+                }
+                for target in &targets {
+                    let message = match verdict {
+                        Verdict::Unknown => format!(
+                            "{} It may have happened: get_instance_status shows the state within two minutes.",
+                            explain(&error)
+                        ),
+                        _ => format!("{}{}", explain(&error), self.power.hint(target.state())),
+                    };
+                    report.rows.push(Row::of(target, verdict, Some(message)));
+                }
+            }
         }
-        Ok(AwsAnswer::Done { result, answered_at }) => {
-            let observations = targets.iter().filter_map(|target| {
-                let change = result.iter().find(|change| *change.id == *target.id.id)?;
-                let seen = Seen::StateAsserted(change.current.clone()?);
-                Some(Observation { source: Source::Tool, at: answered_at, id: target.id.clone(), seen })
+        Ok(())
+    }
+
+    /// Takes in what AWS carried out: what it says of the targets counts for them, and what it says of others is told and
+    /// recorded as what it is.
+    async fn take(&self, intent: Intent, targets: &[Target], done: Done<StateChange>, report: &mut Report) {
+        let Done { result, others, answered_at } = done;
+        report.acted |= self.dry_run;
+        let of = |target: &Target| result.iter().find(|change| *change.id == *target.id.id);
+        let observations = targets.iter().filter_map(|target| {
+            let seen = Seen::StateAsserted(of(target)?.current.clone()?);
+            Some(Observation { source: Source::Tool, at: answered_at, id: target.id.clone(), seen })
+        });
+        let observations: Vec<Observation> = observations.collect();
+        let missing: Vec<&str> =
+            targets.iter().filter(|target| of(target).is_none()).map(|target| &*target.id.id).collect();
+        let remark = report.finish(self.core, intent, outcome(&missing, &others), observations).await;
+        for target in targets {
+            report.rows.push(match of(target) {
+                Some(change) => Row::changed(target, change, self.dry_run, remark.clone()),
+                None => Row::of(target, Verdict::Unknown, Some(UNSAID.to_owned())),
             });
-            let remark = match action {
-                Some(action) => {
-                    let outcome = Outcome::Succeeded { created: Vec::new() };
-                    report.finish(core, action, outcome, observations.collect()).await
-                }
-                None => None,
-            };
-            for target in &targets {
-                let change = result.iter().find(|change| *change.id == *target.id.id);
-                report.rows.push(Row::changed(target, change, remark.clone()));
-            }
         }
-        Err(error) => {
-            let (outcome, verdict) = failed(&error);
-            if let Some(action) = action {
-                report.finish(core, action, outcome, Vec::new()).await;
-            }
-            if targets.len() > 1 && verdict == Verdict::Refused && error.code.is_some() {
-                for target in targets {
-                    Box::pin(change(core, power, vec![target], dry_run, report)).await?;
-                }
-                return Ok(());
-            }
-            for target in &targets {
-                let message = match verdict {
-                    Verdict::Unknown => format!(
-                        "{} It may have happened: get_instance_status shows the state within two minutes.",
-                        explain(&error)
-                    ),
-                    _ => format!("{}{}", explain(&error), power.hint(target.state())),
-                };
-                report.rows.push(Row::of(target, verdict, Some(message)));
-            }
+        if let Some(target) = targets.first() {
+            let ids: Vec<String> = others.iter().take(MOST).map(|change| change.id.clone()).collect();
+            let seen = if ids.is_empty() { None } else { witness(self.core, &target.id.scope(), INSTANCE, &ids).await };
+            report.seq = report.seq.max(seen);
+        }
+        report.unasked.extend(others.iter().map(Unasked::of));
+    }
+}
+
+const UNSAID: &str = "AWS took the call, but its answer says nothing about this instance. It may have happened: \
+                      get_instance_status shows the state within two minutes.";
+
+/// How the log tells of a call that AWS carried out. It succeeded only if AWS's answer is about what was asked, and all of it.
+fn outcome(missing: &[&str], others: &[StateChange]) -> Outcome {
+    if missing.is_empty() && others.is_empty() {
+        return Outcome::Succeeded { created: Vec::new() };
+    }
+    let mut parts = vec!["AWS took the call".to_owned()];
+    if !missing.is_empty() {
+        parts.push(format!("its answer says nothing about {}", missing.join(", ")));
+    }
+    if !others.is_empty() {
+        let others: Vec<String> = others.iter().take(MOST).map(|change| Unasked::of(change).told()).collect();
+        parts.push(format!("its answer is also about instances that nobody named: {}", others.join(", ")));
+    }
+    Outcome::Unknown { message: parts.join("; ") }
+}
+
+fn state_of(state: Option<&crate::model::Value>) -> Option<String> {
+    state.and_then(state_name).map(|name| shown(name, 40))
+}
+
+impl Unasked {
+    fn of(change: &StateChange) -> Self {
+        Unasked {
+            instance_id: shown(&change.id, 60),
+            previous_state: state_of(change.previous.as_ref()),
+            current_state: state_of(change.current.as_ref()),
         }
     }
-    Ok(())
+
+    /// As text: `i-1 (running -> stopping)`.
+    fn told(&self) -> String {
+        let state = |state: &Option<String>| state.clone().unwrap_or_else(|| "?".to_owned());
+        format!("{} ({} -> {})", self.instance_id, state(&self.previous_state), state(&self.current_state))
+    }
 }
 
 impl Row {
@@ -257,15 +335,19 @@ impl Row {
         Row { instance_id: target.id.id.to_string(), verdict, previous_state, current_state: None, message }
     }
 
-    fn changed(target: &Target, change: Option<&StateChange>, message: Option<String>) -> Self {
-        let name = |state: Option<&crate::model::Value>| state.and_then(state_name).map(str::to_owned);
-        let previous = name(change.and_then(|change| change.previous.as_ref()));
+    /// What AWS says it did; of a dry run it says so only where the endpoint ignored that it was one.
+    fn changed(target: &Target, change: &StateChange, dry_run: bool, remark: Option<String>) -> Self {
+        let acted = dry_run.then(|| {
+            "This was a dry run, but the endpoint ignores DryRun and carried it out. Undo it if it was not wanted."
+                .to_owned()
+        });
+        let messages: Vec<String> = acted.into_iter().chain(remark).collect();
         Row {
             instance_id: target.id.id.to_string(),
-            verdict: Verdict::Done,
-            previous_state: previous.or_else(|| Some(target.state().to_owned())),
-            current_state: name(change.and_then(|change| change.current.as_ref())),
-            message,
+            verdict: if dry_run { Verdict::Acted } else { Verdict::Done },
+            previous_state: state_of(change.previous.as_ref()).or_else(|| Some(target.state().to_owned())),
+            current_state: state_of(change.current.as_ref()),
+            message: Some(messages.join(" ")).filter(|message| !message.is_empty()),
         }
     }
 }
@@ -274,12 +356,12 @@ impl Report {
     async fn finish(
         &mut self,
         core: &Core,
-        action: ActionId,
+        intent: Intent,
         outcome: Outcome,
         observations: Vec<Observation>,
     ) -> Option<String> {
-        self.actions.push(action);
-        let (seq, remark) = record(core, action, outcome, observations).await;
+        self.actions.push(intent.action);
+        let (seq, remark) = intent.finish(core, outcome, observations).await;
         self.seq = self.seq.max(seq);
         remark
     }
@@ -294,13 +376,24 @@ impl Report {
             (true, good, all) => format!("Dry run of {verb}: {good} of {all} would be allowed or are so already."),
             (false, good, all) => format!("{verb}: {good} of {all} accepted or so already."),
         });
+        if self.acted {
+            text.add("\nWARNING: the endpoint ignores DryRun. It carried out this dry run as if it was a real call.");
+        }
+        if !self.unasked.is_empty() {
+            let told: Vec<String> = self.unasked.iter().take(MOST).map(Unasked::told).collect();
+            text.add(format_args!(
+                "\nERROR: AWS's answer is also about {} instances that nobody named: {}. Muster did not ask for them; look at \
+                 what answers at the endpoint.",
+                self.unasked.len(),
+                told.join(", ")
+            ));
+        }
         text.add("\ninstance | verdict | before | now | message");
         for row in &self.rows {
-            let verdict = serde_json::to_value(row.verdict).ok().and_then(|v| v.as_str().map(str::to_owned));
             let state = |state: &Option<String>| state.clone().unwrap_or_default();
             let cells = [
                 row.instance_id.clone(),
-                verdict.unwrap_or_default(),
+                row.verdict.name().to_owned(),
                 state(&row.previous_state),
                 state(&row.current_state),
             ];
@@ -318,6 +411,11 @@ impl Report {
         if self.actions.is_empty() {
             text.add("\nLooked at live; nothing was changed.");
         }
-        Answer { text: text.into(), structured, failed: good == 0 }
+        if let (false, Value::Object(fields)) = (self.unasked.is_empty(), &mut structured) {
+            let unasked: Vec<&Unasked> = self.unasked.iter().take(MOST).collect();
+            fields.insert("unasked".to_owned(), json!(unasked));
+            fields.insert("unasked_total".to_owned(), json!(self.unasked.len()));
+        }
+        Answer { text: text.into(), structured, failed: good == 0 || self.acted || !self.unasked.is_empty() }
     }
 }

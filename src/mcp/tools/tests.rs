@@ -1,3 +1,5 @@
+mod accounts;
+mod hostile;
 mod past;
 
 use std::collections::HashSet;

@@ -3,23 +3,30 @@
 //! Whoever reads at the seq of an answer sees what the call did. A call between AWS's answer and its record must not be
 //! lost with its client, so it runs as a task of its own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
-use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
+use tokio::time::timeout;
 
 use super::schema;
-use crate::aws::{AwsError, Class, Priority};
+use super::verdict::Verdict;
+use crate::aws::{AwsError, Described, Listed, Pinned, Priority, Trouble};
 use crate::ingest::Lane;
-use crate::kinds::INSTANCE;
+use crate::kinds::{INSTANCE, KindSpec};
 use crate::mcp::core::Core;
 use crate::mcp::error::Fault;
 use crate::model::known::state_name;
 use crate::model::text::shown;
-use crate::model::{ActionId, Cause, Document, Observation, Outcome, ResourceId, Scope, Seen, Seq, Source};
+use crate::model::{
+    ActionId, Cause, Chosen, Document, Named, Observation, Outcome, ResourceId, Scope, Seen, Seq, Source,
+};
+
+/// How long a describe of what a call brought about may take.
+const SHOWING: Duration = Duration::from_secs(5);
 
 /// An instance as AWS showed it a moment ago.
 #[derive(Clone, Debug)]
@@ -30,50 +37,29 @@ pub struct Target {
     pub document: Arc<Document>,
 }
 
-/// What a live look at the instances of a call showed.
+/// What a live look at the instances of a call showed. Each instance that was named is either a target or a problem.
 #[derive(Debug, Default)]
 pub struct Checked {
-    /// Those that are there.
+    /// Those that are there, in the order in which they were named.
     pub targets: Vec<Target>,
-    /// Those that are not, or could not be looked at, with the reason.
-    pub problems: Vec<(String, Verdict, String)>,
-    /// Where the log holds what was seen.
-    pub seq: Option<Seq>,
+    /// Those that nothing is called for.
+    pub problems: Vec<Problem>,
 }
 
-/// How it went for one instance.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Verdict {
-    /// AWS accepted the call.
-    Done,
-    /// It was so already; nothing was called.
-    Already,
-    /// A dry run: it would be allowed.
-    WouldBeAllowed,
-    /// AWS refused; nothing happened.
-    Refused,
-    /// AWS's answer was lost: it may have happened.
-    Unknown,
-    /// There is no such instance.
-    NotFound,
+/// Why nothing is called for an instance.
+#[derive(Clone, Debug)]
+pub struct Problem {
+    /// The instance.
+    pub id: String,
+    /// What kind of reason it is.
+    pub verdict: Verdict,
+    /// The reason, and what to do about it.
+    pub message: String,
 }
 
-impl Verdict {
-    /// Whether the instance is, or would be, as asked.
-    #[must_use]
-    pub fn is_good(self) -> bool {
-        matches!(self, Verdict::Done | Verdict::Already | Verdict::WouldBeAllowed)
-    }
-
-    /// The schema of verdicts.
-    #[must_use]
-    pub fn schema() -> Value {
-        json!({
-            "type": "string",
-            "enum": ["done", "already", "would_be_allowed", "refused", "unknown", "not_found"],
-            "description": "How it went: `already` and `done` are success; `unknown` means that AWS's answer was lost.",
-        })
+impl Problem {
+    fn of(id: String, error: &AwsError) -> Self {
+        Problem { id, verdict: Verdict::of_look(error), message: explain(error) }
     }
 }
 
@@ -93,137 +79,176 @@ pub fn dry_run() -> Value {
 
 /// Looks at instances live, wherever they are, and hands what it saw to the inventory.
 ///
+/// When an answer is not about the instances that were asked for, nothing that was seen counts, wherever it was seen: every
+/// instance becomes a problem, and nothing is called.
+///
 /// # Errors
 /// When the inventory cannot be read or what was seen cannot be recorded. What AWS refuses is among the problems.
-pub async fn check(core: &Core, ids: &[String]) -> Result<Checked, Fault> {
-    let mut checked = Checked::default();
-    let Placed { known, unknown } = placed(core, ids)?;
-    let mut observations = Vec::new();
+pub async fn check(core: &Core, aws: &Pinned, named: &Named) -> Result<Checked, Fault> {
+    let Placed { known, unknown } = placed(core, named)?;
+    let mut seen = Looked::default();
     for (scope, ids) in known {
-        look(core, &scope, ids, &mut checked, &mut observations).await;
+        seen.add(look(aws, &named.choose(&scope, |id| ids.contains(id))).await);
     }
     if !unknown.is_empty() {
-        search(core, unknown, &mut checked, &mut observations).await?;
+        seen.add(search(core, aws, named, unknown).await?);
+    }
+    let Looked { mut targets, mut problems, observations, distrust } = seen;
+    if let Some(why) = distrust {
+        let left = targets.drain(..).map(|target| Problem {
+            id: target.id.id.to_string(),
+            verdict: Verdict::AnswerNotTrusted,
+            message: format!("Nothing was called for it, because of another answer to this call. {why}"),
+        });
+        problems.extend(left);
     }
     if !observations.is_empty() {
-        checked.seq = Some(core.ingest.observe(Lane::Tools, observations, Cause::Refresh).await?.seq);
+        core.ingest.observe(Lane::Tools, observations, Cause::Refresh).await?;
     }
-    let order = |id: &str| ids.iter().position(|asked| asked == id);
-    checked.targets.sort_by_key(|target| order(&target.id.id));
-    Ok(checked)
+    targets.sort_by_key(|target| named.place(&target.id.id));
+    Ok(Checked { targets, problems })
 }
 
 /// Ids by the scope in which the inventory holds them, and those that it does not hold.
 #[derive(Default)]
 struct Placed {
-    known: BTreeMap<Scope, Vec<String>>,
-    unknown: Vec<String>,
+    known: BTreeMap<Scope, BTreeSet<String>>,
+    unknown: BTreeSet<String>,
 }
 
-fn placed(core: &Core, ids: &[String]) -> Result<Placed, Fault> {
+fn placed(core: &Core, named: &Named) -> Result<Placed, Fault> {
     let snapshot = core.snapshot()?;
     let mut placed = Placed::default();
-    for id in ids {
+    for id in named.ids() {
         let copies = snapshot.copies(&INSTANCE.kind(), id)?;
         match copies.iter().max_by_key(|copy| copy.fingerprint.seen) {
-            Some(copy) => placed.known.entry(copy.id.scope()).or_default().push(id.clone()),
-            None => placed.unknown.push(id.clone()),
+            Some(copy) => drop(placed.known.entry(copy.id.scope()).or_default().insert(id.to_owned())),
+            None => drop(placed.unknown.insert(id.to_owned())),
         }
     }
     Ok(placed)
 }
 
+/// What looks at some of the instances showed.
+#[derive(Default)]
+struct Looked {
+    targets: Vec<Target>,
+    problems: Vec<Problem>,
+    observations: Vec<Observation>,
+    /// Why nothing may be called at all.
+    distrust: Option<String>,
+}
+
+impl Looked {
+    fn add(&mut self, other: Looked) {
+        self.targets.extend(other.targets);
+        self.problems.extend(other.problems);
+        self.observations.extend(other.observations);
+        self.distrust = self.distrust.take().or(other.distrust);
+    }
+}
+
 /// Asks every watched region at once for ids that the inventory does not hold, until all are found.
 ///
 /// What no region knows is not found only if every region answered.
-async fn search(
-    core: &Core,
-    mut unknown: Vec<String>,
-    checked: &mut Checked,
-    observations: &mut Vec<Observation>,
-) -> Result<(), Fault> {
+async fn search(core: &Core, aws: &Pinned, named: &Named, mut unknown: BTreeSet<String>) -> Result<Looked, Fault> {
+    let mut seen = Looked::default();
     let mut scopes: Vec<Scope> = core.scopes(&[INSTANCE]).into_iter().map(|state| state.scope).collect();
     if scopes.is_empty() {
-        let account = core.aws.identify().await?;
+        let account = match aws.identify().await {
+            Ok(account) => account,
+            Err(error) if error.trouble == Trouble::IdentityUnproved => {
+                let problems = unknown.into_iter().map(|id| Problem::of(id, &error));
+                return Ok(Looked { problems: problems.collect(), ..Looked::default() });
+            }
+            Err(error) => return Err(error.into()),
+        };
         scopes =
             core.regions().iter().map(|region| Scope { account: account.clone(), region: region.clone() }).collect();
     }
-    let ids = unknown.clone();
-    let looks = scopes.iter().map(async |scope| {
-        let (mut found, mut seen) = (Checked::default(), Vec::new());
-        look(core, scope, ids.clone(), &mut found, &mut seen).await;
-        (found, seen)
+    let asked = unknown.clone();
+    let looks = scopes.iter().map(|scope| {
+        let chosen = named.choose(scope, |id| asked.contains(id));
+        async move { look(aws, &chosen).await }
     });
     let mut looks: FuturesUnordered<_> = looks.collect();
     let mut problems = Vec::new();
     while !unknown.is_empty()
-        && let Some((mut found, mut seen)) = looks.next().await
+        && let Some(mut found) = looks.next().await
     {
-        unknown.retain(|id| !found.targets.iter().any(|target| *target.id.id == **id));
-        checked.targets.append(&mut found.targets);
-        observations.append(&mut seen);
+        // Whichever region shows it first has it: an id is unique over regions.
+        found.targets.retain(|target| unknown.remove(&*target.id.id));
+        found.observations.retain(|seen| found.targets.iter().any(|target| target.id == seen.id));
         problems.append(&mut found.problems);
-    }
-    for id in unknown {
-        let mut said = problems.iter().filter(|(of, ..)| *of == id);
-        let unanswered = said.clone().find(|(_, verdict, _)| *verdict != Verdict::NotFound);
-        checked.problems.extend(unanswered.or_else(|| said.next()).cloned());
-    }
-    Ok(())
-}
-
-/// Describes ids of one scope. Those that AWS does not know become problems.
-async fn look(
-    core: &Core,
-    scope: &Scope,
-    mut ids: Vec<String>,
-    checked: &mut Checked,
-    observations: &mut Vec<Observation>,
-) {
-    while !ids.is_empty() {
-        match core.aws.describe(scope, INSTANCE, &ids, Priority::Tool).await {
-            Ok(listed) => {
-                for item in listed.items {
-                    let id = ResourceId::new(scope, &INSTANCE.kind(), item.id.as_str());
-                    let document = Arc::new(item.document);
-                    ids.retain(|asked| *asked != item.id);
-                    let seen = Seen::Described(Arc::clone(&document));
-                    observations.push(Observation {
-                        source: Source::Refresh,
-                        at: listed.sent_at,
-                        id: id.clone(),
-                        seen,
-                    });
-                    checked.targets.push(Target { id, document });
-                }
-                // AWS answered without them: it does not know them.
-                let absent = ids.drain(..).map(|id| (id, Verdict::NotFound, "AWS does not know it".to_owned()));
-                checked.problems.extend(absent);
-            }
-            Err(error) if error.class == Class::NotFound => {
-                let named = |id: &String| error.ids.contains(id);
-                let (gone, left): (Vec<String>, Vec<String>) = ids.into_iter().partition(named);
-                // Unnamed, and so not to be told apart from the rest: ask for the first alone.
-                let (gone, left) = if gone.is_empty() { split_first(left) } else { (gone, left) };
-                if !left.is_empty() && error.ids.is_empty() {
-                    Box::pin(look(core, scope, gone, checked, observations)).await;
-                } else {
-                    let text = explain(&error);
-                    checked.problems.extend(gone.into_iter().map(|id| (id, Verdict::NotFound, text.clone())));
-                }
-                ids = left;
-            }
-            Err(error) => {
-                let text = explain(&error);
-                checked.problems.extend(ids.drain(..).map(|id| (id, Verdict::Refused, text.clone())));
-            }
+        let is_distrusted = found.distrust.is_some();
+        seen.add(found);
+        if is_distrusted {
+            break;
         }
     }
+    for id in unknown {
+        let mut said = problems.iter().filter(|problem| problem.id == id);
+        let unanswered = said.clone().find(|problem| problem.verdict != Verdict::NotFound);
+        seen.problems.extend(unanswered.or_else(|| said.next()).cloned());
+    }
+    Ok(seen)
 }
 
-fn split_first(mut ids: Vec<String>) -> (Vec<String>, Vec<String>) {
-    let rest = ids.split_off(1.min(ids.len()));
-    (ids, rest)
+/// Describes ids of one scope. Those that AWS does not know, or says nothing of, become problems.
+async fn look(aws: &Pinned, chosen: &Chosen<'_>) -> Looked {
+    let scope = chosen.scope();
+    let Described { answers, not_found, silent, failed } = match aws.look(chosen).await {
+        Ok(described) => described,
+        Err(error) => {
+            let problems = chosen.ids().map(|id| Problem::of(id.to_string(), &error)).collect();
+            let distrust = (error.trouble == Trouble::Unasked).then(|| explain(&error));
+            return Looked { problems, distrust, ..Looked::default() };
+        }
+    };
+    let mut looked = Looked::default();
+    for (sent_at, item) in answers.into_iter().flat_map(Listed::dated) {
+        let id = ResourceId::new(scope, &INSTANCE.kind(), item.id);
+        if looked.targets.iter().any(|target| target.id == id) {
+            continue;
+        }
+        let document = Arc::new(item.document);
+        let seen = Seen::Described(Arc::clone(&document));
+        looked.observations.push(Observation { source: Source::Refresh, at: sent_at, id: id.clone(), seen });
+        looked.targets.push(Target { id, document });
+    }
+    let problem =
+        |id: Arc<str>, verdict, message: &str| Problem { id: id.to_string(), verdict, message: message.to_owned() };
+    let gone = format!(
+        "AWS does not know it in account {}, region {}. Check the id; one made seconds ago may not be visible yet.",
+        scope.account, scope.region
+    );
+    looked.problems.extend(not_found.into_iter().map(|id| problem(id, Verdict::NotFound, &gone)));
+    let unsaid =
+        "AWS answered, but said nothing about it, so it is not known whether it exists. Nothing was called for it.";
+    looked.problems.extend(silent.into_iter().map(|id| problem(id, Verdict::AnswerNotTrusted, unsaid)));
+    if let Some((left, error)) = failed {
+        looked.problems.extend(left.into_iter().map(|id| Problem::of(id.to_string(), &error)));
+    }
+    looked
+}
+
+/// Describes resources that a call of a tool brought about or that its answer names, so that whoever reads at the seq returned
+/// sees them as AWS shows them. `None` when AWS does not show them yet, or does not let them be described: then the next sweep
+/// shows them.
+pub async fn witness(core: &Core, scope: &Scope, spec: &'static KindSpec, ids: &[String]) -> Option<Seq> {
+    let described = timeout(SHOWING, core.aws.describe(scope, spec, ids, Priority::Tool)).await.ok()?;
+    let shown = described.answers.into_iter().flat_map(Listed::dated);
+    let observations = shown.filter(|(_, item)| ids.contains(&item.id)).map(|(sent_at, item)| Observation {
+        source: Source::Refresh,
+        at: sent_at,
+        id: ResourceId::new(scope, &spec.kind(), item.id),
+        seen: Seen::Described(Arc::new(item.document)),
+    });
+    let observations: Vec<Observation> = observations.collect();
+    if observations.is_empty() {
+        return None;
+    }
+    core.ingest.observe(Lane::Tools, observations, Cause::Refresh).await.ok().map(|observed| observed.seq)
 }
 
 /// Runs `work` to its end even when its client leaves.
@@ -246,29 +271,54 @@ pub fn explain(error: &AwsError) -> String {
     format!("{}. {}", shown(&error.to_string(), 240), shown(&error.fix(), 240))
 }
 
-/// A failed call as the log records it, and as the answer judges it.
-#[must_use]
-pub fn failed(error: &AwsError) -> (Outcome, Verdict) {
-    if error.perhaps_done {
-        return (Outcome::Unknown { message: error.to_string() }, Verdict::Unknown);
-    }
-    let code = error.code.clone().unwrap_or_else(|| "NotSent".to_owned());
-    (Outcome::Refused { code, message: error.message.clone() }, Verdict::Refused)
+/// A call of a tool, as the log holds it.
+#[derive(Clone, Debug)]
+pub struct Intent {
+    /// Names the call.
+    pub action: ActionId,
+    tool: &'static str,
+    targets: Vec<ResourceId>,
+    /// A dry run is not in the log: it is recorded only when it turns out to have been carried out.
+    dry_run: bool,
 }
 
-/// Records how a call ended. When that fails, AWS has acted all the same, so it is a remark, not an error.
-pub async fn record(
-    core: &Core,
-    action: ActionId,
-    outcome: Outcome,
-    observations: Vec<Observation>,
-) -> (Option<Seq>, Option<String>) {
-    match core.ingest.finish(action, outcome, observations).await {
-        Ok(seq) => (Some(seq), None),
-        Err(error) => {
-            let remark =
-                format!("AWS answered, but the answer could not be recorded ({error}): the next sweep shows it");
-            (None, Some(remark))
+impl Intent {
+    /// Records that `tool` is about to call AWS for `targets`; durable when this returns. A dry run leaves no trace.
+    ///
+    /// # Errors
+    /// When it cannot be recorded: then the call must not be made.
+    pub async fn begin(
+        core: &Core,
+        tool: &'static str,
+        targets: Vec<ResourceId>,
+        dry_run: bool,
+    ) -> Result<Self, Fault> {
+        let action = match dry_run {
+            true => ActionId(fastrand::u64(..)),
+            false => core.ingest.begin(tool, targets.clone()).await?,
+        };
+        Ok(Intent { action, tool, targets, dry_run })
+    }
+
+    /// Records how the call ended. When that fails, AWS has acted all the same, so it is a remark, not an error.
+    pub async fn finish(
+        self,
+        core: &Core,
+        outcome: Outcome,
+        observations: Vec<Observation>,
+    ) -> (Option<Seq>, Option<String>) {
+        let Intent { action, tool, targets, dry_run } = self;
+        let recorded = match dry_run {
+            true => core.ingest.acted(action, tool, targets, outcome, observations).await,
+            false => core.ingest.finish(action, outcome, observations).await,
+        };
+        match recorded {
+            Ok(seq) => (Some(seq), None),
+            Err(error) => {
+                let remark =
+                    format!("AWS answered, but the answer could not be recorded ({error}): the next sweep shows it.");
+                (None, Some(remark))
+            }
         }
     }
 }

@@ -29,7 +29,7 @@ struct Put {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Named {
+struct RuleName {
     name: Option<String>,
     event_bus_name: Option<String>,
 }
@@ -138,7 +138,7 @@ fn set_state(call: &Call, state: State) -> Answer {
 }
 
 fn named(call: &Call) -> Result<String, Refusal> {
-    let asked: Named = call.read()?;
+    let asked: RuleName = call.read()?;
     default_bus(call, asked.event_bus_name.as_deref())?;
     required(asked.name.as_deref(), "name").map(str::to_owned)
 }

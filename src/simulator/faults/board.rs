@@ -15,7 +15,7 @@ use crate::simulator::dice::{Dice, mix};
 use crate::simulator::faults::bucket::Shelf;
 use crate::simulator::faults::fault::Fault;
 use crate::simulator::faults::walk::{Page, Shape, Step, Walks};
-use crate::simulator::faults::{Faults, Invalid, Loss, Mangling, refuse};
+use crate::simulator::faults::{ActionName, Faults, Invalid, Loss, Mangling, refuse};
 use crate::simulator::ident::scope_seed;
 use crate::simulator::lens::{self, Lens};
 use crate::simulator::refusal::Refusal;
@@ -66,6 +66,8 @@ pub(crate) struct Judgement {
     pub(crate) fate: Fate,
     /// What a describe sees.
     pub(crate) lens: Lens,
+    /// The parameters without those that the call ignores; `None` when it ignores none.
+    pub(crate) heard: Option<Params>,
 }
 
 /// How a call ends.
@@ -197,7 +199,19 @@ impl Board {
         if answered {
             self.count_sights(&lens, describes, case.action);
         }
-        Judgement { latency: self.latency(&passage), fate, lens }
+        let heard = if answered { self.heard(&passage, describes) } else { None };
+        Judgement { latency: self.latency(&passage), fate, lens, heard }
+    }
+
+    /// What a call that ignores some of its parameters takes in.
+    fn heard(&self, call: &Passage, describes: bool) -> Option<Params> {
+        let Passage { case, faults, .. } = call;
+        let is_among = |actions: &[ActionName]| actions.iter().any(|action| *action == *case.action);
+        let (ids, dry_run) = (describes && is_among(&faults.ignored.ids), is_among(&faults.ignored.dry_run));
+        let heard = case.params.but(|name| (ids && Shape::is_id(name)) || (dry_run && name == "DryRun"));
+        let heard = Some(heard).filter(|heard| heard != case.params)?;
+        self.strike(Fault::Ignored);
+        Some(heard)
     }
 
     fn put(&self, held: &mut Arc<Set>, next: Set) {

@@ -20,6 +20,7 @@ pub(super) enum Fault {
     LoseTags,
     Hide,
     StuckSnapshots,
+    Ignored,
 }
 
 impl Fault {
@@ -40,6 +41,7 @@ impl Fault {
             Self::LoseTags => "lose_tags",
             Self::Hide => "hide",
             Self::StuckSnapshots => "stuck_snapshots",
+            Self::Ignored => "ignored",
         }
     }
 

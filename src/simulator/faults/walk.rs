@@ -30,7 +30,7 @@ impl Shape {
                 "NextToken" => shape.token = Some(xxh3_64_with_seed(value.as_bytes(), 0)),
                 "MaxResults" | "Filter" => shape.bounded = true,
                 "MaxCount" => shape.resources = value.parse().unwrap_or(1),
-                _ if name.len() > first.len() && (first.ends_with("Id") || NAMES.contains(&first)) => {
+                _ if Self::is_id(name) => {
                     shape.by_id = true;
                     shape.resources += 1;
                 }
@@ -43,6 +43,12 @@ impl Shape {
         }
         shape.bounded |= shape.token.is_some();
         shape
+    }
+
+    /// Whether a parameter names a resource, as `InstanceId.1` does.
+    pub(super) fn is_id(name: &str) -> bool {
+        let first = name.split('.').next().unwrap_or_default();
+        name.len() > first.len() && (first.ends_with("Id") || NAMES.contains(&first))
     }
 }
 

@@ -278,12 +278,13 @@ fn every_count_has_the_name_of_its_fault() {
         "lose_tags": {"share": 0.1}, "truncate": {"share": 0.5}, "garble": {"share": 0.5}, "cut": {"share": 0.5},
         "expired_tokens": {"share": 1}, "failing_pages": {"share": 0.5}, "denied": ["DescribeRegions"],
         "stuck_snapshots": {"share": 1}, "dead_regions": {"regions": ["eu-west-1"]}, "throttle": {"share": 0.1},
+        "ignored": {"dry_run": ["CreateSnapshots"]},
     }));
     // A bucket is soon empty, so each kind of call has one of its own.
     for form in [PAGED, "Action=DescribeSubnets&MaxResults=5&NextToken=a", "Action=DescribeRegions"] {
         count(&board, form, |_| true);
     }
-    count(&board, "Action=CreateSnapshots", |_| true);
+    count(&board, "Action=CreateSnapshots&DryRun=true", |_| true);
     judge_in(&board, "eu-west-1", PAGED);
     let faults = Faults::default().json();
     let names: Vec<&String> =
@@ -303,4 +304,19 @@ fn damage_is_drawn_anew_for_each_answer() {
         other => panic!("{other:?}"),
     };
     assert_ne!(drawn(judge(&board, PAGED)), drawn(judge(&board, PAGED)));
+}
+
+#[test]
+fn an_ignored_parameter_is_left_out_of_what_the_named_actions_hear() {
+    let board = board(&json!({"ignored": {"ids": ["DescribeInstances"], "dry_run": ["StopInstances"]}}));
+    let heard =
+        |form: &str| judge(&board, form).heard.map(|params| params.pairs().map(|(k, _)| k.to_owned()).collect());
+    let left = |names: &[&str]| Some(names.iter().map(|name| (*name).to_owned()).collect::<Vec<String>>());
+    let named = "Action=DescribeInstances&InstanceId.1=i-1&InstanceId.2=i-2&IncludeManagedResources=true";
+    assert_eq!(heard(named), left(&["Action", "IncludeManagedResources"]));
+    assert_eq!(heard("Action=DescribeVolumes&VolumeId.1=vol-1"), None);
+    assert_eq!(heard("Action=StopInstances&InstanceId.1=i-1&DryRun=true"), left(&["Action", "InstanceId.1"]));
+    assert_eq!(heard("Action=StartInstances&InstanceId.1=i-1&DryRun=true"), None);
+    assert_eq!(heard("Action=StopInstances&InstanceId.1=i-1"), None, "there was nothing to ignore");
+    assert_eq!(board.counts()["ignored"], 2);
 }
