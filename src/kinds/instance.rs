@@ -25,7 +25,8 @@ pub(super) static SPEC: KindSpec = KindSpec {
     title: "EC2 instance",
     plural: "instances",
     description: "A virtual machine: its state, type, image, addresses, network interfaces, block devices and options.",
-    mapping: 1,
+    // 2: the first interface has device index 0, the first address is the primary one.
+    mapping: 2,
     id_field: "InstanceId",
     name_field: None,
     owner_field: Some("OwnerId"),

@@ -27,7 +27,8 @@ pub(super) static SPEC: KindSpec = KindSpec {
     plural: "network interfaces",
     description: "A virtual network card: its addresses, subnet, security groups, and what it is attached to. Its tags are \
                   under Tags, as for every kind.",
-    mapping: 1,
+    // 2: the first interface has device index 0, the first address is the primary one.
+    mapping: 2,
     id_field: "NetworkInterfaceId",
     name_field: None,
     owner_field: Some("OwnerId"),
