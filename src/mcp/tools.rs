@@ -25,6 +25,7 @@ pub mod start_instance;
 pub mod stop_instance;
 pub mod table;
 pub mod write_through;
+pub mod zero;
 
 use std::sync::{Arc, LazyLock};
 

@@ -1,4 +1,5 @@
 mod past;
+mod zeros;
 
 use std::collections::HashSet;
 use std::path::Path;
