@@ -3,6 +3,7 @@
 //! Nothing here does I/O or reads a clock. A time is a [`Timestamp`] that somebody measured and passed in.
 
 pub mod action;
+pub mod difference;
 pub mod document;
 pub mod effect;
 pub mod event;
@@ -19,6 +20,7 @@ pub mod time;
 pub mod written;
 
 pub use action::{ActionId, Outcome};
+pub use difference::Difference;
 pub use document::{Change, Document, Group, Map, Value};
 pub use event::{ApiCall, Cause, Event, Recorded};
 pub use form::Form;
