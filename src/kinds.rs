@@ -25,7 +25,7 @@ use aws_sdk_ec2::Client;
 use aws_sdk_ec2::error::{ErrorMetadata, ProvideErrorMetadata, SdkError};
 use futures::future::BoxFuture;
 
-use crate::model::{Document, Kind, ResourceId, RowFields, Value};
+use crate::model::{Document, Form, Kind, ResourceId, RowFields, Value};
 
 /// Every kind, in the order in which they are shown and swept.
 pub static KINDS: &[&KindSpec] = &[
@@ -122,6 +122,8 @@ pub struct Filter {
     pub name: &'static str,
     /// The dotted paths whose scalars it matches.
     pub paths: &'static [&'static str],
+    /// What its values look like: a value of another form can never match.
+    pub form: Form,
 }
 
 /// What to describe.
@@ -160,8 +162,8 @@ pub struct Item {
 pub type Failure = SdkError<ErrorMetadata>;
 
 impl Filter {
-    const fn new(number: u16, name: &'static str, paths: &'static [&'static str]) -> Self {
-        Filter { number, name, paths }
+    const fn new(number: u16, name: &'static str, paths: &'static [&'static str], form: Form) -> Self {
+        Filter { number, name, paths, form }
     }
 }
 
@@ -176,6 +178,12 @@ impl KindSpec {
     #[must_use]
     pub fn filter(&self, name: &str) -> Option<&'static Filter> {
         self.filters.iter().find(|filter| filter.name == name)
+    }
+
+    /// The kind whose tags are to be asked for in place of this one's, where AWS shows none on it.
+    #[must_use]
+    pub fn tagged_kind(&self) -> Option<&'static str> {
+        self.status_of
     }
 
     /// The name of the lifecycle state that `document` shows.
@@ -206,7 +214,8 @@ impl KindSpec {
         let mut facets: Vec<(u16, String)> = Vec::with_capacity(self.filters.len());
         for filter in self.filters {
             let first = facets.len();
-            for value in filter.paths.iter().flat_map(|path| document.scalars(path)).filter(|value| !value.is_empty()) {
+            let values = filter.paths.iter().flat_map(|path| document.scalars(path));
+            for value in values.filter(|value| !value.is_empty() || filter.form.may_be_empty()) {
                 if !facets.iter().skip(first).any(|(_, known)| *known == value) {
                     facets.push((filter.number, value));
                 }

@@ -3,9 +3,12 @@
 //! Nothing here does I/O or reads a clock. A time is a [`Timestamp`] that somebody measured and passed in.
 
 pub mod action;
+pub mod difference;
 pub mod document;
 pub mod effect;
 pub mod event;
+pub mod form;
+pub mod glob;
 pub mod id;
 pub mod known;
 pub mod named;
@@ -15,10 +18,13 @@ pub mod observation;
 pub mod row;
 pub mod text;
 pub mod time;
+pub mod written;
 
 pub use action::{ActionId, Outcome};
+pub use difference::Difference;
 pub use document::{Change, Document, Group, Map, Value};
 pub use event::{ApiCall, Cause, Event, Recorded};
+pub use form::Form;
 pub use id::{AccountId, Kind, LogId, Region, ResourceId, Scope, Seq};
 pub use known::{Current, Evidence, GroupEvidence, Provisional, Tagging};
 pub use named::{Chosen, Named};

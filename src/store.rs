@@ -248,21 +248,20 @@ impl Store {
         Ok(found)
     }
 
-    /// How many resources of a kind have each value of the filter numbered `facet`; see [`Index::count_by`]. Reads `rows` while
-    /// there is no index.
+    /// How many resources of a kind have each value that `on` names; see [`Index::count_by`]. Reads `rows` while there is no
+    /// index.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn count_by(&self, kind: &Kind, scope: Option<&Scope>, facet: u16) -> Result<BTreeMap<String, u64>, ReadError> {
-        if let Some(counts) = self.0.index.count_by(kind, scope, facet) {
+    pub fn count_by(&self, kind: &Kind, scope: Option<&Scope>, on: &On) -> Result<BTreeMap<String, u64>, ReadError> {
+        if let Some(counts) = self.0.index.count_by(kind, scope, on) {
             return Ok(counts);
         }
         let mut counts = BTreeMap::new();
         self.each_match(kind, scope, &Matcher::any(), |row| {
-            let values: BTreeSet<String> =
-                row.fields.facets.into_iter().filter(|(number, _)| *number == facet).map(|(_, value)| value).collect();
+            let values: BTreeSet<&str> = on.values(&row.fields).collect();
             for value in values {
-                *counts.entry(value).or_default() += 1;
+                *counts.entry(value.to_owned()).or_default() += 1;
             }
         })?;
         Ok(counts)

@@ -9,11 +9,11 @@ use super::notes::{self, field, say};
 use super::output::Output;
 use super::place::Asked;
 use super::search::pages;
-use super::table::{Medium, Table, harmless, text};
+use super::table::{Medium, Table, harmless, text as cell};
 use super::words;
 use crate::app::asking::{self, AskError, Source};
 use crate::config::{Config, Environment};
-use crate::model::text::apart;
+use crate::model::text;
 use crate::query::changes::By;
 
 /// How many are shown unless told otherwise.
@@ -101,10 +101,11 @@ impl Changes {
         }
         let changes = notes::rows(&answer);
         let mut table = Table::new(&COLUMNS);
+        let medium = Medium::stdout();
         for change in changes {
-            table.row(cells(change));
+            table.row(cells(change, medium.widest(true)));
         }
-        output.text(table.print(Medium::stdout()).as_bytes())?;
+        output.text(table.print(medium).as_bytes())?;
         let more = answer.get("more") == Some(&Value::Bool(true));
         let earliest = field(&answer, "earliest");
         match (changes.len(), more) {
@@ -146,16 +147,16 @@ impl Changes {
     }
 }
 
-/// The longest value of a field before or after a change.
-const SIDE: usize = 60;
+/// Left for saying that there are more differences.
+const MORE: usize = 50;
 
 /// The columns of a table of changes.
 const COLUMNS: [&str; 8] = ["time", "seq", "what", "kind", "id", "name", "cause", "changes"];
 
-/// A change as cells.
-pub(super) fn cells(change: &Value) -> Vec<String> {
+/// A change as cells, what differs in at most `room` characters.
+pub(super) fn cells(change: &Value, room: usize) -> Vec<String> {
     let time = match change.get("observed_between").and_then(Value::as_array).map(Vec::as_slice) {
-        Some([from, to]) => format!("{}..{}", text(from), text(to)),
+        Some([from, to]) => format!("{}..{}", cell(from), cell(to)),
         _ => field(change, "recorded_at"),
     };
     let id = match (field(change, "id"), change.get("targets").and_then(Value::as_array)) {
@@ -168,32 +169,59 @@ pub(super) fn cells(change: &Value) -> Vec<String> {
     if let Some(who) = change.get("who") {
         cause = format!("{cause}; who: {}", field(who, "words"));
     }
-    vec![time, seq, what, kind, id, name, cause, differences(change)]
+    vec![time, seq, what, kind, id, name, cause, differences(change, room)]
 }
 
-/// What is different, field by field; of a tool's call, which tool and how it ended.
-fn differences(change: &Value) -> String {
+/// What is different, field by field and element by element; of a tool's call, which tool and how it ended. What does not fit
+/// into `room` is counted: no change goes unsaid.
+fn differences(change: &Value, room: usize) -> String {
     let changes = change.get("changes").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let mut differences: Vec<String> = changes.iter().map(difference).collect();
     let called = ["tool", "outcome"].map(|name| field(change, name)).into_iter().filter(|text| !text.is_empty());
     differences.extend(Some(called.collect::<Vec<_>>().join(": ")).filter(|called| !called.is_empty()));
-    if let Some(more) = change.get("changes_not_shown") {
-        differences.push(format!("{} more fields", text(more)));
+    let unseen = change.get("changes_not_shown").and_then(Value::as_u64).and_then(|left| usize::try_from(left).ok());
+    let unseen = unseen.unwrap_or(0);
+    let whole = differences.join("; ");
+    if unseen == 0 && whole.chars().count() <= room {
+        return whole;
     }
-    differences.join("; ")
+    let (mut shown, mut length) = (Vec::new(), MORE);
+    for difference in &differences {
+        length += difference.chars().count() + 2;
+        if length > room && !shown.is_empty() {
+            break;
+        }
+        shown.push(difference.as_str());
+    }
+    let more = differences.len() - shown.len() + unseen;
+    let how = if more > unseen { "--json shows more" } else { "muster get --as-of shows all" };
+    match more {
+        // One that is too long by itself is cut where the cell ends.
+        0 => shown.join("; "),
+        more => {
+            let more = format!("; and {more} more ({how})");
+            let shown = text::shown(&shown.join("; "), room.saturating_sub(more.len()).max(1));
+            format!("{shown}{more}")
+        }
+    }
 }
 
-/// A field's difference; of what is long, only from where it differs.
+/// One difference.
 fn difference(change: &Value) -> String {
-    let of = |name: &str| change.get(name).map(text);
-    let (before, after) = (of("before"), of("after"));
-    let (from, to) = apart(before.as_deref().unwrap_or_default(), after.as_deref().unwrap_or_default(), SIDE);
-    let side = |there: Option<String>, shown: String| match there {
+    let path = field(change, "path");
+    let of = |name: &str| change.get(name).map(cell);
+    if let Some(added) = of("added") {
+        return format!("{path}: + {added}");
+    }
+    if let Some(removed) = of("removed") {
+        return format!("{path}: - {removed}");
+    }
+    let side = |value: Option<String>| match value {
         None => "nothing".to_owned(),
-        Some(_) if shown.is_empty() => "\"\"".to_owned(),
-        Some(_) => shown,
+        Some(value) if value.is_empty() => "\"\"".to_owned(),
+        Some(value) => value,
     };
-    format!("{}: {} -> {}", field(change, "path"), side(before, from), side(after, to))
+    format!("{path}: {} -> {}", side(of("before")), side(of("after")))
 }
 
 #[cfg(test)]
@@ -217,7 +245,7 @@ mod tests {
             "seen by a sweep",
             "State.Name: running -> stopped; KeyName: nothing -> k",
         ];
-        assert_eq!(cells(&change), expected);
+        assert_eq!(cells(&change, 240), expected);
     }
 
     #[test]
@@ -226,8 +254,24 @@ mod tests {
             "seq": 8, "recorded_at": "t", "what": "action_finished", "id": "i-1", "targets": ["i-1", "i-2"],
             "observed_between": ["a", "b"], "tool": "stop_instance", "outcome": "accepted by AWS", "changes": [],
         });
-        let cells = cells(&change);
+        let cells = cells(&change, 240);
         assert_eq!((cells[0].as_str(), cells[4].as_str()), ("a..b", "i-1 and 1 more"));
         assert_eq!(cells[7], "stop_instance: accepted by AWS");
+    }
+
+    #[test]
+    fn what_differs_in_a_list_is_told_by_element_and_what_does_not_fit_is_counted() {
+        let rule = |port: usize| json!({"path": "IpPermissions", "added": format!("tcp {port} from 0.0.0.0/0")});
+        let change =
+            json!({"changes": [rule(21), {"path": "IpPermissions", "removed": "tcp 22 from ::/0"}, rule(3389)]});
+        let expected = "IpPermissions: + tcp 21 from 0.0.0.0/0; IpPermissions: - tcp 22 from ::/0; \
+                        IpPermissions: + tcp 3389 from 0.0.0.0/0";
+        assert_eq!(differences(&change, 240), expected);
+        let change = json!({"changes": (0..40).map(rule).collect::<Vec<_>>(), "changes_not_shown": 7});
+        let said = differences(&change, 240);
+        assert!(said.chars().count() <= 240 && said.ends_with("; and 43 more (--json shows more)"), "{said}");
+        let long = json!({"changes": [{"path": "Description", "before": "x".repeat(400), "after": "y"}, rule(1)]});
+        let said = differences(&long, 240);
+        assert!(said.chars().count() <= 240 && said.ends_with("; and 1 more (--json shows more)"), "{said}");
     }
 }

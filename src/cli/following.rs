@@ -36,6 +36,9 @@ const STEP: Duration = Duration::from_millis(250);
 /// How wide a cell is at least: the rows that come are not known yet.
 const WIDTHS: [usize; 7] = [24, 6, 8, 15, 21, 16, 5];
 
+/// The longest cell of a line.
+const LONGEST: usize = 4_000;
+
 /// What a server says that will soon be able to answer, or was until a moment ago.
 const TRANSIENT: [&str; 3] = ["still opening its store", "server is stopping", "could not be read just now"];
 
@@ -192,8 +195,8 @@ async fn again(config: &Config) -> anyhow::Result<Source> {
 /// A change as a line.
 fn line(change: &Value) -> String {
     let widths = WIDTHS.into_iter().chain([0]);
-    let cells = cells(change).into_iter().zip(widths).map(|(cell, width)| {
-        let cell = match shown(&cell, 500) {
+    let cells = cells(change, LONGEST).into_iter().zip(widths).map(|(cell, width)| {
+        let cell = match shown(&cell, LONGEST) {
             cell if cell.is_empty() => "-".to_owned(),
             cell => cell,
         };

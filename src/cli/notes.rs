@@ -50,6 +50,8 @@ pub(super) fn say(note: &str) {
 /// The notes, most important first.
 pub(super) fn notes(answer: &Value) -> Vec<String> {
     let mut notes = Vec::new();
+    let hints = answer.get("hints").and_then(Value::as_array).into_iter().flatten();
+    notes.extend(hints.map(|hint| format!("hint: {}", text(hint))));
     if let Some(at) = answer.get("removed_at").filter(|at| !at.is_null()) {
         notes.push(format!("removed: it is gone since {}; this is what was known of it last", text(at)));
     }

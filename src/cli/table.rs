@@ -46,7 +46,7 @@ impl Medium {
     }
 
     /// The longest cell; the last one of a row pushes no other away.
-    fn widest(self, last: bool) -> usize {
+    pub(super) fn widest(self, last: bool) -> usize {
         match (self.terminal, last) {
             (true, false) => NARROW,
             (true, true) => 4 * NARROW,

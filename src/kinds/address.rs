@@ -13,6 +13,7 @@ use futures::future::BoxFuture;
 use super::fields::Fields;
 use super::tag::tag;
 use super::{Failure, Filter, KindSpec, Listing, Page, item, reduce};
+use crate::model::Form;
 
 pub(super) static SPEC: KindSpec = KindSpec {
     name: "AWS::EC2::EIP",
@@ -41,14 +42,14 @@ pub(super) static SPEC: KindSpec = KindSpec {
 };
 
 static FILTERS: &[Filter] = &[
-    Filter::new(0, "allocation-id", &["AllocationId"]),
-    Filter::new(1, "public-ip", &["PublicIp"]),
-    Filter::new(2, "association-id", &["AssociationId"]),
-    Filter::new(3, "instance-id", &["InstanceId"]),
-    Filter::new(4, "network-interface-id", &["NetworkInterfaceId"]),
-    Filter::new(5, "network-interface-owner-id", &["NetworkInterfaceOwnerId"]),
-    Filter::new(6, "private-ip-address", &["PrivateIpAddress"]),
-    Filter::new(7, "network-border-group", &["NetworkBorderGroup"]),
+    Filter::new(0, "allocation-id", &["AllocationId"], Form::Id(&["eipalloc-"])),
+    Filter::new(1, "public-ip", &["PublicIp"], Form::Ipv4),
+    Filter::new(2, "association-id", &["AssociationId"], Form::Id(&["eipassoc-"])),
+    Filter::new(3, "instance-id", &["InstanceId"], Form::Id(&["i-"])),
+    Filter::new(4, "network-interface-id", &["NetworkInterfaceId"], Form::Id(&["eni-"])),
+    Filter::new(5, "network-interface-owner-id", &["NetworkInterfaceOwnerId"], Form::Account),
+    Filter::new(6, "private-ip-address", &["PrivateIpAddress"], Form::Ipv4),
+    Filter::new(7, "network-border-group", &["NetworkBorderGroup"], Form::Text),
 ];
 
 fn describe(client: Client, listing: Listing) -> BoxFuture<'static, Result<Page, Failure>> {

@@ -2,7 +2,7 @@
 
 use aws_smithy_types::DateTime;
 
-use crate::model::{Document, Map, Value};
+use crate::model::{Document, Map, Value, written};
 
 /// Fields under construction, by the AWS CLI's names.
 #[derive(Debug, Default)]
@@ -79,15 +79,9 @@ impl Fields {
     }
 }
 
-/// A time as Python's `datetime.isoformat()` prints it in UTC, which is what the AWS CLI v2 shows: microseconds only
-/// when there are any. A time outside the calendar keeps its number of seconds.
+/// A time as the AWS CLI v2 shows it.
 fn printed(at: &DateTime) -> Value {
-    let micros = at.subsec_nanos() / 1000;
-    match jiff::Timestamp::new(at.secs(), 0) {
-        Ok(whole) if micros == 0 => Value::Text(whole.strftime("%Y-%m-%dT%H:%M:%S+00:00").to_string()),
-        Ok(whole) => Value::Text(format!("{}.{micros:06}+00:00", whole.strftime("%Y-%m-%dT%H:%M:%S"))),
-        Err(_) => Value::Text(at.secs().to_string()),
-    }
+    Value::Text(written::as_document(at.secs(), at.subsec_nanos()))
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use super::fields::Fields;
 use super::instance::state;
 use super::operator::operator;
 use super::{Failure, Filter, KindSpec, Listing, Page, item, reduce};
+use crate::model::Form;
 
 pub(super) static SPEC: KindSpec = KindSpec {
     name: "AWS::EC2::InstanceStatus",
@@ -40,23 +41,43 @@ pub(super) static SPEC: KindSpec = KindSpec {
 
 static FILTERS: &[Filter] = &[
     // AWS takes ids as a parameter of its own here, not as a filter; under this name every kind is asked alike.
-    Filter::new(0, "instance-id", &["InstanceId"]),
-    Filter::new(2, "instance-state-name", &["InstanceState.Name"]),
-    Filter::new(3, "instance-status.status", &["InstanceStatus.Status"]),
-    Filter::new(4, "instance-status.reachability", &["InstanceStatus.Details.Status"]),
-    Filter::new(5, "system-status.status", &["SystemStatus.Status"]),
-    Filter::new(6, "system-status.reachability", &["SystemStatus.Details.Status"]),
-    Filter::new(7, "attached-ebs-status.status", &["AttachedEbsStatus.Status"]),
-    Filter::new(8, "application-status.status", &["ApplicationStatus.Status"]),
-    Filter::new(9, "availability-zone", &["AvailabilityZone"]),
-    Filter::new(10, "event.code", &["Events.Code"]),
-    Filter::new(11, "event.description", &["Events.Description"]),
-    Filter::new(12, "event.instance-event-id", &["Events.InstanceEventId"]),
-    Filter::new(13, "event.not-before", &["Events.NotBefore"]),
-    Filter::new(14, "event.not-after", &["Events.NotAfter"]),
-    Filter::new(15, "event.not-before-deadline", &["Events.NotBeforeDeadline"]),
-    Filter::new(16, "operator.managed", &["Operator.Managed"]),
-    Filter::new(17, "operator.principal", &["Operator.Principal"]),
+    Filter::new(0, "instance-id", &["InstanceId"], Form::Id(&["i-"])),
+    Filter::new(2, "instance-state-name", &["InstanceState.Name"], Form::Word(types::InstanceStateName::values())),
+    Filter::new(3, "instance-status.status", &["InstanceStatus.Status"], Form::Word(types::SummaryStatus::values())),
+    Filter::new(
+        4,
+        "instance-status.reachability",
+        &["InstanceStatus.Details.Status"],
+        Form::Word(types::StatusType::values()),
+    ),
+    Filter::new(5, "system-status.status", &["SystemStatus.Status"], Form::Word(types::SummaryStatus::values())),
+    Filter::new(
+        6,
+        "system-status.reachability",
+        &["SystemStatus.Details.Status"],
+        Form::Word(types::StatusType::values()),
+    ),
+    Filter::new(
+        7,
+        "attached-ebs-status.status",
+        &["AttachedEbsStatus.Status"],
+        Form::Word(types::SummaryStatus::values()),
+    ),
+    Filter::new(
+        8,
+        "application-status.status",
+        &["ApplicationStatus.Status"],
+        Form::Word(types::SummaryStatus::values()),
+    ),
+    Filter::new(9, "availability-zone", &["AvailabilityZone"], Form::Zone),
+    Filter::new(10, "event.code", &["Events.Code"], Form::Word(types::EventCode::values())),
+    Filter::new(11, "event.description", &["Events.Description"], Form::Prose),
+    Filter::new(12, "event.instance-event-id", &["Events.InstanceEventId"], Form::Prefixed("instance-event-")),
+    Filter::new(13, "event.not-before", &["Events.NotBefore"], Form::Time),
+    Filter::new(14, "event.not-after", &["Events.NotAfter"], Form::Time),
+    Filter::new(15, "event.not-before-deadline", &["Events.NotBeforeDeadline"], Form::Time),
+    Filter::new(16, "operator.managed", &["Operator.Managed"], Form::Flag),
+    Filter::new(17, "operator.principal", &["Operator.Principal"], Form::Text),
 ];
 
 /// Without `IncludeAllInstances` AWS would leave out every instance that is not running.

@@ -19,6 +19,7 @@ use super::group::group;
 use super::operator::operator;
 use super::tag::tag;
 use super::{Failure, Filter, KindSpec, Listing, Page, item, reduce};
+use crate::model::Form;
 
 pub(super) static SPEC: KindSpec = KindSpec {
     name: "AWS::EC2::NetworkInterface",
@@ -27,7 +28,8 @@ pub(super) static SPEC: KindSpec = KindSpec {
     plural: "network interfaces",
     description: "A virtual network card: its addresses, subnet, security groups, and what it is attached to. Its tags are \
                   under Tags, as for every kind.",
-    mapping: 1,
+    // 2: the first interface has device index 0, the first address is the primary one.
+    mapping: 2,
     id_field: "NetworkInterfaceId",
     name_field: None,
     owner_field: Some("OwnerId"),
@@ -46,36 +48,68 @@ pub(super) static SPEC: KindSpec = KindSpec {
     describe,
 };
 
-/// A choice of what AWS offers, without the times, names and ids that lead to nothing else.
+/// What AWS documents as values of `interface-type`, with the one that answers spell in another way.
+const TYPES: &[&str] = &[
+    "api_gateway_managed",
+    "aws_codestar_connections_managed",
+    "branch",
+    "ec2_instance_connect_endpoint",
+    "efa",
+    "efa-only",
+    "efs",
+    "evs",
+    "gateway_load_balancer",
+    "gateway_load_balancer_endpoint",
+    "global_accelerator_managed",
+    "interface",
+    "iot_rules_managed",
+    "lambda",
+    "load_balancer",
+    "natGateway",
+    "nat_gateway",
+    "network_load_balancer",
+    "quicksight",
+    "transit_gateway",
+    "trunk",
+    "vpc_endpoint",
+];
+
+/// A choice of what AWS offers, without the names and ids that lead to nothing else.
 static FILTERS: &[Filter] = &[
-    Filter::new(0, "network-interface-id", &["NetworkInterfaceId"]),
-    Filter::new(1, "owner-id", &["OwnerId"]),
-    Filter::new(2, "status", &["Status"]),
-    Filter::new(3, "interface-type", &["InterfaceType"]),
-    Filter::new(4, "vpc-id", &["VpcId"]),
-    Filter::new(5, "subnet-id", &["SubnetId"]),
-    Filter::new(6, "availability-zone", &["AvailabilityZone"]),
-    Filter::new(7, "availability-zone-id", &["AvailabilityZoneId"]),
-    Filter::new(8, "private-ip-address", &["PrivateIpAddress"]),
-    Filter::new(9, "addresses.private-ip-address", &["PrivateIpAddresses.PrivateIpAddress"]),
-    Filter::new(10, "addresses.association.public-ip", &["PrivateIpAddresses.Association.PublicIp"]),
-    Filter::new(11, "association.public-ip", &["Association.PublicIp"]),
-    Filter::new(12, "association.allocation-id", &["Association.AllocationId"]),
-    Filter::new(13, "association.ip-owner-id", &["Association.IpOwnerId"]),
-    Filter::new(14, "ipv6-addresses.ipv6-address", &["Ipv6Addresses.Ipv6Address"]),
-    Filter::new(15, "attachment.instance-id", &["Attachment.InstanceId"]),
-    Filter::new(16, "attachment.attachment-id", &["Attachment.AttachmentId"]),
-    Filter::new(17, "attachment.device-index", &["Attachment.DeviceIndex"]),
-    Filter::new(18, "attachment.status", &["Attachment.Status"]),
-    Filter::new(19, "attachment.delete-on-termination", &["Attachment.DeleteOnTermination"]),
-    Filter::new(20, "group-id", &["Groups.GroupId"]),
-    Filter::new(21, "mac-address", &["MacAddress"]),
-    Filter::new(22, "description", &["Description"]),
-    Filter::new(23, "requester-id", &["RequesterId"]),
-    Filter::new(24, "requester-managed", &["RequesterManaged"]),
-    Filter::new(25, "source-dest-check", &["SourceDestCheck"]),
-    Filter::new(26, "operator.managed", &["Operator.Managed"]),
-    Filter::new(27, "operator.principal", &["Operator.Principal"]),
+    Filter::new(0, "network-interface-id", &["NetworkInterfaceId"], Form::Id(&["eni-"])),
+    Filter::new(1, "owner-id", &["OwnerId"], Form::Account),
+    Filter::new(2, "status", &["Status"], Form::Word(types::NetworkInterfaceStatus::values())),
+    Filter::new(3, "interface-type", &["InterfaceType"], Form::Word(TYPES)),
+    Filter::new(4, "vpc-id", &["VpcId"], Form::Id(&["vpc-"])),
+    Filter::new(5, "subnet-id", &["SubnetId"], Form::Id(&["subnet-"])),
+    Filter::new(6, "availability-zone", &["AvailabilityZone"], Form::Zone),
+    Filter::new(7, "availability-zone-id", &["AvailabilityZoneId"], Form::ZoneId),
+    Filter::new(8, "private-ip-address", &["PrivateIpAddress"], Form::Ipv4),
+    Filter::new(9, "addresses.private-ip-address", &["PrivateIpAddresses.PrivateIpAddress"], Form::Ipv4),
+    Filter::new(10, "addresses.association.public-ip", &["PrivateIpAddresses.Association.PublicIp"], Form::Ipv4),
+    Filter::new(11, "association.public-ip", &["Association.PublicIp"], Form::Ipv4),
+    Filter::new(12, "association.allocation-id", &["Association.AllocationId"], Form::Id(&["eipalloc-"])),
+    Filter::new(13, "association.ip-owner-id", &["Association.IpOwnerId"], Form::Text),
+    Filter::new(14, "ipv6-addresses.ipv6-address", &["Ipv6Addresses.Ipv6Address"], Form::Ipv6),
+    Filter::new(15, "attachment.instance-id", &["Attachment.InstanceId"], Form::Id(&["i-"])),
+    Filter::new(
+        16,
+        "attachment.attachment-id",
+        &["Attachment.AttachmentId"],
+        Form::Id(&["eni-attach-", "ela-attach-"]),
+    ),
+    Filter::new(17, "attachment.device-index", &["Attachment.DeviceIndex"], Form::Number),
+    Filter::new(18, "attachment.status", &["Attachment.Status"], Form::Word(types::AttachmentStatus::values())),
+    Filter::new(19, "attachment.delete-on-termination", &["Attachment.DeleteOnTermination"], Form::Flag),
+    Filter::new(20, "group-id", &["Groups.GroupId"], Form::Id(&["sg-"])),
+    Filter::new(21, "mac-address", &["MacAddress"], Form::Mac),
+    Filter::new(22, "description", &["Description"], Form::Prose),
+    Filter::new(23, "requester-id", &["RequesterId"], Form::Text),
+    Filter::new(24, "requester-managed", &["RequesterManaged"], Form::Flag),
+    Filter::new(25, "source-dest-check", &["SourceDestCheck"], Form::Flag),
+    Filter::new(26, "operator.managed", &["Operator.Managed"], Form::Flag),
+    Filter::new(27, "operator.principal", &["Operator.Principal"], Form::Text),
+    Filter::new(28, "attachment.attach-time", &["Attachment.AttachTime"], Form::Time),
 ];
 
 fn describe(client: Client, listing: Listing) -> BoxFuture<'static, Result<Page, Failure>> {

@@ -17,6 +17,7 @@ use futures::future::BoxFuture;
 use super::fields::Fields;
 use super::tag::tag;
 use super::{Failure, Filter, KindSpec, Listing, Page, item, reduce};
+use crate::model::Form;
 
 pub(super) static SPEC: KindSpec = KindSpec {
     name: "AWS::EC2::Snapshot",
@@ -46,18 +47,18 @@ pub(super) static SPEC: KindSpec = KindSpec {
 };
 
 static FILTERS: &[Filter] = &[
-    Filter::new(0, "snapshot-id", &["SnapshotId"]),
-    Filter::new(1, "owner-id", &["OwnerId"]),
-    Filter::new(2, "status", &["State"]),
-    Filter::new(3, "progress", &["Progress"]),
-    Filter::new(4, "volume-id", &["VolumeId"]),
-    Filter::new(5, "volume-size", &["VolumeSize"]),
-    Filter::new(6, "start-time", &["StartTime"]),
-    Filter::new(7, "description", &["Description"]),
-    Filter::new(8, "encrypted", &["Encrypted"]),
-    Filter::new(9, "storage-tier", &["StorageTier"]),
-    Filter::new(10, "transfer-type", &["TransferType"]),
-    Filter::new(11, "owner-alias", &["OwnerAlias"]),
+    Filter::new(0, "snapshot-id", &["SnapshotId"], Form::Id(&["snap-"])),
+    Filter::new(1, "owner-id", &["OwnerId"], Form::Account),
+    Filter::new(2, "status", &["State"], Form::Word(types::SnapshotState::values())),
+    Filter::new(3, "progress", &["Progress"], Form::Percent),
+    Filter::new(4, "volume-id", &["VolumeId"], Form::Id(&["vol-"])),
+    Filter::new(5, "volume-size", &["VolumeSize"], Form::Number),
+    Filter::new(6, "start-time", &["StartTime"], Form::Time),
+    Filter::new(7, "description", &["Description"], Form::Prose),
+    Filter::new(8, "encrypted", &["Encrypted"], Form::Flag),
+    Filter::new(9, "storage-tier", &["StorageTier"], Form::Word(types::StorageTier::values())),
+    Filter::new(10, "transfer-type", &["TransferType"], Form::Word(types::TransferType::values())),
+    Filter::new(11, "owner-alias", &["OwnerAlias"], Form::Text),
 ];
 
 fn describe(client: Client, listing: Listing) -> BoxFuture<'static, Result<Page, Failure>> {

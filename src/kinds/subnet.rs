@@ -17,6 +17,7 @@ use super::fields::Fields;
 use super::tag::tag;
 use super::vpc::block_public_access;
 use super::{Failure, Filter, KindSpec, Listing, Page, item, reduce};
+use crate::model::Form;
 
 pub(super) static SPEC: KindSpec = KindSpec {
     name: "AWS::EC2::Subnet",
@@ -45,31 +46,47 @@ pub(super) static SPEC: KindSpec = KindSpec {
 };
 
 static FILTERS: &[Filter] = &[
-    Filter::new(0, "subnet-id", &["SubnetId"]),
-    Filter::new(1, "owner-id", &["OwnerId"]),
-    Filter::new(2, "vpc-id", &["VpcId"]),
-    Filter::new(3, "cidr-block", &["CidrBlock"]),
-    Filter::new(4, "state", &["State"]),
-    Filter::new(5, "availability-zone", &["AvailabilityZone"]),
-    Filter::new(6, "availability-zone-id", &["AvailabilityZoneId"]),
-    Filter::new(7, "available-ip-address-count", &["AvailableIpAddressCount"]),
-    Filter::new(8, "default-for-az", &["DefaultForAz"]),
-    Filter::new(9, "map-public-ip-on-launch", &["MapPublicIpOnLaunch"]),
-    Filter::new(10, "ipv6-cidr-block-association.association-id", &["Ipv6CidrBlockAssociationSet.AssociationId"]),
-    Filter::new(11, "ipv6-cidr-block-association.ipv6-cidr-block", &["Ipv6CidrBlockAssociationSet.Ipv6CidrBlock"]),
-    Filter::new(12, "ipv6-cidr-block-association.state", &["Ipv6CidrBlockAssociationSet.Ipv6CidrBlockState.State"]),
-    Filter::new(13, "ipv6-native", &["Ipv6Native"]),
-    Filter::new(14, "enable-dns64", &["EnableDns64"]),
-    Filter::new(15, "enable-lni-at-device-index", &["EnableLniAtDeviceIndex"]),
-    Filter::new(16, "map-customer-owned-ip-on-launch", &["MapCustomerOwnedIpOnLaunch"]),
-    Filter::new(17, "customer-owned-ipv4-pool", &["CustomerOwnedIpv4Pool"]),
-    Filter::new(18, "outpost-arn", &["OutpostArn"]),
+    Filter::new(0, "subnet-id", &["SubnetId"], Form::Id(&["subnet-"])),
+    Filter::new(1, "owner-id", &["OwnerId"], Form::Account),
+    Filter::new(2, "vpc-id", &["VpcId"], Form::Id(&["vpc-"])),
+    Filter::new(3, "cidr-block", &["CidrBlock"], Form::Cidr),
+    Filter::new(4, "state", &["State"], Form::Word(types::SubnetState::values())),
+    Filter::new(5, "availability-zone", &["AvailabilityZone"], Form::Zone),
+    Filter::new(6, "availability-zone-id", &["AvailabilityZoneId"], Form::ZoneId),
+    Filter::new(7, "available-ip-address-count", &["AvailableIpAddressCount"], Form::Number),
+    Filter::new(8, "default-for-az", &["DefaultForAz"], Form::Flag),
+    Filter::new(9, "map-public-ip-on-launch", &["MapPublicIpOnLaunch"], Form::Flag),
+    Filter::new(
+        10,
+        "ipv6-cidr-block-association.association-id",
+        &["Ipv6CidrBlockAssociationSet.AssociationId"],
+        Form::Id(&["subnet-cidr-assoc-"]),
+    ),
+    Filter::new(
+        11,
+        "ipv6-cidr-block-association.ipv6-cidr-block",
+        &["Ipv6CidrBlockAssociationSet.Ipv6CidrBlock"],
+        Form::Cidr6,
+    ),
+    Filter::new(
+        12,
+        "ipv6-cidr-block-association.state",
+        &["Ipv6CidrBlockAssociationSet.Ipv6CidrBlockState.State"],
+        Form::Word(types::SubnetCidrBlockStateCode::values()),
+    ),
+    Filter::new(13, "ipv6-native", &["Ipv6Native"], Form::Flag),
+    Filter::new(14, "enable-dns64", &["EnableDns64"], Form::Flag),
+    Filter::new(15, "enable-lni-at-device-index", &["EnableLniAtDeviceIndex"], Form::Number),
+    Filter::new(16, "map-customer-owned-ip-on-launch", &["MapCustomerOwnedIpOnLaunch"], Form::Flag),
+    Filter::new(17, "customer-owned-ipv4-pool", &["CustomerOwnedIpv4Pool"], Form::Text),
+    Filter::new(18, "outpost-arn", &["OutpostArn"], Form::Arn),
     Filter::new(
         19,
         "private-dns-name-options-on-launch.hostname-type",
         &["PrivateDnsNameOptionsOnLaunch.HostnameType"],
+        Form::Word(types::HostnameType::values()),
     ),
-    Filter::new(20, "subnet-arn", &["SubnetArn"]),
+    Filter::new(20, "subnet-arn", &["SubnetArn"], Form::Arn),
 ];
 
 fn describe(client: Client, listing: Listing) -> BoxFuture<'static, Result<Page, Failure>> {

@@ -10,6 +10,7 @@ use super::fields::Fields;
 use super::operator::operator;
 use super::tag::tag;
 use super::{Failure, Filter, KindSpec, Listing, Page, item, reduce};
+use crate::model::Form;
 
 pub(super) static SPEC: KindSpec = KindSpec {
     name: "AWS::EC2::Volume",
@@ -39,25 +40,26 @@ pub(super) static SPEC: KindSpec = KindSpec {
     describe,
 };
 
-/// All that AWS offers but `attachment.attach-time`: there are more volumes than instances, and a row holds every value.
+/// All that AWS offers.
 static FILTERS: &[Filter] = &[
-    Filter::new(0, "volume-id", &["VolumeId"]),
-    Filter::new(1, "status", &["State"]),
-    Filter::new(2, "volume-type", &["VolumeType"]),
-    Filter::new(3, "size", &["Size"]),
-    Filter::new(4, "availability-zone", &["AvailabilityZone"]),
-    Filter::new(5, "availability-zone-id", &["AvailabilityZoneId"]),
-    Filter::new(6, "attachment.instance-id", &["Attachments.InstanceId"]),
-    Filter::new(7, "attachment.device", &["Attachments.Device"]),
-    Filter::new(8, "attachment.status", &["Attachments.State"]),
-    Filter::new(9, "attachment.delete-on-termination", &["Attachments.DeleteOnTermination"]),
-    Filter::new(10, "snapshot-id", &["SnapshotId"]),
-    Filter::new(11, "encrypted", &["Encrypted"]),
-    Filter::new(12, "create-time", &["CreateTime"]),
-    Filter::new(13, "multi-attach-enabled", &["MultiAttachEnabled"]),
-    Filter::new(14, "fast-restored", &["FastRestored"]),
-    Filter::new(15, "operator.managed", &["Operator.Managed"]),
-    Filter::new(16, "operator.principal", &["Operator.Principal"]),
+    Filter::new(0, "volume-id", &["VolumeId"], Form::Id(&["vol-"])),
+    Filter::new(1, "status", &["State"], Form::Word(types::VolumeState::values())),
+    Filter::new(2, "volume-type", &["VolumeType"], Form::Word(types::VolumeType::values())),
+    Filter::new(3, "size", &["Size"], Form::Number),
+    Filter::new(4, "availability-zone", &["AvailabilityZone"], Form::Zone),
+    Filter::new(5, "availability-zone-id", &["AvailabilityZoneId"], Form::ZoneId),
+    Filter::new(6, "attachment.instance-id", &["Attachments.InstanceId"], Form::Id(&["i-"])),
+    Filter::new(7, "attachment.device", &["Attachments.Device"], Form::Text),
+    Filter::new(8, "attachment.status", &["Attachments.State"], Form::Word(types::VolumeAttachmentState::values())),
+    Filter::new(9, "attachment.delete-on-termination", &["Attachments.DeleteOnTermination"], Form::Flag),
+    Filter::new(10, "snapshot-id", &["SnapshotId"], Form::Id(&["snap-"])),
+    Filter::new(11, "encrypted", &["Encrypted"], Form::Flag),
+    Filter::new(12, "create-time", &["CreateTime"], Form::Time),
+    Filter::new(13, "multi-attach-enabled", &["MultiAttachEnabled"], Form::Flag),
+    Filter::new(14, "fast-restored", &["FastRestored"], Form::Flag),
+    Filter::new(15, "operator.managed", &["Operator.Managed"], Form::Flag),
+    Filter::new(16, "operator.principal", &["Operator.Principal"], Form::Text),
+    Filter::new(17, "attachment.attach-time", &["Attachments.AttachTime"], Form::Time),
 ];
 
 fn describe(client: Client, listing: Listing) -> BoxFuture<'static, Result<Page, Failure>> {

@@ -9,6 +9,7 @@ use futures::future::BoxFuture;
 use super::fields::Fields;
 use super::tag::tag;
 use super::{Failure, Filter, KindSpec, Listing, Page, item, reduce};
+use crate::model::Form;
 
 pub(super) static SPEC: KindSpec = KindSpec {
     name: "AWS::EC2::VPC",
@@ -37,19 +38,44 @@ pub(super) static SPEC: KindSpec = KindSpec {
 };
 
 static FILTERS: &[Filter] = &[
-    Filter::new(0, "vpc-id", &["VpcId"]),
-    Filter::new(1, "owner-id", &["OwnerId"]),
-    Filter::new(2, "cidr", &["CidrBlock"]),
-    Filter::new(3, "state", &["State"]),
-    Filter::new(4, "is-default", &["IsDefault"]),
-    Filter::new(5, "dhcp-options-id", &["DhcpOptionsId"]),
-    Filter::new(6, "cidr-block-association.association-id", &["CidrBlockAssociationSet.AssociationId"]),
-    Filter::new(7, "cidr-block-association.cidr-block", &["CidrBlockAssociationSet.CidrBlock"]),
-    Filter::new(8, "cidr-block-association.state", &["CidrBlockAssociationSet.CidrBlockState.State"]),
-    Filter::new(9, "ipv6-cidr-block-association.association-id", &["Ipv6CidrBlockAssociationSet.AssociationId"]),
-    Filter::new(10, "ipv6-cidr-block-association.ipv6-cidr-block", &["Ipv6CidrBlockAssociationSet.Ipv6CidrBlock"]),
-    Filter::new(11, "ipv6-cidr-block-association.ipv6-pool", &["Ipv6CidrBlockAssociationSet.Ipv6Pool"]),
-    Filter::new(12, "ipv6-cidr-block-association.state", &["Ipv6CidrBlockAssociationSet.Ipv6CidrBlockState.State"]),
+    Filter::new(0, "vpc-id", &["VpcId"], Form::Id(&["vpc-"])),
+    Filter::new(1, "owner-id", &["OwnerId"], Form::Account),
+    Filter::new(2, "cidr", &["CidrBlock"], Form::Cidr),
+    Filter::new(3, "state", &["State"], Form::Word(types::VpcState::values())),
+    Filter::new(4, "is-default", &["IsDefault"], Form::Flag),
+    Filter::new(5, "dhcp-options-id", &["DhcpOptionsId"], Form::IdOr(&["dopt-"], "default")),
+    Filter::new(
+        6,
+        "cidr-block-association.association-id",
+        &["CidrBlockAssociationSet.AssociationId"],
+        Form::Id(&["vpc-cidr-assoc-"]),
+    ),
+    Filter::new(7, "cidr-block-association.cidr-block", &["CidrBlockAssociationSet.CidrBlock"], Form::Cidr),
+    Filter::new(
+        8,
+        "cidr-block-association.state",
+        &["CidrBlockAssociationSet.CidrBlockState.State"],
+        Form::Word(types::VpcCidrBlockStateCode::values()),
+    ),
+    Filter::new(
+        9,
+        "ipv6-cidr-block-association.association-id",
+        &["Ipv6CidrBlockAssociationSet.AssociationId"],
+        Form::Id(&["vpc-cidr-assoc-"]),
+    ),
+    Filter::new(
+        10,
+        "ipv6-cidr-block-association.ipv6-cidr-block",
+        &["Ipv6CidrBlockAssociationSet.Ipv6CidrBlock"],
+        Form::Cidr6,
+    ),
+    Filter::new(11, "ipv6-cidr-block-association.ipv6-pool", &["Ipv6CidrBlockAssociationSet.Ipv6Pool"], Form::Text),
+    Filter::new(
+        12,
+        "ipv6-cidr-block-association.state",
+        &["Ipv6CidrBlockAssociationSet.Ipv6CidrBlockState.State"],
+        Form::Word(types::VpcCidrBlockStateCode::values()),
+    ),
 ];
 
 fn describe(client: Client, listing: Listing) -> BoxFuture<'static, Result<Page, Failure>> {

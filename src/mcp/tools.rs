@@ -26,6 +26,7 @@ pub mod stop_instance;
 pub mod table;
 pub mod verdict;
 pub mod write_through;
+pub mod zero;
 
 use std::sync::{Arc, LazyLock};
 

@@ -9,6 +9,7 @@ use xxhash_rust::xxh3::xxh3_128;
 pub use map::{Map, Name};
 
 mod map;
+mod order;
 
 /// One value of a [`Document`].
 ///
@@ -23,7 +24,8 @@ pub enum Value {
     Int(i64),
     /// Text, times and decimal numbers that AWS sends as text.
     Text(String),
-    /// Values in canonical order: AWS promises no order of elements, so lists are compared as multisets.
+    /// Values in the order of [`order`]: AWS promises no order of elements, so lists are compared as multisets. The interface with
+    /// device index 0 and the primary address come first in their lists; others are in the order of their values.
     List(Vec<Value>),
     /// Fields by name.
     Map(Map),
@@ -79,8 +81,11 @@ impl Change {
 
 /// A resource with the field names of the AWS CLI's JSON.
 ///
-/// Canonical: fields are sorted by name and list elements by value, so equal resources have equal bytes. Clones share the
-/// fields until one of them changes.
+/// Canonical: fields are sorted by name and list elements by what they mean (interfaces by device index, addresses the primary
+/// one first) or else by value, so equal resources have equal bytes. Clones share the fields until one of them changes.
+///
+/// A new rule of order raises the mapping version of the kinds that it touches: what is stored is read once more, and no
+/// change is told.
 #[derive(Clone, Default, PartialEq, Eq, Hash)]
 pub struct Document(Arc<Map>);
 
@@ -88,7 +93,7 @@ impl Document {
     /// The document of these fields, with every list brought into canonical order.
     #[must_use]
     pub fn new(mut fields: Map) -> Self {
-        fields.values_mut().for_each(canonicalize);
+        canonicalize_map(&mut fields);
         Document(Arc::new(fields))
     }
 
@@ -164,7 +169,12 @@ impl Document {
     /// Applies changes made by [`Document::changes_to`]. Steps that are missing on the way are created.
     pub fn apply(&mut self, changes: &[Change]) {
         for change in changes {
-            set(Arc::make_mut(&mut self.0), &change.path, change.after.as_ref());
+            let mut after = change.after.clone();
+            // The log may hold a list in the order of an older rule.
+            if let Some(after) = &mut after {
+                canonicalize(change.path.rsplit('.').next().unwrap_or(&change.path), after);
+            }
+            set(Arc::make_mut(&mut self.0), &change.path, after.as_ref());
         }
     }
 
@@ -192,15 +202,20 @@ impl Document {
     }
 }
 
-fn canonicalize(value: &mut Value) {
+/// Brings the value of the field `name` into canonical order.
+fn canonicalize(name: &str, value: &mut Value) {
     match value {
         Value::List(list) => {
-            list.iter_mut().for_each(canonicalize);
-            list.sort_unstable();
+            list.iter_mut().for_each(|element| canonicalize(name, element));
+            order::sort(name, list);
         }
-        Value::Map(map) => map.values_mut().for_each(canonicalize),
+        Value::Map(map) => canonicalize_map(map),
         Value::Null | Value::Bool(_) | Value::Int(_) | Value::Text(_) => {}
     }
+}
+
+fn canonicalize_map(map: &mut Map) {
+    map.iter_mut().for_each(|(name, value)| canonicalize(name, value));
 }
 
 fn gather(value: &Value, path: Option<&str>, found: &mut Vec<String>) {

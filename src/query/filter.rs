@@ -8,8 +8,13 @@ use serde_json::Value;
 use thiserror::Error;
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::model::Form;
 use crate::model::text::shown;
 use crate::store::{Matcher, On, Pattern, Test};
+
+pub use self::doubt::Doubt;
+
+pub mod doubt;
 
 /// Filters in one request, as AWS limits them.
 pub const MAX_FILTERS: usize = 50;
@@ -25,9 +30,11 @@ pub struct Field {
     pub number: u16,
     /// AWS's name for it.
     pub name: &'static str,
+    /// What its values look like.
+    pub form: Form,
 }
 
-/// What one kind can be filtered on, beside `tag:KEY` and `tag-key`, which every kind knows.
+/// What one kind can be filtered on, beside `tag:KEY` and `tag-key`, which every kind with tags knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fields {
     /// The kind, as messages call it.
@@ -36,6 +43,8 @@ pub struct Fields {
     pub known: Vec<Field>,
     /// Other names under which results show what a filter is on, with that filter's name: for suggestions.
     pub shown_as: Vec<(&'static str, &'static str)>,
+    /// Where this kind has no tags: the kind whose tags are to be asked for in their place.
+    pub tagged: Option<&'static str>,
 }
 
 /// Why filters were refused.
@@ -56,7 +65,7 @@ pub enum FilterError {
         name: String,
     },
     /// A name that the kind does not know.
-    #[error("{kind} has no filter `{name}`{}. It knows: {}, tag:KEY, tag-key. Example: {EXAMPLE}", near(*nearest), known.join(", "))]
+    #[error("{kind} has no filter `{name}`{}. It knows: {}{}. Example: {EXAMPLE}", near(*nearest), known.join(", "), if *tags { ", tag:KEY, tag-key" } else { "" })]
     Unknown {
         /// The kind.
         kind: &'static str,
@@ -66,6 +75,32 @@ pub enum FilterError {
         nearest: Option<&'static str>,
         /// All known names.
         known: Vec<&'static str>,
+        /// Whether tags are known too.
+        tags: bool,
+    },
+    /// A tag of a kind that has none.
+    #[error(
+        "{kind} has no tags, so `{name}` can never match: search kind {tagged} by it, then {kind} by the ids found (filter instance-id)"
+    )]
+    Tagless {
+        /// The kind.
+        kind: &'static str,
+        /// What was written.
+        name: String,
+        /// The kind that has them.
+        tagged: &'static str,
+    },
+    /// A value that no resource can have.
+    #[error("{}", doubt::never(name, value, nearest.as_deref(), why))]
+    Never {
+        /// The filter.
+        name: String,
+        /// The value, shortened.
+        value: String,
+        /// What was probably meant.
+        nearest: Option<String>,
+        /// What the filter's values look like.
+        why: String,
     },
     /// More than AWS takes.
     #[error("{found} {what} given, at most {limit} are taken: ask in several calls")]
@@ -87,11 +122,23 @@ const EXAMPLE: &str =
 pub struct Filters {
     written: Vec<(String, Vec<String>)>,
     matcher: Matcher,
+    doubts: Vec<Doubt>,
 }
 
 impl Fields {
-    fn find(&self, name: &str) -> Option<u16> {
-        self.known.iter().find(|field| field.name == name).map(|field| field.number)
+    fn find(&self, name: &str) -> Option<Field> {
+        self.known.iter().find(|field| field.name == name).copied()
+    }
+
+    /// Refuses to ask for a tag where the kind has none.
+    ///
+    /// # Errors
+    /// [`FilterError::Tagless`], which names the kind that has them.
+    pub fn tag(&self, name: &str) -> Result<(), FilterError> {
+        match self.tagged {
+            Some(tagged) => Err(FilterError::Tagless { kind: self.kind, name: shown(name, 80), tagged }),
+            None => Ok(()),
+        }
     }
 }
 
@@ -109,13 +156,38 @@ impl Filters {
         if values > MAX_VALUES {
             return Err(FilterError::TooMany { what: "filter values", found: values, limit: MAX_VALUES });
         }
-        let mut matcher = Matcher::any();
+        let (mut matcher, mut doubts) = (Matcher::any(), Vec::new());
         for (name, values) in &pairs {
-            let on = subject(name, fields)?;
-            let test = |value: &String| Test { on: on.clone(), pattern: Pattern::new(value) };
-            matcher = matcher.and(values.iter().map(test).collect());
+            let (on, form) = subject(name, fields)?;
+            let mut tests = Vec::with_capacity(values.len());
+            for value in values {
+                let pattern = if form == Form::Time { Pattern::time(value) } else { Pattern::new(value) };
+                if let Some(also) = form.also(value) {
+                    // As it stands, without wildcards: neither addresses nor protocols have any.
+                    tests.push(Test { on: on.clone(), pattern: Pattern::new(&also) });
+                }
+                if let (On::Facet(facet), false) = (&on, form.admits(value)) {
+                    let (name, value, pattern) = (name.clone(), value.clone(), pattern.clone());
+                    doubts.push(Doubt { facet: *facet, name, value, form, pattern });
+                }
+                tests.push(Test { on: on.clone(), pattern });
+            }
+            matcher = matcher.and(tests);
         }
-        Ok(Filters { written: pairs, matcher })
+        Ok(Filters { written: pairs, matcher, doubts })
+    }
+
+    /// The values that have not the form of their filter's values. Each is to be judged before an answer says that nothing
+    /// matches.
+    #[must_use]
+    pub fn doubts(&self) -> &[Doubt] {
+        &self.doubts
+    }
+
+    /// Each filter as it was written, with its values and what the store tests for it.
+    pub fn each(&self) -> impl Iterator<Item = (&str, &[String], &[Test])> {
+        let written = self.written.iter().zip(self.matcher.conditions());
+        written.map(|((name, values), tests)| (name.as_str(), values.as_slice(), tests.as_slice()))
     }
 
     /// Whether there is no condition.
@@ -183,20 +255,27 @@ fn values(name: &str, given: &Value) -> Result<Vec<String>, FilterError> {
         .collect()
 }
 
-fn subject(name: &str, fields: &Fields) -> Result<On, FilterError> {
+/// What a filter is on, and what its values look like.
+fn subject(name: &str, fields: &Fields) -> Result<(On, Form), FilterError> {
     if let Some(key) = name.strip_prefix("tag:") {
-        return Ok(On::Tag(key.to_owned()));
+        return fields.tag(name).map(|()| (On::Tag(key.to_owned()), Form::Text));
     }
-    if let Some(number) = fields.find(name) {
-        return Ok(On::Facet(number));
+    if let Some(field) = fields.find(name) {
+        return Ok((On::Facet(field.number), field.form));
     }
     if name == "tag-key" {
-        return Ok(On::TagKey);
+        return fields.tag(name).map(|()| (On::TagKey, Form::Text));
     }
     let known: Vec<&'static str> = fields.known.iter().map(|field| field.name).collect();
     let column = fields.shown_as.iter().find(|(column, _)| *column == name).map(|(_, filter)| *filter);
     let nearest = column.or_else(|| nearest(name, known.iter().copied()));
-    Err(FilterError::Unknown { kind: fields.kind, name: shown(name, 80), nearest, known })
+    Err(FilterError::Unknown {
+        kind: fields.kind,
+        name: shown(name, 80),
+        nearest,
+        known,
+        tags: fields.tagged.is_none(),
+    })
 }
 
 /// The candidate closest to what was written, when one is close enough to be meant.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::model::{Kind, Scope};
-use crate::store::{ReadError, Store};
+use crate::store::{On, ReadError, Store};
 
 /// How many resources of a kind there are, and in what states.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -26,7 +26,7 @@ pub fn counts(store: &Store, kind: &Kind, scope: Option<&Scope>, state: Option<u
     let mut total = store.snapshot()?.count(kind, scope)?;
     let Some(number) = state else { return Ok(Counts { total, by_state: BTreeMap::new() }) };
     for _ in 0..TRIES {
-        let by_state = store.count_by(kind, scope, number)?;
+        let by_state = store.count_by(kind, scope, &On::Facet(number))?;
         if by_state.values().sum::<u64>() == total {
             return Ok(Counts { total, by_state });
         }

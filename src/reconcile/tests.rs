@@ -304,6 +304,33 @@ fn a_field_that_a_newer_mapping_added_is_remapped_not_changed() {
     assert_eq!(world.document(), &Document::new(fields));
 }
 
+#[test]
+fn a_new_rule_of_order_is_noted_without_a_change() {
+    let interface = |id: &str, index: i32| {
+        let attachment = Map::from([("DeviceIndex", index.into())]);
+        Value::Map(Map::from([("Attachment", attachment.into()), ("NetworkInterfaceId", id.into())]))
+    };
+    let with = |list: Vec<Value>| {
+        let mut fields = instance("running", "web", "t3.micro").fields().clone();
+        fields.insert("NetworkInterfaces", Value::List(list));
+        Document::new(fields)
+    };
+    let mut world = World::with(with(vec![interface("eni-1", 1), interface("eni-9", 0)]));
+    let described = describe(200, with(vec![interface("eni-9", 0), interface("eni-1", 1)]));
+    let newer = KindRules { mapping: 2, ..RULES };
+    let current = world.current.clone();
+    let moment = Moment { now: at(200), started: at(50), steady: Timestamp::EPOCH, swept: true };
+    let known = Known { current: current.as_ref(), ..Known::default() };
+    let verdict = decide(known, &described, newer, moment);
+    assert!(
+        matches!(&verdict.events[..], [Event::Remapped { changes, mapping: 2, .. }] if changes.is_empty()),
+        "{:?}",
+        verdict.events
+    );
+    world.see_with(&described, newer, at(200));
+    assert_eq!(world.see_with(&describe(300, world.document().clone()), newer, at(300)), Reading::Confirmed);
+}
+
 fn tags(value: &str) -> Value {
     Value::List(vec![Map::from([("Key", "Name".into()), ("Value", value.into())]).into()])
 }

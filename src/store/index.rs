@@ -14,7 +14,7 @@ use parking_lot::RwLock;
 
 use self::kind::{Builder, KindIndex, Overflow};
 use self::terms::Term;
-use super::matcher::Matcher;
+use super::matcher::{Matcher, On};
 use super::snapshot::{ReadError, Snapshot};
 use crate::model::{Kind, ResourceId, RowFields, Scope, Seq};
 
@@ -80,13 +80,13 @@ impl Index {
         Some(Scan { ids, total, seq: *seq })
     }
 
-    /// How many resources of a kind have each value of the filter numbered `facet`, in one scope or in all. A resource with
-    /// several values counts for each, one without any for none. `None` while the index is not ready.
+    /// How many resources of a kind have each value of a filter or a tag, or each tag key, in one scope or in all. A resource
+    /// with several values counts for each, one without any for none. `None` while the index is not ready.
     #[must_use]
-    pub fn count_by(&self, kind: &Kind, scope: Option<&Scope>, facet: u16) -> Option<BTreeMap<String, u64>> {
+    pub fn count_by(&self, kind: &Kind, scope: Option<&Scope>, on: &On) -> Option<BTreeMap<String, u64>> {
         let state = self.state.read();
         let State::Ready { kinds, .. } = &*state else { return None };
-        Some(kinds.get(kind).map_or_else(BTreeMap::new, |index| index.count_by(scope, facet)))
+        Some(kinds.get(kind).map_or_else(BTreeMap::new, |index| index.count_by(scope, on)))
     }
 
     /// Rows held and bytes of heap they take, estimated; `None` while the index is not ready.

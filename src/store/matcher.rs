@@ -2,7 +2,8 @@
 
 use wildmatch::WildMatchPattern;
 
-use crate::model::RowFields;
+use crate::model::glob::{Piece, pieces};
+use crate::model::{RowFields, written};
 
 /// Stand for unescaped `*` and `?` in a compiled pattern, so that escaped ones can stay themselves. Noncharacters, which
 /// no text from AWS contains.
@@ -18,27 +19,30 @@ pub struct Pattern(Form);
 enum Form {
     Exact(String),
     Wild(WildMatchPattern<MANY, ONE>),
+    /// One moment: as documents write it, and as filters do, where milliseconds hold it.
+    Moment(String, Option<String>),
+    /// Wildcards over times, compared with both ways of writing them.
+    WildTime(WildMatchPattern<MANY, ONE>),
 }
 
 impl Pattern {
     /// Compiles a filter value. Every text is a pattern; a lone `\` at the end stands for itself.
     #[must_use]
     pub fn new(text: &str) -> Self {
-        let (mut wild, mut out) = (false, String::with_capacity(text.len()));
-        let mut chars = text.chars();
-        while let Some(c) = chars.next() {
-            out.push(match c {
-                '*' | '?' => {
-                    wild = true;
-                    if c == '*' { MANY } else { ONE }
-                }
-                '\\' => chars.next().unwrap_or('\\'),
-                // Nothing that AWS has matches these; they must not act as wildcards.
-                MANY | ONE => char::REPLACEMENT_CHARACTER,
-                c => c,
-            });
-        }
-        Pattern(if wild { Form::Wild(WildMatchPattern::new(&out)) } else { Form::Exact(out) })
+        let (wild, compiled) = compile(text);
+        Pattern(if wild { Form::Wild(WildMatchPattern::new(&compiled)) } else { Form::Exact(compiled) })
+    }
+
+    /// Compiles a filter value on times. It matches a document's time also in the form that AWS documents for filters
+    /// (`2026-03-30T15:15:21.000Z`); without wildcards any RFC 3339 text matches the same moment.
+    #[must_use]
+    pub fn time(text: &str) -> Self {
+        let (wild, compiled) = compile(text);
+        Pattern(match (wild, written::both(&compiled)) {
+            (true, _) => Form::WildTime(WildMatchPattern::new(&compiled)),
+            (false, Some((document, filter))) => Form::Moment(document, filter),
+            (false, None) => Form::Exact(compiled),
+        })
     }
 
     /// Whether `text` is what the pattern describes.
@@ -47,17 +51,40 @@ impl Pattern {
         match &self.0 {
             Form::Exact(exact) => exact == text,
             Form::Wild(wild) => wild.matches(text),
+            Form::Moment(document, filter) => {
+                document == text || filter.is_some() && written::as_filter(text) == *filter
+            }
+            Form::WildTime(wild) => {
+                wild.matches(text) || written::as_filter(text).is_some_and(|written| wild.matches(&written))
+            }
         }
     }
 
-    /// The one text that matches, when there are no wildcards.
+    /// The one text that matches, when there are no wildcards and no second way of writing it.
     #[must_use]
     pub fn exact(&self) -> Option<&str> {
         match &self.0 {
             Form::Exact(exact) => Some(exact),
-            Form::Wild(_) => None,
+            Form::Wild(_) | Form::Moment(..) | Form::WildTime(_) => None,
         }
     }
+}
+
+/// Whether a filter value has wildcards, and its text with them as [`MANY`] and [`ONE`].
+fn compile(text: &str) -> (bool, String) {
+    let mut wild = false;
+    let compiled = pieces(text).into_iter().map(|piece| {
+        wild |= !matches!(piece, Piece::One(_));
+        match piece {
+            Piece::AnyMany => MANY,
+            Piece::AnyOne => ONE,
+            // Nothing that AWS has matches these; they must not act as wildcards.
+            Piece::One(MANY | ONE) => char::REPLACEMENT_CHARACTER,
+            Piece::One(c) => c,
+        }
+    });
+    let compiled = compiled.collect();
+    (wild, compiled)
 }
 
 /// What a pattern is compared with.
@@ -78,6 +105,25 @@ pub struct Test {
     pub on: On,
     /// The wanted form.
     pub pattern: Pattern,
+}
+
+impl On {
+    /// The values that a row has there.
+    pub fn values<'r>(&self, fields: &'r RowFields) -> Box<dyn Iterator<Item = &'r str> + 'r> {
+        let tags = fields.tags.iter();
+        match self {
+            On::Facet(wanted) => {
+                let wanted = *wanted;
+                let facets = fields.facets.iter().filter(move |(number, _)| *number == wanted);
+                Box::new(facets.map(|(_, value)| value.as_str()))
+            }
+            On::TagKey => Box::new(tags.map(|(key, _)| key.as_str())),
+            On::Tag(wanted) => {
+                let wanted = wanted.clone();
+                Box::new(tags.filter(move |(key, _)| *key == wanted).map(|(_, value)| value.as_str()))
+            }
+        }
+    }
 }
 
 impl Test {
@@ -146,6 +192,26 @@ mod tests {
         assert!(Pattern::new(r"\**").matches("*x"));
         assert!(!Pattern::new(r"\**").matches("x*"));
         assert_eq!(Pattern::new(r"end\").exact(), Some(r"end\"));
+    }
+
+    #[test]
+    fn a_time_matches_as_aws_writes_it_and_as_documents_do() {
+        let (whole, parts) = ("2026-03-30T15:15:21+00:00", "2026-03-30T15:15:21.120000+00:00");
+        for matching in ["2026-03-30T15:15:21.000Z", whole, "2026-03-30T15:15:21Z", "2026-03-30T17:15:21+02:00"] {
+            assert!(Pattern::time(matching).matches(whole) && !Pattern::time(matching).matches(parts), "{matching}");
+        }
+        for matching in ["2026-03-30T15:15:21.120Z", parts, "2026-03-30T15:15:21.12Z"] {
+            assert!(Pattern::time(matching).matches(parts) && !Pattern::time(matching).matches(whole), "{matching}");
+        }
+        for both in ["2026-03-30T*", "2026-03-30T15:15:21*", "*Z", "*+00:00", "2026-03-30T15:15:21.???Z", "*"] {
+            assert!(Pattern::time(both).matches(whole), "{both}");
+            assert!(Pattern::time(both).matches(parts), "{both}");
+        }
+        assert!(Pattern::time("2026-03-30T15:15:21.*Z").matches(parts));
+        assert!(!Pattern::time("2026-03-31*").matches(whole));
+        // AWS counts milliseconds where a document of an emulator may have more.
+        assert!(Pattern::time("2026-03-30T15:15:21.123Z").matches("2026-03-30T15:15:21.123456+00:00"));
+        assert!(Pattern::time("running").matches("running"));
     }
 
     #[test]

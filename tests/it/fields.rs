@@ -277,10 +277,10 @@ fn compare_all(account: &Account, endpoint: &Endpoint) -> BTreeMap<&'static str,
 }
 
 /// Resources by id.
-type Resources = Vec<(String, Value)>;
+pub(crate) type Resources = Vec<(String, Value)>;
 
 /// What boto3 prints: kind, the URI of one, and all of them by id.
-fn boto3(account: &Account) -> [(&'static str, &'static str, Resources); 9] {
+pub(crate) fn boto3(account: &Account) -> [(&'static str, &'static str, Resources); 9] {
     let mut instances = Vec::new();
     for mut reservation in account.every("ec2.describe_instances", "Reservations", &json!({})) {
         let launched: Vec<Value> = serde_json::from_value(reservation["Instances"].take()).unwrap();

@@ -8,6 +8,7 @@ use super::schema;
 use crate::kinds;
 use crate::mcp::error::Fault;
 use crate::mcp::uri::Address;
+use crate::model::difference::{Difference, differences, rule_words};
 use crate::model::text::{apart, shown};
 use crate::model::{
     ActionId, ApiCall, Cause, Change, Event, Outcome, Recorded, ResourceId, Seq, Timestamp, Value as Content,
@@ -15,10 +16,14 @@ use crate::model::{
 use crate::query::changes::{By, meets};
 use crate::store::Snapshot;
 
-/// The longest value of a field.
+/// The longest name, id or message.
 const VALUE: usize = 200;
-/// The most bytes of one record's fields.
-const FIELDS: usize = 5_000;
+/// The longest value of a field: longer than any that AWS has but for a few messages.
+const FIELD: usize = 300;
+/// The longest element of a list that came or went as a whole.
+const ELEMENT: usize = 2_000;
+/// The most bytes of one record's differences.
+const DIFFERENCES: usize = 6_000;
 /// How many records are searched for the request or the end of an action: they are near what it did.
 const NEAR: usize = 300;
 
@@ -79,9 +84,9 @@ impl<'a> Teller<'a> {
         let (mut fields, mut details) = (Vec::new(), String::new());
         match event {
             Event::Changed { changes, .. } | Event::Remapped { changes, .. } => {
-                let (shown, said) = self.fields(changes);
-                if shown.len() < changes.len() {
-                    put("changes_not_shown", json!(changes.len() - shown.len()));
+                let Shown { data: shown, said, left } = self.differences(changes, *seq);
+                if left > 0 {
+                    put("changes_not_shown", json!(left));
                 }
                 if changes.is_empty() {
                     details.push_str("confirmed as it was reported");
@@ -240,49 +245,100 @@ impl<'a> Teller<'a> {
         Ok(None)
     }
 
-    /// Fields with their values before and after, as many as there is room for; and the same as text.
-    fn fields(&self, changes: &[Change]) -> (Vec<Value>, String) {
+    /// What differs, as much as there is room for; and the same as text.
+    fn differences(&self, changes: &[Change], seq: Seq) -> Shown {
         let is_asked = |change: &&Change| self.field.is_some_and(|field| meets(field, &change.path));
         let asked = changes.iter().filter(is_asked);
         let others = changes.iter().filter(|change| !is_asked(change));
-        let (mut shown, mut said, mut bytes) = (Vec::new(), Vec::new(), 0);
-        for change in asked.chain(others) {
-            let Told { line, data } = field(change);
-            let data = Value::Object(data);
-            bytes += data.to_string().len().max(line.len());
-            if bytes > FIELDS && !shown.is_empty() {
-                said.push(format!("and {} more fields", changes.len() - shown.len()));
-                break;
-            }
-            shown.push(data);
-            said.push(line);
+        let all: Vec<Difference> = asked.chain(others).flat_map(differences).collect();
+        let Fitting { told, left } = fitting(&all, DIFFERENCES);
+        let mut said: Vec<String> = told.iter().map(|told| told.line.clone()).collect();
+        if left > 0 {
+            said.push(format!(
+                "and {left} more differences, left out for their size: compare_resource from seq:{} to seq:{seq} shows more, \
+                 get_resource with as_of seq:{seq} shows all there is after it",
+                seq.0.saturating_sub(1)
+            ));
         }
-        (shown, said.join("; "))
+        Shown { data: told.into_iter().map(|told| Value::Object(told.data)).collect(), said: said.join("; "), left }
     }
 }
 
-/// One field's change.
+/// The differences of one record, as data and as text.
+struct Shown {
+    data: Vec<Value>,
+    said: String,
+    left: usize,
+}
+
+/// The first of many differences, and how many are left out.
+pub struct Fitting {
+    /// Those that are shown.
+    pub told: Vec<Told>,
+    /// How many are not.
+    pub left: usize,
+}
+
+/// As many differences as `room` bytes take, as text or as data; at least one.
 #[must_use]
-pub fn field(change: &Change) -> Told {
-    let path = shown(&change.path, VALUE);
+pub fn fitting(all: &[Difference], room: usize) -> Fitting {
+    let (mut told, mut bytes) = (Vec::new(), 0);
+    for difference in all {
+        let next = one(difference);
+        let data = serde_json::to_string(&next.data).map_or(0, |json| json.len());
+        bytes += data.max(next.line.len()) + 2;
+        if bytes > room && !told.is_empty() {
+            break;
+        }
+        told.push(next);
+    }
+    let left = all.len() - told.len();
+    Fitting { told, left }
+}
+
+/// One difference.
+fn one(difference: &Difference) -> Told {
     let mut data = Map::new();
-    data.insert("path".to_owned(), json!(path));
-    let sides = match (&change.before, &change.after) {
-        (Some(before), Some(after)) => {
-            let (before, after) = apart(&plain(before), &plain(after), VALUE);
-            [("before", Some(before)), ("after", Some(after))]
+    let mut put = |name: &str, value: &str| drop(data.insert(name.to_owned(), json!(value)));
+    let line = if let Some((list, key)) = difference.element() {
+        let (sign, name) = if difference.before.is_some() { ('-', "removed") } else { ('+', "added") };
+        let element = difference.before.as_ref().or(difference.after.as_ref());
+        let element = element.map(|element| rule_words(&list, element).unwrap_or_else(|| plain(element)));
+        let element = element.unwrap_or_default();
+        let element = match key {
+            Some(key) if !element.contains(key) => format!("{key} {element}"),
+            _ => element,
+        };
+        let (list, element) = (cut(&list, FIELD), cut(&element, ELEMENT));
+        put("path", &list);
+        put(name, &element);
+        format!("{list}: {sign} {element}")
+    } else {
+        let path = cut(&difference.path(), FIELD);
+        put("path", &path);
+        let sides = match (&difference.before, &difference.after) {
+            (Some(before), Some(after)) => {
+                let (before, after) = apart(&plain(before), &plain(after), FIELD);
+                [Some(before), Some(after)]
+            }
+            (before, after) => [before, after].map(|side| side.as_ref().map(|value| cut(&plain(value), FIELD))),
+        };
+        for (name, side) in ["before", "after"].into_iter().zip(&sides) {
+            if let Some(side) = side {
+                put(name, side);
+            }
         }
-        (before, after) => {
-            let alone = |side: &Option<Content>| side.as_ref().map(|value| shown(&plain(value), VALUE));
-            [("before", alone(before)), ("after", alone(after))]
-        }
+        let [before, after] = sides.map(|side| side.unwrap_or_else(|| "(none)".to_owned()));
+        format!("{path}: {before} -> {after}")
     };
-    let [before, after] = sides.map(|(name, value)| {
-        let Some(value) = value else { return "(none)".to_owned() };
-        data.insert(name.to_owned(), json!(value));
-        value
-    });
-    Told { line: format!("{path}: {before} -> {after}"), data }
+    Told { line, data }
+}
+
+/// A text as it is shown; where it is cut it says how much is missing.
+fn cut(text: &str, limit: usize) -> String {
+    let length = text.chars().count();
+    let shown = shown(text, limit);
+    if length <= limit { shown } else { format!("{shown} ({} more characters)", length - limit) }
 }
 
 /// The fields of a change, for output schemas.
@@ -291,12 +347,20 @@ pub fn field_schema() -> Value {
     schema::object(
         &["path"],
         json!({
-            "path": schema::text("The field, as names joined with dots."),
+            "path": schema::text(
+                "The field, as names joined with dots; keys of list elements in brackets: Tags[Name], \
+                 BlockDeviceMappings[/dev/sda1].Ebs.Status.",
+            ),
             "before": schema::text(
-                "Its value before, lists and maps as JSON; absent when there was none. Of long values some 200 characters from \
-                 where they begin to differ, with … where it was cut: get_resource with as_of has all.",
+                "Its value before, maps as JSON; absent when there was none. Longer ones than 300 characters are cut with … to \
+                 where they begin to differ: get_resource with as_of has all.",
             ),
             "after": schema::text("Its value after; absent when there is none any more."),
+            "added": schema::text(
+                "In place of before and after: the element that the list at path gained. A rule of a security group reads as \
+                 `tcp 22 from 0.0.0.0/0`, one for each source.",
+            ),
+            "removed": schema::text("The element that the list at path lost."),
         }),
     )
 }
@@ -348,8 +412,8 @@ pub fn schema() -> Value {
                     "agent": schema::text("With what client."),
                 }),
             ),
-            "changes": schema::list(field_schema(), "The fields that changed; empty unless `what` is changed or remapped."),
-            "changes_not_shown": schema::count("Fields left out for their size: get_resource with as_of shows all."),
+            "changes": schema::list(field_schema(), "What differs, lists by element; empty unless `what` is changed or remapped."),
+            "changes_not_shown": schema::count("Differences left out for their size: compare_resource between seq:N-1 and seq:N of this record shows more, get_resource with as_of all."),
             "evidence_at": schema::text("When AWS showed it."),
             "observed_between": schema::list(json!({"type": "string"}), "It happened between these two times: nobody was looking."),
             "action": schema::text("The tool's call."),

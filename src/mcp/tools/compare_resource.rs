@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::answer::Answer;
 use super::as_of;
-use super::change::{self, Teller, Told};
+use super::change::{self, Fitting, Teller, Told};
 use super::named;
 use super::table::Text;
 use super::{BUDGET, Call, Effect, ToolSpec, schema};
@@ -15,6 +15,7 @@ use crate::mcp::core::Core;
 use crate::mcp::error::Fault;
 use crate::mcp::unobserved::Watch;
 use crate::mcp::uri::Address;
+use crate::model::difference::{self, Difference};
 use crate::model::{Change, Event, Recorded, ResourceId, Scope};
 use crate::query::Point;
 use crate::query::changes::meets;
@@ -33,7 +34,7 @@ const FIELDS: usize = 12_000;
 pub static SPEC: ToolSpec = ToolSpec {
     name: "compare_resource",
     title: "Compare a resource with its past",
-    description: "Tells how one resource differs between two points in time, field by field, and which records of the log made \
+    description: "Tells how one resource differs between two points in time, field by field and element by element, and which records of the log made \
                   the difference and why. Points are times (RFC 3339 or `-2h`) or places in the log (`seq:123`); the second \
                   is now unless given. list_changes tells every step in between. Makes no AWS call.",
     effect: Effect::Read,
@@ -81,8 +82,8 @@ fn output() -> Value {
             "region": schema::text("The region."),
             "from": point("The earlier point."),
             "to": point("The later point."),
-            "changes": schema::list(change::field_schema(), "The fields that differ, where it existed at both points."),
-            "changes_not_shown": schema::count("Differing fields left out for their size."),
+            "changes": schema::list(change::field_schema(), "What differs, lists by element, where it existed at both points."),
+            "changes_not_shown": schema::count("Differences left out for their size: get_resource with as_of shows all."),
             "records": schema::list(change::schema(), "The newest records that made the difference, oldest first."),
             "records_not_shown": schema::count("Earlier records that made the difference too."),
             "other_records": schema::count("Records in between of which nothing is left: list_changes tells them."),
@@ -211,30 +212,28 @@ fn shown(
         to.at,
         to.seq
     ));
-    match (before, after, changes.len()) {
+    let differences: Vec<Difference> = changes.iter().flat_map(difference::differences).collect();
+    match (before, after, differences.len()) {
         (true, true, 0) => text.add("nothing differs"),
-        (true, true, 1) => text.add("1 field differs"),
-        (true, true, count) => text.add(format_args!("{count} fields differ")),
+        (true, true, _) => text.add(format_args!("{} changed", difference::counted(&differences))),
         (false, true, _) => text.add("it was not there before and is now: get_resource shows it"),
         (true, false, _) => text.add("it was there and is gone: get_resource with as_of shows it"),
         (false, false, _) => {}
     }
     unobserved.say(&mut text);
-    let mut fields = Vec::new();
-    let mut bytes = 0;
-    for change in changes {
-        let Told { line, data } = change::field(change);
+    let Fitting { told, left } = change::fitting(&differences, FIELDS);
+    let (mut fields, mut bytes) = (Vec::new(), 0);
+    for Told { line, data } in told {
         let data = Value::Object(data);
         bytes += data.to_string().len().max(line.len()) + 1;
-        if bytes > FIELDS && !fields.is_empty() {
-            break;
-        }
         text.add(format_args!("\n{line}"));
         fields.push(data);
     }
-    let left = changes.len() - fields.len();
     if left > 0 {
-        text.add(format_args!("\n{left} more fields differ: read both with get_resource and as_of"));
+        text.add(format_args!(
+            "\n{left} more differences are left out for their size: get_resource with as_of seq:{} and seq:{} shows all of both",
+            from.seq, to.seq
+        ));
     }
     let mut teller = Teller::new(&snapshot, changes.first().map(|change| change.path.as_str()));
     let (mut lines, mut records) = (Vec::new(), Vec::new());

@@ -12,7 +12,7 @@ use super::as_of::{self, Worth};
 use super::rows::fields;
 use super::search_inventory::{kind, scope};
 use super::table::{self, Text};
-use super::{Call, Effect, ToolSpec, schema};
+use super::{Call, Effect, ToolSpec, schema, zero};
 use crate::kinds::KindSpec;
 use crate::mcp::core::Core;
 use crate::mcp::error::Fault;
@@ -60,6 +60,7 @@ fn output() -> Value {
             "kind": schema::text("What was counted."),
             "total": schema::count("How many match."),
             "at_least": {"type": "boolean", "description": "Whether more may match that were not seen."},
+            "hints": zero::described(),
             "group_by": schema::text("What the groups are of."),
             "groups": schema::list(group, "The largest groups first. A resource with several values counts in each."),
             "without_value": schema::count("How many have no value at all."),
@@ -104,6 +105,7 @@ struct Asked {
 fn grouping(arguments: &Arguments, kind: &'static KindSpec) -> Result<Option<(String, Grouping)>, Fault> {
     let Some(name) = arguments.text("group_by")? else { return Ok(None) };
     if let Some(key) = name.strip_prefix("tag:") {
+        fields(kind).tag(name)?;
         return Ok(Some((name.to_owned(), Grouping::Tag(key.to_owned()))));
     }
     let known = fields(kind);
@@ -124,6 +126,7 @@ impl Asked {
     fn answer(&self, core: &Core) -> Result<Answer, Fault> {
         let Asked { kind, filters, grouping, point, scope } = self;
         let scope = scope.as_ref();
+        zero::settle(core, kind, filters)?;
         // How fresh they are comes before the count: see `fresh`.
         let worth = Worth::of(core, kind, scope, *point)?;
         let by = grouping.as_ref().map(|(_, grouping)| grouping);
@@ -135,6 +138,11 @@ impl Asked {
         put("at_least", json!(worth.is_at_least(counted.partial)));
         put("seq", json!(seq));
         let mut text = Text::new(worth.headline(kind, counted.total, None, counted.partial));
+        if counted.total == 0 && !filters.is_empty() {
+            let hints = zero::hints(core, kind, scope, filters, point.is_some())?;
+            text.add(zero::said(&hints));
+            put("hints", json!(hints));
+        }
         if let Some((name, _)) = grouping {
             let name = shown(name, 200);
             put("group_by", json!(name));

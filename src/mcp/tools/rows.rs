@@ -63,10 +63,10 @@ enum Source {
 /// What `kind` can be filtered on.
 #[must_use]
 pub fn fields(kind: &'static KindSpec) -> Fields {
-    let known = kind.filters.iter().map(|filter| Field { number: filter.number, name: filter.name });
+    let known = kind.filters.iter().map(|filter| Field { number: filter.number, name: filter.name, form: filter.form });
     let shown_as = SHOWN.iter().filter(|(filter, _)| kind.filter(filter).is_some());
     let shown_as = shown_as.map(|(filter, column)| (*column, *filter)).collect();
-    Fields { kind: kind.slug, known: known.collect(), shown_as }
+    Fields { kind: kind.slug, known: known.collect(), shown_as, tagged: kind.tagged_kind() }
 }
 
 impl Columns {

@@ -61,7 +61,7 @@ pub fn filters() -> Value {
         &["Name", "Values"],
         json!({
             "Name": text("An AWS filter name, tag:KEY or tag-key."),
-            "Values": list(json!({"type": "string"}), "Alternatives; * and ? are wildcards."),
+            "Values": list(json!({"type": "string"}), "Alternatives; only * and ? are wildcards. Times: 2026-03-30T15:15:21.000Z or 2026-03-30T*."),
         }),
     );
     list(filter, "All of them must match. An object of name to values is taken too.")

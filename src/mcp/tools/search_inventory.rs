@@ -8,7 +8,7 @@ use super::answer::Answer;
 use super::arguments::Arguments;
 use super::as_of::{self, Worth};
 use super::rows::{Columns, fields};
-use super::{BUDGET, Call, Effect, ToolSpec, schema};
+use super::{BUDGET, Call, Effect, ToolSpec, schema, zero};
 use crate::kinds::{self, KINDS, KindSpec};
 use crate::mcp::core::Core;
 use crate::mcp::error::Fault;
@@ -77,6 +77,7 @@ fn output() -> Value {
             "total": schema::count("How many match, on all pages."),
             "at_least": {"type": "boolean", "description": "Whether more may match that were not seen yet."},
             "rows": schema::list(row, "This page."),
+            "hints": zero::described(),
             "next_cursor": schema::text("Where the next page starts; absent on the last."),
             "as_of": schema::text("Everything shown was known to be so at this time; with as_of, the time asked for."),
             "missing_unproved": schema::count("Searched, though the last complete sweep lacked them: perhaps gone."),
@@ -124,6 +125,9 @@ pub fn kind(arguments: &Arguments, name: &str) -> Result<&'static KindSpec, Faul
 fn columns(arguments: &Arguments, kind: &'static KindSpec) -> Result<Columns, Fault> {
     let mut names = Vec::new();
     for name in arguments.texts("fields")? {
+        if name.starts_with("tag:") {
+            fields(kind).tag(name)?;
+        }
         if !names.contains(&name) {
             names.push(name);
         }
@@ -176,6 +180,7 @@ pub async fn scope(core: &Core, arguments: &Arguments, kind: &'static KindSpec) 
 }
 
 fn found(core: &Core, kind: &'static KindSpec, columns: &Columns, query: &Query) -> Result<Answer, Fault> {
+    zero::settle(core, kind, &query.filters)?;
     // How fresh they are comes before the hits: see `fresh`.
     let worth = Worth::of(core, kind, query.scope.as_ref(), query.point)?;
     let mut hits = search(&core.store, query)?;
@@ -193,6 +198,11 @@ fn found(core: &Core, kind: &'static KindSpec, columns: &Columns, query: &Query)
     structured.insert("total".to_owned(), json!(hits.total));
     structured.insert("at_least".to_owned(), json!(worth.is_at_least(hits.partial)));
     structured.insert("rows".to_owned(), json!(rows));
+    if hits.total == 0 && !query.filters.is_empty() {
+        let hints = zero::hints(core, kind, query.scope.as_ref(), &query.filters, query.point.is_some())?;
+        text.push_str(&zero::said(&hints));
+        structured.insert("hints".to_owned(), json!(hints));
+    }
     if let Some(cursor) = next {
         structured.insert("next_cursor".to_owned(), json!(cursor));
     }

@@ -1,6 +1,8 @@
 mod accounts;
 mod hostile;
+mod elements;
 mod past;
+mod zeros;
 
 use std::collections::HashSet;
 use std::path::Path;

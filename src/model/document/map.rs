@@ -91,9 +91,9 @@ impl Map {
         self.0.iter().map(|(name, _)| name)
     }
 
-    /// All values in the order of their names.
-    pub fn values_mut(&mut self) -> impl ExactSizeIterator<Item = &mut Value> {
-        self.0.iter_mut().map(|(_, value)| value)
+    /// All fields in name order, their values to be changed.
+    pub fn iter_mut(&mut self) -> impl ExactSizeIterator<Item = (&str, &mut Value)> {
+        self.0.iter_mut().map(|(name, value)| (&**name, value))
     }
 
     fn place(&self, name: &str) -> Result<usize, usize> {

@@ -36,6 +36,62 @@ fn the_order_of_list_elements_does_not_matter() {
     assert_eq!(one.tags().collect::<Vec<_>>(), [("a", "1"), ("b", "2")]);
 }
 
+fn map(fields: &[(&'static str, Value)]) -> Value {
+    Value::Map(fields.iter().map(|(name, value)| (*name, value.clone())).collect())
+}
+
+/// An interface whose name and address sort against its place.
+fn interface(id: &str, card: Option<i64>, index: i64) -> Value {
+    let address = |ip: &str, primary: bool| map(&[("PrivateIpAddress", ip.into()), ("Primary", primary.into())]);
+    let mut attachment = vec![("DeviceIndex", Value::Int(index))];
+    attachment.extend(card.map(|card| ("NetworkCardIndex", Value::Int(card))));
+    map(&[
+        ("NetworkInterfaceId", id.into()),
+        ("Attachment", map(&attachment)),
+        (
+            "PrivateIpAddresses",
+            vec![address("10.0.0.2", false), address("10.0.0.9", true), address("10.0.0.1", false)].into(),
+        ),
+    ])
+}
+
+fn ids(document: &Document) -> Vec<String> {
+    document.scalars("NetworkInterfaces.NetworkInterfaceId")
+}
+
+#[test]
+fn the_first_interface_has_device_index_0_and_the_first_address_is_the_primary_one() {
+    let loose = map(&[("NetworkInterfaceId", "eni-0".into())]);
+    let list = vec![
+        loose,
+        interface("eni-1", Some(1), 0),
+        interface("eni-2", None, 1),
+        interface("eni-3", Some(0), 2),
+        interface("eni-9", Some(0), 0),
+    ];
+    let document = Document::new(Map::from([("NetworkInterfaces", list.into())]));
+    assert_eq!(ids(&document), ["eni-9", "eni-2", "eni-3", "eni-1", "eni-0"]);
+    let addresses = document.scalars("NetworkInterfaces.PrivateIpAddresses.PrivateIpAddress");
+    assert_eq!(addresses[..3], ["10.0.0.9", "10.0.0.1", "10.0.0.2"]);
+    let address = |ip: &str, primary: bool| map(&[("Ipv6Address", ip.into()), ("IsPrimaryIpv6", primary.into())]);
+    let list = vec![address("::1", false), address("::2", true)];
+    let document = Document::new(Map::from([("Ipv6Addresses", list.into())]));
+    assert_eq!(document.scalars("Ipv6Addresses.Ipv6Address"), ["::2", "::1"]);
+}
+
+#[test]
+fn a_list_that_the_log_holds_in_an_older_order_is_brought_into_this_one() {
+    let interfaces = |list: &[Value]| Value::List(list.to_vec());
+    let (first, second) = (interface("eni-9", None, 0), interface("eni-1", None, 1));
+    let path = "NetworkInterfaces".to_owned();
+    let mut document = Document::default();
+    document.apply(&[Change { path, before: None, after: Some(interfaces(&[second.clone(), first.clone()])) }]);
+    assert_eq!(ids(&document), ["eni-9", "eni-1"]);
+    let same = Document::new(Map::from([("NetworkInterfaces", interfaces(&[first, second]))]));
+    assert_eq!(document.changes_to(&same), []);
+    assert_eq!(document.digest(), same.digest());
+}
+
 #[test]
 fn scalars_go_through_lists() {
     let group = |id: &str| Value::Map(Map::from([("GroupId", id.into()), ("Port", 22.into())]));
@@ -64,6 +120,20 @@ proptest! {
         applied.apply(&before.changes_to(&after));
         prop_assert_eq!(&applied, &after);
         prop_assert_eq!(before == after, before.digest() == after.digest());
+    }
+
+    #[test]
+    fn interfaces_and_addresses_are_equal_in_whatever_order_they_come(
+        places in prop::collection::vec((0..3_i64, 0..3_i64, "[a-c]"), 0..6),
+        seed in any::<u64>(),
+    ) {
+        let list: Vec<Value> = places.iter().map(|(card, index, id)| interface(id, Some(*card), *index)).collect();
+        let mut other = list.clone();
+        other.sort_by_cached_key(|value| xxhash_rust::xxh3::xxh3_64_with_seed(format!("{value:?}").as_bytes(), seed));
+        other.rotate_left(usize::try_from(seed % 7).unwrap() % list.len().max(1));
+        let [one, two] = [list, other].map(|list| Document::new(Map::from([("NetworkInterfaces", list.into())])));
+        prop_assert_eq!(&one, &two);
+        prop_assert_eq!(one.changes_to(&two), []);
     }
 
     #[test]

@@ -4,19 +4,49 @@ use super::*;
 use crate::model::RowFields;
 
 fn fields() -> Fields {
-    let known = [(0, "instance-id"), (1, "owner-id"), (2, "instance-state-name"), (3, "instance-type"), (4, "vpc-id")];
+    const STATES: Form = Form::Word(&["pending", "running", "stopped"]);
+    let known = [
+        (0, "instance-id", Form::Id(&["i-"])),
+        (1, "owner-id", Form::Account),
+        (2, "instance-state-name", STATES),
+        (3, "instance-type", Form::Text),
+        (4, "vpc-id", Form::Id(&["vpc-"])),
+        (5, "launch-time", Form::Time),
+        (6, "description", Form::Prose),
+        (7, "ipv6-address", Form::Ipv6),
+        (8, "protocol", Form::Protocol),
+    ];
     Fields {
         kind: "instance",
-        known: known.map(|(number, name)| Field { number, name }).to_vec(),
+        known: known.map(|(number, name, form)| Field { number, name, form }).to_vec(),
         shown_as: Vec::new(),
+        tagged: None,
     }
+}
+
+/// Why filters are refused when resources have the values `held`.
+fn refused(given: Value, held: &[&str]) -> Option<String> {
+    let filters = match Filters::parse(&given, &fields()) {
+        Ok(filters) => filters,
+        Err(error) => return Some(error.to_string()),
+    };
+    filters.doubts().iter().find_map(|doubt| doubt.judge(held.iter().copied()).err()).map(|error| error.to_string())
 }
 
 fn row() -> RowFields {
     RowFields {
         name: Some("web-1".into()),
         owner: Some("123456789012".into()),
-        facets: vec![(0, "i-1".into()), (2, "running".into()), (3, "t3.micro".into()), (4, "vpc-1".into())],
+        facets: vec![
+            (0, "i-1".into()),
+            (2, "running".into()),
+            (3, "t3.micro".into()),
+            (4, "vpc-1".into()),
+            (5, "2026-03-30T15:15:21+00:00".into()),
+            (6, String::new()),
+            (7, "2001:db8::1".into()),
+            (8, "tcp".into()),
+        ],
         tags: vec![("Name".into(), "web-1".into()), ("Cost*Centre".into(), "a*b".into())],
     }
 }
@@ -62,10 +92,69 @@ fn tags_match_by_value_and_by_key() {
 }
 
 #[test]
+fn times_match_in_the_form_of_aws_and_in_that_of_documents() {
+    for value in ["2026-03-30T15:15:21.000Z", "2026-03-30T15:15:21+00:00", "2026-03-30*", "2026-03-30T15:15:??.000Z"] {
+        assert!(matches(json!({"launch-time": [value]})), "{value}");
+        assert_eq!(refused(json!({"launch-time": [value]}), &[]), None);
+    }
+    assert!(!matches(json!({"launch-time": ["2026-03-31*"]})));
+}
+
+#[test]
+fn a_value_that_can_never_match_is_refused_with_the_right_way() {
+    for (filter, value, words) in [
+        ("instance-state-name", "runing", "(did you mean `running`?): its values are pending, running, stopped"),
+        ("instance-state-name", "Running", "did you mean `running`?"),
+        ("instance-state-name", "", "an empty value can never match"),
+        ("launch-time", "2026-03-30", "did you mean `2026-03-30*`?"),
+        ("instance-id", "i-0[1-8]*", "only the wildcards * and ?"),
+        ("instance-id", "vol-0123456789abcdef0", "its values are ids: i- and"),
+        ("owner-id", "1234-5678-9012", "did you mean `123456789012`?"),
+    ] {
+        let text = refused(json!({filter: [value]}), &["i-x"]).unwrap_or_default();
+        assert!(text.contains("can never match the filter ") && text.contains(words), "{filter}={value}: {text}");
+        // One of several that can never match is not passed over either.
+        assert!(refused(json!({filter: ["*", value]}), &[]).is_some(), "{filter}={value}");
+    }
+}
+
+#[test]
+fn a_value_that_a_resource_has_is_never_refused() {
+    assert_eq!(refused(json!({"instance-state-name": ["hibernating"]}), &["hibernating"]), None);
+    assert_eq!(refused(json!({"instance-id": ["mock-*"]}), &["i-0", "mock-1"]), None);
+    assert!(refused(json!({"instance-id": ["mock-*"]}), &["i-0"]).is_some());
+}
+
+#[test]
+fn names_tags_and_descriptions_may_hold_anything() {
+    for given in [json!({"tag:k": [""]}), json!({"tag-key": ["[1-8]"]}), json!({"instance-type": ["[x]"]})] {
+        assert_eq!(refused(given, &[]), None);
+    }
+    assert!(matches(json!({"description": [""]})) && !matches(json!({"description": ["x"]})));
+}
+
+#[test]
+fn other_spellings_of_an_address_and_a_protocol_mean_the_same() {
+    assert!(matches(json!({"ipv6-address": ["2001:db8:0:0:0:0:0:1"]})));
+    assert!(matches(json!({"protocol": ["6"]})) && !matches(json!({"protocol": ["17"]})));
+}
+
+#[test]
+fn a_tag_of_a_kind_without_tags_is_refused_with_the_kind_that_has_them() {
+    let tagless = Fields { kind: "instance-status", tagged: Some("instance"), ..fields() };
+    for name in ["tag:Name", "tag-key"] {
+        let error = Filters::parse(&json!({name: ["x"]}), &tagless).unwrap_err().to_string();
+        assert!(error.contains("instance-status has no tags") && error.contains("search kind instance"), "{error}");
+    }
+    let error = Filters::parse(&json!({"colour": ["x"]}), &tagless).unwrap_err().to_string();
+    assert!(!error.contains("tag:KEY"), "{error}");
+}
+
+#[test]
 fn an_unknown_filter_names_the_nearest_and_all_allowed_ones() {
     let error = Filters::parse(&json!({"instance-state": ["running"]}), &fields()).unwrap_err().to_string();
     assert!(error.contains("instance has no filter `instance-state` (did you mean `instance-state-name`?)"), "{error}");
-    assert!(error.contains("vpc-id, tag:KEY, tag-key") && error.contains("Example: ["), "{error}");
+    assert!(error.contains("protocol, tag:KEY, tag-key") && error.contains("Example: ["), "{error}");
 }
 
 #[test]

@@ -32,7 +32,12 @@ fn put(writer: &mut Writer, ids: impl Iterator<Item = (String, &'static str, &'s
 }
 
 fn query(filters: &Value, limit: usize, cursor: Option<String>) -> Query {
-    let fields = Fields { kind: "instance", known: vec![Field { number: 2, name: "state" }], shown_as: Vec::new() };
+    let fields = Fields {
+        kind: "instance",
+        known: vec![Field { number: 2, name: "state", form: crate::model::Form::Text }],
+        shown_as: Vec::new(),
+        tagged: None,
+    };
     let filters = Filters::parse(filters, &fields).unwrap();
     Query { kind: kind(), scope: None, filters, point: None, limit, cursor }
 }

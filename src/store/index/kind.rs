@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::terms::{Term, TermSet, Terms};
 use crate::model::{Kind, ResourceId, Scope};
-use crate::store::matcher::Matcher;
+use crate::store::matcher::{Matcher, On, Pattern, Test};
 
 /// Order of a list within a kind. The scope is compared by content, and only when ids are equal.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -145,10 +145,11 @@ impl KindIndex {
         (ids, total)
     }
 
-    /// How many rows have each value of a facet, in one scope or in all. A row with several values counts for each.
-    pub(super) fn count_by(&self, scope: Option<&Scope>, facet: u16) -> BTreeMap<String, u64> {
+    /// How many rows have each value of a facet or a tag, or each tag key, in one scope or in all. A row with several values
+    /// counts for each.
+    pub(super) fn count_by(&self, scope: Option<&Scope>, on: &On) -> BTreeMap<String, u64> {
         let Ok(scope) = self.known(scope) else { return BTreeMap::new() };
-        let values = self.terms.of_facet(facet);
+        let values = self.terms.passing(&Test { on: on.clone(), pattern: Pattern::new("*") });
         let wanted = TermSet::new(values.clone(), self.terms.len());
         let mut counts = vec![0_u32; self.terms.len()];
         for (place, span) in &self.rows {
@@ -160,13 +161,19 @@ impl KindIndex {
                 }
             }
         }
-        let value = |number| match self.terms.get(number) {
-            Some(Term::Facet(_, value)) => Some(value.to_owned()),
-            _ => None,
-        };
-        let count = |number: u32| usize::try_from(number).ok().and_then(|number| counts.get(number)).copied();
-        let counted = values.into_iter().filter_map(|number| Some((number, count(number).filter(|count| *count > 0)?)));
-        counted.filter_map(|(number, count)| Some((value(number)?, u64::from(count)))).collect()
+        let mut by_value = BTreeMap::new();
+        for number in values {
+            let count = usize::try_from(number).ok().and_then(|number| counts.get(number)).copied().unwrap_or(0);
+            let value = match (on, self.terms.get(number)) {
+                (On::TagKey, Some(Term::Tag(key, _))) => key,
+                (_, Some(Term::Facet(_, value) | Term::Tag(_, value))) => value,
+                (_, None) => continue,
+            };
+            if count > 0 {
+                *by_value.entry(value.to_owned()).or_insert(0) += u64::from(count);
+            }
+        }
+        by_value
     }
 
     /// One set of terms a condition; `None` when some condition can match nothing.

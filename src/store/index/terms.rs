@@ -103,13 +103,6 @@ impl Terms {
         under.into_iter().flatten().filter(|(_, text)| rest(text)).map(|(number, _)| number).collect()
     }
 
-    /// The numbers of all values of a facet.
-    pub(super) fn of_facet(&self, facet: u16) -> Vec<u32> {
-        let mut prefix = Vec::new();
-        let written = write(Term::Facet(facet, ""), &mut prefix);
-        written.into_iter().flat_map(|()| self.under(&prefix)).map(|(number, _)| number).collect()
-    }
-
     /// The texts that begin with `prefix`, by number.
     fn under(&self, prefix: &[u8]) -> impl Iterator<Item = (u32, &[u8])> {
         let mut start = 0;

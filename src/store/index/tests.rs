@@ -116,7 +116,7 @@ fn counts_are_by_value_and_by_scope_with_and_without_an_index() {
     writer.commit(batch(entries.collect())).unwrap();
     for _ in 0..2 {
         let count = |scope: Option<&crate::model::Scope>| {
-            store.count_by(&kind(), scope, 1).unwrap().into_iter().collect::<Vec<_>>()
+            store.count_by(&kind(), scope, &On::Facet(1)).unwrap().into_iter().collect::<Vec<_>>()
         };
         assert_eq!(count(None), [("running".to_owned(), 4), ("stopped".to_owned(), 6)]);
         assert_eq!(count(Some(&scope("a"))), [("running".to_owned(), 2), ("stopped".to_owned(), 3)]);

@@ -19,7 +19,7 @@ use crate::query::changes::{Place, Question, Span};
 use crate::simulator;
 use crate::store;
 
-async fn changes(client: &Client, arguments: Value) -> (String, Value) {
+pub(super) async fn changes(client: &Client, arguments: Value) -> (String, Value) {
     let result = client.call("list_changes", arguments).await.unwrap();
     let said = text(&result).to_owned();
     assert!(said.len() <= BUDGET, "{}", said.len());
@@ -29,13 +29,13 @@ async fn changes(client: &Client, arguments: Value) -> (String, Value) {
     (said, found)
 }
 
-async fn refused(client: &Client, tool: &str, arguments: Value) -> String {
+pub(super) async fn refused(client: &Client, tool: &str, arguments: Value) -> String {
     let result = client.call(tool, arguments).await.unwrap();
     assert_eq!(result.is_error, Some(true), "{}", text(&result));
     text(&result).to_owned()
 }
 
-fn entries(found: &Value) -> &[Value] {
+pub(super) fn entries(found: &Value) -> &[Value] {
     found["changes"].as_array().unwrap()
 }
 
@@ -321,7 +321,7 @@ async fn counts_are_exact_and_grouped() {
 }
 
 /// Waits until the clock is past what was recorded last, so that the next record has a later time.
-async fn later(world: &World) -> String {
+pub(super) async fn later(world: &World) -> String {
     let newest = world.core.snapshot().unwrap();
     let newest = newest.record(newest.seq()).unwrap().recorded_at;
     while world.core.now() <= newest {
@@ -332,7 +332,7 @@ async fn later(world: &World) -> String {
     now
 }
 
-async fn answered(client: &Client, tool: &crate::mcp::tools::ToolSpec, arguments: Value) -> (String, Value) {
+pub(super) async fn answered(client: &Client, tool: &crate::mcp::tools::ToolSpec, arguments: Value) -> (String, Value) {
     let result = client.call(tool.name, arguments).await.unwrap();
     let said = text(&result).to_owned();
     assert!(said.len() <= BUDGET);

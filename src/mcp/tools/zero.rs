@@ -1,0 +1,114 @@
+//! Why nothing matched: an answer of zero is a fact about the account only where the question could have matched something.
+
+use serde_json::{Value, json};
+
+use super::schema;
+use crate::kinds::KindSpec;
+use crate::mcp::core::Core;
+use crate::mcp::error::Fault;
+use crate::model::Scope;
+use crate::model::text::shown;
+use crate::query::Filters;
+use crate::query::filter::doubt::{BRACKETS, closest};
+use crate::query::filter::near;
+use crate::store::{Matcher, On};
+
+/// How many of the values that exist a hint names.
+const VALUES: usize = 8;
+/// How near a value that exists must be to be named as the one that was meant (Jaro-Winkler, 1 is equal).
+const NEAR: f64 = 0.75;
+
+/// Refuses filter values that can never match: they have not the form of their filter's values, and no resource has one that
+/// they match.
+///
+/// # Errors
+/// When there is such a value, or the store cannot be read.
+pub fn settle(core: &Core, kind: &'static KindSpec, filters: &Filters) -> Result<(), Fault> {
+    for doubt in filters.doubts() {
+        let held = core.store.count_by(&kind.kind(), None, &On::Facet(doubt.facet))?;
+        doubt.judge(held.keys().map(String::as_str))?;
+    }
+    Ok(())
+}
+
+/// What to look at when `filters` match nothing in `scope`, or anywhere. Of the past only what the filters alone show: which
+/// values there were is not known without reading all of it.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn hints(
+    core: &Core,
+    kind: &'static KindSpec,
+    scope: Option<&Scope>,
+    filters: &Filters,
+    is_past: bool,
+) -> Result<Vec<String>, Fault> {
+    let mut hints = Vec::new();
+    let count =
+        |scope, matcher: &Matcher| Ok::<u64, Fault>(core.store.scan(&kind.kind(), scope, matcher, None, 0)?.total);
+    if !is_past {
+        let elsewhere = if scope.is_some() { count(None, filters.matcher())? } else { 0 };
+        if elsewhere > 0 {
+            hints.push(format!("{elsewhere} match in other accounts or regions"));
+        }
+        for (name, values, tests) in filters.each() {
+            let Some(on) = tests.first().map(|test| &test.on) else { continue };
+            if count(scope, &Matcher::any().and(tests.to_vec()))? == 0 {
+                hints.push(alone(core, kind, scope, name, values, on)?);
+            }
+        }
+        if hints.is_empty() && filters.each().count() > 1 {
+            hints.push("each filter matches something by itself, but nothing meets all of them".to_owned());
+        }
+    }
+    if filters.each().flat_map(|(_, values, _)| values).any(|value| value.contains('[')) {
+        hints.push(BRACKETS.to_owned());
+    }
+    Ok(hints)
+}
+
+/// What there is in place of the values of one filter, which nothing meets.
+fn alone(
+    core: &Core,
+    kind: &'static KindSpec,
+    scope: Option<&Scope>,
+    name: &str,
+    values: &[String],
+    on: &On,
+) -> Result<String, Fault> {
+    let held = core.store.count_by(&kind.kind(), scope, on)?;
+    if let (On::Tag(key), true) = (on, held.is_empty()) {
+        let keys = core.store.count_by(&kind.kind(), scope, &On::TagKey)?;
+        let meant = closest(key, keys.keys().map(String::as_str), NEAR).map(|key| shown(key, 80));
+        return Ok(format!("no {} has a tag `{}`{}", kind.title, shown(key, 80), near(meant.as_deref())));
+    }
+    let name = shown(name, 80);
+    if held.is_empty() {
+        return Ok(format!("no {} has any value for {name}", kind.title));
+    }
+    let wanted = values.iter().map(|value| value.replace(['*', '?'], ""));
+    let meant = wanted
+        .filter(|value| !value.is_empty())
+        .find_map(|value| closest(&value, held.keys().map(String::as_str), NEAR).map(|value| shown(value, 80)));
+    if let Some(meant) = meant {
+        return Ok(format!("no value of {name} matches; the nearest that exists is `{meant}`"));
+    }
+    let some: Vec<String> = held.keys().take(VALUES).map(|value| format!("`{}`", shown(value, 80))).collect();
+    let more = match held.len().saturating_sub(VALUES) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    Ok(format!("no value of {name} matches; those that exist are {}{more}", some.join(", ")))
+}
+
+/// The hints as lines of an answer's text.
+#[must_use]
+pub fn said(hints: &[String]) -> String {
+    hints.iter().map(|hint| format!("\nHint: {hint}.")).collect()
+}
+
+/// The hints, for output schemas.
+#[must_use]
+pub fn described() -> Value {
+    schema::list(json!({"type": "string"}), "Only when nothing matches: what to look at.")
+}

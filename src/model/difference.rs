@@ -1,0 +1,245 @@
+//! What differs between two values of a field, element by element.
+//!
+//! The log keeps a list that changed as a whole, before and after: see [`Change`]. What a reader wants to know is which element
+//! was added, removed or changed. Elements of lists that AWS keys (tags by key, block devices by name, rules by protocol, ports
+//! and source) are compared by their key; elements of other lists as multisets, since AWS promises no order.
+//!
+//! Nothing is left out here: applied to the value before, all differences give the value after.
+
+use std::collections::BTreeMap;
+
+use super::document::{Change, Map, Value};
+
+mod key;
+mod rules;
+
+/// The longest JSON of a structure that is shown as one value when it appears or goes as a whole.
+const WHOLE: usize = 300;
+
+/// A step from a field to what is inside of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Into the field of this name.
+    Field(String),
+    /// To the element of a list that has this key.
+    Element(String),
+    /// To an element of a list without keys.
+    Item,
+}
+
+/// One thing that differs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// Where.
+    pub steps: Vec<Step>,
+    /// The value before; `None` when there was none.
+    pub before: Option<Value>,
+    /// The value after; `None` when there is none any more.
+    pub after: Option<Value>,
+}
+
+/// What kind of thing differs, for counting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Sort {
+    /// A tag.
+    Tag,
+    /// A rule of a security group.
+    Rule,
+    /// Another element of a list, as a whole.
+    Element,
+    /// Anything else.
+    Field,
+}
+
+/// What differs in a field, in order: first what was removed from a list, then what was added to it.
+///
+/// It is empty only when nothing differs but the order of elements.
+#[must_use]
+pub fn differences(change: &Change) -> Vec<Difference> {
+    let steps: Vec<Step> = change.path.split('.').map(|name| Step::Field(name.to_owned())).collect();
+    let mut found = Vec::new();
+    compare(&steps, change.before.as_ref(), change.after.as_ref(), &mut found);
+    found
+}
+
+impl Difference {
+    /// Where it is, as field names joined with dots, with keys in brackets: `Tags[Name]`.
+    #[must_use]
+    pub fn path(&self) -> String {
+        let mut path = String::new();
+        for step in &self.steps {
+            match step {
+                Step::Field(name) if path.is_empty() => path.push_str(name),
+                Step::Field(name) => {
+                    path.push('.');
+                    path.push_str(name);
+                }
+                Step::Element(key) => {
+                    path.push('[');
+                    path.push_str(key);
+                    path.push(']');
+                }
+                Step::Item => {}
+            }
+        }
+        path
+    }
+
+    /// The list that gained or lost an element as a whole, with the element's key where it has one; `None` when it is a value
+    /// that differs.
+    #[must_use]
+    pub fn element(&self) -> Option<(String, Option<&str>)> {
+        let (last, list) = self.steps.split_last()?;
+        let path = || Difference { steps: list.to_vec(), before: None, after: None }.path();
+        match last {
+            Step::Field(_) => None,
+            Step::Item => Some((path(), None)),
+            // A tag is a name and a value.
+            Step::Element(_) if self.sort() == Sort::Tag => None,
+            Step::Element(key) => Some((path(), Some(key))),
+        }
+    }
+
+    /// What kind of thing it is.
+    #[must_use]
+    pub fn sort(&self) -> Sort {
+        match (self.steps.first(), self.steps.get(1), self.steps.last()) {
+            (Some(Step::Field(list)), Some(Step::Element(_)), _) if key::is_tags(list) => Sort::Tag,
+            (Some(Step::Field(list)), Some(Step::Element(_) | Step::Item), _) if rules::is_rules(list) => Sort::Rule,
+            (.., Some(Step::Element(_) | Step::Item)) => Sort::Element,
+            _ => Sort::Field,
+        }
+    }
+}
+
+/// How many of each kind, in words: `3 tags, 1 field`.
+#[must_use]
+pub fn counted<'a>(differences: impl IntoIterator<Item = &'a Difference>) -> String {
+    let mut counts: BTreeMap<Sort, usize> = BTreeMap::new();
+    for difference in differences {
+        *counts.entry(difference.sort()).or_default() += 1;
+    }
+    let words = counts.into_iter().map(|(sort, count)| {
+        let noun = match sort {
+            Sort::Tag => "tag",
+            Sort::Rule => "rule",
+            Sort::Element => "list element",
+            Sort::Field => "field",
+        };
+        format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+    });
+    words.collect::<Vec<_>>().join(", ")
+}
+
+fn compare(at: &[Step], before: Option<&Value>, after: Option<&Value>, found: &mut Vec<Difference>) {
+    let nothing = Map::new();
+    match (before, after) {
+        (before, after) if before == after => {}
+        (Some(Value::Map(before)), Some(Value::Map(after))) => maps(at, before, after, found),
+        (None, Some(Value::Map(after))) if is_large(after) => maps(at, &nothing, after, found),
+        (Some(Value::Map(before)), None) if is_large(before) => maps(at, before, &nothing, found),
+        (Some(Value::List(before)), Some(Value::List(after))) => lists(at, before, after, found),
+        (None, Some(Value::List(after))) if !after.is_empty() => lists(at, &[], after, found),
+        (Some(Value::List(before)), None) if !before.is_empty() => lists(at, before, &[], found),
+        (before, after) => {
+            found.push(Difference { steps: at.to_vec(), before: before.cloned(), after: after.cloned() });
+        }
+    }
+}
+
+fn is_large(map: &Map) -> bool {
+    serde_json::to_string(map).is_ok_and(|json| json.len() > WHOLE)
+}
+
+fn maps(at: &[Step], before: &Map, after: &Map, found: &mut Vec<Difference>) {
+    let gone = before.keys().filter(|name| !after.contains_key(name));
+    for name in gone.chain(after.keys()) {
+        compare(&below(at, Step::Field(name.to_string())), before.get(name), after.get(name), found);
+    }
+}
+
+fn lists(at: &[Step], before: &[Value], after: &[Value], found: &mut Vec<Difference>) {
+    let name = match at.last() {
+        Some(Step::Field(name)) => name.as_str(),
+        _ => "",
+    };
+    let first = found.len();
+    if rules::is_rules(name) {
+        let is_egress = rules::is_egress(name);
+        let key = move |rule: &Value| Some(rules::words(rule, is_egress));
+        elements(at, &rules::flat(before), &rules::flat(after), key, found);
+    } else if let Some(path) = key::of(name, before, after) {
+        elements(at, before, after, move |element| key::value(element, path), found);
+    } else {
+        items(at, before, after, found);
+    }
+    if found.len() == first {
+        // Only how the rules are put together differs.
+        items(at, before, after, found);
+    }
+}
+
+/// Compares elements with the same key; where a key is there twice, all of them as a multiset.
+fn elements(
+    at: &[Step],
+    before: &[Value],
+    after: &[Value],
+    key: impl Fn(&Value) -> Option<String>,
+    found: &mut Vec<Difference>,
+) {
+    let keyed = |list: &[Value]| {
+        let mut by_key: BTreeMap<String, Value> = BTreeMap::new();
+        let unique = list.iter().all(|value| key(value).is_some_and(|key| by_key.insert(key, value.clone()).is_none()));
+        unique.then_some(by_key)
+    };
+    let (Some(old), Some(new)) = (keyed(before), keyed(after)) else { return items(at, before, after, found) };
+    let is_tags = matches!(at.last(), Some(Step::Field(name)) if key::is_tags(name));
+    let gone = old.keys().filter(|key| !new.contains_key(*key));
+    for key in gone.chain(new.keys()) {
+        let here = below(at, Step::Element(key.clone()));
+        let (old, new) = (old.get(key), new.get(key));
+        if is_tags {
+            compare(&here, old.map(key::tag_value).as_ref(), new.map(key::tag_value).as_ref(), found);
+        } else if let (Some(old), Some(new)) = (old, new) {
+            compare(&here, Some(old), Some(new), found);
+        } else {
+            found.push(Difference { steps: here, before: old.cloned(), after: new.cloned() });
+        }
+    }
+}
+
+/// Compares lists as multisets.
+fn items(at: &[Step], before: &[Value], after: &[Value], found: &mut Vec<Difference>) {
+    let mut counts: BTreeMap<&Value, i64> = BTreeMap::new();
+    for value in before {
+        *counts.entry(value).or_default() -= 1;
+    }
+    for value in after {
+        *counts.entry(value).or_default() += 1;
+    }
+    let here = below(at, Step::Item);
+    let difference = |before: Option<&Value>, after: Option<&Value>| Difference {
+        steps: here.clone(),
+        before: before.cloned(),
+        after: after.cloned(),
+    };
+    for (value, count) in &counts {
+        found.extend((*count..0).map(|_| difference(Some(value), None)));
+    }
+    for (value, count) in &counts {
+        found.extend((0..*count).map(|_| difference(None, Some(value))));
+    }
+}
+
+fn below(at: &[Step], step: Step) -> Vec<Step> {
+    at.iter().cloned().chain([step]).collect()
+}
+
+/// A rule of a security group in words: `tcp 22 from 0.0.0.0/0`. `None` for what is no rule.
+#[must_use]
+pub fn rule_words(list: &str, rule: &Value) -> Option<String> {
+    rules::is_rules(list).then(|| rules::described(rule, rules::is_egress(list)))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,52 @@
+//! The pieces of a filter value, as AWS reads it: `*` stands for any text, `?` for one character, and a backslash takes the next
+//! character as it is. Nothing else is special: `[1-8]` is five ordinary characters.
+
+/// One piece of a filter value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Piece {
+    /// Exactly this character.
+    One(char),
+    /// `?`: any one character.
+    AnyOne,
+    /// `*`: any text, also none.
+    AnyMany,
+}
+
+/// The pieces of a filter value. Every text is one; a lone backslash at the end stands for itself.
+#[must_use]
+pub fn pieces(text: &str) -> Vec<Piece> {
+    let mut pieces = Vec::with_capacity(text.len());
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        pieces.push(match c {
+            '*' => Piece::AnyMany,
+            '?' => Piece::AnyOne,
+            '\\' => Piece::One(chars.next().unwrap_or('\\')),
+            c => Piece::One(c),
+        });
+    }
+    pieces
+}
+
+/// The one text that a filter value matches; `None` when it has wildcards.
+#[must_use]
+pub fn exact(pieces: &[Piece]) -> Option<String> {
+    let one = |piece: &Piece| match piece {
+        Piece::One(c) => Some(*c),
+        Piece::AnyOne | Piece::AnyMany => None,
+    };
+    pieces.iter().map(one).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_backslash_makes_a_wildcard_an_ordinary_character() {
+        assert_eq!(pieces(r"a*\*"), [Piece::One('a'), Piece::AnyMany, Piece::One('*')]);
+        assert_eq!(exact(&pieces(r"\?[1-8]\\")).as_deref(), Some(r"?[1-8]\"));
+        assert_eq!(exact(&pieces("a?")), None);
+        assert_eq!(exact(&pieces(r"end\")).as_deref(), Some(r"end\"));
+    }
+}

@@ -1,0 +1,76 @@
+//! Values that a filter can never match.
+
+use super::{FilterError, NEAR, near};
+use crate::model::Form;
+use crate::model::text::shown;
+use crate::store::Pattern;
+
+/// How near a resource's own value must be to be meant, where values are made up by AWS: ids all begin alike.
+const TYPED: f64 = 0.95;
+
+/// A value of a filter that has not the form of that filter's values.
+///
+/// AWS may have values that this version of Muster does not know, and an emulator has ids of its own. So it is refused only when
+/// no resource has a value that it matches: see [`Doubt::judge`].
+#[derive(Clone, Debug)]
+pub struct Doubt {
+    /// The filter's number in its kind.
+    pub facet: u16,
+    /// The filter's name.
+    pub name: String,
+    /// The value as it was given.
+    pub value: String,
+    /// What the filter's values look like.
+    pub form: Form,
+    pub(super) pattern: Pattern,
+}
+
+impl Doubt {
+    /// Refuses the value, unless one of `held` matches it: those are the values that resources have.
+    ///
+    /// # Errors
+    /// [`FilterError::Never`], which names the value that was probably meant.
+    pub fn judge<'a>(&self, held: impl Iterator<Item = &'a str> + Clone) -> Result<(), FilterError> {
+        if held.clone().any(|value| self.pattern.matches(value)) {
+            return Ok(());
+        }
+        let nearest = self.meant(held).map(|nearest| shown(&nearest, 80));
+        let mut why = self.form.advice();
+        if self.value.contains(['[', ']']) {
+            why = format!("{why}. {BRACKETS}");
+        }
+        Err(FilterError::Never { name: shown(&self.name, 80), value: shown(&self.value, 80), nearest, why })
+    }
+
+    /// The value that was probably meant: the same in the right form, or one that AWS documents, or one that a resource has.
+    fn meant<'a>(&self, held: impl Iterator<Item = &'a str>) -> Option<String> {
+        if let Some(repaired) = self.form.repaired(&self.value) {
+            return Some(repaired);
+        }
+        if let Form::Word(words) | Form::IdOr(words, _) = self.form
+            && let Some(word) = closest(&self.value, words.iter().copied(), NEAR)
+        {
+            return Some(word.to_owned());
+        }
+        let threshold = if matches!(self.form, Form::Word(_)) { NEAR } else { TYPED };
+        closest(&self.value, held, threshold).map(str::to_owned)
+    }
+}
+
+/// What to know about brackets in a value.
+pub const BRACKETS: &str = "AWS's patterns have only the wildcards * and ?; brackets are ordinary characters in them, so [1-8] matches no digit";
+
+/// The candidate closest to what was written, whatever the case of its letters, when it is at least as near as `threshold`
+/// (Jaro-Winkler, 1 is equal).
+pub fn closest<'a>(written: &str, candidates: impl Iterator<Item = &'a str>, threshold: f64) -> Option<&'a str> {
+    let written = written.to_lowercase();
+    let scored = candidates.map(|candidate| (strsim::jaro_winkler(&written, &candidate.to_lowercase()), candidate));
+    let near = scored.filter(|(score, _)| *score >= threshold);
+    near.max_by(|(a, _), (b, _)| a.total_cmp(b)).map(|(_, candidate)| candidate)
+}
+
+/// What [`FilterError::Never`] says.
+pub(super) fn never(name: &str, value: &str, nearest: Option<&str>, why: &str) -> String {
+    let value = if value.is_empty() { "an empty value".to_owned() } else { format!("`{value}`") };
+    format!("{value} can never match the filter {name}{}: {why}", near(nearest))
+}

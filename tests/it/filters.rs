@@ -1,0 +1,355 @@
+//! Every filter finds what AWS finds by it, for every form of value, but for a list of differences with AWS's documentation as
+//! their judge.
+//!
+//! For each kind and each of its filters `tests/python/filters.py` asks boto3 with values of many forms (as they are, with
+//! wildcards, escaped, in another case, empty, of another filter, times in AWS's form and in that of documents), against moto
+//! and against the simulator, and `search_inventory` is asked the same over a server that has swept the same account. Where
+//! a value can never match, Muster refuses and boto3 has to answer nothing. What differs must stand in
+//! `filters/differences.toml`, and what stands there must differ.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use muster::kinds::KINDS;
+use muster::model::{Form, written};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use wildmatch::WildMatch;
+
+use crate::fields::boto3;
+use crate::harness::account::Account;
+use crate::harness::moto::{ACCOUNT, Moto};
+use crate::harness::muster::{Endpoint, RARELY, Sandbox};
+use crate::harness::process::Running;
+use crate::harness::python::Environment;
+use crate::harness::rpc::Client;
+use crate::harness::simulator::Simulator;
+
+const PATIENCE: Duration = Duration::from_mins(2);
+
+/// The filter that AWS does not have, but takes as a parameter of its own.
+const OWN: (&str, &str) = ("instance-status", "instance-id");
+
+/// A question to both.
+#[derive(Clone, Debug)]
+struct Question {
+    kind: &'static str,
+    filter: String,
+    form: &'static str,
+    values: Vec<String>,
+}
+
+/// What came of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Answer {
+    Ids(BTreeSet<String>),
+    Refused(String),
+}
+
+impl Answer {
+    /// In words that do not depend on how many resources there are.
+    fn said(&self, all: usize) -> String {
+        match self {
+            Answer::Refused(why) => format!("refuses: {why}"),
+            Answer::Ids(ids) if ids.is_empty() => "none".to_owned(),
+            Answer::Ids(ids) if ids.len() == all => "all".to_owned(),
+            Answer::Ids(_) => "some".to_owned(),
+        }
+    }
+}
+
+/// What is not the same in both.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Difference {
+    /// `moto instance launch-time: AWS's form`
+    at: String,
+    endpoint: String,
+    muster: String,
+}
+
+/// Who does what AWS documents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Right {
+    Muster,
+    /// AWS documents neither, or the endpoint has no such filter.
+    Open,
+}
+
+/// An entry of the list. Its texts are patterns with `*` and `?`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Listed {
+    at: Vec<String>,
+    #[serde(default = "anything")]
+    endpoint: String,
+    #[serde(default = "anything")]
+    muster: String,
+    right: Right,
+    source: String,
+}
+
+#[derive(Deserialize)]
+struct List {
+    difference: Vec<Listed>,
+}
+
+fn anything() -> String {
+    "*".to_owned()
+}
+
+/// boto3 at one endpoint.
+struct Boto3(Running);
+
+impl Boto3 {
+    fn at(endpoint: &Endpoint) -> Boto3 {
+        let mut script = Environment::Moto.script("filters.py");
+        script.arg(json!({"endpoint": endpoint.url, "region": endpoint.region, "account": ACCOUNT}).to_string());
+        Boto3(Running::start("filters", script))
+    }
+
+    fn ask(&mut self, question: &Value) -> Value {
+        assert!(self.0.say(&question.to_string()), "boto3 has ended{}", self.0.tail());
+        serde_json::from_str(&self.0.line(PATIENCE)).unwrap()
+    }
+
+    fn answer(&mut self, question: &Question) -> Answer {
+        let answer = self.ask(&json!({"kind": question.kind, "filters": filters(question)}));
+        match answer["error"].as_str() {
+            Some(error) => Answer::Refused(error.to_owned()),
+            None => Answer::Ids(serde_json::from_value(answer["ids"].clone()).unwrap()),
+        }
+    }
+}
+
+fn filters(question: &Question) -> Value {
+    json!([{"Name": question.filter, "Values": question.values}])
+}
+
+/// What `search_inventory` answers.
+fn searched(client: &mut Client, question: &Question) -> Answer {
+    let arguments = json!({"kind": question.kind, "filters": filters(question), "limit": 500, "fields": []});
+    let answer = client.call("search_inventory", &arguments).unwrap();
+    if answer.is_error {
+        let never = answer.text.contains("can never match") || answer.text.contains("has no tags");
+        assert!(never, "{question:?} is refused for another reason: {}", answer.text);
+        return Answer::Refused("can never match".to_owned());
+    }
+    let rows = answer.structured["rows"].as_array().unwrap();
+    assert_eq!(answer.structured["total"].as_u64(), Some(rows.len() as u64), "{question:?} has more than a page");
+    if rows.is_empty() {
+        assert_ne!(answer.structured["hints"], json!([]), "{question:?} finds nothing and says nothing of it");
+    }
+    Answer::Ids(rows.iter().map(|row| row["id"].as_str().unwrap().to_owned()).collect())
+}
+
+/// The values that a document has at a path, as filters write them.
+fn scalars(document: &Value, path: &str, found: &mut Vec<String>) {
+    match document {
+        Value::Array(list) => list.iter().for_each(|element| scalars(element, path, found)),
+        Value::Object(map) => {
+            let (first, rest) = path.split_once('.').unwrap_or((path, ""));
+            if let Some(inner) = map.get(first) {
+                scalars(inner, rest, found);
+            }
+        }
+        Value::String(text) if path.is_empty() => found.push(text.clone()),
+        Value::Bool(_) | Value::Number(_) if path.is_empty() => found.push(document.to_string()),
+        _ => {}
+    }
+}
+
+/// Values of many forms, made of those that resources have.
+fn forms(form: Form, held: &[String]) -> Vec<(&'static str, Vec<String>)> {
+    let one = |name, value: String| (name, vec![value]);
+    let mut all = vec![
+        one("any", "*".to_owned()),
+        one("empty", String::new()),
+        one("no such value", "no-such-value".to_owned()),
+        one("another type", "i-0123456789abcdef0".to_owned()),
+        one("a number", "4711".to_owned()),
+        one("brackets", "[a-z0-9]*".to_owned()),
+    ];
+    let held: Vec<&String> = held.iter().filter(|value| !value.is_empty()).collect();
+    if let (Some(first), Some(last)) = (held.first(), held.last()) {
+        let letters: Vec<char> = first.chars().collect();
+        let (head, tail) = letters.split_at(letters.len() / 2);
+        let [head, tail, end] = [head, tail, tail.get(1..).unwrap_or_default()].map(String::from_iter);
+        all.extend([
+            one("exact", (*first).clone()),
+            ("several", vec![(*first).clone(), (*last).clone()]),
+            ("one that exists and one that does not", vec![(*first).clone(), "no-such-value".to_owned()]),
+            one("begins with", format!("{head}*")),
+            one("ends with", format!("*{tail}")),
+            one("one character", format!("{head}?{end}")),
+            one("a character too many", format!("{first}?")),
+            one("an escaped wildcard", format!("{head}\\*")),
+            one("an escaped character", format!("{head}\\{tail}")),
+            one("brackets for a character", format!("{head}[a-z0-9]{end}")),
+            one("upper case", first.to_uppercase()),
+            one("lower case", first.to_lowercase()),
+            one("padded", format!(" {first} ")),
+        ]);
+        if let (Form::Time, Some(filter)) = (form, written::as_filter(first)) {
+            all.extend([
+                one("AWS's form", filter.clone()),
+                one("a day", format!("{}*", &filter[..10])),
+                one("a day and no wildcard", filter[..10].to_owned()),
+                one("a second", format!("{}*", &filter[..19])),
+                one("milliseconds", format!("{}.???Z", &filter[..19])),
+                one("without milliseconds", format!("{}Z", &filter[..19])),
+            ]);
+        }
+    }
+    let mut seen = BTreeSet::new();
+    all.retain(|(_, values)| seen.insert(values.clone()));
+    all
+}
+
+/// All questions about an account, and how many resources each kind has.
+fn questions(account: &Account) -> (Vec<Question>, BTreeMap<&'static str, usize>) {
+    let (mut questions, mut sizes) = (Vec::new(), BTreeMap::new());
+    for (slug, _, resources) in boto3(account) {
+        let kind = KINDS.iter().find(|kind| kind.slug == slug).unwrap();
+        sizes.insert(kind.slug, resources.len());
+        let held = |paths: &[&str]| {
+            let mut found = Vec::new();
+            let documents = resources.iter().flat_map(|(_, document)| paths.iter().map(move |path| (document, *path)));
+            documents.for_each(|(document, path)| scalars(document, path, &mut found));
+            found
+        };
+        let mut ask = |filter: &str, form: Form, held: &[String]| {
+            let of = forms(form, held).into_iter();
+            questions.extend(of.map(|(form, values)| Question {
+                kind: kind.slug,
+                filter: filter.to_owned(),
+                form,
+                values,
+            }));
+        };
+        for filter in kind.filters.iter().filter(|filter| (kind.slug, filter.name) != OWN) {
+            ask(filter.name, filter.form, &held(filter.paths));
+        }
+        if kind.tagged_kind().is_none() {
+            let tags: Vec<(String, String)> = resources.iter().flat_map(|(_, document)| tags(document)).collect();
+            ask("tag-key", Form::Text, &tags.iter().map(|(key, _)| key.clone()).collect::<Vec<_>>());
+            for key in ["Name", "empty", "no such key"] {
+                let values: Vec<String> =
+                    tags.iter().filter(|(of, _)| of == key).map(|(_, value)| value.clone()).collect();
+                ask(&format!("tag:{key}"), Form::Text, &values);
+            }
+        }
+    }
+    (questions, sizes)
+}
+
+fn tags(document: &Value) -> Vec<(String, String)> {
+    let tags = document["Tags"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let text = |tag: &Value, name: &str| tag[name].as_str().unwrap_or_default().to_owned();
+    tags.iter().map(|tag| (text(tag, "Key"), text(tag, "Value"))).collect()
+}
+
+/// Asks everything at one endpoint and answers how many pairs were compared.
+fn compare(name: &str, account: &Account, endpoint: &Endpoint, found: &mut BTreeSet<Difference>) -> usize {
+    let sandbox = Sandbox::new(endpoint);
+    let server = sandbox.serve(&RARELY);
+    server.swept();
+    let mut client = Client::http(&server.http);
+    let mut boto3 = Boto3::at(endpoint);
+    let (questions, sizes) = questions(account);
+    let mut compared = 0;
+    for question in &questions {
+        let (theirs, ours) = (boto3.answer(question), searched(&mut client, question));
+        compared += usize::from(matches!(theirs, Answer::Ids(_)));
+        let agree = match (&theirs, &ours) {
+            (Answer::Ids(theirs), Answer::Ids(ours)) => theirs == ours,
+            // That it can never match is what an answer of nothing means.
+            (Answer::Ids(theirs), Answer::Refused(_)) => theirs.is_empty(),
+            (Answer::Refused(_), _) => false,
+        };
+        if !agree {
+            let all = sizes[question.kind];
+            let at = format!("{name} {} {}: {}", question.kind, question.filter, question.form);
+            found.insert(Difference { at, endpoint: theirs.said(all), muster: ours.said(all) });
+        }
+        if question.form == "exact" {
+            let told = shell(&sandbox, question);
+            assert_eq!(told, ours, "{question:?}: `muster search` says something else than search_inventory");
+        }
+    }
+    eprintln!("{name}: {compared} (filter, value form) pairs compared of {}", questions.len());
+    compared
+}
+
+/// What `muster search` prints.
+fn shell(sandbox: &Sandbox, question: &Question) -> Answer {
+    let escape = |text: &str| text.replace('\\', "\\\\").replace(',', "\\,");
+    let values: Vec<String> = question.values.iter().map(|value| escape(value)).collect();
+    let word = format!("{}={}", question.filter, values.join(","));
+    let mut muster = sandbox.muster(&["search", "--json", "--all", "--kind", question.kind, "--data-dir"]);
+    let output = muster.arg(sandbox.data()).arg(word).output().unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    if !output.status.success() {
+        assert!(errors.contains("can never match"), "{question:?}: {errors}");
+        return Answer::Refused("can never match".to_owned());
+    }
+    let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let rows = answer["rows"].as_array().unwrap();
+    Answer::Ids(rows.iter().map(|row| row["id"].as_str().unwrap().to_owned()).collect())
+}
+
+#[test]
+fn every_filter_finds_what_boto3_finds_by_it_but_for_the_listed_differences() {
+    let mut found = BTreeSet::new();
+    let moto = Moto::start();
+    moto.populate();
+    documented(&mut Boto3::at(&moto.endpoint()));
+    let simulator = Simulator::start(40, &[]);
+    let mut compared = compare("moto", &moto, &moto.endpoint(), &mut found);
+    let account = Account::at(&simulator.endpoint());
+    compared += compare("simulator", &account, &simulator.endpoint(), &mut found);
+    eprintln!("{compared} (filter, value form) pairs compared in all, {} differ", found.len());
+    assert!(compared > 4_000, "only {compared} pairs are compared");
+    let list = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/filters/differences.toml"));
+    judge(&found, &toml::from_str::<List>(&list.unwrap()).unwrap().difference);
+}
+
+/// Every filter that a kind knows is one that AWS documents for it.
+fn documented(boto3: &mut Boto3) {
+    let documented = boto3.ask(&json!({"documented": true}));
+    for kind in KINDS {
+        let known: BTreeSet<&str> =
+            documented[kind.slug].as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
+        assert!(known.len() > 5, "{} documents {known:?}", kind.slug);
+        let others: Vec<&str> =
+            kind.filters.iter().map(|filter| filter.name).filter(|name| !known.contains(name)).collect();
+        let allowed: &[&str] = UNDOCUMENTED.iter().find(|(slug, _)| *slug == kind.slug).map_or(&[], |(_, names)| names);
+        assert_eq!(others, allowed, "{}: filters that AWS does not document", kind.slug);
+    }
+}
+
+/// Filters that botocore's text does not name, by kind.
+const UNDOCUMENTED: &[(&str, &[&str])] = &[("instance-status", &["instance-id"])];
+
+/// Fails the test with what differs and is not listed, and with what is listed and does not differ.
+fn judge(found: &BTreeSet<Difference>, list: &[Listed]) {
+    let matches = |pattern: &str, text: &str| WildMatch::new(pattern).matches(text);
+    let known = |listed: &Listed, pattern: &str, difference: &Difference| {
+        matches(pattern, &difference.at)
+            && matches(&listed.endpoint, &difference.endpoint)
+            && matches(&listed.muster, &difference.muster)
+    };
+    let mut said: Vec<String> = found
+        .iter()
+        .filter(|it| !list.iter().any(|listed| listed.at.iter().any(|pattern| known(listed, pattern, it))))
+        .map(|it| format!("not listed: {}\n    endpoint {}\n    muster   {}", it.at, it.endpoint, it.muster))
+        .collect();
+    for listed in list {
+        assert!(listed.source.len() > 10, "{:?} names no source", listed.at);
+        let gone = listed.at.iter().filter(|pattern| !found.iter().any(|it| known(listed, pattern, it)));
+        said.extend(gone.map(|pattern| format!("listed, but the two agree: {pattern} ({:?} right)", listed.right)));
+    }
+    assert!(said.is_empty(), "{} differences\n{}", said.len(), said.join("\n"));
+}
