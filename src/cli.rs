@@ -46,7 +46,7 @@ use count::Count;
 use demo::Demo;
 use doctor::Doctor;
 use get::Get;
-use line::Unfilled;
+use line::{Unfilled, Unusable};
 use log::Log;
 use output::Output;
 use search::Search;
@@ -150,11 +150,12 @@ pub fn main() -> ExitCode {
             Err(unfilled) => unfilled.into(),
             Ok(()) => {
                 drop(error.print());
-                Unusable(line::explained(&error, &words, &root)).into()
+                line::explained(&error, &words, &root).into()
             }
         },
     };
-    if !error.is::<Unusable>() {
+    // Of its words clap has told already.
+    if error.downcast_ref::<Unusable>().is_none_or(|unusable| unusable.variable.is_some()) {
         complain(&format!("muster: {error:#}"));
     }
     if !is_usage(&error) {
@@ -162,16 +163,12 @@ pub fn main() -> ExitCode {
     }
     // A client that sees its server process exit shows "disconnected", and nobody learns why. A person at a terminal does.
     if line::command(&words, &root) == Some("mcp") && !std::io::stdin().is_terminal() {
-        let explained = single().map_err(Into::into).and_then(|runtime| finish(runtime, front::explain(format!("{error:#}"))));
+        let explained =
+            single().map_err(Into::into).and_then(|runtime| finish(runtime, front::explain(format!("{error:#}"))));
         explained.unwrap_or_else(|error| complain(&format!("muster: {error:#}")));
     }
     ExitCode::from(2)
 }
-
-/// The command line cannot be read.
-#[derive(Debug, thiserror::Error)]
-#[error("the command line cannot be used: {0}")]
-struct Unusable(String);
 
 /// Whether it is the command line or a variable that has to be changed.
 fn is_usage(error: &anyhow::Error) -> bool {

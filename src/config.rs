@@ -177,7 +177,9 @@ pub enum ConfigError {
         found: String,
     },
     /// Several regions where one belongs.
-    #[error("{source_name} holds several regions, `{given}`: it takes one; give several in MUSTER_REGIONS or --regions")]
+    #[error(
+        "{source_name} holds several regions, `{given}`: it takes one; give several in MUSTER_REGIONS or --regions"
+    )]
     SeveralRegions {
         /// The flag or variable.
         source_name: String,
@@ -303,7 +305,8 @@ impl Config {
             return Err(ConfigError::EventsName { source });
         }
         let regions = regions(&given.regions)?;
-        let region = region(given.region.as_deref(), environment).filter(|_| regions.iter().all(|name| name == selection::ALL));
+        let region =
+            region(given.region.as_deref(), environment).filter(|_| regions.iter().all(|name| name == selection::ALL));
         let selection = Selection::new(given.profile, given.region, &regions, environment);
         let regions = regions.iter().map(|name| (environment.source("--regions", name), name.as_str()));
         let one = region.iter().map(|(source, name)| (source.clone(), name.as_str()));
@@ -399,8 +402,13 @@ fn check(source_name: String, name: &str, has_endpoint: bool) -> Result<(), Conf
 
 /// Refuses what a client was to fill in and did not.
 fn filled(given: &Given, environment: &Environment) -> Result<(), ConfigError> {
-    let data_dir = given.data_dir.as_ref().and_then(|dir| dir.to_str());
-    let flags = [("--profile", given.profile.as_deref()), ("--data-dir", data_dir), ("--events", given.events.as_deref())];
+    // A home is replaced later; what is left is not.
+    let data_dir =
+        given.data_dir.as_ref().and_then(|dir| dir.to_str()).filter(|dir| {
+            placeholder(&environment::expand(dir)).is_some() && place::unexpanded(Path::new(dir)).is_none()
+        });
+    let flags =
+        [("--profile", given.profile.as_deref()), ("--data-dir", data_dir), ("--events", given.events.as_deref())];
     let flags = flags.into_iter().filter_map(|(flag, value)| Some((environment.source(flag, value?), value?)));
     let variables = environment::SELECTING.iter().filter_map(|name| {
         // What a flag overrules is not read; regions are looked at by themselves.
@@ -432,9 +440,7 @@ fn located(dir: &Path, environment: &Environment) -> Result<PathBuf, ConfigError
 impl Given {
     /// The same without what is blank: a client that fills a template with nothing says nothing.
     fn said(self) -> Self {
-        let said = |text: Option<String>| {
-            text.map(|text| tidy::bare(&text).to_owned()).filter(|text| !text.is_empty())
-        };
+        let said = |text: Option<String>| text.map(|text| tidy::bare(&text).to_owned()).filter(|text| !text.is_empty());
         Given {
             data_dir: self.data_dir.filter(|dir| dir.to_str().is_none_or(|dir| !tidy::bare(dir).is_empty())),
             profile: said(self.profile),

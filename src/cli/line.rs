@@ -106,11 +106,12 @@ pub(super) fn command<'a>(words: &[OsString], root: &'a Command) -> Option<&'a s
     None
 }
 
-/// Why clap cannot read the words, in one line, with the variable where that is what it cannot read.
-pub(super) fn explained(error: &clap::Error, words: &[OsString], root: &Command) -> String {
+/// Why clap cannot read the words, in one line.
+pub(super) fn explained(error: &clap::Error, words: &[OsString], root: &Command) -> Unusable {
     let rendered = error.render().to_string();
     let told = rendered.lines().map(str::trim).filter(|line| !line.is_empty());
-    let told: Vec<&str> = told.take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more")).collect();
+    let told: Vec<&str> =
+        told.take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more")).collect();
     let told = shown(told.join(" ").trim_start_matches("error: "), 500);
     let of_command = command(words, root).and_then(|name| root.find_subcommand(name)).unwrap_or(root);
     let mut options = of_command.get_arguments().chain(root.get_arguments());
@@ -120,12 +121,23 @@ pub(super) fn explained(error: &clap::Error, words: &[OsString], root: &Command)
     };
     let option = options.find(|option| named.is_some() && option.get_long() == named);
     let was_given = |long: &str| {
-        words.iter().filter_map(|word| word.to_str()?.strip_prefix("--")).any(|word| word.split('=').next() == Some(long))
+        words
+            .iter()
+            .filter_map(|word| word.to_str()?.strip_prefix("--"))
+            .any(|word| word.split('=').next() == Some(long))
     };
-    match option.filter(|option| !option.get_long().is_some_and(was_given)).and_then(Arg::get_env) {
-        Some(variable) if std::env::var_os(variable).is_some() => format!("{} is set, and {told}", variable.to_string_lossy()),
-        _ => told,
-    }
+    let variable = option.filter(|option| !option.get_long().is_some_and(was_given)).and_then(Arg::get_env);
+    let variable = variable.filter(|variable| std::env::var_os(variable).is_some());
+    Unusable { variable: variable.map(|variable| variable.to_string_lossy().into_owned()), told }
+}
+
+/// The words, or a variable beside them, cannot be read.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("{} cannot be used: {told}", variable.as_deref().unwrap_or("the command line"))]
+pub(super) struct Unusable {
+    /// The variable that holds what cannot be read, where it is not one of the words.
+    pub(super) variable: Option<String>,
+    told: String,
 }
 
 /// Refuses placeholders in the variables, and in the words where a client wrote them, of a command that would read them.
@@ -151,7 +163,9 @@ fn unfilled_words(words: &[OsString]) -> Vec<(String, String)> {
             Some((_, value)) => (word.split('=').next().unwrap_or_default(), value),
             None => (before, word),
         };
-        found.extend(placeholder(value).map(|value| (name.to_owned(), value.to_owned())));
+        // What stands for a directory is replaced where a path is read.
+        let value = environment::expand(value);
+        found.extend(placeholder(&value).map(|value| (name.to_owned(), value.to_owned())));
         before = if word.starts_with("--") { word } else { "the command line" };
     }
     found

@@ -79,7 +79,8 @@ impl Environment {
     /// `path` as seen from the process's working directory, with a `~` or `$HOME` that no shell replaced replaced.
     #[must_use]
     pub fn absolute(&self, path: &Path) -> PathBuf {
-        let path = path.to_str().map_or_else(|| path.to_owned(), |text| with_known(|known| expanded(text, known)).into());
+        let path =
+            path.to_str().map_or_else(|| path.to_owned(), |text| with_known(|known| expanded(text, known)).into());
         self.current_dir.join(path)
     }
 
@@ -110,6 +111,12 @@ pub fn untidy(is_list: &dyn Fn(&str) -> bool) -> Changes {
     let texts = texts();
     let texts = texts.iter().map(|(name, value)| (name.as_str(), value.as_str()));
     with_known(|known| tidy::tidy(texts, is_list, known))
+}
+
+/// A path with its `~` and the variables of this process replaced.
+#[must_use]
+pub fn expand(path: &str) -> String {
+    with_known(|known| expanded(path, known))
 }
 
 /// Calls `use_it` with the variables of this process and the users of this machine.

@@ -89,7 +89,9 @@ mod tests {
         };
         let home = |user: Option<&str>| match user {
             None => Some(PathBuf::from("/home/me/")),
-            Some(user) => home_in("root:x:0:0:root:/root:/bin/sh\nann:x:7:7::/srv/ann:/bin/sh\nodd:x:8:8::odd:\n", user),
+            Some(user) => {
+                home_in("root:x:0:0:root:/root:/bin/sh\nann:x:7:7::/srv/ann:/bin/sh\nodd:x:8:8::odd:\n", user)
+            }
         };
         expanded(path, Known { variable: &variable, home: &home })
     }

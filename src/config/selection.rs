@@ -40,9 +40,8 @@ impl Selection {
         let (profile, region) = (given(profile), first.or_else(|| given(region)));
         let regions = if regions.len() > 1 || regions.iter().any(|name| name == ALL) { regions } else { &[] };
         let region = region.or_else(|| Some(OF_REGION.iter().find_map(|name| environment.variable(name))?.to_owned()));
-        let overruled = |name: &&'static str| {
-            OF_REGION.contains(name) || (profile.is_some() && OVERRULED.contains(name))
-        };
+        let overruled =
+            |name: &&'static str| OF_REGION.contains(name) || (profile.is_some() && OVERRULED.contains(name));
         let variables = SELECTING.iter().copied().filter(|name| !overruled(name));
         let variables = variables.filter_map(|name| Some((name, environment.variable(name)?.to_owned()))).collect();
         Selection { profile, region, regions: regions.to_vec(), variables }
@@ -55,12 +54,12 @@ impl Selection {
     }
 
     /// What a process started elsewhere has to have in its environment to arrive at the same selection, except for
-    /// credentials.
+    /// credentials and for a profile that was asked for by name: only a flag says that.
     pub fn variables(&self) -> impl Iterator<Item = (&'static str, String)> {
         let region = self.region.clone().filter(|_| self.regions.is_empty() || self.is_all());
         let regions = Some(self.regions.join(",")).filter(|regions| !regions.is_empty());
-        let named =
-            [("AWS_PROFILE", self.profile().map(str::to_owned)), ("AWS_REGION", region), ("MUSTER_REGIONS", regions)];
+        let profile = self.profile().filter(|_| self.profile.is_none()).map(str::to_owned);
+        let named = [("AWS_PROFILE", profile), ("AWS_REGION", region), ("MUSTER_REGIONS", regions)];
         let named = named.into_iter().filter_map(|(name, value)| Some((name, value?)));
         let others = self.variables.iter().filter(|(name, _)| !["AWS_PROFILE", KEY_ID].contains(name));
         named.chain(others.cloned())

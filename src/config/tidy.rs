@@ -71,9 +71,8 @@ pub fn tidy<'a>(
 /// The variables among these that a client did not fill in, with what they hold.
 #[must_use]
 pub fn unfilled<'a>(variables: impl IntoIterator<Item = (&'a str, &'a str)>) -> Vec<(&'a str, &'a str)> {
-    let ours = |name: &str| {
-        name.starts_with("MUSTER_") || name.starts_with("AWS_ENDPOINT_URL_") || OF_AWS.contains(&name)
-    };
+    let ours =
+        |name: &str| name.starts_with("MUSTER_") || name.starts_with("AWS_ENDPOINT_URL_") || OF_AWS.contains(&name);
     let found = variables.into_iter().filter(|(name, _)| ours(name));
     found.filter_map(|(name, value)| Some((name, placeholder(value)?))).collect()
 }
