@@ -9,14 +9,17 @@ pub mod bus;
 pub mod clock;
 pub mod error;
 pub mod limiter;
+pub mod origin;
 pub mod peek;
 pub mod pinned;
 pub mod probe;
+pub mod profiles;
 pub mod queue;
 pub mod queues;
 pub mod regions;
 mod sdk;
 pub mod trail;
+mod trust;
 mod whole;
 
 use std::collections::BTreeMap;
@@ -38,6 +41,7 @@ pub use clock::AwsClock;
 pub use error::{AwsError, Class, Details, Trouble};
 pub use limiter::{CallCount, Priority};
 pub use pinned::Pinned;
+pub use origin::Origin;
 pub use regions::Regions;
 
 use crate::kinds::{Item, KindSpec, Listing, Page};
@@ -117,7 +121,6 @@ pub struct Aws(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     settings: Settings,
-    profile: Arc<str>,
     clock: Arc<AwsClock>,
     limiter: Limiter,
     sdk: ArcSwap<Sdk>,
@@ -150,9 +153,7 @@ impl Aws {
     }
 
     fn new(settings: Settings, sdk: Sdk, clock: Arc<AwsClock>) -> Self {
-        let profile = settings.profile.clone().or_else(|| std::env::var("AWS_PROFILE").ok());
         Aws(Arc::new(Inner {
-            profile: profile.as_deref().filter(|name| !name.is_empty()).unwrap_or("default").into(),
             limiter: Limiter::new(settings.share_percent),
             settings,
             clock,
@@ -170,10 +171,22 @@ impl Aws {
         self.0.found.lock().regions.clone().unwrap_or_else(|| self.0.sdk.load().regions.clone())
     }
 
-    /// The profile in use: as set, from `AWS_PROFILE`, or `default`.
+    /// Where the credentials come from: as loaded last; before that, where they will be looked for first.
     #[must_use]
-    pub fn profile(&self) -> &str {
-        &self.0.profile
+    pub fn origin(&self) -> Origin {
+        self.0.sdk.load().seen.get()
+    }
+
+    /// What is wrong with AWS's configuration files, whether or not it matters.
+    #[must_use]
+    pub fn file_faults(&self) -> Vec<profiles::FileFault> {
+        self.0.sdk.load().faults.clone()
+    }
+
+    /// Whether credentials or the region have to come from AWS's configuration files.
+    #[must_use]
+    pub fn needs_files(&self) -> bool {
+        self.0.sdk.load().needs_files
     }
 
     /// The clock that tells AWS's time.
@@ -360,6 +373,10 @@ impl Aws {
 
     async fn clients(&self, region: &Region, action: &'static str) -> Result<Clients, AwsError> {
         let sdk = self.sdk().await;
+        if let Some(what) = sdk.broken() {
+            self.0.read.lock().1 = true;
+            return Err(AwsError::files(what, &self.call(Some(region), action)));
+        }
         if !self.regions().contains(region) {
             return Err(self.no_region(action));
         }
@@ -395,12 +412,17 @@ impl Aws {
     }
 
     fn call<'a>(&'a self, region: Option<&'a Region>, action: &'static str) -> Call<'a> {
-        Call { action, region, profile: &self.0.profile }
+        let sdk = self.0.sdk.load();
+        Call { action, region, origin: sdk.seen.get(), bundle: sdk.bundle.clone() }
     }
 
     fn no_region(&self, action: &'static str) -> AwsError {
         self.0.read.lock().1 = true;
-        AwsError::no_region(&self.call(None, action))
+        let sdk = self.0.sdk.load();
+        match sdk.broken() {
+            Some(what) => AwsError::files(what, &self.call(None, action)),
+            None => AwsError::no_region(&self.call(None, action)).because(&sdk.hints()),
+        }
     }
 
     /// Tells the limiter how a call ended, and classifies its failure.
@@ -436,7 +458,7 @@ impl Aws {
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
         answer.map_err(|failure| {
-            let error = AwsError::new(&failure, &self.call(Some(region), action));
+            let error = AwsError::new(&failure, &self.call(Some(region), action)).because(&self.0.sdk.load().hints());
             // Credentials that other regions take are refused by one that is not enabled: no file says more about it.
             if error.is_about_configuration() && (error.is_local() || !self.answers_elsewhere(region)) {
                 self.0.read.lock().1 = true;

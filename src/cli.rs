@@ -3,7 +3,7 @@
 //! Exit codes: 0 it worked, 1 it failed or what was asked for is not there, 2 the command line, a `MUSTER_*` variable or a scenario cannot be used.
 
 use std::ffi::OsString;
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
@@ -25,6 +25,7 @@ mod demo;
 mod doctor;
 mod following;
 mod get;
+mod line;
 mod log;
 mod notes;
 mod output;
@@ -45,6 +46,7 @@ use count::Count;
 use demo::Demo;
 use doctor::Doctor;
 use get::Get;
+use line::{Unfilled, Unusable};
 use log::Log;
 use output::Output;
 use search::Search;
@@ -130,26 +132,53 @@ enum Command {
 /// Runs the process: reads its command line, starts logging, does what was asked, and says how it ended.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
-        Err(error) => {
-            // A closed standard error leaves nobody to tell.
+    let root = Cli::command();
+    line::restart_in_tidy_environment(&root);
+    let words = line::tidied(std::env::args_os().collect(), &root);
+    let error = match Cli::try_parse_from(&words) {
+        Ok(cli) => match line::filled(&words, &root).map_err(Into::into).and_then(|()| run(cli)) {
+            Ok(()) => return ExitCode::SUCCESS,
+            Err(error) => error,
+        },
+        // Help, or the version.
+        Err(error) if !error.use_stderr() => {
+            // A closed standard output leaves nobody to tell.
             drop(error.print());
-            return if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS };
+            return ExitCode::SUCCESS;
         }
+        Err(error) => match line::filled(&words, &root) {
+            Err(unfilled) => unfilled.into(),
+            Ok(()) => {
+                drop(error.print());
+                line::explained(&error, &words, &root).into()
+            }
+        },
     };
-    match run(cli) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            complain(&format!("muster: {error:#}"));
-            let usage = error.is::<ConfigError>()
-                || error.is::<WordError>()
-                || error.is::<BackupError>()
-                || error.is::<ScenarioError>()
-                || matches!(error.downcast_ref(), Some(TelemetryError::Filter { .. }));
-            ExitCode::from(if usage { 2 } else { 1 })
-        }
+    // Of its words clap has told already.
+    if error.downcast_ref::<Unusable>().is_none_or(|unusable| unusable.variable.is_some()) {
+        complain(&format!("muster: {error:#}"));
     }
+    if !is_usage(&error) {
+        return ExitCode::FAILURE;
+    }
+    // A client that sees its server process exit shows "disconnected", and nobody learns why. A person at a terminal does.
+    if line::command(&words, &root) == Some("mcp") && !std::io::stdin().is_terminal() {
+        let explained =
+            single().map_err(Into::into).and_then(|runtime| finish(runtime, front::explain(format!("{error:#}"))));
+        explained.unwrap_or_else(|error| complain(&format!("muster: {error:#}")));
+    }
+    ExitCode::from(2)
+}
+
+/// Whether it is the command line or a variable that has to be changed.
+fn is_usage(error: &anyhow::Error) -> bool {
+    error.is::<ConfigError>()
+        || error.is::<Unusable>()
+        || error.is::<Unfilled>()
+        || error.is::<WordError>()
+        || error.is::<BackupError>()
+        || error.is::<ScenarioError>()
+        || matches!(error.downcast_ref(), Some(TelemetryError::Filter { .. }))
 }
 
 fn run(cli: Cli) -> anyhow::Result<()> {

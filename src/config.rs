@@ -8,20 +8,24 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
 pub mod environment;
+pub mod place;
+pub mod placeholder;
 mod regions;
 pub mod selection;
 pub mod size;
+pub mod tidy;
 
 use crate::app::setup::{Name, NameError};
 pub use crate::aws::queue::Queue;
 use crate::kinds::KINDS;
 pub use crate::mcp::ListMode;
 pub use environment::Environment;
+use placeholder::placeholder;
 pub use selection::Selection;
 pub use size::Size;
 
@@ -148,6 +152,40 @@ pub enum ConfigError {
     /// Neither a data directory nor a home directory is known.
     #[error("no home directory is known, so there is no place for the store: give --data-dir or set HOME")]
     NoHome,
+    /// A data directory that begins with something that nothing replaced.
+    #[error(
+        "{source_name} is {}, and `{part}` names no home directory here: write the whole path, from / on",
+        path.display()
+    )]
+    NoSuchHome {
+        /// The flag or variable.
+        source_name: String,
+        /// What it holds.
+        path: PathBuf,
+        /// The part that is not known.
+        part: String,
+    },
+    /// A value that a client did not fill in.
+    #[error(
+        "{source_name} holds `{found}`, a placeholder that the client's configuration did not fill in: write the value itself \
+         there, or leave {source_name} out"
+    )]
+    Unfilled {
+        /// The flag or variable.
+        source_name: String,
+        /// The placeholder.
+        found: String,
+    },
+    /// Several regions where one belongs.
+    #[error(
+        "{source_name} holds several regions, `{given}`: it takes one; give several in MUSTER_REGIONS or --regions"
+    )]
+    SeveralRegions {
+        /// The flag or variable.
+        source_name: String,
+        /// What was given.
+        given: String,
+    },
     /// An interval for a kind that does not exist.
     #[error("--interval names the kind `{kind}`: there are {known}; for example --interval instance=30s")]
     UnknownKind {
@@ -207,10 +245,10 @@ pub enum ConfigError {
         given: Size,
     },
     /// A region that nobody has.
-    #[error("{flag} names the region `{given}`{}", meant(*nearest))]
+    #[error("{source_name} names the region `{given}`{}", meant(*nearest))]
     UnknownRegion {
-        /// The flag.
-        flag: &'static str,
+        /// The flag or variable.
+        source_name: String,
         /// What was given.
         given: String,
         /// The known one that was probably meant.
@@ -235,7 +273,7 @@ pub enum ConfigError {
 fn meant(nearest: Option<&str>) -> String {
     match nearest {
         Some(nearest) => format!(": did you mean `{nearest}`?"),
-        None => ", which has not the form of one: give a name such as eu-central-1".to_owned(),
+        None => ", and no region has a name of that form: give one such as eu-central-1".to_owned(),
     }
 }
 
@@ -245,7 +283,8 @@ impl Config {
     /// # Errors
     /// A value out of range, an unknown kind, or no place for the data directory.
     pub fn merge(given: Given, environment: &Environment, kinds: &[&str]) -> Result<Self, ConfigError> {
-        let given_region = given.region.clone().filter(|name| !name.is_empty());
+        let given = given.said();
+        filled(&given, environment)?;
         let mut intervals = BTreeMap::new();
         for Interval { kind, every } in given.intervals {
             if !kinds.contains(&kind.as_str()) {
@@ -261,20 +300,19 @@ impl Config {
         if !CANARY_INTERVALS.contains(&canary_interval) {
             return Err(ConfigError::CanaryInterval { given: canary_interval });
         }
-        // A variable that is set to nothing says nothing.
-        let events = given.events.filter(|name| !name.is_empty());
+        let events = given.events;
         if let Some(Err(source)) = events.as_ref().map(|name| name.parse::<Name>()) {
             return Err(ConfigError::EventsName { source });
         }
         let regions = regions(&given.regions)?;
+        let region =
+            region(given.region.as_deref(), environment).filter(|_| regions.iter().all(|name| name == selection::ALL));
         let selection = Selection::new(given.profile, given.region, &regions, environment);
-        // Behind another endpoint there may be any regions.
-        if !selection.has_endpoint() {
-            let region = given_region.iter().map(|name| ("--region", name));
-            region.chain(regions.iter().map(|name| ("--regions", name))).try_for_each(check)?;
-        }
+        let regions = regions.iter().map(|name| (environment.source("--regions", name), name.as_str()));
+        let one = region.iter().map(|(source, name)| (source.clone(), name.as_str()));
+        regions.chain(one).try_for_each(|(source, name)| check(source, name, selection.has_endpoint()))?;
         let data_dir = match given.data_dir {
-            Some(dir) => environment.absolute(&dir),
+            Some(dir) => located(&dir, environment)?,
             None => environment.state_home().ok_or(ConfigError::NoHome)?.join("muster").join(selection.digest()),
         };
         if let Some(given) = given.retain_age.filter(|age| *age < SHORTEST_AGE) {
@@ -319,7 +357,6 @@ fn relaxed(given: Vec<Interval>) -> Result<BTreeMap<String, Duration>, ConfigErr
     Ok(relaxed)
 }
 
-/// Whether rules and queues may begin with this.
 /// The regions of `--regions`, each once: none, names, or `all` alone.
 fn regions(given: &[String]) -> Result<Vec<String>, ConfigError> {
     let mut regions: Vec<String> = Vec::new();
@@ -335,16 +372,83 @@ fn regions(given: &[String]) -> Result<Vec<String>, ConfigError> {
     Ok(regions)
 }
 
-fn check((flag, name): (&'static str, &String)) -> Result<(), ConfigError> {
+/// The region that is asked where no list of them is given, and what names it.
+fn region(given: Option<&str>, environment: &Environment) -> Option<(String, String)> {
+    let of_aws = || {
+        let mut names = selection::OF_REGION.into_iter();
+        names.find_map(|name| Some((name.to_owned(), environment.variable(name)?.to_owned())))
+    };
+    given.map(|name| (environment.source("--region", name), name.to_owned())).or_else(of_aws)
+}
+
+/// Whether `name` can be one region. Behind another endpoint there may be any.
+fn check(source_name: String, name: &str, has_endpoint: bool) -> Result<(), ConfigError> {
+    if let Some(found) = placeholder(name) {
+        return Err(ConfigError::Unfilled { source_name, found: found.to_owned() });
+    }
     let Err(slip) = regions::check(name) else { return Ok(()) };
-    if name == selection::ALL && flag == "--regions" {
+    if name.contains([',', ';', ' ']) {
+        return Err(ConfigError::SeveralRegions { source_name, given: name.to_owned() });
+    }
+    if has_endpoint || (name == selection::ALL && source_name.to_lowercase().ends_with("regions")) {
         return Ok(());
     }
     let nearest = match slip {
         regions::Slip::Near(region) => Some(region),
         regions::Slip::Form => None,
     };
-    Err(ConfigError::UnknownRegion { flag, given: name.clone(), nearest })
+    Err(ConfigError::UnknownRegion { source_name, given: name.to_owned(), nearest })
+}
+
+/// Refuses what a client was to fill in and did not.
+fn filled(given: &Given, environment: &Environment) -> Result<(), ConfigError> {
+    // A home is replaced later; what is left is not.
+    let data_dir =
+        given.data_dir.as_ref().and_then(|dir| dir.to_str()).filter(|dir| {
+            placeholder(&environment::expand(dir)).is_some() && place::unexpanded(Path::new(dir)).is_none()
+        });
+    let flags =
+        [("--profile", given.profile.as_deref()), ("--data-dir", data_dir), ("--events", given.events.as_deref())];
+    let flags = flags.into_iter().filter_map(|(flag, value)| Some((environment.source(flag, value?), value?)));
+    let variables = environment::SELECTING.iter().filter_map(|name| {
+        // What a flag overrules is not read; regions are looked at by themselves.
+        let overruled = given.profile.is_some() && selection::OVERRULED.contains(name);
+        let is_read = !overruled && !selection::OF_REGION.contains(name);
+        Some(((*name).to_owned(), environment.variable(name).filter(|_| is_read)?))
+    });
+    let unfilled = flags.chain(variables).find_map(|(source_name, value)| {
+        let found = placeholder(value)?.to_owned();
+        Some(ConfigError::Unfilled { source_name, found })
+    });
+    unfilled.map_or(Ok(()), Err)
+}
+
+/// The data directory that was given, as an absolute path.
+fn located(dir: &Path, environment: &Environment) -> Result<PathBuf, ConfigError> {
+    let path = environment.absolute(dir);
+    let unknown = |dir: &Path| place::unexpanded(dir).map(str::to_owned);
+    // What was replaced is absolute.
+    match dir.is_relative().then(|| unknown(dir)).flatten().filter(|part| path.ends_with(dir) && !part.is_empty()) {
+        None => Ok(path),
+        Some(part) => {
+            let source_name = environment.source("--data-dir", &dir.to_string_lossy());
+            Err(ConfigError::NoSuchHome { source_name, path: dir.to_owned(), part })
+        }
+    }
+}
+
+impl Given {
+    /// The same without what is blank: a client that fills a template with nothing says nothing.
+    fn said(self) -> Self {
+        let said = |text: Option<String>| text.map(|text| tidy::bare(&text).to_owned()).filter(|text| !text.is_empty());
+        Given {
+            data_dir: self.data_dir.filter(|dir| dir.to_str().is_none_or(|dir| !tidy::bare(dir).is_empty())),
+            profile: said(self.profile),
+            region: said(self.region),
+            events: said(self.events),
+            ..self
+        }
+    }
 }
 
 impl Listening {

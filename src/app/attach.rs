@@ -169,6 +169,10 @@ pub(super) async fn greeted(
 /// Starts a server without a terminal. It leaves this process's session by itself; the runtime reaps it should it end first.
 fn start(launch: &Launch) -> Result<Child, AttachError> {
     let mut command = Command::new(&launch.program);
+    // Every setting is among the arguments. A variable that only a server reads, and could not, would end it without a word.
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"MUSTER_")) {
+        command.env_remove(name);
+    }
     command.args(&launch.arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     command.spawn().map_err(|source| AttachError::Start { program: launch.program.clone(), source })
 }

@@ -25,6 +25,7 @@ use crate::model::{Region, Scope, Timestamp};
 mod backlog;
 mod canary;
 mod clock;
+mod configuration;
 mod data_directory;
 mod dead_letters;
 mod endpoint;
@@ -52,6 +53,7 @@ pub static CHECKS: &[&Check] = &[
     &store::CHECK,
     &unreadable::CHECK,
     &freshness::CHECK,
+    &configuration::CHECK,
     &identity::CHECK,
     &clock::CHECK,
     &endpoint::CHECK,
@@ -114,6 +116,7 @@ pub async fn examine(config: &Config) -> Vec<Finding> {
         },
     }
     let aws = Aws::load(engine::settings(config)).await;
+    findings.extend(configuration::judge(&aws.file_faults(), aws.needs_files()));
     findings.extend(account(&aws, config, server.as_ref()).await);
     let place = |finding: &Finding| CHECKS.iter().position(|check| check.name == finding.check);
     // Regions in the order in which they are watched; within one, and before all, in the order of the checks.
@@ -138,7 +141,7 @@ fn hung(check: &Check, subject: &str) -> Finding {
 /// Everything that is of AWS.
 async fn account(aws: &Aws, config: &Config, server: Option<&Client>) -> Vec<Finding> {
     let (caller, _) = asked(aws.caller()).await;
-    let mut findings = vec![identity::judge(aws.profile(), &caller)];
+    let mut findings = vec![identity::judge(&aws.origin(), &caller)];
     let Ok(caller) = caller else {
         let rest = [&clock::CHECK, &endpoint::CHECK, &permission::CHECK, &quota::CHECK];
         let rest = rest.into_iter().chain(OF_EVENTS.iter().copied());

@@ -46,12 +46,25 @@ pub async fn run(config: &Config, launch: &Launch) -> anyhow::Result<()> {
 
 /// Answers for the server that is not there.
 async fn apologise(config: &Config, error: AttachError) -> anyhow::Result<()> {
+    answer(config.allow_writes, format!("{:#}", anyhow::Error::new(error))).await
+}
+
+/// Answers for a front end that cannot be used as it was started: nothing is served, and no tool that changes AWS is offered,
+/// since nobody knows whether that was asked for.
+///
+/// # Errors
+/// When the client can no longer be read or written.
+pub async fn explain(what: String) -> anyhow::Result<()> {
+    answer(false, what).await
+}
+
+/// Answers discovery and lists of tools as ever, and everything else with `what` is wrong.
+async fn answer(allow_writes: bool, what: String) -> anyhow::Result<()> {
     let fix = "Then restart this MCP server in the client".to_owned();
-    let what = format!("{:#}", anyhow::Error::new(error));
     tracing::error!(error = what, "no server; every request is answered with this");
     let (_phase, failed) = watch::channel(Phase::Failed(Arc::new(Failure { what, fix })));
-    let policy = Policy { allow_writes: config.allow_writes, list: ListMode::default() };
+    let policy = Policy { allow_writes, list: ListMode::default() };
     let server = mcp::Server::new(failed, policy, TaskTracker::new(), CancellationToken::new());
-    transport::serve_stream(&server, config.allow_writes, tokio::io::stdin(), tokio::io::stdout()).await?;
+    transport::serve_stream(&server, allow_writes, tokio::io::stdin(), tokio::io::stdout()).await?;
     Ok(())
 }

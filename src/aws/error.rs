@@ -17,6 +17,7 @@ use thiserror::Error;
 
 use self::code::{CREDENTIALS, classify};
 use self::message::{cleaned, named_ids};
+use super::origin::Origin;
 use crate::model::{AccountId, Region};
 
 /// How to react to a failed call.
@@ -53,6 +54,15 @@ pub enum Trouble {
     /// No connection.
     #[error("AWS could not be reached")]
     Unreachable,
+    /// The certificate of whoever answers is not one to trust.
+    #[error("the certificate of the endpoint is not trusted")]
+    Untrusted {
+        /// What names the certificate authorities that are trusted in place of the system's.
+        bundle: Option<Arc<str>>,
+    },
+    /// A configuration file cannot be understood.
+    #[error("AWS's configuration files cannot be used")]
+    Files,
     /// Nothing says which region to ask.
     #[error("no AWS region is set")]
     NoRegion,
@@ -110,8 +120,8 @@ pub struct Details {
     pub region: Option<Region>,
     /// Ids that AWS's message names; of a [`Class::NotFound`], those that do not exist.
     pub ids: Vec<String>,
-    /// The profile in use, for the next step.
-    pub profile: Arc<str>,
+    /// Where the credentials come from, for the next step.
+    pub origin: Origin,
     /// Whether the call may have had its effect all the same: the answer was lost, not refused.
     pub perhaps_done: bool,
 }
@@ -121,7 +131,9 @@ pub struct Details {
 pub(super) struct Call<'a> {
     pub(super) action: &'static str,
     pub(super) region: Option<&'a Region>,
-    pub(super) profile: &'a Arc<str>,
+    pub(super) origin: Origin,
+    /// What names the certificate authorities that are trusted in place of the system's.
+    pub(super) bundle: Option<Arc<str>>,
 }
 
 impl AwsError {
@@ -146,6 +158,20 @@ impl AwsError {
     /// There is no region to ask.
     pub(super) fn no_region(call: &Call<'_>) -> Self {
         AwsError::of(Trouble::NoRegion, Class::Fatal, None, call)
+    }
+
+    /// A configuration file is needed and cannot be understood; `what` names it.
+    pub(super) fn files(what: String, call: &Call<'_>) -> Self {
+        AwsError::of(Trouble::Files, Class::Fatal, Some(what), call)
+    }
+
+    /// Adds what may be the cause on this machine, where something was not found on it.
+    pub(super) fn because(mut self, hints: &str) -> Self {
+        let is_open = matches!(self.trouble, Trouble::NoRegion | Trouble::NoCredentials | Trouble::CredentialsFailed);
+        if is_open && !hints.is_empty() {
+            self.0.message = format!("{} ({hints})", self.0.message);
+        }
+        self
     }
 
     /// A page that belongs to another account.
@@ -201,7 +227,7 @@ impl AwsError {
             action: call.action,
             region: call.region.cloned(),
             ids: Vec::new(),
-            profile: Arc::clone(call.profile),
+            origin: call.origin.clone(),
             perhaps_done,
         }))
     }
@@ -228,7 +254,7 @@ impl AwsError {
             action: call.action,
             region: call.region.cloned(),
             ids: named_ids(raw),
-            profile: Arc::clone(call.profile),
+            origin: call.origin.clone(),
             // An internal error says nothing about how far the call got; "slow down" says that it was turned away.
             perhaps_done: status >= 500 && class != Class::Throttled,
         }))
@@ -248,14 +274,16 @@ impl AwsError {
         // The SDK's words for what never left this machine.
         let unbuilt = matches!(failure, SdkError::ConstructionFailure(_)) || text.contains("failed to apply endpoint");
         let unconnected = text.contains("client error (connect)") || text.contains("connect timeout");
+        let untrusted = text.contains("invalid peer certificate");
         let timed_out = matches!(failure, SdkError::DispatchFailure(dispatch) if dispatch.is_timeout());
         let (trouble, class) = match () {
             () if unbuilt => (Trouble::Unbuildable, Class::Fatal),
+            () if untrusted => (Trouble::Untrusted { bundle: call.bundle.clone() }, Class::Fatal),
             () if timed_out => (Trouble::TimedOut, Class::Transient),
             () => (Trouble::Unreachable, Class::Transient),
         };
         let mut error = AwsError::of(trouble, class, root, call);
-        error.0.perhaps_done = !unbuilt && !unconnected;
+        error.0.perhaps_done = !unbuilt && !unconnected && !untrusted;
         error
     }
 
@@ -310,8 +338,15 @@ impl AwsError {
 
     /// Whether reading the configuration files again may help.
     pub(super) fn is_about_configuration(&self) -> bool {
-        matches!(self.trouble, Trouble::NoRegion | Trouble::NoCredentials | Trouble::CredentialsFailed)
-            || self.is_about_credentials()
+        let on_this_machine = matches!(
+            self.trouble,
+            Trouble::NoRegion
+                | Trouble::NoCredentials
+                | Trouble::CredentialsFailed
+                | Trouble::Files
+                | Trouble::Untrusted { .. }
+        );
+        on_this_machine || self.is_about_credentials()
     }
 
     /// Whether another account than the one watched answered.
@@ -322,7 +357,8 @@ impl AwsError {
     /// Whether it happened on this machine, before any region was asked.
     pub(super) fn is_local(&self) -> bool {
         match self.trouble {
-            Trouble::NoRegion
+            Trouble::Files
+            | Trouble::NoRegion
             | Trouble::NoCredentials
             | Trouble::SsoExpired
             | Trouble::LoginExpired
@@ -335,6 +371,7 @@ impl AwsError {
             | Trouble::IdentityUnproved
             | Trouble::Unasked
             | Trouble::Acted
+            | Trouble::Untrusted { .. }
             | Trouble::OtherAccount { .. } => false,
         }
     }
@@ -354,9 +391,25 @@ impl AwsError {
     /// The next step, for the person whose command failed.
     #[must_use]
     pub fn advice(&self) -> String {
-        let profile = &self.profile;
+        let profile = self.origin.profile().unwrap_or("default");
+        let origin = &self.origin;
         let region = self.region.as_ref().map_or("the watched region", Region::as_str);
         match (&self.trouble, self.class) {
+            (Trouble::Files, _) => {
+                "Mend what the message names: AWS's own tools cannot read it either. Muster reads the files again within \
+                 seconds."
+                    .into()
+            }
+            (Trouble::Untrusted { bundle: None }, _) => {
+                "Set AWS_CA_BUNDLE (or ca_bundle in the profile) to a PEM file with the certificate authority that signed it, \
+                 where Muster runs: of a proxy that looks into TLS, its operator has that file. Check this machine's clock as \
+                 well."
+                    .into()
+            }
+            (Trouble::Untrusted { bundle: Some(bundle) }, _) => format!(
+                "Only the certificate authorities of {bundle} are trusted, in place of the system's. Name a file that holds \
+                 the one that signed it, or leave that out where the system's are enough."
+            ),
             (Trouble::NoRegion, _) => {
                 "Set AWS_REGION (or pass --region), or `region` in the profile in ~/.aws/config, for example us-east-1."
                     .into()
@@ -368,6 +421,9 @@ impl AwsError {
             ),
             (Trouble::SsoExpired, _) => format!("Run: aws sso login --profile {profile}"),
             (Trouble::LoginExpired, _) => format!("Run: aws login --profile {profile}"),
+            (Trouble::CredentialsFailed, _) if origin.profile().is_none() => {
+                format!("The credentials come from: {origin}. Check that it is reachable and holds what it should.")
+            }
             (Trouble::CredentialsFailed, _) => format!(
                 "Run `aws sts get-caller-identity --profile {profile}` where Muster runs: it shows what is wrong with the \
                  credentials of profile `{profile}`."
@@ -396,8 +452,7 @@ impl AwsError {
             }
             (Trouble::Answered, Class::Throttled) => "Other programs in the account share this limit.".into(),
             (Trouble::Answered, Class::Denied) => format!(
-                "Allow {} in the IAM policy of these credentials (profile `{profile}`); iam-policy.json of Muster lists \
-                 all it needs.",
+                "Allow {} in the IAM policy of these credentials ({origin}); iam-policy.json of Muster lists all it needs.",
                 self.denied_action()
             ),
             (Trouble::Answered, Class::NotFound) if self.is_about_events() => format!(
@@ -409,6 +464,15 @@ impl AwsError {
                 )
             }
             (Trouble::Answered, Class::Transient) => "AWS has a passing problem.".into(),
+            (Trouble::Answered, Class::Fatal) if self.is_about_credentials() && *origin == Origin::Keys => format!(
+                "Renew the credentials in the environment where Muster runs (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, and \
+                 AWS_SESSION_TOKEN where they have one), or name a profile with --profile, which takes precedence over them; \
+                 and check that region {region} is enabled in the account and this machine's clock is right."
+            ),
+            (Trouble::Answered, Class::Fatal) if self.is_about_credentials() && origin.profile().is_none() => format!(
+                "Renew the credentials ({origin}), and check that region {region} is enabled in the account and this \
+                 machine's clock is right."
+            ),
             (Trouble::Answered, Class::Fatal) if self.is_about_credentials() => format!(
                 "Renew the credentials of profile `{profile}` (`aws sso login --profile {profile}` for SSO), and check that \
                  region {region} is enabled in the account and this machine's clock is right."

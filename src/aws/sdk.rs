@@ -13,7 +13,7 @@ use aws_config::{BehaviorVersion, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_ec2::config::{RuntimeComponents, SharedHttpClient};
-use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
+use aws_smithy_http_client::tls::{self, TlsContext, rustls_provider::CryptoMode};
 use aws_smithy_http_client::{Builder, Connector, proxy::ProxyConfig};
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
@@ -22,10 +22,15 @@ use parking_lot::Mutex;
 use super::Settings;
 use super::clock::{AwsClock, DateReader};
 use super::pinned::HeldIdentity;
+use super::origin::{Origin, Seen, Watched};
+use super::profiles::{FileFault, Profiles, Weight};
 use super::regions::Regions;
+use super::trust::Bundle;
 use super::whole::WholeAnswers;
 use crate::model::Region;
 
+/// The variables that name a region.
+const OF_REGION: [&str; 2] = ["AWS_REGION", "AWS_DEFAULT_REGION"];
 /// The SDK's own default for connecting.
 const CONNECT: Duration = Duration::from_millis(3100);
 /// One attempt. A page of 1000 instances takes AWS 1 to 3 seconds.
@@ -50,6 +55,14 @@ pub(super) struct Clients {
 pub(super) struct Sdk {
     /// The regions that the configuration names; of those, the first is asked for the others.
     pub(super) regions: Vec<Region>,
+    /// Where the credentials come from.
+    pub(super) seen: Seen,
+    /// What is wrong with the configuration files.
+    pub(super) faults: Vec<FileFault>,
+    /// Whether the files have to give credentials or the region.
+    pub(super) needs_files: bool,
+    /// What names the certificate authorities that are trusted in place of the system's.
+    pub(super) bundle: Option<Arc<str>>,
     config: SdkConfig,
     clock: Arc<AwsClock>,
     clients: Mutex<BTreeMap<Region, Clients>>,
@@ -64,11 +77,27 @@ impl Sdk {
         if let Some(url) = &settings.emulator {
             return Sdk::new(&emulated(url), regions, clock);
         }
-        let http_client = http_client(ProxyConfig::from_env());
-        let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12()).http_client(http_client.clone());
-        if let Some(profile) = profile {
-            loader = loader.profile_name(profile);
+        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
+        let origin = Origin::expected(profile, &variable);
+        let selected = profile.map(str::to_owned).or_else(|| variable("AWS_PROFILE")).unwrap_or("default".to_owned());
+        let files = Profiles::read(&selected);
+        let names_region = regions.home().is_some() || OF_REGION.iter().any(|name| variable(name).is_some());
+        let mut faults = files.faults(!names_region);
+        let bundle = match Bundle::find(&files).transpose() {
+            Ok(bundle) => bundle,
+            Err(fault) => {
+                faults.push(fault);
+                None
+            }
+        };
+        for fault in &faults {
+            tracing::warn!(%fault, "AWS's configuration");
         }
+        let http_client = http_client(ProxyConfig::from_env(), Bundle::context(bundle.as_ref()));
+        let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
+            .http_client(http_client.clone())
+            .profile_name(&selected)
+            .profile_files(files.for_sdk());
         if let Some(region) = regions.home() {
             loader = loader.region(aws_config::Region::new(region.as_str().to_owned()));
         }
@@ -78,10 +107,36 @@ impl Sdk {
             // says `--profile` would watch another account. The AWS CLI lets a named profile win, and so does this.
             let context =
                 ProviderConfig::without_region().with_region(config.region().cloned()).with_http_client(http_client);
-            let provider = ProfileFileCredentialsProvider::builder().configure(&context).profile_name(profile).build();
+            let provider = ProfileFileCredentialsProvider::builder()
+                .configure(&context)
+                .profile_files(files.for_sdk())
+                .profile_name(profile)
+                .build();
             config = config.into_builder().credentials_provider(SharedCredentialsProvider::new(provider)).build();
         }
-        Sdk::new(&config, regions, clock)
+        let (needs_files, seen) = (origin != Origin::Keys || config.region().is_none(), Seen::new(origin));
+        if let Some(provider) = config.credentials_provider() {
+            let profile = selected.as_str().into();
+            let watched = SharedCredentialsProvider::new(Watched { provider, profile, seen: seen.clone() });
+            config = config.into_builder().credentials_provider(watched).build();
+        }
+        let bundle = bundle.map(|bundle| bundle.source);
+        Sdk { seen, faults, needs_files, bundle, ..Sdk::new(&config, regions, clock) }
+    }
+
+    /// What is wrong with a file without which no call can be made.
+    pub(super) fn broken(&self) -> Option<String> {
+        let matters = |fault: &&FileFault| match fault.weight {
+            Weight::Always => true,
+            Weight::Broken => self.needs_files,
+            Weight::Missing => false,
+        };
+        told(self.faults.iter().filter(matters))
+    }
+
+    /// What is wrong with files that count as empty for it.
+    pub(super) fn hints(&self) -> String {
+        told(self.faults.iter().filter(|fault| fault.weight == Weight::Missing)).unwrap_or_default()
     }
 
     /// Clients of `regions`, or of the configured region where they name none.
@@ -93,14 +148,25 @@ impl Sdk {
             .build();
         let config = config.to_builder().timeout_config(timeouts).retry_config(RetryConfig::disabled()).build();
         let regions = regions.known(config.region().map(|region| Region::new(region.as_ref())));
-        Sdk { regions, config, clock: Arc::clone(clock), clients: Mutex::default() }
+        let seen = Seen::new(Origin::Emulator);
+        let (faults, needs_files, bundle) = (Vec::new(), false, None);
+        Sdk { regions, seen, faults, needs_files, bundle, config, clock: Arc::clone(clock), clients: Mutex::default() }
     }
 
     /// The same configuration, with credentials that are resolved once and then stay as they are.
     pub(super) fn pinned(&self) -> Self {
         let held = HeldIdentity::new(self.config.identity_cache());
         let config = self.config.to_builder().identity_cache(held).build();
-        Sdk { regions: self.regions.clone(), config, clock: Arc::clone(&self.clock), clients: Mutex::default() }
+        Sdk {
+            regions: self.regions.clone(),
+            seen: self.seen.clone(),
+            faults: self.faults.clone(),
+            needs_files: self.needs_files,
+            bundle: self.bundle.clone(),
+            config,
+            clock: Arc::clone(&self.clock),
+            clients: Mutex::default(),
+        }
     }
 
     /// The clients of a region, made when they are first asked for.
@@ -117,7 +183,7 @@ pub(super) fn emulated(url: &str) -> SdkConfig {
         .behavior_version(BehaviorVersion::v2026_01_12())
         .credentials_provider(SharedCredentialsProvider::new(credentials))
         .endpoint_url(url)
-        .http_client(http_client(ProxyConfig::disabled()))
+        .http_client(http_client(ProxyConfig::disabled(), TlsContext::default()))
         .build()
 }
 
@@ -141,13 +207,19 @@ fn clients_of(config: &SdkConfig, region: &Region, clock: &Arc<AwsClock>) -> Cli
     }
 }
 
+fn told<'a>(faults: impl Iterator<Item = &'a FileFault>) -> Option<String> {
+    let told: Vec<String> = faults.map(ToString::to_string).collect();
+    (!told.is_empty()).then(|| told.join("; "))
+}
+
 /// One connection pool for all clients, with `TCP_NODELAY` and through `proxy`, which the SDK's own default would ignore.
-fn http_client(proxy: ProxyConfig) -> SharedHttpClient {
+fn http_client(proxy: ProxyConfig, trust: TlsContext) -> SharedHttpClient {
     Builder::new().build_with_connector_fn(move |settings, components| {
         let mut connector = Connector::builder()
             .enable_tcp_nodelay(true)
             .proxy_config(proxy.clone())
-            .tls_provider(tls::Provider::Rustls(CryptoMode::Ring));
+            .tls_provider(tls::Provider::Rustls(CryptoMode::Ring))
+            .tls_context(trust.clone());
         connector.set_connector_settings(settings.cloned());
         connector.set_sleep_impl(components.and_then(RuntimeComponents::sleep_impl));
         connector.build()

@@ -43,17 +43,19 @@ impl ServerEntry {
             selection.variables().map(|(name, value)| (name.to_owned(), value)).collect();
         let mut gaps = Vec::new();
         if selection.region.is_none() && !selection.is_all() {
-            environment.insert(usize::from(selection.profile().is_some()), pair("AWS_REGION", PLACEHOLDER_REGION));
+            let place = environment.iter().take_while(|(name, _)| name == "AWS_PROFILE").count();
+            environment.insert(place, pair("AWS_REGION", PLACEHOLDER_REGION));
             gaps.push("No region is known: check the placeholder us-east-1, or give --region.");
         }
         if selection.has_keys() {
             gaps.push(
-                "Your shell has AWS keys in its environment. They are not printed: use a profile that holds them.",
+                "Your shell sets AWS keys; they are not copied into this block. Put them in a profile and name it with \
+                 --profile, which takes precedence over keys that the client may have in its environment.",
             );
         }
         if selection.profile().is_none() {
             environment.insert(0, pair("AWS_PROFILE", "default"));
-            gaps.push("No profile is known: `default` is assumed; give --profile for another.");
+            gaps.push("No profile given: using default; give --profile for another.");
         }
         let arguments = words.iter().map(|word| word.to_string_lossy().into_owned());
         ServerEntry {
@@ -133,6 +135,18 @@ mod tests {
 
     fn parsed(entry: &ServerEntry, client: Client) -> Value {
         serde_json::from_str(&entry.block(client)).unwrap()
+    }
+
+    #[test]
+    fn a_profile_asked_for_by_name_is_a_flag_so_that_no_keys_of_the_client_come_before_it() {
+        let keys = [("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE"), ("AWS_PROFILE", "other"), SET[1]];
+        let selection = Selection::new(Some("corp".into()), None, &[], &Environment::of(&keys, None));
+        let words = ["--profile", "corp"].map(OsString::from);
+        let entry = ServerEntry::new(Path::new("/muster"), &words, &selection);
+        let server = &parsed(&entry, Client::ClaudeDesktop)["mcpServers"]["muster"];
+        assert_eq!(server["args"], json!(["mcp", "--profile", "corp"]));
+        assert_eq!(server["env"], json!({"AWS_REGION": "eu-central-1"}));
+        assert!(entry.gaps.is_empty(), "{:?}", entry.gaps);
     }
 
     const SET: [(&str, &str); 2] = [("AWS_PROFILE", "dev"), ("AWS_REGION", "eu-central-1")];

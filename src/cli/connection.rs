@@ -91,11 +91,12 @@ impl Connection {
         }
     }
 
-    /// These flags for a client's configuration: profile and region are said in variables there, and the client has
-    /// another working directory.
+    /// These flags for a client's configuration: the region is said in a variable there, and the client has another working
+    /// directory. A profile that was asked for stays a flag: only as one does it take precedence over keys that the client may
+    /// have in its environment.
     pub(super) fn for_client(self, environment: &Environment) -> Self {
         let data_dir = self.place.data_dir.map(|dir| environment.absolute(&dir));
-        Connection { place: Place { data_dir, ..Place::default() }, region: None, ..self }
+        Connection { place: Place { data_dir, profile: self.place.profile, ..Place::default() }, region: None, ..self }
     }
 
     /// The flags as words of a command line.

@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 
 use etcetera::BaseStrategy;
 
+use super::place::{Known, expanded, home_in};
+use super::tidy::{self, Changes};
+
 /// What decides which account the SDK's credential chain ends at. Of credentials only the key id is read: it tells
 /// accounts apart and is not a secret.
 pub const SELECTING: [&str; 9] = [
@@ -23,6 +26,8 @@ pub const SELECTING: [&str; 9] = [
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Environment {
     variables: BTreeMap<&'static str, String>,
+    /// The `MUSTER_*` variables, by which an error names what holds a value.
+    given: BTreeMap<String, String>,
     state_home: Option<PathBuf>,
     runtime_dir: Option<PathBuf>,
     current_dir: PathBuf,
@@ -36,6 +41,7 @@ impl Environment {
         let variables = SELECTING.iter().filter_map(|name| Some((*name, std::env::var(name).ok()?)));
         Environment {
             variables: variables.collect(),
+            given: texts().into_iter().filter(|(name, _)| name.starts_with("MUSTER_")).collect(),
             state_home: strategy
                 .as_ref()
                 .map(|dirs| dirs.state_dir().unwrap_or_else(|| dirs.home_dir().join(".local/state"))),
@@ -44,10 +50,18 @@ impl Environment {
         }
     }
 
-    /// The value of one of the [`SELECTING`] variables. Empty means unset: client configurations often carry blanks.
+    /// The value of one of the [`SELECTING`] variables. Blank means unset: client configurations often carry blanks.
     #[must_use]
     pub fn variable(&self, name: &str) -> Option<&str> {
-        self.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())
+        self.variables.get(name).map(|value| tidy::bare(value)).filter(|value| !value.is_empty())
+    }
+
+    /// What holds `value`, which a flag and its `MUSTER_*` variable may both give: the variable where it holds just that.
+    #[must_use]
+    pub fn source(&self, flag: &str, value: &str) -> String {
+        let variable = format!("MUSTER_{}", flag.trim_start_matches('-').replace('-', "_").to_uppercase());
+        let holds = |held: &String| held.split(',').any(|entry| tidy::bare(entry) == value) || held == value;
+        if self.given.get(&variable).is_some_and(holds) { variable } else { flag.to_owned() }
     }
 
     /// XDG's state directory (`~/.local/state`); `None` without a home directory.
@@ -62,9 +76,11 @@ impl Environment {
         self.runtime_dir.as_deref()
     }
 
-    /// `path` as seen from the process's working directory.
+    /// `path` as seen from the process's working directory, with a `~` or `$HOME` that no shell replaced replaced.
     #[must_use]
     pub fn absolute(&self, path: &Path) -> PathBuf {
+        let path =
+            path.to_str().map_or_else(|| path.to_owned(), |text| with_known(|known| expanded(text, known)).into());
         self.current_dir.join(path)
     }
 
@@ -72,9 +88,42 @@ impl Environment {
     pub(crate) fn of(variables: &[(&'static str, &str)], state_home: Option<&str>) -> Self {
         Environment {
             variables: variables.iter().map(|(name, value)| (*name, (*value).to_owned())).collect(),
+            given: BTreeMap::new(),
             state_home: state_home.map(PathBuf::from),
             runtime_dir: None,
             current_dir: PathBuf::from("/work"),
         }
     }
+}
+
+/// The variables of this process that are text.
+#[must_use]
+pub fn texts() -> Vec<(String, String)> {
+    let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+        Some((name.into_string().ok()?, value.into_string().ok()?))
+    };
+    std::env::vars_os().filter_map(text).collect()
+}
+
+/// What is to change in the environment of this process: see [`tidy`].
+#[must_use]
+pub fn untidy(is_list: &dyn Fn(&str) -> bool) -> Changes {
+    let texts = texts();
+    let texts = texts.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    with_known(|known| tidy::tidy(texts, is_list, known))
+}
+
+/// A path with its `~` and the variables of this process replaced.
+#[must_use]
+pub fn expand(path: &str) -> String {
+    with_known(|known| expanded(path, known))
+}
+
+/// Calls `use_it` with the variables of this process and the users of this machine.
+fn with_known<T>(use_it: impl FnOnce(Known<'_>) -> T) -> T {
+    let home = |user: Option<&str>| match user {
+        None => etcetera::home_dir().ok(),
+        Some(user) => home_in(&std::fs::read_to_string("/etc/passwd").ok()?, user),
+    };
+    use_it(Known { variable: &|name| std::env::var(name).ok(), home: &home })
 }

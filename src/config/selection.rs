@@ -8,6 +8,10 @@ use super::environment::{Environment, SELECTING};
 pub(super) const ALL: &str = "all";
 /// Tells accounts apart and is no secret.
 const KEY_ID: &str = "AWS_ACCESS_KEY_ID";
+/// The variables that name the region, the first one first.
+pub(super) const OF_REGION: [&str; 2] = ["AWS_REGION", "AWS_DEFAULT_REGION"];
+/// What a profile that was asked for by name overrules.
+pub(super) const OVERRULED: [&str; 3] = ["AWS_PROFILE", KEY_ID, "AWS_ROLE_ARN"];
 
 /// What selects the account and region: two processes with equal selections may share a server and its store.
 ///
@@ -35,11 +39,9 @@ impl Selection {
         let first = regions.first().filter(|name| *name != ALL).cloned();
         let (profile, region) = (given(profile), first.or_else(|| given(region)));
         let regions = if regions.len() > 1 || regions.iter().any(|name| name == ALL) { regions } else { &[] };
-        let of_region = ["AWS_REGION", "AWS_DEFAULT_REGION"];
-        let region = region.or_else(|| Some(of_region.iter().find_map(|name| environment.variable(name))?.to_owned()));
-        let overruled = |name: &&'static str| {
-            of_region.contains(name) || (profile.is_some() && ["AWS_PROFILE", KEY_ID, "AWS_ROLE_ARN"].contains(name))
-        };
+        let region = region.or_else(|| Some(OF_REGION.iter().find_map(|name| environment.variable(name))?.to_owned()));
+        let overruled =
+            |name: &&'static str| OF_REGION.contains(name) || (profile.is_some() && OVERRULED.contains(name));
         let variables = SELECTING.iter().copied().filter(|name| !overruled(name));
         let variables = variables.filter_map(|name| Some((name, environment.variable(name)?.to_owned()))).collect();
         Selection { profile, region, regions: regions.to_vec(), variables }
@@ -52,12 +54,12 @@ impl Selection {
     }
 
     /// What a process started elsewhere has to have in its environment to arrive at the same selection, except for
-    /// credentials.
+    /// credentials and for a profile that was asked for by name: only a flag says that.
     pub fn variables(&self) -> impl Iterator<Item = (&'static str, String)> {
         let region = self.region.clone().filter(|_| self.regions.is_empty() || self.is_all());
         let regions = Some(self.regions.join(",")).filter(|regions| !regions.is_empty());
-        let named =
-            [("AWS_PROFILE", self.profile().map(str::to_owned)), ("AWS_REGION", region), ("MUSTER_REGIONS", regions)];
+        let profile = self.profile().filter(|_| self.profile.is_none()).map(str::to_owned);
+        let named = [("AWS_PROFILE", profile), ("AWS_REGION", region), ("MUSTER_REGIONS", regions)];
         let named = named.into_iter().filter_map(|(name, value)| Some((name, value?)));
         let others = self.variables.iter().filter(|(name, _)| !["AWS_PROFILE", KEY_ID].contains(name));
         named.chain(others.cloned())

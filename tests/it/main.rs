@@ -10,12 +10,16 @@ mod config;
 #[cfg(test)]
 mod crash;
 #[cfg(test)]
+mod credentials;
+#[cfg(test)]
 mod demo;
 #[cfg(target_os = "linux")]
 #[cfg(test)]
 mod disk;
 #[cfg(test)]
 mod doctor;
+#[cfg(test)]
+mod environment;
 #[cfg(test)]
 mod events;
 #[cfg(test)]

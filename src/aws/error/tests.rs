@@ -76,7 +76,10 @@ async fn only_a_refused_token_restarts_a_listing() {
 fn unsent(error: CredentialsError) -> AwsError {
     let dispatch = aws_smithy_runtime_api::client::result::ConnectorError::other(Box::new(error), None);
     let failure: SdkError<ErrorMetadata> = SdkError::dispatch_failure(dispatch);
-    AwsError::new(&failure, &Call { action: "ec2:DescribeVpcs", region: None, profile: &"work".into() })
+    AwsError::new(
+        &failure,
+        &Call { action: "ec2:DescribeVpcs", region: None, origin: Origin::Profile("work".into()), bundle: None },
+    )
 }
 
 #[test]

@@ -77,7 +77,7 @@ fn output() -> Value {
         }),
     );
     schema::object(
-        &["totals", "complete", "scopes", "writes", "seq", "now", "watched_regions", "aws_calls"],
+        &["totals", "complete", "scopes", "writes", "seq", "now", "credentials", "watched_regions", "aws_calls"],
         json!({
             "totals": counts,
             "complete": {"type": "boolean", "description": "Whether everything was seen at least once."},
@@ -101,6 +101,7 @@ fn output() -> Value {
                     "enable": schema::text("How a person enables them."),
                 }),
             ),
+            "credentials": schema::text("Where this server's AWS credentials come from."),
             "watched_regions": schema::list(json!({"type": "string"}), "The regions that are swept."),
             "seq": schema::count("The log's end at this read."),
             "now": schema::text("The time of this answer."),
@@ -168,6 +169,7 @@ fn text(body: &Value) -> String {
     if let Some(clock) = body.get("clock") {
         out.add(format_args!("Clock: {}. {}\n", get(clock, "what"), get(clock, "fix")));
     }
+    out.add(format_args!("Credentials: {}\n", get(body, "credentials")));
     let scopes = body.get("scopes").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     if scopes.is_empty() {
         out.add(format_args!("Nothing swept yet in {}\n", get(body, "watched_regions")));

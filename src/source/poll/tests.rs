@@ -5,7 +5,7 @@ use futures::StreamExt;
 use parking_lot::Mutex;
 
 use super::*;
-use crate::aws::{Details, Trouble};
+use crate::aws::{Details, Origin, Trouble};
 use crate::kinds;
 use crate::model::{AccountId, Clock, Document, Region};
 
@@ -76,7 +76,7 @@ fn failure(class: Class, code: &str) -> AwsError {
         action: "ec2:DescribeInstances",
         region: None,
         ids: Vec::new(),
-        profile: "default".into(),
+        origin: Origin::Emulator,
         perhaps_done: false,
     })
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use super::*;
-use crate::aws::{Details, Trouble};
+use crate::aws::{Details, Origin, Trouble};
 use crate::kinds::{self, Item};
 use crate::model::{AccountId, Clock, Document, Map, Region, Timestamp, Value};
 
@@ -54,7 +54,7 @@ fn failure(class: Class, ids: Vec<String>) -> AwsError {
         action: "ec2:DescribeInstances",
         region: None,
         ids,
-        profile: "default".into(),
+        origin: Origin::Emulator,
         perhaps_done: false,
     })
 }

@@ -1,0 +1,167 @@
+//! Where credentials come from: what a person has to change when they are the wrong ones.
+
+use std::fmt;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use aws_credential_types::Credentials;
+use aws_credential_types::credential_feature::AwsCredentialFeature as Feature;
+use aws_credential_types::provider::future::ProvideCredentials as Provided;
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
+
+/// Where the credentials in use come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// `AWS_ACCESS_KEY_ID` and the like of the process's environment.
+    Keys,
+    /// A profile of the configuration files, by whatever it says itself: keys, a role, a login.
+    Profile(Arc<str>),
+    /// A role for a token in a file, as in Kubernetes.
+    WebIdentity,
+    /// The endpoint of a container.
+    Container,
+    /// The metadata service of the instance that Muster runs on.
+    Instance,
+    /// An emulator, which is shown made-up ones.
+    Emulator,
+}
+
+impl Origin {
+    /// Where the SDK will look first, before anything was loaded. A profile that was asked for by name comes before keys in the
+    /// environment, as in the AWS CLI; these come before `AWS_PROFILE`, as in every SDK.
+    #[must_use]
+    pub fn expected(asked_for: Option<&str>, variable: &dyn Fn(&str) -> Option<String>) -> Self {
+        let said = |name: &str| variable(name).filter(|value| !value.trim().is_empty());
+        match asked_for {
+            Some(profile) => Origin::Profile(profile.into()),
+            // Either alone is none.
+            None if said("AWS_ACCESS_KEY_ID").is_some() && said("AWS_SECRET_ACCESS_KEY").is_some() => Origin::Keys,
+            None => Origin::Profile(said("AWS_PROFILE").as_deref().unwrap_or("default").into()),
+        }
+    }
+
+    /// Where these credentials come from, as their provider left word in them; `profile` is the one in use.
+    fn of(credentials: &Credentials, profile: &Arc<str>) -> Option<Self> {
+        let features = credentials.get_property::<Vec<Feature>>()?;
+        let has = |feature| features.contains(&feature);
+        match () {
+            () if has(Feature::CredentialsProfile) => Some(Origin::Profile(Arc::clone(profile))),
+            () if has(Feature::CredentialsEnvVars) => Some(Origin::Keys),
+            () if has(Feature::CredentialsProfileStsWebIdToken) => Some(Origin::WebIdentity),
+            () if has(Feature::CredentialsHttp) => Some(Origin::Container),
+            () if has(Feature::CredentialsImds) => Some(Origin::Instance),
+            () => None,
+        }
+    }
+
+    /// The profile, where it is one.
+    #[must_use]
+    pub fn profile(&self) -> Option<&str> {
+        match self {
+            Origin::Profile(name) => Some(name),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Origin::Keys => f.write_str("environment (AWS_ACCESS_KEY_ID)"),
+            Origin::Profile(name) => write!(f, "profile {name}"),
+            Origin::WebIdentity => f.write_str("web identity (AWS_WEB_IDENTITY_TOKEN_FILE)"),
+            Origin::Container => f.write_str("container (AWS_CONTAINER_CREDENTIALS_*)"),
+            Origin::Instance => f.write_str("instance metadata"),
+            Origin::Emulator => f.write_str("emulator"),
+        }
+    }
+}
+
+/// Where credentials were last loaded from. Clones share it.
+#[derive(Clone, Debug)]
+pub(super) struct Seen(Arc<ArcSwap<Origin>>);
+
+impl Seen {
+    /// Nothing was loaded yet.
+    pub(super) fn new(expected: Origin) -> Self {
+        Seen(Arc::new(ArcSwap::from_pointee(expected)))
+    }
+
+    /// What is known.
+    pub(super) fn get(&self) -> Origin {
+        Origin::clone(&self.0.load())
+    }
+}
+
+/// Credentials of a provider, remembering where it found them.
+#[derive(Debug)]
+pub(super) struct Watched {
+    pub(super) provider: SharedCredentialsProvider,
+    pub(super) profile: Arc<str>,
+    pub(super) seen: Seen,
+}
+
+impl ProvideCredentials for Watched {
+    fn provide_credentials<'a>(&'a self) -> Provided<'a>
+    where
+        Self: 'a,
+    {
+        Provided::new(async {
+            let credentials = self.provider.provide_credentials().await?;
+            if let Some(origin) = Origin::of(&credentials, &self.profile) {
+                self.seen.0.store(Arc::new(origin));
+            }
+            Ok(credentials)
+        })
+    }
+
+    fn fallback_on_interrupt(&self) -> Option<Credentials> {
+        self.provider.fallback_on_interrupt()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn expected(asked_for: Option<&str>, variables: &[(&str, &str)]) -> String {
+        let variable =
+            |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
+        Origin::expected(asked_for, &variable).to_string()
+    }
+
+    const KEYS: [(&str, &str); 2] = [("AWS_ACCESS_KEY_ID", "AKIA"), ("AWS_SECRET_ACCESS_KEY", "s")];
+
+    #[test]
+    fn a_profile_asked_for_by_name_comes_before_keys_which_come_before_the_profile_of_the_environment() {
+        let named = ("AWS_PROFILE", "corp");
+        assert_eq!(expected(Some("corp"), &KEYS), "profile corp");
+        assert_eq!(expected(None, &[KEYS[0], KEYS[1], named]), "environment (AWS_ACCESS_KEY_ID)");
+        assert_eq!(expected(None, &[KEYS[0], named]), "profile corp", "an id without its secret is no key");
+        assert_eq!(expected(None, &[KEYS[0], ("AWS_SECRET_ACCESS_KEY", " "), named]), "profile corp");
+        assert_eq!(expected(None, &[]), "profile default");
+    }
+
+    #[test]
+    fn credentials_say_where_they_come_from() {
+        let of = |features: &[Feature]| {
+            let mut credentials = Credentials::new("id", "secret", None, None, "test");
+            credentials.get_property_mut_or_default::<Vec<Feature>>().extend(features.iter().cloned());
+            Origin::of(&credentials, &"corp".into()).map(|origin| origin.to_string())
+        };
+        for (features, origin) in [
+            (&[Feature::CredentialsEnvVars][..], "environment (AWS_ACCESS_KEY_ID)"),
+            (
+                &[Feature::CredentialsEnvVars, Feature::CredentialsStsAssumeRole, Feature::CredentialsProfile],
+                "profile corp",
+            ),
+            (&[Feature::CredentialsProcess, Feature::CredentialsProfile], "profile corp"),
+            (&[Feature::CredentialsProfileStsWebIdToken], "web identity (AWS_WEB_IDENTITY_TOKEN_FILE)"),
+            (&[Feature::CredentialsHttp], "container (AWS_CONTAINER_CREDENTIALS_*)"),
+            (&[Feature::CredentialsImds], "instance metadata"),
+        ] {
+            assert_eq!(of(features).as_deref(), Some(origin));
+        }
+        assert_eq!(of(&[]), None);
+    }
+}

@@ -1,0 +1,245 @@
+//! AWS's configuration files: where they are, what is in them, and what is wrong with them.
+//!
+//! They are read here and given to the SDK as text (see [`ini`]); that text is kept in memory only, and the SDK shows none of it. A file
+//! that is not there, or that the system does not let this process read, counts as empty, as for the AWS CLI, and is named when
+//! something is missing for it. One that cannot be understood is named as soon as anything of it is needed.
+
+mod ini;
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use aws_runtime::env_config::file::{EnvConfigFileKind, EnvConfigFiles};
+
+use self::ini::{Ini, Kind};
+use crate::model::text::shown;
+
+/// Something that is wrong with a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileFault {
+    /// Which file, with the line where it is one.
+    pub place: String,
+    /// What is wrong.
+    pub what: String,
+    /// How much it matters.
+    pub weight: Weight,
+}
+
+/// How much a fault matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Weight {
+    /// The file counts as empty, so that something may be missing.
+    Missing,
+    /// Whoever needs anything of the files is refused.
+    Broken,
+    /// No call can be made.
+    Always,
+}
+
+impl fmt::Display for FileFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.place, self.what)
+    }
+}
+
+/// A file as it was read.
+#[derive(Clone, Debug)]
+struct Read {
+    kind: Kind,
+    path: PathBuf,
+    ini: Ini,
+    faults: Vec<FileFault>,
+}
+
+/// Both files as they were read.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Profiles {
+    read: Vec<Read>,
+    /// The profile in use.
+    selected: String,
+}
+
+impl Profiles {
+    /// Reads the files that the environment of this process names.
+    pub(super) fn read(selected: &str) -> Self {
+        let files = [
+            (Kind::Config, "AWS_CONFIG_FILE", "config"),
+            (Kind::Credentials, "AWS_SHARED_CREDENTIALS_FILE", "credentials"),
+        ];
+        let read = files.into_iter().filter_map(|(kind, variable, name)| {
+            let named = std::env::var(variable).ok().filter(|path| !path.trim().is_empty());
+            let home = || Some(etcetera::home_dir().ok()?.join(".aws").join(name));
+            let path = named.as_ref().map(|path| at_home(path)).or_else(home)?;
+            let bytes = std::fs::read(&path);
+            Some(Read::new(kind, path, named.map(|_| variable), bytes))
+        });
+        Profiles { read: read.collect(), selected: selected.to_owned() }
+    }
+
+    /// The same for the SDK.
+    pub(super) fn for_sdk(&self) -> EnvConfigFiles {
+        // It wants one at least.
+        let mut files = EnvConfigFiles::builder().with_contents(EnvConfigFileKind::Config, "");
+        for read in &self.read {
+            let kind = match read.kind {
+                Kind::Config => EnvConfigFileKind::Config,
+                Kind::Credentials => EnvConfigFileKind::Credentials,
+            };
+            files = files.with_contents(kind, read.ini.text(read.kind));
+        }
+        files.build()
+    }
+
+    /// A setting of the profile in use.
+    pub(super) fn setting(&self, name: &str) -> Option<&str> {
+        let settings = self.read.iter().filter_map(|read| read.ini.profile(&self.selected));
+        let mut found = settings.filter_map(|settings| settings.get(name)).map(|setting| setting.value.as_str());
+        found.find(|value| !value.is_empty())
+    }
+
+    /// Everything that is wrong. The `region` of the profile matters only where `needs_region`.
+    pub(super) fn faults(&self, needs_region: bool) -> Vec<FileFault> {
+        let mut faults: Vec<FileFault> = self.read.iter().flat_map(|read| read.faults.iter().cloned()).collect();
+        faults.extend(self.undefined());
+        if needs_region {
+            faults.extend(self.read.iter().filter_map(|read| read.region(&self.selected)));
+        }
+        faults
+    }
+
+    /// Why the profile in use is not there, though something of its name is.
+    fn undefined(&self) -> Option<FileFault> {
+        if self.read.iter().any(|read| read.ini.profile(&self.selected).is_some()) {
+            return None;
+        }
+        let (read, line) = self.read.iter().find_map(|read| Some((read, read.ini.mistaken(&self.selected)?)))?;
+        let name = &self.selected;
+        let what = match read.kind {
+            Kind::Config => format!("the header of profile {name} has to be [profile {name}] in this file"),
+            Kind::Credentials => format!("the header of profile {name} has to be [{name}] in this file"),
+        };
+        Some(FileFault { place: read.place(Some(line)), what, weight: Weight::Missing })
+    }
+}
+
+impl Read {
+    /// `variable` is the one that names the path, if one does.
+    fn new(kind: Kind, path: PathBuf, variable: Option<&str>, bytes: io::Result<Vec<u8>>) -> Self {
+        let mut read = Read { kind, path, ini: Ini::default(), faults: Vec::new() };
+        let named = variable.map(|variable| format!(" ({variable} names it)")).unwrap_or_default();
+        let whole = |read: &Read, what: String| FileFault { place: read.place(None), what, weight: Weight::Missing };
+        match bytes.map(|bytes| Ini::parse(&bytes, kind)) {
+            Ok(Ok(ini)) => read.ini = ini,
+            Ok(Err(faults)) => {
+                let faults = faults.into_iter().map(|fault| FileFault {
+                    place: read.place(fault.line),
+                    what: fault.what,
+                    weight: Weight::Broken,
+                });
+                read.faults = faults.collect();
+            }
+            // Nobody has to have one.
+            Err(error) if error.kind() == io::ErrorKind::NotFound && variable.is_none() => {}
+            Err(error) => {
+                let why = match error.kind() {
+                    io::ErrorKind::NotFound => "it does not exist".to_owned(),
+                    io::ErrorKind::IsADirectory => "it is a directory, not a file".to_owned(),
+                    io::ErrorKind::PermissionDenied => {
+                        "this user may not read it: allow it with chmod, or run as its owner".to_owned()
+                    }
+                    _ => format!("it cannot be read: {error}"),
+                };
+                read.faults = vec![whole(&read, why + &named)];
+            }
+        }
+        read
+    }
+
+    fn place(&self, line: Option<usize>) -> String {
+        let path = shown(&self.path.to_string_lossy(), 300);
+        line.map_or_else(|| path.clone(), |line| format!("{path} line {line}"))
+    }
+
+    /// What is wrong with the region of a profile.
+    fn region(&self, profile: &str) -> Option<FileFault> {
+        let setting = self.ini.profile(profile)?.get("region")?;
+        let is_region = |value: &str| value.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        // The SDK takes a comment behind it away.
+        let value = setting.value.split([' ', '\t']).next().filter(|_| setting.value.contains([' ', '\t']));
+        let rest = value.map(|value| setting.value.get(value.len()..).unwrap_or_default().trim_start());
+        let value = match (value, rest) {
+            (Some(value), Some(rest)) if rest.starts_with(['#', ';']) => value,
+            _ => &setting.value,
+        };
+        let what = format!("the region of profile {profile} is `{}`, which is no region's name", shown(value, 60));
+        let place = self.place(Some(setting.line));
+        (!is_region(value)).then_some(FileFault { place, what, weight: Weight::Broken })
+    }
+}
+
+/// `path` with a `~` replaced, which may stand in a configuration file as well.
+pub(super) fn at_home(path: &str) -> PathBuf {
+    match path.trim().strip_prefix("~/").zip(etcetera::home_dir().ok()) {
+        Some((below, home)) => home.join(below),
+        None => Path::new(path.trim()).to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(kind: Kind, variable: Option<&str>, bytes: io::Result<&[u8]>) -> Read {
+        Read::new(kind, "/home/me/.aws/config".into(), variable, bytes.map(<[u8]>::to_vec))
+    }
+
+    fn told(read: Read, profile: &str) -> Vec<String> {
+        let profiles = Profiles { read: vec![read], selected: profile.to_owned() };
+        profiles.faults(true).iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_named_with_the_reason_and_the_variable() {
+        let of = |kind: io::ErrorKind, variable| told(read(Kind::Config, variable, Err(kind.into())), "default");
+        assert_eq!(of(io::ErrorKind::NotFound, None), [""; 0]);
+        for (kind, part) in [
+            (io::ErrorKind::NotFound, "does not exist (AWS_CONFIG_FILE names it)"),
+            (io::ErrorKind::IsADirectory, "is a directory"),
+            (io::ErrorKind::PermissionDenied, "may not read it"),
+            (io::ErrorKind::Other, "cannot be read"),
+        ] {
+            let said = of(kind, Some("AWS_CONFIG_FILE"));
+            assert!(said[0].starts_with("/home/me/.aws/config: ") && said[0].contains(part), "{said:?}");
+        }
+        assert!(of(io::ErrorKind::PermissionDenied, None)[0].contains("may not read it"));
+    }
+
+    #[test]
+    fn a_region_that_is_none_is_named_by_its_line() {
+        let of = |region: &str| {
+            let text = format!("[profile corp]\nregion = {region}\n");
+            told(read(Kind::Config, None, Ok(text.as_bytes())), "corp")
+        };
+        for wrong in ["<region>", "${input:region}", "us-east-1,eu-west-1", "us east 1"] {
+            assert!(of(wrong)[0].contains("config line 2: the region of profile corp is `"), "{:?}", of(wrong));
+        }
+        for right in ["us-east-1", "us-east-1 # home", "RegionOne", ""] {
+            assert_eq!(of(right), [""; 0], "{right}");
+        }
+    }
+
+    #[test]
+    fn a_profile_without_its_word_is_named_and_others_disturb_nobody() {
+        let said = told(read(Kind::Config, None, Ok(b"[corp]\nregion = us-east-1\n")), "corp");
+        assert!(said[0].contains("config line 1: the header of profile corp has to be [profile corp]"), "{said:?}");
+        assert_eq!(told(read(Kind::Config, None, Ok(b"[corp]\nregion = <x>\n")), "default"), [""; 0]);
+    }
+
+    #[test]
+    fn neither_secrets_nor_files_show_in_debug_output_of_what_the_sdk_gets() {
+        let text = b"[default]\naws_secret_access_key = s3cret\n";
+        let profiles = Profiles { read: vec![read(Kind::Credentials, None, Ok(text))], selected: "default".into() };
+        assert!(!format!("{:?}", profiles.for_sdk()).contains("s3cret"));
+    }
+}

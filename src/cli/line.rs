@@ -1,0 +1,304 @@
+//! The words of the command line, and the environment beside them, as whoever wrote them meant them.
+//!
+//! MCP clients fill templates: `["mcp", "--region", "${user_config.region}"]` arrives with an empty word, or with the
+//! placeholder itself. An option with a blank value says nothing, so it is taken out before clap reads it, whatever the option
+//! is. The variables are mended by [`crate::config::tidy`] in the same spirit.
+
+use std::collections::BTreeSet;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::process::CommandExt;
+
+use clap::error::{ContextKind, ContextValue};
+use clap::{Arg, Command};
+
+use crate::config::environment;
+use crate::config::placeholder::placeholder;
+use crate::config::tidy::{self, Changes};
+use crate::model::text::shown;
+
+/// Commands that a client starts, and those that look at the same flags: a placeholder in one of their words is a mistake.
+const STARTED_BY_CLIENTS: &[&str] = &["mcp", "serve", "doctor", "config", "setup", "teardown"];
+/// Commands that look at no account: their variables are not read.
+const WITHOUT_ACCOUNT: &[&str] = &["simulate", "demo", "completions", "help"];
+
+/// Something that a client did not fill in.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error(
+    "{}, which the client's configuration did not fill in: write the value itself there, or leave it out",
+    told(found)
+)]
+pub(super) struct Unfilled {
+    found: Vec<(String, String)>,
+}
+
+fn told(found: &[(String, String)]) -> String {
+    let told = found.iter().map(|(name, value)| format!("{name} holds the placeholder `{}`", shown(value, 100)));
+    told.collect::<Vec<_>>().join(" and ")
+}
+
+/// The words without what is blank; the first is the program.
+pub(super) fn tidied(words: Vec<OsString>, root: &Command) -> Vec<OsString> {
+    let mut out: Vec<OsString> = Vec::new();
+    let mut command = root;
+    let mut words = words.into_iter().peekable();
+    out.extend(words.next());
+    let mut is_value = false;
+    while let Some(word) = words.next() {
+        if word == "--" {
+            out.push(word);
+            out.extend(words);
+            break;
+        }
+        let follows_option = std::mem::take(&mut is_value);
+        let text = word.to_str().unwrap_or_default();
+        let Some(option) = text.strip_prefix("--") else {
+            if !follows_option && let Some(inner) = root.find_subcommand(text).filter(|_| std::ptr::eq(command, root)) {
+                command = inner;
+            } else if is_blank(&word) && !command.get_positionals().any(|_| true) && !command.has_subcommands() {
+                // A template's word that was filled with nothing.
+                continue;
+            }
+            out.push(word);
+            continue;
+        };
+        if let Some((name, value)) = option.split_once('=') {
+            let Some(value) = said(argument(root, command, name), value) else { continue };
+            out.push(format!("--{name}={value}").into());
+            continue;
+        }
+        let argument = argument(root, command, option);
+        match words.peek() {
+            // A switch beside which a template left a blank is not switched on: what was to stand there may have been `false`.
+            Some(next) if is_blank(next) && argument.is_some() => drop(words.next()),
+            Some(next) if argument.is_some_and(takes_value) && !next.to_string_lossy().starts_with("--") => {
+                let next = words.next().unwrap_or_default();
+                match next.to_str() {
+                    None => out.extend([word, next]),
+                    Some(value) => {
+                        if let Some(value) = said(argument, value) {
+                            out.extend([word, value.into()]);
+                        }
+                    }
+                }
+            }
+            _ => {
+                is_value = argument.is_some_and(takes_value);
+                out.push(word);
+            }
+        }
+    }
+    out
+}
+
+/// The name of the subcommand that the words ask for, whether or not clap can read the rest of them.
+pub(super) fn command<'a>(words: &[OsString], root: &'a Command) -> Option<&'a str> {
+    let mut skip = false;
+    for word in words.iter().skip(1).filter_map(|word| word.to_str()) {
+        if std::mem::take(&mut skip) {
+            continue;
+        }
+        if let Some(option) = word.strip_prefix("--") {
+            skip = argument(root, root, option).is_some_and(takes_value);
+        } else if let Some(found) = root.find_subcommand(word) {
+            return Some(found.get_name());
+        }
+    }
+    None
+}
+
+/// Why clap cannot read the words, in one line.
+pub(super) fn explained(error: &clap::Error, words: &[OsString], root: &Command) -> Unusable {
+    let rendered = error.render().to_string();
+    let told = rendered.lines().map(str::trim).filter(|line| !line.is_empty());
+    let told: Vec<&str> =
+        told.take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more")).collect();
+    let told = shown(told.join(" ").trim_start_matches("error: "), 500);
+    let of_command = command(words, root).and_then(|name| root.find_subcommand(name)).unwrap_or(root);
+    let mut options = of_command.get_arguments().chain(root.get_arguments());
+    let named = match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(named)) => named.split([' ', '=']).next().and_then(|word| word.strip_prefix("--")),
+        _ => None,
+    };
+    let option = options.find(|option| named.is_some() && option.get_long() == named);
+    let was_given = |long: &str| {
+        words
+            .iter()
+            .filter_map(|word| word.to_str()?.strip_prefix("--"))
+            .any(|word| word.split('=').next() == Some(long))
+    };
+    let variable = option.filter(|option| !option.get_long().is_some_and(was_given)).and_then(Arg::get_env);
+    let variable = variable.filter(|variable| std::env::var_os(variable).is_some());
+    Unusable { variable: variable.map(|variable| variable.to_string_lossy().into_owned()), told }
+}
+
+/// The words, or a variable beside them, cannot be read.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("{} cannot be used: {told}", variable.as_deref().unwrap_or("the command line"))]
+pub(super) struct Unusable {
+    /// The variable that holds what cannot be read, where it is not one of the words.
+    pub(super) variable: Option<String>,
+    told: String,
+}
+
+/// Refuses placeholders in the variables, and in the words where a client wrote them, of a command that would read them.
+pub(super) fn filled(words: &[OsString], root: &Command) -> Result<(), Unfilled> {
+    let command = command(words, root).unwrap_or("help");
+    let mut found: Vec<(String, String)> = Vec::new();
+    if STARTED_BY_CLIENTS.contains(&command) {
+        found.extend(unfilled_words(words));
+    }
+    if !WITHOUT_ACCOUNT.contains(&command) {
+        let texts = environment::texts();
+        let texts = texts.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        found.extend(tidy::unfilled(texts).into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())));
+    }
+    if found.is_empty() { Ok(()) } else { Err(Unfilled { found }) }
+}
+
+fn unfilled_words(words: &[OsString]) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    let mut before = "the command line";
+    for word in words.iter().skip(1).filter_map(|word| word.to_str()) {
+        let (name, value) = match word.strip_prefix("--").and_then(|option| option.split_once('=')) {
+            Some((_, value)) => (word.split('=').next().unwrap_or_default(), value),
+            None => (before, word),
+        };
+        // What stands for a directory is replaced where a path is read.
+        let value = environment::expand(value);
+        found.extend(placeholder(&value).map(|value| (name.to_owned(), value.to_owned())));
+        before = if word.starts_with("--") { word } else { "the command line" };
+    }
+    found
+}
+
+/// Starts the process again, as the same process, with an environment in which blank variables are unset and the others mended.
+/// Returns only where that was not needed or is not possible; then the variables are taken as they are.
+pub(super) fn restart_in_tidy_environment(root: &Command) {
+    let lists = lists(root);
+    let changes = environment::untidy(&|name| lists.contains(name));
+    if changes.is_empty() {
+        return;
+    }
+    if let Err(error) = restart(&changes) {
+        super::complain(&format!("muster: blank variables stay as they are: {error}"));
+    }
+}
+
+fn restart(changes: &Changes) -> std::io::Result<()> {
+    let mut words = std::env::args_os();
+    let mut command = std::process::Command::new(std::env::current_exe()?);
+    command.arg0(words.next().unwrap_or_default()).args(words);
+    for (name, value) in changes {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    Err(command.exec())
+}
+
+/// The variables of options that take several values.
+fn lists(root: &Command) -> BTreeSet<String> {
+    let commands = root.get_subcommands().chain([root]);
+    let options = commands.flat_map(Command::get_arguments).filter(|argument| argument.get_value_delimiter().is_some());
+    options.filter_map(|argument| Some(argument.get_env()?.to_str()?.to_owned())).collect()
+}
+
+/// What an option's value says; `None` for nothing.
+fn said(argument: Option<&Arg>, value: &str) -> Option<String> {
+    let is_list = argument.is_some_and(|argument| argument.get_value_delimiter().is_some());
+    let said = if is_list { tidy::without_blanks(value) } else { value.to_owned() };
+    Some(said).filter(|said| !tidy::bare(said).is_empty())
+}
+
+fn argument<'a>(root: &'a Command, command: &'a Command, name: &str) -> Option<&'a Arg> {
+    let mut known = command.get_arguments().chain(root.get_arguments());
+    known.find(|argument| argument.get_long() == Some(name))
+}
+
+fn takes_value(argument: &Arg) -> bool {
+    argument.get_action().takes_values()
+}
+
+fn is_blank(word: &OsStr) -> bool {
+    word.to_str().is_some_and(|text| tidy::bare(text).is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn words(words: &[&str]) -> Vec<OsString> {
+        ["muster"].iter().chain(words).map(Into::into).collect()
+    }
+
+    fn left(given: &[&str]) -> Vec<OsString> {
+        tidied(words(given), &super::super::Cli::command())
+    }
+
+    #[test]
+    fn an_option_with_a_blank_value_says_nothing_whatever_it_is() {
+        for given in [
+            &["mcp", "--region", ""][..],
+            &["mcp", "--region", " \t"],
+            &["mcp", "--region="],
+            &["mcp", "--aws-share", "", "--keep-free="],
+            &["--log", "", "mcp", "--interval", ","],
+            &["mcp", "--events", "", "--data-dir", "  "],
+            &["mcp", "--list", "", ""],
+            &["mcp", "--allow-writes", ""],
+            &["mcp", "--allow-writes="],
+            &["mcp", "--log-format", ""],
+        ] {
+            assert_eq!(left(given), words(&["mcp"]), "{given:?}");
+        }
+        assert_eq!(left(&["mcp", "--interval", "instance=30s,"]), words(&["mcp", "--interval", "instance=30s"]));
+    }
+
+    #[test]
+    fn what_is_not_blank_stays_as_it_is() {
+        for given in [
+            &["mcp", "--events", "--region", "us-east-1", "--allow-writes"][..],
+            &["search", "", "tag:x="],
+            &["--log", "mcp", "search", "--region", "x"],
+            &["get", "--json", "i-1"],
+            &["mcp", "--", "--region", ""],
+            &["mcp", "--unknown"],
+        ] {
+            assert_eq!(left(given), words(given), "{given:?}");
+        }
+    }
+
+    #[test]
+    fn the_command_is_known_though_the_rest_cannot_be_read() {
+        let root = super::super::Cli::command();
+        for (given, expected) in [
+            (&["mcp", "--nonsense"][..], Some("mcp")),
+            (&["--nonsense", "mcp"], Some("mcp")),
+            (&["--log", "search", "mcp", "search"], Some("mcp")),
+            (&["search", "mcp"], Some("search")),
+            (&["mpc"], None),
+        ] {
+            assert_eq!(command(&words(given), &root), expected, "{given:?}");
+        }
+    }
+
+    #[test]
+    fn a_placeholder_is_named_with_the_flag_before_it() {
+        let found = unfilled_words(&words(&["mcp", "--region", "${input:region}", "--profile=<profile>", "{{x}}"]));
+        let named: Vec<&str> = found.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(named, ["--region", "--profile", "the command line"]);
+        let said = Unfilled { found }.to_string();
+        assert!(said.starts_with("--region holds the placeholder `${input:region}` and --profile holds"), "{said}");
+    }
+
+    #[test]
+    fn every_list_is_known() {
+        let lists = lists(&super::super::Cli::command());
+        for name in ["MUSTER_REGIONS", "MUSTER_INTERVAL", "MUSTER_QUEUE_URL", "MUSTER_ALLOWED_HOST"] {
+            assert!(lists.contains(name), "{name} is not in {lists:?}");
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! The environment as whoever set it meant it.
+//!
+//! Clients fill their templates with whatever there is: with nothing, with spaces, with `~`. Muster, the SDK and what they start
+//! each read the variables by themselves, so these are mended once, for all of them: before anything reads them, the process
+//! starts itself again with the mended ones. (Changing the environment of a running process is not safe.)
+
+use std::collections::BTreeMap;
+
+use super::place::{Known, expanded};
+use super::placeholder::placeholder;
+
+/// Variables that hold a path.
+const PATHS: &[&str] = &[
+    "MUSTER_DATA_DIR",
+    "AWS_CONFIG_FILE",
+    "AWS_SHARED_CREDENTIALS_FILE",
+    "AWS_CA_BUNDLE",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+];
+
+/// Variables of AWS that decide what Muster does. Others may hold anything: prompts of shells do hold `${..}`.
+const OF_AWS: &[&str] = &[
+    "AWS_PROFILE",
+    "AWS_REGION",
+    "AWS_DEFAULT_REGION",
+    "AWS_ENDPOINT_URL",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_ROLE_ARN",
+    "AWS_ROLE_SESSION_NAME",
+    "AWS_CONFIG_FILE",
+    "AWS_SHARED_CREDENTIALS_FILE",
+    "AWS_CA_BUNDLE",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+];
+
+/// What is to change in an environment: `None` takes a variable out.
+pub type Changes = BTreeMap<String, Option<String>>;
+
+/// What a `MUSTER_*` or `AWS_*` variable says: nothing when it is blank; else its value without spaces around it, a path with its
+/// `~` and `$HOME` replaced, a list without blank entries.
+#[must_use]
+pub fn tidy<'a>(
+    variables: impl IntoIterator<Item = (&'a str, &'a str)>,
+    is_list: &dyn Fn(&str) -> bool,
+    known: Known<'_>,
+) -> Changes {
+    let ours = |name: &str| name.starts_with("MUSTER_") || name.starts_with("AWS_");
+    let mended = variables.into_iter().filter(|(name, _)| ours(name)).map(|(name, value)| {
+        let mut said = bare(value).to_owned();
+        if is_list(name) {
+            said = without_blanks(&said);
+        }
+        if PATHS.contains(&name) {
+            let path = bare(&expanded(&said, known)).to_owned();
+            // One that would change again is not understood; see [`unexpanded`](super::place::unexpanded).
+            if expanded(&path, known) == path {
+                said = path;
+            }
+        }
+        (name.to_owned(), value, Some(said).filter(|said| !said.is_empty()))
+    });
+    let changed = mended.filter(|(_, value, said)| said.as_deref() != Some(value));
+    changed.map(|(name, _, said)| (name, said)).collect()
+}
+
+/// The variables among these that a client did not fill in, with what they hold.
+#[must_use]
+pub fn unfilled<'a>(variables: impl IntoIterator<Item = (&'a str, &'a str)>) -> Vec<(&'a str, &'a str)> {
+    let ours =
+        |name: &str| name.starts_with("MUSTER_") || name.starts_with("AWS_ENDPOINT_URL_") || OF_AWS.contains(&name);
+    let found = variables.into_iter().filter(|(name, _)| ours(name));
+    found.filter_map(|(name, value)| Some((name, placeholder(value)?))).collect()
+}
+
+/// `text` without spaces, line ends and byte order marks around it.
+#[must_use]
+pub fn bare(text: &str) -> &str {
+    text.trim_matches(|c: char| c.is_whitespace() || matches!(c, '\u{feff}' | '\u{200b}'))
+}
+
+/// A list, separated by commas, without its blank entries.
+#[must_use]
+pub fn without_blanks(list: &str) -> String {
+    list.split(',').map(bare).filter(|entry| !entry.is_empty()).collect::<Vec<_>>().join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn tidied(variables: &[(&str, &str)]) -> Changes {
+        let home = |user: Option<&str>| user.is_none().then(|| PathBuf::from("/home/me"));
+        let variable = |name: &str| (name == "HOME").then(|| "/home/me".to_owned());
+        let known = Known { variable: &variable, home: &home };
+        tidy(variables.iter().copied(), &|name| name == "MUSTER_INTERVAL", known)
+    }
+
+    #[test]
+    fn blank_variables_say_nothing_and_spaces_around_a_value_are_not_part_of_it() {
+        let changes = tidied(&[
+            ("AWS_REGION", ""),
+            ("AWS_PROFILE", " \t\n"),
+            ("MUSTER_ALLOW_WRITES", ""),
+            ("MUSTER_HTTP", "\u{feff}"),
+            ("AWS_DEFAULT_REGION", "us-east-1 "),
+            ("AWS_SECRET_ACCESS_KEY", "secret\r\n"),
+            ("MUSTER_INTERVAL", " instance=30s, ,vpc=1m,"),
+            ("MUSTER_QUEUE_URL", "a,,b"),
+            ("PATH", " "),
+            ("AWS_MAX_ATTEMPTS", "3"),
+        ]);
+        let said = |name: &str| changes.get(name).map(Option::as_deref);
+        for blank in ["AWS_REGION", "AWS_PROFILE", "MUSTER_ALLOW_WRITES", "MUSTER_HTTP"] {
+            assert_eq!(said(blank), Some(None), "{blank}");
+        }
+        assert_eq!(said("AWS_DEFAULT_REGION"), Some(Some("us-east-1")));
+        assert_eq!(said("AWS_SECRET_ACCESS_KEY"), Some(Some("secret")));
+        assert_eq!(said("MUSTER_INTERVAL"), Some(Some("instance=30s,vpc=1m")));
+        for untouched in ["PATH", "AWS_MAX_ATTEMPTS", "MUSTER_QUEUE_URL"] {
+            assert_eq!(said(untouched), None, "{untouched}");
+        }
+    }
+
+    #[test]
+    fn paths_in_variables_lead_to_the_home_directory() {
+        let changes = tidied(&[("MUSTER_DATA_DIR", "~/m "), ("AWS_CONFIG_FILE", "$HOME/c"), ("AWS_PROFILE", "~/p")]);
+        assert_eq!(changes.get("MUSTER_DATA_DIR"), Some(&Some("/home/me/m".to_owned())));
+        assert_eq!(changes.get("AWS_CONFIG_FILE"), Some(&Some("/home/me/c".to_owned())));
+        assert_eq!(changes.len(), 2);
+    }
+
+    #[test]
+    fn a_placeholder_is_found_in_whatever_muster_or_the_sdk_reads() {
+        let found = unfilled([
+            ("AWS_REGION", "${input:region}"),
+            ("MUSTER_AWS_SHARE", "<share>"),
+            ("AWS_ENDPOINT_URL_EC2", "{{url}}"),
+            ("AWS_PROMPT", "${x}"),
+            ("PS1", "${x}"),
+            ("AWS_PROFILE", "corp"),
+        ]);
+        let named: Vec<&str> = found.into_iter().map(|(name, _)| name).collect();
+        assert_eq!(named, ["AWS_REGION", "MUSTER_AWS_SHARE", "AWS_ENDPOINT_URL_EC2"]);
+    }
+
+    proptest! {
+        /// Else the process would start itself again and again.
+        #[test]
+        fn what_is_tidy_stays_as_it_is(value in "[ ~$,{}/a-zHOME\u{feff}\n]{0,24}") {
+            for name in ["MUSTER_DATA_DIR", "MUSTER_INTERVAL", "AWS_PROFILE"] {
+                if let Some(Some(said)) = tidied(&[(name, &value)]).get(name) {
+                    prop_assert!(tidied(&[(name, said)]).is_empty(), "{name} {value:?} {said:?}");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! What may stand between Muster and AWS: an endpoint with a certificate of a private authority, a forward proxy, and an endpoint
+//! that holds some calls up or drops them.
+//!
+//! Every connection carries one request. The certificates are those of `tests/fixtures/tls`.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
+
+use super::muster::Endpoint;
+
+/// What becomes of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// It is passed on.
+    Pass,
+    /// The connection ends without an answer.
+    Drop,
+    /// It is passed on after this time.
+    After(Duration),
+}
+
+/// Decides by a request's first line and body.
+type Rule = dyn Fn(&str, &str) -> Fate + Send + Sync;
+
+/// A running middle.
+pub(crate) struct Middle {
+    endpoint: Endpoint,
+    asked: Arc<Mutex<Vec<String>>>,
+}
+
+/// A file of `tests/fixtures/tls`.
+pub(crate) fn certificate(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tls").join(name)
+}
+
+impl Middle {
+    /// Plain HTTP before `upstream`.
+    pub(crate) fn plain(upstream: &Endpoint, rule: impl Fn(&str, &str) -> Fate + Send + Sync + 'static) -> Middle {
+        Middle::open("http", upstream, None, Arc::new(rule))
+    }
+
+    /// TLS before `upstream`, with the certificate that `authority.pem` signed.
+    pub(crate) fn tls(upstream: &Endpoint) -> Middle {
+        let chain = CertificateDer::pem_file_iter(certificate("server.pem")).unwrap().map(Result::unwrap).collect();
+        let key = PrivateKeyDer::from_pem_file(certificate("server.key")).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+        let config = config.with_no_client_auth().with_single_cert(chain, key).unwrap();
+        Middle::open("https", upstream, Some(Arc::new(config)), Arc::new(|_, _| Fate::Pass))
+    }
+
+    /// A forward proxy to wherever it is asked to go.
+    pub(crate) fn proxy() -> Middle {
+        let anywhere = Endpoint { url: String::new(), region: String::new() };
+        Middle::open("http", &anywhere, None, Arc::new(|_, _| Fate::Pass))
+    }
+
+    fn open(scheme: &str, upstream: &Endpoint, tls: Option<Arc<ServerConfig>>, rule: Arc<Rule>) -> Middle {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("{scheme}://{}", listener.local_addr().unwrap());
+        let authority = upstream.url.strip_prefix("http://").unwrap_or_default().trim_end_matches('/').to_owned();
+        let asked: Arc<Mutex<Vec<String>>> = Arc::default();
+        let seen = Arc::clone(&asked);
+        // It ends with the test's process, as its connections do.
+        std::thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                let (authority, tls) = (authority.clone(), tls.clone());
+                let (seen, rule) = (Arc::clone(&seen), Arc::clone(&rule));
+                std::thread::spawn(move || {
+                    // Whoever does not trust the certificate hangs up: that is no failure of the middle.
+                    match tls {
+                        Some(config) => {
+                            let connection = ServerConnection::new(config).unwrap();
+                            pass(StreamOwned::new(connection, client), None, &authority, &seen, &*rule).ok()
+                        }
+                        None => {
+                            let raw = client.try_clone().ok();
+                            pass(client, raw, &authority, &seen, &*rule).ok()
+                        }
+                    }
+                });
+            }
+        });
+        Middle { endpoint: Endpoint { url, region: upstream.region.clone() }, asked }
+    }
+
+    /// Where it is.
+    pub(crate) fn endpoint(&self) -> Endpoint {
+        self.endpoint.clone()
+    }
+
+    /// The first lines of the requests that came.
+    pub(crate) fn asked(&self) -> Vec<String> {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// Passes one request on, and its answer back. `raw` is the connection itself, for a tunnel.
+fn pass(
+    mut client: impl Read + Write,
+    raw: Option<TcpStream>,
+    authority: &str,
+    seen: &Mutex<Vec<String>>,
+    rule: &Rule,
+) -> std::io::Result<()> {
+    let (head, body) = request(&mut client)?;
+    let first = head.lines().next().unwrap_or_default().to_owned();
+    seen.lock().unwrap_or_else(PoisonError::into_inner).push(first.clone());
+    let words: Vec<&str> = first.split(' ').collect();
+    if let (["CONNECT", to, ..], Some(raw)) = (&words[..], raw) {
+        let upstream = TcpStream::connect(to)?;
+        client.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n")?;
+        let (mut from_client, mut to_upstream) = (raw.try_clone()?, upstream.try_clone()?);
+        std::thread::spawn(move || std::io::copy(&mut from_client, &mut to_upstream).ok());
+        let (mut from_upstream, mut to_client) = (upstream, raw);
+        std::io::copy(&mut from_upstream, &mut to_client)?;
+        return Ok(());
+    }
+    match rule(&first, &String::from_utf8_lossy(&body)) {
+        Fate::Pass => {}
+        Fate::Drop => return Ok(()),
+        Fate::After(time) => std::thread::sleep(time),
+    }
+    // A proxy is asked for a whole URL.
+    let url = words.get(1).and_then(|target| target.strip_prefix("http://"));
+    let (authority, path) = match url {
+        Some(url) => {
+            let (authority, path) = url.split_once('/').unwrap_or((url, ""));
+            (authority.to_owned(), format!("/{path}"))
+        }
+        None => (authority.to_owned(), words.get(1).copied().unwrap_or("/").to_owned()),
+    };
+    let kept = head.lines().skip(1).filter(|line| {
+        let name = line.split(':').next().unwrap_or_default().to_ascii_lowercase();
+        !["connection", "content-length"].contains(&name.as_str()) && !line.is_empty()
+    });
+    let mut sent = format!("{} {path} HTTP/1.1\r\n", words.first().copied().unwrap_or_default());
+    sent.extend(kept.flat_map(|line| [line, "\r\n"]));
+    sent.extend(["Content-Length: ", &body.len().to_string(), "\r\nConnection: close\r\n\r\n"]);
+    let mut upstream = TcpStream::connect(authority)?;
+    upstream.write_all(sent.as_bytes())?;
+    upstream.write_all(&body)?;
+    let mut answer = Vec::new();
+    upstream.read_to_end(&mut answer)?;
+    client.write_all(&answer)?;
+    client.flush()
+}
+
+/// A request's head, and its body.
+fn request(client: &mut impl Read) -> std::io::Result<(String, Vec<u8>)> {
+    let mut bytes = Vec::new();
+    let mut chunk = [0; 16 << 10];
+    loop {
+        if let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
+            let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
+            let length = head.lines().find_map(|line| {
+                let (name, value) = line.split_once(':')?;
+                name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>().ok())?
+            });
+            let whole = end + 4 + length.unwrap_or(0);
+            while bytes.len() < whole {
+                let read = client.read(&mut chunk)?;
+                if read == 0 {
+                    return Err(std::io::ErrorKind::UnexpectedEof.into());
+                }
+                bytes.extend_from_slice(&chunk[..read]);
+            }
+            return Ok((head, bytes[end + 4..whole].to_vec()));
+        }
+        let read = client.read(&mut chunk)?;
+        if read == 0 {
+            return Err(std::io::ErrorKind::UnexpectedEof.into());
+        }
+        bytes.extend_from_slice(&chunk[..read]);
+    }
+}
