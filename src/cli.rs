@@ -46,6 +46,7 @@ use demo::Demo;
 use doctor::Doctor;
 use get::Get;
 use log::Log;
+use notes::Refused;
 use output::Output;
 use search::Search;
 use serve::Serve;
@@ -142,14 +143,21 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             complain(&format!("muster: {error:#}"));
-            let usage = error.is::<ConfigError>()
-                || error.is::<WordError>()
-                || error.is::<BackupError>()
-                || error.is::<ScenarioError>()
-                || matches!(error.downcast_ref(), Some(TelemetryError::Filter { .. }));
-            ExitCode::from(if usage { 2 } else { 1 })
+            ExitCode::from(if is_usage(&error) { 2 } else { 1 })
         }
     }
+}
+
+/// Whether an error means that the command line, or a variable in its place, cannot be used as it stands.
+fn is_usage(error: &anyhow::Error) -> bool {
+    error.chain().any(|error| {
+        error.is::<ConfigError>()
+            || error.is::<WordError>()
+            || error.is::<BackupError>()
+            || error.is::<ScenarioError>()
+            || matches!(error.downcast_ref(), Some(TelemetryError::Filter { .. }))
+            || error.downcast_ref::<Refused>().is_some_and(Refused::is_usage)
+    })
 }
 
 fn run(cli: Cli) -> anyhow::Result<()> {

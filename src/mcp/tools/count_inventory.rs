@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::answer::Answer;
 use super::arguments::Arguments;
+use super::arguments::filters::{Settled, Wanted};
 use super::as_of::{self, Worth};
 use super::rows::fields;
 use super::search_inventory::{kind, scope};
@@ -19,7 +20,7 @@ use crate::mcp::error::Fault;
 use crate::model::Scope;
 use crate::model::text::shown;
 use crate::query::tally::{Grouping, Tally, tally};
-use crate::query::{Filters, Point};
+use crate::query::Point;
 
 /// Groups shown one by one.
 const GROUPS: usize = 100;
@@ -65,6 +66,7 @@ fn output() -> Value {
             "without_value": schema::count("How many have no value at all."),
             "other_groups": schema::count("Smaller groups that are not shown."),
             "other_count": schema::count("The counts of these, added up."),
+            "readings": schema::readings(),
             "as_of": schema::text("Everything counted was known to be so at this time."),
             "missing_unproved": schema::count("Counted, though the last complete sweep lacked them: perhaps gone."),
             "seq": schema::count("The log's end at this count, or the last record up to as_of."),
@@ -79,15 +81,18 @@ fn call(call: Call) -> BoxFuture<'static, Result<Answer, Fault>> {
     async move {
         let Call { core, arguments, .. } = call;
         let kind = kind(&arguments, "kind")?;
-        let filters = Filters::parse(arguments.value("filters").unwrap_or(&Value::Null), &fields(kind))?;
+        let wanted = Wanted::read(&arguments, kind)?;
         let grouping = grouping(&arguments, kind)?;
         let point = as_of::point(&core, &arguments, "as_of")?;
         let scope = scope(&core, &arguments, kind).await?;
         if point.is_none() {
             core.anything(&[kind], scope.as_ref()).await?;
         }
-        let asked = Asked { kind, filters, grouping, point, scope };
-        core.walk(move |core| asked.answer(core)).await
+        core.walk(move |core| {
+            let settled = wanted.settle(core, scope.as_ref(), point)?;
+            Asked { kind, settled, grouping, point, scope }.answer(core)
+        })
+        .await
     }
     .boxed()
 }
@@ -95,7 +100,7 @@ fn call(call: Call) -> BoxFuture<'static, Result<Answer, Fault>> {
 /// A call's question, read.
 struct Asked {
     kind: &'static KindSpec,
-    filters: Filters,
+    settled: Settled,
     grouping: Option<(String, Grouping)>,
     point: Option<Point>,
     scope: Option<Scope>,
@@ -122,7 +127,7 @@ fn grouping(arguments: &Arguments, kind: &'static KindSpec) -> Result<Option<(St
 
 impl Asked {
     fn answer(&self, core: &Core) -> Result<Answer, Fault> {
-        let Asked { kind, filters, grouping, point, scope } = self;
+        let Asked { kind, settled: Settled { filters, readings }, grouping, point, scope } = self;
         let scope = scope.as_ref();
         // How fresh they are comes before the count: see `fresh`.
         let worth = Worth::of(core, kind, scope, *point)?;
@@ -135,6 +140,12 @@ impl Asked {
         put("at_least", json!(worth.is_at_least(counted.partial)));
         put("seq", json!(seq));
         let mut text = Text::new(worth.headline(kind, counted.total, None, counted.partial));
+        for reading in readings {
+            text.add(format_args!("\n{reading}"));
+        }
+        if !readings.is_empty() {
+            put("readings", json!(readings));
+        }
         if let Some((name, _)) = grouping {
             let name = shown(name, 200);
             put("group_by", json!(name));
