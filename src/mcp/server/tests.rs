@@ -537,7 +537,7 @@ async fn arguments_that_are_the_json_text_of_an_object_are_read_and_other_values
         assert_eq!(refused["error"]["code"], -32602, "{wrong}: {refused}");
         assert!(refused["error"]["message"].as_str().unwrap().contains("`arguments` must be a JSON object"), "{refused}");
     }
-    let none = answer(&world, json!({"jsonrpc": "2.0", "id": 8, "method": "resources/list", "params": {"cursor": 7}}));
+    let none = answer(&world, json!({"jsonrpc": "2.0", "id": 8, "method": "resources/read", "params": {"uri": 7}}));
     assert_eq!(none.await["error"]["code"], -32602);
     let unknown = answer(&world, json!({"jsonrpc": "2.0", "id": 9, "method": "resources/nonsense", "params": {}}));
     assert_eq!(unknown.await["error"]["code"], -32601);

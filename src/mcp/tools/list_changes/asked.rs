@@ -135,6 +135,19 @@ impl Asked {
         let now = core.now();
         let since = arguments.text("since")?;
         let mut since_time = since.and_then(|since| moment::time(since, now));
+        let until_time = match arguments.text("until")? {
+            None => None,
+            Some(text) => {
+                Some(moment::time(text, now).ok_or_else(|| arguments.form("until", TIMES, &json!(text)))?)
+            }
+        };
+        // Before the log is asked: no log could answer that.
+        let backwards_in_time = |until: Timestamp| arguments.form("until", "later than since", &json!(until));
+        if let (Some(since), Some(until)) = (since_time, until_time)
+            && since > until
+        {
+            return Err(backwards_in_time(until).into());
+        }
         let begins = since_time.and_then(|since| moment::begins_after(snapshot, since).transpose()).transpose()?;
         // A log that begins later and has lost nothing holds all there was to know since then.
         since_time = begins.or(since_time);
@@ -143,19 +156,13 @@ impl Asked {
             (Some(_), Some(at)) => Some(moment::before(snapshot, at, now)?),
             (Some(text), None) => Some(after(snapshot, arguments, text)?),
         };
-        let until = match arguments.text("until")? {
-            None => None,
-            Some(text) => {
-                let at = moment::time(text, now).ok_or_else(|| arguments.form("until", TIMES, &json!(text)))?;
-                Some(Moment::At(at).point(snapshot, now)?)
-            }
-        };
+        let until = until_time.map(|at| Moment::At(at).point(snapshot, now)).transpose()?;
         // Up to now there is no end: what is committed meanwhile belongs to it.
         let until = until.filter(|until| until.at < now);
         if let (Some(from), Some(until)) = (from, until)
             && (from > until.seq || since_time.is_some_and(|since| since > until.at))
         {
-            return Err(arguments.form("until", "later than since", &json!(until.at)).into());
+            return Err(backwards_in_time(until.at).into());
         }
         let (newest, last) = (snapshot.seq(), until.map(|until| until.seq));
         let order = order.unwrap_or(if waits { Order::Oldest } else { Order::Newest });
