@@ -48,6 +48,7 @@ use doctor::Doctor;
 use get::Get;
 use line::{Unfilled, Unusable};
 use log::Log;
+use notes::Refused;
 use output::Output;
 use search::Search;
 use serve::Serve;
@@ -170,15 +171,18 @@ pub fn main() -> ExitCode {
     ExitCode::from(2)
 }
 
-/// Whether it is the command line or a variable that has to be changed.
+/// Whether an error means that the command line, or a variable in its place, cannot be used as it stands.
 fn is_usage(error: &anyhow::Error) -> bool {
-    error.is::<ConfigError>()
-        || error.is::<Unusable>()
-        || error.is::<Unfilled>()
-        || error.is::<WordError>()
-        || error.is::<BackupError>()
-        || error.is::<ScenarioError>()
-        || matches!(error.downcast_ref(), Some(TelemetryError::Filter { .. }))
+    error.chain().any(|error| {
+        error.is::<ConfigError>()
+            || error.is::<Unusable>()
+            || error.is::<Unfilled>()
+            || error.is::<WordError>()
+            || error.is::<BackupError>()
+            || error.is::<ScenarioError>()
+            || matches!(error.downcast_ref(), Some(TelemetryError::Filter { .. }))
+            || error.downcast_ref::<Refused>().is_some_and(Refused::is_usage)
+    })
 }
 
 fn run(cli: Cli) -> anyhow::Result<()> {

@@ -21,6 +21,7 @@ use super::offline::{Offline, OfflineError};
 use super::socket;
 use crate::config::Config;
 use crate::mcp::client::{Client, ClientError};
+use crate::mcp::error::CODE;
 use crate::mcp::policy::Writes;
 use crate::mcp::{Core, tools};
 
@@ -47,6 +48,8 @@ pub struct Answer {
     pub structured: Value,
     /// Whether nothing of what was asked could be done.
     pub failed: bool,
+    /// What kind of failure it is.
+    pub code: Option<String>,
 }
 
 /// Why nobody answers.
@@ -189,6 +192,7 @@ impl Answer {
         Answer {
             text: texts.join("\n"),
             failed: result.get("isError").and_then(Value::as_bool).unwrap_or_default(),
+            code: result.get("_meta").and_then(|meta| meta.get(CODE)?.as_str().map(str::to_owned)),
             structured: result.get_mut("structuredContent").map(Value::take).unwrap_or_default(),
         }
     }

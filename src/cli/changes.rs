@@ -11,7 +11,7 @@ use super::place::Asked;
 use super::search::pages;
 use super::table::{Medium, Table, harmless, text as cell};
 use super::words;
-use crate::app::asking::{self, AskError, Source};
+use crate::app::asking::{AskError, Source};
 use crate::config::{Config, Environment};
 use crate::model::text;
 use crate::query::changes::By;
@@ -69,7 +69,8 @@ impl Changes {
         let arguments = self.arguments()?;
         let config = self.asked.config(environment)?;
         if self.follow {
-            return Following::new(arguments, self.since.clone(), self.asked.json).run(&config).await;
+            let regions = self.asked.regions();
+            return Following::new(arguments, self.since.clone(), self.asked.json, regions).run(&config).await;
         }
         self.list(&config, arguments).await
     }
@@ -86,7 +87,7 @@ impl Changes {
             Some(limit) => usize::try_from(limit).unwrap_or(usize::MAX),
             None => SHOWN,
         };
-        let source = asking::source(config).await?;
+        let source = self.asked.source(config).await?;
         if self.who && matches!(source, Source::Store(_)) {
             return Err(AskError::NoServer { data_dir: config.data_dir.clone(), what: "--who" }.into());
         }
@@ -151,7 +152,7 @@ impl Changes {
 const MORE: usize = 50;
 
 /// The columns of a table of changes.
-const COLUMNS: [&str; 8] = ["time", "seq", "what", "kind", "id", "name", "cause", "changes"];
+pub(super) const COLUMNS: [&str; 8] = ["time", "seq", "what", "kind", "id", "name", "cause", "changes"];
 
 /// A change as cells, what differs in at most `room` characters.
 pub(super) fn cells(change: &Value, room: usize) -> Vec<String> {

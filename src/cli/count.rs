@@ -8,7 +8,6 @@ use super::output::Output;
 use super::place::Asked;
 use super::search::{Matching, headline};
 use super::table::{Medium, Table, harmless};
-use crate::app::asking;
 use crate::config::Environment;
 
 /// What to count.
@@ -30,7 +29,7 @@ impl Count {
         if let Some(by) = &self.by {
             arguments.insert("group_by".to_owned(), json!(by));
         }
-        let source = asking::source(&self.asked.config(environment)?).await?;
+        let source = self.asked.source(&self.asked.config(environment)?).await?;
         let answer = notes::granted(source.ask("count_inventory", Value::Object(arguments)).await?)?;
         let mut output = Output::stdout();
         if self.asked.json {

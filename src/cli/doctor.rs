@@ -60,14 +60,7 @@ fn table(findings: &[Finding], medium: Medium) -> String {
         let (subject, fact) = (finding.subject.clone(), finding.fact.clone());
         table.row(vec![region, finding.check.to_owned(), word(finding.verdict).to_owned(), subject, fact]);
     }
-    let printed = table.print(medium);
-    let mut lines = printed.lines();
-    let mut out: Vec<String> = lines.next().map(str::to_owned).into_iter().collect();
-    for (line, finding) in lines.zip(findings) {
-        out.push(line.to_owned());
-        out.extend(finding.fix.as_ref().map(|fix| format!("  -> {}", shown(fix, LONGEST))));
-    }
-    out.join("\n") + "\n"
+    table.print_with(medium, |number| Some(shown(findings.get(number)?.fix.as_ref()?, LONGEST)))
 }
 
 fn word(verdict: Verdict) -> &'static str {

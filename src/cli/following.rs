@@ -7,11 +7,14 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 use tokio::time::{Instant, sleep, timeout};
+use unicode_width::UnicodeWidthStr;
 
-use super::changes::cells;
+use super::changes::{COLUMNS, cells};
 use super::notes::{self, say};
 use super::output::Output;
-use super::table::harmless;
+use super::place;
+use super::table::layout::Layout;
+use super::table::{Medium, harmless, names};
 use crate::app::asking::{self, Answer, AskError, Source};
 use crate::app::hello::HelloError;
 use crate::app::signals::Signals;
@@ -32,6 +35,9 @@ const PATIENCE: Duration = Duration::from_mins(1);
 
 /// How often it is looked for meanwhile.
 const STEP: Duration = Duration::from_millis(250);
+
+/// The longest cell.
+const LONGEST: usize = 500;
 
 /// How wide a cell is at least: the rows that come are not known yet.
 const WIDTHS: [usize; 7] = [24, 6, 8, 15, 21, 16, 5];
@@ -58,6 +64,7 @@ pub(super) struct Following {
     arguments: Map<String, Value>,
     place: Place,
     json: bool,
+    regions: Vec<String>,
     told: Vec<String>,
     output: Output<std::io::Stdout>,
 }
@@ -81,13 +88,18 @@ enum FollowError {
 }
 
 impl Following {
-    /// Follows what `arguments` ask for, from `since` on or from now.
-    pub(super) fn new(mut arguments: Map<String, Value>, since: Option<String>, json: bool) -> Self {
+    /// Follows what `arguments` ask for, from `since` on or from now, where all of `regions` are watched.
+    pub(super) fn new(
+        mut arguments: Map<String, Value>,
+        since: Option<String>,
+        json: bool,
+        regions: Vec<String>,
+    ) -> Self {
         arguments.insert("order".to_owned(), json!("oldest"));
         arguments.insert("wait_seconds".to_owned(), json!(WAIT));
         arguments.insert("limit".to_owned(), json!(PAGE));
         let place = since.map_or(Place::Now, Place::Since);
-        Following { arguments, place, json, told: Vec::new(), output: Output::stdout() }
+        Following { arguments, place, json, regions, told: Vec::new(), output: Output::stdout() }
     }
 
     /// Follows until Ctrl-C, until nobody reads any more, or until the server has gone for good.
@@ -106,6 +118,7 @@ impl Following {
             return Err(AskError::NoServer { data_dir, what: "--follow" }.into());
         };
         let mut source = Source::Server(Box::new(client));
+        place::watched(&source, &self.regions).await?;
         let mut answered = Instant::now();
         while !self.output.is_closed() {
             match self.step(&source).await? {
@@ -157,7 +170,7 @@ impl Following {
 
     fn show(&mut self, answer: &Value) -> anyhow::Result<()> {
         for change in notes::rows(answer) {
-            let line = if self.json { harmless(&change.to_string()) } else { line(change) };
+            let line = if self.json { harmless(&change.to_string()) } else { line(change, Medium::stdout()) };
             self.output.line(&line)?;
         }
         if let Some(next) = answer.get("next_cursor").and_then(Value::as_str) {
@@ -192,17 +205,27 @@ async fn again(config: &Config) -> anyhow::Result<Source> {
     Err(FollowError::Deserted(last).into())
 }
 
-/// A change as a line.
-fn line(change: &Value) -> String {
+/// A change as a line, or as several on a terminal that is too narrow for it.
+fn line(change: &Value, medium: Medium) -> String {
+    let names = names(&COLUMNS.map(str::to_owned));
+    let cells: Vec<String> = cells(change, LONGEST).iter().map(|cell| clean(cell)).collect();
     let widths = WIDTHS.into_iter().chain([0]);
-    let cells = cells(change, LONGEST).into_iter().zip(widths).map(|(cell, width)| {
-        let cell = match shown(&cell, LONGEST) {
-            cell if cell.is_empty() => "-".to_owned(),
-            cell => cell,
-        };
-        format!("{cell:width$}")
-    });
-    cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    let natural: Vec<usize> = match medium.width {
+        // Cells that are longer push the others away, in this row only.
+        None => widths.collect(),
+        Some(_) => widths.zip(&cells).map(|(width, cell)| width.max(cell.width())).collect(),
+    };
+    let layout = Layout::fit(&names, &natural, medium.width);
+    let mut lines = layout.lines(&names, &cells);
+    if layout.is_stacked() {
+        lines.push(String::new());
+    }
+    lines.join("\n")
+}
+
+fn clean(cell: &str) -> String {
+    let cell = shown(cell, LONGEST);
+    if cell.is_empty() { "-".to_owned() } else { cell }
 }
 
 #[cfg(test)]
@@ -215,7 +238,7 @@ mod tests {
 
     #[test]
     fn a_cursor_of_another_log_goes_on_from_now_and_one_that_is_too_old_from_the_earliest() {
-        let following = Following::new(Map::new(), Some("-15m".to_owned()), false);
+        let following = Following::new(Map::new(), Some("-15m".to_owned()), false, Vec::new());
         assert_eq!(following.place, Place::Since("-15m".to_owned()));
         let foreign = refused("the cursor belongs to an earlier log (..): start again with since=2026-11-22T10:00:00Z");
         assert_eq!(Following::elsewhere(&foreign), Place::Now);
@@ -226,8 +249,24 @@ mod tests {
 
     #[test]
     fn a_line_cannot_be_broken_by_a_name() {
-        let line = line(&json!({"seq": 1, "what": "changed", "id": "i-1", "name": "a\u{1b}[2J\nb\u{202E}"}));
+        let change = json!({"seq": 1, "what": "changed", "id": "i-1", "name": "a\u{1b}[2J\nb\u{202E}"});
+        let line = line(&change, Medium::default());
         assert!(line.contains("  a[2Jb  "), "{line:?}");
         assert!(!line.chars().any(crate::model::text::hostile));
+    }
+
+    #[test]
+    fn a_line_heeds_the_width_of_the_terminal() {
+        let change = json!({
+            "seq": 1, "recorded_at": "2026-11-22T10:00:00.000Z", "what": "changed", "kind": "security-group",
+            "id": "sg-0123456789abcdef0", "name": "東京", "cause": {"words": "seen by a sweep"},
+            "changes": [{"path": "State.Name", "before": "running", "after": "stopped"}],
+        });
+        for width in [20, 80, 120, 180] {
+            let medium = Medium { terminal: true, colours: false, width: Some(width) };
+            let printed = line(&change, medium);
+            assert!(printed.lines().all(|line| line.width() <= width), "{width}: {printed}");
+        }
+        assert_eq!(line(&change, Medium::default()).lines().count(), 1);
     }
 }

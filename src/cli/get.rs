@@ -8,7 +8,6 @@ use super::output::Output;
 use super::place::Asked;
 use super::table::{Medium, Table, harmless, text};
 use super::words;
-use crate::app::asking;
 use crate::config::Environment;
 
 /// Which resource to show.
@@ -44,7 +43,10 @@ impl Get {
         if let Some(as_of) = &self.as_of {
             arguments.insert("as_of".to_owned(), json!(as_of));
         }
-        let source = asking::source(&self.asked.config(environment)?).await?;
+        if let Some(region) = &self.asked.region {
+            arguments.insert("region".to_owned(), json!(region));
+        }
+        let source = self.asked.source(&self.asked.config(environment)?).await?;
         let answer = notes::granted(source.ask("get_resource", arguments.into()).await?)?;
         let mut output = Output::stdout();
         if self.asked.json {

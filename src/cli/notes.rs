@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::complain;
 use super::table::text;
 use crate::app::asking::Answer;
+use crate::mcp::error::INVALID;
 use crate::model::text::shown;
 
 /// How many of one sort are told one by one.
@@ -20,6 +21,15 @@ const LONGEST: usize = 2000;
 #[error("{text}")]
 pub(super) struct Refused {
     text: String,
+    /// The code that the tool gave.
+    code: Option<String>,
+}
+
+impl Refused {
+    /// Whether no server could ever do what was asked: the command line cannot be used as it stands.
+    pub(super) fn is_usage(&self) -> bool {
+        self.code.as_deref() == Some(INVALID)
+    }
 }
 
 /// What was answered, as data.
@@ -32,7 +42,7 @@ pub(super) fn granted(answer: Answer) -> Result<Value, Refused> {
     }
     // The example is of a tool's arguments, which are none of a command line.
     let text = answer.text.split(" Example: {").next().unwrap_or_default();
-    Err(Refused { text: shown(text, LONGEST) })
+    Err(Refused { text: shown(text, LONGEST), code: answer.code })
 }
 
 /// Tells what there is to know about an answer beside its rows.
@@ -83,6 +93,11 @@ pub(super) fn notes(answer: &Value) -> Vec<String> {
     }
     if let Some(missing) = answer.get("missing_unproved").and_then(Value::as_u64).filter(|missing| *missing > 0) {
         notes.push(format!("missing: {missing} searched were lacked by the last complete sweep and are perhaps gone"));
+    }
+    let readings = answer.get("readings").and_then(Value::as_array);
+    notes.extend(readings.into_iter().flatten().map(text));
+    if let Some(begins) = answer.get("starts_at").filter(|begins| !begins.is_null()) {
+        notes.push(format!("the log begins at {}, later than --since: this is all since then", text(begins)));
     }
     let provisional: Vec<String> = match answer.get("provisional") {
         Some(Value::Array(groups)) => groups.iter().map(text).collect(),
@@ -188,6 +203,8 @@ mod tests {
             "unobserved": gaps,
             "omitted": ["Tags"],
             "removed_at": "2026-11-22T00:00:00Z",
+            "starts_at": "2026-11-21T00:00:00Z",
+            "readings": ["filter `a`: read as a list"],
         }))
         .join("\n");
         for part in [
@@ -199,6 +216,8 @@ mod tests {
             "vpc, volume in 1/r from 4 to 5\nunobserved: and 2 more",
             "--path: Tags",
             "gone since 2026",
+            "the log begins at 2026-11-21T00:00:00Z, later than --since",
+            "filter `a`: read as a list",
         ] {
             assert!(notes.contains(part), "{part} is not in {notes}");
         }
@@ -215,5 +234,10 @@ mod tests {
         let text = "argument `group_by` must be x, not \"y\". Example: {\"kind\": \"instance\"}".to_owned();
         let answer = Answer { text, failed: true, ..Answer::default() };
         assert_eq!(granted(answer).unwrap_err().to_string(), "argument `group_by` must be x, not \"y\".");
+        let with = |code: Option<&str>| {
+            let code = code.map(str::to_owned);
+            granted(Answer { failed: true, code, ..Answer::default() }).unwrap_err().is_usage()
+        };
+        assert_eq!([with(Some(INVALID)), with(Some("not_found")), with(None)], [true, false, false]);
     }
 }

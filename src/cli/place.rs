@@ -3,8 +3,14 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use serde_json::{Value, json};
 
+use super::notes::{self, field};
+use super::table::text;
+use super::words::WordError;
+use crate::app::asking::{self, Source};
 use crate::config::{Config, ConfigError, Environment, Given};
+use crate::model::text::shown;
 
 /// What leads to a data directory, beside the region.
 #[derive(Clone, Debug, Default, Args)]
@@ -67,6 +73,50 @@ impl Asked {
         let elsewhere = self.place.data_dir.is_some() || !self.place.regions.is_empty();
         let region = if elsewhere { None } else { self.region.clone() };
         self.place.clone().config(region.or_else(|| self.home_region.clone()), environment)
+    }
+
+    /// Who answers, once it is sure that they watch what the command line names.
+    ///
+    /// # Errors
+    /// When nobody answers; [`WordError::NotWatched`] for a region that they do not watch.
+    pub(super) async fn source(&self, config: &Config) -> anyhow::Result<Source> {
+        let source = asking::source(config).await?;
+        watched(&source, &self.regions()).await?;
+        Ok(source)
+    }
+
+    /// The regions that the command line names for a server that is found without them.
+    pub(super) fn regions(&self) -> Vec<String> {
+        let Place { data_dir, regions, .. } = &self.place;
+        // Without a data directory they lead to the server that watches just these.
+        let named = if data_dir.is_some() { regions.as_slice() } else { &[] };
+        let named = named.iter().map(|name| name.trim()).filter(|name| !name.is_empty() && *name != ALL);
+        named.map(str::to_owned).collect()
+    }
+}
+
+/// What stands for every region that is enabled for the account.
+const ALL: &str = "all";
+
+/// Refuses regions that nobody watches: an answer without them would look like one about them.
+///
+/// # Errors
+/// [`WordError::NotWatched`]; when nobody answers.
+pub(super) async fn watched(source: &Source, regions: &[String]) -> anyhow::Result<()> {
+    if regions.is_empty() {
+        return Ok(());
+    }
+    let summary = notes::granted(source.ask("get_inventory_summary", json!({})).await?)?;
+    let all = |name: &str| summary.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let mut known: Vec<String> = all("watched_regions").iter().map(text).collect();
+    known.extend(all("scopes").iter().map(|scope| field(scope, "region")));
+    known.sort();
+    known.dedup();
+    // A store without a server knows of no region before its first sweep.
+    let unknown = regions.iter().find(|region| !known.is_empty() && !known.contains(region));
+    match unknown {
+        Some(region) => Err(WordError::NotWatched { region: shown(region, 80), watched: known }.into()),
+        None => Ok(()),
     }
 }
 

@@ -8,7 +8,7 @@ use super::output::Output;
 use super::place::Asked;
 use super::table::{Medium, Table, harmless, text};
 use super::words;
-use crate::app::asking::{self, Source};
+use crate::app::asking::Source;
 use crate::config::Environment;
 use crate::kinds::KindSpec;
 
@@ -87,7 +87,7 @@ impl Search {
             Some(limit) => usize::try_from(limit).unwrap_or(usize::MAX),
             None => SHOWN,
         };
-        let source = asking::source(&self.asked.config(environment)?).await?;
+        let source = self.asked.source(&self.asked.config(environment)?).await?;
         let answer = pages(&source, "search_inventory", "rows", arguments, most).await?;
         let mut output = Output::stdout();
         if self.asked.json {

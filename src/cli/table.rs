@@ -3,9 +3,17 @@
 //! Tags and names are text that strangers write. In a table what a terminal would obey is left out; in JSON it is escaped, so
 //! that a program reads back what AWS said.
 
+use std::io::IsTerminal;
+
 use serde_json::Value;
+use terminal_size::{Width, terminal_size_of};
+use unicode_width::UnicodeWidthStr;
 
 use crate::model::text::{hostile, shown};
+
+pub(super) mod layout;
+
+use layout::{Layout, wrapped};
 
 /// The longest cell on a terminal, in characters.
 const NARROW: usize = 60;
@@ -17,9 +25,6 @@ const WIDE: usize = 2000;
 const BOLD: &str = "\u{1b}[1m";
 const PLAIN: &str = "\u{1b}[0m";
 
-/// Between two columns.
-const GAP: &str = "  ";
-
 /// What is printed to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Medium {
@@ -27,6 +32,8 @@ pub(super) struct Medium {
     pub(super) terminal: bool,
     /// Whether it takes colours.
     pub(super) colours: bool,
+    /// How many columns a line of it has; `None` where lines may be of any length.
+    pub(super) width: Option<usize>,
 }
 
 /// Rows under a header.
@@ -41,8 +48,18 @@ impl Medium {
     pub(super) fn stdout() -> Self {
         let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
         let plain = set("NO_COLOR") || std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-        let terminal = std::io::IsTerminal::is_terminal(&std::io::stdout());
-        Medium { terminal, colours: terminal && !plain }
+        let terminal = std::io::stdout().is_terminal();
+        let said = || std::env::var("COLUMNS").ok()?.trim().parse().ok();
+        let asked = || terminal_size_of(std::io::stdout()).map(|(Width(width), _)| usize::from(width));
+        let known = |width: &usize| *width > 0;
+        let width = if terminal { said().filter(known).or_else(|| asked().filter(known)) } else { None };
+        Medium { terminal, colours: terminal && !plain, width }
+    }
+
+    /// What a cell shows. `last`: of the last column.
+    fn clean(self, cell: &str, last: bool) -> String {
+        let cell = shown(cell, self.widest(last));
+        if cell.is_empty() { "-".to_owned() } else { cell }
     }
 
     /// The longest cell; the last one of a row pushes no other away.
@@ -89,43 +106,56 @@ impl Table {
 
     /// Header and rows, each with its line end. Nothing where there are no rows.
     pub(super) fn print(&self, medium: Medium) -> String {
+        self.print_with(medium, |_| None)
+    }
+
+    /// The same, with a note below some rows, by their number.
+    pub(super) fn print_with(&self, medium: Medium, below: impl Fn(usize) -> Option<String>) -> String {
         if self.rows.is_empty() {
             return String::new();
         }
         let last = self.columns.len().saturating_sub(1);
         let clean = |cells: &Vec<String>| -> Vec<String> {
-            let cells = cells.iter().enumerate().map(|(place, cell)| shown(cell, medium.widest(place == last)));
-            cells.map(|cell| if cell.is_empty() { "-".to_owned() } else { cell }).collect()
+            cells.iter().enumerate().map(|(place, cell)| medium.clean(cell, place == last)).collect()
         };
-        let header: Vec<String> = self.columns.iter().map(|name| shown(name, NARROW).to_uppercase()).collect();
+        let header = names(&self.columns);
         let rows: Vec<Vec<String>> = self.rows.iter().map(clean).collect();
-        let widths: Vec<usize> = (0..header.len())
+        let natural: Vec<usize> = (0..header.len())
             .map(|column| {
                 let cells = std::iter::once(&header).chain(&rows).filter_map(|row| row.get(column));
-                cells.map(|cell| cell.chars().count()).max().unwrap_or_default()
+                cells.map(|cell| cell.width()).max().unwrap_or_default()
             })
             .collect();
-        let mut header = line(&header, &widths);
-        if medium.colours {
-            header = format!("{BOLD}{header}{PLAIN}");
+        let layout = Layout::fit(&header, &natural, medium.width);
+        let mut lines = Vec::new();
+        if !layout.is_stacked() {
+            let bold = |line| if medium.colours { format!("{BOLD}{line}{PLAIN}") } else { line };
+            lines.extend(layout.lines(&header, &header).into_iter().map(bold));
         }
-        let lines: Vec<String> = std::iter::once(header).chain(rows.iter().map(|row| line(row, &widths))).collect();
+        for (number, row) in rows.iter().enumerate() {
+            if layout.is_stacked() && number > 0 {
+                lines.push(String::new());
+            }
+            lines.extend(layout.lines(&header, row));
+            lines.extend(below(number).into_iter().flat_map(|note| noted(&note, medium)));
+        }
         lines.join("\n") + "\n"
     }
 }
 
-/// Cells padded to their columns, without blanks at the end.
-fn line(cells: &[String], widths: &[usize]) -> String {
-    let mut line = String::new();
-    for (place, (cell, width)) in cells.iter().zip(widths).enumerate() {
-        if place > 0 {
-            line.push_str(GAP);
-        }
-        line.push_str(cell);
-        line.extend(std::iter::repeat_n(' ', width.saturating_sub(cell.chars().count())));
-    }
-    line.truncate(line.trim_end().len());
-    line
+/// A note below a row.
+fn noted(note: &str, medium: Medium) -> Vec<String> {
+    let (first, other) = ("  -> ", "     ");
+    let lines = match medium.width {
+        Some(width) => wrapped(note, width.saturating_sub(first.len()).max(1)),
+        None => vec![note.to_owned()],
+    };
+    lines.iter().enumerate().map(|(place, line)| format!("{}{line}", if place == 0 { first } else { other })).collect()
+}
+
+/// The names of columns as a header shows them.
+pub(super) fn names(columns: &[String]) -> Vec<String> {
+    columns.iter().map(|name| shown(name, NARROW).to_uppercase()).collect()
 }
 
 /// A value as a cell: texts as they are, the rest as JSON.
@@ -176,10 +206,36 @@ mod tests {
     fn what_strangers_write_cannot_break_the_table_or_the_terminal() {
         let mut table = Table::new(&["id", "name"]);
         table.row(vec!["i-1".to_owned(), "a\u{1b}[2J\nb\u{202E}".to_owned()]);
-        let printed = table.print(Medium { terminal: true, colours: false });
+        let printed = table.print(Medium { terminal: true, ..Medium::default() });
         assert_eq!(printed, "ID   NAME\ni-1  a[2Jb\n");
         table.row(vec!["x".repeat(100), "x".repeat(300)]);
-        assert!(table.print(Medium { terminal: true, colours: false }).lines().all(|line| line.chars().count() < 310));
+        assert!(table.print(Medium { terminal: true, ..Medium::default() }).lines().all(|line| line.chars().count() < 310));
+    }
+
+    #[test]
+    fn a_table_heeds_the_width_of_the_terminal_and_of_nothing_else() {
+        let rows: Vec<Value> = (0..3)
+            .map(|number| {
+                json!({
+                    "id": format!("i-0123456789abcdef{number}"), "name": "東京のウェブサーバー", "state": "running",
+                    "vpc_id": "vpc-0123456789abcdef0", "description": "a long text ".repeat(12),
+                })
+            })
+            .collect();
+        let table = Table::of(&rows, &[]);
+        for width in [20, 40, 80, 100, 132, 200] {
+            let printed = table.print(Medium { terminal: true, colours: false, width: Some(width) });
+            for line in printed.lines() {
+                assert!(line.width() <= width, "{width}: {line:?}");
+            }
+            assert!(width < 20 || printed.replace('\n', "").contains("0123456789abcdef"), "{width}: {printed}");
+        }
+        let piped = table.print(Medium::default());
+        assert_eq!(piped.lines().count(), 4);
+        assert!(piped.lines().nth(1).is_some_and(|line| line.ends_with(rows[0]["description"].as_str().unwrap().trim_end())));
+        // Columns begin at the same place, whatever stands before them.
+        let mixed = Table::of(&[json!({"name": "東京", "state": "running"}), json!({"name": "tokyo", "state": "x"})], &[]);
+        assert_eq!(mixed.print(Medium::default()), "NAME   STATE\n東京   running\ntokyo  x\n");
     }
 
     #[test]

@@ -45,6 +45,14 @@ pub(super) enum WordError {
         /// What it may have been meant for.
         hint: &'static str,
     },
+    /// A region that the server does not watch.
+    #[error("region {region} is not watched; watched are {}", watched.join(", "))]
+    NotWatched {
+        /// What was given.
+        region: String,
+        /// Those that are watched.
+        watched: Vec<String>,
+    },
     /// A filter that the kind does not have.
     #[error(transparent)]
     Unknown(#[from] FilterError),

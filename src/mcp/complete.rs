@@ -15,7 +15,11 @@ use crate::model::{AccountId, Region, ResourceId};
 pub fn complete(core: &Core, request: &CompleteRequestParams) -> Result<CompletionInfo, Fault> {
     let typed = request.argument.value.as_str();
     let name = request.argument.name.as_str();
-    let context = |name: &str| request.context.as_ref().and_then(|context| context.get_argument(name));
+    // What was left blank narrows nothing.
+    let context = |name: &str| {
+        let given = request.context.as_ref().and_then(|context| context.get_argument(name));
+        given.filter(|value| !value.trim().is_empty())
+    };
     let template = request.r#ref.as_resource_uri().unwrap_or_default();
     let scoped = template == COLLECTION || template == QUALIFIED;
     let kind = match kind_of(template) {

@@ -19,11 +19,18 @@ use super::tools::arguments::ArgumentError;
 use super::uri::UriError;
 use crate::aws::AwsError;
 use crate::ingest::IngestError;
+use crate::model::text::shown;
 use crate::model::{ResourceId, Seq, Timestamp};
 use crate::query::changes::ChangesError;
 use crate::query::filter::near;
 use crate::query::{CursorError, FilterError, PastError, SearchError};
 use crate::store::ReadError;
+
+/// The metadata key under which a tool that fails says [`Fault::code`].
+pub const CODE: &str = "muster/code";
+
+/// The code of a request that can never be served as it stands.
+pub const INVALID: &str = "invalid_argument";
 
 /// Why a request was not served.
 #[derive(Debug, Error)]
@@ -83,6 +90,14 @@ pub enum Fault {
         scopes: String,
         /// Why it may be there all the same.
         stale: Option<Box<Stale>>,
+    },
+    /// An account, region or scope that this server does not watch.
+    #[error("{}{} is not watched; this server watches {watched}", what.chars().take(1).flat_map(char::to_uppercase).collect::<String>(), what.chars().skip(1).collect::<String>())]
+    NotWatched {
+        /// What was asked for, such as `region mars-1`.
+        what: String,
+        /// The scopes that are watched.
+        watched: String,
     },
     /// There was one.
     #[error("{title} `{id}` is gone: its removal was recorded at {removed_at}")]
@@ -150,6 +165,14 @@ pub enum Fault {
     /// More subscriptions than one session takes.
     #[error("a session takes at most {MOST} subscriptions: unsubscribe from some, or subscribe to a collection")]
     TooManySubscriptions,
+    /// Parameters that are not those of the method.
+    #[error("the parameters of {method} cannot be read: {why}")]
+    Params {
+        /// The method.
+        method: String,
+        /// What is wrong with them.
+        why: String,
+    },
     /// No prompt of that name.
     #[error("there is no prompt `{0}`. Prompts: fleet_health_check")]
     UnknownPrompt(String),
@@ -198,6 +221,36 @@ impl From<SearchError> for Fault {
 }
 
 impl Fault {
+    /// That nobody watches `what`, such as `region mars-1`.
+    #[must_use]
+    pub fn unwatched(what: &str, watched: &[String]) -> Self {
+        Fault::NotWatched { what: shown(what, 120), watched: watched.join(", ") }
+    }
+
+    /// A stable word for what kind of failure it is, which programs can compare.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Fault::Uri(_)
+            | Fault::Filter(_)
+            | Fault::Argument(_)
+            | Fault::Past(PastError::Future { .. })
+            | Fault::NotWatched { .. }
+            | Fault::Params { .. } => INVALID,
+            Fault::UnknownTool { .. } | Fault::UnknownPrompt(_) => "unknown",
+            Fault::Cursor(_) => "cursor",
+            Fault::Past(_) | Fault::Changes(_) => "not_in_log",
+            Fault::NotFound { .. } | Fault::NotThen { .. } => "not_found",
+            Fault::Removed { .. } => "removed",
+            Fault::NotSeenYet { .. } => "not_seen_yet",
+            Fault::WritesOff { .. } => "writes_off",
+            Fault::NoSession | Fault::TooManySubscriptions => "refused",
+            Fault::Aws(_) => "aws",
+            Fault::Opening | Fault::Stopping | Fault::Read(_) => "try_again",
+            Fault::Failed(_) | Fault::Ingest(_) | Fault::Bodiless(_) | Fault::Encode(_) => "failed",
+        }
+    }
+
     /// As a JSON-RPC error, about `uri` where there is one.
     #[must_use]
     pub fn protocol(&self, uri: Option<&str>) -> ErrorData {
@@ -207,7 +260,9 @@ impl Fault {
             Fault::NotFound { stale: Some(stale), .. } => {
                 ErrorData::resource_not_found(message, Some(json!({"uri": uri, "stale": stale})))
             }
-            Fault::NotFound { stale: None, .. } | Fault::NotThen { .. } => {
+            // Of a resource's URI, the scope is part of its name.
+            Fault::NotWatched { .. } if uri.is_none() => ErrorData::invalid_params(message, None),
+            Fault::NotFound { stale: None, .. } | Fault::NotThen { .. } | Fault::NotWatched { .. } => {
                 ErrorData::resource_not_found(message, about())
             }
             Fault::Removed { removed_at, last_seq, .. } => {
@@ -222,6 +277,7 @@ impl Fault {
             | Fault::Changes(_)
             | Fault::UnknownTool { .. }
             | Fault::UnknownPrompt(_)
+            | Fault::Params { .. }
             | Fault::NoSession
             | Fault::TooManySubscriptions => ErrorData::invalid_params(message, about()),
             Fault::WritesOff { .. } => ErrorData::invalid_request(message, None),
@@ -247,6 +303,8 @@ impl Fault {
     /// As the result of a tool.
     #[must_use]
     pub fn result(&self) -> CallToolResult {
-        CallToolResult::error(vec![ContentBlock::text(self.to_string())])
+        let mut result = CallToolResult::error(vec![ContentBlock::text(self.to_string())]);
+        result.meta.get_or_insert_default().insert(CODE.to_owned(), json!(self.code()));
+        result
     }
 }

@@ -202,7 +202,7 @@ impl Core {
     /// Refuses a scope that no sweep is going to show.
     ///
     /// # Errors
-    /// [`Fault::NotFound`], for the scope, with those that are watched.
+    /// [`Fault::NotWatched`], with those that are watched.
     pub fn watchable(&self, kind: &'static KindSpec, scope: &Scope) -> Result<(), Fault> {
         let watched = self.scopes(&[kind]);
         if watched.is_empty() || watched.iter().any(|state| state.scope == *scope) {
@@ -212,7 +212,7 @@ impl Core {
             // Configured, and about to be watched.
             return Ok(());
         }
-        Err(Fault::NotFound { title: "scope", id: scope.to_string(), scopes: self.watched(kind), stale: None })
+        Err(Fault::unwatched(&format!("scope {scope}"), &[self.watched(kind)]))
     }
 
     /// Waits up to [`PATIENCE`] until lists and counts of these kinds have something to say: a complete sweep, or

@@ -10,9 +10,9 @@ use std::time::Duration;
 use axum::http::request::Parts;
 use rmcp::model::{
     CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestParams, CompleteResult,
-    DiscoverResult, GetPromptRequestParams, GetPromptResponse, Implementation, ListPromptsResult,
+    CustomRequest, CustomResult, DiscoverResult, ErrorCode, GetPromptRequestParams, GetPromptResponse, Implementation, ListPromptsResult,
     ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, MetaObject, PaginatedRequestParams,
-    ProtocolVersion, ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities, ServerConfig,
+    ProtocolVersion, ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities, ServerConfig, ServerResult,
     SubscribeRequestParams, SubscriptionFilter, Tool, UnsubscribeRequestParams,
 };
 use rmcp::service::{NotificationContext, RequestContext, RoleServer, SubscriptionContext};
@@ -30,7 +30,7 @@ use super::resources::hot::Hot;
 use super::resources::{Content, list, read, templates};
 use super::subscriptions::{self, Session};
 use super::uri::Address;
-use super::{prompts, tools};
+use super::{prompts, tools, unreadable};
 use crate::query::CursorError;
 
 /// How long clients may keep what only a new version changes.
@@ -225,7 +225,7 @@ impl ServerHandler for Handler {
         request: Option<PaginatedRequestParams>,
         _: RequestContext<RoleServer>,
     ) -> Result<ListResourcesResult, ErrorData> {
-        let cursor = request.and_then(|request| request.cursor);
+        let cursor = request.and_then(|request| request.cursor).filter(|cursor| !is_blank(cursor));
         let Inner { policy, pages, .. } = &*self.server.0;
         let cursor = &cursor;
         let listed = self.serve(|core| async move { list::list(&core, pages, policy.list, cursor.clone()).await });
@@ -307,6 +307,27 @@ impl ServerHandler for Handler {
         Ok(result)
     }
 
+    async fn on_custom_request(
+        &self,
+        request: CustomRequest,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CustomResult, ErrorData> {
+        let CustomRequest { method, params, .. } = request;
+        let Some(read) = unreadable::read(&method, params) else {
+            return Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, method, None));
+        };
+        let version = context.protocol_version();
+        let call = read.map_err(|fault| fault.protocol(None))?;
+        let called = ServerResult::from(self.call_tool(call, context).await?);
+        let mut result = serde_json::to_value(called).map_err(|error| Fault::from(error).protocol(None))?;
+        let is_old = version.is_none_or(|version| version.as_str() < ProtocolVersion::V_2026_07_28.as_str());
+        if let (true, Some(result)) = (is_old, result.as_object_mut()) {
+            // The older era does not know it.
+            result.remove("resultType");
+        }
+        Ok(CustomResult::new(result))
+    }
+
     fn accepted_subscription_filter(&self, requested: &SubscriptionFilter) -> Option<SubscriptionFilter> {
         Some(subscriptions::accepted(requested))
     }
@@ -361,10 +382,15 @@ impl ServerHandler for Handler {
 
 /// Refuses a cursor where everything is on one page.
 fn whole(request: Option<&PaginatedRequestParams>) -> Result<(), ErrorData> {
-    match request.and_then(|request| request.cursor.as_ref()) {
+    match request.and_then(|request| request.cursor.as_ref()).filter(|cursor| !is_blank(cursor)) {
         Some(_) => Err(Fault::from(CursorError::Garbled).protocol(None)),
         None => Ok(()),
     }
+}
+
+/// Whether a cursor says as much as none.
+fn is_blank(cursor: &str) -> bool {
+    cursor.trim().is_empty()
 }
 
 fn has_session(context: &RequestContext<RoleServer>) -> bool {

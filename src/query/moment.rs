@@ -150,6 +150,15 @@ pub fn before(snapshot: &Snapshot, at: Timestamp, now: Timestamp) -> Result<Seq,
     Ok(seq.unwrap_or(Seq::ZERO).max(snapshot.horizon()))
 }
 
+/// When the log begins, if that is after `at` and nothing of it was folded away: then it holds all that was ever known since.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn begins_after(snapshot: &Snapshot, at: Timestamp) -> Result<Option<Timestamp>, ReadError> {
+    let is_whole = snapshot.horizon() == Seq::ZERO;
+    Ok(snapshot.earliest()?.filter(|earliest| is_whole && at < *earliest))
+}
+
 /// The earliest time the log reaches back to, when that is not after `at`.
 fn reached(snapshot: &Snapshot, at: Timestamp, now: Timestamp) -> Result<Timestamp, PastError> {
     if at > now + SKEW {

@@ -245,7 +245,7 @@ async fn a_scope_that_nobody_watches_is_not_found_and_never_empty() {
     for path in ["instance", "instance/i-0000000000000dead"] {
         let uri = format!("ec2://inventory/123456789012/eu-west-9/{path}");
         let error = refused(client.read(&uri).await.unwrap_err());
-        assert!(error.message.contains("no scope `123456789012/eu-west-9` in 123456789012/us-east-1"), "{error}");
+        assert!(error.message.contains("Scope 123456789012/eu-west-9 is not watched; this server watches 123456789012/us-east-1"), "{error}");
     }
     let elsewhere = crate::model::Scope { region: crate::model::Region::new("eu-west-9"), ..scope() };
     assert!(!world.core.progress(&[kinds::INSTANCE], Some(&elsewhere)).is_complete());
@@ -360,7 +360,7 @@ async fn a_cursor_of_something_else_is_refused() {
     let world = World::swept(simulator::Options { instances: 2300, ..fast() }, ListMode::All).await;
     let client = world.client(false).await;
     let page = client.list(None).await.unwrap();
-    for cursor in ["garbage", ""] {
+    for cursor in ["garbage", "AA=="] {
         let error = refused(client.list(Some(cursor.to_owned())).await.unwrap_err());
         assert_eq!(error.code, ErrorCode::INVALID_PARAMS);
         assert!(error.message.contains("start again without a cursor"), "{error}");
@@ -474,22 +474,119 @@ async fn a_bad_argument_is_an_answer_that_says_how() {
             json!({"kind": "bucket"}),
             "one of instance, instance-status, vpc, subnet, security-group",
         ),
-        ("search_inventory", json!({"region": "mars-1"}), "watched are 123456789012/us-east-1"),
+        ("search_inventory", json!({"region": "mars-1"}), "this server watches 123456789012/us-east-1"),
         (
             "search_inventory",
             json!({"account": scope().account, "region": "eu-west-9"}),
-            "watched are 123456789012/us-east-1",
+            "this server watches 123456789012/us-east-1",
         ),
-        ("search_inventory", json!({"account": "1", "region": "us-east-1"}), "watched are 123456789012/us-east-1"),
+        ("search_inventory", json!({"account": "1", "region": "us-east-1"}), "this server watches 123456789012/us-east-1"),
         ("search_inventory", json!({"fields": ["colour"]}), "tag:KEY"),
         ("get_instance_status", json!({}), "needs the argument `instance_ids`"),
         ("get_resource", json!({"uri": "ec2://inventory/summary"}), "get_inventory_summary"),
         ("get_resource", json!({}), "needs the argument `uri`"),
+        ("get_resource", json!({"uri": " "}), "needs the argument `uri`"),
+        ("get_resource", json!({"id": "i-1", "region": "mars-1"}), "Region mars-1 is not watched"),
+        (
+            "get_resource",
+            json!({"uri": "ec2://inventory/123456789012/mars-1/instance/i-1"}),
+            "Scope 123456789012/mars-1 is not watched",
+        ),
+        (
+            "get_resource",
+            json!({"uri": "ec2://inventory/123456789012/mars-1/instance/i-1", "region": "us-east-1"}),
+            "argument `region` must be that of `uri`",
+        ),
+        (
+            "list_changes",
+            json!({"uri": "ec2://inventory/123456789012/us-east-1/instance/i-1", "region": "mars-1"}),
+            "argument `region` must be that of `uri`",
+        ),
+        ("get_resource", json!({"uri": "ec2://instance/i-1", "id": "i-2"}), "argument `id` must be that of `uri`"),
+        ("compare_resource", json!({"uri": "ec2://instance/i-1", "from": " "}), "needs the argument `from`"),
     ] {
         let result = client.call(tool, arguments.clone()).await.unwrap();
         assert_eq!(result.is_error, Some(true), "{tool} {arguments}");
         assert!(text(&result).contains(says), "{tool} {arguments}: {}", text(&result));
+        let code = result.meta.as_ref().and_then(|meta| meta.get(crate::mcp::error::CODE));
+        let invalid = json!(crate::mcp::error::INVALID);
+        assert_eq!(code, Some(&invalid), "{tool} {arguments}");
     }
+}
+
+/// What a server answers to a line of the older era, on a connection of its own.
+async fn answer(world: &World, request: Value) -> Value {
+    use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+    let (read, mut write) = tokio::io::split(world.connect(true));
+    let hello = json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": crate::mcp::tests::hello()});
+    let ready = json!({"jsonrpc": "2.0", "method": "notifications/initialized"});
+    for line in [&hello, &ready, &request] {
+        write.write_all(format!("{line}\n").as_bytes()).await.unwrap();
+    }
+    let mut lines = BufReader::new(read).lines();
+    while let Some(line) = lines.next_line().await.unwrap() {
+        let message: Value = serde_json::from_str(&line).unwrap();
+        if message["id"] == request["id"] {
+            return message;
+        }
+    }
+    panic!("no answer to {request}");
+}
+
+#[tokio::test]
+async fn arguments_that_are_the_json_text_of_an_object_are_read_and_other_values_are_invalid_parameters() {
+    let world = World::small().await;
+    let call = |arguments: Value| {
+        json!({"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": {"name": "count_inventory", "arguments": arguments}})
+    };
+    let clean = answer(&world, call(json!({"kind": "instance"}))).await;
+    let sloppy = answer(&world, call(json!("{\"kind\": \"instance\"}"))).await;
+    assert_eq!(sloppy["result"]["structuredContent"]["total"], 12, "{sloppy}");
+    let fields = |answer: &Value| -> std::collections::BTreeSet<String> {
+        answer["result"].as_object().unwrap().keys().cloned().collect()
+    };
+    assert_eq!(fields(&sloppy), fields(&clean));
+    for wrong in [json!([]), json!("kind=instance"), json!(7), json!(true), json!("[]")] {
+        let refused = answer(&world, call(wrong.clone())).await;
+        assert_eq!(refused["error"]["code"], -32602, "{wrong}: {refused}");
+        assert!(refused["error"]["message"].as_str().unwrap().contains("`arguments` must be a JSON object"), "{refused}");
+    }
+    let none = answer(&world, json!({"jsonrpc": "2.0", "id": 8, "method": "resources/read", "params": {"uri": 7}}));
+    assert_eq!(none.await["error"]["code"], -32602);
+    let unknown = answer(&world, json!({"jsonrpc": "2.0", "id": 9, "method": "resources/nonsense", "params": {}}));
+    assert_eq!(unknown.await["error"]["code"], -32601);
+}
+
+#[tokio::test]
+async fn a_blank_cursor_is_no_cursor_in_every_list() {
+    let world = World::small().await;
+    for method in ["tools/list", "resources/list", "resources/templates/list", "prompts/list"] {
+        let ask = |params: Value| answer(&world, json!({"jsonrpc": "2.0", "id": 3, "method": method, "params": params}));
+        let clean = ask(json!({})).await;
+        assert!(clean.get("result").is_some(), "{clean}");
+        for blank in [json!(""), json!("  "), Value::Null] {
+            assert_eq!(ask(json!({"cursor": blank})).await, clean, "{method} {blank}");
+        }
+        assert_eq!(ask(json!({"cursor": "x"})).await["error"]["code"], -32602, "{method}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_left_blank_narrows_no_completion() {
+    let world = World::small().await;
+    let ask = |context: Value| {
+        let params = json!({
+            "ref": {"type": "ref/resource", "uri": crate::mcp::resources::templates::COLLECTION},
+            "argument": {"name": "region", "value": ""},
+            "context": {"arguments": context},
+        });
+        answer(&world, json!({"jsonrpc": "2.0", "id": 4, "method": "completion/complete", "params": params}))
+    };
+    let clean = ask(json!({})).await;
+    assert_eq!(clean["result"]["completion"]["values"], json!(["us-east-1"]), "{clean}");
+    assert_eq!(ask(json!({"account": ""})).await, clean);
+    assert_eq!(ask(json!({"account": " "})).await, clean);
+    assert_eq!(ask(json!({"account": "1"})).await["result"]["completion"]["values"], json!([]));
 }
 
 #[tokio::test]

@@ -1,11 +1,18 @@
 //! Reading a tool's arguments, with errors that a model can act on: the field, what is allowed, an example.
+//!
+//! [`Arguments::new`] brings each value into the form that the tool's schema declares ([`coerce`]), so that what reads
+//! arguments after it sees clean values only.
+
+pub mod coerce;
+pub mod filters;
 
 use std::ops::RangeInclusive;
 
 use rmcp::model::JsonObject;
-use serde_json::Value;
+use serde_json::{Value, json};
 use thiserror::Error;
 
+use self::coerce::{Care, Form};
 use super::ToolSpec;
 use crate::model::Named;
 use crate::model::text::shown;
@@ -61,35 +68,62 @@ pub enum ArgumentError {
 }
 
 impl Arguments {
-    /// Takes arguments whose names `tool` all knows.
+    /// Takes the arguments of a call of `tool`.
     ///
     /// # Errors
-    /// [`ArgumentError::Unknown`] with the nearest name.
+    /// [`ArgumentError::Unknown`] with the nearest name, or [`ArgumentError::Form`] for a value of another type.
     pub fn new(tool: &ToolSpec, given: JsonObject) -> Result<Self, ArgumentError> {
+        let care = if tool.is_write() { Care::Write } else { Care::Read };
         let schema = (tool.input)();
-        let known: Vec<&str> = schema
-            .get("properties")
-            .and_then(Value::as_object)
-            .into_iter()
-            .flat_map(|p| p.keys())
-            .map(String::as_str)
-            .collect();
-        if let Some(name) = given.keys().find(|name| !known.contains(&name.as_str())) {
-            return Err(ArgumentError::Unknown {
-                tool: tool.name,
-                name: shown(name, 60),
-                nearest: nearest(name, known.iter().copied()).map(str::to_owned),
-                allowed: if known.is_empty() { "nothing".to_owned() } else { known.join(", ") },
-                example: tool.example,
-            });
-        }
-        Ok(Arguments { tool: tool.name, example: tool.example, given })
+        let none = JsonObject::new();
+        let declared = schema.get("properties").and_then(Value::as_object).unwrap_or(&none);
+        Arguments { tool: tool.name, example: tool.example, given }.declared(declared, care)
     }
 
-    /// The value as given; `None` when absent or `null`.
+    /// Takes the arguments of the prompt `name`, all of them text.
+    ///
+    /// # Errors
+    /// As for [`Arguments::new`].
+    pub fn of_prompt(
+        name: &'static str,
+        known: &[&str],
+        example: &'static str,
+        given: JsonObject,
+    ) -> Result<Self, ArgumentError> {
+        let declared = known.iter().map(|name| ((*name).to_owned(), json!({"type": "string"}))).collect();
+        Arguments { tool: name, example, given }.declared(&declared, Care::Read)
+    }
+
+    /// The same with each value in the form that `declared` says.
+    fn declared(mut self, declared: &JsonObject, care: Care) -> Result<Self, ArgumentError> {
+        let mut clean = JsonObject::new();
+        for (name, value) in std::mem::take(&mut self.given) {
+            let Some(schema) = declared.get(&name) else {
+                let known = || declared.keys().map(String::as_str);
+                let allowed = known().collect::<Vec<_>>().join(", ");
+                return Err(ArgumentError::Unknown {
+                    tool: self.tool,
+                    name: shown(&name, 60),
+                    nearest: nearest(&name, known()).map(str::to_owned),
+                    allowed: if allowed.is_empty() { "nothing".to_owned() } else { allowed },
+                    example: self.example,
+                });
+            };
+            let read = match Form::of(schema) {
+                Some(form) => form.read(care, &value).map_err(|expected| self.form(&name, &expected, &value))?,
+                None => Some(value),
+            };
+            if let Some(value) = read {
+                clean.insert(name, value);
+            }
+        }
+        Ok(Arguments { given: clean, ..self })
+    }
+
+    /// The value, in the form that the schema declares; `None` when absent.
     #[must_use]
     pub fn value(&self, name: &str) -> Option<&Value> {
-        self.given.get(name).filter(|value| !value.is_null())
+        self.given.get(name)
     }
 
     /// A text; `None` when absent.
@@ -104,7 +138,7 @@ impl Arguments {
         }
     }
 
-    /// `true` or `false`, also as text; `default` when absent.
+    /// `true` or `false`; `default` when absent.
     ///
     /// # Errors
     /// When it is something else.
@@ -112,23 +146,17 @@ impl Arguments {
         match self.value(name) {
             None => Ok(default),
             Some(Value::Bool(flag)) => Ok(*flag),
-            Some(Value::String(text)) if text == "true" => Ok(true),
-            Some(Value::String(text)) if text == "false" => Ok(false),
             Some(other) => Err(self.form(name, "true or false", other)),
         }
     }
 
-    /// A whole number, also as text; `default` when absent.
+    /// A whole number; `default` when absent.
     ///
     /// # Errors
     /// When it is something else, or outside `range`.
     pub fn number(&self, name: &str, range: RangeInclusive<usize>, default: usize) -> Result<usize, ArgumentError> {
         let Some(value) = self.value(name) else { return Ok(default) };
-        let number = match value {
-            Value::Number(number) => number.as_u64().and_then(|number| usize::try_from(number).ok()),
-            Value::String(text) => text.parse().ok(),
-            _ => None,
-        };
+        let number = value.as_u64().and_then(|number| usize::try_from(number).ok());
         number
             .filter(|number| range.contains(number))
             .ok_or_else(|| self.form(name, &format!("a whole number from {} to {}", range.start(), range.end()), value))
@@ -142,6 +170,7 @@ impl Arguments {
         let list = match self.value(name) {
             None => &[],
             Some(Value::Array(list)) => list.as_slice(),
+            // An argument that is declared as one text.
             Some(lone) => std::slice::from_ref(lone),
         };
         list.iter().map(|value| value.as_str().ok_or_else(|| self.form(name, "a list of texts", value))).collect()
@@ -205,8 +234,6 @@ fn is_instance_id(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
     use crate::mcp::tools::{find, get_instance_status, search_inventory};
 
@@ -232,7 +259,8 @@ mod tests {
     #[test]
     fn what_is_no_instance_id_is_refused_with_a_way_to_find_one() {
         for given in [json!({"instance_id": "web-1"}), json!({"instance_ids": [7]}), json!({"instance_ids": ["i-"]})] {
-            let error = arguments(&get_instance_status::SPEC, given).unwrap().instance_ids(5).unwrap_err();
+            let read = arguments(&get_instance_status::SPEC, given);
+            let error = read.and_then(|read| read.instance_ids(5)).unwrap_err();
             assert!(error.to_string().contains("argument `instance_id"), "{error}");
         }
         let none = arguments(&get_instance_status::SPEC, json!({})).unwrap().instance_ids(5).unwrap_err();

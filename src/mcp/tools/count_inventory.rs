@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::answer::Answer;
 use super::arguments::Arguments;
+use super::arguments::filters::{Settled, Wanted};
 use super::as_of::{self, Worth};
 use super::rows::fields;
 use super::search_inventory::{kind, scope};
@@ -19,7 +20,7 @@ use crate::mcp::error::Fault;
 use crate::model::Scope;
 use crate::model::text::shown;
 use crate::query::tally::{Grouping, Tally, tally};
-use crate::query::{Filters, Point};
+use crate::query::Point;
 
 /// Groups shown one by one.
 const GROUPS: usize = 100;
@@ -66,6 +67,7 @@ fn output() -> Value {
             "without_value": schema::count("How many have no value at all."),
             "other_groups": schema::count("Smaller groups that are not shown."),
             "other_count": schema::count("The counts of these, added up."),
+            "readings": schema::readings(),
             "as_of": schema::text("Everything counted was known to be so at this time."),
             "missing_unproved": schema::count("Counted, though the last complete sweep lacked them: perhaps gone."),
             "seq": schema::count("The log's end at this count, or the last record up to as_of."),
@@ -80,15 +82,18 @@ fn call(call: Call) -> BoxFuture<'static, Result<Answer, Fault>> {
     async move {
         let Call { core, arguments, .. } = call;
         let kind = kind(&arguments, "kind")?;
-        let filters = Filters::parse(arguments.value("filters").unwrap_or(&Value::Null), &fields(kind))?;
+        let wanted = Wanted::read(&arguments, kind)?;
         let grouping = grouping(&arguments, kind)?;
         let point = as_of::point(&core, &arguments, "as_of")?;
         let scope = scope(&core, &arguments, kind).await?;
         if point.is_none() {
             core.anything(&[kind], scope.as_ref()).await?;
         }
-        let asked = Asked { kind, filters, grouping, point, scope };
-        core.walk(move |core| asked.answer(core)).await
+        core.walk(move |core| {
+            let settled = wanted.settle(core, scope.as_ref(), point)?;
+            Asked { kind, settled, grouping, point, scope }.answer(core)
+        })
+        .await
     }
     .boxed()
 }
@@ -96,7 +101,7 @@ fn call(call: Call) -> BoxFuture<'static, Result<Answer, Fault>> {
 /// A call's question, read.
 struct Asked {
     kind: &'static KindSpec,
-    filters: Filters,
+    settled: Settled,
     grouping: Option<(String, Grouping)>,
     point: Option<Point>,
     scope: Option<Scope>,
@@ -124,7 +129,7 @@ fn grouping(arguments: &Arguments, kind: &'static KindSpec) -> Result<Option<(St
 
 impl Asked {
     fn answer(&self, core: &Core) -> Result<Answer, Fault> {
-        let Asked { kind, filters, grouping, point, scope } = self;
+        let Asked { kind, settled: Settled { filters, readings }, grouping, point, scope } = self;
         let scope = scope.as_ref();
         zero::settle(core, kind, filters)?;
         // How fresh they are comes before the count: see `fresh`.
@@ -142,6 +147,12 @@ impl Asked {
             let hints = zero::hints(core, kind, scope, filters, point.is_some())?;
             text.add(zero::said(&hints));
             put("hints", json!(hints));
+        }
+        for reading in readings {
+            text.add(format_args!("\n{reading}"));
+        }
+        if !readings.is_empty() {
+            put("readings", json!(readings));
         }
         if let Some((name, _)) = grouping {
             let name = shown(name, 200);

@@ -46,6 +46,8 @@ fn input() -> Value {
         "uri": schema::text("The resource's URI, such as ec2://vpc/vpc-0123456789abcdef0."),
         "kind": schema::kind("The kind, with id, in place of uri; instance unless given."),
         "id": schema::text("AWS's ID, in place of uri."),
+        "account": schema::text("Only as this AWS account sees it (with region)."),
+        "region": schema::text("Only in this region."),
         "as_of": as_of::argument(),
         "paths": schema::list(json!({"type": "string"}), "Only these fields, such as State.Name or NetworkInterfaces."),
     }))
@@ -97,6 +99,7 @@ fn call(call: Call) -> BoxFuture<'static, Result<Answer, Fault>> {
             return Err(arguments.form("uri", expected, &json!(uri)).into());
         }
         let (kind, id, scope) = named::resource(&arguments)?;
+        let scope = named::within(&core, &arguments, kind, scope).await?;
         let (found, age) = match as_of::point(&core, &arguments, "as_of")? {
             Some(point) => core.walk(move |core| then(core, kind, &id, scope.as_ref(), point)).await?,
             None => match core.find(kind, &id, scope.as_ref()).await {

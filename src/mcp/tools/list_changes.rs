@@ -103,6 +103,7 @@ fn output() -> Value {
             }),
         ),
         "earliest": schema::text("The earliest time the log reaches back to; absent while it is empty."),
+        "starts_at": schema::text("The log begins here, later than `since`: the answer starts at its beginning."),
         "seq": schema::count("The log's end at this read."),
         "log": schema::text("The log that seqs and cursors belong to."),
     });
@@ -222,6 +223,9 @@ impl Asked {
         if let Some(earliest) = earliest {
             text.add(format_args!(" and reaches back to {earliest}"));
         }
+        if let Some(begins) = self.begins {
+            text.add(format_args!("\nThe log begins at {begins}, later than `since`: this answer starts there"));
+        }
         if hidden > 0 {
             text.add(format_args!(
                 "\n{hidden} records of first sweeps or new mappings are left out: include_baseline shows them"
@@ -259,6 +263,9 @@ impl Asked {
         unobserved.fields().into_iter().for_each(|(name, value)| put(name, value));
         if let Some(earliest) = earliest {
             put("earliest", json!(earliest));
+        }
+        if let Some(begins) = self.begins {
+            put("starts_at", json!(begins));
         }
         put("seq", json!(found.newest()));
         put("log", json!(core.log()));

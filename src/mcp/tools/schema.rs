@@ -86,6 +86,12 @@ pub fn instances(most: usize, more: Value) -> Value {
     optional(Value::Object(properties))
 }
 
+/// How values of filters were read that can be read in two ways.
+#[must_use]
+pub fn readings() -> Value {
+    list(json!({"type": "string"}), "How a filter's value was read that could be a text or the JSON text of a list.")
+}
+
 /// What answers say about first sweeps that are not complete.
 #[must_use]
 pub fn incomplete() -> Value {

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::answer::Answer;
 use super::arguments::Arguments;
+use super::arguments::filters::{Settled, Wanted};
 use super::as_of::{self, Worth};
 use super::rows::{Columns, fields};
 use super::{BUDGET, Call, Effect, ToolSpec, schema, zero};
@@ -15,7 +16,7 @@ use crate::mcp::error::Fault;
 use crate::mcp::lookup::Incomplete;
 use crate::model::Scope;
 use crate::query::filter::{near, nearest};
-use crate::query::{Filters, Hits, Query, search};
+use crate::query::{Hits, Query, search};
 
 /// Rows on a page unless asked for more.
 const DEFAULT: usize = 25;
@@ -79,6 +80,7 @@ fn output() -> Value {
             "rows": schema::list(row, "This page."),
             "hints": zero::described(),
             "next_cursor": schema::text("Where the next page starts; absent on the last."),
+            "readings": schema::readings(),
             "as_of": schema::text("Everything shown was known to be so at this time; with as_of, the time asked for."),
             "missing_unproved": schema::count("Searched, though the last complete sweep lacked them: perhaps gone."),
             "seq": schema::count("The log's end at this search; with as_of, the last record up to then."),
@@ -94,16 +96,20 @@ fn call(call: Call) -> BoxFuture<'static, Result<Answer, Fault>> {
         let Call { core, arguments, .. } = call;
         let kind = kind(&arguments, "kind")?;
         let columns = columns(&arguments, kind)?;
-        let filters = Filters::parse(arguments.value("filters").unwrap_or(&Value::Null), &fields(kind))?;
+        let wanted = Wanted::read(&arguments, kind)?;
         let limit = arguments.number("limit", 1..=MOST, DEFAULT)?;
         let cursor = arguments.text("cursor")?.map(str::to_owned);
         let point = as_of::continued(&core, &arguments, cursor.as_deref())?;
         let scope = scope(&core, &arguments, kind).await?;
-        let query = Query { kind: kind.kind(), scope, filters, point, limit, cursor };
         if point.is_none() {
-            core.anything(&[kind], query.scope.as_ref()).await?;
+            core.anything(&[kind], scope.as_ref()).await?;
         }
-        core.walk(move |core| found(core, kind, &columns, &query)).await
+        core.walk(move |core| {
+            let Settled { filters, readings } = wanted.settle(core, scope.as_ref(), point)?;
+            let query = Query { kind: kind.kind(), scope, filters, point, limit, cursor };
+            found(core, kind, &columns, &query, &readings)
+        })
+        .await
     }
     .boxed()
 }
@@ -153,11 +159,14 @@ fn columns(arguments: &Arguments, kind: &'static KindSpec) -> Result<Columns, Fa
 /// When it is not watched, or not only one is meant.
 pub async fn scope(core: &Core, arguments: &Arguments, kind: &'static KindSpec) -> Result<Option<Scope>, Fault> {
     let (account, region) = (arguments.text("account")?, arguments.text("region")?);
-    let (name, wanted) = match (account, region) {
+    let (name, wanted, what) = match (account, region) {
         (None, None) => return Ok(None),
-        (Some(account), None) => ("account", account.to_owned()),
-        (None, Some(region)) => ("region", region.to_owned()),
-        (Some(account), Some(region)) => ("region", format!("{region} of account {account}")),
+        (Some(account), None) => ("account", account.to_owned(), format!("account {account}")),
+        (None, Some(region)) => ("region", region.to_owned(), format!("region {region}")),
+        (Some(account), Some(region)) => {
+            let wanted = format!("{region} of account {account}");
+            ("region", wanted.clone(), format!("region {wanted}"))
+        }
     };
     if core.scopes(&[kind]).is_empty() {
         core.anything(&[kind], None).await?;
@@ -174,18 +183,27 @@ pub async fn scope(core: &Core, arguments: &Arguments, kind: &'static KindSpec) 
     });
     match scopes.as_slice() {
         [scope] => Ok(Some(scope.clone())),
-        [] => Err(arguments.form(name, &format!("watched; watched are {}", known.join(", ")), &json!(wanted)).into()),
+        [] => Err(Fault::unwatched(&what, &known)),
         _ => Err(arguments.form(name, "given with both account and region", &json!(wanted)).into()),
     }
 }
 
-fn found(core: &Core, kind: &'static KindSpec, columns: &Columns, query: &Query) -> Result<Answer, Fault> {
+fn found(
+    core: &Core,
+    kind: &'static KindSpec,
+    columns: &Columns,
+    query: &Query,
+    readings: &[String],
+) -> Result<Answer, Fault> {
     zero::settle(core, kind, &query.filters)?;
     // How fresh they are comes before the hits: see `fresh`.
     let worth = Worth::of(core, kind, query.scope.as_ref(), query.point)?;
     let mut hits = search(&core.store, query)?;
     let (lines, rows) = fit(&mut hits, columns, if query.point.is_some() { 8_000 } else { 1_500 });
     let mut text = worth.headline(kind, hits.total, Some(rows.len()), hits.partial);
+    for reading in readings {
+        text = format!("{text}\n{reading}");
+    }
     if !lines.is_empty() {
         text = format!("{text}\n{}\n{}", columns.header(), lines.join("\n"));
     }
@@ -205,6 +223,9 @@ fn found(core: &Core, kind: &'static KindSpec, columns: &Columns, query: &Query)
     }
     if let Some(cursor) = next {
         structured.insert("next_cursor".to_owned(), json!(cursor));
+    }
+    if !readings.is_empty() {
+        structured.insert("readings".to_owned(), json!(readings));
     }
     structured.insert("seq".to_owned(), json!(hits.seq));
     structured.extend(worth.fields());

@@ -34,6 +34,8 @@ pub(super) struct Asked {
     pub(super) since: Option<Timestamp>,
     /// The time up to which was asked.
     pub(super) until: Option<Timestamp>,
+    /// The beginning of the log, where `since` is before it.
+    pub(super) begins: Option<Timestamp>,
     /// Whether an earlier answer is continued.
     pub(super) continued: bool,
     /// How many changes, at most.
@@ -42,6 +44,14 @@ pub(super) struct Asked {
     pub(super) wait: Duration,
     /// Whether callers are looked up.
     pub(super) who: bool,
+}
+
+/// What to read, and the times by which it was asked for.
+struct Times {
+    start: Span,
+    since: Option<Timestamp>,
+    until: Option<Timestamp>,
+    begins: Option<Timestamp>,
 }
 
 impl Asked {
@@ -55,7 +65,7 @@ impl Asked {
             None => Vec::new(),
         };
         let mut id = arguments.text("id")?.map(|id| Arc::<str>::from(id.trim()));
-        let mut scope = None;
+        let mut scope: Option<Scope> = None;
         if arguments.value("uri").is_some() {
             let (of, named, within) = named::resource(arguments)?;
             (kinds, id, scope) = (vec![of], Some(Arc::from(named)), within);
@@ -66,10 +76,19 @@ impl Asked {
         }
         let account = arguments.text("account")?.map(AccountId::new);
         let region = arguments.text("region")?.map(Region::new);
+        if let Some(scope) = &scope {
+            let other = "that of `uri`, or left out";
+            if let Some(account) = account.as_ref().filter(|account| **account != scope.account) {
+                return Err(arguments.form("account", other, &json!(account)).into());
+            }
+            if let Some(region) = region.as_ref().filter(|region| **region != scope.region) {
+                return Err(arguments.form("region", other, &json!(region)).into());
+            }
+        }
         let question = Question {
             id,
             kinds: kinds.iter().map(|kind| kind.kind()).collect(),
-            account: scope.as_ref().map(|scope: &Scope| scope.account.clone()).or(account),
+            account: scope.as_ref().map(|scope| scope.account.clone()).or(account),
             region: scope.map(|scope| scope.region).or(region),
             field: arguments.text("field")?.map(|field| field.trim().to_owned()),
             by: by(arguments)?,
@@ -78,12 +97,12 @@ impl Asked {
         let wait = Duration::from_secs(arguments.number("wait_seconds", 0..=WAIT, 0)? as u64);
         let who = arguments.flag("who", false)?;
         let limit = arguments.number("limit", 1..=MOST, DEFAULT)?;
-        watched(core, arguments, &question)?;
+        watched(core, &question)?;
         let subjects = subjects(core, &question, &kinds).await?;
         let snapshot = core.snapshot()?;
-        let (start, since, until) = Self::span(core, &snapshot, arguments, &question, wait)?;
+        let Times { start, since, until, begins } = Self::span(core, &snapshot, arguments, &question, wait)?;
         let continued = arguments.value("cursor").is_some();
-        Ok(Arc::new(Asked { question, kinds, subjects, start, since, until, continued, limit, wait, who }))
+        Ok(Arc::new(Asked { question, kinds, subjects, start, since, until, begins, continued, limit, wait, who }))
     }
 
     /// What to read, and the times by which it was asked for.
@@ -93,7 +112,7 @@ impl Asked {
         arguments: &Arguments,
         question: &Question,
         wait: Duration,
-    ) -> Result<(Span, Option<Timestamp>, Option<Timestamp>), Fault> {
+    ) -> Result<Times, Fault> {
         let order = match arguments.text("order")? {
             None => None,
             Some("oldest") => Some(Order::Oldest),
@@ -111,29 +130,39 @@ impl Asked {
             if waits && span.order == Order::Newest {
                 return Err(backwards().into());
             }
-            return Ok((span, None, None));
+            return Ok(Times { start: span, since: None, until: None, begins: None });
         }
         let now = core.now();
         let since = arguments.text("since")?;
-        let since_time = since.and_then(|since| moment::time(since, now));
+        let mut since_time = since.and_then(|since| moment::time(since, now));
+        let until_time = match arguments.text("until")? {
+            None => None,
+            Some(text) => {
+                Some(moment::time(text, now).ok_or_else(|| arguments.form("until", TIMES, &json!(text)))?)
+            }
+        };
+        // Before the log is asked: no log could answer that.
+        let backwards_in_time = |until: Timestamp| arguments.form("until", "later than since", &json!(until));
+        if let (Some(since), Some(until)) = (since_time, until_time)
+            && since > until
+        {
+            return Err(backwards_in_time(until).into());
+        }
+        let begins = since_time.and_then(|since| moment::begins_after(snapshot, since).transpose()).transpose()?;
+        // A log that begins later and has lost nothing holds all there was to know since then.
+        since_time = begins.or(since_time);
         let from = match (since, since_time) {
             (None, _) => None,
             (Some(_), Some(at)) => Some(moment::before(snapshot, at, now)?),
             (Some(text), None) => Some(after(snapshot, arguments, text)?),
         };
-        let until = match arguments.text("until")? {
-            None => None,
-            Some(text) => {
-                let at = moment::time(text, now).ok_or_else(|| arguments.form("until", TIMES, &json!(text)))?;
-                Some(Moment::At(at).point(snapshot, now)?)
-            }
-        };
+        let until = until_time.map(|at| Moment::At(at).point(snapshot, now)).transpose()?;
         // Up to now there is no end: what is committed meanwhile belongs to it.
         let until = until.filter(|until| until.at < now);
         if let (Some(from), Some(until)) = (from, until)
             && (from > until.seq || since_time.is_some_and(|since| since > until.at))
         {
-            return Err(arguments.form("until", "later than since", &json!(until.at)).into());
+            return Err(backwards_in_time(until.at).into());
         }
         let (newest, last) = (snapshot.seq(), until.map(|until| until.seq));
         let order = order.unwrap_or(if waits { Order::Oldest } else { Order::Newest });
@@ -143,7 +172,7 @@ impl Asked {
             Order::Oldest if waits => Span::oldest(from.unwrap_or(newest), last),
             Order::Oldest => Span::oldest(from.unwrap_or(snapshot.horizon()), last),
         };
-        Ok((span, since_time, until.map(|until| until.at)))
+        Ok(Times { start: span, since: since_time, until: until.map(|until| until.at), begins })
     }
 }
 
@@ -193,7 +222,7 @@ fn by(arguments: &Arguments) -> Result<Option<By>, Fault> {
 }
 
 /// Refuses an account or region of which nothing is known: that nothing changed there would look like a fact.
-fn watched(core: &Core, arguments: &Arguments, question: &Question) -> Result<(), Fault> {
+fn watched(core: &Core, question: &Question) -> Result<(), Fault> {
     let scopes = core.known_scopes(&core.snapshot()?)?;
     let is_of = |scope: &Scope| {
         question.account.as_ref().is_none_or(|account| *account == scope.account)
@@ -203,12 +232,13 @@ fn watched(core: &Core, arguments: &Arguments, question: &Question) -> Result<()
         return Ok(());
     }
     let known: Vec<String> = scopes.iter().map(ToString::to_string).collect();
-    let (name, value) = match (&question.region, &question.account) {
-        (Some(region), _) => ("region", region.as_str()),
-        (None, Some(account)) => ("account", account.as_str()),
+    let what = match (&question.region, &question.account) {
+        (Some(region), None) => format!("region {region}"),
+        (None, Some(account)) => format!("account {account}"),
+        (Some(region), Some(account)) => format!("region {region} of account {account}"),
         (None, None) => return Ok(()),
     };
-    Err(arguments.form(name, &format!("watched; watched are {}", known.join(", ")), &json!(value)).into())
+    Err(Fault::unwatched(&what, &known))
 }
 
 /// The one resource in question, in every scope; `None` when the question is about many.

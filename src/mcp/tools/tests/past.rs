@@ -139,8 +139,13 @@ async fn what_cannot_be_answered_says_what_can() {
     let world = World::small().await;
     let client = world.client(false).await;
     let earliest = world.core.snapshot().unwrap().earliest().unwrap().unwrap().to_string();
-    let said = refused(&client, "list_changes", json!({"since": "-2h"})).await;
-    assert!(said.contains("does not reach back") && said.contains(&earliest), "{said}");
+    // Nothing of this log was folded away: since two hours ago there is no more than what it holds.
+    let (said, found) = changes(&client, json!({"since": "-2h", "include_baseline": true})).await;
+    assert!(said.contains(&format!("The log begins at {earliest}, later than `since`")), "{said}");
+    assert_eq!(found["starts_at"], json!(earliest));
+    let (said, all) = changes(&client, json!({"include_baseline": true})).await;
+    assert_eq!(entries(&found), entries(&all), "everything");
+    assert!(all.get("starts_at").is_none() && !said.contains("later than"), "{said}");
     let (_, found) = changes(&client, json!({"since": earliest, "include_baseline": true})).await;
     assert_eq!(found["earliest"], json!(earliest));
     assert!(!entries(&found).is_empty(), "the earliest time is one that it reaches back to");
@@ -156,7 +161,7 @@ async fn what_cannot_be_answered_says_what_can() {
     let said = refused(&client, "list_changes", json!({"id": "i-0000000000000dead"})).await;
     assert!(said.contains("there is no"), "{said}");
     let said = refused(&client, "list_changes", json!({"region": "mars-north-1"})).await;
-    assert!(said.contains("watched are 123456789012/us-east-1"), "{said}");
+    assert!(said.contains("this server watches 123456789012/us-east-1"), "{said}");
     let said = refused(&client, "list_changes", json!({"cause": "sweeps"})).await;
     assert!(said.contains("did you mean `sweep`"), "{said}");
     let said = refused(&client, "list_changes", json!({"wait_seconds": 1, "order": "newest"})).await;
