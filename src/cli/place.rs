@@ -9,6 +9,7 @@ use super::notes::{self, field};
 use super::table::text;
 use super::words::WordError;
 use crate::app::asking::{self, Source};
+use crate::app::data_dir;
 use crate::config::{Config, ConfigError, Environment, Given};
 use crate::model::text::shown;
 
@@ -52,11 +53,16 @@ pub(super) struct Asked {
     pub(super) json: bool,
 }
 
+/// Keeps a store inside the directory that was named where others can write that, in a container's volume for example.
+pub(super) fn settled(config: Config) -> Config {
+    Config { data_dir: data_dir::settle(&config.data_dir), ..config }
+}
+
 impl Place {
     fn config(self, region: Option<String>, environment: &Environment) -> Result<Config, ConfigError> {
         let Place { data_dir, profile, regions } = self;
         let given = Given { data_dir, profile, region, regions, ..Given::default() };
-        Config::merge(given, environment, &[])
+        Config::merge(given, environment, &[]).map(settled)
     }
 }
 

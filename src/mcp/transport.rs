@@ -34,6 +34,7 @@ use self::sessions::Sessions;
 use self::wire::Wire;
 use super::normalise::Conversation;
 use super::server::{Link, Server};
+use super::stall::BoundedListener;
 
 /// Where MCP is served.
 pub const PATH: &str = "/mcp";
@@ -121,6 +122,7 @@ pub async fn serve_http(server: &Server, listener: TcpListener, options: &HttpOp
             debug!(%error, "TCP_NODELAY was refused");
         }
     });
+    let listener = BoundedListener(listener);
     let stop = server.stop().clone();
     let told = {
         let stop = stop.clone();
