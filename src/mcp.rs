@@ -22,6 +22,7 @@ mod tests;
 pub mod tools;
 pub mod transport;
 pub mod unobserved;
+pub mod unreadable;
 pub mod uri;
 pub mod who;
 

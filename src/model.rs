@@ -14,6 +14,7 @@ pub mod observation;
 pub mod row;
 pub mod text;
 pub mod time;
+pub mod unreadable;
 
 pub use action::{ActionId, Outcome};
 pub use document::{Change, Document, Group, Map, Value};
@@ -25,3 +26,4 @@ pub use notification::{Called, Canary, Notification};
 pub use observation::{Observation, Seen, Source, Wanted};
 pub use row::{Row, RowFields};
 pub use time::{Clock, SharedClock, Timestamp};
+pub use unreadable::{BadField, UnreadableItem};

@@ -86,6 +86,7 @@ impl Offline {
             what: "no server runs: this is what the store holds".to_owned(),
             fix: "Start `muster serve` to see what there is now".to_owned(),
             since: clock.now(),
+            retry_at: None,
         }));
         let core = Arc::new(Core { store, ingest: handle, hub, aws, clock, tasks: TaskTracker::new() });
         Ok(Offline { core, _ingest: ingest, _lock: lock })

@@ -16,7 +16,7 @@ use super::actions::CreateSnapshots;
 use super::error::{AwsError, Class};
 use super::limiter::Priority;
 use super::{Answer, Aws, IDENTIFY};
-use crate::kinds::{Failure, KindSpec, Listing};
+use crate::kinds::{Failure, KindSpec, LeftOut, Listing};
 use crate::model::{AccountId, ActionId, Region};
 
 const DESCRIBE_INSTANCES: &str = "ec2:DescribeInstances";
@@ -99,7 +99,11 @@ impl Aws {
         let client = self.clients(region, action).await?.ec2;
         let send = || {
             let listed = || {
-                let listed = (spec.describe)(client.clone(), Listing::Page { token: None, max_results: FEW });
+                let listed = (spec.describe)(
+                    client.clone(),
+                    Listing::Page { token: None, max_results: FEW },
+                    LeftOut::default(),
+                );
                 async move { listed.await.map(drop) }.boxed()
             };
             dry_run(&client, action).unwrap_or_else(listed)

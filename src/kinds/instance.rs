@@ -17,7 +17,7 @@ use super::fields::Fields;
 use super::group::group;
 use super::operator::operator;
 use super::tag::tag;
-use super::{Failure, Filter, Item, KindSpec, Listing, Page, item, reduce};
+use super::{Failure, Filter, Item, KindSpec, LeftOut, Listing, Page, item, reduce};
 
 pub(super) static SPEC: KindSpec = KindSpec {
     name: "AWS::EC2::Instance",
@@ -27,6 +27,8 @@ pub(super) static SPEC: KindSpec = KindSpec {
     description: "A virtual machine: its state, type, image, addresses, network interfaces, block devices and options.",
     mapping: 1,
     id_field: "InstanceId",
+    other_id: None,
+    list: &["reservationSet", "item", "instancesSet", "item"],
     name_field: None,
     owner_field: Some("OwnerId"),
     exclusive: true,
@@ -41,6 +43,7 @@ pub(super) static SPEC: KindSpec = KindSpec {
     status_of: None,
     filters: FILTERS,
     actions: &["ec2:DescribeInstances"],
+    optional: &["IncludeManagedResources"],
     describe,
 };
 
@@ -80,9 +83,10 @@ static FILTERS: &[Filter] = &[
     Filter::new(31, "operator.principal", &["Operator.Principal"]),
 ];
 
-fn describe(client: Client, listing: Listing) -> BoxFuture<'static, Result<Page, Failure>> {
+fn describe(client: Client, listing: Listing, left_out: LeftOut) -> BoxFuture<'static, Result<Page, Failure>> {
     async move {
-        let call = client.describe_instances().include_managed_resources(true);
+        let call =
+            client.describe_instances().set_include_managed_resources(left_out.unless("IncludeManagedResources"));
         let call = match listing {
             Listing::Page { token, max_results } => call.max_results(max_results).set_next_token(token),
             Listing::Ids(ids) => call.set_instance_ids(Some(ids)),
@@ -105,10 +109,7 @@ pub(super) fn reserved(reservation: types::Reservation) -> Vec<Item> {
             .list_unless_empty("Groups", groups.clone(), group)
     };
     let instances = instances.unwrap_or_default();
-    instances
-        .into_iter()
-        .filter_map(|described| item(described.instance_id.clone(), instance(fields(), described)))
-        .collect()
+    instances.into_iter().map(|described| item(described.instance_id.clone(), instance(fields(), described))).collect()
 }
 
 fn instance(fields: Fields, instance: types::Instance) -> Fields {

@@ -8,7 +8,7 @@ use futures::future::BoxFuture;
 
 use super::fields::Fields;
 use super::tag::tag;
-use super::{Failure, Filter, KindSpec, Listing, Page, item, reduce};
+use super::{Failure, Filter, KindSpec, LeftOut, Listing, Page, item, reduce};
 
 pub(super) static SPEC: KindSpec = KindSpec {
     name: "AWS::EC2::SecurityGroup",
@@ -19,6 +19,8 @@ pub(super) static SPEC: KindSpec = KindSpec {
                   carries it.",
     mapping: 1,
     id_field: "GroupId",
+    other_id: None,
+    list: &["securityGroupInfo", "item"],
     name_field: Some("GroupName"),
     owner_field: Some("OwnerId"),
     exclusive: false,
@@ -33,6 +35,7 @@ pub(super) static SPEC: KindSpec = KindSpec {
     status_of: None,
     filters: FILTERS,
     actions: &["ec2:DescribeSecurityGroups"],
+    optional: &[],
     describe,
 };
 
@@ -62,7 +65,7 @@ static FILTERS: &[Filter] = &[
     Filter::new(22, "egress.ip-permission.prefix-list-id", &["IpPermissionsEgress.PrefixListIds.PrefixListId"]),
 ];
 
-fn describe(client: Client, listing: Listing) -> BoxFuture<'static, Result<Page, Failure>> {
+fn describe(client: Client, listing: Listing, _: LeftOut) -> BoxFuture<'static, Result<Page, Failure>> {
     async move {
         let call = client.describe_security_groups();
         let call = match listing {
@@ -71,8 +74,7 @@ fn describe(client: Client, listing: Listing) -> BoxFuture<'static, Result<Page,
         };
         let answer = call.send().await.map_err(reduce)?;
         let groups = answer.security_groups.unwrap_or_default();
-        let items =
-            groups.into_iter().filter_map(|described| item(described.group_id.clone(), security_group(described)));
+        let items = groups.into_iter().map(|described| item(described.group_id.clone(), security_group(described)));
         Ok(Page { items: items.collect(), next: answer.next_token })
     }
     .boxed()

@@ -8,7 +8,7 @@ use futures::future::BoxFuture;
 
 use super::fields::Fields;
 use super::tag::tag;
-use super::{Failure, Filter, KindSpec, Listing, Page, item, reduce};
+use super::{Failure, Filter, KindSpec, LeftOut, Listing, Page, item, reduce};
 
 pub(super) static SPEC: KindSpec = KindSpec {
     name: "AWS::EC2::VPC",
@@ -19,6 +19,8 @@ pub(super) static SPEC: KindSpec = KindSpec {
                   ones show their owner.",
     mapping: 1,
     id_field: "VpcId",
+    other_id: None,
+    list: &["vpcSet", "item"],
     name_field: None,
     owner_field: Some("OwnerId"),
     exclusive: false,
@@ -33,6 +35,7 @@ pub(super) static SPEC: KindSpec = KindSpec {
     status_of: None,
     filters: FILTERS,
     actions: &["ec2:DescribeVpcs"],
+    optional: &[],
     describe,
 };
 
@@ -52,7 +55,7 @@ static FILTERS: &[Filter] = &[
     Filter::new(12, "ipv6-cidr-block-association.state", &["Ipv6CidrBlockAssociationSet.Ipv6CidrBlockState.State"]),
 ];
 
-fn describe(client: Client, listing: Listing) -> BoxFuture<'static, Result<Page, Failure>> {
+fn describe(client: Client, listing: Listing, _: LeftOut) -> BoxFuture<'static, Result<Page, Failure>> {
     async move {
         let call = client.describe_vpcs();
         let call = match listing {
@@ -61,7 +64,7 @@ fn describe(client: Client, listing: Listing) -> BoxFuture<'static, Result<Page,
         };
         let answer = call.send().await.map_err(reduce)?;
         let vpcs = answer.vpcs.unwrap_or_default();
-        let items = vpcs.into_iter().filter_map(|described| item(described.vpc_id.clone(), vpc(described)));
+        let items = vpcs.into_iter().map(|described| item(described.vpc_id.clone(), vpc(described)));
         Ok(Page { items: items.collect(), next: answer.next_token })
     }
     .boxed()

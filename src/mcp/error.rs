@@ -19,7 +19,7 @@ use super::tools::arguments::ArgumentError;
 use super::uri::UriError;
 use crate::aws::AwsError;
 use crate::ingest::IngestError;
-use crate::model::{ResourceId, Seq, Timestamp};
+use crate::model::{ResourceId, Scope, Seq, Timestamp};
 use crate::query::changes::ChangesError;
 use crate::query::filter::near;
 use crate::query::{CursorError, FilterError, PastError, SearchError};
@@ -83,6 +83,20 @@ pub enum Fault {
         scopes: String,
         /// Why it may be there all the same.
         stale: Option<Box<Stale>>,
+    },
+    /// There is one, and it was never read.
+    #[error(
+        "{title} `{id}` exists in {scope}, but AWS lists it in a form that cannot be read: {why}. Look at it in the AWS console; Muster tries again with every sweep"
+    )]
+    Unreadable {
+        /// What kind of thing.
+        title: &'static str,
+        /// Its id.
+        id: String,
+        /// Where it is.
+        scope: Scope,
+        /// What of it cannot be read.
+        why: String,
     },
     /// There was one.
     #[error("{title} `{id}` is gone: its removal was recorded at {removed_at}")]
@@ -232,6 +246,7 @@ impl Fault {
             | Fault::Ingest(_)
             | Fault::Aws(_)
             | Fault::NotSeenYet { .. }
+            | Fault::Unreadable { .. }
             | Fault::Bodiless(_)
             | Fault::Encode(_) => {
                 let retryable = !matches!(self, Fault::Failed(_) | Fault::Bodiless(_) | Fault::Encode(_));

@@ -140,7 +140,8 @@ impl World {
         for _ in 0..pages {
             let page = aws.page(&scope(), kind, token).await.expect("a page");
             let items = page.items.into_iter().map(|item| (item.id.into(), Arc::new(item.document))).collect();
-            send(SweepStep::Page { sent_at: page.sent_at, items }).await.expect("a running loop");
+            let unreadable = page.unreadable;
+            send(SweepStep::Page { sent_at: page.sent_at, items, unreadable }).await.expect("a running loop");
             token = page.next;
             if token.is_none() {
                 send(SweepStep::Completed { ended: clock.now() }).await.expect("a running loop");

@@ -143,8 +143,11 @@ impl<D: Describe> Refresher<D> {
         while let Some(ids) = batch.ask() {
             let texts: Vec<String> = ids.iter().map(ToString::to_string).collect();
             match self.describe.describe(&scope, spec, &texts).await {
-                Ok(Listed { items, sent_at, .. }) => {
+                Ok(Listed { items, unreadable, sent_at, .. }) => {
                     self.backoff.succeeded();
+                    // It is there, whatever it is like.
+                    let there = unreadable.iter().filter_map(|item| item.id.as_ref());
+                    round.observations.extend(there.map(|id| saw(id, sent_at, Seen::Mentioned)));
                     // An id that the answer leaves out without a word is not known to be gone.
                     round.answered.extend(ids.into_iter().map(|id| (id, None)));
                     for item in items {

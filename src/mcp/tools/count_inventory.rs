@@ -16,6 +16,7 @@ use super::{Call, Effect, ToolSpec, schema};
 use crate::kinds::KindSpec;
 use crate::mcp::core::Core;
 use crate::mcp::error::Fault;
+use crate::mcp::unreadable;
 use crate::model::Scope;
 use crate::model::text::shown;
 use crate::query::tally::{Grouping, Tally, tally};
@@ -69,6 +70,7 @@ fn output() -> Value {
             "missing_unproved": schema::count("Counted, though the last complete sweep lacked them: perhaps gone."),
             "seq": schema::count("The log's end at this count, or the last record up to as_of."),
             "stale": schema::stale(),
+            "unreadable": unreadable::described(),
             "incomplete": schema::incomplete(),
             "watched": schema::list(json!({"type": "string"}), "The accounts and regions that were counted."),
         }),

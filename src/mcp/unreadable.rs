@@ -1,0 +1,84 @@
+//! What AWS lists and nobody can read, as answers say it: it exists, so it is never left out without a word.
+
+use serde_json::{Map, Value, json};
+
+use crate::ingest::ScopeFreshness;
+use crate::kinds;
+use crate::mcp::tools::schema;
+use crate::model::UnreadableItem;
+use crate::model::text::shown;
+
+/// How many are named in one answer.
+const NAMED: usize = 10;
+
+/// What one (scope, kind) lists and cannot be read, as the fields of freshness; `None` when there is nothing.
+#[must_use]
+pub fn of(state: &ScopeFreshness) -> Option<Value> {
+    let unread = &state.unreadable;
+    if unread.is_empty() {
+        return None;
+    }
+    let items: Vec<Value> = unread.iter().take(NAMED).map(item).collect();
+    let mut fields = json!({"count": unread.count(), "what": said([state])?, "items": items});
+    if let (1.., Value::Object(fields)) = (unread.nameless(), &mut fields) {
+        fields.insert("without_id".to_owned(), json!(unread.nameless()));
+    }
+    Some(fields)
+}
+
+/// The same of several, in a sentence: how many there are, and the first of them.
+#[must_use]
+pub fn said<'a>(states: impl IntoIterator<Item = &'a ScopeFreshness>) -> Option<String> {
+    let states: Vec<&ScopeFreshness> = states.into_iter().filter(|state| !state.unreadable.is_empty()).collect();
+    let count: u64 = states.iter().map(|state| state.unreadable.count()).sum();
+    let kind = states.first().and_then(|state| kinds::of(&state.kind))?;
+    let title = if count == 1 { kind.title } else { kind.plural };
+    let first = states.iter().flat_map(|state| state.unreadable.iter()).take(NAMED).map(named);
+    let first: Vec<String> = first.collect();
+    let rest = count.saturating_sub(first.len() as u64);
+    let more = if rest > 0 { format!("; and {rest} more") } else { String::new() };
+    Some(format!("{count} {title} listed by AWS cannot be read: {}{more}", first.join("; ")))
+}
+
+/// What is said of them beside an answer about many resources.
+#[must_use]
+pub fn fields<'a>(states: impl IntoIterator<Item = &'a ScopeFreshness>) -> Map<String, Value> {
+    let mut fields = Map::new();
+    let states: Vec<&ScopeFreshness> = states.into_iter().collect();
+    let count: u64 = states.iter().map(|state| state.unreadable.count()).sum();
+    if count > 0 {
+        let items = states.iter().flat_map(|state| state.unreadable.iter()).take(NAMED).map(item);
+        fields.insert("unreadable".to_owned(), json!({"count": count, "items": items.collect::<Vec<_>>()}));
+    }
+    fields
+}
+
+/// The schema of [`fields`].
+#[must_use]
+pub fn described() -> Value {
+    schema::object(
+        &["count", "items"],
+        json!({
+            "count": schema::count("How many there are. Of these, only those that were read before are in this answer."),
+            "items": schema::list(
+                schema::object(
+                    &["why"],
+                    json!({"id": schema::text("Its ID, where AWS gave one."), "why": schema::text("What cannot be read.")}),
+                ),
+                "The first of them.",
+            ),
+        }),
+    )
+}
+
+fn item(item: &UnreadableItem) -> Value {
+    match &item.id {
+        Some(id) => json!({"id": id, "why": item.why()}),
+        None => json!({"why": item.why()}),
+    }
+}
+
+fn named(item: &UnreadableItem) -> String {
+    let id = item.id.as_deref().unwrap_or("one without an ID");
+    format!("{} ({})", shown(id, 80), item.why())
+}
