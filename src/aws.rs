@@ -9,6 +9,8 @@ pub mod bus;
 pub mod clock;
 pub mod error;
 pub mod limiter;
+mod markup;
+mod options;
 pub mod origin;
 pub mod peek;
 pub mod pinned;
@@ -17,7 +19,9 @@ pub mod profiles;
 pub mod queue;
 pub mod queues;
 pub mod regions;
+mod rescue;
 mod sdk;
+mod split;
 pub mod trail;
 mod trust;
 mod whole;
@@ -40,20 +44,21 @@ pub use batch::{Batch, Described};
 pub use clock::AwsClock;
 pub use error::{AwsError, Class, Details, Trouble};
 pub use limiter::{CallCount, Priority};
-pub use pinned::Pinned;
 pub use origin::Origin;
+pub use pinned::Pinned;
 pub use regions::Regions;
 
-use crate::kinds::{Item, KindSpec, Listing, Page};
-use crate::model::{AccountId, Clock, Region, Scope, SharedClock, Timestamp};
+use crate::kinds::{Item, KindSpec, LeftOut, Listing, Page};
+use crate::model::{AccountId, BadField, Clock, Region, Scope, SharedClock, Timestamp, UnreadableItem};
 use error::Call;
 use limiter::{Admitted, Limiter, Outcome};
+use rescue::ListingCall;
 use sdk::{Clients, Sdk};
 
 /// Asks whose credentials these are.
 const IDENTIFY: &str = "sts:GetCallerIdentity";
-/// The most that AWS puts on a page.
-const PAGE_SIZE: i32 = 1000;
+/// The most resources that AWS puts on a page.
+pub const PAGE_SIZE: i32 = 1000;
 /// The most ids that one describe names: the limit of `DescribeInstanceStatus`, and few enough to bisect.
 const IDS_PER_CALL: usize = 100;
 /// How often a call that changes nothing is made at most. Each attempt passes the limiter.
@@ -93,10 +98,14 @@ impl Default for Settings {
 }
 
 /// What a describe call answered, and when it was asked.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Listed {
     /// The resources.
     pub items: Vec<Item>,
+    /// What AWS listed beside them, in a form that cannot be read.
+    pub unreadable: Vec<UnreadableItem>,
+    /// The optional parameters without which was asked, because the endpoint does not know them.
+    pub left_out: LeftOut,
     /// Where to go on; `None` when this was all.
     pub next: Option<String>,
     /// AWS time right before the request left: nothing in the answer is older.
@@ -130,6 +139,8 @@ struct Inner {
     trail: Mutex<trail::Memory>,
     /// When the configuration was read, and whether it is suspect since.
     read: Mutex<(Instant, bool)>,
+    /// Which optional parameters the endpoints do not know.
+    unknown: Mutex<options::Unknown>,
 }
 
 /// What AWS said of itself.
@@ -161,6 +172,7 @@ impl Aws {
             found: Mutex::default(),
             trail: Mutex::default(),
             read: Mutex::new((Instant::now(), false)),
+            unknown: Mutex::default(),
         }))
     }
 
@@ -277,14 +289,39 @@ impl Aws {
     /// # Errors
     /// [`AwsError`]; with [`Trouble::OtherAccount`] when the page belongs to another account than `scope` names, so that
     /// credentials that changed under a running Muster cannot mix two accounts.
-    pub async fn page(&self, scope: &Scope, spec: &KindSpec, token: Option<String>) -> Result<Listed, AwsError> {
-        self.ask(scope, spec, Listing::Page { token, max_results: PAGE_SIZE }, Priority::Sweep).await
+    pub async fn page(
+        &self,
+        scope: &Scope,
+        spec: &'static KindSpec,
+        token: Option<String>,
+    ) -> Result<Listed, AwsError> {
+        self.page_of(scope, spec, token, PAGE_SIZE).await
+    }
+
+    /// As [`Aws::page`], with at most `max_results` resources on it.
+    ///
+    /// # Errors
+    /// As [`Aws::page`].
+    pub async fn page_of(
+        &self,
+        scope: &Scope,
+        spec: &'static KindSpec,
+        token: Option<String>,
+        max_results: i32,
+    ) -> Result<Listed, AwsError> {
+        self.ask(scope, spec, Listing::Page { token, max_results }, Priority::Sweep).await
     }
 
     /// The resources of these ids, in as many calls as it takes. No ids, no call.
     ///
     /// AWS answers nothing at all to a call with an id that does not exist; [`Batch`] asks again for the rest.
-    pub async fn describe(&self, scope: &Scope, spec: &KindSpec, ids: &[String], priority: Priority) -> Described {
+    pub async fn describe(
+        &self,
+        scope: &Scope,
+        spec: &'static KindSpec,
+        ids: &[String],
+        priority: Priority,
+    ) -> Described {
         let ids: Vec<Arc<str>> = ids.iter().map(|id| Arc::from(id.as_str())).collect();
         let mut batch = Batch::new(&ids);
         while let Some(ids) = batch.ask() {
@@ -301,7 +338,7 @@ impl Aws {
     pub async fn describe_once(
         &self,
         scope: &Scope,
-        spec: &KindSpec,
+        spec: &'static KindSpec,
         ids: &[String],
         priority: Priority,
     ) -> Result<Listed, AwsError> {
@@ -311,7 +348,7 @@ impl Aws {
     async fn ask(
         &self,
         scope: &Scope,
-        spec: &KindSpec,
+        spec: &'static KindSpec,
         listing: Listing,
         priority: Priority,
     ) -> Result<Listed, AwsError> {
@@ -324,13 +361,29 @@ impl Aws {
         &self,
         client: aws_sdk_ec2::Client,
         scope: &Scope,
-        spec: &KindSpec,
+        spec: &'static KindSpec,
         listing: Listing,
         priority: Priority,
     ) -> Result<Listed, AwsError> {
         let action = spec.action();
-        let send = || (spec.describe)(client.clone(), listing.clone());
-        let (Page { mut items, next }, sent_at) = self.repeatable(scope, action, priority, send).await?;
+        let mut left_out = self.0.unknown.lock().left_out(&scope.region, action);
+        let (Page { mut items, next }, sent_at, mut unreadable) = loop {
+            let send = || (spec.describe)(client.clone(), listing.clone(), left_out.clone());
+            let call = self.repeatable(scope, action, priority, send);
+            let (answer, learned) = ListingCall::during(&scope.account, spec, call).await;
+            let mut unknown = self.0.unknown.lock();
+            match answer {
+                Ok((page, sent_at)) => {
+                    unknown.answered(&scope.region, action, spec.optional, &left_out);
+                    break (page, sent_at, learned.unreadable);
+                }
+                Err(error) => {
+                    let host = learned.host.as_deref();
+                    let refused = unknown.refused(&scope.region, action, spec.optional, &left_out, host, &error);
+                    left_out.add(refused.ok_or(error)?);
+                }
+            }
+        };
         let foreign = |item: &Item| spec.owner(&item.document).is_some_and(|owner| owner != scope.account.as_str());
         if spec.own_only {
             items.retain(|item| !foreign(item));
@@ -340,8 +393,22 @@ impl Aws {
         {
             return Err(AwsError::other_account(&scope.account, found, &self.call(Some(&scope.region), action)));
         }
+        let nameless = items.extract_if(.., |item| item.id.is_empty());
+        unreadable.extend(nameless.map(|_| UnreadableItem {
+            id: None,
+            fields: spec.id_elements().map(|name| BadField::missing(&name)).collect(),
+        }));
+        if priority == Priority::Tool
+            && let Some(first) = unreadable.first()
+        {
+            // A tool acts on what it is shown: what is only partly shown is no ground to act on.
+            let id = first.id.as_deref().unwrap_or("one without an id");
+            let detail = format!("{} {id}: {}", spec.title, first.why());
+            return Err(AwsError::unreadable(&detail, &self.call(Some(&scope.region), action)));
+        }
         // An empty token would ask for the first page again; AWS's own paginators take it for the end, too.
-        Ok(Listed { items, next: next.filter(|token| !token.is_empty()), sent_at })
+        let next = next.filter(|token| !token.is_empty());
+        Ok(Listed { items, unreadable, left_out, next, sent_at })
     }
 
     /// Makes a call that changes nothing, and once more after a passing failure. Gives when the answered one was sent.
@@ -361,6 +428,8 @@ impl Aws {
             let admitted = self.0.limiter.admit(scope, action, priority, 0).await;
             let sent_at = self.0.clock.now();
             match self.finished(admitted, &scope.region, action, send().await) {
+                // A sweep asks again by itself, and says meanwhile what AWS does not answer.
+                Err(error) if priority == Priority::Sweep && error.trouble == Trouble::TimedOut => return Err(error),
                 Err(error) if attempt < ATTEMPTS && matches!(error.class, Class::Throttled | Class::Transient) => {
                     tracing::debug!(%error, attempt, "asked again");
                     attempt += 1;
@@ -401,6 +470,7 @@ impl Aws {
         };
         if suspect {
             self.0.sdk.store(Arc::new(Sdk::load(&self.0.settings, &self.0.clock).await));
+            *self.0.unknown.lock() = options::Unknown::default();
         }
         self.0.sdk.load_full()
     }

@@ -35,10 +35,12 @@ mod sweep;
 mod tests;
 #[cfg(test)]
 mod truth;
+pub mod unread;
 
 pub use freshness::{Freshness, Relaxed, ScopeFreshness, SeenAt, Swept, Told, Trouble};
 pub use lanes::{Handle, IngestError, Lane, Observed, SweepMessage, SweepStep, Taken};
 pub use ledger::Ledger;
+pub use unread::Unread;
 
 pub use crate::reconcile::absence::{FRESH, Unlisted};
 
@@ -344,6 +346,9 @@ impl<L: Ledger> Ingest<L> {
                 && !watched.memory.is_shown(id)
             {
                 watched.state.settled = None;
+            }
+            if let Note::Shown { .. } | Note::Removed = note {
+                watched.read(id);
             }
             let released = watched.memory.take(id, note, now);
             if watched.state.missing > 0 {

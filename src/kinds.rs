@@ -77,6 +77,10 @@ pub struct KindSpec {
     pub mapping: u16,
     /// The field that holds the id.
     pub id_field: &'static str,
+    /// The field by which one is known that has no id.
+    pub other_id: Option<&'static str>,
+    /// Where AWS's answer lists them: the names of the elements that lead to one, from below the root.
+    pub list: &'static [&'static str],
     /// The field that names a resource without a `Name` tag.
     pub name_field: Option<&'static str>,
     /// The field that holds the owning account, where AWS says it.
@@ -109,8 +113,11 @@ pub struct KindSpec {
     pub filters: &'static [Filter],
     /// The IAM actions that describing it takes.
     pub actions: &'static [&'static str],
+    /// The parameters of its describe that may be left out for an endpoint that does not know them. Never one that bounds a listing
+    /// or completes it.
+    pub optional: &'static [&'static str],
     /// Asks AWS for one page or for named resources. The caller paces, times and classifies.
-    pub describe: fn(Client, Listing) -> BoxFuture<'static, Result<Page, Failure>>,
+    pub describe: fn(Client, Listing, LeftOut) -> BoxFuture<'static, Result<Page, Failure>>,
 }
 
 /// A filter of a kind: an AWS filter name and where its values are found in a document.
@@ -140,6 +147,42 @@ pub enum Listing {
     Ids(Vec<String>),
 }
 
+/// The optional parameters that a describe is made without.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LeftOut(Vec<&'static str>);
+
+impl LeftOut {
+    /// These.
+    #[must_use]
+    pub fn of(names: impl IntoIterator<Item = &'static str>) -> Self {
+        LeftOut(names.into_iter().collect())
+    }
+
+    /// The names of them.
+    #[must_use]
+    pub fn names(&self) -> &[&'static str] {
+        &self.0
+    }
+
+    /// Whether a parameter is among them.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.0.contains(&name)
+    }
+
+    /// Leaves one more out.
+    pub fn add(&mut self, name: &'static str) {
+        if !self.has(name) {
+            self.0.push(name);
+        }
+    }
+
+    /// What to set a parameter to that switches something on.
+    fn unless(&self, name: &str) -> Option<bool> {
+        (!self.has(name)).then_some(true)
+    }
+}
+
 /// What one describe call answered.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Page {
@@ -152,7 +195,7 @@ pub struct Page {
 /// One resource of an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Item {
-    /// AWS's id of it.
+    /// AWS's id of it; empty when AWS gave none.
     pub id: String,
     /// All that AWS said about it.
     pub document: Document,
@@ -210,6 +253,11 @@ impl KindSpec {
         self.actions.first().copied().unwrap_or(self.name)
     }
 
+    /// The names that AWS's answer has for the fields that a resource is known by, the first that it has being its id.
+    pub fn id_elements(&self) -> impl Iterator<Item = String> {
+        [Some(self.id_field), self.other_id].into_iter().flatten().map(element)
+    }
+
     fn row(&self, document: &Document) -> RowFields {
         let mut facets: Vec<(u16, String)> = Vec::with_capacity(self.filters.len());
         for filter in self.filters {
@@ -238,6 +286,12 @@ impl fmt::Debug for KindSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "KindSpec({})", self.name)
     }
+}
+
+/// What a field of a document is called in AWS's answer: `instanceId` for `InstanceId`.
+fn element(field: &str) -> String {
+    let mut letters = field.chars();
+    letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
 }
 
 /// The kind that URIs and arguments call `slug`.
@@ -282,12 +336,9 @@ pub(crate) fn instance_state(state: aws_sdk_ec2::types::InstanceState) -> Value 
     instance::state(state).value()
 }
 
-/// One item, unless AWS left out the id, which would leave nothing to know it by.
-fn item(id: Option<String>, fields: fields::Fields) -> Option<Item> {
-    if id.is_none() {
-        tracing::warn!("AWS described a resource without an id; left out");
-    }
-    Some(Item { id: id?, document: fields.document() })
+/// One item. Without an id it still says that there is something.
+fn item(id: Option<String>, fields: fields::Fields) -> Item {
+    Item { id: id.unwrap_or_default(), document: fields.document() }
 }
 
 /// Reduces an operation's error to code and message, which is all that tells errors of EC2 apart.

@@ -12,6 +12,7 @@ pub mod fresh;
 mod lines;
 pub mod lookup;
 pub mod normalise;
+pub mod parameters;
 pub mod past;
 pub mod policy;
 pub mod prompts;

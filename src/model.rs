@@ -18,6 +18,7 @@ pub mod observation;
 pub mod row;
 pub mod text;
 pub mod time;
+pub mod unreadable;
 pub mod written;
 
 pub use action::{ActionId, Outcome};
@@ -33,3 +34,4 @@ pub use notification::{Called, Canary, Notification};
 pub use observation::{Observation, Seen, Source, Wanted};
 pub use row::{Row, RowFields};
 pub use time::{Clock, SharedClock, Timestamp};
+pub use unreadable::{BadField, UnreadableItem};

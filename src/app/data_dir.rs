@@ -121,9 +121,7 @@ pub fn prepare_own(path: &Path) -> Result<(), DataDirError> {
     let (me, standing) = (Me::current(), Standing::of_link(path).map_err(failed)?);
     match standing.fault_as_own(me) {
         Some(fault) => Err(not_private(path, standing, fault)),
-        None if standing.is_opened(me) => {
-            std::fs::set_permissions(path, Permissions::from_mode(0o700)).map_err(failed)
-        }
+        None if standing.is_opened(me) => std::fs::set_permissions(path, Permissions::from_mode(0o700)).map_err(failed),
         None => Ok(()),
     }
 }

@@ -4,7 +4,8 @@
 //! same time, and within a region whatever does not depend on another. Every question is bounded in time, so that what
 //! hangs is a failed check that is named. What depends on something failed is skipped, with the reason.
 //!
-//! Nothing is changed: dry runs ask what is allowed, and the only thing sent is a canary for each rule, as servers send them.
+//! Nothing is changed: dry runs ask what is allowed, and the only thing sent is a canary for each rule, as servers send them. A
+//! running server is told to try at once what failed, and what it serves is looked at last, so that what was mended shows.
 
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use tokio::time::{Instant, timeout};
 
 use super::asking;
 use super::engine;
+use super::errand::{Brought, Errand, ErrandError, Running};
 use crate::aws::Aws;
 use crate::aws::probe::Change;
 use crate::aws::queue::Queue;
@@ -103,6 +105,13 @@ pub async fn examine(config: &Config) -> Vec<Finding> {
         Err(_) => vec![hung(&store::CHECK, &config.data_dir.display().to_string())],
     });
     let server = server(config).await;
+    if server.is_some() {
+        // Where that fails, the server's freshness says what does not work.
+        drop(timeout(LOCAL, try_now(config)).await);
+    }
+    let aws = Aws::load(engine::settings(config)).await;
+    findings.extend(configuration::judge(&aws.file_faults(), aws.needs_files()));
+    findings.extend(account(&aws, config, server.as_ref()).await);
     match &server {
         None => findings.push(freshness::CHECK.skipped("server", "no server runs on this data directory")),
         Some(server) => match timeout(LOCAL, server.read(canary::FRESHNESS)).await {
@@ -115,9 +124,6 @@ pub async fn examine(config: &Config) -> Vec<Finding> {
             Err(_) => findings.push(hung(&freshness::CHECK, "server")),
         },
     }
-    let aws = Aws::load(engine::settings(config)).await;
-    findings.extend(configuration::judge(&aws.file_faults(), aws.needs_files()));
-    findings.extend(account(&aws, config, server.as_ref()).await);
     let place = |finding: &Finding| CHECKS.iter().position(|check| check.name == finding.check);
     // Regions in the order in which they are watched; within one, and before all, in the order of the checks.
     let regions = aws.regions();
@@ -131,6 +137,13 @@ pub async fn examine(config: &Config) -> Vec<Finding> {
 /// The server that runs on the data directory. Why one that is there does not answer, the check of the store has told.
 async fn server(config: &Config) -> Option<Client> {
     asking::server(&config.data_dir, Instant::now() + asking::PATIENCE).await.unwrap_or_default()
+}
+
+/// Has the running server try at once what failed.
+async fn try_now(config: &Config) -> Result<(), ErrandError> {
+    let mut running = Running::start(config, &Errand::TryNow).await?;
+    while !matches!(running.next().await?, Brought::Done(_)) {}
+    Ok(())
 }
 
 fn hung(check: &Check, subject: &str) -> Finding {

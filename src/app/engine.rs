@@ -31,8 +31,8 @@ use crate::mcp::Core;
 use crate::model::{AccountId, Kind, Region, Scope, Timestamp};
 use crate::notify::ChangeHub;
 use crate::reconcile::KindRules;
-use crate::source::backoff::Backoff;
-use crate::source::poll::Plan;
+use crate::source::backoff::Patience;
+use crate::source::poll::{Gate, Plan};
 use crate::store::{self, Health, OpenError, ReadError, Retention, Store, Writer};
 use crate::telemetry;
 
@@ -102,7 +102,15 @@ impl Engine {
         let watch = Watch { aws: aws_too, ingest, hub: hub_too, tasks, switchboard, intervals, listener };
         sweeping.spawn_until_stopped("the watch", watch.run());
         let tools = TaskTracker::new();
-        let core = Arc::new(Core { store, ingest: handle, hub, aws, clock, tasks: tools.clone(), dropped_log_lines: telemetry::dropped });
+        let core = Arc::new(Core {
+            store,
+            ingest: handle,
+            hub,
+            aws,
+            clock,
+            tasks: tools.clone(),
+            dropped_log_lines: telemetry::dropped,
+        });
         Ok(Engine { core, sweeps: sweeping, tools, writer: writing, ended })
     }
 
@@ -210,7 +218,8 @@ impl Watch {
         // Where one region is down, the others can tell.
         aws.watch_also(freshness.scopes().into_iter().map(|state| state.scope.region));
         let account = identified(aws, freshness).await;
-        let (mut watched, mut backoff, since) = (BTreeSet::new(), Backoff::new(), aws.clock().now());
+        let (mut watched, mut patience, since) = (BTreeSet::new(), Patience::default(), aws.clock().now());
+        let mut tries = freshness.tries();
         loop {
             let listed = if aws.watches_all() { aws.enabled_regions().await } else { Ok(aws.regions()) };
             for region in aws.regions().into_iter().filter(|region| watched.insert(region.clone())) {
@@ -219,15 +228,20 @@ impl Watch {
             if !aws.watches_all() {
                 return;
             }
-            freshness.set_trouble(listed.as_ref().err().map(|error| unlisted(error, since)));
-            let pause = match &listed {
+            tries.mark_unchanged();
+            let (trouble, pause) = match &listed {
                 Ok(_) => {
-                    backoff.succeeded();
-                    REGIONS_AGAIN
+                    patience.succeeded();
+                    (None, REGIONS_AGAIN)
                 }
-                Err(_) => backoff.failed(),
+                Err(error) => {
+                    let pause = patience.failed(error);
+                    let retry_at = Some(aws.clock().now() + pause);
+                    (Some(ingest::Trouble { retry_at, ..unlisted(error, since) }), pause)
+                }
             };
-            sleep(pause).await;
+            freshness.set_trouble(trouble);
+            called_within(&mut tries, pause).await;
         }
     }
 
@@ -236,11 +250,18 @@ impl Watch {
         tracing::info!(%scope, "watching");
         let (aws, ingest, tasks) = (&self.aws, &self.ingest, &self.tasks);
         let mut paces = Vec::new();
+        let gate = Arc::new(Gate::new());
+        let (shared, mut tries) = (Arc::clone(&gate), ingest.freshness().tries());
+        tasks.spawn_until_stopped("trying again", async move {
+            while tries.changed().await.is_ok() {
+                shared.try_now();
+            }
+        });
         for (spec, interval) in &self.intervals {
             ingest.freshness().expect(&scope, &spec.kind(), *interval);
             let (pace, interval) = watch::channel(*interval);
             paces.push((spec.kind(), pace));
-            let plan = Plan { interval, ..Plan::new(scope.clone(), spec) };
+            let plan = Plan { interval, gate: Arc::clone(&gate), ..Plan::new(scope.clone(), spec) };
             let asking = {
                 let (aws, plan, switchboard) = (aws.clone(), plan.clone(), self.switchboard.clone());
                 let ingest = ingest.clone();
@@ -266,9 +287,10 @@ fn unlisted(error: &AwsError, since: Timestamp) -> ingest::Trouble {
 
 /// Asks AWS for the account until it answers; what keeps it from answering shows in every answer meanwhile.
 async fn identified(aws: &Aws, freshness: &Freshness) -> AccountId {
-    let mut backoff = Backoff::new();
+    let (mut patience, mut tries) = (Patience::default(), freshness.tries());
     let since = aws.clock().now();
     loop {
+        tries.mark_unchanged();
         match aws.identify().await {
             Ok(account) => {
                 freshness.set_trouble(None);
@@ -276,10 +298,20 @@ async fn identified(aws: &Aws, freshness: &Freshness) -> AccountId {
             }
             Err(error) => {
                 tracing::warn!(%error, fix = error.fix(), "AWS does not say which account this is");
-                freshness.set_trouble(Some(sweeps::trouble(&error, since)));
-                sleep(backoff.failed()).await;
+                let pause = patience.failed(&error);
+                let retry_at = Some(aws.clock().now() + pause);
+                freshness.set_trouble(Some(ingest::Trouble { retry_at, ..sweeps::trouble(&error, since) }));
+                called_within(&mut tries, pause).await;
             }
         }
+    }
+}
+
+/// Waits until somebody wants what failed tried at once, but no longer than `pause`.
+async fn called_within(tries: &mut watch::Receiver<u64>, pause: Duration) {
+    // Nobody can call any more: only the time is left to wait for.
+    if let Ok(Err(_)) = timeout(pause, tries.changed()).await {
+        sleep(pause).await;
     }
 }
 

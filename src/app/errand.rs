@@ -45,6 +45,8 @@ const CONTROL: &[u8] = b"{\"errand\":";
 pub enum Errand {
     /// Tell figures of the store.
     Stat,
+    /// Try at once what failed: sweeps that wait for a policy or for credentials to be mended.
+    TryNow,
     /// Send the records of the log, oldest first, up to the newest there is.
     Export {
         /// Where to begin; at the first that is kept when absent.

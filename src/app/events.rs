@@ -350,6 +350,7 @@ fn unstored(error: &IngestError, since: Timestamp) -> Trouble {
         what: format!("what events say cannot be stored: {error}"),
         fix: "They are held until it can".to_owned(),
         since,
+        retry_at: None,
     }
 }
 

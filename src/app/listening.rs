@@ -122,7 +122,7 @@ async fn found(aws: &Aws, freshness: &Freshness, scope: &Scope, name: &str) -> Q
                 backoff.succeeded();
                 let what = format!("there is no queue {name} in {region}");
                 let fix = "Run `muster setup`, which makes it; it is looked for every 2 minutes".to_owned();
-                (Trouble { class: "not_found", what, fix, since }, ABSENT_PAUSE)
+                (Trouble { class: "not_found", what, fix, since, retry_at: None }, ABSENT_PAUSE)
             }
             Err(error) => {
                 let pause = match error.class {

@@ -87,8 +87,17 @@ impl Offline {
             what: "no server runs: this is what the store holds".to_owned(),
             fix: "Start `muster serve` to see what there is now".to_owned(),
             since: clock.now(),
+            retry_at: None,
         }));
-        let core = Arc::new(Core { store, ingest: handle, hub, aws, clock, tasks: TaskTracker::new(), dropped_log_lines: telemetry::dropped });
+        let core = Arc::new(Core {
+            store,
+            ingest: handle,
+            hub,
+            aws,
+            clock,
+            tasks: TaskTracker::new(),
+            dropped_log_lines: telemetry::dropped,
+        });
         Ok(Offline { core, _ingest: ingest, _lock: lock })
     }
 

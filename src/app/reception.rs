@@ -119,7 +119,9 @@ impl Reception {
                 match stalled.run_until_cancelled(serving).await {
                     Some(Ok(())) => {}
                     Some(Err(error)) => tracing::warn!(%error, "a connection ended"),
-                    None => tracing::warn!(seconds = stall::PATIENCE.as_secs(), "closed a connection that nobody reads"),
+                    None => {
+                        tracing::warn!(seconds = stall::PATIENCE.as_secs(), "closed a connection that nobody reads")
+                    }
                 }
             }
             // Whoever only looks whether somebody listens says nothing.

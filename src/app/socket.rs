@@ -211,7 +211,8 @@ fn clear(socket: &Path) {
     }
     let own = format!("muster-{}-", rustix::process::geteuid().as_raw());
     let directory = socket.parent().filter(|directory| directory.parent() == Some(Path::new(SHORT)));
-    let by_chance = directory.and_then(Path::file_name).and_then(|name| name.to_str()).map(|name| name.starts_with(&own));
+    let by_chance =
+        directory.and_then(Path::file_name).and_then(|name| name.to_str()).map(|name| name.starts_with(&own));
     if let (Some(directory), Some(true)) = (directory, by_chance)
         && let Err(error) = std::fs::remove_dir(directory)
     {

@@ -23,6 +23,7 @@ pub async fn run(aws: Aws, plan: Plan, ingest: Handle) {
             what: format!("sweeping {} of {scope} failed by a fault of Muster", spec.plural),
             fix: "It is tried again by itself; please report it with the server's log".to_owned(),
             since: clock.now(),
+            retry_at: Some(clock.now() + AFTER_PANIC),
         };
         let step = SweepStep::Failed { trouble };
         if ingest.sweep(SweepMessage { scope: scope.clone(), kind: spec.kind(), step }).await.is_err() {
@@ -50,12 +51,18 @@ async fn sweep(aws: Aws, plan: Plan, ingest: Handle) {
 fn step(message: Message, now: Timestamp) -> SweepMessage {
     let step = match message.what {
         What::Started { at } => SweepStep::Started { at },
-        What::Page { sent_at, items } => {
+        What::Page { sent_at, items, unreadable } => {
             let items = items.into_iter().map(|item| (Arc::from(item.id), Arc::new(item.document)));
-            SweepStep::Page { sent_at, items: items.collect() }
+            SweepStep::Page { sent_at, items: items.collect(), unreadable }
         }
+        What::Stumbled { error, will_retry_at } => {
+            SweepStep::Stumbled { trouble: Trouble { retry_at: Some(will_retry_at), ..trouble(&error, now) } }
+        }
+        What::LeftOut { names, first } => SweepStep::LeftOut { names: names.names().to_vec(), first },
         What::Completed { ended, .. } => SweepStep::Completed { ended },
-        What::Failed { error, .. } => SweepStep::Failed { trouble: trouble(&error, now) },
+        What::Failed { error, will_retry_at } => {
+            SweepStep::Failed { trouble: Trouble { retry_at: Some(will_retry_at), ..trouble(&error, now) } }
+        }
     };
     SweepMessage { scope: message.scope, kind: message.spec.kind(), step }
 }
@@ -70,5 +77,5 @@ pub(super) fn trouble(error: &AwsError, since: Timestamp) -> Trouble {
         Class::Fatal => "fatal",
         Class::DryRun => "dry_run",
     };
-    Trouble { class, what: error.to_string(), fix: error.fix(), since }
+    Trouble { class, what: error.to_string(), fix: error.fix(), since, retry_at: None }
 }

@@ -99,7 +99,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::aws::{Details, Trouble};
+    use crate::aws::{Details, Origin, Trouble};
     use crate::kinds::Item;
     use crate::model::{Document, Map, Timestamp};
 
@@ -116,14 +116,14 @@ mod tests {
             action: "ec2:DescribeInstances",
             region: None,
             ids,
-            profile: "default".into(),
+            origin: Origin::Keys,
             perhaps_done: false,
         })
     }
 
     fn listed(ids: &[Arc<str>]) -> Listed {
         let items = ids.iter().map(|id| Item { id: id.to_string(), document: Document::new(Map::new()) }).collect();
-        Listed { items, next: None, sent_at: Timestamp::EPOCH }
+        Listed { items, sent_at: Timestamp::EPOCH, ..Listed::default() }
     }
 
     fn ids(ids: &[&str]) -> Vec<Arc<str>> {

@@ -96,6 +96,9 @@ pub enum Trouble {
     /// The request could not be built.
     #[error("the request could not be built")]
     Unbuildable,
+    /// AWS answers page after page of a listing that does not end.
+    #[error("the listing does not end")]
+    Endless,
 }
 
 /// A failed call. Its text names what was asked where, and what happened; [`AwsError::fix`] the next step. Its fields are
@@ -141,8 +144,12 @@ impl AwsError {
     pub(super) fn new<E: ProvideErrorMetadata + Error + 'static>(failure: &SdkError<E>, call: &Call<'_>) -> Self {
         match failure {
             SdkError::ServiceError(answer) => {
-                let status = answer.raw().status().as_u16();
-                AwsError::answered(answer.err().meta(), status, call)
+                let status = answer.raw().status();
+                if status.is_success() {
+                    let root = chain(answer.err()).last().map(|root| cleaned(&root.to_string()));
+                    return AwsError::of(Trouble::Unreadable, Class::Transient, root, call);
+                }
+                AwsError::answered(answer.err().meta(), status.as_u16(), call)
             }
             SdkError::TimeoutError(_) => AwsError::of(Trouble::TimedOut, Class::Transient, None, call),
             SdkError::ResponseError(answer) => {
@@ -208,6 +215,15 @@ impl AwsError {
         let meta = ErrorMetadata::builder().code(if code.is_empty() { "FailedEntry" } else { code });
         let mut error = AwsError::answered(&meta.message(message).build(), 400, call);
         error.0.message = format!("{what}: {}", error.0.message);
+        error
+    }
+
+    /// A listing that does not end, with what shows that.
+    #[must_use]
+    pub fn endless(why: &str, action: &'static str, region: &Region) -> Self {
+        let call = Call { action, region: Some(region), origin: Origin::Keys, bundle: None };
+        let mut error = AwsError::of(Trouble::Endless, Class::Fatal, Some(why.to_owned()), &call);
+        error.0.perhaps_done = false;
         error
     }
 
@@ -324,6 +340,43 @@ impl AwsError {
         }
     }
 
+    /// Whether AWS, or what stands before it, does not take or bring a page of this size.
+    #[must_use]
+    pub fn is_page_too_large(&self) -> bool {
+        let (code, message) = (self.code.as_deref().unwrap_or_default(), self.message.to_lowercase());
+        let says = |words: &[&str]| words.iter().any(|word| message.contains(word));
+        let answered = self.trouble == Trouble::Answered && matches!(self.class, Class::Fatal | Class::Transient);
+        let of_size = code != "UnknownParameter" && says(&["maxresults", "max results", "max_results", "page size"]);
+        (answered && (of_size || code.contains("TooLarge") || says(&["too large"]))) || says(&["http status 413"])
+    }
+
+    /// Whether a parameter of the request is refused by name.
+    pub(super) fn is_about_parameter(&self, name: &str) -> bool {
+        let refused = self.trouble == Trouble::Answered && self.class == Class::Fatal && !self.is_about_credentials();
+        refused && self.message.to_lowercase().contains(&name.to_lowercase())
+    }
+
+    /// Whether some parameter is not known to the endpoint, which does not say that it is one that a listing needs.
+    pub(super) fn is_about_some_parameter(&self) -> bool {
+        let needed = ["MaxResults", "NextToken", "Owner", "IncludeAllInstances"];
+        self.trouble == Trouble::Answered
+            && matches!(
+                self.code.as_deref(),
+                Some("UnknownParameter" | "UnrecognizedParameter" | "UnsupportedParameter")
+            )
+            && !needed.iter().any(|name| self.is_about_parameter(name))
+    }
+
+    /// Whether it touches everything that is asked of a scope, not only what was asked: whose credentials these are, and whether
+    /// they are any.
+    #[must_use]
+    pub fn is_about_scope(&self) -> bool {
+        matches!(self.trouble, Trouble::OtherAccount { .. })
+            || self.is_local()
+            || self.is_about_credentials()
+            || (self.class == Class::Denied && self.action.starts_with("sts:"))
+    }
+
     /// Whether SQS keeps the name of a deleted queue back, which it does for a minute.
     #[must_use]
     pub fn is_deleted_recently(&self) -> bool {
@@ -355,7 +408,8 @@ impl AwsError {
     }
 
     /// Whether it happened on this machine, before any region was asked.
-    pub(super) fn is_local(&self) -> bool {
+    #[must_use]
+    pub fn is_local(&self) -> bool {
         match self.trouble {
             Trouble::Files
             | Trouble::NoRegion
@@ -372,6 +426,7 @@ impl AwsError {
             | Trouble::Unasked
             | Trouble::Acted
             | Trouble::Untrusted { .. }
+            | Trouble::Endless
             | Trouble::OtherAccount { .. } => false,
         }
     }
@@ -381,6 +436,7 @@ impl AwsError {
     pub fn fix(&self) -> String {
         let goes_on = match (&self.trouble, self.class) {
             (Trouble::TimedOut | Trouble::Unreachable | Trouble::Unreadable, _)
+            | (Trouble::Endless, _)
             | (Trouble::Answered, Class::Transient) => " Muster goes on trying.",
             (Trouble::Answered, Class::Throttled) => " Muster slows down and goes on trying.",
             _ => "",
@@ -432,6 +488,11 @@ impl AwsError {
                 "Restart Muster with credentials of account {expected}, or with another data directory (--data-dir) for \
                  the other account."
             ),
+            (Trouble::Unreadable, _) if self.message.contains("cannot be read") => {
+                "AWS, or what stands before it, answers in a form that this version does not know: report it, and look at the \
+                 resource in the console meanwhile."
+                    .into()
+            }
             (Trouble::TimedOut | Trouble::Unreachable | Trouble::Unreadable, _) => format!(
                 "Check the network, a proxy (HTTPS_PROXY) and AWS_ENDPOINT_URL, and that the region {region} exists."
             ),
@@ -447,6 +508,10 @@ impl AwsError {
             (Trouble::Acted, _) => {
                 "Make no dry runs there: whatever answers at AWS_ENDPOINT_URL or behind a proxy carries them out.".into()
             }
+            (Trouble::Endless, _) => format!(
+                "Check what answers for {region} (AWS_ENDPOINT_URL, an emulator, a proxy): it hands out page tokens that lead \
+                 nowhere."
+            ),
             (Trouble::Unbuildable, _) => {
                 "Check AWS_ENDPOINT_URL and the settings of the profile in ~/.aws/config.".into()
             }

@@ -16,7 +16,7 @@ use serde::Serialize;
 use super::error::{AwsError, Class};
 use super::limiter::Priority;
 use super::{Aws, IDENTIFY};
-use crate::kinds::{Failure, KindSpec, Listing};
+use crate::kinds::{Failure, KindSpec, LeftOut, Listing};
 use crate::model::{AccountId, Region};
 
 const DESCRIBE_INSTANCES: &str = "ec2:DescribeInstances";
@@ -120,7 +120,11 @@ impl Aws {
         let client = self.clients(region, action).await?.ec2;
         let send = || {
             let listed = || {
-                let listed = (spec.describe)(client.clone(), Listing::Page { token: None, max_results: FEW });
+                let listed = (spec.describe)(
+                    client.clone(),
+                    Listing::Page { token: None, max_results: FEW },
+                    LeftOut::default(),
+                );
                 async move { listed.await.map(drop) }.boxed()
             };
             dry_run(&client, action).unwrap_or_else(listed)

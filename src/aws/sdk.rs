@@ -21,10 +21,11 @@ use parking_lot::Mutex;
 
 use super::Settings;
 use super::clock::{AwsClock, DateReader};
-use super::pinned::HeldIdentity;
 use super::origin::{Origin, Seen, Watched};
+use super::pinned::HeldIdentity;
 use super::profiles::{FileFault, Profiles, Weight};
 use super::regions::Regions;
+use super::rescue::Rescue;
 use super::trust::Bundle;
 use super::whole::WholeAnswers;
 use crate::model::Region;
@@ -189,7 +190,8 @@ pub(super) fn emulated(url: &str) -> SdkConfig {
 
 fn clients_of(config: &SdkConfig, region: &Region, clock: &Arc<AwsClock>) -> Clients {
     let name = aws_config::Region::new(region.as_str().to_owned());
-    let ec2 = aws_sdk_ec2::config::Builder::from(config).region(name.clone()).interceptor(WholeAnswers);
+    let ec2 =
+        aws_sdk_ec2::config::Builder::from(config).region(name.clone()).interceptor(WholeAnswers).interceptor(Rescue);
     let identity = aws_sdk_sts::config::Builder::from(config).region(name.clone()).interceptor(WholeAnswers);
     let events = aws_sdk_sqs::config::Builder::from(config).region(name.clone());
     let bus = aws_sdk_eventbridge::config::Builder::from(config).region(name.clone());

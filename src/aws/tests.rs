@@ -101,7 +101,7 @@ async fn addresses_are_listed_in_one_answer_because_aws_does_not_page_them() {
         </item></addressesSet><nextToken>none</nextToken>";
     let server = Scripted::new([Reply::ok(set)]).await;
     let listed = server.aws().page(&scope(), kinds::by_slug("address").unwrap(), None).await.unwrap();
-    assert_eq!(listed.items.iter().map(|item| item.id.as_str()).collect::<Vec<_>>(), ["eipalloc-1"]);
+    assert_eq!(listed.items.iter().map(|item| item.id.as_str()).collect::<Vec<_>>(), ["203.0.113.9", "eipalloc-1"]);
     assert_eq!(listed.next, None);
     assert!(!server.asked().remove(0).contains("MaxResults"));
 }
@@ -158,4 +158,233 @@ async fn identify_names_the_account() {
     let body = "<GetCallerIdentityResult><Account>123456789012</Account></GetCallerIdentityResult>";
     let server = Scripted::new([Reply::ok(body)]).await;
     assert_eq!(server.aws().identify().await.unwrap(), scope().account);
+}
+
+/// A volume; `size` is what its number is written as.
+fn volume(id: &str, size: &str) -> String {
+    format!("<item><volumeId>{id}</volumeId><size>{size}</size><tagSet/></item>")
+}
+
+fn bad(items: &[UnreadableItem]) -> Vec<(Option<&str>, String)> {
+    items.iter().map(|item| (item.id.as_deref(), item.why())).collect()
+}
+
+#[tokio::test]
+async fn one_value_that_cannot_be_read_hides_nothing_but_itself_and_is_named_by_id_and_field() {
+    let item = |id: &str, launched: &str, more: &str| {
+        format!("<item><instanceId>{id}</instanceId><launchTime>{launched}</launchTime>{more}</item>")
+    };
+    let good = item("i-1", "2026-11-22T12:55:10.000Z", "");
+    let odd = item("i-2", "yesterday &amp; today", "");
+    let deep = item(
+        "i-3",
+        "2026-11-22T12:55:10.000Z",
+        "<networkInterfaceSet><item><attachment><deviceIndex>first</deviceIndex></attachment></item></networkInterfaceSet>\
+         <ebsOptimized>perhaps</ebsOptimized>",
+    );
+    let set = |items: &[&str]| {
+        format!(
+            "<item><reservationId>r-1</reservationId><ownerId>123456789012</ownerId><instancesSet>{}</instancesSet></item>",
+            items.concat()
+        )
+    };
+    let last = item("i-4", "2026-11-22T12:55:10.000Z", "");
+    let body = format!(
+        "<reservationSet>{}{}</reservationSet><nextToken>more</nextToken>",
+        set(&[&good, &odd]),
+        set(&[&deep, &last])
+    );
+    let server = Scripted::new([Reply::ok(&body)]).await;
+    let listed = server.aws().page(&scope(), instances(), None).await.unwrap();
+    assert_eq!(listed.items.iter().map(|item| item.id.as_str()).collect::<Vec<_>>(), ["i-1", "i-4"]);
+    assert_eq!(listed.next.as_deref(), Some("more"), "the listing goes on");
+    assert_eq!(
+        bad(&listed.unreadable),
+        [
+            (Some("i-2"), "launchTime \"yesterday &amp; today\" cannot be read".to_owned()),
+            (
+                Some("i-3"),
+                "networkInterfaceSet.item.attachment.deviceIndex \"first\" cannot be read, ebsOptimized \"perhaps\" cannot be read"
+                    .to_owned()
+            ),
+        ]
+    );
+    assert_eq!(server.asked().len(), 1, "nothing is asked for again");
+}
+
+#[tokio::test]
+async fn numbers_references_and_what_stands_where_text_should_be_are_found_in_every_kind() {
+    for (slug, set, good, odd, why) in [
+        ("volume", "volumeSet", volume("vol-1", "8"), volume("vol-2", "8 GiB"), "size \"8 GiB\" cannot be read"),
+        ("volume", "volumeSet", volume("vol-1", "8"), volume("vol-2", "99999999999"), "size \"99999999999\" cannot be read"),
+        (
+            "vpc",
+            "vpcSet",
+            "<item><vpcId>vpc-1</vpcId></item>".to_owned(),
+            "<item><vpcId>vpc-2</vpcId><cidrBlock>&nbsp;</cidrBlock></item>".to_owned(),
+            "cidrBlock \"&nbsp;\" cannot be read",
+        ),
+        (
+            "snapshot",
+            "snapshotSet",
+            "<item><snapshotId>snap-1</snapshotId></item>".to_owned(),
+            "<item><snapshotId>snap-2</snapshotId><startTime><date>2026</date></startTime></item>".to_owned(),
+            "startTime.date \"2026\" cannot be read, startTime \"\" cannot be read",
+        ),
+        (
+            "network-interface",
+            "networkInterfaceSet",
+            "<item><networkInterfaceId>eni-1</networkInterfaceId></item>".to_owned(),
+            "<n:item xmlns:n='u'><n:networkInterfaceId>eni-2</n:networkInterfaceId><n:sourceDestCheck>no!</n:sourceDestCheck></n:item>"
+                .to_owned(),
+            "sourceDestCheck \"no!\" cannot be read",
+        ),
+    ] {
+        let body = format!("<{set}><!-- <item> -->{odd}{good}</{set}>");
+        let server = Scripted::new([Reply::ok(&body)]).await;
+        let listed = server.aws().page(&scope(), kinds::by_slug(slug).unwrap(), None).await.unwrap();
+        assert_eq!(listed.items.len(), 1, "{slug}");
+        assert!(listed.items[0].id.ends_with("-1"), "{slug}");
+        let [(Some(id), said)] = &bad(&listed.unreadable)[..] else { panic!("{slug}: {:?}", listed.unreadable) };
+        assert!(id.ends_with("-2") && said == why, "{slug} {id}: {said}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_is_cut_off_stays_an_answer_that_could_not_be_read() {
+    let body = format!("<volumeSet>{}{}</volumeSet>", volume("vol-1", "x"), volume("vol-2", "8"));
+    let whole = format!("<DescribeVolumesResponse>{body}</DescribeVolumesResponse>");
+    let cut = Reply { status: 201, date: None, body: whole[..whole.len() - 40].to_owned() };
+    let server = Scripted::new([cut]).await;
+    let error = server.aws().page(&scope(), kinds::by_slug("volume").unwrap(), None).await.unwrap_err();
+    assert_eq!(error.trouble, Trouble::Unreadable);
+}
+
+#[tokio::test]
+async fn a_public_snapshot_of_another_account_is_left_out_even_when_it_cannot_be_read() {
+    let item = |id: &str, owner: &str| {
+        format!("<item><snapshotId>{id}</snapshotId><ownerId>{owner}</ownerId><volumeSize>big</volumeSize></item>")
+    };
+    let set = [item("snap-1", "999999999999"), item("snap-2", "123456789012")].concat();
+    let server = Scripted::new([Reply::ok(&format!("<snapshotSet>{set}</snapshotSet>"))]).await;
+    let listed = server.aws().page(&scope(), kinds::by_slug("snapshot").unwrap(), None).await.unwrap();
+    assert_eq!(bad(&listed.unreadable), [(Some("snap-2"), "volumeSize \"big\" cannot be read".to_owned())]);
+}
+
+#[tokio::test]
+async fn a_tool_is_told_which_value_of_the_resource_it_asked_for_cannot_be_read() {
+    let server = Scripted::new([Reply::ok(&format!("<volumeSet>{}</volumeSet>", volume("vol-1", "x")))]).await;
+    let spec = kinds::by_slug("volume").unwrap();
+    let error = server.aws().describe_once(&scope(), spec, &["vol-1".to_owned()], Priority::Tool).await.unwrap_err();
+    assert!(error.to_string().contains("vol-1: size \"x\" cannot be read"), "{error}");
+    let listed = server.aws().describe_once(&scope(), spec, &["vol-1".to_owned()], Priority::Refresh).await.unwrap();
+    assert_eq!(bad(&listed.unreadable), [(Some("vol-1"), "size \"x\" cannot be read".to_owned())]);
+}
+
+#[tokio::test]
+async fn what_has_no_id_is_counted_in_every_kind_and_an_address_is_known_by_its_ip() {
+    for spec in kinds::KINDS.iter().filter(|spec| spec.slug != "address") {
+        let [outer @ .., last] = spec.list else { panic!("no path") };
+        let open: String = outer.iter().map(|name| format!("<{name}>")).collect();
+        let close: String = outer.iter().rev().map(|name| format!("</{name}>")).collect();
+        let id = spec.id_elements().next().unwrap();
+        let body =
+            format!("{open}<{last}><x>1</x></{last}><{last}><{id}/></{last}><{last}><{id}>a-1</{id}></{last}>{close}");
+        let server = Scripted::new([Reply::ok(&body)]).await;
+        let listed = server.aws().page(&scope(), spec, None).await.unwrap();
+        assert_eq!(listed.items.len(), 1, "{}", spec.slug);
+        let why = format!("{id} is missing");
+        assert_eq!(bad(&listed.unreadable), [(None, why.clone()), (None, why)], "{}", spec.slug);
+    }
+    let set = "<addressesSet><item><publicIp>203.0.113.9</publicIp></item><item><allocationId/><publicIp>203.0.113.10</publicIp>\
+        </item><item><allocationId>eipalloc-1</allocationId></item><item><domain>vpc</domain></item></addressesSet>";
+    let server = Scripted::new([Reply::ok(set)]).await;
+    let (aws, spec) = (server.aws(), kinds::by_slug("address").unwrap());
+    let listed = aws.page(&scope(), spec, None).await.unwrap();
+    assert_eq!(
+        listed.items.iter().map(|item| item.id.as_str()).collect::<Vec<_>>(),
+        ["203.0.113.9", "203.0.113.10", "eipalloc-1"]
+    );
+    assert_eq!(bad(&listed.unreadable), [(None, "allocationId is missing, publicIp is missing".to_owned())]);
+    aws.describe_once(&scope(), spec, &["203.0.113.9".to_owned()], Priority::Tool).await.unwrap_err();
+    assert!(server.asked().last().unwrap().contains("PublicIp.1=203.0.113.9"), "{:?}", server.asked());
+}
+
+fn unknown_parameter() -> Reply {
+    Reply::error(400, "UnknownParameter", "The parameter IncludeManagedResources is not recognized")
+}
+
+#[tokio::test]
+async fn a_parameter_that_an_endpoint_does_not_know_is_left_out_and_that_is_remembered_and_said() {
+    for refusal in [
+        unknown_parameter(),
+        Reply::error(400, "InvalidParameterValue", "includeManagedResources: unsupported"),
+        Reply::error(400, "UnknownParameter", "an unexpected parameter was given"),
+        Reply::error(400, "ValidationError", "Unexpected key: IncludeManagedResources"),
+    ] {
+        let server = Scripted::new([refusal, Reply::ok("<volumeSet/>")]).await;
+        let (aws, spec) = (server.aws(), kinds::by_slug("volume").unwrap());
+        for _ in 0..2 {
+            let listed = aws.page(&scope(), spec, None).await.unwrap();
+            assert_eq!(listed.left_out.names(), ["IncludeManagedResources"]);
+        }
+        let sent: Vec<bool> = server.asked().iter().map(|body| body.contains("IncludeManagedResources")).collect();
+        assert_eq!(sent, [true, false, false]);
+    }
+}
+
+#[tokio::test]
+async fn what_bounds_or_completes_a_listing_is_never_left_out() {
+    for (slug, name) in [("snapshot", "Owner"), ("instance-status", "IncludeAllInstances"), ("vpc", "MaxResults")] {
+        let message = format!("The parameter {name} is not recognized");
+        let server = Scripted::new([Reply::error(400, "UnknownParameter", &message), Reply::ok("<vpcSet/>")]).await;
+        let error = server.aws().page(&scope(), kinds::by_slug(slug).unwrap(), None).await.unwrap_err();
+        assert!(error.to_string().contains(name), "{slug}: {error}");
+        assert_eq!(server.asked().len(), 1, "{slug}");
+    }
+    let server = Scripted::new([
+        Reply::error(400, "UnknownParameter", "IncludeManagedResources"),
+        Reply::ok("<instanceStatusSet/>"),
+    ])
+    .await;
+    server.aws().page(&scope(), kinds::by_slug("instance-status").unwrap(), None).await.unwrap();
+    assert!(server.asked().iter().all(|body| body.contains("IncludeAllInstances=true")), "{:?}", server.asked());
+}
+
+#[tokio::test]
+async fn a_parameter_that_was_taken_once_is_never_left_out() {
+    let server = Scripted::new([Reply::ok("<volumeSet/>"), unknown_parameter(), Reply::ok("<volumeSet/>")]).await;
+    let (aws, spec) = (server.aws(), kinds::by_slug("volume").unwrap());
+    aws.page(&scope(), spec, None).await.unwrap();
+    let error = aws.page(&scope(), spec, None).await.unwrap_err();
+    assert_eq!(error.code.as_deref(), Some("UnknownParameter"));
+    let listed = aws.page(&scope(), spec, None).await.unwrap();
+    assert!(listed.left_out.names().is_empty());
+}
+
+#[tokio::test]
+async fn a_refusal_that_leaving_the_parameter_out_does_not_mend_is_not_remembered() {
+    let server = Scripted::new([unknown_parameter(), unknown_parameter(), Reply::ok("<volumeSet/>")]).await;
+    let (aws, spec) = (server.aws(), kinds::by_slug("volume").unwrap());
+    aws.page(&scope(), spec, None).await.unwrap_err();
+    assert!(aws.page(&scope(), spec, None).await.unwrap().left_out.names().is_empty());
+    assert!(server.asked().last().unwrap().contains("IncludeManagedResources=true"));
+}
+
+#[tokio::test]
+async fn pages_that_are_too_large_are_told_apart_from_other_refusals() {
+    for (reply, too_large) in [
+        (Reply::error(400, "InvalidParameterValue", "Value (1000) for parameter MaxResults is invalid."), true),
+        (Reply { status: 413, date: None, body: "<html>Payload Too Large</html>".to_owned() }, true),
+        (Reply::error(413, "RequestEntityTooLarge", "no"), true),
+        (Reply::error(500, "InternalError", "response too large for this gateway"), true),
+        (Reply::error(400, "UnknownParameter", "MaxResults"), false),
+        (Reply::error(400, "InvalidParameterValue", "Unable to parse pagination token"), false),
+        (Reply { status: 502, date: None, body: "<html>Bad Gateway</html>".to_owned() }, false),
+    ] {
+        let said = reply.body.clone();
+        let server = Scripted::new([reply]).await;
+        let error = server.aws().page(&scope(), kinds::by_slug("vpc").unwrap(), None).await.unwrap_err();
+        assert_eq!(error.is_page_too_large(), too_large, "{said}: {error}");
+    }
 }

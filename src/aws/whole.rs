@@ -3,7 +3,7 @@
 //! The SDK's XML decoder takes the end of its input, and anything it cannot read, as the end of every open element. A body
 //! that a middlebox cut off (with its framing in order, so that HTTP sees no fault) would then pass as a shorter page without
 //! a next one, or as an instance without its tags: absences that nobody claimed. So an answer counts only when its markup
-//! is balanced from the root's start to its end. JSON needs none of this: its decoder fails where the text ends early.
+//! is balanced from the root's start to its end ([`super::markup`]). JSON needs none of this: its decoder fails where the text ends early.
 
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::Intercept;
@@ -11,23 +11,11 @@ use aws_smithy_runtime_api::client::interceptors::context::AfterDeserializationI
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
 
+use super::markup::{Broken, Marks};
+
 /// Fails every call that succeeded by an answer that is not whole. It shows as an answer that could not be read.
 #[derive(Debug)]
 pub(super) struct WholeAnswers;
-
-/// Why an answer is not whole.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-enum Broken {
-    /// It ends inside an element or a tag, or there is nothing.
-    #[error("the answer ends too early, after {0} bytes; ask again")]
-    CutOff(usize),
-    /// A tag that is none, or that closes another element than the one open.
-    #[error("the answer's markup is broken at byte {0}; ask again")]
-    Malformed(usize),
-    /// Bytes that are no text.
-    #[error("the answer is not UTF-8; ask again")]
-    NotText(#[from] std::str::Utf8Error),
-}
 
 impl Intercept for WholeAnswers {
     fn name(&self) -> &'static str {
@@ -53,105 +41,9 @@ impl Intercept for WholeAnswers {
 /// # Errors
 /// [`Broken`]: the first place where it is not.
 fn whole(body: &[u8]) -> Result<(), Broken> {
-    let text = std::str::from_utf8(body)?;
-    let mut open: Vec<&str> = Vec::new();
-    let (mut at, mut roots) = (0, 0);
-    while let Some(rest) = text.get(at..) {
-        let Some(tag) = rest.find('<') else {
-            let ended = roots == 1 && open.is_empty();
-            return if ended && is_blank(rest) { Ok(()) } else { Err(Broken::CutOff(body.len())) };
-        };
-        let (before, rest) = rest.split_at(tag);
-        if before.contains("]]>") || !before.chars().all(is_xml) || (open.is_empty() && !is_blank(before)) {
-            return Err(Broken::Malformed(at));
-        }
-        at += tag;
-        let end = ["<!--", "<![CDATA[", "<?", "<"].iter().zip(["-->", "]]>", "?>", ">"]);
-        let Some((start, end)) = end.into_iter().find(|(start, _)| rest.starts_with(**start)) else {
-            return Err(Broken::Malformed(at));
-        };
-        let inner = rest.get(start.len()..).unwrap_or_default();
-        let Some(length) = inner.find(end) else { return Err(Broken::CutOff(body.len())) };
-        if *start == "<" {
-            let tag = Tag::read(inner.get(..length).unwrap_or_default()).ok_or(Broken::Malformed(at))?;
-            let fits = match tag {
-                Tag::Start(name) => {
-                    roots += usize::from(open.is_empty());
-                    open.push(name);
-                    roots == 1
-                }
-                Tag::End(name) => open.pop() == Some(name),
-                Tag::Empty => {
-                    roots += usize::from(open.is_empty());
-                    roots == 1
-                }
-            };
-            if !fits {
-                return Err(Broken::Malformed(at));
-            }
-        }
-        at += start.len() + length + end.len();
-    }
-    Err(Broken::CutOff(body.len()))
-}
-
-/// What stands between `<` and `>`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Tag<'a> {
-    Start(&'a str),
-    End(&'a str),
-    Empty,
-}
-
-impl<'a> Tag<'a> {
-    /// `None` where it is no tag. An attribute's value with a `>` in it, which AWS does not write, is none either.
-    fn read(inner: &'a str) -> Option<Self> {
-        if let Some(name) = inner.strip_prefix('/') {
-            let name = name.trim_end();
-            return is_name(name).then_some(Tag::End(name));
-        }
-        let (inner, empty) = match inner.strip_suffix('/') {
-            Some(inner) => (inner, true),
-            None => (inner, false),
-        };
-        let (name, mut attributes) = inner.split_once(is_space).unwrap_or((inner, ""));
-        if !is_name(name) {
-            return None;
-        }
-        loop {
-            attributes = attributes.trim_start();
-            if attributes.is_empty() {
-                return Some(if empty { Tag::Empty } else { Tag::Start(name) });
-            }
-            let (name, value) = attributes.split_once('=')?;
-            let value = value.trim_start();
-            let quote = value.chars().next().filter(|first| matches!(first, '"' | '\''))?;
-            let (value, rest) = value.get(1..)?.split_once(quote)?;
-            if !is_name(name.trim_end()) || value.contains('<') {
-                return None;
-            }
-            attributes = rest;
-        }
-    }
-}
-
-fn is_name(name: &str) -> bool {
-    name.starts_with(|first: char| first.is_alphabetic() || first == '_')
-        && name.chars().all(|letter| letter.is_alphanumeric() || matches!(letter, '_' | '-' | '.' | ':'))
-}
-
-fn is_space(letter: char) -> bool {
-    matches!(letter, ' ' | '\t' | '\r' | '\n')
-}
-
-/// Nothing but spaces; a byte order mark may stand before the root.
-fn is_blank(text: &str) -> bool {
-    text.trim_start_matches('\u{feff}').chars().all(is_space)
-}
-
-/// Whether XML 1.0 allows a character: the SDK's decoder stops at any other.
-fn is_xml(letter: char) -> bool {
-    is_space(letter) || (letter >= ' ' && !matches!(letter, '\u{fffe}' | '\u{ffff}'))
+    let mut marks = Marks::new(body)?;
+    while marks.next()?.is_some() {}
+    Ok(())
 }
 
 #[cfg(test)]
@@ -167,7 +59,15 @@ mod tests {
 
     #[test]
     fn a_whole_answer_passes() {
-        for body in [PAGE, "<a/>", "<a b='1' c = \"2\" />", "\u{feff}<a>\n</a>"] {
+        for body in [
+            PAGE,
+            "<a/>",
+            "<a b='1' c = \"2\" />",
+            "\u{feff}<a>\n</a>",
+            "<a b='x > y'>z</a>",
+            "<e:a xmlns:e='u'><e:b/></e:a>",
+            "<a/><!-- after --> <?and more?>\n",
+        ] {
             assert_eq!(whole(body.as_bytes()), Ok(()), "{body}");
         }
     }
@@ -199,6 +99,12 @@ mod tests {
             "<a b=1></a>",
             "<>",
             "{}",
+            "<a><!-- - -- --></a>",
+            "<a><?xml version='1.0'?></a>",
+            "<![CDATA[x]]><a/>",
+            "<!DOCTYPE a><a/>",
+            "<a b='1'c='2'/>",
+            "<a><b:></b:></a>",
         ] {
             assert!(whole(body.as_bytes()).is_err(), "{body}");
         }
@@ -206,10 +112,33 @@ mod tests {
     }
 
     proptest! {
-        /// What is checked is at least what the SDK's decoder needs to reach the end: no input makes it panic or hang.
+        /// What passes is read by the SDK's tokenizer to its end, without an error that its decoder would take for the end.
         #[test]
-        fn any_text_is_judged(text in "[<>/!?a\"'= \\[\\]-]{0,40}") {
-            drop(whole(text.as_bytes()));
+        fn what_passes_is_readable_to_its_end(text in "(<a>)?[<>/!?abx:=\"' \\[\\]&;-]{0,40}(</a>)?") {
+            if whole(text.as_bytes()).is_ok() {
+                for token in xmlparser::Tokenizer::from(&*text) {
+                    prop_assert!(token.is_ok(), "{text}: {token:?}");
+                }
+            }
+        }
+
+        #[test]
+        fn what_passes_of_nearly_well_formed_bodies_is_readable_to_its_end(
+            parts in proptest::collection::vec(
+                prop_oneof![
+                    Just("<a>"), Just("</a>"), Just("<b c='>'/>"), Just("<!--x-->"), Just("<!---->"), Just("<!--->"),
+                    Just("<![CDATA[</a>]]>"), Just("<?x y?>"), Just("<?xml?>"), Just("]]"), Just(">"), Just("&amp;"), Just(" "),
+                    Just("<n:a>"), Just("</n:a>"), Just("\u{feff}"), Just("<a\t>"), Just("</a >"), Just("--"), Just("x"),
+                ],
+                0..12,
+            ),
+        ) {
+            let text = format!("<a>{}</a>", parts.concat());
+            if whole(text.as_bytes()).is_ok() {
+                for token in xmlparser::Tokenizer::from(&*text) {
+                    prop_assert!(token.is_ok(), "{text}: {token:?}");
+                }
+            }
         }
     }
 }

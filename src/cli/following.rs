@@ -36,9 +36,6 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// How often it is looked for meanwhile.
 const STEP: Duration = Duration::from_millis(250);
 
-/// The longest cell.
-const LONGEST: usize = 500;
-
 /// How wide a cell is at least: the rows that come are not known yet.
 const WIDTHS: [usize; 7] = [24, 6, 8, 15, 21, 16, 5];
 

@@ -99,6 +99,19 @@ pub(super) fn notes(answer: &Value) -> Vec<String> {
     if let Some(begins) = answer.get("starts_at").filter(|begins| !begins.is_null()) {
         notes.push(format!("the log begins at {}, later than --since: this is all since then", text(begins)));
     }
+    if let Some(unreadable) = answer.get("unreadable").filter(|unreadable| unreadable.is_object()) {
+        let items = unreadable.get("items").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        let named = |item: &Value| match item.get("id") {
+            Some(id) => format!("{} ({})", text(id), field(item, "why")),
+            None => field(item, "why"),
+        };
+        let named: Vec<String> = items.iter().map(named).collect();
+        notes.push(format!(
+            "unreadable: AWS lists {} that cannot be read: {}",
+            field(unreadable, "count"),
+            few(&named)
+        ));
+    }
     let provisional: Vec<String> = match answer.get("provisional") {
         Some(Value::Array(groups)) => groups.iter().map(text).collect(),
         _ => rows(answer).iter().filter(|row| row.get("provisional").is_some()).map(|row| field(row, "id")).collect(),

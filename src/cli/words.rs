@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
+use std::net::IpAddr;
+
 use crate::kinds::{self, KINDS, KindSpec, PREFIXES};
 use crate::mcp::tools::rows;
 use crate::model::Timestamp;
@@ -78,9 +80,10 @@ pub(super) fn subject(word: &str, kind: Option<&str>) -> Result<Map<String, Valu
     Ok(arguments)
 }
 
-/// The slug of the kind whose ids begin as this one does.
+/// The slug of the kind whose ids begin as this one does. An IP address is one of an address without an id of its own.
 fn of_id(id: &str) -> Option<&'static str> {
-    PREFIXES.iter().find(|(prefix, _)| id.starts_with(prefix)).map(|(_, slug)| *slug)
+    let is_address = id.parse::<IpAddr>().is_ok();
+    kinds::of_id(id).map(|spec| spec.slug).or(is_address.then_some("address"))
 }
 
 /// The kind of this slug or CloudFormation name.

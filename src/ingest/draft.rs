@@ -65,7 +65,7 @@ impl Ahead {
                 }
                 known.candidate = None;
             }
-            Note::Told { at } => known.listed = known.listed.max(Some(at)),
+            Note::Told { at } | Note::Listed { at } => known.listed = known.listed.max(Some(at)),
             Note::Missing { .. } => {}
             Note::Removed => *known = Known { removed_at: known.removed_at, ..Known::default() },
         }

@@ -11,7 +11,8 @@ use tokio::time::Instant;
 
 use super::counts::EventCounts;
 use super::path::{EventPath, Listening, Unproved};
-use crate::model::{Canary, Group, GroupEvidence, Kind, ResourceId, Scope, SharedClock, Timestamp};
+use super::unread::Unread;
+use crate::model::{Canary, Group, GroupEvidence, Kind, ResourceId, Scope, SharedClock, Timestamp, UnreadableItem};
 use crate::reconcile::absence::Unlisted;
 use crate::reconcile::guard::{HeldBack, Hold};
 use crate::reconcile::{Memory, credible};
@@ -28,6 +29,17 @@ pub struct Trouble {
     pub fix: String,
     /// Since when.
     pub since: Timestamp,
+    /// When it is tried again, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_at: Option<Timestamp>,
+}
+
+impl Trouble {
+    /// What to do about it, and when it is tried again.
+    #[must_use]
+    pub fn next_step(&self) -> String {
+        self.retry_at.map_or_else(|| self.fix.clone(), |at| format!("{} Next try at {at}.", self.fix))
+    }
 }
 
 /// A sweep that ended complete.
@@ -82,6 +94,12 @@ pub struct ScopeFreshness {
     pub seen: u64,
     /// What the last attempt failed with, until one succeeds.
     pub trouble: Option<Trouble>,
+    /// What the sweep under way failed with last: it goes on, and asks again.
+    pub stumble: Option<Trouble>,
+    /// The optional parameters that the last complete sweep was made without, because the endpoint does not know them.
+    pub left_out: Vec<&'static str>,
+    /// What is listed and cannot be read.
+    pub unreadable: Arc<Unread>,
     /// Resources that the last complete sweep lacked, and that are not proved gone.
     pub missing: u64,
     /// Those that vanished all at once in the last complete sweep, and are not believed to be gone.
@@ -125,11 +143,17 @@ impl ScopeFreshness {
         self.settled.filter(|settled| credible(*settled, now) == *settled)
     }
 
+    /// What is failing: the last attempt, or the one under way.
+    #[must_use]
+    pub fn failing(&self) -> Option<&Trouble> {
+        self.stumble.as_ref().or(self.trouble.as_ref())
+    }
+
     /// Why answers from this scope may be out of date at `now`; `None` while they are fresh.
     #[must_use]
     pub fn stale(&self, now: Timestamp) -> Option<String> {
         let Some(complete) = self.complete else {
-            return Some(match &self.trouble {
+            return Some(match self.failing() {
                 Some(trouble) => format!("never swept: {}", trouble.what),
                 None if self.running_since.is_some() => format!("first sweep under way, {} seen", self.seen),
                 None => "never swept to the end".to_owned(),
@@ -143,11 +167,11 @@ impl ScopeFreshness {
         }
         let age = now.since(complete.started).as_secs();
         if let (Some(unproved), None, true) =
-            (self.told.as_ref().and_then(|told| told.unproved.as_ref()), &self.trouble, self.swept_now)
+            (self.told.as_ref().and_then(|told| told.unproved.as_ref()), self.failing(), self.swept_now)
         {
             return Some(format!("events are not proved to arrive: {unproved}; last complete sweep {age} s ago"));
         }
-        Some(match (&self.trouble, self.swept_now) {
+        Some(match (self.failing(), self.swept_now) {
             (Some(trouble), _) => format!("last complete sweep {age} s ago: {}", trouble.what),
             (None, false) => format!("not swept since the start; last complete sweep {age} s ago"),
             (None, true) => format!("last complete sweep {age} s ago, later than expected"),
@@ -164,6 +188,8 @@ pub(super) struct Watched {
     spared: u64,
     /// When the first complete sweep of this run started: a run is interrupted when a sweep comes later than expected.
     since: Option<Timestamp>,
+    /// What the sweep under way shows and cannot be read.
+    unread: Unread,
 }
 
 /// What the end of a sweep means for the run of watching that it belongs to.
@@ -249,6 +275,8 @@ struct Inner {
     /// Goes before what keeps AWS from being reached: without the store nothing else can be told.
     store_trouble: RwLock<Option<Trouble>>,
     version: watch::Sender<u64>,
+    /// Counts how often somebody asked for what failed to be tried at once.
+    tries: watch::Sender<u64>,
 }
 
 impl Freshness {
@@ -277,7 +305,8 @@ impl Freshness {
         let version = watch::Sender::new(fastrand::u64(..u64::MAX / 2));
         let paths = RwLock::default();
         let counts = EventCounts::default();
-        Freshness(Arc::new(Inner { scopes, trouble, paths, relaxed, clock, counts, store_trouble, version }))
+        let tries = watch::Sender::new(0);
+        Freshness(Arc::new(Inner { scopes, trouble, paths, relaxed, clock, counts, store_trouble, version, tries }))
     }
 
     /// Announces that (scope, kind) is going to be swept every `interval`. Until its first complete sweep every answer
@@ -397,6 +426,25 @@ impl Freshness {
         self.0.paths.read().get(scope)?.turns(Instant::now())
     }
 
+    /// Asks whoever sweeps to try at once what failed.
+    pub fn try_now(&self) {
+        self.0.tries.send_modify(|count| *count += 1);
+    }
+
+    /// Changes when somebody asks for that.
+    #[must_use]
+    pub fn tries(&self) -> watch::Receiver<u64> {
+        self.0.tries.subscribe()
+    }
+
+    /// What is wrong with a resource that is listed and cannot be read; `None` when it can be, or is not listed.
+    #[must_use]
+    pub fn unreadable(&self, id: &ResourceId) -> Option<(UnreadableItem, Timestamp)> {
+        let scopes = self.0.scopes.read();
+        let watched = scopes.get(&(id.scope(), id.kind.clone()))?;
+        watched.state.unreadable.of(&id.id).map(|(item, since)| (item.clone(), since))
+    }
+
     /// Announces that what is proved of events has turned with time.
     pub fn turned(&self) {
         self.bump();
@@ -514,7 +562,36 @@ impl Watched {
         self.state.swept_now = true;
         self.state.running_since = None;
         self.state.trouble = None;
+        self.state.stumble = None;
+        let unread = std::mem::take(&mut self.unread).since(&self.state.unreadable);
+        if unread != *self.state.unreadable {
+            self.state.unreadable = Arc::new(unread);
+        }
         run
+    }
+
+    /// Notes a resource that the sweep under way listed at `at` and that cannot be read.
+    pub(super) fn unread(&mut self, item: UnreadableItem, at: Timestamp) {
+        Arc::make_mut(&mut self.state.unreadable).notice(&item, at);
+        self.unread.add(item, at);
+    }
+
+    /// Whether the sweep under way listed resources without an id.
+    pub(super) fn lists_nameless(&self) -> bool {
+        self.unread.nameless() > 0
+    }
+
+    /// Begins to note what a sweep lists and cannot be read.
+    pub(super) fn begin_unread(&mut self) {
+        self.unread = Unread::default();
+    }
+
+    /// Notes that a resource was read, or is gone.
+    pub(super) fn read(&mut self, id: &str) {
+        self.unread.remove(id);
+        if self.state.unreadable.of(id).is_some() {
+            Arc::make_mut(&mut self.state.unreadable).remove(id);
+        }
     }
 
     /// When somebody had looked last before a sweep that starts at `at`, when nobody did for a while; `None` while watching goes
@@ -555,6 +632,9 @@ impl Watched {
                 running_since: None,
                 seen: 0,
                 trouble: None,
+                stumble: None,
+                left_out: Vec::new(),
+                unreadable: Arc::default(),
                 missing: 0,
                 held: None,
                 settled: complete.map(|swept| swept.started),
@@ -562,6 +642,7 @@ impl Watched {
             memory: Memory::default(),
             spared: 0,
             since: None,
+            unread: Unread::default(),
         }
     }
 }

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::freshness::{Freshness, Trouble};
 use crate::model::{
     ActionId, Cause, Document, Event, Kind, Notification, Observation, Outcome, ResourceId, Scope, Seq, Timestamp,
+    UnreadableItem,
 };
 use crate::store::{CommitError, Parked, ReadError};
 
@@ -80,6 +81,20 @@ pub enum SweepStep {
         sent_at: Timestamp,
         /// What it showed, by id.
         items: Vec<(Arc<str>, Arc<Document>)>,
+        /// What it showed beside that in a form that cannot be read.
+        unreadable: Vec<UnreadableItem>,
+    },
+    /// A page failed, and is asked for again.
+    Stumbled {
+        /// Why, and when it is asked for again.
+        trouble: Trouble,
+    },
+    /// The listing that is about to complete was made without these optional parameters.
+    LeftOut {
+        /// Their names.
+        names: Vec<&'static str>,
+        /// Whether the one before it had them: then absence from this one means nothing.
+        first: bool,
     },
     /// Every page arrived.
     Completed {

@@ -141,6 +141,7 @@ impl<L: Ledger> Ingest<L> {
             what: format!("the store cannot be read or written: {failure}"),
             fix: "Check the disk that holds it; Muster opens it again by itself".to_owned(),
             since: self.clock.now(),
+            retry_at: None,
         });
         self.freshness.set_store_trouble(trouble);
         self.hub.mark([Topic::Freshness, Topic::Summary], self.clock.now());

@@ -4,10 +4,10 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::draft::Draft;
-use super::freshness::{Run, Swept, Trouble};
+use super::freshness::{Run, Swept, Trouble, Watched};
 use super::ledger::View;
 use super::{Ingest, IngestError, Ledger, SweepMessage, SweepStep};
-use crate::model::{Cause, Document, Kind, Observation, ResourceId, Scope, Seen, Source, Timestamp};
+use crate::model::{Cause, Document, Kind, Observation, ResourceId, Scope, Seen, Source, Timestamp, UnreadableItem};
 use crate::notify::Topic;
 use crate::reconcile::Memory;
 use crate::reconcile::absence::{Absence, Unseen};
@@ -23,6 +23,8 @@ pub(super) struct Sweep {
     since: Option<Timestamp>,
     /// Why its completion proves nothing, when a page could not be stored.
     broken: Option<String>,
+    /// Whether it was the first that was made without some parameter: then what it lacks may only not be shown any more.
+    narrower: bool,
 }
 
 impl Sweep {
@@ -47,19 +49,40 @@ impl<L: Ledger> Ingest<L> {
                     watched.state.running_since = Some(at);
                     watched.state.seen = 0;
                     watched.memory.begin();
+                    watched.begin_unread();
                     (watched.state.complete.is_none(), since)
                 });
-                self.sweeps.insert(key, Sweep { started: at, baseline, since, broken: None });
+                self.sweeps.insert(key, Sweep { started: at, baseline, since, broken: None, narrower: false });
             }
-            SweepStep::Page { sent_at, items } => {
-                let count = items.len() as u64;
+            SweepStep::Page { sent_at, items, unreadable } => {
+                let count = (items.len() + unreadable.len()) as u64;
                 let outcome = self.page(&scope, &kind, sent_at, items);
+                let outcome = outcome.and_then(|()| self.unread(&scope, &kind, sent_at, unreadable));
                 if let Err(error) = outcome
                     && let Some(sweep) = self.sweeps.get_mut(&key)
                 {
                     sweep.broken.get_or_insert(error.to_string());
                 }
-                self.freshness.update(&scope, &kind, |watched| watched.state.seen += count);
+                let stumbled = self.freshness.update(&scope, &kind, |watched| {
+                    watched.state.seen += count;
+                    watched.state.stumble.take().is_some()
+                });
+                if stumbled {
+                    self.hub.mark([Topic::Freshness, Topic::Summary], self.clock.now());
+                }
+            }
+            SweepStep::Stumbled { mut trouble } => {
+                self.freshness.update(&scope, &kind, |watched| {
+                    trouble.since = watched.state.failing().map_or(trouble.since, |earlier| earlier.since);
+                    watched.state.stumble = Some(trouble);
+                });
+                self.hub.mark([Topic::Freshness, Topic::Summary], self.clock.now());
+            }
+            SweepStep::LeftOut { names, first } => {
+                if let Some(sweep) = self.sweeps.get_mut(&key) {
+                    sweep.narrower = first && !names.is_empty();
+                }
+                self.freshness.update(&scope, &kind, |watched| watched.state.left_out = names);
             }
             SweepStep::Completed { ended } => {
                 let Some(sweep) = self.sweeps.remove(&key) else { return };
@@ -67,7 +90,11 @@ impl<L: Ledger> Ingest<L> {
                 if steady > sweep.started || sweep.started > ended {
                     let what = "the clock jumped while the listing was under way, so its times say nothing".to_owned();
                     let fix = "The next sweep repeats it; check what sets this machine's clock".to_owned();
-                    self.fail(&scope, &kind, Trouble { class: "clock", what, fix, since: self.clock.now() });
+                    self.fail(
+                        &scope,
+                        &kind,
+                        Trouble { class: "clock", what, fix, since: self.clock.now(), retry_at: None },
+                    );
                     return self.freshness.bump();
                 }
                 let outcome = if let Some(broken) = sweep.broken {
@@ -78,7 +105,11 @@ impl<L: Ledger> Ingest<L> {
                 if let Err(what) = outcome {
                     let fix = "free space or mend the disk that holds the data directory; the next sweep repeats it";
                     let since = self.clock.now();
-                    self.fail(&scope, &kind, Trouble { class: "store", what, fix: fix.to_owned(), since });
+                    self.fail(
+                        &scope,
+                        &kind,
+                        Trouble { class: "store", what, fix: fix.to_owned(), since, retry_at: None },
+                    );
                 }
             }
             SweepStep::Failed { trouble } => {
@@ -92,6 +123,7 @@ impl<L: Ledger> Ingest<L> {
     fn fail(&mut self, scope: &Scope, kind: &Kind, mut trouble: Trouble) {
         self.freshness.update(scope, kind, |watched| {
             watched.state.running_since = None;
+            watched.state.stumble = None;
             if let Some(earlier) = watched.state.trouble.take().filter(|earlier| earlier.class == trouble.class) {
                 trouble.since = earlier.since;
             }
@@ -128,6 +160,7 @@ impl<L: Ledger> Ingest<L> {
             let mut released = Vec::new();
             for (id, gone) in &same {
                 let note = Note::Shown { at: credible, how: How::Exactly, swept: true, gone: *gone };
+                watched.read(id);
                 released.extend(watched.memory.take(id, note, now));
             }
             if watched.state.missing > 0 {
@@ -147,15 +180,61 @@ impl<L: Ledger> Ingest<L> {
         Ok(())
     }
 
+    /// Takes in what a page listed and nobody can read. It is there: of what is known of such a resource, all that can be said is
+    /// that it is not gone.
+    fn unread(
+        &mut self,
+        scope: &Scope,
+        kind: &Kind,
+        at: Timestamp,
+        unreadable: Vec<UnreadableItem>,
+    ) -> Result<(), IngestError> {
+        if unreadable.is_empty() {
+            return Ok(());
+        }
+        let mut known = Vec::new();
+        let view = self.ledger.view()?;
+        for id in unreadable.iter().filter_map(|item| item.id.clone()) {
+            let id = ResourceId::new(scope, kind, id);
+            if view.fingerprint(&id)?.is_some() {
+                known.push(id.id);
+            }
+        }
+        drop(view);
+        let now = self.clock.now();
+        let credible = crate::reconcile::credible(at, now);
+        let (released, is_news) = self.freshness.update(scope, kind, |watched| {
+            let before = watched.state.unreadable.count();
+            unreadable.into_iter().for_each(|item| watched.unread(item, at));
+            let listed = known.iter().flat_map(|id| watched.memory.take(id, Note::Listed { at: credible }, now));
+            let released: Vec<Arc<str>> = listed.collect();
+            (released, watched.state.unreadable.count() != before)
+        });
+        self.ask(scope, kind, released);
+        if is_news {
+            tracing::warn!(%scope, %kind, "AWS lists resources in a form that cannot be read; freshness names them");
+            self.hub.mark([Topic::Freshness, Topic::Summary], now);
+        }
+        Ok(())
+    }
+
     /// Judges what a complete sweep lacked, and notes its end.
     fn complete(&mut self, scope: &Scope, kind: &Kind, sweep: &Sweep, ended: Timestamp) -> Result<(), IngestError> {
         let started = sweep.started;
-        let unseen = self.unseen(scope, kind)?;
+        let mut unseen = self.unseen(scope, kind)?;
+        let mut unjudged = 0;
+        // Any of those that are known may be among the listed ones without an id.
+        let nameless = self.freshness.view(scope, kind, |watched| watched.is_some_and(Watched::lists_nameless));
+        if sweep.narrower || nameless {
+            unjudged = unseen.len() as u64;
+            unseen.clear();
+        }
         let (steady, now) = (self.clock.steady_since(), self.clock.now());
         let absence = self.freshness.update(scope, kind, |watched| {
             watched.memory.forget_undated(steady, now);
             watched.memory.complete(unseen, started, ended)
         });
+        let absence = Absence { spared: absence.spared + unjudged, ..absence };
         let Absence { removed, candidates, spared, held } = absence;
         let gone = removed.into_iter().map(|id| {
             let id = ResourceId::new(scope, kind, id);

@@ -109,7 +109,7 @@ impl World {
     pub(super) async fn sweep(&self, second: i64, items: &[(&str, Arc<Document>)]) {
         self.step(SweepStep::Started { at: at(second) }).await;
         let items = items.iter().map(|(id, document)| (Arc::from(*id), Arc::clone(document))).collect();
-        self.step(SweepStep::Page { sent_at: at(second), items }).await;
+        self.step(SweepStep::Page { sent_at: at(second), items, unreadable: Vec::new() }).await;
         self.step(SweepStep::Completed { ended: at(second + 2) }).await;
         self.settled(second).await;
     }
@@ -181,8 +181,13 @@ async fn a_sweep_that_failed_removes_nothing() {
     world.sweep(100, &[("i-1", instance("running", "t3.micro"))]).await;
     for second in [300, 500, 700] {
         world.step(SweepStep::Started { at: at(second) }).await;
-        let trouble =
-            Trouble { class: "transient", what: "page 2 timed out".into(), fix: "wait".into(), since: at(second) };
+        let trouble = Trouble {
+            class: "transient",
+            what: "page 2 timed out".into(),
+            fix: "wait".into(),
+            since: at(second),
+            retry_at: None,
+        };
         world.step(SweepStep::Failed { trouble }).await;
     }
     world.settled(0).await;
@@ -199,7 +204,7 @@ async fn a_tool_is_served_between_the_commits_of_a_page() {
     let names: Vec<String> = (0..1000).map(|n| format!("i-{n:04}")).collect();
     let items = names.iter().map(|name| (Arc::from(name.as_str()), instance("running", "t3.micro"))).collect();
     world.step(SweepStep::Started { at: at(100) }).await;
-    world.step(SweepStep::Page { sent_at: at(100), items }).await;
+    world.step(SweepStep::Page { sent_at: at(100), items, unreadable: Vec::new() }).await;
     world.handle.begin("stop_instance", vec![id("i-0999")]).await.expect("recorded");
     world.step(SweepStep::Completed { ended: at(102) }).await;
     world.settled(100).await;
@@ -263,7 +268,7 @@ async fn what_an_interrupted_first_sweep_left_is_labelled_incomplete_after_a_res
     let world = World::open(&dir);
     world.step(SweepStep::Started { at: at(100) }).await;
     let items = vec![(Arc::from("i-1"), instance("running", "t3.micro"))];
-    world.step(SweepStep::Page { sent_at: at(100), items }).await;
+    world.step(SweepStep::Page { sent_at: at(100), items, unreadable: Vec::new() }).await;
     let seen = |world: &World| world.handle.freshness().of(&scope(), &kind()).is_some_and(|state| state.seen == 1);
     let mut changes = world.handle.freshness().changes();
     while !seen(&world) {
@@ -284,7 +289,7 @@ async fn a_change_seen_by_a_repeated_first_sweep_is_news() {
     for (second, size) in [(100, "t3.micro"), (200, "t3.large")] {
         world.step(SweepStep::Started { at: at(second) }).await;
         let items = vec![(Arc::from("i-1"), instance("running", size))];
-        world.step(SweepStep::Page { sent_at: at(second), items }).await;
+        world.step(SweepStep::Page { sent_at: at(second), items, unreadable: Vec::new() }).await;
     }
     world.step(SweepStep::Completed { ended: at(202) }).await;
     world.settled(200).await;

@@ -2,8 +2,9 @@
 //!
 //! `DescribeAddresses` does not page: one answer holds all of them (an account has five to a few hundred in a region), so
 //! a sweep is one call, and a page token, which AWS never gives, is not sent. An address of EC2-Classic had no
-//! `AllocationId`; AWS has none of these left, and one that an emulator makes is left out.
+//! `AllocationId`; AWS has none of these left, but emulators still make them. Such an address is known by its public IP.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use aws_sdk_ec2::{Client, types};
@@ -12,7 +13,7 @@ use futures::future::BoxFuture;
 
 use super::fields::Fields;
 use super::tag::tag;
-use super::{Failure, Filter, KindSpec, Listing, Page, item, reduce};
+use super::{Failure, Filter, KindSpec, LeftOut, Listing, Page, item, reduce};
 use crate::model::Form;
 
 pub(super) static SPEC: KindSpec = KindSpec {
@@ -24,6 +25,8 @@ pub(super) static SPEC: KindSpec = KindSpec {
                   with.",
     mapping: 1,
     id_field: "AllocationId",
+    other_id: Some("PublicIp"),
+    list: &["addressesSet", "item"],
     name_field: Some("PublicIp"),
     owner_field: None,
     exclusive: true,
@@ -38,6 +41,7 @@ pub(super) static SPEC: KindSpec = KindSpec {
     status_of: None,
     filters: FILTERS,
     actions: &["ec2:DescribeAddresses"],
+    optional: &[],
     describe,
 };
 
@@ -52,17 +56,30 @@ static FILTERS: &[Filter] = &[
     Filter::new(7, "network-border-group", &["NetworkBorderGroup"], Form::Text),
 ];
 
-fn describe(client: Client, listing: Listing) -> BoxFuture<'static, Result<Page, Failure>> {
+fn describe(client: Client, listing: Listing, _: LeftOut) -> BoxFuture<'static, Result<Page, Failure>> {
     async move {
         let call = client.describe_addresses();
-        let call = match listing {
-            Listing::Page { .. } => call,
-            Listing::Ids(ids) => call.set_allocation_ids(Some(ids)),
+        let answers = match listing {
+            Listing::Page { .. } => vec![call.send().await.map_err(reduce)?],
+            Listing::Ids(ids) => {
+                let (addresses, allocations): (Vec<_>, Vec<_>) =
+                    ids.into_iter().partition(|id| id.parse::<IpAddr>().is_ok());
+                let mut answers = Vec::new();
+                // One call names either. Both are asked for together only where an emulator has both.
+                if !allocations.is_empty() || addresses.is_empty() {
+                    answers.push(call.clone().set_allocation_ids(Some(allocations)).send().await.map_err(reduce)?);
+                }
+                if !addresses.is_empty() {
+                    answers.push(call.set_public_ips(Some(addresses)).send().await.map_err(reduce)?);
+                }
+                answers
+            }
         };
-        let answer = call.send().await.map_err(reduce)?;
-        let addresses = answer.addresses.unwrap_or_default();
-        let items =
-            addresses.into_iter().filter_map(|described| item(described.allocation_id.clone(), address(described)));
+        let addresses = answers.into_iter().flat_map(|answer| answer.addresses.unwrap_or_default());
+        let items = addresses.map(|described| {
+            let allocation = described.allocation_id.clone().filter(|id| !id.is_empty());
+            item(allocation.or_else(|| described.public_ip.clone()), address(described))
+        });
         Ok(Page { items: items.collect(), next: None })
     }
     .boxed()

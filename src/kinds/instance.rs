@@ -17,7 +17,7 @@ use super::fields::Fields;
 use super::group::group;
 use super::operator::operator;
 use super::tag::tag;
-use super::{Failure, Filter, Item, KindSpec, Listing, Page, item, reduce};
+use super::{Failure, Filter, Item, KindSpec, LeftOut, Listing, Page, item, reduce};
 use crate::model::Form;
 
 pub(super) static SPEC: KindSpec = KindSpec {
@@ -29,6 +29,8 @@ pub(super) static SPEC: KindSpec = KindSpec {
     // 2: the first interface has device index 0, the first address is the primary one.
     mapping: 2,
     id_field: "InstanceId",
+    other_id: None,
+    list: &["reservationSet", "item", "instancesSet", "item"],
     name_field: None,
     owner_field: Some("OwnerId"),
     exclusive: true,
@@ -43,6 +45,7 @@ pub(super) static SPEC: KindSpec = KindSpec {
     status_of: None,
     filters: FILTERS,
     actions: &["ec2:DescribeInstances"],
+    optional: &["IncludeManagedResources"],
     describe,
 };
 
@@ -93,9 +96,10 @@ static FILTERS: &[Filter] = &[
     Filter::new(32, "block-device-mapping.attach-time", &["BlockDeviceMappings.Ebs.AttachTime"], Form::Time),
 ];
 
-fn describe(client: Client, listing: Listing) -> BoxFuture<'static, Result<Page, Failure>> {
+fn describe(client: Client, listing: Listing, left_out: LeftOut) -> BoxFuture<'static, Result<Page, Failure>> {
     async move {
-        let call = client.describe_instances().include_managed_resources(true);
+        let call =
+            client.describe_instances().set_include_managed_resources(left_out.unless("IncludeManagedResources"));
         let call = match listing {
             Listing::Page { token, max_results } => call.max_results(max_results).set_next_token(token),
             Listing::Ids(ids) => call.set_instance_ids(Some(ids)),
@@ -118,10 +122,7 @@ pub(super) fn reserved(reservation: types::Reservation) -> Vec<Item> {
             .list_unless_empty("Groups", groups.clone(), group)
     };
     let instances = instances.unwrap_or_default();
-    instances
-        .into_iter()
-        .filter_map(|described| item(described.instance_id.clone(), instance(fields(), described)))
-        .collect()
+    instances.into_iter().map(|described| item(described.instance_id.clone(), instance(fields(), described))).collect()
 }
 
 fn instance(fields: Fields, instance: types::Instance) -> Fields {

@@ -9,7 +9,7 @@ use futures::future::BoxFuture;
 use super::fields::Fields;
 use super::instance::state;
 use super::operator::operator;
-use super::{Failure, Filter, KindSpec, Listing, Page, item, reduce};
+use super::{Failure, Filter, KindSpec, LeftOut, Listing, Page, item, reduce};
 use crate::model::Form;
 
 pub(super) static SPEC: KindSpec = KindSpec {
@@ -22,6 +22,8 @@ pub(super) static SPEC: KindSpec = KindSpec {
                   when each expires. It has the instance's id.",
     mapping: 1,
     id_field: "InstanceId",
+    other_id: None,
+    list: &["instanceStatusSet", "item"],
     name_field: None,
     owner_field: None,
     exclusive: true,
@@ -36,6 +38,7 @@ pub(super) static SPEC: KindSpec = KindSpec {
     status_of: Some("instance"),
     filters: FILTERS,
     actions: &["ec2:DescribeInstanceStatus"],
+    optional: &["IncludeManagedResources"],
     describe,
 };
 
@@ -81,16 +84,19 @@ static FILTERS: &[Filter] = &[
 ];
 
 /// Without `IncludeAllInstances` AWS would leave out every instance that is not running.
-fn describe(client: Client, listing: Listing) -> BoxFuture<'static, Result<Page, Failure>> {
+fn describe(client: Client, listing: Listing, left_out: LeftOut) -> BoxFuture<'static, Result<Page, Failure>> {
     async move {
-        let call = client.describe_instance_status().include_all_instances(true).include_managed_resources(true);
+        let call = client
+            .describe_instance_status()
+            .include_all_instances(true)
+            .set_include_managed_resources(left_out.unless("IncludeManagedResources"));
         let call = match listing {
             Listing::Page { token, max_results } => call.max_results(max_results).set_next_token(token),
             Listing::Ids(ids) => call.set_instance_ids(Some(ids)),
         };
         let answer = call.send().await.map_err(reduce)?;
         let statuses = answer.instance_statuses.unwrap_or_default();
-        let items = statuses.into_iter().filter_map(|described| item(described.instance_id.clone(), status(described)));
+        let items = statuses.into_iter().map(|described| item(described.instance_id.clone(), status(described)));
         Ok(Page { items: items.collect(), next: answer.next_token })
     }
     .boxed()

@@ -18,7 +18,7 @@ use super::fields::Fields;
 use super::group::group;
 use super::operator::operator;
 use super::tag::tag;
-use super::{Failure, Filter, KindSpec, Listing, Page, item, reduce};
+use super::{Failure, Filter, KindSpec, LeftOut, Listing, Page, item, reduce};
 use crate::model::Form;
 
 pub(super) static SPEC: KindSpec = KindSpec {
@@ -31,6 +31,8 @@ pub(super) static SPEC: KindSpec = KindSpec {
     // 2: the first interface has device index 0, the first address is the primary one.
     mapping: 2,
     id_field: "NetworkInterfaceId",
+    other_id: None,
+    list: &["networkInterfaceSet", "item"],
     name_field: None,
     owner_field: Some("OwnerId"),
     exclusive: false,
@@ -45,6 +47,7 @@ pub(super) static SPEC: KindSpec = KindSpec {
     status_of: None,
     filters: FILTERS,
     actions: &["ec2:DescribeNetworkInterfaces"],
+    optional: &["IncludeManagedResources"],
     describe,
 };
 
@@ -112,18 +115,19 @@ static FILTERS: &[Filter] = &[
     Filter::new(28, "attachment.attach-time", &["Attachment.AttachTime"], Form::Time),
 ];
 
-fn describe(client: Client, listing: Listing) -> BoxFuture<'static, Result<Page, Failure>> {
+fn describe(client: Client, listing: Listing, left_out: LeftOut) -> BoxFuture<'static, Result<Page, Failure>> {
     async move {
-        let call = client.describe_network_interfaces().include_managed_resources(true);
+        let call = client
+            .describe_network_interfaces()
+            .set_include_managed_resources(left_out.unless("IncludeManagedResources"));
         let call = match listing {
             Listing::Page { token, max_results } => call.max_results(max_results).set_next_token(token),
             Listing::Ids(ids) => call.set_network_interface_ids(Some(ids)),
         };
         let answer = call.send().await.map_err(reduce)?;
         let interfaces = answer.network_interfaces.unwrap_or_default();
-        let items = interfaces
-            .into_iter()
-            .filter_map(|described| item(described.network_interface_id.clone(), interface(described)));
+        let items =
+            interfaces.into_iter().map(|described| item(described.network_interface_id.clone(), interface(described)));
         Ok(Page { items: items.collect(), next: answer.next_token })
     }
     .boxed()

@@ -8,7 +8,7 @@ use futures::future::BoxFuture;
 
 use super::fields::Fields;
 use super::tag::tag;
-use super::{Failure, Filter, KindSpec, Listing, Page, item, reduce};
+use super::{Failure, Filter, KindSpec, LeftOut, Listing, Page, item, reduce};
 use crate::model::Form;
 
 pub(super) static SPEC: KindSpec = KindSpec {
@@ -20,6 +20,8 @@ pub(super) static SPEC: KindSpec = KindSpec {
                   carries it.",
     mapping: 1,
     id_field: "GroupId",
+    other_id: None,
+    list: &["securityGroupInfo", "item"],
     name_field: Some("GroupName"),
     owner_field: Some("OwnerId"),
     exclusive: false,
@@ -34,6 +36,7 @@ pub(super) static SPEC: KindSpec = KindSpec {
     status_of: None,
     filters: FILTERS,
     actions: &["ec2:DescribeSecurityGroups"],
+    optional: &[],
     describe,
 };
 
@@ -73,7 +76,7 @@ static FILTERS: &[Filter] = &[
     ),
 ];
 
-fn describe(client: Client, listing: Listing) -> BoxFuture<'static, Result<Page, Failure>> {
+fn describe(client: Client, listing: Listing, _: LeftOut) -> BoxFuture<'static, Result<Page, Failure>> {
     async move {
         let call = client.describe_security_groups();
         let call = match listing {
@@ -82,8 +85,7 @@ fn describe(client: Client, listing: Listing) -> BoxFuture<'static, Result<Page,
         };
         let answer = call.send().await.map_err(reduce)?;
         let groups = answer.security_groups.unwrap_or_default();
-        let items =
-            groups.into_iter().filter_map(|described| item(described.group_id.clone(), security_group(described)));
+        let items = groups.into_iter().map(|described| item(described.group_id.clone(), security_group(described)));
         Ok(Page { items: items.collect(), next: answer.next_token })
     }
     .boxed()

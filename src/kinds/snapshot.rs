@@ -16,7 +16,7 @@ use futures::future::BoxFuture;
 
 use super::fields::Fields;
 use super::tag::tag;
-use super::{Failure, Filter, KindSpec, Listing, Page, item, reduce};
+use super::{Failure, Filter, KindSpec, LeftOut, Listing, Page, item, reduce};
 use crate::model::Form;
 
 pub(super) static SPEC: KindSpec = KindSpec {
@@ -28,6 +28,8 @@ pub(super) static SPEC: KindSpec = KindSpec {
                   storage tier.",
     mapping: 1,
     id_field: "SnapshotId",
+    other_id: None,
+    list: &["snapshotSet", "item"],
     name_field: None,
     owner_field: Some("OwnerId"),
     exclusive: false,
@@ -43,6 +45,7 @@ pub(super) static SPEC: KindSpec = KindSpec {
     status_of: None,
     filters: FILTERS,
     actions: &["ec2:DescribeSnapshots"],
+    optional: &[],
     describe,
 };
 
@@ -61,7 +64,7 @@ static FILTERS: &[Filter] = &[
     Filter::new(11, "owner-alias", &["OwnerAlias"], Form::Text),
 ];
 
-fn describe(client: Client, listing: Listing) -> BoxFuture<'static, Result<Page, Failure>> {
+fn describe(client: Client, listing: Listing, _: LeftOut) -> BoxFuture<'static, Result<Page, Failure>> {
     async move {
         let call = client.describe_snapshots().owner_ids("self");
         let call = match listing {
@@ -70,8 +73,7 @@ fn describe(client: Client, listing: Listing) -> BoxFuture<'static, Result<Page,
         };
         let answer = call.send().await.map_err(reduce)?;
         let snapshots = answer.snapshots.unwrap_or_default();
-        let items =
-            snapshots.into_iter().filter_map(|described| item(described.snapshot_id.clone(), snapshot(described)));
+        let items = snapshots.into_iter().map(|described| item(described.snapshot_id.clone(), snapshot(described)));
         Ok(Page { items: items.collect(), next: answer.next_token })
     }
     .boxed()

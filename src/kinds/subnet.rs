@@ -16,7 +16,7 @@ use futures::future::BoxFuture;
 use super::fields::Fields;
 use super::tag::tag;
 use super::vpc::block_public_access;
-use super::{Failure, Filter, KindSpec, Listing, Page, item, reduce};
+use super::{Failure, Filter, KindSpec, LeftOut, Listing, Page, item, reduce};
 use crate::model::Form;
 
 pub(super) static SPEC: KindSpec = KindSpec {
@@ -28,6 +28,8 @@ pub(super) static SPEC: KindSpec = KindSpec {
                   launched into it gets. Shared ones show their owner.",
     mapping: 1,
     id_field: "SubnetId",
+    other_id: None,
+    list: &["subnetSet", "item"],
     name_field: None,
     owner_field: Some("OwnerId"),
     exclusive: false,
@@ -42,6 +44,7 @@ pub(super) static SPEC: KindSpec = KindSpec {
     status_of: None,
     filters: FILTERS,
     actions: &["ec2:DescribeSubnets"],
+    optional: &[],
     describe,
 };
 
@@ -89,7 +92,7 @@ static FILTERS: &[Filter] = &[
     Filter::new(20, "subnet-arn", &["SubnetArn"], Form::Arn),
 ];
 
-fn describe(client: Client, listing: Listing) -> BoxFuture<'static, Result<Page, Failure>> {
+fn describe(client: Client, listing: Listing, _: LeftOut) -> BoxFuture<'static, Result<Page, Failure>> {
     async move {
         let call = client.describe_subnets();
         let call = match listing {
@@ -98,7 +101,7 @@ fn describe(client: Client, listing: Listing) -> BoxFuture<'static, Result<Page,
         };
         let answer = call.send().await.map_err(reduce)?;
         let subnets = answer.subnets.unwrap_or_default();
-        let items = subnets.into_iter().filter_map(|described| item(described.subnet_id.clone(), subnet(described)));
+        let items = subnets.into_iter().map(|described| item(described.subnet_id.clone(), subnet(described)));
         Ok(Page { items: items.collect(), next: answer.next_token })
     }
     .boxed()

@@ -9,7 +9,7 @@ use futures::future::BoxFuture;
 use super::fields::Fields;
 use super::operator::operator;
 use super::tag::tag;
-use super::{Failure, Filter, KindSpec, Listing, Page, item, reduce};
+use super::{Failure, Filter, KindSpec, LeftOut, Listing, Page, item, reduce};
 use crate::model::Form;
 
 pub(super) static SPEC: KindSpec = KindSpec {
@@ -21,6 +21,8 @@ pub(super) static SPEC: KindSpec = KindSpec {
                   it is attached to.",
     mapping: 1,
     id_field: "VolumeId",
+    other_id: None,
+    list: &["volumeSet", "item"],
     name_field: None,
     // A volume of a managed instance may be the operating service's own.
     owner_field: Some("OwnerId"),
@@ -37,6 +39,7 @@ pub(super) static SPEC: KindSpec = KindSpec {
     status_of: None,
     filters: FILTERS,
     actions: &["ec2:DescribeVolumes"],
+    optional: &["IncludeManagedResources"],
     describe,
 };
 
@@ -62,16 +65,16 @@ static FILTERS: &[Filter] = &[
     Filter::new(17, "attachment.attach-time", &["Attachments.AttachTime"], Form::Time),
 ];
 
-fn describe(client: Client, listing: Listing) -> BoxFuture<'static, Result<Page, Failure>> {
+fn describe(client: Client, listing: Listing, left_out: LeftOut) -> BoxFuture<'static, Result<Page, Failure>> {
     async move {
-        let call = client.describe_volumes().include_managed_resources(true);
+        let call = client.describe_volumes().set_include_managed_resources(left_out.unless("IncludeManagedResources"));
         let call = match listing {
             Listing::Page { token, max_results } => call.max_results(max_results).set_next_token(token),
             Listing::Ids(ids) => call.set_volume_ids(Some(ids)),
         };
         let answer = call.send().await.map_err(reduce)?;
         let volumes = answer.volumes.unwrap_or_default();
-        let items = volumes.into_iter().filter_map(|described| item(described.volume_id.clone(), volume(described)));
+        let items = volumes.into_iter().map(|described| item(described.volume_id.clone(), volume(described)));
         Ok(Page { items: items.collect(), next: answer.next_token })
     }
     .boxed()

@@ -8,7 +8,7 @@ use futures::future::BoxFuture;
 
 use super::fields::Fields;
 use super::tag::tag;
-use super::{Failure, Filter, KindSpec, Listing, Page, item, reduce};
+use super::{Failure, Filter, KindSpec, LeftOut, Listing, Page, item, reduce};
 use crate::model::Form;
 
 pub(super) static SPEC: KindSpec = KindSpec {
@@ -20,6 +20,8 @@ pub(super) static SPEC: KindSpec = KindSpec {
                   ones show their owner.",
     mapping: 1,
     id_field: "VpcId",
+    other_id: None,
+    list: &["vpcSet", "item"],
     name_field: None,
     owner_field: Some("OwnerId"),
     exclusive: false,
@@ -34,6 +36,7 @@ pub(super) static SPEC: KindSpec = KindSpec {
     status_of: None,
     filters: FILTERS,
     actions: &["ec2:DescribeVpcs"],
+    optional: &[],
     describe,
 };
 
@@ -78,7 +81,7 @@ static FILTERS: &[Filter] = &[
     ),
 ];
 
-fn describe(client: Client, listing: Listing) -> BoxFuture<'static, Result<Page, Failure>> {
+fn describe(client: Client, listing: Listing, _: LeftOut) -> BoxFuture<'static, Result<Page, Failure>> {
     async move {
         let call = client.describe_vpcs();
         let call = match listing {
@@ -87,7 +90,7 @@ fn describe(client: Client, listing: Listing) -> BoxFuture<'static, Result<Page,
         };
         let answer = call.send().await.map_err(reduce)?;
         let vpcs = answer.vpcs.unwrap_or_default();
-        let items = vpcs.into_iter().filter_map(|described| item(described.vpc_id.clone(), vpc(described)));
+        let items = vpcs.into_iter().map(|described| item(described.vpc_id.clone(), vpc(described)));
         Ok(Page { items: items.collect(), next: answer.next_token })
     }
     .boxed()

@@ -20,7 +20,7 @@ use super::uri::UriError;
 use crate::aws::AwsError;
 use crate::ingest::IngestError;
 use crate::model::text::shown;
-use crate::model::{ResourceId, Seq, Timestamp};
+use crate::model::{ResourceId, Scope, Seq, Timestamp};
 use crate::query::changes::ChangesError;
 use crate::query::filter::near;
 use crate::query::{CursorError, FilterError, PastError, SearchError};
@@ -98,6 +98,20 @@ pub enum Fault {
         what: String,
         /// The scopes that are watched.
         watched: String,
+    },
+    /// There is one, and it was never read.
+    #[error(
+        "{title} `{id}` exists in {scope}, but AWS lists it in a form that cannot be read: {why}. Look at it in the AWS console; Muster tries again with every sweep"
+    )]
+    Unreadable {
+        /// What kind of thing.
+        title: &'static str,
+        /// Its id.
+        id: String,
+        /// Where it is.
+        scope: Scope,
+        /// What of it cannot be read.
+        why: String,
     },
     /// There was one.
     #[error("{title} `{id}` is gone: its removal was recorded at {removed_at}")]
@@ -242,6 +256,7 @@ impl Fault {
             Fault::Past(_) | Fault::Changes(_) => "not_in_log",
             Fault::NotFound { .. } | Fault::NotThen { .. } => "not_found",
             Fault::Removed { .. } => "removed",
+            Fault::Unreadable { .. } => "unreadable",
             Fault::NotSeenYet { .. } => "not_seen_yet",
             Fault::WritesOff { .. } => "writes_off",
             Fault::NoSession | Fault::TooManySubscriptions => "refused",
@@ -288,6 +303,7 @@ impl Fault {
             | Fault::Ingest(_)
             | Fault::Aws(_)
             | Fault::NotSeenYet { .. }
+            | Fault::Unreadable { .. }
             | Fault::Bodiless(_)
             | Fault::Encode(_) => {
                 let retryable = !matches!(self, Fault::Failed(_) | Fault::Bodiless(_) | Fault::Encode(_));

@@ -94,7 +94,14 @@ impl Core {
     #[must_use]
     pub fn fresh(&self, kind: &'static KindSpec, id: &ResourceId) -> Fresh {
         let seen = self.ingest.freshness().seen(id, self.now());
-        Fresh { id: id.clone(), stale: self.stale(&id.scope(), kind), seen }
+        let unreadable = self.ingest.freshness().unreadable(id).map(|(item, since)| Stale {
+            why: format!(
+                "AWS lists it in a form that cannot be read, so this is what was read last: {}. Look at it in the AWS console",
+                item.why()
+            ),
+            since: Some(since),
+        });
+        Fresh { id: id.clone(), stale: unreadable.or_else(|| self.stale(&id.scope(), kind)), seen }
     }
 
     /// The same of what is served as part of it; `None` for kinds without such a part.
@@ -125,12 +132,12 @@ pub fn part_of(kind: &KindSpec) -> Option<&'static KindSpec> {
 #[must_use]
 pub fn stale(state: &ScopeFreshness, everywhere: Option<&Trouble>, now: Timestamp) -> Option<Stale> {
     let mut why = state.stale(now)?;
-    let trouble = state.trouble.as_ref().or(everywhere);
+    let trouble = state.failing().or(everywhere);
     if let Some(trouble) = trouble {
         if !why.contains(&trouble.what) {
             why = format!("{why}: {}", trouble.what);
         }
-        why = format!("{why}. {}", trouble.fix);
+        why = format!("{why}. {}", trouble.next_step());
     }
     let since = state.complete.map(|swept| swept.ended).or(trouble.map(|trouble| trouble.since));
     Some(Stale { why, since })

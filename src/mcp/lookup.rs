@@ -10,7 +10,7 @@ use super::error::Fault;
 use super::fresh::{Fresh, Missing, Stale, stale};
 use crate::ingest::{ScopeFreshness, Trouble};
 use crate::kinds::{self, KindSpec};
-use crate::model::{Current, ResourceId, Scope, Seq, Timestamp};
+use crate::model::{Current, ResourceId, Scope, Seq, Timestamp, UnreadableItem};
 use crate::store::{Head, ReadError, Snapshot};
 
 /// A resource as found.
@@ -54,6 +54,9 @@ pub struct Incomplete {
     /// What keeps the sweep from completing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trouble: Option<String>,
+    /// Whether that was given up for now; else it goes on.
+    #[serde(skip)]
+    is_given_up: bool,
 }
 
 /// How far first sweeps are, for a message.
@@ -84,7 +87,15 @@ struct Doubt {
 
 enum Look {
     Found(Located),
-    Removed { removed_at: Timestamp, last_seq: Seq },
+    /// AWS lists it, and it was never read.
+    Unreadable {
+        scope: Scope,
+        item: UnreadableItem,
+    },
+    Removed {
+        removed_at: Timestamp,
+        last_seq: Seq,
+    },
     Unknown,
 }
 
@@ -141,6 +152,9 @@ impl Core {
                 Look::Found(located) => return Ok(located),
                 Look::Removed { removed_at, last_seq } => {
                     return Err(Fault::Removed { title: kind.title, id: id.to_owned(), removed_at, last_seq });
+                }
+                Look::Unreadable { scope, item } => {
+                    return Err(Fault::Unreadable { title: kind.title, id: id.to_owned(), scope, why: item.why() });
                 }
                 Look::Unknown => {}
             }
@@ -257,6 +271,12 @@ impl Core {
             Some(scope) => vec![scope.clone()],
             None => self.scopes(&[kind]).into_iter().map(|state| state.scope).collect(),
         };
+        for scope in &scopes {
+            let id = ResourceId::new(scope, &name, id);
+            if let Some((item, _)) = self.ingest.freshness().unreadable(&id) {
+                return Ok(Look::Unreadable { scope: scope.clone(), item });
+            }
+        }
         let tombstones = scopes.iter().map(|scope| snapshot.tombstone(&ResourceId::new(scope, &name, id)));
         let tombstones = tombstones.collect::<Result<Vec<_>, ReadError>>()?;
         let last = tombstones.into_iter().flatten().max_by_key(|tombstone| tombstone.seq);
@@ -306,8 +326,9 @@ impl Core {
 
 fn incomplete(state: &ScopeFreshness) -> Option<Incomplete> {
     let kind = kinds::of(&state.kind)?.slug;
-    let trouble = state.trouble.as_ref().map(|trouble| format!("{}. {}", trouble.what, trouble.fix));
-    state.complete.is_none().then(|| Incomplete { scope: state.scope.clone(), kind, seen: state.seen, trouble })
+    let trouble = state.failing().map(|trouble| format!("{}. {}", trouble.what, trouble.next_step()));
+    let (scope, seen, is_given_up) = (state.scope.clone(), state.seen, state.trouble.is_some());
+    state.complete.is_none().then_some(Incomplete { scope, kind, seen, trouble, is_given_up })
 }
 
 fn owns(copy: &Head) -> bool {
@@ -338,21 +359,20 @@ impl Progress {
 
     /// Whether waiting is pointless: everything that is missing has something in its way.
     fn is_stuck(&self) -> bool {
-        self.trouble.is_some()
-            || (!self.incomplete.is_empty() && self.incomplete.iter().all(|scope| scope.trouble.is_some()))
+        self.trouble.is_some() || (!self.incomplete.is_empty() && self.incomplete.iter().all(|scope| scope.is_given_up))
     }
 }
 
 impl fmt::Display for Progress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(trouble) = &self.trouble {
-            return write!(f, "{}. {}", trouble.what, trouble.fix);
+            return write!(f, "{}. {}", trouble.what, trouble.next_step());
         }
         if !self.regions.is_empty() {
             return write!(f, "No sweep of {} has begun; ask again in a few seconds", self.regions.join(", "));
         }
         for incomplete in &self.incomplete {
-            let Incomplete { scope, kind, seen, trouble } = incomplete;
+            let Incomplete { scope, kind, seen, trouble, .. } = incomplete;
             match trouble {
                 Some(trouble) => write!(f, "{scope} {kind}: {trouble}; ")?,
                 None => write!(f, "{scope} {kind}: {seen} seen so far; ")?,

@@ -105,7 +105,15 @@ impl World {
         let runtime = tokio::runtime::Handle::current();
         // It ends with the test, when its directory may be gone already.
         let writer = tokio::task::spawn_blocking(move || drop(ingest.run(&runtime)));
-        let core = Arc::new(Core { store, ingest: handle, hub, clock: aws.clock(), aws, tasks: tasks.clone(), dropped_log_lines: || 0 });
+        let core = Arc::new(Core {
+            store,
+            ingest: handle,
+            hub,
+            clock: aws.clock(),
+            aws,
+            tasks: tasks.clone(),
+            dropped_log_lines: || 0,
+        });
         let (phase, ready) = watch::channel(Phase::Ready(Arc::clone(&core)));
         let server = Server::new(ready, Policy { allow_writes: true, list }, tasks, stop.clone());
         World { simulator, core, server, phase, stop, _dir: dir, _writer: writer }
@@ -147,7 +155,8 @@ impl World {
         for _ in 0..pages {
             let page = aws.page(&scope(), kind, token).await.expect("a page");
             let items = page.items.into_iter().map(|item| (item.id.into(), Arc::new(item.document))).collect();
-            send(SweepStep::Page { sent_at: page.sent_at, items }).await.expect("a running loop");
+            let unreadable = page.unreadable;
+            send(SweepStep::Page { sent_at: page.sent_at, items, unreadable }).await.expect("a running loop");
             token = page.next;
             if token.is_none() {
                 send(SweepStep::Completed { ended: clock.now() }).await.expect("a running loop");

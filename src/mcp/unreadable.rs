@@ -1,104 +1,84 @@
-//! Requests of a method that is known, with parameters that the protocol does not allow.
-//!
-//! rmcp hands these over as requests of an unknown method. They are refused as what they are; only the arguments of a tool
-//! are read when they come as the JSON text of an object, which some clients send.
+//! What AWS lists and nobody can read, as answers say it: it exists, so it is never left out without a word.
 
-use rmcp::model::{
-    CallToolRequestParams, CompleteRequestParams, GetPromptRequestParams, PaginatedRequestParams,
-    ReadResourceRequestParams, SubscribeRequestParams, UnsubscribeRequestParams,
-};
-use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
-use super::error::Fault;
+use crate::ingest::ScopeFreshness;
+use crate::kinds;
+use crate::mcp::tools::schema;
+use crate::model::UnreadableItem;
 use crate::model::text::shown;
 
-/// How much of a message about parameters is shown.
-const SHOWN: usize = 300;
+/// How many are named in one answer.
+const NAMED: usize = 10;
 
-/// The call of a tool that `params` are after all; `None` for a method that is not served.
-///
-/// # Errors
-/// [`Fault::Params`], for a method that is served.
-pub fn read(method: &str, params: Option<Value>) -> Option<Result<CallToolRequestParams, Fault>> {
-    let params = params.unwrap_or_default();
-    let refused = match method {
-        "tools/call" => return Some(call(params)),
-        "tools/list" | "resources/list" | "resources/templates/list" | "prompts/list" => {
-            wrong::<PaginatedRequestParams>(params)
-        }
-        "resources/read" => wrong::<ReadResourceRequestParams>(params),
-        "resources/subscribe" => wrong::<SubscribeRequestParams>(params),
-        "resources/unsubscribe" => wrong::<UnsubscribeRequestParams>(params),
-        "prompts/get" => arguments(&params).or_else(|| wrong::<GetPromptRequestParams>(params)),
-        "completion/complete" => wrong::<CompleteRequestParams>(params),
-        _ => return None,
-    };
-    let why = refused.unwrap_or_else(|| "they are not those of this method".to_owned());
-    Some(Err(Fault::Params { method: shown(method, SHOWN), why }))
+/// What one (scope, kind) lists and cannot be read, as the fields of freshness; `None` when there is nothing.
+#[must_use]
+pub fn of(state: &ScopeFreshness) -> Option<Value> {
+    let unread = &state.unreadable;
+    if unread.is_empty() {
+        return None;
+    }
+    let items: Vec<Value> = unread.iter().take(NAMED).map(item).collect();
+    let mut fields = json!({"count": unread.count(), "what": said([state])?, "items": items});
+    if let (1.., Value::Object(fields)) = (unread.nameless(), &mut fields) {
+        fields.insert("without_id".to_owned(), json!(unread.nameless()));
+    }
+    Some(fields)
 }
 
-fn call(mut params: Value) -> Result<CallToolRequestParams, Fault> {
-    let refused = |why| Fault::Params { method: "tools/call".to_owned(), why };
-    if let Some(slot) = params.get_mut("arguments")
-        && let Some(text) = slot.as_str()
-        && let Ok(object @ Value::Object(_)) = serde_json::from_str(text)
-    {
-        *slot = object;
-    }
-    if let Some(why) = arguments(&params) {
-        return Err(refused(why));
-    }
-    serde_json::from_value(params).map_err(|error| refused(shown(&error.to_string(), SHOWN)))
+/// The same of several, in a sentence: how many there are, and the first of them.
+#[must_use]
+pub fn said<'a>(states: impl IntoIterator<Item = &'a ScopeFreshness>) -> Option<String> {
+    let states: Vec<&ScopeFreshness> = states.into_iter().filter(|state| !state.unreadable.is_empty()).collect();
+    let count: u64 = states.iter().map(|state| state.unreadable.count()).sum();
+    let kind = states.first().and_then(|state| kinds::of(&state.kind))?;
+    let title = if count == 1 { kind.title } else { kind.plural };
+    let first = states.iter().flat_map(|state| state.unreadable.iter()).take(NAMED).map(named);
+    let first: Vec<String> = first.collect();
+    let rest = count.saturating_sub(first.len() as u64);
+    let more = if rest > 0 { format!("; and {rest} more") } else { String::new() };
+    Some(format!("{count} {title} listed by AWS cannot be read: {}{more}", first.join("; ")))
 }
 
-/// That `arguments` are there and are no object.
-fn arguments(params: &Value) -> Option<String> {
-    let arguments = params.get("arguments").filter(|arguments| !arguments.is_object() && !arguments.is_null())?;
-    Some(format!("`arguments` must be a JSON object, not {}", shown(&arguments.to_string(), 80)))
+/// What is said of them beside an answer about many resources.
+#[must_use]
+pub fn fields<'a>(states: impl IntoIterator<Item = &'a ScopeFreshness>) -> Map<String, Value> {
+    let mut fields = Map::new();
+    let states: Vec<&ScopeFreshness> = states.into_iter().collect();
+    let count: u64 = states.iter().map(|state| state.unreadable.count()).sum();
+    if count > 0 {
+        let items = states.iter().flat_map(|state| state.unreadable.iter()).take(NAMED).map(item);
+        fields.insert("unreadable".to_owned(), json!({"count": count, "items": items.collect::<Vec<_>>()}));
+    }
+    fields
 }
 
-/// Why they are no parameters of this type.
-fn wrong<T: DeserializeOwned>(params: Value) -> Option<String> {
-    serde_json::from_value::<T>(params).err().map(|error| shown(&error.to_string(), SHOWN))
+/// The schema of [`fields`].
+#[must_use]
+pub fn described() -> Value {
+    schema::object(
+        &["count", "items"],
+        json!({
+            "count": schema::count("How many there are. Of these, only those that were read before are in this answer."),
+            "items": schema::list(
+                schema::object(
+                    &["why"],
+                    json!({"id": schema::text("Its ID, where AWS gave one."), "why": schema::text("What cannot be read.")}),
+                ),
+                "The first of them.",
+            ),
+        }),
+    )
 }
 
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    fn refusal(method: &str, params: Value) -> String {
-        read(method, Some(params)).expect("a known method").unwrap_err().to_string()
+fn item(item: &UnreadableItem) -> Value {
+    match &item.id {
+        Some(id) => json!({"id": id, "why": item.why()}),
+        None => json!({"why": item.why()}),
     }
+}
 
-    #[test]
-    fn arguments_of_a_tool_are_an_object_or_the_json_text_of_one() {
-        let call = |arguments: Value| read("tools/call", Some(json!({"name": "t", "arguments": arguments}))).unwrap();
-        for text in [r#"{"limit": 5}"#, " {\"limit\":5}\n"] {
-            let read = call(json!(text)).unwrap();
-            assert_eq!(Value::Object(read.arguments.unwrap()), json!({"limit": 5}), "{text}");
-        }
-        for wrong in [json!("limit=5"), json!("[1]"), json!(""), json!([]), json!([{}]), json!(5), json!(true)] {
-            let said = call(wrong.clone()).unwrap_err().to_string();
-            assert!(said.contains("`arguments` must be a JSON object"), "{wrong}: {said}");
-        }
-    }
-
-    #[test]
-    fn parameters_of_another_type_are_named_for_every_method_that_is_served() {
-        for method in ["tools/list", "resources/list", "resources/templates/list", "prompts/list"] {
-            let said = refusal(method, json!({"cursor": 7}));
-            assert!(said.contains(method) && said.contains("string"), "{said}");
-        }
-        for method in ["resources/read", "resources/subscribe", "resources/unsubscribe"] {
-            assert!(refusal(method, json!({"uri": 7})).contains(method));
-            assert!(refusal(method, json!({})).contains("uri"));
-        }
-        assert!(refusal("prompts/get", json!({"name": "p", "arguments": "tag=1"})).contains("`arguments` must be"));
-        assert!(refusal("completion/complete", json!({"ref": 1})).contains("completion/complete"));
-        assert!(refusal("tools/call", json!({"arguments": {}})).contains("name"));
-        assert!(read("nonsense", Some(json!({}))).is_none());
-    }
+fn named(item: &UnreadableItem) -> String {
+    let id = item.id.as_deref().unwrap_or("one without an ID");
+    format!("{} ({})", shown(id, 80), item.why())
 }

@@ -54,6 +54,11 @@ pub enum Note {
         /// Whether it is known to be terminated or deleted.
         gone: bool,
     },
+    /// The sweep under way listed it in a form that cannot be read.
+    Listed {
+        /// When the describe was sent.
+        at: Timestamp,
+    },
     /// An event or a tool's answer spoke of it.
     Told {
         /// The event's time.
@@ -185,6 +190,18 @@ impl Memory {
                 }
                 self.candidates.remove(id);
                 self.unlisted.remove(id);
+                self.answered(id, true, at)
+            }
+            Note::Listed { at } => {
+                let sweep = self.sweep;
+                let seen = self.touch(id, at, now);
+                if seen.sweep != sweep {
+                    seen.sweep = sweep;
+                    self.shown += 1;
+                    // Nobody knows whether it is still as it was.
+                    self.doubtful += 1;
+                }
+                self.candidates.remove(id);
                 self.answered(id, true, at)
             }
             Note::Told { at } => {

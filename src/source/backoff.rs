@@ -4,10 +4,59 @@ use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 
+use crate::aws::{AwsError, Class};
+
 /// The first delay and the growth are those of kube-rs's watchers, which poll a throttling API server likewise.
 const FIRST: Duration = Duration::from_millis(800);
 /// Jitter adds up to the delay again: at most 30 s.
 const LONGEST: Duration = Duration::from_secs(15);
+
+/// The pause before asking again for what cannot succeed on this machine as it is: a login in another window may mend it, and
+/// nothing is sent to AWS meanwhile.
+const LOCAL: Duration = Duration::from_secs(30);
+
+/// How long to wait before asking again for what only a person can mend, after so many failures in a row: one, one, two, and then
+/// five minutes.
+#[must_use]
+pub fn pause(error: &AwsError, failures: u32) -> Duration {
+    match failures {
+        _ if error.is_local() => LOCAL,
+        0..=2 => Duration::from_mins(1),
+        3 => Duration::from_mins(2),
+        _ => Duration::from_mins(5),
+    }
+}
+
+/// How long to wait after failures of any class.
+#[derive(Debug, Default)]
+pub struct Patience {
+    backoff: Backoff,
+    /// How often in a row it failed in a way that only a person can mend.
+    refusals: u32,
+}
+
+impl Patience {
+    /// How long to wait after one more failure.
+    pub fn failed(&mut self, error: &AwsError) -> Duration {
+        match error.class {
+            Class::Throttled | Class::Transient => self.backoff.failed(),
+            Class::Denied | Class::NotFound | Class::Fatal | Class::DryRun => {
+                self.refusals = self.refusals.saturating_add(1);
+                pause(error, self.refusals)
+            }
+        }
+    }
+
+    /// A call was answered: what fails in passing starts over.
+    pub fn answered(&mut self) {
+        self.backoff.succeeded();
+    }
+
+    /// Everything succeeded.
+    pub fn succeeded(&mut self) {
+        *self = Patience::default();
+    }
+}
 
 /// Delays that double from 0.8 s to 15 s, each stretched at random up to twofold, until a success starts them over.
 #[derive(Debug)]

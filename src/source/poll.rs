@@ -3,6 +3,9 @@
 //! The state machine is `Sweep::step`, which is pure; [`sweeps`] drives it with a lister, the clocks and the waits. What
 //! a sweep means (who is new, who is gone) is for the reader of its messages to decide.
 
+mod gate;
+mod walk;
+
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,11 +14,16 @@ use futures::Stream;
 use futures::stream::unfold;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep, sleep_until};
+use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
-use super::backoff::Backoff;
-use crate::aws::{Aws, AwsError, Class, Listed};
-use crate::kinds::{Item, KindSpec};
-use crate::model::{Scope, SharedClock, Timestamp};
+use super::backoff::Patience;
+use crate::aws::{Aws, AwsError, Class, Listed, PAGE_SIZE};
+use crate::kinds::{Item, KindSpec, LeftOut};
+use crate::model::{Scope, SharedClock, Timestamp, UnreadableItem};
+
+pub use gate::Gate;
+use gate::Turn;
+use walk::{Bounds, Endless, Walk};
 
 /// How often in a row a page may fail before its sweep is given up.
 const PAGE_FAILURES: u32 = 5;
@@ -23,31 +31,38 @@ const PAGE_FAILURES: u32 = 5;
 const PAGE_PATIENCE: Duration = Duration::from_mins(1);
 /// How often a sweep starts over because AWS no longer takes a page token.
 const RESTARTS: u32 = 3;
-/// The pause before asking again for what a policy denies: only a person changes that.
-const DENIED_PAUSE: Duration = Duration::from_mins(5);
-/// The pause before asking again what cannot succeed as configured: a login in another window may mend it.
-const FATAL_PAUSE: Duration = Duration::from_secs(30);
+/// The fewest resources on a page that AWS takes for a size.
+const SMALLEST: i32 = 5;
+/// A page that is too large is made so much smaller.
+const SHRINK: i32 = 4;
 
 /// Lists pages of a kind. [`Aws`] does; tests have their own.
 pub trait List: Send + Sync {
-    /// One page of everything of a kind in a scope.
+    /// One page of everything of a kind in a scope, with at most `size` resources on it.
     fn page(
         &self,
         scope: &Scope,
         spec: &'static KindSpec,
         token: Option<String>,
+        size: i32,
     ) -> impl Future<Output = Result<Listed, AwsError>> + Send;
 }
 
 impl List for Aws {
     /// Confirms at both ends of a listing that it is the scope's account that answers: credentials can change under a
     /// running process, and another account's empty listing would read as everything gone.
-    async fn page(&self, scope: &Scope, spec: &'static KindSpec, token: Option<String>) -> Result<Listed, AwsError> {
+    async fn page(
+        &self,
+        scope: &Scope,
+        spec: &'static KindSpec,
+        token: Option<String>,
+        size: i32,
+    ) -> Result<Listed, AwsError> {
         let first = token.is_none();
         if first {
             self.confirm(scope).await?;
         }
-        let listed = Aws::page(self, scope, spec, token).await?;
+        let listed = self.page_of(scope, spec, token, size).await?;
         if listed.next.is_none() {
             self.confirm(scope).await?;
         }
@@ -68,6 +83,8 @@ pub struct Plan {
     pub interval: watch::Receiver<Duration>,
     /// Asks for a sweep now; asked during a sweep, for another one right after it.
     pub trigger: Arc<Notify>,
+    /// Who of the scope's kinds may ask after a refusal: shared by all of them.
+    pub gate: Arc<Gate>,
 }
 
 impl Plan {
@@ -75,7 +92,7 @@ impl Plan {
     #[must_use]
     pub fn new(scope: Scope, spec: &'static KindSpec) -> Self {
         let (_, interval) = watch::channel(spec.interval);
-        Plan { scope, spec, interval, trigger: Arc::default() }
+        Plan { scope, spec, interval, trigger: Arc::default(), gate: Arc::default() }
     }
 }
 
@@ -104,6 +121,23 @@ pub enum What {
         sent_at: Timestamp,
         /// The resources on it; there may be none.
         items: Vec<Item>,
+        /// What is on it in a form that cannot be read.
+        unreadable: Vec<UnreadableItem>,
+    },
+    /// A page failed, and is asked for again: the sweep goes on.
+    Stumbled {
+        /// Why.
+        error: AwsError,
+        /// When, in AWS time.
+        will_retry_at: Timestamp,
+    },
+    /// The sweep that is about to complete was made without these optional parameters, which the endpoint does not know. Said
+    /// before a [`What::Completed`] when there are any, or were any the last time.
+    LeftOut {
+        /// Their names.
+        names: LeftOut,
+        /// Whether the sweep before it had them: then what this one lacks may only not be shown any more.
+        first: bool,
     },
     /// Every page since the last [`What::Started`] was answered: what was on none of them was not listed.
     Completed {
@@ -116,7 +150,7 @@ pub enum What {
     Failed {
         /// Why.
         error: AwsError,
-        /// When the next sweep begins, in AWS time.
+        /// When it is tried again, in AWS time.
         will_retry_at: Timestamp,
     },
 }
@@ -134,6 +168,19 @@ struct Sweep {
     failing: Duration,
     /// How often the sweep has started over.
     restarts: u32,
+    /// What the pages so far showed and named.
+    walk: Walk,
+    /// The optional parameters that a page was asked for without.
+    left_out: LeftOut,
+}
+
+/// What an answered page says of the walk.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Shown {
+    /// A hash of the ids on it; `None` when there are none.
+    content: Option<u64>,
+    /// The token of the next page.
+    next: Option<String>,
 }
 
 /// What to do after an answer.
@@ -142,7 +189,7 @@ enum Next {
     /// Ask for the next page.
     Ask(Sweep),
     /// The last page was there.
-    Complete,
+    Complete(Sweep),
     /// Ask for the same page again, after a pause: a page that succeeds on retry counts.
     Retry(Sweep),
     /// Start over: AWS does not take the token any more.
@@ -150,22 +197,46 @@ enum Next {
         /// How often, this time included.
         restarts: u32,
     },
+    /// Start over with smaller pages.
+    Shrink,
+    /// Leave it: it does not end.
+    Stop(Endless),
     /// Leave it.
     GiveUp,
 }
 
 impl Sweep {
     fn new(started: Timestamp, restarts: u32) -> Self {
-        Sweep { started, token: None, failures: 0, failing: Duration::ZERO, restarts }
+        Sweep {
+            started,
+            token: None,
+            failures: 0,
+            failing: Duration::ZERO,
+            restarts,
+            walk: Walk::default(),
+            left_out: LeftOut::default(),
+        }
     }
 
-    /// `answer` is the next page's token, or the failure; `took` is how long the answer took, with the pause before it.
-    fn step(self, answer: Result<Option<String>, &AwsError>, took: Duration) -> Next {
+    /// `answer` is what the page says of the walk, or the failure; `took` is how long the answer took, with the pause before it.
+    /// `size` is how large pages are, `bounds` how long walks may be.
+    fn step(mut self, answer: Result<Shown, &AwsError>, took: Duration, size: i32, bounds: &Bounds) -> Next {
         match answer {
-            // AWS has more: each page's token is good for the next one.
-            Ok(Some(token)) => Next::Ask(Sweep { token: Some(token), failures: 0, failing: Duration::ZERO, ..self }),
-            // AWS has no more.
-            Ok(None) => Next::Complete,
+            Ok(Shown { content, next }) => {
+                let hash = next.as_ref().map(|token| xxh3_64(token.as_bytes()));
+                match (self.walk.page(content, hash, bounds), next) {
+                    // AWS goes in circles, or goes on for ever.
+                    (Err(endless), _) => Next::Stop(endless),
+                    // AWS has more: each page's token is good for the next one.
+                    (Ok(()), Some(token)) => {
+                        Next::Ask(Sweep { token: Some(token), failures: 0, failing: Duration::ZERO, ..self })
+                    }
+                    // AWS has no more.
+                    (Ok(()), None) => Next::Complete(self),
+                }
+            }
+            // The token is good for pages of the size that it was made for, so a smaller one needs a new walk.
+            Err(error) if error.is_page_too_large() && size > SMALLEST => Next::Shrink,
             // The token has expired, or a deployment of AWS forgot it.
             Err(error) if self.token.is_some() && error.is_token_refused() => {
                 let restarts = self.restarts + 1;
@@ -193,12 +264,16 @@ enum State {
     Resting { part: f64 },
     /// Until it is tried again, after one that was given up.
     Waiting { due: Instant },
+    /// Until the scope's gate lets it ask; `told` is the time that was given for that.
+    Blocked { told: Option<Instant> },
     /// A sweep begins now.
     Starting { restarts: u32 },
     /// A page is to be asked for, after a pause.
     Paging { sweep: Sweep, pause: Duration },
     /// The last page was delivered.
-    Ending { started: Timestamp },
+    Ending { sweep: Sweep },
+    /// All but the end was told.
+    Ended { started: Timestamp },
 }
 
 struct Driver<L> {
@@ -206,7 +281,14 @@ struct Driver<L> {
     clock: SharedClock,
     plan: Plan,
     state: State,
-    backoff: Backoff,
+    patience: Patience,
+    /// How many resources a page is asked to hold.
+    size: i32,
+    bounds: Bounds,
+    /// The optional parameters that the last complete sweep was made without.
+    left_out: LeftOut,
+    /// Somebody wants what failed tried at once.
+    calls: watch::Receiver<u64>,
     /// When the sweep under way, or the last one, began.
     began: Instant,
 }
@@ -214,11 +296,22 @@ struct Driver<L> {
 /// Sweeps without end, the first at once. Dropping the stream ends them; a page under way is abandoned.
 ///
 /// The stream never ends by itself and never fails: a sweep that fails is a [`What::Failed`], and the next one follows
-/// after a pause that grows with failures in a row (5 minutes when denied, so that a kind without permission disturbs
-/// nobody). Nothing is asked of AWS while nobody polls the stream.
+/// after a pause that grows with failures in a row: seconds where it may pass by itself, minutes where somebody has to mend it,
+/// and then in turn with the other kinds of the scope ([`Gate`]). Nothing is asked of AWS while nobody polls the stream.
 pub fn sweeps<L: List + 'static>(lister: L, clock: SharedClock, plan: Plan) -> impl Stream<Item = Message> + Send {
     let state = State::Starting { restarts: 0 };
-    let driver = Driver { lister, clock, plan, state, backoff: Backoff::new(), began: Instant::now() };
+    let driver = Driver {
+        lister,
+        clock,
+        state,
+        patience: Patience::default(),
+        size: PAGE_SIZE,
+        bounds: Bounds::default(),
+        left_out: LeftOut::default(),
+        calls: plan.gate.calls(),
+        began: Instant::now(),
+        plan,
+    };
     unfold(driver, |mut driver| async move {
         let what = driver.next().await;
         let message = Message { scope: driver.plan.scope.clone(), spec: driver.plan.spec, what };
@@ -238,10 +331,20 @@ impl<L: List> Driver<L> {
                     tokio::select! {
                         () = sleep_until(due) => {}
                         () = self.plan.trigger.notified() => {}
+                        () = called(&mut self.calls) => {}
                     }
                     self.state = State::Starting { restarts: 0 };
                 }
+                State::Blocked { told } => {
+                    if let Some(what) = self.blocked(told).await {
+                        return what;
+                    }
+                }
                 State::Starting { restarts } => {
+                    if self.plan.gate.turn(self.plan.spec.slug) != Turn::Go {
+                        self.state = State::Blocked { told: None };
+                        continue;
+                    }
                     let at = self.clock.now();
                     if restarts == 0 {
                         self.began = Instant::now();
@@ -252,12 +355,23 @@ impl<L: List> Driver<L> {
                 State::Paging { sweep, pause } => {
                     let asked = Instant::now();
                     sleep(pause).await;
-                    let answer = self.lister.page(&self.plan.scope, self.plan.spec, sweep.token.clone()).await;
+                    let Plan { scope, spec, .. } = &self.plan;
+                    let answer = self.lister.page(scope, spec, sweep.token.clone(), self.size).await;
                     if let Some(what) = self.answered(sweep, answer, asked.elapsed()) {
                         return what;
                     }
                 }
-                State::Ending { started } => {
+                State::Ending { sweep } => {
+                    self.state = State::Ended { started: sweep.started };
+                    self.bounds.completed(&sweep.walk);
+                    self.patience.succeeded();
+                    let before = std::mem::replace(&mut self.left_out, sweep.left_out.clone());
+                    if !before.names().is_empty() || !sweep.left_out.names().is_empty() {
+                        let first = before != sweep.left_out;
+                        return What::LeftOut { names: sweep.left_out, first };
+                    }
+                }
+                State::Ended { started } => {
                     self.state = State::Resting { part: jitter() };
                     return What::Completed { started, ended: self.clock.now() };
                 }
@@ -278,39 +392,118 @@ impl<L: List> Driver<L> {
         }
     }
 
+    /// Waits until the gate lets it ask. Gives when it will, each time that changes.
+    async fn blocked(&mut self, told: Option<Instant>) -> Option<What> {
+        let mut changes = self.plan.gate.changes();
+        match self.plan.gate.turn(self.plan.spec.slug) {
+            Turn::Go => self.state = State::Starting { restarts: 0 },
+            Turn::Wait { at, error, .. } if told != Some(at) => {
+                self.state = State::Blocked { told: Some(at) };
+                return Some(self.failed(error, at));
+            }
+            Turn::Wait { at, own, .. } => {
+                self.state = State::Blocked { told };
+                tokio::select! {
+                    () = sleep_until(at), if own => {}
+                    () = called(&mut changes) => {}
+                }
+            }
+        }
+        None
+    }
+
     /// Takes an answer in; gives the message that came of it, if one did.
-    fn answered(&mut self, sweep: Sweep, answer: Result<Listed, AwsError>, took: Duration) -> Option<What> {
-        let started = sweep.started;
-        let next = sweep.step(answer.as_ref().map(|listed| listed.next.clone()), took);
+    fn answered(&mut self, mut sweep: Sweep, answer: Result<Listed, AwsError>, took: Duration) -> Option<What> {
+        if let Ok(listed) = &answer {
+            listed.left_out.names().iter().for_each(|name| sweep.left_out.add(name));
+        }
+        let next = sweep.step(answer.as_ref().map(shown), took, self.size, &self.bounds);
         match answer {
-            Ok(Listed { items, sent_at, .. }) => {
-                self.backoff.succeeded();
+            Ok(Listed { items, unreadable, sent_at, .. }) => {
+                self.patience.answered();
+                self.plan.gate.answered(self.plan.spec.slug);
                 self.state = match next {
                     Next::Ask(sweep) => State::Paging { sweep, pause: Duration::ZERO },
-                    _ => State::Ending { started },
+                    Next::Complete(sweep) => State::Ending { sweep },
+                    Next::Stop(endless) => return Some(self.stopped(endless)),
+                    // None of these follows an answer.
+                    Next::Retry(_) | Next::Restart { .. } | Next::Shrink | Next::GiveUp => {
+                        State::Starting { restarts: 0 }
+                    }
                 };
-                Some(What::Page { sent_at, items })
+                Some(What::Page { sent_at, items, unreadable })
             }
             Err(error) => {
                 tracing::debug!(%error, "a page failed");
                 match next {
-                    Next::Retry(sweep) => self.state = State::Paging { sweep, pause: self.backoff.failed() },
-                    Next::Restart { restarts } => self.state = State::Starting { restarts },
-                    _ => return Some(self.given_up(error)),
+                    Next::Retry(sweep) => {
+                        let pause = self.patience.failed(&error);
+                        self.state = State::Paging { sweep, pause };
+                        Some(What::Stumbled { error, will_retry_at: self.clock.now() + pause })
+                    }
+                    Next::Restart { restarts } => {
+                        self.state = State::Starting { restarts };
+                        None
+                    }
+                    Next::Shrink => {
+                        self.size = (self.size / SHRINK).max(SMALLEST);
+                        tracing::info!(%error, size = self.size, "pages are too large: smaller ones from now on");
+                        self.state = State::Starting { restarts: 0 };
+                        None
+                    }
+                    Next::Ask(_) | Next::Complete(_) | Next::Stop(_) | Next::GiveUp => Some(self.given_up(error)),
                 }
-                None
             }
         }
     }
 
+    fn stopped(&mut self, endless: Endless) -> What {
+        self.bounds.given_up(endless);
+        let Plan { scope, spec, .. } = &self.plan;
+        self.given_up(AwsError::endless(&endless.to_string(), spec.action(), &scope.region))
+    }
+
     fn given_up(&mut self, error: AwsError) -> What {
-        let pause = match error.class {
-            Class::Denied => DENIED_PAUSE,
-            Class::Throttled | Class::Transient => self.backoff.failed(),
-            Class::NotFound | Class::Fatal | Class::DryRun => FATAL_PAUSE,
+        let kind = self.plan.spec.slug;
+        let by_turns = matches!(error.class, Class::Denied | Class::Fatal)
+            && (error.is_about_scope() || error.class == Class::Denied);
+        let at = if by_turns {
+            let at = self.plan.gate.refused(kind, &error);
+            self.state = State::Blocked { told: Some(at) };
+            at
+        } else {
+            let pause = self.patience.failed(&error);
+            self.plan.gate.unsure(kind, pause);
+            let due = Instant::now() + pause;
+            self.calls.mark_unchanged();
+            self.state = State::Waiting { due };
+            due
         };
-        self.state = State::Waiting { due: Instant::now() + pause };
-        What::Failed { error, will_retry_at: self.clock.now() + pause }
+        self.failed(error, at)
+    }
+
+    fn failed(&self, error: AwsError, at: Instant) -> What {
+        What::Failed { error, will_retry_at: self.clock.now() + at.saturating_duration_since(Instant::now()) }
+    }
+}
+
+/// What a page says of its walk.
+fn shown(listed: &Listed) -> Shown {
+    let ids = listed.items.iter().map(|item| &*item.id);
+    let unreadable = listed.unreadable.iter().map(|item| item.id.as_deref().unwrap_or_default());
+    let mut hash = Xxh3::new();
+    for id in ids.chain(unreadable) {
+        hash.update(id.as_bytes());
+        hash.update(&[0]);
+    }
+    let is_empty = listed.items.is_empty() && listed.unreadable.is_empty();
+    Shown { content: (!is_empty).then(|| hash.digest()), next: listed.next.clone() }
+}
+
+/// Waits for the next change; for ever when nobody can make one.
+async fn called(changes: &mut watch::Receiver<u64>) {
+    if changes.changed().await.is_err() {
+        std::future::pending::<()>().await;
     }
 }
 

@@ -149,6 +149,11 @@ impl<D: Describe> Refresher<D> {
         let Described { answers, not_found, silent, failed } = batch.described();
         // An id that the answers leave out without a word is not known to be gone.
         round.answered.extend(silent.into_iter().map(|id| (id, None)));
+        for Listed { unreadable, sent_at, .. } in &answers {
+            // It is there, whatever it is like.
+            let there = unreadable.iter().filter_map(|item| item.id.as_ref());
+            round.observations.extend(there.map(|id| saw(id, *sent_at, Seen::Mentioned)));
+        }
         for (sent_at, item) in answers.into_iter().flat_map(Listed::dated) {
             let id = Arc::from(item.id);
             let shown = spec.state(&item.document).map(str::to_owned);

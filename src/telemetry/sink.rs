@@ -103,7 +103,10 @@ impl Sink {
             drop(state);
             if let Some(lines) = untold {
                 // As any other line, it goes to the end of the queue.
-                tracing::warn!(lines, "log lines were dropped: they were not read, or could not be written, fast enough");
+                tracing::warn!(
+                    lines,
+                    "log lines were dropped: they were not read, or could not be written, fast enough"
+                );
             }
         }
     }

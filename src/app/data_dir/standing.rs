@@ -52,7 +52,9 @@ impl fmt::Display for Distrust {
             Distrust::Foreign => "belongs to another user",
             Distrust::Open => "is writable for everybody",
             Distrust::Link => "is a symbolic link, which another user may have put there",
-            Distrust::Swappable => "is writable for everybody and not sticky, so that anybody can put another directory there",
+            Distrust::Swappable => {
+                "is writable for everybody and not sticky, so that anybody can put another directory there"
+            }
         })
     }
 }

@@ -15,7 +15,7 @@ pub(super) fn judge(freshness: &Value) -> Vec<Finding> {
     let text = |of: &Value, name: &str| of.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
     let mut findings = Vec::new();
     if let Some(trouble) = freshness.get("trouble").filter(|trouble| trouble.is_object()) {
-        findings.push(CHECK.failed("server", text(trouble, "what"), text(trouble, "fix")));
+        findings.push(CHECK.failed("server", text(trouble, "what"), next_step(trouble)));
     }
     let mut regions: BTreeMap<String, Vec<&Value>> = BTreeMap::new();
     for scope in freshness.get("scopes").and_then(Value::as_array).into_iter().flatten() {
@@ -31,17 +31,31 @@ pub(super) fn judge(freshness: &Value) -> Vec<Finding> {
         let of = |name: &str| -> Vec<&&Value> { scopes.iter().filter(|scope| scope.get(name).is_some()).collect() };
         let kinds = |scopes: &[&&Value]| scopes.iter().map(|scope| text(scope, "kind")).collect::<Vec<_>>().join(", ");
         let (failing, stale) = (of("failure"), of("stale"));
+        let (unreadable, left_out) = (of("unreadable"), of("left_out"));
         let finding = if let Some(failure) = failing.first().and_then(|scope| scope.get("failure")) {
-            CHECK.failed(format!("sweeps of {}", kinds(&failing)), text(failure, "what"), text(failure, "fix"))
+            CHECK.failed(format!("sweeps of {}", kinds(&failing)), text(failure, "what"), next_step(failure))
         } else if let Some(first) = stale.first().and_then(|scope| scope.get("stale")) {
             let fix = "Wait for the next sweep; when it stays so, look at the server's log.";
             CHECK.warning(kinds(&stale), format!("stale: {}", text(first, "why")), fix)
+        } else if let Some(first) = unreadable.first().and_then(|scope| scope.get("unreadable")) {
+            let fix = "Report it; look at these resources in the AWS console meanwhile.";
+            CHECK.warning(kinds(&unreadable), text(first, "what"), fix)
+        } else if let Some(first) = left_out.first().and_then(|scope| scope.get("left_out")) {
+            let fix = "Nothing, if the endpoint is an emulator; else use one that knows the parameter.";
+            CHECK.warning(kinds(&left_out), text(first, "what"), fix)
         } else {
             CHECK.ok("sweeps", format!("{} kinds are fresh", scopes.len()))
         };
         findings.push(finding.within(&Region::new(region)));
     }
     findings
+}
+
+/// What to do about a failure, and when the server tries again.
+fn next_step(failure: &Value) -> String {
+    let text = |name: &str| failure.get(name).and_then(Value::as_str);
+    let fix = text("fix").unwrap_or_default();
+    text("retry_at").map_or_else(|| fix.to_owned(), |at| format!("{fix} Next try at {at}."))
 }
 
 #[cfg(test)]
@@ -66,6 +80,14 @@ mod tests {
         let verdicts: Vec<Verdict> = judged.iter().map(|finding| finding.verdict).collect();
         assert_eq!(verdicts, [Verdict::Ok, Verdict::Warning, Verdict::Failed]);
         assert_eq!(judged[2].fix.as_deref(), Some("allow it"));
+        let judged = judge(&json!({"trouble": null, "scopes": [
+            scope("a", json!({"unreadable": {"count": 1, "what": "1 instance cannot be read"}})),
+            scope("b", json!({"left_out": {"names": ["X"], "what": "asked without X"}})),
+            scope("c", json!({"failure": {"what": "denied", "fix": "Allow it.", "retry_at": "2026-11-29T00:00:00Z"}})),
+        ]}));
+        let said: Vec<&str> = judged.iter().map(|finding| &*finding.fact).collect();
+        assert_eq!(said, ["1 instance cannot be read", "asked without X", "denied"]);
+        assert_eq!(judged[2].fix.as_deref(), Some("Allow it. Next try at 2026-11-29T00:00:00Z."));
         assert_eq!(judge(&json!({"scopes": []}))[0].verdict, Verdict::Warning);
         let log = json!({"log": {"what": "7 lines", "fix": "read"}, "scopes": [scope("a", json!({}))]});
         let found: Vec<_> = judge(&log).into_iter().map(|finding| (finding.verdict, finding.fact)).collect();

@@ -40,6 +40,10 @@ pub async fn run<W: AsyncWrite + Unpin>(errand: Errand, core: &Arc<Core>, writer
     let mut out = Out { writer };
     let outcome = match errand {
         Errand::Stat => core.walk(stat).await.map_err(Undone::from),
+        Errand::TryNow => {
+            core.ingest.freshness().try_now();
+            Ok(Value::Null)
+        }
         Errand::Export { since, follow, log } => export(core, since, follow, log, &mut out).await?,
         Errand::Backup { to } => {
             core.walk(move |core| Ok(core.store.backup(&to))).await.map_err(Undone::from).and_then(backed_up)

@@ -38,7 +38,7 @@ async fn what_waits_is_one_commit_and_each_asker_is_told_of_its_own() {
     let (mut ingest, handle, store) = still(&dir);
     let names: Vec<String> = (0..40).map(|n| format!("i-{n}")).collect();
     let items = names.iter().map(|name| (name.as_str().into(), instance("running", "t3.micro"))).collect();
-    let page = SweepStep::Page { sent_at: at(100), items };
+    let page = SweepStep::Page { sent_at: at(100), items, unreadable: Vec::new() };
     for step in [SweepStep::Started { at: at(100) }, page, SweepStep::Completed { ended: at(101) }] {
         ingest.sweep(SweepMessage { scope: scope(), kind: kind(), step });
     }

@@ -84,7 +84,7 @@ fn canary(name: &str, rule: &'static str, sent_by: &str, sent_at: Timestamp) -> 
 }
 
 fn trouble(what: &str) -> Trouble {
-    Trouble { class: "denied", what: what.to_owned(), fix: "Mend it".to_owned(), since: dated(0) }
+    Trouble { class: "denied", what: what.to_owned(), fix: "Mend it".to_owned(), since: dated(0), retry_at: None }
 }
 
 #[test]

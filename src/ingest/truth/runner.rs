@@ -365,7 +365,7 @@ impl<'s, S: Shelf> Runner<'s, S> {
         let Some(listing) = &mut self.listing else { return };
         let Some(Answer { sent_at, items, .. }) = listing.page.take() else { return };
         listing.landed += 1;
-        self.message(SweepStep::Page { sent_at, items });
+        self.message(SweepStep::Page { sent_at, items, unreadable: Vec::new() });
     }
 
     fn finish(&mut self, lag: u8) {
@@ -385,7 +385,7 @@ impl<'s, S: Shelf> Runner<'s, S> {
     fn give_up(&mut self) {
         if self.listing.take().is_some() {
             let (what, fix) = ("made up".to_owned(), String::new());
-            let trouble = Trouble { class: "transient", what, fix, since: self.clock.now() };
+            let trouble = Trouble { class: "transient", what, fix, since: self.clock.now(), retry_at: None };
             self.message(SweepStep::Failed { trouble });
         }
     }

@@ -7,13 +7,14 @@ use serde_json::{Value, json};
 
 use super::{Content, paths};
 use crate::aws::CallCount;
-use crate::ingest::ScopeFreshness;
+use crate::ingest::{ScopeFreshness, Trouble};
 use crate::kinds::{self, KINDS};
 use crate::mcp::core::Core;
 use crate::mcp::error::Fault;
 use crate::mcp::fresh::stale;
 use crate::mcp::policy::Writes;
 use crate::mcp::tools::rows::Columns;
+use crate::mcp::unreadable;
 use crate::query::counts;
 
 /// The difference of clocks, in milliseconds, above which it is shown.
@@ -104,7 +105,8 @@ fn counted(core: &Core, uri: &str, writes: Writes) -> Result<Value, Fault> {
     put_clock(&mut body, core.aws.clock_offset_millis());
     put_log(&mut body, (core.dropped_log_lines)());
     if let (Some(trouble), Value::Object(body)) = (core.ingest.freshness().trouble(), &mut body) {
-        body.insert("trouble".to_owned(), json!({"what": trouble.what, "fix": trouble.fix}));
+        let fields = json!({"what": trouble.what, "fix": trouble.fix});
+        body.insert("trouble".to_owned(), with_retry(fields, &trouble));
     }
     Ok(body)
 }
@@ -197,11 +199,30 @@ fn scope_freshness(core: &Core, state: &ScopeFreshness) -> Value {
     if let Some(stale) = stale(state, everywhere.as_ref(), now) {
         put("stale", json!(stale));
     }
-    if let Some(trouble) = &state.trouble {
+    if let Some(unreadable) = unreadable::of(state) {
+        put("unreadable", unreadable);
+    }
+    if !state.left_out.is_empty() {
+        let names = state.left_out.join(", ");
+        let what = format!(
+            "listed without {names}, which the endpoint does not know: what AWS services manage may be missing from the list"
+        );
+        put("left_out", json!({"names": state.left_out, "what": what}));
+    }
+    if let Some(trouble) = state.failing() {
         let fix = &trouble.fix;
-        put("failure", json!({"class": trouble.class, "what": trouble.what, "fix": fix, "since": trouble.since}));
+        let fields = json!({"class": trouble.class, "what": trouble.what, "fix": fix, "since": trouble.since});
+        put("failure", with_retry(fields, trouble));
     }
     entry
+}
+
+/// The fields of a failure, with the time at which it is tried again.
+fn with_retry(mut fields: Value, trouble: &Trouble) -> Value {
+    if let (Some(at), Value::Object(fields)) = (trouble.retry_at, &mut fields) {
+        fields.insert("retry_at".to_owned(), json!(at));
+    }
+    fields
 }
 
 #[cfg(test)]

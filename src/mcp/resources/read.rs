@@ -16,6 +16,7 @@ use crate::mcp::fresh::{Fresh, Missing, Stale, part_of};
 use crate::mcp::lookup::{Located, vanished};
 use crate::mcp::policy::Writes;
 use crate::mcp::tools::rows::Columns;
+use crate::mcp::unreadable;
 use crate::mcp::uri::Address;
 use crate::model::{AccountId, Group, Provisional, Region, Scope, Seq, Source, Timestamp};
 use crate::query::{Filters, Query, counts, search};
@@ -185,7 +186,8 @@ fn members(core: &Core, scope: &Scope, kind: &'static KindSpec, uri: &str) -> Re
     let watched = core.ingest.freshness().of(scope, &kind.kind());
     let as_of = watched.as_ref().and_then(|state| state.settled_at(core.now()));
     let missing = watched.as_ref().map_or(0, |state| state.missing);
-    let all_seen = watched.is_some() && incomplete.is_none();
+    let unreadable = watched.as_ref().and_then(unreadable::of);
+    let all_seen = watched.is_some() && incomplete.is_none() && unreadable.is_none();
     let counted = counts(&core.store, &kind.kind(), Some(scope), columns.state())?;
     let query = Query {
         kind: kind.kind(),
@@ -223,6 +225,9 @@ fn members(core: &Core, scope: &Scope, kind: &'static KindSpec, uri: &str) -> Re
     });
     if let (true, Value::Object(body)) = (missing > 0, &mut body) {
         body.insert("missing_unproved".to_owned(), json!(missing));
+    }
+    if let (Some(unreadable), Value::Object(body)) = (unreadable, &mut body) {
+        body.insert("unreadable".to_owned(), unreadable);
     }
     Ok(Content { text: body.to_string(), next })
 }

@@ -17,10 +17,11 @@ use super::{Call, Effect, ToolSpec, schema, zero};
 use crate::kinds::KindSpec;
 use crate::mcp::core::Core;
 use crate::mcp::error::Fault;
+use crate::mcp::unreadable;
 use crate::model::Scope;
 use crate::model::text::shown;
-use crate::query::tally::{Grouping, Tally, tally};
 use crate::query::Point;
+use crate::query::tally::{Grouping, Tally, tally};
 
 /// Groups shown one by one.
 const GROUPS: usize = 100;
@@ -72,6 +73,7 @@ fn output() -> Value {
             "missing_unproved": schema::count("Counted, though the last complete sweep lacked them: perhaps gone."),
             "seq": schema::count("The log's end at this count, or the last record up to as_of."),
             "stale": schema::stale(),
+            "unreadable": unreadable::described(),
             "incomplete": schema::incomplete(),
             "watched": schema::list(json!({"type": "string"}), "The accounts and regions that were counted."),
         }),

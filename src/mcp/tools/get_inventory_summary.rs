@@ -35,7 +35,11 @@ fn output() -> Value {
     let counts = json!({"type": "object", "additionalProperties": {"type": "integer", "minimum": 0}});
     let trouble = schema::object(
         &["what", "fix"],
-        json!({"what": schema::text("What is wrong."), "fix": schema::text("What to do about it.")}),
+        json!({
+            "what": schema::text("What is wrong."),
+            "fix": schema::text("What to do about it."),
+            "retry_at": schema::text("When it is tried again."),
+        }),
     );
     let calls = schema::object(
         &["action", "last_minute", "busiest_region", "documented_per_minute", "total"],
@@ -63,7 +67,9 @@ fn output() -> Value {
             "pace_seconds": schema::count("From one sweep to the next at the moment, where events tell of changes."),
             "told_by_events": {"type": "object", "description": "Which parts events tell of now, and until when."},
             "stale": {"type": "object", "description": "Why the copy is older than it should be."},
-            "failure": {"type": "object", "description": "What AWS refuses, and the fix."},
+            "failure": {"type": "object", "description": "What AWS refuses, the fix, and when it is tried again."},
+            "unreadable": {"type": "object", "description": "What AWS lists and cannot be read, by id and field."},
+            "left_out": {"type": "object", "description": "The parameters that the endpoint does not know, and what that means."},
         }),
     );
     let events = schema::object(
@@ -157,7 +163,7 @@ fn fit(body: &mut Value) {
 /// How little an entry is missed, from 0.
 fn dispensable(scope: &Value) -> u8 {
     match () {
-        () if scope.get("failure").is_some() => 0,
+        () if scope.get("failure").is_some() || scope.get("unreadable").is_some() => 0,
         () if scope.get("stale").is_some() => 1,
         () if scope.get("count") != Some(&json!(0)) => 2,
         () => 3,
@@ -170,9 +176,13 @@ fn text(body: &Value) -> String {
         Some(Value::Null) | None => String::new(),
         Some(other) => other.to_string(),
     };
+    let retry = |failure: &Value| match get(failure, "retry_at") {
+        at if at.is_empty() => String::new(),
+        at => format!(" Next try at {at}."),
+    };
     let mut out = Text::new(format!("EC2 inventory at {}, seq {}\n", get(body, "now"), get(body, "seq")));
     if let Some(trouble) = body.get("trouble") {
-        out.add(format_args!("Trouble: {}. {}\n", get(trouble, "what"), get(trouble, "fix")));
+        out.add(format_args!("Trouble: {}. {}{}\n", get(trouble, "what"), get(trouble, "fix"), retry(trouble)));
     }
     if let Some(clock) = body.get("clock") {
         out.add(format_args!("Clock: {}. {}\n", get(clock, "what"), get(clock, "fix")));
@@ -195,10 +205,20 @@ fn text(body: &Value) -> String {
         if let Some(missing) = scope.get("missing_unproved") {
             out.add(format_args!("  {missing} of them lacked by the last complete sweep: perhaps gone\n"));
         }
+        for name in ["unreadable", "left_out"] {
+            if let Some(what) = scope.get(name).map(|of| get(of, "what")) {
+                out.add(format_args!("  {}: {what}\n", name.replace('_', " ")));
+            }
+        }
         match (scope.get("failure"), scope.get("stale")) {
             // What fails is why it is stale.
             (Some(failure), _) => {
-                out.add(format_args!("  failing: {}. {}\n", get(failure, "what"), get(failure, "fix")));
+                out.add(format_args!(
+                    "  failing: {}. {}{}\n",
+                    get(failure, "what"),
+                    get(failure, "fix"),
+                    retry(failure)
+                ));
             }
             (None, Some(stale)) => out.add(format_args!("  stale: {}\n", get(stale, "why"))),
             (None, None) => {}

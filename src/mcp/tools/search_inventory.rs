@@ -10,11 +10,13 @@ use super::arguments::filters::{Settled, Wanted};
 use super::as_of::{self, Worth};
 use super::rows::{Columns, fields};
 use super::{BUDGET, Call, Effect, ToolSpec, schema, zero};
+use crate::ingest::ScopeFreshness;
 use crate::kinds::{self, KINDS, KindSpec};
 use crate::mcp::core::Core;
 use crate::mcp::error::Fault;
 use crate::mcp::lookup::Incomplete;
-use crate::model::Scope;
+use crate::mcp::unreadable;
+use crate::model::{ResourceId, Scope};
 use crate::query::filter::{near, nearest};
 use crate::query::{Hits, Query, search};
 
@@ -67,6 +69,7 @@ fn output() -> Value {
             "account": schema::text("The AWS account."),
             "region": schema::text("The region."),
             "provisional": schema::text("`true` while a change reported by AWS is not confirmed by a describe."),
+            "unreadable": schema::text("What AWS lists of it and cannot be read: the row shows what was read last."),
         },
         "required": ["id", "uri", "account", "region"],
         "additionalProperties": {"type": "string"},
@@ -85,6 +88,7 @@ fn output() -> Value {
             "missing_unproved": schema::count("Searched, though the last complete sweep lacked them: perhaps gone."),
             "seq": schema::count("The log's end at this search; with as_of, the last record up to then."),
             "stale": schema::stale(),
+            "unreadable": unreadable::described(),
             "incomplete": schema::incomplete(),
             "watched": schema::list(json!({"type": "string"}), "The accounts and regions that were searched."),
         }),
@@ -199,7 +203,14 @@ fn found(
     // How fresh they are comes before the hits: see `fresh`.
     let worth = Worth::of(core, kind, query.scope.as_ref(), query.point)?;
     let mut hits = search(&core.store, query)?;
-    let (lines, rows) = fit(&mut hits, columns, if query.point.is_some() { 8_000 } else { 1_500 });
+    let (lines, mut rows) = fit(&mut hits, columns, if query.point.is_some() { 8_000 } else { 1_500 });
+    if let Worth::Now(about) = &worth {
+        for (row, hit) in rows.iter_mut().zip(&hits.rows) {
+            if let (Some(why), Value::Object(row)) = (about.unreadable_at(&hit.id), row) {
+                row.insert("unreadable".to_owned(), json!(why));
+            }
+        }
+    }
     let mut text = worth.headline(kind, hits.total, Some(rows.len()), hits.partial);
     for reading in readings {
         text = format!("{text}\n{reading}");
@@ -257,6 +268,8 @@ pub struct About {
     stale: Vec<Value>,
     incomplete: Vec<Incomplete>,
     watched: Vec<String>,
+    /// The scopes of which something is listed and cannot be read.
+    unreadable: Vec<ScopeFreshness>,
 }
 
 impl About {
@@ -278,13 +291,21 @@ impl About {
         let mut incomplete = core.incomplete(&[kind]);
         incomplete.retain(|incomplete| scope.is_none_or(|scope| incomplete.scope == *scope));
         let watched = scopes.iter().map(|state| state.scope.to_string()).collect();
-        About { as_of, missing, stale: stale.collect(), incomplete, watched }
+        let stale = stale.collect();
+        scopes.retain(|state| !state.unreadable.is_empty());
+        About { as_of, missing, stale, incomplete, watched, unreadable: scopes }
     }
 
-    /// Whether more may match than was seen: also while nobody watches.
+    /// Whether more may match than was seen: also while nobody watches, and when something is listed that cannot be read.
     #[must_use]
     pub fn is_at_least(&self) -> bool {
-        !self.incomplete.is_empty() || self.watched.is_empty()
+        !self.incomplete.is_empty() || self.watched.is_empty() || !self.unreadable.is_empty()
+    }
+
+    /// What of a resource cannot be read; `None` when all of it can be.
+    fn unreadable_at(&self, id: &ResourceId) -> Option<String> {
+        let state = self.unreadable.iter().find(|state| state.scope == id.scope())?;
+        state.unreadable.of(&id.id).map(|(item, _)| item.why())
     }
 
     /// How many match; of these `shown`, where they are shown.
@@ -303,6 +324,9 @@ impl About {
                 "{text}\n{} {} searched were lacked by the last complete sweep and are perhaps gone",
                 self.missing, kind.plural
             );
+        }
+        if let Some(said) = unreadable::said(&self.unreadable) {
+            text = format!("{text}\nUnreadable: {said}");
         }
         for stale in self.stale.iter().filter_map(|stale| stale.get("why")?.as_str()) {
             text = format!("{text}\nStale: {stale}");
@@ -325,6 +349,7 @@ impl About {
             fields.insert("missing_unproved".to_owned(), json!(self.missing));
         }
         fields.insert("stale".to_owned(), json!(self.stale));
+        fields.extend(unreadable::fields(&self.unreadable));
         fields.insert("incomplete".to_owned(), json!(self.incomplete));
         fields.insert("watched".to_owned(), json!(self.watched));
         fields

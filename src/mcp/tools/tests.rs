@@ -1,6 +1,6 @@
 mod accounts;
-mod hostile;
 mod elements;
+mod hostile;
 mod past;
 mod zeros;
 

@@ -1,4 +1,4 @@
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::pin::{Pin, pin};
 
 use futures::StreamExt;
@@ -29,6 +29,7 @@ struct Script {
     answers: Arc<Mutex<VecDeque<Answer>>>,
     asked: Arc<Mutex<Vec<Asked>>>,
     under_way: Arc<Mutex<usize>>,
+    sizes: Arc<Mutex<Vec<i32>>>,
     latency: Duration,
     start: Option<Instant>,
 }
@@ -53,17 +54,25 @@ impl Script {
 }
 
 impl List for Script {
-    async fn page(&self, _: &Scope, _: &'static KindSpec, token: Option<String>) -> Result<Listed, AwsError> {
+    async fn page(
+        &self,
+        _: &Scope,
+        _: &'static KindSpec,
+        token: Option<String>,
+        size: i32,
+    ) -> Result<Listed, AwsError> {
         *self.under_way.lock() += 1;
         assert_eq!(*self.under_way.lock(), 1, "two pages of one kind at once");
         let at = self.start.unwrap().elapsed();
+        self.sizes.lock().push(size);
         self.asked.lock().push((at, token.clone()));
         sleep(self.latency).await;
         *self.under_way.lock() -= 1;
         let next = self.answers.lock().pop_front().unwrap_or(Ok(None))?;
         let id = format!("i-{}", token.unwrap_or_default());
         let items = vec![Item { id, document: Document::default() }];
-        Ok(Listed { items, next: next.map(str::to_owned), sent_at: Timestamp::EPOCH + at })
+        let sent_at = Timestamp::EPOCH + at;
+        Ok(Listed { items, next: next.map(str::to_owned), sent_at, ..Listed::default() })
     }
 }
 
@@ -90,14 +99,23 @@ fn plan() -> Plan {
 async fn short(mut stream: Pin<&mut (impl Stream<Item = Message> + Send)>, count: usize) -> Vec<String> {
     let mut told = Vec::new();
     while told.len() < count {
-        told.push(match stream.next().await.unwrap().what {
-            What::Started { .. } => "started".to_owned(),
-            What::Page { items, .. } => format!("page {}", items[0].id),
-            What::Completed { .. } => "completed".to_owned(),
-            What::Failed { error, .. } => format!("failed {}", error.code.as_deref().unwrap()),
-        });
+        // That a page is asked for again is a matter of tests of its own.
+        told.extend(Some(named(&stream.next().await.unwrap().what)).filter(|what| !what.starts_with("stumbled")));
     }
     told
+}
+
+/// A message in short.
+fn named(what: &What) -> String {
+    let code = |error: &AwsError| error.code.clone().unwrap_or_else(|| format!("{:?}", error.trouble));
+    match what {
+        What::Started { .. } => "started".to_owned(),
+        What::Page { items, .. } => format!("page {}", items[0].id),
+        What::Completed { .. } => "completed".to_owned(),
+        What::Failed { error, .. } => format!("failed {}", code(error)),
+        What::Stumbled { error, .. } => format!("stumbled {}", code(error)),
+        What::LeftOut { names, first } => format!("left out {:?} {first}", names.names()),
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -179,25 +197,22 @@ async fn a_sweep_longer_than_its_interval_is_followed_at_once_and_never_overlapp
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_denied_kind_goes_on_asking_every_five_minutes() {
+async fn a_denied_kind_is_asked_for_again_after_one_one_two_and_then_five_minutes() {
     let denied = || Err(failure(Class::Denied, "UnauthorizedOperation"));
-    let script = Script::new([denied(), denied(), Ok(None)]);
+    let script = Script::new([denied(), denied(), denied(), denied(), denied(), Ok(None)]);
     let mut stream = pin!(script.sweeps(plan()));
-    let told = short(stream.as_mut(), 7).await;
-    assert_eq!(
-        told,
-        [
-            "started",
-            "failed UnauthorizedOperation",
-            "started",
-            "failed UnauthorizedOperation",
-            "started",
-            "page i-",
-            "completed"
-        ]
-    );
-    let times = script.times();
-    assert!(times.windows(2).all(|pair| (300.0..300.2).contains(&(pair[1] - pair[0]))), "{times:?}");
+    let told = short(stream.as_mut(), 13).await;
+    let failed = ["started", "failed UnauthorizedOperation"];
+    assert_eq!(told, [&failed.repeat(5)[..], &["started", "page i-", "completed"]].concat());
+    assert_gaps(&script.times(), &[60.0, 60.0, 120.0, 300.0, 300.0]);
+}
+
+/// Each of `times` is so long after the one before, but for a fraction of a second.
+fn assert_gaps(times: &[f64], gaps: &[f64]) {
+    let found: Vec<f64> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    let fits =
+        found.len() == gaps.len() && found.iter().zip(gaps).all(|(found, gap)| (0.0..0.3).contains(&(found - gap)));
+    assert!(fits, "{found:?} and not {gaps:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -298,8 +313,106 @@ async fn a_pause_after_a_failure_is_not_shortened_by_the_interval() {
     short(stream.as_mut(), 2).await;
     pace.send_replace(Duration::from_secs(10));
     short(stream.as_mut(), 2).await;
-    let times = script.times();
-    assert!((300.0..300.2).contains(&(times[1] - times[0])), "{times:?}");
+    assert_gaps(&script.times(), &[60.0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_succeed_as_it_is_asked_is_asked_for_again_after_one_one_two_and_then_five_minutes() {
+    let wrong = || Err(failure(Class::Fatal, "InvalidParameterCombination"));
+    let script = Script::new([wrong(), wrong(), wrong(), wrong(), wrong(), Ok(None)]);
+    let mut stream = pin!(script.sweeps(plan()));
+    short(stream.as_mut(), 13).await;
+    assert_gaps(&script.times(), &[60.0, 60.0, 120.0, 300.0, 300.0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_failure_of_a_page_is_told_at_once_with_the_time_of_the_next_try() {
+    let down = || Err(failure(Class::Transient, "Unavailable"));
+    let script = Script::new([down(), down(), Ok(None)]);
+    let mut stream = pin!(script.sweeps(plan()));
+    let mut told = Vec::new();
+    for _ in 0..5 {
+        let what = stream.next().await.unwrap().what;
+        if let What::Stumbled { will_retry_at, .. } = what {
+            let asked = script.asked.lock().len();
+            let next = will_retry_at.since(Timestamp::EPOCH).as_secs_f64();
+            told.push(format!("asked {asked}, again within {}", next.ceil()));
+        } else {
+            told.push(named(&what));
+        }
+    }
+    assert_eq!(told[0], "started");
+    assert!(told[1].starts_with("asked 1, again") && told[2].starts_with("asked 2, again"), "{told:?}");
+    assert_eq!(told[3..], ["page i-", "completed"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_listing_whose_pages_all_name_the_same_next_one_fails_and_says_so_and_completes_nothing() {
+    let script = Script::new((0..40).map(|_| Ok(Some("again"))));
+    let mut stream = pin!(script.sweeps(plan()));
+    assert_eq!(short(stream.as_mut(), 3).await, ["started", "page i-", "failed Endless"]);
+    assert_eq!(script.tokens().len(), 2);
+    short(stream.as_mut(), 2).await;
+    assert_gaps(&script.times()[1..], &[60.0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cycle_of_tokens_and_one_that_a_retry_comes_back_to_are_told_apart() {
+    let throttled = || Err(failure(Class::Throttled, "RequestLimitExceeded"));
+    let script = Script::new([Ok(Some("b")), throttled(), Ok(Some("c")), throttled(), Ok(None)]);
+    let mut stream = pin!(script.sweeps(plan()));
+    assert_eq!(short(stream.as_mut(), 5).await, ["started", "page i-", "page i-b", "page i-c", "completed"]);
+    let script = Script::new([Ok(Some("b")), Ok(Some("c")), Ok(Some("d")), Ok(Some("b"))]);
+    let mut stream = pin!(script.sweeps(plan()));
+    assert_eq!(short(stream.as_mut(), 5).await.last().unwrap(), "failed Endless");
+}
+
+#[tokio::test(start_paused = true)]
+async fn tokens_that_are_always_new_fail_the_sweep_at_twenty_times_the_last_ones_pages() {
+    const TOKENS: [&str; 26] = [
+        "a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "n", "o", "p", "q", "r", "s", "t", "u", "v",
+        "w", "x", "y", "z",
+    ];
+    let script = Script::new([Ok(None)].into_iter().chain(TOKENS.map(|token| Ok(Some(token)))));
+    let mut stream = pin!(script.sweeps(plan()));
+    let error = loop {
+        if let What::Failed { error, .. } = stream.next().await.unwrap().what {
+            break error;
+        }
+    };
+    assert_eq!(script.tokens().len(), 1 + 20);
+    assert!(error.to_string().contains("page 20 is not the last, though the last complete listing had 1"), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn pages_that_are_too_large_shrink_with_a_new_walk_and_stay_small() {
+    for too_large in [
+        failure(Class::Fatal, "InvalidParameterValue"),
+        failure(Class::Fatal, "RequestEntityTooLarge"),
+        failure(Class::Transient, "Unreadable"),
+    ] {
+        let message = match too_large.code.as_deref() {
+            Some("InvalidParameterValue") => "InvalidParameterValue: Value (1000) for parameter maxResults is invalid",
+            Some("Unreadable") => "AWS's answer could not be read: HTTP status 413, but not in AWS's form",
+            _ => "RequestEntityTooLarge: no",
+        };
+        let too_large = || AwsError::from(Details { message: message.to_owned(), ..(*too_large).clone() });
+        let script = Script::new([Ok(Some("b")), Err(too_large()), Err(too_large()), Ok(Some("c")), Ok(None)]);
+        let mut stream = pin!(script.sweeps(plan()));
+        let told = short(stream.as_mut(), 10).await;
+        let restarted = ["started", "page i-", "started", "started", "page i-", "page i-c", "completed"];
+        assert_eq!(told, [&restarted[..], &["started", "page i-", "completed"]].concat(), "{message}");
+        assert_eq!(*script.sizes.lock(), [1000, 1000, 250, 62, 62, 62]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn pages_that_are_too_large_at_the_smallest_size_fail_the_sweep() {
+    let too_large = || Err(failure(Class::Fatal, "EntityTooLarge"));
+    let script = Script::new((0..6).map(|_| too_large()));
+    let mut stream = pin!(script.sweeps(plan()));
+    assert_eq!(short(stream.as_mut(), 6).await.last().unwrap(), "failed EntityTooLarge");
+    assert_eq!(*script.sizes.lock(), [1000, 250, 62, 15, 5]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -310,6 +423,200 @@ async fn completed_tells_the_time_of_the_last_start() {
     let (What::Started { at }, What::Completed { started, ended }) = (&told[2], &told[4]) else { panic!("{told:?}") };
     assert_eq!(at, started);
     assert!(ended.since(*started) >= Duration::from_millis(100));
+}
+
+/// Whose answers differ by kind: what it denies, and whether anything is answered at all.
+#[derive(Clone)]
+struct Account {
+    denied: Arc<Mutex<Vec<&'static str>>>,
+    expired: Arc<Mutex<bool>>,
+    asked: Arc<Mutex<Vec<(f64, &'static str)>>>,
+    start: Instant,
+}
+
+impl List for Account {
+    async fn page(&self, _: &Scope, spec: &'static KindSpec, _: Option<String>, _: i32) -> Result<Listed, AwsError> {
+        self.asked.lock().push((self.start.elapsed().as_secs_f64(), spec.slug));
+        sleep(Duration::from_millis(100)).await;
+        if *self.expired.lock() {
+            return Err(failure(Class::Fatal, "ExpiredToken"));
+        }
+        if self.denied.lock().contains(&spec.slug) {
+            return Err(failure(Class::Denied, "UnauthorizedOperation"));
+        }
+        Ok(Listed::default())
+    }
+}
+
+impl Account {
+    /// Sweeps `kinds` through one gate for as long as `seconds`, and tells what failed last of each.
+    async fn sweep(&self, gate: &Arc<Gate>, kinds: &[&str], seconds: u64) -> BTreeMap<&'static str, (String, f64)> {
+        let streams = kinds.iter().map(|slug| {
+            let plan = Plan { spec: kinds::by_slug(slug).unwrap(), gate: Arc::clone(gate), ..plan() };
+            Box::pin(sweeps(self.clone(), Arc::new(TestClock(self.start)), plan))
+        });
+        let mut all = futures::stream::select_all(streams);
+        let mut failures = BTreeMap::new();
+        let until = sleep(Duration::from_secs(seconds));
+        let mut until = pin!(until);
+        loop {
+            tokio::select! {
+                () = &mut until => return failures,
+                message = all.next() => {
+                    let message = message.unwrap();
+                    match message.what {
+                        What::Failed { error, will_retry_at } => {
+                            let at = will_retry_at.since(Timestamp::EPOCH).as_secs_f64();
+                            failures.insert(message.spec.slug, (error.code.clone().unwrap(), at));
+                        }
+                        What::Completed { .. } => drop(failures.remove(message.spec.slug)),
+                        _ => {}
+                    }
+                }
+            }
+        }
+    }
+
+    fn new() -> Self {
+        Account { denied: Arc::default(), expired: Arc::default(), asked: Arc::default(), start: Instant::now() }
+    }
+
+    /// When which kinds were asked for after `from`, to the minute.
+    fn since(&self, from: f64) -> Vec<(u64, Vec<&'static str>)> {
+        let mut minutes: Vec<(u64, Vec<&'static str>)> = Vec::new();
+        for (at, slug) in self.asked.lock().iter().filter(|(at, _)| *at >= from) {
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "seconds of a test")]
+            let minute = ((at + 5.0) / 60.0) as u64;
+            match minutes.last_mut() {
+                Some((last, slugs)) if *last == minute => slugs.push(slug),
+                _ => minutes.push((minute, vec![slug])),
+            }
+        }
+        minutes
+    }
+}
+
+const FOUR: [&str; 4] = ["instance", "volume", "vpc", "subnet"];
+
+#[tokio::test(start_paused = true)]
+async fn expired_credentials_cost_one_call_at_a_time_for_all_kinds_and_every_kind_says_why_and_when() {
+    let account = Account::new();
+    *account.expired.lock() = true;
+    let failures = account.sweep(&Arc::default(), &FOUR, 600).await;
+    let calls: Vec<(u64, usize)> = account.since(1.0).iter().map(|(minute, slugs)| (*minute, slugs.len())).collect();
+    assert_eq!(calls, [(1, 1), (2, 1), (4, 1), (9, 1)], "{:?}", account.since(0.0));
+    assert_eq!(failures.len(), 4, "{failures:?}");
+    for (slug, (code, at)) in failures {
+        assert!(code == "ExpiredToken" && (840.0..842.0).contains(&at), "{slug}: {code} at {at}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn renewed_credentials_let_every_kind_sweep_as_soon_as_one_was_answered() {
+    let account = Account::new();
+    *account.expired.lock() = true;
+    let gate = Arc::default();
+    let renew = async {
+        sleep(Duration::from_secs(90)).await;
+        *account.expired.lock() = false;
+    };
+    let (failures, ()) = tokio::join!(account.sweep(&gate, &FOUR, 125), renew);
+    assert!(failures.is_empty(), "{failures:?}");
+    let [.., (2, after)] = &account.since(1.0)[..] else { panic!("{:?}", account.since(0.0)) };
+    assert_eq!(after.len(), 4, "{after:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_denied_kinds_one_is_asked_for_at_a_time_in_turn_and_others_go_on() {
+    let account = Account::new();
+    *account.denied.lock() = vec!["volume", "vpc", "subnet"];
+    let failures = account.sweep(&Arc::default(), &FOUR, 600).await;
+    assert_eq!(failures.len(), 3, "{failures:?}");
+    let denied: Vec<(u64, Vec<&str>)> = account
+        .since(1.0)
+        .into_iter()
+        .map(|(minute, slugs)| (minute, slugs.into_iter().filter(|slug| *slug != "instance").collect::<Vec<_>>()))
+        .filter(|(_, slugs)| !slugs.is_empty())
+        .collect();
+    assert_eq!(denied, [(1, vec!["volume"]), (2, vec!["vpc"]), (4, vec!["subnet"]), (9, vec!["volume"])]);
+    assert!(account.since(1.0).len() >= 9, "the kind that is allowed goes on: {:?}", account.since(1.0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_policy_that_is_mended_shows_for_all_denied_kinds_at_the_next_try_and_at_once_when_somebody_asks() {
+    let account = Account::new();
+    *account.denied.lock() = vec!["volume", "vpc", "subnet"];
+    let gate: Arc<Gate> = Arc::default();
+    let mend = async {
+        sleep(Duration::from_secs(70)).await;
+        account.denied.lock().clear();
+    };
+    let (failures, ()) = tokio::join!(account.sweep(&gate, &FOUR, 125), mend);
+    assert!(failures.is_empty(), "{failures:?}");
+
+    let account = Account::new();
+    *account.denied.lock() = vec!["volume", "vpc"];
+    let gate: Arc<Gate> = Arc::default();
+    let mend = async {
+        sleep(Duration::from_secs(10)).await;
+        *account.denied.lock() = vec!["vpc"];
+        gate.try_now();
+    };
+    let (failures, ()) = tokio::join!(account.sweep(&gate, &FOUR, 15), mend);
+    assert_eq!(failures.keys().collect::<Vec<_>>(), [&"vpc"]);
+    let (_, at) = failures["vpc"];
+    assert!((70.0..71.0).contains(&at), "the count begins again: {at}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_for_everything_to_be_tried_ends_a_pause_after_passing_failures_too() {
+    let down = || Err(failure(Class::Transient, "Unavailable"));
+    let script = Script::new((0..5).map(|_| down()));
+    let plan = plan();
+    let gate = Arc::clone(&plan.gate);
+    let mut stream = pin!(script.sweeps(plan));
+    short(stream.as_mut(), 2).await;
+    let failed = script.start.unwrap().elapsed();
+    gate.try_now();
+    short(stream.as_mut(), 2).await;
+    assert!(script.asked.lock()[5].0 - failed < Duration::from_millis(200), "{:?}", script.times());
+}
+
+/// Answers without the parameters of `left_out`, a sweep each.
+#[derive(Clone)]
+struct Forgetful(Arc<Mutex<VecDeque<LeftOut>>>);
+
+impl List for Forgetful {
+    async fn page(&self, _: &Scope, _: &'static KindSpec, _: Option<String>, _: i32) -> Result<Listed, AwsError> {
+        Ok(Listed { left_out: self.0.lock().pop_front().unwrap_or_default(), ..Listed::default() })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_sweep_without_a_parameter_is_told_apart_from_those_that_follow() {
+    let without = || LeftOut::of(["IncludeManagedResources"]);
+    let answers = [LeftOut::default(), without(), without(), LeftOut::default(), LeftOut::default()];
+    let lister = Forgetful(Arc::new(Mutex::new(answers.into())));
+    let mut stream = pin!(sweeps(lister, Arc::new(TestClock(Instant::now())), plan()));
+    let mut told = Vec::new();
+    while told.iter().filter(|what| *what == "completed").count() < 5 {
+        match stream.next().await.unwrap().what {
+            What::Started { .. } | What::Page { .. } => {}
+            what => told.push(named(&what)),
+        }
+    }
+    let left_out = r#"left out ["IncludeManagedResources"]"#;
+    let expected = [
+        "completed".to_owned(),
+        format!("{left_out} true"),
+        "completed".to_owned(),
+        format!("{left_out} false"),
+        "completed".to_owned(),
+        "left out [] true".to_owned(),
+        "completed".to_owned(),
+        "completed".to_owned(),
+    ];
+    assert_eq!(told, expected);
 }
 
 /// Credentials that change under a running process are noticed even where another account's answer is empty, or names no
@@ -323,8 +630,8 @@ async fn a_listing_by_another_accounts_credentials_is_refused_before_its_first_p
     let theirs = Scope { account: AccountId::new("123456789012"), region: region.clone() };
     let others = Scope { account: AccountId::new("999999999999"), region };
     for spec in kinds::KINDS {
-        assert!(List::page(&aws, &theirs, spec, None).await.is_ok());
-        let refused = List::page(&aws, &others, spec, None).await.unwrap_err();
+        assert!(List::page(&aws, &theirs, spec, None, PAGE_SIZE).await.is_ok());
+        let refused = List::page(&aws, &others, spec, None, PAGE_SIZE).await.unwrap_err();
         assert!(matches!(refused.trouble, Trouble::OtherAccount { .. }), "{refused}");
     }
     assert_eq!(simulator.world().requests("DescribeVpcs"), 1);

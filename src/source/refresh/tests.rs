@@ -41,7 +41,7 @@ impl Describe for Account {
         let state = Value::Map(Map::from([("Name", "running".into())]));
         let document = Document::new(Map::from([("State", state)]));
         let items = ids.iter().map(|id| Item { id: id.clone(), document: document.clone() }).collect();
-        Ok(Listed { items, next: None, sent_at: Timestamp::EPOCH })
+        Ok(Listed { items, ..Listed::default() })
     }
 }
 

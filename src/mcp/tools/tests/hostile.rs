@@ -265,6 +265,7 @@ impl Stage {
             clock: Arc::clone(clock),
             aws: at(self.server.endpoint()),
             tasks: tasks.clone(),
+            dropped_log_lines: || 0,
         };
         let spec = find(WRITES[case.tool].0, Writes::Allowed).unwrap();
         let Value::Object(given) = json!({"instance_ids": case.named, "dry_run": case.dry_run}) else { panic!() };

@@ -160,7 +160,10 @@ fn every_form_of_every_argument_of_every_tool_is_read_as_its_clean_form_or_refus
                 (Absent, Ok(read)) => assert_eq!(read.value(&name), None, "{case}"),
                 (Refused, Err(error)) => {
                     let said = error.to_string();
-                    assert!(said.contains(&format!("`{name}` must be ")) && said.contains("Example: "), "{case}: {said}");
+                    assert!(
+                        said.contains(&format!("`{name}` must be ")) && said.contains("Example: "),
+                        "{case}: {said}"
+                    );
                 }
                 (_, read) => panic!("{case}: {read:?}"),
             }

@@ -1,0 +1,243 @@
+//! Reads the marks of an XML body: one pass, no copies.
+//!
+//! Two readers share it: the check that an answer is whole ([`super::whole`]) and the one that takes a list's items apart
+//! ([`super::split`]). It is stricter than the SDK's decoder in every point that matters to either: that decoder takes the end
+//! of its input, and anything that it cannot read, as the end of every open element. So a body that this reads to its end is one
+//! that the decoder reads to its end as well. Names are ASCII, as all of AWS's are; a document type is refused.
+
+use std::ops::Range;
+
+use memchr::memmem;
+
+/// Why a body is not whole.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Broken {
+    /// It ends inside an element or a tag, or there is nothing.
+    #[error("the answer ends too early, after {0} bytes; ask again")]
+    CutOff(usize),
+    /// A tag that is none, or that closes another element than the one open.
+    #[error("the answer's markup is broken at byte {0}; ask again")]
+    Malformed(usize),
+    /// Bytes that are no text.
+    #[error("the answer is not UTF-8; ask again")]
+    NotText(#[from] std::str::Utf8Error),
+}
+
+/// What a mark is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum What<'a> {
+    /// The start tag of an element of this local name.
+    Start(&'a str),
+    /// An element of this local name without content: `<name/>`.
+    Empty(&'a str),
+    /// The end tag of the innermost open element.
+    End,
+    /// Characters, which may hold references, or a CDATA section.
+    Text,
+    /// A comment or a processing instruction.
+    Aside,
+}
+
+/// One mark.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Mark<'a> {
+    /// What it is.
+    pub(super) what: What<'a>,
+    /// Where it stands, in bytes.
+    pub(super) at: Range<usize>,
+    /// How many elements are open around it; of a start or an end tag, without its own.
+    pub(super) depth: usize,
+}
+
+/// The marks of a body, in order, until the first that is broken.
+#[derive(Debug)]
+pub(super) struct Marks<'a> {
+    text: &'a str,
+    at: usize,
+    /// The full names of the elements that are open.
+    open: Vec<&'a str>,
+    /// Whether the root was seen.
+    rooted: bool,
+}
+
+impl<'a> Marks<'a> {
+    /// Begins to read.
+    ///
+    /// # Errors
+    /// When `body` is not text, or holds a character that XML does not allow.
+    pub(super) fn new(body: &'a [u8]) -> Result<Self, Broken> {
+        let text = std::str::from_utf8(body)?;
+        let is_bad = |byte: &u8| *byte < b' ' && !is_space(*byte);
+        if let Some(at) = body.iter().position(is_bad) {
+            return Err(Broken::Malformed(at));
+        }
+        for noncharacter in ["\u{fffe}", "\u{ffff}"] {
+            if let Some(at) = memmem::find(body, noncharacter.as_bytes()) {
+                return Err(Broken::Malformed(at));
+            }
+        }
+        // A byte order mark may stand before everything else.
+        let at = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
+        Ok(Marks { text, at, open: Vec::new(), rooted: false })
+    }
+
+    /// The next mark; `None` at the end of a whole body.
+    ///
+    /// # Errors
+    /// The first place where it is not whole. Nothing can be read after that.
+    pub(super) fn next(&mut self) -> Result<Option<Mark<'a>>, Broken> {
+        let bytes = self.text.as_bytes();
+        let Some(rest) = bytes.get(self.at..).filter(|rest| !rest.is_empty()) else {
+            let ended = self.rooted && self.open.is_empty();
+            return if ended { Ok(None) } else { Err(Broken::CutOff(bytes.len())) };
+        };
+        let from = self.at;
+        let length = memchr::memchr(b'<', rest).unwrap_or(rest.len());
+        if length == 0 {
+            return self.markup(from).map(Some);
+        }
+        let text = rest.get(..length).unwrap_or_default();
+        if self.open.is_empty() && !text.iter().all(|byte| is_space(*byte)) {
+            return Err(if self.rooted || length < rest.len() {
+                Broken::Malformed(from)
+            } else {
+                Broken::CutOff(bytes.len())
+            });
+        }
+        if memchr::memchr(b'>', text).is_some() && memmem::find(text, b"]]>").is_some() {
+            return Err(Broken::Malformed(from));
+        }
+        self.at += length;
+        Ok(Some(Mark { what: What::Text, at: from..self.at, depth: self.open.len() }))
+    }
+
+    /// Reads what begins with `<`.
+    fn markup(&mut self, from: usize) -> Result<Mark<'a>, Broken> {
+        let rest = self.rest(from);
+        let until = |start: usize, end: &str| {
+            let inner = rest.get(start..).unwrap_or_default();
+            let length = memmem::find(inner.as_bytes(), end.as_bytes()).ok_or(Broken::CutOff(self.text.len()))?;
+            Ok::<_, Broken>((inner.get(..length).unwrap_or_default(), from + start + length + end.len()))
+        };
+        let (what, end) = match rest.as_bytes().get(1) {
+            None => return Err(Broken::CutOff(self.text.len())),
+            Some(b'!') if rest.starts_with("<!--") => {
+                let (inner, end) = until(4, "-->")?;
+                if inner.contains("--") || inner.ends_with('-') {
+                    return Err(Broken::Malformed(from));
+                }
+                (What::Aside, end)
+            }
+            Some(b'!') if rest.starts_with("<![CDATA[") && !self.open.is_empty() => {
+                (What::Text, until("<![CDATA[".len(), "]]>")?.1)
+            }
+            Some(b'!') => {
+                let begun = ["<!--", "<![CDATA["].iter().any(|start| start.starts_with(rest));
+                return Err(if begun { Broken::CutOff(self.text.len()) } else { Broken::Malformed(from) });
+            }
+            Some(b'?') => {
+                let (inner, end) = until(2, "?>")?;
+                let target = inner.split(|letter: char| letter.is_ascii_whitespace()).next().unwrap_or_default();
+                let is_declaration = target.eq_ignore_ascii_case("xml");
+                let is_first = from == 0 || self.text.get(..from) == Some("\u{feff}");
+                if !is_name(target) || (is_declaration && !is_first) {
+                    return Err(Broken::Malformed(from));
+                }
+                (What::Aside, end)
+            }
+            Some(b'/') => {
+                let (inner, end) = until(2, ">")?;
+                let name = inner.trim_end_matches(|letter: char| letter.is_ascii_whitespace());
+                if self.open.pop() != Some(name) {
+                    return Err(Broken::Malformed(from));
+                }
+                (What::End, end)
+            }
+            Some(_) => return self.start(from),
+        };
+        self.at = end;
+        Ok(Mark { what, at: from..end, depth: self.open.len() })
+    }
+
+    /// Reads a start tag with its attributes, whose values may hold a `>`.
+    fn start(&mut self, from: usize) -> Result<Mark<'a>, Broken> {
+        let (text, cut) = (self.text, Broken::CutOff(self.text.len()));
+        let byte = |at: usize| text.as_bytes().get(at).copied();
+        let word = |from: usize| {
+            let ends = |byte: &u8| is_space(*byte) || matches!(byte, b'/' | b'>' | b'=' | b'<' | b'"' | b'\'');
+            let rest = text.as_bytes().get(from..).unwrap_or_default();
+            from + rest.iter().position(ends).unwrap_or(rest.len())
+        };
+        let blanks = |mut at: usize| {
+            while byte(at).is_some_and(is_space) {
+                at += 1;
+            }
+            at
+        };
+        let name_end = word(from + 1);
+        let name = text.get(from + 1..name_end).unwrap_or_default();
+        if byte(name_end).is_none() {
+            return Err(cut);
+        }
+        if !is_name(name) || (self.rooted && self.open.is_empty()) {
+            return Err(Broken::Malformed(from));
+        }
+        let mut at = name_end;
+        let (empty, end) = loop {
+            let next = blanks(at);
+            match byte(next) {
+                None => return Err(cut),
+                Some(b'>') => break (false, next + 1),
+                Some(b'/') => match byte(next + 1) {
+                    None => return Err(cut),
+                    Some(b'>') => break (true, next + 2),
+                    Some(_) => return Err(Broken::Malformed(from)),
+                },
+                // Attributes are set apart by blanks.
+                Some(_) if next == at => return Err(Broken::Malformed(from)),
+                Some(_) => {}
+            }
+            let key_end = word(next);
+            let equals = blanks(key_end);
+            let quote_at = blanks(equals + 1);
+            let (Some(sign), Some(quote)) = (byte(equals), byte(quote_at)) else { return Err(cut) };
+            if !is_name(text.get(next..key_end).unwrap_or_default()) || sign != b'=' || !matches!(quote, b'"' | b'\'') {
+                return Err(Broken::Malformed(from));
+            }
+            let rest = text.as_bytes().get(quote_at + 1..).unwrap_or_default();
+            let Some(length) = memchr::memchr(quote, rest) else { return Err(cut) };
+            if rest.get(..length).is_none_or(|value| value.contains(&b'<')) {
+                return Err(Broken::Malformed(from));
+            }
+            at = quote_at + 1 + length + 1;
+        };
+        let (local, depth) = (name.split_once(':').map_or(name, |(_, local)| local), self.open.len());
+        self.rooted = true;
+        if !empty {
+            self.open.push(name);
+        }
+        self.at = end;
+        let what = if empty { What::Empty(local) } else { What::Start(local) };
+        Ok(Mark { what, at: from..end, depth })
+    }
+
+    fn rest(&self, from: usize) -> &'a str {
+        self.text.get(from..).unwrap_or_default()
+    }
+}
+
+/// A name, perhaps with a namespace's prefix.
+fn is_name(name: &str) -> bool {
+    let is_part = |part: &str| {
+        part.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
+            && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'))
+    };
+    match name.split_once(':') {
+        Some((prefix, local)) => is_part(prefix) && is_part(local),
+        None => is_part(name),
+    }
+}
+
+fn is_space(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
+}

@@ -1,0 +1,113 @@
+//! Which optional parameters an endpoint does not know.
+//!
+//! An emulator, or an old endpoint, may refuse a whole listing for a parameter that it has not heard of. A kind says which of its
+//! parameters may be left out ([`KindSpec::optional`](crate::kinds::KindSpec)): those without which a listing is still one of the
+//! account's own resources, all of them but such as AWS hides by itself. What bounds or completes a listing is never among them.
+//! Nothing is left out for AWS's own endpoints, nor where the parameter was once taken: there a refusal is a fault to show.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::AwsError;
+use crate::kinds::LeftOut;
+use crate::model::Region;
+
+/// How the names of AWS's own hosts end, in all its partitions.
+const AWS: [&str; 9] = [
+    ".amazonaws.com",
+    ".amazonaws.com.cn",
+    ".amazonaws.eu",
+    ".api.aws",
+    ".api.amazonwebservices.com.cn",
+    ".c2s.ic.gov",
+    ".sc2s.sgov.gov",
+    ".csp.hci.ic.gov",
+    ".cloud.adc-e.uk",
+];
+
+/// What endpoints were found not to know. It is forgotten when the configuration is read again: that may name another endpoint.
+#[derive(Debug, Default)]
+pub(super) struct Unknown {
+    actions: BTreeMap<(Region, &'static str), Parameters>,
+}
+
+/// What is known of one action of one endpoint.
+#[derive(Debug, Default)]
+struct Parameters {
+    /// The parameters that it does not know.
+    left_out: BTreeSet<&'static str>,
+    /// Those that it took once.
+    taken: BTreeSet<&'static str>,
+}
+
+impl Unknown {
+    /// The parameters to leave out of a call.
+    pub(super) fn left_out(&self, region: &Region, action: &'static str) -> LeftOut {
+        let known = self.actions.get(&(region.clone(), action));
+        LeftOut::of(known.into_iter().flat_map(|known| known.left_out.iter().copied()))
+    }
+
+    /// Takes in that a call was answered that left these out of all that are `optional`.
+    pub(super) fn answered(
+        &mut self,
+        region: &Region,
+        action: &'static str,
+        optional: &'static [&'static str],
+        left_out: &LeftOut,
+    ) {
+        if optional.is_empty() {
+            return;
+        }
+        let known = self.actions.entry((region.clone(), action)).or_default();
+        for name in optional {
+            if left_out.has(name) {
+                known.left_out.insert(name)
+            } else {
+                known.taken.insert(name)
+            };
+        }
+    }
+
+    /// The optional parameter to leave out as well after a call failed, if that can help: `host` does not know it.
+    pub(super) fn refused(
+        &self,
+        region: &Region,
+        action: &'static str,
+        optional: &'static [&'static str],
+        left_out: &LeftOut,
+        host: Option<&str>,
+        error: &AwsError,
+    ) -> Option<&'static str> {
+        if host.is_none_or(is_aws) {
+            return None;
+        }
+        let taken = self.actions.get(&(region.clone(), action)).map(|known| &known.taken);
+        let may_go = |name: &&'static str| !left_out.has(name) && taken.is_none_or(|taken| !taken.contains(name));
+        let mut may_go = optional.iter().copied().filter(may_go);
+        let named = may_go.clone().find(|name| error.is_about_parameter(name));
+        named.or_else(|| may_go.next().filter(|_| error.is_about_some_parameter()))
+    }
+}
+
+/// Whether a host is one of AWS's own.
+fn is_aws(host: &str) -> bool {
+    AWS.iter().any(|end| host.ends_with(end))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_of_all_partitions_are_awss_own_and_names_that_only_hold_one_are_not() {
+        for host in [
+            "ec2.us-east-1.amazonaws.com",
+            "vpce-1.ec2.eu-west-1.vpce.amazonaws.com",
+            "ec2.cn-north-1.amazonaws.com.cn",
+        ] {
+            assert!(is_aws(host), "{host}");
+        }
+        for host in ["localhost", "127.0.0.1", "amazonaws.com.evil.example", "notamazonaws.com", "ec2.example"] {
+            assert!(!is_aws(host), "{host}");
+        }
+    }
+}

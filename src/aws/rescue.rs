@@ -1,0 +1,210 @@
+//! Reads the rest of a page on which something cannot be read.
+//!
+//! The SDK decodes a page as a whole: one time in a form that it does not know, in one of a thousand instances, and none of them
+//! is there. So when it cannot decode an answer that is whole ([`super::whole`]), each item of the list is decoded alone, from a
+//! copy of the body with only that item in it ([`super::split`]). The answer is then what the SDK makes of a body with those that
+//! it can read; the others are named, with the field that it stumbles over.
+//!
+//! Who asks says in the task what it asks for ([`ListingCall::during`]): the interceptor that does this sees no more of a call than its
+//! answer.
+
+use std::collections::BTreeSet;
+use std::future::Future;
+use std::sync::Arc;
+
+use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::interceptors::Intercept;
+use aws_smithy_runtime_api::client::interceptors::context::{
+    BeforeTransmitInterceptorContextRef, FinalizerInterceptorContextMut, Output,
+};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_runtime_api::client::ser_de::{DeserializeResponse, SharedResponseDeserializer};
+use aws_smithy_types::body::SdkBody;
+use aws_smithy_types::config_bag::ConfigBag;
+use parking_lot::Mutex;
+
+use super::split::{Split, XmlElement};
+use crate::kinds::KindSpec;
+use crate::model::text::shown;
+use crate::model::{AccountId, BadField, UnreadableItem};
+
+/// The most fields that are looked for in one item: each takes about ten more attempts at decoding it.
+const FIELDS: usize = 3;
+
+/// Of how many items on a page the fields are looked for. Those of the rest are not named.
+const EXAMINED: usize = 50;
+
+/// The longest id, in characters.
+const LONGEST: usize = 200;
+
+tokio::task_local! {
+    static ASKED: Arc<ListingCall>;
+}
+
+/// What a call asks for, and what was learned from its answer besides what the SDK makes of it.
+#[derive(Debug)]
+pub(super) struct ListingCall {
+    account: AccountId,
+    spec: &'static KindSpec,
+    learned: Mutex<Learned>,
+}
+
+/// What was learned from a call.
+#[derive(Debug, Default)]
+pub(super) struct Learned {
+    /// The host that was asked.
+    pub(super) host: Option<String>,
+    /// What the answer lists and cannot be read.
+    pub(super) unreadable: Vec<UnreadableItem>,
+}
+
+impl ListingCall {
+    /// Makes a call that lists an account's resources of a kind.
+    pub(super) async fn during<T>(
+        account: &AccountId,
+        spec: &'static KindSpec,
+        call: impl Future<Output = T>,
+    ) -> (T, Learned) {
+        let asked = Arc::new(ListingCall { account: account.clone(), spec, learned: Mutex::default() });
+        let answer = ASKED.scope(Arc::clone(&asked), call).await;
+        let learned = std::mem::take(&mut *asked.learned.lock());
+        (answer, learned)
+    }
+}
+
+/// Notes which host is asked, and reads what can be read of an answer that the SDK cannot decode.
+#[derive(Debug)]
+pub(super) struct Rescue;
+
+impl Intercept for Rescue {
+    fn name(&self) -> &'static str {
+        "Rescue"
+    }
+
+    fn read_before_transmit(
+        &self,
+        context: &BeforeTransmitInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        // Not every call lists resources.
+        ASKED.try_with(|asked| asked.learned.lock().host = host_of(context.request().uri())).unwrap_or_default();
+        Ok(())
+    }
+
+    fn modify_before_attempt_completion(
+        &self,
+        context: &mut FinalizerInterceptorContextMut<'_>,
+        _: &RuntimeComponents,
+        config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let Ok(asked) = ASKED.try_with(Arc::clone) else { return Ok(()) };
+        let Some(decoder) = config.load::<SharedResponseDeserializer>() else { return Ok(()) };
+        let failed = matches!(context.output_or_error(), Some(Err(_)));
+        let rescued = match context.response() {
+            Some(response) if failed && response.status().is_success() => {
+                let page = Body { response, decoder, config, account: &asked.account, spec: asked.spec };
+                response.body().bytes().and_then(|body| page.rescued(body))
+            }
+            _ => None,
+        };
+        if let (Some((output, unreadable)), Some(place)) = (rescued, context.output_or_error_mut()) {
+            asked.learned.lock().unreadable = unreadable;
+            *place = Ok(output);
+        }
+        Ok(())
+    }
+}
+
+/// The host of a URI such as `https://ec2.us-east-1.amazonaws.com/`.
+fn host_of(uri: &str) -> Option<String> {
+    let authority = uri.split_once("://")?.1.split(['/', '?']).next()?;
+    let host = authority.rsplit('@').next()?;
+    let host = if host.starts_with('[') { host } else { host.split(':').next()? };
+    Some(host.to_ascii_lowercase())
+}
+
+/// An answer, and what decodes it.
+struct Body<'a> {
+    response: &'a HttpResponse,
+    decoder: &'a SharedResponseDeserializer,
+    config: &'a ConfigBag,
+    account: &'a AccountId,
+    spec: &'static KindSpec,
+}
+
+impl Body<'_> {
+    /// What can be read of `body`, and what cannot; `None` when it is not whole, or cannot be read even without its items.
+    fn rescued(&self, body: &[u8]) -> Option<(Output, Vec<UnreadableItem>)> {
+        let split = Split::read(body, self.spec.list).ok()?;
+        let alone = |place: usize| split.reduced(|other| other == place);
+        let bad: BTreeSet<usize> = (0..split.len()).filter(|place| self.decode(&alone(*place)).is_none()).collect();
+        let output = self.decode(&split.reduced(|place| !bad.contains(&place)))?;
+        let named = bad.iter().enumerate().map(|(number, place)| self.name(&alone(*place), number < EXAMINED));
+        Some((output, named.flatten().collect()))
+    }
+
+    fn decode(&self, body: &str) -> Option<Output> {
+        let mut answer = HttpResponse::new(self.response.status(), SdkBody::from(body));
+        for (name, value) in self.response.headers() {
+            answer.headers_mut().append(name.to_owned(), value.to_owned());
+        }
+        self.decoder.deserialize_nonstreaming_with_config(&answer, self.config).ok()
+    }
+
+    /// Names the only item of `body`, with its fields that cannot be read if these are to be looked for; `None` when it belongs to
+    /// another account than is asked about.
+    fn name(&self, body: &str, look: bool) -> Option<UnreadableItem> {
+        let split = Split::read(body.as_bytes(), self.spec.list).ok()?;
+        let elements = split.elements();
+        let direct = |name: &str| {
+            let found = elements.iter().rfind(|element| element.depth == 0 && element.name == name)?;
+            let text = found.text.trim();
+            // A reference in an id: it is none that AWS makes.
+            (!text.is_empty() && !text.contains(['&', '<'])).then_some(text)
+        };
+        if self.spec.own_only && direct("ownerId").is_some_and(|owner| owner != self.account.as_str()) {
+            return None;
+        }
+        let id = self.spec.id_elements().find_map(|name| direct(&name)).map(|id| shown(id, LONGEST).into());
+        let fields = if look { self.fields(body.to_owned()) } else { Vec::new() };
+        Some(UnreadableItem { id, fields })
+    }
+
+    /// The fields of the only item of `body` that cannot be read, the first [`FIELDS`] of them.
+    fn fields(&self, mut body: String) -> Vec<BadField> {
+        let mut fields = Vec::new();
+        while fields.len() < FIELDS && self.decode(&body).is_none() {
+            let Ok(split) = Split::read(body.as_bytes(), self.spec.list) else { break };
+            let elements = split.elements();
+            // Decoding goes from the start to the end: a body up to some element fails if a bad one is in it.
+            let first = elements.partition_point(|element| self.decode(&split.up_to(element)).is_some());
+            let Some(bad) = elements.get(first) else { break };
+            fields.push(field(bad));
+            body = split.without(bad);
+        }
+        fields
+    }
+}
+
+fn field(element: &XmlElement<'_>) -> BadField {
+    BadField::holding(&element.name, element.text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_host_of_a_request_is_what_stands_between_scheme_and_path() {
+        for (uri, host) in [
+            ("https://ec2.us-east-1.amazonaws.com/", "ec2.us-east-1.amazonaws.com"),
+            ("http://127.0.0.1:5000/?a=b", "127.0.0.1"),
+            ("http://[::1]:5000/x", "[::1]:5000"),
+            ("https://user@EC2.example:443", "ec2.example"),
+        ] {
+            assert_eq!(host_of(uri).as_deref(), Some(host), "{uri}");
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! Takes the items of an answer's list apart, in the one pass that also proves the body whole.
+//!
+//! A list stands at a path below the root, such as `volumeSet/item`; instances stand in reservations, at
+//! `reservationSet/item/instancesSet/item`. Names are compared without their namespace prefix, as the SDK's decoder does. Text that
+//! only looks like markup, in CDATA sections, comments and attribute values, counts for nothing.
+
+use std::ops::Range;
+
+use super::markup::{Broken, Mark, Marks, What};
+
+/// The path of a list's items, from below the root: the names of the elements that lead there.
+pub(super) type Path = &'static [&'static str];
+
+/// How many elements of a path lead to what groups items, such as a reservation, where something does.
+const GROUP: usize = 2;
+
+/// An answer with its items taken apart.
+#[derive(Debug)]
+pub(super) struct Split<'a> {
+    text: &'a str,
+    items: Vec<Cut>,
+    /// What groups items, tags included.
+    groups: Vec<Range<usize>>,
+}
+
+/// Where an item stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Cut {
+    /// Its bytes, tags included.
+    at: Range<usize>,
+    /// The place of its group in the list of groups.
+    group: Option<usize>,
+}
+
+/// An element inside of an item.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct XmlElement<'a> {
+    /// Its name below the item, such as `placement.tenancy`.
+    pub(super) name: String,
+    /// The characters in it, as they stand in the body; empty where other elements are in it.
+    pub(super) text: &'a str,
+    /// How many elements it lies in, the item not counted.
+    pub(super) depth: usize,
+    /// Its bytes, tags included.
+    at: Range<usize>,
+    /// The names of the elements that are open around it, the root first, with their prefixes.
+    around: Vec<&'a str>,
+}
+
+impl<'a> Split<'a> {
+    /// Reads `body`, whose items stand at `path`.
+    ///
+    /// # Errors
+    /// [`Broken`], when it is not whole.
+    pub(super) fn read(body: &'a [u8], path: Path) -> Result<Self, Broken> {
+        let mut marks = Marks::new(body)?;
+        let text = std::str::from_utf8(body)?;
+        let mut split = Split { text, items: Vec::new(), groups: Vec::new() };
+        // How many names of the path the open elements match, the innermost of these being the `depth`th below the root.
+        let (mut matched, mut item_from, mut group_from) = (0, 0, 0);
+        let is_grouped = path.len() > GROUP;
+        while let Some(Mark { what, at, depth }) = marks.next()? {
+            match what {
+                What::Start(name) if depth == matched + 1 && path.get(matched) == Some(&name) => {
+                    matched += 1;
+                    if matched == path.len() {
+                        item_from = at.start;
+                    } else if is_grouped && matched == GROUP {
+                        group_from = at.start;
+                        // Its end is not known yet.
+                        split.groups.push(at.start..at.start);
+                    }
+                }
+                What::Empty(name)
+                    if depth == matched + 1 && matched + 1 == path.len() && path.last() == Some(&name) =>
+                {
+                    split.push(at, is_grouped);
+                }
+                What::End if depth == matched && matched > 0 => {
+                    if matched == path.len() {
+                        split.push(item_from..at.end, is_grouped);
+                    } else if is_grouped
+                        && matched == GROUP
+                        && let Some(group) = split.groups.last_mut()
+                    {
+                        *group = group_from..at.end;
+                    }
+                    matched -= 1;
+                }
+                What::Start(_) | What::Empty(_) | What::End | What::Text | What::Aside => {}
+            }
+        }
+        Ok(split)
+    }
+
+    fn push(&mut self, at: Range<usize>, is_grouped: bool) {
+        let group = if is_grouped { self.groups.len().checked_sub(1) } else { None };
+        self.items.push(Cut { at, group });
+    }
+
+    /// How many items there are.
+    pub(super) fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    /// The body with only the items that `keep` takes, by their places. A group of which none is kept is left out as well.
+    pub(super) fn reduced(&self, keep: impl Fn(usize) -> bool) -> String {
+        let kept_groups: Vec<bool> = {
+            let mut kept = vec![false; self.groups.len()];
+            let groups =
+                self.items.iter().enumerate().filter(|(place, _)| keep(*place)).filter_map(|(_, item)| item.group);
+            for group in groups {
+                if let Some(kept) = kept.get_mut(group) {
+                    *kept = true;
+                }
+            }
+            kept
+        };
+        let stays = |group: usize| kept_groups.get(group).copied().unwrap_or_default();
+        let groups = self.groups.iter().enumerate().filter(|(place, _)| !stays(*place)).map(|(_, at)| at);
+        let items = self.items.iter().enumerate().filter(|(place, item)| !keep(*place) && item.group.is_none_or(stays));
+        let mut cuts: Vec<&Range<usize>> = groups.chain(items.map(|(_, item)| &item.at)).collect();
+        cuts.sort_unstable_by_key(|cut| cut.start);
+        let mut reduced = String::with_capacity(self.text.len() - cuts.iter().map(|cut| cut.len()).sum::<usize>());
+        let mut from = 0;
+        for cut in cuts {
+            reduced.push_str(self.text.get(from..cut.start).unwrap_or_default());
+            from = cut.end;
+        }
+        reduced.push_str(self.text.get(from..).unwrap_or_default());
+        reduced
+    }
+
+    /// The elements of the item at a place, with those of its group, in the order in which they end: those of a body that
+    /// [`Split::reduced`] left with this item alone.
+    pub(super) fn elements(&self) -> Vec<XmlElement<'a>> {
+        let unit = match (self.groups.first(), self.items.first()) {
+            (Some(group), _) => group.clone(),
+            (None, Some(item)) => item.at.clone(),
+            (None, None) => return Vec::new(),
+        };
+        let item = self.items.first().map(|item| item.at.clone()).unwrap_or_default();
+        let mut elements: Vec<XmlElement<'a>> = Vec::new();
+        let mut open: Vec<(&'a str, usize, bool)> = Vec::new();
+        let Ok(mut marks) = Marks::new(self.text.as_bytes()) else { return Vec::new() };
+        while let Ok(Some(Mark { what, at, .. })) = marks.next() {
+            if let (What::Start(_) | What::Empty(_), Some((_, _, is_leaf))) = (what, open.last_mut()) {
+                *is_leaf = false;
+            }
+            let (from, is_leaf) = match what {
+                What::Start(_) => {
+                    open.push((name_of(self.text, at.start), at.start, true));
+                    continue;
+                }
+                What::Empty(_) => (at.start, true),
+                What::End => match open.pop() {
+                    Some((_, from, is_leaf)) => (from, is_leaf),
+                    None => break,
+                },
+                What::Text | What::Aside => continue,
+            };
+            if from <= unit.start || at.end >= unit.end || from == item.start {
+                continue;
+            }
+            let own = |start: usize| start > unit.start && start != item.start;
+            let names = open.iter().filter(|(_, start, _)| own(*start)).map(|(name, ..)| local(name));
+            let names: Vec<&str> = names.chain([local(name_of(self.text, from))]).collect();
+            let within_item = from > item.start && at.end < item.end;
+            // The list that the item stands in is the group's.
+            let depth = open.iter().filter(|(_, start, _)| *start > item.start).count();
+            let name = if within_item {
+                names.get(names.len() - 1 - depth..).unwrap_or_default().join(".")
+            } else {
+                names.join(".")
+            };
+            let text = if is_leaf { inner(self.text.get(from..at.end).unwrap_or_default()) } else { "" };
+            elements.push(XmlElement {
+                name,
+                text,
+                depth: if within_item { depth } else { usize::MAX },
+                at: from..at.end,
+                around: open.iter().map(|(name, ..)| *name).collect(),
+            });
+        }
+        elements
+    }
+
+    /// The body up to the end of an element, with everything closed that is open there.
+    pub(super) fn up_to(&self, element: &XmlElement<'_>) -> String {
+        self.closed(element.at.end, &element.around)
+    }
+
+    /// The body without an element.
+    pub(super) fn without(&self, element: &XmlElement<'_>) -> String {
+        let (before, after) = (self.text.get(..element.at.start), self.text.get(element.at.end..));
+        [before.unwrap_or_default(), after.unwrap_or_default()].concat()
+    }
+
+    fn closed(&self, end: usize, around: &[&str]) -> String {
+        let mut text = self.text.get(..end).unwrap_or_default().to_owned();
+        for name in around.iter().rev() {
+            text.extend(["</", name, ">"]);
+        }
+        text
+    }
+}
+
+/// The full name of the element whose tag begins at `from`.
+fn name_of(text: &str, from: usize) -> &str {
+    let tag = text.get(from + 1..).unwrap_or_default();
+    let ends = |letter: char| letter.is_ascii_whitespace() || matches!(letter, '/' | '>');
+    tag.split(ends).next().unwrap_or_default()
+}
+
+/// A name without its namespace's prefix.
+fn local(name: &str) -> &str {
+    name.split_once(':').map_or(name, |(_, local)| local)
+}
+
+/// What stands between the tags of an element without elements in it.
+fn inner(element: &str) -> &str {
+    // Read once more: an attribute's value may hold a `>`.
+    let Ok(mut marks) = Marks::new(element.as_bytes()) else { return "" };
+    let (mut from, mut to) = (0, 0);
+    while let Ok(Some(mark)) = marks.next() {
+        match mark.what {
+            What::Start(_) => from = mark.at.end,
+            What::End => to = mark.at.start,
+            What::Empty(_) | What::Text | What::Aside => {}
+        }
+    }
+    element.get(from..to).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests;

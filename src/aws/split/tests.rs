@@ -1,0 +1,144 @@
+use proptest::prelude::*;
+use xmlparser::{ElementEnd, Token, Tokenizer};
+
+use super::*;
+
+const VOLUMES: Path = &["volumeSet", "item"];
+const INSTANCES: Path = &["reservationSet", "item", "instancesSet", "item"];
+
+fn texts<'a>(body: &'a str, path: Path) -> Vec<&'a str> {
+    Split::read(body.as_bytes(), path).unwrap().items.iter().map(|item| &body[item.at.clone()]).collect()
+}
+
+/// The items as a plain reader of XML finds them: by the names of the elements that are open.
+fn plain<'a>(body: &'a str, path: Path) -> Vec<&'a str> {
+    let (mut open, mut found): (Vec<(&str, usize)>, Vec<&str>) = (Vec::new(), Vec::new());
+    for token in Tokenizer::from(body) {
+        match token.unwrap() {
+            Token::ElementStart { local, span, .. } => open.push((local.as_str(), span.start())),
+            Token::ElementEnd { end: ElementEnd::Empty | ElementEnd::Close(..), span } => {
+                let names: Vec<&str> = open.iter().skip(1).map(|(name, _)| *name).collect();
+                let (_, from) = open.pop().unwrap();
+                if names == path {
+                    found.push(&body[from..span.end()]);
+                }
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+#[test]
+fn items_are_those_at_the_path_and_not_what_is_called_so_elsewhere() {
+    let body = "<R><volumeSet><item a='<>'>1<item>no</item></item></volumeSet></R>".replace("'<>'", "'>'");
+    assert_eq!(texts(&body, VOLUMES), ["<item a='>'>1<item>no</item></item>"]);
+    let body = "<R><item>no</item><a><volumeSet><item>no</item></volumeSet></a><volumeSet><other/><item/>\
+                <!-- <item>no</item> --><![CDATA[<item>no</item>]]><item>2</item></volumeSet><item/></R>";
+    assert_eq!(texts(body, VOLUMES), ["<item/>", "<item>2</item>"]);
+    let body = "<e:R xmlns:e='u'><e:volumeSet><e:item>1</e:item></e:volumeSet></e:R>";
+    assert_eq!(texts(body, VOLUMES), ["<e:item>1</e:item>"]);
+}
+
+#[test]
+fn a_reduced_body_has_only_what_is_kept_and_all_that_is_around_it() {
+    let body = "<R><volumeSet><item>1</item> <item>2</item><item>3</item></volumeSet><nextToken>t</nextToken></R>";
+    let split = Split::read(body.as_bytes(), VOLUMES).unwrap();
+    let reduced = split.reduced(|place| place == 1);
+    assert_eq!(reduced, "<R><volumeSet> <item>2</item></volumeSet><nextToken>t</nextToken></R>");
+    assert_eq!(split.reduced(|_| true), body);
+}
+
+#[test]
+fn an_instance_keeps_its_reservation_and_other_reservations_go() {
+    let reservation = |id: u8, instances: &str| {
+        format!("<item><reservationId>{id}</reservationId><instancesSet>{instances}</instancesSet></item>")
+    };
+    let two = reservation(1, "<item>a</item><item>b</item>");
+    let body = format!(
+        "<R><reservationSet>{two}{}{}</reservationSet></R>",
+        reservation(2, "<item>c</item>"),
+        reservation(3, "")
+    );
+    let split = Split::read(body.as_bytes(), INSTANCES).unwrap();
+    assert_eq!(split.len(), 3);
+    let alone = split.reduced(|place| place == 1);
+    assert_eq!(alone, format!("<R><reservationSet>{}</reservationSet></R>", reservation(1, "<item>b</item>")));
+}
+
+#[test]
+fn elements_are_named_below_the_item_and_a_body_up_to_one_is_whole() {
+    let body = "<R><reservationSet><item><ownerId>9</ownerId><instancesSet><item><instanceId>i-1</instanceId><tagSet/>\
+                <placement x='>'><tenancy>d &amp; e</tenancy></placement></item></instancesSet></item></reservationSet></R>";
+    let split = Split::read(body.as_bytes(), INSTANCES).unwrap();
+    let elements = split.elements();
+    let named: Vec<(&str, &str, bool)> =
+        elements.iter().map(|element| (&*element.name, element.text, element.depth == 0)).collect();
+    assert_eq!(
+        named,
+        [
+            ("ownerId", "9", false),
+            ("instanceId", "i-1", true),
+            ("tagSet", "", true),
+            ("placement.tenancy", "d &amp; e", false),
+            ("placement", "", true),
+            ("instancesSet", "", false),
+        ]
+    );
+    for element in &elements {
+        assert!(Split::read(split.up_to(element).as_bytes(), INSTANCES).is_ok(), "{}", split.up_to(element));
+        let without = split.without(element);
+        assert!(Split::read(without.as_bytes(), INSTANCES).is_ok() && without.len() < body.len());
+    }
+    assert!(split.up_to(&elements[1]).ends_with("</instanceId></item></instancesSet></item></reservationSet></R>"));
+}
+
+/// Some XML: elements of few names, so that they are often those of a path, with everything between them that only looks
+/// like markup.
+fn xml() -> impl Strategy<Value = String> {
+    let leaf = prop_oneof![
+        Just("text".to_owned()),
+        Just("a &lt;item&gt; b".to_owned()),
+        Just("<![CDATA[</item><item>]]>".to_owned()),
+        Just("<!-- <item> -->".to_owned()),
+        Just("<?pi <item> ?>".to_owned()),
+        Just("<item/>".to_owned()),
+        Just("<x y = \"</item>\" />".replace("</item>", "> /item>")),
+    ];
+    leaf.prop_recursive(6, 60, 5, |inner| {
+        let name = prop_oneof![
+            Just("item"),
+            Just("instancesSet"),
+            Just("reservationSet"),
+            Just("volumeSet"),
+            Just("n:item"),
+            Just("x"),
+        ];
+        (name, proptest::collection::vec(inner, 0..5))
+            .prop_map(|(name, content)| format!("<{name} a='/>'>{}</{name} >", content.concat()))
+    })
+}
+
+proptest! {
+    #[test]
+    fn items_are_those_that_a_plain_reader_finds(content in proptest::collection::vec(xml(), 0..4)) {
+        let body = format!("<?xml version='1.0'?><R>{}</R>", content.concat());
+        for path in [VOLUMES, INSTANCES] {
+            prop_assert_eq!(texts(&body, path), plain(&body, path));
+        }
+    }
+
+    #[test]
+    fn keeping_some_leaves_exactly_those(
+        content in proptest::collection::vec(xml(), 0..4),
+        wanted in proptest::collection::vec(proptest::bool::ANY, 1..8),
+    ) {
+        let body = format!("<R><volumeSet>{}</volumeSet></R>", content.concat());
+        let split = Split::read(body.as_bytes(), VOLUMES).unwrap();
+        let keep = |place: usize| wanted[place % wanted.len()];
+        let reduced = split.reduced(keep);
+        let expected: Vec<&str> = texts(&body, VOLUMES).into_iter().enumerate().filter(|(place, _)| keep(*place)).map(|(_, text)| text).collect();
+        prop_assert_eq!(texts(&reduced, VOLUMES), expected);
+        prop_assert_eq!(split.reduced(|_| true), body);
+    }
+}
