@@ -83,14 +83,6 @@ pub(super) fn notes(answer: &Value) -> Vec<String> {
                 .extend(several(answer, name, |stale| format!("{label}: {}: {}", place(stale), field(stale, "why")))),
         }
     }
-    if let Some(missing) = answer.get("missing").filter(|missing| missing.is_object()) {
-        notes.push(format!(
-            "perhaps gone: not listed by the last complete sweep since {} ({} in a row): {}",
-            field(missing, "since"),
-            field(missing, "sweeps"),
-            field(missing, "why_kept")
-        ));
-    }
     if let Some(missing) = answer.get("missing_unproved").and_then(Value::as_u64).filter(|missing| *missing > 0) {
         notes.push(format!("missing: {missing} searched were lacked by the last complete sweep and are perhaps gone"));
     }

@@ -13,7 +13,6 @@ use super::counts::EventCounts;
 use super::path::{EventPath, Listening, Unproved};
 use super::unread::Unread;
 use crate::model::{Canary, Group, GroupEvidence, Kind, ResourceId, Scope, SharedClock, Timestamp, UnreadableItem};
-use crate::reconcile::absence::Unlisted;
 use crate::reconcile::guard::{HeldBack, Hold};
 use crate::reconcile::{Memory, credible};
 use crate::store::Watermark;
@@ -211,8 +210,6 @@ pub struct SeenAt {
     confirmed: Option<Timestamp>,
     /// The start of an earlier process's last complete sweep, while this one has not looked.
     swept: Option<Timestamp>,
-    /// Since when complete sweeps have not listed it.
-    unlisted: Option<Unlisted>,
     /// When this was asked: what is dated ahead of it comes from a clock that was wrong, and counts as unknown.
     now: Timestamp,
 }
@@ -239,12 +236,6 @@ impl SeenAt {
         changed_at: Timestamp,
     ) -> Timestamp {
         credible(evidence.of(group).at, self.now).max(self.whole(evidence, provisional, changed_at))
-    }
-
-    /// Since when complete sweeps have not listed the resource, though it is not proved gone; `None` when the last one listed it.
-    #[must_use]
-    pub fn unlisted(&self) -> Option<Unlisted> {
-        self.unlisted
     }
 
     /// When all groups were known to be so at once.
@@ -498,7 +489,7 @@ impl Freshness {
         let confirmed = watched.memory.confirmed(&id.id);
         // A watermark is saved only for sweeps that lacked nothing and left no doubt.
         let swept = watched.state.complete.filter(|_| !watched.state.swept_now).map(|swept| swept.started);
-        SeenAt { confirmed, swept, unlisted: watched.memory.unlisted(&id.id), now }
+        SeenAt { confirmed, swept, now }
     }
 
     /// Changes whenever anything here does; for waiting until a first sweep is complete.

@@ -2,12 +2,11 @@
 //! is said of it, never older.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use serde::Serialize;
 
 use super::core::Core;
-use crate::ingest::{FRESH, ScopeFreshness, SeenAt, Trouble, Unlisted};
+use crate::ingest::{ScopeFreshness, SeenAt, Trouble};
 use crate::kinds::{self, KindSpec};
 use crate::model::{Group, GroupEvidence, ResourceId, Scope, Timestamp};
 
@@ -19,36 +18,6 @@ pub struct Stale {
     /// Since when: the end of the last complete sweep, or when the trouble began.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub since: Option<Timestamp>,
-}
-
-/// That the last complete sweeps did not list a resource, which is not proved to be gone.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Missing {
-    /// The end of the first complete sweep in a row that did not list it.
-    pub since: Timestamp,
-    /// How many complete sweeps in a row did not list it.
-    pub sweeps: u32,
-    /// What has to happen before it counts as removed.
-    pub why_kept: String,
-}
-
-impl From<Unlisted> for Missing {
-    fn from(Unlisted { since, sweeps }: Unlisted) -> Self {
-        let why_kept = format!(
-            "AWS may leave a resource out of a listing for a moment. It counts as removed when two complete sweeps in a row do not \
-             list it, of which the first began at least {} s after it was last seen, or when AWS answers NotFound for its ID",
-            FRESH.as_secs()
-        );
-        Missing { since, sweeps, why_kept }
-    }
-}
-
-impl fmt::Display for Missing {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Missing { since, sweeps, why_kept } = self;
-        let sweeps = if *sweeps == 1 { "sweep has".to_owned() } else { format!("{sweeps} sweeps have") };
-        write!(f, "the last complete {sweeps} not listed it, since {since}. {why_kept}")
-    }
 }
 
 /// How fresh one resource was when this was asked for.
@@ -66,12 +35,6 @@ impl Fresh {
     #[must_use]
     pub fn as_of(&self, evidence: &GroupEvidence, provisional: bool, changed_at: Timestamp) -> Timestamp {
         self.seen.as_of(evidence, provisional, changed_at)
-    }
-
-    /// Since when complete sweeps have not listed it; `None` when the last one did.
-    #[must_use]
-    pub fn missing(&self) -> Option<Missing> {
-        self.seen.unlisted().map(Missing::from)
     }
 
     /// The same of each group, where one was known to be so later than everything was; else `None`.

@@ -7,7 +7,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::core::{Core, PATIENCE};
 use super::error::Fault;
-use super::fresh::{Fresh, Missing, Stale, stale};
+use super::fresh::{Fresh, Stale, stale};
 use crate::ingest::{ScopeFreshness, Trouble};
 use crate::kinds::{self, KindSpec};
 use crate::model::{Current, ResourceId, Scope, Seq, Timestamp, UnreadableItem};
@@ -24,8 +24,6 @@ pub struct Found {
     pub as_of: Timestamp,
     /// Why it may be out of date.
     pub stale: Option<Stale>,
-    /// That the last complete sweeps did not list it.
-    pub missing: Option<Missing>,
     /// What is served as part of it; `None` for kinds without such a part.
     pub part: Option<Part>,
     /// The log's end when it was read: everything up to here is in it.
@@ -122,7 +120,6 @@ impl Core {
             let part = part.transpose()?;
             return Ok(Found {
                 as_of: as_of(&fresh, &current),
-                missing: fresh.missing(),
                 stale: fresh.stale,
                 id,
                 current,

@@ -29,15 +29,6 @@ pub struct Unseen {
 /// Resources that a complete sweep lacked, with the end of the first sweep that did.
 pub type Candidates = BTreeMap<Arc<str>, Timestamp>;
 
-/// How long a known resource has been absent from complete sweeps without proof that it is gone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Unlisted {
-    /// The end of the first complete sweep of the row that did not list it.
-    pub since: Timestamp,
-    /// How many complete sweeps in a row did not list it.
-    pub sweeps: u32,
-}
-
 /// What to make of the resources that a sweep did not show.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Absence {

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::absence::{self, Absence, Candidates, Unlisted, Unseen};
+use super::absence::{self, Absence, Candidates, Unseen};
 use super::guard::Hold;
 use super::{Known, credible};
 use crate::model::{Current, Timestamp};
@@ -79,8 +79,6 @@ pub struct Memory {
     seen: HashMap<Arc<str>, LastSeen>,
     tagless: HashMap<Arc<str>, Timestamp>,
     candidates: Candidates,
-    /// Every known resource that the last complete sweep did not list, whatever that is taken for.
-    unlisted: HashMap<Arc<str>, Unlisted>,
     hold: Option<Hold>,
     /// The sweep under way, or the last one.
     sweep: u32,
@@ -136,12 +134,6 @@ impl Memory {
         self.candidates.len() + self.hold.as_ref().map_or(0, Hold::len)
     }
 
-    /// Since when complete sweeps have not listed a resource; `None` when the last one did.
-    #[must_use]
-    pub fn unlisted(&self, id: &str) -> Option<Unlisted> {
-        self.unlisted.get(id).copied()
-    }
-
     /// Of how many resources the sweep under way, or the last one, showed something that is not believed.
     #[must_use]
     pub fn doubtful(&self) -> usize {
@@ -164,7 +156,6 @@ impl Memory {
     pub fn forget_undated(&mut self, steady: Timestamp, now: Timestamp) {
         let dated = |lacked: Timestamp| lacked >= steady && credible(lacked, now) == lacked;
         self.candidates.retain(|_, lacked| dated(*lacked));
-        self.unlisted.retain(|_, unlisted| dated(unlisted.since));
         self.hold = self.hold.take().filter(|hold| dated(hold.ended()));
     }
 
@@ -189,7 +180,6 @@ impl Memory {
                     self.tagless.remove(id);
                 }
                 self.candidates.remove(id);
-                self.unlisted.remove(id);
                 self.answered(id, true, at)
             }
             Note::Listed { at } => {
@@ -215,7 +205,6 @@ impl Memory {
                 }
                 self.tagless.remove(id);
                 self.candidates.remove(id);
-                self.unlisted.remove(id);
                 Vec::new()
             }
         }
@@ -229,12 +218,6 @@ impl Memory {
             let shown = self.seen.values().filter(|seen| seen.sweep == self.sweep && !seen.gone).count();
             shown + unseen.iter().filter(|unseen| !unseen.gone).count()
         };
-        let before = std::mem::take(&mut self.unlisted);
-        let still = |id: &Arc<str>| match before.get(id) {
-            Some(Unlisted { since, sweeps }) => Unlisted { since: *since, sweeps: sweeps.saturating_add(1) },
-            None => Unlisted { since: ended, sweeps: 1 },
-        };
-        self.unlisted = unseen.iter().map(|unseen| (Arc::clone(&unseen.id), still(&unseen.id))).collect();
         let absence = absence::judge(unseen, &self.candidates, alive, started, ended);
         // What is proved gone keeps its place until its removal is durable: the commit may fail.
         let proved = absence.removed.iter().filter_map(|id| self.candidates.remove_entry(id));
@@ -294,26 +277,6 @@ mod tests {
         memory.take(&id(0), shown(120), at(121));
         assert_eq!(memory.known("i-000", None, None).candidate, None);
         assert_eq!(memory.missing(), 0);
-    }
-
-    #[test]
-    fn sweeps_that_do_not_list_a_resource_are_counted_from_the_first_until_one_does() {
-        let mut memory = Memory::default();
-        assert_eq!(memory.unlisted("i-000"), None);
-        // Evidence that is too recent keeps a resource from being a candidate, not from being counted.
-        let recent = |second| vec![Unseen { id: id(0), newest: at(second), gone: false }];
-        memory.complete(recent(90), at(100), at(110));
-        memory.complete(recent(90), at(120), at(130));
-        assert_eq!(memory.missing(), 0);
-        assert_eq!(memory.unlisted("i-000"), Some(Unlisted { since: at(110), sweeps: 2 }));
-        memory.complete(recent(90), at(200), at(210));
-        assert_eq!((memory.missing(), memory.unlisted("i-000").unwrap().sweeps), (1, 3));
-        memory.take(&id(0), shown(220), at(221));
-        assert_eq!(memory.unlisted("i-000"), None);
-        memory.complete(unseen(0..40), at(300), at(310));
-        assert_eq!(memory.unlisted("i-039"), Some(Unlisted { since: at(310), sweeps: 1 }), "those that are held, too");
-        memory.take(&id(39), Note::Removed, at(311));
-        assert_eq!(memory.unlisted("i-039"), None);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use super::{Content, overview};
 use crate::kinds::KindSpec;
 use crate::mcp::core::Core;
 use crate::mcp::error::Fault;
-use crate::mcp::fresh::{Fresh, Missing, Stale, part_of};
+use crate::mcp::fresh::{Fresh, Stale, part_of};
 use crate::mcp::lookup::{Located, vanished};
 use crate::mcp::policy::Writes;
 use crate::mcp::tools::rows::Columns;
@@ -43,8 +43,6 @@ pub struct Body<'a> {
     changed_at: Timestamp,
     changed_seq: Seq,
     stale: Option<Stale>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    missing: Option<Missing>,
     provisional: Vec<Pending>,
     also_seen_in: &'a [Scope],
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -141,7 +139,7 @@ fn resource(core: &Core, kind: &'static KindSpec, located: &Located, uri: &str) 
         }),
     };
     let groups = fresh.groups(&stored.evidence, stored.provisional.is_some(), stored.changed_at);
-    let (as_of, missing, stale) = (as_of(&fresh, &stored), fresh.missing(), fresh.stale);
+    let (as_of, stale) = (as_of(&fresh, &stored), fresh.stale);
     let next = if kind.moves || stale.is_some() { None } else { next(core, &scope, kind) };
     let body = Body {
         uri,
@@ -155,7 +153,6 @@ fn resource(core: &Core, kind: &'static KindSpec, located: &Located, uri: &str) 
         changed_at: stored.changed_at,
         changed_seq: stored.changed,
         stale,
-        missing,
         provisional: stored.provisional.iter().map(Pending::from).collect(),
         also_seen_in,
         status,

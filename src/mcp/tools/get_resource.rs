@@ -67,14 +67,6 @@ fn output() -> Value {
             "removed_at": schema::text("It is gone: when that was recorded. `document` is what was known last."),
             "removed_seq": schema::count("It is gone: the record that says so."),
             "stale": {"type": "object", "description": "Why it may be out of date; absent while fresh."},
-            "missing": schema::object(
-                &["since", "sweeps", "why_kept"],
-                json!({
-                    "since": schema::text("The end of the first complete sweep in a row that did not list it."),
-                    "sweeps": schema::count("How many complete sweeps in a row did not list it."),
-                    "why_kept": schema::text("What has to happen before it counts as removed."),
-                }),
-            ),
             "provisional": schema::list(
                 json!({"type": "string"}),
                 "Groups of fields that AWS reported changed and no describe has confirmed yet.",
@@ -155,11 +147,11 @@ fn last(core: &Core, kind: &'static KindSpec, id: &str, scope: Option<&Scope>) -
 fn known(kind: &'static KindSpec, then: Then, as_of: Timestamp, seq: Seq) -> Found {
     let Then { id, current, part } = then;
     let part = part_of(kind).map(|_| Part { known: part.map(|part| (as_of, part)), stale: None });
-    Found { id, current, as_of, stale: None, missing: None, part, seq }
+    Found { id, current, as_of, stale: None, part, seq }
 }
 
 fn shown_as(kind: &'static KindSpec, found: &Found, age: &Age, paths: &[String]) -> Answer {
-    let Found { id, current, as_of, stale, missing, part, seq } = found;
+    let Found { id, current, as_of, stale, part, seq } = found;
     let part = part.as_ref().filter(|_| paths.is_empty());
     let status = part.and_then(|part| part.known.as_ref());
     let mut parts = vec![("document", selected(&current.document, paths))];
@@ -184,9 +176,6 @@ fn shown_as(kind: &'static KindSpec, found: &Found, age: &Age, paths: &[String])
     put("provisional", json!(provisional));
     if let Some(stale) = stale {
         put("stale", json!(stale));
-    }
-    if let Some(missing) = missing {
-        put("missing", json!(missing));
     }
     if let Some((as_of, _)) = status {
         put("status_as_of", json!(as_of));
@@ -213,9 +202,6 @@ fn shown_as(kind: &'static KindSpec, found: &Found, age: &Age, paths: &[String])
     }
     if let Some(stale) = stale {
         text.add(format_args!("\nStale: {}", stale.why));
-    }
-    if let Some(missing) = missing {
-        text.add(format_args!("\nPerhaps gone: {missing}"));
     }
     match (part, status) {
         (Some(_), Some((as_of, _))) => text.add(format_args!("\nStatus checks as of {as_of}")),
