@@ -10,6 +10,7 @@ pub mod core;
 pub mod error;
 pub mod fresh;
 pub mod lookup;
+pub mod parameters;
 pub mod past;
 pub mod policy;
 pub mod prompts;
@@ -22,7 +23,6 @@ mod tests;
 pub mod tools;
 pub mod transport;
 pub mod unobserved;
-pub mod unreadable;
 pub mod uri;
 pub mod who;
 

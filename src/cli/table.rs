@@ -209,7 +209,9 @@ mod tests {
         let printed = table.print(Medium { terminal: true, ..Medium::default() });
         assert_eq!(printed, "ID   NAME\ni-1  a[2Jb\n");
         table.row(vec!["x".repeat(100), "x".repeat(300)]);
-        assert!(table.print(Medium { terminal: true, ..Medium::default() }).lines().all(|line| line.chars().count() < 310));
+        assert!(
+            table.print(Medium { terminal: true, ..Medium::default() }).lines().all(|line| line.chars().count() < 310)
+        );
     }
 
     #[test]
@@ -232,9 +234,15 @@ mod tests {
         }
         let piped = table.print(Medium::default());
         assert_eq!(piped.lines().count(), 4);
-        assert!(piped.lines().nth(1).is_some_and(|line| line.ends_with(rows[0]["description"].as_str().unwrap().trim_end())));
+        assert!(
+            piped
+                .lines()
+                .nth(1)
+                .is_some_and(|line| line.ends_with(rows[0]["description"].as_str().unwrap().trim_end()))
+        );
         // Columns begin at the same place, whatever stands before them.
-        let mixed = Table::of(&[json!({"name": "東京", "state": "running"}), json!({"name": "tokyo", "state": "x"})], &[]);
+        let mixed =
+            Table::of(&[json!({"name": "東京", "state": "running"}), json!({"name": "tokyo", "state": "x"})], &[]);
         assert_eq!(mixed.print(Medium::default()), "NAME   STATE\n東京   running\ntokyo  x\n");
     }
 

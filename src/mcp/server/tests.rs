@@ -245,7 +245,12 @@ async fn a_scope_that_nobody_watches_is_not_found_and_never_empty() {
     for path in ["instance", "instance/i-0000000000000dead"] {
         let uri = format!("ec2://inventory/123456789012/eu-west-9/{path}");
         let error = refused(client.read(&uri).await.unwrap_err());
-        assert!(error.message.contains("Scope 123456789012/eu-west-9 is not watched; this server watches 123456789012/us-east-1"), "{error}");
+        assert!(
+            error
+                .message
+                .contains("Scope 123456789012/eu-west-9 is not watched; this server watches 123456789012/us-east-1"),
+            "{error}"
+        );
     }
     let elsewhere = crate::model::Scope { region: crate::model::Region::new("eu-west-9"), ..scope() };
     assert!(!world.core.progress(&[kinds::INSTANCE], Some(&elsewhere)).is_complete());
@@ -466,7 +471,11 @@ async fn a_bad_argument_is_an_answer_that_says_how() {
             json!({"account": scope().account, "region": "eu-west-9"}),
             "this server watches 123456789012/us-east-1",
         ),
-        ("search_inventory", json!({"account": "1", "region": "us-east-1"}), "this server watches 123456789012/us-east-1"),
+        (
+            "search_inventory",
+            json!({"account": "1", "region": "us-east-1"}),
+            "this server watches 123456789012/us-east-1",
+        ),
         ("search_inventory", json!({"fields": ["colour"]}), "tag:KEY"),
         ("get_instance_status", json!({}), "needs the argument `instance_ids`"),
         ("get_resource", json!({"uri": "ec2://inventory/summary"}), "get_inventory_summary"),
@@ -522,9 +531,7 @@ async fn answer(world: &World, request: Value) -> Value {
 #[tokio::test]
 async fn arguments_that_are_the_json_text_of_an_object_are_read_and_other_values_are_invalid_parameters() {
     let world = World::small().await;
-    let call = |arguments: Value| {
-        json!({"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": {"name": "count_inventory", "arguments": arguments}})
-    };
+    let call = |arguments: Value| json!({"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": {"name": "count_inventory", "arguments": arguments}});
     let clean = answer(&world, call(json!({"kind": "instance"}))).await;
     let sloppy = answer(&world, call(json!("{\"kind\": \"instance\"}"))).await;
     assert_eq!(sloppy["result"]["structuredContent"]["total"], 12, "{sloppy}");
@@ -535,7 +542,10 @@ async fn arguments_that_are_the_json_text_of_an_object_are_read_and_other_values
     for wrong in [json!([]), json!("kind=instance"), json!(7), json!(true), json!("[]")] {
         let refused = answer(&world, call(wrong.clone())).await;
         assert_eq!(refused["error"]["code"], -32602, "{wrong}: {refused}");
-        assert!(refused["error"]["message"].as_str().unwrap().contains("`arguments` must be a JSON object"), "{refused}");
+        assert!(
+            refused["error"]["message"].as_str().unwrap().contains("`arguments` must be a JSON object"),
+            "{refused}"
+        );
     }
     let none = answer(&world, json!({"jsonrpc": "2.0", "id": 8, "method": "resources/read", "params": {"uri": 7}}));
     assert_eq!(none.await["error"]["code"], -32602);
@@ -547,7 +557,8 @@ async fn arguments_that_are_the_json_text_of_an_object_are_read_and_other_values
 async fn a_blank_cursor_is_no_cursor_in_every_list() {
     let world = World::small().await;
     for method in ["tools/list", "resources/list", "resources/templates/list", "prompts/list"] {
-        let ask = |params: Value| answer(&world, json!({"jsonrpc": "2.0", "id": 3, "method": method, "params": params}));
+        let ask =
+            |params: Value| answer(&world, json!({"jsonrpc": "2.0", "id": 3, "method": method, "params": params}));
         let clean = ask(json!({})).await;
         assert!(clean.get("result").is_some(), "{clean}");
         for blank in [json!(""), json!("  "), Value::Null] {

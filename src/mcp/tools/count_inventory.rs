@@ -19,8 +19,8 @@ use crate::mcp::core::Core;
 use crate::mcp::error::Fault;
 use crate::model::Scope;
 use crate::model::text::shown;
-use crate::query::tally::{Grouping, Tally, tally};
 use crate::query::Point;
+use crate::query::tally::{Grouping, Tally, tally};
 
 /// Groups shown one by one.
 const GROUPS: usize = 100;

@@ -125,12 +125,14 @@ impl Wanted {
         let (told, of) = (shown(text, SHOWN), format!("filter `{}`", shown(name, SHOWN)));
         match value {
             Meant::TextOrList(_, list) if having == 0 => {
-                let reading = format!("{of}: the text {told} is read as a list of values, since nothing has it as its value");
+                let reading =
+                    format!("{of}: the text {told} is read as a list of values, since nothing has it as its value");
                 Ok((list.clone(), Some(reading)))
             }
             Meant::TextOrJson(_) if having == 0 && !is_tag(name) => Err(self.arguments.values(name, &json!(text))),
             _ => {
-                let reading = format!("{of}: the text {told} is read as it stands; write a JSON list to ask for its elements");
+                let reading =
+                    format!("{of}: the text {told} is read as it stands; write a JSON list to ask for its elements");
                 Ok((vec![text.to_owned()], Some(reading)))
             }
         }
@@ -151,7 +153,8 @@ fn pair(arguments: &Arguments, given: &Value) -> Result<Named, Fault> {
         if there.next().is_some() { None } else { Some(first) }
     };
     let is_known = |name: &String| NAMES.contains(&name.as_str()) || VALUES.contains(&name.as_str());
-    let (Some(Some(Value::String(name))), Some(values), true) = (one(&NAMES), one(&VALUES), object.keys().all(is_known))
+    let (Some(Some(Value::String(name))), Some(values), true) =
+        (one(&NAMES), one(&VALUES), object.keys().all(is_known))
     else {
         return Err(shape(given));
     };

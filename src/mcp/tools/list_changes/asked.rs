@@ -137,9 +137,7 @@ impl Asked {
         let mut since_time = since.and_then(|since| moment::time(since, now));
         let until_time = match arguments.text("until")? {
             None => None,
-            Some(text) => {
-                Some(moment::time(text, now).ok_or_else(|| arguments.form("until", TIMES, &json!(text)))?)
-            }
+            Some(text) => Some(moment::time(text, now).ok_or_else(|| arguments.form("until", TIMES, &json!(text)))?),
         };
         // Before the log is asked: no log could answer that.
         let backwards_in_time = |until: Timestamp| arguments.form("until", "later than since", &json!(until));
