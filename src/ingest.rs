@@ -40,6 +40,8 @@ pub use freshness::{Freshness, Relaxed, ScopeFreshness, SeenAt, Swept, Told, Tro
 pub use lanes::{Handle, IngestError, Lane, Observed, SweepMessage, SweepStep, Taken};
 pub use ledger::Ledger;
 
+pub use crate::reconcile::Lacked;
+
 use calls::Calls;
 use draft::{Draft, Grounds};
 use lanes::{Lanes, Record, Work};
