@@ -42,6 +42,8 @@ pub use lanes::{Handle, IngestError, Lane, Observed, SweepMessage, SweepStep, Ta
 pub use ledger::Ledger;
 pub use unread::Unread;
 
+pub use crate::reconcile::Lacked;
+
 use calls::Calls;
 use draft::{Draft, Grounds};
 use lanes::{Lanes, Parking, Record, Work};

@@ -39,11 +39,13 @@ use crate::model::{
 
 pub mod absence;
 pub mod guard;
+mod lacked;
 mod lifecycle;
 pub mod memory;
 #[cfg(test)]
 mod tests;
 
+pub use lacked::{Lacked, Lacking};
 pub use lifecycle::is_shortly_before;
 pub use memory::Memory;
 

@@ -86,6 +86,12 @@ pub(super) fn notes(answer: &Value) -> Vec<String> {
     if let Some(missing) = answer.get("missing_unproved").and_then(Value::as_u64).filter(|missing| *missing > 0) {
         notes.push(format!("missing: {missing} searched were lacked by the last complete sweep and are perhaps gone"));
     }
+    if let Some(missing) = answer.get("missing") {
+        let [since, sweeps] = ["since", "sweeps"].map(|name| field(missing, name));
+        notes.push(format!(
+            "missing: complete sweeps have lacked it since {since}, {sweeps} so far; whether it is gone is not proved yet"
+        ));
+    }
     let readings = answer.get("readings").and_then(Value::as_array);
     notes.extend(readings.into_iter().flatten().map(text));
     if let Some(begins) = answer.get("starts_at").filter(|begins| !begins.is_null()) {
@@ -204,6 +210,7 @@ mod tests {
             "status_stale": {"why": "older"},
             "incomplete": [scope],
             "missing_unproved": 2,
+            "missing": {"since": "2026-11-20T00:00:00Z", "sweeps": 3},
             "rows": [{"id": "i-1", "provisional": "true"}, {"id": "i-2"}],
             "unobserved": gaps,
             "omitted": ["Tags"],
@@ -217,6 +224,7 @@ mod tests {
             "status stale: older",
             "incomplete: the first sweep of vpc in 1/r is not over, 3 seen: denied",
             "missing: 2",
+            "lacked it since 2026-11-20T00:00:00Z, 3 so far",
             "describe: i-1\n",
             "vpc, volume in 1/r from 4 to 5\nunobserved: and 2 more",
             "--path: Tags",

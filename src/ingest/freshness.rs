@@ -14,7 +14,7 @@ use super::path::{EventPath, Listening, Unproved};
 use super::unread::Unread;
 use crate::model::{Canary, Group, GroupEvidence, Kind, ResourceId, Scope, SharedClock, Timestamp, UnreadableItem};
 use crate::reconcile::guard::{HeldBack, Hold};
-use crate::reconcile::{Memory, credible};
+use crate::reconcile::{Lacked, Memory, credible};
 use crate::store::Watermark;
 
 /// Something that keeps a scope, or all of AWS, from being seen.
@@ -490,6 +490,18 @@ impl Freshness {
         // A watermark is saved only for sweeps that lacked nothing and left no doubt.
         let swept = watched.state.complete.filter(|_| !watched.state.swept_now).map(|swept| swept.started);
         SeenAt { confirmed, swept, now }
+    }
+
+    /// What complete sweeps say about a resource that the last of them lacked; `None` when it showed it.
+    #[must_use]
+    pub fn lacked(&self, id: &ResourceId) -> Option<Lacked> {
+        self.0.scopes.read().get(&(id.scope(), id.kind.clone()))?.memory.lacked(&id.id)
+    }
+
+    /// Since when any resource of a (scope, kind) has been lacked by complete sweeps.
+    #[must_use]
+    pub fn lacked_since(&self, scope: &Scope, kind: &Kind) -> Option<Timestamp> {
+        self.0.scopes.read().get(&(scope.clone(), kind.clone()))?.memory.lacked_since()
     }
 
     /// Changes whenever anything here does; for waiting until a first sweep is complete.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::core::Core;
-use crate::ingest::{ScopeFreshness, SeenAt, Trouble};
+use crate::ingest::{Lacked, ScopeFreshness, SeenAt, Trouble};
 use crate::kinds::{self, KindSpec};
 use crate::model::{Group, GroupEvidence, ResourceId, Scope, Timestamp};
 
@@ -83,6 +83,17 @@ impl Core {
             None => Some(Stale { why: "not watched by this server now".to_owned(), since: None }),
         }
     }
+}
+
+/// That sweeps lack a resource which is still served, and what will decide.
+#[must_use]
+pub fn missing(Lacked { since, sweeps }: Lacked) -> String {
+    let sweeps =
+        if sweeps == 1 { "the last complete sweep".to_owned() } else { format!("the last {sweeps} complete sweeps") };
+    format!(
+        "Missing since {since}: {sweeps} lacked it. It is removed once AWS answers NotFound to its id, or once a second sweep, \
+         begun at least a minute after it was last seen, lacks it too"
+    )
 }
 
 /// The kind that is served as part of `kind` under the same id.

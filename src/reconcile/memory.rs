@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::absence::{self, Absence, Candidates, Unseen};
 use super::guard::Hold;
-use super::{Known, credible};
+use super::{Known, Lacked, Lacking, credible};
 use crate::model::{Current, Timestamp};
 
 /// Above this many doubted resources a scope waits for its next sweep instead of asking for each.
@@ -80,6 +80,7 @@ pub struct Memory {
     tagless: HashMap<Arc<str>, Timestamp>,
     candidates: Candidates,
     hold: Option<Hold>,
+    lacking: Lacking,
     /// The sweep under way, or the last one.
     sweep: u32,
     /// How many resources that sweep has shown.
@@ -134,6 +135,18 @@ impl Memory {
         self.candidates.len() + self.hold.as_ref().map_or(0, Hold::len)
     }
 
+    /// What complete sweeps say about a resource that the last of them lacked.
+    #[must_use]
+    pub fn lacked(&self, id: &str) -> Option<Lacked> {
+        self.lacking.of(id)
+    }
+
+    /// Since when any resource has been lacked by complete sweeps.
+    #[must_use]
+    pub fn lacked_since(&self) -> Option<Timestamp> {
+        self.lacking.since()
+    }
+
     /// Of how many resources the sweep under way, or the last one, showed something that is not believed.
     #[must_use]
     pub fn doubtful(&self) -> usize {
@@ -156,6 +169,7 @@ impl Memory {
     pub fn forget_undated(&mut self, steady: Timestamp, now: Timestamp) {
         let dated = |lacked: Timestamp| lacked >= steady && credible(lacked, now) == lacked;
         self.candidates.retain(|_, lacked| dated(*lacked));
+        self.lacking.retain(dated);
         self.hold = self.hold.take().filter(|hold| dated(hold.ended()));
     }
 
@@ -180,6 +194,7 @@ impl Memory {
                     self.tagless.remove(id);
                 }
                 self.candidates.remove(id);
+                self.lacking.settled(id);
                 self.answered(id, true, at)
             }
             Note::Listed { at } => {
@@ -205,6 +220,7 @@ impl Memory {
                 }
                 self.tagless.remove(id);
                 self.candidates.remove(id);
+                self.lacking.settled(id);
                 Vec::new()
             }
         }
@@ -218,6 +234,7 @@ impl Memory {
             let shown = self.seen.values().filter(|seen| seen.sweep == self.sweep && !seen.gone).count();
             shown + unseen.iter().filter(|unseen| !unseen.gone).count()
         };
+        self.lacking.complete(unseen.iter().map(|unseen| &unseen.id), started);
         let absence = absence::judge(unseen, &self.candidates, alive, started, ended);
         // What is proved gone keeps its place until its removal is durable: the commit may fail.
         let proved = absence.removed.iter().filter_map(|id| self.candidates.remove_entry(id));

@@ -105,7 +105,8 @@ fn stacked(names: &[String], cells: &[String], width: usize) -> Vec<String> {
     for (name, cell) in names.iter().zip(cells) {
         if width < beside + LEAST {
             lines.extend(wrapped(name, width));
-            lines.extend(wrapped(cell, width - GAP.len()).iter().map(|chunk| format!("{GAP}{chunk}")));
+            // One blank: on twenty columns an instance's id still stands on one line.
+            lines.extend(wrapped(cell, width.saturating_sub(1)).iter().map(|chunk| format!(" {chunk}")));
             continue;
         }
         for (place, chunk) in wrapped(cell, width - beside).iter().enumerate() {
@@ -144,16 +145,13 @@ pub(in crate::cli) fn wrapped(text: &str, width: usize) -> Vec<String> {
             continue;
         }
         // The blank at which a line is broken is not shown.
-        match line.rsplit_once(' ').filter(|(before, _)| !before.trim().is_empty()) {
-            Some((before, after)) => {
-                let after = after.to_owned();
-                lines.push(before.to_owned());
-                line = after;
-            }
-            None => {
-                line.pop();
-                lines.push(std::mem::replace(&mut line, letter.to_string()));
-            }
+        if let Some((before, after)) = line.rsplit_once(' ').filter(|(before, _)| !before.trim().is_empty()) {
+            let after = after.to_owned();
+            lines.push(before.to_owned());
+            line = after;
+        } else {
+            line.pop();
+            lines.push(std::mem::replace(&mut line, letter.to_string()));
         }
     }
     lines.push(line);

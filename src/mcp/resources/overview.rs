@@ -193,6 +193,9 @@ fn scope_freshness(core: &Core, state: &ScopeFreshness) -> Value {
     if state.missing > 0 {
         put("missing_unproved", json!(state.missing));
     }
+    if let Some(since) = core.ingest.freshness().lacked_since(&state.scope, &state.kind) {
+        put("missing_since", json!(since));
+    }
     if let Some(held) = &state.held {
         put("held", json!(held));
     }

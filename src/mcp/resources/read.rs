@@ -12,7 +12,7 @@ use super::{Content, overview};
 use crate::kinds::KindSpec;
 use crate::mcp::core::Core;
 use crate::mcp::error::Fault;
-use crate::mcp::fresh::{Fresh, Stale, part_of};
+use crate::mcp::fresh::{self, Fresh, Stale, part_of};
 use crate::mcp::lookup::{Located, vanished};
 use crate::mcp::policy::Writes;
 use crate::mcp::tools::rows::Columns;
@@ -43,11 +43,21 @@ pub struct Body<'a> {
     changed_at: Timestamp,
     changed_seq: Seq,
     stale: Option<Stale>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    missing: Option<Missing>,
     provisional: Vec<Pending>,
     also_seen_in: &'a [Scope],
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<Status>,
     document: &'a StoredDocument,
+}
+
+/// That the last complete sweeps did not list the resource, which is not proved to be gone.
+#[derive(Serialize)]
+struct Missing {
+    since: Timestamp,
+    sweeps: u32,
+    what: String,
 }
 
 /// A group of fields that rests on an assertion no describe has settled yet.
@@ -123,6 +133,7 @@ fn resource(core: &Core, kind: &'static KindSpec, located: &Located, uri: &str) 
     let scope = id.scope();
     // How fresh it is comes before the body: see `fresh`.
     let (fresh, part) = (core.fresh(kind, id), core.fresh_part(kind, id));
+    let missing = core.ingest.freshness().lacked(id);
     let snapshot = core.snapshot()?;
     let Some(stored) = snapshot.stored(id)? else {
         vanished(&snapshot, id)?;
@@ -153,6 +164,11 @@ fn resource(core: &Core, kind: &'static KindSpec, located: &Located, uri: &str) 
         changed_at: stored.changed_at,
         changed_seq: stored.changed,
         stale,
+        missing: missing.map(|lacked| Missing {
+            since: lacked.since,
+            sweeps: lacked.sweeps,
+            what: fresh::missing(lacked),
+        }),
         provisional: stored.provisional.iter().map(Pending::from).collect(),
         also_seen_in,
         status,

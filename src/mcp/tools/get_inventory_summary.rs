@@ -64,6 +64,7 @@ fn output() -> Value {
             "by_state": counts.clone(),
             "as_of": schema::text("Everything counted was known to be so at this time."),
             "missing_unproved": schema::count("Counted, though the last complete sweep lacked them: perhaps gone."),
+            "missing_since": schema::text("Since when sweeps have lacked the first of these."),
             "pace_seconds": schema::count("From one sweep to the next at the moment, where events tell of changes."),
             "told_by_events": {"type": "object", "description": "Which parts events tell of now, and until when."},
             "stale": {"type": "object", "description": "Why the copy is older than it should be."},
@@ -203,7 +204,11 @@ fn text(body: &Value) -> String {
         out.add(table::line(cells.iter().map(String::as_str)));
         out.add("\n");
         if let Some(missing) = scope.get("missing_unproved") {
-            out.add(format_args!("  {missing} of them lacked by the last complete sweep: perhaps gone\n"));
+            let since = match get(scope, "missing_since") {
+                since if since.is_empty() => since,
+                since => format!(", the first since {since}"),
+            };
+            out.add(format_args!("  {missing} of them lacked by the last complete sweep{since}: perhaps gone\n"));
         }
         for name in ["unreadable", "left_out"] {
             if let Some(what) = scope.get(name).map(|of| get(of, "what")) {

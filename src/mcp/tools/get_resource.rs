@@ -11,10 +11,11 @@ use super::as_of::{self, AsOf};
 use super::named;
 use super::table::Text;
 use super::{BUDGET, Call, Effect, ToolSpec, schema};
+use crate::ingest::Lacked;
 use crate::kinds::KindSpec;
 use crate::mcp::core::Core;
 use crate::mcp::error::Fault;
-use crate::mcp::fresh::part_of;
+use crate::mcp::fresh::{missing, part_of};
 use crate::mcp::lookup::{Found, Part};
 use crate::mcp::past::{Gone, Then};
 use crate::mcp::unobserved::Watch;
@@ -67,6 +68,13 @@ fn output() -> Value {
             "removed_at": schema::text("It is gone: when that was recorded. `document` is what was known last."),
             "removed_seq": schema::count("It is gone: the record that says so."),
             "stale": {"type": "object", "description": "Why it may be out of date; absent while fresh."},
+            "missing": schema::object(
+                &["since", "sweeps"],
+                json!({
+                    "since": schema::text("When the first of the sweeps started that lacked it."),
+                    "sweeps": schema::count("How many complete sweeps in a row lacked it."),
+                }),
+            ),
             "provisional": schema::list(
                 json!({"type": "string"}),
                 "Groups of fields that AWS reported changed and no describe has confirmed yet.",
@@ -109,7 +117,11 @@ fn call(call: Call) -> BoxFuture<'static, Result<Answer, Fault>> {
             let expected = format!("fields of it, such as A.B below {}", known.join(", "));
             return Err(arguments.form("paths", &expected, &json!(paths)).into());
         }
-        Ok(shown_as(kind, &found, &age, &paths))
+        let lacked = match age {
+            Age::Now => core.ingest.freshness().lacked(&found.id),
+            Age::Then(_) | Age::Gone { .. } => None,
+        };
+        Ok(shown_as(kind, &found, &age, lacked, &paths))
     }
     .boxed()
 }
@@ -150,7 +162,7 @@ fn known(kind: &'static KindSpec, then: Then, as_of: Timestamp, seq: Seq) -> Fou
     Found { id, current, as_of, stale: None, part, seq }
 }
 
-fn shown_as(kind: &'static KindSpec, found: &Found, age: &Age, paths: &[String]) -> Answer {
+fn shown_as(kind: &'static KindSpec, found: &Found, age: &Age, lacked: Option<Lacked>, paths: &[String]) -> Answer {
     let Found { id, current, as_of, stale, part, seq } = found;
     let part = part.as_ref().filter(|_| paths.is_empty());
     let status = part.and_then(|part| part.known.as_ref());
@@ -202,6 +214,10 @@ fn shown_as(kind: &'static KindSpec, found: &Found, age: &Age, paths: &[String])
     }
     if let Some(stale) = stale {
         text.add(format_args!("\nStale: {}", stale.why));
+    }
+    if let Some(lacked @ Lacked { since, sweeps }) = lacked {
+        text.add(format_args!("\n{}", missing(lacked)));
+        put("missing", json!({"since": since, "sweeps": sweeps}));
     }
     match (part, status) {
         (Some(_), Some((as_of, _))) => text.add(format_args!("\nStatus checks as of {as_of}")),

@@ -10,13 +10,13 @@ use super::arguments::filters::{Settled, Wanted};
 use super::as_of::{self, Worth};
 use super::rows::{Columns, fields};
 use super::{BUDGET, Call, Effect, ToolSpec, schema, zero};
-use crate::ingest::ScopeFreshness;
+use crate::ingest::{Lacked, ScopeFreshness};
 use crate::kinds::{self, KINDS, KindSpec};
 use crate::mcp::core::Core;
 use crate::mcp::error::Fault;
 use crate::mcp::lookup::Incomplete;
 use crate::mcp::unreadable;
-use crate::model::{ResourceId, Scope};
+use crate::model::{ResourceId, Row, Scope};
 use crate::query::filter::{near, nearest};
 use crate::query::{Hits, Query, search};
 
@@ -68,6 +68,8 @@ fn output() -> Value {
             "uri": schema::text("Where to read the whole resource (resources/read or get_resource)."),
             "account": schema::text("The AWS account."),
             "region": schema::text("The region."),
+            "missing_since": schema::text("When the first of the sweeps in a row started that lacked it; absent while it is seen."),
+            "missing_sweeps": schema::text("How many complete sweeps in a row lacked it."),
             "provisional": schema::text("`true` while a change reported by AWS is not confirmed by a describe."),
             "unreadable": schema::text("What AWS lists of it and cannot be read: the row shows what was read last."),
         },
@@ -203,7 +205,11 @@ fn found(
     // How fresh they are comes before the hits: see `fresh`.
     let worth = Worth::of(core, kind, query.scope.as_ref(), query.point)?;
     let mut hits = search(&core.store, query)?;
-    let (lines, mut rows) = fit(&mut hits, columns, if query.point.is_some() { 8_000 } else { 1_500 });
+    let lacked = |row: &Row| match query.point {
+        Some(_) => None,
+        None => core.ingest.freshness().lacked(&row.id),
+    };
+    let (lines, mut rows) = fit(&mut hits, columns, if query.point.is_some() { 8_000 } else { 1_500 }, lacked);
     if let Worth::Now(about) = &worth {
         for (row, hit) in rows.iter_mut().zip(&hits.rows) {
             if let (Some(why), Value::Object(row)) = (about.unreadable_at(&hit.id), row) {
@@ -244,11 +250,23 @@ fn found(
 }
 
 /// As many rows as the budget takes beside `frame` bytes of what stands around them, as text and as data.
-fn fit(hits: &mut Hits, columns: &Columns, frame: usize) -> (Vec<String>, Vec<Value>) {
+fn fit(
+    hits: &mut Hits,
+    columns: &Columns,
+    frame: usize,
+    lacked: impl Fn(&Row) -> Option<Lacked>,
+) -> (Vec<String>, Vec<Value>) {
     let (mut lines, mut rows) = (Vec::new(), Vec::new());
     let (mut text, mut data) = (frame, frame);
     for row in &hits.rows {
-        let (line, row) = (columns.line(row), Value::Object(columns.row(row)));
+        let lacked = lacked(row);
+        let (mut line, mut row) = (columns.line(row), columns.row(row));
+        if let Some(Lacked { since, sweeps }) = lacked {
+            line = format!("{line} | missing since {since}, lacked by {sweeps} sweeps");
+            row.insert("missing_since".to_owned(), json!(since));
+            row.insert("missing_sweeps".to_owned(), json!(sweeps.to_string()));
+        }
+        let row = Value::Object(row);
         text += line.len() + 1;
         data += row.to_string().len() + 1;
         if !rows.is_empty() && (text > BUDGET || data > BUDGET) {

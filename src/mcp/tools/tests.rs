@@ -222,6 +222,43 @@ async fn status_and_summary_conform_and_say_what_is_wrong() {
 }
 
 #[tokio::test]
+async fn what_sweeps_lack_is_served_with_the_time_since_when_and_how_often() {
+    let world = World::small().await;
+    let client = world.client(false).await;
+    let id = world.instance(&client, "running").await;
+    let resource = data(client.call("get_resource", json!({"id": id})).await.unwrap());
+    assert!(resource.get("missing").is_none(), "{resource}");
+    world.simulator.world().home().forget(&id).unwrap();
+    let mut since = Value::Null;
+    for sweeps in 1..=3 {
+        world.sweep().await;
+        let answer = client.call("get_resource", json!({"id": id})).await.unwrap();
+        let said = text(&answer).to_owned();
+        let resource = data(answer);
+        conforms(&get_resource::SPEC, &resource);
+        let missing = &resource["missing"];
+        assert_eq!(missing["sweeps"], sweeps, "{said}");
+        assert!(said.contains(&format!("Missing since {}: the last ", missing["since"].as_str().unwrap())), "{said}");
+        assert!(since.is_null() || since == missing["since"], "the first of them: {missing}");
+        since = missing["since"].clone();
+
+        let found = client.call("search_inventory", json!({"filters": {"instance-id": id}})).await.unwrap();
+        assert!(text(&found).contains(&format!("lacked by {sweeps} sweeps")), "{}", text(&found));
+        let found = data(found);
+        conforms(&search_inventory::SPEC, &found);
+        assert_eq!(found["rows"][0]["missing_since"], since);
+        assert_eq!(found["rows"][0]["missing_sweeps"], sweeps.to_string());
+    }
+    let summary = client.call("get_inventory_summary", json!({})).await.unwrap();
+    let first = format!("the first since {}", since.as_str().unwrap());
+    assert!(text(&summary).contains(&first), "{}", text(&summary));
+    conforms(&get_inventory_summary::SPEC, &data(summary));
+    let others = data(client.call("search_inventory", json!({})).await.unwrap());
+    let missing = others["rows"].as_array().unwrap().iter().filter(|row| row.get("missing_since").is_some());
+    assert_eq!(missing.count(), 1, "only that one");
+}
+
+#[tokio::test]
 async fn stop_and_start_write_through_and_what_is_so_already_is_an_answer() {
     let world = World::small().await;
     let client = world.client(true).await;

@@ -30,103 +30,124 @@ fn every_argument() -> impl Iterator<Item = (&'static ToolSpec, String, Form)> {
     })
 }
 
+/// Forms of a text, and what each comes to.
+fn of_text(listed: bool) -> Vec<(Value, Comes)> {
+    let trimmed = if listed { "instance" } else { " instance " };
+    vec![
+        (json!("instance"), To(json!("instance"))),
+        (json!(" instance "), To(json!(trimmed))),
+        // Text only: what looks like JSON stays what it is.
+        (json!("[\"a\"]"), To(json!("[\"a\"]"))),
+        (json!("null"), To(json!("null"))),
+        (json!("10"), To(json!("10"))),
+        (json!(1.5), Refused),
+        (json!(true), Refused),
+        (json!(["instance"]), Refused),
+        (json!({"a": 1}), Refused),
+    ]
+}
+
+/// Forms of a flag.
+fn of_flag() -> Vec<(Value, Comes)> {
+    vec![
+        (json!(true), To(json!(true))),
+        (json!(false), To(json!(false))),
+        (json!("true"), To(json!(true))),
+        (json!("True"), To(json!(true))),
+        (json!(" FALSE "), To(json!(false))),
+        (json!("yes"), Refused),
+        (json!("on"), Refused),
+        (json!("tru"), Refused),
+        (json!("[true]"), Refused),
+        (json!(2), Refused),
+        (json!(-1), Refused),
+        (json!(0.5), Refused),
+        (json!([true]), Refused),
+        (json!({}), Refused),
+    ]
+}
+
+/// Forms of a whole number.
+fn of_whole() -> Vec<(Value, Comes)> {
+    vec![
+        (json!(10), To(json!(10))),
+        (json!(10.0), To(json!(10))),
+        (json!(1e1), To(json!(10))),
+        (json!("10"), To(json!(10))),
+        (json!(" 10 "), To(json!(10))),
+        (json!("10.0"), To(json!(10))),
+        (json!("1e1"), To(json!(10))),
+        (json!("-0"), To(json!(0))),
+        (json!(10.5), Refused),
+        (json!("10.5"), Refused),
+        (json!("ten"), Refused),
+        (json!("NaN"), Refused),
+        (json!("Infinity"), Refused),
+        (json!("0x10"), Refused),
+        (json!("010"), Refused),
+        (json!("1,000"), Refused),
+        (json!("1e400"), Refused),
+        (json!("10 20"), Refused),
+        (json!(1e300), Refused),
+        (json!(true), Refused),
+        (json!([10]), Refused),
+        (json!({"limit": 10}), Refused),
+    ]
+}
+
+/// Forms of a list of texts.
+fn of_texts() -> Vec<(Value, Comes)> {
+    vec![
+        (json!(["a", "b"]), To(json!(["a", "b"]))),
+        (json!("a"), To(json!(["a"]))),
+        (json!("[\"a\", \"b\"]"), To(json!(["a", "b"]))),
+        (json!("  [\"a\"]\n"), To(json!(["a"]))),
+        (json!([]), To(json!([]))),
+        (json!("a,b"), Refused),
+        (json!("a, b"), Refused),
+        (json!("[a, b]"), Refused),
+        (json!("['a']"), Refused),
+        (json!("[\"a\""), Refused),
+        (json!("[1]"), Refused),
+        (json!([1]), Refused),
+        (json!([null]), Refused),
+        (json!(["a", ["b"]]), Refused),
+        (json!(7), Refused),
+        (json!(false), Refused),
+        (json!({"0": "a"}), Refused),
+    ]
+}
+
+/// Forms of a list of objects, or of an object.
+fn of_objects() -> Vec<(Value, Comes)> {
+    let (listed, object) = (json!([{"Name": "a", "Values": ["b"]}]), json!({"a": ["b"]}));
+    vec![
+        (listed.clone(), To(listed.clone())),
+        (object.clone(), To(object.clone())),
+        (json!(listed.to_string()), To(listed.clone())),
+        (json!(format!(" {object} ")), To(object.clone())),
+        (json!([listed[0].to_string()]), To(listed)),
+        (json!("[]"), To(json!([]))),
+        (json!("a=b"), Refused),
+        (json!("{a: b}"), Refused),
+        (json!("{\"a\": [\"b\"]"), Refused),
+        (json!("[\"a\"]"), Refused),
+        (json!("\"{}\""), Refused),
+        (json!("7"), Refused),
+        (json!(["a"]), Refused),
+        (json!(7), Refused),
+        (json!(true), Refused),
+    ]
+}
+
 /// Forms that clients send, and what each comes to for an argument of this type.
 fn table(form: &Form, care: Care) -> Vec<(Value, Comes)> {
     let mut table = match form {
-        Form::Text { listed } => {
-            let trimmed = if *listed { "instance" } else { " instance " };
-            vec![
-                (json!("instance"), To(json!("instance"))),
-                (json!(" instance "), To(json!(trimmed))),
-                // Text only: what looks like JSON stays what it is.
-                (json!("[\"a\"]"), To(json!("[\"a\"]"))),
-                (json!("null"), To(json!("null"))),
-                (json!("10"), To(json!("10"))),
-                (json!(1.5), Refused),
-                (json!(true), Refused),
-                (json!(["instance"]), Refused),
-                (json!({"a": 1}), Refused),
-            ]
-        }
-        Form::Flag => vec![
-            (json!(true), To(json!(true))),
-            (json!(false), To(json!(false))),
-            (json!("true"), To(json!(true))),
-            (json!("True"), To(json!(true))),
-            (json!(" FALSE "), To(json!(false))),
-            (json!("yes"), Refused),
-            (json!("on"), Refused),
-            (json!("tru"), Refused),
-            (json!("[true]"), Refused),
-            (json!(2), Refused),
-            (json!(-1), Refused),
-            (json!(0.5), Refused),
-            (json!([true]), Refused),
-            (json!({}), Refused),
-        ],
-        Form::Whole(_) => vec![
-            (json!(10), To(json!(10))),
-            (json!(10.0), To(json!(10))),
-            (json!(1e1), To(json!(10))),
-            (json!("10"), To(json!(10))),
-            (json!(" 10 "), To(json!(10))),
-            (json!("10.0"), To(json!(10))),
-            (json!("1e1"), To(json!(10))),
-            (json!("-0"), To(json!(0))),
-            (json!(10.5), Refused),
-            (json!("10.5"), Refused),
-            (json!("ten"), Refused),
-            (json!("NaN"), Refused),
-            (json!("Infinity"), Refused),
-            (json!("0x10"), Refused),
-            (json!("010"), Refused),
-            (json!("1,000"), Refused),
-            (json!("1e400"), Refused),
-            (json!("10 20"), Refused),
-            (json!(1e300), Refused),
-            (json!(true), Refused),
-            (json!([10]), Refused),
-            (json!({"limit": 10}), Refused),
-        ],
-        Form::Texts => vec![
-            (json!(["a", "b"]), To(json!(["a", "b"]))),
-            (json!("a"), To(json!(["a"]))),
-            (json!("[\"a\", \"b\"]"), To(json!(["a", "b"]))),
-            (json!("  [\"a\"]\n"), To(json!(["a"]))),
-            (json!([]), To(json!([]))),
-            (json!("a,b"), Refused),
-            (json!("a, b"), Refused),
-            (json!("[a, b]"), Refused),
-            (json!("['a']"), Refused),
-            (json!("[\"a\""), Refused),
-            (json!("[1]"), Refused),
-            (json!([1]), Refused),
-            (json!([null]), Refused),
-            (json!(["a", ["b"]]), Refused),
-            (json!(7), Refused),
-            (json!(false), Refused),
-            (json!({"0": "a"}), Refused),
-        ],
-        Form::Objects => {
-            let (listed, object) = (json!([{"Name": "a", "Values": ["b"]}]), json!({"a": ["b"]}));
-            vec![
-                (listed.clone(), To(listed.clone())),
-                (object.clone(), To(object.clone())),
-                (json!(listed.to_string()), To(listed.clone())),
-                (json!(format!(" {object} ")), To(object.clone())),
-                (json!([listed[0].to_string()]), To(listed)),
-                (json!("[]"), To(json!([]))),
-                (json!("a=b"), Refused),
-                (json!("{a: b}"), Refused),
-                (json!("{\"a\": [\"b\"]"), Refused),
-                (json!("[\"a\"]"), Refused),
-                (json!("\"{}\""), Refused),
-                (json!("7"), Refused),
-                (json!(["a"]), Refused),
-                (json!(7), Refused),
-                (json!(true), Refused),
-            ]
-        }
+        Form::Text { listed } => of_text(*listed),
+        Form::Flag => of_flag(),
+        Form::Whole(_) => of_whole(),
+        Form::Texts => of_texts(),
+        Form::Objects => of_objects(),
     };
     let blank = |refused: bool| {
         [Value::Null, json!(""), json!("  \n")].map(|value| (value, if refused { Refused } else { Absent }))
@@ -154,18 +175,18 @@ fn every_form_of_every_argument_of_every_tool_is_read_as_its_clean_form_or_refus
         for (given, comes) in table(&form, care) {
             let call: JsonObject = std::iter::once((name.clone(), given.clone())).collect();
             let read = Arguments::new(tool, call);
-            let case = format!("{} {name}: {given}", tool.name);
+            let what = format!("{} {name}: {given}", tool.name);
             match (comes, read) {
-                (To(clean), Ok(read)) => assert_eq!(read.value(&name), Some(&clean), "{case}"),
-                (Absent, Ok(read)) => assert_eq!(read.value(&name), None, "{case}"),
+                (To(clean), Ok(read)) => assert_eq!(read.value(&name), Some(&clean), "{what}"),
+                (Absent, Ok(read)) => assert_eq!(read.value(&name), None, "{what}"),
                 (Refused, Err(error)) => {
                     let said = error.to_string();
                     assert!(
                         said.contains(&format!("`{name}` must be ")) && said.contains("Example: "),
-                        "{case}: {said}"
+                        "{what}: {said}"
                     );
                 }
-                (_, read) => panic!("{case}: {read:?}"),
+                (_, read) => panic!("{what}: {read:?}"),
             }
             tried += 1;
         }

@@ -20,6 +20,7 @@ const SHOWN: usize = 300;
 ///
 /// # Errors
 /// [`Fault::Params`], for a method that is served.
+#[must_use]
 pub fn read(method: &str, params: Option<Value>) -> Option<Result<CallToolRequestParams, Fault>> {
     let params = params.unwrap_or_default();
     let refused = match method {

@@ -1,0 +1,107 @@
+//! How often complete sweeps lacked a resource that is still served, and since when.
+//!
+//! A resource is served until its absence is proved (see [`super::absence`]), which takes at least a minute after the last
+//! evidence of it, however often sweeps run. Meanwhile an answer about it can say what the sweeps saw.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::model::Timestamp;
+
+/// What complete sweeps say about a resource that the last of them lacked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lacked {
+    /// When the first of these sweeps started.
+    pub since: Timestamp,
+    /// How many complete sweeps in a row lacked it.
+    pub sweeps: u32,
+}
+
+/// The resources of one kind in one scope that the last complete sweep lacked.
+#[derive(Clone, Debug, Default)]
+pub struct Lacking(HashMap<Arc<str>, Lacked>);
+
+impl Lacking {
+    /// Notes that a complete sweep from `started` lacked exactly these.
+    pub fn complete<'a>(&mut self, ids: impl Iterator<Item = &'a Arc<str>>, started: Timestamp) {
+        let before = std::mem::take(&mut self.0);
+        let first = Lacked { since: started, sweeps: 0 };
+        self.0 = ids
+            .map(|id| {
+                let Lacked { since, sweeps } = before.get(id).copied().unwrap_or(first);
+                (Arc::clone(id), Lacked { since, sweeps: sweeps.saturating_add(1) })
+            })
+            .collect();
+    }
+
+    /// Notes that one of them was seen, or is removed.
+    pub fn settled(&mut self, id: &str) {
+        self.0.remove(id);
+    }
+
+    /// Keeps those whose time is still one that others can be compared with.
+    pub fn retain(&mut self, dated: impl Fn(Timestamp) -> bool) {
+        self.0.retain(|_, lacked| dated(lacked.since));
+    }
+
+    /// What sweeps say about one resource; `None` when the last complete one showed it.
+    #[must_use]
+    pub fn of(&self, id: &str) -> Option<Lacked> {
+        self.0.get(id).copied()
+    }
+
+    /// Since when any of them has been lacked.
+    #[must_use]
+    pub fn since(&self) -> Option<Timestamp> {
+        self.0.values().map(|lacked| lacked.since).min()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_millis(1000 * seconds)
+    }
+
+    proptest! {
+        /// Against the plain history: a resource is lacked since the first sweep after the last one that showed it.
+        #[test]
+        fn what_is_lacked_is_what_every_sweep_since_it_was_shown_lacked(
+            sweeps in prop::collection::vec(prop::collection::btree_set(0_u8..4, 0..4), 1..12),
+        ) {
+            let ids: Vec<Arc<str>> = (0_u8..4).map(|number| Arc::from(number.to_string())).collect();
+            let mut lacking = Lacking::default();
+            for (number, shown) in sweeps.iter().enumerate() {
+                for id in shown {
+                    lacking.settled(&ids[usize::from(*id)]);
+                }
+                let lacked = ids.iter().enumerate().filter(|(id, _)| !shown.iter().any(|shown| usize::from(*shown) == *id));
+                lacking.complete(lacked.map(|(_, id)| id), at(i64::try_from(number).unwrap()));
+                for (id, name) in ids.iter().enumerate() {
+                    let row = sweeps[..=number].iter().rev().take_while(|shown| !shown.iter().any(|one| usize::from(*one) == id));
+                    let row = row.count();
+                    let expected = (row > 0).then(|| Lacked {
+                        since: at(i64::try_from(number + 1 - row).unwrap()),
+                        sweeps: u32::try_from(row).unwrap(),
+                    });
+                    prop_assert_eq!(lacking.of(name), expected);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_jump_of_the_clock_left_undated_is_forgotten() {
+        let (a, b) = (Arc::<str>::from("a"), Arc::<str>::from("b"));
+        let mut lacking = Lacking::default();
+        lacking.complete([&a].into_iter(), at(1));
+        lacking.complete([&a, &b].into_iter(), at(5));
+        assert_eq!(lacking.since(), Some(at(1)));
+        lacking.retain(|since| since >= at(3));
+        assert_eq!((lacking.of("a"), lacking.since()), (None, Some(at(5))));
+    }
+}
