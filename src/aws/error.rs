@@ -165,6 +165,17 @@ impl AwsError {
         self
     }
 
+    /// There is no answer yet, and it is not waited for.
+    pub(super) fn late(call: &Call<'_>) -> Self {
+        AwsError::of(Trouble::TimedOut, Class::Transient, None, call)
+    }
+
+    /// The same with a further word about it.
+    pub(super) fn adding(mut self, what: &str) -> Self {
+        self.0.message = format!("{}; {what}", self.0.message);
+        self
+    }
+
     /// A page that belongs to another account.
     pub(super) fn other_account(expected: &AccountId, found: &str, call: &Call<'_>) -> Self {
         let trouble = Trouble::OtherAccount { expected: expected.clone() };

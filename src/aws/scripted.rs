@@ -69,13 +69,22 @@ impl Scripted {
     pub(crate) fn aws(&self) -> Aws {
         at(&self.endpoint)
     }
+
+    /// The same, where a person named the account.
+    pub(crate) fn aws_of(&self, account: Option<&str>) -> Aws {
+        of(&self.endpoint, account.map(AccountId::new))
+    }
 }
 
 /// A connection to `endpoint` with made-up credentials.
 pub(crate) fn at(endpoint: &str) -> Aws {
+    of(endpoint, None)
+}
+
+fn of(endpoint: &str, account: Option<AccountId>) -> Aws {
     let config = emulated(endpoint);
     let clock = Arc::new(AwsClock::default());
-    let settings = Settings { regions: Regions::Named(vec![scope().region]), ..Settings::default() };
+    let settings = Settings { regions: Regions::Named(vec![scope().region]), account, ..Settings::default() };
     Aws::new(settings.clone(), Sdk::new(&config, &settings.regions, &clock), clock)
 }
 

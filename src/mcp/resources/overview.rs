@@ -49,6 +49,7 @@ pub fn freshness(core: &Arc<Core>, uri: &str) -> Result<Content, Fault> {
         "aws_calls": core.aws.calls(),
     });
     put_clock(&mut body, core.aws.clock_offset_millis());
+    put_identity(&mut body, core);
     Ok(Content::fleeting(body.to_string()))
 }
 
@@ -101,6 +102,7 @@ fn counted(core: &Core, uri: &str, writes: Writes) -> Result<Value, Fault> {
         "aws_calls": by_action(&core.aws.calls()),
     });
     put_clock(&mut body, core.aws.clock_offset_millis());
+    put_identity(&mut body, core);
     if let (Some(trouble), Value::Object(body)) = (core.ingest.freshness().trouble(), &mut body) {
         body.insert("trouble".to_owned(), json!({"what": trouble.what, "fix": trouble.fix}));
     }
@@ -130,6 +132,14 @@ fn by_action(calls: &[CallCount]) -> Vec<Value> {
         entry
     });
     shown.collect()
+}
+
+/// Says that the account is taken for granted, where STS does not prove it.
+fn put_identity(body: &mut Value, core: &Core) {
+    if let (Some(unproved), Value::Object(fields)) = (core.aws.unproved(), body) {
+        let identity = json!({"proved": false, "what": unproved.what, "fix": unproved.fix, "since": unproved.since});
+        fields.insert("identity".to_owned(), identity);
+    }
 }
 
 /// Says that the clocks differ, where they do so much that somebody should set this machine's.

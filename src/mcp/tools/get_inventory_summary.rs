@@ -92,6 +92,15 @@ fn output() -> Value {
                     "fix": schema::text("What to do about it."),
                 }),
             ),
+            "identity": schema::object(
+                &["proved", "what", "fix", "since"],
+                json!({
+                    "proved": {"type": "boolean", "description": "Whether STS proves whose the credentials are."},
+                    "what": schema::text("Why it does not; the account stands in."),
+                    "fix": schema::text("What to do about it."),
+                    "since": schema::text("Since when."),
+                }),
+            ),
             "aws_calls": schema::list(calls, "Calls to AWS by action, all regions together."),
             "events": schema::list(events, "One entry for each region whose events are listened to."),
             "writes": schema::object(
@@ -170,6 +179,9 @@ fn text(body: &Value) -> String {
         out.add(format_args!("Clock: {}. {}\n", get(clock, "what"), get(clock, "fix")));
     }
     out.add(format_args!("Credentials: {}\n", get(body, "credentials")));
+    if let Some(identity) = body.get("identity") {
+        out.add(format_args!("Identity: {}. {}\n", get(identity, "what"), get(identity, "fix")));
+    }
     let scopes = body.get("scopes").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     if scopes.is_empty() {
         out.add(format_args!("Nothing swept yet in {}\n", get(body, "watched_regions")));
