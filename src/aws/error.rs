@@ -368,8 +368,7 @@ impl AwsError {
         let region = self.region.as_ref().map_or("the watched region", Region::as_str);
         match (&self.trouble, self.class) {
             (Trouble::Files, _) => {
-                "Mend what the message names: AWS's own tools cannot read it either. Muster reads the files again within \
-                 seconds."
+                "Mend what the message names: AWS's own tools cannot read it either. Muster reads the files again by itself."
                     .into()
             }
             (Trouble::Untrusted { bundle: None }, _) => {

@@ -173,7 +173,7 @@ fn unfilled_words(words: &[OsString]) -> Vec<(String, String)> {
         // What stands for a directory is replaced where a path is read.
         let value = environment::expand(value);
         found.extend(placeholder(&value).map(|value| (name.to_owned(), value.to_owned())));
-        before = if word.starts_with("--") { word } else { "the command line" };
+        before = if word.starts_with("--") && !word.contains('=') { word } else { "the command line" };
     }
     found
 }

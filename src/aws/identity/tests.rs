@@ -96,7 +96,8 @@ async fn an_sts_that_falls_silent_later_is_stood_in_for_and_what_it_says_afterwa
 #[tokio::test]
 async fn credentials_that_sts_refuses_are_refused() {
     for code in ["InvalidClientTokenId", "ExpiredToken", "SignatureDoesNotMatch"] {
-        let server = Scripted::new([Answer::error(403, code, "no"), reservation(OURS)]).await;
+        let body = format!("<ErrorResponse><Error><Code>{code}</Code><Message>no</Message></Error></ErrorResponse>");
+        let server = Scripted::new([Answer { status: 403, date: None, body }, reservation(OURS)]).await;
         let error = server.aws().account().await.unwrap_err();
         assert_eq!((error.code.as_deref(), server.asked().len()), (Some(code), 1));
     }
