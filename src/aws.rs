@@ -8,6 +8,7 @@ pub mod batch;
 pub mod bus;
 pub mod clock;
 pub mod error;
+pub mod identity;
 pub mod limiter;
 mod markup;
 mod options;
@@ -79,6 +80,8 @@ pub struct Settings {
     pub regions: Regions,
     /// The profile of `~/.aws/config`.
     pub profile: Option<String>,
+    /// The account that it has to be.
+    pub account: Option<AccountId>,
     /// The part of AWS's request limits to take, in percent (1 to 100).
     pub share_percent: u8,
     /// The URL of an emulator on this machine to ask in place of AWS, whatever environment and profile say. It is shown
@@ -91,6 +94,7 @@ impl Default for Settings {
         Settings {
             regions: Regions::default(),
             profile: None,
+            account: None,
             share_percent: limiter::DEFAULT_SHARE_PERCENT,
             emulator: None,
         }
@@ -150,6 +154,8 @@ struct Found {
     regions: Option<Vec<Region>>,
     /// When a region last answered with a success.
     answered: BTreeMap<Region, Instant>,
+    /// Where STS does not say whose the credentials are.
+    silences: identity::Silences,
 }
 
 impl Aws {
@@ -219,7 +225,7 @@ impl Aws {
         self.0.limiter.calls()
     }
 
-    /// The account whose credentials are in use.
+    /// The account whose credentials are in use, as STS says.
     ///
     /// # Errors
     /// [`AwsError`]: no credentials, no region, no connection.
@@ -254,14 +260,11 @@ impl Aws {
         }
     }
 
-    /// Whether the credentials in use still belong to the account of `scope`, asked in its own region: one that is down
-    /// disturbs no other.
-    ///
-    /// A page alone does not tell: VPCs may be another account's, and an account without instances answers none.
+    /// Whether STS says that the credentials in use belong to the account of `scope`.
     ///
     /// # Errors
     /// [`AwsError`] with [`Trouble::OtherAccount`] when they do not; any other when AWS does not say.
-    pub async fn confirm(&self, scope: &Scope) -> Result<(), AwsError> {
+    pub async fn confirm_by_sts(&self, scope: &Scope) -> Result<(), AwsError> {
         let found = self.identify_in(&scope.region).await?;
         if found == scope.account {
             return Ok(());

@@ -8,11 +8,13 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+mod account;
 pub mod environment;
+mod meant;
 pub mod place;
 pub mod placeholder;
 mod regions;
@@ -24,8 +26,9 @@ use crate::app::setup::{Name, NameError};
 pub use crate::aws::queue::Queue;
 use crate::kinds::KINDS;
 pub use crate::mcp::ListMode;
+use crate::model::AccountId;
+pub use account::{AccountError, account};
 pub use environment::Environment;
-use placeholder::placeholder;
 pub use selection::Selection;
 pub use size::Size;
 
@@ -57,6 +60,8 @@ pub struct Given {
     pub data_dir: Option<PathBuf>,
     /// `--profile`.
     pub profile: Option<String>,
+    /// `--account`.
+    pub account: Option<AccountId>,
     /// `--region`.
     pub region: Option<String>,
     /// `--regions`: names, or `all`.
@@ -103,6 +108,8 @@ pub struct Interval {
 pub struct Config {
     /// Which account and regions.
     pub selection: Selection,
+    /// The account that the credentials have to belong to, where a person named it.
+    pub account: Option<AccountId>,
     /// Where the store, the lock and the socket (or a link to it) are; absolute.
     pub data_dir: PathBuf,
     /// Where the operating system wants sockets, if it says so.
@@ -167,8 +174,8 @@ pub enum ConfigError {
     },
     /// A value that a client did not fill in.
     #[error(
-        "{source_name} holds `{found}`, a placeholder that the client's configuration did not fill in: write the value itself \
-         there, or leave {source_name} out"
+        "{source_name} holds the placeholder `{found}`, which the client's configuration did not fill in: write the value \
+         itself there, or leave it out"
     )]
     Unfilled {
         /// The flag or variable.
@@ -284,7 +291,7 @@ impl Config {
     /// A value out of range, an unknown kind, or no place for the data directory.
     pub fn merge(given: Given, environment: &Environment, kinds: &[&str]) -> Result<Self, ConfigError> {
         let given = given.said();
-        filled(&given, environment)?;
+        meant::filled(&given, environment)?;
         let mut intervals = BTreeMap::new();
         for Interval { kind, every } in given.intervals {
             if !kinds.contains(&kind.as_str()) {
@@ -305,14 +312,14 @@ impl Config {
             return Err(ConfigError::EventsName { source });
         }
         let regions = regions(&given.regions)?;
-        let region =
-            region(given.region.as_deref(), environment).filter(|_| regions.iter().all(|name| name == selection::ALL));
+        let region = meant::region(given.region.as_deref(), environment)
+            .filter(|_| regions.iter().all(|name| name == selection::ALL));
         let selection = Selection::new(given.profile, given.region, &regions, environment);
         let regions = regions.iter().map(|name| (environment.source("--regions", name), name.as_str()));
         let one = region.iter().map(|(source, name)| (source.clone(), name.as_str()));
-        regions.chain(one).try_for_each(|(source, name)| check(source, name, selection.has_endpoint()))?;
+        regions.chain(one).try_for_each(|(source, name)| meant::check(source, name, selection.has_endpoint()))?;
         let data_dir = match given.data_dir {
-            Some(dir) => located(&dir, environment)?,
+            Some(dir) => meant::located(&dir, environment)?,
             None => environment.state_home().ok_or(ConfigError::NoHome)?.join("muster").join(selection.digest()),
         };
         if let Some(given) = given.retain_age.filter(|age| *age < SHORTEST_AGE) {
@@ -323,6 +330,7 @@ impl Config {
         }
         Ok(Config {
             selection,
+            account: given.account,
             data_dir,
             runtime_dir: environment.runtime_dir().map(PathBuf::from),
             allow_writes: given.allow_writes,
@@ -370,85 +378,6 @@ fn regions(given: &[String]) -> Result<Vec<String>, ConfigError> {
         return Err(ConfigError::AllAndOthers);
     }
     Ok(regions)
-}
-
-/// The region that is asked where no list of them is given, and what names it.
-fn region(given: Option<&str>, environment: &Environment) -> Option<(String, String)> {
-    let of_aws = || {
-        let mut names = selection::OF_REGION.into_iter();
-        names.find_map(|name| Some((name.to_owned(), environment.variable(name)?.to_owned())))
-    };
-    given.map(|name| (environment.source("--region", name), name.to_owned())).or_else(of_aws)
-}
-
-/// Whether `name` can be one region. Behind another endpoint there may be any.
-fn check(source_name: String, name: &str, has_endpoint: bool) -> Result<(), ConfigError> {
-    if let Some(found) = placeholder(name) {
-        return Err(ConfigError::Unfilled { source_name, found: found.to_owned() });
-    }
-    let Err(slip) = regions::check(name) else { return Ok(()) };
-    if name.contains([',', ';', ' ']) {
-        return Err(ConfigError::SeveralRegions { source_name, given: name.to_owned() });
-    }
-    if has_endpoint || (name == selection::ALL && source_name.to_lowercase().ends_with("regions")) {
-        return Ok(());
-    }
-    let nearest = match slip {
-        regions::Slip::Near(region) => Some(region),
-        regions::Slip::Form => None,
-    };
-    Err(ConfigError::UnknownRegion { source_name, given: name.to_owned(), nearest })
-}
-
-/// Refuses what a client was to fill in and did not.
-fn filled(given: &Given, environment: &Environment) -> Result<(), ConfigError> {
-    // A home is replaced later; what is left is not.
-    let data_dir =
-        given.data_dir.as_ref().and_then(|dir| dir.to_str()).filter(|dir| {
-            placeholder(&environment::expand(dir)).is_some() && place::unexpanded(Path::new(dir)).is_none()
-        });
-    let flags =
-        [("--profile", given.profile.as_deref()), ("--data-dir", data_dir), ("--events", given.events.as_deref())];
-    let flags = flags.into_iter().filter_map(|(flag, value)| Some((environment.source(flag, value?), value?)));
-    let variables = environment::SELECTING.iter().filter_map(|name| {
-        // What a flag overrules is not read; regions are looked at by themselves.
-        let overruled = given.profile.is_some() && selection::OVERRULED.contains(name);
-        let is_read = !overruled && !selection::OF_REGION.contains(name);
-        Some(((*name).to_owned(), environment.variable(name).filter(|_| is_read)?))
-    });
-    let unfilled = flags.chain(variables).find_map(|(source_name, value)| {
-        let found = placeholder(value)?.to_owned();
-        Some(ConfigError::Unfilled { source_name, found })
-    });
-    unfilled.map_or(Ok(()), Err)
-}
-
-/// The data directory that was given, as an absolute path.
-fn located(dir: &Path, environment: &Environment) -> Result<PathBuf, ConfigError> {
-    let path = environment.absolute(dir);
-    let unknown = |dir: &Path| place::unexpanded(dir).map(str::to_owned);
-    // What was replaced is absolute.
-    match dir.is_relative().then(|| unknown(dir)).flatten().filter(|part| path.ends_with(dir) && !part.is_empty()) {
-        None => Ok(path),
-        Some(part) => {
-            let source_name = environment.source("--data-dir", &dir.to_string_lossy());
-            Err(ConfigError::NoSuchHome { source_name, path: dir.to_owned(), part })
-        }
-    }
-}
-
-impl Given {
-    /// The same without what is blank: a client that fills a template with nothing says nothing.
-    fn said(self) -> Self {
-        let said = |text: Option<String>| text.map(|text| tidy::bare(&text).to_owned()).filter(|text| !text.is_empty());
-        Given {
-            data_dir: self.data_dir.filter(|dir| dir.to_str().is_none_or(|dir| !tidy::bare(dir).is_empty())),
-            profile: said(self.profile),
-            region: said(self.region),
-            events: said(self.events),
-            ..self
-        }
-    }
 }
 
 impl Listening {

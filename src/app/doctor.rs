@@ -154,8 +154,13 @@ fn hung(check: &Check, subject: &str) -> Finding {
 /// Everything that is of AWS.
 async fn account(aws: &Aws, config: &Config, server: Option<&Client>) -> Vec<Finding> {
     let (caller, _) = asked(aws.caller()).await;
-    let mut findings = vec![identity::judge(&aws.origin(), &caller)];
-    let Ok(caller) = caller else {
+    // Where only STS cannot be reached, the account may stand in.
+    let account = match &caller {
+        Ok(caller) => Ok(caller.account.clone()),
+        Err(_) => asked(aws.account()).await.0,
+    };
+    let mut findings = vec![identity::judge(&aws.origin(), &caller, config.account.as_ref(), &account)];
+    let Ok(account) = account else {
         let rest = [&clock::CHECK, &endpoint::CHECK, &permission::CHECK, &quota::CHECK];
         let rest = rest.into_iter().chain(OF_EVENTS.iter().copied());
         findings.extend(rest.map(|check| check.skipped("AWS", "nobody is known to ask as: see identity")));
@@ -166,8 +171,7 @@ async fn account(aws: &Aws, config: &Config, server: Option<&Client>) -> Vec<Fin
         findings.push(permission::judge("ec2:DescribeRegions", &regions));
     }
     let regions = aws.regions();
-    let examined =
-        |region: Region| Examined { aws, scope: Scope { account: caller.account.clone(), region }, config, server };
+    let examined = |region: Region| Examined { aws, scope: Scope { account: account.clone(), region }, config, server };
     let regions: Vec<Examined<'_>> = regions.into_iter().map(examined).collect();
     findings.extend(join_all(regions.iter().map(Examined::region)).await.into_iter().flatten());
     if config.events.is_none() && config.queues.is_empty() {
@@ -202,7 +206,7 @@ impl Examined<'_> {
     }
 
     async fn identity(&self) -> Finding {
-        let (answer, took) = asked(self.aws.confirm(&self.scope)).await;
+        let (answer, took) = asked(self.aws.confirm_by_sts(&self.scope)).await;
         endpoint::judge("STS", &answer, took)
     }
 

@@ -42,6 +42,9 @@ const WRITER_ENDS: Duration = Duration::from_millis(700);
 /// From one time that AWS is asked for the account's regions to the next.
 const REGIONS_AGAIN: Duration = Duration::from_hours(1);
 
+/// From one time that a silent STS is asked again to the next.
+const STS_AGAIN: Duration = Duration::from_secs(15);
+
 /// Everything that keeps a store up to date and serves it.
 pub struct Engine {
     core: Arc<Core>,
@@ -101,6 +104,7 @@ impl Engine {
         let (aws_too, ingest, hub_too, tasks) = (aws.clone(), handle.clone(), hub.clone(), sweeping.clone());
         let watch = Watch { aws: aws_too, ingest, hub: hub_too, tasks, switchboard, intervals, listener };
         sweeping.spawn_until_stopped("the watch", watch.run());
+        sweeping.spawn_until_stopped("identity", prove(aws.clone()));
         let tools = TaskTracker::new();
         let core = Arc::new(Core {
             store,
@@ -167,6 +171,7 @@ pub(super) fn settings(config: &Config) -> Settings {
             _ => Regions::Named(several.collect()),
         },
         profile: config.selection.profile.clone(),
+        account: config.account.clone(),
         share_percent: config.aws_share.percent(),
         emulator: config.emulator.clone(),
     }
@@ -285,13 +290,21 @@ fn unlisted(error: &AwsError, since: Timestamp) -> ingest::Trouble {
     ingest::Trouble { what: format!("not all regions may be watched: {}", trouble.what), ..trouble }
 }
 
+/// Asks STS again where it does not say whose the credentials are.
+async fn prove(aws: Aws) {
+    loop {
+        sleep(STS_AGAIN).await;
+        aws.ask_silent().await;
+    }
+}
+
 /// Asks AWS for the account until it answers; what keeps it from answering shows in every answer meanwhile.
 async fn identified(aws: &Aws, freshness: &Freshness) -> AccountId {
     let (mut patience, mut tries) = (Patience::default(), freshness.tries());
     let since = aws.clock().now();
     loop {
         tries.mark_unchanged();
-        match aws.identify().await {
+        match aws.account().await {
             Ok(account) => {
                 freshness.set_trouble(None);
                 return account;

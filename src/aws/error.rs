@@ -181,6 +181,17 @@ impl AwsError {
         self
     }
 
+    /// There is no answer yet, and it is not waited for.
+    pub(super) fn late(call: &Call<'_>) -> Self {
+        AwsError::of(Trouble::TimedOut, Class::Transient, None, call)
+    }
+
+    /// The same with a further word about it.
+    pub(super) fn adding(mut self, what: &str) -> Self {
+        self.0.message = format!("{}; {what}", self.0.message);
+        self
+    }
+
     /// A page that belongs to another account.
     pub(super) fn other_account(expected: &AccountId, found: &str, call: &Call<'_>) -> Self {
         let trouble = Trouble::OtherAccount { expected: expected.clone() };
@@ -452,8 +463,7 @@ impl AwsError {
         let region = self.region.as_ref().map_or("the watched region", Region::as_str);
         match (&self.trouble, self.class) {
             (Trouble::Files, _) => {
-                "Mend what the message names: AWS's own tools cannot read it either. Muster reads the files again within \
-                 seconds."
+                "Mend what the message names: AWS's own tools cannot read it either. Muster reads the files again by itself."
                     .into()
             }
             (Trouble::Untrusted { bundle: None }, _) => {

@@ -122,17 +122,22 @@ impl Scripted {
     pub(crate) fn aws(&self) -> Aws {
         at(&self.endpoint)
     }
+
+    /// The same, where a person named the account.
+    pub(crate) fn aws_of(&self, account: Option<&str>) -> Aws {
+        of(&self.endpoint, account.map(AccountId::new))
+    }
 }
 
 /// A connection to `endpoint` with made-up credentials.
 pub(crate) fn at(endpoint: &str) -> Aws {
-    connected(&emulated(endpoint))
+    connected(&emulated(endpoint), None)
 }
 
 /// A connection to `endpoint` with the credentials that `provider` gives whenever it is asked.
 pub(crate) fn signed(endpoint: &str, provider: impl ProvideCredentials + 'static) -> Aws {
     let provider = SharedCredentialsProvider::new(provider);
-    connected(&emulated(endpoint).into_builder().credentials_provider(provider).build())
+    connected(&emulated(endpoint).into_builder().credentials_provider(provider).build(), None)
 }
 
 /// Credentials that are another account's each time they are asked for, as far as `accounts` goes, and have always expired.
@@ -164,9 +169,13 @@ impl ProvideCredentials for Rotating {
     }
 }
 
-fn connected(config: &SdkConfig) -> Aws {
+fn of(endpoint: &str, account: Option<AccountId>) -> Aws {
+    connected(&emulated(endpoint), account)
+}
+
+fn connected(config: &SdkConfig, account: Option<AccountId>) -> Aws {
     let clock = Arc::new(AwsClock::default());
-    let settings = Settings { regions: Regions::Named(vec![scope().region]), ..Settings::default() };
+    let settings = Settings { regions: Regions::Named(vec![scope().region]), account, ..Settings::default() };
     Aws::new(settings.clone(), Sdk::new(config, &settings.regions, &clock), clock)
 }
 

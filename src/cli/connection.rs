@@ -10,12 +10,16 @@ use super::place::{Place, settled};
 use crate::config::{self, Config, ConfigError, Environment, Given, Interval, ListMode, Queue, Share, Size};
 use crate::kinds::KINDS;
 use crate::kinds::rules::DEFAULT_NAME;
+use crate::model::AccountId;
 
 /// Which account, which store, and how it is served.
 #[derive(Clone, Debug, Default, Args)]
 pub(super) struct Connection {
     #[command(flatten)]
     place: Place,
+    /// The AWS account that the credentials have to belong to; also where only EC2 can be reached, and STS not [default: as STS says]
+    #[arg(long, env = "MUSTER_ACCOUNT", value_name = "ACCOUNT", value_parser = config::account, hide_env_values = true)]
+    account: Option<AccountId>,
     /// The AWS region [default: `AWS_REGION`, else the profile's]
     #[arg(long, env = "MUSTER_REGION", value_name = "REGION", hide_env_values = true)]
     region: Option<String>,
@@ -72,6 +76,7 @@ impl Connection {
                 profile: config.selection.profile.clone(),
                 regions: config.selection.regions().to_vec(),
             },
+            account: config.account.clone(),
             region: config.selection.region.clone(),
             allow_writes: false,
             list: Some(match config.list {
@@ -108,6 +113,7 @@ impl Connection {
         let Place { data_dir, profile, regions } = &self.place;
         flag("--data-dir", data_dir.clone().map(Into::into));
         flag("--profile", profile.clone().map(Into::into));
+        flag("--account", self.account.as_ref().map(|account| account.as_str().into()));
         flag("--region", self.region.clone().map(Into::into));
         flag("--regions", Some(regions.join(",")).filter(|names| !names.is_empty()).map(Into::into));
         flag("--list", self.list.and_then(|list| Some(list.to_possible_value()?.get_name().into())));
@@ -137,6 +143,7 @@ impl Connection {
         let given = Given {
             data_dir: self.place.data_dir,
             profile: self.place.profile,
+            account: self.account,
             region: self.region,
             regions: self.place.regions,
             allow_writes: self.allow_writes,
@@ -179,7 +186,7 @@ mod tests {
 
     #[test]
     fn flags_made_from_a_configuration_lead_back_to_it() {
-        let given = "--profile dev --region eu-west-1 --list all --interval instance=30s --interval vpc=1h --aws-share 0.5 \
+        let given = "--profile dev --account 123456789012 --region eu-west-1 --list all --interval instance=30s --interval vpc=1h --aws-share 0.5 \
              --retain-age 7d --retain-size 32MiB --keep-free 1GiB --queue-url https://sqs.eu-west-1.amazonaws.com/123456789012/events \
              --events --relaxed instance=10m --canary-interval 30s";
         let config = parse(given.split_whitespace().map(OsString::from));

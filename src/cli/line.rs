@@ -120,13 +120,8 @@ pub(super) fn explained(error: &clap::Error, words: &[OsString], root: &Command)
         _ => None,
     };
     let option = options.find(|option| named.is_some() && option.get_long() == named);
-    let was_given = |long: &str| {
-        words
-            .iter()
-            .filter_map(|word| word.to_str()?.strip_prefix("--"))
-            .any(|word| word.split('=').next() == Some(long))
-    };
-    let variable = option.filter(|option| !option.get_long().is_some_and(was_given)).and_then(Arg::get_env);
+    let variable =
+        option.filter(|option| !option.get_long().is_some_and(|long| is_given(words, long))).and_then(Arg::get_env);
     let variable = variable.filter(|variable| std::env::var_os(variable).is_some());
     Unusable { variable: variable.map(|variable| variable.to_string_lossy().into_owned()), told }
 }
@@ -150,9 +145,21 @@ pub(super) fn filled(words: &[OsString], root: &Command) -> Result<(), Unfilled>
     if !WITHOUT_ACCOUNT.contains(&command) {
         let texts = environment::texts();
         let texts = texts.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        found.extend(tidy::unfilled(texts).into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())));
+        let is_overruled = |name: &str| match name.strip_prefix("MUSTER_") {
+            Some(flag) => is_given(words, &flag.to_lowercase().replace('_', "-")),
+            None => is_given(words, "profile") && !name.starts_with("AWS_ENDPOINT") && name != "AWS_CA_BUNDLE",
+        };
+        found.extend(
+            tidy::unfilled(texts, &is_overruled).into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())),
+        );
     }
     if found.is_empty() { Ok(()) } else { Err(Unfilled { found }) }
+}
+
+/// Whether an option is among the words.
+fn is_given(words: &[OsString], long: &str) -> bool {
+    let options = words.iter().filter_map(|word| word.to_str()?.strip_prefix("--"));
+    options.into_iter().any(|option| option.split('=').next() == Some(long))
 }
 
 fn unfilled_words(words: &[OsString]) -> Vec<(String, String)> {
@@ -166,7 +173,7 @@ fn unfilled_words(words: &[OsString]) -> Vec<(String, String)> {
         // What stands for a directory is replaced where a path is read.
         let value = environment::expand(value);
         found.extend(placeholder(&value).map(|value| (name.to_owned(), value.to_owned())));
-        before = if word.starts_with("--") { word } else { "the command line" };
+        before = if word.starts_with("--") && !word.contains('=') { word } else { "the command line" };
     }
     found
 }

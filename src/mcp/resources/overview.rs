@@ -51,6 +51,7 @@ pub fn freshness(core: &Arc<Core>, uri: &str) -> Result<Content, Fault> {
     });
     put_clock(&mut body, core.aws.clock_offset_millis());
     put_log(&mut body, (core.dropped_log_lines)());
+    put_identity(&mut body, core);
     Ok(Content::fleeting(body.to_string()))
 }
 
@@ -104,6 +105,7 @@ fn counted(core: &Core, uri: &str, writes: Writes) -> Result<Value, Fault> {
     });
     put_clock(&mut body, core.aws.clock_offset_millis());
     put_log(&mut body, (core.dropped_log_lines)());
+    put_identity(&mut body, core);
     if let (Some(trouble), Value::Object(body)) = (core.ingest.freshness().trouble(), &mut body) {
         let fields = json!({"what": trouble.what, "fix": trouble.fix});
         body.insert("trouble".to_owned(), with_retry(fields, &trouble));
@@ -134,6 +136,14 @@ fn by_action(calls: &[CallCount]) -> Vec<Value> {
         entry
     });
     shown.collect()
+}
+
+/// Says that the account is taken for granted, where STS does not prove it.
+fn put_identity(body: &mut Value, core: &Core) {
+    if let (Some(unproved), Value::Object(fields)) = (core.aws.unproved(), body) {
+        let identity = json!({"proved": false, "what": unproved.what, "fix": unproved.fix, "since": unproved.since});
+        fields.insert("identity".to_owned(), identity);
+    }
 }
 
 /// Says that the clocks differ, where they do so much that somebody should set this machine's.

@@ -107,6 +107,15 @@ fn output() -> Value {
                     "fix": schema::text("What to do about it."),
                 }),
             ),
+            "identity": schema::object(
+                &["proved", "what", "fix", "since"],
+                json!({
+                    "proved": {"type": "boolean", "description": "Whether STS proves whose the credentials are."},
+                    "what": schema::text("Why it does not; the account stands in."),
+                    "fix": schema::text("What to do about it."),
+                    "since": schema::text("Since when."),
+                }),
+            ),
             "aws_calls": schema::list(calls, "Calls to AWS by action, all regions together."),
             "events": schema::list(events, "One entry for each region whose events are listened to."),
             "writes": schema::object(
@@ -191,6 +200,9 @@ fn text(body: &Value) -> String {
     out.add(format_args!("Credentials: {}\n", get(body, "credentials")));
     if let Some(log) = body.get("log") {
         out.add(format_args!("Log: {}. {}\n", get(log, "what"), get(log, "fix")));
+    }
+    if let Some(identity) = body.get("identity") {
+        out.add(format_args!("Identity: {}. {}\n", get(identity, "what"), get(identity, "fix")));
     }
     let scopes = body.get("scopes").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     if scopes.is_empty() {

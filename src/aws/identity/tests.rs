@@ -1,0 +1,104 @@
+use super::*;
+use crate::aws::scripted::{Answer, Scripted, scope};
+
+fn reservation(owner: &str) -> Answer {
+    Answer::ok(&format!(
+        "<reservationSet><item><reservationId>r-1</reservationId><ownerId>{owner}</ownerId>\
+         <instancesSet><item><instanceId>i-1</instanceId></item></instancesSet></item></reservationSet>"
+    ))
+}
+
+fn group(owner: &str, name: &str) -> Answer {
+    Answer::ok(&format!(
+        "<securityGroupInfo><item><groupId>sg-1</groupId><groupName>{name}</groupName><ownerId>{owner}</ownerId>\
+         </item></securityGroupInfo>"
+    ))
+}
+
+fn identity(account: &str) -> Answer {
+    Answer::ok(&format!("<GetCallerIdentityResult><Account>{account}</Account></GetCallerIdentityResult>"))
+}
+
+/// What STS answers where only EC2 can be reached, by a proxy that stops it.
+fn stopped() -> [Answer; 2] {
+    [(); 2].map(|()| Answer { status: 403, date: None, body: "<html>blocked</html>".to_owned() })
+}
+
+const OURS: &str = "123456789012";
+const OTHER: &str = "999999999999";
+
+#[tokio::test]
+async fn where_sts_cannot_be_reached_the_owner_of_the_reservations_is_the_account() {
+    let server = Scripted::new(stopped().into_iter().chain([reservation(OURS), identity(OURS)])).await;
+    let aws = server.aws();
+    assert_eq!(aws.account().await.unwrap().as_str(), OURS);
+    let unproved = aws.unproved().unwrap();
+    assert!(unproved.what.contains("not proved by STS") && unproved.what.contains("GetCallerIdentity"), "{unproved:?}");
+    aws.ask_silent().await;
+    assert_eq!(aws.unproved(), None, "STS has answered");
+}
+
+#[tokio::test]
+async fn an_account_without_instances_is_known_by_its_default_security_group_only() {
+    let none = Answer::ok("<reservationSet/>");
+    let server = Scripted::new(stopped().into_iter().chain([none.clone(), group(OURS, "default")])).await;
+    assert_eq!(server.aws().account().await.unwrap().as_str(), OURS);
+    let server = Scripted::new(stopped().into_iter().chain([none, group(OTHER, "shared")])).await;
+    let error = server.aws().account().await.unwrap_err();
+    assert!(error.to_string().contains("--account"), "{error}");
+}
+
+#[tokio::test]
+async fn an_account_that_a_person_named_stands_in_and_another_ones_is_refused() {
+    let none = || [Answer::ok("<reservationSet/>"), Answer::ok("<securityGroupInfo/>")];
+    let server = Scripted::new(stopped().into_iter().chain(none())).await;
+    assert_eq!(server.aws_of(Some(OURS)).account().await.unwrap().as_str(), OURS);
+    for answers in [stopped().into_iter().chain([reservation(OTHER)]).collect(), vec![identity(OTHER)]] {
+        let server = Scripted::new(answers).await;
+        let error = server.aws_of(Some(OURS)).account().await.unwrap_err();
+        assert_eq!(error.trouble, Trouble::OtherAccount { expected: AccountId::new(OURS) }, "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_listing_is_held_to_the_owner_that_is_shown_and_proves_nothing_without_one() {
+    let server = Scripted::new(stopped().into_iter().chain([
+        reservation(OURS),
+        reservation(OURS),
+        reservation(OTHER),
+        Answer::ok("<reservationSet/>"),
+        Answer::ok("<securityGroupInfo/>"),
+    ]))
+    .await;
+    let aws = server.aws();
+    aws.account().await.unwrap();
+    aws.confirm(&scope()).await.unwrap();
+    let error = aws.confirm(&scope()).await.unwrap_err();
+    assert!(matches!(error.trouble, Trouble::OtherAccount { .. }), "{error}");
+    let error = aws.confirm(&scope()).await.unwrap_err();
+    assert!(error.to_string().contains("proves nothing"), "{error}");
+}
+
+#[tokio::test]
+async fn an_sts_that_falls_silent_later_is_stood_in_for_and_what_it_says_afterwards_counts() {
+    let answers =
+        [identity(OURS)].into_iter().chain(stopped()).chain([reservation(OURS), identity(OTHER), identity(OTHER)]);
+    let server = Scripted::new(answers).await;
+    let aws = server.aws();
+    assert_eq!((aws.account().await.unwrap().as_str(), aws.unproved()), (OURS, None));
+    aws.confirm(&scope()).await.unwrap();
+    assert!(aws.unproved().is_some());
+    aws.ask_silent().await;
+    let error = aws.confirm(&scope()).await.unwrap_err();
+    assert!(matches!(error.trouble, Trouble::OtherAccount { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn credentials_that_sts_refuses_are_refused() {
+    for code in ["InvalidClientTokenId", "ExpiredToken", "SignatureDoesNotMatch"] {
+        let body = format!("<ErrorResponse><Error><Code>{code}</Code><Message>no</Message></Error></ErrorResponse>");
+        let server = Scripted::new([Answer { status: 403, date: None, body }, reservation(OURS)]).await;
+        let error = server.aws().account().await.unwrap_err();
+        assert_eq!((error.code.as_deref(), server.asked().len()), (Some(code), 1));
+    }
+}
