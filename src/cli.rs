@@ -3,7 +3,7 @@
 //! Exit codes: 0 it worked, 1 it failed or what was asked for is not there, 2 the command line, a `MUSTER_*` variable or a scenario cannot be used.
 
 use std::ffi::OsString;
-use std::io::Write;
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
@@ -130,13 +130,11 @@ enum Command {
 /// Runs the process: reads its command line, starts logging, does what was asked, and says how it ended.
 #[must_use]
 pub fn main() -> ExitCode {
+    // Also when a panic ends the process.
+    let _said = Parting;
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => {
-            // A closed standard error leaves nobody to tell.
-            drop(error.print());
-            return if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS };
-        }
+        Err(error) => return refuse(&error),
     };
     match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
@@ -257,9 +255,31 @@ impl Drop for Abandoned {
     }
 }
 
-/// Tells a person on standard error, if there is one.
+/// Says what is wrong with the command line, or the help that it asks for.
+fn refuse(error: &clap::Error) -> ExitCode {
+    let code = if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS };
+    if error.use_stderr() && !std::io::stderr().is_terminal() {
+        // A terminal gets colours; anybody else may not read.
+        complain(error.render().to_string().trim_end());
+    } else {
+        // A closed one leaves nobody to tell.
+        drop(error.print());
+    }
+    code
+}
+
+/// Tells a person on standard error, if there is one who reads.
 fn complain(text: &str) {
-    drop(writeln!(std::io::stderr(), "{text}"));
+    telemetry::say(text);
+}
+
+/// When dropped, waits until what was said and logged is written.
+struct Parting;
+
+impl Drop for Parting {
+    fn drop(&mut self) {
+        telemetry::flush();
+    }
 }
 
 /// A runtime for a front end, of which there may be many.
@@ -278,7 +298,9 @@ impl Logging {
             Some(LogFormat::Json) => telemetry::Format::Json,
             Some(LogFormat::Text) | None => telemetry::Format::Text,
         };
-        telemetry::start(self.log.as_deref(), format, destination)
+        telemetry::start(self.log.as_deref(), format, destination)?;
+        telemetry::log_panics();
+        Ok(())
     }
 
     /// For a command that tells its own story: only what goes wrong is logged, unless more is asked for.

@@ -16,6 +16,7 @@ pub mod prompts;
 pub mod relay;
 pub mod resources;
 pub mod server;
+pub mod stall;
 pub mod subscriptions;
 #[cfg(test)]
 mod tests;

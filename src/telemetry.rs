@@ -1,14 +1,34 @@
 //! Logs, as `tracing` events on standard error or in a file. Standard output belongs to the protocol.
+//!
+//! Logging never blocks: a thread of its own writes the lines, and where nobody reads standard error, or the disk of the log
+//! file is full, lines are dropped and counted ([`dropped`]). Panics and what a command says to a person go the same way.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::AsFd;
 use std::path::PathBuf;
+use std::sync::OnceLock;
 
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::fmt::writer::BoxMakeWriter;
 
+mod backlog;
 pub mod log_file;
+pub mod panics;
+mod sink;
 
 pub use log_file::LogFile;
+pub use panics::log_panics;
+
+use sink::Sink;
+
+/// What goes to standard error: one queue for log lines and for what is said to a person, so that they keep their order.
+static STDERR: OnceLock<Sink> = OnceLock::new();
+
+/// What goes to the log file of this process, if it has one.
+static FILE: OnceLock<Sink> = OnceLock::new();
+
+/// What tells of dropped lines and of panics is logged whatever the filter says of others.
+const OWN: &str = "muster::telemetry=warn";
 
 /// What is logged of libraries unless they are named in the filter. The SDK's credential chain tells of every source it tries.
 const LIBRARIES: &str = "aws_config=error,aws_smithy_runtime=warn,hyper=warn";
@@ -44,38 +64,26 @@ pub enum TelemetryError {
         #[source]
         source: tracing_subscriber::filter::ParseError,
     },
-    /// The log file cannot be written.
-    #[error("cannot open the log file {}: check that the directory is writable", path.display())]
-    File {
-        /// Which.
-        path: PathBuf,
-        /// What went wrong.
-        #[source]
-        source: io::Error,
-    },
 }
 
 /// Starts logging for this process; `info` without a filter. A second start is ignored, which only tests do.
 ///
 /// # Errors
-/// A filter that does not parse; a log file that cannot be opened.
+/// A filter that does not parse. A log file that cannot be opened costs log lines, and is no error.
 pub fn start(filter: Option<&str>, format: Format, destination: &Destination) -> Result<(), TelemetryError> {
     let given = filter.filter(|text| !text.trim().is_empty()).unwrap_or("info");
     // Of two directives for one target the later counts.
-    let filter = EnvFilter::try_new(format!("{},{LIBRARIES},{given}", crate::mcp::LOG))
+    let filter = EnvFilter::try_new(format!("{},{LIBRARIES},{OWN},{given}", crate::mcp::LOG))
         .map_err(|source| TelemetryError::Filter { filter: given.to_owned(), source })?;
-    let writer = match destination {
-        Destination::Stderr => BoxMakeWriter::new(io::stderr),
-        Destination::File(path) => {
-            let file = LogFile::open(path).map_err(|source| TelemetryError::File { path: path.clone(), source })?;
-            BoxMakeWriter::new(move || file.clone())
-        }
+    let sink = match destination {
+        Destination::Stderr => stderr(),
+        Destination::File(path) => FILE.get_or_init(|| Sink::start(LogFile::at(path.clone()))),
     };
     let colours = *destination == Destination::Stderr && io::IsTerminal::is_terminal(&io::stderr());
     // A line that cannot be written is nobody's loss; reporting it on a closed standard error would panic.
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(writer)
+        .with_writer(move || sink.clone())
         .with_ansi(colours)
         .log_internal_errors(false);
     let started = match format {
@@ -84,4 +92,47 @@ pub fn start(filter: Option<&str>, format: Format, destination: &Destination) ->
     };
     drop(started);
     Ok(())
+}
+
+/// Says a line, or several, to a person on standard error, if there is one. It does not wait: see [`flush`].
+pub fn say(text: &str) {
+    stderr().push(format!("{text}\n").as_bytes());
+}
+
+/// Waits until everything said and logged so far is written, for as long as somebody reads it; to be called at the end of the
+/// process.
+pub fn flush() {
+    for sink in STDERR.get().into_iter().chain(FILE.get()) {
+        sink.flush();
+    }
+}
+
+/// How many log lines this process has dropped, because nobody read them or because they could not be written.
+#[must_use]
+pub fn dropped() -> u64 {
+    STDERR.get().into_iter().chain(FILE.get()).map(Sink::dropped).sum()
+}
+
+fn stderr() -> &'static Sink {
+    STDERR.get_or_init(|| {
+        // A descriptor of its own: the standard library's handle has a lock, which the writing thread would hold for as long
+        // as nobody reads.
+        match io::stderr().as_fd().try_clone_to_owned() {
+            Ok(descriptor) => Sink::start(File::from(descriptor)),
+            Err(_) => Sink::start(Closed),
+        }
+    })
+}
+
+/// A destination that takes nothing.
+struct Closed;
+
+impl Write for Closed {
+    fn write(&mut self, _line: &[u8]) -> io::Result<usize> {
+        Err(io::ErrorKind::BrokenPipe.into())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }

@@ -34,6 +34,7 @@ use crate::reconcile::KindRules;
 use crate::source::backoff::Backoff;
 use crate::source::poll::Plan;
 use crate::store::{self, Health, OpenError, ReadError, Retention, Store, Writer};
+use crate::telemetry;
 
 /// How long the writer may take to end: it finishes the commit it is at, and saves how far sweeps had come.
 const WRITER_ENDS: Duration = Duration::from_millis(700);
@@ -101,7 +102,15 @@ impl Engine {
         let watch = Watch { aws: aws_too, ingest, hub: hub_too, tasks, switchboard, intervals, listener };
         sweeping.spawn_until_stopped("the watch", watch.run());
         let tools = TaskTracker::new();
-        let core = Arc::new(Core { store, ingest: handle, hub, aws, clock, tasks: tools.clone() });
+        let core = Arc::new(Core {
+            store,
+            ingest: handle,
+            hub,
+            aws,
+            clock,
+            tasks: tools.clone(),
+            dropped_log_lines: telemetry::dropped,
+        });
         Ok(Engine { core, sweeps: sweeping, tools, writer: writing, ended })
     }
 

@@ -20,6 +20,7 @@ use tokio_util::task::TaskTracker;
 
 use super::attach::{self, AttachError, Attached, Launch};
 use crate::config::Config;
+use crate::mcp::stall::{self, Bounded};
 use crate::mcp::{self, Failure, ListMode, Phase, Policy, relay, transport};
 
 /// Carries the client's messages until it closes its end.
@@ -36,7 +37,7 @@ pub async fn run(config: &Config, launch: &Launch) -> anyhow::Result<()> {
                 );
             }
             let input = BufReader::new(tokio::io::stdin());
-            let end = relay::relay(input, tokio::io::stdout(), reader, writer).await?;
+            let end = relay::relay(input, Bounded::new(tokio::io::stdout()), reader, writer).await?;
             tracing::debug!(?end, "the client left");
             Ok(())
         }
@@ -52,6 +53,11 @@ async fn apologise(config: &Config, error: AttachError) -> anyhow::Result<()> {
     let (_phase, failed) = watch::channel(Phase::Failed(Arc::new(Failure { what, fix })));
     let policy = Policy { allow_writes: config.allow_writes, list: ListMode::default() };
     let server = mcp::Server::new(failed, policy, TaskTracker::new(), CancellationToken::new());
-    transport::serve_stream(&server, config.allow_writes, tokio::io::stdin(), tokio::io::stdout()).await?;
-    Ok(())
+    let output = Bounded::new(tokio::io::stdout());
+    let stalled = output.stalled();
+    let serving = transport::serve_stream(&server, config.allow_writes, tokio::io::stdin(), output);
+    match stalled.run_until_cancelled(serving).await {
+        Some(served) => Ok(served?),
+        None => anyhow::bail!("the client has read nothing for {} s", stall::PATIENCE.as_secs()),
+    }
 }

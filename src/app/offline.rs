@@ -19,6 +19,7 @@ use crate::ingest::{Ingest, Trouble};
 use crate::kinds::{self, KINDS};
 use crate::mcp::Core;
 use crate::store::{self, OpenError, ReadError};
+use crate::telemetry;
 
 /// Where nothing can listen: the connection to AWS must lead nowhere.
 const NOWHERE: &str = "http://127.0.0.1:0";
@@ -87,7 +88,15 @@ impl Offline {
             fix: "Start `muster serve` to see what there is now".to_owned(),
             since: clock.now(),
         }));
-        let core = Arc::new(Core { store, ingest: handle, hub, aws, clock, tasks: TaskTracker::new() });
+        let core = Arc::new(Core {
+            store,
+            ingest: handle,
+            hub,
+            aws,
+            clock,
+            tasks: TaskTracker::new(),
+            dropped_log_lines: telemetry::dropped,
+        });
         Ok(Offline { core, _ingest: ingest, _lock: lock })
     }
 

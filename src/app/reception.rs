@@ -19,6 +19,7 @@ use super::hello::{self, HelloError};
 use super::socket::Bound;
 use super::tasks::Tasks;
 use crate::config::Config;
+use crate::mcp::stall::{self, Bounded};
 use crate::mcp::transport::{self, HttpOptions};
 use crate::mcp::{self, Core, Failure, Phase, Policy};
 
@@ -112,8 +113,15 @@ impl Reception {
         match self.tasks.stopping().run_until_cancelled(greeting).await {
             Some(Ok((_, Some(errand)))) => self.run(errand, reader, writer).await,
             Some(Ok((welcome, None))) => {
-                if let Err(error) = transport::serve_stream(&self.server, welcome.writes, reader, writer).await {
-                    tracing::warn!(%error, "a connection ended");
+                let writer = Bounded::new(writer);
+                let stalled = writer.stalled();
+                let serving = transport::serve_stream(&self.server, welcome.writes, reader, writer);
+                match stalled.run_until_cancelled(serving).await {
+                    Some(Ok(())) => {}
+                    Some(Err(error)) => tracing::warn!(%error, "a connection ended"),
+                    None => {
+                        tracing::warn!(seconds = stall::PATIENCE.as_secs(), "closed a connection that nobody reads")
+                    }
                 }
             }
             // Whoever only looks whether somebody listens says nothing.
@@ -145,3 +153,6 @@ impl Reception {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -31,6 +31,8 @@ pub struct Core {
     pub clock: SharedClock,
     /// Runs what must end even when its client leaves, such as a write between AWS's answer and its record.
     pub tasks: TaskTracker,
+    /// How many log lines this process has dropped.
+    pub dropped_log_lines: fn() -> u64,
 }
 
 /// Whether requests can be served. Discovery and lists of tools are answered in every phase.

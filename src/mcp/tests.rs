@@ -98,7 +98,15 @@ impl World {
         let runtime = tokio::runtime::Handle::current();
         // It ends with the test, when its directory may be gone already.
         let writer = tokio::task::spawn_blocking(move || drop(ingest.run(&runtime)));
-        let core = Arc::new(Core { store, ingest: handle, hub, clock: aws.clock(), aws, tasks: tasks.clone() });
+        let core = Arc::new(Core {
+            store,
+            ingest: handle,
+            hub,
+            clock: aws.clock(),
+            aws,
+            tasks: tasks.clone(),
+            dropped_log_lines: || 0,
+        });
         let (phase, ready) = watch::channel(Phase::Ready(Arc::clone(&core)));
         let server = Server::new(ready, Policy { allow_writes: true, list }, tasks, stop.clone());
         World { simulator, core, server, phase, stop, _dir: dir, _writer: writer }

@@ -22,6 +22,7 @@ use tower::limit::GlobalConcurrencyLimitLayer;
 use tracing::debug;
 
 use super::server::{Link, Server};
+use super::stall::BoundedListener;
 
 /// Where MCP is served.
 pub const PATH: &str = "/mcp";
@@ -106,6 +107,7 @@ pub async fn serve_http(server: &Server, listener: TcpListener, options: &HttpOp
             debug!(%error, "TCP_NODELAY was refused");
         }
     });
+    let listener = BoundedListener(listener);
     let stop = server.stop().clone();
     let told = {
         let stop = stop.clone();

@@ -23,6 +23,8 @@ mod failures;
 #[cfg(test)]
 mod fields;
 #[cfg(test)]
+mod frozen;
+#[cfg(test)]
 mod fuzz;
 #[cfg(test)]
 mod harness;

@@ -24,6 +24,9 @@ pub(super) fn judge(freshness: &Value) -> Vec<Finding> {
     if regions.is_empty() && findings.is_empty() {
         findings.push(CHECK.warning("server", "nothing was swept yet", "Wait for the first sweep, and ask again."));
     }
+    if let Some(log) = freshness.get("log").filter(|log| log.is_object()) {
+        findings.push(CHECK.warning("the server's log", text(log, "what"), text(log, "fix")));
+    }
     for (region, scopes) in regions {
         let of = |name: &str| -> Vec<&&Value> { scopes.iter().filter(|scope| scope.get(name).is_some()).collect() };
         let kinds = |scopes: &[&&Value]| scopes.iter().map(|scope| text(scope, "kind")).collect::<Vec<_>>().join(", ");
@@ -64,6 +67,9 @@ mod tests {
         assert_eq!(verdicts, [Verdict::Ok, Verdict::Warning, Verdict::Failed]);
         assert_eq!(judged[2].fix.as_deref(), Some("allow it"));
         assert_eq!(judge(&json!({"scopes": []}))[0].verdict, Verdict::Warning);
+        let log = json!({"log": {"what": "7 lines", "fix": "read"}, "scopes": [scope("a", json!({}))]});
+        let found: Vec<_> = judge(&log).into_iter().map(|finding| (finding.verdict, finding.fact)).collect();
+        assert_eq!(found, [(Verdict::Warning, "7 lines".to_owned()), (Verdict::Ok, "1 kinds are fresh".to_owned())]);
         let trouble = json!({"trouble": {"what": "disk full", "fix": "free some"}, "scopes": []});
         assert_eq!(judge(&trouble)[0].verdict, Verdict::Failed);
     }

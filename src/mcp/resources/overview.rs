@@ -48,6 +48,7 @@ pub fn freshness(core: &Arc<Core>, uri: &str) -> Result<Content, Fault> {
         "aws_calls": core.aws.calls(),
     });
     put_clock(&mut body, core.aws.clock_offset_millis());
+    put_log(&mut body, (core.dropped_log_lines)());
     Ok(Content::fleeting(body.to_string()))
 }
 
@@ -99,6 +100,7 @@ fn counted(core: &Core, uri: &str, writes: Writes) -> Result<Value, Fault> {
         "aws_calls": by_action(&core.aws.calls()),
     });
     put_clock(&mut body, core.aws.clock_offset_millis());
+    put_log(&mut body, (core.dropped_log_lines)());
     if let (Some(trouble), Value::Object(body)) = (core.ingest.freshness().trouble(), &mut body) {
         body.insert("trouble".to_owned(), json!({"what": trouble.what, "fix": trouble.fix}));
     }
@@ -143,6 +145,17 @@ fn put_clock(body: &mut Value, offset_millis: i64) {
         "fix": "Set this machine's clock (NTP): AWS refuses requests whose time is off by more than five minutes.",
     });
     fields.insert("clock".to_owned(), clock);
+}
+
+/// Says that the server's log has gaps, where it has.
+fn put_log(body: &mut Value, dropped: u64) {
+    let (Value::Object(fields), 1..) = (body, dropped) else { return };
+    let log = json!({
+        "dropped_lines": dropped,
+        "what": format!("{dropped} lines of the server's log were dropped, because nobody read them or they could not be written"),
+        "fix": "Let whoever started the server read its standard error, or free some space on the disk of its log file.",
+    });
+    fields.insert("log".to_owned(), log);
 }
 
 fn scope_freshness(core: &Core, state: &ScopeFreshness) -> Value {

@@ -92,6 +92,14 @@ fn output() -> Value {
                     "fix": schema::text("What to do about it."),
                 }),
             ),
+            "log": schema::object(
+                &["dropped_lines", "what", "fix"],
+                json!({
+                    "dropped_lines": schema::count("How many lines of the server's log are missing."),
+                    "what": schema::text("Why they are missing."),
+                    "fix": schema::text("What to do about it."),
+                }),
+            ),
             "aws_calls": schema::list(calls, "Calls to AWS by action, all regions together."),
             "events": schema::list(events, "One entry for each region whose events are listened to."),
             "writes": schema::object(
@@ -167,6 +175,9 @@ fn text(body: &Value) -> String {
     }
     if let Some(clock) = body.get("clock") {
         out.add(format_args!("Clock: {}. {}\n", get(clock, "what"), get(clock, "fix")));
+    }
+    if let Some(log) = body.get("log") {
+        out.add(format_args!("Log: {}. {}\n", get(log, "what"), get(log, "fix")));
     }
     let scopes = body.get("scopes").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     if scopes.is_empty() {

@@ -1,0 +1,138 @@
+//! Writers that wait for their reader, but not for ever.
+//!
+//! What a client does not read holds its connection back, and nothing is dropped from a protocol. A client that reads nothing
+//! for [`PATIENCE`] while something waits for it loses its connection, so that it holds neither memory nor a place among the
+//! connections.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use axum::serve::Listener;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Sleep, sleep};
+use tokio_util::sync::CancellationToken;
+
+/// How long a client may read nothing of what waits for it.
+pub const PATIENCE: Duration = Duration::from_mins(2);
+
+/// A stream whose writes fail once they have made no progress for [`PATIENCE`].
+#[derive(Debug)]
+pub struct Bounded<S> {
+    stream: S,
+    waiting: Option<Pin<Box<Sleep>>>,
+    stalled: CancellationToken,
+}
+
+impl<S> Bounded<S> {
+    /// Bounds the writes to `stream`.
+    pub fn new(stream: S) -> Self {
+        Bounded { stream, waiting: None, stalled: CancellationToken::new() }
+    }
+
+    /// Cancelled when a write failed because nobody reads.
+    pub fn stalled(&self) -> CancellationToken {
+        self.stalled.clone()
+    }
+
+    fn bound<T>(&mut self, cx: &mut Context<'_>, outcome: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if outcome.is_ready() {
+            self.waiting = None;
+            return outcome;
+        }
+        let waiting = self.waiting.get_or_insert_with(|| Box::pin(sleep(PATIENCE)));
+        ready!(waiting.as_mut().poll(cx));
+        self.stalled.cancel();
+        let text = format!("the other side has read nothing for {} s", PATIENCE.as_secs());
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, text)))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Bounded<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let outcome = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.bound(cx, outcome)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let outcome = Pin::new(&mut self.stream).poll_flush(cx);
+        self.bound(cx, outcome)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let outcome = Pin::new(&mut self.stream).poll_shutdown(cx);
+        self.bound(cx, outcome)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let outcome = Pin::new(&mut self.stream).poll_write_vectored(cx, bytes);
+        self.bound(cx, outcome)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Bounded<S> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buffer)
+    }
+}
+
+/// A listener whose connections are [`Bounded`].
+#[derive(Debug)]
+pub(super) struct BoundedListener<L>(pub(super) L);
+
+impl<L: Listener> Listener for BoundedListener<L> {
+    type Io = Bounded<L::Io>;
+    type Addr = L::Addr;
+
+    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
+        let (stream, address) = self.0.accept().await;
+        (Bounded::new(stream), address)
+    }
+
+    fn local_addr(&self) -> io::Result<Self::Addr> {
+        self.0.local_addr()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::time::Instant;
+
+    #[tokio::test(start_paused = true)]
+    async fn who_reads_nothing_loses_the_connection_after_a_bounded_time() {
+        let (stream, _unread) = tokio::io::duplex(8);
+        let mut bounded = Bounded::new(stream);
+        let begun = Instant::now();
+        let error = bounded.write_all(&[0; 64]).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert!(begun.elapsed() >= PATIENCE && bounded.stalled().is_cancelled());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_reads_slowly_gets_everything() {
+        let (stream, mut slow) = tokio::io::duplex(8);
+        let mut bounded = Bounded::new(stream);
+        let reading = async {
+            let mut read = [0; 8];
+            for _ in 0..8 {
+                sleep(PATIENCE - Duration::from_secs(1)).await;
+                slow.read_exact(&mut read).await.unwrap();
+            }
+        };
+        let (written, ()) = tokio::join!(bounded.write_all(&[0; 64]), reading);
+        written.unwrap();
+        assert!(!bounded.stalled().is_cancelled());
+    }
+}
