@@ -134,7 +134,7 @@ where
                 Err(HelloError::Closed | HelloError::Io(_)) if Instant::now() < deadline => {}
                 outcome => return Ok(Some(outcome?)),
             },
-            Err(error) if attach::absent(&error) => match lock::probe(data_dir) {
+            Err(error) if socket::is_absent(&error) => match lock::probe(data_dir) {
                 Ok(()) => return Ok(None),
                 Err(held) if Instant::now() >= deadline => return Err(held.into()),
                 Err(_) => {}

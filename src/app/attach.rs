@@ -124,7 +124,7 @@ pub async fn attach(data_dir: &Path, wants_writes: bool, launch: &Launch) -> Res
                 Err(HelloError::Closed | HelloError::Io(_)) => {}
                 outcome => return Ok(outcome?),
             },
-            Err(error) if absent(&error) => {
+            Err(error) if socket::is_absent(&error) => {
                 if started.is_none() {
                     started = Some(start(launch)?);
                 }
@@ -148,11 +148,6 @@ pub async fn attach(data_dir: &Path, wants_writes: bool, launch: &Launch) -> Res
         }
         sleep(STEP).await;
     }
-}
-
-/// Whether the error means that no server listens.
-pub(super) fn absent(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused)
 }
 
 pub(super) async fn greeted(

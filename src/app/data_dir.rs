@@ -1,53 +1,195 @@
-//! The directory that one server owns: store, lock, socket and log file.
+//! The directory that one server owns: store, lock, log file, and the socket or the link to it.
+//!
+//! # Shared places
+//! The volumes of containers are often writable for everybody or for a group (`emptyDir`, `fsGroup`), and belong to root.
+//! [`settle`] then chooses a directory of this user's own inside the one that was named, and every command of Muster comes to
+//! the same one. [`prepare`] makes it with mode 0700, and refuses what another user could put something else in the place of.
 
-use std::fs::DirBuilder;
+use std::fs::{DirBuilder, Permissions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+
+use rustix::fs::Access;
+
+use super::lock;
+
+mod standing;
+
+pub use standing::Distrust;
+
+use standing::{Me, Standing, Use};
+
+/// The longest path of a directory whose files can be opened: systems accept 4,095 bytes, the names of files included.
+const LONGEST: usize = 4_000;
 
 /// Why a directory cannot hold Muster's files.
 #[derive(Debug, thiserror::Error)]
 pub enum DataDirError {
-    /// It cannot be made, or is not a directory.
-    #[error("cannot use {} as a directory: make it writable, or name another with --data-dir", path.display())]
+    /// It cannot be made, written, or is not a directory.
+    #[error("cannot use {} as a directory: {advice}", path.display())]
     Unusable {
         /// Which.
         path: PathBuf,
+        /// What keeps it from being used, and what to do.
+        advice: String,
         /// What the file system answered.
         #[source]
         source: io::Error,
     },
-    /// Somebody else could read the inventory or answer in the server's place.
+    /// Another user could read the inventory, or answer in the server's place.
     #[error(
-        "{} belongs to user {owner} or is writable for everybody: remove it, or name another directory with --data-dir",
-        path.display()
+        "{} cannot be trusted: it {fault} (its owner is user {owner}, its mode {mode:04o}); {}",
+        path.display(),
+        fault.fix()
     )]
     NotPrivate {
         /// Which.
         path: PathBuf,
         /// Its owner's number.
         owner: u32,
+        /// Its permissions.
+        mode: u32,
+        /// What is wrong with it.
+        fault: Distrust,
     },
 }
 
-/// Makes `path` with mode 0700, parents included, unless it exists; refuses one that belongs to another user or that
-/// everybody can write.
+/// The directory to use where `given` was named: `given`, or `muster-<user>` inside it where others can write `given`.
 ///
-/// An existing directory keeps its mode: somebody made it so (group-writable where the umask is 002). The socket, the lock
-/// and the store have modes of their own. Root may use anybody's directory, as containers with mounted volumes do.
+/// Nothing is made, and what is wrong is for [`prepare`] to say. What was settled once stays so.
+#[must_use]
+pub fn settle(given: &Path) -> PathBuf {
+    let me = Me::current();
+    let inside = given.join(me.name());
+    let Ok(standing) = Standing::of(given) else { return given.to_owned() };
+    let holds_store = [store(given), lock::path(given)].iter().any(|file| me.owns(file));
+    match standing.judge(me, given.ends_with(me.name()), holds_store) {
+        Use::Itself => given.to_owned(),
+        Use::Inside => inside,
+    }
+}
+
+/// Makes `path` with mode 0700, parents included, unless it exists.
+///
+/// An existing directory keeps its mode, but for one that [`settle`] chose: that is for this user alone, whatever a volume's
+/// provisioner did to it since. Root may use anybody's directory.
+///
+/// # Errors
+/// [`DataDirError`], naming the directory that is in the way.
+pub fn prepare(path: &Path) -> Result<(), DataDirError> {
+    check_parents(path)?;
+    DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|source| unusable(path, source))?;
+    let me = Me::current();
+    if is_own(path, me) && Standing::of_link(path).is_ok_and(|standing| standing.is_opened(me)) {
+        std::fs::set_permissions(path, Permissions::from_mode(0o700)).map_err(|source| unusable(path, source))?;
+    }
+    check(path)
+}
+
+/// Looks at the nearest part of `path` that exists as [`prepare`] does, and makes nothing.
+///
+/// # Errors
+/// [`DataDirError`], as [`prepare`].
+pub fn check(path: &Path) -> Result<(), DataDirError> {
+    check_parents(path)?;
+    let me = Me::current();
+    let Some(existing) = path.ancestors().find(|place| place.symlink_metadata().is_ok()) else { return Ok(()) };
+    // A link that somebody else may have made leads anywhere.
+    let standing = if is_own(existing, me) { Standing::of_link(existing) } else { Standing::of(existing) };
+    let standing = standing.map_err(|source| unusable(existing, source))?;
+    let fault = if existing == path { standing.fault(me) } else { None };
+    if let Some(fault) = fault {
+        return Err(not_private(existing, standing, fault));
+    }
+    if !standing.is_directory {
+        return Err(unusable(existing, io::ErrorKind::NotADirectory.into()));
+    }
+    rustix::fs::access(existing, Access::WRITE_OK | Access::EXEC_OK).map_err(|error| unusable(path, error.into()))
+}
+
+/// Makes `path`, whose parent must exist, for this user alone, or checks that it is so. For directories of sockets.
 ///
 /// # Errors
 /// [`DataDirError`], naming the path.
-pub fn prepare(path: &Path) -> Result<(), DataDirError> {
-    let unusable = |source| DataDirError::Unusable { path: path.to_owned(), source };
-    DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(unusable)?;
-    let metadata = std::fs::metadata(path).map_err(unusable)?;
-    let user = rustix::process::geteuid();
-    let mine = user.is_root() || metadata.uid() == user.as_raw();
-    if !mine || metadata.mode() & 0o002 != 0 {
-        return Err(DataDirError::NotPrivate { path: path.to_owned(), owner: metadata.uid() });
+pub fn prepare_own(path: &Path) -> Result<(), DataDirError> {
+    let failed = |source| unusable(path, source);
+    match DirBuilder::new().mode(0o700).create(path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(failed(error)),
+        _ => {}
+    }
+    let (me, standing) = (Me::current(), Standing::of_link(path).map_err(failed)?);
+    match standing.fault_as_own(me) {
+        Some(fault) => Err(not_private(path, standing, fault)),
+        None if standing.is_opened(me) => std::fs::set_permissions(path, Permissions::from_mode(0o700)).map_err(failed),
+        None => Ok(()),
+    }
+}
+
+/// Whether `path` exists and belongs to this user alone in name and fact; for the directory that others made for its sockets.
+#[must_use]
+pub fn is_users(path: &Path) -> bool {
+    Standing::of(path).is_ok_and(|standing| standing.is_directory && standing.fault_as_own(Me::current()).is_none())
+}
+
+/// Why others may rename `path`, which works all the same: for people who share the machine with somebody.
+#[must_use]
+pub fn caution(path: &Path) -> Option<String> {
+    let (me, parent) = (Me::current(), path.parent()?);
+    if !is_own(path, me) {
+        return None;
+    }
+    let standing = Standing::of(parent).ok()?;
+    let swaps = standing.lets_others_swap(me);
+    swaps.then(|| {
+        format!(
+            "everybody can write {0} (mode {1:04o}) and so rename {2}: where other users share this machine, run `chmod +t {0}`",
+            parent.display(),
+            standing.mode,
+            path.display()
+        )
+    })
+}
+
+/// Whether [`settle`] chose `path`, by its name.
+fn is_own(path: &Path, me: Me) -> bool {
+    path.ends_with(me.name())
+}
+
+/// Refuses a path on which another user could put a directory of theirs.
+///
+/// The directory that [`settle`] went into was named by a person, for others to write; that counts for the next one up.
+fn check_parents(path: &Path) -> Result<(), DataDirError> {
+    if path.as_os_str().len() > LONGEST {
+        return Err(unusable(path, rustix::io::Errno::NAMETOOLONG.into()));
+    }
+    let me = Me::current();
+    let given = if is_own(path, me) { path.parent().unwrap_or(path) } else { path };
+    // What does not exist yet is made by this user. A link counts where it is and where it leads.
+    let parent = given.ancestors().skip(1).find_map(|place| place.canonicalize().ok());
+    let target = given.canonicalize().ok().and_then(|real| Some(real.parent()?.to_owned()));
+    for real in parent.into_iter().chain(target) {
+        for place in real.ancestors() {
+            match Standing::of(place) {
+                Ok(standing) if standing.lets_others_swap(me) => {
+                    return Err(not_private(place, standing, Distrust::Swappable));
+                }
+                _ => {}
+            }
+        }
     }
     Ok(())
+}
+
+fn not_private(path: &Path, standing: Standing, fault: Distrust) -> DataDirError {
+    DataDirError::NotPrivate { path: path.to_owned(), owner: standing.owner, mode: standing.mode & 0o7777, fault }
+}
+
+/// Finds out what is in the way of `path`.
+fn unusable(path: &Path, source: io::Error) -> DataDirError {
+    let existing = path.ancestors().find_map(|place| Some((place, Standing::of(place).ok()?)));
+    let advice = standing::advice(&source, existing);
+    DataDirError::Unusable { path: path.to_owned(), advice, source }
 }
 
 /// The redb file in `data_dir`.
@@ -63,33 +205,4 @@ pub fn log(data_dir: &Path) -> PathBuf {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    use std::os::unix::fs::PermissionsExt;
-
-    #[test]
-    fn a_new_directory_is_for_its_owner_only() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("a/b");
-        prepare(&path).unwrap();
-        assert_eq!(std::fs::metadata(&path).unwrap().mode() & 0o777, 0o700);
-        prepare(&path).unwrap();
-    }
-
-    #[test]
-    fn a_directory_that_everybody_can_write_is_refused() {
-        let dir = tempfile::tempdir().unwrap();
-        std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
-        assert!(matches!(prepare(dir.path()), Err(DataDirError::NotPrivate { .. })));
-    }
-
-    #[test]
-    fn a_file_in_the_way_is_named() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("file");
-        std::fs::write(&path, "").unwrap();
-        let error = prepare(&path).unwrap_err();
-        assert!(error.to_string().contains(path.to_str().unwrap()), "{error}");
-    }
-}
+mod tests;

@@ -104,6 +104,9 @@ impl Listens {
 pub async fn run(config: &Config, listening: Listening, announce: impl FnOnce(&Listens)) -> Result<(), ServeError> {
     let signals = Signals::take().map_err(ServeError::Signals)?;
     data_dir::prepare(&config.data_dir)?;
+    if let Some(caution) = data_dir::caution(&config.data_dir) {
+        tracing::warn!("{caution}");
+    }
     let Some(lock) = own(&config.data_dir, listening.linger.is_some()).await? else { return Ok(()) };
     let reception = Reception::new(config);
     let bound = Bound::bind(&lock, &config.data_dir, config.runtime_dir.as_deref())?;

@@ -1,12 +1,14 @@
-//! The Unix socket of a data directory's server.
+//! The Unix socket of a data directory's server, and where it is.
 //!
 //! `muster.sock` in the data directory is the socket or a link to it, so clients need to know nothing but the data
-//! directory. The socket itself lies in XDG's runtime directory when the server knows one: clients often do not, as
-//! many are started without `XDG_RUNTIME_DIR`. Where that does not work the data directory itself is next, and for paths
-//! beyond the about 104 bytes of a Unix socket's address a private directory in `/tmp`.
+//! directory. The socket itself lies in XDG's runtime directory when the server knows one: clients often do not, as many are
+//! started without `XDG_RUNTIME_DIR`, and follow the link. Where that does not work, the data directory itself is next, then a
+//! private directory in `/tmp`, since a socket's address holds about 104 bytes and a data directory's path may be longer.
+//! [`places`] is the one list of all that; clients go by it as well, for file systems that have no links.
 
+use std::fs::Permissions;
 use std::io;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use tokio::net::{UnixListener, UnixStream};
@@ -15,8 +17,11 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::data_dir::{self, DataDirError};
 use super::lock::Lock;
 
-/// The longest socket path that every supported system accepts (macOS: 104 bytes with the terminating zero).
+/// The longest socket path that every supported system accepts (macOS: 104 bytes with the terminating zero; Linux: 108).
 const LONGEST: usize = 103;
+
+/// Where directories for sockets are made when nothing else works.
+const SHORT: &str = "/tmp";
 
 /// A listening socket. Dropping it removes the files; drop it before the [`Lock`].
 #[derive(Debug)]
@@ -32,6 +37,12 @@ pub enum SocketError {
     /// The directory for the socket is not usable.
     #[error(transparent)]
     Directory(#[from] DataDirError),
+    /// The directory for the socket is not this user's own.
+    #[error("{} is not a directory of this user alone, so no socket is made there", path.display())]
+    Foreign {
+        /// The directory.
+        path: PathBuf,
+    },
     /// The socket cannot be made.
     #[error("cannot listen on the socket {}: check its directory, or name another with --data-dir", path.display())]
     Io {
@@ -43,35 +54,69 @@ pub enum SocketError {
     },
 }
 
+/// One place for a socket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Spot {
+    /// The socket.
+    path: PathBuf,
+    /// The directory that is made for it, if it has one.
+    directory: Option<PathBuf>,
+    /// Whether a client finds it without the link in the data directory.
+    known: bool,
+}
+
 impl Bound {
     /// Listens for the holder of `lock`, in place of whatever a dead server left behind.
     ///
     /// # Errors
     /// [`SocketError`] of the last place tried, naming the path.
     pub fn bind(_lock: &Lock, data_dir: &Path, runtime_dir: Option<&Path>) -> Result<Self, SocketError> {
+        let data_dir = &real(data_dir);
         let link = link(data_dir);
-        remove(&link).map_err(|source| SocketError::Io { path: link.clone(), source })?;
-        let (first, others) = places(data_dir, runtime_dir, rustix::process::geteuid().as_raw());
-        others.into_iter().fold(Bound::bind_at(first, &link), |bound, place| {
-            bound.or_else(|error| {
-                tracing::info!(%error, next = %place.display(), "no socket there");
-                Bound::bind_at(place, &link)
-            })
-        })
+        let failed = |source| SocketError::Io { path: link.clone(), source };
+        // What a dead server left elsewhere; it may be a place that this one does not know.
+        if let Ok(target) = std::fs::read_link(&link) {
+            clear(&target);
+        }
+        remove(&link).map_err(failed)?;
+        let mut error = None;
+        // The last one has a name that nobody can have taken before.
+        let chance = format!("{:016x}", fastrand::u64(..));
+        for spot in places(data_dir, runtime_dir, rustix::process::geteuid().as_raw(), Some(&chance)) {
+            match Bound::bind_at(&spot, &link) {
+                Ok(bound) => return Ok(bound),
+                Err(why) => {
+                    tracing::info!(error = %why, place = %spot.path.display(), "no socket there");
+                    error = Some(why);
+                }
+            }
+        }
+        Err(error.unwrap_or_else(|| failed(io::ErrorKind::NotFound.into())))
     }
 
-    fn bind_at(path: PathBuf, link: &Path) -> Result<Self, SocketError> {
+    fn bind_at(spot: &Spot, link: &Path) -> Result<Self, SocketError> {
+        let path = &spot.path;
         let failed = |source| SocketError::Io { path: path.clone(), source };
-        if let Some(parent) = path.parent() {
-            data_dir::prepare(parent)?;
+        if let Some(directory) = &spot.directory {
+            // XDG's directory is made at login, and is not ours to make; root's `sudo` may have kept another user's.
+            let parent = directory.parent().filter(|parent| *parent != Path::new(SHORT));
+            if let Some(parent) = parent.filter(|parent| !data_dir::is_users(parent)) {
+                return Err(SocketError::Foreign { path: parent.to_owned() });
+            }
+            data_dir::prepare_own(directory)?;
         }
-        remove(&path).map_err(failed)?;
-        let listener = UnixListener::bind(&path).map_err(failed)?;
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).map_err(failed)?;
+        remove(path).map_err(failed)?;
+        let listener = UnixListener::bind(path).map_err(failed)?;
+        let bound = Bound { listener, path: path.clone(), link: link.to_owned() };
+        std::fs::set_permissions(path, Permissions::from_mode(0o600)).map_err(failed)?;
         if path != link {
-            std::os::unix::fs::symlink(&path, link).map_err(failed)?;
+            match std::os::unix::fs::symlink(path, link) {
+                // A file system without links.
+                Err(error) if spot.known => tracing::info!(%error, link = %link.display(), "no link to the socket"),
+                linked => linked.map_err(failed)?,
+            }
         }
-        Ok(Bound { listener, path, link: link.to_owned() })
+        Ok(bound)
     }
 
     /// Waits for the next client.
@@ -91,38 +136,87 @@ impl Bound {
 
 impl Drop for Bound {
     fn drop(&mut self) {
-        for path in [&self.link, &self.path] {
-            if let Err(error) = remove(path) {
-                tracing::warn!(path = %path.display(), %error, "the socket stays behind; the next server replaces it");
-            }
+        if let Err(error) = remove(&self.link) {
+            tracing::warn!(path = %self.link.display(), %error, "the socket stays behind; the next server replaces it");
         }
+        clear(&self.path);
     }
 }
 
 /// Connects to the server of `data_dir`.
 ///
 /// # Errors
-/// `NotFound` and `ConnectionRefused` when no server listens there.
+/// `NotFound` and `ConnectionRefused` when no server listens there; `PermissionDenied` when somebody else does.
 pub async fn connect(data_dir: &Path) -> io::Result<UnixStream> {
-    let link = link(data_dir);
-    // The link's own path may be too long for an address even where its target is not.
-    let target = std::fs::read_link(&link).unwrap_or(link);
-    UnixStream::connect(target).await
+    let (data_dir, user) = (&real(data_dir), rustix::process::geteuid().as_raw());
+    let target = std::fs::read_link(link(data_dir)).ok();
+    let known = places(data_dir, None, user, None).into_iter().map(|spot| spot.path);
+    let mut absent = io::Error::from(io::ErrorKind::NotFound);
+    for path in target.into_iter().chain(known) {
+        match UnixStream::connect(&path).await {
+            Ok(stream) => return trusted(stream, &path, data_dir, user),
+            Err(error) if is_absent(&error) => absent = error,
+            Err(error) => return Err(error),
+        }
+    }
+    Err(absent)
+}
+
+/// Whether the error means that no server listens.
+#[must_use]
+pub fn is_absent(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused | io::ErrorKind::NotADirectory)
+}
+
+/// Refuses a server of somebody else, who may have put a socket where a dead server had one.
+fn trusted(stream: UnixStream, path: &Path, data_dir: &Path, user: u32) -> io::Result<UnixStream> {
+    let peer = stream.peer_cred()?.uid();
+    let owner = data_dir.metadata().ok().map(|metadata| metadata.uid());
+    if [Some(user), Some(0), owner].contains(&Some(peer)) {
+        return Ok(stream);
+    }
+    let text = format!("the server at {} belongs to user {peer}, not to this one", path.display());
+    Err(io::Error::new(io::ErrorKind::PermissionDenied, text))
+}
+
+/// The one path of a data directory: both ends go by it, whether or not they came through links.
+fn real(data_dir: &Path) -> PathBuf {
+    data_dir.canonicalize().unwrap_or_else(|_| data_dir.to_owned())
 }
 
 fn link(data_dir: &Path) -> PathBuf {
     data_dir.join("muster.sock")
 }
 
-/// Where the socket may go, best first: the runtime directory, the data directory, `/tmp`; those too long left out.
-fn places(data_dir: &Path, runtime_dir: Option<&Path>, user: u32) -> (PathBuf, Vec<PathBuf>) {
+/// Where the socket may be, best first: the runtime directory, the data directory, `/tmp`, and there a directory named by
+/// chance, for when another user has taken the other name. What is too long for an address is left out.
+fn places(data_dir: &Path, runtime_dir: Option<&Path>, user: u32, chance: Option<&str>) -> Vec<Spot> {
     let name = format!("{:016x}.sock", xxh3_64(data_dir.as_os_str().as_encoded_bytes()));
-    let last = PathBuf::from(format!("/tmp/muster-{user}")).join(&name);
-    let runtime = runtime_dir.map(|dir| dir.join("muster").join(&name));
-    let mut fitting = runtime.into_iter().chain([link(data_dir)]).filter(|path| path.as_os_str().len() <= LONGEST);
-    match fitting.next() {
-        Some(first) => (first, fitting.chain([last]).collect()),
-        None => (last, Vec::new()),
+    let within = |directory: PathBuf, known| Spot { path: directory.join(&name), directory: Some(directory), known };
+    let runtime = runtime_dir.map(|dir| within(dir.join("muster"), false));
+    let own = Spot { path: link(data_dir), directory: None, known: true };
+    let short = within(Path::new(SHORT).join(format!("muster-{user}")), true);
+    let by_chance = chance.map(|chance| within(Path::new(SHORT).join(format!("muster-{user}-{chance}")), false));
+    let all = runtime.into_iter().chain([own, short]).chain(by_chance);
+    all.filter(|spot| spot.path.as_os_str().len() <= LONGEST).collect()
+}
+
+/// Removes a socket, and its directory where that was made for it alone.
+fn clear(socket: &Path) {
+    if socket.extension().is_none_or(|extension| extension != "sock") {
+        return;
+    }
+    if let Err(error) = remove(socket) {
+        tracing::info!(path = %socket.display(), %error, "a socket stays behind");
+    }
+    let own = format!("muster-{}-", rustix::process::geteuid().as_raw());
+    let directory = socket.parent().filter(|directory| directory.parent() == Some(Path::new(SHORT)));
+    let by_chance =
+        directory.and_then(Path::file_name).and_then(|name| name.to_str()).map(|name| name.starts_with(&own));
+    if let (Some(directory), Some(true)) = (directory, by_chance)
+        && let Err(error) = std::fs::remove_dir(directory)
+    {
+        tracing::debug!(path = %directory.display(), %error, "a socket's directory stays behind");
     }
 }
 
@@ -134,53 +228,4 @@ fn remove(path: &Path) -> io::Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_runtime_directory_is_preferred_and_long_paths_fall_back() {
-        let long = PathBuf::from("/home").join("x".repeat(120));
-        let runtime = Path::new("/run/user/1000");
-        assert!(places(&long, Some(runtime), 7).0.starts_with("/run/user/1000/muster"));
-        assert_eq!(places(Path::new("/data"), None, 7).0, PathBuf::from("/data/muster.sock"));
-        assert!(places(&long, None, 7).0.starts_with("/tmp/muster-7"));
-        assert!(places(&long, Some(&long), 7).0.starts_with("/tmp/muster-7"));
-    }
-
-    #[test]
-    fn two_data_directories_never_share_a_socket() {
-        let runtime = Some(Path::new("/run/user/1000"));
-        assert_ne!(places(Path::new("/a"), runtime, 7).0, places(Path::new("/b"), runtime, 7).0);
-    }
-
-    #[tokio::test]
-    async fn a_runtime_directory_that_does_not_exist_is_done_without() {
-        let data = tempfile::tempdir().unwrap();
-        let lock = Lock::take(data.path()).unwrap();
-        let bound = Bound::bind(&lock, data.path(), Some(Path::new("/proc/nowhere"))).unwrap();
-        assert_eq!(bound.path(), data.path().join("muster.sock"));
-    }
-
-    #[tokio::test]
-    async fn a_client_finds_the_socket_through_the_data_directory_alone() {
-        let (data, run) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        let lock = Lock::take(data.path()).unwrap();
-        let bound = Bound::bind(&lock, data.path(), Some(run.path())).unwrap();
-        assert!(bound.path().starts_with(run.path()));
-        assert_eq!(std::fs::metadata(bound.path()).unwrap().permissions().mode() & 0o777, 0o600);
-        let (client, server) = tokio::join!(connect(data.path()), bound.accept());
-        client.unwrap();
-        server.unwrap();
-        drop(bound);
-        assert_eq!(connect(data.path()).await.unwrap_err().kind(), io::ErrorKind::NotFound);
-    }
-
-    #[tokio::test]
-    async fn what_a_dead_server_left_behind_is_replaced() {
-        let data = tempfile::tempdir().unwrap();
-        let lock = Lock::take(data.path()).unwrap();
-        let dead = Bound::bind(&lock, data.path(), None).unwrap();
-        std::mem::forget(dead);
-        Bound::bind(&lock, data.path(), None).unwrap();
-    }
-}
+mod tests;

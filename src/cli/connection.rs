@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
 
-use super::place::Place;
+use super::place::{Place, settled};
 use crate::config::{self, Config, ConfigError, Environment, Given, Interval, ListMode, Queue, Share, Size};
 use crate::kinds::KINDS;
 use crate::kinds::rules::DEFAULT_NAME;
@@ -155,7 +155,7 @@ impl Connection {
             keep_free: self.keep_free,
         };
         let kinds: Vec<&str> = KINDS.iter().map(|spec| spec.slug).collect();
-        Config::merge(given, environment, &kinds)
+        Config::merge(given, environment, &kinds).map(settled)
     }
 }
 

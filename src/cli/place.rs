@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::app::data_dir;
 use crate::config::{Config, ConfigError, Environment, Given};
 
 /// What leads to a data directory, beside the region.
@@ -46,11 +47,16 @@ pub(super) struct Asked {
     pub(super) json: bool,
 }
 
+/// Keeps a store inside the directory that was named where others can write that, in a container's volume for example.
+pub(super) fn settled(config: Config) -> Config {
+    Config { data_dir: data_dir::settle(&config.data_dir), ..config }
+}
+
 impl Place {
     fn config(self, region: Option<String>, environment: &Environment) -> Result<Config, ConfigError> {
         let Place { data_dir, profile, regions } = self;
         let given = Given { data_dir, profile, region, regions, ..Given::default() };
-        Config::merge(given, environment, &[])
+        Config::merge(given, environment, &[]).map(settled)
     }
 }
 

@@ -40,7 +40,8 @@ impl Environment {
                 .as_ref()
                 .map(|dirs| dirs.state_dir().unwrap_or_else(|| dirs.home_dir().join(".local/state"))),
             runtime_dir: strategy.as_ref().and_then(BaseStrategy::runtime_dir),
-            current_dir: std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/")),
+            // Where it was removed, a relative path stays one, and whoever uses it is told that there is no such place.
+            current_dir: std::env::current_dir().unwrap_or_default(),
         }
     }
 

@@ -39,6 +39,8 @@ mod modules;
 #[cfg(test)]
 mod parity;
 #[cfg(test)]
+mod places;
+#[cfg(test)]
 mod proxy;
 #[cfg(test)]
 mod readme;
@@ -58,6 +60,8 @@ mod storm;
 mod subscribe;
 #[cfg(test)]
 mod two_clients;
+#[cfg(test)]
+mod volumes;
 #[cfg(test)]
 mod who;
 #[cfg(test)]
