@@ -20,7 +20,7 @@ use tokio_util::task::TaskTracker;
 
 use super::attach::{self, AttachError, Attached, Launch};
 use crate::config::Config;
-use crate::mcp::stall::{self, Bounded};
+use crate::mcp::stall::{self, Bounded, ReadUntil};
 use crate::mcp::{self, Failure, ListMode, Phase, Policy, relay, transport};
 
 /// Carries the client's messages until it closes its end.
@@ -37,6 +37,8 @@ pub async fn run(config: &Config, launch: &Launch) -> anyhow::Result<()> {
                 );
             }
             let input = BufReader::new(tokio::io::stdin());
+            let writer = Bounded::new(writer);
+            let reader = ReadUntil::new(reader, writer.stalled());
             let end = relay::relay(input, Bounded::new(tokio::io::stdout()), reader, writer).await?;
             tracing::debug!(?end, "the client left");
             Ok(())
