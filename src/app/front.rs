@@ -57,9 +57,10 @@ async fn apologise(config: &Config, error: AttachError) -> anyhow::Result<()> {
     let server = mcp::Server::new(failed, policy, TaskTracker::new(), CancellationToken::new());
     let output = Bounded::new(tokio::io::stdout());
     let stalled = output.stalled();
-    let serving = transport::serve_stream(&server, config.allow_writes, tokio::io::stdin(), output);
+    // On the heap: serving a connection is a large future.
+    let serving = Box::pin(transport::serve_stream(&server, config.allow_writes, tokio::io::stdin(), output));
     match stalled.run_until_cancelled(serving).await {
-        Some(served) => Ok(served?),
+        Some(outcome) => Ok(outcome?),
         None => anyhow::bail!("the client has read nothing for {} s", stall::PATIENCE.as_secs()),
     }
 }

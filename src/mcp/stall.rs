@@ -164,7 +164,7 @@ mod tests {
         let reading = async {
             let mut read = [0; 8];
             for _ in 0..8 {
-                sleep(PATIENCE - Duration::from_secs(1)).await;
+                sleep(PATIENCE / 2).await;
                 slow.read_exact(&mut read).await.unwrap();
             }
         };

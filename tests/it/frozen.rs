@@ -72,14 +72,14 @@ fn a_server_whose_standard_error_nobody_reads_goes_on_under_throttling_and_tells
     let simulator = Simulator::start(50, &[]);
     let sandbox = Sandbox::new(&simulator.endpoint());
     let (mut reader, writer) = pipe_with_room(LEFT);
-    let long = throttled_for() > Duration::from_secs(60);
+    let is_long = throttled_for() > Duration::from_mins(1);
     // The long run is as a user has it; the short one has to fill the pipe at once.
     let flags: Vec<&str> =
-        OFTEN.into_iter().chain(if long { None } else { Some(TALKATIVE) }.into_iter().flatten()).collect();
+        OFTEN.into_iter().chain(if is_long { None } else { Some(TALKATIVE) }.into_iter().flatten()).collect();
     let mut server = sandbox.serve_complaining_to(&flags, Some(writer.into()));
     server.swept();
     let mut client = Client::http(&server.http);
-    let window = if long { Duration::from_secs(10) } else { Duration::from_secs(1) };
+    let window = if is_long { Duration::from_secs(10) } else { Duration::from_secs(1) };
     let before = answers(&mut client, window);
 
     simulator.control("PUT", "/faults", &json!({"throttle": {"share": 0.9}}));
@@ -90,14 +90,14 @@ fn a_server_whose_standard_error_nobody_reads_goes_on_under_throttling_and_tells
     }
     let after = answers(&mut client, window);
     simulator.control("PUT", "/faults", &json!({}));
-    let lost = if long {
+    let lost = if is_long {
         dropped(&client.read(FRESHNESS))
     } else {
         eventually("the server says that log lines are missing", || {
             Some(dropped(&client.read(FRESHNESS))).filter(|lost| *lost > 0)
         })
     };
-    println!(
+    eprintln!(
         "{before} answers in {window:?} before, {after} after {:?} of throttling; {lost} log lines dropped",
         throttled_for()
     );
@@ -122,19 +122,19 @@ fn a_server_whose_standard_error_nobody_reads_goes_on_under_throttling_and_tells
             }
         }
     });
-    let mut log = String::new();
+    let mut text = String::new();
     let started = Instant::now();
-    while lost > 0 && !log.contains("log lines were dropped") {
+    while lost > 0 && !text.contains("log lines were dropped") {
         assert!(started.elapsed() < PATIENCE, "the log does not say that it has a gap");
-        log += &String::from_utf8_lossy(&heard.recv_timeout(PATIENCE).expect("the log goes on"));
+        text += &String::from_utf8_lossy(&heard.recv_timeout(PATIENCE).expect("the log goes on"));
     }
     let (status, _) = server.terminate();
     assert!(status.success(), "{status}");
     while let Ok(rest) = heard.recv_timeout(PATIENCE) {
-        log += &String::from_utf8_lossy(&rest);
+        text += &String::from_utf8_lossy(&rest);
     }
-    let kept = log.len() - (WHOLE - LEFT);
-    println!("{kept} bytes of log were kept and read in the end");
+    let kept = text.len() - (WHOLE - LEFT);
+    eprintln!("{kept} bytes of log were kept and read in the end");
     assert!(kept > LEFT, "the pipe was never full: throttle for longer");
 }
 
