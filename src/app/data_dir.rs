@@ -185,11 +185,15 @@ fn not_private(path: &Path, standing: Standing, fault: Distrust) -> DataDirError
     DataDirError::NotPrivate { path: path.to_owned(), owner: standing.owner, mode: standing.mode & 0o7777, fault }
 }
 
-/// Finds out what is in the way of `path`.
 fn unusable(path: &Path, source: io::Error) -> DataDirError {
+    DataDirError::Unusable { path: path.to_owned(), advice: advice(path, &source), source }
+}
+
+/// What keeps `path` from being used, by what the file system answered, and what to do about it.
+#[must_use]
+pub fn advice(path: &Path, error: &io::Error) -> String {
     let existing = path.ancestors().find_map(|place| Some((place, Standing::of(place).ok()?)));
-    let advice = standing::advice(&source, existing);
-    DataDirError::Unusable { path: path.to_owned(), advice, source }
+    standing::advice(error, existing)
 }
 
 /// The redb file in `data_dir`.

@@ -20,7 +20,7 @@ use tokio_util::task::TaskTracker;
 
 use super::attach::{self, AttachError, Attached, Launch};
 use crate::config::Config;
-use crate::mcp::stall::{self, Bounded};
+use crate::mcp::stall::{self, Bounded, ReadUntil};
 use crate::mcp::{self, Failure, ListMode, Phase, Policy, relay, transport};
 
 /// Carries the client's messages until it closes its end.
@@ -37,6 +37,8 @@ pub async fn run(config: &Config, launch: &Launch) -> anyhow::Result<()> {
                 );
             }
             let input = BufReader::new(tokio::io::stdin());
+            let writer = Bounded::new(writer);
+            let reader = ReadUntil::new(reader, writer.stalled());
             let end = relay::relay(input, Bounded::new(tokio::io::stdout()), reader, writer).await?;
             tracing::debug!(?end, "the client left");
             Ok(())
@@ -68,9 +70,10 @@ async fn answer(allow_writes: bool, what: String) -> anyhow::Result<()> {
     let server = mcp::Server::new(failed, policy, TaskTracker::new(), CancellationToken::new());
     let output = Bounded::new(tokio::io::stdout());
     let stalled = output.stalled();
-    let serving = transport::serve_stream(&server, allow_writes, tokio::io::stdin(), output);
+    // On the heap: serving a connection is a large future.
+    let serving = Box::pin(transport::serve_stream(&server, allow_writes, tokio::io::stdin(), output));
     match stalled.run_until_cancelled(serving).await {
-        Some(served) => Ok(served?),
+        Some(outcome) => Ok(outcome?),
         None => anyhow::bail!("the client has read nothing for {} s", stall::PATIENCE.as_secs()),
     }
 }

@@ -5,6 +5,8 @@ use std::io::{self, Seek, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use super::data_dir;
+
 /// The lock on a data directory, held until dropped; the operating system drops it when the process dies.
 ///
 /// The file holds the holder's process id, for people and error messages. It is never removed: removing a lock file while
@@ -30,10 +32,12 @@ pub enum LockError {
         pid: Option<u32>,
     },
     /// The file cannot be opened or locked at all.
-    #[error("cannot lock {}: make it writable, or name another directory with --data-dir", path.display())]
+    #[error("cannot lock {}: {advice}", path.display())]
     Io {
         /// The lock file.
         path: PathBuf,
+        /// What keeps it from being locked, and what to do.
+        advice: String,
         /// What the file system answered.
         #[source]
         source: io::Error,
@@ -51,7 +55,7 @@ impl Lock {
     /// [`LockError::Held`] when another process, or another `Lock` of this one, has it.
     pub fn take(data_dir: &Path) -> Result<Self, LockError> {
         let path = path(data_dir);
-        let failed = |source| LockError::Io { path: path.clone(), source };
+        let failed = |source| LockError::Io { path: path.clone(), advice: data_dir::advice(&path, &source), source };
         let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
         let mut file = opened.map_err(failed)?;
         match file.try_lock() {

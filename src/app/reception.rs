@@ -115,12 +115,13 @@ impl Reception {
             Some(Ok((welcome, None))) => {
                 let writer = Bounded::new(writer);
                 let stalled = writer.stalled();
-                let serving = transport::serve_stream(&self.server, welcome.writes, reader, writer);
+                // On the heap: serving a connection is a large future.
+                let serving = Box::pin(transport::serve_stream(&self.server, welcome.writes, reader, writer));
                 match stalled.run_until_cancelled(serving).await {
                     Some(Ok(())) => {}
                     Some(Err(error)) => tracing::warn!(%error, "a connection ended"),
                     None => {
-                        tracing::warn!(seconds = stall::PATIENCE.as_secs(), "closed a connection that nobody reads")
+                        tracing::warn!(seconds = stall::PATIENCE.as_secs(), "closed a connection that nobody reads");
                     }
                 }
             }
@@ -153,3 +154,6 @@ impl Reception {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

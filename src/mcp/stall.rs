@@ -2,7 +2,7 @@
 //!
 //! What a client does not read holds its connection back, and nothing is dropped from a protocol. A client that reads nothing
 //! for [`PATIENCE`] while something waits for it loses its connection, so that it holds neither memory nor a place among the
-//! connections.
+//! connections. The same holds for a server that reads nothing of what the front end carries to it.
 
 use std::io;
 use std::pin::Pin;
@@ -10,9 +10,9 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::serve::Listener;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncBufRead, AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 /// How long a client may read nothing of what waits for it.
 pub const PATIENCE: Duration = Duration::from_mins(2);
@@ -85,6 +85,43 @@ impl<S: AsyncRead + Unpin> AsyncRead for Bounded<S> {
     }
 }
 
+/// A reader that is at its end as soon as the other half of its connection is [`Bounded::stalled`].
+#[derive(Debug)]
+pub struct ReadUntil<R> {
+    reader: R,
+    end: Pin<Box<WaitForCancellationFutureOwned>>,
+}
+
+impl<R> ReadUntil<R> {
+    /// Reads from `reader` until `end` is cancelled.
+    pub fn new(reader: R, end: CancellationToken) -> Self {
+        ReadUntil { reader, end: Box::pin(end.cancelled_owned()) }
+    }
+}
+
+impl<R: AsyncRead + Unpin> AsyncRead for ReadUntil<R> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.end.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Ok(()));
+        }
+        Pin::new(&mut self.reader).poll_read(cx, buffer)
+    }
+}
+
+impl<R: AsyncBufRead + Unpin> AsyncBufRead for ReadUntil<R> {
+    fn poll_fill_buf(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<&[u8]>> {
+        let this = self.get_mut();
+        if this.end.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Ok(&[]));
+        }
+        Pin::new(&mut this.reader).poll_fill_buf(cx)
+    }
+
+    fn consume(mut self: Pin<&mut Self>, amount: usize) {
+        Pin::new(&mut self.reader).consume(amount);
+    }
+}
+
 /// A listener whose connections are [`Bounded`].
 #[derive(Debug)]
 pub(super) struct BoundedListener<L>(pub(super) L);
@@ -127,12 +164,25 @@ mod tests {
         let reading = async {
             let mut read = [0; 8];
             for _ in 0..8 {
-                sleep(PATIENCE - Duration::from_secs(1)).await;
+                sleep(PATIENCE / 2).await;
                 slow.read_exact(&mut read).await.unwrap();
             }
         };
         let (written, ()) = tokio::join!(bounded.write_all(&[0; 64]), reading);
         written.unwrap();
         assert!(!bounded.stalled().is_cancelled());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_reads_nothing_is_given_up_and_what_waits_for_it_is_answered() {
+        let (server, _unread) = tokio::io::duplex(8);
+        let (reader, writer) = tokio::io::split(server);
+        let writer = Bounded::new(writer);
+        let reader = ReadUntil::new(tokio::io::BufReader::new(reader), writer.stalled());
+        let mut said = Vec::new();
+        let asked = &b"{\"jsonrpc\":\"2.0\",\"id\":5,\"method\":\"tools/list\"}\n"[..];
+        crate::mcp::relay::relay(asked, &mut said, reader, writer).await.unwrap();
+        let said = String::from_utf8(said).unwrap();
+        assert!(said.contains("\"id\":5") && said.contains("no longer reads"), "{said}");
     }
 }

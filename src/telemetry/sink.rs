@@ -42,7 +42,7 @@ struct Inbox {
 struct Writing {
     backlog: Backlog,
     /// A line is being written.
-    writing: bool,
+    busy: bool,
     /// Attempts to write, whether or not they failed.
     attempts: u64,
 }
@@ -50,7 +50,7 @@ struct Writing {
 impl Sink {
     /// Starts the thread that writes to `destination`.
     pub(super) fn start(destination: impl Write + Send + 'static) -> Self {
-        let state = Writing { backlog: Backlog::new(WAITING), writing: false, attempts: 0 };
+        let state = Writing { backlog: Backlog::new(WAITING), busy: false, attempts: 0 };
         let shared = Inbox { state: Mutex::new(state), came: Condvar::new(), drained: Condvar::new() };
         let sink = Sink(Arc::new(shared));
         let writing = sink.clone();
@@ -76,7 +76,7 @@ impl Sink {
         let mut state = self.0.state.lock();
         let (mut stalled, mut attempts) = (0, state.attempts);
         for _ in 0..STEPS {
-            if (state.backlog.is_empty() && !state.writing) || stalled >= STALLED {
+            if (state.backlog.is_empty() && !state.busy) || stalled >= STALLED {
                 return;
             }
             self.0.drained.wait_for(&mut state, STEP);
@@ -93,7 +93,7 @@ impl Sink {
             torn = outcome.is_err_and(|begun| begun || torn);
             let mut state = self.0.state.lock();
             state.attempts += 1;
-            state.writing = false;
+            state.busy = false;
             let untold = if outcome.is_ok() {
                 state.backlog.written()
             } else {
@@ -115,7 +115,7 @@ impl Sink {
         let mut state = self.0.state.lock();
         loop {
             if let Some(line) = state.backlog.pop() {
-                state.writing = true;
+                state.busy = true;
                 return line;
             }
             self.0.drained.notify_all();

@@ -29,6 +29,8 @@ mod fields;
 #[cfg(test)]
 mod filters;
 #[cfg(test)]
+mod frozen;
+#[cfg(test)]
 mod fuzz;
 #[cfg(test)]
 mod harness;
@@ -49,6 +51,8 @@ mod parity;
 #[cfg(test)]
 mod parked;
 #[cfg(test)]
+mod places;
+#[cfg(test)]
 mod proxy;
 #[cfg(test)]
 mod readme;
@@ -68,6 +72,8 @@ mod storm;
 mod subscribe;
 #[cfg(test)]
 mod two_clients;
+#[cfg(test)]
+mod volumes;
 #[cfg(test)]
 mod who;
 #[cfg(test)]

@@ -63,7 +63,10 @@ impl Distrust {
     /// What to do about it.
     pub(super) fn fix(self) -> &'static str {
         match self {
-            Distrust::Foreign | Distrust::Link => "remove it if you can, or name another directory with --data-dir",
+            Distrust::Foreign => {
+                "give it to this user (chown; in Kubernetes by fsGroup), or name another directory with --data-dir"
+            }
+            Distrust::Link => "remove it, or name another directory with --data-dir",
             Distrust::Open => "take the permission away (chmod go-w), or name another directory with --data-dir",
             Distrust::Swappable => "make it sticky (chmod +t), or name another directory with --data-dir",
         }

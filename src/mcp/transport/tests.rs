@@ -6,6 +6,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
 use super::*;
+use crate::mcp::stall::PATIENCE;
 use crate::mcp::tests::World;
 
 struct Http {
@@ -215,4 +216,39 @@ async fn a_session_too_many_is_turned_away_but_the_modern_era_is_not() {
     assert_eq!(http.modern("tools/list", json!({}), "").await.status, 200);
     let list = json!({"jsonrpc": "2.0", "id": 2, "method": "tools/list"});
     assert_eq!(http.post(&[("Mcp-Session-Id", &session)], &list, "").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_client_that_reads_nothing_of_its_answers_loses_its_connection_after_a_while() {
+    let http = Http::start().await;
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    let mut stream = socket.connect(http.address).await.unwrap();
+    let meta = json!({
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientCapabilities": {},
+    });
+    let body = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {"_meta": meta}}).to_string();
+    let request = format!(
+        "POST {PATH} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n\
+         Accept: application/json, text/event-stream\r\nMCP-Protocol-Version: 2026-07-28\r\nMcp-Method: tools/list\r\n\
+         Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    // Many megabytes of answers on one connection: more than both ends of it hold.
+    for _ in 0..500 {
+        stream.write_all(request.as_bytes()).await.unwrap();
+    }
+    tokio::time::pause();
+    for _ in 0..100 {
+        // The server runs on this thread as well, and the system carries bytes meanwhile.
+        std::thread::sleep(Duration::from_millis(5));
+        tokio::time::advance(PATIENCE / 20).await;
+    }
+    tokio::time::resume();
+    // What was on its way comes, and then the end; a server that goes on would send all 500 answers and wait for more.
+    let mut rest = Vec::new();
+    let ended = tokio::time::timeout(Duration::from_secs(30), stream.read_to_end(&mut rest)).await;
+    drop(ended.expect("the connection is closed"));
+    let answers = String::from_utf8_lossy(&rest).matches("HTTP/1.1 200").count();
+    assert!((1..500).contains(&answers), "{answers}");
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus};
+use std::process::{Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
@@ -59,6 +59,7 @@ impl Endpoint {
 pub(crate) struct Sandbox {
     directory: TempDir,
     environment: Vec<(String, String)>,
+    data: PathBuf,
 }
 
 impl Sandbox {
@@ -75,7 +76,8 @@ impl Sandbox {
     /// One without credentials, region or endpoint.
     pub(crate) fn bare() -> Sandbox {
         let directory = tempfile::Builder::new().prefix("muster-it-").tempdir().unwrap();
-        let mut sandbox = Sandbox { directory, environment: Vec::new() };
+        let data = directory.path().join("data");
+        let mut sandbox = Sandbox { directory, environment: Vec::new(), data };
         for (name, folder) in [("HOME", "home"), ("XDG_STATE_HOME", "state"), ("XDG_RUNTIME_DIR", "run")] {
             let path = sandbox.directory.path().join(folder);
             fs::create_dir(&path).unwrap();
@@ -111,7 +113,12 @@ impl Sandbox {
 
     /// The data directory that the servers and front ends of this sandbox share.
     pub(crate) fn data(&self) -> PathBuf {
-        self.directory.path().join("data")
+        self.data.clone()
+    }
+
+    /// Makes `data` the data directory from now on.
+    pub(crate) fn keep_data_in(&mut self, data: PathBuf) {
+        self.data = data;
     }
 
     /// The store's file.
@@ -139,10 +146,15 @@ impl Sandbox {
 
     /// Starts `muster serve` on the data directory and HTTP, and waits until it listens.
     pub(crate) fn serve(&self, flags: &[&str]) -> Serve {
+        self.serve_complaining_to(flags, None)
+    }
+
+    /// The same, with `errors` as its standard error, if given.
+    pub(crate) fn serve_complaining_to(&self, flags: &[&str], errors: Option<Stdio>) -> Serve {
         let data = self.data();
         let mut command = self.muster(&["serve", "--http", "127.0.0.1:0", "--data-dir"]);
         command.arg(data).args(flags);
-        let running = Running::start("serve", command);
+        let running = Running::start_complaining_to("serve", command, errors);
         let said: Value = serde_json::from_str(&running.line(PATIENCE)).unwrap();
         let http = said["http"].as_str().expect("the line names the HTTP endpoint").to_owned();
         Serve { running, http }

@@ -33,18 +33,23 @@ pub(crate) enum Silence {
 
 impl Running {
     /// Starts `command`; `name` names its log.
-    pub(crate) fn start(name: &str, mut command: Command) -> Running {
+    pub(crate) fn start(name: &str, command: Command) -> Running {
+        Running::start_complaining_to(name, command, None)
+    }
+
+    /// Starts `command` with `errors` as its standard error, if given; else that goes to a file.
+    pub(crate) fn start_complaining_to(name: &str, mut command: Command, errors: Option<Stdio>) -> Running {
         static STARTED: AtomicU32 = AtomicU32::new(0);
         let number = STARTED.fetch_add(1, Ordering::Relaxed);
         let directory = python::directory().join("logs");
         fs::create_dir_all(&directory).unwrap();
         let log = directory.join(format!("{}-{number}-{name}.log", std::process::id()));
-        let errors = File::create(&log).unwrap();
+        let file = File::create(&log).unwrap();
         let shown = format!("{command:?}");
         let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(errors)
+            .stderr(errors.unwrap_or_else(|| file.into()))
             .spawn()
             .unwrap_or_else(|error| panic!("{name} does not start: {error}\n{shown}"));
         let stdin = child.stdin.take();

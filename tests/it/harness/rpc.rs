@@ -58,6 +58,11 @@ impl Client {
         Client { wire: Wire::Stdio(Running::start("mcp", sandbox.muster(&arguments))), asked: 0 }
     }
 
+    /// Talks to a front end that runs already.
+    pub(crate) fn over(running: Running) -> Client {
+        Client { wire: Wire::Stdio(running), asked: 0 }
+    }
+
     /// Talks to the endpoint at `url`.
     pub(crate) fn http(url: &str) -> Client {
         Client { wire: Wire::Http(Http::new(url)), asked: 0 }
