@@ -180,7 +180,7 @@ pub async fn scope(core: &Core, arguments: &Arguments, kind: &'static KindSpec) 
 }
 
 fn found(core: &Core, kind: &'static KindSpec, columns: &Columns, query: &Query) -> Result<Answer, Fault> {
-    let mut hints = zero::settle(core, kind, &query.filters)?;
+    let mut advice = zero::settle(core, kind, &query.filters)?;
     // How fresh they are comes before the hits: see `fresh`.
     let worth = Worth::of(core, kind, query.scope.as_ref(), query.point)?;
     let mut hits = search(&core.store, query)?;
@@ -199,11 +199,11 @@ fn found(core: &Core, kind: &'static KindSpec, columns: &Columns, query: &Query)
     structured.insert("at_least".to_owned(), json!(worth.is_at_least(hits.partial)));
     structured.insert("rows".to_owned(), json!(rows));
     if hits.total == 0 && !query.filters.is_empty() {
-        hints.extend(zero::hints(core, kind, query.scope.as_ref(), &query.filters, query.point.is_some())?);
+        advice.extend(zero::hints(core, kind, query.scope.as_ref(), &query.filters, query.point.is_some())?);
     }
-    if !hints.is_empty() {
-        text.push_str(&zero::said(&hints));
-        structured.insert("hints".to_owned(), json!(hints));
+    if !advice.is_empty() {
+        text.push_str(&zero::said(&advice));
+        structured.insert("hints".to_owned(), json!(advice));
     }
     if let Some(cursor) = next {
         structured.insert("next_cursor".to_owned(), json!(cursor));

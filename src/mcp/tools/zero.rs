@@ -104,7 +104,13 @@ fn alone(
 /// The hints as lines of an answer's text.
 #[must_use]
 pub fn said(hints: &[String]) -> String {
-    hints.iter().map(|hint| format!("\nHint: {hint}.")).collect()
+    let mut said = String::new();
+    for hint in hints {
+        said.push_str("\nHint: ");
+        said.push_str(hint);
+        said.push('.');
+    }
+    said
 }
 
 /// The hints, for output schemas.
