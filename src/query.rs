@@ -16,7 +16,7 @@ pub mod tally;
 pub mod unobserved;
 
 pub use cursor::{Cursor, CursorError};
-pub use filter::{Doubt, Field, Fields, FilterError, Filters};
+pub use filter::{Field, Fields, FilterError, Filters};
 pub use moment::{Moment, PastError, Point};
 pub use search::{Hits, Query, SearchError, search};
 pub use summary::{Counts, counts};

@@ -90,7 +90,7 @@ static FILTERS: &[Filter] = &[
     Filter::new(26, "outpost-arn", &["OutpostArn"], Form::Arn),
     Filter::new(27, "platform", &["Platform"], Form::Word(&["windows"])),
     Filter::new(28, "ipv6-address", &["Ipv6Address"], Form::Ipv6),
-    Filter::new(29, "state-reason-code", &["StateReason.Code"], Form::Text),
+    Filter::new(29, "state-reason-code", &["StateReason.Code"], Form::Prose),
     Filter::new(30, "operator.managed", &["Operator.Managed"], Form::Flag),
     Filter::new(31, "operator.principal", &["Operator.Principal"], Form::Text),
     Filter::new(32, "block-device-mapping.attach-time", &["BlockDeviceMappings.Ebs.AttachTime"], Form::Time),

@@ -89,9 +89,9 @@ impl Difference {
     /// that differs.
     #[must_use]
     pub fn element(&self) -> Option<(String, Option<&str>)> {
-        let (last, list) = self.steps.split_last()?;
-        let path = || Difference { steps: list.to_vec(), before: None, after: None }.path();
-        match last {
+        let (step, above) = self.steps.split_last()?;
+        let path = || Difference { steps: above.to_vec(), before: None, after: None }.path();
+        match step {
             Step::Field(_) => None,
             Step::Item => Some((path(), None)),
             // A tag is a name and a value.

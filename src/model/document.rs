@@ -206,7 +206,9 @@ impl Document {
 fn canonicalize(name: &str, value: &mut Value) {
     match value {
         Value::List(list) => {
-            list.iter_mut().for_each(|element| canonicalize(name, element));
+            for element in list.iter_mut() {
+                canonicalize(name, element);
+            }
             order::sort(name, list);
         }
         Value::Map(map) => canonicalize_map(map),

@@ -16,7 +16,7 @@ mod shape;
 pub enum Form {
     /// Any text: names, keys and codes that AWS adds to. A row holds no empty one.
     Text,
-    /// Any text, also none: descriptions.
+    /// Any text, also none: descriptions and reasons.
     Prose,
     /// One of these words.
     Word(&'static [&'static str]),

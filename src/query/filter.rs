@@ -157,7 +157,7 @@ impl Filters {
             return Err(FilterError::TooMany { what: "filter values", found: values, limit: MAX_VALUES });
         }
         let (mut matcher, mut doubts) = (Matcher::any(), Vec::new());
-        for (name, values) in &pairs {
+        for (place, (name, values)) in pairs.iter().enumerate() {
             let (on, form) = subject(name, fields)?;
             let mut tests = Vec::with_capacity(values.len());
             for value in values {
@@ -168,7 +168,7 @@ impl Filters {
                 }
                 if let (On::Facet(facet), false) = (&on, form.admits(value)) {
                     let (name, value, pattern) = (name.clone(), value.clone(), pattern.clone());
-                    doubts.push(Doubt { facet: *facet, name, value, form, pattern });
+                    doubts.push(Doubt { place, facet: *facet, name, value, form, pattern });
                 }
                 tests.push(Test { on: on.clone(), pattern });
             }
@@ -177,11 +177,30 @@ impl Filters {
         Ok(Filters { written: pairs, matcher, doubts })
     }
 
-    /// The values that have not the form of their filter's values. Each is to be judged before an answer says that nothing
-    /// matches.
-    #[must_use]
-    pub fn doubts(&self) -> &[Doubt] {
-        &self.doubts
+    /// Judges the values that have not the form of their filter's values. `held` answers the values that resources have for
+    /// the filter with a number. What is answered are the values that can never match beside others that can.
+    ///
+    /// # Errors
+    /// [`FilterError::Never`] for a filter of which no value can match; whatever `held` fails with.
+    pub fn refuse<E: From<FilterError>>(
+        &self,
+        mut held: impl FnMut(u16) -> Result<Vec<String>, E>,
+    ) -> Result<Vec<FilterError>, E> {
+        let mut noted = Vec::new();
+        for (place, (_, values)) in self.written.iter().enumerate() {
+            let mut never = Vec::new();
+            for doubt in self.doubts.iter().filter(|doubt| doubt.place == place) {
+                let held = held(doubt.facet)?;
+                never.extend(doubt.judge(held.iter().map(String::as_str)).err());
+            }
+            if never.len() == values.len()
+                && let Some(error) = never.pop()
+            {
+                return Err(error.into());
+            }
+            noted.append(&mut never);
+        }
+        Ok(noted)
     }
 
     /// Each filter as it was written, with its values and what the store tests for it.

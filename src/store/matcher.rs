@@ -109,6 +109,7 @@ pub struct Test {
 
 impl On {
     /// The values that a row has there.
+    #[must_use]
     pub fn values<'r>(&self, fields: &'r RowFields) -> Box<dyn Iterator<Item = &'r str> + 'r> {
         let tags = fields.tags.iter();
         match self {

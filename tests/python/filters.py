@@ -11,7 +11,8 @@ import sys
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 
 SETTINGS = json.loads(sys.argv[1])
 # Kind: operation, member of the answer, id, other arguments.
@@ -66,4 +67,6 @@ for line in sys.stdin:
     except ClientError as error:
         status = error.response["ResponseMetadata"]["HTTPStatusCode"]
         reply = {"error": f"{status} {error.response['Error']['Code']}"}
+    except (BotoCoreError, ResponseParserError) as error:
+        reply = {"error": type(error).__name__}
     print(json.dumps(reply), flush=True)

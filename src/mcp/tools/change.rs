@@ -247,10 +247,11 @@ impl<'a> Teller<'a> {
 
     /// What differs, as much as there is room for; and the same as text.
     fn differences(&self, changes: &[Change], seq: Seq) -> Shown {
-        let is_asked = |change: &&Change| self.field.is_some_and(|field| meets(field, &change.path));
-        let asked = changes.iter().filter(is_asked);
-        let others = changes.iter().filter(|change| !is_asked(change));
-        let all: Vec<Difference> = asked.chain(others).flat_map(differences).collect();
+        let mut all: Vec<Difference> = changes.iter().flat_map(differences).collect();
+        // What was asked for comes first, so that it is not what is left out.
+        if let Some(field) = self.field {
+            all.sort_by_key(|difference| !meets(field, &difference.path()));
+        }
         let Fitting { told, left } = fitting(&all, DIFFERENCES);
         let mut said: Vec<String> = told.iter().map(|told| told.line.clone()).collect();
         if left > 0 {

@@ -133,7 +133,7 @@ impl Asked {
     fn answer(&self, core: &Core) -> Result<Answer, Fault> {
         let Asked { kind, settled: Settled { filters, readings }, grouping, point, scope } = self;
         let scope = scope.as_ref();
-        zero::settle(core, kind, filters)?;
+        let mut hints = zero::settle(core, kind, filters)?;
         // How fresh they are comes before the count: see `fresh`.
         let worth = Worth::of(core, kind, scope, *point)?;
         let by = grouping.as_ref().map(|(_, grouping)| grouping);
@@ -146,7 +146,9 @@ impl Asked {
         put("seq", json!(seq));
         let mut text = Text::new(worth.headline(kind, counted.total, None, counted.partial));
         if counted.total == 0 && !filters.is_empty() {
-            let hints = zero::hints(core, kind, scope, filters, point.is_some())?;
+            hints.extend(zero::hints(core, kind, scope, filters, point.is_some())?);
+        }
+        if !hints.is_empty() {
             text.add(zero::said(&hints));
             put("hints", json!(hints));
         }

@@ -69,7 +69,7 @@ fn input() -> Value {
         "uri": schema::text("Only this resource, by URI, in place of id."),
         "account": schema::text("Only as this AWS account sees it."),
         "region": schema::text("Only in this region."),
-        "field": schema::text("Only changes of this field or what is below it, such as State.Name or Tags."),
+        "field": schema::text("Only changes of this field or what is below it, such as State.Name, Tags or Tags[Name]."),
         "cause": change::cause("Only what was learnt this way; `event` includes `call`."),
         "order": {
             "type": "string",

@@ -201,7 +201,7 @@ fn found(
     query: &Query,
     readings: &[String],
 ) -> Result<Answer, Fault> {
-    zero::settle(core, kind, &query.filters)?;
+    let mut advice = zero::settle(core, kind, &query.filters)?;
     // How fresh they are comes before the hits: see `fresh`.
     let worth = Worth::of(core, kind, query.scope.as_ref(), query.point)?;
     let mut hits = search(&core.store, query)?;
@@ -234,9 +234,11 @@ fn found(
     structured.insert("at_least".to_owned(), json!(worth.is_at_least(hits.partial)));
     structured.insert("rows".to_owned(), json!(rows));
     if hits.total == 0 && !query.filters.is_empty() {
-        let hints = zero::hints(core, kind, query.scope.as_ref(), &query.filters, query.point.is_some())?;
-        text.push_str(&zero::said(&hints));
-        structured.insert("hints".to_owned(), json!(hints));
+        advice.extend(zero::hints(core, kind, query.scope.as_ref(), &query.filters, query.point.is_some())?);
+    }
+    if !advice.is_empty() {
+        text.push_str(&zero::said(&advice));
+        structured.insert("hints".to_owned(), json!(advice));
     }
     if let Some(cursor) = next {
         structured.insert("next_cursor".to_owned(), json!(cursor));

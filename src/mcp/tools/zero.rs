@@ -18,17 +18,17 @@ const VALUES: usize = 8;
 /// How near a value that exists must be to be named as the one that was meant (Jaro-Winkler, 1 is equal).
 const NEAR: f64 = 0.75;
 
-/// Refuses filter values that can never match: they have not the form of their filter's values, and no resource has one that
-/// they match.
+/// Refuses filters that can never match: none of their values has the form of the filter's values, and no resource has one that
+/// they match. Answers the values that can never match beside others that can, as hints.
 ///
 /// # Errors
-/// When there is such a value, or the store cannot be read.
-pub fn settle(core: &Core, kind: &'static KindSpec, filters: &Filters) -> Result<(), Fault> {
-    for doubt in filters.doubts() {
-        let held = core.store.count_by(&kind.kind(), None, &On::Facet(doubt.facet))?;
-        doubt.judge(held.keys().map(String::as_str))?;
-    }
-    Ok(())
+/// When there is such a filter, or the store cannot be read.
+pub fn settle(core: &Core, kind: &'static KindSpec, filters: &Filters) -> Result<Vec<String>, Fault> {
+    let noted = filters.refuse::<Fault>(|facet| {
+        let held = core.store.count_by(&kind.kind(), None, &On::Facet(facet))?;
+        Ok(held.into_keys().collect())
+    })?;
+    Ok(noted.iter().map(ToString::to_string).collect())
 }
 
 /// What to look at when `filters` match nothing in `scope`, or anywhere. Of the past only what the filters alone show: which
@@ -104,11 +104,17 @@ fn alone(
 /// The hints as lines of an answer's text.
 #[must_use]
 pub fn said(hints: &[String]) -> String {
-    hints.iter().map(|hint| format!("\nHint: {hint}.")).collect()
+    let mut said = String::new();
+    for hint in hints {
+        said.push_str("\nHint: ");
+        said.push_str(hint);
+        said.push('.');
+    }
+    said
 }
 
 /// The hints, for output schemas.
 #[must_use]
 pub fn described() -> Value {
-    schema::list(json!({"type": "string"}), "Only when nothing matches: what to look at.")
+    schema::list(json!({"type": "string"}), "What to look at when nothing matches, and values that can never match.")
 }

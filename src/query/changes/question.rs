@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::model::{AccountId, Cause, Event, Kind, Recorded, Region, ResourceId};
+use crate::model::difference::differences;
+use crate::model::{AccountId, Cause, Change, Event, Kind, Recorded, Region, ResourceId};
 
 /// The kinds of causes, as questions name them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +35,7 @@ pub struct Question {
     pub account: Option<AccountId>,
     /// Those seen in this region.
     pub region: Option<Region>,
-    /// Changes of this field or of what is below it: `State.Name`, `Tags`. Letter case does not count.
+    /// Changes of this field or of what is below it: `State.Name`, `Tags`, `Tags[Name]`. Letter case does not count.
     pub field: Option<String>,
     /// Those with such a cause.
     pub by: Option<By>,
@@ -124,7 +125,7 @@ impl Question {
         let Some(field) = &self.field else { return true };
         match event {
             Event::Changed { changes, .. } | Event::Remapped { changes, .. } => {
-                changes.iter().any(|change| meets(field, &change.path))
+                changes.iter().any(|change| is_on(field, change))
             }
             _ => false,
         }
@@ -137,10 +138,16 @@ impl By {
     }
 }
 
+/// Whether a change is of `field`, of what is above it or below it. A field may name an element of a list: `Tags[Name]`.
+fn is_on(field: &str, change: &Change) -> bool {
+    meets(field, &change.path)
+        && (!field.contains('[') || differences(change).iter().any(|difference| meets(field, &difference.path())))
+}
+
 /// Whether one of two paths is the other or above it.
 #[must_use]
 pub fn meets(field: &str, path: &str) -> bool {
     let (short, long) = if field.len() <= path.len() { (field, path) } else { (path, field) };
     let head = long.get(..short.len()).is_some_and(|head| head.eq_ignore_ascii_case(short));
-    head && matches!(long.as_bytes().get(short.len()), None | Some(b'.'))
+    head && matches!(long.as_bytes().get(short.len()), None | Some(b'.' | b'['))
 }

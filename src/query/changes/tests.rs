@@ -3,7 +3,9 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::*;
-use crate::query::samples::{IDS, Sample, id, kind, ops, scope};
+use crate::model::event::Overlay;
+use crate::model::{Cause, Change, Event, Map, Recorded};
+use crate::query::samples::{IDS, Sample, at, id, kind, ops, scope};
 
 fn question() -> impl Strategy<Value = Question> {
     let id = proptest::option::weighted(0.4, (0..IDS).prop_map(|n| Arc::clone(&id(n).id)));
@@ -141,14 +143,38 @@ fn what_is_folded_away_is_an_error_and_never_a_gap() {
 
 #[test]
 fn a_path_meets_itself_and_what_is_above_or_below_it() {
-    for (field, path) in
-        [("State", "State.Name"), ("State.Name", "State"), ("state.NAME", "State.Name"), ("Tags", "Tags")]
-    {
+    for (field, path) in [
+        ("State", "State.Name"),
+        ("State.Name", "State"),
+        ("state.NAME", "State.Name"),
+        ("Tags", "Tags"),
+        ("Tags[k]", "Tags"),
+    ] {
         assert!(meets(field, path) && meets(path, field), "{field} {path}");
     }
     for (field, path) in
         [("Sta", "State"), ("State.Name", "State.Code"), ("StateReason", "State"), ("", "State"), ("é", "xy")]
     {
         assert!(!meets(field, path) && !meets(path, field), "{field} {path}");
+    }
+}
+
+#[test]
+fn a_field_may_name_an_element_of_a_list() {
+    let tags = |value: &str| {
+        let tag = |key: &str, value: &str| {
+            let fields = Map::from([("Key", key.into()), ("Value", value.into())]);
+            crate::model::Value::Map(fields)
+        };
+        Some(crate::model::Value::List(vec![tag("a", "1"), tag("k", value)]))
+    };
+    let changes = vec![Change { path: "Tags".to_owned(), before: tags("1"), after: tags("2") }];
+    let event = Event::Changed { id: id(0), changes, evidence: Vec::new(), overlay: Overlay::Keep };
+    let record = Recorded { seq: Seq(1), recorded_at: at(1), cause: Cause::Sweep, event };
+    for (field, wanted) in
+        [("Tags[k]", true), ("tags[K]", true), ("Tags", true), ("Tags[a]", false), ("Tags[z]", false)]
+    {
+        let question = Question { field: Some(field.to_owned()), ..Question::default() };
+        assert_eq!(question.verdict(&record) == Verdict::Yes, wanted, "{field}");
     }
 }

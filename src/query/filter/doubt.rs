@@ -10,10 +10,13 @@ const TYPED: f64 = 0.95;
 
 /// A value of a filter that has not the form of that filter's values.
 ///
-/// AWS may have values that this version of Muster does not know, and an emulator has ids of its own. So it is refused only when
-/// no resource has a value that it matches: see [`Doubt::judge`].
+/// AWS may have values that this version of Muster does not know, and an emulator has ids of its own. So it counts only when no
+/// resource has a value that it matches: see [`Doubt::judge`]. A filter of which no value can match is refused; where others can,
+/// as AWS takes them as alternatives, the answer says which cannot: see [`Filters::refuse`](super::Filters::refuse).
 #[derive(Clone, Debug)]
 pub struct Doubt {
+    /// Which of the question's filters it stands in.
+    pub place: usize,
     /// The filter's number in its kind.
     pub facet: u16,
     /// The filter's name.

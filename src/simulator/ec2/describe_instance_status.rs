@@ -142,6 +142,9 @@ enum Field {
     Reachability(Check),
     EventCode,
     EventId,
+    EventDescription,
+    EventBegins,
+    EventEnds,
     Instance(InstanceField),
 }
 
@@ -155,6 +158,9 @@ impl Field {
             "system-status.reachability" => Self::Reachability(Check::System),
             "event.code" => Self::EventCode,
             "event.instance-event-id" => Self::EventId,
+            "event.description" => Self::EventDescription,
+            "event.not-before" => Self::EventBegins,
+            "event.not-after" => Self::EventEnds,
             "availability-zone"
             | "availability-zone-id"
             | "instance-state-code"
@@ -169,9 +175,16 @@ impl Field {
         let mut events = instance.health.iter().flat_map(|health| &health.events);
         match self {
             Self::Status(check) => matches(look.check(instance, *check).0),
-            Self::Reachability(check) => matches(look.check(instance, *check).1),
+            // Checks that do not apply have no details.
+            Self::Reachability(check) => {
+                let reachability = look.check(instance, *check).1;
+                !reachability.is_empty() && matches(reachability)
+            }
             Self::EventCode => events.any(|event| matches(&event.code)),
             Self::EventId => events.any(|event| matches(&event.id)),
+            Self::EventDescription => events.any(|event| matches(&event.description)),
+            Self::EventBegins => events.any(|event| matches(&Moment::of(event.not_before).iso())),
+            Self::EventEnds => events.filter_map(|event| event.not_after).any(|end| matches(&Moment::of(end).iso())),
             Self::Instance(field) => field.any(instance, look.plan, look.now, matches),
         }
     }

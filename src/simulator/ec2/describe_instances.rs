@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use crate::simulator::clock::Moment;
 use crate::simulator::dice::mix;
 use crate::simulator::ec2::instance_field::{
-    InstanceField, REASON_CODE, architecture, groups, private_dns, profile_arn, public_dns, reason,
+    InstanceField, REASON_CODE, architecture, groups, http_tokens, private_dns, profile_arn, public_dns, reason,
 };
 use crate::simulator::ec2::lifecycle::{OPERATOR, state};
 use crate::simulator::ec2::{Answer, Call, next_token, walk};
@@ -224,7 +224,7 @@ impl Body<'_> {
              </capacityReservationSpecification><hibernationOptions><configured>false</configured></hibernationOptions>\
              <enclaveOptions><enabled>false</enabled></enclaveOptions><metadataOptions><state>applied</state>",
         );
-        xml.text("httpTokens", if instance.lead.is_multiple_of(5) { "optional" } else { "required" });
+        xml.text("httpTokens", http_tokens(instance));
         xml.raw(
             "<httpPutResponseHopLimit>2</httpPutResponseHopLimit><httpEndpoint>enabled</httpEndpoint>\
              <httpProtocolIpv6>disabled</httpProtocolIpv6><instanceMetadataTags>disabled</instanceMetadataTags>\

@@ -119,47 +119,86 @@ enum Field {
     Description,
     Vpc,
     Owner,
-    Cidr,
+    /// Of the rules for what comes in.
+    Ingress(RuleField),
+    /// Of the rules for what goes out.
+    Egress(RuleField),
+    Tag(TagField),
+}
+
+/// What a filter asks of the rules of a group.
+enum RuleField {
     Protocol,
     FromPort,
     ToPort,
-    SourceGroup,
-    Tag(TagField),
+    Cidr,
+    Ipv6Cidr,
+    PrefixList,
+    Group,
+    GroupName,
+    User,
 }
 
 impl Field {
     fn parse(name: &str) -> Option<Self> {
+        if let Some(name) = name.strip_prefix("ip-permission.") {
+            return RuleField::parse(name).map(Self::Ingress);
+        }
+        if let Some(name) = name.strip_prefix("egress.ip-permission.") {
+            return RuleField::parse(name).map(Self::Egress);
+        }
         Some(match name {
             "group-id" => Self::Id,
             "group-name" => Self::Name,
             "description" => Self::Description,
             "vpc-id" => Self::Vpc,
             "owner-id" => Self::Owner,
-            "ip-permission.cidr" => Self::Cidr,
-            "ip-permission.protocol" => Self::Protocol,
-            "ip-permission.from-port" => Self::FromPort,
-            "ip-permission.to-port" => Self::ToPort,
-            "ip-permission.group-id" => Self::SourceGroup,
             _ => Self::Tag(TagField::parse(name)?),
         })
     }
 
     fn any(&self, group: &SecurityGroup, plan: &Plan, matches: &mut dyn FnMut(&str) -> bool) -> bool {
-        let mut rules = group.ingress.iter();
         match self {
             Self::Id => matches(&plan.idents.text(Kind::SecurityGroup, group.number)),
             Self::Name => matches(group.name),
             Self::Description => matches(group.description),
             Self::Vpc => matches(&plan.idents.text(Kind::Vpc, group.vpc)),
             Self::Owner => matches(&plan.account),
-            Self::Cidr => rules.any(|rule| rule.ranges.iter().any(|(cidr, _)| matches(cidr))),
-            Self::Protocol => rules.any(|rule| matches(&rule.protocol)),
-            Self::FromPort => rules.filter_map(|rule| rule.ports).any(|(from, _)| matches(&from.to_string())),
-            Self::ToPort => rules.filter_map(|rule| rule.ports).any(|(_, to)| matches(&to.to_string())),
-            Self::SourceGroup => rules.any(|rule| {
-                rule.groups.iter().any(|(number, _)| matches(&plan.idents.text(Kind::SecurityGroup, *number)))
-            }),
+            Self::Ingress(field) => group.ingress.iter().any(|rule| field.any(rule, plan, matches)),
+            Self::Egress(field) => group.egress.iter().any(|rule| field.any(rule, plan, matches)),
             Self::Tag(tag) => tag.any(&group.tags, matches),
+        }
+    }
+}
+
+impl RuleField {
+    fn parse(name: &str) -> Option<Self> {
+        Some(match name {
+            "protocol" => Self::Protocol,
+            "from-port" => Self::FromPort,
+            "to-port" => Self::ToPort,
+            "cidr" => Self::Cidr,
+            "ipv6-cidr" => Self::Ipv6Cidr,
+            "prefix-list-id" => Self::PrefixList,
+            "group-id" => Self::Group,
+            "group-name" => Self::GroupName,
+            "user-id" => Self::User,
+            _ => return None,
+        })
+    }
+
+    fn any(&self, rule: &Permission, plan: &Plan, matches: &mut dyn FnMut(&str) -> bool) -> bool {
+        match self {
+            Self::Protocol => matches(&rule.protocol),
+            Self::FromPort => rule.ports.is_some_and(|(from, _)| matches(&from.to_string())),
+            Self::ToPort => rule.ports.is_some_and(|(_, to)| matches(&to.to_string())),
+            Self::Cidr => rule.ranges.iter().any(|(cidr, _)| matches(cidr)),
+            Self::Ipv6Cidr => rule.ranges6.iter().any(|(cidr, _)| matches(cidr)),
+            Self::PrefixList => rule.prefix_lists.iter().any(|(list, _)| matches(list)),
+            Self::Group => rule.groups.iter().any(|(group, _)| matches(&plan.idents.text(Kind::SecurityGroup, *group))),
+            // Rules of VPCs name groups by id alone.
+            Self::GroupName => false,
+            Self::User => !rule.groups.is_empty() && matches(&plan.account),
         }
     }
 }

@@ -94,6 +94,12 @@ enum Field {
     State,
     Owner,
     DhcpOptions,
+    Association,
+    AssociationState,
+    Ipv6Cidr,
+    Ipv6Association,
+    Ipv6State,
+    Ipv6Pool,
     Tag(TagField),
 }
 
@@ -106,6 +112,12 @@ impl Field {
             "state" => Self::State,
             "owner-id" => Self::Owner,
             "dhcp-options-id" => Self::DhcpOptions,
+            "cidr-block-association.association-id" => Self::Association,
+            "cidr-block-association.state" => Self::AssociationState,
+            "ipv6-cidr-block-association.ipv6-cidr-block" => Self::Ipv6Cidr,
+            "ipv6-cidr-block-association.association-id" => Self::Ipv6Association,
+            "ipv6-cidr-block-association.state" => Self::Ipv6State,
+            "ipv6-cidr-block-association.ipv6-pool" => Self::Ipv6Pool,
             _ => Self::Tag(TagField::parse(name)?),
         })
     }
@@ -117,6 +129,14 @@ impl Field {
             Self::IsDefault => matches(if vpc.is_default() { "true" } else { "false" }),
             Self::State => matches("available"),
             Self::Owner => matches(&plan.account),
+            Self::Association => matches(&plan.idents.text(Kind::CidrAssociation, vpc.number * 2)),
+            Self::AssociationState => matches("associated"),
+            Self::Ipv6Cidr => vpc.ipv6.as_deref().is_some_and(matches),
+            Self::Ipv6Association => {
+                vpc.ipv6.is_some() && matches(&plan.idents.text(Kind::CidrAssociation, vpc.number * 2 + 1))
+            }
+            Self::Ipv6State => vpc.ipv6.is_some() && matches("associated"),
+            Self::Ipv6Pool => vpc.ipv6.is_some() && matches("Amazon"),
             Self::DhcpOptions => matches(&plan.idents.text(Kind::DhcpOptions, 0)),
             Self::Tag(tag) => tag.any(&vpc.tags, matches),
         }

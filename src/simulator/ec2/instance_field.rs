@@ -43,6 +43,9 @@ pub(super) enum InstanceField {
     Interface,
     Reason,
     ReasonCode,
+    Ipv6,
+    Tokens,
+    PlacementGroup,
     Managed,
     Principal,
     /// A field that has the same value for every simulated instance.
@@ -84,6 +87,9 @@ impl InstanceField {
             "network-interface.network-interface-id" => Self::Interface,
             "reason" => Self::Reason,
             "state-reason-code" => Self::ReasonCode,
+            "ipv6-address" => Self::Ipv6,
+            "metadata-options.http-tokens" => Self::Tokens,
+            "placement-group-name" => Self::PlacementGroup,
             "operator.managed" => Self::Managed,
             "operator.principal" => Self::Principal,
             "hypervisor" => Self::Same("xen"),
@@ -132,12 +138,15 @@ impl InstanceField {
             Self::PlatformDetails => matches(instance.image.details),
             Self::RootDeviceName => matches(instance.image.root),
             Self::Monitoring => matches(if instance.monitored { "enabled" } else { "disabled" }),
-            Self::Profile => instance.profile.is_some_and(|name| matches(&profile_arn(plan, name))),
+            Self::Profile => attached && instance.profile.is_some_and(|name| matches(&profile_arn(plan, name))),
             Self::Volume => attached && Mount::all(instance, now).any(|mount| matches(&id(Kind::Volume, mount.disk))),
             Self::AttachTime => attached && Mount::all(instance, now).any(|mount| matches(&mount.since.iso())),
             Self::Interface => attached && matches(&id(Kind::Interface, instance.number)),
             Self::Reason => instance.asked().is_some_and(|asked| matches(&reason(asked))),
             Self::ReasonCode => instance.asked().is_some() && matches(REASON_CODE),
+            Self::Ipv6 => attached && instance.ipv6.is_some_and(|ip| matches(&ip.to_string())),
+            Self::Tokens => matches(http_tokens(instance)),
+            Self::PlacementGroup => instance.role.placement.is_some_and(matches),
             Self::Managed => matches(if instance.managed { "true" } else { "false" }),
             Self::Principal => instance.managed && matches(OPERATOR),
             Self::Same(value) => matches(value),
@@ -151,6 +160,11 @@ pub(super) const REASON_CODE: &str = "Client.UserInitiatedShutdown";
 
 pub(super) fn reason(asked: Moment) -> String {
     format!("User initiated ({})", asked.gmt())
+}
+
+/// Whether the metadata service wants a token.
+pub(super) fn http_tokens(instance: &Instance) -> &'static str {
+    if instance.lead.is_multiple_of(5) { "optional" } else { "required" }
 }
 
 pub(super) fn architecture(instance: &Instance) -> &'static str {

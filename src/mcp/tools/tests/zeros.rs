@@ -54,6 +54,20 @@ async fn a_filter_that_can_never_match_is_an_error_that_names_the_right_way() {
 }
 
 #[tokio::test]
+async fn a_value_that_can_never_match_beside_one_that_can_is_named() {
+    let world = World::small().await;
+    let client = world.client(false).await;
+    let filters = json!({"instance-state-name": ["running", "stoped"]});
+    let (said, found) = answered(&client, &search_inventory::SPEC, json!({"filters": filters})).await;
+    assert!(found["total"].as_u64() > Some(0), "{said}");
+    assert!(
+        said.contains("`stoped` can never match the filter instance-state-name (did you mean `stopped`?)"),
+        "{said}"
+    );
+    assert_eq!(found["hints"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
 async fn where_nothing_matches_a_hint_says_what_there_is() {
     let world = World::swept(simulator::Options { instances: 60, ..fast() }, ListMode::Auto).await;
     let client = world.client(false).await;
