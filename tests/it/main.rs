@@ -10,6 +10,8 @@ mod config;
 #[cfg(test)]
 mod crash;
 #[cfg(test)]
+mod damage;
+#[cfg(test)]
 mod demo;
 #[cfg(target_os = "linux")]
 #[cfg(test)]
@@ -56,6 +58,8 @@ mod storm;
 mod subscribe;
 #[cfg(test)]
 mod two_clients;
+#[cfg(test)]
+mod watched;
 #[cfg(test)]
 mod who;
 #[cfg(test)]

@@ -10,6 +10,7 @@ use crate::aws::CallCount;
 use crate::ingest::ScopeFreshness;
 use crate::kinds::{self, KINDS};
 use crate::mcp::core::Core;
+use crate::mcp::damage::Question;
 use crate::mcp::error::Fault;
 use crate::mcp::fresh::stale;
 use crate::mcp::policy::Writes;
@@ -35,7 +36,8 @@ pub async fn summary(core: &Arc<Core>, uri: &str, writes: Writes) -> Result<Cont
 pub fn freshness(core: &Arc<Core>, uri: &str) -> Result<Content, Fault> {
     let now = core.now();
     let trouble = core.ingest.freshness().trouble();
-    let scopes: Vec<Value> = core.scopes(KINDS).iter().map(|state| scope_freshness(core, state)).collect();
+    let states = core.scopes(KINDS).into_iter().chain(core.unwatched(KINDS));
+    let scopes: Vec<Value> = states.map(|state| scope_freshness(core, &state)).collect();
     let mut body = json!({
         "uri": uri,
         "now": now,
@@ -48,6 +50,7 @@ pub fn freshness(core: &Arc<Core>, uri: &str) -> Result<Content, Fault> {
         "aws_calls": core.aws.calls(),
     });
     put_clock(&mut body, core.aws.clock_offset_millis());
+    put_damage(&mut body, core);
     Ok(Content::fleeting(body.to_string()))
 }
 
@@ -99,6 +102,11 @@ fn counted(core: &Core, uri: &str, writes: Writes) -> Result<Value, Fault> {
         "aws_calls": by_action(&core.aws.calls()),
     });
     put_clock(&mut body, core.aws.clock_offset_millis());
+    put_damage(&mut body, core);
+    let unwatched = unwatched(core);
+    if let (false, Value::Object(body)) = (unwatched.is_empty(), &mut body) {
+        body.insert("unwatched".to_owned(), json!(unwatched));
+    }
     if let (Some(trouble), Value::Object(body)) = (core.ingest.freshness().trouble(), &mut body) {
         body.insert("trouble".to_owned(), json!({"what": trouble.what, "fix": trouble.fix}));
     }
@@ -127,6 +135,24 @@ fn by_action(calls: &[CallCount]) -> Vec<Value> {
         }
         entry
     });
+    shown.collect()
+}
+
+/// Says which stored records cannot be read, where there are such.
+fn put_damage(body: &mut Value, core: &Core) {
+    if let Value::Object(fields) = body {
+        let damage = core.damage(Question::All).fields();
+        fields.extend(damage.into_iter().map(|(name, value)| (name.to_owned(), value)));
+    }
+}
+
+/// The places that are no longer watched, and since when: nothing of them is counted.
+fn unwatched(core: &Core) -> Vec<Value> {
+    let places: BTreeMap<_, _> =
+        core.unwatched(KINDS).into_iter().filter_map(|state| Some((state.scope, state.unwatched_since?))).collect();
+    let shown = places
+        .into_iter()
+        .map(|(scope, since)| json!({"account": scope.account, "region": scope.region, "since": since}));
     shown.collect()
 }
 
@@ -169,6 +195,9 @@ fn scope_freshness(core: &Core, state: &ScopeFreshness) -> Value {
     if let Some(swept) = state.complete {
         put("age_seconds", json!(now.since(swept.started).as_secs()));
         put("sweep_seconds", json!(swept.ended.since(swept.started).as_secs_f64()));
+    }
+    if let Some(since) = state.unwatched_since {
+        put("no_longer_watched_since", json!(since));
     }
     if let Some(since) = state.running_since {
         put("sweeping_since", json!(since));

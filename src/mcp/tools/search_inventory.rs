@@ -8,9 +8,11 @@ use super::answer::Answer;
 use super::arguments::Arguments;
 use super::as_of::{self, Worth};
 use super::rows::{Columns, fields};
+use super::table::Text;
 use super::{BUDGET, Call, Effect, ToolSpec, schema};
 use crate::kinds::{self, KINDS, KindSpec};
 use crate::mcp::core::Core;
+use crate::mcp::damage::Damage;
 use crate::mcp::error::Fault;
 use crate::mcp::lookup::Incomplete;
 use crate::model::Scope;
@@ -162,12 +164,17 @@ pub async fn scope(core: &Core, arguments: &Arguments, kind: &'static KindSpec) 
     if core.scopes(&[kind]).is_empty() {
         return Err(Fault::NotSeenYet { subject: "the inventory was".to_owned(), progress: progress.into() });
     }
-    let mut scopes: Vec<Scope> = core.scopes(&[kind]).into_iter().map(|state| state.scope).collect();
-    let known: Vec<String> = scopes.iter().map(ToString::to_string).collect();
-    scopes.retain(|scope| {
+    let is_meant = |scope: &Scope| {
         account.is_none_or(|account| account == scope.account.as_str())
             && region.is_none_or(|region| region == scope.region.as_str())
-    });
+    };
+    let mut scopes: Vec<Scope> = core.scopes(&[kind]).into_iter().map(|state| state.scope).collect();
+    let known: Vec<String> = scopes.iter().map(ToString::to_string).collect();
+    scopes.retain(is_meant);
+    if scopes.is_empty() {
+        // What is no longer watched is answered when it is asked for by name, and labelled.
+        scopes = core.unwatched(&[kind]).into_iter().map(|state| state.scope).filter(is_meant).collect();
+    }
     match scopes.as_slice() {
         [scope] => Ok(Some(scope.clone())),
         [] => Err(arguments.form(name, &format!("watched; watched are {}", known.join(", ")), &json!(wanted)).into()),
@@ -179,6 +186,7 @@ fn found(core: &Core, kind: &'static KindSpec, columns: &Columns, query: &Query)
     // How fresh they are comes before the hits: see `fresh`.
     let worth = Worth::of(core, kind, query.scope.as_ref(), query.point)?;
     let mut hits = search(&core.store, query)?;
+    let worth = worth.damaged(core, kind, query.scope.as_ref());
     let (lines, rows) = fit(&mut hits, columns, if query.point.is_some() { 8_000 } else { 1_500 });
     let mut text = worth.headline(kind, hits.total, Some(rows.len()), hits.partial);
     if !lines.is_empty() {
@@ -226,14 +234,15 @@ pub struct About {
     stale: Vec<Value>,
     incomplete: Vec<Incomplete>,
     watched: Vec<String>,
+    /// Filled in once everything was read.
+    pub(super) damage: Damage,
 }
 
 impl About {
     /// Of `kind`, in `scope` or everywhere. Ask before what it is about is read.
     #[must_use]
     pub fn new(core: &Core, kind: &'static KindSpec, scope: Option<&Scope>) -> Self {
-        let mut scopes = core.scopes(&[kind]);
-        scopes.retain(|state| scope.is_none_or(|scope| state.scope == *scope));
+        let scopes = core.scopes_asked_for(&[kind], scope);
         let as_of = scopes.iter().map(|state| state.settled).min().flatten();
         let missing = scopes.iter().map(|state| state.missing).sum();
         let stale = scopes.iter().filter_map(|state| {
@@ -247,13 +256,13 @@ impl About {
         let mut incomplete = core.incomplete(&[kind]);
         incomplete.retain(|incomplete| scope.is_none_or(|scope| incomplete.scope == *scope));
         let watched = scopes.iter().map(|state| state.scope.to_string()).collect();
-        About { as_of, missing, stale: stale.collect(), incomplete, watched }
+        About { as_of, missing, stale: stale.collect(), incomplete, watched, damage: Damage::default() }
     }
 
     /// Whether more may match than was seen: also while nobody watches.
     #[must_use]
     pub fn is_at_least(&self) -> bool {
-        !self.incomplete.is_empty() || self.watched.is_empty()
+        !self.incomplete.is_empty() || self.watched.is_empty() || !self.damage.is_empty()
     }
 
     /// How many match; of these `shown`, where they are shown.
@@ -280,7 +289,9 @@ impl About {
             let trouble = trouble.as_ref().map_or_else(String::new, |trouble| format!(": {trouble}"));
             text = format!("{text}\nIncomplete: first sweep of {scope} under way, {seen} seen{trouble}");
         }
-        text
+        let mut text = Text::new(text);
+        self.damage.say(&mut text);
+        text.into()
     }
 
     /// The fields of an answer.
@@ -296,6 +307,7 @@ impl About {
         fields.insert("stale".to_owned(), json!(self.stale));
         fields.insert("incomplete".to_owned(), json!(self.incomplete));
         fields.insert("watched".to_owned(), json!(self.watched));
+        fields.extend(self.damage.fields().into_iter().map(|(name, value)| (name.to_owned(), value)));
         fields
     }
 }

@@ -14,6 +14,7 @@ fn fields() -> Fields {
 
 fn row() -> RowFields {
     RowFields {
+        projection: 0,
         name: Some("web-1".into()),
         owner: Some("123456789012".into()),
         facets: vec![(0, "i-1".into()), (2, "running".into()), (3, "t3.micro".into()), (4, "vpc-1".into())],
