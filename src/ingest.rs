@@ -14,9 +14,11 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::model::{Cause, Event, Kind, Observation, ResourceId, Scope, Seq, SharedClock, Timestamp, Wanted};
+use crate::model::{
+    Cause, Event, Kind, Observation, ResourceId, Scope, Seen, Seq, SharedClock, Source, Timestamp, Wanted,
+};
 use crate::notify::ChangeHub;
-use crate::reconcile::memory::Note;
+use crate::reconcile::memory::{How, Note};
 use crate::reconcile::{KindRules, Moment};
 use crate::store::{Batch, CommitError, ReadError, Retention, Writer};
 
@@ -64,6 +66,12 @@ const MAX_ASKED: usize = 2_000;
 /// How long how far sweeps had come may stay unsaved while something is committed anyway.
 const SAVED_EVERY: Duration = Duration::from_mins(1);
 
+/// How long the first commit of a process waits for AWS to tell its time.
+const ANCHORED_WITHIN: Duration = Duration::from_secs(10);
+
+/// How often it looks meanwhile.
+const ANCHOR_LOOK: Duration = Duration::from_millis(20);
+
 /// What the loop has to know of a kind.
 #[derive(Clone, Debug)]
 pub struct KindEntry {
@@ -94,6 +102,8 @@ pub struct Ingest<L: Ledger = Writer> {
     started: Timestamp,
     /// When how far sweeps had come was saved last.
     saved: Timestamp,
+    /// Whether something was served: the first work waits for AWS's time.
+    is_dated: bool,
     /// What tools have to record once the store is open again.
     kept: Kept,
     /// Who called AWS of late.
@@ -125,7 +135,8 @@ impl<L: Ledger> Ingest<L> {
         let interval = |kind: &Kind| kinds.get(kind).map_or(Duration::ZERO, |entry| entry.interval);
         let view = ledger.view()?;
         let relaxed = kinds.values().filter_map(|entry| Some((entry.kind.clone(), entry.relaxed?))).collect();
-        let freshness = Freshness::new(view.watermarks()?, view.held()?, &interval, relaxed, Arc::clone(&clock));
+        let freshness =
+            Freshness::new(view.watermarks()?, view.held()?, &interval, relaxed, &view.retired(), Arc::clone(&clock));
         let (lanes, handle) = lanes::connect(freshness.clone(), stop);
         let (wanted, receiver) = mpsc::unbounded_channel();
         let started = clock.now();
@@ -141,6 +152,7 @@ impl<L: Ledger> Ingest<L> {
             keeper: Keeper::new(Retention::default()),
             started,
             saved: started,
+            is_dated: false,
             kept: Kept::default(),
             calls: Calls::default(),
         };
@@ -169,12 +181,30 @@ impl<L: Ledger> Ingest<L> {
                 }
             });
             match next {
-                Some(Some(work)) => self.serve(work),
+                Some(Some(work)) => {
+                    if !self.is_dated && work.may_commit() {
+                        runtime.block_on(self.anchored());
+                        self.is_dated = true;
+                    }
+                    self.serve(work);
+                }
                 Some(None) => break,
                 None => {}
             }
         }
         self.close()
+    }
+
+    /// Waits until AWS told its time, at most [`ANCHORED_WITHIN`]: what is committed before that would be dated by this machine's
+    /// clock, however wrong. Nothing that tells the time waits for the writer. Without AWS the local clock has to do.
+    async fn anchored(&self) {
+        let begun = Instant::now();
+        while !self.clock.is_anchored() && begun.elapsed() < ANCHORED_WITHIN && !self.lanes.is_stopped() {
+            self.lanes.stopped_within(ANCHOR_LOOK).await;
+        }
+        if !self.clock.is_anchored() {
+            tracing::warn!("AWS has not told its time yet: what is recorded is dated by this machine's clock");
+        }
     }
 
     /// Saves how far sweeps had come.
@@ -264,7 +294,21 @@ impl<L: Ledger> Ingest<L> {
         let begun = Instant::now();
         let view = self.ledger.view()?;
         while let Some(observation) = queue.pop_front() {
-            self.decide(&mut draft, &view, observation, cause)?;
+            let id = observation.id.clone();
+            let shown = matches!(observation.seen, Seen::Described(_));
+            let (at, swept) = (observation.at, observation.source == Source::Sweep);
+            match self.decide(&mut draft, &view, observation, cause) {
+                Ok(_) => {}
+                // The others do not wait for somebody to mend it. It was seen, so it is not missing.
+                Err(ReadError::Damaged(error)) => {
+                    tracing::warn!(%id, %error, "what is stored of a resource is damaged: what was seen of it is not recorded");
+                    if shown {
+                        let at = crate::reconcile::credible(at, self.clock.now());
+                        draft.notes.push((id, Note::Shown { at, how: How::Partly, swept, gone: false }));
+                    }
+                }
+                Err(error) => return Err(error.into()),
+            }
             if draft.entries.len() >= MAX_ROWS || begun.elapsed() >= MAX_WORK {
                 break;
             }
@@ -316,6 +360,9 @@ impl<L: Ledger> Ingest<L> {
         cause: &Cause,
     ) -> Result<bool, ReadError> {
         let (scope, kind) = (observation.id.scope(), observation.id.kind.clone());
+        if self.freshness.is_unwatched(&scope, &kind) {
+            return Ok(false);
+        }
         let rules = self.rules(&kind);
         // Looked up before the store is read: nobody waits for the disk to ask how fresh something is.
         let grounds = self.freshness.view(&scope, &kind, |watched| Grounds {

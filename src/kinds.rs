@@ -258,6 +258,21 @@ impl KindSpec {
         [Some(self.id_field), self.other_id].into_iter().flatten().map(element)
     }
 
+    /// The version of what rows are made of: it changes by itself with the kind's filters and fields, and with
+    /// [`PROJECTION`].
+    fn projection(&self) -> u32 {
+        let mut hash = Fnv::new(PROJECTION);
+        for filter in self.filters {
+            hash.add(&filter.number.to_le_bytes());
+            hash.add(filter.name.as_bytes());
+            filter.paths.iter().for_each(|path| hash.add(path.as_bytes()));
+        }
+        for field in [self.name_field, self.owner_field] {
+            hash.add(field.unwrap_or_default().as_bytes());
+        }
+        hash.0
+    }
+
     fn row(&self, document: &Document) -> RowFields {
         let mut facets: Vec<(u16, String)> = Vec::with_capacity(self.filters.len());
         for filter in self.filters {
@@ -270,6 +285,7 @@ impl KindSpec {
             }
         }
         RowFields {
+            projection: self.projection(),
             name: document
                 .tag("Name")
                 .filter(|name| !name.is_empty())
@@ -292,6 +308,26 @@ impl fmt::Debug for KindSpec {
 fn element(field: &str) -> String {
     let mut letters = field.chars();
     letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
+}
+
+/// To be raised when the same filters and fields make other rows of the same document.
+const PROJECTION: u32 = 1;
+
+/// FNV-1a of 32 bits: the same in every build, which hashes of the standard library need not be.
+struct Fnv(u32);
+
+impl Fnv {
+    fn new(seed: u32) -> Self {
+        Fnv(0x811c_9dc5 ^ seed)
+    }
+
+    /// Adds a part. Its length counts, so that two parts never pass for one.
+    fn add(&mut self, part: &[u8]) {
+        let length = (part.len() as u64).to_le_bytes();
+        for byte in length.iter().chain(part) {
+            self.0 = (self.0 ^ u32::from(*byte)).wrapping_mul(0x0100_0193);
+        }
+    }
 }
 
 /// The kind that URIs and arguments call `slug`.

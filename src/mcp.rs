@@ -7,6 +7,7 @@
 pub mod client;
 pub mod complete;
 pub mod core;
+pub mod damage;
 pub mod error;
 pub mod fresh;
 mod lines;

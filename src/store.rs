@@ -21,14 +21,20 @@
 //! [`retain`] folds the oldest records into `base`, up to the horizon; `base` and the records after it fold to `current`. [`rebuild`]
 //! makes a new file of just these two: a backup, or what can be kept of a damaged store.
 //!
-//! # Format history
-//! 1: the first. 2: resources remember their last tag event. 3: horizon, `base`, `times`. 4: calls are records, and
-//! recorded notifications are remembered.
+//! # Format
+//! Until version 0.1.0 there is one format at a time, now 5: files of another are refused and never touched. A row says which
+//! version of its kind's projection made it; one of another version is made anew from `current` when it is read.
+//!
+//! # Damage
+//! A record that cannot be read is left out of answers about many, noted in [`damage`](Store::damage), and named by whoever
+//! answers. A read of that one record is an error.
 
+mod clock;
 mod codec;
 pub mod compact;
 #[cfg(test)]
 mod crash;
+mod damage;
 pub mod dedupe;
 pub mod disk;
 pub mod export;
@@ -59,8 +65,10 @@ use redb::Database;
 use tokio::sync::watch;
 
 pub use self::codec::{DecodeError, EncodeError, Fault, Live, Refusal};
+pub use self::damage::Damaged;
+use self::damage::Damages;
 use self::disk::Alarm;
-pub use self::disk::{Disk, FileSystem, Health};
+pub use self::disk::{Disk, FileSystem, Health, Untouched};
 pub use self::file::{Damage, FILE_NAME, OpenError};
 use self::file::{Opened, Place};
 pub use self::index::{Index, Scan};
@@ -68,7 +76,7 @@ pub use self::matcher::{Matcher, On, Pattern, Test};
 pub use self::meta::FORMAT;
 pub use self::parked::Parked;
 pub use self::retain::{Due, Folded, Hold, Retention, Stock};
-pub use self::snapshot::{Fingerprint, Head, ReadError, Snapshot};
+pub use self::snapshot::{Fingerprint, Head, ReadError, Retired, Snapshot};
 pub use self::stored::{Stored, StoredDocument};
 pub use self::watermark::Watermark;
 pub use self::writer::{Batch, CommitError, Committed, Touched, What, Writer};
@@ -112,7 +120,11 @@ pub fn open(options: Options) -> Result<(Writer, Store), OpenError> {
     let Options { dir, cache_bytes, project, reserve_bytes, disk } = options;
     let place = Place { disk, path: dir.join(FILE_NAME), cache_bytes, alarm: Alarm::new() };
     let Opened { database, log, ledger } = place.open()?;
-    let newest = Snapshot::take(&database, log, project).map_err(|error| file::unreadable(&place.path, error))?;
+    let damages = Arc::new(Damages::default());
+    let newest =
+        Snapshot::take(&database, log, project, &damages).map_err(|error| file::unreadable(&place.path, error))?;
+    let index = Index::default();
+    index.leave_out(newest.retired());
     // What failed on the way and did not keep the file from being opened is over.
     place.alarm.still();
     let shared = Arc::new(Shared {
@@ -124,7 +136,8 @@ pub fn open(options: Options) -> Result<(Writer, Store), OpenError> {
         database: RwLock::new(Some(database)),
         write_transactions: AtomicU64::new(0),
         holds: Mutex::new(0),
-        index: Index::default(),
+        index,
+        damages,
     });
     Ok((Writer::new(Arc::clone(&shared), ledger), Store(shared)))
 }
@@ -144,6 +157,8 @@ struct Shared {
     /// How many hold the log: while anyone does, nothing is folded. Locked during a fold.
     holds: Mutex<usize>,
     index: Index,
+    /// What was found damaged.
+    damages: Arc<Damages>,
 }
 
 impl Shared {
@@ -151,7 +166,7 @@ impl Shared {
     fn publish(&self) -> Result<(), ReadError> {
         let database = self.database.read();
         let database = database.as_ref().ok_or(redb::StorageError::DatabaseClosed)?;
-        self.newest.store(Arc::new(Snapshot::take(database, self.log, self.project)?));
+        self.newest.store(Arc::new(Snapshot::take(database, self.log, self.project, &self.damages)?));
         Ok(())
     }
 }
@@ -188,6 +203,19 @@ impl Store {
     #[must_use]
     pub fn failures(&self) -> u64 {
         self.0.place.alarm.failures()
+    }
+
+    /// The records that were found damaged so far, and whether there are more than are remembered. Reads of many records
+    /// leave them out: whoever answers from those says so.
+    #[must_use]
+    pub fn damage(&self) -> (Vec<Damaged>, bool) {
+        self.0.damages.all()
+    }
+
+    /// How many rows of a kind, in one scope or in all, were found damaged so far.
+    #[must_use]
+    pub fn damaged_rows(&self, kind: &Kind, scope: Option<&Scope>) -> u64 {
+        self.0.damages.count(tables::ROWS, kind, scope)
     }
 
     /// The log's id.

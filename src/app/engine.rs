@@ -8,6 +8,7 @@
 //! knows is served meanwhile, as stale, with the reason.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,11 +34,14 @@ use crate::notify::ChangeHub;
 use crate::reconcile::KindRules;
 use crate::source::backoff::Patience;
 use crate::source::poll::{Gate, Plan};
-use crate::store::{self, Health, OpenError, ReadError, Retention, Store, Writer};
+use crate::store::{self, CommitError, Health, OpenError, ReadError, Retention, Store, Writer};
 use crate::telemetry;
 
 /// How long the writer may take to end: it finishes the commit it is at, and saves how far sweeps had come.
 const WRITER_ENDS: Duration = Duration::from_millis(700);
+
+/// How long it takes until the store is asked again whose it is.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
 
 /// From one time that AWS is asked for the account's regions to the next.
 const REGIONS_AGAIN: Duration = Duration::from_hours(1);
@@ -53,6 +57,8 @@ pub struct Engine {
     writer: Tasks,
     /// Turns true when the writer has ended, whatever the reason.
     ended: watch::Receiver<bool>,
+    /// Says that the credentials are another account's.
+    foreign: watch::Receiver<Option<Arc<Foreign>>>,
 }
 
 /// Why there is no engine.
@@ -64,12 +70,47 @@ pub enum StartError {
     /// The store opened but cannot be read.
     #[error(transparent)]
     Read(#[from] ReadError),
+    /// Which regions are watched cannot be noted.
+    #[error(transparent)]
+    Watch(#[from] CommitError),
+    /// The credentials are another account's than the store's.
+    #[error(transparent)]
+    Foreign(Arc<Foreign>),
     /// The disk failed under the store, and what was found then is not the store.
     #[error(transparent)]
     Lost(Arc<OpenError>),
     /// Opening panicked.
     #[error("opening the store failed, which is a fault of Muster: the log says how; the store was left as it is")]
     Panicked(#[from] JoinError),
+}
+
+/// The credentials are another account's than the one whose resources the store holds. Two accounts are never mixed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the data directory {} holds the inventory of account {stored}, but the AWS credentials are of account {found}",
+    data_dir.display()
+)]
+pub struct Foreign {
+    /// The data directory.
+    pub data_dir: PathBuf,
+    /// Whose resources the store holds.
+    pub stored: AccountId,
+    /// Whose credentials these are.
+    pub found: AccountId,
+}
+
+impl Foreign {
+    /// What to do about it.
+    #[must_use]
+    pub fn fix(&self) -> String {
+        let Foreign { data_dir, stored, found } = self;
+        let data_dir = data_dir.display();
+        format!(
+            "For account {found}, name another data directory with --data-dir or MUSTER_DATA_DIR. For account {stored}, give its \
+             credentials again, which this server looks for every few seconds. What is stored of {stored} stays as it is, and can be \
+             read without AWS once this server has stopped, such as with `muster search --data-dir {data_dir}`"
+        )
+    }
 }
 
 impl Engine {
@@ -82,12 +123,20 @@ impl Engine {
         let options = store::Options { reserve_bytes: config.keep_free, ..options };
         // Finding the region may ask the metadata service, which takes seconds where there is none.
         let (opened, aws) = tokio::join!(spawn_blocking(move || store::open(options)), Aws::load(settings(config)));
-        Ok(Engine::start(config, opened??, aws, hub)?)
+        Engine::start(config, opened??, aws, hub)
     }
 
     /// Starts the writer and the sweeps, and builds the index in the background.
-    fn start(config: &Config, (writer, store): (Writer, Store), aws: Aws, hub: ChangeHub) -> Result<Self, ReadError> {
+    fn start(
+        config: &Config,
+        (mut writer, store): (Writer, Store),
+        aws: Aws,
+        hub: ChangeHub,
+    ) -> Result<Self, StartError> {
         let clock = aws.clock();
+        if let Some(regions) = watched_regions(&aws, &store)? {
+            writer.watch_only(&regions, clock.now())?;
+        }
         let writing = Tasks::new();
         let stop = writing.stopping();
         let entries = KINDS.iter().map(|spec| entry(spec, config)).collect();
@@ -102,7 +151,9 @@ impl Engine {
         let listener = Listener::new(config);
         listener.receive(&aws, &handle, &sweeping);
         let (aws_too, ingest, hub_too, tasks) = (aws.clone(), handle.clone(), hub.clone(), sweeping.clone());
-        let watch = Watch { aws: aws_too, ingest, hub: hub_too, tasks, switchboard, intervals, listener };
+        let (refusing, foreign) = watch::channel(None);
+        let place = Place { store: store.clone(), data_dir: config.data_dir.clone(), refusing };
+        let watch = Watch { aws: aws_too, ingest, hub: hub_too, tasks, switchboard, intervals, listener, place };
         sweeping.spawn_until_stopped("the watch", watch.run());
         sweeping.spawn_until_stopped("identity", prove(aws.clone()));
         let tools = TaskTracker::new();
@@ -115,7 +166,7 @@ impl Engine {
             tasks: tools.clone(),
             dropped_log_lines: telemetry::dropped,
         });
-        Ok(Engine { core, sweeps: sweeping, tools, writer: writing, ended })
+        Ok(Engine { core, sweeps: sweeping, tools, writer: writing, ended, foreign })
     }
 
     /// What requests need.
@@ -132,6 +183,17 @@ impl Engine {
         match &*self.core.store.health().borrow() {
             Health::Lost(error) => Some(Arc::clone(error)),
             Health::Well | Health::Failed => None,
+        }
+    }
+
+    /// Waits until the credentials turn out to be another account's than the store's. Nothing is swept then.
+    pub async fn foreign(&self) -> Arc<Foreign> {
+        let mut foreign = self.foreign.clone();
+        let found = foreign.wait_for(Option::is_some).await.ok().and_then(|found| found.clone());
+        match found {
+            Some(found) => found,
+            // Whoever watches has ended: nobody is going to say so.
+            None => std::future::pending().await,
         }
     }
 
@@ -177,6 +239,17 @@ pub(super) fn settings(config: &Config) -> Settings {
     }
 }
 
+/// The regions that are watched from now on; `None` while that is not known.
+fn watched_regions(aws: &Aws, store: &Store) -> Result<Option<Vec<Region>>, ReadError> {
+    let regions = if aws.watches_all() {
+        // Also those that AWS lists no more: their sweeps say why they fail.
+        store.snapshot()?.scopes()?.into_iter().map(|scope| scope.region).collect()
+    } else {
+        aws.regions()
+    };
+    Ok(Some(regions).filter(|regions| !regions.is_empty()))
+}
+
 /// Runs the writer on a thread of its own.
 fn write(tasks: &Tasks, ingest: Ingest) -> watch::Receiver<bool> {
     let (ending, ended) = watch::channel(false);
@@ -213,6 +286,36 @@ struct Watch {
     switchboard: Switchboard,
     intervals: Vec<(&'static KindSpec, Duration)>,
     listener: Listener,
+    place: Place,
+}
+
+/// Whose store it is.
+struct Place {
+    store: Store,
+    data_dir: PathBuf,
+    refusing: watch::Sender<Option<Arc<Foreign>>>,
+}
+
+impl Place {
+    /// Waits until the store can be read, and says whether it holds another account's resources.
+    async fn foreign(&self, account: &AccountId) -> Option<Foreign> {
+        loop {
+            let failures = self.store.failures();
+            match self.store.snapshot().and_then(|snapshot| snapshot.scopes()) {
+                Ok(scopes) => {
+                    let stored = scopes.into_iter().map(|scope| scope.account).find(|stored| stored != account)?;
+                    return Some(Foreign { data_dir: self.data_dir.clone(), stored, found: account.clone() });
+                }
+                Err(error) => {
+                    tracing::error!(%error, "cannot read whose store this is: nothing is swept yet");
+                    if self.store.failures() == failures {
+                        sleep(ASK_AGAIN).await;
+                    }
+                    drop(self.store.health().wait_for(Health::is_well).await);
+                }
+            }
+        }
+    }
 }
 
 impl Watch {
@@ -223,6 +326,11 @@ impl Watch {
         // Where one region is down, the others can tell.
         aws.watch_also(freshness.scopes().into_iter().map(|state| state.scope.region));
         let account = identified(aws, freshness).await;
+        if let Some(foreign) = self.place.foreign(&account).await {
+            tracing::error!(error = %foreign, fix = foreign.fix(), "nothing is swept");
+            self.place.refusing.send_replace(Some(Arc::new(foreign)));
+            return std::future::pending().await;
+        }
         let (mut watched, mut patience, since) = (BTreeSet::new(), Patience::default(), aws.clock().now());
         let mut tries = freshness.tries();
         loop {

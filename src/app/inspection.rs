@@ -52,6 +52,9 @@ pub struct Finding {
     pub resources: u64,
     /// Resources that were removed and are remembered.
     pub removed: u64,
+    /// Rows that another version of Muster made, which are made anew when they are read.
+    #[serde(default)]
+    pub other_rows: u64,
     /// How many things are wrong.
     pub wrong: u64,
     /// The first of them, in words.
@@ -117,15 +120,15 @@ pub enum InspectionError {
     },
 }
 
-/// Takes the lock of a data directory that holds a store.
+/// Takes the lock of a data directory that holds a store. `None` where nothing is going to be written, and cannot be.
 ///
 /// # Errors
-/// When there is none, and when a server runs, which is named.
-pub fn lock(data_dir: &Path) -> Result<Lock, OfflineError> {
+/// When there is no store, and when a server runs, which is named.
+pub fn lock(data_dir: &Path, writes: bool) -> Result<Option<Lock>, OfflineError> {
     if !data_dir::store(data_dir).exists() {
         return Err(OfflineError::Missing { data_dir: data_dir.to_owned() });
     }
-    Ok(Lock::take(data_dir)?)
+    Ok(if writes { Some(Lock::take(data_dir)?) } else { Lock::take_to_read(data_dir)? })
 }
 
 /// Refuses a file that lies in the data directory of a running server.
@@ -236,6 +239,7 @@ impl From<&Report> for Finding {
             records: report.records,
             resources: report.resources,
             removed: report.removed,
+            other_rows: report.other_rows,
             wrong: report.mismatches,
             shown: report.shown.iter().map(|mismatch| shown(&told(mismatch), 500)).collect(),
         }

@@ -70,6 +70,24 @@ impl Lock {
     }
 }
 
+impl Lock {
+    /// Takes the lock of `data_dir` for somebody who only reads: `None` where this user cannot write there. Then no server of
+    /// this user can run on it, and the store file has a lock of its own against those of others.
+    ///
+    /// # Errors
+    /// As [`Lock::take`].
+    pub fn take_to_read(data_dir: &Path) -> Result<Option<Self>, LockError> {
+        match Lock::take(data_dir) {
+            Err(LockError::Io { source, .. })
+                if matches!(source.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem) =>
+            {
+                probe(data_dir).map(|()| None)
+            }
+            taken => taken.map(Some),
+        }
+    }
+}
+
 /// Whether somebody holds the lock of `data_dir`, without taking it or touching the file.
 ///
 /// # Errors

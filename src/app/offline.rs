@@ -1,6 +1,6 @@
 //! A store without a server: opened under the lock, read by the same code that serves clients.
 //!
-//! Nothing is swept, refreshed or recorded here, and AWS cannot be asked: the connection leads nowhere. Every answer says that
+//! No byte of the file changes, and a file or directory that this user cannot write can be read. Nothing is swept, refreshed or recorded here, and AWS cannot be asked: the connection leads nowhere. Every answer says that
 //! no server runs.
 
 use std::path::PathBuf;
@@ -18,7 +18,7 @@ use crate::config::Config;
 use crate::ingest::{Ingest, Trouble};
 use crate::kinds::{self, KINDS};
 use crate::mcp::Core;
-use crate::store::{self, OpenError, ReadError};
+use crate::store::{self, OpenError, ReadError, Untouched};
 use crate::telemetry;
 
 /// Where nothing can listen: the connection to AWS must lead nowhere.
@@ -30,7 +30,7 @@ pub struct Offline {
     // What waits in its lanes would wait for ever: nothing runs it, and nothing is sent to it.
     _ingest: Ingest,
     // Dropped last.
-    _lock: Lock,
+    _lock: Option<Lock>,
 }
 
 /// Why the store is not open.
@@ -71,9 +71,9 @@ impl Offline {
         if !data_dir::store(&config.data_dir).exists() {
             return Err(OfflineError::Missing { data_dir: config.data_dir.clone() });
         }
-        let lock = Lock::take(&config.data_dir)?;
+        let lock = Lock::take_to_read(&config.data_dir)?;
         let options = store::Options::new(&config.data_dir, kinds::project);
-        let options = store::Options { reserve_bytes: config.keep_free, ..options };
+        let options = store::Options { disk: Arc::new(Untouched), ..options };
         let aws = Aws::load(Settings { emulator: Some(NOWHERE.to_owned()), ..Settings::default() });
         let (opened, aws) = tokio::join!(spawn_blocking(move || store::open(options)), aws);
         let (writer, store) = opened??;

@@ -3,14 +3,14 @@
 //! The order matters. The lock decides who serves. The socket is bound before the store is opened, so that a client which
 //! only probes (several MCP clients start a sibling process for discovery) is answered within milliseconds, and one that
 //! waits learns why the store does not open. A detached server has no terminal to say that on: it goes on answering with
-//! the reason until its clients have left. So does every server under which the store is lost. Stopping goes the other way round, and takes less than two seconds.
+//! the reason until its clients have left. So does every server under which the store is lost, or whose
+//! credentials turn out to be another account's. Stopping goes the other way round, and takes less than two seconds.
 
 use std::io;
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -19,15 +19,15 @@ use tokio::time::{Instant, sleep};
 
 use super::clients::Clients;
 use super::data_dir::{self, DataDirError};
-use super::engine::{self, Engine, StartError};
+use super::engine::{self, Engine, Foreign, StartError};
 use super::lock::{Lock, LockError};
 use super::reception::Reception;
 use super::signals::Signals;
 use super::socket::{self, Bound, SocketError};
+use crate::aws::Aws;
 use crate::config::{Config, Listening};
 use crate::mcp::Failure;
 use crate::mcp::transport::{HttpOptions, PATH};
-use crate::store::OpenError;
 
 /// How long connections may take to end.
 const CLOSING: Duration = Duration::from_secs(1);
@@ -151,7 +151,7 @@ async fn serve(
                 }
                 has_served = true;
                 match attend(engine, linger, reception, &mut signals).await {
-                    ControlFlow::Continue(lost) => StartError::Lost(lost),
+                    ControlFlow::Continue(error) => error,
                     ControlFlow::Break(outcome) => return outcome,
                 }
             }
@@ -159,8 +159,14 @@ async fn serve(
         };
         // One that never served says it on its terminal, and ends; where there is none, it ends once nobody is left to be told.
         let patience = linger.map(|_| FAILED_LINGER);
-        let mended =
-            async { (has_served || patience.is_some()) && mended(&config.data_dir, reception, &error, patience).await };
+        let mended = async {
+            match &error {
+                StartError::Foreign(foreign) => regained(config, reception, foreign, patience).await,
+                error => {
+                    (has_served || patience.is_some()) && mended(&config.data_dir, reception, error, patience).await
+                }
+            }
+        };
         let mended = tokio::select! {
             mended = mended => mended,
             _ = signals.next() => false,
@@ -172,13 +178,14 @@ async fn serve(
     }
 }
 
-/// Serves until the server is to stop, which is how it ended; or until the store was lost, for the reason returned.
+/// Serves until the server is to stop, which is how it ended; or until the store cannot be used any more, for the reason
+/// returned.
 async fn attend(
     engine: Engine,
     linger: Option<Duration>,
     reception: &Reception,
     signals: &mut Signals,
-) -> ControlFlow<Result<(), ServeError>, Arc<OpenError>> {
+) -> ControlFlow<Result<(), ServeError>, StartError> {
     let outcome = tokio::select! {
         signal = signals.next() => {
             tracing::info!(signal, "stopping");
@@ -193,10 +200,16 @@ async fn attend(
                 reception.fail(failure(&*lost));
                 engine.quiesce(CLOSING).await;
                 engine.close().await;
-                return ControlFlow::Continue(lost);
+                return ControlFlow::Continue(StartError::Lost(lost));
             }
             None => Err(ServeError::Writer),
         },
+        foreign = engine.foreign() => {
+            reception.fail(foreign_failure(&foreign));
+            engine.quiesce(CLOSING).await;
+            engine.close().await;
+            return ControlFlow::Continue(StartError::Foreign(foreign));
+        }
     };
     stop(reception, Some(engine)).await;
     ControlFlow::Break(outcome)
@@ -218,6 +231,36 @@ async fn mended(data_dir: &Path, reception: &Reception, error: &StartError, pati
         () = touched => true,
         () = deserted(reception.clients(), patience) => false,
     }
+}
+
+/// Tells clients that the store is another account's, until the credentials are that account's or somebody put another store
+/// there. False once they have left without, for `patience`.
+async fn regained(config: &Config, reception: &Reception, foreign: &Foreign, patience: Option<Duration>) -> bool {
+    let before = stamp(&config.data_dir);
+    reception.fail(foreign_failure(foreign));
+    let regained = async {
+        loop {
+            sleep(LOOK).await;
+            if stamp(&config.data_dir) != before {
+                return;
+            }
+            // Loaded anew each time: a profile may be another one's by now.
+            let aws = Aws::load(engine::settings(config)).await;
+            if aws.identify().await.is_ok_and(|account| account == foreign.stored) {
+                return;
+            }
+            sleep(RETRY).await;
+        }
+    };
+    tokio::select! {
+        () = regained => true,
+        () = deserted(reception.clients(), patience) => false,
+    }
+}
+
+/// Why the store of another account is not served, for clients.
+fn foreign_failure(foreign: &Foreign) -> Failure {
+    Failure { what: foreign.to_string(), fix: foreign.fix() }
 }
 
 /// Tells one state of the store's file from another, as far as can be seen from outside.

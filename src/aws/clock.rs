@@ -83,6 +83,10 @@ impl Clock for AwsClock {
         now
     }
 
+    fn is_anchored(&self) -> bool {
+        !self.estimator.lock().samples.is_empty()
+    }
+
     fn steady_since(&self) -> Timestamp {
         self.beat.lock().steady
     }
@@ -213,6 +217,14 @@ mod tests {
             estimator.learn(answer(offset, 1_000_000 + n * 1370));
         }
         estimator.offset
+    }
+
+    #[test]
+    fn a_clock_is_anchored_once_aws_told_its_time() {
+        let clock = AwsClock::default();
+        assert!(!clock.is_anchored());
+        clock.learn(0, 100, &DateTime::from_secs(0));
+        assert!(clock.is_anchored());
     }
 
     #[test]

@@ -83,6 +83,17 @@ pub(super) fn notes(answer: &Value) -> Vec<String> {
                 .extend(several(answer, name, |stale| format!("{label}: {}: {}", place(stale), field(stale, "why")))),
         }
     }
+    notes.extend(several(answer, "unwatched", |scope| {
+        format!("no longer watched since {}: {}", field(scope, "since"), place(scope))
+    }));
+    notes.extend(several(answer, "damaged", |damaged| {
+        let [table, key, kind, id, why] = ["table", "key", "kind", "id", "why"].map(|name| field(damaged, name));
+        let what = if id.is_empty() { key } else { format!("{kind} {id} in {}", place(damaged)) };
+        format!("damaged: the record of {what} in table {table} cannot be read ({why}); this answer may lack it")
+    }));
+    if let Some(fix) = answer.get("damaged_fix") {
+        notes.push(format!("damaged: {}", text(fix)));
+    }
     if let Some(missing) = answer.get("missing_unproved").and_then(Value::as_u64).filter(|missing| *missing > 0) {
         notes.push(format!("missing: {missing} searched were lacked by the last complete sweep and are perhaps gone"));
     }

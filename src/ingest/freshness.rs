@@ -79,6 +79,8 @@ pub struct ScopeFreshness {
     pub scope: Scope,
     /// Which kind.
     pub kind: Kind,
+    /// Since when it is no longer watched, because the regions that are watched were chosen anew; `None` while it is.
+    pub unwatched_since: Option<Timestamp>,
     /// From one sweep's start to the next one's, unless events allow it to be longer.
     pub interval: Duration,
     /// What events are to it; `None` where they are not listened to, or there are changes of the kind that no event tells of.
@@ -115,7 +117,7 @@ impl ScopeFreshness {
     /// to tell of every change since it started, the interval is the longer one; when the proof ends, the normal one holds at once.
     #[must_use]
     pub fn fresh_until(&self) -> Option<Timestamp> {
-        let complete = self.complete.filter(|_| self.swept_now)?;
+        let complete = self.complete.filter(|_| self.swept_now && self.unwatched_since.is_none())?;
         let until = |interval: Duration| complete.started + interval + 2 * complete.ended.since(complete.started);
         let told = self.told_since(complete).map(|(told, proved)| until(told.every).min(proved));
         Some(told.map_or_else(|| until(self.interval), |told| told.max(until(self.interval))))
@@ -151,6 +153,9 @@ impl ScopeFreshness {
     /// Why answers from this scope may be out of date at `now`; `None` while they are fresh.
     #[must_use]
     pub fn stale(&self, now: Timestamp) -> Option<String> {
+        if let Some(since) = self.unwatched_since {
+            return Some(format!("no longer watched since {since}"));
+        }
         let Some(complete) = self.complete else {
             return Some(match self.failing() {
                 Some(trouble) => format!("never swept: {}", trouble.what),
@@ -271,12 +276,14 @@ struct Inner {
 }
 
 impl Freshness {
-    /// `held` are the scopes that the store holds anything of: without a watermark they were never swept completely.
+    /// `held` are the scopes that the store holds anything of: without a watermark they were never swept completely. `retired`
+    /// are those that are no longer watched, and since when.
     pub(super) fn new(
         watermarks: Vec<Watermark>,
         held: impl IntoIterator<Item = (Scope, Kind)>,
         intervals: &dyn Fn(&Kind) -> Duration,
         relaxed: HashMap<Kind, Relaxed>,
+        retired: &BTreeMap<Scope, Timestamp>,
         clock: SharedClock,
     ) -> Self {
         let scopes = watermarks.into_iter().filter(|mark| mark.complete).map(|mark| {
@@ -289,6 +296,9 @@ impl Freshness {
             let interval = intervals(&kind);
             let key = (scope.clone(), kind.clone());
             scopes.entry(key).or_insert_with(|| Watched::new(scope, kind, interval, None));
+        }
+        for ((scope, _), watched) in &mut scopes {
+            watched.state.unwatched_since = retired.get(scope).copied();
         }
         let scopes = RwLock::new(scopes);
         let (trouble, store_trouble) = (RwLock::new(None), RwLock::new(None));
@@ -468,10 +478,31 @@ impl Freshness {
         store.or_else(|| self.0.trouble.read().clone())
     }
 
-    /// Every (scope, kind) that is or was watched, in order.
+    /// Every (scope, kind) that is watched, or was until the server stopped, in order; without those that are no longer
+    /// watched.
     #[must_use]
     pub fn scopes(&self) -> Vec<ScopeFreshness> {
-        self.0.scopes.read().values().map(|watched| self.current(&watched.state)).collect()
+        self.those(|state| state.unwatched_since.is_none())
+    }
+
+    /// Every (scope, kind) that is no longer watched, in order.
+    #[must_use]
+    pub fn unwatched(&self) -> Vec<ScopeFreshness> {
+        self.those(|state| state.unwatched_since.is_some())
+    }
+
+    fn those(&self, are_wanted: impl Fn(&ScopeFreshness) -> bool) -> Vec<ScopeFreshness> {
+        let scopes = self.0.scopes.read();
+        scopes
+            .values()
+            .filter(|watched| are_wanted(&watched.state))
+            .map(|watched| self.current(&watched.state))
+            .collect()
+    }
+
+    /// Whether a (scope, kind) is no longer watched: what is said of it changes nothing.
+    pub(super) fn is_unwatched(&self, scope: &Scope, kind: &Kind) -> bool {
+        self.view(scope, kind, |watched| watched.is_some_and(|watched| watched.state.unwatched_since.is_some()))
     }
 
     /// The state of one (scope, kind); `None` when it was never watched.
@@ -628,6 +659,7 @@ impl Watched {
             state: ScopeFreshness {
                 scope,
                 kind,
+                unwatched_since: None,
                 interval,
                 told: None,
                 complete,

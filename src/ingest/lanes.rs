@@ -148,6 +148,17 @@ pub(super) enum Work {
     Retain,
 }
 
+impl Work {
+    /// Whether a record may come of it.
+    pub(super) fn may_commit(&self) -> bool {
+        match self {
+            Work::Record(_) | Work::Notify(_) => true,
+            Work::Sweep(message) => matches!(message.step, SweepStep::Page { .. } | SweepStep::Completed { .. }),
+            Work::Park(_) | Work::Retain => false,
+        }
+    }
+}
+
 /// The receiving ends, read in order of urgency.
 pub(super) struct Lanes {
     tools: mpsc::Receiver<Record>,

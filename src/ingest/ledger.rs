@@ -3,6 +3,7 @@
 //! The store is the only ledger of a running Muster. Tests that run millions of programs have one in memory, so that what
 //! they test is this loop and not a copy of it.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -112,7 +113,12 @@ pub trait View {
         limit: usize,
     ) -> Result<Vec<ResourceId>, ReadError>;
 
-    /// Every (scope, kind) that anything is held of.
+    /// The scopes that are no longer watched, and since when.
+    fn retired(&self) -> BTreeMap<Scope, Timestamp> {
+        BTreeMap::new()
+    }
+
+    /// Every (scope, kind) that anything is held of, also where it is no longer watched.
     ///
     /// # Errors
     /// When it cannot be read.
@@ -204,7 +210,11 @@ impl View for Snapshot {
     }
 
     fn held(&self) -> Result<Vec<(Scope, Kind)>, ReadError> {
-        Ok(self.counts()?.into_iter().map(|(kind, scope, _)| (scope, kind)).collect())
+        Ok(self.whole().counts()?.into_iter().map(|(kind, scope, _)| (scope, kind)).collect())
+    }
+
+    fn retired(&self) -> BTreeMap<Scope, Timestamp> {
+        BTreeMap::clone(Snapshot::retired(self))
     }
 
     fn is_notified(&self, event_id: &str) -> Result<bool, ReadError> {

@@ -12,7 +12,7 @@ use crate::notify::Topic;
 use crate::reconcile::Memory;
 use crate::reconcile::absence::{Absence, Unseen};
 use crate::reconcile::memory::{How, Note};
-use crate::store::Batch;
+use crate::store::{Batch, ReadError};
 
 /// A sweep under way.
 pub(super) struct Sweep {
@@ -146,7 +146,12 @@ impl<L: Ledger> Ingest<L> {
         let view = self.ledger.view()?;
         for (id, document) in items {
             let id = ResourceId::new(scope, kind, id);
-            match view.fingerprint(&id)? {
+            // A damaged row is decided anew from what is known of the resource.
+            let known = match view.fingerprint(&id) {
+                Err(ReadError::Damaged(_)) => None,
+                known => known?,
+            };
+            match known {
                 Some(row) if !row.provisional && row.digest == document.fingerprint(rules.mapping) => {
                     same.push((id.id, rules.is_gone(&document)));
                 }
@@ -310,7 +315,12 @@ impl<L: Ledger> Ingest<L> {
 
     /// What is known of a resource that was not shown, if it is still there.
     fn missed(&self, id: ResourceId) -> Result<Option<Unseen>, IngestError> {
-        let Some(current) = self.ledger.view()?.current(&id)? else { return Ok(None) };
+        let current = match self.ledger.view()?.current(&id) {
+            // Nothing can be concluded of it.
+            Err(ReadError::Damaged(_)) => return Ok(None),
+            current => current?,
+        };
+        let Some(current) = current else { return Ok(None) };
         let gone = self.rules(&id.kind).is_gone(&current.document);
         let moment = self.moment(true);
         let newest = self.freshness.view(&id.scope(), &id.kind, |watched| {

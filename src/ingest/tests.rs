@@ -17,6 +17,72 @@ impl Clock for TestClock {
     }
 }
 
+/// A clock that is an hour behind until AWS told its time.
+struct LateClock {
+    anchored: std::sync::atomic::AtomicBool,
+    asked: AtomicI64,
+}
+
+impl Clock for LateClock {
+    fn now(&self) -> Timestamp {
+        if self.anchored.load(Ordering::Relaxed) { at(100_000) } else { at(100_000 - 3_600) }
+    }
+
+    /// AWS answers while the writer waits: at the third look.
+    fn is_anchored(&self) -> bool {
+        if self.asked.fetch_sub(1, Ordering::Relaxed) == 0 {
+            self.anchored.store(true, Ordering::Relaxed);
+        }
+        self.anchored.load(Ordering::Relaxed)
+    }
+}
+
+/// A loop whose clock is right only after so many looks, and a describe that waits for it.
+async fn recorded_by_a_late_clock(looks: i64) -> Vec<Recorded> {
+    let dir = tempfile::tempdir().unwrap();
+    let (writer, store) = crate::store::open(Options::new(dir.path(), project)).expect("a store");
+    let clock = Arc::new(LateClock { anchored: false.into(), asked: AtomicI64::new(looks) });
+    let stop = CancellationToken::new();
+    let (ingest, handle, _) =
+        Ingest::new(writer, ChangeHub::new(Vec::new()), clock, kinds(), stop.clone()).expect("a loop");
+    let runtime = runtime::Handle::current();
+    let thread = tokio::task::spawn_blocking(move || ingest.run(&runtime));
+    let message = |step| handle.sweep(SweepMessage { scope: scope(), kind: kind(), step });
+    message(SweepStep::Started { at: at(99_990) }).await.unwrap();
+    let items = vec![(Arc::from("i-1"), instance("running", "t3"))];
+    message(SweepStep::Page { sent_at: at(99_990), items, unreadable: Vec::new() }).await.unwrap();
+    while store.snapshot().unwrap().seq() == Seq::ZERO {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    stop.cancel();
+    thread.await.unwrap().unwrap();
+    store.snapshot().unwrap().records(Seq(1), 10).unwrap()
+}
+
+#[tokio::test]
+async fn the_first_commit_waits_for_awss_time_and_is_dated_by_it() {
+    let records = recorded_by_a_late_clock(3).await;
+    assert_eq!(records.iter().map(|record| record.recorded_at).collect::<Vec<_>>(), [at(100_000)]);
+}
+
+/// Without AWS the local clock has to do, after a while.
+#[tokio::test(start_paused = true)]
+async fn where_aws_never_tells_its_time_the_first_commit_goes_on_after_ten_seconds() {
+    let dir = tempfile::tempdir().unwrap();
+    let (writer, _store) = crate::store::open(Options::new(dir.path(), project)).expect("a store");
+    let clock = Arc::new(LateClock { anchored: false.into(), asked: AtomicI64::new(i64::MAX) });
+    let stop = CancellationToken::new();
+    let (ingest, ..) = Ingest::new(writer, ChangeHub::new(Vec::new()), clock, kinds(), stop.clone()).expect("a loop");
+    // The runtime's time is the test's: nobody waits for it.
+    let begun = Instant::now();
+    ingest.anchored().await;
+    assert!(begun.elapsed() >= ANCHORED_WITHIN && begun.elapsed() < 2 * ANCHORED_WITHIN);
+    stop.cancel();
+    let begun = Instant::now();
+    ingest.anchored().await;
+    assert!(begun.elapsed() < ANCHORED_WITHIN, "a server that stops does not wait");
+}
+
 pub(super) struct World {
     pub(super) handle: Handle,
     pub(super) store: Store,

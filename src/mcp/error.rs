@@ -67,7 +67,7 @@ pub enum Fault {
     Read(#[from] ReadError),
     /// A row without its body, though one transaction writes both.
     #[error(
-        "the store lists {0} but holds no body for it: it is damaged. Stop the server and move its data directory away; the next start makes a new one from AWS"
+        "the store lists {0} but holds no body for it: it is damaged. Stop the Muster server and run `muster log verify --repair`"
     )]
     Bodiless(Box<ResourceId>),
     /// The store failed under a write.
@@ -306,7 +306,11 @@ impl Fault {
             | Fault::Unreadable { .. }
             | Fault::Bodiless(_)
             | Fault::Encode(_) => {
-                let retryable = !matches!(self, Fault::Failed(_) | Fault::Bodiless(_) | Fault::Encode(_));
+                let retryable = match self {
+                    Fault::Failed(_) | Fault::Bodiless(_) | Fault::Encode(_) => false,
+                    Fault::Read(error) => error.is_retryable(),
+                    _ => true,
+                };
                 let data = match uri {
                     Some(uri) => json!({"uri": uri, "retryable": retryable}),
                     None => json!({"retryable": retryable}),

@@ -197,8 +197,7 @@ impl Core {
     /// Why what is not known of `kind` may be there all the same; `None` while every copy that would show it is fresh.
     fn doubt(&self, kind: &'static KindSpec, scope: Option<&Scope>) -> Option<Doubt> {
         let (trouble, now) = (self.ingest.freshness().trouble(), self.now());
-        let mut scopes = self.scopes(&[kind]);
-        scopes.retain(|state| scope.is_none_or(|scope| state.scope == *scope));
+        let scopes = self.scopes_asked_for(&[kind], scope);
         let regions = self.regions();
         let (mut why, mut since, mut may_pass) = (Vec::new(), None::<Timestamp>, false);
         for state in &scopes {
@@ -216,7 +215,8 @@ impl Core {
     /// [`Fault::NotWatched`], with those that are watched.
     pub fn watchable(&self, kind: &'static KindSpec, scope: &Scope) -> Result<(), Fault> {
         let watched = self.scopes(&[kind]);
-        if watched.is_empty() || watched.iter().any(|state| state.scope == *scope) {
+        let asked = self.scopes_asked_for(&[kind], Some(scope));
+        if watched.is_empty() || !asked.is_empty() {
             return Ok(());
         }
         if self.regions().contains(&scope.region) && watched.iter().all(|state| state.scope.region != scope.region) {
@@ -237,7 +237,8 @@ impl Core {
         loop {
             changes.mark_unchanged();
             let progress = self.progress(kinds, scope);
-            if progress.is_complete() {
+            let is_unwatched = |scope: &Scope| self.unwatched(kinds).iter().any(|state| state.scope == *scope);
+            if progress.is_complete() || scope.is_some_and(is_unwatched) {
                 return Ok(());
             }
             let snapshot = self.snapshot()?;
@@ -258,15 +259,21 @@ impl Core {
         let name = kind.kind();
         let mut copies = snapshot.copies(&name, id)?;
         copies.retain(|copy| scope.is_none_or(|scope| copy.id.scope() == *scope));
-        let best = copies.iter().max_by_key(|copy| (owns(copy), copy.fingerprint.seen)).map(|copy| copy.id.clone());
+        // A copy in a scope that is no longer watched counts only where there is no other.
+        let is_watched = |copy: &Head| !snapshot.leaves_out(&copy.id.scope());
+        let worth = |copy: &&Head| (is_watched(copy), owns(copy), copy.fingerprint.seen);
+        let best = copies.iter().max_by_key(worth).map(|copy| copy.id.clone());
         if let Some(id) = best {
-            let others = copies.iter().map(|copy| copy.id.scope()).filter(|other| *other != id.scope());
-            let also_seen_in = others.collect();
+            let others = copies.iter().filter(|copy| is_watched(copy)).map(|copy| copy.id.scope());
+            let also_seen_in = others.filter(|other| *other != id.scope()).collect();
             return Ok(Look::Found(Located { id, also_seen_in }));
         }
         let scopes = match scope {
             Some(scope) => vec![scope.clone()],
-            None => self.scopes(&[kind]).into_iter().map(|state| state.scope).collect(),
+            None => {
+                let states = self.scopes(&[kind]).into_iter().chain(self.unwatched(&[kind]));
+                states.map(|state| state.scope).collect()
+            }
         };
         for scope in &scopes {
             let id = ResourceId::new(scope, &name, id);
@@ -291,11 +298,31 @@ impl Core {
         scopes
     }
 
+    /// The (scope, kind)s of these kinds that are no longer watched.
+    #[must_use]
+    pub fn unwatched(&self, kinds: &[&'static KindSpec]) -> Vec<ScopeFreshness> {
+        let mut scopes = self.ingest.freshness().unwatched();
+        scopes.retain(|state| kinds.iter().any(|kind| kind.name == state.kind.as_str()));
+        scopes
+    }
+
+    /// The (scope, kind)s of these kinds that an answer is about: those in `scope`, also when it is no longer watched, or all that
+    /// are watched.
+    #[must_use]
+    pub fn scopes_asked_for(&self, kinds: &[&'static KindSpec], scope: Option<&Scope>) -> Vec<ScopeFreshness> {
+        let mut scopes = self.scopes(kinds);
+        if let Some(scope) = scope {
+            scopes.extend(self.unwatched(kinds));
+            scopes.retain(|state| state.scope == *scope);
+        }
+        scopes
+    }
+
     /// How far the first sweeps of these kinds are, everywhere or in one scope.
     #[must_use]
     pub fn progress(&self, kinds: &[&'static KindSpec], scope: Option<&Scope>) -> Progress {
         let scopes = self.scopes(kinds);
-        let none_watched = !scopes.iter().any(|state| scope.is_none_or(|scope| state.scope == *scope));
+        let none_watched = self.scopes_asked_for(kinds, scope).is_empty();
         let mut incomplete: Vec<Incomplete> = scopes.iter().filter_map(incomplete).collect();
         incomplete.retain(|incomplete| scope.is_none_or(|scope| incomplete.scope == *scope));
         let trouble = self.ingest.freshness().trouble();

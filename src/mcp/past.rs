@@ -38,7 +38,8 @@ impl Core {
     /// When the store cannot be read.
     pub fn known_scopes(&self, snapshot: &Snapshot) -> Result<Vec<Scope>, Fault> {
         let mut scopes = snapshot.scopes()?;
-        scopes.extend(self.ingest.freshness().scopes().into_iter().map(|state| state.scope));
+        let freshness = self.ingest.freshness();
+        scopes.extend(freshness.scopes().into_iter().chain(freshness.unwatched()).map(|state| state.scope));
         Ok(scopes.into_iter().collect())
     }
 

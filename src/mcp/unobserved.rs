@@ -58,8 +58,13 @@ impl Watch {
     }
 
     fn takes(&self, scope: &Scope, kind: &Kind) -> bool {
-        (self.kinds.is_empty() || self.kinds.iter().any(|wanted| wanted.name == kind.as_str()))
-            && self.account.as_ref().is_none_or(|account| *account == scope.account)
+        (self.kinds.is_empty() || self.kinds.iter().any(|wanted| wanted.name == kind.as_str())) && self.is_in(scope)
+    }
+
+    /// Whether gaps in `scope` are wanted.
+    #[must_use]
+    pub fn is_in(&self, scope: &Scope) -> bool {
+        self.account.as_ref().is_none_or(|account| *account == scope.account)
             && self.region.as_ref().is_none_or(|region| *region == scope.region)
     }
 }

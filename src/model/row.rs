@@ -7,6 +7,9 @@ use super::time::Timestamp;
 /// What a kind extracts from a document for its row.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RowFields {
+    /// Which version of its kind's projection made these fields. A row of another version is made anew from its document
+    /// when it is read.
+    pub projection: u32,
     /// The `Name` tag, or the kind's own name field; as AWS gave it (hostile until shown).
     pub name: Option<String>,
     /// The owning account, where AWS says it.

@@ -61,6 +61,11 @@ pub trait Clock: Send + Sync {
     /// Now, in AWS time.
     fn now(&self) -> Timestamp;
 
+    /// Whether AWS told its time: until then this machine's clock is all there is.
+    fn is_anchored(&self) -> bool {
+        true
+    }
+
     /// Since when it has run without a jump. What was dated before cannot be compared with what is dated after.
     fn steady_since(&self) -> Timestamp {
         Timestamp::EPOCH

@@ -13,7 +13,7 @@ use std::ops::ControlFlow;
 
 use super::moment::{PastError, Point, holds};
 use crate::model::{Cause, Current, Kind, ResourceId, Row, Scope, Seq};
-use crate::store::{Matcher, Snapshot, Store};
+use crate::store::{Matcher, ReadError, Snapshot, Store};
 
 /// How many rows, and as many removed resources, are read from one snapshot.
 const STEP: usize = if cfg!(test) { 2 } else { 1_000 };
@@ -60,8 +60,11 @@ pub fn page(store: &Store, wanted: Wanted<'_>) -> Result<Page, PastError> {
     let snapshot = store.snapshot()?;
     let since = snapshot.seq().0.saturating_sub(wanted.point.seq.0);
     let rows = snapshot.count(wanted.kind, None)?;
+    // What was watched then, and is no longer, is in no index and no count of now.
+    let is_same = wanted.scope.is_some() || snapshot.retired().values().all(|since| *since < wanted.point.at);
     drop(snapshot);
-    if since.saturating_mul(ROWS_A_RECORD) < rows
+    if is_same
+        && since.saturating_mul(ROWS_A_RECORD) < rows
         && let Some(page) = undone(store, wanted)?
     {
         return Ok(page);
@@ -144,7 +147,8 @@ impl Touched {
             let records = snapshot.records(self.upto.next(), RECORDS)?;
             for record in &records {
                 let Some(id) = record.event.resource() else { continue };
-                let is_wanted = id.kind == *wanted.kind && wanted.scope.is_none_or(|scope| id.scope() == *scope);
+                let is_wanted = id.kind == *wanted.kind
+                    && wanted.scope.map_or_else(|| !snapshot.leaves_out(&id.scope()), |scope| id.scope() == *scope);
                 self.partial |= is_wanted && record.cause == Cause::Baseline;
                 if is_wanted && !self.rows.contains_key(id) {
                     self.rows.insert(id.clone(), row_then(&snapshot, id, wanted.point)?);
@@ -227,7 +231,7 @@ pub fn each(
     let mut after = after.cloned();
     let mut partial = false;
     loop {
-        let snapshot = store.snapshot()?;
+        let snapshot = store.snapshot()?.watched_at(point.at);
         holds(&snapshot, point)?;
         let mut rows = snapshot.rows(kind, scope, after.as_ref(), STEP)?;
         let mut removed = snapshot.tombstones(kind, after.as_ref(), STEP)?;
@@ -281,9 +285,13 @@ fn is_baseline(snapshot: &Snapshot, id: &ResourceId, point: Point) -> Result<boo
     Ok(next.iter().any(|record| record.cause == Cause::Baseline))
 }
 
-/// The row that lists would have shown of a resource; `None` when it was not there.
+/// The row that lists would have shown of a resource; `None` when it was not there, and when it cannot be said because a
+/// record of it is damaged: then the store has noted that.
 fn row_then(snapshot: &Snapshot, id: &ResourceId, point: Point) -> Result<Option<Row>, PastError> {
-    let current: Option<Current> = snapshot.past(id, point.seq)?;
+    let current: Option<Current> = match snapshot.past(id, point.seq) {
+        Err(ReadError::Damaged(_)) => None,
+        current => current?,
+    };
     Ok(current.map(|current| snapshot.row_of(id, &current)))
 }
 

@@ -56,6 +56,7 @@ pub(super) const IDS: usize = 12;
 /// Facet 1 is the state.
 pub(super) fn project(_: &ResourceId, document: &Document) -> RowFields {
     RowFields {
+        projection: 0,
         name: None,
         owner: None,
         facets: document.scalars("State.Name").into_iter().map(|state| (1, state)).collect(),

@@ -18,7 +18,7 @@ pub struct Counts {
 const TRIES: usize = 3;
 
 /// Counts one kind, in one scope or everywhere. `state` is the number of the filter that holds the state's name. Total
-/// and states always agree: where commits kept them from being read at one moment, the states are left out.
+/// and states always agree, but for damaged rows, which have no state: where commits kept them from being read at one moment, the states are left out.
 ///
 /// # Errors
 /// When the store cannot be read.
@@ -27,7 +27,8 @@ pub fn counts(store: &Store, kind: &Kind, scope: Option<&Scope>, state: Option<u
     let Some(number) = state else { return Ok(Counts { total, by_state: BTreeMap::new() }) };
     for _ in 0..TRIES {
         let by_state = store.count_by(kind, scope, &On::Facet(number))?;
-        if by_state.values().sum::<u64>() == total {
+        let stated = by_state.values().sum::<u64>();
+        if stated <= total && total - stated <= store.damaged_rows(kind, scope) {
             return Ok(Counts { total, by_state });
         }
         total = store.snapshot()?.count(kind, scope)?;

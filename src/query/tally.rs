@@ -74,7 +74,8 @@ pub fn tally(
     // One moment, however many snapshots the walk takes: the log's end now is a point like any other.
     let point = match point {
         Some(point) => point,
-        None => Point { at: snapshot.earliest()?.unwrap_or_default(), seq: snapshot.seq() },
+        // Later than any scope was given up, so that those which are no longer watched are left out.
+        None => Point { at: snapshot.newest_time()?, seq: snapshot.seq() },
     };
     drop(snapshot);
     let partial = past::each(store, kind, scope, point, None, |row| {

@@ -31,11 +31,9 @@ use super::tables::{BASE, CURRENT, DEDUPE, EVENTS, INTERVALS, META, ROWS, TOMBST
 use crate::model::known::Tombstone;
 use crate::model::{Current, Document, Map, Recorded, RowFields, Seq, Timestamp, Value};
 
-/// The version byte that this build writes, and the newest it reads. Version 1 knew no tag events: its resources lack
-/// [`DiskKnown::tagging`]. Up to version 2 nothing was folded into `base`: the ledger lacked what is kept of that.
-/// Up to version 3 no notification was remembered: the ledger did not count those. Everything else is the same in all, but for
-/// variants that only newer ones know.
-const VERSION: u8 = 4;
+/// The version byte of every record. This build reads no other: a file of another format is refused as a whole, before any of
+/// its records is read.
+const VERSION: u8 = 5;
 /// How deep lists and maps may nest in a document, in both directions. EC2's deepest answers nest 6 levels.
 pub(super) const MAX_DEPTH: usize = 64;
 /// The longest payload written. EC2's largest resources (security groups with 1,000 rules) take about 0.3 MB.
@@ -52,8 +50,8 @@ const HEADER: usize = 9;
 /// A stored record that cannot be read.
 #[derive(Debug, Error)]
 #[error(
-    "the record `{key}` of table `{table}` cannot be read, so the store file is damaged there: stop Muster and restore \
-     the file, or move it away to list the account afresh (its history is lost with it)"
+    "the record `{key}` of table `{table}` cannot be read, because the store file is damaged there: stop the Muster server and run \
+     `muster log verify --repair`, which keeps everything that can be read"
 )]
 pub struct DecodeError {
     /// The table it is in.
@@ -79,12 +77,12 @@ pub enum Fault {
         /// Bytes that the header announces.
         expected: usize,
     },
-    /// It was written by a newer version.
-    #[error("it has format {found}, this version reads up to {known}")]
+    /// Another version wrote it.
+    #[error("it has format {found}, and this version of Muster reads format {known}")]
     Version {
         /// Its version byte.
         found: u8,
-        /// The newest known one.
+        /// The one that is known.
         known: u8,
     },
     /// Key or payload are not what was written.
@@ -146,37 +144,6 @@ pub(super) struct Ledger {
     pub(super) horizon_at: i64,
 }
 
-/// As version 3 wrote it.
-#[derive(Encode, Decode)]
-struct DiskLedger3 {
-    seq: u64,
-    live: DiskLive3,
-    horizon: u64,
-    horizon_at: i64,
-}
-
-#[derive(Encode, Decode)]
-struct DiskLive3 {
-    events: u64,
-    by_resource: u64,
-    current: u64,
-    rows: u64,
-    tombstones: u64,
-    base: u64,
-    times: u64,
-}
-
-/// As versions 1 and 2 wrote it.
-#[derive(Encode, Decode)]
-struct DiskLedger2 {
-    seq: u64,
-    events: u64,
-    by_resource: u64,
-    current: u64,
-    rows: u64,
-    tombstones: u64,
-}
-
 /// Bytes of keys and values alive, by table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
 pub struct Live {
@@ -213,8 +180,23 @@ pub(super) struct DiskHead<'a> {
 #[derive(Encode, BorrowDecode)]
 pub(super) struct DiskRow<'a> {
     pub(super) head: DiskHead<'a>,
+    /// Which version of its kind's projection made it.
+    pub(super) projection: u32,
     pub(super) facets: Vec<(u16, &'a str)>,
     pub(super) tags: Vec<(&'a str, &'a str)>,
+}
+
+impl DiskRow<'_> {
+    /// What the kind extracted.
+    pub(super) fn fields(&self) -> RowFields {
+        RowFields {
+            projection: self.projection,
+            name: self.head.name.map(str::to_owned),
+            owner: self.head.owner.map(str::to_owned),
+            facets: self.facets.iter().map(|(number, value)| (*number, (*value).to_owned())).collect(),
+            tags: self.tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
+        }
+    }
 }
 
 /// How far a scope's kind was listed; see [`super::Watermark`].
@@ -382,13 +364,6 @@ struct DiskChange<'a> {
 
 #[derive(Encode, BorrowDecode)]
 struct DiskKnown<'a> {
-    untagged: DiskKnown1<'a>,
-    tagging: Option<DiskTagging<'a>>,
-}
-
-/// As version 1 wrote it.
-#[derive(Encode, BorrowDecode)]
-struct DiskKnown1<'a> {
     evidence: [DiskEvidence; 3],
     provisional: Option<DiskProvisional<'a>>,
     held: Vec<DiskHeld<'a>>,
@@ -396,6 +371,7 @@ struct DiskKnown1<'a> {
     discovered: u64,
     changed: u64,
     changed_at: i64,
+    tagging: Option<DiskTagging<'a>>,
 }
 
 /// A resource; the document comes last, so that it can be passed on as it is.
@@ -681,26 +657,12 @@ fn seal<T: Encode>(table: &'static str, key: &[u8], content: &T) -> Result<Vec<u
     Ok(record)
 }
 
-/// A record of an older version as this one would have written it; `None` for one of this version, and for one that
-/// cannot be read.
-pub(super) fn renewed(table: &'static str, key: &[u8], record: &[u8]) -> Option<Vec<u8>> {
-    if record.first() == Some(&VERSION) {
-        return None;
-    }
-    match table {
-        CURRENT => encode_current(key, &decode_current(key, record).ok()?).ok(),
-        ROWS => seal(ROWS, key, &decode_row(key, record).ok()?).ok(),
-        TOMBSTONES => encode_tombstone(key, &decode_tombstone(key, record).ok()?).ok(),
-        _ => None,
-    }
-}
-
 /// The payload of a record, checked.
 fn unseal<'b>(key: &[u8], record: &'b [u8]) -> Result<&'b [u8], Fault> {
     let Some(([version, l0, l1, l2, l3, c0, c1, c2, c3], payload)) = record.split_first_chunk::<HEADER>() else {
         return Err(Fault::Length { found: record.len(), expected: HEADER });
     };
-    if !(1..=VERSION).contains(version) {
+    if *version != VERSION {
         return Err(Fault::Version { found: *version, known: VERSION });
     }
     let expected = usize::try_from(u32::from_le_bytes([*l0, *l1, *l2, *l3])).unwrap_or(usize::MAX);
@@ -787,7 +749,7 @@ pub(super) fn decode_base(key: &[u8], bytes: &[u8]) -> Result<Current, DecodeErr
 fn decode_known(table: &'static str, key: &[u8], bytes: &[u8]) -> Result<Current, DecodeError> {
     unseal(key, bytes)
         .and_then(|payload| {
-            let (known, rest) = known(bytes, payload)?;
+            let (known, rest) = known(payload)?;
             let (document, used) = bincode::borrow_decode_from_slice::<Body<'_>, _>(rest, CONFIG)
                 .map_err(|fault| Fault::Malformed(Box::new(fault)))?;
             match rest.len() - used {
@@ -798,29 +760,24 @@ fn decode_known(table: &'static str, key: &[u8], bytes: &[u8]) -> Result<Current
         .map_err(|fault| DecodeError { table, key: keys::shown(key), fault })
 }
 
-/// What a record of `current` says besides the document, brought up to the newest version, and the document's bytes.
-fn known<'b>(record: &[u8], payload: &'b [u8]) -> Result<(DiskKnown<'b>, &'b [u8]), Fault> {
-    let malformed = |fault| Fault::Malformed(Box::new(fault));
-    let (known, used) = if record.first() == Some(&1) {
-        let (untagged, used) = bincode::borrow_decode_from_slice(payload, CONFIG).map_err(malformed)?;
-        (DiskKnown { untagged, tagging: None }, used)
-    } else {
-        bincode::borrow_decode_from_slice(payload, CONFIG).map_err(malformed)?
-    };
+/// What a record of `current` says besides the document, and the document's bytes.
+fn known(payload: &[u8]) -> Result<(DiskKnown<'_>, &[u8]), Fault> {
+    let (known, used) =
+        bincode::borrow_decode_from_slice(payload, CONFIG).map_err(|fault| Fault::Malformed(Box::new(fault)))?;
     Ok((known, payload.get(used..).unwrap_or_default()))
 }
 
 /// As [`decode_current`], with the document left as it is: a tenth of the work.
 pub(super) fn decode_stored(key: &[u8], bytes: &[u8]) -> Result<Stored, DecodeError> {
     unseal(key, bytes)
-        .and_then(|payload| known(bytes, payload).map(|(known, document)| convert::stored(known, document)))
+        .and_then(|payload| known(payload).map(|(known, document)| convert::stored(known, document)))
         .map_err(|fault| DecodeError { table: CURRENT, key: keys::shown(key), fault })
 }
 
 pub(super) fn encode_row(key: &[u8], head: DiskHead<'_>, fields: &RowFields) -> Result<Vec<u8>, EncodeError> {
     let facets = fields.facets.iter().map(|(number, value)| (*number, value.as_str())).collect();
     let tags = fields.tags.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
-    seal(ROWS, key, &DiskRow { head, facets, tags })
+    seal(ROWS, key, &DiskRow { head, projection: fields.projection, facets, tags })
 }
 
 pub(super) fn decode_row<'b>(key: &[u8], bytes: &'b [u8]) -> Result<DiskRow<'b>, DecodeError> {
@@ -871,20 +828,7 @@ pub(super) fn encode_ledger(key: &[u8], ledger: Ledger) -> Result<Vec<u8>, Encod
 }
 
 pub(super) fn decode_ledger(key: &[u8], bytes: &[u8]) -> Result<Ledger, DecodeError> {
-    match bytes.first() {
-        Some(1 | 2) => {
-            let DiskLedger2 { seq, events, by_resource, current, rows, tombstones } = read(META, key, bytes)?;
-            let live = Live { events, by_resource, current, rows, tombstones, ..Live::default() };
-            Ok(Ledger { seq, live, horizon: 0, horizon_at: 0 })
-        }
-        Some(3) => {
-            let DiskLedger3 { seq, live, horizon, horizon_at } = read(META, key, bytes)?;
-            let DiskLive3 { events, by_resource, current, rows, tombstones, base, times } = live;
-            let live = Live { events, by_resource, current, rows, tombstones, base, times, dedupe: 0 };
-            Ok(Ledger { seq, live, horizon, horizon_at })
-        }
-        _ => read(META, key, bytes),
-    }
+    read(META, key, bytes)
 }
 
 pub(super) fn encode_notified(key: &[u8], event_id: &str, at: Timestamp) -> Result<Vec<u8>, EncodeError> {

@@ -17,12 +17,18 @@ use redb::{BackendError, StorageBackend};
 use tokio::sync::watch;
 
 use super::file::OpenError;
+use super::overlay::Overlay;
 
 #[cfg(test)]
 pub(crate) mod memory;
 
 /// Where a store's file is kept. Tests have disks that tear, fill up and fail.
 pub trait Disk: fmt::Debug + Send + Sync {
+    /// Whether what is written stays. Where it does not, nothing is made that is not there.
+    fn is_writable(&self) -> bool {
+        true
+    }
+
     /// How many bytes the file has; `None` when there is none.
     ///
     /// # Errors
@@ -104,6 +110,51 @@ impl Disk for FileSystem {
     fn free(&self, dir: &Path) -> io::Result<u64> {
         let stat = rustix::fs::statvfs(dir)?;
         Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+    }
+}
+
+/// The file system for those who only read: what they write stays in memory, and no byte of a file changes. It works on a
+/// file, and in a directory, that this user cannot write.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Untouched;
+
+impl Untouched {
+    fn refused<T>() -> io::Result<T> {
+        Err(io::ErrorKind::ReadOnlyFilesystem.into())
+    }
+}
+
+impl Disk for Untouched {
+    fn is_writable(&self) -> bool {
+        false
+    }
+
+    fn size(&self, path: &Path) -> io::Result<Option<u64>> {
+        FileSystem.size(path)
+    }
+
+    fn create(&self, _: &Path) -> io::Result<Box<dyn StorageBackend>> {
+        Self::refused()
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Box<dyn StorageBackend>> {
+        Ok(Box::new(Overlay::open(path)?))
+    }
+
+    fn read(&self, path: &Path) -> io::Result<Box<dyn StorageBackend>> {
+        FileSystem.read(path)
+    }
+
+    fn link(&self, _: &Path, _: &Path) -> io::Result<()> {
+        Self::refused()
+    }
+
+    fn remove(&self, _: &Path) -> io::Result<()> {
+        Self::refused()
+    }
+
+    fn free(&self, dir: &Path) -> io::Result<u64> {
+        FileSystem.free(dir)
     }
 }
 

@@ -10,15 +10,15 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use redb::{Database, DatabaseError, Durability, ReadableDatabase, ReadableTable, StorageError};
+use redb::{Database, DatabaseError, Durability, ReadableDatabase, StorageError};
 use thiserror::Error;
 
 use super::codec::{self, DecodeError, EncodeError, Ledger};
 use super::disk::{Alarm, Disk, Guarded};
 use super::meta::{FORMAT, FORMAT_KEY, LEDGER_KEY, LOG_KEY};
+use super::overlay::Overlay;
 use super::snapshot::ReadError;
-use super::tables::{self, EVENTS_TABLE, META_TABLE, TIMES_TABLE};
-use super::writer;
+use super::tables::{self, META_TABLE};
 use crate::model::{LogId, Seq};
 
 /// The store file's name in the data directory.
@@ -28,17 +28,14 @@ const NEW_SUFFIX: &str = ".new";
 /// Why the store did not open. Nothing was changed on disk.
 #[derive(Debug, Error)]
 pub enum OpenError {
-    /// A newer Muster wrote it.
-    #[error(
-        "{path} has store format {found}, but this version of Muster knows formats up to {known}: run the newer version, \
-         or choose another data directory with --data-dir"
-    )]
-    NewerFormat {
+    /// Another version of Muster wrote it. Nothing of it is changed.
+    #[error("{}", refusal(path, *found, *known))]
+    OtherFormat {
         /// The file.
         path: PathBuf,
         /// Its format.
         found: u32,
-        /// The newest known format.
+        /// The only format that is known.
         known: u32,
     },
     /// It is not a whole store file.
@@ -71,6 +68,20 @@ pub enum OpenError {
         #[source]
         source: Box<redb::Error>,
     },
+}
+
+/// Why a file of another format is refused, and what to do.
+fn refusal(path: &Path, found: u32, known: u32) -> String {
+    let path = path.display();
+    let next = if found > known {
+        "run the newer version that wrote it, or choose another data directory with --data-dir"
+    } else {
+        "choose another data directory with --data-dir, where the account is listed afresh; to keep the history of this one as JSON, \
+         run `muster log export` of the older version that wrote it"
+    };
+    format!(
+        "{path} has store format {found}, and this version of Muster reads only format {known}; the file is left as it is: {next}"
+    )
 }
 
 impl OpenError {
@@ -145,14 +156,19 @@ impl Place {
     pub(super) fn open(&self) -> Result<Opened, OpenError> {
         let Place { disk, path, .. } = self;
         let dir = self.dir();
-        fs::create_dir_all(dir).map_err(|error| self.refused(error))?;
-        if disk.size(path).map_err(|error| self.refused(error))?.is_none()
+        if disk.is_writable() {
+            fs::create_dir_all(dir).map_err(|error| self.refused(error))?;
+        }
+        if disk.is_writable()
+            && disk.size(path).map_err(|error| self.refused(error))?.is_none()
             && let Some(opened) = self.create(dir)?
         {
             return Ok(opened);
         }
         let opened = self.open_again()?;
-        sweep_leftovers(dir);
+        if disk.is_writable() {
+            sweep_leftovers(dir);
+        }
         Ok(opened)
     }
 
@@ -164,7 +180,7 @@ impl Place {
             None => return Err(self.refused(io::ErrorKind::NotFound.into())),
         }
         guarded(&self.path, || {
-            self.refuse_newer()?;
+            self.refuse_other()?;
             let file = self.disk.open(&self.path).map_err(|error| Fault(self.refused(error)))?;
             let database = self.database(file).map_err(|error| Fault::from_open(&self.path, error))?;
             check(&self.path, database)
@@ -210,23 +226,27 @@ impl Place {
         Ok(Opened { database, log, ledger })
     }
 
-    /// Refuses a newer format before the file is opened for writing, which by itself changes bytes of it.
+    /// Refuses another format before the file is opened for writing, which by itself changes bytes of it.
     ///
-    /// A file that cannot be read without write access (it was not closed cleanly, or is in use, or damaged) passes: opening
-    /// it says what is wrong, and its format is looked at again then.
-    fn refuse_newer(&self) -> Result<(), Fault> {
+    /// A file that is in use or damaged passes: opening it says what is wrong.
+    fn refuse_other(&self) -> Result<(), Fault> {
         match self.format() {
-            Some(found) if found > FORMAT => {
-                Err(Fault(OpenError::NewerFormat { path: self.path.clone(), found, known: FORMAT }))
+            Some(found) if found != FORMAT => {
+                Err(Fault(OpenError::OtherFormat { path: self.path.clone(), found, known: FORMAT }))
             }
             _ => Ok(()),
         }
     }
 
-    /// The format of the file, if it can be read without write access.
+    /// The format of the file, if it can be read without writing to it. A file that was not closed cleanly is recovered in
+    /// memory.
     fn format(&self) -> Option<u32> {
-        let file = Guarded::new(self.disk.read(&self.path).ok()?, &self.alarm);
-        format_in(&redb::Builder::new().open_read_only_with_backend(file).ok()?)
+        let file = || Some(Guarded::new(self.disk.read(&self.path).ok()?, &self.alarm));
+        if let Ok(database) = redb::Builder::new().open_read_only_with_backend(file()?) {
+            return format_in(&database);
+        }
+        let overlay = Overlay::over(Box::new(file()?)).ok()?;
+        format_in(&redb::Builder::new().create_with_backend(overlay).ok()?)
     }
 }
 
@@ -247,13 +267,7 @@ fn fill(database: &Database, log: LogId, ledger: Ledger) -> Result<(), redb::Err
     Ok(())
 }
 
-/// The format of a file, if it can be read without write access.
-#[cfg(test)]
-pub(super) fn format_of(path: &Path) -> Option<u32> {
-    format_in(&redb::ReadOnlyDatabase::open(path).ok()?)
-}
-
-fn format_in(database: &redb::ReadOnlyDatabase) -> Option<u32> {
+fn format_in(database: &impl ReadableDatabase) -> Option<u32> {
     let transaction = database.begin_read().ok()?;
     let meta = transaction.open_table(META_TABLE).ok()?;
     let format = meta.get(FORMAT_KEY).ok()??;
@@ -266,7 +280,7 @@ pub(super) fn check(path: &Path, database: Database) -> Result<Opened, Fault> {
     let damaged = |source| Fault(OpenError::Damaged { path: path(), source });
     let missing = |key: &[u8]| damaged(Damage::Incomplete { key: String::from_utf8_lossy(key).into_owned() });
     let rejected = |error: redb::Error| Fault::from_redb(&path(), error);
-    let (log, mut ledger, format) = {
+    let (log, ledger) = {
         let meta = match database.begin_read().map_err(|e| rejected(e.into()))?.open_table(META_TABLE) {
             Ok(meta) => meta,
             Err(redb::TableError::Storage(error)) => return Err(rejected(error.into())),
@@ -278,55 +292,14 @@ pub(super) fn check(path: &Path, database: Database) -> Result<Opened, Fault> {
         };
         let format = get(FORMAT_KEY)?;
         let found = format.as_slice().try_into().map(u32::from_le_bytes).map_err(|_| missing(FORMAT_KEY))?;
-        if found > FORMAT {
-            return Err(Fault(OpenError::NewerFormat { path: path(), found, known: FORMAT }));
+        if found != FORMAT {
+            return Err(Fault(OpenError::OtherFormat { path: path(), found, known: FORMAT }));
         }
         let unreadable = |error| damaged(Damage::Unreadable(error));
         let log = codec::decode_number(LOG_KEY, &get(LOG_KEY)?).map_err(unreadable)?;
-        (LogId(log), codec::decode_ledger(LEDGER_KEY, &get(LEDGER_KEY)?).map_err(unreadable)?, found)
+        (LogId(log), codec::decode_ledger(LEDGER_KEY, &get(LEDGER_KEY)?).map_err(unreadable)?)
     };
-    if format < FORMAT {
-        upgrade(&database, format, &mut ledger).map_err(rejected)?;
-    }
     Ok(Opened { database, log, ledger })
-}
-
-/// The first format whose files have `times`.
-const TIMED: u32 = 3;
-
-/// Marks an older file as one of this format, before anything is written that only this format knows: an older Muster then
-/// refuses it instead of taking it for damaged. Every record says its own version, so nothing has to be rewritten.
-fn upgrade(database: &Database, format: u32, ledger: &mut Ledger) -> Result<(), redb::Error> {
-    let mut txn = database.begin_write()?;
-    txn.set_durability(Durability::Immediate)?;
-    txn.set_quick_repair(true);
-    tables::create(&txn)?;
-    if format < TIMED {
-        ledger.live.times = times_of(&txn)?;
-    }
-    {
-        let mut meta = txn.open_table(META_TABLE)?;
-        meta.insert(FORMAT_KEY, FORMAT.to_le_bytes().as_slice())?;
-        let encoded = codec::encode_ledger(LEDGER_KEY, *ledger).map_err(io::Error::other)?;
-        meta.insert(LEDGER_KEY, encoded.as_slice())?;
-    }
-    txn.commit()?;
-    Ok(())
-}
-
-/// Fills `times` from the records of a log that has none, and says how many bytes that makes. Takes about a second for half a
-/// million records, once.
-fn times_of(txn: &redb::WriteTransaction) -> Result<u64, redb::Error> {
-    let (events, mut times) = (txn.open_table(EVENTS_TABLE)?, txn.open_table(TIMES_TABLE)?);
-    let mut bytes = 0;
-    for entry in events.range(0..)? {
-        let (seq, record) = entry?;
-        // A record that cannot be read is found where it is asked for; the next one's time stands for it here.
-        if let Ok(record) = codec::decode_event(Seq(seq.value()), record.value()) {
-            writer::stamp(&mut times, record.recorded_at, record.seq, &mut bytes)?;
-        }
-    }
-    Ok(bytes)
 }
 
 /// An [`OpenError`] on its way out of [`guarded`].

@@ -9,13 +9,14 @@ mod kind;
 mod terms;
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use parking_lot::RwLock;
 
-use self::kind::{Builder, KindIndex, Overflow};
+use self::kind::{Builder, KindIndex, Overflow, Wanted};
 use self::terms::Term;
 use super::matcher::{Matcher, On};
-use super::snapshot::{ReadError, Snapshot};
+use super::snapshot::{ReadError, Retired, Snapshot};
 use crate::model::{Kind, ResourceId, RowFields, Scope, Seq};
 
 /// How many rows are read from one snapshot while building, so that no read transaction grows old.
@@ -38,6 +39,8 @@ pub struct Scan {
 #[derive(Default)]
 pub struct Index {
     state: RwLock<State>,
+    /// The scopes that searches without a scope leave out.
+    retired: RwLock<Retired>,
 }
 
 #[derive(Default)]
@@ -56,6 +59,11 @@ enum State {
 }
 
 impl Index {
+    /// From now on searches that name no scope leave these out.
+    pub(super) fn leave_out(&self, retired: &Retired) {
+        *self.retired.write() = Arc::clone(retired);
+    }
+
     /// Whether it can answer.
     #[must_use]
     pub fn is_ready(&self) -> bool {
@@ -75,8 +83,9 @@ impl Index {
     ) -> Option<Scan> {
         let state = self.state.read();
         let State::Ready { kinds, seq } = &*state else { return None };
+        let wanted = Wanted { scope, retired: &self.retired.read() };
         let (ids, total) =
-            kinds.get(kind).map_or((Vec::new(), 0), |index| index.scan(kind, scope, matcher, after, limit));
+            kinds.get(kind).map_or((Vec::new(), 0), |index| index.scan(kind, &wanted, matcher, after, limit));
         Some(Scan { ids, total, seq: *seq })
     }
 
@@ -86,7 +95,8 @@ impl Index {
     pub fn count_by(&self, kind: &Kind, scope: Option<&Scope>, on: &On) -> Option<BTreeMap<String, u64>> {
         let state = self.state.read();
         let State::Ready { kinds, .. } = &*state else { return None };
-        Some(kinds.get(kind).map_or_else(BTreeMap::new, |index| index.count_by(scope, on)))
+        let wanted = Wanted { scope, retired: &self.retired.read() };
+        Some(kinds.get(kind).map_or_else(BTreeMap::new, |index| index.count_by(&wanted, on)))
     }
 
     /// Rows held and bytes of heap they take, estimated; `None` while the index is not ready.
@@ -168,7 +178,7 @@ fn overflowed() {
 /// Every row of every kind, and the seq up to which all are taken into account.
 fn read_rows(snapshot: &impl Fn() -> Result<Snapshot, ReadError>) -> Result<(HashMap<Kind, KindIndex>, Seq), Halt> {
     let mut kinds: HashMap<Kind, KindIndex> = HashMap::new();
-    let first = snapshot()?;
+    let first = snapshot()?.whole();
     let seq = first.seq();
     // Kinds that appear after this are among the commits that are kept.
     let mut names: Vec<Kind> = first.counts()?.into_iter().map(|(kind, _, _)| kind).collect();
@@ -179,7 +189,7 @@ fn read_rows(snapshot: &impl Fn() -> Result<Snapshot, ReadError>) -> Result<(Has
         let mut after = None;
         loop {
             let mut pushed = Ok(());
-            let next = snapshot()?.each_row(&kind, after.as_ref(), BUILD_STEP, |id, row| {
+            let next = snapshot()?.whole().each_row(&kind, after.as_ref(), BUILD_STEP, |id, row| {
                 let facets = row.facets.iter().map(|(number, value)| Term::Facet(*number, value));
                 let tags = row.tags.iter().map(|(key, value)| Term::Tag(key, value));
                 if pushed.is_ok() {

@@ -13,10 +13,12 @@
 //! | `intervals` | account, region, kind, start (8 bytes, big-endian, sign bit flipped) |
 //! | `times` | the time, as redb's own `u64`, sign bit flipped |
 //! | `meta`, counts | `count`, kind, account, region |
+//! | `meta`, scopes no longer watched | `retired`, account, region |
 //! | `dedupe` | `event`, event id; and `order`, number (8 bytes, big-endian); and `parked`, message id |
 
 use std::sync::Arc;
 
+use super::meta::RETIRED;
 use crate::model::text::shown as clean;
 use crate::model::{AccountId, Kind, Region, ResourceId, Scope, Seq, Timestamp};
 
@@ -62,6 +64,16 @@ pub(super) fn count(kind: &Kind, scope: &Scope) -> Vec<u8> {
 }
 
 const COUNT: &str = "count";
+
+/// The key that says since when a scope is no longer watched.
+pub(super) fn retired(scope: &Scope) -> Vec<u8> {
+    components(&[RETIRED, scope.account.as_str(), scope.region.as_str()])
+}
+
+/// The prefix of every scope that is no longer watched.
+pub(super) fn all_retired() -> Vec<u8> {
+    components(&[RETIRED])
+}
 
 /// The prefix of every interval of a kind in a scope.
 pub(super) fn intervals_of(scope: &Scope, kind: &Kind) -> Vec<u8> {
@@ -202,6 +214,14 @@ impl Reader {
         rest.is_empty().then(|| (self.kind(&kind), scope))
     }
 
+    /// The scope that the key of a scope that is no longer watched names.
+    pub(super) fn retired(&mut self, key: &[u8]) -> Option<Scope> {
+        let (_, rest) = component(key)?;
+        let (account, rest) = component(rest)?;
+        let (region, rest) = component(rest)?;
+        rest.is_empty().then(|| Scope { account: self.account(&account), region: self.region(&region) })
+    }
+
     /// The scope, kind and start that an interval's key names.
     pub(super) fn interval(&mut self, key: &[u8]) -> Option<(Scope, Kind, Timestamp)> {
         let (account, rest) = component(key)?;
@@ -311,6 +331,7 @@ mod tests {
             prop_assert_eq!(reader.resource(&key), Some(a.clone()));
             prop_assert_eq!(reader.place(&place(&key, Seq(seq))), Some((a.clone(), Seq(seq))));
             prop_assert_eq!(reader.count(&count(&a.kind, &a.scope())), Some((a.kind.clone(), a.scope())));
+            prop_assert_eq!(reader.retired(&retired(&a.scope())), Some(a.scope()));
         }
 
         #[test]

@@ -8,8 +8,9 @@ pub(super) const LOG_KEY: &[u8] = b"log";
 /// Where the ledger stands.
 pub(super) const LEDGER_KEY: &[u8] = b"ledger";
 
-/// The format of the whole file that this build writes, and the newest it opens.
-///
-/// History: 1, the first; 2, resources remember their last tag event, and the dictionary holds the words of more kinds; 3, the
-/// oldest records may be folded into `base`, and `times` finds a record by its time; 4, calls of AWS are records of their own, and `dedupe` remembers notifications.
-pub const FORMAT: u32 = 4;
+/// Where it stands which scopes are no longer watched: `retired`, account, region -> since when.
+pub(super) const RETIRED: &str = "retired";
+
+/// The format of the whole file that this build writes, and the only one that it opens. Until version 0.1.0 there is one format
+/// at a time: a file of another one is refused and never touched.
+pub const FORMAT: u32 = 5;

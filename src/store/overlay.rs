@@ -20,7 +20,7 @@ const PAGE: usize = 4096;
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Overlay {
-    file: FileBackend,
+    file: Box<dyn StorageBackend>,
     changed: Mutex<Changed>,
 }
 
@@ -37,7 +37,11 @@ struct Changed {
 impl Overlay {
     /// The file at `path`, which must not be open for writing.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
-        let file = FileBackend::new(File::open(path)?).map_err(io::Error::other)?;
+        Self::over(Box::new(FileBackend::new(File::open(path)?).map_err(io::Error::other)?))
+    }
+
+    /// An open file, which is only read.
+    pub(super) fn over(file: Box<dyn StorageBackend>) -> io::Result<Self> {
         let length = file.len()?;
         Ok(Overlay { file, changed: Mutex::new(Changed { length, intact: length, pages: BTreeMap::new() }) })
     }

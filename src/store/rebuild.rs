@@ -21,6 +21,7 @@ use super::codec::{self, Fault, Ledger};
 use super::dedupe::{self, Dedupe};
 use super::keys;
 use super::meta::{FORMAT, FORMAT_KEY, LEDGER_KEY, LOG_KEY};
+use super::snapshot::Retired;
 use super::tables::{
     self, BASE_TABLE, BY_RESOURCE_TABLE, CURRENT_TABLE, DEDUPE_TABLE, EVENTS_TABLE, INTERVALS_TABLE, META_TABLE,
     ROWS_TABLE, TIMES_TABLE, TOMBSTONES_TABLE,
@@ -65,6 +66,8 @@ struct Builder {
     log: LogId,
     ledger: Ledger,
     lives: BTreeMap<Vec<u8>, Life>,
+    /// The scopes that are no longer watched.
+    retired: Retired,
 }
 
 impl Builder {
@@ -79,8 +82,8 @@ impl Builder {
         let txn = begin(&database)?;
         tables::create(&txn)?;
         txn.commit()?;
-        let (ledger, lives) = (Ledger::default(), BTreeMap::new());
-        Ok(Builder { path: path.to_owned(), database, project, log, ledger, lives })
+        let (ledger, lives, retired) = (Ledger::default(), BTreeMap::new(), Retired::default());
+        Ok(Builder { path: path.to_owned(), database, project, log, ledger, lives, retired })
     }
 
     /// The log is folded up to `horizon`, which was committed at `at`. To be said before there are records.
@@ -190,6 +193,10 @@ impl Builder {
             let mut meta = txn.open_table(META_TABLE)?;
             for (key, count) in counts {
                 meta.insert(key.as_slice(), codec::encode_number(&key, count)?.as_slice())?;
+            }
+            for (scope, since) in self.retired.iter() {
+                let key = keys::retired(scope);
+                meta.insert(key.as_slice(), codec::encode_number(&key, keys::time(*since))?.as_slice())?;
             }
             meta.insert(FORMAT_KEY, FORMAT.to_le_bytes().as_slice())?;
             meta.insert(LOG_KEY, codec::encode_number(LOG_KEY, self.log.0)?.as_slice())?;

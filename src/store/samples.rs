@@ -33,6 +33,7 @@ pub(super) fn instance(id: &str) -> ResourceId {
 pub(super) fn project(_: &ResourceId, document: &Document) -> RowFields {
     let facets = [(1, "State.Name"), (2, "VpcId"), (3, "Size")];
     RowFields {
+        projection: 0,
         name: document.tag("Name").map(str::to_owned),
         owner: document.text("OwnerId").map(str::to_owned),
         facets: facets

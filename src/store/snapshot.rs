@@ -2,13 +2,14 @@
 
 mod history;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use redb::{Database, ReadOnlyTable, ReadableDatabase};
 use thiserror::Error;
 
 use super::codec::{self, DecodeError, DiskHead, DiskRow, Ledger, Live};
+use super::damage::Damages;
 use super::keys;
 use super::meta::LEDGER_KEY;
 use super::stored::Stored;
@@ -19,7 +20,7 @@ use super::tables::{
 use super::watermark::Watermark;
 use crate::model::known::Tombstone;
 use crate::model::row::Project;
-use crate::model::{Current, Kind, LogId, ResourceId, Row, RowFields, Scope, Seq, Timestamp};
+use crate::model::{Current, Document, Kind, LogId, ResourceId, Row, RowFields, Scope, Seq, Timestamp};
 
 /// Why a read failed. It never stands for "not found".
 #[derive(Debug, Error)]
@@ -85,13 +86,19 @@ pub struct Fingerprint {
 /// It is a read transaction: while it lives, pages that later commits free stay on disk. **Keep one for at most a second**
 /// and take a new one for each page of a longer read, resuming by key. The writer does not wait for it.
 #[derive(Clone)]
-pub struct Snapshot(pub(super) Arc<View>);
+pub struct Snapshot(pub(super) Arc<View>, Retired);
+
+/// The scopes that are no longer watched, and since when.
+pub type Retired = Arc<BTreeMap<Scope, Timestamp>>;
 
 /// The open tables of one read transaction, which they keep alive.
 pub(super) struct View {
     pub(super) project: Project,
     pub(super) log: LogId,
     pub(super) ledger: Ledger,
+    /// The scopes that are no longer watched.
+    retired: Retired,
+    pub(super) damages: Arc<Damages>,
     pub(super) events: ReadOnlyTable<u64, &'static [u8]>,
     pub(super) by_resource: ReadOnlyTable<&'static [u8], ()>,
     pub(super) current: ReadOnlyTable<&'static [u8], &'static [u8]>,
@@ -106,17 +113,25 @@ pub(super) struct View {
 
 impl Snapshot {
     /// The newest committed state.
-    pub(super) fn take(database: &Database, log: LogId, project: Project) -> Result<Self, ReadError> {
+    pub(super) fn take(
+        database: &Database,
+        log: LogId,
+        project: Project,
+        damages: &Arc<Damages>,
+    ) -> Result<Self, ReadError> {
         let txn = database.begin_read()?;
         let meta = txn.open_table(META_TABLE)?;
         let ledger = match meta.get(LEDGER_KEY)? {
             Some(bytes) => codec::decode_ledger(LEDGER_KEY, bytes.value())?,
             None => Ledger::default(),
         };
-        Ok(Snapshot(Arc::new(View {
+        let retired = Retired::new(retired(&meta)?);
+        let view = View {
             project,
             log,
             ledger,
+            retired: Arc::clone(&retired),
+            damages: Arc::clone(damages),
             events: txn.open_table(EVENTS_TABLE)?,
             by_resource: txn.open_table(BY_RESOURCE_TABLE)?,
             current: txn.open_table(CURRENT_TABLE)?,
@@ -127,7 +142,34 @@ impl Snapshot {
             times: txn.open_table(TIMES_TABLE)?,
             dedupe: txn.open_table(DEDUPE_TABLE)?,
             meta,
-        })))
+        };
+        Ok(Snapshot(Arc::new(view), retired))
+    }
+
+    /// The scopes that are no longer watched, and since when. Reads that name no scope leave out what is in them.
+    #[must_use]
+    pub fn retired(&self) -> &Retired {
+        &self.0.retired
+    }
+
+    /// The same state with every scope in it, also those that are no longer watched.
+    #[must_use]
+    pub fn whole(&self) -> Self {
+        Snapshot(Arc::clone(&self.0), Retired::default())
+    }
+
+    /// The same state without those scopes only that were not watched any more at `at`.
+    #[must_use]
+    pub fn watched_at(&self, at: Timestamp) -> Self {
+        let gone = self.0.retired.iter().filter(|(_, since)| **since < at);
+        let gone: BTreeMap<Scope, Timestamp> = gone.map(|(scope, since)| (scope.clone(), *since)).collect();
+        Snapshot(Arc::clone(&self.0), Arc::new(gone))
+    }
+
+    /// Whether a read that names no scope leaves out what is in `scope`.
+    #[must_use]
+    pub fn leaves_out(&self, scope: &Scope) -> bool {
+        self.1.contains_key(scope)
     }
 
     /// The log that [`Snapshot::seq`] counts in.
@@ -155,7 +197,8 @@ impl Snapshot {
     pub fn current(&self, id: &ResourceId) -> Result<Option<Current>, ReadError> {
         let key = keys::resource(id);
         let Some(bytes) = self.0.current.get(key.as_slice())? else { return Ok(None) };
-        Ok(Some(codec::decode_current(&key, bytes.value())?))
+        let current = codec::decode_current(&key, bytes.value());
+        Ok(Some(current.inspect_err(|error| self.0.damages.note(&key, Some(id), error))?))
     }
 
     /// As [`Snapshot::current`], with the document left in its stored form: about a tenth of the time, for those who only
@@ -166,7 +209,8 @@ impl Snapshot {
     pub fn stored(&self, id: &ResourceId) -> Result<Option<Stored>, ReadError> {
         let key = keys::resource(id);
         let Some(bytes) = self.0.current.get(key.as_slice())? else { return Ok(None) };
-        Ok(Some(codec::decode_stored(&key, bytes.value())?))
+        let stored = codec::decode_stored(&key, bytes.value());
+        Ok(Some(stored.inspect_err(|error| self.0.damages.note(&key, Some(id), error))?))
     }
 
     /// The row of a resource.
@@ -176,7 +220,7 @@ impl Snapshot {
     pub fn row(&self, id: &ResourceId) -> Result<Option<Row>, ReadError> {
         let key = keys::resource(id);
         let Some(bytes) = self.0.rows.get(key.as_slice())? else { return Ok(None) };
-        Ok(Some(row(id.clone(), codec::decode_row(&key, bytes.value())?)))
+        Ok(Some(self.row_or_made(id, &key, bytes.value(), &mut None)?))
     }
 
     /// What a describe of a resource is compared with. Decodes no more than that.
@@ -186,17 +230,24 @@ impl Snapshot {
     pub fn digest_of(&self, id: &ResourceId) -> Result<Option<Fingerprint>, ReadError> {
         let key = keys::resource(id);
         let Some(bytes) = self.0.rows.get(key.as_slice())? else { return Ok(None) };
-        Ok(Some(fingerprint(&codec::decode_head(&key, bytes.value())?)))
+        let head = codec::decode_head(&key, bytes.value());
+        Ok(Some(fingerprint(&head.inspect_err(|error| self.0.damages.note(&key, Some(id), error))?)))
     }
 
-    /// Every scope's copy of one resource, in account and region order.
+    /// Every scope's copy of one resource, in account and region order; also those in scopes that are no longer watched.
     ///
     /// # Errors
-    /// When the store cannot be read.
+    /// When the store cannot be read, and when one of them cannot: it must not look like none.
     pub fn copies(&self, kind: &Kind, id: &str) -> Result<Vec<Head>, ReadError> {
         let prefix = keys::of_id(kind, id);
-        let end = keys::past(&prefix);
-        self.walk(&prefix, &end, None, usize::MAX, head)
+        let mut found = Vec::new();
+        let mut reader = keys::Reader::default();
+        for entry in self.0.rows.range(prefix.as_slice()..keys::past(&prefix).as_slice())? {
+            let (key, bytes) = entry?;
+            let id = reader.resource(key.value()).ok_or_else(|| codec::key_fault(ROWS, key.value()))?;
+            found.push(self.head_or_made(id, key.value(), bytes.value())?);
+        }
+        Ok(found)
     }
 
     /// At most `limit` rows of a kind in key order: those of one scope, or of all; those after `after`, or from the start.
@@ -210,7 +261,8 @@ impl Snapshot {
         after: Option<&ResourceId>,
         limit: usize,
     ) -> Result<Vec<Row>, ReadError> {
-        self.page(kind, scope, after, limit, |id, key, bytes| Ok(row(id, codec::decode_row(key, bytes)?)))
+        let mut version = None;
+        self.page(kind, scope, after, limit, |id, key, bytes| self.row_or_made(&id, key, bytes, &mut version))
     }
 
     /// As [`Snapshot::rows`], without facets and tags: several times as fast.
@@ -224,7 +276,7 @@ impl Snapshot {
         after: Option<&ResourceId>,
         limit: usize,
     ) -> Result<Vec<Head>, ReadError> {
-        self.page(kind, scope, after, limit, head)
+        self.page(kind, scope, after, limit, |id, key, bytes| self.head_or_made(id, key, bytes))
     }
 
     /// How many resources of a kind the store holds, in one scope or in all.
@@ -239,7 +291,8 @@ impl Snapshot {
                 None => Ok(0),
             };
         }
-        Ok(self.counts_under(&keys::counts_of(kind))?.into_iter().map(|(_, _, count)| count).sum())
+        let counts = self.counts_under(&keys::counts_of(kind))?.into_iter();
+        Ok(counts.filter(|(_, scope, _)| !self.leaves_out(scope)).map(|(_, _, count)| count).sum())
     }
 
     /// How many resources of each kind each scope holds. Scopes that hold none of a kind are left out.
@@ -247,15 +300,17 @@ impl Snapshot {
     /// # Errors
     /// When the store cannot be read.
     pub fn counts(&self) -> Result<Vec<(Kind, Scope, u64)>, ReadError> {
-        self.counts_under(&keys::counts())
+        let mut counts = self.counts_under(&keys::counts())?;
+        counts.retain(|(_, scope, _)| !self.leaves_out(scope));
+        Ok(counts)
     }
 
-    /// Every scope that holds a resource or was ever listed to the end.
+    /// Every scope that holds a resource or was ever listed to the end, also those that are no longer watched.
     ///
     /// # Errors
     /// When the store cannot be read.
     pub fn scopes(&self) -> Result<BTreeSet<Scope>, ReadError> {
-        let held = self.counts()?.into_iter().map(|(_, scope, _)| scope);
+        let held = self.whole().counts()?.into_iter().map(|(_, scope, _)| scope);
         let listed = self.watermarks()?.into_iter().map(|watermark| watermark.scope);
         Ok(held.chain(listed).collect())
     }
@@ -304,7 +359,8 @@ impl Snapshot {
     pub fn tombstone(&self, id: &ResourceId) -> Result<Option<Tombstone>, ReadError> {
         let key = keys::resource(id);
         let Some(bytes) = self.0.tombstones.get(key.as_slice())? else { return Ok(None) };
-        Ok(Some(codec::decode_tombstone(&key, bytes.value())?))
+        let tombstone = codec::decode_tombstone(&key, bytes.value());
+        Ok(Some(tombstone.inspect_err(|error| self.0.damages.note(&key, Some(id), error))?))
     }
 
     /// Calls `visit` with at most `limit` rows of a kind after `after`, and returns the last one's id: where to go on with
@@ -314,13 +370,67 @@ impl Snapshot {
         kind: &Kind,
         after: Option<&ResourceId>,
         limit: usize,
-        mut visit: impl FnMut(&ResourceId, &DiskRow<'_>),
+        mut visit: impl FnMut(&ResourceId, &RowTerms<'_>),
     ) -> Result<Option<ResourceId>, ReadError> {
+        let mut version = None;
         let visited = self.page(kind, None, after, limit, |id, key, bytes| {
-            visit(&id, &codec::decode_row(key, bytes)?);
+            match codec::decode_row(key, bytes) {
+                Ok(DiskRow { projection, facets, tags, .. })
+                    if projection == *version.get_or_insert_with(|| self.projection(&id)) =>
+                {
+                    visit(&id, &RowTerms { facets, tags });
+                }
+                _ => {
+                    let fields = self.row_or_made(&id, key, bytes, &mut version)?.fields;
+                    visit(&id, &RowTerms::of(&fields));
+                }
+            }
             Ok(id)
         })?;
         Ok(if visited.len() < limit { None } else { visited.into_iter().next_back() })
+    }
+
+    /// The version of the projection that makes rows of a resource's kind now.
+    pub(super) fn projection(&self, id: &ResourceId) -> u32 {
+        (self.0.project)(id, &Document::default()).projection
+    }
+
+    /// A row as it is stored; or as it would be stored now, when another version of the projection made it or it is damaged.
+    /// `version` is that of the kind, once it was looked up.
+    fn row_or_made(
+        &self,
+        id: &ResourceId,
+        key: &[u8],
+        bytes: &[u8],
+        version: &mut Option<u32>,
+    ) -> Result<Row, ReadError> {
+        match codec::decode_row(key, bytes) {
+            Ok(disk) if disk.projection == *version.get_or_insert_with(|| self.projection(id)) => {
+                Ok(row(id.clone(), &disk))
+            }
+            Ok(disk) => match self.current(id)? {
+                Some(current) => Ok(self.row_of(id, &current)),
+                None => Ok(row(id.clone(), &disk)),
+            },
+            Err(error) => {
+                self.0.damages.note(key, Some(id), &error);
+                let current = self.current(id)?.ok_or(error)?;
+                Ok(self.row_of(id, &current))
+            }
+        }
+    }
+
+    /// The same of its head, which does not depend on what rows are made of.
+    fn head_or_made(&self, id: ResourceId, key: &[u8], bytes: &[u8]) -> Result<Head, ReadError> {
+        match codec::decode_head(key, bytes) {
+            Ok(disk) => Ok(head(id, &disk)),
+            Err(_) => {
+                let Row { id, fields, digest, provisional, seen, changed } =
+                    self.row_or_made(&id, key, bytes, &mut None)?;
+                let fingerprint = Fingerprint { digest, provisional, seen };
+                Ok(Head { id, name: fields.name, owner: fields.owner, fingerprint, changed })
+            }
+        }
     }
 
     /// The row that lists and searches would show of a resource known like this.
@@ -361,16 +471,39 @@ impl Snapshot {
         if start >= end || limit == 0 {
             return Ok(None);
         }
-        let mut last = None;
-        for entry in self.0.rows.range(start.as_slice()..end.as_slice())?.take(limit) {
+        let (mut last, mut visited) = (None, 0);
+        let mut reader = keys::Reader::default();
+        for entry in self.0.rows.range(start.as_slice()..end.as_slice())? {
             let (key, bytes) = entry?;
-            let id = keys::id_under(&prefix, key.value()).ok_or_else(|| codec::key_fault(ROWS, key.value()))?;
-            visit(&id, codec::decode_head(key.value(), bytes.value())?.name);
-            last = Some(key);
+            let key = key.value();
+            let Some(id) = keys::id_under(&prefix, key) else {
+                self.0.damages.note(key, None, &codec::key_fault(ROWS, key));
+                continue;
+            };
+            if !self.1.is_empty() && reader.resource(key).is_some_and(|id| self.leaves_out(&id.scope())) {
+                continue;
+            }
+            match codec::decode_head(key, bytes.value()) {
+                Ok(head) => visit(&id, head.name),
+                Err(error) => match reader.resource(key).map(|id| self.row_or_made(&id, key, bytes.value(), &mut None))
+                {
+                    Some(Ok(row)) => visit(&id, row.fields.name.as_deref()),
+                    Some(Err(ReadError::Damaged(_))) | None => {
+                        self.0.damages.note(key, None, &error);
+                        continue;
+                    }
+                    Some(Err(error)) => return Err(error),
+                },
+            }
+            last = Some(key.to_vec());
+            visited += 1;
+            if visited == limit {
+                break;
+            }
         }
         let Some(last) = last else { return Ok(None) };
-        let id = keys::Reader::default().resource(last.value());
-        Ok(Some(id.ok_or_else(|| codec::key_fault(ROWS, last.value()))?))
+        let id = reader.resource(&last);
+        Ok(Some(id.ok_or_else(|| codec::key_fault(ROWS, &last))?))
     }
 
     fn page<T>(
@@ -379,7 +512,7 @@ impl Snapshot {
         scope: Option<&Scope>,
         after: Option<&ResourceId>,
         limit: usize,
-        make: impl FnMut(ResourceId, &[u8], &[u8]) -> Result<T, DecodeError>,
+        make: impl FnMut(ResourceId, &[u8], &[u8]) -> Result<T, ReadError>,
     ) -> Result<Vec<T>, ReadError> {
         let prefix = keys::of_kind(kind);
         let end = keys::past(&prefix);
@@ -390,13 +523,14 @@ impl Snapshot {
         self.walk(&start, &end, scope, limit, make)
     }
 
+    /// Walks rows in key order. What cannot be read is left out and noted.
     fn walk<T>(
         &self,
         start: &[u8],
         end: &[u8],
         scope: Option<&Scope>,
         limit: usize,
-        mut make: impl FnMut(ResourceId, &[u8], &[u8]) -> Result<T, DecodeError>,
+        mut make: impl FnMut(ResourceId, &[u8], &[u8]) -> Result<T, ReadError>,
     ) -> Result<Vec<T>, ReadError> {
         let mut found = Vec::new();
         if start >= end || limit == 0 {
@@ -405,11 +539,22 @@ impl Snapshot {
         let mut reader = keys::Reader::default();
         for entry in self.0.rows.range(start..end)? {
             let (key, bytes) = entry?;
-            let id = reader.resource(key.value()).ok_or_else(|| codec::key_fault(ROWS, key.value()))?;
-            if scope.is_some_and(|scope| scope.account != id.account || scope.region != id.region) {
+            let Some(id) = reader.resource(key.value()) else {
+                self.0.damages.note(key.value(), None, &codec::key_fault(ROWS, key.value()));
+                continue;
+            };
+            let is_asked = match scope {
+                Some(scope) => scope.account == id.account && scope.region == id.region,
+                None => self.1.is_empty() || !self.leaves_out(&id.scope()),
+            };
+            if !is_asked {
                 continue;
             }
-            found.push(make(id, key.value(), bytes.value())?);
+            match make(id, key.value(), bytes.value()) {
+                Ok(made) => found.push(made),
+                Err(ReadError::Damaged(_)) => continue,
+                Err(error) => return Err(error),
+            }
             if found.len() == limit {
                 break;
             }
@@ -429,15 +574,43 @@ impl Snapshot {
     }
 }
 
-fn head(id: ResourceId, key: &[u8], bytes: &[u8]) -> Result<Head, DecodeError> {
-    let head = codec::decode_head(key, bytes)?;
-    Ok(Head {
+/// What a row says that is searched for.
+pub(super) struct RowTerms<'a> {
+    pub(super) facets: Vec<(u16, &'a str)>,
+    pub(super) tags: Vec<(&'a str, &'a str)>,
+}
+
+impl<'a> RowTerms<'a> {
+    fn of(fields: &'a RowFields) -> Self {
+        RowTerms {
+            facets: fields.facets.iter().map(|(number, value)| (*number, value.as_str())).collect(),
+            tags: fields.tags.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect(),
+        }
+    }
+}
+
+/// The scopes that are no longer watched, as `meta` has them.
+fn retired(meta: &ReadOnlyTable<&'static [u8], &'static [u8]>) -> Result<BTreeMap<Scope, Timestamp>, ReadError> {
+    let prefix = keys::all_retired();
+    let mut found = BTreeMap::new();
+    for entry in meta.range(prefix.as_slice()..keys::past(&prefix).as_slice())? {
+        let (key, bytes) = entry?;
+        let scope = keys::Reader::default().retired(key.value());
+        let scope = scope.ok_or_else(|| codec::key_fault(META, key.value()))?;
+        let since = codec::decode_number(key.value(), bytes.value())?;
+        found.insert(scope, keys::time_of(since));
+    }
+    Ok(found)
+}
+
+fn head(id: ResourceId, disk: &DiskHead<'_>) -> Head {
+    Head {
         id,
-        name: head.name.map(str::to_owned),
-        owner: head.owner.map(str::to_owned),
-        fingerprint: fingerprint(&head),
-        changed: Seq(head.changed),
-    })
+        name: disk.name.map(str::to_owned),
+        owner: disk.owner.map(str::to_owned),
+        fingerprint: fingerprint(disk),
+        changed: Seq(disk.changed),
+    }
 }
 
 fn fingerprint(head: &DiskHead<'_>) -> Fingerprint {
@@ -448,21 +621,9 @@ fn fingerprint(head: &DiskHead<'_>) -> Fingerprint {
     }
 }
 
-fn row(id: ResourceId, disk: DiskRow<'_>) -> Row {
+fn row(id: ResourceId, disk: &DiskRow<'_>) -> Row {
     let Fingerprint { digest, provisional, seen } = fingerprint(&disk.head);
-    Row {
-        id,
-        fields: RowFields {
-            name: disk.head.name.map(str::to_owned),
-            owner: disk.head.owner.map(str::to_owned),
-            facets: disk.facets.into_iter().map(|(number, value)| (number, value.to_owned())).collect(),
-            tags: disk.tags.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
-        },
-        digest,
-        provisional,
-        seen,
-        changed: Seq(disk.head.changed),
-    }
+    Row { id, fields: disk.fields(), digest, provisional, seen, changed: Seq(disk.head.changed) }
 }
 
 fn watermark(key: &[u8], bytes: &[u8]) -> Result<Watermark, DecodeError> {

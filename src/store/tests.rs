@@ -11,7 +11,10 @@ use super::samples::{
 use super::verify::fold_log;
 use super::*;
 use crate::model::event::Overlay;
-use crate::model::{ActionId, ApiCall, Cause, Change, Event, Group, Outcome, Provisional, Seq, Source, Tagging, Value};
+use crate::model::{
+    ActionId, ApiCall, Cause, Change, Document, Event, Group, Outcome, Provisional, RowFields, Seq, Source, Tagging,
+    Value,
+};
 
 /// The store holds what the plain model holds, in every table and by every read.
 fn assert_same(store: &Store, plain: &Plain) {
@@ -414,60 +417,15 @@ fn verification_finds_what_was_changed_behind_the_logs_back() {
     }
 }
 
-/// A notification that fixtures remember, from format 4 on.
+/// A notification that the fixture remembers.
 const FIXTURE_EVENT: &str = "0d9d2c1c-2a6b-4f0e-9c8c-5f0c3a6d8a11";
 
-/// What the fixture of a format holds: every kind of event, cause, overlay and outcome that it knows.
-fn fixture(format: u32) -> Vec<Batch> {
-    let mut batches = fixture_of_format_1();
-    if format >= 2 {
-        let (two, a) = (instance("i-2"), document("running", "a"));
-        let superseded = vec![a.fields().get("Tags").unwrap().clone()];
-        let tagged = Event::Changed {
-            id: two,
-            changes: a.changes_to(&document("running", "b")),
-            evidence: vec![(Group::Tags, evidence(9))],
-            overlay: Overlay::Tag(Tagging { version: 5, at: at(9), superseded }),
-        };
-        batches.push(batch(vec![(Cause::Sweep, tagged)]));
-    }
-    if format >= 3 {
-        let (two, four) = (instance("i-2"), instance("i-4"));
-        let (a, b) = (document("running", "a"), document("stopped", "a"));
-        let call = ApiCall {
-            name: "StopInstances".into(),
-            actor: "arn:aws:iam::123456789012:user/ann".into(),
-            address: Some("192.0.2.7".into()),
-            agent: Some("aws-cli/2.31".into()),
-        };
-        let bare = ApiCall { address: None, agent: None, ..call.clone() };
-        let resumed = Cause::Resumed { since: at(1_500) };
-        batches.push(Batch { recorded_at: at(2_000), ..batch(vec![(resumed, discovered(&four, a.clone()).1)]) });
-        let called = |call| Cause::Call { event_id: "6a7e8feb-b491-4cf7-a9f1-bf3703467718".into(), call };
-        let entries = vec![(called(call), changed(&four, &a, &b).1), (called(bare), removed(&two).1)];
-        batches.push(Batch { recorded_at: at(3_000), ..batch(entries) });
-    }
-    if format >= 4 {
-        let call = ApiCall {
-            name: "CreateTags".into(),
-            actor: "arn:aws:iam::123456789012:user/ann".into(),
-            address: None,
-            agent: Some("aws-cli/2.31".into()),
-        };
-        let called = Event::Called { at: at(3_500), targets: vec![instance("i-1"), instance("i-9")] };
-        let entries = vec![(Cause::Call { event_id: FIXTURE_EVENT.into(), call }, called)];
-        batches.push(Batch { recorded_at: at(4_000), notified: vec![FIXTURE_EVENT.into()], ..batch(entries) });
-    }
-    batches
-}
+/// Up to where the fixture is folded: half-way through a commit.
+const FIXTURE_HORIZON: usize = 5;
 
-/// Up to where the fixture of a format is folded: half-way through a commit.
-fn fixture_horizon(format: u32) -> usize {
-    if format >= 3 { 5 } else { 0 }
-}
-
-fn fixture_of_format_1() -> Vec<Batch> {
-    let (one, two, three) = (instance("i-1"), instance("i-2"), instance("i-3"));
+/// What the fixture holds: every kind of event, cause, overlay and outcome.
+fn fixture() -> Vec<Batch> {
+    let (one, two, three, four) = (instance("i-1"), instance("i-2"), instance("i-3"), instance("i-4"));
     let (a, b) = (document("running", "a"), document("stopping", "a"));
     let action = ActionId(7);
     let lay = |event: Event| match event {
@@ -486,6 +444,24 @@ fn fixture_of_format_1() -> Vec<Batch> {
     };
     let remapped = vec![Change { path: "CpuOptions.CoreCount".into(), before: None, after: Some(Value::Int(2)) }];
     let told = Cause::Notification { event_id: "6a7e8feb-b491-4cf7-a9f1-bf3703467718".into() };
+    let superseded = vec![a.fields().get("Tags").unwrap().clone()];
+    let tagged = Event::Changed {
+        id: two.clone(),
+        changes: a.changes_to(&document("running", "b")),
+        evidence: vec![(Group::Tags, evidence(9))],
+        overlay: Overlay::Tag(Tagging { version: 5, at: at(9), superseded }),
+    };
+    let call = ApiCall {
+        name: "StopInstances".into(),
+        actor: "arn:aws:iam::123456789012:user/ann".into(),
+        address: Some("192.0.2.7".into()),
+        agent: Some("aws-cli/2.31".into()),
+    };
+    let bare = ApiCall { address: None, agent: None, ..call.clone() };
+    let tagging = ApiCall { name: "CreateTags".into(), address: None, ..call.clone() };
+    let called = |call| Cause::Call { event_id: "6a7e8feb-b491-4cf7-a9f1-bf3703467718".into(), call };
+    let found = Event::Called { at: at(3_500), targets: vec![one.clone(), instance("i-9")] };
+    let resumed = Cause::Resumed { since: at(1_500) };
     let finished = |outcome| (Cause::Tool { action }, Event::ActionFinished { action, outcome });
     vec![
         batch(vec![
@@ -505,13 +481,28 @@ fn fixture_of_format_1() -> Vec<Batch> {
         ]),
         batch(vec![
             (told, settled),
-            (Cause::Sweep, Event::Remapped { id: two, changes: remapped, mapping: 2 }),
+            (Cause::Sweep, Event::Remapped { id: two.clone(), changes: remapped, mapping: 2 }),
             removed(&three),
         ]),
+        batch(vec![(Cause::Sweep, tagged)]),
+        Batch { recorded_at: at(2_000), ..batch(vec![(resumed, discovered(&four, a.clone()).1)]) },
+        Batch {
+            recorded_at: at(3_000),
+            ..batch(vec![
+                (called(call), changed(&four, &a, &document("stopped", "a")).1),
+                (called(bare), removed(&two).1),
+            ])
+        },
+        Batch {
+            recorded_at: at(4_000),
+            notified: vec![FIXTURE_EVENT.into()],
+            ..batch(vec![(Cause::Call { event_id: FIXTURE_EVENT.into(), call: tagging }, found)])
+        },
     ]
 }
 
-fn fixture_path(format: u32) -> PathBuf {
+/// The file that a release committed, or a format that is refused by now.
+pub(super) fn fixture_path(format: u32) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/format-{format}.redb"))
 }
 
@@ -519,51 +510,175 @@ fn fixture_watermark() -> Watermark {
     Watermark { scope: scope("eu-central-1"), kind: kind(), since: at(1), started: at(2), ended: at(3), complete: true }
 }
 
+/// Rows as a server makes them.
+fn as_served(dir: &tempfile::TempDir) -> Options {
+    Options { cache_bytes: 4 << 20, ..Options::new(dir.path(), crate::kinds::project) }
+}
+
 #[test]
 #[ignore = "writes the fixture of the current format, which is committed once and never again"]
 fn write_the_fixture() {
-    let (dir, mut writer, store) = fresh();
-    for batch in fixture(FORMAT) {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut writer, store) = super::open(as_served(&dir)).unwrap();
+    for batch in fixture() {
         writer.commit(batch).unwrap();
     }
     writer.save_watermarks(vec![fixture_watermark()]).unwrap();
-    writer.fold(Due { until: at(i64::MAX), down_to: 0 }, fixture_horizon(FORMAT), || true).unwrap();
+    writer.fold(Due { until: at(i64::MAX), down_to: 0 }, FIXTURE_HORIZON, || true).unwrap();
     drop((writer, store));
     assert!(!fixture_path(FORMAT).exists(), "a format's fixture never changes");
     fs::copy(dir.path().join(FILE_NAME), fixture_path(FORMAT)).unwrap();
 }
 
 #[test]
-fn a_file_of_every_format_opens_and_holds_what_was_written() {
-    for format in 1..=FORMAT {
-        let dir = tempfile::tempdir().unwrap();
-        fs::copy(fixture_path(format), dir.path().join(FILE_NAME)).unwrap();
-        let (mut writer, store) = super::open(options(&dir)).unwrap();
-        let snapshot = store.snapshot().unwrap();
-        let horizon = fixture_horizon(format);
-        assert_eq!(snapshot.is_notified(FIXTURE_EVENT).unwrap(), format >= 4);
-        assert_eq!(snapshot.horizon().0, horizon as u64);
-        let mut plain = Plain::default();
-        for (cause, event, recorded_at) in fixture(format)
-            .into_iter()
-            .flat_map(|batch| batch.entries.into_iter().map(move |(cause, event)| (cause, event, batch.recorded_at)))
-        {
-            plain.commit(&Batch { recorded_at, ..batch(vec![(cause, event)]) });
-            for id in ["i-1", "i-2", "i-3", "i-4"].map(instance) {
-                if plain.log.len() >= horizon {
-                    assert_eq!(snapshot.past(&id, plain.seq).unwrap().as_ref(), plain.current.get(&id));
-                }
+fn a_file_of_this_format_opens_and_holds_what_was_written() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::copy(fixture_path(FORMAT), dir.path().join(FILE_NAME)).unwrap();
+    let (mut writer, store) = super::open(as_served(&dir)).unwrap();
+    let snapshot = store.snapshot().unwrap();
+    assert!(snapshot.is_notified(FIXTURE_EVENT).unwrap());
+    assert_eq!(snapshot.horizon().0, FIXTURE_HORIZON as u64);
+    let mut plain = Plain::default();
+    for (cause, event, recorded_at) in fixture()
+        .into_iter()
+        .flat_map(|batch| batch.entries.into_iter().map(move |(cause, event)| (cause, event, batch.recorded_at)))
+    {
+        plain.commit(&Batch { recorded_at, ..batch(vec![(cause, event)]) });
+        for id in ["i-1", "i-2", "i-3", "i-4"].map(instance) {
+            if plain.log.len() >= FIXTURE_HORIZON {
+                assert_eq!(snapshot.past(&id, plain.seq).unwrap().as_ref(), plain.current.get(&id));
             }
         }
-        let (first, last) = (plain.log[horizon.max(1) - 1].recorded_at, plain.log.last().unwrap().recorded_at);
-        assert_eq!(snapshot.earliest().unwrap(), Some(first));
-        assert_eq!(snapshot.seq_at(last).unwrap(), Some(plain.seq));
-        assert_same(&store, &plain);
-        drop(snapshot);
-        assert_eq!(store.snapshot().unwrap().watermarks().unwrap(), [fixture_watermark()]);
-        writer.commit(batch(vec![removed(&instance("i-1"))])).unwrap();
-        assert!(fold_log(&store.snapshot().unwrap()).unwrap().is_clean());
-        drop((writer, store));
-        assert_eq!(super::file::format_of(&dir.path().join(FILE_NAME)), Some(FORMAT), "an older Muster refuses it now");
     }
+    let (first, last) = (plain.log[FIXTURE_HORIZON - 1].recorded_at, plain.log.last().unwrap().recorded_at);
+    assert_eq!(snapshot.earliest().unwrap(), Some(first));
+    assert_eq!(snapshot.seq_at(last).unwrap(), Some(plain.seq));
+    assert_eq!(snapshot.records(Seq(1), usize::MAX).unwrap(), plain.log[FIXTURE_HORIZON..]);
+    let rows = snapshot.rows(&kind(), None, None, usize::MAX).unwrap();
+    assert_eq!(rows.iter().map(|row| &row.id).collect::<Vec<_>>(), plain.current.keys().collect::<Vec<_>>());
+    for row in rows {
+        assert_eq!(row, snapshot.row_of(&row.id, &plain.current[&row.id]), "made by the projection of instances");
+    }
+    drop(snapshot);
+    assert_eq!(store.snapshot().unwrap().watermarks().unwrap(), [fixture_watermark()]);
+    writer.commit(batch(vec![removed(&instance("i-1"))])).unwrap();
+    assert!(fold_log(&store.snapshot().unwrap()).unwrap().is_clean());
+}
+
+/// A new version reads more of a document into its rows; the old rows would not match what is there.
+#[test]
+fn rows_of_another_projection_are_made_anew_when_they_are_read_and_are_no_fault() {
+    fn newer(id: &ResourceId, document: &Document) -> RowFields {
+        let mut fields = project(id, document);
+        fields.projection = 7;
+        fields.facets.push((9, "new".to_owned()));
+        fields
+    }
+    let (dir, mut writer, store) = fresh();
+    let ids = ["i-1", "i-2", "i-3"].map(instance);
+    writer.commit(batch(ids.iter().map(|id| discovered(id, document("running", "a"))).collect())).unwrap();
+    drop((writer, store));
+    let options = Options { project: newer, ..options(&dir) };
+    let (mut writer, store) = super::open(options).unwrap();
+    writer.commit(batch(vec![changed(&ids[0], &document("running", "a"), &document("stopped", "a"))])).unwrap();
+    let wanted = Matcher::any().and(vec![Test { on: On::Facet(9), pattern: Pattern::new("new") }]);
+    assert_eq!(store.scan(&kind(), None, &wanted, None, 10).unwrap().total, 3, "without an index");
+    store.build_index().unwrap();
+    assert_eq!(store.scan(&kind(), None, &wanted, None, 10).unwrap().total, 3, "with one");
+    assert_eq!(store.snapshot().unwrap().row(&ids[1]).unwrap().unwrap().fields.projection, 7);
+    let report = fold_log(&store.snapshot().unwrap()).unwrap();
+    assert!(report.is_clean() && report.other_rows == 2, "{report:#?}");
+}
+
+fn elsewhere(id: &str) -> ResourceId {
+    ResourceId::new(&scope("eu-west-1"), &kind(), id)
+}
+
+/// `--regions a,b`, later `--region a`: both stayed in totals for ever.
+#[test]
+fn a_scope_that_is_no_longer_watched_leaves_every_read_that_names_no_scope() {
+    let (dir, mut writer, store) = fresh();
+    let (a, b) = (document("running", "a"), document("stopped", "a"));
+    let first = Batch {
+        recorded_at: at(1_000),
+        ..batch(vec![
+            discovered(&instance("i-1"), a.clone()),
+            discovered(&elsewhere("i-2"), a.clone()),
+            discovered(&elsewhere("i-3"), b.clone()),
+        ])
+    };
+    writer.commit(first).unwrap();
+    writer
+        .save_watermarks(vec![Watermark { scope: scope("eu-west-1"), ended: at(5_000), ..fixture_watermark() }])
+        .unwrap();
+    store.build_index().unwrap();
+    let seen = |store: &Store| {
+        let snapshot = store.snapshot().unwrap();
+        let mut names = Vec::new();
+        snapshot.each_name(&kind(), None, 10, |id, _| names.push(id.to_owned())).unwrap();
+        let rows = snapshot.rows(&kind(), None, None, 10).unwrap().len();
+        assert_eq!(snapshot.heads(&kind(), None, None, 10).unwrap().len(), rows);
+        assert_eq!((names.len(), snapshot.count(&kind(), None).unwrap()), (rows, rows as u64));
+        assert_eq!(store.scan(&kind(), None, &Matcher::any(), None, 10).unwrap().total, rows as u64);
+        assert_eq!(store.count_by(&kind(), None, &On::Facet(1)).unwrap().values().sum::<u64>(), rows as u64);
+        rows
+    };
+    assert_eq!(seen(&store), 3);
+    writer.watch_only(&[scope("eu-central-1").region], at(9_000)).unwrap();
+    assert_eq!(seen(&store), 1);
+    let writes = store.write_transactions();
+    writer.watch_only(&[scope("eu-central-1").region], at(10_000)).unwrap();
+    assert_eq!(store.write_transactions(), writes, "nothing changed");
+    let snapshot = store.snapshot().unwrap();
+    assert_eq!(**snapshot.retired(), BTreeMap::from([(scope("eu-west-1"), at(5_000))]), "since its last sweep ended");
+    // What is asked for by name is there.
+    assert_eq!(snapshot.count(&kind(), Some(&scope("eu-west-1"))).unwrap(), 2);
+    assert_eq!(store.scan(&kind(), Some(&scope("eu-west-1")), &Matcher::any(), None, 10).unwrap().total, 2);
+    assert_eq!(snapshot.copies(&kind(), "i-2").unwrap().len(), 1);
+    assert_eq!(snapshot.watched_at(at(4_000)).count(&kind(), None).unwrap(), 3, "it was watched then");
+    assert_eq!(snapshot.watched_at(at(6_000)).count(&kind(), None).unwrap(), 1);
+    assert!(fold_log(&snapshot).unwrap().is_clean());
+    drop((snapshot, writer, store));
+    // It stays so without anybody saying it again, in another process and in a backup.
+    let (mut writer, store) = super::open(options(&dir)).unwrap();
+    assert_eq!(seen(&store), 1);
+    let backup = dir.path().join("backup");
+    fs::create_dir(&backup).unwrap();
+    store.backup(&backup.join(FILE_NAME)).unwrap();
+    let (_, copy) = super::open(Options::new(&backup, project)).unwrap();
+    assert_eq!(copy.snapshot().unwrap().count(&kind(), None).unwrap(), 1);
+    let both = ["eu-central-1", "eu-west-1"].map(|region| scope(region).region);
+    writer.watch_only(&both, at(20_000)).unwrap();
+    assert_eq!(seen(&store), 3, "watched again");
+    assert!(store.snapshot().unwrap().retired().is_empty());
+}
+
+/// What only reads leaves every byte of the file as it is, and needs no right to write.
+#[test]
+fn a_store_that_is_opened_to_be_read_stays_as_it_is_to_the_byte() {
+    let (dir, mut writer, store) = fresh();
+    writer.commit(batch(vec![discovered(&instance("i-1"), document("running", "a"))])).unwrap();
+    let path = dir.path().join(FILE_NAME);
+    let killed = fs::read(&path).unwrap();
+    drop((writer, store));
+    let closed = fs::read(&path).unwrap();
+    for before in [killed, closed] {
+        fs::write(&path, &before).unwrap();
+        let mut rights = fs::metadata(&path).unwrap().permissions();
+        rights.set_readonly(true);
+        fs::set_permissions(&path, rights.clone()).unwrap();
+        let options = Options { disk: Arc::new(Untouched), ..options(&dir) };
+        let (writer, store) = super::open(options).unwrap();
+        store.build_index().unwrap();
+        assert_eq!(store.snapshot().unwrap().count(&kind(), None).unwrap(), 1);
+        drop((writer, store));
+        assert!(fs::read(&path).unwrap() == before);
+        #[expect(clippy::permissions_set_readonly_false, reason = "the file is the test's own")]
+        rights.set_readonly(false);
+        fs::set_permissions(&path, rights).unwrap();
+    }
+    let nowhere = tempfile::tempdir().unwrap();
+    let missing = super::open(Options { disk: Arc::new(Untouched), ..options(&nowhere) });
+    assert!(missing.is_err_and(|error| error.to_string().contains(FILE_NAME)));
+    assert_eq!(fs::read_dir(nowhere.path()).unwrap().count(), 0, "nothing was made");
 }

@@ -9,14 +9,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use redb::{Database, Durability, WriteTransaction};
 use thiserror::Error;
 
+use super::clock;
 use super::codec::{self, DecodeError, EncodeError, Ledger};
 use super::dedupe::Dedupe;
 use super::file::{self, Damage, OpenError, Opened};
+use super::keys;
 use super::parked::{self, Parked};
 use super::snapshot::{ReadError, Snapshot};
+use super::tables::META_TABLE;
 use super::watermark::Watermark;
 use super::{Shared, Store};
-use crate::model::{Cause, Event, Recorded, ResourceId, RowFields, Seq, Timestamp};
+use crate::model::{Cause, Event, Recorded, Region, ResourceId, RowFields, Scope, Seq, Timestamp};
 
 use self::transaction::{Applied, Transaction};
 pub(super) use self::transaction::{Plain, insert, remove, row_bytes, size, stamp, subjects, tombstone};
@@ -24,7 +27,7 @@ pub(super) use self::transaction::{Plain, insert, remove, row_bytes, size, stamp
 /// What to commit at once. Bounded by the caller: 200 entries keep a commit near 20 ms.
 #[derive(Clone, Debug, Default)]
 pub struct Batch {
-    /// The commit's time, in AWS time.
+    /// The commit's time, in AWS time. Where the clock was set back by up to two hours, it is recorded at the newest record's.
     pub recorded_at: Timestamp,
     /// Events in order, each with its cause. One resource may occur several times.
     pub entries: Vec<(Cause, Event)>,
@@ -182,6 +185,9 @@ impl Writer {
     /// tells whether it is, and until then every further commit and read fails.
     pub fn commit(&mut self, mut batch: Batch) -> Result<Committed, CommitError> {
         let mut seq = self.seq();
+        if !batch.entries.is_empty() {
+            batch.recorded_at = self.dated(batch.recorded_at)?;
+        }
         let mut records = Vec::with_capacity(batch.entries.len());
         let mut bytes = 0;
         let first = seq.next();
@@ -206,12 +212,78 @@ impl Writer {
         let applied = self.write(first, &records, batch).map_err(|failure| self.latch(failure))?;
         let committed = Committed { first, last: seq, touched: applied.touched };
         self.ledger = applied.ledger;
+        self.shared.damages.renewed(applied.rows.iter().map(|(id, _)| id));
         self.shared.index.apply(seq, applied.rows);
         if let Err(error) = self.shared.publish() {
             self.doubt = Some(Doubt { committed, rows: Vec::new() });
             return Err(self.latch(error.into()));
         }
         Ok(committed)
+    }
+
+    /// The time at which a commit of `now` is recorded.
+    fn dated(&self, now: Timestamp) -> Result<Timestamp, CommitError> {
+        let snapshot = self.shared.newest.load();
+        let dated = snapshot.dated_until(now + clock::BRIDGED).map_err(|error| self.latch(error.into()))?;
+        Ok(clock::recorded_at(now, dated))
+    }
+
+    /// From now on only these regions are watched; what the store holds of others stays, and reads that name no scope leave it
+    /// out. A scope that is watched again is left out no more. A scope is no longer watched since its last sweep ended, or `now`
+    /// where it was never swept to the end. Blocks on the disk, and writes only when something changes.
+    ///
+    /// # Errors
+    /// When the store cannot be read or written. Then it is as it was.
+    pub fn watch_only(&mut self, regions: &[Region], now: Timestamp) -> Result<(), CommitError> {
+        let changes = self.retiring(regions, now).map_err(|error| self.latch(error.into()))?;
+        if changes.is_empty() {
+            return Ok(());
+        }
+        self.check_space(0, self.shared.reserve_bytes / 4)?;
+        self.retire(&changes).map_err(|failure| self.latch(failure))?;
+        self.shared.publish().map_err(|error| self.latch(error.into()))?;
+        self.shared.index.leave_out(self.shared.newest.load().retired());
+        for (scope, since) in changes {
+            match since {
+                Some(since) => tracing::info!(%scope, %since, "no longer watched"),
+                None => tracing::info!(%scope, "watched again"),
+            }
+        }
+        Ok(())
+    }
+
+    /// The scopes of which it changes whether they are watched, each with since when it is not.
+    fn retiring(&self, regions: &[Region], now: Timestamp) -> Result<Vec<(Scope, Option<Timestamp>)>, ReadError> {
+        let snapshot = self.shared.newest.load();
+        let watermarks = snapshot.watermarks()?;
+        let ended = |scope: &Scope| watermarks.iter().filter(|mark| mark.scope == *scope).map(|mark| mark.ended).max();
+        let known = snapshot.scopes()?.into_iter().filter_map(|scope| {
+            let (is_watched, was_watched) = (regions.contains(&scope.region), !snapshot.retired().contains_key(&scope));
+            let since = (!is_watched).then(|| ended(&scope).unwrap_or(now));
+            (is_watched != was_watched).then_some((scope, since))
+        });
+        Ok(known.collect())
+    }
+
+    fn retire(&self, changes: &[(Scope, Option<Timestamp>)]) -> Result<(), Failure> {
+        self.shared.write_transactions.fetch_add(1, Ordering::Relaxed);
+        let database = self.shared.database.read();
+        let txn = begin(database.as_ref().ok_or(redb::StorageError::DatabaseClosed)?)?;
+        {
+            let mut meta = txn.open_table(META_TABLE)?;
+            for (scope, since) in changes {
+                let key = keys::retired(scope);
+                match since {
+                    Some(since) => {
+                        let since = codec::encode_number(&key, keys::time(*since))?;
+                        drop(meta.insert(key.as_slice(), since.as_slice())?);
+                    }
+                    None => drop(meta.remove(key.as_slice())?),
+                }
+            }
+        }
+        txn.commit()?;
+        Ok(())
     }
 
     /// Saves watermarks alone, as on a clean stop.
@@ -254,7 +326,8 @@ impl Writer {
         if let Some(source) = foreign {
             return Err(OpenError::Damaged { path: place.path.clone(), source });
         }
-        let newest = Snapshot::take(&database, *log, *project).map_err(|error| file::unreadable(&place.path, error))?;
+        let newest = Snapshot::take(&database, *log, *project, &self.shared.damages)
+            .map_err(|error| file::unreadable(&place.path, error))?;
         let landed = self.doubt.take().filter(|doubt| doubt.committed.last.0 == ledger.seq);
         self.ledger = ledger;
         *self.shared.database.write() = Some(database);

@@ -12,6 +12,8 @@ mod crash;
 #[cfg(test)]
 mod credentials;
 #[cfg(test)]
+mod damage;
+#[cfg(test)]
 mod demo;
 #[cfg(target_os = "linux")]
 #[cfg(test)]
@@ -74,6 +76,8 @@ mod subscribe;
 mod two_clients;
 #[cfg(test)]
 mod volumes;
+#[cfg(test)]
+mod watched;
 #[cfg(test)]
 mod who;
 #[cfg(test)]

@@ -96,6 +96,8 @@ struct Page {
     skipped_to: Option<Seq>,
     next: Seq,
     count: u64,
+    /// Records between these that cannot be read.
+    damaged: Vec<Seq>,
 }
 
 /// Sends the records. The outer error is the reader's, the inner one the store's.
@@ -132,8 +134,16 @@ async fn export<W: AsyncWrite + Unpin>(
                 .await?;
         }
         out.send(&page.text).await?;
+        if let (Some(first), Some(last)) = (page.damaged.first(), page.damaged.last()) {
+            let count = page.damaged.len();
+            out.note(format!(
+                "{count} damaged records from {first} to {last} cannot be read and are left out: stop the server and run \
+                 `muster log verify --repair`"
+            ))
+            .await?;
+        }
         records += page.count;
-        let done = page.count == 0;
+        let done = page.count == 0 && page.damaged.is_empty();
         next = page.next;
         if !done {
             continue;
@@ -179,15 +189,24 @@ fn page(core: &Core, next: Seq, last: Seq) -> Result<Page, Fault> {
     let snapshot = core.snapshot()?;
     let horizon = snapshot.horizon();
     let from = next.max(horizon.next());
-    let mut page = Page { text: Vec::new(), skipped_to: (from > next).then_some(from), next: from, count: 0 };
-    for record in snapshot.records(from, PAGE)? {
+    let skipped_to = (from > next).then_some(from);
+    let mut page = Page { text: Vec::new(), skipped_to, next: from, count: 0, damaged: Vec::new() };
+    let records = snapshot.records(from, PAGE)?;
+    let is_end = records.len() < PAGE;
+    for record in records {
         if record.seq > last {
             break;
         }
+        page.damaged.extend((page.next.0..record.seq.0).map(Seq));
         page.text.extend_from_slice(export::line(&record).as_bytes());
         page.text.push(b'\n');
         page.next = record.seq.next();
         page.count += 1;
+    }
+    let end = snapshot.seq().min(last);
+    if is_end && page.next <= end {
+        page.damaged.extend((page.next.0..=end.0).map(Seq));
+        page.next = end.next();
     }
     Ok(page)
 }

@@ -25,7 +25,7 @@ impl Compact {
     pub(super) async fn run(self, environment: &Environment) -> anyhow::Result<()> {
         let data_dir = self.home.config(environment)?.data_dir;
         // No server comes until it is over.
-        let _lock = inspection::lock(&data_dir)?;
+        let _lock = inspection::lock(&data_dir, true)?;
         let Compacted { before, after } = tokio::task::spawn_blocking(move || compact(&data_dir)).await??;
         let line = if self.json {
             json!({"before_bytes": before, "after_bytes": after}).to_string()

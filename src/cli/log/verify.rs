@@ -65,7 +65,7 @@ impl Verify {
             return if finding.clean { Ok(()) } else { Err(Damaged { path, next: OF_FILE }.into()) };
         }
         let data_dir = self.home.config(environment)?.data_dir;
-        let _lock = inspection::lock(&data_dir)?;
+        let _lock = inspection::lock(&data_dir, self.repair)?;
         let path = data_dir::store(&data_dir);
         let finding = inspection::look(&program, &path).await?;
         if finding.clean || !self.repair {
@@ -101,7 +101,7 @@ impl Verify {
 
 /// What was found, in a few lines.
 fn report(path: &Path, finding: &Finding) -> String {
-    let Finding { clean, log, horizon, newest, records, resources, removed, wrong, shown } = finding;
+    let Finding { clean, log, horizon, newest, records, resources, removed, other_rows, wrong, shown } = finding;
     let verdict = if *clean { "clean".to_owned() } else { format!("damaged, {wrong} wrong") };
     let mut lines = vec![format!("{}: {verdict}", path.display())];
     if let Some(log) = log {
@@ -110,6 +110,9 @@ fn report(path: &Path, finding: &Finding) -> String {
             "checked: every page's checksum, {records} records of log {log} ({first} to {newest}) over the base at {horizon}, and \
              that they make the {resources} resources and {removed} removals that are stored"
         ));
+    }
+    if *other_rows > 0 {
+        lines.push(format!("{other_rows} rows are of another version of Muster, which is no fault: they are made anew when they are read"));
     }
     lines.extend(shown.iter().map(|wrong| format!("  {wrong}")));
     let more = wrong.saturating_sub(shown.len() as u64);

@@ -39,7 +39,7 @@ impl World {
         let clock = Arc::new(TestClock { begun: Instant::now(), ahead: Mutex::default() });
         let relaxed = Relaxed { every: RELAXED, told_by: &RULES, trail: Some("calls") };
         let relaxed = HashMap::from([(kind(), relaxed)]);
-        let freshness = Freshness::new(Vec::new(), Vec::new(), &|_| NORMAL, relaxed, clock.clone());
+        let freshness = Freshness::new(Vec::new(), Vec::new(), &|_| NORMAL, relaxed, &BTreeMap::new(), clock.clone());
         freshness.expect(&scope(), &kind(), NORMAL);
         let listening = Listening {
             queue: "queue".into(),

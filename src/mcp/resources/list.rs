@@ -12,6 +12,7 @@ use super::JSON;
 use super::hot::{Hot, Known, Moment};
 use crate::kinds::{self, KINDS, KindSpec};
 use crate::mcp::core::Core;
+use crate::mcp::damage::Question;
 use crate::mcp::error::Fault;
 use crate::mcp::policy::ListMode;
 use crate::mcp::uri::Address;
@@ -104,9 +105,14 @@ fn page(core: &Core, mode: ListMode, cursor: Option<&str>) -> Result<ListResourc
     let cursor = |after| Cursor { log: core.log(), question: QUESTION, point: None, after }.encode();
     let mut result = ListResourcesResult::with_all_items(entries).with_ttl_ms(0).with_cache_scope(CacheScope::Private);
     result.next_cursor = next.map(cursor);
+    let mut meta = MetaObject::new();
     if !incomplete.is_empty() {
-        let mut meta = MetaObject::new();
         meta.insert("muster/incomplete".to_owned(), json!(incomplete));
+    }
+    for (name, value) in core.damage(Question::Now(&kinds, None)).fields() {
+        meta.insert(format!("muster/{name}"), value);
+    }
+    if !meta.is_empty() {
         result.meta = Some(meta);
     }
     Ok(result)

@@ -10,6 +10,7 @@ use crate::aws::CallCount;
 use crate::ingest::{ScopeFreshness, Trouble};
 use crate::kinds::{self, KINDS};
 use crate::mcp::core::Core;
+use crate::mcp::damage::Question;
 use crate::mcp::error::Fault;
 use crate::mcp::fresh::stale;
 use crate::mcp::policy::Writes;
@@ -36,7 +37,8 @@ pub async fn summary(core: &Arc<Core>, uri: &str, writes: Writes) -> Result<Cont
 pub fn freshness(core: &Arc<Core>, uri: &str) -> Result<Content, Fault> {
     let now = core.now();
     let trouble = core.ingest.freshness().trouble();
-    let scopes: Vec<Value> = core.scopes(KINDS).iter().map(|state| scope_freshness(core, state)).collect();
+    let states = core.scopes(KINDS).into_iter().chain(core.unwatched(KINDS));
+    let scopes: Vec<Value> = states.map(|state| scope_freshness(core, &state)).collect();
     let mut body = json!({
         "uri": uri,
         "now": now,
@@ -52,6 +54,7 @@ pub fn freshness(core: &Arc<Core>, uri: &str) -> Result<Content, Fault> {
     put_clock(&mut body, core.aws.clock_offset_millis());
     put_log(&mut body, (core.dropped_log_lines)());
     put_identity(&mut body, core);
+    put_damage(&mut body, core);
     Ok(Content::fleeting(body.to_string()))
 }
 
@@ -106,6 +109,11 @@ fn counted(core: &Core, uri: &str, writes: Writes) -> Result<Value, Fault> {
     put_clock(&mut body, core.aws.clock_offset_millis());
     put_log(&mut body, (core.dropped_log_lines)());
     put_identity(&mut body, core);
+    put_damage(&mut body, core);
+    let unwatched = unwatched(core);
+    if let (false, Value::Object(body)) = (unwatched.is_empty(), &mut body) {
+        body.insert("unwatched".to_owned(), json!(unwatched));
+    }
     if let (Some(trouble), Value::Object(body)) = (core.ingest.freshness().trouble(), &mut body) {
         let fields = json!({"what": trouble.what, "fix": trouble.fix});
         body.insert("trouble".to_owned(), with_retry(fields, &trouble));
@@ -144,6 +152,24 @@ fn put_identity(body: &mut Value, core: &Core) {
         let identity = json!({"proved": false, "what": unproved.what, "fix": unproved.fix, "since": unproved.since});
         fields.insert("identity".to_owned(), identity);
     }
+}
+
+/// Says which stored records cannot be read, where there are such.
+fn put_damage(body: &mut Value, core: &Core) {
+    if let Value::Object(fields) = body {
+        let damage = core.damage(Question::All).fields();
+        fields.extend(damage.into_iter().map(|(name, value)| (name.to_owned(), value)));
+    }
+}
+
+/// The places that are no longer watched, and since when: nothing of them is counted.
+fn unwatched(core: &Core) -> Vec<Value> {
+    let places: BTreeMap<_, _> =
+        core.unwatched(KINDS).into_iter().filter_map(|state| Some((state.scope, state.unwatched_since?))).collect();
+    let shown = places
+        .into_iter()
+        .map(|(scope, since)| json!({"account": scope.account, "region": scope.region, "since": since}));
+    shown.collect()
 }
 
 /// Says that the clocks differ, where they do so much that somebody should set this machine's.
@@ -196,6 +222,9 @@ fn scope_freshness(core: &Core, state: &ScopeFreshness) -> Value {
     if let Some(swept) = state.complete {
         put("age_seconds", json!(now.since(swept.started).as_secs()));
         put("sweep_seconds", json!(swept.ended.since(swept.started).as_secs_f64()));
+    }
+    if let Some(since) = state.unwatched_since {
+        put("no_longer_watched_since", json!(since));
     }
     if let Some(since) = state.running_since {
         put("sweeping_since", json!(since));

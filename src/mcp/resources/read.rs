@@ -11,6 +11,7 @@ use super::hot::{Hot, Known, Moment};
 use super::{Content, overview};
 use crate::kinds::KindSpec;
 use crate::mcp::core::Core;
+use crate::mcp::damage::Question;
 use crate::mcp::error::Fault;
 use crate::mcp::fresh::{self, Fresh, Stale, part_of};
 use crate::mcp::lookup::{Located, vanished};
@@ -211,6 +212,7 @@ fn members(core: &Core, scope: &Scope, kind: &'static KindSpec, uri: &str) -> Re
         cursor: None,
     };
     let hits = search(&core.store, &query)?;
+    let damage = core.damage(Question::Now(&[kind], Some(scope)));
     let rows: Vec<Value> = hits.rows.iter().map(|row| Value::Object(columns.row(row))).collect();
     let next = if kind.moves || stale.is_some() { None } else { next(core, scope, kind) };
     let more = hits.next.map(|cursor| {
@@ -231,11 +233,14 @@ fn members(core: &Core, scope: &Scope, kind: &'static KindSpec, uri: &str) -> Re
         "stale": stale,
         "incomplete": incomplete,
         "count": counted.total,
-        "count_is": if all_seen { "exact" } else { "at least" },
+        "count_is": if all_seen && damage.is_empty() { "exact" } else { "at least" },
         "by_state": counted.by_state,
         "members": rows,
         "more": more,
     });
+    if let Value::Object(body) = &mut body {
+        body.extend(damage.fields().into_iter().map(|(name, value)| (name.to_owned(), value)));
+    }
     if let (true, Value::Object(body)) = (missing > 0, &mut body) {
         body.insert("missing_unproved".to_owned(), json!(missing));
     }

@@ -8,9 +8,10 @@ use super::search_inventory::About;
 use super::table::Text;
 use crate::kinds::KindSpec;
 use crate::mcp::core::Core;
+use crate::mcp::damage::{self, Damage, Question};
 use crate::mcp::error::Fault;
 use crate::mcp::unobserved::{self, Unobserved, Watch};
-use crate::model::Scope;
+use crate::model::{Scope, Timestamp};
 use crate::query::{Cursor, CursorError, Moment, Point, moment};
 
 /// A point in the past, with what nobody watched then.
@@ -20,6 +21,10 @@ pub struct AsOf {
     pub point: Point,
     /// What nobody watched then.
     pub unobserved: Unobserved,
+    /// The scopes that were watched then, and are no longer.
+    unwatched: Vec<(Scope, Timestamp)>,
+    /// Filled in once everything was read.
+    damage: Damage,
 }
 
 /// The point that the argument `name` asks for; `None` when it is absent.
@@ -85,12 +90,22 @@ impl Worth {
         })
     }
 
+    /// With what was found damaged. To be asked once what the answer is about was read.
+    #[must_use]
+    pub fn damaged(mut self, core: &Core, kind: &'static KindSpec, scope: Option<&Scope>) -> Self {
+        match &mut self {
+            Worth::Now(about) => about.damage = core.damage(Question::Now(&[kind], scope)),
+            Worth::Then(as_of) => as_of.damage = core.damage(Question::Then(&[kind], scope)),
+        }
+        self
+    }
+
     /// Whether more may match than was seen. `partial`: a first sweep was under way then.
     #[must_use]
     pub fn is_at_least(&self, partial: bool) -> bool {
         match self {
             Worth::Now(about) => about.is_at_least(),
-            Worth::Then(as_of) => partial || !as_of.unobserved.is_empty(),
+            Worth::Then(as_of) => partial || !as_of.unobserved.is_empty() || !as_of.damage.is_empty(),
         }
     }
 
@@ -130,8 +145,11 @@ impl AsOf {
     /// # Errors
     /// When the store cannot be read.
     pub fn new(core: &Core, watch: &Watch, point: Point) -> Result<Self, Fault> {
-        let unobserved = core.unobserved_at(&core.snapshot()?, watch, point.at)?;
-        Ok(AsOf { point, unobserved })
+        let snapshot = core.snapshot()?;
+        let unobserved = core.unobserved_at(&snapshot, watch, point.at)?;
+        let unwatched = snapshot.retired().iter().filter(|(scope, since)| point.at <= **since && watch.is_in(scope));
+        let unwatched = unwatched.map(|(scope, since)| (scope.clone(), *since)).collect();
+        Ok(AsOf { point, unobserved, unwatched, damage: Damage::default() })
     }
 
     /// The fields of the answer.
@@ -140,6 +158,14 @@ impl AsOf {
         let Point { at, seq } = self.point;
         let mut fields = vec![("as_of", json!(at)), ("seq", json!(seq))];
         fields.extend(self.unobserved.fields());
+        if !self.unwatched.is_empty() {
+            let each = self
+                .unwatched
+                .iter()
+                .map(|(scope, since)| json!({"account": scope.account, "region": scope.region, "since": since}));
+            fields.push(("unwatched", each.collect()));
+        }
+        fields.extend(self.damage.fields());
         fields
     }
 
@@ -148,6 +174,10 @@ impl AsOf {
         let Point { at, seq } = self.point;
         text.add(format_args!("; as Muster knew it at {at} (seq {seq})"));
         self.unobserved.say(text);
+        for (scope, since) in &self.unwatched {
+            text.add(format_args!("\nNo longer watched since {since}: {scope}"));
+        }
+        self.damage.say(text);
     }
 }
 
@@ -162,8 +192,24 @@ pub fn argument() -> Value {
 pub fn object(required: &[&str], mut own: Value) -> Value {
     if let Value::Object(own) = &mut own {
         own.extend(unobserved::described().map(|(name, schema)| (name.to_owned(), schema)));
+        own.insert("unwatched".to_owned(), unwatched());
     }
+    damage::describe(&mut own);
     schema::object(required, own)
+}
+
+/// What output schemas say of scopes that are no longer watched.
+#[must_use]
+pub fn unwatched() -> Value {
+    let each = schema::object(
+        &["account", "region", "since"],
+        json!({
+            "account": schema::text("The AWS account."),
+            "region": schema::text("The region."),
+            "since": schema::text("Since when it is no longer watched."),
+        }),
+    );
+    schema::list(each, "Places in this answer that are no longer watched: what is known of them is of before.")
 }
 
 /// The forms of points in the past.

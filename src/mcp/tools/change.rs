@@ -130,6 +130,10 @@ impl<'a> Teller<'a> {
             put("evidence_at", json!(at));
         }
         let mut line = format!("{seq} | {recorded_at} | {what} | {subject}");
+        if self.snapshot.is_dated_ahead(record)? {
+            put("clock_ahead", json!(true));
+            line = format!("{line} (this machine's clock was ahead: later records are dated earlier)");
+        }
         if let Cause::Resumed { since } = record.cause {
             let until = seen.unwrap_or(*recorded_at).max(since);
             put("observed_between", json!([since, until]));
@@ -374,6 +378,10 @@ pub fn schema() -> Value {
         json!({
             "seq": schema::count("Its place in the log."),
             "recorded_at": schema::text("When Muster recorded it."),
+            "clock_ahead": {
+                "type": "boolean",
+                "description": "`true` where recorded_at is of a clock that was ahead: later records are dated earlier.",
+            },
             "what": {
                 "type": "string",
                 "enum": ["appeared", "changed", "removed", "remapped", "action_requested", "action_finished", "called"],

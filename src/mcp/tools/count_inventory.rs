@@ -138,6 +138,7 @@ impl Asked {
         let worth = Worth::of(core, kind, scope, *point)?;
         let by = grouping.as_ref().map(|(_, grouping)| grouping);
         let (counted, seq) = tally(&core.store, &kind.kind(), scope, filters, by, *point)?;
+        let worth = worth.damaged(core, kind, scope);
         let mut data = Map::new();
         let mut put = |name: &str, value: Value| drop(data.insert(name.to_owned(), value));
         put("kind", json!(kind.slug));

@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 
 use super::answer::Answer;
 use super::table::{self, Text};
-use super::{BUDGET, Call, Effect, ToolSpec, schema};
+use super::{BUDGET, Call, Effect, ToolSpec, as_of, schema};
+use crate::mcp::damage;
 use crate::mcp::error::Fault;
 use crate::mcp::resources::overview::overview;
 use crate::mcp::uri::Address;
@@ -83,53 +84,56 @@ fn output() -> Value {
             "seconds_since_canary": schema::count("How long ago the last canary came back, of the rule with the oldest."),
         }),
     );
+    let mut properties = json!({
+        "totals": counts,
+        "complete": {"type": "boolean", "description": "Whether everything was seen at least once."},
+        "scopes": schema::list(scope, "One entry for each kind in each account and region."),
+        "scopes_not_shown": schema::count("Entries left out for the size of the answer; freshness has all."),
+        "trouble": trouble,
+        "clock": schema::object(
+            &["aws_ahead_seconds", "what", "fix"],
+            json!({
+                "aws_ahead_seconds": {"type": "integer", "description": "AWS's clock less this machine's."},
+                "what": schema::text("How far the clocks differ."),
+                "fix": schema::text("What to do about it."),
+            }),
+        ),
+        "log": schema::object(
+            &["dropped_lines", "what", "fix"],
+            json!({
+                "dropped_lines": schema::count("How many lines of the server's log are missing."),
+                "what": schema::text("Why they are missing."),
+                "fix": schema::text("What to do about it."),
+            }),
+        ),
+        "identity": schema::object(
+            &["proved", "what", "fix", "since"],
+            json!({
+                "proved": {"type": "boolean", "description": "Whether STS proves whose the credentials are."},
+                "what": schema::text("Why it does not; the account stands in."),
+                "fix": schema::text("What to do about it."),
+                "since": schema::text("Since when."),
+            }),
+        ),
+        "credentials": schema::text("Where this server's AWS credentials come from."),
+        "aws_calls": schema::list(calls, "Calls to AWS by action, all regions together."),
+        "events": schema::list(events, "One entry for each region whose events are listened to."),
+        "writes": schema::object(
+            &["allowed"],
+            json!({
+                "allowed": {"type": "boolean", "description": "Whether write tools exist on this connection."},
+                "enable": schema::text("How a person enables them."),
+            }),
+        ),
+        "watched_regions": schema::list(json!({"type": "string"}), "The regions that are swept."),
+        "seq": schema::count("The log's end at this read."),
+        "now": schema::text("The time of this answer."),
+        "unwatched": as_of::unwatched(),
+    });
+    damage::describe(&mut properties);
     schema::object(
         &["totals", "complete", "scopes", "writes", "seq", "now", "credentials", "watched_regions", "aws_calls"],
-        json!({
-            "totals": counts,
-            "complete": {"type": "boolean", "description": "Whether everything was seen at least once."},
-            "scopes": schema::list(scope, "One entry for each kind in each account and region."),
-            "scopes_not_shown": schema::count("Entries left out for the size of the answer; freshness has all."),
-            "trouble": trouble,
-            "clock": schema::object(
-                &["aws_ahead_seconds", "what", "fix"],
-                json!({
-                    "aws_ahead_seconds": {"type": "integer", "description": "AWS's clock less this machine's."},
-                    "what": schema::text("How far the clocks differ."),
-                    "fix": schema::text("What to do about it."),
-                }),
-            ),
-            "log": schema::object(
-                &["dropped_lines", "what", "fix"],
-                json!({
-                    "dropped_lines": schema::count("How many lines of the server's log are missing."),
-                    "what": schema::text("Why they are missing."),
-                    "fix": schema::text("What to do about it."),
-                }),
-            ),
-            "identity": schema::object(
-                &["proved", "what", "fix", "since"],
-                json!({
-                    "proved": {"type": "boolean", "description": "Whether STS proves whose the credentials are."},
-                    "what": schema::text("Why it does not; the account stands in."),
-                    "fix": schema::text("What to do about it."),
-                    "since": schema::text("Since when."),
-                }),
-            ),
-            "aws_calls": schema::list(calls, "Calls to AWS by action, all regions together."),
-            "events": schema::list(events, "One entry for each region whose events are listened to."),
-            "writes": schema::object(
-                &["allowed"],
-                json!({
-                    "allowed": {"type": "boolean", "description": "Whether write tools exist on this connection."},
-                    "enable": schema::text("How a person enables them."),
-                }),
-            ),
-            "credentials": schema::text("Where this server's AWS credentials come from."),
-            "watched_regions": schema::list(json!({"type": "string"}), "The regions that are swept."),
-            "seq": schema::count("The log's end at this read."),
-            "now": schema::text("The time of this answer."),
-        }),
+        properties,
     )
 }
 
@@ -203,6 +207,22 @@ fn text(body: &Value) -> String {
     }
     if let Some(identity) = body.get("identity") {
         out.add(format_args!("Identity: {}. {}\n", get(identity, "what"), get(identity, "fix")));
+    }
+    for damaged in body.get("damaged").and_then(Value::as_array).into_iter().flatten() {
+        let [table, key, kind, id, why] = ["table", "key", "kind", "id", "why"].map(|name| get(damaged, name));
+        let what = if id.is_empty() { key } else { format!("{kind} {id}") };
+        out.add(format_args!(
+            "Damaged: the record of {what} in table {table} cannot be read ({why}); counts may lack it\n"
+        ));
+    }
+    if let Some(fix) = body.get("damaged_fix") {
+        let more =
+            body.get("damaged_not_shown").map_or_else(String::new, |more| format!("{more} more records are damaged. "));
+        out.add(format_args!("{more}{}\n", fix.as_str().unwrap_or_default()));
+    }
+    for place in body.get("unwatched").and_then(Value::as_array).into_iter().flatten() {
+        let [account, region, since] = ["account", "region", "since"].map(|name| get(place, name));
+        out.add(format_args!("No longer watched since {since}, and not counted: {account}/{region}\n"));
     }
     let scopes = body.get("scopes").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     if scopes.is_empty() {

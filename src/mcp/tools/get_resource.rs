@@ -201,7 +201,11 @@ fn shown_as(kind: &'static KindSpec, found: &Found, age: &Age, lacked: Option<La
         Age::Now => text.add(format_args!("; as of {as_of}")),
         Age::Then(then) => {
             then.say(&mut text);
-            then.unobserved.fields().into_iter().for_each(|(name, value)| put(name, value));
+            let own = ["as_of", "seq"];
+            then.fields()
+                .into_iter()
+                .filter(|(name, _)| !own.contains(name))
+                .for_each(|(name, value)| put(name, value));
         }
         Age::Gone { removed_at, removed_seq } => {
             text.add(format_args!(

@@ -20,6 +20,7 @@ use super::table::Text;
 use super::{BUDGET, Call, Effect, ToolSpec, schema};
 use crate::kinds::KindSpec;
 use crate::mcp::core::Core;
+use crate::mcp::damage::{self, Question};
 use crate::mcp::error::Fault;
 use crate::mcp::unobserved::{self, Watch};
 use crate::mcp::who::{self, Case, Who};
@@ -109,7 +110,10 @@ fn output() -> Value {
     });
     properties.extend(own.as_object().cloned().unwrap_or_default());
     properties.extend(unobserved::described().map(|(name, schema)| (name.to_owned(), schema)));
-    schema::object(&["changes", "more", "hidden", "unobserved", "seq", "log"], Value::Object(properties))
+    properties.insert("unwatched".to_owned(), super::as_of::unwatched());
+    let mut properties = Value::Object(properties);
+    damage::describe(&mut properties);
+    schema::object(&["changes", "more", "hidden", "unobserved", "seq", "log"], properties)
 }
 
 fn call(call: Call) -> BoxFuture<'static, Result<Answer, Fault>> {
@@ -242,6 +246,19 @@ impl Asked {
             put("scanned", json!({"through_seq": span.at, "at": at}));
         }
         unobserved.say(&mut text);
+        let unwatched: Vec<_> = snapshot.retired().iter().filter(|(scope, _)| watch.is_in(scope)).collect();
+        for (scope, since) in &unwatched {
+            text.add(format_args!("\nNo longer watched since {since}: {scope}"));
+        }
+        if !unwatched.is_empty() {
+            let each = unwatched
+                .iter()
+                .map(|(scope, since)| json!({"account": scope.account, "region": scope.region, "since": since}));
+            put("unwatched", each.collect());
+        }
+        let damage = core.damage(Question::Log(self.subjects.as_deref()));
+        damage.say(&mut text);
+        damage.fields().into_iter().for_each(|(name, value)| put(name, value));
         if !told.is_empty() {
             text.add("\nseq | recorded at | what | resource | fields | cause");
         }

@@ -9,10 +9,12 @@ use super::arguments::Arguments;
 use super::arguments::filters::{Settled, Wanted};
 use super::as_of::{self, Worth};
 use super::rows::{Columns, fields};
+use super::table::Text;
 use super::{BUDGET, Call, Effect, ToolSpec, schema, zero};
 use crate::ingest::{Lacked, ScopeFreshness};
 use crate::kinds::{self, KINDS, KindSpec};
 use crate::mcp::core::Core;
+use crate::mcp::damage::Damage;
 use crate::mcp::error::Fault;
 use crate::mcp::lookup::Incomplete;
 use crate::mcp::unreadable;
@@ -181,12 +183,17 @@ pub async fn scope(core: &Core, arguments: &Arguments, kind: &'static KindSpec) 
     if core.scopes(&[kind]).is_empty() {
         return Err(Fault::NotSeenYet { subject: "the inventory was".to_owned(), progress: progress.into() });
     }
-    let mut scopes: Vec<Scope> = core.scopes(&[kind]).into_iter().map(|state| state.scope).collect();
-    let known: Vec<String> = scopes.iter().map(ToString::to_string).collect();
-    scopes.retain(|scope| {
+    let is_meant = |scope: &Scope| {
         account.is_none_or(|account| account == scope.account.as_str())
             && region.is_none_or(|region| region == scope.region.as_str())
-    });
+    };
+    let mut scopes: Vec<Scope> = core.scopes(&[kind]).into_iter().map(|state| state.scope).collect();
+    let known: Vec<String> = scopes.iter().map(ToString::to_string).collect();
+    scopes.retain(is_meant);
+    if scopes.is_empty() {
+        // What is no longer watched is answered when it is asked for by name, and labelled.
+        scopes = core.unwatched(&[kind]).into_iter().map(|state| state.scope).filter(is_meant).collect();
+    }
     match scopes.as_slice() {
         [scope] => Ok(Some(scope.clone())),
         [] => Err(Fault::unwatched(&what, &known)),
@@ -205,6 +212,7 @@ fn found(
     // How fresh they are comes before the hits: see `fresh`.
     let worth = Worth::of(core, kind, query.scope.as_ref(), query.point)?;
     let mut hits = search(&core.store, query)?;
+    let worth = worth.damaged(core, kind, query.scope.as_ref());
     let lacked = |row: &Row| match query.point {
         Some(_) => None,
         None => core.ingest.freshness().lacked(&row.id),
@@ -290,14 +298,15 @@ pub struct About {
     watched: Vec<String>,
     /// The scopes of which something is listed and cannot be read.
     unreadable: Vec<ScopeFreshness>,
+    /// Filled in once everything was read.
+    pub(super) damage: Damage,
 }
 
 impl About {
     /// Of `kind`, in `scope` or everywhere. Ask before what it is about is read.
     #[must_use]
     pub fn new(core: &Core, kind: &'static KindSpec, scope: Option<&Scope>) -> Self {
-        let mut scopes = core.scopes(&[kind]);
-        scopes.retain(|state| scope.is_none_or(|scope| state.scope == *scope));
+        let mut scopes = core.scopes_asked_for(&[kind], scope);
         let as_of = scopes.iter().map(|state| state.settled).min().flatten();
         let missing = scopes.iter().map(|state| state.missing).sum();
         let stale = scopes.iter().filter_map(|state| {
@@ -313,13 +322,13 @@ impl About {
         let watched = scopes.iter().map(|state| state.scope.to_string()).collect();
         let stale = stale.collect();
         scopes.retain(|state| !state.unreadable.is_empty());
-        About { as_of, missing, stale, incomplete, watched, unreadable: scopes }
+        About { as_of, missing, stale, incomplete, watched, unreadable: scopes, damage: Damage::default() }
     }
 
     /// Whether more may match than was seen: also while nobody watches, and when something is listed that cannot be read.
     #[must_use]
     pub fn is_at_least(&self) -> bool {
-        !self.incomplete.is_empty() || self.watched.is_empty() || !self.unreadable.is_empty()
+        !self.incomplete.is_empty() || self.watched.is_empty() || !self.unreadable.is_empty() || !self.damage.is_empty()
     }
 
     /// What of a resource cannot be read; `None` when all of it can be.
@@ -355,7 +364,9 @@ impl About {
             let trouble = trouble.as_ref().map_or_else(String::new, |trouble| format!(": {trouble}"));
             text = format!("{text}\nIncomplete: first sweep of {scope} under way, {seen} seen{trouble}");
         }
-        text
+        let mut text = Text::new(text);
+        self.damage.say(&mut text);
+        text.into()
     }
 
     /// The fields of an answer.
@@ -372,6 +383,7 @@ impl About {
         fields.extend(unreadable::fields(&self.unreadable));
         fields.insert("incomplete".to_owned(), json!(self.incomplete));
         fields.insert("watched".to_owned(), json!(self.watched));
+        fields.extend(self.damage.fields().into_iter().map(|(name, value)| (name.to_owned(), value)));
         fields
     }
 }

@@ -40,6 +40,7 @@ fn noted(given: &Value, held: &[&str]) -> Result<Vec<String>, String> {
 
 fn row() -> RowFields {
     RowFields {
+        projection: 0,
         name: Some("web-1".into()),
         owner: Some("123456789012".into()),
         facets: vec![

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::{
     Body, DiskCall, DiskCause, DiskChange, DiskCurrent, DiskEvent, DiskEvidence, DiskGroup, DiskHeld, DiskId,
-    DiskKnown, DiskKnown1, DiskOutcome, DiskOverlay, DiskProvisional, DiskRecord, DiskSource, DiskTagging, Tree,
+    DiskKnown, DiskOutcome, DiskOverlay, DiskProvisional, DiskRecord, DiskSource, DiskTagging, Tree,
 };
 use crate::model::event::Overlay;
 use crate::model::known::{Held, Tagging};
@@ -207,7 +207,7 @@ impl From<DiskId<'_>> for ResourceId {
 impl<'a> From<&'a Current> for DiskCurrent<'a> {
     fn from(current: &'a Current) -> Self {
         let GroupEvidence { state, tags, rest } = current.evidence;
-        let untagged = DiskKnown1 {
+        let known = DiskKnown {
             evidence: [state.into(), tags.into(), rest.into()],
             provisional: current.provisional.as_ref().map(DiskProvisional::from),
             held: current.held.iter().map(|held| DiskHeld { state: &held.state, until: millis(held.until) }).collect(),
@@ -215,22 +215,21 @@ impl<'a> From<&'a Current> for DiskCurrent<'a> {
             discovered: current.discovered.0,
             changed: current.changed.0,
             changed_at: millis(current.changed_at),
+            tagging: current.tagging.as_ref().map(DiskTagging::from),
         };
-        let known = DiskKnown { untagged, tagging: current.tagging.as_ref().map(DiskTagging::from) };
         DiskCurrent { known, document: Body(Cow::Borrowed(&current.document)) }
     }
 }
 
 impl From<DiskCurrent<'_>> for Current {
     fn from(DiskCurrent { known, document }: DiskCurrent<'_>) -> Self {
-        let DiskKnown { untagged: known, tagging } = known;
         let held =
             |held: DiskHeld<'_>| Held { state: held.state.to_owned(), until: Timestamp::from_millis(held.until) };
         Current {
             document: document.0.into_owned(),
             evidence: group_evidence(known.evidence),
             provisional: known.provisional.map(Provisional::from),
-            tagging: tagging.map(Tagging::from),
+            tagging: known.tagging.map(Tagging::from),
             held: known.held.into_iter().map(held).collect(),
             mapping: known.mapping,
             discovered: Seq(known.discovered),
@@ -242,7 +241,6 @@ impl From<DiskCurrent<'_>> for Current {
 
 /// A resource whose document stays as it is stored.
 pub(super) fn stored(known: DiskKnown<'_>, document: &[u8]) -> Stored {
-    let known = known.untagged;
     Stored {
         document: StoredDocument::new(document),
         evidence: group_evidence(known.evidence),

@@ -64,11 +64,40 @@ fn a_store_of_a_newer_format_is_refused_and_left_alone() {
         txn.commit().unwrap();
     }
     let error = refused(&dir);
-    assert!(matches!(error, OpenError::NewerFormat { found, known: FORMAT, .. } if found == FORMAT + 1), "{error:?}");
+    assert!(matches!(error, OpenError::OtherFormat { found, known: FORMAT, .. } if found == FORMAT + 1), "{error:?}");
     assert!(error.to_string().contains(path.to_str().unwrap()));
     let database = Database::open(&path).unwrap();
     let meta = database.begin_read().unwrap().open_table(META_TABLE).unwrap();
     assert_eq!(meta.get(FORMAT_KEY).unwrap().unwrap().value(), (FORMAT + 1).to_le_bytes());
+}
+
+/// Before 0.1.0 there is one format, and files of earlier ones are not upgraded.
+#[test]
+fn a_store_of_an_older_format_is_refused_with_what_helps_and_stays_as_it_is_to_the_byte() {
+    for format in [3, 4] {
+        let closed = fs::read(crate::store::tests::fixture_path(format)).unwrap();
+        // As a process that was killed leaves it: redb would repair it, which writes.
+        let mut killed = closed.clone();
+        killed[9] |= 2;
+        for before in [closed, killed] {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join(FILE_NAME);
+            fs::write(&path, &before).unwrap();
+            for _ in 0..2 {
+                let error = refused(&dir);
+                assert!(
+                    matches!(error, OpenError::OtherFormat { found, known: FORMAT, .. } if found == format),
+                    "{error:?}"
+                );
+                let told = error.to_string();
+                let parts = [path.to_str().unwrap(), &format!("format {format}"), "--data-dir", "`muster log export`"];
+                assert!(parts.iter().all(|part| told.contains(part)), "{told}");
+                assert!(!error.is_passing());
+            }
+            assert!(fs::read(&path).unwrap() == before, "format {format}");
+            assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "nothing was put beside it");
+        }
+    }
 }
 
 #[test]

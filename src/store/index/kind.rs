@@ -5,7 +5,7 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use super::terms::{Term, TermSet, Terms};
-use crate::model::{Kind, ResourceId, Scope};
+use crate::model::{Kind, ResourceId, Scope, Timestamp};
 use crate::store::matcher::{Matcher, On, Pattern, Test};
 
 /// Order of a list within a kind. The scope is compared by content, and only when ids are equal.
@@ -61,6 +61,27 @@ pub(super) struct KindIndex {
     scratch: Vec<u32>,
 }
 
+/// Which scopes a search looks at: one, or all that are watched.
+pub(super) struct Wanted<'a> {
+    pub(super) scope: Option<&'a Scope>,
+    pub(super) retired: &'a BTreeMap<Scope, Timestamp>,
+}
+
+/// The same as rows hold scopes.
+enum Scopes<'a> {
+    Only(&'a Arc<Scope>),
+    AllBut(Vec<&'a Arc<Scope>>),
+}
+
+impl Scopes<'_> {
+    fn hold(&self, scope: &Arc<Scope>) -> bool {
+        match self {
+            Scopes::Only(wanted) => Arc::ptr_eq(wanted, scope),
+            Scopes::AllBut(left_out) => !left_out.iter().any(|left_out| Arc::ptr_eq(left_out, scope)),
+        }
+    }
+}
+
 /// The index ran out of numbers.
 pub(super) struct Overflow;
 
@@ -108,15 +129,15 @@ impl KindIndex {
     pub(super) fn scan(
         &self,
         kind: &Kind,
-        scope: Option<&Scope>,
+        scopes: &Wanted<'_>,
         matcher: &Matcher,
         after: Option<&ResourceId>,
         limit: usize,
     ) -> (Vec<ResourceId>, u64) {
         let Some(wanted) = self.resolve(matcher) else { return (Vec::new(), 0) };
-        let Ok(scope) = self.known(scope) else { return (Vec::new(), 0) };
+        let Some(scopes) = self.known(scopes) else { return (Vec::new(), 0) };
         let wants = |place: &Place, span: Span| {
-            scope.is_none_or(|scope| Arc::ptr_eq(scope, &place.scope)) && {
+            scopes.hold(&place.scope) && {
                 let terms = self.numbers.get(span);
                 wanted.iter().all(|set| set.meets(terms))
             }
@@ -147,13 +168,13 @@ impl KindIndex {
 
     /// How many rows have each value of a facet or a tag, or each tag key, in one scope or in all. A row with several values
     /// counts for each.
-    pub(super) fn count_by(&self, scope: Option<&Scope>, on: &On) -> BTreeMap<String, u64> {
-        let Ok(scope) = self.known(scope) else { return BTreeMap::new() };
+    pub(super) fn count_by(&self, scopes: &Wanted<'_>, on: &On) -> BTreeMap<String, u64> {
+        let Some(scopes) = self.known(scopes) else { return BTreeMap::new() };
         let values = self.terms.passing(&Test { on: on.clone(), pattern: Pattern::new("*") });
         let wanted = TermSet::new(values.clone(), self.terms.len());
         let mut counts = vec![0_u32; self.terms.len()];
         for (place, span) in &self.rows {
-            if scope.is_none_or(|scope| Arc::ptr_eq(scope, &place.scope)) {
+            if scopes.hold(&place.scope) {
                 for term in self.numbers.get(*span).iter().filter(|term| wanted.contains(**term)) {
                     if let Some(count) = usize::try_from(*term).ok().and_then(|term| counts.get_mut(term)) {
                         *count += 1;
@@ -185,9 +206,12 @@ impl KindIndex {
         matcher.conditions().iter().map(resolve).collect()
     }
 
-    /// The scope as rows hold it; an error when no row is in it.
-    fn known(&self, scope: Option<&Scope>) -> Result<Option<&Arc<Scope>>, ()> {
-        scope.map(|scope| self.scopes.get(scope).ok_or(())).transpose()
+    /// The scopes as rows hold them; `None` when no row is in the one that is wanted.
+    fn known(&self, wanted: &Wanted<'_>) -> Option<Scopes<'_>> {
+        Some(match wanted.scope {
+            Some(scope) => Scopes::Only(self.scopes.get(scope)?),
+            None => Scopes::AllBut(wanted.retired.keys().filter_map(|scope| self.scopes.get(scope)).collect()),
+        })
     }
 
     /// Leaves the numbers of `terms` in `scratch`, in order.

@@ -7,6 +7,7 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use thiserror::Error;
 
@@ -135,7 +136,8 @@ impl Store {
         let begun = self.snapshot()?;
         let (of, horizon, last) = (begun.log_id(), begun.horizon(), begun.seq());
         let horizon_at = Timestamp::from_millis(begun.0.ledger.horizon_at);
-        let (intervals, parked) = (begun.raw_intervals()?, begun.raw_parked()?);
+        let (intervals, retired) = (begun.raw_intervals()?, Arc::clone(begun.retired()));
+        let parked = begun.raw_parked()?;
         drop(begun);
         let again = || match self.snapshot()? {
             snapshot if snapshot.log_id() == of && snapshot.horizon() == horizon => Ok(snapshot),
@@ -143,6 +145,7 @@ impl Store {
         };
         let mut builder = Builder::create(path, self.0.project, log).map_err(failed)?;
         builder.begin(horizon, horizon_at);
+        builder.retired = retired;
         let mut after: Option<Vec<u8>> = None;
         loop {
             let rows = again()?.raw_base(after.as_deref())?;

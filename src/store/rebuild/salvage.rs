@@ -9,7 +9,7 @@ use std::ops::{Bound, RangeInclusive};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
-use redb::{ReadOnlyTable, ReadTransaction, ReadableDatabase, StorageBackend, TableError};
+use redb::{ReadOnlyTable, ReadTransaction, ReadableDatabase, StorageBackend};
 use thiserror::Error;
 
 use super::super::codec::{self, DecodeError, Ledger};
@@ -220,11 +220,7 @@ impl Open {
         backwards: bool,
         found: &mut Vec<Entry>,
     ) -> Result<(), Trouble> {
-        let table = match self.transaction.open_table(table) {
-            // Not every format has every table.
-            Err(TableError::TableDoesNotExist(_)) => return Ok(()),
-            table => table?,
-        };
+        let table = self.transaction.open_table(table)?;
         let start = after.map_or(Bound::Unbounded, Bound::Excluded);
         let end = before.map_or(Bound::Unbounded, Bound::Excluded);
         let mut range = table.range::<&[u8]>((start, end))?;
@@ -285,8 +281,8 @@ fn open(path: &Path, way: Way) -> Result<Open, Fault> {
     // A file whose format cannot be read is taken for one of ours: it has our log.
     let format = open.meta(FORMAT_KEY).ok().and_then(|format| format.try_into().ok()).map(u32::from_le_bytes);
     match format {
-        Some(found) if found > FORMAT => {
-            Err(Fault(OpenError::NewerFormat { path: path.to_owned(), found, known: FORMAT }))
+        Some(found) if found != FORMAT => {
+            Err(Fault(OpenError::OtherFormat { path: path.to_owned(), found, known: FORMAT }))
         }
         _ => Ok(open),
     }

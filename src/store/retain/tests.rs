@@ -291,7 +291,8 @@ fn a_clock_that_was_ahead_at_the_horizon_leaves_the_past_since_then_and_the_inte
         let entries = vec![discovered(&instance(name), document("running", "a"))];
         writer.commit(Batch { recorded_at: at(second), ..batch(entries) }).unwrap();
     };
-    commit(&mut writer, "i-ahead", 1_000_000);
+    // Further ahead than is bridged.
+    commit(&mut writer, "i-ahead", 10_000_000);
     commit(&mut writer, "i-back", 100);
     let run = |since, ended| Watermark {
         scope: scope("a"),

@@ -1,6 +1,6 @@
 //! Reading the log: records, timelines, and what was known at a point in the past.
 
-use redb::ReadableTable;
+use redb::{AccessGuard, ReadableTable, StorageError};
 
 use super::{ReadError, Snapshot};
 use crate::model::known::{Tombstone, fold};
@@ -8,6 +8,13 @@ use crate::model::{Current, Kind, Recorded, ResourceId, Seq, Timestamp};
 use crate::store::codec::{self, Fault, Ledger};
 use crate::store::keys;
 use crate::store::tables::{BY_RESOURCE, TOMBSTONES};
+use crate::store::writer::subjects;
+
+/// An entry of `events`, as redb shows it.
+type LogEntry<'t> = Result<(AccessGuard<'t, u64>, AccessGuard<'t, &'static [u8]>), StorageError>;
+
+/// An entry of `by_resource`, as redb shows it.
+type PlaceEntry<'t> = Result<(AccessGuard<'t, &'static [u8]>, AccessGuard<'t, ()>), StorageError>;
 
 impl Snapshot {
     /// Up to where the log is folded away: the newest record that cannot be read any more. [`Seq::ZERO`] while all can.
@@ -32,19 +39,46 @@ impl Snapshot {
         Ok(kept.into_iter().chain(folded).min())
     }
 
+    /// A time at which everything in this state was known: after the newest record, and after the last scope that is no longer
+    /// watched was given up.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn newest_time(&self) -> Result<Timestamp, ReadError> {
+        let newest = self.0.times.last()?.map(|(at, _)| keys::time_of(at.value()));
+        let given_up = self.retired().values().copied().max();
+        let newest = newest.into_iter().chain(given_up).max().unwrap_or_default();
+        Ok(newest + std::time::Duration::from_millis(1))
+    }
+
     /// The last record that was committed at `at` or before it; `None` when that is before [`Snapshot::earliest`].
     ///
     /// # Errors
     /// When the store cannot be read.
     pub fn seq_at(&self, at: Timestamp) -> Result<Option<Seq>, ReadError> {
-        let before = self.0.times.range(..=keys::time(at))?.next_back();
-        match before {
-            Some(entry) => Ok(Some(Seq(entry?.1.value()))),
+        match self.last_time(at)? {
+            Some((_, seq)) => Ok(Some(seq)),
             None if self.horizon() > Seq::ZERO && at >= Timestamp::from_millis(self.0.ledger.horizon_at) => {
                 Ok(Some(self.horizon()))
             }
             None => Ok(None),
         }
+    }
+
+    /// The last entry of `times` at `until` or before it: a time, and the newest record that was committed then.
+    pub(in crate::store) fn last_time(&self, until: Timestamp) -> Result<Option<(Timestamp, Seq)>, ReadError> {
+        let last = self.0.times.range(..=keys::time(until))?.next_back().transpose()?;
+        Ok(last.map(|(at, seq)| (keys::time_of(at.value()), Seq(seq.value()))))
+    }
+
+    /// Whether a record is dated by a clock that was ahead: something that was committed later is dated earlier. Questions
+    /// about the past go by the later record's time.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn is_dated_ahead(&self, record: &Recorded) -> Result<bool, ReadError> {
+        let last = self.last_time(record.recorded_at)?;
+        Ok(last.is_some_and(|(at, seq)| at < record.recorded_at && seq >= record.seq))
     }
 
     /// What was known of a resource after record `seq`, which must not lie before the horizon; `None` when it was not there.
@@ -67,7 +101,14 @@ impl Snapshot {
     fn changed(&self, id: &ResourceId) -> Result<Option<Seq>, ReadError> {
         let key = keys::resource(id);
         let Some(bytes) = self.0.rows.get(key.as_slice())? else { return Ok(None) };
-        Ok(Some(Seq(codec::decode_head(&key, bytes.value())?.changed)))
+        match codec::decode_head(&key, bytes.value()) {
+            Ok(head) => Ok(Some(Seq(head.changed))),
+            // What is known of the resource says the same.
+            Err(error) => {
+                self.0.damages.note(&key, Some(id), &error);
+                Ok(self.current(id)?.map(|current| current.changed))
+            }
+        }
     }
 
     /// What was known of a resource at the horizon.
@@ -77,7 +118,8 @@ impl Snapshot {
     pub fn base(&self, id: &ResourceId) -> Result<Option<Current>, ReadError> {
         let key = keys::resource(id);
         let Some(bytes) = self.0.base.get(key.as_slice())? else { return Ok(None) };
-        Ok(Some(codec::decode_base(&key, bytes.value())?))
+        let base = codec::decode_base(&key, bytes.value());
+        Ok(Some(base.inspect_err(|error| self.0.damages.note(&key, Some(id), error))?))
     }
 
     /// Shows `visit` the records of a resource from seq `from` to seq `to`, both inclusive, in order.
@@ -86,76 +128,111 @@ impl Snapshot {
         let (start, end) = (keys::place(&resource, from), keys::place(&resource, to));
         let mut reader = keys::Reader::default();
         for entry in self.0.by_resource.range(start.as_slice()..=end.as_slice())? {
-            let (key, ()) = (entry?.0, ());
-            let (_, seq) = reader.place(key.value()).ok_or_else(|| codec::key_fault(BY_RESOURCE, key.value()))?;
-            visit(self.record(seq)?);
+            visit(self.record_of(id, entry?.0.value(), &mut reader)?);
         }
         Ok(())
     }
 
-    /// At most `limit` records of the log, from seq `from` on (inclusive), in order.
+    /// The record that a place under a resource names. When it cannot be read, or is not about the resource, that is noted of
+    /// it.
+    fn record_of(&self, id: &ResourceId, place: &[u8], reader: &mut keys::Reader) -> Result<Recorded, ReadError> {
+        let wrong = || {
+            let error = codec::key_fault(BY_RESOURCE, place);
+            self.0.damages.note(place, Some(id), &error);
+            ReadError::from(error)
+        };
+        let (_, seq) = reader.place(place).ok_or_else(wrong)?;
+        let record = self.record(seq).inspect_err(|error| {
+            if let ReadError::Damaged(error) = error {
+                self.0.damages.note(&seq.0.to_be_bytes(), Some(id), error);
+            }
+        })?;
+        if subjects(&record.event).contains(id) { Ok(record) } else { Err(wrong()) }
+    }
+
+    /// At most `limit` records of the log, from seq `from` on (inclusive), in order. Those that cannot be read are left out and
+    /// noted ([`crate::store::Store::damage`]).
     ///
     /// # Errors
     /// When the store cannot be read.
     pub fn records(&self, from: Seq, limit: usize) -> Result<Vec<Recorded>, ReadError> {
-        let mut found = Vec::new();
-        for entry in self.0.events.range(from.0..)?.take(limit) {
-            let (seq, bytes) = entry?;
-            found.push(codec::decode_event(Seq(seq.value()), bytes.value())?);
-        }
-        Ok(found)
+        self.readable(self.0.events.range(from.0..)?, limit)
     }
 
-    /// At most `limit` records of the log before seq `before` (exclusive), newest first.
+    /// At most `limit` records of the log before seq `before` (exclusive), newest first. Those that cannot be read are left out
+    /// and noted.
     ///
     /// # Errors
     /// When the store cannot be read.
     pub fn records_before(&self, before: Seq, limit: usize) -> Result<Vec<Recorded>, ReadError> {
+        self.readable(self.0.events.range(..before.0)?.rev(), limit)
+    }
+
+    fn readable<'t>(
+        &self,
+        entries: impl Iterator<Item = LogEntry<'t>>,
+        limit: usize,
+    ) -> Result<Vec<Recorded>, ReadError> {
         let mut found = Vec::new();
-        for entry in self.0.events.range(..before.0)?.rev().take(limit) {
+        for entry in entries {
+            if found.len() == limit {
+                break;
+            }
             let (seq, bytes) = entry?;
-            found.push(codec::decode_event(Seq(seq.value()), bytes.value())?);
+            match codec::decode_event(Seq(seq.value()), bytes.value()) {
+                Ok(record) => found.push(record),
+                Err(error) => self.0.damages.note(&seq.value().to_be_bytes(), None, &error),
+            }
+        }
+        Ok(found)
+    }
+
+    /// The records that a part of a resource's timeline names, at most `limit`. What cannot be read is left out and noted.
+    fn named<'t>(
+        &self,
+        id: &ResourceId,
+        entries: impl Iterator<Item = PlaceEntry<'t>>,
+        limit: usize,
+    ) -> Result<Vec<Recorded>, ReadError> {
+        let mut reader = keys::Reader::default();
+        let mut found = Vec::new();
+        for entry in entries {
+            if found.len() == limit {
+                break;
+            }
+            match self.record_of(id, entry?.0.value(), &mut reader) {
+                Ok(record) => found.push(record),
+                Err(ReadError::Damaged(_)) => {}
+                Err(error) => return Err(error),
+            }
         }
         Ok(found)
     }
 
     /// At most `limit` records that concern a resource, from seq `from` on (inclusive), in order: its own events, and the
-    /// requests of actions on it.
+    /// requests of actions on it. Those that cannot be read are left out and noted.
     ///
     /// # Errors
     /// When the store cannot be read.
     pub fn timeline(&self, id: &ResourceId, from: Seq, limit: usize) -> Result<Vec<Recorded>, ReadError> {
         let resource = keys::resource(id);
         let (start, end) = (keys::place(&resource, from), keys::place(&resource, Seq(u64::MAX)));
-        let mut reader = keys::Reader::default();
-        let mut found = Vec::new();
-        for entry in self.0.by_resource.range(start.as_slice()..=end.as_slice())?.take(limit) {
-            let (key, ()) = (entry?.0, ());
-            let (_, seq) = reader.place(key.value()).ok_or_else(|| codec::key_fault(BY_RESOURCE, key.value()))?;
-            found.push(self.record(seq)?);
-        }
-        Ok(found)
+        self.named(id, self.0.by_resource.range(start.as_slice()..=end.as_slice())?, limit)
     }
 
-    /// At most `limit` records that concern a resource before seq `before` (exclusive), newest first.
+    /// At most `limit` records that concern a resource before seq `before` (exclusive), newest first. Those that cannot be read
+    /// are left out and noted.
     ///
     /// # Errors
     /// When the store cannot be read.
     pub fn timeline_before(&self, id: &ResourceId, before: Seq, limit: usize) -> Result<Vec<Recorded>, ReadError> {
         let resource = keys::resource(id);
         let (start, end) = (keys::place(&resource, Seq::ZERO), keys::place(&resource, before));
-        let mut reader = keys::Reader::default();
-        let mut found = Vec::new();
-        for entry in self.0.by_resource.range(start.as_slice()..end.as_slice())?.rev().take(limit) {
-            let (key, ()) = (entry?.0, ());
-            let (_, seq) = reader.place(key.value()).ok_or_else(|| codec::key_fault(BY_RESOURCE, key.value()))?;
-            found.push(self.record(seq)?);
-        }
-        Ok(found)
+        self.named(id, self.0.by_resource.range(start.as_slice()..end.as_slice())?.rev(), limit)
     }
 
     /// At most `limit` resources of a kind that were removed and are remembered, in key order, those after `after`: each with
-    /// what is left of it.
+    /// what is left of it. Those whose record cannot be read are left out and noted.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -176,10 +253,22 @@ impl Snapshot {
         if start >= end {
             return Ok(found);
         }
-        for entry in self.0.tombstones.range(start.as_slice()..end.as_slice())?.take(limit) {
+        for entry in self.0.tombstones.range(start.as_slice()..end.as_slice())? {
+            if found.len() == limit {
+                break;
+            }
             let (key, bytes) = entry?;
-            let id = reader.resource(key.value()).ok_or_else(|| codec::key_fault(TOMBSTONES, key.value()))?;
-            found.push((id, codec::decode_tombstone(key.value(), bytes.value())?));
+            let Some(id) = reader.resource(key.value()) else {
+                self.0.damages.note(key.value(), None, &codec::key_fault(TOMBSTONES, key.value()));
+                continue;
+            };
+            if !self.1.is_empty() && self.leaves_out(&id.scope()) {
+                continue;
+            }
+            match codec::decode_tombstone(key.value(), bytes.value()) {
+                Ok(tombstone) => found.push((id, tombstone)),
+                Err(error) => self.0.damages.note(key.value(), Some(&id), &error),
+            }
         }
         Ok(found)
     }

@@ -10,6 +10,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::sync::Arc;
 
 use redb::{Database, ReadableDatabase, TableHandle};
 use thiserror::Error;
@@ -60,7 +61,7 @@ pub fn check(path: &Path, project: Project) -> Result<Report, VerifyError> {
             .map_err(|error| Fault::from_open(path, error))?;
         let opened = file::check(path, database)?;
         let unreadable = |error| Fault(file::unreadable(path, error));
-        let snapshot = Snapshot::take(&opened.database, opened.log, project).map_err(unreadable)?;
+        let snapshot = Snapshot::take(&opened.database, opened.log, project, &Arc::default()).map_err(unreadable)?;
         let mut report = fold_log(&snapshot).map_err(unreadable)?;
         unknown_tables(&opened.database, &mut report).map_err(|error| Fault::from_redb(path, error))?;
         Ok(report)

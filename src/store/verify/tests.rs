@@ -9,9 +9,11 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::model::{Cause, Document, Timestamp};
+use crate::store::meta::FORMAT;
 use crate::store::overlay::Overlay;
 use crate::store::samples::{at, batch, changed, discovered, document, instance, options, project, removed};
 use crate::store::tables::{self, EVENTS_TABLE, META_TABLE, TIMES_TABLE};
+use crate::store::tests::fixture_path;
 use crate::store::{Batch, Due, FILE_NAME, OpenError, Watermark, Writer};
 
 const EVERYTHING: Due = Due { until: Timestamp::from_millis(i64::MAX), down_to: 0 };
@@ -153,13 +155,27 @@ fn a_file_that_was_not_closed_is_verified_all_the_same() {
 }
 
 #[test]
-fn a_file_of_every_format_is_clean_and_not_upgraded() {
-    for format in 1..=crate::store::meta::FORMAT {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/format-{format}.redb"));
-        let before = fs::read(&path).unwrap();
-        let report = check_file(&path);
-        assert!(report.is_clean(), "{format}: {report:#?}");
-        assert_eq!(fs::read(&path).unwrap(), before);
+fn the_committed_fixture_is_clean_as_a_server_reads_it() {
+    let path = fixture_path(FORMAT);
+    let before = fs::read(&path).unwrap();
+    let report = check(&path, crate::kinds::project).unwrap();
+    assert!(report.is_clean() && report.other_rows == 0, "{report:#?}");
+    assert!(fs::read(&path).unwrap() == before);
+}
+
+#[test]
+fn a_file_of_an_older_format_is_not_called_damaged_and_stays_as_it_is() {
+    for format in [3, 4] {
+        let before = fs::read(fixture_path(format)).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(FILE_NAME);
+        fs::write(&path, &before).unwrap();
+        let refused = check(&path, project);
+        assert!(matches!(refused, Err(VerifyError(OpenError::OtherFormat { found, .. })) if found == format));
+        let refused = crate::store::rebuild::repair(dir.path(), project);
+        let is_refused =
+            matches!(refused, Err(crate::store::rebuild::RepairError::Open(OpenError::OtherFormat { .. })));
+        assert!(is_refused && fs::read(&path).unwrap() == before, "format {format}");
     }
 }
 

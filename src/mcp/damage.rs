@@ -1,0 +1,158 @@
+//! What an answer says of stored records that cannot be read: they are left out of it, and that must show.
+
+use serde_json::{Value, json};
+
+use super::core::Core;
+use super::tools::schema;
+use super::tools::table::Text;
+use crate::kinds::{self, KindSpec};
+use crate::model::text::shown;
+use crate::model::{ResourceId, Scope};
+use crate::store::Damaged;
+
+/// Damaged records shown one by one as data.
+const SHOWN: usize = 20;
+/// The same in text.
+const SAID: usize = 3;
+/// What to do about it.
+const FIX: &str = "Stop the Muster server and run `muster log verify --repair`";
+
+/// The damaged records that an answer may lack.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Damage {
+    found: Vec<Damaged>,
+    more: bool,
+}
+
+/// What an answer is about.
+#[derive(Clone, Copy, Debug)]
+pub enum Question<'a> {
+    /// Resources of these kinds as they are now, in one scope or in all.
+    Now(&'a [&'static KindSpec], Option<&'a Scope>),
+    /// The same at a point in the past.
+    Then(&'a [&'static KindSpec], Option<&'a Scope>),
+    /// Records of the log: about these resources, or about anything.
+    Log(Option<&'a [ResourceId]>),
+    /// Everything.
+    All,
+}
+
+impl Question<'_> {
+    fn is_about(&self, damaged: &Damaged) -> bool {
+        let concerns = |kinds: &[&'static KindSpec], scope: Option<&Scope>| {
+            kinds.iter().any(|kind| damaged.concerns(Some(&kind.kind()), scope))
+        };
+        match self {
+            Question::Now(kinds, scope) => damaged.is_row() && concerns(kinds, *scope),
+            Question::Then(kinds, scope) => concerns(kinds, *scope),
+            Question::Log(None) => damaged.is_of_log(),
+            Question::Log(Some(ids)) => damaged.is_of_log() && damaged.id.as_ref().is_none_or(|id| ids.contains(id)),
+            Question::All => true,
+        }
+    }
+}
+
+impl Core {
+    /// The damaged records that an answer to `question` may lack. To be asked after everything that the answer is made of was
+    /// read: damage is found by reading.
+    #[must_use]
+    pub fn damage(&self, question: Question<'_>) -> Damage {
+        let (mut found, more) = self.store.damage();
+        found.retain(|damaged| question.is_about(damaged));
+        Damage { found, more }
+    }
+}
+
+impl Damage {
+    /// Whether nothing is missing for damage.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.found.is_empty() && !self.more
+    }
+
+    /// As fields of an answer: none where nothing is damaged.
+    #[must_use]
+    pub fn fields(&self) -> Vec<(&'static str, Value)> {
+        if self.is_empty() {
+            return Vec::new();
+        }
+        let each = self.found.iter().take(SHOWN).map(|damaged| {
+            let Damaged { table, key, id, why } = damaged;
+            let mut entry = json!({"table": table, "key": shown(key, 200), "why": why});
+            if let (Some(id), Value::Object(entry)) = (id, &mut entry) {
+                let about = [
+                    ("kind", json!(slug(id))),
+                    ("id", json!(shown(&id.id, 80))),
+                    ("account", json!(id.account)),
+                    ("region", json!(id.region)),
+                ];
+                entry.extend(about.map(|(name, value)| (name.to_owned(), value)));
+            }
+            entry
+        });
+        let mut fields = vec![("damaged", Value::Array(each.collect())), ("damaged_fix", json!(FIX))];
+        let left_out = self.found.len().saturating_sub(SHOWN);
+        if left_out > 0 {
+            fields.push(("damaged_not_shown", json!(left_out)));
+        }
+        fields
+    }
+
+    /// As a line of text that begins a new one.
+    pub fn say(&self, text: &mut Text) {
+        if self.is_empty() {
+            return;
+        }
+        let count = self.found.len();
+        let at_least = if self.more { "at least " } else { "" };
+        let (records, are) = if count == 1 { ("record", "is") } else { ("records", "are") };
+        let each: Vec<String> = self.found.iter().take(SAID).map(words).collect();
+        let rest = count.saturating_sub(SAID);
+        let rest = if rest > 0 { format!("; and {rest} more") } else { String::new() };
+        text.add(format_args!(
+            "\nDamaged: {at_least}{count} stored {records} cannot be read, and what {are} only there is missing here: {}{rest}. {FIX}",
+            each.join("; ")
+        ));
+    }
+}
+
+fn words(damaged: &Damaged) -> String {
+    let Damaged { table, key, id, why } = damaged;
+    match id {
+        Some(id) => format!("{} {} in {} (table {table}: {why})", slug(id), shown(&id.id, 80), id.scope()),
+        None => format!("{} of table {table} ({why})", shown(key, 80)),
+    }
+}
+
+fn slug(id: &ResourceId) -> &str {
+    kinds::of(&id.kind).map_or(id.kind.as_str(), |kind| kind.slug)
+}
+
+/// What output schemas say of it.
+#[must_use]
+pub fn described() -> [(&'static str, Value); 3] {
+    let each = schema::object(
+        &["table", "key", "why"],
+        json!({
+            "table": schema::text("The table of the store that the record is in."),
+            "key": schema::text("Its key."),
+            "why": schema::text("What is wrong with it."),
+            "kind": schema::text("The kind of the resource it is about, where that is known."),
+            "id": schema::text("The resource."),
+            "account": schema::text("The AWS account."),
+            "region": schema::text("The region."),
+        }),
+    );
+    [
+        ("damaged", schema::list(each, "Stored records that cannot be read: this answer may lack what they hold.")),
+        ("damaged_fix", schema::text("What to do about it.")),
+        ("damaged_not_shown", schema::count("More of them that were left out.")),
+    ]
+}
+
+/// Adds that to the properties of an output schema.
+pub fn describe(properties: &mut Value) {
+    if let Value::Object(properties) = properties {
+        properties.extend(described().map(|(name, schema)| (name.to_owned(), schema)));
+    }
+}

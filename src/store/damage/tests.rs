@@ -1,0 +1,183 @@
+use redb::{ReadableDatabase, ReadableTable};
+
+use crate::model::{Cause, Event, Seq};
+use crate::store::samples::{at, batch, changed, discovered, document, fresh, instance, kind, project, removed, scope};
+use crate::store::tables::{BASE, BY_RESOURCE_TABLE, CURRENT, EVENTS_TABLE, Plain, ROWS, TOMBSTONES};
+use crate::store::{Batch, Damaged, Due, FILE_NAME, Matcher, On, ReadError, Store, Writer, keys};
+
+/// Five resources of which each was changed once, and one that was removed; `damage` is done to the closed file.
+fn damaged(damage: impl Fn(&redb::WriteTransaction)) -> (tempfile::TempDir, Writer, Store) {
+    let (dir, mut writer, store) = fresh();
+    let (a, b) = (document("running", "a"), document("stopped", "a"));
+    let ids: Vec<_> = (0..6).map(|n| instance(&format!("i-{n}"))).collect();
+    let commit = |writer: &mut Writer, second: i64, entries: Vec<(Cause, Event)>| {
+        writer.commit(Batch { recorded_at: at(second * 1000), ..batch(entries) }).unwrap();
+    };
+    commit(&mut writer, 1, ids.iter().map(|id| discovered(id, a.clone())).collect());
+    commit(&mut writer, 2, ids.iter().take(5).map(|id| changed(id, &a, &b)).collect());
+    commit(&mut writer, 3, vec![removed(&ids[5])]);
+    drop((writer, store));
+    let database = redb::Database::open(dir.path().join(FILE_NAME)).unwrap();
+    let txn = database.begin_write().unwrap();
+    damage(&txn);
+    txn.commit().unwrap();
+    drop(database);
+    let (writer, store) = crate::store::open(crate::store::samples::options(&dir)).unwrap();
+    (dir, writer, store)
+}
+
+/// Flips a bit in the middle of the value of a resource in a plain table.
+fn flip(txn: &redb::WriteTransaction, table: &'static str, id: &str) {
+    let key = keys::resource(&instance(id));
+    let mut table = txn.open_table(Plain::new(table)).unwrap();
+    let mut value = table.get(key.as_slice()).unwrap().unwrap().value().to_vec();
+    let middle = value.len() / 2;
+    value[middle] ^= 4;
+    table.insert(key.as_slice(), value.as_slice()).unwrap();
+}
+
+fn flip_record(txn: &redb::WriteTransaction, seq: u64) {
+    let mut events = txn.open_table(EVENTS_TABLE).unwrap();
+    let mut value = events.get(seq).unwrap().unwrap().value().to_vec();
+    let middle = value.len() / 2;
+    value[middle] ^= 4;
+    events.insert(seq, value.as_slice()).unwrap();
+}
+
+/// The only damage that was found.
+fn only(store: &Store) -> Damaged {
+    let (mut found, more) = store.damage();
+    assert!(!more && found.len() == 1, "{found:?}");
+    found.remove(0)
+}
+
+fn is_damage<T>(read: Result<T, ReadError>) -> bool {
+    read.is_err_and(|error| {
+        let told = error.to_string();
+        assert!(!error.is_retryable() && told.contains("`muster log verify --repair`"), "{told}");
+        matches!(error, ReadError::Damaged(_))
+    })
+}
+
+#[test]
+fn a_damaged_row_keeps_nothing_else_from_being_served_and_is_named() {
+    for with_index in [false, true] {
+        let (_dir, mut writer, store) = damaged(|txn| flip(txn, ROWS, "i-2"));
+        if with_index {
+            store.build_index().unwrap();
+        }
+        let snapshot = store.snapshot().unwrap();
+        // Its body says what its row said.
+        assert_eq!(store.scan(&kind(), None, &Matcher::any(), None, 10).unwrap().total, 5);
+        assert_eq!(store.count_by(&kind(), None, &On::Facet(1)).unwrap()["stopped"], 5);
+        assert_eq!(snapshot.rows(&kind(), None, None, 10).unwrap().len(), 5);
+        assert_eq!(snapshot.heads(&kind(), None, None, 10).unwrap().len(), 5);
+        assert_eq!(snapshot.copies(&kind(), "i-2").unwrap().len(), 1);
+        let mut names = 0;
+        snapshot.each_name(&kind(), None, 10, |_, name| names += usize::from(name == Some("a"))).unwrap();
+        assert_eq!(names, 5);
+        let found = only(&store);
+        assert_eq!((found.table, found.id.as_ref()), (ROWS, Some(&instance("i-2"))));
+        assert!(found.is_row() && found.concerns(Some(&kind()), Some(&scope("eu-central-1"))));
+        assert!(!found.concerns(None, Some(&scope("eu-west-1"))));
+        assert_eq!(store.damaged_rows(&kind(), None), 1);
+        // Written anew, it is whole.
+        writer
+            .commit(batch(vec![changed(&instance("i-2"), &document("stopped", "a"), &document("running", "a"))]))
+            .unwrap();
+        assert_eq!(store.damage(), (Vec::new(), false));
+        assert_eq!(store.snapshot().unwrap().rows(&kind(), None, None, 10).unwrap().len(), 5);
+    }
+}
+
+#[test]
+fn where_row_and_body_are_damaged_the_others_are_served() {
+    let (_dir, _writer, store) = damaged(|txn| {
+        flip(txn, ROWS, "i-2");
+        flip(txn, CURRENT, "i-2");
+    });
+    store.build_index().unwrap();
+    assert_eq!(store.scan(&kind(), None, &Matcher::any(), None, 10).unwrap().total, 4);
+    let snapshot = store.snapshot().unwrap();
+    assert_eq!(snapshot.rows(&kind(), None, None, 10).unwrap().len(), 4);
+    assert!(is_damage(snapshot.copies(&kind(), "i-2")), "it must not look like none");
+    assert_eq!(store.damage().0.len(), 2);
+}
+
+#[test]
+fn a_damaged_body_is_an_error_of_its_own_resource_only() {
+    let (_dir, _writer, store) = damaged(|txn| flip(txn, CURRENT, "i-2"));
+    let snapshot = store.snapshot().unwrap();
+    assert!(is_damage(snapshot.current(&instance("i-2"))) && is_damage(snapshot.stored(&instance("i-2"))));
+    assert!(snapshot.current(&instance("i-1")).unwrap().is_some());
+    assert_eq!(snapshot.rows(&kind(), None, None, 10).unwrap().len(), 5);
+    // The log still says what it was.
+    assert!(snapshot.past(&instance("i-2"), Seq(6)).unwrap().is_some());
+    assert_eq!(only(&store).table, CURRENT);
+}
+
+#[test]
+fn a_damaged_record_is_left_out_of_the_log_and_named() {
+    let (_dir, _writer, store) = damaged(|txn| flip_record(txn, 9));
+    let snapshot = store.snapshot().unwrap();
+    let seqs =
+        |records: Vec<crate::model::Recorded>| records.into_iter().map(|record| record.seq.0).collect::<Vec<_>>();
+    assert_eq!(seqs(snapshot.records(Seq(7), 4).unwrap()), [7, 8, 10, 11], "a page is full all the same");
+    assert_eq!(seqs(snapshot.records_before(Seq(11), 3).unwrap()), [10, 8, 7]);
+    assert!(only(&store).is_of_log());
+    // Record 9 changed i-2.
+    let (_dir, _writer, store) = damaged(|txn| flip_record(txn, 9));
+    let snapshot = store.snapshot().unwrap();
+    assert_eq!(seqs(snapshot.timeline(&instance("i-2"), Seq(1), 10).unwrap()), [3]);
+    assert_eq!(only(&store).id, Some(instance("i-2")));
+    assert_eq!(seqs(snapshot.timeline(&instance("i-1"), Seq(1), 10).unwrap()), [2, 8]);
+    assert!(snapshot.current(&instance("i-2")).unwrap().is_some(), "now is not of the log");
+    let (_dir, _writer, store) = damaged(|txn| flip_record(txn, 3));
+    assert!(is_damage(store.snapshot().unwrap().past(&instance("i-2"), Seq(6))), "what it was cannot be said");
+}
+
+#[test]
+fn a_damaged_tombstone_hides_no_other() {
+    let (_dir, _writer, store) = damaged(|txn| flip(txn, TOMBSTONES, "i-5"));
+    let snapshot = store.snapshot().unwrap();
+    assert_eq!(snapshot.tombstones(&kind(), None, 10).unwrap().len(), 0);
+    assert!(is_damage(snapshot.tombstone(&instance("i-5"))));
+    assert_eq!((only(&store).table, only(&store).id), (TOMBSTONES, Some(instance("i-5"))));
+}
+
+/// A key of `by_resource` has no checksum of its own: what it leads to must be about the resource.
+#[test]
+fn a_place_that_leads_to_another_resources_record_is_damage() {
+    let wrong = [keys::place(&keys::resource(&instance("i-1")), Seq(9)), {
+        let mut short = keys::resource(&instance("i-1"));
+        short.extend([0, 0, 0, 0, 0, 0, 1]);
+        short
+    }];
+    for wrong in wrong {
+        let (_dir, _writer, store) = damaged(|txn| {
+            txn.open_table(BY_RESOURCE_TABLE).unwrap().insert(wrong.as_slice(), ()).unwrap();
+        });
+        let snapshot = store.snapshot().unwrap();
+        assert_eq!(snapshot.timeline(&instance("i-1"), Seq(1), 10).unwrap().len(), 2);
+        assert_eq!((only(&store).table, only(&store).id), ("by_resource", Some(instance("i-1"))));
+        assert_eq!(snapshot.timeline(&instance("i-2"), Seq(1), 10).unwrap().len(), 2);
+    }
+}
+
+#[test]
+fn a_damaged_base_is_an_error_of_its_own_resource_only() {
+    let (dir, mut writer, store) = damaged(|_| {});
+    writer.fold(Due { until: at(i64::MAX), down_to: 0 }, 6, || true).unwrap();
+    drop((writer, store));
+    let database = redb::Database::open(dir.path().join(FILE_NAME)).unwrap();
+    let txn = database.begin_write().unwrap();
+    flip(&txn, BASE, "i-2");
+    txn.commit().unwrap();
+    assert!(database.begin_read().is_ok());
+    drop(database);
+    let (_writer, store) = crate::store::open(crate::store::Options::new(dir.path(), project)).unwrap();
+    let snapshot = store.snapshot().unwrap();
+    assert!(is_damage(snapshot.past(&instance("i-2"), Seq(6))));
+    assert!(snapshot.past(&instance("i-1"), Seq(6)).unwrap().is_some());
+    assert_eq!((only(&store).table, only(&store).id), (BASE, Some(instance("i-2"))));
+}
