@@ -148,13 +148,14 @@ pub fn main() -> ExitCode {
             print(&error);
             return ExitCode::SUCCESS;
         }
-        Err(error) => match line::filled(&words, &root) {
-            Err(unfilled) => unfilled.into(),
-            Ok(()) => {
+        Err(error) => {
+            if let Err(unfilled) = line::filled(&words, &root) {
+                unfilled.into()
+            } else {
                 print(&error);
                 line::explained(&error, &words, &root).into()
             }
-        },
+        }
     };
     // Of its words clap has told already.
     if error.downcast_ref::<Unusable>().is_none_or(|unusable| unusable.variable.is_some()) {

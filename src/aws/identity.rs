@@ -78,9 +78,9 @@ impl Aws {
                 Err(error) => drop(unasked.get_or_insert(error)),
             }
         }
-        let account = match shown.map(|owner| self.as_named(owner, DESCRIBE_INSTANCES)).transpose()?.or(named) {
-            Some(account) => account,
-            None => return Err(unasked.unwrap_or(cause).because_unnamed()),
+        let shown = shown.map(|owner| self.as_named(owner, DESCRIBE_INSTANCES)).transpose()?;
+        let Some(account) = shown.or(named) else {
+            return Err(unasked.unwrap_or(cause).because_unnamed());
         };
         tracing::warn!(%account, error = %cause, "STS does not prove whose the credentials are; the account stands in");
         for region in self.regions() {
@@ -222,9 +222,9 @@ impl AwsError {
     /// Whether STS may just not be reachable from here, while EC2 is.
     fn leaves_identity_open(&self) -> bool {
         match (&self.trouble, self.class) {
-            (Trouble::TimedOut | Trouble::Unreachable | Trouble::Unreadable | Trouble::Untrusted { .. }, _) => true,
             // The policy of an endpoint may deny it; credentials that are no good EC2 refuses as well.
-            (Trouble::Answered, Class::Denied | Class::Throttled | Class::Transient) => true,
+            (Trouble::TimedOut | Trouble::Unreachable | Trouble::Unreadable | Trouble::Untrusted { .. }, _)
+            | (Trouble::Answered, Class::Denied | Class::Throttled | Class::Transient) => true,
             (Trouble::Answered, _) => self.is_not_implemented(),
             _ => false,
         }

@@ -51,12 +51,11 @@ fn variables(path: &str, variable: &dyn Fn(&str) -> Option<String>) -> String {
         let (name, length) = name(after);
         let value = Some(name).filter(|name| !name.is_empty()).and_then(variable).filter(|value| !value.contains('$'));
         let (spoken, left) = after.split_at(length);
-        match value {
-            Some(value) => out.push_str(&value),
-            None => {
-                out.push('$');
-                out.push_str(spoken);
-            }
+        if let Some(value) = value {
+            out.push_str(&value);
+        } else {
+            out.push('$');
+            out.push_str(spoken);
         }
         rest = left;
     }
