@@ -108,7 +108,10 @@ async fn suffer(world: &World, ask: &Ask, case: &Case<'_>, cutter: &Cutter, id: 
             }
             (Err(refusal), None)
         }
-        Fate::Answer(mangling) => (respond(world, ask, case, lens, id).await, mangling),
+        Fate::Answer(mangling) => {
+            let answer = respond(world, ask, case, lens, id).await;
+            (answer.map(|body| world.faults().written(action, body)), mangling)
+        }
     };
     match (mangling, &answer) {
         (None, Ok(_)) => done("OK"),
