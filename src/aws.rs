@@ -374,15 +374,14 @@ impl Aws {
             let send = || (spec.describe)(client.clone(), listing.clone(), left_out.clone());
             let call = self.repeatable(scope, action, priority, send);
             let (answer, learned) = ListingCall::during(&scope.account, spec, call).await;
-            let mut unknown = self.0.unknown.lock();
+            let (mut unknown, host) = (self.0.unknown.lock(), learned.host.as_deref());
             match answer {
                 Ok((page, sent_at)) => {
-                    unknown.answered(&scope.region, action, spec.optional, &left_out);
+                    unknown.answered(&scope.region, action, spec.optional, &left_out, host);
                     break (page, sent_at, learned.unreadable);
                 }
                 Err(error) => {
-                    let host = learned.host.as_deref();
-                    let refused = unknown.refused(&scope.region, action, spec.optional, &left_out, host, &error);
+                    let refused = unknown.refused(action, spec.optional, &left_out, host, &error);
                     left_out.add(refused.ok_or(error)?);
                 }
             }
@@ -473,7 +472,6 @@ impl Aws {
         };
         if suspect {
             self.0.sdk.store(Arc::new(Sdk::load(&self.0.settings, &self.0.clock).await));
-            *self.0.unknown.lock() = options::Unknown::default();
         }
         self.0.sdk.load_full()
     }

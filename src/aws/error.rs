@@ -243,6 +243,17 @@ impl AwsError {
         AwsError::of(Trouble::Unreadable, Class::Transient, Some(detail.to_owned()), call)
     }
 
+    /// An answer that AWS never gave.
+    #[cfg(test)]
+    pub(super) fn made_up(code: &str, message: &str) -> Self {
+        let meta = ErrorMetadata::builder().code(code).message(message).build();
+        AwsError::answered(
+            &meta,
+            400,
+            &Call { action: "ec2:DescribeVolumes", region: None, profile: &"default".into() },
+        )
+    }
+
     fn of(trouble: Trouble, class: Class, detail: Option<String>, call: &Call<'_>) -> Self {
         let message = detail.map_or_else(|| trouble.to_string(), |detail| format!("{trouble}: {detail}"));
         let perhaps_done = matches!(trouble, Trouble::TimedOut | Trouble::Unreadable);
@@ -446,8 +457,7 @@ impl AwsError {
     #[must_use]
     pub fn fix(&self) -> String {
         let goes_on = match (&self.trouble, self.class) {
-            (Trouble::TimedOut | Trouble::Unreachable | Trouble::Unreadable, _)
-            | (Trouble::Endless, _)
+            (Trouble::TimedOut | Trouble::Unreachable | Trouble::Unreadable | Trouble::Endless, _)
             | (Trouble::Answered, Class::Transient) => " Muster goes on trying.",
             (Trouble::Answered, Class::Throttled) => " Muster slows down and goes on trying.",
             _ => "",

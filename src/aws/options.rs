@@ -24,10 +24,12 @@ const AWS: [&str; 9] = [
     ".cloud.adc-e.uk",
 ];
 
-/// What endpoints were found not to know. It is forgotten when the configuration is read again: that may name another endpoint.
+/// What endpoints, known by their hosts, were found to know and not to know.
 #[derive(Debug, Default)]
 pub(super) struct Unknown {
-    actions: BTreeMap<(Region, &'static str), Parameters>,
+    /// Who answered last in each region: who is asked next.
+    hosts: BTreeMap<Region, String>,
+    actions: BTreeMap<(String, &'static str), Parameters>,
 }
 
 /// What is known of one action of one endpoint.
@@ -42,46 +44,45 @@ struct Parameters {
 impl Unknown {
     /// The parameters to leave out of a call.
     pub(super) fn left_out(&self, region: &Region, action: &'static str) -> LeftOut {
-        let known = self.actions.get(&(region.clone(), action));
+        let known = self.hosts.get(region).and_then(|host| self.actions.get(&(host.clone(), action)));
         LeftOut::of(known.into_iter().flat_map(|known| known.left_out.iter().copied()))
     }
 
-    /// Takes in that a call was answered that left these out of all that are `optional`.
+    /// Takes in that a call was answered by `host` that left these out of all that are `optional`.
     pub(super) fn answered(
         &mut self,
         region: &Region,
         action: &'static str,
         optional: &'static [&'static str],
         left_out: &LeftOut,
+        host: Option<&str>,
     ) {
-        if optional.is_empty() {
-            return;
-        }
-        let known = self.actions.entry((region.clone(), action)).or_default();
+        let Some(host) = host.filter(|_| !optional.is_empty()) else { return };
+        let before = self.hosts.insert(region.clone(), host.to_owned());
+        // Of one that another host does not know, nobody has asked this one.
+        let is_asked = before.is_none_or(|before| before == host);
+        let known = self.actions.entry((host.to_owned(), action)).or_default();
         for name in optional {
-            if left_out.has(name) {
-                known.left_out.insert(name)
-            } else {
-                known.taken.insert(name)
-            };
+            if !left_out.has(name) {
+                known.taken.insert(name);
+            } else if is_asked {
+                known.left_out.insert(name);
+            }
         }
     }
 
-    /// The optional parameter to leave out as well after a call failed, if that can help: `host` does not know it.
+    /// The optional parameter to leave out as well after a call to `host` failed, if that can help: it does not know it.
     pub(super) fn refused(
         &self,
-        region: &Region,
         action: &'static str,
         optional: &'static [&'static str],
         left_out: &LeftOut,
         host: Option<&str>,
         error: &AwsError,
     ) -> Option<&'static str> {
-        if host.is_none_or(is_aws) {
-            return None;
-        }
-        let taken = self.actions.get(&(region.clone(), action)).map(|known| &known.taken);
-        let may_go = |name: &&'static str| !left_out.has(name) && taken.is_none_or(|taken| !taken.contains(name));
+        let host = host.filter(|host| !is_aws(host))?;
+        let known = self.actions.get(&(host.to_owned(), action));
+        let may_go = |name: &&'static str| !left_out.has(name) && known.is_none_or(|known| !known.taken.contains(name));
         let mut may_go = optional.iter().copied().filter(may_go);
         let named = may_go.clone().find(|name| error.is_about_parameter(name));
         named.or_else(|| may_go.next().filter(|_| error.is_about_some_parameter()))
@@ -96,6 +97,26 @@ fn is_aws(host: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_one_host_does_not_know_is_asked_of_another_and_what_it_took_is_never_forgotten() {
+        const OPTIONAL: &[&str] = &["IncludeManagedResources"];
+        let (region, action) = (Region::new("us-east-1"), "ec2:DescribeVolumes");
+        let (without, with) = (LeftOut::of(OPTIONAL.iter().copied()), LeftOut::default());
+        let error = AwsError::made_up("UnknownParameter", "IncludeManagedResources");
+        let mut unknown = Unknown::default();
+        let refused = |unknown: &Unknown, host| unknown.refused(action, OPTIONAL, &with, Some(host), &error);
+        assert_eq!(refused(&unknown, "old.example"), Some("IncludeManagedResources"));
+        assert_eq!(refused(&unknown, "ec2.us-east-1.amazonaws.com"), None);
+        unknown.answered(&region, action, OPTIONAL, &without, Some("old.example"));
+        assert_eq!(unknown.left_out(&region, action), without);
+        // The configuration names another endpoint from now on: the next call still leaves it out, the one after does not.
+        unknown.answered(&region, action, OPTIONAL, &without, Some("new.example"));
+        assert_eq!(unknown.left_out(&region, action), with);
+        unknown.answered(&region, action, OPTIONAL, &with, Some("new.example"));
+        assert_eq!(refused(&unknown, "new.example"), None);
+        assert_eq!(refused(&unknown, "old.example"), Some("IncludeManagedResources"));
+    }
 
     #[test]
     fn hosts_of_all_partitions_are_awss_own_and_names_that_only_hold_one_are_not() {

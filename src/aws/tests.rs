@@ -285,8 +285,8 @@ async fn a_tool_is_told_which_value_of_the_resource_it_asked_for_cannot_be_read(
 async fn what_has_no_id_is_counted_in_every_kind_and_an_address_is_known_by_its_ip() {
     for spec in kinds::KINDS.iter().filter(|spec| spec.slug != "address") {
         let [outer @ .., last] = spec.list else { panic!("no path") };
-        let open: String = outer.iter().map(|name| format!("<{name}>")).collect();
-        let close: String = outer.iter().rev().map(|name| format!("</{name}>")).collect();
+        let open = outer.iter().flat_map(|name| ["<", name, ">"]).collect::<String>();
+        let close = outer.iter().rev().flat_map(|name| ["</", name, ">"]).collect::<String>();
         let id = spec.id_elements().next().unwrap();
         let body =
             format!("{open}<{last}><x>1</x></{last}><{last}><{id}/></{last}><{last}><{id}>a-1</{id}></{last}>{close}");

@@ -48,6 +48,10 @@ impl<L: Ledger> Ingest<L> {
                     let since = watched.unwatched_since(at);
                     watched.state.running_since = Some(at);
                     watched.state.seen = 0;
+                    if let Some(trouble) = &mut watched.state.trouble {
+                        // It is tried again now.
+                        trouble.retry_at = None;
+                    }
                     watched.memory.begin();
                     watched.begin_unread();
                     (watched.state.complete.is_none(), since)
@@ -210,7 +214,9 @@ impl<L: Ledger> Ingest<L> {
         let credible = crate::reconcile::credible(at, now);
         let (released, is_news) = self.freshness.update(scope, kind, |watched| {
             let before = watched.state.unreadable.count();
-            unreadable.into_iter().for_each(|item| watched.unread(item, at));
+            for item in unreadable {
+                watched.unread(item, at);
+            }
             let listed = known.iter().flat_map(|id| watched.memory.take(id, Note::Listed { at: credible }, now));
             let released: Vec<Arc<str>> = listed.collect();
             (released, watched.state.unreadable.count() != before)
@@ -276,8 +282,10 @@ impl<L: Ledger> Ingest<L> {
     fn note_complete(&mut self, scope: &Scope, kind: &Kind, swept: Swept, spared: u64) -> Run {
         let (run, turned) = self.freshness.update(scope, kind, |watched| {
             let held_before = watched.state.held.is_some();
+            let unread_before = Arc::clone(&watched.state.unreadable);
             let turned = !watched.state.swept_now || watched.state.trouble.is_some();
             let run = watched.completed(swept, spared);
+            let turned = turned || !Arc::ptr_eq(&unread_before, &watched.state.unreadable);
             (run, turned || held_before != watched.state.held.is_some())
         });
         if turned {

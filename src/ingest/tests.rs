@@ -4,7 +4,8 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::model::{
-    AccountId, Clock, Document, Event, Map, Outcome, Recorded, Region, RowFields, Seen, Seq, Source, Value,
+    AccountId, BadField, Clock, Document, Event, Map, Outcome, Recorded, Region, RowFields, Seen, Seq, Source,
+    UnreadableItem, Value,
 };
 use crate::notify::Topic;
 use crate::store::{Options, Store, verify};
@@ -383,5 +384,150 @@ async fn a_sweep_that_contradicted_an_assertion_does_not_date_it() {
         current.changed_at,
     );
     assert_eq!(as_of, at(100));
+    world.close().await;
+}
+
+fn odd(name: &str) -> UnreadableItem {
+    UnreadableItem { id: Some(name.into()), fields: vec![BadField::holding("launchTime", "yesterday")] }
+}
+
+fn nameless() -> UnreadableItem {
+    UnreadableItem { id: None, fields: vec![BadField::missing("instanceId")] }
+}
+
+impl World {
+    /// A complete sweep that also lists what cannot be read.
+    async fn sweep_oddly(&self, second: i64, items: &[(&str, Arc<Document>)], unreadable: Vec<UnreadableItem>) {
+        self.step(SweepStep::Started { at: at(second) }).await;
+        let items = items.iter().map(|(id, document)| (Arc::from(*id), Arc::clone(document))).collect();
+        self.step(SweepStep::Page { sent_at: at(second), items, unreadable }).await;
+        self.step(SweepStep::Completed { ended: at(second + 2) }).await;
+        self.settled(second).await;
+    }
+
+    fn watched(&self) -> ScopeFreshness {
+        self.handle.freshness().of(&scope(), &kind()).expect("watched")
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_listed_and_cannot_be_read_is_shown_kept_as_it_was_and_never_taken_for_gone() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let world = World::open(&dir);
+    let (one, two) = (("i-1", instance("running", "t3.micro")), ("i-2", instance("running", "t3.micro")));
+    world.sweep(100, &[one.clone(), two.clone()]).await;
+    let records = world.records().len();
+    for second in [300, 400, 500] {
+        world.sweep_oddly(second, std::slice::from_ref(&one), vec![odd("i-2"), odd("i-3")]).await;
+        let state = world.watched();
+        assert_eq!((state.unreadable.count(), state.missing), (2, 0));
+        assert_eq!(state.settled, Some(at(100)), "nobody knows whether the list is still so");
+    }
+    assert_eq!(world.state("i-2").as_deref(), Some("running"));
+    assert_eq!(world.records().len(), records, "nothing was learned of it");
+    let (item, since) = world.handle.freshness().unreadable(&id("i-3")).expect("listed");
+    assert_eq!((item.why().as_str(), since), ("launchTime \"yesterday\" cannot be read", at(300)));
+
+    // Read again, it is as any other; and what is listed no more is gone by the usual proof.
+    world.sweep_oddly(600, &[one.clone(), two], vec![odd("i-3")]).await;
+    assert_eq!(world.watched().unreadable.count(), 1);
+    assert_eq!(world.handle.freshness().unreadable(&id("i-2")), None);
+    world.sweep(700, std::slice::from_ref(&one)).await;
+    world.sweep(800, &[one]).await;
+    assert_eq!((world.state("i-2"), world.watched().unreadable.count()), (None, 0));
+    world.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sweep_that_lists_something_without_an_id_proves_nothing_gone() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let world = World::open(&dir);
+    let one = ("i-1", instance("running", "t3.micro"));
+    world.sweep(100, &[one.clone(), ("i-2", instance("running", "t3.micro"))]).await;
+    for second in [300, 500, 700] {
+        world.sweep_oddly(second, std::slice::from_ref(&one), vec![nameless(), nameless()]).await;
+        let state = world.watched();
+        assert_eq!((state.unreadable.count(), state.unreadable.nameless(), state.missing), (2, 2, 1));
+    }
+    assert_eq!(world.state("i-2").as_deref(), Some("running"));
+    world.sweep(800, std::slice::from_ref(&one)).await;
+    world.sweep(900, &[one]).await;
+    assert_eq!(world.state("i-2"), None);
+    world.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_sweep_without_a_parameter_proves_nothing_gone_and_says_what_it_lacked() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let world = World::open(&dir);
+    let one = ("i-1", instance("running", "t3.micro"));
+    world.sweep(100, &[one.clone(), ("i-2", instance("running", "t3.micro"))]).await;
+    for (second, first) in [(300, true), (500, false)] {
+        world.step(SweepStep::Started { at: at(second) }).await;
+        let items = vec![(Arc::from("i-1"), Arc::clone(&one.1))];
+        world.step(SweepStep::Page { sent_at: at(second), items, unreadable: Vec::new() }).await;
+        world.step(SweepStep::LeftOut { names: vec!["IncludeManagedResources"], first }).await;
+        world.step(SweepStep::Completed { ended: at(second + 2) }).await;
+        world.settled(second).await;
+        let state = world.watched();
+        assert_eq!((state.left_out, state.missing), (vec!["IncludeManagedResources"], 1));
+        assert_eq!(world.state("i-2").as_deref(), Some("running"));
+    }
+    world.step(SweepStep::LeftOut { names: Vec::new(), first: true }).await;
+    world.sweep(700, &[one]).await;
+    assert!(world.watched().left_out.is_empty());
+    assert_eq!(world.state("i-2"), None, "the second sweep that counts lacks it too");
+    world.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_that_fails_and_is_asked_for_again_shows_at_once_and_until_it_is_answered() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let world = World::open(&dir);
+    let trouble = |second, retry| Trouble {
+        class: "transient",
+        what: "AWS could not be reached".into(),
+        fix: "Check the network.".into(),
+        since: at(second),
+        retry_at: Some(at(retry)),
+    };
+    world.step(SweepStep::Started { at: at(100) }).await;
+    world.step(SweepStep::Stumbled { trouble: trouble(101, 102) }).await;
+    world.step(SweepStep::Stumbled { trouble: trouble(103, 105) }).await;
+    while world.watched().failing().and_then(|trouble| trouble.retry_at) != Some(at(105)) {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    let state = world.watched();
+    assert_eq!(state.stale(at(104)).as_deref(), Some("never swept: AWS could not be reached"));
+    let failing = state.failing().expect("a failure");
+    assert_eq!(failing.since, at(101));
+    assert!(
+        failing.next_step().starts_with("Check the network. Next try at 1970-01-01T00:01:45"),
+        "{}",
+        failing.next_step()
+    );
+    assert!(state.trouble.is_none(), "the sweep goes on");
+    let one = ("i-1", instance("running", "t3.micro"));
+    world.step(SweepStep::Page { sent_at: at(106), items: vec![("i-1".into(), one.1)], unreadable: Vec::new() }).await;
+    world.step(SweepStep::Completed { ended: at(107) }).await;
+    world.settled(100).await;
+    assert!(world.watched().failing().is_none());
+    world.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_listed_twice_by_one_sweep_counts_once_and_the_later_page_is_believed() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let world = World::open(&dir);
+    world.step(SweepStep::Started { at: at(100) }).await;
+    for (second, state) in [(100, "pending"), (101, "running")] {
+        let items = vec![("i-1".into(), instance(state, "t3.micro")), ("i-1".into(), instance(state, "t3.micro"))];
+        world.step(SweepStep::Page { sent_at: at(second), items, unreadable: Vec::new() }).await;
+    }
+    world.step(SweepStep::Page { sent_at: at(102), items: Vec::new(), unreadable: Vec::new() }).await;
+    world.step(SweepStep::Completed { ended: at(103) }).await;
+    world.settled(100).await;
+    assert_eq!(world.state("i-1").as_deref(), Some("running"));
+    assert_eq!(world.watched().missing, 0);
     world.close().await;
 }

@@ -49,17 +49,14 @@ impl Unread {
 
     /// Adds one that a listing showed at `at`.
     pub(super) fn add(&mut self, item: UnreadableItem, at: Timestamp) {
-        match &item.id {
-            Some(id) => {
-                let since = self.named.get(id).map_or(at, |(_, since)| *since);
-                self.named.insert(Arc::clone(id), (item, since));
-            }
-            None => {
-                self.nameless += 1;
-                if self.samples.len() < KEPT {
-                    self.samples.push(item);
-                }
-            }
+        if let Some(id) = item.id.clone() {
+            let since = self.named.get(&id).map_or(at, |(_, since)| *since);
+            self.named.insert(id, (item, since));
+            return;
+        }
+        self.nameless += 1;
+        if self.samples.len() < KEPT {
+            self.samples.push(item);
         }
     }
 

@@ -82,3 +82,6 @@ fn named(item: &UnreadableItem) -> String {
     let id = item.id.as_deref().unwrap_or("one without an ID");
     format!("{} ({})", shown(id, 80), item.why())
 }
+
+#[cfg(test)]
+mod tests;

@@ -110,7 +110,8 @@ async fn suffer(world: &World, ask: &Ask, case: &Case<'_>, cutter: &Cutter, id: 
         }
         Fate::Answer(mangling) => {
             let case = Case { params: heard.as_ref().unwrap_or(case.params), ..*case };
-            (respond(world, ask, &case, lens, id).await, mangling)
+            let answer = respond(world, ask, &case, lens, id).await;
+            (answer.map(|body| world.faults().written(action, body)), mangling)
         }
     };
     match (mangling, &answer) {

@@ -39,6 +39,8 @@ impl Patience {
     /// How long to wait after one more failure.
     pub fn failed(&mut self, error: &AwsError) -> Duration {
         match error.class {
+            // Nothing is sent to AWS before there are credentials and a region.
+            _ if error.is_local() => self.backoff.failed(),
             Class::Throttled | Class::Transient => self.backoff.failed(),
             Class::Denied | Class::NotFound | Class::Fatal | Class::DryRun => {
                 self.refusals = self.refusals.saturating_add(1);

@@ -6,6 +6,7 @@ use crate::harness::account::Account;
 use crate::harness::eventually;
 use crate::harness::moto::Moto;
 use crate::harness::muster::{Endpoint, Sandbox};
+use crate::harness::rpc::Client;
 use crate::harness::simulator::Simulator;
 
 /// The findings of one run, and how it ended.
@@ -239,4 +240,34 @@ fn on_moto_too_what_breaks_is_named_and_mended() {
     well(&sandbox);
     broken_and_mended(&sandbox, &moto);
     setup(&sandbox, &["teardown"]);
+}
+
+#[test]
+fn doctor_has_the_server_try_at_once_what_was_denied_and_until_then_it_says_when_it_tries_itself() {
+    let simulator = Simulator::start(10, &["--denied", "DescribeVpcs", "--denied", "DescribeVolumes"]);
+    let sandbox = sandbox(&simulator.endpoint());
+    let server = sandbox.serve(&["--aws-share", "1"]);
+    let mut client = Client::http(&server.http);
+    let failing = |client: &mut Client| -> Vec<Value> {
+        let freshness = client.read("ec2://inventory/freshness");
+        let scopes = freshness["scopes"].as_array().cloned().unwrap_or_default();
+        scopes.into_iter().filter(|scope| scope["failure"].is_object()).collect()
+    };
+    let denied = eventually("both denials show", || Some(failing(&mut client)).filter(|denied| denied.len() == 2));
+    for scope in &denied {
+        let (since, retry) =
+            (scope["failure"]["since"].as_str().unwrap(), scope["failure"]["retry_at"].as_str().unwrap());
+        assert!(retry > since, "{scope}");
+        let said = scope["stale"]["why"].as_str().unwrap();
+        assert!(said.contains("UnauthorizedOperation") && said.contains(&format!("Next try at {retry}")), "{said}");
+    }
+    let searched = client.call("search_inventory", &json!({"kind": "vpc"})).unwrap();
+    assert!(searched.is_error && searched.text.contains("Next try at"), "{}", searched.text);
+
+    simulator.control("PATCH", "/faults", &json!({"denied": null}));
+    doctor(&sandbox, &[]);
+    eventually("what was denied is swept", || failing(&mut client).is_empty().then_some(()));
+    let retry = denied[0]["failure"]["retry_at"].as_str().unwrap();
+    let swept = client.read("ec2://inventory/freshness")["now"].as_str().unwrap().to_owned();
+    assert!(swept.as_str() < retry, "not before its own time, {retry}, but at {swept}");
 }

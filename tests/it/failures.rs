@@ -323,3 +323,28 @@ fn http_answers_only_loopback_names_and_origins() {
     let said = String::from_utf8_lossy(&open.stderr).into_owned();
     assert!(said.contains("0.0.0.0") && said.contains("127.0.0.1"), "{said}");
 }
+
+#[test]
+fn the_first_page_that_fails_says_why_at_once_while_the_first_sweep_goes_on() {
+    let simulator = Simulator::start(5, &[]);
+    simulator.control("PATCH", "/faults", &json!({"cut": {"share": 1.0, "actions": ["DescribeVpcs"]}}));
+    let sandbox = Sandbox::new(&simulator.endpoint());
+    let server = sandbox.serve(&RARELY);
+    let mut client = Client::http(&server.http);
+    let vpcs = |client: &mut Client| {
+        let freshness = client.read("ec2://inventory/freshness");
+        let scopes = freshness["scopes"].as_array().cloned().unwrap_or_default();
+        scopes.into_iter().find(|scope| scope["kind"] == "vpc").unwrap_or_default()
+    };
+    let scope =
+        eventually("the failure shows", || Some(vpcs(&mut client)).filter(|scope| scope["failure"].is_object()));
+    let (failure, stale) = (&scope["failure"], scope["stale"]["why"].as_str().unwrap());
+    assert!(scope["sweeping_since"].is_string(), "it was given up before anything was said: {scope}");
+    assert!(stale.starts_with("never swept: ec2:DescribeVpcs"), "{stale}");
+    assert!(failure["retry_at"].as_str() > failure["since"].as_str(), "{failure}");
+    let summary = client.call("get_inventory_summary", &json!({})).unwrap();
+    assert!(summary.text.contains("failing: ec2:DescribeVpcs"), "{}", summary.text);
+    simulator.control("PATCH", "/faults", &json!({"cut": null}));
+    eventually("it passes", || (vpcs(&mut client)["sweep"] == "complete").then_some(()));
+    assert!(vpcs(&mut client)["failure"].is_null());
+}

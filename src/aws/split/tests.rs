@@ -6,12 +6,12 @@ use super::*;
 const VOLUMES: Path = &["volumeSet", "item"];
 const INSTANCES: Path = &["reservationSet", "item", "instancesSet", "item"];
 
-fn texts<'a>(body: &'a str, path: Path) -> Vec<&'a str> {
+fn texts(body: &str, path: Path) -> Vec<&str> {
     Split::read(body.as_bytes(), path).unwrap().items.iter().map(|item| &body[item.at.clone()]).collect()
 }
 
 /// The items as a plain reader of XML finds them: by the names of the elements that are open.
-fn plain<'a>(body: &'a str, path: Path) -> Vec<&'a str> {
+fn plain(body: &str, path: Path) -> Vec<&str> {
     let (mut open, mut found): (Vec<(&str, usize)>, Vec<&str>) = (Vec::new(), Vec::new());
     for token in Tokenizer::from(body) {
         match token.unwrap() {

@@ -30,6 +30,8 @@ pub struct Board {
     buckets: Mutex<Shelf>,
     /// Actions that a test told to fail.
     failing: Mutex<BTreeMap<String, Refusal>>,
+    /// What a test told to be replaced in the answers of an action: one text by another.
+    rewritten: Mutex<Vec<(String, String, String)>>,
     struck: Mutex<BTreeMap<&'static str, u64>>,
     /// In milliseconds; the world's clock reads it.
     skew: Arc<AtomicI64>,
@@ -112,6 +114,7 @@ impl Board {
             walks: Mutex::default(),
             buckets: Mutex::default(),
             failing: Mutex::default(),
+            rewritten: Mutex::default(),
             struck: Mutex::default(),
             skew: Arc::default(),
             events: Arc::default(),
@@ -180,6 +183,23 @@ impl Board {
             Some(refusal) => failing.insert(action.to_owned(), refusal),
             None => failing.remove(action),
         };
+    }
+
+    /// From now on every `find` in the answers of `action` reads `put`, until [`Board::restore`].
+    pub fn rewrite(&self, action: &str, find: &str, put: &str) {
+        self.rewritten.lock().push((action.to_owned(), find.to_owned(), put.to_owned()));
+    }
+
+    /// Answers are as they are again.
+    pub fn restore(&self) {
+        self.rewritten.lock().clear();
+    }
+
+    /// The body of an answer of `action` as it leaves.
+    pub(crate) fn written(&self, action: &str, body: String) -> String {
+        let rewritten = self.rewritten.lock();
+        let of_action = rewritten.iter().filter(|(of, ..)| of == action);
+        of_action.fold(body, |body, (_, find, put)| body.replace(find, put))
     }
 
     /// Decides a call. Every call is to be judged once: that is how calls, pages and walks are counted.

@@ -44,7 +44,7 @@ pub struct Gate {
 }
 
 /// Who waits for what.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Waiting {
     /// What touches every kind.
     scope: Option<(Closed, AwsError)>,
@@ -213,5 +213,69 @@ impl Gate {
 impl Default for Gate {
     fn default() -> Self {
         Gate::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::aws::{Class, Details, Trouble};
+
+    const KINDS: [&str; 4] = ["instance", "volume", "vpc", "subnet"];
+
+    fn failure(class: Class, code: &str) -> AwsError {
+        AwsError::from(Details {
+            class,
+            trouble: Trouble::Answered,
+            code: Some(code.to_owned()),
+            message: code.to_owned(),
+            action: "ec2:DescribeInstances",
+            region: None,
+            ids: Vec::new(),
+            profile: "default".into(),
+            perhaps_done: false,
+        })
+    }
+
+    proptest! {
+        /// Whatever calls bring, in whatever order: while something touches every kind exactly one of them may ask when its time
+        /// has come, of the denied ones likewise, and nobody waits for ever.
+        #[test]
+        fn one_kind_asks_for_all_that_wait_and_there_is_always_one(
+            steps in proptest::collection::vec((0_usize..4, 0_u8..5, 0_u64..200), 1..60),
+        ) {
+            let (denial, expiry) = (failure(Class::Denied, "UnauthorizedOperation"), failure(Class::Fatal, "ExpiredToken"));
+            let (mut waiting, mut now) = (Waiting::default(), Instant::now());
+            for (kind, outcome, seconds) in steps {
+                let kind = KINDS[kind];
+                now += Duration::from_secs(seconds);
+                if waiting.turn(kind, now) == Turn::Go {
+                    match outcome {
+                        0 => {
+                            waiting.answered(kind);
+                        }
+                        1 => {
+                            waiting.refused(kind, &denial, now);
+                        }
+                        2 => {
+                            waiting.refused(kind, &expiry, now);
+                        }
+                        3 => {
+                            waiting.unsure(kind, Duration::from_secs(5), now);
+                        }
+                        _ => waiting.try_now(now),
+                    }
+                }
+                let later = now + Duration::from_mins(6);
+                let mut then = waiting.clone();
+                let asking: Vec<&str> =
+                    KINDS.into_iter().filter(|kind| then.turn(kind, later) == Turn::Go).collect();
+                let denied = waiting.denied.len();
+                let expected = if waiting.scope.is_some() { 1 } else { KINDS.len() - denied + usize::from(denied > 0) };
+                prop_assert_eq!(asking.len(), expected, "{:?} of {:?}", asking, waiting);
+            }
+        }
     }
 }
