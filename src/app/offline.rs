@@ -73,7 +73,7 @@ impl Offline {
         }
         let lock = Lock::take_to_read(&config.data_dir)?;
         let options = store::Options::new(&config.data_dir, kinds::project);
-        let options = store::Options { disk: Arc::new(Untouched), ..options };
+        let options = store::Options { reserve_bytes: config.keep_free, disk: Arc::new(Untouched), ..options };
         let aws = Aws::load(Settings { emulator: Some(NOWHERE.to_owned()), ..Settings::default() });
         let (opened, aws) = tokio::join!(spawn_blocking(move || store::open(options)), aws);
         let (writer, store) = opened??;

@@ -229,8 +229,8 @@ impl Writer {
     }
 
     /// From now on only these regions are watched; what the store holds of others stays, and reads that name no scope leave it
-    /// out. A scope that is watched again is left out no more. A scope is no longer watched since its last sweep ended, or `now`
-    /// where it was never swept to the end. Blocks on the disk, and writes only when something changes.
+    /// out. A scope that is watched again is left out no more. A scope is no longer watched since its last sweep ended, or since
+    /// the newest record where that is later: whoever recorded it watched the scope as well. Blocks on the disk, and writes only when something changes.
     ///
     /// # Errors
     /// When the store cannot be read or written. Then it is as it was.
@@ -256,10 +256,12 @@ impl Writer {
     fn retiring(&self, regions: &[Region], now: Timestamp) -> Result<Vec<(Scope, Option<Timestamp>)>, ReadError> {
         let snapshot = self.shared.newest.load();
         let watermarks = snapshot.watermarks()?;
+        // Whoever recorded that watched these scopes as well.
+        let newest = snapshot.last_time(Timestamp::from_millis(i64::MAX))?.map(|(at, _)| at);
         let ended = |scope: &Scope| watermarks.iter().filter(|mark| mark.scope == *scope).map(|mark| mark.ended).max();
         let known = snapshot.scopes()?.into_iter().filter_map(|scope| {
             let (is_watched, was_watched) = (regions.contains(&scope.region), !snapshot.retired().contains_key(&scope));
-            let since = (!is_watched).then(|| ended(&scope).unwrap_or(now));
+            let since = (!is_watched).then(|| ended(&scope).max(newest).unwrap_or(now).min(now));
             (is_watched != was_watched).then_some((scope, since))
         });
         Ok(known.collect())
