@@ -330,7 +330,9 @@ impl Stage {
 
 fn sorted(calls: Vec<Vec<String>>) -> Vec<Vec<String>> {
     let mut calls: Vec<Vec<String>> = calls;
-    calls.iter_mut().for_each(|ids| ids.sort());
+    for ids in &mut calls {
+        ids.sort();
+    }
     calls.sort();
     calls
 }
