@@ -71,8 +71,8 @@ impl Batch {
 
     /// Takes in that a call for `asked` answered NotFound, naming `named`.
     fn not_found(&mut self, asked: Vec<Arc<str>>, named: &[String]) {
-        let names: BTreeSet<&str> = named.iter().map(String::as_str).collect();
-        let (gone, mut rest): (Vec<_>, Vec<_>) = asked.into_iter().partition(|id| names.contains(id.as_ref()));
+        let lacking: BTreeSet<&str> = named.iter().map(String::as_str).collect();
+        let (gone, mut rest): (Vec<_>, Vec<_>) = asked.into_iter().partition(|id| lacking.contains(id.as_ref()));
         if !gone.is_empty() {
             self.described.not_found.extend(gone);
             self.open.extend(Some(rest).filter(|rest| !rest.is_empty()));
@@ -140,9 +140,10 @@ mod tests {
             calls += 1;
             let lacking: Vec<String> =
                 asked.iter().filter(|id| missing.contains(&number(id))).map(ToString::to_string).collect();
-            let answer = match lacking.is_empty() {
-                true => Ok(listed(&asked)),
-                false => Err(not_found(if names { &lacking } else { &[] })),
+            let answer = if lacking.is_empty() {
+                Ok(listed(&asked))
+            } else {
+                Err(not_found(if names { &lacking } else { &[] }))
             };
             batch.answered(asked, answer);
         }

@@ -37,11 +37,12 @@ impl Answer {
 
     /// The answer to a look at instances of the account of [`scope`].
     pub(crate) fn described(ids: &[&str]) -> Self {
-        let items: String = ids.iter().map(|id| format!("<item><instanceId>{id}</instanceId></item>")).collect();
+        let items: Vec<String> = ids.iter().map(|id| format!("<item><instanceId>{id}</instanceId></item>")).collect();
         Answer::ok(&format!(
             "<reservationSet><item><reservationId>r-1</reservationId><ownerId>{}</ownerId>\
-             <instancesSet>{items}</instancesSet></item></reservationSet>",
-            scope().account
+             <instancesSet>{}</instancesSet></item></reservationSet>",
+            scope().account,
+            items.concat()
         ))
     }
 

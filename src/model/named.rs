@@ -45,6 +45,7 @@ impl Named {
     }
 
     /// The named ids that `wanted` accepts, to be looked for in `scope`.
+    #[must_use]
     pub fn choose(&self, scope: &Scope, wanted: impl Fn(&str) -> bool) -> Chosen<'_> {
         Chosen { ids: self.0.iter().filter(|id| wanted(id)).collect(), scope: scope.clone() }
     }
@@ -58,6 +59,7 @@ impl<'n> Chosen<'n> {
     }
 
     /// The ids, in the order in which they were named.
+    #[must_use]
     pub fn ids(&self) -> impl ExactSizeIterator<Item = &'n Arc<str>> {
         self.ids.iter().copied()
     }

@@ -293,10 +293,8 @@ impl Intent {
         targets: Vec<ResourceId>,
         dry_run: bool,
     ) -> Result<Self, Fault> {
-        let action = match dry_run {
-            true => ActionId(fastrand::u64(..)),
-            false => core.ingest.begin(tool, targets.clone()).await?,
-        };
+        let action =
+            if dry_run { ActionId(fastrand::u64(..)) } else { core.ingest.begin(tool, targets.clone()).await? };
         Ok(Intent { action, tool, targets, dry_run })
     }
 
@@ -308,9 +306,10 @@ impl Intent {
         observations: Vec<Observation>,
     ) -> (Option<Seq>, Option<String>) {
         let Intent { action, tool, targets, dry_run } = self;
-        let recorded = match dry_run {
-            true => core.ingest.acted(action, tool, targets, outcome, observations).await,
-            false => core.ingest.finish(action, outcome, observations).await,
+        let recorded = if dry_run {
+            core.ingest.acted(action, tool, targets, outcome, observations).await
+        } else {
+            core.ingest.finish(action, outcome, observations).await
         };
         match recorded {
             Ok(seq) => (Some(seq), None),
