@@ -110,68 +110,9 @@ fn what_clients_ask_people_ask_as_well() {
     assert_eq!(by_state["total"], summed);
     assert_eq!(json(&sandbox, "search tag:Name=nobody")["total"], 0);
 
-    let bad_path = format!("get {} --path nope", all[0]);
-    let elsewhere = format!("get ec2://inventory/123456789012/mars-1/instance/{}", all[0]);
-    let contrary = format!("get ec2://inventory/123456789012/{}/instance/{} --region mars-1", endpoint.region, all[0]);
-    for (words, code) in [
-        ("get i-00000000000000000", 1),
-        ("get vpc-00000000000000000 --as-of -1s", 1),
-        ("get", 2),
-        ("get web-1", 2),
-        ("get ec2://planet/x", 2),
-        ("get ec2://inventory/summary", 2),
-        (&bad_path, 2),
-        (&elsewhere, 2),
-        (&contrary, 2),
-        ("search running", 2),
-        ("search nonsense=1", 2),
-        ("search --kind planet", 2),
-        ("search --field colour", 2),
-        ("search --account 1", 2),
-        ("search --as-of yesterday", 2),
-        ("search --as-of 2999-01-01T00:00:00Z", 2),
-        ("search --limit none", 2),
-        ("count --by colour", 2),
-        ("count nonsense=1", 2),
-        ("count --kind planet", 2),
-        ("changes --limit 0", 2),
-        ("changes --since yesterday", 2),
-        ("changes --since 2999-01-01T00:00:00Z", 2),
-        ("changes --until yesterday", 2),
-        ("changes --since -1s --until -1h", 2),
-        ("changes --kind planet", 2),
-        ("changes --cause nobody", 2),
-        ("changes --account 1", 2),
-        ("changes web-1", 2),
-        ("changes --follow --since yesterday", 2),
-        ("log export --since yesterday", 2),
-    ] {
-        let said = run(&sandbox, words);
-        assert_eq!((said.code, said.out.as_str()), (code, ""), "{words}: {said:?}");
-        assert!(!said.err.is_empty(), "{words} says nothing");
-    }
-
-    // A region that nobody watches is an error that names those that are watched, whatever is asked about it.
-    for words in [format!("get {}", all[0]), format!("changes {}", all[0])]
-        .into_iter()
-        .chain(["search", "search --kind vpc", "count", "changes", "changes --follow"].map(str::to_owned))
-    {
-        for flag in ["--region mars-1", &format!("--regions {},mars-1", endpoint.region)] {
-            let said = run(&sandbox, &format!("{words} {flag}"));
-            assert_eq!((said.code, said.out.as_str()), (2, ""), "{words} {flag}: {said:?}");
-            assert!(said.err.contains("mars-1 is not watched") && said.err.contains(&endpoint.region), "{said:?}");
-        }
-        if !words.contains("--follow") {
-            let said = run(&sandbox, &format!("{words} --region {}", endpoint.region));
-            assert_eq!(said.code, 0, "{words}: {said:?}");
-            assert_eq!(run(&sandbox, &format!("{words} --regions {}", endpoint.region)).code, 0);
-        }
-    }
-
-    // The log is younger than that.
-    let young = run(&sandbox, "changes --since -1h --baseline --limit 2");
-    assert_eq!((young.code, young.out.lines().count()), (0, 3), "{young:?}");
-    assert!(young.err.contains("the log begins at ") && young.err.contains("later than --since"), "{young:?}");
+    let said = run(&sandbox, "get i-00000000000000000");
+    assert_eq!((said.code, said.out.as_str()), (1, ""), "{said:?}");
+    assert!(!said.err.is_empty());
 
     // A change is seen as it comes, and hostile text stays text.
     let mut following = Running::start("changes", sandbox.muster(&["changes", "--follow"]));
@@ -231,6 +172,92 @@ fn what_clients_ask_people_ask_as_well() {
     let follow = run(&sandbox, "changes --follow");
     assert_eq!(follow.code, 1);
     assert!(follow.err.contains("no server runs on") && follow.err.contains("muster serve"), "{follow:?}");
+}
+
+#[test]
+fn a_command_line_that_cannot_be_used_exits_with_2_whoever_finds_that_out() {
+    let simulator = Simulator::start(10, &[]);
+    let endpoint = simulator.endpoint();
+    let sandbox = sandbox(&endpoint);
+    let server = sandbox.serve(&OFTEN);
+    server.swept();
+    let all = ids(&json(&sandbox, "search --all")["rows"]);
+    let bad_path = format!("get {} --path nope", all[0]);
+    let elsewhere = format!("get ec2://inventory/123456789012/mars-1/instance/{}", all[0]);
+    let contrary = format!("get ec2://inventory/123456789012/{}/instance/{} --region mars-1", endpoint.region, all[0]);
+    for (words, code) in [
+        ("get i-00000000000000000", 1),
+        ("get vpc-00000000000000000 --as-of -1s", 1),
+        ("get", 2),
+        ("get web-1", 2),
+        ("get ec2://planet/x", 2),
+        ("get ec2://inventory/summary", 2),
+        (&bad_path, 2),
+        (&elsewhere, 2),
+        (&contrary, 2),
+        ("search running", 2),
+        ("search nonsense=1", 2),
+        ("search --kind planet", 2),
+        ("search --field colour", 2),
+        ("search --account 1", 2),
+        ("search --as-of yesterday", 2),
+        ("search --as-of 2999-01-01T00:00:00Z", 2),
+        ("search --limit none", 2),
+        ("count --by colour", 2),
+        ("count nonsense=1", 2),
+        ("count --kind planet", 2),
+        ("changes --limit 0", 2),
+        ("changes --since yesterday", 2),
+        ("changes --since 2999-01-01T00:00:00Z", 2),
+        ("changes --until yesterday", 2),
+        ("changes --since -1s --until -1h", 2),
+        ("changes --kind planet", 2),
+        ("changes --cause nobody", 2),
+        ("changes --account 1", 2),
+        ("changes web-1", 2),
+        ("changes --follow --since yesterday", 2),
+        ("log export --since yesterday", 2),
+    ] {
+        let said = run(&sandbox, words);
+        assert_eq!((said.code, said.out.as_str()), (code, ""), "{words}: {said:?}");
+        assert!(!said.err.is_empty(), "{words} says nothing");
+    }
+}
+
+#[test]
+fn a_region_that_nobody_watches_is_an_error_of_every_command_that_reads() {
+    let simulator = Simulator::start(10, &[]);
+    let endpoint = simulator.endpoint();
+    let sandbox = sandbox(&endpoint);
+    let server = sandbox.serve(&OFTEN);
+    server.swept();
+    let all = ids(&json(&sandbox, "search --all")["rows"]);
+    for words in [format!("get {}", all[0]), format!("changes {}", all[0])]
+        .into_iter()
+        .chain(["search", "search --kind vpc", "count", "changes", "changes --follow"].map(str::to_owned))
+    {
+        for flag in ["--region mars-1", &format!("--regions {},mars-1", endpoint.region)] {
+            let said = run(&sandbox, &format!("{words} {flag}"));
+            assert_eq!((said.code, said.out.as_str()), (2, ""), "{words} {flag}: {said:?}");
+            assert!(said.err.contains("mars-1 is not watched") && said.err.contains(&endpoint.region), "{said:?}");
+        }
+        if !words.contains("--follow") {
+            let said = run(&sandbox, &format!("{words} --region {}", endpoint.region));
+            assert_eq!(said.code, 0, "{words}: {said:?}");
+            assert_eq!(run(&sandbox, &format!("{words} --regions {}", endpoint.region)).code, 0);
+        }
+    }
+}
+
+#[test]
+fn changes_since_before_a_young_log_start_at_its_beginning_and_say_so() {
+    let simulator = Simulator::start(10, &[]);
+    let sandbox = sandbox(&simulator.endpoint());
+    let server = sandbox.serve(&OFTEN);
+    server.swept();
+    let young = run(&sandbox, "changes --since -1h --baseline --limit 2");
+    assert_eq!((young.code, young.out.lines().count()), (0, 3), "{young:?}");
+    assert!(young.err.contains("the log begins at ") && young.err.contains("later than --since"), "{young:?}");
 }
 
 /// The next change that a `--follow --json` prints.

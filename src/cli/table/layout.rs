@@ -35,12 +35,12 @@ impl Layout {
         let Some(width) = width.map(|width| width.max(NARROWEST)) else { return whole };
         let gaps = GAP.len() * natural.len().saturating_sub(1);
         let end = natural.len().saturating_sub(1);
-        let least = natural.iter().enumerate().map(|(place, natural)| match names.get(place) {
+        let floors = natural.iter().enumerate().map(|(place, natural)| match names.get(place) {
             _ if place == end => *natural.min(&LEAST_LAST),
             Some(name) if is_whole(name) => *natural,
             _ => *natural.min(&LEAST),
         });
-        let mut widths: Vec<usize> = least.collect();
+        let mut widths: Vec<usize> = floors.collect();
         let Some(mut left) = width.checked_sub(widths.iter().sum::<usize>() + gaps) else {
             return Layout::Stacked(width);
         };
