@@ -250,7 +250,7 @@ impl AwsError {
         AwsError::answered(
             &meta,
             400,
-            &Call { action: "ec2:DescribeVolumes", region: None, profile: &"default".into() },
+            &Call { action: "ec2:DescribeVolumes", region: None, origin: Origin::Keys, bundle: None },
         )
     }
 

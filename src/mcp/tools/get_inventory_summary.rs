@@ -32,6 +32,30 @@ fn input() -> Value {
     schema::optional(json!({}))
 }
 
+/// One kind in one account and region.
+fn of_scope(counts: &Value) -> Value {
+    schema::object(
+        &["kind", "account", "region", "sweep", "count"],
+        json!({
+            "kind": schema::text("The kind of resource."),
+            "account": schema::text("The AWS account."),
+            "region": schema::text("The region."),
+            "sweep": schema::text("Whether a first sweep is complete; until then counts are lower bounds."),
+            "count": schema::count("How many there are."),
+            "by_state": counts,
+            "as_of": schema::text("Everything counted was known to be so at this time."),
+            "missing_unproved": schema::count("Counted, though the last complete sweep lacked them: perhaps gone."),
+            "missing_since": schema::text("Since when sweeps have lacked the first of these."),
+            "pace_seconds": schema::count("From one sweep to the next at the moment, where events tell of changes."),
+            "told_by_events": {"type": "object", "description": "Which parts events tell of now, and until when."},
+            "stale": {"type": "object", "description": "Why the copy is older than it should be."},
+            "failure": {"type": "object", "description": "What AWS refuses, the fix, and when it is tried again."},
+            "unreadable": {"type": "object", "description": "What AWS lists and cannot be read, by id and field."},
+            "left_out": {"type": "object", "description": "The parameters that the endpoint does not know, and what that means."},
+        }),
+    )
+}
+
 fn output() -> Value {
     let counts = json!({"type": "object", "additionalProperties": {"type": "integer", "minimum": 0}});
     let trouble = schema::object(
@@ -54,26 +78,7 @@ fn output() -> Value {
             "failed": schema::count("How many of these failed otherwise."),
         }),
     );
-    let scope = schema::object(
-        &["kind", "account", "region", "sweep", "count"],
-        json!({
-            "kind": schema::text("The kind of resource."),
-            "account": schema::text("The AWS account."),
-            "region": schema::text("The region."),
-            "sweep": schema::text("Whether a first sweep is complete; until then counts are lower bounds."),
-            "count": schema::count("How many there are."),
-            "by_state": counts.clone(),
-            "as_of": schema::text("Everything counted was known to be so at this time."),
-            "missing_unproved": schema::count("Counted, though the last complete sweep lacked them: perhaps gone."),
-            "missing_since": schema::text("Since when sweeps have lacked the first of these."),
-            "pace_seconds": schema::count("From one sweep to the next at the moment, where events tell of changes."),
-            "told_by_events": {"type": "object", "description": "Which parts events tell of now, and until when."},
-            "stale": {"type": "object", "description": "Why the copy is older than it should be."},
-            "failure": {"type": "object", "description": "What AWS refuses, the fix, and when it is tried again."},
-            "unreadable": {"type": "object", "description": "What AWS lists and cannot be read, by id and field."},
-            "left_out": {"type": "object", "description": "The parameters that the endpoint does not know, and what that means."},
-        }),
-    );
+    let scope = of_scope(&counts);
     let events = schema::object(
         &["account", "region", "proved"],
         json!({
@@ -184,12 +189,32 @@ fn dispensable(scope: &Value) -> u8 {
     }
 }
 
-fn text(body: &Value) -> String {
-    let get = |value: &Value, name: &str| match value.get(name) {
+/// A field as text; empty where there is none.
+fn get(value: &Value, name: &str) -> String {
+    match value.get(name) {
         Some(Value::String(text)) => text.clone(),
         Some(Value::Null) | None => String::new(),
         Some(other) => other.to_string(),
-    };
+    }
+}
+
+/// Says which stored records cannot be read, where there are such.
+fn say_damage(body: &Value, out: &mut Text) {
+    for damaged in body.get("damaged").and_then(Value::as_array).into_iter().flatten() {
+        let [table, key, kind, id, why] = ["table", "key", "kind", "id", "why"].map(|name| get(damaged, name));
+        let what = if id.is_empty() { key } else { format!("{kind} {id}") };
+        out.add(format_args!(
+            "Damaged: the record of {what} in table {table} cannot be read ({why}); counts may lack it\n"
+        ));
+    }
+    if let Some(fix) = body.get("damaged_fix") {
+        let more =
+            body.get("damaged_not_shown").map_or_else(String::new, |more| format!("{more} more records are damaged. "));
+        out.add(format_args!("{more}{}\n", fix.as_str().unwrap_or_default()));
+    }
+}
+
+fn text(body: &Value) -> String {
     let retry = |failure: &Value| match get(failure, "retry_at") {
         at if at.is_empty() => String::new(),
         at => format!(" Next try at {at}."),
@@ -208,18 +233,7 @@ fn text(body: &Value) -> String {
     if let Some(identity) = body.get("identity") {
         out.add(format_args!("Identity: {}. {}\n", get(identity, "what"), get(identity, "fix")));
     }
-    for damaged in body.get("damaged").and_then(Value::as_array).into_iter().flatten() {
-        let [table, key, kind, id, why] = ["table", "key", "kind", "id", "why"].map(|name| get(damaged, name));
-        let what = if id.is_empty() { key } else { format!("{kind} {id}") };
-        out.add(format_args!(
-            "Damaged: the record of {what} in table {table} cannot be read ({why}); counts may lack it\n"
-        ));
-    }
-    if let Some(fix) = body.get("damaged_fix") {
-        let more =
-            body.get("damaged_not_shown").map_or_else(String::new, |more| format!("{more} more records are damaged. "));
-        out.add(format_args!("{more}{}\n", fix.as_str().unwrap_or_default()));
-    }
+    say_damage(body, &mut out);
     for place in body.get("unwatched").and_then(Value::as_array).into_iter().flatten() {
         let [account, region, since] = ["account", "region", "since"].map(|name| get(place, name));
         out.add(format_args!("No longer watched since {since}, and not counted: {account}/{region}\n"));

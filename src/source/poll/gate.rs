@@ -221,7 +221,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::aws::{Class, Details, Trouble};
+    use crate::aws::{Class, Details, Origin, Trouble};
 
     const KINDS: [&str; 4] = ["instance", "volume", "vpc", "subnet"];
 
@@ -234,7 +234,7 @@ mod tests {
             action: "ec2:DescribeInstances",
             region: None,
             ids: Vec::new(),
-            profile: "default".into(),
+            origin: Origin::Keys,
             perhaps_done: false,
         })
     }
