@@ -67,7 +67,7 @@ fn table(figures: &Value) -> Table {
     put("removed resources", field(figures, "tombstones"));
     put("watched intervals", field(figures, "watched_intervals"));
     let unreadable = figures.get("unreadable_messages").and_then(Value::as_array).map_or(0, Vec::len);
-    put("unreadable messages kept", unreadable.to_string());
+    put("parked messages", unreadable.to_string());
     table
 }
 
