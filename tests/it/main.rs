@@ -37,6 +37,8 @@ mod modules;
 #[cfg(test)]
 mod parity;
 #[cfg(test)]
+mod protocol;
+#[cfg(test)]
 mod proxy;
 #[cfg(test)]
 mod readme;

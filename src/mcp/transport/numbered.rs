@@ -75,11 +75,13 @@ impl Numbers {
                 if let ClientNotification::CancelledNotification(cancelled) = &mut notification.notification
                     && let Some(id) = cancelled.params.request_id.take()
                 {
-                    // rmcp sends no answer to a request that was cancelled.
-                    freed(&id);
-                    let number = self.numbers.remove(&id);
-                    number.and_then(|number| self.ids.remove(&number));
-                    cancelled.params.request_id = number.map(RequestId::Number);
+                    // What is cancelled before it has come is not cancelled: it will be answered.
+                    if let Some(number) = self.numbers.remove(&id) {
+                        self.ids.remove(&number);
+                        // rmcp sends no answer to a request that was cancelled.
+                        freed(&id);
+                        cancelled.params.request_id = Some(RequestId::Number(number));
+                    }
                 }
             }
             JsonRpcMessage::Response(_) | JsonRpcMessage::Error(_) => {}
@@ -191,7 +193,8 @@ mod tests {
         let mut numbers = Numbers::default();
         request(&mut numbers, json!("a"));
         let cancel = json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 1}});
-        let cancelled = serde_json::to_value(numbers.from_client(client(cancel), |_| ())).unwrap();
+        let freed = |id: &RequestId| panic!("{id} may still be on its way");
+        let cancelled = serde_json::to_value(numbers.from_client(client(cancel), freed)).unwrap();
         assert_eq!(cancelled["params"].get("requestId"), None, "{cancelled}");
     }
 
