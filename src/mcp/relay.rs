@@ -97,7 +97,7 @@ impl<O: AsyncWrite + Unpin> Relay<O> {
     ) -> io::Result<()> {
         loop {
             let outcome = match input.next().await? {
-                Line::Whole(line) => self.waiting.lock().from_client(line),
+                Line::Whole(line) => self.waiting.lock().hear(line),
                 Line::TooLong(start) => Outcome::Answer(normalise::too_long(start, MAX_LINE)),
                 Line::End => break,
             };
@@ -159,8 +159,8 @@ impl Waiting {
     }
 
     /// Decides what becomes of a line from the client, which nobody answers when the server has ended.
-    fn from_client<'a>(&mut self, line: &'a [u8]) -> Outcome<'a> {
-        let outcome = self.conversation.from_client(line);
+    fn hear<'a>(&mut self, line: &'a [u8]) -> Outcome<'a> {
+        let outcome = self.conversation.hear(line);
         match &outcome {
             Outcome::Forward(message) => match message.said() {
                 Said::Request { .. } if self.server_ended => Outcome::Answer(self.end()),

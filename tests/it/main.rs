@@ -55,6 +55,8 @@ mod parked;
 #[cfg(test)]
 mod places;
 #[cfg(test)]
+mod protocol;
+#[cfg(test)]
 mod proxy;
 #[cfg(test)]
 mod readme;

@@ -2,6 +2,7 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 use rmcp::model::{ClientJsonRpcMessage, JsonRpcMessage};
+use serde_json::json;
 
 use super::*;
 
@@ -15,12 +16,12 @@ enum Fate {
 }
 
 fn fate(conversation: &mut Conversation, bytes: &[u8]) -> Fate {
-    match conversation.from_client(bytes) {
+    match conversation.hear(bytes) {
         Outcome::Forward(message) => Fate::Forward(message.bytes().to_vec()),
         Outcome::Answer(refusals) => {
             let answer = |refusal: &Refusal| {
                 let line = refusal.line();
-                assert_eq!(line.iter().filter(|byte| **byte == b'\n').count(), 1, "one line");
+                assert_eq!(line.iter().position(|byte| *byte == b'\n'), Some(line.len() - 1), "one line");
                 let answer: Value = serde_json::from_slice(&line).unwrap();
                 assert_eq!(answer["jsonrpc"], "2.0");
                 assert!(answer["error"]["message"].as_str().is_some_and(|message| message.len() > 10), "{answer}");
@@ -174,7 +175,7 @@ fn before_the_handshake_notifications_and_responses_are_ignored_in_both_eras() {
 fn a_request_before_the_handshake_learns_how_each_era_begins() {
     let mut conversation = Conversation::default();
     let line = br#"{"jsonrpc":"2.0","id":"early","method":"tools/list"}"#;
-    let Outcome::Answer(refusals) = conversation.from_client(line) else { panic!("it is refused") };
+    let Outcome::Answer(refusals) = conversation.hear(line) else { panic!("it is refused") };
     let answer: Value = serde_json::from_slice(&refusals[0].line()).unwrap();
     assert_eq!((&answer["id"], &answer["error"]["code"]), (&json!("early"), &json!(-32602)));
     let message = answer["error"]["message"].as_str().unwrap();
@@ -457,14 +458,13 @@ proptest! {
         let text = message.to_string();
         let mut conversation = Conversation::opened();
         let waits = message.get("method").is_some() && message.get("id").is_some();
-        match conversation.from_client(text.as_bytes()) {
+        match conversation.hear(text.as_bytes()) {
             Outcome::Forward(forwarded) => {
                 let read: ClientJsonRpcMessage = serde_json::from_slice(forwarded.bytes()).expect("rmcp reads it");
-                let is_one = match (forwarded.said(), &read) {
-                    (Said::Request { id, .. }, JsonRpcMessage::Request(request)) => *id == request.id,
-                    (Said::Notification { .. }, JsonRpcMessage::Notification(_)) => true,
-                    (Said::Response, JsonRpcMessage::Response(_) | JsonRpcMessage::Error(_)) => true,
-                    _ => false,
+                let is_one = match forwarded.said() {
+                    Said::Request { id, .. } => matches!(&read, JsonRpcMessage::Request(request) if request.id == *id),
+                    Said::Notification { .. } => matches!(read, JsonRpcMessage::Notification(_)),
+                    Said::Response => matches!(read, JsonRpcMessage::Response(_) | JsonRpcMessage::Error(_)),
                 };
                 prop_assert!(is_one, "{:?} was read as {:?}", forwarded.said(), read);
                 // Once is enough: the socket does again what the stdio front end did.

@@ -78,14 +78,14 @@ mod tests {
 
     use super::*;
 
-    fn headers(name: HeaderName, values: &[&'static str]) -> HeaderMap {
+    fn headers(name: &HeaderName, values: &[&'static str]) -> HeaderMap {
         values.iter().map(|value| (name.clone(), HeaderValue::from_static(value))).collect()
     }
 
     #[test]
     fn json_is_taken_by_whoever_does_not_exclude_it() {
         let of = |values: &[&'static str]| {
-            let Accepted { json, stream, names_stream } = Accepted::of(&headers(header::ACCEPT, values));
+            let Accepted { json, stream, names_stream } = Accepted::of(&headers(&header::ACCEPT, values));
             (json, stream, names_stream)
         };
         for (values, expected) in [
@@ -111,7 +111,7 @@ mod tests {
 
     #[test]
     fn json_has_several_names_and_none() {
-        let is = |values: &[&'static str]| is_json(&headers(header::CONTENT_TYPE, values));
+        let is = |values: &[&'static str]| is_json(&headers(&header::CONTENT_TYPE, values));
         for taken in [
             &[] as &[&str],
             &["application/json"],
@@ -127,7 +127,7 @@ mod tests {
         {
             assert!(!is(&[refused]), "{refused}");
         }
-        assert!(is_plain(&HeaderMap::new()) && is_plain(&headers(header::CONTENT_ENCODING, &["identity"])));
-        assert!(!is_plain(&headers(header::CONTENT_ENCODING, &["gzip"])));
+        assert!(is_plain(&HeaderMap::new()) && is_plain(&headers(&header::CONTENT_ENCODING, &["identity"])));
+        assert!(!is_plain(&headers(&header::CONTENT_ENCODING, &["gzip"])));
     }
 }

@@ -34,7 +34,7 @@ impl<T: Transport<RoleServer>> Transport<RoleServer> for Numbered<T> {
     type Error = T::Error;
 
     fn send(&mut self, item: ServerJsonRpcMessage) -> impl Future<Output = Result<(), Self::Error>> + Send + 'static {
-        let item = self.numbers.to_client(item, |id| self.conversation.lock().answered(id));
+        let item = self.numbers.outbound(item, |id| self.conversation.lock().answered(id));
         let sending = item.map(|item| self.inner.send(item));
         async move {
             match sending {
@@ -46,7 +46,7 @@ impl<T: Transport<RoleServer>> Transport<RoleServer> for Numbered<T> {
 
     async fn receive(&mut self) -> Option<ClientJsonRpcMessage> {
         let item = self.inner.receive().await?;
-        Some(self.numbers.from_client(item, |id| self.conversation.lock().answered(id)))
+        Some(self.numbers.inbound(item, |id| self.conversation.lock().answered(id)))
     }
 
     fn close(&mut self) -> impl Future<Output = Result<(), Self::Error>> + Send {
@@ -58,28 +58,30 @@ impl<T: Transport<RoleServer>> Transport<RoleServer> for Numbered<T> {
 #[derive(Default)]
 struct Numbers {
     last: i64,
-    ids: HashMap<i64, RequestId>,
-    numbers: HashMap<RequestId, i64>,
+    by_number: HashMap<i64, RequestId>,
+    by_id: HashMap<RequestId, i64>,
 }
 
 impl Numbers {
-    fn from_client(&mut self, mut item: ClientJsonRpcMessage, freed: impl Fn(&RequestId)) -> ClientJsonRpcMessage {
+    fn inbound(&mut self, mut item: ClientJsonRpcMessage, freed: impl Fn(&RequestId)) -> ClientJsonRpcMessage {
         match &mut item {
             JsonRpcMessage::Request(request) => {
                 self.last += 1;
-                self.ids.insert(self.last, request.id.clone());
+                self.by_number.insert(self.last, request.id.clone());
                 let id = std::mem::replace(&mut request.id, RequestId::Number(self.last));
-                self.numbers.insert(id, self.last);
+                self.by_id.insert(id, self.last);
             }
             JsonRpcMessage::Notification(notification) => {
                 if let ClientNotification::CancelledNotification(cancelled) = &mut notification.notification
                     && let Some(id) = cancelled.params.request_id.take()
                 {
-                    // rmcp sends no answer to a request that was cancelled.
-                    freed(&id);
-                    let number = self.numbers.remove(&id);
-                    number.and_then(|number| self.ids.remove(&number));
-                    cancelled.params.request_id = number.map(RequestId::Number);
+                    // What is cancelled before it has come is not cancelled: it will be answered.
+                    if let Some(number) = self.by_id.remove(&id) {
+                        self.by_number.remove(&number);
+                        // rmcp sends no answer to a request that was cancelled.
+                        freed(&id);
+                        cancelled.params.request_id = Some(RequestId::Number(number));
+                    }
                 }
             }
             JsonRpcMessage::Response(_) | JsonRpcMessage::Error(_) => {}
@@ -88,11 +90,7 @@ impl Numbers {
     }
 
     /// What the client gets to read; `None` when the request that it belongs to is over.
-    fn to_client(
-        &mut self,
-        mut item: ServerJsonRpcMessage,
-        freed: impl Fn(&RequestId),
-    ) -> Option<ServerJsonRpcMessage> {
+    fn outbound(&mut self, mut item: ServerJsonRpcMessage, freed: impl Fn(&RequestId)) -> Option<ServerJsonRpcMessage> {
         match &mut item {
             JsonRpcMessage::Response(response) => {
                 response.id = self.take(&response.id)?;
@@ -121,16 +119,16 @@ impl Numbers {
 
     fn id(&self, number: &RequestId) -> Option<&RequestId> {
         match number {
-            RequestId::Number(number) => self.ids.get(number),
+            RequestId::Number(number) => self.by_number.get(number),
             RequestId::String(_) => None,
         }
     }
 
     fn take(&mut self, number: &RequestId) -> Option<RequestId> {
         let RequestId::Number(number) = number else { return None };
-        let id = self.ids.remove(number)?;
-        if self.numbers.get(&id) == Some(number) {
-            self.numbers.remove(&id);
+        let id = self.by_number.remove(number)?;
+        if self.by_id.get(&id) == Some(number) {
+            self.by_id.remove(&id);
         }
         Some(id)
     }
@@ -146,9 +144,9 @@ mod tests {
         serde_json::from_value(message).unwrap()
     }
 
-    fn request(numbers: &mut Numbers, id: Value) -> i64 {
-        let message = client(json!({"jsonrpc": "2.0", "id": id, "method": "tools/list"}));
-        match numbers.from_client(message, |_| ()) {
+    fn request(numbers: &mut Numbers, id: impl Into<Value>) -> i64 {
+        let message = client(json!({"jsonrpc": "2.0", "id": id.into(), "method": "tools/list"}));
+        match numbers.inbound(message, |_| ()) {
             JsonRpcMessage::Request(request) => match request.id {
                 RequestId::Number(number) => number,
                 RequestId::String(text) => panic!("not numbered: {text}"),
@@ -159,28 +157,28 @@ mod tests {
 
     fn answer(numbers: &mut Numbers, number: i64) -> Option<Value> {
         let message = json!({"jsonrpc": "2.0", "id": number, "result": {}});
-        let sent = numbers.to_client(serde_json::from_value(message).unwrap(), |_| ())?;
+        let sent = numbers.outbound(serde_json::from_value(message).unwrap(), |_| ())?;
         Some(serde_json::to_value(sent).unwrap()["id"].clone())
     }
 
     #[test]
     fn the_late_answer_to_a_cancelled_request_is_not_the_answer_to_the_next_one_of_its_id() {
         let mut numbers = Numbers::default();
-        let first = request(&mut numbers, json!(7));
+        let first = request(&mut numbers, 7);
         let cancel = json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 7}});
-        let cancelled = serde_json::to_value(numbers.from_client(client(cancel), |_| ())).unwrap();
+        let cancelled = serde_json::to_value(numbers.inbound(client(cancel), |_| ())).unwrap();
         assert_eq!(cancelled["params"]["requestId"], first);
-        let second = request(&mut numbers, json!(7));
+        let second = request(&mut numbers, 7);
         assert_ne!(first, second);
         assert_eq!(answer(&mut numbers, first), None);
         assert_eq!(answer(&mut numbers, second), Some(json!(7)));
-        assert!(numbers.ids.is_empty() && numbers.numbers.is_empty());
+        assert!(numbers.by_number.is_empty() && numbers.by_id.is_empty());
     }
 
     #[test]
     fn a_number_and_its_text_are_two_ids_and_each_gets_its_own_answer() {
         let mut numbers = Numbers::default();
-        let (number, text) = (request(&mut numbers, json!(1)), request(&mut numbers, json!("1")));
+        let (number, text) = (request(&mut numbers, 1), request(&mut numbers, "1"));
         assert_eq!(answer(&mut numbers, text), Some(json!("1")));
         assert_eq!(answer(&mut numbers, number), Some(json!(1)));
         assert_eq!(answer(&mut numbers, number), None);
@@ -189,24 +187,25 @@ mod tests {
     #[test]
     fn cancelling_what_is_not_there_cancels_nothing() {
         let mut numbers = Numbers::default();
-        request(&mut numbers, json!("a"));
+        request(&mut numbers, "a");
         let cancel = json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 1}});
-        let cancelled = serde_json::to_value(numbers.from_client(client(cancel), |_| ())).unwrap();
+        let freed = |id: &RequestId| panic!("{id} may still be on its way");
+        let cancelled = serde_json::to_value(numbers.inbound(client(cancel), freed)).unwrap();
         assert_eq!(cancelled["params"].get("requestId"), None, "{cancelled}");
     }
 
     #[test]
     fn a_subscription_is_told_of_under_the_id_of_its_request() {
         let mut numbers = Numbers::default();
-        let number = request(&mut numbers, json!("listen"));
+        let number = request(&mut numbers, "listen");
         let key = "io.modelcontextprotocol/subscriptionId";
         let told = json!({
             "jsonrpc": "2.0", "method": "notifications/resources/list_changed", "params": {"_meta": {key: number}},
         });
         let told: ServerJsonRpcMessage = serde_json::from_value(told).unwrap();
-        let sent = serde_json::to_value(numbers.to_client(told.clone(), |_| ()).unwrap()).unwrap();
+        let sent = serde_json::to_value(numbers.outbound(told.clone(), |_| ()).unwrap()).unwrap();
         assert_eq!(sent["params"]["_meta"][key], "listen");
         assert_eq!(answer(&mut numbers, number), Some(json!("listen")));
-        assert!(numbers.to_client(told, |_| ()).is_none(), "it is over");
+        assert!(numbers.outbound(told, |_| ()).is_none(), "it is over");
     }
 }

@@ -84,7 +84,7 @@ where
                 return None;
             }
             let outcome = match self.lines.next().await {
-                Ok(Line::Whole(line)) => self.conversation.lock().from_client(line),
+                Ok(Line::Whole(line)) => self.conversation.lock().hear(line),
                 Ok(Line::TooLong(start)) => Outcome::Answer(normalise::too_long(start, MAX_LINE)),
                 Ok(Line::End) => return None,
                 Err(error) => {

@@ -325,29 +325,41 @@ async fn a_client_that_goes_away_leaves_its_id_taken_until_the_answer_is_there()
 async fn the_id_of_a_cancelled_request_is_free_in_its_session() {
     let desk = Desk::new().await;
     let session = desk.session(&[]).await;
-    let headers = [("mcp-session-id", session.as_str())];
+    let headers = [("mcp-session-id", session.as_str()), ("content-type", JSON), ("accept", BOTH)];
     let ready = desk.world.phase.send_replace(Phase::Opening);
     let read = |uri: &str| request(1, "resources/read", &json!({"uri": uri}));
-    let first = desk.post(&headers, read("ec2://inventory/summary"));
-    let second = async {
-        let cancel = json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 1}});
-        assert_eq!(desk.post(&headers, cancel.to_string()).await.status, 202);
-        loop {
-            let answering = desk.post(&headers, read("ec2://inventory/freshness"));
-            let opening = async {
-                for _ in 0..50 {
-                    tokio::task::yield_now().await;
-                }
-                desk.world.phase.send_replace(ready.clone());
-            };
-            let (reply, ()) = tokio::join!(answering, opening);
-            if reply.status == 200 {
-                break reply;
-            }
+    let first = desk.respond(Method::POST, &headers, read("ec2://inventory/summary")).await;
+    let cancel = json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 1}});
+    assert_eq!(desk.post(&headers[..1], cancel.to_string()).await.status, 202);
+    // The notification is on its way to the session.
+    let mut second = desk.respond(Method::POST, &headers, read("ec2://inventory/freshness")).await;
+    while second.status() != StatusCode::OK {
+        tokio::task::yield_now().await;
+        second = desk.respond(Method::POST, &headers, read("ec2://inventory/freshness")).await;
+    }
+    desk.world.phase.send_replace(ready);
+    let second = to_bytes(second.into_body(), usize::MAX).await.unwrap();
+    assert!(String::from_utf8_lossy(&second).contains("ec2://inventory/freshness"), "{second:?}");
+    let first = to_bytes(first.into_body(), usize::MAX).await.unwrap();
+    assert!(!String::from_utf8_lossy(&first).contains("contents"), "the cancelled request has no answer: {first:?}");
+}
+
+#[tokio::test]
+async fn of_a_stream_the_answer_is_taken_and_one_without_is_an_error() {
+    let of = |events: &'static str| {
+        let response = ([(header::CONTENT_TYPE, STREAM), (header::CACHE_CONTROL, "no-cache")], events).into_response();
+        async move {
+            let response = gathered(response, &RequestId::Number(1)).await;
+            assert_eq!((form(response.headers()), response.headers().get(header::CACHE_CONTROL)), (JSON, None));
+            let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
+            serde_json::from_slice::<Value>(&body).unwrap()
         }
     };
-    // The first one is in flight before the second begins.
-    let (first, second) = tokio::join!(biased; first, second);
-    assert_eq!(first.json()["error"]["code"], -32603, "the cancelled request has no answer: {first:?}");
-    assert_eq!(second.json()["result"]["contents"][0]["uri"], "ec2://inventory/freshness", "{second:?}");
+    let whole = of(
+        "id: 0\nretry: 3000\ndata:\n\n:\n\ndata: {\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\"}\n\n\
+        data: {\"jsonrpc\":\"2.0\",\"id\":2,\"result\":{}}\n\nid: 1\ndata: {\"jsonrpc\":\"2.0\",\ndata: \"id\":1,\"result\":{\"a\":1}}\n\n",
+    );
+    assert_eq!(whole.await, json!({"jsonrpc": "2.0", "id": 1, "result": {"a": 1}}));
+    let cut = of("data:\n\ndata: {\"jsonrpc\":\"2.0\",\"id\":2,\"result\":{}}\n\n").await;
+    assert_eq!((&cut["id"], &cut["error"]["code"]), (&json!(1), &json!(-32603)));
 }

@@ -52,14 +52,14 @@ impl Raw {
 
 fn initialize(id: i64) -> Value {
     let params = json!({"protocolVersion": "2025-11-25", "clientInfo": {"name": "raw"}});
-    request(id, "initialize", params)
+    request(id, "initialize", &params)
 }
 
-fn request(id: impl Into<Value>, method: &str, params: Value) -> Value {
+fn request(id: impl Into<Value>, method: &str, params: &Value) -> Value {
     json!({"jsonrpc": "2.0", "id": id.into(), "method": method, "params": params})
 }
 
-fn modern(id: impl Into<Value>, method: &str, params: Value) -> Value {
+fn modern(id: impl Into<Value>, method: &str, params: &Value) -> Value {
     let mut request = request(id, method, params);
     request["params"]["_meta"] = json!({
         "io.modelcontextprotocol/protocolVersion": "2026-07-28",
@@ -78,16 +78,16 @@ async fn whatever_comes_before_the_handshake_both_eras_can_still_begin() {
         json!({"jsonrpc": "2.0", "id": 4, "result": {}}),
         json!({"jsonrpc": "2.0", "id": 5, "error": {"code": -32601, "message": "no such method"}}),
     ];
-    for opening in [initialize(9), modern(9, "tools/list", json!({}))] {
+    for opening in [initialize(9), modern(9, "tools/list", &json!({}))] {
         let mut client = Raw::of(&world);
-        client.send(&modern(1, "server/discover", json!({}))).await;
+        client.send(&modern(1, "server/discover", &json!({}))).await;
         assert_eq!(client.answer().await["id"], 1);
         for stray in &stray {
             client.send(stray).await;
         }
-        client.send(&request(2, "ping", json!({}))).await;
+        client.send(&request(2, "ping", &json!({}))).await;
         assert_eq!(client.answer().await, json!({"jsonrpc": "2.0", "id": 2, "result": {}}));
-        client.send(&request(3, "tools/list", json!({}))).await;
+        client.send(&request(3, "tools/list", &json!({}))).await;
         let early = client.answer().await;
         assert_eq!((&early["id"], &early["error"]["code"]), (&json!(3), &json!(-32602)), "{early}");
         client.send(&opening).await;
@@ -97,7 +97,7 @@ async fn whatever_comes_before_the_handshake_both_eras_can_still_begin() {
         for stray in &stray {
             client.send(stray).await;
         }
-        client.send(&modern(10, "tools/list", json!({}))).await;
+        client.send(&modern(10, "tools/list", &json!({}))).await;
         assert!(client.answer().await["result"]["tools"].is_array());
     }
 }
@@ -127,7 +127,7 @@ async fn lines_that_cannot_be_read_are_answered_and_the_connection_goes_on() {
         assert_eq!((&answer["id"], &answer["error"]["code"]), (&id, &json!(code)), "{shown}: {answer}");
     }
     // The last line lacks its end.
-    client.bytes(request("last", "ping", json!({})).to_string().as_bytes()).await;
+    client.bytes(request("last", "ping", &json!({})).to_string().as_bytes()).await;
     client.write.as_mut().unwrap().shutdown().await.unwrap();
     assert_eq!(client.answer().await["id"], "last");
     assert_eq!(client.next().await, None);
@@ -165,13 +165,13 @@ async fn an_id_in_flight_is_refused_at_once_and_the_first_request_is_still_answe
     let mut client = Raw::of(&world);
     client.open().await;
     let ready = world.phase.send_replace(Phase::Opening);
-    let read = |id: Value| request(id, "resources/read", json!({"uri": "ec2://inventory/summary"}));
+    let read = |id: Value| request(id, "resources/read", &json!({"uri": "ec2://inventory/summary"}));
     client.send(&read(json!(7))).await;
-    client.send(&request(7, "tools/list", json!({}))).await;
+    client.send(&request(7, "tools/list", &json!({}))).await;
     let refused = client.answer().await;
     assert_eq!((&refused["id"], &refused["error"]["code"]), (&json!(7), &json!(-32600)), "{refused}");
     assert!(refused["error"]["message"].as_str().unwrap().contains("request id 7 is in flight already"), "{refused}");
-    client.send(&request("7", "tools/list", json!({}))).await;
+    client.send(&request("7", "tools/list", &json!({}))).await;
     let other = client.answer().await;
     assert_eq!(other["id"], "7");
     assert!(other["result"]["tools"].is_array(), "the text is another id than the number: {other}");
@@ -179,7 +179,7 @@ async fn an_id_in_flight_is_refused_at_once_and_the_first_request_is_still_answe
     let first = client.answer().await;
     assert_eq!(first["id"], 7);
     assert!(first["result"]["contents"].is_array(), "{first}");
-    client.send(&request(7, "tools/list", json!({}))).await;
+    client.send(&request(7, "tools/list", &json!({}))).await;
     assert!(client.answer().await["result"]["tools"].is_array(), "answered, the id is free again");
 }
 
@@ -189,16 +189,16 @@ async fn the_id_of_a_cancelled_request_is_free_and_gets_the_answer_of_its_second
     let mut client = Raw::of(&world);
     client.open().await;
     let ready = world.phase.send_replace(Phase::Opening);
-    client.send(&request(1, "resources/read", json!({"uri": "ec2://inventory/summary"}))).await;
+    client.send(&request(1, "resources/read", &json!({"uri": "ec2://inventory/summary"}))).await;
     client.send(&json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 1}})).await;
-    client.send(&request(1, "resources/read", json!({"uri": "ec2://inventory/freshness"}))).await;
-    client.send(&request(2, "ping", json!({}))).await;
+    client.send(&request(1, "resources/read", &json!({"uri": "ec2://inventory/freshness"}))).await;
+    client.send(&request(2, "ping", &json!({}))).await;
     assert_eq!(client.answer().await["id"], 2);
     world.phase.send_replace(ready);
     let second = client.answer().await;
     assert_eq!(second["id"], 1);
     assert_eq!(second["result"]["contents"][0]["uri"], "ec2://inventory/freshness", "{second}");
-    client.send(&request(3, "ping", json!({}))).await;
+    client.send(&request(3, "ping", &json!({}))).await;
     assert_eq!(client.answer().await["id"], 3, "the cancelled request is not answered");
 }
 
@@ -206,7 +206,7 @@ async fn the_id_of_a_cancelled_request_is_free_and_gets_the_answer_of_its_second
 async fn a_subscription_keeps_its_id_and_nobody_else_gets_it() {
     let world = World::small().await;
     let mut client = Raw::of(&world);
-    let listen = modern("sub", "subscriptions/listen", json!({"notifications": {"resourcesListChanged": true}}));
+    let listen = modern("sub", "subscriptions/listen", &json!({"notifications": {"resourcesListChanged": true}}));
     client.send(&listen).await;
     let key = "io.modelcontextprotocol/subscriptionId";
     let acknowledged = client.next().await.unwrap();

@@ -1,0 +1,65 @@
+//! The errors that are answered in place of what was asked for.
+
+use rmcp::model::RequestId;
+use serde_json::{Value, json};
+
+/// JSON-RPC's code for what is not JSON.
+const PARSE: i32 = -32700;
+/// JSON-RPC's code for JSON that is no request.
+const INVALID_REQUEST: i32 = -32600;
+/// JSON-RPC's code for parameters that do not fit the method.
+const INVALID_PARAMS: i32 = -32602;
+
+/// A JSON-RPC error in place of what was asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Refusal {
+    pub(super) id: Option<Value>,
+    code: i32,
+    message: String,
+}
+
+impl Refusal {
+    /// An error that says that something is no valid request.
+    #[must_use]
+    pub fn invalid(id: Option<Value>, message: String) -> Self {
+        Refusal { id, code: INVALID_REQUEST, message }
+    }
+
+    /// An error that says that the server failed.
+    #[must_use]
+    pub fn failed(id: Option<Value>, message: String) -> Self {
+        Refusal { id, code: -32603, message }
+    }
+
+    /// An error that says that something cannot be read.
+    #[must_use]
+    pub fn unreadable(id: Option<Value>, message: String) -> Self {
+        Refusal { id, code: PARSE, message }
+    }
+
+    pub(super) fn params(id: &RequestId, message: String) -> Self {
+        Refusal { id: Some(id.clone().into_json_value()), code: INVALID_PARAMS, message }
+    }
+
+    /// The same where it is unclear which request it belongs to.
+    #[must_use]
+    pub fn without_id(self) -> Self {
+        Refusal { id: None, ..self }
+    }
+
+    /// As the line of a stream. Without an id that could be seen it has none, as MCP's schema wants it.
+    #[must_use]
+    pub fn line(&self) -> Vec<u8> {
+        let error = json!({"code": self.code, "message": self.message});
+        let line = match &self.id {
+            Some(id) => json!({"jsonrpc": "2.0", "id": id, "error": error}),
+            None => json!({"jsonrpc": "2.0", "error": error}),
+        };
+        format!("{line}\n").into_bytes()
+    }
+}
+
+/// One refusal for each id; one without an id where there is none.
+pub(super) fn refuse_each(ids: Vec<Value>, refuse: impl Fn(Option<Value>) -> Refusal) -> Vec<Refusal> {
+    if ids.is_empty() { vec![refuse(None)] } else { ids.into_iter().map(|id| refuse(Some(id))).collect() }
+}
