@@ -268,12 +268,11 @@ impl Core {
             let also_seen_in = others.filter(|other| *other != id.scope()).collect();
             return Ok(Look::Found(Located { id, also_seen_in }));
         }
-        let scopes = match scope {
-            Some(scope) => vec![scope.clone()],
-            None => {
-                let states = self.scopes(&[kind]).into_iter().chain(self.unwatched(&[kind]));
-                states.map(|state| state.scope).collect()
-            }
+        let scopes: Vec<Scope> = if let Some(scope) = scope {
+            vec![scope.clone()]
+        } else {
+            let states = self.scopes(&[kind]).into_iter().chain(self.unwatched(&[kind]));
+            states.map(|state| state.scope).collect()
         };
         for scope in &scopes {
             let id = ResourceId::new(scope, &name, id);

@@ -483,7 +483,7 @@ impl Snapshot {
                 continue;
             }
             match make(id, key.value(), bytes.value()) {
-                Ok(made) => found.push(made),
+                Ok(row) => found.push(row),
                 Err(ReadError::Damaged(_)) => continue,
                 Err(error) => return Err(error),
             }

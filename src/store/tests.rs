@@ -626,9 +626,9 @@ fn a_scope_that_is_no_longer_watched_leaves_every_read_that_names_no_scope() {
     assert_eq!(seen(&store), 3);
     writer.watch_only(&[scope("eu-central-1").region], at(9_000)).unwrap();
     assert_eq!(seen(&store), 1);
-    let writes = store.write_transactions();
+    let before = store.write_transactions();
     writer.watch_only(&[scope("eu-central-1").region], at(10_000)).unwrap();
-    assert_eq!(store.write_transactions(), writes, "nothing changed");
+    assert_eq!(store.write_transactions(), before, "nothing changed");
     let snapshot = store.snapshot().unwrap();
     assert_eq!(**snapshot.retired(), BTreeMap::from([(scope("eu-west-1"), at(5_000))]), "since its last sweep ended");
     // What is asked for by name is there.

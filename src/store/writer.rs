@@ -244,9 +244,10 @@ impl Writer {
         self.shared.publish().map_err(|error| self.latch(error.into()))?;
         self.shared.index.leave_out(self.shared.newest.load().retired());
         for (scope, since) in changes {
-            match since {
-                Some(since) => tracing::info!(%scope, %since, "no longer watched"),
-                None => tracing::info!(%scope, "watched again"),
+            if let Some(since) = since {
+                tracing::info!(%scope, %since, "no longer watched");
+            } else {
+                tracing::info!(%scope, "watched again");
             }
         }
         Ok(())

@@ -158,7 +158,7 @@ fn a_damaged_record_is_named_by_changes_and_export_and_by_the_past() {
     assert!(!changes.is_error && changes.text.contains(REPAIR), "{}", changes.text);
     let told = changes.structured["changes"].as_array().unwrap();
     assert!(told.len() > 5 && told.iter().all(|change| change["seq"] != seq), "{}", changes.structured);
-    assert!(changes.structured["damaged"][0]["key"] == seq.to_string(), "{}", changes.structured["damaged"]);
+    assert_eq!(changes.structured["damaged"][0]["key"], json!(seq.to_string()), "{}", changes.structured["damaged"]);
     let history = client.read(&format!("ec2://instance/{id}/history"));
     assert_eq!(history["damaged"].as_array().map(Vec::len), Some(1), "{history}");
     // Now is whole.

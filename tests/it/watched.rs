@@ -165,8 +165,12 @@ fn regions_that_are_no_longer_watched_leave_answers_and_come_back_as_resumed() {
     // Watched again: what came meanwhile is news of the gap, and nothing of before is taken for gone.
     let snapshot = snapshot(&Endpoint { region: FAR.to_owned(), ..simulator.endpoint() }, &volume);
     let server = sandbox.serve(&both);
-    server.swept();
     let mut client = Client::http(&server.http);
+    assert_eq!(total(&mut client, &json!({})).0, 8, "from the first answer on");
+    eventually("both regions are swept again", || {
+        let freshness = client.read("ec2://inventory/freshness");
+        rows(&freshness["scopes"]).iter().all(|scope| scope["stale"].is_null()).then_some(())
+    });
     assert_eq!(total(&mut client, &json!({})).0, 8);
     let summary = client.call("get_inventory_summary", &json!({})).unwrap();
     assert!(summary.structured.get("unwatched").is_none(), "{}", summary.text);

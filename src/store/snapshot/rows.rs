@@ -65,15 +65,12 @@ impl Snapshot {
 
     /// The same of its head, which does not depend on what rows are made of.
     pub(super) fn head_or_made(&self, id: ResourceId, key: &[u8], bytes: &[u8]) -> Result<Head, ReadError> {
-        match codec::decode_head(key, bytes) {
-            Ok(disk) => Ok(head(id, &disk)),
-            Err(_) => {
-                let Row { id, fields, digest, provisional, seen, changed } =
-                    self.row_or_made(&id, key, bytes, &mut None)?;
-                let fingerprint = Fingerprint { digest, provisional, seen };
-                Ok(Head { id, name: fields.name, owner: fields.owner, fingerprint, changed })
-            }
+        if let Ok(disk) = codec::decode_head(key, bytes) {
+            return Ok(head(id, &disk));
         }
+        let Row { id, fields, digest, provisional, seen, changed } = self.row_or_made(&id, key, bytes, &mut None)?;
+        let fingerprint = Fingerprint { digest, provisional, seen };
+        Ok(Head { id, name: fields.name, owner: fields.owner, fingerprint, changed })
     }
 }
 
