@@ -281,7 +281,7 @@ impl Stage {
             told["results"].as_array().unwrap().iter().map(|row| row["instance_id"].as_str().unwrap()).collect();
         assert_eq!(rows, case.named, "one row for each that was named, and no other\n{said}");
 
-        let strays = |answer: &Ids| answer.of(&case.named).is_ok_and(|ids| ids.iter().any(|id| !named.contains(id)));
+        let strays = |ids: &Ids| ids.of(&case.named).is_ok_and(|ids| ids.iter().any(|id| !named.contains(id)));
         let silent =
             matches!(case.look, Ids::None | Ids::NotFound(_)) || matches!(&case.look, Ids::Fewer if named.len() == 1);
         if strays(&case.look) || silent {
