@@ -75,15 +75,12 @@ impl Middle {
                 let (seen, rule) = (Arc::clone(&seen), Arc::clone(&rule));
                 std::thread::spawn(move || {
                     // Whoever does not trust the certificate hangs up: that is no failure of the middle.
-                    match tls {
-                        Some(config) => {
-                            let connection = ServerConnection::new(config).unwrap();
-                            pass(StreamOwned::new(connection, client), None, &authority, &seen, &*rule).ok()
-                        }
-                        None => {
-                            let raw = client.try_clone().ok();
-                            pass(client, raw, &authority, &seen, &*rule).ok()
-                        }
+                    if let Some(config) = tls {
+                        let connection = ServerConnection::new(config).unwrap();
+                        pass(StreamOwned::new(connection, client), None, &authority, &seen, &*rule).ok()
+                    } else {
+                        let raw = client.try_clone().ok();
+                        pass(client, raw, &authority, &seen, &*rule).ok()
                     }
                 });
             }
