@@ -193,7 +193,8 @@ mod tests {
     #[test]
     fn only_the_newest_messages_are_kept_and_only_the_beginning_of_long_ones() {
         let (_dir, mut writer, _store) = fresh();
-        let many: Vec<Parked> = (0..KEPT + 7).map(|n| parked(&format!("m-{n}"), 1_000 + n as i64)).collect();
+        let many: Vec<Parked> =
+            (1_000..).zip(0..KEPT + 7).map(|(millis, n)| parked(&format!("m-{n}"), millis)).collect();
         keep(&mut writer, many, 5_000);
         assert_eq!(ids(&writer).len(), KEPT);
         assert_eq!(ids(&writer)[0], format!("m-{}", KEPT + 6));
