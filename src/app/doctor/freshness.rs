@@ -27,6 +27,11 @@ pub(super) fn judge(freshness: &Value) -> Vec<Finding> {
     if let Some(log) = freshness.get("log").filter(|log| log.is_object()) {
         findings.push(CHECK.warning("the server's log", text(log, "what"), text(log, "fix")));
     }
+    let damaged = freshness.get("damaged").and_then(Value::as_array).map_or(0, Vec::len);
+    if damaged > 0 {
+        let fact = format!("at least {damaged} stored records cannot be read, and answers lack what is only there");
+        findings.push(CHECK.failed("the server's store", fact, text(freshness, "damaged_fix")));
+    }
     for (region, scopes) in regions {
         let of = |name: &str| -> Vec<&&Value> { scopes.iter().filter(|scope| scope.get(name).is_some()).collect() };
         let kinds = |scopes: &[&&Value]| scopes.iter().map(|scope| text(scope, "kind")).collect::<Vec<_>>().join(", ");
@@ -92,6 +97,10 @@ mod tests {
         let log = json!({"log": {"what": "7 lines", "fix": "read"}, "scopes": [scope("a", json!({}))]});
         let found: Vec<_> = judge(&log).into_iter().map(|finding| (finding.verdict, finding.fact)).collect();
         assert_eq!(found, [(Verdict::Warning, "7 lines".to_owned()), (Verdict::Ok, "1 kinds are fresh".to_owned())]);
+        let damaged =
+            json!({"damaged": [{"table": "rows"}], "damaged_fix": "repair", "scopes": [scope("a", json!({}))]});
+        let found: Vec<_> = judge(&damaged).into_iter().map(|finding| (finding.verdict, finding.fix)).collect();
+        assert_eq!(found, [(Verdict::Failed, Some("repair".to_owned())), (Verdict::Ok, None)]);
         let trouble = json!({"trouble": {"what": "disk full", "fix": "free some"}, "scopes": []});
         assert_eq!(judge(&trouble)[0].verdict, Verdict::Failed);
     }

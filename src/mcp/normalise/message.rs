@@ -16,6 +16,9 @@ const MEMBERS: [&str; 6] = ["jsonrpc", "id", "method", "params", "result", "erro
 /// The mark that some editors and shells put before UTF-8.
 pub(super) const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
+/// The methods that answer page by page.
+const LISTS: [&str; 4] = ["tools/list", "resources/list", "resources/templates/list", "prompts/list"];
+
 const BATCH: &str = "a batch was sent, which MCP does not have: send each message on its own";
 
 /// A message that is well formed.
@@ -218,6 +221,11 @@ impl Parts {
         let params = self.object.get("params").filter(|params| !params.is_null())?;
         if !params.is_object() {
             return Some("params must be a JSON object");
+        }
+        // rmcp takes parameters of a list that it cannot read for none at all, and answers the first page.
+        let is_list = self.object.get("method").and_then(Value::as_str).is_some_and(|method| LISTS.contains(&method));
+        if is_list && params.get("cursor").is_some_and(|cursor| !cursor.is_string() && !cursor.is_null()) {
+            return Some("params.cursor must be a string, as nextCursor of the page before gives it");
         }
         let meta = params.get("_meta").filter(|meta| !meta.is_null())?;
         (!meta.is_object()).then_some("params._meta must be a JSON object")
