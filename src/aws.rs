@@ -444,14 +444,24 @@ impl Aws {
 
     async fn clients(&self, region: &Region, action: &'static str) -> Result<Clients, AwsError> {
         let sdk = self.sdk().await;
+        self.usable(&sdk, region, action)?;
+        Ok(sdk.clients(region))
+    }
+
+    /// Refuses to call where a configuration file is broken, and in regions that are not watched.
+    fn usable(&self, sdk: &Sdk, region: &Region, action: &'static str) -> Result<(), AwsError> {
         if let Some(what) = sdk.broken() {
             self.0.read.lock().1 = true;
             return Err(AwsError::files(what, &self.call(Some(region), action)));
         }
-        if !self.regions().contains(region) {
+        let regions = self.regions();
+        if regions.is_empty() {
             return Err(self.no_region(action));
         }
-        Ok(sdk.clients(region))
+        if !regions.contains(region) {
+            return Err(AwsError::not_watched(&regions, &self.call(Some(region), action)));
+        }
+        Ok(())
     }
 
     /// `region` as the account in use sees it. Before that is known, an account without a number.

@@ -66,6 +66,9 @@ pub enum Trouble {
     /// Nothing says which region to ask.
     #[error("no AWS region is set")]
     NoRegion,
+    /// The region is not one of those that are watched.
+    #[error("the region is not watched")]
+    NotWatched,
     /// No source of credentials had any.
     #[error("no AWS credentials were found")]
     NoCredentials,
@@ -165,6 +168,17 @@ impl AwsError {
     /// There is no region to ask.
     pub(super) fn no_region(call: &Call<'_>) -> Self {
         AwsError::of(Trouble::NoRegion, Class::Fatal, None, call)
+    }
+
+    /// A call in a region that is not among the `watched` ones.
+    pub(super) fn not_watched(watched: &[Region], call: &Call<'_>) -> Self {
+        let watched: Vec<&str> = watched.iter().map(Region::as_str).collect();
+        AwsError::of(
+            Trouble::NotWatched,
+            Class::Fatal,
+            Some(format!("this server watches {}", watched.join(", "))),
+            call,
+        )
     }
 
     /// A configuration file is needed and cannot be understood; `what` names it.
@@ -435,6 +449,7 @@ impl AwsError {
         match self.trouble {
             Trouble::Files
             | Trouble::NoRegion
+            | Trouble::NotWatched
             | Trouble::NoCredentials
             | Trouble::SsoExpired
             | Trouble::LoginExpired
@@ -489,6 +504,9 @@ impl AwsError {
             (Trouble::NoRegion, _) => {
                 "Set AWS_REGION (or pass --region), or `region` in the profile in ~/.aws/config, for example us-east-1."
                     .into()
+            }
+            (Trouble::NotWatched, _) => {
+                "Name the region in --regions (or AWS_REGION) and start the server again, or ask about a watched one.".into()
             }
             (Trouble::NoCredentials, _) => format!(
                 "Set AWS_PROFILE (or pass --profile) to a profile of ~/.aws/config, or set AWS_ACCESS_KEY_ID and \

@@ -115,9 +115,7 @@ impl Pinned {
     }
 
     pub(super) fn clients(&self, region: &Region, action: &'static str) -> Result<Clients, AwsError> {
-        if !self.aws.regions().contains(region) {
-            return Err(self.aws.no_region(action));
-        }
+        self.aws.usable(&self.sdk, region, action)?;
         Ok(self.sdk.clients(region))
     }
 

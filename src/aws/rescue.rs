@@ -110,7 +110,8 @@ impl Intercept for Rescue {
             _ => None,
         };
         if let (Some((output, unreadable)), Some(place)) = (rescued, context.output_or_error_mut()) {
-            asked.learned.lock().unreadable = unreadable;
+            // A kind may need several calls for one page: addresses by two sorts of ids.
+            asked.learned.lock().unreadable.extend(unreadable);
             *place = Ok(output);
         }
         Ok(())

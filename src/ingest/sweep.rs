@@ -205,8 +205,11 @@ impl<L: Ledger> Ingest<L> {
         let view = self.ledger.view()?;
         for id in unreadable.iter().filter_map(|item| item.id.clone()) {
             let id = ResourceId::new(scope, kind, id);
-            if view.fingerprint(&id)?.is_some() {
-                known.push(id.id);
+            match view.fingerprint(&id) {
+                // One whose row is damaged is stored, too.
+                Ok(Some(_)) | Err(ReadError::Damaged(_)) => known.push(id.id),
+                Ok(None) => {}
+                Err(error) => return Err(error.into()),
             }
         }
         drop(view);

@@ -109,7 +109,7 @@ impl Form {
         match self {
             Form::Text | Form::Prose => "its values are free text".to_owned(),
             Form::Word(words) if words.len() > 30 => {
-                "that is none of the values that AWS documents or that this copy holds".to_owned()
+                "no resource in this copy has it, and it is none of the values that this version of Muster knows from AWS".to_owned()
             }
             Form::Word(words) => format!("its values are {}", words.join(", ")),
             Form::Flag => "its values are true and false".to_owned(),

@@ -207,6 +207,7 @@ impl Memory {
                     self.doubtful += 1;
                 }
                 self.candidates.remove(id);
+                self.lacking.settled(id);
                 self.answered(id, true, at)
             }
             Note::Told { at } => {

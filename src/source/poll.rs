@@ -34,7 +34,7 @@ const RESTARTS: u32 = 3;
 /// The fewest resources on a page that AWS takes for a size.
 const SMALLEST: i32 = 5;
 /// A page that is too large is made so much smaller.
-const SHRINK: i32 = 4;
+const SHRINK: u32 = 4;
 
 /// Lists pages of a kind. [`Aws`] does; tests have their own.
 pub trait List: Send + Sync {
@@ -446,7 +446,8 @@ impl<L: List> Driver<L> {
                         None
                     }
                     Next::Shrink => {
-                        self.size = (self.size / SHRINK).max(SMALLEST);
+                        self.size = (self.size / SHRINK.cast_signed()).max(SMALLEST);
+                        self.bounds.shrunk(SHRINK);
                         tracing::info!(%error, size = self.size, "pages are too large: smaller ones from now on");
                         self.state = State::Starting { restarts: 0 };
                         None

@@ -12,6 +12,7 @@ use super::table::Text;
 use super::{BUDGET, Call, Effect, ToolSpec, schema};
 use crate::kinds::KindSpec;
 use crate::mcp::core::Core;
+use crate::mcp::damage::Question;
 use crate::mcp::error::Fault;
 use crate::mcp::unobserved::Watch;
 use crate::mcp::uri::Address;
@@ -281,5 +282,9 @@ fn shown(
         put("other_records", json!(between.others));
     }
     unobserved.fields().into_iter().for_each(|(name, value)| put(name, value));
+    // Records that cannot be read are missing among those that made the difference.
+    let damage = core.damage(Question::Log(Some(std::slice::from_ref(id))));
+    damage.say(&mut text);
+    damage.fields().into_iter().for_each(|(name, value)| put(name, value));
     Ok(Answer { text: text.into(), structured: Value::Object(data), failed: false })
 }

@@ -13,6 +13,7 @@ use super::{BUDGET, Call, Effect, ToolSpec, schema};
 use crate::kinds::INSTANCE;
 use crate::mcp::core::Core;
 use crate::mcp::error::Fault;
+use crate::mcp::fresh::missing;
 use crate::mcp::lookup::Found;
 use crate::mcp::uri::Address;
 use crate::model::notice;
@@ -215,13 +216,20 @@ fn call(call: Call) -> BoxFuture<'static, Result<Answer, Fault>> {
 
 async fn row(core: Arc<Core>, instance_id: String) -> Row {
     let known = match core.find(INSTANCE, &instance_id, None).await {
-        Ok(found) => Ok(known(&found, core.now())),
+        Ok(found) => {
+            let lacked = core.ingest.freshness().lacked(&found.id).map(missing);
+            Ok(Known { stale: stale(&found).or(lacked), ..known(&found, core.now()) })
+        }
         Err(fault) => Err(fault),
     };
     match known {
         Ok(known) => Row { instance_id, known: Some(known), error: None },
         Err(fault) => Row { instance_id, known: None, error: Some(fault.to_string()) },
     }
+}
+
+fn stale(found: &Found) -> Option<String> {
+    found.stale.as_ref().map(|stale| stale.why.clone())
 }
 
 fn known(found: &Found, now: Timestamp) -> Known {
@@ -252,7 +260,7 @@ fn known(found: &Found, now: Timestamp) -> Known {
         checks_as_of: status.map(|(as_of, _)| *as_of),
         checks_stale: checks_stale.or_else(unseen),
         provisional: current.provisional.is_some(),
-        stale: found.stale.as_ref().map(|stale| stale.why.clone()),
+        stale: stale(found),
     }
 }
 

@@ -118,10 +118,11 @@ struct Placed {
 
 fn placed(core: &Core, named: &Named) -> Result<Placed, Fault> {
     let snapshot = core.snapshot()?;
+    let unwatched: BTreeSet<Scope> = core.unwatched(&[INSTANCE]).into_iter().map(|state| state.scope).collect();
     let mut placed = Placed::default();
     for id in named.ids() {
         let copies = snapshot.copies(&INSTANCE.kind(), id)?;
-        match copies.iter().max_by_key(|copy| copy.fingerprint.seen) {
+        match copies.iter().max_by_key(|copy| (!unwatched.contains(&copy.id.scope()), copy.fingerprint.seen)) {
             Some(copy) => drop(placed.known.entry(copy.id.scope()).or_default().insert(id.to_owned())),
             None => drop(placed.unknown.insert(id.to_owned())),
         }

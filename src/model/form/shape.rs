@@ -138,11 +138,13 @@ fn alternatives(form: Form) -> Vec<Cells> {
         Form::Cidr6 => vec![ipv6().literal("/").of(DIGIT, 1, 3)],
         Form::Zone => {
             let start = Cells::default().of(LOWER, 2, 3).literal("-").of(LOWER, 1, 1).many(Set::Of(WORD));
-            vec![start.literal("-").of(DIGIT, 1, 2).of(LOWER, 1, 1)]
+            let wavelength = start.clone().literal("-wlz-").of(DIGIT, 1, 2);
+            vec![start.literal("-").of(DIGIT, 1, 2).of(LOWER, 1, 1), wavelength]
         }
         Form::ZoneId => {
             let start = Cells::default().of(LOWER, 2, 4).of(DIGIT, 1, 2).many(Set::Of(WORD));
-            vec![start.literal("-az").of(DIGIT, 1, 2)]
+            let wavelength = start.clone().literal("-wlz").of(DIGIT, 1, 2);
+            vec![start.literal("-az").of(DIGIT, 1, 2), wavelength]
         }
         Form::Mac => {
             let first = Cells::default().of(HEX, 2, 2);

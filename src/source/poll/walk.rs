@@ -86,6 +86,11 @@ impl Bounds {
         *self = Bounds { last: Some(walk.pages), doublings: 0 };
     }
 
+    /// Takes in that pages are `times` smaller from now on, so that as much takes more of them.
+    pub(super) fn shrunk(&mut self, times: u32) {
+        self.last = self.last.map(|last| last.max(1).saturating_mul(times));
+    }
+
     /// Takes in that a walk was given up.
     pub(super) fn given_up(&mut self, why: Endless) {
         if matches!(why, Endless::Long { .. } | Endless::Idle { .. }) {
@@ -198,6 +203,9 @@ mod tests {
 
     #[test]
     fn an_account_that_really_grew_so_much_is_listed_to_its_end_after_some_walks() {
+        let mut smaller = after(1);
+        smaller.shrunk(4);
+        assert_eq!(smaller.pages(), 4 * after(1).pages(), "smaller pages make longer walks");
         let mut bounds = after(1);
         let mut given_up = 0;
         while let (_, Some(why)) = walk(&bounds, |number| (Some(number), (number < 300).then_some(number))) {
