@@ -13,6 +13,7 @@ pub mod fresh;
 mod lines;
 pub mod lookup;
 pub mod normalise;
+pub mod once;
 pub mod parameters;
 pub mod past;
 pub mod policy;

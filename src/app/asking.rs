@@ -127,7 +127,7 @@ pub(super) async fn reach<T, F>(
 where
     F: Future<Output = Result<T, HelloError>>,
 {
-    if !data_dir::store(data_dir).exists() && !lock::path(data_dir).exists() {
+    if !data_dir::holds_store(data_dir).map_err(OfflineError::from)? && !lock::path(data_dir).exists() {
         return Err(OfflineError::Missing { data_dir: data_dir.to_owned() }.into());
     }
     loop {

@@ -196,6 +196,14 @@ pub fn advice(path: &Path, error: &io::Error) -> String {
     standing::advice(error, existing)
 }
 
+/// Whether there is a store in `data_dir`.
+///
+/// # Errors
+/// [`DataDirError::Unusable`] when the file system does not say: a directory that may not be looked into is not empty.
+pub fn holds_store(data_dir: &Path) -> Result<bool, DataDirError> {
+    store(data_dir).try_exists().map_err(|source| unusable(data_dir, source))
+}
+
 /// The redb file in `data_dir`.
 #[must_use]
 pub fn store(data_dir: &Path) -> PathBuf {

@@ -125,7 +125,7 @@ pub enum InspectionError {
 /// # Errors
 /// When there is no store, and when a server runs, which is named.
 pub fn lock(data_dir: &Path, writes: bool) -> Result<Option<Lock>, OfflineError> {
-    if !data_dir::store(data_dir).exists() {
+    if !data_dir::holds_store(data_dir)? {
         return Err(OfflineError::Missing { data_dir: data_dir.to_owned() });
     }
     Ok(if writes { Some(Lock::take(data_dir)?) } else { Lock::take_to_read(data_dir)? })

@@ -10,7 +10,7 @@ use tokio::task::{JoinError, spawn_blocking};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::data_dir;
+use super::data_dir::{self, DataDirError};
 use super::engine;
 use super::lock::{Lock, LockError};
 use crate::aws::{Aws, Settings};
@@ -46,6 +46,9 @@ pub enum OfflineError {
         /// The data directory.
         data_dir: PathBuf,
     },
+    /// Nobody can say whether there is one.
+    #[error(transparent)]
+    Directory(#[from] DataDirError),
     /// Somebody else has it.
     #[error(transparent)]
     Lock(#[from] LockError),
@@ -68,7 +71,7 @@ impl Offline {
     /// # Errors
     /// [`OfflineError`]. Nothing is made where there is no store.
     pub async fn open(config: &Config) -> Result<Self, OfflineError> {
-        if !data_dir::store(&config.data_dir).exists() {
+        if !data_dir::holds_store(&config.data_dir)? {
             return Err(OfflineError::Missing { data_dir: config.data_dir.clone() });
         }
         let lock = Lock::take_to_read(&config.data_dir)?;

@@ -121,7 +121,9 @@ async fn a_region_that_is_not_watched_says_how_to_name_one() {
     let server = Scripted::new([Reply::ok("")]).await;
     let scope = Scope { region: Region::new("eu-west-9"), ..scope() };
     let error = server.aws().page(&scope, instances(), None).await.unwrap_err();
-    assert_eq!(error.trouble, Trouble::NoRegion);
+    assert_eq!(error.trouble, Trouble::NotWatched);
+    assert!(error.message.contains("this server watches us-east-1"), "{error}");
+    assert!(error.fix().contains("--regions"), "{}", error.fix());
 }
 
 #[tokio::test]

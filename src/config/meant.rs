@@ -20,10 +20,13 @@ pub(super) fn check(source_name: String, name: &str, has_endpoint: bool) -> Resu
         return Err(ConfigError::Unfilled { source_name, found: found.to_owned() });
     }
     let Err(slip) = regions::check(name) else { return Ok(()) };
-    if name.contains([',', ';', ' ']) {
+    let mut parts = name.split([',', ';', ' ']).filter(|part| !part.is_empty());
+    if name.contains([',', ';', ' ']) && parts.all(|part| part.contains('-')) {
         return Err(ConfigError::SeveralRegions { source_name, given: name.to_owned() });
     }
-    if has_endpoint || (name == selection::ALL && source_name.to_lowercase().ends_with("regions")) {
+    // Whatever answers there, a region is a part of a host's name.
+    let may_be_any = has_endpoint && name.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '-');
+    if may_be_any || (name == selection::ALL && source_name.to_lowercase().ends_with("regions")) {
         return Ok(());
     }
     let nearest = match slip {

@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::error::Fault;
+use super::once::{self, Once, Twice};
 use crate::model::text::shown;
 
 /// How much of a message about parameters is shown.
@@ -43,8 +44,11 @@ fn call(mut params: Value) -> Result<CallToolRequestParams, Fault> {
     let refused = |why| Fault::Params { method: "tools/call".to_owned(), why };
     if let Some(slot) = params.get_mut("arguments")
         && let Some(text) = slot.as_str()
-        && let Ok(object @ Value::Object(_)) = serde_json::from_str(text)
+        && let Ok(Once { value: object @ Value::Object(_), twice }) = once::read(text.as_bytes())
     {
+        if let Some(Twice { member, .. }) = twice {
+            return Err(refused(format!("the argument `{}` stands twice", shown(&member, 80))));
+        }
         *slot = object;
     }
     if let Some(why) = arguments(&params) {
@@ -81,6 +85,8 @@ mod tests {
             let read = call(json!(text)).unwrap();
             assert_eq!(Value::Object(read.arguments.unwrap()), json!({"limit": 5}), "{text}");
         }
+        let said = call(json!(r#"{"dry_run": true, "dry_run": false}"#)).unwrap_err().to_string();
+        assert!(said.contains("`dry_run` stands twice"), "{said}");
         for wrong in [json!("limit=5"), json!("[1]"), json!(""), json!([]), json!([{}]), json!(5), json!(true)] {
             let said = call(wrong.clone()).unwrap_err().to_string();
             assert!(said.contains("`arguments` must be a JSON object"), "{wrong}: {said}");

@@ -105,3 +105,14 @@ fn a_path_that_is_too_long_says_so_and_the_longest_one_works() {
         assert!(error.contains("too long"), "{error}");
     }
 }
+
+#[test]
+fn what_may_not_be_looked_into_is_not_said_to_be_empty() {
+    let dir = tempfile::tempdir().unwrap();
+    assert!(!holds_store(dir.path()).unwrap());
+    assert!(!holds_store(&dir.path().join("none/at/all")).unwrap());
+    let file = dir.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let error = holds_store(&file).unwrap_err().to_string();
+    assert!(error.contains(file.to_str().unwrap()), "{error}");
+}

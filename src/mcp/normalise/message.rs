@@ -3,16 +3,15 @@
 use std::borrow::Cow;
 
 use rmcp::model::{ProtocolVersion, RequestId, RequestMetaObject};
-use serde::Deserialize;
-use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde::de::IgnoredAny;
 use serde_json::{Map, Value, json};
 
 use super::refusal::{Refusal, refuse_each};
 use super::{handshake, torn};
+use crate::mcp::once::{self, Once, Twice};
 use crate::mcp::server::VERSIONS;
+use crate::model::text::shown;
 
-/// The members that a message has at most once.
-const MEMBERS: [&str; 6] = ["jsonrpc", "id", "method", "params", "result", "error"];
 /// The mark that some editors and shells put before UTF-8.
 pub(super) const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
@@ -112,7 +111,8 @@ pub fn read(bytes: &[u8]) -> Result<Option<Message<'_>>, Vec<Refusal>> {
             return Err(vec![Refusal::invalid(None, "a message is a JSON object".to_owned())]);
         }
     }
-    let Members { object, twice } = serde_json::from_slice(bytes).map_err(torn)?;
+    let Once { value, twice } = once::read(bytes).map_err(torn)?;
+    let Value::Object(object) = value else { return Ok(None) };
     let parts = Parts { object, twice };
     if !parts.object.contains_key("method") {
         return parts.response(bytes);
@@ -126,8 +126,8 @@ pub fn read(bytes: &[u8]) -> Result<Option<Message<'_>>, Vec<Refusal>> {
 /// The members of a message.
 struct Parts {
     object: Map<String, Value>,
-    /// A member that is there more than once.
-    twice: Option<&'static str>,
+    /// A member that stands twice, at any depth.
+    twice: Option<Twice>,
 }
 
 impl Parts {
@@ -170,8 +170,10 @@ impl Parts {
     fn request(mut self, bytes: &[u8]) -> Result<Message<'_>, Refusal> {
         let id = self.object.get("id").cloned().unwrap_or_default();
         let refused = |message: String| Refusal::invalid(echoed(&id), message);
-        if let Some(member) = self.twice {
-            return Err(refused(format!("the message has the member `{member}` twice")));
+        let doubled =
+            self.twice.as_ref().map(|twice| format!("the member `{}` stands twice", shown(&twice.member, 80)));
+        if let (Some(doubled), Some(Twice { outermost: true, .. })) = (&doubled, &self.twice) {
+            return Err(refused(doubled.clone()));
         }
         let Some(known) = known_id(&id) else {
             return Err(refused("the id of a request is a string or a whole number of at most 63 bits".to_owned()));
@@ -182,7 +184,7 @@ impl Parts {
         if !self.has_method_alone() {
             return Err(refused("a request has a method, which is a string, and no result or error".to_owned()));
         }
-        if let Some(wrong) = self.wrong_params() {
+        if let Some(wrong) = doubled.as_deref().or(self.wrong_params()) {
             return Err(Refusal::params(&known, wrong.to_owned()));
         }
         let method = self.object.get("method").and_then(Value::as_str).unwrap_or_default().to_owned();
@@ -229,39 +231,6 @@ impl Parts {
         }
         let meta = params.get("_meta").filter(|meta| !meta.is_null())?;
         (!meta.is_object()).then_some("params._meta must be a JSON object")
-    }
-}
-
-/// The top level of an object, where a member that is there twice is seen.
-struct Members {
-    object: Map<String, Value>,
-    twice: Option<&'static str>,
-}
-
-impl<'de> Deserialize<'de> for Members {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Reading;
-        impl<'de> Visitor<'de> for Reading {
-            type Value = Members;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
-                let mut members = Members { object: Map::new(), twice: None };
-                while let Some((key, value)) = map.next_entry::<String, Value>()? {
-                    let member = MEMBERS.into_iter().find(|member| *member == key);
-                    if members.object.contains_key(&key) {
-                        members.twice = members.twice.or(member);
-                    } else {
-                        members.object.insert(key, value);
-                    }
-                }
-                Ok(members)
-            }
-        }
-        deserializer.deserialize_map(Reading)
     }
 }
 

@@ -90,6 +90,16 @@ fn what_is_json_and_no_request_is_refused_with_its_id() {
         (r#"{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"_meta":[]}}"#, json!(1), -32602),
         (r#"{"jsonrpc":"2.0","id":1,"method":"resources/list","params":{"cursor":7}}"#, json!(1), -32602),
         (r#"{"jsonrpc":"2.0","id":1,"method":"prompts/list","params":{"cursor":["a"]}}"#, json!(1), -32602),
+        (
+            r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"t","arguments":{"dry_run":true,"dry_run":false}}}"#,
+            json!(1),
+            -32602,
+        ),
+        (
+            r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"t","arguments":{"a":1},"arguments":{}}}"#,
+            json!(1),
+            -32602,
+        ),
         (r#"{"jsonrpc":"2.0","id":1,"method":"initialize"}"#, json!(1), -32602),
         (r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":null}"#, json!(1), -32602),
         (r"{}", Value::Null, -32600),

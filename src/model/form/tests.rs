@@ -57,10 +57,17 @@ fn samples() -> Vec<(Form, Vec<&'static str>, Vec<&'static str>)> {
         (Form::Cidr6, vec!["2001:db8::/56", "::/0"], vec!["2001:db8::", "2001:db8::1/56"]),
         (
             Form::Zone,
-            vec!["us-east-1a", "us-west-2-lax-1a", "us-gov-west-1b", "us-east-1*", "us-east-1?"],
+            vec![
+                "us-east-1a",
+                "us-west-2-lax-1a",
+                "us-east-1-wl1-bos-wlz-1",
+                "us-gov-west-1b",
+                "us-east-1*",
+                "us-east-1?",
+            ],
             vec!["us-east-1", "use1-az1", "US-EAST-1A"],
         ),
-        (Form::ZoneId, vec!["use1-az1", "usw2-lax1-az1"], vec!["us-east-1a", "az1"]),
+        (Form::ZoneId, vec!["use1-az1", "usw2-lax1-az1", "use1-wl1-bos-wlz1"], vec!["us-east-1a", "az1"]),
         (Form::Mac, vec!["0a:1b:2c:3d:4e:5f", "0a:*"], vec!["0A:1B:2C:3D:4E:5F", "0a-1b-2c-3d-4e-5f"]),
     ]
 }

@@ -6,6 +6,8 @@
 
 use serde_json::{Number, Value};
 
+use crate::mcp::once;
+
 /// Floating-point numbers are exact whole numbers up to here.
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
@@ -66,7 +68,9 @@ impl Form {
             (_, Value::Null) => Ok(None),
             (_, Value::String(text)) if text.trim().is_empty() => Ok(None),
             (Form::Text { listed: true }, Value::String(word)) => Ok(Some(word.trim().into())),
-            (Form::Text { .. }, Value::String(_)) => Ok(Some(given.clone())),
+            // A description of what a tool makes is taken to the letter.
+            (Form::Text { .. }, Value::String(_)) if care == Care::Write => Ok(Some(given.clone())),
+            (Form::Text { .. }, Value::String(text)) => Ok(Some(text.trim().into())),
             (Form::Text { .. }, Value::Number(number)) if care == Care::Read => {
                 whole(number).map(|number| Some(number.to_string().into())).ok_or_else(|| "text".to_owned())
             }
@@ -172,7 +176,7 @@ fn texts(given: &Value) -> Result<Value, String> {
 fn objects(given: &Value) -> Result<Value, String> {
     let refused = || "a list of objects, or an object".to_owned();
     let decoded = match given {
-        Value::String(text) => serde_json::from_str(text).map_err(|_| refused())?,
+        Value::String(text) => once::value(text).ok_or_else(refused)?,
         other => other.clone(),
     };
     match decoded {
@@ -184,7 +188,7 @@ fn objects(given: &Value) -> Result<Value, String> {
 
 fn object(given: Value) -> Option<Value> {
     let decoded = match given {
-        Value::String(text) => serde_json::from_str(&text).ok()?,
+        Value::String(text) => once::value(&text)?,
         other => other,
     };
     decoded.is_object().then_some(decoded)

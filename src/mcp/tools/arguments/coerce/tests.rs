@@ -31,8 +31,8 @@ fn every_argument() -> impl Iterator<Item = (&'static ToolSpec, String, Form)> {
 }
 
 /// Forms of a text, and what each comes to.
-fn of_text(listed: bool) -> Vec<(Value, Comes)> {
-    let trimmed = if listed { "instance" } else { " instance " };
+fn of_text(is_trimmed: bool) -> Vec<(Value, Comes)> {
+    let trimmed = if is_trimmed { "instance" } else { " instance " };
     vec![
         (json!("instance"), To(json!("instance"))),
         (json!(" instance "), To(json!(trimmed))),
@@ -143,7 +143,7 @@ fn of_objects() -> Vec<(Value, Comes)> {
 /// Forms that clients send, and what each comes to for an argument of this type.
 fn table(form: &Form, care: Care) -> Vec<(Value, Comes)> {
     let mut table = match form {
-        Form::Text { listed } => of_text(*listed),
+        Form::Text { listed } => of_text(*listed || care == Care::Read),
         Form::Flag => of_flag(),
         Form::Whole(_) => of_whole(),
         Form::Texts => of_texts(),
