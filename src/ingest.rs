@@ -1,6 +1,6 @@
 //! The single writer: observations in, records out.
 //!
-//! One loop owns every change. It takes work from lanes in the order tools, notifications, refreshes, pages, retention, decides
+//! One loop owns every change. It takes work from lanes in the order choices of regions, tools, notifications, refreshes, pages, retention, decides
 //! what each observation means, commits, publishes, and only then acknowledges: whoever was told "done" finds it after
 //! any crash. A commit ends at [`MAX_ROWS`] changed rows or [`MAX_WORK`] of deciding, and the lanes are looked at again
 //! between commits, so a tool never waits for a whole page. Notifications that wait are committed together. A page that shows nothing new opens no write transaction.
@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::model::{
     Cause, Event, Kind, Observation, ResourceId, Scope, Seen, Seq, SharedClock, Source, Timestamp, Wanted,
 };
-use crate::notify::ChangeHub;
+use crate::notify::{ChangeHub, Topic};
 use crate::reconcile::memory::{How, Note};
 use crate::reconcile::{KindRules, Moment};
 use crate::store::{Batch, CommitError, ReadError, Retention, Writer};
@@ -48,7 +48,7 @@ pub use crate::reconcile::Lacked;
 
 use calls::Calls;
 use draft::{Draft, Grounds};
-use lanes::{Lanes, Parking, Record, Work};
+use lanes::{Choice, Lanes, Parking, Record, Work};
 use ledger::View;
 use outage::{Kept, Spare};
 use retention::Keeper;
@@ -231,12 +231,25 @@ impl<L: Ledger> Ingest<L> {
 
     fn serve(&mut self, work: Work) {
         match work {
+            Work::Choose(choice) => self.choose(choice),
             Work::Record(record) => self.record(record),
             Work::Notify(notice) => self.notify(notice),
             Work::Park(parking) => self.park(parking),
             Work::Sweep(message) => self.sweep(message),
             Work::Retain => self.retain(),
         }
+    }
+
+    /// Notes which regions are watched from now on.
+    fn choose(&mut self, Choice { regions, done }: Choice) {
+        let noted = self.ledger.watch_only(&regions, self.clock.now()).map_err(IngestError::from);
+        let noted = noted.and_then(|()| Ok(self.ledger.view()?));
+        if let Ok(view) = &noted {
+            self.freshness.retire(&view.retired());
+            self.hub.mark([Topic::Freshness, Topic::Summary], self.clock.now());
+        }
+        // The asker may have gone: what is noted stays.
+        drop(done.send(noted.map(drop)));
     }
 
     /// Keeps messages that cannot be read.
@@ -360,7 +373,8 @@ impl<L: Ledger> Ingest<L> {
         cause: &Cause,
     ) -> Result<bool, ReadError> {
         let (scope, kind) = (observation.id.scope(), observation.id.kind.clone());
-        if self.freshness.is_unwatched(&scope, &kind) {
+        // Durably so: what readers are answered until the account is known does not count.
+        if self.freshness.is_unwatched(&scope, &kind) || view.is_noted_unwatched(&scope) {
             return Ok(false);
         }
         let rules = self.rules(&kind);

@@ -121,8 +121,8 @@ pub fn open(options: Options) -> Result<(Writer, Store), OpenError> {
     let place = Place { disk, path: dir.join(FILE_NAME), cache_bytes, alarm: Alarm::new() };
     let Opened { database, log, ledger } = place.open()?;
     let damages = Arc::new(Damages::default());
-    let newest =
-        Snapshot::take(&database, log, project, &damages).map_err(|error| file::unreadable(&place.path, error))?;
+    let newest = Snapshot::take(&database, log, project, &damages, None)
+        .map_err(|error| file::unreadable(&place.path, error))?;
     let index = Index::default();
     index.leave_out(newest.retired());
     // What failed on the way and did not keep the file from being opened is over.
@@ -133,6 +133,7 @@ pub fn open(options: Options) -> Result<(Writer, Store), OpenError> {
         reserve_bytes,
         log,
         newest: ArcSwap::from_pointee(newest),
+        assumed: RwLock::default(),
         database: RwLock::new(Some(database)),
         write_transactions: AtomicU64::new(0),
         holds: Mutex::new(0),
@@ -151,6 +152,8 @@ struct Shared {
     /// The newest committed state, replaced by each commit: taking a snapshot is a pointer copy instead of opening a
     /// transaction and its tables. It pins no pages that the next commit could use, since no older state is held.
     newest: ArcSwap<Snapshot>,
+    /// Which scopes readers take for no longer watched, until it is noted which are.
+    assumed: RwLock<Option<Retired>>,
     /// `None` between a failure of the disk and the next opening.
     database: RwLock<Option<Database>>,
     write_transactions: AtomicU64,
@@ -166,7 +169,9 @@ impl Shared {
     fn publish(&self) -> Result<(), ReadError> {
         let database = self.database.read();
         let database = database.as_ref().ok_or(redb::StorageError::DatabaseClosed)?;
-        self.newest.store(Arc::new(Snapshot::take(database, self.log, self.project, &self.damages)?));
+        let assumed = self.assumed.read();
+        let newest = Snapshot::take(database, self.log, self.project, &self.damages, assumed.as_ref())?;
+        self.newest.store(Arc::new(newest));
         Ok(())
     }
 }

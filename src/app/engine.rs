@@ -70,7 +70,7 @@ pub enum StartError {
     /// The store opened but cannot be read.
     #[error(transparent)]
     Read(#[from] ReadError),
-    /// Which regions are watched cannot be noted.
+    /// What is no longer watched cannot be read.
     #[error(transparent)]
     Watch(#[from] CommitError),
     /// The credentials are another account's than the store's.
@@ -135,7 +135,7 @@ impl Engine {
     ) -> Result<Self, StartError> {
         let clock = aws.clock();
         if let Some(regions) = watched_regions(&aws, &store)? {
-            writer.watch_only(&regions, clock.now())?;
+            writer.assume_watched(&regions, clock.now())?;
         }
         let writing = Tasks::new();
         let stop = writing.stopping();
@@ -239,7 +239,7 @@ pub(super) fn settings(config: &Config) -> Settings {
     }
 }
 
-/// The regions that are watched from now on; `None` while that is not known.
+/// The regions that are going to be watched once the account is known; `None` while that is not known.
 fn watched_regions(aws: &Aws, store: &Store) -> Result<Option<Vec<Region>>, ReadError> {
     let regions = if aws.watches_all() {
         // Also those that AWS lists no more: their sweeps say why they fail.
@@ -335,7 +335,11 @@ impl Watch {
         let mut tries = freshness.tries();
         loop {
             let listed = if aws.watches_all() { aws.enabled_regions().await } else { Ok(aws.regions()) };
-            for region in aws.regions().into_iter().filter(|region| watched.insert(region.clone())) {
+            let regions = aws.regions();
+            if regions.iter().any(|region| !watched.contains(region)) {
+                self.note(&regions).await;
+            }
+            for region in regions.into_iter().filter(|region| watched.insert(region.clone())) {
                 self.begin(Scope { account: account.clone(), region });
             }
             if !aws.watches_all() {
@@ -355,6 +359,24 @@ impl Watch {
             };
             freshness.set_trouble(trouble);
             called_within(&mut tries, pause).await;
+        }
+    }
+
+    /// Notes durably that these regions are watched from now on, and no others, however often it takes: nothing is recorded of a
+    /// region that is noted as no longer watched.
+    async fn note(&self, regions: &[Region]) {
+        while let Err(error) = self.ingest.watch_only(regions.to_vec()).await {
+            tracing::error!(%error, "cannot note which regions are watched: they are not swept yet");
+            let (freshness, now) = (self.ingest.freshness(), self.aws.clock().now());
+            freshness.set_trouble(Some(ingest::Trouble {
+                class: "store",
+                what: format!("it cannot be noted which regions are watched: {error}"),
+                fix: "Check the disk that holds the store; this is tried again every second.".to_owned(),
+                since: now,
+                retry_at: Some(now + ASK_AGAIN),
+            }));
+            sleep(ASK_AGAIN).await;
+            freshness.set_trouble(None);
         }
     }
 

@@ -297,9 +297,7 @@ impl Freshness {
             let key = (scope.clone(), kind.clone());
             scopes.entry(key).or_insert_with(|| Watched::new(scope, kind, interval, None));
         }
-        for ((scope, _), watched) in &mut scopes {
-            watched.state.unwatched_since = retired.get(scope).copied();
-        }
+        mark_unwatched(&mut scopes, retired);
         let scopes = RwLock::new(scopes);
         let (trouble, store_trouble) = (RwLock::new(None), RwLock::new(None));
         // Not from 0: a server may open its store a second time, and an answer kept of the first is none of the second.
@@ -319,6 +317,12 @@ impl Freshness {
             .or_insert_with(|| Watched::new(scope.clone(), kind.clone(), interval, None));
         watched.state.interval = interval;
         drop(scopes);
+        self.bump();
+    }
+
+    /// From now on exactly these scopes are no longer watched, each since then.
+    pub(super) fn retire(&self, retired: &BTreeMap<Scope, Timestamp>) {
+        mark_unwatched(&mut self.0.scopes.write(), retired);
         self.bump();
     }
 
@@ -679,6 +683,13 @@ impl Watched {
             since: None,
             unread: Unread::default(),
         }
+    }
+}
+
+/// Marks exactly these scopes as no longer watched.
+fn mark_unwatched(scopes: &mut BTreeMap<(Scope, Kind), Watched>, retired: &BTreeMap<Scope, Timestamp>) {
+    for ((scope, _), watched) in scopes {
+        watched.state.unwatched_since = retired.get(scope).copied();
     }
 }
 

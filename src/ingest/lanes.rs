@@ -10,8 +10,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::freshness::{Freshness, Trouble};
 use crate::model::{
-    ActionId, Cause, Document, Event, Kind, Notification, Observation, Outcome, ResourceId, Scope, Seq, Timestamp,
-    UnreadableItem,
+    ActionId, Cause, Document, Event, Kind, Notification, Observation, Outcome, Region, ResourceId, Scope, Seq,
+    Timestamp, UnreadableItem,
 };
 use crate::store::{CommitError, Parked, ReadError};
 
@@ -139,7 +139,14 @@ pub(super) struct Parking {
     pub(super) done: oneshot::Sender<Result<(), IngestError>>,
 }
 
+/// The regions that are watched from now on, and whom to tell.
+pub(super) struct Choice {
+    pub(super) regions: Vec<Region>,
+    pub(super) done: oneshot::Sender<Result<(), IngestError>>,
+}
+
 pub(super) enum Work {
+    Choose(Choice),
     Record(Record),
     Notify(Notice),
     Park(Parking),
@@ -154,13 +161,14 @@ impl Work {
         match self {
             Work::Record(_) | Work::Notify(_) => true,
             Work::Sweep(message) => matches!(message.step, SweepStep::Page { .. } | SweepStep::Completed { .. }),
-            Work::Park(_) | Work::Retain => false,
+            Work::Choose(_) | Work::Park(_) | Work::Retain => false,
         }
     }
 }
 
 /// The receiving ends, read in order of urgency.
 pub(super) struct Lanes {
+    choices: mpsc::Receiver<Choice>,
     tools: mpsc::Receiver<Record>,
     notifications: mpsc::Receiver<Notice>,
     refresh: mpsc::Receiver<Record>,
@@ -174,6 +182,7 @@ pub(super) struct Lanes {
 /// The way in for everybody else. Clones share the lanes.
 #[derive(Clone)]
 pub struct Handle {
+    choices: mpsc::Sender<Choice>,
     tools: mpsc::Sender<Record>,
     notifications: mpsc::Sender<Notice>,
     refresh: mpsc::Sender<Record>,
@@ -191,13 +200,15 @@ const RECORDS: usize = 64;
 pub(super) const STREAK: usize = 50;
 
 pub(super) fn connect(freshness: Freshness, stop: CancellationToken) -> (Lanes, Handle) {
+    let (choices_in, choices) = mpsc::channel(1);
     let (tools_in, tools) = mpsc::channel(RECORDS);
     let (notifications_in, notifications) = mpsc::channel(RECORDS);
     let (refresh_in, refresh) = mpsc::channel(RECORDS);
     let (parking_in, parking) = mpsc::channel(RECORDS);
     let (pages_in, pages) = mpsc::channel(PAGES);
-    let lanes = Lanes { tools, notifications, refresh, parking, pages, stop, streak: 0 };
+    let lanes = Lanes { choices, tools, notifications, refresh, parking, pages, stop, streak: 0 };
     let handle = Handle {
+        choices: choices_in,
         tools: tools_in,
         notifications: notifications_in,
         refresh: refresh_in,
@@ -226,6 +237,7 @@ impl Lanes {
             biased;
             () = self.stop.cancelled() => {
                 // Whoever sends from now on is told that the server stops; what was sent before is still served.
+                self.choices.close();
                 self.tools.close();
                 self.notifications.close();
                 self.refresh.close();
@@ -233,6 +245,7 @@ impl Lanes {
                 self.pages.close();
                 self.urgent()
             }
+            Some(choice) = self.choices.recv() => Some(Work::Choose(choice)),
             Some(record) = self.tools.recv() => Some(Work::Record(record)),
             Some(notice) = self.notifications.recv() => Some(Work::Notify(notice)),
             Some(record) = self.refresh.recv() => Some(Work::Record(record)),
@@ -250,7 +263,11 @@ impl Lanes {
 
     /// Whether a record waits; a page does not count.
     pub(super) fn is_urgent(&self) -> bool {
-        !(self.tools.is_empty() && self.notifications.is_empty() && self.refresh.is_empty() && self.parking.is_empty())
+        !(self.choices.is_empty()
+            && self.tools.is_empty()
+            && self.notifications.is_empty()
+            && self.refresh.is_empty()
+            && self.parking.is_empty())
     }
 
     /// Waits until the loop is to end, for at most `patience`.
@@ -270,7 +287,8 @@ impl Lanes {
 
     /// The most urgent work that waits, if any; never a page.
     pub(super) fn urgent(&mut self) -> Option<Work> {
-        let waiting = self.tools.try_recv().map(Work::Record);
+        let waiting = self.choices.try_recv().map(Work::Choose);
+        let waiting = waiting.or_else(|_| self.tools.try_recv().map(Work::Record));
         let waiting = waiting.or_else(|_| self.notifications.try_recv().map(Work::Notify));
         let waiting = waiting.or_else(|_| self.refresh.try_recv().map(Work::Record));
         let work = waiting.or_else(|_| self.parking.try_recv().map(Work::Park)).ok()?;
@@ -315,6 +333,18 @@ impl Handle {
     pub async fn park(&self, messages: Vec<Parked>) -> Result<(), IngestError> {
         let (done, outcome) = oneshot::channel();
         self.parking.send(Parking { messages, done }).await.map_err(|_| IngestError::Stopped)?;
+        outcome.await.map_err(|_| IngestError::Stopped)?
+    }
+
+    /// Says that only these regions are watched from now on, and waits until that is durable: nothing is recorded of a scope that is
+    /// noted as no longer watched.
+    ///
+    /// # Errors
+    ///
+    /// When the server stops or the store fails: then the regions must not be swept yet.
+    pub async fn watch_only(&self, regions: Vec<Region>) -> Result<(), IngestError> {
+        let (done, outcome) = oneshot::channel();
+        self.choices.send(Choice { regions, done }).await.map_err(|_| IngestError::Stopped)?;
         outcome.await.map_err(|_| IngestError::Stopped)?
     }
 

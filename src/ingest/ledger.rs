@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::model::{Current, Kind, ResourceId, Scope, Seq, Timestamp};
+use crate::model::{Current, Kind, Region, ResourceId, Scope, Seq, Timestamp};
 use crate::store::{
     Batch, CommitError, Committed, Due, Fingerprint, Folded, OpenError, ReadError, Snapshot, Stock, Watermark, Writer,
 };
@@ -28,6 +28,14 @@ pub trait Ledger {
     /// # Errors
     /// Nothing of the batch is there then.
     fn commit(&mut self, batch: Batch) -> Result<Committed, CommitError>;
+
+    /// Notes that only these regions are watched from now on; see [`Writer::watch_only`].
+    ///
+    /// # Errors
+    /// It is noted nowhere then.
+    fn watch_only(&mut self, _regions: &[Region], _now: Timestamp) -> Result<(), CommitError> {
+        Ok(())
+    }
 
     /// The file, for messages.
     fn path(&self) -> PathBuf;
@@ -118,6 +126,11 @@ pub trait View {
         BTreeMap::new()
     }
 
+    /// Whether it is noted that a scope is no longer watched: nothing is recorded of it.
+    fn is_noted_unwatched(&self, _scope: &Scope) -> bool {
+        false
+    }
+
     /// Every (scope, kind) that anything is held of, also where it is no longer watched.
     ///
     /// # Errors
@@ -146,6 +159,10 @@ impl Ledger for Writer {
 
     fn commit(&mut self, batch: Batch) -> Result<Committed, CommitError> {
         Writer::commit(self, batch)
+    }
+
+    fn watch_only(&mut self, regions: &[Region], now: Timestamp) -> Result<(), CommitError> {
+        Writer::watch_only(self, regions, now)
     }
 
     fn path(&self) -> PathBuf {
@@ -215,6 +232,10 @@ impl View for Snapshot {
 
     fn retired(&self) -> BTreeMap<Scope, Timestamp> {
         BTreeMap::clone(Snapshot::retired(self))
+    }
+
+    fn is_noted_unwatched(&self, scope: &Scope) -> bool {
+        Snapshot::is_noted_unwatched(self, scope)
     }
 
     fn is_notified(&self, event_id: &str) -> Result<bool, ReadError> {

@@ -100,6 +100,8 @@ pub(super) struct View {
     pub(super) ledger: Ledger,
     /// The scopes that are no longer watched.
     retired: Retired,
+    /// The same as the store has them: another where it is not noted yet which regions are watched.
+    pub(super) noted: Retired,
     pub(super) damages: Arc<Damages>,
     pub(super) events: ReadOnlyTable<u64, &'static [u8]>,
     pub(super) by_resource: ReadOnlyTable<&'static [u8], ()>,
@@ -114,12 +116,14 @@ pub(super) struct View {
 }
 
 impl Snapshot {
-    /// The newest committed state.
+    /// The newest committed state. Where `assumed` is given, these scopes are taken for those that are no longer watched, whatever
+    /// the store has noted.
     pub(super) fn take(
         database: &Database,
         log: LogId,
         project: Project,
         damages: &Arc<Damages>,
+        assumed: Option<&Retired>,
     ) -> Result<Self, ReadError> {
         let txn = database.begin_read()?;
         let meta = txn.open_table(META_TABLE)?;
@@ -127,12 +131,14 @@ impl Snapshot {
             Some(bytes) => codec::decode_ledger(LEDGER_KEY, bytes.value())?,
             None => Ledger::default(),
         };
-        let retired = Retired::new(retired(&meta)?);
+        let noted = Retired::new(retired(&meta)?);
+        let retired = Arc::clone(assumed.unwrap_or(&noted));
         let view = View {
             project,
             log,
             ledger,
             retired: Arc::clone(&retired),
+            noted,
             damages: Arc::clone(damages),
             events: txn.open_table(EVENTS_TABLE)?,
             by_resource: txn.open_table(BY_RESOURCE_TABLE)?,
@@ -152,6 +158,12 @@ impl Snapshot {
     #[must_use]
     pub fn retired(&self) -> &Retired {
         &self.0.retired
+    }
+
+    /// Whether the store has noted that `scope` is no longer watched, whatever readers are answered meanwhile.
+    #[must_use]
+    pub fn is_noted_unwatched(&self, scope: &Scope) -> bool {
+        self.0.noted.contains_key(scope)
     }
 
     /// The same state with every scope in it, also those that are no longer watched.

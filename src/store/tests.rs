@@ -624,6 +624,15 @@ fn a_scope_that_is_no_longer_watched_leaves_every_read_that_names_no_scope() {
         rows
     };
     assert_eq!(seen(&store), 3);
+    // Until the account is known, readers only are answered so: nothing is written, and it ends with what is noted.
+    let untouched = store.write_transactions();
+    writer.assume_watched(&[scope("eu-west-1").region], at(8_000)).unwrap();
+    assert_eq!(seen(&store), 2);
+    writer.assume_watched(&[scope("eu-central-1").region], at(8_000)).unwrap();
+    assert_eq!(seen(&store), 1);
+    assert!(!store.snapshot().unwrap().is_noted_unwatched(&scope("eu-west-1")));
+    writer.watch_only(&["eu-central-1", "eu-west-1"].map(|region| scope(region).region), at(8_500)).unwrap();
+    assert_eq!((seen(&store), store.write_transactions()), (3, untouched));
     writer.watch_only(&[scope("eu-central-1").region], at(9_000)).unwrap();
     assert_eq!(seen(&store), 1);
     let before = store.write_transactions();

@@ -2,6 +2,7 @@
 
 mod transaction;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,7 +16,7 @@ use super::dedupe::Dedupe;
 use super::file::{self, Damage, OpenError, Opened};
 use super::keys;
 use super::parked::{self, Parked};
-use super::snapshot::{ReadError, Snapshot};
+use super::snapshot::{ReadError, Retired, Snapshot};
 use super::tables::META_TABLE;
 use super::watermark::Watermark;
 use super::{Shared, Store};
@@ -230,19 +231,18 @@ impl Writer {
 
     /// From now on only these regions are watched; what the store holds of others stays, and reads that name no scope leave it
     /// out. A scope that is watched again is left out no more. A scope is no longer watched since its last sweep ended, or since
-    /// the newest record where that is later: whoever recorded it watched the scope as well. Blocks on the disk, and writes only when something changes.
+    /// the newest record where that is later: whoever recorded it watched the scope as well. Ends what
+    /// [`Writer::assume_watched`] began. Blocks on the disk, and writes only when something changes.
     ///
     /// # Errors
     /// When the store cannot be read or written. Then it is as it was.
     pub fn watch_only(&mut self, regions: &[Region], now: Timestamp) -> Result<(), CommitError> {
         let changes = self.retiring(regions, now).map_err(|error| self.latch(error.into()))?;
-        if changes.is_empty() {
-            return Ok(());
+        if !changes.is_empty() {
+            self.check_space(0, self.shared.reserve_bytes / 4)?;
+            self.retire(&changes).map_err(|failure| self.latch(failure))?;
         }
-        self.check_space(0, self.shared.reserve_bytes / 4)?;
-        self.retire(&changes).map_err(|failure| self.latch(failure))?;
-        self.shared.publish().map_err(|error| self.latch(error.into()))?;
-        self.shared.index.leave_out(self.shared.newest.load().retired());
+        self.leave_out(None)?;
         for (scope, since) in changes {
             if let Some(since) = since {
                 tracing::info!(%scope, %since, "no longer watched");
@@ -250,6 +250,31 @@ impl Writer {
                 tracing::info!(%scope, "watched again");
             }
         }
+        Ok(())
+    }
+
+    /// Readers are answered as if it were noted that only these regions are watched, until [`Writer::watch_only`] notes which are.
+    /// Writes nothing: it is not known yet whether the store may be changed.
+    ///
+    /// # Errors
+    /// When the store cannot be read. Then readers are answered as before.
+    pub fn assume_watched(&mut self, regions: &[Region], now: Timestamp) -> Result<(), CommitError> {
+        let changes = self.retiring(regions, now).map_err(|error| self.latch(error.into()))?;
+        let mut retired = BTreeMap::clone(&self.shared.newest.load().0.noted);
+        for (scope, since) in changes {
+            match since {
+                Some(since) => drop(retired.insert(scope, since)),
+                None => drop(retired.remove(&scope)),
+            }
+        }
+        self.leave_out(Some(Arc::new(retired)))
+    }
+
+    /// Readers leave out what is assumed to be no longer watched, or else what is noted to be.
+    fn leave_out(&self, assumed: Option<Retired>) -> Result<(), CommitError> {
+        *self.shared.assumed.write() = assumed;
+        self.shared.publish().map_err(|error| self.latch(error.into()))?;
+        self.shared.index.leave_out(self.shared.newest.load().retired());
         Ok(())
     }
 
@@ -261,7 +286,7 @@ impl Writer {
         let newest = snapshot.last_time(Timestamp::from_millis(i64::MAX))?.map(|(at, _)| at);
         let ended = |scope: &Scope| watermarks.iter().filter(|mark| mark.scope == *scope).map(|mark| mark.ended).max();
         let known = snapshot.scopes()?.into_iter().filter_map(|scope| {
-            let (is_watched, was_watched) = (regions.contains(&scope.region), !snapshot.retired().contains_key(&scope));
+            let (is_watched, was_watched) = (regions.contains(&scope.region), !snapshot.is_noted_unwatched(&scope));
             let since = (!is_watched).then(|| ended(&scope).max(newest).unwrap_or(now).min(now));
             (is_watched != was_watched).then_some((scope, since))
         });
@@ -329,7 +354,8 @@ impl Writer {
         if let Some(source) = foreign {
             return Err(OpenError::Damaged { path: place.path.clone(), source });
         }
-        let newest = Snapshot::take(&database, *log, *project, &self.shared.damages)
+        let assumed = self.shared.assumed.read().clone();
+        let newest = Snapshot::take(&database, *log, *project, &self.shared.damages, assumed.as_ref())
             .map_err(|error| file::unreadable(&place.path, error))?;
         let landed = self.doubt.take().filter(|doubt| doubt.committed.last.0 == ledger.seq);
         self.ledger = ledger;

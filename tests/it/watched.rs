@@ -73,6 +73,88 @@ fn a_data_directory_of_another_account_is_refused_with_both_accounts_and_stays_a
     assert_eq!(found.structured["total"], 7, "{}", found.text);
 }
 
+/// Foreign credentials with other regions: whose store it is is not known yet when the server starts.
+#[test]
+fn another_accounts_credentials_with_other_regions_change_nothing_that_offline_commands_read() {
+    let simulator = Simulator::start(7, &["--regions", "eu-west-1=3"]);
+    let mut sandbox = Sandbox::new(&simulator.endpoint());
+    let regions = |regions: &'static str| [&RARELY[..], &["--regions", regions]].concat();
+    let mut server = sandbox.serve(&regions("us-east-1,eu-west-1"));
+    server.swept();
+    server.terminate();
+    let read = |sandbox: &Sandbox| {
+        let count = printed(sandbox, &["count", "--json"])["total"].clone();
+        (count, printed(sandbox, &["search", "--json"])["total"].clone())
+    };
+    let before = read(&sandbox);
+    assert_eq!(before.0, 10);
+
+    sandbox.set("AWS_ACCESS_KEY_ID", OTHER);
+    // Fewer regions, none that is stored, and one more than stored.
+    for other in ["eu-west-1", "us-west-2", "us-east-1,us-west-2"] {
+        let mut server = sandbox.serve(&regions(other));
+        let mut client = Client::http(&server.http);
+        eventually("the other account is refused", || {
+            let answer = client.call("search_inventory", &json!({})).unwrap();
+            (answer.is_error && answer.text.contains(OTHER)).then_some(())
+        });
+        server.terminate();
+        assert_eq!(read(&sandbox), before, "{other}");
+    }
+}
+
+/// The region is watched again without a restart between being left out and being swept.
+#[test]
+fn a_region_that_the_configuration_file_names_after_the_start_is_watched_and_recorded_again() {
+    const NEAR: &str = "us-east-1";
+    const FAR: &str = "eu-west-1";
+    let simulator = Simulator::start(5, &["--regions", "eu-west-1=3"]);
+    let mut sandbox = Sandbox::new(&simulator.endpoint());
+    for regions in ["us-east-1,eu-west-1", NEAR] {
+        let mut server = sandbox.serve(&[&RARELY[..], &["--regions", regions]].concat());
+        let mut client = Client::http(&server.http);
+        eventually("every region is swept by this server", || {
+            let summary = client.call("get_inventory_summary", &json!({})).unwrap().structured;
+            let scopes = rows(&summary["scopes"]);
+            (!scopes.is_empty() && scopes.iter().all(|scope| scope["stale"].is_null())).then_some(())
+        });
+        server.terminate();
+    }
+    assert_eq!(printed(&sandbox, &["count", "--json"])["total"], 5);
+    let endpoint = Endpoint { region: FAR.to_owned(), ..simulator.endpoint() };
+    let volumes = printed(&sandbox, &["search", "--json", "--kind", "volume", "--region", FAR]);
+    let snapshot = snapshot(&endpoint, volumes["rows"][0]["id"].as_str().unwrap());
+
+    sandbox.unset("AWS_REGION");
+    let mut server = sandbox.serve(&RARELY);
+    let mut client = Client::http(&server.http);
+    eventually("the missing region is told", || {
+        let freshness = client.read("ec2://inventory/freshness");
+        freshness["trouble"]["what"].as_str().is_some_and(|what| what.contains("region")).then_some(())
+    });
+    let directory = sandbox.path().join("home/.aws");
+    fs::create_dir_all(&directory).unwrap();
+    fs::write(directory.join("config"), format!("[default]\nregion = {FAR}\n")).unwrap();
+    let summary = eventually("the region is swept", || {
+        let summary = client.call("get_inventory_summary", &json!({})).unwrap().structured;
+        let scopes = rows(&summary["scopes"]);
+        let is_swept = |scope: &Value| scope["region"] == FAR && scope["sweep"] == "complete";
+        (!scopes.is_empty() && scopes.iter().all(is_swept)).then_some(summary)
+    });
+    assert_eq!(summary["totals"]["instance"], 3, "{summary}");
+    assert_eq!(rows(&summary["unwatched"]).iter().map(|place| &place["region"]).collect::<Vec<_>>(), [NEAR]);
+    let found = client.call("search_inventory", &json!({})).unwrap();
+    assert_eq!(
+        (&found.structured["total"], &found.structured["at_least"]),
+        (&json!(3), &json!(false)),
+        "{}",
+        found.text
+    );
+    assert_eq!(client.read(&format!("ec2://snapshot/{snapshot}"))["region"], FAR, "what came meanwhile is recorded");
+    server.terminate();
+    assert_eq!(printed(&sandbox, &["count", "--json"])["total"], 3, "offline as well");
+}
+
 /// `muster mcp` alone, as an AI client starts it: the server that it makes has no terminal.
 #[test]
 fn a_front_end_on_another_accounts_directory_answers_with_the_reason() {

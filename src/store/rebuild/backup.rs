@@ -136,7 +136,7 @@ impl Store {
         let begun = self.snapshot()?;
         let (of, horizon, last) = (begun.log_id(), begun.horizon(), begun.seq());
         let horizon_at = Timestamp::from_millis(begun.0.ledger.horizon_at);
-        let (intervals, retired) = (begun.raw_intervals()?, Arc::clone(begun.retired()));
+        let (intervals, retired) = (begun.raw_intervals()?, Arc::clone(&begun.0.noted));
         let parked = begun.raw_parked()?;
         drop(begun);
         let again = || match self.snapshot()? {

@@ -61,7 +61,8 @@ pub fn check(path: &Path, project: Project) -> Result<Report, VerifyError> {
             .map_err(|error| Fault::from_open(path, error))?;
         let opened = file::check(path, database)?;
         let unreadable = |error| Fault(file::unreadable(path, error));
-        let snapshot = Snapshot::take(&opened.database, opened.log, project, &Arc::default()).map_err(unreadable)?;
+        let snapshot =
+            Snapshot::take(&opened.database, opened.log, project, &Arc::default(), None).map_err(unreadable)?;
         let mut report = fold_log(&snapshot).map_err(unreadable)?;
         unknown_tables(&opened.database, &mut report).map_err(|error| Fault::from_redb(path, error))?;
         Ok(report)
