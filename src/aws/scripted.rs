@@ -135,6 +135,11 @@ pub(crate) fn at(endpoint: &str) -> Aws {
     connected(&emulated(endpoint), None)
 }
 
+/// As [`at`], watching `regions`.
+pub(crate) fn across(endpoint: &str, regions: &[&str]) -> Aws {
+    watching(&emulated(endpoint), None, regions.iter().map(|region| Region::new(*region)).collect())
+}
+
 /// A connection to `endpoint` with the credentials that `provider` gives whenever it is asked.
 pub(crate) fn signed(endpoint: &str, provider: impl ProvideCredentials + 'static) -> Aws {
     let provider = SharedCredentialsProvider::new(provider);
@@ -175,8 +180,12 @@ fn of(endpoint: &str, account: Option<AccountId>) -> Aws {
 }
 
 fn connected(config: &SdkConfig, account: Option<AccountId>) -> Aws {
+    watching(config, account, vec![scope().region])
+}
+
+fn watching(config: &SdkConfig, account: Option<AccountId>, regions: Vec<Region>) -> Aws {
     let clock = Arc::new(AwsClock::default());
-    let settings = Settings { regions: Regions::Named(vec![scope().region]), account, ..Settings::default() };
+    let settings = Settings { regions: Regions::Named(regions), account, ..Settings::default() };
     Aws::new(settings.clone(), Sdk::new(config, &settings.regions, &clock), clock)
 }
 

@@ -11,7 +11,9 @@ use serde_json::{Value, json};
 use super::answer::Answer;
 use super::table::Text;
 use super::verdict::Verdict;
-use super::write_through::{Checked, Intent, Target, check, dry_run, explain, to_the_end, witness};
+use super::write_through::{
+    ACTED, Checked, Intent, Target, check, distrust, dry_run, explain, to_the_end, uncalled, witness,
+};
 use super::{BUDGET, Call, Effect, ToolSpec, schema};
 use crate::aws::{Answer as AwsAnswer, CreateSnapshots, CreatedSnapshot, Done, Pinned};
 use crate::kinds::SNAPSHOT;
@@ -61,6 +63,9 @@ struct Row {
     action: Option<ActionId>,
     #[serde(skip_serializing_if = "Option::is_none")]
     message: Option<String>,
+    /// Why nothing is called for the instances after this one.
+    #[serde(skip)]
+    distrust: Option<&'static str>,
 }
 
 #[derive(Debug, Serialize)]
@@ -170,8 +175,15 @@ async fn run(core: &Core, named: &Named, request: &Request) -> Result<(Vec<Row>,
         .into_iter()
         .map(|problem| Row { message: Some(problem.message), ..Row::new(problem.id, problem.verdict) });
     let mut rows: Vec<Row> = problems.collect();
+    let mut distrust = None;
     for target in targets {
+        if let Some(why) = distrust {
+            let row = Row::new(target.id.id.to_string(), Verdict::AnswerNotTrusted);
+            rows.push(Row { message: Some(uncalled(why)), ..row });
+            continue;
+        }
         let (row, recorded) = snapshot(core, &aws, named, &target, request).await?;
+        distrust = row.distrust;
         seq = seq.max(recorded);
         rows.push(row);
     }
@@ -216,6 +228,7 @@ async fn snapshot(
         Err(error) => {
             let (verdict, outcome) = Verdict::of_call(&error);
             row.verdict = verdict;
+            row.distrust = distrust(&error, request.dry_run);
             let next = match verdict {
                 Verdict::Unknown => format!(
                     " It may have happened: before repeating it, look with `aws ec2 describe-snapshots --filters \
@@ -252,6 +265,7 @@ impl Row {
             unasked: Vec::new(),
             action: None,
             message: None,
+            distrust: None,
         }
     }
 
@@ -285,6 +299,11 @@ impl Row {
         if made.is_empty() {
             self.remark(Some(UNSAID.to_owned()));
         }
+        self.distrust = match (dry_run, self.unasked.is_empty()) {
+            (true, _) => Some(ACTED),
+            (false, false) => Some(FOREIGN),
+            (false, true) => None,
+        };
         if !self.beyond_plan.is_empty() {
             let ids = self.beyond_plan.join(", ");
             self.remark(Some(format!(
@@ -320,6 +339,7 @@ impl Row {
     }
 }
 
+const FOREIGN: &str = "It also names snapshots of another account, which were not asked for.";
 const UNSAID: &str = "AWS took the call, but its answer names no snapshot. It may have made some: look with \
                       `aws ec2 describe-snapshots` for the tag muster:action before repeating it.";
 

@@ -9,7 +9,9 @@ use serde_json::{Value, json};
 use super::answer::Answer;
 use super::table::{self, Text};
 use super::verdict::Verdict;
-use super::write_through::{Checked, Intent, Target, check, dry_run, explain, to_the_end, witness};
+use super::write_through::{
+    ACTED, Checked, Intent, Target, check, distrust, dry_run, explain, to_the_end, uncalled, witness,
+};
 use super::{Call, schema};
 use crate::aws::{Answer as AwsAnswer, AwsError, Done, Pinned, StateChange};
 use crate::kinds::INSTANCE;
@@ -65,6 +67,8 @@ struct Report {
     unasked: Vec<Unasked>,
     /// Whether the endpoint carried out a dry run.
     acted: bool,
+    /// Why nothing more is called.
+    distrust: Option<&'static str>,
     actions: Vec<ActionId>,
     seq: Option<Seq>,
 }
@@ -224,7 +228,14 @@ struct Change<'a> {
 
 impl Change<'_> {
     /// One AWS call for instances of one account and region. When AWS refuses it for one of several, each is called alone.
+    ///
+    /// After an answer that cannot be trusted nothing is called.
     async fn make(&self, targets: Vec<Target>, report: &mut Report) -> Result<(), Fault> {
+        if let Some(why) = report.distrust {
+            let left = |target| Row::of(target, Verdict::AnswerNotTrusted, Some(uncalled(why)));
+            report.rows.extend(targets.iter().map(left));
+            return Ok(());
+        }
         let Some(scope) = targets.first().map(|target| target.id.scope()) else { return Ok(()) };
         let chosen = self.named.choose(&scope, |id| targets.iter().any(|target| *target.id.id == *id));
         let resources = targets.iter().map(|target| target.id.clone()).collect();
@@ -236,13 +247,22 @@ impl Change<'_> {
             Ok(AwsAnswer::Done(done)) => self.take(intent, &targets, done, report).await,
             Err(error) => {
                 let (verdict, outcome) = Verdict::of_call(&error);
+                report.distrust = distrust(&error, self.dry_run);
                 // A dry run that AWS refuses, or whose answer is lost, leaves no trace.
                 if !self.dry_run {
                     report.finish(self.core, intent, outcome, Vec::new()).await;
                 }
                 if targets.len() > 1 && verdict == Verdict::Refused && error.code.is_some() {
                     for target in targets {
-                        Box::pin(self.make(vec![target], report)).await?;
+                        let Some(why) = report.distrust else {
+                            Box::pin(self.make(vec![target], report)).await?;
+                            continue;
+                        };
+                        let message = format!(
+                            "AWS refused it together with others. Nothing more was called for it, because of another answer \
+                             to this call. {why}"
+                        );
+                        report.rows.push(Row::of(&target, Verdict::AnswerNotTrusted, Some(message)));
                     }
                     return Ok(());
                 }
@@ -266,6 +286,11 @@ impl Change<'_> {
     async fn take(&self, intent: Intent, targets: &[Target], done: Done<StateChange>, report: &mut Report) {
         let Done { result, others, answered_at } = done;
         report.acted |= self.dry_run;
+        report.distrust = match (self.dry_run, others.is_empty()) {
+            (true, _) => Some(ACTED),
+            (false, false) => Some(STRANGERS),
+            (false, true) => None,
+        };
         let of = |target: &Target| result.iter().find(|change| *change.id == *target.id.id);
         let observations = targets.iter().filter_map(|target| {
             let seen = Seen::StateAsserted(of(target)?.current.clone()?);
@@ -290,6 +315,7 @@ impl Change<'_> {
     }
 }
 
+const STRANGERS: &str = "It is also about instances that the call did not name.";
 const UNSAID: &str = "AWS took the call, but its answer says nothing about this instance. It may have happened: \
                       get_instance_status shows the state within two minutes.";
 

@@ -28,7 +28,7 @@ pub enum Verdict {
     OtherAccount,
     /// Nothing shows whose the credentials in use are; nothing was called.
     IdentityUnproved,
-    /// What AWS answered when it was asked about the instances is not about them; nothing was called.
+    /// An answer to this call, about this instance or another, cannot be trusted; nothing was called for this one.
     AnswerNotTrusted,
 }
 

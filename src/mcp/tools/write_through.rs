@@ -98,7 +98,7 @@ pub async fn check(core: &Core, aws: &Pinned, named: &Named) -> Result<Checked, 
         let left = targets.drain(..).map(|target| Problem {
             id: target.id.id.to_string(),
             verdict: Verdict::AnswerNotTrusted,
-            message: format!("Nothing was called for it, because of another answer to this call. {why}"),
+            message: uncalled(&why),
         });
         problems.extend(left);
     }
@@ -264,6 +264,23 @@ pub async fn to_the_end<T: Send + 'static>(
         Ok(outcome) => outcome,
         Err(_) => Err(Fault::Stopping),
     }
+}
+
+/// What an endpoint that carries out a dry run has shown.
+pub const ACTED: &str = "The endpoint ignores DryRun: it carried out a dry run as if it was a real call.";
+
+/// The message for an instance that nothing is called for, because an answer about others cannot be trusted.
+#[must_use]
+pub fn uncalled(why: &str) -> String {
+    format!("Nothing was called for it, because of another answer to this call. {why}")
+}
+
+/// Why nothing more is called after a failed call, if it shows that the endpoint may not heed a dry run. AWS answers each dry
+/// run with an error that can be read.
+#[must_use]
+pub fn distrust(error: &AwsError, dry_run: bool) -> Option<&'static str> {
+    let is_unread = dry_run && error.perhaps_done && error.trouble == Trouble::Unreadable;
+    is_unread.then_some("The answer to a dry run could not be read, so the endpoint may have carried it out.")
 }
 
 /// What AWS said and what to do about it, short enough to repeat for each of fifty instances.

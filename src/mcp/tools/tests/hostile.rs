@@ -9,8 +9,10 @@ use proptest::test_runner::{Config, TestRunner};
 use rmcp::model::CallToolResult;
 
 use super::*;
-use crate::aws::scripted::{Answer as Reply, Scripted, at, scope};
+use crate::aws::scripted::{Answer as Reply, Scripted, across, at, scope};
+use crate::ingest::Lane;
 use crate::mcp::Core;
+use crate::model::{Cause, Document, Map, Observation, Region, ResourceId, Scope, Seen, Source};
 
 /// Every tool that changes AWS, with the state of instances in which it calls.
 const WRITES: [(&str, &str); 3] =
@@ -34,6 +36,8 @@ enum Ids {
     Spaced,
     /// NotFound, which names others.
     NotFound(Vec<String>),
+    /// NotFound, which names nobody, for a call that asks for several; honest for one that asks for a single instance.
+    Apart,
 }
 
 impl Ids {
@@ -50,6 +54,8 @@ impl Ids {
             Ids::Shouted => asked.iter().map(|id| id.to_uppercase()).collect(),
             Ids::Spaced => asked.iter().map(|id| format!("{id} ")).collect(),
             Ids::NotFound(others) => return Err(others.clone()),
+            Ids::Apart if asked.len() > 1 => return Err(Vec::new()),
+            Ids::Apart => asked,
         })
     }
 }
@@ -76,7 +82,38 @@ struct Case {
     /// Ids that the answer to the change shows.
     change: Ids,
     heeds_dry_run: bool,
+    /// Whether the instances are in a state in which the tools call for each of them alone.
+    transient: bool,
 }
+
+impl Case {
+    fn state(&self) -> &'static str {
+        match WRITES[self.tool] {
+            ("start_instance", _) if self.transient => "stopping",
+            ("stop_instance", _) if self.transient => "pending",
+            (_, state) => state,
+        }
+    }
+
+    /// Whether the answer to a call that would change the instances `asked` shows that the endpoint is not to be trusted.
+    fn shows_distrust(&self, asked: &[String]) -> bool {
+        let Ok(ids) = self.change.of(asked) else { return false };
+        let is_stray = |id: &String| match WRITES[self.tool].0 {
+            "create_snapshot" => is_foreign(id),
+            _ => !asked.contains(id),
+        };
+        let heeded = self.dry_run && self.heeds_dry_run;
+        !heeded && (self.dry_run || ids.iter().any(is_stray))
+    }
+}
+
+/// Whether the endpoint says that the snapshot of this instance belongs to another account.
+fn is_foreign(id: &str) -> bool {
+    id == STRANGER
+}
+
+/// No instance of the account.
+const STRANGER: &str = "i-0000000000000dead";
 
 const POOL: [&str; 6] = [
     "i-00000000000000001",
@@ -90,7 +127,7 @@ const POOL: [&str; 6] = [
 
 fn others() -> impl Strategy<Value = Vec<String>> {
     // Beyond the pool as well as in it: another instance of the account, and another account's.
-    let strange = ["i-0000000000000dead", "", "i-", "vol-1", "i-00000000000000001\u{202e}", "*"];
+    let strange = [STRANGER, "", "i-", "vol-1", "i-00000000000000001\u{202e}", "*"];
     let any = POOL.iter().chain(&strange).map(|id| (*id).to_owned()).collect::<Vec<String>>();
     proptest::collection::vec(proptest::sample::select(any), 1..4)
 }
@@ -106,6 +143,7 @@ fn ids() -> impl Strategy<Value = Ids> {
         1 => Just(Ids::Shouted),
         1 => Just(Ids::Spaced),
         1 => others().prop_map(Ids::NotFound),
+        1 => Just(Ids::Apart),
     ]
 }
 
@@ -115,8 +153,8 @@ fn whose() -> impl Strategy<Value = Whose> {
 
 fn case() -> impl Strategy<Value = Case> {
     let named = proptest::sample::subsequence(POOL.map(str::to_owned).to_vec(), 1..4);
-    (0..WRITES.len(), named, any::<bool>(), ids(), whose(), whose(), ids(), any::<bool>()).prop_map(
-        |(tool, named, dry_run, look, owner, identity, change, heeds_dry_run)| Case {
+    (0..WRITES.len(), named, any::<bool>(), ids(), whose(), whose(), ids(), any::<bool>(), any::<bool>()).prop_map(
+        |(tool, named, dry_run, look, owner, identity, change, heeds_dry_run, transient)| Case {
             tool,
             named,
             dry_run,
@@ -125,6 +163,7 @@ fn case() -> impl Strategy<Value = Case> {
             identity,
             change,
             heeds_dry_run,
+            transient,
         },
     )
 }
@@ -141,7 +180,7 @@ fn xml(text: &str) -> String {
 fn reply(form: &str, case: Option<&Case>) -> Reply {
     let form: BTreeMap<String, String> = form_urlencoded::parse(form.as_bytes()).into_owned().collect();
     let asked = instances(&form);
-    let state = case.map_or("running", |case| WRITES[case.tool].1);
+    let state = case.map_or("running", Case::state);
     match form["Action"].as_str() {
         "GetCallerIdentity" => match case.map_or(Whose::Ours, |case| case.identity) {
             Whose::Untold => Reply::error(403, "AccessDenied", "not allowed"),
@@ -207,7 +246,10 @@ fn changes(ids: &[String]) -> String {
 fn snapshots(ids: &[String]) -> String {
     let item = |id: &String| {
         let id = xml(id);
-        format!("<item><snapshotId>snap-{id}</snapshotId><volumeId>vol-{id}</volumeId></item>")
+        let owner = account(if is_foreign(&id) { Whose::Theirs } else { Whose::Ours });
+        format!(
+            "<item><snapshotId>snap-{id}</snapshotId><volumeId>vol-{id}</volumeId><ownerId>{owner}</ownerId></item>"
+        )
     };
     format!("<snapshotSet>{}</snapshotSet>", ids.iter().map(item).collect::<String>())
 }
@@ -227,6 +269,9 @@ fn changing(asked: &[String]) -> Vec<Vec<String>> {
     changes.map(|form| instances(&form)).collect()
 }
 
+/// A second region that is watched.
+const ELSEWHERE: &str = "eu-west-1";
+
 struct Stage {
     world: World,
     server: Scripted,
@@ -243,6 +288,18 @@ impl Stage {
         Stage { world, server, case }
     }
 
+    /// Records that an instance that the inventory does not hold is in [`ELSEWHERE`].
+    async fn place_elsewhere(&self, id: &str) {
+        let scope = Scope { region: Region::new(ELSEWHERE), ..scope() };
+        let seen = Observation {
+            source: Source::Refresh,
+            at: self.world.core.now(),
+            id: ResourceId::new(&scope, &INSTANCE.kind(), id),
+            seen: Seen::Described(Arc::new(Document::new(Map::new()))),
+        };
+        self.world.core.ingest.observe(Lane::Tools, vec![seen], Cause::Refresh).await.unwrap();
+    }
+
     /// Calls the tool; gives its answer, and the calls that would change AWS.
     async fn play(&self, case: &Case) -> (CallToolResult, Vec<Vec<String>>) {
         *self.case.lock() = Some(case.clone());
@@ -254,7 +311,7 @@ impl Stage {
             ingest: ingest.clone(),
             hub: hub.clone(),
             clock: Arc::clone(clock),
-            aws: at(self.server.endpoint()),
+            aws: across(self.server.endpoint(), &["us-east-1", ELSEWHERE]),
             tasks: tasks.clone(),
             dropped_log_lines: || 0,
         };
@@ -295,6 +352,11 @@ impl Stage {
             assert!(calls.is_empty() && is_error, "it was not proved whose credentials these are\n{said}");
             assert!(!told.to_string().contains("\"not_found\""), "another account knows none of the ids\n{said}");
         }
+        let distrusted = calls.iter().position(|asked| case.shows_distrust(asked));
+        if let Some(at) = distrusted {
+            assert_eq!(at + 1, calls.len(), "called on after an answer that is not to be trusted: {calls:?}\n{said}");
+            assert!(is_error, "{said}");
+        }
         let carried_out = !case.dry_run || !case.heeds_dry_run;
         if strays(&case.change) && carried_out && !calls.is_empty() && WRITES[case.tool].0 != "create_snapshot" {
             assert!(is_error && said.contains("ERROR") && told["unasked_total"].as_u64() > Some(0), "{said}");
@@ -314,8 +376,8 @@ impl Stage {
                 _ => None,
             })
             .collect();
-        let answered = !matches!(case.change, Ids::NotFound(_));
-        let expected = if case.dry_run && (case.heeds_dry_run || !answered) { Vec::new() } else { calls };
+        let is_recorded = |asked: &Vec<String>| !case.dry_run || !case.heeds_dry_run && case.change.of(asked).is_ok();
+        let expected = calls.into_iter().filter(is_recorded).collect();
         assert_eq!(sorted(requested), sorted(expected), "{said}");
     }
 }
@@ -352,6 +414,76 @@ fn honest(tool: usize) -> Case {
         identity: Whose::Ours,
         change: Ids::Honest,
         heeds_dry_run: true,
+        transient: false,
+    }
+}
+
+/// The verdicts of an answer, in the order of its rows.
+fn verdicts(told: &Value) -> Vec<&str> {
+    told["results"].as_array().unwrap().iter().map(|row| row["verdict"].as_str().unwrap()).collect()
+}
+
+fn three() -> Vec<String> {
+    POOL[..3].iter().map(|id| (*id).to_owned()).collect()
+}
+
+#[tokio::test]
+async fn after_a_dry_run_that_was_carried_out_nothing_more_is_called() {
+    let stage = Stage::new().await;
+    for (tool, (name, _)) in WRITES.iter().enumerate() {
+        // Each alone from the start, and each alone after AWS refused them together.
+        for (transient, change, earlier) in
+            [(true, Ids::Honest, 0), (false, Ids::Apart, usize::from(*name != "create_snapshot"))]
+        {
+            let case = Case { named: three(), dry_run: true, heeds_dry_run: false, transient, change, ..honest(tool) };
+            let (answer, calls) = stage.play(&case).await;
+            let said = text(&answer).to_owned();
+            assert_eq!(calls[earlier..], [vec![POOL[0].to_owned()]], "{name}: {calls:?}\n{said}");
+            assert_eq!(answer.is_error, Some(true), "{said}");
+            let told = answer.structured_content.unwrap();
+            assert_eq!(verdicts(&told), ["acted", "answer_not_trusted", "answer_not_trusted"], "{name}: {said}");
+            let why = told["results"][2]["message"].as_str().unwrap();
+            let lead = if earlier == 0 { "Nothing was called for it" } else { "Nothing more was called for it" };
+            assert!(why.contains(lead) && why.contains("ignores DryRun"), "{name}: {why}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn after_an_answer_about_others_nothing_more_is_called() {
+    let stage = Stage::new().await;
+    for (tool, (name, _)) in WRITES.iter().enumerate() {
+        let change = Ids::More(vec![STRANGER.to_owned()]);
+        let case = Case { named: three(), transient: true, change, ..honest(tool) };
+        let (answer, calls) = stage.play(&case).await;
+        let said = text(&answer).to_owned();
+        assert_eq!(calls, [vec![POOL[0].to_owned()]], "{name}: {said}");
+        assert!(answer.is_error == Some(true) && said.contains("ERROR"), "{name}: {said}");
+        let told = answer.structured_content.unwrap();
+        assert_eq!(verdicts(&told), ["done", "answer_not_trusted", "answer_not_trusted"], "{name}: {said}");
+    }
+}
+
+#[tokio::test]
+async fn what_one_region_answers_keeps_a_call_from_the_next() {
+    let stage = Stage::new().await;
+    stage.place_elsewhere(POOL[5]).await;
+    let strays = Ids::More(vec![STRANGER.to_owned()]);
+    for (tool, (name, _)) in WRITES.iter().enumerate() {
+        let named = vec![POOL[0].to_owned(), POOL[5].to_owned()];
+        let trusted = Case { named, ..honest(tool) };
+        let (answer, calls) = stage.play(&trusted).await;
+        assert_eq!(calls.len(), 2, "{name}: one call in each region: {}", text(&answer));
+        for case in [
+            Case { dry_run: true, heeds_dry_run: false, ..trusted.clone() },
+            Case { change: strays.clone(), ..trusted.clone() },
+        ] {
+            let (answer, calls) = stage.play(&case).await;
+            assert_eq!(calls.len(), 1, "{name}: {}", text(&answer));
+            let told = answer.structured_content.unwrap();
+            let left = verdicts(&told).into_iter().filter(|verdict| *verdict == "answer_not_trusted").count();
+            assert_eq!(left, 1, "{name}: {told}");
+        }
     }
 }
 
