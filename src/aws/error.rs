@@ -505,9 +505,7 @@ impl AwsError {
                 "Set AWS_REGION (or pass --region), or `region` in the profile in ~/.aws/config, for example us-east-1."
                     .into()
             }
-            (Trouble::NotWatched, _) => {
-                "Name the region in --regions (or AWS_REGION) and start the server again, or ask about a watched one.".into()
-            }
+            (Trouble::NotWatched, _) => "Name the region in --regions (or AWS_REGION), and start the server again.".into(),
             (Trouble::NoCredentials, _) => format!(
                 "Set AWS_PROFILE (or pass --profile) to a profile of ~/.aws/config, or set AWS_ACCESS_KEY_ID and \
                  AWS_SECRET_ACCESS_KEY, where Muster runs; an AI client passes them in the `env` of its server entry. \

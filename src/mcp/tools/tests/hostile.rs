@@ -45,7 +45,7 @@ impl Ids {
     fn of(&self, asked: &[String]) -> Result<Vec<String>, Vec<String>> {
         let asked = asked.to_vec();
         Ok(match self {
-            Ids::Honest => asked,
+            Ids::Honest | Ids::Apart => asked,
             Ids::More(others) => [asked, others.clone()].concat(),
             Ids::Others(others) => others.clone(),
             Ids::Fewer => asked.into_iter().skip(1).collect(),
@@ -55,7 +55,6 @@ impl Ids {
             Ids::Spaced => asked.iter().map(|id| format!("{id} ")).collect(),
             Ids::NotFound(others) => return Err(others.clone()),
             Ids::Apart if asked.len() > 1 => return Err(Vec::new()),
-            Ids::Apart => asked,
         })
     }
 }
