@@ -45,6 +45,7 @@ impl Ids {
     fn of(&self, asked: &[String]) -> Result<Vec<String>, Vec<String>> {
         let asked = asked.to_vec();
         Ok(match self {
+            Ids::Apart if asked.len() > 1 => return Err(Vec::new()),
             Ids::Honest | Ids::Apart => asked,
             Ids::More(others) => [asked, others.clone()].concat(),
             Ids::Others(others) => others.clone(),
@@ -54,7 +55,6 @@ impl Ids {
             Ids::Shouted => asked.iter().map(|id| id.to_uppercase()).collect(),
             Ids::Spaced => asked.iter().map(|id| format!("{id} ")).collect(),
             Ids::NotFound(others) => return Err(others.clone()),
-            Ids::Apart if asked.len() > 1 => return Err(Vec::new()),
         })
     }
 }
