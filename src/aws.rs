@@ -401,11 +401,10 @@ impl Aws {
             fields: spec.id_elements().map(|name| BadField::missing(&name)).collect(),
         }));
         if priority == Priority::Tool
-            && let Some(first) = unreadable.first()
+            && let Some(nameless) = unreadable.iter().find(|item| item.id.is_none())
         {
-            // A tool acts on what it is shown: what is only partly shown is no ground to act on.
-            let id = first.id.as_deref().unwrap_or("one without an id");
-            let detail = format!("{} {id}: {}", spec.title, first.why());
+            // A tool acts on what it is shown: this may be any of those that it asked for.
+            let detail = format!("{} one without an id: {}", spec.title, nameless.why());
             return Err(AwsError::unreadable(&detail, &self.call(Some(&scope.region), action)));
         }
         // An empty token would ask for the first page again; AWS's own paginators take it for the end, too.

@@ -30,6 +30,8 @@ pub struct Described {
     pub not_found: Vec<Arc<str>>,
     /// The ids that an answer left out without a word: whether they exist is not known.
     pub silent: Vec<Arc<str>>,
+    /// The ids that an answer shows in a form that cannot be read, and what of it cannot be read.
+    pub unreadable: Vec<(Arc<str>, String)>,
     /// The ids that no answer came for, and why.
     pub failed: Option<(Vec<Arc<str>>, AwsError)>,
 }
@@ -52,7 +54,13 @@ impl Batch {
         match answer {
             Ok(listed) => {
                 let shown: BTreeSet<&str> = listed.items.iter().map(|item| item.id.as_str()).collect();
-                self.described.silent.extend(asked.into_iter().filter(|id| !shown.contains(&**id)));
+                for id in asked {
+                    match listed.unreadable.iter().find(|item| item.id.as_ref() == Some(&id)) {
+                        Some(item) => self.described.unreadable.push((id, item.why())),
+                        None if shown.contains(&*id) => {}
+                        None => self.described.silent.push(id),
+                    }
+                }
                 self.described.answers.push(listed);
             }
             Err(error) if error.class == Class::NotFound => self.not_found(asked, &error.ids),
@@ -101,7 +109,7 @@ mod tests {
     use super::*;
     use crate::aws::{Details, Origin, Trouble};
     use crate::kinds::Item;
-    use crate::model::{Document, Map, Timestamp};
+    use crate::model::{BadField, Document, Map, Timestamp, UnreadableItem};
 
     fn not_found(named: &[String]) -> AwsError {
         failure(Class::NotFound, named.to_vec())
@@ -147,8 +155,8 @@ mod tests {
             };
             batch.answered(asked, answer);
         }
-        let Described { answers, not_found, silent, failed } = batch.described();
-        assert!(silent.is_empty() && failed.is_none());
+        let Described { answers, not_found, silent, unreadable, failed } = batch.described();
+        assert!(silent.is_empty() && unreadable.is_empty() && failed.is_none());
         let found = answers.iter().flat_map(|listed| &listed.items).map(|item| item.id.parse().unwrap()).collect();
         (found, not_found.iter().map(number).collect(), calls)
     }
@@ -201,6 +209,17 @@ mod tests {
         batch.answered(asked, Ok(listed(&ids(&["i-2", "i-7"]))));
         let described = batch.described();
         assert_eq!((described.not_found, described.silent), (Vec::new(), ids(&["i-1"])));
+    }
+
+    #[test]
+    fn an_id_that_is_shown_in_a_form_that_cannot_be_read_is_not_taken_for_silence() {
+        let mut batch = Batch::new(&ids(&["i-1", "i-2", "i-3"]));
+        let asked = batch.ask().unwrap();
+        let bad = UnreadableItem { id: Some("i-1".into()), fields: vec![BadField::missing("launchTime")] };
+        batch.answered(asked, Ok(Listed { unreadable: vec![bad], ..listed(&ids(&["i-2"])) }));
+        let Described { silent, unreadable, .. } = batch.described();
+        assert_eq!(unreadable, [("i-1".into(), "launchTime is missing".to_owned())]);
+        assert_eq!(silent, ids(&["i-3"]));
     }
 
     #[test]

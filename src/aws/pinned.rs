@@ -86,7 +86,9 @@ impl Pinned {
         }
         let described = batch.described();
         let items = || described.answers.iter().flat_map(|listed| &listed.items);
-        if let Some(what) = unasked(chosen, items()) {
+        let unreadable = described.answers.iter().flat_map(|listed| &listed.unreadable);
+        let garbled: Vec<&str> = unreadable.filter_map(|item| item.id.as_deref()).collect();
+        if let Some(what) = unasked(chosen, items(), &garbled) {
             return Err(AwsError::unasked(&what, &self.aws.call(Some(&scope.region), action)));
         }
         let owner = items().find_map(|item| INSTANCE.owner(&item.document));
@@ -133,9 +135,15 @@ impl Pinned {
 }
 
 /// What makes an answer one to another question: ids that were not asked for, or two descriptions of one instance.
-fn unasked<'a>(chosen: &Chosen<'_>, items: impl Iterator<Item = &'a Item>) -> Option<String> {
-    let (mut others, mut shown_once) = (Vec::new(), BTreeMap::new());
+///
+/// `garbled` are the ids of what the answer shows in a form that cannot be read.
+fn unasked<'a>(chosen: &Chosen<'_>, items: impl Iterator<Item = &'a Item>, garbled: &[&'a str]) -> Option<String> {
+    let mut others: Vec<&str> = garbled.iter().copied().filter(|id| !chosen.holds(id)).collect();
+    let mut shown_once = BTreeMap::new();
     for item in items {
+        if garbled.contains(&item.id.as_str()) {
+            return Some(format!("it shows {} twice, once in a form that cannot be read", shown(&item.id, 60)));
+        }
         if !chosen.holds(&item.id) {
             others.push(item.id.as_str());
         } else if shown_once.insert(item.id.as_str(), &item.document).is_some_and(|before| *before != item.document) {

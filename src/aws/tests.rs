@@ -277,8 +277,10 @@ async fn a_public_snapshot_of_another_account_is_left_out_even_when_it_cannot_be
 async fn a_tool_is_told_which_value_of_the_resource_it_asked_for_cannot_be_read() {
     let server = Scripted::new([Reply::ok(&format!("<volumeSet>{}</volumeSet>", volume("vol-1", "x")))]).await;
     let spec = kinds::by_slug("volume").unwrap();
-    let error = server.aws().describe_once(&scope(), spec, &["vol-1".to_owned()], Priority::Tool).await.unwrap_err();
-    assert!(error.to_string().contains("vol-1: size \"x\" cannot be read"), "{error}");
+    let described = server.aws().describe(&scope(), spec, &["vol-1".to_owned()], Priority::Tool).await;
+    assert_eq!(described.unreadable, [("vol-1".into(), "size \"x\" cannot be read".to_owned())]);
+    assert!(described.silent.is_empty() && described.failed.is_none(), "{described:?}");
+    assert!(described.answers.iter().all(|listed| listed.items.is_empty()), "{described:?}");
     let listed = server.aws().describe_once(&scope(), spec, &["vol-1".to_owned()], Priority::Refresh).await.unwrap();
     assert_eq!(bad(&listed.unreadable), [(Some("vol-1"), "size \"x\" cannot be read".to_owned())]);
 }

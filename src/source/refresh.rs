@@ -146,9 +146,10 @@ impl<D: Describe> Refresher<D> {
             }
             batch.answered(ids, answer);
         }
-        let Described { answers, not_found, silent, failed } = batch.described();
+        let Described { answers, not_found, silent, unreadable, failed } = batch.described();
         // An id that the answers leave out without a word is not known to be gone.
         round.answered.extend(silent.into_iter().map(|id| (id, None)));
+        round.answered.extend(unreadable.into_iter().map(|(id, _)| (id, None)));
         for Listed { unreadable, sent_at, .. } in &answers {
             // It is there, whatever it is like.
             let there = unreadable.iter().filter_map(|item| item.id.as_ref());

@@ -198,7 +198,7 @@ async fn search(core: &Core, aws: &Pinned, named: &Named, mut unknown: BTreeSet<
 /// Describes ids of one scope. Those that AWS does not know, or says nothing of, become problems.
 async fn look(aws: &Pinned, chosen: &Chosen<'_>) -> Looked {
     let scope = chosen.scope();
-    let Described { answers, not_found, silent, failed } = match aws.look(chosen).await {
+    let Described { answers, not_found, silent, unreadable, failed } = match aws.look(chosen).await {
         Ok(described) => described,
         Err(error) => {
             let problems = chosen.ids().map(|id| Problem::of(id.to_string(), &error)).collect();
@@ -227,6 +227,11 @@ async fn look(aws: &Pinned, chosen: &Chosen<'_>) -> Looked {
     let unsaid =
         "AWS answered, but said nothing about it, so it is not known whether it exists. Nothing was called for it.";
     looked.problems.extend(silent.into_iter().map(|id| problem(id, Verdict::AnswerNotTrusted, unsaid)));
+    looked.problems.extend(unreadable.into_iter().map(|(id, why)| {
+        let message =
+            format!("AWS's answer about it cannot be read ({}). Nothing was called for it.", shown(&why, 240));
+        problem(id, Verdict::AnswerNotTrusted, &message)
+    }));
     if let Some((left, error)) = failed {
         looked.problems.extend(left.into_iter().map(|id| Problem::of(id.to_string(), &error)));
     }

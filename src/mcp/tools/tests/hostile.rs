@@ -38,6 +38,8 @@ enum Ids {
     NotFound(Vec<String>),
     /// NotFound, which names nobody, for a call that asks for several; honest for one that asks for a single instance.
     Apart,
+    /// In a look: the first in a form that cannot be read.
+    Garbled,
 }
 
 impl Ids {
@@ -46,7 +48,7 @@ impl Ids {
         let asked = asked.to_vec();
         Ok(match self {
             Ids::Apart if asked.len() > 1 => return Err(Vec::new()),
-            Ids::Honest | Ids::Apart => asked,
+            Ids::Honest | Ids::Apart | Ids::Garbled => asked,
             Ids::More(others) => [asked, others.clone()].concat(),
             Ids::Others(others) => others.clone(),
             Ids::Fewer => asked.into_iter().skip(1).collect(),
@@ -143,6 +145,7 @@ fn ids() -> impl Strategy<Value = Ids> {
         1 => Just(Ids::Spaced),
         1 => others().prop_map(Ids::NotFound),
         1 => Just(Ids::Apart),
+        1 => Just(Ids::Garbled),
     ]
 }
 
@@ -191,11 +194,14 @@ fn reply(form: &str, case: Option<&Case>) -> Reply {
         "DescribeInstances" => {
             let Some(case) = case.filter(|_| !asked.is_empty()) else {
                 let known: Vec<String> = POOL[..5].iter().map(|id| (*id).to_owned()).collect();
-                return Reply::ok(&described(&known, "123456789012", state));
+                return Reply::ok(&described(&known, "123456789012", state, None));
             };
             let owner = if case.owner == Whose::Untold { "" } else { account(case.owner) };
             match case.look.of(&asked) {
-                Ok(ids) => Reply::ok(&described(&ids, owner, state)),
+                Ok(ids) => {
+                    let garbled = asked.first().filter(|_| matches!(case.look, Ids::Garbled));
+                    Reply::ok(&described(&ids, owner, state, garbled))
+                }
                 Err(others) => not_found(&others),
             }
         }
@@ -219,11 +225,12 @@ fn not_found(ids: &[String]) -> Reply {
     Reply::error(400, "InvalidInstanceID.NotFound", &message)
 }
 
-fn described(ids: &[String], owner: &str, state: &str) -> String {
+fn described(ids: &[String], owner: &str, state: &str, garbled: Option<&String>) -> String {
     let item = |id: &String| {
+        let launched = if garbled == Some(id) { "<launchTime>yesterday</launchTime>" } else { "" };
         let id = xml(id);
         format!(
-            "<item><instanceId>{id}</instanceId><instanceState><code>0</code><name>{state}</name></instanceState>\
+            "<item><instanceId>{id}</instanceId>{launched}<instanceState><code>0</code><name>{state}</name></instanceState>\
              <blockDeviceMapping><item><deviceName>/dev/xvda</deviceName><ebs><volumeId>vol-{id}</volumeId></ebs></item>\
              </blockDeviceMapping></item>"
         )
@@ -287,9 +294,9 @@ impl Stage {
         Stage { world, server, case }
     }
 
-    /// Records that an instance that the inventory does not hold is in [`ELSEWHERE`].
-    async fn place_elsewhere(&self, id: &str) {
-        let scope = Scope { region: Region::new(ELSEWHERE), ..scope() };
+    /// Records that an instance is in a region, whether or not the first sweep is stored yet.
+    async fn place(&self, id: &str, region: &str) {
+        let scope = Scope { region: Region::new(region), ..scope() };
         let seen = Observation {
             source: Source::Refresh,
             at: self.world.core.now(),
@@ -338,8 +345,8 @@ impl Stage {
         assert_eq!(rows, case.named, "one row for each that was named, and no other\n{said}");
 
         let strays = |ids: &Ids| ids.of(&case.named).is_ok_and(|ids| ids.iter().any(|id| !named.contains(id)));
-        let silent =
-            matches!(case.look, Ids::None | Ids::NotFound(_)) || matches!(&case.look, Ids::Fewer if named.len() == 1);
+        let silent = matches!(case.look, Ids::None | Ids::NotFound(_))
+            || matches!(&case.look, Ids::Fewer | Ids::Garbled if named.len() == 1);
         if strays(&case.look) || silent {
             assert!(calls.is_empty() && is_error, "the look was about others\n{said}");
         }
@@ -464,9 +471,24 @@ async fn after_an_answer_about_others_nothing_more_is_called() {
 }
 
 #[tokio::test]
+async fn one_instance_that_cannot_be_read_keeps_no_other_from_its_call() {
+    let stage = Stage::new().await;
+    for (tool, (name, _)) in WRITES.iter().enumerate() {
+        let case = Case { named: three(), look: Ids::Garbled, ..honest(tool) };
+        let (answer, calls) = stage.play(&case).await;
+        let told = answer.structured_content.unwrap();
+        assert_eq!(verdicts(&told), ["answer_not_trusted", "done", "done"], "{name}: {told}");
+        assert_eq!(calls.concat(), POOL[1..3], "{name}: {told}");
+        let why = told["results"][0]["message"].as_str().unwrap();
+        assert!(why.contains("launchTime \"yesterday\" cannot be read"), "{name}: {why}");
+    }
+}
+
+#[tokio::test]
 async fn what_one_region_answers_keeps_a_call_from_the_next() {
     let stage = Stage::new().await;
-    stage.place_elsewhere(POOL[5]).await;
+    stage.place(POOL[0], "us-east-1").await;
+    stage.place(POOL[5], ELSEWHERE).await;
     let strays = Ids::More(vec![STRANGER.to_owned()]);
     for (tool, (name, _)) in WRITES.iter().enumerate() {
         let named = vec![POOL[0].to_owned(), POOL[5].to_owned()];
