@@ -108,6 +108,12 @@ impl Conversation {
         self.in_flight.remove(id);
     }
 
+    /// How many requests are in flight.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        self.in_flight.len()
+    }
+
     /// Takes all requests that are in flight.
     pub fn take_in_flight(&mut self) -> Vec<RequestId> {
         self.in_flight.drain().collect()

@@ -1,4 +1,9 @@
 //! One connection of lines: the socket, and stdio where there is no server behind it.
+//!
+//! A client that does not read its answers is not read either: the requests that are still to be answered and the messages
+//! that are still to be written are counted, and reading stops while there are too many of them. What is not read waits in
+//! the buffer of the socket and then in the client, and [`stall`](crate::mcp::stall) closes a connection that stays so.
+//! rmcp itself has no such bound: it builds every answer at once and keeps it until it is written.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -19,6 +24,10 @@ use crate::mcp::lines::{Line, Lines};
 use crate::mcp::normalise::{self, Conversation, Outcome, Said};
 use crate::mcp::relay::MAX_LINE;
 
+mod backlog;
+
+use backlog::Backlog;
+
 /// A connection of lines, each of which is normalised before rmcp sees it.
 pub(super) struct Wire<R, W> {
     lines: Lines<BufReader<R>>,
@@ -28,6 +37,7 @@ pub(super) struct Wire<R, W> {
     owed: VecDeque<Vec<u8>>,
     /// Whether such an answer may still be in the buffer of the writer.
     is_unflushed: bool,
+    backlog: Backlog,
 }
 
 impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Wire<R, W> {
@@ -38,6 +48,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Wire<R, W> {
             conversation,
             owed: VecDeque::new(),
             is_unflushed: false,
+            backlog: Backlog::default(),
         }
     }
 
@@ -71,7 +82,10 @@ where
 
     fn send(&mut self, item: ServerJsonRpcMessage) -> impl Future<Output = io::Result<()>> + Send + 'static {
         let write = Arc::clone(&self.write);
+        // The message counts from here, and not from when its task is first polled.
+        let unwritten = self.backlog.add();
         async move {
+            let _unwritten = unwritten;
             let mut write = write.lock().await;
             write.as_mut().ok_or_else(closed)?.send(Out::Message(Box::new(item))).await
         }
@@ -83,6 +97,8 @@ where
                 tracing::debug!(%error, "the client no longer reads");
                 return None;
             }
+            let conversation = &self.conversation;
+            self.backlog.room(|| conversation.lock().in_flight()).await;
             let outcome = match self.lines.next().await {
                 Ok(Line::Whole(line)) => self.conversation.lock().hear(line),
                 Ok(Line::TooLong(start)) => Outcome::Answer(normalise::too_long(start, MAX_LINE)),

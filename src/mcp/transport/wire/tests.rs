@@ -1,8 +1,10 @@
+use std::collections::HashSet;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream, Lines, ReadHalf, WriteHalf, split};
 
+use super::backlog::MOST;
 use crate::mcp::Phase;
 use crate::mcp::tests::World;
 
@@ -157,6 +159,64 @@ async fn many_bad_lines_of_a_client_that_does_not_read_are_all_answered_once_it_
         }
     };
     tokio::join!(sending, reading);
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_its_answers_is_not_read_on_and_gets_them_all_once_it_reads() {
+    const SENT: usize = 2000;
+    let world = World::small().await;
+    let mut client = Raw::of(&world);
+    client.open().await;
+    let mut write = client.write.take().unwrap();
+    let padding = " ".repeat(4096);
+    let written = std::cell::Cell::new(0);
+    let sending = async {
+        for id in 0..SENT {
+            let line = format!("{}{padding}\n", request(id, "tools/list", &json!({})));
+            write.write_all(line.as_bytes()).await.unwrap();
+            written.set(id + 1);
+        }
+    };
+    let reading = async {
+        // Reads nothing until the server takes nothing more.
+        let mut taken = usize::MAX;
+        while taken != written.get() {
+            taken = written.get();
+            tokio::time::sleep(Duration::from_millis(300)).await;
+        }
+        let mut ids = HashSet::new();
+        for _ in 0..SENT {
+            let answer = client.answer().await;
+            assert!(answer["result"]["tools"].is_array(), "{answer}");
+            ids.insert(answer["id"].as_u64().unwrap());
+        }
+        assert_eq!(ids.len(), SENT);
+        taken
+    };
+    let ((), taken) = tokio::join!(sending, reading);
+    // The buffers of the connection hold some 20 requests, and its other direction two answers.
+    assert!(taken > 2 && taken < 2 * MOST, "{taken} requests were taken before any answer was read");
+}
+
+#[tokio::test]
+async fn a_cancel_is_read_while_more_requests_wait_than_are_read_ahead() {
+    let world = World::small().await;
+    let mut client = Raw::of(&world);
+    client.open().await;
+    let ready = world.phase.send_replace(Phase::Opening);
+    let read = |id: usize| request(id, "resources/read", &json!({"uri": "ec2://inventory/summary"}));
+    for id in 0..2 * MOST {
+        client.send(&read(id)).await;
+    }
+    client.send(&json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 0}})).await;
+    client.send(&request("after", "ping", &json!({}))).await;
+    assert_eq!(client.answer().await["id"], "after", "what comes after the waiting requests is read");
+    world.phase.send_replace(ready);
+    let mut ids = HashSet::new();
+    for _ in 1..2 * MOST {
+        ids.insert(client.answer().await["id"].as_u64().unwrap());
+    }
+    assert!(ids.len() == 2 * MOST - 1 && !ids.contains(&0), "only the cancelled request is not answered");
 }
 
 #[tokio::test]
