@@ -115,7 +115,8 @@ fn sources() -> Vec<Source> {
     sources
 }
 
-fn gather(directory: &Path, found: &mut Vec<PathBuf>) {
+/// The source files below a directory.
+pub(crate) fn gather(directory: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {

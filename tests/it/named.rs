@@ -2,7 +2,9 @@
 //! say so across two branches of one crate, so the sources are read.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+
+use crate::modules::gather;
 
 /// The one way to make a `Named`.
 const CONSTRUCTOR: &str = "parsed_from_arguments";
@@ -30,17 +32,6 @@ fn sources() -> Vec<(String, String)> {
         found.iter().map(|path| (name(path), fs::read_to_string(path).unwrap())).collect();
     assert!(texts.len() > 200, "the sources are not where this test looks");
     texts.into_iter().filter(|(name, _)| !name.starts_with("simulator")).collect()
-}
-
-fn gather(directory: &Path, found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(directory).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            gather(&path, found);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            found.push(path);
-        }
-    }
 }
 
 /// The text without comments and blanks, so that neither how it is formatted nor what it says of itself matters.

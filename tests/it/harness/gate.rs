@@ -117,7 +117,7 @@ fn pass(mut client: TcpStream, authority: &str, armed: &Mutex<Option<Armed>>) ->
 }
 
 /// A request's head, and its body.
-fn request(client: &mut TcpStream) -> std::io::Result<(String, Vec<u8>)> {
+pub(super) fn request(client: &mut impl Read) -> std::io::Result<(String, Vec<u8>)> {
     let mut bytes = Vec::new();
     let mut chunk = [0; 16 << 10];
     loop {

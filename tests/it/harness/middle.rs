@@ -13,6 +13,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
+use super::gate::request;
 use super::muster::Endpoint;
 
 /// What becomes of a request.
@@ -148,33 +149,4 @@ fn pass(
     upstream.read_to_end(&mut answer)?;
     client.write_all(&answer)?;
     client.flush()
-}
-
-/// A request's head, and its body.
-fn request(client: &mut impl Read) -> std::io::Result<(String, Vec<u8>)> {
-    let mut bytes = Vec::new();
-    let mut chunk = [0; 16 << 10];
-    loop {
-        if let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
-            let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
-            let length = head.lines().find_map(|line| {
-                let (name, value) = line.split_once(':')?;
-                name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>().ok())?
-            });
-            let whole = end + 4 + length.unwrap_or(0);
-            while bytes.len() < whole {
-                let read = client.read(&mut chunk)?;
-                if read == 0 {
-                    return Err(std::io::ErrorKind::UnexpectedEof.into());
-                }
-                bytes.extend_from_slice(&chunk[..read]);
-            }
-            return Ok((head, bytes[end + 4..whole].to_vec()));
-        }
-        let read = client.read(&mut chunk)?;
-        if read == 0 {
-            return Err(std::io::ErrorKind::UnexpectedEof.into());
-        }
-        bytes.extend_from_slice(&chunk[..read]);
-    }
 }
