@@ -9,27 +9,11 @@
 //! all that Muster needs. [`demo`] is a server and a client in one process.
 
 pub mod asking;
-pub mod attach;
-mod canary;
-pub mod clients;
-pub mod data_dir;
 pub mod demo;
-pub mod doctor;
 pub mod engine;
-pub mod errand;
-pub mod events;
 pub mod front;
-pub mod hello;
 pub mod inspection;
-mod listening;
-pub mod lock;
 pub mod offline;
-mod pace;
 pub mod reception;
-pub mod refresh;
 pub mod serve;
-pub mod setup;
 pub mod signals;
-pub mod socket;
-pub mod sweeps;
-pub mod tasks;

@@ -10,9 +10,9 @@ use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use tokio::runtime::{self, Runtime};
 
-use crate::app::attach::Launch;
 use crate::app::front;
 use crate::config::{Config, ConfigError, Environment};
+use crate::connection::attach::Launch;
 use crate::simulator::ScenarioError;
 use crate::telemetry::{self, Destination, TelemetryError};
 

@@ -22,11 +22,11 @@ pub mod selection;
 pub mod size;
 pub mod tidy;
 
-use crate::app::setup::{Name, NameError};
 pub use crate::aws::queue::Queue;
 use crate::kinds::KINDS;
 pub use crate::mcp::ListMode;
 use crate::model::AccountId;
+use crate::setup::{Name, NameError};
 pub use account::{AccountError, account};
 pub use environment::Environment;
 pub use selection::Selection;

@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::freshness::{Freshness, Relaxed};
 use crate::model::{
     Cause, Event, Kind, Observation, ResourceId, Scope, Seen, Seq, SharedClock, Source, Timestamp, Wanted,
 };
@@ -23,26 +24,20 @@ use crate::reconcile::{KindRules, Moment};
 use crate::store::{Batch, CommitError, ReadError, Retention, Writer};
 
 mod calls;
-pub mod counts;
 mod draft;
-pub mod freshness;
 mod lanes;
 pub mod ledger;
 mod notified;
 mod outage;
-pub mod path;
 mod retention;
 mod sweep;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod truth;
-pub mod unread;
 
-pub use freshness::{Freshness, Relaxed, ScopeFreshness, SeenAt, Swept, Told, Trouble};
 pub use lanes::{Handle, IngestError, Lane, Observed, SweepMessage, SweepStep, Taken};
 pub use ledger::Ledger;
-pub use unread::Unread;
 
 pub use crate::reconcile::Lacked;
 

@@ -13,13 +13,13 @@ use serde_json::Value;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
-use super::attach::{self, Attached};
-use super::data_dir;
-use super::hello::HelloError;
-use super::lock::{self, LockError};
 use super::offline::{Offline, OfflineError};
-use super::socket;
 use crate::config::Config;
+use crate::connection::attach::{self, Attached};
+use crate::connection::data_dir;
+use crate::connection::handshake::HelloError;
+use crate::connection::lock::{self, LockError};
+use crate::connection::socket;
 use crate::mcp::client::{Client, ClientError};
 use crate::mcp::error::CODE;
 use crate::mcp::policy::Writes;
@@ -119,7 +119,7 @@ pub async fn server(data_dir: &Path, deadline: Instant) -> Result<Option<Client>
 }
 
 /// Connects to the server and greets it; `None` when there is none.
-pub(super) async fn reach<T, F>(
+pub(crate) async fn reach<T, F>(
     data_dir: &Path,
     deadline: Instant,
     greet: impl Fn(tokio::net::UnixStream) -> F,

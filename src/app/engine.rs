@@ -18,14 +18,10 @@ use tokio::task::{JoinError, spawn_blocking};
 use tokio::time::{sleep, timeout};
 use tokio_util::task::TaskTracker;
 
-use super::listening::Listener;
-use super::pace;
-use super::refresh::{self, Switchboard};
-use super::sweeps;
-use super::tasks::Tasks;
 use crate::aws::{Aws, AwsError, Regions, Settings};
 use crate::config::Config;
-use crate::ingest::{self, Freshness, Handle, Ingest, KindEntry, Relaxed};
+use crate::freshness::{Freshness, Relaxed};
+use crate::ingest::{Handle, Ingest, KindEntry};
 use crate::kinds::rules::CALLS;
 use crate::kinds::{self, KINDS, KindSpec};
 use crate::mcp::Core;
@@ -36,6 +32,11 @@ use crate::source::backoff::Patience;
 use crate::source::poll::{Gate, Plan};
 use crate::store::{self, CommitError, Health, OpenError, ReadError, Retention, Store, Writer};
 use crate::telemetry;
+use crate::watch::intervals;
+use crate::watch::listening::Listener;
+use crate::watch::refresh::{self, Switchboard};
+use crate::watch::sweeps;
+use crate::watch::tasks::Tasks;
 
 /// How long the writer may take to end: it finishes the commit it is at, and saves how far sweeps had come.
 const WRITER_ENDS: Duration = Duration::from_millis(700);
@@ -222,7 +223,7 @@ pub fn hub() -> ChangeHub {
 }
 
 /// What to connect to AWS with.
-pub(super) fn settings(config: &Config) -> Settings {
+pub(crate) fn settings(config: &Config) -> Settings {
     let selection = &config.selection;
     let home = selection.region.as_deref().map(Region::new);
     let several = selection.regions().iter().map(|name| Region::new(name.as_str()));
@@ -354,7 +355,7 @@ impl Watch {
                 Err(error) => {
                     let pause = patience.failed(error);
                     let retry_at = Some(aws.clock().now() + pause);
-                    (Some(ingest::Trouble { retry_at, ..unlisted(error, since) }), pause)
+                    (Some(crate::freshness::Trouble { retry_at, ..unlisted(error, since) }), pause)
                 }
             };
             freshness.set_trouble(trouble);
@@ -368,7 +369,7 @@ impl Watch {
         while let Err(error) = self.ingest.watch_only(regions.to_vec()).await {
             tracing::error!(%error, "cannot note which regions are watched: they are not swept yet");
             let (freshness, now) = (self.ingest.freshness(), self.aws.clock().now());
-            freshness.set_trouble(Some(ingest::Trouble {
+            freshness.set_trouble(Some(crate::freshness::Trouble {
                 class: "store",
                 what: format!("it cannot be noted which regions are watched: {error}"),
                 fix: "Check the disk that holds the store; this is tried again every second.".to_owned(),
@@ -407,17 +408,17 @@ impl Watch {
         }
         if self.listener.listens() {
             self.listener.watch(aws, &scope, ingest, tasks);
-            let pacing = pace::run(ingest.freshness().clone(), self.hub.clone(), aws.clock(), scope, paces);
+            let pacing = intervals::run(ingest.freshness().clone(), self.hub.clone(), aws.clock(), scope, paces);
             tasks.spawn_until_stopped("the pace", pacing);
         }
     }
 }
 
 /// AWS does not say which regions there are: those known so far are watched, and the answer that there may be more.
-fn unlisted(error: &AwsError, since: Timestamp) -> ingest::Trouble {
+fn unlisted(error: &AwsError, since: Timestamp) -> crate::freshness::Trouble {
     tracing::warn!(%error, fix = error.fix(), "AWS does not list the account's regions");
     let trouble = sweeps::trouble(error, since);
-    ingest::Trouble { what: format!("not all regions may be watched: {}", trouble.what), ..trouble }
+    crate::freshness::Trouble { what: format!("not all regions may be watched: {}", trouble.what), ..trouble }
 }
 
 /// Asks STS again where it does not say whose the credentials are.
@@ -443,7 +444,7 @@ async fn identified(aws: &Aws, freshness: &Freshness) -> AccountId {
                 tracing::warn!(%error, fix = error.fix(), "AWS does not say which account this is");
                 let pause = patience.failed(&error);
                 let retry_at = Some(aws.clock().now() + pause);
-                freshness.set_trouble(Some(ingest::Trouble { retry_at, ..sweeps::trouble(&error, since) }));
+                freshness.set_trouble(Some(crate::freshness::Trouble { retry_at, ..sweeps::trouble(&error, since) }));
                 called_within(&mut tries, pause).await;
             }
         }

@@ -18,8 +18,8 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::attach::{self, AttachError, Attached, Launch};
 use crate::config::Config;
+use crate::connection::attach::{self, AttachError, Attached, Launch};
 use crate::mcp::stall::{self, Bounded, ReadUntil};
 use crate::mcp::{self, Failure, ListMode, Phase, Policy, relay, transport};
 

@@ -15,9 +15,9 @@ use serde::{Deserialize, Serialize};
 use tokio::process::Command;
 use tokio::time::timeout;
 
-use super::data_dir;
-use super::lock::{self, Lock, LockError};
 use super::offline::OfflineError;
+use crate::connection::data_dir;
+use crate::connection::lock::{self, Lock, LockError};
 use crate::kinds;
 use crate::model::text::shown;
 use crate::store::rebuild::{self, Repaired};

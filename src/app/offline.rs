@@ -10,12 +10,13 @@ use tokio::task::{JoinError, spawn_blocking};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::data_dir::{self, DataDirError};
 use super::engine;
-use super::lock::{Lock, LockError};
 use crate::aws::{Aws, Settings};
 use crate::config::Config;
-use crate::ingest::{Ingest, Trouble};
+use crate::connection::data_dir::{self, DataDirError};
+use crate::connection::lock::{Lock, LockError};
+use crate::freshness::Trouble;
+use crate::ingest::Ingest;
 use crate::kinds::{self, KINDS};
 use crate::mcp::Core;
 use crate::store::{self, OpenError, ReadError, Untouched};

@@ -13,15 +13,15 @@ use tokio::sync::{Semaphore, watch};
 use tokio::time::sleep;
 use tokio_util::task::TaskTracker;
 
-use super::clients::Clients;
-use super::errand::{self, Errand};
-use super::hello::{self, HelloError};
-use super::socket::Bound;
-use super::tasks::Tasks;
 use crate::config::Config;
+use crate::connection::admin::{self, Errand};
+use crate::connection::clients::Clients;
+use crate::connection::handshake::{self, HelloError};
+use crate::connection::socket::Bound;
 use crate::mcp::stall::{self, Bounded};
 use crate::mcp::transport::{self, HttpOptions};
 use crate::mcp::{self, Core, Failure, Phase, Policy};
+use crate::watch::tasks::Tasks;
 
 /// The pause after the system refused a connection (too many open files), which another try at once would not mend.
 const REFUSED: Duration = Duration::from_millis(100);
@@ -46,7 +46,7 @@ impl Reception {
         let policy = Policy { allow_writes: config.allow_writes, list: config.list };
         // Pushes to clients of the older era need no waiting for: they end with their connections.
         let server = mcp::Server::new(phase.subscribe(), policy, TaskTracker::new(), tasks.stopping());
-        let errands = Arc::new(Semaphore::new(errand::MOST));
+        let errands = Arc::new(Semaphore::new(admin::MOST));
         Reception { server, phase, tasks, clients: Clients::none(), errands, allow_writes: config.allow_writes }
     }
 
@@ -109,7 +109,7 @@ impl Reception {
     async fn converse(&self, stream: UnixStream) {
         let (reader, mut writer) = stream.into_split();
         let mut reader = BufReader::new(reader);
-        let greeting = hello::receive(&mut reader, &mut writer, self.allow_writes);
+        let greeting = handshake::receive(&mut reader, &mut writer, self.allow_writes);
         match self.tasks.stopping().run_until_cancelled(greeting).await {
             Some(Ok((_, Some(errand)))) => self.run(errand, reader, writer).await,
             Some(Ok((welcome, None))) => {
@@ -136,17 +136,17 @@ impl Reception {
         let done = async {
             let Ok(_permit) = self.errands.try_acquire() else {
                 let why =
-                    format!("{} commands are at the log already: try again when one of them has ended", errand::MOST);
-                return errand::refuse(&why, &mut writer).await;
+                    format!("{} commands are at the log already: try again when one of them has ended", admin::MOST);
+                return admin::refuse(&why, &mut writer).await;
             };
             match Phase::ready(&self.phase.subscribe()).await {
-                Ok(core) => errand::run(errand, &core, &mut writer).await,
-                Err(fault) => errand::refuse(&fault.to_string(), &mut writer).await,
+                Ok(core) => admin::run(errand, &core, &mut writer).await,
+                Err(fault) => admin::refuse(&fault.to_string(), &mut writer).await,
             }
         };
         let stopping = self.tasks.stopping();
         tokio::select! {
-            () = errand::left(&mut reader) => {}
+            () = admin::left(&mut reader) => {}
             () = stopping.cancelled() => {}
             done = done => if let Err(error) = done {
                 tracing::info!(%error, "an export or a backup was not read to its end");

@@ -17,15 +17,15 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::time::{Instant, sleep};
 
-use super::clients::Clients;
-use super::data_dir::{self, DataDirError};
 use super::engine::{self, Engine, Foreign, StartError};
-use super::lock::{Lock, LockError};
 use super::reception::Reception;
 use super::signals::Signals;
-use super::socket::{self, Bound, SocketError};
 use crate::aws::Aws;
 use crate::config::{Config, Listening};
+use crate::connection::clients::Clients;
+use crate::connection::data_dir::{self, DataDirError};
+use crate::connection::lock::{Lock, LockError};
+use crate::connection::socket::{self, Bound, SocketError};
 use crate::mcp::Failure;
 use crate::mcp::transport::{HttpOptions, PATH};
 
@@ -116,7 +116,7 @@ pub async fn run(config: &Config, listening: Listening, announce: impl FnOnce(&L
     };
     let (listener, address) = http.unzip();
     announce(&Listens::new(&config.data_dir, bound.path(), address));
-    tracing::info!(version = super::hello::VERSION, data_dir = %config.data_dir.display(), "serving");
+    tracing::info!(version = crate::connection::handshake::VERSION, data_dir = %config.data_dir.display(), "serving");
     reception.listen(bound);
     if let Some(listener) = listener {
         let options = HttpOptions { hosts: listening.allowed_hosts, origins: listening.allowed_origins };

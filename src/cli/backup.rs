@@ -10,8 +10,8 @@ use super::notes::field;
 use super::output::Output;
 use super::place::Home;
 use super::table::harmless;
-use crate::app::errand::{Brought, Errand, Running};
 use crate::config::Environment;
+use crate::connection::admin::{Brought, Errand, Running};
 
 /// Where to put the copy.
 #[derive(Clone, Debug, Args)]

@@ -6,8 +6,8 @@ use serde_json::json;
 use super::connection::Connection;
 use super::output::Output;
 use super::table::{Medium, Table, harmless};
-use crate::app::doctor::{self, Finding, Verdict};
 use crate::config::Environment;
+use crate::doctor::{self, Finding, Verdict};
 use crate::model::text::shown;
 
 /// The longest fix that is shown.

@@ -16,9 +16,9 @@ use super::place;
 use super::table::layout::Layout;
 use super::table::{Medium, harmless, names};
 use crate::app::asking::{self, Answer, AskError, Source};
-use crate::app::hello::HelloError;
 use crate::app::signals::Signals;
 use crate::config::Config;
+use crate::connection::handshake::HelloError;
 use crate::model::text::shown;
 
 /// The most that are asked for at once.

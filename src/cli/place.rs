@@ -9,8 +9,8 @@ use super::notes::{self, field};
 use super::table::text;
 use super::words::WordError;
 use crate::app::asking::{self, Source};
-use crate::app::data_dir;
 use crate::config::{Config, ConfigError, Environment, Given};
+use crate::connection::data_dir;
 use crate::model::text::shown;
 
 /// What leads to a data directory, beside the region.

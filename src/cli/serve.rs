@@ -7,8 +7,9 @@ use clap::Args;
 
 use super::connection::Connection;
 use super::output::Output;
-use crate::app::{data_dir, serve};
+use crate::app::serve;
 use crate::config::{self, Config, ConfigError, Environment, Listening};
+use crate::connection::data_dir;
 use crate::telemetry::Destination;
 
 /// How long a detached server outlives its last client.

@@ -8,11 +8,11 @@ use serde_json::{Value, json};
 use super::complain;
 use super::output::Output;
 use super::table::harmless;
-use crate::app::setup::{self, Name, Order, Report, Work, template};
 use crate::aws::queue::Queue;
 use crate::config::{Config, ConfigError, Environment, Given, Selection};
 use crate::kinds::rules::DEFAULT_NAME;
 use crate::model::{AccountId, Region};
+use crate::setup::{self, Name, Order, Report, Work, template};
 
 /// Which account and regions, and what everything there is called. No store is involved.
 #[derive(Clone, Debug, Args)]

@@ -3,8 +3,8 @@
 use clap::Args;
 
 use super::setup::{Arranged, carry_out};
-use crate::app::setup::{Order, Work};
 use crate::config::Environment;
+use crate::setup::{Order, Work};
 
 /// What to take away.
 #[derive(Clone, Debug, Args)]

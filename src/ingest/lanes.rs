@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::freshness::{Freshness, Trouble};
+use crate::freshness::{Freshness, Trouble};
 use crate::model::{
     ActionId, Cause, Document, Event, Kind, Notification, Observation, Outcome, Region, ResourceId, Scope, Seq,
     Timestamp, UnreadableItem,

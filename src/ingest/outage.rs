@@ -10,9 +10,9 @@ use tokio::runtime;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::freshness::Trouble;
 use super::lanes::{Done, Record};
 use super::{Ingest, IngestError, Ledger};
+use crate::freshness::Trouble;
 use crate::model::{Cause, Event, Observation};
 use crate::notify::Topic;
 use crate::store::{CommitError, Committed};

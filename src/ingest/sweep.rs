@@ -4,9 +4,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::draft::Draft;
-use super::freshness::{Run, Swept, Trouble, Watched};
 use super::ledger::View;
 use super::{Ingest, IngestError, Ledger, SweepMessage, SweepStep};
+use crate::freshness::{Run, Swept, Trouble, Watched};
 use crate::model::{Cause, Document, Kind, Observation, ResourceId, Scope, Seen, Source, Timestamp, UnreadableItem};
 use crate::notify::Topic;
 use crate::reconcile::Memory;

@@ -3,6 +3,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use tempfile::TempDir;
 
 use super::*;
+use crate::freshness::{ScopeFreshness, Swept, Trouble};
 use crate::model::{
     AccountId, BadField, Clock, Document, Event, Map, Outcome, Recorded, Region, RowFields, Seen, Seq, Source,
     UnreadableItem, Value,

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::core::Core;
-use crate::ingest::{Lacked, ScopeFreshness, SeenAt, Trouble};
+use crate::freshness::{ScopeFreshness, SeenAt, Trouble};
+use crate::ingest::Lacked;
 use crate::kinds::{self, KindSpec};
 use crate::model::{Group, GroupEvidence, ResourceId, Scope, Timestamp};
 

@@ -8,7 +8,7 @@ use tokio::time::{Instant, timeout_at};
 use super::core::{Core, PATIENCE};
 use super::error::Fault;
 use super::fresh::{Fresh, Stale, stale};
-use crate::ingest::{ScopeFreshness, Trouble};
+use crate::freshness::{ScopeFreshness, Trouble};
 use crate::kinds::{self, KindSpec};
 use crate::model::{Current, ResourceId, Scope, Seq, Timestamp, UnreadableItem};
 use crate::store::{Head, ReadError, Snapshot};

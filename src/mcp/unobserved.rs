@@ -9,7 +9,7 @@ use super::core::Core;
 use super::error::Fault;
 use super::tools::schema;
 use super::tools::table::Text;
-use crate::ingest::ScopeFreshness;
+use crate::freshness::ScopeFreshness;
 use crate::kinds::{self, KindSpec};
 use crate::model::{AccountId, Kind, Region, Scope, Timestamp};
 use crate::query::unobserved::{Gap, around, gaps};

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::ingest::ScopeFreshness;
+use crate::freshness::ScopeFreshness;
 use crate::kinds;
 use crate::mcp::tools::schema;
 use crate::model::UnreadableItem;

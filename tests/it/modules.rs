@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What each top-level module may use of the others. `None`: everything.
-const TABLE: [(&str, Option<&[&str]>); 16] = [
+const TABLE: [(&str, Option<&[&str]>); 21] = [
     ("model", Some(&[])),
     ("kinds", Some(&["model"])),
     ("aws", Some(&["model", "kinds"])),
@@ -16,10 +16,15 @@ const TABLE: [(&str, Option<&[&str]>); 16] = [
     ("reconcile", Some(&["model"])),
     ("store", Some(&["model"])),
     ("notify", Some(&["model", "store"])),
-    ("ingest", Some(&["model", "reconcile", "store", "notify"])),
+    ("freshness", Some(&["model", "store", "reconcile"])),
+    ("ingest", Some(&["model", "reconcile", "store", "freshness", "notify"])),
     ("query", Some(&["model", "store"])),
-    ("mcp", Some(&["model", "kinds", "store", "query", "notify", "aws", "ingest"])),
+    ("mcp", Some(&["model", "kinds", "store", "query", "freshness", "notify", "aws", "ingest"])),
     ("simulator", Some(&[])),
+    ("watch", None),
+    ("connection", None),
+    ("setup", None),
+    ("doctor", None),
     ("app", None),
     ("cli", None),
     ("config", None),

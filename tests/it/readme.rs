@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use muster::app::setup::{Name, QueueRole};
+use muster::setup::{Name, QueueRole};
 use muster::kinds::KINDS;
 use muster::kinds::rules::{CANARY_SOURCE, DEFAULT_NAME, RULES};
 use muster::simulator::Scenario;
@@ -127,7 +127,7 @@ fn the_readmes_keys_of_a_scenario_are_read() {
 
 #[test]
 fn the_readmes_checks_are_the_doctors() {
-    let checks: BTreeSet<String> = muster::app::doctor::CHECKS.iter().map(|check| check.name.to_owned()).collect();
+    let checks: BTreeSet<String> = muster::doctor::CHECKS.iter().map(|check| check.name.to_owned()).collect();
     assert_eq!(first_cells(&file("README.md"), "Doctor"), checks, "left: README.md, right: CHECKS");
 }
 

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::app::data_dir;
+use crate::connection::data_dir;
 
 /// A private directory under the system's temporary one, removed with everything in it when dropped.
 #[derive(Debug)]

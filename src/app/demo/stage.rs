@@ -8,9 +8,9 @@ use tokio::net::UnixStream;
 
 use super::scratch::Scratch;
 use crate::app::engine::{self, Engine};
-use crate::app::hello;
 use crate::app::reception::Reception;
 use crate::config::{Config, Environment, Given, Interval, ListMode};
+use crate::connection::handshake;
 use crate::kinds::{INSTANCE, KINDS};
 use crate::mcp::client::Client;
 use crate::model::{AccountId, Region, Scope};
@@ -71,7 +71,7 @@ impl Stage {
         self.reception.receive(theirs);
         let (reader, mut writer) = ours.into_split();
         let mut reader = BufReader::new(reader);
-        hello::greet(&mut reader, &mut writer, true, None).await?;
+        handshake::greet(&mut reader, &mut writer, true, None).await?;
         Ok(Client::connect(reader, writer).await?)
     }
 

@@ -22,7 +22,7 @@ async fn a_client_that_reads_nothing_of_its_answers_loses_its_connection_after_a
     let reception = reception();
     let (mut client, server) = UnixStream::pair().unwrap();
     reception.receive(server);
-    say(&mut client, &json!({"muster": hello::VERSION, "writes": false})).await;
+    say(&mut client, &json!({"muster": handshake::VERSION, "writes": false})).await;
     let hello =
         json!({"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "c", "version": "1"}});
     say(&mut client, &json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": hello})).await;

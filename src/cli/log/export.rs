@@ -7,12 +7,12 @@ use clap::Args;
 use futures::FutureExt;
 use tokio::time::{Instant, sleep};
 
-use crate::app::errand::{Brought, Errand, ErrandError, Running, Since};
 use crate::app::signals::Signals;
 use crate::cli::notes::say;
 use crate::cli::output::Output;
 use crate::cli::place::Home;
 use crate::config::{self, Config, Environment};
+use crate::connection::admin::{Brought, Errand, ErrandError, Running, Since};
 use crate::model::Timestamp;
 
 /// How much is printed at once.

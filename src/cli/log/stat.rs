@@ -3,12 +3,12 @@
 use clap::Args;
 use serde_json::Value;
 
-use crate::app::errand::{Brought, Errand, Running};
 use crate::cli::notes::field;
 use crate::cli::output::Output;
 use crate::cli::place::Home;
 use crate::cli::table::{Medium, Table, harmless};
 use crate::config::Environment;
+use crate::connection::admin::{Brought, Errand, Running};
 
 /// Which store to measure.
 #[derive(Clone, Debug, Args)]

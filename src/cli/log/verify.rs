@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::json;
 
-use crate::app::data_dir;
 use crate::app::inspection::{self, Finding, Mended};
 use crate::cli::output::Output;
 use crate::cli::place::Home;
 use crate::config::Environment;
+use crate::connection::data_dir;
 
 /// What to check.
 #[derive(Clone, Debug, Args)]

@@ -13,9 +13,10 @@ use tokio_util::sync::CancellationToken;
 use super::aws::{Aws, Millis, News, Notice, state_value, tags_value};
 use super::program::Step;
 use super::shelf::{Shelf, kind, scope};
+use crate::freshness::Trouble;
 use crate::ingest::lanes::{self, Record};
 use crate::ingest::ledger::View;
-use crate::ingest::{Handle, Ingest, KindEntry, Ledger, SweepMessage, SweepStep, Taken, Trouble, WantedReceiver};
+use crate::ingest::{Handle, Ingest, KindEntry, Ledger, SweepMessage, SweepStep, Taken, WantedReceiver};
 use crate::model::{
     ActionId, Cause, Clock, Current, Document, Event, Notification, Observation, Outcome, ResourceId, Seen, Seq,
     Source, Timestamp,

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{Content, paths};
 use crate::aws::CallCount;
-use crate::ingest::{ScopeFreshness, Trouble};
+use crate::freshness::{ScopeFreshness, Trouble};
 use crate::kinds::{self, KINDS};
 use crate::mcp::core::Core;
 use crate::mcp::damage::Question;

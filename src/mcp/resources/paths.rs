@@ -3,8 +3,8 @@
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
-use crate::ingest::ScopeFreshness;
-use crate::ingest::path::{EventPath, SeenCanary};
+use crate::freshness::ScopeFreshness;
+use crate::freshness::path::{EventPath, SeenCanary};
 use crate::kinds;
 use crate::kinds::rules::{CALLS, RULES, RuleSpec};
 use crate::mcp::core::Core;

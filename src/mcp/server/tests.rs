@@ -230,7 +230,7 @@ async fn a_stale_copy_whose_sweep_is_refused_says_so_at_once() {
     let client = world.client(false).await;
     outdate(&world).await;
     let (what, fix, since) = ("no route to AWS".to_owned(), "mend the network".to_owned(), world.core.now());
-    let trouble = crate::ingest::Trouble { class: "network", what, fix, since, retry_at: None };
+    let trouble = crate::freshness::Trouble { class: "network", what, fix, since, retry_at: None };
     world.core.ingest.freshness().set_trouble(Some(trouble));
     let started = tokio::time::Instant::now();
     let error = refused(client.read("ec2://instance/i-0000000000000dead").await.unwrap_err());
@@ -417,7 +417,7 @@ async fn while_aws_cannot_be_reached_nothing_looks_like_nothing_there() {
     let world = World::unswept(simulator::Options { instances: 3, ..fast() }, ListMode::Auto).await;
     let client = world.client(false).await;
     let (what, fix, since) = ("no credentials".to_owned(), "run aws sso login".to_owned(), world.core.now());
-    let trouble = crate::ingest::Trouble { class: "credentials", what, fix, since, retry_at: None };
+    let trouble = crate::freshness::Trouble { class: "credentials", what, fix, since, retry_at: None };
     world.core.ingest.freshness().set_trouble(Some(trouble));
     let result = client.call("search_inventory", json!({"region": "us-east-1"})).await.unwrap();
     assert!(text(&result).contains("no credentials. run aws sso login"), "{}", text(&result));

@@ -1,0 +1,237 @@
+//! How a client gets to the one server of its data directory: attach to it, or start it first.
+//!
+//! Any number of clients may do this at once. Each connects if it can and otherwise starts a server; the lock lets one
+//! of those live, the others leave, and every client connects to that one.
+
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use tokio::io::BufReader;
+use tokio::net::UnixStream;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::process::{Child, Command};
+use tokio::time::{Instant, sleep};
+
+use super::data_dir::{self, DataDirError};
+use super::lock::{self, LockError};
+use super::socket;
+use crate::connection::admin::Errand;
+use crate::connection::handshake::{self, HelloError, Welcome};
+
+/// How long a started server has until it listens; it does so before it opens its store.
+pub const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How often the socket is tried meanwhile.
+const STEP: Duration = Duration::from_millis(10);
+
+/// How to start a server that outlives this process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Launch {
+    /// The program, `muster` itself.
+    pub program: PathBuf,
+    /// Its arguments.
+    pub arguments: Vec<OsString>,
+}
+
+/// A greeted connection: JSON-RPC lines from here on.
+#[derive(Debug)]
+pub struct Attached {
+    /// From the server.
+    pub reader: BufReader<OwnedReadHalf>,
+    /// To the server.
+    pub writer: OwnedWriteHalf,
+    /// What the server said of itself.
+    pub welcome: Welcome,
+}
+
+/// Why there is no server to talk to.
+#[derive(Debug, thiserror::Error)]
+pub enum AttachError {
+    /// The data directory is not usable.
+    #[error(transparent)]
+    Directory(#[from] DataDirError),
+    /// The socket is there but cannot be connected.
+    #[error("cannot connect to the server of {}: check the permissions of its socket", data_dir.display())]
+    Connect {
+        /// The data directory.
+        data_dir: PathBuf,
+        /// What the system answered.
+        #[source]
+        source: io::Error,
+    },
+    /// Somebody who does not listen holds the lock.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// The server does not want this client.
+    #[error(transparent)]
+    Hello(#[from] HelloError),
+    /// The server program did not start.
+    #[error("cannot start {} as a server: start `muster serve` yourself to see why", program.display())]
+    Start {
+        /// The program.
+        program: PathBuf,
+        /// What the system answered.
+        #[source]
+        source: io::Error,
+    },
+    /// The server ended at once.
+    #[error("the server ended at once ({status}): its reason is in {}", log.display())]
+    Ended {
+        /// How.
+        status: ExitStatus,
+        /// Its log.
+        log: PathBuf,
+    },
+    /// The server never listened.
+    #[error(
+        "no server answers for {} after {} s{}: its log is {}",
+        data_dir.display(),
+        PATIENCE.as_secs(),
+        culprit(*holder),
+        log.display()
+    )]
+    Silent {
+        /// The data directory.
+        data_dir: PathBuf,
+        /// The process in the lock file.
+        holder: Option<u32>,
+        /// The log of a server, if one ran.
+        log: PathBuf,
+    },
+}
+
+fn culprit(holder: Option<u32>) -> String {
+    holder.map_or_else(String::new, |pid| {
+        format!("; process {pid} held the lock last: stop it (kill {pid}) and try again")
+    })
+}
+
+/// Connects to the server of `data_dir`, and starts it first when there is none.
+///
+/// # Errors
+/// [`AttachError`], after at most about [`PATIENCE`].
+pub async fn attach(data_dir: &Path, wants_writes: bool, launch: &Launch) -> Result<Attached, AttachError> {
+    data_dir::prepare(data_dir)?;
+    let deadline = Instant::now() + PATIENCE;
+    let mut started: Option<Child> = None;
+    loop {
+        match socket::connect(data_dir).await {
+            Ok(stream) => match greeted(stream, wants_writes, None).await {
+                // It was about to stop: once it has gone, a new one can be started.
+                Err(HelloError::Closed | HelloError::Io(_)) => {}
+                outcome => return Ok(outcome?),
+            },
+            Err(error) if socket::is_absent(&error) => {
+                if started.is_none() {
+                    started = Some(start(launch)?);
+                }
+            }
+            Err(source) => return Err(AttachError::Connect { data_dir: data_dir.to_owned(), source }),
+        }
+        let ended = started.as_mut().and_then(|child| child.try_wait().ok().flatten());
+        match ended {
+            // It left because another one serves; should that go too, the next round starts a new one.
+            Some(status) if status.success() => started = None,
+            // Most likely the lock was not to be had; who holds it says more than a log file.
+            Some(status) => {
+                lock::probe(data_dir)?;
+                return Err(AttachError::Ended { status, log: data_dir::log(data_dir) });
+            }
+            None => {}
+        }
+        if Instant::now() >= deadline {
+            let (holder, log) = (lock::last_holder(data_dir), data_dir::log(data_dir));
+            return Err(AttachError::Silent { data_dir: data_dir.to_owned(), holder, log });
+        }
+        sleep(STEP).await;
+    }
+}
+
+pub(crate) async fn greeted(
+    stream: UnixStream,
+    wants_writes: bool,
+    errand: Option<&Errand>,
+) -> Result<Attached, HelloError> {
+    let (reader, mut writer) = stream.into_split();
+    let mut reader = BufReader::new(reader);
+    let welcome = handshake::greet(&mut reader, &mut writer, wants_writes, errand).await?;
+    Ok(Attached { reader, writer, welcome })
+}
+
+/// Starts a server without a terminal. It leaves this process's session by itself; the runtime reaps it should it end first.
+fn start(launch: &Launch) -> Result<Child, AttachError> {
+    let mut command = Command::new(&launch.program);
+    // Every setting is among the arguments. A variable that only a server reads, and could not, would end it without a word.
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"MUSTER_")) {
+        command.env_remove(name);
+    }
+    command.args(&launch.arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.spawn().map_err(|source| AttachError::Start { program: launch.program.clone(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::connection::lock::Lock;
+    use crate::connection::socket::Bound;
+
+    fn launch(program: &str) -> Launch {
+        Launch { program: program.into(), arguments: Vec::new() }
+    }
+
+    #[tokio::test]
+    async fn a_running_server_is_used_as_it_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let lock = Lock::take(dir.path()).unwrap();
+        let bound = Bound::bind(&lock, dir.path(), None).unwrap();
+        let serving = async {
+            let (reader, mut writer) = bound.accept().await.unwrap().into_split();
+            handshake::receive(&mut BufReader::new(reader), &mut writer, false).await.unwrap();
+        };
+        let nothing_to_start = launch("/nonexistent");
+        let (attached, ()) = tokio::join!(attach(dir.path(), true, &nothing_to_start), serving);
+        assert!(!attached.unwrap().welcome.writes);
+    }
+
+    #[tokio::test]
+    async fn a_server_that_closes_without_a_greeting_is_tried_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let lock = Lock::take(dir.path()).unwrap();
+        let bound = Bound::bind(&lock, dir.path(), None).unwrap();
+        let serving = async {
+            drop(bound.accept().await.unwrap());
+            let (reader, mut writer) = bound.accept().await.unwrap().into_split();
+            handshake::receive(&mut BufReader::new(reader), &mut writer, false).await.unwrap();
+        };
+        let nothing_to_start = launch("/nonexistent");
+        let (attached, ()) = tokio::join!(attach(dir.path(), false, &nothing_to_start), serving);
+        attached.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_server_that_ends_at_once_is_reported_with_its_log() {
+        let dir = tempfile::tempdir().unwrap();
+        let error = attach(dir.path(), false, &launch("false")).await.unwrap_err();
+        assert!(matches!(&error, AttachError::Ended { log, .. } if log.starts_with(dir.path())), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_program_that_is_not_there_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let error = attach(dir.path(), false, &launch("/nonexistent")).await.unwrap_err();
+        assert!(error.to_string().contains("/nonexistent"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_holder_that_does_not_listen_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let _lock = Lock::take(dir.path()).unwrap();
+        let sleeping = Launch { program: "sleep".into(), arguments: vec!["2".into()] };
+        tokio::time::pause();
+        let error = attach(dir.path(), false, &sleeping).await.unwrap_err();
+        assert!(error.to_string().contains(&format!("kill {}", std::process::id())), "{error}");
+    }
+}

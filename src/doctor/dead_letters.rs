@@ -1,0 +1,42 @@
+//! Whether there are messages that could not be delivered, or not be read.
+
+use super::backlog::depth;
+use super::finding::{Check, Finding, Outcome};
+use super::queue::Attributes;
+
+pub(crate) static CHECK: Check = Check { name: "dead-letters", title: "The dead-letter queue is empty" };
+
+/// `url` is the dead-letter queue's, for the commands to look at it with.
+pub(crate) fn judge(queue: &str, url: &str, outcome: &Outcome<Option<Attributes>>) -> Finding {
+    let attributes = match outcome {
+        Ok(Some(attributes)) => attributes,
+        Ok(None) => return CHECK.skipped(queue, "there is no such queue"),
+        Err(why) => return CHECK.unanswered(queue, why),
+    };
+    let (waiting, held) = depth(attributes);
+    if waiting + held == 0 {
+        return CHECK.ok(queue, "empty");
+    }
+    let arn = attributes.get("QueueArn").map(String::as_str).unwrap_or_default();
+    let fix = format!(
+        "Look at one (`aws sqs receive-message --queue-url {url} --attribute-names All`): an event of EventBridge is one that \
+         could not be read, or that nobody took out in time. Put them back with `aws sqs start-message-move-task --source-arn \
+         {arn}`, or drop them with `aws sqs purge-queue --queue-url {url}`: sweeps have told what they would have."
+    );
+    CHECK.failed(queue, format!("about {} messages were given up", waiting + held), fix)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::finding::Verdict;
+    use super::super::queue::tests::attributes;
+    use super::*;
+
+    #[test]
+    fn any_dead_letter_fails_with_what_to_do_about_it() {
+        let judged = |count: &str| judge("d", "u", &Ok(Some(attributes(&[("ApproximateNumberOfMessages", count)]))));
+        assert_eq!(judged("0").verdict, Verdict::Ok);
+        let finding = judged("3");
+        assert!(finding.verdict == Verdict::Failed && finding.fix.unwrap().contains("purge-queue --queue-url u"));
+    }
+}

@@ -1,0 +1,202 @@
+//! The way that events take in one region: asked about piece by piece, and at last walked by canaries.
+
+use futures::future::{join, join_all};
+use tokio::time::timeout;
+
+use super::canary::{self, Flight, Way};
+use super::finding::{Finding, Outcome, asked};
+use super::queue::{Attributes, redrives};
+use super::{
+    Examined, LOCAL, backlog, dead_letters, endpoint, listener, permission, policy, queue, rule, setup, target,
+};
+use crate::aws::bus::{RuleState, Target};
+use crate::aws::queue::Queue;
+use crate::kinds::rules::{RULES, RuleSpec};
+use crate::setup::{Desired, Name, QueueRole};
+
+/// What was found of the rules.
+struct Rules {
+    findings: Vec<Finding>,
+    states: Vec<Outcome<Option<RuleState>>>,
+    targets: Vec<Outcome<Vec<Target>>>,
+}
+
+/// What was found of a queue.
+struct Found {
+    name: String,
+    queue: Option<Queue>,
+    attributes: Outcome<Option<Attributes>>,
+}
+
+/// The way that `muster setup` made under a name.
+pub(crate) async fn named(examined: &Examined<'_>, name: &str) -> Vec<Finding> {
+    let prefix = match name.parse::<Name>() {
+        Ok(prefix) => prefix,
+        Err(error) => return vec![rule::CHECK.failed(name, error.to_string(), "Give another name with --events.")],
+    };
+    let desired = Desired::new(examined.scope.clone(), prefix);
+    let mend = setup(examined.config, &examined.scope.region, name);
+    let (queue_name, dead_name) = (QueueRole::Events.name(&desired.name), QueueRole::Dead.name(&desired.name));
+    let (Rules { mut findings, states, targets }, ((main, seen), (dead, _))) =
+        join(rules(examined, name), join(find(examined, &queue_name), find(examined, &dead_name))).await;
+    findings.extend(seen);
+    let queue_arn = attribute(&main, "QueueArn");
+    let mut sound = Vec::new();
+    for ((rule, state), targets) in RULES.iter().zip(&states).zip(&targets) {
+        let ruled = rule::judge(rule, name, &mend, state);
+        let aimed = if matches!(state, Ok(Some(_))) {
+            target::judge(&rule.name(name), &mend, queue_arn.as_deref(), targets)
+        } else {
+            target::CHECK.skipped(rule.name(name), "the rule is not known to be there")
+        };
+        if ruled.holds() && aimed.holds() {
+            sound.push(rule);
+        }
+        findings.extend([ruled, aimed]);
+    }
+    let there = queue::judge(QueueRole::Events, &main.name, &mend, &main.attributes);
+    let admitted = match &main.attributes {
+        Ok(Some(attributes)) => {
+            let wanted: Vec<String> = RULES.iter().map(|rule| desired.rule_arn(rule)).collect();
+            policy::judge(&main.name, &mend, &wanted, attributes.get("Policy").map_or("", String::as_str))
+        }
+        _ => policy::CHECK.skipped(&*main.name, "the queue is not known"),
+    };
+    let arrives = there.holds() && admitted.holds();
+    findings.extend([there, admitted, queue::judge(QueueRole::Dead, &dead.name, &mend, &dead.attributes)]);
+    findings.push(dead_letters(&dead));
+    let server = server(examined, &desired, &mut findings).await;
+    let listens = if server { examined.server } else { None };
+    let flight = match &main.queue {
+        Some(queue) if arrives && !sound.is_empty() => {
+            let attributes = main.attributes.as_ref().ok().and_then(Option::as_ref);
+            let way = Way {
+                aws: examined.aws,
+                region: &examined.scope.region,
+                name,
+                rules: sound.clone(),
+                queue,
+                depth: attributes.map(|attributes| backlog::depth(attributes).0).unwrap_or_default(),
+                most_receives: attributes.and_then(redrives).map(|(_, most)| most),
+                server: listens,
+            };
+            canary::fly(&way).await
+        }
+        _ => Flight::default(),
+    };
+    findings.extend(canaries(name, &sound, arrives, &flight, server));
+    let reader = if server { backlog::Reader::Server } else { backlog::Reader::Nobody(flight.oldest) };
+    findings.push(backlog::judge(&main.name, &main.attributes, reader));
+    findings
+}
+
+/// A queue that was set up otherwise: of its rules nothing is known.
+pub(crate) async fn queue_alone(examined: &Examined<'_>, queue: &Queue) -> Vec<Finding> {
+    let (attributes, took) = asked(examined.aws.queue_attributes(queue)).await;
+    let found = Found { name: queue.name().to_owned(), queue: Some(queue.clone()), attributes };
+    let mut findings = vec![
+        endpoint::judge("SQS", &found.attributes, took),
+        permission::judge("sqs:GetQueueAttributes", &found.attributes),
+    ];
+    let there = match &found.attributes {
+        Ok(Some(_)) => queue::CHECK.ok(&*found.name, attribute(&found, "QueueArn").unwrap_or_default()),
+        Ok(None) => {
+            let fix = "Check --queue-url, or use what `muster setup` makes: --events.";
+            queue::CHECK.failed(&*found.name, "there is no such queue", fix)
+        }
+        Err(why) => queue::CHECK.unanswered(&*found.name, why),
+    };
+    let reader = if examined.server.is_some() { backlog::Reader::Server } else { backlog::Reader::Nobody(None) };
+    findings.extend([there, backlog::judge(&found.name, &found.attributes, reader)]);
+    let dead = found.attributes.as_ref().ok().and_then(Option::as_ref).and_then(redrives);
+    let dead = dead.and_then(|(arn, _)| arn.rsplit(':').next().map(str::to_owned));
+    if let Some(name) = dead {
+        let (dead, _) = find(examined, &name).await;
+        findings.push(dead_letters(&dead));
+    }
+    let why = "only a queue is named: give `--events` to look at what `muster setup` makes";
+    let rest = [&rule::CHECK, &target::CHECK, &policy::CHECK, &listener::CHECK, &canary::CHECK];
+    findings.extend(rest.map(|check| check.skipped(&*found.name, why)));
+    findings
+}
+
+async fn rules(examined: &Examined<'_>, name: &str) -> Rules {
+    let (aws, region) = (examined.aws, &examined.scope.region);
+    let names: Vec<String> = RULES.iter().map(|rule| rule.name(name)).collect();
+    let described = join_all(names.iter().map(|rule| asked(aws.describe_rule(region, rule))));
+    let listed = join_all(names.iter().map(|rule| asked(aws.targets(region, rule))));
+    let (described, listed) = join(described, listed).await;
+    let mut findings = Vec::new();
+    if let Some((outcome, took)) = described.first() {
+        findings.push(endpoint::judge("EventBridge", outcome, *took));
+    }
+    let states: Vec<_> = described.into_iter().map(|(outcome, _)| outcome).collect();
+    let targets: Vec<_> = listed.into_iter().map(|(outcome, _)| outcome).collect();
+    findings.extend(permission::judge_all("events:DescribeRule", &states));
+    // The targets of a rule that is not there tell nothing of the permission.
+    let there = states.iter().zip(&targets).filter(|(state, _)| !matches!(state, Ok(None))).map(|(_, targets)| targets);
+    findings.extend(permission::judge_all("events:ListTargetsByRule", there));
+    Rules { findings, states, targets }
+}
+
+/// A queue by its name, and what that tells of SQS and of permissions.
+async fn find(examined: &Examined<'_>, name: &str) -> (Found, Vec<Finding>) {
+    let (queue, took) = asked(examined.aws.queue_url(&examined.scope.region, name)).await;
+    let mut findings = vec![endpoint::judge("SQS", &queue, took), permission::judge("sqs:GetQueueUrl", &queue)];
+    let (queue, attributes) = match queue {
+        Err(why) => (None, Err(why)),
+        Ok(None) => (None, Ok(None)),
+        Ok(Some(queue)) => {
+            let (attributes, _) = asked(examined.aws.queue_attributes(&queue)).await;
+            findings.push(permission::judge("sqs:GetQueueAttributes", &attributes));
+            (Some(queue), attributes)
+        }
+    };
+    (Found { name: name.to_owned(), queue, attributes }, findings)
+}
+
+fn dead_letters(dead: &Found) -> Finding {
+    dead_letters::judge(&dead.name, dead.queue.as_ref().map(Queue::url).unwrap_or_default(), &dead.attributes)
+}
+
+/// Whether the server that runs receives this region's events from the queue.
+async fn server(examined: &Examined<'_>, desired: &Desired, findings: &mut Vec<Finding>) -> bool {
+    let Some(server) = examined.server else {
+        findings.push(listener::CHECK.skipped("server", "no server runs on this data directory"));
+        return false;
+    };
+    // That it does not answer is told of its freshness.
+    let Ok(Ok(said)) = timeout(LOCAL, server.read(canary::FRESHNESS)).await else { return false };
+    let path = listener::of(&said, &examined.scope.region);
+    let queue = QueueRole::Events.name(&desired.name);
+    findings.push(listener::judge(path, desired.name.as_str(), &queue));
+    path.is_some_and(|path| listener::receives(path, &queue))
+}
+
+/// The canaries' findings, and what they tell of permissions.
+fn canaries(name: &str, sound: &[&'static RuleSpec], arrives: bool, flight: &Flight, server: bool) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    findings.extend(flight.put.as_ref().map(|outcome| permission::judge("events:PutEvents", outcome)));
+    findings.extend(flight.received.as_ref().map(|outcome| permission::judge("sqs:ReceiveMessage", outcome)));
+    findings.extend(permission::judge_all("sqs:ChangeMessageVisibility", &flight.held));
+    findings.extend(permission::judge_all("sqs:DeleteMessage", &flight.deleted));
+    for rule in RULES {
+        let sent = sound.contains(&rule);
+        if !arrives || !sent {
+            let why = if sent {
+                "not sent, as the queue and its policy are not known to be right"
+            } else {
+                "not sent, as the rule and its target are not known to be right"
+            };
+            findings.push(canary::CHECK.skipped(rule.name(name), why));
+        }
+    }
+    if arrives {
+        findings.extend(canary::judge(sound, name, flight, server));
+    }
+    findings
+}
+
+fn attribute(found: &Found, name: &str) -> Option<String> {
+    found.attributes.as_ref().ok()?.as_ref()?.get(name).cloned()
+}

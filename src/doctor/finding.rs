@@ -1,0 +1,191 @@
+//! What a check says: a fact about one thing, whether that is well, and what to do when it is not.
+
+use std::time::Duration;
+
+use futures::FutureExt;
+use futures::future::LocalBoxFuture;
+use serde::Serialize;
+use tokio::time::{Instant, timeout};
+
+use crate::aws::{AwsError, Class, Trouble};
+use crate::model::Region;
+
+/// How long one question may take.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Something that is looked at.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Check {
+    /// Its name, which stays.
+    pub name: &'static str,
+    /// What it looks at, in a sentence.
+    pub title: &'static str,
+}
+
+/// Whether what was found is well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// It is.
+    Ok,
+    /// It works, but somebody should know.
+    Warning,
+    /// It does not work.
+    Failed,
+    /// Nobody looked; the fact says why.
+    Skipped,
+}
+
+/// What one check found about one thing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// The check's name.
+    pub check: &'static str,
+    /// Where; `None` for what belongs to no region.
+    pub region: Option<Region>,
+    /// What was looked at. Names come from AWS, so it is hostile until shown, as are fact and fix.
+    pub subject: String,
+    /// Whether it is well.
+    pub verdict: Verdict,
+    /// What was found.
+    pub fact: String,
+    /// What to do; only for [`Verdict::Warning`] and [`Verdict::Failed`].
+    pub fix: Option<String>,
+}
+
+/// Why AWS did not answer a question as hoped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Unanswered {
+    /// What happened.
+    pub(crate) fact: String,
+    /// What to do.
+    pub(crate) fix: String,
+    /// How it was classified.
+    pub(crate) class: Class,
+    /// Whether AWS said anything at all.
+    pub(crate) reached: bool,
+}
+
+/// What AWS answered to a question.
+pub(crate) type Outcome<T> = Result<T, Unanswered>;
+
+impl Check {
+    pub(crate) fn ok(&self, subject: impl Into<String>, fact: impl Into<String>) -> Finding {
+        self.found(subject, Verdict::Ok, fact, None)
+    }
+
+    pub(crate) fn warning(
+        &self,
+        subject: impl Into<String>,
+        fact: impl Into<String>,
+        fix: impl Into<String>,
+    ) -> Finding {
+        self.found(subject, Verdict::Warning, fact, Some(fix.into()))
+    }
+
+    pub(crate) fn failed(
+        &self,
+        subject: impl Into<String>,
+        fact: impl Into<String>,
+        fix: impl Into<String>,
+    ) -> Finding {
+        self.found(subject, Verdict::Failed, fact, Some(fix.into()))
+    }
+
+    pub(crate) fn skipped(&self, subject: impl Into<String>, why: impl Into<String>) -> Finding {
+        self.found(subject, Verdict::Skipped, why, None)
+    }
+
+    /// What depends on an answer that did not come: a denied one is told by its permission already.
+    pub(crate) fn unanswered(&self, subject: impl Into<String>, why: &Unanswered) -> Finding {
+        if why.class == Class::Denied {
+            return self.skipped(subject, "could not be seen: see the permission that is missing");
+        }
+        self.failed(subject, &*why.fact, &*why.fix)
+    }
+
+    fn found(
+        &self,
+        subject: impl Into<String>,
+        verdict: Verdict,
+        fact: impl Into<String>,
+        fix: Option<String>,
+    ) -> Finding {
+        Finding { check: self.name, region: None, subject: subject.into(), verdict, fact: fact.into(), fix }
+    }
+}
+
+impl Finding {
+    pub(crate) fn within(self, region: &Region) -> Self {
+        Finding { region: Some(region.clone()), ..self }
+    }
+
+    /// Whether what depends on this can work.
+    pub(crate) fn holds(&self) -> bool {
+        matches!(self.verdict, Verdict::Ok | Verdict::Warning)
+    }
+}
+
+impl From<AwsError> for Unanswered {
+    fn from(error: AwsError) -> Self {
+        let reached = matches!(error.trouble, Trouble::Answered | Trouble::Unasked | Trouble::OtherAccount { .. });
+        Unanswered { fact: error.to_string(), fix: error.fix(), class: error.class, reached }
+    }
+}
+
+/// Asks AWS, for at most [`PATIENCE`], and tells how long it took. On the heap: a call of the SDK is large.
+pub(crate) fn asked<'a, T: 'a>(
+    question: impl Future<Output = Result<T, AwsError>> + 'a,
+) -> LocalBoxFuture<'a, (Outcome<T>, Duration)> {
+    async {
+        let started = Instant::now();
+        let answer = timeout(PATIENCE, question).await;
+        let answer = answer.map_or_else(|_| Err(hung()), |answer| answer.map_err(Unanswered::from));
+        (answer, started.elapsed())
+    }
+    .boxed_local()
+}
+
+fn hung() -> Unanswered {
+    Unanswered {
+        fact: format!("no answer within {} s", PATIENCE.as_secs()),
+        fix: "Check the network, a proxy (HTTPS_PROXY) and AWS_ENDPOINT_URL.".to_owned(),
+        class: Class::Transient,
+        reached: false,
+    }
+}
+
+/// A time for people, to the millisecond.
+pub(crate) fn seconds(time: Duration) -> String {
+    format!("{}.{:03} s", time.as_secs(), time.subsec_millis())
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// A call that the policy does not allow.
+    pub(in crate::doctor) fn denied(action: &str) -> Unanswered {
+        Unanswered {
+            fact: format!("{action}: denied"),
+            fix: format!("Allow {action}"),
+            class: Class::Denied,
+            reached: true,
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_question_that_hangs_is_a_failure_that_says_so() {
+        let (outcome, took) = asked(std::future::pending::<Result<(), AwsError>>()).await;
+        let why = outcome.unwrap_err();
+        assert!(why.fact.contains("within 20 s") && !why.reached && took >= PATIENCE, "{why:?}");
+    }
+
+    #[test]
+    fn what_cannot_be_seen_for_a_lack_of_permission_is_skipped_and_what_breaks_fails() {
+        let check = Check { name: "rule", title: "" };
+        assert_eq!(check.unanswered("r", &denied("events:DescribeRule")).verdict, Verdict::Skipped);
+        assert_eq!(check.unanswered("r", &hung()).verdict, Verdict::Failed);
+        assert_eq!(seconds(Duration::from_millis(2_045)), "2.045 s");
+    }
+}

@@ -1,0 +1,107 @@
+//! How fresh the running server's copy is, by its own word: `ec2://inventory/freshness`.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::finding::{Check, Finding};
+use crate::model::Region;
+
+pub(crate) static CHECK: Check =
+    Check { name: "freshness", title: "The running server's sweeps work, and nothing it serves is stale" };
+
+/// One finding a region.
+pub(crate) fn judge(freshness: &Value) -> Vec<Finding> {
+    let text = |of: &Value, name: &str| of.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let mut findings = Vec::new();
+    if let Some(trouble) = freshness.get("trouble").filter(|trouble| trouble.is_object()) {
+        findings.push(CHECK.failed("server", text(trouble, "what"), next_step(trouble)));
+    }
+    let mut regions: BTreeMap<String, Vec<&Value>> = BTreeMap::new();
+    for scope in freshness.get("scopes").and_then(Value::as_array).into_iter().flatten() {
+        regions.entry(text(scope, "region")).or_default().push(scope);
+    }
+    if regions.is_empty() && findings.is_empty() {
+        findings.push(CHECK.warning("server", "nothing was swept yet", "Wait for the first sweep, and ask again."));
+    }
+    if let Some(log) = freshness.get("log").filter(|log| log.is_object()) {
+        findings.push(CHECK.warning("the server's log", text(log, "what"), text(log, "fix")));
+    }
+    let damaged = freshness.get("damaged").and_then(Value::as_array).map_or(0, Vec::len);
+    if damaged > 0 {
+        let fact = format!("at least {damaged} stored records cannot be read, and answers lack what is only there");
+        findings.push(CHECK.failed("the server's store", fact, text(freshness, "damaged_fix")));
+    }
+    for (region, scopes) in regions {
+        let of = |name: &str| -> Vec<&&Value> { scopes.iter().filter(|scope| scope.get(name).is_some()).collect() };
+        let kinds = |scopes: &[&&Value]| scopes.iter().map(|scope| text(scope, "kind")).collect::<Vec<_>>().join(", ");
+        let (failing, stale) = (of("failure"), of("stale"));
+        let (unreadable, left_out) = (of("unreadable"), of("left_out"));
+        let finding = if let Some(failure) = failing.first().and_then(|scope| scope.get("failure")) {
+            CHECK.failed(format!("sweeps of {}", kinds(&failing)), text(failure, "what"), next_step(failure))
+        } else if let Some(first) = stale.first().and_then(|scope| scope.get("stale")) {
+            let fix = "Wait for the next sweep; when it stays so, look at the server's log.";
+            CHECK.warning(kinds(&stale), format!("stale: {}", text(first, "why")), fix)
+        } else if let Some(first) = unreadable.first().and_then(|scope| scope.get("unreadable")) {
+            let fix = "Report it; look at these resources in the AWS console meanwhile.";
+            CHECK.warning(kinds(&unreadable), text(first, "what"), fix)
+        } else if let Some(first) = left_out.first().and_then(|scope| scope.get("left_out")) {
+            let fix = "Nothing, if the endpoint is an emulator; else use one that knows the parameter.";
+            CHECK.warning(kinds(&left_out), text(first, "what"), fix)
+        } else {
+            CHECK.ok("sweeps", format!("{} kinds are fresh", scopes.len()))
+        };
+        findings.push(finding.within(&Region::new(region)));
+    }
+    findings
+}
+
+/// What to do about a failure, and when the server tries again.
+fn next_step(failure: &Value) -> String {
+    let text = |name: &str| failure.get(name).and_then(Value::as_str);
+    let fix = text("fix").unwrap_or_default();
+    text("retry_at").map_or_else(|| fix.to_owned(), |at| format!("{fix} Next try at {at}."))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::finding::Verdict;
+    use super::*;
+
+    #[test]
+    fn a_failing_sweep_fails_a_stale_one_warns_and_no_sweep_is_said() {
+        let scope = |region: &str, more: Value| {
+            let mut scope = json!({"kind": "vpc", "region": region});
+            scope.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            scope
+        };
+        let judged = judge(&json!({"trouble": null, "scopes": [
+            scope("a", json!({})),
+            scope("b", json!({"stale": {"why": "old"}})),
+            scope("c", json!({"stale": {"why": "old"}, "failure": {"what": "denied", "fix": "allow it"}})),
+        ]}));
+        let verdicts: Vec<Verdict> = judged.iter().map(|finding| finding.verdict).collect();
+        assert_eq!(verdicts, [Verdict::Ok, Verdict::Warning, Verdict::Failed]);
+        assert_eq!(judged[2].fix.as_deref(), Some("allow it"));
+        let judged = judge(&json!({"trouble": null, "scopes": [
+            scope("a", json!({"unreadable": {"count": 1, "what": "1 instance cannot be read"}})),
+            scope("b", json!({"left_out": {"names": ["X"], "what": "asked without X"}})),
+            scope("c", json!({"failure": {"what": "denied", "fix": "Allow it.", "retry_at": "2026-11-29T00:00:00Z"}})),
+        ]}));
+        let said: Vec<&str> = judged.iter().map(|finding| &*finding.fact).collect();
+        assert_eq!(said, ["1 instance cannot be read", "asked without X", "denied"]);
+        assert_eq!(judged[2].fix.as_deref(), Some("Allow it. Next try at 2026-11-29T00:00:00Z."));
+        assert_eq!(judge(&json!({"scopes": []}))[0].verdict, Verdict::Warning);
+        let log = json!({"log": {"what": "7 lines", "fix": "read"}, "scopes": [scope("a", json!({}))]});
+        let found: Vec<_> = judge(&log).into_iter().map(|finding| (finding.verdict, finding.fact)).collect();
+        assert_eq!(found, [(Verdict::Warning, "7 lines".to_owned()), (Verdict::Ok, "1 kinds are fresh".to_owned())]);
+        let damaged =
+            json!({"damaged": [{"table": "rows"}], "damaged_fix": "repair", "scopes": [scope("a", json!({}))]});
+        let found: Vec<_> = judge(&damaged).into_iter().map(|finding| (finding.verdict, finding.fix)).collect();
+        assert_eq!(found, [(Verdict::Failed, Some("repair".to_owned())), (Verdict::Ok, None)]);
+        let trouble = json!({"trouble": {"what": "disk full", "fix": "free some"}, "scopes": []});
+        assert_eq!(judge(&trouble)[0].verdict, Verdict::Failed);
+    }
+}

@@ -1,0 +1,54 @@
+//! Whose credentials are in use.
+
+use super::finding::{Check, Finding, Outcome};
+use crate::aws::Origin;
+use crate::aws::probe::Caller;
+use crate::model::AccountId;
+
+pub(crate) static CHECK: Check =
+    Check { name: "identity", title: "There are credentials, and AWS says whose they are (`sts:GetCallerIdentity`)" };
+
+/// `named` is the account that the credentials have to belong to, where a person named one; `account` the one that is taken for it.
+pub(crate) fn judge(
+    origin: &Origin,
+    caller: &Outcome<Caller>,
+    named: Option<&AccountId>,
+    account: &Outcome<AccountId>,
+) -> Finding {
+    let subject = format!("credentials: {origin}");
+    match (caller, account) {
+        (Ok(caller), _) => match named.filter(|named| **named != caller.account) {
+            None => CHECK.ok(subject, format!("account {}, {}", caller.account, caller.arn)),
+            Some(named) => CHECK.failed(
+                subject,
+                format!("account {}, {}, but --account says {named}", caller.account, caller.arn),
+                "Give credentials of that account, or the right --account.",
+            ),
+        },
+        (Err(why), Ok(account)) => {
+            CHECK.warning(subject, format!("account {account} stands in, unproved: {}", why.fact), &*why.fix)
+        }
+        (Err(_), Err(why)) => CHECK.failed(subject, &*why.fact, &*why.fix),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::finding::Verdict;
+    use super::super::finding::tests::denied;
+    use super::*;
+
+    #[test]
+    fn an_account_that_stands_in_is_a_warning_and_another_than_the_named_one_a_failure() {
+        let (ours, other) = (AccountId::new("123456789012"), AccountId::new("999999999999"));
+        let caller = |account: &AccountId| Ok(Caller { account: account.clone(), arn: "arn".into() });
+        let silent = || Err(denied("sts:GetCallerIdentity"));
+        let verdict = |caller: Outcome<Caller>, named: Option<&AccountId>, account: Outcome<AccountId>| {
+            judge(&Origin::Keys, &caller, named, &account).verdict
+        };
+        assert_eq!(verdict(caller(&ours), Some(&ours), Ok(ours.clone())), Verdict::Ok);
+        assert_eq!(verdict(caller(&other), Some(&ours), Ok(other.clone())), Verdict::Failed);
+        assert_eq!(verdict(silent(), Some(&ours), Ok(ours.clone())), Verdict::Warning);
+        assert_eq!(verdict(silent(), None, Err(denied("ec2:DescribeInstances"))), Verdict::Failed);
+    }
+}

@@ -1,0 +1,81 @@
+//! Whether the policy of the credentials allows a call.
+//!
+//! EC2 tells by a dry run, one for each describe and, where tools may change AWS, for each change. SQS and EventBridge have no
+//! such thing: there the calls that the other checks make anyway tell. `sqs:ReceiveMessage` and `events:PutEvents` are told by the
+//! canary.
+
+use super::finding::{Check, Finding, Outcome, Verdict};
+use crate::aws::Class;
+
+pub(crate) static CHECK: Check = Check {
+    name: "permission",
+    title: "The policy of the credentials allows each call that is needed, by a dry run where EC2 has one",
+};
+
+/// What the answer to a call tells of the permission for it.
+pub(crate) fn judge<T>(action: &str, outcome: &Outcome<T>) -> Finding {
+    match outcome {
+        Ok(_) => CHECK.ok(action, "allowed"),
+        Err(why) if why.class == Class::Denied => CHECK.failed(action, &*why.fact, &*why.fix),
+        Err(why) if !why.reached => CHECK.failed(action, format!("not told: {}", why.fact), &*why.fix),
+        Err(why) => CHECK.skipped(action, format!("could not be told: {}", why.fact)),
+    }
+}
+
+/// The same of several calls of one action: one denied is one too many.
+pub(crate) fn judge_all<'a, T: 'a>(
+    action: &str,
+    outcomes: impl IntoIterator<Item = &'a Outcome<T>>,
+) -> Option<Finding> {
+    let findings = outcomes.into_iter().map(|outcome| judge(action, outcome));
+    findings.max_by_key(|finding| finding.fix.is_some())
+}
+
+/// What the answer to `cloudtrail:LookupEvents` tells, which only the question who made a change needs.
+pub(crate) fn judge_history<T>(outcome: &Outcome<T>) -> Finding {
+    let finding = judge("cloudtrail:LookupEvents", outcome);
+    match finding.verdict {
+        Verdict::Failed => {
+            let fact = format!("{}; only the question who made a change needs it", finding.fact);
+            Finding { verdict: Verdict::Warning, fact, ..finding }
+        }
+        _ => finding,
+    }
+}
+
+/// What a dry run about an instance tells.
+pub(crate) fn judge_change(action: &str, instance: &str, outcome: &Outcome<()>) -> Finding {
+    match outcome {
+        Err(why) if why.class == Class::Denied => {
+            let fix = format!("{} Where the policy names tags, {instance} may lack them.", why.fix);
+            CHECK.failed(action, format!("denied for {instance}: {}", why.fact), fix)
+        }
+        Ok(()) => CHECK.ok(action, format!("allowed for {instance}")),
+        Err(_) => judge(action, outcome),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::finding::Unanswered;
+    use super::super::finding::tests::denied;
+    use super::*;
+
+    #[test]
+    fn a_denied_call_fails_and_an_unknown_instance_leaves_it_open() {
+        assert_eq!(judge("ec2:X", &Ok(())).verdict, Verdict::Ok);
+        let refused: Outcome<()> = Err(denied("ec2:X"));
+        assert_eq!(judge("ec2:X", &refused).verdict, Verdict::Failed);
+        let gone = Unanswered { class: Class::NotFound, ..denied("ec2:X") };
+        assert_eq!(judge_change("ec2:X", "i-1", &Err(gone)).verdict, Verdict::Skipped);
+        assert!(judge_change("ec2:X", "i-1", &refused).fact.contains("i-1"));
+    }
+
+    #[test]
+    fn of_several_answers_the_denied_one_counts() {
+        let outcomes = [Ok(()), Err(denied("events:DescribeRule")), Ok(())];
+        assert_eq!(judge_all("events:DescribeRule", &outcomes).unwrap().verdict, Verdict::Failed);
+        assert_eq!(judge_all("events:DescribeRule", &[Ok(()), Ok(())]).unwrap().verdict, Verdict::Ok);
+        assert_eq!(judge_all::<()>("events:DescribeRule", []), None);
+    }
+}

@@ -1,0 +1,216 @@
+use parking_lot::Mutex;
+
+use super::*;
+use crate::freshness::path::Rule;
+use crate::model::{AccountId, Clock, Region};
+
+const NORMAL: Duration = Duration::from_mins(1);
+const RELAXED: Duration = Duration::from_mins(5);
+const RULES: [&str; 3] = ["instances", "tags", "calls"];
+
+/// A clock that a test can set; it goes with the runtime's.
+struct TestClock {
+    begun: Instant,
+    ahead: Mutex<Duration>,
+}
+
+impl Clock for TestClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(1_800_000_000_000) + self.begun.elapsed() + *self.ahead.lock()
+    }
+}
+
+struct World {
+    freshness: Freshness,
+    clock: Arc<TestClock>,
+}
+
+fn scope() -> Scope {
+    Scope { account: AccountId::new("123456789012"), region: Region::new("us-east-1") }
+}
+
+fn kind() -> Kind {
+    Kind::new("K")
+}
+
+impl World {
+    /// A kind that events tell of, listened to, and watched.
+    fn new() -> World {
+        let clock = Arc::new(TestClock { begun: Instant::now(), ahead: Mutex::default() });
+        let relaxed = Relaxed { every: RELAXED, told_by: &RULES, trail: Some("calls") };
+        let relaxed = HashMap::from([(kind(), relaxed)]);
+        let freshness = Freshness::new(Vec::new(), Vec::new(), &|_| NORMAL, relaxed, &BTreeMap::new(), clock.clone());
+        freshness.expect(&scope(), &kind(), NORMAL);
+        let listening = Listening {
+            queue: "queue".into(),
+            name: "muster".into(),
+            rules: RULES.map(|slug| Rule { slug, name: format!("muster-{slug}").into() }).to_vec(),
+            sent_by: "serve-1".into(),
+            every: Duration::from_mins(1),
+            since: clock.now(),
+        };
+        freshness.listen(&scope(), listening);
+        World { freshness, clock }
+    }
+
+    /// Canaries come back through these rules at once.
+    fn canaries(&self, rules: &[&'static str]) {
+        let at = self.clock.now();
+        self.freshness.canaries_put(&scope(), at);
+        for rule in rules {
+            let (name, sent_by) = ("muster".to_owned(), "serve-1".to_owned());
+            self.freshness.canary_seen(&Canary { scope: scope(), rule, name, sent_by, sent_at: at }, at);
+        }
+    }
+
+    fn proved(&self) {
+        self.canaries(&RULES);
+        self.freshness.call_seen(&scope(), self.clock.now());
+    }
+
+    /// A sweep of no duration.
+    fn sweep(&self) -> Run {
+        let at = self.clock.now();
+        self.freshness.update(&scope(), &kind(), |watched| watched.completed(Swept { started: at, ended: at }, 0))
+    }
+
+    fn state(&self) -> ScopeFreshness {
+        self.freshness.of(&scope(), &kind()).unwrap()
+    }
+
+    fn pace(&self) -> Duration {
+        self.freshness.pace(&scope(), &kind())
+    }
+
+    fn stale(&self) -> Option<String> {
+        self.state().stale(self.clock.now())
+    }
+}
+
+async fn pass(seconds: u64) {
+    tokio::time::advance(Duration::from_secs(seconds)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn sweeps_relax_only_after_one_that_began_when_everything_was_proved() {
+    let world = World::new();
+    assert_eq!(world.pace(), NORMAL);
+    world.sweep();
+    pass(10).await;
+    world.proved();
+    assert_eq!(world.pace(), NORMAL, "what changed before the proof nobody told");
+    pass(50).await;
+    world.canaries(&RULES);
+    world.sweep();
+    assert_eq!(world.pace(), RELAXED);
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_one_of_the_rules_or_without_a_trail_sweeps_do_not_relax() {
+    let world = World::new();
+    world.canaries(&RULES);
+    world.sweep();
+    assert_eq!(world.pace(), NORMAL, "no trail");
+    let world = World::new();
+    world.canaries(&["instances", "calls"]);
+    world.freshness.call_seen(&scope(), world.clock.now());
+    world.sweep();
+    assert_eq!(world.pace(), NORMAL, "no tags");
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_events_are_proved_a_scope_is_fresh_for_the_longer_interval_and_when_the_proof_ends_stale_at_once() {
+    let world = World::new();
+    world.proved();
+    pass(60).await;
+    world.canaries(&RULES);
+    world.sweep();
+    for _ in 0..2 {
+        pass(60).await;
+        world.canaries(&RULES);
+        assert_eq!(world.stale(), None);
+    }
+    assert_eq!(world.pace(), RELAXED);
+    pass(60).await;
+    // Tags are told no more.
+    world.canaries(&["instances", "calls"]);
+    pass(60).await;
+    world.canaries(&["instances", "calls"]);
+    pass(14).await;
+    assert_eq!((world.stale(), world.pace()), (None, RELAXED));
+    pass(1).await;
+    assert_eq!(world.pace(), NORMAL);
+    pass(1).await;
+    assert_eq!(
+        world.stale().unwrap(),
+        "events are not proved to arrive: no canary came through muster-tags for 136 s; run `muster doctor`; last complete sweep \
+         256 s ago"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_canary_leaves_a_scope_fresh_that_was_swept_within_the_normal_interval() {
+    let world = World::new();
+    world.proved();
+    pass(100).await;
+    world.sweep();
+    assert_eq!(world.pace(), RELAXED);
+    pass(40).await;
+    assert_eq!((world.stale(), world.pace()), (None, NORMAL));
+    pass(21).await;
+    assert!(world.stale().unwrap().starts_with("events are not proved to arrive: no canary came"));
+    world.sweep();
+    assert_eq!(world.stale(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn proved_events_do_not_outlast_the_longer_interval() {
+    let world = World::new();
+    world.proved();
+    world.sweep();
+    for _ in 0..5 {
+        pass(60).await;
+        world.canaries(&RULES);
+    }
+    assert_eq!(world.stale(), None);
+    pass(1).await;
+    assert_eq!(world.stale().unwrap(), "last complete sweep 301 s ago, later than expected");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_of_watching_goes_on_over_a_longer_interval_that_events_cover_and_over_no_other() {
+    let world = World::new();
+    world.proved();
+    assert_eq!(world.sweep(), Run::First);
+    for _ in 0..4 {
+        pass(60).await;
+        world.canaries(&RULES);
+    }
+    assert_eq!(world.sweep(), Run::GoesOn, "by choice");
+    pass(180).await;
+    let since = world.freshness.update(&scope(), &kind(), |watched| watched.unwatched_since(world.clock.now()));
+    assert_eq!(since, world.state().complete.map(|swept| swept.started), "nobody told what came after the last canary");
+    assert!(matches!(world.sweep(), Run::Broken(_)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_jumps_ends_no_proof_and_makes_none() {
+    let world = World::new();
+    world.proved();
+    world.sweep();
+    *world.clock.ahead.lock() = Duration::from_hours(48);
+    assert_eq!(world.pace(), RELAXED, "the silence is as long as it was");
+    pass(135).await;
+    assert_eq!(world.pace(), NORMAL);
+    *world.clock.ahead.lock() = Duration::ZERO;
+    assert_eq!(world.pace(), NORMAL);
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_events_are_not_listened_to_the_interval_is_the_kinds_own() {
+    let world = World::new();
+    let elsewhere = Scope { region: Region::new("eu-west-1"), ..scope() };
+    world.freshness.expect(&elsewhere, &kind(), NORMAL);
+    assert_eq!(world.freshness.of(&elsewhere, &kind()).unwrap().told, None);
+    assert_eq!(world.freshness.pace(&elsewhere, &kind()), NORMAL);
+}

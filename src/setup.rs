@@ -1,0 +1,269 @@
+//! `muster setup` and `muster teardown`: what brings EventBridge's events into a queue that Muster reads, made, mended and
+//! taken away again, region by region.
+//!
+//! ```text
+//! desired (name, account, region) --+
+//!                                   +--> plan: steps --> apply, one after the other
+//! observed (what AWS describes)   --+
+//! ```
+//!
+//! A plan is pure ([`plan`], [`removal`]): the same two give the same steps, and none when all is right, so a second run mends
+//! what has drifted since and else does nothing. [`drift`] tells it without mending, for whoever only looks.
+//!
+//! # What is Muster's
+//! Everything that is made bears the tag `muster:created-by=muster`. A queue or rule of one of these names without the tag is
+//! another's, and nothing is done in its region unless `--adopt` says that it may be taken over; one that lost its tag but is
+//! wired exactly as Muster wires it is mended. Teardown takes the tag's word alone: whatever has none stays.
+//!
+//! # When a step fails
+//! the region's later steps are not tried, what was done before is told, and other regions go on. Running it again goes on from
+//! there.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use futures::{StreamExt, stream};
+use serde_json::{Value, json};
+
+use crate::app::engine;
+use crate::aws::queue::Queue;
+use crate::aws::{Aws, AwsError};
+use crate::config::Config;
+use crate::model::{AccountId, Region, Scope};
+
+mod apply;
+pub mod desired;
+pub mod drift;
+pub mod name;
+pub mod observed;
+pub mod plan;
+pub mod removal;
+pub mod template;
+
+pub use desired::{Desired, QueueRole, Thing};
+pub use drift::{Drift, Fault, drift};
+pub use name::{Name, NameError};
+pub use observed::Observed;
+pub use plan::{Act, Step};
+
+/// How many regions are worked on at once.
+const REGIONS_AT_ONCE: usize = 4;
+
+/// What to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Order {
+    /// What everything's name begins with.
+    pub name: Name,
+    /// Only tell what would be done.
+    pub dry_run: bool,
+    /// Whether to make or to take away.
+    pub work: Work,
+}
+
+/// Whether to make or to take away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Work {
+    /// Make what is missing, mend what has drifted.
+    Setup {
+        /// Take over what has one of the names and is not Muster's.
+        adopt: bool,
+    },
+    /// Take away what setup made.
+    Teardown {
+        /// Also the dead-letter queue that has messages.
+        discard_dead_letters: bool,
+    },
+}
+
+/// Why a region is not as ordered.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    /// A call failed.
+    #[error("{source}. {}", source.advice())]
+    Aws {
+        /// How.
+        #[from]
+        source: AwsError,
+    },
+    /// Something of another has one of the names.
+    #[error(
+        "{} without the tag muster:created-by=muster, so nothing was changed in {region}: choose other names with --name, or \
+         let Muster take over and change what is there with --adopt",
+        others(things)
+    )]
+    Foreign {
+        /// Where.
+        region: Region,
+        /// What it is, such as `the rule muster-tags`.
+        things: Vec<String>,
+    },
+    /// AWS reads a pattern in another way than it is meant.
+    #[error(
+        "EventBridge says that the pattern of the rule {rule} {fault}; nothing was changed in {region}. This is a fault of \
+         Muster: report it with the version of Muster and this message"
+    )]
+    Pattern {
+        /// Where.
+        region: Region,
+        /// The rule.
+        rule: String,
+        /// In which way.
+        fault: &'static str,
+    },
+    /// The name of a deleted queue is still kept back.
+    #[error(
+        "SQS keeps the name of a deleted queue back for 60 seconds, and {queue} still after {waited} s: run it again in a \
+         minute"
+    )]
+    KeptBack {
+        /// The queue.
+        queue: String,
+        /// How long was waited, in seconds.
+        waited: u64,
+    },
+    /// A queue went away while it was worked on.
+    #[error("the queue {queue} is gone since it was looked at: run it again")]
+    Gone {
+        /// The queue.
+        queue: String,
+    },
+}
+
+fn others(things: &[String]) -> String {
+    let verb = if things.len() == 1 { "exists" } else { "exist" };
+    format!("{} {verb}", things.join(", "))
+}
+
+/// What came of one region.
+#[derive(Debug)]
+pub struct Report {
+    /// Which.
+    pub region: Region,
+    /// What was to be done, in order; the first [`Report::done`] of them were.
+    pub steps: Vec<String>,
+    /// How many steps were done.
+    pub done: usize,
+    /// Why the next one was not.
+    pub failure: Option<SetupError>,
+    /// What stays, and why.
+    pub left: Vec<String>,
+    /// What else there is to know.
+    pub notes: Vec<String>,
+    /// The queue of events, where there is one.
+    pub queue: Option<Queue>,
+}
+
+impl Report {
+    fn new(region: &Region) -> Self {
+        Report {
+            region: region.clone(),
+            steps: Vec::new(),
+            done: 0,
+            failure: None,
+            left: Vec::new(),
+            notes: Vec::new(),
+            queue: None,
+        }
+    }
+
+    /// For programs.
+    #[must_use]
+    pub fn json(&self) -> Value {
+        json!({
+            "region": self.region.as_str(),
+            "done": self.steps.iter().take(self.done).collect::<Vec<_>>(),
+            "to_do": self.steps.iter().skip(self.done).collect::<Vec<_>>(),
+            "left": self.left,
+            "notes": self.notes,
+            "queue_url": self.queue.as_ref().map(Queue::url),
+            "error": self.failure.as_ref().map(ToString::to_string),
+        })
+    }
+}
+
+/// Does what was ordered in every watched region, and tells each region's report in the order of the regions, as soon as it
+/// and those before it are there. Gives the account.
+///
+/// # Errors
+/// [`AwsError`] before any region was looked at: who asks and which regions there are is not known. What fails in a region is in
+/// its report.
+pub async fn run(
+    config: &Config,
+    order: &Order,
+    mut tell: impl FnMut(&AccountId, Report),
+) -> Result<AccountId, AwsError> {
+    let aws = Aws::load(engine::settings(config)).await;
+    let account = aws.identify().await?;
+    let regions = if aws.watches_all() { aws.enabled_regions().await? } else { aws.regions() };
+    let reports = regions.into_iter().map(|region| {
+        let desired = Desired::new(Scope { account: account.clone(), region }, order.name.clone());
+        let aws = aws.clone();
+        async move { in_region(&aws, &desired, order).await }
+    });
+    let mut reports = stream::iter(reports).buffered(REGIONS_AT_ONCE);
+    while let Some(report) = reports.next().await {
+        tell(&account, report);
+    }
+    drop(reports);
+    Ok(account)
+}
+
+async fn in_region(aws: &Aws, desired: &Desired, order: &Order) -> Report {
+    let mut report = Report::new(&desired.scope.region);
+    if let Err(error) = work(aws, desired, order, &mut report).await {
+        report.failure = Some(error);
+    }
+    report
+}
+
+async fn work(aws: &Aws, desired: &Desired, order: &Order, report: &mut Report) -> Result<(), SetupError> {
+    let observed = observed::look(aws, desired).await?;
+    let steps = match order.work {
+        Work::Setup { adopt } => {
+            report.queue = observed.queues.get(&QueueRole::Events).map(|seen| seen.queue.clone());
+            plan::plan(desired, &observed, adopt).map_err(|things| SetupError::Foreign {
+                region: desired.scope.region.clone(),
+                things: things.iter().map(|thing| desired.label(*thing)).collect(),
+            })?
+        }
+        Work::Teardown { discard_dead_letters } => {
+            let removal = removal::plan(desired, &observed, discard_dead_letters);
+            report.left = removal.left.iter().map(|(thing, why)| format!("{}: {why}", desired.label(*thing))).collect();
+            report.notes = removal.notes;
+            removal.steps
+        }
+    };
+    report.steps = steps.iter().map(|step| step.told(desired)).collect();
+    if !apply::try_patterns(aws, desired, &steps).await? {
+        report.notes.push("the endpoint cannot try patterns out (TestEventPattern), so they were not".to_owned());
+    }
+    if order.dry_run {
+        return Ok(());
+    }
+    let queues = observed.queues.iter().map(|(role, seen)| (*role, seen.queue.clone()));
+    let mut applying = apply::Applying { aws, desired, queues: queues.collect::<BTreeMap<_, _>>() };
+    for step in &steps {
+        applying.step(step).await?;
+        report.done += 1;
+    }
+    if matches!(order.work, Work::Setup { .. }) {
+        report.queue = applying.queues.remove(&QueueRole::Events);
+    }
+    Ok(())
+}
+
+/// A list in words: `a`, `a and b`, `a, b and c`.
+#[must_use]
+pub fn listed(words: &[impl fmt::Display]) -> String {
+    match words {
+        [] => String::new(),
+        [one] => one.to_string(),
+        [first @ .., last] => {
+            let first: Vec<String> = first.iter().map(ToString::to_string).collect();
+            format!("{} and {last}", first.join(", "))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

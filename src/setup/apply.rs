@@ -1,0 +1,154 @@
+//! Carries steps out.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+use tokio::time::{Instant, sleep};
+
+use super::SetupError;
+use super::desired::{Desired, QueueRole, TARGET, Thing, tags};
+use super::plan::{Act, Step};
+use crate::aws::Aws;
+use crate::aws::queue::Queue;
+use crate::kinds::rules::{CANARY_SOURCE, RuleSpec};
+
+/// How long a name that SQS keeps back is waited for. SQS says 60 seconds.
+const KEPT_BACK: Duration = Duration::from_secs(75);
+/// How often it is asked for meanwhile.
+const AGAIN: Duration = Duration::from_secs(5);
+
+/// A source that no rule names, and a pattern that lets all of it through.
+const PLAIN_SOURCE: &str = "muster.other";
+const PLAIN: &str = r#"{"source":["muster.other"]}"#;
+
+/// What carries out the steps of one region.
+pub(crate) struct Applying<'a> {
+    pub(crate) aws: &'a Aws,
+    pub(crate) desired: &'a Desired,
+    /// The queues that are there.
+    pub(crate) queues: BTreeMap<QueueRole, Queue>,
+}
+
+impl Applying<'_> {
+    /// Carries one step out.
+    pub(crate) async fn step(&mut self, step: &Step) -> Result<(), SetupError> {
+        match step.thing {
+            Thing::Queue(role) => self.queue_step(role, &step.act).await,
+            Thing::Rule(rule) => self.rule_step(rule, &step.act).await,
+        }
+    }
+
+    async fn queue_step(&mut self, role: QueueRole, act: &Act) -> Result<(), SetupError> {
+        if *act == Act::Create {
+            let queue = self.create(role).await?;
+            self.queues.insert(role, queue);
+            return Ok(());
+        }
+        let name = || SetupError::Gone { queue: role.name(&self.desired.name) };
+        let queue = self.queues.get(&role).ok_or_else(name)?;
+        match act {
+            Act::SetAttributes(attributes) => self.aws.set_queue_attributes(queue, attributes.clone()).await?,
+            Act::Tag => self.aws.tag_queue(queue, tags()).await?,
+            Act::Delete => self.aws.delete_queue(queue).await?,
+            // Rules only have these.
+            Act::Create | Act::PutPattern | Act::Enable | Act::PutTarget | Act::RemoveTarget => {}
+        }
+        Ok(())
+    }
+
+    async fn rule_step(&self, rule: &RuleSpec, act: &Act) -> Result<(), SetupError> {
+        let (aws, desired, region) = (self.aws, self.desired, &self.desired.scope.region);
+        let name = rule.name(desired.name.as_str());
+        match act {
+            Act::Create | Act::PutPattern => aws.put_rule(region, &desired.rule(rule)).await.map(drop)?,
+            Act::Enable => aws.enable_rule(region, &name).await?,
+            Act::Tag => aws.tag_rule(region, &desired.rule_arn(rule), &tags()).await?,
+            Act::PutTarget => {
+                let [dead, queue] = QueueRole::ALL.map(|role| desired.queue_arn(role));
+                aws.put_target(region, &name, TARGET, &queue, Some(&dead)).await?;
+            }
+            Act::RemoveTarget => aws.remove_targets(region, &name, &[TARGET.to_owned()]).await?,
+            Act::Delete => aws.delete_rule(region, &name).await?,
+            // Queues only have these.
+            Act::SetAttributes(_) => {}
+        }
+        Ok(())
+    }
+
+    /// Makes a queue, after a wait where SQS keeps the name of a deleted one back.
+    async fn create(&self, role: QueueRole) -> Result<Queue, SetupError> {
+        let (region, name) = (&self.desired.scope.region, role.name(&self.desired.name));
+        let begun = Instant::now();
+        loop {
+            let attributes = self.desired.attributes(role);
+            match self.aws.create_queue(region, &name, attributes, tags()).await {
+                Err(error) if error.is_deleted_recently() => {
+                    let waited = begun.elapsed();
+                    if waited >= KEPT_BACK {
+                        return Err(SetupError::KeptBack { queue: name, waited: waited.as_secs() });
+                    }
+                    if waited < AGAIN {
+                        tracing::warn!(
+                            %region, queue = name,
+                            "SQS keeps the name of a deleted queue back for 60 seconds; waiting for it"
+                        );
+                    }
+                    sleep(AGAIN).await;
+                }
+                made => return Ok(made?),
+            }
+        }
+    }
+}
+
+/// Has EventBridge try the patterns that are to be put: each has to let an event of its kind and its canary through, and
+/// nothing else. `false` when the endpoint cannot do that, as some emulators cannot.
+pub(crate) async fn try_patterns(aws: &Aws, desired: &Desired, steps: &[Step]) -> Result<bool, SetupError> {
+    let puts = steps.iter().filter(|step| matches!(step.act, Act::Create | Act::PutPattern));
+    for step in puts {
+        let Thing::Rule(rule) = step.thing else { continue };
+        let (region, put) = (&desired.scope.region, desired.rule(rule));
+        for (event, passes, fault) in samples(desired, rule) {
+            match aws.test_pattern(region, &put.pattern, &event).await {
+                Ok(passed) if passed == passes => {}
+                // moto answers no to everything.
+                Ok(_) if !aws.test_pattern(region, PLAIN, &sample(desired, PLAIN_SOURCE, "", &json!({}))).await? => {
+                    return Ok(false);
+                }
+                Ok(_) => return Err(SetupError::Pattern { region: region.clone(), rule: put.name, fault }),
+                Err(error) if error.is_not_implemented() => return Ok(false),
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+    Ok(true)
+}
+
+/// Events, whether the rule lets each through, and what is wrong with the pattern where that is not so.
+fn samples(desired: &Desired, rule: &RuleSpec) -> [(String, bool, &'static str); 3] {
+    let event = |source: &str, detail_type: &str| sample(desired, source, detail_type, &rule.canary_detail(Map::new()));
+    let of_aws = rule.detail_types.first().copied().unwrap_or_default();
+    let canary = rule.canary_type(desired.name.as_str());
+    [
+        (event(rule.source, of_aws), true, "does not let AWS's events through"),
+        (event(CANARY_SOURCE, &canary), true, "does not let its canary through"),
+        (event(PLAIN_SOURCE, of_aws), false, "lets events of another source through"),
+    ]
+}
+
+/// An event as EventBridge writes it.
+fn sample(desired: &Desired, source: &str, detail_type: &str, detail: &Value) -> String {
+    let event = json!({
+        "version": "0",
+        "id": "00000000-0000-0000-0000-000000000000",
+        "detail-type": detail_type,
+        "source": source,
+        "account": desired.scope.account.as_str(),
+        "time": "2026-01-01T00:00:00Z",
+        "region": desired.scope.region.as_str(),
+        "resources": [],
+        "detail": detail,
+    });
+    event.to_string()
+}
