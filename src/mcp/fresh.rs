@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::core::Core;
-use crate::freshness::{ScopeFreshness, SeenAt, Trouble};
+use crate::freshness::{ScopeFreshness, SeenAt};
 use crate::ingest::Lacked;
 use crate::kinds::{self, KindSpec};
-use crate::model::{Group, GroupEvidence, ResourceId, Scope, Timestamp};
+use crate::model::{Group, GroupEvidence, ResourceId, Scope, Timestamp, Trouble};
 
 /// Why something served may be out of date.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -8,9 +8,9 @@ use tokio::time::{Instant, timeout_at};
 use super::core::{Core, PATIENCE};
 use super::error::Fault;
 use super::fresh::{Fresh, Stale, stale};
-use crate::freshness::{ScopeFreshness, Trouble};
+use crate::freshness::ScopeFreshness;
 use crate::kinds::{self, KindSpec};
-use crate::model::{Current, ResourceId, Scope, Seq, Timestamp, UnreadableItem};
+use crate::model::{Current, ResourceId, Scope, Seq, Timestamp, Trouble, UnreadableItem};
 use crate::store::{Head, ReadError, Snapshot};
 
 /// A resource as found.
