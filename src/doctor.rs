@@ -212,13 +212,13 @@ impl Examined<'_> {
 
     /// What sweeps and tools need.
     async fn inventory(&self) -> Vec<Finding> {
-        let (aws, region) = (self.aws, &self.scope.region);
-        let answers = KINDS.iter().map(|spec| async { (spec.action(), asked(aws.may_describe(region, spec)).await) });
+        let (aws, scope) = (self.aws, &self.scope);
+        let answers = KINDS.iter().map(|spec| async { (spec.action(), asked(aws.may_describe(scope, spec)).await) });
         let now = aws.clock().now();
         let minute_ago = Timestamp::from_millis(now.as_millis().saturating_sub(60_000));
         let history = asked(aws.calls_of(&self.scope, NOBODY, minute_ago, now));
         let (answers, ((quotas, _), (history, _))) =
-            join(join_all(answers), join(asked(aws.quotas(region)), history)).await;
+            join(join_all(answers), join(asked(aws.quotas(scope)), history)).await;
         let mut findings = Vec::new();
         // One that answers is enough: a single call may fail for other reasons.
         let best = answers.iter().min_by_key(|(_, (outcome, _))| outcome.as_ref().is_err_and(|why| !why.reached));
@@ -243,8 +243,8 @@ impl Examined<'_> {
 
     /// What the tools need that change something.
     async fn changes(&self) -> Vec<Finding> {
-        let (aws, region) = (self.aws, &self.scope.region);
-        let (instance, _) = asked(aws.an_instance(region)).await;
+        let (aws, scope) = (self.aws, &self.scope);
+        let (instance, _) = asked(aws.an_instance(scope)).await;
         let Ok(Some(instance)) = instance else {
             let why = match instance {
                 Ok(_) => "there is no instance to ask about".to_owned(),
@@ -254,7 +254,7 @@ impl Examined<'_> {
                 |change: Change| permission::CHECK.skipped(change.action(), format!("could not be told: {why}"));
             return Change::ALL.map(skipped).into();
         };
-        let answers = Change::ALL.map(|change| asked(aws.may_change(region, change, &instance)));
+        let answers = Change::ALL.map(|change| asked(aws.may_change(scope, change, &instance)));
         let answers = Change::ALL.into_iter().zip(join_all(answers).await);
         answers.map(|(change, (outcome, _))| permission::judge_change(change.action(), &instance, &outcome)).collect()
     }
