@@ -1,7 +1,7 @@
 //! `muster changes --follow`: changes as they are committed, from server to server.
 //!
 //! Each call waits for the next change and hands back a cursor, so nothing is skipped or repeated, also over a restart of the
-//! server. When the log itself is another one then, the cursor means nothing there: that is told, and it goes on from now.
+//! server. When that server has another log, the cursor means nothing to it: the user is told, and following goes on from now.
 
 use std::time::Duration;
 

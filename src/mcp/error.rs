@@ -10,11 +10,9 @@ use rmcp::model::{CallToolResult, ContentBlock};
 use serde_json::json;
 use thiserror::Error;
 
-use super::core::Failure;
-use super::fresh::Stale;
-use super::lookup::Progress;
 use super::policy::Writes;
-use super::subscriptions::MOST;
+use super::progress::Progress;
+use super::stale::Stale;
 use super::tools::arguments::ArgumentError;
 use super::uri::UriError;
 use crate::aws::AwsError;
@@ -32,6 +30,15 @@ pub const CODE: &str = "muster/code";
 /// The metadata key under which a tool says the earliest time that can be asked for, where it fails for a place that the log no
 /// longer keeps.
 pub const EARLIEST: &str = "muster/earliest";
+
+/// Why the store cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The fact, with the path.
+    pub what: String,
+    /// What to do about it.
+    pub fix: String,
+}
 
 /// Why a request was not served.
 #[derive(Debug, Error)]
@@ -178,8 +185,8 @@ pub enum Fault {
     )]
     NoSession,
     /// More subscriptions than one session takes.
-    #[error("a session takes at most {MOST} subscriptions: unsubscribe from some, or subscribe to a collection")]
-    TooManySubscriptions,
+    #[error("a session takes at most {0} subscriptions: unsubscribe from some, or subscribe to a collection")]
+    TooManySubscriptions(usize),
     /// Parameters that are not those of the method.
     #[error("the parameters of {method} cannot be read: {why}")]
     Params {
@@ -262,7 +269,7 @@ impl Fault {
             Fault::Unreadable { .. } => FailureCode::Unreadable,
             Fault::NotSeenYet { .. } => FailureCode::NotSeenYet,
             Fault::WritesOff { .. } => FailureCode::WritesOff,
-            Fault::NoSession | Fault::TooManySubscriptions => FailureCode::Refused,
+            Fault::NoSession | Fault::TooManySubscriptions(_) => FailureCode::Refused,
             Fault::Aws(_) => FailureCode::Aws,
             Fault::Opening | Fault::Stopping | Fault::Read(_) => FailureCode::TryAgain,
             Fault::Failed(_) | Fault::Ingest(_) | Fault::Bodiless(_) | Fault::Encode(_) => FailureCode::Failed,
@@ -305,7 +312,7 @@ impl Fault {
             | Fault::UnknownPrompt(_)
             | Fault::Params { .. }
             | Fault::NoSession
-            | Fault::TooManySubscriptions => ErrorData::invalid_params(message, about()),
+            | Fault::TooManySubscriptions(_) => ErrorData::invalid_params(message, about()),
             Fault::WritesOff { .. } => ErrorData::invalid_request(message, None),
             Fault::Opening
             | Fault::Failed(_)

@@ -12,8 +12,8 @@ use crate::kinds::{self, KINDS};
 use crate::mcp::core::Core;
 use crate::mcp::damage::Question;
 use crate::mcp::error::Fault;
-use crate::mcp::fresh::stale;
 use crate::mcp::policy::Writes;
+use crate::mcp::stale::Stale;
 use crate::mcp::tools::rows::Columns;
 use crate::mcp::unreadable;
 use crate::query::counts;
@@ -238,7 +238,7 @@ fn scope_freshness(core: &Core, state: &ScopeFreshness) -> Value {
     if let Some(held) = &state.held {
         put("held", json!(held));
     }
-    if let Some(stale) = stale(state, everywhere.as_ref(), now) {
+    if let Some(stale) = Stale::of(state, everywhere.as_ref(), now) {
         put("stale", json!(stale));
     }
     if let Some(unreadable) = unreadable::of(state) {
