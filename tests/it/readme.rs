@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use muster::setup::{Name, QueueRole};
 use muster::kinds::KINDS;
 use muster::kinds::rules::{CANARY_SOURCE, DEFAULT_NAME, RULES};
+use muster::setup::{Name, QueueRole};
 use muster::simulator::Scenario;
 use serde_json::Value;
 
