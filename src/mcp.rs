@@ -17,10 +17,13 @@ pub mod once;
 pub mod parameters;
 pub mod past;
 pub mod policy;
+pub mod progress;
 pub mod prompts;
+mod protocol;
 pub mod relay;
 pub mod resources;
 pub mod server;
+pub mod stale;
 pub mod stall;
 pub mod subscriptions;
 #[cfg(test)]
@@ -32,7 +35,8 @@ pub mod unreadable;
 pub mod uri;
 pub mod who;
 
-pub use core::{Core, Failure, Phase};
+pub use core::{Core, Phase};
+pub use error::Failure;
 pub use policy::{ListMode, Policy};
 pub use server::{Handler, Link, Server};
 

@@ -17,7 +17,6 @@ use tokio::task::JoinSet;
 use super::clock::AwsClock;
 use super::sdk::{Sdk, emulated};
 use super::{Aws, Regions, Settings};
-use crate::mcp::tools::arguments::Arguments;
 use crate::mcp::tools::stop_instance;
 use crate::model::{AccountId, Named, Region, Scope};
 
@@ -192,7 +191,7 @@ fn watching(config: &SdkConfig, account: Option<AccountId>, regions: Vec<Region>
 /// The instances that a tool's arguments name.
 pub(crate) fn named(ids: &[&str]) -> Named {
     let Value::Object(given) = serde_json::json!({"instance_ids": ids}) else { panic!("an object") };
-    Arguments::new(&stop_instance::SPEC, given).unwrap().named_instances(50).unwrap()
+    stop_instance::SPEC.read(given).unwrap().named_instances(50).unwrap()
 }
 
 pub(crate) fn scope() -> Scope {

@@ -7,7 +7,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::task::TaskTracker;
 
-use super::error::Fault;
+use super::error::{Failure, Fault};
 use crate::aws::Aws;
 use crate::ingest;
 use crate::model::{LogId, Region, SharedClock, Timestamp};
@@ -44,15 +44,6 @@ pub enum Phase {
     Ready(Arc<Core>),
     /// The store cannot be used.
     Failed(Arc<Failure>),
-}
-
-/// Why the store cannot be used.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failure {
-    /// The fact, with the path.
-    pub what: String,
-    /// What to do about it.
-    pub fix: String,
 }
 
 impl Core {

@@ -10,11 +10,9 @@ use rmcp::model::{CallToolResult, ContentBlock};
 use serde_json::json;
 use thiserror::Error;
 
-use super::core::Failure;
-use super::fresh::Stale;
-use super::lookup::Progress;
 use super::policy::Writes;
-use super::subscriptions::MOST;
+use super::progress::Progress;
+use super::stale::Stale;
 use super::tools::arguments::ArgumentError;
 use super::uri::UriError;
 use crate::aws::AwsError;
@@ -31,6 +29,15 @@ pub const CODE: &str = "muster/code";
 
 /// The code of a request that can never be served as it stands.
 pub const INVALID: &str = "invalid_argument";
+
+/// Why the store cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The fact, with the path.
+    pub what: String,
+    /// What to do about it.
+    pub fix: String,
+}
 
 /// Why a request was not served.
 #[derive(Debug, Error)]
@@ -177,8 +184,8 @@ pub enum Fault {
     )]
     NoSession,
     /// More subscriptions than one session takes.
-    #[error("a session takes at most {MOST} subscriptions: unsubscribe from some, or subscribe to a collection")]
-    TooManySubscriptions,
+    #[error("a session takes at most {0} subscriptions: unsubscribe from some, or subscribe to a collection")]
+    TooManySubscriptions(usize),
     /// Parameters that are not those of the method.
     #[error("the parameters of {method} cannot be read: {why}")]
     Params {
@@ -259,7 +266,7 @@ impl Fault {
             Fault::Unreadable { .. } => "unreadable",
             Fault::NotSeenYet { .. } => "not_seen_yet",
             Fault::WritesOff { .. } => "writes_off",
-            Fault::NoSession | Fault::TooManySubscriptions => "refused",
+            Fault::NoSession | Fault::TooManySubscriptions(_) => "refused",
             Fault::Aws(_) => "aws",
             Fault::Opening | Fault::Stopping | Fault::Read(_) => "try_again",
             Fault::Failed(_) | Fault::Ingest(_) | Fault::Bodiless(_) | Fault::Encode(_) => "failed",
@@ -294,7 +301,7 @@ impl Fault {
             | Fault::UnknownPrompt(_)
             | Fault::Params { .. }
             | Fault::NoSession
-            | Fault::TooManySubscriptions => ErrorData::invalid_params(message, about()),
+            | Fault::TooManySubscriptions(_) => ErrorData::invalid_params(message, about()),
             Fault::WritesOff { .. } => ErrorData::invalid_request(message, None),
             Fault::Opening
             | Fault::Failed(_)

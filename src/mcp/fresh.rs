@@ -3,23 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
-
 use super::core::Core;
-use crate::freshness::{ScopeFreshness, SeenAt, Trouble};
+use super::stale::Stale;
+use crate::freshness::SeenAt;
 use crate::ingest::Lacked;
 use crate::kinds::{self, KindSpec};
 use crate::model::{Group, GroupEvidence, ResourceId, Scope, Timestamp};
-
-/// Why something served may be out of date.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Stale {
-    /// In words, with what to do about it where that is known.
-    pub why: String,
-    /// Since when: the end of the last complete sweep, or when the trouble began.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub since: Option<Timestamp>,
-}
 
 /// How fresh one resource was when this was asked for.
 #[derive(Clone, Debug)]
@@ -80,7 +69,7 @@ impl Core {
     pub fn stale(&self, scope: &Scope, kind: &'static KindSpec) -> Option<Stale> {
         let freshness = self.ingest.freshness();
         match freshness.of(scope, &kind.kind()) {
-            Some(state) => stale(&state, freshness.trouble().as_ref(), self.now()),
+            Some(state) => Stale::of(&state, freshness.trouble().as_ref(), self.now()),
             None => Some(Stale { why: "not watched by this server now".to_owned(), since: None }),
         }
     }
@@ -101,21 +90,6 @@ pub fn missing(Lacked { since, sweeps }: Lacked) -> String {
 #[must_use]
 pub fn part_of(kind: &KindSpec) -> Option<&'static KindSpec> {
     kinds::KINDS.iter().find(|part| part.status_of == Some(kind.slug)).copied()
-}
-
-/// Why what is served of one (scope, kind) may be out of date.
-#[must_use]
-pub fn stale(state: &ScopeFreshness, everywhere: Option<&Trouble>, now: Timestamp) -> Option<Stale> {
-    let mut why = state.stale(now)?;
-    let trouble = state.failing().or(everywhere);
-    if let Some(trouble) = trouble {
-        if !why.contains(&trouble.what) {
-            why = format!("{why}: {}", trouble.what);
-        }
-        why = format!("{why}. {}", trouble.next_step());
-    }
-    let since = state.complete.map(|swept| swept.ended).or(trouble.map(|trouble| trouble.since));
-    Some(Stale { why, since })
 }
 
 #[cfg(test)]

@@ -1,15 +1,14 @@
 //! Finding one resource: in which scope, whether it is gone, or whether it may yet be seen.
 
-use std::fmt;
-
-use serde::Serialize;
 use tokio::time::{Instant, timeout_at};
 
 use super::core::{Core, PATIENCE};
 use super::error::Fault;
-use super::fresh::{Fresh, Stale, stale};
-use crate::freshness::{ScopeFreshness, Trouble};
-use crate::kinds::{self, KindSpec};
+use super::fresh::Fresh;
+use super::progress::{Incomplete, Progress};
+use super::stale::Stale;
+use crate::freshness::ScopeFreshness;
+use crate::kinds::KindSpec;
 use crate::model::{Current, ResourceId, Scope, Seq, Timestamp, UnreadableItem};
 use crate::store::{Head, ReadError, Snapshot};
 
@@ -37,34 +36,6 @@ pub struct Part {
     pub known: Option<(Timestamp, Current)>,
     /// Why it may be out of date.
     pub stale: Option<Stale>,
-}
-
-/// A (scope, kind) whose first sweep is not complete.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Incomplete {
-    /// Where.
-    #[serde(flatten)]
-    pub scope: Scope,
-    /// Of what, by slug.
-    pub kind: &'static str,
-    /// How many have been seen so far.
-    pub seen: u64,
-    /// What keeps the sweep from completing.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub trouble: Option<String>,
-    /// Whether that was given up for now; else it goes on.
-    #[serde(skip)]
-    is_given_up: bool,
-}
-
-/// How far first sweeps are, for a message.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Progress {
-    incomplete: Vec<Incomplete>,
-    trouble: Option<Trouble>,
-    /// Without a known region or account nothing is watched, which must not look like nothing there.
-    none_watched: bool,
-    regions: Vec<String>,
 }
 
 /// Where a resource was a moment ago.
@@ -201,7 +172,7 @@ impl Core {
         let regions = self.regions();
         let (mut why, mut since, mut may_pass) = (Vec::new(), None::<Timestamp>, false);
         for state in &scopes {
-            let Some(stale) = stale(state, trouble.as_ref(), now) else { continue };
+            let Some(stale) = Stale::of(state, trouble.as_ref(), now) else { continue };
             why.push(format!("{}: {}", state.scope, stale.why));
             since = since.into_iter().chain(stale.since).min();
             may_pass |= trouble.is_none() && state.trouble.is_none() && regions.contains(&state.scope.region);
@@ -322,7 +293,7 @@ impl Core {
     pub fn progress(&self, kinds: &[&'static KindSpec], scope: Option<&Scope>) -> Progress {
         let scopes = self.scopes(kinds);
         let none_watched = self.scopes_asked_for(kinds, scope).is_empty();
-        let mut incomplete: Vec<Incomplete> = scopes.iter().filter_map(incomplete).collect();
+        let mut incomplete: Vec<Incomplete> = scopes.iter().filter_map(Incomplete::of).collect();
         incomplete.retain(|incomplete| scope.is_none_or(|scope| incomplete.scope == *scope));
         let trouble = self.ingest.freshness().trouble();
         let regions = if none_watched { self.regions().iter().map(ToString::to_string).collect() } else { Vec::new() };
@@ -332,7 +303,7 @@ impl Core {
     /// The (scope, kind)s of these kinds whose first sweep is not complete.
     #[must_use]
     pub fn incomplete(&self, kinds: &[&'static KindSpec]) -> Vec<Incomplete> {
-        self.scopes(kinds).iter().filter_map(incomplete).collect()
+        self.scopes(kinds).iter().filter_map(Incomplete::of).collect()
     }
 
     /// The scopes in which `kind` is watched, for a message; the regions while the account is not known.
@@ -345,13 +316,6 @@ impl Core {
         }
         scopes.join(", ")
     }
-}
-
-fn incomplete(state: &ScopeFreshness) -> Option<Incomplete> {
-    let kind = kinds::of(&state.kind)?.slug;
-    let trouble = state.failing().map(|trouble| format!("{}. {}", trouble.what, trouble.next_step()));
-    let (scope, seen, is_given_up) = (state.scope.clone(), state.seen, state.trouble.is_some());
-    state.complete.is_none().then_some(Incomplete { scope, kind, seen, trouble, is_given_up })
 }
 
 fn owns(copy: &Head) -> bool {
@@ -370,37 +334,5 @@ pub fn vanished(snapshot: &Snapshot, id: &ResourceId) -> Result<(), Fault> {
     match snapshot.row(id)? {
         Some(_) => Err(Fault::Bodiless(id.clone().into())),
         None => Ok(()),
-    }
-}
-
-impl Progress {
-    /// Whether everything was seen at least once.
-    #[must_use]
-    pub fn is_complete(&self) -> bool {
-        self.incomplete.is_empty() && !self.none_watched
-    }
-
-    /// Whether waiting is pointless: everything that is missing has something in its way.
-    fn is_stuck(&self) -> bool {
-        self.trouble.is_some() || (!self.incomplete.is_empty() && self.incomplete.iter().all(|scope| scope.is_given_up))
-    }
-}
-
-impl fmt::Display for Progress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(trouble) = &self.trouble {
-            return write!(f, "{}. {}", trouble.what, trouble.next_step());
-        }
-        if !self.regions.is_empty() {
-            return write!(f, "No sweep of {} has begun; ask again in a few seconds", self.regions.join(", "));
-        }
-        for incomplete in &self.incomplete {
-            let Incomplete { scope, kind, seen, trouble, .. } = incomplete;
-            match trouble {
-                Some(trouble) => write!(f, "{scope} {kind}: {trouble}; ")?,
-                None => write!(f, "{scope} {kind}: {seen} seen so far; ")?,
-            }
-        }
-        f.write_str("ask again in a few seconds")
     }
 }

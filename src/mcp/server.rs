@@ -26,6 +26,7 @@ use super::complete::complete;
 use super::core::{Core, Phase};
 use super::error::Fault;
 use super::policy::{Policy, Writes};
+use super::protocol::{SESSION, VERSIONS};
 use super::resources::hot::Hot;
 use super::resources::{Content, list, read, templates};
 use super::subscriptions::{self, Session};
@@ -39,12 +40,6 @@ const FIXED: Duration = Duration::from_hours(1);
 const HOT: usize = 8 << 20;
 /// The metadata key that names the server in every result.
 const SERVER_INFO: &str = "io.modelcontextprotocol/serverInfo";
-/// The header that names an HTTP session of the older era.
-pub(super) const SESSION: &str = "mcp-session-id";
-/// The protocols that are served. Older revisions lack structured content and titles, which every answer here relies on.
-pub(super) const VERSIONS: [ProtocolVersion; 3] =
-    [ProtocolVersion::V_2025_06_18, ProtocolVersion::V_2025_11_25, ProtocolVersion::V_2026_07_28];
-
 /// What all connections share. Cheap to clone.
 #[derive(Clone)]
 pub struct Server(Arc<Inner>);

@@ -22,13 +22,13 @@ use super::uri::Address;
 use crate::notify::{Subscription, Topic};
 
 /// How many URIs one subscription takes. rmcp searches them one by one for each notification.
-pub const MOST: usize = 1024;
+pub const MAX_URIS: usize = 1024;
 /// How long one message to a client may take.
 const SEND: Duration = Duration::from_secs(10);
 /// The shortest time between two notices that the list changed.
 const LIST: Duration = Duration::from_secs(1);
 
-/// The part of a requested filter that is honoured: URIs of ours, at most [`MOST`], and the list of resources. Tools and
+/// The part of a requested filter that is honoured: URIs of ours, at most [`MAX_URIS`], and the list of resources. Tools and
 /// prompts never change, so there is nothing to tell of them.
 #[must_use]
 pub fn accepted(requested: &SubscriptionFilter) -> SubscriptionFilter {
@@ -36,7 +36,7 @@ pub fn accepted(requested: &SubscriptionFilter) -> SubscriptionFilter {
     accepted.resources_list_changed = requested.resources_list_changed.filter(|wanted| *wanted);
     let mut known = HashSet::new();
     let uris = requested.resource_subscriptions.iter().flatten();
-    let uris = uris.filter(|uri| known.insert(uri.as_str()) && Address::parse(uri).is_ok()).take(MOST);
+    let uris = uris.filter(|uri| known.insert(uri.as_str()) && Address::parse(uri).is_ok()).take(MAX_URIS);
     let uris: Vec<String> = uris.cloned().collect();
     accepted.resource_subscriptions = (!uris.is_empty()).then_some(uris);
     accepted
@@ -169,13 +169,13 @@ impl Session {
     /// Subscribes to a resource.
     ///
     /// # Errors
-    /// When `uri` is none of ours, or there are [`MOST`] subscriptions already.
+    /// When `uri` is none of ours, or there are [`MAX_URIS`] subscriptions already.
     pub fn add(&self, core: &Core, uri: &str) -> Result<(), Fault> {
         let address = Address::parse(uri)?;
         let mut active = self.0.lock();
         let Some(active) = active.as_mut() else { return Err(Fault::NoSession) };
-        if active.uris.len() >= MOST && !active.uris.contains(uri) {
-            return Err(Fault::TooManySubscriptions);
+        if active.uris.len() >= MAX_URIS && !active.uris.contains(uri) {
+            return Err(Fault::TooManySubscriptions(MAX_URIS));
         }
         if active.uris.insert(uri.to_owned()) {
             active.subscription.add(address.topic(), uri.into(), core.now());

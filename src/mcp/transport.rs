@@ -38,8 +38,6 @@ use super::stall::BoundedListener;
 
 /// Where MCP is served.
 pub const PATH: &str = "/mcp";
-/// The largest request. Requests are small; answers are large.
-const BODY: usize = 1024 * 1024;
 /// Requests served at once. Streams count only until they have begun.
 const CONCURRENT: usize = 256;
 /// Sessions of the older era at once; each costs about 20 KiB until it ends.
@@ -153,7 +151,7 @@ fn routed(server: &Server, options: &HttpOptions, streams: &CancellationToken, m
     let local = ["http://localhost:*", "http://127.0.0.1:*", "http://[::1]:*"].map(str::to_owned);
     let config = StreamableHttpServerConfig::default()
         .with_json_response(true)
-        .with_max_request_body_bytes(BODY)
+        .with_max_request_body_bytes(http::BODY)
         .with_cancellation_token(streams.clone())
         .with_allowed_hosts(loopback.into_iter().chain(options.hosts.iter().cloned()))
         .with_allowed_origins(local.into_iter().chain(options.origins.iter().cloned()))

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::refusal::{Refusal, refuse_each};
 use super::{handshake, torn};
 use crate::mcp::once::{self, Once, Twice};
-use crate::mcp::server::VERSIONS;
+use crate::mcp::protocol::VERSIONS;
 use crate::model::text::shown;
 
 /// The mark that some editors and shells put before UTF-8.

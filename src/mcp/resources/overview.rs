@@ -7,15 +7,16 @@ use serde_json::{Value, json};
 
 use super::{Content, paths};
 use crate::aws::CallCount;
-use crate::freshness::{ScopeFreshness, Trouble};
+use crate::freshness::ScopeFreshness;
 use crate::kinds::{self, KINDS};
 use crate::mcp::core::Core;
 use crate::mcp::damage::Question;
 use crate::mcp::error::Fault;
-use crate::mcp::fresh::stale;
 use crate::mcp::policy::Writes;
+use crate::mcp::stale::Stale;
 use crate::mcp::tools::rows::Columns;
 use crate::mcp::unreadable;
+use crate::model::Trouble;
 use crate::query::counts;
 
 /// The difference of clocks, in milliseconds, above which it is shown.
@@ -238,7 +239,7 @@ fn scope_freshness(core: &Core, state: &ScopeFreshness) -> Value {
     if let Some(held) = &state.held {
         put("held", json!(held));
     }
-    if let Some(stale) = stale(state, everywhere.as_ref(), now) {
+    if let Some(stale) = Stale::of(state, everywhere.as_ref(), now) {
         put("stale", json!(stale));
     }
     if let Some(unreadable) = unreadable::of(state) {

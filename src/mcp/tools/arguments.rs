@@ -13,7 +13,6 @@ use serde_json::{Value, json};
 use thiserror::Error;
 
 use self::coerce::{Care, Form};
-use super::ToolSpec;
 use crate::model::Named;
 use crate::model::text::shown;
 use crate::query::filter::nearest;
@@ -68,16 +67,18 @@ pub enum ArgumentError {
 }
 
 impl Arguments {
-    /// Takes the arguments of a call of `tool`.
+    /// Takes the arguments of a call of `tool`, each in the form that `declared` says.
     ///
     /// # Errors
     /// [`ArgumentError::Unknown`] with the nearest name, or [`ArgumentError::Form`] for a value of another type.
-    pub fn new(tool: &ToolSpec, given: JsonObject) -> Result<Self, ArgumentError> {
-        let care = if tool.is_write() { Care::Write } else { Care::Read };
-        let schema = (tool.input)();
-        let none = JsonObject::new();
-        let declared = schema.get("properties").and_then(Value::as_object).unwrap_or(&none);
-        Arguments { tool: tool.name, example: tool.example, given }.declared(declared, care)
+    pub fn new(
+        tool: &'static str,
+        example: &'static str,
+        declared: &JsonObject,
+        care: Care,
+        given: JsonObject,
+    ) -> Result<Self, ArgumentError> {
+        Arguments { tool, example, given }.declared(declared, care)
     }
 
     /// Takes the arguments of the prompt `name`, all of them text.
@@ -235,11 +236,12 @@ fn is_instance_id(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mcp::tools::spec::ToolSpec;
     use crate::mcp::tools::{find, get_instance_status, search_inventory};
 
     fn arguments(spec: &'static ToolSpec, given: Value) -> Result<Arguments, ArgumentError> {
         let Value::Object(given) = given else { panic!("an object") };
-        Arguments::new(spec, given)
+        spec.read(given)
     }
 
     #[test]

@@ -1,14 +1,12 @@
 //! Answers about a point in the past: the argument, and what such an answer says about its own worth.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::arguments::Arguments;
 use super::schema;
-use super::search_inventory::About;
 use super::table::Text;
-use crate::kinds::KindSpec;
 use crate::mcp::core::Core;
-use crate::mcp::damage::{self, Damage, Question};
+use crate::mcp::damage::{self, Damage};
 use crate::mcp::error::Fault;
 use crate::mcp::unobserved::{self, Unobserved, Watch};
 use crate::model::{Scope, Timestamp};
@@ -24,7 +22,7 @@ pub struct AsOf {
     /// The scopes that were watched then, and are no longer.
     unwatched: Vec<(Scope, Timestamp)>,
     /// Filled in once everything was read.
-    damage: Damage,
+    pub(super) damage: Damage,
 }
 
 /// The point that the argument `name` asks for; `None` when it is absent.
@@ -63,80 +61,6 @@ pub fn continued(core: &Core, arguments: &Arguments, cursor: Option<&str>) -> Re
         (Some(_), None) => false,
     };
     if is_other { Err(CursorError::OtherQuestion.into()) } else { Ok(first) }
-}
-
-/// What an answer says about its own worth.
-pub enum Worth {
-    /// It is about now.
-    Now(About),
-    /// It is about the past.
-    Then(AsOf),
-}
-
-impl Worth {
-    /// Of an answer about `kind`, in `scope` or everywhere. Ask before what it is about is read.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn of(
-        core: &Core,
-        kind: &'static KindSpec,
-        scope: Option<&Scope>,
-        point: Option<Point>,
-    ) -> Result<Self, Fault> {
-        Ok(match point {
-            None => Worth::Now(About::new(core, kind, scope)),
-            Some(point) => Worth::Then(AsOf::new(core, &Watch::of(&[kind], scope), point)?),
-        })
-    }
-
-    /// With what was found damaged. To be asked once what the answer is about was read.
-    #[must_use]
-    pub fn damaged(mut self, core: &Core, kind: &'static KindSpec, scope: Option<&Scope>) -> Self {
-        match &mut self {
-            Worth::Now(about) => about.damage = core.damage(Question::Now(&[kind], scope)),
-            Worth::Then(as_of) => as_of.damage = core.damage(Question::Then(&[kind], scope)),
-        }
-        self
-    }
-
-    /// Whether more may match than was seen. `partial`: a first sweep was under way then.
-    #[must_use]
-    pub fn is_at_least(&self, partial: bool) -> bool {
-        match self {
-            Worth::Now(about) => about.is_at_least(),
-            Worth::Then(as_of) => partial || !as_of.unobserved.is_empty() || !as_of.damage.is_empty(),
-        }
-    }
-
-    /// How many match; of these `shown`, where they are shown.
-    #[must_use]
-    pub fn headline(&self, kind: &KindSpec, total: u64, shown: Option<usize>, partial: bool) -> String {
-        match self {
-            Worth::Now(about) => about.headline(kind, total, shown),
-            Worth::Then(as_of) => {
-                let at_least = if self.is_at_least(partial) { "at least " } else { "" };
-                let mut text = Text::new(format!("{at_least}{total} {} matched", kind.plural));
-                if let Some(shown) = shown.filter(|shown| *shown as u64 != total) {
-                    text.add(format_args!("; {shown} shown"));
-                }
-                as_of.say(&mut text);
-                if partial {
-                    text.add("\nIncomplete: a first sweep was under way then, and had not shown everything yet");
-                }
-                text.into()
-            }
-        }
-    }
-
-    /// The fields of the answer.
-    #[must_use]
-    pub fn fields(&self) -> Map<String, Value> {
-        match self {
-            Worth::Now(about) => about.fields(),
-            Worth::Then(as_of) => as_of.fields().into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
-        }
-    }
 }
 
 impl AsOf {

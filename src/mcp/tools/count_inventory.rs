@@ -9,11 +9,13 @@ use serde_json::{Map, Value, json};
 use super::answer::Answer;
 use super::arguments::Arguments;
 use super::arguments::filters::{Settled, Wanted};
-use super::as_of::{self, Worth};
+use super::as_of;
+use super::label::FreshnessLabel;
+use super::named::{kind, scope};
 use super::rows::fields;
-use super::search_inventory::{kind, scope};
+use super::spec::{Call, Effect, ToolSpec};
 use super::table::{self, Text};
-use super::{Call, Effect, ToolSpec, schema, zero};
+use super::{schema, zero};
 use crate::kinds::KindSpec;
 use crate::mcp::core::Core;
 use crate::mcp::error::Fault;
@@ -135,17 +137,17 @@ impl Asked {
         let scope = scope.as_ref();
         let mut hints = zero::settle(core, kind, filters)?;
         // How fresh they are comes before the count: see `fresh`.
-        let worth = Worth::of(core, kind, scope, *point)?;
+        let label = FreshnessLabel::of(core, kind, scope, *point)?;
         let by = grouping.as_ref().map(|(_, grouping)| grouping);
         let (counted, seq) = tally(&core.store, &kind.kind(), scope, filters, by, *point)?;
-        let worth = worth.damaged(core, kind, scope);
+        let label = label.damaged(core, kind, scope);
         let mut data = Map::new();
         let mut put = |name: &str, value: Value| drop(data.insert(name.to_owned(), value));
         put("kind", json!(kind.slug));
         put("total", json!(counted.total));
-        put("at_least", json!(worth.is_at_least(counted.partial)));
+        put("at_least", json!(label.is_at_least(counted.partial)));
         put("seq", json!(seq));
-        let mut text = Text::new(worth.headline(kind, counted.total, None, counted.partial));
+        let mut text = Text::new(label.headline(kind, counted.total, None, counted.partial));
         if counted.total == 0 && !filters.is_empty() {
             hints.extend(zero::hints(core, kind, scope, filters, point.is_some())?);
         }
@@ -164,7 +166,7 @@ impl Asked {
             put("group_by", json!(name));
             groups(&name, counted, &mut text, &mut put);
         }
-        worth.fields().into_iter().for_each(|(name, value)| put(&name, value));
+        label.fields().into_iter().for_each(|(name, value)| put(&name, value));
         Ok(Answer { text: text.into(), structured: Value::Object(data), failed: false })
     }
 }

@@ -9,12 +9,13 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::answer::Answer;
+use super::schema;
+use super::spec::{BUDGET, Call, Effect, ToolSpec};
 use super::table::Text;
 use super::verdict::Verdict;
 use super::write_through::{
     ACTED, Checked, Intent, Target, check, distrust, dry_run, explain, to_the_end, uncalled, witness,
 };
-use super::{BUDGET, Call, Effect, ToolSpec, schema};
 use crate::aws::{Answer as AwsAnswer, CreateSnapshots, CreatedSnapshot, Done, Pinned};
 use crate::kinds::SNAPSHOT;
 use crate::mcp::core::Core;

@@ -8,8 +8,9 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::answer::Answer;
+use super::schema;
+use super::spec::{BUDGET, Call, Effect, ToolSpec};
 use super::table::{self, Text};
-use super::{BUDGET, Call, Effect, ToolSpec, schema};
 use crate::kinds::INSTANCE;
 use crate::mcp::core::Core;
 use crate::mcp::error::Fault;

@@ -7,8 +7,9 @@ use futures::future::BoxFuture;
 use serde_json::{Value, json};
 
 use super::answer::Answer;
+use super::spec::{BUDGET, Call, Effect, ToolSpec};
 use super::table::{self, Text};
-use super::{BUDGET, Call, Effect, ToolSpec, as_of, schema};
+use super::{as_of, schema};
 use crate::mcp::damage;
 use crate::mcp::error::Fault;
 use crate::mcp::resources::overview::overview;

@@ -12,12 +12,12 @@ use serde_json::{Map, Value, json};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
-use self::asked::Asked;
+use self::asked::{Asked, DEFAULT, MOST, WAIT};
 use super::answer::Answer;
-use super::arguments::Arguments;
 use super::change::{self, Teller, Told};
+use super::schema;
+use super::spec::{BUDGET, Call, Effect, ToolSpec};
 use super::table::Text;
-use super::{BUDGET, Call, Effect, ToolSpec, schema};
 use crate::kinds::KindSpec;
 use crate::mcp::core::Core;
 use crate::mcp::damage::{self, Question};
@@ -28,12 +28,6 @@ use crate::model::{Seq, Timestamp};
 use crate::query::changes::{End, Found, Order, Place, Span, find};
 use crate::store::Snapshot;
 
-/// Changes on a page unless asked for more.
-const DEFAULT: usize = 50;
-/// Changes on a page at most; [`BUDGET`] may cut it shorter.
-const MOST: usize = 500;
-/// The longest wait.
-const WAIT: usize = 45;
 /// Waits at once: one that comes when there are as many is answered at once, so that waiting leaves room for other requests.
 static WAITING: Semaphore = Semaphore::const_new(128);
 /// How many records one call looks at, at most.
@@ -172,7 +166,7 @@ pub async fn newest(
         arguments.insert("id".to_owned(), json!(id));
     }
     arguments.insert("limit".to_owned(), json!(limit));
-    let asked = Asked::read(core, &Arguments::new(&SPEC, arguments.clone())?).await?;
+    let asked = Asked::read(core, &SPEC.read(arguments.clone())?).await?;
     let answer = core.walk(move |core| asked.answer(core, asked.page(core, asked.start)?, 0, &BTreeMap::new())).await?;
     match answer.structured {
         Value::Object(fields) => Ok((fields, arguments)),

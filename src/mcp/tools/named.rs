@@ -3,12 +3,12 @@
 use serde_json::json;
 
 use super::arguments::Arguments;
-use super::search_inventory::{kind, scope};
-use crate::kinds::KindSpec;
+use crate::kinds::{self, KINDS, KindSpec};
 use crate::mcp::core::Core;
 use crate::mcp::error::Fault;
 use crate::mcp::uri::Address;
 use crate::model::Scope;
+use crate::query::filter::{near, nearest};
 
 /// The resource that `uri`, or `kind` and `id`, name; and the scope, for the qualified form of a URI.
 ///
@@ -56,5 +56,60 @@ pub async fn within(
         }
         (Some(named), _) => Ok(Some(named)),
         (None, asked) => Ok(asked),
+    }
+}
+
+/// The kind that an argument names; instances when it is absent.
+///
+/// # Errors
+/// When there is no such kind.
+pub fn kind(arguments: &Arguments, name: &str) -> Result<&'static KindSpec, Fault> {
+    let slug = arguments.text(name)?.unwrap_or("instance");
+    let found = kinds::by_slug(slug).or_else(|| kinds::by_name(slug));
+    found.ok_or_else(|| {
+        let slugs: Vec<&str> = KINDS.iter().map(|kind| kind.slug).collect();
+        let near = near(nearest(slug, slugs.iter().copied()));
+        arguments.form(name, &format!("one of {}{near}", slugs.join(", ")), &json!(slug)).into()
+    })
+}
+
+/// The scope that `account` and `region` narrow to. Either alone is enough where it is watched only once. A scope that
+/// nobody watches is refused: that nothing matches there would look like a fact.
+///
+/// # Errors
+/// When it is not watched, or not only one is meant.
+pub async fn scope(core: &Core, arguments: &Arguments, kind: &'static KindSpec) -> Result<Option<Scope>, Fault> {
+    let (account, region) = (arguments.text("account")?, arguments.text("region")?);
+    let (name, wanted, what) = match (account, region) {
+        (None, None) => return Ok(None),
+        (Some(account), None) => ("account", account.to_owned(), format!("account {account}")),
+        (None, Some(region)) => ("region", region.to_owned(), format!("region {region}")),
+        (Some(account), Some(region)) => {
+            let wanted = format!("{region} of account {account}");
+            ("region", wanted.clone(), format!("region {wanted}"))
+        }
+    };
+    if core.scopes(&[kind]).is_empty() {
+        core.anything(&[kind], None).await?;
+    }
+    let progress = core.progress(&[kind], None);
+    if core.scopes(&[kind]).is_empty() {
+        return Err(Fault::NotSeenYet { subject: "the inventory was".to_owned(), progress: progress.into() });
+    }
+    let is_meant = |scope: &Scope| {
+        account.is_none_or(|account| account == scope.account.as_str())
+            && region.is_none_or(|region| region == scope.region.as_str())
+    };
+    let mut scopes: Vec<Scope> = core.scopes(&[kind]).into_iter().map(|state| state.scope).collect();
+    let known: Vec<String> = scopes.iter().map(ToString::to_string).collect();
+    scopes.retain(is_meant);
+    if scopes.is_empty() {
+        // What is no longer watched is answered when it is asked for by name, and labelled.
+        scopes = core.unwatched(&[kind]).into_iter().map(|state| state.scope).filter(is_meant).collect();
+    }
+    match scopes.as_slice() {
+        [scope] => Ok(Some(scope.clone())),
+        [] => Err(Fault::unwatched(&what, &known)),
+        _ => Err(arguments.form(name, "given with both account and region", &json!(wanted)).into()),
     }
 }

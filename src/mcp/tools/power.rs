@@ -7,12 +7,13 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::answer::Answer;
+use super::schema;
+use super::spec::Call;
 use super::table::{self, Text};
 use super::verdict::Verdict;
 use super::write_through::{
     ACTED, Checked, Intent, Target, check, distrust, dry_run, explain, to_the_end, uncalled, witness,
 };
-use super::{Call, schema};
 use crate::aws::{Answer as AwsAnswer, AwsError, Done, Pinned, StateChange};
 use crate::kinds::INSTANCE;
 use crate::mcp::core::Core;

@@ -4,7 +4,7 @@ use futures::FutureExt;
 use serde_json::json;
 
 use super::power::{Power, input, output, serve};
-use super::{Effect, ToolSpec};
+use super::spec::{Effect, ToolSpec};
 
 /// The tool.
 pub static SPEC: ToolSpec = ToolSpec {

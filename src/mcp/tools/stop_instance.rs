@@ -4,7 +4,8 @@ use futures::FutureExt;
 use serde_json::json;
 
 use super::power::{Power, input, output, serve};
-use super::{Effect, ToolSpec, schema};
+use super::schema;
+use super::spec::{Effect, ToolSpec};
 
 /// The tool.
 pub static SPEC: ToolSpec = ToolSpec {

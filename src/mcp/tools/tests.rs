@@ -7,8 +7,9 @@ mod zeros;
 use std::collections::HashSet;
 use std::path::Path;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
+use super::spec::BUDGET;
 use super::*;
 use crate::kinds::INSTANCE;
 use crate::mcp::ListMode;

@@ -15,12 +15,13 @@ use parking_lot::Mutex;
 use rmcp::model::{ProtocolVersion, RequestId};
 use serde_json::Value;
 
-use super::BODY;
 use super::accept::{self, Accepted, JSON, STREAM};
 use super::sessions::Sessions;
 use crate::mcp::normalise::{self, Conversation, Message, Outcome, Refusal, Said};
-use crate::mcp::server::SESSION;
+use crate::mcp::protocol::SESSION;
 
+/// The largest request. Requests are small; answers are large.
+pub(super) const BODY: usize = 1024 * 1024;
 /// The header that names the protocol of a message.
 const PROTOCOL: &str = "mcp-protocol-version";
 /// The method whose answer is a stream by nature.

@@ -5,6 +5,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
+use super::http::BODY;
 use super::*;
 use crate::mcp::stall::PATIENCE;
 use crate::mcp::tests::World;

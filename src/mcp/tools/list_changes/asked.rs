@@ -5,20 +5,25 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::{DEFAULT, MOST, WAIT};
 use crate::kinds::{KINDS, KindSpec};
 use crate::mcp::core::Core;
 use crate::mcp::error::Fault;
 use crate::mcp::fresh::part_of;
 use crate::mcp::tools::arguments::Arguments;
 use crate::mcp::tools::as_of::TIMES;
-use crate::mcp::tools::named;
-use crate::mcp::tools::search_inventory::kind;
+use crate::mcp::tools::named::{self, kind};
 use crate::model::{AccountId, Region, ResourceId, Scope, Seq, Timestamp};
 use crate::query::changes::{By, ChangesError, Order, Place, Question, Span};
 use crate::query::moment::{self, Moment};
 use crate::query::{CursorError, filter};
 use crate::store::Snapshot;
+
+/// Changes on a page unless asked for more.
+pub(super) const DEFAULT: usize = 50;
+/// Changes on a page at most; the budget may cut it shorter.
+pub(super) const MOST: usize = 500;
+/// The longest wait.
+pub(super) const WAIT: usize = 45;
 
 /// A call's question, read.
 pub(super) struct Asked {

@@ -3,8 +3,8 @@ use rmcp::model::JsonObject;
 use serde_json::json;
 
 use super::*;
-use crate::mcp::tools::arguments::Arguments;
-use crate::mcp::tools::{TOOLS, ToolSpec};
+use crate::mcp::tools::TOOLS;
+use crate::mcp::tools::spec::ToolSpec;
 
 /// What a form of an argument has to come to.
 enum Comes {
@@ -174,7 +174,7 @@ fn every_form_of_every_argument_of_every_tool_is_read_as_its_clean_form_or_refus
         let care = if tool.is_write() { Care::Write } else { Care::Read };
         for (given, comes) in table(&form, care) {
             let call: JsonObject = std::iter::once((name.clone(), given.clone())).collect();
-            let read = Arguments::new(tool, call);
+            let read = tool.read(call);
             let what = format!("{} {name}: {given}", tool.name);
             match (comes, read) {
                 (To(clean), Ok(read)) => assert_eq!(read.value(&name), Some(&clean), "{what}"),

@@ -9,7 +9,7 @@ use crate::mcp::tools::search_inventory;
 /// What a call with these filters asks for, as name and values.
 fn read(filters: &Value) -> Result<Vec<(String, Vec<Meant>)>, String> {
     let Value::Object(call) = json!({"filters": filters}) else { panic!("an object") };
-    let arguments = Arguments::new(&search_inventory::SPEC, call).map_err(|error| error.to_string())?;
+    let arguments = search_inventory::SPEC.read(call).map_err(|error| error.to_string())?;
     let wanted = Wanted::read(&arguments, INSTANCE).map_err(|fault| fault.to_string())?;
     Ok(wanted.filters.into_iter().map(|filter| (filter.name, filter.values)).collect())
 }
@@ -200,7 +200,7 @@ async fn pages_of_a_filter_that_was_read_as_a_list_go_on_to_the_end() {
 fn a_kind_without_a_filter_says_so_in_either_spelling() {
     let vpc = by_slug("vpc").unwrap();
     let Value::Object(call) = json!({"filters": "{\"instance-type\": \"t3.micro\"}"}) else { panic!("an object") };
-    let arguments = Arguments::new(&search_inventory::SPEC, call).unwrap();
+    let arguments = search_inventory::SPEC.read(call).unwrap();
     let said = Wanted::read(&arguments, vpc).unwrap_err().to_string();
     assert!(said.contains("vpc has no filter `instance-type`"), "{said}");
 }

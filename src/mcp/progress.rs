@@ -1,0 +1,81 @@
+//! How far first sweeps are: until all of them are complete, what is absent may only be unseen.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::freshness::ScopeFreshness;
+use crate::kinds;
+use crate::model::{Scope, Trouble};
+
+/// A (scope, kind) whose first sweep is not complete.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Incomplete {
+    /// Where.
+    #[serde(flatten)]
+    pub scope: Scope,
+    /// Of what, by slug.
+    pub kind: &'static str,
+    /// How many have been seen so far.
+    pub seen: u64,
+    /// What keeps the sweep from completing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<String>,
+    /// Whether that was given up for now; else it goes on.
+    #[serde(skip)]
+    is_given_up: bool,
+}
+
+/// How far first sweeps are, for a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Progress {
+    pub(super) incomplete: Vec<Incomplete>,
+    pub(super) trouble: Option<Trouble>,
+    /// Without a known region or account nothing is watched, which must not look like nothing there.
+    pub(super) none_watched: bool,
+    pub(super) regions: Vec<String>,
+}
+
+impl Incomplete {
+    /// What is missing of one (scope, kind); `None` once its first sweep is complete.
+    #[must_use]
+    pub fn of(state: &ScopeFreshness) -> Option<Self> {
+        let kind = kinds::of(&state.kind)?.slug;
+        let trouble = state.failing().map(|trouble| format!("{}. {}", trouble.what, trouble.next_step()));
+        let (scope, seen, is_given_up) = (state.scope.clone(), state.seen, state.trouble.is_some());
+        state.complete.is_none().then_some(Incomplete { scope, kind, seen, trouble, is_given_up })
+    }
+}
+
+impl Progress {
+    /// Whether everything was seen at least once.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.incomplete.is_empty() && !self.none_watched
+    }
+
+    /// Whether waiting is pointless: everything that is missing has something in its way.
+    #[must_use]
+    pub fn is_stuck(&self) -> bool {
+        self.trouble.is_some() || (!self.incomplete.is_empty() && self.incomplete.iter().all(|scope| scope.is_given_up))
+    }
+}
+
+impl fmt::Display for Progress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(trouble) = &self.trouble {
+            return write!(f, "{}. {}", trouble.what, trouble.next_step());
+        }
+        if !self.regions.is_empty() {
+            return write!(f, "No sweep of {} has begun; ask again in a few seconds", self.regions.join(", "));
+        }
+        for incomplete in &self.incomplete {
+            let Incomplete { scope, kind, seen, trouble, .. } = incomplete;
+            match trouble {
+                Some(trouble) => write!(f, "{scope} {kind}: {trouble}; ")?,
+                None => write!(f, "{scope} {kind}: {seen} seen so far; ")?,
+            }
+        }
+        f.write_str("ask again in a few seconds")
+    }
+}
