@@ -1,7 +1,7 @@
 //! Stores filled with instances: described by the simulator, through AWS's SDK and the kind's mapping.
 
 use anyhow::Context as _;
-use muster::kinds::{self, LeftOut, Listing};
+use muster::kinds::{self, DescribeInput, LeftOut};
 use muster::model::known::Evidence;
 use muster::model::{AccountId, Cause, Event, Kind, Region, ResourceId, Scope, Source, Timestamp};
 use muster::simulator::{self, Simulator};
@@ -41,9 +41,12 @@ pub(crate) fn fill(sizes: &[usize]) -> anyhow::Result<Vec<Filled>> {
         let spec = kinds::by_slug("instance").context("there is no kind `instance`")?;
         let mut token = None;
         loop {
-            let page =
-                (spec.describe)(client.clone(), Listing::Page { token, max_results: DESCRIBED }, LeftOut::default())
-                    .await?;
+            let page = (spec.describe)(
+                client.clone(),
+                DescribeInput::Page { token, max_results: DESCRIBED },
+                LeftOut::default(),
+            )
+            .await?;
             let discovered: Vec<(ResourceId, Event)> =
                 page.items.into_iter().map(|item| discovered(&scope, &spec.kind(), spec.mapping, item)).collect();
             for store in &mut stores {

@@ -17,12 +17,12 @@ use crate::freshness::Trouble;
 use crate::ingest::lanes::{self, Record};
 use crate::ingest::ledger::View;
 use crate::ingest::{Handle, Ingest, KindEntry, Ledger, SweepMessage, SweepStep, Taken, WantedReceiver};
+use crate::model::KindRules;
 use crate::model::{
     ActionId, Cause, Clock, Current, Document, Event, Notification, Observation, Outcome, ResourceId, Seen, Seq,
     Source, Timestamp,
 };
 use crate::notify::ChangeHub;
-use crate::reconcile::KindRules;
 use crate::source::refresh::queue::{Pushed, Queue};
 
 /// The true time at which programs begin.
@@ -101,7 +101,8 @@ pub(super) struct Runner<'s, S: Shelf> {
 type Checked = Result<(), String>;
 
 fn entry(mapping: u16) -> KindEntry {
-    let rules = KindRules { mapping, masked: &[], state_path: Some("State.Name"), gone_states: &["terminated"] };
+    let rules =
+        KindRules { mapping, masked: &[], state_path: Some("State.Name"), gone_states: &["terminated"], made_by: &[] };
     KindEntry { kind: kind(), rules, interval: Duration::from_mins(1), relaxed: None }
 }
 
