@@ -20,7 +20,7 @@ mod vpc;
 
 use crate::model::{Document, Kind, ResourceId, RowFields, Value};
 
-pub use describe::{DescribeError, DescribeInput, DescribeOutput, Item, LeftOut};
+pub use describe::{DescribeError, DescribeInput};
 pub use spec::{CallWords, Filter, KindSpec};
 
 /// Every kind, in the order in which they are shown and swept.

@@ -10,10 +10,10 @@ use aws_sdk_ec2::Client;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
-use super::describe::{DescribeError, DescribeInput, DescribeOutput, Item, LeftOut, reduce};
+use super::describe::{DescribeError, DescribeInput, reduce};
 use super::fields::{Fields, Mapped, mapped};
 use super::spec::{Filter, KindSpec};
-use crate::model::Form;
+use crate::model::{Form, Item, LeftOut, Page};
 
 pub(super) static SPEC: KindSpec = KindSpec {
     name: "AWS::EC2::EIP",
@@ -48,11 +48,7 @@ static FILTERS: &[Filter] = &[
     Filter::new(7, "network-border-group", &["NetworkBorderGroup"], Form::Text),
 ];
 
-fn describe(
-    client: Client,
-    input: DescribeInput,
-    _: LeftOut,
-) -> BoxFuture<'static, Result<DescribeOutput, DescribeError>> {
+fn describe(client: Client, input: DescribeInput, _: LeftOut) -> BoxFuture<'static, Result<Page, DescribeError>> {
     async move {
         let call = client.describe_addresses();
         let answers = match input {
@@ -74,10 +70,10 @@ fn describe(
         let addresses = answers.into_iter().flat_map(|answer| answer.addresses.unwrap_or_default());
         let items = addresses.map(|described| {
             let allocation = described.allocation_id.clone().filter(|id| !id.is_empty());
-            let id = allocation.or_else(|| described.public_ip.clone());
+            let id = allocation.or_else(|| described.public_ip.clone()).unwrap_or_default();
             Item::new(id, described.fields().document())
         });
-        Ok(DescribeOutput { items: items.collect(), next: None })
+        Ok(Page { items: items.collect(), ..Page::default() })
     }
     .boxed()
 }

@@ -13,10 +13,10 @@ use aws_sdk_ec2::{Client, types};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
-use super::describe::{DescribeError, DescribeInput, DescribeOutput, Item, LeftOut, reduce};
+use super::describe::{DescribeError, DescribeInput, reduce};
 use super::fields::{Fields, Mapped, mapped};
 use super::spec::{CallWords, Filter, KindSpec};
-use crate::model::Form;
+use crate::model::{Form, Item, LeftOut, Page};
 
 pub(super) static SPEC: KindSpec = KindSpec {
     name: "AWS::EC2::Instance",
@@ -108,7 +108,7 @@ fn describe(
     client: Client,
     input: DescribeInput,
     left_out: LeftOut,
-) -> BoxFuture<'static, Result<DescribeOutput, DescribeError>> {
+) -> BoxFuture<'static, Result<Page, DescribeError>> {
     async move {
         let call =
             client.describe_instances().set_include_managed_resources(left_out.unless("IncludeManagedResources"));
@@ -118,7 +118,7 @@ fn describe(
         };
         let output = call.send().await.map_err(reduce)?;
         let items = output.reservations.unwrap_or_default().into_iter().flat_map(reserved).collect();
-        Ok(DescribeOutput { items, next: output.next_token })
+        Ok(Page { items, next: output.next_token, ..Page::default() })
     }
     .boxed()
 }
@@ -127,7 +127,7 @@ fn describe(
 pub(super) fn reserved(reservation: types::Reservation) -> Vec<Item> {
     let types::Reservation { reservation_id, owner_id, requester_id, groups, instances, .. } = reservation;
     let item = |instance: types::Instance| {
-        let id = instance.instance_id.clone();
+        let id = instance.instance_id.clone().unwrap_or_default();
         let fields = instance
             .fields()
             .text("ReservationId", reservation_id.clone())

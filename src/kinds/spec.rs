@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::describe::Describe;
-use crate::model::{Document, Form, Kind, KindRules, RowFields};
+use crate::model::{Document, Form, Kind, KindRules, Page, RowFields};
 
 /// Everything that is particular to one kind of resource. A kind's file names what differs from [`KindSpec::DEFAULT`].
 pub struct KindSpec {
@@ -165,7 +165,7 @@ impl KindSpec {
         columns: &[],
         actions: &[],
         optional: &[],
-        describe: |_, _, _| Box::pin(async { Ok(super::describe::DescribeOutput::default()) }),
+        describe: |_, _, _| Box::pin(async { Ok(Page::default()) }),
     };
 
     /// The kind's identity.

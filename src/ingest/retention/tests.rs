@@ -7,11 +7,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::ingest::KindEntry;
-use crate::ingest::lanes::{Handle, Record, SweepMessage, SweepStep, Work};
+use crate::ingest::lanes::{Handle, Record, Work};
 use crate::model::event::Overlay;
 use crate::model::{
     AccountId, Cause, Change, Clock, Document, Event, Evidence, Group, Kind, KindRules, Map, Region, ResourceId,
-    RowFields, Scope, Seq, Source, Timestamp, Value,
+    RowFields, Scope, Seq, Source, SweepMessage, SweepStep, Timestamp, Value,
 };
 use crate::notify::ChangeHub;
 use crate::store::verify::fold_log;
