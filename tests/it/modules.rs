@@ -32,7 +32,7 @@ const TABLE: [(&str, Option<&[&str]>); 21] = [
     ("mcp", Some(&["model", "kinds", "store", "query", "freshness", "notify", "aws", "ingest"])),
     ("simulator", Some(&[])),
     ("watch", None),
-    ("connection", None),
+    ("connection", Some(&["model", "config"])),
     ("setup", None),
     ("doctor", None),
     ("app", None),
