@@ -9,6 +9,7 @@ pub mod actions;
 pub mod batch;
 pub mod bus;
 mod call;
+mod client;
 pub mod clock;
 mod describe;
 pub mod error;
@@ -33,109 +34,16 @@ pub mod trail;
 mod trust;
 mod whole;
 
-use std::sync::Arc;
-
 pub use actions::{ACTIONS, ActionSpec, Answer, CreateSnapshots, CreatedSnapshot, DOCTOR, Done, SETUP, StateChange};
 pub use batch::{Batch, Described};
+pub use client::Aws;
 pub use clock::AwsClock;
+pub use describe::PAGE_SIZE;
 pub use error::{AwsError, Details, Trouble};
 pub use limiter::{CallCount, Priority};
 pub use origin::Origin;
 pub use pinned::Pinned;
 pub use settings::{Regions, Settings};
-
-use crate::model::{Region, Scope, SharedClock};
-use account::Account;
-use accounts::Accounts;
-use limiter::Limiter;
-use sdk::Sdk;
-
-/// The most resources that AWS puts on a page.
-pub const PAGE_SIZE: i32 = 1000;
-
-/// A connection to AWS. Clones share clients, limits and clock.
-///
-/// A call is for a [`Scope`]: its account picks the credentials, its region the endpoint.
-#[derive(Clone, Debug)]
-pub struct Aws(Arc<Inner>);
-
-#[derive(Debug)]
-struct Inner {
-    clock: Arc<AwsClock>,
-    limiter: Limiter,
-    accounts: Accounts<Account>,
-}
-
-impl Aws {
-    /// Connects as configured. Missing credentials or regions show in the first call, not here.
-    ///
-    /// Without a region in settings, environment or profile this asks the instance metadata service, which can take a few
-    /// seconds where there is none.
-    pub async fn load(settings: Settings) -> Self {
-        let clock = Arc::new(AwsClock::default());
-        let sdk = Sdk::load(&settings, &clock).await;
-        Aws::new(settings, sdk, clock)
-    }
-
-    fn new(settings: Settings, sdk: Sdk, clock: Arc<AwsClock>) -> Self {
-        let limiter = Limiter::new(settings.share_percent);
-        let accounts = Accounts::one(Account::new(settings, sdk, Arc::clone(&clock)));
-        Aws(Arc::new(Inner { clock, limiter, accounts }))
-    }
-
-    /// The watched regions, the first being the default. Empty when nothing names one: every call then says so. Where all
-    /// of the account's are watched, those that AWS listed last; before that, the one that is asked for them.
-    #[must_use]
-    pub fn regions(&self) -> Vec<Region> {
-        self.home().regions()
-    }
-
-    /// Where the credentials come from: as loaded last; before that, where they will be looked for first.
-    #[must_use]
-    pub fn origin(&self) -> Origin {
-        self.home().loaded().seen.get()
-    }
-
-    /// What is wrong with AWS's configuration files, whether or not it matters.
-    #[must_use]
-    pub fn file_faults(&self) -> Vec<profiles::FileFault> {
-        self.home().loaded().faults.clone()
-    }
-
-    /// Whether credentials or the region have to come from AWS's configuration files.
-    #[must_use]
-    pub fn needs_files(&self) -> bool {
-        self.home().loaded().needs_files
-    }
-
-    /// The clock that tells AWS's time.
-    #[must_use]
-    pub fn clock(&self) -> SharedClock {
-        Arc::clone(&self.0.clock) as SharedClock
-    }
-
-    /// How far AWS's clock is ahead of this machine's, in milliseconds; negative when it is behind.
-    #[must_use]
-    pub fn clock_offset_millis(&self) -> i64 {
-        self.0.clock.offset_millis()
-    }
-
-    /// The calls made since this process started, by account, region and action, beside their limits.
-    #[must_use]
-    pub fn calls(&self) -> Vec<CallCount> {
-        self.0.limiter.calls()
-    }
-
-    /// The account of the configured credentials.
-    fn home(&self) -> &Account {
-        self.0.accounts.home()
-    }
-
-    /// The account that calls for `scope` are made as.
-    fn account_of(&self, scope: &Scope) -> &Account {
-        self.0.accounts.of(scope)
-    }
-}
 
 #[cfg(test)]
 pub(crate) mod scripted;

@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 
+use super::Aws;
 use super::batch::{Batch, Described};
 use super::error::AwsError;
 use super::limiter::Priority;
 use super::rescue::ListingCall;
-use super::{Aws, PAGE_SIZE};
-use crate::kinds::{KindSpec, Listing};
+use crate::kinds::{DescribeInput, KindSpec};
 use crate::model::{BadField, Item, Page, Scope, UnreadableItem};
+
+/// The most resources that AWS puts on a page.
+pub const PAGE_SIZE: i32 = 1000;
 
 impl Aws {
     /// One page of everything of a kind, at a sweep's priority.
@@ -31,7 +34,7 @@ impl Aws {
         token: Option<String>,
         max_results: i32,
     ) -> Result<Page, AwsError> {
-        self.ask(scope, spec, Listing::Page { token, max_results }, Priority::Sweep).await
+        self.ask(scope, spec, DescribeInput::Page { token, max_results }, Priority::Sweep).await
     }
 
     /// The resources of these ids, in as many calls as it takes. No ids, no call.
@@ -64,18 +67,18 @@ impl Aws {
         ids: &[String],
         priority: Priority,
     ) -> Result<Page, AwsError> {
-        self.ask(scope, spec, Listing::Ids(ids.to_vec()), priority).await
+        self.ask(scope, spec, DescribeInput::Ids(ids.to_vec()), priority).await
     }
 
     async fn ask(
         &self,
         scope: &Scope,
         spec: &'static KindSpec,
-        listing: Listing,
+        input: DescribeInput,
         priority: Priority,
     ) -> Result<Page, AwsError> {
         let client = self.clients(scope, spec.action()).await?.ec2;
-        self.ask_by(client, scope, spec, listing, priority).await
+        self.ask_by(client, scope, spec, input, priority).await
     }
 
     /// As [`Aws::ask`], through a client that may be another than the configuration's.
@@ -84,14 +87,14 @@ impl Aws {
         client: aws_sdk_ec2::Client,
         scope: &Scope,
         spec: &'static KindSpec,
-        listing: Listing,
+        input: DescribeInput,
         priority: Priority,
     ) -> Result<Page, AwsError> {
         let action = spec.action();
         let unknown = &self.account_of(scope).unknown;
         let mut left_out = unknown.lock().left_out(&scope.region, action);
         let (Page { mut items, next, .. }, sent_at, mut unreadable) = loop {
-            let send = || (spec.describe)(client.clone(), listing.clone(), left_out.clone());
+            let send = || (spec.describe)(client.clone(), input.clone(), left_out.clone());
             let call = self.repeatable(scope, action, priority, send);
             let (answer, learned) = ListingCall::during(&scope.account, spec, call).await;
             let (mut unknown, host) = (unknown.lock(), learned.host.as_deref());

@@ -22,7 +22,7 @@ use super::error::{AwsError, Call};
 use super::identity::IDENTIFY;
 use super::limiter::Priority;
 use super::sdk::{Clients, Sdk};
-use crate::kinds::{INSTANCE, Listing};
+use crate::kinds::{DescribeInput, INSTANCE};
 use crate::model::text::shown;
 use crate::model::{AccountId, Chosen, Item, Scope};
 
@@ -79,7 +79,7 @@ impl Pinned {
         let client = self.clients(scope, action)?.ec2;
         let mut batch = Batch::new(&ids);
         while let Some(ids) = batch.ask() {
-            let listing = Listing::Ids(ids.iter().map(ToString::to_string).collect());
+            let listing = DescribeInput::Ids(ids.iter().map(ToString::to_string).collect());
             let answer = self.aws.ask_by(client.clone(), scope, INSTANCE, listing, Priority::Tool).await;
             if let Err(error) = &answer
                 && error.is_about_account()
