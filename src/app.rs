@@ -11,6 +11,7 @@
 pub mod asking;
 pub mod demo;
 pub mod engine;
+pub mod examination;
 pub mod front;
 pub mod inspection;
 pub mod offline;
