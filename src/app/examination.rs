@@ -7,46 +7,38 @@ use futures::future::LocalBoxFuture;
 use serde_json::Value;
 use tokio::time::{Instant, timeout};
 
-use super::asking::{self, AskError};
-use super::offline::OfflineError;
+use super::client::admin::{self, AdminError};
+use super::client::{self, AskError};
 use crate::config::Config;
-use crate::connection::admin::{Brought, Errand, ErrandError, Running};
+use crate::connection::admin::AdminRequest;
+use crate::connection::attach::AttachError;
+use crate::connection::data_dir::DataDirError;
 use crate::doctor::{self, Finding, LOCAL, Local, NoFigures, Server};
 use crate::mcp::client::Client;
+use crate::model::text::chain;
 
 /// The resource in which a server tells how fresh its copy is, and which canaries it has seen.
 const FRESHNESS: &str = "ec2://inventory/freshness";
 
 /// Looks at everything that a server with this configuration needs.
 pub async fn examine(config: &Config) -> Vec<Finding> {
-    let figures = timeout(LOCAL, errand(config, &Errand::Stat)).await;
+    let figures = timeout(LOCAL, admin::done(config, &AdminRequest::Stat)).await;
     let figures = figures.map_or(Err(NoFigures::Silent), |figures| figures.map_err(|error| no_figures(&error)));
     // Why one that is there does not answer, the check of the store tells.
-    let server = asking::server(&config.data_dir, Instant::now() + asking::PATIENCE).await.unwrap_or_default();
+    let server = client::server(&config.data_dir, Instant::now() + client::PATIENCE).await.unwrap_or_default();
     if server.is_some() {
         // Where that fails, the server's freshness says what does not work.
-        drop(timeout(LOCAL, errand(config, &Errand::TryNow)).await);
+        drop(timeout(LOCAL, admin::done(config, &AdminRequest::TryNow)).await);
     }
     let server = server.map(|server| Box::new(server) as Box<dyn Server>);
     doctor::examine(config, &Local { figures, server }).await
 }
 
-/// Has an errand done, and gives what there is to say at its end.
-async fn errand(config: &Config, errand: &Errand) -> Result<Value, ErrandError> {
-    let mut running = Running::start(config, errand).await?;
-    loop {
-        if let Brought::Done(result) = running.next().await? {
-            return Ok(result);
-        }
+fn no_figures(error: &AdminError) -> NoFigures {
+    match error {
+        AdminError::Ask(AskError::Attach(AttachError::Directory(DataDirError::NoStore { .. }))) => NoFigures::NoStore,
+        error => NoFigures::Failed(chain(error)),
     }
-}
-
-fn no_figures(error: &ErrandError) -> NoFigures {
-    if let ErrandError::Ask(AskError::Offline(OfflineError::Missing { .. })) = error {
-        return NoFigures::NoStore;
-    }
-    let causes = std::iter::successors(std::error::Error::source(error), |error| error.source());
-    NoFigures::Failed(causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}")))
 }
 
 impl Server for Client {
