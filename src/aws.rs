@@ -9,6 +9,7 @@ pub mod actions;
 pub mod batch;
 pub mod bus;
 mod call;
+pub mod canary;
 mod client;
 pub mod clock;
 mod describe;
