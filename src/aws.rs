@@ -43,14 +43,16 @@ use tokio::time::{Instant, sleep, timeout};
 pub use actions::{ACTIONS, ActionSpec, Answer, CreateSnapshots, CreatedSnapshot, DOCTOR, Done, SETUP, StateChange};
 pub use batch::{Batch, Described};
 pub use clock::AwsClock;
-pub use error::{AwsError, Class, Details, Trouble};
+pub use error::{AwsError, Details, Trouble};
 pub use limiter::{CallCount, Priority};
 pub use origin::Origin;
 pub use pinned::Pinned;
 pub use regions::Regions;
 
-use crate::kinds::{Item, KindSpec, LeftOut, Listing, Page};
-use crate::model::{AccountId, BadField, Clock, Region, Scope, SharedClock, Timestamp, UnreadableItem};
+use crate::kinds::{KindSpec, Listing};
+use crate::model::{
+    AccountId, BadField, Clock, ErrorClass, Item, Page, Region, Scope, SharedClock, Timestamp, UnreadableItem,
+};
 use error::Call;
 use limiter::{Admitted, Limiter, Outcome};
 use rescue::ListingCall;
@@ -98,29 +100,6 @@ impl Default for Settings {
             share_percent: limiter::DEFAULT_SHARE_PERCENT,
             emulator: None,
         }
-    }
-}
-
-/// What a describe call answered, and when it was asked.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Listed {
-    /// The resources.
-    pub items: Vec<Item>,
-    /// What AWS listed beside them, in a form that cannot be read.
-    pub unreadable: Vec<UnreadableItem>,
-    /// The optional parameters without which was asked, because the endpoint does not know them.
-    pub left_out: LeftOut,
-    /// Where to go on; `None` when this was all.
-    pub next: Option<String>,
-    /// AWS time right before the request left: nothing in the answer is older.
-    pub sent_at: Timestamp,
-}
-
-impl Listed {
-    /// The resources, each with the time from which on what it shows counts.
-    pub fn dated(self) -> impl Iterator<Item = (Timestamp, Item)> {
-        let Listed { items, sent_at, .. } = self;
-        items.into_iter().map(move |item| (sent_at, item))
     }
 }
 
@@ -292,12 +271,7 @@ impl Aws {
     /// # Errors
     /// [`AwsError`]; with [`Trouble::OtherAccount`] when the page belongs to another account than `scope` names, so that
     /// credentials that changed under a running Muster cannot mix two accounts.
-    pub async fn page(
-        &self,
-        scope: &Scope,
-        spec: &'static KindSpec,
-        token: Option<String>,
-    ) -> Result<Listed, AwsError> {
+    pub async fn page(&self, scope: &Scope, spec: &'static KindSpec, token: Option<String>) -> Result<Page, AwsError> {
         self.page_of(scope, spec, token, PAGE_SIZE).await
     }
 
@@ -311,7 +285,7 @@ impl Aws {
         spec: &'static KindSpec,
         token: Option<String>,
         max_results: i32,
-    ) -> Result<Listed, AwsError> {
+    ) -> Result<Page, AwsError> {
         self.ask(scope, spec, Listing::Page { token, max_results }, Priority::Sweep).await
     }
 
@@ -337,14 +311,14 @@ impl Aws {
     /// The resources of these ids, at most [`IDS_PER_CALL`], in one call.
     ///
     /// # Errors
-    /// [`AwsError`], with [`Class::NotFound`] when an id does not exist: AWS then answers none of the ids asked with it.
+    /// [`AwsError`], with [`ErrorClass::NotFound`] when an id does not exist: AWS then answers none of the ids asked with it.
     pub async fn describe_once(
         &self,
         scope: &Scope,
         spec: &'static KindSpec,
         ids: &[String],
         priority: Priority,
-    ) -> Result<Listed, AwsError> {
+    ) -> Result<Page, AwsError> {
         self.ask(scope, spec, Listing::Ids(ids.to_vec()), priority).await
     }
 
@@ -354,7 +328,7 @@ impl Aws {
         spec: &'static KindSpec,
         listing: Listing,
         priority: Priority,
-    ) -> Result<Listed, AwsError> {
+    ) -> Result<Page, AwsError> {
         let client = self.clients(&scope.region, spec.action()).await?.ec2;
         self.ask_by(client, scope, spec, listing, priority).await
     }
@@ -367,10 +341,10 @@ impl Aws {
         spec: &'static KindSpec,
         listing: Listing,
         priority: Priority,
-    ) -> Result<Listed, AwsError> {
+    ) -> Result<Page, AwsError> {
         let action = spec.action();
         let mut left_out = self.0.unknown.lock().left_out(&scope.region, action);
-        let (Page { mut items, next }, sent_at, mut unreadable) = loop {
+        let (Page { mut items, next, .. }, sent_at, mut unreadable) = loop {
             let send = || (spec.describe)(client.clone(), listing.clone(), left_out.clone());
             let call = self.repeatable(scope, action, priority, send);
             let (answer, learned) = ListingCall::during(&scope.account, spec, call).await;
@@ -409,7 +383,7 @@ impl Aws {
         }
         // An empty token would ask for the first page again; AWS's own paginators take it for the end, too.
         let next = next.filter(|token| !token.is_empty());
-        Ok(Listed { items, unreadable, left_out, next, sent_at })
+        Ok(Page { items, unreadable, left_out, next, sent_at })
     }
 
     /// Makes a call that changes nothing, and once more after a passing failure. Gives when the answered one was sent.
@@ -431,7 +405,7 @@ impl Aws {
             match self.finished(admitted, &scope.region, action, send().await) {
                 // A sweep asks again by itself, and says meanwhile what AWS does not answer.
                 Err(error) if priority == Priority::Sweep && error.trouble == Trouble::TimedOut => return Err(error),
-                Err(error) if attempt < ATTEMPTS && matches!(error.class, Class::Throttled | Class::Transient) => {
+                Err(error) if attempt < ATTEMPTS && error.class.is_passing() => {
                     tracing::debug!(%error, attempt, "asked again");
                     attempt += 1;
                     sleep(BETWEEN_ATTEMPTS.mul_f64(fastrand::f64())).await;
@@ -521,9 +495,9 @@ impl Aws {
             self.0.found.lock().answered.insert(region.clone(), Instant::now());
         }
         admitted.finished(match answer.as_ref().map_err(|error| error.class) {
-            Ok(_) | Err(Class::NotFound | Class::DryRun) => Outcome::Answered,
-            Err(Class::Throttled) => Outcome::Throttled,
-            Err(Class::Denied | Class::Transient | Class::Fatal) => Outcome::Failed,
+            Ok(_) | Err(ErrorClass::NotFound | ErrorClass::DryRun) => Outcome::Answered,
+            Err(ErrorClass::Throttled) => Outcome::Throttled,
+            Err(ErrorClass::Denied | ErrorClass::Transient | ErrorClass::Fatal) => Outcome::Failed,
         });
         answer
     }

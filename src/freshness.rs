@@ -16,34 +16,12 @@ use tokio::time::Instant;
 use crate::freshness::counts::EventCounts;
 use crate::freshness::path::{EventPath, Listening, Unproved};
 use crate::freshness::unread::Unread;
-use crate::model::{Canary, Group, GroupEvidence, Kind, ResourceId, Scope, SharedClock, Timestamp, UnreadableItem};
+use crate::model::{
+    Canary, Group, GroupEvidence, Kind, ResourceId, Scope, SharedClock, Timestamp, Trouble, UnreadableItem,
+};
 use crate::reconcile::guard::{HeldBack, Hold};
 use crate::reconcile::{Lacked, Memory, credible};
 use crate::store::Watermark;
-
-/// Something that keeps a scope, or all of AWS, from being seen.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Trouble {
-    /// The class of the error, such as `denied`.
-    pub class: &'static str,
-    /// What happened to what.
-    pub what: String,
-    /// What to do about it.
-    pub fix: String,
-    /// Since when.
-    pub since: Timestamp,
-    /// When it is tried again, where that is known.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub retry_at: Option<Timestamp>,
-}
-
-impl Trouble {
-    /// What to do about it, and when it is tried again.
-    #[must_use]
-    pub fn next_step(&self) -> String {
-        self.retry_at.map_or_else(|| self.fix.clone(), |at| format!("{} Next try at {at}.", self.fix))
-    }
-}
 
 /// A sweep that ended complete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

@@ -36,7 +36,7 @@ mod tests;
 #[cfg(test)]
 mod truth;
 
-pub use lanes::{Handle, IngestError, Lane, Observed, SweepMessage, SweepStep, Taken};
+pub use lanes::{Handle, IngestError, Lane, Observed, Taken};
 pub use ledger::Ledger;
 
 pub use crate::reconcile::Lacked;

@@ -25,7 +25,7 @@ use aws_sdk_ec2::Client;
 use aws_sdk_ec2::error::{ErrorMetadata, ProvideErrorMetadata, SdkError};
 use futures::future::BoxFuture;
 
-use crate::model::{Document, Form, Kind, ResourceId, RowFields, Value};
+use crate::model::{Document, Form, Item, Kind, LeftOut, Page, ResourceId, RowFields, Value};
 
 /// Every kind, in the order in which they are shown and swept.
 pub static KINDS: &[&KindSpec] = &[
@@ -145,60 +145,6 @@ pub enum Listing {
     },
     /// These ids. AWS answers none of them when one does not exist.
     Ids(Vec<String>),
-}
-
-/// The optional parameters that a describe is made without.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct LeftOut(Vec<&'static str>);
-
-impl LeftOut {
-    /// These.
-    #[must_use]
-    pub fn of(names: impl IntoIterator<Item = &'static str>) -> Self {
-        LeftOut(names.into_iter().collect())
-    }
-
-    /// The names of them.
-    #[must_use]
-    pub fn names(&self) -> &[&'static str] {
-        &self.0
-    }
-
-    /// Whether a parameter is among them.
-    #[must_use]
-    pub fn has(&self, name: &str) -> bool {
-        self.0.contains(&name)
-    }
-
-    /// Leaves one more out.
-    pub fn add(&mut self, name: &'static str) {
-        if !self.has(name) {
-            self.0.push(name);
-        }
-    }
-
-    /// What to set a parameter to that switches something on.
-    fn unless(&self, name: &str) -> Option<bool> {
-        (!self.has(name)).then_some(true)
-    }
-}
-
-/// What one describe call answered.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Page {
-    /// The resources.
-    pub items: Vec<Item>,
-    /// Where to go on; `None` when this was all.
-    pub next: Option<String>,
-}
-
-/// One resource of an answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Item {
-    /// AWS's id of it; empty when AWS gave none.
-    pub id: String,
-    /// All that AWS said about it.
-    pub document: Document,
 }
 
 /// Why a describe failed, in the SDK's terms, with the operation's own error type reduced to code and message.
@@ -374,7 +320,7 @@ pub(crate) fn instance_state(state: aws_sdk_ec2::types::InstanceState) -> Value 
 
 /// One item. Without an id it still says that there is something.
 fn item(id: Option<String>, fields: fields::Fields) -> Item {
-    Item { id: id.unwrap_or_default(), document: fields.document() }
+    Item::new(id.unwrap_or_default(), fields.document())
 }
 
 /// Reduces an operation's error to code and message, which is all that tells errors of EC2 apart.

@@ -1,9 +1,11 @@
 //! Stores filled with instances: described by the simulator, through AWS's SDK and the kind's mapping.
 
+use std::sync::Arc;
+
 use anyhow::Context as _;
-use muster::kinds::{self, LeftOut, Listing};
+use muster::kinds::{self, Listing};
 use muster::model::known::Evidence;
-use muster::model::{AccountId, Cause, Event, Kind, Region, ResourceId, Scope, Source, Timestamp};
+use muster::model::{AccountId, Cause, Event, Item, Kind, LeftOut, Region, ResourceId, Scope, Source, Timestamp};
 use muster::simulator::{self, Simulator};
 use muster::store::{self, Batch, Store, Writer};
 use tempfile::TempDir;
@@ -59,10 +61,10 @@ pub(crate) fn fill(sizes: &[usize]) -> anyhow::Result<Vec<Filled>> {
     })
 }
 
-fn discovered(scope: &Scope, kind: &Kind, mapping: u16, item: kinds::Item) -> (ResourceId, Event) {
+fn discovered(scope: &Scope, kind: &Kind, mapping: u16, item: Item) -> (ResourceId, Event) {
     let id = ResourceId::new(scope, kind, item.id);
     let evidence = Evidence { source: Source::Sweep, at: SEEN };
-    (id.clone(), Event::Discovered { id, document: item.document, evidence, mapping })
+    (id.clone(), Event::Discovered { id, document: Arc::unwrap_or_clone(item.document), evidence, mapping })
 }
 
 impl Filled {

@@ -25,7 +25,7 @@ use crate::ingest::{Handle, Ingest, KindEntry};
 use crate::kinds::rules::CALLS;
 use crate::kinds::{self, KINDS, KindSpec};
 use crate::mcp::Core;
-use crate::model::{AccountId, Kind, Region, Scope, Timestamp};
+use crate::model::{AccountId, Kind, Region, Scope, Timestamp, TroubleClass};
 use crate::notify::ChangeHub;
 use crate::reconcile::KindRules;
 use crate::source::backoff::Patience;
@@ -355,7 +355,7 @@ impl Watch {
                 Err(error) => {
                     let pause = patience.failed(error);
                     let retry_at = Some(aws.clock().now() + pause);
-                    (Some(crate::freshness::Trouble { retry_at, ..unlisted(error, since) }), pause)
+                    (Some(crate::model::Trouble { retry_at, ..unlisted(error, since) }), pause)
                 }
             };
             freshness.set_trouble(trouble);
@@ -369,8 +369,8 @@ impl Watch {
         while let Err(error) = self.ingest.watch_only(regions.to_vec()).await {
             tracing::error!(%error, "cannot note which regions are watched: they are not swept yet");
             let (freshness, now) = (self.ingest.freshness(), self.aws.clock().now());
-            freshness.set_trouble(Some(crate::freshness::Trouble {
-                class: "store",
+            freshness.set_trouble(Some(crate::model::Trouble {
+                class: TroubleClass::Store,
                 what: format!("it cannot be noted which regions are watched: {error}"),
                 fix: "Check the disk that holds the store; this is tried again every second.".to_owned(),
                 since: now,
@@ -415,10 +415,10 @@ impl Watch {
 }
 
 /// AWS does not say which regions there are: those known so far are watched, and the answer that there may be more.
-fn unlisted(error: &AwsError, since: Timestamp) -> crate::freshness::Trouble {
+fn unlisted(error: &AwsError, since: Timestamp) -> crate::model::Trouble {
     tracing::warn!(%error, fix = error.fix(), "AWS does not list the account's regions");
-    let trouble = sweeps::trouble(error, since);
-    crate::freshness::Trouble { what: format!("not all regions may be watched: {}", trouble.what), ..trouble }
+    let trouble = error.to_trouble(since);
+    crate::model::Trouble { what: format!("not all regions may be watched: {}", trouble.what), ..trouble }
 }
 
 /// Asks STS again where it does not say whose the credentials are.
@@ -444,7 +444,7 @@ async fn identified(aws: &Aws, freshness: &Freshness) -> AccountId {
                 tracing::warn!(%error, fix = error.fix(), "AWS does not say which account this is");
                 let pause = patience.failed(&error);
                 let retry_at = Some(aws.clock().now() + pause);
-                freshness.set_trouble(Some(crate::freshness::Trouble { retry_at, ..sweeps::trouble(&error, since) }));
+                freshness.set_trouble(Some(crate::model::Trouble { retry_at, ..error.to_trouble(since) }));
                 called_within(&mut tries, pause).await;
             }
         }

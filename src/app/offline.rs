@@ -15,10 +15,10 @@ use crate::aws::{Aws, Settings};
 use crate::config::Config;
 use crate::connection::data_dir::{self, DataDirError};
 use crate::connection::lock::{Lock, LockError};
-use crate::freshness::Trouble;
 use crate::ingest::Ingest;
 use crate::kinds::{self, KINDS};
 use crate::mcp::Core;
+use crate::model::{Trouble, TroubleClass};
 use crate::store::{self, OpenError, ReadError, Untouched};
 use crate::telemetry;
 
@@ -87,7 +87,7 @@ impl Offline {
         let stop = CancellationToken::new();
         let (ingest, handle, _wanted) = Ingest::new(writer, hub.clone(), Arc::clone(&clock), entries, stop)?;
         handle.freshness().set_trouble(Some(Trouble {
-            class: "offline",
+            class: TroubleClass::Offline,
             what: "no server runs: this is what the store holds".to_owned(),
             fix: "Start `muster serve` to see what there is now".to_owned(),
             since: clock.now(),

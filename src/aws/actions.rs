@@ -7,12 +7,12 @@ use std::collections::BTreeSet;
 
 use aws_sdk_ec2::types::{CopyTagsFromSource, InstanceSpecification, ResourceType, Tag, TagSpecification};
 
-use super::error::{AwsError, Class};
+use super::error::AwsError;
 use super::limiter::{Admitted, Priority};
 use super::pinned::Pinned;
 use super::sdk::Clients;
 use crate::kinds;
-use crate::model::{ActionId, Chosen, Timestamp, Value};
+use crate::model::{ActionId, Chosen, ErrorClass, Timestamp, Value};
 
 /// A call that Muster makes beside the describes of [`kinds::KINDS`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -235,7 +235,7 @@ impl Pinned {
                 let (result, others) = sorted(output);
                 Ok(Answer::Done(Done { result, others, answered_at: self.aws.clock().now() }))
             }
-            Err(error) if error.class == Class::DryRun => Ok(Answer::WouldBeAllowed),
+            Err(error) if error.class == ErrorClass::DryRun => Ok(Answer::WouldBeAllowed),
             Err(error) => Err(error),
         }
     }

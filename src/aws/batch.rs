@@ -7,8 +7,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::error::{AwsError, Class};
-use super::{IDS_PER_CALL, Listed};
+use super::IDS_PER_CALL;
+use super::error::AwsError;
+use crate::model::{ErrorClass, Page};
 
 /// The ids that are still to be asked for, and what the answers so far showed.
 ///
@@ -25,7 +26,7 @@ pub struct Batch {
 #[derive(Debug, Default)]
 pub struct Described {
     /// The answers that show resources, in the order in which they came.
-    pub answers: Vec<Listed>,
+    pub answers: Vec<Page>,
     /// The ids that do not exist, as AWS says.
     pub not_found: Vec<Arc<str>>,
     /// The ids that an answer left out without a word: whether they exist is not known.
@@ -50,10 +51,10 @@ impl Batch {
     }
 
     /// Takes in what AWS answered to a call for `asked`. A failure ends the question.
-    pub fn answered(&mut self, asked: Vec<Arc<str>>, answer: Result<Listed, AwsError>) {
+    pub fn answered(&mut self, asked: Vec<Arc<str>>, answer: Result<Page, AwsError>) {
         match answer {
             Ok(listed) => {
-                let shown: BTreeSet<&str> = listed.items.iter().map(|item| item.id.as_str()).collect();
+                let shown: BTreeSet<&str> = listed.items.iter().map(|item| &*item.id).collect();
                 for id in asked {
                     match listed.unreadable.iter().find(|item| item.id.as_ref() == Some(&id)) {
                         Some(item) => self.described.unreadable.push((id, item.why())),
@@ -63,7 +64,7 @@ impl Batch {
                 }
                 self.described.answers.push(listed);
             }
-            Err(error) if error.class == Class::NotFound => self.not_found(asked, &error.ids),
+            Err(error) if error.class == ErrorClass::NotFound => self.not_found(asked, &error.ids),
             Err(error) => {
                 let left = std::mem::take(&mut self.open).into_iter().flatten().chain(asked).collect();
                 self.described.failed = Some((left, error));
@@ -108,14 +109,13 @@ mod tests {
 
     use super::*;
     use crate::aws::{Details, Origin, Trouble};
-    use crate::kinds::Item;
-    use crate::model::{BadField, Document, Map, Timestamp, UnreadableItem};
+    use crate::model::{BadField, Document, Item, Map, Timestamp, UnreadableItem};
 
     fn not_found(named: &[String]) -> AwsError {
-        failure(Class::NotFound, named.to_vec())
+        failure(ErrorClass::NotFound, named.to_vec())
     }
 
-    fn failure(class: Class, ids: Vec<String>) -> AwsError {
+    fn failure(class: ErrorClass, ids: Vec<String>) -> AwsError {
         AwsError::from(Details {
             class,
             trouble: Trouble::Answered,
@@ -129,9 +129,9 @@ mod tests {
         })
     }
 
-    fn listed(ids: &[Arc<str>]) -> Listed {
-        let items = ids.iter().map(|id| Item { id: id.to_string(), document: Document::new(Map::new()) }).collect();
-        Listed { items, sent_at: Timestamp::EPOCH, ..Listed::default() }
+    fn listed(ids: &[Arc<str>]) -> Page {
+        let items = ids.iter().map(|id| Item::new(Arc::clone(id), Document::new(Map::new()))).collect();
+        Page { items, sent_at: Timestamp::EPOCH, ..Page::default() }
     }
 
     fn ids(ids: &[&str]) -> Vec<Arc<str>> {
@@ -216,7 +216,7 @@ mod tests {
         let mut batch = Batch::new(&ids(&["i-1", "i-2", "i-3"]));
         let asked = batch.ask().unwrap();
         let bad = UnreadableItem { id: Some("i-1".into()), fields: vec![BadField::missing("launchTime")] };
-        batch.answered(asked, Ok(Listed { unreadable: vec![bad], ..listed(&ids(&["i-2"])) }));
+        batch.answered(asked, Ok(Page { unreadable: vec![bad], ..listed(&ids(&["i-2"])) }));
         let Described { silent, unreadable, .. } = batch.described();
         assert_eq!(unreadable, [("i-1".into(), "launchTime is missing".to_owned())]);
         assert_eq!(silent, ids(&["i-3"]));
@@ -230,7 +230,7 @@ mod tests {
         assert_eq!(first, all[..100], "in order, a hundred at a time");
         batch.answered(first.clone(), Ok(listed(&first)));
         let second = batch.ask().unwrap();
-        batch.answered(second, Err(failure(Class::Throttled, Vec::new())));
+        batch.answered(second, Err(failure(ErrorClass::Throttled, Vec::new())));
         assert_eq!(batch.ask(), None);
         let described = batch.described();
         let (left, _) = described.failed.unwrap();

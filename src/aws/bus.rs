@@ -10,8 +10,8 @@ use aws_sdk_eventbridge as eventbridge;
 use eventbridge::error::{ProvideErrorMetadata, SdkError};
 use eventbridge::types::{DeadLetterConfig, PutEventsRequestEntry, RuleState as State, Tag};
 
-use super::{Aws, AwsError, Class, Priority};
-use crate::model::Region;
+use super::{Aws, AwsError, Priority};
+use crate::model::{ErrorClass, Region};
 
 const PUT_RULE: &str = "events:PutRule";
 const DESCRIBE_RULE: &str = "events:DescribeRule";
@@ -116,7 +116,7 @@ impl Aws {
     /// The tags of a rule.
     ///
     /// # Errors
-    /// [`AwsError`], with [`Class::NotFound`] when there is no such rule.
+    /// [`AwsError`], with [`ErrorClass::NotFound`] when there is no such rule.
     pub async fn rule_tags(&self, region: &Region, arn: &str) -> Result<BTreeMap<String, String>, AwsError> {
         let answer = self.on_bus(region, RULE_TAGS, |bus| bus.list_tags_for_resource().resource_arn(arn).send());
         Ok(answer.await?.tags.unwrap_or_default().into_iter().map(|tag| (tag.key, tag.value)).collect())
@@ -164,7 +164,7 @@ impl Aws {
     /// All targets of a rule.
     ///
     /// # Errors
-    /// [`AwsError`], with [`Class::NotFound`] when there is no such rule.
+    /// [`AwsError`], with [`ErrorClass::NotFound`] when there is no such rule.
     pub async fn targets(&self, region: &Region, rule: &str) -> Result<Vec<Target>, AwsError> {
         let (mut targets, mut next) = (Vec::new(), None);
         loop {
@@ -183,7 +183,7 @@ impl Aws {
     /// Takes targets off a rule. One that is not there is as good as removed.
     ///
     /// # Errors
-    /// [`AwsError`], also when AWS took the call and kept a target; with [`Class::NotFound`] when there is no such rule.
+    /// [`AwsError`], also when AWS took the call and kept a target; with [`ErrorClass::NotFound`] when there is no such rule.
     pub async fn remove_targets(&self, region: &Region, rule: &str, ids: &[String]) -> Result<(), AwsError> {
         for ids in ids.chunks(TARGETS_PER_CALL) {
             let answer = self.on_bus(region, REMOVE_TARGETS, |bus| {
@@ -214,7 +214,7 @@ impl Aws {
     /// Enables a rule.
     ///
     /// # Errors
-    /// [`AwsError`], with [`Class::NotFound`] when there is no such rule.
+    /// [`AwsError`], with [`ErrorClass::NotFound`] when there is no such rule.
     pub async fn enable_rule(&self, region: &Region, name: &str) -> Result<(), AwsError> {
         self.on_bus(region, ENABLE_RULE, |bus| bus.enable_rule().name(name).send()).await.map(drop)
     }
@@ -285,7 +285,7 @@ impl Aws {
 pub(super) fn found<T>(answer: Result<T, AwsError>) -> Result<Option<T>, AwsError> {
     match answer {
         Ok(found) => Ok(Some(found)),
-        Err(error) if error.class == Class::NotFound => Ok(None),
+        Err(error) if error.class == ErrorClass::NotFound => Ok(None),
         Err(error) => Err(error),
     }
 }

@@ -18,25 +18,7 @@ use thiserror::Error;
 use self::code::{CREDENTIALS, classify};
 use self::message::{cleaned, named_ids};
 use super::origin::Origin;
-use crate::model::{AccountId, Region};
-
-/// How to react to a failed call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Class {
-    /// Too many calls in this account: slow down, then ask again.
-    Throttled,
-    /// The credentials may not do this: somebody has to change a policy.
-    Denied,
-    /// A named resource does not exist (or not yet, or no longer).
-    NotFound,
-    /// A matter of the moment: ask again.
-    Transient,
-    /// Asking again changes nothing until somebody changes the request or the configuration.
-    Fatal,
-    /// Not a failure: a dry run answers that the real call would have been allowed.
-    DryRun,
-}
+use crate::model::{self, AccountId, ErrorClass, Region, Timestamp};
 
 /// What kind of trouble it was, as far as it can be told apart.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -113,7 +95,7 @@ pub struct AwsError(Box<Details>);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Details {
     /// How to react.
-    pub class: Class,
+    pub class: ErrorClass,
     /// What kind of trouble it was.
     pub trouble: Trouble,
     /// AWS's error code, when AWS answered.
@@ -124,7 +106,7 @@ pub struct Details {
     pub action: &'static str,
     /// Where; `None` when no region is known.
     pub region: Option<Region>,
-    /// Ids that AWS's message names; of a [`Class::NotFound`], those that do not exist.
+    /// Ids that AWS's message names; of a [`ErrorClass::NotFound`], those that do not exist.
     pub ids: Vec<String>,
     /// Where the credentials come from, for the next step.
     pub origin: Origin,
@@ -150,24 +132,24 @@ impl AwsError {
                 let status = answer.raw().status();
                 if status.is_success() {
                     let root = chain(answer.err()).last().map(|root| cleaned(&root.to_string()));
-                    return AwsError::of(Trouble::Unreadable, Class::Transient, root, call);
+                    return AwsError::of(Trouble::Unreadable, ErrorClass::Transient, root, call);
                 }
                 AwsError::answered(answer.err().meta(), status.as_u16(), call)
             }
-            SdkError::TimeoutError(_) => AwsError::of(Trouble::TimedOut, Class::Transient, None, call),
+            SdkError::TimeoutError(_) => AwsError::of(Trouble::TimedOut, ErrorClass::Transient, None, call),
             SdkError::ResponseError(answer) => {
                 let status = answer.raw().status().as_u16();
                 let detail = Some(format!("HTTP status {status}"));
-                AwsError::of(Trouble::Unreadable, Class::Transient, detail, call)
+                AwsError::of(Trouble::Unreadable, ErrorClass::Transient, detail, call)
             }
             SdkError::DispatchFailure(_) | SdkError::ConstructionFailure(_) => AwsError::unsent(failure, call),
-            _ => AwsError::of(Trouble::Unreadable, Class::Transient, None, call),
+            _ => AwsError::of(Trouble::Unreadable, ErrorClass::Transient, None, call),
         }
     }
 
     /// There is no region to ask.
     pub(super) fn no_region(call: &Call<'_>) -> Self {
-        AwsError::of(Trouble::NoRegion, Class::Fatal, None, call)
+        AwsError::of(Trouble::NoRegion, ErrorClass::Fatal, None, call)
     }
 
     /// A call in a region that is not among the `watched` ones.
@@ -175,7 +157,7 @@ impl AwsError {
         let watched: Vec<&str> = watched.iter().map(Region::as_str).collect();
         AwsError::of(
             Trouble::NotWatched,
-            Class::Fatal,
+            ErrorClass::Fatal,
             Some(format!("this server watches {}", watched.join(", "))),
             call,
         )
@@ -183,7 +165,7 @@ impl AwsError {
 
     /// A configuration file is needed and cannot be understood; `what` names it.
     pub(super) fn files(what: String, call: &Call<'_>) -> Self {
-        AwsError::of(Trouble::Files, Class::Fatal, Some(what), call)
+        AwsError::of(Trouble::Files, ErrorClass::Fatal, Some(what), call)
     }
 
     /// Adds what may be the cause on this machine, where something was not found on it.
@@ -197,7 +179,7 @@ impl AwsError {
 
     /// There is no answer yet, and it is not waited for.
     pub(super) fn late(call: &Call<'_>) -> Self {
-        AwsError::of(Trouble::TimedOut, Class::Transient, None, call)
+        AwsError::of(Trouble::TimedOut, ErrorClass::Transient, None, call)
     }
 
     /// The same with a further word about it.
@@ -209,7 +191,7 @@ impl AwsError {
     /// A page that belongs to another account.
     pub(super) fn other_account(expected: &AccountId, found: &str, call: &Call<'_>) -> Self {
         let trouble = Trouble::OtherAccount { expected: expected.clone() };
-        AwsError::of(trouble, Class::Fatal, Some(format!("account {found} answered")), call)
+        AwsError::of(trouble, ErrorClass::Fatal, Some(format!("account {found} answered")), call)
     }
 
     /// Nothing shows whose credentials these are: no owner was described, and STS failed by `cause`.
@@ -221,17 +203,17 @@ impl AwsError {
 
     /// An answer to another question, which `what` tells.
     pub(super) fn unasked(what: &str, call: &Call<'_>) -> Self {
-        AwsError::of(Trouble::Unasked, Class::Fatal, Some(what.to_owned()), call)
+        AwsError::of(Trouble::Unasked, ErrorClass::Fatal, Some(what.to_owned()), call)
     }
 
     /// A dry run that changed what `what` tells.
     pub(super) fn acted(what: &str, call: &Call<'_>) -> Self {
-        AwsError::of(Trouble::Acted, Class::Fatal, Some(what.to_owned()), call)
+        AwsError::of(Trouble::Acted, ErrorClass::Fatal, Some(what.to_owned()), call)
     }
 
     /// A request that must not be sent, which `what` tells.
     pub(super) fn unbuildable(what: &str, call: &Call<'_>) -> Self {
-        AwsError::of(Trouble::Unbuildable, Class::Fatal, Some(what.to_owned()), call)
+        AwsError::of(Trouble::Unbuildable, ErrorClass::Fatal, Some(what.to_owned()), call)
     }
 
     /// AWS took a call of several entries, but not this one.
@@ -247,14 +229,14 @@ impl AwsError {
     #[must_use]
     pub fn endless(why: &str, action: &'static str, region: &Region) -> Self {
         let call = Call { action, region: Some(region), origin: Origin::Keys, bundle: None };
-        let mut error = AwsError::of(Trouble::Endless, Class::Fatal, Some(why.to_owned()), &call);
+        let mut error = AwsError::of(Trouble::Endless, ErrorClass::Fatal, Some(why.to_owned()), &call);
         error.0.perhaps_done = false;
         error
     }
 
     /// An answer that lacks what it is asked for.
     pub(super) fn unreadable(detail: &str, call: &Call<'_>) -> Self {
-        AwsError::of(Trouble::Unreadable, Class::Transient, Some(detail.to_owned()), call)
+        AwsError::of(Trouble::Unreadable, ErrorClass::Transient, Some(detail.to_owned()), call)
     }
 
     /// An answer that AWS never gave.
@@ -268,7 +250,7 @@ impl AwsError {
         )
     }
 
-    fn of(trouble: Trouble, class: Class, detail: Option<String>, call: &Call<'_>) -> Self {
+    fn of(trouble: Trouble, class: ErrorClass, detail: Option<String>, call: &Call<'_>) -> Self {
         let message = detail.map_or_else(|| trouble.to_string(), |detail| format!("{trouble}: {detail}"));
         let perhaps_done = matches!(trouble, Trouble::TimedOut | Trouble::Unreadable);
         AwsError(Box::new(Details {
@@ -289,11 +271,11 @@ impl AwsError {
         let raw = meta.message().unwrap_or("no message");
         if code.is_empty() {
             let detail = format!("HTTP status {status}, but not in AWS's form; it may come from a proxy");
-            return AwsError::of(Trouble::Unreadable, Class::Transient, Some(detail), call);
+            return AwsError::of(Trouble::Unreadable, ErrorClass::Transient, Some(detail), call);
         }
         let class = match code {
             // To EventBridge a limit is how many there may be, not how fast; asking again does not help.
-            "LimitExceededException" if call.action.starts_with("events:") => Class::Fatal,
+            "LimitExceededException" if call.action.starts_with("events:") => ErrorClass::Fatal,
             _ => classify(code, status),
         };
         // What follows, mostly the next step, is a sentence of its own.
@@ -308,7 +290,7 @@ impl AwsError {
             ids: named_ids(raw),
             origin: call.origin.clone(),
             // An internal error says nothing about how far the call got; "slow down" says that it was turned away.
-            perhaps_done: status >= 500 && class != Class::Throttled,
+            perhaps_done: status >= 500 && class != ErrorClass::Throttled,
         }))
     }
 
@@ -329,10 +311,10 @@ impl AwsError {
         let untrusted = text.contains("invalid peer certificate");
         let timed_out = matches!(failure, SdkError::DispatchFailure(dispatch) if dispatch.is_timeout());
         let (trouble, class) = match () {
-            () if unbuilt => (Trouble::Unbuildable, Class::Fatal),
-            () if untrusted => (Trouble::Untrusted { bundle: call.bundle.clone() }, Class::Fatal),
-            () if timed_out => (Trouble::TimedOut, Class::Transient),
-            () => (Trouble::Unreachable, Class::Transient),
+            () if unbuilt => (Trouble::Unbuildable, ErrorClass::Fatal),
+            () if untrusted => (Trouble::Untrusted { bundle: call.bundle.clone() }, ErrorClass::Fatal),
+            () if timed_out => (Trouble::TimedOut, ErrorClass::Transient),
+            () => (Trouble::Unreachable, ErrorClass::Transient),
         };
         let mut error = AwsError::of(trouble, class, root, call);
         error.0.perhaps_done = !unbuilt && !unconnected && !untrusted;
@@ -344,22 +326,24 @@ impl AwsError {
     fn without_credentials(credentials: &CredentialsError, text: &str, root: Option<String>, call: &Call<'_>) -> Self {
         let has = |words: &[&str]| words.iter().any(|word| text.contains(word));
         let (trouble, class, detail) = match credentials {
-            _ if has(&["sso token", "sso session"]) => (Trouble::SsoExpired, Class::Fatal, None),
-            _ if has(&["login token", "login/cache", "reauthenticate"]) => (Trouble::LoginExpired, Class::Fatal, None),
+            _ if has(&["sso token", "sso session"]) => (Trouble::SsoExpired, ErrorClass::Fatal, None),
+            _ if has(&["login token", "login/cache", "reauthenticate"]) => {
+                (Trouble::LoginExpired, ErrorClass::Fatal, None)
+            }
             // The instance metadata service comes last in the chain: everything before it had none either.
             CredentialsError::CredentialsNotLoaded(_) => {
                 let profile = root.filter(|root| root.contains("profile `"));
-                (Trouble::NoCredentials, Class::Fatal, profile)
+                (Trouble::NoCredentials, ErrorClass::Fatal, profile)
             }
             // A profile without credentials says so once; asked again, the SDK only says that it has said so.
-            _ if has(&["imds", "already taken"]) => (Trouble::NoCredentials, Class::Fatal, None),
+            _ if has(&["imds", "already taken"]) => (Trouble::NoCredentials, ErrorClass::Fatal, None),
             // The service that hands out credentials could not be reached.
-            CredentialsError::ProviderTimedOut(_) => (Trouble::CredentialsFailed, Class::Transient, root),
+            CredentialsError::ProviderTimedOut(_) => (Trouble::CredentialsFailed, ErrorClass::Transient, root),
             _ if has(&["client error (", "connect timeout", "read timeout"]) => {
-                (Trouble::CredentialsFailed, Class::Transient, root)
+                (Trouble::CredentialsFailed, ErrorClass::Transient, root)
             }
-            CredentialsError::InvalidConfiguration(_) => (Trouble::CredentialsFailed, Class::Fatal, root),
-            _ => (Trouble::CredentialsFailed, Class::Fatal, None),
+            CredentialsError::InvalidConfiguration(_) => (Trouble::CredentialsFailed, ErrorClass::Fatal, root),
+            _ => (Trouble::CredentialsFailed, ErrorClass::Fatal, None),
         };
         let mut error = AwsError::of(trouble, class, detail, call);
         error.0.perhaps_done = false;
@@ -381,14 +365,16 @@ impl AwsError {
     pub fn is_page_too_large(&self) -> bool {
         let (code, message) = (self.code.as_deref().unwrap_or_default(), self.message.to_lowercase());
         let says = |words: &[&str]| words.iter().any(|word| message.contains(word));
-        let answered = self.trouble == Trouble::Answered && matches!(self.class, Class::Fatal | Class::Transient);
+        let answered =
+            self.trouble == Trouble::Answered && matches!(self.class, ErrorClass::Fatal | ErrorClass::Transient);
         let of_size = code != "UnknownParameter" && says(&["maxresults", "max results", "max_results", "page size"]);
         (answered && (of_size || code.contains("TooLarge") || says(&["too large"]))) || says(&["http status 413"])
     }
 
     /// Whether a parameter of the request is refused by name.
     pub(super) fn is_about_parameter(&self, name: &str) -> bool {
-        let refused = self.trouble == Trouble::Answered && self.class == Class::Fatal && !self.is_about_credentials();
+        let refused =
+            self.trouble == Trouble::Answered && self.class == ErrorClass::Fatal && !self.is_about_credentials();
         refused && self.message.to_lowercase().contains(&name.to_lowercase())
     }
 
@@ -410,7 +396,7 @@ impl AwsError {
         matches!(self.trouble, Trouble::OtherAccount { .. })
             || self.is_local()
             || self.is_about_credentials()
-            || (self.class == Class::Denied && self.action.starts_with("sts:"))
+            || (self.class == ErrorClass::Denied && self.action.starts_with("sts:"))
     }
 
     /// Whether SQS keeps the name of a deleted queue back, which it does for a minute.
@@ -473,8 +459,8 @@ impl AwsError {
     pub fn fix(&self) -> String {
         let goes_on = match (&self.trouble, self.class) {
             (Trouble::TimedOut | Trouble::Unreachable | Trouble::Unreadable | Trouble::Endless, _)
-            | (Trouble::Answered, Class::Transient) => " Muster goes on trying.",
-            (Trouble::Answered, Class::Throttled) => " Muster slows down and goes on trying.",
+            | (Trouble::Answered, ErrorClass::Transient) => " Muster goes on trying.",
+            (Trouble::Answered, ErrorClass::Throttled) => " Muster slows down and goes on trying.",
             _ => "",
         };
         self.advice() + goes_on
@@ -551,37 +537,43 @@ impl AwsError {
             (Trouble::Unbuildable, _) => {
                 "Check AWS_ENDPOINT_URL and the settings of the profile in ~/.aws/config.".into()
             }
-            (Trouble::Answered, Class::Throttled) => "Other programs in the account share this limit.".into(),
-            (Trouble::Answered, Class::Denied) => format!(
+            (Trouble::Answered, ErrorClass::Throttled) => "Other programs in the account share this limit.".into(),
+            (Trouble::Answered, ErrorClass::Denied) => format!(
                 "Allow {} in the IAM policy of these credentials ({origin}); iam-policy.json of Muster lists all it needs.",
                 self.denied_action()
             ),
-            (Trouble::Answered, Class::NotFound) if self.is_about_events() => format!(
+            (Trouble::Answered, ErrorClass::NotFound) if self.is_about_events() => format!(
                 "Run `muster setup --region {region}`, which makes it again, or name another queue with --queue-url."
             ),
-            (Trouble::Answered, Class::NotFound) => {
+            (Trouble::Answered, ErrorClass::NotFound) => {
                 format!(
                     "Check the id, and that the resource is in {region}; one made seconds ago may not be visible yet."
                 )
             }
-            (Trouble::Answered, Class::Transient) => "AWS has a passing problem.".into(),
-            (Trouble::Answered, Class::Fatal) if self.is_about_credentials() && *origin == Origin::Keys => format!(
+            (Trouble::Answered, ErrorClass::Transient) => "AWS has a passing problem.".into(),
+            (Trouble::Answered, ErrorClass::Fatal) if self.is_about_credentials() && *origin == Origin::Keys => format!(
                 "Renew the credentials in the environment where Muster runs (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, and \
                  AWS_SESSION_TOKEN where they have one), or name a profile with --profile, which takes precedence over them; \
                  and check that region {region} is enabled in the account and this machine's clock is right."
             ),
-            (Trouble::Answered, Class::Fatal) if self.is_about_credentials() && origin.profile().is_none() => format!(
+            (Trouble::Answered, ErrorClass::Fatal) if self.is_about_credentials() && origin.profile().is_none() => format!(
                 "Renew the credentials ({origin}), and check that region {region} is enabled in the account and this \
                  machine's clock is right."
             ),
-            (Trouble::Answered, Class::Fatal) if self.is_about_credentials() => format!(
+            (Trouble::Answered, ErrorClass::Fatal) if self.is_about_credentials() => format!(
                 "Renew the credentials of profile `{profile}` (`aws sso login --profile {profile}` for SSO), and check that \
                  region {region} is enabled in the account and this machine's clock is right."
             ),
-            (Trouble::Answered, Class::Fatal | Class::DryRun) => {
+            (Trouble::Answered, ErrorClass::Fatal | ErrorClass::DryRun) => {
                 "AWS refuses the request as it stands; change what the message names.".into()
             }
         }
+    }
+
+    /// The failure as it shows in answers, from `since` on.
+    #[must_use]
+    pub fn to_trouble(&self, since: Timestamp) -> model::Trouble {
+        model::Trouble { class: self.class.into(), what: self.to_string(), fix: self.fix(), since, retry_at: None }
     }
 
     /// The action that AWS's message says is not allowed: a call can need several.

@@ -15,10 +15,10 @@ use aws_sdk_ec2::types::Filter;
 use futures::future::join_all;
 use tokio::time::{Instant, timeout};
 
-use super::error::{AwsError, Class, Trouble};
+use super::error::{AwsError, Trouble};
 use super::limiter::Priority;
 use super::{Aws, IDENTIFY};
-use crate::model::{AccountId, Clock, Region, Scope, Timestamp};
+use crate::model::{AccountId, Clock, ErrorClass, Region, Scope, Timestamp};
 
 const DESCRIBE_INSTANCES: &str = "ec2:DescribeInstances";
 const DESCRIBE_GROUPS: &str = "ec2:DescribeSecurityGroups";
@@ -174,7 +174,7 @@ impl Aws {
                 }
                 Ok(())
             }
-            Err(error) if error.class == Class::Denied => Err(error),
+            Err(error) if error.class == ErrorClass::Denied => Err(error),
             Err(error) => return Err(error),
         };
         let default = Filter::builder().name("group-name").values("default").build();
@@ -224,7 +224,7 @@ impl AwsError {
         match (&self.trouble, self.class) {
             // The policy of an endpoint may deny it; credentials that are no good EC2 refuses as well.
             (Trouble::TimedOut | Trouble::Unreachable | Trouble::Unreadable | Trouble::Untrusted { .. }, _)
-            | (Trouble::Answered, Class::Denied | Class::Throttled | Class::Transient) => true,
+            | (Trouble::Answered, ErrorClass::Denied | ErrorClass::Throttled | ErrorClass::Transient) => true,
             (Trouble::Answered, _) => self.is_not_implemented(),
             _ => false,
         }

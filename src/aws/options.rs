@@ -8,8 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::AwsError;
-use crate::kinds::LeftOut;
-use crate::model::Region;
+use crate::model::{LeftOut, Region};
 
 /// How the names of AWS's own hosts end, in all its partitions.
 const AWS: [&str; 9] = [

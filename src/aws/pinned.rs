@@ -26,9 +26,9 @@ use super::error::AwsError;
 use super::limiter::Priority;
 use super::sdk::{Clients, Sdk};
 use super::{Aws, IDENTIFY};
-use crate::kinds::{INSTANCE, Item, Listing};
+use crate::kinds::{INSTANCE, Listing};
 use crate::model::text::shown;
-use crate::model::{AccountId, Chosen, Region, Scope};
+use crate::model::{AccountId, Chosen, Item, Region, Scope};
 
 /// The most ids that an error names.
 const MAX_NAMED: usize = 5;
@@ -141,12 +141,12 @@ fn unasked<'a>(chosen: &Chosen<'_>, items: impl Iterator<Item = &'a Item>, garbl
     let mut others: Vec<&str> = garbled.iter().copied().filter(|id| !chosen.holds(id)).collect();
     let mut shown_once = BTreeMap::new();
     for item in items {
-        if garbled.contains(&item.id.as_str()) {
+        if garbled.contains(&&*item.id) {
             return Some(format!("it shows {} twice, once in a form that cannot be read", shown(&item.id, 60)));
         }
         if !chosen.holds(&item.id) {
-            others.push(item.id.as_str());
-        } else if shown_once.insert(item.id.as_str(), &item.document).is_some_and(|before| *before != item.document) {
+            others.push(&item.id);
+        } else if shown_once.insert(&*item.id, &item.document).is_some_and(|before| *before != item.document) {
             return Some(format!("it shows {} twice, each time differently", shown(&item.id, 60)));
         }
     }

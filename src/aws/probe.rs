@@ -13,11 +13,11 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use serde::Serialize;
 
-use super::error::{AwsError, Class};
+use super::error::AwsError;
 use super::limiter::Priority;
 use super::{Aws, IDENTIFY};
-use crate::kinds::{Failure, KindSpec, LeftOut, Listing};
-use crate::model::{AccountId, Region};
+use crate::kinds::{Failure, KindSpec, Listing};
+use crate::model::{AccountId, ErrorClass, LeftOut, Region};
 
 const DESCRIBE_INSTANCES: &str = "ec2:DescribeInstances";
 const LIST_QUOTAS: &str = "servicequotas:ListServiceQuotas";
@@ -114,7 +114,7 @@ impl Aws {
     /// Whether describing a kind is allowed.
     ///
     /// # Errors
-    /// [`AwsError`] with [`Class::Denied`] when it is not; any other when AWS does not say.
+    /// [`AwsError`] with [`ErrorClass::Denied`] when it is not; any other when AWS does not say.
     pub async fn may_describe(&self, region: &Region, spec: &KindSpec) -> Result<(), AwsError> {
         let action = spec.action();
         let client = self.clients(region, action).await?.ec2;
@@ -136,7 +136,7 @@ impl Aws {
     /// asked for a dry run of a describe, and asked no more when it ignores that.
     ///
     /// # Errors
-    /// [`AwsError`] with [`Class::Denied`] when it is not; with [`Class::NotFound`] when there is no such instance, which EC2 may
+    /// [`AwsError`] with [`ErrorClass::Denied`] when it is not; with [`ErrorClass::NotFound`] when there is no such instance, which EC2 may
     /// say before it looks at permissions; with [`Trouble::Unasked`](super::Trouble::Unasked) when the endpoint ignores `DryRun` and
     /// was therefore not asked; with [`Trouble::Acted`](super::Trouble::Acted) when it carried the change out; any other when AWS
     /// does not say.
@@ -149,13 +149,13 @@ impl Aws {
                     "it answered a dry run of a describe as if it was none, so a dry run of a change was not tried";
                 return Err(AwsError::unasked(what, &self.call(Some(region), DESCRIBE_INSTANCES)));
             }
-            Err(error) if error.class == Class::DryRun => {}
+            Err(error) if error.class == ErrorClass::DryRun => {}
             Err(error) => return Err(error),
         }
         let admitted = self.0.limiter.admit(&self.scope(region), change.action(), Priority::Tool, 0).await;
         let answer = change.dry_run(&client, instance).await;
         match self.finished(admitted, region, change.action(), answer) {
-            Err(error) if error.class == Class::DryRun => Ok(()),
+            Err(error) if error.class == ErrorClass::DryRun => Ok(()),
             Err(error) => Err(error),
             Ok(()) => {
                 let what = format!("look at {instance}, which it changed");
@@ -205,7 +205,7 @@ impl Aws {
 
 /// A dry run is allowed when it says so, and when it was none.
 fn allowed(answer: Result<(), AwsError>) -> Result<(), AwsError> {
-    answer.or_else(|error| if error.class == Class::DryRun { Ok(()) } else { Err(error) })
+    answer.or_else(|error| if error.class == ErrorClass::DryRun { Ok(()) } else { Err(error) })
 }
 
 /// Asks whether a describe would be allowed; `None` for one that is not known here.
@@ -261,7 +261,7 @@ mod tests {
         let (aws, region) = (server.aws(), scope().region);
         let status = KINDS.iter().find(|spec| spec.slug == "instance-status").unwrap();
         assert_eq!(aws.may_describe(&region, status).await, Ok(()));
-        assert_eq!(aws.may_describe(&region, status).await.unwrap_err().class, Class::Denied);
+        assert_eq!(aws.may_describe(&region, status).await.unwrap_err().class, ErrorClass::Denied);
     }
 
     #[tokio::test]

@@ -65,7 +65,7 @@ impl Aws {
     /// Sets attributes of a queue; an empty document takes one off. AWS may take a minute to heed them.
     ///
     /// # Errors
-    /// [`AwsError`], with [`super::Class::NotFound`] when the queue is gone.
+    /// [`AwsError`], with [`super::ErrorClass::NotFound`] when the queue is gone.
     pub async fn set_queue_attributes(
         &self,
         queue: &Queue,
@@ -82,7 +82,7 @@ impl Aws {
     /// The tags of a queue.
     ///
     /// # Errors
-    /// [`AwsError`], with [`super::Class::NotFound`] when the queue is gone.
+    /// [`AwsError`], with [`super::ErrorClass::NotFound`] when the queue is gone.
     pub async fn queue_tags(&self, queue: &Queue) -> Result<BTreeMap<String, String>, AwsError> {
         let region = self.region_of(queue, TAGS)?;
         let answer = self.on_queues(&region, TAGS, |sqs| sqs.list_queue_tags().queue_url(queue.url()).send());
@@ -92,7 +92,7 @@ impl Aws {
     /// Puts tags on a queue beside those it has.
     ///
     /// # Errors
-    /// [`AwsError`], with [`super::Class::NotFound`] when the queue is gone.
+    /// [`AwsError`], with [`super::ErrorClass::NotFound`] when the queue is gone.
     pub async fn tag_queue(&self, queue: &Queue, tags: BTreeMap<String, String>) -> Result<(), AwsError> {
         let region = self.region_of(queue, TAG)?;
         let tags: HashMap<String, String> = tags.into_iter().collect();

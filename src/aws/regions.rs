@@ -106,8 +106,8 @@ fn enabled(listed: Listed) -> Option<Region> {
 #[cfg(test)]
 mod tests {
     use crate::aws::scripted::{Answer, Scripted};
-    use crate::aws::{Class, Regions, Trouble};
-    use crate::model::Region;
+    use crate::aws::{Regions, Trouble};
+    use crate::model::{ErrorClass, Region};
 
     fn regions(names: &[&str]) -> Vec<Region> {
         names.iter().map(|name| Region::new(*name)).collect()
@@ -157,7 +157,7 @@ mod tests {
         let server = Scripted::new([Answer::error(403, "UnauthorizedOperation", "no")]).await;
         let aws = server.aws();
         let error = aws.enabled_regions().await.unwrap_err();
-        assert_eq!((error.class, error.trouble.clone()), (Class::Denied, Trouble::Answered));
+        assert_eq!((error.class, error.trouble.clone()), (ErrorClass::Denied, Trouble::Answered));
         assert_eq!(aws.regions(), regions(&["us-east-1"]));
     }
 }

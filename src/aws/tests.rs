@@ -25,7 +25,7 @@ async fn a_page_carries_its_items_its_token_and_when_it_was_asked_for() {
     let aws = server.aws();
     let before = aws.clock().now();
     let listed = aws.page(&scope(), instances(), Some("from".to_owned())).await.unwrap();
-    assert_eq!(listed.items.iter().map(|item| item.id.as_str()).collect::<Vec<_>>(), ["i-1", "i-2"]);
+    assert_eq!(listed.items.iter().map(|item| &*item.id).collect::<Vec<_>>(), ["i-1", "i-2"]);
     assert_eq!(listed.next.as_deref(), Some("more"));
     assert!(listed.sent_at >= before && listed.sent_at <= aws.clock().now());
     let asked = server.asked().remove(0);
@@ -56,7 +56,7 @@ async fn no_ids_are_no_call() {
 async fn a_page_of_another_account_is_fatal() {
     let server = Scripted::new([Reply::ok(&reservation("999999999999", &["i-1"]))]).await;
     let error = server.aws().page(&scope(), instances(), None).await.unwrap_err();
-    assert_eq!(error.class, Class::Fatal);
+    assert_eq!(error.class, ErrorClass::Fatal);
     assert_eq!(error.trouble, Trouble::OtherAccount { expected: scope().account });
     assert!(error.to_string().contains("999999999999") && error.fix().contains("123456789012"), "{error}");
 }
@@ -81,7 +81,7 @@ async fn only_the_accounts_own_snapshots_are_asked_for_and_kept() {
     let page = aws.page(&scope(), spec, None).await.unwrap();
     let named = aws.describe_once(&scope(), spec, &["snap-1".to_owned()], Priority::Refresh).await.unwrap();
     for listed in [page, named] {
-        assert_eq!(listed.items.iter().map(|item| item.id.as_str()).collect::<Vec<_>>(), ["snap-1"]);
+        assert_eq!(listed.items.iter().map(|item| &*item.id).collect::<Vec<_>>(), ["snap-1"]);
     }
     assert!(server.asked().iter().all(|body| body.contains("Owner.1=self")), "{:?}", server.asked());
 }
@@ -101,7 +101,7 @@ async fn addresses_are_listed_in_one_answer_because_aws_does_not_page_them() {
         </item></addressesSet><nextToken>none</nextToken>";
     let server = Scripted::new([Reply::ok(set)]).await;
     let listed = server.aws().page(&scope(), kinds::by_slug("address").unwrap(), None).await.unwrap();
-    assert_eq!(listed.items.iter().map(|item| item.id.as_str()).collect::<Vec<_>>(), ["203.0.113.9", "eipalloc-1"]);
+    assert_eq!(listed.items.iter().map(|item| &*item.id).collect::<Vec<_>>(), ["203.0.113.9", "eipalloc-1"]);
     assert_eq!(listed.next, None);
     assert!(!server.asked().remove(0).contains("MaxResults"));
 }
@@ -131,13 +131,13 @@ async fn a_describe_is_tried_twice_and_a_change_once() {
     let server = Scripted::new([Reply::error(500, "InternalError", "oops")]).await;
     let aws = server.aws();
     let error = aws.page(&scope(), instances(), None).await.unwrap_err();
-    assert_eq!((error.class, server.asked().len()), (Class::Transient, 2));
+    assert_eq!((error.class, server.asked().len()), (ErrorClass::Transient, 2));
     let server = Scripted::new([Reply::described(&["i-1"]), Reply::error(500, "InternalError", "oops")]).await;
     let (pinned, named) = (server.aws().pinned().await, named(&["i-1"]));
     let chosen = named.choose(&scope(), |_| true);
     pinned.look(&chosen).await.unwrap();
     let error = pinned.start_instances(&chosen, false).await.unwrap_err();
-    assert_eq!((error.class, error.perhaps_done, server.asked().len()), (Class::Transient, true, 2));
+    assert_eq!((error.class, error.perhaps_done, server.asked().len()), (ErrorClass::Transient, true, 2));
 }
 
 #[tokio::test]
@@ -198,7 +198,7 @@ async fn one_value_that_cannot_be_read_hides_nothing_but_itself_and_is_named_by_
     );
     let server = Scripted::new([Reply::ok(&body)]).await;
     let listed = server.aws().page(&scope(), instances(), None).await.unwrap();
-    assert_eq!(listed.items.iter().map(|item| item.id.as_str()).collect::<Vec<_>>(), ["i-1", "i-4"]);
+    assert_eq!(listed.items.iter().map(|item| &*item.id).collect::<Vec<_>>(), ["i-1", "i-4"]);
     assert_eq!(listed.next.as_deref(), Some("more"), "the listing goes on");
     assert_eq!(
         bad(&listed.unreadable),
@@ -306,7 +306,7 @@ async fn what_has_no_id_is_counted_in_every_kind_and_an_address_is_known_by_its_
     let (aws, spec) = (server.aws(), kinds::by_slug("address").unwrap());
     let listed = aws.page(&scope(), spec, None).await.unwrap();
     assert_eq!(
-        listed.items.iter().map(|item| item.id.as_str()).collect::<Vec<_>>(),
+        listed.items.iter().map(|item| &*item.id).collect::<Vec<_>>(),
         ["203.0.113.9", "203.0.113.10", "eipalloc-1"]
     );
     assert_eq!(bad(&listed.unreadable), [(None, "allocationId is missing, publicIp is missing".to_owned())]);

@@ -7,8 +7,8 @@ use futures::future::LocalBoxFuture;
 use serde::Serialize;
 use tokio::time::{Instant, timeout};
 
-use crate::aws::{AwsError, Class, Trouble};
-use crate::model::Region;
+use crate::aws::{AwsError, Trouble};
+use crate::model::{ErrorClass, Region};
 
 /// How long one question may take.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -61,7 +61,7 @@ pub(crate) struct Unanswered {
     /// What to do.
     pub(crate) fix: String,
     /// How it was classified.
-    pub(crate) class: Class,
+    pub(crate) class: ErrorClass,
     /// Whether AWS said anything at all.
     pub(crate) reached: bool,
 }
@@ -98,7 +98,7 @@ impl Check {
 
     /// What depends on an answer that did not come: a denied one is told by its permission already.
     pub(crate) fn unanswered(&self, subject: impl Into<String>, why: &Unanswered) -> Finding {
-        if why.class == Class::Denied {
+        if why.class == ErrorClass::Denied {
             return self.skipped(subject, "could not be seen: see the permission that is missing");
         }
         self.failed(subject, &*why.fact, &*why.fix)
@@ -150,7 +150,7 @@ fn hung() -> Unanswered {
     Unanswered {
         fact: format!("no answer within {} s", PATIENCE.as_secs()),
         fix: "Check the network, a proxy (HTTPS_PROXY) and AWS_ENDPOINT_URL.".to_owned(),
-        class: Class::Transient,
+        class: ErrorClass::Transient,
         reached: false,
     }
 }
@@ -169,7 +169,7 @@ pub(crate) mod tests {
         Unanswered {
             fact: format!("{action}: denied"),
             fix: format!("Allow {action}"),
-            class: Class::Denied,
+            class: ErrorClass::Denied,
             reached: true,
         }
     }

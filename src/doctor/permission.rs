@@ -5,7 +5,7 @@
 //! canary.
 
 use super::finding::{Check, Finding, Outcome, Verdict};
-use crate::aws::Class;
+use crate::model::ErrorClass;
 
 pub(crate) static CHECK: Check = Check {
     name: "permission",
@@ -16,7 +16,7 @@ pub(crate) static CHECK: Check = Check {
 pub(crate) fn judge<T>(action: &str, outcome: &Outcome<T>) -> Finding {
     match outcome {
         Ok(_) => CHECK.ok(action, "allowed"),
-        Err(why) if why.class == Class::Denied => CHECK.failed(action, &*why.fact, &*why.fix),
+        Err(why) if why.class == ErrorClass::Denied => CHECK.failed(action, &*why.fact, &*why.fix),
         Err(why) if !why.reached => CHECK.failed(action, format!("not told: {}", why.fact), &*why.fix),
         Err(why) => CHECK.skipped(action, format!("could not be told: {}", why.fact)),
     }
@@ -46,7 +46,7 @@ pub(crate) fn judge_history<T>(outcome: &Outcome<T>) -> Finding {
 /// What a dry run about an instance tells.
 pub(crate) fn judge_change(action: &str, instance: &str, outcome: &Outcome<()>) -> Finding {
     match outcome {
-        Err(why) if why.class == Class::Denied => {
+        Err(why) if why.class == ErrorClass::Denied => {
             let fix = format!("{} Where the policy names tags, {instance} may lack them.", why.fix);
             CHECK.failed(action, format!("denied for {instance}: {}", why.fact), fix)
         }
@@ -66,7 +66,7 @@ mod tests {
         assert_eq!(judge("ec2:X", &Ok(())).verdict, Verdict::Ok);
         let refused: Outcome<()> = Err(denied("ec2:X"));
         assert_eq!(judge("ec2:X", &refused).verdict, Verdict::Failed);
-        let gone = Unanswered { class: Class::NotFound, ..denied("ec2:X") };
+        let gone = Unanswered { class: ErrorClass::NotFound, ..denied("ec2:X") };
         assert_eq!(judge_change("ec2:X", "i-1", &Err(gone)).verdict, Verdict::Skipped);
         assert!(judge_change("ec2:X", "i-1", &refused).fact.contains("i-1"));
     }

@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::model::Trouble;
 use parking_lot::Mutex;
 use serde::Serialize;
-
-use crate::freshness::Trouble;
 
 /// How many types are counted one by one; anybody may put events of any type on a bus.
 const TYPES: usize = 64;

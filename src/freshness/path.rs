@@ -24,10 +24,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::freshness::Trouble;
 use crate::model::known::LAG_WINDOW;
 use crate::model::text::shown;
-use crate::model::{Canary, Kind, Timestamp};
+use crate::model::{Canary, Kind, Timestamp, Trouble};
 
 /// What the name begins with under which a server puts canaries; others (a checkup) put them too, and receive none.
 pub const SERVER: &str = "serve-";
@@ -310,7 +309,7 @@ impl EventPath {
 
     /// What keeps events from being taken in, and will until somebody mends it.
     fn broken(&self) -> Option<&Arc<Trouble>> {
-        self.unreceived.as_ref().filter(|trouble| !matches!(trouble.class, "throttled" | "transient"))
+        self.unreceived.as_ref().filter(|trouble| !trouble.is_passing())
     }
 
     /// How events are listened to.

@@ -8,10 +8,9 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::freshness::{Freshness, Trouble};
+use crate::freshness::Freshness;
 use crate::model::{
-    ActionId, Cause, Document, Event, Kind, Notification, Observation, Outcome, Region, ResourceId, Scope, Seq,
-    Timestamp, UnreadableItem,
+    ActionId, Cause, Event, Notification, Observation, Outcome, Region, ResourceId, Seq, SweepMessage, SweepStep,
 };
 use crate::store::{CommitError, Parked, ReadError};
 
@@ -54,58 +53,6 @@ pub enum Taken {
     Unknown,
     /// It meets a damaged record, or has no stored form: coming again helps only when somebody mended that.
     Damaged,
-}
-
-/// One step of a full listing of a (scope, kind).
-#[derive(Debug)]
-pub struct SweepMessage {
-    /// The scope listed.
-    pub scope: Scope,
-    /// The kind listed.
-    pub kind: Kind,
-    /// What happened.
-    pub step: SweepStep,
-}
-
-/// What happened in a listing.
-#[derive(Debug)]
-pub enum SweepStep {
-    /// It begins; a listing of the same (scope, kind) that did not end is void.
-    Started {
-        /// AWS time before the first request.
-        at: Timestamp,
-    },
-    /// A page arrived.
-    Page {
-        /// AWS time at which its request was sent.
-        sent_at: Timestamp,
-        /// What it showed, by id.
-        items: Vec<(Arc<str>, Arc<Document>)>,
-        /// What it showed beside that in a form that cannot be read.
-        unreadable: Vec<UnreadableItem>,
-    },
-    /// A page failed, and is asked for again.
-    Stumbled {
-        /// Why, and when it is asked for again.
-        trouble: Trouble,
-    },
-    /// The listing that is about to complete was made without these optional parameters.
-    LeftOut {
-        /// Their names.
-        names: Vec<&'static str>,
-        /// Whether the one before it had them: then absence from this one means nothing.
-        first: bool,
-    },
-    /// Every page arrived.
-    Completed {
-        /// AWS time after the last one.
-        ended: Timestamp,
-    },
-    /// A page never arrived: absence from this listing means nothing.
-    Failed {
-        /// Why.
-        trouble: Trouble,
-    },
 }
 
 /// What became of observations.
@@ -160,7 +107,7 @@ impl Work {
     pub(super) fn may_commit(&self) -> bool {
         match self {
             Work::Record(_) | Work::Notify(_) => true,
-            Work::Sweep(message) => matches!(message.step, SweepStep::Page { .. } | SweepStep::Completed { .. }),
+            Work::Sweep(message) => matches!(message.step, SweepStep::Page(_) | SweepStep::Completed { .. }),
             Work::Choose(_) | Work::Park(_) | Work::Retain => false,
         }
     }

@@ -12,8 +12,7 @@ use tokio::time::Instant;
 
 use super::lanes::{Done, Record};
 use super::{Ingest, IngestError, Ledger};
-use crate::freshness::Trouble;
-use crate::model::{Cause, Event, Observation};
+use crate::model::{Cause, Event, Observation, Trouble, TroubleClass};
 use crate::notify::Topic;
 use crate::store::{CommitError, Committed};
 
@@ -137,7 +136,7 @@ impl<L: Ledger> Ingest<L> {
     /// Shows in every answer that may be stale why it is, or no longer.
     fn show(&self, failure: Option<String>) {
         let trouble = failure.map(|failure| Trouble {
-            class: "store",
+            class: TroubleClass::Store,
             what: format!("the store cannot be read or written: {failure}"),
             fix: "Check the disk that holds it; Muster opens it again by itself".to_owned(),
             since: self.clock.now(),

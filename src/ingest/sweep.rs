@@ -5,9 +5,12 @@ use std::sync::Arc;
 
 use super::draft::Draft;
 use super::ledger::View;
-use super::{Ingest, IngestError, Ledger, SweepMessage, SweepStep};
-use crate::freshness::{Run, Swept, Trouble, Watched};
-use crate::model::{Cause, Document, Kind, Observation, ResourceId, Scope, Seen, Source, Timestamp, UnreadableItem};
+use super::{Ingest, IngestError, Ledger};
+use crate::freshness::{Run, Swept, Watched};
+use crate::model::{
+    Cause, Item, Kind, Observation, Page, ResourceId, Scope, Seen, Source, SweepMessage, SweepStep, Timestamp, Trouble,
+    TroubleClass, UnreadableItem,
+};
 use crate::notify::Topic;
 use crate::reconcile::Memory;
 use crate::reconcile::absence::{Absence, Unseen};
@@ -58,7 +61,7 @@ impl<L: Ledger> Ingest<L> {
                 });
                 self.sweeps.insert(key, Sweep { started: at, baseline, since, broken: None, narrower: false });
             }
-            SweepStep::Page { sent_at, items, unreadable } => {
+            SweepStep::Page(Page { sent_at, items, unreadable, .. }) => {
                 let count = (items.len() + unreadable.len()) as u64;
                 let outcome = self.page(&scope, &kind, sent_at, items);
                 let outcome = outcome.and_then(|()| self.unread(&scope, &kind, sent_at, unreadable));
@@ -84,9 +87,9 @@ impl<L: Ledger> Ingest<L> {
             }
             SweepStep::LeftOut { names, first } => {
                 if let Some(sweep) = self.sweeps.get_mut(&key) {
-                    sweep.narrower = first && !names.is_empty();
+                    sweep.narrower = first && !names.names().is_empty();
                 }
-                self.freshness.update(&scope, &kind, |watched| watched.state.left_out = names);
+                self.freshness.update(&scope, &kind, |watched| watched.state.left_out = names.names().to_vec());
             }
             SweepStep::Completed { ended } => {
                 let Some(sweep) = self.sweeps.remove(&key) else { return };
@@ -97,7 +100,7 @@ impl<L: Ledger> Ingest<L> {
                     self.fail(
                         &scope,
                         &kind,
-                        Trouble { class: "clock", what, fix, since: self.clock.now(), retry_at: None },
+                        Trouble { class: TroubleClass::Clock, what, fix, since: self.clock.now(), retry_at: None },
                     );
                     return self.freshness.bump();
                 }
@@ -112,7 +115,7 @@ impl<L: Ledger> Ingest<L> {
                     self.fail(
                         &scope,
                         &kind,
-                        Trouble { class: "store", what, fix: fix.to_owned(), since, retry_at: None },
+                        Trouble { class: TroubleClass::Store, what, fix: fix.to_owned(), since, retry_at: None },
                     );
                 }
             }
@@ -137,18 +140,12 @@ impl<L: Ledger> Ingest<L> {
     }
 
     /// Compares a page with the rows by digest, and decides only what differs.
-    fn page(
-        &mut self,
-        scope: &Scope,
-        kind: &Kind,
-        at: Timestamp,
-        items: Vec<(Arc<str>, Arc<Document>)>,
-    ) -> Result<(), IngestError> {
+    fn page(&mut self, scope: &Scope, kind: &Kind, at: Timestamp, items: Vec<Item>) -> Result<(), IngestError> {
         let cause = self.sweeps.get(&(scope.clone(), kind.clone())).map_or(Cause::Sweep, Sweep::cause);
         let rules = self.rules(kind);
         let (mut same, mut news) = (Vec::new(), VecDeque::new());
         let view = self.ledger.view()?;
-        for (id, document) in items {
+        for Item { id, document } in items {
             let id = ResourceId::new(scope, kind, id);
             // A damaged row is decided anew from what is known of the resource.
             let known = match view.fingerprint(&id) {

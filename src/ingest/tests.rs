@@ -3,10 +3,10 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use tempfile::TempDir;
 
 use super::*;
-use crate::freshness::{ScopeFreshness, Swept, Trouble};
+use crate::freshness::{ScopeFreshness, Swept};
 use crate::model::{
-    AccountId, BadField, Clock, Document, Event, Map, Outcome, Recorded, Region, RowFields, Seen, Seq, Source,
-    UnreadableItem, Value,
+    AccountId, BadField, Clock, Document, ErrorClass, Event, Item, LeftOut, Map, Outcome, Page, Recorded, Region,
+    RowFields, Seen, Seq, Source, SweepMessage, SweepStep, Trouble, UnreadableItem, Value,
 };
 use crate::notify::Topic;
 use crate::store::{Options, Store, verify};
@@ -51,8 +51,8 @@ async fn recorded_by_a_late_clock(looks: i64) -> Vec<Recorded> {
     let thread = tokio::task::spawn_blocking(move || ingest.run(&runtime));
     let message = |step| handle.sweep(SweepMessage { scope: scope(), kind: kind(), step });
     message(SweepStep::Started { at: at(99_990) }).await.unwrap();
-    let items = vec![(Arc::from("i-1"), instance("running", "t3"))];
-    message(SweepStep::Page { sent_at: at(99_990), items, unreadable: Vec::new() }).await.unwrap();
+    let items = vec![Item::new("i-1", instance("running", "t3"))];
+    message(SweepStep::Page(Page { sent_at: at(99_990), items, ..Page::default() })).await.unwrap();
     while store.snapshot().unwrap().seq() == Seq::ZERO {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
@@ -176,8 +176,8 @@ impl World {
 
     pub(super) async fn sweep(&self, second: i64, items: &[(&str, Arc<Document>)]) {
         self.step(SweepStep::Started { at: at(second) }).await;
-        let items = items.iter().map(|(id, document)| (Arc::from(*id), Arc::clone(document))).collect();
-        self.step(SweepStep::Page { sent_at: at(second), items, unreadable: Vec::new() }).await;
+        let items = items.iter().map(|(id, document)| Item::new(*id, Arc::clone(document))).collect();
+        self.step(SweepStep::Page(Page { sent_at: at(second), items, ..Page::default() })).await;
         self.step(SweepStep::Completed { ended: at(second + 2) }).await;
         self.settled(second).await;
     }
@@ -250,7 +250,7 @@ async fn a_sweep_that_failed_removes_nothing() {
     for second in [300, 500, 700] {
         world.step(SweepStep::Started { at: at(second) }).await;
         let trouble = Trouble {
-            class: "transient",
+            class: ErrorClass::Transient.into(),
             what: "page 2 timed out".into(),
             fix: "wait".into(),
             since: at(second),
@@ -270,9 +270,9 @@ async fn a_tool_is_served_between_the_commits_of_a_page() {
     let dir = tempfile::tempdir().expect("a directory");
     let world = World::open(&dir);
     let names: Vec<String> = (0..1000).map(|n| format!("i-{n:04}")).collect();
-    let items = names.iter().map(|name| (Arc::from(name.as_str()), instance("running", "t3.micro"))).collect();
+    let items = names.iter().map(|name| Item::new(name.as_str(), instance("running", "t3.micro"))).collect();
     world.step(SweepStep::Started { at: at(100) }).await;
-    world.step(SweepStep::Page { sent_at: at(100), items, unreadable: Vec::new() }).await;
+    world.step(SweepStep::Page(Page { sent_at: at(100), items, ..Page::default() })).await;
     world.handle.begin("stop_instance", vec![id("i-0999")]).await.expect("recorded");
     world.step(SweepStep::Completed { ended: at(102) }).await;
     world.settled(100).await;
@@ -335,8 +335,8 @@ async fn what_an_interrupted_first_sweep_left_is_labelled_incomplete_after_a_res
     let dir = tempfile::tempdir().expect("a directory");
     let world = World::open(&dir);
     world.step(SweepStep::Started { at: at(100) }).await;
-    let items = vec![(Arc::from("i-1"), instance("running", "t3.micro"))];
-    world.step(SweepStep::Page { sent_at: at(100), items, unreadable: Vec::new() }).await;
+    let items = vec![Item::new("i-1", instance("running", "t3.micro"))];
+    world.step(SweepStep::Page(Page { sent_at: at(100), items, ..Page::default() })).await;
     let seen = |world: &World| world.handle.freshness().of(&scope(), &kind()).is_some_and(|state| state.seen == 1);
     let mut changes = world.handle.freshness().changes();
     while !seen(&world) {
@@ -356,8 +356,8 @@ async fn a_change_seen_by_a_repeated_first_sweep_is_news() {
     let world = World::open(&dir);
     for (second, size) in [(100, "t3.micro"), (200, "t3.large")] {
         world.step(SweepStep::Started { at: at(second) }).await;
-        let items = vec![(Arc::from("i-1"), instance("running", size))];
-        world.step(SweepStep::Page { sent_at: at(second), items, unreadable: Vec::new() }).await;
+        let items = vec![Item::new("i-1", instance("running", size))];
+        world.step(SweepStep::Page(Page { sent_at: at(second), items, ..Page::default() })).await;
     }
     world.step(SweepStep::Completed { ended: at(202) }).await;
     world.settled(200).await;
@@ -400,8 +400,8 @@ impl World {
     /// A complete sweep that also lists what cannot be read.
     async fn sweep_oddly(&self, second: i64, items: &[(&str, Arc<Document>)], unreadable: Vec<UnreadableItem>) {
         self.step(SweepStep::Started { at: at(second) }).await;
-        let items = items.iter().map(|(id, document)| (Arc::from(*id), Arc::clone(document))).collect();
-        self.step(SweepStep::Page { sent_at: at(second), items, unreadable }).await;
+        let items = items.iter().map(|(id, document)| Item::new(*id, Arc::clone(document))).collect();
+        self.step(SweepStep::Page(Page { sent_at: at(second), items, unreadable, ..Page::default() })).await;
         self.step(SweepStep::Completed { ended: at(second + 2) }).await;
         self.settled(second).await;
     }
@@ -465,16 +465,16 @@ async fn the_first_sweep_without_a_parameter_proves_nothing_gone_and_says_what_i
     world.sweep(100, &[one.clone(), ("i-2", instance("running", "t3.micro"))]).await;
     for (second, first) in [(300, true), (500, false)] {
         world.step(SweepStep::Started { at: at(second) }).await;
-        let items = vec![(Arc::from("i-1"), Arc::clone(&one.1))];
-        world.step(SweepStep::Page { sent_at: at(second), items, unreadable: Vec::new() }).await;
-        world.step(SweepStep::LeftOut { names: vec!["IncludeManagedResources"], first }).await;
+        let items = vec![Item::new("i-1", Arc::clone(&one.1))];
+        world.step(SweepStep::Page(Page { sent_at: at(second), items, ..Page::default() })).await;
+        world.step(SweepStep::LeftOut { names: LeftOut::of(["IncludeManagedResources"]), first }).await;
         world.step(SweepStep::Completed { ended: at(second + 2) }).await;
         world.settled(second).await;
         let state = world.watched();
         assert_eq!((state.left_out, state.missing), (vec!["IncludeManagedResources"], 1));
         assert_eq!(world.state("i-2").as_deref(), Some("running"));
     }
-    world.step(SweepStep::LeftOut { names: Vec::new(), first: true }).await;
+    world.step(SweepStep::LeftOut { names: LeftOut::default(), first: true }).await;
     world.sweep(700, &[one]).await;
     assert!(world.watched().left_out.is_empty());
     assert_eq!(world.state("i-2"), None, "the second sweep that counts lacks it too");
@@ -486,7 +486,7 @@ async fn a_page_that_fails_and_is_asked_for_again_shows_at_once_and_until_it_is_
     let dir = tempfile::tempdir().expect("a directory");
     let world = World::open(&dir);
     let trouble = |second, retry| Trouble {
-        class: "transient",
+        class: ErrorClass::Transient.into(),
         what: "AWS could not be reached".into(),
         fix: "Check the network.".into(),
         since: at(second),
@@ -509,7 +509,9 @@ async fn a_page_that_fails_and_is_asked_for_again_shows_at_once_and_until_it_is_
     );
     assert!(state.trouble.is_none(), "the sweep goes on");
     let one = ("i-1", instance("running", "t3.micro"));
-    world.step(SweepStep::Page { sent_at: at(106), items: vec![("i-1".into(), one.1)], unreadable: Vec::new() }).await;
+    world
+        .step(SweepStep::Page(Page { sent_at: at(106), items: vec![Item::new("i-1", one.1)], ..Page::default() }))
+        .await;
     world.step(SweepStep::Completed { ended: at(107) }).await;
     world.settled(100).await;
     assert!(world.watched().failing().is_none());
@@ -522,10 +524,10 @@ async fn what_is_listed_twice_by_one_sweep_counts_once_and_the_later_page_is_bel
     let world = World::open(&dir);
     world.step(SweepStep::Started { at: at(100) }).await;
     for (second, state) in [(100, "pending"), (101, "running")] {
-        let items = vec![("i-1".into(), instance(state, "t3.micro")), ("i-1".into(), instance(state, "t3.micro"))];
-        world.step(SweepStep::Page { sent_at: at(second), items, unreadable: Vec::new() }).await;
+        let items = vec![Item::new("i-1", instance(state, "t3.micro")); 2];
+        world.step(SweepStep::Page(Page { sent_at: at(second), items, ..Page::default() })).await;
     }
-    world.step(SweepStep::Page { sent_at: at(102), items: Vec::new(), unreadable: Vec::new() }).await;
+    world.step(SweepStep::Page(Page { sent_at: at(102), ..Page::default() })).await;
     world.step(SweepStep::Completed { ended: at(103) }).await;
     world.settled(100).await;
     assert_eq!(world.state("i-1").as_deref(), Some("running"));

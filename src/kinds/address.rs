@@ -80,7 +80,7 @@ fn describe(client: Client, listing: Listing, _: LeftOut) -> BoxFuture<'static, 
             let allocation = described.allocation_id.clone().filter(|id| !id.is_empty());
             item(allocation.or_else(|| described.public_ip.clone()), address(described))
         });
-        Ok(Page { items: items.collect(), next: None })
+        Ok(Page { items: items.collect(), ..Page::default() })
     }
     .boxed()
 }

@@ -106,7 +106,7 @@ fn describe(client: Client, listing: Listing, left_out: LeftOut) -> BoxFuture<'s
         };
         let answer = call.send().await.map_err(reduce)?;
         let items = answer.reservations.unwrap_or_default().into_iter().flat_map(reserved).collect();
-        Ok(Page { items, next: answer.next_token })
+        Ok(Page { items, next: answer.next_token, ..Page::default() })
     }
     .boxed()
 }

@@ -97,7 +97,7 @@ fn describe(client: Client, listing: Listing, left_out: LeftOut) -> BoxFuture<'s
         let answer = call.send().await.map_err(reduce)?;
         let statuses = answer.instance_statuses.unwrap_or_default();
         let items = statuses.into_iter().map(|described| item(described.instance_id.clone(), status(described)));
-        Ok(Page { items: items.collect(), next: answer.next_token })
+        Ok(Page { items: items.collect(), next: answer.next_token, ..Page::default() })
     }
     .boxed()
 }

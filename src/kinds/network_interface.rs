@@ -128,7 +128,7 @@ fn describe(client: Client, listing: Listing, left_out: LeftOut) -> BoxFuture<'s
         let interfaces = answer.network_interfaces.unwrap_or_default();
         let items =
             interfaces.into_iter().map(|described| item(described.network_interface_id.clone(), interface(described)));
-        Ok(Page { items: items.collect(), next: answer.next_token })
+        Ok(Page { items: items.collect(), next: answer.next_token, ..Page::default() })
     }
     .boxed()
 }

@@ -86,7 +86,7 @@ fn describe(client: Client, listing: Listing, _: LeftOut) -> BoxFuture<'static, 
         let answer = call.send().await.map_err(reduce)?;
         let groups = answer.security_groups.unwrap_or_default();
         let items = groups.into_iter().map(|described| item(described.group_id.clone(), security_group(described)));
-        Ok(Page { items: items.collect(), next: answer.next_token })
+        Ok(Page { items: items.collect(), next: answer.next_token, ..Page::default() })
     }
     .boxed()
 }

@@ -74,7 +74,7 @@ fn describe(client: Client, listing: Listing, _: LeftOut) -> BoxFuture<'static, 
         let answer = call.send().await.map_err(reduce)?;
         let snapshots = answer.snapshots.unwrap_or_default();
         let items = snapshots.into_iter().map(|described| item(described.snapshot_id.clone(), snapshot(described)));
-        Ok(Page { items: items.collect(), next: answer.next_token })
+        Ok(Page { items: items.collect(), next: answer.next_token, ..Page::default() })
     }
     .boxed()
 }

@@ -102,7 +102,7 @@ fn describe(client: Client, listing: Listing, _: LeftOut) -> BoxFuture<'static, 
         let answer = call.send().await.map_err(reduce)?;
         let subnets = answer.subnets.unwrap_or_default();
         let items = subnets.into_iter().map(|described| item(described.subnet_id.clone(), subnet(described)));
-        Ok(Page { items: items.collect(), next: answer.next_token })
+        Ok(Page { items: items.collect(), next: answer.next_token, ..Page::default() })
     }
     .boxed()
 }

@@ -75,7 +75,7 @@ fn describe(client: Client, listing: Listing, left_out: LeftOut) -> BoxFuture<'s
         let answer = call.send().await.map_err(reduce)?;
         let volumes = answer.volumes.unwrap_or_default();
         let items = volumes.into_iter().map(|described| item(described.volume_id.clone(), volume(described)));
-        Ok(Page { items: items.collect(), next: answer.next_token })
+        Ok(Page { items: items.collect(), next: answer.next_token, ..Page::default() })
     }
     .boxed()
 }

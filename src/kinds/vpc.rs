@@ -91,7 +91,7 @@ fn describe(client: Client, listing: Listing, _: LeftOut) -> BoxFuture<'static, 
         let answer = call.send().await.map_err(reduce)?;
         let vpcs = answer.vpcs.unwrap_or_default();
         let items = vpcs.into_iter().map(|described| item(described.vpc_id.clone(), vpc(described)));
-        Ok(Page { items: items.collect(), next: answer.next_token })
+        Ok(Page { items: items.collect(), next: answer.next_token, ..Page::default() })
     }
     .boxed()
 }

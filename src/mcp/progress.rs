@@ -4,9 +4,9 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::freshness::{ScopeFreshness, Trouble};
+use crate::freshness::ScopeFreshness;
 use crate::kinds;
-use crate::model::Scope;
+use crate::model::{Scope, Trouble};
 
 /// A (scope, kind) whose first sweep is not complete.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

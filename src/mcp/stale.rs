@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use crate::freshness::{ScopeFreshness, Trouble};
-use crate::model::Timestamp;
+use crate::freshness::ScopeFreshness;
+use crate::model::{Timestamp, Trouble};
 
 /// Why something served may be out of date.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -17,9 +17,9 @@ use super::transport::serve_stream;
 use super::{Core, ListMode, Phase, Policy, Server};
 use crate::aws::scripted;
 use crate::freshness::ScopeFreshness;
-use crate::ingest::{Ingest, KindEntry, SweepMessage, SweepStep};
+use crate::ingest::{Ingest, KindEntry};
 use crate::kinds::{self, KINDS, KindSpec};
-use crate::model::Scope;
+use crate::model::{Scope, SweepMessage, SweepStep};
 use crate::notify::ChangeHub;
 use crate::reconcile::KindRules;
 use crate::simulator::{self, Simulator};
@@ -152,13 +152,11 @@ impl World {
         }
         let send = |step| ingest.sweep(SweepMessage { scope: scope(), kind: kind.kind(), step });
         send(SweepStep::Started { at: clock.now() }).await.expect("a running loop");
-        let mut token = None;
+        let mut token: Option<String> = None;
         for _ in 0..pages {
-            let page = aws.page(&scope(), kind, token).await.expect("a page");
-            let items = page.items.into_iter().map(|item| (item.id.into(), Arc::new(item.document))).collect();
-            let unreadable = page.unreadable;
-            send(SweepStep::Page { sent_at: page.sent_at, items, unreadable }).await.expect("a running loop");
-            token = page.next;
+            let page = aws.page(&scope(), kind, token.take()).await.expect("a page");
+            token.clone_from(&page.next);
+            send(SweepStep::Page(page)).await.expect("a running loop");
             if token.is_none() {
                 send(SweepStep::Completed { ended: clock.now() }).await.expect("a running loop");
                 return;

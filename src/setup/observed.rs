@@ -9,8 +9,9 @@ use super::desired::{Desired, QueueRole};
 use crate::aws::actions::CREATED_BY;
 use crate::aws::bus::{RuleState, Target};
 use crate::aws::queue::Queue;
-use crate::aws::{Aws, AwsError, Class};
+use crate::aws::{Aws, AwsError};
 use crate::kinds::rules::{RULES, RuleSpec};
+use crate::model::ErrorClass;
 
 /// The tag that CloudFormation puts on what a stack of it made.
 const STACK: &str = "aws:cloudformation:stack-name";
@@ -104,7 +105,7 @@ async fn look_at_rule(aws: &Aws, desired: &Desired, rule: &RuleSpec) -> Result<O
 fn gone<T>(answer: Result<T, AwsError>) -> Result<Option<T>, AwsError> {
     match answer {
         Ok(found) => Ok(Some(found)),
-        Err(error) if error.class == Class::NotFound => Ok(None),
+        Err(error) if error.class == ErrorClass::NotFound => Ok(None),
         Err(error) => Err(error),
     }
 }

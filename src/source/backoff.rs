@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 
-use crate::aws::{AwsError, Class};
+use crate::aws::AwsError;
+use crate::model::ErrorClass;
 
 /// The first delay and the growth are those of kube-rs's watchers, which poll a throttling API server likewise.
 const FIRST: Duration = Duration::from_millis(800);
@@ -41,8 +42,8 @@ impl Patience {
         match error.class {
             // Nothing is sent to AWS before there are credentials and a region.
             _ if error.is_local() => self.backoff.failed(),
-            Class::Throttled | Class::Transient => self.backoff.failed(),
-            Class::Denied | Class::NotFound | Class::Fatal | Class::DryRun => {
+            ErrorClass::Throttled | ErrorClass::Transient => self.backoff.failed(),
+            ErrorClass::Denied | ErrorClass::NotFound | ErrorClass::Fatal | ErrorClass::DryRun => {
                 self.refusals = self.refusals.saturating_add(1);
                 pause(error, self.refusals)
             }

@@ -14,7 +14,8 @@ use tokio::time::sleep;
 use self::envelope::{Told, Undecodable};
 use super::backoff::Backoff;
 use crate::aws::queue::{BATCH, Message, Queue};
-use crate::aws::{Aws, AwsError, Class};
+use crate::aws::{Aws, AwsError};
+use crate::model::ErrorClass;
 
 /// The pause after the first failed receive; further ones back off.
 const FIRST: Duration = Duration::from_millis(100);
@@ -142,7 +143,7 @@ impl Mailbox {
                     }
                     Err(error) => {
                         tracing::debug!(queue = %self.queue, %error, ?what, "refused, and asked again");
-                        error.class == Class::Denied
+                        error.class == ErrorClass::Denied
                     }
                 };
                 // What is not deleted comes again, and costs more than asking once more.

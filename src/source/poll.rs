@@ -17,9 +17,9 @@ use tokio::time::{Instant, sleep, sleep_until};
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 use super::backoff::Patience;
-use crate::aws::{Aws, AwsError, Class, Listed, PAGE_SIZE};
-use crate::kinds::{Item, KindSpec, LeftOut};
-use crate::model::{Scope, SharedClock, Timestamp, UnreadableItem};
+use crate::aws::{Aws, AwsError, PAGE_SIZE};
+use crate::kinds::KindSpec;
+use crate::model::{ErrorClass, LeftOut, Page, Scope, SharedClock, SweepMessage, SweepStep};
 
 pub use gate::Gate;
 use gate::Turn;
@@ -45,7 +45,7 @@ pub trait List: Send + Sync {
         spec: &'static KindSpec,
         token: Option<String>,
         size: i32,
-    ) -> impl Future<Output = Result<Listed, AwsError>> + Send;
+    ) -> impl Future<Output = Result<Page, AwsError>> + Send;
 }
 
 impl List for Aws {
@@ -57,16 +57,16 @@ impl List for Aws {
         spec: &'static KindSpec,
         token: Option<String>,
         size: i32,
-    ) -> Result<Listed, AwsError> {
+    ) -> Result<Page, AwsError> {
         let first = token.is_none();
         if first {
             self.confirm(scope).await?;
         }
-        let listed = self.page_of(scope, spec, token, size).await?;
-        if listed.next.is_none() {
+        let page = self.page_of(scope, spec, token, size).await?;
+        if page.next.is_none() {
             self.confirm(scope).await?;
         }
-        Ok(listed)
+        Ok(page)
     }
 }
 
@@ -96,70 +96,9 @@ impl Plan {
     }
 }
 
-/// One step of a sweep.
-#[derive(Clone, Debug)]
-pub struct Message {
-    /// Where.
-    pub scope: Scope,
-    /// What is swept.
-    pub spec: &'static KindSpec,
-    /// The step.
-    pub what: What,
-}
-
-/// What happened.
-#[derive(Clone, Debug)]
-pub enum What {
-    /// A sweep begins. If one was under way it has started over, and what it showed proves no absence.
-    Started {
-        /// In AWS time.
-        at: Timestamp,
-    },
-    /// A page is there.
-    Page {
-        /// AWS time when it was asked for.
-        sent_at: Timestamp,
-        /// The resources on it; there may be none.
-        items: Vec<Item>,
-        /// What is on it in a form that cannot be read.
-        unreadable: Vec<UnreadableItem>,
-    },
-    /// A page failed, and is asked for again: the sweep goes on.
-    Stumbled {
-        /// Why.
-        error: AwsError,
-        /// When, in AWS time.
-        will_retry_at: Timestamp,
-    },
-    /// The sweep that is about to complete was made without these optional parameters, which the endpoint does not know. Said
-    /// before a [`What::Completed`] when there are any, or were any the last time.
-    LeftOut {
-        /// Their names.
-        names: LeftOut,
-        /// Whether the sweep before it had them: then what this one lacks may only not be shown any more.
-        first: bool,
-    },
-    /// Every page since the last [`What::Started`] was answered: what was on none of them was not listed.
-    Completed {
-        /// When the sweep began, in AWS time.
-        started: Timestamp,
-        /// When its last page was there, in AWS time.
-        ended: Timestamp,
-    },
-    /// The sweep was given up: what it did not show may well exist.
-    Failed {
-        /// Why.
-        error: AwsError,
-        /// When it is tried again, in AWS time.
-        will_retry_at: Timestamp,
-    },
-}
-
 /// A sweep under way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Sweep {
-    /// When it began, in AWS time.
-    started: Timestamp,
     /// The page to ask for next; `None` is the first.
     token: Option<String>,
     /// How often that page has failed in a row.
@@ -206,9 +145,8 @@ enum Next {
 }
 
 impl Sweep {
-    fn new(started: Timestamp, restarts: u32) -> Self {
+    fn new(restarts: u32) -> Self {
         Sweep {
-            started,
             token: None,
             failures: 0,
             failing: Duration::ZERO,
@@ -243,7 +181,7 @@ impl Sweep {
                 if restarts > RESTARTS { Next::GiveUp } else { Next::Restart { restarts } }
             }
             // A failure of the moment: the page is asked for again, with the same token.
-            Err(error) if matches!(error.class, Class::Throttled | Class::Transient) => {
+            Err(error) if error.class.is_passing() => {
                 let (failures, failing) = (self.failures + 1, self.failing + took);
                 if failures >= PAGE_FAILURES || failing >= PAGE_PATIENCE {
                     Next::GiveUp
@@ -273,7 +211,7 @@ enum State {
     /// The last page was delivered.
     Ending { sweep: Sweep },
     /// All but the end was told.
-    Ended { started: Timestamp },
+    Ended,
 }
 
 struct Driver<L> {
@@ -295,10 +233,10 @@ struct Driver<L> {
 
 /// Sweeps without end, the first at once. Dropping the stream ends them; a page under way is abandoned.
 ///
-/// The stream never ends by itself and never fails: a sweep that fails is a [`What::Failed`], and the next one follows
+/// The stream never ends by itself and never fails: a sweep that fails is a [`SweepStep::Failed`], and the next one follows
 /// after a pause that grows with failures in a row: seconds where it may pass by itself, minutes where somebody has to mend it,
 /// and then in turn with the other kinds of the scope ([`Gate`]). Nothing is asked of AWS while nobody polls the stream.
-pub fn sweeps<L: List + 'static>(lister: L, clock: SharedClock, plan: Plan) -> impl Stream<Item = Message> + Send {
+pub fn sweeps<L: List + 'static>(lister: L, clock: SharedClock, plan: Plan) -> impl Stream<Item = SweepMessage> + Send {
     let state = State::Starting { restarts: 0 };
     let driver = Driver {
         lister,
@@ -313,14 +251,14 @@ pub fn sweeps<L: List + 'static>(lister: L, clock: SharedClock, plan: Plan) -> i
         plan,
     };
     unfold(driver, |mut driver| async move {
-        let what = driver.next().await;
-        let message = Message { scope: driver.plan.scope.clone(), spec: driver.plan.spec, what };
+        let step = driver.next().await;
+        let message = SweepMessage { scope: driver.plan.scope.clone(), kind: driver.plan.spec.kind(), step };
         Some((message, driver))
     })
 }
 
 impl<L: List> Driver<L> {
-    async fn next(&mut self) -> What {
+    async fn next(&mut self) -> SweepStep {
         loop {
             match std::mem::replace(&mut self.state, State::Starting { restarts: 0 }) {
                 State::Resting { part } => {
@@ -336,8 +274,8 @@ impl<L: List> Driver<L> {
                     self.state = State::Starting { restarts: 0 };
                 }
                 State::Blocked { told } => {
-                    if let Some(what) = self.blocked(told).await {
-                        return what;
+                    if let Some(step) = self.blocked(told).await {
+                        return step;
                     }
                 }
                 State::Starting { restarts } => {
@@ -349,31 +287,31 @@ impl<L: List> Driver<L> {
                     if restarts == 0 {
                         self.began = Instant::now();
                     }
-                    self.state = State::Paging { sweep: Sweep::new(at, restarts), pause: Duration::ZERO };
-                    return What::Started { at };
+                    self.state = State::Paging { sweep: Sweep::new(restarts), pause: Duration::ZERO };
+                    return SweepStep::Started { at };
                 }
                 State::Paging { sweep, pause } => {
                     let asked = Instant::now();
                     sleep(pause).await;
                     let Plan { scope, spec, .. } = &self.plan;
                     let answer = self.lister.page(scope, spec, sweep.token.clone(), self.size).await;
-                    if let Some(what) = self.answered(sweep, answer, asked.elapsed()) {
-                        return what;
+                    if let Some(step) = self.answered(sweep, answer, asked.elapsed()) {
+                        return step;
                     }
                 }
                 State::Ending { sweep } => {
-                    self.state = State::Ended { started: sweep.started };
+                    self.state = State::Ended;
                     self.bounds.completed(&sweep.walk);
                     self.patience.succeeded();
                     let before = std::mem::replace(&mut self.left_out, sweep.left_out.clone());
                     if !before.names().is_empty() || !sweep.left_out.names().is_empty() {
                         let first = before != sweep.left_out;
-                        return What::LeftOut { names: sweep.left_out, first };
+                        return SweepStep::LeftOut { names: sweep.left_out, first };
                     }
                 }
-                State::Ended { started } => {
+                State::Ended => {
                     self.state = State::Resting { part: jitter() };
-                    return What::Completed { started, ended: self.clock.now() };
+                    return SweepStep::Completed { ended: self.clock.now() };
                 }
             }
         }
@@ -393,13 +331,13 @@ impl<L: List> Driver<L> {
     }
 
     /// Waits until the gate lets it ask. Gives when it will, each time that changes.
-    async fn blocked(&mut self, told: Option<Instant>) -> Option<What> {
+    async fn blocked(&mut self, told: Option<Instant>) -> Option<SweepStep> {
         let mut changes = self.plan.gate.changes();
         match self.plan.gate.turn(self.plan.spec.slug) {
             Turn::Go => self.state = State::Starting { restarts: 0 },
             Turn::Wait { at, error, .. } if told != Some(at) => {
                 self.state = State::Blocked { told: Some(at) };
-                return Some(self.failed(error, at));
+                return Some(self.failed(&error, at));
             }
             Turn::Wait { at, own, .. } => {
                 self.state = State::Blocked { told };
@@ -413,13 +351,13 @@ impl<L: List> Driver<L> {
     }
 
     /// Takes an answer in; gives the message that came of it, if one did.
-    fn answered(&mut self, mut sweep: Sweep, answer: Result<Listed, AwsError>, took: Duration) -> Option<What> {
-        if let Ok(listed) = &answer {
-            listed.left_out.names().iter().for_each(|name| sweep.left_out.add(name));
+    fn answered(&mut self, mut sweep: Sweep, answer: Result<Page, AwsError>, took: Duration) -> Option<SweepStep> {
+        if let Ok(page) = &answer {
+            page.left_out.names().iter().for_each(|name| sweep.left_out.add(name));
         }
         let next = sweep.step(answer.as_ref().map(shown), took, self.size, &self.bounds);
         match answer {
-            Ok(Listed { items, unreadable, sent_at, .. }) => {
+            Ok(page) => {
                 self.patience.answered();
                 self.plan.gate.answered(self.plan.spec.slug);
                 self.state = match next {
@@ -431,7 +369,7 @@ impl<L: List> Driver<L> {
                         State::Starting { restarts: 0 }
                     }
                 };
-                Some(What::Page { sent_at, items, unreadable })
+                Some(SweepStep::Page(page))
             }
             Err(error) => {
                 tracing::debug!(%error, "a page failed");
@@ -439,7 +377,7 @@ impl<L: List> Driver<L> {
                     Next::Retry(sweep) => {
                         let pause = self.patience.failed(&error);
                         self.state = State::Paging { sweep, pause };
-                        Some(What::Stumbled { error, will_retry_at: self.clock.now() + pause })
+                        Some(SweepStep::Stumbled { trouble: error.to_trouble(self.clock.now()).retried_after(pause) })
                     }
                     Next::Restart { restarts } => {
                         self.state = State::Starting { restarts };
@@ -452,28 +390,28 @@ impl<L: List> Driver<L> {
                         self.state = State::Starting { restarts: 0 };
                         None
                     }
-                    Next::Ask(_) | Next::Complete(_) | Next::Stop(_) | Next::GiveUp => Some(self.given_up(error)),
+                    Next::Ask(_) | Next::Complete(_) | Next::Stop(_) | Next::GiveUp => Some(self.given_up(&error)),
                 }
             }
         }
     }
 
-    fn stopped(&mut self, endless: Endless) -> What {
+    fn stopped(&mut self, endless: Endless) -> SweepStep {
         self.bounds.given_up(endless);
         let Plan { scope, spec, .. } = &self.plan;
-        self.given_up(AwsError::endless(&endless.to_string(), spec.action(), &scope.region))
+        self.given_up(&AwsError::endless(&endless.to_string(), spec.action(), &scope.region))
     }
 
-    fn given_up(&mut self, error: AwsError) -> What {
+    fn given_up(&mut self, error: &AwsError) -> SweepStep {
         let kind = self.plan.spec.slug;
-        let by_turns = matches!(error.class, Class::Denied | Class::Fatal)
-            && (error.is_about_scope() || error.class == Class::Denied);
+        let by_turns = matches!(error.class, ErrorClass::Denied | ErrorClass::Fatal)
+            && (error.is_about_scope() || error.class == ErrorClass::Denied);
         let at = if by_turns {
-            let at = self.plan.gate.refused(kind, &error);
+            let at = self.plan.gate.refused(kind, error);
             self.state = State::Blocked { told: Some(at) };
             at
         } else {
-            let pause = self.patience.failed(&error);
+            let pause = self.patience.failed(error);
             self.plan.gate.unsure(kind, pause);
             let due = Instant::now() + pause;
             self.calls.mark_unchanged();
@@ -483,22 +421,25 @@ impl<L: List> Driver<L> {
         self.failed(error, at)
     }
 
-    fn failed(&self, error: AwsError, at: Instant) -> What {
-        What::Failed { error, will_retry_at: self.clock.now() + at.saturating_duration_since(Instant::now()) }
+    fn failed(&self, error: &AwsError, at: Instant) -> SweepStep {
+        let (kind, scope) = (self.plan.spec.slug, &self.plan.scope);
+        let (now, pause) = (self.clock.now(), at.saturating_duration_since(Instant::now()));
+        tracing::warn!(%scope, kind, %error, fix = error.fix(), will_retry_at = %(now + pause), "sweep given up");
+        SweepStep::Failed { trouble: error.to_trouble(now).retried_after(pause) }
     }
 }
 
 /// What a page says of its walk.
-fn shown(listed: &Listed) -> Shown {
-    let ids = listed.items.iter().map(|item| &*item.id);
-    let unreadable = listed.unreadable.iter().map(|item| item.id.as_deref().unwrap_or_default());
+fn shown(page: &Page) -> Shown {
+    let ids = page.items.iter().map(|item| &*item.id);
+    let unreadable = page.unreadable.iter().map(|item| item.id.as_deref().unwrap_or_default());
     let mut hash = Xxh3::new();
     for id in ids.chain(unreadable) {
         hash.update(id.as_bytes());
         hash.update(&[0]);
     }
-    let is_empty = listed.items.is_empty() && listed.unreadable.is_empty();
-    Shown { content: (!is_empty).then(|| hash.digest()), next: listed.next.clone() }
+    let is_empty = page.items.is_empty() && page.unreadable.is_empty();
+    Shown { content: (!is_empty).then(|| hash.digest()), next: page.next.clone() }
 }
 
 /// Waits for the next change; for ever when nobody can make one.

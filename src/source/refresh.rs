@@ -18,9 +18,9 @@ use tokio::time::{Instant, sleep_until};
 use self::queue::{Pushed, Queue};
 use super::backoff::Backoff;
 use super::poll::Plan;
-use crate::aws::{Aws, AwsError, Batch, Class, Described, Listed, Priority};
+use crate::aws::{Aws, AwsError, Batch, Described, Priority};
 use crate::kinds::KindSpec;
-use crate::model::{Observation, ResourceId, Scope, Seen, SharedClock, Source, Wanted};
+use crate::model::{ErrorClass, Observation, Page, ResourceId, Scope, Seen, SharedClock, Source, Wanted};
 
 /// The most ids asked for in one call.
 const PER_CALL: usize = 100;
@@ -33,15 +33,15 @@ pub trait Describe: Send + Sync {
         scope: &Scope,
         spec: &'static KindSpec,
         ids: &[String],
-    ) -> impl Future<Output = Result<Listed, AwsError>> + Send;
+    ) -> impl Future<Output = Result<Page, AwsError>> + Send;
 }
 
 impl Describe for Aws {
     /// A NotFound counts only from the scope's own account: credentials can change under a running process, and another
     /// account knows none of the ids.
-    async fn describe(&self, scope: &Scope, spec: &'static KindSpec, ids: &[String]) -> Result<Listed, AwsError> {
+    async fn describe(&self, scope: &Scope, spec: &'static KindSpec, ids: &[String]) -> Result<Page, AwsError> {
         let answer = self.describe_once(scope, spec, ids, Priority::Refresh).await;
-        if answer.as_ref().is_err_and(|error| error.class == Class::NotFound) {
+        if answer.as_ref().is_err_and(|error| error.class == ErrorClass::NotFound) {
             self.confirm(scope).await?;
         }
         answer
@@ -150,16 +150,15 @@ impl<D: Describe> Refresher<D> {
         // An id that the answers leave out without a word is not known to be gone.
         round.answered.extend(silent.into_iter().map(|id| (id, None)));
         round.answered.extend(unreadable.into_iter().map(|(id, _)| (id, None)));
-        for Listed { unreadable, sent_at, .. } in &answers {
+        for Page { unreadable, sent_at, .. } in &answers {
             // It is there, whatever it is like.
             let there = unreadable.iter().filter_map(|item| item.id.as_ref());
             round.observations.extend(there.map(|id| saw(id, *sent_at, Seen::Mentioned)));
         }
-        for (sent_at, item) in answers.into_iter().flat_map(Listed::dated) {
-            let id = Arc::from(item.id);
+        for (sent_at, item) in answers.into_iter().flat_map(Page::dated) {
             let shown = spec.state(&item.document).map(str::to_owned);
-            round.observations.push(saw(&id, sent_at, Seen::Described(Arc::new(item.document))));
-            round.answered.insert(id, shown);
+            round.observations.push(saw(&item.id, sent_at, Seen::Described(item.document)));
+            round.answered.insert(item.id, shown);
         }
         for id in not_found {
             round.observations.push(saw(&id, asked_at, Seen::NotFound));
@@ -167,7 +166,7 @@ impl<D: Describe> Refresher<D> {
         }
         if let Some((left, error)) = failed {
             tracing::warn!(%scope, kind = spec.slug, ids = left.len(), %error, "a refresh failed");
-            if matches!(error.class, Class::Throttled | Class::Transient) {
+            if error.class.is_passing() {
                 self.resumes = self.begun.elapsed() + self.backoff.failed();
                 self.queue.put_back(left, self.resumes);
             } else {

@@ -5,13 +5,12 @@ use std::time::Duration;
 use serde_json::{Map, json};
 use tokio::time::sleep;
 
-use super::sweeps;
 use crate::aws::bus::CustomEvent;
-use crate::aws::{Aws, AwsError, Class};
+use crate::aws::{Aws, AwsError};
 use crate::freshness::Freshness;
 use crate::freshness::path::Listening;
 use crate::kinds::rules::{CANARY_SOURCE, RULES};
-use crate::model::{Scope, Timestamp};
+use crate::model::{ErrorClass, Scope, Timestamp};
 use crate::source::backoff::Backoff;
 
 /// The pause before canaries are put again that AWS refuses for good: only a person changes that.
@@ -36,7 +35,7 @@ pub(crate) async fn run(aws: Aws, freshness: Freshness, scope: Scope, listening:
             Err(error) => {
                 tracing::warn!(%scope, %error, fix = error.fix(), "no canaries are put on the bus");
                 let since = *failing.get_or_insert(at);
-                freshness.putting(&scope, Some(sweeps::trouble(&error, since)));
+                freshness.putting(&scope, Some(error.to_trouble(since)));
                 after(&error, every, &mut backoff)
             }
         };
@@ -50,8 +49,8 @@ pub(crate) async fn run(aws: Aws, freshness: Freshness, scope: Scope, listening:
 /// The pause after a failure. One of the moment must not let what is proved lapse.
 fn after(error: &AwsError, every: Duration, backoff: &mut Backoff) -> Duration {
     match error.class {
-        Class::Throttled | Class::Transient => backoff.failed(),
-        Class::Denied | Class::NotFound | Class::Fatal | Class::DryRun => every.max(REFUSED_PAUSE),
+        ErrorClass::Throttled | ErrorClass::Transient => backoff.failed(),
+        ErrorClass::Denied | ErrorClass::NotFound | ErrorClass::Fatal | ErrorClass::DryRun => every.max(REFUSED_PAUSE),
     }
 }
 

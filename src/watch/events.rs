@@ -23,13 +23,11 @@ use futures::{FutureExt, StreamExt};
 use parking_lot::Mutex;
 use tokio::time::sleep;
 
-use super::sweeps;
 use crate::aws::queue::Queue;
 use crate::aws::{Aws, AwsError};
-use crate::freshness::Trouble;
 use crate::freshness::counts::{Count, EventCounts};
 use crate::ingest::{Handle, IngestError, Taken};
-use crate::model::{Notification, SharedClock, Timestamp};
+use crate::model::{Notification, SharedClock, Timestamp, Trouble, TroubleClass};
 use crate::source::events::envelope::{Says, Undecodable};
 use crate::source::events::{Illegible, Listener, Mailbox, Received};
 use crate::store::{CommitError, Parked, ReadError};
@@ -339,7 +337,7 @@ impl Carrier {
     /// Shows that nothing can be received, and why.
     fn show(&self, error: &AwsError, since: Timestamp) {
         self.counts.count(Count::ReceiveFailures);
-        self.ingest.freshness().receiving(&self.queue.to_string(), Some(sweeps::trouble(error, since)));
+        self.ingest.freshness().receiving(&self.queue.to_string(), Some(error.to_trouble(since)));
         tracing::warn!(queue = %self.queue, %error, fix = error.fix(), "no events can be received");
     }
 }
@@ -347,7 +345,7 @@ impl Carrier {
 /// Why what events say is not known yet.
 fn unstored(error: &IngestError, since: Timestamp) -> Trouble {
     Trouble {
-        class: "store",
+        class: TroubleClass::Store,
         what: format!("what events say cannot be stored: {error}"),
         fix: "They are held until it can".to_owned(),
         since,

@@ -6,16 +6,15 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use super::events::{self, Unreadable};
-use super::sweeps;
 use super::tasks::Tasks;
+use crate::aws::Aws;
 use crate::aws::queue::Queue;
-use crate::aws::{Aws, Class};
 use crate::config::Config;
+use crate::freshness::Freshness;
 use crate::freshness::path::{Listening, Rule, SERVER};
-use crate::freshness::{Freshness, Trouble};
 use crate::ingest::Handle;
 use crate::kinds::rules::{DEFAULT_NAME, RULES};
-use crate::model::Scope;
+use crate::model::{ErrorClass, Scope, Trouble};
 use crate::source::backoff::Backoff;
 use crate::watch::canaries;
 
@@ -124,14 +123,14 @@ async fn found(aws: &Aws, freshness: &Freshness, scope: &Scope, name: &str) -> Q
                 backoff.succeeded();
                 let what = format!("there is no queue {name} in {region}");
                 let fix = "Run `muster setup`, which makes it; it is looked for every 2 minutes".to_owned();
-                (Trouble { class: "not_found", what, fix, since, retry_at: None }, ABSENT_PAUSE)
+                (Trouble { class: ErrorClass::NotFound.into(), what, fix, since, retry_at: None }, ABSENT_PAUSE)
             }
             Err(error) => {
                 let pause = match error.class {
-                    Class::Throttled | Class::Transient => backoff.failed(),
+                    ErrorClass::Throttled | ErrorClass::Transient => backoff.failed(),
                     _ => ABSENT_PAUSE,
                 };
-                (sweeps::trouble(&error, since), pause)
+                (error.to_trouble(since), pause)
             }
         };
         tracing::warn!(%scope, what = trouble.what, fix = trouble.fix, "no events are listened to");

@@ -1,6 +1,6 @@
 //! What AWS's error codes mean to Muster.
 
-use super::Class;
+use crate::model::ErrorClass;
 
 /// AWS's ways to say "slow down": the SDK's own list, and EC2's limit on snapshots of one volume.
 const THROTTLED: &[&str] = &[
@@ -44,18 +44,18 @@ const TRANSIENT: &[&str] =
     &["RequestTimeout", "RequestTimeoutException", "IDPCommunicationError", "ConcurrentModificationException"];
 
 /// The class of an answer.
-pub(super) fn classify(code: &str, status: u16) -> Class {
+pub(super) fn classify(code: &str, status: u16) -> ErrorClass {
     match code {
-        "DryRunOperation" => Class::DryRun,
-        _ if THROTTLED.contains(&code) => Class::Throttled,
-        _ if DENIED.contains(&code) => Class::Denied,
-        _ if CREDENTIALS.contains(&code) => Class::Fatal,
-        _ if TRANSIENT.contains(&code) => Class::Transient,
-        _ if NOT_FOUND.contains(&code) => Class::NotFound,
+        "DryRunOperation" => ErrorClass::DryRun,
+        _ if THROTTLED.contains(&code) => ErrorClass::Throttled,
+        _ if DENIED.contains(&code) => ErrorClass::Denied,
+        _ if CREDENTIALS.contains(&code) => ErrorClass::Fatal,
+        _ if TRANSIENT.contains(&code) => ErrorClass::Transient,
+        _ if NOT_FOUND.contains(&code) => ErrorClass::NotFound,
         // A malformed id names nothing either.
-        _ if code.ends_with(".NotFound") || code.ends_with(".Malformed") => Class::NotFound,
-        _ if status == 429 => Class::Throttled,
-        _ if status >= 500 => Class::Transient,
-        _ => Class::Fatal,
+        _ if code.ends_with(".NotFound") || code.ends_with(".Malformed") => ErrorClass::NotFound,
+        _ if status == 429 => ErrorClass::Throttled,
+        _ if status >= 500 => ErrorClass::Transient,
+        _ => ErrorClass::Fatal,
     }
 }

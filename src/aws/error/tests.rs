@@ -13,8 +13,8 @@ async fn failed(status: u16, code: &str, message: &str) -> AwsError {
 #[tokio::test]
 async fn throttling_is_told_apart_from_other_server_errors() {
     let error = failed(503, "RequestLimitExceeded", "Request limit exceeded.").await;
-    assert_eq!((error.class, error.perhaps_done), (Class::Throttled, false));
-    assert_eq!(failed(503, "Unavailable", "Try later").await.class, Class::Transient);
+    assert_eq!((error.class, error.perhaps_done), (ErrorClass::Throttled, false));
+    assert_eq!(failed(503, "Unavailable", "Try later").await.class, ErrorClass::Transient);
 }
 
 #[tokio::test]
@@ -23,7 +23,7 @@ async fn a_denial_loses_its_blob_and_names_the_action_to_allow() {
                    not authorized to perform: ec2:CreateTags on resource: arn:aws:ec2:us-east-1::snapshot/* because no \
                    identity-based policy allows it. Encoded authorization failure message: 4VRYs0meB10b-and-more";
     let error = failed(403, "UnauthorizedOperation", message).await;
-    assert_eq!(error.class, Class::Denied);
+    assert_eq!(error.class, ErrorClass::Denied);
     assert!(!error.to_string().contains("s0meB10b") && error.to_string().contains("assumed-role/r/me"), "{error}");
     assert!(error.fix().contains("ec2:CreateTags"), "{}", error.fix());
     assert!(!error.perhaps_done);
@@ -35,10 +35,10 @@ async fn not_found_names_the_ids_that_do_not_exist() {
     let error = failed(400, "InvalidInstanceID.NotFound", message).await;
     assert_eq!(
         (error.class, error.ids.as_slice()),
-        (Class::NotFound, &["i-0123456789abcdef0", "i-1a2b3c4d"].map(str::to_owned)[..])
+        (ErrorClass::NotFound, &["i-0123456789abcdef0", "i-1a2b3c4d"].map(str::to_owned)[..])
     );
     let error = failed(400, "InvalidInstanceID.Malformed", "Invalid id: \"i-nonsense\"").await;
-    assert_eq!((error.class, error.ids.as_slice()), (Class::NotFound, &["i-nonsense".to_owned()][..]));
+    assert_eq!((error.class, error.ids.as_slice()), (ErrorClass::NotFound, &["i-nonsense".to_owned()][..]));
     let error = failed(400, "InvalidGroup.NotFound", "The security group 'sg-0fedcba987654321a' does not exist").await;
     assert_eq!(error.ids, ["sg-0fedcba987654321a"]);
 }
@@ -47,7 +47,7 @@ async fn not_found_names_the_ids_that_do_not_exist() {
 async fn refused_credentials_say_what_to_renew() {
     for code in ["AuthFailure", "RequestExpired", "ExpiredToken", "InvalidClientTokenId"] {
         let error = failed(401, code, "no").await;
-        assert_eq!(error.class, Class::Fatal, "{code}");
+        assert_eq!(error.class, ErrorClass::Fatal, "{code}");
         assert!(error.fix().contains("Renew the credentials"), "{}", error.fix());
     }
 }
@@ -62,7 +62,7 @@ async fn key_ids_do_not_show() {
 async fn an_answer_that_is_not_of_aws_is_passing_trouble() {
     let server = Scripted::new([Answer { status: 502, date: None, body: "<html>Bad Gateway</html>".to_owned() }]).await;
     let error = server.aws().page(&scope(), kinds::by_slug("vpc").unwrap(), None).await.unwrap_err();
-    assert_eq!((error.class, &error.trouble), (Class::Transient, &Trouble::Unreadable));
+    assert_eq!((error.class, &error.trouble), (ErrorClass::Transient, &Trouble::Unreadable));
     assert!(error.to_string().contains("502"), "{error}");
 }
 
@@ -86,7 +86,7 @@ fn unsent(error: CredentialsError) -> AwsError {
 fn an_expired_sso_session_says_the_command() {
     let cause = CredentialsError::provider_error("the SSO token has expired and cannot be refreshed");
     let error = unsent(CredentialsError::provider_error(cause));
-    assert_eq!((error.class, &error.trouble), (Class::Fatal, &Trouble::SsoExpired));
+    assert_eq!((error.class, &error.trouble), (ErrorClass::Fatal, &Trouble::SsoExpired));
     assert_eq!(error.fix(), "Run: aws sso login --profile work");
 }
 
@@ -110,5 +110,5 @@ fn what_a_credential_helper_says_does_not_show() {
 fn a_login_that_cannot_be_reached_is_passing_trouble() {
     let error =
         unsent(CredentialsError::provider_error("dispatch failure: io error: client error (Connect): dns error"));
-    assert_eq!((error.class, error.perhaps_done), (Class::Transient, false));
+    assert_eq!((error.class, error.perhaps_done), (ErrorClass::Transient, false));
 }

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use super::super::Aws;
 use super::super::bus::{CustomEvent, Rule};
 use super::super::scripted::{at, scope};
-use super::super::{Aws, Class};
-use crate::model::Region;
+use crate::model::{ErrorClass, Region};
 use crate::simulator::{Options, Simulator};
 
 const ACCOUNT: &str = "123456789012";
@@ -59,7 +59,7 @@ async fn a_rule_is_made_described_enabled_and_deleted() {
         aws.targets(&region, "r").await.unwrap_err(),
         aws.remove_targets(&region, "r", &["t".to_owned()]).await.unwrap_err(),
     ] {
-        assert_eq!(error.class, Class::NotFound, "{error}");
+        assert_eq!(error.class, ErrorClass::NotFound, "{error}");
     }
     simulator.stop().await;
 }
@@ -89,7 +89,7 @@ async fn a_pattern_is_tried_on_an_event_and_a_wrong_one_is_refused() {
     assert!(aws.test_pattern(&region, r#"{"source":["test"]}"#, event).await.unwrap());
     assert!(!aws.test_pattern(&region, r#"{"source":["other"]}"#, event).await.unwrap());
     let error = aws.test_pattern(&region, "{", event).await.unwrap_err();
-    assert_eq!((error.class, error.code.as_deref()), (Class::Fatal, Some("InvalidEventPatternException")));
+    assert_eq!((error.class, error.code.as_deref()), (ErrorClass::Fatal, Some("InvalidEventPatternException")));
     simulator.stop().await;
 }
 
@@ -135,7 +135,7 @@ async fn a_queue_is_made_found_set_tagged_and_deleted_and_its_name_is_kept_back(
     let error = aws.create_queue(&region, "q", BTreeMap::new(), BTreeMap::new()).await.unwrap_err();
     assert!(error.is_deleted_recently(), "{error}");
     let error = aws.queue_tags(&made).await.unwrap_err();
-    assert_eq!((error.class, error.is_deleted_recently()), (Class::NotFound, false));
+    assert_eq!((error.class, error.is_deleted_recently()), (ErrorClass::NotFound, false));
     simulator.stop().await;
 }
 
@@ -147,7 +147,7 @@ async fn what_a_policy_denies_is_denied_in_either_protocol() {
     simulator.world().fail("GetQueueUrl", 403, "AccessDenied", "Access to the resource is denied.");
     let errors = [aws.describe_rule(&region, "r").await.unwrap_err(), aws.queue_url(&region, "q").await.unwrap_err()];
     for (error, action) in errors.iter().zip(["events:DescribeRule", "sqs:GetQueueUrl"]) {
-        assert_eq!(error.class, Class::Denied, "{error}");
+        assert_eq!(error.class, ErrorClass::Denied, "{error}");
         assert!(error.fix().starts_with(&format!("Allow {action} in the IAM policy")), "{}", error.fix());
     }
     simulator.stop().await;

@@ -12,7 +12,7 @@ async fn document(slug: &str, xml: &str) -> Value {
     let spec = kinds::by_slug(slug).unwrap();
     let listed = server.aws().describe_once(&scope(), spec, &["x".to_owned()], Priority::Tool).await.unwrap();
     assert_eq!(listed.items.len(), 1);
-    assert_eq!(listed.items[0].document.text(spec.id_field), Some(listed.items[0].id.as_str()));
+    assert_eq!(listed.items[0].document.text(spec.id_field), Some(&*listed.items[0].id));
     serde_json::to_value(&listed.items[0].document).unwrap()
 }
 

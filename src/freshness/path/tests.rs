@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::{AccountId, Region, Scope};
+use crate::model::{AccountId, ErrorClass, Region, Scope};
 
 const EVERY: Duration = Duration::from_mins(1);
 const WINDOW: Duration = Duration::from_secs(135);
@@ -84,7 +84,13 @@ fn canary(name: &str, rule: &'static str, sent_by: &str, sent_at: Timestamp) -> 
 }
 
 fn trouble(what: &str) -> Trouble {
-    Trouble { class: "denied", what: what.to_owned(), fix: "Mend it".to_owned(), since: dated(0), retry_at: None }
+    Trouble {
+        class: ErrorClass::Denied.into(),
+        what: what.to_owned(),
+        fix: "Mend it".to_owned(),
+        since: dated(0),
+        retry_at: None,
+    }
 }
 
 #[test]
@@ -242,7 +248,7 @@ fn the_reason_is_the_nearest_one_that_somebody_can_mend() {
         "what is known to be broken is not proved by what came before"
     );
     assert_eq!(world.path.cover(&ALL, None, world.now()), None);
-    world.path.receiving(Some(Trouble { class: "transient", ..trouble("the connection was reset") }));
+    world.path.receiving(Some(Trouble { class: ErrorClass::Transient.into(), ..trouble("the connection was reset") }));
     assert_eq!(world.why(&ALL, None), None, "while it is proved a failure of the moment says nothing");
     world.path.miss(trouble("there is no queue"));
     assert_eq!(world.why(&ALL, None).unwrap(), "there is no queue. Mend it");

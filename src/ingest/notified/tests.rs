@@ -1,9 +1,10 @@
 use futures::FutureExt;
 
 use crate::ingest::tests::{World, at, id, instance, kind, scope, state, still};
-use crate::ingest::{Lane, SweepMessage, SweepStep, Taken};
+use crate::ingest::{Lane, Taken};
 use crate::model::{
-    ApiCall, Called, Cause, Event, Notification, Observation, Recorded, ResourceId, Scope, Seen, Source,
+    ApiCall, Called, Cause, Event, Item, Notification, Observation, Page, Recorded, ResourceId, Scope, Seen, Source,
+    SweepMessage, SweepStep,
 };
 
 fn told(event_id: &str, name: &str, state_name: &str, second: i64) -> Notification {
@@ -37,8 +38,8 @@ async fn what_waits_is_one_commit_and_each_asker_is_told_of_its_own() {
     let dir = tempfile::tempdir().expect("a directory");
     let (mut ingest, handle, store) = still(&dir);
     let names: Vec<String> = (0..40).map(|n| format!("i-{n}")).collect();
-    let items = names.iter().map(|name| (name.as_str().into(), instance("running", "t3.micro"))).collect();
-    let page = SweepStep::Page { sent_at: at(100), items, unreadable: Vec::new() };
+    let items = names.iter().map(|name| Item::new(name.as_str(), instance("running", "t3.micro"))).collect();
+    let page = SweepStep::Page(Page { sent_at: at(100), items, ..Page::default() });
     for step in [SweepStep::Started { at: at(100) }, page, SweepStep::Completed { ended: at(101) }] {
         ingest.sweep(SweepMessage { scope: scope(), kind: kind(), step });
     }

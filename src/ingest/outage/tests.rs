@@ -9,7 +9,7 @@ use tokio::time::{sleep, timeout};
 use super::*;
 use crate::ingest::Taken;
 use crate::ingest::tests::{World, at, id, instance, kind, project, scope};
-use crate::model::{Notification, Outcome, Recorded, Seen, Source};
+use crate::model::{Notification, Outcome, Recorded, Seen, Source, TroubleClass};
 use crate::store::disk::memory::{ALL, Call, Faults, Memory};
 use crate::store::verify::fold_log;
 use crate::store::{Matcher, Options, Store};
@@ -50,7 +50,7 @@ async fn swept(world: &World, second: &mut i64, items: &[String], size: &str) {
             return;
         }
         let trouble = state.trouble.unwrap();
-        assert_eq!(trouble.class, "store", "{trouble:?}");
+        assert_eq!(trouble.class, TroubleClass::Store, "{trouble:?}");
         sleep(Duration::from_millis(5)).await;
     }
 }
@@ -252,7 +252,7 @@ async fn what_aws_did_while_the_disk_failed_is_recorded_when_it_works_again_and_
         assert!(matches!(refused, Err(IngestError::Commit(CommitError::Latched { .. }))), "{refused:?}");
     }
     let trouble = world.handle.freshness().trouble().unwrap();
-    assert!(trouble.class == "store" && trouble.what.contains("muster.redb"), "{trouble:?}");
+    assert!(trouble.class == TroubleClass::Store && trouble.what.contains("muster.redb"), "{trouble:?}");
     disk.fail(None);
     let mut newest = world.hub.newest();
     timeout(Duration::from_secs(30), newest.wait_for(|seq| seq.0 > before as u64)).await.unwrap().unwrap();

@@ -7,11 +7,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::ingest::KindEntry;
-use crate::ingest::lanes::{Handle, Record, SweepMessage, SweepStep, Work};
+use crate::ingest::lanes::{Handle, Record, Work};
 use crate::model::event::Overlay;
 use crate::model::{
     AccountId, Cause, Change, Clock, Document, Event, Evidence, Group, Kind, Map, Region, ResourceId, RowFields, Scope,
-    Seq, Source, Timestamp, Value,
+    Seq, Source, SweepMessage, SweepStep, Timestamp, Value,
 };
 use crate::notify::ChangeHub;
 use crate::reconcile::KindRules;

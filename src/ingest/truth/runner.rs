@@ -13,13 +13,12 @@ use tokio_util::sync::CancellationToken;
 use super::aws::{Aws, Millis, News, Notice, state_value, tags_value};
 use super::program::Step;
 use super::shelf::{Shelf, kind, scope};
-use crate::freshness::Trouble;
 use crate::ingest::lanes::{self, Record};
 use crate::ingest::ledger::View;
-use crate::ingest::{Handle, Ingest, KindEntry, Ledger, SweepMessage, SweepStep, Taken, WantedReceiver};
+use crate::ingest::{Handle, Ingest, KindEntry, Ledger, Taken, WantedReceiver};
 use crate::model::{
-    ActionId, Cause, Clock, Current, Document, Event, Notification, Observation, Outcome, ResourceId, Seen, Seq,
-    Source, Timestamp,
+    ActionId, Cause, Clock, Current, ErrorClass, Event, Item, Notification, Observation, Outcome, Page, ResourceId,
+    Seen, Seq, Source, SweepMessage, SweepStep, Timestamp, Trouble,
 };
 use crate::notify::ChangeHub;
 use crate::reconcile::KindRules;
@@ -49,9 +48,8 @@ impl Clock for Watch {
 }
 
 /// An answer on its way: when it was asked for, by the process's clock, and what it says.
-struct Answer {
-    sent_at: Timestamp,
-    items: Vec<(Arc<str>, Arc<Document>)>,
+struct Described {
+    page: Page,
     missing: Vec<Arc<str>>,
 }
 
@@ -62,7 +60,7 @@ struct Listing {
     landed: u8,
     hides: bool,
     loses: bool,
-    page: Option<Answer>,
+    page: Option<Page>,
 }
 
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own about the program so far")]
@@ -82,7 +80,7 @@ pub(super) struct Runner<'s, S: Shelf> {
     /// A sweep was asked for in place of too many refreshes.
     due: bool,
     listing: Option<Listing>,
-    refresh: Option<Answer>,
+    refresh: Option<Described>,
     tools: VecDeque<(ActionId, String, Timestamp, &'static str)>,
     slots: Vec<String>,
     seq: Seq,
@@ -345,9 +343,9 @@ impl<'s, S: Shelf> Runner<'s, S> {
             if tagless && number % 3 > 0 && self.is_tagged(id) {
                 version.tags.clear();
             }
-            items.push((Arc::from(id.as_str()), Arc::new(version.document(self.mapping))));
+            items.push(Item::new(id.as_str(), version.document(self.mapping)));
         }
-        let page = Answer { sent_at: self.clock.now(), items, missing: Vec::new() };
+        let page = Page { sent_at: self.clock.now(), items, ..Page::default() };
         if let Some(listing) = &mut self.listing {
             listing.hides |= hide;
             listing.loses |= tagless;
@@ -364,9 +362,9 @@ impl<'s, S: Shelf> Runner<'s, S> {
 
     fn land(&mut self) {
         let Some(listing) = &mut self.listing else { return };
-        let Some(Answer { sent_at, items, .. }) = listing.page.take() else { return };
+        let Some(page) = listing.page.take() else { return };
         listing.landed += 1;
-        self.message(SweepStep::Page { sent_at, items, unreadable: Vec::new() });
+        self.message(SweepStep::Page(page));
     }
 
     fn finish(&mut self, lag: u8) {
@@ -386,7 +384,8 @@ impl<'s, S: Shelf> Runner<'s, S> {
     fn give_up(&mut self) {
         if self.listing.take().is_some() {
             let (what, fix) = ("made up".to_owned(), String::new());
-            let trouble = Trouble { class: "transient", what, fix, since: self.clock.now(), retry_at: None };
+            let trouble =
+                Trouble { class: ErrorClass::Transient.into(), what, fix, since: self.clock.now(), retry_at: None };
             self.message(SweepStep::Failed { trouble });
         }
     }
@@ -402,10 +401,11 @@ impl<'s, S: Shelf> Runner<'s, S> {
             return self.queue.put_back(ids, tick + Duration::from_secs(1));
         }
         let seen = self.now - Millis::from(lag) * 1000;
-        let mut answer = Answer { sent_at: self.clock.now(), items: Vec::new(), missing: Vec::new() };
+        let page = Page { sent_at: self.clock.now(), ..Page::default() };
+        let mut answer = Described { page, missing: Vec::new() };
         for id in ids {
             match self.aws.at(&id, seen) {
-                Some(version) => answer.items.push((id, Arc::new(version.document(self.mapping)))),
+                Some(version) => answer.page.items.push(Item::new(id, version.document(self.mapping))),
                 None => answer.missing.push(id),
             }
         }
@@ -413,14 +413,14 @@ impl<'s, S: Shelf> Runner<'s, S> {
     }
 
     fn answer(&mut self) {
-        let Some(Answer { sent_at: at, items, missing }) = self.refresh.take() else { return };
+        let Some(Described { page: Page { sent_at: at, items, .. }, missing }) = self.refresh.take() else { return };
         let saw = |id: &str, seen| Observation { source: Source::Refresh, at, id: resource(id), seen };
-        let found = items.iter().map(|(id, document)| saw(id, Seen::Described(Arc::clone(document))));
+        let found = items.iter().map(|item| saw(&item.id, Seen::Described(Arc::clone(&item.document))));
         let lost = missing.iter().map(|id| saw(id, Seen::NotFound));
         let observations = found.chain(lost).collect();
         let unsettled = self.record(Vec::new(), observations, Cause::Refresh);
         let tick = self.tick();
-        let shown = items.iter().map(|(id, document)| (id, document.text("State.Name")));
+        let shown = items.iter().map(|item| (&item.id, item.document.text("State.Name")));
         for (id, shown) in shown.chain(missing.iter().map(|id| (id, None))) {
             let settled = !unsettled.iter().any(|unsettled| unsettled.id == *id);
             self.queue.answered(id, settled, shown, tick);

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use crate::mcp::client::ClientError;
 use crate::mcp::tests::{World, data, text};
+use crate::model::TroubleClass;
 use crate::store::disk::memory::{ALL, Call, Faults, Memory};
 
 /// The next calls of these sorts fail, `most` of them.
@@ -70,7 +71,7 @@ async fn while_the_disk_fails_every_request_says_that_it_may_pass_and_none_that_
     let calls = world.core.aws.calls();
     assert!(!calls.iter().any(|call| call.action == "StopInstances"), "AWS was called: {calls:?}");
     let trouble = world.core.ingest.freshness().trouble().expect("the reason");
-    assert_eq!(trouble.class, "store");
+    assert_eq!(trouble.class, TroubleClass::Store);
     disk.fail(None);
     assert_eq!(client.read(&uri).await.unwrap()["uri"], uri);
     assert!(!data(client.call("search_inventory", json!({"kind": "instance"})).await.unwrap()).is_null());

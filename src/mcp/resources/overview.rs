@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{Content, paths};
 use crate::aws::CallCount;
-use crate::freshness::{ScopeFreshness, Trouble};
+use crate::freshness::ScopeFreshness;
 use crate::kinds::{self, KINDS};
 use crate::mcp::core::Core;
 use crate::mcp::damage::Question;
@@ -16,6 +16,7 @@ use crate::mcp::policy::Writes;
 use crate::mcp::stale::Stale;
 use crate::mcp::tools::rows::Columns;
 use crate::mcp::unreadable;
+use crate::model::Trouble;
 use crate::query::counts;
 
 /// The difference of clocks, in milliseconds, above which it is shown.

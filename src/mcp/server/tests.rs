@@ -10,11 +10,11 @@ use rmcp::{ClientHandler, ErrorData};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::ingest::{SweepMessage, SweepStep};
 use crate::kinds;
 use crate::mcp::client::ClientError;
 use crate::mcp::tests::{World, data, fast, scope, text};
 use crate::mcp::{Failure, ListMode};
+use crate::model::{ErrorClass, Page, SweepMessage, SweepStep};
 use crate::simulator;
 
 const SOON: Duration = Duration::from_secs(5);
@@ -230,7 +230,7 @@ async fn a_stale_copy_whose_sweep_is_refused_says_so_at_once() {
     let client = world.client(false).await;
     outdate(&world).await;
     let (what, fix, since) = ("no route to AWS".to_owned(), "mend the network".to_owned(), world.core.now());
-    let trouble = crate::freshness::Trouble { class: "network", what, fix, since, retry_at: None };
+    let trouble = crate::model::Trouble { class: ErrorClass::Transient.into(), what, fix, since, retry_at: None };
     world.core.ingest.freshness().set_trouble(Some(trouble));
     let started = tokio::time::Instant::now();
     let error = refused(client.read("ec2://instance/i-0000000000000dead").await.unwrap_err());
@@ -273,12 +273,9 @@ async fn what_the_last_sweep_lacked_is_not_claimed_to_be_so_at_that_sweep() {
     let Core { aws, ingest, .. } = &*world.core;
     let at = world.core.now() + Duration::from_secs(90);
     let page = aws.page(&scope(), kinds::INSTANCE, None).await.unwrap();
-    let items = page.items.into_iter().map(|item| (item.id.into(), Arc::new(item.document))).collect();
-    for step in [
-        SweepStep::Started { at },
-        SweepStep::Page { sent_at: at, items, unreadable: Vec::new() },
-        SweepStep::Completed { ended: at },
-    ] {
+    for step in
+        [SweepStep::Started { at }, SweepStep::Page(Page { sent_at: at, ..page }), SweepStep::Completed { ended: at }]
+    {
         ingest.sweep(SweepMessage { scope: scope(), kind: kinds::INSTANCE.kind(), step }).await.unwrap();
     }
     while ingest.freshness().of(&scope(), &kinds::INSTANCE.kind()).unwrap().missing == 0 {
@@ -417,7 +414,7 @@ async fn while_aws_cannot_be_reached_nothing_looks_like_nothing_there() {
     let world = World::unswept(simulator::Options { instances: 3, ..fast() }, ListMode::Auto).await;
     let client = world.client(false).await;
     let (what, fix, since) = ("no credentials".to_owned(), "run aws sso login".to_owned(), world.core.now());
-    let trouble = crate::freshness::Trouble { class: "credentials", what, fix, since, retry_at: None };
+    let trouble = crate::model::Trouble { class: ErrorClass::Fatal.into(), what, fix, since, retry_at: None };
     world.core.ingest.freshness().set_trouble(Some(trouble));
     let result = client.call("search_inventory", json!({"region": "us-east-1"})).await.unwrap();
     assert!(text(&result).contains("no credentials. run aws sso login"), "{}", text(&result));

@@ -12,7 +12,7 @@ use futures::stream::FuturesUnordered;
 use tokio::time::timeout;
 
 use super::verdict::Verdict;
-use crate::aws::{AwsError, Described, Listed, Pinned, Priority, Trouble};
+use crate::aws::{AwsError, Described, Pinned, Priority, Trouble};
 use crate::ingest::Lane;
 use crate::kinds::{INSTANCE, KindSpec};
 use crate::mcp::core::Core;
@@ -20,7 +20,7 @@ use crate::mcp::error::Fault;
 use crate::model::known::state_name;
 use crate::model::text::shown;
 use crate::model::{
-    ActionId, Cause, Chosen, Document, Named, Observation, Outcome, ResourceId, Scope, Seen, Seq, Source,
+    ActionId, Cause, Chosen, Document, Named, Observation, Outcome, Page, ResourceId, Scope, Seen, Seq, Source,
 };
 
 /// How long a describe of what a call brought about may take.
@@ -199,15 +199,14 @@ async fn look(aws: &Pinned, chosen: &Chosen<'_>) -> Looked {
         }
     };
     let mut looked = Looked::default();
-    for (sent_at, item) in answers.into_iter().flat_map(Listed::dated) {
+    for (sent_at, item) in answers.into_iter().flat_map(Page::dated) {
         let id = ResourceId::new(scope, &INSTANCE.kind(), item.id);
         if looked.targets.iter().any(|target| target.id == id) {
             continue;
         }
-        let document = Arc::new(item.document);
-        let seen = Seen::Described(Arc::clone(&document));
+        let seen = Seen::Described(Arc::clone(&item.document));
         looked.observations.push(Observation { source: Source::Refresh, at: sent_at, id: id.clone(), seen });
-        looked.targets.push(Target { id, document });
+        looked.targets.push(Target { id, document: item.document });
     }
     let problem =
         |id: Arc<str>, verdict, message: &str| Problem { id: id.to_string(), verdict, message: message.to_owned() };
@@ -235,13 +234,14 @@ async fn look(aws: &Pinned, chosen: &Chosen<'_>) -> Looked {
 /// shows them.
 pub async fn witness(core: &Core, scope: &Scope, spec: &'static KindSpec, ids: &[String]) -> Option<Seq> {
     let described = timeout(SHOWING, core.aws.describe(scope, spec, ids, Priority::Tool)).await.ok()?;
-    let shown = described.answers.into_iter().flat_map(Listed::dated);
-    let observations = shown.filter(|(_, item)| ids.contains(&item.id)).map(|(sent_at, item)| Observation {
-        source: Source::Refresh,
-        at: sent_at,
-        id: ResourceId::new(scope, &spec.kind(), item.id),
-        seen: Seen::Described(Arc::new(item.document)),
-    });
+    let shown = described.answers.into_iter().flat_map(Page::dated);
+    let observations =
+        shown.filter(|(_, item)| ids.iter().any(|id| **id == *item.id)).map(|(sent_at, item)| Observation {
+            source: Source::Refresh,
+            at: sent_at,
+            id: ResourceId::new(scope, &spec.kind(), item.id),
+            seen: Seen::Described(item.document),
+        });
     let observations: Vec<Observation> = observations.collect();
     if observations.is_empty() {
         return None;

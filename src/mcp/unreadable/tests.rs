@@ -11,7 +11,7 @@ use crate::simulator;
 /// Makes the size of one volume, of those that the simulator has, unreadable; its id.
 async fn spoil(world: &World) -> String {
     let page = world.core.aws.page(&scope(), kinds::by_slug("volume").unwrap(), None).await.unwrap();
-    let id = page.items[1].id.clone();
+    let id = page.items[1].id.to_string();
     let (find, put) = (format!("<volumeId>{id}</volumeId>"), format!("<volumeId>{id}</volumeId><size>8 GiB</size>"));
     world.simulator.world().faults().rewrite("DescribeVolumes", &find, &put);
     id

@@ -221,11 +221,12 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::aws::{Class, Details, Origin, Trouble};
+    use crate::aws::{Details, Origin, Trouble};
+    use crate::model::ErrorClass;
 
     const KINDS: [&str; 4] = ["instance", "volume", "vpc", "subnet"];
 
-    fn failure(class: Class, code: &str) -> AwsError {
+    fn failure(class: ErrorClass, code: &str) -> AwsError {
         AwsError::from(Details {
             class,
             trouble: Trouble::Answered,
@@ -246,7 +247,7 @@ mod tests {
         fn one_kind_asks_for_all_that_wait_and_there_is_always_one(
             steps in proptest::collection::vec((0_usize..4, 0_u8..5, 0_u64..200), 1..60),
         ) {
-            let (denial, expiry) = (failure(Class::Denied, "UnauthorizedOperation"), failure(Class::Fatal, "ExpiredToken"));
+            let (denial, expiry) = (failure(ErrorClass::Denied, "UnauthorizedOperation"), failure(ErrorClass::Fatal, "ExpiredToken"));
             let (mut waiting, mut now) = (Waiting::default(), Instant::now());
             for (kind, outcome, seconds) in steps {
                 let kind = KINDS[kind];

@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use super::*;
 use crate::aws::{Details, Origin, Trouble};
 use crate::kinds;
-use crate::model::{AccountId, Clock, Document, Region};
+use crate::model::{self, AccountId, Clock, Document, Item, Region, Timestamp};
 
 /// A clock that starts at the epoch and goes with the runtime's.
 struct TestClock(Instant);
@@ -48,19 +48,13 @@ impl Script {
         self.asked.lock().iter().map(|(at, _)| at.as_secs_f64()).collect()
     }
 
-    fn sweeps(&self, plan: Plan) -> impl Stream<Item = Message> + Send + use<> {
+    fn sweeps(&self, plan: Plan) -> impl Stream<Item = SweepMessage> + Send + use<> {
         sweeps(self.clone(), Arc::new(TestClock(Instant::now())), plan)
     }
 }
 
 impl List for Script {
-    async fn page(
-        &self,
-        _: &Scope,
-        _: &'static KindSpec,
-        token: Option<String>,
-        size: i32,
-    ) -> Result<Listed, AwsError> {
+    async fn page(&self, _: &Scope, _: &'static KindSpec, token: Option<String>, size: i32) -> Result<Page, AwsError> {
         *self.under_way.lock() += 1;
         assert_eq!(*self.under_way.lock(), 1, "two pages of one kind at once");
         let at = self.start.unwrap().elapsed();
@@ -70,13 +64,13 @@ impl List for Script {
         *self.under_way.lock() -= 1;
         let next = self.answers.lock().pop_front().unwrap_or(Ok(None))?;
         let id = format!("i-{}", token.unwrap_or_default());
-        let items = vec![Item { id, document: Document::default() }];
+        let items = vec![Item::new(id, Document::default())];
         let sent_at = Timestamp::EPOCH + at;
-        Ok(Listed { items, next: next.map(str::to_owned), sent_at, ..Listed::default() })
+        Ok(Page { items, next: next.map(str::to_owned), sent_at, ..Page::default() })
     }
 }
 
-fn failure(class: Class, code: &str) -> AwsError {
+fn failure(class: ErrorClass, code: &str) -> AwsError {
     AwsError::from(Details {
         class,
         trouble: Trouble::Answered,
@@ -96,25 +90,29 @@ fn plan() -> Plan {
 }
 
 /// The first `count` messages, in short.
-async fn short(mut stream: Pin<&mut (impl Stream<Item = Message> + Send)>, count: usize) -> Vec<String> {
+async fn short(mut stream: Pin<&mut (impl Stream<Item = SweepMessage> + Send)>, count: usize) -> Vec<String> {
     let mut told = Vec::new();
     while told.len() < count {
         // That a page is asked for again is a matter of tests of its own.
-        told.extend(Some(named(&stream.next().await.unwrap().what)).filter(|what| !what.starts_with("stumbled")));
+        told.extend(Some(named(&stream.next().await.unwrap().step)).filter(|what| !what.starts_with("stumbled")));
     }
     told
 }
 
-/// A message in short.
-fn named(what: &What) -> String {
-    let code = |error: &AwsError| error.code.clone().unwrap_or_else(|| format!("{:?}", error.trouble));
-    match what {
-        What::Started { .. } => "started".to_owned(),
-        What::Page { items, .. } => format!("page {}", items[0].id),
-        What::Completed { .. } => "completed".to_owned(),
-        What::Failed { error, .. } => format!("failed {}", code(error)),
-        What::Stumbled { error, .. } => format!("stumbled {}", code(error)),
-        What::LeftOut { names, first } => format!("left out {:?} {first}", names.names()),
+/// What follows the call in a trouble's text: AWS's code, or what happened.
+fn code(trouble: &model::Trouble) -> String {
+    trouble.what.split(": ").nth(1).unwrap().to_owned()
+}
+
+/// A step in short.
+fn named(step: &SweepStep) -> String {
+    match step {
+        SweepStep::Started { .. } => "started".to_owned(),
+        SweepStep::Page(page) => format!("page {}", page.items[0].id),
+        SweepStep::Completed { .. } => "completed".to_owned(),
+        SweepStep::Failed { trouble } => format!("failed {}", code(trouble)),
+        SweepStep::Stumbled { trouble } => format!("stumbled {}", code(trouble)),
+        SweepStep::LeftOut { names, first } => format!("left out {:?} {first}", names.names()),
     }
 }
 
@@ -129,7 +127,7 @@ async fn a_sweep_starts_at_once_and_follows_the_tokens_to_the_last_page() {
 
 #[tokio::test(start_paused = true)]
 async fn a_failed_page_is_asked_for_again_with_its_token() {
-    let throttled = || Err(failure(Class::Throttled, "RequestLimitExceeded"));
+    let throttled = || Err(failure(ErrorClass::Throttled, "RequestLimitExceeded"));
     let script = Script::new([Ok(Some("b")), throttled(), throttled(), Ok(None)]);
     let mut stream = pin!(script.sweeps(plan()));
     assert_eq!(short(stream.as_mut(), 4).await, ["started", "page i-", "page i-b", "completed"]);
@@ -141,7 +139,7 @@ async fn a_failed_page_is_asked_for_again_with_its_token() {
 
 #[tokio::test(start_paused = true)]
 async fn a_page_that_never_succeeds_fails_the_sweep_and_the_next_one_starts_from_the_first_page() {
-    let down = || Err(failure(Class::Transient, "Unavailable"));
+    let down = || Err(failure(ErrorClass::Transient, "Unavailable"));
     let script = Script::new([Ok(Some("b")), down(), down(), down(), down(), down(), Ok(None)]);
     let mut stream = pin!(script.sweeps(plan()));
     assert_eq!(
@@ -153,7 +151,7 @@ async fn a_page_that_never_succeeds_fails_the_sweep_and_the_next_one_starts_from
 
 #[tokio::test(start_paused = true)]
 async fn a_page_whose_attempts_take_long_is_given_up_after_a_minute() {
-    let down = || Err(failure(Class::Transient, "Unavailable"));
+    let down = || Err(failure(ErrorClass::Transient, "Unavailable"));
     let script = Script { latency: Duration::from_secs(35), ..Script::new([down(), down()]) };
     let mut stream = pin!(script.sweeps(plan()));
     assert_eq!(short(stream.as_mut(), 2).await, ["started", "failed Unavailable"]);
@@ -162,14 +160,14 @@ async fn a_page_whose_attempts_take_long_is_given_up_after_a_minute() {
 
 #[tokio::test(start_paused = true)]
 async fn a_refused_token_starts_the_sweep_over() {
-    let script = Script::new([Ok(Some("b")), Err(failure(Class::Fatal, "InvalidNextToken")), Ok(None)]);
+    let script = Script::new([Ok(Some("b")), Err(failure(ErrorClass::Fatal, "InvalidNextToken")), Ok(None)]);
     let mut stream = pin!(script.sweeps(plan()));
     assert_eq!(short(stream.as_mut(), 5).await, ["started", "page i-", "started", "page i-", "completed"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_sweep_that_starts_over_too_often_fails() {
-    let refused = || [Ok(Some("b")), Err(failure(Class::Fatal, "InvalidNextToken"))];
+    let refused = || [Ok(Some("b")), Err(failure(ErrorClass::Fatal, "InvalidNextToken"))];
     let script = Script::new((0..4).flat_map(|_| refused()));
     let mut stream = pin!(script.sweeps(plan()));
     assert_eq!(short(stream.as_mut(), 9).await.last().unwrap(), "failed InvalidNextToken");
@@ -198,7 +196,7 @@ async fn a_sweep_longer_than_its_interval_is_followed_at_once_and_never_overlapp
 
 #[tokio::test(start_paused = true)]
 async fn a_denied_kind_is_asked_for_again_after_one_one_two_and_then_five_minutes() {
-    let denied = || Err(failure(Class::Denied, "UnauthorizedOperation"));
+    let denied = || Err(failure(ErrorClass::Denied, "UnauthorizedOperation"));
     let script = Script::new([denied(), denied(), denied(), denied(), denied(), Ok(None)]);
     let mut stream = pin!(script.sweeps(plan()));
     let told = short(stream.as_mut(), 13).await;
@@ -217,11 +215,12 @@ fn assert_gaps(times: &[f64], gaps: &[f64]) {
 
 #[tokio::test(start_paused = true)]
 async fn a_failure_says_when_the_next_sweep_begins() {
-    let script = Script::new([Err(failure(Class::Fatal, "AuthFailure"))]);
+    let script = Script::new([Err(failure(ErrorClass::Fatal, "AuthFailure"))]);
     let mut stream = pin!(script.sweeps(plan()));
     stream.next().await.unwrap();
-    let What::Failed { will_retry_at, .. } = stream.next().await.unwrap().what else { panic!("no failure") };
-    let What::Started { at } = stream.next().await.unwrap().what else { panic!("no start") };
+    let SweepStep::Failed { trouble } = stream.next().await.unwrap().step else { panic!("no failure") };
+    let SweepStep::Started { at } = stream.next().await.unwrap().step else { panic!("no start") };
+    let will_retry_at = trouble.retry_at.unwrap();
     assert!(at.since(will_retry_at) < Duration::from_millis(5) && will_retry_at.since(at) < Duration::from_millis(5));
 }
 
@@ -307,7 +306,7 @@ async fn an_interval_that_nobody_can_change_any_more_stays() {
 
 #[tokio::test(start_paused = true)]
 async fn a_pause_after_a_failure_is_not_shortened_by_the_interval() {
-    let script = Script::new([Err(failure(Class::Denied, "UnauthorizedOperation"))]);
+    let script = Script::new([Err(failure(ErrorClass::Denied, "UnauthorizedOperation"))]);
     let (pace, plan) = paced(Duration::from_mins(5));
     let mut stream = pin!(script.sweeps(plan));
     short(stream.as_mut(), 2).await;
@@ -318,7 +317,7 @@ async fn a_pause_after_a_failure_is_not_shortened_by_the_interval() {
 
 #[tokio::test(start_paused = true)]
 async fn what_cannot_succeed_as_it_is_asked_is_asked_for_again_after_one_one_two_and_then_five_minutes() {
-    let wrong = || Err(failure(Class::Fatal, "InvalidParameterCombination"));
+    let wrong = || Err(failure(ErrorClass::Fatal, "InvalidParameterCombination"));
     let script = Script::new([wrong(), wrong(), wrong(), wrong(), wrong(), Ok(None)]);
     let mut stream = pin!(script.sweeps(plan()));
     short(stream.as_mut(), 13).await;
@@ -327,18 +326,18 @@ async fn what_cannot_succeed_as_it_is_asked_is_asked_for_again_after_one_one_two
 
 #[tokio::test(start_paused = true)]
 async fn the_first_failure_of_a_page_is_told_at_once_with_the_time_of_the_next_try() {
-    let down = || Err(failure(Class::Transient, "Unavailable"));
+    let down = || Err(failure(ErrorClass::Transient, "Unavailable"));
     let script = Script::new([down(), down(), Ok(None)]);
     let mut stream = pin!(script.sweeps(plan()));
     let mut told = Vec::new();
     for _ in 0..5 {
-        let what = stream.next().await.unwrap().what;
-        if let What::Stumbled { will_retry_at, .. } = what {
+        let step = stream.next().await.unwrap().step;
+        if let SweepStep::Stumbled { trouble } = &step {
             let asked = script.asked.lock().len();
-            let next = will_retry_at.since(Timestamp::EPOCH).as_secs_f64();
+            let next = trouble.retry_at.unwrap().since(Timestamp::EPOCH).as_secs_f64();
             told.push(format!("asked {asked}, again within {}", next.ceil()));
         } else {
-            told.push(named(&what));
+            told.push(named(&step));
         }
     }
     assert_eq!(told[0], "started");
@@ -350,7 +349,7 @@ async fn the_first_failure_of_a_page_is_told_at_once_with_the_time_of_the_next_t
 async fn a_listing_whose_pages_all_name_the_same_next_one_fails_and_says_so_and_completes_nothing() {
     let script = Script::new((0..40).map(|_| Ok(Some("again"))));
     let mut stream = pin!(script.sweeps(plan()));
-    assert_eq!(short(stream.as_mut(), 3).await, ["started", "page i-", "failed Endless"]);
+    assert_eq!(short(stream.as_mut(), 3).await, ["started", "page i-", "failed the listing does not end"]);
     assert_eq!(script.tokens().len(), 2);
     short(stream.as_mut(), 2).await;
     assert_gaps(&script.times()[1..], &[60.0]);
@@ -358,13 +357,13 @@ async fn a_listing_whose_pages_all_name_the_same_next_one_fails_and_says_so_and_
 
 #[tokio::test(start_paused = true)]
 async fn a_cycle_of_tokens_and_one_that_a_retry_comes_back_to_are_told_apart() {
-    let throttled = || Err(failure(Class::Throttled, "RequestLimitExceeded"));
+    let throttled = || Err(failure(ErrorClass::Throttled, "RequestLimitExceeded"));
     let script = Script::new([Ok(Some("b")), throttled(), Ok(Some("c")), throttled(), Ok(None)]);
     let mut stream = pin!(script.sweeps(plan()));
     assert_eq!(short(stream.as_mut(), 5).await, ["started", "page i-", "page i-b", "page i-c", "completed"]);
     let script = Script::new([Ok(Some("b")), Ok(Some("c")), Ok(Some("d")), Ok(Some("b"))]);
     let mut stream = pin!(script.sweeps(plan()));
-    assert_eq!(short(stream.as_mut(), 5).await.last().unwrap(), "failed Endless");
+    assert_eq!(short(stream.as_mut(), 5).await.last().unwrap(), "failed the listing does not end");
 }
 
 #[tokio::test(start_paused = true)]
@@ -375,21 +374,21 @@ async fn tokens_that_are_always_new_fail_the_sweep_at_twenty_times_the_last_ones
     ];
     let script = Script::new([Ok(None)].into_iter().chain(TOKENS.map(|token| Ok(Some(token)))));
     let mut stream = pin!(script.sweeps(plan()));
-    let error = loop {
-        if let What::Failed { error, .. } = stream.next().await.unwrap().what {
-            break error;
+    let what = loop {
+        if let SweepStep::Failed { trouble } = stream.next().await.unwrap().step {
+            break trouble.what;
         }
     };
     assert_eq!(script.tokens().len(), 1 + 20);
-    assert!(error.to_string().contains("page 20 is not the last, though the last complete listing had 1"), "{error}");
+    assert!(what.contains("page 20 is not the last, though the last complete listing had 1"), "{what}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn pages_that_are_too_large_shrink_with_a_new_walk_and_stay_small() {
     for too_large in [
-        failure(Class::Fatal, "InvalidParameterValue"),
-        failure(Class::Fatal, "RequestEntityTooLarge"),
-        failure(Class::Transient, "Unreadable"),
+        failure(ErrorClass::Fatal, "InvalidParameterValue"),
+        failure(ErrorClass::Fatal, "RequestEntityTooLarge"),
+        failure(ErrorClass::Transient, "Unreadable"),
     ] {
         let message = match too_large.code.as_deref() {
             Some("InvalidParameterValue") => "InvalidParameterValue: Value (1000) for parameter maxResults is invalid",
@@ -408,7 +407,7 @@ async fn pages_that_are_too_large_shrink_with_a_new_walk_and_stay_small() {
 
 #[tokio::test(start_paused = true)]
 async fn pages_that_are_too_large_at_the_smallest_size_fail_the_sweep() {
-    let too_large = || Err(failure(Class::Fatal, "EntityTooLarge"));
+    let too_large = || Err(failure(ErrorClass::Fatal, "EntityTooLarge"));
     let script = Script::new((0..6).map(|_| too_large()));
     let mut stream = pin!(script.sweeps(plan()));
     assert_eq!(short(stream.as_mut(), 6).await.last().unwrap(), "failed EntityTooLarge");
@@ -416,13 +415,16 @@ async fn pages_that_are_too_large_at_the_smallest_size_fail_the_sweep() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn completed_tells_the_time_of_the_last_start() {
-    let script = Script::new([Ok(Some("b")), Err(failure(Class::Fatal, "InvalidNextToken")), Ok(None)]);
+async fn a_sweep_that_starts_over_tells_when_it_did_and_when_it_ended() {
+    let script = Script::new([Ok(Some("b")), Err(failure(ErrorClass::Fatal, "InvalidNextToken")), Ok(None)]);
     let stream = pin!(script.sweeps(plan()));
-    let told: Vec<What> = stream.take(5).map(|message| message.what).collect().await;
-    let (What::Started { at }, What::Completed { started, ended }) = (&told[2], &told[4]) else { panic!("{told:?}") };
-    assert_eq!(at, started);
-    assert!(ended.since(*started) >= Duration::from_millis(100));
+    let told: Vec<SweepStep> = stream.take(5).map(|message| message.step).collect().await;
+    let (SweepStep::Started { at: first }, SweepStep::Started { at }) = (&told[0], &told[2]) else {
+        panic!("{told:?}")
+    };
+    let SweepStep::Completed { ended } = &told[4] else { panic!("{told:?}") };
+    assert!(at.since(*first) >= Duration::from_millis(200));
+    assert!(ended.since(*at) >= Duration::from_millis(100));
 }
 
 /// Whose answers differ by kind: what it denies, and whether anything is answered at all.
@@ -435,16 +437,16 @@ struct Account {
 }
 
 impl List for Account {
-    async fn page(&self, _: &Scope, spec: &'static KindSpec, _: Option<String>, _: i32) -> Result<Listed, AwsError> {
+    async fn page(&self, _: &Scope, spec: &'static KindSpec, _: Option<String>, _: i32) -> Result<Page, AwsError> {
         self.asked.lock().push((self.start.elapsed().as_secs_f64(), spec.slug));
         sleep(Duration::from_millis(100)).await;
         if *self.expired.lock() {
-            return Err(failure(Class::Fatal, "ExpiredToken"));
+            return Err(failure(ErrorClass::Fatal, "ExpiredToken"));
         }
         if self.denied.lock().contains(&spec.slug) {
-            return Err(failure(Class::Denied, "UnauthorizedOperation"));
+            return Err(failure(ErrorClass::Denied, "UnauthorizedOperation"));
         }
-        Ok(Listed::default())
+        Ok(Page::default())
     }
 }
 
@@ -464,12 +466,13 @@ impl Account {
                 () = &mut until => return failures,
                 message = all.next() => {
                     let message = message.unwrap();
-                    match message.what {
-                        What::Failed { error, will_retry_at } => {
-                            let at = will_retry_at.since(Timestamp::EPOCH).as_secs_f64();
-                            failures.insert(message.spec.slug, (error.code.clone().unwrap(), at));
+                    let slug = kinds::of(&message.kind).unwrap().slug;
+                    match &message.step {
+                        SweepStep::Failed { trouble } => {
+                            let at = trouble.retry_at.unwrap().since(Timestamp::EPOCH).as_secs_f64();
+                            failures.insert(slug, (code(trouble), at));
                         }
-                        What::Completed { .. } => drop(failures.remove(message.spec.slug)),
+                        SweepStep::Completed { .. } => drop(failures.remove(slug)),
                         _ => {}
                     }
                 }
@@ -570,7 +573,7 @@ async fn a_policy_that_is_mended_shows_for_all_denied_kinds_at_the_next_try_and_
 
 #[tokio::test(start_paused = true)]
 async fn a_call_for_everything_to_be_tried_ends_a_pause_after_passing_failures_too() {
-    let down = || Err(failure(Class::Transient, "Unavailable"));
+    let down = || Err(failure(ErrorClass::Transient, "Unavailable"));
     let script = Script::new((0..5).map(|_| down()));
     let plan = plan();
     let gate = Arc::clone(&plan.gate);
@@ -587,8 +590,8 @@ async fn a_call_for_everything_to_be_tried_ends_a_pause_after_passing_failures_t
 struct Forgetful(Arc<Mutex<VecDeque<LeftOut>>>);
 
 impl List for Forgetful {
-    async fn page(&self, _: &Scope, _: &'static KindSpec, _: Option<String>, _: i32) -> Result<Listed, AwsError> {
-        Ok(Listed { left_out: self.0.lock().pop_front().unwrap_or_default(), ..Listed::default() })
+    async fn page(&self, _: &Scope, _: &'static KindSpec, _: Option<String>, _: i32) -> Result<Page, AwsError> {
+        Ok(Page { left_out: self.0.lock().pop_front().unwrap_or_default(), ..Page::default() })
     }
 }
 
@@ -600,9 +603,9 @@ async fn the_first_sweep_without_a_parameter_is_told_apart_from_those_that_follo
     let mut stream = pin!(sweeps(lister, Arc::new(TestClock(Instant::now())), plan()));
     let mut told = Vec::new();
     while told.iter().filter(|what| *what == "completed").count() < 5 {
-        match stream.next().await.unwrap().what {
-            What::Started { .. } | What::Page { .. } => {}
-            what => told.push(named(&what)),
+        match stream.next().await.unwrap().step {
+            SweepStep::Started { .. } | SweepStep::Page(_) => {}
+            step => told.push(named(&step)),
         }
     }
     let left_out = r#"left out ["IncludeManagedResources"]"#;
@@ -648,12 +651,16 @@ async fn an_endpoint_that_hands_out_one_token_for_ever_fails_the_sweep_with_that
     let aws = server.aws();
     let plan = Plan { spec: kinds::by_slug("volume").unwrap(), ..plan() };
     let mut stream = pin!(sweeps(aws.clone(), aws.clock(), plan));
-    assert!(matches!(stream.next().await.unwrap().what, What::Started { .. }));
-    assert!(matches!(stream.next().await.unwrap().what, What::Page { .. }));
-    let What::Failed { error, will_retry_at } = stream.next().await.unwrap().what else { panic!("it goes on") };
-    assert_eq!((&error.trouble, error.class), (&Trouble::Endless, Class::Fatal));
-    assert!(error.to_string().contains("page 2 names a next page that this listing has already been at"), "{error}");
-    assert!(error.fix().contains("us-east-1") && error.fix().contains("goes on trying"), "{}", error.fix());
-    assert!(will_retry_at > aws.clock().now());
+    assert!(matches!(stream.next().await.unwrap().step, SweepStep::Started { .. }));
+    assert!(matches!(stream.next().await.unwrap().step, SweepStep::Page(_)));
+    let SweepStep::Failed { trouble } = stream.next().await.unwrap().step else { panic!("it goes on") };
+    assert_eq!(trouble.class, ErrorClass::Fatal.into());
+    assert!(
+        trouble
+            .what
+            .contains("the listing does not end: page 2 names a next page that this listing has already been at")
+    );
+    assert!(trouble.fix.contains("us-east-1") && trouble.fix.contains("goes on trying"), "{}", trouble.fix);
+    assert!(trouble.retry_at.unwrap() > aws.clock().now());
     assert_eq!(server.asked().len(), 3);
 }

@@ -5,8 +5,8 @@ use parking_lot::Mutex;
 
 use super::*;
 use crate::aws::{Details, Origin, Trouble};
-use crate::kinds::{self, Item};
-use crate::model::{AccountId, Clock, Document, Map, Region, Timestamp, Value};
+use crate::kinds;
+use crate::model::{AccountId, Clock, Document, Item, Map, Region, Timestamp, Value};
 
 /// A clock that starts at the epoch and goes with the runtime's.
 #[derive(Debug)]
@@ -27,25 +27,25 @@ struct Account {
 }
 
 impl Describe for Account {
-    async fn describe(&self, _: &Scope, _: &'static KindSpec, ids: &[String]) -> Result<Listed, AwsError> {
+    async fn describe(&self, _: &Scope, _: &'static KindSpec, ids: &[String]) -> Result<Page, AwsError> {
         self.asked.lock().push(ids.to_vec());
         if *self.failing.lock() > 0 {
             *self.failing.lock() -= 1;
-            return Err(failure(Class::Throttled, Vec::new()));
+            return Err(failure(ErrorClass::Throttled, Vec::new()));
         }
         let held = self.held.lock();
         let missing: Vec<String> = ids.iter().filter(|id| !held.contains(*id)).cloned().collect();
         if !missing.is_empty() {
-            return Err(failure(Class::NotFound, missing));
+            return Err(failure(ErrorClass::NotFound, missing));
         }
         let state = Value::Map(Map::from([("Name", "running".into())]));
         let document = Document::new(Map::from([("State", state)]));
-        let items = ids.iter().map(|id| Item { id: id.clone(), document: document.clone() }).collect();
-        Ok(Listed { items, ..Listed::default() })
+        let items = ids.iter().map(|id| Item::new(id.as_str(), document.clone())).collect();
+        Ok(Page { items, ..Page::default() })
     }
 }
 
-fn failure(class: Class, ids: Vec<String>) -> AwsError {
+fn failure(class: ErrorClass, ids: Vec<String>) -> AwsError {
     AwsError::from(Details {
         class,
         trouble: Trouble::Answered,

@@ -14,8 +14,8 @@ use aws_smithy_types::retry::RetryConfig;
 use http_body_util::{BodyExt as _, Full};
 use hyper::{Request, Uri};
 use muster::aws::clock::AwsClock;
-use muster::kinds::{self, KindSpec, LeftOut, Listing};
-use muster::model::{Clock as _, Group};
+use muster::kinds::{self, KindSpec, Listing};
+use muster::model::{Clock as _, Group, LeftOut};
 use serde_json::{Map, Value};
 use tokio::runtime::Runtime;
 
@@ -70,7 +70,7 @@ impl Oracle {
             let listing = Listing::Page { token, max_results: 1000 };
             let page =
                 self.runtime.block_on((kind.describe)(self.client.clone(), listing, LeftOut::default())).unwrap();
-            found.extend(page.items.into_iter().map(|item| (item.id, json(&item.document))));
+            found.extend(page.items.into_iter().map(|item| (item.id.to_string(), json(&item.document))));
             token = page.next;
             if token.is_none() {
                 return found;

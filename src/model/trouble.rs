@@ -1,0 +1,103 @@
+//! What keeps something from being seen or stored, as answers show it.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::time::Timestamp;
+
+/// Something that keeps a scope, AWS as a whole, or the store from being seen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Trouble {
+    /// What sort of trouble it is.
+    pub class: TroubleClass,
+    /// What happened to what.
+    pub what: String,
+    /// What to do about it.
+    pub fix: String,
+    /// Since when it lasts.
+    pub since: Timestamp,
+    /// When it is tried again, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_at: Option<Timestamp>,
+}
+
+/// What sort of [`Trouble`] it is. Serialises as one word, such as `denied` or `store`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TroubleClass {
+    /// The store cannot be read or written.
+    Store,
+    /// The clock jumped, so times cannot be compared.
+    Clock,
+    /// No server runs: only what is stored is shown.
+    Offline,
+    /// A call to AWS failed.
+    #[serde(untagged)]
+    Call(ErrorClass),
+}
+
+/// How to react to a failed call to AWS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorClass {
+    /// Too many calls in this account: slow down, then ask again.
+    Throttled,
+    /// The credentials may not do this: somebody has to change a policy.
+    Denied,
+    /// A named resource does not exist, or not yet, or no longer.
+    NotFound,
+    /// A passing problem: ask again.
+    Transient,
+    /// Asking again changes nothing until somebody changes the request or the configuration.
+    Fatal,
+    /// Not a failure: a dry run answers that the real call would have been allowed.
+    DryRun,
+}
+
+impl From<ErrorClass> for TroubleClass {
+    fn from(class: ErrorClass) -> Self {
+        TroubleClass::Call(class)
+    }
+}
+
+impl ErrorClass {
+    /// Whether asking again may succeed without anybody changing anything.
+    #[must_use]
+    pub fn is_passing(self) -> bool {
+        matches!(self, ErrorClass::Throttled | ErrorClass::Transient)
+    }
+}
+
+impl Trouble {
+    /// What to do about it, and when it is tried again.
+    #[must_use]
+    pub fn next_step(&self) -> String {
+        self.retry_at.map_or_else(|| self.fix.clone(), |at| format!("{} Next try at {at}.", self.fix))
+    }
+
+    /// The same trouble, tried again so long after it began.
+    #[must_use]
+    pub fn retried_after(self, pause: Duration) -> Self {
+        Trouble { retry_at: Some(self.since + pause), ..self }
+    }
+
+    /// Whether it may end without anybody changing anything.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        matches!(self.class, TroubleClass::Call(class) if class.is_passing())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_class_serialises_as_one_word() {
+        let word = |class: TroubleClass| serde_json::to_value(class).unwrap();
+        assert_eq!(word(TroubleClass::Store), "store");
+        assert_eq!(word(TroubleClass::Call(ErrorClass::NotFound)), "not_found");
+        assert_eq!(word(ErrorClass::Throttled.into()), "throttled");
+    }
+}
