@@ -14,7 +14,7 @@ use crate::kinds::INSTANCE;
 use crate::mcp::core::Core;
 use crate::mcp::error::Fault;
 use crate::mcp::fresh::missing;
-use row::{Body, Known, Row, answer, known};
+use row::{Body, Row, answer, known};
 
 const MAX_INSTANCES: usize = 100;
 
@@ -47,8 +47,9 @@ async fn row(core: Arc<Core>, instance_id: String) -> Row {
     match core.find(INSTANCE, &instance_id, None).await {
         Ok(found) => {
             let lacked = core.ingest.freshness().lacked(&found.id).map(missing);
-            let known = known(&found, core.now());
-            Row { instance_id, known: Some(Known { stale: known.stale.or(lacked), ..known }), error: None }
+            let mut known = known(&found, core.now());
+            known.stale = known.stale.or(lacked);
+            Row { instance_id, known: Some(known), error: None }
         }
         Err(fault) => Row { instance_id, known: None, error: Some(fault.to_string()) },
     }
