@@ -13,7 +13,6 @@ use super::arguments::past::{self, PastArgument};
 use super::arguments::scope::ScopeArguments;
 use super::as_of;
 use super::label::FreshnessLabel;
-use super::rows::fields;
 use super::schema::ToolSchema;
 use super::spec::{Call, Effect, ToolSpec};
 use super::table::{self, Text};
@@ -25,6 +24,7 @@ use crate::mcp::unreadable;
 use crate::model::Scope;
 use crate::model::text::shown;
 use crate::query::Point;
+use crate::query::filter::has_tags;
 use crate::query::tally::{Grouping, Tally, tally};
 
 /// Groups shown one by one.
@@ -116,14 +116,12 @@ struct Counting {
 
 fn grouping(name: &str, kind: &'static KindSpec) -> Result<(String, Grouping), Fault> {
     if let Some(key) = name.strip_prefix("tag:") {
-        fields(kind).tag(name)?;
+        has_tags(kind, name)?;
         return Ok((name.to_owned(), Grouping::Tag(key.to_owned())));
     }
-    let known = fields(kind);
-    let column = known.shown_as.iter().find(|(column, _)| *column == name).map(|(_, filter)| *filter);
-    let found = known.known.iter().find(|field| field.name == column.unwrap_or(name));
+    let found = kind.filter(kind.filter_of_column(name).unwrap_or(name));
     let found = found.ok_or_else(|| {
-        let names: Vec<&str> = known.known.iter().map(|field| field.name).collect();
+        let names: Vec<&str> = kind.filters.iter().map(|filter| filter.name).collect();
         let expected = format!("a filter name of {} ({}) or tag:KEY", kind.slug, names.join(", "));
         ArgumentError::form("group_by", &expected, name)
     })?;

@@ -12,7 +12,7 @@ use super::arguments::past::{self, PastArgument};
 use super::arguments::scope::ScopeArguments;
 use super::as_of;
 use super::label::FreshnessLabel;
-use super::rows::{Columns, fields};
+use super::rows::Columns;
 use super::schema::ToolSchema;
 use super::spec::{BUDGET, Call, Effect, ToolSpec};
 use super::{schema, zero};
@@ -22,6 +22,7 @@ use crate::mcp::core::Core;
 use crate::mcp::error::Fault;
 use crate::mcp::unreadable;
 use crate::model::Row;
+use crate::query::filter::has_tags;
 use crate::query::{Hits, Query, search};
 
 /// Rows on a page unless asked for more.
@@ -136,7 +137,7 @@ fn columns(wanted: &[String], kind: &'static KindSpec) -> Result<Columns, Fault>
     let mut names = Vec::new();
     for name in wanted.iter().map(String::as_str) {
         if name.starts_with("tag:") {
-            fields(kind).tag(name)?;
+            has_tags(kind, name)?;
         }
         if !names.contains(&name) {
             names.push(name);

@@ -13,7 +13,6 @@ use super::{ArgumentError, coerce};
 use crate::kinds::KindSpec;
 use crate::mcp::core::Core;
 use crate::mcp::error::Fault;
-use crate::mcp::tools::rows::fields;
 use crate::model::Scope;
 use crate::model::text::shown;
 use crate::query::tally::tally;
@@ -112,7 +111,7 @@ impl GivenFilters {
             let values: Vec<&str> = values.iter().map(GivenValue::text).collect();
             json!({"Name": name, "Values": values})
         });
-        Filters::parse(&sure.collect(), &fields(kind))?;
+        Filters::parse(&sure.collect(), kind)?;
         Ok(GivenFilters { kind, filters: named })
     }
 
@@ -132,7 +131,7 @@ impl GivenFilters {
             }
             filters.push(json!({"Name": name, "Values": settled}));
         }
-        Ok(Settled { filters: Filters::parse(&Value::Array(filters), &fields(self.kind))?, readings })
+        Ok(Settled { filters: Filters::parse(&Value::Array(filters), self.kind)?, readings })
     }
 
     /// The values that one value stands for, and a sentence about it when it has two readings.
@@ -149,7 +148,7 @@ impl GivenFilters {
             return Ok((vec![text.to_owned()], None));
         }
         // Where the text can never be a value, no question is made of it.
-        let literal = Filters::parse(&json!([{"Name": name, "Values": [text]}]), &fields(self.kind));
+        let literal = Filters::parse(&json!([{"Name": name, "Values": [text]}]), self.kind);
         let having = match &literal {
             Ok(literal) => tally(&core.store, &self.kind.kind(), scope, literal, None, point)?.0.total,
             Err(_) => 0,
