@@ -15,6 +15,7 @@ pub mod engine;
 pub mod examination;
 pub mod front;
 pub mod inspection;
+mod keys;
 pub mod listener;
 pub mod offline;
 pub mod serve;

@@ -15,6 +15,7 @@ use std::time::Duration;
 mod account;
 mod aws;
 pub mod environment;
+mod key_place;
 mod meant;
 pub mod place;
 pub mod placeholder;
@@ -30,6 +31,7 @@ use crate::model::AccountId;
 use crate::setup::{Name, NameError};
 pub use account::{AccountError, account};
 pub use environment::Environment;
+pub use key_place::KeyPlace;
 pub use selection::Selection;
 pub use size::Size;
 
@@ -113,6 +115,8 @@ pub struct Config {
     pub account: Option<AccountId>,
     /// Where the store, the lock and the socket (or a link to it) are; absolute.
     pub data_dir: PathBuf,
+    /// Where keys of the environment lead by themselves, where they are in use and `data_dir` is chosen by them.
+    pub key_place: Option<KeyPlace>,
     /// Where the operating system wants sockets, if it says so.
     pub runtime_dir: Option<PathBuf>,
     /// Whether tools that change AWS are offered.
@@ -324,10 +328,14 @@ impl Config {
         let regions = regions.iter().map(|name| (environment.source("--regions", name), name.as_str()));
         let one = region.iter().map(|(source, name)| (source.clone(), name.as_str()));
         regions.chain(one).try_for_each(|(source, name)| meant::check(source, name, selection.has_endpoint()))?;
+        let chosen = environment.state_home().map(|home| home.join("muster").join(selection.digest()));
         let data_dir = match given.data_dir {
             Some(dir) => meant::located(&dir, environment)?,
-            None => environment.state_home().ok_or(ConfigError::NoHome)?.join("muster").join(selection.digest()),
+            None => chosen.clone().ok_or(ConfigError::NoHome)?,
         };
+        // A server that a front end starts is told where: beside the place of its key.
+        let key_place = chosen.filter(|own| selection.has_keys() && own.parent() == data_dir.parent());
+        let key_place = key_place.map(|own| KeyPlace { own, selection: selection.digest_without_key() });
         if let Some(given) = given.retain_age.filter(|age| *age < SHORTEST_AGE) {
             return Err(ConfigError::TooYoung { given });
         }
@@ -338,6 +346,7 @@ impl Config {
             selection,
             account: given.account,
             data_dir,
+            key_place,
             runtime_dir: environment.runtime_dir().map(PathBuf::from),
             allow_writes: given.allow_writes,
             list: given.list.unwrap_or_default(),
