@@ -28,13 +28,12 @@ use serde_json::{Value, json};
 use crate::app::engine;
 use crate::aws::queue::Queue;
 use crate::aws::{Aws, AwsError};
-use crate::config::Config;
+use crate::config::{Config, EventsName};
 use crate::model::{AccountId, Region, Scope};
 
 mod apply;
 pub mod desired;
 pub mod drift;
-pub mod name;
 pub mod observed;
 pub mod plan;
 pub mod removal;
@@ -42,7 +41,6 @@ pub mod template;
 
 pub use desired::{Desired, QueueRole, Thing};
 pub use drift::{Drift, Fault, drift};
-pub use name::{Name, NameError};
 pub use observed::Observed;
 pub use plan::{Act, Step};
 
@@ -53,7 +51,7 @@ const REGIONS_AT_ONCE: usize = 4;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Order {
     /// What everything's name begins with.
-    pub name: Name,
+    pub name: EventsName,
     /// Only tell what would be done.
     pub dry_run: bool,
     /// Whether to make or to take away.
