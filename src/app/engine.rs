@@ -27,7 +27,6 @@ use crate::kinds::{self, KINDS, KindSpec};
 use crate::mcp::Core;
 use crate::model::{AccountId, Kind, Region, Scope, Timestamp, TroubleClass};
 use crate::notify::ChangeHub;
-use crate::reconcile::KindRules;
 use crate::source::backoff::Patience;
 use crate::source::poll::{Gate, Plan};
 use crate::store::{self, CommitError, Health, OpenError, ReadError, Retention, Store, Writer};
@@ -468,12 +467,7 @@ fn parts() -> Vec<(Kind, Kind)> {
 pub(super) fn entry(spec: &KindSpec, config: &Config) -> KindEntry {
     KindEntry {
         kind: spec.kind(),
-        rules: KindRules {
-            mapping: spec.mapping,
-            masked: spec.masked,
-            state_path: spec.state_path,
-            gone_states: spec.gone_states,
-        },
+        rules: spec.rules(),
         interval: interval(spec, config),
         relaxed: relaxed(spec, config),
     }
@@ -482,8 +476,8 @@ pub(super) fn entry(spec: &KindSpec, config: &Config) -> KindEntry {
 /// How events slow a kind's sweeps, where they tell of its every change.
 fn relaxed(spec: &KindSpec, config: &Config) -> Option<Relaxed> {
     let every = config.relaxed.get(spec.slug).copied().or(spec.relaxed)?;
-    let trail = spec.told_by.iter().copied().find(|slug| *slug == CALLS);
-    Some(Relaxed { every: every.max(interval(spec, config)), told_by: spec.told_by, trail })
+    let trail = spec.event_rules.iter().copied().find(|slug| *slug == CALLS);
+    Some(Relaxed { every: every.max(interval(spec, config)), told_by: spec.event_rules, trail })
 }
 
 fn interval(spec: &KindSpec, config: &Config) -> Duration {
