@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 mod account;
+mod aws;
 mod checks;
 pub mod environment;
 mod error;
