@@ -21,7 +21,7 @@ mod describe_subnets;
 mod describe_volumes;
 mod describe_vpcs;
 mod elastic_address;
-mod instance_field;
+mod instance_filters;
 mod lifecycle;
 mod listing;
 mod modify_volume;

@@ -68,6 +68,16 @@ impl Interface {
         if self.host.is_some() || self.nat.is_some() { "in-use" } else { "available" }
     }
 
+    /// Since when it is attached to what it belongs to.
+    pub(crate) fn attached(&self) -> Option<Moment> {
+        self.host.map(|host| host.since).or(self.nat.map(|nat| nat.since))
+    }
+
+    /// The numbers of the allocation and the association of its Elastic IP address.
+    pub(crate) fn elastic(&self) -> Option<(u64, u64)> {
+        self.public.and_then(|public| public.elastic)
+    }
+
     /// The interface of a NAT gateway; none once that is deleted.
     fn of_nat(nat: &NatGateway, at: Moment) -> Option<Self> {
         (nat.state(at) != "deleted").then(|| Self {

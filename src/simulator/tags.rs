@@ -90,28 +90,3 @@ pub(crate) struct Tagged {
     pub(crate) version: u64,
     pub(crate) tags: Tags,
 }
-
-/// What a tag filter asks of a resource.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum TagField {
-    /// `tag:KEY`
-    Value(String),
-    /// `tag-key`
-    Key,
-}
-
-impl TagField {
-    pub(crate) fn parse(name: &str) -> Option<Self> {
-        match name.strip_prefix("tag:") {
-            Some(key) => Some(Self::Value(key.to_owned())),
-            None => (name == "tag-key").then_some(Self::Key),
-        }
-    }
-
-    pub(crate) fn any(&self, tags: &Tags, matches: &mut dyn FnMut(&str) -> bool) -> bool {
-        match self {
-            Self::Value(key) => tags.get(key).is_some_and(matches),
-            Self::Key => tags.keys().any(matches),
-        }
-    }
-}

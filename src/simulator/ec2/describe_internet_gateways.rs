@@ -59,8 +59,5 @@ impl Filtered for InternetGateway {
         ("internet-gateway-id", |gateway, values| values.ids(Kind::InternetGateway, [gateway.number])),
         ("owner-id", |_, values| values.text(&values.plan.account)),
     ];
-
-    fn tags(&self) -> &Tags {
-        &self.tags
-    }
+    const TAGS: Option<fn(&Self) -> &Tags> = Some(|item| &item.tags);
 }

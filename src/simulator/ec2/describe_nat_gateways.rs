@@ -75,8 +75,5 @@ impl Filtered for NatGateway {
         ("subnet-id", |gateway, values| values.ids(Kind::Subnet, [gateway.subnet])),
         ("vpc-id", |gateway, values| values.ids(Kind::Vpc, [gateway.vpc()])),
     ];
-
-    fn tags(&self) -> &Tags {
-        &self.tags
-    }
+    const TAGS: Option<fn(&Self) -> &Tags> = Some(|item| &item.tags);
 }

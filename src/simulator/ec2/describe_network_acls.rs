@@ -134,8 +134,5 @@ impl Filtered for NetworkAcl {
         ("owner-id", |_, values| values.text(&values.plan.account)),
         ("vpc-id", |acl, values| values.ids(Kind::Vpc, [acl.vpc])),
     ];
-
-    fn tags(&self) -> &Tags {
-        &self.tags
-    }
+    const TAGS: Option<fn(&Self) -> &Tags> = Some(|item| &item.tags);
 }

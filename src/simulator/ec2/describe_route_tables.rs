@@ -159,8 +159,5 @@ impl Filtered for RouteTable {
         }),
         ("vpc-id", |table, values| values.ids(Kind::Vpc, [table.vpc])),
     ];
-
-    fn tags(&self) -> &Tags {
-        &self.tags
-    }
+    const TAGS: Option<fn(&Self) -> &Tags> = Some(|item| &item.tags);
 }

@@ -4,7 +4,7 @@
 use crate::simulator::clock::Moment;
 use crate::simulator::ec2::{Answer, Call, next_token};
 use crate::simulator::estate::Scene;
-use crate::simulator::filter::{Criteria, Filtered};
+use crate::simulator::filter::{Filtered, Filters};
 use crate::simulator::ident::{Kind, Malformed};
 use crate::simulator::lens::Sight;
 use crate::simulator::page::Page;
@@ -162,7 +162,7 @@ pub(super) trait Described: Filtered {
 /// Answers a describe with all that the request names and filters for, of those that are `wanted`.
 pub(super) fn describe<T: Described>(call: &Call, wanted: impl Fn(&T) -> bool) -> Answer {
     let plan = call.estate.plan();
-    let criteria = Criteria::<T>::parse(call.params)?;
+    let filters = Filters::<T>::parse(call.params)?;
     let view = call.estate.view();
     let scene = view.scene();
     let exists = |number: &u64| T::find(scene, *number, call.lens.of(T::KIND, *number).at).is_some();
@@ -178,7 +178,7 @@ pub(super) fn describe<T: Described>(call: &Call, wanted: impl Fn(&T) -> bool) -
             |number, sight| {
                 let mut item = T::find(scene, number, sight.at).filter(&wanted)?;
                 seen_tags(scene, T::KIND, number, sight, item.tags_mut());
-                criteria.hold(&item, plan, sight.at).then_some(item)
+                filters.hold(&item, plan, sight.at).then_some(item)
             },
             |xml, item, sight| item.write(xml, call, sight.at),
         );
@@ -198,9 +198,4 @@ pub(super) fn seen_tags(scene: Scene, kind: Kind, number: u64, sight: Sight, bor
 pub(super) fn id(xml: &mut Xml, call: &Call, tag: &str, kind: Kind, number: u64) {
     let idents = call.estate.plan().idents;
     xml.plain(tag, |out| idents.write(kind, number, out));
-}
-
-/// A boolean as filters spell it.
-pub(super) const fn truth(flag: bool) -> &'static str {
-    if flag { "true" } else { "false" }
 }
