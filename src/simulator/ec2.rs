@@ -21,12 +21,17 @@ mod describe_subnets;
 mod describe_volumes;
 mod describe_vpcs;
 mod elastic_address;
+mod image;
 mod instance_filters;
+mod internet_gateway;
 mod lifecycle;
 mod listing;
 mod modify_volume;
+mod nat_gateway;
+mod network_acl;
 mod network_interface;
 mod owners;
+mod route_table;
 mod run_instances;
 mod security_group_rules;
 mod tagging;
@@ -86,6 +91,18 @@ static ACTIONS: &[Action] = &[
         mutates: true,
     },
     Action {
+        name: "AssociateRouteTable",
+        parameters: &["RouteTableId", "SubnetId"],
+        answer: route_table::associate,
+        mutates: true,
+    },
+    Action {
+        name: "AttachInternetGateway",
+        parameters: &["InternetGatewayId", "VpcId"],
+        answer: internet_gateway::attach,
+        mutates: true,
+    },
+    Action {
         name: "AttachVolume",
         parameters: &["Device", "InstanceId", "VolumeId"],
         answer: volume_attachment::attach,
@@ -98,9 +115,51 @@ static ACTIONS: &[Action] = &[
         mutates: true,
     },
     Action {
+        name: "CreateImage",
+        parameters: &["Description", "InstanceId", "Name", "NoReboot", "TagSpecification"],
+        answer: image::create,
+        mutates: true,
+    },
+    Action {
+        name: "CreateInternetGateway",
+        parameters: &["TagSpecification"],
+        answer: internet_gateway::create,
+        mutates: true,
+    },
+    Action {
+        name: "CreateNatGateway",
+        parameters: nat_gateway::PARAMETERS,
+        answer: nat_gateway::create,
+        mutates: true,
+    },
+    Action {
+        name: "CreateNetworkAcl",
+        parameters: &["ClientToken", "TagSpecification", "VpcId"],
+        answer: network_acl::create,
+        mutates: true,
+    },
+    Action {
+        name: "CreateNetworkAclEntry",
+        parameters: network_acl::ENTRY,
+        answer: network_acl::create_entry,
+        mutates: true,
+    },
+    Action {
         name: "CreateNetworkInterface",
         parameters: network_interface::PARAMETERS,
         answer: network_interface::create,
+        mutates: true,
+    },
+    Action {
+        name: "CreateRoute",
+        parameters: &["DestinationCidrBlock", "DestinationIpv6CidrBlock", "GatewayId", "NatGatewayId", "RouteTableId"],
+        answer: route_table::create_route,
+        mutates: true,
+    },
+    Action {
+        name: "CreateRouteTable",
+        parameters: &["ClientToken", "TagSpecification", "VpcId"],
+        answer: route_table::create,
         mutates: true,
     },
     Action {
@@ -130,14 +189,36 @@ static ACTIONS: &[Action] = &[
         mutates: true,
     },
     Action {
+        name: "DeleteInternetGateway",
+        parameters: &["InternetGatewayId"],
+        answer: internet_gateway::delete,
+        mutates: true,
+    },
+    Action { name: "DeleteNatGateway", parameters: &["NatGatewayId"], answer: nat_gateway::delete, mutates: true },
+    Action { name: "DeleteNetworkAcl", parameters: &["NetworkAclId"], answer: network_acl::delete, mutates: true },
+    Action {
+        name: "DeleteNetworkAclEntry",
+        parameters: &["Egress", "NetworkAclId", "RuleNumber"],
+        answer: network_acl::delete_entry,
+        mutates: true,
+    },
+    Action {
         name: "DeleteNetworkInterface",
         parameters: &["NetworkInterfaceId"],
         answer: network_interface::delete,
         mutates: true,
     },
+    Action {
+        name: "DeleteRoute",
+        parameters: &["DestinationCidrBlock", "DestinationIpv6CidrBlock", "RouteTableId"],
+        answer: route_table::delete_route,
+        mutates: true,
+    },
+    Action { name: "DeleteRouteTable", parameters: &["RouteTableId"], answer: route_table::delete, mutates: true },
     Action { name: "DeleteSnapshot", parameters: &["SnapshotId"], answer: create_snapshot::delete, mutates: true },
     Action { name: "DeleteTags", parameters: &["ResourceId", "Tag"], answer: tagging::delete, mutates: true },
     Action { name: "DeleteVolume", parameters: &["VolumeId"], answer: delete_volume::answer, mutates: true },
+    Action { name: "DeregisterImage", parameters: &["ImageId"], answer: image::deregister, mutates: true },
     Action {
         name: "DescribeAddresses",
         parameters: &["AllocationId", "Filter", "PublicIp"],
@@ -245,6 +326,12 @@ static ACTIONS: &[Action] = &[
         mutates: false,
     },
     Action {
+        name: "DetachInternetGateway",
+        parameters: &["InternetGatewayId", "VpcId"],
+        answer: internet_gateway::detach,
+        mutates: true,
+    },
+    Action {
         name: "DetachVolume",
         parameters: &["Device", "Force", "InstanceId", "VolumeId"],
         answer: volume_attachment::detach,
@@ -254,6 +341,12 @@ static ACTIONS: &[Action] = &[
         name: "DisassociateAddress",
         parameters: &["AssociationId", "PublicIp"],
         answer: elastic_address::disassociate,
+        mutates: true,
+    },
+    Action {
+        name: "DisassociateRouteTable",
+        parameters: &["AssociationId"],
+        answer: route_table::disassociate,
         mutates: true,
     },
     Action {
@@ -370,6 +463,11 @@ impl Call<'_> {
         xml.raw(action);
         xml.raw("Response>");
         xml.finish()
+    }
+
+    /// The answer of a call that has nothing to say but that it worked.
+    fn done(&self, action: &str) -> String {
+        self.envelope(action, 64, |xml| xml.flag("return", true))
     }
 
     /// The numbers of the named instances, if this describe sees all of them.

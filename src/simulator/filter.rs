@@ -199,6 +199,7 @@ mod tests {
     use crate::simulator::tests::plan;
 
     /// Something with two fields to filter by.
+    #[derive(Debug)]
     struct Pair(&'static str, &'static str);
 
     impl Filtered for Pair {

@@ -18,6 +18,21 @@ pub(super) fn number(call: &Call, kind: Kind, id: &str, exists: impl Fn(u64) -> 
     found.first().copied().ok_or_else(|| Refusal::unknown_resource(kind, id))
 }
 
+/// The thing that a call which changes it names by id, as it is now.
+pub(super) fn named<T: Described>(call: &Call) -> Result<T, Refusal> {
+    let id = call.params.get(T::IDS).ok_or_else(|| Refusal::missing(T::IDS))?;
+    let view = call.estate.view();
+    let find = |number| T::find(view.scene(), number, view.now());
+    let number = number(call, T::KIND, id, |number| find(number).is_some())?;
+    find(number).ok_or_else(|| Refusal::unknown_resource(T::KIND, id))
+}
+
+/// The number of the VPC of its own that a call names.
+pub(super) fn own_vpc(call: &Call) -> Result<u64, Refusal> {
+    let id = call.params.get("VpcId").ok_or_else(|| Refusal::missing("vpcId"))?;
+    number(call, Kind::Vpc, id, |number| number < call.estate.plan().vpcs)
+}
+
 /// Where `find` finds each id; all of them must be found.
 fn places(
     kind: Kind,

@@ -64,7 +64,7 @@ pub(super) fn delete(call: &Call) -> Answer {
     let mut edit = call.estate.edit();
     let interface = edit.scene().interface(number, edit.now());
     let interface = interface.ok_or_else(|| Refusal::unknown_resource(Kind::Interface, id))?;
-    if interface.host.is_some() {
+    if interface.status() == "in-use" {
         return Err(Refusal::new(400, "InvalidNetworkInterface.InUse", format!("Interface: [{id}] in use.")));
     }
     edit.delete_interface(interface);
