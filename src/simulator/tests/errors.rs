@@ -76,8 +76,7 @@ fn every_action_knows_the_dry_run() {
         (idents.text(Kind::Vpc, 1), idents.text(Kind::RouteTable, 4), idents.text(Kind::InternetGateway, 1));
     let (nat, acl, own) =
         (idents.text(Kind::NatGateway, 2), idents.text(Kind::NetworkAcl, 3), idents.text(Kind::Image, ami::OWN));
-    let (zone_subnet, table_association) =
-        (idents.text(Kind::Subnet, 3), idents.text(Kind::RouteTableAssociation, 5));
+    let (zone_subnet, table_association) = (idents.text(Kind::Subnet, 3), idents.text(Kind::RouteTableAssociation, 5));
     let allocation = aws.0.home().allocate_address();
     aws.0.home().associate_address(&allocation, &id).unwrap();
     let bound = aws.get("DescribeAddresses", &[("AllocationId.1", &allocation)]);
