@@ -7,20 +7,18 @@ use tokio::task::yield_now;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::simulator::ami::Ami;
+use crate::simulator::changes::CREATED;
 use crate::simulator::estate::Edit;
-use crate::simulator::holdings::CREATED;
 use crate::simulator::ident::Kind;
 use crate::simulator::instance::{Instance, State};
 use crate::simulator::nat_gateway::NatGateway;
 use crate::simulator::network::{GROUPS, Permission};
 use crate::simulator::network_acl::{ACLS, AclEntry};
+use crate::simulator::options::is_rate;
 use crate::simulator::plan::ZONES;
 use crate::simulator::route_table::{Destination, Route, TABLES, Target};
 use crate::simulator::tags::Tags;
 use crate::simulator::world::World;
-
-/// The most changes a second.
-pub(crate) const MAX_RATE: f64 = 100_000.0;
 
 const TICK: Duration = Duration::from_millis(10);
 /// The most changes of one tick, twice what the highest rate owes: what a stall leaves owing beyond it is forgiven.
@@ -61,11 +59,6 @@ pub(crate) async fn run(world: World) {
             }
         }
     }
-}
-
-/// Whether so many changes a second are possible: from 0 to [`MAX_RATE`].
-pub(crate) fn is_rate(per_second: f64) -> bool {
-    (0.0..=MAX_RATE).contains(&per_second)
 }
 
 impl World {

@@ -57,6 +57,13 @@ impl Tags {
         self.0.is_empty()
     }
 
+    /// What is passed on to things made with the one that has these tags: `aws:` tags stay where AWS put them.
+    pub(crate) fn inherited(&self) -> Self {
+        let mut own = self.clone();
+        own.keep(|key, _| !key.starts_with("aws:"));
+        own
+    }
+
     /// The keys whose tags differ between the two, sorted.
     pub(crate) fn differing(&self, other: &Self) -> Vec<String> {
         let keys: BTreeSet<&str> = self.keys().chain(other.keys()).collect();

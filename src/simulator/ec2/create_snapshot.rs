@@ -1,8 +1,9 @@
 //! `CreateSnapshot` and `DeleteSnapshot`.
 
+use crate::simulator::ec2::call::{Answer, Call};
 use crate::simulator::ec2::create_volume::named;
 use crate::simulator::ec2::listing::Described;
-use crate::simulator::ec2::{Answer, Call, listing, tagging};
+use crate::simulator::ec2::{listing, tagging};
 use crate::simulator::ident::Kind;
 use crate::simulator::refusal::Refusal;
 use crate::simulator::shot::Owner;

@@ -3,8 +3,8 @@
 use std::net::Ipv4Addr;
 
 use crate::simulator::address::Elastic;
+use crate::simulator::ec2::call::{Answer, Call};
 use crate::simulator::ec2::listing::{Listing, id, seen_tags};
-use crate::simulator::ec2::{Answer, Call};
 use crate::simulator::filter::{Filter, Filtered, Filters};
 use crate::simulator::ident::Kind;
 use crate::simulator::interface::Interface;

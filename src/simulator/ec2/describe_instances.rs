@@ -4,11 +4,11 @@ use std::fmt::Write as _;
 
 use crate::simulator::clock::Moment;
 use crate::simulator::dice::mix;
+use crate::simulator::ec2::call::{Answer, Call, next_token, walk};
 use crate::simulator::ec2::instance_filters::{
     REASON_CODE, architecture, groups, http_tokens, private_dns, profile_arn, public_dns, reason,
 };
 use crate::simulator::ec2::lifecycle::{OPERATOR, state};
-use crate::simulator::ec2::{Answer, Call, next_token, walk};
 use crate::simulator::filter::Filters;
 use crate::simulator::ident::{Kind, hex};
 use crate::simulator::instance::{Instance, State};

@@ -3,10 +3,10 @@
 use std::borrow::Cow;
 
 use crate::simulator::clock::Moment;
+use crate::simulator::ec2::call::{Answer, Call};
 use crate::simulator::ec2::describe_instances::operator;
 use crate::simulator::ec2::lifecycle::OPERATOR;
 use crate::simulator::ec2::listing::{Described, describe, id};
-use crate::simulator::ec2::{Answer, Call};
 use crate::simulator::estate::Scene;
 use crate::simulator::filter::{Filter, Filtered};
 use crate::simulator::ident::{Kind, hex};

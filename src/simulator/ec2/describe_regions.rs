@@ -1,7 +1,7 @@
 //! `DescribeRegions`: the regions the account can use, or all there are.
 
 use crate::simulator::catalog::{OPT_IN_REGIONS, REGIONS};
-use crate::simulator::ec2::{Answer, Call};
+use crate::simulator::ec2::call::{Answer, Call};
 use crate::simulator::filter::{Filter, Filtered, Filters};
 use crate::simulator::refusal::Refusal;
 use crate::simulator::tags::Tags;

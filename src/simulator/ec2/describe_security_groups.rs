@@ -1,6 +1,6 @@
 //! `DescribeSecurityGroups`.
 
-use crate::simulator::ec2::{Answer, Call, named, next_token, walk};
+use crate::simulator::ec2::call::{Answer, Call, named, next_token, walk};
 use crate::simulator::filter::{Filter, Filtered, Filters, Values};
 use crate::simulator::ident::Kind;
 use crate::simulator::network::{GROUPS, Permission, SecurityGroup};

@@ -1,15 +1,15 @@
 //! `DescribeSnapshots`: own snapshots, and the public ones unless somebody says whose are wanted.
 
 use crate::simulator::clock::Moment;
+use crate::simulator::disk::Disk;
+use crate::simulator::ec2::call::{Answer, Call};
 use crate::simulator::ec2::listing::{Described, describe, id};
 use crate::simulator::ec2::owners::Owners;
-use crate::simulator::ec2::{Answer, Call};
 use crate::simulator::estate::Scene;
 use crate::simulator::filter::{Filter, Filtered};
 use crate::simulator::ident::Kind;
 use crate::simulator::plan::Plan;
 use crate::simulator::shot::{Shot, UNTOLD};
-use crate::simulator::storage::Disk;
 use crate::simulator::tags::Tags;
 use crate::simulator::xml::Xml;
 

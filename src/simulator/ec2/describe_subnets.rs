@@ -4,8 +4,8 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 
 use crate::simulator::clock::Moment;
+use crate::simulator::ec2::call::{Answer, Call};
 use crate::simulator::ec2::listing::{Listing, seen_tags};
-use crate::simulator::ec2::{Answer, Call};
 use crate::simulator::filter::{Filter, Filtered, Filters};
 use crate::simulator::ident::Kind;
 use crate::simulator::plan::Plan;

@@ -1,6 +1,6 @@
 //! `DescribeVpcs`: the account's own, then those other accounts share with it.
 
-use crate::simulator::ec2::{Answer, Call, next_token, walk};
+use crate::simulator::ec2::call::{Answer, Call, next_token, walk};
 use crate::simulator::filter::{Filter, Filtered, Filters};
 use crate::simulator::ident::Kind;
 use crate::simulator::network::Vpc;

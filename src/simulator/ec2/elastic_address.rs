@@ -1,9 +1,10 @@
 //! `AllocateAddress`, `AssociateAddress`, `DisassociateAddress` and `ReleaseAddress`.
 
 use crate::simulator::address::Elastic;
+use crate::simulator::ec2::call::{Answer, Call};
 use crate::simulator::ec2::describe_addresses::{no_address, parse_ip};
 use crate::simulator::ec2::listing::id;
-use crate::simulator::ec2::{Answer, Call, listing, tagging};
+use crate::simulator::ec2::{listing, tagging};
 use crate::simulator::ident::Kind;
 use crate::simulator::instance::State;
 use crate::simulator::refusal::Refusal;

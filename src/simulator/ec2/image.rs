@@ -1,8 +1,9 @@
 //! `CreateImage` and `DeregisterImage`.
 
 use crate::simulator::ami::Ami;
+use crate::simulator::ec2::call::{Answer, Call};
 use crate::simulator::ec2::listing::{id, named};
-use crate::simulator::ec2::{Answer, Call, tagging};
+use crate::simulator::ec2::tagging;
 use crate::simulator::ident::Kind;
 use crate::simulator::instance::State;
 use crate::simulator::refusal::Refusal;

@@ -1,7 +1,8 @@
 //! `CreateInternetGateway`, `DeleteInternetGateway`, `AttachInternetGateway` and `DetachInternetGateway`.
 
+use crate::simulator::ec2::call::{Answer, Call};
 use crate::simulator::ec2::listing::{Described, named};
-use crate::simulator::ec2::{Answer, Call, listing, tagging};
+use crate::simulator::ec2::{listing, tagging};
 use crate::simulator::ident::Kind;
 use crate::simulator::internet_gateway::InternetGateway;
 use crate::simulator::refusal::Refusal;

@@ -2,7 +2,7 @@
 //! request sees each resource.
 
 use crate::simulator::clock::Moment;
-use crate::simulator::ec2::{Answer, Call, next_token};
+use crate::simulator::ec2::call::{Answer, Call, next_token};
 use crate::simulator::estate::Scene;
 use crate::simulator::filter::{Filtered, Filters};
 use crate::simulator::ident::{Kind, Malformed};

@@ -1,9 +1,10 @@
 //! `CreateNatGateway` and `DeleteNatGateway`.
 
 use crate::simulator::clock::Moment;
+use crate::simulator::ec2::call::{Answer, Call};
 use crate::simulator::ec2::client_token::ClientToken;
 use crate::simulator::ec2::listing::{Described, id, named};
-use crate::simulator::ec2::{Answer, Call, listing, tagging};
+use crate::simulator::ec2::{listing, tagging};
 use crate::simulator::ident::Kind;
 use crate::simulator::nat_gateway::NatGateway;
 use crate::simulator::plan::ZONES;

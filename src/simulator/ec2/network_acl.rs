@@ -1,8 +1,9 @@
 //! `CreateNetworkAcl`, `DeleteNetworkAcl`, `CreateNetworkAclEntry` and `DeleteNetworkAclEntry`.
 
+use crate::simulator::ec2::call::{Answer, Call};
 use crate::simulator::ec2::client_token::ClientToken;
 use crate::simulator::ec2::listing::{Described, named};
-use crate::simulator::ec2::{Answer, Call, listing, tagging};
+use crate::simulator::ec2::{listing, tagging};
 use crate::simulator::ident::Kind;
 use crate::simulator::network_acl::{AclEntry, LAST_RULE, NetworkAcl};
 use crate::simulator::refusal::Refusal;

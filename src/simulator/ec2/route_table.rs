@@ -2,9 +2,10 @@
 //!
 //! A route leads to an internet gateway or a NAT gateway here, and a table is associated with subnets.
 
+use crate::simulator::ec2::call::{Answer, Call};
 use crate::simulator::ec2::client_token::ClientToken;
 use crate::simulator::ec2::listing::{Described, id, named};
-use crate::simulator::ec2::{Answer, Call, listing, tagging};
+use crate::simulator::ec2::{listing, tagging};
 use crate::simulator::ident::Kind;
 use crate::simulator::plan::ZONES;
 use crate::simulator::refusal::Refusal;
