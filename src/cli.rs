@@ -12,11 +12,13 @@ use tokio::runtime::{self, Runtime};
 
 use crate::app::front;
 use crate::config::{Config, ConfigError, Environment};
-use crate::connection::attach::Launch;
+use crate::connection::attach::ServerCommand;
 use crate::simulator::ScenarioError;
 use crate::telemetry::{self, Destination, TelemetryError};
 
 mod backup;
+mod bytes;
+mod change_row;
 mod changes;
 mod client_config;
 mod connection;
@@ -29,11 +31,11 @@ mod line;
 mod log;
 mod notes;
 mod output;
-mod place;
 mod search;
 mod serve;
 mod setup;
 mod simulate;
+mod store_flags;
 mod table;
 mod teardown;
 mod words;
@@ -159,7 +161,7 @@ pub fn main() -> ExitCode {
     };
     // Of its words clap has told already.
     if error.downcast_ref::<Unusable>().is_none_or(|unusable| unusable.variable.is_some()) {
-        complain(&format!("muster: {error:#}"));
+        telemetry::say(&format!("muster: {error:#}"));
     }
     if !is_usage(&error) {
         return ExitCode::FAILURE;
@@ -168,7 +170,7 @@ pub fn main() -> ExitCode {
     if line::command(&words, &root) == Some("mcp") && !std::io::stdin().is_terminal() {
         let explained =
             single().map_err(Into::into).and_then(|runtime| finish(runtime, front::explain(format!("{error:#}"))));
-        explained.unwrap_or_else(|error| complain(&format!("muster: {error:#}")));
+        explained.unwrap_or_else(|error| telemetry::say(&format!("muster: {error:#}")));
     }
     ExitCode::from(2)
 }
@@ -194,8 +196,8 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Mcp { connection } => {
             logging.start(&Destination::Stderr)?;
             let config = connection.config(&environment)?;
-            let launch = Launch { program: std::env::current_exe()?, arguments: logging.server(&config) };
-            finish(single()?, front::run(&config, &launch))
+            let server = ServerCommand { program: std::env::current_exe()?, arguments: logging.server(&config) };
+            finish(single()?, front::run(&config, &server))
         }
         Command::Serve(serve) => {
             let (config, listening) = serve.config(&environment)?;
@@ -257,7 +259,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             let config = connection.config(&environment)?;
             let server = ServerEntry::new(&std::env::current_exe()?, &words, &config.selection);
             for note in server.notes(client) {
-                complain(&note);
+                telemetry::say(&note);
             }
             Ok(Output::stdout().line(&server.block(client))?)
         }
@@ -296,16 +298,11 @@ impl Drop for Abandoned {
 fn print(error: &clap::Error) {
     if error.use_stderr() && !std::io::stderr().is_terminal() {
         // A terminal gets colours; anybody else may not read.
-        complain(error.render().to_string().trim_end());
+        telemetry::say(error.render().to_string().trim_end());
     } else {
         // A closed one leaves nobody to tell.
         drop(error.print());
     }
-}
-
-/// Tells a person on standard error, if there is one who reads.
-fn complain(text: &str) {
-    telemetry::say(text);
 }
 
 /// When dropped, waits until what was said and logged is written.

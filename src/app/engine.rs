@@ -18,7 +18,7 @@ use tokio::task::{JoinError, spawn_blocking};
 use tokio::time::{sleep, timeout};
 use tokio_util::task::TaskTracker;
 
-use crate::aws::{Aws, AwsError, Regions, Settings};
+use crate::aws::{Aws, AwsError};
 use crate::config::Config;
 use crate::freshness::{Freshness, Relaxed};
 use crate::ingest::{Handle, Ingest, KindEntry};
@@ -27,7 +27,6 @@ use crate::kinds::{self, KINDS, KindSpec};
 use crate::mcp::Core;
 use crate::model::{AccountId, Kind, Region, Scope, Timestamp, TroubleClass};
 use crate::notify::ChangeHub;
-use crate::reconcile::KindRules;
 use crate::source::backoff::Patience;
 use crate::source::poll::{Gate, Plan};
 use crate::store::{self, CommitError, Health, OpenError, ReadError, Retention, Store, Writer};
@@ -123,7 +122,8 @@ impl Engine {
         let options = store::Options::new(&config.data_dir, kinds::project);
         let options = store::Options { reserve_bytes: config.keep_free, ..options };
         // Finding the region may ask the metadata service, which takes seconds where there is none.
-        let (opened, aws) = tokio::join!(spawn_blocking(move || store::open(options)), Aws::load(settings(config)));
+        let (opened, aws) =
+            tokio::join!(spawn_blocking(move || store::open(options)), Aws::load(config.aws_settings()));
         Engine::start(config, opened??, aws, hub)
     }
 
@@ -220,24 +220,6 @@ impl Engine {
 #[must_use]
 pub fn hub() -> ChangeHub {
     ChangeHub::new(parts())
-}
-
-/// What to connect to AWS with.
-pub(crate) fn settings(config: &Config) -> Settings {
-    let selection = &config.selection;
-    let home = selection.region.as_deref().map(Region::new);
-    let several = selection.regions().iter().map(|name| Region::new(name.as_str()));
-    Settings {
-        regions: match selection.regions() {
-            _ if selection.is_all() => Regions::All { home },
-            [] => Regions::Named(home.into_iter().collect()),
-            _ => Regions::Named(several.collect()),
-        },
-        profile: config.selection.profile.clone(),
-        account: config.account.clone(),
-        share_percent: config.aws_share.percent(),
-        emulator: config.emulator.clone(),
-    }
 }
 
 /// The regions that are going to be watched once the account is known; `None` while that is not known.
@@ -468,12 +450,7 @@ fn parts() -> Vec<(Kind, Kind)> {
 pub(super) fn entry(spec: &KindSpec, config: &Config) -> KindEntry {
     KindEntry {
         kind: spec.kind(),
-        rules: KindRules {
-            mapping: spec.mapping,
-            masked: spec.masked,
-            state_path: spec.state_path,
-            gone_states: spec.gone_states,
-        },
+        rules: spec.rules(),
         interval: interval(spec, config),
         relaxed: relaxed(spec, config),
     }
@@ -482,8 +459,8 @@ pub(super) fn entry(spec: &KindSpec, config: &Config) -> KindEntry {
 /// How events slow a kind's sweeps, where they tell of its every change.
 fn relaxed(spec: &KindSpec, config: &Config) -> Option<Relaxed> {
     let every = config.relaxed.get(spec.slug).copied().or(spec.relaxed)?;
-    let trail = spec.told_by.iter().copied().find(|slug| *slug == CALLS);
-    Some(Relaxed { every: every.max(interval(spec, config)), told_by: spec.told_by, trail })
+    let trail = spec.event_rules.iter().copied().find(|slug| *slug == CALLS);
+    Some(Relaxed { every: every.max(interval(spec, config)), told_by: spec.event_rules, trail })
 }
 
 fn interval(spec: &KindSpec, config: &Config) -> Duration {

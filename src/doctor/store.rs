@@ -2,50 +2,36 @@
 
 use serde_json::Value;
 
-use super::finding::{Check, Finding};
+use super::finding::{Check, Finding, hung};
+use super::local::NoFigures;
 use super::unreadable;
-use crate::app::asking::AskError;
-use crate::app::offline::OfflineError;
-use crate::config::Config;
-use crate::connection::admin::{Brought, Errand, ErrandError, Running};
 
 pub(crate) static CHECK: Check =
     Check { name: "store", title: "The store opens and can be read; its size and records" };
 
-pub(crate) async fn look(config: &Config) -> Vec<Finding> {
-    let figures = figures(config).await;
-    let subject = config.data_dir.display().to_string();
-    let messages = figures.as_ref().ok().map(|figures| unreadable::judge(&subject, figures));
-    std::iter::once(judge(&subject, &figures)).chain(messages).collect()
+/// What the figures of the store in `data_dir` say of it, and of the messages that it keeps.
+pub(crate) fn look(data_dir: &str, figures: &Result<Value, NoFigures>) -> Vec<Finding> {
+    let messages = figures.as_ref().ok().map(|figures| unreadable::judge(data_dir, figures));
+    std::iter::once(judge(data_dir, figures)).chain(messages).collect()
 }
 
-async fn figures(config: &Config) -> Result<Value, ErrandError> {
-    let mut running = Running::start(config, &Errand::Stat).await?;
-    loop {
-        if let Brought::Done(figures) = running.next().await? {
-            return Ok(figures);
-        }
-    }
-}
-
-fn judge(data_dir: &str, figures: &Result<Value, ErrandError>) -> Finding {
+fn judge(data_dir: &str, figures: &Result<Value, NoFigures>) -> Finding {
     match figures {
         Ok(figures) => {
             let count = |name: &str| figures.get(name).and_then(Value::as_u64).unwrap_or_default();
             let kinds = figures.get("resources").and_then(Value::as_object).into_iter().flatten();
             let resources: u64 = kinds.filter_map(|(_, count)| count.as_u64()).sum();
             let (records, file, live) = (count("records"), count("file_bytes"), count("live_bytes"));
-            let sizes = format!("{} MiB, {} MiB of them alive", file >> 20, live >> 20);
+            let sizes = format!("{} MiB, of which {} MiB in use", file >> 20, live >> 20);
             CHECK.ok(data_dir, format!("{records} records, {resources} resources, {sizes}"))
         }
-        Err(ErrandError::Ask(AskError::Offline(OfflineError::Missing { .. }))) => CHECK.skipped(
+        Err(NoFigures::NoStore) => CHECK.skipped(
             data_dir,
             "there is none yet: `muster serve` makes it, as does an MCP client that starts `muster mcp`",
         ),
-        Err(error) => {
-            let causes = std::iter::successors(std::error::Error::source(error), |error| error.source());
-            let fact = causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"));
-            CHECK.failed(data_dir, fact, "See what `muster log verify` says of it (no server may run).")
+        Err(NoFigures::Silent) => hung(&CHECK, data_dir),
+        Err(NoFigures::Failed(why)) => {
+            CHECK.failed(data_dir, &**why, "See what `muster log verify` says of it (no server may run).")
         }
     }
 }
@@ -62,10 +48,9 @@ mod tests {
         let figures = json!({"records": 7, "file_bytes": 3 << 20, "resources": {"vpc": 2, "volume": 3}});
         let finding = judge("d", &Ok(figures));
         assert!(finding.verdict == Verdict::Ok && finding.fact.contains("7 records, 5 resources"), "{finding:?}");
-        let missing = OfflineError::Missing { data_dir: "d".into() };
-        assert_eq!(judge("d", &Err(AskError::from(missing).into())).verdict, Verdict::Skipped);
-        let broken = ErrandError::Failed { error: "it is damaged".to_owned() };
-        let finding = judge("d", &Err(broken));
+        assert_eq!(judge("d", &Err(NoFigures::NoStore)).verdict, Verdict::Skipped);
+        assert_eq!(judge("d", &Err(NoFigures::Silent)).verdict, Verdict::Failed);
+        let finding = judge("d", &Err(NoFigures::Failed("it is damaged".to_owned())));
         assert!(finding.verdict == Verdict::Failed && finding.fact.contains("damaged"), "{finding:?}");
     }
 }

@@ -1,0 +1,167 @@
+//! Accepts clients on the Unix socket and over HTTP, and answers them also while the store is not open.
+//!
+//! A server accepts clients before it opens its store and until after it has closed it, so discovery and lists of tools are
+//! answered at any moment, and every other request is answered with what keeps the store shut.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::BufReader;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, UnixStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::time::sleep;
+use tokio_util::task::TaskTracker;
+
+use super::admin;
+use crate::config::Config;
+use crate::connection::admin::{AdminRequest, MAX_REQUESTS};
+use crate::connection::client_count::ClientCount;
+use crate::connection::handshake::{self, HandshakeError};
+use crate::connection::socket::ServerSocket;
+use crate::mcp::stall::{self, Bounded};
+use crate::mcp::transport::{self, HttpOptions};
+use crate::mcp::{self, Core, Failure, Phase, Policy};
+use crate::model::FailureCode;
+use crate::watch::tasks::Tasks;
+
+/// The pause after the system refused a connection (too many open files), which another try at once would not mend.
+const REFUSED: Duration = Duration::from_millis(100);
+
+/// Accepts clients and serves them. Clones share everything.
+#[derive(Clone)]
+pub struct ClientListener {
+    server: mcp::Server,
+    phase: watch::Sender<Phase>,
+    tasks: Tasks,
+    clients: ClientCount,
+    admin_requests: Arc<Semaphore>,
+    allow_writes: bool,
+}
+
+impl ClientListener {
+    /// Makes a listener for a store that is about to be opened.
+    #[must_use]
+    pub fn new(config: &Config) -> Self {
+        let phase = watch::Sender::new(Phase::Opening);
+        let tasks = Tasks::new();
+        let policy = Policy { allow_writes: config.allow_writes, list: config.list };
+        // Pushes to clients of the older era need no waiting for: they end with their connections.
+        let server = mcp::Server::new(phase.subscribe(), policy, TaskTracker::new(), tasks.stopping());
+        let admin_requests = Arc::new(Semaphore::new(MAX_REQUESTS));
+        ClientListener {
+            server,
+            phase,
+            tasks,
+            clients: ClientCount::none(),
+            admin_requests,
+            allow_writes: config.allow_writes,
+        }
+    }
+
+    /// Serves requests from now on.
+    pub fn open(&self, core: Arc<Core>) {
+        self.phase.send_replace(Phase::Ready(core));
+    }
+
+    /// Answers requests from now on with why they cannot be served.
+    pub fn fail(&self, failure: Failure) {
+        self.phase.send_replace(Phase::Failed(Arc::new(failure)));
+    }
+
+    /// How many clients are connected to the socket.
+    #[must_use]
+    pub fn clients(&self) -> &ClientCount {
+        &self.clients
+    }
+
+    /// Accepts clients on the socket, which is removed as soon as the listener begins to close.
+    pub fn listen(&self, socket: ServerSocket) {
+        let listener = self.clone();
+        self.tasks.spawn_until_stopped("the Unix socket", async move {
+            loop {
+                match socket.accept().await {
+                    Ok(stream) => listener.receive(stream),
+                    Err(error) => {
+                        tracing::warn!(%error, "a connection was refused");
+                        sleep(REFUSED).await;
+                    }
+                }
+            }
+        });
+    }
+
+    /// Serves one connection, which begins with a handshake.
+    pub fn receive(&self, stream: UnixStream) {
+        let listener = self.clone();
+        self.tasks.spawn("a connection", async move {
+            let _present = listener.clients.enter();
+            listener.converse(stream).await;
+        });
+    }
+
+    /// Accepts clients over HTTP.
+    pub fn listen_http(&self, listener: TcpListener, options: HttpOptions) {
+        let server = self.server.clone();
+        self.tasks.spawn("HTTP", async move {
+            if let Err(error) = transport::serve_http(&server, listener, &options).await {
+                tracing::error!(%error, "HTTP is no longer served");
+            }
+        });
+    }
+
+    /// Ends subscriptions, then connections; nobody new comes in. Returns what did not end in time.
+    pub async fn close(&self, patience: Duration) -> Vec<&'static str> {
+        self.tasks.stop(patience).await
+    }
+
+    async fn converse(&self, stream: UnixStream) {
+        let (reader, mut writer) = stream.into_split();
+        let mut reader = BufReader::new(reader);
+        let shaking = handshake::answer(&mut reader, &mut writer, self.allow_writes);
+        match self.tasks.stopping().run_until_cancelled(shaking).await {
+            Some(Ok((_, Some(request)))) => self.execute(request, reader, writer).await,
+            Some(Ok((grant, None))) => {
+                let writer = Bounded::new(writer);
+                let stalled = writer.stalled();
+                // On the heap: serving a connection is a large future.
+                let serving = Box::pin(transport::serve_stream(&self.server, grant.writes, reader, writer));
+                match stalled.run_until_cancelled(serving).await {
+                    Some(Ok(())) => {}
+                    Some(Err(error)) => tracing::warn!(%error, "a connection ended"),
+                    None => {
+                        tracing::warn!(seconds = stall::PATIENCE.as_secs(), "closed a connection that nobody reads");
+                    }
+                }
+            }
+            // Whoever only looks whether somebody listens says nothing.
+            Some(Err(HandshakeError::Closed)) | None => {}
+            Some(Err(error)) => tracing::warn!(%error, "a client was turned away"),
+        }
+    }
+
+    /// Does a client's admin request, until it is done, the client leaves or everything ends.
+    async fn execute(&self, request: AdminRequest, mut reader: BufReader<OwnedReadHalf>, mut writer: OwnedWriteHalf) {
+        let done = async {
+            let Ok(_permit) = self.admin_requests.try_acquire() else {
+                let why = format!("{MAX_REQUESTS} commands read the log already: try again when one of them has ended");
+                return admin::refuse(FailureCode::Busy, why, &mut writer).await;
+            };
+            match Phase::ready(&self.phase.subscribe()).await {
+                Ok(core) => admin::execute(request, &core, &mut writer).await,
+                Err(fault) => admin::refuse(fault.code(), fault.to_string(), &mut writer).await,
+            }
+        };
+        let stopping = self.tasks.stopping();
+        tokio::select! {
+            () = admin::left(&mut reader) => {}
+            () = stopping.cancelled() => {}
+            done = done => if let Err(error) = done {
+                tracing::info!(%error, "a client did not read the answer to its admin request to the end");
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

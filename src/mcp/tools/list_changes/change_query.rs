@@ -1,0 +1,377 @@
+//! What a call of `list_changes` asks for.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rmcp::schemars::{self, JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::Deserialize;
+use serde::de::{Deserializer, Error};
+
+use crate::kinds::{KINDS, KindSpec};
+use crate::mcp::core::Core;
+use crate::mcp::error::Fault;
+use crate::mcp::fresh::part_of;
+use crate::mcp::tools::arguments::ArgumentError;
+use crate::mcp::tools::arguments::kind::KindArgument;
+use crate::mcp::tools::arguments::past::TIMES;
+use crate::mcp::tools::arguments::resource::{AS_URI, ResourceArguments};
+use crate::model::{AccountId, Region, ResourceId, Scope, Seq, Timestamp};
+use crate::query::CursorError;
+use crate::query::changes::{By, ChangesError, Order, Place, Question, Span};
+use crate::query::moment::{self, Moment};
+use crate::store::Snapshot;
+
+/// Changes on a page unless asked for more.
+const DEFAULT_CHANGES: usize = 50;
+/// Changes on a page at most; the budget may cut it shorter.
+const MAX_CHANGES: usize = 500;
+/// The longest wait.
+const MAX_WAIT: u64 = 45;
+
+/// Which changes, in which order, and how many.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub(super) struct Arguments {
+    /// Only what was recorded since: RFC 3339, -15m, -2h, -3d, or a cursor of an earlier answer.
+    since: Option<String>,
+    /// Only what was recorded up to: RFC 3339 or -15m.
+    until: Option<String>,
+    /// Only this kind. With id: the kind of that resource.
+    kind: Option<KindArgument>,
+    /// Only this resource, by AWS's ID, with its status checks.
+    id: Option<String>,
+    /// Only this resource, by URI, in place of id.
+    uri: Option<String>,
+    /// Only as this AWS account sees it.
+    account: Option<String>,
+    /// Only in this region.
+    region: Option<String>,
+    /// Only changes of this field or what is below it, such as State.Name, Tags or Tags[Name].
+    field: Option<String>,
+    /// Only what was learnt this way; `event` includes `call`.
+    cause: Option<CauseArgument>,
+    /// What comes first; newest unless waiting.
+    order: Option<OrderArgument>,
+    /// Changes on a page.
+    #[serde(default = "default_changes")]
+    #[schemars(range(min = 1, max = MAX_CHANGES))]
+    limit: usize,
+    /// Wait so long for something that matches: since `since` or `cursor`, else from now on.
+    #[serde(default)]
+    #[schemars(range(max = MAX_WAIT))]
+    wait_seconds: u64,
+    /// Look up who made the changes that name no caller, up to 10 an answer, in CloudTrail's event history.
+    #[serde(default)]
+    who: bool,
+    /// Also what the first sweep found, and fields that only Muster learnt to read.
+    #[serde(default)]
+    include_baseline: bool,
+    /// next_cursor of the answer before, with the same filters. `since` and `until` stay as they were.
+    cursor: Option<String>,
+}
+
+/// A cause of changes, by name.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct CauseArgument(By);
+
+/// An order of changes, by name.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct OrderArgument(Order);
+
+/// The orders of changes, by name.
+const ORDERS: [(&str, Order); 2] = [("newest", Order::Newest), ("oldest", Order::Oldest)];
+
+impl<'de> Deserialize<'de> for CauseArgument {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        one_of("cause", &By::ALL, deserializer).map(CauseArgument)
+    }
+}
+
+impl<'de> Deserialize<'de> for OrderArgument {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        one_of("order", &ORDERS, deserializer).map(OrderArgument)
+    }
+}
+
+/// What the argument `name` stands for.
+fn one_of<'de, T: Copy, D: Deserializer<'de>>(
+    name: &str,
+    known: &[(&'static str, T)],
+    deserializer: D,
+) -> Result<T, D::Error> {
+    let given = String::deserialize(deserializer)?;
+    let found = known.iter().find(|(word, _)| *word == given).map(|(_, value)| *value);
+    let words: Vec<&str> = known.iter().map(|(word, _)| *word).collect();
+    found.ok_or_else(|| D::Error::custom(ArgumentError::one_of(name, &words, &given)))
+}
+
+impl JsonSchema for CauseArgument {
+    fn schema_name() -> Cow<'static, str> {
+        "Cause".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "string", "enum": By::ALL.map(|(name, _)| name)})
+    }
+}
+
+impl JsonSchema for OrderArgument {
+    fn schema_name() -> Cow<'static, str> {
+        "Order".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "string", "enum": ORDERS.map(|(name, _)| name)})
+    }
+}
+
+fn default_changes() -> usize {
+    DEFAULT_CHANGES
+}
+
+/// A call's question, read.
+pub(super) struct ChangeQuery {
+    /// Which records are wanted.
+    pub(super) question: Question,
+    /// Of which kinds; of all when empty.
+    pub(super) kinds: Vec<&'static KindSpec>,
+    /// The only resources whose records are read, where there are such.
+    pub(super) subjects: Option<Vec<ResourceId>>,
+    /// What to read.
+    pub(super) start: Span,
+    /// The time since which was asked, where it was one.
+    pub(super) since: Option<Timestamp>,
+    /// The time up to which was asked.
+    pub(super) until: Option<Timestamp>,
+    /// The beginning of the log, where `since` is before it.
+    pub(super) begins: Option<Timestamp>,
+    /// Whether an earlier answer is continued.
+    pub(super) continued: bool,
+    /// How many changes, at most.
+    pub(super) limit: usize,
+    /// How long to wait for one.
+    pub(super) wait: Duration,
+    /// Whether callers are looked up.
+    pub(super) who: bool,
+}
+
+/// What to read, and the times by which it was asked for.
+struct Times {
+    start: Span,
+    since: Option<Timestamp>,
+    until: Option<Timestamp>,
+    begins: Option<Timestamp>,
+}
+
+impl ChangeQuery {
+    /// Reads the arguments of a call.
+    ///
+    /// # Errors
+    /// When they make no question, or one about something that nothing is known of.
+    pub(super) async fn read(core: &Arc<Core>, arguments: &Arguments) -> Result<Arc<Self>, Fault> {
+        let mut kinds: Vec<&'static KindSpec> = arguments.kind.iter().map(|KindArgument(kind)| *kind).collect();
+        let mut id = arguments.id.as_deref().map(|id| Arc::<str>::from(id.trim()));
+        let mut scope: Option<Scope> = None;
+        if let Some(uri) = &arguments.uri {
+            let named = ResourceArguments { uri: Some(uri.clone()), kind: arguments.kind, id: arguments.id.clone() };
+            let (kind, named, within) = named.resource()?;
+            (kinds, id, scope) = (vec![kind], Some(Arc::from(named)), within);
+        }
+        if id.is_some() {
+            let parts: Vec<&'static KindSpec> = kinds.iter().filter_map(|kind| part_of(kind)).collect();
+            kinds.extend(parts);
+        }
+        let account = arguments.account.as_deref().map(AccountId::new);
+        let region = arguments.region.as_deref().map(Region::new);
+        if let Some(scope) = &scope {
+            if let Some(account) = account.as_ref().filter(|account| **account != scope.account) {
+                return Err(ArgumentError::form("account", AS_URI, account.as_str()).into());
+            }
+            if let Some(region) = region.as_ref().filter(|region| **region != scope.region) {
+                return Err(ArgumentError::form("region", AS_URI, region.as_str()).into());
+            }
+        }
+        let question = Question {
+            id,
+            kinds: kinds.iter().map(|kind| kind.kind()).collect(),
+            account: scope.as_ref().map(|scope| scope.account.clone()).or(account),
+            region: scope.map(|scope| scope.region).or(region),
+            field: arguments.field.as_deref().map(|field| field.trim().to_owned()),
+            by: arguments.cause.map(|CauseArgument(by)| by),
+            quiet: arguments.include_baseline,
+        };
+        let wait = Duration::from_secs(arguments.wait_seconds);
+        watched(core, &question)?;
+        let subjects = subjects(core, &question, &kinds).await?;
+        let snapshot = core.snapshot()?;
+        let Times { start, since, until, begins } = Self::span(core, &snapshot, arguments, &question, wait)?;
+        let continued = arguments.cursor.is_some();
+        Ok(Arc::new(ChangeQuery {
+            question,
+            kinds,
+            subjects,
+            start,
+            since,
+            until,
+            begins,
+            continued,
+            limit: arguments.limit,
+            wait,
+            who: arguments.who,
+        }))
+    }
+
+    /// What to read, and the times by which it was asked for.
+    fn span(
+        core: &Core,
+        snapshot: &Snapshot,
+        arguments: &Arguments,
+        question: &Question,
+        wait: Duration,
+    ) -> Result<Times, Fault> {
+        let order = arguments.order.map(|OrderArgument(order)| order);
+        let waits = wait > Duration::ZERO;
+        let backwards = || ArgumentError::form("order", "oldest when waiting: what comes next comes last", "newest");
+        if let Some(text) = &arguments.cursor {
+            let place = placed(snapshot, text)?;
+            let span = place.span;
+            if place.question != question.hash() || order.is_some_and(|order| order != span.order) {
+                return Err(CursorError::OtherQuestion.into());
+            }
+            if waits && span.order == Order::Newest {
+                return Err(backwards().into());
+            }
+            return Ok(Times { start: span, since: None, until: None, begins: None });
+        }
+        let now = core.now();
+        let since = arguments.since.as_deref();
+        let mut since_time = since.and_then(|since| moment::time(since, now));
+        let until = arguments.until.as_deref();
+        let until = until.map(|text| moment::time(text, now).ok_or_else(|| ArgumentError::form("until", TIMES, text)));
+        let until_time = until.transpose()?;
+        // Before the log is asked: no log could answer that.
+        let backwards_in_time = |until: Timestamp| ArgumentError::form("until", "later than since", until.to_string());
+        if let (Some(since), Some(until)) = (since_time, until_time)
+            && since > until
+        {
+            return Err(backwards_in_time(until).into());
+        }
+        let begins = since_time.and_then(|since| moment::begins_after(snapshot, since).transpose()).transpose()?;
+        // A log that begins later and has lost nothing holds all there was to know since then.
+        since_time = begins.or(since_time);
+        let from = match (since, since_time) {
+            (None, _) => None,
+            (Some(_), Some(at)) => Some(moment::before(snapshot, at, now)?),
+            (Some(text), None) => Some(after(snapshot, text)?),
+        };
+        let until = until_time.map(|at| Moment::At(at).point(snapshot, now)).transpose()?;
+        // Up to now there is no end: what is committed meanwhile belongs to it.
+        let until = until.filter(|until| until.at < now);
+        if let (Some(from), Some(until)) = (from, until)
+            && (from > until.seq || since_time.is_some_and(|since| since > until.at))
+        {
+            return Err(backwards_in_time(until.at).into());
+        }
+        let (newest, last) = (snapshot.seq(), until.map(|until| until.seq));
+        let order = order.unwrap_or(if waits { Order::Oldest } else { Order::Newest });
+        let span = match order {
+            Order::Newest if waits => return Err(backwards().into()),
+            Order::Newest => Span::newest(last.unwrap_or(newest), from),
+            Order::Oldest if waits => Span::oldest(from.unwrap_or(newest), last),
+            Order::Oldest => Span::oldest(from.unwrap_or(snapshot.horizon()), last),
+        };
+        Ok(Times { start: span, since: since_time, until: until.map(|until| until.at), begins })
+    }
+}
+
+/// A cursor of this log.
+fn placed(snapshot: &Snapshot, text: &str) -> Result<Place, Fault> {
+    let place = Place::read(text)?;
+    if place.log != snapshot.log_id() {
+        return Err(ChangesError::Foreign { earliest: snapshot.earliest()? }.into());
+    }
+    let (newest, Span { at, bound, .. }) = (snapshot.seq(), place.span);
+    // Muster made none beyond the log's end.
+    if at > newest.next() || bound.is_some_and(|bound| bound > newest) {
+        return Err(CursorError::Garbled.into());
+    }
+    Ok(place)
+}
+
+/// The record after which a cursor given as `since` goes on.
+fn after(snapshot: &Snapshot, text: &str) -> Result<Seq, Fault> {
+    let place = match placed(snapshot, text) {
+        Err(Fault::Cursor(CursorError::Garbled)) => {
+            let expected = format!("{TIMES}; or a cursor of list_changes");
+            return Err(ArgumentError::form("since", &expected, text).into());
+        }
+        place => place?,
+    };
+    match place.span.order {
+        Order::Oldest if place.span.at < snapshot.horizon() => {
+            Err(ChangesError::Expired { earliest: snapshot.earliest()?.unwrap_or_default() }.into())
+        }
+        Order::Oldest => Ok(place.span.at),
+        Order::Newest => {
+            let expected =
+                "a time, or the newest_cursor of an answer: a cursor that pages backwards goes into `cursor`";
+            Err(ArgumentError::form("since", expected, text).into())
+        }
+    }
+}
+
+/// Refuses an account or region of which nothing is known: that nothing changed there would look like a fact.
+fn watched(core: &Core, question: &Question) -> Result<(), Fault> {
+    let scopes = core.known_scopes(&core.snapshot()?)?;
+    let is_of = |scope: &Scope| {
+        question.account.as_ref().is_none_or(|account| *account == scope.account)
+            && question.region.as_ref().is_none_or(|region| *region == scope.region)
+    };
+    if scopes.is_empty() || scopes.iter().any(is_of) {
+        return Ok(());
+    }
+    let known: Vec<String> = scopes.iter().map(ToString::to_string).collect();
+    let what = match (&question.region, &question.account) {
+        (Some(region), None) => format!("region {region}"),
+        (None, Some(account)) => format!("account {account}"),
+        (Some(region), Some(account)) => format!("region {region} of account {account}"),
+        (None, None) => return Ok(()),
+    };
+    Err(Fault::unwatched(&what, &known))
+}
+
+/// The one resource in question, in every scope; `None` when the question is about many.
+///
+/// # Errors
+/// When nothing is known of it: that nothing changed would look like a fact.
+async fn subjects(
+    core: &Arc<Core>,
+    question: &Question,
+    kinds: &[&'static KindSpec],
+) -> Result<Option<Vec<ResourceId>>, Fault> {
+    let Some(id) = &question.id else { return Ok(None) };
+    let all = if kinds.is_empty() { KINDS } else { kinds };
+    let scopes = core.known_scopes(&core.snapshot()?)?;
+    let ids =
+        all.iter().flat_map(|kind| scopes.iter().map(|scope| ResourceId::new(scope, &kind.kind(), Arc::clone(id))));
+    let ids: Vec<ResourceId> = ids.collect();
+    let snapshot = core.snapshot()?;
+    for id in &ids {
+        let is_known = !snapshot.timeline(id, Seq::ZERO, 1)?.is_empty() || snapshot.base(id)?.is_some();
+        if is_known {
+            return Ok(Some(ids));
+        }
+    }
+    drop(snapshot);
+    if let Some(kind) = kinds.first() {
+        drop(core.locate(kind, id, None).await?);
+        return Ok(Some(ids));
+    }
+    let progress = core.progress(KINDS, None);
+    if !progress.is_complete() {
+        return Err(Fault::NotSeenYet { subject: format!("`{id}` was"), progress: progress.into() });
+    }
+    let scopes: Vec<String> = scopes.iter().map(ToString::to_string).collect();
+    let (id, scopes) = (crate::model::text::shown(id, 80), scopes.join(", "));
+    Err(Fault::NotFound { title: "resource", id, scopes, stale: None })
+}
