@@ -107,16 +107,18 @@ impl Help {
         {
             return Ok(Output::stdout().text(filled(topic.text).as_bytes())?);
         }
-        let mut root = root;
-        root.build();
-        // A closed standard output leaves nobody to tell.
-        drop(found(&mut root, &self.words)?.print_long_help());
+        check(&root, &self.words)?;
+        let asked = ["muster"].into_iter().chain(self.words.iter().map(String::as_str)).chain(["--help"]);
+        if let Err(help) = root.try_get_matches_from(asked) {
+            // A closed standard output leaves nobody to tell.
+            drop(help.print());
+        }
         Ok(())
     }
 }
 
-/// The command that the words name.
-fn found<'a>(root: &'a mut clap::Command, words: &[String]) -> Result<&'a mut clap::Command, NoPage> {
+/// Finds out whether the words name a command.
+fn check(root: &clap::Command, words: &[String]) -> Result<(), NoPage> {
     let mut command = root;
     for (number, word) in words.iter().enumerate() {
         let known = command.get_subcommands().filter(|known| !known.is_hide_set()).map(clap::Command::get_name);
@@ -124,9 +126,9 @@ fn found<'a>(root: &'a mut clap::Command, words: &[String]) -> Result<&'a mut cl
         let near = known.chain(topics).map(|known| (osa_distance(word, known), known)).min();
         let nearest = near.filter(|(distance, _)| *distance <= NEAR).map(|(_, known)| known.to_owned());
         let missing = || NoPage { given: words.join(" "), nearest };
-        command = command.find_subcommand_mut(word).ok_or_else(missing)?;
+        command = command.find_subcommand(word).ok_or_else(missing)?;
     }
-    Ok(command)
+    Ok(())
 }
 
 fn names() -> Vec<&'static str> {

@@ -119,7 +119,7 @@ fn every_topic_that_is_named_exists_and_no_command_has_its_name() {
 fn what_is_no_page_is_an_error_that_names_the_nearest() {
     let error = |words: &[&str]| {
         let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
-        found(&mut Cli::command(), &words).map(|_| ()).unwrap_err()
+        check(&Cli::command(), &words).unwrap_err()
     };
     assert_eq!(error(&["event"]).nearest.as_deref(), Some("events"));
     assert_eq!(error(&["serv"]).nearest.as_deref(), Some("serve"));
