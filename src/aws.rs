@@ -60,8 +60,6 @@ use sdk::{Clients, Sdk};
 
 /// Asks whose credentials these are.
 const IDENTIFY: &str = "sts:GetCallerIdentity";
-/// The most resources that AWS puts on a page.
-pub const PAGE_SIZE: i32 = 1000;
 /// The most ids that one describe names: the limit of `DescribeInstanceStatus`, and few enough to bisect.
 const IDS_PER_CALL: usize = 100;
 /// How often a call that changes nothing is made at most. Each attempt passes the limiter.
@@ -272,7 +270,7 @@ impl Aws {
     /// [`AwsError`]; with [`Trouble::OtherAccount`] when the page belongs to another account than `scope` names, so that
     /// credentials that changed under a running Muster cannot mix two accounts.
     pub async fn page(&self, scope: &Scope, spec: &'static KindSpec, token: Option<String>) -> Result<Page, AwsError> {
-        self.page_of(scope, spec, token, PAGE_SIZE).await
+        self.page_of(scope, spec, token, spec.max_results).await
     }
 
     /// As [`Aws::page`], with at most `max_results` resources on it.
