@@ -341,11 +341,12 @@ impl Aws {
         priority: Priority,
     ) -> Result<Page, AwsError> {
         let action = spec.action();
+        let own = spec.leaves_out_foreign(&input).then_some(&scope.account);
         let mut left_out = self.0.unknown.lock().left_out(&scope.region, action);
         let (Page { mut items, next, .. }, sent_at, mut unreadable) = loop {
             let send = || (spec.describe)(client.clone(), input.clone(), left_out.clone());
             let call = self.repeatable(scope, action, priority, send);
-            let (answer, learned) = ListingCall::during(&scope.account, spec, call).await;
+            let (answer, learned) = ListingCall::during(own, spec, call).await;
             let (mut unknown, host) = (self.0.unknown.lock(), learned.host.as_deref());
             match answer {
                 Ok((page, sent_at)) => {
@@ -359,7 +360,7 @@ impl Aws {
             }
         };
         let foreign = |item: &Item| spec.owner(&item.document).is_some_and(|owner| owner != scope.account.as_str());
-        if spec.own_only {
+        if own.is_some() {
             items.retain(|item| !foreign(item));
         }
         if spec.exclusive

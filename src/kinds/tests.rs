@@ -78,6 +78,10 @@ fn ids_and_arns_tell_kinds_apart_and_columns_show_filters() {
         if let Some(arn_type) = spec.arn_type() {
             assert!(std::ptr::eq(of_arn_type(arn_type).unwrap(), *spec), "{spec:?}");
         }
+        for (slug, path) in spec.also_by_id {
+            let filters = by_slug(slug).unwrap().filters;
+            assert!(filters.iter().any(|filter| filter.paths == [*path]), "{spec:?}: rows of {slug} lack {path}");
+        }
         unique(spec.columns.iter().map(|(_, column)| column));
         assert!(spec.columns.iter().all(|(filter, _)| spec.filter(filter).is_some()), "{spec:?}");
     }
