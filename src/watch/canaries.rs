@@ -2,15 +2,14 @@
 
 use std::time::Duration;
 
-use serde_json::{Map, json};
 use tokio::time::sleep;
 
 use crate::aws::bus::CustomEvent;
+use crate::aws::canary::canaries;
 use crate::aws::{Aws, AwsError};
 use crate::freshness::Freshness;
 use crate::freshness::path::Listening;
-use crate::kinds::rules::{CANARY_SOURCE, RULES};
-use crate::model::{ErrorClass, Scope, Timestamp};
+use crate::model::{ErrorClass, Scope};
 use crate::source::backoff::Backoff;
 
 /// The pause before canaries are put again that AWS refuses for good: only a person changes that.
@@ -51,38 +50,5 @@ fn after(error: &AwsError, every: Duration, backoff: &mut Backoff) -> Duration {
     match error.class {
         ErrorClass::Throttled | ErrorClass::Transient => backoff.failed(),
         ErrorClass::Denied | ErrorClass::NotFound | ErrorClass::Fatal | ErrorClass::DryRun => every.max(REFUSED_PAUSE),
-    }
-}
-
-/// One canary for each rule, from `sent_by`, dated `at`.
-pub(crate) fn canaries(name: &str, sent_by: &str, at: Timestamp) -> impl Iterator<Item = CustomEvent> {
-    RULES.iter().map(move |rule| {
-        let said = [("sent_by".to_owned(), json!(sent_by)), ("sent_at".to_owned(), json!(at))];
-        CustomEvent {
-            source: CANARY_SOURCE.to_owned(),
-            detail_type: rule.canary_type(name),
-            detail: rule.canary_detail(Map::from_iter(said)).to_string(),
-        }
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::Value;
-
-    use super::*;
-    use crate::model::Clock as _;
-
-    #[test]
-    fn there_is_a_canary_for_each_rule_and_it_bears_its_sender_and_its_date() {
-        let at = crate::aws::clock::AwsClock::default().now();
-        let canaries: Vec<CustomEvent> = canaries("a", "serve-1", at).collect();
-        assert_eq!(canaries.len(), RULES.len());
-        for (rule, canary) in RULES.iter().zip(canaries) {
-            assert_eq!(canary.detail_type, rule.canary_type("a"));
-            let detail: Value = serde_json::from_str(&canary.detail).unwrap();
-            assert_eq!(detail["sent_by"], "serve-1");
-            assert_eq!(Timestamp::parse(detail["sent_at"].as_str().unwrap()), Some(at), "it comes back as it went");
-        }
     }
 }
