@@ -25,7 +25,7 @@ pub(crate) async fn run(aws: Aws, freshness: Freshness, scope: Scope, listening:
         // Before the call: what comes back may do so before the call is answered.
         freshness.canaries_put(&scope, at);
         let events: Vec<CustomEvent> = canaries(&listening.name, &listening.sent_by, at).collect();
-        let pause = match aws.put_events(&scope.region, &events).await {
+        let pause = match aws.put_events(&scope, &events).await {
             Ok(_) => {
                 failing = None;
                 backoff.succeeded();
