@@ -10,6 +10,7 @@ mod instance;
 mod instance_status;
 mod network_interface;
 mod parts;
+mod route_table;
 pub mod rules;
 mod security_group;
 mod snapshot;
@@ -29,6 +30,7 @@ pub static KINDS: &[&KindSpec] = &[
     &instance_status::SPEC,
     &vpc::SPEC,
     &subnet::SPEC,
+    &route_table::SPEC,
     &security_group::SPEC,
     &network_interface::SPEC,
     &address::SPEC,

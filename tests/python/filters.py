@@ -26,6 +26,7 @@ KINDS = {
     "address": ("DescribeAddresses", "Addresses", "AllocationId", {}),
     "volume": ("DescribeVolumes", "Volumes", "VolumeId", {}),
     "snapshot": ("DescribeSnapshots", "Snapshots", "SnapshotId", {"OwnerIds": ["self"]}),
+    "route-table": ("DescribeRouteTables", "RouteTables", "RouteTableId", {}),
 }
 EC2 = boto3.client(
     "ec2",

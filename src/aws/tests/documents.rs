@@ -389,3 +389,32 @@ async fn a_snapshot_reads_as_the_aws_cli_prints_it() {
     });
     assert_eq!(document("snapshot", xml).await, expected);
 }
+
+#[tokio::test]
+async fn a_route_table_reads_as_the_aws_cli_prints_it() {
+    let xml = "<routeTableSet><item><routeTableId>rtb-0123456789abcdef0</routeTableId><vpcId>vpc-1</vpcId><ownerId>123456789012</ownerId>\
+        <routeSet><item><destinationCidrBlock>10.0.0.0/16</destinationCidrBlock><gatewayId>local</gatewayId><state>active</state>\
+        <origin>CreateRouteTable</origin></item><item><destinationCidrBlock>0.0.0.0/0</destinationCidrBlock>\
+        <natGatewayId>nat-1</natGatewayId><state>blackhole</state><origin>CreateRoute</origin></item></routeSet>\
+        <associationSet><item><routeTableAssociationId>rtbassoc-1</routeTableAssociationId><routeTableId>rtb-0123456789abcdef0\
+        </routeTableId><main>true</main><associationState><state>associated</state></associationState></item></associationSet>\
+        <propagatingVgwSet><item><gatewayId>vgw-1</gatewayId></item></propagatingVgwSet><tagSet/></item></routeTableSet>";
+    let expected = json!({
+        "RouteTableId": "rtb-0123456789abcdef0",
+        "VpcId": "vpc-1",
+        "OwnerId": "123456789012",
+        "Routes": [
+            {"DestinationCidrBlock": "10.0.0.0/16", "GatewayId": "local", "State": "active", "Origin": "CreateRouteTable"},
+            {"DestinationCidrBlock": "0.0.0.0/0", "NatGatewayId": "nat-1", "State": "blackhole", "Origin": "CreateRoute"},
+        ],
+        "Associations": [{
+            "RouteTableAssociationId": "rtbassoc-1",
+            "RouteTableId": "rtb-0123456789abcdef0",
+            "Main": true,
+            "AssociationState": {"State": "associated"},
+        }],
+        "PropagatingVgws": [{"GatewayId": "vgw-1"}],
+        "Tags": [],
+    });
+    assert_eq!(document("route-table", xml).await, expected);
+}
