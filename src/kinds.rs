@@ -8,6 +8,7 @@ pub mod describe;
 mod fields;
 mod instance;
 mod instance_status;
+mod internet_gateway;
 mod network_interface;
 mod parts;
 mod route_table;
@@ -31,6 +32,7 @@ pub static KINDS: &[&KindSpec] = &[
     &vpc::SPEC,
     &subnet::SPEC,
     &route_table::SPEC,
+    &internet_gateway::SPEC,
     &security_group::SPEC,
     &network_interface::SPEC,
     &address::SPEC,

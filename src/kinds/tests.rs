@@ -144,6 +144,8 @@ fn every_field_of_every_mapped_struct_is_mapped() {
         InstanceStatusDetails,
         InstanceStatusEvent,
         InstanceStatusSummary,
+        InternetGateway,
+        InternetGatewayAttachment,
         IpPermission,
         IpRange,
         Ipv4PrefixSpecification,

@@ -27,6 +27,7 @@ KINDS = {
     "volume": ("DescribeVolumes", "Volumes", "VolumeId", {}),
     "snapshot": ("DescribeSnapshots", "Snapshots", "SnapshotId", {"OwnerIds": ["self"]}),
     "route-table": ("DescribeRouteTables", "RouteTables", "RouteTableId", {}),
+    "internet-gateway": ("DescribeInternetGateways", "InternetGateways", "InternetGatewayId", {}),
 }
 EC2 = boto3.client(
     "ec2",

@@ -418,3 +418,17 @@ async fn a_route_table_reads_as_the_aws_cli_prints_it() {
     });
     assert_eq!(document("route-table", xml).await, expected);
 }
+
+#[tokio::test]
+async fn an_internet_gateway_reads_as_the_aws_cli_prints_it() {
+    let xml = "<internetGatewaySet><item><internetGatewayId>igw-0123456789abcdef0</internetGatewayId><ownerId>123456789012</ownerId>\
+        <attachmentSet><item><vpcId>vpc-1</vpcId><state>available</state></item></attachmentSet>\
+        <tagSet><item><key>Name</key><value>out</value></item></tagSet></item></internetGatewaySet>";
+    let expected = json!({
+        "InternetGatewayId": "igw-0123456789abcdef0",
+        "OwnerId": "123456789012",
+        "Attachments": [{"VpcId": "vpc-1", "State": "available"}],
+        "Tags": [{"Key": "Name", "Value": "out"}],
+    });
+    assert_eq!(document("internet-gateway", xml).await, expected);
+}
