@@ -9,6 +9,7 @@ mod fields;
 mod instance;
 mod instance_status;
 mod internet_gateway;
+mod nat_gateway;
 mod network_interface;
 mod parts;
 mod route_table;
@@ -33,6 +34,7 @@ pub static KINDS: &[&KindSpec] = &[
     &subnet::SPEC,
     &route_table::SPEC,
     &internet_gateway::SPEC,
+    &nat_gateway::SPEC,
     &security_group::SPEC,
     &network_interface::SPEC,
     &address::SPEC,

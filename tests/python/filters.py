@@ -28,6 +28,7 @@ KINDS = {
     "snapshot": ("DescribeSnapshots", "Snapshots", "SnapshotId", {"OwnerIds": ["self"]}),
     "route-table": ("DescribeRouteTables", "RouteTables", "RouteTableId", {}),
     "internet-gateway": ("DescribeInternetGateways", "InternetGateways", "InternetGatewayId", {}),
+    "nat-gateway": ("DescribeNatGateways", "NatGateways", "NatGatewayId", {}),
 }
 EC2 = boto3.client(
     "ec2",

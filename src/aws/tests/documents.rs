@@ -432,3 +432,30 @@ async fn an_internet_gateway_reads_as_the_aws_cli_prints_it() {
     });
     assert_eq!(document("internet-gateway", xml).await, expected);
 }
+
+#[tokio::test]
+async fn a_nat_gateway_reads_as_the_aws_cli_prints_it() {
+    let xml = "<natGatewaySet><item><natGatewayId>nat-0123456789abcdef0</natGatewayId><subnetId>subnet-1</subnetId><vpcId>vpc-1</vpcId>\
+        <state>deleted</state><createTime>2026-11-22T12:55:10.000Z</createTime><deleteTime>2026-11-22T13:55:10.000Z</deleteTime>\
+        <connectivityType>public</connectivityType><natGatewayAddressSet><item><allocationId>eipalloc-1</allocationId>\
+        <networkInterfaceId>eni-1</networkInterfaceId><privateIp>10.0.0.9</privateIp><publicIp>203.0.113.9</publicIp>\
+        <isPrimary>true</isPrimary><status>succeeded</status></item></natGatewayAddressSet></item></natGatewaySet>";
+    let expected = json!({
+        "NatGatewayId": "nat-0123456789abcdef0",
+        "SubnetId": "subnet-1",
+        "VpcId": "vpc-1",
+        "State": "deleted",
+        "CreateTime": "2026-11-22T12:55:10+00:00",
+        "DeleteTime": "2026-11-22T13:55:10+00:00",
+        "ConnectivityType": "public",
+        "NatGatewayAddresses": [{
+            "AllocationId": "eipalloc-1",
+            "NetworkInterfaceId": "eni-1",
+            "PrivateIp": "10.0.0.9",
+            "PublicIp": "203.0.113.9",
+            "IsPrimary": true,
+            "Status": "succeeded",
+        }],
+    });
+    assert_eq!(document("nat-gateway", xml).await, expected);
+}
