@@ -10,6 +10,7 @@ mod instance;
 mod instance_status;
 mod internet_gateway;
 mod nat_gateway;
+mod network_acl;
 mod network_interface;
 mod parts;
 mod route_table;
@@ -35,6 +36,7 @@ pub static KINDS: &[&KindSpec] = &[
     &route_table::SPEC,
     &internet_gateway::SPEC,
     &nat_gateway::SPEC,
+    &network_acl::SPEC,
     &security_group::SPEC,
     &network_interface::SPEC,
     &address::SPEC,

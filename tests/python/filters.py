@@ -29,6 +29,7 @@ KINDS = {
     "route-table": ("DescribeRouteTables", "RouteTables", "RouteTableId", {}),
     "internet-gateway": ("DescribeInternetGateways", "InternetGateways", "InternetGatewayId", {}),
     "nat-gateway": ("DescribeNatGateways", "NatGateways", "NatGatewayId", {}),
+    "network-acl": ("DescribeNetworkAcls", "NetworkAcls", "NetworkAclId", {}),
 }
 EC2 = boto3.client(
     "ec2",

@@ -459,3 +459,45 @@ async fn a_nat_gateway_reads_as_the_aws_cli_prints_it() {
     });
     assert_eq!(document("nat-gateway", xml).await, expected);
 }
+
+#[tokio::test]
+async fn a_network_acl_reads_as_the_aws_cli_prints_it() {
+    let xml = "<networkAclSet><item><networkAclId>acl-0123456789abcdef0</networkAclId><vpcId>vpc-1</vpcId><default>true</default>\
+        <ownerId>123456789012</ownerId><entrySet><item><ruleNumber>100</ruleNumber><protocol>1</protocol><ruleAction>allow</ruleAction>\
+        <egress>false</egress><cidrBlock>0.0.0.0/0</cidrBlock><icmpTypeCode><code>-1</code><type>8</type></icmpTypeCode></item>\
+        <item><ruleNumber>101</ruleNumber><protocol>6</protocol><ruleAction>deny</ruleAction><egress>true</egress>\
+        <ipv6CidrBlock>::/0</ipv6CidrBlock><portRange><from>22</from><to>23</to></portRange></item></entrySet><associationSet><item>\
+        <networkAclAssociationId>aclassoc-1</networkAclAssociationId><networkAclId>acl-0123456789abcdef0</networkAclId>\
+        <subnetId>subnet-1</subnetId></item></associationSet><tagSet/></item></networkAclSet>";
+    let expected = json!({
+        "NetworkAclId": "acl-0123456789abcdef0",
+        "VpcId": "vpc-1",
+        "IsDefault": true,
+        "OwnerId": "123456789012",
+        "Entries": [
+            {
+                "RuleNumber": 100,
+                "Protocol": "1",
+                "RuleAction": "allow",
+                "Egress": false,
+                "CidrBlock": "0.0.0.0/0",
+                "IcmpTypeCode": {"Code": -1, "Type": 8},
+            },
+            {
+                "RuleNumber": 101,
+                "Protocol": "6",
+                "RuleAction": "deny",
+                "Egress": true,
+                "Ipv6CidrBlock": "::/0",
+                "PortRange": {"From": 22, "To": 23},
+            },
+        ],
+        "Associations": [{
+            "NetworkAclAssociationId": "aclassoc-1",
+            "NetworkAclId": "acl-0123456789abcdef0",
+            "SubnetId": "subnet-1",
+        }],
+        "Tags": [],
+    });
+    assert_eq!(document("network-acl", xml).await, expected);
+}
