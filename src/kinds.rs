@@ -6,6 +6,7 @@
 mod address;
 pub mod describe;
 mod fields;
+mod image;
 mod instance;
 mod instance_status;
 mod internet_gateway;
@@ -42,6 +43,7 @@ pub static KINDS: &[&KindSpec] = &[
     &address::SPEC,
     &volume::SPEC,
     &snapshot::SPEC,
+    &image::SPEC,
 ];
 
 /// The kind that holds an instance's status checks, scheduled events and notices.

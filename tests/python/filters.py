@@ -30,6 +30,7 @@ KINDS = {
     "internet-gateway": ("DescribeInternetGateways", "InternetGateways", "InternetGatewayId", {}),
     "nat-gateway": ("DescribeNatGateways", "NatGateways", "NatGatewayId", {}),
     "network-acl": ("DescribeNetworkAcls", "NetworkAcls", "NetworkAclId", {}),
+    "image": ("DescribeImages", "Images", "ImageId", {"Owners": ["self"]}),
 }
 EC2 = boto3.client(
     "ec2",

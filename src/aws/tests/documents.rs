@@ -501,3 +501,44 @@ async fn a_network_acl_reads_as_the_aws_cli_prints_it() {
     });
     assert_eq!(document("network-acl", xml).await, expected);
 }
+
+#[tokio::test]
+async fn a_foreign_image_that_is_asked_for_by_id_reads_as_the_aws_cli_prints_it() {
+    let xml = "<imagesSet><item><imageId>ami-0123456789abcdef0</imageId><imageLocation>amazon/al2023</imageLocation>\
+        <imageState>available</imageState><imageOwnerId>137112412989</imageOwnerId><creationDate>2026-11-22T12:55:10.000Z</creationDate>\
+        <isPublic>true</isPublic><architecture>arm64</architecture><imageType>machine</imageType><name>al2023</name>\
+        <imageOwnerAlias>amazon</imageOwnerAlias><rootDeviceType>ebs</rootDeviceType><rootDeviceName>/dev/xvda</rootDeviceName>\
+        <blockDeviceMapping><item><deviceName>/dev/xvda</deviceName><ebs><snapshotId>snap-1</snapshotId><volumeSize>8</volumeSize>\
+        <deleteOnTermination>true</deleteOnTermination><volumeType>gp3</volumeType><encrypted>false</encrypted></ebs></item>\
+        </blockDeviceMapping><virtualizationType>hvm</virtualizationType><enaSupport>true</enaSupport><hypervisor>xen</hypervisor>\
+        <deprecationTime>2028-11-22T12:55:00.000Z</deprecationTime></item></imagesSet>";
+    let expected = json!({
+        "ImageId": "ami-0123456789abcdef0",
+        "ImageLocation": "amazon/al2023",
+        "State": "available",
+        "OwnerId": "137112412989",
+        "CreationDate": "2026-11-22T12:55:10.000Z",
+        "Public": true,
+        "Architecture": "arm64",
+        "ImageType": "machine",
+        "Name": "al2023",
+        "ImageOwnerAlias": "amazon",
+        "RootDeviceType": "ebs",
+        "RootDeviceName": "/dev/xvda",
+        "BlockDeviceMappings": [{
+            "DeviceName": "/dev/xvda",
+            "Ebs": {
+                "SnapshotId": "snap-1",
+                "VolumeSize": 8,
+                "DeleteOnTermination": true,
+                "VolumeType": "gp3",
+                "Encrypted": false,
+            },
+        }],
+        "VirtualizationType": "hvm",
+        "EnaSupport": true,
+        "Hypervisor": "xen",
+        "DeprecationTime": "2028-11-22T12:55:00.000Z",
+    });
+    assert_eq!(document("image", xml).await, expected);
+}
