@@ -13,14 +13,18 @@ use tokio::runtime::{self, Runtime};
 use crate::app::front;
 use crate::config::{Config, ConfigError, Environment};
 use crate::connection::attach::ServerCommand;
+#[cfg(feature = "simulator")]
 use crate::simulator::ScenarioError;
 use crate::telemetry::{self, Destination, TelemetryError};
 
 mod backup;
+mod bytes;
+mod change_row;
 mod changes;
 mod client_config;
 mod connection;
 mod count;
+#[cfg(feature = "simulator")]
 mod demo;
 mod doctor;
 mod following;
@@ -32,10 +36,13 @@ mod output;
 mod search;
 mod serve;
 mod setup;
+#[cfg(feature = "simulator")]
 mod simulate;
 mod store_flags;
 mod table;
 mod teardown;
+#[cfg(not(feature = "simulator"))]
+mod unsimulated;
 mod words;
 
 use backup::{Backup, BackupError};
@@ -43,6 +50,7 @@ use changes::Changes;
 use client_config::{Client, ServerEntry};
 use connection::Connection;
 use count::Count;
+#[cfg(feature = "simulator")]
 use demo::Demo;
 use doctor::Doctor;
 use get::Get;
@@ -53,8 +61,11 @@ use output::Output;
 use search::Search;
 use serve::Serve;
 use setup::Setup;
+#[cfg(feature = "simulator")]
 use simulate::Simulate;
 use teardown::Teardown;
+#[cfg(not(feature = "simulator"))]
+use unsimulated::{Unsimulated as Demo, Unsimulated as Simulate};
 use words::WordError;
 
 /// Keeps a truthful local copy of an AWS account's EC2 inventory and serves it to AI clients over MCP.
@@ -159,7 +170,7 @@ pub fn main() -> ExitCode {
     };
     // Of its words clap has told already.
     if error.downcast_ref::<Unusable>().is_none_or(|unusable| unusable.variable.is_some()) {
-        complain(&format!("muster: {error:#}"));
+        telemetry::say(&format!("muster: {error:#}"));
     }
     if !is_usage(&error) {
         return ExitCode::FAILURE;
@@ -168,7 +179,7 @@ pub fn main() -> ExitCode {
     if line::command(&words, &root) == Some("mcp") && !std::io::stdin().is_terminal() {
         let explained =
             single().map_err(Into::into).and_then(|runtime| finish(runtime, front::explain(format!("{error:#}"))));
-        explained.unwrap_or_else(|error| complain(&format!("muster: {error:#}")));
+        explained.unwrap_or_else(|error| telemetry::say(&format!("muster: {error:#}")));
     }
     ExitCode::from(2)
 }
@@ -181,10 +192,21 @@ fn is_usage(error: &anyhow::Error) -> bool {
             || error.is::<Unfilled>()
             || error.is::<WordError>()
             || error.is::<BackupError>()
-            || error.is::<ScenarioError>()
+            || is_of_a_scenario(error)
             || matches!(error.downcast_ref(), Some(TelemetryError::Filter { .. }))
             || error.downcast_ref::<Refused>().is_some_and(Refused::is_usage)
     })
+}
+
+/// Whether an error is about what to simulate, which is as the command line says.
+#[cfg(feature = "simulator")]
+fn is_of_a_scenario(error: &(dyn std::error::Error + 'static)) -> bool {
+    error.is::<ScenarioError>()
+}
+
+#[cfg(not(feature = "simulator"))]
+fn is_of_a_scenario(_: &(dyn std::error::Error + 'static)) -> bool {
+    false
 }
 
 fn run(cli: Cli) -> anyhow::Result<()> {
@@ -257,7 +279,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             let config = connection.config(&environment)?;
             let server = ServerEntry::new(&std::env::current_exe()?, &words, &config.selection);
             for note in server.notes(client) {
-                complain(&note);
+                telemetry::say(&note);
             }
             Ok(Output::stdout().line(&server.block(client))?)
         }
@@ -296,16 +318,11 @@ impl Drop for Abandoned {
 fn print(error: &clap::Error) {
     if error.use_stderr() && !std::io::stderr().is_terminal() {
         // A terminal gets colours; anybody else may not read.
-        complain(error.render().to_string().trim_end());
+        telemetry::say(error.render().to_string().trim_end());
     } else {
         // A closed one leaves nobody to tell.
         drop(error.print());
     }
-}
-
-/// Tells a person on standard error, if there is one who reads.
-fn complain(text: &str) {
-    telemetry::say(text);
 }
 
 /// When dropped, waits until what was said and logged is written.

@@ -10,8 +10,9 @@ use super::wiring::{self, Attributes, Judge, redrives};
 use super::{backlog, dead_letters, endpoint, listener, permission};
 use crate::aws::bus::{RuleState, Target};
 use crate::aws::queue::Queue;
+use crate::config::EventsName;
 use crate::kinds::rules::{RULES, RuleSpec};
-use crate::setup::{Desired, Name, QueueRole};
+use crate::setup::{Desired, QueueRole};
 
 /// What was found of the rules.
 struct Rules {
@@ -29,7 +30,7 @@ struct Found {
 
 /// The way that `muster setup` made under a name.
 pub(crate) async fn named(examined: &Examined<'_>, name: &str) -> Vec<Finding> {
-    let prefix = match name.parse::<Name>() {
+    let prefix = match name.parse::<EventsName>() {
         Ok(prefix) => prefix,
         Err(error) => return vec![wiring::RULE.failed(name, error.to_string(), "Give another name with --events.")],
     };
