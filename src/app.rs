@@ -19,5 +19,6 @@ pub mod inspection;
 mod keys;
 pub mod listener;
 pub mod offline;
+mod references;
 pub mod serve;
 pub mod signals;
