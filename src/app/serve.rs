@@ -105,7 +105,8 @@ impl Listens {
 /// [`ServeError`]. A detached server that finds another one at work leaves without an error.
 pub async fn run(config: &Config, options: ServerOptions, announce: impl FnOnce(&Listens)) -> Result<(), ServeError> {
     let signals = Signals::take().map_err(ServeError::Signals)?;
-    let config = &keys::placed(config).await;
+    // On the heap: loading the SDK is a large future.
+    let config = &Box::pin(keys::placed(config)).await;
     data_dir::prepare(&config.data_dir)?;
     if let Some(caution) = data_dir::caution(&config.data_dir) {
         tracing::warn!("{caution}");
@@ -130,7 +131,7 @@ pub async fn run(config: &Config, options: ServerOptions, announce: impl FnOnce(
     }
     tokio::select! {
         outcome = serve(config, options.linger, &listener, signals) => outcome,
-        never = keys::prove_in_time(config) => match never {},
+        never = Box::pin(keys::prove_in_time(config)) => match never {},
     }
 }
 

@@ -130,6 +130,6 @@ impl Aws {
         }
         // An empty token would ask for the first page again; AWS's own paginators take it for the end, too.
         let next = next.filter(|token| !token.is_empty());
-        Ok(Page { items, unreadable, left_out, next, sent_at })
+        Ok(Page { sent_at, items, unreadable, left_out, next })
     }
 }

@@ -21,6 +21,11 @@ pub(super) struct Limit {
 /// The bucket of describes that page or filter, and of the few that can do neither.
 const DESCRIBE: Limit = Limit { burst: 100, per_second: 20 };
 
+/// SQS's guide does not say what it takes of calls about queues themselves; setting up makes a handful.
+const OF_QUEUES: Limit = Limit { burst: 50, per_second: 50 };
+/// EventBridge user guide, "Amazon EventBridge quotas", for calls that look at rules and change them.
+const OF_RULES: Limit = Limit { burst: 50, per_second: 50 };
+
 /// The bucket of requests of an action. An action that is not listed has none: whoever adds a call adds its bucket here, which the
 /// tests below hold every call of [`ACTIONS`](crate::aws::ACTIONS) to. What kinds are described by draws on [`DESCRIBE`].
 pub(super) fn listed(action: &str) -> Option<Limit> {
@@ -36,17 +41,15 @@ pub(super) fn listed(action: &str) -> Option<Limit> {
         "sqs:ReceiveMessage" | "sqs:DeleteMessage" | "sqs:ChangeMessageVisibility" => {
             Limit { burst: 3_000, per_second: 3_000 }
         }
-        // The same guide does not say what SQS takes of calls about queues themselves; setting up makes a handful.
         "sqs:CreateQueue"
         | "sqs:DeleteQueue"
         | "sqs:GetQueueAttributes"
         | "sqs:GetQueueUrl"
         | "sqs:ListQueueTags"
         | "sqs:SetQueueAttributes"
-        | "sqs:TagQueue" => Limit { burst: 50, per_second: 50 },
+        | "sqs:TagQueue" => OF_QUEUES,
         // EventBridge user guide, "Amazon EventBridge quotas": what the smallest regions take.
         "events:PutEvents" => Limit { burst: 400, per_second: 400 },
-        // The same page, for calls that look at rules and change them.
         "events:DeleteRule"
         | "events:DescribeRule"
         | "events:EnableRule"
@@ -56,7 +59,7 @@ pub(super) fn listed(action: &str) -> Option<Limit> {
         | "events:PutTargets"
         | "events:RemoveTargets"
         | "events:TagResource"
-        | "events:TestEventPattern" => Limit { burst: 50, per_second: 50 },
+        | "events:TestEventPattern" => OF_RULES,
         // CloudTrail user guide, "Quotas in AWS CloudTrail".
         "cloudtrail:LookupEvents" => Limit { burst: 2, per_second: 2 },
         // A careful guess: doctor asks for a page or two.
