@@ -3,7 +3,10 @@
 //! The SDK's own error does not travel further: its debug text can hold whole requests, and the text of a failed
 //! credential helper can hold secrets. What is kept is the code, a cleaned message, and which next step helps.
 
+mod advice;
 mod code;
+mod failure;
+mod kind;
 mod message;
 
 use std::error::Error;
@@ -11,80 +14,13 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use aws_credential_types::provider::error::CredentialsError;
-use aws_sdk_ec2::error::{ErrorMetadata, ProvideErrorMetadata, SdkError};
-use thiserror::Error;
+use aws_sdk_ec2::error::ErrorMetadata;
 
-use self::code::{CREDENTIALS, classify};
-use self::message::{cleaned, named_ids};
+pub use kind::Trouble;
+
+use self::code::CREDENTIALS;
 use super::origin::Origin;
-use crate::model::{self, AccountId, ErrorClass, Region, Timestamp};
-
-/// What kind of trouble it was, as far as it can be told apart.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum Trouble {
-    /// AWS answered, with an error.
-    #[error("AWS answered with an error")]
-    Answered,
-    /// The answer made no sense.
-    #[error("AWS's answer could not be read")]
-    Unreadable,
-    /// No answer within the time allowed.
-    #[error("AWS did not answer in time")]
-    TimedOut,
-    /// No connection.
-    #[error("AWS could not be reached")]
-    Unreachable,
-    /// The certificate of whoever answers is not one to trust.
-    #[error("the certificate of the endpoint is not trusted")]
-    Untrusted {
-        /// What names the certificate authorities that are trusted in place of the system's.
-        bundle: Option<Arc<str>>,
-    },
-    /// A configuration file cannot be understood.
-    #[error("AWS's configuration files cannot be used")]
-    Files,
-    /// Nothing says which region to ask.
-    #[error("no AWS region is set")]
-    NoRegion,
-    /// The region is not one of those that are watched.
-    #[error("the region is not watched")]
-    NotWatched,
-    /// No source of credentials had any.
-    #[error("no AWS credentials were found")]
-    NoCredentials,
-    /// A login through IAM Identity Center (`aws sso login`) is missing or over.
-    #[error("the AWS SSO session is missing or has expired")]
-    SsoExpired,
-    /// A login with console credentials (`aws login`) is missing or over.
-    #[error("the AWS login session is missing or has expired")]
-    LoginExpired,
-    /// A source of credentials is there but failed.
-    #[error("the AWS credentials could not be loaded")]
-    CredentialsFailed,
-    /// The credentials are those of another account than the one watched.
-    #[error("the AWS credentials are not those of account {expected}")]
-    OtherAccount {
-        /// The account watched.
-        expected: AccountId,
-    },
-    /// Neither an answer of EC2 nor STS shows whose credentials are in use.
-    #[error("nothing shows whose the AWS credentials are")]
-    IdentityUnproved,
-    /// The answer is about other resources than those asked for.
-    #[error("AWS's answer is not about what was asked")]
-    Unasked,
-    /// A call that only asks whether it would be allowed was carried out.
-    #[error("the endpoint ignores DryRun and acted")]
-    Acted,
-    /// The request could not be built.
-    #[error("the request could not be built")]
-    Unbuildable,
-    /// AWS answers page after page of a listing that does not end.
-    #[error("the listing does not end")]
-    Endless,
-}
+use crate::model::{AccountId, ErrorClass, Region};
 
 /// A failed call. Its text names what was asked where, and what happened; [`AwsError::fix`] the next step. Its fields are
 /// those of [`Details`].
@@ -125,28 +61,6 @@ pub(super) struct Call<'a> {
 }
 
 impl AwsError {
-    /// Classifies a failure of the SDK.
-    pub(super) fn new<E: ProvideErrorMetadata + Error + 'static>(failure: &SdkError<E>, call: &Call<'_>) -> Self {
-        match failure {
-            SdkError::ServiceError(answer) => {
-                let status = answer.raw().status();
-                if status.is_success() {
-                    let root = chain(answer.err()).last().map(|root| cleaned(&root.to_string()));
-                    return AwsError::of(Trouble::Unreadable, ErrorClass::Transient, root, call);
-                }
-                AwsError::answered(answer.err().meta(), status.as_u16(), call)
-            }
-            SdkError::TimeoutError(_) => AwsError::of(Trouble::TimedOut, ErrorClass::Transient, None, call),
-            SdkError::ResponseError(answer) => {
-                let status = answer.raw().status().as_u16();
-                let detail = Some(format!("HTTP status {status}"));
-                AwsError::of(Trouble::Unreadable, ErrorClass::Transient, detail, call)
-            }
-            SdkError::DispatchFailure(_) | SdkError::ConstructionFailure(_) => AwsError::unsent(failure, call),
-            _ => AwsError::of(Trouble::Unreadable, ErrorClass::Transient, None, call),
-        }
-    }
-
     /// There is no region to ask.
     pub(super) fn no_region(call: &Call<'_>) -> Self {
         AwsError::of(Trouble::NoRegion, ErrorClass::Fatal, None, call)
@@ -250,7 +164,7 @@ impl AwsError {
         )
     }
 
-    fn of(trouble: Trouble, class: ErrorClass, detail: Option<String>, call: &Call<'_>) -> Self {
+    pub(super) fn of(trouble: Trouble, class: ErrorClass, detail: Option<String>, call: &Call<'_>) -> Self {
         let message = detail.map_or_else(|| trouble.to_string(), |detail| format!("{trouble}: {detail}"));
         let perhaps_done = matches!(trouble, Trouble::TimedOut | Trouble::Unreadable);
         AwsError(Box::new(Details {
@@ -264,90 +178,6 @@ impl AwsError {
             origin: call.origin.clone(),
             perhaps_done,
         }))
-    }
-
-    fn answered(meta: &ErrorMetadata, status: u16, call: &Call<'_>) -> Self {
-        let code = meta.code().unwrap_or("").trim_start_matches("Client.").trim_start_matches("Server.");
-        let raw = meta.message().unwrap_or("no message");
-        if code.is_empty() {
-            let detail = format!("HTTP status {status}, but not in AWS's form; it may come from a proxy");
-            return AwsError::of(Trouble::Unreadable, ErrorClass::Transient, Some(detail), call);
-        }
-        let class = match code {
-            // To EventBridge a limit is how many there may be, not how fast; asking again does not help.
-            "LimitExceededException" if call.action.starts_with("events:") => ErrorClass::Fatal,
-            _ => classify(code, status),
-        };
-        // What follows, mostly the next step, is a sentence of its own.
-        let message = format!("{code}: {}", cleaned(raw).trim_end_matches('.'));
-        AwsError(Box::new(Details {
-            class,
-            trouble: Trouble::Answered,
-            code: Some(code.to_owned()),
-            message,
-            action: call.action,
-            region: call.region.cloned(),
-            ids: named_ids(raw),
-            origin: call.origin.clone(),
-            // An internal error says nothing about how far the call got; "slow down" says that it was turned away.
-            perhaps_done: status >= 500 && class != ErrorClass::Throttled,
-        }))
-    }
-
-    /// Nothing was sent, or the connection broke.
-    fn unsent<E: Error + 'static>(failure: &SdkError<E>, call: &Call<'_>) -> Self {
-        let links = chain(failure);
-        let text = links.iter().map(ToString::to_string).collect::<Vec<_>>().join(": ").to_lowercase();
-        let root = links.last().map(|root| cleaned(&root.to_string()));
-        if text.contains("missing region") || text.contains("missing signing region") {
-            return AwsError::no_region(call);
-        }
-        if let Some(credentials) = links.iter().find_map(|link| link.downcast_ref::<CredentialsError>()) {
-            return AwsError::without_credentials(credentials, &text, root, call);
-        }
-        // The SDK's words for what never left this machine.
-        let unbuilt = matches!(failure, SdkError::ConstructionFailure(_)) || text.contains("failed to apply endpoint");
-        let unconnected = text.contains("client error (connect)") || text.contains("connect timeout");
-        let untrusted = text.contains("invalid peer certificate");
-        let timed_out = matches!(failure, SdkError::DispatchFailure(dispatch) if dispatch.is_timeout());
-        let (trouble, class) = match () {
-            () if unbuilt => (Trouble::Unbuildable, ErrorClass::Fatal),
-            () if untrusted => (Trouble::Untrusted { bundle: call.bundle.clone() }, ErrorClass::Fatal),
-            () if timed_out => (Trouble::TimedOut, ErrorClass::Transient),
-            () => (Trouble::Unreachable, ErrorClass::Transient),
-        };
-        let mut error = AwsError::of(trouble, class, root, call);
-        error.0.perhaps_done = !unbuilt && !unconnected && !untrusted;
-        error
-    }
-
-    /// `text` is the whole chain in lower case, `root` its last link. The root is shown only where it cannot come from a
-    /// credential helper, whose words may hold secrets.
-    fn without_credentials(credentials: &CredentialsError, text: &str, root: Option<String>, call: &Call<'_>) -> Self {
-        let has = |words: &[&str]| words.iter().any(|word| text.contains(word));
-        let (trouble, class, detail) = match credentials {
-            _ if has(&["sso token", "sso session"]) => (Trouble::SsoExpired, ErrorClass::Fatal, None),
-            _ if has(&["login token", "login/cache", "reauthenticate"]) => {
-                (Trouble::LoginExpired, ErrorClass::Fatal, None)
-            }
-            // The instance metadata service comes last in the chain: everything before it had none either.
-            CredentialsError::CredentialsNotLoaded(_) => {
-                let profile = root.filter(|root| root.contains("profile `"));
-                (Trouble::NoCredentials, ErrorClass::Fatal, profile)
-            }
-            // A profile without credentials says so once; asked again, the SDK only says that it has said so.
-            _ if has(&["imds", "already taken"]) => (Trouble::NoCredentials, ErrorClass::Fatal, None),
-            // The service that hands out credentials could not be reached.
-            CredentialsError::ProviderTimedOut(_) => (Trouble::CredentialsFailed, ErrorClass::Transient, root),
-            _ if has(&["client error (", "connect timeout", "read timeout"]) => {
-                (Trouble::CredentialsFailed, ErrorClass::Transient, root)
-            }
-            CredentialsError::InvalidConfiguration(_) => (Trouble::CredentialsFailed, ErrorClass::Fatal, root),
-            _ => (Trouble::CredentialsFailed, ErrorClass::Fatal, None),
-        };
-        let mut error = AwsError::of(trouble, class, detail, call);
-        error.0.perhaps_done = false;
-        error
     }
 
     /// Whether AWS no longer takes the page token it gave: the listing has to start again.
@@ -454,140 +284,7 @@ impl AwsError {
         }
     }
 
-    /// The next step, for the person who runs a server, which asks again by itself.
-    #[must_use]
-    pub fn fix(&self) -> String {
-        let goes_on = match (&self.trouble, self.class) {
-            (Trouble::TimedOut | Trouble::Unreachable | Trouble::Unreadable | Trouble::Endless, _)
-            | (Trouble::Answered, ErrorClass::Transient) => " Muster goes on trying.",
-            (Trouble::Answered, ErrorClass::Throttled) => " Muster slows down and goes on trying.",
-            _ => "",
-        };
-        self.advice() + goes_on
-    }
-
-    /// The next step, for the person whose command failed.
-    #[must_use]
-    pub fn advice(&self) -> String {
-        let profile = self.origin.profile().unwrap_or("default");
-        let origin = &self.origin;
-        let region = self.region.as_ref().map_or("the watched region", Region::as_str);
-        match (&self.trouble, self.class) {
-            (Trouble::Files, _) => {
-                "Mend what the message names: AWS's own tools cannot read it either. Muster reads the files again by itself."
-                    .into()
-            }
-            (Trouble::Untrusted { bundle: None }, _) => {
-                "Set AWS_CA_BUNDLE (or ca_bundle in the profile) to a PEM file with the certificate authority that signed it, \
-                 where Muster runs: of a proxy that looks into TLS, its operator has that file. Check this machine's clock as \
-                 well."
-                    .into()
-            }
-            (Trouble::Untrusted { bundle: Some(bundle) }, _) => format!(
-                "Only the certificate authorities of {bundle} are trusted, in place of the system's. Name a file that holds \
-                 the one that signed it, or leave that out where the system's are enough."
-            ),
-            (Trouble::NoRegion, _) => {
-                "Set AWS_REGION (or pass --region), or `region` in the profile in ~/.aws/config, for example us-east-1."
-                    .into()
-            }
-            (Trouble::NotWatched, _) => "Name the region in --regions (or AWS_REGION), and start the server again.".into(),
-            (Trouble::NoCredentials, _) => format!(
-                "Set AWS_PROFILE (or pass --profile) to a profile of ~/.aws/config, or set AWS_ACCESS_KEY_ID and \
-                 AWS_SECRET_ACCESS_KEY, where Muster runs; an AI client passes them in the `env` of its server entry. \
-                 Profile `{profile}` is in use; `aws configure list-profiles` shows those there are."
-            ),
-            (Trouble::SsoExpired, _) => format!("Run: aws sso login --profile {profile}"),
-            (Trouble::LoginExpired, _) => format!("Run: aws login --profile {profile}"),
-            (Trouble::CredentialsFailed, _) if origin.profile().is_none() => {
-                format!("The credentials come from: {origin}. Check that it is reachable and holds what it should.")
-            }
-            (Trouble::CredentialsFailed, _) => format!(
-                "Run `aws sts get-caller-identity --profile {profile}` where Muster runs: it shows what is wrong with the \
-                 credentials of profile `{profile}`."
-            ),
-            (Trouble::OtherAccount { expected, .. }, _) => format!(
-                "Restart Muster with credentials of account {expected}, or with another data directory (--data-dir) for \
-                 the other account."
-            ),
-            (Trouble::Unreadable, _) if self.message.contains("cannot be read") => {
-                "AWS, or what stands before it, answers in a form that this version does not know: report it, and look at the \
-                 resource in the console meanwhile."
-                    .into()
-            }
-            (Trouble::TimedOut | Trouble::Unreachable | Trouble::Unreadable, _) => format!(
-                "Check the network, a proxy (HTTPS_PROXY) and AWS_ENDPOINT_URL, and that the region {region} exists."
-            ),
-            (Trouble::IdentityUnproved, _) => format!(
-                "Allow sts:GetCallerIdentity for the credentials of profile `{profile}`, and let Muster reach the STS \
-                 endpoint of {region}; then repeat the call."
-            ),
-            (Trouble::Unasked, _) => {
-                "Check AWS_ENDPOINT_URL and a proxy (HTTPS_PROXY): whatever answers there does not keep to the ids that it is \
-                 asked for."
-                    .into()
-            }
-            (Trouble::Acted, _) => {
-                "Make no dry runs there: whatever answers at AWS_ENDPOINT_URL or behind a proxy carries them out.".into()
-            }
-            (Trouble::Endless, _) => format!(
-                "Check what answers for {region} (AWS_ENDPOINT_URL, an emulator, a proxy): it hands out page tokens that lead \
-                 nowhere."
-            ),
-            (Trouble::Unbuildable, _) => {
-                "Check AWS_ENDPOINT_URL and the settings of the profile in ~/.aws/config.".into()
-            }
-            (Trouble::Answered, ErrorClass::Throttled) => "Other programs in the account share this limit.".into(),
-            (Trouble::Answered, ErrorClass::Denied) => format!(
-                "Allow {} in the IAM policy of these credentials ({origin}); iam-policy.json of Muster lists all it needs.",
-                self.denied_action()
-            ),
-            (Trouble::Answered, ErrorClass::NotFound) if self.is_about_events() => format!(
-                "Run `muster setup --region {region}`, which makes it again, or name another queue with --queue-url."
-            ),
-            (Trouble::Answered, ErrorClass::NotFound) => {
-                format!(
-                    "Check the id, and that the resource is in {region}; one made seconds ago may not be visible yet."
-                )
-            }
-            (Trouble::Answered, ErrorClass::Transient) => "AWS has a passing problem.".into(),
-            (Trouble::Answered, ErrorClass::Fatal) if self.is_about_credentials() && *origin == Origin::Keys => format!(
-                "Renew the credentials in the environment where Muster runs (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, and \
-                 AWS_SESSION_TOKEN where they have one), or name a profile with --profile, which takes precedence over them; \
-                 and check that region {region} is enabled in the account and this machine's clock is right."
-            ),
-            (Trouble::Answered, ErrorClass::Fatal) if self.is_about_credentials() && origin.profile().is_none() => format!(
-                "Renew the credentials ({origin}), and check that region {region} is enabled in the account and this \
-                 machine's clock is right."
-            ),
-            (Trouble::Answered, ErrorClass::Fatal) if self.is_about_credentials() => format!(
-                "Renew the credentials of profile `{profile}` (`aws sso login --profile {profile}` for SSO), and check that \
-                 region {region} is enabled in the account and this machine's clock is right."
-            ),
-            (Trouble::Answered, ErrorClass::Fatal | ErrorClass::DryRun) => {
-                "AWS refuses the request as it stands; change what the message names.".into()
-            }
-        }
-    }
-
-    /// The failure as it shows in answers, from `since` on.
-    #[must_use]
-    pub fn to_trouble(&self, since: Timestamp) -> model::Trouble {
-        model::Trouble { class: self.class.into(), what: self.to_string(), fix: self.fix(), since, retry_at: None }
-    }
-
-    /// The action that AWS's message says is not allowed: a call can need several.
-    fn denied_action(&self) -> &str {
-        let named = self.message.split("perform: ").nth(1).and_then(|rest| rest.split_whitespace().next());
-        named.map_or(self.action, |action| action.trim_end_matches(['.', ',']))
-    }
-
-    /// Whether it was asked about what `muster setup` makes.
-    fn is_about_events(&self) -> bool {
-        ["sqs:", "events:"].iter().any(|service| self.action.starts_with(service))
-    }
-
-    fn is_about_credentials(&self) -> bool {
+    pub(super) fn is_about_credentials(&self) -> bool {
         self.code.as_deref().is_some_and(|code| CREDENTIALS.contains(&code))
     }
 }
@@ -615,11 +312,6 @@ impl Deref for AwsError {
     fn deref(&self) -> &Details {
         &self.0
     }
-}
-
-/// The links of an error's source chain, itself first.
-fn chain<'a>(error: &'a (dyn Error + 'static)) -> Vec<&'a (dyn Error + 'static)> {
-    std::iter::successors(Some(error), |link| (**link).source()).collect()
 }
 
 #[cfg(test)]

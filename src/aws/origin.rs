@@ -77,6 +77,17 @@ impl fmt::Display for Origin {
     }
 }
 
+/// What is wrong where the environment holds only one half of a key: the SDK passes over it without a word.
+pub(super) fn half_a_key(variable: &dyn Fn(&str) -> Option<String>) -> Option<String> {
+    let [id, secret] = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"];
+    let (set, unset) = match (variable(id), variable(secret)) {
+        (Some(_), None) => (id, secret),
+        (None, Some(_)) => (secret, id),
+        _ => return None,
+    };
+    Some(format!("{set} is set and {unset} is not, so neither is used: set both or neither"))
+}
+
 /// Where credentials were last loaded from. Clones share it.
 #[derive(Clone, Debug)]
 pub(super) struct Seen(Arc<ArcSwap<Origin>>);
@@ -163,5 +174,16 @@ mod tests {
             assert_eq!(of(features).as_deref(), Some(origin));
         }
         assert_eq!(of(&[]), None);
+    }
+
+    #[test]
+    fn half_a_key_is_named_with_the_half_that_is_missing() {
+        let with = |set: &'static [&str]| half_a_key(&move |name| set.contains(&name).then(|| "x".to_owned()));
+        assert_eq!(with(&[]), None);
+        assert_eq!(with(&["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"]), None);
+        let said = with(&["AWS_ACCESS_KEY_ID"]).unwrap();
+        assert!(said.starts_with("AWS_ACCESS_KEY_ID is set and AWS_SECRET_ACCESS_KEY is not"), "{said}");
+        let said = with(&["AWS_SECRET_ACCESS_KEY"]).unwrap();
+        assert!(said.starts_with("AWS_SECRET_ACCESS_KEY is set and AWS_ACCESS_KEY_ID is not"), "{said}");
     }
 }

@@ -22,7 +22,7 @@ use aws_smithy_types::timeout::TimeoutConfig;
 use parking_lot::Mutex;
 
 use super::clock::{AwsClock, DateReader};
-use super::origin::{Origin, Seen, Watched};
+use super::origin::{Origin, Seen, Watched, half_a_key};
 use super::profiles::{FileFault, Profiles, Weight};
 use super::rescue::Rescue;
 use super::settings::{Regions, Settings};
@@ -61,6 +61,8 @@ pub(super) struct Sdk {
     pub(super) seen: Seen,
     /// What is wrong with the configuration files.
     pub(super) faults: Vec<FileFault>,
+    /// What is wrong with the keys of the environment.
+    half_key: Option<String>,
     /// Whether the files have to give credentials or the region.
     pub(super) needs_files: bool,
     /// What names the certificate authorities that are trusted in place of the system's.
@@ -123,7 +125,8 @@ impl Sdk {
             config = config.into_builder().credentials_provider(watched).build();
         }
         let bundle = bundle.map(|bundle| bundle.source);
-        Sdk { seen, faults, needs_files, bundle, ..Sdk::new(&config, regions, clock) }
+        let half_key = half_a_key(&variable).filter(|_| profile.is_none());
+        Sdk { seen, faults, half_key, needs_files, bundle, ..Sdk::new(&config, regions, clock) }
     }
 
     /// What is wrong with a file without which no call can be made.
@@ -136,9 +139,10 @@ impl Sdk {
         told(self.faults.iter().filter(matters))
     }
 
-    /// What is wrong with files that count as empty for it.
+    /// What is wrong with files that count as empty for it, and with keys in the environment.
     pub(super) fn hints(&self) -> String {
-        told(self.faults.iter().filter(|fault| fault.weight == Weight::Missing)).unwrap_or_default()
+        let files = told(self.faults.iter().filter(|fault| fault.weight == Weight::Missing));
+        self.half_key.iter().cloned().chain(files).collect::<Vec<_>>().join("; ")
     }
 
     /// Clients of `regions`, or of the configured region where they name none.
@@ -150,9 +154,17 @@ impl Sdk {
             .build();
         let config = config.to_builder().timeout_config(timeouts).retry_config(RetryConfig::disabled()).build();
         let regions = regions.known(config.region().map(|region| Region::new(region.as_ref())));
-        let seen = Seen::new(Origin::Emulator);
-        let (faults, needs_files, bundle) = (Vec::new(), false, None);
-        Sdk { regions, seen, faults, needs_files, bundle, config, clock: Arc::clone(clock), clients: Mutex::default() }
+        Sdk {
+            regions,
+            seen: Seen::new(Origin::Emulator),
+            faults: Vec::new(),
+            half_key: None,
+            needs_files: false,
+            bundle: None,
+            config,
+            clock: Arc::clone(clock),
+            clients: Mutex::default(),
+        }
     }
 
     /// The same configuration, with credentials that are resolved once and then stay as they are.
@@ -163,6 +175,7 @@ impl Sdk {
             regions: self.regions.clone(),
             seen: self.seen.clone(),
             faults: self.faults.clone(),
+            half_key: self.half_key.clone(),
             needs_files: self.needs_files,
             bundle: self.bundle.clone(),
             config,

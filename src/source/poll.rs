@@ -1,9 +1,10 @@
 //! Sweeps: full listings of one kind in one scope, page after page, again and again.
 //!
-//! The state machine is `Sweep::step`, which is pure; [`sweeps`] drives it with a lister, the clocks and the waits. What
+//! The state machine is `SweepProgress::step`, which is pure; [`sweeps`] drives it with a lister, the clocks and the waits. What
 //! a sweep means (who is new, who is gone) is for the reader of its messages to decide.
 
 mod gate;
+mod progress;
 mod walk;
 
 use std::future::Future;
@@ -14,7 +15,6 @@ use futures::Stream;
 use futures::stream::unfold;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep, sleep_until};
-use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 use super::backoff::Patience;
 use crate::aws::{Aws, AwsError};
@@ -23,16 +23,9 @@ use crate::model::{ErrorClass, LeftOut, Page, Scope, SharedClock, SweepMessage, 
 
 pub use gate::Gate;
 use gate::Turn;
-use walk::{Bounds, Endless, Walk};
+use progress::{NextStep, SMALLEST, SweepProgress, shown};
+use walk::{Bounds, Endless};
 
-/// How often in a row a page may fail before its sweep is given up.
-const PAGE_FAILURES: u32 = 5;
-/// How long a page may go on failing before its sweep is given up, so that trouble shows while attempts time out.
-const PAGE_PATIENCE: Duration = Duration::from_mins(1);
-/// How often a sweep starts over because AWS no longer takes a page token.
-const RESTARTS: u32 = 3;
-/// The fewest resources on a page that AWS takes for a size.
-const SMALLEST: i32 = 5;
 /// A page that is too large is made so much smaller.
 const SHRINK: u32 = 4;
 
@@ -96,105 +89,6 @@ impl Plan {
     }
 }
 
-/// A sweep under way.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Sweep {
-    /// The page to ask for next; `None` is the first.
-    token: Option<String>,
-    /// How often that page has failed in a row.
-    failures: u32,
-    /// How long that page has been failing.
-    failing: Duration,
-    /// How often the sweep has started over.
-    restarts: u32,
-    /// What the pages so far showed and named.
-    walk: Walk,
-    /// The optional parameters that a page was asked for without.
-    left_out: LeftOut,
-}
-
-/// What an answered page says of the walk.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Shown {
-    /// A hash of the ids on it; `None` when there are none.
-    content: Option<u64>,
-    /// The token of the next page.
-    next: Option<String>,
-}
-
-/// What to do after an answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Next {
-    /// Ask for the next page.
-    Ask(Sweep),
-    /// The last page was there.
-    Complete(Sweep),
-    /// Ask for the same page again, after a pause: a page that succeeds on retry counts.
-    Retry(Sweep),
-    /// Start over: AWS does not take the token any more.
-    Restart {
-        /// How often, this time included.
-        restarts: u32,
-    },
-    /// Start over with smaller pages.
-    Shrink,
-    /// Leave it: it does not end.
-    Stop(Endless),
-    /// Leave it.
-    GiveUp,
-}
-
-impl Sweep {
-    fn new(restarts: u32) -> Self {
-        Sweep {
-            token: None,
-            failures: 0,
-            failing: Duration::ZERO,
-            restarts,
-            walk: Walk::default(),
-            left_out: LeftOut::default(),
-        }
-    }
-
-    /// `answer` is what the page says of the walk, or the failure; `took` is how long the answer took, with the pause before it.
-    /// `size` is how large pages are, `bounds` how long walks may be.
-    fn step(mut self, answer: Result<Shown, &AwsError>, took: Duration, size: i32, bounds: &Bounds) -> Next {
-        match answer {
-            Ok(Shown { content, next }) => {
-                let hash = next.as_ref().map(|token| xxh3_64(token.as_bytes()));
-                match (self.walk.page(content, hash, bounds), next) {
-                    // AWS goes in circles, or goes on for ever.
-                    (Err(endless), _) => Next::Stop(endless),
-                    // AWS has more: each page's token is good for the next one.
-                    (Ok(()), Some(token)) => {
-                        Next::Ask(Sweep { token: Some(token), failures: 0, failing: Duration::ZERO, ..self })
-                    }
-                    // AWS has no more.
-                    (Ok(()), None) => Next::Complete(self),
-                }
-            }
-            // The token is good for pages of the size that it was made for, so a smaller one needs a new walk.
-            Err(error) if error.is_page_too_large() && size > SMALLEST => Next::Shrink,
-            // The token has expired, or a deployment of AWS forgot it.
-            Err(error) if self.token.is_some() && error.is_token_refused() => {
-                let restarts = self.restarts + 1;
-                if restarts > RESTARTS { Next::GiveUp } else { Next::Restart { restarts } }
-            }
-            // A failure of the moment: the page is asked for again, with the same token.
-            Err(error) if error.class.is_passing() => {
-                let (failures, failing) = (self.failures + 1, self.failing + took);
-                if failures >= PAGE_FAILURES || failing >= PAGE_PATIENCE {
-                    Next::GiveUp
-                } else {
-                    Next::Retry(Sweep { failures, failing, ..self })
-                }
-            }
-            // Denied or impossible: asking again now changes nothing.
-            Err(_) => Next::GiveUp,
-        }
-    }
-}
-
 /// The driver's place between two messages.
 #[derive(Debug)]
 enum State {
@@ -207,9 +101,9 @@ enum State {
     /// A sweep begins now.
     Starting { restarts: u32 },
     /// A page is to be asked for, after a pause.
-    Paging { sweep: Sweep, pause: Duration },
+    Paging { sweep: SweepProgress, pause: Duration },
     /// The last page was delivered.
-    Ending { sweep: Sweep },
+    Ending { sweep: SweepProgress },
     /// All but the end was told.
     Ended,
 }
@@ -287,7 +181,7 @@ impl<L: List> Driver<L> {
                     if restarts == 0 {
                         self.began = Instant::now();
                     }
-                    self.state = State::Paging { sweep: Sweep::new(restarts), pause: Duration::ZERO };
+                    self.state = State::Paging { sweep: SweepProgress::new(restarts), pause: Duration::ZERO };
                     return SweepStep::Started { at };
                 }
                 State::Paging { sweep, pause } => {
@@ -351,7 +245,12 @@ impl<L: List> Driver<L> {
     }
 
     /// Takes an answer in; gives the message that came of it, if one did.
-    fn answered(&mut self, mut sweep: Sweep, answer: Result<Page, AwsError>, took: Duration) -> Option<SweepStep> {
+    fn answered(
+        &mut self,
+        mut sweep: SweepProgress,
+        answer: Result<Page, AwsError>,
+        took: Duration,
+    ) -> Option<SweepStep> {
         if let Ok(page) = &answer {
             page.left_out.names().iter().for_each(|name| sweep.left_out.add(name));
         }
@@ -361,11 +260,11 @@ impl<L: List> Driver<L> {
                 self.patience.answered();
                 self.plan.gate.answered(self.plan.spec.slug);
                 self.state = match next {
-                    Next::Ask(sweep) => State::Paging { sweep, pause: Duration::ZERO },
-                    Next::Complete(sweep) => State::Ending { sweep },
-                    Next::Stop(endless) => return Some(self.stopped(endless)),
+                    NextStep::Ask(sweep) => State::Paging { sweep, pause: Duration::ZERO },
+                    NextStep::Complete(sweep) => State::Ending { sweep },
+                    NextStep::Stop(endless) => return Some(self.stopped(endless)),
                     // None of these follows an answer.
-                    Next::Retry(_) | Next::Restart { .. } | Next::Shrink | Next::GiveUp => {
+                    NextStep::Retry(_) | NextStep::Restart { .. } | NextStep::Shrink | NextStep::GiveUp => {
                         State::Starting { restarts: 0 }
                     }
                 };
@@ -374,23 +273,25 @@ impl<L: List> Driver<L> {
             Err(error) => {
                 tracing::debug!(%error, "a page failed");
                 match next {
-                    Next::Retry(sweep) => {
+                    NextStep::Retry(sweep) => {
                         let pause = self.patience.failed(&error);
                         self.state = State::Paging { sweep, pause };
                         Some(SweepStep::Stumbled { trouble: error.to_trouble(self.clock.now()).retried_after(pause) })
                     }
-                    Next::Restart { restarts } => {
+                    NextStep::Restart { restarts } => {
                         self.state = State::Starting { restarts };
                         None
                     }
-                    Next::Shrink => {
+                    NextStep::Shrink => {
                         self.size = (self.size / SHRINK.cast_signed()).max(SMALLEST);
                         self.bounds.shrunk(SHRINK);
                         tracing::info!(%error, size = self.size, "pages are too large: smaller ones from now on");
                         self.state = State::Starting { restarts: 0 };
                         None
                     }
-                    Next::Ask(_) | Next::Complete(_) | Next::Stop(_) | Next::GiveUp => Some(self.given_up(&error)),
+                    NextStep::Ask(_) | NextStep::Complete(_) | NextStep::Stop(_) | NextStep::GiveUp => {
+                        Some(self.given_up(&error))
+                    }
                 }
             }
         }
@@ -427,19 +328,6 @@ impl<L: List> Driver<L> {
         tracing::warn!(%scope, kind, %error, fix = error.fix(), will_retry_at = %(now + pause), "sweep given up");
         SweepStep::Failed { trouble: error.to_trouble(now).retried_after(pause) }
     }
-}
-
-/// What a page says of its walk.
-fn shown(page: &Page) -> Shown {
-    let ids = page.items.iter().map(|item| &*item.id);
-    let unreadable = page.unreadable.iter().map(|item| item.id.as_deref().unwrap_or_default());
-    let mut hash = Xxh3::new();
-    for id in ids.chain(unreadable) {
-        hash.update(id.as_bytes());
-        hash.update(&[0]);
-    }
-    let is_empty = page.items.is_empty() && page.unreadable.is_empty();
-    Shown { content: (!is_empty).then(|| hash.digest()), next: page.next.clone() }
 }
 
 /// Waits for the next change; for ever when nobody can make one.

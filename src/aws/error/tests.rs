@@ -1,3 +1,6 @@
+use aws_credential_types::provider::error::CredentialsError;
+use aws_sdk_ec2::error::SdkError;
+
 use super::*;
 use crate::aws::scripted::{Answer, Scripted, named, scope};
 use crate::kinds;
