@@ -6,6 +6,7 @@ use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use tokio::runtime::{self, Runtime};
@@ -16,6 +17,7 @@ use crate::connection::attach::ServerCommand;
 use crate::simulator::ScenarioError;
 use crate::telemetry::{self, Destination, TelemetryError};
 
+mod arguments;
 mod backup;
 mod bytes;
 mod change_row;
@@ -29,7 +31,6 @@ mod following;
 mod get;
 mod line;
 mod log;
-mod notes;
 mod output;
 mod search;
 mod serve;
@@ -38,8 +39,9 @@ mod simulate;
 mod store_flags;
 mod table;
 mod teardown;
-mod words;
+mod warnings;
 
+use arguments::OperandError;
 use backup::{Backup, BackupError};
 use changes::Changes;
 use client_config::{Client, ServerEntry};
@@ -50,14 +52,13 @@ use doctor::Doctor;
 use get::Get;
 use line::{Unfilled, Unusable};
 use log::Log;
-use notes::Refused;
 use output::Output;
 use search::Search;
 use serve::Serve;
 use setup::Setup;
 use simulate::Simulate;
 use teardown::Teardown;
-use words::WordError;
+use warnings::Refused;
 
 /// Keeps a truthful local copy of an AWS account's EC2 inventory and serves it to AI clients over MCP.
 #[derive(Debug, Parser)]
@@ -101,17 +102,17 @@ enum Command {
     Search(Search),
     /// Count resources in the local copy of the inventory, by AWS's filters
     Count(Count),
-    /// Show what changed, when, and because of what
+    /// Show what changed, when, and why
     Changes(Changes),
     /// Check, measure, export or compact the log
     Log(Log),
     /// Write a verified copy of the store, also while the server runs
     Backup(Backup),
-    /// Make the queue and rules by which EventBridge tells of changes, and mend them when run again
+    /// Make the queue and rules that bring EventBridge's events, or mend them
     Setup(Setup),
-    /// Take away what setup made
+    /// Remove what setup made
     Teardown(Teardown),
-    /// Look at everything that Muster needs, and say what to do about what fails
+    /// Check everything that Muster needs, and say what to do about what fails
     Doctor(Doctor),
     /// Show the whole path against a simulated account, in about half a minute
     Demo(Demo),
@@ -181,7 +182,7 @@ fn is_usage(error: &anyhow::Error) -> bool {
         error.is::<ConfigError>()
             || error.is::<Unusable>()
             || error.is::<Unfilled>()
-            || error.is::<WordError>()
+            || error.is::<OperandError>()
             || error.is::<BackupError>()
             || error.is::<ScenarioError>()
             || matches!(error.downcast_ref(), Some(TelemetryError::Filter { .. }))
@@ -325,18 +326,21 @@ fn parallel() -> std::io::Result<Runtime> {
 }
 
 impl Logging {
-    fn start(&self, destination: &Destination) -> Result<(), TelemetryError> {
+    fn start(&self, destination: &Destination) -> anyhow::Result<()> {
         let format = match self.log_format {
             Some(LogFormat::Json) => telemetry::Format::Json,
             Some(LogFormat::Text) | None => telemetry::Format::Text,
         };
-        telemetry::start(self.log.as_deref(), format, destination)?;
+        telemetry::start(self.log.as_deref(), format, destination).with_context(|| {
+            let given = self.log.as_deref().unwrap_or_default();
+            format!("{} cannot be used", Environment::capture().source("--log", given))
+        })?;
         telemetry::log_panics();
         Ok(())
     }
 
     /// For a command that tells its own story: only what goes wrong is logged, unless more is asked for.
-    fn start_quietly(mut self) -> Result<(), TelemetryError> {
+    fn start_quietly(mut self) -> anyhow::Result<()> {
         self.log.get_or_insert_with(|| "warn".to_owned());
         self.start(&Destination::Stderr)
     }
