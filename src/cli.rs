@@ -14,6 +14,7 @@ use tokio::runtime::{self, Runtime};
 use crate::app::front;
 use crate::config::{Config, ConfigError, Environment};
 use crate::connection::attach::ServerCommand;
+#[cfg(feature = "simulator")]
 use crate::simulator::ScenarioError;
 use crate::telemetry::{self, Destination, TelemetryError};
 
@@ -25,6 +26,7 @@ mod changes;
 mod client_config;
 mod connection;
 mod count;
+#[cfg(feature = "simulator")]
 mod demo;
 mod doctor;
 mod following;
@@ -35,10 +37,13 @@ mod output;
 mod search;
 mod serve;
 mod setup;
+#[cfg(feature = "simulator")]
 mod simulate;
 mod store_flags;
 mod table;
 mod teardown;
+#[cfg(not(feature = "simulator"))]
+mod unsimulated;
 mod warnings;
 
 use arguments::OperandError;
@@ -47,6 +52,7 @@ use changes::Changes;
 use client_config::{Client, ServerEntry};
 use connection::Connection;
 use count::Count;
+#[cfg(feature = "simulator")]
 use demo::Demo;
 use doctor::Doctor;
 use get::Get;
@@ -56,8 +62,11 @@ use output::Output;
 use search::Search;
 use serve::Serve;
 use setup::Setup;
+#[cfg(feature = "simulator")]
 use simulate::Simulate;
 use teardown::Teardown;
+#[cfg(not(feature = "simulator"))]
+use unsimulated::{Unsimulated as Demo, Unsimulated as Simulate};
 use warnings::Refused;
 
 /// Keeps a truthful local copy of an AWS account's EC2 inventory and serves it to AI clients over MCP.
@@ -184,10 +193,21 @@ fn is_usage(error: &anyhow::Error) -> bool {
             || error.is::<Unfilled>()
             || error.is::<OperandError>()
             || error.is::<BackupError>()
-            || error.is::<ScenarioError>()
+            || is_of_a_scenario(error)
             || matches!(error.downcast_ref(), Some(TelemetryError::Filter { .. }))
             || error.downcast_ref::<Refused>().is_some_and(Refused::is_usage)
     })
+}
+
+/// Whether an error is about what to simulate, which is as the command line says.
+#[cfg(feature = "simulator")]
+fn is_of_a_scenario(error: &(dyn std::error::Error + 'static)) -> bool {
+    error.is::<ScenarioError>()
+}
+
+#[cfg(not(feature = "simulator"))]
+fn is_of_a_scenario(_: &(dyn std::error::Error + 'static)) -> bool {
+    false
 }
 
 fn run(cli: Cli) -> anyhow::Result<()> {
