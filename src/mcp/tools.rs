@@ -6,6 +6,11 @@
 //!
 //! Text and structured content of an answer hold the same rows, and each stays below [`spec::BUDGET`].
 
+#![allow(
+    clippy::doc_markdown,
+    reason = "the documentation of a field is what models read in a schema, as it stands: it holds no Markdown"
+)]
+
 pub mod answer;
 pub mod arguments;
 pub mod as_of;
