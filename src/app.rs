@@ -18,5 +18,6 @@ pub mod front;
 pub mod inspection;
 pub mod listener;
 pub mod offline;
+mod references;
 pub mod serve;
 pub mod signals;
