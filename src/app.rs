@@ -16,6 +16,7 @@ pub mod engine;
 pub mod examination;
 pub mod front;
 pub mod inspection;
+mod keys;
 pub mod listener;
 pub mod offline;
 mod references;

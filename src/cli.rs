@@ -6,6 +6,7 @@ use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use tokio::runtime::{self, Runtime};
@@ -17,6 +18,7 @@ use crate::connection::attach::ServerCommand;
 use crate::simulator::ScenarioError;
 use crate::telemetry::{self, Destination, TelemetryError};
 
+mod arguments;
 mod backup;
 mod bytes;
 mod change_row;
@@ -32,7 +34,6 @@ mod get;
 mod help;
 mod line;
 mod log;
-mod notes;
 mod output;
 mod search;
 mod serve;
@@ -44,8 +45,9 @@ mod table;
 mod teardown;
 #[cfg(not(feature = "simulator"))]
 mod unsimulated;
-mod words;
+mod warnings;
 
+use arguments::OperandError;
 use backup::{Backup, BackupError};
 use changes::Changes;
 use client_config::{Client, ServerEntry};
@@ -58,7 +60,6 @@ use get::Get;
 use help::{Help, NoPage};
 use line::{Unfilled, Unusable};
 use log::Log;
-use notes::Refused;
 use output::Output;
 use search::Search;
 use serve::Serve;
@@ -68,7 +69,7 @@ use simulate::Simulate;
 use teardown::Teardown;
 #[cfg(not(feature = "simulator"))]
 use unsimulated::{Unsimulated as Demo, Unsimulated as Simulate};
-use words::WordError;
+use warnings::Refused;
 
 /// Keeps a truthful local copy of an AWS account's EC2 inventory and serves it to AI clients over MCP.
 #[derive(Debug, Parser)]
@@ -120,7 +121,7 @@ enum Command {
     /// Count resources in the local copy of the inventory, by AWS's filters
     #[command(after_long_help = "Filters, columns and exit codes: muster help filters")]
     Count(Count),
-    /// Show what changed, when, and because of what
+    /// Show what changed, when, and why
     #[command(after_long_help = "What is recorded, and who made a change: muster help history")]
     Changes(Changes),
     /// Check, measure, export or compact the log
@@ -129,13 +130,13 @@ enum Command {
     /// Write a verified copy of the store, also while the server runs
     #[command(after_long_help = help::log())]
     Backup(Backup),
-    /// Make the queue and rules by which EventBridge tells of changes, and mend them when run again
+    /// Make the queue and rules that bring EventBridge's events, or mend them
     #[command(after_long_help = help::setup())]
     Setup(Setup),
-    /// Take away what setup made
+    /// Remove what setup made
     #[command(after_long_help = help::setup())]
     Teardown(Teardown),
-    /// Look at everything that Muster needs, and say what to do about what fails
+    /// Check everything that Muster needs, and say what to do about what fails
     #[command(after_long_help = help::doctor())]
     Doctor(Doctor),
     /// Show the whole path against a simulated account, in about half a minute
@@ -210,7 +211,7 @@ fn is_usage(error: &anyhow::Error) -> bool {
         error.is::<ConfigError>()
             || error.is::<Unusable>()
             || error.is::<Unfilled>()
-            || error.is::<WordError>()
+            || error.is::<OperandError>()
             || error.is::<BackupError>()
             || error.is::<NoPage>()
             || is_of_a_scenario(error)
@@ -367,18 +368,21 @@ fn parallel() -> std::io::Result<Runtime> {
 }
 
 impl Logging {
-    fn start(&self, destination: &Destination) -> Result<(), TelemetryError> {
+    fn start(&self, destination: &Destination) -> anyhow::Result<()> {
         let format = match self.log_format {
             Some(LogFormat::Json) => telemetry::Format::Json,
             Some(LogFormat::Text) | None => telemetry::Format::Text,
         };
-        telemetry::start(self.log.as_deref(), format, destination)?;
+        telemetry::start(self.log.as_deref(), format, destination).with_context(|| {
+            let given = self.log.as_deref().unwrap_or_default();
+            format!("{} cannot be used", Environment::capture().source("--log", given))
+        })?;
         telemetry::log_panics();
         Ok(())
     }
 
     /// For a command that tells its own story: only what goes wrong is logged, unless more is asked for.
-    fn start_quietly(mut self) -> Result<(), TelemetryError> {
+    fn start_quietly(mut self) -> anyhow::Result<()> {
         self.log.get_or_insert_with(|| "warn".to_owned());
         self.start(&Destination::Stderr)
     }

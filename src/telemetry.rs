@@ -56,7 +56,7 @@ pub enum Destination {
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
     /// The filter is not one.
-    #[error("--log `{filter}` is not a log filter: give a level or target=level pairs, for example info,muster=debug")]
+    #[error("`{filter}` is not a log filter: give a level or target=level pairs, for example info,muster=debug")]
     Filter {
         /// What was given.
         filter: String,

@@ -6,10 +6,10 @@ use clap::Args;
 use serde_json::Value;
 
 use super::bytes::bytes;
-use super::notes::field;
 use super::output::Output;
 use super::store_flags::RegionalStoreFlags;
 use super::table::harmless;
+use super::warnings::field;
 use crate::app::client::admin;
 use crate::config::Environment;
 use crate::connection::admin::AdminRequest;

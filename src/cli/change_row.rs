@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use super::notes::field;
 use super::table::text as cell;
+use super::warnings::field;
 use crate::model::text::shown;
 
 /// The room that is kept for telling how many more differences there are.

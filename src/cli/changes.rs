@@ -4,17 +4,19 @@ use clap::Args;
 use clap::builder::PossibleValuesParser;
 use serde_json::{Map, Value, json};
 
+use super::arguments;
 use super::change_row::{COLUMNS, cells};
 use super::following::Following;
-use super::notes::{self, field, say};
 use super::output::Output;
 use super::search::pages;
 use super::store_flags::QuestionFlags;
 use super::table::{Medium, Table, harmless};
-use super::words;
+use super::warnings::{self, field, say};
 use crate::app::client::{AskError, InventoryClient};
 use crate::config::{Config, Environment};
+use crate::model::text::shown;
 use crate::query::changes::By;
+use crate::query::filter;
 
 /// How many are shown unless told otherwise.
 const SHOWN: usize = 50;
@@ -23,22 +25,22 @@ const SHOWN: usize = 50;
 #[derive(Clone, Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(super) struct Changes {
-    /// Only those of this resource: a URI, or an id, whose beginning tells its kind
+    /// Only changes of this resource: a URI, or an id, whose prefix tells its kind
     #[arg(value_name = "URI|ID")]
     subject: Option<String>,
-    /// From then on: an RFC 3339 time, or so long ago, such as -15m, or a cursor
+    /// Only changes since then: an RFC 3339 time, that long ago, such as -15m, or a cursor
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     since: Option<String>,
-    /// Up to then
-    #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = words::moment, conflicts_with = "follow")]
+    /// Only changes up to then
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = arguments::moment, conflicts_with = "follow")]
     until: Option<String>,
-    /// Go on with those to come, until Ctrl-C; needs a running server
+    /// Go on with the changes to come, until Ctrl-C, also over a restart of the server; needs a running server
     #[arg(long)]
     follow: bool,
-    /// Only those of this field, such as State.Name or Tags
+    /// Only changes of this field, such as State.Name or Tags
     #[arg(long, value_name = "PATH")]
     field: Option<String>,
-    /// Only those that came of this; `event` includes `call`
+    /// Only changes with this cause; `event` includes `call`
     #[arg(long, value_name = "CAUSE", value_parser = PossibleValuesParser::new(By::ALL.map(|(name, _)| name)))]
     cause: Option<String>,
     /// Only this kind
@@ -47,13 +49,13 @@ pub(super) struct Changes {
     /// Only this AWS account
     #[arg(long, value_name = "ACCOUNT")]
     account: Option<String>,
-    /// What first sweeps found, and what a newer Muster sees more of the same resource, as well
+    /// Also show what first sweeps found, and fields that only a newer version of Muster reads
     #[arg(long)]
     baseline: bool,
     /// How many to show at most [default: the 50 newest]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), conflicts_with = "follow")]
     limit: Option<u64>,
-    /// Look up in CloudTrail who made the changes that name no caller, of the first ten of each page; needs a running server
+    /// Look up in CloudTrail who made the changes that name no caller, for the first ten of each page; needs a running server
     #[arg(long)]
     who: bool,
     /// Show all of them
@@ -100,7 +102,7 @@ impl Changes {
         if let Some(changes) = answer.get_mut("changes").and_then(Value::as_array_mut) {
             changes.reverse();
         }
-        let changes = notes::rows(&answer);
+        let changes = warnings::rows(&answer);
         let mut table = Table::new(&COLUMNS);
         let medium = Medium::stdout();
         for change in changes {
@@ -110,22 +112,45 @@ impl Changes {
         let more = answer.get("more") == Some(&Value::Bool(true));
         let earliest = field(&answer, "earliest");
         match (changes.len(), more) {
-            (0, _) => say(&format!("no changes; the log begins at {earliest}")),
+            (0, _) => {
+                say(&format!("no changes; the log begins at {earliest}"));
+                if let Some(hint) = self.field_hint(&client).await {
+                    say(&hint);
+                }
+            }
             (1, true) => say(&format!("the newest change; --all shows all, the log begins at {earliest}")),
             (count, true) => say(&format!("the {count} newest changes; --all shows all, the log begins at {earliest}")),
             (_, false) => {}
         }
-        notes::tell(&answer);
+        warnings::tell(&answer);
         Ok(())
+    }
+
+    /// Tells the fields of one resource that was asked about, where the field asked for is not one of them.
+    async fn field_hint(&self, client: &InventoryClient) -> Option<String> {
+        let field = self.field.as_deref()?;
+        let mut resource = self.arguments().ok()?;
+        resource.retain(|name, _| ["uri", "kind", "id", "account", "region"].contains(&name.as_str()));
+        if self.subject.is_none() {
+            resource.entry("kind").or_insert_with(|| json!("instance"));
+            let mut one = resource.clone();
+            one.insert("limit".to_owned(), json!(1));
+            let found = client.ask("search_inventory", one.into()).await.ok()?.structured;
+            resource.insert("id".to_owned(), warnings::rows(&found).first()?.get("id")?.clone());
+        }
+        let answer = client.ask("get_resource", resource.into()).await.ok()?.structured;
+        let known = ["document", "status"].iter().filter_map(|part| answer.get(*part)?.as_object());
+        let known: Vec<&str> = known.flat_map(Map::keys).map(String::as_str).collect();
+        hint(field, &known, &format!("{} {}", warnings::field(&answer, "kind"), warnings::field(&answer, "id")))
     }
 
     fn arguments(&self) -> anyhow::Result<Map<String, Value>> {
         let mut arguments = match &self.subject {
-            Some(subject) => words::subject(subject, self.kind.as_deref())?,
+            Some(subject) => arguments::subject(subject, self.kind.as_deref())?,
             None => Map::new(),
         };
         if let (None, Some(kind)) = (&self.subject, &self.kind) {
-            arguments.insert("kind".to_owned(), json!(words::kind(kind)?.slug));
+            arguments.insert("kind".to_owned(), json!(arguments::kind(kind)?.slug));
         }
         let given = [
             ("field", &self.field),
@@ -145,5 +170,36 @@ impl Changes {
             arguments.insert("include_baseline".to_owned(), json!(true));
         }
         Ok(arguments)
+    }
+}
+
+/// What to say of a field that `resource`, with the fields `known`, does not have; `None` where it has the field.
+fn hint(field: &str, known: &[&str], resource: &str) -> Option<String> {
+    let first = field.split(['.', '[']).next().unwrap_or_default().trim();
+    if known.is_empty() || known.iter().any(|name| name.eq_ignore_ascii_case(first)) {
+        return None;
+    }
+    let lower: Vec<String> = known.iter().map(|name| name.to_ascii_lowercase()).collect();
+    let nearest = filter::nearest(first, lower.iter().map(String::as_str));
+    let nearest = nearest.and_then(|nearest| known.iter().find(|name| name.eq_ignore_ascii_case(nearest)).copied());
+    Some(format!(
+        "hint: {resource} has no field `{}`{}; its fields are {}",
+        shown(first, 80),
+        filter::near(nearest),
+        known.join(", ")
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_that_no_resource_has_is_hinted_with_the_nearest() {
+        let known = ["State", "Tags", "InstanceType"];
+        assert_eq!(hint("state.Name", &known, "instance i-1"), None);
+        assert_eq!(hint("Tags[Name]", &known, "instance i-1"), None);
+        let hint = hint("InstanceTyp", &known, "instance i-1").unwrap();
+        assert!(hint.contains("did you mean `InstanceType`?") && hint.ends_with("State, Tags, InstanceType"), "{hint}");
     }
 }

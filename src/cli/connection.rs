@@ -17,7 +17,7 @@ use crate::model::AccountId;
 pub(super) struct Connection {
     #[command(flatten)]
     store: StoreFlags,
-    /// The AWS account that the credentials have to belong to; also where only EC2 can be reached, and STS not [default: as STS says]
+    /// The AWS account that the credentials have to belong to; needed where STS cannot be reached [default: as STS says]
     #[arg(long, env = "MUSTER_ACCOUNT", value_name = "ACCOUNT", value_parser = config::account, hide_env_values = true)]
     account: Option<AccountId>,
     /// The AWS region [default: `AWS_REGION`, else the profile's]
@@ -26,7 +26,7 @@ pub(super) struct Connection {
     /// Offer the tools that change AWS: start, stop and snapshot instances
     #[arg(long, env = "MUSTER_ALLOW_WRITES", value_parser = BoolishValueParser::new(), hide_env_values = true)]
     allow_writes: bool,
-    /// What resources/list shows; `auto` is everything while that is little, else collections [default: auto]
+    /// What resources/list shows; `auto` shows everything in a small account, else collections [default: auto]
     #[arg(long, env = "MUSTER_LIST", value_name = "MODE", hide_env_values = true)]
     list: Option<List>,
     /// How often a kind is swept, such as instance=30s, or all=1m for every kind not named (repeatable)
@@ -53,7 +53,7 @@ pub(super) struct Connection {
     /// How large the log may grow, such as 2GiB [default: the larger of 1GiB and 20KB a resource, at most a quarter of the disk]
     #[arg(long, env = "MUSTER_RETAIN_SIZE", value_name = "SIZE", hide_env_values = true)]
     retain_size: Option<Size>,
-    /// How much of the disk to keep free: nothing is written beyond [default: 256MiB]
+    /// How much of the disk to keep free; nothing is written below that [default: 256MiB]
     #[arg(long, env = "MUSTER_KEEP_FREE", value_name = "SIZE", hide_env_values = true)]
     keep_free: Option<Size>,
 }

@@ -3,11 +3,11 @@
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::notes::{self, field};
 use super::output::Output;
 use super::search::{Matching, headline};
 use super::store_flags::QuestionFlags;
 use super::table::{Medium, Table, harmless};
+use super::warnings::{self, field};
 use crate::config::Environment;
 
 /// What to count.
@@ -30,7 +30,7 @@ impl Count {
             arguments.insert("group_by".to_owned(), json!(by));
         }
         let client = self.question.client(&self.question.config(environment)?).await?;
-        let answer = notes::granted(client.ask("count_inventory", Value::Object(arguments)).await?)?;
+        let answer = warnings::granted(client.ask("count_inventory", Value::Object(arguments)).await?)?;
         let mut output = Output::stdout();
         if self.question.json {
             return Ok(output.line(&harmless(&format!("{answer:#}")))?);
@@ -39,8 +39,8 @@ impl Count {
             None => output.line(&field(&answer, "total"))?,
             Some(by) => output.text(groups(by, &answer).print(Medium::stdout()).as_bytes())?,
         }
-        notes::say(&headline(&answer, kind, None));
-        notes::tell(&answer);
+        warnings::say(&headline(&answer, kind, None));
+        warnings::tell(&answer);
         Ok(())
     }
 }

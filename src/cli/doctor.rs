@@ -34,7 +34,7 @@ pub(super) struct Unwell {
 }
 
 impl Doctor {
-    /// Looks, and shows what was found on standard output.
+    /// Runs the checks, and shows what was found on standard output.
     ///
     /// # Errors
     /// [`Unwell`] when something failed.

@@ -10,11 +10,11 @@ use tokio::time::{Instant, sleep, timeout};
 use unicode_width::UnicodeWidthStr;
 
 use super::change_row::{COLUMNS, cells};
-use super::notes::{self, say};
 use super::output::Output;
 use super::store_flags;
 use super::table::layout::Layout;
 use super::table::{Medium, harmless, names};
+use super::warnings::{self, say};
 use crate::app::client::{self, AskError, InventoryClient, ToolAnswer};
 use crate::app::signals::Signals;
 use crate::config::Config;
@@ -151,7 +151,7 @@ impl Following {
             }
             _ => {}
         }
-        self.show(&notes::granted(answer)?)?;
+        self.show(&warnings::granted(answer)?)?;
         Ok(CallOutcome::Shown)
     }
 
@@ -167,7 +167,7 @@ impl Following {
     }
 
     fn show(&mut self, answer: &Value) -> anyhow::Result<()> {
-        for change in notes::rows(answer) {
+        for change in warnings::rows(answer) {
             let line = if self.json { harmless(&change.to_string()) } else { line(change, Medium::stdout()) };
             self.output.line(&line)?;
         }
@@ -175,16 +175,16 @@ impl Following {
             self.position = Position::Cursor(next.to_owned());
         }
         // Each once, not with every call.
-        let notes = notes::notes(answer);
-        notes.iter().filter(|note| !self.told.contains(note)).for_each(|note| say(note));
-        self.told = notes;
+        let warnings = warnings::warnings(answer);
+        warnings.iter().filter(|warning| !self.told.contains(warning)).for_each(|warning| say(warning));
+        self.told = warnings;
         Ok(())
     }
 }
 
 /// Waits for another server.
 async fn again(config: &Config) -> anyhow::Result<InventoryClient> {
-    say("the server has gone; waiting a minute for another");
+    say("the server has ended; waiting a minute for another");
     let deadline = Instant::now() + PATIENCE;
     let mut last = None;
     while Instant::now() < deadline {

@@ -3,17 +3,17 @@
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::notes;
+use super::arguments;
 use super::output::Output;
 use super::store_flags::QuestionFlags;
 use super::table::{Medium, Table, harmless, text};
-use super::words;
+use super::warnings;
 use crate::config::Environment;
 
 /// Which resource to show.
 #[derive(Clone, Debug, Args)]
 pub(super) struct Get {
-    /// A URI such as `ec2://vpc/vpc-0123456789abcdef0`, or an id, whose beginning tells its kind
+    /// A URI such as `ec2://vpc/vpc-0123456789abcdef0`, or an id, whose prefix tells its kind
     #[arg(value_name = "URI|ID")]
     subject: String,
     /// The kind of an id that does not tell it
@@ -22,8 +22,8 @@ pub(super) struct Get {
     /// Only this field, such as State or `NetworkInterfaces` (repeatable)
     #[arg(long, value_name = "PATH")]
     path: Vec<String>,
-    /// As it was known then: an RFC 3339 time, or so long ago, such as -15m
-    #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = words::moment)]
+    /// Show it as it was known then: an RFC 3339 time, or that long ago, such as -15m
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = arguments::moment)]
     as_of: Option<String>,
     #[command(flatten)]
     question: QuestionFlags,
@@ -36,7 +36,7 @@ const ABOVE: [&str; 10] =
 impl Get {
     /// Shows it on standard output.
     pub(super) async fn run(self, environment: &Environment) -> anyhow::Result<()> {
-        let mut arguments = words::subject(&self.subject, self.kind.as_deref())?;
+        let mut arguments = arguments::subject(&self.subject, self.kind.as_deref())?;
         if !self.path.is_empty() {
             arguments.insert("paths".to_owned(), json!(self.path));
         }
@@ -47,13 +47,13 @@ impl Get {
             arguments.insert("region".to_owned(), json!(region));
         }
         let client = self.question.client(&self.question.config(environment)?).await?;
-        let answer = notes::granted(client.ask("get_resource", arguments.into()).await?)?;
+        let answer = warnings::granted(client.ask("get_resource", arguments.into()).await?)?;
         let mut output = Output::stdout();
         if self.question.json {
             return Ok(output.line(&harmless(&format!("{answer:#}")))?);
         }
         output.text(table(&answer).print(Medium::stdout()).as_bytes())?;
-        notes::tell(&answer);
+        warnings::tell(&answer);
         Ok(())
     }
 }

@@ -1,4 +1,4 @@
-//! `muster log`: the log as a thing of its own, to check, to measure, to take along.
+//! `muster log`: checks, measures, exports and compacts the log.
 
 use clap::{Args, Subcommand};
 
@@ -18,18 +18,18 @@ pub(super) struct Log {
 
 #[derive(Clone, Debug, Subcommand)]
 enum Command {
-    /// Check every page, every record, and that the log makes what is stored; no server may run
+    /// Check every page, every record, and that replaying the log gives exactly what is stored; no server may run
     Verify(verify::Verify),
-    /// Show how far the log reaches, and what it and the rest take on disk
+    /// Show how far the log reaches, and how much disk space the log and the rest use
     Stat(stat::Stat),
     /// Print the records as JSON Lines, oldest first
     Export(export::Export),
-    /// Give back what the file does not need any more; no server may run
+    /// Return disk space that the store no longer needs; no server may run
     Compact(compact::Compact),
 }
 
 impl Log {
-    /// Does it.
+    /// Runs the command.
     pub(super) async fn run(self, environment: &Environment) -> anyhow::Result<()> {
         match self.command {
             Command::Verify(verify) => verify.run(environment).await,

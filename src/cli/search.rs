@@ -3,11 +3,11 @@
 use clap::Args;
 use serde_json::{Map, Value, json};
 
-use super::notes::{self, field};
+use super::arguments;
 use super::output::Output;
 use super::store_flags::QuestionFlags;
 use super::table::{Medium, Table, harmless, text};
-use super::words;
+use super::warnings::{self, field};
 use crate::app::client::InventoryClient;
 use crate::config::Environment;
 use crate::kinds::KindSpec;
@@ -49,8 +49,8 @@ pub(super) struct Matching {
     /// Only this AWS account
     #[arg(long, value_name = "ACCOUNT")]
     account: Option<String>,
-    /// As it was known then: an RFC 3339 time, or so long ago, such as -15m
-    #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = words::moment)]
+    /// Ask about what was known then: an RFC 3339 time, or that long ago, such as -15m
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = arguments::moment)]
     as_of: Option<String>,
 }
 
@@ -60,11 +60,11 @@ impl Matching {
     /// # Errors
     /// When there is no such kind, or a word is none of its filters.
     pub(super) fn arguments(&self, region: Option<&String>) -> anyhow::Result<(Map<String, Value>, &'static KindSpec)> {
-        let kind = words::kind(self.kind.as_deref().unwrap_or("instance"))?;
+        let kind = arguments::kind(self.kind.as_deref().unwrap_or("instance"))?;
         let mut arguments = Map::new();
         arguments.insert("kind".to_owned(), json!(kind.slug));
         if !self.filters.is_empty() {
-            arguments.insert("filters".to_owned(), words::filters(&self.filters, kind)?);
+            arguments.insert("filters".to_owned(), arguments::filters(&self.filters, kind)?);
         }
         for (name, value) in [("account", self.account.as_ref()), ("region", region), ("as_of", self.as_of.as_ref())] {
             if let Some(value) = value {
@@ -93,10 +93,10 @@ impl Search {
         if self.question.json {
             return Ok(output.line(&harmless(&format!("{answer:#}")))?);
         }
-        let rows = notes::rows(&answer);
+        let rows = warnings::rows(&answer);
         output.text(Table::of(rows, &hidden(rows)).print(Medium::stdout()).as_bytes())?;
-        notes::say(&headline(&answer, kind, Some(rows.len())));
-        notes::tell(&answer);
+        warnings::say(&headline(&answer, kind, Some(rows.len())));
+        warnings::tell(&answer);
         Ok(())
     }
 }
@@ -119,7 +119,7 @@ pub(super) async fn pages(
     loop {
         let limit = most.saturating_sub(found.len()).clamp(1, PAGE);
         arguments.insert("limit".to_owned(), json!(limit));
-        let mut page = notes::granted(client.ask(tool, Value::Object(arguments.clone())).await?)?;
+        let mut page = warnings::granted(client.ask(tool, Value::Object(arguments.clone())).await?)?;
         if let Some(Value::Array(more)) = page.get_mut(rows).map(Value::take) {
             found.extend(more);
         }

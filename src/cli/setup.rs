@@ -17,13 +17,13 @@ use crate::telemetry;
 /// Which account and regions, and what everything there is called. No store is involved.
 #[derive(Clone, Debug, Args)]
 pub(super) struct Arranged {
-    /// The AWS profile; goes before keys in the environment [default: `AWS_PROFILE`, else `default`]
+    /// The AWS profile; takes precedence over keys in the environment [default: `AWS_PROFILE`, else `default`]
     #[arg(long, env = "MUSTER_PROFILE", value_name = "NAME", hide_env_values = true)]
     profile: Option<String>,
     /// The AWS region [default: `AWS_REGION`, else the profile's]
     #[arg(long, env = "MUSTER_REGION", value_name = "REGION", hide_env_values = true)]
     region: Option<String>,
-    /// Several AWS regions, or `all` that are enabled for the account; goes before --region
+    /// Several AWS regions, or `all` that are enabled for the account; takes precedence over --region
     #[arg(long, env = "MUSTER_REGIONS", value_name = "REGIONS", value_delimiter = ',', hide_env_values = true)]
     regions: Vec<String>,
     /// What the names of queues and rules begin with

@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::notes::{self, field};
+use super::arguments::OperandError;
 use super::table::text;
-use super::words::WordError;
+use super::warnings::{self, field};
 use crate::app::client::InventoryClient;
 use crate::config::{Config, ConfigError, Environment, Given};
-use crate::connection::data_dir;
+use crate::connection::data_dir::{self, by_key};
 use crate::model::text::shown;
 
 /// What leads to a data directory, beside the region.
@@ -19,10 +19,10 @@ pub(super) struct StoreFlags {
     /// Where the store, the lock and the socket are [default: a directory for this account in ~/.local/state/muster]
     #[arg(long, env = "MUSTER_DATA_DIR", value_name = "DIR", hide_env_values = true)]
     pub(super) data_dir: Option<PathBuf>,
-    /// The AWS profile; goes before keys in the environment [default: `AWS_PROFILE`, else `default`]
+    /// The AWS profile; takes precedence over keys in the environment [default: `AWS_PROFILE`, else `default`]
     #[arg(long, env = "MUSTER_PROFILE", value_name = "NAME", hide_env_values = true)]
     pub(super) profile: Option<String>,
-    /// Several AWS regions, or `all` that are enabled for the account; goes before --region
+    /// Several AWS regions, or `all` that are enabled for the account; takes precedence over --region
     #[arg(long, env = "MUSTER_REGIONS", value_name = "REGIONS", value_delimiter = ',', hide_env_values = true)]
     pub(super) regions: Vec<String>,
 }
@@ -53,9 +53,10 @@ pub(super) struct QuestionFlags {
     pub(super) json: bool,
 }
 
-/// Keeps a store inside the directory that was named where others can write that, in a container's volume for example.
+/// Goes to where the keys of the environment lead, and keeps a store inside the directory that was named where others can write that, in a container's volume for example.
 pub(super) fn settled(config: Config) -> Config {
-    Config { data_dir: data_dir::settle(&config.data_dir), ..config }
+    let data_dir = by_key::locate(&config.data_dir, config.key_place.as_ref());
+    Config { data_dir: data_dir::settle(&data_dir), ..config }
 }
 
 impl StoreFlags {
@@ -84,7 +85,7 @@ impl QuestionFlags {
     /// Connects to the server, or opens the store, and checks that the regions of the command line are watched there.
     ///
     /// # Errors
-    /// When nobody answers; [`WordError::NotWatched`] for a region that is not watched.
+    /// When nobody answers; [`OperandError::NotWatched`] for a region that is not watched.
     pub(super) async fn client(&self, config: &Config) -> anyhow::Result<InventoryClient> {
         let client = InventoryClient::connect(config).await?;
         watched(&client, &self.regions()).await?;
@@ -107,12 +108,12 @@ const ALL: &str = "all";
 /// Refuses regions that nobody watches: an answer without them would look like one about them.
 ///
 /// # Errors
-/// [`WordError::NotWatched`]; when nobody answers.
+/// [`OperandError::NotWatched`]; when nobody answers.
 pub(super) async fn watched(client: &InventoryClient, regions: &[String]) -> anyhow::Result<()> {
     if regions.is_empty() {
         return Ok(());
     }
-    let summary = notes::granted(client.ask("get_inventory_summary", json!({})).await?)?;
+    let summary = warnings::granted(client.ask("get_inventory_summary", json!({})).await?)?;
     let all = |name: &str| summary.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let mut known: Vec<String> = all("watched_regions").iter().map(text).collect();
     known.extend(all("scopes").iter().map(|scope| field(scope, "region")));
@@ -121,7 +122,7 @@ pub(super) async fn watched(client: &InventoryClient, regions: &[String]) -> any
     // A store without a server knows of no region before its first sweep.
     let unknown = regions.iter().find(|region| !known.is_empty() && !known.contains(region));
     match unknown {
-        Some(region) => Err(WordError::NotWatched { region: shown(region, 80), watched: known }.into()),
+        Some(region) => Err(OperandError::NotWatched { region: shown(region, 80), watched: known }.into()),
         None => Ok(()),
     }
 }

@@ -65,7 +65,7 @@ pub enum ConfigError {
     },
     /// A `--relaxed` for a kind that does not exist, or some of whose changes cause no event.
     #[error(
-        "--relaxed names the kind `{kind}`: only {known} can be given, since every change of it causes an event; for example --relaxed instance=10m"
+        "--relaxed names the kind `{kind}`: only kinds whose every change causes an event can be given: {known}; for example --relaxed instance=10m"
     )]
     NotRelaxable {
         /// What was given.

@@ -9,9 +9,9 @@ use tokio::time::{Instant, sleep};
 
 use crate::app::client::admin::{AdminError, AdminOutput, AdminStream};
 use crate::app::signals::Signals;
-use crate::cli::notes::say;
 use crate::cli::output::Output;
 use crate::cli::store_flags::RegionalStoreFlags;
+use crate::cli::warnings::say;
 use crate::config::{self, Config, Environment};
 use crate::connection::admin::{AdminRequest, LogPlace};
 use crate::model::Timestamp;

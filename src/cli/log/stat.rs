@@ -5,10 +5,10 @@ use serde_json::Value;
 
 use crate::app::client::admin;
 use crate::cli::bytes::bytes;
-use crate::cli::notes::field;
 use crate::cli::output::Output;
 use crate::cli::store_flags::RegionalStoreFlags;
 use crate::cli::table::{Medium, Table, harmless};
+use crate::cli::warnings::field;
 use crate::config::Environment;
 use crate::connection::admin::AdminRequest;
 
@@ -52,10 +52,10 @@ fn table(figures: &Value) -> Table {
     put("reaches back to", field(figures, "earliest"));
     let size = |of: &Value, name: &str| of.get(name).and_then(Value::as_u64).map_or_else(String::new, bytes);
     put("file", size(figures, "file_bytes"));
-    put("alive", size(figures, "live_bytes"));
+    put("in use", size(figures, "live_bytes"));
     let tables = figures.get("live_bytes_by_table").unwrap_or(&Value::Null);
     for name in tables.as_object().into_iter().flat_map(|tables| tables.keys()) {
-        put(&format!("alive in {name}"), size(tables, name));
+        put(&format!("used by {name}"), size(tables, name));
     }
     let resources = figures.get("resources").unwrap_or(&Value::Null);
     for kind in resources.as_object().into_iter().flat_map(|kinds| kinds.keys()) {

@@ -17,7 +17,7 @@ pub(in crate::cli) struct Verify {
     /// A store file to check in place of the data directory's, such as a backup
     #[arg(value_name = "FILE")]
     file: Option<PathBuf>,
-    /// If it is damaged, keep what can be read of it, under a new log id, and write what is dropped to a file beside it
+    /// Repair a damaged store: keep what can be read, under a new log id, and write what is dropped to a file beside it
     #[arg(long, conflicts_with = "file")]
     repair: bool,
     /// Print what was found as JSON
@@ -102,17 +102,21 @@ impl Verify {
 /// What was found, in a few lines.
 fn report(path: &Path, finding: &Finding) -> String {
     let Finding { clean, log, horizon, newest, records, resources, removed, other_rows, wrong, shown } = finding;
-    let verdict = if *clean { "clean".to_owned() } else { format!("damaged, {wrong} wrong") };
+    let verdict = if *clean {
+        "clean".to_owned()
+    } else {
+        format!("damaged: {wrong} {} found", if *wrong == 1 { "fault" } else { "faults" })
+    };
     let mut lines = vec![format!("{}: {verdict}", path.display())];
     if let Some(log) = log {
         let first = horizon + 1;
         lines.push(format!(
             "checked: every page's checksum, {records} records of log {log} ({first} to {newest}) over the base at {horizon}, and \
-             that they make the {resources} resources and {removed} removals that are stored"
+             that replaying them gives exactly the {resources} resources and {removed} removals that are stored"
         ));
     }
     if *other_rows > 0 {
-        lines.push(format!("{other_rows} rows are of another version of Muster, which is no fault: they are made anew when they are read"));
+        lines.push(format!("{other_rows} rows were written by another version of Muster, which is not a fault: they are rebuilt when they are read"));
     }
     lines.extend(shown.iter().map(|wrong| format!("  {wrong}")));
     let more = wrong.saturating_sub(shown.len() as u64);
@@ -165,6 +169,9 @@ mod tests {
             Mended { log: "cd".to_owned(), kept: 7, ends: Some("gap".to_owned()), dropped: 2, ..Mended::default() };
         let said = done(&mended);
         assert!(said.contains("log unknown is log cd now, with 7 records\ndropped: 2 records"), "{said}");
-        assert_eq!(report(path, &damaged), "/d/muster.redb: damaged, 3 wrong\n  record 4 is missing\n  and 2 more\n");
+        assert_eq!(
+            report(path, &damaged),
+            "/d/muster.redb: damaged: 3 faults found\n  record 4 is missing\n  and 2 more\n"
+        );
     }
 }

@@ -1,6 +1,6 @@
-//! What an answer says of its own worth, in words for standard error: that it may be out of date, incomplete, not confirmed.
+//! Caveats of an answer, for standard error: that it may be out of date, incomplete or not confirmed.
 //!
-//! JSON carries all of it as it is; a table has no place for it.
+//! JSON carries all of them as they are; a table has no place for them. Refusals of tools are told here as well.
 
 use serde_json::Value;
 
@@ -10,11 +10,11 @@ use crate::model::FailureCode;
 use crate::model::text::shown;
 use crate::telemetry;
 
-/// How many of one sort are told one by one.
-const MOST: usize = 5;
+/// How many warnings of one sort are told one by one.
+const MAX_TOLD: usize = 5;
 
-/// The longest note.
-const LONGEST: usize = 2000;
+/// The longest warning, in characters.
+const MAX_LENGTH: usize = 2000;
 
 /// A tool that could not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -25,85 +25,119 @@ pub(super) struct Refused {
 }
 
 impl Refused {
-    /// Whether no server could ever do what was asked: the command line cannot be used as it stands.
+    /// Whether the command line cannot be used as it stands, whatever the server.
     pub(super) fn is_usage(&self) -> bool {
         self.code == FailureCode::InvalidArgument
     }
 }
 
-/// What was answered, as data.
+/// Returns the answer as data.
 ///
 /// # Errors
 /// [`Refused`] with the tool's reason.
 pub(super) fn granted(answer: ToolAnswer) -> Result<Value, Refused> {
     let Some(code) = answer.failure else { return Ok(answer.structured) };
-    // The example is of a tool's arguments, which are none of a command line.
-    let text = answer.text.split(" Example: {").next().unwrap_or_default();
-    Err(Refused { text: shown(text, LONGEST), code })
+    Err(Refused { text: shown(&in_flags(&answer.text), MAX_LENGTH), code })
 }
 
-/// Tells what there is to know about an answer beside its rows.
+/// The arguments of tools, and the flags of a command line that give them.
+const FLAGS: [(&str, &str); 11] = [
+    ("paths", "--path"),
+    ("fields", "--field"),
+    ("field", "--field"),
+    ("group_by", "--by"),
+    ("as_of", "--as-of"),
+    ("since", "--since"),
+    ("until", "--until"),
+    ("limit", "--limit"),
+    ("kind", "--kind"),
+    ("account", "--account"),
+    ("region", "--region"),
+];
+
+/// The tools, and the commands that call them.
+const COMMANDS: [(&str, &str); 4] = [
+    ("search_inventory", "`muster search`"),
+    ("count_inventory", "`muster count`"),
+    ("get_resource", "`muster get`"),
+    ("list_changes", "`muster changes`"),
+];
+
+/// Writes a tool's refusal for somebody who uses a command line: flags in place of arguments, commands in place of tools, and
+/// no example of arguments.
+pub(super) fn in_flags(text: &str) -> String {
+    let text = text.split(" Example: {").next().unwrap_or_default();
+    let flags = FLAGS.iter().fold(text.to_owned(), |text, (argument, flag)| {
+        let text = text.replace(&format!("argument `{argument}`"), flag);
+        text.replace(&format!("`{argument}` must be"), &format!("{flag} must be"))
+    });
+    COMMANDS.iter().fold(flags, |text, (tool, command)| text.replace(tool, command))
+}
+
+/// Prints the warnings of an answer.
 pub(super) fn tell(answer: &Value) {
-    for note in notes(answer) {
-        say(&note);
+    for warning in warnings(answer) {
+        say(&warning);
     }
 }
 
-/// Tells one thing.
-pub(super) fn say(note: &str) {
-    telemetry::say(&shown(note, LONGEST));
+/// Prints a line, or several, on standard error, without terminal control characters.
+pub(super) fn say(text: &str) {
+    telemetry::say(&shown(text, MAX_LENGTH));
 }
 
-/// The notes, most important first.
-pub(super) fn notes(answer: &Value) -> Vec<String> {
-    let mut notes = Vec::new();
+/// Lists the warnings, the most important first.
+pub(super) fn warnings(answer: &Value) -> Vec<String> {
+    let mut warnings = Vec::new();
     let hints = answer.get("hints").and_then(Value::as_array).into_iter().flatten();
-    notes.extend(hints.map(|hint| format!("hint: {}", text(hint))));
+    warnings.extend(hints.map(|hint| format!("hint: {}", text(hint))));
     if let Some(at) = answer.get("removed_at").filter(|at| !at.is_null()) {
-        notes.push(format!("removed: it is gone since {}; this is what was known of it last", text(at)));
+        warnings.push(format!("removed: gone since {}; this is its last known state", text(at)));
     }
-    notes.extend(several(answer, "incomplete", |scope| {
-        let trouble = scope.get("trouble").map_or_else(String::new, |trouble| format!(": {}", text(trouble)));
-        let (kind, seen) = (field(scope, "kind"), field(scope, "seen"));
-        format!("incomplete: the first sweep of {kind} in {} is not over, {seen} seen{trouble}", place(scope))
+    warnings.extend(several(answer, "incomplete", |of| {
+        let trouble = of.get("trouble").map_or_else(String::new, |trouble| format!(": {}", text(trouble)));
+        let (kind, seen) = (field(of, "kind"), field(of, "seen"));
+        format!("incomplete: the first sweep of {kind} in {} is not complete, {seen} seen so far{trouble}", scope(of))
     }));
     for name in ["stale", "status_stale"] {
         let label = name.replace('_', " ");
         match answer.get(name) {
             Some(Value::Object(_)) => {
-                notes.push(format!(
+                warnings.push(format!(
                     "{label}: {}",
                     answer.get(name).map_or_else(String::new, |stale| field(stale, "why"))
                 ));
             }
-            _ => notes
-                .extend(several(answer, name, |stale| format!("{label}: {}: {}", place(stale), field(stale, "why")))),
+            _ => warnings
+                .extend(several(answer, name, |stale| format!("{label}: {}: {}", scope(stale), field(stale, "why")))),
         }
     }
-    notes.extend(several(answer, "unwatched", |scope| {
-        format!("no longer watched since {}: {}", field(scope, "since"), place(scope))
+    warnings.extend(several(answer, "unwatched", |of| {
+        format!("no longer watched since {}: {}", field(of, "since"), scope(of))
     }));
-    notes.extend(several(answer, "damaged", |damaged| {
+    warnings.extend(several(answer, "damaged", |damaged| {
         let [table, key, kind, id, why] = ["table", "key", "kind", "id", "why"].map(|name| field(damaged, name));
-        let what = if id.is_empty() { key } else { format!("{kind} {id} in {}", place(damaged)) };
+        let what = if id.is_empty() { key } else { format!("{kind} {id} in {}", scope(damaged)) };
         format!("damaged: the record of {what} in table {table} cannot be read ({why}); this answer may lack it")
     }));
     if let Some(fix) = answer.get("damaged_fix") {
-        notes.push(format!("damaged: {}", text(fix)));
+        warnings.push(format!("damaged: {}", text(fix)));
     }
     if let Some(missing) = answer.get("missing_unproved").and_then(Value::as_u64).filter(|missing| *missing > 0) {
-        notes.push(format!("missing: {missing} searched were lacked by the last complete sweep and are perhaps gone"));
+        warnings.push(format!(
+            "missing: the last complete sweep did not find {missing} of the resources searched; they may be gone"
+        ));
     }
     if let Some(missing) = answer.get("missing") {
         let [since, sweeps] = ["since", "sweeps"].map(|name| field(missing, name));
-        notes.push(format!(
-            "missing: complete sweeps have lacked it since {since}, {sweeps} so far; whether it is gone is not proved yet"
+        warnings.push(format!(
+            "missing: complete sweeps have not found it since {since} ({sweeps} so far); it may be gone"
         ));
     }
     let readings = answer.get("readings").and_then(Value::as_array);
-    notes.extend(readings.into_iter().flatten().map(text));
+    warnings.extend(readings.into_iter().flatten().map(text));
     if let Some(begins) = answer.get("starts_at").filter(|begins| !begins.is_null()) {
-        notes.push(format!("the log begins at {}, later than --since: this is all since then", text(begins)));
+        warnings.push(format!("the log begins at {}, later than --since: this is all since then", text(begins)));
     }
     if let Some(unreadable) = answer.get("unreadable").filter(|unreadable| unreadable.is_object()) {
         let items = unreadable.get("items").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
@@ -112,7 +146,7 @@ pub(super) fn notes(answer: &Value) -> Vec<String> {
             None => field(item, "why"),
         };
         let named: Vec<String> = items.iter().map(named).collect();
-        notes.push(format!(
+        warnings.push(format!(
             "unreadable: AWS lists {} that cannot be read: {}",
             field(unreadable, "count"),
             few(&named)
@@ -123,25 +157,25 @@ pub(super) fn notes(answer: &Value) -> Vec<String> {
         _ => rows(answer).iter().filter(|row| row.get("provisional").is_some()).map(|row| field(row, "id")).collect(),
     };
     if !provisional.is_empty() {
-        notes.push(format!("provisional: reported by AWS, not yet confirmed by a describe: {}", few(&provisional)));
+        warnings.push(format!("provisional: reported by AWS, not yet confirmed by a describe: {}", few(&provisional)));
     }
-    notes.extend(unobserved(answer));
-    for (name, what) in [("omitted", "left out for its size, ask for it with --path"), ("not_found", "not in it")] {
+    warnings.extend(unobserved(answer));
+    for (name, what) in [("omitted", "left out for its size, add --path to show it"), ("not_found", "no such field")] {
         let fields: Vec<String> = answer.get(name).and_then(Value::as_array).into_iter().flatten().map(text).collect();
         if !fields.is_empty() {
-            notes.push(format!("{what}: {}", few(&fields)));
+            warnings.push(format!("{what}: {}", few(&fields)));
         }
     }
-    notes
+    warnings
 }
 
-/// A time to the second, which is as exactly as people want to know since when nobody was looking.
+/// A time, to the second.
 fn second(gap: &Value, name: &str) -> String {
     let time = field(gap, name);
     time.split_once('.').map_or_else(|| time.clone(), |(second, _)| format!("{second}Z"))
 }
 
-/// When nobody was looking for a second or more, with all kinds that nobody was looking at then.
+/// The intervals of a second or more in which something was not watched, with all kinds that were not watched then.
 fn unobserved(answer: &Value) -> Vec<String> {
     let gaps = answer.get("unobserved").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let mut told: Vec<(String, Vec<String>)> = Vec::new();
@@ -150,21 +184,20 @@ fn unobserved(answer: &Value) -> Vec<String> {
         if from == to {
             continue;
         }
-        let when = format!("in {} from {from} to {to}", place(gap));
+        let when = format!("in {}, {from} to {to}", scope(gap));
         match told.iter_mut().find(|(known, _)| *known == when) {
             Some((_, kinds)) => kinds.push(field(gap, "kind")),
             None => told.push((when, vec![field(gap, "kind")])),
         }
     }
     let left_out = answer.get("unobserved_not_shown").and_then(Value::as_u64).unwrap_or_default();
-    let more = told.len().saturating_sub(MOST) as u64 + left_out;
-    let note =
-        |(when, kinds): &(String, Vec<String>)| format!("unobserved: nobody looked at {} {when}", kinds.join(", "));
-    let mut notes: Vec<String> = told.iter().take(MOST).map(note).collect();
+    let more = told.len().saturating_sub(MAX_TOLD) as u64 + left_out;
+    let warning = |(when, kinds): &(String, Vec<String>)| format!("not watched: {} {when}", kinds.join(", "));
+    let mut warnings: Vec<String> = told.iter().take(MAX_TOLD).map(warning).collect();
     if more > 0 {
-        notes.push(format!("unobserved: and {more} more times and places"));
+        warnings.push(format!("not watched: and {more} more intervals"));
     }
-    notes
+    warnings
 }
 
 /// The rows of an answer, whatever the tool calls them.
@@ -173,26 +206,26 @@ pub(super) fn rows(answer: &Value) -> &[Value] {
     rows.map(Vec::as_slice).unwrap_or_default()
 }
 
-/// A note for each of a list, the first few of them.
-fn several(answer: &Value, name: &str, note: impl Fn(&Value) -> String) -> Vec<String> {
+/// A warning for each entry of a list, or for the first few.
+fn several(answer: &Value, name: &str, warning: impl Fn(&Value) -> String) -> Vec<String> {
     let list = answer.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    let mut notes: Vec<String> = list.iter().take(MOST).map(note).collect();
-    if list.len() > MOST {
-        notes.push(format!("{name}: and {} more; --json has them all", list.len() - MOST));
+    let mut warnings: Vec<String> = list.iter().take(MAX_TOLD).map(warning).collect();
+    if list.len() > MAX_TOLD {
+        warnings.push(format!("{name}: and {} more; --json shows all", list.len() - MAX_TOLD));
     }
-    notes
+    warnings
 }
 
 /// The first few of several.
 fn few(list: &[String]) -> String {
-    let first: Vec<&str> = list.iter().take(MOST).map(String::as_str).collect();
-    match list.len().saturating_sub(MOST) {
+    let first: Vec<&str> = list.iter().take(MAX_TOLD).map(String::as_str).collect();
+    match list.len().saturating_sub(MAX_TOLD) {
         0 => first.join(", "),
         more => format!("{} and {more} more", first.join(", ")),
     }
 }
 
-fn place(of: &Value) -> String {
+fn scope(of: &Value) -> String {
     format!("{}/{}", field(of, "account"), field(of, "region"))
 }
 
@@ -213,7 +246,7 @@ mod tests {
         let gap =
             |kind: &str, from: u64| json!({"account": "1", "region": "r", "kind": kind, "from": from, "to": from + 1});
         let gaps: Vec<Value> = (0..7).flat_map(|from| [gap("vpc", from), gap("volume", from)]).collect();
-        let notes = notes(&json!({
+        let warnings = warnings(&json!({
             "stale": [{"account": "1", "region": "r", "why": "old"}],
             "status_stale": {"why": "older"},
             "incomplete": [scope],
@@ -230,20 +263,20 @@ mod tests {
         for part in [
             "stale: 1/r: old",
             "status stale: older",
-            "incomplete: the first sweep of vpc in 1/r is not over, 3 seen: denied",
-            "missing: 2",
-            "lacked it since 2026-11-20T00:00:00Z, 3 so far",
+            "incomplete: the first sweep of vpc in 1/r is not complete, 3 seen so far: denied",
+            "did not find 2 of",
+            "not found it since 2026-11-20T00:00:00Z (3 so far)",
             "describe: i-1\n",
-            "vpc, volume in 1/r from 4 to 5\nunobserved: and 2 more",
-            "--path: Tags",
+            "vpc, volume in 1/r, 4 to 5\nnot watched: and 2 more",
+            "--path to show it: Tags",
             "gone since 2026",
             "the log begins at 2026-11-21T00:00:00Z, later than --since",
             "filter `a`: read as a list",
         ] {
-            assert!(notes.contains(part), "{part} is not in {notes}");
+            assert!(warnings.contains(part), "{part} is not in {warnings}");
         }
         assert_eq!(
-            super::notes(&json!({"stale": [], "incomplete": [], "rows": [{"id": "i-1"}]})),
+            super::warnings(&json!({"stale": [], "incomplete": [], "rows": [{"id": "i-1"}]})),
             Vec::<String>::new()
         );
     }
@@ -258,7 +291,7 @@ mod tests {
         assert_eq!(granted(answer).unwrap_err().to_string(), "no `[2J`");
         let text = "argument `group_by` must be x, not \"y\". Example: {\"kind\": \"instance\"}".to_owned();
         let answer = ToolAnswer { text, failure: Some(FailureCode::Failed), ..ToolAnswer::default() };
-        assert_eq!(granted(answer).unwrap_err().to_string(), "argument `group_by` must be x, not \"y\".");
+        assert_eq!(granted(answer).unwrap_err().to_string(), "--by must be x, not \"y\".");
         let with = |code| granted(ToolAnswer { failure: Some(code), ..ToolAnswer::default() }).unwrap_err().is_usage();
         let codes = [FailureCode::InvalidArgument, FailureCode::NotFound, FailureCode::Failed];
         assert_eq!(codes.map(with), [true, false, false]);

@@ -1,4 +1,4 @@
-//! The words of a command line that are no flags: which resource, and which filters.
+//! The operands of a command line, which are the resource and the filters that a command is about, and times.
 
 use serde_json::{Map, Value, json};
 
@@ -10,9 +10,9 @@ use crate::model::text::shown;
 use crate::query::filter::near;
 use crate::query::{FilterError, Filters, Moment};
 
-/// Why words are not understood.
+/// Why an operand or a time cannot be used.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-pub(super) enum WordError {
+pub(super) enum OperandError {
     /// Neither a URI nor an id whose kind is known.
     #[error(
         "`{word}` is neither a URI such as ec2://instance/i-0123456789abcdef0 nor an id that begins with {}: give --kind with it",
@@ -32,14 +32,14 @@ pub(super) enum WordError {
         /// All of them.
         known: Vec<&'static str>,
     },
-    /// Text that is no time.
-    #[error("`{text}` is no time: give 2026-11-17T12:00:00Z, or -15m, -2h or -3d for so long ago")]
+    /// Text that is not a time.
+    #[error("`{text}` is not a time: give 2026-11-17T12:00:00Z, or -15m, -2h or -3d for that long ago")]
     Moment {
         /// What was given.
         text: String,
     },
     /// A word without `=`.
-    #[error("`{word}` is no filter: write name=value, for example state=running or tag:Team=web,db{hint}")]
+    #[error("`{word}` is not a filter: write name=value, for example state=running or tag:Team=web,db{hint}")]
     Filter {
         /// What was given.
         word: String,
@@ -47,23 +47,31 @@ pub(super) enum WordError {
         hint: &'static str,
     },
     /// A region that the server does not watch.
-    #[error("region {region} is not watched; watched are {}", watched.join(", "))]
+    #[error("Region {region} is not watched; this server watches {}", watched.join(", "))]
     NotWatched {
         /// What was given.
         region: String,
         /// Those that are watched.
         watched: Vec<String>,
     },
-    /// A filter that the kind does not have.
-    #[error(transparent)]
-    Unknown(#[from] FilterError),
+    /// A filter that the kind does not have, or whose values it cannot have.
+    #[error("{}", in_filters(.0))]
+    Filters(#[from] FilterError),
+}
+
+/// Writes a refusal of filters with an example as a command line has it, in place of the tools' one.
+fn in_filters(error: &FilterError) -> String {
+    match error.to_string().split_once(". Example: ") {
+        Some((fact, _)) => format!("{fact}. Example: state=running tag:Team=web"),
+        None => error.to_string(),
+    }
 }
 
 /// The arguments by which tools find the resource that `word` names.
 ///
 /// # Errors
-/// [`WordError`] when it could be of any kind.
-pub(super) fn subject(word: &str, kind: Option<&str>) -> Result<Map<String, Value>, WordError> {
+/// [`OperandError`] when it could be of any kind.
+pub(super) fn subject(word: &str, kind: Option<&str>) -> Result<Map<String, Value>, OperandError> {
     let word = word.trim();
     let mut arguments = Map::new();
     if word.contains("://") {
@@ -72,48 +80,48 @@ pub(super) fn subject(word: &str, kind: Option<&str>) -> Result<Map<String, Valu
     }
     let slug = match kind {
         Some(given) => self::kind(given)?.slug,
-        None => of_id(word).ok_or_else(|| WordError::Subject { word: shown(word, 80) })?,
+        None => of_id(word).ok_or_else(|| OperandError::Subject { word: shown(word, 80) })?,
     };
     arguments.insert("kind".to_owned(), json!(slug));
     arguments.insert("id".to_owned(), json!(word));
     Ok(arguments)
 }
 
-/// The slug of the kind whose ids begin as this one does. An IP address is one of an address without an id of its own.
+/// The slug of the kind whose ids begin as this one does. An IP address names an Elastic IP address that has no id.
 fn of_id(id: &str) -> Option<&'static str> {
     let is_address = id.parse::<IpAddr>().is_ok();
     kinds::of_id(id).map(|spec| spec.slug).or(is_address.then_some(kinds::ADDRESS.slug))
 }
 
-/// The kind of this slug or CloudFormation name.
+/// Finds the kind of this slug or CloudFormation name.
 ///
 /// # Errors
-/// [`WordError::Kind`] with what there is.
-pub(super) fn kind(given: &str) -> Result<&'static KindSpec, WordError> {
+/// [`OperandError::Kind`] with the kinds there are.
+pub(super) fn kind(given: &str) -> Result<&'static KindSpec, OperandError> {
     kinds::by_slug(given).or_else(|| kinds::by_name(given)).ok_or_else(|| {
         let known: Vec<&'static str> = kinds::slugs().collect();
         let nearest = crate::query::filter::nearest(given, known.iter().copied());
-        WordError::Kind { given: shown(given, 80), nearest, known }
+        OperandError::Kind { given: shown(given, 80), nearest, known }
     })
 }
 
-/// A time as tools take it, or a place in the log. What time it is now is for them to say.
+/// Checks a time, or a place in the log, that goes to a tool as it is.
 ///
 /// # Errors
-/// [`WordError::Moment`] when it is neither.
-pub(super) fn moment(text: &str) -> Result<String, WordError> {
+/// [`OperandError::Moment`] when it is neither.
+pub(super) fn moment(text: &str) -> Result<String, OperandError> {
     let known = Moment::parse(text, Timestamp::from_millis(i64::MAX)).map(|_| text.to_owned());
-    known.ok_or_else(|| WordError::Moment { text: shown(text, 80) })
+    known.ok_or_else(|| OperandError::Moment { text: shown(text, 80) })
 }
 
 /// Filters of `kind` as tools take them, from words `name=value,value`. A name may be AWS's, or that of the column that
 /// shows it. A backslash takes the next character as it is: `tag:a\=b=c\,d`.
 ///
 /// # Errors
-/// [`WordError`] for a word that is no filter, or none of this kind.
-pub(super) fn filters(words: &[String], kind: &'static KindSpec) -> Result<Value, WordError> {
+/// [`OperandError`] for a word that is not a filter, or not one of this kind.
+pub(super) fn filters(words: &[String], kind: &'static KindSpec) -> Result<Value, OperandError> {
     let filters = words.iter().map(|word| {
-        let (name, values) = split(word, '=').ok_or_else(|| WordError::Filter {
+        let (name, values) = split(word, '=').ok_or_else(|| OperandError::Filter {
             word: shown(word, 80),
             hint: if of_id(word).is_some() { "; `muster get` reads one resource" } else { "" },
         })?;
@@ -129,7 +137,7 @@ pub(super) fn filters(words: &[String], kind: &'static KindSpec) -> Result<Value
         values.push(rest);
         Ok(json!({"Name": name, "Values": values}))
     });
-    let filters = Value::Array(filters.collect::<Result<_, WordError>>()?);
+    let filters = Value::Array(filters.collect::<Result<_, OperandError>>()?);
     Filters::parse(&filters, kind)?;
     Ok(filters)
 }
@@ -151,7 +159,7 @@ mod tests {
     use super::*;
     use crate::kinds::{INSTANCE, KINDS};
 
-    fn filters_of(words: &[&str]) -> Result<Value, WordError> {
+    fn filters_of(words: &[&str]) -> Result<Value, OperandError> {
         let words: Vec<String> = words.iter().map(|&word| word.to_owned()).collect();
         filters(&words, INSTANCE)
     }
@@ -163,7 +171,7 @@ mod tests {
             assert_eq!(subject(&id, None).unwrap()["kind"], spec.slug);
         }
         assert_eq!(subject(" ec2://vpc/vpc-1 ", None).unwrap()["uri"], "ec2://vpc/vpc-1");
-        assert!(matches!(subject("web-1", None), Err(WordError::Subject { .. })));
+        assert!(matches!(subject("web-1", None), Err(OperandError::Subject { .. })));
         assert_eq!(subject("web-1", Some("volume")).unwrap()["kind"], "volume");
         let error = subject("web-1", Some("volumes")).unwrap_err().to_string();
         assert!(error.contains("did you mean `volume`?"), "{error}");
@@ -192,6 +200,7 @@ mod tests {
         assert!(error.contains("muster get"), "{error}");
         let error = filters_of(&["instance-typ=t3.micro"]).unwrap_err().to_string();
         assert!(error.contains("did you mean `instance-type`?"), "{error}");
+        assert!(error.ends_with(". Example: state=running tag:Team=web"), "{error}");
     }
 
     #[test]
@@ -200,7 +209,7 @@ mod tests {
             assert_eq!(moment(time).as_deref(), Ok(time));
         }
         for other in ["yesterday", "2026-11-17", "5m", ""] {
-            assert_eq!(moment(other), Err(WordError::Moment { text: other.to_owned() }));
+            assert_eq!(moment(other), Err(OperandError::Moment { text: other.to_owned() }));
         }
     }
 }
