@@ -14,7 +14,6 @@ use tokio::time::timeout;
 
 use crate::aws::Aws;
 use crate::config::Config;
-use crate::kinds::rules::DEFAULT_NAME;
 use crate::model::{Region, Scope};
 
 mod backlog;
@@ -120,7 +119,9 @@ async fn account(aws: &Aws, config: &Config, server: Option<&dyn Server>) -> Vec
     let Ok(account) = account else {
         let rest = [&clock::CHECK, &endpoint::CHECK, &permission::CHECK, &quota::CHECK];
         let rest = rest.into_iter().chain(OF_EVENTS.iter().copied());
-        findings.extend(rest.map(|check| check.skipped("AWS", "nobody is known to ask as: see identity")));
+        findings.extend(
+            rest.map(|check| check.skipped("AWS", "it is not known whose credentials to ask with: see identity")),
+        );
         return findings;
     };
     if aws.watches_all() {
@@ -132,8 +133,8 @@ async fn account(aws: &Aws, config: &Config, server: Option<&dyn Server>) -> Vec
     let regions: Vec<Examined<'_>> = regions.into_iter().map(examined).collect();
     findings.extend(join_all(regions.iter().map(region::look)).await.into_iter().flatten());
     if config.events.is_none() && config.queues.is_empty() {
-        let why = format!("no events are asked about: give `--events {DEFAULT_NAME}`; `muster setup` sets them up");
-        findings.extend(OF_EVENTS.iter().map(|check| check.skipped("events", &*why)));
+        let why = "not checked: add `--events` to check events, which `muster setup` sets up";
+        findings.extend(OF_EVENTS.iter().map(|check| check.skipped("events", why)));
     }
     // Last: by then it rests on all answers.
     findings.push(clock::judge(aws.clock_offset_millis()));

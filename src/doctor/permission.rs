@@ -17,8 +17,8 @@ pub(crate) fn judge<T>(action: &str, outcome: &Outcome<T>) -> Finding {
     match outcome {
         Ok(_) => CHECK.ok(action, "allowed"),
         Err(why) if why.class == ErrorClass::Denied => CHECK.failed(action, &*why.fact, &*why.fix),
-        Err(why) if !why.reached => CHECK.failed(action, format!("not told: {}", why.fact), &*why.fix),
-        Err(why) => CHECK.skipped(action, format!("could not be told: {}", why.fact)),
+        Err(why) if !why.reached => CHECK.failed(action, format!("could not be determined: {}", why.fact), &*why.fix),
+        Err(why) => CHECK.skipped(action, format!("could not be determined: {}", why.fact)),
     }
 }
 

@@ -73,7 +73,8 @@ async fn changes(examined: &Examined<'_>) -> Vec<Finding> {
             Ok(_) => "there is no instance to ask about".to_owned(),
             Err(why) => why.fact,
         };
-        let skipped = |change: Change| permission::CHECK.skipped(change.action(), format!("could not be told: {why}"));
+        let skipped =
+            |change: Change| permission::CHECK.skipped(change.action(), format!("could not be determined: {why}"));
         return Change::ALL.map(skipped).into();
     };
     let answers = Change::ALL.map(|change| asked(aws.may_change(scope, change, &instance)));

@@ -110,12 +110,17 @@ impl Fault {
     #[must_use]
     pub fn effect(&self) -> Effect {
         match self {
-            Fault::Missing | Fault::Disabled | Fault::Pattern { .. } | Fault::NoTarget { .. } => Effect::Stops,
-            Fault::Target { fault: TargetFault::DeadLetters { .. }, .. } => Effect::Weakens,
-            Fault::Target { .. } => Effect::Stops,
-            Fault::Setting { .. } | Fault::Redrive | Fault::WithReads => Effect::Weakens,
-            Fault::Policy(PolicyFault::Absent | PolicyFault::Unreadable | PolicyFault::Refuses(_)) => Effect::Stops,
-            Fault::Policy(PolicyFault::Denies | PolicyFault::Admits(_)) => Effect::Weakens,
+            Fault::Setting { .. }
+            | Fault::Redrive
+            | Fault::WithReads
+            | Fault::Target { fault: TargetFault::DeadLetters { .. }, .. }
+            | Fault::Policy(PolicyFault::Denies | PolicyFault::Admits(_)) => Effect::Weakens,
+            Fault::Missing
+            | Fault::Disabled
+            | Fault::Pattern { .. }
+            | Fault::NoTarget { .. }
+            | Fault::Target { .. }
+            | Fault::Policy(PolicyFault::Absent | PolicyFault::Unreadable | PolicyFault::Refuses(_)) => Effect::Stops,
             Fault::Policy(PolicyFault::Reworded) | Fault::Untagged => Effect::None,
         }
     }

@@ -24,7 +24,7 @@ pub fn template(name: &EventsName) -> Value {
     }
     json!({
         "AWSTemplateFormatVersion": "2010-09-09",
-        "Description": "What brings EC2's events from EventBridge into a queue that Muster reads",
+        "Description": "Brings EC2's events from EventBridge into a queue that Muster reads",
         "Resources": resources,
         "Outputs": {
             "QueueUrl": {
