@@ -219,9 +219,14 @@ fn dry_run(client: &Client, action: &str) -> Option<BoxFuture<'static, Result<()
     }
     Some(match action {
         "ec2:DescribeAddresses" => ask!(client.describe_addresses()),
+        "ec2:DescribeImages" => ask!(client.describe_images().owners("self").max_results(FEW)),
         "ec2:DescribeInstances" => ask!(client.describe_instances().max_results(FEW)),
         "ec2:DescribeInstanceStatus" => ask!(client.describe_instance_status().max_results(FEW)),
+        "ec2:DescribeInternetGateways" => ask!(client.describe_internet_gateways().max_results(FEW)),
+        "ec2:DescribeNatGateways" => ask!(client.describe_nat_gateways().max_results(FEW)),
+        "ec2:DescribeNetworkAcls" => ask!(client.describe_network_acls().max_results(FEW)),
         "ec2:DescribeNetworkInterfaces" => ask!(client.describe_network_interfaces().max_results(FEW)),
+        "ec2:DescribeRouteTables" => ask!(client.describe_route_tables().max_results(FEW)),
         "ec2:DescribeSecurityGroups" => ask!(client.describe_security_groups().max_results(FEW)),
         "ec2:DescribeSnapshots" => ask!(client.describe_snapshots().owner_ids("self").max_results(FEW)),
         "ec2:DescribeSubnets" => ask!(client.describe_subnets().max_results(FEW)),

@@ -47,7 +47,7 @@ const TOLD: &[(&str, &[&str])] = &[
     ("tags", &["Volume vol-01234567890abcdef tags 5 b=2 a=1"]),
     ("tags-all-removed", &["Instance i-0abcd1234ef015678 tags 6"]),
     ("tags-of-another-service", &["nothing"]),
-    ("tags-of-an-image", &["nothing"]),
+    ("tags-of-an-image", &["Image ami-1 tags 6"]),
     (
         "health-scheduled",
         &[
