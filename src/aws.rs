@@ -39,7 +39,6 @@ pub use actions::{ACTIONS, ActionSpec, Answer, CreateSnapshots, CreatedSnapshot,
 pub use batch::{Batch, Described};
 pub use client::Aws;
 pub use clock::AwsClock;
-pub use describe::PAGE_SIZE;
 pub use error::{AwsError, Details, Trouble};
 pub use limiter::{CallCount, Priority};
 pub use origin::Origin;

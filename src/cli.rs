@@ -29,6 +29,7 @@ mod demo;
 mod doctor;
 mod following;
 mod get;
+mod help;
 mod line;
 mod log;
 mod notes;
@@ -54,6 +55,7 @@ use count::Count;
 use demo::Demo;
 use doctor::Doctor;
 use get::Get;
+use help::{Help, NoPage};
 use line::{Unfilled, Unusable};
 use log::Log;
 use notes::Refused;
@@ -71,6 +73,7 @@ use words::WordError;
 /// Keeps a truthful local copy of an AWS account's EC2 inventory and serves it to AI clients over MCP.
 #[derive(Debug, Parser)]
 #[command(version, propagate_version = true, max_term_width = 100)]
+#[command(disable_help_subcommand = true, after_help = help::topics())]
 struct Cli {
     #[command(flatten)]
     logging: Logging,
@@ -98,35 +101,50 @@ enum LogFormat {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Serve MCP on stdin and stdout, for an MCP client to start; shares one server with others
+    #[command(
+        after_long_help = "Variables and the data directory: muster help configuration; clients: muster help clients"
+    )]
     Mcp {
         #[command(flatten)]
         connection: Connection,
     },
     /// Serve the inventory on a Unix socket, and over HTTP with --http
+    #[command(after_long_help = "Variables, the data directory and HTTP: muster help configuration")]
     Serve(Serve),
     /// Show one resource as the running server knows it, or the store when none runs
+    #[command(after_long_help = "Filters, columns and exit codes: muster help filters")]
     Get(Get),
     /// Find resources in the local copy of the inventory by AWS's filters
+    #[command(after_long_help = "Filters, columns and exit codes: muster help filters")]
     Search(Search),
     /// Count resources in the local copy of the inventory, by AWS's filters
+    #[command(after_long_help = "Filters, columns and exit codes: muster help filters")]
     Count(Count),
     /// Show what changed, when, and because of what
+    #[command(after_long_help = "What is recorded, and who made a change: muster help history")]
     Changes(Changes),
     /// Check, measure, export or compact the log
+    #[command(after_long_help = help::log())]
     Log(Log),
     /// Write a verified copy of the store, also while the server runs
+    #[command(after_long_help = help::log())]
     Backup(Backup),
     /// Make the queue and rules by which EventBridge tells of changes, and mend them when run again
+    #[command(after_long_help = help::setup())]
     Setup(Setup),
     /// Take away what setup made
+    #[command(after_long_help = help::setup())]
     Teardown(Teardown),
     /// Look at everything that Muster needs, and say what to do about what fails
+    #[command(after_long_help = help::doctor())]
     Doctor(Doctor),
     /// Show the whole path against a simulated account, in about half a minute
     Demo(Demo),
     /// Simulate an AWS account on loopback; the first line printed is its endpoint and region
+    #[command(after_long_help = "Control paths and keys of a scenario: muster help simulator")]
     Simulate(Box<Simulate>),
     /// Print the block that makes an MCP client start Muster
+    #[command(after_long_help = "The blocks of each client: muster help clients")]
     Config {
         #[command(flatten)]
         connection: Connection,
@@ -139,6 +157,8 @@ enum Command {
         /// Which shell
         shell: Shell,
     },
+    /// Show a topic, or the help of a command
+    Help(Help),
 }
 
 /// Runs the process: reads its command line, starts logging, does what was asked, and says how it ended.
@@ -192,6 +212,7 @@ fn is_usage(error: &anyhow::Error) -> bool {
             || error.is::<Unfilled>()
             || error.is::<WordError>()
             || error.is::<BackupError>()
+            || error.is::<NoPage>()
             || is_of_a_scenario(error)
             || matches!(error.downcast_ref(), Some(TelemetryError::Filter { .. }))
             || error.downcast_ref::<Refused>().is_some_and(Refused::is_usage)
@@ -288,6 +309,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             clap_complete::generate(shell, &mut Cli::command(), "muster", &mut script);
             Ok(Output::stdout().text(&script)?)
         }
+        Command::Help(help) => help.run(Cli::command()),
     }
 }
 

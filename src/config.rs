@@ -17,6 +17,7 @@ mod error;
 mod events_name;
 mod given;
 mod interval;
+mod key_place;
 pub mod path_expansion;
 pub mod placeholder;
 mod regions;
@@ -36,6 +37,7 @@ pub use error::ConfigError;
 pub use events_name::{EventsName, EventsNameError};
 pub use given::Given;
 pub use interval::{Interval, IntervalError, duration};
+pub use key_place::KeyPlace;
 pub use selection::Selection;
 pub use server_options::ServerOptions;
 pub use share::{Share, ShareError};
@@ -71,6 +73,8 @@ pub struct Config {
     pub account: Option<AccountId>,
     /// The directory of the store, the lock and the socket (or a link to it), as an absolute path.
     pub data_dir: PathBuf,
+    /// Where keys in the environment lead by themselves, if they are in use and `data_dir` was chosen by them.
+    pub key_place: Option<KeyPlace>,
     /// The directory where the operating system wants sockets, if it names one.
     pub runtime_dir: Option<PathBuf>,
     /// Whether tools that change AWS are offered.
@@ -138,10 +142,14 @@ impl Config {
         let regions = regions.iter().map(|name| (environment.source("--regions", name), name.as_str()));
         let one = region.iter().map(|(source, name)| (source.clone(), name.as_str()));
         regions.chain(one).try_for_each(|(source, name)| checks::check(source, name, selection.has_endpoint()))?;
+        let chosen = environment.state_home().map(|home| home.join("muster").join(selection.digest()));
         let data_dir = match given.data_dir {
             Some(dir) => checks::located(&dir, environment)?,
-            None => environment.state_home().ok_or(ConfigError::NoHome)?.join("muster").join(selection.digest()),
+            None => chosen.clone().ok_or(ConfigError::NoHome)?,
         };
+        // A server that a front end starts is given the directory: one beside the place of its key.
+        let key_place = chosen.filter(|own| selection.has_keys() && own.parent() == data_dir.parent());
+        let key_place = key_place.map(|own| KeyPlace { own, selection: selection.digest_without_key() });
         if let Some(given) = given.retain_age.filter(|age| *age < MIN_RETAIN_AGE) {
             return Err(ConfigError::TooYoung { given });
         }
@@ -152,6 +160,7 @@ impl Config {
             selection,
             account: given.account,
             data_dir,
+            key_place,
             runtime_dir: environment.runtime_dir().map(PathBuf::from),
             allow_writes: given.allow_writes,
             list: given.list.unwrap_or_default(),

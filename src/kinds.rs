@@ -6,10 +6,15 @@
 mod address;
 pub mod describe;
 mod fields;
+mod image;
 mod instance;
 mod instance_status;
+mod internet_gateway;
+mod nat_gateway;
+mod network_acl;
 mod network_interface;
 mod parts;
+mod route_table;
 pub mod rules;
 mod security_group;
 mod snapshot;
@@ -29,11 +34,16 @@ pub static KINDS: &[&KindSpec] = &[
     &instance_status::SPEC,
     &vpc::SPEC,
     &subnet::SPEC,
+    &route_table::SPEC,
+    &internet_gateway::SPEC,
+    &nat_gateway::SPEC,
+    &network_acl::SPEC,
     &security_group::SPEC,
     &network_interface::SPEC,
     &address::SPEC,
     &volume::SPEC,
     &snapshot::SPEC,
+    &image::SPEC,
 ];
 
 /// The kind that holds an instance's status checks, scheduled events and notices.

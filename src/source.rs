@@ -5,4 +5,5 @@
 pub mod backoff;
 pub mod events;
 pub mod poll;
+pub mod referred;
 pub mod refresh;

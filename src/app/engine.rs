@@ -13,11 +13,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::{JoinError, spawn_blocking};
 use tokio::time::{sleep, timeout};
 use tokio_util::task::TaskTracker;
 
+use super::references::referred_ids;
 use crate::aws::{Aws, AwsError};
 use crate::config::Config;
 use crate::freshness::{Freshness, Relaxed};
@@ -29,12 +30,13 @@ use crate::model::{AccountId, Kind, Region, Scope, Timestamp, TroubleClass};
 use crate::notify::ChangeHub;
 use crate::source::backoff::Patience;
 use crate::source::poll::{Gate, Plan};
+use crate::source::referred::{Referred, ReferredIds};
 use crate::store::{self, CommitError, Health, OpenError, ReadError, Retention, Store, Writer};
 use crate::telemetry;
 use crate::watch::intervals;
 use crate::watch::listening::Listener;
 use crate::watch::refresh::{self, Switchboard};
-use crate::watch::sweeps;
+use crate::watch::sweeps::{self, Referring};
 use crate::watch::tasks::Tasks;
 
 /// How long the writer may take to end: it finishes the commit it is at, and saves how far sweeps had come.
@@ -367,7 +369,7 @@ impl Watch {
     fn begin(&self, scope: Scope) {
         tracing::info!(%scope, "watching");
         let (aws, ingest, tasks) = (&self.aws, &self.ingest, &self.tasks);
-        let mut paces = Vec::new();
+        let (mut paces, aws_clock) = (Vec::new(), aws.clock());
         let gate = Arc::new(Gate::new());
         let (shared, mut tries) = (Arc::clone(&gate), ingest.freshness().tries());
         tasks.spawn_until_stopped("trying again", async move {
@@ -375,18 +377,30 @@ impl Watch {
                 shared.try_now();
             }
         });
+        let referring = |spec: &KindSpec, ids: Option<&ReferredIds>, trigger: &Arc<Notify>| {
+            let to: Vec<&str> = spec.also_by_id.iter().map(|(slug, _)| *slug).collect();
+            ids.map(|ids| (to, Referring { ids: Arc::clone(ids), trigger: Arc::clone(trigger) }))
+        };
+        let (mut plans, mut referred_to) = (Vec::new(), Vec::new());
         for (spec, interval) in &self.intervals {
             ingest.freshness().expect(&scope, &spec.kind(), *interval);
             let (pace, interval) = watch::channel(*interval);
             paces.push((spec.kind(), pace));
             let plan = Plan { interval, gate: Arc::clone(&gate), ..Plan::new(scope.clone(), spec) };
+            let ids = referred_ids(&self.place.store, spec);
+            referred_to.extend(referring(spec, ids.as_ref(), &plan.trigger));
+            plans.push((plan, Referred::new(aws.clone(), ids)));
+        }
+        for (plan, referred) in plans {
             let asking = {
-                let (aws, plan, switchboard) = (aws.clone(), plan.clone(), self.switchboard.clone());
-                let ingest = ingest.clone();
-                move || refresh::run(aws.clone(), plan.clone(), switchboard.clone(), ingest.clone())
+                let (aws, plan, switchboard) = (referred.clone(), plan.clone(), self.switchboard.clone());
+                let (ingest, clock) = (ingest.clone(), aws_clock.clone());
+                move || refresh::run(aws.clone(), clock.clone(), plan.clone(), switchboard.clone(), ingest.clone())
             };
             tasks.spawn_supervised("a refresh", asking);
-            tasks.spawn_until_stopped("a sweep", sweeps::run(aws.clone(), plan, ingest.clone()));
+            let to = referred_to.iter().filter(|(slugs, _)| slugs.contains(&plan.spec.slug));
+            let to = to.map(|(_, referring)| referring.clone()).collect();
+            tasks.spawn_until_stopped("a sweep", sweeps::run(referred, aws_clock.clone(), plan, ingest.clone(), to));
         }
         if self.listener.listens() {
             self.listener.watch(aws, &scope, ingest, tasks);

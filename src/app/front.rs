@@ -20,6 +20,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::config::Config;
 use crate::connection::attach::{self, AttachError, Attached, ServerCommand};
+use crate::connection::data_dir::by_key;
 use crate::mcp::stall::{self, Bounded, ReadUntil};
 use crate::mcp::{self, Failure, ListMode, Phase, Policy, relay, transport};
 use crate::model::text::chain;
@@ -29,7 +30,8 @@ use crate::model::text::chain;
 /// # Errors
 /// When the client can no longer be read or written. What keeps a server from running is told to the client instead.
 pub async fn run(config: &Config, server: &ServerCommand) -> anyhow::Result<()> {
-    match attach::attach(&config.data_dir, config.allow_writes, server).await {
+    let locate = || by_key::locate(&config.data_dir, config.key_place.as_ref());
+    match attach::attach_where(&locate, config.allow_writes, server).await {
         Ok(Attached { reader, writer, grant }) => {
             if config.allow_writes && !grant.writes {
                 tracing::warn!(

@@ -18,12 +18,13 @@ use tokio::net::TcpListener;
 use tokio::time::{Instant, sleep};
 
 use super::engine::{self, Engine, Foreign, StartError};
+use super::keys;
 use super::listener::ClientListener;
 use super::signals::Signals;
 use crate::aws::Aws;
 use crate::config::{Config, ServerOptions};
 use crate::connection::client_count::ClientCount;
-use crate::connection::data_dir::{self, DataDirError};
+use crate::connection::data_dir::{self, DataDirError, by_key};
 use crate::connection::lock::{Lock, LockError};
 use crate::connection::socket::{self, ServerSocket, SocketError};
 use crate::mcp::Failure;
@@ -104,11 +105,15 @@ impl Listens {
 /// [`ServeError`]. A detached server that finds another one at work leaves without an error.
 pub async fn run(config: &Config, options: ServerOptions, announce: impl FnOnce(&Listens)) -> Result<(), ServeError> {
     let signals = Signals::take().map_err(ServeError::Signals)?;
+    let config = &keys::placed(config).await;
     data_dir::prepare(&config.data_dir)?;
     if let Some(caution) = data_dir::caution(&config.data_dir) {
         tracing::warn!("{caution}");
     }
     let Some(lock) = own(&config.data_dir, options.linger.is_some()).await? else { return Ok(()) };
+    if let Some(place) = &config.key_place {
+        by_key::serve(&config.data_dir, place, &lock)?;
+    }
     let listener = ClientListener::new(config);
     let socket = ServerSocket::bind(&lock, &config.data_dir, config.runtime_dir.as_deref())?;
     let http = match options.http {
@@ -123,7 +128,10 @@ pub async fn run(config: &Config, options: ServerOptions, announce: impl FnOnce(
         let options = HttpOptions { hosts: options.allowed_hosts, origins: options.allowed_origins };
         listener.listen_http(http, options);
     }
-    serve(config, options.linger, &listener, signals).await
+    tokio::select! {
+        outcome = serve(config, options.linger, &listener, signals) => outcome,
+        never = keys::prove_in_time(config) => match never {},
+    }
 }
 
 /// From the open doors to the closed ones.

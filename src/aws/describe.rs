@@ -10,9 +10,6 @@ use super::rescue::ListingCall;
 use crate::kinds::{DescribeInput, KindSpec};
 use crate::model::{BadField, Item, Page, Scope, UnreadableItem};
 
-/// The most resources that AWS puts on a page.
-pub const PAGE_SIZE: i32 = 1000;
-
 impl Aws {
     /// One page of everything of a kind, at a sweep's priority.
     ///
@@ -20,7 +17,7 @@ impl Aws {
     /// [`AwsError`]; with [`Trouble::OtherAccount`](super::Trouble::OtherAccount) when the page belongs to another account than `scope` names, so that
     /// credentials that changed under a running Muster cannot mix two accounts.
     pub async fn page(&self, scope: &Scope, spec: &'static KindSpec, token: Option<String>) -> Result<Page, AwsError> {
-        self.page_of(scope, spec, token, PAGE_SIZE).await
+        self.page_of(scope, spec, token, spec.max_results).await
     }
 
     /// As [`Aws::page`], with at most `max_results` resources on it.
@@ -91,12 +88,13 @@ impl Aws {
         priority: Priority,
     ) -> Result<Page, AwsError> {
         let action = spec.action();
+        let own = spec.leaves_out_foreign(&input).then_some(&scope.account);
         let unknown = &self.account_of(scope).unknown;
         let mut left_out = unknown.lock().left_out(&scope.region, action);
         let (Page { mut items, next, .. }, sent_at, mut unreadable) = loop {
             let send = || (spec.describe)(client.clone(), input.clone(), left_out.clone());
             let call = self.repeatable(scope, action, priority, send);
-            let (answer, learned) = ListingCall::during(&scope.account, spec, call).await;
+            let (answer, learned) = ListingCall::during(own, spec, call).await;
             let (mut unknown, host) = (unknown.lock(), learned.host.as_deref());
             match answer {
                 Ok((page, sent_at)) => {
@@ -110,7 +108,7 @@ impl Aws {
             }
         };
         let foreign = |item: &Item| spec.owner(&item.document).is_some_and(|owner| owner != scope.account.as_str());
-        if spec.own_only {
+        if own.is_some() {
             items.retain(|item| !foreign(item));
         }
         if spec.exclusive

@@ -45,7 +45,8 @@ tokio::task_local! {
 /// What a call asks for, and what was learned from its answer besides what the SDK makes of it.
 #[derive(Debug)]
 pub(super) struct ListingCall {
-    account: AccountId,
+    /// The account whose resources alone count, where those of others are left out.
+    own: Option<AccountId>,
     spec: &'static KindSpec,
     learned: Mutex<Learned>,
 }
@@ -60,13 +61,13 @@ pub(super) struct Learned {
 }
 
 impl ListingCall {
-    /// Makes a call that lists an account's resources of a kind.
+    /// Makes a call that lists resources of a kind. Those of other accounts than `own` are left out, where one is given.
     pub(super) async fn during<T>(
-        account: &AccountId,
+        own: Option<&AccountId>,
         spec: &'static KindSpec,
         call: impl Future<Output = T>,
     ) -> (T, Learned) {
-        let asked = Arc::new(ListingCall { account: account.clone(), spec, learned: Mutex::default() });
+        let asked = Arc::new(ListingCall { own: own.cloned(), spec, learned: Mutex::default() });
         let answer = ASKED.scope(Arc::clone(&asked), call).await;
         let learned = std::mem::take(&mut *asked.learned.lock());
         (answer, learned)
@@ -104,7 +105,7 @@ impl Intercept for Rescue {
         let failed = matches!(context.output_or_error(), Some(Err(_)));
         let rescued = match context.response() {
             Some(response) if failed && response.status().is_success() => {
-                let page = Body { response, decoder, config, account: &asked.account, spec: asked.spec };
+                let page = Body { response, decoder, config, own: asked.own.as_ref(), spec: asked.spec };
                 response.body().bytes().and_then(|body| page.rescued(body))
             }
             _ => None,
@@ -131,7 +132,7 @@ struct Body<'a> {
     response: &'a HttpResponse,
     decoder: &'a SharedResponseDeserializer,
     config: &'a ConfigBag,
-    account: &'a AccountId,
+    own: Option<&'a AccountId>,
     spec: &'static KindSpec,
 }
 
@@ -165,7 +166,9 @@ impl Body<'_> {
             // A reference in an id: it is none that AWS makes.
             (!text.is_empty() && !text.contains(['&', '<'])).then_some(text)
         };
-        if self.spec.own_only && direct("ownerId").is_some_and(|owner| owner != self.account.as_str()) {
+        if let Some(own) = self.own
+            && direct("ownerId").is_some_and(|owner| owner != own.as_str())
+        {
             return None;
         }
         let id = self.spec.id_elements().find_map(|name| direct(&name)).map(|id| shown(id, LONGEST).into());

@@ -10,7 +10,7 @@ use super::table::text;
 use super::words::WordError;
 use crate::app::client::InventoryClient;
 use crate::config::{Config, ConfigError, Environment, Given};
-use crate::connection::data_dir;
+use crate::connection::data_dir::{self, by_key};
 use crate::model::text::shown;
 
 /// What leads to a data directory, beside the region.
@@ -53,9 +53,10 @@ pub(super) struct QuestionFlags {
     pub(super) json: bool,
 }
 
-/// Keeps a store inside the directory that was named where others can write that, in a container's volume for example.
+/// Goes to where the keys of the environment lead, and keeps a store inside the directory that was named where others can write that, in a container's volume for example.
 pub(super) fn settled(config: Config) -> Config {
-    Config { data_dir: data_dir::settle(&config.data_dir), ..config }
+    let data_dir = by_key::locate(&config.data_dir, config.key_place.as_ref());
+    Config { data_dir: data_dir::settle(&data_dir), ..config }
 }
 
 impl StoreFlags {

@@ -93,13 +93,23 @@ impl Selection {
     /// selection, and so is, for all of them, the one that is asked first.
     #[must_use]
     pub fn digest(&self) -> String {
+        self.digest_of(|_| true)
+    }
+
+    /// As [`Selection::digest`], whatever key the environment holds.
+    #[must_use]
+    pub fn digest_without_key(&self) -> String {
+        self.digest_of(|name| name != KEY_ID)
+    }
+
+    fn digest_of(&self, counts: impl Fn(&str) -> bool) -> String {
         let profile = ("profile", self.profile().unwrap_or("default"));
         let mut regions: Vec<&str> = self.regions.iter().map(String::as_str).collect();
         regions.sort_unstable();
         let regions = regions.join(",");
         let one = self.region.as_deref().unwrap_or("");
         let region = ("region", if regions.is_empty() { one } else { regions.as_str() });
-        let others = self.variables.iter().filter(|(name, _)| *name != "AWS_PROFILE");
+        let others = self.variables.iter().filter(|(name, _)| *name != "AWS_PROFILE" && counts(name));
         let others = others.map(|(name, value)| (*name, value.as_str()));
         let mut bytes = Vec::new();
         for (name, value) in [profile, region].into_iter().chain(others) {
@@ -177,6 +187,16 @@ mod tests {
         let keys = ("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE");
         assert_eq!(digest(Some("dev"), &[keys]), digest(Some("dev"), &[]));
         assert_ne!(digest(None, &[("AWS_PROFILE", "dev"), keys]), digest(None, &[("AWS_PROFILE", "dev")]));
+    }
+
+    #[test]
+    fn without_its_key_a_selection_is_the_same_for_every_key_and_no_other() {
+        let digest = |key: &str, region: &str| {
+            let variables = [("AWS_ACCESS_KEY_ID", key), ("AWS_REGION", region)];
+            Selection::new(None, None, &[], &Environment::of(&variables, None)).digest_without_key()
+        };
+        assert_eq!(digest("ASIAONE", "us-east-1"), digest("ASIATWO", "us-east-1"));
+        assert_ne!(digest("ASIAONE", "us-east-1"), digest("ASIAONE", "eu-west-1"));
     }
 
     #[test]

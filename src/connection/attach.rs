@@ -117,10 +117,23 @@ fn last_holder(holder: Option<u32>) -> String {
 /// # Errors
 /// [`AttachError`], after at most about [`PATIENCE`].
 pub async fn attach(data_dir: &Path, wants_writes: bool, command: &ServerCommand) -> Result<Attached, AttachError> {
-    data_dir::prepare(data_dir)?;
+    attach_where(&|| data_dir.to_owned(), wants_writes, command).await
+}
+
+/// As [`attach`], where the server that is started may find out that it belongs to another directory: `locate` says which one it is.
+///
+/// # Errors
+/// As [`attach`].
+pub async fn attach_where(
+    locate: &dyn Fn() -> PathBuf,
+    wants_writes: bool,
+    command: &ServerCommand,
+) -> Result<Attached, AttachError> {
+    data_dir::prepare(&locate())?;
     let deadline = Instant::now() + PATIENCE;
     let mut started: Option<Child> = None;
     loop {
+        let data_dir = &locate();
         match Attempt::make(data_dir, wants_writes, None).await? {
             Attempt::Attached(attached) => return Ok(attached),
             // Once it has gone, a new one can be started.

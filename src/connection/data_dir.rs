@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::Access;
 
+pub mod by_key;
 mod standing;
 
 pub use standing::Distrust;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::describe::Describe;
+use super::describe::{Describe, DescribeInput};
 use crate::model::{Document, Form, Kind, KindRules, Page, RowFields};
 
 /// Everything that is particular to one kind of resource. A kind's file names what differs from [`KindSpec::DEFAULT`].
@@ -37,9 +37,12 @@ pub struct KindSpec {
     /// Whether AWS lists only resources of the asking account: no resource of this kind is shared between accounts, so
     /// that one of another account means changed credentials.
     pub exclusive: bool,
-    /// Whether only the account's own resources are asked for. One of another account can then come only from an emulator
-    /// that ignores the question, and is left out.
+    /// Whether only the account's own resources are asked for, but for those of [`KindSpec::also_by_id`]. One of another account
+    /// can then come only from an emulator that ignores the question, and is left out.
     pub own_only: bool,
+    /// Where documents of other kinds refer to resources of this one that AWS's listing does not show: the slug of a kind, and
+    /// the path, which one of its filters holds. These resources are asked for by id, so that a sweep is the listing and these.
+    pub also_by_id: &'static [(&'static str, &'static str)],
     /// The path of the lifecycle state's name, for kinds that have one.
     pub state_path: Option<&'static str>,
     /// Lifecycle states after which AWS forgets a resource by itself, so that many may vanish at once.
@@ -151,6 +154,7 @@ impl KindSpec {
         owner_field: Some("OwnerId"),
         exclusive: false,
         own_only: false,
+        also_by_id: &[],
         state_path: None,
         gone_states: &[],
         interval: Duration::from_mins(5),
@@ -202,6 +206,12 @@ impl KindSpec {
             gone_states: self.gone_states,
             made_by: self.calls.makes,
         }
+    }
+
+    /// Whether resources of other accounts are left out of the answer to `input`.
+    #[must_use]
+    pub fn leaves_out_foreign(&self, input: &DescribeInput) -> bool {
+        self.own_only && (self.also_by_id.is_empty() || matches!(input, DescribeInput::Page { .. }))
     }
 
     /// The kind whose tags are to be asked for in place of this one's, where AWS shows none on it.

@@ -78,6 +78,10 @@ fn ids_and_arns_tell_kinds_apart_and_columns_show_filters() {
         if let Some(arn_type) = spec.arn_type() {
             assert!(std::ptr::eq(of_arn_type(arn_type).unwrap(), *spec), "{spec:?}");
         }
+        for (slug, path) in spec.also_by_id {
+            let filters = by_slug(slug).unwrap().filters;
+            assert!(filters.iter().any(|filter| filter.paths == [*path]), "{spec:?}: rows of {slug} lack {path}");
+        }
         unique(spec.columns.iter().map(|(_, column)| column));
         assert!(spec.columns.iter().all(|(filter, _)| spec.filter(filter).is_some()), "{spec:?}");
     }
@@ -103,12 +107,14 @@ fn every_field_of_every_mapped_struct_is_mapped() {
         ApplicationStatusSummary,
         AttachmentEnaSrdSpecification,
         AttachmentEnaSrdUdpSpecification,
+        BlockDeviceMapping,
         BlockPublicAccessStates,
         CapacityReservationSpecificationResponse,
         CapacityReservationTargetResponse,
         ConnectionTrackingConfiguration,
         ConnectionTrackingSpecificationResponse,
         CpuOptions,
+        EbsBlockDevice,
         EbsInstanceBlockDevice,
         EbsStatusDetails,
         EbsStatusSummary,
@@ -118,6 +124,9 @@ fn every_field_of_every_mapped_struct_is_mapped() {
         GroupIdentifier,
         HibernationOptions,
         IamInstanceProfile,
+        IcmpTypeCode,
+        Image,
+        ImageWatermark,
         Instance,
         InstanceAttachmentEnaSrdSpecification,
         InstanceAttachmentEnaSrdUdpSpecification,
@@ -140,6 +149,10 @@ fn every_field_of_every_mapped_struct_is_mapped() {
         InstanceStatusDetails,
         InstanceStatusEvent,
         InstanceStatusSummary,
+        InstanceTypeItem,
+        InstanceTypeSpecification,
+        InternetGateway,
+        InternetGatewayAttachment,
         IpPermission,
         IpRange,
         Ipv4PrefixSpecification,
@@ -147,6 +160,12 @@ fn every_field_of_every_mapped_struct_is_mapped() {
         Ipv6Range,
         LicenseConfiguration,
         Monitoring,
+        NatGateway,
+        NatGatewayAddress,
+        NatGatewayAttachedAppliance,
+        NetworkAcl,
+        NetworkAclAssociation,
+        NetworkAclEntry,
         NetworkInterface,
         NetworkInterfaceAssociation,
         NetworkInterfaceAttachment,
@@ -155,11 +174,19 @@ fn every_field_of_every_mapped_struct_is_mapped() {
         OperatorResponse,
         PerformanceStatusSummary,
         Placement,
+        PortRange,
         PrefixListId,
         PrivateDnsNameOptionsOnLaunch,
         PrivateDnsNameOptionsResponse,
         ProductCode,
+        PropagatingVgw,
+        ProvisionedBandwidth,
         PublicIpDnsNameOptions,
+        Route,
+        RouteTable,
+        RouteTableAssociation,
+        RouteTableAssociationState,
+        ScanResults,
         SecurityGroup,
         Snapshot,
         StateReason,

@@ -5,9 +5,9 @@ use super::event::Event;
 use super::notice;
 
 /// Verbs of calls that make something new.
-const MAKES: [&str; 7] = ["Run", "Create", "Allocate", "Copy", "Import", "Restore", "Request"];
+const MAKES: [&str; 8] = ["Run", "Create", "Allocate", "Copy", "Import", "Register", "Restore", "Request"];
 /// Verbs of calls that end something.
-const ENDS: [&str; 4] = ["Terminate", "Delete", "Release", "Disassociate"];
+const ENDS: [&str; 5] = ["Terminate", "Delete", "Deregister", "Release", "Disassociate"];
 
 /// What a record tells, as far as it tells calls apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -146,7 +146,9 @@ mod tests {
             (&Effect::Appeared, &["Volume"], "CreateVolume", "CreateSnapshot"),
             (&Effect::Appeared, &["Snapshot"], "CreateSnapshots", "RunInstances"),
             (&Effect::Appeared, &[], "RunInstances", "StopInstances"),
+            (&Effect::Appeared, &["Image"], "RegisterImage", "DeregisterImage"),
             (&Effect::Removed, &[], "TerminateInstances", "StopInstances"),
+            (&Effect::Removed, &[], "DeregisterImage", "RegisterImage"),
         ] {
             let does = change.fits(fits, made_by) && !change.fits(does_not, made_by);
             assert!(does, "{change:?} {fits} {does_not}");

@@ -98,7 +98,12 @@ impl Form {
                 let canonical = value.parse::<Ipv6Addr>().ok()?.to_string();
                 (canonical != value).then_some(canonical)
             }
-            Form::Protocol => PROTOCOLS.iter().find(|(_, number)| *number == value).map(|(name, _)| (*name).to_owned()),
+            Form::Protocol => PROTOCOLS.iter().find_map(|(name, number)| match value {
+                // Security groups show names, network ACLs numbers.
+                _ if value == *number => Some((*name).to_owned()),
+                _ if value == *name => Some((*number).to_owned()),
+                _ => None,
+            }),
             _ => None,
         }
     }

@@ -17,7 +17,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 use super::backoff::Patience;
-use crate::aws::{Aws, AwsError, PAGE_SIZE};
+use crate::aws::{Aws, AwsError};
 use crate::kinds::KindSpec;
 use crate::model::{ErrorClass, LeftOut, Page, Scope, SharedClock, SweepMessage, SweepStep};
 
@@ -243,7 +243,7 @@ pub fn sweeps<L: List + 'static>(lister: L, clock: SharedClock, plan: Plan) -> i
         clock,
         state,
         patience: Patience::default(),
-        size: PAGE_SIZE,
+        size: plan.spec.max_results,
         bounds: Bounds::default(),
         left_out: LeftOut::default(),
         calls: plan.gate.calls(),

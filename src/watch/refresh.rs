@@ -8,8 +8,9 @@ use tokio::sync::mpsc;
 
 use crate::aws::Aws;
 use crate::ingest::{Handle, IngestError, Lane, WantedReceiver};
-use crate::model::{Cause, Kind, Scope, Wanted};
+use crate::model::{Cause, Kind, Scope, SharedClock, Wanted};
 use crate::source::poll::Plan;
+use crate::source::referred::Referred;
 use crate::source::refresh::Refresher;
 
 /// Knows who asks for the ids of which kind in which scope. Clones share it.
@@ -38,9 +39,9 @@ impl Switchboard {
 }
 
 /// Asks for the wanted ids of one kind in one scope until the writer takes nothing more.
-pub async fn run(aws: Aws, plan: Plan, switchboard: Switchboard, ingest: Handle) {
+pub async fn run(aws: Referred<Aws>, clock: SharedClock, plan: Plan, switchboard: Switchboard, ingest: Handle) {
     let wanted = switchboard.connect(&plan);
-    let mut refresher = Refresher::new(aws.clone(), aws.clock(), plan, wanted);
+    let mut refresher = Refresher::new(aws, clock, plan, wanted);
     while let Some(mut round) = refresher.next().await {
         let observations = std::mem::take(&mut round.observations);
         match ingest.observe(Lane::Refresh, observations, Cause::Refresh).await {

@@ -1,15 +1,19 @@
 //! Whose credentials are used, and which files, certificates and proxies lead to them.
 
 use std::fs;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use http_body_util::{BodyExt, Full};
+use hyper::{Request, Uri};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::harness::PATIENCE;
 use crate::harness::middle::{Middle, certificate};
-use crate::harness::muster::{RARELY, Sandbox};
-use crate::harness::rpc::Client;
+use crate::harness::muster::{RARELY, Sandbox, Serve};
+use crate::harness::process::Running;
+use crate::harness::rpc::{Client, send};
 use crate::harness::simulator::Simulator;
 
 /// Writes a file of AWS's configuration below the sandbox's home.
@@ -286,4 +290,67 @@ fn proxies_are_used_and_left_out_as_their_variables_say() {
         sweeps(&sandbox, 3);
         assert!(proxy.asked().iter().any(|line| line.starts_with("CONNECT 127.0.0.1")), "{:?}", proxy.asked());
     }
+}
+
+/// The temporary key of a session of a role of the simulator.
+fn session_key(simulator: &Simulator, role: &str, session: &str) -> String {
+    let url: Uri = simulator.endpoint().url.parse().unwrap();
+    let arn = format!("arn:aws:iam::111111111111:role/{role}");
+    let body = format!("Action=AssumeRole&Version=2011-06-15&RoleArn={arn}&RoleSessionName={session}");
+    let scope = format!("AKIDBASE/20261122/{}/sts/aws4_request", simulator.endpoint().region);
+    let request = Request::post("/")
+        .header("host", url.authority().unwrap().as_str())
+        .header("content-type", "application/x-www-form-urlencoded")
+        .header("authorization", format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=x"))
+        .body(Full::from(body))
+        .unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let answer = runtime.block_on(async { send(&url, request).await.into_body().collect().await.unwrap().to_bytes() });
+    let answer = String::from_utf8_lossy(&answer).into_owned();
+    let key = answer.split_once("<AccessKeyId>").and_then(|(_, rest)| rest.split_once('<'));
+    key.unwrap_or_else(|| panic!("no key: {answer}")).0.to_owned()
+}
+
+/// Where a server goes that is started with a key in its environment and no directory, and how many records its store has
+/// once it is swept.
+fn served_with(sandbox: &mut Sandbox, key: &str) -> (PathBuf, u64) {
+    sandbox.set("AWS_ACCESS_KEY_ID", key);
+    sandbox.set("AWS_SESSION_TOKEN", "token");
+    let running = Running::start("serve", sandbox.muster(&[&["serve", "--http", "127.0.0.1:0"], &RARELY[..]].concat()));
+    let said: Value = serde_json::from_str(&running.line(PATIENCE)).unwrap();
+    let mut server = Serve { running, http: said["http"].as_str().unwrap().to_owned() };
+    server.swept();
+    let summary = Client::http(&server.http).call("get_inventory_summary", &json!({})).unwrap();
+    server.terminate();
+    (PathBuf::from(said["data_dir"].as_str().unwrap()), summary.structured["seq"].as_u64().unwrap())
+}
+
+#[test]
+fn new_keys_of_one_role_find_its_history_and_those_of_another_role_do_not() {
+    let simulator = Simulator::start(3, &[]);
+    let mut sandbox = Sandbox::new(&simulator.endpoint());
+    let keys = [("reader", "monday"), ("reader", "tuesday"), ("writer", "monday")];
+    let keys = keys.map(|(role, session)| session_key(&simulator, role, session));
+    let (first, records) = served_with(&mut sandbox, &keys[0]);
+    assert!(records > 0);
+    let (second, later) = served_with(&mut sandbox, &keys[1]);
+    assert_eq!(second, first, "the same store");
+    assert!(later >= records, "its log goes on: {later} after {records}");
+    assert!(!first.with_file_name("by-key").join(keys[1].as_str()).exists());
+    let (other, _) = served_with(&mut sandbox, &keys[2]);
+    assert_ne!(other, first, "another role");
+    assert_eq!(served_with(&mut sandbox, &keys[0]).0, first, "a key goes where it went before");
+    for entry in walk(&sandbox.path().join("state")) {
+        let name = entry.to_string_lossy();
+        assert!(keys.iter().all(|key| !name.contains(key.as_str())), "{name}");
+        let bytes = fs::read(&entry).unwrap_or_default();
+        let holds = |key: &String| bytes.windows(key.len()).any(|part| part == key.as_bytes());
+        assert!(!keys.iter().any(holds), "{name} holds a key");
+    }
+}
+
+/// The files below a directory.
+fn walk(directory: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { walk(&path) } else { vec![path] }).collect()
 }

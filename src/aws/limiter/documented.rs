@@ -7,6 +7,8 @@
 //! interfaces, security groups, snapshots and volumes. Muster always pages. Whether naming ids counts as a filter AWS does
 //! not say; named ids are mostly a refresh's, and its half of the share is within the same share of that bucket too.
 
+use crate::kinds::KINDS;
+
 /// A token bucket as AWS documents it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Limit {
@@ -16,29 +18,18 @@ pub(super) struct Limit {
     pub(super) per_second: u32,
 }
 
+/// The bucket of describes that page or filter, and of the few that can do neither.
+const DESCRIBE: Limit = Limit { burst: 100, per_second: 20 };
+
 /// The bucket of requests of an action. An action that is not listed has none: whoever adds a call adds its bucket here, which the
-/// tests below hold every call of [`ACTIONS`](crate::aws::ACTIONS) and every describe to.
+/// tests below hold every call of [`ACTIONS`](crate::aws::ACTIONS) to. What kinds are described by draws on [`DESCRIBE`].
 pub(super) fn listed(action: &str) -> Option<Limit> {
     Some(match action {
         "ec2:StartInstances" => Limit { burst: 5, per_second: 2 },
         "ec2:StopInstances" => Limit { burst: 50, per_second: 5 },
         "ec2:CreateSnapshots" => Limit { burst: 100, per_second: 5 },
-        // Describes that page or filter, and the few that can do neither.
-        "ec2:DescribeAddresses"
-        | "ec2:DescribeImages"
-        | "ec2:DescribeInstances"
-        | "ec2:DescribeInstanceStatus"
-        | "ec2:DescribeInternetGateways"
-        | "ec2:DescribeNatGateways"
-        | "ec2:DescribeNetworkAcls"
-        | "ec2:DescribeNetworkInterfaces"
-        | "ec2:DescribeRegions"
-        | "ec2:DescribeRouteTables"
-        | "ec2:DescribeSecurityGroups"
-        | "ec2:DescribeSnapshots"
-        | "ec2:DescribeSubnets"
-        | "ec2:DescribeVolumes"
-        | "ec2:DescribeVpcs" => Limit { burst: 100, per_second: 20 },
+        "ec2:DescribeRegions" => DESCRIBE,
+        _ if KINDS.iter().any(|spec| spec.actions.contains(&action)) => DESCRIBE,
         // All calls of STS in an account and region together; Muster makes this one only.
         "sts:GetCallerIdentity" => Limit { burst: 600, per_second: 600 },
         // A standard queue takes nearly any number of calls (SQS developer guide, "Amazon SQS standard queue quotas").
@@ -102,7 +93,6 @@ pub(super) fn instances(action: &str) -> Option<Limit> {
 mod tests {
     use super::*;
     use crate::aws::{ACTIONS, DOCTOR, SETUP};
-    use crate::kinds::KINDS;
 
     #[test]
     fn every_call_says_which_bucket_it_draws_on() {

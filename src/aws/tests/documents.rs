@@ -389,3 +389,156 @@ async fn a_snapshot_reads_as_the_aws_cli_prints_it() {
     });
     assert_eq!(document("snapshot", xml).await, expected);
 }
+
+#[tokio::test]
+async fn a_route_table_reads_as_the_aws_cli_prints_it() {
+    let xml = "<routeTableSet><item><routeTableId>rtb-0123456789abcdef0</routeTableId><vpcId>vpc-1</vpcId><ownerId>123456789012</ownerId>\
+        <routeSet><item><destinationCidrBlock>10.0.0.0/16</destinationCidrBlock><gatewayId>local</gatewayId><state>active</state>\
+        <origin>CreateRouteTable</origin></item><item><destinationCidrBlock>0.0.0.0/0</destinationCidrBlock>\
+        <natGatewayId>nat-1</natGatewayId><state>blackhole</state><origin>CreateRoute</origin></item></routeSet>\
+        <associationSet><item><routeTableAssociationId>rtbassoc-1</routeTableAssociationId><routeTableId>rtb-0123456789abcdef0\
+        </routeTableId><main>true</main><associationState><state>associated</state></associationState></item></associationSet>\
+        <propagatingVgwSet><item><gatewayId>vgw-1</gatewayId></item></propagatingVgwSet><tagSet/></item></routeTableSet>";
+    let expected = json!({
+        "RouteTableId": "rtb-0123456789abcdef0",
+        "VpcId": "vpc-1",
+        "OwnerId": "123456789012",
+        "Routes": [
+            {"DestinationCidrBlock": "10.0.0.0/16", "GatewayId": "local", "State": "active", "Origin": "CreateRouteTable"},
+            {"DestinationCidrBlock": "0.0.0.0/0", "NatGatewayId": "nat-1", "State": "blackhole", "Origin": "CreateRoute"},
+        ],
+        "Associations": [{
+            "RouteTableAssociationId": "rtbassoc-1",
+            "RouteTableId": "rtb-0123456789abcdef0",
+            "Main": true,
+            "AssociationState": {"State": "associated"},
+        }],
+        "PropagatingVgws": [{"GatewayId": "vgw-1"}],
+        "Tags": [],
+    });
+    assert_eq!(document("route-table", xml).await, expected);
+}
+
+#[tokio::test]
+async fn an_internet_gateway_reads_as_the_aws_cli_prints_it() {
+    let xml = "<internetGatewaySet><item><internetGatewayId>igw-0123456789abcdef0</internetGatewayId><ownerId>123456789012</ownerId>\
+        <attachmentSet><item><vpcId>vpc-1</vpcId><state>available</state></item></attachmentSet>\
+        <tagSet><item><key>Name</key><value>out</value></item></tagSet></item></internetGatewaySet>";
+    let expected = json!({
+        "InternetGatewayId": "igw-0123456789abcdef0",
+        "OwnerId": "123456789012",
+        "Attachments": [{"VpcId": "vpc-1", "State": "available"}],
+        "Tags": [{"Key": "Name", "Value": "out"}],
+    });
+    assert_eq!(document("internet-gateway", xml).await, expected);
+}
+
+#[tokio::test]
+async fn a_nat_gateway_reads_as_the_aws_cli_prints_it() {
+    let xml = "<natGatewaySet><item><natGatewayId>nat-0123456789abcdef0</natGatewayId><subnetId>subnet-1</subnetId><vpcId>vpc-1</vpcId>\
+        <state>deleted</state><createTime>2026-11-22T12:55:10.000Z</createTime><deleteTime>2026-11-22T13:55:10.000Z</deleteTime>\
+        <connectivityType>public</connectivityType><natGatewayAddressSet><item><allocationId>eipalloc-1</allocationId>\
+        <networkInterfaceId>eni-1</networkInterfaceId><privateIp>10.0.0.9</privateIp><publicIp>203.0.113.9</publicIp>\
+        <isPrimary>true</isPrimary><status>succeeded</status></item></natGatewayAddressSet></item></natGatewaySet>";
+    let expected = json!({
+        "NatGatewayId": "nat-0123456789abcdef0",
+        "SubnetId": "subnet-1",
+        "VpcId": "vpc-1",
+        "State": "deleted",
+        "CreateTime": "2026-11-22T12:55:10+00:00",
+        "DeleteTime": "2026-11-22T13:55:10+00:00",
+        "ConnectivityType": "public",
+        "NatGatewayAddresses": [{
+            "AllocationId": "eipalloc-1",
+            "NetworkInterfaceId": "eni-1",
+            "PrivateIp": "10.0.0.9",
+            "PublicIp": "203.0.113.9",
+            "IsPrimary": true,
+            "Status": "succeeded",
+        }],
+    });
+    assert_eq!(document("nat-gateway", xml).await, expected);
+}
+
+#[tokio::test]
+async fn a_network_acl_reads_as_the_aws_cli_prints_it() {
+    let xml = "<networkAclSet><item><networkAclId>acl-0123456789abcdef0</networkAclId><vpcId>vpc-1</vpcId><default>true</default>\
+        <ownerId>123456789012</ownerId><entrySet><item><ruleNumber>100</ruleNumber><protocol>1</protocol><ruleAction>allow</ruleAction>\
+        <egress>false</egress><cidrBlock>0.0.0.0/0</cidrBlock><icmpTypeCode><code>-1</code><type>8</type></icmpTypeCode></item>\
+        <item><ruleNumber>101</ruleNumber><protocol>6</protocol><ruleAction>deny</ruleAction><egress>true</egress>\
+        <ipv6CidrBlock>::/0</ipv6CidrBlock><portRange><from>22</from><to>23</to></portRange></item></entrySet><associationSet><item>\
+        <networkAclAssociationId>aclassoc-1</networkAclAssociationId><networkAclId>acl-0123456789abcdef0</networkAclId>\
+        <subnetId>subnet-1</subnetId></item></associationSet><tagSet/></item></networkAclSet>";
+    let expected = json!({
+        "NetworkAclId": "acl-0123456789abcdef0",
+        "VpcId": "vpc-1",
+        "IsDefault": true,
+        "OwnerId": "123456789012",
+        "Entries": [
+            {
+                "RuleNumber": 100,
+                "Protocol": "1",
+                "RuleAction": "allow",
+                "Egress": false,
+                "CidrBlock": "0.0.0.0/0",
+                "IcmpTypeCode": {"Code": -1, "Type": 8},
+            },
+            {
+                "RuleNumber": 101,
+                "Protocol": "6",
+                "RuleAction": "deny",
+                "Egress": true,
+                "Ipv6CidrBlock": "::/0",
+                "PortRange": {"From": 22, "To": 23},
+            },
+        ],
+        "Associations": [{
+            "NetworkAclAssociationId": "aclassoc-1",
+            "NetworkAclId": "acl-0123456789abcdef0",
+            "SubnetId": "subnet-1",
+        }],
+        "Tags": [],
+    });
+    assert_eq!(document("network-acl", xml).await, expected);
+}
+
+#[tokio::test]
+async fn a_foreign_image_that_is_asked_for_by_id_reads_as_the_aws_cli_prints_it() {
+    let xml = "<imagesSet><item><imageId>ami-0123456789abcdef0</imageId><imageLocation>amazon/al2023</imageLocation>\
+        <imageState>available</imageState><imageOwnerId>137112412989</imageOwnerId><creationDate>2026-11-22T12:55:10.000Z</creationDate>\
+        <isPublic>true</isPublic><architecture>arm64</architecture><imageType>machine</imageType><name>al2023</name>\
+        <imageOwnerAlias>amazon</imageOwnerAlias><rootDeviceType>ebs</rootDeviceType><rootDeviceName>/dev/xvda</rootDeviceName>\
+        <blockDeviceMapping><item><deviceName>/dev/xvda</deviceName><ebs><snapshotId>snap-1</snapshotId><volumeSize>8</volumeSize>\
+        <deleteOnTermination>true</deleteOnTermination><volumeType>gp3</volumeType><encrypted>false</encrypted></ebs></item>\
+        </blockDeviceMapping><virtualizationType>hvm</virtualizationType><enaSupport>true</enaSupport><hypervisor>xen</hypervisor>\
+        <deprecationTime>2028-11-22T12:55:00.000Z</deprecationTime></item></imagesSet>";
+    let expected = json!({
+        "ImageId": "ami-0123456789abcdef0",
+        "ImageLocation": "amazon/al2023",
+        "State": "available",
+        "OwnerId": "137112412989",
+        "CreationDate": "2026-11-22T12:55:10.000Z",
+        "Public": true,
+        "Architecture": "arm64",
+        "ImageType": "machine",
+        "Name": "al2023",
+        "ImageOwnerAlias": "amazon",
+        "RootDeviceType": "ebs",
+        "RootDeviceName": "/dev/xvda",
+        "BlockDeviceMappings": [{
+            "DeviceName": "/dev/xvda",
+            "Ebs": {
+                "SnapshotId": "snap-1",
+                "VolumeSize": 8,
+                "DeleteOnTermination": true,
+                "VolumeType": "gp3",
+                "Encrypted": false,
+            },
+        }],
+        "VirtualizationType": "hvm",
+        "EnaSupport": true,
+        "Hypervisor": "xen",
+        "DeprecationTime": "2028-11-22T12:55:00.000Z",
+    });
+    assert_eq!(document("image", xml).await, expected);
+}

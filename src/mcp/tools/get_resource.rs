@@ -35,7 +35,7 @@ const FRAME: usize = 3000;
 pub static SPEC: ToolSpec = ToolSpec {
     name: "get_resource",
     title: "Read one resource",
-    description: "Reads one resource of the inventory in full, with the field names of the AWS CLI, by URI (as search \
+    description: "Reads one resource in full, with the field names of the AWS CLI, by URI (as search \
                   results give it) or by kind and id; with as_of, as it was known in the past. A removed resource is shown as \
                   it was last known, with removed_at. An instance comes with its status checks. What does not fit is named in \
                   `omitted`: ask for it alone with `paths`, or read the URI as an MCP resource. Makes no AWS call.",

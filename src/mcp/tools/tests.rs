@@ -13,8 +13,9 @@ use super::spec::BUDGET;
 use super::*;
 use crate::kinds::INSTANCE;
 use crate::mcp::ListMode;
+use crate::mcp::error::CODE;
 use crate::mcp::tests::{World, data, fast, text};
-use crate::model::{Event, Outcome, Seq};
+use crate::model::{Event, FailureCode, Outcome, Seq};
 use crate::simulator;
 
 /// Where a value does not conform to a schema: types, required fields, enums, and unexpected fields.
@@ -210,6 +211,7 @@ async fn status_and_summary_conform_and_say_what_is_wrong() {
     let arguments = json!({"instance_ids": [id, "i-0000000000000dead"]});
     let result = client.call("get_instance_status", arguments).await.unwrap();
     assert!(text(&result).contains("i-0000000000000dead: no EC2 instance"), "{}", text(&result));
+    assert!(result.meta.as_ref().is_none_or(|meta| meta.get(CODE).is_none()), "something is known");
     let found = data(result);
     conforms(&get_instance_status::SPEC, &found);
     assert_eq!(found["instances"][0]["state"], "running");
@@ -339,6 +341,17 @@ async fn status_checks_that_are_stale_or_were_never_seen_are_said_to_be() {
     while client.read(&uri).await.is_err() {}
     let row = data(client.call("get_instance_status", json!({"instance_id": new})).await.unwrap());
     assert_eq!(row["instances"][0]["checks_stale"], "no status checks of it were seen yet");
+}
+
+#[tokio::test]
+async fn an_answer_without_anything_that_was_asked_for_fails_with_a_code() {
+    let world = World::small().await;
+    let client = world.client(true).await;
+    for (tool, code) in [("get_instance_status", FailureCode::NotFound), ("stop_instance", FailureCode::NothingDone)] {
+        let result = client.call(tool, json!({"instance_id": "i-0000000000000dead"})).await.unwrap();
+        assert_eq!(result.is_error, Some(true), "{tool}");
+        assert_eq!(result.meta.as_ref().and_then(|meta| meta.get(CODE)), Some(&json!(code)), "{tool}");
+    }
 }
 
 #[tokio::test]

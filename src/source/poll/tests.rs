@@ -633,8 +633,8 @@ async fn a_listing_by_another_accounts_credentials_is_refused_before_its_first_p
     let theirs = Scope { account: AccountId::new("123456789012"), region: region.clone() };
     let others = Scope { account: AccountId::new("999999999999"), region };
     for spec in kinds::KINDS {
-        assert!(List::page(&aws, &theirs, spec, None, PAGE_SIZE).await.is_ok());
-        let refused = List::page(&aws, &others, spec, None, PAGE_SIZE).await.unwrap_err();
+        assert!(List::page(&aws, &theirs, spec, None, spec.max_results).await.is_ok());
+        let refused = List::page(&aws, &others, spec, None, spec.max_results).await.unwrap_err();
         assert!(matches!(refused.trouble, Trouble::OtherAccount { .. }), "{refused}");
     }
     assert_eq!(simulator.world().requests("DescribeVpcs"), 1);

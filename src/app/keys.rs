@@ -1,0 +1,66 @@
+//! Finds out whose the keys of the environment are, so that the next ones of the same role find the same store.
+//!
+//! What is written about it, and where keys lead, is for [`by_key`] to say. A server whose key is new asks STS before it opens a
+//! store, for as long as its client waits for it anyway; most answers take less than a second. Where STS is slower than that the
+//! server begins in the place of its key alone, and goes on asking: the next server that is started with this key goes
+//! to the store of its role.
+
+use std::convert::Infallible;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tokio::time::{sleep, timeout};
+
+use crate::aws::{Aws, Origin};
+use crate::config::{Config, KeyPlace};
+use crate::connection::data_dir::by_key;
+use crate::model::AccountId;
+
+/// How long STS is waited for before a store is opened: a client waits five seconds for the server that it starts.
+const BEFORE_OPENING: Duration = Duration::from_millis(2500);
+/// How often it is asked after that.
+const INTERVAL: Duration = Duration::from_secs(30);
+
+/// The configuration of a server, in the directory of its keys' role if STS proves it in time.
+pub(super) async fn placed(config: &Config) -> Config {
+    let data_dir = match unproved(config) {
+        Some(place) if config.data_dir == place.own => {
+            timeout(BEFORE_OPENING, prove(config, place)).await.ok().flatten()
+        }
+        _ => None,
+    };
+    Config { data_dir: data_dir.unwrap_or_else(|| config.data_dir.clone()), ..config.clone() }
+}
+
+/// Asks STS again and again whose the keys are, until that is proved.
+pub(super) async fn prove_in_time(config: &Config) -> Infallible {
+    if let Some(place) = unproved(config) {
+        while prove(config, place).await.is_none() {
+            sleep(INTERVAL).await;
+        }
+    }
+    std::future::pending().await
+}
+
+fn unproved(config: &Config) -> Option<&KeyPlace> {
+    config.key_place.as_ref().filter(|place| !by_key::is_proved(place))
+}
+
+/// Notes what STS says of the keys, and gives where they lead then; `None` where it does not say, or where that is not to be noted.
+async fn prove(config: &Config, place: &KeyPlace) -> Option<PathBuf> {
+    let aws = Aws::load(config.aws_settings()).await;
+    let caller = aws.caller().await.ok()?;
+    let is_named = config.account.as_ref().is_none_or(|named| *named == caller.account);
+    let is_whole = AccountId::is_valid(caller.account.as_str()) && !caller.arn.is_empty();
+    // A key without its secret is none: the credentials are somebody else's then.
+    if !is_named || !is_whole || aws.origin() != Origin::Keys {
+        return None;
+    }
+    match by_key::prove(place, &caller.arn) {
+        Ok(data_dir) => Some(data_dir),
+        Err(error) => {
+            tracing::warn!(%error, "it cannot be noted whose the keys of the environment are: they keep a store of their own");
+            None
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! Reads from the store which resources of a kind others refer to.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt;
+use tokio::task::spawn_blocking;
+use tokio::time::sleep;
+
+use crate::kinds::{self, KindSpec};
+use crate::model::{Kind, Scope};
+use crate::source::referred::ReferredIds;
+use crate::store::{ReadError, Store};
+
+/// How many rows are read from one snapshot: a long read pins dead pages.
+const STEP: usize = 1_000;
+
+/// How long it takes until a store that cannot be read is read again.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// Answers the ids that stored resources refer to of a kind that is asked for by id too; `None` for every other kind.
+pub(super) fn referred_ids(store: &Store, spec: &'static KindSpec) -> Option<ReferredIds> {
+    let referring: Vec<(Kind, u16)> = spec.also_by_id.iter().filter_map(|(slug, path)| facet(slug, path)).collect();
+    if referring.is_empty() {
+        return None;
+    }
+    let (store, referring) = (store.clone(), Arc::new(referring));
+    Some(Arc::new(move |scope: &Scope| {
+        let (store, referring, scope) = (store.clone(), Arc::clone(&referring), scope.clone());
+        async move {
+            loop {
+                let (store, referring, scope) = (store.clone(), Arc::clone(&referring), scope.clone());
+                match spawn_blocking(move || read(&store, &referring, &scope)).await {
+                    Ok(Ok(ids)) => return ids,
+                    // The store says by itself what is wrong with it.
+                    Ok(Err(_)) | Err(_) => sleep(AGAIN).await,
+                }
+            }
+        }
+        .boxed()
+    }))
+}
+
+/// The kind of this slug, and the number under which its rows hold what a document has at `path`.
+fn facet(slug: &str, path: &str) -> Option<(Kind, u16)> {
+    let spec = kinds::by_slug(slug)?;
+    Some((spec.kind(), spec.filters.iter().find(|filter| filter.paths == [path])?.number))
+}
+
+fn read(store: &Store, referring: &[(Kind, u16)], scope: &Scope) -> Result<BTreeSet<Arc<str>>, ReadError> {
+    let mut ids = BTreeSet::new();
+    for (kind, number) in referring {
+        let mut after = None;
+        loop {
+            let rows = store.snapshot()?.rows(kind, Some(scope), after.as_ref(), STEP)?;
+            let facets = rows.iter().flat_map(|row| &row.fields.facets).filter(|(facet, _)| facet == number);
+            ids.extend(facets.map(|(_, id)| Arc::from(id.as_str())));
+            match rows.into_iter().next_back() {
+                Some(last) => after = Some(last.id),
+                None => break,
+            }
+        }
+    }
+    Ok(ids)
+}
