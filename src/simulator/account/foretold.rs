@@ -1,24 +1,24 @@
 //! Whether what was foretold came true.
 
+use crate::simulator::account::Account;
 use crate::simulator::clock::Moment;
-use crate::simulator::estate::Estate;
 use crate::simulator::happening::What;
 use crate::simulator::ident::Kind;
-use crate::simulator::shot::Shot;
+use crate::simulator::snapshot::Snapshot;
 
-impl Estate {
+impl Account {
     /// Whether something foretold of volumes and snapshots for `at` came true: a later call may have overtaken it.
     pub(crate) fn came_true(&self, what: &What, at: Moment) -> bool {
-        let view = self.view();
-        let scene = view.scene();
+        let reading = self.reading();
+        let scene = reading.scene();
         // What was never here is somebody else's to foretell.
         let number = |kind, id: &str| {
             let number = self.plan().idents.number(kind, id).ok().flatten();
             number.filter(|number| scene.ever(kind, *number))
         };
         let completed = |id: &str| {
-            let shot = |number| scene.shot(number, at).is_some_and(|shot: Shot| shot.completed(at));
-            number(Kind::Snapshot, id).is_none_or(shot)
+            let snapshot = |number| scene.snapshot(number, at).is_some_and(|snapshot: Snapshot| snapshot.completed(at));
+            number(Kind::Snapshot, id).is_none_or(snapshot)
         };
         match what {
             What::Volume { id, event, .. } => {

@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 
+use crate::simulator::account::scene::Scene;
+use crate::simulator::account::share::Share;
 use crate::simulator::changes::CREATED;
 use crate::simulator::clock::Moment;
-use crate::simulator::estate::scene::Scene;
-use crate::simulator::estate::share::Share;
 use crate::simulator::history::History;
 use crate::simulator::ident::{Kind, Malformed};
 use crate::simulator::plan::{Plan, ZONES};
@@ -43,8 +43,8 @@ impl<'a> Scene<'a> {
     /// The moments at which a describe begins to show something else of one of the account's own subnets: its free addresses.
     pub(crate) fn subnet_moments(self, number: u64) -> Vec<Moment> {
         let mut moments: Vec<Moment> = self.movers(number).flat_map(|instance| self.ends_of(instance)).collect();
-        for made in self.holdings().interfaces.made(CREATED) {
-            let history = self.holdings().interfaces.get(made);
+        for made in self.tables().interfaces.made(CREATED) {
+            let history = self.tables().interfaces.get(made);
             moments.extend(history.filter(|it| it.latest().subnet == number).into_iter().flat_map(History::moments));
         }
         let nats = self.nat_gateways(0).filter(|nat| self.kept_subnet(*nat) == Some(number));
@@ -56,7 +56,7 @@ impl<'a> Scene<'a> {
     /// created interfaces and NAT gateways, less what the terminated gave back.
     pub(crate) fn taken_addresses(self, at: Moment) -> HashMap<u64, i64> {
         let mut taken = self.moved(at);
-        for made in self.holdings().interfaces.made(CREATED) {
+        for made in self.tables().interfaces.made(CREATED) {
             if let Some(interface) = self.interface(made, at) {
                 *taken.entry(interface.subnet).or_default() += 1;
             }

@@ -1,4 +1,4 @@
-//! Changing an estate. Whatever changes, AWS would tell: each change pushes its happenings, those ahead of it too.
+//! Changing an account. Whatever changes, AWS would tell: each change pushes its happenings, those ahead of it too.
 
 mod gateways;
 
@@ -7,20 +7,20 @@ use std::sync::Arc;
 
 use parking_lot::RwLockWriteGuard;
 
+use crate::simulator::account::differences::{Differences, Hosts, Idempotent, Touched};
+use crate::simulator::account::pace::Pace;
+use crate::simulator::account::scene::Scene;
+use crate::simulator::account::share::{Share, SubnetPlace};
 use crate::simulator::clock::Moment;
-use crate::simulator::estate::held::{Held, Hosts, Idempotent, Touched};
-use crate::simulator::estate::pace::Pace;
-use crate::simulator::estate::scene::Scene;
-use crate::simulator::estate::share::{Place, Share};
 use crate::simulator::happening::{Happening, What};
 use crate::simulator::history::History;
-use crate::simulator::holdings::Holdings;
 use crate::simulator::ident::Kind;
-use crate::simulator::instance::{Health, Instance, Life, Phase, State};
+use crate::simulator::instance::{Instance, Life, Phase, ScriptedChecks, State};
 use crate::simulator::nat_gateway::NAT_HOST;
 use crate::simulator::network::Permission;
 use crate::simulator::outbox::Outbox;
 use crate::simulator::plan::{Plan, address, ipv6};
+use crate::simulator::tables::Tables;
 use crate::simulator::tags::{Tagged, Tags};
 
 /// The places in a subnet that launches take, the last first, so that the formula's own grow towards them: the lowest and
@@ -28,13 +28,13 @@ use crate::simulator::tags::{Tagged, Tags};
 const OWN_HOSTS: (u64, u64) = (8_192, NAT_HOST);
 const SHARED_HOSTS: (u64, u64) = (4_096, 8_192);
 
-/// The only way to change an estate; holds its lock and stands still in time.
+/// The only way to change an account; holds its lock and stands still in time.
 pub(crate) struct Edit<'a> {
     plan: &'a Plan,
     pace: Pace,
     outbox: &'a Outbox,
     now: Moment,
-    held: RwLockWriteGuard<'a, Held>,
+    differences: RwLockWriteGuard<'a, Differences>,
 }
 
 /// What `RunInstances` launches.
@@ -42,7 +42,7 @@ pub(crate) struct Edit<'a> {
 pub(crate) struct Launch {
     /// The instance of number 0 with everything the call decides; numbers, addresses and times come later.
     pub(crate) model: Instance,
-    pub(crate) place: Place,
+    pub(crate) place: SubnetPlace,
     /// The call's client token, and what stands for all it asked for.
     pub(crate) token: Option<(Arc<str>, u64)>,
 }
@@ -62,9 +62,9 @@ impl<'a> Edit<'a> {
         pace: Pace,
         outbox: &'a Outbox,
         now: Moment,
-        held: RwLockWriteGuard<'a, Held>,
+        differences: RwLockWriteGuard<'a, Differences>,
     ) -> Self {
-        Self { plan, pace, outbox, now, held }
+        Self { plan, pace, outbox, now, differences }
     }
 
     /// The moment of everything this edit does.
@@ -78,20 +78,20 @@ impl<'a> Edit<'a> {
 
     /// The resources around instances.
     pub(crate) fn scene(&self) -> Scene<'_> {
-        Scene::new(self.plan, &self.held)
+        Scene::new(self.plan, &self.differences)
     }
 
-    pub(crate) fn holdings(&mut self) -> &mut Holdings {
-        &mut self.held.holdings
+    pub(crate) fn tables(&mut self) -> &mut Tables {
+        &mut self.differences.tables
     }
 
     pub(crate) fn end(&self) -> u64 {
-        self.held.end(self.plan)
+        self.differences.end(self.plan)
     }
 
     /// An instance as it is, also after EC2 forgot it.
     pub(crate) fn instance(&self, number: u64) -> Option<Instance> {
-        self.held.instance(self.plan, number, Moment::LAST)
+        self.differences.instance(self.plan, number, Moment::LAST)
     }
 
     /// Begins a start.
@@ -141,7 +141,7 @@ impl<'a> Edit<'a> {
         }
         let mut launched = Vec::with_capacity(hosts.len());
         for host in hosts {
-            let Place { network, zone, base, shared, .. } = launch.place;
+            let SubnetPlace { network, zone, base, shared, .. } = launch.place;
             let mut instance = launch.model.clone();
             instance.number = self.end();
             instance.lead = lead;
@@ -151,14 +151,14 @@ impl<'a> Edit<'a> {
         }
         if let Some((token, asked)) = &launch.token {
             let made = Idempotent { asked: *asked, numbers: launched.clone() };
-            self.held.tokens.insert(token.to_string(), made);
+            self.differences.tokens.insert(token.to_string(), made);
         }
         Some(launched)
     }
 
     /// What a client token was used for.
     pub(crate) fn again(&self, token: &str, asked: u64) -> Option<Again> {
-        let known = self.held.tokens.get(token)?;
+        let known = self.differences.tokens.get(token)?;
         Some(if known.asked == asked { Again::Same(known.numbers.clone()) } else { Again::Different })
     }
 
@@ -173,7 +173,8 @@ impl<'a> Edit<'a> {
         }
         let next = Tagged { version: before.version + 1, tags };
         self.tell_tags(kind, number, changed, &next);
-        let history = self.held.tags.entry((kind, number)).or_insert_with(|| History::new(Moment::NEVER, before));
+        let history =
+            self.differences.tags.entry((kind, number)).or_insert_with(|| History::new(Moment::NEVER, before));
         history.push(self.now, next);
     }
 
@@ -182,7 +183,7 @@ impl<'a> Edit<'a> {
         if !tags.is_empty() {
             let first = Tagged { version: 1, tags };
             self.tell_tags(kind, number, first.tags.differing(&Tags::default()), &first);
-            self.held.tags.insert((kind, number), History::new(self.now, first));
+            self.differences.tags.insert((kind, number), History::new(self.now, first));
         }
     }
 
@@ -192,25 +193,25 @@ impl<'a> Edit<'a> {
     }
 
     /// Changes the script of an instance's status checks.
-    pub(crate) fn mend(&mut self, number: u64, with: impl FnOnce(&mut Health)) {
+    pub(crate) fn mend(&mut self, number: u64, with: impl FnOnce(&mut ScriptedChecks)) {
         let now = self.now;
         let touched = self.touch(number);
-        let well = || Box::new(History::new(Moment::NEVER, Health::default()));
+        let well = || Box::new(History::new(Moment::NEVER, ScriptedChecks::default()));
         touched.health.get_or_insert_with(well).change(now, with);
     }
 
     /// The inbound rules of a security group.
     pub(crate) fn ingress(&self, group: u64) -> Vec<Permission> {
-        match self.held.ingress.get(&group) {
+        match self.differences.ingress.get(&group) {
             Some(rules) => rules.latest().clone(),
-            None => self.held.group(self.plan, group).ingress,
+            None => self.differences.group(self.plan, group).ingress,
         }
     }
 
     /// Replaces the inbound rules of a security group.
     pub(crate) fn set_ingress(&mut self, group: u64, rules: Vec<Permission>) {
         let before = self.ingress(group);
-        let history = self.held.ingress.entry(group).or_insert_with(|| History::new(Moment::NEVER, before));
+        let history = self.differences.ingress.entry(group).or_insert_with(|| History::new(Moment::NEVER, before));
         history.push(self.now, rules);
     }
 
@@ -218,8 +219,8 @@ impl<'a> Edit<'a> {
     pub(crate) fn accept(&mut self, share: impl FnOnce(Moment) -> Share) {
         let share = share(self.now);
         let same = |known: &Share| known.plan.account == share.plan.account && known.vpc == share.vpc;
-        if !self.held.shares.iter().any(same) {
-            self.held.shares.push(share);
+        if !self.differences.shares.iter().any(same) {
+            self.differences.shares.push(share);
         }
     }
 
@@ -264,8 +265,8 @@ impl<'a> Edit<'a> {
         let number = instance.number;
         let first = Tagged { version: 1, tags: instance.tags.clone() };
         let touched = Touched { born: Some(Box::new(instance)), phases: History::new(self.now, phase), health: None };
-        self.held.touched.insert(number, touched);
-        self.held.launched += 1;
+        self.differences.touched.insert(number, touched);
+        self.differences.launched += 1;
         self.tell_states(number, phase);
         self.tell_born_disks(number);
         if !first.tags.is_empty() {
@@ -275,25 +276,25 @@ impl<'a> Edit<'a> {
     }
 
     fn fresh_address(&mut self) -> Ipv4Addr {
-        self.held.addresses += 1;
-        Plan::fresh_address(self.held.addresses)
+        self.differences.addresses += 1;
+        Plan::fresh_address(self.differences.addresses)
     }
 
     fn touch(&mut self, number: u64) -> &mut Touched {
         let plan = self.plan;
-        self.held.touched.entry(number).or_insert_with(|| {
+        self.differences.touched.entry(number).or_insert_with(|| {
             let phase = plan.instance(number).phase;
             Touched { born: None, phases: History::new(Moment::NEVER, phase), health: None }
         })
     }
 
     /// Free places in a subnet, one for each of `numbers` as far as there are any. A terminated instance's is free again.
-    pub(crate) fn take_hosts(&mut self, place: &Place, numbers: &[u64]) -> Vec<u64> {
+    pub(crate) fn take_hosts(&mut self, place: &SubnetPlace, numbers: &[u64]) -> Vec<u64> {
         let (low, high) = if place.shared { SHARED_HOSTS } else { OWN_HOSTS };
         let low = if place.shared { low } else { low.max(self.plan.host(self.end()) + 8) };
         let span = high.saturating_sub(low);
         let (now, plan) = (self.now, self.plan);
-        let mut hosts = self.held.hosts.remove(&place.subnet).unwrap_or_default();
+        let mut hosts = self.differences.hosts.remove(&place.subnet).unwrap_or_default();
         let Hosts { given, taken } = &mut hosts;
         let mut found = Vec::with_capacity(numbers.len());
         let mut tried = 0;
@@ -303,14 +304,14 @@ impl<'a> Edit<'a> {
             let host = high - 1 - *given % span;
             *given += 1;
             tried += 1;
-            let ended = |number: &u64| !Scene::new(plan, &self.held).exists(Kind::Interface, *number, now);
+            let ended = |number: &u64| !Scene::new(plan, &self.differences).exists(Kind::Interface, *number, now);
             if taken.get(&host).is_none_or(ended) {
                 taken.insert(host, *number);
                 found.push(host);
                 want = wanted.next();
             }
         }
-        self.held.hosts.insert(place.subnet, hosts);
+        self.differences.hosts.insert(place.subnet, hosts);
         found
     }
 }

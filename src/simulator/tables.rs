@@ -10,7 +10,7 @@ use crate::simulator::address::Elastic;
 use crate::simulator::ami::Ami;
 use crate::simulator::changes::{CREATED, Changes, Timed};
 use crate::simulator::clock::Moment;
-use crate::simulator::disk::Disk;
+use crate::simulator::ebs_volume::EbsVolume;
 use crate::simulator::ident::Kind;
 use crate::simulator::interface::Interface;
 use crate::simulator::internet_gateway::InternetGateway;
@@ -18,14 +18,14 @@ use crate::simulator::nat_gateway::NatGateway;
 use crate::simulator::network_acl::NetworkAcl;
 use crate::simulator::plan::Plan;
 use crate::simulator::route_table::RouteTable;
-use crate::simulator::shot::Shot;
+use crate::simulator::snapshot::Snapshot;
 use crate::simulator::tags::Tags;
 
 /// Everything of these kinds that differs from the formula.
 #[derive(Debug, Default)]
-pub(crate) struct Holdings {
-    pub(crate) disks: Changes<Disk>,
-    pub(crate) shots: Changes<Shot>,
+pub(crate) struct Tables {
+    pub(crate) disks: Changes<EbsVolume>,
+    pub(crate) snapshots: Changes<Snapshot>,
     pub(crate) interfaces: Changes<Interface>,
     pub(crate) elastics: Changes<Elastic>,
     pub(crate) route_tables: Changes<RouteTable>,
@@ -47,7 +47,7 @@ pub(crate) struct Holdings {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct TokenTaken;
 
-impl Holdings {
+impl Tables {
     /// The number of one more association.
     pub(crate) fn associate(&mut self) -> u64 {
         self.associations += 1;
@@ -72,7 +72,7 @@ impl Holdings {
     /// Lets nothing begin or be done later than it was when the clock, then at `from`, was put back to `to`.
     pub(crate) fn rewind(&mut self, to: Moment, from: Moment) {
         self.disks.rewind(to, from);
-        self.shots.rewind(to, from);
+        self.snapshots.rewind(to, from);
         self.interfaces.rewind(to, from);
         self.elastics.rewind(to, from);
         self.route_tables.rewind(to, from);
@@ -84,19 +84,19 @@ impl Holdings {
 }
 
 /// A kind whose things are a formula of their number, or what calls made of them.
-pub(crate) trait Kept: Clone {
+pub(crate) trait Versioned: Clone {
     const KIND: Kind;
     fn number(&self) -> u64;
     fn formula(plan: &Plan, number: u64) -> Option<Self>;
-    fn changes(holdings: &Holdings) -> &Changes<Self>;
-    fn changes_mut(holdings: &mut Holdings) -> &mut Changes<Self>;
+    fn changes(tables: &Tables) -> &Changes<Self>;
+    fn changes_mut(tables: &mut Tables) -> &mut Changes<Self>;
     fn tags_mut(&mut self) -> &mut Tags;
 }
 
-/// Implements [`Kept`] for the type of a table.
+/// Implements [`Versioned`] for the type of a table.
 macro_rules! kept {
     ($type:ty, $kind:ident, $table:ident) => {
-        impl Kept for $type {
+        impl Versioned for $type {
             const KIND: Kind = Kind::$kind;
 
             fn number(&self) -> u64 {
@@ -107,12 +107,12 @@ macro_rules! kept {
                 Self::of(plan, number)
             }
 
-            fn changes(holdings: &Holdings) -> &Changes<Self> {
-                &holdings.$table
+            fn changes(tables: &Tables) -> &Changes<Self> {
+                &tables.$table
             }
 
-            fn changes_mut(holdings: &mut Holdings) -> &mut Changes<Self> {
-                &mut holdings.$table
+            fn changes_mut(tables: &mut Tables) -> &mut Changes<Self> {
+                &mut tables.$table
             }
 
             fn tags_mut(&mut self) -> &mut Tags {

@@ -1,29 +1,29 @@
-//! Reading an estate, as of any moment.
+//! Reading an account, as of any moment.
 
 use std::collections::BTreeSet;
 
 use parking_lot::RwLockReadGuard;
 
+use crate::simulator::account::differences::Differences;
+use crate::simulator::account::scene::Scene;
+use crate::simulator::account::share::SubnetPlace;
 use crate::simulator::clock::Moment;
-use crate::simulator::estate::held::Held;
-use crate::simulator::estate::scene::Scene;
-use crate::simulator::estate::share::Place;
 use crate::simulator::ident::{Kind, Malformed};
 use crate::simulator::instance::{Instance, Phase};
 use crate::simulator::network::{GROUPS, SecurityGroup, Vpc};
 use crate::simulator::plan::{Plan, ZONES};
 use crate::simulator::tags::Tagged;
 
-/// A consistent look at an estate: nothing changes while it is held, and it can be asked what held at any moment.
-pub(crate) struct View<'a> {
+/// A consistent look at an account: nothing changes while it is held, and it can be asked what held at any moment.
+pub(crate) struct Reading<'a> {
     plan: &'a Plan,
     now: Moment,
-    held: RwLockReadGuard<'a, Held>,
+    differences: RwLockReadGuard<'a, Differences>,
 }
 
-impl<'a> View<'a> {
-    pub(super) const fn new(plan: &'a Plan, now: Moment, held: RwLockReadGuard<'a, Held>) -> Self {
-        Self { plan, now, held }
+impl<'a> Reading<'a> {
+    pub(super) const fn new(plan: &'a Plan, now: Moment, differences: RwLockReadGuard<'a, Differences>) -> Self {
+        Self { plan, now, differences }
     }
 
     /// When the look began: nothing it shows is newer.
@@ -33,17 +33,17 @@ impl<'a> View<'a> {
 
     /// One beyond the last instance's number.
     pub(crate) fn end(&self) -> u64 {
-        self.held.end(self.plan)
+        self.differences.end(self.plan)
     }
 
     /// An instance as it was at `at`, also after EC2 forgot it; `None` before its launch.
     pub(crate) fn instance(&self, number: u64, at: Moment) -> Option<Instance> {
-        self.held.instance(self.plan, number, at).map(|instance| self.scene().furnish(instance, at))
+        self.differences.instance(self.plan, number, at).map(|instance| self.scene().with_attachments(instance, at))
     }
 
     /// The resources around instances.
     pub(crate) fn scene(&self) -> Scene<'_> {
-        Scene::new(self.plan, &self.held)
+        Scene::new(self.plan, &self.differences)
     }
 
     /// An instance EC2 would list at `at`.
@@ -53,7 +53,7 @@ impl<'a> View<'a> {
 
     /// When EC2 forgets an instance in a phase; `None` when it is not terminated.
     pub(crate) fn forgets(&self, number: u64, phase: &Phase) -> Option<Moment> {
-        self.held.forgets(self.plan, number, phase)
+        self.differences.forgets(self.plan, number, phase)
     }
 
     /// The number of an instance that has ever existed.
@@ -64,34 +64,34 @@ impl<'a> View<'a> {
 
     /// The VPCs the account sees, shared ones included.
     pub(crate) fn vpcs(&self) -> u64 {
-        self.held.vpcs(self.plan)
+        self.differences.vpcs(self.plan)
     }
 
     /// The VPC in a place at `at`, and the formula of its owner, which its ids are of.
     pub(crate) fn vpc(&self, place: u64, at: Moment) -> Option<(Vpc, &Plan)> {
-        self.held.vpc(self.plan, place, at)
+        self.differences.vpc(self.plan, place, at)
     }
 
     /// The place of a VPC the account sees.
     pub(crate) fn vpc_place(&self, id: &str) -> Result<Option<u64>, Malformed> {
-        self.held.vpc_place(self.plan, id)
+        self.differences.vpc_place(self.plan, id)
     }
 
     /// A subnet the account may put instances in.
-    pub(crate) fn place(&self, id: &str) -> Result<Option<Place>, Malformed> {
-        self.held.place(self.plan, id)
+    pub(crate) fn place(&self, id: &str) -> Result<Option<SubnetPlace>, Malformed> {
+        self.differences.place(self.plan, id)
     }
 
     /// A security group of a VPC the account saw at `at`.
     pub(crate) fn group(&self, number: u64, at: Moment) -> Option<SecurityGroup> {
-        if self.held.share(self.plan, number / GROUPS).is_some_and(|share| share.from > at) {
+        if self.differences.share(self.plan, number / GROUPS).is_some_and(|share| share.from > at) {
             return None;
         }
-        let mut group = self.held.group(self.plan, number);
-        if let Some(tagged) = self.held.tags.get(&(Kind::SecurityGroup, number)).and_then(|tags| tags.at(at)) {
+        let mut group = self.differences.group(self.plan, number);
+        if let Some(tagged) = self.differences.tags.get(&(Kind::SecurityGroup, number)).and_then(|tags| tags.at(at)) {
             group.tags = tagged.tags.clone();
         }
-        if let Some(ingress) = self.held.ingress.get(&number).and_then(|rules| rules.at(at)) {
+        if let Some(ingress) = self.differences.ingress.get(&number).and_then(|rules| rules.at(at)) {
             group.ingress.clone_from(ingress);
         }
         Some(group)
@@ -124,7 +124,7 @@ impl<'a> View<'a> {
 
     /// An instance's phases and when each began; the formula's own began before everything.
     pub(crate) fn phases(&self, number: u64) -> Vec<(Moment, Phase)> {
-        match self.held.touched.get(&number) {
+        match self.differences.touched.get(&number) {
             Some(touched) => touched.phases.versions().map(|(from, phase)| (from, *phase)).collect(),
             None => self.instance(number, Moment::LAST).map(|one| (Moment::NEVER, one.phase)).into_iter().collect(),
         }
@@ -133,14 +133,14 @@ impl<'a> View<'a> {
     /// The moments at which somebody changed a thing, whatever its kind.
     pub(crate) fn changes(&self, kind: Kind, number: u64) -> Vec<Moment> {
         let mut moments = Vec::new();
-        if let Some(tags) = self.held.tags.get(&(kind, number)) {
+        if let Some(tags) = self.differences.tags.get(&(kind, number)) {
             moments.extend(tags.moments());
         }
-        if let Some(touched) = self.held.touched.get(&number).filter(|_| kind == Kind::Instance) {
+        if let Some(touched) = self.differences.touched.get(&number).filter(|_| kind == Kind::Instance) {
             moments.extend(touched.phases.moments());
             moments.extend(touched.health.iter().flat_map(|health| health.moments()));
         }
-        if let Some(rules) = self.held.ingress.get(&number).filter(|_| kind == Kind::SecurityGroup) {
+        if let Some(rules) = self.differences.ingress.get(&number).filter(|_| kind == Kind::SecurityGroup) {
             moments.extend(rules.moments());
         }
         moments
@@ -148,13 +148,13 @@ impl<'a> View<'a> {
 
     /// Since when the VPC in a place is shared with the account; `None` for its own.
     pub(crate) fn shared_since(&self, place: u64) -> Option<Moment> {
-        self.held.share(self.plan, place).map(|share| share.from)
+        self.differences.share(self.plan, place).map(|share| share.from)
     }
 
     /// Everything that was ever changed or created.
     pub(crate) fn touched(&self) -> BTreeSet<(Kind, u64)> {
-        let instances = self.held.touched.keys().map(|number| (Kind::Instance, *number));
-        let groups = self.held.ingress.keys().map(|number| (Kind::SecurityGroup, *number));
-        instances.chain(groups).chain(self.held.tags.keys().copied()).chain(self.scene().touched()).collect()
+        let instances = self.differences.touched.keys().map(|number| (Kind::Instance, *number));
+        let groups = self.differences.ingress.keys().map(|number| (Kind::SecurityGroup, *number));
+        instances.chain(groups).chain(self.differences.tags.keys().copied()).chain(self.scene().touched()).collect()
     }
 }

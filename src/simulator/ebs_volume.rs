@@ -99,7 +99,7 @@ impl Attachment {
 
 /// One EBS volume.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Disk {
+pub(crate) struct EbsVolume {
     pub(crate) number: u64,
     pub(crate) zone: u64,
     pub(crate) gib: u32,
@@ -123,7 +123,7 @@ pub(crate) struct Disk {
     pub(crate) tags: Tags,
 }
 
-impl Timed for Disk {
+impl Timed for EbsVolume {
     fn shift(&mut self, shift: impl Fn(Moment) -> Moment) {
         self.created = shift(self.created);
         self.ready = shift(self.ready);
@@ -136,7 +136,7 @@ impl Timed for Disk {
     }
 }
 
-impl Disk {
+impl EbsVolume {
     pub(crate) fn state(&self, at: Moment) -> &'static str {
         match &self.attachment {
             _ if self.deleted.is_some() => "deleting",

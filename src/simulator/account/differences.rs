@@ -1,24 +1,24 @@
-//! What an estate remembers: only what differs from the formula, as versions.
+//! What an account remembers: only what differs from the formula, as versions.
 
 mod shares;
 
 use std::collections::HashMap;
 use std::time::Duration;
 
+use crate::simulator::account::pace::Pace;
+use crate::simulator::account::share::Share;
 use crate::simulator::clock::Moment;
-use crate::simulator::estate::pace::Pace;
-use crate::simulator::estate::share::Share;
 use crate::simulator::history::History;
-use crate::simulator::holdings::Holdings;
 use crate::simulator::ident::Kind;
-use crate::simulator::instance::{Health, Instance, Life, Phase};
+use crate::simulator::instance::{Instance, Life, Phase, ScriptedChecks};
 use crate::simulator::network::Permission;
 use crate::simulator::plan::Plan;
+use crate::simulator::tables::Tables;
 use crate::simulator::tags::Tagged;
 
 /// Everything that differs from the formula.
 #[derive(Debug)]
-pub(crate) struct Held {
+pub(crate) struct Differences {
     /// Instances that were launched, or moved, or whose checks were scripted, by number.
     pub(super) touched: HashMap<u64, Touched>,
     /// How many instances exist beyond the formula's count.
@@ -36,7 +36,7 @@ pub(crate) struct Held {
     /// What launches with a client token asked for and made.
     pub(super) tokens: HashMap<String, Idempotent>,
     /// Volumes, snapshots, interfaces and addresses.
-    pub(super) holdings: Holdings,
+    pub(super) tables: Tables,
     /// The moment of the last change.
     newest: Moment,
     /// What the clock had reached when it was put back.
@@ -57,7 +57,7 @@ pub(super) struct Touched {
     pub(super) born: Option<Box<Instance>>,
     /// Its first version is its launch; the formula's own were always there.
     pub(super) phases: History<Phase>,
-    pub(super) health: Option<Box<History<Health>>>,
+    pub(super) health: Option<Box<History<ScriptedChecks>>>,
 }
 
 /// The addresses of a subnet that launches took.
@@ -77,7 +77,7 @@ pub(super) struct Idempotent {
     pub(super) numbers: Vec<u64>,
 }
 
-impl Default for Held {
+impl Default for Differences {
     fn default() -> Self {
         Self {
             touched: HashMap::new(),
@@ -88,14 +88,14 @@ impl Default for Held {
             shares: Vec::new(),
             hosts: HashMap::new(),
             tokens: HashMap::new(),
-            holdings: Holdings::default(),
+            tables: Tables::default(),
             newest: Moment::NEVER,
             rewound: None,
         }
     }
 }
 
-impl Held {
+impl Differences {
     /// One beyond the last instance's number.
     pub(super) fn end(&self, plan: &Plan) -> u64 {
         plan.count + self.launched
@@ -133,7 +133,7 @@ impl Held {
         self.tags.values_mut().for_each(|tags| tags.rewind(to));
         self.ingress.values_mut().for_each(|rules| rules.rewind(to));
         self.shares.iter_mut().for_each(|share| share.from = share.from.min(to));
-        self.holdings.rewind(to, self.newest);
+        self.tables.rewind(to, self.newest);
     }
 
     /// An instance as it was at `at`, also after EC2 forgot it; `None` before its launch and for numbers never given out.

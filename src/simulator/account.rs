@@ -1,19 +1,19 @@
 //! What one account holds in one region: the formula, and over it only what was changed.
 //!
 //! Every change goes through [`Edit`], under one lock and at one moment, so that a request sees all of another's changes or
-//! none. What changed is kept as versions ([`History`](crate::simulator::history::History)), so a [`View`] answers as of any
+//! none. What changed is kept as versions ([`History`](crate::simulator::history::History)), so a [`Reading`] answers as of any
 //! moment: describe lag, the journal and the oracle are the same question.
 //!
-//! A clock may be put back. The estate notices at the next look and rewinds: what held just before that holds from there
+//! A clock may be put back. The account notices at the next look and rewinds: what held just before that holds from there
 //! on, so nothing a client was shown vanishes until the clock catches up, and moments lived twice keep their second truth.
 
+mod differences;
 mod edit;
 mod foretold;
-mod held;
 mod pace;
+mod reading;
 mod scene;
 mod share;
-mod view;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -26,19 +26,19 @@ use crate::simulator::instance::{Check, Instance, ScheduledEvent};
 use crate::simulator::network::GROUPS;
 use crate::simulator::outbox::Outbox;
 use crate::simulator::plan::Plan;
-use crate::simulator::shot::Shot;
+use crate::simulator::snapshot::Snapshot;
 use crate::simulator::tags::Tags;
 
+use differences::Differences;
 pub(crate) use edit::{Again, Edit, Launch};
-use held::Held;
 pub(crate) use pace::Pace;
+pub(crate) use reading::Reading;
 pub(crate) use scene::Scene;
-pub(crate) use share::{Place, Share};
-pub(crate) use view::View;
+pub(crate) use share::{Share, SubnetPlace};
 
 /// The id names nothing this account holds in this region.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the simulated account holds no {id}; take ids from Estate::instance_ids or a describe call")]
+#[error("the simulated account holds no {id}; take ids from Account::instance_ids or a describe call")]
 pub struct UnknownId {
     /// The id as it was given.
     pub id: String,
@@ -52,7 +52,7 @@ impl UnknownId {
 
 /// A snapshot somebody took.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Snapshot {
+pub struct TakenSnapshot {
     /// `snap-...`.
     pub id: String,
     /// The volume it is of.
@@ -68,22 +68,29 @@ pub struct Snapshot {
 /// One account in one region. Its public methods change the world directly, past the API's checks: they are the hands
 /// of tests and of churn.
 #[derive(Debug)]
-pub struct Estate {
+pub struct Account {
     plan: Arc<Plan>,
     pace: Pace,
     clock: Clock,
     outbox: Arc<Outbox>,
     /// The latest moment anybody looked at, in milliseconds.
     seen: AtomicI64,
-    held: RwLock<Held>,
+    differences: RwLock<Differences>,
 }
 
 /// A clock read by two threads can seem to step back by the time between them; this much is a clock that was put back.
 const STEP_BACK: i64 = 1_000;
 
-impl Estate {
+impl Account {
     pub(crate) fn new(plan: Plan, pace: Pace, clock: Clock, outbox: Arc<Outbox>) -> Self {
-        Self { plan: Arc::new(plan), pace, clock, outbox, seen: AtomicI64::new(i64::MIN), held: RwLock::default() }
+        Self {
+            plan: Arc::new(plan),
+            pace,
+            clock,
+            outbox,
+            seen: AtomicI64::new(i64::MIN),
+            differences: RwLock::default(),
+        }
     }
 
     pub(crate) fn plan(&self) -> &Plan {
@@ -98,28 +105,28 @@ impl Estate {
         &self.outbox
     }
 
-    pub(crate) fn view(&self) -> View<'_> {
-        let held = self.held.read();
+    pub(crate) fn reading(&self) -> Reading<'_> {
+        let differences = self.differences.read();
         // The clock is read under the lock, where no change can be newer unless the clock was put back.
         let now = self.clock.moment();
         let seen = self.seen.fetch_max(now.0, Ordering::Relaxed);
-        if held.behind(now) || seen > now.0.saturating_add(STEP_BACK) {
-            drop(held);
+        if differences.behind(now) || seen > now.0.saturating_add(STEP_BACK) {
+            drop(differences);
             let now = self.edit().now();
-            return View::new(&self.plan, now, self.held.read());
+            return Reading::new(&self.plan, now, self.differences.read());
         }
-        View::new(&self.plan, now, held)
+        Reading::new(&self.plan, now, differences)
     }
 
     pub(crate) fn edit(&self) -> Edit<'_> {
-        let mut held = self.held.write();
+        let mut differences = self.differences.write();
         let now = self.clock.moment();
         let seen = self.seen.swap(now.0, Ordering::Relaxed);
-        if held.behind(now) || seen > now.0.saturating_add(STEP_BACK) {
-            held.rewind(now, Moment(seen), self.pace, self.plan.retention);
+        if differences.behind(now) || seen > now.0.saturating_add(STEP_BACK) {
+            differences.rewind(now, Moment(seen), self.pace, self.plan.retention);
         }
-        held.reach(now);
-        Edit::new(&self.plan, self.pace, &self.outbox, now, held)
+        differences.reach(now);
+        Edit::new(&self.plan, self.pace, &self.outbox, now, differences)
     }
 
     /// Lists a VPC of another account, and its subnets, among those of this one.
@@ -141,9 +148,9 @@ impl Estate {
     }
 
     fn instance_ids_where(&self, keep: impl Fn(&Instance, Moment) -> bool) -> Vec<String> {
-        let (view, now) = (self.view(), self.clock.moment());
-        (0..view.end())
-            .filter_map(|number| view.listed(number, now))
+        let (reading, now) = (self.reading(), self.clock.moment());
+        (0..reading.end())
+            .filter_map(|number| reading.listed(number, now))
             .filter(|instance| keep(instance, now))
             .map(|instance| self.plan.id(&instance))
             .collect()
@@ -158,23 +165,23 @@ impl Estate {
     /// The ids of the region's security groups.
     #[must_use]
     pub fn security_group_ids(&self) -> Vec<String> {
-        let numbers = 0..self.view().vpcs() * GROUPS;
+        let numbers = 0..self.reading().vpcs() * GROUPS;
         numbers.map(|number| self.plan.idents.text(Kind::SecurityGroup, number)).collect()
     }
 
     /// The state of an instance now; `None` when EC2 would say it does not exist.
     #[must_use]
     pub fn state(&self, id: &str) -> Option<&'static str> {
-        let (view, now) = (self.view(), self.clock.moment());
-        let number = view.number(id).ok()??;
-        view.listed(number, now).map(|instance| instance.state(now).name())
+        let (reading, now) = (self.reading(), self.clock.moment());
+        let number = reading.number(id).ok()??;
+        reading.listed(number, now).map(|instance| instance.state(now).name())
     }
 
     /// The value of a tag of a resource of any kind.
     #[must_use]
     pub fn tag(&self, id: &str, key: &str) -> Option<String> {
         let (kind, number) = self.resource(id).ok()?;
-        let tagged = self.view().tagged(kind, number, Moment::LAST)?;
+        let tagged = self.reading().tagged(kind, number, Moment::LAST)?;
         tagged.tags.get(key).map(str::to_owned)
     }
 
@@ -269,16 +276,16 @@ impl Estate {
 
     /// All snapshots calls took that are still there, oldest first.
     #[must_use]
-    pub fn snapshots(&self) -> Vec<Snapshot> {
-        let view = self.view();
-        let (scene, now) = (view.scene(), view.now());
+    pub fn snapshots(&self) -> Vec<TakenSnapshot> {
+        let reading = self.reading();
+        let (scene, now) = (reading.scene(), reading.now());
         let id = |kind, number| self.plan.idents.text(kind, number);
-        let public = |shot: Shot| Snapshot {
-            id: id(Kind::Snapshot, shot.number),
-            volume_id: id(Kind::Volume, shot.volume),
-            instance_id: shot.instance.map(|number| id(Kind::Instance, number)).unwrap_or_default(),
-            description: shot.description.clone().into_owned(),
-            tags: scene.retagged(Kind::Snapshot, shot.number, now).unwrap_or(&shot.tags).pairs(),
+        let public = |snapshot: Snapshot| TakenSnapshot {
+            id: id(Kind::Snapshot, snapshot.number),
+            volume_id: id(Kind::Volume, snapshot.volume),
+            instance_id: snapshot.instance.map(|number| id(Kind::Instance, number)).unwrap_or_default(),
+            description: snapshot.description.clone().into_owned(),
+            tags: scene.retagged(Kind::Snapshot, snapshot.number, now).unwrap_or(&snapshot.tags).pairs(),
         };
         scene.taken(now).map(public).collect()
     }
@@ -290,13 +297,13 @@ impl Estate {
     }
 
     pub(crate) fn instance(&self, id: &str) -> Result<u64, UnknownId> {
-        let known = self.view().number(id).ok().flatten();
+        let known = self.reading().number(id).ok().flatten();
         known.ok_or_else(|| UnknownId::new(id))
     }
 
     /// What an id stands for; aged-out instances still count.
     pub(crate) fn resource(&self, id: &str) -> Result<(Kind, u64), UnknownId> {
-        let view = self.view();
-        view.resource(id).ok().flatten().ok_or_else(|| UnknownId::new(id))
+        let reading = self.reading();
+        reading.resource(id).ok().flatten().ok_or_else(|| UnknownId::new(id))
     }
 }

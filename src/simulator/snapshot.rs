@@ -12,7 +12,7 @@ use std::time::Duration;
 use crate::simulator::changes::Timed;
 use crate::simulator::clock::Moment;
 use crate::simulator::dice::{Dice, mix};
-use crate::simulator::disk::{Disk, PUBLIC, SLOTS};
+use crate::simulator::ebs_volume::{EbsVolume, PUBLIC, SLOTS};
 use crate::simulator::ident::Kind;
 use crate::simulator::plan::Plan;
 use crate::simulator::tags::Tags;
@@ -23,7 +23,7 @@ const AMAZONS: u64 = 6;
 pub(crate) const PUBLICS: u64 = 24;
 const AMAZON: &str = "137112412989";
 /// The volume of a snapshot whose volume is not the asker's business.
-pub(crate) const UNTOLD: u64 = u64::MAX;
+pub(crate) const HIDDEN_VOLUME: u64 = u64::MAX;
 /// One instance in so many has a backup of its root volume.
 pub(crate) const BACKUPS: u64 = 4;
 
@@ -54,7 +54,7 @@ impl Owner {
 
 /// One snapshot.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Shot {
+pub(crate) struct Snapshot {
     pub(crate) number: u64,
     pub(crate) owner: Owner,
     /// The volume's number; snapshots outlive their volumes.
@@ -80,7 +80,7 @@ pub(crate) struct Shot {
     pub(crate) tags: Tags,
 }
 
-impl Shot {
+impl Snapshot {
     /// Percent done, in steps of ten.
     pub(crate) fn progress(&self, at: Moment) -> i64 {
         let at = self.stuck.map_or(at, |stuck| stuck.min(at));
@@ -121,7 +121,7 @@ impl Shot {
     }
 
     /// The backup of an instance's root volume, taken some days after the volume was made.
-    pub(crate) fn backup(plan: &Plan, disk: &Disk) -> Self {
+    pub(crate) fn backup(plan: &Plan, disk: &EbsVolume) -> Self {
         let mut dice = Dice::new(plan.seed ^ mix(Kind::Snapshot as u64), disk.number);
         let started = disk.created.plus(Duration::from_millis(dice.below(40 * 86_400_000)));
         let mut tags = disk.tags.inherited();
@@ -158,7 +158,7 @@ impl Shot {
         Self {
             number,
             owner,
-            volume: UNTOLD,
+            volume: HIDDEN_VOLUME,
             instance: None,
             batch: None,
             gib: u32::try_from(8 + dice.below(93)).unwrap_or(8),
@@ -175,7 +175,7 @@ impl Shot {
     }
 }
 
-impl Timed for Shot {
+impl Timed for Snapshot {
     fn shift(&mut self, shift: impl Fn(Moment) -> Moment) {
         // As far as it was, with as much left to do.
         let worked = shift(Moment(self.started.0.saturating_add(self.takes))).0 - self.takes;

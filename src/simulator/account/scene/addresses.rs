@@ -2,10 +2,10 @@
 
 use std::net::Ipv4Addr;
 
+use crate::simulator::account::scene::Scene;
 use crate::simulator::address::{Association, Elastic};
 use crate::simulator::changes::CREATED;
 use crate::simulator::clock::Moment;
-use crate::simulator::estate::scene::Scene;
 use crate::simulator::history::History;
 use crate::simulator::nat_gateway::{NATS, NatGateway};
 use crate::simulator::plan::{ELASTIC_AT, ELASTIC_STEP};
@@ -13,7 +13,7 @@ use crate::simulator::plan::{ELASTIC_AT, ELASTIC_STEP};
 impl Scene<'_> {
     /// The address as it was at `at`; `None` where EC2 knows of none.
     pub(crate) fn elastic(self, number: u64, at: Moment) -> Option<Elastic> {
-        let mut elastic = match self.holdings().elastics.get(number) {
+        let mut elastic = match self.tables().elastics.get(number) {
             Some(history) => history.at(at)?.clone(),
             None => self.formula_elastic(number)?,
         };
@@ -29,7 +29,7 @@ impl Scene<'_> {
         if let Some(nat) = self.nat_of(association.interface) {
             return self.nat_gateway(nat, at).is_some_and(|nat| nat.state(at) != "deleted");
         }
-        let history = self.holdings().interfaces.get(association.interface);
+        let history = self.tables().interfaces.get(association.interface);
         history.and_then(|history| history.at(at)).is_some_and(|interface| !interface.deleted)
     }
 
@@ -48,7 +48,7 @@ impl Scene<'_> {
     pub(crate) fn elastics(self) -> impl Iterator<Item = u64> {
         let formula = (ELASTIC_AT..self.plan.count).step_by(usize::try_from(ELASTIC_STEP).unwrap_or(1));
         let nats = (0..NatGateway::count(self.plan)).map(|nat| NATS + nat);
-        formula.chain(nats).chain(self.holdings().elastics.made(CREATED))
+        formula.chain(nats).chain(self.tables().elastics.made(CREATED))
     }
 
     /// The addresses an interface may have had.
@@ -56,7 +56,7 @@ impl Scene<'_> {
         let of_instance = interface % ELASTIC_STEP == ELASTIC_AT && interface < self.plan.count;
         let of_nat = (NATS..NATS + NatGateway::count(self.plan)).contains(&interface);
         let own = (of_instance || of_nat).then_some(interface);
-        let bound = self.holdings().bound.get(&interface).into_iter().flatten().copied();
+        let bound = self.tables().bound.get(&interface).into_iter().flatten().copied();
         own.into_iter().chain(bound.filter(move |number| Some(*number) != own))
     }
 
@@ -79,12 +79,12 @@ impl Scene<'_> {
         let mut moments = Vec::new();
         let mut bound = Vec::new();
         bound.extend(self.formula_elastic(number).and_then(|elastic| elastic.association));
-        for (from, elastic) in self.holdings().elastics.get(number).into_iter().flat_map(History::versions) {
+        for (from, elastic) in self.tables().elastics.get(number).into_iter().flat_map(History::versions) {
             moments.push(from);
             bound.extend(elastic.association);
         }
         for association in bound {
-            match self.holdings().interfaces.get(association.interface) {
+            match self.tables().interfaces.get(association.interface) {
                 Some(history) => moments.extend(history.moments()),
                 None => moments.extend(self.host_moments(association.interface)),
             }

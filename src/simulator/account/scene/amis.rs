@@ -1,8 +1,8 @@
 //! Machine images.
 
+use crate::simulator::account::scene::Scene;
 use crate::simulator::ami::{Ami, FOREIGN, OWN};
 use crate::simulator::clock::Moment;
-use crate::simulator::estate::scene::Scene;
 
 impl Scene<'_> {
     /// The image as it was at `at`; `None` where EC2 knows of none that the account may see.
@@ -13,7 +13,7 @@ impl Scene<'_> {
     /// The numbers of all images there ever were, from `from` on, in listing order.
     pub(crate) fn amis(self, from: u64) -> impl Iterator<Item = u64> {
         let own = from.max(OWN)..OWN + Ami::own(self.plan);
-        (from..FOREIGN).chain(own).chain(self.holdings().amis.made(from))
+        (from..FOREIGN).chain(own).chain(self.tables().amis.made(from))
     }
 
     /// The moments at which a describe begins to show something else of an image.

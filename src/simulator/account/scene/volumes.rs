@@ -1,16 +1,16 @@
 //! EBS volumes.
 
+use crate::simulator::account::scene::Scene;
 use crate::simulator::clock::Moment;
-use crate::simulator::disk::{Disk, SLOTS};
-use crate::simulator::estate::scene::Scene;
+use crate::simulator::ebs_volume::{EbsVolume, SLOTS};
 use crate::simulator::history::History;
 use crate::simulator::instance::Instance;
 use crate::simulator::plan::Plan;
 
 impl Scene<'_> {
     /// The disk as it was at `at`, everything taken into account that happened by itself; `None` where EC2 knows of none.
-    pub(crate) fn disk(self, number: u64, at: Moment) -> Option<Disk> {
-        let (mut disk, host) = match self.holdings().disks.get(number) {
+    pub(crate) fn disk(self, number: u64, at: Moment) -> Option<EbsVolume> {
+        let (mut disk, host) = match self.tables().disks.get(number) {
             Some(history) => (history.at(at)?.clone(), None),
             None => self.formula_disk(number).map(|(disk, host)| (disk, Some(host)))?,
         };
@@ -30,10 +30,10 @@ impl Scene<'_> {
     }
 
     /// A disk as its instance was born with it, and that instance.
-    pub(crate) fn formula_disk(self, number: u64) -> Option<(Disk, Instance)> {
+    pub(crate) fn formula_disk(self, number: u64) -> Option<(EbsVolume, Instance)> {
         let host = self.birth(number / SLOTS)?;
         let volume = Plan::volumes(&host).find(|volume| volume.number == number)?;
-        Some((Disk::of(self.plan, &host, volume), host))
+        Some((EbsVolume::of(self.plan, &host, volume), host))
     }
 
     /// The numbers of all disks there ever were, from `from` on, in listing order. Some are gone.
@@ -41,14 +41,14 @@ impl Scene<'_> {
         // Whether a disk was there at all is a cheap question, and most are not.
         let slots =
             (from..self.end() * SLOTS).filter(move |number| number % SLOTS <= self.data_volumes(number / SLOTS));
-        slots.chain(self.holdings().disks.made(from))
+        slots.chain(self.tables().disks.made(from))
     }
 
     /// The disks an instance has at `at`, its root first.
-    pub(crate) fn disks_of(self, host: &Instance, at: Moment) -> impl Iterator<Item = Disk> {
+    pub(crate) fn disks_of(self, host: &Instance, at: Moment) -> impl Iterator<Item = EbsVolume> {
         let number = host.number;
         let own = Plan::volumes(host).map(|volume| volume.number);
-        let guests = self.holdings().guests.get(&number).into_iter().flatten().copied();
+        let guests = self.tables().guests.get(&number).into_iter().flatten().copied();
         own.chain(guests.filter(move |disk| disk / SLOTS != number))
             .filter_map(move |disk| self.disk(disk, at))
             .filter(move |disk| disk.attachment.as_ref().is_some_and(|it| it.instance == number))
@@ -61,7 +61,7 @@ impl Scene<'_> {
         if number / SLOTS < self.end() {
             hosts.push(number / SLOTS);
         }
-        for (from, disk) in self.holdings().disks.get(number).into_iter().flat_map(History::versions) {
+        for (from, disk) in self.tables().disks.get(number).into_iter().flat_map(History::versions) {
             moments.extend([from, disk.created, disk.ready]);
             moments.extend(disk.deleted);
             if let Some(attachment) = &disk.attachment {

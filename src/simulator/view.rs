@@ -1,8 +1,8 @@
-//! How one request sees the estate: some things late, some not at all, some without their tags.
+//! How one request sees the account: some things late, some not at all, some without their tags.
 //!
-//! A [`Lens`] is made once a request, from the faults that are set, and is a handful of numbers: asking it about a resource
+//! A [`View`] is made once a request, from the faults that are set, and is a handful of numbers: asking it about a resource
 //! draws from them and the resource's own number, so an answer does not depend on who asked what before. Only describes
-//! look through it. Mutations and their dry runs see [`Lens::now`], as AWS's write path does.
+//! look through it. Mutations and their dry runs see [`View::now`], as AWS's write path does.
 
 use std::time::Duration;
 
@@ -10,9 +10,9 @@ use crate::simulator::clock::Moment;
 use crate::simulator::dice::Dice;
 use crate::simulator::ident::Kind;
 
-/// How one request sees the estate.
+/// How one request sees the account.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Lens {
+pub(crate) struct View {
     now: Moment,
     lag: Lag,
     hidden: Loss,
@@ -31,10 +31,10 @@ pub(crate) struct Sight {
     pub(crate) tagless: bool,
 }
 
-/// What a lens may show wrong in some answer.
+/// What a view may show wrong in some answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "four faults that have nothing to do with each other")]
-pub(crate) struct Blurs {
+pub(crate) struct Staleness {
     pub(crate) late: bool,
     pub(crate) hiding: bool,
     pub(crate) losing_tags: bool,
@@ -60,7 +60,7 @@ pub(crate) struct Loss {
     pub(crate) share: f64,
 }
 
-impl Lens {
+impl View {
     /// One that hides nothing: everything as of `now`.
     pub(crate) const fn clear(now: Moment) -> Self {
         Self { now, lag: Lag::NONE, hidden: Loss::NONE, tagless: Loss::NONE, stuck: Loss::NONE }
@@ -92,8 +92,8 @@ impl Lens {
     }
 
     /// Which faults it has.
-    pub(crate) fn blurs(&self) -> Blurs {
-        Blurs {
+    pub(crate) fn staleness(&self) -> Staleness {
+        Staleness {
             late: self.lag.most > 0,
             hiding: self.hidden.share > 0.0,
             losing_tags: self.tagless.share > 0.0,
@@ -163,36 +163,36 @@ mod tests {
 
     const NOW: Moment = Moment(1_795_348_800_000);
 
-    fn late(call: Option<u64>) -> Lens {
+    fn late(call: Option<u64>) -> View {
         let lag = Lag { seed: 7, most: 5_000, call };
-        Lens::faulty(NOW, lag, Loss::NONE, Loss::NONE, Loss::NONE)
+        View::faulty(NOW, lag, Loss::NONE, Loss::NONE, Loss::NONE)
     }
 
     #[test]
     fn a_clear_lens_shows_everything_as_it_is_now() {
-        let lens = Lens::clear(NOW);
+        let view = View::clear(NOW);
         for number in 0..100 {
-            assert_eq!(lens.of(Kind::Instance, number), Sight { at: NOW, hidden: false, tagless: false });
-            assert!(!lens.sticks(Kind::Snapshot, number));
+            assert_eq!(view.of(Kind::Instance, number), Sight { at: NOW, hidden: false, tagless: false });
+            assert!(!view.sticks(Kind::Snapshot, number));
         }
     }
 
     #[test]
     fn a_lag_differs_by_resource_up_to_its_most() {
-        for lens in [late(None), late(Some(3))] {
-            let lags: Vec<i64> = (0..1_000).map(|number| NOW.0 - lens.of(Kind::Instance, number).at.0).collect();
+        for view in [late(None), late(Some(3))] {
+            let lags: Vec<i64> = (0..1_000).map(|number| NOW.0 - view.of(Kind::Instance, number).at.0).collect();
             assert!(lags.iter().all(|lag| (0..=5_000).contains(lag)));
             let mean = lags.iter().sum::<i64>() / 1_000;
             assert!((2_200..2_800).contains(&mean), "{mean}");
-            assert_ne!(lens.of(Kind::Instance, 1).at, lens.of(Kind::Volume, 1).at);
+            assert_ne!(view.of(Kind::Instance, 1).at, view.of(Kind::Volume, 1).at);
         }
     }
 
     #[test]
     fn a_resource_is_never_seen_to_go_back_unless_every_call_draws_anew() {
         let seen = |after: i64, call| {
-            let lens = Lens { now: Moment(NOW.0 + after), ..late(call) };
-            lens.of(Kind::Instance, 5).at
+            let view = View { now: Moment(NOW.0 + after), ..late(call) };
+            view.of(Kind::Instance, 5).at
         };
         let steady: Vec<Moment> = (0..600).map(|n| seen(n * 100, None)).collect();
         assert!(steady.is_sorted());
@@ -203,12 +203,12 @@ mod tests {
     #[test]
     fn a_loss_takes_its_share_and_the_same_ones_each_time() {
         let loss = |seed| Loss { seed, share: 0.3 };
-        let lens = Lens::faulty(NOW, Lag::NONE, loss(1), loss(2), loss(3));
-        let count = |of: fn(&Lens, u64) -> bool| (0..10_000).filter(|number| of(&lens, *number)).count();
+        let view = View::faulty(NOW, Lag::NONE, loss(1), loss(2), loss(3));
+        let count = |of: fn(&View, u64) -> bool| (0..10_000).filter(|number| of(&view, *number)).count();
         for of in [
-            |lens: &Lens, number| lens.of(Kind::Instance, number).hidden,
-            |lens: &Lens, number| lens.of(Kind::Instance, number).tagless,
-            |lens: &Lens, number| lens.sticks(Kind::Snapshot, number),
+            |view: &View, number| view.of(Kind::Instance, number).hidden,
+            |view: &View, number| view.of(Kind::Instance, number).tagless,
+            |view: &View, number| view.sticks(Kind::Snapshot, number),
         ] {
             let struck = count(of);
             assert!((2_800..3_200).contains(&struck), "{struck}");

@@ -30,7 +30,7 @@ impl Share {
 
 /// A subnet, as far as an instance in it needs to know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct SubnetPlace {
     /// The place of its VPC among those the account sees.
     pub(crate) network: u64,
     /// What the VPC's id stands for.
@@ -43,7 +43,7 @@ pub(crate) struct Place {
     pub(crate) shared: bool,
 }
 
-impl Place {
+impl SubnetPlace {
     /// A subnet of the account's own.
     pub(crate) fn own(subnet: u64) -> Self {
         let vpc = subnet / ZONES;

@@ -1,7 +1,7 @@
 //! Gateways, route tables and network ACLs.
 
+use crate::simulator::account::scene::Scene;
 use crate::simulator::clock::Moment;
-use crate::simulator::estate::scene::Scene;
 use crate::simulator::internet_gateway::InternetGateway;
 use crate::simulator::nat_gateway::{NATS, NatGateway};
 use crate::simulator::network_acl::{ACLS, NetworkAcl};
@@ -26,7 +26,7 @@ impl Scene<'_> {
 
     /// The numbers of all route tables there ever were, from `from` on, in listing order.
     pub(crate) fn route_tables(self, from: u64) -> impl Iterator<Item = u64> {
-        (from..self.plan.vpcs * TABLES).chain(self.holdings().route_tables.made(from))
+        (from..self.plan.vpcs * TABLES).chain(self.tables().route_tables.made(from))
     }
 
     /// The moments at which a describe begins to show something else of a table, whose routes show what became of gateways.
@@ -49,7 +49,7 @@ impl Scene<'_> {
 
     /// The numbers of all internet gateways there ever were, from `from` on, in listing order.
     pub(crate) fn internet_gateways(self, from: u64) -> impl Iterator<Item = u64> {
-        (from..InternetGateway::count(self.plan)).chain(self.holdings().internet_gateways.made(from))
+        (from..InternetGateway::count(self.plan)).chain(self.tables().internet_gateways.made(from))
     }
 
     /// The gateway as it was at `at`, a deleted one for as long as EC2 lists it; `None` where EC2 knows of none.
@@ -61,7 +61,7 @@ impl Scene<'_> {
 
     /// The numbers of all NAT gateways there ever were, from `from` on, in listing order.
     pub(crate) fn nat_gateways(self, from: u64) -> impl Iterator<Item = u64> {
-        (from..NatGateway::count(self.plan)).chain(self.holdings().nat_gateways.made(from))
+        (from..NatGateway::count(self.plan)).chain(self.tables().nat_gateways.made(from))
     }
 
     /// The moments at which a describe begins to show something else of a gateway.
@@ -101,6 +101,6 @@ impl Scene<'_> {
 
     /// The numbers of all network ACLs there ever were, from `from` on, in listing order.
     pub(crate) fn network_acls(self, from: u64) -> impl Iterator<Item = u64> {
-        (from..self.plan.vpcs * ACLS).chain(self.holdings().network_acls.made(from))
+        (from..self.plan.vpcs * ACLS).chain(self.tables().network_acls.made(from))
     }
 }
