@@ -6,6 +6,7 @@
 pub mod actions;
 pub mod batch;
 pub mod bus;
+pub mod canary;
 pub mod clock;
 pub mod error;
 pub mod identity;

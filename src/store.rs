@@ -74,7 +74,6 @@ use self::file::{Opened, Place};
 pub use self::index::{Index, Scan};
 pub use self::matcher::{Matcher, On, Pattern, Test};
 pub use self::meta::FORMAT;
-pub use self::parked::Parked;
 pub use self::retain::{Due, Folded, Hold, Retention, Stock};
 pub use self::snapshot::{Fingerprint, Head, ReadError, Retired, Snapshot};
 pub use self::stored::{Stored, StoredDocument};

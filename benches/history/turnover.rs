@@ -52,7 +52,7 @@ pub(crate) fn turn_over(filled: Filled, mib: u64) -> anyhow::Result<()> {
         state_path: INSTANCE.state_path,
         gone_states: INSTANCE.gone_states,
     };
-    let entry = KindEntry { kind: INSTANCE.kind(), rules, interval: Duration::from_mins(1), relaxed: None };
+    let entry = KindEntry { kind: INSTANCE.kind(), rules, interval: Duration::from_mins(1), event_rules: None };
     let stop = CancellationToken::new();
     let hub = ChangeHub::new(Vec::new());
     let (ingest, handle, wanted) = Ingest::new(writer, hub, Arc::clone(&clock) as _, vec![entry], stop.clone())?;

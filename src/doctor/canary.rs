@@ -14,13 +14,13 @@ use tokio::time::{Instant, sleep, timeout};
 use super::finding::{Check, Finding, Outcome, asked, seconds};
 use super::listener;
 use crate::aws::bus::CustomEvent;
+use crate::aws::canary::canaries;
 use crate::aws::peek::Peeked;
 use crate::aws::queue::{BATCH, Queue};
 use crate::aws::{Aws, AwsError};
 use crate::kinds::rules::{self, CANARY_SOURCE, RULES, RuleSpec};
 use crate::mcp::client::Client;
 use crate::model::{Region, Timestamp};
-use crate::watch::canaries::canaries;
 
 pub(crate) static CHECK: Check = Check {
     name: "canary",

@@ -10,8 +10,9 @@ use tokio::runtime;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::lanes::{Done, Record};
+use super::work::{Done, Record};
 use super::{Ingest, IngestError, Ledger};
+use crate::freshness::Signal;
 use crate::model::{Cause, Event, Observation, Trouble, TroubleClass};
 use crate::notify::Topic;
 use crate::store::{CommitError, Committed};
@@ -142,7 +143,7 @@ impl<L: Ledger> Ingest<L> {
             since: self.clock.now(),
             retry_at: None,
         });
-        self.freshness.set_store_trouble(trouble);
+        self.freshness.signal(Signal::Store(trouble));
         self.hub.mark([Topic::Freshness, Topic::Summary], self.clock.now());
     }
 }

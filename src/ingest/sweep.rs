@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::draft::Draft;
 use super::ledger::View;
 use super::{Ingest, IngestError, Ledger};
-use crate::freshness::{Run, Swept, Watched};
+use crate::freshness::{Continuity, Swept, WatchedScope};
 use crate::model::{
     Cause, Item, Kind, Observation, Page, ResourceId, Scope, Seen, Source, SweepMessage, SweepStep, Timestamp, Trouble,
     TroubleClass, UnreadableItem,
@@ -235,7 +235,7 @@ impl<L: Ledger> Ingest<L> {
         let mut unseen = self.unseen(scope, kind)?;
         let mut unjudged = 0;
         // Any of those that are known may be among the listed ones without an id.
-        let nameless = self.freshness.view(scope, kind, |watched| watched.is_some_and(Watched::lists_nameless));
+        let nameless = self.freshness.view(scope, kind, |watched| watched.is_some_and(WatchedScope::lists_nameless));
         if sweep.narrower || nameless {
             unjudged = unseen.len() as u64;
             unseen.clear();
@@ -264,13 +264,13 @@ impl<L: Ledger> Ingest<L> {
             self.ask(scope, kind, hold.sample().cloned().collect());
         }
         self.ask(scope, kind, candidates.into_keys().collect());
-        let run = self.note_complete(scope, kind, Swept { started, ended }, spared);
-        if run != Run::GoesOn {
+        let continuity = self.note_complete(scope, kind, Swept { started, ended }, spared);
+        if continuity != Continuity::Continues {
             // From here on what appears is news, also after a crash: the end of the baseline is durable. And a run of
             // watching that was interrupted ends where it ended.
-            let ended = match run {
-                Run::Broken(ended) => Some(ended),
-                Run::First | Run::GoesOn => None,
+            let ended = match continuity {
+                Continuity::Interrupted(ended) => Some(ended),
+                Continuity::First | Continuity::Continues => None,
             };
             let watermarks = ended.into_iter().chain(self.freshness.watermarks()).collect();
             self.save(Batch { watermarks, ..Batch::default() })?;
@@ -279,7 +279,7 @@ impl<L: Ledger> Ingest<L> {
     }
 
     /// What the end of a sweep means for the run of watching that it belongs to.
-    fn note_complete(&mut self, scope: &Scope, kind: &Kind, swept: Swept, spared: u64) -> Run {
+    fn note_complete(&mut self, scope: &Scope, kind: &Kind, swept: Swept, spared: u64) -> Continuity {
         let (run, turned) = self.freshness.update(scope, kind, |watched| {
             let held_before = watched.state.held.is_some();
             let unread_before = Arc::clone(&watched.state.unreadable);

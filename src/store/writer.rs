@@ -15,12 +15,12 @@ use super::codec::{self, DecodeError, EncodeError, Ledger};
 use super::dedupe::Dedupe;
 use super::file::{self, Damage, OpenError, Opened};
 use super::keys;
-use super::parked::{self, Parked};
 use super::snapshot::{ReadError, Retired, Snapshot};
 use super::tables::META_TABLE;
 use super::watermark::Watermark;
 use super::{Shared, Store};
-use crate::model::{Cause, Event, Recorded, Region, ResourceId, RowFields, Scope, Seq, Timestamp};
+use crate::model::parked::MAX_BODY;
+use crate::model::{Cause, Event, Parked, Recorded, Region, ResourceId, RowFields, Scope, Seq, Timestamp};
 
 use self::transaction::{Applied, Transaction};
 pub(super) use self::transaction::{Plain, insert, remove, row_bytes, size, stamp, subjects, tombstone};
@@ -201,7 +201,7 @@ impl Writer {
             records.push((record, encoded));
         }
         bytes += batch.notified.iter().map(|id| 2 * id.len() + 64).sum::<usize>();
-        bytes += batch.parked.iter().map(|parked| parked.body.len().min(parked::LONGEST_BODY) + 2_048).sum::<usize>();
+        bytes += batch.parked.iter().map(|parked| parked.body.len().min(MAX_BODY) + 2_048).sum::<usize>();
         let Batch { watermarks, notified, parked, .. } = &batch;
         if records.is_empty() && watermarks.is_empty() && notified.is_empty() && parked.is_empty() {
             return Ok(Committed { first, last: seq, touched: Vec::new() });

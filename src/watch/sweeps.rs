@@ -14,7 +14,7 @@ use crate::source::poll::{self, Plan};
 
 /// Sweeps as planned until the writer takes nothing more, also after a panic: that shows as the scope's trouble, and the
 /// other scopes go on. Dropping it at any await is safe: a sweep that does not end proves nothing.
-pub async fn run(aws: Aws, plan: Plan, ingest: Handle) {
+pub(super) async fn run(aws: Aws, plan: Plan, ingest: Handle) {
     let (scope, spec, clock) = (plan.scope.clone(), plan.spec, aws.clock());
     while AssertUnwindSafe(sweep(aws.clone(), plan.clone(), ingest.clone())).catch_unwind().await.is_err() {
         let trouble = Trouble {

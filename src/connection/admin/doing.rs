@@ -9,6 +9,7 @@ use tokio::time::timeout;
 
 use super::figures::stat;
 use super::{CHUNK, Control, Errand, STALL, Since};
+use crate::freshness::Signal;
 use crate::mcp::Core;
 use crate::mcp::error::Fault;
 use crate::model::{Seq, Timestamp};
@@ -41,7 +42,7 @@ pub async fn run<W: AsyncWrite + Unpin>(errand: Errand, core: &Arc<Core>, writer
     let outcome = match errand {
         Errand::Stat => core.walk(stat).await.map_err(Undone::from),
         Errand::TryNow => {
-            core.ingest.freshness().try_now();
+            core.ingest.signal(Signal::TryNow);
             Ok(Value::Null)
         }
         Errand::Export { since, follow, log } => export(core, since, follow, log, &mut out).await?,

@@ -7,12 +7,12 @@ use redb::{AccessGuard, ReadableTable, Table, WriteTransaction};
 use super::{Failure, Touched, What};
 use crate::model::known::{Tombstone, fold};
 use crate::model::row::Project;
-use crate::model::{Cause, Current, Event, Recorded, ResourceId, RowFields, Seq, Timestamp};
+use crate::model::{Cause, Current, Event, Parked, Recorded, ResourceId, RowFields, Seq, Timestamp};
 use crate::store::codec::{self, DiskHead, DiskWatermark, EncodeError, Ledger};
 use crate::store::dedupe::{self, Dedupe};
 use crate::store::keys;
 use crate::store::meta::LEDGER_KEY;
-use crate::store::parked::{self, Parked};
+use crate::store::parked;
 use crate::store::tables::{
     BY_RESOURCE_TABLE, CURRENT_TABLE, EVENTS_TABLE, INTERVALS_TABLE, META_TABLE, ROWS_TABLE, TIMES_TABLE,
     TOMBSTONES_TABLE,
