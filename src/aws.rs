@@ -50,7 +50,7 @@ pub use origin::Origin;
 pub use pinned::Pinned;
 pub use regions::Regions;
 
-use crate::kinds::{KindSpec, Listing};
+use crate::kinds::{DescribeInput, KindSpec};
 use crate::model::{
     AccountId, BadField, Clock, ErrorClass, Item, Page, Region, Scope, SharedClock, Timestamp, UnreadableItem,
 };
@@ -287,7 +287,7 @@ impl Aws {
         token: Option<String>,
         max_results: i32,
     ) -> Result<Page, AwsError> {
-        self.ask(scope, spec, Listing::Page { token, max_results }, Priority::Sweep).await
+        self.ask(scope, spec, DescribeInput::Page { token, max_results }, Priority::Sweep).await
     }
 
     /// The resources of these ids, in as many calls as it takes. No ids, no call.
@@ -320,18 +320,18 @@ impl Aws {
         ids: &[String],
         priority: Priority,
     ) -> Result<Page, AwsError> {
-        self.ask(scope, spec, Listing::Ids(ids.to_vec()), priority).await
+        self.ask(scope, spec, DescribeInput::Ids(ids.to_vec()), priority).await
     }
 
     async fn ask(
         &self,
         scope: &Scope,
         spec: &'static KindSpec,
-        listing: Listing,
+        input: DescribeInput,
         priority: Priority,
     ) -> Result<Page, AwsError> {
         let client = self.clients(&scope.region, spec.action()).await?.ec2;
-        self.ask_by(client, scope, spec, listing, priority).await
+        self.ask_by(client, scope, spec, input, priority).await
     }
 
     /// As [`Aws::ask`], through a client that may be another than the configuration's.
@@ -340,13 +340,13 @@ impl Aws {
         client: aws_sdk_ec2::Client,
         scope: &Scope,
         spec: &'static KindSpec,
-        listing: Listing,
+        input: DescribeInput,
         priority: Priority,
     ) -> Result<Page, AwsError> {
         let action = spec.action();
         let mut left_out = self.0.unknown.lock().left_out(&scope.region, action);
         let (Page { mut items, next, .. }, sent_at, mut unreadable) = loop {
-            let send = || (spec.describe)(client.clone(), listing.clone(), left_out.clone());
+            let send = || (spec.describe)(client.clone(), input.clone(), left_out.clone());
             let call = self.repeatable(scope, action, priority, send);
             let (answer, learned) = ListingCall::during(&scope.account, spec, call).await;
             let (mut unknown, host) = (self.0.unknown.lock(), learned.host.as_deref());

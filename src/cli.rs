@@ -12,7 +12,7 @@ use tokio::runtime::{self, Runtime};
 
 use crate::app::front;
 use crate::config::{Config, ConfigError, Environment};
-use crate::connection::attach::Launch;
+use crate::connection::attach::ServerCommand;
 use crate::simulator::ScenarioError;
 use crate::telemetry::{self, Destination, TelemetryError};
 
@@ -29,11 +29,11 @@ mod line;
 mod log;
 mod notes;
 mod output;
-mod place;
 mod search;
 mod serve;
 mod setup;
 mod simulate;
+mod store_flags;
 mod table;
 mod teardown;
 mod words;
@@ -194,8 +194,8 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Mcp { connection } => {
             logging.start(&Destination::Stderr)?;
             let config = connection.config(&environment)?;
-            let launch = Launch { program: std::env::current_exe()?, arguments: logging.server(&config) };
-            finish(single()?, front::run(&config, &launch))
+            let server = ServerCommand { program: std::env::current_exe()?, arguments: logging.server(&config) };
+            finish(single()?, front::run(&config, &server))
         }
         Command::Serve(serve) => {
             let (config, listening) = serve.config(&environment)?;

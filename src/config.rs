@@ -70,7 +70,7 @@ pub struct Given {
     pub allow_writes: bool,
     /// `--list`.
     pub list: Option<ListMode>,
-    /// `--interval`, in the order given; the last of a kind counts.
+    /// `--interval`, in the order given; the last of a kind counts, and before those of the kind `all`.
     pub intervals: Vec<Interval>,
     /// `--aws-share`.
     pub aws_share: Option<Share>,
@@ -97,7 +97,7 @@ pub struct Share(u8);
 /// How often one kind is swept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Interval {
-    /// The kind's slug, such as `instance`.
+    /// The kind's slug, such as `instance`, or `all`.
     pub kind: String,
     /// From the start of one sweep to the start of the next.
     pub every: Duration,
@@ -194,7 +194,7 @@ pub enum ConfigError {
         given: String,
     },
     /// An interval for a kind that does not exist.
-    #[error("--interval names the kind `{kind}`: there are {known}; for example --interval instance=30s")]
+    #[error("--interval names the kind `{kind}`: give all or one of {known}; for example --interval instance=30s")]
     UnknownKind {
         /// What was given.
         kind: String,
@@ -293,7 +293,12 @@ impl Config {
         let given = given.said();
         meant::filled(&given, environment)?;
         let mut intervals = BTreeMap::new();
-        for Interval { kind, every } in given.intervals {
+        // What is given for a kind takes precedence over what is given for all, in whatever order they stand.
+        let (all, each): (Vec<_>, Vec<_>) =
+            given.intervals.into_iter().partition(|interval| interval.kind == selection::ALL);
+        let of_all =
+            |all: Interval| kinds.iter().map(move |kind| Interval { kind: (*kind).to_owned(), every: all.every });
+        for Interval { kind, every } in all.into_iter().flat_map(of_all).chain(each) {
             if !kinds.contains(&kind.as_str()) {
                 return Err(ConfigError::UnknownKind { kind, known: kinds.join(", ") });
             }
@@ -536,6 +541,18 @@ mod tests {
         let config = of_regions(&["ALL", " all", ""], Some("us-west-2")).unwrap();
         assert_eq!(config.selection.regions(), ["all"]);
         assert_eq!(config.selection.region.as_deref(), Some("us-west-2"));
+    }
+
+    #[test]
+    fn an_interval_of_all_kinds_counts_for_those_that_are_not_named() {
+        for given in [["all=1s", "vpc=1h"], ["vpc=1h", "all=1s"]] {
+            let intervals = given.map(|text| text.parse().unwrap()).to_vec();
+            let config = merge(Given { intervals, ..Given::default() }).unwrap();
+            let expected = [("instance", Duration::from_secs(1)), ("vpc", Duration::from_hours(1))];
+            assert_eq!(config.intervals, expected.map(|(kind, every)| (kind.to_owned(), every)).into());
+        }
+        let intervals = vec!["all=1ms".parse().unwrap()];
+        assert!(matches!(merge(Given { intervals, ..Given::default() }), Err(ConfigError::TooShort { .. })));
     }
 
     #[test]

@@ -12,13 +12,14 @@ use std::time::Duration;
 use futures::future::{join, join_all};
 use tokio::time::{Instant, timeout};
 
-use crate::app::asking;
+use crate::app::client;
+use crate::app::client::admin;
 use crate::app::engine;
 use crate::aws::Aws;
 use crate::aws::probe::Change;
 use crate::aws::queue::Queue;
 use crate::config::Config;
-use crate::connection::admin::{Brought, Errand, ErrandError, Running};
+use crate::connection::admin::AdminRequest;
 use crate::kinds::KINDS;
 use crate::kinds::rules::DEFAULT_NAME;
 use crate::mcp::client::Client;
@@ -107,7 +108,7 @@ pub async fn examine(config: &Config) -> Vec<Finding> {
     let server = server(config).await;
     if server.is_some() {
         // Where that fails, the server's freshness says what does not work.
-        drop(timeout(LOCAL, try_now(config)).await);
+        drop(timeout(LOCAL, admin::done(config, &AdminRequest::TryNow)).await);
     }
     let aws = Aws::load(engine::settings(config)).await;
     findings.extend(configuration::judge(&aws.file_faults(), aws.needs_files()));
@@ -136,14 +137,7 @@ pub async fn examine(config: &Config) -> Vec<Finding> {
 
 /// The server that runs on the data directory. Why one that is there does not answer, the check of the store has told.
 async fn server(config: &Config) -> Option<Client> {
-    asking::server(&config.data_dir, Instant::now() + asking::PATIENCE).await.unwrap_or_default()
-}
-
-/// Has the running server try at once what failed.
-async fn try_now(config: &Config) -> Result<(), ErrandError> {
-    let mut running = Running::start(config, &Errand::TryNow).await?;
-    while !matches!(running.next().await?, Brought::Done(_)) {}
-    Ok(())
+    client::server(&config.data_dir, Instant::now() + client::PATIENCE).await.unwrap_or_default()
 }
 
 fn hung(check: &Check, subject: &str) -> Finding {

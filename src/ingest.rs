@@ -16,11 +16,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::freshness::{EventRules, Freshness, Signal};
 use crate::model::{
-    Cause, Event, Kind, Observation, ResourceId, Scope, Seen, Seq, SharedClock, Source, Timestamp, Wanted,
+    Cause, Event, Kind, KindRules, Observation, ResourceId, Scope, Seen, Seq, SharedClock, Source, Timestamp, Wanted,
 };
 use crate::notify::{ChangeHub, Topic};
+use crate::reconcile::Moment;
 use crate::reconcile::memory::{How, Note};
-use crate::reconcile::{KindRules, Moment};
 use crate::store::{Batch, CommitError, ReadError, Retention, Writer};
 
 mod calls;
@@ -395,8 +395,7 @@ impl<L: Ledger> Ingest<L> {
     }
 
     fn rules(&self, kind: &Kind) -> KindRules {
-        let unknown = KindRules { mapping: 0, masked: &[], state_path: None, gone_states: &[] };
-        self.kinds.get(kind).map_or(unknown, |entry| entry.rules)
+        self.kinds.get(kind).map(|entry| entry.rules).unwrap_or_default()
     }
 
     fn take(&self, scope: &Scope, kind: &Kind, id: &Arc<str>, note: Note) -> Vec<Arc<str>> {

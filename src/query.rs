@@ -1,7 +1,5 @@
 //! Questions about many resources: AWS-style filters, keyset pages and counts, and what the log remembers. Pure over store
 //! snapshots.
-//!
-//! What can be filtered on is the asker's knowledge (a kind's filter table), passed in as [`filter::Fields`].
 
 pub mod changes;
 pub mod cursor;
@@ -16,7 +14,7 @@ pub mod tally;
 pub mod unobserved;
 
 pub use cursor::{Cursor, CursorError};
-pub use filter::{Field, Fields, FilterError, Filters};
+pub use filter::{FilterError, Filters};
 pub use moment::{Moment, PastError, Point};
 pub use search::{Hits, Query, SearchError, search};
 pub use summary::{Counts, counts};

@@ -33,8 +33,8 @@ use crate::model::event::Overlay;
 use crate::model::known::{LAG_WINDOW, state_name};
 use crate::model::notice;
 use crate::model::{
-    Change, Current, Document, Event, Evidence, Group, Map, Notice, Observation, Provisional, Seen, Source, Tagging,
-    Timestamp, Value,
+    Change, Current, Document, Event, Evidence, Group, KindRules, Map, Notice, Observation, Provisional, Seen, Source,
+    Tagging, Timestamp, Value,
 };
 
 pub mod absence;
@@ -61,28 +61,6 @@ const SUPERSEDED: usize = 8;
 
 /// The state that no instance ever leaves.
 const TERMINATED: &str = "terminated";
-
-/// What a kind tells the rules.
-#[derive(Clone, Copy, Debug)]
-pub struct KindRules {
-    /// The version of the mapping that makes this kind's documents now.
-    pub mapping: u16,
-    /// Paths that move on every poll and are no change.
-    pub masked: &'static [&'static str],
-    /// Where the lifecycle state stands in a document of this kind.
-    pub state_path: Option<&'static str>,
-    /// States after which AWS forgets a resource by itself.
-    pub gone_states: &'static [&'static str],
-}
-
-impl KindRules {
-    /// Whether a resource is known to be terminated or deleted, so that AWS will forget it.
-    #[must_use]
-    pub fn is_gone(&self, document: &Document) -> bool {
-        let state = self.state_path.and_then(|path| document.text(path));
-        state.is_some_and(|state| self.gone_states.contains(&state))
-    }
-}
 
 /// When a decision is made.
 #[derive(Clone, Copy, Debug)]

@@ -23,6 +23,7 @@
 //! instances.
 
 mod address;
+mod ami;
 mod announce;
 mod bus;
 mod catalog;
@@ -43,17 +44,21 @@ mod holdings;
 mod ident;
 mod instance;
 mod interface;
+mod internet_gateway;
 mod journal;
 mod json;
 mod ledger;
 mod lens;
 mod md5;
+mod nat_gateway;
 mod network;
+mod network_acl;
 mod outbox;
 mod page;
 mod plan;
 mod refusal;
 mod request;
+mod route_table;
 mod scenario;
 mod script;
 mod server;
@@ -118,6 +123,8 @@ pub struct Options {
     pub volume_delay: Duration,
     /// How long a snapshot is pending.
     pub snapshot_delay: Duration,
+    /// How long a NAT gateway is pending, or deleting.
+    pub nat_delay: Duration,
     /// How long EC2 still lists a terminated instance.
     pub terminated_retention: Duration,
     /// How many in 100 instances begin stopped.
@@ -146,6 +153,7 @@ impl Default for Options {
             initializing: Duration::from_secs(10),
             volume_delay: Duration::from_secs(1),
             snapshot_delay: Duration::from_secs(10),
+            nat_delay: Duration::from_secs(5),
             terminated_retention: Duration::from_hours(1),
             stopped_percent: 10,
             terminated_percent: 2,

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use muster::kinds::INSTANCE;
-use muster::mcp::tools::rows::fields;
 use muster::model::{Seq, Timestamp};
 use muster::query::changes::{Question, Span, find};
 use muster::query::{Filters, Moment, Point, Query, search};
@@ -51,7 +50,7 @@ pub(crate) fn searches(lived: &Filled) -> anyhow::Result<()> {
     for (when, point) in points {
         let mut times = Times::default();
         for _ in 0..SEARCHES {
-            let filters = Filters::parse(&json!({"instance-state-name": ["running"]}), &fields(INSTANCE))?;
+            let filters = Filters::parse(&json!({"instance-state-name": ["running"]}), INSTANCE)?;
             let query = Query { kind: INSTANCE.kind(), scope: None, filters, point, limit: 25, cursor: None };
             let hits = times.measure(|| Ok(search(&lived.store, &query)?))?;
             anyhow::ensure!(hits.total > 0, "none ran {when}");

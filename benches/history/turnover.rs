@@ -10,7 +10,6 @@ use muster::kinds::INSTANCE;
 use muster::model::document::Map;
 use muster::model::{Cause, Clock, Document, Observation, Outcome, ResourceId, Seen, Seq, Source, Timestamp, Value};
 use muster::notify::ChangeHub;
-use muster::reconcile::KindRules;
 use muster::store::{Retention, Store};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
@@ -46,13 +45,12 @@ pub(crate) fn turn_over(filled: Filled, mib: u64) -> anyhow::Result<()> {
     let Filled { store, ids, writer, .. } = filled;
     let newest = store.snapshot()?.record(store.snapshot()?.seq())?.recorded_at;
     let clock = Arc::new(Scaled(AtomicI64::new(newest.as_millis())));
-    let rules = KindRules {
-        mapping: INSTANCE.mapping,
-        masked: INSTANCE.masked,
-        state_path: INSTANCE.state_path,
-        gone_states: INSTANCE.gone_states,
+    let entry = KindEntry {
+        kind: INSTANCE.kind(),
+        rules: INSTANCE.rules(),
+        interval: Duration::from_mins(1),
+        event_rules: None,
     };
-    let entry = KindEntry { kind: INSTANCE.kind(), rules, interval: Duration::from_mins(1), event_rules: None };
     let stop = CancellationToken::new();
     let hub = ChangeHub::new(Vec::new());
     let (ingest, handle, wanted) = Ingest::new(writer, hub, Arc::clone(&clock) as _, vec![entry], stop.clone())?;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use muster::kinds::{self, Listing};
+use muster::kinds::{self, DescribeInput};
 use muster::model::known::Evidence;
 use muster::model::{AccountId, Cause, Event, Item, Kind, LeftOut, Region, ResourceId, Scope, Source, Timestamp};
 use muster::simulator::{self, Simulator};
@@ -43,9 +43,12 @@ pub(crate) fn fill(sizes: &[usize]) -> anyhow::Result<Vec<Filled>> {
         let spec = kinds::by_slug("instance").context("there is no kind `instance`")?;
         let mut token = None;
         loop {
-            let page =
-                (spec.describe)(client.clone(), Listing::Page { token, max_results: DESCRIBED }, LeftOut::default())
-                    .await?;
+            let page = (spec.describe)(
+                client.clone(),
+                DescribeInput::Page { token, max_results: DESCRIBED },
+                LeftOut::default(),
+            )
+            .await?;
             let discovered: Vec<(ResourceId, Event)> =
                 page.items.into_iter().map(|item| discovered(&scope, &spec.kind(), spec.mapping, item)).collect();
             for store in &mut stores {

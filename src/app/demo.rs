@@ -283,7 +283,7 @@ async fn heard(listening: &mut Listening, uri: &str) -> anyhow::Result<()> {
 /// Serves over HTTP until a signal comes.
 async fn keep(stage: &Stage, story: &mut Story<'_>, signals: &mut Signals) -> anyhow::Result<()> {
     let (listener, address) = bind_http(([127, 0, 0, 1], 0).into()).await?;
-    stage.reception.listen_http(listener, HttpOptions::default());
+    stage.listener.listen_http(listener, HttpOptions::default());
     let url = url(address);
     let block = json!({"servers": {"muster-demo": {"type": "http", "url": url}}});
     story.say(&format!("Serving the simulated account at {url} until Ctrl-C. For a client:"))?;

@@ -26,7 +26,6 @@ use crate::kinds::{self, KINDS, KindSpec};
 use crate::mcp::Core;
 use crate::model::{AccountId, Kind, Region};
 use crate::notify::ChangeHub;
-use crate::reconcile::KindRules;
 use crate::store::{self, CommitError, Health, OpenError, ReadError, Retention, Store, Writer};
 use crate::telemetry;
 use crate::watch::account::AccountWatcher;
@@ -309,12 +308,7 @@ fn parts() -> Vec<(Kind, Kind)> {
 pub(super) fn entry(spec: &KindSpec, config: &Config) -> KindEntry {
     KindEntry {
         kind: spec.kind(),
-        rules: KindRules {
-            mapping: spec.mapping,
-            masked: spec.masked,
-            state_path: spec.state_path,
-            gone_states: spec.gone_states,
-        },
+        rules: spec.rules(),
         interval: interval(spec, config),
         event_rules: event_rules(spec, config),
     }
@@ -323,8 +317,8 @@ pub(super) fn entry(spec: &KindSpec, config: &Config) -> KindEntry {
 /// The rules whose events together tell of a kind's every change, and how often it is swept while they are proved.
 fn event_rules(spec: &KindSpec, config: &Config) -> Option<EventRules> {
     let every = config.relaxed.get(spec.slug).copied().or(spec.relaxed)?;
-    let trail = spec.told_by.iter().copied().find(|slug| *slug == CALLS);
-    Some(EventRules { interval: every.max(interval(spec, config)), rules: spec.told_by, trail })
+    let trail = spec.event_rules.iter().copied().find(|slug| *slug == CALLS);
+    Some(EventRules { interval: every.max(interval(spec, config)), rules: spec.event_rules, trail })
 }
 
 /// How the account is watched.

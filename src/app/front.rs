@@ -19,20 +19,21 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::Config;
-use crate::connection::attach::{self, AttachError, Attached, Launch};
+use crate::connection::attach::{self, AttachError, Attached, ServerCommand};
 use crate::mcp::stall::{self, Bounded, ReadUntil};
 use crate::mcp::{self, Failure, ListMode, Phase, Policy, relay, transport};
+use crate::model::text::chain;
 
 /// Carries the client's messages until it closes its end.
 ///
 /// # Errors
 /// When the client can no longer be read or written. What keeps a server from running is told to the client instead.
-pub async fn run(config: &Config, launch: &Launch) -> anyhow::Result<()> {
-    match attach::attach(&config.data_dir, config.allow_writes, launch).await {
-        Ok(Attached { reader, writer, welcome }) => {
-            if config.allow_writes && !welcome.writes {
+pub async fn run(config: &Config, server: &ServerCommand) -> anyhow::Result<()> {
+    match attach::attach(&config.data_dir, config.allow_writes, server).await {
+        Ok(Attached { reader, writer, grant }) => {
+            if config.allow_writes && !grant.writes {
                 tracing::warn!(
-                    server.pid = welcome.pid,
+                    server.pid = grant.pid,
                     "--allow-writes is given, but the running server permits none: stop it, or start it with --allow-writes"
                 );
             }
@@ -49,7 +50,7 @@ pub async fn run(config: &Config, launch: &Launch) -> anyhow::Result<()> {
 
 /// Answers for the server that is not there.
 async fn apologise(config: &Config, error: AttachError) -> anyhow::Result<()> {
-    answer(config.allow_writes, format!("{:#}", anyhow::Error::new(error))).await
+    answer(config.allow_writes, chain(&error)).await
 }
 
 /// Answers for a front end that cannot be used as it was started: nothing is served, and no tool that changes AWS is offered,

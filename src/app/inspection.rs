@@ -19,7 +19,7 @@ use super::offline::OfflineError;
 use crate::connection::data_dir;
 use crate::connection::lock::{self, Lock, LockError};
 use crate::kinds;
-use crate::model::text::shown;
+use crate::model::text::{chain, shown};
 use crate::store::rebuild::{self, Repaired};
 use crate::store::verify::{self, Mismatch, Report};
 
@@ -125,9 +125,7 @@ pub enum InspectionError {
 /// # Errors
 /// When there is no store, and when a server runs, which is named.
 pub fn lock(data_dir: &Path, writes: bool) -> Result<Option<Lock>, OfflineError> {
-    if !data_dir::holds_store(data_dir)? {
-        return Err(OfflineError::Missing { data_dir: data_dir.to_owned() });
-    }
+    data_dir::require_store(data_dir)?;
     Ok(if writes { Some(Lock::take(data_dir)?) } else { Lock::take_to_read(data_dir)? })
 }
 
@@ -213,10 +211,10 @@ pub fn mend_here(data_dir: &Path) -> String {
     said(rebuild::repair(data_dir, kinds::project).map(|repaired| Mended::from(&repaired)))
 }
 
-fn said<T: Serialize, E: std::error::Error + Send + Sync + 'static>(outcome: Result<T, E>) -> String {
+fn said<T: Serialize, E: std::error::Error>(outcome: Result<T, E>) -> String {
     let said = match outcome {
         Ok(done) => Said::Done(done),
-        Err(error) => Said::Failed(format!("{:#}", anyhow::Error::new(error))),
+        Err(error) => Said::Failed(chain(&error)),
     };
     // What cannot be said is taken for a crash.
     serde_json::to_string(&said).unwrap_or_default()
@@ -265,10 +263,7 @@ impl From<&Repaired> for Mended {
 
 fn told(mismatch: &Mismatch) -> String {
     match mismatch {
-        Mismatch::File(damage) => {
-            let below = std::iter::successors(std::error::Error::source(damage), |error| error.source());
-            below.fold(damage.to_string(), |text, cause| format!("{text}: {cause}"))
-        }
+        Mismatch::File(damage) => chain(damage),
         Mismatch::Stale { used, newer } => {
             format!(
                 "its header takes commit {used} for the newest, though {newer} is there: the last commit would be missing"

@@ -1,9 +1,8 @@
 //! A store without a server: opened under the lock, read by the same code that serves clients.
 //!
-//! No byte of the file changes, and a file or directory that this user cannot write can be read. Nothing is swept, refreshed or recorded here, and AWS cannot be asked: the connection leads nowhere. Every answer says that
-//! no server runs.
+//! No byte of the file changes, and a file or directory that this user cannot write can be read. Nothing is swept, refreshed or
+//! recorded here, and AWS cannot be asked: the connection leads nowhere. Every answer says that no server runs.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::task::{JoinError, spawn_blocking};
@@ -38,26 +37,16 @@ pub struct Offline {
 /// Why the store is not open.
 #[derive(Debug, thiserror::Error)]
 pub enum OfflineError {
-    /// There is none.
-    #[error(
-        "there is no store in {}: `muster serve` makes one, as does an MCP client that starts `muster mcp`; or name the directory \
-         of another with --data-dir",
-        data_dir.display()
-    )]
-    Missing {
-        /// The data directory.
-        data_dir: PathBuf,
-    },
-    /// Nobody can say whether there is one.
+    /// There is no store, or the data directory cannot be looked into.
     #[error(transparent)]
     Directory(#[from] DataDirError),
-    /// Somebody else has it.
+    /// Another process holds the store.
     #[error(transparent)]
     Lock(#[from] LockError),
-    /// It cannot be opened.
+    /// The store cannot be opened.
     #[error(transparent)]
     Open(#[from] OpenError),
-    /// It opened but cannot be read.
+    /// The store opened but cannot be read.
     #[error(transparent)]
     Read(#[from] ReadError),
     /// Opening panicked.
@@ -73,9 +62,7 @@ impl Offline {
     /// # Errors
     /// [`OfflineError`]. Nothing is made where there is no store.
     pub async fn open(config: &Config) -> Result<Self, OfflineError> {
-        if !data_dir::holds_store(&config.data_dir)? {
-            return Err(OfflineError::Missing { data_dir: config.data_dir.clone() });
-        }
+        data_dir::require_store(&config.data_dir)?;
         let lock = Lock::take_to_read(&config.data_dir)?;
         let options = store::Options::new(&config.data_dir, kinds::project);
         let options = store::Options { reserve_bytes: config.keep_free, disk: Arc::new(Untouched), ..options };

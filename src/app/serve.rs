@@ -18,16 +18,17 @@ use tokio::net::TcpListener;
 use tokio::time::{Instant, sleep};
 
 use super::engine::{self, Engine, Foreign, StartError};
-use super::reception::Reception;
+use super::listener::ClientListener;
 use super::signals::Signals;
 use crate::aws::Aws;
 use crate::config::{Config, Listening};
-use crate::connection::clients::Clients;
+use crate::connection::client_count::ClientCount;
 use crate::connection::data_dir::{self, DataDirError};
 use crate::connection::lock::{Lock, LockError};
-use crate::connection::socket::{self, Bound, SocketError};
+use crate::connection::socket::{self, ServerSocket, SocketError};
 use crate::mcp::Failure;
 use crate::mcp::transport::{HttpOptions, PATH};
+use crate::model::text::chain;
 
 /// How long connections may take to end.
 const CLOSING: Duration = Duration::from_secs(1);
@@ -108,28 +109,28 @@ pub async fn run(config: &Config, listening: Listening, announce: impl FnOnce(&L
         tracing::warn!("{caution}");
     }
     let Some(lock) = own(&config.data_dir, listening.linger.is_some()).await? else { return Ok(()) };
-    let reception = Reception::new(config);
-    let bound = Bound::bind(&lock, &config.data_dir, config.runtime_dir.as_deref())?;
+    let listener = ClientListener::new(config);
+    let socket = ServerSocket::bind(&lock, &config.data_dir, config.runtime_dir.as_deref())?;
     let http = match listening.http {
         Some(address) => Some(bind_http(address).await?),
         None => None,
     };
-    let (listener, address) = http.unzip();
-    announce(&Listens::new(&config.data_dir, bound.path(), address));
+    let (http, address) = http.unzip();
+    announce(&Listens::new(&config.data_dir, socket.path(), address));
     tracing::info!(version = crate::connection::handshake::VERSION, data_dir = %config.data_dir.display(), "serving");
-    reception.listen(bound);
-    if let Some(listener) = listener {
+    listener.listen(socket);
+    if let Some(http) = http {
         let options = HttpOptions { hosts: listening.allowed_hosts, origins: listening.allowed_origins };
-        reception.listen_http(listener, options);
+        listener.listen_http(http, options);
     }
-    serve(config, listening.linger, &reception, signals).await
+    serve(config, listening.linger, &listener, signals).await
 }
 
 /// From the open doors to the closed ones.
 async fn serve(
     config: &Config,
     linger: Option<Duration>,
-    reception: &Reception,
+    listener: &ClientListener,
     mut signals: Signals,
 ) -> Result<(), ServeError> {
     let (mut has_served, hub) = (false, engine::hub());
@@ -138,19 +139,19 @@ async fn serve(
             opened = Engine::open(config, hub.clone()) => opened,
             signal = signals.next() => {
                 tracing::info!(signal, "stopping");
-                stop(reception, None).await;
+                stop(listener, None).await;
                 return Ok(());
             }
         };
         let error = match opened {
             Ok(engine) => {
-                reception.open(engine.core().clone());
+                listener.open(engine.core().clone());
                 if has_served {
                     // What is read now may be another store's, or may have changed unheard.
                     hub.mark_all(engine.core().now());
                 }
                 has_served = true;
-                match attend(engine, linger, reception, &mut signals).await {
+                match attend(engine, linger, listener, &mut signals).await {
                     ControlFlow::Continue(error) => error,
                     ControlFlow::Break(outcome) => return outcome,
                 }
@@ -161,9 +162,9 @@ async fn serve(
         let patience = linger.map(|_| FAILED_LINGER);
         let mended = async {
             match &error {
-                StartError::Foreign(foreign) => regained(config, reception, foreign, patience).await,
+                StartError::Foreign(foreign) => regained(config, listener, foreign, patience).await,
                 error => {
-                    (has_served || patience.is_some()) && mended(&config.data_dir, reception, error, patience).await
+                    (has_served || patience.is_some()) && mended(&config.data_dir, listener, error, patience).await
                 }
             }
         };
@@ -172,7 +173,7 @@ async fn serve(
             _ = signals.next() => false,
         };
         if !mended {
-            stop(reception, None).await;
+            stop(listener, None).await;
             return Err(error.into());
         }
     }
@@ -183,7 +184,7 @@ async fn serve(
 async fn attend(
     engine: Engine,
     linger: Option<Duration>,
-    reception: &Reception,
+    listener: &ClientListener,
     signals: &mut Signals,
 ) -> ControlFlow<Result<(), ServeError>, StartError> {
     let outcome = tokio::select! {
@@ -191,13 +192,13 @@ async fn attend(
             tracing::info!(signal, "stopping");
             Ok(())
         }
-        () = deserted(reception.clients(), linger) => {
+        () = deserted(listener.clients(), linger) => {
             tracing::info!("stopping: no client for a while");
             Ok(())
         }
         lost = engine.ended() => match lost {
             Some(lost) => {
-                reception.fail(failure(&*lost));
+                listener.fail(failure(&*lost));
                 engine.quiesce(CLOSING).await;
                 engine.close().await;
                 return ControlFlow::Continue(StartError::Lost(lost));
@@ -205,22 +206,22 @@ async fn attend(
             None => Err(ServeError::Writer),
         },
         foreign = engine.foreign() => {
-            reception.fail(foreign_failure(&foreign));
+            listener.fail(foreign_failure(&foreign));
             engine.quiesce(CLOSING).await;
             engine.close().await;
             return ControlFlow::Continue(StartError::Foreign(foreign));
         }
     };
-    stop(reception, Some(engine)).await;
+    stop(listener, Some(engine)).await;
     ControlFlow::Break(outcome)
 }
 
 /// Tells clients why the store is not usable until somebody did something about it: then it is worth opening again. False
 /// once they have left without, for `patience`.
-async fn mended(data_dir: &Path, reception: &Reception, error: &StartError, patience: Option<Duration>) -> bool {
+async fn mended(data_dir: &Path, listener: &ClientListener, error: &StartError, patience: Option<Duration>) -> bool {
     tracing::error!(error = %chain(error), "the store is not usable; clients are told so");
     let (begun, before) = (Instant::now(), stamp(data_dir));
-    reception.fail(failure(error));
+    listener.fail(failure(error));
     let touched = async {
         // Another process's hold on the file does not show on it.
         while stamp(data_dir) == before && begun.elapsed() < RETRY {
@@ -229,15 +230,15 @@ async fn mended(data_dir: &Path, reception: &Reception, error: &StartError, pati
     };
     tokio::select! {
         () = touched => true,
-        () = deserted(reception.clients(), patience) => false,
+        () = deserted(listener.clients(), patience) => false,
     }
 }
 
 /// Tells clients that the store is another account's, until the credentials are that account's or somebody put another store
 /// there. False once they have left without, for `patience`.
-async fn regained(config: &Config, reception: &Reception, foreign: &Foreign, patience: Option<Duration>) -> bool {
+async fn regained(config: &Config, listener: &ClientListener, foreign: &Foreign, patience: Option<Duration>) -> bool {
     let before = stamp(&config.data_dir);
-    reception.fail(foreign_failure(foreign));
+    listener.fail(foreign_failure(foreign));
     let regained = async {
         loop {
             sleep(LOOK).await;
@@ -254,7 +255,7 @@ async fn regained(config: &Config, reception: &Reception, foreign: &Foreign, pat
     };
     tokio::select! {
         () = regained => true,
-        () = deserted(reception.clients(), patience) => false,
+        () = deserted(listener.clients(), patience) => false,
     }
 }
 
@@ -275,14 +276,8 @@ fn failure(error: &dyn std::error::Error) -> Failure {
     Failure { what: chain(error), fix: fix.to_owned() }
 }
 
-/// An error with everything below it.
-fn chain(error: &dyn std::error::Error) -> String {
-    let below = std::iter::successors(error.source(), |error| error.source());
-    below.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
-}
-
 /// Waits until no client has been there for `linger`; for ever without one.
-async fn deserted(clients: &Clients, linger: Option<Duration>) {
+async fn deserted(clients: &ClientCount, linger: Option<Duration>) {
     match linger {
         Some(linger) => clients.gone_for(linger).await,
         None => std::future::pending().await,
@@ -290,11 +285,11 @@ async fn deserted(clients: &Clients, linger: Option<Duration>) {
 }
 
 /// Sends clients away while sweeps end, then closes the store.
-async fn stop(reception: &Reception, engine: Option<Engine>) {
+async fn stop(listener: &ClientListener, engine: Option<Engine>) {
     let hung = match engine {
-        None => reception.close(CLOSING).await,
+        None => listener.close(CLOSING).await,
         Some(engine) => {
-            let (mut hung, ()) = tokio::join!(reception.close(CLOSING), engine.quiesce(CLOSING));
+            let (mut hung, ()) = tokio::join!(listener.close(CLOSING), engine.quiesce(CLOSING));
             hung.extend(engine.close().await);
             hung
         }
@@ -350,7 +345,7 @@ mod tests {
     async fn detached_it_leaves_to_another_that_listens() {
         let dir = tempfile::tempdir().unwrap();
         let lock = Lock::take(dir.path()).unwrap();
-        let _bound = Bound::bind(&lock, dir.path(), None).unwrap();
+        let _bound = ServerSocket::bind(&lock, dir.path(), None).unwrap();
         assert!(own(dir.path(), true).await.unwrap().is_none());
     }
 

@@ -26,7 +26,7 @@ use super::error::AwsError;
 use super::limiter::Priority;
 use super::sdk::{Clients, Sdk};
 use super::{Aws, IDENTIFY};
-use crate::kinds::{INSTANCE, Listing};
+use crate::kinds::{DescribeInput, INSTANCE};
 use crate::model::text::shown;
 use crate::model::{AccountId, Chosen, Item, Region, Scope};
 
@@ -75,7 +75,7 @@ impl Pinned {
         let client = self.clients(&scope.region, action)?.ec2;
         let mut batch = Batch::new(&ids);
         while let Some(ids) = batch.ask() {
-            let listing = Listing::Ids(ids.iter().map(ToString::to_string).collect());
+            let listing = DescribeInput::Ids(ids.iter().map(ToString::to_string).collect());
             let answer = self.aws.ask_by(client.clone(), scope, INSTANCE, listing, Priority::Tool).await;
             if let Err(error) = &answer
                 && error.is_about_account()

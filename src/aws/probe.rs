@@ -16,7 +16,7 @@ use serde::Serialize;
 use super::error::AwsError;
 use super::limiter::Priority;
 use super::{Aws, IDENTIFY};
-use crate::kinds::{Failure, KindSpec, Listing};
+use crate::kinds::{DescribeError, DescribeInput, KindSpec};
 use crate::model::{AccountId, ErrorClass, LeftOut, Region};
 
 const DESCRIBE_INSTANCES: &str = "ec2:DescribeInstances";
@@ -71,7 +71,7 @@ impl Change {
     }
 
     /// Asks whether it would be allowed. It can only be asked: the flag stands here and not in the caller's hands.
-    async fn dry_run(self, client: &Client, instance: &str) -> Result<(), Failure> {
+    async fn dry_run(self, client: &Client, instance: &str) -> Result<(), DescribeError> {
         match self {
             Change::Start => {
                 let call = client.start_instances().instance_ids(instance).dry_run(true);
@@ -122,7 +122,7 @@ impl Aws {
             let listed = || {
                 let listed = (spec.describe)(
                     client.clone(),
-                    Listing::Page { token: None, max_results: FEW },
+                    DescribeInput::Page { token: None, max_results: FEW },
                     LeftOut::default(),
                 );
                 async move { listed.await.map(drop) }.boxed()
@@ -209,7 +209,7 @@ fn allowed(answer: Result<(), AwsError>) -> Result<(), AwsError> {
 }
 
 /// Asks whether a describe would be allowed; `None` for one that is not known here.
-fn dry_run(client: &Client, action: &str) -> Option<BoxFuture<'static, Result<(), Failure>>> {
+fn dry_run(client: &Client, action: &str) -> Option<BoxFuture<'static, Result<(), DescribeError>>> {
     macro_rules! ask {
         ($call:expr) => {{
             let call = $call.dry_run(true);
@@ -230,7 +230,7 @@ fn dry_run(client: &Client, action: &str) -> Option<BoxFuture<'static, Result<()
     })
 }
 
-fn reduced<E: ProvideErrorMetadata>(error: SdkError<E>) -> Failure {
+fn reduced<E: ProvideErrorMetadata>(error: SdkError<E>) -> DescribeError {
     error.map_service_error(|error| error.meta().clone())
 }
 

@@ -8,10 +8,11 @@ use serde_json::Value;
 use super::log::bytes;
 use super::notes::field;
 use super::output::Output;
-use super::place::Home;
+use super::store_flags::RegionalStoreFlags;
 use super::table::harmless;
+use crate::app::client::admin;
 use crate::config::Environment;
-use crate::connection::admin::{Brought, Errand, Running};
+use crate::connection::admin::AdminRequest;
 
 /// Where to put the copy.
 #[derive(Clone, Debug, Args)]
@@ -23,7 +24,7 @@ pub(super) struct Backup {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    home: Home,
+    store: RegionalStoreFlags,
 }
 
 /// Why nobody is asked for a backup.
@@ -45,12 +46,7 @@ impl Backup {
         if to.to_str().is_none() {
             return Err(BackupError::Path { path: self.path }.into());
         }
-        let mut running = Running::start(&self.home.config(environment)?, &Errand::Backup { to }).await?;
-        let figures = loop {
-            if let Brought::Done(figures) = running.next().await? {
-                break figures;
-            }
-        };
+        let figures = admin::done(&self.store.config(environment)?, &AdminRequest::Backup { to }).await?;
         let line = if self.json { harmless(&format!("{figures:#}")) } else { figures_of(&figures) };
         Ok(Output::stdout().line(&line)?)
     }

@@ -7,11 +7,11 @@ use serde_json::{Map, Value, json};
 use super::following::Following;
 use super::notes::{self, field, say};
 use super::output::Output;
-use super::place::Asked;
 use super::search::pages;
+use super::store_flags::QuestionFlags;
 use super::table::{Medium, Table, harmless, text as cell};
 use super::words;
-use crate::app::asking::{AskError, Source};
+use crate::app::client::{AskError, InventoryClient};
 use crate::config::{Config, Environment};
 use crate::model::text;
 use crate::query::changes::By;
@@ -60,17 +60,17 @@ pub(super) struct Changes {
     #[arg(long, conflicts_with_all = ["limit", "follow"])]
     all: bool,
     #[command(flatten)]
-    asked: Asked,
+    question: QuestionFlags,
 }
 
 impl Changes {
     /// Shows them on standard output, oldest first.
     pub(super) async fn run(self, environment: &Environment) -> anyhow::Result<()> {
         let arguments = self.arguments()?;
-        let config = self.asked.config(environment)?;
+        let config = self.question.config(environment)?;
         if self.follow {
-            let regions = self.asked.regions();
-            return Following::new(arguments, self.since.clone(), self.asked.json, regions).run(&config).await;
+            let regions = self.question.regions();
+            return Following::new(arguments, self.since.clone(), self.question.json, regions).run(&config).await;
         }
         self.list(&config, arguments).await
     }
@@ -87,13 +87,13 @@ impl Changes {
             Some(limit) => usize::try_from(limit).unwrap_or(usize::MAX),
             None => SHOWN,
         };
-        let source = self.asked.source(config).await?;
-        if self.who && matches!(source, Source::Store(_)) {
+        let client = self.question.client(config).await?;
+        if self.who && matches!(client, InventoryClient::Store(_)) {
             return Err(AskError::NoServer { data_dir: config.data_dir.clone(), what: "--who" }.into());
         }
-        let mut answer = pages(&source, "list_changes", "changes", arguments, most).await?;
+        let mut answer = pages(&client, "list_changes", "changes", arguments, most).await?;
         let mut output = Output::stdout();
-        if self.asked.json {
+        if self.question.json {
             return Ok(output.line(&harmless(&format!("{answer:#}")))?);
         }
         // The newest were asked for; people read downwards in time.
@@ -131,7 +131,7 @@ impl Changes {
             ("field", &self.field),
             ("cause", &self.cause),
             ("account", &self.account),
-            ("region", &self.asked.region),
+            ("region", &self.question.region),
         ];
         for (name, value) in given {
             if let Some(value) = value {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
 
-use super::place::{Place, settled};
+use super::store_flags::{StoreFlags, settled};
 use crate::config::{self, Config, ConfigError, Environment, Given, Interval, ListMode, Queue, Share, Size};
 use crate::kinds::KINDS;
 use crate::kinds::rules::DEFAULT_NAME;
@@ -16,7 +16,7 @@ use crate::model::AccountId;
 #[derive(Clone, Debug, Default, Args)]
 pub(super) struct Connection {
     #[command(flatten)]
-    place: Place,
+    store: StoreFlags,
     /// The AWS account that the credentials have to belong to; also where only EC2 can be reached, and STS not [default: as STS says]
     #[arg(long, env = "MUSTER_ACCOUNT", value_name = "ACCOUNT", value_parser = config::account, hide_env_values = true)]
     account: Option<AccountId>,
@@ -29,7 +29,7 @@ pub(super) struct Connection {
     /// What resources/list shows; `auto` is everything while that is little, else collections [default: auto]
     #[arg(long, env = "MUSTER_LIST", value_name = "MODE", hide_env_values = true)]
     list: Option<List>,
-    /// How often a kind is swept, such as instance=30s (repeatable)
+    /// How often a kind is swept, such as instance=30s, or all=1m for every kind not named (repeatable)
     #[arg(long, env = "MUSTER_INTERVAL", value_name = "KIND=DURATION", value_delimiter = ',', hide_env_values = true)]
     interval: Vec<Interval>,
     /// The share of AWS's request limits to use [default: 0.25]
@@ -71,7 +71,7 @@ impl Connection {
     pub(super) fn of(config: &Config) -> Self {
         let given = |(kind, every): (&String, &Duration)| Interval { kind: kind.clone(), every: *every };
         Connection {
-            place: Place {
+            store: StoreFlags {
                 data_dir: Some(config.data_dir.clone()),
                 profile: config.selection.profile.clone(),
                 regions: config.selection.regions().to_vec(),
@@ -100,8 +100,12 @@ impl Connection {
     /// directory. A profile that was asked for stays a flag: only as one does it take precedence over keys that the client may
     /// have in its environment.
     pub(super) fn for_client(self, environment: &Environment) -> Self {
-        let data_dir = self.place.data_dir.map(|dir| environment.absolute(&dir));
-        Connection { place: Place { data_dir, profile: self.place.profile, ..Place::default() }, region: None, ..self }
+        let data_dir = self.store.data_dir.map(|dir| environment.absolute(&dir));
+        Connection {
+            store: StoreFlags { data_dir, profile: self.store.profile, ..StoreFlags::default() },
+            region: None,
+            ..self
+        }
     }
 
     /// The flags as words of a command line.
@@ -110,7 +114,7 @@ impl Connection {
         let mut flag = |name: &str, value: Option<OsString>| {
             words.extend(value.into_iter().flat_map(|value| [OsString::from(name), value]));
         };
-        let Place { data_dir, profile, regions } = &self.place;
+        let StoreFlags { data_dir, profile, regions } = &self.store;
         flag("--data-dir", data_dir.clone().map(Into::into));
         flag("--profile", profile.clone().map(Into::into));
         flag("--account", self.account.as_ref().map(|account| account.as_str().into()));
@@ -141,11 +145,11 @@ impl Connection {
     /// Merges these flags into a configuration.
     pub(super) fn config(self, environment: &Environment) -> Result<Config, ConfigError> {
         let given = Given {
-            data_dir: self.place.data_dir,
-            profile: self.place.profile,
+            data_dir: self.store.data_dir,
+            profile: self.store.profile,
             account: self.account,
             region: self.region,
-            regions: self.place.regions,
+            regions: self.store.regions,
             allow_writes: self.allow_writes,
             list: self.list.map(|list| match list {
                 List::Auto => ListMode::Auto,

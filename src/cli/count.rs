@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 
 use super::notes::{self, field};
 use super::output::Output;
-use super::place::Asked;
 use super::search::{Matching, headline};
+use super::store_flags::QuestionFlags;
 use super::table::{Medium, Table, harmless};
 use crate::config::Environment;
 
@@ -19,20 +19,20 @@ pub(super) struct Count {
     #[arg(long, value_name = "FIELD")]
     by: Option<String>,
     #[command(flatten)]
-    asked: Asked,
+    question: QuestionFlags,
 }
 
 impl Count {
     /// Shows the counts on standard output: a number, or a table by what was asked for.
     pub(super) async fn run(self, environment: &Environment) -> anyhow::Result<()> {
-        let (mut arguments, kind) = self.matching.arguments(self.asked.region.as_ref())?;
+        let (mut arguments, kind) = self.matching.arguments(self.question.region.as_ref())?;
         if let Some(by) = &self.by {
             arguments.insert("group_by".to_owned(), json!(by));
         }
-        let source = self.asked.source(&self.asked.config(environment)?).await?;
-        let answer = notes::granted(source.ask("count_inventory", Value::Object(arguments)).await?)?;
+        let client = self.question.client(&self.question.config(environment)?).await?;
+        let answer = notes::granted(client.ask("count_inventory", Value::Object(arguments)).await?)?;
         let mut output = Output::stdout();
-        if self.asked.json {
+        if self.question.json {
             return Ok(output.line(&harmless(&format!("{answer:#}")))?);
         }
         match &self.by {

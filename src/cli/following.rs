@@ -1,7 +1,7 @@
 //! `muster changes --follow`: changes as they are committed, from server to server.
 //!
 //! Each call waits for the next change and hands back a cursor, so nothing is skipped or repeated, also over a restart of the
-//! server. When the log itself is another one then, the cursor means nothing there: that is told, and it goes on from now.
+//! server. When that server has another log, the cursor means nothing to it: the user is told, and following goes on from now.
 
 use std::time::Duration;
 
@@ -12,13 +12,15 @@ use unicode_width::UnicodeWidthStr;
 use super::changes::{COLUMNS, cells};
 use super::notes::{self, say};
 use super::output::Output;
-use super::place;
+use super::store_flags;
 use super::table::layout::Layout;
 use super::table::{Medium, harmless, names};
-use crate::app::asking::{self, Answer, AskError, Source};
+use crate::app::client::{self, AskError, InventoryClient, ToolAnswer};
 use crate::app::signals::Signals;
 use crate::config::Config;
-use crate::connection::handshake::HelloError;
+use crate::connection::attach::AttachError;
+use crate::connection::handshake::HandshakeCode;
+use crate::model::FailureCode;
 use crate::model::text::shown;
 
 /// The most that are asked for at once.
@@ -34,7 +36,7 @@ const GRACE: Duration = Duration::from_secs(30);
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// How often it is looked for meanwhile.
-const STEP: Duration = Duration::from_millis(250);
+const INTERVAL: Duration = Duration::from_millis(250);
 
 /// How wide a cell is at least: the rows that come are not known yet.
 const WIDTHS: [usize; 7] = [24, 6, 8, 15, 21, 16, 5];
@@ -42,24 +44,21 @@ const WIDTHS: [usize; 7] = [24, 6, 8, 15, 21, 16, 5];
 /// The longest cell of a line.
 const LONGEST: usize = 4_000;
 
-/// What a server says that will soon be able to answer, or was until a moment ago.
-const TRANSIENT: [&str; 3] = ["still opening its store", "server is stopping", "could not be read just now"];
-
-/// Where to go on.
+/// The place to go on from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Place {
-    /// With what is committed from now on.
+enum Position {
+    /// What is committed from now on.
     Now,
-    /// From this time or place on.
+    /// This time, or this cursor as a person gave it.
     Since(String),
-    /// Behind what was shown.
+    /// The end of what was shown.
     Cursor(String),
 }
 
 /// Changes as they come.
 pub(super) struct Following {
     arguments: Map<String, Value>,
-    place: Place,
+    position: Position,
     json: bool,
     regions: Vec<String>,
     told: Vec<String>,
@@ -67,7 +66,7 @@ pub(super) struct Following {
 }
 
 /// What a call brought.
-enum Step {
+enum CallOutcome {
     /// Changes, or none.
     Shown,
     /// The server cannot answer yet, or no longer.
@@ -95,8 +94,8 @@ impl Following {
         arguments.insert("order".to_owned(), json!("oldest"));
         arguments.insert("wait_seconds".to_owned(), json!(WAIT));
         arguments.insert("limit".to_owned(), json!(PAGE));
-        let place = since.map_or(Place::Now, Place::Since);
-        Following { arguments, place, json, regions, told: Vec::new(), output: Output::stdout() }
+        let position = since.map_or(Position::Now, Position::Since);
+        Following { arguments, position, json, regions, told: Vec::new(), output: Output::stdout() }
     }
 
     /// Follows until Ctrl-C, until nobody reads any more, or until the server has gone for good.
@@ -109,60 +108,62 @@ impl Following {
     }
 
     async fn follow(&mut self, config: &Config) -> anyhow::Result<()> {
-        let found = asking::server(&config.data_dir, Instant::now() + asking::PATIENCE).await?;
-        let Some(client) = found else {
+        let found = client::server(&config.data_dir, Instant::now() + client::PATIENCE).await?;
+        let Some(server) = found else {
             let data_dir = config.data_dir.clone();
             return Err(AskError::NoServer { data_dir, what: "--follow" }.into());
         };
-        let mut source = Source::Server(Box::new(client));
-        place::watched(&source, &self.regions).await?;
+        let mut client = InventoryClient::Server(Box::new(server));
+        store_flags::watched(&client, &self.regions).await?;
         let mut answered = Instant::now();
         while !self.output.is_closed() {
-            match self.step(&source).await? {
-                Step::Shown => answered = Instant::now(),
-                Step::Later if answered.elapsed() > PATIENCE => return Err(FollowError::Deserted(None).into()),
-                Step::Later => sleep(STEP).await,
-                Step::Gone => source = again(config).await?,
+            match self.call(&client).await? {
+                CallOutcome::Shown => answered = Instant::now(),
+                CallOutcome::Later if answered.elapsed() > PATIENCE => return Err(FollowError::Deserted(None).into()),
+                CallOutcome::Later => sleep(INTERVAL).await,
+                CallOutcome::Gone => client = again(config).await?,
             }
         }
         Ok(())
     }
 
-    /// Shows what has come, or waits for it.
-    async fn step(&mut self, source: &Source) -> anyhow::Result<Step> {
+    /// Waits for changes and shows them.
+    async fn call(&mut self, client: &InventoryClient) -> anyhow::Result<CallOutcome> {
         let mut arguments = self.arguments.clone();
-        match &self.place {
-            Place::Now => {}
-            Place::Since(since) => drop(arguments.insert("since".to_owned(), json!(since))),
-            Place::Cursor(cursor) => drop(arguments.insert("cursor".to_owned(), json!(cursor))),
+        match &self.position {
+            Position::Now => {}
+            Position::Since(since) => drop(arguments.insert("since".to_owned(), json!(since))),
+            Position::Cursor(cursor) => drop(arguments.insert("cursor".to_owned(), json!(cursor))),
         }
-        let asked = source.ask("list_changes", Value::Object(arguments));
+        let asked = client.ask("list_changes", Value::Object(arguments));
         let answer = match timeout(Duration::from_secs(WAIT) + GRACE, asked).await {
             Ok(Ok(answer)) => answer,
-            Err(_) | Ok(Err(AskError::Gone(_))) => return Ok(Step::Gone),
+            Err(_) | Ok(Err(AskError::Gone(_))) => return Ok(CallOutcome::Gone),
             Ok(Err(error)) => return Err(error.into()),
         };
-        if answer.failed && TRANSIENT.iter().any(|text| answer.text.contains(text)) {
-            return Ok(Step::Later);
-        }
-        if answer.failed && matches!(self.place, Place::Cursor(_)) && answer.text.contains("cursor") {
-            self.place = Self::elsewhere(&answer);
-            return Ok(Step::Shown);
+        match answer.failure {
+            Some(code) if code.is_passing() => return Ok(CallOutcome::Later),
+            Some(FailureCode::Cursor | FailureCode::CursorForeign | FailureCode::CursorExpired)
+                if matches!(self.position, Position::Cursor(_)) =>
+            {
+                self.position = Self::elsewhere(&answer);
+                return Ok(CallOutcome::Shown);
+            }
+            _ => {}
         }
         self.show(&notes::granted(answer)?)?;
-        Ok(Step::Shown)
+        Ok(CallOutcome::Shown)
     }
 
-    /// Where to go on when the cursor is refused, which is told.
-    fn elsewhere(answer: &Answer) -> Place {
-        // Of the same log, but what comes next is folded away: it names the earliest that is kept.
-        let kept = answer.text.split_once("is older than").and_then(|(_, rest)| rest.split_once("since="));
-        let (place, whence) = match kept {
-            Some((_, earliest)) => (Place::Since(earliest.trim().to_owned()), "the earliest that is kept"),
-            None => (Place::Now, "now"),
+    /// The position to go on from when the cursor is refused; the user is told.
+    fn elsewhere(answer: &ToolAnswer) -> Position {
+        let (position, from) = match &answer.earliest {
+            // The cursor is of this log, but the log no longer keeps what comes next.
+            Some(earliest) => (Position::Since(earliest.clone()), "the earliest change that is kept"),
+            None => (Position::Now, "now"),
         };
-        say(&format!("{}; it goes on from {whence}", shown(&answer.text, 500)));
-        place
+        say(&format!("{}; going on from {from}", shown(&answer.text, 500)));
+        position
     }
 
     fn show(&mut self, answer: &Value) -> anyhow::Result<()> {
@@ -171,7 +172,7 @@ impl Following {
             self.output.line(&line)?;
         }
         if let Some(next) = answer.get("next_cursor").and_then(Value::as_str) {
-            self.place = Place::Cursor(next.to_owned());
+            self.position = Position::Cursor(next.to_owned());
         }
         // Each once, not with every call.
         let notes = notes::notes(answer);
@@ -182,20 +183,22 @@ impl Following {
 }
 
 /// Waits for another server.
-async fn again(config: &Config) -> anyhow::Result<Source> {
+async fn again(config: &Config) -> anyhow::Result<InventoryClient> {
     say("the server has gone; waiting a minute for another");
     let deadline = Instant::now() + PATIENCE;
     let mut last = None;
     while Instant::now() < deadline {
-        sleep(STEP).await;
-        match asking::server(&config.data_dir, Instant::now() + STEP).await {
-            Ok(Some(client)) => {
+        sleep(INTERVAL).await;
+        match client::server(&config.data_dir, Instant::now() + INTERVAL).await {
+            Ok(Some(server)) => {
                 say("the server is back");
-                return Ok(Source::Server(Box::new(client)));
+                return Ok(InventoryClient::Server(Box::new(server)));
             }
             Ok(None) => {}
-            // It will not speak with this one.
-            Err(error @ AskError::Hello(HelloError::Version { .. })) => return Err(error.into()),
+            // It is of another version, and will refuse this client for good.
+            Err(AskError::Attach(AttachError::Handshake(error))) if error.code() == HandshakeCode::Version => {
+                return Err(error.into());
+            }
             Err(error) => last = Some(error),
         }
     }
@@ -229,19 +232,19 @@ fn clean(cell: &str) -> String {
 mod tests {
     use super::*;
 
-    fn refused(text: &str) -> Answer {
-        Answer { text: text.to_owned(), failed: true, ..Answer::default() }
+    fn refused(failure: FailureCode, earliest: Option<&str>) -> ToolAnswer {
+        let earliest = earliest.map(str::to_owned);
+        ToolAnswer { text: "refused".to_owned(), failure: Some(failure), earliest, ..ToolAnswer::default() }
     }
 
     #[test]
     fn a_cursor_of_another_log_goes_on_from_now_and_one_that_is_too_old_from_the_earliest() {
         let following = Following::new(Map::new(), Some("-15m".to_owned()), false, Vec::new());
-        assert_eq!(following.place, Place::Since("-15m".to_owned()));
-        let foreign = refused("the cursor belongs to an earlier log (..): start again with since=2026-11-22T10:00:00Z");
-        assert_eq!(Following::elsewhere(&foreign), Place::Now);
-        let old =
-            refused("the cursor is older than what the log keeps: .. Start again with since=2026-11-22T10:00:00Z");
-        assert_eq!(Following::elsewhere(&old), Place::Since("2026-11-22T10:00:00Z".to_owned()));
+        assert_eq!(following.position, Position::Since("-15m".to_owned()));
+        let foreign = refused(FailureCode::CursorForeign, None);
+        assert_eq!(Following::elsewhere(&foreign), Position::Now);
+        let old = refused(FailureCode::CursorExpired, Some("2026-11-22T10:00:00Z"));
+        assert_eq!(Following::elsewhere(&old), Position::Since("2026-11-22T10:00:00Z".to_owned()));
     }
 
     #[test]

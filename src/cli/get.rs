@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::notes;
 use super::output::Output;
-use super::place::Asked;
+use super::store_flags::QuestionFlags;
 use super::table::{Medium, Table, harmless, text};
 use super::words;
 use crate::config::Environment;
@@ -26,7 +26,7 @@ pub(super) struct Get {
     #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = words::moment)]
     as_of: Option<String>,
     #[command(flatten)]
-    asked: Asked,
+    question: QuestionFlags,
 }
 
 /// Fields of an answer that a table shows above the document, in this order.
@@ -43,13 +43,13 @@ impl Get {
         if let Some(as_of) = &self.as_of {
             arguments.insert("as_of".to_owned(), json!(as_of));
         }
-        if let Some(region) = &self.asked.region {
+        if let Some(region) = &self.question.region {
             arguments.insert("region".to_owned(), json!(region));
         }
-        let source = self.asked.source(&self.asked.config(environment)?).await?;
-        let answer = notes::granted(source.ask("get_resource", arguments.into()).await?)?;
+        let client = self.question.client(&self.question.config(environment)?).await?;
+        let answer = notes::granted(client.ask("get_resource", arguments.into()).await?)?;
         let mut output = Output::stdout();
-        if self.asked.json {
+        if self.question.json {
             return Ok(output.line(&harmless(&format!("{answer:#}")))?);
         }
         output.text(table(&answer).print(Medium::stdout()).as_bytes())?;

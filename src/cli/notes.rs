@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use super::complain;
 use super::table::text;
-use crate::app::asking::Answer;
-use crate::mcp::error::INVALID;
+use crate::app::client::ToolAnswer;
+use crate::model::FailureCode;
 use crate::model::text::shown;
 
 /// How many of one sort are told one by one.
@@ -21,14 +21,13 @@ const LONGEST: usize = 2000;
 #[error("{text}")]
 pub(super) struct Refused {
     text: String,
-    /// The code that the tool gave.
-    code: Option<String>,
+    code: FailureCode,
 }
 
 impl Refused {
     /// Whether no server could ever do what was asked: the command line cannot be used as it stands.
     pub(super) fn is_usage(&self) -> bool {
-        self.code.as_deref() == Some(INVALID)
+        self.code == FailureCode::InvalidArgument
     }
 }
 
@@ -36,13 +35,11 @@ impl Refused {
 ///
 /// # Errors
 /// [`Refused`] with the tool's reason.
-pub(super) fn granted(answer: Answer) -> Result<Value, Refused> {
-    if !answer.failed {
-        return Ok(answer.structured);
-    }
+pub(super) fn granted(answer: ToolAnswer) -> Result<Value, Refused> {
+    let Some(code) = answer.failure else { return Ok(answer.structured) };
     // The example is of a tool's arguments, which are none of a command line.
     let text = answer.text.split(" Example: {").next().unwrap_or_default();
-    Err(Refused { text: shown(text, LONGEST), code: answer.code })
+    Err(Refused { text: shown(text, LONGEST), code })
 }
 
 /// Tells what there is to know about an answer beside its rows.
@@ -253,15 +250,17 @@ mod tests {
 
     #[test]
     fn a_refusal_is_shown_without_what_a_terminal_obeys() {
-        let answer = Answer { text: "no `\u{1b}[2J`".to_owned(), failed: true, ..Answer::default() };
+        let answer = ToolAnswer {
+            text: "no `\u{1b}[2J`".to_owned(),
+            failure: Some(FailureCode::Failed),
+            ..ToolAnswer::default()
+        };
         assert_eq!(granted(answer).unwrap_err().to_string(), "no `[2J`");
         let text = "argument `group_by` must be x, not \"y\". Example: {\"kind\": \"instance\"}".to_owned();
-        let answer = Answer { text, failed: true, ..Answer::default() };
+        let answer = ToolAnswer { text, failure: Some(FailureCode::Failed), ..ToolAnswer::default() };
         assert_eq!(granted(answer).unwrap_err().to_string(), "argument `group_by` must be x, not \"y\".");
-        let with = |code: Option<&str>| {
-            let code = code.map(str::to_owned);
-            granted(Answer { failed: true, code, ..Answer::default() }).unwrap_err().is_usage()
-        };
-        assert_eq!([with(Some(INVALID)), with(Some("not_found")), with(None)], [true, false, false]);
+        let with = |code| granted(ToolAnswer { failure: Some(code), ..ToolAnswer::default() }).unwrap_err().is_usage();
+        let codes = [FailureCode::InvalidArgument, FailureCode::NotFound, FailureCode::Failed];
+        assert_eq!(codes.map(with), [true, false, false]);
     }
 }

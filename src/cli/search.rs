@@ -5,10 +5,10 @@ use serde_json::{Map, Value, json};
 
 use super::notes::{self, field};
 use super::output::Output;
-use super::place::Asked;
+use super::store_flags::QuestionFlags;
 use super::table::{Medium, Table, harmless, text};
 use super::words;
-use crate::app::asking::Source;
+use crate::app::client::InventoryClient;
 use crate::config::Environment;
 use crate::kinds::KindSpec;
 
@@ -33,7 +33,7 @@ pub(super) struct Search {
     #[arg(long, conflicts_with = "limit")]
     all: bool,
     #[command(flatten)]
-    asked: Asked,
+    question: QuestionFlags,
 }
 
 /// Which resources are meant.
@@ -78,7 +78,7 @@ impl Matching {
 impl Search {
     /// Shows what matches on standard output.
     pub(super) async fn run(self, environment: &Environment) -> anyhow::Result<()> {
-        let (mut arguments, kind) = self.matching.arguments(self.asked.region.as_ref())?;
+        let (mut arguments, kind) = self.matching.arguments(self.question.region.as_ref())?;
         if !self.field.is_empty() {
             arguments.insert("fields".to_owned(), json!(self.field));
         }
@@ -87,10 +87,10 @@ impl Search {
             Some(limit) => usize::try_from(limit).unwrap_or(usize::MAX),
             None => SHOWN,
         };
-        let source = self.asked.source(&self.asked.config(environment)?).await?;
-        let answer = pages(&source, "search_inventory", "rows", arguments, most).await?;
+        let client = self.question.client(&self.question.config(environment)?).await?;
+        let answer = pages(&client, "search_inventory", "rows", arguments, most).await?;
         let mut output = Output::stdout();
-        if self.asked.json {
+        if self.question.json {
             return Ok(output.line(&harmless(&format!("{answer:#}")))?);
         }
         let rows = notes::rows(&answer);
@@ -108,7 +108,7 @@ impl Search {
 /// # Errors
 /// When nobody answers, or the tool refuses.
 pub(super) async fn pages(
-    source: &Source,
+    client: &InventoryClient,
     tool: &str,
     rows: &str,
     mut arguments: Map<String, Value>,
@@ -119,7 +119,7 @@ pub(super) async fn pages(
     loop {
         let limit = most.saturating_sub(found.len()).clamp(1, PAGE);
         arguments.insert("limit".to_owned(), json!(limit));
-        let mut page = notes::granted(source.ask(tool, Value::Object(arguments.clone())).await?)?;
+        let mut page = notes::granted(client.ask(tool, Value::Object(arguments.clone())).await?)?;
         if let Some(Value::Array(more)) = page.get_mut(rows).map(Value::take) {
             found.extend(more);
         }

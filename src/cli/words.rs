@@ -4,8 +4,7 @@ use serde_json::{Map, Value, json};
 
 use std::net::IpAddr;
 
-use crate::kinds::{self, KINDS, KindSpec, PREFIXES};
-use crate::mcp::tools::rows;
+use crate::kinds::{self, KindSpec};
 use crate::model::Timestamp;
 use crate::model::text::shown;
 use crate::query::filter::near;
@@ -17,7 +16,7 @@ pub(super) enum WordError {
     /// Neither a URI nor an id whose kind is known.
     #[error(
         "`{word}` is neither a URI such as ec2://instance/i-0123456789abcdef0 nor an id that begins with {}: give --kind with it",
-        PREFIXES.map(|(prefix, _)| prefix).join(", ")
+        kinds::prefixes().collect::<Vec<_>>().join(", ")
     )]
     Subject {
         /// What was given.
@@ -83,7 +82,7 @@ pub(super) fn subject(word: &str, kind: Option<&str>) -> Result<Map<String, Valu
 /// The slug of the kind whose ids begin as this one does. An IP address is one of an address without an id of its own.
 fn of_id(id: &str) -> Option<&'static str> {
     let is_address = id.parse::<IpAddr>().is_ok();
-    kinds::of_id(id).map(|spec| spec.slug).or(is_address.then_some("address"))
+    kinds::of_id(id).map(|spec| spec.slug).or(is_address.then_some(kinds::ADDRESS.slug))
 }
 
 /// The kind of this slug or CloudFormation name.
@@ -92,7 +91,7 @@ fn of_id(id: &str) -> Option<&'static str> {
 /// [`WordError::Kind`] with what there is.
 pub(super) fn kind(given: &str) -> Result<&'static KindSpec, WordError> {
     kinds::by_slug(given).or_else(|| kinds::by_name(given)).ok_or_else(|| {
-        let known: Vec<&'static str> = KINDS.iter().map(|spec| spec.slug).collect();
+        let known: Vec<&'static str> = kinds::slugs().collect();
         let nearest = crate::query::filter::nearest(given, known.iter().copied());
         WordError::Kind { given: shown(given, 80), nearest, known }
     })
@@ -113,15 +112,14 @@ pub(super) fn moment(text: &str) -> Result<String, WordError> {
 /// # Errors
 /// [`WordError`] for a word that is no filter, or none of this kind.
 pub(super) fn filters(words: &[String], kind: &'static KindSpec) -> Result<Value, WordError> {
-    let fields = rows::fields(kind);
     let filters = words.iter().map(|word| {
         let (name, values) = split(word, '=').ok_or_else(|| WordError::Filter {
             word: shown(word, 80),
             hint: if of_id(word).is_some() { "; `muster get` reads one resource" } else { "" },
         })?;
         let name = name.replace("\\=", "=");
-        let column = fields.shown_as.iter().find(|(column, _)| *column == name && kind.filter(column).is_none());
-        let name = column.map_or(name.as_str(), |(_, filter)| *filter);
+        let column = kind.filter_of_column(&name).filter(|_| kind.filter(&name).is_none());
+        let name = column.unwrap_or(&name);
         let mut rest = values;
         let mut values = Vec::new();
         while let Some((value, others)) = split(rest, ',') {
@@ -132,7 +130,7 @@ pub(super) fn filters(words: &[String], kind: &'static KindSpec) -> Result<Value
         Ok(json!({"Name": name, "Values": values}))
     });
     let filters = Value::Array(filters.collect::<Result<_, WordError>>()?);
-    Filters::parse(&filters, &fields)?;
+    Filters::parse(&filters, kind)?;
     Ok(filters)
 }
 
@@ -151,7 +149,7 @@ fn split(text: &str, at: char) -> Option<(&str, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kinds::INSTANCE;
+    use crate::kinds::{INSTANCE, KINDS};
 
     fn filters_of(words: &[&str]) -> Result<Value, WordError> {
         let words: Vec<String> = words.iter().map(|&word| word.to_owned()).collect();
@@ -160,10 +158,9 @@ mod tests {
 
     #[test]
     fn an_id_tells_its_kind_and_a_uri_needs_none() {
-        for (prefix, slug) in PREFIXES {
+        for (spec, prefix) in KINDS.iter().filter_map(|spec| Some((spec, spec.prefix?))) {
             let id = format!("{prefix}0123456789abcdef0");
-            assert_eq!(subject(&id, None).unwrap()["kind"], slug);
-            assert!(kinds::by_slug(slug).is_some(), "{slug}");
+            assert_eq!(subject(&id, None).unwrap()["kind"], spec.slug);
         }
         assert_eq!(subject(" ec2://vpc/vpc-1 ", None).unwrap()["uri"], "ec2://vpc/vpc-1");
         assert!(matches!(subject("web-1", None), Err(WordError::Subject { .. })));

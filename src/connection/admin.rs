@@ -1,66 +1,59 @@
-//! What a command line has the server do that is no question of an MCP client: the log as a stream, figures of the store, a
-//! backup.
+//! What a command line asks of the server that no MCP client can: figures of the store, the log as a stream, a backup.
 //!
-//! An errand comes in the hello line, in place of MCP, and no MCP client can send one. The server answers with JSON lines and
-//! closes: the records themselves, and between them lines that begin with `{"errand":`, of which the last says how it ended.
-//! Without that line the stream was cut short, whatever came before it. Where no server runs the same code streams to the
-//! same reader inside of one process.
+//! The request stands in the [handshake](super::handshake), in place of MCP. The server answers with lines of JSON and closes.
+//! Most lines are records of the log as they are. The others begin with `{"admin":` and are [`AdminMessage`]s; the last line is
+//! one that says how the request ended. A stream without that last line was cut short. Where no server runs, the process of the
+//! command line answers its own request with the same lines.
 //!
-//! # A reader that does not read
-//! holds nothing but a buffer: each page of records is read from a snapshot of its own, which is gone before the page is sent.
-//! After [`STALL`] without progress the connection is closed; a client that then reads on asks again from where it was. At
-//! most [`MOST`] errands run at once.
+//! # Limits
+//! A reader that takes nothing for [`STALL`] loses its connection; it asks again from the record that it had reached. A server
+//! does at most [`MAX_REQUESTS`] requests at once.
 
+use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tokio::io::{AsyncWrite, AsyncWriteExt};
+use tokio::time::timeout;
 
-mod doing;
-mod fetching;
-mod figures;
-#[cfg(test)]
-mod tests;
+use crate::model::FailureCode;
 
-pub(crate) use self::doing::left;
-pub use self::doing::{refuse, run};
-pub use self::fetching::{Brought, ErrandError, Running};
-
-/// How long a reader may read nothing.
+/// How long a reader may take nothing before it loses its connection.
 pub const STALL: Duration = Duration::from_secs(30);
 
-/// How many errands a server does at once.
-pub const MOST: usize = 8;
+/// How many requests a server does at once.
+pub const MAX_REQUESTS: usize = 8;
 
-/// How many bytes are sent before a reader has to show progress again.
-const CHUNK: usize = 64 << 10;
+/// How many bytes are sent before the reader has to show progress again.
+pub const CHUNK: usize = 64 << 10;
 
-/// How the lines begin that are no records.
-const CONTROL: &[u8] = b"{\"errand\":";
+/// The beginning of every line that is not a record.
+const PREFIX: &[u8] = b"{\"admin\":";
 
-/// Something to do.
+/// What the server is asked to do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "snake_case")]
-pub enum Errand {
-    /// Tell figures of the store.
+pub enum AdminRequest {
+    /// Report figures of the store.
     Stat,
-    /// Try at once what failed: sweeps that wait for a policy or for credentials to be mended.
+    /// Try again at once what failed: sweeps that wait until a policy or credentials are mended.
     TryNow,
-    /// Send the records of the log, oldest first, up to the newest there is.
+    /// Send the records of the log, oldest first, up to the newest.
     Export {
-        /// Where to begin; at the first that is kept when absent.
+        /// The place to begin at; the oldest record that is kept when absent.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        since: Option<Since>,
-        /// Whether to go on with those that come.
+        since: Option<LogPlace>,
+        /// Whether to go on with the records to come.
         follow: bool,
-        /// The log that `since` was counted in, where it goes on.
+        /// The log that `since` was counted in, where an earlier export is continued.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         log: Option<String>,
     },
     /// Write a verified copy of the store.
     Backup {
-        /// The file, which must not exist; absolute.
+        /// The file to write, as an absolute path. It must not exist.
         to: PathBuf,
     },
 }
@@ -68,25 +61,113 @@ pub enum Errand {
 /// A place in the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Since {
-    /// This record.
+pub enum LogPlace {
+    /// The record of this number.
     Seq(u64),
-    /// The first record of this time (milliseconds since 1970) or later.
+    /// The first record at or after this time, in milliseconds since 1970.
     At(i64),
-    /// The same, so many milliseconds before now.
+    /// The first record that is at most this many milliseconds old.
     Ago(u64),
 }
 
-/// A line that is no record.
+/// A line that is not a record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "errand", rename_all = "snake_case")]
-enum Control {
-    /// Which log the records are of, before the first of them.
-    Log { log: String },
-    /// Something to know about what was sent or is sent next.
-    Note { note: String },
-    /// The end, with what there is to say.
-    Done { result: Value },
-    /// The end, before its time.
-    Failed { error: String },
+#[serde(tag = "admin", rename_all = "snake_case")]
+pub enum AdminMessage {
+    /// The id of the log that the records are from; it comes before the first of them.
+    Log {
+        /// The id.
+        log: String,
+    },
+    /// A remark about the records before or after it.
+    Note {
+        /// The remark.
+        note: String,
+    },
+    /// The request was done; nothing follows.
+    Done {
+        /// What the request asked for.
+        result: Value,
+    },
+    /// The request was not done, or not to its end; nothing follows.
+    Failed {
+        /// The kind of failure.
+        code: FailureCode,
+        /// What failed, and what to do.
+        error: String,
+    },
+}
+
+/// A line of the answer to a request.
+#[derive(Clone, Debug, PartialEq)]
+pub enum AdminLine {
+    /// A record of the log, with its line end.
+    Record(Vec<u8>),
+    /// Anything else.
+    Message(AdminMessage),
+}
+
+impl AdminLine {
+    /// Reads a line.
+    ///
+    /// # Errors
+    /// A line that begins as a message and is none.
+    pub fn parse(line: Vec<u8>) -> serde_json::Result<Self> {
+        if line.starts_with(PREFIX) {
+            serde_json::from_slice(&line).map(AdminLine::Message)
+        } else {
+            Ok(AdminLine::Record(line))
+        }
+    }
+}
+
+/// Sends the answer to a request.
+pub struct AdminWriter<'a, W> {
+    writer: &'a mut W,
+}
+
+impl<'a, W: AsyncWrite + Unpin> AdminWriter<'a, W> {
+    /// Sends to `writer`.
+    #[must_use]
+    pub fn new(writer: &'a mut W) -> Self {
+        AdminWriter { writer }
+    }
+
+    /// Sends a message, and everything before it.
+    ///
+    /// # Errors
+    /// When the reader has gone, or takes nothing for [`STALL`]; likewise below.
+    pub async fn message(&mut self, message: &AdminMessage) -> io::Result<()> {
+        let mut line = serde_json::to_vec(message)?;
+        line.push(b'\n');
+        self.records(&line).await?;
+        self.flush().await
+    }
+
+    /// Sends a remark.
+    ///
+    /// # Errors
+    /// As [`AdminWriter::message`].
+    pub async fn note(&mut self, note: String) -> io::Result<()> {
+        self.message(&AdminMessage::Note { note }).await
+    }
+
+    /// Sends whole lines of records.
+    ///
+    /// # Errors
+    /// As [`AdminWriter::message`].
+    pub async fn records(&mut self, lines: &[u8]) -> io::Result<()> {
+        for chunk in lines.chunks(CHUNK) {
+            timeout(STALL, self.writer.write_all(chunk)).await.map_err(|_| io::ErrorKind::TimedOut)??;
+        }
+        Ok(())
+    }
+
+    /// Sends what a buffer still holds.
+    ///
+    /// # Errors
+    /// When the reader has gone.
+    pub async fn flush(&mut self) -> io::Result<()> {
+        self.writer.flush().await
+    }
 }

@@ -1,4 +1,4 @@
-//! How a client gets to the one server of its data directory: attach to it, or start it first.
+//! How a client gets to the one server of its data directory: it attaches to it, or starts it first.
 //!
 //! Any number of clients may do this at once. Each connects if it can and otherwise starts a server; the lock lets one
 //! of those live, the others leave, and every client connects to that one.
@@ -15,36 +15,39 @@ use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep};
 
+use super::admin::AdminRequest;
 use super::data_dir::{self, DataDirError};
+use super::handshake::{self, HandshakeCode, HandshakeError, HandshakeGrant};
 use super::lock::{self, LockError};
 use super::socket;
-use crate::connection::admin::Errand;
-use crate::connection::handshake::{self, HelloError, Welcome};
 
-/// How long a started server has until it listens; it does so before it opens its store.
+/// How long a server that was started has until it listens; it does so before it opens its store.
 pub const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How often the socket is tried meanwhile.
-const STEP: Duration = Duration::from_millis(10);
+const INTERVAL: Duration = Duration::from_millis(10);
+
+/// How often [`find`] tries.
+const FIND_INTERVAL: Duration = Duration::from_millis(50);
 
 /// How to start a server that outlives this process.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Launch {
+pub struct ServerCommand {
     /// The program, `muster` itself.
     pub program: PathBuf,
     /// Its arguments.
     pub arguments: Vec<OsString>,
 }
 
-/// A greeted connection: JSON-RPC lines from here on.
+/// A connection after its handshake: lines of JSON-RPC, or the answer to an admin request.
 #[derive(Debug)]
 pub struct Attached {
     /// From the server.
     pub reader: BufReader<OwnedReadHalf>,
     /// To the server.
     pub writer: OwnedWriteHalf,
-    /// What the server said of itself.
-    pub welcome: Welcome,
+    /// What the server granted.
+    pub grant: HandshakeGrant,
 }
 
 /// Why there is no server to talk to.
@@ -62,12 +65,12 @@ pub enum AttachError {
         #[source]
         source: io::Error,
     },
-    /// Somebody who does not listen holds the lock.
+    /// Another process holds the lock and does not listen.
     #[error(transparent)]
     Lock(#[from] LockError),
-    /// The server does not want this client.
+    /// The handshake failed.
     #[error(transparent)]
-    Hello(#[from] HelloError),
+    Handshake(#[from] HandshakeError),
     /// The server program did not start.
     #[error("cannot start {} as a server: start `muster serve` yourself to see why", program.display())]
     Start {
@@ -77,20 +80,20 @@ pub enum AttachError {
         #[source]
         source: io::Error,
     },
-    /// The server ended at once.
+    /// The server that was started ended at once.
     #[error("the server ended at once ({status}): its reason is in {}", log.display())]
     Ended {
-        /// How.
+        /// How it ended.
         status: ExitStatus,
         /// Its log.
         log: PathBuf,
     },
-    /// The server never listened.
+    /// No server listened in time.
     #[error(
         "no server answers for {} after {} s{}: its log is {}",
         data_dir.display(),
         PATIENCE.as_secs(),
-        culprit(*holder),
+        last_holder(*holder),
         log.display()
     )]
     Silent {
@@ -103,7 +106,7 @@ pub enum AttachError {
     },
 }
 
-fn culprit(holder: Option<u32>) -> String {
+fn last_holder(holder: Option<u32>) -> String {
     holder.map_or_else(String::new, |pid| {
         format!("; process {pid} held the lock last: stop it (kill {pid}) and try again")
     })
@@ -113,23 +116,20 @@ fn culprit(holder: Option<u32>) -> String {
 ///
 /// # Errors
 /// [`AttachError`], after at most about [`PATIENCE`].
-pub async fn attach(data_dir: &Path, wants_writes: bool, launch: &Launch) -> Result<Attached, AttachError> {
+pub async fn attach(data_dir: &Path, wants_writes: bool, command: &ServerCommand) -> Result<Attached, AttachError> {
     data_dir::prepare(data_dir)?;
     let deadline = Instant::now() + PATIENCE;
     let mut started: Option<Child> = None;
     loop {
-        match socket::connect(data_dir).await {
-            Ok(stream) => match greeted(stream, wants_writes, None).await {
-                // It was about to stop: once it has gone, a new one can be started.
-                Err(HelloError::Closed | HelloError::Io(_)) => {}
-                outcome => return Ok(outcome?),
-            },
-            Err(error) if socket::is_absent(&error) => {
+        match Attempt::make(data_dir, wants_writes, None).await? {
+            Attempt::Attached(attached) => return Ok(attached),
+            // Once it has gone, a new one can be started.
+            Attempt::Closing(_) => {}
+            Attempt::Absent => {
                 if started.is_none() {
-                    started = Some(start(launch)?);
+                    started = Some(start(command)?);
                 }
             }
-            Err(source) => return Err(AttachError::Connect { data_dir: data_dir.to_owned(), source }),
         }
         let ended = started.as_mut().and_then(|child| child.try_wait().ok().flatten());
         match ended {
@@ -146,65 +146,119 @@ pub async fn attach(data_dir: &Path, wants_writes: bool, launch: &Launch) -> Res
             let (holder, log) = (lock::last_holder(data_dir), data_dir::log(data_dir));
             return Err(AttachError::Silent { data_dir: data_dir.to_owned(), holder, log });
         }
-        sleep(STEP).await;
+        sleep(INTERVAL).await;
     }
 }
 
-pub(crate) async fn greeted(
+/// Connects to the server of `data_dir`, to read with MCP or to have `admin` done; `None` when no server runs.
+///
+/// # Errors
+/// [`AttachError`]: when there is no store, and when somebody holds the lock until `deadline` without answering.
+pub async fn find(
+    data_dir: &Path,
+    deadline: Instant,
+    admin: Option<&AdminRequest>,
+) -> Result<Option<Attached>, AttachError> {
+    if !data_dir::lock_file(data_dir).exists() {
+        data_dir::require_store(data_dir)?;
+    }
+    loop {
+        let is_over = Instant::now() >= deadline;
+        match Attempt::make(data_dir, false, admin).await? {
+            Attempt::Attached(attached) => return Ok(Some(attached)),
+            Attempt::Closing(error) if is_over => return Err(error.into()),
+            Attempt::Closing(_) => {}
+            Attempt::Absent => match lock::probe(data_dir) {
+                Ok(()) => return Ok(None),
+                Err(held) if is_over => return Err(held.into()),
+                Err(_) => {}
+            },
+        }
+        sleep(FIND_INTERVAL).await;
+    }
+}
+
+/// What one attempt to get to a server met.
+enum Attempt {
+    Attached(Attached),
+    /// A server that is about to stop.
+    Closing(HandshakeError),
+    /// No server.
+    Absent,
+}
+
+impl Attempt {
+    async fn make(data_dir: &Path, wants_writes: bool, admin: Option<&AdminRequest>) -> Result<Self, AttachError> {
+        match socket::connect(data_dir).await {
+            Ok(stream) => match shake_hands(stream, wants_writes, admin).await {
+                Err(error) if error.code() == HandshakeCode::Closed => Ok(Attempt::Closing(error)),
+                outcome => Ok(Attempt::Attached(outcome?)),
+            },
+            Err(error) if socket::is_absent(&error) => Ok(Attempt::Absent),
+            Err(source) => Err(AttachError::Connect { data_dir: data_dir.to_owned(), source }),
+        }
+    }
+}
+
+/// The client's side of the handshake on a fresh connection.
+///
+/// # Errors
+/// [`HandshakeError`].
+pub async fn shake_hands(
     stream: UnixStream,
     wants_writes: bool,
-    errand: Option<&Errand>,
-) -> Result<Attached, HelloError> {
+    admin: Option<&AdminRequest>,
+) -> Result<Attached, HandshakeError> {
     let (reader, mut writer) = stream.into_split();
     let mut reader = BufReader::new(reader);
-    let welcome = handshake::greet(&mut reader, &mut writer, wants_writes, errand).await?;
-    Ok(Attached { reader, writer, welcome })
+    let grant = handshake::request(&mut reader, &mut writer, wants_writes, admin).await?;
+    Ok(Attached { reader, writer, grant })
 }
 
 /// Starts a server without a terminal. It leaves this process's session by itself; the runtime reaps it should it end first.
-fn start(launch: &Launch) -> Result<Child, AttachError> {
-    let mut command = Command::new(&launch.program);
+fn start(server: &ServerCommand) -> Result<Child, AttachError> {
+    let mut command = Command::new(&server.program);
     // Every setting is among the arguments. A variable that only a server reads, and could not, would end it without a word.
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"MUSTER_")) {
         command.env_remove(name);
     }
-    command.args(&launch.arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    command.spawn().map_err(|source| AttachError::Start { program: launch.program.clone(), source })
+    command.args(&server.arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.spawn().map_err(|source| AttachError::Start { program: server.program.clone(), source })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::connection::lock::Lock;
-    use crate::connection::socket::Bound;
+    use crate::connection::socket::ServerSocket;
 
-    fn launch(program: &str) -> Launch {
-        Launch { program: program.into(), arguments: Vec::new() }
+    fn launch(program: &str) -> ServerCommand {
+        ServerCommand { program: program.into(), arguments: Vec::new() }
     }
 
     #[tokio::test]
     async fn a_running_server_is_used_as_it_is() {
         let dir = tempfile::tempdir().unwrap();
         let lock = Lock::take(dir.path()).unwrap();
-        let bound = Bound::bind(&lock, dir.path(), None).unwrap();
+        let bound = ServerSocket::bind(&lock, dir.path(), None).unwrap();
         let serving = async {
             let (reader, mut writer) = bound.accept().await.unwrap().into_split();
-            handshake::receive(&mut BufReader::new(reader), &mut writer, false).await.unwrap();
+            handshake::answer(&mut BufReader::new(reader), &mut writer, false).await.unwrap();
         };
         let nothing_to_start = launch("/nonexistent");
         let (attached, ()) = tokio::join!(attach(dir.path(), true, &nothing_to_start), serving);
-        assert!(!attached.unwrap().welcome.writes);
+        assert!(!attached.unwrap().grant.writes);
     }
 
     #[tokio::test]
-    async fn a_server_that_closes_without_a_greeting_is_tried_again() {
+    async fn a_server_that_closes_without_a_handshake_is_tried_again() {
         let dir = tempfile::tempdir().unwrap();
         let lock = Lock::take(dir.path()).unwrap();
-        let bound = Bound::bind(&lock, dir.path(), None).unwrap();
+        let bound = ServerSocket::bind(&lock, dir.path(), None).unwrap();
         let serving = async {
             drop(bound.accept().await.unwrap());
             let (reader, mut writer) = bound.accept().await.unwrap().into_split();
-            handshake::receive(&mut BufReader::new(reader), &mut writer, false).await.unwrap();
+            handshake::answer(&mut BufReader::new(reader), &mut writer, false).await.unwrap();
         };
         let nothing_to_start = launch("/nonexistent");
         let (attached, ()) = tokio::join!(attach(dir.path(), false, &nothing_to_start), serving);
@@ -229,7 +283,7 @@ mod tests {
     async fn a_holder_that_does_not_listen_is_named() {
         let dir = tempfile::tempdir().unwrap();
         let _lock = Lock::take(dir.path()).unwrap();
-        let sleeping = Launch { program: "sleep".into(), arguments: vec!["2".into()] };
+        let sleeping = ServerCommand { program: "sleep".into(), arguments: vec!["2".into()] };
         tokio::time::pause();
         let error = attach(dir.path(), false, &sleeping).await.unwrap_err();
         assert!(error.to_string().contains(&format!("kill {}", std::process::id())), "{error}");

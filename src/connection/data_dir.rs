@@ -12,8 +12,6 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::Access;
 
-use super::lock;
-
 mod standing;
 
 pub use standing::Distrust;
@@ -53,6 +51,16 @@ pub enum DataDirError {
         /// What is wrong with it.
         fault: Distrust,
     },
+    /// It holds no store.
+    #[error(
+        "there is no store in {}: `muster serve` makes one, as does an MCP client that starts `muster mcp`; or name the directory \
+         of another with --data-dir",
+        data_dir.display()
+    )]
+    NoStore {
+        /// The data directory.
+        data_dir: PathBuf,
+    },
 }
 
 /// The directory to use where `given` was named: `given`, or `muster-<user>` inside it where others can write `given`.
@@ -63,7 +71,7 @@ pub fn settle(given: &Path) -> PathBuf {
     let me = Me::current();
     let inside = given.join(me.name());
     let Ok(standing) = Standing::of(given) else { return given.to_owned() };
-    let holds_store = [store(given), lock::path(given)].iter().any(|file| me.owns(file));
+    let holds_store = [store(given), lock_file(given)].iter().any(|file| me.owns(file));
     match standing.judge(me, given.ends_with(me.name()), holds_store) {
         Use::Itself => given.to_owned(),
         Use::Inside => inside,
@@ -196,18 +204,29 @@ pub fn advice(path: &Path, error: &io::Error) -> String {
     standing::advice(error, existing)
 }
 
-/// Whether there is a store in `data_dir`.
+/// Checks that there is a store in `data_dir`.
 ///
 /// # Errors
-/// [`DataDirError::Unusable`] when the file system does not say: a directory that may not be looked into is not empty.
-pub fn holds_store(data_dir: &Path) -> Result<bool, DataDirError> {
-    store(data_dir).try_exists().map_err(|source| unusable(data_dir, source))
+/// [`DataDirError::NoStore`], or [`DataDirError::Unusable`] when the file system does not say: a directory that may not be
+/// looked into is not empty.
+pub fn require_store(data_dir: &Path) -> Result<(), DataDirError> {
+    match store(data_dir).try_exists() {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(DataDirError::NoStore { data_dir: data_dir.to_owned() }),
+        Err(source) => Err(unusable(data_dir, source)),
+    }
 }
 
 /// The redb file in `data_dir`.
 #[must_use]
 pub fn store(data_dir: &Path) -> PathBuf {
     data_dir.join("muster.redb")
+}
+
+/// The lock file in `data_dir`.
+#[must_use]
+pub fn lock_file(data_dir: &Path) -> PathBuf {
+    data_dir.join("muster.lock")
 }
 
 /// The log file of a detached server of `data_dir`.

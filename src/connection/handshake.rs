@@ -1,10 +1,13 @@
 //! The first line in each direction on the Unix socket, before JSON-RPC begins.
 //!
-//! A client says `{"muster":"<version>","writes":<bool>}`; the server answers `{"muster":"<version>","pid":<n>,
-//! "writes":<bool>}`, where `writes` is what it grants, or `{"error":"<text>"}` and closes. Both must be of one version:
-//! JSON-RPC would survive a difference, but a user who upgraded would wonder for long why nothing changed.
+//! | who | line |
+//! |---|---|
+//! | client | `{"muster":"<version>","writes":<bool>}`, and `"admin":{..}` for an [`AdminRequest`] in place of MCP |
+//! | server | `{"muster":"<version>","pid":<n>,"writes":<bool>}`, and `"admin":true` where it does that request |
+//! | server, refusing | `{"error":"<text>","code":"<word>"}`, then it closes |
 //!
-//! A command line may say `"errand":{..}` as well: then the server does that in place of JSON-RPC, and says `"errand":true`.
+//! `writes` is what the client wants, and in the answer what the server grants. Both sides must be of one version: JSON-RPC would
+//! survive a difference, but after an upgrade the old server would go on answering, and nothing would seem to have changed.
 
 use std::io;
 use std::time::Duration;
@@ -13,68 +16,90 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 
-use crate::connection::admin::Errand;
+use super::admin::AdminRequest;
 
-/// This build's version.
+/// The version of this build.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// The longest hello line, in bytes: an errand may hold a path.
-const LONGEST: u64 = 16_384;
+/// The longest line of a handshake, in bytes: an admin request may hold a path.
+const MAX_LINE: u64 = 16_384;
 
 /// How long either side waits for the other's line.
 pub const PATIENCE: Duration = Duration::from_secs(5);
 
-/// What a client says.
+/// What a client asks for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Hello {
+pub struct HandshakeRequest {
     /// The client's version.
     pub muster: String,
-    /// Whether it wants tools that change AWS.
+    /// Whether the client wants tools that change AWS.
     pub writes: bool,
-    /// What it wants done in place of MCP.
+    /// What the client wants done in place of MCP.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub errand: Option<Errand>,
+    pub admin: Option<AdminRequest>,
 }
 
-/// What the server says to a client that it serves.
+/// What the server grants.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Welcome {
+pub struct HandshakeGrant {
     /// The server's version.
     pub muster: String,
     /// The server's process.
     pub pid: u32,
-    /// Whether this connection has tools that change AWS: wanted by the client and allowed by the server.
+    /// Whether this connection has tools that change AWS: the client wants them and the server allows them.
     pub writes: bool,
-    /// Whether it does the client's errand, and nothing else.
+    /// Whether the server does the client's admin request, and nothing else.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub errand: bool,
+    pub admin: bool,
 }
 
 #[derive(Serialize, Deserialize)]
-struct Refusal {
+struct HandshakeRefusal {
     error: String,
+    #[serde(default)]
+    code: HandshakeCode,
 }
 
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Answer {
-    Welcome(Welcome),
-    Refusal(Refusal),
+enum HandshakeAnswer {
+    Grant(HandshakeGrant),
+    Refusal(HandshakeRefusal),
 }
 
-/// Why there is no connection.
+/// Why a handshake fails, as a word that the other side compares. A word that this version does not know reads as `Refused`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HandshakeCode {
+    /// The connection broke or was closed: the server may be about to stop, and another attempt may reach the next one.
+    Closed,
+    /// The other side says nothing.
+    Silent,
+    /// The other side's line is not part of a handshake.
+    Unreadable,
+    /// Client and server are of different versions.
+    Version,
+    /// The server does not know the request.
+    Unsupported,
+    /// The server gives another reason.
+    #[default]
+    #[serde(other)]
+    Refused,
+}
+
+/// Why a handshake fails.
 #[derive(Debug, thiserror::Error)]
-pub enum HelloError {
+pub enum HandshakeError {
     /// The connection broke.
-    #[error("the connection broke during the greeting: try again")]
-    Io(#[from] io::Error),
-    /// The other side closed before it said anything; a server that is about to stop does.
-    #[error("the other side closed the connection without a greeting: try again")]
+    #[error("the connection broke during the handshake: try again")]
+    Broken(#[from] io::Error),
+    /// The other side closed the connection before it said anything; a server that is about to stop does.
+    #[error("the other side closed the connection before the handshake: try again")]
     Closed,
     /// Nothing came for [`PATIENCE`].
     #[error("the other side accepted the connection but says nothing: stop that process and try again")]
     Silent,
-    /// The line is not a greeting.
+    /// The line is not part of a handshake.
     #[error("the other side does not speak as Muster does: is something else using this socket?")]
     Unreadable(#[from] serde_json::Error),
     /// Client and server are of different versions.
@@ -87,10 +112,18 @@ pub enum HelloError {
         /// The server's process, where it is known.
         pid: Option<u32>,
     },
-    /// The server said no.
+    /// The server went on with MCP, so it does not know admin requests.
+    #[error("the running server (process {pid}) does not know this command: stop it (kill {pid}) and start again")]
+    Unsupported {
+        /// The server's process.
+        pid: u32,
+    },
+    /// The server refused the client.
     #[error("{message}")]
     Refused {
-        /// The server's reason, with what to do.
+        /// The kind of reason.
+        code: HandshakeCode,
+        /// The reason, with what to do.
         message: String,
     },
 }
@@ -99,81 +132,105 @@ fn kill(pid: Option<u32>) -> String {
     pid.map(|pid| format!(" (kill {pid})")).unwrap_or_default()
 }
 
-/// The client's side: says hello, with an errand if it has one, and waits for the answer.
-///
-/// # Errors
-/// [`HelloError`]; [`HelloError::Closed`] and [`HelloError::Io`] are worth another attempt.
-pub async fn greet<R, W>(
-    reader: &mut R,
-    writer: &mut W,
-    wants_writes: bool,
-    errand: Option<&Errand>,
-) -> Result<Welcome, HelloError>
-where
-    R: AsyncBufRead + Unpin,
-    W: AsyncWrite + Unpin,
-{
-    say(writer, &Hello { muster: VERSION.to_owned(), writes: wants_writes, errand: errand.cloned() }).await?;
-    match serde_json::from_str(&line(reader).await?)? {
-        Answer::Welcome(welcome) if welcome.muster == VERSION => Ok(welcome),
-        Answer::Welcome(Welcome { muster, pid, .. }) => {
-            Err(HelloError::Version { client: VERSION.to_owned(), server: muster, pid: Some(pid) })
+impl HandshakeError {
+    /// What kind of failure it is, whichever side noticed it.
+    #[must_use]
+    pub fn code(&self) -> HandshakeCode {
+        match self {
+            HandshakeError::Broken(_) | HandshakeError::Closed => HandshakeCode::Closed,
+            HandshakeError::Silent => HandshakeCode::Silent,
+            HandshakeError::Unreadable(_) => HandshakeCode::Unreadable,
+            HandshakeError::Version { .. } => HandshakeCode::Version,
+            HandshakeError::Unsupported { .. } => HandshakeCode::Unsupported,
+            HandshakeError::Refused { code, .. } => *code,
         }
-        Answer::Refusal(Refusal { error }) => Err(HelloError::Refused { message: error }),
     }
 }
 
-/// The server's side: waits for the client's line and answers it. `allows` is whether the server permits writes. What the
-/// client wants done in place of MCP comes beside the answer.
+/// The client's side: sends a request, and waits for the answer.
 ///
 /// # Errors
-/// [`HelloError`]; the client was told why, where that was possible, and the connection is to be closed.
-pub async fn receive<R, W>(
+/// [`HandshakeError`]; one whose code is [`HandshakeCode::Closed`] is worth another attempt.
+pub async fn request<R, W>(
     reader: &mut R,
     writer: &mut W,
-    allows: bool,
-) -> Result<(Welcome, Option<Errand>), HelloError>
+    wants_writes: bool,
+    admin: Option<&AdminRequest>,
+) -> Result<HandshakeGrant, HandshakeError>
 where
     R: AsyncBufRead + Unpin,
     W: AsyncWrite + Unpin,
 {
-    let refused = match line(reader).await.and_then(|line| Ok(serde_json::from_str::<Hello>(&line)?)) {
-        Ok(hello) if hello.muster == VERSION => {
-            let welcome = Welcome {
+    let request = HandshakeRequest { muster: VERSION.to_owned(), writes: wants_writes, admin: admin.cloned() };
+    send(writer, &request).await?;
+    match serde_json::from_str(&receive(reader).await?)? {
+        HandshakeAnswer::Grant(HandshakeGrant { muster, pid, .. }) if muster != VERSION => {
+            Err(HandshakeError::Version { client: VERSION.to_owned(), server: muster, pid: Some(pid) })
+        }
+        HandshakeAnswer::Grant(HandshakeGrant { admin: false, pid, .. }) if admin.is_some() => {
+            Err(HandshakeError::Unsupported { pid })
+        }
+        HandshakeAnswer::Grant(grant) => Ok(grant),
+        HandshakeAnswer::Refusal(HandshakeRefusal { error, code }) => {
+            Err(HandshakeError::Refused { code, message: error })
+        }
+    }
+}
+
+/// The server's side: waits for the client's request and answers it. `allows` is whether the server permits writes. The admin
+/// request, if there is one, comes beside what was granted.
+///
+/// # Errors
+/// [`HandshakeError`]. The client was told why, where that was possible, and the connection is to be closed.
+pub async fn answer<R, W>(
+    reader: &mut R,
+    writer: &mut W,
+    allows: bool,
+) -> Result<(HandshakeGrant, Option<AdminRequest>), HandshakeError>
+where
+    R: AsyncBufRead + Unpin,
+    W: AsyncWrite + Unpin,
+{
+    let line = receive(reader).await;
+    let refused = match line.and_then(|line| Ok(serde_json::from_str::<HandshakeRequest>(&line)?)) {
+        Ok(request) if request.muster == VERSION => {
+            let grant = HandshakeGrant {
                 muster: VERSION.to_owned(),
                 pid: std::process::id(),
-                writes: hello.writes && allows,
-                errand: hello.errand.is_some(),
+                writes: request.writes && allows,
+                admin: request.admin.is_some(),
             };
-            say(writer, &welcome).await?;
-            return Ok((welcome, hello.errand));
+            send(writer, &grant).await?;
+            return Ok((grant, request.admin));
         }
-        Ok(hello) => {
-            HelloError::Version { client: hello.muster, server: VERSION.to_owned(), pid: Some(std::process::id()) }
-        }
+        Ok(request) => HandshakeError::Version {
+            client: request.muster,
+            server: VERSION.to_owned(),
+            pid: Some(std::process::id()),
+        },
         Err(error) => error,
     };
-    if matches!(refused, HelloError::Version { .. } | HelloError::Unreadable(_)) {
-        say(writer, &Refusal { error: refused.to_string() }).await?;
+    if matches!(refused, HandshakeError::Version { .. } | HandshakeError::Unreadable(_)) {
+        send(writer, &HandshakeRefusal { error: refused.to_string(), code: refused.code() }).await?;
     }
     Err(refused)
 }
 
-async fn say<W: AsyncWrite + Unpin>(writer: &mut W, what: &impl Serialize) -> Result<(), HelloError> {
+async fn send<W: AsyncWrite + Unpin>(writer: &mut W, what: &impl Serialize) -> Result<(), HandshakeError> {
     let mut line = serde_json::to_vec(what)?;
     line.push(b'\n');
-    timeout(PATIENCE, writer.write_all(&line)).await.map_err(|_| HelloError::Silent)??;
+    timeout(PATIENCE, writer.write_all(&line)).await.map_err(|_| HandshakeError::Silent)??;
     writer.flush().await?;
     Ok(())
 }
 
-/// One line. Nothing behind it is consumed from `reader`, which goes on as the JSON-RPC stream.
-async fn line<R: AsyncBufRead + Unpin>(reader: &mut R) -> Result<String, HelloError> {
+/// Reads one line. Nothing behind it is consumed from `reader`, which goes on as the stream of JSON-RPC.
+async fn receive<R: AsyncBufRead + Unpin>(reader: &mut R) -> Result<String, HandshakeError> {
     let mut line = Vec::new();
-    let mut bounded = reader.take(LONGEST);
-    timeout(PATIENCE, bounded.read_until(b'\n', &mut line)).await.map_err(|_| HelloError::Silent)??;
+    let mut bounded = reader.take(MAX_LINE);
+    timeout(PATIENCE, bounded.read_until(b'\n', &mut line)).await.map_err(|_| HandshakeError::Silent)??;
     if line.is_empty() {
-        return Err(HelloError::Closed);
+        return Err(HandshakeError::Closed);
     }
     // What is not UTF-8 is not JSON either: the parser reports it.
     Ok(String::from_utf8_lossy(&line).into_owned())
@@ -185,42 +242,42 @@ mod tests {
 
     use tokio::io::BufReader;
 
-    async fn answer(said: &str, allows: bool) -> (Result<Welcome, HelloError>, String) {
+    async fn answered(said: &str, allows: bool) -> (Result<HandshakeGrant, HandshakeError>, String) {
         let mut reader = BufReader::new(said.as_bytes());
         let mut written = Vec::new();
-        let result = receive(&mut reader, &mut written, allows).await;
-        (result.map(|(welcome, _)| welcome), String::from_utf8(written).unwrap())
+        let result = answer(&mut reader, &mut written, allows).await;
+        (result.map(|(grant, _)| grant), String::from_utf8(written).unwrap())
     }
 
-    fn hello(writes: bool) -> String {
+    fn request_of(writes: bool) -> String {
         format!("{{\"muster\":\"{VERSION}\",\"writes\":{writes}}}\n")
     }
 
     #[tokio::test]
     async fn writes_are_granted_only_when_wanted_and_allowed() {
         for (wanted, allowed) in [(true, true), (true, false), (false, true), (false, false)] {
-            let (welcome, _) = answer(&hello(wanted), allowed).await;
-            assert_eq!(welcome.unwrap().writes, wanted && allowed);
+            let (grant, _) = answered(&request_of(wanted), allowed).await;
+            assert_eq!(grant.unwrap().writes, wanted && allowed);
         }
     }
 
     #[tokio::test]
     async fn another_version_is_told_both_versions_and_the_fix() {
-        let (result, written) = answer("{\"muster\":\"9.9.9\",\"writes\":false}\n", false).await;
-        assert!(matches!(result, Err(HelloError::Version { .. })));
-        for part in ["9.9.9", VERSION, "kill"] {
+        let (result, written) = answered("{\"muster\":\"9.9.9\",\"writes\":false}\n", false).await;
+        assert!(matches!(result, Err(HandshakeError::Version { .. })));
+        for part in ["9.9.9", VERSION, "kill", "\"code\":\"version\""] {
             assert!(written.contains(part), "{written}");
         }
     }
 
     #[tokio::test]
-    async fn what_is_not_a_hello_is_refused_and_silence_is_closed() {
-        let (result, written) = answer("GET / HTTP/1.1\r\n", true).await;
-        assert!(matches!(result, Err(HelloError::Unreadable(_))));
+    async fn what_is_not_a_handshake_is_refused_and_silence_is_closed() {
+        let (result, written) = answered("GET / HTTP/1.1\r\n", true).await;
+        assert!(matches!(result, Err(HandshakeError::Unreadable(_))));
         assert!(written.starts_with("{\"error\""));
-        assert!(matches!(answer("", true).await, (Err(HelloError::Closed), written) if written.is_empty()));
+        assert!(matches!(answered("", true).await, (Err(HandshakeError::Closed), written) if written.is_empty()));
         let endless = "x".repeat(100_000);
-        assert!(matches!(answer(&endless, true).await.0, Err(HelloError::Unreadable(_))));
+        assert!(matches!(answered(&endless, true).await.0, Err(HandshakeError::Unreadable(_))));
     }
 
     #[tokio::test]
@@ -230,36 +287,51 @@ mod tests {
         let (server_reader, mut server_writer) = tokio::io::split(server);
         let (mut client_reader, mut server_reader) = (BufReader::new(client_reader), BufReader::new(server_reader));
         let serving = async {
-            receive(&mut server_reader, &mut server_writer, true).await.unwrap();
+            answer(&mut server_reader, &mut server_writer, true).await.unwrap();
             server_writer.write_all(b"first\n").await.unwrap();
         };
-        let (welcome, ()) = tokio::join!(greet(&mut client_reader, &mut client_writer, true, None), serving);
-        assert_eq!(welcome.unwrap().pid, std::process::id());
+        let (grant, ()) = tokio::join!(request(&mut client_reader, &mut client_writer, true, None), serving);
+        assert_eq!(grant.unwrap().pid, std::process::id());
         let mut line = String::new();
         client_reader.read_line(&mut line).await.unwrap();
         assert_eq!(line, "first\n");
     }
 
     #[tokio::test]
-    async fn an_errand_is_heard_and_agreed_to() {
-        let errand = Errand::Export { since: None, follow: true, log: None };
+    async fn an_admin_request_is_heard_and_agreed_to() {
+        let admin = AdminRequest::Export { since: None, follow: true, log: None };
         let (client, server) = tokio::io::duplex(1024);
         let (client_reader, mut client_writer) = tokio::io::split(client);
         let (server_reader, mut server_writer) = tokio::io::split(server);
         let (mut client_reader, mut server_reader) = (BufReader::new(client_reader), BufReader::new(server_reader));
-        let receiving = receive(&mut server_reader, &mut server_writer, true);
-        let greeting = greet(&mut client_reader, &mut client_writer, false, Some(&errand));
-        let (welcome, received) = tokio::join!(greeting, receiving);
-        assert!(welcome.unwrap().errand);
-        assert_eq!(received.unwrap().1, Some(errand));
-        assert!(!answer(&hello(true), true).await.1.contains("errand"));
+        let receiving = answer(&mut server_reader, &mut server_writer, true);
+        let greeting = request(&mut client_reader, &mut client_writer, false, Some(&admin));
+        let (grant, received) = tokio::join!(greeting, receiving);
+        assert!(grant.unwrap().admin);
+        assert_eq!(received.unwrap().1, Some(admin));
+        assert!(!answered(&request_of(true), true).await.1.contains("admin"));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_server_that_says_nothing_is_given_up() {
         let (client, _server) = tokio::io::duplex(1024);
         let (reader, mut writer) = tokio::io::split(client);
-        let greeted = greet(&mut BufReader::new(reader), &mut writer, false, None).await;
-        assert!(matches!(greeted, Err(HelloError::Silent)));
+        let greeted = request(&mut BufReader::new(reader), &mut writer, false, None).await;
+        assert!(matches!(greeted, Err(HandshakeError::Silent)));
+    }
+
+    #[tokio::test]
+    async fn a_refusal_keeps_its_code_and_a_server_that_does_not_know_admin_requests_is_named() {
+        let refused = |line: &'static str| async move {
+            request(&mut BufReader::new(line.as_bytes()), &mut Vec::new(), false, Some(&AdminRequest::Stat)).await
+        };
+        let of_version = refused("{\"error\":\"e\",\"code\":\"version\"}\n").await.unwrap_err();
+        assert_eq!((of_version.code(), of_version.to_string().as_str()), (HandshakeCode::Version, "e"));
+        for line in ["{\"error\":\"e\"}\n", "{\"error\":\"e\",\"code\":\"of_a_later_version\"}\n"] {
+            assert_eq!(refused(line).await.unwrap_err().code(), HandshakeCode::Refused);
+        }
+        let grant = HandshakeGrant { muster: VERSION.to_owned(), pid: 7, writes: false, admin: false };
+        let line: &'static str = format!("{}\n", serde_json::to_string(&grant).unwrap()).leak();
+        assert!(matches!(refused(line).await, Err(HandshakeError::Unsupported { pid: 7 })));
     }
 }

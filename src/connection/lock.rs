@@ -54,7 +54,7 @@ impl Lock {
     /// # Errors
     /// [`LockError::Held`] when another process, or another `Lock` of this one, has it.
     pub fn take(data_dir: &Path) -> Result<Self, LockError> {
-        let path = path(data_dir);
+        let path = data_dir::lock_file(data_dir);
         let failed = |source| LockError::Io { path: path.clone(), advice: data_dir::advice(&path, &source), source };
         let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
         let mut file = opened.map_err(failed)?;
@@ -68,9 +68,7 @@ impl Lock {
         written.map_err(failed)?;
         Ok(Lock { _file: file })
     }
-}
 
-impl Lock {
     /// Takes the lock of `data_dir` for somebody who only reads: `None` where this user cannot write there. Then no server of
     /// this user can run on it, and the store file has a lock of its own against those of others.
     ///
@@ -93,23 +91,17 @@ impl Lock {
 /// # Errors
 /// [`LockError::Held`] when somebody does.
 pub fn probe(data_dir: &Path) -> Result<(), LockError> {
-    let path = path(data_dir);
+    let path = data_dir::lock_file(data_dir);
     match File::open(&path).map(|file| file.try_lock_shared()) {
         Ok(Err(TryLockError::WouldBlock)) => Err(LockError::Held { pid: pid_in(&path), path }),
         _ => Ok(()),
     }
 }
 
-/// The lock file of `data_dir`.
-#[must_use]
-pub fn path(data_dir: &Path) -> PathBuf {
-    data_dir.join("muster.lock")
-}
-
 /// The process that holds, or held last, the lock of `data_dir`.
 #[must_use]
 pub fn last_holder(data_dir: &Path) -> Option<u32> {
-    pid_in(&path(data_dir))
+    pid_in(&data_dir::lock_file(data_dir))
 }
 
 fn pid_in(path: &Path) -> Option<u32> {

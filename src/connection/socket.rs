@@ -4,7 +4,7 @@
 //! directory. The socket itself lies in XDG's runtime directory when the server knows one: clients often do not, as many are
 //! started without `XDG_RUNTIME_DIR`, and follow the link. Where that does not work, the data directory itself is next, then a
 //! private directory in `/tmp`, since a socket's address holds about 104 bytes and a data directory's path may be longer.
-//! [`places`] is the one list of all that; clients go by it as well, for file systems that have no links.
+//! [`candidates`] is the one list of all that; clients go by it as well, for file systems that have no links.
 
 use std::fs::Permissions;
 use std::io;
@@ -18,14 +18,14 @@ use super::data_dir::{self, DataDirError};
 use super::lock::Lock;
 
 /// The longest socket path that every supported system accepts (macOS: 104 bytes with the terminating zero; Linux: 108).
-const LONGEST: usize = 103;
+const MAX_PATH: usize = 103;
 
 /// Where directories for sockets are made when nothing else works.
 const SHORT: &str = "/tmp";
 
 /// A listening socket. Dropping it removes the files; drop it before the [`Lock`].
 #[derive(Debug)]
-pub struct Bound {
+pub struct ServerSocket {
     listener: UnixListener,
     path: PathBuf,
     link: PathBuf,
@@ -54,9 +54,9 @@ pub enum SocketError {
     },
 }
 
-/// One place for a socket.
+/// One path that the socket may have.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Spot {
+struct Candidate {
     /// The socket.
     path: PathBuf,
     /// The directory that is made for it, if it has one.
@@ -65,7 +65,7 @@ struct Spot {
     known: bool,
 }
 
-impl Bound {
+impl ServerSocket {
     /// Listens for the holder of `lock`, in place of whatever a dead server left behind.
     ///
     /// # Errors
@@ -82,11 +82,11 @@ impl Bound {
         let mut error = None;
         // The last one has a name that nobody can have taken before.
         let chance = format!("{:016x}", fastrand::u64(..));
-        for spot in places(data_dir, runtime_dir, rustix::process::geteuid().as_raw(), Some(&chance)) {
-            match Bound::bind_at(&spot, &link) {
+        for candidate in candidates(data_dir, runtime_dir, rustix::process::geteuid().as_raw(), Some(&chance)) {
+            match ServerSocket::bind_at(&candidate, &link) {
                 Ok(bound) => return Ok(bound),
                 Err(why) => {
-                    tracing::info!(error = %why, place = %spot.path.display(), "no socket there");
+                    tracing::info!(error = %why, path = %candidate.path.display(), "no socket can be made here");
                     error = Some(why);
                 }
             }
@@ -94,10 +94,10 @@ impl Bound {
         Err(error.unwrap_or_else(|| failed(io::ErrorKind::NotFound.into())))
     }
 
-    fn bind_at(spot: &Spot, link: &Path) -> Result<Self, SocketError> {
-        let path = &spot.path;
+    fn bind_at(candidate: &Candidate, link: &Path) -> Result<Self, SocketError> {
+        let path = &candidate.path;
         let failed = |source| SocketError::Io { path: path.clone(), source };
-        if let Some(directory) = &spot.directory {
+        if let Some(directory) = &candidate.directory {
             // XDG's directory is made at login, and is not ours to make; root's `sudo` may have kept another user's.
             let parent = directory.parent().filter(|parent| *parent != Path::new(SHORT));
             if let Some(parent) = parent.filter(|parent| !data_dir::is_users(parent)) {
@@ -107,12 +107,14 @@ impl Bound {
         }
         remove(path).map_err(failed)?;
         let listener = UnixListener::bind(path).map_err(failed)?;
-        let bound = Bound { listener, path: path.clone(), link: link.to_owned() };
+        let bound = ServerSocket { listener, path: path.clone(), link: link.to_owned() };
         std::fs::set_permissions(path, Permissions::from_mode(0o600)).map_err(failed)?;
         if path != link {
             match std::os::unix::fs::symlink(path, link) {
                 // A file system without links.
-                Err(error) if spot.known => tracing::info!(%error, link = %link.display(), "no link to the socket"),
+                Err(error) if candidate.known => {
+                    tracing::info!(%error, link = %link.display(), "no link to the socket")
+                }
                 linked => linked.map_err(failed)?,
             }
         }
@@ -134,7 +136,7 @@ impl Bound {
     }
 }
 
-impl Drop for Bound {
+impl Drop for ServerSocket {
     fn drop(&mut self) {
         if let Err(error) = remove(&self.link) {
             tracing::warn!(path = %self.link.display(), %error, "the socket stays behind; the next server replaces it");
@@ -150,7 +152,7 @@ impl Drop for Bound {
 pub async fn connect(data_dir: &Path) -> io::Result<UnixStream> {
     let (data_dir, user) = (&real(data_dir), rustix::process::geteuid().as_raw());
     let target = std::fs::read_link(link(data_dir)).ok();
-    let known = places(data_dir, None, user, None).into_iter().map(|spot| spot.path);
+    let known = candidates(data_dir, None, user, None).into_iter().map(|candidate| candidate.path);
     let mut absent = io::Error::from(io::ErrorKind::NotFound);
     for path in target.into_iter().chain(known) {
         match UnixStream::connect(&path).await {
@@ -190,15 +192,16 @@ fn link(data_dir: &Path) -> PathBuf {
 
 /// Where the socket may be, best first: the runtime directory, the data directory, `/tmp`, and there a directory named by
 /// chance, for when another user has taken the other name. What is too long for an address is left out.
-fn places(data_dir: &Path, runtime_dir: Option<&Path>, user: u32, chance: Option<&str>) -> Vec<Spot> {
+fn candidates(data_dir: &Path, runtime_dir: Option<&Path>, user: u32, chance: Option<&str>) -> Vec<Candidate> {
     let name = format!("{:016x}.sock", xxh3_64(data_dir.as_os_str().as_encoded_bytes()));
-    let within = |directory: PathBuf, known| Spot { path: directory.join(&name), directory: Some(directory), known };
+    let within =
+        |directory: PathBuf, known| Candidate { path: directory.join(&name), directory: Some(directory), known };
     let runtime = runtime_dir.map(|dir| within(dir.join("muster"), false));
-    let own = Spot { path: link(data_dir), directory: None, known: true };
+    let own = Candidate { path: link(data_dir), directory: None, known: true };
     let short = within(Path::new(SHORT).join(format!("muster-{user}")), true);
     let by_chance = chance.map(|chance| within(Path::new(SHORT).join(format!("muster-{user}-{chance}")), false));
     let all = runtime.into_iter().chain([own, short]).chain(by_chance);
-    all.filter(|spot| spot.path.as_os_str().len() <= LONGEST).collect()
+    all.filter(|candidate| candidate.path.as_os_str().len() <= MAX_PATH).collect()
 }
 
 /// Removes a socket, and its directory where that was made for it alone.

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::finding::{Check, Finding, Verdict};
 use crate::connection::data_dir;
+use crate::model::text::chain;
 
 pub(crate) static CHECK: Check =
     Check { name: "data-directory", title: "The data directory is this user's own and its disk has room" };
@@ -12,8 +13,7 @@ pub(crate) static CHECK: Check =
 pub(crate) fn look(data_dir: &Path, keep_free: u64) -> Finding {
     let subject = data_dir.display().to_string();
     if let Err(error) = data_dir::check(data_dir) {
-        let fact = format!("{:#}", anyhow::Error::new(error));
-        return CHECK.failed(subject, fact, "Do what it says, or name another directory with --data-dir.");
+        return CHECK.failed(subject, chain(&error), "Do what it says, or name another directory with --data-dir.");
     }
     // Where it is to be made counts as long as it is not there.
     let Some(existing) = data_dir.ancestors().find(|place| place.exists()) else {

@@ -76,7 +76,7 @@ impl Calls {
 }
 
 /// The call that caused what a describe shows, if one did: made after the resource was last known to be otherwise, and before the
-/// describe was sent, and of a name that brings such a change about ([`Effect`]). Of several, the first made a resource that appears, and
+/// describe was sent, and of a name that brings such a change about ([`Effect::fits`]). Of several, the first made a resource that appears, and
 /// the last is the one that shows; of several callers, nobody knows which.
 pub(super) fn caller<'c>(
     calls: &'c [Recent],
@@ -84,6 +84,7 @@ pub(super) fn caller<'c>(
     observation: &Observation,
     known: Known<'_>,
     moment: Moment,
+    made_by: &[&str],
 ) -> Option<&'c Cause> {
     if calls.is_empty() || !matches!(observation.source, Source::Sweep | Source::Refresh) {
         return None;
@@ -102,7 +103,7 @@ pub(super) fn caller<'c>(
     let mut between = calls.iter().filter(|call| {
         let is_recent = moment.now.since(call.noted) <= KEPT && moment.steady < call.at;
         let is_between = since < call.at && call.at + GRAIN <= observation.at;
-        is_recent && is_between && call.call().is_some_and(|call| effect.fits(&call.name))
+        is_recent && is_between && call.call().is_some_and(|call| effect.fits(&call.name, made_by))
     });
     let first = between.next()?;
     let actor = |call: &Recent| call.call().map(|call| call.actor.clone());

@@ -5,9 +5,11 @@ use std::collections::HashMap;
 use super::calls::{Recent, caller};
 use super::ledger::View;
 use crate::model::known::{fold, state_name};
-use crate::model::{Cause, Current, Event, Observation, Recorded, ResourceId, Seen, Seq, Source, Timestamp, Wanted};
+use crate::model::{
+    Cause, Current, Event, KindRules, Observation, Recorded, ResourceId, Seen, Seq, Source, Timestamp, Wanted,
+};
 use crate::reconcile::memory::{How, Note};
-use crate::reconcile::{self, KindRules, Known, Moment, Reading, credible};
+use crate::reconcile::{self, Known, Moment, Reading, credible};
 use crate::store::ReadError;
 
 /// Events decided but not committed, and the state they lead to: the next decision of the same commit sees it.
@@ -103,7 +105,7 @@ impl Draft {
                 ahead.remembered.removed_at = Some(*at);
             }
             // The real seq is the store's to give; no decision depends on it.
-            let cause = caller(calls, &event, &observation, ahead.known(), *moment).cloned();
+            let cause = caller(calls, &event, &observation, ahead.known(), *moment, rules.made_by).cloned();
             let cause = cause.unwrap_or_else(|| cause_of(given, &event));
             let record = Recorded { seq: Seq::ZERO, recorded_at: moment.now, cause, event };
             ahead.current = fold(ahead.current.take(), &record);

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use super::work::{Done, Record};
 use super::{Ingest, IngestError, Ledger};
 use crate::freshness::Signal;
+use crate::model::text::chain;
 use crate::model::{Cause, Event, Observation, Trouble, TroubleClass};
 use crate::notify::Topic;
 use crate::store::{CommitError, Committed};
@@ -146,12 +147,6 @@ impl<L: Ledger> Ingest<L> {
         self.freshness.signal(Signal::Store(trouble));
         self.hub.mark([Topic::Freshness, Topic::Summary], self.clock.now());
     }
-}
-
-/// An error with everything below it.
-fn chain(error: &dyn std::error::Error) -> String {
-    let below = std::iter::successors(error.source(), |error| error.source());
-    below.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
 #[cfg(test)]

@@ -136,7 +136,13 @@ pub(super) fn still(dir: &TempDir) -> (Ingest, Handle, Store) {
 fn kinds() -> Vec<KindEntry> {
     vec![KindEntry {
         kind: kind(),
-        rules: KindRules { mapping: 1, masked: &[], state_path: Some("State.Name"), gone_states: &["terminated"] },
+        rules: KindRules {
+            mapping: 1,
+            masked: &[],
+            state_path: Some("State.Name"),
+            gone_states: &["terminated"],
+            made_by: &[],
+        },
         interval: Duration::from_mins(1),
         event_rules: None,
     }]

@@ -5,16 +5,15 @@
 //! `AllocationId`; AWS has none of these left, but emulators still make them. Such an address is known by its public IP.
 
 use std::net::IpAddr;
-use std::time::Duration;
 
-use aws_sdk_ec2::{Client, types};
+use aws_sdk_ec2::Client;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
-use super::fields::Fields;
-use super::tag::tag;
-use super::{Failure, Filter, KindSpec, LeftOut, Listing, Page, item, reduce};
-use crate::model::Form;
+use super::describe::{DescribeError, DescribeInput, reduce};
+use super::fields::{Fields, Mapped, mapped};
+use super::spec::{Filter, KindSpec};
+use crate::model::{Form, Item, LeftOut, Page};
 
 pub(super) static SPEC: KindSpec = KindSpec {
     name: "AWS::EC2::EIP",
@@ -23,26 +22,19 @@ pub(super) static SPEC: KindSpec = KindSpec {
     plural: "Elastic IP addresses",
     description: "A public IPv4 address allocated to the account, and the instance or network interface it is associated \
                   with.",
-    mapping: 1,
+    prefix: Some("eipalloc-"),
+    arn_type: Some("elastic-ip"),
     id_field: "AllocationId",
     other_id: Some("PublicIp"),
     list: &["addressesSet", "item"],
     name_field: Some("PublicIp"),
     owner_field: None,
     exclusive: true,
-    own_only: false,
-    state_path: None,
-    interval: Duration::from_mins(5),
-    told_by: &[],
-    relaxed: None,
-    moves: false,
-    gone_states: &[],
-    masked: &[],
-    status_of: None,
     filters: FILTERS,
+    columns: &[("private-ip-address", "private_ip"), ("public-ip", "public_ip"), ("instance-id", "instance_id")],
     actions: &["ec2:DescribeAddresses"],
-    optional: &[],
     describe,
+    ..KindSpec::DEFAULT
 };
 
 static FILTERS: &[Filter] = &[
@@ -56,12 +48,12 @@ static FILTERS: &[Filter] = &[
     Filter::new(7, "network-border-group", &["NetworkBorderGroup"], Form::Text),
 ];
 
-fn describe(client: Client, listing: Listing, _: LeftOut) -> BoxFuture<'static, Result<Page, Failure>> {
+fn describe(client: Client, input: DescribeInput, _: LeftOut) -> BoxFuture<'static, Result<Page, DescribeError>> {
     async move {
         let call = client.describe_addresses();
-        let answers = match listing {
-            Listing::Page { .. } => vec![call.send().await.map_err(reduce)?],
-            Listing::Ids(ids) => {
+        let answers = match input {
+            DescribeInput::Page { .. } => vec![call.send().await.map_err(reduce)?],
+            DescribeInput::Ids(ids) => {
                 let (addresses, allocations): (Vec<_>, Vec<_>) =
                     ids.into_iter().partition(|id| id.parse::<IpAddr>().is_ok());
                 let mut answers = Vec::new();
@@ -78,14 +70,15 @@ fn describe(client: Client, listing: Listing, _: LeftOut) -> BoxFuture<'static, 
         let addresses = answers.into_iter().flat_map(|answer| answer.addresses.unwrap_or_default());
         let items = addresses.map(|described| {
             let allocation = described.allocation_id.clone().filter(|id| !id.is_empty());
-            item(allocation.or_else(|| described.public_ip.clone()), address(described))
+            let id = allocation.or_else(|| described.public_ip.clone()).unwrap_or_default();
+            Item::new(id, described.fields().document())
         });
         Ok(Page { items: items.collect(), ..Page::default() })
     }
     .boxed()
 }
 
-fn address(address: types::Address) -> Fields {
+mapped!(|address: Address| {
     Fields::new()
         .text("AllocationId", address.allocation_id)
         .text("AssociationId", address.association_id)
@@ -93,7 +86,7 @@ fn address(address: types::Address) -> Fields {
         .text("NetworkInterfaceId", address.network_interface_id)
         .text("NetworkInterfaceOwnerId", address.network_interface_owner_id)
         .text("PrivateIpAddress", address.private_ip_address)
-        .list("Tags", address.tags, tag)
+        .list("Tags", address.tags)
         .text("PublicIpv4Pool", address.public_ipv4_pool)
         .text("NetworkBorderGroup", address.network_border_group)
         .text("CustomerOwnedIp", address.customer_owned_ip)
@@ -103,4 +96,4 @@ fn address(address: types::Address) -> Fields {
         .code("ServiceManaged", address.service_managed)
         .text("InstanceId", address.instance_id)
         .text("PublicIp", address.public_ip)
-}
+});

@@ -4,6 +4,31 @@ use aws_smithy_types::DateTime;
 
 use crate::model::{Document, Map, Value, written};
 
+/// A struct of the SDK whose fields documents hold.
+pub(super) trait Mapped {
+    /// All its fields, under the AWS CLI's names.
+    fn fields(self) -> Fields;
+}
+
+/// Implements [`Mapped`] for a struct of the SDK, and for others that have the same fields.
+///
+/// Takes a closure from the struct to its fields: `mapped!(|tag: Tag| Fields::new().text("Key", tag.key))`.
+macro_rules! mapped {
+    (|$struct:ident: $first:ident $(, $same:ident)*| $fields:expr) => {
+        mapped!(@one $struct, $first, $fields);
+        $(mapped!(@one $struct, $same, $fields);)*
+    };
+    (@one $struct:ident, $type:ident, $fields:expr) => {
+        impl $crate::kinds::fields::Mapped for aws_sdk_ec2::types::$type {
+            fn fields(self) -> $crate::kinds::fields::Fields {
+                let $struct = self;
+                $fields
+            }
+        }
+    };
+}
+pub(super) use mapped;
+
 /// Fields under construction, by the AWS CLI's names.
 #[derive(Debug, Default)]
 pub(super) struct Fields(Map);
@@ -39,8 +64,8 @@ impl Fields {
     }
 
     /// A structure.
-    pub(super) fn map<T>(self, name: &'static str, inner: Option<T>, fields: fn(T) -> Fields) -> Self {
-        self.put(name, inner.map(|inner| fields(inner).value()))
+    pub(super) fn map(self, name: &'static str, inner: Option<impl Mapped>) -> Self {
+        self.put(name, inner.map(|inner| inner.fields().value()))
     }
 
     /// A list of texts.
@@ -49,18 +74,13 @@ impl Fields {
     }
 
     /// A list of structures; a list that AWS sent empty stays, as an empty list.
-    pub(super) fn list<T>(self, name: &'static str, list: Option<Vec<T>>, fields: fn(T) -> Fields) -> Self {
-        self.put(name, list.map(|list| Value::List(list.into_iter().map(|element| fields(element).value()).collect())))
+    pub(super) fn list(self, name: &'static str, list: Option<Vec<impl Mapped>>) -> Self {
+        self.put(name, list.map(|list| Value::List(list.into_iter().map(|element| element.fields().value()).collect())))
     }
 
     /// A list that is left out when empty.
-    pub(super) fn list_unless_empty<T>(
-        self,
-        name: &'static str,
-        list: Option<Vec<T>>,
-        fields: fn(T) -> Fields,
-    ) -> Self {
-        self.list(name, list.filter(|list| !list.is_empty()), fields)
+    pub(super) fn list_unless_empty(self, name: &'static str, list: Option<Vec<impl Mapped>>) -> Self {
+        self.list(name, list.filter(|list| !list.is_empty()))
     }
 
     pub(super) fn document(self) -> Document {
@@ -86,6 +106,8 @@ fn printed(at: &DateTime) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use aws_sdk_ec2::types;
+
     use super::*;
 
     #[test]
@@ -107,8 +129,8 @@ mod tests {
         let document = Fields::new()
             .text("Sent", Some(String::new()))
             .text("NotSent", None)
-            .list("Empty", Some(Vec::<bool>::new()), |_| Fields::new())
-            .list_unless_empty("Dropped", Some(Vec::<bool>::new()), |_| Fields::new())
+            .list("Empty", Some(Vec::<types::Tag>::new()))
+            .list_unless_empty("Dropped", Some(Vec::<types::Tag>::new()))
             .document();
         assert_eq!(document.text("Sent"), Some(""));
         assert_eq!(document.get("Empty"), Some(&Value::List(Vec::new())));

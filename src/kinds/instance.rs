@@ -13,12 +13,10 @@ use aws_sdk_ec2::{Client, types};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
-use super::fields::Fields;
-use super::group::group;
-use super::operator::operator;
-use super::tag::tag;
-use super::{Failure, Filter, Item, KindSpec, LeftOut, Listing, Page, item, reduce};
-use crate::model::Form;
+use super::describe::{DescribeError, DescribeInput, reduce};
+use super::fields::{Fields, Mapped, mapped};
+use super::spec::{CallWords, Filter, KindSpec};
+use crate::model::{Form, Item, LeftOut, Page};
 
 pub(super) static SPEC: KindSpec = KindSpec {
     name: "AWS::EC2::Instance",
@@ -28,25 +26,35 @@ pub(super) static SPEC: KindSpec = KindSpec {
     description: "A virtual machine: its state, type, image, addresses, network interfaces, block devices and options.",
     // 2: the first interface has device index 0, the first address is the primary one.
     mapping: 2,
+    prefix: Some("i-"),
     id_field: "InstanceId",
-    other_id: None,
     list: &["reservationSet", "item", "instancesSet", "item"],
-    name_field: None,
-    owner_field: Some("OwnerId"),
     exclusive: true,
-    own_only: false,
     state_path: Some("State.Name"),
     interval: Duration::from_mins(1),
-    told_by: &["instances", "tags", "calls"],
+    event_rules: &["instances", "tags", "calls"],
     relaxed: Some(Duration::from_mins(5)),
     moves: true,
     gone_states: &["terminated"],
-    masked: &[],
-    status_of: None,
+    calls: CallWords {
+        makes: &["Instance", "Fleet"],
+        reaches: &["Instance", "NetworkInterface", "Address"],
+        ..CallWords::NONE
+    },
     filters: FILTERS,
+    columns: &[
+        ("instance-state-name", "state"),
+        ("instance-type", "type"),
+        ("availability-zone", "availability_zone"),
+        ("private-ip-address", "private_ip"),
+        ("ip-address", "public_ip"),
+        ("vpc-id", "vpc_id"),
+        ("instance-id", "instance_id"),
+    ],
     actions: &["ec2:DescribeInstances"],
     optional: &["IncludeManagedResources"],
     describe,
+    ..KindSpec::DEFAULT
 };
 
 /// A choice of what AWS offers: a row of a typical instance stays below 400 bytes. What is rare costs nothing where absent.
@@ -96,17 +104,21 @@ static FILTERS: &[Filter] = &[
     Filter::new(32, "block-device-mapping.attach-time", &["BlockDeviceMappings.Ebs.AttachTime"], Form::Time),
 ];
 
-fn describe(client: Client, listing: Listing, left_out: LeftOut) -> BoxFuture<'static, Result<Page, Failure>> {
+fn describe(
+    client: Client,
+    input: DescribeInput,
+    left_out: LeftOut,
+) -> BoxFuture<'static, Result<Page, DescribeError>> {
     async move {
         let call =
             client.describe_instances().set_include_managed_resources(left_out.unless("IncludeManagedResources"));
-        let call = match listing {
-            Listing::Page { token, max_results } => call.max_results(max_results).set_next_token(token),
-            Listing::Ids(ids) => call.set_instance_ids(Some(ids)),
+        let call = match input {
+            DescribeInput::Page { token, max_results } => call.max_results(max_results).set_next_token(token),
+            DescribeInput::Ids(ids) => call.set_instance_ids(Some(ids)),
         };
-        let answer = call.send().await.map_err(reduce)?;
-        let items = answer.reservations.unwrap_or_default().into_iter().flat_map(reserved).collect();
-        Ok(Page { items, next: answer.next_token, ..Page::default() })
+        let output = call.send().await.map_err(reduce)?;
+        let items = output.reservations.unwrap_or_default().into_iter().flat_map(reserved).collect();
+        Ok(Page { items, next: output.next_token, ..Page::default() })
     }
     .boxed()
 }
@@ -114,95 +126,89 @@ fn describe(client: Client, listing: Listing, left_out: LeftOut) -> BoxFuture<'s
 /// The instances of one reservation.
 pub(super) fn reserved(reservation: types::Reservation) -> Vec<Item> {
     let types::Reservation { reservation_id, owner_id, requester_id, groups, instances, .. } = reservation;
-    let fields = || {
-        Fields::new()
+    let item = |instance: types::Instance| {
+        let id = instance.instance_id.clone().unwrap_or_default();
+        let fields = instance
+            .fields()
             .text("ReservationId", reservation_id.clone())
             .text("OwnerId", owner_id.clone())
             .text("RequesterId", requester_id.clone())
-            .list_unless_empty("Groups", groups.clone(), group)
+            .list_unless_empty("Groups", groups.clone());
+        Item::new(id, fields.document())
     };
-    let instances = instances.unwrap_or_default();
-    instances.into_iter().map(|described| item(described.instance_id.clone(), instance(fields(), described))).collect()
+    instances.unwrap_or_default().into_iter().map(item).collect()
 }
 
-fn instance(fields: Fields, instance: types::Instance) -> Fields {
-    fields
+mapped!(|instance: Instance| {
+    Fields::new()
         .code("Architecture", instance.architecture)
-        .list("BlockDeviceMappings", instance.block_device_mappings, block_device)
+        .list("BlockDeviceMappings", instance.block_device_mappings)
         .text("ClientToken", instance.client_token)
         .flag("EbsOptimized", instance.ebs_optimized)
         .flag("EnaSupport", instance.ena_support)
         .code("Hypervisor", instance.hypervisor)
-        .map("IamInstanceProfile", instance.iam_instance_profile, iam_profile)
+        .map("IamInstanceProfile", instance.iam_instance_profile)
         .code("InstanceLifecycle", instance.instance_lifecycle)
-        .list("ElasticGpuAssociations", instance.elastic_gpu_associations, options::elastic_gpu)
-        .list(
-            "ElasticInferenceAcceleratorAssociations",
-            instance.elastic_inference_accelerator_associations,
-            options::inference_accelerator,
-        )
-        .list("NetworkInterfaces", instance.network_interfaces, network::interface)
+        .list("ElasticGpuAssociations", instance.elastic_gpu_associations)
+        .list("ElasticInferenceAcceleratorAssociations", instance.elastic_inference_accelerator_associations)
+        .list("NetworkInterfaces", instance.network_interfaces)
         .text("OutpostArn", instance.outpost_arn)
         .text("RootDeviceName", instance.root_device_name)
         .code("RootDeviceType", instance.root_device_type)
-        .list("SecurityGroups", instance.security_groups, group)
+        .list("SecurityGroups", instance.security_groups)
         .flag("SourceDestCheck", instance.source_dest_check)
         .text("SpotInstanceRequestId", instance.spot_instance_request_id)
         .text("SriovNetSupport", instance.sriov_net_support)
-        .map("StateReason", instance.state_reason, state_reason)
-        .list("Tags", instance.tags, tag)
+        .map("StateReason", instance.state_reason)
+        .list("Tags", instance.tags)
         .code("VirtualizationType", instance.virtualization_type)
-        .map("CpuOptions", instance.cpu_options, options::cpu_options)
+        .map("CpuOptions", instance.cpu_options)
         .text("CapacityBlockId", instance.capacity_block_id)
         .text("CapacityReservationId", instance.capacity_reservation_id)
-        .map(
-            "CapacityReservationSpecification",
-            instance.capacity_reservation_specification,
-            options::capacity_reservation,
-        )
-        .map("HibernationOptions", instance.hibernation_options, options::hibernation_options)
-        .list("Licenses", instance.licenses, options::license)
-        .map("MetadataOptions", instance.metadata_options, options::metadata_options)
-        .map("EnclaveOptions", instance.enclave_options, options::enclave_options)
+        .map("CapacityReservationSpecification", instance.capacity_reservation_specification)
+        .map("HibernationOptions", instance.hibernation_options)
+        .list("Licenses", instance.licenses)
+        .map("MetadataOptions", instance.metadata_options)
+        .map("EnclaveOptions", instance.enclave_options)
         .code("BootMode", instance.boot_mode)
         .text("PlatformDetails", instance.platform_details)
         .text("UsageOperation", instance.usage_operation)
         .time("UsageOperationUpdateTime", instance.usage_operation_update_time)
-        .map("PrivateDnsNameOptions", instance.private_dns_name_options, network::private_dns_name_options)
+        .map("PrivateDnsNameOptions", instance.private_dns_name_options)
         .text("Ipv6Address", instance.ipv6_address)
         .text("TpmSupport", instance.tpm_support)
-        .map("MaintenanceOptions", instance.maintenance_options, options::maintenance_options)
+        .map("MaintenanceOptions", instance.maintenance_options)
         .code("CurrentInstanceBootMode", instance.current_instance_boot_mode)
-        .map("NetworkPerformanceOptions", instance.network_performance_options, network::network_performance)
-        .map("Operator", instance.operator, operator)
-        .list("SecondaryInterfaces", instance.secondary_interfaces, network::secondary_interface)
+        .map("NetworkPerformanceOptions", instance.network_performance_options)
+        .map("Operator", instance.operator)
+        .list("SecondaryInterfaces", instance.secondary_interfaces)
         .text("InstanceId", instance.instance_id)
         .text("ImageId", instance.image_id)
-        .map("State", instance.state, state)
+        .map("State", instance.state)
         .text("PrivateDnsName", instance.private_dns_name)
         .text("PublicDnsName", instance.public_dns_name)
         .text("StateTransitionReason", instance.state_transition_reason)
         .text("KeyName", instance.key_name)
         .int("AmiLaunchIndex", instance.ami_launch_index)
-        .list("ProductCodes", instance.product_codes, product_code)
+        .list("ProductCodes", instance.product_codes)
         .code("InstanceType", instance.instance_type)
         .time("LaunchTime", instance.launch_time)
-        .map("Placement", instance.placement, placement)
+        .map("Placement", instance.placement)
         .text("KernelId", instance.kernel_id)
         .text("RamdiskId", instance.ramdisk_id)
         .code("Platform", instance.platform)
-        .map("Monitoring", instance.monitoring, monitoring)
+        .map("Monitoring", instance.monitoring)
         .text("SubnetId", instance.subnet_id)
         .text("VpcId", instance.vpc_id)
         .text("PrivateIpAddress", instance.private_ip_address)
         .text("PublicIpAddress", instance.public_ip_address)
-}
+});
 
-fn block_device(mapping: types::InstanceBlockDeviceMapping) -> Fields {
-    Fields::new().text("DeviceName", mapping.device_name).map("Ebs", mapping.ebs, ebs)
-}
+mapped!(|mapping: InstanceBlockDeviceMapping| {
+    Fields::new().text("DeviceName", mapping.device_name).map("Ebs", mapping.ebs)
+});
 
-fn ebs(device: types::EbsInstanceBlockDevice) -> Fields {
+mapped!(|device: EbsInstanceBlockDevice| {
     Fields::new()
         .time("AttachTime", device.attach_time)
         .flag("DeleteOnTermination", device.delete_on_termination)
@@ -210,27 +216,13 @@ fn ebs(device: types::EbsInstanceBlockDevice) -> Fields {
         .text("VolumeId", device.volume_id)
         .text("AssociatedResource", device.associated_resource)
         .text("VolumeOwnerId", device.volume_owner_id)
-        .map("Operator", device.operator, operator)
+        .map("Operator", device.operator)
         .int("EbsCardIndex", device.ebs_card_index)
-}
+});
 
-fn iam_profile(profile: types::IamInstanceProfile) -> Fields {
-    Fields::new().text("Arn", profile.arn).text("Id", profile.id)
-}
+mapped!(|profile: IamInstanceProfile| Fields::new().text("Arn", profile.arn).text("Id", profile.id));
 
-pub(super) fn state(state: types::InstanceState) -> Fields {
-    Fields::new().int("Code", state.code).code("Name", state.name)
-}
-
-fn state_reason(reason: types::StateReason) -> Fields {
-    Fields::new().text("Code", reason.code).text("Message", reason.message)
-}
-
-fn product_code(code: types::ProductCode) -> Fields {
-    Fields::new().text("ProductCodeId", code.product_code_id).code("ProductCodeType", code.product_code_type)
-}
-
-fn placement(placement: types::Placement) -> Fields {
+mapped!(|placement: Placement| {
     Fields::new()
         .text("AvailabilityZoneId", placement.availability_zone_id)
         .text("Affinity", placement.affinity)
@@ -242,8 +234,6 @@ fn placement(placement: types::Placement) -> Fields {
         .text("HostResourceGroupArn", placement.host_resource_group_arn)
         .text("GroupId", placement.group_id)
         .text("AvailabilityZone", placement.availability_zone)
-}
+});
 
-fn monitoring(monitoring: types::Monitoring) -> Fields {
-    Fields::new().code("State", monitoring.state)
-}
+mapped!(|monitoring: Monitoring| Fields::new().code("State", monitoring.state));

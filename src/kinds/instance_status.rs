@@ -2,14 +2,11 @@
 
 use std::time::Duration;
 
-use aws_sdk_ec2::{Client, types};
-use futures::FutureExt;
-use futures::future::BoxFuture;
+use aws_sdk_ec2::types;
 
-use super::fields::Fields;
-use super::instance::state;
-use super::operator::operator;
-use super::{Failure, Filter, KindSpec, LeftOut, Listing, Page, item, reduce};
+use super::describe::describe;
+use super::fields::{Fields, mapped};
+use super::spec::{Filter, KindSpec};
 use crate::model::Form;
 
 pub(super) static SPEC: KindSpec = KindSpec {
@@ -20,26 +17,39 @@ pub(super) static SPEC: KindSpec = KindSpec {
     description: "The status checks (system, instance, attached EBS, application, performance) and scheduled events of \
                   an instance, and under Notices what AWS announced in events (spot interruption, rebalance, Health) with \
                   when each expires. It has the instance's id.",
-    mapping: 1,
     id_field: "InstanceId",
-    other_id: None,
     list: &["instanceStatusSet", "item"],
-    name_field: None,
     owner_field: None,
     exclusive: true,
-    own_only: false,
     state_path: Some("InstanceState.Name"),
     interval: Duration::from_mins(1),
-    told_by: &[],
-    relaxed: None,
     moves: true,
     gone_states: &["terminated"],
-    masked: &[],
     status_of: Some("instance"),
     filters: FILTERS,
+    columns: &[
+        ("instance-state-name", "state"),
+        ("system-status.status", "system_status"),
+        ("instance-status.status", "instance_status"),
+        ("attached-ebs-status.status", "ebs_status"),
+        ("event.code", "events"),
+        ("availability-zone", "availability_zone"),
+        ("instance-id", "instance_id"),
+    ],
     actions: &["ec2:DescribeInstanceStatus"],
     optional: &["IncludeManagedResources"],
-    describe,
+    describe: describe!(
+        |client, _, left_out| {
+            client
+                .describe_instance_status()
+                .include_all_instances(true)
+                .set_include_managed_resources(left_out.unless("IncludeManagedResources"))
+        },
+        set_instance_ids,
+        instance_statuses,
+        instance_id
+    ),
+    ..KindSpec::DEFAULT
 };
 
 static FILTERS: &[Filter] = &[
@@ -83,42 +93,23 @@ static FILTERS: &[Filter] = &[
     Filter::new(17, "operator.principal", &["Operator.Principal"], Form::Text),
 ];
 
-/// Without `IncludeAllInstances` AWS would leave out every instance that is not running.
-fn describe(client: Client, listing: Listing, left_out: LeftOut) -> BoxFuture<'static, Result<Page, Failure>> {
-    async move {
-        let call = client
-            .describe_instance_status()
-            .include_all_instances(true)
-            .set_include_managed_resources(left_out.unless("IncludeManagedResources"));
-        let call = match listing {
-            Listing::Page { token, max_results } => call.max_results(max_results).set_next_token(token),
-            Listing::Ids(ids) => call.set_instance_ids(Some(ids)),
-        };
-        let answer = call.send().await.map_err(reduce)?;
-        let statuses = answer.instance_statuses.unwrap_or_default();
-        let items = statuses.into_iter().map(|described| item(described.instance_id.clone(), status(described)));
-        Ok(Page { items: items.collect(), next: answer.next_token, ..Page::default() })
-    }
-    .boxed()
-}
-
-fn status(status: types::InstanceStatus) -> Fields {
+mapped!(|status: InstanceStatus| {
     Fields::new()
         .text("AvailabilityZone", status.availability_zone)
         .text("AvailabilityZoneId", status.availability_zone_id)
         .text("OutpostArn", status.outpost_arn)
-        .map("Operator", status.operator, operator)
-        .list("Events", status.events, scheduled_event)
+        .map("Operator", status.operator)
+        .list("Events", status.events)
         .text("InstanceId", status.instance_id)
-        .map("InstanceState", status.instance_state, state)
-        .map("InstanceStatus", status.instance_status, check_summary)
-        .map("SystemStatus", status.system_status, check_summary)
-        .map("AttachedEbsStatus", status.attached_ebs_status, ebs_summary)
-        .map("ApplicationStatus", status.application_status, application_summary)
-        .map("PerformanceStatus", status.performance_status, performance_summary)
-}
+        .map("InstanceState", status.instance_state)
+        .map("InstanceStatus", status.instance_status)
+        .map("SystemStatus", status.system_status)
+        .map("AttachedEbsStatus", status.attached_ebs_status)
+        .map("ApplicationStatus", status.application_status)
+        .map("PerformanceStatus", status.performance_status)
+});
 
-fn scheduled_event(event: types::InstanceStatusEvent) -> Fields {
+mapped!(|event: InstanceStatusEvent| {
     Fields::new()
         .text("InstanceEventId", event.instance_event_id)
         .code("Code", event.code)
@@ -126,37 +117,26 @@ fn scheduled_event(event: types::InstanceStatusEvent) -> Fields {
         .time("NotAfter", event.not_after)
         .time("NotBefore", event.not_before)
         .time("NotBeforeDeadline", event.not_before_deadline)
-}
+});
 
-fn check_summary(summary: types::InstanceStatusSummary) -> Fields {
-    Fields::new().list("Details", summary.details, check_details).code("Status", summary.status)
-}
+mapped!(|summary: InstanceStatusSummary, EbsStatusSummary| {
+    Fields::new().list("Details", summary.details).code("Status", summary.status)
+});
 
-fn check_details(details: types::InstanceStatusDetails) -> Fields {
+mapped!(|details: InstanceStatusDetails, EbsStatusDetails| {
     Fields::new()
         .time("ImpairedSince", details.impaired_since)
         .code("Name", details.name)
         .code("Status", details.status)
-}
+});
 
-fn ebs_summary(summary: types::EbsStatusSummary) -> Fields {
-    Fields::new().list("Details", summary.details, ebs_details).code("Status", summary.status)
-}
-
-fn ebs_details(details: types::EbsStatusDetails) -> Fields {
-    Fields::new()
-        .time("ImpairedSince", details.impaired_since)
-        .code("Name", details.name)
-        .code("Status", details.status)
-}
-
-fn application_summary(summary: types::ApplicationStatusSummary) -> Fields {
+mapped!(|summary: ApplicationStatusSummary| {
     Fields::new().code("Status", summary.status).time("ImpairedSince", summary.impaired_since)
-}
+});
 
-fn performance_summary(summary: types::PerformanceStatusSummary) -> Fields {
+mapped!(|summary: PerformanceStatusSummary| {
     Fields::new()
         .code("Status", summary.status)
         .time("ImpairedSince", summary.impaired_since)
         .text("Remediation", summary.remediation)
-}
+});

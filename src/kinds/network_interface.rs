@@ -6,19 +6,11 @@
 //! The owner of a shared subnet sees the interfaces that other accounts have in it, so an interface of another account is
 //! no sign of changed credentials.
 
-#![expect(clippy::needless_pass_by_value, reason = "every mapper consumes what it maps, so that text moves")]
+use aws_sdk_ec2::types;
 
-use std::time::Duration;
-
-use aws_sdk_ec2::{Client, types};
-use futures::FutureExt;
-use futures::future::BoxFuture;
-
-use super::fields::Fields;
-use super::group::group;
-use super::operator::operator;
-use super::tag::tag;
-use super::{Failure, Filter, KindSpec, LeftOut, Listing, Page, item, reduce};
+use super::describe::describe;
+use super::fields::{Fields, mapped};
+use super::spec::{Filter, KindSpec};
 use crate::model::Form;
 
 pub(super) static SPEC: KindSpec = KindSpec {
@@ -30,25 +22,34 @@ pub(super) static SPEC: KindSpec = KindSpec {
                   under Tags, as for every kind.",
     // 2: the first interface has device index 0, the first address is the primary one.
     mapping: 2,
+    prefix: Some("eni-"),
     id_field: "NetworkInterfaceId",
-    other_id: None,
     list: &["networkInterfaceSet", "item"],
-    name_field: None,
-    owner_field: Some("OwnerId"),
-    exclusive: false,
-    own_only: false,
     state_path: Some("Status"),
-    interval: Duration::from_mins(5),
-    told_by: &[],
-    relaxed: None,
-    moves: false,
-    gone_states: &[],
-    masked: &[],
-    status_of: None,
     filters: FILTERS,
+    columns: &[
+        ("status", "state"),
+        ("interface-type", "type"),
+        ("availability-zone", "availability_zone"),
+        ("private-ip-address", "private_ip"),
+        ("association.public-ip", "public_ip"),
+        ("vpc-id", "vpc_id"),
+        ("attachment.instance-id", "instance_id"),
+        ("description", "description"),
+    ],
     actions: &["ec2:DescribeNetworkInterfaces"],
     optional: &["IncludeManagedResources"],
-    describe,
+    describe: describe!(
+        |client, _, left_out| {
+            client
+                .describe_network_interfaces()
+                .set_include_managed_resources(left_out.unless("IncludeManagedResources"))
+        },
+        set_network_interface_ids,
+        network_interfaces,
+        network_interface_id
+    ),
+    ..KindSpec::DEFAULT
 };
 
 /// What AWS documents as values of `interface-type`, with the one that answers spell in another way.
@@ -115,61 +116,43 @@ static FILTERS: &[Filter] = &[
     Filter::new(28, "attachment.attach-time", &["Attachment.AttachTime"], Form::Time),
 ];
 
-fn describe(client: Client, listing: Listing, left_out: LeftOut) -> BoxFuture<'static, Result<Page, Failure>> {
-    async move {
-        let call = client
-            .describe_network_interfaces()
-            .set_include_managed_resources(left_out.unless("IncludeManagedResources"));
-        let call = match listing {
-            Listing::Page { token, max_results } => call.max_results(max_results).set_next_token(token),
-            Listing::Ids(ids) => call.set_network_interface_ids(Some(ids)),
-        };
-        let answer = call.send().await.map_err(reduce)?;
-        let interfaces = answer.network_interfaces.unwrap_or_default();
-        let items =
-            interfaces.into_iter().map(|described| item(described.network_interface_id.clone(), interface(described)));
-        Ok(Page { items: items.collect(), next: answer.next_token, ..Page::default() })
-    }
-    .boxed()
-}
-
-fn interface(interface: types::NetworkInterface) -> Fields {
+mapped!(|interface: NetworkInterface| {
     Fields::new()
-        .map("Association", interface.association, association)
-        .map("Attachment", interface.attachment, attachment)
+        .map("Association", interface.association)
+        .map("Attachment", interface.attachment)
         .text("AvailabilityZone", interface.availability_zone)
-        .map("ConnectionTrackingConfiguration", interface.connection_tracking_configuration, connection_tracking)
+        .map("ConnectionTrackingConfiguration", interface.connection_tracking_configuration)
         .text("Description", interface.description)
-        .list("Groups", interface.groups, group)
+        .list("Groups", interface.groups)
         .code("InterfaceType", interface.interface_type)
-        .list("Ipv6Addresses", interface.ipv6_addresses, ipv6_address)
+        .list("Ipv6Addresses", interface.ipv6_addresses)
         .text("MacAddress", interface.mac_address)
         .text("NetworkInterfaceId", interface.network_interface_id)
         .text("OutpostArn", interface.outpost_arn)
         .text("OwnerId", interface.owner_id)
         .text("PrivateDnsName", interface.private_dns_name)
         .text("PublicDnsName", interface.public_dns_name)
-        .map("PublicIpDnsNameOptions", interface.public_ip_dns_name_options, public_dns_name_options)
+        .map("PublicIpDnsNameOptions", interface.public_ip_dns_name_options)
         .text("PrivateIpAddress", interface.private_ip_address)
-        .list("PrivateIpAddresses", interface.private_ip_addresses, private_address)
-        .list("Ipv4Prefixes", interface.ipv4_prefixes, ipv4_prefix)
-        .list("Ipv6Prefixes", interface.ipv6_prefixes, ipv6_prefix)
+        .list("PrivateIpAddresses", interface.private_ip_addresses)
+        .list("Ipv4Prefixes", interface.ipv4_prefixes)
+        .list("Ipv6Prefixes", interface.ipv6_prefixes)
         .text("RequesterId", interface.requester_id)
         .flag("RequesterManaged", interface.requester_managed)
         .flag("SourceDestCheck", interface.source_dest_check)
         .code("Status", interface.status)
         .text("SubnetId", interface.subnet_id)
-        .list("Tags", interface.tag_set, tag)
+        .list("Tags", interface.tag_set)
         .text("VpcId", interface.vpc_id)
         .flag("DenyAllIgwTraffic", interface.deny_all_igw_traffic)
         .flag("Ipv6Native", interface.ipv6_native)
         .text("Ipv6Address", interface.ipv6_address)
-        .map("Operator", interface.operator, operator)
+        .map("Operator", interface.operator)
         .texts("AssociatedSubnets", interface.associated_subnets)
         .text("AvailabilityZoneId", interface.availability_zone_id)
-}
+});
 
-fn association(association: types::NetworkInterfaceAssociation) -> Fields {
+mapped!(|association: NetworkInterfaceAssociation| {
     Fields::new()
         .text("AllocationId", association.allocation_id)
         .text("AssociationId", association.association_id)
@@ -178,9 +161,9 @@ fn association(association: types::NetworkInterfaceAssociation) -> Fields {
         .text("PublicIp", association.public_ip)
         .text("CustomerOwnedIp", association.customer_owned_ip)
         .text("CarrierIp", association.carrier_ip)
-}
+});
 
-fn attachment(attachment: types::NetworkInterfaceAttachment) -> Fields {
+mapped!(|attachment: NetworkInterfaceAttachment| {
     Fields::new()
         .time("AttachTime", attachment.attach_time)
         .text("AttachmentId", attachment.attachment_id)
@@ -190,56 +173,21 @@ fn attachment(attachment: types::NetworkInterfaceAttachment) -> Fields {
         .text("InstanceId", attachment.instance_id)
         .text("InstanceOwnerId", attachment.instance_owner_id)
         .code("Status", attachment.status)
-        .map("EnaSrdSpecification", attachment.ena_srd_specification, ena_srd)
+        .map("EnaSrdSpecification", attachment.ena_srd_specification)
         .int("EnaQueueCount", attachment.ena_queue_count)
-}
+});
 
-fn ena_srd(specification: types::AttachmentEnaSrdSpecification) -> Fields {
-    Fields::new().flag("EnaSrdEnabled", specification.ena_srd_enabled).map(
-        "EnaSrdUdpSpecification",
-        specification.ena_srd_udp_specification,
-        ena_srd_udp,
-    )
-}
-
-fn ena_srd_udp(specification: types::AttachmentEnaSrdUdpSpecification) -> Fields {
-    Fields::new().flag("EnaSrdUdpEnabled", specification.ena_srd_udp_enabled)
-}
-
-fn connection_tracking(configuration: types::ConnectionTrackingConfiguration) -> Fields {
-    Fields::new()
-        .int("TcpEstablishedTimeout", configuration.tcp_established_timeout)
-        .int("UdpStreamTimeout", configuration.udp_stream_timeout)
-        .int("UdpTimeout", configuration.udp_timeout)
-}
-
-fn ipv6_address(address: types::NetworkInterfaceIpv6Address) -> Fields {
+mapped!(|address: NetworkInterfaceIpv6Address| {
     Fields::new()
         .text("Ipv6Address", address.ipv6_address)
         .text("PublicIpv6DnsName", address.public_ipv6_dns_name)
         .flag("IsPrimaryIpv6", address.is_primary_ipv6)
-}
+});
 
-fn public_dns_name_options(options: types::PublicIpDnsNameOptions) -> Fields {
+mapped!(|options: PublicIpDnsNameOptions| {
     Fields::new()
         .text("DnsHostnameType", options.dns_hostname_type)
         .text("PublicIpv4DnsName", options.public_ipv4_dns_name)
         .text("PublicIpv6DnsName", options.public_ipv6_dns_name)
         .text("PublicDualStackDnsName", options.public_dual_stack_dns_name)
-}
-
-fn private_address(address: types::NetworkInterfacePrivateIpAddress) -> Fields {
-    Fields::new()
-        .map("Association", address.association, association)
-        .flag("Primary", address.primary)
-        .text("PrivateDnsName", address.private_dns_name)
-        .text("PrivateIpAddress", address.private_ip_address)
-}
-
-fn ipv4_prefix(prefix: types::Ipv4PrefixSpecification) -> Fields {
-    Fields::new().text("Ipv4Prefix", prefix.ipv4_prefix)
-}
-
-fn ipv6_prefix(prefix: types::Ipv6PrefixSpecification) -> Fields {
-    Fields::new().text("Ipv6Prefix", prefix.ipv6_prefix)
-}
+});

@@ -180,8 +180,8 @@ mod tests {
         types.dedup();
         assert_eq!(types.len(), all);
         for spec in KINDS {
-            assert!(spec.told_by.iter().all(|slug| by_slug(slug).is_some()), "{}", spec.slug);
-            assert_eq!(spec.told_by.is_empty(), spec.relaxed.is_none(), "{}", spec.slug);
+            assert!(spec.event_rules.iter().all(|slug| by_slug(slug).is_some()), "{}", spec.slug);
+            assert_eq!(spec.event_rules.is_empty(), spec.relaxed.is_none(), "{}", spec.slug);
         }
     }
 }

@@ -2,13 +2,9 @@
 
 use std::time::Duration;
 
-use aws_sdk_ec2::{Client, types};
-use futures::FutureExt;
-use futures::future::BoxFuture;
-
-use super::fields::Fields;
-use super::tag::tag;
-use super::{Failure, Filter, KindSpec, LeftOut, Listing, Page, item, reduce};
+use super::describe::describe;
+use super::fields::{Fields, mapped};
+use super::spec::{CallWords, Filter, KindSpec};
 use crate::model::Form;
 
 pub(super) static SPEC: KindSpec = KindSpec {
@@ -18,26 +14,18 @@ pub(super) static SPEC: KindSpec = KindSpec {
     plural: "security groups",
     description: "A set of firewall rules: which addresses, groups and prefix lists may reach, and be reached by, what \
                   carries it.",
-    mapping: 1,
+    prefix: Some("sg-"),
     id_field: "GroupId",
-    other_id: None,
     list: &["securityGroupInfo", "item"],
     name_field: Some("GroupName"),
-    owner_field: Some("OwnerId"),
-    exclusive: false,
-    own_only: false,
-    state_path: None,
-    interval: Duration::from_mins(5),
-    told_by: &["tags", "calls"],
+    event_rules: &["tags", "calls"],
     relaxed: Some(Duration::from_hours(1)),
-    moves: false,
-    gone_states: &[],
-    masked: &[],
-    status_of: None,
+    calls: CallWords { reaches: &["SecurityGroup"], about: &["SecurityGroup"], ..CallWords::NONE },
     filters: FILTERS,
+    columns: &[("group-name", "group_name"), ("vpc-id", "vpc_id"), ("description", "description")],
     actions: &["ec2:DescribeSecurityGroups"],
-    optional: &[],
-    describe,
+    describe: describe!(|client, _, _| client.describe_security_groups(), set_group_ids, security_groups, group_id),
+    ..KindSpec::DEFAULT
 };
 
 static FILTERS: &[Filter] = &[
@@ -76,46 +64,31 @@ static FILTERS: &[Filter] = &[
     ),
 ];
 
-fn describe(client: Client, listing: Listing, _: LeftOut) -> BoxFuture<'static, Result<Page, Failure>> {
-    async move {
-        let call = client.describe_security_groups();
-        let call = match listing {
-            Listing::Page { token, max_results } => call.max_results(max_results).set_next_token(token),
-            Listing::Ids(ids) => call.set_group_ids(Some(ids)),
-        };
-        let answer = call.send().await.map_err(reduce)?;
-        let groups = answer.security_groups.unwrap_or_default();
-        let items = groups.into_iter().map(|described| item(described.group_id.clone(), security_group(described)));
-        Ok(Page { items: items.collect(), next: answer.next_token, ..Page::default() })
-    }
-    .boxed()
-}
-
-fn security_group(group: types::SecurityGroup) -> Fields {
+mapped!(|group: SecurityGroup| {
     Fields::new()
         .text("GroupId", group.group_id)
-        .list("IpPermissionsEgress", group.ip_permissions_egress, permission)
-        .list("Tags", group.tags, tag)
+        .list("IpPermissionsEgress", group.ip_permissions_egress)
+        .list("Tags", group.tags)
         .text("VpcId", group.vpc_id)
         .text("SecurityGroupArn", group.security_group_arn)
         .text("OwnerId", group.owner_id)
         .text("GroupName", group.group_name)
         .text("Description", group.description)
-        .list("IpPermissions", group.ip_permissions, permission)
-}
+        .list("IpPermissions", group.ip_permissions)
+});
 
-fn permission(permission: types::IpPermission) -> Fields {
+mapped!(|permission: IpPermission| {
     Fields::new()
         .text("IpProtocol", permission.ip_protocol)
         .int("FromPort", permission.from_port)
         .int("ToPort", permission.to_port)
-        .list("UserIdGroupPairs", permission.user_id_group_pairs, group_pair)
-        .list("IpRanges", permission.ip_ranges, ip_range)
-        .list("Ipv6Ranges", permission.ipv6_ranges, ipv6_range)
-        .list("PrefixListIds", permission.prefix_list_ids, prefix_list_id)
-}
+        .list("UserIdGroupPairs", permission.user_id_group_pairs)
+        .list("IpRanges", permission.ip_ranges)
+        .list("Ipv6Ranges", permission.ipv6_ranges)
+        .list("PrefixListIds", permission.prefix_list_ids)
+});
 
-fn group_pair(pair: types::UserIdGroupPair) -> Fields {
+mapped!(|pair: UserIdGroupPair| {
     Fields::new()
         .text("Description", pair.description)
         .text("UserId", pair.user_id)
@@ -124,16 +97,10 @@ fn group_pair(pair: types::UserIdGroupPair) -> Fields {
         .text("VpcId", pair.vpc_id)
         .text("VpcPeeringConnectionId", pair.vpc_peering_connection_id)
         .text("PeeringStatus", pair.peering_status)
-}
+});
 
-fn ip_range(range: types::IpRange) -> Fields {
-    Fields::new().text("Description", range.description).text("CidrIp", range.cidr_ip)
-}
+mapped!(|range: IpRange| Fields::new().text("Description", range.description).text("CidrIp", range.cidr_ip));
 
-fn ipv6_range(range: types::Ipv6Range) -> Fields {
-    Fields::new().text("Description", range.description).text("CidrIpv6", range.cidr_ipv6)
-}
+mapped!(|range: Ipv6Range| Fields::new().text("Description", range.description).text("CidrIpv6", range.cidr_ipv6));
 
-fn prefix_list_id(id: types::PrefixListId) -> Fields {
-    Fields::new().text("Description", id.description).text("PrefixListId", id.prefix_list_id)
-}
+mapped!(|id: PrefixListId| Fields::new().text("Description", id.description).text("PrefixListId", id.prefix_list_id));

@@ -10,13 +10,11 @@
 
 use std::time::Duration;
 
-use aws_sdk_ec2::{Client, types};
-use futures::FutureExt;
-use futures::future::BoxFuture;
+use aws_sdk_ec2::types;
 
-use super::fields::Fields;
-use super::tag::tag;
-use super::{Failure, Filter, KindSpec, LeftOut, Listing, Page, item, reduce};
+use super::describe::describe;
+use super::fields::{Fields, mapped};
+use super::spec::{CallWords, Filter, KindSpec};
 use crate::model::Form;
 
 pub(super) static SPEC: KindSpec = KindSpec {
@@ -26,27 +24,32 @@ pub(super) static SPEC: KindSpec = KindSpec {
     plural: "snapshots",
     description: "A copy of a volume at one moment, owned by this account: its volume, size, progress, encryption and \
                   storage tier.",
-    mapping: 1,
+    prefix: Some("snap-"),
     id_field: "SnapshotId",
-    other_id: None,
     list: &["snapshotSet", "item"],
-    name_field: None,
-    owner_field: Some("OwnerId"),
-    exclusive: false,
     own_only: true,
     state_path: Some("State"),
     interval: Duration::from_mins(10),
-    told_by: &[],
-    relaxed: None,
     // A tool makes them, and an event says when one is complete.
     moves: true,
-    gone_states: &[],
-    masked: &[],
-    status_of: None,
+    calls: CallWords { makes: &["Snapshot", "Image"], ..CallWords::NONE },
     filters: FILTERS,
+    columns: &[
+        ("status", "state"),
+        ("volume-size", "size_gib"),
+        ("progress", "progress"),
+        ("start-time", "started"),
+        ("volume-id", "volume_id"),
+        ("description", "description"),
+    ],
     actions: &["ec2:DescribeSnapshots"],
-    optional: &[],
-    describe,
+    describe: describe!(
+        |client, _, _| client.describe_snapshots().owner_ids("self"),
+        set_snapshot_ids,
+        snapshots,
+        snapshot_id
+    ),
+    ..KindSpec::DEFAULT
 };
 
 static FILTERS: &[Filter] = &[
@@ -64,26 +67,11 @@ static FILTERS: &[Filter] = &[
     Filter::new(11, "owner-alias", &["OwnerAlias"], Form::Text),
 ];
 
-fn describe(client: Client, listing: Listing, _: LeftOut) -> BoxFuture<'static, Result<Page, Failure>> {
-    async move {
-        let call = client.describe_snapshots().owner_ids("self");
-        let call = match listing {
-            Listing::Page { token, max_results } => call.max_results(max_results).set_next_token(token),
-            Listing::Ids(ids) => call.set_snapshot_ids(Some(ids)),
-        };
-        let answer = call.send().await.map_err(reduce)?;
-        let snapshots = answer.snapshots.unwrap_or_default();
-        let items = snapshots.into_iter().map(|described| item(described.snapshot_id.clone(), snapshot(described)));
-        Ok(Page { items: items.collect(), next: answer.next_token, ..Page::default() })
-    }
-    .boxed()
-}
-
-fn snapshot(snapshot: types::Snapshot) -> Fields {
+mapped!(|snapshot: Snapshot| {
     Fields::new()
         .text("OwnerAlias", snapshot.owner_alias)
         .text("OutpostArn", snapshot.outpost_arn)
-        .list("Tags", snapshot.tags, tag)
+        .list("Tags", snapshot.tags)
         .code("StorageTier", snapshot.storage_tier)
         .time("RestoreExpiryTime", snapshot.restore_expiry_time)
         .code("SseType", snapshot.sse_type)
@@ -104,4 +92,4 @@ fn snapshot(snapshot: types::Snapshot) -> Fields {
         .flag("Encrypted", snapshot.encrypted)
         .text("KmsKeyId", snapshot.kms_key_id)
         .text("DataEncryptionKeyId", snapshot.data_encryption_key_id)
-}
+});

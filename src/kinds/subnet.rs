@@ -7,16 +7,11 @@
 //! the same: running out of addresses is what people ask a subnet about, a masked field would be served as it was when
 //! something else last changed, and it costs at most one change a subnet and sweep.
 
-use std::time::Duration;
+use aws_sdk_ec2::types;
 
-use aws_sdk_ec2::{Client, types};
-use futures::FutureExt;
-use futures::future::BoxFuture;
-
-use super::fields::Fields;
-use super::tag::tag;
-use super::vpc::block_public_access;
-use super::{Failure, Filter, KindSpec, LeftOut, Listing, Page, item, reduce};
+use super::describe::describe;
+use super::fields::{Fields, mapped};
+use super::spec::{CallWords, Filter, KindSpec};
 use crate::model::Form;
 
 pub(super) static SPEC: KindSpec = KindSpec {
@@ -26,26 +21,22 @@ pub(super) static SPEC: KindSpec = KindSpec {
     plural: "subnets",
     description: "A part of a VPC in one availability zone: its address ranges, how many addresses are free, and what is \
                   launched into it gets. Shared ones show their owner.",
-    mapping: 1,
+    prefix: Some("subnet-"),
     id_field: "SubnetId",
-    other_id: None,
     list: &["subnetSet", "item"],
-    name_field: None,
-    owner_field: Some("OwnerId"),
-    exclusive: false,
-    own_only: false,
     state_path: Some("State"),
-    interval: Duration::from_mins(5),
-    told_by: &[],
-    relaxed: None,
-    moves: false,
-    gone_states: &[],
-    masked: &[],
-    status_of: None,
+    calls: CallWords { about: &["Subnet"], ..CallWords::NONE },
     filters: FILTERS,
+    columns: &[
+        ("state", "state"),
+        ("availability-zone", "availability_zone"),
+        ("cidr-block", "cidr"),
+        ("available-ip-address-count", "free_addresses"),
+        ("vpc-id", "vpc_id"),
+    ],
     actions: &["ec2:DescribeSubnets"],
-    optional: &[],
-    describe,
+    describe: describe!(|client, _, _| client.describe_subnets(), set_subnet_ids, subnets, subnet_id),
+    ..KindSpec::DEFAULT
 };
 
 static FILTERS: &[Filter] = &[
@@ -92,22 +83,7 @@ static FILTERS: &[Filter] = &[
     Filter::new(20, "subnet-arn", &["SubnetArn"], Form::Arn),
 ];
 
-fn describe(client: Client, listing: Listing, _: LeftOut) -> BoxFuture<'static, Result<Page, Failure>> {
-    async move {
-        let call = client.describe_subnets();
-        let call = match listing {
-            Listing::Page { token, max_results } => call.max_results(max_results).set_next_token(token),
-            Listing::Ids(ids) => call.set_subnet_ids(Some(ids)),
-        };
-        let answer = call.send().await.map_err(reduce)?;
-        let subnets = answer.subnets.unwrap_or_default();
-        let items = subnets.into_iter().map(|described| item(described.subnet_id.clone(), subnet(described)));
-        Ok(Page { items: items.collect(), next: answer.next_token, ..Page::default() })
-    }
-    .boxed()
-}
-
-fn subnet(subnet: types::Subnet) -> Fields {
+mapped!(|subnet: Subnet| {
     Fields::new()
         .text("AvailabilityZoneId", subnet.availability_zone_id)
         .int("EnableLniAtDeviceIndex", subnet.enable_lni_at_device_index)
@@ -115,14 +91,14 @@ fn subnet(subnet: types::Subnet) -> Fields {
         .text("CustomerOwnedIpv4Pool", subnet.customer_owned_ipv4_pool)
         .text("OwnerId", subnet.owner_id)
         .flag("AssignIpv6AddressOnCreation", subnet.assign_ipv6_address_on_creation)
-        .list("Ipv6CidrBlockAssociationSet", subnet.ipv6_cidr_block_association_set, ipv6_cidr_association)
-        .list("Tags", subnet.tags, tag)
+        .list("Ipv6CidrBlockAssociationSet", subnet.ipv6_cidr_block_association_set)
+        .list("Tags", subnet.tags)
         .text("SubnetArn", subnet.subnet_arn)
         .text("OutpostArn", subnet.outpost_arn)
         .flag("EnableDns64", subnet.enable_dns64)
         .flag("Ipv6Native", subnet.ipv6_native)
-        .map("PrivateDnsNameOptionsOnLaunch", subnet.private_dns_name_options_on_launch, private_dns_name_options)
-        .map("BlockPublicAccessStates", subnet.block_public_access_states, block_public_access)
+        .map("PrivateDnsNameOptionsOnLaunch", subnet.private_dns_name_options_on_launch)
+        .map("BlockPublicAccessStates", subnet.block_public_access_states)
         .text("Type", subnet.r#type)
         .text("SubnetId", subnet.subnet_id)
         .code("State", subnet.state)
@@ -132,24 +108,13 @@ fn subnet(subnet: types::Subnet) -> Fields {
         .text("AvailabilityZone", subnet.availability_zone)
         .flag("DefaultForAz", subnet.default_for_az)
         .flag("MapPublicIpOnLaunch", subnet.map_public_ip_on_launch)
-}
+});
 
-fn ipv6_cidr_association(association: types::SubnetIpv6CidrBlockAssociation) -> Fields {
+mapped!(|association: SubnetIpv6CidrBlockAssociation| {
     Fields::new()
         .text("AssociationId", association.association_id)
         .text("Ipv6CidrBlock", association.ipv6_cidr_block)
-        .map("Ipv6CidrBlockState", association.ipv6_cidr_block_state, cidr_state)
+        .map("Ipv6CidrBlockState", association.ipv6_cidr_block_state)
         .code("Ipv6AddressAttribute", association.ipv6_address_attribute)
         .code("IpSource", association.ip_source)
-}
-
-fn cidr_state(state: types::SubnetCidrBlockState) -> Fields {
-    Fields::new().code("State", state.state).text("StatusMessage", state.status_message)
-}
-
-fn private_dns_name_options(options: types::PrivateDnsNameOptionsOnLaunch) -> Fields {
-    Fields::new()
-        .code("HostnameType", options.hostname_type)
-        .flag("EnableResourceNameDnsARecord", options.enable_resource_name_dns_a_record)
-        .flag("EnableResourceNameDnsAAAARecord", options.enable_resource_name_dns_aaaa_record)
-}
+});

@@ -1,15 +1,10 @@
 //! EBS volumes.
 
-use std::time::Duration;
+use aws_sdk_ec2::types;
 
-use aws_sdk_ec2::{Client, types};
-use futures::FutureExt;
-use futures::future::BoxFuture;
-
-use super::fields::Fields;
-use super::operator::operator;
-use super::tag::tag;
-use super::{Failure, Filter, KindSpec, LeftOut, Listing, Page, item, reduce};
+use super::describe::describe;
+use super::fields::{Fields, mapped};
+use super::spec::{CallWords, Filter, KindSpec};
 use crate::model::Form;
 
 pub(super) static SPEC: KindSpec = KindSpec {
@@ -19,28 +14,36 @@ pub(super) static SPEC: KindSpec = KindSpec {
     plural: "volumes",
     description: "A block device: its size, type, throughput, encryption, the snapshot it was made from, and the instances \
                   it is attached to.",
-    mapping: 1,
+    prefix: Some("vol-"),
     id_field: "VolumeId",
-    other_id: None,
     list: &["volumeSet", "item"],
-    name_field: None,
     // A volume of a managed instance may be the operating service's own.
-    owner_field: Some("OwnerId"),
-    exclusive: false,
-    own_only: false,
     state_path: Some("State"),
-    interval: Duration::from_mins(5),
-    told_by: &[],
-    relaxed: None,
     // Its events say at once that it was made, attached or deleted.
     moves: true,
     gone_states: &["deleted"],
-    masked: &[],
-    status_of: None,
+    calls: CallWords { makes: &["Volume", "Instances", "Fleet"], ..CallWords::NONE },
     filters: FILTERS,
+    columns: &[
+        ("status", "state"),
+        ("volume-type", "type"),
+        ("size", "size_gib"),
+        ("availability-zone", "availability_zone"),
+        ("attachment.instance-id", "instance_id"),
+        ("attachment.device", "device"),
+        ("volume-id", "volume_id"),
+    ],
     actions: &["ec2:DescribeVolumes"],
     optional: &["IncludeManagedResources"],
-    describe,
+    describe: describe!(
+        |client, _, left_out| {
+            client.describe_volumes().set_include_managed_resources(left_out.unless("IncludeManagedResources"))
+        },
+        set_volume_ids,
+        volumes,
+        volume_id
+    ),
+    ..KindSpec::DEFAULT
 };
 
 /// All that AWS offers.
@@ -65,34 +68,19 @@ static FILTERS: &[Filter] = &[
     Filter::new(17, "attachment.attach-time", &["Attachments.AttachTime"], Form::Time),
 ];
 
-fn describe(client: Client, listing: Listing, left_out: LeftOut) -> BoxFuture<'static, Result<Page, Failure>> {
-    async move {
-        let call = client.describe_volumes().set_include_managed_resources(left_out.unless("IncludeManagedResources"));
-        let call = match listing {
-            Listing::Page { token, max_results } => call.max_results(max_results).set_next_token(token),
-            Listing::Ids(ids) => call.set_volume_ids(Some(ids)),
-        };
-        let answer = call.send().await.map_err(reduce)?;
-        let volumes = answer.volumes.unwrap_or_default();
-        let items = volumes.into_iter().map(|described| item(described.volume_id.clone(), volume(described)));
-        Ok(Page { items: items.collect(), next: answer.next_token, ..Page::default() })
-    }
-    .boxed()
-}
-
-fn volume(volume: types::Volume) -> Fields {
+mapped!(|volume: Volume| {
     Fields::new()
         .text("AvailabilityZoneId", volume.availability_zone_id)
         .text("OutpostArn", volume.outpost_arn)
         .text("SourceVolumeId", volume.source_volume_id)
         .int("Iops", volume.iops)
-        .list("Tags", volume.tags, tag)
+        .list("Tags", volume.tags)
         .code("VolumeType", volume.volume_type)
         .flag("FastRestored", volume.fast_restored)
         .flag("MultiAttachEnabled", volume.multi_attach_enabled)
         .int("Throughput", volume.throughput)
         .code("SseType", volume.sse_type)
-        .map("Operator", volume.operator, operator)
+        .map("Operator", volume.operator)
         .int("VolumeInitializationRate", volume.volume_initialization_rate)
         .text("VolumeArn", volume.volume_arn)
         .text("OwnerId", volume.owner_id)
@@ -102,12 +90,12 @@ fn volume(volume: types::Volume) -> Fields {
         .text("AvailabilityZone", volume.availability_zone)
         .code("State", volume.state)
         .time("CreateTime", volume.create_time)
-        .list("Attachments", volume.attachments, attachment)
+        .list("Attachments", volume.attachments)
         .flag("Encrypted", volume.encrypted)
         .text("KmsKeyId", volume.kms_key_id)
-}
+});
 
-fn attachment(attachment: types::VolumeAttachment) -> Fields {
+mapped!(|attachment: VolumeAttachment| {
     Fields::new()
         .flag("DeleteOnTermination", attachment.delete_on_termination)
         .text("AssociatedResource", attachment.associated_resource)
@@ -118,4 +106,4 @@ fn attachment(attachment: types::VolumeAttachment) -> Fields {
         .text("Device", attachment.device)
         .code("State", attachment.state)
         .time("AttachTime", attachment.attach_time)
-}
+});

@@ -2,13 +2,11 @@
 
 use std::time::Duration;
 
-use aws_sdk_ec2::{Client, types};
-use futures::FutureExt;
-use futures::future::BoxFuture;
+use aws_sdk_ec2::types;
 
-use super::fields::Fields;
-use super::tag::tag;
-use super::{Failure, Filter, KindSpec, LeftOut, Listing, Page, item, reduce};
+use super::describe::describe;
+use super::fields::{Fields, mapped};
+use super::spec::{CallWords, Filter, KindSpec};
 use crate::model::Form;
 
 pub(super) static SPEC: KindSpec = KindSpec {
@@ -18,26 +16,18 @@ pub(super) static SPEC: KindSpec = KindSpec {
     plural: "VPCs",
     description: "A virtual network: its address ranges, tenancy, DHCP options and whether it is the default one. Shared \
                   ones show their owner.",
-    mapping: 1,
+    prefix: Some("vpc-"),
     id_field: "VpcId",
-    other_id: None,
     list: &["vpcSet", "item"],
-    name_field: None,
-    owner_field: Some("OwnerId"),
-    exclusive: false,
-    own_only: false,
     state_path: Some("State"),
-    interval: Duration::from_mins(5),
-    told_by: &["tags", "calls"],
+    event_rules: &["tags", "calls"],
     relaxed: Some(Duration::from_hours(1)),
-    moves: false,
-    gone_states: &[],
-    masked: &[],
-    status_of: None,
+    calls: CallWords { reaches: &["Vpc"], about: &["Vpc"], ..CallWords::NONE },
     filters: FILTERS,
+    columns: &[("state", "state"), ("cidr", "cidr"), ("is-default", "is_default"), ("vpc-id", "vpc_id")],
     actions: &["ec2:DescribeVpcs"],
-    optional: &[],
-    describe,
+    describe: describe!(|client, _, _| client.describe_vpcs(), set_vpc_ids, vpcs, vpc_id),
+    ..KindSpec::DEFAULT
 };
 
 static FILTERS: &[Filter] = &[
@@ -81,87 +71,63 @@ static FILTERS: &[Filter] = &[
     ),
 ];
 
-fn describe(client: Client, listing: Listing, _: LeftOut) -> BoxFuture<'static, Result<Page, Failure>> {
-    async move {
-        let call = client.describe_vpcs();
-        let call = match listing {
-            Listing::Page { token, max_results } => call.max_results(max_results).set_next_token(token),
-            Listing::Ids(ids) => call.set_vpc_ids(Some(ids)),
-        };
-        let answer = call.send().await.map_err(reduce)?;
-        let vpcs = answer.vpcs.unwrap_or_default();
-        let items = vpcs.into_iter().map(|described| item(described.vpc_id.clone(), vpc(described)));
-        Ok(Page { items: items.collect(), next: answer.next_token, ..Page::default() })
-    }
-    .boxed()
-}
-
-fn vpc(vpc: types::Vpc) -> Fields {
+mapped!(|vpc: Vpc| {
     Fields::new()
         .text("OwnerId", vpc.owner_id)
         .code("InstanceTenancy", vpc.instance_tenancy)
-        .list("Ipv6CidrBlockAssociationSet", vpc.ipv6_cidr_block_association_set, ipv6_cidr_association)
-        .list("CidrBlockAssociationSet", vpc.cidr_block_association_set, cidr_association)
+        .list("Ipv6CidrBlockAssociationSet", vpc.ipv6_cidr_block_association_set)
+        .list("CidrBlockAssociationSet", vpc.cidr_block_association_set)
         .flag("IsDefault", vpc.is_default)
-        .map("EncryptionControl", vpc.encryption_control, encryption_control)
-        .list("Tags", vpc.tags, tag)
-        .map("BlockPublicAccessStates", vpc.block_public_access_states, block_public_access)
+        .map("EncryptionControl", vpc.encryption_control)
+        .list("Tags", vpc.tags)
+        .map("BlockPublicAccessStates", vpc.block_public_access_states)
         .text("VpcId", vpc.vpc_id)
         .code("State", vpc.state)
         .text("CidrBlock", vpc.cidr_block)
         .text("DhcpOptionsId", vpc.dhcp_options_id)
-}
+});
 
-fn cidr_association(association: types::VpcCidrBlockAssociation) -> Fields {
-    Fields::new().text("AssociationId", association.association_id).text("CidrBlock", association.cidr_block).map(
-        "CidrBlockState",
-        association.cidr_block_state,
-        cidr_state,
-    )
-}
+mapped!(|association: VpcCidrBlockAssociation| {
+    Fields::new()
+        .text("AssociationId", association.association_id)
+        .text("CidrBlock", association.cidr_block)
+        .map("CidrBlockState", association.cidr_block_state)
+});
 
-fn ipv6_cidr_association(association: types::VpcIpv6CidrBlockAssociation) -> Fields {
+mapped!(|association: VpcIpv6CidrBlockAssociation| {
     Fields::new()
         .text("AssociationId", association.association_id)
         .text("Ipv6CidrBlock", association.ipv6_cidr_block)
-        .map("Ipv6CidrBlockState", association.ipv6_cidr_block_state, cidr_state)
+        .map("Ipv6CidrBlockState", association.ipv6_cidr_block_state)
         .text("NetworkBorderGroup", association.network_border_group)
         .text("Ipv6Pool", association.ipv6_pool)
         .code("Ipv6AddressAttribute", association.ipv6_address_attribute)
         .code("IpSource", association.ip_source)
-}
+});
 
-fn cidr_state(state: types::VpcCidrBlockState) -> Fields {
-    Fields::new().code("State", state.state).text("StatusMessage", state.status_message)
-}
-
-fn encryption_control(control: types::VpcEncryptionControl) -> Fields {
+mapped!(|control: VpcEncryptionControl| {
     Fields::new()
         .text("VpcId", control.vpc_id)
         .text("VpcEncryptionControlId", control.vpc_encryption_control_id)
         .code("Mode", control.mode)
         .code("State", control.state)
         .text("StateMessage", control.state_message)
-        .map("ResourceExclusions", control.resource_exclusions, exclusions)
-        .list("Tags", control.tags, tag)
-}
+        .map("ResourceExclusions", control.resource_exclusions)
+        .list("Tags", control.tags)
+});
 
-fn exclusions(exclusions: types::VpcEncryptionControlExclusions) -> Fields {
+mapped!(|exclusions: VpcEncryptionControlExclusions| {
     Fields::new()
-        .map("InternetGateway", exclusions.internet_gateway, exclusion)
-        .map("EgressOnlyInternetGateway", exclusions.egress_only_internet_gateway, exclusion)
-        .map("NatGateway", exclusions.nat_gateway, exclusion)
-        .map("VirtualPrivateGateway", exclusions.virtual_private_gateway, exclusion)
-        .map("VpcPeering", exclusions.vpc_peering, exclusion)
-        .map("Lambda", exclusions.lambda, exclusion)
-        .map("VpcLattice", exclusions.vpc_lattice, exclusion)
-        .map("ElasticFileSystem", exclusions.elastic_file_system, exclusion)
-}
+        .map("InternetGateway", exclusions.internet_gateway)
+        .map("EgressOnlyInternetGateway", exclusions.egress_only_internet_gateway)
+        .map("NatGateway", exclusions.nat_gateway)
+        .map("VirtualPrivateGateway", exclusions.virtual_private_gateway)
+        .map("VpcPeering", exclusions.vpc_peering)
+        .map("Lambda", exclusions.lambda)
+        .map("VpcLattice", exclusions.vpc_lattice)
+        .map("ElasticFileSystem", exclusions.elastic_file_system)
+});
 
-fn exclusion(exclusion: types::VpcEncryptionControlExclusion) -> Fields {
+mapped!(|exclusion: VpcEncryptionControlExclusion| {
     Fields::new().code("State", exclusion.state).text("StateMessage", exclusion.state_message)
-}
-
-pub(super) fn block_public_access(states: types::BlockPublicAccessStates) -> Fields {
-    Fields::new().code("InternetGatewayBlockMode", states.internet_gateway_block_mode)
-}
+});

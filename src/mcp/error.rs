@@ -18,7 +18,7 @@ use super::uri::UriError;
 use crate::aws::AwsError;
 use crate::ingest::IngestError;
 use crate::model::text::shown;
-use crate::model::{ResourceId, Scope, Seq, Timestamp};
+use crate::model::{FailureCode, ResourceId, Scope, Seq, Timestamp};
 use crate::query::changes::ChangesError;
 use crate::query::filter::near;
 use crate::query::{CursorError, FilterError, PastError, SearchError};
@@ -27,8 +27,9 @@ use crate::store::ReadError;
 /// The metadata key under which a tool that fails says [`Fault::code`].
 pub const CODE: &str = "muster/code";
 
-/// The code of a request that can never be served as it stands.
-pub const INVALID: &str = "invalid_argument";
+/// The metadata key under which a tool says the earliest time that can be asked for, where it fails for a place that the log no
+/// longer keeps.
+pub const EARLIEST: &str = "muster/earliest";
 
 /// Why the store cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -248,28 +249,38 @@ impl Fault {
         Fault::NotWatched { what: shown(what, 120), watched: watched.join(", ") }
     }
 
-    /// A stable word for what kind of failure it is, which programs can compare.
+    /// What kind of failure it is, for programs to compare.
     #[must_use]
-    pub fn code(&self) -> &'static str {
+    pub fn code(&self) -> FailureCode {
         match self {
             Fault::Uri(_)
             | Fault::Filter(_)
             | Fault::Argument(_)
             | Fault::Past(PastError::Future { .. })
             | Fault::NotWatched { .. }
-            | Fault::Params { .. } => INVALID,
-            Fault::UnknownTool { .. } | Fault::UnknownPrompt(_) => "unknown",
-            Fault::Cursor(_) => "cursor",
-            Fault::Past(_) | Fault::Changes(_) => "not_in_log",
-            Fault::NotFound { .. } | Fault::NotThen { .. } => "not_found",
-            Fault::Removed { .. } => "removed",
-            Fault::Unreadable { .. } => "unreadable",
-            Fault::NotSeenYet { .. } => "not_seen_yet",
-            Fault::WritesOff { .. } => "writes_off",
-            Fault::NoSession | Fault::TooManySubscriptions(_) => "refused",
-            Fault::Aws(_) => "aws",
-            Fault::Opening | Fault::Stopping | Fault::Read(_) => "try_again",
-            Fault::Failed(_) | Fault::Ingest(_) | Fault::Bodiless(_) | Fault::Encode(_) => "failed",
+            | Fault::Params { .. } => FailureCode::InvalidArgument,
+            Fault::UnknownTool { .. } | Fault::UnknownPrompt(_) => FailureCode::Unknown,
+            Fault::Cursor(_) => FailureCode::Cursor,
+            Fault::Changes(ChangesError::Foreign { .. }) => FailureCode::CursorForeign,
+            Fault::Changes(ChangesError::Expired { .. }) => FailureCode::CursorExpired,
+            Fault::Past(_) | Fault::Changes(_) => FailureCode::NotInLog,
+            Fault::NotFound { .. } | Fault::NotThen { .. } => FailureCode::NotFound,
+            Fault::Removed { .. } => FailureCode::Removed,
+            Fault::Unreadable { .. } => FailureCode::Unreadable,
+            Fault::NotSeenYet { .. } => FailureCode::NotSeenYet,
+            Fault::WritesOff { .. } => FailureCode::WritesOff,
+            Fault::NoSession | Fault::TooManySubscriptions(_) => FailureCode::Refused,
+            Fault::Aws(_) => FailureCode::Aws,
+            Fault::Opening | Fault::Stopping | Fault::Read(_) => FailureCode::TryAgain,
+            Fault::Failed(_) | Fault::Ingest(_) | Fault::Bodiless(_) | Fault::Encode(_) => FailureCode::Failed,
+        }
+    }
+
+    /// The earliest time that can be asked for in place of the one that failed, where there is one.
+    fn earliest(&self) -> Option<Timestamp> {
+        match self {
+            Fault::Changes(ChangesError::Expired { earliest }) => Some(*earliest),
+            _ => None,
         }
     }
 
@@ -331,7 +342,11 @@ impl Fault {
     #[must_use]
     pub fn result(&self) -> CallToolResult {
         let mut result = CallToolResult::error(vec![ContentBlock::text(self.to_string())]);
-        result.meta.get_or_insert_default().insert(CODE.to_owned(), json!(self.code()));
+        let meta = result.meta.get_or_insert_default();
+        meta.insert(CODE.to_owned(), json!(self.code()));
+        if let Some(earliest) = self.earliest() {
+            meta.insert(EARLIEST.to_owned(), json!(earliest));
+        }
         result
     }
 }

@@ -32,6 +32,7 @@ use super::resources::{Content, list, read, templates};
 use super::subscriptions::{self, Session};
 use super::uri::Address;
 use super::{parameters, prompts, tools};
+use crate::kinds::KINDS;
 use crate::query::CursorError;
 
 /// How long clients may keep what only a new version changes.
@@ -133,9 +134,9 @@ impl Handler {
                 self.writes().enable()
             )
         };
+        let kinds = KINDS.iter().map(|kind| kind.plural).collect::<Vec<_>>().join(", ");
         format!(
-            "Muster keeps a local copy of an AWS account's EC2 inventory (instances, their status checks, VPCs, security \
-             groups) and answers from it without calling AWS. Every answer says as of what time it is true; `stale` says \
+            "Muster keeps a local copy of an AWS account's EC2 inventory ({kinds}) and answers from it without calling AWS. Every answer says as of what time it is true; `stale` says \
              why it may be older than it should be, `incomplete` that not everything was seen yet, `provisional` that AWS \
              reported a change which no describe has confirmed. Start with search_inventory; read one resource in full \
              with get_resource; list_changes tells what changed, when and why, and `as_of` answers from the past; \

@@ -21,7 +21,6 @@ use crate::ingest::{Ingest, KindEntry};
 use crate::kinds::{self, KINDS, KindSpec};
 use crate::model::{Scope, SweepMessage, SweepStep};
 use crate::notify::ChangeHub;
-use crate::reconcile::KindRules;
 use crate::simulator::{self, Simulator};
 use crate::store;
 use crate::store::disk::memory::Memory;
@@ -91,12 +90,7 @@ impl World {
         let hub = ChangeHub::new(parts.collect());
         let entries = KINDS.iter().map(|kind| KindEntry {
             kind: kind.kind(),
-            rules: KindRules {
-                mapping: kind.mapping,
-                masked: kind.masked,
-                state_path: kind.state_path,
-                gone_states: kind.gone_states,
-            },
+            rules: kind.rules(),
             interval: kind.interval,
             event_rules: None,
         });

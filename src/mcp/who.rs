@@ -59,6 +59,8 @@ pub struct Case {
     /// And up to then.
     to: Timestamp,
     change: Effect,
+    /// Words in the names of the calls that make such a resource.
+    made_by: &'static [&'static str],
 }
 
 impl Case {
@@ -80,8 +82,9 @@ impl Case {
             (_, Some(previous)) if !change.ends_transition() => (previous - GRAIN).max(seen - BEFORE),
             _ => seen - BEFORE,
         };
+        let made_by = kinds::of(&id.kind).map_or(&[][..], |spec| spec.calls.makes);
         let (id, from) = (subject(id), from.min(seen));
-        Ok(Some(Case { seq: record.seq, id, from, to: seen + GRAIN, change }))
+        Ok(Some(Case { seq: record.seq, id, from, to: seen + GRAIN, change, made_by }))
     }
 
     /// The caller, where a call that the log holds fits.
@@ -101,7 +104,7 @@ impl Case {
     }
 
     fn fits(&self, at: Timestamp, name: &str) -> bool {
-        (self.from..=self.to).contains(&at) && self.change.fits(name)
+        (self.from..=self.to).contains(&at) && self.change.fits(name, self.made_by)
     }
 
     /// The caller, by what the event history answered.

@@ -2,7 +2,6 @@
 
 use super::document::Value;
 use super::event::Event;
-use super::id::Kind;
 use super::notice;
 
 /// Verbs of calls that make something new.
@@ -13,8 +12,8 @@ const ENDS: [&str; 4] = ["Terminate", "Delete", "Release", "Disassociate"];
 /// What a record tells, as far as it tells calls apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// It is there, a resource of this kind.
-    Appeared(Kind),
+    /// It is there.
+    Appeared,
     /// It is gone.
     Removed,
     /// Fields of it changed.
@@ -33,7 +32,7 @@ impl Effect {
     #[must_use]
     pub fn of(event: &Event) -> Option<Self> {
         match event {
-            Event::Discovered { id, .. } => Some(Effect::Appeared(id.kind.clone())),
+            Event::Discovered { .. } => Some(Effect::Appeared),
             Event::Removed { .. } => Some(Effect::Removed),
             Event::Changed { changes, .. } => {
                 let (mut tags, mut state, mut rest) = (false, None, false);
@@ -82,13 +81,16 @@ impl Effect {
         matches!(self, Effect::Fields { tags: false, state: None, rest: false })
     }
 
-    /// Whether a call of this name can have brought it about.
+    /// Whether a call of this name can have brought it about. `made_by` are words in the names of the calls that make a resource
+    /// of its kind, and do not only name one (`CreateSnapshot` names the volume); any call that makes something when empty.
     #[must_use]
-    pub fn fits(&self, call: &str) -> bool {
+    pub fn fits(&self, call: &str, made_by: &[&str]) -> bool {
         let is_tags = call.ends_with("Tags");
         let begins = |verbs: &[&str]| !is_tags && verbs.iter().any(|verb| call.starts_with(verb));
         match self {
-            Effect::Appeared(kind) => begins(&MAKES) && makes(kind, call),
+            Effect::Appeared => {
+                begins(&MAKES) && (made_by.is_empty() || made_by.iter().any(|word| call.contains(word)))
+            }
             Effect::Removed => begins(&ENDS),
             Effect::Fields { tags, state, rest } => {
                 let of_state = |state: &String| match state.as_str() {
@@ -108,23 +110,11 @@ impl Effect {
     }
 }
 
-/// Whether a call of this name, which makes something, makes a resource of `kind`, and does not only name one: `CreateSnapshot`
-/// names the volume.
-fn makes(kind: &Kind, call: &str) -> bool {
-    let nouns: &[&str] = match kind.as_str().rsplit("::").next().unwrap_or_default() {
-        "Instance" => &["Instance", "Fleet"],
-        "Volume" => &["Volume", "Instances", "Fleet"],
-        "Snapshot" => &["Snapshot", "Image"],
-        _ => return true,
-    };
-    nouns.iter().any(|noun| call.contains(noun))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::model::event::Overlay;
-    use crate::model::{self, AccountId, Region, ResourceId, Scope};
+    use crate::model::{self, AccountId, Kind, Region, ResourceId, Scope};
 
     fn changed(fields: &[(&str, &str)]) -> Effect {
         let scope = Scope { account: AccountId::new("123456789012"), region: Region::new("us-east-1") };
@@ -144,20 +134,22 @@ mod tests {
         let status = changed(&[("InstanceState.Name", "running")]);
         let (tags, size) = (changed(&[("Tags", "")]), changed(&[("InstanceType", "t3.large")]));
         let disk = changed(&[("State", "in-use"), ("Attachments", "")]);
-        for (change, fits, does_not) in [
-            (&stopped, "StopInstances", "StartInstances"),
-            (&stopped, "StopInstances", "ModifyInstanceAttribute"),
-            (&status, "RunInstances", "StopInstances"),
-            (&tags, "DeleteTags", "StopInstances"),
-            (&size, "ModifyInstanceAttribute", "CreateTags"),
-            (&disk, "AttachVolume", "DetachVolume"),
-            (&Effect::Appeared(Kind::new("AWS::EC2::Instance")), "RunInstances", "CreateTags"),
-            (&Effect::Appeared(Kind::new("AWS::EC2::Instance")), "CreateFleet", "CreateImage"),
-            (&Effect::Appeared(Kind::new("AWS::EC2::Volume")), "CreateVolume", "CreateSnapshot"),
-            (&Effect::Appeared(Kind::new("AWS::EC2::Snapshot")), "CreateSnapshots", "RunInstances"),
-            (&Effect::Removed, "TerminateInstances", "StopInstances"),
+        for (change, made_by, fits, does_not) in [
+            (&stopped, &[][..], "StopInstances", "StartInstances"),
+            (&stopped, &[], "StopInstances", "ModifyInstanceAttribute"),
+            (&status, &[], "RunInstances", "StopInstances"),
+            (&tags, &[], "DeleteTags", "StopInstances"),
+            (&size, &[], "ModifyInstanceAttribute", "CreateTags"),
+            (&disk, &[], "AttachVolume", "DetachVolume"),
+            (&Effect::Appeared, &["Instance", "Fleet"], "RunInstances", "CreateTags"),
+            (&Effect::Appeared, &["Instance", "Fleet"], "CreateFleet", "CreateImage"),
+            (&Effect::Appeared, &["Volume"], "CreateVolume", "CreateSnapshot"),
+            (&Effect::Appeared, &["Snapshot"], "CreateSnapshots", "RunInstances"),
+            (&Effect::Appeared, &[], "RunInstances", "StopInstances"),
+            (&Effect::Removed, &[], "TerminateInstances", "StopInstances"),
         ] {
-            assert!(change.fits(fits) && !change.fits(does_not), "{change:?} {fits} {does_not}");
+            let does = change.fits(fits, made_by) && !change.fits(does_not, made_by);
+            assert!(does, "{change:?} {fits} {does_not}");
         }
     }
 

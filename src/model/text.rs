@@ -30,6 +30,13 @@ pub fn apart(before: &str, after: &str, limit: usize) -> (String, String) {
     (rest(before), rest(after))
 }
 
+/// An error with its causes, on one line: what failed, then each cause after a colon.
+#[must_use]
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |error| error.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
 /// Whether nobody who reads `c` sees it: control characters, bidirectional controls, zero-width characters, and the Unicode tag
 /// block (invisible text that models still read).
 #[must_use]

@@ -8,6 +8,7 @@ use serde_json::Value;
 use thiserror::Error;
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::kinds::KindSpec;
 use crate::model::Form;
 use crate::model::text::shown;
 use crate::store::{Matcher, On, Pattern, Test};
@@ -22,30 +23,6 @@ pub const MAX_FILTERS: usize = 50;
 pub const MAX_VALUES: usize = 200;
 /// How far a suggestion may be from what was written (Jaro-Winkler, 1 is equal).
 const NEAR: f64 = 0.75;
-
-/// One filter that a kind knows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Field {
-    /// The number under which rows store its values.
-    pub number: u16,
-    /// AWS's name for it.
-    pub name: &'static str,
-    /// What its values look like.
-    pub form: Form,
-}
-
-/// What one kind can be filtered on, beside `tag:KEY` and `tag-key`, which every kind with tags knows.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fields {
-    /// The kind, as messages call it.
-    pub kind: &'static str,
-    /// Its filters.
-    pub known: Vec<Field>,
-    /// Other names under which results show what a filter is on, with that filter's name: for suggestions.
-    pub shown_as: Vec<(&'static str, &'static str)>,
-    /// Where this kind has no tags: the kind whose tags are to be asked for in their place.
-    pub tagged: Option<&'static str>,
-}
 
 /// Why filters were refused.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -125,29 +102,12 @@ pub struct Filters {
     doubts: Vec<Doubt>,
 }
 
-impl Fields {
-    fn find(&self, name: &str) -> Option<Field> {
-        self.known.iter().find(|field| field.name == name).copied()
-    }
-
-    /// Refuses to ask for a tag where the kind has none.
-    ///
-    /// # Errors
-    /// [`FilterError::Tagless`], which names the kind that has them.
-    pub fn tag(&self, name: &str) -> Result<(), FilterError> {
-        match self.tagged {
-            Some(tagged) => Err(FilterError::Tagless { kind: self.kind, name: shown(name, 80), tagged }),
-            None => Ok(()),
-        }
-    }
-}
-
 impl Filters {
-    /// Reads either spelling. `null` means no filters.
+    /// Reads filters of `kind` in either spelling. `null` means no filters.
     ///
     /// # Errors
     /// [`FilterError`], whose text says which field is wrong, what is allowed, and shows an example.
-    pub fn parse(given: &Value, fields: &Fields) -> Result<Self, FilterError> {
+    pub fn parse(given: &Value, kind: &KindSpec) -> Result<Self, FilterError> {
         let pairs = pairs(given)?;
         if pairs.len() > MAX_FILTERS {
             return Err(FilterError::TooMany { what: "filters", found: pairs.len(), limit: MAX_FILTERS });
@@ -158,7 +118,7 @@ impl Filters {
         }
         let (mut matcher, mut doubts) = (Matcher::any(), Vec::new());
         for (place, (name, values)) in pairs.iter().enumerate() {
-            let (on, form) = subject(name, fields)?;
+            let (on, form) = subject(name, kind)?;
             let mut tests = Vec::with_capacity(values.len());
             for value in values {
                 let pattern = if form == Form::Time { Pattern::time(value) } else { Pattern::new(value) };
@@ -274,27 +234,32 @@ fn values(name: &str, given: &Value) -> Result<Vec<String>, FilterError> {
         .collect()
 }
 
-/// What a filter is on, and what its values look like.
-fn subject(name: &str, fields: &Fields) -> Result<(On, Form), FilterError> {
+/// What a filter of `kind` is on, and what its values look like.
+fn subject(name: &str, kind: &KindSpec) -> Result<(On, Form), FilterError> {
     if let Some(key) = name.strip_prefix("tag:") {
-        return fields.tag(name).map(|()| (On::Tag(key.to_owned()), Form::Text));
+        return has_tags(kind, name).map(|()| (On::Tag(key.to_owned()), Form::Text));
     }
-    if let Some(field) = fields.find(name) {
-        return Ok((On::Facet(field.number), field.form));
+    if let Some(filter) = kind.filter(name) {
+        return Ok((On::Facet(filter.number), filter.form));
     }
     if name == "tag-key" {
-        return fields.tag(name).map(|()| (On::TagKey, Form::Text));
+        return has_tags(kind, name).map(|()| (On::TagKey, Form::Text));
     }
-    let known: Vec<&'static str> = fields.known.iter().map(|field| field.name).collect();
-    let column = fields.shown_as.iter().find(|(column, _)| *column == name).map(|(_, filter)| *filter);
-    let nearest = column.or_else(|| nearest(name, known.iter().copied()));
-    Err(FilterError::Unknown {
-        kind: fields.kind,
-        name: shown(name, 80),
-        nearest,
-        known,
-        tags: fields.tagged.is_none(),
-    })
+    let known: Vec<&'static str> = kind.filters.iter().map(|filter| filter.name).collect();
+    let nearest = kind.filter_of_column(name).or_else(|| nearest(name, known.iter().copied()));
+    let tags = kind.tagged_kind().is_none();
+    Err(FilterError::Unknown { kind: kind.slug, name: shown(name, 80), nearest, known, tags })
+}
+
+/// Refuses to ask for the tag that `name` names where the kind has none.
+///
+/// # Errors
+/// [`FilterError::Tagless`], which names the kind that has them.
+pub fn has_tags(kind: &KindSpec, name: &str) -> Result<(), FilterError> {
+    match kind.tagged_kind() {
+        Some(tagged) => Err(FilterError::Tagless { kind: kind.slug, name: shown(name, 80), tagged }),
+        None => Ok(()),
+    }
 }
 
 /// The candidate closest to what was written, when one is close enough to be meant.

@@ -3,10 +3,15 @@ use proptest::prelude::*;
 use super::memory::{How, Note};
 use super::*;
 use crate::model::known::fold;
-use crate::model::{AccountId, Cause, Kind, NoticeKind, Recorded, Region, ResourceId, Scope, Seq};
+use crate::model::{AccountId, Cause, Kind, KindRules, NoticeKind, Recorded, Region, ResourceId, Scope, Seq};
 
-const RULES: KindRules =
-    KindRules { mapping: 1, masked: &["Noise"], state_path: Some("State.Name"), gone_states: &["terminated"] };
+const RULES: KindRules = KindRules {
+    mapping: 1,
+    masked: &["Noise"],
+    state_path: Some("State.Name"),
+    gone_states: &["terminated"],
+    made_by: &[],
+};
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_millis(second * 1000)

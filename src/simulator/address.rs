@@ -11,6 +11,7 @@ use crate::simulator::estate::Scene;
 use crate::simulator::history::History;
 use crate::simulator::holdings::{CREATED, Timed};
 use crate::simulator::instance::Instance;
+use crate::simulator::nat_gateway::{NATS, NatAddress, NatGateway};
 use crate::simulator::plan::{Plan, public};
 use crate::simulator::tags::Tags;
 
@@ -55,15 +56,21 @@ impl Elastic {
         }
     }
 
+    /// The address of a NAT gateway of the formula, with the number of the gateway's interface.
+    fn of_nat(nat: &NatGateway, address: NatAddress) -> Self {
+        let association = Association { number: address.association, interface: nat.interface() };
+        let mut tags = Tags::default();
+        tags.put("Name", format!("nat-{:02}", nat.vpc()));
+        Self { number: address.allocation, ip: address.ip, association: Some(association), released: false, tags }
+    }
+
     /// The address of the `number`th allocation.
     pub(crate) fn allocated(number: u64) -> Ipv4Addr {
         public(54, number - CREATED)
     }
 }
 
-impl Timed for Elastic {
-    fn shift(&mut self, _: impl Fn(Moment) -> Moment) {}
-}
+impl Timed for Elastic {}
 
 impl Scene<'_> {
     /// The address as it was at `at`; `None` where EC2 knows of none.
@@ -81,11 +88,17 @@ impl Scene<'_> {
         if association.interface < self.end() {
             return !self.ended(association.interface, at, None);
         }
+        if let Some(nat) = self.nat_of(association.interface) {
+            return self.nat_gateway(nat, at).is_some_and(|nat| nat.state(at) != "deleted");
+        }
         let history = self.holdings().interfaces.get(association.interface);
         history.and_then(|history| history.at(at)).is_some_and(|interface| !interface.deleted)
     }
 
     pub(crate) fn formula_elastic(self, number: u64) -> Option<Elastic> {
+        if let Some(nat) = self.nat_of(number).and_then(|nat| NatGateway::of(self.plan, nat)) {
+            return nat.address.map(|address| Elastic::of_nat(&nat, address));
+        }
         if number % STEP != AT || number >= self.plan.count {
             return None;
         }
@@ -96,12 +109,15 @@ impl Scene<'_> {
     /// The numbers of all addresses there ever were, in listing order. Some name nothing.
     pub(crate) fn elastics(self) -> impl Iterator<Item = u64> {
         let formula = (AT..self.plan.count).step_by(usize::try_from(STEP).unwrap_or(1));
-        formula.chain(self.holdings().elastics.made(CREATED))
+        let nats = (0..NatGateway::count(self.plan)).map(|nat| NATS + nat);
+        formula.chain(nats).chain(self.holdings().elastics.made(CREATED))
     }
 
     /// The addresses an interface may have had.
     pub(crate) fn elastics_of(self, interface: u64) -> impl Iterator<Item = u64> {
-        let own = (interface % STEP == AT && interface < self.plan.count).then_some(interface);
+        let of_instance = interface % STEP == AT && interface < self.plan.count;
+        let of_nat = (NATS..NATS + NatGateway::count(self.plan)).contains(&interface);
+        let own = (of_instance || of_nat).then_some(interface);
         let bound = self.holdings().bound.get(&interface).into_iter().flatten().copied();
         own.into_iter().chain(bound.filter(move |number| Some(*number) != own))
     }
@@ -116,7 +132,7 @@ impl Scene<'_> {
     pub(crate) fn elastic_at(self, ip: Ipv4Addr, at: Moment) -> Option<u64> {
         let [.., low2, low1, low0] = ip.octets();
         let low = u64::from(u32::from_be_bytes([0, low2 & 0x7f, low1, low0]));
-        let mut numbers = [low, CREATED + low].into_iter();
+        let mut numbers = [low, CREATED + low, NATS + low].into_iter();
         numbers.find(|number| self.elastic(*number, at).is_some_and(|elastic| elastic.ip == ip))
     }
 
@@ -132,7 +148,7 @@ impl Scene<'_> {
         for association in bound {
             match self.holdings().interfaces.get(association.interface) {
                 Some(history) => moments.extend(history.moments()),
-                None => moments.extend(self.ends_of(association.interface)),
+                None => moments.extend(self.host_moments(association.interface)),
             }
         }
         moments

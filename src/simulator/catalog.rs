@@ -55,6 +55,8 @@ pub(crate) static AMAZON_LINUX: Image = Image {
     tpm: false,
 };
 pub(crate) static AMAZON_LINUX_ARM: Image = Image { number: 2, boot: Some("uefi"), ..AMAZON_LINUX_BASE };
+/// Of before a deregistration that its owner announced in time.
+pub(crate) static AMAZON_LINUX_OLD: Image = Image { boot: None, ..AMAZON_LINUX_BASE };
 pub(crate) static UBUNTU: Image = Image { number: 3, root: "/dev/sda1", root_gib: 20, boot: None, ..AMAZON_LINUX_BASE };
 pub(crate) static RED_HAT: Image = Image {
     number: 4,
@@ -201,7 +203,7 @@ pub(crate) static ROLES: [Role; 7] = [
     Role {
         name: "bastion",
         machines: &[&T3_MICRO],
-        images: &[&AMAZON_LINUX],
+        images: &[&AMAZON_LINUX, &AMAZON_LINUX_OLD],
         groups: &[GROUP_DEFAULT],
         profile: None,
         public: true,
@@ -249,7 +251,7 @@ pub(crate) fn machine_named(name: &str) -> Option<&'static Machine> {
     MACHINES.into_iter().find(|machine| machine.name == name)
 }
 
-static IMAGES: [&Image; 5] = [&AMAZON_LINUX, &AMAZON_LINUX_ARM, &UBUNTU, &RED_HAT, &WINDOWS];
+static IMAGES: [&Image; 6] = [&AMAZON_LINUX_OLD, &AMAZON_LINUX, &AMAZON_LINUX_ARM, &UBUNTU, &RED_HAT, &WINDOWS];
 
 /// The image of a number.
 pub(crate) fn image_numbered(number: u64) -> Option<&'static Image> {

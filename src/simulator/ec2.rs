@@ -6,10 +6,15 @@ mod create_snapshots;
 mod create_volume;
 mod delete_volume;
 mod describe_addresses;
+mod describe_images;
 mod describe_instance_status;
 mod describe_instances;
+mod describe_internet_gateways;
+mod describe_nat_gateways;
+mod describe_network_acls;
 mod describe_network_interfaces;
 mod describe_regions;
+mod describe_route_tables;
 mod describe_security_groups;
 mod describe_snapshots;
 mod describe_subnets;
@@ -21,6 +26,7 @@ mod lifecycle;
 mod listing;
 mod modify_volume;
 mod network_interface;
+mod owners;
 mod run_instances;
 mod security_group_rules;
 mod tagging;
@@ -139,6 +145,21 @@ static ACTIONS: &[Action] = &[
         mutates: false,
     },
     Action {
+        name: "DescribeImages",
+        parameters: &[
+            "ExecutableBy",
+            "Filter",
+            "ImageId",
+            "IncludeDeprecated",
+            "IncludeDisabled",
+            "MaxResults",
+            "NextToken",
+            "Owner",
+        ],
+        answer: describe_images::answer,
+        mutates: false,
+    },
+    Action {
         name: "DescribeInstanceStatus",
         parameters: &[
             "Filter",
@@ -158,6 +179,24 @@ static ACTIONS: &[Action] = &[
         mutates: false,
     },
     Action {
+        name: "DescribeInternetGateways",
+        parameters: &["Filter", "InternetGatewayId", "MaxResults", "NextToken"],
+        answer: describe_internet_gateways::answer,
+        mutates: false,
+    },
+    Action {
+        name: "DescribeNatGateways",
+        parameters: &["Filter", "MaxResults", "NatGatewayId", "NextToken"],
+        answer: describe_nat_gateways::answer,
+        mutates: false,
+    },
+    Action {
+        name: "DescribeNetworkAcls",
+        parameters: &["Filter", "MaxResults", "NetworkAclId", "NextToken"],
+        answer: describe_network_acls::answer,
+        mutates: false,
+    },
+    Action {
         name: "DescribeNetworkInterfaces",
         parameters: &["Filter", "IncludeManagedResources", "MaxResults", "NetworkInterfaceId", "NextToken"],
         answer: describe_network_interfaces::answer,
@@ -167,6 +206,12 @@ static ACTIONS: &[Action] = &[
         name: "DescribeRegions",
         parameters: &["AllRegions", "Filter", "RegionName"],
         answer: describe_regions::answer,
+        mutates: false,
+    },
+    Action {
+        name: "DescribeRouteTables",
+        parameters: &["Filter", "MaxResults", "NextToken", "RouteTableId"],
+        answer: describe_route_tables::answer,
         mutates: false,
     },
     Action {

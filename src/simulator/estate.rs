@@ -43,6 +43,8 @@ pub(crate) struct Pace {
     /// How long a volume is creating, attaching, detaching or deleting.
     pub(crate) volume: Duration,
     pub(crate) snapshot: Duration,
+    /// How long a NAT gateway is pending or deleting.
+    pub(crate) nat: Duration,
 }
 
 /// The id names nothing this account holds in this region.

@@ -2,8 +2,14 @@
 //!
 //! Patterns know `*`, `?` and the backslash that takes their meaning away; they are case-sensitive, as EC2's are.
 
+use std::fmt::Display;
+
+use crate::simulator::clock::Moment;
+use crate::simulator::ident::Kind;
+use crate::simulator::plan::Plan;
 use crate::simulator::refusal::Refusal;
 use crate::simulator::request::Params;
+use crate::simulator::tags::Tags;
 
 /// EC2's limit on filter values in one call.
 const MAX_VALUES: usize = 200;
@@ -38,6 +44,96 @@ impl<F> Filters<F> {
         self.0
             .iter()
             .all(|(field, patterns)| any(field, &mut |value| patterns.iter().any(|pattern| pattern.matches(value))))
+    }
+}
+
+/// A filter: its name, and what gives the values that a resource has for it.
+pub(crate) type Filter<T> = (&'static str, fn(&T, &mut Values<'_>));
+
+/// What a describe lists, as far as filters ask about it.
+pub(crate) trait Filtered: Sized + 'static {
+    /// The filters of the describe, besides those of tags.
+    const FILTERS: &'static [Filter<Self>];
+
+    /// The tags that `tag:KEY` and `tag-key` look at; `None` when the describe has no such filters.
+    fn tags(&self) -> &Tags;
+}
+
+/// What one filter of a request asks.
+#[derive(Debug)]
+enum Criterion<T> {
+    Field(fn(&T, &mut Values<'_>)),
+    Tag(String),
+    TagKey,
+}
+
+/// The filters of a request: all must hold.
+#[derive(Debug)]
+pub(crate) struct Criteria<T>(Vec<(Criterion<T>, Vec<Pattern>)>);
+
+impl<T: Filtered> Criteria<T> {
+    /// Reads the filters of a request.
+    pub(crate) fn parse(params: &Params) -> Result<Self, Refusal> {
+        let find = |name: &str| match name.strip_prefix("tag:") {
+            Some(key) => Some(Criterion::Tag(key.to_owned())),
+            None if name == "tag-key" => Some(Criterion::TagKey),
+            None => {
+                let found = T::FILTERS.iter().find(|(known, _)| *known == name);
+                found.map(|(_, accessor)| Criterion::Field(*accessor))
+            }
+        };
+        Filters::parse(params, find).map(|filters| Self(filters.0))
+    }
+
+    /// Whether every filter holds for a resource of `plan`'s account at `at`.
+    pub(crate) fn hold(&self, item: &T, plan: &Plan, at: Moment) -> bool {
+        self.0.iter().all(|(criterion, patterns)| {
+            let mut values = Values { plan, at, patterns, met: false };
+            match criterion {
+                Criterion::Field(accessor) => accessor(item, &mut values),
+                Criterion::Tag(key) => values.texts(item.tags().get(key)),
+                Criterion::TagKey => values.texts(item.tags().keys()),
+            }
+            values.met
+        })
+    }
+}
+
+/// Takes the values a resource has for one filter. The filter holds when any of them matches any of its patterns.
+#[derive(Debug)]
+pub(crate) struct Values<'a> {
+    pub(crate) plan: &'a Plan,
+    /// The moment the resource is seen at.
+    pub(crate) at: Moment,
+    patterns: &'a [Pattern],
+    met: bool,
+}
+
+impl Values<'_> {
+    /// One value.
+    pub(crate) fn text(&mut self, value: &str) {
+        self.met = self.met || self.patterns.iter().any(|pattern| pattern.matches(value));
+    }
+
+    /// Any number of values.
+    pub(crate) fn texts<'t>(&mut self, values: impl IntoIterator<Item = &'t str>) {
+        values.into_iter().for_each(|value| self.text(value));
+    }
+
+    /// A boolean.
+    pub(crate) fn flag(&mut self, value: bool) {
+        self.text(if value { "true" } else { "false" });
+    }
+
+    /// Values that print as filters spell them, such as numbers and addresses.
+    pub(crate) fn show<V: Display>(&mut self, values: impl IntoIterator<Item = V>) {
+        values.into_iter().for_each(|value| self.text(&value.to_string()));
+    }
+
+    /// The ids of resources.
+    pub(crate) fn ids(&mut self, kind: Kind, numbers: impl IntoIterator<Item = u64>) {
+        let idents = self.plan.idents;
+        numbers.into_iter().for_each(|number| self.text(&idents.text(kind, number)));
     }
 }
 

@@ -7,6 +7,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use crate::simulator::address::Elastic;
+use crate::simulator::ami::Ami;
 use crate::simulator::clock::Moment;
 use crate::simulator::estate::{Estate, Scene};
 use crate::simulator::happening::What;
@@ -14,6 +15,11 @@ use crate::simulator::history::History;
 use crate::simulator::ident::Kind;
 use crate::simulator::instance::Instance;
 use crate::simulator::interface::Interface;
+use crate::simulator::internet_gateway::InternetGateway;
+use crate::simulator::nat_gateway::NatGateway;
+use crate::simulator::network_acl::NetworkAcl;
+use crate::simulator::plan::Plan;
+use crate::simulator::route_table::RouteTable;
 use crate::simulator::shot::Shot;
 use crate::simulator::storage::Disk;
 use crate::simulator::subnet::Subnet;
@@ -29,6 +35,11 @@ pub(crate) struct Holdings {
     pub(crate) shots: Changes<Shot>,
     pub(crate) interfaces: Changes<Interface>,
     pub(crate) elastics: Changes<Elastic>,
+    pub(crate) route_tables: Changes<RouteTable>,
+    pub(crate) internet_gateways: Changes<InternetGateway>,
+    pub(crate) nat_gateways: Changes<NatGateway>,
+    pub(crate) network_acls: Changes<NetworkAcl>,
+    pub(crate) amis: Changes<Ami>,
     /// The changed disks each instance has or had, its own by formula included.
     pub(crate) guests: HashMap<u64, BTreeSet<u64>>,
     /// The changed addresses each interface has or had, its own by formula included.
@@ -71,13 +82,82 @@ impl Holdings {
         self.shots.rewind(to, from);
         self.interfaces.rewind(to, from);
         self.elastics.rewind(to, from);
+        self.route_tables.rewind(to, from);
+        self.internet_gateways.rewind(to, from);
+        self.nat_gateways.rewind(to, from);
+        self.network_acls.rewind(to, from);
+        self.amis.rewind(to, from);
     }
 }
 
 /// Something with moments of its own, which a clock that is put back moves along.
 pub(crate) trait Timed {
-    /// Moves each moment through `shift`.
-    fn shift(&mut self, shift: impl Fn(Moment) -> Moment);
+    /// Moves each moment through `shift`; most things have none.
+    fn shift(&mut self, _shift: impl Fn(Moment) -> Moment) {}
+}
+
+/// A kind whose things are a formula of their number, or what calls made of them.
+pub(crate) trait Kept: Clone {
+    const KIND: Kind;
+    fn number(&self) -> u64;
+    fn formula(plan: &Plan, number: u64) -> Option<Self>;
+    fn changes(holdings: &Holdings) -> &Changes<Self>;
+    fn changes_mut(holdings: &mut Holdings) -> &mut Changes<Self>;
+    fn tags_mut(&mut self) -> &mut Tags;
+}
+
+/// Implements [`Kept`] for the type of a table.
+macro_rules! kept {
+    ($type:ty, $kind:ident, $table:ident) => {
+        impl Kept for $type {
+            const KIND: Kind = Kind::$kind;
+
+            fn number(&self) -> u64 {
+                self.number
+            }
+
+            fn formula(plan: &Plan, number: u64) -> Option<Self> {
+                Self::of(plan, number)
+            }
+
+            fn changes(holdings: &Holdings) -> &Changes<Self> {
+                &holdings.$table
+            }
+
+            fn changes_mut(holdings: &mut Holdings) -> &mut Changes<Self> {
+                &mut holdings.$table
+            }
+
+            fn tags_mut(&mut self) -> &mut Tags {
+                &mut self.tags
+            }
+        }
+    };
+}
+
+kept!(RouteTable, RouteTable, route_tables);
+kept!(InternetGateway, InternetGateway, internet_gateways);
+kept!(NatGateway, NatGateway, nat_gateways);
+kept!(NetworkAcl, NetworkAcl, network_acls);
+kept!(Ami, Image, amis);
+
+impl Timed for RouteTable {}
+impl Timed for InternetGateway {}
+impl Timed for NetworkAcl {}
+
+impl Timed for NatGateway {
+    fn shift(&mut self, shift: impl Fn(Moment) -> Moment) {
+        self.created = shift(self.created);
+        self.ready = shift(self.ready);
+        self.ended = self.ended.map(|(asked, ended)| (shift(asked), shift(ended)));
+    }
+}
+
+impl Timed for Ami {
+    fn shift(&mut self, shift: impl Fn(Moment) -> Moment) {
+        self.created = shift(self.created);
+        self.ready = shift(self.ready);
+    }
 }
 
 /// The things of one kind that calls made or changed, by number.
@@ -148,6 +228,11 @@ impl Scene<'_> {
             Kind::Snapshot => self.shot(number, at).is_some(),
             Kind::Interface => self.interface(number, at).is_some(),
             Kind::Allocation => self.elastic(number, at).is_some(),
+            Kind::RouteTable => self.route_table(number, at).is_some(),
+            Kind::InternetGateway => self.internet_gateway(number, at).is_some(),
+            Kind::NatGateway => self.nat_gateway(number, at).is_some(),
+            Kind::NetworkAcl => self.network_acl(number, at).is_some(),
+            Kind::Image => self.ami(number, at).is_some(),
             _ => false,
         }
     }
@@ -158,8 +243,15 @@ impl Scene<'_> {
         match kind {
             Kind::Volume => holdings.disks.get(number).is_some() || self.formula_disk(number).is_some(),
             Kind::Snapshot => holdings.shots.get(number).is_some() || self.formula_shot(number).is_some(),
-            Kind::Interface => holdings.interfaces.get(number).is_some() || number < self.end(),
+            Kind::Interface => {
+                holdings.interfaces.get(number).is_some() || number < self.end() || self.nat_of(number).is_some()
+            }
             Kind::Allocation => holdings.elastics.get(number).is_some() || self.formula_elastic(number).is_some(),
+            Kind::RouteTable => self.ever_kept::<RouteTable>(number),
+            Kind::InternetGateway => self.ever_kept::<InternetGateway>(number),
+            Kind::NatGateway => self.ever_kept::<NatGateway>(number),
+            Kind::NetworkAcl => self.ever_kept::<NetworkAcl>(number),
+            Kind::Image => self.ever_kept::<Ami>(number),
             _ => false,
         }
     }
@@ -171,6 +263,11 @@ impl Scene<'_> {
             Kind::Volume => self.formula_disk(number).map(|(disk, _)| disk.tags),
             Kind::Snapshot => self.formula_shot(number).map(|shot| shot.tags),
             Kind::Allocation => self.formula_elastic(number).map(|elastic| elastic.tags),
+            Kind::RouteTable => RouteTable::of(self.plan, number).map(|table| table.tags),
+            Kind::InternetGateway => InternetGateway::of(self.plan, number).map(|gateway| gateway.tags),
+            Kind::NatGateway => NatGateway::of(self.plan, number).map(|gateway| gateway.tags),
+            Kind::NetworkAcl => NetworkAcl::of(self.plan, number).map(|acl| acl.tags),
+            Kind::Image => Ami::of(self.plan, number).map(|ami| ami.tags),
             _ => None,
         }
     }
@@ -201,6 +298,11 @@ impl Scene<'_> {
             Kind::Snapshot => self.shot_moments(number),
             Kind::Interface => self.interface_moments(number),
             Kind::Allocation => self.elastic_moments(number),
+            Kind::RouteTable => self.route_table_moments(number),
+            Kind::InternetGateway => self.kept_moments::<InternetGateway>(number),
+            Kind::NatGateway => self.nat_gateway_moments(number),
+            Kind::NetworkAcl => self.kept_moments::<NetworkAcl>(number),
+            Kind::Image => self.ami_moments(number),
             _ => Vec::new(),
         }
     }

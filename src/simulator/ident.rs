@@ -27,6 +27,14 @@ pub(crate) enum Kind {
     Allocation,
     Association,
     SubnetCidrAssociation,
+    RouteTable,
+    RouteTableAssociation,
+    InternetGateway,
+    NatGateway,
+    NetworkAcl,
+    NetworkAclAssociation,
+    VpcEndpoint,
+    VpcPeering,
 }
 
 impl Kind {
@@ -49,13 +57,21 @@ impl Kind {
             Self::Allocation => "eipalloc-",
             Self::Association => "eipassoc-",
             Self::SubnetCidrAssociation => "subnet-cidr-assoc-",
+            Self::RouteTable => "rtb-",
+            Self::RouteTableAssociation => "rtbassoc-",
+            Self::InternetGateway => "igw-",
+            Self::NatGateway => "nat-",
+            Self::NetworkAcl => "acl-",
+            Self::NetworkAclAssociation => "aclassoc-",
+            Self::VpcEndpoint => "vpce-",
+            Self::VpcPeering => "pcx-",
         }
     }
 }
 
 impl Kind {
     /// The kinds of things that carry tags. No prefix begins another.
-    pub(crate) const fn taggable() -> [Self; 8] {
+    pub(crate) const fn taggable() -> [Self; 13] {
         [
             Self::Instance,
             Self::Vpc,
@@ -65,6 +81,11 @@ impl Kind {
             Self::Snapshot,
             Self::Interface,
             Self::Allocation,
+            Self::RouteTable,
+            Self::InternetGateway,
+            Self::NatGateway,
+            Self::NetworkAcl,
+            Self::Image,
         ]
     }
 
@@ -79,6 +100,11 @@ impl Kind {
             Self::Snapshot => Some("snapshot"),
             Self::Interface => Some("network-interface"),
             Self::Allocation => Some("elastic-ip"),
+            Self::RouteTable => Some("route-table"),
+            Self::InternetGateway => Some("internet-gateway"),
+            Self::NatGateway => Some("natgateway"),
+            Self::NetworkAcl => Some("network-acl"),
+            Self::Image => Some("image"),
             _ => None,
         }
     }
@@ -96,6 +122,13 @@ impl Kind {
                 ("InvalidNetworkInterfaceId.Malformed", "InvalidNetworkInterfaceID.NotFound", "networkInterface ID")
             }
             Self::Allocation => ("InvalidAllocationID.Malformed", "InvalidAllocationID.NotFound", "allocation ID"),
+            Self::RouteTable => ("InvalidRouteTableId.Malformed", "InvalidRouteTableID.NotFound", "routeTable ID"),
+            Self::InternetGateway => {
+                ("InvalidInternetGatewayId.Malformed", "InvalidInternetGatewayID.NotFound", "internetGateway ID")
+            }
+            Self::NatGateway => ("NatGatewayMalformed", "NatGatewayNotFound", "Nat Gateway"),
+            Self::NetworkAcl => ("InvalidNetworkAclId.Malformed", "InvalidNetworkAclID.NotFound", "networkAcl ID"),
+            Self::Image => ("InvalidAMIID.Malformed", "InvalidAMIID.NotFound", "image id"),
             _ => ("InvalidID", "InvalidID", "ID"),
         }
     }

@@ -171,6 +171,8 @@ pub(crate) struct Instance {
     pub(crate) role: &'static Role,
     pub(crate) machine: &'static Machine,
     pub(crate) image: &'static Image,
+    /// What the id of its machine image stands for.
+    pub(crate) ami: u64,
     /// The place of its VPC among those the account sees; its security groups are counted by it.
     pub(crate) network: u64,
     /// What its VPC's id stands for. For a VPC of the account itself that is `network`.

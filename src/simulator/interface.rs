@@ -12,8 +12,9 @@ use crate::simulator::address::Elastic;
 use crate::simulator::clock::Moment;
 use crate::simulator::dice::mix;
 use crate::simulator::estate::Scene;
-use crate::simulator::holdings::Timed;
+use crate::simulator::holdings::{CREATED, Timed};
 use crate::simulator::instance::{Instance, State};
+use crate::simulator::nat_gateway::{NATS, NatGateway};
 use crate::simulator::network::SecurityGroup;
 use crate::simulator::plan::Plan;
 use crate::simulator::tags::Tags;
@@ -22,6 +23,13 @@ use crate::simulator::tags::Tags;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Host {
     pub(crate) instance: u64,
+    pub(crate) since: Moment,
+}
+
+/// The NAT gateway of an interface that AWS made for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Gateway {
+    pub(crate) number: u64,
     pub(crate) since: Moment,
 }
 
@@ -46,6 +54,8 @@ pub(crate) struct Interface {
     pub(crate) groups: Vec<u64>,
     pub(crate) description: String,
     pub(crate) host: Option<Host>,
+    /// The NAT gateway it belongs to.
+    pub(crate) nat: Option<Gateway>,
     pub(crate) public: Option<Public>,
     pub(crate) managed: bool,
     pub(crate) deleted: bool,
@@ -55,7 +65,27 @@ pub(crate) struct Interface {
 
 impl Interface {
     pub(crate) const fn status(&self) -> &'static str {
-        if self.host.is_some() { "in-use" } else { "available" }
+        if self.host.is_some() || self.nat.is_some() { "in-use" } else { "available" }
+    }
+
+    /// The interface of a NAT gateway; none once that is deleted.
+    fn of_nat(nat: &NatGateway, at: Moment) -> Option<Self> {
+        (nat.state(at) != "deleted").then(|| Self {
+            number: nat.interface(),
+            vpc: nat.vpc(),
+            subnet: nat.subnet,
+            zone: nat.zone(),
+            private_ip: nat.private_ip,
+            ipv6: None,
+            groups: Vec::new(),
+            description: String::new(),
+            host: None,
+            nat: Some(Gateway { number: nat.number, since: nat.created }),
+            public: None,
+            managed: false,
+            deleted: false,
+            tags: Tags::default(),
+        })
     }
 
     /// The interface of an instance; none once it has terminated.
@@ -76,6 +106,7 @@ impl Interface {
             groups: host.groups.iter().map(|ordinal| SecurityGroup::number(host.network, *ordinal)).collect(),
             description: String::new(),
             host: Some(Host { instance: host.number, since: host.created }),
+            nat: None,
             public,
             managed: host.managed,
             deleted: false,
@@ -107,16 +138,17 @@ pub(crate) fn public_dns(plan: &Plan, ip: Ipv4Addr) -> String {
     format!("ec2-{a}-{b}-{c}-{d}.{}", plan.public_domain)
 }
 
-impl Timed for Interface {
-    fn shift(&mut self, _: impl Fn(Moment) -> Moment) {}
-}
+impl Timed for Interface {}
 
 impl Scene<'_> {
     /// The interface as it was at `at`; `None` where EC2 knows of none.
     pub(crate) fn interface(self, number: u64, at: Moment) -> Option<Interface> {
         let mut interface = match self.holdings().interfaces.get(number) {
             Some(history) => history.at(at)?.clone(),
-            None => Interface::primary(&self.host(number, at)?, at)?,
+            None => match self.nat_of(number) {
+                Some(nat) => Interface::of_nat(&self.nat_gateway(nat, at)?, at)?,
+                None => Interface::primary(&self.host(number, at)?, at)?,
+            },
         };
         if interface.deleted {
             return None;
@@ -130,14 +162,16 @@ impl Scene<'_> {
 
     /// The numbers of all interfaces there ever were, from `from` on, in listing order.
     pub(crate) fn interfaces(self, from: u64) -> impl Iterator<Item = u64> {
-        (from..self.end()).chain(self.holdings().interfaces.made(from))
+        let nats = self.nat_gateways(from.saturating_sub(NATS)).map(|nat| NATS + nat).filter(move |nat| from <= *nat);
+        let (formula, made): (Vec<u64>, Vec<u64>) = nats.partition(|nat| *nat < CREATED);
+        (from..self.end()).chain(formula).chain(self.holdings().interfaces.made(from)).chain(made)
     }
 
     /// The moments at which a describe begins to show something else of an interface.
     pub(crate) fn interface_moments(self, number: u64) -> Vec<Moment> {
         let mut moments: Vec<Moment> = match self.holdings().interfaces.get(number) {
             Some(history) => history.moments().collect(),
-            None => self.ends_of(number),
+            None => self.host_moments(number),
         };
         moments.extend(self.phase_moments(number));
         moments.extend(self.elastics_of(number).flat_map(|elastic| self.elastic_moments(elastic)));

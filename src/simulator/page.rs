@@ -24,6 +24,17 @@ impl Page {
     /// Reads `MaxResults` and `NextToken`. `ids` is the parameter that names resources, which excludes paging; `chosen`
     /// names the parameters the token is tied to besides the filters. `seed` makes tokens foreign to other accounts.
     pub(crate) fn parse(params: &Params, ids: &str, chosen: &[&str], seed: u64) -> Result<Self, Refusal> {
+        Self::within(params, ids, chosen, seed, (5, 1_000))
+    }
+
+    /// As [`Page::parse`], with other bounds of `MaxResults`.
+    pub(crate) fn within(
+        params: &Params,
+        ids: &str,
+        chosen: &[&str],
+        seed: u64,
+        bounds: (i64, i64),
+    ) -> Result<Self, Refusal> {
         let paged = params.get("MaxResults").is_some() || params.get("NextToken").is_some();
         if paged && params.get(&format!("{ids}.1")).is_some() {
             let set = if ids == "InstanceId" { "instancesSet".to_owned() } else { format!("{ids}s") };
@@ -31,7 +42,7 @@ impl Page {
                 "The parameter {set} cannot be used with the parameter maxResults"
             )));
         }
-        let limit = params.get("MaxResults").map(limit).transpose()?;
+        let limit = params.get("MaxResults").map(|text| limit(text, bounds)).transpose()?;
         let tie = tie(params, chosen);
         let mut page = Self { from: 0, limit, tie, seed };
         if let Some(token) = params.get("NextToken") {
@@ -57,13 +68,13 @@ impl Page {
     }
 }
 
-fn limit(text: &str) -> Result<usize, Refusal> {
+fn limit(text: &str, (least, most): (i64, i64)) -> Result<usize, Refusal> {
     let refuse =
         |why: &str| Err(Refusal::invalid_value(format!("Value ( {text} ) for parameter maxResults is invalid. {why}")));
     match text.parse::<i64>() {
-        Ok(n) if n < 5 => refuse("Expecting a value greater than or equal to 5."),
-        Ok(n) if n > 1000 => refuse("Expecting a value less than or equal to 1000."),
-        Ok(n) => Ok(usize::try_from(n).unwrap_or(1000)),
+        Ok(n) if n < least => refuse(&format!("Expecting a value greater than or equal to {least}.")),
+        Ok(n) if n > most => refuse(&format!("Expecting a value less than or equal to {most}.")),
+        Ok(n) => Ok(usize::try_from(n).unwrap_or(usize::MAX)),
         Err(_) => refuse("Expecting an integer."),
     }
 }

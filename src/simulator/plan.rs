@@ -149,6 +149,7 @@ impl Plan {
             role,
             machine,
             image,
+            ami: image.number,
             network: vpc,
             vpc,
             subnet: vpc * ZONES + zone,

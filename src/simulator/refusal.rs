@@ -115,8 +115,20 @@ impl Refusal {
 
     /// A well-formed id of something the account does not hold.
     pub(crate) fn unknown_resource(kind: Kind, id: &str) -> Self {
+        Self::unknown_resources(kind, &[id])
+    }
+
+    /// Well-formed ids of things the account does not hold.
+    pub(crate) fn unknown_resources(kind: Kind, ids: &[&str]) -> Self {
         let (_, code, what) = kind.codes();
-        Self::not_found(code, what, &[id])
+        let ids_text = ids.join(", ");
+        match (kind, ids) {
+            (Kind::NatGateway, [id]) => Self::bad(code, format!("The Nat Gateway {id} was not found")),
+            (Kind::NatGateway, _) => Self::bad(code, format!("The Nat Gateways {ids_text} were not found")),
+            (Kind::Image, [id]) => Self::bad(code, format!("The image id '[{id}]' does not exist")),
+            (Kind::Image, _) => Self::bad(code, format!("The image ids '[{ids_text}]' do not exist")),
+            _ => Self::not_found(code, what, ids),
+        }
     }
 
     pub(crate) fn instance_not_found(ids: &[&str]) -> Self {

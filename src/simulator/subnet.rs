@@ -91,17 +91,22 @@ impl<'a> Scene<'a> {
             let history = self.holdings().interfaces.get(made);
             moments.extend(history.filter(|it| it.latest().subnet == number).into_iter().flat_map(History::moments));
         }
+        let nats = self.nat_gateways(0).filter(|nat| self.kept_subnet(*nat) == Some(number));
+        moments.extend(nats.flat_map(|nat| self.nat_gateway_moments(nat)));
         moments
     }
 
-    /// How many addresses of each subnet are taken at `at` beyond what the formula's instances hold: by launched instances
-    /// and created interfaces, less what the terminated gave back.
+    /// How many addresses of each subnet are taken at `at` beyond what the formula's instances hold: by launched instances,
+    /// created interfaces and NAT gateways, less what the terminated gave back.
     pub(crate) fn taken_addresses(self, at: Moment) -> HashMap<u64, i64> {
         let mut taken = self.moved(at);
         for made in self.holdings().interfaces.made(CREATED) {
             if let Some(interface) = self.interface(made, at) {
                 *taken.entry(interface.subnet).or_default() += 1;
             }
+        }
+        for nat in self.nat_gateways(0).filter_map(|nat| self.nat_gateway(nat, at)) {
+            *taken.entry(nat.subnet).or_default() += i64::from(nat.state(at) != "deleted");
         }
         taken
     }

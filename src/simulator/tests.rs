@@ -22,6 +22,7 @@ mod interfaces;
 mod journal;
 mod launches;
 mod lifecycle;
+mod networks;
 mod paging;
 mod roles;
 mod rules;

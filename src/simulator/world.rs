@@ -259,6 +259,7 @@ impl World {
             initializing: options.initializing,
             volume: options.volume_delay,
             snapshot: options.snapshot_delay,
+            nat: options.nat_delay,
         };
         let mut plan = Plan::new(options.seed, account, region, shape, self.clock().moment());
         let opt_in = |name: &str| OPT_IN_REGIONS.iter().any(|(known, _)| *known == name);

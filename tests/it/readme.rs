@@ -155,7 +155,7 @@ fn the_readmes_sweeps_and_the_rules_that_spare_them_are_those_of_the_kinds() {
         .iter()
         .map(|spec| {
             let relaxed = spec.relaxed.map(|every| every.as_secs());
-            (spec.slug, Some(spec.interval.as_secs()), spec.told_by.to_vec(), relaxed)
+            (spec.slug, Some(spec.interval.as_secs()), spec.event_rules.to_vec(), relaxed)
         })
         .collect();
     documented.sort();

@@ -293,7 +293,7 @@ fn following_goes_on_over_a_restart_and_over_another_log() {
     fs::remove_file(sandbox.store()).unwrap();
     let server = sandbox.serve(&OFTEN);
     server.swept();
-    eventually("that is told", || following.errors().contains("it goes on from now").then_some(()));
+    eventually("that is told", || following.errors().contains("going on from now").then_some(()));
     // Lines of the old log may still be on their way: a later one is of the new.
     let told = json(&sandbox, "log stat")["newest_at"].as_str().unwrap().to_owned();
     while next_change(&following)["recorded_at"].as_str().unwrap() <= told.as_str() {}

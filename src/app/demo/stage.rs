@@ -3,14 +3,13 @@
 use std::time::Duration;
 
 use anyhow::Context;
-use tokio::io::BufReader;
 use tokio::net::UnixStream;
 
 use super::scratch::Scratch;
 use crate::app::engine::{self, Engine};
-use crate::app::reception::Reception;
+use crate::app::listener::ClientListener;
 use crate::config::{Config, Environment, Given, Interval, ListMode};
-use crate::connection::handshake;
+use crate::connection::attach::{self, Attached};
 use crate::kinds::{INSTANCE, KINDS};
 use crate::mcp::client::Client;
 use crate::model::{AccountId, Region, Scope};
@@ -27,7 +26,7 @@ const CLOSING: Duration = Duration::from_secs(1);
 /// A server with its account behind it. The files go when it is dropped.
 pub(super) struct Stage {
     simulator: Simulator,
-    pub(super) reception: Reception,
+    pub(super) listener: ClientListener,
     pub(super) engine: Engine,
     _scratch: Scratch,
 }
@@ -53,10 +52,10 @@ impl Stage {
         let kinds: Vec<&str> = KINDS.iter().map(|spec| spec.slug).collect();
         let merged = Config::merge(given, &Environment::default(), &kinds)?;
         let config = Config { emulator: Some(simulator.endpoint()), ..merged };
-        let reception = Reception::new(&config);
+        let listener = ClientListener::new(&config);
         let engine = Engine::open(&config, engine::hub()).await?;
-        reception.open(engine.core().clone());
-        Ok(Stage { simulator, reception, engine, _scratch: scratch })
+        listener.open(engine.core().clone());
+        Ok(Stage { simulator, listener, engine, _scratch: scratch })
     }
 
     /// The account and region that are watched.
@@ -68,16 +67,14 @@ impl Stage {
     /// Connects a client, the way `muster mcp` connects.
     pub(super) async fn connect(&self) -> anyhow::Result<Client> {
         let (ours, theirs) = UnixStream::pair().context("no socket pair")?;
-        self.reception.receive(theirs);
-        let (reader, mut writer) = ours.into_split();
-        let mut reader = BufReader::new(reader);
-        handshake::greet(&mut reader, &mut writer, true, None).await?;
+        self.listener.receive(theirs);
+        let Attached { reader, writer, .. } = attach::shake_hands(ours, true, None).await?;
         Ok(Client::connect(reader, writer).await?)
     }
 
     /// Ends everything, in the order in which a server does.
     pub(super) async fn strike(self) {
-        tokio::join!(self.reception.close(CLOSING), self.engine.quiesce(CLOSING));
+        tokio::join!(self.listener.close(CLOSING), self.engine.quiesce(CLOSING));
         let hung = self.engine.close().await;
         if !hung.is_empty() {
             tracing::warn!(?hung, "not waited for");

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::bytes;
 use crate::app::inspection;
 use crate::cli::output::Output;
-use crate::cli::place::Home;
+use crate::cli::store_flags::RegionalStoreFlags;
 use crate::config::Environment;
 use crate::store::compact::{Compacted, compact};
 
@@ -17,13 +17,13 @@ pub(in crate::cli) struct Compact {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    home: Home,
+    store: RegionalStoreFlags,
 }
 
 impl Compact {
     /// Compacts it, and says how large the file was and is.
     pub(super) async fn run(self, environment: &Environment) -> anyhow::Result<()> {
-        let data_dir = self.home.config(environment)?.data_dir;
+        let data_dir = self.store.config(environment)?.data_dir;
         // No server comes until it is over.
         let _lock = inspection::lock(&data_dir, true)?;
         let Compacted { before, after } = tokio::task::spawn_blocking(move || compact(&data_dir)).await??;

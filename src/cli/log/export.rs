@@ -7,12 +7,13 @@ use clap::Args;
 use futures::FutureExt;
 use tokio::time::{Instant, sleep};
 
+use crate::app::client::admin::{AdminError, AdminOutput, AdminStream};
 use crate::app::signals::Signals;
 use crate::cli::notes::say;
 use crate::cli::output::Output;
-use crate::cli::place::Home;
+use crate::cli::store_flags::RegionalStoreFlags;
 use crate::config::{self, Config, Environment};
-use crate::connection::admin::{Brought, Errand, ErrandError, Running, Since};
+use crate::connection::admin::{AdminRequest, LogPlace};
 use crate::model::Timestamp;
 
 /// How much is printed at once.
@@ -35,12 +36,12 @@ pub(in crate::cli) struct Export {
     #[arg(long)]
     follow: bool,
     #[command(flatten)]
-    home: Home,
+    store: RegionalStoreFlags,
 }
 
 /// Where to begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct From(Since);
+struct From(LogPlace);
 
 /// Why text is no place in the log.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -55,21 +56,21 @@ impl FromStr for From {
     fn from_str(text: &str) -> Result<Self, FromError> {
         let text = text.trim();
         if let Ok(seq) = text.parse() {
-            return Ok(From(Since::Seq(seq)));
+            return Ok(From(LogPlace::Seq(seq)));
         }
         if let Some(at) = Timestamp::parse(text) {
-            return Ok(From(Since::At(at.as_millis())));
+            return Ok(From(LogPlace::At(at.as_millis())));
         }
         let ago = text.strip_prefix('-').and_then(|ago| config::duration(ago).ok());
         let millis = ago.and_then(|ago| u64::try_from(ago.as_millis()).ok());
-        millis.map(|millis| From(Since::Ago(millis))).ok_or_else(|| FromError { given: text.to_owned() })
+        millis.map(|millis| From(LogPlace::Ago(millis))).ok_or_else(|| FromError { given: text.to_owned() })
     }
 }
 
 impl Export {
     /// Prints them on standard output.
     pub(super) async fn run(self, environment: &Environment) -> anyhow::Result<()> {
-        let config = self.home.config(environment)?;
+        let config = self.store.config(environment)?;
         let mut exporting = Exporting {
             since: self.since.map(|From(since)| since),
             follow: self.follow,
@@ -90,7 +91,7 @@ impl Export {
 
 /// An export, which goes on where it was when the server restarts or gave a slow reader up.
 struct Exporting {
-    since: Option<Since>,
+    since: Option<LogPlace>,
     follow: bool,
     log: Option<String>,
     pending: Vec<u8>,
@@ -121,16 +122,16 @@ impl Exporting {
 
     /// Prints what comes until it ends.
     async fn stream(&mut self, config: &Config) -> anyhow::Result<()> {
-        let errand = Errand::Export { since: self.since, follow: self.follow, log: self.log.clone() };
-        let mut running = Running::start(config, &errand).await?;
+        let request = AdminRequest::Export { since: self.since, follow: self.follow, log: self.log.clone() };
+        let mut stream = AdminStream::start(config, &request).await?;
         loop {
-            let brought = if let Some(brought) = running.next().now_or_never() {
+            let brought = if let Some(brought) = stream.next().now_or_never() {
                 brought
             } else {
                 self.flush()?;
-                running.next().await
+                stream.next().await
             };
-            if let Some(log) = running.log().filter(|_| self.log.is_none()) {
+            if let Some(log) = stream.log().filter(|_| self.log.is_none()) {
                 self.log = Some(log.to_owned());
             }
             let brought = match brought {
@@ -141,15 +142,15 @@ impl Exporting {
                 }
             };
             match brought {
-                Brought::Record(line) => {
+                AdminOutput::Record(line) => {
                     self.pending.extend_from_slice(&line);
-                    self.since = seq(&line).map(|seq| Since::Seq(seq + 1)).or(self.since);
+                    self.since = seq(&line).map(|seq| LogPlace::Seq(seq + 1)).or(self.since);
                     if self.pending.len() >= CHUNK {
                         self.flush()?;
                     }
                 }
-                Brought::Note(note) => say(&note),
-                Brought::Done(_) => return self.flush(),
+                AdminOutput::Note(note) => say(&note),
+                AdminOutput::Done(_) => return self.flush(),
             }
             if self.output.is_closed() {
                 return Ok(());
@@ -168,13 +169,7 @@ impl Exporting {
 
 /// Whether a server may soon go on where this one stopped.
 fn is_passing(error: &anyhow::Error) -> bool {
-    match error.downcast_ref() {
-        Some(ErrandError::Cut(_) | ErrandError::Ask(_)) => true,
-        Some(ErrandError::Failed { error }) => ["is stopping", "still opening its store", "could not be read just now"]
-            .iter()
-            .any(|text| error.contains(text)),
-        _ => false,
-    }
+    error.downcast_ref().is_some_and(AdminError::is_passing)
 }
 
 /// The number of a record, which its line begins with.
@@ -190,10 +185,10 @@ mod tests {
 
     #[test]
     fn a_place_is_a_number_or_a_time() {
-        assert_eq!("17".parse(), Ok(From(Since::Seq(17))));
-        assert_eq!("1970-01-01T00:00:01Z".parse(), Ok(From(Since::At(1000))));
-        assert_eq!("-15m".parse(), Ok(From(Since::Ago(900_000))));
-        assert_eq!("-30d".parse(), Ok(From(Since::Ago(2_592_000_000))));
+        assert_eq!("17".parse(), Ok(From(LogPlace::Seq(17))));
+        assert_eq!("1970-01-01T00:00:01Z".parse(), Ok(From(LogPlace::At(1000))));
+        assert_eq!("-15m".parse(), Ok(From(LogPlace::Ago(900_000))));
+        assert_eq!("-30d".parse(), Ok(From(LogPlace::Ago(2_592_000_000))));
         for wrong in ["", "yesterday", "15m", "-", "1.5"] {
             assert!(wrong.parse::<From>().is_err(), "{wrong}");
         }
@@ -202,6 +197,6 @@ mod tests {
     #[test]
     fn a_line_tells_its_number() {
         assert_eq!(seq(b"{\"seq\":42,\"recorded_at\":\"..\"}\n"), Some(42));
-        assert_eq!(seq(b"{\"errand\":\"done\"}\n"), None);
+        assert_eq!(seq(b"{\"admin\":\"done\"}\n"), None);
     }
 }

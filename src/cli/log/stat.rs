@@ -3,12 +3,13 @@
 use clap::Args;
 use serde_json::Value;
 
+use crate::app::client::admin;
 use crate::cli::notes::field;
 use crate::cli::output::Output;
-use crate::cli::place::Home;
+use crate::cli::store_flags::RegionalStoreFlags;
 use crate::cli::table::{Medium, Table, harmless};
 use crate::config::Environment;
-use crate::connection::admin::{Brought, Errand, Running};
+use crate::connection::admin::AdminRequest;
 
 /// Which store to measure.
 #[derive(Clone, Debug, Args)]
@@ -17,18 +18,13 @@ pub(in crate::cli) struct Stat {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    home: Home,
+    store: RegionalStoreFlags,
 }
 
 impl Stat {
     /// Shows the figures on standard output.
     pub(super) async fn run(self, environment: &Environment) -> anyhow::Result<()> {
-        let mut running = Running::start(&self.home.config(environment)?, &Errand::Stat).await?;
-        let figures = loop {
-            if let Brought::Done(figures) = running.next().await? {
-                break figures;
-            }
-        };
+        let figures = admin::done(&self.store.config(environment)?, &AdminRequest::Stat).await?;
         let mut output = Output::stdout();
         if self.json {
             return Ok(output.line(&harmless(&format!("{figures:#}")))?);

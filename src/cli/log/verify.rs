@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::app::inspection::{self, Finding, Mended};
 use crate::cli::output::Output;
-use crate::cli::place::Home;
+use crate::cli::store_flags::RegionalStoreFlags;
 use crate::config::Environment;
 use crate::connection::data_dir;
 
@@ -30,7 +30,7 @@ pub(in crate::cli) struct Verify {
     #[arg(long, hide = true, value_name = "DIR", conflicts_with_all = ["file", "repair", "json", "inspect"])]
     mend: Option<PathBuf>,
     #[command(flatten)]
-    home: Home,
+    store: RegionalStoreFlags,
 }
 
 /// The store is damaged.
@@ -64,7 +64,7 @@ impl Verify {
             self.tell(&path, &finding, None)?;
             return if finding.clean { Ok(()) } else { Err(Damaged { path, next: OF_FILE }.into()) };
         }
-        let data_dir = self.home.config(environment)?.data_dir;
+        let data_dir = self.store.config(environment)?.data_dir;
         let _lock = inspection::lock(&data_dir, self.repair)?;
         let path = data_dir::store(&data_dir);
         let finding = inspection::look(&program, &path).await?;

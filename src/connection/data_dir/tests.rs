@@ -109,10 +109,13 @@ fn a_path_that_is_too_long_says_so_and_the_longest_one_works() {
 #[test]
 fn what_may_not_be_looked_into_is_not_said_to_be_empty() {
     let dir = tempfile::tempdir().unwrap();
-    assert!(!holds_store(dir.path()).unwrap());
-    assert!(!holds_store(&dir.path().join("none/at/all")).unwrap());
+    for empty in [dir.path().to_owned(), dir.path().join("none/at/all")] {
+        assert!(matches!(require_store(&empty), Err(DataDirError::NoStore { .. })));
+    }
     let file = dir.path().join("file");
     std::fs::write(&file, "").unwrap();
-    let error = holds_store(&file).unwrap_err().to_string();
+    let error = require_store(&file).unwrap_err();
+    assert!(matches!(error, DataDirError::Unusable { .. }), "{error}");
+    let error = error.to_string();
     assert!(error.contains(file.to_str().unwrap()), "{error}");
 }

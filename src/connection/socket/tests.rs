@@ -5,7 +5,7 @@ use std::path::Component;
 use proptest::prelude::*;
 
 fn first(data_dir: &Path, runtime_dir: Option<&Path>) -> PathBuf {
-    places(data_dir, runtime_dir, 7, None).remove(0).path
+    candidates(data_dir, runtime_dir, 7, None).remove(0).path
 }
 
 /// A data directory whose path has `length` bytes, in `dir`.
@@ -41,10 +41,10 @@ proptest! {
     #[test]
     fn both_ends_go_by_one_list(data in "(/[a-z]{1,250}){1,16}", runtime in proptest::option::of("(/[a-z]{1,60}){1,3}")) {
         let (data, runtime) = (Path::new(&data), runtime.as_deref().map(Path::new));
-        let server = places(data, runtime, 7, Some("0123456789abcdef"));
-        let client = places(data, None, 7, None);
-        prop_assert!(server.iter().all(|spot| spot.path.as_os_str().len() < 104));
-        let known: Vec<&Spot> = server.iter().filter(|spot| spot.known).collect();
+        let server = candidates(data, runtime, 7, Some("0123456789abcdef"));
+        let client = candidates(data, None, 7, None);
+        prop_assert!(server.iter().all(|candidate| candidate.path.as_os_str().len() < 104));
+        let known: Vec<&Candidate> = server.iter().filter(|candidate| candidate.known).collect();
         prop_assert_eq!(known, client.iter().collect::<Vec<_>>());
         prop_assert!(server.len() >= 2);
     }
@@ -58,7 +58,7 @@ async fn a_runtime_directory_that_does_not_exist_or_is_somebody_else_s_is_done_w
     let missing = run.path().join("missing");
     for runtime in [Path::new("/proc/nowhere"), &file, &missing, Path::new("/proc/1")] {
         let lock = Lock::take(data.path()).unwrap();
-        let bound = Bound::bind(&lock, data.path(), Some(runtime)).unwrap();
+        let bound = ServerSocket::bind(&lock, data.path(), Some(runtime)).unwrap();
         assert_eq!(bound.path(), data.path().canonicalize().unwrap().join("muster.sock"), "{}", runtime.display());
     }
     assert!(!missing.exists(), "a runtime directory is not for Muster to make");
@@ -68,7 +68,7 @@ async fn a_runtime_directory_that_does_not_exist_or_is_somebody_else_s_is_done_w
 async fn a_client_finds_the_socket_through_the_data_directory_alone() {
     let (data, run) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let lock = Lock::take(data.path()).unwrap();
-    let bound = Bound::bind(&lock, data.path(), Some(run.path())).unwrap();
+    let bound = ServerSocket::bind(&lock, data.path(), Some(run.path())).unwrap();
     assert!(bound.path().starts_with(run.path()));
     assert_eq!(std::fs::metadata(bound.path()).unwrap().permissions().mode() & 0o777, 0o600);
     let (client, server) = tokio::join!(connect(data.path()), bound.accept());
@@ -82,9 +82,9 @@ async fn a_client_finds_the_socket_through_the_data_directory_alone() {
 async fn what_a_dead_server_left_behind_is_replaced() {
     let data = tempfile::tempdir().unwrap();
     let lock = Lock::take(data.path()).unwrap();
-    let dead = Bound::bind(&lock, data.path(), None).unwrap();
+    let dead = ServerSocket::bind(&lock, data.path(), None).unwrap();
     std::mem::forget(dead);
-    Bound::bind(&lock, data.path(), None).unwrap();
+    ServerSocket::bind(&lock, data.path(), None).unwrap();
 }
 
 #[tokio::test]
@@ -97,7 +97,7 @@ async fn data_directories_of_every_length_have_a_server_and_before_it_starts_non
         for runtime in [None, Some(run.path())] {
             assert!(is_absent(&connect(&data).await.unwrap_err()), "{length}");
             let lock = Lock::take(&data).unwrap();
-            let bound = Bound::bind(&lock, &data, runtime).unwrap();
+            let bound = ServerSocket::bind(&lock, &data, runtime).unwrap();
             let (client, server) = tokio::join!(connect(&data), bound.accept());
             client.unwrap_or_else(|error| panic!("{length}: {error}"));
             server.unwrap();
@@ -120,10 +120,10 @@ async fn a_data_directory_is_the_same_one_however_it_is_spelled() {
     for (ours, theirs) in [(&data, &alias), (&alias, &data), (&dotted, &data), (&data, &dotted)] {
         let lock = Lock::take(ours).unwrap();
         assert!(Lock::take(theirs).is_err());
-        let bound = Bound::bind(&lock, ours, None).unwrap();
+        let bound = ServerSocket::bind(&lock, ours, None).unwrap();
         connect(theirs).await.unwrap();
         drop(bound);
-        let bound = Bound::bind(&lock, ours, Some(run.path())).unwrap();
+        let bound = ServerSocket::bind(&lock, ours, Some(run.path())).unwrap();
         connect(theirs).await.unwrap();
         drop(bound);
     }

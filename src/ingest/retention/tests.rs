@@ -12,11 +12,10 @@ use crate::ingest::KindEntry;
 use crate::ingest::work::{Record, Work};
 use crate::model::event::Overlay;
 use crate::model::{
-    AccountId, Cause, Change, Clock, Document, Event, Evidence, Group, Kind, Map, Region, ResourceId, RowFields, Scope,
-    Seq, Source, SweepMessage, SweepStep, Timestamp, Value,
+    AccountId, Cause, Change, Clock, Document, Event, Evidence, Group, Kind, KindRules, Map, Region, ResourceId,
+    RowFields, Scope, Seq, Source, SweepMessage, SweepStep, Timestamp, Value,
 };
 use crate::notify::ChangeHub;
-use crate::reconcile::KindRules;
 use crate::store::verify::fold_log;
 use crate::store::{Options, Store, Writer};
 
@@ -56,7 +55,7 @@ impl World {
         let dir = tempfile::tempdir().unwrap();
         let (writer, store) = crate::store::open(Options::new(dir.path(), project)).unwrap();
         let clock = Arc::new(Hands(AtomicI64::new(1_800_000_000_000)));
-        let rules = KindRules { mapping: 1, masked: &[], state_path: None, gone_states: &[] };
+        let rules = KindRules { mapping: 1, ..KindRules::default() };
         let kinds = vec![KindEntry { kind: kind(), rules, interval: Duration::from_mins(1), event_rules: None }];
         let hub = ChangeHub::new(Vec::new());
         let (ingest, handle, _) = Ingest::new(writer, hub, clock.clone(), kinds, CancellationToken::new()).unwrap();

@@ -17,11 +17,10 @@ use crate::ingest::ledger::View;
 use crate::ingest::work::{Notifications, Record};
 use crate::ingest::{Handle, Ingest, KindEntry, Ledger, Taken, WantedReceiver};
 use crate::model::{
-    ActionId, Cause, Clock, Current, ErrorClass, Event, Item, Notification, Observation, Outcome, Page, ResourceId,
-    Seen, Seq, Source, SweepMessage, SweepStep, Timestamp, Trouble,
+    ActionId, Cause, Clock, Current, ErrorClass, Event, Item, KindRules, Notification, Observation, Outcome, Page,
+    ResourceId, Seen, Seq, Source, SweepMessage, SweepStep, Timestamp, Trouble,
 };
 use crate::notify::ChangeHub;
-use crate::reconcile::KindRules;
 use crate::source::refresh::queue::{Pushed, Queue};
 
 /// The true time at which programs begin.
@@ -99,7 +98,8 @@ pub(super) struct Runner<'s, S: Shelf> {
 type Checked = Result<(), String>;
 
 fn entry(mapping: u16) -> KindEntry {
-    let rules = KindRules { mapping, masked: &[], state_path: Some("State.Name"), gone_states: &["terminated"] };
+    let rules =
+        KindRules { mapping, masked: &[], state_path: Some("State.Name"), gone_states: &["terminated"], made_by: &[] };
     KindEntry { kind: kind(), rules, interval: Duration::from_mins(1), event_rules: None }
 }
 

@@ -55,7 +55,7 @@ pub(super) fn told(core: &Core, state: &ScopeFreshness) -> Option<Value> {
     let spec = kinds::of(&state.kind)?;
     let (now, today) = (Instant::now(), core.now());
     let groups = Group::ALL.into_iter().filter_map(|group| {
-        let rule = telling(spec.told_by, group)?;
+        let rule = telling(spec.event_rules, group)?;
         let trail = (rule == CALLS).then_some(rule);
         let proof = if let Some(why) = path.unproved(&[rule], trail, now) {
             json!({"rule": rule, "proved": false, "why": why.to_string()})
@@ -70,11 +70,11 @@ pub(super) fn told(core: &Core, state: &ScopeFreshness) -> Option<Value> {
 }
 
 /// The rule that tells of every change of a group.
-fn telling(told_by: &'static [&'static str], group: Group) -> Option<&'static str> {
-    let mut rules = told_by.iter().copied();
+fn telling(event_rules: &'static [&'static str], group: Group) -> Option<&'static str> {
+    let mut rules = event_rules.iter().copied();
     match group {
         Group::State => {
-            rules.clone().find(|slug| !matches!(*slug, TAGS | CALLS)).or_else(|| telling(told_by, Group::Rest))
+            rules.clone().find(|slug| !matches!(*slug, TAGS | CALLS)).or_else(|| telling(event_rules, Group::Rest))
         }
         Group::Tags => rules.find(|slug| *slug == TAGS),
         Group::Rest => rules.find(|slug| *slug == CALLS),
@@ -143,7 +143,7 @@ mod tests {
 
     #[test]
     fn the_rules_that_tell_of_all_changes_of_a_kind_tell_of_one_group_each() {
-        let rules = Group::ALL.map(|group| telling(INSTANCE.told_by, group).unwrap());
+        let rules = Group::ALL.map(|group| telling(INSTANCE.event_rules, group).unwrap());
         assert_eq!(rules, ["instances", "tags", "calls"]);
         let rules = Group::ALL.map(|group| telling(&["tags", "calls"], group).unwrap());
         assert_eq!(rules, ["calls", "tags", "calls"]);

@@ -509,7 +509,7 @@ async fn a_bad_argument_is_an_answer_that_says_how() {
         assert_eq!(result.is_error, Some(true), "{tool} {arguments}");
         assert!(text(&result).contains(says), "{tool} {arguments}: {}", text(&result));
         let code = result.meta.as_ref().and_then(|meta| meta.get(crate::mcp::error::CODE));
-        let invalid = json!(crate::mcp::error::INVALID);
+        let invalid = json!(crate::model::FailureCode::InvalidArgument);
         assert_eq!(code, Some(&invalid), "{tool} {arguments}");
     }
 }

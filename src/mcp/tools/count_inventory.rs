@@ -12,7 +12,6 @@ use super::arguments::filters::{Settled, Wanted};
 use super::as_of;
 use super::label::FreshnessLabel;
 use super::named::{kind, scope};
-use super::rows::fields;
 use super::spec::{Call, Effect, ToolSpec};
 use super::table::{self, Text};
 use super::{schema, zero};
@@ -23,6 +22,7 @@ use crate::mcp::unreadable;
 use crate::model::Scope;
 use crate::model::text::shown;
 use crate::query::Point;
+use crate::query::filter::has_tags;
 use crate::query::tally::{Grouping, Tally, tally};
 
 /// Groups shown one by one.
@@ -114,14 +114,12 @@ struct Asked {
 fn grouping(arguments: &Arguments, kind: &'static KindSpec) -> Result<Option<(String, Grouping)>, Fault> {
     let Some(name) = arguments.text("group_by")? else { return Ok(None) };
     if let Some(key) = name.strip_prefix("tag:") {
-        fields(kind).tag(name)?;
+        has_tags(kind, name)?;
         return Ok(Some((name.to_owned(), Grouping::Tag(key.to_owned()))));
     }
-    let known = fields(kind);
-    let column = known.shown_as.iter().find(|(column, _)| *column == name).map(|(_, filter)| *filter);
-    let found = known.known.iter().find(|field| field.name == column.unwrap_or(name));
+    let found = kind.filter(kind.filter_of_column(name).unwrap_or(name));
     let found = found.ok_or_else(|| {
-        let names: Vec<&str> = known.known.iter().map(|field| field.name).collect();
+        let names: Vec<&str> = kind.filters.iter().map(|filter| filter.name).collect();
         arguments.form(
             "group_by",
             &format!("a filter name of {} ({}) or tag:KEY", kind.slug, names.join(", ")),

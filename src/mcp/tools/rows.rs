@@ -7,42 +7,6 @@ use crate::kinds::KindSpec;
 use crate::mcp::uri::Address;
 use crate::model::Row;
 use crate::model::text::shown;
-use crate::query::{Field, Fields};
-
-/// AWS's filter names with the shorter names of the columns that show them, in the order of columns. A kind shows those
-/// it knows.
-const SHOWN: &[(&str, &str)] = &[
-    ("instance-state-name", "state"),
-    ("state", "state"),
-    ("status", "state"),
-    ("instance-type", "type"),
-    ("volume-type", "type"),
-    ("interface-type", "type"),
-    ("size", "size_gib"),
-    ("volume-size", "size_gib"),
-    ("progress", "progress"),
-    ("start-time", "started"),
-    ("system-status.status", "system_status"),
-    ("instance-status.status", "instance_status"),
-    ("attached-ebs-status.status", "ebs_status"),
-    ("event.code", "events"),
-    ("availability-zone", "availability_zone"),
-    ("private-ip-address", "private_ip"),
-    ("ip-address", "public_ip"),
-    ("public-ip", "public_ip"),
-    ("association.public-ip", "public_ip"),
-    ("cidr", "cidr"),
-    ("cidr-block", "cidr"),
-    ("available-ip-address-count", "free_addresses"),
-    ("is-default", "is_default"),
-    ("group-name", "group_name"),
-    ("vpc-id", "vpc_id"),
-    ("instance-id", "instance_id"),
-    ("attachment.instance-id", "instance_id"),
-    ("attachment.device", "device"),
-    ("volume-id", "volume_id"),
-    ("description", "description"),
-];
 
 /// The longest value in a row.
 const VALUE: usize = 200;
@@ -60,20 +24,11 @@ enum Source {
     Tag(String),
 }
 
-/// What `kind` can be filtered on.
-#[must_use]
-pub fn fields(kind: &'static KindSpec) -> Fields {
-    let known = kind.filters.iter().map(|filter| Field { number: filter.number, name: filter.name, form: filter.form });
-    let shown_as = SHOWN.iter().filter(|(filter, _)| kind.filter(filter).is_some());
-    let shown_as = shown_as.map(|(filter, column)| (*column, *filter)).collect();
-    Fields { kind: kind.slug, known: known.collect(), shown_as, tagged: kind.tagged_kind() }
-}
-
 impl Columns {
     /// The columns that rows of `kind` show unless asked for others.
     #[must_use]
     pub fn of(kind: &'static KindSpec) -> Self {
-        let shown = SHOWN.iter().filter_map(|(name, column)| {
+        let shown = kind.columns.iter().filter_map(|(name, column)| {
             let filter = kind.filter(name)?;
             (filter.paths != [kind.id_field]).then(|| ((*column).to_owned(), Source::Facet(filter.number)))
         });

@@ -10,7 +10,7 @@ use super::arguments::filters::{Settled, Wanted};
 use super::as_of;
 use super::label::FreshnessLabel;
 use super::named::{kind, scope};
-use super::rows::{Columns, fields};
+use super::rows::Columns;
 use super::spec::{BUDGET, Call, Effect, ToolSpec};
 use super::{schema, zero};
 use crate::ingest::Lacked;
@@ -19,6 +19,7 @@ use crate::mcp::core::Core;
 use crate::mcp::error::Fault;
 use crate::mcp::unreadable;
 use crate::model::Row;
+use crate::query::filter::has_tags;
 use crate::query::{Hits, Query, search};
 
 /// Rows on a page unless asked for more.
@@ -125,7 +126,7 @@ fn columns(arguments: &Arguments, kind: &'static KindSpec) -> Result<Columns, Fa
     let mut names = Vec::new();
     for name in arguments.texts("fields")? {
         if name.starts_with("tag:") {
-            fields(kind).tag(name)?;
+            has_tags(kind, name)?;
         }
         if !names.contains(&name) {
             names.push(name);

@@ -1,28 +1,26 @@
 use serde_json::json;
 
 use super::*;
+use crate::kinds::Filter;
 use crate::model::RowFields;
 
-fn fields() -> Fields {
-    const STATES: Form = Form::Word(&["pending", "running", "stopped"]);
-    let known = [
-        (0, "instance-id", Form::Id(&["i-"])),
-        (1, "owner-id", Form::Account),
-        (2, "instance-state-name", STATES),
-        (3, "instance-type", Form::Text),
-        (4, "vpc-id", Form::Id(&["vpc-"])),
-        (5, "launch-time", Form::Time),
-        (6, "description", Form::Prose),
-        (7, "ipv6-address", Form::Ipv6),
-        (8, "protocol", Form::Protocol),
-    ];
-    Fields {
-        kind: "instance",
-        known: known.map(|(number, name, form)| Field { number, name, form }).to_vec(),
-        shown_as: Vec::new(),
-        tagged: None,
-    }
-}
+const STATES: Form = Form::Word(&["pending", "running", "stopped"]);
+
+static KIND: KindSpec = KindSpec {
+    slug: "instance",
+    filters: &[
+        Filter::new(0, "instance-id", &[], Form::Id(&["i-"])),
+        Filter::new(1, "owner-id", &[], Form::Account),
+        Filter::new(2, "instance-state-name", &[], STATES),
+        Filter::new(3, "instance-type", &[], Form::Text),
+        Filter::new(4, "vpc-id", &[], Form::Id(&["vpc-"])),
+        Filter::new(5, "launch-time", &[], Form::Time),
+        Filter::new(6, "description", &[], Form::Prose),
+        Filter::new(7, "ipv6-address", &[], Form::Ipv6),
+        Filter::new(8, "protocol", &[], Form::Protocol),
+    ],
+    ..KindSpec::DEFAULT
+};
 
 /// Why filters are refused when resources have the values `held`.
 fn refused(given: impl Into<Value>, held: &[&str]) -> Option<String> {
@@ -31,7 +29,7 @@ fn refused(given: impl Into<Value>, held: &[&str]) -> Option<String> {
 
 /// The values that can never match beside others that can, or why the filters are refused.
 fn noted(given: &Value, held: &[&str]) -> Result<Vec<String>, String> {
-    let filters = Filters::parse(given, &fields()).map_err(|error| error.to_string())?;
+    let filters = Filters::parse(given, &KIND).map_err(|error| error.to_string())?;
     let held: Vec<String> = held.iter().map(|&value| value.to_owned()).collect();
     let noted = filters.refuse::<FilterError>(|_| Ok(held.clone()));
     let texts = |errors: Vec<FilterError>| errors.iter().map(ToString::to_string).collect();
@@ -58,7 +56,7 @@ fn row() -> RowFields {
 }
 
 fn matches(given: impl Into<Value>) -> bool {
-    Filters::parse(&given.into(), &fields()).unwrap().matcher().matches(&row())
+    Filters::parse(&given.into(), &KIND).unwrap().matcher().matches(&row())
 }
 
 #[test]
@@ -148,7 +146,8 @@ fn other_spellings_of_an_address_and_a_protocol_mean_the_same() {
 
 #[test]
 fn a_tag_of_a_kind_without_tags_is_refused_with_the_kind_that_has_them() {
-    let tagless = Fields { kind: "instance-status", tagged: Some("instance"), ..fields() };
+    let tagless =
+        KindSpec { slug: "instance-status", status_of: Some("instance"), filters: KIND.filters, ..KindSpec::DEFAULT };
     for name in ["tag:Name", "tag-key"] {
         let error = Filters::parse(&json!({name: ["x"]}), &tagless).unwrap_err().to_string();
         assert!(error.contains("instance-status has no tags") && error.contains("search kind instance"), "{error}");
@@ -159,7 +158,7 @@ fn a_tag_of_a_kind_without_tags_is_refused_with_the_kind_that_has_them() {
 
 #[test]
 fn an_unknown_filter_names_the_nearest_and_all_allowed_ones() {
-    let error = Filters::parse(&json!({"instance-state": ["running"]}), &fields()).unwrap_err().to_string();
+    let error = Filters::parse(&json!({"instance-state": ["running"]}), &KIND).unwrap_err().to_string();
     assert!(error.contains("instance has no filter `instance-state` (did you mean `instance-state-name`?)"), "{error}");
     assert!(error.contains("protocol, tag:KEY, tag-key") && error.contains("Example: ["), "{error}");
 }
@@ -167,19 +166,19 @@ fn an_unknown_filter_names_the_nearest_and_all_allowed_ones() {
 #[test]
 fn shapes_that_are_no_filter_are_explained() {
     for given in [json!("running"), json!([["a"]]), json!([{"Values": ["x"]}]), json!({"instance-type": [{}]})] {
-        let error = Filters::parse(&given, &fields()).unwrap_err();
+        let error = Filters::parse(&given, &KIND).unwrap_err();
         assert!(matches!(error, FilterError::Shape { .. }), "{given}: {error}");
     }
-    let error = Filters::parse(&json!({"instance-type": []}), &fields()).unwrap_err();
+    let error = Filters::parse(&json!({"instance-type": []}), &KIND).unwrap_err();
     assert_eq!(error, FilterError::NoValues { name: "instance-type".into() });
     let many: Vec<String> = (0..201).map(|n| n.to_string()).collect();
-    let error = Filters::parse(&json!({"instance-type": many}), &fields()).unwrap_err();
+    let error = Filters::parse(&json!({"instance-type": many}), &KIND).unwrap_err();
     assert!(matches!(error, FilterError::TooMany { limit: 200, .. }));
 }
 
 #[test]
 fn hashes_tell_filters_apart() {
-    let hash = |given: Value| Filters::parse(&given, &fields()).unwrap().hash();
+    let hash = |given: Value| Filters::parse(&given, &KIND).unwrap().hash();
     assert_eq!(hash(json!({"vpc-id": ["a"]})), hash(json!([{"Name": "vpc-id", "Values": ["a"]}])));
     assert_ne!(hash(json!({"vpc-id": ["a"]})), hash(json!({"vpc-id": ["b"]})));
     assert_ne!(hash(json!({"vpc-id": ["ab"]})), hash(json!({"vpc-id": ["a", "b"]})));

@@ -3,8 +3,10 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::kinds::{Filter, KindSpec};
+use crate::model::Form;
 use crate::model::{AccountId, Cause, Document, Event, Evidence, Map, Region, RowFields, Source, Timestamp};
-use crate::query::{Field, Fields, counts};
+use crate::query::counts;
 use crate::store::{Batch, Options, Writer};
 
 fn kind() -> Kind {
@@ -32,13 +34,9 @@ fn put(writer: &mut Writer, ids: impl Iterator<Item = (String, &'static str, &'s
 }
 
 fn query(filters: &Value, limit: usize, cursor: Option<String>) -> Query {
-    let fields = Fields {
-        kind: "instance",
-        known: vec![Field { number: 2, name: "state", form: crate::model::Form::Text }],
-        shown_as: Vec::new(),
-        tagged: None,
-    };
-    let filters = Filters::parse(filters, &fields).unwrap();
+    const STATE: &[Filter] = &[Filter::new(2, "state", &[], Form::Text)];
+    let spec = KindSpec { filters: STATE, ..KindSpec::DEFAULT };
+    let filters = Filters::parse(filters, &spec).unwrap();
     Query { kind: kind(), scope: None, filters, point: None, limit, cursor }
 }
 

@@ -120,7 +120,7 @@ impl Body<'_> {
         let launched = instance.launched().iso();
         let created = if instance.created == instance.launched() { launched.clone() } else { instance.created.iso() };
         self.id(xml, "instanceId", Kind::Instance, instance.number);
-        self.id(xml, "imageId", Kind::Image, instance.image.number);
+        self.id(xml, "imageId", Kind::Image, instance.ami);
         state(xml, "instanceState", self.state);
         if attached {
             xml.text("privateDnsName", &private_dns(instance, plan));

@@ -5,8 +5,8 @@ use crate::simulator::ec2::lifecycle::OPERATOR;
 use crate::simulator::ec2::listing::{Listing, id, seen_tags, truth};
 use crate::simulator::ec2::{Answer, Call};
 use crate::simulator::filter::Filters;
-use crate::simulator::ident::Kind;
-use crate::simulator::interface::{Interface, Public, mac, private_dns, public_dns};
+use crate::simulator::ident::{Kind, hex};
+use crate::simulator::interface::{Gateway, Interface, Public, mac, private_dns, public_dns};
 use crate::simulator::network::{GROUPS, SecurityGroup};
 use crate::simulator::plan::Plan;
 use crate::simulator::tags::TagField;
@@ -52,9 +52,15 @@ pub(super) fn write(xml: &mut Xml, call: &Call, interface: &Interface, status: &
     id(xml, call, "vpcId", Kind::Vpc, interface.vpc);
     xml.text("availabilityZone", &zone.name);
     xml.text("availabilityZoneId", &zone.id);
-    xml.text("description", &interface.description);
+    match interface.nat {
+        Some(nat) => xml.text("description", &nat_description(nat, plan)),
+        None => xml.text("description", &interface.description),
+    }
     xml.text("ownerId", &plan.account);
-    xml.flag("requesterManaged", false);
+    if interface.nat.is_some() {
+        xml.text("requesterId", NAT_REQUESTER);
+    }
+    xml.flag("requesterManaged", interface.nat.is_some());
     xml.text("status", status);
     xml.text("macAddress", &mac(plan, interface.number));
     xml.number("privateIpAddress", interface.private_ip);
@@ -80,6 +86,19 @@ pub(super) fn write(xml: &mut Xml, call: &Call, interface: &Interface, status: &
             xml.flag("deleteOnTermination", true);
         });
     }
+    if let Some(nat) = interface.nat {
+        xml.within("attachment", |xml| {
+            xml.plain("attachmentId", |out| {
+                out.push_str("ela-attach-0");
+                hex(interface.number, out);
+            });
+            xml.text("instanceOwnerId", "amazon-aws");
+            xml.number("deviceIndex", 1);
+            xml.text("status", "attached");
+            xml.text("attachTime", &nat.since.iso());
+            xml.flag("deleteOnTermination", false);
+        });
+    }
     association(xml, call, interface);
     interface.tags.write(xml);
     xml.within("privateIpAddressesSet", |xml| {
@@ -101,7 +120,7 @@ pub(super) fn write(xml: &mut Xml, call: &Call, interface: &Interface, status: &
     if let Some(address) = interface.ipv6 {
         xml.number("ipv6Address", address);
     }
-    xml.text("interfaceType", "interface");
+    xml.text("interfaceType", interface_type(interface));
     if let Some(public) = interface.public {
         let name = public_dns(plan, public.ip);
         xml.text("publicDnsName", &name);
@@ -111,6 +130,17 @@ pub(super) fn write(xml: &mut Xml, call: &Call, interface: &Interface, status: &
         });
     }
     operator(xml, interface.managed);
+}
+
+/// The account that makes interfaces for NAT gateways.
+const NAT_REQUESTER: &str = "727180483721";
+
+fn nat_description(nat: Gateway, plan: &Plan) -> String {
+    format!("Interface for NAT Gateway {}", plan.idents.text(Kind::NatGateway, nat.number))
+}
+
+const fn interface_type(interface: &Interface) -> &'static str {
+    if interface.nat.is_some() { "nat_gateway" } else { "interface" }
 }
 
 fn association(xml: &mut Xml, call: &Call, interface: &Interface) {
@@ -214,7 +244,10 @@ impl Field {
             Self::Vpc => matches(&id(Kind::Vpc, interface.vpc)),
             Self::Zone => matches(&plan.zone(interface.zone).name),
             Self::ZoneId => matches(&plan.zone(interface.zone).id),
-            Self::Description => matches(&interface.description),
+            Self::Description => match interface.nat {
+                Some(nat) => matches(&nat_description(nat, plan)),
+                None => matches(&interface.description),
+            },
             Self::Owner => matches(&plan.account),
             Self::PrivateIp => matches(&interface.private_ip.to_string()),
             Self::PrivateDns => matches(&private_dns(plan, interface.private_ip)),

@@ -2,13 +2,12 @@
 
 use crate::simulator::clock::Moment;
 use crate::simulator::ec2::listing::{Listing, id, seen_tags, truth};
+use crate::simulator::ec2::owners::Owners;
 use crate::simulator::ec2::{Answer, Call};
 use crate::simulator::filter::Filters;
 use crate::simulator::ident::Kind;
 use crate::simulator::plan::Plan;
-use crate::simulator::refusal::Refusal;
-use crate::simulator::request::Params;
-use crate::simulator::shot::{Owner, Shot, UNTOLD};
+use crate::simulator::shot::{Shot, UNTOLD};
 use crate::simulator::storage::Disk;
 use crate::simulator::tags::TagField;
 use crate::simulator::xml::Xml;
@@ -21,7 +20,7 @@ const BYTES: usize = 900;
 /// Answers a `DescribeSnapshots`.
 pub(super) fn answer(call: &Call) -> Answer {
     let plan = call.estate.plan();
-    let whose = Whose::parse(call.params, plan)?;
+    let owners = Owners::parse(call.params, plan, "RestorableBy")?;
     let filters = Filters::parse(call.params, Field::parse)?;
     let view = call.estate.view();
     let scene = view.scene();
@@ -35,7 +34,7 @@ pub(super) fn answer(call: &Call) -> Answer {
             "snapshotSet",
             scene.shots(listing.from()),
             |number, sight| {
-                let mut shot = scene.shot(number, sight.at).filter(|shot| whose.holds(shot, plan))?;
+                let mut shot = scene.shot(number, sight.at).filter(|shot| owners.hold(&shot.owner, plan))?;
                 seen_tags(scene, Kind::Snapshot, number, sight, &mut shot.tags);
                 filters.hold(|field, matches| field.any(&shot, plan, sight.at, matches)).then_some(shot)
             },
@@ -76,38 +75,6 @@ fn volume_id(shot: &Shot, plan: &Plan) -> String {
 
 fn progress(shot: &Shot, at: Moment) -> String {
     format!("{}%", shot.progress(at))
-}
-
-/// Whose snapshots are asked for.
-struct Whose {
-    owners: Vec<String>,
-    /// Those who may restore them.
-    restorers: Vec<String>,
-}
-
-impl Whose {
-    fn parse(params: &Params, plan: &Plan) -> Result<Self, Refusal> {
-        let all = |name: &str, known: &[&str]| -> Result<Vec<String>, Refusal> {
-            let account = |text: &str| {
-                let digits = text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit());
-                match text {
-                    "self" => Ok(plan.account.clone()),
-                    _ if digits || known.contains(&text) => Ok(text.to_owned()),
-                    _ => Err(Refusal::new(400, "InvalidUserID.Malformed", format!("Invalid user id: \"{text}\""))),
-                }
-            };
-            params.list(name).into_iter().map(account).collect()
-        };
-        Ok(Self { owners: all("Owner", &["amazon", "aws-marketplace"])?, restorers: all("RestorableBy", &["all"])? })
-    }
-
-    fn holds(&self, shot: &Shot, plan: &Plan) -> bool {
-        let owner = shot.owner.account(plan);
-        let named = |who: &String| who == owner || Some(who.as_str()) == shot.owner.alias();
-        let restorable = |who: &String| if who == "all" { shot.owner != Owner::Own } else { who == owner };
-        (self.owners.is_empty() || self.owners.iter().any(named))
-            && (self.restorers.is_empty() || self.restorers.iter().any(restorable))
-    }
 }
 
 enum Field {

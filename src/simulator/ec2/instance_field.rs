@@ -125,7 +125,7 @@ impl InstanceField {
             Self::PublicIp => instance.address(now).is_some_and(|ip| matches(&ip.to_string())),
             Self::PrivateDns => attached && matches(&private_dns(instance, plan)),
             Self::PublicDns => public_dns(instance, plan, now).is_some_and(|name| matches(&name)),
-            Self::Image => matches(&id(Kind::Image, instance.image.number)),
+            Self::Image => matches(&id(Kind::Image, instance.ami)),
             Self::GroupId => attached && groups(instance).any(|(number, _)| matches(&id(Kind::SecurityGroup, number))),
             Self::GroupName => attached && groups(instance).any(|(_, name)| matches(name)),
             Self::Reservation => matches(&id(Kind::Reservation, instance.lead)),

@@ -2,8 +2,9 @@
 //! request sees each resource.
 
 use crate::simulator::clock::Moment;
-use crate::simulator::ec2::{Call, next_token};
+use crate::simulator::ec2::{Answer, Call, next_token};
 use crate::simulator::estate::Scene;
+use crate::simulator::filter::{Criteria, Filtered};
 use crate::simulator::ident::{Kind, Malformed};
 use crate::simulator::lens::Sight;
 use crate::simulator::page::Page;
@@ -23,7 +24,6 @@ fn places(
     ids: &[&str],
     find: impl Fn(&str) -> Result<Option<u64>, Malformed>,
 ) -> Result<Vec<u64>, Refusal> {
-    let (_, not_found, noun) = kind.codes();
     let mut places = Vec::with_capacity(ids.len());
     let mut unknown = Vec::new();
     for id in ids {
@@ -35,7 +35,7 @@ fn places(
         }
     }
     places.sort_unstable();
-    if unknown.is_empty() { Ok(places) } else { Err(Refusal::not_found(not_found, noun, &unknown)) }
+    if unknown.is_empty() { Ok(places) } else { Err(Refusal::unknown_resources(kind, &unknown)) }
 }
 
 /// A part of a listing: a page of everything, or what was named.
@@ -68,7 +68,18 @@ impl<'a> Listing<'a> {
         chosen: &[&str],
         find: impl Fn(&str) -> Result<Option<u64>, Malformed>,
     ) -> Result<Self, Refusal> {
-        let page = Page::parse(call.params, parameter, chosen, call.estate.plan().seed)?;
+        Self::bounded(call, kind, parameter, chosen, (5, 1_000), find)
+    }
+
+    fn bounded(
+        call: &'a Call<'a>,
+        kind: Kind,
+        parameter: &str,
+        chosen: &[&str],
+        bounds: (i64, i64),
+        find: impl Fn(&str) -> Result<Option<u64>, Malformed>,
+    ) -> Result<Self, Refusal> {
+        let page = Page::within(call.params, parameter, chosen, call.estate.plan().seed, bounds)?;
         let ids = call.params.set(parameter);
         let places = places(kind, &ids, find)?;
         Ok(Self { call, kind, page, named: (!ids.is_empty()).then_some(places) })
@@ -119,6 +130,59 @@ impl<'a> Listing<'a> {
         });
         next_token(xml, &self.page, next);
     }
+}
+
+/// A kind that a describe lists by number.
+pub(super) trait Described: Filtered {
+    const ACTION: &'static str;
+    const KIND: Kind;
+    /// The parameter that names resources.
+    const IDS: &'static str;
+    /// The element around the list.
+    const SET: &'static str;
+    /// About what one takes in XML.
+    const BYTES: usize;
+    /// The bounds of `MaxResults`.
+    const PAGE: (i64, i64) = (5, 1_000);
+    /// The parameters that choose items, besides ids and filters.
+    const CHOSEN: &'static [&'static str] = &[];
+
+    /// The numbers of all there ever were, from `from` on, in listing order.
+    fn numbers(scene: Scene<'_>, from: u64) -> impl Iterator<Item = u64>;
+
+    /// One as it was at `at`; `None` where EC2 knows of none.
+    fn find(scene: Scene<'_>, number: u64, at: Moment) -> Option<Self>;
+
+    fn tags_mut(&mut self) -> &mut Tags;
+
+    /// Writes what is inside of its `<item>`.
+    fn write(&self, xml: &mut Xml, call: &Call, at: Moment);
+}
+
+/// Answers a describe with all that the request names and filters for, of those that are `wanted`.
+pub(super) fn describe<T: Described>(call: &Call, wanted: impl Fn(&T) -> bool) -> Answer {
+    let plan = call.estate.plan();
+    let criteria = Criteria::<T>::parse(call.params)?;
+    let view = call.estate.view();
+    let scene = view.scene();
+    let exists = |number: &u64| T::find(scene, *number, call.lens.of(T::KIND, *number).at).is_some();
+    let listing = Listing::bounded(call, T::KIND, T::IDS, T::CHOSEN, T::PAGE, |id| {
+        Ok(plan.idents.number(T::KIND, id)?.filter(exists))
+    })?;
+    call.dry_run()?;
+    Ok(call.envelope(T::ACTION, T::BYTES * listing.expected(), |xml| {
+        listing.write(
+            xml,
+            T::SET,
+            T::numbers(scene, listing.from()),
+            |number, sight| {
+                let mut item = T::find(scene, number, sight.at).filter(&wanted)?;
+                seen_tags(scene, T::KIND, number, sight, item.tags_mut());
+                criteria.hold(&item, plan, sight.at).then_some(item)
+            },
+            |xml, item, sight| item.write(xml, call, sight.at),
+        );
+    }))
 }
 
 /// The tags a request sees on something that was born with `born`.

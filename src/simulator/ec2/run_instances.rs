@@ -10,7 +10,7 @@ use std::time::Duration;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::simulator::catalog::{
-    GROUP_DEFAULT, GROUP_SETS, Image, KEY_NAMES, LAUNCHED, Machine, image_numbered, machine_named, profile_named,
+    GROUP_DEFAULT, GROUP_SETS, Image, KEY_NAMES, LAUNCHED, Machine, machine_named, profile_named,
 };
 use crate::simulator::clock::Moment;
 use crate::simulator::ec2::describe_instances::{item, reservation};
@@ -121,7 +121,7 @@ fn counts(call: &Call) -> Result<(u64, u64), Refusal> {
 }
 
 fn launch(call: &Call, specified: &[(String, Tags)]) -> Result<Launch, Refusal> {
-    let image = image(call)?;
+    let (ami, image) = image(call)?;
     let machine = machine(call, image)?;
     let place = place(call)?;
     let groups = groups(call, &place)?;
@@ -136,6 +136,7 @@ fn launch(call: &Call, specified: &[(String, Tags)]) -> Result<Launch, Refusal> 
         role: &LAUNCHED,
         machine,
         image,
+        ami,
         network: place.network,
         vpc: place.vpc,
         subnet: place.subnet,
@@ -161,12 +162,16 @@ fn launch(call: &Call, specified: &[(String, Tags)]) -> Result<Launch, Refusal> 
     Ok(Launch { model, place, token })
 }
 
-fn image(call: &Call) -> Result<&'static Image, Refusal> {
+/// The image's number and what it is of.
+fn image(call: &Call) -> Result<(u64, &'static Image), Refusal> {
     let id = call.params.get("ImageId").ok_or_else(|| Refusal::missing("ImageId"))?;
     let number = call.estate.plan().idents.number(Kind::Image, id);
     let number = number.map_err(|_| Refusal::new(400, "InvalidAMIID.Malformed", format!("Invalid id: \"{id}\"")))?;
     let unknown = || Refusal::new(400, "InvalidAMIID.NotFound", format!("The image id '[{id}]' does not exist"));
-    number.and_then(image_numbered).ok_or_else(unknown)
+    let view = call.estate.view();
+    let number = number.ok_or_else(unknown)?;
+    let ami = view.scene().ami(number, view.now()).ok_or_else(unknown)?;
+    Ok((number, ami.family))
 }
 
 fn machine(call: &Call, image: &Image) -> Result<&'static Machine, Refusal> {

@@ -1,5 +1,7 @@
 //! Changing an estate. Whatever changes, AWS would tell: each change pushes its happenings, those ahead of it too.
 
+mod gateways;
+
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
@@ -15,14 +17,15 @@ use crate::simulator::history::History;
 use crate::simulator::holdings::Holdings;
 use crate::simulator::ident::Kind;
 use crate::simulator::instance::{Health, Instance, Life, Phase, State};
+use crate::simulator::nat_gateway::NAT_HOST;
 use crate::simulator::network::{Permission, ipv6};
 use crate::simulator::outbox::Outbox;
 use crate::simulator::plan::{Plan, address};
 use crate::simulator::tags::{Tagged, Tags};
 
 /// The places in a subnet that launches take, the last first, so that the formula's own grow towards them: the lowest and
-/// one beyond the highest. Those who use another account's subnet stay below its owner.
-const OWN_HOSTS: (u64, u64) = (8_192, 16_383);
+/// one beyond the highest; that of NAT gateways lies above. Those who use another account's subnet stay below its owner.
+const OWN_HOSTS: (u64, u64) = (8_192, NAT_HOST);
 const SHARED_HOSTS: (u64, u64) = (4_096, 8_192);
 
 /// The only way to change an estate; holds its lock and stands still in time.

@@ -3,6 +3,10 @@
 //! Volumes, snapshots, interfaces, addresses and subnets are read through a [`Scene`], by a look and in the middle of a
 //! change alike; their own modules say what they are.
 
+mod amis;
+mod gateways;
+mod kept;
+
 use std::collections::{BTreeSet, HashMap};
 
 use crate::simulator::clock::Moment;
@@ -128,6 +132,11 @@ impl<'a> Scene<'a> {
             (Kind::Snapshot, holdings.shots.numbers()),
             (Kind::Interface, holdings.interfaces.numbers()),
             (Kind::Allocation, holdings.elastics.numbers()),
+            (Kind::RouteTable, holdings.route_tables.numbers()),
+            (Kind::InternetGateway, holdings.internet_gateways.numbers()),
+            (Kind::NatGateway, holdings.nat_gateways.numbers()),
+            (Kind::NetworkAcl, holdings.network_acls.numbers()),
+            (Kind::Image, holdings.amis.numbers()),
         ];
         kinds.into_iter().flat_map(|(kind, numbers)| numbers.into_iter().map(move |number| (kind, number))).collect()
     }

@@ -30,6 +30,7 @@ impl Edit<'_> {
             groups,
             description: description.to_owned(),
             host: None,
+            nat: None,
             public: None,
             managed: false,
             deleted: false,

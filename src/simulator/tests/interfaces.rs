@@ -32,7 +32,8 @@ fn interfaces_are_paged_filtered_and_gone_with_their_instance() {
     let aws = Aws::with(300);
     let all = aws.get("DescribeNetworkInterfaces", &[]);
     let ids = texts(&all, "networkInterfaceId");
-    assert_eq!(ids.len(), 300 - aws.0.home().instance_ids_in("terminated").len());
+    let gateways = texts(&aws.get("DescribeNatGateways", &[]), "natGatewayId").len();
+    assert_eq!(ids.len(), 300 - aws.0.home().instance_ids_in("terminated").len() + gateways);
     let pages = aws.pages("DescribeNetworkInterfaces", "networkInterfaceId", &[("MaxResults", "37")]);
     assert_eq!(pages.concat(), ids);
     let id = aws.first("running");

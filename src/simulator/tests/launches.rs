@@ -3,6 +3,7 @@
 use crate::simulator::estate::{Launch, Place};
 use crate::simulator::happening::What;
 use crate::simulator::ident::Kind;
+use crate::simulator::nat_gateway::NAT_HOST;
 use crate::simulator::tests::{Aws, text, texts};
 
 fn image(aws: &Aws, number: u64) -> String {
@@ -159,8 +160,8 @@ fn a_full_subnet_launches_what_fits_or_refuses_until_somebody_leaves() {
     let model = view.instance(view.number(&first).unwrap().unwrap(), view.now()).unwrap();
     drop(view);
     // All but one of the rest at once, as 1,000 to a call take a while to be written.
-    let all = home.edit().run(&Launch { model, place, token: None }, 1, 16_383 - 8_192 - 2).unwrap();
-    assert_eq!(all.len(), 8_189);
+    let all = home.edit().run(&Launch { model, place, token: None }, 1, NAT_HOST - 8_192 - 2).unwrap();
+    assert_eq!(all.len(), 8_188);
     let (status, code, _) = run(&aws, &[("MinCount", "2"), ("MaxCount", "3")]).unwrap_err();
     assert_eq!((status, code.as_str()), (400, "InsufficientFreeAddressesInSubnet"));
     assert_eq!(texts(&run(&aws, &[("MaxCount", "3")]).unwrap(), "instanceId").len(), 1);

@@ -246,8 +246,7 @@ impl Envelope {
 /// The kind and id that an ARN names: `arn:aws:ec2:REGION:ACCOUNT:instance/i-1`. Region and account may be missing, or change places.
 fn parsed(arn: &str) -> Option<(&'static KindSpec, &str)> {
     let (kind, id) = arn.rsplit_once(':')?.1.split_once('/')?;
-    let slug = if kind == "elastic-ip" { "address" } else { kind };
-    Some((kinds::by_slug(slug)?, id)).filter(|(_, id)| !id.is_empty())
+    Some((kinds::of_arn_type(kind)?, id)).filter(|(_, id)| !id.is_empty())
 }
 
 fn account_of(arn: &str) -> Option<AccountId> {

@@ -14,7 +14,7 @@ use aws_smithy_types::retry::RetryConfig;
 use http_body_util::{BodyExt as _, Full};
 use hyper::{Request, Uri};
 use muster::aws::clock::AwsClock;
-use muster::kinds::{self, KindSpec, Listing};
+use muster::kinds::{self, DescribeInput, KindSpec};
 use muster::model::{Clock as _, Group, LeftOut};
 use serde_json::{Map, Value};
 use tokio::runtime::Runtime;
@@ -67,7 +67,7 @@ impl Oracle {
         let mut found = BTreeMap::new();
         let mut token = None;
         loop {
-            let listing = Listing::Page { token, max_results: 1000 };
+            let listing = DescribeInput::Page { token, max_results: 1000 };
             let page =
                 self.runtime.block_on((kind.describe)(self.client.clone(), listing, LeftOut::default())).unwrap();
             found.extend(page.items.into_iter().map(|item| (item.id.to_string(), json(&item.document))));
@@ -81,7 +81,7 @@ impl Oracle {
     /// A resource as AWS would have described it at a moment; `None` when it did not list it.
     pub(super) fn at(&self, kind: &'static KindSpec, id: &str, at: Ms) -> Option<Value> {
         self.moment.store(at, Ordering::SeqCst);
-        let listing = Listing::Ids(vec![id.to_owned()]);
+        let listing = DescribeInput::Ids(vec![id.to_owned()]);
         match self.runtime.block_on((kind.describe)(self.client.clone(), listing, LeftOut::default())) {
             Ok(page) => page.items.into_iter().next().map(|item| json(&item.document)),
             Err(error) => {

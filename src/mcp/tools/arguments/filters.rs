@@ -9,7 +9,6 @@ use super::{Arguments, coerce};
 use crate::kinds::KindSpec;
 use crate::mcp::core::Core;
 use crate::mcp::error::Fault;
-use crate::mcp::tools::rows::fields;
 use crate::model::Scope;
 use crate::model::text::shown;
 use crate::query::tally::tally;
@@ -80,7 +79,7 @@ impl Wanted {
             let values: Vec<&str> = values.iter().map(Meant::text).collect();
             json!({"Name": name, "Values": values})
         });
-        Filters::parse(&sure.collect(), &fields(kind))?;
+        Filters::parse(&sure.collect(), kind)?;
         Ok(Wanted { kind, arguments: arguments.clone(), filters: named })
     }
 
@@ -100,7 +99,7 @@ impl Wanted {
             }
             filters.push(json!({"Name": name, "Values": settled}));
         }
-        Ok(Settled { filters: Filters::parse(&Value::Array(filters), &fields(self.kind))?, readings })
+        Ok(Settled { filters: Filters::parse(&Value::Array(filters), self.kind)?, readings })
     }
 
     /// The values that one value stands for, and a sentence about it when it has two readings.
@@ -117,7 +116,7 @@ impl Wanted {
             return Ok((vec![text.to_owned()], None));
         }
         // Where the text can never be a value, no question is made of it.
-        let literal = Filters::parse(&json!([{"Name": name, "Values": [text]}]), &fields(self.kind));
+        let literal = Filters::parse(&json!([{"Name": name, "Values": [text]}]), self.kind);
         let having = match &literal {
             Ok(literal) => tally(&core.store, &self.kind.kind(), scope, literal, None, point)?.0.total,
             Err(_) => 0,

@@ -13,7 +13,7 @@ use serde_json::Value as Json;
 
 use super::{Envelope, Lacks, MOST, Place, Says};
 use crate::aws::trail;
-use crate::kinds::{self, KindSpec};
+use crate::kinds::{self, KINDS, KindSpec};
 use crate::model::{Called, Kind, Notification, Observation, ResourceId, Timestamp};
 
 /// Parts of a record that hold text of the caller's choice, or ids of other regions and accounts.
@@ -31,16 +31,6 @@ const PASSED_OVER: [&str; 9] = [
 ];
 /// Names within an id's own: `{"SubnetId": {"tag": 1, "content": "subnet-.."}}`.
 const WITHIN: [&str; 4] = ["content", "item", "items", "member"];
-/// Kinds whose ids often only say where something is. They are what a call is about when its name says so.
-const PLACES: [(&str, &str); 3] = [("vpc", "Vpc"), ("subnet", "Subnet"), ("security-group", "SecurityGroup")];
-
-/// Which calls change which kinds without having to name them: by an attachment, an association, an interface, or a group's name.
-/// Slug, and what such a call's name has in it.
-const REACHED: [(&str, &[&str]); 3] = [
-    ("instance", &["Instance", "NetworkInterface", "Address"]),
-    ("security-group", &["SecurityGroup"]),
-    ("vpc", &["Vpc"]),
-];
 /// Verbs of calls that leave all that exists as it is, but for what they name.
 const APART: [&str; 4] = ["Create", "Delete", "Allocate", "Release"];
 
@@ -62,7 +52,7 @@ pub(super) fn read(event: &Envelope, place: &Place) -> Result<Says, Lacks> {
     let place = Place { scope: place.scope.clone(), at };
     let target = |(spec, id): &(&KindSpec, &str)| ResourceId::new(&place.scope, &spec.kind(), *id);
     let mut targets: Vec<ResourceId> =
-        found.ids.iter().filter(|(spec, _)| is_about(&call.name, spec)).map(target).collect();
+        found.ids.iter().filter(|(spec, _)| spec.calls.is_about(&call.name)).map(target).collect();
     if targets.is_empty() {
         targets = found.ids.iter().map(target).collect();
     }
@@ -75,15 +65,8 @@ pub(super) fn read(event: &Envelope, place: &Place) -> Result<Says, Lacks> {
 /// became of it, only a sweep can.
 pub(super) fn untold(name: &str, names: impl Fn(&KindSpec) -> bool) -> Vec<Kind> {
     let is_apart = APART.iter().any(|verb| name.starts_with(verb));
-    let reached = REACHED.iter().filter(|(_, nouns)| !is_apart && nouns.iter().any(|noun| name.contains(noun)));
-    let specs = reached.filter_map(|(slug, _)| kinds::by_slug(slug));
-    specs.filter(|spec| !names(spec)).map(KindSpec::kind).collect()
-}
-
-/// Whether a call of this name is about resources of a kind that it names, and not only done within them.
-fn is_about(name: &str, spec: &KindSpec) -> bool {
-    let place = PLACES.iter().find(|(slug, _)| *slug == spec.slug);
-    place.is_none_or(|(_, noun)| name.contains(noun) || name.ends_with("Tags"))
+    let reached = KINDS.iter().filter(|spec| !is_apart && spec.calls.may_reach(name));
+    reached.filter(|spec| !names(spec)).map(|spec| spec.kind()).collect()
 }
 
 /// The ids found, in order, each once.

@@ -7,11 +7,12 @@
 use serde_json::Value as Json;
 
 use super::{Envelope, Place, parsed};
+use crate::kinds;
 use crate::model::Observation;
 
 /// `createVolume`, `attachVolume`, `modifyVolume`, `deleteVolume`, ...: of the volume in `resources`.
 pub(super) fn volume(event: &Envelope, place: &Place) -> Vec<Observation> {
-    let named = event.resources.iter().filter_map(|arn| parsed(arn)).find(|(spec, _)| spec.slug == "volume");
+    let named = event.resources.iter().filter_map(|arn| parsed(arn)).find(|(spec, _)| spec.slug == kinds::VOLUME.slug);
     named.map(|named| place.mentioned(named)).into_iter().collect()
 }
 

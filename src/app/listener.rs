@@ -1,7 +1,7 @@
-//! Where clients come in: the Unix socket, HTTP, and what they are told while the store is not open yet.
+//! Accepts clients on the Unix socket and over HTTP, and answers them also while the store is not open.
 //!
-//! A server receives clients before it opens its store and until after it has closed it, so discovery and lists of tools
-//! are answered at any moment, and whatever keeps the store shut is told to whoever asks.
+//! A server accepts clients before it opens its store and until after it has closed it, so discovery and lists of tools are
+//! answered at any moment, and every other request is answered with what keeps the store shut.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,32 +13,34 @@ use tokio::sync::{Semaphore, watch};
 use tokio::time::sleep;
 use tokio_util::task::TaskTracker;
 
+use super::admin;
 use crate::config::Config;
-use crate::connection::admin::{self, Errand};
-use crate::connection::clients::Clients;
-use crate::connection::handshake::{self, HelloError};
-use crate::connection::socket::Bound;
+use crate::connection::admin::{AdminRequest, MAX_REQUESTS};
+use crate::connection::client_count::ClientCount;
+use crate::connection::handshake::{self, HandshakeError};
+use crate::connection::socket::ServerSocket;
 use crate::mcp::stall::{self, Bounded};
 use crate::mcp::transport::{self, HttpOptions};
 use crate::mcp::{self, Core, Failure, Phase, Policy};
+use crate::model::FailureCode;
 use crate::watch::tasks::Tasks;
 
 /// The pause after the system refused a connection (too many open files), which another try at once would not mend.
 const REFUSED: Duration = Duration::from_millis(100);
 
-/// Receives clients. Clones share everything.
+/// Accepts clients and serves them. Clones share everything.
 #[derive(Clone)]
-pub struct Reception {
+pub struct ClientListener {
     server: mcp::Server,
     phase: watch::Sender<Phase>,
     tasks: Tasks,
-    clients: Clients,
-    errands: Arc<Semaphore>,
+    clients: ClientCount,
+    admin_requests: Arc<Semaphore>,
     allow_writes: bool,
 }
 
-impl Reception {
-    /// A reception whose store is about to be opened.
+impl ClientListener {
+    /// Makes a listener for a store that is about to be opened.
     #[must_use]
     pub fn new(config: &Config) -> Self {
         let phase = watch::Sender::new(Phase::Opening);
@@ -46,33 +48,40 @@ impl Reception {
         let policy = Policy { allow_writes: config.allow_writes, list: config.list };
         // Pushes to clients of the older era need no waiting for: they end with their connections.
         let server = mcp::Server::new(phase.subscribe(), policy, TaskTracker::new(), tasks.stopping());
-        let errands = Arc::new(Semaphore::new(admin::MOST));
-        Reception { server, phase, tasks, clients: Clients::none(), errands, allow_writes: config.allow_writes }
+        let admin_requests = Arc::new(Semaphore::new(MAX_REQUESTS));
+        ClientListener {
+            server,
+            phase,
+            tasks,
+            clients: ClientCount::none(),
+            admin_requests,
+            allow_writes: config.allow_writes,
+        }
     }
 
-    /// From now on requests are served.
+    /// Serves requests from now on.
     pub fn open(&self, core: Arc<Core>) {
         self.phase.send_replace(Phase::Ready(core));
     }
 
-    /// From now on requests are answered with why they cannot be served.
+    /// Answers requests from now on with why they cannot be served.
     pub fn fail(&self, failure: Failure) {
         self.phase.send_replace(Phase::Failed(Arc::new(failure)));
     }
 
-    /// Who is there on the socket.
+    /// How many clients are connected to the socket.
     #[must_use]
-    pub fn clients(&self) -> &Clients {
+    pub fn clients(&self) -> &ClientCount {
         &self.clients
     }
 
-    /// Receives clients on the socket. The socket is gone as soon as the reception begins to close.
-    pub fn listen(&self, bound: Bound) {
-        let reception = self.clone();
+    /// Accepts clients on the socket, which is removed as soon as the listener begins to close.
+    pub fn listen(&self, socket: ServerSocket) {
+        let listener = self.clone();
         self.tasks.spawn_until_stopped("the Unix socket", async move {
             loop {
-                match bound.accept().await {
-                    Ok(stream) => reception.receive(stream),
+                match socket.accept().await {
+                    Ok(stream) => listener.receive(stream),
                     Err(error) => {
                         tracing::warn!(%error, "a connection was refused");
                         sleep(REFUSED).await;
@@ -82,16 +91,16 @@ impl Reception {
         });
     }
 
-    /// Serves one connection, which begins with a hello.
+    /// Serves one connection, which begins with a handshake.
     pub fn receive(&self, stream: UnixStream) {
-        let reception = self.clone();
+        let listener = self.clone();
         self.tasks.spawn("a connection", async move {
-            let _present = reception.clients.enter();
-            reception.converse(stream).await;
+            let _present = listener.clients.enter();
+            listener.converse(stream).await;
         });
     }
 
-    /// Receives clients over HTTP.
+    /// Accepts clients over HTTP.
     pub fn listen_http(&self, listener: TcpListener, options: HttpOptions) {
         let server = self.server.clone();
         self.tasks.spawn("HTTP", async move {
@@ -109,14 +118,14 @@ impl Reception {
     async fn converse(&self, stream: UnixStream) {
         let (reader, mut writer) = stream.into_split();
         let mut reader = BufReader::new(reader);
-        let greeting = handshake::receive(&mut reader, &mut writer, self.allow_writes);
-        match self.tasks.stopping().run_until_cancelled(greeting).await {
-            Some(Ok((_, Some(errand)))) => self.run(errand, reader, writer).await,
-            Some(Ok((welcome, None))) => {
+        let shaking = handshake::answer(&mut reader, &mut writer, self.allow_writes);
+        match self.tasks.stopping().run_until_cancelled(shaking).await {
+            Some(Ok((_, Some(request)))) => self.execute(request, reader, writer).await,
+            Some(Ok((grant, None))) => {
                 let writer = Bounded::new(writer);
                 let stalled = writer.stalled();
                 // On the heap: serving a connection is a large future.
-                let serving = Box::pin(transport::serve_stream(&self.server, welcome.writes, reader, writer));
+                let serving = Box::pin(transport::serve_stream(&self.server, grant.writes, reader, writer));
                 match stalled.run_until_cancelled(serving).await {
                     Some(Ok(())) => {}
                     Some(Err(error)) => tracing::warn!(%error, "a connection ended"),
@@ -126,22 +135,21 @@ impl Reception {
                 }
             }
             // Whoever only looks whether somebody listens says nothing.
-            Some(Err(HelloError::Closed)) | None => {}
+            Some(Err(HandshakeError::Closed)) | None => {}
             Some(Err(error)) => tracing::warn!(%error, "a client was turned away"),
         }
     }
 
-    /// Does a client's errand, until it is done, the client leaves or everything ends.
-    async fn run(&self, errand: Errand, mut reader: BufReader<OwnedReadHalf>, mut writer: OwnedWriteHalf) {
+    /// Does a client's admin request, until it is done, the client leaves or everything ends.
+    async fn execute(&self, request: AdminRequest, mut reader: BufReader<OwnedReadHalf>, mut writer: OwnedWriteHalf) {
         let done = async {
-            let Ok(_permit) = self.errands.try_acquire() else {
-                let why =
-                    format!("{} commands are at the log already: try again when one of them has ended", admin::MOST);
-                return admin::refuse(&why, &mut writer).await;
+            let Ok(_permit) = self.admin_requests.try_acquire() else {
+                let why = format!("{MAX_REQUESTS} commands read the log already: try again when one of them has ended");
+                return admin::refuse(FailureCode::Busy, why, &mut writer).await;
             };
             match Phase::ready(&self.phase.subscribe()).await {
-                Ok(core) => admin::run(errand, &core, &mut writer).await,
-                Err(fault) => admin::refuse(&fault.to_string(), &mut writer).await,
+                Ok(core) => admin::execute(request, &core, &mut writer).await,
+                Err(fault) => admin::refuse(fault.code(), fault.to_string(), &mut writer).await,
             }
         };
         let stopping = self.tasks.stopping();
@@ -149,7 +157,7 @@ impl Reception {
             () = admin::left(&mut reader) => {}
             () = stopping.cancelled() => {}
             done = done => if let Err(error) = done {
-                tracing::info!(%error, "an export or a backup was not read to its end");
+                tracing::info!(%error, "a client did not read the answer to its admin request to the end");
             },
         }
     }

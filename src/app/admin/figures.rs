@@ -1,4 +1,4 @@
-//! How far the log reaches, and what it and the rest of the store take.
+//! Reports how far the log reaches, and how much disk space the log and the rest of the store use.
 
 use serde_json::{Map, Value, json};
 
@@ -13,10 +13,10 @@ use crate::store::{self, Snapshot};
 /// How many tombstones are read from one snapshot.
 const TOMBSTONES: usize = 5_000;
 
-/// Figures of the store.
+/// Reports figures of the store.
 ///
 /// # Errors
-/// When it cannot be read.
+/// When the store cannot be read.
 pub(super) fn stat(core: &Core) -> Result<Value, Fault> {
     let snapshot = core.snapshot()?;
     let (horizon, newest) = (snapshot.horizon(), snapshot.seq());
@@ -58,7 +58,7 @@ pub(super) fn stat(core: &Core) -> Result<Value, Fault> {
     }))
 }
 
-/// A message of a queue that could not be read. Its body is text that others wrote.
+/// A queue's message that could not be read. Its body is text that others wrote.
 fn unreadable(parked: Parked) -> Value {
     let Parked { message, queue, at, receives, why, body, bytes } = parked;
     json!({
@@ -72,7 +72,7 @@ fn unreadable(parked: Parked) -> Value {
     })
 }
 
-/// How many there are of each kind, also of kinds that this version does not know.
+/// Counts the resources of each kind, including kinds that this version does not know.
 fn resources(snapshot: &Snapshot) -> Result<Map<String, Value>, Fault> {
     let mut resources = Map::new();
     for kind in KINDS {
@@ -89,7 +89,7 @@ fn resources(snapshot: &Snapshot) -> Result<Map<String, Value>, Fault> {
     Ok(resources)
 }
 
-/// How many intervals of watching are kept.
+/// Counts the intervals of watching that are kept.
 fn intervals(snapshot: &Snapshot) -> Result<usize, Fault> {
     let mut intervals = 0;
     for scope in snapshot.scopes()? {
@@ -100,7 +100,7 @@ fn intervals(snapshot: &Snapshot) -> Result<usize, Fault> {
     Ok(intervals)
 }
 
-/// How many removed resources are remembered.
+/// Counts the removed resources that are remembered.
 fn tombstones(core: &Core) -> Result<usize, Fault> {
     let mut tombstones = 0;
     for kind in KINDS {

@@ -8,9 +8,9 @@ use tokio::time::timeout;
 
 use crate::config::{Environment, Given};
 
-fn reception() -> Reception {
+fn listener() -> ClientListener {
     let given = Given { data_dir: Some("/nowhere".into()), ..Given::default() };
-    Reception::new(&Config::merge(given, &Environment::of(&[], Some("/state")), &[]).unwrap())
+    ClientListener::new(&Config::merge(given, &Environment::of(&[], Some("/state")), &[]).unwrap())
 }
 
 async fn say(client: &mut UnixStream, message: &Value) {
@@ -19,19 +19,19 @@ async fn say(client: &mut UnixStream, message: &Value) {
 
 #[tokio::test(start_paused = true)]
 async fn a_client_that_reads_nothing_of_its_answers_loses_its_connection_after_a_while() {
-    let reception = reception();
+    let listener = listener();
     let (mut client, server) = UnixStream::pair().unwrap();
-    reception.receive(server);
+    listener.receive(server);
     say(&mut client, &json!({"muster": handshake::VERSION, "writes": false})).await;
-    let hello =
+    let initialize =
         json!({"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "c", "version": "1"}});
-    say(&mut client, &json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": hello})).await;
+    say(&mut client, &json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": initialize})).await;
     say(&mut client, &json!({"jsonrpc": "2.0", "method": "notifications/initialized"})).await;
     // Some megabytes of answers: more than a socket holds.
     for id in 1..200 {
         say(&mut client, &json!({"jsonrpc": "2.0", "id": id, "method": "tools/list"})).await;
     }
-    let gone = || reception.clients().gone_for(Duration::ZERO);
+    let gone = || listener.clients().gone_for(Duration::ZERO);
     assert!(timeout(stall::PATIENCE / 2, gone()).await.is_err(), "it is held back, and nothing more");
     timeout(stall::PATIENCE, gone()).await.expect("it is closed");
     // What was on its way comes, and then the end.

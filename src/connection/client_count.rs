@@ -1,33 +1,33 @@
-//! How many clients a server has on its socket, and for how long it has had none.
+//! How many clients are connected to a server's socket, and for how long there has been none.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
 
-/// Counts clients. Clones share the count.
+/// Counts the clients that are connected. Clones share the count.
 #[derive(Clone, Debug)]
-pub struct Clients(Arc<watch::Sender<usize>>);
+pub struct ClientCount(Arc<watch::Sender<usize>>);
 
-/// One client's presence, until dropped.
+/// Counts one client, until it is dropped.
 #[derive(Debug)]
-pub struct Present(Clients);
+pub struct CountedClient(ClientCount);
 
-impl Clients {
-    /// Nobody.
+impl ClientCount {
+    /// A count of no clients.
     #[must_use]
     pub fn none() -> Self {
-        Clients(Arc::new(watch::Sender::new(0)))
+        ClientCount(Arc::new(watch::Sender::new(0)))
     }
 
-    /// Counts one more.
+    /// Counts one client more, until the returned value is dropped.
     #[must_use]
-    pub fn enter(&self) -> Present {
+    pub fn enter(&self) -> CountedClient {
         self.0.send_modify(|count| *count += 1);
-        Present(self.clone())
+        CountedClient(self.clone())
     }
 
-    /// Waits until there has been no client for `linger`, counted from this call at the earliest.
+    /// Waits until no client has been connected for `linger`. Time before this call does not count.
     pub async fn gone_for(&self, linger: Duration) {
         let mut count = self.0.subscribe();
         loop {
@@ -40,7 +40,7 @@ impl Clients {
     }
 }
 
-impl Drop for Present {
+impl Drop for CountedClient {
     fn drop(&mut self) {
         self.0.0.send_modify(|count| *count -= 1);
     }
@@ -54,7 +54,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_client_that_comes_back_in_time_starts_the_count_anew() {
-        let clients = Clients::none();
+        let clients = ClientCount::none();
         let begun = Instant::now();
         let first = clients.enter();
         let visits = async {
@@ -70,7 +70,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn while_somebody_is_there_nothing_ends() {
-        let clients = Clients::none();
+        let clients = ClientCount::none();
         let _client = clients.enter();
         assert!(timeout(Duration::from_hours(1), clients.gone_for(Duration::from_secs(1))).await.is_err());
     }

@@ -8,14 +8,14 @@ use serde_json::{Value, json};
 use super::notes::{self, field};
 use super::table::text;
 use super::words::WordError;
-use crate::app::asking::{self, Source};
+use crate::app::client::InventoryClient;
 use crate::config::{Config, ConfigError, Environment, Given};
 use crate::connection::data_dir;
 use crate::model::text::shown;
 
 /// What leads to a data directory, beside the region.
 #[derive(Clone, Debug, Default, Args)]
-pub(super) struct Place {
+pub(super) struct StoreFlags {
     /// Where the store, the lock and the socket are [default: a directory for this account in ~/.local/state/muster]
     #[arg(long, env = "MUSTER_DATA_DIR", value_name = "DIR", hide_env_values = true)]
     pub(super) data_dir: Option<PathBuf>,
@@ -29,9 +29,9 @@ pub(super) struct Place {
 
 /// The place of a command about a store as a whole.
 #[derive(Clone, Debug, Default, Args)]
-pub(super) struct Home {
+pub(super) struct RegionalStoreFlags {
     #[command(flatten)]
-    place: Place,
+    store: StoreFlags,
     /// The AWS region [default: `AWS_REGION`, else the profile's]
     #[arg(long, env = "MUSTER_REGION", value_name = "REGION", hide_env_values = true)]
     region: Option<String>,
@@ -39,9 +39,9 @@ pub(super) struct Home {
 
 /// The place of a question, which may be about one region of several.
 #[derive(Clone, Debug, Default, Args)]
-pub(super) struct Asked {
+pub(super) struct QuestionFlags {
     #[command(flatten)]
-    place: Place,
+    store: StoreFlags,
     /// Only this AWS region. Without --regions and --data-dir it also says whose server to ask, as for `muster serve`
     #[arg(long, value_name = "REGION")]
     pub(super) region: Option<String>,
@@ -58,42 +58,42 @@ pub(super) fn settled(config: Config) -> Config {
     Config { data_dir: data_dir::settle(&config.data_dir), ..config }
 }
 
-impl Place {
+impl StoreFlags {
     fn config(self, region: Option<String>, environment: &Environment) -> Result<Config, ConfigError> {
-        let Place { data_dir, profile, regions } = self;
+        let StoreFlags { data_dir, profile, regions } = self;
         let given = Given { data_dir, profile, region, regions, ..Given::default() };
         Config::merge(given, environment, &[]).map(settled)
     }
 }
 
-impl Home {
+impl RegionalStoreFlags {
     /// Merges these flags into a configuration.
     pub(super) fn config(&self, environment: &Environment) -> Result<Config, ConfigError> {
-        self.place.clone().config(self.region.clone(), environment)
+        self.store.clone().config(self.region.clone(), environment)
     }
 }
 
-impl Asked {
+impl QuestionFlags {
     /// Merges these flags into a configuration.
     pub(super) fn config(&self, environment: &Environment) -> Result<Config, ConfigError> {
-        let elsewhere = self.place.data_dir.is_some() || !self.place.regions.is_empty();
+        let elsewhere = self.store.data_dir.is_some() || !self.store.regions.is_empty();
         let region = if elsewhere { None } else { self.region.clone() };
-        self.place.clone().config(region.or_else(|| self.home_region.clone()), environment)
+        self.store.clone().config(region.or_else(|| self.home_region.clone()), environment)
     }
 
-    /// Who answers, once it is sure that they watch what the command line names.
+    /// Connects to the server, or opens the store, and checks that the regions of the command line are watched there.
     ///
     /// # Errors
-    /// When nobody answers; [`WordError::NotWatched`] for a region that they do not watch.
-    pub(super) async fn source(&self, config: &Config) -> anyhow::Result<Source> {
-        let source = asking::source(config).await?;
-        watched(&source, &self.regions()).await?;
-        Ok(source)
+    /// When nobody answers; [`WordError::NotWatched`] for a region that is not watched.
+    pub(super) async fn client(&self, config: &Config) -> anyhow::Result<InventoryClient> {
+        let client = InventoryClient::connect(config).await?;
+        watched(&client, &self.regions()).await?;
+        Ok(client)
     }
 
     /// The regions that the command line names for a server that is found without them.
     pub(super) fn regions(&self) -> Vec<String> {
-        let Place { data_dir, regions, .. } = &self.place;
+        let StoreFlags { data_dir, regions, .. } = &self.store;
         // Without a data directory they lead to the server that watches just these.
         let named = if data_dir.is_some() { regions.as_slice() } else { &[] };
         let named = named.iter().map(|name| name.trim()).filter(|name| !name.is_empty() && *name != ALL);
@@ -108,11 +108,11 @@ const ALL: &str = "all";
 ///
 /// # Errors
 /// [`WordError::NotWatched`]; when nobody answers.
-pub(super) async fn watched(source: &Source, regions: &[String]) -> anyhow::Result<()> {
+pub(super) async fn watched(client: &InventoryClient, regions: &[String]) -> anyhow::Result<()> {
     if regions.is_empty() {
         return Ok(());
     }
-    let summary = notes::granted(source.ask("get_inventory_summary", json!({})).await?)?;
+    let summary = notes::granted(client.ask("get_inventory_summary", json!({})).await?)?;
     let all = |name: &str| summary.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let mut known: Vec<String> = all("watched_regions").iter().map(text).collect();
     known.extend(all("scopes").iter().map(|scope| field(scope, "region")));
@@ -135,13 +135,13 @@ mod tests {
     #[derive(Parser)]
     struct Line {
         #[command(flatten)]
-        asked: Asked,
+        question: QuestionFlags,
     }
 
     fn data_dir(words: &str) -> PathBuf {
         let environment = Environment::of(&[("AWS_REGION", "us-east-1")], Some("/home/me/.local/state"));
         let line = Line::try_parse_from(["muster"].into_iter().chain(words.split_whitespace())).unwrap();
-        line.asked.config(&environment).unwrap().data_dir
+        line.question.config(&environment).unwrap().data_dir
     }
 
     #[test]

@@ -1,18 +1,15 @@
-use std::io;
-use std::sync::Arc;
-
 use serde_json::json;
 use tempfile::TempDir;
-use tokio::io::{AsyncReadExt, BufReader};
-use tokio::time::Instant;
+use tokio::io::AsyncReadExt;
 
 use super::*;
-use crate::app::asking::AskError;
-use crate::app::offline::{Offline, OfflineError};
-use crate::config::{Config, Environment, Given};
+use crate::config::{Environment, Given};
+use crate::connection::admin::{LogPlace, STALL};
+use crate::connection::attach::AttachError;
+use crate::connection::data_dir::DataDirError;
 use crate::connection::handshake;
 use crate::connection::lock::Lock;
-use crate::connection::socket::Bound;
+use crate::connection::socket::ServerSocket;
 use crate::kinds::{self, INSTANCE};
 use crate::model::known::Evidence;
 use crate::model::observation::Source;
@@ -48,22 +45,22 @@ fn stocked(records: u64) -> TempDir {
     dir
 }
 
-fn export(since: Option<Since>) -> Errand {
-    Errand::Export { since, follow: false, log: None }
+fn export(since: Option<LogPlace>) -> AdminRequest {
+    AdminRequest::Export { since, follow: false, log: None }
 }
 
-/// What an errand brings, up to its end.
-async fn all(config: &Config, errand: &Errand) -> Result<(Vec<u64>, Vec<String>, Value), ErrandError> {
-    let mut running = Running::start(config, errand).await?;
+/// What a request brings, up to its end.
+async fn all(config: &Config, request: &AdminRequest) -> Result<(Vec<u64>, Vec<String>, Value), AdminError> {
+    let mut stream = AdminStream::start(config, request).await?;
     let (mut seqs, mut notes) = (Vec::new(), Vec::new());
     loop {
-        match running.next().await? {
-            Brought::Record(line) => {
+        match stream.next().await? {
+            AdminOutput::Record(line) => {
                 let record: Value = serde_json::from_slice(&line).unwrap();
                 seqs.push(record["seq"].as_u64().unwrap());
             }
-            Brought::Note(note) => notes.push(note),
-            Brought::Done(result) => return Ok((seqs, notes, result)),
+            AdminOutput::Note(note) => notes.push(note),
+            AdminOutput::Done(result) => return Ok((seqs, notes, result)),
         }
     }
 }
@@ -75,29 +72,35 @@ async fn an_export_begins_where_it_is_asked_to() {
     let (seqs, notes, result) = all(&config, &export(None)).await.unwrap();
     assert_eq!(seqs, (1..=600).collect::<Vec<_>>());
     assert_eq!((notes.len(), &result["records"], &result["newest"]), (0, &json!(600), &json!(600)));
-    for (since, first) in [(Since::Seq(0), 1), (Since::Seq(599), 599), (Since::At(2000), 2), (Since::At(2001), 3)] {
+    for (since, first) in
+        [(LogPlace::Seq(0), 1), (LogPlace::Seq(599), 599), (LogPlace::At(2000), 2), (LogPlace::At(2001), 3)]
+    {
         assert_eq!(all(&config, &export(Some(since))).await.unwrap().0[0], first, "{since:?}");
     }
-    assert_eq!(all(&config, &export(Some(Since::Seq(601)))).await.unwrap().0, Vec::<u64>::new());
+    assert_eq!(all(&config, &export(Some(LogPlace::Seq(601)))).await.unwrap().0, Vec::<u64>::new());
 }
 
 #[tokio::test]
 async fn a_place_in_another_log_is_refused() {
     let dir = stocked(3);
-    let errand = Errand::Export { since: Some(Since::Seq(2)), follow: false, log: Some("0123456789abcdef".to_owned()) };
-    let Err(ErrandError::Failed { error }) = all(&config(&dir), &errand).await else { panic!("exported") };
-    assert!(error.contains("the log is another one now"), "{error}");
+    let request =
+        AdminRequest::Export { since: Some(LogPlace::Seq(2)), follow: false, log: Some("0123456789abcdef".to_owned()) };
+    let refused = all(&config(&dir), &request).await;
+    assert!(matches!(refused, Err(AdminError::Failed { code: FailureCode::OtherLog, .. })), "{refused:?}");
 }
 
 #[tokio::test]
 async fn without_a_server_nothing_is_followed_and_no_store_is_made() {
     let dir = stocked(1);
-    let errand = Errand::Export { since: None, follow: true, log: None };
-    let refused = Running::start(&config(&dir), &errand).await.err();
-    assert!(matches!(refused, Some(ErrandError::Ask(AskError::NoServer { .. }))));
+    let request = AdminRequest::Export { since: None, follow: true, log: None };
+    let refused = AdminStream::start(&config(&dir), &request).await.err();
+    assert!(matches!(refused, Some(AdminError::Ask(AskError::NoServer { .. }))));
     let empty = tempfile::tempdir().unwrap();
-    let refused = Running::start(&config(&empty), &Errand::Stat).await.err();
-    assert!(matches!(refused, Some(ErrandError::Ask(AskError::Offline(OfflineError::Missing { .. })))));
+    let refused = AdminStream::start(&config(&empty), &AdminRequest::Stat).await.err();
+    assert!(matches!(
+        refused,
+        Some(AdminError::Ask(AskError::Attach(AttachError::Directory(DataDirError::NoStore { .. }))))
+    ));
     assert_eq!(std::fs::read_dir(empty.path()).unwrap().count(), 0);
 }
 
@@ -105,13 +108,15 @@ async fn without_a_server_nothing_is_followed_and_no_store_is_made() {
 async fn figures_and_a_backup_are_of_the_store_as_it_is() {
     let dir = stocked(300);
     let config = config(&dir);
-    let (_, _, figures) = all(&config, &Errand::Stat).await.unwrap();
+    let (_, _, figures) = all(&config, &AdminRequest::Stat).await.unwrap();
     assert_eq!((&figures["records"], &figures["resources"]["instance"]), (&json!(300), &json!(300)));
     assert_eq!((&figures["first_seq"], &figures["newest_at"]), (&json!(1), &json!("1970-01-01T00:05:00.000Z")));
     let to = dir.path().join("copy.redb");
-    let (_, _, made) = all(&config, &Errand::Backup { to: to.clone() }).await.unwrap();
+    let (_, _, made) = all(&config, &AdminRequest::Backup { to: to.clone() }).await.unwrap();
     assert_eq!((&made["records"], &made["of"]), (&json!(300), &figures["log"]));
-    let Err(ErrandError::Failed { error }) = all(&config, &Errand::Backup { to }).await else { panic!("overwritten") };
+    let Err(AdminError::Failed { error, .. }) = all(&config, &AdminRequest::Backup { to }).await else {
+        panic!("overwritten")
+    };
     assert!(error.contains("overwrites nothing"), "{error}");
 }
 
@@ -121,7 +126,7 @@ async fn a_reader_that_reads_nothing_is_given_up() {
     let offline = Offline::open(&config(&dir)).await.unwrap();
     let (_reader, mut writer) = tokio::io::duplex(CHUNK);
     let begun = Instant::now();
-    let error = run(export(None), offline.core(), &mut writer).await.unwrap_err();
+    let error = execute(export(None), offline.core(), &mut writer).await.unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::TimedOut);
     assert!(begun.elapsed() >= STALL && begun.elapsed() < 2 * STALL, "{:?}", begun.elapsed());
 }
@@ -133,7 +138,7 @@ async fn a_reader_that_is_slow_gets_everything() {
     let (mut reader, mut writer) = tokio::io::duplex(CHUNK);
     let core = Arc::clone(offline.core());
     let sending = async move {
-        run(export(None), &core, &mut writer).await.unwrap();
+        execute(export(None), &core, &mut writer).await.unwrap();
         drop(writer);
     };
     let reading = async {
@@ -155,16 +160,16 @@ async fn a_reader_that_is_slow_gets_everything() {
 async fn a_stream_that_ends_without_saying_so_was_cut() {
     let dir = stocked(1);
     let lock = Lock::take(dir.path()).unwrap();
-    let bound = Bound::bind(&lock, dir.path(), None).unwrap();
+    let bound = ServerSocket::bind(&lock, dir.path(), None).unwrap();
     for said in ["", "{\"seq\":1}\n", "{\"seq\":1}\n{\"seq\":2"] {
         let serving = async {
             let (reader, mut writer) = bound.accept().await.unwrap().into_split();
-            handshake::receive(&mut BufReader::new(reader), &mut writer, false).await.unwrap();
+            handshake::answer(&mut BufReader::new(reader), &mut writer, false).await.unwrap();
             tokio::io::AsyncWriteExt::write_all(&mut writer, said.as_bytes()).await.unwrap();
         };
         let config = config(&dir);
-        let errand = export(None);
-        let (got, ()) = tokio::join!(all(&config, &errand), serving);
-        assert!(matches!(got, Err(ErrandError::Cut(_))), "{said}: {got:?}");
+        let request = export(None);
+        let (got, ()) = tokio::join!(all(&config, &request), serving);
+        assert!(matches!(got, Err(AdminError::Cut(_))), "{said}: {got:?}");
     }
 }

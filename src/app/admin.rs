@@ -1,0 +1,101 @@
+//! Does what a command line asks of the server, or of itself where no server runs: see [`AdminRequest`].
+
+use std::io;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncWrite};
+
+use crate::connection::admin::{AdminMessage, AdminRequest, AdminWriter};
+use crate::freshness::Signal;
+use crate::mcp::Core;
+use crate::mcp::error::Fault;
+use crate::model::FailureCode;
+use crate::model::text::chain;
+use crate::store::rebuild::{BackedUp, BackupError};
+
+mod export;
+mod figures;
+
+use export::ExportError;
+
+/// Why a request is not done, or not to its end.
+#[derive(Debug, thiserror::Error)]
+enum AdminFailure {
+    /// The store, or the server as a whole.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+    /// The log could not be exported.
+    #[error(transparent)]
+    Export(#[from] ExportError),
+    /// The store could not be copied.
+    #[error(transparent)]
+    Backup(#[from] BackupError),
+}
+
+impl AdminFailure {
+    fn code(&self) -> FailureCode {
+        match self {
+            AdminFailure::Fault(fault) | AdminFailure::Export(ExportError::Fault(fault)) => fault.code(),
+            AdminFailure::Export(ExportError::OtherLog { .. }) => FailureCode::OtherLog,
+            AdminFailure::Backup(_) => FailureCode::Failed,
+        }
+    }
+}
+
+/// Does a request, and sends `writer` the answer.
+///
+/// # Errors
+/// When the reader has gone, or takes nothing for [`STALL`](crate::connection::admin::STALL).
+pub async fn execute<W: AsyncWrite + Unpin>(request: AdminRequest, core: &Arc<Core>, writer: &mut W) -> io::Result<()> {
+    let mut writer = AdminWriter::new(writer);
+    let outcome = match request {
+        AdminRequest::Stat => core.walk(figures::stat).await.map_err(AdminFailure::from),
+        AdminRequest::TryNow => {
+            core.ingest.signal(Signal::TryNow);
+            Ok(Value::Null)
+        }
+        AdminRequest::Export { since, follow, log } => {
+            export::export(core, since, follow, log, &mut writer).await?.map_err(AdminFailure::from)
+        }
+        AdminRequest::Backup { to } => {
+            core.walk(move |core| Ok(core.store.backup(&to))).await.map_err(AdminFailure::from).and_then(backup_figures)
+        }
+    };
+    let last = match outcome {
+        Ok(result) => AdminMessage::Done { result },
+        Err(failure) => AdminMessage::Failed { code: failure.code(), error: chain(&failure) },
+    };
+    writer.message(&last).await
+}
+
+/// Tells the reader why its request is not done.
+///
+/// # Errors
+/// When the reader has gone.
+pub async fn refuse<W: AsyncWrite + Unpin>(code: FailureCode, error: String, writer: &mut W) -> io::Result<()> {
+    AdminWriter::new(writer).message(&AdminMessage::Failed { code, error }).await
+}
+
+/// Waits until the client has gone. It has nothing more to say while its request is done.
+pub async fn left<R: AsyncBufRead + Unpin>(reader: &mut R) {
+    while let Ok(length) = reader.fill_buf().await.map(<[u8]>::len) {
+        if length == 0 {
+            return;
+        }
+        reader.consume(length);
+    }
+}
+
+fn backup_figures(backup: Result<BackedUp, BackupError>) -> Result<Value, AdminFailure> {
+    let BackedUp { path, bytes, log, of, report } = backup?;
+    Ok(json!({
+        "path": path,
+        "bytes": bytes,
+        "log": log,
+        "of": of,
+        "newest_seq": report.newest,
+        "records": report.records,
+        "resources": report.resources,
+    }))
+}

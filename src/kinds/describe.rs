@@ -1,0 +1,65 @@
+//! What a describe call of a kind is asked, and how it is made.
+
+use aws_sdk_ec2::Client;
+use aws_sdk_ec2::error::{ErrorMetadata, ProvideErrorMetadata, SdkError};
+use futures::future::BoxFuture;
+
+use crate::model::{LeftOut, Page};
+
+/// Asks AWS for one page of a kind, or for named resources of it. The caller paces, times and classifies.
+pub type Describe = fn(Client, DescribeInput, LeftOut) -> BoxFuture<'static, Result<Page, DescribeError>>;
+
+/// What to describe.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DescribeInput {
+    /// One page of everything there is.
+    Page {
+        /// The token of the page to continue with; `None` asks for the first page.
+        token: Option<String>,
+        /// The largest number of resources on the page.
+        max_results: i32,
+    },
+    /// The resources with these ids. AWS answers none of them when one does not exist.
+    Ids(Vec<String>),
+}
+
+/// Why a describe failed, in the SDK's terms, with the operation's own error type reduced to code and message.
+pub type DescribeError = SdkError<ErrorMetadata>;
+
+/// Reduces an operation's error to code and message, which is all that tells errors of EC2 apart.
+pub(super) fn reduce<E: ProvideErrorMetadata>(error: SdkError<E>) -> DescribeError {
+    error.map_service_error(|error| error.meta().clone())
+}
+
+/// A [`Describe`] for calls of AWS's usual shape: they page, take ids, and answer one list.
+///
+/// Takes a closure that begins the call, the call's setter of ids, the field of the answer that lists the resources, and the
+/// field of a resource that holds its id.
+macro_rules! describe {
+    ($begin:expr, $set_ids:ident, $list:ident, $id:ident) => {
+        |client, input, left_out| {
+            Box::pin(async move {
+                let begin: fn(
+                    &aws_sdk_ec2::Client,
+                    &$crate::kinds::describe::DescribeInput,
+                    &$crate::model::LeftOut,
+                ) -> _ = $begin;
+                let call = begin(&client, &input, &left_out);
+                let call = match input {
+                    $crate::kinds::describe::DescribeInput::Page { token, max_results } => {
+                        call.max_results(max_results).set_next_token(token)
+                    }
+                    $crate::kinds::describe::DescribeInput::Ids(ids) => call.$set_ids(Some(ids)),
+                };
+                let output = call.send().await.map_err($crate::kinds::describe::reduce)?;
+                let items = output.$list.unwrap_or_default().into_iter().map(|described| {
+                    let id = described.$id.clone().unwrap_or_default();
+                    let fields = $crate::kinds::fields::Mapped::fields(described);
+                    $crate::model::Item::new(id, fields.document())
+                });
+                Ok($crate::model::Page { items: items.collect(), next: output.next_token, ..Default::default() })
+            })
+        }
+    };
+}
+pub(super) use describe;

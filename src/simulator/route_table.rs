@@ -1,0 +1,137 @@
+//! Route tables: the main one of each VPC, a public and a private one of most, and those that calls created.
+
+use crate::simulator::nat_gateway::NatGateway;
+use crate::simulator::network::{S3_PREFIX_LIST, Vpc};
+use crate::simulator::plan::{Plan, ZONES};
+use crate::simulator::tags::Tags;
+
+/// Numbers a VPC's tables may take: its main table, the public, the private and the edge table.
+pub(crate) const TABLES: u64 = 4;
+
+/// Where a route leads from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Destination {
+    /// An IPv4 range.
+    Ipv4(String),
+    /// An IPv6 range.
+    Ipv6(String),
+    /// One of AWS's prefix lists.
+    PrefixList(String),
+}
+
+/// Where a route leads to, by the number of the resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Target {
+    /// The VPC itself.
+    Local,
+    Internet(u64),
+    Nat(u64),
+    /// A gateway endpoint of S3.
+    Endpoint(u64),
+    /// A peering connection. The simulator has none, so each of them was deleted.
+    Peering(u64),
+}
+
+/// One route.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Route {
+    pub(crate) destination: Destination,
+    pub(crate) target: Target,
+    /// Whether its target is there; without it the route is a blackhole. Worked out when somebody looks.
+    pub(crate) active: bool,
+}
+
+impl Route {
+    pub(crate) const fn new(destination: Destination, target: Target) -> Self {
+        Self { destination, target, active: true }
+    }
+
+    pub(crate) const fn state(&self) -> &'static str {
+        if self.active { "active" } else { "blackhole" }
+    }
+
+    /// How the route came to be.
+    pub(crate) const fn origin(&self) -> &'static str {
+        if matches!(self.target, Target::Local) { "CreateRouteTable" } else { "CreateRoute" }
+    }
+}
+
+/// What a table is associated with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Associated {
+    /// All subnets of the VPC that have no table of their own.
+    Main,
+    Subnet(u64),
+    /// An internet gateway.
+    Gateway(u64),
+}
+
+/// One association of a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct TableAssociation {
+    pub(crate) number: u64,
+    pub(crate) with: Associated,
+}
+
+/// One route table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RouteTable {
+    pub(crate) number: u64,
+    pub(crate) vpc: u64,
+    pub(crate) routes: Vec<Route>,
+    pub(crate) associations: Vec<TableAssociation>,
+    pub(crate) deleted: bool,
+    /// The tags it was born with.
+    pub(crate) tags: Tags,
+}
+
+impl RouteTable {
+    /// A table with nothing but the routes inside its VPC.
+    pub(crate) fn bare(number: u64, vpc: u64) -> Self {
+        let network = Vpc::of(vpc);
+        let local = |destination| Route::new(destination, Target::Local);
+        let mut routes = vec![local(Destination::Ipv4(network.cidr))];
+        routes.extend(network.ipv6.map(Destination::Ipv6).map(local));
+        Self { number, vpc, routes, associations: Vec::new(), deleted: false, tags: Tags::default() }
+    }
+
+    /// The `number`th table of the formula, if there is one. The default VPC has its main table only.
+    pub(crate) fn of(plan: &Plan, number: u64) -> Option<Self> {
+        let (vpc, ordinal) = (number / TABLES, number % TABLES);
+        if vpc >= plan.vpcs || (vpc == 0 && ordinal > 0) || (ordinal == 3 && vpc % 4 != 2) {
+            return None;
+        }
+        let mut table = Self::bare(number, vpc);
+        let everywhere = || Destination::Ipv4("0.0.0.0/0".to_owned());
+        let (name, with) = match ordinal {
+            1 => ("public", Associated::Subnet(vpc * ZONES)),
+            2 => ("private", Associated::Subnet(vpc * ZONES + 1)),
+            3 => ("edge", Associated::Gateway(vpc)),
+            _ => ("main", Associated::Main),
+        };
+        if ordinal == 1 || vpc == 0 {
+            let ipv6 = table.routes.len() > 1;
+            table.routes.push(Route::new(everywhere(), Target::Internet(vpc)));
+            if ipv6 {
+                table.routes.push(Route::new(Destination::Ipv6("::/0".to_owned()), Target::Internet(vpc)));
+            }
+        }
+        if ordinal == 2 {
+            table.routes.push(Route::new(everywhere(), Target::Nat(NatGateway::public_of(vpc))));
+            table.routes.push(Route::new(Destination::PrefixList(S3_PREFIX_LIST.to_owned()), Target::Endpoint(vpc)));
+            if vpc % 3 == 1 {
+                table.routes.push(Route::new(Destination::Ipv4("10.200.0.0/16".to_owned()), Target::Peering(vpc)));
+            }
+        }
+        table.associations.push(TableAssociation { number, with });
+        if vpc > 0 {
+            table.tags.put("Name", format!("net-{vpc:02}-{name}"));
+        }
+        Some(table)
+    }
+
+    /// Whether it is the main table of its VPC.
+    pub(crate) fn is_main(&self) -> bool {
+        self.associations.iter().any(|association| association.with == Associated::Main)
+    }
+}
