@@ -19,7 +19,7 @@ use crate::model::{
     Cause, Event, Kind, KindRules, Observation, ResourceId, Scope, Seen, Seq, SharedClock, Source, Timestamp, Wanted,
 };
 use crate::notify::{ChangeHub, Topic};
-use crate::reconcile::Moment;
+use crate::reconcile::DecisionTime;
 use crate::reconcile::memory::{How, Note};
 use crate::store::{Batch, CommitError, ReadError, Retention, Writer};
 
@@ -27,6 +27,8 @@ mod calls;
 mod draft;
 mod error;
 mod handle;
+mod keeper;
+mod kept;
 mod lanes;
 pub mod ledger;
 mod notified;
@@ -37,6 +39,7 @@ mod sweep;
 mod tests;
 #[cfg(test)]
 mod truth;
+mod under_way;
 mod work;
 
 pub use error::IngestError;
@@ -48,11 +51,11 @@ pub use crate::reconcile::Lacked;
 
 use calls::Calls;
 use draft::{Draft, Grounds};
+use keeper::Keeper;
+use kept::{KeptRecords, Spare};
 use lanes::Lanes;
 use ledger::View;
-use outage::{Kept, Spare};
-use retention::Keeper;
-use sweep::Sweep;
+use under_way::SweepUnderWay;
 use work::{Parking, Record, RegionChoice, Work};
 
 /// A commit holds at most this many changed rows.
@@ -98,7 +101,7 @@ pub struct Ingest<L: Ledger = Writer> {
     freshness: Freshness,
     lanes: Lanes,
     wanted: mpsc::UnboundedSender<Wanted>,
-    sweeps: HashMap<(Scope, Kind), Sweep>,
+    sweeps: HashMap<(Scope, Kind), SweepUnderWay>,
     keeper: Keeper,
     started: Timestamp,
     /// When how far sweeps had come was saved last.
@@ -106,7 +109,7 @@ pub struct Ingest<L: Ledger = Writer> {
     /// Whether something was served: the first work waits for AWS's time.
     is_dated: bool,
     /// What tools have to record once the store is open again.
-    kept: Kept,
+    kept: KeptRecords,
     /// Who called AWS of late.
     calls: Calls,
 }
@@ -154,7 +157,7 @@ impl<L: Ledger> Ingest<L> {
             started,
             saved: started,
             is_dated: false,
-            kept: Kept::default(),
+            kept: KeptRecords::default(),
             calls: Calls::default(),
         };
         Ok((ingest, handle, receiver))
@@ -390,8 +393,8 @@ impl<L: Ledger> Ingest<L> {
         draft.decide(view, observation, cause, &grounds)
     }
 
-    fn moment(&self, swept: bool) -> Moment {
-        Moment { now: self.clock.now(), started: self.started, steady: self.clock.steady_since(), swept }
+    fn moment(&self, swept: bool) -> DecisionTime {
+        DecisionTime { now: self.clock.now(), started: self.started, steady: self.clock.steady_since(), swept }
     }
 
     fn rules(&self, kind: &Kind) -> KindRules {

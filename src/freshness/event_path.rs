@@ -25,7 +25,7 @@ use tokio::time::Instant;
 
 use super::event_source::{EventSource, SERVER};
 use super::unproved::EventsUnproved;
-use crate::model::known::LAG_WINDOW;
+use crate::model::evidence::LAG_WINDOW;
 use crate::model::{Canary, Kind, Timestamp, Trouble};
 
 /// How long an event of a recorded call proves that a trail logs.

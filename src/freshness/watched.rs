@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::scope::{ScopeFreshness, Swept};
 use super::unread::Unread;
 use crate::model::{Kind, Scope, Timestamp, UnreadableItem};
-use crate::reconcile::Memory;
+use crate::reconcile::ScopeMemory;
 use crate::reconcile::guard::Hold;
 use crate::store::Watermark;
 
@@ -14,7 +14,7 @@ use crate::store::Watermark;
 #[derive(Debug)]
 pub(crate) struct WatchedScope {
     pub(crate) state: ScopeFreshness,
-    pub(crate) memory: Memory,
+    pub(crate) memory: ScopeMemory,
     /// How many the last complete sweep lacked too soon after other evidence of them.
     spared: u64,
     /// When the first complete sweep of this run started: a run is interrupted when a sweep comes later than expected.
@@ -136,7 +136,7 @@ impl WatchedScope {
                 held: None,
                 settled: complete.map(|swept| swept.started),
             },
-            memory: Memory::default(),
+            memory: ScopeMemory::default(),
             spared: 0,
             since: None,
             unread: Unread::default(),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::draft::Draft;
 use super::ledger::View;
+use super::under_way::SweepUnderWay;
 use super::{Ingest, IngestError, Ledger};
 use crate::freshness::{Continuity, Swept, WatchedScope};
 use crate::model::{
@@ -12,34 +13,10 @@ use crate::model::{
     TroubleClass, UnreadableItem,
 };
 use crate::notify::Topic;
-use crate::reconcile::Memory;
+use crate::reconcile::ScopeMemory;
 use crate::reconcile::absence::{Absence, Unseen};
 use crate::reconcile::memory::{How, Note};
 use crate::store::{Batch, ReadError};
-
-/// A sweep under way.
-pub(super) struct Sweep {
-    started: Timestamp,
-    /// The scope's first ever: what it finds existed before Muster looked.
-    baseline: bool,
-    /// When somebody had looked last, when nobody did for a while before this sweep.
-    since: Option<Timestamp>,
-    /// Why its completion proves nothing, when a page could not be stored.
-    broken: Option<String>,
-    /// Whether it was the first that was made without some parameter: then what it lacks may only not be shown any more.
-    narrower: bool,
-}
-
-impl Sweep {
-    /// Why what it shows is recorded.
-    fn cause(&self) -> Cause {
-        match self.since {
-            _ if self.baseline => Cause::Baseline,
-            Some(since) => Cause::Resumed { since },
-            None => Cause::Sweep,
-        }
-    }
-}
 
 impl<L: Ledger> Ingest<L> {
     pub(super) fn sweep(&mut self, message: SweepMessage) {
@@ -59,7 +36,7 @@ impl<L: Ledger> Ingest<L> {
                     watched.begin_unread();
                     (watched.state.complete.is_none(), since)
                 });
-                self.sweeps.insert(key, Sweep { started: at, baseline, since, broken: None, narrower: false });
+                self.sweeps.insert(key, SweepUnderWay { started: at, baseline, since, broken: None, narrower: false });
             }
             SweepStep::Page(Page { sent_at, items, unreadable, .. }) => {
                 let count = (items.len() + unreadable.len()) as u64;
@@ -141,7 +118,7 @@ impl<L: Ledger> Ingest<L> {
 
     /// Compares a page with the rows by digest, and decides only what differs.
     fn page(&mut self, scope: &Scope, kind: &Kind, at: Timestamp, items: Vec<Item>) -> Result<(), IngestError> {
-        let cause = self.sweeps.get(&(scope.clone(), kind.clone())).map_or(Cause::Sweep, Sweep::cause);
+        let cause = self.sweeps.get(&(scope.clone(), kind.clone())).map_or(Cause::Sweep, SweepUnderWay::cause);
         let rules = self.rules(kind);
         let (mut same, mut news) = (Vec::new(), VecDeque::new());
         let view = self.ledger.view()?;
@@ -230,7 +207,13 @@ impl<L: Ledger> Ingest<L> {
     }
 
     /// Judges what a complete sweep lacked, and notes its end.
-    fn complete(&mut self, scope: &Scope, kind: &Kind, sweep: &Sweep, ended: Timestamp) -> Result<(), IngestError> {
+    fn complete(
+        &mut self,
+        scope: &Scope,
+        kind: &Kind,
+        sweep: &SweepUnderWay,
+        ended: Timestamp,
+    ) -> Result<(), IngestError> {
         let started = sweep.started;
         let mut unseen = self.unseen(scope, kind)?;
         let mut unjudged = 0;
@@ -332,7 +315,7 @@ impl<L: Ledger> Ingest<L> {
         let gone = self.rules(&id.kind).is_gone(&current.document);
         let moment = self.moment(true);
         let newest = self.freshness.view(&id.scope(), &id.kind, |watched| {
-            let known = |memory: &Memory| memory.known(&id.id, Some(&current), None).newest(moment);
+            let known = |memory: &ScopeMemory| memory.known(&id.id, Some(&current), None).newest(moment);
             watched.map_or(moment.steady, |watched| known(&watched.memory))
         });
         Ok(Some(Unseen { id: id.id, newest, gone }))

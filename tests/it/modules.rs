@@ -31,7 +31,7 @@ const TABLE: [(&str, Option<&[&str]>); 21] = [
     ("query", Some(&["model", "store"])),
     ("mcp", Some(&["model", "kinds", "store", "query", "freshness", "notify", "aws", "ingest"])),
     ("simulator", Some(&[])),
-    ("watch", None),
+    ("watch", Some(&["model", "kinds", "aws", "source", "freshness", "ingest"])),
     ("connection", Some(&["model", "config"])),
     ("setup", None),
     ("doctor", None),
@@ -59,7 +59,7 @@ const CONFINED: [(&str, &[&str]); 12] = [
 ];
 
 /// Files below `src/` that are still part of a circle. None may be added.
-const KNOWN: [&str; 168] = [
+const KNOWN: [&str; 153] = [
     "app/asking.rs",
     "aws.rs",
     "aws/actions.rs",
@@ -103,10 +103,6 @@ const KNOWN: [&str; 168] = [
     "connection/lock.rs",
     "doctor.rs",
     "doctor/events.rs",
-    "ingest.rs",
-    "ingest/outage.rs",
-    "ingest/retention.rs",
-    "ingest/sweep.rs",
     "kinds.rs",
     "kinds/address.rs",
     "kinds/instance.rs",
@@ -117,19 +113,8 @@ const KNOWN: [&str; 168] = [
     "kinds/subnet.rs",
     "kinds/volume.rs",
     "kinds/vpc.rs",
-    "model/document.rs",
-    "model/document/map.rs",
-    "model/document/order.rs",
-    "model/event.rs",
-    "model/form.rs",
-    "model/form/shape.rs",
-    "model/known.rs",
     "query/filter.rs",
     "query/filter/doubt.rs",
-    "reconcile.rs",
-    "reconcile/absence.rs",
-    "reconcile/guard.rs",
-    "reconcile/memory.rs",
     "setup.rs",
     "setup/apply.rs",
     "setup/plan.rs",
