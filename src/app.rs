@@ -12,6 +12,7 @@ pub mod admin;
 pub mod client;
 pub mod demo;
 pub mod engine;
+pub mod examination;
 pub mod front;
 pub mod inspection;
 pub mod listener;

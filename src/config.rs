@@ -13,6 +13,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 mod account;
+mod aws;
 pub mod environment;
 mod meant;
 pub mod place;

@@ -20,12 +20,10 @@
 //! there.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use futures::{StreamExt, stream};
 use serde_json::{Value, json};
 
-use crate::app::engine;
 use crate::aws::queue::Queue;
 use crate::aws::{Aws, AwsError};
 use crate::config::Config;
@@ -34,14 +32,19 @@ use crate::model::{AccountId, Region, Scope};
 mod apply;
 pub mod desired;
 pub mod drift;
+pub mod error;
+pub mod list;
 pub mod name;
 pub mod observed;
 pub mod plan;
 pub mod removal;
+pub mod senders;
 pub mod template;
 
 pub use desired::{Desired, QueueRole, Thing};
-pub use drift::{Drift, Fault, drift};
+pub use drift::{Drift, Effect, Fault, drift};
+pub use error::SetupError;
+pub use list::listed;
 pub use name::{Name, NameError};
 pub use observed::Observed;
 pub use plan::{Act, Step};
@@ -73,65 +76,6 @@ pub enum Work {
         /// Also the dead-letter queue that has messages.
         discard_dead_letters: bool,
     },
-}
-
-/// Why a region is not as ordered.
-#[derive(Debug, thiserror::Error)]
-pub enum SetupError {
-    /// A call failed.
-    #[error("{source}. {}", source.advice())]
-    Aws {
-        /// How.
-        #[from]
-        source: AwsError,
-    },
-    /// Something of another has one of the names.
-    #[error(
-        "{} without the tag muster:created-by=muster, so nothing was changed in {region}: choose other names with --name, or \
-         let Muster take over and change what is there with --adopt",
-        others(things)
-    )]
-    Foreign {
-        /// Where.
-        region: Region,
-        /// What it is, such as `the rule muster-tags`.
-        things: Vec<String>,
-    },
-    /// AWS reads a pattern in another way than it is meant.
-    #[error(
-        "EventBridge says that the pattern of the rule {rule} {fault}; nothing was changed in {region}. This is a fault of \
-         Muster: report it with the version of Muster and this message"
-    )]
-    Pattern {
-        /// Where.
-        region: Region,
-        /// The rule.
-        rule: String,
-        /// In which way.
-        fault: &'static str,
-    },
-    /// The name of a deleted queue is still kept back.
-    #[error(
-        "SQS keeps the name of a deleted queue back for 60 seconds, and {queue} still after {waited} s: run it again in a \
-         minute"
-    )]
-    KeptBack {
-        /// The queue.
-        queue: String,
-        /// How long was waited, in seconds.
-        waited: u64,
-    },
-    /// A queue went away while it was worked on.
-    #[error("the queue {queue} is gone since it was looked at: run it again")]
-    Gone {
-        /// The queue.
-        queue: String,
-    },
-}
-
-fn others(things: &[String]) -> String {
-    let verb = if things.len() == 1 { "exists" } else { "exist" };
-    format!("{} {verb}", things.join(", "))
 }
 
 /// What came of one region.
@@ -192,7 +136,7 @@ pub async fn run(
     order: &Order,
     mut tell: impl FnMut(&AccountId, Report),
 ) -> Result<AccountId, AwsError> {
-    let aws = Aws::load(engine::settings(config)).await;
+    let aws = Aws::load(config.aws_settings()).await;
     let account = aws.identify().await?;
     let regions = if aws.watches_all() { aws.enabled_regions().await? } else { aws.regions() };
     let reports = regions.into_iter().map(|region| {
@@ -250,19 +194,6 @@ async fn work(aws: &Aws, desired: &Desired, order: &Order, report: &mut Report) 
         report.queue = applying.queues.remove(&QueueRole::Events);
     }
     Ok(())
-}
-
-/// A list in words: `a`, `a and b`, `a, b and c`.
-#[must_use]
-pub fn listed(words: &[impl fmt::Display]) -> String {
-    match words {
-        [] => String::new(),
-        [one] => one.to_string(),
-        [first @ .., last] => {
-            let first: Vec<String> = first.iter().map(ToString::to_string).collect();
-            format!("{} and {last}", first.join(", "))
-        }
-    }
 }
 
 #[cfg(test)]

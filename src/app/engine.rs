@@ -17,7 +17,7 @@ use tokio::task::{JoinError, spawn_blocking};
 use tokio::time::{sleep, timeout};
 use tokio_util::task::TaskTracker;
 
-use crate::aws::{Aws, Regions, Settings};
+use crate::aws::Aws;
 use crate::config::Config;
 use crate::freshness::EventRules;
 use crate::ingest::{Ingest, KindEntry};
@@ -111,7 +111,8 @@ impl Engine {
         let options = store::Options::new(&config.data_dir, kinds::project);
         let options = store::Options { reserve_bytes: config.keep_free, ..options };
         // Finding the region may ask the metadata service, which takes seconds where there is none.
-        let (opened, aws) = tokio::join!(spawn_blocking(move || store::open(options)), Aws::load(settings(config)));
+        let (opened, aws) =
+            tokio::join!(spawn_blocking(move || store::open(options)), Aws::load(config.aws_settings()));
         Engine::start(config, opened??, aws, hub)
     }
 
@@ -201,24 +202,6 @@ impl Engine {
 #[must_use]
 pub fn hub() -> ChangeHub {
     ChangeHub::new(parts())
-}
-
-/// What to connect to AWS with.
-pub(crate) fn settings(config: &Config) -> Settings {
-    let selection = &config.selection;
-    let home = selection.region.as_deref().map(Region::new);
-    let several = selection.regions().iter().map(|name| Region::new(name.as_str()));
-    Settings {
-        regions: match selection.regions() {
-            _ if selection.is_all() => Regions::All { home },
-            [] => Regions::Named(home.into_iter().collect()),
-            _ => Regions::Named(several.collect()),
-        },
-        profile: config.selection.profile.clone(),
-        account: config.account.clone(),
-        share_percent: config.aws_share.percent(),
-        emulator: config.emulator.clone(),
-    }
 }
 
 /// The regions that are going to be watched once the account is known; `None` while that is not known.

@@ -246,7 +246,7 @@ async fn regained(config: &Config, listener: &ClientListener, foreign: &Foreign,
                 return;
             }
             // Loaded anew each time: a profile may be another one's by now.
-            let aws = Aws::load(engine::settings(config)).await;
+            let aws = Aws::load(config.aws_settings()).await;
             if aws.identify().await.is_ok_and(|account| account == foreign.stored) {
                 return;
             }

@@ -17,6 +17,8 @@ use tokio::task::JoinSet;
 use super::clock::AwsClock;
 use super::sdk::{Sdk, emulated};
 use super::{Aws, Regions, Settings};
+use crate::mcp::tools::arguments;
+use crate::mcp::tools::arguments::instances::InstanceArguments;
 use crate::mcp::tools::stop_instance;
 use crate::model::{AccountId, Named, Region, Scope};
 
@@ -191,7 +193,8 @@ fn watching(config: &SdkConfig, account: Option<AccountId>, regions: Vec<Region>
 /// The instances that a tool's arguments name.
 pub(crate) fn named(ids: &[&str]) -> Named {
     let Value::Object(given) = serde_json::json!({"instance_ids": ids}) else { panic!("an object") };
-    stop_instance::SPEC.read(given).unwrap().named_instances(50).unwrap()
+    let clean = stop_instance::SPEC.clean(given).unwrap();
+    arguments::read::<InstanceArguments<50>>(clean).unwrap().named().unwrap()
 }
 
 pub(crate) fn scope() -> Scope {

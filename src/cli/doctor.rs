@@ -6,8 +6,9 @@ use serde_json::json;
 use super::connection::Connection;
 use super::output::Output;
 use super::table::{Medium, Table, harmless};
+use crate::app::examination;
 use crate::config::Environment;
-use crate::doctor::{self, Finding, Verdict};
+use crate::doctor::{Finding, Verdict};
 use crate::model::text::shown;
 
 /// The longest fix that is shown.
@@ -39,7 +40,7 @@ impl Doctor {
     /// [`Unwell`] when something failed.
     pub(super) async fn run(self, environment: &Environment) -> anyhow::Result<()> {
         let config = self.connection.config(environment)?;
-        let findings = doctor::examine(&config).await;
+        let findings = examination::examine(&config).await;
         let failed = findings.iter().filter(|finding| finding.verdict == Verdict::Failed).count();
         let mut output = Output::stdout();
         if self.json {

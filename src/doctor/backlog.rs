@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use super::finding::{Check, Finding, Outcome};
-use super::queue::Attributes;
+use super::wiring::Attributes;
 
 pub(crate) static CHECK: Check = Check {
     name: "backlog",
@@ -64,7 +64,7 @@ fn age(time: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::super::finding::Verdict;
-    use super::super::queue::tests::attributes;
+    use super::super::wiring::tests::attributes;
     use super::*;
 
     #[test]

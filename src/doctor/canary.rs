@@ -13,22 +13,19 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::finding::{Check, Finding, Outcome, asked, seconds};
 use super::listener;
+use super::local::Server;
 use crate::aws::bus::CustomEvent;
 use crate::aws::canary::canaries;
 use crate::aws::peek::Peeked;
 use crate::aws::queue::{BATCH, Queue};
 use crate::aws::{Aws, AwsError};
 use crate::kinds::rules::{self, CANARY_SOURCE, RULES, RuleSpec};
-use crate::mcp::client::Client;
 use crate::model::{Region, Timestamp};
 
 pub(crate) static CHECK: Check = Check {
     name: "canary",
     title: "A custom event put on the bus comes back through each rule and the queue, and how long that takes",
 };
-
-/// The resource in which a server tells which canaries it has seen.
-pub(crate) const FRESHNESS: &str = "ec2://inventory/freshness";
 
 /// How long a canary may take. EventBridge delivers within a second or so; a rule that was just changed takes longer.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -55,7 +52,7 @@ pub(crate) struct Way<'a> {
     /// After how many receives a message is given up.
     pub(crate) most_receives: Option<u64>,
     /// The server that receives, if one does.
-    pub(crate) server: Option<&'a Client>,
+    pub(crate) server: Option<&'a dyn Server>,
 }
 
 /// What became of the canaries.
@@ -105,9 +102,9 @@ pub(crate) async fn fly(way: &Way<'_>) -> Flight {
 }
 
 /// Asks the server until it has seen all of them.
-async fn ask(way: &Way<'_>, server: &Client, sender: &str, started: Instant, flight: &mut Flight) {
+async fn ask(way: &Way<'_>, server: &dyn Server, sender: &str, started: Instant, flight: &mut Flight) {
     while flight.back.len() < way.rules.len() && started.elapsed() < PATIENCE {
-        let Ok(Ok(said)) = timeout(PATIENCE, server.read(FRESHNESS)).await else {
+        let Ok(Ok(said)) = timeout(PATIENCE, server.freshness()).await else {
             flight.stopped = Some("the server ended meanwhile: ask again".to_owned());
             return;
         };

@@ -2,7 +2,7 @@
 
 use super::backlog::depth;
 use super::finding::{Check, Finding, Outcome};
-use super::queue::Attributes;
+use super::wiring::Attributes;
 
 pub(crate) static CHECK: Check = Check { name: "dead-letters", title: "The dead-letter queue is empty" };
 
@@ -29,7 +29,7 @@ pub(crate) fn judge(queue: &str, url: &str, outcome: &Outcome<Option<Attributes>
 #[cfg(test)]
 mod tests {
     use super::super::finding::Verdict;
-    use super::super::queue::tests::attributes;
+    use super::super::wiring::tests::attributes;
     use super::*;
 
     #[test]

@@ -4,11 +4,10 @@ use futures::future::{join, join_all};
 use tokio::time::timeout;
 
 use super::canary::{self, Flight, Way};
-use super::finding::{Finding, Outcome, asked};
-use super::queue::{Attributes, redrives};
-use super::{
-    Examined, LOCAL, backlog, dead_letters, endpoint, listener, permission, policy, queue, rule, setup, target,
-};
+use super::examined::Examined;
+use super::finding::{Finding, LOCAL, Outcome, asked};
+use super::wiring::{self, Attributes, Judge, redrives};
+use super::{backlog, dead_letters, endpoint, listener, permission};
 use crate::aws::bus::{RuleState, Target};
 use crate::aws::queue::Queue;
 use crate::kinds::rules::{RULES, RuleSpec};
@@ -32,38 +31,27 @@ struct Found {
 pub(crate) async fn named(examined: &Examined<'_>, name: &str) -> Vec<Finding> {
     let prefix = match name.parse::<Name>() {
         Ok(prefix) => prefix,
-        Err(error) => return vec![rule::CHECK.failed(name, error.to_string(), "Give another name with --events.")],
+        Err(error) => return vec![wiring::RULE.failed(name, error.to_string(), "Give another name with --events.")],
     };
     let desired = Desired::new(examined.scope.clone(), prefix);
-    let mend = setup(examined.config, &examined.scope.region, name);
+    let mend = examined.mending(name);
     let (queue_name, dead_name) = (QueueRole::Events.name(&desired.name), QueueRole::Dead.name(&desired.name));
     let (Rules { mut findings, states, targets }, ((main, seen), (dead, _))) =
         join(rules(examined, name), join(find(examined, &queue_name), find(examined, &dead_name))).await;
     findings.extend(seen);
-    let queue_arn = attribute(&main, "QueueArn");
+    let judge = Judge { desired: &desired, fix: &mend };
     let mut sound = Vec::new();
     for ((rule, state), targets) in RULES.iter().zip(&states).zip(&targets) {
-        let ruled = rule::judge(rule, name, &mend, state);
-        let aimed = if matches!(state, Ok(Some(_))) {
-            target::judge(&rule.name(name), &mend, queue_arn.as_deref(), targets)
-        } else {
-            target::CHECK.skipped(rule.name(name), "the rule is not known to be there")
-        };
-        if ruled.holds() && aimed.holds() {
+        let found = judge.rule(rule, state, targets);
+        if found.iter().all(Finding::holds) {
             sound.push(rule);
         }
-        findings.extend([ruled, aimed]);
+        findings.extend(found);
     }
-    let there = queue::judge(QueueRole::Events, &main.name, &mend, &main.attributes);
-    let admitted = match &main.attributes {
-        Ok(Some(attributes)) => {
-            let wanted: Vec<String> = RULES.iter().map(|rule| desired.rule_arn(rule)).collect();
-            policy::judge(&main.name, &mend, &wanted, attributes.get("Policy").map_or("", String::as_str))
-        }
-        _ => policy::CHECK.skipped(&*main.name, "the queue is not known"),
-    };
-    let arrives = there.holds() && admitted.holds();
-    findings.extend([there, admitted, queue::judge(QueueRole::Dead, &dead.name, &mend, &dead.attributes)]);
+    let there = judge.queue(QueueRole::Events, &main.attributes);
+    let arrives = there.iter().all(Finding::holds);
+    findings.extend(there);
+    findings.extend(judge.queue(QueueRole::Dead, &dead.attributes));
     findings.push(dead_letters(&dead));
     let server = server(examined, &desired, &mut findings).await;
     let listens = if server { examined.server } else { None };
@@ -99,12 +87,12 @@ pub(crate) async fn queue_alone(examined: &Examined<'_>, queue: &Queue) -> Vec<F
         permission::judge("sqs:GetQueueAttributes", &found.attributes),
     ];
     let there = match &found.attributes {
-        Ok(Some(_)) => queue::CHECK.ok(&*found.name, attribute(&found, "QueueArn").unwrap_or_default()),
+        Ok(Some(_)) => wiring::QUEUE.ok(&*found.name, attribute(&found, "QueueArn").unwrap_or_default()),
         Ok(None) => {
             let fix = "Check --queue-url, or use what `muster setup` makes: --events.";
-            queue::CHECK.failed(&*found.name, "there is no such queue", fix)
+            wiring::QUEUE.failed(&*found.name, "there is no such queue", fix)
         }
-        Err(why) => queue::CHECK.unanswered(&*found.name, why),
+        Err(why) => wiring::QUEUE.unanswered(&*found.name, why),
     };
     let reader = if examined.server.is_some() { backlog::Reader::Server } else { backlog::Reader::Nobody(None) };
     findings.extend([there, backlog::judge(&found.name, &found.attributes, reader)]);
@@ -115,7 +103,7 @@ pub(crate) async fn queue_alone(examined: &Examined<'_>, queue: &Queue) -> Vec<F
         findings.push(dead_letters(&dead));
     }
     let why = "only a queue is named: give `--events` to look at what `muster setup` makes";
-    let rest = [&rule::CHECK, &target::CHECK, &policy::CHECK, &listener::CHECK, &canary::CHECK];
+    let rest = [&wiring::RULE, &wiring::TARGET, &wiring::POLICY, &listener::CHECK, &canary::CHECK];
     findings.extend(rest.map(|check| check.skipped(&*found.name, why)));
     findings
 }
@@ -166,7 +154,7 @@ async fn server(examined: &Examined<'_>, desired: &Desired, findings: &mut Vec<F
         return false;
     };
     // That it does not answer is told of its freshness.
-    let Ok(Ok(said)) = timeout(LOCAL, server.read(canary::FRESHNESS)).await else { return false };
+    let Ok(Ok(said)) = timeout(LOCAL, server.freshness()).await else { return false };
     let path = listener::of(&said, &examined.scope.region);
     let queue = QueueRole::Events.name(&desired.name);
     findings.push(listener::judge(path, desired.name.as_str(), &queue));

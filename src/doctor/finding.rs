@@ -133,6 +133,15 @@ impl From<AwsError> for Unanswered {
     }
 }
 
+/// How long the store, and the running server, may take to answer.
+pub const LOCAL: Duration = Duration::from_secs(20);
+
+/// What the store or the running server did not answer in time.
+pub(crate) fn hung(check: &Check, subject: &str) -> Finding {
+    let fact = format!("no answer within {} s", LOCAL.as_secs());
+    check.failed(subject, fact, "Look at the server's log, and start it again.")
+}
+
 /// Asks AWS, for at most [`PATIENCE`], and tells how long it took. On the heap: a call of the SDK is large.
 pub(crate) fn asked<'a, T: 'a>(
     question: impl Future<Output = Result<T, AwsError>> + 'a,
@@ -140,13 +149,13 @@ pub(crate) fn asked<'a, T: 'a>(
     async {
         let started = Instant::now();
         let answer = timeout(PATIENCE, question).await;
-        let answer = answer.map_or_else(|_| Err(hung()), |answer| answer.map_err(Unanswered::from));
+        let answer = answer.map_or_else(|_| Err(no_answer()), |answer| answer.map_err(Unanswered::from));
         (answer, started.elapsed())
     }
     .boxed_local()
 }
 
-fn hung() -> Unanswered {
+fn no_answer() -> Unanswered {
     Unanswered {
         fact: format!("no answer within {} s", PATIENCE.as_secs()),
         fix: "Check the network, a proxy (HTTPS_PROXY) and AWS_ENDPOINT_URL.".to_owned(),
@@ -185,7 +194,7 @@ pub(crate) mod tests {
     fn what_cannot_be_seen_for_a_lack_of_permission_is_skipped_and_what_breaks_fails() {
         let check = Check { name: "rule", title: "" };
         assert_eq!(check.unanswered("r", &denied("events:DescribeRule")).verdict, Verdict::Skipped);
-        assert_eq!(check.unanswered("r", &hung()).verdict, Verdict::Failed);
+        assert_eq!(check.unanswered("r", &no_answer()).verdict, Verdict::Failed);
         assert_eq!(seconds(Duration::from_millis(2_045)), "2.045 s");
     }
 }

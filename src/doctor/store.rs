@@ -2,42 +2,36 @@
 
 use serde_json::Value;
 
-use super::finding::{Check, Finding};
+use super::finding::{Check, Finding, hung};
+use super::local::NoFigures;
 use super::unreadable;
-use crate::app::client::AskError;
-use crate::app::client::admin::{self, AdminError};
-use crate::config::Config;
-use crate::connection::admin::AdminRequest;
-use crate::connection::attach::AttachError;
-use crate::connection::data_dir::DataDirError;
-use crate::model::text::chain;
 
 pub(crate) static CHECK: Check =
     Check { name: "store", title: "The store opens and can be read; its size and records" };
 
-pub(crate) async fn look(config: &Config) -> Vec<Finding> {
-    let figures = admin::done(config, &AdminRequest::Stat).await;
-    let subject = config.data_dir.display().to_string();
-    let messages = figures.as_ref().ok().map(|figures| unreadable::judge(&subject, figures));
-    std::iter::once(judge(&subject, &figures)).chain(messages).collect()
+/// What the figures of the store in `data_dir` say of it, and of the messages that it keeps.
+pub(crate) fn look(data_dir: &str, figures: &Result<Value, NoFigures>) -> Vec<Finding> {
+    let messages = figures.as_ref().ok().map(|figures| unreadable::judge(data_dir, figures));
+    std::iter::once(judge(data_dir, figures)).chain(messages).collect()
 }
 
-fn judge(data_dir: &str, figures: &Result<Value, AdminError>) -> Finding {
+fn judge(data_dir: &str, figures: &Result<Value, NoFigures>) -> Finding {
     match figures {
         Ok(figures) => {
             let count = |name: &str| figures.get(name).and_then(Value::as_u64).unwrap_or_default();
             let kinds = figures.get("resources").and_then(Value::as_object).into_iter().flatten();
             let resources: u64 = kinds.filter_map(|(_, count)| count.as_u64()).sum();
             let (records, file, live) = (count("records"), count("file_bytes"), count("live_bytes"));
-            let sizes = format!("{} MiB, {} MiB of them alive", file >> 20, live >> 20);
+            let sizes = format!("{} MiB, of which {} MiB in use", file >> 20, live >> 20);
             CHECK.ok(data_dir, format!("{records} records, {resources} resources, {sizes}"))
         }
-        Err(AdminError::Ask(AskError::Attach(AttachError::Directory(DataDirError::NoStore { .. })))) => CHECK.skipped(
+        Err(NoFigures::NoStore) => CHECK.skipped(
             data_dir,
             "there is none yet: `muster serve` makes it, as does an MCP client that starts `muster mcp`",
         ),
-        Err(error) => {
-            CHECK.failed(data_dir, chain(error), "See what `muster log verify` says of it (no server may run).")
+        Err(NoFigures::Silent) => hung(&CHECK, data_dir),
+        Err(NoFigures::Failed(why)) => {
+            CHECK.failed(data_dir, &**why, "See what `muster log verify` says of it (no server may run).")
         }
     }
 }
@@ -48,17 +42,15 @@ mod tests {
 
     use super::super::finding::Verdict;
     use super::*;
-    use crate::model::FailureCode;
 
     #[test]
     fn no_store_is_no_failure_and_one_that_does_not_open_is() {
         let figures = json!({"records": 7, "file_bytes": 3 << 20, "resources": {"vpc": 2, "volume": 3}});
         let finding = judge("d", &Ok(figures));
         assert!(finding.verdict == Verdict::Ok && finding.fact.contains("7 records, 5 resources"), "{finding:?}");
-        let missing = AttachError::from(DataDirError::NoStore { data_dir: "d".into() });
-        assert_eq!(judge("d", &Err(AskError::from(missing).into())).verdict, Verdict::Skipped);
-        let broken = AdminError::Failed { code: FailureCode::Failed, error: "it is damaged".to_owned() };
-        let finding = judge("d", &Err(broken));
+        assert_eq!(judge("d", &Err(NoFigures::NoStore)).verdict, Verdict::Skipped);
+        assert_eq!(judge("d", &Err(NoFigures::Silent)).verdict, Verdict::Failed);
+        let finding = judge("d", &Err(NoFigures::Failed("it is damaged".to_owned())));
         assert!(finding.verdict == Verdict::Failed && finding.fact.contains("damaged"), "{finding:?}");
     }
 }

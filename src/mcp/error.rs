@@ -338,6 +338,15 @@ impl Fault {
         }
     }
 
+    /// The same fault with arguments that work, where arguments are what is wrong.
+    #[must_use]
+    pub fn with_example(self, example: &'static str) -> Self {
+        match self {
+            Fault::Argument(error) => Fault::Argument(error.with_example(example)),
+            other => other,
+        }
+    }
+
     /// As the result of a tool.
     #[must_use]
     pub fn result(&self) -> CallToolResult {

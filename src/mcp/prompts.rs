@@ -1,30 +1,44 @@
 //! Prompts: tasks that people start from their client's menu.
 
 use rmcp::model::{GetPromptResult, JsonObject, Prompt, PromptArgument, PromptMessage, Role};
+use rmcp::schemars::{self, JsonSchema};
+use serde::Deserialize;
+use serde_json::Value;
 
 use super::error::Fault;
-use super::tools::arguments::Arguments;
+use super::tools::arguments::coerce::Care;
+use super::tools::arguments::{self, ArgumentError};
+use super::tools::schema::ToolSchema;
 use crate::model::text::shown;
 
 const NAME: &str = "fleet_health_check";
 const DESCRIPTION: &str = "Checks the health of all running instances, or of those with a tag.";
 
-/// What its arguments are called, and what they mean.
-const ARGUMENTS: [(&str, &str); 2] = [
-    ("tag", "Only instances with this tag, as KEY=VALUE; the value may hold * and ?"),
-    ("region", "Only instances in this region"),
-];
 /// Arguments that work, for error messages.
 const EXAMPLE: &str = r#"{"tag": "Team=web", "region": "us-east-1"}"#;
 /// The longest value: a tag has up to 128 characters in its key and 256 in its value.
-const LONGEST: usize = 400;
+const MAX_VALUE: usize = 400;
+
+/// Which instances are checked.
+#[derive(Debug, Deserialize, JsonSchema)]
+struct Arguments {
+    /// Only instances with this tag, as KEY=VALUE; the value may hold * and ?
+    tag: Option<String>,
+    /// Only instances in this region
+    region: Option<String>,
+}
+
+static SCHEMA: ToolSchema = ToolSchema::of_arguments::<Arguments>();
 
 /// Every prompt, in a fixed order.
 #[must_use]
 pub fn all() -> Vec<Prompt> {
-    let arguments = ARGUMENTS
-        .map(|(name, description)| PromptArgument::new(name).with_description(description).with_required(false));
-    vec![Prompt::new(NAME, Some(DESCRIPTION), Some(arguments.to_vec())).with_title("Fleet health check")]
+    let properties = SCHEMA.json().get("properties").and_then(Value::as_object);
+    let arguments = properties.into_iter().flatten().map(|(name, schema)| {
+        let description = schema.get("description").and_then(Value::as_str).unwrap_or_default();
+        PromptArgument::new(name).with_description(description).with_required(false)
+    });
+    vec![Prompt::new(NAME, Some(DESCRIPTION), Some(arguments.collect())).with_title("Fleet health check")]
 }
 
 /// The messages of a prompt.
@@ -35,27 +49,34 @@ pub fn get(name: &str, arguments: Option<&JsonObject>) -> Result<GetPromptResult
     if name != NAME {
         return Err(Fault::UnknownPrompt(shown(name, 80)));
     }
-    let known = ARGUMENTS.map(|(name, _)| name);
-    let arguments = Arguments::of_prompt(NAME, &known, EXAMPLE, arguments.cloned().unwrap_or_default())?;
-    let argument = |name: &str| -> Result<Option<String>, Fault> {
-        let Some(value) = arguments.text(name)? else { return Ok(None) };
-        // A value that is cut, or from which something is left out, asks for something else.
-        if shown(value, LONGEST) != value {
-            let expected = format!("at most {LONGEST} visible characters");
-            return Err(arguments.form(name, &expected, &value.into()).into());
+    message(arguments.cloned().unwrap_or_default()).map_err(|fault| fault.with_example(EXAMPLE))
+}
+
+/// A value that is short enough to stand in the message as it is: one that is cut, or from which something is left out, asks for
+/// something else.
+fn whole(name: &str, value: Option<String>) -> Result<Option<String>, Fault> {
+    match value {
+        Some(value) if shown(&value, MAX_VALUE) != value => {
+            let expected = format!("at most {MAX_VALUE} visible characters");
+            Err(ArgumentError::form(name, &expected, value).into())
         }
-        Ok(Some(value.to_owned()))
-    };
+        value => Ok(value),
+    }
+}
+
+fn message(given: JsonObject) -> Result<GetPromptResult, Fault> {
+    let Arguments { tag, region } = arguments::read(arguments::clean(NAME, SCHEMA.json(), Care::Read, given)?)?;
+    let (tag, region) = (whole("tag", tag)?, whole("region", region)?);
     let mut filters = String::from(r#"{"Name": "instance-state-name", "Values": ["running"]}"#);
-    if let Some(tag) = argument("tag")? {
+    if let Some(tag) = tag {
         let (key, value) = tag.split_once('=').unwrap_or((&tag, "*"));
         if key.trim().is_empty() {
-            return Err(arguments.form("tag", "KEY=VALUE", &tag.as_str().into()).into());
+            return Err(ArgumentError::form("tag", "KEY=VALUE", tag).into());
         }
         let tag = serde_json::json!({"Name": format!("tag:{key}"), "Values": [value]});
         filters = format!("{filters}, {tag}");
     }
-    let region = argument("region")?.map_or_else(String::new, |region| format!(" with region \"{region}\""));
+    let region = region.map_or_else(String::new, |region| format!(" with region \"{region}\""));
     let text = format!(
         "Check the health of my EC2 fleet.\n\
          1. Call get_inventory_summary. If something is stale, incomplete or failing, tell me first, with the fix.\n\

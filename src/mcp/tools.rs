@@ -1,7 +1,8 @@
 //! The tools: one file each in `tools/`, one line each in [`TOOLS`].
 //!
-//! A tool says what it takes and gives as JSON Schema, written out by hand: models read these schemas, and some clients
-//! drop tools whose schemas hold `null` unions or boolean sub-schemas. A committed snapshot shows every change to them.
+//! What a tool takes is a struct, from which its schema and its parsing follow ([`arguments`]). Models read the schemas, and some
+//! clients drop tools whose schemas hold `null` unions or boolean sub-schemas ([`schema`]). A committed snapshot shows every
+//! change to them.
 //!
 //! Text and structured content of an answer hold the same rows, and each stays below [`spec::BUDGET`].
 
@@ -17,7 +18,6 @@ pub mod get_inventory_summary;
 pub mod get_resource;
 pub mod label;
 pub mod list_changes;
-pub mod named;
 pub mod power;
 pub mod rows;
 pub mod schema;
@@ -95,12 +95,12 @@ pub async fn call(
     stop: &CancellationToken,
 ) -> CallToolResult {
     let served = async {
-        let arguments = spec.read(arguments.unwrap_or_default())?;
-        (spec.call)(Call { core, arguments, writes, stop: stop.clone() }).await
+        let given = spec.clean(arguments.unwrap_or_default())?;
+        (spec.call)(Call { core, writes, stop: stop.clone() }, given).await
     };
     match served.await {
         Ok(answer) => answer.result(),
-        Err(fault) => fault.result(),
+        Err(fault) => fault.with_example(spec.example).result(),
     }
 }
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 use tokio::time::{Instant, sleep};
 
-use super::SetupError;
 use super::desired::{Desired, QueueRole, TARGET, Thing, tags};
+use super::error::SetupError;
 use super::plan::{Act, Step};
 use crate::aws::Aws;
 use crate::aws::queue::Queue;

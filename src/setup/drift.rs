@@ -1,79 +1,167 @@
-//! What is not as it should be.
+//! What is not as it should be, and how bad that is. `muster setup` mends it, and `muster doctor` shows it.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde_json::Value;
 
 use super::desired::{Desired, QueueRole, TARGET, Thing};
-use super::observed::{Observed, SeenQueue, SeenRule, is_tagged};
+use super::observed::{Observed, is_tagged};
+use super::senders::{self, PolicyFault};
 use crate::aws::actions::CREATED_BY;
-use crate::aws::bus::Target;
-use crate::kinds::rules::RuleSpec;
+use crate::aws::bus::{RuleState, Target};
+use crate::kinds::rules::{RULES, RuleSpec};
 use crate::model::text::shown;
 
 /// The longest foreign text in a message.
-const LONGEST: usize = 300;
+const LONGEST: usize = 600;
+
+/// The state of a rule that also lets CloudTrail's records of describes through.
+const WITH_READS: &str = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS";
 
 /// What is wrong with one thing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Drift {
-    /// With what.
+    /// The thing.
     pub thing: Thing,
-    /// What is wrong.
+    /// What is wrong with it.
     pub fault: Fault,
 }
 
-/// What is wrong; its text completes "the queue muster-events: ".
+/// What is wrong. Its text completes "the queue muster-events: ".
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// There is none.
+    /// The queue or rule does not exist.
     Missing,
-    /// A queue's setting is another.
+    /// A queue's setting has another value.
     Setting {
         /// The attribute, as SQS names it.
         name: &'static str,
-        /// What it is; `None` when it is not set.
+        /// Its value; `None` when it is not set.
         is: Option<String>,
-        /// What it should be.
+        /// The value that it should have.
         should: &'static str,
     },
-    /// A queue's policy lets in others than exactly the rules, or not all of them.
-    Policy,
-    /// What is received too often does not go to the dead-letter queue.
+    /// A queue's policy is not the one that lets in exactly Muster's rules.
+    Policy(PolicyFault),
+    /// A message that is received too often does not go to the dead-letter queue, or goes there too early or too late.
     Redrive,
-    /// Muster's tag is missing.
+    /// The queue or rule lacks Muster's tag.
     Untagged,
-    /// A rule lets nothing through.
+    /// The rule lets nothing through.
     Disabled,
-    /// A rule's pattern is another.
+    /// The rule lets more through than its pattern says, by its state.
+    WithReads,
+    /// The rule has another pattern.
     Pattern {
-        /// What it is.
-        is: String,
+        /// The fields that differ, in words.
+        differs: String,
     },
-    /// A rule's events do not go to the queue at all.
-    NoTarget,
-    /// A rule's target is there and wrong.
+    /// The rule has no target that is Muster's or sends to the queue.
+    NoTarget {
+        /// Where it sends in place of the queue.
+        sends_to: Vec<String>,
+    },
+    /// The rule's target is there, and wrong.
     Target {
-        /// What it does in place of what it should.
-        does: String,
+        /// The target's id.
+        id: String,
+        /// In which way it is wrong.
+        fault: TargetFault,
     },
+}
+
+/// What is wrong with a target. Its text completes "its target `muster` ".
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TargetFault {
+    /// It sends elsewhere.
+    Elsewhere {
+        /// The ARN that it sends to.
+        arn: String,
+        /// The queue's ARN.
+        queue: String,
+    },
+    /// It sends as a role, which the queue's policy does not let in.
+    AsRole(String),
+    /// It sends something else than the event.
+    Shaped,
+    /// It sends what cannot be delivered to another queue than the dead-letter queue, or drops it.
+    DeadLetters {
+        /// Where it sends them; `None` when they are dropped.
+        arn: Option<String>,
+        /// The dead-letter queue's ARN.
+        dead: String,
+    },
+}
+
+/// What a fault does to events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Effect {
+    /// Nothing: the result is the same.
+    None,
+    /// Events arrive, but not as safely, or others may send as well.
+    Weakens,
+    /// Events do not arrive, or may not.
+    Stops,
+}
+
+impl Fault {
+    /// What the fault does to events.
+    #[must_use]
+    pub fn effect(&self) -> Effect {
+        match self {
+            Fault::Missing | Fault::Disabled | Fault::Pattern { .. } | Fault::NoTarget { .. } => Effect::Stops,
+            Fault::Target { fault: TargetFault::DeadLetters { .. }, .. } => Effect::Weakens,
+            Fault::Target { .. } => Effect::Stops,
+            Fault::Setting { .. } | Fault::Redrive | Fault::WithReads => Effect::Weakens,
+            Fault::Policy(PolicyFault::Absent | PolicyFault::Unreadable | PolicyFault::Refuses(_)) => Effect::Stops,
+            Fault::Policy(PolicyFault::Denies | PolicyFault::Admits(_)) => Effect::Weakens,
+            Fault::Policy(PolicyFault::Reworded) | Fault::Untagged => Effect::None,
+        }
+    }
 }
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Fault::Missing => f.write_str("there is none"),
+            Fault::Missing => f.write_str("it does not exist"),
             Fault::Setting { name, is: Some(is), should } => {
                 write!(f, "its {name} is {}, not {should}", shown(is, LONGEST))
             }
             Fault::Setting { name, is: None, should } => write!(f, "its {name} is not set, and should be {should}"),
-            Fault::Policy => f.write_str("its policy does not let in exactly Muster's rules"),
+            Fault::Policy(fault) => f.write_str(&shown(&fault.to_string(), LONGEST)),
             Fault::Redrive => f.write_str("what is received too often does not go to the dead-letter queue"),
             Fault::Untagged => write!(f, "it lacks the tag {}={}", CREATED_BY.0, CREATED_BY.1),
-            Fault::Disabled => f.write_str("it is disabled"),
-            Fault::Pattern { is } => write!(f, "its pattern is another: {}", shown(is, LONGEST)),
-            Fault::NoTarget => write!(f, "its target `{TARGET}` is missing, so its events go nowhere"),
-            Fault::Target { does } => write!(f, "its target `{TARGET}` {}", shown(does, LONGEST)),
+            Fault::Disabled => f.write_str("it is disabled: no event comes through it"),
+            Fault::WithReads => {
+                write!(f, "its state is {WITH_READS}: records of Muster's own describes fill the queue")
+            }
+            Fault::Pattern { differs } => write!(f, "its pattern was changed: {}", shown(differs, LONGEST)),
+            Fault::NoTarget { sends_to } if sends_to.is_empty() => {
+                f.write_str("it has no target: its events go nowhere")
+            }
+            Fault::NoTarget { sends_to } => {
+                write!(f, "it sends to {}, not to the queue", shown(&sends_to.join(", "), LONGEST))
+            }
+            Fault::Target { id, fault } => {
+                write!(f, "its target `{}` {}", shown(id, LONGEST), shown(&fault.to_string(), LONGEST))
+            }
+        }
+    }
+}
+
+impl fmt::Display for TargetFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            TargetFault::Elsewhere { arn, queue } => write!(f, "sends to {arn}, not to {queue}"),
+            TargetFault::AsRole(role) => {
+                write!(f, "sends as the role {role}, where the queue's policy lets EventBridge itself in")
+            }
+            TargetFault::Shaped => f.write_str("changes events on their way (Input, InputPath or InputTransformer)"),
+            TargetFault::DeadLetters { arn: Some(arn), dead } => {
+                write!(f, "sends what cannot be delivered to {arn}, not to {dead}")
+            }
+            TargetFault::DeadLetters { arn: None, .. } => f.write_str("loses what cannot be delivered"),
         }
     }
 }
@@ -82,90 +170,136 @@ impl fmt::Display for Fault {
 #[must_use]
 pub fn drift(desired: &Desired, observed: &Observed) -> Vec<Drift> {
     let drifts = Desired::things().flat_map(|thing| {
-        let faults = match thing {
-            Thing::Queue(role) => observed.queues.get(&role).map(|queue| of_queue(desired, role, queue)),
-            Thing::Rule(rule) => observed.rules.get(rule.slug).map(|seen| of_rule(desired, rule, seen)),
+        let (mut faults, tags) = match thing {
+            Thing::Queue(role) => {
+                let queue = observed.queues.get(&role);
+                (of_queue(desired, role, queue.map(|queue| &queue.attributes)), queue.map(|queue| &queue.tags))
+            }
+            Thing::Rule(rule) => {
+                let seen = observed.rules.get(rule.slug);
+                let mut faults = of_rule(desired, rule, seen.map(|seen| &seen.state));
+                faults.extend(seen.and_then(|seen| of_targets(desired, &seen.targets)));
+                (faults, seen.map(|seen| &seen.tags))
+            }
         };
-        let faults = faults.unwrap_or_else(|| vec![Fault::Missing]);
+        faults.extend(tags.filter(|tags| !is_tagged(tags)).map(|_| Fault::Untagged));
         faults.into_iter().map(move |fault| Drift { thing, fault })
     });
     drifts.collect()
 }
 
-fn of_queue(desired: &Desired, role: QueueRole, queue: &SeenQueue) -> Vec<Fault> {
+/// What is wrong with a queue of these attributes, its tags aside; `None` is a queue that does not exist.
+#[must_use]
+pub fn of_queue(desired: &Desired, role: QueueRole, attributes: Option<&BTreeMap<String, String>>) -> Vec<Fault> {
+    let Some(attributes) = attributes else { return vec![Fault::Missing] };
     // A queue with a key of its own is encrypted too; SQS has either.
-    let has_key = queue.attributes.get("KmsMasterKeyId").is_some_and(|key| !key.is_empty());
+    let has_key = attributes.get("KmsMasterKeyId").is_some_and(|key| !key.is_empty());
     let settings = role.settings().iter().filter(|(name, _)| !(has_key && *name == "SqsManagedSseEnabled"));
     let mut faults: Vec<Fault> = settings
         .filter_map(|(name, should)| {
-            let is = queue.attributes.get(*name);
+            let is = attributes.get(*name);
             let differs = is.is_none_or(|is| is != should);
             differs.then(|| Fault::Setting { name, is: is.cloned(), should })
         })
         .collect();
     for (name, should) in desired.documents(role) {
-        if !says(queue, &name, &should) {
-            faults.push(if name == "Policy" { Fault::Policy } else { Fault::Redrive });
+        if says(attributes, &name, &should) {
+            continue;
         }
-    }
-    if !is_tagged(&queue.tags) {
-        faults.push(Fault::Untagged);
+        faults.push(if name == "Policy" {
+            let rules: Vec<String> = RULES.iter().map(|rule| desired.rule_arn(rule)).collect();
+            Fault::Policy(senders::fault(attributes.get("Policy").map_or("", String::as_str), &rules))
+        } else {
+            Fault::Redrive
+        });
     }
     faults
 }
 
-fn of_rule(desired: &Desired, rule: &RuleSpec, seen: &SeenRule) -> Vec<Fault> {
-    let mut faults = Vec::new();
-    if !has_pattern(desired, rule, seen) {
-        faults.push(Fault::Pattern { is: seen.state.pattern.clone() });
-    }
-    if !seen.state.enabled {
+/// What is wrong with a rule in this state, its tags and targets aside; `None` is a rule that does not exist.
+#[must_use]
+pub fn of_rule(desired: &Desired, rule: &RuleSpec, state: Option<&RuleState>) -> Vec<Fault> {
+    let Some(state) = state else { return vec![Fault::Missing] };
+    let mut faults: Vec<Fault> = of_pattern(desired, rule, &state.pattern).into_iter().collect();
+    if !state.enabled {
         faults.push(Fault::Disabled);
     }
-    if !is_tagged(&seen.tags) {
-        faults.push(Fault::Untagged);
-    }
-    match seen.targets.iter().find(|target| target.id == TARGET) {
-        None => faults.push(Fault::NoTarget),
-        Some(target) => faults.extend(does(desired, target).map(|does| Fault::Target { does })),
+    if state.state == WITH_READS {
+        faults.push(Fault::WithReads);
     }
     faults
 }
 
-/// What a target does in place of what it should; `None` when it is right.
-fn does(desired: &Desired, target: &Target) -> Option<String> {
+/// What is wrong with the targets of a rule. A target of any id that sends to the queue as it should is right; else the fault is
+/// that of Muster's own target.
+#[must_use]
+pub fn of_targets(desired: &Desired, targets: &[Target]) -> Option<Fault> {
+    let fault = |target: &Target| {
+        let fault = of_target(desired, target)?;
+        Some(Fault::Target { id: target.id.clone(), fault })
+    };
+    let queue = desired.queue_arn(QueueRole::Events);
+    let sending = targets.iter().filter(|target| target.arn == queue);
+    let own = targets.iter().filter(|target| target.id == TARGET);
+    let faults: Vec<Option<Fault>> = own.chain(sending).map(fault).collect();
+    if faults.is_empty() {
+        return Some(Fault::NoTarget { sends_to: targets.iter().map(|target| target.arn.clone()).collect() });
+    }
+    // The first is that of Muster's own target, where there is one.
+    if faults.contains(&None) { None } else { faults.into_iter().flatten().next() }
+}
+
+/// What is wrong with a target; `None` when it is right.
+fn of_target(desired: &Desired, target: &Target) -> Option<TargetFault> {
     let (queue, dead) = (desired.queue_arn(QueueRole::Events), desired.queue_arn(QueueRole::Dead));
     if target.arn != queue {
-        return Some(format!("sends to {}, not to {queue}", target.arn));
+        return Some(TargetFault::Elsewhere { arn: target.arn.clone(), queue });
     }
     if let Some(role) = &target.role_arn {
-        return Some(format!("sends as the role {role}, where the queue's policy lets it in"));
+        return Some(TargetFault::AsRole(role.clone()));
     }
     if target.shaped {
-        return Some("changes events on their way".to_owned());
+        return Some(TargetFault::Shaped);
     }
-    match &target.dead_letter_arn {
-        Some(arn) if *arn == dead => None,
-        Some(arn) => Some(format!("sends what cannot be delivered to {arn}, not to {dead}")),
-        None => Some("loses what cannot be delivered".to_owned()),
+    let is_dead = target.dead_letter_arn.as_ref() == Some(&dead);
+    (!is_dead).then(|| TargetFault::DeadLetters { arn: target.dead_letter_arn.clone(), dead })
+}
+
+/// What is wrong with a rule's pattern; `None` when it says what it should, however it is written.
+pub(crate) fn of_pattern(desired: &Desired, rule: &RuleSpec, pattern: &str) -> Option<Fault> {
+    let should = rule.pattern(desired.name.as_str());
+    match serde_json::from_str::<Value>(pattern) {
+        Ok(is) if plain(&is) == plain(&should) => None,
+        Ok(is) => Some(Fault::Pattern { differs: differing(&should, &is) }),
+        Err(_) => Some(Fault::Pattern { differs: "it has no event pattern".to_owned() }),
     }
 }
 
-/// Whether a rule's pattern is the desired one, however it is written.
-pub(crate) fn has_pattern(desired: &Desired, rule: &RuleSpec, seen: &SeenRule) -> bool {
-    let pattern: Option<Value> = serde_json::from_str(&seen.state.pattern).ok();
-    pattern.is_some_and(|pattern| plain(&pattern) == plain(&rule.pattern(desired.name.as_str())))
+/// The fields of a pattern that differ, in words.
+fn differing(should: &Value, is: &Value) -> String {
+    let none = serde_json::Map::new();
+    let fields = |of: &Value| of.as_object().unwrap_or(&none).clone();
+    let (should, is) = (fields(should), fields(is));
+    let told = should.keys().chain(is.keys().filter(|name| !should.contains_key(*name))).filter_map(|name| {
+        match (should.get(name), is.get(name)) {
+            (Some(should), Some(is)) if plain(should) == plain(is) => None,
+            (Some(should), Some(is)) => Some(format!("{name} is {is}, not {should}")),
+            (Some(should), None) => Some(format!("{name} is missing, and should be {should}")),
+            (None, is) => Some(format!("{name} should not be there: {}", is.unwrap_or(&Value::Null))),
+        }
+    });
+    told.collect::<Vec<_>>().join("; ")
 }
 
 /// Whether an attribute that is a document says this, however it is written.
-pub(crate) fn says(queue: &SeenQueue, name: &str, should: &Value) -> bool {
-    let document: Option<Value> = queue.attributes.get(name).and_then(|text| serde_json::from_str(text).ok());
+pub(crate) fn says(attributes: &BTreeMap<String, String>, name: &str, should: &Value) -> bool {
+    let document: Option<Value> = attributes.get(name).and_then(|text| serde_json::from_str(text).ok());
     document.is_some_and(|document| plain(&document) == plain(should))
 }
 
 /// A document without what means nothing in policies and patterns: the order of lists, whether something alone stands in a
 /// list, and whether a number stands as text.
-pub(crate) fn plain(document: &Value) -> Value {
+fn plain(document: &Value) -> Value {
     match document {
         Value::Array(items) => {
             if let [one] = &items[..] {

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::desired::{Desired, QueueRole, TARGET, Thing};
-use super::drift::{Drift, Fault, drift, has_pattern, says};
-use super::listed;
+use super::drift::{Drift, Fault, drift, of_pattern, says};
+use super::list::listed;
 use super::observed::{Observed, is_tagged};
 
 /// One change.
@@ -80,7 +80,9 @@ pub fn plan(desired: &Desired, observed: &Observed, adopt: bool) -> Result<Vec<S
 pub fn is_foreign(desired: &Desired, observed: &Observed, thing: Thing) -> bool {
     let wired = |role: QueueRole| {
         let queue = observed.queues.get(&role);
-        queue.is_some_and(|queue| desired.documents(role).iter().any(|(name, should)| says(queue, name, should)))
+        queue.is_some_and(|queue| {
+            desired.documents(role).iter().any(|(name, should)| says(&queue.attributes, name, should))
+        })
     };
     match thing {
         Thing::Queue(role) => {
@@ -92,7 +94,7 @@ pub fn is_foreign(desired: &Desired, observed: &Observed, thing: Thing) -> bool 
             let Some(seen) = observed.rules.get(rule.slug) else { return false };
             let queue = desired.queue_arn(QueueRole::Events);
             let sends = seen.targets.iter().any(|target| target.id == TARGET && target.arn == queue);
-            !is_tagged(&seen.tags) && !has_pattern(desired, rule, seen) && !sends
+            !is_tagged(&seen.tags) && of_pattern(desired, rule, &seen.state.pattern).is_some() && !sends
         }
     }
 }
@@ -118,11 +120,12 @@ fn steps(desired: &Desired, thing: Thing, drifts: &[Drift]) -> Vec<Step> {
         let attributes = wrong.filter_map(|name| Some((name.to_owned(), all.get(name)?.clone()))).collect();
         mend(Act::SetAttributes(attributes), why);
     }
-    let is_state = |fault: &Fault| matches!(fault, Fault::Pattern { .. } | Fault::Disabled);
-    let has_other_pattern = of(|fault| matches!(fault, Fault::Pattern { .. })).next().is_some();
-    mend(if has_other_pattern { Act::PutPattern } else { Act::Enable }, of(is_state).collect());
+    let is_state = |fault: &Fault| matches!(fault, Fault::Pattern { .. } | Fault::Disabled | Fault::WithReads);
+    // Enabling a rule does not take back that records of describes come through it; putting it does.
+    let is_put = of(|fault| matches!(fault, Fault::Pattern { .. } | Fault::WithReads)).next().is_some();
+    mend(if is_put { Act::PutPattern } else { Act::Enable }, of(is_state).collect());
     mend(Act::Tag, of(|fault| *fault == Fault::Untagged).collect());
-    mend(Act::PutTarget, of(|fault| matches!(fault, Fault::NoTarget | Fault::Target { .. })).collect());
+    mend(Act::PutTarget, of(|fault| matches!(fault, Fault::NoTarget { .. } | Fault::Target { .. })).collect());
     steps
 }
 
@@ -130,7 +133,7 @@ fn steps(desired: &Desired, thing: Thing, drifts: &[Drift]) -> Vec<Step> {
 fn attribute(fault: &Fault) -> Option<&'static str> {
     match fault {
         Fault::Setting { name, .. } => Some(name),
-        Fault::Policy => Some("Policy"),
+        Fault::Policy(_) => Some("Policy"),
         Fault::Redrive => Some("RedrivePolicy"),
         _ => None,
     }

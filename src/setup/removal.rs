@@ -1,7 +1,7 @@
 //! What teardown takes away, what it leaves, and why.
 
 use super::desired::{Desired, QueueRole, TARGET, Thing};
-use super::listed;
+use super::list::listed;
 use super::observed::{Observed, is_tagged, stack};
 use super::plan::{Act, Step};
 use crate::kinds::rules::RULES;

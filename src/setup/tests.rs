@@ -53,6 +53,7 @@ fn after(desired: &Desired, mut observed: Observed, steps: &[Step]) -> Observed 
                         Act::PutPattern => {
                             seen.state.pattern = desired.rule(rule).pattern;
                             seen.state.enabled = true;
+                            seen.state.state = "ENABLED".to_owned();
                         }
                         Act::Enable => seen.state.enabled = true,
                         Act::Tag => seen.tags.extend(tags()),
@@ -150,16 +151,31 @@ fn set(observed: &mut Observed, name: &str, value: &str) {
 
 /// Each way to drift, and the steps that mend it.
 const BREAKS: &[Break] = &[
-    ("disabled", |o| tags_rule(o).state.enabled = false, &["enable the rule muster-tags (it is disabled)"]),
+    (
+        "disabled",
+        |o| tags_rule(o).state.enabled = false,
+        &["enable the rule muster-tags (it is disabled: no event comes through it)"],
+    ),
+    (
+        "records of describes",
+        |o| tags_rule(o).state.state = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS".to_owned(),
+        &[
+            "put the pattern of the rule muster-tags (its state is ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS: records of Muster's own describes fill the queue)",
+        ],
+    ),
     (
         "another pattern",
         |o| tags_rule(o).state.pattern = r#"{"source":["aws.s3"]}"#.to_owned(),
-        &[r#"put the pattern of the rule muster-tags (its pattern is another: {"source":["aws.s3"]})"#],
+        &[
+            r#"put the pattern of the rule muster-tags (its pattern was changed: source is ["aws.s3"], not ["aws.tag","muster.canary"]; detail-type is missing, and should be ["Tag Change on Resource","Muster Canary muster-tags"]; detail is missing, and should be {"service":["ec2"]})"#,
+        ],
     ),
     (
         "another pattern and disabled",
         |o| tags_rule(o).state = RuleState { pattern: String::new(), enabled: false, ..tags_rule(o).state.clone() },
-        &["put the pattern of the rule muster-tags (its pattern is another:  and it is disabled)"],
+        &[
+            "put the pattern of the rule muster-tags (its pattern was changed: it has no event pattern and it is disabled: no event comes through it)",
+        ],
     ),
     (
         "untagged rule",
@@ -169,20 +185,20 @@ const BREAKS: &[Break] = &[
     (
         "no target",
         |o| tags_rule(o).targets.clear(),
-        &[
-            "let the rule muster-tags send to the queue muster-events (its target `muster` is missing, so its events go nowhere)",
-        ],
+        &["let the rule muster-tags send to the queue muster-events (it has no target: its events go nowhere)"],
     ),
     (
         "a target with a role",
         |o| first_target(o).role_arn = Some("arn:aws:iam::1:role/x".to_owned()),
         &["let the rule muster-tags send to the queue muster-events (its target `muster` sends as the role \
-           arn:aws:iam::1:role/x, where the queue's policy lets it in)"],
+           arn:aws:iam::1:role/x, where the queue's policy lets EventBridge itself in)"],
     ),
     (
         "a target that shapes",
         |o| first_target(o).shaped = true,
-        &["let the rule muster-tags send to the queue muster-events (its target `muster` changes events on their way)"],
+        &[
+            "let the rule muster-tags send to the queue muster-events (its target `muster` changes events on their way (Input, InputPath or InputTransformer))",
+        ],
     ),
     (
         "a target without dead letters",
@@ -207,7 +223,7 @@ const BREAKS: &[Break] = &[
     (
         "no policy",
         |o| drop(events(o).attributes.remove("Policy")),
-        &["set Policy of the queue muster-events (its policy does not let in exactly Muster's rules)"],
+        &["set Policy of the queue muster-events (it has no policy, so EventBridge cannot send to it)"],
     ),
     (
         "an open policy",
@@ -215,7 +231,7 @@ const BREAKS: &[Break] = &[
             let policy = events(o).attributes["Policy"].replace(r#"{"Service":"events.amazonaws.com"}"#, r#""*""#);
             set(o, "Policy", &policy);
         },
-        &["set Policy of the queue muster-events (its policy does not let in exactly Muster's rules)"],
+        &["set Policy of the queue muster-events (its policy lets others in as well: Principal \"*\")"],
     ),
     (
         "settings and redrive",

@@ -9,7 +9,7 @@ use crate::modules::gather;
 /// The one way to make a `Named`.
 const CONSTRUCTOR: &str = "parsed_from_arguments";
 /// Where it stands, and where it may be called: the parser of arguments, which tests go through as well.
-const MADE: [&str; 2] = ["model/named.rs", "mcp/tools/arguments.rs"];
+const MADE: [&str; 2] = ["model/named.rs", "mcp/tools/arguments/instances.rs"];
 /// The SDK's calls that change instances or what is made of them, with the files that may make them. The second one makes only
 /// dry runs, for `muster doctor`.
 const CHANGES: [&str; 6] = [

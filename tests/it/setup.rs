@@ -103,23 +103,23 @@ impl<'a> Stage<'a> {
 
         self.call("events.disable_rule", json!({"Name": "muster-instances"}));
         let planned = self.run("setup --dry-run");
-        let line = "would enable the rule muster-instances (it is disabled)";
+        let line = "would enable the rule muster-instances (it is disabled: no event comes through it)";
         assert_eq!((planned.code, planned.count(line), planned.count("would ")), (0, 1, 1), "{planned:?}");
         assert_eq!(self.call("events.describe_rule", json!({"Name": "muster-instances"}))["State"], "DISABLED");
         self.mended("a rule disabled", 1);
 
         self.call("events.put_rule", json!({"Name": "muster-tags", "EventPattern": r#"{"source":["aws.s3"]}"#}));
         let said = self.mended("a pattern changed", 1);
-        assert!(said.out.contains(r#"its pattern is another: {"source":["aws.s3"]}"#), "{said:?}");
+        assert!(said.out.contains(r#"its pattern was changed: source is ["aws.s3"], not"#), "{said:?}");
 
         self.call("events.remove_targets", json!({"Rule": "muster-calls", "Ids": ["muster"]}));
         let said = self.mended("a target removed", 1);
-        assert!(said.out.contains("its target `muster` is missing"), "{said:?}");
+        assert!(said.out.contains("it has no target: its events go nowhere"), "{said:?}");
 
         let (events, dead) = (self.queue_url("muster-events"), self.queue_url("muster-events-dead"));
         self.call("sqs.set_queue_attributes", json!({"QueueUrl": events, "Attributes": {"Policy": ""}}));
         let said = self.mended("the policy removed", 1);
-        assert!(said.out.contains("its policy does not let in exactly Muster's rules"), "{said:?}");
+        assert!(said.out.contains("it has no policy, so EventBridge cannot send to it"), "{said:?}");
 
         let short = json!({"QueueUrl": dead, "Attributes": {"MessageRetentionPeriod": "60"}});
         self.call("sqs.set_queue_attributes", short);

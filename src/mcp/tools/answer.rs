@@ -1,6 +1,7 @@
 //! What a tool answers.
 
 use rmcp::model::{CallToolResult, ContentBlock};
+use serde::Serialize;
 use serde_json::Value;
 
 /// Text for the model and the same as data.
@@ -15,6 +16,14 @@ pub struct Answer {
 }
 
 impl Answer {
+    /// An answer whose structured content is `body`.
+    ///
+    /// # Errors
+    /// When the body cannot be put into JSON, which is a fault of Muster.
+    pub fn new(text: impl Into<String>, body: &impl Serialize) -> Result<Self, serde_json::Error> {
+        Ok(Answer { text: text.into(), structured: serde_json::to_value(body)?, failed: false })
+    }
+
     /// As rmcp's result.
     #[must_use]
     pub fn result(self) -> CallToolResult {

@@ -1,8 +1,7 @@
-//! Answers about a point in the past: the argument, and what such an answer says about its own worth.
+//! Answers about a point in the past: that they are, and what nobody watched then.
 
 use serde_json::{Value, json};
 
-use super::arguments::Arguments;
 use super::schema;
 use super::table::Text;
 use crate::mcp::core::Core;
@@ -10,7 +9,7 @@ use crate::mcp::damage::{self, Damage};
 use crate::mcp::error::Fault;
 use crate::mcp::unobserved::{self, Unobserved, Watch};
 use crate::model::{Scope, Timestamp};
-use crate::query::{Cursor, CursorError, Moment, Point, moment};
+use crate::query::Point;
 
 /// A point in the past, with what nobody watched then.
 #[derive(Clone, Debug)]
@@ -23,44 +22,6 @@ pub struct AsOf {
     unwatched: Vec<(Scope, Timestamp)>,
     /// Filled in once everything was read.
     pub(super) damage: Damage,
-}
-
-/// The point that the argument `name` asks for; `None` when it is absent.
-///
-/// # Errors
-/// When it is no time, or one that the log does not know.
-pub fn point(core: &Core, arguments: &Arguments, name: &'static str) -> Result<Option<Point>, Fault> {
-    let Some(text) = arguments.text(name)? else { return Ok(None) };
-    let now = core.now();
-    let expected = || arguments.form(name, POINTS, &json!(text));
-    let moment = Moment::parse(text, now).ok_or_else(expected)?;
-    Ok(Some(moment.point(&core.snapshot()?, now)?))
-}
-
-/// The point of a page that may continue an earlier one: then that of the first page, which a `-15m` would have left behind.
-///
-/// # Errors
-/// As for [`point`]; when the cursor is none, or of another time than is asked for.
-pub fn continued(core: &Core, arguments: &Arguments, cursor: Option<&str>) -> Result<Option<Point>, Fault> {
-    let Some(cursor) = cursor else { return point(core, arguments, "as_of") };
-    let cursor = Cursor::read(cursor)?;
-    let snapshot = core.snapshot()?;
-    if cursor.log != snapshot.log_id() {
-        return Err(CursorError::ForeignLog.into());
-    }
-    let first = cursor.point;
-    // Muster made none beyond the log's end.
-    if first.is_some_and(|first| first.seq > snapshot.seq()) {
-        return Err(CursorError::Garbled.into());
-    }
-    let asked = arguments.text("as_of")?;
-    let absolute = asked.filter(|text| !text.trim().starts_with('-')).map(|text| moment::time(text, core.now()));
-    let is_other = match (first, absolute) {
-        (Some(first), Some(asked)) => asked.is_some_and(|asked| asked != first.at),
-        (None, _) => asked.is_some(),
-        (Some(_), None) => false,
-    };
-    if is_other { Err(CursorError::OtherQuestion.into()) } else { Ok(first) }
 }
 
 impl AsOf {
@@ -105,12 +66,6 @@ impl AsOf {
     }
 }
 
-/// The argument, for input schemas.
-#[must_use]
-pub fn argument() -> Value {
-    schema::text("As it was known then: RFC 3339 such as 2026-11-17T12:00:00Z, or so long ago as -15m, -2h or -3d.")
-}
-
 /// The schema of an answer about now or the past: `own` properties, and what is said of who watched.
 #[must_use]
 pub fn object(required: &[&str], mut own: Value) -> Value {
@@ -135,9 +90,3 @@ pub fn unwatched() -> Value {
     );
     schema::list(each, "Places in this answer that are no longer watched: what is known of them is of before.")
 }
-
-/// The forms of points in the past.
-const POINTS: &str = "a time: RFC 3339 such as 2026-11-17T12:00:00Z, or so long ago as -15m, -2h or -3d; or a place in the log such as seq:123";
-
-/// The forms of times.
-pub const TIMES: &str = "a time: RFC 3339 such as 2026-11-17T12:00:00Z, or so long ago as -15m, -2h or -3d";

@@ -1,14 +1,16 @@
 //! `compare_resource`: what became of a resource between two points in time.
 
-use futures::FutureExt;
-use futures::future::BoxFuture;
+use rmcp::schemars::{self, JsonSchema};
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::answer::Answer;
+use super::arguments::ArgumentError;
+use super::arguments::past::PastArgument;
+use super::arguments::resource::ResourceArguments;
 use super::as_of;
 use super::change::{self, Fitting, Teller, Told};
-use super::named;
-use super::schema;
+use super::schema::{self, ToolSchema};
 use super::spec::{BUDGET, Call, Effect, ToolSpec};
 use super::table::Text;
 use crate::kinds::KindSpec;
@@ -40,23 +42,21 @@ pub static SPEC: ToolSpec = ToolSpec {
                   the difference and why. Points are times (RFC 3339 or `-2h`) or places in the log (`seq:123`); the second \
                   is now unless given. list_changes tells every step in between. Makes no AWS call.",
     effect: Effect::Read,
-    input,
-    output,
+    input: ToolSchema::of_arguments::<Arguments>(),
+    output: ToolSchema::written(output),
     example: r#"{"uri": "ec2://instance/i-0123456789abcdef0", "from": "-2h"}"#,
-    call,
+    call: |call, given| call.with(given, serve),
 };
 
-fn input() -> Value {
-    schema::object(
-        &["from"],
-        json!({
-            "uri": schema::text("The resource's URI, such as ec2://vpc/vpc-0123456789abcdef0."),
-            "kind": schema::kind("The kind, with id, in place of uri; instance unless given."),
-            "id": schema::text("AWS's ID, in place of uri."),
-            "from": schema::text("The earlier point: RFC 3339, -15m, -2h, -3d, or seq:123."),
-            "to": schema::text("The later point in the same forms; now unless given."),
-        }),
-    )
+/// Which resource, and between which points.
+#[derive(Debug, Deserialize, JsonSchema)]
+struct Arguments {
+    #[serde(flatten)]
+    resource: ResourceArguments,
+    /// The earlier point: RFC 3339, -15m, -2h, -3d, or seq:123.
+    from: PastArgument,
+    /// The later point in the same forms; now unless given.
+    to: Option<PastArgument>,
 }
 
 fn output() -> Value {
@@ -93,22 +93,20 @@ fn output() -> Value {
     )
 }
 
-fn call(call: Call) -> BoxFuture<'static, Result<Answer, Fault>> {
-    async move {
-        let Call { core, arguments, .. } = call;
-        let (kind, id, scope) = named::resource(&arguments)?;
-        let from = as_of::point(&core, &arguments, "from")?.ok_or_else(|| arguments.missing("from"))?;
-        let to = match as_of::point(&core, &arguments, "to")? {
-            Some(to) => to,
-            None => Point { at: core.now(), seq: core.snapshot()?.seq() },
-        };
-        // By time only where no record lies between them: a clock may have been set back.
-        if (from.seq, from.at) > (to.seq, to.at) {
-            return Err(arguments.form("to", "later than from", arguments.value("to").unwrap_or(&Value::Null)).into());
-        }
-        core.walk(move |core| compared(core, kind, &id, scope.as_ref(), from, to)).await
+async fn serve(call: Call, arguments: Arguments) -> Result<Answer, Fault> {
+    let core = call.core;
+    let (kind, id, scope) = arguments.resource.resource()?;
+    let from = arguments.from.point(&core, "from")?;
+    let to = match &arguments.to {
+        Some(to) => to.point(&core, "to")?,
+        None => Point { at: core.now(), seq: core.snapshot()?.seq() },
+    };
+    // By time only where no record lies between them: a clock may have been set back.
+    if (from.seq, from.at) > (to.seq, to.at) {
+        let found = arguments.to.map(|to| to.to_string());
+        return Err(ArgumentError::form("to", "later than from", found).into());
     }
-    .boxed()
+    core.walk(move |core| compared(core, kind, &id, scope.as_ref(), from, to)).await
 }
 
 fn compared(

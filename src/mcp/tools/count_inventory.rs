@@ -1,17 +1,19 @@
 //! `count_inventory`: how many, by whatever resources are filtered on.
 
+use rmcp::schemars::{self, JsonSchema};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
 use std::cmp::Reverse;
 
-use futures::FutureExt;
-use futures::future::BoxFuture;
-use serde_json::{Map, Value, json};
-
 use super::answer::Answer;
-use super::arguments::Arguments;
-use super::arguments::filters::{Settled, Wanted};
+use super::arguments::ArgumentError;
+use super::arguments::filters::{FilterArgument, GivenFilters, Settled};
+use super::arguments::kind::KindArgument;
+use super::arguments::past::{self, PastArgument};
+use super::arguments::scope::ScopeArguments;
 use super::as_of;
 use super::label::FreshnessLabel;
-use super::named::{kind, scope};
+use super::schema::ToolSchema;
 use super::spec::{Call, Effect, ToolSpec};
 use super::table::{self, Text};
 use super::{schema, zero};
@@ -26,7 +28,7 @@ use crate::query::filter::has_tags;
 use crate::query::tally::{Grouping, Tally, tally};
 
 /// Groups shown one by one.
-const GROUPS: usize = 100;
+const MAX_GROUPS: usize = 100;
 
 /// The tool.
 pub static SPEC: ToolSpec = ToolSpec {
@@ -36,21 +38,25 @@ pub static SPEC: ToolSpec = ToolSpec {
                   or a tag's (`group_by`: instance-type, vpc-id, tag:Team), now or as it was known in the past (`as_of`). \
                   Use it in place of paging through search results to count them. Makes no AWS call.",
     effect: Effect::Read,
-    input,
-    output,
+    input: ToolSchema::of_arguments::<Arguments>(),
+    output: ToolSchema::written(output),
     example: r#"{"kind": "instance", "filters": {"instance-state-name": ["running"]}, "group_by": "tag:Team"}"#,
-    call,
+    call: |call, given| call.with(given, serve),
 };
 
-fn input() -> Value {
-    schema::optional(json!({
-        "kind": schema::kind("What to count; instance unless given."),
-        "filters": schema::filters(),
-        "account": schema::text("Only this AWS account (with region)."),
-        "region": schema::text("Only this region."),
-        "group_by": schema::text("A filter name or tag:KEY: a count for each of its values."),
-        "as_of": as_of::argument(),
-    }))
+/// What to count.
+#[derive(Debug, Deserialize, JsonSchema)]
+struct Arguments {
+    /// What to count; instance unless given.
+    #[serde(default)]
+    kind: KindArgument,
+    #[serde(default)]
+    filters: FilterArgument,
+    #[serde(flatten)]
+    scope: ScopeArguments,
+    /// A filter name or tag:KEY: a count for each of its values.
+    group_by: Option<String>,
+    as_of: Option<PastArgument>,
 }
 
 fn output() -> Value {
@@ -82,28 +88,25 @@ fn output() -> Value {
     )
 }
 
-fn call(call: Call) -> BoxFuture<'static, Result<Answer, Fault>> {
-    async move {
-        let Call { core, arguments, .. } = call;
-        let kind = kind(&arguments, "kind")?;
-        let wanted = Wanted::read(&arguments, kind)?;
-        let grouping = grouping(&arguments, kind)?;
-        let point = as_of::point(&core, &arguments, "as_of")?;
-        let scope = scope(&core, &arguments, kind).await?;
-        if point.is_none() {
-            core.anything(&[kind], scope.as_ref()).await?;
-        }
-        core.walk(move |core| {
-            let settled = wanted.settle(core, scope.as_ref(), point)?;
-            Asked { kind, settled, grouping, point, scope }.answer(core)
-        })
-        .await
+async fn serve(call: Call, arguments: Arguments) -> Result<Answer, Fault> {
+    let core = call.core;
+    let Arguments { kind: KindArgument(kind), filters, scope, group_by, as_of } = arguments;
+    let filters = GivenFilters::read(&filters, kind)?;
+    let grouping = group_by.map(|name| grouping(&name, kind)).transpose()?;
+    let point = past::as_of(&core, as_of.as_ref())?;
+    let scope = scope.scope(&core, kind).await?;
+    if point.is_none() {
+        core.anything(&[kind], scope.as_ref()).await?;
     }
-    .boxed()
+    core.walk(move |core| {
+        let settled = filters.settle(core, scope.as_ref(), point)?;
+        Counting { kind, settled, grouping, point, scope }.answer(core)
+    })
+    .await
 }
 
 /// A call's question, read.
-struct Asked {
+struct Counting {
     kind: &'static KindSpec,
     settled: Settled,
     grouping: Option<(String, Grouping)>,
@@ -111,27 +114,23 @@ struct Asked {
     scope: Option<Scope>,
 }
 
-fn grouping(arguments: &Arguments, kind: &'static KindSpec) -> Result<Option<(String, Grouping)>, Fault> {
-    let Some(name) = arguments.text("group_by")? else { return Ok(None) };
+fn grouping(name: &str, kind: &'static KindSpec) -> Result<(String, Grouping), Fault> {
     if let Some(key) = name.strip_prefix("tag:") {
         has_tags(kind, name)?;
-        return Ok(Some((name.to_owned(), Grouping::Tag(key.to_owned()))));
+        return Ok((name.to_owned(), Grouping::Tag(key.to_owned())));
     }
     let found = kind.filter(kind.filter_of_column(name).unwrap_or(name));
     let found = found.ok_or_else(|| {
         let names: Vec<&str> = kind.filters.iter().map(|filter| filter.name).collect();
-        arguments.form(
-            "group_by",
-            &format!("a filter name of {} ({}) or tag:KEY", kind.slug, names.join(", ")),
-            &json!(name),
-        )
+        let expected = format!("a filter name of {} ({}) or tag:KEY", kind.slug, names.join(", "));
+        ArgumentError::form("group_by", &expected, name)
     })?;
-    Ok(Some((found.name.to_owned(), Grouping::Facet(found.number))))
+    Ok((found.name.to_owned(), Grouping::Facet(found.number)))
 }
 
-impl Asked {
+impl Counting {
     fn answer(&self, core: &Core) -> Result<Answer, Fault> {
-        let Asked { kind, settled: Settled { filters, readings }, grouping, point, scope } = self;
+        let Counting { kind, settled: Settled { filters, readings }, grouping, point, scope } = self;
         let scope = scope.as_ref();
         let mut hints = zero::settle(core, kind, filters)?;
         // How fresh they are comes before the count: see `fresh`.
@@ -174,7 +173,7 @@ fn groups(name: &str, counted: Tally, text: &mut Text, put: &mut impl FnMut(&str
     let mut groups: Vec<(String, u64)> = counted.groups.into_iter().collect();
     // Equal counts stay in the order of their values.
     groups.sort_by_key(|(_, count)| Reverse(*count));
-    let rest = groups.split_off(groups.len().min(GROUPS));
+    let rest = groups.split_off(groups.len().min(MAX_GROUPS));
     text.add(format_args!("\n{name} | count"));
     for (value, count) in &groups {
         text.add(format_args!("\n{}", table::line([value.as_str(), count.to_string().as_str()])));

@@ -1,15 +1,15 @@
 //! `get_inventory_summary`: how much there is, how fresh it is, what is failing.
 
+use rmcp::schemars::{self, JsonSchema};
+use serde::Deserialize;
+use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
-use futures::FutureExt;
-use futures::future::BoxFuture;
-use serde_json::{Value, json};
-
 use super::answer::Answer;
+use super::as_of;
+use super::schema::{self, ToolSchema};
 use super::spec::{BUDGET, Call, Effect, ToolSpec};
 use super::table::{self, Text};
-use super::{as_of, schema};
 use crate::mcp::damage;
 use crate::mcp::error::Fault;
 use crate::mcp::resources::overview::overview;
@@ -23,15 +23,15 @@ pub static SPEC: ToolSpec = ToolSpec {
                   and how to fix it, and whether this connection may change anything. Use it for an overview or when \
                   something seems missing; use search_inventory to find resources. Makes no AWS call.",
     effect: Effect::Read,
-    input,
-    output,
+    input: ToolSchema::of_arguments::<Arguments>(),
+    output: ToolSchema::written(output),
     example: "{}",
-    call,
+    call: |call, given| call.with(given, serve),
 };
 
-fn input() -> Value {
-    schema::optional(json!({}))
-}
+/// None.
+#[derive(Debug, Deserialize, JsonSchema)]
+struct Arguments {}
 
 /// One kind in one account and region.
 fn of_scope(counts: &Value) -> Value {
@@ -143,15 +143,11 @@ fn output() -> Value {
     )
 }
 
-fn call(call: Call) -> BoxFuture<'static, Result<Answer, Fault>> {
-    async move {
-        let Call { core, writes, .. } = call;
-        let uri = Address::Summary.to_string();
-        let mut structured = overview(&core, &uri, writes).await?;
-        fit(&mut structured);
-        Ok(Answer { text: text(&structured), structured, failed: false })
-    }
-    .boxed()
+async fn serve(call: Call, _: Arguments) -> Result<Answer, Fault> {
+    let uri = Address::Summary.to_string();
+    let mut structured = overview(&call.core, &uri, call.writes).await?;
+    fit(&mut structured);
+    Ok(Answer { text: text(&structured), structured, failed: false })
 }
 
 /// Leaves out what matters least until the answer fits: scopes that hold nothing and lack nothing, then fresh ones, then

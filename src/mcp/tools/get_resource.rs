@@ -1,15 +1,17 @@
 //! `get_resource`: one resource in full, for the many clients whose models cannot read MCP resources themselves.
 
+use rmcp::schemars::{self, JsonSchema};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
-use futures::FutureExt;
-use futures::future::BoxFuture;
-use serde_json::{Map, Value, json};
-
 use super::answer::Answer;
+use super::arguments::ArgumentError;
+use super::arguments::past::{self, PastArgument};
+use super::arguments::resource::ResourceArguments;
+use super::arguments::scope::ScopeArguments;
 use super::as_of::{self, AsOf};
-use super::named;
-use super::schema;
+use super::schema::{self, ToolSchema};
 use super::spec::{BUDGET, Call, Effect, ToolSpec};
 use super::table::Text;
 use crate::ingest::Lacked;
@@ -37,22 +39,23 @@ pub static SPEC: ToolSpec = ToolSpec {
                   what was known last, with removed_at. An instance comes with its status checks. What does not fit is named in \
                   `omitted`: ask for it alone with `paths`, or read the URI as an MCP resource. Makes no AWS call.",
     effect: Effect::Read,
-    input,
-    output,
+    input: ToolSchema::of_arguments::<Arguments>(),
+    output: ToolSchema::written(output),
     example: r#"{"uri": "ec2://instance/i-0123456789abcdef0"}"#,
-    call,
+    call: |call, given| call.with(given, serve),
 };
 
-fn input() -> Value {
-    schema::optional(json!({
-        "uri": schema::text("The resource's URI, such as ec2://vpc/vpc-0123456789abcdef0."),
-        "kind": schema::kind("The kind, with id, in place of uri; instance unless given."),
-        "id": schema::text("AWS's ID, in place of uri."),
-        "account": schema::text("Only as this AWS account sees it (with region)."),
-        "region": schema::text("Only in this region."),
-        "as_of": as_of::argument(),
-        "paths": schema::list(json!({"type": "string"}), "Only these fields, such as State.Name or NetworkInterfaces."),
-    }))
+/// Which resource, when, and how much of it.
+#[derive(Debug, Deserialize, JsonSchema)]
+struct Arguments {
+    #[serde(flatten)]
+    resource: ResourceArguments,
+    #[serde(flatten)]
+    scope: ScopeArguments,
+    as_of: Option<PastArgument>,
+    /// Only these fields, such as State.Name or NetworkInterfaces.
+    #[serde(default)]
+    paths: Vec<String>,
 }
 
 fn output() -> Value {
@@ -90,50 +93,46 @@ fn output() -> Value {
     )
 }
 
-fn call(call: Call) -> BoxFuture<'static, Result<Answer, Fault>> {
-    async move {
-        let Call { core, arguments, .. } = call;
-        if let Some(uri) = arguments.text("uri")?
-            && matches!(Address::parse(uri), Ok(Address::History { .. }))
-        {
-            let expected = "one resource's URI: for its changes call list_changes";
-            return Err(arguments.form("uri", expected, &json!(uri)).into());
-        }
-        let (kind, id, scope) = named::resource(&arguments)?;
-        let scope = named::within(&core, &arguments, kind, scope).await?;
-        let (found, age) = match as_of::point(&core, &arguments, "as_of")? {
-            Some(point) => core.walk(move |core| then(core, kind, &id, scope.as_ref(), point)).await?,
-            None => match core.find(kind, &id, scope.as_ref()).await {
-                Ok(found) => (found, Age::Now),
-                Err(removed @ Fault::Removed { .. }) => {
-                    core.walk(move |core| last(core, kind, &id, scope.as_ref())).await?.ok_or(removed)?
-                }
-                Err(fault) => return Err(fault),
-            },
-        };
-        let paths: Vec<String> = arguments.texts("paths")?.into_iter().map(str::to_owned).collect();
-        let document = &found.current.document;
-        if !paths.is_empty() && paths.iter().all(|path| document.get(path).is_none()) {
-            let known: Vec<&str> = document.fields().keys().map(|name| &**name).collect();
-            let expected = format!("fields of it, such as A.B below {}", known.join(", "));
-            return Err(arguments.form("paths", &expected, &json!(paths)).into());
-        }
-        let lacked = match age {
-            Age::Now => core.ingest.freshness().lacked(&found.id),
-            Age::Then(_) | Age::Gone { .. } => None,
-        };
-        Ok(shown_as(kind, &found, &age, lacked, &paths))
+async fn serve(call: Call, arguments: Arguments) -> Result<Answer, Fault> {
+    let core = call.core;
+    let Arguments { resource, scope, as_of, paths } = arguments;
+    if let Some(uri) = &resource.uri
+        && matches!(Address::parse(uri), Ok(Address::History { .. }))
+    {
+        let expected = "one resource's URI: for its changes call list_changes";
+        return Err(ArgumentError::form("uri", expected, uri.as_str()).into());
     }
-    .boxed()
+    let (kind, id, scope) = resource.within(&scope, &core).await?;
+    let (found, age) = match past::as_of(&core, as_of.as_ref())? {
+        Some(point) => core.walk(move |core| then(core, kind, &id, scope.as_ref(), point)).await?,
+        None => match core.find(kind, &id, scope.as_ref()).await {
+            Ok(found) => (found, Age::Now),
+            Err(removed @ Fault::Removed { .. }) => {
+                core.walk(move |core| last(core, kind, &id, scope.as_ref())).await?.ok_or(removed)?
+            }
+            Err(fault) => return Err(fault),
+        },
+    };
+    let document = &found.current.document;
+    if !paths.is_empty() && paths.iter().all(|path| document.get(path).is_none()) {
+        let known: Vec<&str> = document.fields().keys().map(|name| &**name).collect();
+        let expected = format!("fields of it, such as A.B below {}", known.join(", "));
+        return Err(ArgumentError::form("paths", &expected, paths).into());
+    }
+    let lacked = match age {
+        Age::Now => core.ingest.freshness().lacked(&found.id),
+        Age::Then(_) | Age::Gone { .. } => None,
+    };
+    Ok(shown_as(kind, &found, &age, lacked, &paths))
 }
 
-/// Of when an answer is.
+/// At what time an answer was true.
 enum Age {
-    /// Of now.
+    /// Now.
     Now,
-    /// Of a point in the past.
+    /// At a point in the past.
     Then(AsOf),
-    /// Of what was known of it last.
+    /// When the resource was last seen; it is gone.
     Gone { removed_at: Timestamp, removed_seq: Seq },
 }
 

@@ -1,21 +1,20 @@
 //! `list_changes`: what happened, when, and because of what.
 
-mod asked;
+mod change_query;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::FutureExt;
-use futures::future::BoxFuture;
 use serde_json::{Map, Value, json};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
-use self::asked::{Asked, DEFAULT, MOST, WAIT};
+use self::change_query::{Arguments, ChangeQuery};
 use super::answer::Answer;
+use super::arguments;
 use super::change::{self, Teller, Told};
-use super::schema;
+use super::schema::{self, ToolSchema};
 use super::spec::{BUDGET, Call, Effect, ToolSpec};
 use super::table::Text;
 use crate::kinds::KindSpec;
@@ -49,38 +48,11 @@ pub static SPEC: ToolSpec = ToolSpec {
                   which nobody was watching. With `who`, changes that name no caller are looked up in CloudTrail: the one thing for \
                   which this calls AWS.",
     effect: Effect::Read,
-    input,
-    output,
+    input: ToolSchema::of_arguments::<Arguments>(),
+    output: ToolSchema::written(output),
     example: r#"{"since": "-2h", "kind": "instance", "field": "State.Name"}"#,
-    call,
+    call: |call, given| call.with(given, serve),
 };
-
-fn input() -> Value {
-    schema::optional(json!({
-        "since": schema::text("Only what was recorded since: RFC 3339, -15m, -2h, -3d, or a cursor of an earlier answer."),
-        "until": schema::text("Only what was recorded up to: RFC 3339 or -15m."),
-        "kind": schema::kind("Only this kind. With id: the kind of that resource."),
-        "id": schema::text("Only this resource, by AWS's ID, with its status checks."),
-        "uri": schema::text("Only this resource, by URI, in place of id."),
-        "account": schema::text("Only as this AWS account sees it."),
-        "region": schema::text("Only in this region."),
-        "field": schema::text("Only changes of this field or what is below it, such as State.Name, Tags or Tags[Name]."),
-        "cause": change::cause("Only what was learnt this way; `event` includes `call`."),
-        "order": {
-            "type": "string",
-            "enum": ["newest", "oldest"],
-            "description": "What comes first; newest unless waiting.",
-        },
-        "limit": {"type": "integer", "minimum": 1, "maximum": MOST, "default": DEFAULT, "description": "Changes on a page."},
-        "wait_seconds": {
-            "type": "integer", "minimum": 0, "maximum": WAIT, "default": 0,
-            "description": "Wait so long for something that matches: since `since` or `cursor`, else from now on.",
-        },
-        "who": schema::flag("Look up who made the changes that name no caller, up to 10 an answer, in CloudTrail's event history.", false),
-        "include_baseline": schema::flag("Also what the first sweep found, and fields that only Muster learnt to read.", false),
-        "cursor": schema::text("next_cursor of the answer before, with the same filters. `since` and `until` stay as they were."),
-    }))
-}
 
 fn output() -> Value {
     let mut properties = Map::new();
@@ -110,44 +82,38 @@ fn output() -> Value {
     schema::object(&["changes", "more", "hidden", "unobserved", "seq", "log"], properties)
 }
 
-fn call(call: Call) -> BoxFuture<'static, Result<Answer, Fault>> {
-    async move {
-        let Call { core, arguments, stop, .. } = call;
-        // Before anything is read: what is committed from now on wakes the wait.
-        let mut newest = core.hub.newest();
-        let asked = Asked::read(&core, &arguments).await?;
-        let deadline = Instant::now() + asked.wait;
-        let place = WAITING.try_acquire().ok();
-        let (mut span, mut hidden) = (asked.start, 0);
-        loop {
-            newest.mark_unchanged();
-            let (core, asked) = (Arc::clone(&core), Arc::clone(&asked));
-            let found = core.walk({
-                let asked = Arc::clone(&asked);
-                move |core| asked.page(core, span)
-            });
-            let found = found.await?;
-            span = found.span();
-            let waits = found.records().len() == 0 && found.end() == End::Reached && span.is_open();
-            if waits && place.is_some() && !stop.is_cancelled() {
-                let woken = tokio::select! {
-                    woken = timeout_at(deadline, newest.changed()) => woken.is_ok_and(|changed| changed.is_ok()),
-                    () = stop.cancelled() => false,
-                };
-                if woken {
-                    hidden += found.hidden();
-                    continue;
-                }
-            }
-            let callers = if asked.who {
-                who::look_up(&core, found.records().cloned().collect()).await?
-            } else {
-                BTreeMap::new()
+async fn serve(call: Call, arguments: Arguments) -> Result<Answer, Fault> {
+    let Call { core, stop, .. } = call;
+    // Before anything is read: what is committed from now on wakes the wait.
+    let mut newest = core.hub.newest();
+    let query = ChangeQuery::read(&core, &arguments).await?;
+    let deadline = Instant::now() + query.wait;
+    let place = WAITING.try_acquire().ok();
+    let (mut span, mut hidden) = (query.start, 0);
+    loop {
+        newest.mark_unchanged();
+        let (core, query) = (Arc::clone(&core), Arc::clone(&query));
+        let found = core.walk({
+            let query = Arc::clone(&query);
+            move |core| query.page(core, span)
+        });
+        let found = found.await?;
+        span = found.span();
+        let waits = found.records().len() == 0 && found.end() == End::Reached && span.is_open();
+        if waits && place.is_some() && !stop.is_cancelled() {
+            let woken = tokio::select! {
+                woken = timeout_at(deadline, newest.changed()) => woken.is_ok_and(|changed| changed.is_ok()),
+                () = stop.cancelled() => false,
             };
-            return core.walk(move |core| asked.answer(core, found, hidden, &callers)).await;
+            if woken {
+                hidden += found.hidden();
+                continue;
+            }
         }
+        let callers =
+            if query.who { who::look_up(&core, found.records().cloned().collect()).await? } else { BTreeMap::new() };
+        return core.walk(move |core| query.answer(core, found, hidden, &callers)).await;
     }
-    .boxed()
 }
 
 /// The newest changes of one resource, or of everything: the fields of an answer, and the arguments by which the tool tells
@@ -166,15 +132,15 @@ pub async fn newest(
         arguments.insert("id".to_owned(), json!(id));
     }
     arguments.insert("limit".to_owned(), json!(limit));
-    let asked = Asked::read(core, &SPEC.read(arguments.clone())?).await?;
-    let answer = core.walk(move |core| asked.answer(core, asked.page(core, asked.start)?, 0, &BTreeMap::new())).await?;
+    let query = ChangeQuery::read(core, &arguments::read(arguments.clone())?).await?;
+    let answer = core.walk(move |core| query.answer(core, query.page(core, query.start)?, 0, &BTreeMap::new())).await?;
     match answer.structured {
         Value::Object(fields) => Ok((fields, arguments)),
         _ => Ok((Map::new(), arguments)),
     }
 }
 
-impl Asked {
+impl ChangeQuery {
     /// A page of `span`. Blocks for [`WORK`] at most.
     fn page(&self, core: &Core, span: Span) -> Result<Found, Fault> {
         let begun = Instant::now();

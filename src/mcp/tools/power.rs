@@ -1,29 +1,37 @@
 //! Starting and stopping instances: what `start_instance` and `stop_instance` share.
 
+pub mod report;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde::Serialize;
-use serde_json::{Value, json};
+use rmcp::schemars::{self, JsonSchema};
+use serde::Deserialize;
 
 use super::answer::Answer;
-use super::schema;
+use super::arguments::instances::InstanceArguments;
 use super::spec::Call;
-use super::table::{self, Text};
 use super::verdict::Verdict;
-use super::write_through::{
-    ACTED, Checked, Intent, Target, check, distrust, dry_run, explain, to_the_end, uncalled, witness,
-};
+use super::write_through::{ACTED, Checked, Intent, Target, check, distrust, explain, to_the_end, uncalled, witness};
 use crate::aws::{Answer as AwsAnswer, AwsError, Done, Pinned, StateChange};
 use crate::kinds::INSTANCE;
 use crate::mcp::core::Core;
 use crate::mcp::error::Fault;
-use crate::model::known::state_name;
-use crate::model::text::shown;
-use crate::model::{ActionId, Chosen, Named, Observation, Outcome, Scope, Seen, Seq, Source};
+use crate::model::{Chosen, Named, Observation, Outcome, Scope, Seen, Source};
+use report::{Report, Row, Unasked};
 
 /// Instances in one call at most.
-pub const MOST: usize = 50;
+pub const MAX_INSTANCES: usize = 50;
+
+/// Which instances, and whether to act.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct PowerArguments {
+    #[serde(flatten)]
+    instances: InstanceArguments<MAX_INSTANCES>,
+    /// Only ask AWS whether the call would be allowed (IAM); change nothing.
+    #[serde(default)]
+    dry_run: bool,
+}
 
 /// Which way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,43 +43,6 @@ pub enum Power {
         /// Without giving the operating system a chance to flush its caches.
         force: bool,
     },
-}
-
-/// How it went for one instance.
-#[derive(Debug, Serialize)]
-struct Row {
-    instance_id: String,
-    verdict: Verdict,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    previous_state: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    current_state: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    message: Option<String>,
-}
-
-/// What AWS said about an instance that nobody named.
-#[derive(Debug, Serialize)]
-struct Unasked {
-    instance_id: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    previous_state: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    current_state: Option<String>,
-}
-
-/// How it went for all.
-#[derive(Debug, Default)]
-struct Report {
-    /// One for each instance that was named.
-    rows: Vec<Row>,
-    unasked: Vec<Unasked>,
-    /// Whether the endpoint carried out a dry run.
-    acted: bool,
-    /// Why nothing more is called.
-    distrust: Option<&'static str>,
-    actions: Vec<ActionId>,
-    seq: Option<Seq>,
 }
 
 impl Power {
@@ -100,6 +71,14 @@ impl Power {
         }
     }
 
+    /// What it is called, and what comes of it.
+    fn words(self) -> (&'static str, &'static str) {
+        match self {
+            Power::Start => ("start", "starting; running usually takes under a minute"),
+            Power::Stop { .. } => ("stop", "stopping; it usually takes under a minute, longer for large memory"),
+        }
+    }
+
     async fn call(self, aws: &Pinned, chosen: &Chosen<'_>, dry_run: bool) -> Result<AwsAnswer<StateChange>, AwsError> {
         match self {
             Power::Start => aws.start_instances(chosen, dry_run).await,
@@ -120,63 +99,19 @@ impl Power {
     }
 }
 
-/// The arguments of both tools, and what else one of them takes.
-#[must_use]
-pub fn input(more: Value) -> Value {
-    let mut properties = json!({"dry_run": dry_run()});
-    if let (Value::Object(properties), Value::Object(more)) = (&mut properties, more) {
-        properties.extend(more);
-    }
-    schema::instances(MOST, properties)
-}
-
-/// The structured content of both tools.
-#[must_use]
-pub fn output() -> Value {
-    let row = schema::object(
-        &["instance_id", "verdict"],
-        json!({
-            "instance_id": schema::text("The EC2 instance ID."),
-            "verdict": Verdict::schema(),
-            "previous_state": schema::text("Its state before."),
-            "current_state": schema::text("Its state as AWS answered."),
-            "message": schema::text("Why not, or what to do next."),
-        }),
-    );
-    let unasked = schema::object(
-        &["instance_id"],
-        json!({
-            "instance_id": schema::text("An instance that was not named in the call."),
-            "previous_state": schema::text("Its state before, as AWS answered."),
-            "current_state": schema::text("Its state as AWS answered."),
-        }),
-    );
-    schema::object(
-        &["results", "dry_run"],
-        json!({
-            "results": schema::list(row, "One row for each instance that was named."),
-            "unasked": schema::list(unasked, "What AWS's answer says about instances that nobody named. Such an answer is an error."),
-            "unasked_total": schema::count("How many instances that nobody named the answer is about; `unasked` lists up to 50."),
-            "dry_run": {"type": "boolean", "description": "Whether this was only asked."},
-            "actions": schema::list(json!({"type": "string"}), "The recorded calls."),
-            "seq": schema::count("A read at this seq or a later one shows the change."),
-        }),
-    )
-}
-
 /// Serves a call of either tool.
 ///
 /// # Errors
 /// Bad arguments, or an inventory that cannot be read or written. What AWS refuses is in the answer.
-pub async fn serve(call: Call, power: Power) -> Result<Answer, Fault> {
-    let Call { core, arguments, .. } = call;
-    let named = arguments.named_instances(MOST)?;
-    let dry_run = arguments.flag("dry_run", false)?;
+pub async fn serve(call: Call, arguments: PowerArguments, power: Power) -> Result<Answer, Fault> {
+    let core = call.core;
+    let named = arguments.instances.named()?;
+    let dry_run = arguments.dry_run;
     let work = {
         let core = Arc::clone(&core);
         async move { run(&core, power, &named, dry_run).await }
     };
-    Ok(to_the_end(&core, work).await?.answer(power, dry_run))
+    to_the_end(&core, work).await?.answer(power.words(), dry_run)
 }
 
 async fn run(core: &Core, power: Power, named: &Named, dry_run: bool) -> Result<Report, Fault> {
@@ -308,7 +243,7 @@ impl Change<'_> {
             });
         }
         if let Some(target) = targets.first() {
-            let ids: Vec<String> = others.iter().take(MOST).map(|change| change.id.clone()).collect();
+            let ids: Vec<String> = others.iter().take(MAX_INSTANCES).map(|change| change.id.clone()).collect();
             let seen = if ids.is_empty() { None } else { witness(self.core, &target.id.scope(), INSTANCE, &ids).await };
             report.seq = report.seq.max(seen);
         }
@@ -330,119 +265,8 @@ fn outcome(missing: &[&str], others: &[StateChange]) -> Outcome {
         parts.push(format!("its answer says nothing about {}", missing.join(", ")));
     }
     if !others.is_empty() {
-        let others: Vec<String> = others.iter().take(MOST).map(|change| Unasked::of(change).told()).collect();
+        let others: Vec<String> = others.iter().take(MAX_INSTANCES).map(|change| Unasked::of(change).told()).collect();
         parts.push(format!("its answer is also about instances that nobody named: {}", others.join(", ")));
     }
     Outcome::Unknown { message: parts.join("; ") }
-}
-
-fn state_of(state: Option<&crate::model::Value>) -> Option<String> {
-    state.and_then(state_name).map(|name| shown(name, 40))
-}
-
-impl Unasked {
-    fn of(change: &StateChange) -> Self {
-        Unasked {
-            instance_id: shown(&change.id, 60),
-            previous_state: state_of(change.previous.as_ref()),
-            current_state: state_of(change.current.as_ref()),
-        }
-    }
-
-    /// As text: `i-1 (running -> stopping)`.
-    fn told(&self) -> String {
-        let state = |state: &Option<String>| state.clone().unwrap_or_else(|| "?".to_owned());
-        format!("{} ({} -> {})", self.instance_id, state(&self.previous_state), state(&self.current_state))
-    }
-}
-
-impl Row {
-    fn of(target: &Target, verdict: Verdict, message: Option<String>) -> Self {
-        let previous_state = Some(target.state().to_owned());
-        Row { instance_id: target.id.id.to_string(), verdict, previous_state, current_state: None, message }
-    }
-
-    /// What AWS says it did; of a dry run it says so only where the endpoint ignored that it was one.
-    fn changed(target: &Target, change: &StateChange, dry_run: bool, remark: Option<String>) -> Self {
-        let acted = dry_run.then(|| {
-            "This was a dry run, but the endpoint ignores DryRun and carried it out. Undo it if it was not wanted."
-                .to_owned()
-        });
-        let messages: Vec<String> = acted.into_iter().chain(remark).collect();
-        Row {
-            instance_id: target.id.id.to_string(),
-            verdict: if dry_run { Verdict::Acted } else { Verdict::Done },
-            previous_state: state_of(change.previous.as_ref()).or_else(|| Some(target.state().to_owned())),
-            current_state: state_of(change.current.as_ref()),
-            message: Some(messages.join(" ")).filter(|message| !message.is_empty()),
-        }
-    }
-}
-
-impl Report {
-    async fn finish(
-        &mut self,
-        core: &Core,
-        intent: Intent,
-        outcome: Outcome,
-        observations: Vec<Observation>,
-    ) -> Option<String> {
-        self.actions.push(intent.action);
-        let (seq, remark) = intent.finish(core, outcome, observations).await;
-        self.seq = self.seq.max(seq);
-        remark
-    }
-
-    fn answer(self, power: Power, dry_run: bool) -> Answer {
-        let (verb, way) = match power {
-            Power::Start => ("start", "starting; running usually takes under a minute"),
-            Power::Stop { .. } => ("stop", "stopping; it usually takes under a minute, longer for large memory"),
-        };
-        let good = self.rows.iter().filter(|row| row.verdict.is_good()).count();
-        let mut text = Text::new(match (dry_run, good, self.rows.len()) {
-            (true, good, all) => format!("Dry run of {verb}: {good} of {all} would be allowed or are so already."),
-            (false, good, all) => format!("{verb}: {good} of {all} accepted or so already."),
-        });
-        if self.acted {
-            text.add("\nWARNING: the endpoint ignores DryRun. It carried out this dry run as if it was a real call.");
-        }
-        if !self.unasked.is_empty() {
-            let told: Vec<String> = self.unasked.iter().take(MOST).map(Unasked::told).collect();
-            text.add(format_args!(
-                "\nERROR: AWS's answer is also about {} instances that nobody named: {}. Muster did not ask for them; look at \
-                 what answers at the endpoint.",
-                self.unasked.len(),
-                told.join(", ")
-            ));
-        }
-        text.add("\ninstance | verdict | before | now | message");
-        for row in &self.rows {
-            let state = |state: &Option<String>| state.clone().unwrap_or_default();
-            let cells = [
-                row.instance_id.clone(),
-                row.verdict.name().to_owned(),
-                state(&row.previous_state),
-                state(&row.current_state),
-            ];
-            text.add(format_args!("\n{}", table::line(cells.iter().map(String::as_str))));
-            text.add(format_args!(" | {}", row.message.as_deref().unwrap_or("-")));
-        }
-        if self.rows.iter().any(|row| row.verdict == Verdict::Done) {
-            text.add(format_args!("\nNow {way}. get_instance_status tells how far it is."));
-        }
-        let mut structured = json!({"results": self.rows, "dry_run": dry_run, "actions": self.actions});
-        if let (Some(seq), Value::Object(fields)) = (self.seq, &mut structured) {
-            fields.insert("seq".to_owned(), json!(seq));
-            text.add(format_args!("\nRecorded at seq {seq}."));
-        }
-        if self.actions.is_empty() {
-            text.add("\nLooked at live; nothing was changed.");
-        }
-        if let (false, Value::Object(fields)) = (self.unasked.is_empty(), &mut structured) {
-            let unasked: Vec<&Unasked> = self.unasked.iter().take(MOST).collect();
-            fields.insert("unasked".to_owned(), json!(unasked));
-            fields.insert("unasked_total".to_owned(), json!(self.unasked.len()));
-        }
-        Answer { text: text.into(), structured, failed: good == 0 || self.acted || !self.unasked.is_empty() }
-    }
 }

@@ -1,19 +1,119 @@
-//! Pieces that several tools' schemas share.
+//! JSON Schemas of what tools take and give, in the form that every client understands.
+//!
+//! They follow from types: the documentation of a field is its description. Clients drop tools whose schemas hold `null` unions,
+//! and models pay for every character, so what says nothing is left out ([`Plain`]).
 
-use serde_json::{Map, Value, json};
+use std::sync::{Arc, OnceLock};
 
-use crate::kinds::KINDS;
+use rmcp::model::JsonObject;
+use rmcp::schemars::generate::SchemaSettings;
+use rmcp::schemars::transform::{Transform, transform_subschemas};
+use rmcp::schemars::{JsonSchema, Schema as Generated};
+use serde_json::{Value, json};
+
+/// A schema, made when it is first asked for.
+pub struct ToolSchema {
+    make: fn() -> Value,
+    made: OnceLock<Arc<JsonObject>>,
+}
+
+impl ToolSchema {
+    /// The schema of arguments of type `T`.
+    #[must_use]
+    pub const fn of_arguments<T: JsonSchema>() -> Self {
+        ToolSchema::written(arguments::<T>)
+    }
+
+    /// The schema of structured content of type `T`.
+    #[must_use]
+    pub const fn of_answer<T: JsonSchema>() -> Self {
+        ToolSchema::written(answer::<T>)
+    }
+
+    /// A schema that is written out.
+    #[must_use]
+    pub const fn written(make: fn() -> Value) -> Self {
+        ToolSchema { make, made: OnceLock::new() }
+    }
+
+    /// The schema as JSON.
+    #[must_use]
+    pub fn json(&self) -> &Arc<JsonObject> {
+        self.made.get_or_init(|| match (self.make)() {
+            Value::Object(fields) => Arc::new(fields),
+            _ => Arc::default(),
+        })
+    }
+}
+
+fn arguments<T: JsonSchema>() -> Value {
+    generate::<T>(SchemaSettings::draft2020_12().for_deserialize())
+}
+
+fn answer<T: JsonSchema>() -> Value {
+    generate::<T>(SchemaSettings::draft2020_12().for_serialize())
+}
+
+fn generate<T: JsonSchema>(settings: SchemaSettings) -> Value {
+    let settings = settings.with(|settings| {
+        settings.meta_schema = None;
+        settings.inline_subschemas = true;
+    });
+    let mut schema = settings.with_transform(Plain).into_generator().into_root_schema_for::<T>();
+    // Of the type, which only its readers know.
+    schema.remove("description");
+    if schema.get("properties").is_none() {
+        schema.insert("properties".to_owned(), json!({}));
+    }
+    schema.into()
+}
+
+/// Leaves out what says nothing to a model or is not understood by every client: titles, formats of numbers, `null`, empty
+/// defaults, and the documentation of a list's element type beside that of the list.
+#[derive(Clone, Copy, Debug)]
+struct Plain;
+
+impl Transform for Plain {
+    fn transform(&mut self, schema: &mut Generated) {
+        transform_subschemas(self, schema);
+        schema.remove("title");
+        schema.remove("format");
+        let is_empty = |value: &Value| value.is_null() || *value == json!([]);
+        if schema.get("default").is_some_and(is_empty) {
+            schema.remove("default");
+        }
+        if let Some(Value::Object(items)) = schema.get_mut("items") {
+            items.remove("description");
+        }
+        if let Some(Value::Array(words)) = schema.get_mut("enum") {
+            words.retain(|word| !word.is_null());
+        }
+        if let Some(Value::Array(types)) = schema.get_mut("type") {
+            types.retain(|name| name != "null");
+            if let [only] = types.as_slice() {
+                let only = only.clone();
+                schema.insert("type".to_owned(), only);
+            }
+        }
+        if let Some(Value::Array(mut alternatives)) = schema.remove("anyOf") {
+            alternatives.retain(|alternative| alternative.get("type") != Some(&json!("null")));
+            for (name, value) in alternatives.into_iter().filter_map(|each| each.as_object().cloned()).flatten() {
+                // What the field says goes before what its type says.
+                if schema.get(&name).is_none() {
+                    schema.insert(name, value);
+                }
+            }
+        }
+        if let Some(Value::String(text)) = schema.get_mut("description") {
+            *text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        }
+    }
+}
 
 /// An object with these properties.
 #[must_use]
 pub fn object(required: &[&str], properties: Value) -> Value {
     with(json!({"type": "object", "required": required}), "properties", properties)
-}
-
-/// An object without required properties.
-#[must_use]
-pub fn optional(properties: Value) -> Value {
-    with(json!({"type": "object"}), "properties", properties)
 }
 
 fn with(mut schema: Value, name: &str, value: Value) -> Value {
@@ -29,12 +129,6 @@ pub fn text(description: &str) -> Value {
     json!({"type": "string", "description": description})
 }
 
-/// `true` or `false`, with a default.
-#[must_use]
-pub fn flag(description: &str, default: bool) -> Value {
-    json!({"type": "boolean", "description": description, "default": default})
-}
-
 /// A whole number that is not negative.
 #[must_use]
 pub fn count(description: &str) -> Value {
@@ -45,45 +139,6 @@ pub fn count(description: &str) -> Value {
 #[must_use]
 pub fn list(items: Value, description: &str) -> Value {
     with(json!({"type": "array", "description": description}), "items", items)
-}
-
-/// The kinds there are, by slug.
-#[must_use]
-pub fn kind(description: &str) -> Value {
-    let slugs: Vec<&str> = KINDS.iter().map(|kind| kind.slug).collect();
-    json!({"type": "string", "enum": slugs, "description": description})
-}
-
-/// AWS filters, in the spelling that AWS's own calls take.
-#[must_use]
-pub fn filters() -> Value {
-    let filter = object(
-        &["Name", "Values"],
-        json!({
-            "Name": text("An AWS filter name, tag:KEY or tag-key."),
-            "Values": list(json!({"type": "string"}), "Alternatives; only * and ? are wildcards. Times: 2026-03-30T15:15:21.000Z or 2026-03-30T*."),
-        }),
-    );
-    list(filter, "All of them must match. An object of name to values is taken too.")
-}
-
-/// The arguments `instance_ids` and `instance_id`, and what else the tool takes.
-#[must_use]
-pub fn instances(most: usize, more: Value) -> Value {
-    let ids = json!({
-        "type": "array",
-        "items": {"type": "string", "pattern": "^i-[0-9a-zA-Z]+$"},
-        "minItems": 1,
-        "maxItems": most,
-        "description": "The EC2 instance IDs. search_inventory finds them by name, tag or state.",
-    });
-    let mut properties = Map::new();
-    properties.insert("instance_ids".to_owned(), ids);
-    properties.insert("instance_id".to_owned(), text("A single EC2 instance ID, in place of instance_ids."));
-    if let Value::Object(more) = more {
-        properties.extend(more);
-    }
-    optional(Value::Object(properties))
 }
 
 /// How values of filters were read that can be read in two ways.

@@ -1,16 +1,19 @@
 //! `search_inventory`: the way to find anything.
 
-use futures::FutureExt;
-use futures::future::BoxFuture;
+use rmcp::schemars::{self, JsonSchema};
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::answer::Answer;
-use super::arguments::Arguments;
-use super::arguments::filters::{Settled, Wanted};
+use super::arguments::ArgumentError;
+use super::arguments::filters::{FilterArgument, GivenFilters, Settled};
+use super::arguments::kind::KindArgument;
+use super::arguments::past::{self, PastArgument};
+use super::arguments::scope::ScopeArguments;
 use super::as_of;
 use super::label::FreshnessLabel;
-use super::named::{kind, scope};
 use super::rows::Columns;
+use super::schema::ToolSchema;
 use super::spec::{BUDGET, Call, Effect, ToolSpec};
 use super::{schema, zero};
 use crate::ingest::Lacked;
@@ -23,11 +26,11 @@ use crate::query::filter::has_tags;
 use crate::query::{Hits, Query, search};
 
 /// Rows on a page unless asked for more.
-const DEFAULT: usize = 25;
+const DEFAULT_ROWS: usize = 25;
 /// Rows on a page at most; [`BUDGET`] may cut it shorter.
-const MOST: usize = 500;
+const MAX_ROWS: usize = 500;
 /// Columns at most.
-const COLUMNS: usize = 20;
+const MAX_COLUMNS: usize = 20;
 
 /// The tool.
 pub static SPEC: ToolSpec = ToolSpec {
@@ -42,23 +45,36 @@ pub static SPEC: ToolSpec = ToolSpec {
                   \"2026-11-17T12:00:00Z\"}; ask kind network-interface as well, for addresses that no instance had as its \
                   first. Makes no AWS call.",
     effect: Effect::Read,
-    input,
-    output,
+    input: ToolSchema::of_arguments::<Arguments>(),
+    output: ToolSchema::written(output),
     example: r#"{"kind": "instance", "filters": [{"Name": "instance-state-name", "Values": ["running"]}, {"Name": "tag:Name", "Values": ["web-*"]}], "limit": 25}"#,
-    call,
+    call: |call, given| call.with(given, serve),
 };
 
-fn input() -> Value {
-    schema::optional(json!({
-        "kind": schema::kind("What to search; instance unless given."),
-        "filters": schema::filters(),
-        "account": schema::text("Only this AWS account (with region)."),
-        "region": schema::text("Only this region."),
-        "fields": schema::list(json!({"type": "string"}), "Columns to show in place of the usual ones: filter names or tag:KEY."),
-        "limit": {"type": "integer", "minimum": 1, "maximum": MOST, "default": DEFAULT, "description": "Rows on a page."},
-        "as_of": as_of::argument(),
-        "cursor": schema::text("next_cursor of the page before, with the same other arguments. as_of stays as it was."),
-    }))
+/// What to search for.
+#[derive(Debug, Deserialize, JsonSchema)]
+struct Arguments {
+    /// What to search; instance unless given.
+    #[serde(default)]
+    kind: KindArgument,
+    #[serde(default)]
+    filters: FilterArgument,
+    #[serde(flatten)]
+    scope: ScopeArguments,
+    /// Columns to show in place of the usual ones: filter names or tag:KEY.
+    #[serde(default)]
+    fields: Vec<String>,
+    /// Rows on a page.
+    #[serde(default = "default_rows")]
+    #[schemars(range(min = 1, max = MAX_ROWS))]
+    limit: usize,
+    as_of: Option<PastArgument>,
+    /// next_cursor of the page before, with the same other arguments. as_of stays as it was.
+    cursor: Option<String>,
+}
+
+fn default_rows() -> usize {
+    DEFAULT_ROWS
 }
 
 fn output() -> Value {
@@ -99,32 +115,27 @@ fn output() -> Value {
     )
 }
 
-fn call(call: Call) -> BoxFuture<'static, Result<Answer, Fault>> {
-    async move {
-        let Call { core, arguments, .. } = call;
-        let kind = kind(&arguments, "kind")?;
-        let columns = columns(&arguments, kind)?;
-        let wanted = Wanted::read(&arguments, kind)?;
-        let limit = arguments.number("limit", 1..=MOST, DEFAULT)?;
-        let cursor = arguments.text("cursor")?.map(str::to_owned);
-        let point = as_of::continued(&core, &arguments, cursor.as_deref())?;
-        let scope = scope(&core, &arguments, kind).await?;
-        if point.is_none() {
-            core.anything(&[kind], scope.as_ref()).await?;
-        }
-        core.walk(move |core| {
-            let Settled { filters, readings } = wanted.settle(core, scope.as_ref(), point)?;
-            let query = Query { kind: kind.kind(), scope, filters, point, limit, cursor };
-            found(core, kind, &columns, &query, &readings)
-        })
-        .await
+async fn serve(call: Call, arguments: Arguments) -> Result<Answer, Fault> {
+    let core = call.core;
+    let Arguments { kind: KindArgument(kind), filters, scope, fields, limit, as_of, cursor } = arguments;
+    let columns = columns(&fields, kind)?;
+    let filters = GivenFilters::read(&filters, kind)?;
+    let point = past::continued(&core, as_of.as_ref(), cursor.as_deref())?;
+    let scope = scope.scope(&core, kind).await?;
+    if point.is_none() {
+        core.anything(&[kind], scope.as_ref()).await?;
     }
-    .boxed()
+    core.walk(move |core| {
+        let Settled { filters, readings } = filters.settle(core, scope.as_ref(), point)?;
+        let query = Query { kind: kind.kind(), scope, filters, point, limit, cursor };
+        found(core, kind, &columns, &query, &readings)
+    })
+    .await
 }
 
-fn columns(arguments: &Arguments, kind: &'static KindSpec) -> Result<Columns, Fault> {
+fn columns(wanted: &[String], kind: &'static KindSpec) -> Result<Columns, Fault> {
     let mut names = Vec::new();
-    for name in arguments.texts("fields")? {
+    for name in wanted.iter().map(String::as_str) {
         if name.starts_with("tag:") {
             has_tags(kind, name)?;
         }
@@ -132,9 +143,9 @@ fn columns(arguments: &Arguments, kind: &'static KindSpec) -> Result<Columns, Fa
             names.push(name);
         }
     }
-    if names.len() > COLUMNS {
-        let found = json!(format!("{} names", names.len()));
-        return Err(arguments.form("fields", &format!("at most {COLUMNS} names"), &found).into());
+    if names.len() > MAX_COLUMNS {
+        let found = format!("{} names", names.len());
+        return Err(ArgumentError::form("fields", &format!("at most {MAX_COLUMNS} names"), found).into());
     }
     if names.is_empty() {
         return Ok(Columns::of(kind));
@@ -142,7 +153,7 @@ fn columns(arguments: &Arguments, kind: &'static KindSpec) -> Result<Columns, Fa
     Columns::named(kind, &names).map_err(|name| {
         let known: Vec<&str> = kind.filters.iter().map(|filter| filter.name).collect();
         let expected = format!("filter names of {} ({}) or tag:KEY", kind.slug, known.join(", "));
-        arguments.form("fields", &expected, &json!(name)).into()
+        ArgumentError::form("fields", &expected, name).into()
     })
 }
 

@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
+use futures::FutureExt;
 use futures::future::BoxFuture;
 use rmcp::model::{JsonObject, Tool, ToolAnnotations};
-use serde_json::Value;
+use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 
 use super::answer::Answer;
 use super::arguments::coerce::Care;
-use super::arguments::{ArgumentError, Arguments};
+use super::arguments::{self, ArgumentError};
+use super::schema::ToolSchema;
 use crate::mcp::core::Core;
 use crate::mcp::error::Fault;
 use crate::mcp::policy::Writes;
@@ -27,14 +29,14 @@ pub struct ToolSpec {
     pub description: &'static str,
     /// What it does to AWS.
     pub effect: Effect,
-    /// The JSON Schema of its arguments.
-    pub input: fn() -> Value,
-    /// The JSON Schema of its structured content.
-    pub output: fn() -> Value,
+    /// The schema of its arguments.
+    pub input: ToolSchema,
+    /// The schema of its structured content.
+    pub output: ToolSchema,
     /// Arguments that work, for error messages.
     pub example: &'static str,
-    /// Serves a call.
-    pub call: fn(Call) -> BoxFuture<'static, Result<Answer, Fault>>,
+    /// Serves a call with arguments that [`ToolSpec::clean`] has read: [`Call::with`].
+    pub call: fn(Call, JsonObject) -> Served,
 }
 
 /// What a tool does to AWS.
@@ -51,12 +53,13 @@ pub enum Effect {
     Creates,
 }
 
-/// A call of a tool.
+/// The answer of a tool, in time.
+pub type Served = BoxFuture<'static, Result<Answer, Fault>>;
+
+/// What serves a call of a tool, beside its arguments.
 pub struct Call {
     /// What serves it.
     pub core: Arc<Core>,
-    /// Its arguments.
-    pub arguments: Arguments,
     /// Whether the connection may write.
     pub writes: Writes,
     /// Ends what waits.
@@ -70,16 +73,13 @@ impl ToolSpec {
         self.effect != Effect::Read
     }
 
-    /// Reads the arguments of a call.
+    /// The arguments of a call in the form that the schema of this tool declares, each of them one that it knows.
     ///
     /// # Errors
     /// [`ArgumentError`], which names the argument.
-    pub fn read(&self, given: JsonObject) -> Result<Arguments, ArgumentError> {
+    pub fn clean(&self, given: JsonObject) -> Result<JsonObject, ArgumentError> {
         let care = if self.is_write() { Care::Write } else { Care::Read };
-        let schema = (self.input)();
-        let none = JsonObject::new();
-        let declared = schema.get("properties").and_then(Value::as_object).unwrap_or(&none);
-        Arguments::new(self.name, self.example, declared, care, given)
+        arguments::clean(self.name, self.input.json(), care, given)
     }
 
     /// The tool as clients see it.
@@ -96,16 +96,20 @@ impl ToolSpec {
             .destructive(destructive)
             .idempotent(idempotent)
             .open_world(self.is_write());
-        Tool::new(self.name, self.description, object((self.input)()))
+        Tool::new(self.name, self.description, Arc::clone(self.input.json()))
             .with_title(self.title)
-            .with_raw_output_schema(Arc::new(object((self.output)())))
+            .with_raw_output_schema(Arc::clone(self.output.json()))
             .with_annotations(hints)
     }
 }
 
-fn object(schema: Value) -> JsonObject {
-    match schema {
-        Value::Object(object) => object,
-        _ => JsonObject::new(),
+impl Call {
+    /// Serves a call whose arguments are of type `A`.
+    pub fn with<A, F>(self, given: JsonObject, serve: fn(Call, A) -> F) -> Served
+    where
+        A: DeserializeOwned + Send + 'static,
+        F: Future<Output = Result<Answer, Fault>> + Send + 'static,
+    {
+        async move { serve(self, arguments::read(given)?).await }.boxed()
     }
 }

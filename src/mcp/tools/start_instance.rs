@@ -1,21 +1,20 @@
 //! `start_instance`.
 
-use futures::FutureExt;
-use serde_json::json;
-
-use super::power::{Power, input, output, serve};
+use super::power::report::PowerAnswer;
+use super::power::{Power, PowerArguments, serve};
+use super::schema::ToolSchema;
 use super::spec::{Effect, ToolSpec};
 
 /// The tool.
 pub static SPEC: ToolSpec = ToolSpec {
     name: "start_instance",
     title: "Start EC2 instances",
-    description: "Starts up to 50 stopped EC2 instances. Looks at each live first; one that runs already is an answer, not \
-                  an error. Tells the state before and after for each, and the seq at which the inventory shows it. Costs \
+    description: "Starts up to 50 stopped EC2 instances. Looks at each live first; an instance that already runs is no \
+                  error. Answers the state before and after for each, and the seq at which the inventory shows it. Costs \
                   money while they run. With dry_run nothing is changed.",
     effect: Effect::Idempotent { destructive: false },
-    input: || input(json!({})),
-    output,
+    input: ToolSchema::of_arguments::<PowerArguments>(),
+    output: ToolSchema::of_answer::<PowerAnswer>(),
     example: r#"{"instance_ids": ["i-0123456789abcdef0"], "dry_run": false}"#,
-    call: |call| serve(call, Power::Start).boxed(),
+    call: |call, given| call.with(given, |call, arguments| serve(call, arguments, Power::Start)),
 };

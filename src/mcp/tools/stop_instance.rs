@@ -1,10 +1,11 @@
 //! `stop_instance`.
 
-use futures::FutureExt;
-use serde_json::json;
+use rmcp::schemars::{self, JsonSchema};
+use serde::Deserialize;
 
-use super::power::{Power, input, output, serve};
-use super::schema;
+use super::power::report::PowerAnswer;
+use super::power::{Power, PowerArguments, serve};
+use super::schema::ToolSchema;
 use super::spec::{Effect, ToolSpec};
 
 /// The tool.
@@ -12,22 +13,22 @@ pub static SPEC: ToolSpec = ToolSpec {
     name: "stop_instance",
     title: "Stop EC2 instances",
     description: "Stops up to 50 running EC2 instances: what runs on them is interrupted, instance store volumes lose their \
-                  data, and a public IP address that is not an Elastic IP is given up. Looks at each live first; one that \
-                  is stopped already is an answer, not an error. Tells the state before and after for each, and the seq at \
-                  which the inventory shows it. With dry_run nothing is changed.",
+                  data, and a public IP address that is not an Elastic IP is given up. Looks at each live first; an \
+                  instance that is already stopped is no error. Answers the state before and after for each, and the seq \
+                  at which the inventory shows it. With dry_run nothing is changed.",
     effect: Effect::Idempotent { destructive: true },
-    input: || {
-        input(json!({
-            "force": schema::flag("Stop without letting the operating system flush its caches. Only when it hangs, also while stopping.", false),
-        }))
-    },
-    output,
+    input: ToolSchema::of_arguments::<Arguments>(),
+    output: ToolSchema::of_answer::<PowerAnswer>(),
     example: r#"{"instance_ids": ["i-0123456789abcdef0"], "dry_run": true}"#,
-    call: |call| {
-        async move {
-            let force = call.arguments.flag("force", false)?;
-            serve(call, Power::Stop { force }).await
-        }
-        .boxed()
-    },
+    call: |call, given| call.with(given, |call, Arguments { power, force }| serve(call, power, Power::Stop { force })),
 };
+
+/// Which instances, and how.
+#[derive(Debug, Deserialize, JsonSchema)]
+struct Arguments {
+    #[serde(flatten)]
+    power: PowerArguments,
+    /// Stop without letting the operating system flush its caches. Only when it hangs, also while stopping.
+    #[serde(default)]
+    force: bool,
+}

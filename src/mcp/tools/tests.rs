@@ -59,7 +59,7 @@ fn violations(path: &str, schema: &Value, value: &Value, found: &mut Vec<String>
 #[track_caller]
 pub(super) fn conforms(spec: &ToolSpec, value: &Value) {
     let mut found = Vec::new();
-    violations(spec.name, &(spec.output)(), value, &mut found);
+    violations(spec.name, &Value::Object(spec.output.json().as_ref().clone()), value, &mut found);
     // The summary resource's body has more than the tool promises.
     found.retain(|violation| !violation.ends_with("is not in the schema") || spec.name != "get_inventory_summary");
     assert!(found.is_empty(), "{found:#?}");
@@ -79,7 +79,7 @@ fn every_schema(schema: &Value, look: &mut impl FnMut(&Value)) {
 
 #[test]
 fn schemas_are_the_committed_ones() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/mcp/tools/schemas.json");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/schemas.json");
     let now = format!("{:#}\n", serde_json::to_value(listed(true)).unwrap());
     if std::env::var_os("UPDATE_SCHEMA").is_some() {
         std::fs::write(&path, &now).unwrap();

@@ -1,7 +1,9 @@
 //! How a write tool's call went for one instance. The names of the verdicts are stable: programs may match them.
 
+use std::borrow::Cow;
+
+use rmcp::schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
-use serde_json::{Value, json};
 
 use crate::aws::{AwsError, Trouble};
 use crate::model::Outcome;
@@ -90,11 +92,15 @@ impl Verdict {
         let code = error.code.clone().unwrap_or_else(|| "NotSent".to_owned());
         (Verdict::of_look(error), Outcome::Refused { code, message: error.message.clone() })
     }
+}
 
-    /// The schema of verdicts.
-    #[must_use]
-    pub fn schema() -> Value {
-        json!({
+impl JsonSchema for Verdict {
+    fn schema_name() -> Cow<'static, str> {
+        "Verdict".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
             "type": "string",
             "enum": Verdict::ALL.map(Verdict::name),
             "description": "How it went. `done` and `already` are success. `unknown`: AWS's answer was lost, so it may have \

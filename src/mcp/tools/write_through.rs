@@ -9,10 +9,8 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
-use serde_json::Value;
 use tokio::time::timeout;
 
-use super::schema;
 use super::verdict::Verdict;
 use crate::aws::{AwsError, Described, Pinned, Priority, Trouble};
 use crate::ingest::Lane;
@@ -69,12 +67,6 @@ impl Target {
     pub fn state(&self) -> &str {
         self.document.get("State").and_then(state_name).unwrap_or("unknown")
     }
-}
-
-/// What every write tool takes beside the instances.
-#[must_use]
-pub fn dry_run() -> Value {
-    schema::flag("Only ask AWS whether the call would be allowed (IAM); change nothing.", false)
 }
 
 /// Looks at instances live, wherever they are, and hands what it saw to the inventory.

@@ -21,8 +21,13 @@ pub enum Form {
     },
     /// `true` or `false`.
     Flag,
-    /// A whole number, with the words that say which.
-    Whole(String),
+    /// A whole number.
+    Whole {
+        /// The least.
+        minimum: Option<i64>,
+        /// The most.
+        maximum: Option<i64>,
+    },
     /// A list of texts.
     Texts,
     /// A list of objects, or an object.
@@ -47,7 +52,10 @@ impl Form {
         match name(schema)?.as_str() {
             "string" => Some(Form::Text { listed: schema.get("enum").is_some() }),
             "boolean" => Some(Form::Flag),
-            "integer" => Some(Form::Whole(range(schema))),
+            "integer" => {
+                let bound = |name: &str| schema.get(name).and_then(Value::as_i64);
+                Some(Form::Whole { minimum: bound("minimum"), maximum: bound("maximum") })
+            }
             "array" => match items()?.as_str() {
                 "string" => Some(Form::Texts),
                 "object" => Some(Form::Objects),
@@ -76,17 +84,22 @@ impl Form {
             }
             (Form::Text { .. }, _) => Err("text".to_owned()),
             (Form::Flag, _) => flag(given).map(Some),
-            (Form::Whole(range), _) => number(given).map(Some).ok_or_else(|| range.clone()),
+            (Form::Whole { minimum, maximum }, _) => {
+                let is_within = |value: &Value| {
+                    let number = value.as_i64().unwrap_or(i64::MAX);
+                    minimum.is_none_or(|least| number >= least) && maximum.is_none_or(|most| number <= most)
+                };
+                number(given).filter(is_within).map(Some).ok_or_else(|| range(*minimum, *maximum))
+            }
             (Form::Texts, _) => texts(given).map(Some),
             (Form::Objects, _) => objects(given).map(Some),
         }
     }
 }
 
-/// The numbers that a schema allows, in words.
-fn range(schema: &Value) -> String {
-    let bound = |name: &str| schema.get(name).map(ToString::to_string);
-    match (bound("minimum"), bound("maximum")) {
+/// The numbers that are allowed, in words.
+fn range(minimum: Option<i64>, maximum: Option<i64>) -> String {
+    match (minimum, maximum) {
         (Some(least), Some(most)) => format!("a whole number from {least} to {most}"),
         (Some(least), None) => format!("a whole number, at least {least}"),
         _ => "a whole number".to_owned(),

@@ -3,9 +3,13 @@
 //! A filter's values are text, so a text such as `["web"]` may be meant as it stands or as the JSON text of a list. The text
 //! as it stands counts first: only when nothing has it, the list is taken, and the answer says which was used.
 
+use std::borrow::Cow;
+
+use rmcp::schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Arguments, coerce};
+use super::{ArgumentError, coerce};
 use crate::kinds::KindSpec;
 use crate::mcp::core::Core;
 use crate::mcp::error::Fault;
@@ -17,24 +21,53 @@ use crate::query::{FilterError, Filters, Point};
 /// How much of a value a message shows.
 const SHOWN: usize = 80;
 
-/// The filters of a call.
+/// The argument `filters`, in any of its spellings; no filters when it is absent.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(transparent)]
+pub struct FilterArgument(Value);
+
+impl JsonSchema for FilterArgument {
+    fn schema_name() -> Cow<'static, str> {
+        "Filters".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "array",
+            "description": "All of them must match. An object of names to values is accepted too.",
+            "items": {
+                "type": "object",
+                "required": ["Name", "Values"],
+                "properties": {
+                    "Name": {"type": "string", "description": "An AWS filter name, tag:KEY or tag-key."},
+                    "Values": {
+                        "type": "array",
+                        "items": {"type": "string"},
+                        "description": "Alternatives; only * and ? are wildcards. Times: 2026-03-30T15:15:21.000Z or 2026-03-30T*.",
+                    },
+                },
+            },
+        })
+    }
+}
+
+/// The filters of a call, of which some values may have two readings.
 #[derive(Clone, Debug)]
-pub struct Wanted {
+pub struct GivenFilters {
     kind: &'static KindSpec,
-    arguments: Arguments,
-    filters: Vec<Named>,
+    filters: Vec<GivenFilter>,
 }
 
 /// One filter.
 #[derive(Clone, Debug)]
-struct Named {
+struct GivenFilter {
     name: String,
-    values: Vec<Meant>,
+    values: Vec<GivenValue>,
 }
 
 /// One value of a filter.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Meant {
+enum GivenValue {
     /// Exactly this text.
     Text(String),
     /// This text, or the texts of the list that it is the JSON text of.
@@ -52,35 +85,34 @@ pub struct Settled {
     pub readings: Vec<String>,
 }
 
-impl Wanted {
+impl GivenFilters {
     /// Reads the argument `filters`, as far as that needs no look at what there is.
     ///
     /// # Errors
     /// When it has neither of the two spellings, or names a filter that `kind` does not have.
-    pub fn read(arguments: &Arguments, kind: &'static KindSpec) -> Result<Self, Fault> {
-        let named = match arguments.value("filters") {
-            None => Vec::new(),
-            Some(Value::Array(list)) => {
-                list.iter().map(|each| pair(arguments, each)).collect::<Result<Vec<_>, Fault>>()?
-            }
-            Some(given @ Value::Object(object)) if NAMES.iter().any(|name| object.contains_key(*name)) => {
+    pub fn read(given: &FilterArgument, kind: &'static KindSpec) -> Result<Self, Fault> {
+        let FilterArgument(given) = given;
+        let named = match given {
+            Value::Null => Vec::new(),
+            Value::Array(list) => list.iter().map(pair).collect::<Result<Vec<_>, Fault>>()?,
+            Value::Object(object) if NAMES.iter().any(|name| object.contains_key(*name)) => {
                 // One filter without its list.
-                vec![pair(arguments, given)?]
+                vec![pair(given)?]
             }
-            Some(Value::Object(object)) => {
-                let named = object.iter().map(|(name, given)| Named::read(arguments, name, given));
+            Value::Object(object) => {
+                let named = object.iter().map(|(name, given)| GivenFilter::read(name, given));
                 named.collect::<Result<Vec<_>, Fault>>()?
             }
-            Some(other) => return Err(shape(other)),
+            other => return Err(shape(other)),
         };
         // What is wrong with filters of one reading is said before anything is waited for.
-        let is_sure = |filter: &&Named| filter.values.iter().all(|value| matches!(value, Meant::Text(_)));
-        let sure = named.iter().filter(is_sure).map(|Named { name, values }| {
-            let values: Vec<&str> = values.iter().map(Meant::text).collect();
+        let is_sure = |filter: &&GivenFilter| filter.values.iter().all(|value| matches!(value, GivenValue::Text(_)));
+        let sure = named.iter().filter(is_sure).map(|GivenFilter { name, values }| {
+            let values: Vec<&str> = values.iter().map(GivenValue::text).collect();
             json!({"Name": name, "Values": values})
         });
         Filters::parse(&sure.collect(), kind)?;
-        Ok(Wanted { kind, arguments: arguments.clone(), filters: named })
+        Ok(GivenFilters { kind, filters: named })
     }
 
     /// Decides between readings by what there is in `scope` at `point`. Blocks while it looks.
@@ -90,7 +122,7 @@ impl Wanted {
     pub fn settle(&self, core: &Core, scope: Option<&Scope>, point: Option<Point>) -> Result<Settled, Fault> {
         let mut readings = Vec::new();
         let mut filters = Vec::new();
-        for Named { name, values } in &self.filters {
+        for GivenFilter { name, values } in &self.filters {
             let mut settled = Vec::new();
             for value in values {
                 let (texts, reading) = self.choose(core, scope, point, name, value)?;
@@ -109,10 +141,10 @@ impl Wanted {
         scope: Option<&Scope>,
         point: Option<Point>,
         name: &str,
-        value: &Meant,
+        value: &GivenValue,
     ) -> Result<(Vec<String>, Option<String>), Fault> {
         let text = value.text();
-        if matches!(value, Meant::Text(_)) {
+        if matches!(value, GivenValue::Text(_)) {
             return Ok((vec![text.to_owned()], None));
         }
         // Where the text can never be a value, no question is made of it.
@@ -123,12 +155,12 @@ impl Wanted {
         };
         let (told, of) = (shown(text, SHOWN), format!("filter `{}`", shown(name, SHOWN)));
         match value {
-            Meant::TextOrList(_, list) if having == 0 => {
+            GivenValue::TextOrList(_, list) if having == 0 => {
                 let reading =
                     format!("{of}: the text {told} is read as a list of values, since nothing has it as its value");
                 Ok((list.clone(), Some(reading)))
             }
-            Meant::TextOrJson(_) if having == 0 && !is_tag(name) => Err(self.arguments.values(name, &json!(text))),
+            GivenValue::TextOrJson(_) if having == 0 && !is_tag(name) => Err(not_values(name, &json!(text))),
             _ => {
                 let reading =
                     format!("{of}: the text {told} is read as it stands; write a JSON list to ask for its elements");
@@ -143,7 +175,7 @@ const NAMES: [&str; 3] = ["Name", "name", "key"];
 /// What its values may stand under.
 const VALUES: [&str; 4] = ["Values", "values", "Value", "value"];
 
-fn pair(arguments: &Arguments, given: &Value) -> Result<Named, Fault> {
+fn pair(given: &Value) -> Result<GivenFilter, Fault> {
     let Value::Object(object) = given else { return Err(shape(given)) };
     let one = |names: &[&str]| {
         let mut there = names.iter().filter_map(|name| object.get(*name));
@@ -157,11 +189,11 @@ fn pair(arguments: &Arguments, given: &Value) -> Result<Named, Fault> {
     else {
         return Err(shape(given));
     };
-    Named::read(arguments, name, values.unwrap_or(&Value::Null))
+    GivenFilter::read(name, values.unwrap_or(&Value::Null))
 }
 
-impl Named {
-    fn read(arguments: &Arguments, name: &str, given: &Value) -> Result<Self, Fault> {
+impl GivenFilter {
+    fn read(name: &str, given: &Value) -> Result<Self, Fault> {
         let list = match given {
             Value::Null => &[],
             Value::Array(list) => list.as_slice(),
@@ -170,25 +202,25 @@ impl Named {
         if list.is_empty() {
             return Err(FilterError::NoValues { name: shown(name, SHOWN) }.into());
         }
-        let values = list.iter().map(|value| Meant::read(arguments, name, value));
-        Ok(Named { name: name.to_owned(), values: values.collect::<Result<_, Fault>>()? })
+        let values = list.iter().map(|value| GivenValue::read(name, value));
+        Ok(GivenFilter { name: name.to_owned(), values: values.collect::<Result<_, Fault>>()? })
     }
 }
 
-impl Meant {
-    fn read(arguments: &Arguments, filter: &str, given: &Value) -> Result<Self, Fault> {
+impl GivenValue {
+    fn read(filter: &str, given: &Value) -> Result<Self, Fault> {
         match given {
-            Value::String(text) => Ok(Meant::of(text)),
-            Value::Bool(flag) => Ok(Meant::Text(flag.to_string())),
+            Value::String(text) => Ok(GivenValue::of(text)),
+            Value::Bool(flag) => Ok(GivenValue::Text(flag.to_string())),
             // `1.10` reaches us as 1.1: for a tag that is another value.
             Value::Number(number) if is_tag(filter) && !(number.is_u64() || number.is_i64()) => {
-                Err(arguments.values(filter, given))
+                Err(not_values(filter, given))
             }
             Value::Number(number) => match coerce::whole(number) {
-                Some(number) => Ok(Meant::Text(number.to_string())),
-                None => Err(arguments.values(filter, given)),
+                Some(number) => Ok(GivenValue::Text(number.to_string())),
+                None => Err(not_values(filter, given)),
             },
-            _ => Err(arguments.values(filter, given)),
+            _ => Err(not_values(filter, given)),
         }
     }
 
@@ -197,16 +229,16 @@ impl Meant {
         match serde_json::from_str::<Value>(text) {
             Ok(Value::Array(list)) if is_json && list.iter().all(Value::is_string) => {
                 let list = list.iter().filter_map(Value::as_str).map(str::to_owned);
-                Meant::TextOrList(text.to_owned(), list.collect())
+                GivenValue::TextOrList(text.to_owned(), list.collect())
             }
-            Ok(_) if is_json => Meant::TextOrJson(text.to_owned()),
-            _ => Meant::Text(text.to_owned()),
+            Ok(_) if is_json => GivenValue::TextOrJson(text.to_owned()),
+            _ => GivenValue::Text(text.to_owned()),
         }
     }
 
     fn text(&self) -> &str {
         match self {
-            Meant::Text(text) | Meant::TextOrList(text, _) | Meant::TextOrJson(text) => text,
+            GivenValue::Text(text) | GivenValue::TextOrList(text, _) | GivenValue::TextOrJson(text) => text,
         }
     }
 }
@@ -220,12 +252,10 @@ fn shape(found: &Value) -> Fault {
     FilterError::Shape { found: shown(&found.to_string(), SHOWN) }.into()
 }
 
-impl Arguments {
-    /// That the values of a filter must be something else than they are.
-    fn values(&self, filter: &str, found: &Value) -> Fault {
-        let expected = format!("written with a list of texts as the values of `{}`", shown(filter, SHOWN));
-        self.form("filters", &expected, found).into()
-    }
+/// The values of a filter must be something else than they are.
+fn not_values(filter: &str, found: &Value) -> Fault {
+    let expected = format!("written with a list of texts as the values of `{}`", shown(filter, SHOWN));
+    ArgumentError::form("filters", &expected, found.clone()).into()
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ use Comes::{Absent, Refused, To};
 /// The arguments of every tool, with what their schemas declare.
 fn every_argument() -> impl Iterator<Item = (&'static ToolSpec, String, Form)> {
     TOOLS.iter().flat_map(|tool| {
-        let schema = (tool.input)();
+        let schema = Value::Object(JsonObject::clone(tool.input.json()));
         let properties = schema["properties"].as_object().cloned().unwrap_or_default();
         properties.into_iter().map(|(name, schema)| {
             let form = Form::of(&schema).unwrap_or_else(|| panic!("{} {name}: {schema}", tool.name));
@@ -67,8 +67,8 @@ fn of_flag() -> Vec<(Value, Comes)> {
     ]
 }
 
-/// Forms of a whole number.
-fn of_whole() -> Vec<(Value, Comes)> {
+/// Forms of a whole number, of which 0 may be one.
+fn of_whole(takes_zero: bool) -> Vec<(Value, Comes)> {
     vec![
         (json!(10), To(json!(10))),
         (json!(10.0), To(json!(10))),
@@ -77,7 +77,9 @@ fn of_whole() -> Vec<(Value, Comes)> {
         (json!(" 10 "), To(json!(10))),
         (json!("10.0"), To(json!(10))),
         (json!("1e1"), To(json!(10))),
-        (json!("-0"), To(json!(0))),
+        (json!("-0"), if takes_zero { To(json!(0)) } else { Refused }),
+        (json!(-3), Refused),
+        (json!(u64::MAX), Refused),
         (json!(10.5), Refused),
         (json!("10.5"), Refused),
         (json!("ten"), Refused),
@@ -145,7 +147,7 @@ fn table(form: &Form, care: Care) -> Vec<(Value, Comes)> {
     let mut table = match form {
         Form::Text { listed } => of_text(*listed || care == Care::Read),
         Form::Flag => of_flag(),
-        Form::Whole(_) => of_whole(),
+        Form::Whole { minimum, .. } => of_whole(minimum.is_none_or(|least| least <= 0)),
         Form::Texts => of_texts(),
         Form::Objects => of_objects(),
     };
@@ -173,12 +175,20 @@ fn every_form_of_every_argument_of_every_tool_is_read_as_its_clean_form_or_refus
     for (tool, name, form) in every_argument() {
         let care = if tool.is_write() { Care::Write } else { Care::Read };
         for (given, comes) in table(&form, care) {
-            let call: JsonObject = std::iter::once((name.clone(), given.clone())).collect();
-            let read = tool.read(call);
+            let required = tool.input.json().get("required").and_then(Value::as_array).cloned().unwrap_or_default();
+            let example: JsonObject = serde_json::from_str(tool.example).unwrap();
+            let mut call: JsonObject =
+                example.into_iter().filter(|(name, _)| required.contains(&json!(name))).collect();
+            call.insert(name.clone(), given.clone());
+            let read = tool.clean(call).map_err(|error| error.with_example(tool.example));
             let what = format!("{} {name}: {given}", tool.name);
             match (comes, read) {
-                (To(clean), Ok(read)) => assert_eq!(read.value(&name), Some(&clean), "{what}"),
-                (Absent, Ok(read)) => assert_eq!(read.value(&name), None, "{what}"),
+                (To(clean), Ok(read)) => assert_eq!(read.get(&name), Some(&clean), "{what}"),
+                (Absent, Err(error)) if required.contains(&json!(name)) => {
+                    let said = error.to_string();
+                    assert!(said.contains(&format!("needs the argument `{name}`")), "{what}: {said}");
+                }
+                (Absent, Ok(read)) => assert_eq!(read.get(&name), None, "{what}"),
                 (Refused, Err(error)) => {
                     let said = error.to_string();
                     assert!(
@@ -211,9 +221,8 @@ fn a_flag_of_a_tool_that_changes_aws_is_never_taken_from_what_does_not_say_it() 
 fn a_number_out_of_range_names_its_range() {
     let limit = Form::of(&json!({"type": "integer", "minimum": 1, "maximum": 500})).unwrap();
     assert_eq!(limit.read(Care::Read, &json!("lots")), Err("a whole number from 1 to 500".to_owned()));
-    for (given, clean) in [(json!(-3.0), json!(-3)), (json!(u64::MAX), json!(u64::MAX)), (json!("-3"), json!(-3))] {
-        // What the tool then says is out of its range.
-        assert_eq!(limit.read(Care::Read, &given), Ok(Some(clean)));
+    for given in [json!(-3.0), json!(u64::MAX), json!("-3"), json!(0), json!(501)] {
+        assert_eq!(limit.read(Care::Read, &given), Err("a whole number from 1 to 500".to_owned()), "{given}");
     }
 }
 
@@ -244,7 +253,8 @@ proptest! {
             Form::Text { listed: false },
             Form::Text { listed: true },
             Form::Flag,
-            Form::Whole("a number".to_owned()),
+            Form::Whole { minimum: None, maximum: None },
+            Form::Whole { minimum: Some(1), maximum: Some(50) },
             Form::Texts,
             Form::Objects,
         ];
@@ -260,7 +270,8 @@ proptest! {
                 let fits = match &form {
                     Form::Text { .. } => clean.is_string(),
                     Form::Flag => clean.is_boolean(),
-                    Form::Whole(_) => clean.is_u64() || clean.is_i64(),
+                    Form::Whole { minimum: None, .. } => clean.is_u64() || clean.is_i64(),
+                    Form::Whole { .. } => clean.as_u64().is_some_and(|number| (1..=50).contains(&number)),
                     Form::Texts => clean.as_array().is_some_and(|list| list.iter().all(Value::is_string)),
                     Form::Objects => {
                         clean.is_object() || clean.as_array().is_some_and(|list| list.iter().all(Value::is_object))

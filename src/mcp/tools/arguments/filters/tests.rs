@@ -1,3 +1,4 @@
+use rmcp::model::JsonObject;
 use serde_json::{Value, json};
 
 use super::*;
@@ -6,16 +7,21 @@ use crate::mcp::client::Client;
 use crate::mcp::tests::{World, data, text};
 use crate::mcp::tools::search_inventory;
 
+/// The filters of a call of `search_inventory`.
+fn given(call: JsonObject, kind: &'static KindSpec) -> Result<GivenFilters, Fault> {
+    let mut clean = search_inventory::SPEC.clean(call)?;
+    GivenFilters::read(&FilterArgument(clean.remove("filters").unwrap_or_default()), kind)
+}
+
 /// What a call with these filters asks for, as name and values.
-fn read(filters: &Value) -> Result<Vec<(String, Vec<Meant>)>, String> {
+fn read(filters: &Value) -> Result<Vec<(String, Vec<GivenValue>)>, String> {
     let Value::Object(call) = json!({"filters": filters}) else { panic!("an object") };
-    let arguments = search_inventory::SPEC.read(call).map_err(|error| error.to_string())?;
-    let wanted = Wanted::read(&arguments, INSTANCE).map_err(|fault| fault.to_string())?;
+    let wanted = given(call, INSTANCE).map_err(|fault| fault.to_string())?;
     Ok(wanted.filters.into_iter().map(|filter| (filter.name, filter.values)).collect())
 }
 
-fn texts(values: &[&str]) -> Vec<Meant> {
-    values.iter().map(|value| Meant::Text((*value).to_owned())).collect()
+fn texts(values: &[&str]) -> Vec<GivenValue> {
+    values.iter().map(|value| GivenValue::Text((*value).to_owned())).collect()
 }
 
 #[test]
@@ -81,14 +87,14 @@ fn numbers_and_flags_are_the_texts_that_aws_has_for_them() {
 #[test]
 fn a_value_has_two_readings_only_where_it_is_json_of_a_list_or_of_an_object() {
     let list = |text: &str, list: &[&str]| {
-        Meant::TextOrList(text.to_owned(), list.iter().map(|text| (*text).to_owned()).collect())
+        GivenValue::TextOrList(text.to_owned(), list.iter().map(|text| (*text).to_owned()).collect())
     };
-    assert_eq!(Meant::of(r#"["a", "b"]"#), list(r#"["a", "b"]"#, &["a", "b"]));
-    assert_eq!(Meant::of(r#" ["a"]"#), list(r#" ["a"]"#, &["a"]));
-    assert_eq!(Meant::of("[1, 2]"), Meant::TextOrJson("[1, 2]".to_owned()));
-    assert_eq!(Meant::of(r#"{"a": 1}"#), Meant::TextOrJson(r#"{"a": 1}"#.to_owned()));
+    assert_eq!(GivenValue::of(r#"["a", "b"]"#), list(r#"["a", "b"]"#, &["a", "b"]));
+    assert_eq!(GivenValue::of(r#" ["a"]"#), list(r#" ["a"]"#, &["a"]));
+    assert_eq!(GivenValue::of("[1, 2]"), GivenValue::TextOrJson("[1, 2]".to_owned()));
+    assert_eq!(GivenValue::of(r#"{"a": 1}"#), GivenValue::TextOrJson(r#"{"a": 1}"#.to_owned()));
     for plain in ["running", "[a]", "['a']", "[1-8]", "7", "true", "null", "\"a\"", "[\"a\"", "", "{a}"] {
-        assert_eq!(Meant::of(plain), Meant::Text(plain.to_owned()), "{plain}");
+        assert_eq!(GivenValue::of(plain), GivenValue::Text(plain.to_owned()), "{plain}");
     }
 }
 
@@ -200,7 +206,6 @@ async fn pages_of_a_filter_that_was_read_as_a_list_go_on_to_the_end() {
 fn a_kind_without_a_filter_says_so_in_either_spelling() {
     let vpc = by_slug("vpc").unwrap();
     let Value::Object(call) = json!({"filters": "{\"instance-type\": \"t3.micro\"}"}) else { panic!("an object") };
-    let arguments = search_inventory::SPEC.read(call).unwrap();
-    let said = Wanted::read(&arguments, vpc).unwrap_err().to_string();
+    let said = given(call, vpc).unwrap_err().to_string();
     assert!(said.contains("vpc has no filter `instance-type`"), "{said}");
 }

@@ -1,32 +1,136 @@
 //! What a call of `list_changes` asks for.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::json;
+use rmcp::schemars::{self, JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::Deserialize;
+use serde::de::{Deserializer, Error};
 
 use crate::kinds::{KINDS, KindSpec};
 use crate::mcp::core::Core;
 use crate::mcp::error::Fault;
 use crate::mcp::fresh::part_of;
-use crate::mcp::tools::arguments::Arguments;
-use crate::mcp::tools::as_of::TIMES;
-use crate::mcp::tools::named::{self, kind};
+use crate::mcp::tools::arguments::ArgumentError;
+use crate::mcp::tools::arguments::kind::KindArgument;
+use crate::mcp::tools::arguments::past::TIMES;
+use crate::mcp::tools::arguments::resource::{AS_URI, ResourceArguments};
 use crate::model::{AccountId, Region, ResourceId, Scope, Seq, Timestamp};
+use crate::query::CursorError;
 use crate::query::changes::{By, ChangesError, Order, Place, Question, Span};
 use crate::query::moment::{self, Moment};
-use crate::query::{CursorError, filter};
 use crate::store::Snapshot;
 
 /// Changes on a page unless asked for more.
-pub(super) const DEFAULT: usize = 50;
+const DEFAULT_CHANGES: usize = 50;
 /// Changes on a page at most; the budget may cut it shorter.
-pub(super) const MOST: usize = 500;
+const MAX_CHANGES: usize = 500;
 /// The longest wait.
-pub(super) const WAIT: usize = 45;
+const MAX_WAIT: u64 = 45;
+
+/// Which changes, in which order, and how many.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub(super) struct Arguments {
+    /// Only what was recorded since: RFC 3339, -15m, -2h, -3d, or a cursor of an earlier answer.
+    since: Option<String>,
+    /// Only what was recorded up to: RFC 3339 or -15m.
+    until: Option<String>,
+    /// Only this kind. With id: the kind of that resource.
+    kind: Option<KindArgument>,
+    /// Only this resource, by AWS's ID, with its status checks.
+    id: Option<String>,
+    /// Only this resource, by URI, in place of id.
+    uri: Option<String>,
+    /// Only as this AWS account sees it.
+    account: Option<String>,
+    /// Only in this region.
+    region: Option<String>,
+    /// Only changes of this field or what is below it, such as State.Name, Tags or Tags[Name].
+    field: Option<String>,
+    /// Only what was learnt this way; `event` includes `call`.
+    cause: Option<CauseArgument>,
+    /// What comes first; newest unless waiting.
+    order: Option<OrderArgument>,
+    /// Changes on a page.
+    #[serde(default = "default_changes")]
+    #[schemars(range(min = 1, max = MAX_CHANGES))]
+    limit: usize,
+    /// Wait so long for something that matches: since `since` or `cursor`, else from now on.
+    #[serde(default)]
+    #[schemars(range(max = MAX_WAIT))]
+    wait_seconds: u64,
+    /// Look up who made the changes that name no caller, up to 10 an answer, in CloudTrail's event history.
+    #[serde(default)]
+    who: bool,
+    /// Also what the first sweep found, and fields that only Muster learnt to read.
+    #[serde(default)]
+    include_baseline: bool,
+    /// next_cursor of the answer before, with the same filters. `since` and `until` stay as they were.
+    cursor: Option<String>,
+}
+
+/// A cause of changes, by name.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct CauseArgument(By);
+
+/// An order of changes, by name.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct OrderArgument(Order);
+
+/// The orders of changes, by name.
+const ORDERS: [(&str, Order); 2] = [("newest", Order::Newest), ("oldest", Order::Oldest)];
+
+impl<'de> Deserialize<'de> for CauseArgument {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        one_of("cause", &By::ALL, deserializer).map(CauseArgument)
+    }
+}
+
+impl<'de> Deserialize<'de> for OrderArgument {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        one_of("order", &ORDERS, deserializer).map(OrderArgument)
+    }
+}
+
+/// What the argument `name` stands for.
+fn one_of<'de, T: Copy, D: Deserializer<'de>>(
+    name: &str,
+    known: &[(&'static str, T)],
+    deserializer: D,
+) -> Result<T, D::Error> {
+    let given = String::deserialize(deserializer)?;
+    let found = known.iter().find(|(word, _)| *word == given).map(|(_, value)| *value);
+    let words: Vec<&str> = known.iter().map(|(word, _)| *word).collect();
+    found.ok_or_else(|| D::Error::custom(ArgumentError::one_of(name, &words, &given)))
+}
+
+impl JsonSchema for CauseArgument {
+    fn schema_name() -> Cow<'static, str> {
+        "Cause".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "string", "enum": By::ALL.map(|(name, _)| name)})
+    }
+}
+
+impl JsonSchema for OrderArgument {
+    fn schema_name() -> Cow<'static, str> {
+        "Order".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "string", "enum": ORDERS.map(|(name, _)| name)})
+    }
+}
+
+fn default_changes() -> usize {
+    DEFAULT_CHANGES
+}
 
 /// A call's question, read.
-pub(super) struct Asked {
+pub(super) struct ChangeQuery {
     /// Which records are wanted.
     pub(super) question: Question,
     /// Of which kinds; of all when empty.
@@ -59,35 +163,32 @@ struct Times {
     begins: Option<Timestamp>,
 }
 
-impl Asked {
+impl ChangeQuery {
     /// Reads the arguments of a call.
     ///
     /// # Errors
     /// When they make no question, or one about something that nothing is known of.
     pub(super) async fn read(core: &Arc<Core>, arguments: &Arguments) -> Result<Arc<Self>, Fault> {
-        let mut kinds = match arguments.value("kind") {
-            Some(_) => vec![kind(arguments, "kind")?],
-            None => Vec::new(),
-        };
-        let mut id = arguments.text("id")?.map(|id| Arc::<str>::from(id.trim()));
+        let mut kinds: Vec<&'static KindSpec> = arguments.kind.iter().map(|KindArgument(kind)| *kind).collect();
+        let mut id = arguments.id.as_deref().map(|id| Arc::<str>::from(id.trim()));
         let mut scope: Option<Scope> = None;
-        if arguments.value("uri").is_some() {
-            let (of, named, within) = named::resource(arguments)?;
-            (kinds, id, scope) = (vec![of], Some(Arc::from(named)), within);
+        if let Some(uri) = &arguments.uri {
+            let named = ResourceArguments { uri: Some(uri.clone()), kind: arguments.kind, id: arguments.id.clone() };
+            let (kind, named, within) = named.resource()?;
+            (kinds, id, scope) = (vec![kind], Some(Arc::from(named)), within);
         }
         if id.is_some() {
             let parts: Vec<&'static KindSpec> = kinds.iter().filter_map(|kind| part_of(kind)).collect();
             kinds.extend(parts);
         }
-        let account = arguments.text("account")?.map(AccountId::new);
-        let region = arguments.text("region")?.map(Region::new);
+        let account = arguments.account.as_deref().map(AccountId::new);
+        let region = arguments.region.as_deref().map(Region::new);
         if let Some(scope) = &scope {
-            let other = "that of `uri`, or left out";
             if let Some(account) = account.as_ref().filter(|account| **account != scope.account) {
-                return Err(arguments.form("account", other, &json!(account)).into());
+                return Err(ArgumentError::form("account", AS_URI, account.as_str()).into());
             }
             if let Some(region) = region.as_ref().filter(|region| **region != scope.region) {
-                return Err(arguments.form("region", other, &json!(region)).into());
+                return Err(ArgumentError::form("region", AS_URI, region.as_str()).into());
             }
         }
         let question = Question {
@@ -95,19 +196,29 @@ impl Asked {
             kinds: kinds.iter().map(|kind| kind.kind()).collect(),
             account: scope.as_ref().map(|scope| scope.account.clone()).or(account),
             region: scope.map(|scope| scope.region).or(region),
-            field: arguments.text("field")?.map(|field| field.trim().to_owned()),
-            by: by(arguments)?,
-            quiet: arguments.flag("include_baseline", false)?,
+            field: arguments.field.as_deref().map(|field| field.trim().to_owned()),
+            by: arguments.cause.map(|CauseArgument(by)| by),
+            quiet: arguments.include_baseline,
         };
-        let wait = Duration::from_secs(arguments.number("wait_seconds", 0..=WAIT, 0)? as u64);
-        let who = arguments.flag("who", false)?;
-        let limit = arguments.number("limit", 1..=MOST, DEFAULT)?;
+        let wait = Duration::from_secs(arguments.wait_seconds);
         watched(core, &question)?;
         let subjects = subjects(core, &question, &kinds).await?;
         let snapshot = core.snapshot()?;
         let Times { start, since, until, begins } = Self::span(core, &snapshot, arguments, &question, wait)?;
-        let continued = arguments.value("cursor").is_some();
-        Ok(Arc::new(Asked { question, kinds, subjects, start, since, until, begins, continued, limit, wait, who }))
+        let continued = arguments.cursor.is_some();
+        Ok(Arc::new(ChangeQuery {
+            question,
+            kinds,
+            subjects,
+            start,
+            since,
+            until,
+            begins,
+            continued,
+            limit: arguments.limit,
+            wait,
+            who: arguments.who,
+        }))
     }
 
     /// What to read, and the times by which it was asked for.
@@ -118,15 +229,10 @@ impl Asked {
         question: &Question,
         wait: Duration,
     ) -> Result<Times, Fault> {
-        let order = match arguments.text("order")? {
-            None => None,
-            Some("oldest") => Some(Order::Oldest),
-            Some("newest") => Some(Order::Newest),
-            Some(other) => return Err(arguments.form("order", "oldest or newest", &json!(other)).into()),
-        };
+        let order = arguments.order.map(|OrderArgument(order)| order);
         let waits = wait > Duration::ZERO;
-        let backwards = || arguments.form("order", "oldest when waiting: what comes next comes last", &json!("newest"));
-        if let Some(text) = arguments.text("cursor")? {
+        let backwards = || ArgumentError::form("order", "oldest when waiting: what comes next comes last", "newest");
+        if let Some(text) = &arguments.cursor {
             let place = placed(snapshot, text)?;
             let span = place.span;
             if place.question != question.hash() || order.is_some_and(|order| order != span.order) {
@@ -138,14 +244,13 @@ impl Asked {
             return Ok(Times { start: span, since: None, until: None, begins: None });
         }
         let now = core.now();
-        let since = arguments.text("since")?;
+        let since = arguments.since.as_deref();
         let mut since_time = since.and_then(|since| moment::time(since, now));
-        let until_time = match arguments.text("until")? {
-            None => None,
-            Some(text) => Some(moment::time(text, now).ok_or_else(|| arguments.form("until", TIMES, &json!(text)))?),
-        };
+        let until = arguments.until.as_deref();
+        let until = until.map(|text| moment::time(text, now).ok_or_else(|| ArgumentError::form("until", TIMES, text)));
+        let until_time = until.transpose()?;
         // Before the log is asked: no log could answer that.
-        let backwards_in_time = |until: Timestamp| arguments.form("until", "later than since", &json!(until));
+        let backwards_in_time = |until: Timestamp| ArgumentError::form("until", "later than since", until.to_string());
         if let (Some(since), Some(until)) = (since_time, until_time)
             && since > until
         {
@@ -157,7 +262,7 @@ impl Asked {
         let from = match (since, since_time) {
             (None, _) => None,
             (Some(_), Some(at)) => Some(moment::before(snapshot, at, now)?),
-            (Some(text), None) => Some(after(snapshot, arguments, text)?),
+            (Some(text), None) => Some(after(snapshot, text)?),
         };
         let until = until_time.map(|at| Moment::At(at).point(snapshot, now)).transpose()?;
         // Up to now there is no end: what is committed meanwhile belongs to it.
@@ -194,10 +299,11 @@ fn placed(snapshot: &Snapshot, text: &str) -> Result<Place, Fault> {
 }
 
 /// The record after which a cursor given as `since` goes on.
-fn after(snapshot: &Snapshot, arguments: &Arguments, text: &str) -> Result<Seq, Fault> {
+fn after(snapshot: &Snapshot, text: &str) -> Result<Seq, Fault> {
     let place = match placed(snapshot, text) {
         Err(Fault::Cursor(CursorError::Garbled)) => {
-            return Err(arguments.form("since", &format!("{TIMES}; or a cursor of list_changes"), &json!(text)).into());
+            let expected = format!("{TIMES}; or a cursor of list_changes");
+            return Err(ArgumentError::form("since", &expected, text).into());
         }
         place => place?,
     };
@@ -209,19 +315,9 @@ fn after(snapshot: &Snapshot, arguments: &Arguments, text: &str) -> Result<Seq, 
         Order::Newest => {
             let expected =
                 "a time, or the newest_cursor of an answer: a cursor that pages backwards goes into `cursor`";
-            Err(arguments.form("since", expected, &json!(text)).into())
+            Err(ArgumentError::form("since", expected, text).into())
         }
     }
-}
-
-fn by(arguments: &Arguments) -> Result<Option<By>, Fault> {
-    let Some(name) = arguments.text("cause")? else { return Ok(None) };
-    if let Some((_, by)) = By::ALL.iter().find(|(known, _)| *known == name) {
-        return Ok(Some(*by));
-    }
-    let names: Vec<&str> = By::ALL.iter().map(|(name, _)| *name).collect();
-    let near = filter::near(filter::nearest(name, names.iter().copied()));
-    Err(arguments.form("cause", &format!("one of {}{near}", names.join(", ")), &json!(name)).into())
 }
 
 /// Refuses an account or region of which nothing is known: that nothing changed there would look like a fact.

@@ -1,0 +1,48 @@
+//! `muster doctor`: finds out what this machine knows of the data directory, and has the checks look at it and at AWS.
+//!
+//! A running server is told to try at once what failed, so that what was mended meanwhile shows in its freshness.
+
+use futures::FutureExt;
+use futures::future::LocalBoxFuture;
+use serde_json::Value;
+use tokio::time::{Instant, timeout};
+
+use super::client::admin::{self, AdminError};
+use super::client::{self, AskError};
+use crate::config::Config;
+use crate::connection::admin::AdminRequest;
+use crate::connection::attach::AttachError;
+use crate::connection::data_dir::DataDirError;
+use crate::doctor::{self, Finding, LOCAL, Local, NoFigures, Server};
+use crate::mcp::client::Client;
+use crate::model::text::chain;
+
+/// The resource in which a server tells how fresh its copy is, and which canaries it has seen.
+const FRESHNESS: &str = "ec2://inventory/freshness";
+
+/// Looks at everything that a server with this configuration needs.
+pub async fn examine(config: &Config) -> Vec<Finding> {
+    let figures = timeout(LOCAL, admin::done(config, &AdminRequest::Stat)).await;
+    let figures = figures.map_or(Err(NoFigures::Silent), |figures| figures.map_err(|error| no_figures(&error)));
+    // Why one that is there does not answer, the check of the store tells.
+    let server = client::server(&config.data_dir, Instant::now() + client::PATIENCE).await.unwrap_or_default();
+    if server.is_some() {
+        // Where that fails, the server's freshness says what does not work.
+        drop(timeout(LOCAL, admin::done(config, &AdminRequest::TryNow)).await);
+    }
+    let server = server.map(|server| Box::new(server) as Box<dyn Server>);
+    doctor::examine(config, &Local { figures, server }).await
+}
+
+fn no_figures(error: &AdminError) -> NoFigures {
+    match error {
+        AdminError::Ask(AskError::Attach(AttachError::Directory(DataDirError::NoStore { .. }))) => NoFigures::NoStore,
+        error => NoFigures::Failed(chain(error)),
+    }
+}
+
+impl Server for Client {
+    fn freshness(&self) -> LocalBoxFuture<'_, Result<Value, String>> {
+        async { self.read(FRESHNESS).await.map_err(|error| error.to_string()) }.boxed_local()
+    }
+}

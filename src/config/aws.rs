@@ -1,0 +1,26 @@
+//! What a configuration says of AWS, as the connection to it takes it.
+
+use super::Config;
+use crate::aws::{Regions, Settings};
+use crate::model::Region;
+
+impl Config {
+    /// What to connect to AWS with.
+    #[must_use]
+    pub fn aws_settings(&self) -> Settings {
+        let selection = &self.selection;
+        let home = selection.region.as_deref().map(Region::new);
+        let several = selection.regions().iter().map(|name| Region::new(name.as_str()));
+        Settings {
+            regions: match selection.regions() {
+                _ if selection.is_all() => Regions::All { home },
+                [] => Regions::Named(home.into_iter().collect()),
+                _ => Regions::Named(several.collect()),
+            },
+            profile: selection.profile.clone(),
+            account: self.account.clone(),
+            share_percent: self.aws_share.percent(),
+            emulator: self.emulator.clone(),
+        }
+    }
+}

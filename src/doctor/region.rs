@@ -1,0 +1,83 @@
+//! What is asked in one region: at the same time, whatever does not depend on another.
+
+use futures::future::{join, join_all};
+
+use super::examined::Examined;
+use super::finding::{Finding, asked};
+use super::{endpoint, events, permission, quota};
+use crate::aws::probe::Change;
+use crate::kinds::KINDS;
+use crate::model::Timestamp;
+
+/// The id of no instance: nobody has to know what was called about it.
+const NOBODY: &str = "i-00000000000000000";
+
+/// Every check of one region.
+pub(crate) async fn look(examined: &Examined<'_>) -> Vec<Finding> {
+    let events = async {
+        match &examined.config.events {
+            Some(name) => events::named(examined, name).await,
+            None => Vec::new(),
+        }
+    };
+    let queues = examined.config.queues.iter().filter(|queue| examined.has(queue));
+    let queues = join_all(queues.map(|queue| events::queue_alone(examined, queue)));
+    let ((inventory, identity), (events, queues)) =
+        join(join(inventory(examined), identity(examined)), join(events, queues)).await;
+    let all = inventory.into_iter().chain([identity]).chain(events).chain(queues.into_iter().flatten());
+    all.map(|finding| finding.within(&examined.scope.region)).collect()
+}
+
+/// Whether STS answers.
+async fn identity(examined: &Examined<'_>) -> Finding {
+    let (answer, took) = asked(examined.aws.confirm_by_sts(&examined.scope)).await;
+    endpoint::judge("STS", &answer, took)
+}
+
+/// What sweeps and tools need.
+async fn inventory(examined: &Examined<'_>) -> Vec<Finding> {
+    let (aws, region) = (examined.aws, &examined.scope.region);
+    let answers = KINDS.iter().map(|spec| async { (spec.action(), asked(aws.may_describe(region, spec)).await) });
+    let now = aws.clock().now();
+    let minute_ago = Timestamp::from_millis(now.as_millis().saturating_sub(60_000));
+    let history = asked(aws.calls_of(&examined.scope, NOBODY, minute_ago, now));
+    let (answers, ((quotas, _), (history, _))) =
+        join(join_all(answers), join(asked(aws.quotas(region)), history)).await;
+    let mut findings = Vec::new();
+    // One that answers is enough: a single call may fail for other reasons.
+    let best = answers.iter().min_by_key(|(_, (outcome, _))| outcome.as_ref().is_err_and(|why| !why.reached));
+    if let Some((_, (outcome, took))) = best {
+        let reached = endpoint::judge("EC2", outcome, *took);
+        let silent = !reached.holds();
+        findings.push(reached);
+        if silent {
+            findings.push(permission::CHECK.skipped("ec2", "EC2 cannot be reached"));
+            findings.push(quota::CHECK.skipped("EC2 requests", "EC2 cannot be reached"));
+            return findings;
+        }
+    }
+    findings.extend(answers.iter().map(|(action, (outcome, _))| permission::judge(action, outcome)));
+    findings.push(permission::judge_history(&history));
+    if examined.config.allow_writes {
+        findings.extend(changes(examined).await);
+    }
+    findings.push(quota::judge(&quotas));
+    findings
+}
+
+/// What the tools need that change something.
+async fn changes(examined: &Examined<'_>) -> Vec<Finding> {
+    let (aws, region) = (examined.aws, &examined.scope.region);
+    let (instance, _) = asked(aws.an_instance(region)).await;
+    let Ok(Some(instance)) = instance else {
+        let why = match instance {
+            Ok(_) => "there is no instance to ask about".to_owned(),
+            Err(why) => why.fact,
+        };
+        let skipped = |change: Change| permission::CHECK.skipped(change.action(), format!("could not be told: {why}"));
+        return Change::ALL.map(skipped).into();
+    };
+    let answers = Change::ALL.map(|change| asked(aws.may_change(region, change, &instance)));
+    let answers = Change::ALL.into_iter().zip(join_all(answers).await);
+    answers.map(|(change, (outcome, _))| permission::judge_change(change.action(), &instance, &outcome)).collect()
+}

@@ -1,0 +1,78 @@
+//! The arguments that name one resource: its URI, or its kind and id.
+
+use rmcp::schemars::{self, JsonSchema};
+use serde::Deserialize;
+
+use super::ArgumentError;
+use super::kind::KindArgument;
+use super::scope::ScopeArguments;
+use crate::kinds::KindSpec;
+use crate::mcp::core::Core;
+use crate::mcp::error::Fault;
+use crate::mcp::uri::Address;
+use crate::model::Scope;
+
+/// One resource.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+pub struct ResourceArguments {
+    /// The resource's URI, such as ec2://vpc/vpc-0123456789abcdef0.
+    pub uri: Option<String>,
+    /// The kind, with id, in place of uri; instance unless given.
+    pub kind: Option<KindArgument>,
+    /// AWS's ID, in place of uri.
+    pub id: Option<String>,
+}
+
+/// What must be said of an argument that names another resource than `uri` does.
+pub const AS_URI: &str = "that of `uri`, or left out";
+
+impl ResourceArguments {
+    /// The kind and the id of the resource, and the scope that a qualified URI names.
+    ///
+    /// # Errors
+    /// When neither is there, when they name different ones, or when the URI is of something else.
+    pub fn resource(&self) -> Result<(&'static KindSpec, String, Option<Scope>), Fault> {
+        let id = self.id.as_deref().map(str::trim);
+        let Some(uri) = &self.uri else {
+            let id = id.ok_or_else(|| ArgumentError::missing("uri"))?;
+            return Ok((self.kind.unwrap_or_default().0, id.to_owned(), None));
+        };
+        let other =
+            |what: &str| ArgumentError::form("uri", &format!("one resource's URI: {what}"), uri.as_str()).into();
+        let (named, of, scope) = match Address::parse(uri)? {
+            Address::Resource { kind, id } | Address::History { kind, id } => (kind, id, None),
+            Address::Qualified { scope, kind, id } => (kind, id, Some(scope)),
+            Address::Summary | Address::Freshness => return Err(other("for this one call get_inventory_summary")),
+            Address::Changes => return Err(other("for this one call list_changes")),
+            Address::Collection { .. } => return Err(other("for many call search_inventory")),
+        };
+        if let Some(id) = id.filter(|id| *id != of) {
+            return Err(ArgumentError::form("id", AS_URI, id).into());
+        }
+        if let Some(KindArgument(kind)) = self.kind.filter(|KindArgument(kind)| kind.slug != named.slug) {
+            return Err(ArgumentError::form("kind", AS_URI, kind.slug).into());
+        }
+        Ok((named, of, scope))
+    }
+
+    /// The same, within the scope that `account` and `region` narrow to, which a qualified URI must agree with.
+    ///
+    /// # Errors
+    /// As for [`ResourceArguments::resource`]; when the scope is not watched, or the URI names another one.
+    pub async fn within(
+        &self,
+        scope: &ScopeArguments,
+        core: &Core,
+    ) -> Result<(&'static KindSpec, String, Option<Scope>), Fault> {
+        let (kind, id, named) = self.resource()?;
+        let asked = scope.scope(core, kind).await?;
+        if let (Some(named), Some(asked)) = (&named, &asked)
+            && named != asked
+        {
+            let is_account = named.region == asked.region;
+            let (name, found) = if is_account { ("account", &scope.account) } else { ("region", &scope.region) };
+            return Err(ArgumentError::form(name, AS_URI, found.as_deref()).into());
+        }
+        Ok((kind, id, named.or(asked)))
+    }
+}

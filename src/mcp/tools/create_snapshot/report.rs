@@ -1,0 +1,301 @@
+//! How it went for each instance, and the answer that says so.
+
+use std::collections::BTreeMap;
+
+use rmcp::schemars::{self, JsonSchema};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::aws::{CreatedSnapshot, Done};
+use crate::mcp::error::Fault;
+use crate::mcp::tools::answer::Answer;
+use crate::mcp::tools::spec::BUDGET;
+use crate::mcp::tools::table::Text;
+use crate::mcp::tools::verdict::Verdict;
+use crate::mcp::tools::write_through::ACTED;
+use crate::model::text::shown;
+use crate::model::{ActionId, Outcome, Seq};
+
+/// About the bytes of a snapshot's line of text.
+const LINE: usize = 80;
+
+/// How it went for one instance.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Row {
+    /// The EC2 instance ID.
+    pub(super) instance_id: String,
+    pub(super) verdict: Verdict,
+    /// What AWS has started.
+    snapshots: Vec<Snapshot>,
+    /// Those of the snapshots whose volume the look before the call did not show as attached, or that was to be left out: AWS
+    /// resolves an instance's volumes itself.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    beyond_plan: Vec<String>,
+    /// Volumes that the look showed as attached and that the answer has no snapshot of.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    missing_volumes: Vec<String>,
+    /// Snapshots in AWS's answer that belong to another account. Such an answer is an error.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    unasked: Vec<String>,
+    /// The recorded call; the tag muster:action of its snapshots.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub(super) action: Option<ActionId>,
+    /// Why not, or what to do next.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) message: Option<String>,
+    /// Why nothing is called for the instances after this one.
+    #[serde(skip)]
+    pub(super) distrust: Option<&'static str>,
+}
+
+/// A snapshot that AWS has started.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Snapshot {
+    /// The snapshot.
+    #[serde(rename = "snapshot_id")]
+    id: String,
+    /// The device name of its volume on the instance.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    device: Option<String>,
+    /// Its volume.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    volume_id: Option<String>,
+    /// `pending` until it is complete.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state: Option<String>,
+    /// The size of the volume.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<u32>")]
+    size_gib: Option<i32>,
+    /// Whether it is encrypted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    encrypted: Option<bool>,
+}
+
+/// The structured content of an answer.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Body<'a> {
+    /// One row for each instance that was named.
+    results: &'a [Row],
+    /// Whether this was only asked.
+    dry_run: bool,
+    /// The log holds the calls at this seq.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<u64>")]
+    seq: Option<Seq>,
+}
+
+impl Row {
+    pub(super) fn new(instance_id: String, verdict: Verdict) -> Self {
+        Row {
+            instance_id,
+            verdict,
+            snapshots: Vec::new(),
+            beyond_plan: Vec::new(),
+            missing_volumes: Vec::new(),
+            unasked: Vec::new(),
+            action: None,
+            message: None,
+            distrust: None,
+        }
+    }
+
+    pub(super) fn with_message(self, message: String) -> Self {
+        Row { message: Some(message), ..self }
+    }
+
+    /// Takes in what AWS carried out. Gives how the log tells of it, and the ids of the snapshots.
+    pub(super) fn take(
+        &mut self,
+        done: Done<CreatedSnapshot>,
+        plan: &BTreeMap<String, String>,
+        devices: &BTreeMap<String, String>,
+        dry_run: bool,
+    ) -> (Outcome, Vec<String>) {
+        let Done { result, others, .. } = done;
+        let is_planned =
+            |snapshot: &&CreatedSnapshot| snapshot.volume_id.as_ref().is_some_and(|volume| plan.contains_key(volume));
+        let made: Vec<String> = result.iter().map(|snapshot| snapshot.snapshot_id.clone()).collect();
+        let has = |volume: &str| result.iter().any(|snapshot| snapshot.volume_id.as_deref() == Some(volume));
+        self.beyond_plan = result
+            .iter()
+            .filter(|snapshot| !is_planned(snapshot))
+            .map(|snapshot| shown(&snapshot.snapshot_id, 60))
+            .collect();
+        self.missing_volumes = plan.keys().filter(|volume| !has(volume)).map(|volume| shown(volume, 60)).collect();
+        self.unasked = others.iter().map(|snapshot| shown(&snapshot.snapshot_id, 60)).collect();
+        self.snapshots = result.into_iter().map(|snapshot| by_device(snapshot, devices)).collect();
+        self.snapshots.sort_by(|a, b| a.device.cmp(&b.device));
+        self.verdict = match (dry_run, made.is_empty()) {
+            (_, true) => Verdict::Unknown,
+            (true, false) => Verdict::Acted,
+            (false, false) => Verdict::Done,
+        };
+        if made.is_empty() {
+            self.remark(Some(UNSAID.to_owned()));
+        }
+        self.distrust = match (dry_run, self.unasked.is_empty()) {
+            (true, _) => Some(ACTED),
+            (false, false) => Some(FOREIGN),
+            (false, true) => None,
+        };
+        if !self.beyond_plan.is_empty() {
+            let ids = self.beyond_plan.join(", ");
+            self.remark(Some(format!(
+                "AWS also made snapshots of volumes that were not planned, because the look before the call did not show them \
+                 or they were to be left out: {ids}."
+            )));
+        }
+        if !made.is_empty() && !self.missing_volumes.is_empty() {
+            let volumes = self.missing_volumes.join(", ");
+            self.remark(Some(format!("AWS's answer shows no snapshot of these attached volumes: {volumes}.")));
+        }
+        if self.unasked.is_empty() && !made.is_empty() {
+            return (Outcome::Succeeded { created: made.clone() }, made);
+        }
+        let mut message = format!("AWS took the call; its answer names these snapshots: {}", made.join(", "));
+        if !self.unasked.is_empty() {
+            let ids = self.unasked.join(", ");
+            self.remark(Some(format!(
+                "ERROR: AWS's answer also names snapshots of another account, which were not asked for: {ids}."
+            )));
+            message = format!("{message}; it also names snapshots of another account: {ids}");
+        }
+        (Outcome::Unknown { message }, made)
+    }
+
+    /// Adds a sentence to the message.
+    pub(super) fn remark(&mut self, remark: Option<String>) {
+        let Some(remark) = remark else { return };
+        self.message = Some(match self.message.take() {
+            Some(message) => format!("{message} {remark}"),
+            None => remark,
+        });
+    }
+}
+
+const FOREIGN: &str = "It also names snapshots of another account, which were not asked for.";
+const UNSAID: &str = "AWS took the call, but its answer names no snapshot. It may have made some: look with \
+                      `aws ec2 describe-snapshots` for the tag muster:action before repeating it.";
+
+fn by_device(snapshot: CreatedSnapshot, devices: &BTreeMap<String, String>) -> Snapshot {
+    Snapshot {
+        device: snapshot.volume_id.as_ref().and_then(|volume| devices.get(volume)).map(|device| shown(device, 60)),
+        id: snapshot.snapshot_id,
+        volume_id: snapshot.volume_id,
+        state: snapshot.state,
+        size_gib: snapshot.volume_size,
+        encrypted: snapshot.encrypted,
+    }
+}
+
+/// The answer about all instances.
+pub(super) fn answer(rows: &[Row], seq: Option<Seq>, dry_run: bool) -> Result<Answer, Fault> {
+    let good = rows.iter().filter(|row| row.verdict.is_good()).count();
+    let snapshots: usize = rows.iter().map(|row| row.snapshots.len()).sum();
+    let acted = dry_run && rows.iter().any(|row| row.action.is_some());
+    let unasked = rows.iter().any(|row| !row.unasked.is_empty());
+    let mut text = Text::new(if dry_run {
+        format!("Dry run: snapshots of {good} of {} instances would be allowed.", rows.len())
+    } else {
+        format!("{snapshots} snapshots begun for {good} of {} instances; they complete in the background.", rows.len())
+    });
+    if acted {
+        text.add(
+            "\nWARNING: the endpoint ignores DryRun. It carried out this dry run as if it was a real call: these snapshots exist.",
+        );
+    }
+    let brief = rows.iter().map(|row| 60 + LINE * row.snapshots.len()).sum::<usize>() > BUDGET / 2;
+    let mut messages: Vec<(&str, Vec<&str>)> = Vec::new();
+    for row in rows {
+        text.add(format_args!("\n{}: {}", row.instance_id, row.verdict.name()));
+        if let Some(message) = &row.message {
+            match messages.iter_mut().find(|(known, _)| known == message) {
+                Some((_, ids)) => ids.push(&row.instance_id),
+                None => messages.push((message, vec![&row.instance_id])),
+            }
+        }
+        for snapshot in &row.snapshots {
+            let part = |part: &Option<String>| part.clone().unwrap_or_else(|| "?".to_owned());
+            if brief {
+                text.add(format_args!(" {}", snapshot.id));
+                continue;
+            }
+            text.add(format_args!(
+                "\n  {} | {} | {} | {}",
+                part(&snapshot.device),
+                part(&snapshot.volume_id),
+                snapshot.id,
+                part(&snapshot.state)
+            ));
+        }
+    }
+    for (message, ids) in messages {
+        text.add(format_args!("\n{}: {message}", ids.join(", ")));
+    }
+    match seq {
+        Some(seq) => text.add(format_args!("\nRecorded at seq {seq}.")),
+        None if rows.iter().all(|row| row.action.is_none()) => text.add("\nLooked at live; nothing was created."),
+        None => {}
+    }
+    let mut answer = Answer::new(text, &Body { results: rows, dry_run, seq })?;
+    if answer.structured.to_string().len() > BUDGET {
+        shorten(&mut answer.structured);
+    }
+    Ok(Answer { failed: good == 0 || acted || unasked, ..answer })
+}
+
+/// Leaves out what `describe-snapshots` tells too; never an id.
+fn shorten(structured: &mut Value) {
+    let rows = structured.get_mut("results").and_then(Value::as_array_mut).into_iter().flatten();
+    for snapshot in rows.filter_map(|row| row.get_mut("snapshots")?.as_array_mut()).flatten() {
+        if let Value::Object(snapshot) = snapshot {
+            snapshot.retain(|name, _| matches!(name.as_str(), "snapshot_id" | "device"));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mcp::tools::create_snapshot::MAX_INSTANCES;
+
+    fn row(number: usize, snapshots: usize, message: Option<&str>) -> Row {
+        let snapshot = |at: usize| Snapshot {
+            id: format!("snap-{:017x}", number * 1000 + at),
+            device: Some("/dev/xvdba".to_owned()),
+            volume_id: Some(format!("vol-{:017x}", number * 1000 + at)),
+            state: Some("pending".to_owned()),
+            size_gib: Some(100),
+            encrypted: Some(true),
+        };
+        let verdict = if message.is_some() { Verdict::Refused } else { Verdict::Done };
+        Row {
+            snapshots: (0..snapshots).map(snapshot).collect(),
+            action: Some(ActionId(1)),
+            message: message.map(str::to_owned),
+            ..Row::new(format!("i-{number:017x}"), verdict)
+        }
+    }
+
+    #[test]
+    fn a_large_answer_keeps_every_snapshot_id_within_the_budget() {
+        let rows: Vec<Row> = (0..MAX_INSTANCES).map(|number| row(number, 20, None)).collect();
+        let Answer { text, structured, .. } = answer(&rows, Some(Seq(1)), false).unwrap();
+        let data = structured.to_string();
+        assert!(text.len() <= BUDGET && data.len() <= BUDGET, "{} {}", text.len(), data.len());
+        for snapshot in rows.iter().flat_map(|row| &row.snapshots) {
+            assert!(text.contains(&snapshot.id) && data.contains(&snapshot.id));
+        }
+    }
+
+    #[test]
+    fn what_is_the_same_for_many_is_said_once() {
+        let denied = "denied ".repeat(60);
+        let rows: Vec<Row> = (0..MAX_INSTANCES).map(|number| row(number, 0, Some(&denied))).collect();
+        let text = answer(&rows, Some(Seq(1)), false).unwrap().text;
+        assert_eq!(text.matches(&denied).count(), 1);
+        assert!(rows.iter().all(|row| text.contains(&row.instance_id)));
+    }
+}

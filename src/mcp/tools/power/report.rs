@@ -1,0 +1,191 @@
+//! How starting or stopping instances went, and the answer that says so.
+
+use rmcp::schemars::{self, JsonSchema};
+use serde::Serialize;
+
+use crate::aws::StateChange;
+use crate::mcp::core::Core;
+use crate::mcp::error::Fault;
+use crate::mcp::tools::answer::Answer;
+use crate::mcp::tools::table::{self, Text};
+use crate::mcp::tools::verdict::Verdict;
+use crate::mcp::tools::write_through::{Intent, Target};
+use crate::model::known::state_name;
+use crate::model::text::shown;
+use crate::model::{ActionId, Observation, Outcome, Seq};
+
+/// How many instances that nobody named are shown.
+const MAX_SHOWN: usize = 50;
+
+/// How it went for one instance.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Row {
+    /// The EC2 instance ID.
+    pub(super) instance_id: String,
+    pub(super) verdict: Verdict,
+    /// Its state before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) previous_state: Option<String>,
+    /// Its state as AWS answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) current_state: Option<String>,
+    /// Why not, or what to do next.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) message: Option<String>,
+}
+
+/// What AWS said about an instance that nobody named.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Unasked {
+    /// An instance that was not named in the call.
+    instance_id: String,
+    /// Its state before, as AWS answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    previous_state: Option<String>,
+    /// Its state as AWS answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    current_state: Option<String>,
+}
+
+/// How it went for all.
+#[derive(Debug, Default)]
+pub(super) struct Report {
+    /// One for each instance that was named.
+    pub(super) rows: Vec<Row>,
+    pub(super) unasked: Vec<Unasked>,
+    /// Whether the endpoint carried out a dry run.
+    pub(super) acted: bool,
+    /// Why nothing more is called.
+    pub(super) distrust: Option<&'static str>,
+    actions: Vec<ActionId>,
+    pub(super) seq: Option<Seq>,
+}
+
+/// The structured content of an answer.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct PowerAnswer {
+    /// One row for each instance that was named.
+    results: Vec<Row>,
+    /// What AWS's answer says about instances that nobody named. Such an answer is an error.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    unasked: Vec<Unasked>,
+    /// How many instances that nobody named the answer is about; `unasked` lists up to 50.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unasked_total: Option<usize>,
+    /// Whether this was only asked.
+    dry_run: bool,
+    /// The recorded calls.
+    #[schemars(with = "Vec<String>")]
+    actions: Vec<ActionId>,
+    /// A read at this seq or a later one shows the change.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<u64>")]
+    seq: Option<Seq>,
+}
+
+fn state_of(state: Option<&crate::model::Value>) -> Option<String> {
+    state.and_then(state_name).map(|name| shown(name, 40))
+}
+
+impl Unasked {
+    pub(super) fn of(change: &StateChange) -> Self {
+        Unasked {
+            instance_id: shown(&change.id, 60),
+            previous_state: state_of(change.previous.as_ref()),
+            current_state: state_of(change.current.as_ref()),
+        }
+    }
+
+    /// As text: `i-1 (running -> stopping)`.
+    pub(super) fn told(&self) -> String {
+        let state = |state: &Option<String>| state.clone().unwrap_or_else(|| "?".to_owned());
+        format!("{} ({} -> {})", self.instance_id, state(&self.previous_state), state(&self.current_state))
+    }
+}
+
+impl Row {
+    pub(super) fn of(target: &Target, verdict: Verdict, message: Option<String>) -> Self {
+        let previous_state = Some(target.state().to_owned());
+        Row { instance_id: target.id.id.to_string(), verdict, previous_state, current_state: None, message }
+    }
+
+    /// What AWS says it did; of a dry run it says so only where the endpoint ignored that it was one.
+    pub(super) fn changed(target: &Target, change: &StateChange, dry_run: bool, remark: Option<String>) -> Self {
+        let acted = dry_run.then(|| {
+            "This was a dry run, but the endpoint ignores DryRun and carried it out. Undo it if it was not wanted."
+                .to_owned()
+        });
+        let messages: Vec<String> = acted.into_iter().chain(remark).collect();
+        Row {
+            instance_id: target.id.id.to_string(),
+            verdict: if dry_run { Verdict::Acted } else { Verdict::Done },
+            previous_state: state_of(change.previous.as_ref()).or_else(|| Some(target.state().to_owned())),
+            current_state: state_of(change.current.as_ref()),
+            message: Some(messages.join(" ")).filter(|message| !message.is_empty()),
+        }
+    }
+}
+
+impl Report {
+    /// Records how a call ended. A remark is what must be said of that.
+    pub(super) async fn finish(
+        &mut self,
+        core: &Core,
+        intent: Intent,
+        outcome: Outcome,
+        observations: Vec<Observation>,
+    ) -> Option<String> {
+        self.actions.push(intent.action);
+        let (seq, remark) = intent.finish(core, outcome, observations).await;
+        self.seq = self.seq.max(seq);
+        remark
+    }
+
+    /// The answer of a tool that does `verb`, after which the instances are on their `way`.
+    pub(super) fn answer(self, (verb, way): (&str, &str), dry_run: bool) -> Result<Answer, Fault> {
+        let good = self.rows.iter().filter(|row| row.verdict.is_good()).count();
+        let mut text = Text::new(match (dry_run, good, self.rows.len()) {
+            (true, good, all) => format!("Dry run of {verb}: {good} of {all} would be allowed or are so already."),
+            (false, good, all) => format!("{verb}: {good} of {all} accepted or so already."),
+        });
+        if self.acted {
+            text.add("\nWARNING: the endpoint ignores DryRun. It carried out this dry run as if it was a real call.");
+        }
+        if !self.unasked.is_empty() {
+            let told: Vec<String> = self.unasked.iter().take(MAX_SHOWN).map(Unasked::told).collect();
+            text.add(format_args!(
+                "\nERROR: AWS's answer is also about {} instances that nobody named: {}. Muster did not ask for them; look at \
+                 what answers at the endpoint.",
+                self.unasked.len(),
+                told.join(", ")
+            ));
+        }
+        text.add("\ninstance | verdict | before | now | message");
+        for row in &self.rows {
+            let state = |state: &Option<String>| state.clone().unwrap_or_default();
+            let cells = [
+                row.instance_id.clone(),
+                row.verdict.name().to_owned(),
+                state(&row.previous_state),
+                state(&row.current_state),
+            ];
+            text.add(format_args!("\n{}", table::line(cells.iter().map(String::as_str))));
+            text.add(format_args!(" | {}", row.message.as_deref().unwrap_or("-")));
+        }
+        if self.rows.iter().any(|row| row.verdict == Verdict::Done) {
+            text.add(format_args!("\nNow {way}. get_instance_status tells how far it is."));
+        }
+        if let Some(seq) = self.seq {
+            text.add(format_args!("\nRecorded at seq {seq}."));
+        }
+        if self.actions.is_empty() {
+            text.add("\nLooked at live; nothing was changed.");
+        }
+        let Report { rows: results, mut unasked, acted, actions, seq, .. } = self;
+        let unasked_total = (!unasked.is_empty()).then_some(unasked.len());
+        unasked.truncate(MAX_SHOWN);
+        let body = PowerAnswer { results, unasked, unasked_total, dry_run, actions, seq };
+        let answer = Answer::new(text, &body)?;
+        Ok(Answer { failed: good == 0 || acted || unasked_total.is_some(), ..answer })
+    }
+}
