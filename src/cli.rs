@@ -17,6 +17,8 @@ use crate::simulator::ScenarioError;
 use crate::telemetry::{self, Destination, TelemetryError};
 
 mod backup;
+mod bytes;
+mod change_row;
 mod changes;
 mod client_config;
 mod connection;
@@ -159,7 +161,7 @@ pub fn main() -> ExitCode {
     };
     // Of its words clap has told already.
     if error.downcast_ref::<Unusable>().is_none_or(|unusable| unusable.variable.is_some()) {
-        complain(&format!("muster: {error:#}"));
+        telemetry::say(&format!("muster: {error:#}"));
     }
     if !is_usage(&error) {
         return ExitCode::FAILURE;
@@ -168,7 +170,7 @@ pub fn main() -> ExitCode {
     if line::command(&words, &root) == Some("mcp") && !std::io::stdin().is_terminal() {
         let explained =
             single().map_err(Into::into).and_then(|runtime| finish(runtime, front::explain(format!("{error:#}"))));
-        explained.unwrap_or_else(|error| complain(&format!("muster: {error:#}")));
+        explained.unwrap_or_else(|error| telemetry::say(&format!("muster: {error:#}")));
     }
     ExitCode::from(2)
 }
@@ -257,7 +259,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             let config = connection.config(&environment)?;
             let server = ServerEntry::new(&std::env::current_exe()?, &words, &config.selection);
             for note in server.notes(client) {
-                complain(&note);
+                telemetry::say(&note);
             }
             Ok(Output::stdout().line(&server.block(client))?)
         }
@@ -296,16 +298,11 @@ impl Drop for Abandoned {
 fn print(error: &clap::Error) {
     if error.use_stderr() && !std::io::stderr().is_terminal() {
         // A terminal gets colours; anybody else may not read.
-        complain(error.render().to_string().trim_end());
+        telemetry::say(error.render().to_string().trim_end());
     } else {
         // A closed one leaves nobody to tell.
         drop(error.print());
     }
-}
-
-/// Tells a person on standard error, if there is one who reads.
-fn complain(text: &str) {
-    telemetry::say(text);
 }
 
 /// When dropped, waits until what was said and logged is written.

@@ -26,7 +26,7 @@ use serde_json::{Value, json};
 
 use crate::aws::queue::Queue;
 use crate::aws::{Aws, AwsError};
-use crate::config::Config;
+use crate::config::{Config, EventsName};
 use crate::model::{AccountId, Region, Scope};
 
 mod apply;
@@ -34,7 +34,6 @@ pub mod desired;
 pub mod drift;
 pub mod error;
 pub mod list;
-pub mod name;
 pub mod observed;
 pub mod plan;
 pub mod removal;
@@ -45,7 +44,6 @@ pub use desired::{Desired, QueueRole, Thing};
 pub use drift::{Drift, Effect, Fault, drift};
 pub use error::SetupError;
 pub use list::listed;
-pub use name::{Name, NameError};
 pub use observed::Observed;
 pub use plan::{Act, Step};
 
@@ -56,7 +54,7 @@ const REGIONS_AT_ONCE: usize = 4;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Order {
     /// What everything's name begins with.
-    pub name: Name,
+    pub name: EventsName,
     /// Only tell what would be done.
     pub dry_run: bool,
     /// Whether to make or to take away.

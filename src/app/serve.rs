@@ -21,7 +21,7 @@ use super::engine::{self, Engine, Foreign, StartError};
 use super::listener::ClientListener;
 use super::signals::Signals;
 use crate::aws::Aws;
-use crate::config::{Config, Listening};
+use crate::config::{Config, ServerOptions};
 use crate::connection::client_count::ClientCount;
 use crate::connection::data_dir::{self, DataDirError};
 use crate::connection::lock::{Lock, LockError};
@@ -102,16 +102,16 @@ impl Listens {
 ///
 /// # Errors
 /// [`ServeError`]. A detached server that finds another one at work leaves without an error.
-pub async fn run(config: &Config, listening: Listening, announce: impl FnOnce(&Listens)) -> Result<(), ServeError> {
+pub async fn run(config: &Config, options: ServerOptions, announce: impl FnOnce(&Listens)) -> Result<(), ServeError> {
     let signals = Signals::take().map_err(ServeError::Signals)?;
     data_dir::prepare(&config.data_dir)?;
     if let Some(caution) = data_dir::caution(&config.data_dir) {
         tracing::warn!("{caution}");
     }
-    let Some(lock) = own(&config.data_dir, listening.linger.is_some()).await? else { return Ok(()) };
+    let Some(lock) = own(&config.data_dir, options.linger.is_some()).await? else { return Ok(()) };
     let listener = ClientListener::new(config);
     let socket = ServerSocket::bind(&lock, &config.data_dir, config.runtime_dir.as_deref())?;
-    let http = match listening.http {
+    let http = match options.http {
         Some(address) => Some(bind_http(address).await?),
         None => None,
     };
@@ -120,10 +120,10 @@ pub async fn run(config: &Config, listening: Listening, announce: impl FnOnce(&L
     tracing::info!(version = crate::connection::handshake::VERSION, data_dir = %config.data_dir.display(), "serving");
     listener.listen(socket);
     if let Some(http) = http {
-        let options = HttpOptions { hosts: listening.allowed_hosts, origins: listening.allowed_origins };
+        let options = HttpOptions { hosts: options.allowed_hosts, origins: options.allowed_origins };
         listener.listen_http(http, options);
     }
-    serve(config, listening.linger, &listener, signals).await
+    serve(config, options.linger, &listener, signals).await
 }
 
 /// From the open doors to the closed ones.

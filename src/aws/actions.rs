@@ -149,7 +149,7 @@ impl Pinned {
         const ACTION: &str = "ec2:StartInstances";
         let (clients, admitted) = self.admitted(chosen, ACTION, chosen.ids().len()).await?;
         let call = clients.ec2.start_instances().set_instance_ids(Some(chosen.texts())).dry_run(dry_run);
-        let answer = self.aws.finished(admitted, &chosen.scope().region, ACTION, call.send().await);
+        let answer = self.aws.finished(admitted, chosen.scope(), ACTION, call.send().await);
         self.answer(answer, |output| changes(chosen, output.starting_instances))
     }
 
@@ -169,7 +169,7 @@ impl Pinned {
         let (clients, admitted) = self.admitted(chosen, ACTION, chosen.ids().len()).await?;
         let call = clients.ec2.stop_instances().set_instance_ids(Some(chosen.texts())).dry_run(dry_run);
         let call = if force { call.force(true) } else { call };
-        let answer = self.aws.finished(admitted, &chosen.scope().region, ACTION, call.send().await);
+        let answer = self.aws.finished(admitted, chosen.scope(), ACTION, call.send().await);
         self.answer(answer, |output| changes(chosen, output.stopping_instances))
     }
 
@@ -187,7 +187,7 @@ impl Pinned {
     ) -> Result<Answer<CreatedSnapshot>, AwsError> {
         const ACTION: &str = "ec2:CreateSnapshots";
         let Some(id) = chosen.single() else {
-            let call = self.aws.call(Some(&chosen.scope().region), ACTION);
+            let call = self.aws.call(chosen.scope(), ACTION);
             return Err(AwsError::unbuildable("it takes exactly one instance", &call));
         };
         let (clients, admitted) = self.admitted(chosen, ACTION, 0).await?;
@@ -201,7 +201,7 @@ impl Pinned {
             .copy_tags_from_source(CopyTagsFromSource::Volume)
             .tag_specifications(tags(request))
             .dry_run(request.dry_run);
-        let answer = self.aws.finished(admitted, &chosen.scope().region, ACTION, call.send().await);
+        let answer = self.aws.finished(admitted, chosen.scope(), ACTION, call.send().await);
         self.answer(answer, |output| snapshots(chosen, output.snapshots))
     }
 
@@ -217,11 +217,11 @@ impl Pinned {
     ) -> Result<(Clients, Admitted), AwsError> {
         let scope = chosen.scope();
         if chosen.is_empty() {
-            let call = self.aws.call(Some(&scope.region), action);
+            let call = self.aws.call(scope, action);
             return Err(AwsError::unbuildable("it names no instance", &call));
         }
         self.prove(scope, None).await?;
-        let clients = self.clients(&scope.region, action)?;
+        let clients = self.clients(scope, action)?;
         Ok((clients, self.aws.0.limiter.admit(scope, action, Priority::Tool, instances).await))
     }
 

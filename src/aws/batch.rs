@@ -7,9 +7,11 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::IDS_PER_CALL;
 use super::error::AwsError;
 use crate::model::{ErrorClass, Page};
+
+/// The most ids that one describe names: the limit of `DescribeInstanceStatus`, and few enough to bisect.
+const IDS_PER_CALL: usize = 100;
 
 /// The ids that are still to be asked for, and what the answers so far showed.
 ///

@@ -11,7 +11,7 @@ use eventbridge::error::{ProvideErrorMetadata, SdkError};
 use eventbridge::types::{DeadLetterConfig, PutEventsRequestEntry, RuleState as State, Tag};
 
 use super::{Aws, AwsError, Priority};
-use crate::model::{ErrorClass, Region};
+use crate::model::{ErrorClass, Scope};
 
 const PUT_RULE: &str = "events:PutRule";
 const DESCRIBE_RULE: &str = "events:DescribeRule";
@@ -89,9 +89,9 @@ impl Aws {
     ///
     /// # Errors
     /// [`AwsError`].
-    pub async fn put_rule(&self, region: &Region, rule: &Rule) -> Result<String, AwsError> {
+    pub async fn put_rule(&self, scope: &Scope, rule: &Rule) -> Result<String, AwsError> {
         let tags = tags(&rule.tags);
-        let answer = self.on_bus(region, PUT_RULE, |bus| {
+        let answer = self.on_bus(scope, PUT_RULE, |bus| {
             let call = bus.put_rule().name(&rule.name).event_pattern(&rule.pattern).description(&rule.description);
             call.state(State::Enabled).set_tags(tags.clone()).send()
         });
@@ -102,8 +102,8 @@ impl Aws {
     ///
     /// # Errors
     /// [`AwsError`].
-    pub async fn describe_rule(&self, region: &Region, name: &str) -> Result<Option<RuleState>, AwsError> {
-        let answer = self.on_bus(region, DESCRIBE_RULE, |bus| bus.describe_rule().name(name).send());
+    pub async fn describe_rule(&self, scope: &Scope, name: &str) -> Result<Option<RuleState>, AwsError> {
+        let answer = self.on_bus(scope, DESCRIBE_RULE, |bus| bus.describe_rule().name(name).send());
         Ok(found(answer.await)?.map(|rule| RuleState {
             arn: rule.arn.unwrap_or_default(),
             pattern: rule.event_pattern.unwrap_or_default(),
@@ -117,8 +117,8 @@ impl Aws {
     ///
     /// # Errors
     /// [`AwsError`], with [`ErrorClass::NotFound`] when there is no such rule.
-    pub async fn rule_tags(&self, region: &Region, arn: &str) -> Result<BTreeMap<String, String>, AwsError> {
-        let answer = self.on_bus(region, RULE_TAGS, |bus| bus.list_tags_for_resource().resource_arn(arn).send());
+    pub async fn rule_tags(&self, scope: &Scope, arn: &str) -> Result<BTreeMap<String, String>, AwsError> {
+        let answer = self.on_bus(scope, RULE_TAGS, |bus| bus.list_tags_for_resource().resource_arn(arn).send());
         Ok(answer.await?.tags.unwrap_or_default().into_iter().map(|tag| (tag.key, tag.value)).collect())
     }
 
@@ -126,8 +126,8 @@ impl Aws {
     ///
     /// # Errors
     /// [`AwsError`].
-    pub async fn tag_rule(&self, region: &Region, arn: &str, set: &BTreeMap<String, String>) -> Result<(), AwsError> {
-        let answer = self.on_bus(region, TAG_RULE, |bus| {
+    pub async fn tag_rule(&self, scope: &Scope, arn: &str, set: &BTreeMap<String, String>) -> Result<(), AwsError> {
+        let answer = self.on_bus(scope, TAG_RULE, |bus| {
             bus.tag_resource().resource_arn(arn).set_tags(Some(tags(set).unwrap_or_default())).send()
         });
         answer.await.map(drop)
@@ -140,7 +140,7 @@ impl Aws {
     /// [`AwsError`], also when AWS took the call and refused the target.
     pub async fn put_target(
         &self,
-        region: &Region,
+        scope: &Scope,
         rule: &str,
         id: &str,
         queue_arn: &str,
@@ -151,24 +151,24 @@ impl Aws {
         // It fails without an id or an ARN only.
         let targets: Vec<_> = target.build().ok().into_iter().collect();
         let answer = self
-            .on_bus(region, PUT_TARGETS, |bus| bus.put_targets().rule(rule).set_targets(Some(targets.clone())).send());
+            .on_bus(scope, PUT_TARGETS, |bus| bus.put_targets().rule(rule).set_targets(Some(targets.clone())).send());
         let answer = answer.await?;
         if answer.failed_entry_count == 0 {
             return Ok(());
         }
         let entry = answer.failed_entries.unwrap_or_default().into_iter().next();
         let (code, message) = entry.map_or((None, None), |entry| (entry.error_code, entry.error_message));
-        Err(self.entry_refused(region, PUT_TARGETS, format_args!("target {id} of rule {rule}"), code, message))
+        Err(self.entry_refused(scope, PUT_TARGETS, format_args!("target {id} of rule {rule}"), code, message))
     }
 
     /// All targets of a rule.
     ///
     /// # Errors
     /// [`AwsError`], with [`ErrorClass::NotFound`] when there is no such rule.
-    pub async fn targets(&self, region: &Region, rule: &str) -> Result<Vec<Target>, AwsError> {
+    pub async fn targets(&self, scope: &Scope, rule: &str) -> Result<Vec<Target>, AwsError> {
         let (mut targets, mut next) = (Vec::new(), None);
         loop {
-            let answer = self.on_bus(region, TARGETS, |bus| {
+            let answer = self.on_bus(scope, TARGETS, |bus| {
                 bus.list_targets_by_rule().rule(rule).set_next_token(next.clone()).send()
             });
             let page = answer.await?;
@@ -184,9 +184,9 @@ impl Aws {
     ///
     /// # Errors
     /// [`AwsError`], also when AWS took the call and kept a target; with [`ErrorClass::NotFound`] when there is no such rule.
-    pub async fn remove_targets(&self, region: &Region, rule: &str, ids: &[String]) -> Result<(), AwsError> {
+    pub async fn remove_targets(&self, scope: &Scope, rule: &str, ids: &[String]) -> Result<(), AwsError> {
         for ids in ids.chunks(TARGETS_PER_CALL) {
-            let answer = self.on_bus(region, REMOVE_TARGETS, |bus| {
+            let answer = self.on_bus(scope, REMOVE_TARGETS, |bus| {
                 bus.remove_targets().rule(rule).set_ids(Some(ids.to_vec())).send()
             });
             let answer = answer.await?;
@@ -196,7 +196,7 @@ impl Aws {
                     entry.map_or((None, None, None), |entry| (entry.target_id, entry.error_code, entry.error_message));
                 let id = id.unwrap_or_else(|| ids.join(", "));
                 let what = format_args!("target {id} of rule {rule}");
-                return Err(self.entry_refused(region, REMOVE_TARGETS, what, code, message));
+                return Err(self.entry_refused(scope, REMOVE_TARGETS, what, code, message));
             }
         }
         Ok(())
@@ -206,8 +206,8 @@ impl Aws {
     ///
     /// # Errors
     /// [`AwsError`].
-    pub async fn delete_rule(&self, region: &Region, name: &str) -> Result<(), AwsError> {
-        let answer = self.on_bus(region, DELETE_RULE, |bus| bus.delete_rule().name(name).send());
+    pub async fn delete_rule(&self, scope: &Scope, name: &str) -> Result<(), AwsError> {
+        let answer = self.on_bus(scope, DELETE_RULE, |bus| bus.delete_rule().name(name).send());
         found(answer.await).map(drop)
     }
 
@@ -215,8 +215,8 @@ impl Aws {
     ///
     /// # Errors
     /// [`AwsError`], with [`ErrorClass::NotFound`] when there is no such rule.
-    pub async fn enable_rule(&self, region: &Region, name: &str) -> Result<(), AwsError> {
-        self.on_bus(region, ENABLE_RULE, |bus| bus.enable_rule().name(name).send()).await.map(drop)
+    pub async fn enable_rule(&self, scope: &Scope, name: &str) -> Result<(), AwsError> {
+        self.on_bus(scope, ENABLE_RULE, |bus| bus.enable_rule().name(name).send()).await.map(drop)
     }
 
     /// Whether a pattern lets an event through: the JSON text of a whole one (`id`, `account`, `source`, `time`, `region`,
@@ -224,9 +224,9 @@ impl Aws {
     ///
     /// # Errors
     /// [`AwsError`]: also when the pattern or the event is none.
-    pub async fn test_pattern(&self, region: &Region, pattern: &str, event: &str) -> Result<bool, AwsError> {
-        let answer = self
-            .on_bus(region, TEST_PATTERN, |bus| bus.test_event_pattern().event_pattern(pattern).event(event).send());
+    pub async fn test_pattern(&self, scope: &Scope, pattern: &str, event: &str) -> Result<bool, AwsError> {
+        let answer =
+            self.on_bus(scope, TEST_PATTERN, |bus| bus.test_event_pattern().event_pattern(pattern).event(event).send());
         Ok(answer.await?.result)
     }
 
@@ -235,16 +235,16 @@ impl Aws {
     /// # Errors
     /// [`AwsError`], also when AWS took the call and refused an event: it names the first refused one. The others are on the
     /// bus then.
-    pub async fn put_events(&self, region: &Region, events: &[CustomEvent]) -> Result<Vec<String>, AwsError> {
+    pub async fn put_events(&self, scope: &Scope, events: &[CustomEvent]) -> Result<Vec<String>, AwsError> {
         let mut ids = Vec::with_capacity(events.len());
         for events in events.chunks(EVENTS_PER_CALL) {
             let entries: Vec<_> = events.iter().map(entry).collect();
             let answer =
-                self.on_bus(region, PUT_EVENTS, |bus| bus.put_events().set_entries(Some(entries.clone())).send());
+                self.on_bus(scope, PUT_EVENTS, |bus| bus.put_events().set_entries(Some(entries.clone())).send());
             for (event, entry) in events.iter().zip(answer.await?.entries.unwrap_or_default()) {
                 let Some(id) = entry.event_id else {
                     let what = format_args!("event {}", event.detail_type);
-                    return Err(self.entry_refused(region, PUT_EVENTS, what, entry.error_code, entry.error_message));
+                    return Err(self.entry_refused(scope, PUT_EVENTS, what, entry.error_code, entry.error_message));
                 };
                 ids.push(id);
             }
@@ -254,7 +254,7 @@ impl Aws {
 
     async fn on_bus<T, E, F>(
         &self,
-        region: &Region,
+        scope: &Scope,
         action: &'static str,
         send: impl Fn(&eventbridge::Client) -> F,
     ) -> Result<T, AwsError>
@@ -262,22 +262,22 @@ impl Aws {
         E: ProvideErrorMetadata + std::error::Error + 'static,
         F: Future<Output = Result<T, SdkError<E>>>,
     {
-        let client = self.sdk().await.clients(region).bus;
-        let (answer, _) = self.repeatable(&self.scope(region), action, Priority::Tool, || send(&client)).await?;
+        let client = self.account_of(scope).sdk().await.clients(&scope.region).bus;
+        let (answer, _) = self.repeatable(scope, action, Priority::Tool, || send(&client)).await?;
         Ok(answer)
     }
 
     /// AWS took the call but not one of its entries.
     fn entry_refused(
         &self,
-        region: &Region,
+        scope: &Scope,
         action: &'static str,
         what: fmt::Arguments<'_>,
         code: Option<String>,
         message: Option<String>,
     ) -> AwsError {
         let (code, message) = (code.unwrap_or_default(), message.unwrap_or_default());
-        AwsError::entry_refused(what, &code, &message, &self.call(Some(region), action))
+        AwsError::entry_refused(what, &code, &message, &self.call(scope, action))
     }
 }
 

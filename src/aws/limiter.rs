@@ -24,6 +24,8 @@ use crate::model::{AccountId, Region, Scope};
 use lane::Lane;
 #[cfg(test)]
 pub(super) use lane::PAUSE;
+pub use lane::Priority;
+pub(super) use tally::Outcome;
 use tally::Tally;
 
 /// The part of AWS's limits that Muster takes unless told otherwise, in percent.
@@ -31,28 +33,6 @@ pub const DEFAULT_SHARE_PERCENT: u8 = 25;
 
 /// How often a call that lets a more urgent one go first looks again.
 const OUTRANKED: Duration = Duration::from_millis(20);
-
-/// Who asks, most urgent first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Priority {
-    /// Somebody waits for a tool's answer.
-    Tool,
-    /// A sweep.
-    Sweep,
-    /// A describe of named ids to confirm what an event or tool said.
-    Refresh,
-}
-
-/// How a call ended, as far as its limits are concerned.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Outcome {
-    /// AWS did what was asked, or said that there is no such thing.
-    Answered,
-    /// AWS turned it away for its limits.
-    Throttled,
-    /// Anything else.
-    Failed,
-}
 
 /// The calls of one action in one account and region since this process started.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]

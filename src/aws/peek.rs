@@ -29,8 +29,8 @@ impl Aws {
     /// # Errors
     /// [`AwsError`].
     pub async fn peek(&self, queue: &Queue, hold: Duration, wait: Duration) -> Result<Vec<Peeked>, AwsError> {
-        let region = self.region_of(queue, RECEIVE)?;
-        let client = self.sdk().await.clients(&region).events;
+        let scope = self.scope_of(queue, RECEIVE)?;
+        let client = self.events(&scope).await;
         let seconds = |time: Duration| i32::try_from(time.as_secs()).unwrap_or(i32::MAX);
         let asked = client
             .receive_message()
@@ -40,7 +40,7 @@ impl Aws {
             .wait_time_seconds(seconds(wait))
             .message_system_attribute_names(MessageSystemAttributeName::SentTimestamp)
             .message_system_attribute_names(MessageSystemAttributeName::ApproximateReceiveCount);
-        let answer = self.classified(&region, RECEIVE, asked.send().await)?;
+        let answer = self.classified(&scope, RECEIVE, asked.send().await)?;
         let messages = answer.messages.unwrap_or_default().into_iter().filter_map(|message| {
             let said = |name| message.attributes.as_ref()?.get(&name)?.parse::<i64>().ok();
             let sent_at = said(MessageSystemAttributeName::SentTimestamp).map(Timestamp::from_millis);

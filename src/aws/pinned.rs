@@ -9,26 +9,22 @@
 //! tells, nothing is changed.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::Arc;
 
-use aws_smithy_runtime_api::client::identity::{
-    Identity, IdentityFuture, ResolveCachedIdentity, ResolveIdentity, SharedIdentityCache, SharedIdentityResolver,
-};
-use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
-use aws_smithy_types::config_bag::ConfigBag;
 use futures::FutureExt;
 use parking_lot::Mutex;
-use tokio::sync::OnceCell;
 
+use super::Aws;
+use super::account::Account;
+use super::accounts::Accounts;
 use super::batch::{Batch, Described};
-use super::error::AwsError;
+use super::error::{AwsError, Call};
+use super::identity::IDENTIFY;
 use super::limiter::Priority;
 use super::sdk::{Clients, Sdk};
-use super::{Aws, IDENTIFY};
 use crate::kinds::{DescribeInput, INSTANCE};
 use crate::model::text::shown;
-use crate::model::{AccountId, Chosen, Item, Region, Scope};
+use crate::model::{AccountId, Chosen, Item, Scope};
 
 /// The most ids that an error names.
 const MAX_NAMED: usize = 5;
@@ -37,15 +33,22 @@ const MAX_NAMED: usize = 5;
 #[derive(Debug)]
 pub struct Pinned {
     pub(super) aws: Aws,
+    held: Accounts<Held>,
+}
+
+/// Credentials that do not change.
+#[derive(Debug)]
+struct Held {
     sdk: Sdk,
-    /// The account that the credentials are proved to belong to.
-    account: Mutex<Option<AccountId>>,
+    /// The account that they are proved to belong to.
+    proved: Mutex<Option<AccountId>>,
 }
 
 impl Aws {
     /// A connection of its own for one tool call, with credentials that do not change until it ends.
     pub async fn pinned(&self) -> Pinned {
-        Pinned { aws: self.clone(), sdk: self.sdk().await.pinned(), account: Mutex::default() }
+        let held = async |account: &Account| Held { sdk: account.sdk().await.pinned(), proved: Mutex::default() };
+        Pinned { aws: self.clone(), held: self.0.accounts.map(held).await }
     }
 }
 
@@ -56,9 +59,10 @@ impl Pinned {
     /// [`AwsError`] with [`Trouble::IdentityUnproved`](super::Trouble::IdentityUnproved) when STS does not tell; any other
     /// when nothing could be asked at all.
     pub async fn identify(&self) -> Result<AccountId, AwsError> {
-        let ask = |region: Region| async move { self.identify_in(&region).await }.boxed();
-        let account = self.aws.anywhere(IDENTIFY, ask).await.map_err(|error| self.unproved(error, None))?;
-        *self.account.lock() = Some(account.clone());
+        let ask = |scope: Scope| async move { self.identify_in(&scope).await }.boxed();
+        let unproved = |error| unproved(error, &self.aws.home().call(None, IDENTIFY));
+        let account = self.aws.anywhere(IDENTIFY, ask).await.map_err(unproved)?;
+        *self.held.home().proved.lock() = Some(account.clone());
         Ok(account)
     }
 
@@ -72,7 +76,7 @@ impl Pinned {
     pub async fn look(&self, chosen: &Chosen<'_>) -> Result<Described, AwsError> {
         let (scope, action) = (chosen.scope(), INSTANCE.action());
         let ids: Vec<Arc<str>> = chosen.ids().cloned().collect();
-        let client = self.clients(&scope.region, action)?.ec2;
+        let client = self.clients(scope, action)?.ec2;
         let mut batch = Batch::new(&ids);
         while let Some(ids) = batch.ask() {
             let listing = DescribeInput::Ids(ids.iter().map(ToString::to_string).collect());
@@ -89,7 +93,7 @@ impl Pinned {
         let unreadable = described.answers.iter().flat_map(|listed| &listed.unreadable);
         let garbled: Vec<&str> = unreadable.filter_map(|item| item.id.as_deref()).collect();
         if let Some(what) = unasked(chosen, items(), &garbled) {
-            return Err(AwsError::unasked(&what, &self.aws.call(Some(&scope.region), action)));
+            return Err(AwsError::unasked(&what, &self.aws.call(scope, action)));
         }
         let owner = items().find_map(|item| INSTANCE.owner(&item.document));
         if items().next().is_some() || !described.not_found.is_empty() {
@@ -100,38 +104,41 @@ impl Pinned {
 
     /// Proves that the credentials are those of the account of `scope`: by the owner that AWS showed to them, else by STS.
     pub(super) async fn prove(&self, scope: &Scope, owner: Option<&str>) -> Result<(), AwsError> {
-        let known = self.account.lock().clone();
+        let held = self.held.of(scope);
+        let known = held.proved.lock().clone();
         let (found, by) = match (known, owner) {
             (Some(known), _) => (known, IDENTIFY),
             (None, Some(owner)) => (AccountId::new(owner), INSTANCE.action()),
             (None, None) => {
-                let told = self.identify_in(&scope.region).await;
-                (told.map_err(|error| self.unproved(error, Some(&scope.region)))?, IDENTIFY)
+                let told = self.identify_in(scope).await;
+                (told.map_err(|error| unproved(error, &self.aws.call(scope, IDENTIFY)))?, IDENTIFY)
             }
         };
-        *self.account.lock() = Some(found.clone());
+        *held.proved.lock() = Some(found.clone());
         if found == scope.account {
             return Ok(());
         }
-        Err(AwsError::other_account(&scope.account, found.as_str(), &self.aws.call(Some(&scope.region), by)))
+        Err(AwsError::other_account(&scope.account, found.as_str(), &self.aws.call(scope, by)))
     }
 
-    pub(super) fn clients(&self, region: &Region, action: &'static str) -> Result<Clients, AwsError> {
-        self.aws.usable(&self.sdk, region, action)?;
-        Ok(self.sdk.clients(region))
+    pub(super) fn clients(&self, scope: &Scope, action: &'static str) -> Result<Clients, AwsError> {
+        let sdk = &self.held.of(scope).sdk;
+        self.aws.account_of(scope).usable(sdk, &scope.region, action)?;
+        Ok(sdk.clients(&scope.region))
     }
 
-    async fn identify_in(&self, region: &Region) -> Result<AccountId, AwsError> {
-        let account = self.aws.identify_by(self.clients(region, IDENTIFY)?.identity, region).await?;
+    async fn identify_in(&self, scope: &Scope) -> Result<AccountId, AwsError> {
+        let account = self.aws.identify_by(self.clients(scope, IDENTIFY)?.identity, scope).await?;
         if AccountId::is_valid(account.as_str()) {
             return Ok(account);
         }
-        Err(AwsError::unreadable("it names no account", &self.aws.call(Some(region), IDENTIFY)))
+        Err(AwsError::unreadable("it names no account", &self.aws.call(scope, IDENTIFY)))
     }
+}
 
-    fn unproved(&self, error: AwsError, region: Option<&Region>) -> AwsError {
-        if error.is_local() { error } else { AwsError::unproved(&error, &self.aws.call(region, IDENTIFY)) }
-    }
+/// That nothing shows whose the credentials are, by `error`; the same error where nothing was asked at all.
+fn unproved(error: AwsError, call: &Call<'_>) -> AwsError {
+    if error.is_local() { error } else { AwsError::unproved(&error, call) }
 }
 
 /// What makes an answer one to another question: ids that were not asked for, or two descriptions of one instance.
@@ -160,43 +167,5 @@ pub fn listed(ids: &[&str]) -> String {
     match ids.len().saturating_sub(MAX_NAMED) {
         0 => named.join(", "),
         more => format!("{} and {more} more", named.join(", ")),
-    }
-}
-
-/// Gives every call the identity that the first one got.
-pub(super) struct HeldIdentity {
-    /// Where the first call looks, so that it costs no more than any other call: it may renew what has expired.
-    shared: Option<SharedIdentityCache>,
-    identity: OnceCell<Identity>,
-}
-
-impl HeldIdentity {
-    pub(super) fn new(shared: Option<SharedIdentityCache>) -> Self {
-        HeldIdentity { shared, identity: OnceCell::new() }
-    }
-}
-
-impl fmt::Debug for HeldIdentity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HeldIdentity").finish_non_exhaustive()
-    }
-}
-
-impl ResolveCachedIdentity for HeldIdentity {
-    fn resolve_cached_identity<'a>(
-        &'a self,
-        resolver: SharedIdentityResolver,
-        components: &'a RuntimeComponents,
-        bag: &'a ConfigBag,
-    ) -> IdentityFuture<'a> {
-        IdentityFuture::new(async move {
-            let first = || async {
-                match &self.shared {
-                    Some(shared) => shared.resolve_cached_identity(resolver, components, bag).await,
-                    None => resolver.resolve_identity(components, bag).await,
-                }
-            };
-            self.identity.get_or_try_init(first).await.cloned()
-        })
     }
 }

@@ -13,11 +13,12 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use serde::Serialize;
 
+use super::Aws;
 use super::error::AwsError;
+use super::identity::IDENTIFY;
 use super::limiter::Priority;
-use super::{Aws, IDENTIFY};
 use crate::kinds::{DescribeError, DescribeInput, KindSpec};
-use crate::model::{AccountId, ErrorClass, LeftOut, Region};
+use crate::model::{AccountId, ErrorClass, LeftOut, Scope};
 
 const DESCRIBE_INSTANCES: &str = "ec2:DescribeInstances";
 const LIST_QUOTAS: &str = "servicequotas:ListServiceQuotas";
@@ -98,16 +99,16 @@ impl Aws {
     /// # Errors
     /// [`AwsError`]: no credentials, no region, no connection.
     pub async fn caller(&self) -> Result<Caller, AwsError> {
-        self.sdk().await;
-        self.anywhere(IDENTIFY, |region| async move { self.caller_in(&region).await }.boxed()).await
+        self.home().sdk().await;
+        self.anywhere(IDENTIFY, |scope| async move { self.caller_in(&scope).await }.boxed()).await
     }
 
-    async fn caller_in(&self, region: &Region) -> Result<Caller, AwsError> {
-        let client = self.clients(region, IDENTIFY).await?.identity;
+    async fn caller_in(&self, scope: &Scope) -> Result<Caller, AwsError> {
+        let client = self.clients(scope, IDENTIFY).await?.identity;
         let send = || client.get_caller_identity().send();
-        let (answer, _) = self.repeatable(&self.scope(region), IDENTIFY, Priority::Tool, send).await?;
+        let (answer, _) = self.repeatable(scope, IDENTIFY, Priority::Tool, send).await?;
         let account = AccountId::new(answer.account.unwrap_or_default());
-        self.0.found.lock().account = Some(account.clone());
+        self.account_of(scope).found.lock().account = Some(account.clone());
         Ok(Caller { account, arn: answer.arn.unwrap_or_default() })
     }
 
@@ -115,9 +116,9 @@ impl Aws {
     ///
     /// # Errors
     /// [`AwsError`] with [`ErrorClass::Denied`] when it is not; any other when AWS does not say.
-    pub async fn may_describe(&self, region: &Region, spec: &KindSpec) -> Result<(), AwsError> {
+    pub async fn may_describe(&self, scope: &Scope, spec: &KindSpec) -> Result<(), AwsError> {
         let action = spec.action();
-        let client = self.clients(region, action).await?.ec2;
+        let client = self.clients(scope, action).await?.ec2;
         let send = || {
             let listed = || {
                 let listed = (spec.describe)(
@@ -129,7 +130,7 @@ impl Aws {
             };
             dry_run(&client, action).unwrap_or_else(listed)
         };
-        allowed(self.repeatable(&self.scope(region), action, Priority::Tool, send).await.map(drop))
+        allowed(self.repeatable(scope, action, Priority::Tool, send).await.map(drop))
     }
 
     /// Whether a change of an instance is allowed. Nothing is changed, unless the endpoint ignores `DryRun`: so it is first
@@ -140,26 +141,26 @@ impl Aws {
     /// say before it looks at permissions; with [`Trouble::Unasked`](super::Trouble::Unasked) when the endpoint ignores `DryRun` and
     /// was therefore not asked; with [`Trouble::Acted`](super::Trouble::Acted) when it carried the change out; any other when AWS
     /// does not say.
-    pub async fn may_change(&self, region: &Region, change: Change, instance: &str) -> Result<(), AwsError> {
-        let client = self.clients(region, change.action()).await?.ec2;
+    pub async fn may_change(&self, scope: &Scope, change: Change, instance: &str) -> Result<(), AwsError> {
+        let client = self.clients(scope, change.action()).await?.ec2;
         let heeds = || client.describe_instances().instance_ids(instance).dry_run(true).send();
-        match self.repeatable(&self.scope(region), DESCRIBE_INSTANCES, Priority::Tool, heeds).await {
+        match self.repeatable(scope, DESCRIBE_INSTANCES, Priority::Tool, heeds).await {
             Ok(_) => {
                 let what =
                     "it answered a dry run of a describe as if it was none, so a dry run of a change was not tried";
-                return Err(AwsError::unasked(what, &self.call(Some(region), DESCRIBE_INSTANCES)));
+                return Err(AwsError::unasked(what, &self.call(scope, DESCRIBE_INSTANCES)));
             }
             Err(error) if error.class == ErrorClass::DryRun => {}
             Err(error) => return Err(error),
         }
-        let admitted = self.0.limiter.admit(&self.scope(region), change.action(), Priority::Tool, 0).await;
+        let admitted = self.0.limiter.admit(scope, change.action(), Priority::Tool, 0).await;
         let answer = change.dry_run(&client, instance).await;
-        match self.finished(admitted, region, change.action(), answer) {
+        match self.finished(admitted, scope, change.action(), answer) {
             Err(error) if error.class == ErrorClass::DryRun => Ok(()),
             Err(error) => Err(error),
             Ok(()) => {
                 let what = format!("look at {instance}, which it changed");
-                Err(AwsError::acted(&what, &self.call(Some(region), change.action())))
+                Err(AwsError::acted(&what, &self.call(scope, change.action())))
             }
         }
     }
@@ -168,10 +169,10 @@ impl Aws {
     ///
     /// # Errors
     /// [`AwsError`].
-    pub async fn an_instance(&self, region: &Region) -> Result<Option<String>, AwsError> {
-        let client = self.clients(region, DESCRIBE_INSTANCES).await?.ec2;
+    pub async fn an_instance(&self, scope: &Scope) -> Result<Option<String>, AwsError> {
+        let client = self.clients(scope, DESCRIBE_INSTANCES).await?.ec2;
         let send = || client.describe_instances().max_results(FEW).send();
-        let (answer, _) = self.repeatable(&self.scope(region), DESCRIBE_INSTANCES, Priority::Tool, send).await?;
+        let (answer, _) = self.repeatable(scope, DESCRIBE_INSTANCES, Priority::Tool, send).await?;
         let instances =
             answer.reservations.unwrap_or_default().into_iter().flat_map(|of| of.instances.unwrap_or_default());
         let usable = |state: &str| matches!(state, "running" | "stopped");
@@ -186,12 +187,12 @@ impl Aws {
     ///
     /// # Errors
     /// [`AwsError`]: not allowed, or there is no such service (in emulators).
-    pub async fn quotas(&self, region: &Region) -> Result<Vec<Quota>, AwsError> {
-        let client = self.clients(region, LIST_QUOTAS).await?.quotas;
+    pub async fn quotas(&self, scope: &Scope) -> Result<Vec<Quota>, AwsError> {
+        let client = self.clients(scope, LIST_QUOTAS).await?.quotas;
         let (mut quotas, mut token) = (BTreeMap::new(), None);
         for _ in 0..QUOTA_PAGES {
             let send = || client.list_service_quotas().service_code("ec2").set_next_token(token.clone()).send();
-            let (answer, _) = self.repeatable(&self.scope(region), LIST_QUOTAS, Priority::Tool, send).await?;
+            let (answer, _) = self.repeatable(scope, LIST_QUOTAS, Priority::Tool, send).await?;
             let listed = answer.quotas.unwrap_or_default().into_iter();
             quotas.extend(listed.filter_map(|quota| Some((quota.quota_name?, quota.value?))));
             token = answer.next_token.filter(|token| !token.is_empty());
@@ -246,7 +247,7 @@ mod tests {
         let server = Scripted::new([Reply::error(412, "DryRunOperation", "Request would have succeeded")]).await;
         let aws = server.aws();
         for spec in KINDS {
-            aws.may_describe(&scope().region, spec).await.unwrap();
+            aws.may_describe(&scope(), spec).await.unwrap();
             assert_eq!(spec.actions.len(), 1, "{}: the others are not asked about", spec.slug);
         }
         let asked = server.asked();
@@ -258,10 +259,10 @@ mod tests {
     async fn an_emulator_that_ignores_the_flag_allows_it_and_a_refusal_does_not() {
         let answers = [Reply::ok("<instanceStatusSet/>"), Reply::error(403, "UnauthorizedOperation", "no")];
         let server = Scripted::new(answers).await;
-        let (aws, region) = (server.aws(), scope().region);
+        let aws = server.aws();
         let status = KINDS.iter().find(|spec| spec.slug == "instance-status").unwrap();
-        assert_eq!(aws.may_describe(&region, status).await, Ok(()));
-        assert_eq!(aws.may_describe(&region, status).await.unwrap_err().class, ErrorClass::Denied);
+        assert_eq!(aws.may_describe(&scope(), status).await, Ok(()));
+        assert_eq!(aws.may_describe(&scope(), status).await.unwrap_err().class, ErrorClass::Denied);
     }
 
     #[tokio::test]
@@ -269,7 +270,7 @@ mod tests {
         let server = Scripted::new([Reply::error(412, "DryRunOperation", "Request would have succeeded")]).await;
         let aws = server.aws();
         for change in Change::ALL {
-            aws.may_change(&scope().region, change, "i-1").await.unwrap();
+            aws.may_change(&scope(), change, "i-1").await.unwrap();
         }
         let asked = server.asked();
         assert!(asked.iter().all(|body| body.contains("DryRun=true")), "{asked:?}");
@@ -286,7 +287,7 @@ mod tests {
         let server = Scripted::new([Reply::ok("<reservationSet/>")]).await;
         let aws = server.aws();
         for change in Change::ALL {
-            let error = aws.may_change(&scope().region, change, "i-1").await.unwrap_err();
+            let error = aws.may_change(&scope(), change, "i-1").await.unwrap_err();
             assert_eq!(error.trouble, Trouble::Unasked, "{error}");
         }
         assert!(server.asked().iter().all(|body| body.contains("Action=DescribeInstances")), "{:?}", server.asked());
@@ -296,7 +297,7 @@ mod tests {
     async fn a_dry_run_that_was_carried_out_is_not_taken_for_an_allowance() {
         let heeded = Reply::error(412, "DryRunOperation", "Request would have succeeded");
         let server = Scripted::new([heeded, Reply::ok("<instancesSet/>")]).await;
-        let error = server.aws().may_change(&scope().region, Change::Stop, "i-1").await.unwrap_err();
+        let error = server.aws().may_change(&scope(), Change::Stop, "i-1").await.unwrap_err();
         assert!(error.trouble == Trouble::Acted && error.to_string().contains("look at i-1"), "{error}");
     }
 }

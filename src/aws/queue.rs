@@ -11,7 +11,7 @@ use aws_sdk_sqs::types::{
 };
 
 use super::{Aws, AwsError};
-use crate::model::{AccountId, Region};
+use crate::model::{AccountId, Region, Scope};
 
 /// How long SQS holds a request open while nothing comes, in seconds: the most that it takes.
 const WAIT_SECONDS: i32 = 20;
@@ -122,12 +122,12 @@ impl Aws {
     /// # Errors
     /// [`AwsError`]; nothing was taken out of the queue for good.
     pub async fn receive(&self, queue: &Queue) -> Result<Vec<Message>, AwsError> {
-        let region = self.region_of(queue, RECEIVE)?;
-        let client = self.sdk().await.clients(&region).events;
+        let scope = self.scope_of(queue, RECEIVE)?;
+        let client = self.events(&scope).await;
         let messages = i32::try_from(BATCH).unwrap_or(10);
         let asked = client.receive_message().queue_url(&*queue.url).max_number_of_messages(messages);
         let asked = asked.message_system_attribute_names(MessageSystemAttributeName::ApproximateReceiveCount);
-        let answer = self.classified(&region, RECEIVE, asked.wait_time_seconds(WAIT_SECONDS).send().await)?;
+        let answer = self.classified(&scope, RECEIVE, asked.wait_time_seconds(WAIT_SECONDS).send().await)?;
         let messages = answer.messages.unwrap_or_default().into_iter().filter_map(|message| {
             let (receipt, body) = (message.receipt_handle?, message.body?);
             let attributes = message.attributes.unwrap_or_default();
@@ -143,13 +143,13 @@ impl Aws {
     /// # Errors
     /// [`AwsError`]; then all may come again.
     pub async fn delete(&self, queue: &Queue, receipts: &[String]) -> Result<Vec<String>, AwsError> {
-        let region = self.region_of(queue, DELETE)?;
-        let client = self.sdk().await.clients(&region).events;
+        let scope = self.scope_of(queue, DELETE)?;
+        let client = self.events(&scope).await;
         let entries = receipts.iter().enumerate().filter_map(|(number, receipt)| {
             DeleteMessageBatchRequestEntry::builder().id(number.to_string()).receipt_handle(receipt).build().ok()
         });
         let asked = client.delete_message_batch().queue_url(&*queue.url).set_entries(Some(entries.collect()));
-        let answer = self.classified(&region, DELETE, asked.send().await)?;
+        let answer = self.classified(&scope, DELETE, asked.send().await)?;
         let failed =
             answer.failed.into_iter().filter_map(|entry| receipts.get(entry.id.parse::<usize>().ok()?).cloned());
         Ok(failed.collect())
@@ -161,23 +161,29 @@ impl Aws {
     /// # Errors
     /// [`AwsError`]; then all may come when they would have.
     pub async fn extend(&self, queue: &Queue, receipts: &[String], hold: Duration) -> Result<Vec<String>, AwsError> {
-        let region = self.region_of(queue, EXTEND)?;
-        let client = self.sdk().await.clients(&region).events;
+        let scope = self.scope_of(queue, EXTEND)?;
+        let client = self.events(&scope).await;
         let seconds = i32::try_from(hold.as_secs()).unwrap_or(i32::MAX);
         let entries = receipts.iter().enumerate().filter_map(|(number, receipt)| {
             let entry = ChangeMessageVisibilityBatchRequestEntry::builder().id(number.to_string());
             entry.receipt_handle(receipt).visibility_timeout(seconds).build().ok()
         });
         let asked = client.change_message_visibility_batch().queue_url(&*queue.url);
-        let answer = self.classified(&region, EXTEND, asked.set_entries(Some(entries.collect())).send().await)?;
+        let answer = self.classified(&scope, EXTEND, asked.set_entries(Some(entries.collect())).send().await)?;
         let failed =
             answer.failed.into_iter().filter_map(|entry| receipts.get(entry.id.parse::<usize>().ok()?).cloned());
         Ok(failed.collect())
     }
 
-    pub(super) fn region_of(&self, queue: &Queue, action: &'static str) -> Result<Region, AwsError> {
+    /// Where a queue is asked, with the configured credentials, whosever it is.
+    pub(super) fn scope_of(&self, queue: &Queue, action: &'static str) -> Result<Scope, AwsError> {
         let region = queue.region.clone().or_else(|| self.regions().into_iter().next());
-        region.ok_or_else(|| self.no_region(action))
+        region.map(|region| self.home().scope(region)).ok_or_else(|| self.home().no_region(action))
+    }
+
+    /// The client of SQS. A queue may lie in a region that is not watched.
+    pub(super) async fn events(&self, scope: &Scope) -> aws_sdk_sqs::Client {
+        self.account_of(scope).sdk().await.clients(&scope.region).events
     }
 }
 

@@ -11,7 +11,7 @@ use sqs::types::QueueAttributeName;
 use super::bus::found;
 use super::queue::Queue;
 use super::{Aws, AwsError, Priority};
-use crate::model::Region;
+use crate::model::Scope;
 
 const QUEUE_URL: &str = "sqs:GetQueueUrl";
 const CREATE: &str = "sqs:CreateQueue";
@@ -26,9 +26,9 @@ impl Aws {
     ///
     /// # Errors
     /// [`AwsError`].
-    pub async fn queue_url(&self, region: &Region, name: &str) -> Result<Option<Queue>, AwsError> {
-        let answer = self.on_queues(region, QUEUE_URL, |sqs| sqs.get_queue_url().queue_name(name).send()).await;
-        found(answer)?.map(|answer| self.queue_of(region, QUEUE_URL, answer.queue_url)).transpose()
+    pub async fn queue_url(&self, scope: &Scope, name: &str) -> Result<Option<Queue>, AwsError> {
+        let answer = self.on_queues(scope, QUEUE_URL, |sqs| sqs.get_queue_url().queue_name(name).send()).await;
+        found(answer)?.map(|answer| self.queue_of(scope, QUEUE_URL, answer.queue_url)).transpose()
     }
 
     /// Makes a queue; gives the one of that name where its attributes are the same.
@@ -37,16 +37,16 @@ impl Aws {
     /// [`AwsError`]: also for a queue of that name with other attributes, and for [`AwsError::is_deleted_recently`].
     pub async fn create_queue(
         &self,
-        region: &Region,
+        scope: &Scope,
         name: &str,
         attributes: BTreeMap<String, String>,
         tags: BTreeMap<String, String>,
     ) -> Result<Queue, AwsError> {
         let (attributes, tags) = (Some(named(attributes)), Some(tags.into_iter().collect::<HashMap<_, _>>()));
-        let answer = self.on_queues(region, CREATE, |sqs| {
+        let answer = self.on_queues(scope, CREATE, |sqs| {
             sqs.create_queue().queue_name(name).set_attributes(attributes.clone()).set_tags(tags.clone()).send()
         });
-        self.queue_of(region, CREATE, answer.await?.queue_url)
+        self.queue_of(scope, CREATE, answer.await?.queue_url)
     }
 
     /// All attributes of a queue, among them its depth, as AWS names them; `None` when the queue is gone.
@@ -54,8 +54,8 @@ impl Aws {
     /// # Errors
     /// [`AwsError`].
     pub async fn queue_attributes(&self, queue: &Queue) -> Result<Option<BTreeMap<String, String>>, AwsError> {
-        let region = self.region_of(queue, ATTRIBUTES)?;
-        let answer = self.on_queues(&region, ATTRIBUTES, |sqs| {
+        let scope = self.scope_of(queue, ATTRIBUTES)?;
+        let answer = self.on_queues(&scope, ATTRIBUTES, |sqs| {
             sqs.get_queue_attributes().queue_url(queue.url()).attribute_names(QueueAttributeName::All).send()
         });
         let attributes = found(answer.await)?.map(|answer| answer.attributes.unwrap_or_default());
@@ -71,9 +71,9 @@ impl Aws {
         queue: &Queue,
         attributes: BTreeMap<String, String>,
     ) -> Result<(), AwsError> {
-        let region = self.region_of(queue, SET_ATTRIBUTES)?;
+        let scope = self.scope_of(queue, SET_ATTRIBUTES)?;
         let attributes = Some(named(attributes));
-        let answer = self.on_queues(&region, SET_ATTRIBUTES, |sqs| {
+        let answer = self.on_queues(&scope, SET_ATTRIBUTES, |sqs| {
             sqs.set_queue_attributes().queue_url(queue.url()).set_attributes(attributes.clone()).send()
         });
         answer.await.map(drop)
@@ -84,8 +84,8 @@ impl Aws {
     /// # Errors
     /// [`AwsError`], with [`super::ErrorClass::NotFound`] when the queue is gone.
     pub async fn queue_tags(&self, queue: &Queue) -> Result<BTreeMap<String, String>, AwsError> {
-        let region = self.region_of(queue, TAGS)?;
-        let answer = self.on_queues(&region, TAGS, |sqs| sqs.list_queue_tags().queue_url(queue.url()).send());
+        let scope = self.scope_of(queue, TAGS)?;
+        let answer = self.on_queues(&scope, TAGS, |sqs| sqs.list_queue_tags().queue_url(queue.url()).send());
         Ok(answer.await?.tags.unwrap_or_default().into_iter().collect())
     }
 
@@ -94,10 +94,10 @@ impl Aws {
     /// # Errors
     /// [`AwsError`], with [`super::ErrorClass::NotFound`] when the queue is gone.
     pub async fn tag_queue(&self, queue: &Queue, tags: BTreeMap<String, String>) -> Result<(), AwsError> {
-        let region = self.region_of(queue, TAG)?;
+        let scope = self.scope_of(queue, TAG)?;
         let tags: HashMap<String, String> = tags.into_iter().collect();
         let answer = self
-            .on_queues(&region, TAG, |sqs| sqs.tag_queue().queue_url(queue.url()).set_tags(Some(tags.clone())).send());
+            .on_queues(&scope, TAG, |sqs| sqs.tag_queue().queue_url(queue.url()).set_tags(Some(tags.clone())).send());
         answer.await.map(drop)
     }
 
@@ -106,14 +106,14 @@ impl Aws {
     /// # Errors
     /// [`AwsError`].
     pub async fn delete_queue(&self, queue: &Queue) -> Result<(), AwsError> {
-        let region = self.region_of(queue, DELETE_QUEUE)?;
-        let answer = self.on_queues(&region, DELETE_QUEUE, |sqs| sqs.delete_queue().queue_url(queue.url()).send());
+        let scope = self.scope_of(queue, DELETE_QUEUE)?;
+        let answer = self.on_queues(&scope, DELETE_QUEUE, |sqs| sqs.delete_queue().queue_url(queue.url()).send());
         found(answer.await).map(drop)
     }
 
     async fn on_queues<T, E, F>(
         &self,
-        region: &Region,
+        scope: &Scope,
         action: &'static str,
         send: impl Fn(&sqs::Client) -> F,
     ) -> Result<T, AwsError>
@@ -121,15 +121,15 @@ impl Aws {
         E: ProvideErrorMetadata + std::error::Error + 'static,
         F: Future<Output = Result<T, SdkError<E>>>,
     {
-        let client = self.sdk().await.clients(region).events;
-        let (answer, _) = self.repeatable(&self.scope(region), action, Priority::Tool, || send(&client)).await?;
+        let client = self.events(scope).await;
+        let (answer, _) = self.repeatable(scope, action, Priority::Tool, || send(&client)).await?;
         Ok(answer)
     }
 
     /// The queue of a URL that AWS answered.
-    fn queue_of(&self, region: &Region, action: &'static str, url: Option<String>) -> Result<Queue, AwsError> {
-        let named = format!("{region}={}", url.unwrap_or_default());
-        named.parse().map_err(|_| AwsError::unreadable("it names no queue URL", &self.call(Some(region), action)))
+    fn queue_of(&self, scope: &Scope, action: &'static str, url: Option<String>) -> Result<Queue, AwsError> {
+        let named = format!("{}={}", scope.region, url.unwrap_or_default());
+        named.parse().map_err(|_| AwsError::unreadable("it names no queue URL", &self.call(scope, action)))
     }
 }
 

@@ -4,59 +4,18 @@ use aws_sdk_ec2::types::Region as Listed;
 use futures::FutureExt;
 
 use super::error::AwsError;
+use super::settings::Regions;
 use super::{Aws, Priority};
-use crate::model::Region;
-
-/// The region that is asked which others there are, when all are to be watched and nothing names one.
-const ANY: &str = "us-east-1";
+use crate::model::{Region, Scope};
 
 /// Lists regions.
 const LIST: &str = "ec2:DescribeRegions";
-
-/// The regions to watch.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Regions {
-    /// These; the one that AWS's chain of environment, profile and metadata gives, where there are none.
-    Named(Vec<Region>),
-    /// All that are enabled for the account.
-    All {
-        /// The one to ask for them; else the one of AWS's chain, else `us-east-1`.
-        home: Option<Region>,
-    },
-}
-
-impl Default for Regions {
-    fn default() -> Self {
-        Regions::Named(Vec::new())
-    }
-}
-
-impl Regions {
-    /// The region to configure the SDK with, where the settings name one.
-    pub(super) fn home(&self) -> Option<&Region> {
-        match self {
-            Regions::Named(regions) => regions.first(),
-            Regions::All { home } => home.as_ref(),
-        }
-    }
-
-    /// The regions that are known before AWS was asked, `chain` being the one of AWS's chain.
-    pub(super) fn known(&self, chain: Option<Region>) -> Vec<Region> {
-        match self {
-            Regions::Named(regions) if !regions.is_empty() => regions.clone(),
-            Regions::Named(_) => chain.into_iter().collect(),
-            Regions::All { home } => {
-                vec![home.clone().or(chain).unwrap_or_else(|| Region::new(ANY))]
-            }
-        }
-    }
-}
 
 impl Aws {
     /// Whether the watched regions are those that AWS lists.
     #[must_use]
     pub fn watches_all(&self) -> bool {
-        matches!(self.0.settings.regions, Regions::All { .. })
+        matches!(self.home().settings.regions, Regions::All { .. })
     }
 
     /// Watches these regions as well, where all are watched: those that an earlier process found.
@@ -73,15 +32,14 @@ impl Aws {
     /// # Errors
     /// [`AwsError`]: the watched regions stay as they were.
     pub async fn enabled_regions(&self) -> Result<Vec<Region>, AwsError> {
-        let listed =
-            self.anywhere(LIST, |region| async move { self.enabled_as_told_in(&region).await }.boxed()).await?;
+        let listed = self.anywhere(LIST, |scope| async move { self.enabled_as_told_in(&scope).await }.boxed()).await?;
         Ok(self.add(listed))
     }
 
-    async fn enabled_as_told_in(&self, region: &Region) -> Result<Vec<Region>, AwsError> {
-        let client = self.clients(region, LIST).await?.ec2;
+    async fn enabled_as_told_in(&self, scope: &Scope) -> Result<Vec<Region>, AwsError> {
+        let client = self.clients(scope, LIST).await?.ec2;
         let send = || client.describe_regions().all_regions(false).send();
-        let (answer, _) = self.repeatable(&self.scope(region), LIST, Priority::Sweep, send).await?;
+        let (answer, _) = self.repeatable(scope, LIST, Priority::Sweep, send).await?;
         Ok(answer.regions.unwrap_or_default().into_iter().filter_map(enabled).collect())
     }
 
@@ -92,7 +50,7 @@ impl Aws {
         more.sort();
         more.dedup();
         watched.append(&mut more);
-        self.0.found.lock().regions = Some(watched.clone());
+        self.home().found.lock().regions = Some(watched.clone());
         watched
     }
 }
@@ -105,8 +63,8 @@ fn enabled(listed: Listed) -> Option<Region> {
 
 #[cfg(test)]
 mod tests {
+    use crate::aws::Trouble;
     use crate::aws::scripted::{Answer, Scripted};
-    use crate::aws::{Regions, Trouble};
     use crate::model::{ErrorClass, Region};
 
     fn regions(names: &[&str]) -> Vec<Region> {
@@ -118,18 +76,6 @@ mod tests {
             format!("<item><regionName>{name}</regionName><optInStatus>{status}</optInStatus></item>")
         };
         Answer::ok(&format!("<regionInfo>{}</regionInfo>", regions.iter().map(item).collect::<String>()))
-    }
-
-    #[test]
-    fn what_is_watched_before_aws_was_asked() {
-        let chain = Some(Region::new("eu-west-1"));
-        assert_eq!(Regions::default().known(None), []);
-        assert_eq!(Regions::default().known(chain.clone()), regions(&["eu-west-1"]));
-        let named = Regions::Named(regions(&["us-east-2", "us-west-1"]));
-        assert_eq!(named.known(chain.clone()), regions(&["us-east-2", "us-west-1"]));
-        assert_eq!(Regions::All { home: None }.known(None), regions(&["us-east-1"]));
-        assert_eq!(Regions::All { home: None }.known(chain.clone()), regions(&["eu-west-1"]));
-        assert_eq!(Regions::All { home: Some(Region::new("us-west-2")) }.known(chain), regions(&["us-west-2"]));
     }
 
     #[tokio::test]

@@ -3,6 +3,8 @@
 //! Region, profile, credentials and endpoint (`AWS_ENDPOINT_URL`) come from AWS's own chain of environment, files and
 //! instance metadata; settings of Muster's own only go before it.
 
+mod held_identity;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,16 +21,15 @@ use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use parking_lot::Mutex;
 
-use super::Settings;
 use super::clock::{AwsClock, DateReader};
 use super::origin::{Origin, Seen, Watched};
-use super::pinned::HeldIdentity;
 use super::profiles::{FileFault, Profiles, Weight};
-use super::regions::Regions;
 use super::rescue::Rescue;
+use super::settings::{Regions, Settings};
 use super::trust::Bundle;
 use super::whole::WholeAnswers;
 use crate::model::Region;
+use held_identity::HeldIdentity;
 
 /// The variables that name a region.
 const OF_REGION: [&str; 2] = ["AWS_REGION", "AWS_DEFAULT_REGION"];

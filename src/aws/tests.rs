@@ -3,7 +3,8 @@ mod documents;
 
 use super::scripted::{Answer as Reply, Scripted, named, scope};
 use super::*;
-use crate::kinds;
+use crate::kinds::{self, KindSpec};
+use crate::model::{ErrorClass, Region, Scope, Timestamp, UnreadableItem};
 
 fn instances() -> &'static KindSpec {
     kinds::by_slug("instance").unwrap()

@@ -4,7 +4,6 @@
 //! `LookupEvents` is limited to two calls a second (CloudTrail user guide, "Viewing event history" and "Quotas"). So it is asked
 //! on demand only, and what it answered is remembered, unless nothing was found for a time that is still settling.
 
-use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,8 +11,12 @@ use aws_sdk_cloudtrail::types::{Event, LookupAttribute, LookupAttributeKey};
 use aws_smithy_types::DateTime;
 use serde_json::Value as Json;
 
+pub(super) mod remembered;
+
+pub use remembered::{Calls, TrailCall};
+
 use super::{Aws, AwsError, Priority};
-use crate::model::{ApiCall, Region, Scope, Timestamp};
+use crate::model::{ApiCall, Scope, Timestamp};
 
 /// How long a call takes at most to show in the event history.
 pub const SETTLES: Duration = Duration::from_mins(15);
@@ -24,50 +27,7 @@ pub const REACHES: Duration = Duration::from_hours(90 * 24);
 const PAGE: i32 = 50;
 /// Pages of one lookup: a resource about which more was called in a quarter of an hour is nobody's one change.
 const PAGES: usize = 3;
-/// How many answers are remembered.
-const REMEMBERED: usize = 1000;
-
 const LOOKUP: &str = "cloudtrail:LookupEvents";
-
-/// What the event history holds about a resource in a span of time.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Calls {
-    /// The calls that succeeded and change something, newest first.
-    pub calls: Vec<TrailCall>,
-    /// Whether these are all; else there are older ones.
-    pub complete: bool,
-}
-
-/// One call of the event history.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TrailCall {
-    /// When, to the second.
-    pub at: Timestamp,
-    /// Who called what.
-    pub call: ApiCall,
-}
-
-type Key = (Region, String, Timestamp, Timestamp);
-
-/// What the event history answered, the newest answers.
-#[derive(Debug, Default)]
-pub(super) struct Memory {
-    answers: HashMap<Key, Arc<Calls>>,
-    order: VecDeque<Key>,
-}
-
-impl Memory {
-    fn keep(&mut self, key: Key, calls: &Arc<Calls>) {
-        if self.answers.insert(key.clone(), Arc::clone(calls)).is_none() {
-            self.order.push_back(key);
-        }
-        while self.order.len() > REMEMBERED {
-            if let Some(oldest) = self.order.pop_front() {
-                self.answers.remove(&oldest);
-            }
-        }
-    }
-}
 
 impl Aws {
     /// The calls from `from` to `to` that name `resource`, by AWS's event history of the scope's account and region.
@@ -81,19 +41,15 @@ impl Aws {
         from: Timestamp,
         to: Timestamp,
     ) -> Result<Arc<Calls>, AwsError> {
-        let account = self.0.found.lock().account.clone();
+        let account = self.account_of(scope).found.lock().account.clone();
         if let Some(found) = account.filter(|found| *found != scope.account) {
-            return Err(AwsError::other_account(
-                &scope.account,
-                found.as_str(),
-                &self.call(Some(&scope.region), LOOKUP),
-            ));
+            return Err(AwsError::other_account(&scope.account, found.as_str(), &self.call(scope, LOOKUP)));
         }
         let key = (scope.region.clone(), resource.to_owned(), from, to);
-        if let Some(known) = self.0.trail.lock().answers.get(&key) {
-            return Ok(Arc::clone(known));
+        if let Some(known) = self.account_of(scope).trail.lock().get(&key) {
+            return Ok(known);
         }
-        let client = self.clients(&scope.region, LOOKUP).await?.trail;
+        let client = self.clients(scope, LOOKUP).await?.trail;
         let attribute = LookupAttribute::builder()
             .attribute_key(LookupAttributeKey::ResourceName)
             .attribute_value(resource)
@@ -122,7 +78,7 @@ impl Aws {
         let found = Arc::new(found);
         // What is not there yet may come.
         if !found.calls.is_empty() || to + SETTLES <= self.clock().now() {
-            self.0.trail.lock().keep(key, &found);
+            self.account_of(scope).trail.lock().keep(key, &found);
         }
         Ok(found)
     }
@@ -216,17 +172,5 @@ mod tests {
         let (from, to) = (now - SETTLES, now);
         assert!(aws.calls_of(&scope(), "i-1", from, to).await.unwrap().calls.is_empty());
         assert_eq!(aws.calls_of(&scope(), "i-1", from, to).await.unwrap().calls.len(), 1);
-    }
-
-    #[test]
-    fn no_more_answers_are_remembered_than_there_is_room_for() {
-        let mut memory = Memory::default();
-        let key = |n: i64| (Region::new("r"), "i-1".to_owned(), Timestamp::from_millis(n), Timestamp::from_millis(n));
-        for n in 0..1_500 {
-            memory.keep(key(n), &Arc::default());
-            memory.keep(key(n), &Arc::default());
-        }
-        assert_eq!((memory.answers.len(), memory.order.len()), (REMEMBERED, REMEMBERED));
-        assert!(memory.answers.contains_key(&key(1_499)) && !memory.answers.contains_key(&key(0)));
     }
 }

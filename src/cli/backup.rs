@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::Value;
 
-use super::log::bytes;
+use super::bytes::bytes;
 use super::notes::field;
 use super::output::Output;
 use super::store_flags::RegionalStoreFlags;

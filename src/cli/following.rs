@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use tokio::time::{Instant, sleep, timeout};
 use unicode_width::UnicodeWidthStr;
 
-use super::changes::{COLUMNS, cells};
+use super::change_row::{COLUMNS, cells};
 use super::notes::{self, say};
 use super::output::Output;
 use super::store_flags;

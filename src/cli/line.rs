@@ -13,8 +13,9 @@ use clap::{Arg, Command};
 
 use crate::config::environment;
 use crate::config::placeholder::placeholder;
-use crate::config::tidy::{self, Changes};
+use crate::config::tidy::{self, TidiedVariables};
 use crate::model::text::shown;
+use crate::telemetry;
 
 /// Commands that a client starts, and those that look at the same flags: a placeholder in one of their words is a mistake.
 const STARTED_BY_CLIENTS: &[&str] = &["mcp", "serve", "doctor", "config", "setup", "teardown"];
@@ -187,11 +188,11 @@ pub(super) fn restart_in_tidy_environment(root: &Command) {
         return;
     }
     if let Err(error) = restart(&changes) {
-        super::complain(&format!("muster: blank variables stay as they are: {error}"));
+        telemetry::say(&format!("muster: blank variables stay as they are: {error}"));
     }
 }
 
-fn restart(changes: &Changes) -> std::io::Result<()> {
+fn restart(changes: &TidiedVariables) -> std::io::Result<()> {
     let mut words = std::env::args_os();
     let mut command = std::process::Command::new(std::env::current_exe()?);
     command.arg0(words.next().unwrap_or_default()).args(words);

@@ -9,8 +9,6 @@ mod export;
 mod stat;
 mod verify;
 
-pub(super) use stat::bytes;
-
 /// What to do with the log.
 #[derive(Clone, Debug, Args)]
 pub(super) struct Log {

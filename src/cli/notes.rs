@@ -4,11 +4,11 @@
 
 use serde_json::Value;
 
-use super::complain;
 use super::table::text;
 use crate::app::client::ToolAnswer;
 use crate::model::FailureCode;
 use crate::model::text::shown;
+use crate::telemetry;
 
 /// How many of one sort are told one by one.
 const MOST: usize = 5;
@@ -51,7 +51,7 @@ pub(super) fn tell(answer: &Value) {
 
 /// Tells one thing.
 pub(super) fn say(note: &str) {
-    complain(&shown(note, LONGEST));
+    telemetry::say(&shown(note, LONGEST));
 }
 
 /// The notes, most important first.

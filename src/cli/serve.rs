@@ -8,7 +8,7 @@ use clap::Args;
 use super::connection::Connection;
 use super::output::Output;
 use crate::app::serve;
-use crate::config::{self, Config, ConfigError, Environment, Listening};
+use crate::config::{self, Config, ConfigError, Environment, ServerOptions};
 use crate::connection::data_dir;
 use crate::telemetry::Destination;
 
@@ -39,14 +39,14 @@ pub(super) struct Serve {
 
 impl Serve {
     /// Merges these flags into a configuration.
-    pub(super) fn config(self, environment: &Environment) -> Result<(Config, Listening), ConfigError> {
-        let listening = Listening {
+    pub(super) fn config(self, environment: &Environment) -> Result<(Config, ServerOptions), ConfigError> {
+        let options = ServerOptions {
             http: self.http,
             allowed_hosts: self.allowed_host,
             allowed_origins: self.allowed_origin,
             linger: self.detached.then(|| self.linger.unwrap_or(LINGER)),
         };
-        Ok((self.connection.config(environment)?, listening.check()?))
+        Ok((self.connection.config(environment)?, options.check()?))
     }
 }
 
@@ -62,14 +62,14 @@ pub(super) fn detach(config: &Config) -> anyhow::Result<Destination> {
 }
 
 /// Serves until stopped. In the foreground, one line on standard output says where.
-pub(super) async fn run(config: &Config, listening: Listening) -> anyhow::Result<()> {
-    let detached = listening.linger.is_some();
+pub(super) async fn run(config: &Config, options: ServerOptions) -> anyhow::Result<()> {
+    let detached = options.linger.is_some();
     let mut printed = Ok(());
     let announce = |listens: &serve::Listens| {
         if !detached {
             printed = Output::stdout().line(&listens.line());
         }
     };
-    serve::run(config, listening, announce).await?;
+    serve::run(config, options, announce).await?;
     Ok(printed?)
 }

@@ -5,14 +5,14 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
-use super::complain;
 use super::output::Output;
 use super::table::harmless;
 use crate::aws::queue::Queue;
-use crate::config::{Config, ConfigError, Environment, Given, Selection};
+use crate::config::{Config, ConfigError, Environment, EventsName, Given, Selection};
 use crate::kinds::rules::DEFAULT_NAME;
 use crate::model::{AccountId, Region};
-use crate::setup::{self, Name, Order, Report, Work, template};
+use crate::setup::{self, Order, Report, Work, template};
+use crate::telemetry;
 
 /// Which account and regions, and what everything there is called. No store is involved.
 #[derive(Clone, Debug, Args)]
@@ -28,7 +28,7 @@ pub(super) struct Arranged {
     regions: Vec<String>,
     /// What the names of queues and rules begin with
     #[arg(long, value_name = "NAME", default_value = DEFAULT_NAME)]
-    pub(super) name: Name,
+    pub(super) name: EventsName,
     /// Say what would be done, and change nothing
     #[arg(long)]
     pub(super) dry_run: bool,
@@ -103,7 +103,7 @@ pub(super) async fn carry_out(config: &Config, order: &Order, as_json: bool) -> 
     let (mut failed, mut queues, mut regions, mut printed) = (Vec::new(), Vec::new(), Vec::new(), Ok(()));
     let account = setup::run(config, order, |account, report| {
         if let Some(error) = &report.failure {
-            complain(&harmless(&format!("{}: {error}", report.region)));
+            telemetry::say(&harmless(&format!("{}: {error}", report.region)));
             failed.push(report.region.clone());
         }
         if as_json {
@@ -152,7 +152,7 @@ fn told(account: &AccountId, report: &Report, order: &Order) -> String {
 }
 
 /// How to make use of what was set up.
-fn usage(selection: &Selection, all: bool, name: &Name, queues: &[Queue]) -> String {
+fn usage(selection: &Selection, all: bool, name: &EventsName, queues: &[Queue]) -> String {
     let profile = selection.profile.as_ref().map_or_else(String::new, |profile| format!(" --profile {profile}"));
     let regions = match (selection.regions(), &selection.region) {
         _ if all => " --regions all".to_owned(),
@@ -186,7 +186,9 @@ mod tests {
         let url = "eu-west-1=https://sqs.eu-west-1.amazonaws.com/123456789012/a-events";
         assert_eq!(lines, [format!("{start} --events a"), format!("{start} --queue-url {url}")]);
         let one = Selection::new(None, Some("eu-west-1".to_owned()), &[], &environment);
-        assert!(usage(&one, false, &Name::default(), &[]).contains("  muster serve --region eu-west-1 --events\n"));
-        assert!(usage(&one, true, &Name::default(), &[]).contains("  muster serve --regions all --events\n"));
+        assert!(
+            usage(&one, false, &EventsName::default(), &[]).contains("  muster serve --region eu-west-1 --events\n")
+        );
+        assert!(usage(&one, true, &EventsName::default(), &[]).contains("  muster serve --regions all --events\n"));
     }
 }

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use etcetera::BaseStrategy;
 
-use super::place::{Known, expanded, home_in};
-use super::tidy::{self, Changes};
+use super::path_expansion::{PathContext, expanded, home_in};
+use super::tidy::{self, TidiedVariables};
 
 /// What decides which account the SDK's credential chain ends at. Of credentials only the key id is read: it tells
 /// accounts apart and is not a secret.
@@ -108,7 +108,7 @@ pub fn texts() -> Vec<(String, String)> {
 
 /// What is to change in the environment of this process: see [`tidy`].
 #[must_use]
-pub fn untidy(is_list: &dyn Fn(&str) -> bool) -> Changes {
+pub fn untidy(is_list: &dyn Fn(&str) -> bool) -> TidiedVariables {
     let texts = texts();
     let texts = texts.iter().map(|(name, value)| (name.as_str(), value.as_str()));
     with_known(|known| tidy::tidy(texts, is_list, known))
@@ -121,10 +121,10 @@ pub fn expand(path: &str) -> String {
 }
 
 /// Calls `use_it` with the variables of this process and the users of this machine.
-fn with_known<T>(use_it: impl FnOnce(Known<'_>) -> T) -> T {
+fn with_known<T>(use_it: impl FnOnce(PathContext<'_>) -> T) -> T {
     let home = |user: Option<&str>| match user {
         None => etcetera::home_dir().ok(),
         Some(user) => home_in(&std::fs::read_to_string("/etc/passwd").ok()?, user),
     };
-    use_it(Known { variable: &|name| std::env::var(name).ok(), home: &home })
+    use_it(PathContext { variable: &|name| std::env::var(name).ok(), home: &home })
 }

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use super::place::{Known, expanded};
+use super::path_expansion::{PathContext, expanded};
 use super::placeholder::placeholder;
 
 /// Variables that hold a path.
@@ -32,7 +32,7 @@ const OF_AWS: &[&str] = &[
 ];
 
 /// What is to change in an environment: `None` takes a variable out.
-pub type Changes = BTreeMap<String, Option<String>>;
+pub type TidiedVariables = BTreeMap<String, Option<String>>;
 
 /// What a `MUSTER_*` or `AWS_*` variable says: nothing when it is blank; else its value without spaces around it, a path with its
 /// `~` and `$HOME` replaced, a list without blank entries.
@@ -40,8 +40,8 @@ pub type Changes = BTreeMap<String, Option<String>>;
 pub fn tidy<'a>(
     variables: impl IntoIterator<Item = (&'a str, &'a str)>,
     is_list: &dyn Fn(&str) -> bool,
-    known: Known<'_>,
-) -> Changes {
+    known: PathContext<'_>,
+) -> TidiedVariables {
     let ours = |name: &str| name.starts_with("MUSTER_") || name.starts_with("AWS_");
     let mended = variables.into_iter().filter(|(name, _)| ours(name)).map(|(name, value)| {
         let mut said = bare(value).to_owned();
@@ -95,10 +95,10 @@ mod tests {
 
     use super::*;
 
-    fn tidied(variables: &[(&str, &str)]) -> Changes {
+    fn tidied(variables: &[(&str, &str)]) -> TidiedVariables {
         let home = |user: Option<&str>| user.is_none().then(|| PathBuf::from("/home/me"));
         let variable = |name: &str| (name == "HOME").then(|| "/home/me".to_owned());
-        let known = Known { variable: &variable, home: &home };
+        let known = PathContext { variable: &variable, home: &home };
         tidy(variables.iter().copied(), &|name| name == "MUSTER_INTERVAL", known)
     }
 

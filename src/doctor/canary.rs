@@ -20,7 +20,7 @@ use crate::aws::peek::Peeked;
 use crate::aws::queue::{BATCH, Queue};
 use crate::aws::{Aws, AwsError};
 use crate::kinds::rules::{self, CANARY_SOURCE, RULES, RuleSpec};
-use crate::model::{Region, Timestamp};
+use crate::model::{Scope, Timestamp};
 
 pub(crate) static CHECK: Check = Check {
     name: "canary",
@@ -41,7 +41,7 @@ const DEEP: u64 = 500;
 /// Where canaries go.
 pub(crate) struct Way<'a> {
     pub(crate) aws: &'a Aws,
-    pub(crate) region: &'a Region,
+    pub(crate) scope: &'a Scope,
     /// What everything set up begins with.
     pub(crate) name: &'a str,
     /// The rules that can work.
@@ -89,7 +89,7 @@ pub(crate) async fn fly(way: &Way<'_>) -> Flight {
     let all = RULES.iter().zip(canaries(way.name, &sender, way.aws.clock().now()));
     let events: Vec<CustomEvent> = all.filter(|(rule, _)| way.rules.contains(rule)).map(|(_, event)| event).collect();
     let started = Instant::now();
-    let (put, _) = asked(way.aws.put_events(way.region, &events)).await;
+    let (put, _) = asked(way.aws.put_events(way.scope, &events)).await;
     let went = put.is_ok();
     flight.put = Some(put.map(drop));
     if went {
@@ -108,7 +108,7 @@ async fn ask(way: &Way<'_>, server: &dyn Server, sender: &str, started: Instant,
             flight.stopped = Some("the server ended meanwhile: ask again".to_owned());
             return;
         };
-        let path = listener::of(&said, way.region);
+        let path = listener::of(&said, &way.scope.region);
         for (rule, (sent, seen)) in path.map(|path| listener::returned(path, sender)).unwrap_or_default() {
             flight.back.entry(rule).or_insert_with(|| took(&sent, &seen).unwrap_or_else(|| started.elapsed()));
         }

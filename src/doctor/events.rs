@@ -10,8 +10,9 @@ use super::wiring::{self, Attributes, Judge, redrives};
 use super::{backlog, dead_letters, endpoint, listener, permission};
 use crate::aws::bus::{RuleState, Target};
 use crate::aws::queue::Queue;
+use crate::config::EventsName;
 use crate::kinds::rules::{RULES, RuleSpec};
-use crate::setup::{Desired, Name, QueueRole};
+use crate::setup::{Desired, QueueRole};
 
 /// What was found of the rules.
 struct Rules {
@@ -29,7 +30,7 @@ struct Found {
 
 /// The way that `muster setup` made under a name.
 pub(crate) async fn named(examined: &Examined<'_>, name: &str) -> Vec<Finding> {
-    let prefix = match name.parse::<Name>() {
+    let prefix = match name.parse::<EventsName>() {
         Ok(prefix) => prefix,
         Err(error) => return vec![wiring::RULE.failed(name, error.to_string(), "Give another name with --events.")],
     };
@@ -60,7 +61,7 @@ pub(crate) async fn named(examined: &Examined<'_>, name: &str) -> Vec<Finding> {
             let attributes = main.attributes.as_ref().ok().and_then(Option::as_ref);
             let way = Way {
                 aws: examined.aws,
-                region: &examined.scope.region,
+                scope: &examined.scope,
                 name,
                 rules: sound.clone(),
                 queue,
@@ -109,10 +110,10 @@ pub(crate) async fn queue_alone(examined: &Examined<'_>, queue: &Queue) -> Vec<F
 }
 
 async fn rules(examined: &Examined<'_>, name: &str) -> Rules {
-    let (aws, region) = (examined.aws, &examined.scope.region);
+    let (aws, scope) = (examined.aws, &examined.scope);
     let names: Vec<String> = RULES.iter().map(|rule| rule.name(name)).collect();
-    let described = join_all(names.iter().map(|rule| asked(aws.describe_rule(region, rule))));
-    let listed = join_all(names.iter().map(|rule| asked(aws.targets(region, rule))));
+    let described = join_all(names.iter().map(|rule| asked(aws.describe_rule(scope, rule))));
+    let listed = join_all(names.iter().map(|rule| asked(aws.targets(scope, rule))));
     let (described, listed) = join(described, listed).await;
     let mut findings = Vec::new();
     if let Some((outcome, took)) = described.first() {
@@ -129,7 +130,7 @@ async fn rules(examined: &Examined<'_>, name: &str) -> Rules {
 
 /// A queue by its name, and what that tells of SQS and of permissions.
 async fn find(examined: &Examined<'_>, name: &str) -> (Found, Vec<Finding>) {
-    let (queue, took) = asked(examined.aws.queue_url(&examined.scope.region, name)).await;
+    let (queue, took) = asked(examined.aws.queue_url(&examined.scope, name)).await;
     let mut findings = vec![endpoint::judge("SQS", &queue, took), permission::judge("sqs:GetQueueUrl", &queue)];
     let (queue, attributes) = match queue {
         Err(why) => (None, Err(why)),

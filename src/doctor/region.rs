@@ -36,13 +36,12 @@ async fn identity(examined: &Examined<'_>) -> Finding {
 
 /// What sweeps and tools need.
 async fn inventory(examined: &Examined<'_>) -> Vec<Finding> {
-    let (aws, region) = (examined.aws, &examined.scope.region);
-    let answers = KINDS.iter().map(|spec| async { (spec.action(), asked(aws.may_describe(region, spec)).await) });
+    let (aws, scope) = (examined.aws, &examined.scope);
+    let answers = KINDS.iter().map(|spec| async { (spec.action(), asked(aws.may_describe(scope, spec)).await) });
     let now = aws.clock().now();
     let minute_ago = Timestamp::from_millis(now.as_millis().saturating_sub(60_000));
     let history = asked(aws.calls_of(&examined.scope, NOBODY, minute_ago, now));
-    let (answers, ((quotas, _), (history, _))) =
-        join(join_all(answers), join(asked(aws.quotas(region)), history)).await;
+    let (answers, ((quotas, _), (history, _))) = join(join_all(answers), join(asked(aws.quotas(scope)), history)).await;
     let mut findings = Vec::new();
     // One that answers is enough: a single call may fail for other reasons.
     let best = answers.iter().min_by_key(|(_, (outcome, _))| outcome.as_ref().is_err_and(|why| !why.reached));
@@ -67,8 +66,8 @@ async fn inventory(examined: &Examined<'_>) -> Vec<Finding> {
 
 /// What the tools need that change something.
 async fn changes(examined: &Examined<'_>) -> Vec<Finding> {
-    let (aws, region) = (examined.aws, &examined.scope.region);
-    let (instance, _) = asked(aws.an_instance(region)).await;
+    let (aws, scope) = (examined.aws, &examined.scope);
+    let (instance, _) = asked(aws.an_instance(scope)).await;
     let Ok(Some(instance)) = instance else {
         let why = match instance {
             Ok(_) => "there is no instance to ask about".to_owned(),
@@ -77,7 +76,7 @@ async fn changes(examined: &Examined<'_>) -> Vec<Finding> {
         let skipped = |change: Change| permission::CHECK.skipped(change.action(), format!("could not be told: {why}"));
         return Change::ALL.map(skipped).into();
     };
-    let answers = Change::ALL.map(|change| asked(aws.may_change(region, change, &instance)));
+    let answers = Change::ALL.map(|change| asked(aws.may_change(scope, change, &instance)));
     let answers = Change::ALL.into_iter().zip(join_all(answers).await);
     answers.map(|(change, (outcome, _))| permission::judge_change(change.action(), &instance, &outcome)).collect()
 }

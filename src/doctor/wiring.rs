@@ -113,13 +113,13 @@ pub(crate) mod tests {
     use super::super::finding::Verdict;
     use super::super::finding::tests::denied;
     use super::*;
+    use crate::config::EventsName;
     use crate::kinds::rules::by_slug;
     use crate::model::{AccountId, Region, Scope};
-    use crate::setup::Name;
 
     fn desired() -> Desired {
         let scope = Scope { account: AccountId::new("1"), region: Region::new("r") };
-        Desired::new(scope, Name::default())
+        Desired::new(scope, EventsName::default())
     }
 
     /// The attributes of the queue of events, some of them changed.

@@ -58,18 +58,18 @@ impl Applying<'_> {
     }
 
     async fn rule_step(&self, rule: &RuleSpec, act: &Act) -> Result<(), SetupError> {
-        let (aws, desired, region) = (self.aws, self.desired, &self.desired.scope.region);
+        let (aws, desired, scope) = (self.aws, self.desired, &self.desired.scope);
         let name = rule.name(desired.name.as_str());
         match act {
-            Act::Create | Act::PutPattern => aws.put_rule(region, &desired.rule(rule)).await.map(drop)?,
-            Act::Enable => aws.enable_rule(region, &name).await?,
-            Act::Tag => aws.tag_rule(region, &desired.rule_arn(rule), &tags()).await?,
+            Act::Create | Act::PutPattern => aws.put_rule(scope, &desired.rule(rule)).await.map(drop)?,
+            Act::Enable => aws.enable_rule(scope, &name).await?,
+            Act::Tag => aws.tag_rule(scope, &desired.rule_arn(rule), &tags()).await?,
             Act::PutTarget => {
                 let [dead, queue] = QueueRole::ALL.map(|role| desired.queue_arn(role));
-                aws.put_target(region, &name, TARGET, &queue, Some(&dead)).await?;
+                aws.put_target(scope, &name, TARGET, &queue, Some(&dead)).await?;
             }
-            Act::RemoveTarget => aws.remove_targets(region, &name, &[TARGET.to_owned()]).await?,
-            Act::Delete => aws.delete_rule(region, &name).await?,
+            Act::RemoveTarget => aws.remove_targets(scope, &name, &[TARGET.to_owned()]).await?,
+            Act::Delete => aws.delete_rule(scope, &name).await?,
             // Queues only have these.
             Act::SetAttributes(_) => {}
         }
@@ -78,11 +78,11 @@ impl Applying<'_> {
 
     /// Makes a queue, after a wait where SQS keeps the name of a deleted one back.
     async fn create(&self, role: QueueRole) -> Result<Queue, SetupError> {
-        let (region, name) = (&self.desired.scope.region, role.name(&self.desired.name));
+        let (scope, name) = (&self.desired.scope, role.name(&self.desired.name));
         let begun = Instant::now();
         loop {
             let attributes = self.desired.attributes(role);
-            match self.aws.create_queue(region, &name, attributes, tags()).await {
+            match self.aws.create_queue(scope, &name, attributes, tags()).await {
                 Err(error) if error.is_deleted_recently() => {
                     let waited = begun.elapsed();
                     if waited >= KEPT_BACK {
@@ -90,7 +90,7 @@ impl Applying<'_> {
                     }
                     if waited < AGAIN {
                         tracing::warn!(
-                            %region, queue = name,
+                            region = %scope.region, queue = name,
                             "SQS keeps the name of a deleted queue back for 60 seconds; waiting for it"
                         );
                     }
@@ -108,15 +108,15 @@ pub(crate) async fn try_patterns(aws: &Aws, desired: &Desired, steps: &[Step]) -
     let puts = steps.iter().filter(|step| matches!(step.act, Act::Create | Act::PutPattern));
     for step in puts {
         let Thing::Rule(rule) = step.thing else { continue };
-        let (region, put) = (&desired.scope.region, desired.rule(rule));
+        let (scope, put) = (&desired.scope, desired.rule(rule));
         for (event, passes, fault) in samples(desired, rule) {
-            match aws.test_pattern(region, &put.pattern, &event).await {
+            match aws.test_pattern(scope, &put.pattern, &event).await {
                 Ok(passed) if passed == passes => {}
                 // moto answers no to everything.
-                Ok(_) if !aws.test_pattern(region, PLAIN, &sample(desired, PLAIN_SOURCE, "", &json!({}))).await? => {
+                Ok(_) if !aws.test_pattern(scope, PLAIN, &sample(desired, PLAIN_SOURCE, "", &json!({}))).await? => {
                     return Ok(false);
                 }
-                Ok(_) => return Err(SetupError::Pattern { region: region.clone(), rule: put.name, fault }),
+                Ok(_) => return Err(SetupError::Pattern { region: scope.region.clone(), rule: put.name, fault }),
                 Err(error) if error.is_not_implemented() => return Ok(false),
                 Err(error) => return Err(error.into()),
             }

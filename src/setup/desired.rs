@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::name::Name;
 use crate::aws::actions::CREATED_BY;
 use crate::aws::bus::Rule;
+use crate::config::EventsName;
 use crate::kinds::rules::{RULES, RuleSpec};
 use crate::model::{Region, Scope};
 
@@ -22,7 +22,7 @@ pub struct Desired {
     /// Where.
     pub scope: Scope,
     /// What everything's name begins with.
-    pub name: Name,
+    pub name: EventsName,
 }
 
 /// Which of the two queues.
@@ -49,7 +49,7 @@ impl QueueRole {
 
     /// The queue's name.
     #[must_use]
-    pub fn name(self, name: &Name) -> String {
+    pub fn name(self, name: &EventsName) -> String {
         match self {
             QueueRole::Dead => format!("{name}-events-dead"),
             QueueRole::Events => format!("{name}-events"),
@@ -76,7 +76,7 @@ impl QueueRole {
 impl Desired {
     /// What should be in `scope` under `name`.
     #[must_use]
-    pub fn new(scope: Scope, name: Name) -> Self {
+    pub fn new(scope: Scope, name: EventsName) -> Self {
         Desired { scope, name }
     }
 

@@ -86,7 +86,7 @@ pub async fn look(aws: &Aws, desired: &Desired) -> Result<Observed, AwsError> {
 }
 
 async fn look_at_queue(aws: &Aws, desired: &Desired, role: QueueRole) -> Result<Option<SeenQueue>, AwsError> {
-    let Some(queue) = aws.queue_url(&desired.scope.region, &role.name(&desired.name)).await? else { return Ok(None) };
+    let Some(queue) = aws.queue_url(&desired.scope, &role.name(&desired.name)).await? else { return Ok(None) };
     // SQS goes on giving the URL of a deleted queue for a while.
     let Some(attributes) = aws.queue_attributes(&queue).await? else { return Ok(None) };
     let tags = gone(aws.queue_tags(&queue).await)?;
@@ -94,10 +94,10 @@ async fn look_at_queue(aws: &Aws, desired: &Desired, role: QueueRole) -> Result<
 }
 
 async fn look_at_rule(aws: &Aws, desired: &Desired, rule: &RuleSpec) -> Result<Option<SeenRule>, AwsError> {
-    let (region, name) = (&desired.scope.region, rule.name(desired.name.as_str()));
-    let Some(state) = aws.describe_rule(region, &name).await? else { return Ok(None) };
-    let Some(tags) = gone(aws.rule_tags(region, &state.arn).await)? else { return Ok(None) };
-    let targets = gone(aws.targets(region, &name).await)?;
+    let (scope, name) = (&desired.scope, rule.name(desired.name.as_str()));
+    let Some(state) = aws.describe_rule(scope, &name).await? else { return Ok(None) };
+    let Some(tags) = gone(aws.rule_tags(scope, &state.arn).await)? else { return Ok(None) };
+    let targets = gone(aws.targets(scope, &name).await)?;
     Ok(targets.map(|targets| SeenRule { state, tags, targets }))
 }
 

@@ -6,12 +6,12 @@
 use serde_json::{Map, Value, json};
 
 use super::desired::{QueueRole, RECEIVES, TARGET, description, policy, tags};
-use super::name::Name;
+use crate::config::EventsName;
 use crate::kinds::rules::{RULES, RuleSpec};
 
 /// The template of everything that `muster setup` makes under a name.
 #[must_use]
-pub fn template(name: &Name) -> Value {
+pub fn template(name: &EventsName) -> Value {
     let mut resources = Map::new();
     for role in QueueRole::ALL {
         resources.insert(queue_id(role).to_owned(), queue(role, name));
@@ -35,7 +35,7 @@ pub fn template(name: &Name) -> Value {
     })
 }
 
-fn queue(role: QueueRole, name: &Name) -> Value {
+fn queue(role: QueueRole, name: &EventsName) -> Value {
     let mut properties = Map::from_iter([("QueueName".to_owned(), json!(role.name(name)))]);
     // The template's properties are called like the attributes, and have types.
     for (setting, value) in role.settings() {
@@ -67,7 +67,7 @@ fn queue_policy(role: QueueRole) -> Value {
     })
 }
 
-fn rule(rule: &RuleSpec, name: &Name) -> Value {
+fn rule(rule: &RuleSpec, name: &EventsName) -> Value {
     json!({
         "Type": "AWS::Events::Rule",
         "Properties": {

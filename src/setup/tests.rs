@@ -9,12 +9,13 @@ use super::desired::{TARGET, tags};
 use super::observed::{SeenQueue, SeenRule};
 use super::*;
 use crate::aws::bus::{RuleState, Target};
+use crate::config::EventsName;
 use crate::kinds::rules::{RULES, by_slug};
 use crate::model::AccountId;
 
 fn desired() -> Desired {
     let scope = Scope { account: AccountId::new("123456789012"), region: Region::new("eu-west-1") };
-    Desired::new(scope, Name::default())
+    Desired::new(scope, EventsName::default())
 }
 
 /// What is there once `steps` were carried out on `observed`.
@@ -127,7 +128,7 @@ fn the_queues_policy_names_exactly_the_rules() {
     assert_eq!(arns.len(), RULES.len());
     assert_eq!(arns[0], "arn:aws:events:eu-west-1:123456789012:rule/muster-instances");
     let scope = Scope { region: Region::new("cn-north-1"), ..desired.scope };
-    let china = Desired::new(scope, Name::default());
+    let china = Desired::new(scope, EventsName::default());
     assert_eq!(china.queue_arn(QueueRole::Dead), "arn:aws-cn:sqs:cn-north-1:123456789012:muster-events-dead");
 }
 

@@ -25,7 +25,7 @@ pub(super) async fn run(aws: Aws, ingest: Handle, scope: Scope, source: EventSou
         // Before the call: what comes back may do so before the call is answered.
         ingest.signal(Signal::CanariesSent { scope: scope.clone(), at });
         let events: Vec<CustomEvent> = canaries(&source.name, &source.sent_by, at).collect();
-        let (trouble, pause) = match aws.put_events(&scope.region, &events).await {
+        let (trouble, pause) = match aws.put_events(&scope, &events).await {
             Ok(_) => {
                 failing = None;
                 backoff.succeeded();

@@ -112,14 +112,13 @@ fn receive(aws: &Aws, queue: &Queue, ingest: &Handle, tasks: &Tasks) {
 
 /// Looks for a queue until it is there; what keeps it from being found shows meanwhile.
 async fn found(aws: &Aws, ingest: &Handle, scope: &Scope, name: &str) -> Queue {
-    let region = &scope.region;
     let (mut backoff, since) = (Backoff::new(), aws.clock().now());
     loop {
-        let (trouble, pause) = match aws.queue_url(region, name).await {
+        let (trouble, pause) = match aws.queue_url(scope, name).await {
             Ok(Some(queue)) => return queue,
             Ok(None) => {
                 backoff.succeeded();
-                let what = format!("there is no queue {name} in {region}");
+                let what = format!("there is no queue {name} in {}", scope.region);
                 let fix = "Run `muster setup`, which makes it; it is looked for every 2 minutes".to_owned();
                 (Trouble { class: ErrorClass::NotFound.into(), what, fix, since, retry_at: None }, ABSENT_PAUSE)
             }

@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+use muster::config::EventsName;
 use muster::kinds::KINDS;
 use muster::kinds::rules::{CANARY_SOURCE, DEFAULT_NAME, RULES};
-use muster::setup::{Name, QueueRole};
+use muster::setup::QueueRole;
 use muster::simulator::Scenario;
 use serde_json::Value;
 
@@ -45,7 +46,7 @@ fn first_cells(markdown: &str, heading: &str) -> BTreeSet<String> {
 
 /// The names of the queues, and of the rules, that setup makes unless told otherwise.
 fn set_up() -> [Vec<String>; 2] {
-    let queues = QueueRole::ALL.map(|role| role.name(&Name::default()));
+    let queues = QueueRole::ALL.map(|role| role.name(&EventsName::default()));
     [queues.into(), RULES.iter().map(|rule| rule.name(DEFAULT_NAME)).collect()]
 }
 

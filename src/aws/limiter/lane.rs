@@ -9,8 +9,18 @@
 
 use std::time::Duration;
 
-use super::Priority;
 use super::documented::Limit;
+
+/// Who asks, most urgent first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Priority {
+    /// Somebody waits for a tool's answer.
+    Tool,
+    /// A sweep.
+    Sweep,
+    /// A describe of named ids to confirm what an event or tool said.
+    Refresh,
+}
 
 /// The lowest pace, as a part of the share.
 const FLOOR: f64 = 1.0 / 16.0;

@@ -2,7 +2,16 @@
 
 use std::time::Duration;
 
-use super::Outcome;
+/// How a call ended, as far as its limits are concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::aws) enum Outcome {
+    /// AWS did what was asked, or said that there is no such thing.
+    Answered,
+    /// AWS turned it away for its limits.
+    Throttled,
+    /// Anything else.
+    Failed,
+}
 
 /// Seconds that are told apart, for the calls of the last minute.
 const SECONDS: usize = 60;

@@ -3,8 +3,8 @@
 use clap::Args;
 use serde_json::json;
 
-use super::bytes;
 use crate::app::inspection;
+use crate::cli::bytes::bytes;
 use crate::cli::output::Output;
 use crate::cli::store_flags::RegionalStoreFlags;
 use crate::config::Environment;

@@ -4,6 +4,7 @@ use clap::Args;
 use serde_json::Value;
 
 use crate::app::client::admin;
+use crate::cli::bytes::bytes;
 use crate::cli::notes::field;
 use crate::cli::output::Output;
 use crate::cli::store_flags::RegionalStoreFlags;
@@ -67,27 +68,11 @@ fn table(figures: &Value) -> Table {
     table
 }
 
-/// An amount of bytes for people.
-pub(in crate::cli) fn bytes(bytes: u64) -> String {
-    let units = [("GiB", 30), ("MiB", 20), ("KiB", 10)];
-    match units.into_iter().find(|(_, shift)| bytes >> shift > 0) {
-        // One digit behind the point, without a detour through floating point.
-        Some((unit, shift)) => format!("{}.{} {unit}", bytes >> shift, ((bytes & ((1 << shift) - 1)) * 10) >> shift),
-        None => format!("{bytes} B"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     use serde_json::json;
-
-    #[test]
-    fn sizes_are_for_people() {
-        let sizes = [0, 1023, 1536, 5 << 20, (3 << 30) + (512 << 20)].map(bytes);
-        assert_eq!(sizes, ["0 B", "1023 B", "1.5 KiB", "5.0 MiB", "3.5 GiB"]);
-    }
 
     #[test]
     fn an_empty_log_has_no_first_record() {

@@ -4,7 +4,7 @@
 //! which the alarm's query groups. Where an instance is among them, something about its metrics changed; a describe of its status
 //! tells what. Which alarms there are is the account's choice: one over `StatusCheckFailed` makes status checks known sooner.
 
-use super::{Envelope, Place};
+use super::raw::{Envelope, Place};
 use crate::kinds;
 use crate::model::Observation;
 

@@ -11,7 +11,8 @@ use std::collections::HashSet;
 
 use serde_json::Value as Json;
 
-use super::{Envelope, Lacks, MOST, Place, Says};
+use super::raw::{Envelope, Lacks, MOST, Place};
+use super::told::Says;
 use crate::aws::trail;
 use crate::kinds::{self, KINDS, KindSpec};
 use crate::model::{Called, Kind, Notification, Observation, ResourceId, Timestamp};

@@ -6,7 +6,7 @@
 
 use serde_json::Value as Json;
 
-use super::{Envelope, Place, parsed};
+use super::raw::{Envelope, Place, parsed};
 use crate::kinds;
 use crate::model::Observation;
 
@@ -30,7 +30,7 @@ pub(super) fn snapshots(event: &Envelope, place: &Place) -> Vec<Observation> {
     let mut found: Vec<Observation> = Vec::new();
     for observation in arns.filter_map(parsed).map(|named| place.mentioned(named)) {
         // Few enough to be looked through: AWS snapshots at most 127 volumes at once.
-        if found.len() < super::MOST && !found.contains(&observation) {
+        if found.len() < super::raw::MOST && !found.contains(&observation) {
             found.push(observation);
         }
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::Value as Json;
 
-use super::{Envelope, Lacks, Place, cut, parsed};
+use super::raw::{Envelope, Lacks, Place, cut, parsed};
 use crate::kinds;
 use crate::model::{AccountId, Notice, NoticeKind, Observation, Region, Scope, Seen, Timestamp};
 
@@ -28,7 +28,7 @@ pub(super) fn read(event: &Envelope, place: &Place) -> Result<Vec<Observation>, 
     let place = Place { scope, at: place.at };
     let entities = event.detail.get("affectedEntities").and_then(Json::as_array).map_or(&[][..], Vec::as_slice);
     let mut found = Vec::new();
-    for entity in entities.iter().take(super::MOST) {
+    for entity in entities.iter().take(super::raw::MOST) {
         let Some(value) = entity.get("entityValue").and_then(Json::as_str) else { continue };
         let Some((spec, id)) = named(value) else { continue };
         if spec.slug == kinds::INSTANCE.slug {

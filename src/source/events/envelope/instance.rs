@@ -2,7 +2,7 @@
 //!
 //! EC2 User Guide, "Monitor instance state changes": `{"instance-id", "state"}`. There is no state before, and no reason.
 
-use super::{Envelope, Lacks, Place};
+use super::raw::{Envelope, Lacks, Place};
 use crate::kinds;
 use crate::model::{Map, Observation, Seen, Value};
 

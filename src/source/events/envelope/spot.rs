@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::{Envelope, Lacks, Place, cut};
+use super::raw::{Envelope, Lacks, Place, cut};
 use crate::kinds;
 use crate::model::{Notice, NoticeKind, Observation, Seen};
 

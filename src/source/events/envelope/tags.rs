@@ -2,7 +2,7 @@
 
 use serde_json::Value as Json;
 
-use super::{Envelope, Lacks, Place};
+use super::raw::{Envelope, Lacks, Place};
 use crate::model::{Map, Observation, Seen, Value};
 
 pub(super) fn read(event: &Envelope, place: &Place) -> Result<Vec<Observation>, Lacks> {

@@ -5,11 +5,12 @@ use std::fs;
 use std::path::Path;
 
 use proptest::prelude::*;
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
 use super::*;
+use crate::kinds;
 use crate::model::known::state_name;
-use crate::model::{ApiCall, Notice};
+use crate::model::{ApiCall, Notice, Seen};
 
 const INSTANCE: &str = "i-0abcd1234ef015678";
 

@@ -1,11 +1,14 @@
-//! What people meant by what they gave, and what is told of a value that cannot be meant: which flag or variable holds it.
+//! Checks of values that people and clients give. A refusal names the flag or variable that holds the value.
 
 use std::path::{Path, PathBuf};
 
+use super::environment::{self, Environment};
+use super::error::ConfigError;
+use super::given::Given;
 use super::placeholder::placeholder;
-use super::{ConfigError, Environment, Given, environment, place, regions, selection, tidy};
+use super::{path_expansion, regions, selection};
 
-/// The region that is asked where no list of them is given, and what names it.
+/// The one region to look at where no list is given, with the flag or variable that names it.
 pub(super) fn region(given: Option<&str>, environment: &Environment) -> Option<(String, String)> {
     let of_aws = || {
         let mut names = selection::OF_REGION.into_iter();
@@ -14,7 +17,7 @@ pub(super) fn region(given: Option<&str>, environment: &Environment) -> Option<(
     given.map(|name| (environment.source("--region", name), name.to_owned())).or_else(of_aws)
 }
 
-/// Whether `name` can be one region. Behind another endpoint there may be any.
+/// Checks that `name` can be one region. Behind another endpoint any name can.
 pub(super) fn check(source_name: String, name: &str, has_endpoint: bool) -> Result<(), ConfigError> {
     if let Some(found) = placeholder(name) {
         return Err(ConfigError::Unfilled { source_name, found: found.to_owned() });
@@ -36,7 +39,7 @@ pub(super) fn check(source_name: String, name: &str, has_endpoint: bool) -> Resu
     Err(ConfigError::UnknownRegion { source_name, given: name.to_owned(), nearest })
 }
 
-/// Refuses what a client was to fill in and did not.
+/// Refuses placeholders that a client did not fill in.
 pub(super) fn filled(given: &Given, environment: &Environment) -> Result<(), ConfigError> {
     let flags = [("--profile", given.profile.as_deref()), ("--events", given.events.as_deref())];
     let flags = flags.into_iter().filter_map(|(flag, value)| Some((environment.source(flag, value?), value?)));
@@ -56,27 +59,13 @@ pub(super) fn filled(given: &Given, environment: &Environment) -> Result<(), Con
 /// The data directory that was given, as an absolute path.
 pub(super) fn located(dir: &Path, environment: &Environment) -> Result<PathBuf, ConfigError> {
     let path = environment.absolute(dir);
-    let unknown = |dir: &Path| place::unexpanded(dir).map(str::to_owned);
+    let unknown = |dir: &Path| path_expansion::unexpanded(dir).map(str::to_owned);
     // What was replaced is no longer there.
     match unknown(dir).filter(|_| path.ends_with(dir)) {
         None => Ok(path),
         Some(part) => {
             let source_name = environment.source("--data-dir", &dir.to_string_lossy());
             Err(ConfigError::NoSuchHome { source_name, path: dir.to_owned(), part })
-        }
-    }
-}
-
-impl Given {
-    /// The same without what is blank: a client that fills a template with nothing says nothing.
-    pub(super) fn said(self) -> Self {
-        let said = |text: Option<String>| text.map(|text| tidy::bare(&text).to_owned()).filter(|text| !text.is_empty());
-        Given {
-            data_dir: self.data_dir.filter(|dir| dir.to_str().is_none_or(|dir| !tidy::bare(dir).is_empty())),
-            profile: said(self.profile),
-            region: said(self.region),
-            events: said(self.events),
-            ..self
         }
     }
 }

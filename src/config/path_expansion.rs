@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-/// What a path may begin with in place of a directory.
+/// The variables and home directories that a path may name.
 #[derive(Clone, Copy)]
-pub struct Known<'a> {
+pub struct PathContext<'a> {
     /// The value of a variable of the environment.
     pub variable: &'a dyn Fn(&str) -> Option<String>,
     /// The home directory of a user of this machine; of the one who runs this process for `None`.
@@ -14,11 +14,11 @@ pub struct Known<'a> {
 /// `path` with `~`, `~user`, `$NAME` and `${NAME}` replaced as a shell and the AWS CLI replace them. What is not known stays
 /// as it is, for [`unexpanded`] to name.
 #[must_use]
-pub fn expanded(path: &str, known: Known<'_>) -> String {
-    let path = variables(path, known.variable);
+pub fn expanded(path: &str, context: PathContext<'_>) -> String {
+    let path = variables(path, context.variable);
     let Some(rest) = path.strip_prefix('~') else { return path };
     let (user, below) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-    let home = (known.home)(Some(user).filter(|user| !user.is_empty())).filter(|home| home.is_absolute());
+    let home = (context.home)(Some(user).filter(|user| !user.is_empty())).filter(|home| home.is_absolute());
     match home.as_deref().and_then(Path::to_str) {
         Some(home) => format!("{}{below}", home.trim_end_matches('/')),
         None => path,
@@ -92,7 +92,7 @@ mod tests {
                 home_in("root:x:0:0:root:/root:/bin/sh\nann:x:7:7::/srv/ann:/bin/sh\nodd:x:8:8::odd:\n", user)
             }
         };
-        expanded(path, Known { variable: &variable, home: &home })
+        expanded(path, PathContext { variable: &variable, home: &home })
     }
 
     #[test]

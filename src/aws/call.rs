@@ -1,0 +1,97 @@
+//! How a call is made: through the limiter, and its failure classified.
+
+use std::future::Future;
+use std::time::Duration;
+
+use aws_sdk_ec2::error::{ProvideErrorMetadata, SdkError};
+use tokio::time::sleep;
+
+use super::Aws;
+use super::error::{AwsError, Call, Trouble};
+use super::limiter::{Admitted, Outcome, Priority};
+use super::sdk::Clients;
+use crate::model::{Clock, ErrorClass, Scope, Timestamp};
+
+/// How often a call that changes nothing is made at most. Each attempt passes the limiter.
+const ATTEMPTS: u32 = 2;
+/// The longest pause before the next attempt, as in the SDK: a random part of it.
+const BETWEEN_ATTEMPTS: Duration = Duration::from_secs(1);
+
+impl Aws {
+    /// The clients of a scope; refused where its region is not watched.
+    pub(super) async fn clients(&self, scope: &Scope, action: &'static str) -> Result<Clients, AwsError> {
+        self.account_of(scope).clients(&scope.region, action).await
+    }
+
+    /// A call for a scope, for an error's text.
+    pub(super) fn call<'a>(&self, scope: &'a Scope, action: &'static str) -> Call<'a> {
+        self.account_of(scope).call(Some(&scope.region), action)
+    }
+
+    /// Makes a call that changes nothing, and once more after a passing failure. Gives when the answered one was sent.
+    pub(super) async fn repeatable<T, E, F>(
+        &self,
+        scope: &Scope,
+        action: &'static str,
+        priority: Priority,
+        send: impl Fn() -> F,
+    ) -> Result<(T, Timestamp), AwsError>
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+        F: Future<Output = Result<T, SdkError<E>>>,
+    {
+        let mut attempt = 1;
+        loop {
+            let admitted = self.0.limiter.admit(scope, action, priority, 0).await;
+            let sent_at = self.0.clock.now();
+            match self.finished(admitted, scope, action, send().await) {
+                // A sweep asks again by itself, and says meanwhile what AWS does not answer.
+                Err(error) if priority == Priority::Sweep && error.trouble == Trouble::TimedOut => return Err(error),
+                Err(error) if attempt < ATTEMPTS && error.class.is_passing() => {
+                    tracing::debug!(%error, attempt, "asked again");
+                    attempt += 1;
+                    sleep(BETWEEN_ATTEMPTS.mul_f64(fastrand::f64())).await;
+                }
+                answer => return answer.map(|answer| (answer, sent_at)),
+            }
+        }
+    }
+
+    /// Tells the limiter how a call ended, and classifies its failure.
+    pub(super) fn finished<T, E>(
+        &self,
+        admitted: Admitted,
+        scope: &Scope,
+        action: &'static str,
+        answer: Result<T, SdkError<E>>,
+    ) -> Result<T, AwsError>
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+    {
+        let answer = self.classified(scope, action, answer);
+        if answer.is_ok() {
+            self.account_of(scope).answered(&scope.region);
+        }
+        admitted.finished(match answer.as_ref().map_err(|error| error.class) {
+            Ok(_) | Err(ErrorClass::NotFound | ErrorClass::DryRun) => Outcome::Answered,
+            Err(ErrorClass::Throttled) => Outcome::Throttled,
+            Err(ErrorClass::Denied | ErrorClass::Transient | ErrorClass::Fatal) => Outcome::Failed,
+        });
+        answer
+    }
+
+    pub(super) fn classified<T, E>(
+        &self,
+        scope: &Scope,
+        action: &'static str,
+        answer: Result<T, SdkError<E>>,
+    ) -> Result<T, AwsError>
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+    {
+        answer.map_err(|failure| {
+            let error = AwsError::new(&failure, &self.call(scope, action));
+            self.account_of(scope).failed(error, &scope.region)
+        })
+    }
+}

@@ -1,0 +1,98 @@
+//! The connection to AWS that the rest of Muster holds.
+
+use std::sync::Arc;
+
+use super::account::Account;
+use super::accounts::Accounts;
+use super::clock::AwsClock;
+use super::limiter::{CallCount, Limiter};
+use super::origin::Origin;
+use super::profiles::FileFault;
+use super::sdk::Sdk;
+use super::settings::Settings;
+use crate::model::{Region, Scope, SharedClock};
+
+/// A connection to AWS. Clones share clients, limits and clock.
+///
+/// A call is for a [`Scope`]: its account picks the credentials, its region the endpoint.
+#[derive(Clone, Debug)]
+pub struct Aws(pub(super) Arc<Connection>);
+
+/// What the clones of an [`Aws`] share.
+#[derive(Debug)]
+pub(super) struct Connection {
+    pub(super) clock: Arc<AwsClock>,
+    pub(super) limiter: Limiter,
+    pub(super) accounts: Accounts<Account>,
+}
+
+impl Aws {
+    /// Connects as configured. Missing credentials or regions show in the first call, not here.
+    ///
+    /// Without a region in settings, environment or profile this asks the instance metadata service, which can take a few
+    /// seconds where there is none.
+    pub async fn load(settings: Settings) -> Self {
+        let clock = Arc::new(AwsClock::default());
+        let sdk = Sdk::load(&settings, &clock).await;
+        Aws::new(settings, sdk, clock)
+    }
+
+    pub(super) fn new(settings: Settings, sdk: Sdk, clock: Arc<AwsClock>) -> Self {
+        let limiter = Limiter::new(settings.share_percent);
+        let accounts = Accounts::one(Account::new(settings, sdk, Arc::clone(&clock)));
+        Aws(Arc::new(Connection { clock, limiter, accounts }))
+    }
+
+    /// The watched regions, the first being the default. Empty when nothing names one: every call then says so. Where all
+    /// of the account's are watched, those that AWS listed last; before that, the one that is asked for them.
+    #[must_use]
+    pub fn regions(&self) -> Vec<Region> {
+        self.home().regions()
+    }
+
+    /// Where the credentials come from: as loaded last; before that, where they will be looked for first.
+    #[must_use]
+    pub fn origin(&self) -> Origin {
+        self.home().loaded().seen.get()
+    }
+
+    /// What is wrong with AWS's configuration files, whether or not it matters.
+    #[must_use]
+    pub fn file_faults(&self) -> Vec<FileFault> {
+        self.home().loaded().faults.clone()
+    }
+
+    /// Whether credentials or the region have to come from AWS's configuration files.
+    #[must_use]
+    pub fn needs_files(&self) -> bool {
+        self.home().loaded().needs_files
+    }
+
+    /// The clock that tells AWS's time.
+    #[must_use]
+    pub fn clock(&self) -> SharedClock {
+        Arc::clone(&self.0.clock) as SharedClock
+    }
+
+    /// How far AWS's clock is ahead of this machine's, in milliseconds; negative when it is behind.
+    #[must_use]
+    pub fn clock_offset_millis(&self) -> i64 {
+        self.0.clock.offset_millis()
+    }
+
+    /// The calls made since this process started, by account, region and action, beside their limits.
+    #[must_use]
+    pub fn calls(&self) -> Vec<CallCount> {
+        self.0.limiter.calls()
+    }
+
+    /// The account of the configured credentials.
+    pub(super) fn home(&self) -> &Account {
+        self.0.accounts.home()
+    }
+
+    /// The account that calls for `scope` are made as.
+    pub(super) fn account_of(&self, scope: &Scope) -> &Account {
+        self.0.accounts.of(scope)
+    }
+}

@@ -1,0 +1,137 @@
+//! Describes: pages of everything of a kind, and resources by their ids.
+
+use std::sync::Arc;
+
+use super::Aws;
+use super::batch::{Batch, Described};
+use super::error::AwsError;
+use super::limiter::Priority;
+use super::rescue::ListingCall;
+use crate::kinds::{DescribeInput, KindSpec};
+use crate::model::{BadField, Item, Page, Scope, UnreadableItem};
+
+/// The most resources that AWS puts on a page.
+pub const PAGE_SIZE: i32 = 1000;
+
+impl Aws {
+    /// One page of everything of a kind, at a sweep's priority.
+    ///
+    /// # Errors
+    /// [`AwsError`]; with [`Trouble::OtherAccount`](super::Trouble::OtherAccount) when the page belongs to another account than `scope` names, so that
+    /// credentials that changed under a running Muster cannot mix two accounts.
+    pub async fn page(&self, scope: &Scope, spec: &'static KindSpec, token: Option<String>) -> Result<Page, AwsError> {
+        self.page_of(scope, spec, token, PAGE_SIZE).await
+    }
+
+    /// As [`Aws::page`], with at most `max_results` resources on it.
+    ///
+    /// # Errors
+    /// As [`Aws::page`].
+    pub async fn page_of(
+        &self,
+        scope: &Scope,
+        spec: &'static KindSpec,
+        token: Option<String>,
+        max_results: i32,
+    ) -> Result<Page, AwsError> {
+        self.ask(scope, spec, DescribeInput::Page { token, max_results }, Priority::Sweep).await
+    }
+
+    /// The resources of these ids, in as many calls as it takes. No ids, no call.
+    ///
+    /// AWS answers nothing at all to a call with an id that does not exist; [`Batch`] asks again for the rest.
+    pub async fn describe(
+        &self,
+        scope: &Scope,
+        spec: &'static KindSpec,
+        ids: &[String],
+        priority: Priority,
+    ) -> Described {
+        let ids: Vec<Arc<str>> = ids.iter().map(|id| Arc::from(id.as_str())).collect();
+        let mut batch = Batch::new(&ids);
+        while let Some(ids) = batch.ask() {
+            let texts: Vec<String> = ids.iter().map(ToString::to_string).collect();
+            batch.answered(ids, self.describe_once(scope, spec, &texts, priority).await);
+        }
+        batch.described()
+    }
+
+    /// The resources of these ids, at most a hundred, in one call.
+    ///
+    /// # Errors
+    /// [`AwsError`], with [`ErrorClass::NotFound`](crate::model::ErrorClass::NotFound) when an id does not exist: AWS then answers none of the ids asked with it.
+    pub async fn describe_once(
+        &self,
+        scope: &Scope,
+        spec: &'static KindSpec,
+        ids: &[String],
+        priority: Priority,
+    ) -> Result<Page, AwsError> {
+        self.ask(scope, spec, DescribeInput::Ids(ids.to_vec()), priority).await
+    }
+
+    async fn ask(
+        &self,
+        scope: &Scope,
+        spec: &'static KindSpec,
+        input: DescribeInput,
+        priority: Priority,
+    ) -> Result<Page, AwsError> {
+        let client = self.clients(scope, spec.action()).await?.ec2;
+        self.ask_by(client, scope, spec, input, priority).await
+    }
+
+    /// As [`Aws::ask`], through a client that may be another than the configuration's.
+    pub(super) async fn ask_by(
+        &self,
+        client: aws_sdk_ec2::Client,
+        scope: &Scope,
+        spec: &'static KindSpec,
+        input: DescribeInput,
+        priority: Priority,
+    ) -> Result<Page, AwsError> {
+        let action = spec.action();
+        let unknown = &self.account_of(scope).unknown;
+        let mut left_out = unknown.lock().left_out(&scope.region, action);
+        let (Page { mut items, next, .. }, sent_at, mut unreadable) = loop {
+            let send = || (spec.describe)(client.clone(), input.clone(), left_out.clone());
+            let call = self.repeatable(scope, action, priority, send);
+            let (answer, learned) = ListingCall::during(&scope.account, spec, call).await;
+            let (mut unknown, host) = (unknown.lock(), learned.host.as_deref());
+            match answer {
+                Ok((page, sent_at)) => {
+                    unknown.answered(&scope.region, action, spec.optional, &left_out, host);
+                    break (page, sent_at, learned.unreadable);
+                }
+                Err(error) => {
+                    let refused = unknown.refused(action, spec.optional, &left_out, host, &error);
+                    left_out.add(refused.ok_or(error)?);
+                }
+            }
+        };
+        let foreign = |item: &Item| spec.owner(&item.document).is_some_and(|owner| owner != scope.account.as_str());
+        if spec.own_only {
+            items.retain(|item| !foreign(item));
+        }
+        if spec.exclusive
+            && let Some(found) = items.iter().find(|item| foreign(item)).and_then(|item| spec.owner(&item.document))
+        {
+            return Err(AwsError::other_account(&scope.account, found, &self.call(scope, action)));
+        }
+        let nameless = items.extract_if(.., |item| item.id.is_empty());
+        unreadable.extend(nameless.map(|_| UnreadableItem {
+            id: None,
+            fields: spec.id_elements().map(|name| BadField::missing(&name)).collect(),
+        }));
+        if priority == Priority::Tool
+            && let Some(nameless) = unreadable.iter().find(|item| item.id.is_none())
+        {
+            // A tool acts on what it is shown: this may be any of those that it asked for.
+            let detail = format!("{} one without an id: {}", spec.title, nameless.why());
+            return Err(AwsError::unreadable(&detail, &self.call(scope, action)));
+        }
+        // An empty token would ask for the first page again; AWS's own paginators take it for the end, too.
+        let next = next.filter(|token| !token.is_empty());
+        Ok(Page { items, unreadable, left_out, next, sent_at })
+    }
+}

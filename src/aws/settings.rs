@@ -1,0 +1,95 @@
+//! What to connect to AWS with.
+
+use super::limiter::DEFAULT_SHARE_PERCENT;
+use crate::model::{AccountId, Region};
+
+/// The region that is asked which others there are, when all are to be watched and nothing names one.
+const ANY: &str = "us-east-1";
+
+/// What to connect with. What is not set comes from AWS's own chain of environment, profile and metadata.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The regions to watch.
+    pub regions: Regions,
+    /// The profile of `~/.aws/config`.
+    pub profile: Option<String>,
+    /// The account that it has to be.
+    pub account: Option<AccountId>,
+    /// The part of AWS's request limits to take, in percent (1 to 100).
+    pub share_percent: u8,
+    /// The URL of an emulator on this machine to ask in place of AWS, whatever environment and profile say. It is shown
+    /// made-up credentials and asked without a proxy.
+    pub emulator: Option<String>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            regions: Regions::default(),
+            profile: None,
+            account: None,
+            share_percent: DEFAULT_SHARE_PERCENT,
+            emulator: None,
+        }
+    }
+}
+
+/// The regions to watch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Regions {
+    /// These; the one that AWS's chain of environment, profile and metadata gives, where there are none.
+    Named(Vec<Region>),
+    /// All that are enabled for the account.
+    All {
+        /// The one to ask for them; else the one of AWS's chain, else `us-east-1`.
+        home: Option<Region>,
+    },
+}
+
+impl Default for Regions {
+    fn default() -> Self {
+        Regions::Named(Vec::new())
+    }
+}
+
+impl Regions {
+    /// The region to configure the SDK with, where the settings name one.
+    pub(super) fn home(&self) -> Option<&Region> {
+        match self {
+            Regions::Named(regions) => regions.first(),
+            Regions::All { home } => home.as_ref(),
+        }
+    }
+
+    /// The regions that are known before AWS was asked, `chain` being the one of AWS's chain.
+    pub(super) fn known(&self, chain: Option<Region>) -> Vec<Region> {
+        match self {
+            Regions::Named(regions) if !regions.is_empty() => regions.clone(),
+            Regions::Named(_) => chain.into_iter().collect(),
+            Regions::All { home } => {
+                vec![home.clone().or(chain).unwrap_or_else(|| Region::new(ANY))]
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn regions(names: &[&str]) -> Vec<Region> {
+        names.iter().map(|name| Region::new(*name)).collect()
+    }
+
+    #[test]
+    fn what_is_watched_before_aws_was_asked() {
+        let chain = Some(Region::new("eu-west-1"));
+        assert_eq!(Regions::default().known(None), []);
+        assert_eq!(Regions::default().known(chain.clone()), regions(&["eu-west-1"]));
+        let named = Regions::Named(regions(&["us-east-2", "us-west-1"]));
+        assert_eq!(named.known(chain.clone()), regions(&["us-east-2", "us-west-1"]));
+        assert_eq!(Regions::All { home: None }.known(None), regions(&["us-east-1"]));
+        assert_eq!(Regions::All { home: None }.known(chain.clone()), regions(&["eu-west-1"]));
+        assert_eq!(Regions::All { home: Some(Region::new("us-west-2")) }.known(chain), regions(&["us-west-2"]));
+    }
+}

@@ -1,0 +1,73 @@
+//! What the event history answered.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use crate::model::{ApiCall, Region, Timestamp};
+
+/// How many answers are remembered.
+const REMEMBERED: usize = 1000;
+
+/// What the event history holds about a resource in a span of time.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Calls {
+    /// The calls that succeeded and change something, newest first.
+    pub calls: Vec<TrailCall>,
+    /// Whether these are all; else there are older ones.
+    pub complete: bool,
+}
+
+/// One call of the event history.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrailCall {
+    /// When, to the second.
+    pub at: Timestamp,
+    /// Who called what.
+    pub call: ApiCall,
+}
+
+/// A question: region, resource, from, to.
+pub(in crate::aws) type Key = (Region, String, Timestamp, Timestamp);
+
+/// What the event history answered, the newest answers.
+#[derive(Debug, Default)]
+pub(in crate::aws) struct Remembered {
+    answers: HashMap<Key, Arc<Calls>>,
+    order: VecDeque<Key>,
+}
+
+impl Remembered {
+    /// What was answered to a question.
+    pub(in crate::aws) fn get(&self, key: &Key) -> Option<Arc<Calls>> {
+        self.answers.get(key).cloned()
+    }
+
+    /// Remembers an answer, and forgets the oldest where there are too many.
+    pub(in crate::aws) fn keep(&mut self, key: Key, calls: &Arc<Calls>) {
+        if self.answers.insert(key.clone(), Arc::clone(calls)).is_none() {
+            self.order.push_back(key);
+        }
+        while self.order.len() > REMEMBERED {
+            if let Some(oldest) = self.order.pop_front() {
+                self.answers.remove(&oldest);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_answers_are_remembered_than_there_is_room_for() {
+        let mut memory = Remembered::default();
+        let key = |n: i64| (Region::new("r"), "i-1".to_owned(), Timestamp::from_millis(n), Timestamp::from_millis(n));
+        for n in 0..1_500 {
+            memory.keep(key(n), &Arc::default());
+            memory.keep(key(n), &Arc::default());
+        }
+        assert_eq!((memory.answers.len(), memory.order.len()), (REMEMBERED, REMEMBERED));
+        assert!(memory.answers.contains_key(&key(1_499)) && !memory.answers.contains_key(&key(0)));
+    }
+}

@@ -1,0 +1,139 @@
+//! Why the settings cannot be used, with the flag or variable that holds the value and what to give in its place.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::events_name::EventsNameError;
+use super::size::Size;
+
+/// Why the settings cannot be used.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum ConfigError {
+    /// No data directory is given, and no home directory is known.
+    #[error("no home directory is known, so there is no place for the store: give --data-dir or set HOME")]
+    NoHome,
+    /// A data directory that begins with a home directory or variable that is not known.
+    #[error(
+        "{source_name} is {}, but `{part}` is not known here: write the whole path, from / on",
+        path.display()
+    )]
+    NoSuchHome {
+        /// The flag or variable.
+        source_name: String,
+        /// What it holds.
+        path: PathBuf,
+        /// The part that is not known.
+        part: String,
+    },
+    /// A placeholder in place of a value.
+    #[error(
+        "{source_name} holds the placeholder `{found}`, which the client's configuration did not fill in: write the value \
+         itself there, or leave it out"
+    )]
+    Unfilled {
+        /// The flag or variable.
+        source_name: String,
+        /// The placeholder.
+        found: String,
+    },
+    /// Several regions where one belongs.
+    #[error(
+        "{source_name} holds several regions, `{given}`: it takes one; give several in MUSTER_REGIONS or --regions"
+    )]
+    SeveralRegions {
+        /// The flag or variable.
+        source_name: String,
+        /// What was given.
+        given: String,
+    },
+    /// An interval for a kind that does not exist.
+    #[error("--interval names the kind `{kind}`: give all or one of {known}; for example --interval instance=30s")]
+    UnknownKind {
+        /// What was given.
+        kind: String,
+        /// Every slug.
+        known: String,
+    },
+    /// An interval below [`MIN_INTERVAL`](super::MIN_INTERVAL).
+    #[error("--interval {kind}={every:?} is too short: give at least 1s, for example {kind}=30s")]
+    TooShort {
+        /// The kind.
+        kind: String,
+        /// What was given.
+        every: Duration,
+    },
+    /// A `--relaxed` for a kind that does not exist, or some of whose changes cause no event.
+    #[error(
+        "--relaxed names the kind `{kind}`: only {known} can be given, since every change of it causes an event; for example --relaxed instance=10m"
+    )]
+    NotRelaxable {
+        /// What was given.
+        kind: String,
+        /// Every slug that may have one.
+        known: String,
+    },
+    /// A `--relaxed` below [`MIN_INTERVAL`](super::MIN_INTERVAL).
+    #[error("--relaxed {kind}={every:?} is too short: give at least 1s, for example {kind}=10m")]
+    RelaxedTooShort {
+        /// The kind.
+        kind: String,
+        /// What was given.
+        every: Duration,
+    },
+    /// A `--canary-interval` out of [`CANARY_INTERVALS`](super::CANARY_INTERVALS).
+    #[error("--canary-interval {given:?} is not between 1s and 1h: give for example 60s")]
+    CanaryInterval {
+        /// What was given.
+        given: Duration,
+    },
+    /// A name for `--events` that queues and rules cannot have.
+    #[error("--events cannot be used")]
+    EventsName {
+        /// Why.
+        source: EventsNameError,
+    },
+    /// A `--retain-age` below [`MIN_RETAIN_AGE`](super::MIN_RETAIN_AGE).
+    #[error("--retain-age {given:?} is too short: give at least 1s, for example 30d")]
+    TooYoung {
+        /// What was given.
+        given: Duration,
+    },
+    /// A `--retain-size` below [`MIN_RETAIN_SIZE`](super::MIN_RETAIN_SIZE).
+    #[error("--retain-size {given} is too small: give at least 1MiB, for example 2GiB")]
+    TooSmall {
+        /// What was given.
+        given: Size,
+    },
+    /// A region that does not exist.
+    #[error("{source_name} names the region `{given}`{}", meant(*nearest))]
+    UnknownRegion {
+        /// The flag or variable.
+        source_name: String,
+        /// What was given.
+        given: String,
+        /// The known region that is closest to it.
+        nearest: Option<&'static str>,
+    },
+    /// `all` beside names.
+    #[error(
+        "--regions names regions beside `all`: give either, for example --regions all or --regions us-east-1,eu-west-1"
+    )]
+    AllAndOthers,
+    /// A listening address that others could reach.
+    #[error(
+        "--http {address} is not a loopback address: Muster does not authenticate HTTP clients, so it listens on \
+         127.0.0.1 or [::1] only; put a proxy that authenticates in front, and name it with --allowed-host"
+    )]
+    NotLoopback {
+        /// What was given.
+        address: SocketAddr,
+    },
+}
+
+fn meant(nearest: Option<&str>) -> String {
+    match nearest {
+        Some(nearest) => format!(": did you mean `{nearest}`?"),
+        None => ", and no region has a name of that form: give one such as eu-central-1".to_owned(),
+    }
+}

@@ -1,0 +1,63 @@
+//! What the command line and its variables said, before it is merged with defaults.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::interval::Interval;
+use super::share::Share;
+use super::size::Size;
+use super::tidy;
+use crate::aws::queue::Queue;
+use crate::mcp::ListMode;
+use crate::model::AccountId;
+
+/// What flags and `MUSTER_*` variables give; `None` or empty where they give nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Given {
+    /// `--data-dir`.
+    pub data_dir: Option<PathBuf>,
+    /// `--profile`.
+    pub profile: Option<String>,
+    /// `--account`.
+    pub account: Option<AccountId>,
+    /// `--region`.
+    pub region: Option<String>,
+    /// `--regions`: names, or `all`.
+    pub regions: Vec<String>,
+    /// `--allow-writes`.
+    pub allow_writes: bool,
+    /// `--list`.
+    pub list: Option<ListMode>,
+    /// `--interval`, in the order given; the last of a kind counts, and one of a kind takes precedence over one of `all`.
+    pub intervals: Vec<Interval>,
+    /// `--aws-share`.
+    pub aws_share: Option<Share>,
+    /// `--queue-url`.
+    pub queues: Vec<Queue>,
+    /// `--events`.
+    pub events: Option<String>,
+    /// `--relaxed`, in the order given; the last of a kind counts.
+    pub relaxed: Vec<Interval>,
+    /// `--canary-interval`.
+    pub canary_interval: Option<Duration>,
+    /// `--retain-age`.
+    pub retain_age: Option<Duration>,
+    /// `--retain-size`.
+    pub retain_size: Option<Size>,
+    /// `--keep-free`.
+    pub keep_free: Option<Size>,
+}
+
+impl Given {
+    /// Drops values that are blank: a client that fills a template with nothing gives nothing.
+    pub(super) fn said(self) -> Self {
+        let said = |text: Option<String>| text.map(|text| tidy::bare(&text).to_owned()).filter(|text| !text.is_empty());
+        Given {
+            data_dir: self.data_dir.filter(|dir| dir.to_str().is_none_or(|dir| !tidy::bare(dir).is_empty())),
+            profile: said(self.profile),
+            region: said(self.region),
+            events: said(self.events),
+            ..self
+        }
+    }
+}

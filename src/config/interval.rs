@@ -1,0 +1,73 @@
+//! How often a kind is swept, and durations as people write them.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// How often one kind is swept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Interval {
+    /// The kind's slug, such as `instance`, or `all`.
+    pub kind: String,
+    /// From the start of one sweep to the start of the next.
+    pub every: Duration,
+}
+
+/// Why text is not an [`Interval`] or a duration.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum IntervalError {
+    /// No `=`.
+    #[error("give KIND=DURATION, for example instance=30s")]
+    NoKind,
+    /// The duration is not one.
+    #[error("`{given}` is not a duration: give a number with a unit, for example 30s, 5m or 1h")]
+    NotADuration {
+        /// What was given.
+        given: String,
+    },
+}
+
+impl FromStr for Interval {
+    type Err = IntervalError;
+
+    fn from_str(text: &str) -> Result<Self, IntervalError> {
+        let (kind, every) = text.split_once('=').ok_or(IntervalError::NoKind)?;
+        Ok(Interval { kind: kind.trim().to_owned(), every: duration(every)? })
+    }
+}
+
+impl fmt::Display for Interval {
+    /// As [`FromStr`] reads it, in whole milliseconds.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}={}ms", self.kind, self.every.as_millis())
+    }
+}
+
+/// Parses a duration as people write it: `30s`, `5m`, `1h 30m`, `30d`. A day is 24 hours.
+///
+/// # Errors
+/// [`IntervalError::NotADuration`], also for negative ones.
+pub fn duration(text: &str) -> Result<Duration, IntervalError> {
+    let wrong = || IntervalError::NotADuration { given: text.to_owned() };
+    let days = text.trim().strip_suffix('d').and_then(|days| days.trim_end().parse::<u32>().ok());
+    if let Some(days) = days {
+        return Ok(Duration::from_hours(24) * days);
+    }
+    let signed: jiff::SignedDuration = text.trim().parse().map_err(|_| wrong())?;
+    Duration::try_from(signed).map_err(|_| wrong())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn intervals_read_back_as_they_are_written() {
+        let interval: Interval = "instance=1m 30s".parse().unwrap();
+        assert_eq!(interval.every, Duration::from_secs(90));
+        assert_eq!(interval.to_string().parse::<Interval>().unwrap(), interval);
+        for wrong in ["instance", "instance=", "instance=-5s", "instance=5"] {
+            assert!(wrong.parse::<Interval>().is_err(), "{wrong}");
+        }
+    }
+}
