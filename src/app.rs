@@ -10,6 +10,7 @@
 
 pub mod admin;
 pub mod client;
+#[cfg(feature = "simulator")]
 pub mod demo;
 pub mod engine;
 pub mod examination;

@@ -13,6 +13,7 @@ use tokio::runtime::{self, Runtime};
 use crate::app::front;
 use crate::config::{Config, ConfigError, Environment};
 use crate::connection::attach::ServerCommand;
+#[cfg(feature = "simulator")]
 use crate::simulator::ScenarioError;
 use crate::telemetry::{self, Destination, TelemetryError};
 
@@ -23,10 +24,12 @@ mod changes;
 mod client_config;
 mod connection;
 mod count;
+#[cfg(feature = "simulator")]
 mod demo;
 mod doctor;
 mod following;
 mod get;
+mod help;
 mod line;
 mod log;
 mod notes;
@@ -34,10 +37,13 @@ mod output;
 mod search;
 mod serve;
 mod setup;
+#[cfg(feature = "simulator")]
 mod simulate;
 mod store_flags;
 mod table;
 mod teardown;
+#[cfg(not(feature = "simulator"))]
+mod unsimulated;
 mod words;
 
 use backup::{Backup, BackupError};
@@ -45,9 +51,11 @@ use changes::Changes;
 use client_config::{Client, ServerEntry};
 use connection::Connection;
 use count::Count;
+#[cfg(feature = "simulator")]
 use demo::Demo;
 use doctor::Doctor;
 use get::Get;
+use help::{Help, NoPage};
 use line::{Unfilled, Unusable};
 use log::Log;
 use notes::Refused;
@@ -55,13 +63,17 @@ use output::Output;
 use search::Search;
 use serve::Serve;
 use setup::Setup;
+#[cfg(feature = "simulator")]
 use simulate::Simulate;
 use teardown::Teardown;
+#[cfg(not(feature = "simulator"))]
+use unsimulated::{Unsimulated as Demo, Unsimulated as Simulate};
 use words::WordError;
 
 /// Keeps a truthful local copy of an AWS account's EC2 inventory and serves it to AI clients over MCP.
 #[derive(Debug, Parser)]
 #[command(version, propagate_version = true, max_term_width = 100)]
+#[command(disable_help_subcommand = true, after_help = help::topics())]
 struct Cli {
     #[command(flatten)]
     logging: Logging,
@@ -89,35 +101,50 @@ enum LogFormat {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Serve MCP on stdin and stdout, for an MCP client to start; shares one server with others
+    #[command(
+        after_long_help = "Variables and the data directory: muster help configuration; clients: muster help clients"
+    )]
     Mcp {
         #[command(flatten)]
         connection: Connection,
     },
     /// Serve the inventory on a Unix socket, and over HTTP with --http
+    #[command(after_long_help = "Variables, the data directory and HTTP: muster help configuration")]
     Serve(Serve),
     /// Show one resource as the running server knows it, or the store when none runs
+    #[command(after_long_help = "Filters, columns and exit codes: muster help filters")]
     Get(Get),
     /// Find resources in the local copy of the inventory by AWS's filters
+    #[command(after_long_help = "Filters, columns and exit codes: muster help filters")]
     Search(Search),
     /// Count resources in the local copy of the inventory, by AWS's filters
+    #[command(after_long_help = "Filters, columns and exit codes: muster help filters")]
     Count(Count),
     /// Show what changed, when, and because of what
+    #[command(after_long_help = "What is recorded, and who made a change: muster help history")]
     Changes(Changes),
     /// Check, measure, export or compact the log
+    #[command(after_long_help = help::log())]
     Log(Log),
     /// Write a verified copy of the store, also while the server runs
+    #[command(after_long_help = help::log())]
     Backup(Backup),
     /// Make the queue and rules by which EventBridge tells of changes, and mend them when run again
+    #[command(after_long_help = help::setup())]
     Setup(Setup),
     /// Take away what setup made
+    #[command(after_long_help = help::setup())]
     Teardown(Teardown),
     /// Look at everything that Muster needs, and say what to do about what fails
+    #[command(after_long_help = help::doctor())]
     Doctor(Doctor),
     /// Show the whole path against a simulated account, in about half a minute
     Demo(Demo),
     /// Simulate an AWS account on loopback; the first line printed is its endpoint and region
+    #[command(after_long_help = "Control paths and keys of a scenario: muster help simulator")]
     Simulate(Box<Simulate>),
     /// Print the block that makes an MCP client start Muster
+    #[command(after_long_help = "The blocks of each client: muster help clients")]
     Config {
         #[command(flatten)]
         connection: Connection,
@@ -130,6 +157,8 @@ enum Command {
         /// Which shell
         shell: Shell,
     },
+    /// Show a topic, or the help of a command
+    Help(Help),
 }
 
 /// Runs the process: reads its command line, starts logging, does what was asked, and says how it ended.
@@ -183,10 +212,22 @@ fn is_usage(error: &anyhow::Error) -> bool {
             || error.is::<Unfilled>()
             || error.is::<WordError>()
             || error.is::<BackupError>()
-            || error.is::<ScenarioError>()
+            || error.is::<NoPage>()
+            || is_of_a_scenario(error)
             || matches!(error.downcast_ref(), Some(TelemetryError::Filter { .. }))
             || error.downcast_ref::<Refused>().is_some_and(Refused::is_usage)
     })
+}
+
+/// Whether an error is about what to simulate, which is as the command line says.
+#[cfg(feature = "simulator")]
+fn is_of_a_scenario(error: &(dyn std::error::Error + 'static)) -> bool {
+    error.is::<ScenarioError>()
+}
+
+#[cfg(not(feature = "simulator"))]
+fn is_of_a_scenario(_: &(dyn std::error::Error + 'static)) -> bool {
+    false
 }
 
 fn run(cli: Cli) -> anyhow::Result<()> {
@@ -268,6 +309,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             clap_complete::generate(shell, &mut Cli::command(), "muster", &mut script);
             Ok(Output::stdout().text(&script)?)
         }
+        Command::Help(help) => help.run(Cli::command()),
     }
 }
 

@@ -12,7 +12,7 @@
 //! - [`notify`] tells subscribers what changed, without ever waiting for one.
 //! - [`query`] answers questions about many resources, from the store.
 //! - [`mcp`] serves it all to clients, and carries out what tools are asked to do.
-//! - [`simulator`] is an AWS account on loopback, for the demo, tests and benchmarks.
+//! - `simulator` (a cargo feature, on by default) is an AWS account on loopback, for the demo, tests and benchmarks.
 //! - [`config`], [`telemetry`], [`app`] and [`cli`] make processes of it.
 
 pub mod app;
@@ -30,6 +30,7 @@ pub mod notify;
 pub mod query;
 pub mod reconcile;
 pub mod setup;
+#[cfg(feature = "simulator")]
 pub mod simulator;
 pub mod source;
 pub mod store;

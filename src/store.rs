@@ -31,18 +31,24 @@
 
 mod clock;
 mod codec;
+mod commit;
 pub mod compact;
+mod counted;
 #[cfg(test)]
 mod crash;
 mod damage;
 pub mod dedupe;
+mod derived;
 pub mod disk;
 pub mod export;
 mod file;
+mod guarded;
+mod handle;
 pub mod index;
 mod keys;
 pub mod matcher;
 mod meta;
+mod open_error;
 mod overlay;
 pub mod parked;
 pub mod rebuild;
@@ -52,38 +58,37 @@ mod stored;
 mod tables;
 pub mod verify;
 mod watermark;
+mod write_error;
 mod writer;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 
 use arc_swap::ArcSwap;
 use parking_lot::{Mutex, RwLock};
-use redb::Database;
-use tokio::sync::watch;
 
 pub use self::codec::{DecodeError, EncodeError, Fault, Live, Refusal};
+pub use self::commit::{Batch, CommitError, Committed, Touched, What};
 pub use self::damage::Damaged;
 use self::damage::Damages;
-use self::disk::Alarm;
-pub use self::disk::{Disk, FileSystem, Health, Untouched};
-pub use self::file::{Damage, FILE_NAME, OpenError};
+pub use self::disk::{Disk, FileSystem, Untouched};
+pub use self::file::FILE_NAME;
 use self::file::{Opened, Place};
+use self::guarded::Alarm;
+pub use self::guarded::Health;
+use self::handle::Shared;
+pub use self::handle::Store;
 pub use self::index::{Index, Scan};
 pub use self::matcher::{Matcher, On, Pattern, Test};
 pub use self::meta::FORMAT;
+pub use self::open_error::{Damage, OpenError};
 pub use self::retain::{Due, Folded, Hold, Retention, Stock};
 pub use self::snapshot::{Fingerprint, Head, ReadError, Retired, Snapshot};
 pub use self::stored::{Stored, StoredDocument};
 pub use self::watermark::Watermark;
-pub use self::writer::{Batch, CommitError, Committed, Touched, What, Writer};
+pub use self::writer::Writer;
 use crate::model::row::Project;
-use crate::model::{Kind, LogId, ResourceId, Row, Scope};
-
-/// How many rows [`Store::scan`] reads from one snapshot while there is no index.
-const SCAN_STEP: usize = 5_000;
 
 /// Where a store is and how it works.
 #[derive(Clone, Debug)]
@@ -140,184 +145,6 @@ pub fn open(options: Options) -> Result<(Writer, Store), OpenError> {
         damages,
     });
     Ok((Writer::new(Arc::clone(&shared), ledger), Store(shared)))
-}
-
-/// What the writer and all readers share.
-struct Shared {
-    place: Place,
-    project: Project,
-    reserve_bytes: u64,
-    log: LogId,
-    /// The newest committed state, replaced by each commit: taking a snapshot is a pointer copy instead of opening a
-    /// transaction and its tables. It pins no pages that the next commit could use, since no older state is held.
-    newest: ArcSwap<Snapshot>,
-    /// Which scopes readers take for no longer watched, until it is noted which are.
-    assumed: RwLock<Option<Retired>>,
-    /// `None` between a failure of the disk and the next opening.
-    database: RwLock<Option<Database>>,
-    write_transactions: AtomicU64,
-    /// How many hold the log: while anyone does, nothing is folded. Locked during a fold.
-    holds: Mutex<usize>,
-    index: Index,
-    /// What was found damaged.
-    damages: Arc<Damages>,
-}
-
-impl Shared {
-    /// Makes the newest committed state the one that is read.
-    fn publish(&self) -> Result<(), ReadError> {
-        let database = self.database.read();
-        let database = database.as_ref().ok_or(redb::StorageError::DatabaseClosed)?;
-        let assumed = self.assumed.read();
-        let newest = Snapshot::take(database, self.log, self.project, &self.damages, assumed.as_ref())?;
-        self.newest.store(Arc::new(newest));
-        Ok(())
-    }
-}
-
-/// A reading handle. Clones share the same store; it stays open until the last handle and the [`Writer`] are gone.
-#[derive(Clone)]
-pub struct Store(Arc<Shared>);
-
-impl Store {
-    /// The newest committed state.
-    ///
-    /// # Errors
-    /// While the disk fails under the store. A snapshot taken before that fails as well, for good.
-    pub fn snapshot(&self) -> Result<Snapshot, ReadError> {
-        if self.0.place.alarm.rings() {
-            return Err(redb::StorageError::PreviousIo.into());
-        }
-        Ok(Snapshot::clone(&self.0.newest.load()))
-    }
-
-    /// Whether it can be read and written, now and from now on.
-    #[must_use]
-    pub fn health(&self) -> watch::Receiver<Health> {
-        self.0.place.alarm.health()
-    }
-
-    /// Whether the disk failed under it and it is not open again.
-    #[must_use]
-    pub fn is_failing(&self) -> bool {
-        self.0.place.alarm.rings()
-    }
-
-    /// How often the disk failed under it since it was opened. What failed while this moved is worth asking again.
-    #[must_use]
-    pub fn failures(&self) -> u64 {
-        self.0.place.alarm.failures()
-    }
-
-    /// The records that were found damaged so far, and whether there are more than are remembered. Reads of many records
-    /// leave them out: whoever answers from those says so.
-    #[must_use]
-    pub fn damage(&self) -> (Vec<Damaged>, bool) {
-        self.0.damages.all()
-    }
-
-    /// How many rows of a kind, in one scope or in all, were found damaged so far.
-    #[must_use]
-    pub fn damaged_rows(&self, kind: &Kind, scope: Option<&Scope>) -> u64 {
-        self.0.damages.count(tables::ROWS, kind, scope)
-    }
-
-    /// The log's id.
-    #[must_use]
-    pub fn log_id(&self) -> LogId {
-        self.0.log
-    }
-
-    /// The store file.
-    #[must_use]
-    pub fn path(&self) -> &Path {
-        &self.0.place.path
-    }
-
-    /// How many write transactions were begun since the store was opened.
-    #[must_use]
-    pub fn write_transactions(&self) -> u64 {
-        self.0.write_transactions.load(Ordering::Relaxed)
-    }
-
-    /// The index in memory.
-    #[must_use]
-    pub fn index(&self) -> &Index {
-        &self.0.index
-    }
-
-    /// Builds the index. Blocks for about a second a million rows: for a thread of its own. Commits go on meanwhile.
-    ///
-    /// # Errors
-    /// When the store cannot be read; the index stays as it was.
-    pub fn build_index(&self) -> Result<(), ReadError> {
-        self.0.index.build(|| self.snapshot())
-    }
-
-    /// The matching resources of a kind, of one scope or of all, after `after` in list order, at most `limit`: from the index,
-    /// or from the `rows` table while there is no index. Then it blocks on the disk, about a millisecond a thousand rows.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn scan(
-        &self,
-        kind: &Kind,
-        scope: Option<&Scope>,
-        matcher: &Matcher,
-        after: Option<&ResourceId>,
-        limit: usize,
-    ) -> Result<Scan, ReadError> {
-        if let Some(found) = self.0.index.scan(kind, scope, matcher, after, limit) {
-            return Ok(found);
-        }
-        let mut found = Scan { ids: Vec::new(), total: 0, seq: self.snapshot()?.seq() };
-        self.each_match(kind, scope, matcher, |row| {
-            found.total += 1;
-            if found.ids.len() < limit && after.is_none_or(|after| row.id > *after) {
-                found.ids.push(row.id);
-            }
-        })?;
-        Ok(found)
-    }
-
-    /// How many resources of a kind have each value that `on` names; see [`Index::count_by`]. Reads `rows` while there is no
-    /// index.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn count_by(&self, kind: &Kind, scope: Option<&Scope>, on: &On) -> Result<BTreeMap<String, u64>, ReadError> {
-        if let Some(counts) = self.0.index.count_by(kind, scope, on) {
-            return Ok(counts);
-        }
-        let mut counts = BTreeMap::new();
-        self.each_match(kind, scope, &Matcher::any(), |row| {
-            let values: BTreeSet<&str> = on.values(&row.fields).collect();
-            for value in values {
-                *counts.entry(value.to_owned()).or_default() += 1;
-            }
-        })?;
-        Ok(counts)
-    }
-
-    /// Visits the matching rows of a kind in list order, from a new snapshot every few thousand.
-    fn each_match(
-        &self,
-        kind: &Kind,
-        scope: Option<&Scope>,
-        matcher: &Matcher,
-        mut visit: impl FnMut(Row),
-    ) -> Result<(), ReadError> {
-        let mut after: Option<ResourceId> = None;
-        loop {
-            let rows = self.snapshot()?.rows(kind, scope, after.as_ref(), SCAN_STEP)?;
-            let last = if rows.len() < SCAN_STEP { None } else { rows.last().map(|row| row.id.clone()) };
-            rows.into_iter().filter(|row| matcher.matches(&row.fields)).for_each(&mut visit);
-            match last {
-                Some(last) => after = Some(last),
-                None => return Ok(()),
-            }
-        }
-    }
 }
 
 /// A record through its stored form and back.

@@ -9,8 +9,7 @@ const MUSTER: &str = env!("CARGO_BIN_EXE_muster");
 const PROGRAM: &str = "MUSTER_BENCH_PROGRAM";
 
 /// Sweeps far apart: after the first, nothing runs but what is measured.
-pub(crate) const INTERVALS: &str = "instance=12h,instance-status=12h,vpc=12h,subnet=12h,security-group=12h,\
-                                    network-interface=12h,address=12h,volume=12h,snapshot=12h";
+pub(crate) const INTERVALS: &str = "all=12h";
 
 /// Where the program is.
 pub(crate) fn program() -> PathBuf {

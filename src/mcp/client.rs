@@ -1,4 +1,4 @@
-//! A client of Muster's own server, for demonstrations and tests.
+//! A client of an MCP server: what `muster demo`, `muster doctor` and the command line use to ask a running Muster, as do tests.
 
 use std::time::Duration;
 
@@ -58,7 +58,7 @@ impl From<ServiceError> for ClientError {
 pub struct Listening(Subscription);
 
 impl Client {
-    /// Opens the protocol over a stream, after any hello line.
+    /// Opens the protocol over a stream, after any handshake line.
     ///
     /// # Errors
     /// When the other side does not answer discovery.

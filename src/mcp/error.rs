@@ -86,7 +86,7 @@ pub enum Fault {
     Aws(#[from] Box<AwsError>),
     /// There is no such resource.
     #[error(
-        "there is no {title} `{id}` in {scopes}{}. If it is new, or elsewhere, Muster cannot know it; search_inventory finds what there is",
+        "no {title} `{id}` is known in {scopes}{}. It may be newer than the last sweep, or in another account or region. List what is known with search_inventory",
         stale.as_ref().map_or_else(String::new, |stale| doubted(stale))
     )]
     NotFound {
@@ -135,9 +135,9 @@ pub enum Fault {
     },
     /// There was none at a point in the past.
     #[error(
-        "there was no {title} `{id}` at {at}, as far as Muster knew{}{}",
+        "no {title} `{id}` was known at {at}{}{}",
         removed.map_or_else(String::new, |removed| format!("; its removal was recorded at {removed}")),
-        appeared.map_or_else(String::new, |appeared| format!("; what is known of it begins (again) at {appeared}"))
+        appeared.map_or_else(String::new, |appeared| format!("; it is known from {appeared} on"))
     )]
     NotThen {
         /// What kind of thing.
@@ -160,7 +160,7 @@ pub enum Fault {
         progress: Box<Progress>,
     },
     /// No tool of that name.
-    #[error("there is no tool `{name}`{}. Tools: {tools}{}", near(*nearest), off.map_or_else(String::new, |off| format!(". To enable what changes AWS, {}", off.enable())))]
+    #[error("there is no tool `{name}`{}. Tools: {tools}{}", near(*nearest), off.map_or_else(String::new, |off| format!(". To enable tools that change AWS, {}", off.enable())))]
     UnknownTool {
         /// What was asked for.
         name: String,
@@ -205,7 +205,7 @@ pub enum Fault {
 
 fn doubted(stale: &Stale) -> String {
     let since = stale.since.map_or_else(String::new, |since| format!(" since {since}"));
-    format!(" as far as the copy goes, but it is stale{since} ({})", stale.why)
+    format!(", but the copy is stale{since} ({})", stale.why)
 }
 
 impl From<AwsError> for Fault {

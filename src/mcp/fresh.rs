@@ -75,14 +75,14 @@ impl Core {
     }
 }
 
-/// That sweeps lack a resource which is still served, and what will decide.
+/// Says that sweeps no longer list a resource which is still served, and what will decide whether it is gone.
 #[must_use]
 pub fn missing(Lacked { since, sweeps }: Lacked) -> String {
     let sweeps =
         if sweeps == 1 { "the last complete sweep".to_owned() } else { format!("the last {sweeps} complete sweeps") };
     format!(
-        "Missing since {since}: {sweeps} lacked it. It is removed once AWS answers NotFound to its id, or once a second sweep, \
-         begun at least a minute after it was last seen, lacks it too"
+        "Missing since {since}: {sweeps} did not list it. It counts as removed once AWS answers NotFound for its ID, or once \
+         another sweep, started at least a minute after it was last seen, does not list it either"
     )
 }
 

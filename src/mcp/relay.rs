@@ -22,7 +22,7 @@ pub const MAX_LINE: usize = 16 * 1024 * 1024;
 const DRAIN: Duration = Duration::from_secs(8);
 
 const ENDED: &str = "the Muster server process ended or no longer reads, so this request was not answered. A write may or may not have \
-    happened: look before repeating it. Restart this MCP server in the client to go on";
+    happened: check before repeating it. Restart this MCP server in the client to go on";
 
 /// How a relay ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! Resources: what is listed, and what a read of each URI answers.
 
+pub mod answer_cache;
 pub mod history;
-pub mod hot;
 pub mod list;
 pub mod overview;
 mod paths;

@@ -173,11 +173,11 @@ impl Unobserved {
         }
         for (gap, kinds) in said.iter().take(SAID) {
             let Gap { from, to, scope, .. } = gap;
-            text.add(format_args!("\nUnobserved: nobody watched {} in {scope} from {from} to {to}", kinds.join(", ")));
+            text.add(format_args!("\nNot watched: {} in {scope}, from {from} to {to}", kinds.join(", ")));
         }
         let more = said.len().saturating_sub(SAID) + self.left_out;
         if more > 0 {
-            text.add(format_args!("\nUnobserved: {more} more times and places"));
+            text.add(format_args!("\nNot watched: {more} more times and places"));
         }
     }
 }
@@ -191,13 +191,16 @@ pub fn described() -> [(&'static str, Value); 2] {
             "account": schema::text("The AWS account."),
             "region": schema::text("The region."),
             "kind": schema::text("The kind of resource."),
-            "from": schema::text("Since when nobody watched."),
-            "to": schema::text("Until when."),
+            "from": schema::text("When the gap began."),
+            "to": schema::text("When it ended."),
         }),
     );
     [
-        ("unobserved", schema::list(gap, "Times when nobody was watching: what came and went then was never seen.")),
-        ("unobserved_not_shown", schema::count("Shorter such times that were left out.")),
+        (
+            "unobserved",
+            schema::list(gap, "Times when Muster was not watching: what came and went then was never seen."),
+        ),
+        ("unobserved_not_shown", schema::count("Shorter gaps that were left out.")),
     ]
 }
 

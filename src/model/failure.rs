@@ -41,6 +41,10 @@ pub enum FailureCode {
     Aws,
     /// The same request is served once the server has opened its store, or once its disk answers.
     TryAgain,
+    /// A tool that changes AWS did nothing for any of the instances that were named; each of them has its verdict.
+    NothingDone,
+    /// The endpoint carried out a dry run, or answered about something that nobody named.
+    NotTrusted,
     /// As many requests of this sort run as the server takes.
     Busy,
     /// Something else failed; the text says what.

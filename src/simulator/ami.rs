@@ -8,10 +8,11 @@ use std::time::Duration;
 use crate::simulator::catalog::{AMAZON_LINUX_OLD, Image, image_numbered};
 use crate::simulator::clock::Moment;
 use crate::simulator::dice::{Dice, mix};
+use crate::simulator::disk::PUBLIC;
+use crate::simulator::disk::{Disk, SLOTS};
 use crate::simulator::ident::Kind;
 use crate::simulator::plan::Plan;
-use crate::simulator::shot::{Owner, PUBLIC};
-use crate::simulator::storage::{Disk, SLOTS};
+use crate::simulator::shot::Owner;
 use crate::simulator::tags::Tags;
 
 /// The numbers below it are those of foreign images.

@@ -9,6 +9,7 @@
 //! The simulator takes for granted that a trail logs in every account and region. Rule changes apply at once. Of targets
 //! there are only queues of the same account and region.
 
+pub(crate) mod delivery;
 mod faults;
 mod hands;
 mod pattern;
@@ -20,18 +21,12 @@ use std::sync::Arc;
 use parking_lot::{Mutex, RwLock};
 use serde::Serialize;
 use serde_json::Value;
-use tokio::time::timeout;
 
 use crate::simulator::clock::Moment;
 use crate::simulator::dice::mix;
-use crate::simulator::envelope;
-use crate::simulator::happening::{Happening, What};
-use crate::simulator::sqs::{Message, Sender};
-use crate::simulator::world::World;
 
 pub use faults::EventFaults;
 pub(crate) use pattern::Pattern;
-use rule::Aim;
 pub(crate) use rule::{Rule, Rules, State, Target};
 
 /// The service that queue policies must let in.
@@ -145,76 +140,6 @@ impl Stage {
     fn queue(&mut self, at: Moment, event: Event) {
         self.queued += 1;
         self.waiting.insert((at, self.queued), event);
-    }
-
-    fn deliver(&mut self, world: &World, event: &Event, now: Moment) {
-        let (account, region) = &event.scope;
-        let rules = world.bus().rules(account, region);
-        let targets = rules.read().targets(&event.json, event.read_only);
-        self.counts.unmatched += u64::from(targets.is_empty());
-        for Aim { rule, target, dead_letters } in targets {
-            let sender = Sender { service: SERVICE, source_arn: &rule, source_account: account };
-            let admitted = |arn: &str| world.sqs().find_arn(arn).filter(|queue| queue.admits(sender));
-            let message = || Message::new(event.json.as_ref().to_owned(), SENDER.to_owned(), now);
-            if let Some(queue) = admitted(&target) {
-                queue.put(message(), None, now);
-                self.counts.delivered += 1;
-                continue;
-            }
-            self.counts.undeliverable += 1;
-            if let Some(queue) = dead_letters.as_deref().and_then(admitted) {
-                queue.put(message(), None, now);
-            }
-        }
-    }
-}
-
-/// Moves events on for ever, as their moments come.
-pub(crate) async fn run(world: World) {
-    loop {
-        world.pump();
-        let doze = world.clock().doze(world.next_event());
-        // Either something happened or it is time to look again.
-        drop(timeout(doze, world.outbox().pushed.notified()).await);
-    }
-}
-
-/// Whether what was foretold came true. What a call brings about at once (`pending`, `stopping`, `shutting-down`) did;
-/// what it leads to may have been overtaken by another call.
-fn came_true(world: &World, happening: &Happening) -> bool {
-    match &happening.what {
-        What::InstanceState { id, state: state @ ("running" | "stopped" | "terminated") } => {
-            let estate = world.estate(&happening.account, &happening.region);
-            estate.state_at(id, happening.at) == Some(*state)
-        }
-        what => world.estate(&happening.account, &happening.region).came_true(what, happening.at),
-    }
-}
-
-impl World {
-    /// Moves on every event whose moment has come, into the queues. The server does so by itself; without one, receiving
-    /// from a queue does.
-    pub fn pump(&self) {
-        let (bus, now) = (self.bus(), self.clock().moment());
-        let mut stage = bus.stage.lock();
-        for happening in self.outbox().due(now) {
-            self.trail().record(&happening);
-            if came_true(self, &happening) {
-                let scope = (happening.account.clone(), happening.region.clone());
-                let form = mix(bus.seed ^ stage.counts.emitted) & 1 == 0;
-                stage.accept(bus, scope, happening.at, || envelope::event(&happening, form));
-            }
-        }
-        while let Some(arrival) = stage.waiting.first_entry().filter(|first| first.key().0 <= now) {
-            let event = arrival.remove();
-            stage.deliver(self, &event, now);
-        }
-    }
-
-    /// When the next event is due, as far as is known now.
-    pub(crate) fn next_event(&self) -> Option<Moment> {
-        let waiting = self.bus().stage.lock().waiting.first_key_value().map(|((at, _), _)| *at);
-        waiting.into_iter().chain(self.outbox().next_due()).min()
     }
 }
 

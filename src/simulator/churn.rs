@@ -1,22 +1,24 @@
-//! An account that does not stand still: instances stop, start, end and begin, tags and rules change, and volumes move, on
-//! their own.
+//! An account that does not stand still: instances stop, start, end and begin, tags and rules change, volumes move, and
+//! gateways, routes and images come and go, on their own.
 
 use std::time::Duration;
 
 use tokio::task::yield_now;
 use tokio::time::{MissedTickBehavior, interval};
 
+use crate::simulator::ami::Ami;
+use crate::simulator::changes::CREATED;
 use crate::simulator::estate::Edit;
-use crate::simulator::holdings::CREATED;
 use crate::simulator::ident::Kind;
 use crate::simulator::instance::{Instance, State};
+use crate::simulator::nat_gateway::NatGateway;
 use crate::simulator::network::{GROUPS, Permission};
+use crate::simulator::network_acl::{ACLS, AclEntry};
+use crate::simulator::options::is_rate;
 use crate::simulator::plan::ZONES;
+use crate::simulator::route_table::{Destination, Route, TABLES, Target};
 use crate::simulator::tags::Tags;
 use crate::simulator::world::World;
-
-/// The most changes a second.
-pub(crate) const MAX_RATE: f64 = 100_000.0;
 
 const TICK: Duration = Duration::from_millis(10);
 /// The most changes of one tick, twice what the highest rate owes: what a stall leaves owing beyond it is forgiven.
@@ -25,6 +27,10 @@ const MAX_OWED: f64 = 2_000.0;
 const TURN: u32 = 64;
 /// How many inbound rules churn lets a group grow to before it takes away what it added.
 const MAX_RULES: usize = 12;
+/// The rule that churn adds to network ACLs and takes away.
+const CHURNED_RULE: u32 = 90;
+/// How many images churn makes before it deregisters them.
+const MAX_IMAGES: usize = 8;
 
 /// Makes as many changes a second as [`World::churn`] says to random instances and groups of the populated estates, for
 /// ever. The same seed draws the same sequence of changes.
@@ -53,11 +59,6 @@ pub(crate) async fn run(world: World) {
             }
         }
     }
-}
-
-/// Whether so many changes a second are possible: from 0 to [`MAX_RATE`].
-pub(crate) fn is_rate(per_second: f64) -> bool {
-    (0.0..=MAX_RATE).contains(&per_second)
 }
 
 impl World {
@@ -94,6 +95,7 @@ pub(crate) fn change(world: &World, rng: &mut fastrand::Rng) {
     match rng.u8(0..50) {
         0 => change_rules(&mut edit, rng.u64(0..estate.plan().vpcs * GROUPS), rng),
         1 => change_volume(&mut edit, rng),
+        2 => change_network(&mut edit, rng),
         _ => change_instance(&mut edit, rng),
     }
 }
@@ -156,6 +158,68 @@ pub(crate) fn change_volume(edit: &mut Edit, rng: &mut fastrand::Rng) {
             }
         }
         _ => {}
+    }
+}
+
+/// Deletes or creates a private NAT gateway, detaches or attaches an internet gateway, adds or takes away a route or an entry
+/// of a network ACL, or makes or deregisters a machine image.
+pub(crate) fn change_network(edit: &mut Edit, rng: &mut fastrand::Rng) {
+    let (now, vpcs) = (edit.now(), edit.scene().plan.vpcs);
+    let vpc = rng.u64(0..vpcs);
+    match rng.u8(0..5) {
+        0 => {
+            let scene = edit.scene();
+            let private = |nat: &NatGateway| nat.works() && nat.address.is_none();
+            let working: Vec<NatGateway> =
+                scene.nat_gateways(0).filter_map(|nat| scene.nat_gateway(nat, now)).filter(private).collect();
+            match rng.choice(working) {
+                Some(nat) if rng.bool() => drop(edit.delete_nat_gateway(nat)),
+                _ => drop(edit.create_nat_gateway(vpc * ZONES + rng.u64(0..ZONES), None, Tags::default())),
+            }
+        }
+        1 => {
+            if let Some(mut gateway) = edit.scene().internet_gateway(vpc, now) {
+                gateway.vpc = if gateway.vpc.is_some() { None } else { Some(vpc) };
+                edit.put(gateway);
+            }
+        }
+        2 => {
+            let destination = Destination::Ipv4("192.168.0.0/16".to_owned());
+            if let Some(mut table) = edit.scene().route_table(vpc * TABLES, now) {
+                let before = table.routes.len();
+                table.routes.retain(|route| route.destination != destination);
+                if table.routes.len() == before {
+                    table.routes.push(Route::new(destination, Target::Internet(vpc)));
+                }
+                edit.put(table);
+            }
+        }
+        3 => {
+            if let Some(mut acl) = edit.scene().network_acl(vpc * ACLS, now) {
+                match acl.entries.iter().position(|entry| entry.rule == CHURNED_RULE) {
+                    Some(at) => drop(acl.entries.remove(at)),
+                    None => acl.entries.push(AclEntry::of(CHURNED_RULE, false, "-1", "192.0.2.0/24")),
+                }
+                acl.sort();
+                edit.put(acl);
+            }
+        }
+        _ => {
+            let scene = edit.scene();
+            let made = scene.amis(CREATED).filter_map(|ami| scene.ami(ami, now));
+            let made: Vec<Ami> = made.filter(|ami| ami.state(now) == "available").collect();
+            let end = edit.end();
+            if made.len() > MAX_IMAGES
+                && let Some(ami) = rng.choice(made)
+            {
+                edit.put(Ami { deregistered: true, ..ami });
+            } else if let Some(host) = (end > 0).then(|| rng.u64(0..end)).and_then(|number| edit.instance(number))
+                && host.state(now) == State::Running
+            {
+                let name = format!("churn-{}", rng.u64(..));
+                drop(edit.create_image(&host, &name, "", Tags::default()));
+            }
+        }
     }
 }
 

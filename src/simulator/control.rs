@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::simulator::faults::{Faults, Invalid};
 use crate::simulator::request::Params;
 use crate::simulator::world::{UnknownScope, World};
-use crate::simulator::{announce, churn, flip, journal, script, sqs};
+use crate::simulator::{announce, flip, journal, options, script, sqs};
 
 /// What every path begins with.
 pub(crate) const PREFIX: &str = "/_simulator";
@@ -49,7 +49,7 @@ enum Wrong {
         #[source]
         source: serde_json::Error,
     },
-    #[error("churn of {rate} changes a second is not possible; give a number from 0 to {}", churn::MAX_RATE)]
+    #[error("churn of {rate} changes a second is not possible; give a number from 0 to {}", options::MAX_CHURN)]
     Churn { rate: f64 },
     #[error(transparent)]
     Faults(#[from] Invalid),

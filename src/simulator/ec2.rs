@@ -1,5 +1,6 @@
 //! EC2's Query API: the actions, the envelope around their answers, and what they have in common.
 
+mod call;
 mod client_token;
 mod create_snapshot;
 mod create_snapshots;
@@ -21,45 +22,30 @@ mod describe_subnets;
 mod describe_volumes;
 mod describe_vpcs;
 mod elastic_address;
-mod instance_field;
+mod image;
+mod instance_filters;
+mod internet_gateway;
 mod lifecycle;
 mod listing;
 mod modify_volume;
+mod nat_gateway;
+mod network_acl;
 mod network_interface;
 mod owners;
+mod route_table;
 mod run_instances;
 mod security_group_rules;
 mod tagging;
 mod trail;
 mod volume_attachment;
 
-use crate::simulator::clock::Moment;
-use crate::simulator::estate::{Estate, View};
 use crate::simulator::happening::{Happening, What};
-use crate::simulator::ident::{Idents, Kind};
-use crate::simulator::instance::Instance;
-use crate::simulator::lens::Lens;
-use crate::simulator::page::Page;
 use crate::simulator::refusal::Refusal;
-use crate::simulator::request::Params;
-use crate::simulator::tags::Tags;
-use crate::simulator::xml::Xml;
+
+use call::Answer;
+pub(crate) use call::Call;
 
 const VERSION: &str = "2016-11-15";
-
-/// One call, with everything its answer may depend on.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Call<'a> {
-    pub(crate) params: &'a Params,
-    pub(crate) estate: &'a Estate,
-    /// The moment of the request.
-    pub(crate) now: Moment,
-    /// How describes see the estate.
-    pub(crate) lens: Lens,
-    pub(crate) request: &'a str,
-}
-
-type Answer = Result<String, Refusal>;
 
 /// An action of the API.
 struct Action {
@@ -86,6 +72,18 @@ static ACTIONS: &[Action] = &[
         mutates: true,
     },
     Action {
+        name: "AssociateRouteTable",
+        parameters: &["RouteTableId", "SubnetId"],
+        answer: route_table::associate,
+        mutates: true,
+    },
+    Action {
+        name: "AttachInternetGateway",
+        parameters: &["InternetGatewayId", "VpcId"],
+        answer: internet_gateway::attach,
+        mutates: true,
+    },
+    Action {
         name: "AttachVolume",
         parameters: &["Device", "InstanceId", "VolumeId"],
         answer: volume_attachment::attach,
@@ -98,9 +96,51 @@ static ACTIONS: &[Action] = &[
         mutates: true,
     },
     Action {
+        name: "CreateImage",
+        parameters: &["Description", "InstanceId", "Name", "NoReboot", "TagSpecification"],
+        answer: image::create,
+        mutates: true,
+    },
+    Action {
+        name: "CreateInternetGateway",
+        parameters: &["TagSpecification"],
+        answer: internet_gateway::create,
+        mutates: true,
+    },
+    Action {
+        name: "CreateNatGateway",
+        parameters: nat_gateway::PARAMETERS,
+        answer: nat_gateway::create,
+        mutates: true,
+    },
+    Action {
+        name: "CreateNetworkAcl",
+        parameters: &["ClientToken", "TagSpecification", "VpcId"],
+        answer: network_acl::create,
+        mutates: true,
+    },
+    Action {
+        name: "CreateNetworkAclEntry",
+        parameters: network_acl::ENTRY,
+        answer: network_acl::create_entry,
+        mutates: true,
+    },
+    Action {
         name: "CreateNetworkInterface",
         parameters: network_interface::PARAMETERS,
         answer: network_interface::create,
+        mutates: true,
+    },
+    Action {
+        name: "CreateRoute",
+        parameters: &["DestinationCidrBlock", "DestinationIpv6CidrBlock", "GatewayId", "NatGatewayId", "RouteTableId"],
+        answer: route_table::create_route,
+        mutates: true,
+    },
+    Action {
+        name: "CreateRouteTable",
+        parameters: &["ClientToken", "TagSpecification", "VpcId"],
+        answer: route_table::create,
         mutates: true,
     },
     Action {
@@ -130,14 +170,36 @@ static ACTIONS: &[Action] = &[
         mutates: true,
     },
     Action {
+        name: "DeleteInternetGateway",
+        parameters: &["InternetGatewayId"],
+        answer: internet_gateway::delete,
+        mutates: true,
+    },
+    Action { name: "DeleteNatGateway", parameters: &["NatGatewayId"], answer: nat_gateway::delete, mutates: true },
+    Action { name: "DeleteNetworkAcl", parameters: &["NetworkAclId"], answer: network_acl::delete, mutates: true },
+    Action {
+        name: "DeleteNetworkAclEntry",
+        parameters: &["Egress", "NetworkAclId", "RuleNumber"],
+        answer: network_acl::delete_entry,
+        mutates: true,
+    },
+    Action {
         name: "DeleteNetworkInterface",
         parameters: &["NetworkInterfaceId"],
         answer: network_interface::delete,
         mutates: true,
     },
+    Action {
+        name: "DeleteRoute",
+        parameters: &["DestinationCidrBlock", "DestinationIpv6CidrBlock", "RouteTableId"],
+        answer: route_table::delete_route,
+        mutates: true,
+    },
+    Action { name: "DeleteRouteTable", parameters: &["RouteTableId"], answer: route_table::delete, mutates: true },
     Action { name: "DeleteSnapshot", parameters: &["SnapshotId"], answer: create_snapshot::delete, mutates: true },
     Action { name: "DeleteTags", parameters: &["ResourceId", "Tag"], answer: tagging::delete, mutates: true },
     Action { name: "DeleteVolume", parameters: &["VolumeId"], answer: delete_volume::answer, mutates: true },
+    Action { name: "DeregisterImage", parameters: &["ImageId"], answer: image::deregister, mutates: true },
     Action {
         name: "DescribeAddresses",
         parameters: &["AllocationId", "Filter", "PublicIp"],
@@ -245,6 +307,12 @@ static ACTIONS: &[Action] = &[
         mutates: false,
     },
     Action {
+        name: "DetachInternetGateway",
+        parameters: &["InternetGatewayId", "VpcId"],
+        answer: internet_gateway::detach,
+        mutates: true,
+    },
+    Action {
         name: "DetachVolume",
         parameters: &["Device", "Force", "InstanceId", "VolumeId"],
         answer: volume_attachment::detach,
@@ -254,6 +322,12 @@ static ACTIONS: &[Action] = &[
         name: "DisassociateAddress",
         parameters: &["AssociationId", "PublicIp"],
         answer: elastic_address::disassociate,
+        mutates: true,
+    },
+    Action {
+        name: "DisassociateRouteTable",
+        parameters: &["AssociationId"],
+        answer: route_table::disassociate,
         mutates: true,
     },
     Action {
@@ -312,6 +386,7 @@ pub(crate) fn mutates(action: &str) -> bool {
 }
 
 /// The names of all actions.
+#[cfg(test)]
 pub(crate) fn names() -> impl Iterator<Item = &'static str> {
     ACTIONS.iter().map(|action| action.name)
 }
@@ -350,103 +425,4 @@ fn record(call: &Call, name: &'static str, answer: &Answer) {
     };
     let (account, region) = (plan.account.clone(), plan.region.clone());
     call.estate.outbox().push(Happening { at: call.now, account, region, what });
-}
-
-impl Call<'_> {
-    /// Ends a dry run. EC2 checks parameters and ids before it, and states after it.
-    fn dry_run(&self) -> Result<(), Refusal> {
-        if self.params.flag("DryRun")? { Err(Refusal::dry_run()) } else { Ok(()) }
-    }
-
-    /// The answer's document: `ActionResponse` around what `inside` writes, which is about `bytes` long.
-    fn envelope(&self, action: &str, bytes: usize, inside: impl FnOnce(&mut Xml)) -> String {
-        let mut xml = Xml::with_capacity(bytes + 512);
-        xml.raw("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<");
-        xml.raw(action);
-        xml.raw("Response xmlns=\"http://ec2.amazonaws.com/doc/2016-11-15/\">");
-        xml.text("requestId", self.request);
-        inside(&mut xml);
-        xml.raw("</");
-        xml.raw(action);
-        xml.raw("Response>");
-        xml.finish()
-    }
-
-    /// The numbers of the named instances, if this describe sees all of them.
-    fn instances(&self, ids: &[&str]) -> Result<Vec<u64>, Refusal> {
-        self.numbers(ids, |view, number| view.listed(number, self.lens.of(Kind::Instance, number).at).is_some())
-    }
-
-    /// The numbers of the named instances, if all of them exist now: what a call that changes them asks.
-    fn targets(&self, ids: &[&str]) -> Result<Vec<u64>, Refusal> {
-        self.numbers(ids, |view, number| view.listed(number, view.now()).is_some())
-    }
-
-    fn numbers(&self, ids: &[&str], exists: impl Fn(&View, u64) -> bool) -> Result<Vec<u64>, Refusal> {
-        let view = self.estate.view();
-        let mut numbers = Vec::with_capacity(ids.len());
-        let mut unknown = Vec::new();
-        for id in ids {
-            let number = view.number(id).map_err(|_| Refusal::malformed_instance(id))?;
-            match number.filter(|number| exists(&view, *number)) {
-                Some(number) => numbers.push(number),
-                None => unknown.push(*id),
-            }
-        }
-        if unknown.is_empty() { Ok(numbers) } else { Err(Refusal::instance_not_found(&unknown)) }
-    }
-
-    /// An instance as this describe sees it, and as of when.
-    fn see(&self, view: &View, number: u64) -> Option<(Instance, Moment)> {
-        let sight = self.lens.of(Kind::Instance, number);
-        let mut instance = if sight.hidden { None } else { view.listed(number, sight.at) }?;
-        if sight.tagless {
-            instance.tags = Tags::default();
-        }
-        Some((instance, sight.at))
-    }
-}
-
-/// Hands what `see` sees of a page's numbers to `emit`; returns the position the next page starts at.
-///
-/// The end is known only when a page finds nothing beyond it, so a token may lead to an empty page, as on AWS.
-fn walk<T>(end: u64, page: &Page, mut see: impl FnMut(u64) -> Option<T>, mut emit: impl FnMut(T)) -> Option<u64> {
-    let mut taken = 0;
-    for number in page.from..end {
-        if page.limit.is_some_and(|limit| taken == limit) {
-            return Some(number);
-        }
-        if let Some(item) = see(number) {
-            taken += 1;
-            emit(item);
-        }
-    }
-    None
-}
-
-/// The numbers of named resources below `end`, or the refusals EC2 has for texts and ids that are none.
-fn named(
-    idents: Idents,
-    kind: Kind,
-    ids: &[&str],
-    end: u64,
-    malformed: &'static str,
-    not_found: impl FnOnce(&[&str]) -> Refusal,
-) -> Result<Vec<u64>, Refusal> {
-    let mut numbers = Vec::with_capacity(ids.len());
-    let mut unknown = Vec::new();
-    for id in ids {
-        let number = idents.number(kind, id).map_err(|_| Refusal::malformed(malformed, id, kind.prefix()))?;
-        match number.filter(|number| *number < end) {
-            Some(number) => numbers.push(number),
-            None => unknown.push(*id),
-        }
-    }
-    if unknown.is_empty() { Ok(numbers) } else { Err(not_found(&unknown)) }
-}
-
-fn next_token(xml: &mut Xml, page: &Page, next: Option<u64>) {
-    if let Some(position) = next {
-        xml.text("nextToken", &page.token(position));
-    }
 }

@@ -8,14 +8,15 @@
 //! on, so nothing a client was shown vanishes until the clock catches up, and moments lived twice keep their second truth.
 
 mod edit;
+mod foretold;
 mod held;
+mod pace;
 mod scene;
 mod share;
 mod view;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Duration;
 
 use parking_lot::RwLock;
 
@@ -30,22 +31,10 @@ use crate::simulator::tags::Tags;
 
 pub(crate) use edit::{Again, Edit, Launch};
 use held::Held;
+pub(crate) use pace::Pace;
 pub(crate) use scene::Scene;
 pub(crate) use share::{Place, Share};
 pub(crate) use view::View;
-
-/// How long things take.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Pace {
-    pub(crate) start: Duration,
-    pub(crate) stop: Duration,
-    pub(crate) initializing: Duration,
-    /// How long a volume is creating, attaching, detaching or deleting.
-    pub(crate) volume: Duration,
-    pub(crate) snapshot: Duration,
-    /// How long a NAT gateway is pending or deleting.
-    pub(crate) nat: Duration,
-}
 
 /// The id names nothing this account holds in this region.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

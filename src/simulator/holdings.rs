@@ -8,12 +8,10 @@ use std::collections::{BTreeSet, HashMap};
 
 use crate::simulator::address::Elastic;
 use crate::simulator::ami::Ami;
+use crate::simulator::changes::{CREATED, Changes, Timed};
 use crate::simulator::clock::Moment;
-use crate::simulator::estate::{Estate, Scene};
-use crate::simulator::happening::What;
-use crate::simulator::history::History;
+use crate::simulator::disk::Disk;
 use crate::simulator::ident::Kind;
-use crate::simulator::instance::Instance;
 use crate::simulator::interface::Interface;
 use crate::simulator::internet_gateway::InternetGateway;
 use crate::simulator::nat_gateway::NatGateway;
@@ -21,12 +19,7 @@ use crate::simulator::network_acl::NetworkAcl;
 use crate::simulator::plan::Plan;
 use crate::simulator::route_table::RouteTable;
 use crate::simulator::shot::Shot;
-use crate::simulator::storage::Disk;
-use crate::simulator::subnet::Subnet;
 use crate::simulator::tags::Tags;
-
-/// The first number of what calls create.
-pub(crate) const CREATED: u64 = 1 << 40;
 
 /// Everything of these kinds that differs from the formula.
 #[derive(Debug, Default)]
@@ -88,12 +81,6 @@ impl Holdings {
         self.network_acls.rewind(to, from);
         self.amis.rewind(to, from);
     }
-}
-
-/// Something with moments of its own, which a clock that is put back moves along.
-pub(crate) trait Timed {
-    /// Moves each moment through `shift`; most things have none.
-    fn shift(&mut self, _shift: impl Fn(Moment) -> Moment) {}
 }
 
 /// A kind whose things are a formula of their number, or what calls made of them.
@@ -158,192 +145,4 @@ impl Timed for Ami {
         self.created = shift(self.created);
         self.ready = shift(self.ready);
     }
-}
-
-/// The things of one kind that calls made or changed, by number.
-#[derive(Debug)]
-pub(crate) struct Changes<T> {
-    changed: HashMap<u64, History<T>>,
-    made: u64,
-}
-
-impl<T> Default for Changes<T> {
-    fn default() -> Self {
-        Self { changed: HashMap::new(), made: 0 }
-    }
-}
-
-impl<T> Changes<T> {
-    pub(crate) fn get(&self, number: u64) -> Option<&History<T>> {
-        self.changed.get(&number)
-    }
-
-    /// The numbers of everything that was made or changed, in no order.
-    pub(crate) fn numbers(&self) -> Vec<u64> {
-        self.changed.keys().copied().collect()
-    }
-
-    /// The numbers calls have made, from `from` on.
-    pub(crate) fn made(&self, from: u64) -> impl Iterator<Item = u64> + use<T> {
-        from.max(CREATED)..CREATED + self.made
-    }
-
-    /// The number of what is made next.
-    pub(crate) const fn next(&self) -> u64 {
-        CREATED + self.made
-    }
-
-    /// Adds what a call made at `now`, which has the number [`Changes::next`].
-    pub(crate) fn make(&mut self, now: Moment, made: T) {
-        self.changed.insert(self.next(), History::new(now, made));
-        self.made += 1;
-    }
-
-    /// Makes one `next` from `now` on. `formula` is what it was until then if it was never changed before.
-    pub(crate) fn change(&mut self, number: u64, now: Moment, formula: impl FnOnce() -> T, next: T) {
-        let history = self.changed.entry(number).or_insert_with(|| History::new(Moment::NEVER, formula()));
-        history.push(now, next);
-    }
-}
-
-impl<T: Timed + Clone + PartialEq> Changes<T> {
-    fn rewind(&mut self, to: Moment, from: Moment) {
-        let back = from.0.saturating_sub(to.0);
-        for history in self.changed.values_mut() {
-            history.rewind(to);
-            let mut moved = history.latest().clone();
-            moved.shift(|moment| if moment > to { Moment(moment.0 - back).max(to) } else { moment });
-            if moved != *history.latest() {
-                history.push(to, moved);
-            }
-        }
-    }
-}
-
-impl Scene<'_> {
-    /// Whether EC2 would list a thing at `at`.
-    pub(crate) fn exists(self, kind: Kind, number: u64, at: Moment) -> bool {
-        match kind {
-            Kind::Volume => self.disk(number, at).is_some(),
-            Kind::Snapshot => self.shot(number, at).is_some(),
-            Kind::Interface => self.interface(number, at).is_some(),
-            Kind::Allocation => self.elastic(number, at).is_some(),
-            Kind::RouteTable => self.route_table(number, at).is_some(),
-            Kind::InternetGateway => self.internet_gateway(number, at).is_some(),
-            Kind::NatGateway => self.nat_gateway(number, at).is_some(),
-            Kind::NetworkAcl => self.network_acl(number, at).is_some(),
-            Kind::Image => self.ami(number, at).is_some(),
-            _ => false,
-        }
-    }
-
-    /// Whether there ever was such a thing.
-    pub(crate) fn ever(self, kind: Kind, number: u64) -> bool {
-        let holdings = self.holdings();
-        match kind {
-            Kind::Volume => holdings.disks.get(number).is_some() || self.formula_disk(number).is_some(),
-            Kind::Snapshot => holdings.shots.get(number).is_some() || self.formula_shot(number).is_some(),
-            Kind::Interface => {
-                holdings.interfaces.get(number).is_some() || number < self.end() || self.nat_of(number).is_some()
-            }
-            Kind::Allocation => holdings.elastics.get(number).is_some() || self.formula_elastic(number).is_some(),
-            Kind::RouteTable => self.ever_kept::<RouteTable>(number),
-            Kind::InternetGateway => self.ever_kept::<InternetGateway>(number),
-            Kind::NatGateway => self.ever_kept::<NatGateway>(number),
-            Kind::NetworkAcl => self.ever_kept::<NetworkAcl>(number),
-            Kind::Image => self.ever_kept::<Ami>(number),
-            _ => false,
-        }
-    }
-
-    /// The tags a thing of the formula was born with. What calls make gets its tags as changes.
-    pub(crate) fn born_tags(self, kind: Kind, number: u64) -> Option<Tags> {
-        match kind {
-            Kind::Subnet => Some(Subnet::of(number).tags),
-            Kind::Volume => self.formula_disk(number).map(|(disk, _)| disk.tags),
-            Kind::Snapshot => self.formula_shot(number).map(|shot| shot.tags),
-            Kind::Allocation => self.formula_elastic(number).map(|elastic| elastic.tags),
-            Kind::RouteTable => RouteTable::of(self.plan, number).map(|table| table.tags),
-            Kind::InternetGateway => InternetGateway::of(self.plan, number).map(|gateway| gateway.tags),
-            Kind::NatGateway => NatGateway::of(self.plan, number).map(|gateway| gateway.tags),
-            Kind::NetworkAcl => NetworkAcl::of(self.plan, number).map(|acl| acl.tags),
-            Kind::Image => Ami::of(self.plan, number).map(|ami| ami.tags),
-            _ => None,
-        }
-    }
-
-    /// Gives an instance the disks and the address it has at `at`, where they are not those it was born with.
-    pub(crate) fn furnish(self, mut host: Instance, at: Moment) -> Instance {
-        if self.holdings().guests.contains_key(&host.number) {
-            host.disks = Some(self.disks_of(&host, at).collect());
-        }
-        if self.holdings().bound.contains_key(&host.number) {
-            host.elastic = self.elastic_of(host.number, at).map(|elastic| elastic.ip);
-        }
-        host
-    }
-
-    /// The moments, also those to come, at which a describe begins to show something else of a thing; of an instance, another
-    /// disk or address.
-    pub(crate) fn moments(self, kind: Kind, number: u64) -> Vec<Moment> {
-        match kind {
-            Kind::Instance => {
-                let disks = self.holdings().guests.get(&number).into_iter().flatten();
-                let elastics = self.holdings().bound.get(&number).into_iter().flatten();
-                let disks = disks.flat_map(|disk| self.disk_moments(*disk));
-                disks.chain(elastics.flat_map(|elastic| self.elastic_moments(*elastic))).collect()
-            }
-            Kind::Subnet => self.subnet_moments(number),
-            Kind::Volume => self.disk_moments(number),
-            Kind::Snapshot => self.shot_moments(number),
-            Kind::Interface => self.interface_moments(number),
-            Kind::Allocation => self.elastic_moments(number),
-            Kind::RouteTable => self.route_table_moments(number),
-            Kind::InternetGateway => self.kept_moments::<InternetGateway>(number),
-            Kind::NatGateway => self.nat_gateway_moments(number),
-            Kind::NetworkAcl => self.kept_moments::<NetworkAcl>(number),
-            Kind::Image => self.ami_moments(number),
-            _ => Vec::new(),
-        }
-    }
-}
-
-impl Estate {
-    /// Whether something foretold of volumes and snapshots for `at` came true: a later call may have overtaken it.
-    pub(crate) fn came_true(&self, what: &What, at: Moment) -> bool {
-        let view = self.view();
-        let scene = view.scene();
-        // What was never here is somebody else's to foretell.
-        let number = |kind, id: &str| {
-            let number = self.plan().idents.number(kind, id).ok().flatten();
-            number.filter(|number| scene.ever(kind, *number))
-        };
-        let completed = |id: &str| {
-            let shot = |number| scene.shot(number, at).is_some_and(|shot: Shot| shot.completed(at));
-            number(Kind::Snapshot, id).is_none_or(shot)
-        };
-        match what {
-            What::Volume { id, event, .. } => {
-                let Some(number) = number(Kind::Volume, id) else { return true };
-                match (*event, scene.disk(number, at)) {
-                    ("deleteVolume", disk) => disk.is_none(),
-                    (_, None) => false,
-                    ("attachVolume", Some(disk)) => {
-                        disk.attachment.is_some_and(|attachment| attachment.status(at) == "attached")
-                    }
-                    (_, Some(disk)) => at >= disk.ready,
-                }
-            }
-            What::Snapshot { id, .. } => completed(id),
-            What::Snapshots { snapshots, .. } => snapshots.iter().all(|(id, ..)| completed(id)),
-            _ => true,
-        }
-    }
-}
-
-/// What an instance's tags pass on to what was made with it: `aws:` tags stay where AWS put them.
-pub(crate) fn inherited(tags: &Tags) -> Tags {
-    let mut own = tags.clone();
-    own.keep(|key, _| !key.starts_with("aws:"));
-    own
 }

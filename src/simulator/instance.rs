@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::simulator::catalog::{Image, Machine, Role};
 use crate::simulator::clock::Moment;
-use crate::simulator::storage::Disk;
+use crate::simulator::disk::Disk;
 use crate::simulator::tags::Tags;
 
 /// EC2's instance states.

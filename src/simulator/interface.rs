@@ -9,12 +9,11 @@ use std::fmt::Write as _;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use crate::simulator::address::Elastic;
+use crate::simulator::changes::Timed;
 use crate::simulator::clock::Moment;
 use crate::simulator::dice::mix;
-use crate::simulator::estate::Scene;
-use crate::simulator::holdings::{CREATED, Timed};
 use crate::simulator::instance::{Instance, State};
-use crate::simulator::nat_gateway::{NATS, NatGateway};
+use crate::simulator::nat_gateway::NatGateway;
 use crate::simulator::network::SecurityGroup;
 use crate::simulator::plan::Plan;
 use crate::simulator::tags::Tags;
@@ -68,8 +67,18 @@ impl Interface {
         if self.host.is_some() || self.nat.is_some() { "in-use" } else { "available" }
     }
 
+    /// Since when it is attached to what it belongs to.
+    pub(crate) fn attached(&self) -> Option<Moment> {
+        self.host.map(|host| host.since).or(self.nat.map(|nat| nat.since))
+    }
+
+    /// The numbers of the allocation and the association of its Elastic IP address.
+    pub(crate) fn elastic(&self) -> Option<(u64, u64)> {
+        self.public.and_then(|public| public.elastic)
+    }
+
     /// The interface of a NAT gateway; none once that is deleted.
-    fn of_nat(nat: &NatGateway, at: Moment) -> Option<Self> {
+    pub(crate) fn of_nat(nat: &NatGateway, at: Moment) -> Option<Self> {
         (nat.state(at) != "deleted").then(|| Self {
             number: nat.interface(),
             vpc: nat.vpc(),
@@ -89,7 +98,7 @@ impl Interface {
     }
 
     /// The interface of an instance; none once it has terminated.
-    fn primary(host: &Instance, at: Moment) -> Option<Self> {
+    pub(crate) fn primary(host: &Instance, at: Moment) -> Option<Self> {
         if host.state(at) == State::Terminated {
             return None;
         }
@@ -139,45 +148,6 @@ pub(crate) fn public_dns(plan: &Plan, ip: Ipv4Addr) -> String {
 }
 
 impl Timed for Interface {}
-
-impl Scene<'_> {
-    /// The interface as it was at `at`; `None` where EC2 knows of none.
-    pub(crate) fn interface(self, number: u64, at: Moment) -> Option<Interface> {
-        let mut interface = match self.holdings().interfaces.get(number) {
-            Some(history) => history.at(at)?.clone(),
-            None => match self.nat_of(number) {
-                Some(nat) => Interface::of_nat(&self.nat_gateway(nat, at)?, at)?,
-                None => Interface::primary(&self.host(number, at)?, at)?,
-            },
-        };
-        if interface.deleted {
-            return None;
-        }
-        if let Some(elastic) = self.elastic_of(number, at) {
-            let association = elastic.association.map(|it| (elastic.number, it.number));
-            interface.public = Some(Public { ip: elastic.ip, elastic: association });
-        }
-        Some(interface)
-    }
-
-    /// The numbers of all interfaces there ever were, from `from` on, in listing order.
-    pub(crate) fn interfaces(self, from: u64) -> impl Iterator<Item = u64> {
-        let nats = self.nat_gateways(from.saturating_sub(NATS)).map(|nat| NATS + nat).filter(move |nat| from <= *nat);
-        let (formula, made): (Vec<u64>, Vec<u64>) = nats.partition(|nat| *nat < CREATED);
-        (from..self.end()).chain(formula).chain(self.holdings().interfaces.made(from)).chain(made)
-    }
-
-    /// The moments at which a describe begins to show something else of an interface.
-    pub(crate) fn interface_moments(self, number: u64) -> Vec<Moment> {
-        let mut moments: Vec<Moment> = match self.holdings().interfaces.get(number) {
-            Some(history) => history.moments().collect(),
-            None => self.host_moments(number),
-        };
-        moments.extend(self.phase_moments(number));
-        moments.extend(self.elastics_of(number).flat_map(|elastic| self.elastic_moments(elastic)));
-        moments
-    }
-}
 
 impl Elastic {
     /// Whether it belongs to an interface.

@@ -1,11 +1,11 @@
 //! VPCs and their security groups, by the same kind of formula as the instances.
 
 use std::borrow::Cow;
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::Ipv4Addr;
 
 use crate::simulator::catalog::{GROUP_DB, GROUP_DEFAULT, GROUP_WEB};
 use crate::simulator::ident::Kind;
-use crate::simulator::plan::{Plan, base};
+use crate::simulator::plan::{Plan, base, ipv6};
 use crate::simulator::tags::Tags;
 
 /// Security groups a VPC has.
@@ -37,13 +37,6 @@ impl Vpc {
         let ipv6 = ipv6(number, 0, 0).map(|first| format!("{first}/56"));
         Self { number, cidr: format!("{}/16", base(number)), ipv6, tags }
     }
-}
-
-/// The IPv6 address of a host, in the one VPC of four that has them.
-pub(crate) fn ipv6(vpc: u64, zone: u64, host: u64) -> Option<Ipv6Addr> {
-    let part = |n: u64| u16::try_from(n & 0xffff).unwrap_or(0);
-    let address = || Ipv6Addr::new(0x2600, 0x1f18, part(0x1000 + vpc), part(vpc << 8 | zone), 0, 0, 0, part(host));
-    (vpc % 4 == 1).then(address)
 }
 
 /// A security group: the `ordinal`th of its VPC.

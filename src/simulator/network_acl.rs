@@ -25,7 +25,8 @@ pub(crate) struct AclEntry {
 }
 
 impl AclEntry {
-    fn of(rule: u32, allow: bool, protocol: &str, range: &str) -> Self {
+    /// An inbound entry.
+    pub(crate) fn of(rule: u32, allow: bool, protocol: &str, range: &str) -> Self {
         let range = range.to_owned();
         let (ipv4, ipv6) = if range.contains(':') { (None, Some(range)) } else { (Some(range), None) };
         Self { rule, egress: false, allow, protocol: protocol.to_owned(), ipv4, ipv6, ports: None, icmp: None }

@@ -7,10 +7,9 @@
 //! Instances come in blocks of eight that share a subnet; a block is one to eight reservations, whose instances share
 //! what one `RunInstances` call gives them.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
-use crate::simulator::address::Elastic;
 use crate::simulator::catalog::{
     AMAZON_LINUX, ENVIRONMENTS, GROUP_DEFAULT, KEY_NAMES, ROLE_WEIGHTS, ROLES, Role, T3_MICRO, TEAMS, zone_id_prefix,
 };
@@ -18,11 +17,13 @@ use crate::simulator::clock::Moment;
 use crate::simulator::dice::Dice;
 use crate::simulator::ident::{Idents, Kind, scope_seed};
 use crate::simulator::instance::{Instance, Life, Phase};
-use crate::simulator::network::ipv6;
 use crate::simulator::tags::Tags;
 
 /// Instances a subnet block holds.
 const BLOCK: u64 = 8;
+/// One instance in so many has an Elastic IP, if it has a public address at all: the one at this place.
+pub(crate) const ELASTIC_STEP: u64 = 64;
+pub(crate) const ELASTIC_AT: u64 = 7;
 /// Zones a region has.
 pub(crate) const ZONES: u64 = 3;
 /// The launches of untouched instances lie in the two years before this: 2026-06-01.
@@ -159,7 +160,7 @@ impl Plan {
             private_ip: address(base(vpc), zone, host),
             ipv6: ipv6(vpc, zone, host),
             public: role.public,
-            elastic: Elastic::formula_ip(self, number, role.public),
+            elastic: self.elastic_ip(number, role.public),
             disks: None,
             key_name,
             spot,
@@ -171,6 +172,12 @@ impl Plan {
             tags: self.tags(&Naming { number, lead, role: role.name, environment, team, managed }, &mut own),
             health: None,
         }
+    }
+
+    /// The Elastic IP address of an instance, if it has one. The address has the instance's number.
+    pub(crate) fn elastic_ip(&self, instance: u64, public_role: bool) -> Option<Ipv4Addr> {
+        let has_one = public_role && instance % ELASTIC_STEP == ELASTIC_AT && instance < self.count;
+        has_one.then(|| public(52, instance))
     }
 
     /// The place in its subnet of an instance's address; no two of a subnet have the same.
@@ -310,6 +317,13 @@ pub(crate) fn address(base: Ipv4Addr, zone: u64, host: u64) -> Ipv4Addr {
 /// The first address of a VPC.
 pub(crate) fn base(vpc: u64) -> Ipv4Addr {
     if vpc == 0 { Ipv4Addr::new(172, 31, 0, 0) } else { Ipv4Addr::new(10, octet(vpc), 0, 0) }
+}
+
+/// The IPv6 address of a host, in the one VPC of four that has them.
+pub(crate) fn ipv6(vpc: u64, zone: u64, host: u64) -> Option<Ipv6Addr> {
+    let part = |n: u64| u16::try_from(n & 0xffff).unwrap_or(0);
+    let address = || Ipv6Addr::new(0x2600, 0x1f18, part(0x1000 + vpc), part(vpc << 8 | zone), 0, 0, 0, part(host));
+    (vpc % 4 == 1).then(address)
 }
 
 pub(crate) fn public(first: u8, n: u64) -> Ipv4Addr {

@@ -9,27 +9,23 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::simulator::changes::Timed;
 use crate::simulator::clock::Moment;
 use crate::simulator::dice::{Dice, mix};
-use crate::simulator::estate::Scene;
-use crate::simulator::history::History;
-use crate::simulator::holdings::{CREATED, Timed, inherited};
+use crate::simulator::disk::{Disk, PUBLIC, SLOTS};
 use crate::simulator::ident::Kind;
 use crate::simulator::plan::Plan;
-use crate::simulator::storage::{Disk, SLOTS};
 use crate::simulator::tags::Tags;
 
-/// The first number of the snapshots everybody may see.
-pub(crate) const PUBLIC: u64 = 1 << 41;
 /// How many of them are of Amazon's own images.
 const AMAZONS: u64 = 6;
 /// How many of them there are. AWS lists tens of thousands; a few show who forgets to ask for their own.
-const PUBLICS: u64 = 24;
+pub(crate) const PUBLICS: u64 = 24;
 const AMAZON: &str = "137112412989";
 /// The volume of a snapshot whose volume is not the asker's business.
 pub(crate) const UNTOLD: u64 = u64::MAX;
 /// One instance in so many has a backup of its root volume.
-const BACKUPS: u64 = 4;
+pub(crate) const BACKUPS: u64 = 4;
 
 /// Whose a snapshot is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -125,10 +121,10 @@ impl Shot {
     }
 
     /// The backup of an instance's root volume, taken some days after the volume was made.
-    fn backup(plan: &Plan, disk: &Disk) -> Self {
+    pub(crate) fn backup(plan: &Plan, disk: &Disk) -> Self {
         let mut dice = Dice::new(plan.seed ^ mix(Kind::Snapshot as u64), disk.number);
         let started = disk.created.plus(Duration::from_millis(dice.below(40 * 86_400_000)));
-        let mut tags = inherited(&disk.tags);
+        let mut tags = disk.tags.inherited();
         tags.put("backup", "nightly");
         Self {
             number: disk.number,
@@ -149,7 +145,8 @@ impl Shot {
         }
     }
 
-    fn public(plan: &Plan, number: u64) -> Self {
+    /// One that everybody may see.
+    pub(crate) fn public(plan: &Plan, number: u64) -> Self {
         let ordinal = number - PUBLIC;
         let mut dice = Dice::new(plan.seed ^ mix(Kind::Snapshot as u64), number);
         let started = Moment(1_700_000_000_000).plus(Duration::from_secs(dice.below(60_000_000)));
@@ -185,52 +182,5 @@ impl Timed for Shot {
         let begun = Moment(worked.min(shift(self.started).0));
         self.started = begun;
         self.stuck = self.stuck.map(shift);
-    }
-}
-
-impl Scene<'_> {
-    /// The snapshot as it was at `at`; `None` where EC2 knows of none the account may see.
-    pub(crate) fn shot(self, number: u64, at: Moment) -> Option<Shot> {
-        let shot = match self.holdings().shots.get(number) {
-            Some(history) => history.at(at)?.clone(),
-            None => self.formula_shot(number)?,
-        };
-        (!shot.deleted && shot.started <= at).then_some(shot)
-    }
-
-    /// A snapshot nobody took: a backup, or a public one.
-    pub(crate) fn formula_shot(self, number: u64) -> Option<Shot> {
-        if (PUBLIC..PUBLIC + PUBLICS).contains(&number) {
-            return Some(Shot::public(self.plan, number));
-        }
-        let instance = number / SLOTS;
-        let backed = number.is_multiple_of(SLOTS) && instance % BACKUPS == 1 && instance < self.plan.count;
-        let disk = if backed { Disk::root(self.plan, instance)? } else { return None };
-        Some(Shot::backup(self.plan, &disk))
-    }
-
-    /// The numbers of all snapshots there ever were, from `from` on, in listing order: own ones first.
-    pub(crate) fn shots(self, from: u64) -> impl Iterator<Item = u64> {
-        let step = SLOTS * BACKUPS;
-        let first = from.max(SLOTS).saturating_sub(SLOTS).div_ceil(step) * step + SLOTS;
-        let backups = (first..self.plan.count * SLOTS).step_by(usize::try_from(step).unwrap_or(1));
-        backups.chain(self.holdings().shots.made(from)).chain(from.max(PUBLIC)..PUBLIC + PUBLICS)
-    }
-
-    /// The snapshots calls took, oldest first, as they are at `at`.
-    pub(crate) fn taken(self, at: Moment) -> impl Iterator<Item = Shot> {
-        self.holdings().shots.made(CREATED).filter_map(move |number| self.shot(number, at))
-    }
-
-    /// The moments at which a describe begins to show something else of a snapshot.
-    pub(crate) fn shot_moments(self, number: u64) -> Vec<Moment> {
-        let mut moments = Vec::new();
-        for (from, shot) in self.holdings().shots.get(number).into_iter().flat_map(History::versions) {
-            moments.push(from);
-            if shot.stuck.is_none() {
-                moments.extend((10..=100).step_by(10).map(|percent| shot.reaches(percent)));
-            }
-        }
-        moments
     }
 }

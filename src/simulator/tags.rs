@@ -57,6 +57,13 @@ impl Tags {
         self.0.is_empty()
     }
 
+    /// What is passed on to things made with the one that has these tags: `aws:` tags stay where AWS put them.
+    pub(crate) fn inherited(&self) -> Self {
+        let mut own = self.clone();
+        own.keep(|key, _| !key.starts_with("aws:"));
+        own
+    }
+
     /// The keys whose tags differ between the two, sorted.
     pub(crate) fn differing(&self, other: &Self) -> Vec<String> {
         let keys: BTreeSet<&str> = self.keys().chain(other.keys()).collect();
@@ -89,29 +96,4 @@ pub(crate) struct Tagged {
     /// Rises with each change; 1 is what the resource began with.
     pub(crate) version: u64,
     pub(crate) tags: Tags,
-}
-
-/// What a tag filter asks of a resource.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum TagField {
-    /// `tag:KEY`
-    Value(String),
-    /// `tag-key`
-    Key,
-}
-
-impl TagField {
-    pub(crate) fn parse(name: &str) -> Option<Self> {
-        match name.strip_prefix("tag:") {
-            Some(key) => Some(Self::Value(key.to_owned())),
-            None => (name == "tag-key").then_some(Self::Key),
-        }
-    }
-
-    pub(crate) fn any(&self, tags: &Tags, matches: &mut dyn FnMut(&str) -> bool) -> bool {
-        match self {
-            Self::Value(key) => tags.get(key).is_some_and(matches),
-            Self::Key => tags.keys().any(matches),
-        }
-    }
 }

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use crate::simulator::clock::Moment;
 use crate::simulator::ec2::{Call, answer};
 use crate::simulator::estate::Estate;
 use crate::simulator::happening::What;
 use crate::simulator::lens::Lens;
+use crate::simulator::plan::{Plan, Shape};
 use crate::simulator::refusal::Refusal;
 use crate::simulator::request::Params;
 use crate::simulator::world::World;
@@ -38,6 +40,12 @@ const START: &str = "2026-11-22T12:00:00Z";
 
 fn options(instances: usize) -> Options {
     Options { instances, clock: Clock::manual(START.parse().unwrap()), ..Options::default() }
+}
+
+/// The formula of an account that began when the tests' clock stands.
+pub(crate) fn plan(count: u64) -> Plan {
+    let shape = Shape { count, stopped_percent: 10, terminated_percent: 2, retention: Duration::from_hours(1) };
+    Plan::new(1, "123456789012", "us-east-1", shape, Moment::of(START.parse().unwrap()))
 }
 
 /// A world under a clock that stands still, and the questions tests ask of it.

@@ -4,12 +4,10 @@
 //! its parameters or its answer name it.
 //!
 //! # Limits
-//! Of all accounts together the newest [`MOST`] calls are held, and each is there at once, where AWS takes up to 15 minutes.
+//! Of all accounts together the newest [`MOST`](records::MOST) calls are held, and each is there at once, where AWS takes up to 15 minutes.
 
-use std::collections::VecDeque;
-use std::sync::Arc;
+mod records;
 
-use parking_lot::RwLock;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -19,8 +17,8 @@ use crate::simulator::refusal::Refusal;
 use crate::simulator::world::World;
 use crate::simulator::{envelope, json};
 
-/// How many calls are remembered.
-const MOST: usize = 10_000;
+pub(crate) use records::Trail;
+
 /// Events on a page, unless fewer are asked for.
 const PAGE: usize = 50;
 
@@ -31,24 +29,6 @@ pub(crate) struct Call<'a> {
     pub(crate) account: &'a str,
     pub(crate) region: &'a str,
     pub(crate) body: &'a [u8],
-}
-
-/// The records of all accounts, oldest first.
-#[derive(Debug, Default)]
-pub(crate) struct Trail(RwLock<VecDeque<Arc<Happening>>>);
-
-impl Trail {
-    /// Remembers a call; anything else is none of a trail's.
-    pub(crate) fn record(&self, happening: &Happening) {
-        if !matches!(happening.what, What::Call { .. }) {
-            return;
-        }
-        let mut records = self.0.write();
-        if records.len() >= MOST {
-            records.pop_front();
-        }
-        records.push_back(Arc::new(happening.clone()));
-    }
 }
 
 /// The names of all actions.

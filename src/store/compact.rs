@@ -8,8 +8,10 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-use super::disk::{Alarm, FileSystem};
-use super::file::{FILE_NAME, Fault, OpenError, Place, guarded};
+use super::disk::FileSystem;
+use super::file::{FILE_NAME, Fault, Place, guarded};
+use super::guarded::Alarm;
+use super::open_error::OpenError;
 
 /// How much of the file redb may keep in memory meanwhile.
 const CACHE_BYTES: usize = 256 << 20;

@@ -17,13 +17,12 @@ use std::time::Duration;
 use redb::{ReadableTable, WriteTransaction};
 
 use super::codec;
+use super::counted::{self, Plain};
 use super::keys;
 use super::snapshot::{ReadError, Snapshot};
 use super::tables::DEDUPE_TABLE;
-use super::verify::{Mismatch, Report};
-use super::writer::{self, Failure, Plain, size};
+use super::write_error::WriteError;
 use crate::model::{Cause, Recorded, Timestamp};
-use crate::store::tables::DEDUPE;
 
 /// How long an id is remembered: twice as long as a queue that `muster setup` makes keeps a message.
 pub const AGE: Duration = Duration::from_hours(48);
@@ -47,7 +46,7 @@ pub(super) struct Dedupe<'txn> {
 }
 
 impl<'txn> Dedupe<'txn> {
-    pub(super) fn open(txn: &'txn WriteTransaction) -> Result<Self, Failure> {
+    pub(super) fn open(txn: &'txn WriteTransaction) -> Result<Self, WriteError> {
         let table = txn.open_table(DEDUPE_TABLE)?;
         let order = keys::notified_order();
         let next = match table.range(order.as_slice()..keys::past(&order).as_slice())?.next_back() {
@@ -58,21 +57,21 @@ impl<'txn> Dedupe<'txn> {
     }
 
     /// Remembers a notification that was recorded at `at`; one that is known stays as it is.
-    pub(super) fn note(&mut self, event_id: &str, at: Timestamp, live: &mut u64) -> Result<(), Failure> {
+    pub(super) fn note(&mut self, event_id: &str, at: Timestamp, live: &mut u64) -> Result<(), WriteError> {
         let key = keys::notified(event_id);
         if event_id.len() > LONGEST || self.table.get(key.as_slice())?.is_some() {
             return Ok(());
         }
         let place = keys::notified_place(self.next);
-        drop(writer::insert(&mut self.table, &key, &codec::encode_notified_number(&key, self.next)?, live)?);
-        drop(writer::insert(&mut self.table, &place, &codec::encode_notified(&place, event_id, at)?, live)?);
+        drop(counted::insert(&mut self.table, &key, &codec::encode_notified_number(&key, self.next)?, live)?);
+        drop(counted::insert(&mut self.table, &place, &codec::encode_notified(&place, event_id, at)?, live)?);
         self.next += 1;
         self.added += 1;
         Ok(())
     }
 
     /// Forgets the oldest: those recorded [`AGE`] before `now`, and those above `rows`; a few more than were added.
-    pub(super) fn trim(mut self, now: Timestamp, rows: u64, live: &mut u64) -> Result<(), Failure> {
+    pub(super) fn trim(mut self, now: Timestamp, rows: u64, live: &mut u64) -> Result<(), WriteError> {
         let order = keys::notified_order();
         let end = keys::past(&order);
         for _ in 0..self.added + EXTRA {
@@ -85,8 +84,8 @@ impl<'txn> Dedupe<'txn> {
                 (!is_kept).then(|| (place.value().to_vec(), keys::notified(&event_id)))
             };
             let Some((place, key)) = oldest else { break };
-            writer::remove(&mut self.table, &place, live)?;
-            writer::remove(&mut self.table, &key, live)?;
+            counted::remove(&mut self.table, &place, live)?;
+            counted::remove(&mut self.table, &key, live)?;
         }
         Ok(())
     }
@@ -110,48 +109,6 @@ impl Snapshot {
         let Some(bytes) = self.0.dedupe.get(key.as_slice())? else { return Ok(false) };
         codec::decode_notified_number(&key, bytes.value())?;
         Ok(true)
-    }
-
-    /// Holds both halves of the table against each other, and counts its bytes.
-    pub(super) fn check_notified(&self, report: &mut Report) -> Result<(), ReadError> {
-        let table = &self.0.dedupe;
-        for entry in table.range::<&[u8]>(..)? {
-            let (key, bytes) = entry?;
-            let (key, bytes) = (key.value(), bytes.value());
-            report.live.dedupe += size(key.len(), bytes.len());
-            if keys::parked_message(key).is_some() {
-                if let Err(error) = codec::decode_parked(key, bytes) {
-                    report.add(Mismatch::Damaged(error));
-                }
-                continue;
-            }
-            let same = if let Some(number) = keys::notified_number(key) {
-                codec::decode_notified(key, bytes).map(|(event_id, _)| (keys::notified(&event_id), number))
-            } else if keys::is_notified(key) {
-                codec::decode_notified_number(key, bytes).map(|number| (keys::notified_place(number), number))
-            } else {
-                Err(codec::key_fault(DEDUPE, key))
-            };
-            let (other, number) = match same {
-                Ok(same) => same,
-                Err(error) => {
-                    report.add(Mismatch::Damaged(error));
-                    continue;
-                }
-            };
-            let agrees = match table.get(other.as_slice())? {
-                Some(found) if keys::is_notified(&other) => {
-                    codec::decode_notified_number(&other, found.value()).is_ok_and(|found| found == number)
-                }
-                Some(found) => codec::decode_notified(&other, found.value())
-                    .is_ok_and(|(event_id, _)| keys::notified(&event_id) == key),
-                None => false,
-            };
-            if !agrees {
-                report.add(Mismatch::Differs { table: DEDUPE, key: keys::shown(key) });
-            }
-        }
-        Ok(())
     }
 }
 

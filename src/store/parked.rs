@@ -13,11 +13,11 @@ use std::time::Duration;
 use redb::{ReadableTable, WriteTransaction};
 
 use super::codec::{self, DiskParked};
+use super::counted::{self, Plain};
 use super::keys;
-use super::rebuild::Entry;
 use super::snapshot::{ReadError, Snapshot};
-use super::tables::DEDUPE_TABLE;
-use super::writer::{self, Failure, Plain};
+use super::tables::{DEDUPE_TABLE, Entry};
+use super::write_error::WriteError;
 use crate::model::{Parked, Timestamp};
 
 /// How many messages are kept at most.
@@ -32,18 +32,18 @@ pub(super) fn keep(
     messages: Vec<Parked>,
     now: Timestamp,
     live: &mut u64,
-) -> Result<(), Failure> {
+) -> Result<(), WriteError> {
     let mut table = txn.open_table(DEDUPE_TABLE)?;
     for parked in messages {
         let Parked { message, queue, at, receives, why, body, bytes } = parked.cut();
         let key = keys::parked(&message);
         let disk = DiskParked { at: at.as_millis(), receives, bytes, queue: &queue, why: &why, body: &body };
-        drop(writer::insert(&mut table, &key, &codec::encode_parked(&key, &disk)?, live)?);
+        drop(counted::insert(&mut table, &key, &codec::encode_parked(&key, &disk)?, live)?);
     }
     trim(&mut table, now, live)
 }
 
-fn trim(table: &mut Plain<'_>, now: Timestamp, live: &mut u64) -> Result<(), Failure> {
+fn trim(table: &mut Plain<'_>, now: Timestamp, live: &mut u64) -> Result<(), WriteError> {
     let prefix = keys::all_parked();
     let mut kept = Vec::new();
     for entry in table.range(prefix.as_slice()..keys::past(&prefix).as_slice())? {
@@ -56,7 +56,7 @@ fn trim(table: &mut Plain<'_>, now: Timestamp, live: &mut u64) -> Result<(), Fai
     let most = kept.len().saturating_sub(KEPT);
     for (place, (at, key)) in kept.into_iter().enumerate() {
         if place < most || now.since(Timestamp::from_millis(at)) > AGE {
-            writer::remove(table, &key, live)?;
+            counted::remove(table, &key, live)?;
         }
     }
     Ok(())

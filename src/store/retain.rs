@@ -24,14 +24,18 @@ use std::time::Duration;
 use redb::{ReadableTable, Table, WriteTransaction};
 
 use super::codec::{self, Fault, Ledger, Live};
+use super::commit::CommitError;
+use super::counted::{self, Plain, size};
+use super::derived::subjects;
+use super::handle::{Shared, Store};
 use super::keys;
 use super::meta::LEDGER_KEY;
 use super::snapshot::{ReadError, Snapshot};
 use super::tables::{
     BASE_TABLE, BY_RESOURCE_TABLE, EVENTS_TABLE, INTERVALS_TABLE, META_TABLE, TIMES_TABLE, TOMBSTONES_TABLE,
 };
-use super::writer::{self, CommitError, Failure, Plain, Writer, size, subjects};
-use super::{Shared, Store};
+use super::write_error::WriteError;
+use super::writer::Writer;
 use crate::model::known::fold;
 use crate::model::{Current, Recorded, Seq, Timestamp};
 
@@ -209,7 +213,7 @@ impl Writer {
         let until = last.min(self.ledger.horizon.saturating_add(u64::try_from(records).unwrap_or(u64::MAX)));
         let mut folding = |writer: &mut Writer| {
             let database = shared.database.read();
-            let txn = writer::begin(database.as_ref().ok_or(redb::StorageError::DatabaseClosed)?)?;
+            let txn = counted::begin(database.as_ref().ok_or(redb::StorageError::DatabaseClosed)?)?;
             let mut folding = Folding::open(&txn, writer.ledger)?;
             let first = writer.ledger.horizon;
             while folding.ledger.horizon < until && folding.ledger.live.history() > due.down_to {
@@ -225,7 +229,7 @@ impl Writer {
         };
         shared.write_transactions.fetch_add(1, Ordering::Relaxed);
         let before = self.ledger.horizon;
-        self.ledger = folding(self).map_err(|failure: Failure| self.latch(failure))?;
+        self.ledger = folding(self).map_err(|failure: WriteError| self.latch(failure))?;
         shared.publish().map_err(|error| self.latch(error.into()))?;
         Ok(Folded {
             records: usize::try_from(self.ledger.horizon - before).unwrap_or(usize::MAX),
@@ -235,7 +239,7 @@ impl Writer {
     }
 
     /// The last record that was committed early enough.
-    fn foldable(&self, due: Due) -> Result<Seq, Failure> {
+    fn foldable(&self, due: Due) -> Result<Seq, WriteError> {
         Ok(self.snapshot()?.seq_at(due.until)?.unwrap_or(Seq::ZERO))
     }
 }
@@ -261,7 +265,7 @@ struct Folding<'txn> {
 }
 
 impl<'txn> Folding<'txn> {
-    fn open(txn: &'txn WriteTransaction, ledger: Ledger) -> Result<Self, Failure> {
+    fn open(txn: &'txn WriteTransaction, ledger: Ledger) -> Result<Self, WriteError> {
         Ok(Folding {
             events: txn.open_table(EVENTS_TABLE)?,
             by_resource: txn.open_table(BY_RESOURCE_TABLE)?,
@@ -276,7 +280,7 @@ impl<'txn> Folding<'txn> {
     }
 
     /// Folds the oldest record.
-    fn step(&mut self) -> Result<(), Failure> {
+    fn step(&mut self) -> Result<(), WriteError> {
         let seq = Seq(self.ledger.horizon).next();
         let record = {
             let Some(bytes) = self.events.remove(seq.0)? else {
@@ -300,7 +304,7 @@ impl<'txn> Folding<'txn> {
     }
 
     /// Folds a record over the base of its resource.
-    fn apply(&mut self, record: &Recorded) -> Result<(), Failure> {
+    fn apply(&mut self, record: &Recorded) -> Result<(), WriteError> {
         let Some(id) = record.event.resource() else { return Ok(()) };
         let key = keys::resource(id);
         let before = match self.states.remove(&key) {
@@ -317,7 +321,7 @@ impl<'txn> Folding<'txn> {
                 None => false,
             };
             if left {
-                writer::remove(&mut self.tombstones, &key, &mut self.ledger.live.tombstones)?;
+                counted::remove(&mut self.tombstones, &key, &mut self.ledger.live.tombstones)?;
             }
         }
         self.states.insert(key, after);
@@ -326,7 +330,7 @@ impl<'txn> Folding<'txn> {
 
     /// Drops the times of records that are folded. One commit has one entry, its last record's: that one stays until the whole
     /// commit is folded.
-    fn forget_times(&mut self) -> Result<(), Failure> {
+    fn forget_times(&mut self) -> Result<(), WriteError> {
         loop {
             let oldest = self.times.first()?.map(|(at, seq)| (at.value(), seq.value()));
             let Some((at, _)) = oldest.filter(|(_, seq)| *seq <= self.ledger.horizon) else { return Ok(()) };
@@ -337,7 +341,7 @@ impl<'txn> Folding<'txn> {
 
     /// Drops intervals that ended before the horizon, but never the newest of a scope and kind. Looks at a few of them, from
     /// `from` on, and returns where to go on.
-    fn trim(&mut self, from: Option<&[u8]>) -> Result<Option<Vec<u8>>, Failure> {
+    fn trim(&mut self, from: Option<&[u8]>) -> Result<Option<Vec<u8>>, WriteError> {
         // By `times` as well, because the clock may have been ahead at the horizon.
         let kept = self.times.first()?.map(|(at, _)| keys::time_of(at.value()).as_millis());
         let horizon_at = kept.map_or(self.ledger.horizon_at, |kept| kept.min(self.ledger.horizon_at));
@@ -363,14 +367,14 @@ impl<'txn> Folding<'txn> {
     }
 
     /// Writes the new base and the ledger, and lets go of the tables.
-    fn finish(mut self) -> Result<Ledger, Failure> {
+    fn finish(mut self) -> Result<Ledger, WriteError> {
         for (key, state) in std::mem::take(&mut self.states) {
             let live = &mut self.ledger.live.base;
             match state {
                 Some(current) => {
-                    drop(writer::insert(&mut self.base, &key, &codec::encode_base(&key, &current)?, live)?);
+                    drop(counted::insert(&mut self.base, &key, &codec::encode_base(&key, &current)?, live)?);
                 }
-                None => writer::remove(&mut self.base, &key, live)?,
+                None => counted::remove(&mut self.base, &key, live)?,
             }
         }
         let ledger = codec::encode_ledger(LEDGER_KEY, self.ledger)?;

@@ -1,28 +1,28 @@
 //! Reading: one consistent state of the whole store.
 
 mod history;
+mod lists;
 mod rows;
+mod scopes;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use redb::{Database, ReadOnlyTable, ReadableDatabase};
 use thiserror::Error;
 
-use self::rows::fingerprint;
-use super::codec::{self, DecodeError, Ledger, Live};
+use super::codec::{self, DecodeError, DiskHead, Ledger, Live};
 use super::damage::Damages;
 use super::keys;
 use super::meta::LEDGER_KEY;
 use super::stored::Stored;
 use super::tables::{
-    BASE_TABLE, BY_RESOURCE_TABLE, CURRENT_TABLE, DEDUPE_TABLE, EVENTS_TABLE, INTERVALS, INTERVALS_TABLE, META,
-    META_TABLE, ROWS, ROWS_TABLE, TIMES_TABLE, TOMBSTONES_TABLE,
+    BASE_TABLE, BY_RESOURCE_TABLE, CURRENT_TABLE, DEDUPE_TABLE, EVENTS_TABLE, INTERVALS_TABLE, META, META_TABLE,
+    ROWS_TABLE, TIMES_TABLE, TOMBSTONES_TABLE,
 };
-use super::watermark::Watermark;
 use crate::model::known::Tombstone;
 use crate::model::row::Project;
-use crate::model::{Current, Kind, LogId, ResourceId, Row, RowFields, Scope, Seq, Timestamp};
+use crate::model::{Current, LogId, ResourceId, Row, RowFields, Scope, Seq, Timestamp};
 
 /// Why a read failed. It never stands for "not found".
 #[derive(Debug, Error)]
@@ -81,6 +81,16 @@ pub struct Fingerprint {
     pub provisional: bool,
     /// The newest evidence when the row was written.
     pub seen: Timestamp,
+}
+
+impl Fingerprint {
+    pub(super) fn of(head: &DiskHead<'_>) -> Self {
+        Fingerprint {
+            digest: u128::from_le_bytes(head.digest),
+            provisional: head.provisional,
+            seen: Timestamp::from_millis(head.seen),
+        }
+    }
 }
 
 /// One committed state of the store. Cheap to make and to clone.
@@ -245,125 +255,7 @@ impl Snapshot {
         let key = keys::resource(id);
         let Some(bytes) = self.0.rows.get(key.as_slice())? else { return Ok(None) };
         let head = codec::decode_head(&key, bytes.value());
-        Ok(Some(fingerprint(&head.inspect_err(|error| self.0.damages.note(&key, Some(id), error))?)))
-    }
-
-    /// Every scope's copy of one resource, in account and region order; also those in scopes that are no longer watched.
-    ///
-    /// # Errors
-    /// When the store cannot be read, and when one of them cannot: it must not look like none.
-    pub fn copies(&self, kind: &Kind, id: &str) -> Result<Vec<Head>, ReadError> {
-        let prefix = keys::of_id(kind, id);
-        let mut found = Vec::new();
-        let mut reader = keys::Reader::default();
-        for entry in self.0.rows.range(prefix.as_slice()..keys::past(&prefix).as_slice())? {
-            let (key, bytes) = entry?;
-            let id = reader.resource(key.value()).ok_or_else(|| codec::key_fault(ROWS, key.value()))?;
-            found.push(self.head_or_made(id, key.value(), bytes.value())?);
-        }
-        Ok(found)
-    }
-
-    /// At most `limit` rows of a kind in key order: those of one scope, or of all; those after `after`, or from the start.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn rows(
-        &self,
-        kind: &Kind,
-        scope: Option<&Scope>,
-        after: Option<&ResourceId>,
-        limit: usize,
-    ) -> Result<Vec<Row>, ReadError> {
-        let mut version = None;
-        self.page(kind, scope, after, limit, |id, key, bytes| self.row_or_made(&id, key, bytes, &mut version))
-    }
-
-    /// As [`Snapshot::rows`], without facets and tags: several times as fast.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn heads(
-        &self,
-        kind: &Kind,
-        scope: Option<&Scope>,
-        after: Option<&ResourceId>,
-        limit: usize,
-    ) -> Result<Vec<Head>, ReadError> {
-        self.page(kind, scope, after, limit, |id, key, bytes| self.head_or_made(id, key, bytes))
-    }
-
-    /// How many resources of a kind the store holds, in one scope or in all.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn count(&self, kind: &Kind, scope: Option<&Scope>) -> Result<u64, ReadError> {
-        if let Some(scope) = scope {
-            let key = keys::count(kind, scope);
-            return match self.0.meta.get(key.as_slice())? {
-                Some(bytes) => Ok(codec::decode_number(&key, bytes.value())?),
-                None => Ok(0),
-            };
-        }
-        let counts = self.counts_under(&keys::counts_of(kind))?.into_iter();
-        Ok(counts.filter(|(_, scope, _)| !self.leaves_out(scope)).map(|(_, _, count)| count).sum())
-    }
-
-    /// How many resources of each kind each scope holds. Scopes that hold none of a kind are left out.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn counts(&self) -> Result<Vec<(Kind, Scope, u64)>, ReadError> {
-        let mut counts = self.counts_under(&keys::counts())?;
-        counts.retain(|(_, scope, _)| !self.leaves_out(scope));
-        Ok(counts)
-    }
-
-    /// Every scope that holds a resource or was ever listed to the end, also those that are no longer watched.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn scopes(&self) -> Result<BTreeSet<Scope>, ReadError> {
-        let held = self.whole().counts()?.into_iter().map(|(_, scope, _)| scope);
-        let listed = self.watermarks()?.into_iter().map(|watermark| watermark.scope);
-        Ok(held.chain(listed).collect())
-    }
-
-    /// The newest watermark of each kind in each scope.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn watermarks(&self) -> Result<Vec<Watermark>, ReadError> {
-        let mut found = Vec::new();
-        let mut end: Option<Vec<u8>> = None;
-        loop {
-            // The last interval of a kind in a scope is its newest; then go on below all of its others.
-            let mut range = match &end {
-                None => self.0.intervals.range::<&[u8]>(..)?,
-                Some(end) => self.0.intervals.range(..end.as_slice())?,
-            };
-            let Some(entry) = range.next_back() else { break };
-            let (key, bytes) = entry?;
-            let watermark = watermark(key.value(), bytes.value())?;
-            end = Some(keys::intervals_of(&watermark.scope, &watermark.kind));
-            found.push(watermark);
-        }
-        found.reverse();
-        Ok(found)
-    }
-
-    /// When a kind in a scope was watched, oldest first. Between two intervals nobody was looking.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn intervals(&self, scope: &Scope, kind: &Kind) -> Result<Vec<Watermark>, ReadError> {
-        let prefix = keys::intervals_of(scope, kind);
-        let mut found = Vec::new();
-        for entry in self.0.intervals.range(prefix.as_slice()..keys::past(&prefix).as_slice())? {
-            let (key, bytes) = entry?;
-            found.push(watermark(key.value(), bytes.value())?);
-        }
-        Ok(found)
+        Ok(Some(Fingerprint::of(&head.inspect_err(|error| self.0.damages.note(&key, Some(id), error))?)))
     }
 
     /// What is left of a removed resource; `None` while it exists, or when it never did.
@@ -393,129 +285,6 @@ impl Snapshot {
     pub(super) fn project(&self, id: &ResourceId, current: &Current) -> RowFields {
         (self.0.project)(id, &current.document)
     }
-
-    /// Shows `visit` the id and name of at most `limit` resources of a kind, in key order, from the one after `after`. Returns
-    /// the last of them; `None` when there was none. Builds nothing: lists of thousands are made of this.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn each_name(
-        &self,
-        kind: &Kind,
-        after: Option<&ResourceId>,
-        limit: usize,
-        mut visit: impl FnMut(&str, Option<&str>),
-    ) -> Result<Option<ResourceId>, ReadError> {
-        let prefix = keys::of_kind(kind);
-        let end = keys::past(&prefix);
-        let start = match after {
-            Some(after) => keys::next(&keys::resource(after)).max(prefix.clone()),
-            None => prefix.clone(),
-        };
-        if start >= end || limit == 0 {
-            return Ok(None);
-        }
-        let (mut last, mut visited) = (None, 0);
-        let mut reader = keys::Reader::default();
-        for entry in self.0.rows.range(start.as_slice()..end.as_slice())? {
-            let (key, bytes) = entry?;
-            let key = key.value();
-            let Some(id) = keys::id_under(&prefix, key) else {
-                self.0.damages.note(key, None, &codec::key_fault(ROWS, key));
-                continue;
-            };
-            if !self.1.is_empty() && reader.resource(key).is_some_and(|id| self.leaves_out(&id.scope())) {
-                continue;
-            }
-            match codec::decode_head(key, bytes.value()) {
-                Ok(head) => visit(&id, head.name),
-                Err(error) => match reader.resource(key).map(|id| self.row_or_made(&id, key, bytes.value(), &mut None))
-                {
-                    Some(Ok(row)) => visit(&id, row.fields.name.as_deref()),
-                    Some(Err(ReadError::Damaged(_))) | None => {
-                        self.0.damages.note(key, None, &error);
-                        continue;
-                    }
-                    Some(Err(error)) => return Err(error),
-                },
-            }
-            last = Some(key.to_vec());
-            visited += 1;
-            if visited == limit {
-                break;
-            }
-        }
-        let Some(last) = last else { return Ok(None) };
-        let id = reader.resource(&last);
-        Ok(Some(id.ok_or_else(|| codec::key_fault(ROWS, &last))?))
-    }
-
-    fn page<T>(
-        &self,
-        kind: &Kind,
-        scope: Option<&Scope>,
-        after: Option<&ResourceId>,
-        limit: usize,
-        make: impl FnMut(ResourceId, &[u8], &[u8]) -> Result<T, ReadError>,
-    ) -> Result<Vec<T>, ReadError> {
-        let prefix = keys::of_kind(kind);
-        let end = keys::past(&prefix);
-        let start = match after {
-            Some(after) => keys::next(&keys::resource(after)).max(prefix),
-            None => prefix,
-        };
-        self.walk(&start, &end, scope, limit, make)
-    }
-
-    /// Walks rows in key order. What cannot be read is left out and noted.
-    fn walk<T>(
-        &self,
-        start: &[u8],
-        end: &[u8],
-        scope: Option<&Scope>,
-        limit: usize,
-        mut make: impl FnMut(ResourceId, &[u8], &[u8]) -> Result<T, ReadError>,
-    ) -> Result<Vec<T>, ReadError> {
-        let mut found = Vec::new();
-        if start >= end || limit == 0 {
-            return Ok(found);
-        }
-        let mut reader = keys::Reader::default();
-        for entry in self.0.rows.range(start..end)? {
-            let (key, bytes) = entry?;
-            let Some(id) = reader.resource(key.value()) else {
-                self.0.damages.note(key.value(), None, &codec::key_fault(ROWS, key.value()));
-                continue;
-            };
-            let is_asked = match scope {
-                Some(scope) => scope.account == id.account && scope.region == id.region,
-                None => self.1.is_empty() || !self.leaves_out(&id.scope()),
-            };
-            if !is_asked {
-                continue;
-            }
-            match make(id, key.value(), bytes.value()) {
-                Ok(row) => found.push(row),
-                Err(ReadError::Damaged(_)) => continue,
-                Err(error) => return Err(error),
-            }
-            if found.len() == limit {
-                break;
-            }
-        }
-        Ok(found)
-    }
-
-    fn counts_under(&self, prefix: &[u8]) -> Result<Vec<(Kind, Scope, u64)>, ReadError> {
-        let mut reader = keys::Reader::default();
-        let mut found = Vec::new();
-        for entry in self.0.meta.range(prefix..keys::past(prefix).as_slice())? {
-            let (key, bytes) = entry?;
-            let (kind, scope) = reader.count(key.value()).ok_or_else(|| codec::key_fault(META, key.value()))?;
-            found.push((kind, scope, codec::decode_number(key.value(), bytes.value())?));
-        }
-        Ok(found)
-    }
 }
 
 /// The scopes that are no longer watched, as `meta` has them.
@@ -530,17 +299,4 @@ fn retired(meta: &ReadOnlyTable<&'static [u8], &'static [u8]>) -> Result<BTreeMa
         found.insert(scope, keys::time_of(since));
     }
     Ok(found)
-}
-
-fn watermark(key: &[u8], bytes: &[u8]) -> Result<Watermark, DecodeError> {
-    let (scope, kind, since) = keys::Reader::default().interval(key).ok_or_else(|| codec::key_fault(INTERVALS, key))?;
-    let disk = codec::decode_watermark(key, bytes)?;
-    Ok(Watermark {
-        scope,
-        kind,
-        since,
-        started: Timestamp::from_millis(disk.started),
-        ended: Timestamp::from_millis(disk.ended),
-        complete: disk.complete,
-    })
 }

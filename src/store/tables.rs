@@ -43,6 +43,9 @@ pub(super) const DEDUPE: &str = "dedupe";
 
 pub(super) const DEDUPE_TABLE: Plain = TableDefinition::new(DEDUPE);
 
+/// A key and its record, as stored.
+pub(super) type Entry = (Vec<u8>, Vec<u8>);
+
 /// Every table.
 pub(super) const NAMES: [&str; 10] =
     [BASE, BY_RESOURCE, CURRENT, DEDUPE, EVENTS, INTERVALS, META, ROWS, TIMES, TOMBSTONES];

@@ -1,4 +1,6 @@
+use std::collections::BTreeMap;
 use std::fs;
+use std::path::Path;
 
 use proptest::prelude::*;
 
@@ -12,8 +14,8 @@ use super::verify::fold_log;
 use super::*;
 use crate::model::event::Overlay;
 use crate::model::{
-    ActionId, ApiCall, Cause, Change, Document, Event, Group, Outcome, Provisional, RowFields, Seq, Source, Tagging,
-    Value,
+    ActionId, ApiCall, Cause, Change, Document, Event, Group, Kind, Outcome, Provisional, ResourceId, RowFields, Scope,
+    Seq, Source, Tagging, Value,
 };
 
 /// The store holds what the plain model holds, in every table and by every read.

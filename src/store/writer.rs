@@ -3,134 +3,26 @@
 mod transaction;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use redb::{Database, Durability, WriteTransaction};
-use thiserror::Error;
-
 use super::clock;
-use super::codec::{self, DecodeError, EncodeError, Ledger};
+use super::codec::{self, Ledger};
+use super::commit::{Batch, CommitError, Committed, mib};
+use super::counted::begin;
 use super::dedupe::Dedupe;
-use super::file::{self, Damage, OpenError, Opened};
+use super::file::{self, Opened};
+use super::handle::{Shared, Store};
 use super::keys;
+use super::open_error::{Damage, OpenError};
 use super::snapshot::{ReadError, Retired, Snapshot};
 use super::tables::META_TABLE;
 use super::watermark::Watermark;
-use super::{Shared, Store};
+use super::write_error::WriteError;
 use crate::model::parked::MAX_BODY;
-use crate::model::{Cause, Event, Parked, Recorded, Region, ResourceId, RowFields, Scope, Seq, Timestamp};
+use crate::model::{Event, Recorded, Region, ResourceId, RowFields, Scope, Seq, Timestamp};
 
 use self::transaction::{Applied, Transaction};
-pub(super) use self::transaction::{Plain, insert, remove, row_bytes, size, stamp, subjects, tombstone};
-
-/// What to commit at once. Bounded by the caller: 200 entries keep a commit near 20 ms.
-#[derive(Clone, Debug, Default)]
-pub struct Batch {
-    /// The commit's time, in AWS time. Where the clock was set back by up to two hours, it is recorded at the newest record's.
-    pub recorded_at: Timestamp,
-    /// Events in order, each with its cause. One resource may occur several times.
-    pub entries: Vec<(Cause, Event)>,
-    /// Watermarks to save along with them.
-    pub watermarks: Vec<Watermark>,
-    /// Ids of the notifications that the entries come of: from now on they are known ([`Snapshot::is_notified`]).
-    pub notified: Vec<String>,
-    /// Messages of a queue that cannot be read, to keep ([`Snapshot::parked`]).
-    pub parked: Vec<Parked>,
-}
-
-/// What a commit did. Durable, and visible to every snapshot taken from now on and to the index.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Committed {
-    /// The first record's seq. Above `last` when the batch had no entries.
-    pub first: Seq,
-    /// The last record's seq.
-    pub last: Seq,
-    /// The resources that changed, in log order; one that changed twice occurs twice.
-    pub touched: Vec<Touched>,
-}
-
-/// One change of a resource.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Touched {
-    /// Which.
-    pub id: ResourceId,
-    /// By which record.
-    pub seq: Seq,
-    /// How.
-    pub what: What,
-    /// Whether nobody is told one by one: a baseline, or a new mapping.
-    pub quiet: bool,
-    /// Whether a list of resources shows it: it came, went, or got another name.
-    pub listed: bool,
-}
-
-/// How a resource changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum What {
-    /// It was not there before.
-    Appeared,
-    /// Its content changed.
-    Changed,
-    /// It is not there any more.
-    Disappeared,
-}
-
-/// Why nothing of a batch was committed.
-#[derive(Debug, Error)]
-pub enum CommitError {
-    /// Too little space is left. Reads go on; try again when there is more.
-    #[error(
-        "the disk that holds {path} has {} free, and writing stops below {} (--keep-free): free some space, and \
-         Muster goes on by itself", mib(*free), mib(*needed)
-    )]
-    DiskFull {
-        /// The store file.
-        path: PathBuf,
-        /// Bytes free to this user.
-        free: u64,
-        /// Bytes that must be free.
-        needed: u64,
-    },
-    /// The disk failed under the store. From now on it neither reads nor writes until it is opened again.
-    #[error(
-        "writing {path} failed ({source}), and it is opened again: check the disk and its space; Muster goes on by itself"
-    )]
-    Failed {
-        /// The store file.
-        path: PathBuf,
-        /// What the database layer said.
-        #[source]
-        source: Box<redb::Error>,
-    },
-    /// An earlier failure made the store unusable until it is opened again.
-    #[error("{path} failed, and is not open again yet: check the disk and its space; Muster goes on by itself")]
-    Latched {
-        /// The store file.
-        path: PathBuf,
-    },
-    /// The file system does not say how much space is left.
-    #[error("cannot ask how much space is left for {path}: check that the disk is still mounted")]
-    Space {
-        /// The store file.
-        path: PathBuf,
-        /// What the system said.
-        #[source]
-        source: std::io::Error,
-    },
-    /// A resource that the batch changes is stored damaged.
-    #[error(transparent)]
-    Damaged(#[from] DecodeError),
-    /// The batch holds something that has no stored form.
-    #[error(transparent)]
-    Unencodable(#[from] EncodeError),
-}
-
-/// A number of bytes for people: in MiB, up to where it does not matter.
-pub(super) fn mib(bytes: u64) -> String {
-    format!("{} MiB", bytes >> 20)
-}
 
 /// The one writer of a store. It is not `Clone`: whoever holds it is the only one to write.
 pub struct Writer {
@@ -293,7 +185,7 @@ impl Writer {
         Ok(known.collect())
     }
 
-    fn retire(&self, changes: &[(Scope, Option<Timestamp>)]) -> Result<(), Failure> {
+    fn retire(&self, changes: &[(Scope, Option<Timestamp>)]) -> Result<(), WriteError> {
         self.shared.write_transactions.fetch_add(1, Ordering::Relaxed);
         let database = self.shared.database.read();
         let txn = begin(database.as_ref().ok_or(redb::StorageError::DatabaseClosed)?)?;
@@ -397,7 +289,7 @@ impl Writer {
         if is_full { Err(CommitError::DiskFull { path: path(), free, needed }) } else { Ok(()) }
     }
 
-    fn write(&mut self, first: Seq, records: &[(Recorded, Vec<u8>)], batch: Batch) -> Result<Applied, Failure> {
+    fn write(&mut self, first: Seq, records: &[(Recorded, Vec<u8>)], batch: Batch) -> Result<Applied, WriteError> {
         self.shared.write_transactions.fetch_add(1, Ordering::Relaxed);
         let database = self.shared.database.read();
         let txn = begin(database.as_ref().ok_or(redb::StorageError::DatabaseClosed)?)?;
@@ -428,62 +320,14 @@ impl Writer {
     }
 
     /// Makes a failure public; one of the disk stops all further use until the file is opened again.
-    pub(super) fn latch(&self, failure: Failure) -> CommitError {
+    pub(super) fn latch(&self, failure: WriteError) -> CommitError {
         match failure {
-            Failure::Decode(error) => CommitError::Damaged(error),
-            Failure::Encode(error) => CommitError::Unencodable(error),
-            Failure::Storage(source) => {
+            WriteError::Decode(error) => CommitError::Damaged(error),
+            WriteError::Encode(error) => CommitError::Unencodable(error),
+            WriteError::Storage(source) => {
                 self.shared.place.alarm.ring(&source);
                 CommitError::Failed { path: self.shared.place.path.clone(), source }
             }
         }
     }
-}
-
-/// A failure on the way, before it is known whose it is.
-pub(super) enum Failure {
-    Storage(Box<redb::Error>),
-    Decode(DecodeError),
-    Encode(EncodeError),
-}
-
-impl From<ReadError> for Failure {
-    fn from(error: ReadError) -> Self {
-        match error {
-            ReadError::Unavailable(source) => Failure::Storage(source),
-            ReadError::Damaged(error) => Failure::Decode(error),
-        }
-    }
-}
-
-impl From<DecodeError> for Failure {
-    fn from(error: DecodeError) -> Self {
-        Failure::Decode(error)
-    }
-}
-
-impl From<EncodeError> for Failure {
-    fn from(error: EncodeError) -> Self {
-        Failure::Encode(error)
-    }
-}
-
-macro_rules! storage {
-    ($($error:ty),+) => {$(
-        impl From<$error> for Failure {
-            fn from(error: $error) -> Self {
-                Failure::Storage(Box::new(error.into()))
-            }
-        }
-    )+};
-}
-storage!(redb::TransactionError, redb::TableError, redb::StorageError, redb::CommitError, redb::SetDurabilityError);
-
-/// Begins a transaction that is durable when committed and cheap to recover from.
-pub(super) fn begin(database: &Database) -> Result<WriteTransaction, Failure> {
-    let mut txn = database.begin_write()?;
-    txn.set_durability(Durability::Immediate)?;
-    // Reopening after kill -9 then takes a millisecond instead of a walk over the whole file.
-    txn.set_quick_repair(true);
-    Ok(txn)
 }

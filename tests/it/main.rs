@@ -2,6 +2,31 @@
 //! clients that people use.
 //!
 //! The harness installs what it needs from `PyPI` under `target/it` on first use.
+//!
+//! # What is tested
+//! `cargo test` runs everything, a minute of storm among it: `muster serve` watches a simulator under
+//! `tests/it/scenarios/storm.toml` (throttles, failing pages, describes that lag, events lost, repeated and
+//! reordered) while a client reads all the time and holds every answer against what AWS held when. So does a model test, with
+//! 10,000 random programs of changes, faults, restarts and clock jumps. EventBridge's rules are disabled under churn, one and
+//! all, until the label shows, sweeps quicken and the copy equals AWS. A server that hears events from moto's queue is killed before it
+//! has stored them, and before it has deleted them: none is lost, none counts twice. The store is cut off at every sync of a recorded
+//! workload, its disk fails at every call, single bits of its file are flipped. The longer runs are the same tests with other numbers,
+//! and the simulator at a million instances; they print their figures:
+//!
+//! ```console
+//! MUSTER_PROGRAMS=1000000 MUSTER_PROGRAMS_ON_DISK=1000 cargo test --release --lib truth:: -- --nocapture
+//! MUSTER_STORM_SECONDS=600 MUSTER_STORM_INSTANCES=20000 cargo test --release --test it storm:: -- --nocapture
+//! MUSTER_FLIPS=2000 cargo test --release --lib flipped -- --nocapture
+//! MUSTER_TEARS=40 MUSTER_FAULTS=all cargo test --release --lib -- store::crash ingest:: --skip truth:: --nocapture
+//! MUSTER_KILLS=50 MUSTER_FLOOD=100000 cargo test --release --test it kills:: -- --nocapture
+//! MUSTER_DISK_SECONDS=60 cargo test --release --test it disk:: -- --nocapture
+//! MUSTER_CUT_SECONDS=600 cargo test --release --test it events:: -- --nocapture
+//! MUSTER_FROZEN_SECONDS=600 cargo test --release --test it frozen:: -- --nocapture
+//! MUSTER_FUZZ_SECONDS=600 cargo test --release -- fuzz --nocapture
+//! MUSTER_BENCH_SECONDS=300 cargo bench --bench events
+//! cargo bench --bench history
+//! cargo bench --bench simulator
+//! ```
 
 #[cfg(test)]
 mod clients;

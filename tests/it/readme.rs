@@ -1,4 +1,5 @@
-//! What the documents promise is what the program has.
+//! What README, the help topics and the IAM policy promise is what the program has. That every command and flag in them is one
+//! that the program takes is tested beside the topics, in `cli::help`.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -63,19 +64,44 @@ fn the_readmes_two_commands_are_the_demo_and_what_ci_runs() {
     assert!(commands.contains(&test.as_str()), "README.md does not name CI's test command {test:?}: {commands:?}");
 }
 
+/// What `muster` prints for these words.
+fn printed(words: &[&str]) -> String {
+    let output = Sandbox::bare().muster(words).output().unwrap();
+    assert!(output.status.success(), "muster {words:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The first code span of each item of all lists under the heading that contains `heading`; of all where it is empty.
+fn items(text: &str, heading: &str) -> BTreeSet<String> {
+    let sections =
+        text.split("\n#").filter(|section| section.lines().next().is_some_and(|line| line.contains(heading)));
+    let items = sections.flat_map(str::lines).filter(|line| line.starts_with("- `"));
+    items.filter_map(|line| spans(line).first().map(|span| (*span).to_owned())).collect()
+}
+
+#[test]
+fn help_of_a_topic_is_its_text_and_help_of_a_command_is_the_commands() {
+    let all = printed(&["help"]);
+    assert!(all.contains("Commands:") && all.contains("\n  simulator "), "{all}");
+    assert!(printed(&["help", "events"]).contains("How events are proved to arrive"));
+    for command in [&["serve"][..], &["log", "verify"], &["doctor"]] {
+        let of_flag = printed(&[command, &["--help"]].concat());
+        assert_eq!(printed(&[&["help"], command].concat()), of_flag, "{command:?}");
+        assert!(of_flag.contains("Usage: muster "), "{of_flag}");
+    }
+    let unknown = Sandbox::bare().muster(&["help", "freshnes"]).output().unwrap();
+    let said = String::from_utf8(unknown.stderr).unwrap();
+    assert!(unknown.status.code() == Some(2) && said.contains("did you mean `muster help freshness`?"), "{said}");
+}
+
 /// The flags that the help of these commands defines, but for those of every command.
 fn flags(commands: &[&str]) -> BTreeSet<String> {
-    let sandbox = Sandbox::bare();
     let mut flags = BTreeSet::new();
     for command in commands {
-        let help = sandbox.muster(&[command, "--help"]).output().unwrap();
-        assert!(help.status.success(), "muster {command} --help fails");
-        for line in String::from_utf8(help.stdout).unwrap().lines() {
-            let words = line.trim_start().split([' ', ',']).filter(|word| word.starts_with("--"));
-            // Only the definition of a flag starts a line with a dash.
-            if line.trim_start().starts_with('-') {
-                flags.extend(words.take(1).map(|flag| flag.split(['=', '[']).next().unwrap().to_owned()));
-            }
+        // Only the definition of a flag starts a line with a dash and more than a blank.
+        for line in printed(&[command, "--help"]).lines().map(str::trim_start).filter(|line| line.starts_with('-')) {
+            let words = line.split([' ', ',']).filter(|word| word.starts_with("--"));
+            flags.extend(words.take(1).map(|flag| flag.split(['=', '[']).next().unwrap().to_owned()));
         }
     }
     for common in ["--help", "--version"] {
@@ -84,41 +110,29 @@ fn flags(commands: &[&str]) -> BTreeSet<String> {
     flags
 }
 
-/// The flags in the tables under a heading.
-fn documented_flags(heading: &str) -> BTreeSet<String> {
-    let cells = first_cells(&file("README.md"), heading).into_iter();
-    cells.map(|cell| cell.split([' ', '=', '[']).next().unwrap().to_owned()).collect()
-}
-
 #[test]
-fn the_readmes_flags_are_the_programs_flags() {
+fn the_flags_that_the_topics_explain_are_the_programs_flags() {
     let flags = flags(&["serve", "mcp"]);
     assert!(flags.contains("--allow-writes") && flags.contains("--data-dir"), "{flags:?}");
-    assert_eq!(documented_flags("Flags"), flags, "left: README.md, right: muster --help");
+    let explained = items(&printed(&["help", "configuration"]), "Configuration");
+    assert!(explained.len() > 5 && explained.is_subset(&flags), "{explained:?} are not all of {flags:?}");
+    let (explained, flags) = (items(&printed(&["help", "simulator"]), "Simulator"), self::flags(&["simulate"]));
+    assert!(explained.len() > 3 && explained.is_subset(&flags), "{explained:?} are not all of {flags:?}");
 }
 
 #[test]
-fn the_readmes_flags_of_the_simulator_are_its_flags() {
-    let mut flags = flags(&["simulate"]);
-    for common in ["--log", "--log-format"] {
-        assert!(flags.remove(common), "{flags:?}");
-    }
-    assert_eq!(documented_flags("Simulator"), flags, "left: README.md, right: muster simulate --help");
-}
-
-#[test]
-fn the_readmes_control_paths_are_the_simulators() {
+fn the_topics_control_paths_are_the_simulators() {
     let index = Simulator::start(1, &[]).control("GET", "", &Value::Null);
-    let documented = first_cells(&file("README.md"), "Control paths");
+    let documented = items(&printed(&["help", "simulator"]), "Control paths");
     let mut paths: BTreeSet<String> = index.as_object().unwrap().keys().cloned().collect();
     // A base URL, and no path of its own.
     paths.insert("/_simulator/at/{ms}/".to_owned());
-    assert_eq!(documented, paths, "left: README.md, right: GET /_simulator");
+    assert_eq!(documented, paths, "left: muster help simulator, right: GET /_simulator");
 }
 
 #[test]
-fn the_readmes_keys_of_a_scenario_are_read() {
-    let keys = first_cells(&file("README.md"), "Keys of a scenario");
+fn the_topics_keys_of_a_scenario_are_read() {
+    let keys = items(&printed(&["help", "simulator"]), "Keys of a scenario");
     assert!(keys.len() > 5, "{keys:?}");
     for key in keys {
         let read = toml::from_str::<Scenario>(&key);
@@ -127,15 +141,15 @@ fn the_readmes_keys_of_a_scenario_are_read() {
 }
 
 #[test]
-fn the_readmes_checks_are_the_doctors() {
+fn the_checks_that_the_help_lists_are_the_doctors() {
     let checks: BTreeSet<String> = muster::doctor::CHECKS.iter().map(|check| check.name.to_owned()).collect();
-    assert_eq!(first_cells(&file("README.md"), "Doctor"), checks, "left: README.md, right: CHECKS");
+    assert_eq!(items(&printed(&["doctor", "--help"]), ""), checks, "left: muster doctor --help, right: CHECKS");
 }
 
 #[test]
-fn the_readmes_queues_and_rules_are_those_that_setup_makes() {
+fn the_queues_and_rules_that_the_help_lists_are_those_that_setup_makes() {
     let made: BTreeSet<String> = set_up().concat().into_iter().collect();
-    assert_eq!(first_cells(&file("README.md"), "What setup makes"), made, "left: README.md, right: muster setup");
+    assert_eq!(items(&printed(&["setup", "--help"]), ""), made, "left: muster setup --help, right: what it makes");
 }
 
 #[test]
@@ -146,8 +160,8 @@ fn the_readmes_sweeps_and_the_rules_that_spare_them_are_those_of_the_kinds() {
     };
     let readme = file("README.md");
     let mut documented = Vec::new();
-    for row in rows(&readme, "How events are proved") {
-        let [kinds, every, told_by, relaxed, ..] = &row[..] else { panic!("{row:?}") };
+    for row in rows(&readme, "Kinds") {
+        let [kinds, _, every, told_by, relaxed, ..] = &row[..] else { panic!("{row:?}") };
         for kind in spans(kinds) {
             documented.push((kind, seconds(every), spans(told_by), seconds(relaxed)));
         }
@@ -176,7 +190,11 @@ fn the_readmes_resources_are_the_servers_templates() {
     let sandbox = Sandbox::new(&Endpoint::dead());
     let mut client = Client::stdio(&sandbox, &[]);
     let templates = client.pages("resources/templates/list", "resourceTemplates").concat();
-    let documented = first_cells(&file("README.md"), "Resources");
+    let readme = file("README.md");
+    let mut documented = first_cells(&readme, "Resources");
+    for kind in first_cells(&readme, "Kinds") {
+        documented.extend([format!("ec2://{kind}/{{id}}"), format!("ec2://{kind}/{{id}}/history")]);
+    }
     for template in templates {
         let template = template["uriTemplate"].as_str().unwrap();
         assert!(documented.contains(template), "README.md does not have {template}: {documented:?}");

@@ -403,17 +403,25 @@ fn shell(sandbox: &Sandbox, line: &str) -> std::process::Command {
     command
 }
 
-/// The lines of each code block below a heading.
-fn blocks(heading: &str) -> Vec<Vec<String>> {
+/// The lines of each indented code block of a help text.
+fn blocks(text: &str) -> Vec<Vec<String>> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/cli/help").join(text);
+    let text = fs::read_to_string(path).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    let blocks = lines.chunk_by(|line, next| line.starts_with("    ") == next.starts_with("    "));
+    let code = blocks.filter(|block| block[0].starts_with("    "));
+    code.map(|block| block.iter().map(|line| line.trim().to_owned()).collect()).collect()
+}
+
+/// The lines of the code block of README that has this line.
+fn block_of_readme(line: &str) -> Vec<String> {
     let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
-    let (_, section) = readme.split_once(&format!("\n## {heading}\n")).expect("the heading is there");
-    let section = section.split("\n## ").next().unwrap();
-    let blocks = section.split("```").skip(1).step_by(2);
-    blocks.map(|block| block.lines().skip(1).map(str::to_owned).collect()).collect()
+    let block = readme.split("```").skip(1).step_by(2).find(|block| block.lines().any(|one| one == line));
+    block.expect("the line is there").lines().skip(1).map(str::to_owned).collect()
 }
 
 #[test]
-fn the_readmes_commands_for_people_work_as_they_stand() {
+fn the_commands_for_people_in_readme_and_topics_work_as_they_stand() {
     let simulator = Simulator::start(20, &["--churn", "5"]);
     let sandbox = sandbox(&simulator.endpoint());
     let mut server = sandbox.serve(&OFTEN);
@@ -437,12 +445,13 @@ fn the_readmes_commands_for_people_work_as_they_stand() {
             assert_eq!(said.code, 0, "{line}: {said:?}");
         }
     };
-    let questions = blocks("From the command line").concat();
+    let mut questions = blocks("filters.md").concat();
+    questions.extend(block_of_readme("muster count state=running --by tag:team"));
     assert!(questions.len() > 5, "{questions:?}");
     for line in &questions {
         asked(line);
     }
-    let keeping = blocks("Keeping the log");
+    let keeping = blocks("log.md");
     let [online, offline] = keeping.as_slice() else { panic!("two blocks: {keeping:?}") };
     for line in online {
         asked(line);

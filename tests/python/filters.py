@@ -26,6 +26,11 @@ KINDS = {
     "address": ("DescribeAddresses", "Addresses", "AllocationId", {}),
     "volume": ("DescribeVolumes", "Volumes", "VolumeId", {}),
     "snapshot": ("DescribeSnapshots", "Snapshots", "SnapshotId", {"OwnerIds": ["self"]}),
+    "route-table": ("DescribeRouteTables", "RouteTables", "RouteTableId", {}),
+    "internet-gateway": ("DescribeInternetGateways", "InternetGateways", "InternetGatewayId", {}),
+    "nat-gateway": ("DescribeNatGateways", "NatGateways", "NatGatewayId", {}),
+    "network-acl": ("DescribeNetworkAcls", "NetworkAcls", "NetworkAclId", {}),
+    "image": ("DescribeImages", "Images", "ImageId", {"Owners": ["self"]}),
 }
 EC2 = boto3.client(
     "ec2",
@@ -41,9 +46,14 @@ def snake(operation):
     return re.sub(r"(?<!^)(?=[A-Z])", "_", operation).lower()
 
 
+def parameter(kind):
+    """What the kind's describe calls its filters."""
+    return "Filter" if kind == "nat-gateway" else "Filters"
+
+
 def ask(kind, filters):
     operation, member, name, arguments = KINDS[kind]
-    items = getattr(EC2, snake(operation))(Filters=filters, **arguments)[member]
+    items = getattr(EC2, snake(operation))(**{parameter(kind): filters}, **arguments)[member]
     if kind == "instance":
         items = [instance for reservation in items for instance in reservation["Instances"]]
     if kind == "snapshot":
@@ -55,7 +65,7 @@ def documented():
     model = EC2.meta.service_model
     found = {}
     for kind, (operation, *_) in KINDS.items():
-        text = model.operation_model(operation).input_shape.members["Filters"].documentation
+        text = model.operation_model(operation).input_shape.members[parameter(kind)].documentation
         found[kind] = re.findall(r"<code>([a-z0-9.:<>-]+?)</code> (?:-|–|—)", text)
     return found
 

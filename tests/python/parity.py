@@ -249,6 +249,11 @@ DESCRIBES = {
     "DescribeVolumes": ("VolumeIds", "vol"),
     "DescribeSnapshots": ("SnapshotIds", "snap"),
     "DescribeAddresses": ("AllocationIds", "eipalloc"),
+    "DescribeRouteTables": ("RouteTableIds", "rtb"),
+    "DescribeInternetGateways": ("InternetGatewayIds", "igw"),
+    "DescribeNatGateways": ("NatGatewayIds", "nat"),
+    "DescribeNetworkAcls": ("NetworkAclIds", "acl"),
+    "DescribeImages": ("ImageIds", "ami"),
 }
 UNPAGED = {"DescribeAddresses"}
 UNKNOWN = "0123456789abcdef0"
@@ -259,18 +264,22 @@ def wrong_describes(known):
         ec2(operation, "an unknown id", **{ids: [f"{prefix}-{UNKNOWN}"]})
         ec2(operation, "two unknown ids", **{ids: [f"{prefix}-{UNKNOWN}", f"{prefix}-{UNKNOWN[::-1]}"]})
         ec2(operation, "a malformed id", **{ids: [f"{prefix}-nonsense!"]})
-        ec2(operation, "an id of another kind", **{ids: ["rtb-0123456789abcdef0"]})
+        ec2(operation, "an id of another kind", **{ids: ["dopt-0123456789abcdef0"]})
         ec2(operation, "a dry run", DryRun=True)
         ec2(operation, "a dry run with an unknown id", DryRun=True, **{ids: [f"{prefix}-{UNKNOWN}"]})
-        ec2(operation, "an unknown filter", Filters=[{"Name": "colour", "Values": ["red"]}])
-        ec2(operation, "a filter that nothing passes", Filters=tag_filter("nothing"))
-        ec2(operation, "a filter of 201 values", Filters=tag_filter() + [{"Name": "tag:n", "Values": ["x"] * 201}])
+        # The one describe that calls its filters otherwise.
+        name = "Filter" if operation == "DescribeNatGateways" else "Filters"
+        ec2(operation, "an unknown filter", **{name: [{"Name": "colour", "Values": ["red"]}]})
+        ec2(operation, "a filter that nothing passes", **{name: tag_filter("nothing")})
+        many = tag_filter() + [{"Name": "tag:n", "Values": ["x"] * 201}]
+        ec2(operation, "a filter of 201 values", **{name: many})
         if operation in UNPAGED:
             continue
-        ec2(operation, "MaxResults of 4", Filters=tag_filter("nothing"), MaxResults=4)
-        ec2(operation, "MaxResults of 1001", Filters=tag_filter("nothing"), MaxResults=1001)
+        nothing = {name: tag_filter("nothing")}
+        ec2(operation, "MaxResults of 4", MaxResults=4, **nothing)
+        ec2(operation, "MaxResults of 1001", MaxResults=1001, **nothing)
         ec2(operation, "MaxResults and ids", MaxResults=5, **{ids: [known[operation]]})
-        ec2(operation, "an unknown token", Filters=tag_filter("nothing"), NextToken="nonsense")
+        ec2(operation, "an unknown token", NextToken="nonsense", **nothing)
 
 
 def paging():
@@ -971,6 +980,124 @@ def bus():
     events("PutRule", "an unknown bus", Name="parity-x", EventPattern=pattern, EventBusName="nobody")
 
 
+def tables(vpc, subnet):
+    """Route tables, gateways and network ACLs of the default VPC, and what leads through them."""
+    gateways = [{"Name": "attachment.vpc-id", "Values": [vpc]}]
+    theirs = first(ec2("DescribeInternetGateways", "a VPC's", Filters=gateways), "InternetGateways", 0, "InternetGatewayId")
+    held("VPC's gateway", theirs)
+    tags = tagged("internet-gateway", Name="gate", parity="parity")
+    answer = ec2("CreateInternetGateway", "with tags", TagSpecifications=tags)
+    gateway = held("gateway", first(answer, "InternetGateway", "InternetGatewayId"))
+    ec2("CreateInternetGateway", "a dry run", DryRun=True)
+    ec2("DescribeInternetGateways", "one that is not attached", InternetGatewayIds=[gateway])
+    ec2("AttachInternetGateway", "where another is", InternetGatewayId=gateway, VpcId=vpc)
+    ec2("DetachInternetGateway", "the VPC's", InternetGatewayId=theirs, VpcId=vpc)
+    ec2("AttachInternetGateway", "to the VPC", InternetGatewayId=gateway, VpcId=vpc)
+    ec2("DescribeInternetGateways", "one that is attached", InternetGatewayIds=[gateway])
+    for operation in ["AttachInternetGateway", "DetachInternetGateway"]:
+        ec2(operation, "an unknown gateway", InternetGatewayId="igw-" + UNKNOWN, VpcId=vpc)
+        ec2(operation, "an unknown VPC", InternetGatewayId=gateway, VpcId="vpc-" + UNKNOWN)
+    ec2("DeleteInternetGateway", "an unknown id", InternetGatewayId="igw-" + UNKNOWN)
+
+    address = ec2("AllocateAddress", "for a gateway", quiet=True, Domain="vpc")
+    address = held("gateway's address", address.get("AllocationId"))
+    tags = tagged("natgateway", Name="nat", parity="parity")
+    answer = ec2("CreateNatGateway", "a public one", SubnetId=subnet, AllocationId=address, TagSpecifications=tags)
+    nat = held("NAT gateway", first(answer, "NatGateway", "NatGatewayId"))
+    ec2("DescribeNatGateways", "a public one", NatGatewayIds=[nat])
+    answer = ec2("CreateNatGateway", "a private one", SubnetId=subnet, ConnectivityType="private")
+    held("private NAT gateway", first(answer, "NatGateway", "NatGatewayId"))
+    ec2("CreateNatGateway", "an unknown subnet", SubnetId="subnet-" + UNKNOWN, AllocationId=address)
+    ec2("CreateNatGateway", "no subnet", AllocationId=address)
+    ec2("CreateNatGateway", "a dry run", SubnetId=subnet, ConnectivityType="private", DryRun=True)
+    for name, values in [("state", ["available"]), ("vpc-id", [vpc]), ("subnet-id", [subnet])]:
+        chosen = tag_filter() + [{"Name": name, "Values": values}]
+        found = ec2("DescribeNatGateways", name, quiet=True, Filter=chosen).get("NatGateways", [])
+        report("ec2.DescribeNatGateways", f"by {name}", [normal(one["NatGatewayId"]) for one in found])
+
+    main = [{"Name": "vpc-id", "Values": [vpc]}, {"Name": "association.main", "Values": ["true"]}]
+    held("main table", first(ec2("DescribeRouteTables", "the main one", Filters=main), "RouteTables", 0, "RouteTableId"))
+    answer = ec2("CreateRouteTable", "with tags", VpcId=vpc, TagSpecifications=tagged("route-table", parity="parity"))
+    table = held("table", first(answer, "RouteTable", "RouteTableId"))
+    ec2("CreateRouteTable", "an unknown VPC", VpcId="vpc-" + UNKNOWN)
+    ec2("CreateRouteTable", "a dry run", VpcId=vpc, DryRun=True)
+    everywhere = {"RouteTableId": table, "DestinationCidrBlock": "0.0.0.0/0"}
+    ec2("CreateRoute", "through a gateway", GatewayId=gateway, **everywhere)
+    ec2("CreateRoute", "the same again", GatewayId=gateway, **everywhere)
+    ec2("CreateRoute", "through NAT", RouteTableId=table, DestinationCidrBlock="192.0.2.0/24", NatGatewayId=nat)
+    ec2("CreateRoute", "an unknown table", RouteTableId="rtb-" + UNKNOWN, DestinationCidrBlock="10.9.0.0/16", GatewayId=gateway)
+    ec2("AssociateRouteTable", "an unknown table", RouteTableId="rtb-" + UNKNOWN, SubnetId=subnet)
+    answer = ec2("AssociateRouteTable", "a subnet", RouteTableId=table, SubnetId=subnet)
+    association = held("association", answer.get("AssociationId"), "rtbassoc-" + UNKNOWN)
+    ec2("DescribeRouteTables", "with routes", RouteTableIds=[table])
+    for name, values in [
+        ("route.gateway-id", [gateway]),
+        ("route.nat-gateway-id", [nat]),
+        ("association.subnet-id", [subnet]),
+        ("route.destination-cidr-block", ["192.0.2.0/24"]),
+    ]:
+        chosen = tag_filter() + [{"Name": name, "Values": values}]
+        found = ec2("DescribeRouteTables", name, quiet=True, Filters=chosen).get("RouteTables", [])
+        report("ec2.DescribeRouteTables", f"by {name}", [normal(one["RouteTableId"]) for one in found])
+    ec2("DeleteRouteTable", "one in use", RouteTableId=table)
+    ec2("DeleteRoute", "one", RouteTableId=table, DestinationCidrBlock="192.0.2.0/24")
+    ec2("DeleteRoute", "a deleted one", RouteTableId=table, DestinationCidrBlock="192.0.2.0/24")
+    ec2("DisassociateRouteTable", "a subnet", AssociationId=association)
+    ec2("DisassociateRouteTable", "an unknown one", AssociationId="rtbassoc-" + UNKNOWN)
+    spare = first(ec2("CreateRouteTable", "a spare one", quiet=True, VpcId=vpc), "RouteTable", "RouteTableId")
+    ec2("DeleteRouteTable", "one", RouteTableId=held("spare table", spare))
+    ec2("DeleteRouteTable", "a deleted one", RouteTableId=spare)
+    ec2("DeleteNatGateway", "one", NatGatewayId=nat)
+    ec2("DeleteNatGateway", "an unknown one", NatGatewayId="nat-" + UNKNOWN)
+    ec2("DetachInternetGateway", "one that routes lead to", InternetGatewayId=gateway, VpcId=vpc)
+    ec2("DetachInternetGateway", "a detached one", InternetGatewayId=gateway, VpcId=vpc)
+    ec2("DeleteInternetGateway", "one", InternetGatewayId=gateway)
+    ec2("DescribeRouteTables", "with a blackhole", RouteTableIds=[table])
+
+    default = [{"Name": "vpc-id", "Values": [vpc]}, {"Name": "default", "Values": ["true"]}]
+    held("default ACL", first(ec2("DescribeNetworkAcls", "the default one", Filters=default), "NetworkAcls", 0, "NetworkAclId"))
+    answer = ec2("CreateNetworkAcl", "with tags", VpcId=vpc, TagSpecifications=tagged("network-acl", parity="parity"))
+    acl = held("ACL", first(answer, "NetworkAcl", "NetworkAclId"))
+    ec2("CreateNetworkAcl", "an unknown VPC", VpcId="vpc-" + UNKNOWN)
+    entry = {"NetworkAclId": acl, "RuleNumber": 100, "Egress": False}
+    web = {"Protocol": "6", "RuleAction": "allow", "CidrBlock": "0.0.0.0/0", "PortRange": {"From": 80, "To": 443}}
+    ec2("CreateNetworkAclEntry", "TCP", **entry, **web)
+    ec2("CreateNetworkAclEntry", "the same again", **entry, **web)
+    ping = {"Protocol": "1", "RuleAction": "deny", "CidrBlock": "10.0.0.0/8", "IcmpTypeCode": {"Type": 8, "Code": -1}}
+    ec2("CreateNetworkAclEntry", "ICMP", NetworkAclId=acl, RuleNumber=110, Egress=True, **ping)
+    ec2("CreateNetworkAclEntry", "an unknown ACL", NetworkAclId="acl-" + UNKNOWN, RuleNumber=1, Egress=True, **web)
+    ec2("DescribeNetworkAcls", "with entries", NetworkAclIds=[acl])
+    for name, values in [("entry.cidr", ["10.0.0.0/8"]), ("entry.rule-number", ["100"]), ("entry.rule-action", ["deny"])]:
+        chosen = tag_filter() + [{"Name": name, "Values": values}]
+        found = ec2("DescribeNetworkAcls", name, quiet=True, Filters=chosen).get("NetworkAcls", [])
+        report("ec2.DescribeNetworkAcls", f"by {name}", [normal(one["NetworkAclId"]) for one in found])
+    ec2("DeleteNetworkAclEntry", "one", **entry)
+    ec2("DeleteNetworkAclEntry", "a deleted one", **entry)
+    spare = first(ec2("CreateNetworkAcl", "a spare one", quiet=True, VpcId=vpc), "NetworkAcl", "NetworkAclId")
+    ec2("DeleteNetworkAcl", "one", NetworkAclId=held("spare ACL", spare))
+    ec2("DeleteNetworkAcl", "a deleted one", NetworkAclId=spare)
+    return table, theirs, nat, acl
+
+
+def images(image, instance):
+    ec2("DescribeImages", "one by id", ImageIds=[image])
+    answer = ec2("CreateImage", "of an instance", InstanceId=instance, Name="parity", Description="golden", NoReboot=True)
+    own = held("own image", answer.get("ImageId"))
+    ec2("DescribeImages", "an own one", ImageIds=[own])
+    ec2("CreateImage", "an unknown instance", InstanceId="i-" + UNKNOWN, Name="nobody")
+    ec2("CreateImage", "a dry run", InstanceId=instance, Name="dry", DryRun=True)
+    for name, values in [("name", ["parity"]), ("state", ["available"]), ("owner-id", ["123456789012"])]:
+        chosen = [{"Name": "name", "Values": ["parity"]}, {"Name": name, "Values": values}]
+        found = ec2("DescribeImages", name, quiet=True, Owners=["self"], Filters=chosen).get("Images", [])
+        report("ec2.DescribeImages", f"by {name}", [normal(one["ImageId"]) for one in found])
+    spare = ec2("CreateImage", "a spare one", quiet=True, InstanceId=instance, Name="spare").get("ImageId")
+    ec2("DeregisterImage", "one", ImageId=held("spare image", spare))
+    ec2("DescribeImages", "a deregistered one", ImageIds=[spare])
+    ec2("DeregisterImage", "a deregistered one", ImageId=spare)
+    ec2("DeregisterImage", "an unknown one", ImageId="ami-" + UNKNOWN)
+    return own
+
+
 def everything():
     vpc, subnet, group, image = surroundings()
     regions()
@@ -982,6 +1109,8 @@ def everything():
     snapshot = snapshots(image, volume)
     interface = interfaces(subnet, group, instance)
     addresses(subnet, instance, interface)
+    table, gateway, nat, acl = tables(vpc, subnet)
+    own = images(image, instance)
     crowd(subnet, image)
     paging()
     wrong_describes(
@@ -994,6 +1123,11 @@ def everything():
             "DescribeNetworkInterfaces": interface,
             "DescribeVolumes": volume,
             "DescribeSnapshots": snapshot,
+            "DescribeRouteTables": table,
+            "DescribeInternetGateways": gateway,
+            "DescribeNatGateways": nat,
+            "DescribeNetworkAcls": acl,
+            "DescribeImages": own,
         }
     )
     identity()

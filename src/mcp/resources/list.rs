@@ -9,7 +9,7 @@ use rmcp::model::{Annotations, CacheScope, ListResourcesResult, MetaObject, Reso
 use serde_json::json;
 
 use super::JSON;
-use super::hot::{Hot, Known, Moment};
+use super::answer_cache::{AnswerCache, Lookup, Revision};
 use crate::kinds::{self, KINDS, KindSpec};
 use crate::mcp::core::Core;
 use crate::mcp::damage::Question;
@@ -34,29 +34,29 @@ const BYTES: usize = 4 * 1024 * 1024;
 /// The question hash of this list's cursors.
 const QUESTION: u64 = 0x6c69_7374;
 
-/// One page of the list. `hot` keeps pages that are asked for often.
+/// One page of the list. `cache` keeps pages that are asked for often.
 ///
 /// # Errors
 /// [`Fault::Cursor`] for a cursor of something else; [`Fault::NotSeenYet`] while there is nothing to list.
 pub async fn list(
     core: &Arc<Core>,
-    hot: &Hot<ListResourcesResult>,
+    cache: &AnswerCache<ListResourcesResult>,
     mode: ListMode,
     cursor: Option<String>,
 ) -> Result<ListResourcesResult, Fault> {
     let listed = listed();
     core.anything(&listed, None).await?;
     let question = cursor.clone().unwrap_or_default();
-    let moment = Moment::now(core)?;
-    let known = hot.ask(&question, moment, core.now());
-    if let Known::Answer(page) = known {
+    let revision = Revision::now(core)?;
+    let known = cache.ask(&question, revision, core.now());
+    if let Lookup::Answer(page) = known {
         return Ok(ListResourcesResult::clone(&page));
     }
     let page = core.walk(move |core| page(core, mode, cursor.as_deref())).await?;
-    if matches!(known, Known::Again) {
+    if matches!(known, Lookup::Again) {
         // Nothing in a page depends on the time.
         let weight = page.resources.iter().map(|entry| size_of::<Resource>() + weight(entry)).sum();
-        hot.keep(&question, moment, Timestamp::from_millis(i64::MAX), weight, page.clone());
+        cache.keep(&question, revision, Timestamp::from_millis(i64::MAX), weight, page.clone());
     }
     Ok(page)
 }

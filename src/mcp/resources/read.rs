@@ -6,8 +6,8 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::answer_cache::{AnswerCache, Lookup, Revision};
 use super::history::history;
-use super::hot::{Hot, Known, Moment};
 use super::{Content, overview};
 use crate::kinds::KindSpec;
 use crate::mcp::core::Core;
@@ -85,13 +85,13 @@ impl From<&Provisional> for Pending {
 }
 
 /// Reads what `address` names. `uri` is the client's spelling, which the answer repeats; `writes`, whether the connection
-/// may write. `hot` keeps what is read often.
+/// may write. `cache` keeps what is read often.
 ///
 /// # Errors
 /// [`Fault`]; never an empty answer.
 pub async fn read(
     core: &Arc<Core>,
-    hot: &Hot<Content>,
+    cache: &AnswerCache<Content>,
     address: &Address,
     uri: &str,
     writes: Writes,
@@ -105,16 +105,16 @@ pub async fn read(
         Address::Resource { kind, id } => (*kind, id, None),
         Address::Qualified { scope, kind, id } => (*kind, id, Some(scope)),
     };
-    let moment = Moment::now(core)?;
-    let known = hot.ask(uri, moment, core.now());
-    if let Known::Answer(content) = known {
+    let revision = Revision::now(core)?;
+    let known = cache.ask(uri, revision, core.now());
+    if let Lookup::Answer(content) = known {
         return Ok(content);
     }
     loop {
         let located = core.locate(kind, id, scope).await?;
         let Some(content) = resource(core, kind, &located, uri)? else { continue };
-        if let (Known::Again, Some(until)) = (known, fresh_until(core, &located.id.scope(), kind)) {
-            hot.keep(uri, moment, until, content.text.len() + uri.len() + 200, content.clone());
+        if let (Lookup::Again, Some(until)) = (known, fresh_until(core, &located.id.scope(), kind)) {
+            cache.keep(uri, revision, until, content.text.len() + uri.len() + 200, content.clone());
         }
         return Ok(Arc::new(content));
     }
@@ -179,7 +179,7 @@ fn resource(core: &Core, kind: &'static KindSpec, located: &Located, uri: &str) 
     Ok(Some(Content { text: serde_json::to_string(&body)?, next }))
 }
 
-/// When the next sweep of this scope may show something else; `None` while one runs, which may at any moment.
+/// When the next sweep of this scope may show something else; `None` while one runs, which may at any revision.
 fn next(core: &Core, scope: &Scope, kind: &KindSpec) -> Option<Timestamp> {
     let state = core.ingest.freshness().of(scope, &kind.kind())?;
     let started = state.complete.filter(|_| state.running_since.is_none())?.started;

@@ -23,13 +23,13 @@ pub fn all() -> Vec<ResourceTemplate> {
     let histories = KINDS.iter().map(|kind| {
         ResourceTemplate::new(history(kind), format!("{}-history", kind.slug))
             .with_title(format!("Changes: {}", kind.title))
-            .with_description("Its newest changes, field by field, and because of what; also after its removal.")
+            .with_description("Its newest changes, field by field, with their causes; also after its removal.")
             .with_mime_type(JSON)
     });
     let scoped = [
         ResourceTemplate::new(COLLECTION, "collection").with_title("Resources of one kind").with_description(
-            "The resources of one kind in one account and region: their number, their states, the first of them, and \
-             how to reach the rest.",
+            "The resources of one kind in one account and region: how many there are, their states, the first of them, \
+             and how to read the rest.",
         ),
         ResourceTemplate::new(QUALIFIED, "qualified")
             .with_title("Resource in one scope")

@@ -107,7 +107,7 @@ async fn a_large_account_pages_through_all_or_shows_its_collections() {
     assert_eq!(seen.len(), all, "each exactly once");
     assert_eq!(seen.iter().filter(|uri| uri.starts_with("ec2://instance/")).count(), 2300);
 
-    let listed = list::list(&world.core, &Hot::new(0), ListMode::Auto, None).await.unwrap();
+    let listed = list::list(&world.core, &AnswerCache::new(0), ListMode::Auto, None).await.unwrap();
     assert!(listed.resources.len() < 300, "{}", listed.resources.len());
     let collection = listed.resources.iter().find(|resource| resource.uri.ends_with("us-east-1/instance")).unwrap();
     assert!(collection.description.as_ref().unwrap().starts_with("2300 instances"), "{collection:?}");
@@ -218,7 +218,7 @@ async fn a_stale_copy_that_lacks_a_resource_is_waited_for_and_then_says_that_it_
     let error = refused(client.read(uri).await.unwrap_err());
     assert!(started.elapsed() >= Duration::from_millis(4900), "it waited");
     assert_eq!(error.code, ErrorCode::INVALID_PARAMS);
-    assert!(error.message.contains("it is stale since"), "{error}");
+    assert!(error.message.contains("the copy is stale since"), "{error}");
     let data = error.data.unwrap();
     assert_eq!(data["stale"]["since"], json!(since));
     assert!(data["stale"]["why"].as_str().unwrap().contains("later than expected"), "{data}");
@@ -289,7 +289,7 @@ async fn what_the_last_sweep_lacked_is_not_claimed_to_be_so_at_that_sweep() {
     let lacking = client.read(uri).await.unwrap();
     assert_eq!((&lacking["as_of"], &lacking["missing_unproved"], &lacking["count"]), (&before, &json!(1), &json!(12)));
     let result = client.call("search_inventory", json!({})).await.unwrap();
-    assert!(text(&result).contains("1 instances searched were lacked"), "{}", text(&result));
+    assert!(text(&result).contains("1 of the instances searched were missing"), "{}", text(&result));
     let found = data(result);
     assert_eq!((&found["as_of"], &found["missing_unproved"]), (&before, &json!(1)));
 }

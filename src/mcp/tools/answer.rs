@@ -2,7 +2,10 @@
 
 use rmcp::model::{CallToolResult, ContentBlock};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
+
+use crate::mcp::error::CODE;
+use crate::model::FailureCode;
 
 /// Text for the model and the same as data.
 #[derive(Clone, Debug)]
@@ -11,8 +14,8 @@ pub struct Answer {
     pub text: String,
     /// Conforms to the tool's output schema.
     pub structured: Value,
-    /// Whether nothing of what was asked could be done.
-    pub failed: bool,
+    /// What kind of failure it is, when nothing of what was asked could be done.
+    pub failure: Option<FailureCode>,
 }
 
 impl Answer {
@@ -21,14 +24,20 @@ impl Answer {
     /// # Errors
     /// When the body cannot be put into JSON, which is a fault of Muster.
     pub fn new(text: impl Into<String>, body: &impl Serialize) -> Result<Self, serde_json::Error> {
-        Ok(Answer { text: text.into(), structured: serde_json::to_value(body)?, failed: false })
+        Ok(Answer { text: text.into(), structured: serde_json::to_value(body)?, failure: None })
     }
 
     /// As rmcp's result.
     #[must_use]
     pub fn result(self) -> CallToolResult {
         let content = vec![ContentBlock::text(self.text)];
-        let mut result = if self.failed { CallToolResult::error(content) } else { CallToolResult::success(content) };
+        let mut result = match self.failure {
+            Some(_) => CallToolResult::error(content),
+            None => CallToolResult::success(content),
+        };
+        if let Some(code) = self.failure {
+            result.meta.get_or_insert_default().insert(CODE.to_owned(), json!(code));
+        }
         result.structured_content = Some(self.structured);
         result
     }

@@ -187,7 +187,7 @@ impl<'a> Teller<'a> {
             }
             Cause::Resumed { since } => {
                 put("unobserved_since", json!(since));
-                format!("first sweep after nobody had looked since {since}")
+                format!("found by the first sweep after a gap since {since}")
             }
             Cause::Call { event_id, call } => {
                 let ApiCall { name, actor, address, agent } = call;
@@ -396,7 +396,7 @@ pub fn schema() -> Value {
             "cause": schema::object(
                 &["by", "words"],
                 json!({
-                    "by": cause("How Muster learnt of it."),
+                    "by": cause("How Muster learned of it."),
                     "words": schema::text("The same in words."),
                     "event_id": schema::text("The EventBridge event's id."),
                     "action": schema::text("The tool's call."),
@@ -405,7 +405,7 @@ pub fn schema() -> Value {
                     "actor": schema::text("Who made it."),
                     "address": schema::text("From where."),
                     "agent": schema::text("With what client."),
-                    "unobserved_since": schema::text("Nobody had looked since then."),
+                    "unobserved_since": schema::text("The gap before the sweep began then."),
                 }),
             ),
             "who": schema::object(
@@ -424,7 +424,7 @@ pub fn schema() -> Value {
             "changes": schema::list(field_schema(), "What differs, lists by element; empty unless `what` is changed or remapped."),
             "changes_not_shown": schema::count("Differences left out for their size: compare_resource between seq:N-1 and seq:N of this record shows more, get_resource with as_of all."),
             "evidence_at": schema::text("When AWS showed it."),
-            "observed_between": schema::list(json!({"type": "string"}), "It happened between these two times: nobody was looking."),
+            "observed_between": schema::list(json!({"type": "string"}), "It happened between these two times, while Muster was not watching."),
             "action": schema::text("The tool's call."),
             "tool": schema::text("The tool of Muster that was called."),
             "targets": schema::list(json!({"type": "string"}), "On which resources."),

@@ -38,9 +38,9 @@ const FIELDS: usize = 12_000;
 pub static SPEC: ToolSpec = ToolSpec {
     name: "compare_resource",
     title: "Compare a resource with its past",
-    description: "Tells how one resource differs between two points in time, field by field and element by element, and which records of the log made \
-                  the difference and why. Points are times (RFC 3339 or `-2h`) or places in the log (`seq:123`); the second \
-                  is now unless given. list_changes tells every step in between. Makes no AWS call.",
+    description: "Shows how one resource differs between two points in time, field by field and element by element, and which \
+                  records of the log made the difference and why. Points are times (RFC 3339 or `-2h`) or places in the log \
+                  (`seq:123`); the second is now unless given. list_changes shows every step in between. Makes no AWS call.",
     effect: Effect::Read,
     input: ToolSchema::of_arguments::<Arguments>(),
     output: ToolSchema::written(output),
@@ -88,7 +88,7 @@ fn output() -> Value {
             "changes_not_shown": schema::count("Differences left out for their size: get_resource with as_of shows all."),
             "records": schema::list(change::schema(), "The newest records that made the difference, oldest first."),
             "records_not_shown": schema::count("Earlier records that made the difference too."),
-            "other_records": schema::count("Records in between of which nothing is left: list_changes tells them."),
+            "other_records": schema::count("Records in between of which nothing is left: list_changes shows them."),
         }),
     )
 }
@@ -254,7 +254,7 @@ fn shown(
         text.add("\nMade by (seq | recorded at | what | resource | fields | cause)");
     }
     if earlier > 0 {
-        text.add(format_args!("\n{earlier} earlier records: list_changes tells them"));
+        text.add(format_args!("\n{earlier} earlier records: list_changes shows them"));
     }
     for line in lines {
         text.add(format_args!("\n{line}"));
@@ -285,5 +285,5 @@ fn shown(
     let damage = core.damage(Question::Log(Some(std::slice::from_ref(id))));
     damage.say(&mut text);
     damage.fields().into_iter().for_each(|(name, value)| put(name, value));
-    Ok(Answer { text: text.into(), structured: Value::Object(data), failed: false })
+    Ok(Answer { text: text.into(), structured: Value::Object(data), failure: None })
 }

@@ -1,4 +1,4 @@
-//! `count_inventory`: how many, by whatever resources are filtered on.
+//! `count_inventory`: how many resources there are, in groups of anything that they can be filtered on.
 
 use rmcp::schemars::{self, JsonSchema};
 use serde::Deserialize;
@@ -36,7 +36,7 @@ pub static SPEC: ToolSpec = ToolSpec {
     title: "Count the EC2 inventory",
     description: "Counts resources of a kind exactly, by the same filters as search_inventory, in groups of a filter's values \
                   or a tag's (`group_by`: instance-type, vpc-id, tag:Team), now or as it was known in the past (`as_of`). \
-                  Use it in place of paging through search results to count them. Makes no AWS call.",
+                  Use it instead of paging through search results to count them. Makes no AWS call.",
     effect: Effect::Read,
     input: ToolSchema::of_arguments::<Arguments>(),
     output: ToolSchema::written(output),
@@ -54,7 +54,7 @@ struct Arguments {
     filters: FilterArgument,
     #[serde(flatten)]
     scope: ScopeArguments,
-    /// A filter name or tag:KEY: a count for each of its values.
+    /// A filter name or tag:KEY, to count each of its values.
     group_by: Option<String>,
     as_of: Option<PastArgument>,
 }
@@ -78,7 +78,7 @@ fn output() -> Value {
             "other_count": schema::count("The counts of these, added up."),
             "readings": schema::readings(),
             "as_of": schema::text("Everything counted was known to be so at this time."),
-            "missing_unproved": schema::count("Counted, though the last complete sweep lacked them: perhaps gone."),
+            "missing_unproved": schema::count("How many of those counted were missing from the last complete sweep: perhaps gone."),
             "seq": schema::count("The log's end at this count, or the last record up to as_of."),
             "stale": schema::stale(),
             "unreadable": unreadable::described(),
@@ -164,7 +164,7 @@ impl Counting {
             groups(&name, counted, &mut text, &mut put);
         }
         label.fields().into_iter().for_each(|(name, value)| put(&name, value));
-        Ok(Answer { text: text.into(), structured: Value::Object(data), failed: false })
+        Ok(Answer { text: text.into(), structured: Value::Object(data), failure: None })
     }
 }
 

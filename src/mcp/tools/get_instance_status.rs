@@ -1,4 +1,4 @@
-//! `get_instance_status`: is it up, and is it well.
+//! `get_instance_status`: the state and health of instances.
 
 mod row;
 
@@ -22,10 +22,10 @@ const MAX_INSTANCES: usize = 100;
 pub static SPEC: ToolSpec = ToolSpec {
     name: "get_instance_status",
     title: "EC2 instance status",
-    description: "Tells the state and health of up to 100 EC2 instances: state, type, zone, launch time, monitoring, \
+    description: "Shows the state and health of up to 100 EC2 instances: state, type, zone, launch time, monitoring, \
                   system, instance and EBS status checks with details, scheduled events, and what AWS announced: spot \
-                  interruptions, rebalance recommendations, AWS Health. Each row says at what time it \
-                  was known to be so; a change reported by AWS a moment ago is marked provisional. Makes no AWS call.",
+                  interruptions, rebalance recommendations, AWS Health. Each row says when it was \
+                  last confirmed; a change reported by AWS a moment ago is marked provisional. Makes no AWS call.",
     effect: Effect::Read,
     input: ToolSchema::of_arguments::<Arguments>(),
     output: ToolSchema::of_answer::<Body<'static>>(),
@@ -49,8 +49,11 @@ async fn row(core: Arc<Core>, instance_id: String) -> Row {
             let lacked = core.ingest.freshness().lacked(&found.id).map(missing);
             let mut known = known(&found, core.now());
             known.stale = known.stale.or(lacked);
-            Row { instance_id, known: Some(known), error: None }
+            Row { instance_id, known: Some(known), error: None, failure: None }
         }
-        Err(fault) => Row { instance_id, known: None, error: Some(fault.to_string()) },
+        Err(fault) => {
+            let failure = Some(fault.code());
+            Row { instance_id, known: None, error: Some(fault.to_string()), failure }
+        }
     }
 }

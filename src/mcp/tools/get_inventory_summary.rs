@@ -1,4 +1,4 @@
-//! `get_inventory_summary`: how much there is, how fresh it is, what is failing.
+//! `get_inventory_summary`: how much there is, how fresh it is, and what is failing.
 
 use rmcp::schemars::{self, JsonSchema};
 use serde::Deserialize;
@@ -45,10 +45,10 @@ fn of_scope(counts: &Value) -> Value {
             "count": schema::count("How many there are."),
             "by_state": counts,
             "as_of": schema::text("Everything counted was known to be so at this time."),
-            "missing_unproved": schema::count("Counted, though the last complete sweep lacked them: perhaps gone."),
-            "missing_since": schema::text("Since when sweeps have lacked the first of these."),
-            "pace_seconds": schema::count("From one sweep to the next at the moment, where events tell of changes."),
-            "told_by_events": {"type": "object", "description": "Which parts events tell of now, and until when."},
+            "missing_unproved": schema::count("How many of those counted were missing from the last complete sweep: perhaps gone."),
+            "missing_since": schema::text("Since when the first of these has been missing."),
+            "pace_seconds": schema::count("From one sweep to the next at the moment, where events report changes."),
+            "told_by_events": {"type": "object", "description": "Which parts events report now, and until when."},
             "stale": {"type": "object", "description": "Why the copy is older than it should be."},
             "failure": {"type": "object", "description": "What AWS refuses, the fix, and when it is tried again."},
             "unreadable": {"type": "object", "description": "What AWS lists and cannot be read, by id and field."},
@@ -147,7 +147,7 @@ async fn serve(call: Call, _: Arguments) -> Result<Answer, Fault> {
     let uri = Address::Summary.to_string();
     let mut structured = overview(&call.core, &uri, call.writes).await?;
     fit(&mut structured);
-    Ok(Answer { text: text(&structured), structured, failed: false })
+    Ok(Answer { text: text(&structured), structured, failure: None })
 }
 
 /// Leaves out what matters least until the answer fits: scopes that hold nothing and lack nothing, then fresh ones, then
@@ -251,7 +251,9 @@ fn text(body: &Value) -> String {
                 since if since.is_empty() => since,
                 since => format!(", the first since {since}"),
             };
-            out.add(format_args!("  {missing} of them lacked by the last complete sweep{since}: perhaps gone\n"));
+            out.add(format_args!(
+                "  {missing} of them were missing from the last complete sweep{since} and may be gone\n"
+            ));
         }
         for name in ["unreadable", "left_out"] {
             if let Some(what) = scope.get(name).map(|of| get(of, "what")) {
@@ -284,7 +286,7 @@ fn text(body: &Value) -> String {
     }
     let calls = body.get("aws_calls").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     if !calls.is_empty() {
-        out.add("AWS calls in the last minute, in the busiest region of its documented limit:");
+        out.add("AWS calls in the last minute (busiest region, against AWS's documented limit):");
         for call in calls {
             let names = ["action", "last_minute", "busiest_region", "documented_per_minute"];
             let [action, count, busiest, limit] = names.map(|name| get(call, name));

@@ -26,6 +26,7 @@ use crate::mcp::uri::Address;
 use crate::model::text::shown;
 use crate::model::{Document, Scope, Seq, Timestamp};
 use crate::query::Point;
+use crate::query::filter::{near, nearest};
 
 /// Left for what stands around the document.
 const FRAME: usize = 3000;
@@ -35,8 +36,8 @@ pub static SPEC: ToolSpec = ToolSpec {
     name: "get_resource",
     title: "Read one resource",
     description: "Reads one resource of the inventory in full, with the field names of the AWS CLI, by URI (as search \
-                  results give it) or by kind and id; with as_of as it was known in the past, and of a removed one \
-                  what was known last, with removed_at. An instance comes with its status checks. What does not fit is named in \
+                  results give it) or by kind and id; with as_of, as it was known in the past. A removed resource is shown as \
+                  it was last known, with removed_at. An instance comes with its status checks. What does not fit is named in \
                   `omitted`: ask for it alone with `paths`, or read the URI as an MCP resource. Makes no AWS call.",
     effect: Effect::Read,
     input: ToolSchema::of_arguments::<Arguments>(),
@@ -69,19 +70,19 @@ fn output() -> Value {
             "region": schema::text("The region."),
             "as_of": schema::text("Everything in `document` was known to be so at this time; with the argument as_of, that."),
             "seq": schema::count("The log's end at this read; with the argument as_of, the last record up to then."),
-            "removed_at": schema::text("It is gone: when that was recorded. `document` is what was known last."),
-            "removed_seq": schema::count("It is gone: the record that says so."),
+            "removed_at": schema::text("When its removal was recorded. `document` is what was known last."),
+            "removed_seq": schema::count("The record of its removal."),
             "stale": {"type": "object", "description": "Why it may be out of date; absent while fresh."},
             "missing": schema::object(
                 &["since", "sweeps"],
                 json!({
-                    "since": schema::text("When the first of the sweeps started that lacked it."),
-                    "sweeps": schema::count("How many complete sweeps in a row lacked it."),
+                    "since": schema::text("When the first sweep without it started."),
+                    "sweeps": schema::count("How many complete sweeps in a row did not list it."),
                 }),
             ),
             "provisional": schema::list(
                 json!({"type": "string"}),
-                "Groups of fields that AWS reported changed and no describe has confirmed yet.",
+                "Groups of fields that AWS reported as changed, not yet confirmed by a describe.",
             ),
             "document": {"type": "object", "description": "The resource, as `aws ec2 describe-*` prints it."},
             "status": {"type": "object", "description": "An instance's status checks, as describe-instance-status prints them."},
@@ -116,7 +117,8 @@ async fn serve(call: Call, arguments: Arguments) -> Result<Answer, Fault> {
     let document = &found.current.document;
     if !paths.is_empty() && paths.iter().all(|path| document.get(path).is_none()) {
         let known: Vec<&str> = document.fields().keys().map(|name| &**name).collect();
-        let expected = format!("fields of it, such as A.B below {}", known.join(", "));
+        let nearest = paths.first().and_then(|path| nearest(path, known.iter().copied()));
+        let expected = format!("fields of this resource, or paths below them{}: {}", near(nearest), known.join(", "));
         return Err(ArgumentError::form("paths", &expected, paths).into());
     }
     let lacked = match age {
@@ -209,8 +211,8 @@ fn shown_as(kind: &'static KindSpec, found: &Found, age: &Age, lacked: Option<La
         }
         Age::Gone { removed_at, removed_seq } => {
             text.add(format_args!(
-                " is gone: its removal was recorded at {removed_at} (seq {removed_seq}). This is what was known of it \
-                 last, as of {as_of}"
+                " is gone: its removal was recorded at {removed_at} (seq {removed_seq}). It is shown as it was last known, \
+                 as of {as_of}"
             ));
             put("removed_at", json!(removed_at));
             put("removed_seq", json!(removed_seq));
@@ -256,7 +258,7 @@ fn shown_as(kind: &'static KindSpec, found: &Found, age: &Age, lacked: Option<La
     for (name, part) in parts {
         put(name, Value::Object(part));
     }
-    Answer { text: text.into(), structured: Value::Object(structured), failed: false }
+    Answer { text: text.into(), structured: Value::Object(structured), failure: None }
 }
 
 fn selected(document: &Document, paths: &[String]) -> Map<String, Value> {

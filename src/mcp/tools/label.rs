@@ -153,7 +153,7 @@ impl NowLabel {
         }
         if self.missing > 0 {
             text = format!(
-                "{text}\n{} {} searched were lacked by the last complete sweep and are perhaps gone",
+                "{text}\n{} of the {} searched were missing from the last complete sweep and may be gone",
                 self.missing, kind.plural
             );
         }

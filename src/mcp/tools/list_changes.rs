@@ -40,13 +40,12 @@ const FRAME: usize = 8_000;
 pub static SPEC: ToolSpec = ToolSpec {
     name: "list_changes",
     title: "List changes",
-    description: "Tells what changed in the inventory, when, field by field (before and after), and because of what: a sweep, \
-                  an AWS event, a tool's call, or somebody's call with who made it. Newest first, or oldest first; since a \
-                  time (`-2h` or RFC 3339) or a cursor; of one resource (its whole timeline, also of a removed one), kind, \
-                  account, region, field or cause. With wait_seconds it waits for what comes next and answers at once when \
-                  something matches. next_cursor goes on without skipping or repeating anything. Answers name the times in \
-                  which nobody was watching. With `who`, changes that name no caller are looked up in CloudTrail: the one thing for \
-                  which this calls AWS.",
+    description: "Lists what changed in the inventory, when, field by field (before and after), and the cause: a sweep, an AWS \
+                  event, a tool's call, or somebody's call with who made it. Newest first, or oldest first; since a time (`-2h` \
+                  or RFC 3339) or a cursor; of one resource (its whole timeline, even after its removal), kind, account, region, \
+                  field or cause. With wait_seconds it waits for the next match and answers at once when there is one. \
+                  next_cursor continues without skipping or repeating anything. Answers name the times when Muster was not \
+                  watching. With `who`, changes that name no caller are looked up in CloudTrail; nothing else here calls AWS.",
     effect: Effect::Read,
     input: ToolSchema::of_arguments::<Arguments>(),
     output: ToolSchema::written(output),
@@ -246,7 +245,7 @@ impl ChangeQuery {
         }
         put("seq", json!(found.newest()));
         put("log", json!(core.log()));
-        Ok(Answer { text: text.into(), structured: Value::Object(data), failed: false })
+        Ok(Answer { text: text.into(), structured: Value::Object(data), failure: None })
     }
 
     /// From when to when a page tells everything that was asked for.

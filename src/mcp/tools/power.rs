@@ -71,11 +71,13 @@ impl Power {
         }
     }
 
-    /// What it is called, and what comes of it.
-    fn words(self) -> (&'static str, &'static str) {
+    /// The words of an answer: starting, already running, and what comes next.
+    fn words(self) -> [&'static str; 3] {
         match self {
-            Power::Start => ("start", "starting; running usually takes under a minute"),
-            Power::Stop { .. } => ("stop", "stopping; it usually takes under a minute, longer for large memory"),
+            Power::Start => ["starting", "running", "Now starting; running usually takes under a minute."],
+            Power::Stop { .. } => {
+                ["stopping", "stopped", "Now stopping; it usually takes under a minute, longer for large memory."]
+            }
         }
     }
 

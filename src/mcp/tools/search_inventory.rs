@@ -86,10 +86,10 @@ fn output() -> Value {
             "uri": schema::text("Where to read the whole resource (resources/read or get_resource)."),
             "account": schema::text("The AWS account."),
             "region": schema::text("The region."),
-            "missing_since": schema::text("When the first of the sweeps in a row started that lacked it; absent while it is seen."),
-            "missing_sweeps": schema::text("How many complete sweeps in a row lacked it."),
+            "missing_since": schema::text("When the first sweep without it started; absent while it is seen."),
+            "missing_sweeps": schema::text("How many complete sweeps in a row did not list it."),
             "provisional": schema::text("`true` while a change reported by AWS is not confirmed by a describe."),
-            "unreadable": schema::text("What AWS lists of it and cannot be read: the row shows what was read last."),
+            "unreadable": schema::text("What of AWS's listing of it cannot be read: the row shows what was read last."),
         },
         "required": ["id", "uri", "account", "region"],
         "additionalProperties": {"type": "string"},
@@ -105,7 +105,7 @@ fn output() -> Value {
             "next_cursor": schema::text("Where the next page starts; absent on the last."),
             "readings": schema::readings(),
             "as_of": schema::text("Everything shown was known to be so at this time; with as_of, the time asked for."),
-            "missing_unproved": schema::count("Searched, though the last complete sweep lacked them: perhaps gone."),
+            "missing_unproved": schema::count("How many of those searched were missing from the last complete sweep: perhaps gone."),
             "seq": schema::count("The log's end at this search; with as_of, the last record up to then."),
             "stale": schema::stale(),
             "unreadable": unreadable::described(),
@@ -212,7 +212,7 @@ fn found(
     }
     structured.insert("seq".to_owned(), json!(hits.seq));
     structured.extend(label.fields());
-    Ok(Answer { text, structured: Value::Object(structured), failed: false })
+    Ok(Answer { text, structured: Value::Object(structured), failure: None })
 }
 
 /// As many rows as the budget takes beside `frame` bytes of what stands around them, as text and as data.
@@ -228,7 +228,7 @@ fn fit(
         let lacked = lacked(row);
         let (mut line, mut row) = (columns.line(row), columns.row(row));
         if let Some(Lacked { since, sweeps }) = lacked {
-            line = format!("{line} | missing since {since}, lacked by {sweeps} sweeps");
+            line = format!("{line} | missing since {since}, from {sweeps} sweeps");
             row.insert("missing_since".to_owned(), json!(since));
             row.insert("missing_sweeps".to_owned(), json!(sweeps.to_string()));
         }

@@ -209,7 +209,7 @@ async fn status_and_summary_conform_and_say_what_is_wrong() {
     let id = world.instance(&client, "running").await;
     let arguments = json!({"instance_ids": [id, "i-0000000000000dead"]});
     let result = client.call("get_instance_status", arguments).await.unwrap();
-    assert!(text(&result).contains("i-0000000000000dead: there is no EC2 instance"), "{}", text(&result));
+    assert!(text(&result).contains("i-0000000000000dead: no EC2 instance"), "{}", text(&result));
     let found = data(result);
     conforms(&get_instance_status::SPEC, &found);
     assert_eq!(found["instances"][0]["state"], "running");
@@ -244,7 +244,7 @@ async fn what_sweeps_lack_is_served_with_the_time_since_when_and_how_often() {
         since = missing["since"].clone();
 
         let found = client.call("search_inventory", json!({"filters": {"instance-id": id}})).await.unwrap();
-        assert!(text(&found).contains(&format!("lacked by {sweeps} sweeps")), "{}", text(&found));
+        assert!(text(&found).contains(&format!("from {sweeps} sweeps")), "{}", text(&found));
         let found = data(found);
         conforms(&search_inventory::SPEC, &found);
         assert_eq!(found["rows"][0]["missing_since"], since);

@@ -264,7 +264,7 @@ pub async fn to_the_end<T: Send + 'static>(
 }
 
 /// What an endpoint that carries out a dry run has shown.
-pub const ACTED: &str = "The endpoint ignores DryRun: it carried out a dry run as if it was a real call.";
+pub const ACTED: &str = "The endpoint ignores DryRun: it carried out a dry run as if it were a real call.";
 
 /// The message for an instance that nothing is called for, because an answer about others cannot be trusted.
 #[must_use]

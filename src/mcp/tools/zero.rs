@@ -58,7 +58,7 @@ pub fn hints(
             }
         }
         if hints.is_empty() && filters.each().count() > 1 {
-            hints.push("each filter matches something by itself, but nothing meets all of them".to_owned());
+            hints.push("each filter matches something by itself, but nothing matches all of them".to_owned());
         }
     }
     if filters.each().flat_map(|(_, values, _)| values).any(|value| value.contains('[')) {

@@ -6,6 +6,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::simulator::dice::Dice;
+use crate::simulator::faults::figure::MAX_LATE_MS;
 use crate::simulator::faults::{FigureError, Share};
 
 /// How events suffer. Shares are of 1: a `drop` of 0.05 loses one event in twenty. The same seed and the same sequence of
@@ -80,7 +81,7 @@ pub(super) struct Fate {
 
 impl EventFaults {
     /// The latest that events can be told to be, in milliseconds: an hour.
-    pub const MAX_MS: u64 = 3_600_000;
+    pub const MAX_MS: u64 = MAX_LATE_MS;
 
     /// What becomes of the `number`th event.
     pub(super) fn fate(&self, seed: u64, number: u64) -> Fate {

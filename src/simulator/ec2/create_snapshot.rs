@@ -1,8 +1,9 @@
 //! `CreateSnapshot` and `DeleteSnapshot`.
 
+use crate::simulator::ec2::call::{Answer, Call};
 use crate::simulator::ec2::create_volume::named;
-use crate::simulator::ec2::describe_snapshots::write;
-use crate::simulator::ec2::{Answer, Call, listing, tagging};
+use crate::simulator::ec2::listing::Described;
+use crate::simulator::ec2::{listing, tagging};
 use crate::simulator::ident::Kind;
 use crate::simulator::refusal::Refusal;
 use crate::simulator::shot::Owner;
@@ -27,7 +28,7 @@ pub(super) fn create(call: &Call) -> Answer {
     drop(edit);
     // EC2 answers `pending` even when it takes no time at all.
     shot.takes = shot.takes.max(1);
-    Ok(call.envelope("CreateSnapshot", 1_024, |xml| write(xml, call, &shot, shot.started)))
+    Ok(call.envelope("CreateSnapshot", 1_024, |xml| shot.write(xml, call, shot.started)))
 }
 
 /// Answers a `DeleteSnapshot`.

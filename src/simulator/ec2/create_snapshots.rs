@@ -1,15 +1,16 @@
 //! `CreateSnapshots`: one crash-consistent snapshot of each volume of an instance.
 
+use crate::simulator::ec2::call::{Answer, Call};
 use crate::simulator::ec2::listing::id;
-use crate::simulator::ec2::{Answer, Call, tagging};
-use crate::simulator::holdings::inherited;
+use crate::simulator::ec2::tagging;
+
+use crate::simulator::disk::Disk;
 use crate::simulator::ident::Kind;
 use crate::simulator::instance::State;
 use crate::simulator::plan::Plan;
 use crate::simulator::refusal::Refusal;
 use crate::simulator::request::Params;
 use crate::simulator::shot::Shot;
-use crate::simulator::storage::Disk;
 use crate::simulator::tags::Tags;
 use crate::simulator::xml::Xml;
 
@@ -49,7 +50,7 @@ pub(super) fn answer(call: &Call) -> Answer {
     for disk in disks.iter().filter(chosen) {
         let mut all = Tags::default();
         if copy_tags {
-            all = inherited(&edit.tags(Kind::Volume, disk.number));
+            all = edit.tags(Kind::Volume, disk.number).inherited();
         }
         all.lay(&tags);
         let sticks = |number| call.lens.sticks(Kind::Snapshot, number);

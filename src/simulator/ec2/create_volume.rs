@@ -1,15 +1,16 @@
 //! `CreateVolume`: an empty volume or one from a snapshot, creating for a while and then available.
 
 use crate::simulator::clock::Moment;
+use crate::simulator::disk::{Class, Disk};
+use crate::simulator::ec2::call::{Answer, Call};
 use crate::simulator::ec2::client_token::ClientToken;
-use crate::simulator::ec2::describe_volumes::write;
-use crate::simulator::ec2::{Answer, Call, listing, tagging};
+use crate::simulator::ec2::listing::Described;
+use crate::simulator::ec2::{listing, tagging};
 use crate::simulator::ident::Kind;
 use crate::simulator::plan::{Plan, ZONES};
 use crate::simulator::refusal::Refusal;
 use crate::simulator::request::Params;
 use crate::simulator::shot::Shot;
-use crate::simulator::storage::{Class, Disk};
 
 pub(super) const PARAMETERS: &[&str] = &[
     "AvailabilityZone",
@@ -57,7 +58,7 @@ pub(super) fn answer(call: &Call) -> Answer {
     drop(edit);
     // EC2 answers `creating` even when that takes no time at all.
     let before = Moment(disk.ready.0 - 1);
-    Ok(call.envelope("CreateVolume", 1_024, |xml| write(xml, call, &disk, before)))
+    Ok(call.envelope("CreateVolume", 1_024, |xml| disk.write(xml, call, before)))
 }
 
 /// What a volume is to be.

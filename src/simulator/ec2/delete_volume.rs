@@ -1,8 +1,8 @@
 //! `DeleteVolume`: deleting for a while, then unknown.
 
+use crate::simulator::ec2::call::{Answer, Call};
 use crate::simulator::ec2::create_volume::named;
 use crate::simulator::ec2::volume_attachment::managed;
-use crate::simulator::ec2::{Answer, Call};
 use crate::simulator::ident::Kind;
 use crate::simulator::refusal::Refusal;
 

@@ -3,20 +3,19 @@
 use std::net::Ipv4Addr;
 
 use crate::simulator::address::Elastic;
+use crate::simulator::ec2::call::{Answer, Call};
 use crate::simulator::ec2::listing::{Listing, id, seen_tags};
-use crate::simulator::ec2::{Answer, Call};
-use crate::simulator::filter::Filters;
+use crate::simulator::filter::{Filter, Filtered, Filters};
 use crate::simulator::ident::Kind;
 use crate::simulator::interface::Interface;
-use crate::simulator::plan::Plan;
 use crate::simulator::refusal::Refusal;
-use crate::simulator::tags::TagField;
+use crate::simulator::tags::Tags;
 use crate::simulator::xml::Xml;
 
 /// Answers a `DescribeAddresses`.
 pub(super) fn answer(call: &Call) -> Answer {
     let plan = call.estate.plan();
-    let filters = Filters::parse(call.params, Field::parse)?;
+    let filters = Filters::<Shown>::parse(call.params)?;
     let view = call.estate.view();
     let scene = view.scene();
     let listing =
@@ -44,7 +43,7 @@ pub(super) fn answer(call: &Call) -> Answer {
                 seen_tags(scene, Kind::Allocation, number, sight, &mut elastic.tags);
                 let interface = elastic.association.and_then(|it| scene.interface(it.interface, sight.at));
                 let shown = Shown { elastic, interface };
-                filters.hold(|field, matches| field.any(&shown, plan, matches)).then_some(shown)
+                filters.hold(&shown, plan, sight.at).then_some(shown)
             },
             |xml, shown, _| write(xml, call, shown),
         );
@@ -88,52 +87,29 @@ fn write(xml: &mut Xml, call: &Call, shown: &Shown) {
     xml.text("networkBorderGroup", &plan.region);
 }
 
-enum Field {
-    Allocation,
-    Association,
-    PublicIp,
-    PrivateIp,
-    Instance,
-    Interface,
-    InterfaceOwner,
-    BorderGroup,
-    Domain,
-    Tag(TagField),
+impl Shown {
+    fn association(&self) -> Option<u64> {
+        self.elastic.association.map(|association| association.number)
+    }
+
+    fn of<V>(&self, value: impl Fn(&Interface) -> V) -> Option<V> {
+        self.interface.as_ref().map(value)
+    }
 }
 
-impl Field {
-    fn parse(name: &str) -> Option<Self> {
-        Some(match name {
-            "allocation-id" => Self::Allocation,
-            "association-id" => Self::Association,
-            "public-ip" => Self::PublicIp,
-            "private-ip-address" => Self::PrivateIp,
-            "instance-id" => Self::Instance,
-            "network-interface-id" => Self::Interface,
-            "network-interface-owner-id" => Self::InterfaceOwner,
-            "network-border-group" => Self::BorderGroup,
-            "domain" => Self::Domain,
-            _ => Self::Tag(TagField::parse(name)?),
-        })
-    }
-
-    fn any(&self, shown: &Shown, plan: &Plan, matches: &mut dyn FnMut(&str) -> bool) -> bool {
-        let id = |kind, number| plan.idents.text(kind, number);
-        let (elastic, interface) = (&shown.elastic, shown.interface.as_ref());
-        match self {
-            Self::Allocation => matches(&id(Kind::Allocation, elastic.number)),
-            Self::Association => elastic.association.is_some_and(|it| matches(&id(Kind::Association, it.number))),
-            Self::PublicIp => matches(&elastic.ip.to_string()),
-            Self::PrivateIp => interface.is_some_and(|it| matches(&it.private_ip.to_string())),
-            Self::Instance => {
-                let host = interface.and_then(|it| it.host);
-                host.is_some_and(|host| matches(&id(Kind::Instance, host.instance)))
-            }
-            Self::Interface => interface.is_some_and(|it| matches(&id(Kind::Interface, it.number))),
-            Self::InterfaceOwner => interface.is_some() && matches(&plan.account),
-            Self::BorderGroup => matches(&plan.region),
-            Self::Domain => matches("vpc"),
-            Self::Tag(tag) => tag.any(&elastic.tags, matches),
-        }
-    }
+impl Filtered for Shown {
+    const FILTERS: &'static [Filter<Self>] = &[
+        ("allocation-id", |it, values| values.ids(Kind::Allocation, [it.elastic.number])),
+        ("association-id", |it, values| values.ids(Kind::Association, it.association())),
+        ("domain", |_, values| values.text("vpc")),
+        ("instance-id", |it, values| {
+            values.ids(Kind::Instance, it.of(|it| it.host).flatten().map(|host| host.instance));
+        }),
+        ("network-border-group", |_, values| values.text(&values.plan.region)),
+        ("network-interface-id", |it, values| values.ids(Kind::Interface, it.of(|it| it.number))),
+        ("network-interface-owner-id", |it, values| values.texts(it.of(|_| values.plan.account.as_str()))),
+        ("private-ip-address", |it, values| values.show(it.of(|it| it.private_ip))),
+        ("public-ip", |it, values| values.show([it.elastic.ip])),
+    ];
+    const TAGS: Option<fn(&Self) -> &Tags> = Some(|it| &it.elastic.tags);
 }

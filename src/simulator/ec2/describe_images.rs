@@ -2,13 +2,12 @@
 
 use crate::simulator::ami::Ami;
 use crate::simulator::clock::Moment;
+use crate::simulator::ec2::call::{Answer, Call};
 use crate::simulator::ec2::listing::{Described, describe, id};
 use crate::simulator::ec2::owners::Owners;
-use crate::simulator::ec2::{Answer, Call};
 use crate::simulator::estate::Scene;
 use crate::simulator::filter::{Filter, Filtered};
 use crate::simulator::ident::Kind;
-use crate::simulator::plan::Plan;
 use crate::simulator::refusal::Refusal;
 use crate::simulator::tags::Tags;
 use crate::simulator::xml::Xml;
@@ -160,7 +159,7 @@ impl Filtered for Ami {
         ("manifest-location", |ami, values| values.text(&ami.location(values.plan))),
         ("name", |ami, values| values.text(&ami.name)),
         ("owner-alias", |ami, values| values.texts(ami.owner.alias())),
-        ("owner-id", |ami, values| values.text(account(ami, values.plan))),
+        ("owner-id", |ami, values| values.text(ami.owner.account(values.plan))),
         ("platform", |ami, values| values.texts(ami.family.platform)),
         ("product-code", |_, _| {}),
         ("product-code.type", |_, _| {}),
@@ -179,12 +178,5 @@ impl Filtered for Ami {
         ("state-reason-message", |_, _| {}),
         ("virtualization-type", |_, values| values.text("hvm")),
     ];
-
-    fn tags(&self) -> &Tags {
-        &self.tags
-    }
-}
-
-fn account<'a>(ami: &'a Ami, plan: &'a Plan) -> &'a str {
-    ami.owner.account(plan)
+    const TAGS: Option<fn(&Self) -> &Tags> = Some(|item| &item.tags);
 }

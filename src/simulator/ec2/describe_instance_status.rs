@@ -3,16 +3,16 @@
 use std::time::Duration;
 
 use crate::simulator::clock::Moment;
+use crate::simulator::ec2::call::{Answer, Call, next_token, walk};
 use crate::simulator::ec2::describe_instances::operator;
-use crate::simulator::ec2::instance_field::InstanceField;
-use crate::simulator::ec2::lifecycle::state;
-use crate::simulator::ec2::{Answer, Call, next_token, walk};
-use crate::simulator::filter::Filters;
+use crate::simulator::ec2::lifecycle::{OPERATOR, state};
+use crate::simulator::filter::{Filter, Filtered, Filters};
 use crate::simulator::ident::Kind;
-use crate::simulator::instance::{Check, Instance, Life, State};
+use crate::simulator::instance::{Check, Instance, Life, ScheduledEvent, State};
 use crate::simulator::page::Page;
 use crate::simulator::plan::Plan;
 use crate::simulator::refusal::Refusal;
+use crate::simulator::tags::Tags;
 use crate::simulator::xml::Xml;
 
 /// EC2's limit on named instances.
@@ -27,7 +27,7 @@ pub(super) fn answer(call: &Call) -> Answer {
     call.params.flag("IncludeManagedResources")?;
     let chosen = ["IncludeAllInstances", "IncludeManagedResources"];
     let page = Page::parse(call.params, "InstanceId", &chosen, plan.seed)?;
-    let filters = Filters::parse(call.params, Field::parse)?;
+    let filters = Filters::<Checked>::parse(call.params)?;
     let ids = call.params.set("InstanceId");
     if ids.len() > MAX_IDS {
         return Err(Refusal::invalid_value("You can specify up to 100 instance IDs per request."));
@@ -38,40 +38,38 @@ pub(super) fn answer(call: &Call) -> Answer {
     let initializing = call.estate.pace().initializing;
     let see = |number: u64| {
         let (instance, now) = call.see(&view, number)?;
-        let look = Look { plan, initializing, now };
-        let shown = (all || instance.state(now) == State::Running)
-            && filters.hold(|field, matches| field.any(&instance, &look, matches));
-        shown.then_some((instance, look))
+        let shown = all || instance.state(now) == State::Running;
+        let checked = Checked { instance, initializing };
+        (shown && filters.hold(&checked, plan, now)).then_some((checked, now))
     };
     let expected = page.limit.unwrap_or(numbers.len());
     Ok(call.envelope("DescribeInstanceStatus", BYTES * expected, |xml| {
         xml.open("instanceStatusSet");
         let mut next = None;
         if numbers.is_empty() {
-            next = walk(view.end(), &page, see, |(instance, look)| look.write(xml, &instance));
+            next = walk(view.end(), &page, see, |(checked, now)| checked.write(xml, plan, now));
         } else {
             numbers.sort_unstable();
-            numbers.into_iter().filter_map(see).for_each(|(instance, look)| look.write(xml, &instance));
+            numbers.into_iter().filter_map(see).for_each(|(checked, now)| checked.write(xml, plan, now));
         }
         xml.close("instanceStatusSet");
         next_token(xml, &page, next);
     }))
 }
 
-/// An instance's checks as EC2 sees them at one moment.
-#[derive(Clone, Copy)]
-struct Look<'a> {
-    plan: &'a Plan,
+/// An instance whose checks are looked at.
+struct Checked {
+    instance: Instance,
+    /// How long checks are `initializing` once an instance runs.
     initializing: Duration,
-    now: Moment,
 }
 
 /// `(status, reachability, impaired since)` of one check.
-type Seen = (&'static str, &'static str, Option<Moment>);
+type Outcome = (&'static str, &'static str, Option<Moment>);
 
-impl Look<'_> {
-    fn check(&self, instance: &Instance, check: Check) -> Seen {
-        let now = self.now;
+impl Checked {
+    fn check(&self, check: Check, now: Moment) -> Outcome {
+        let instance = &self.instance;
         let Life::Up { running } = instance.phase.life else { return NOT_APPLICABLE };
         if now < running {
             return NOT_APPLICABLE;
@@ -83,25 +81,59 @@ impl Look<'_> {
         }
     }
 
-    fn write(&self, xml: &mut Xml, instance: &Instance) {
-        let zone = self.plan.zone(instance.zone);
+    /// What a check says of whether the instance can be reached; checks that do not apply say nothing.
+    fn reachability(&self, check: Check, now: Moment) -> Option<&'static str> {
+        Some(self.check(check, now).1).filter(|text| !text.is_empty())
+    }
+
+    fn events(&self) -> impl Iterator<Item = &ScheduledEvent> {
+        self.instance.health.iter().flat_map(|health| &health.events)
+    }
+
+    fn write(&self, xml: &mut Xml, plan: &Plan, now: Moment) {
+        let instance = &self.instance;
+        let zone = plan.zone(instance.zone);
         xml.within("item", |xml| {
-            xml.plain("instanceId", |out| self.plan.idents.write(Kind::Instance, instance.number, out));
+            xml.plain("instanceId", |out| plan.idents.write(Kind::Instance, instance.number, out));
             xml.text("availabilityZone", &zone.name);
             xml.text("availabilityZoneId", &zone.id);
             events(xml, instance);
-            state(xml, "instanceState", instance.state(self.now));
-            summary(xml, "systemStatus", self.check(instance, Check::System));
-            summary(xml, "instanceStatus", self.check(instance, Check::Instance));
-            summary(xml, "attachedEbsStatus", self.check(instance, Check::AttachedEbs));
+            state(xml, "instanceState", instance.state(now));
+            summary(xml, "systemStatus", self.check(Check::System, now));
+            summary(xml, "instanceStatus", self.check(Check::Instance, now));
+            summary(xml, "attachedEbsStatus", self.check(Check::AttachedEbs, now));
             operator(xml, instance.managed);
         });
     }
 }
 
-const NOT_APPLICABLE: Seen = ("not-applicable", "", None);
+impl Filtered for Checked {
+    const FILTERS: &'static [Filter<Self>] = &[
+        ("attached-ebs-status.status", |it, values| values.text(it.check(Check::AttachedEbs, values.at).0)),
+        ("availability-zone", |it, values| values.text(&values.plan.zone(it.instance.zone).name)),
+        ("availability-zone-id", |it, values| values.text(&values.plan.zone(it.instance.zone).id)),
+        ("event.code", |it, values| values.texts(it.events().map(|event| event.code.as_str()))),
+        ("event.description", |it, values| values.texts(it.events().map(|event| event.description.as_str()))),
+        ("event.instance-event-id", |it, values| values.texts(it.events().map(|event| event.id.as_str()))),
+        ("event.not-after", |it, values| {
+            values.show(it.events().filter_map(|event| event.not_after).map(|end| Moment::of(end).iso()));
+        }),
+        ("event.not-before", |it, values| values.show(it.events().map(|event| Moment::of(event.not_before).iso()))),
+        ("instance-state-code", |it, values| values.show([it.instance.state(values.at).code()])),
+        ("instance-state-name", |it, values| values.text(it.instance.state(values.at).name())),
+        ("instance-status.reachability", |it, values| values.texts(it.reachability(Check::Instance, values.at))),
+        ("instance-status.status", |it, values| values.text(it.check(Check::Instance, values.at).0)),
+        ("operator.managed", |it, values| values.flag(it.instance.managed)),
+        ("operator.principal", |it, values| values.texts(it.instance.managed.then_some(OPERATOR))),
+        ("system-status.reachability", |it, values| values.texts(it.reachability(Check::System, values.at))),
+        ("system-status.status", |it, values| values.text(it.check(Check::System, values.at).0)),
+    ];
+    const TAGS: Option<fn(&Self) -> &Tags> = None;
+}
 
-fn summary(xml: &mut Xml, tag: &str, (status, reachability, since): Seen) {
+const NOT_APPLICABLE: Outcome = ("not-applicable", "", None);
+
+fn summary(xml: &mut Xml, tag: &str, (status, reachability, since): Outcome) {
     xml.within(tag, |xml| {
         xml.text("status", status);
         // Checks that do not apply have no details.
@@ -134,58 +166,4 @@ fn events(xml: &mut Xml, instance: &Instance) {
             });
         }
     });
-}
-
-/// A filter name of `DescribeInstanceStatus`.
-enum Field {
-    Status(Check),
-    Reachability(Check),
-    EventCode,
-    EventId,
-    EventDescription,
-    EventBegins,
-    EventEnds,
-    Instance(InstanceField),
-}
-
-impl Field {
-    fn parse(name: &str) -> Option<Self> {
-        Some(match name {
-            "instance-status.status" => Self::Status(Check::Instance),
-            "system-status.status" => Self::Status(Check::System),
-            "attached-ebs-status.status" => Self::Status(Check::AttachedEbs),
-            "instance-status.reachability" => Self::Reachability(Check::Instance),
-            "system-status.reachability" => Self::Reachability(Check::System),
-            "event.code" => Self::EventCode,
-            "event.instance-event-id" => Self::EventId,
-            "event.description" => Self::EventDescription,
-            "event.not-before" => Self::EventBegins,
-            "event.not-after" => Self::EventEnds,
-            "availability-zone"
-            | "availability-zone-id"
-            | "instance-state-code"
-            | "instance-state-name"
-            | "operator.managed"
-            | "operator.principal" => Self::Instance(InstanceField::parse(name)?),
-            _ => return None,
-        })
-    }
-
-    fn any(&self, instance: &Instance, look: &Look, matches: &mut dyn FnMut(&str) -> bool) -> bool {
-        let mut events = instance.health.iter().flat_map(|health| &health.events);
-        match self {
-            Self::Status(check) => matches(look.check(instance, *check).0),
-            // Checks that do not apply have no details.
-            Self::Reachability(check) => {
-                let reachability = look.check(instance, *check).1;
-                !reachability.is_empty() && matches(reachability)
-            }
-            Self::EventCode => events.any(|event| matches(&event.code)),
-            Self::EventId => events.any(|event| matches(&event.id)),
-            Self::EventDescription => events.any(|event| matches(&event.description)),
-            Self::EventBegins => events.any(|event| matches(&Moment::of(event.not_before).iso())),
-            Self::EventEnds => events.filter_map(|event| event.not_after).any(|end| matches(&Moment::of(end).iso())),
-            Self::Instance(field) => field.any(instance, look.plan, look.now, matches),
-        }
-    }
 }

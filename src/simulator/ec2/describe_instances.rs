@@ -4,11 +4,11 @@ use std::fmt::Write as _;
 
 use crate::simulator::clock::Moment;
 use crate::simulator::dice::mix;
-use crate::simulator::ec2::instance_field::{
-    InstanceField, REASON_CODE, architecture, groups, http_tokens, private_dns, profile_arn, public_dns, reason,
+use crate::simulator::ec2::call::{Answer, Call, next_token, walk};
+use crate::simulator::ec2::instance_filters::{
+    REASON_CODE, architecture, groups, http_tokens, private_dns, profile_arn, public_dns, reason,
 };
 use crate::simulator::ec2::lifecycle::{OPERATOR, state};
-use crate::simulator::ec2::{Answer, Call, next_token, walk};
 use crate::simulator::filter::Filters;
 use crate::simulator::ident::{Kind, hex};
 use crate::simulator::instance::{Instance, State};
@@ -26,14 +26,11 @@ pub(super) fn answer(call: &Call) -> Answer {
     let plan = call.estate.plan();
     let page = Page::parse(call.params, "InstanceId", &["IncludeManagedResources"], plan.seed)?;
     call.params.flag("IncludeManagedResources")?;
-    let filters = Filters::parse(call.params, InstanceField::parse)?;
+    let filters = Filters::<Instance>::parse(call.params)?;
     let mut numbers = call.instances(&call.params.set("InstanceId"))?;
     call.dry_run()?;
     let view = call.estate.view();
-    let see = |number: u64| {
-        call.see(&view, number)
-            .filter(|(instance, at)| filters.hold(|field, matches| field.any(instance, plan, *at, matches)))
-    };
+    let see = |number: u64| call.see(&view, number).filter(|(instance, at)| filters.hold(instance, plan, *at));
     let expected = page.limit.unwrap_or(numbers.len());
     Ok(call.envelope("DescribeInstances", BYTES * expected, |xml| {
         let mut listing = Listing::new(xml, plan);

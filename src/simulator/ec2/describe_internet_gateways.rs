@@ -1,8 +1,8 @@
 //! `DescribeInternetGateways`.
 
 use crate::simulator::clock::Moment;
+use crate::simulator::ec2::call::{Answer, Call};
 use crate::simulator::ec2::listing::{Described, describe, id};
-use crate::simulator::ec2::{Answer, Call};
 use crate::simulator::estate::Scene;
 use crate::simulator::filter::{Filter, Filtered};
 use crate::simulator::ident::Kind;
@@ -59,8 +59,5 @@ impl Filtered for InternetGateway {
         ("internet-gateway-id", |gateway, values| values.ids(Kind::InternetGateway, [gateway.number])),
         ("owner-id", |_, values| values.text(&values.plan.account)),
     ];
-
-    fn tags(&self) -> &Tags {
-        &self.tags
-    }
+    const TAGS: Option<fn(&Self) -> &Tags> = Some(|item| &item.tags);
 }

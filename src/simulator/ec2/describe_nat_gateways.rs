@@ -1,8 +1,8 @@
 //! `DescribeNatGateways`: deleted ones too, for as long as EC2 lists them.
 
 use crate::simulator::clock::Moment;
+use crate::simulator::ec2::call::{Answer, Call};
 use crate::simulator::ec2::listing::{Described, describe, id};
-use crate::simulator::ec2::{Answer, Call};
 use crate::simulator::estate::Scene;
 use crate::simulator::filter::{Filter, Filtered};
 use crate::simulator::ident::Kind;
@@ -75,8 +75,5 @@ impl Filtered for NatGateway {
         ("subnet-id", |gateway, values| values.ids(Kind::Subnet, [gateway.subnet])),
         ("vpc-id", |gateway, values| values.ids(Kind::Vpc, [gateway.vpc()])),
     ];
-
-    fn tags(&self) -> &Tags {
-        &self.tags
-    }
+    const TAGS: Option<fn(&Self) -> &Tags> = Some(|item| &item.tags);
 }

@@ -1,8 +1,8 @@
 //! `DescribeNetworkAcls`.
 
 use crate::simulator::clock::Moment;
+use crate::simulator::ec2::call::{Answer, Call};
 use crate::simulator::ec2::listing::{Described, describe, id};
-use crate::simulator::ec2::{Answer, Call};
 use crate::simulator::estate::Scene;
 use crate::simulator::filter::{Filter, Filtered};
 use crate::simulator::ident::Kind;
@@ -134,8 +134,5 @@ impl Filtered for NetworkAcl {
         ("owner-id", |_, values| values.text(&values.plan.account)),
         ("vpc-id", |acl, values| values.ids(Kind::Vpc, [acl.vpc])),
     ];
-
-    fn tags(&self) -> &Tags {
-        &self.tags
-    }
+    const TAGS: Option<fn(&Self) -> &Tags> = Some(|item| &item.tags);
 }

@@ -1,45 +1,50 @@
 //! `DescribeNetworkInterfaces`.
 
+use std::borrow::Cow;
+
+use crate::simulator::clock::Moment;
+use crate::simulator::ec2::call::{Answer, Call};
 use crate::simulator::ec2::describe_instances::operator;
 use crate::simulator::ec2::lifecycle::OPERATOR;
-use crate::simulator::ec2::listing::{Listing, id, seen_tags, truth};
-use crate::simulator::ec2::{Answer, Call};
-use crate::simulator::filter::Filters;
+use crate::simulator::ec2::listing::{Described, describe, id};
+use crate::simulator::estate::Scene;
+use crate::simulator::filter::{Filter, Filtered};
 use crate::simulator::ident::{Kind, hex};
-use crate::simulator::interface::{Gateway, Interface, Public, mac, private_dns, public_dns};
+use crate::simulator::interface::{Interface, Public, mac, private_dns, public_dns};
 use crate::simulator::network::{GROUPS, SecurityGroup};
 use crate::simulator::plan::Plan;
-use crate::simulator::tags::TagField;
+use crate::simulator::tags::Tags;
 use crate::simulator::xml::Xml;
-
-/// About what an interface takes in XML.
-const BYTES: usize = 2_600;
 
 /// Answers a `DescribeNetworkInterfaces`.
 pub(super) fn answer(call: &Call) -> Answer {
-    let plan = call.estate.plan();
     call.params.flag("IncludeManagedResources")?;
-    let filters = Filters::parse(call.params, Field::parse)?;
-    let view = call.estate.view();
-    let scene = view.scene();
-    let chosen = ["IncludeManagedResources"];
-    let listing = Listing::parse(call, Kind::Interface, "NetworkInterfaceId", &chosen, |number, at| {
-        scene.interface(number, at).is_some()
-    })?;
-    call.dry_run()?;
-    Ok(call.envelope("DescribeNetworkInterfaces", BYTES * listing.expected(), |xml| {
-        listing.write(
-            xml,
-            "networkInterfaceSet",
-            scene.interfaces(listing.from()),
-            |number, sight| {
-                let mut interface = scene.interface(number, sight.at)?;
-                seen_tags(scene, Kind::Interface, number, sight, &mut interface.tags);
-                filters.hold(|field, matches| field.any(&interface, plan, matches)).then_some(interface)
-            },
-            |xml, interface, _| write(xml, call, interface, interface.status()),
-        );
-    }))
+    describe::<Interface>(call, |_| true)
+}
+
+impl Described for Interface {
+    const ACTION: &'static str = "DescribeNetworkInterfaces";
+    const KIND: Kind = Kind::Interface;
+    const IDS: &'static str = "NetworkInterfaceId";
+    const SET: &'static str = "networkInterfaceSet";
+    const BYTES: usize = 2_600;
+    const CHOSEN: &'static [&'static str] = &["IncludeManagedResources"];
+
+    fn numbers(scene: Scene<'_>, from: u64) -> impl Iterator<Item = u64> {
+        scene.interfaces(from)
+    }
+
+    fn find(scene: Scene<'_>, number: u64, at: Moment) -> Option<Self> {
+        scene.interface(number, at)
+    }
+
+    fn tags_mut(&mut self) -> &mut Tags {
+        &mut self.tags
+    }
+
+    fn write(&self, xml: &mut Xml, call: &Call, _at: Moment) {
+        write(xml, call, self, self.status());
+    }
 }
 
 /// An interface's fields, also what `CreateNetworkInterface` answers.
@@ -52,10 +57,7 @@ pub(super) fn write(xml: &mut Xml, call: &Call, interface: &Interface, status: &
     id(xml, call, "vpcId", Kind::Vpc, interface.vpc);
     xml.text("availabilityZone", &zone.name);
     xml.text("availabilityZoneId", &zone.id);
-    match interface.nat {
-        Some(nat) => xml.text("description", &nat_description(nat, plan)),
-        None => xml.text("description", &interface.description),
-    }
+    xml.text("description", &description(interface, plan));
     xml.text("ownerId", &plan.account);
     if interface.nat.is_some() {
         xml.text("requesterId", NAT_REQUESTER);
@@ -65,7 +67,7 @@ pub(super) fn write(xml: &mut Xml, call: &Call, interface: &Interface, status: &
     xml.text("macAddress", &mac(plan, interface.number));
     xml.number("privateIpAddress", interface.private_ip);
     xml.text("privateDnsName", &private_dns);
-    xml.flag("sourceDestCheck", true);
+    xml.flag("sourceDestCheck", interface.nat.is_none());
     xml.within("groupSet", |xml| {
         for group in &interface.groups {
             xml.within("item", |xml| {
@@ -88,11 +90,8 @@ pub(super) fn write(xml: &mut Xml, call: &Call, interface: &Interface, status: &
     }
     if let Some(nat) = interface.nat {
         xml.within("attachment", |xml| {
-            xml.plain("attachmentId", |out| {
-                out.push_str("ela-attach-0");
-                hex(interface.number, out);
-            });
-            xml.text("instanceOwnerId", "amazon-aws");
+            xml.text("attachmentId", &attachment_id(interface, plan).unwrap_or_default());
+            xml.text("instanceOwnerId", NAT_OWNER);
             xml.number("deviceIndex", 1);
             xml.text("status", "attached");
             xml.text("attachTime", &nat.since.iso());
@@ -135,8 +134,25 @@ pub(super) fn write(xml: &mut Xml, call: &Call, interface: &Interface, status: &
 /// The account that makes interfaces for NAT gateways.
 const NAT_REQUESTER: &str = "727180483721";
 
-fn nat_description(nat: Gateway, plan: &Plan) -> String {
-    format!("Interface for NAT Gateway {}", plan.idents.text(Kind::NatGateway, nat.number))
+/// The account that attaches them.
+const NAT_OWNER: &str = "amazon-aws";
+
+/// What its maker wrote; AWS describes the interfaces it makes.
+fn description<'a>(interface: &'a Interface, plan: &Plan) -> Cow<'a, str> {
+    match interface.nat {
+        Some(nat) => format!("Interface for NAT Gateway {}", plan.idents.text(Kind::NatGateway, nat.number)).into(),
+        None => interface.description.as_str().into(),
+    }
+}
+
+fn attachment_id(interface: &Interface, plan: &Plan) -> Option<String> {
+    let of_nat = || {
+        let mut out = "ela-attach-0".to_owned();
+        hex(interface.number, &mut out);
+        out
+    };
+    let of_instance = interface.host.map(|_| plan.idents.text(Kind::Attachment, interface.number));
+    of_instance.or_else(|| interface.nat.map(|_| of_nat()))
 }
 
 const fn interface_type(interface: &Interface) -> &'static str {
@@ -163,118 +179,58 @@ fn owner(public: Public, plan: &Plan) -> &str {
     if public.elastic.is_some() { &plan.account } else { "amazon" }
 }
 
-enum Field {
-    Id,
-    Status,
-    Subnet,
-    Vpc,
-    Zone,
-    ZoneId,
-    Description,
-    Owner,
-    PrivateIp,
-    PrivateDns,
-    Ipv6,
-    Mac,
-    GroupId,
-    GroupName,
-    Attachment,
-    Instance,
-    AttachTime,
-    /// A field that every attached interface has with the same value.
-    Attached(&'static str),
-    AttachmentOwner,
-    PublicIp,
-    PublicDns,
-    PublicOwner,
-    Allocation,
-    Association,
-    Managed,
-    Principal,
-    /// A field that has the same value for every simulated interface.
-    Same(&'static str),
-    Tag(TagField),
+/// Whose the attachment of an interface is.
+fn attachment_owner<'a>(interface: &Interface, plan: &'a Plan) -> Option<&'a str> {
+    let of_nat = interface.nat.map(|_| NAT_OWNER);
+    interface.host.map(|_| plan.account.as_str()).or(of_nat)
 }
 
-impl Field {
-    fn parse(name: &str) -> Option<Self> {
-        Some(match name {
-            "network-interface-id" => Self::Id,
-            "status" => Self::Status,
-            "subnet-id" => Self::Subnet,
-            "vpc-id" => Self::Vpc,
-            "availability-zone" => Self::Zone,
-            "availability-zone-id" => Self::ZoneId,
-            "description" => Self::Description,
-            "owner-id" => Self::Owner,
-            "private-ip-address" | "addresses.private-ip-address" => Self::PrivateIp,
-            "private-dns-name" | "addresses.private-dns-name" => Self::PrivateDns,
-            "ipv6-addresses.ipv6-address" => Self::Ipv6,
-            "mac-address" => Self::Mac,
-            "group-id" => Self::GroupId,
-            "group-name" => Self::GroupName,
-            "attachment.attachment-id" => Self::Attachment,
-            "attachment.instance-id" => Self::Instance,
-            "attachment.attach-time" => Self::AttachTime,
-            "attachment.instance-owner-id" => Self::AttachmentOwner,
-            "attachment.status" => Self::Attached("attached"),
-            "attachment.device-index" => Self::Attached("0"),
-            "attachment.delete-on-termination" => Self::Attached("true"),
-            "association.public-ip" | "addresses.association.public-ip" => Self::PublicIp,
-            "association.public-dns-name" => Self::PublicDns,
-            "association.ip-owner-id" | "addresses.association.owner-id" => Self::PublicOwner,
-            "association.allocation-id" => Self::Allocation,
-            "association.association-id" => Self::Association,
-            "operator.managed" => Self::Managed,
-            "operator.principal" => Self::Principal,
-            "addresses.primary" | "source-dest-check" => Self::Same("true"),
-            "requester-managed" => Self::Same("false"),
-            "interface-type" => Self::Same("interface"),
-            _ => Self::Tag(TagField::parse(name)?),
-        })
-    }
-
-    fn any(&self, interface: &Interface, plan: &Plan, matches: &mut dyn FnMut(&str) -> bool) -> bool {
-        let id = |kind, number| plan.idents.text(kind, number);
-        let (host, public) = (interface.host, interface.public);
-        match self {
-            Self::Id => matches(&id(Kind::Interface, interface.number)),
-            Self::Status => matches(interface.status()),
-            Self::Subnet => matches(&id(Kind::Subnet, interface.subnet)),
-            Self::Vpc => matches(&id(Kind::Vpc, interface.vpc)),
-            Self::Zone => matches(&plan.zone(interface.zone).name),
-            Self::ZoneId => matches(&plan.zone(interface.zone).id),
-            Self::Description => match interface.nat {
-                Some(nat) => matches(&nat_description(nat, plan)),
-                None => matches(&interface.description),
-            },
-            Self::Owner => matches(&plan.account),
-            Self::PrivateIp => matches(&interface.private_ip.to_string()),
-            Self::PrivateDns => matches(&private_dns(plan, interface.private_ip)),
-            Self::Ipv6 => interface.ipv6.is_some_and(|ip| matches(&ip.to_string())),
-            Self::Mac => matches(&mac(plan, interface.number)),
-            Self::GroupId => interface.groups.iter().any(|group| matches(&id(Kind::SecurityGroup, *group))),
-            Self::GroupName => interface.groups.iter().any(|group| matches(SecurityGroup::name(*group % GROUPS))),
-            Self::Attachment => host.is_some() && matches(&id(Kind::Attachment, interface.number)),
-            Self::Instance => host.is_some_and(|host| matches(&id(Kind::Instance, host.instance))),
-            Self::AttachTime => host.is_some_and(|host| matches(&host.since.iso())),
-            Self::Attached(value) => host.is_some() && matches(value),
-            Self::AttachmentOwner => host.is_some() && matches(&plan.account),
-            Self::PublicIp => public.is_some_and(|public| matches(&public.ip.to_string())),
-            Self::PublicDns => public.is_some_and(|public| matches(&public_dns(plan, public.ip))),
-            Self::PublicOwner => public.is_some_and(|public| matches(owner(public, plan))),
-            Self::Allocation => {
-                let elastic = public.and_then(|public| public.elastic);
-                elastic.is_some_and(|(allocation, _)| matches(&id(Kind::Allocation, allocation)))
-            }
-            Self::Association => {
-                let elastic = public.and_then(|public| public.elastic);
-                elastic.is_some_and(|(_, association)| matches(&id(Kind::Association, association)))
-            }
-            Self::Managed => matches(truth(interface.managed)),
-            Self::Principal => interface.managed && matches(OPERATOR),
-            Self::Same(value) => matches(value),
-            Self::Tag(tag) => tag.any(&interface.tags, matches),
-        }
-    }
+impl Filtered for Interface {
+    const FILTERS: &'static [Filter<Self>] = &[
+        ("addresses.association.owner-id", |it, values| {
+            values.texts(it.public.map(|public| owner(public, values.plan)))
+        }),
+        ("addresses.association.public-ip", |it, values| values.show(it.public.map(|public| public.ip))),
+        ("addresses.primary", |_, values| values.flag(true)),
+        ("addresses.private-dns-name", |it, values| values.text(&private_dns(values.plan, it.private_ip))),
+        ("addresses.private-ip-address", |it, values| values.show([it.private_ip])),
+        ("association.allocation-id", |it, values| {
+            values.ids(Kind::Allocation, it.elastic().map(|(number, _)| number))
+        }),
+        ("association.association-id", |it, values| {
+            values.ids(Kind::Association, it.elastic().map(|(_, number)| number));
+        }),
+        ("association.ip-owner-id", |it, values| values.texts(it.public.map(|public| owner(public, values.plan)))),
+        ("association.public-dns-name", |it, values| {
+            values.show(it.public.map(|public| public_dns(values.plan, public.ip)));
+        }),
+        ("association.public-ip", |it, values| values.show(it.public.map(|public| public.ip))),
+        ("attachment.attach-time", |it, values| values.show(it.attached().map(Moment::iso))),
+        ("attachment.attachment-id", |it, values| values.texts(attachment_id(it, values.plan).as_deref())),
+        ("attachment.delete-on-termination", |it, values| values.show(it.attached().map(|_| it.nat.is_none()))),
+        ("attachment.device-index", |it, values| values.show(it.attached().map(|_| u8::from(it.nat.is_some())))),
+        ("attachment.instance-id", |it, values| values.ids(Kind::Instance, it.host.map(|host| host.instance))),
+        ("attachment.instance-owner-id", |it, values| values.texts(attachment_owner(it, values.plan))),
+        ("attachment.status", |it, values| values.texts(it.attached().map(|_| "attached"))),
+        ("availability-zone", |it, values| values.text(&values.plan.zone(it.zone).name)),
+        ("availability-zone-id", |it, values| values.text(&values.plan.zone(it.zone).id)),
+        ("description", |it, values| values.text(&description(it, values.plan))),
+        ("group-id", |it, values| values.ids(Kind::SecurityGroup, it.groups.iter().copied())),
+        ("group-name", |it, values| values.texts(it.groups.iter().map(|group| SecurityGroup::name(*group % GROUPS)))),
+        ("interface-type", |it, values| values.text(interface_type(it))),
+        ("ipv6-addresses.ipv6-address", |it, values| values.show(it.ipv6)),
+        ("mac-address", |it, values| values.text(&mac(values.plan, it.number))),
+        ("network-interface-id", |it, values| values.ids(Kind::Interface, [it.number])),
+        ("operator.managed", |it, values| values.flag(it.managed)),
+        ("operator.principal", |it, values| values.texts(it.managed.then_some(OPERATOR))),
+        ("owner-id", |_, values| values.text(&values.plan.account)),
+        ("private-dns-name", |it, values| values.text(&private_dns(values.plan, it.private_ip))),
+        ("private-ip-address", |it, values| values.show([it.private_ip])),
+        ("requester-managed", |it, values| values.flag(it.nat.is_some())),
+        ("source-dest-check", |it, values| values.flag(it.nat.is_none())),
+        ("status", |it, values| values.text(it.status())),
+        ("subnet-id", |it, values| values.ids(Kind::Subnet, [it.subnet])),
+        ("vpc-id", |it, values| values.ids(Kind::Vpc, [it.vpc])),
+    ];
+    const TAGS: Option<fn(&Self) -> &Tags> = Some(|it| &it.tags);
 }

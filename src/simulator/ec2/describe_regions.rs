@@ -1,20 +1,17 @@
 //! `DescribeRegions`: the regions the account can use, or all there are.
 
 use crate::simulator::catalog::{OPT_IN_REGIONS, REGIONS};
-use crate::simulator::ec2::{Answer, Call};
-use crate::simulator::filter::Filters;
+use crate::simulator::ec2::call::{Answer, Call};
+use crate::simulator::filter::{Filter, Filtered, Filters};
 use crate::simulator::refusal::Refusal;
+use crate::simulator::tags::Tags;
 
 /// Answers a `DescribeRegions`. A region the account has not opted in to shows when all are asked for, or by its name.
 pub(super) fn answer(call: &Call) -> Answer {
     let all = call.params.flag("AllRegions")?;
-    let filters = Filters::parse(call.params, |name| match name {
-        "region-name" => Some(Field::Name),
-        "endpoint" => Some(Field::Endpoint),
-        "opt-in-status" => Some(Field::OptIn),
-        _ => None,
-    })?;
-    let opted_in = &call.estate.plan().opted_in;
+    let filters = Filters::<Region>::parse(call.params)?;
+    let plan = call.estate.plan();
+    let opted_in = &plan.opted_in;
     let status = |name: &str| {
         let opted = opted_in.iter().any(|region| region == name);
         if opted { "opted-in" } else { "not-opted-in" }
@@ -33,17 +30,11 @@ pub(super) fn answer(call: &Call) -> Answer {
             for (name, place, opt_in) in regions {
                 let endpoint = format!("ec2.{name}.amazonaws.com");
                 let wanted = if names.is_empty() { all || opt_in != "not-opted-in" } else { names.contains(&name) };
-                let holds = filters.hold(|field, matches| {
-                    matches(match field {
-                        Field::Name => name,
-                        Field::Endpoint => &endpoint,
-                        Field::OptIn => opt_in,
-                    })
-                });
-                if wanted && holds {
+                let region = Region { name, endpoint, opt_in };
+                if wanted && filters.hold(&region, plan, call.now) {
                     xml.within("item", |xml| {
                         xml.text("regionName", name);
-                        xml.text("regionEndpoint", &endpoint);
+                        xml.text("regionEndpoint", &region.endpoint);
                         xml.text("optInStatus", opt_in);
                         xml.within("geographySet", |xml| xml.within("item", |xml| xml.text("name", place)));
                     });
@@ -53,8 +44,18 @@ pub(super) fn answer(call: &Call) -> Answer {
     }))
 }
 
-enum Field {
-    Name,
-    Endpoint,
-    OptIn,
+/// A region as filters look at it.
+struct Region {
+    name: &'static str,
+    endpoint: String,
+    opt_in: &'static str,
+}
+
+impl Filtered for Region {
+    const FILTERS: &'static [Filter<Self>] = &[
+        ("endpoint", |region, values| values.text(&region.endpoint)),
+        ("opt-in-status", |region, values| values.text(region.opt_in)),
+        ("region-name", |region, values| values.text(region.name)),
+    ];
+    const TAGS: Option<fn(&Self) -> &Tags> = None;
 }

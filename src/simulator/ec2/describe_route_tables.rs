@@ -1,8 +1,8 @@
 //! `DescribeRouteTables`.
 
 use crate::simulator::clock::Moment;
+use crate::simulator::ec2::call::{Answer, Call};
 use crate::simulator::ec2::listing::{Described, describe, id};
-use crate::simulator::ec2::{Answer, Call};
 use crate::simulator::estate::Scene;
 use crate::simulator::filter::{Filter, Filtered};
 use crate::simulator::ident::Kind;
@@ -159,8 +159,5 @@ impl Filtered for RouteTable {
         }),
         ("vpc-id", |table, values| values.ids(Kind::Vpc, [table.vpc])),
     ];
-
-    fn tags(&self) -> &Tags {
-        &self.tags
-    }
+    const TAGS: Option<fn(&Self) -> &Tags> = Some(|item| &item.tags);
 }

@@ -1,20 +1,20 @@
 //! `DescribeSecurityGroups`.
 
-use crate::simulator::ec2::{Answer, Call, named, next_token, walk};
-use crate::simulator::filter::Filters;
+use crate::simulator::ec2::call::{Answer, Call, named, next_token, walk};
+use crate::simulator::filter::{Filter, Filtered, Filters, Values};
 use crate::simulator::ident::Kind;
 use crate::simulator::network::{GROUPS, Permission, SecurityGroup};
 use crate::simulator::page::Page;
 use crate::simulator::plan::Plan;
 use crate::simulator::refusal::Refusal;
-use crate::simulator::tags::{TagField, Tags};
+use crate::simulator::tags::Tags;
 use crate::simulator::xml::Xml;
 
 /// Answers a `DescribeSecurityGroups`.
 pub(super) fn answer(call: &Call) -> Answer {
     let plan = call.estate.plan();
     let page = Page::parse(call.params, "GroupId", &[], plan.seed)?;
-    let filters = Filters::parse(call.params, Field::parse)?;
+    let filters = Filters::<SecurityGroup>::parse(call.params)?;
     let (ids, names) = (call.params.set("GroupId"), call.params.set("GroupName"));
     let view = call.estate.view();
     let end = view.vpcs() * GROUPS;
@@ -40,9 +40,9 @@ pub(super) fn answer(call: &Call) -> Answer {
     }
     call.dry_run()?;
     let chosen = |number: u64| {
-        let (_, group) = see(number).filter(|(sight, _)| !sight.hidden)?;
+        let (sight, group) = see(number).filter(|(sight, _)| !sight.hidden)?;
         let wanted = numbers.is_empty() || numbers.contains(&number);
-        (wanted && filters.hold(|field, matches| field.any(&group, plan, matches))).then_some(group)
+        (wanted && filters.hold(&group, plan, sight.at)).then_some(group)
     };
     Ok(call.envelope("DescribeSecurityGroups", 65_536, |xml| {
         let mut next = None;
@@ -113,92 +113,66 @@ fn describe(xml: &mut Xml, description: Option<&str>) {
     }
 }
 
-enum Field {
-    Id,
-    Name,
-    Description,
-    Vpc,
-    Owner,
-    /// Of the rules for what comes in.
-    Ingress(RuleField),
-    /// Of the rules for what goes out.
-    Egress(RuleField),
-    Tag(TagField),
+impl Filtered for SecurityGroup {
+    const FILTERS: &'static [Filter<Self>] = &[
+        ("description", |group, values| values.text(group.description)),
+        ("egress.ip-permission.cidr", |group, values| cidrs(&group.egress, values)),
+        ("egress.ip-permission.from-port", |group, values| from_ports(&group.egress, values)),
+        ("egress.ip-permission.group-id", |group, values| group_ids(&group.egress, values)),
+        // Rules of VPCs name groups by id alone.
+        ("egress.ip-permission.group-name", |_, _| {}),
+        ("egress.ip-permission.ipv6-cidr", |group, values| ipv6_cidrs(&group.egress, values)),
+        ("egress.ip-permission.prefix-list-id", |group, values| prefix_lists(&group.egress, values)),
+        ("egress.ip-permission.protocol", |group, values| protocols(&group.egress, values)),
+        ("egress.ip-permission.to-port", |group, values| to_ports(&group.egress, values)),
+        ("egress.ip-permission.user-id", |group, values| user_ids(&group.egress, values)),
+        ("group-id", |group, values| values.ids(Kind::SecurityGroup, [group.number])),
+        ("group-name", |group, values| values.text(group.name)),
+        ("ip-permission.cidr", |group, values| cidrs(&group.ingress, values)),
+        ("ip-permission.from-port", |group, values| from_ports(&group.ingress, values)),
+        ("ip-permission.group-id", |group, values| group_ids(&group.ingress, values)),
+        // Rules of VPCs name groups by id alone.
+        ("ip-permission.group-name", |_, _| {}),
+        ("ip-permission.ipv6-cidr", |group, values| ipv6_cidrs(&group.ingress, values)),
+        ("ip-permission.prefix-list-id", |group, values| prefix_lists(&group.ingress, values)),
+        ("ip-permission.protocol", |group, values| protocols(&group.ingress, values)),
+        ("ip-permission.to-port", |group, values| to_ports(&group.ingress, values)),
+        ("ip-permission.user-id", |group, values| user_ids(&group.ingress, values)),
+        ("owner-id", |_, values| values.text(&values.plan.account)),
+        ("vpc-id", |group, values| values.ids(Kind::Vpc, [group.vpc])),
+    ];
+    const TAGS: Option<fn(&Self) -> &Tags> = Some(|group| &group.tags);
 }
 
-/// What a filter asks of the rules of a group.
-enum RuleField {
-    Protocol,
-    FromPort,
-    ToPort,
-    Cidr,
-    Ipv6Cidr,
-    PrefixList,
-    Group,
-    GroupName,
-    User,
+fn cidrs(rules: &[Permission], values: &mut Values<'_>) {
+    values.texts(rules.iter().flat_map(|rule| &rule.ranges).map(|(range, _)| range.as_str()));
 }
 
-impl Field {
-    fn parse(name: &str) -> Option<Self> {
-        if let Some(name) = name.strip_prefix("ip-permission.") {
-            return RuleField::parse(name).map(Self::Ingress);
-        }
-        if let Some(name) = name.strip_prefix("egress.ip-permission.") {
-            return RuleField::parse(name).map(Self::Egress);
-        }
-        Some(match name {
-            "group-id" => Self::Id,
-            "group-name" => Self::Name,
-            "description" => Self::Description,
-            "vpc-id" => Self::Vpc,
-            "owner-id" => Self::Owner,
-            _ => Self::Tag(TagField::parse(name)?),
-        })
-    }
-
-    fn any(&self, group: &SecurityGroup, plan: &Plan, matches: &mut dyn FnMut(&str) -> bool) -> bool {
-        match self {
-            Self::Id => matches(&plan.idents.text(Kind::SecurityGroup, group.number)),
-            Self::Name => matches(group.name),
-            Self::Description => matches(group.description),
-            Self::Vpc => matches(&plan.idents.text(Kind::Vpc, group.vpc)),
-            Self::Owner => matches(&plan.account),
-            Self::Ingress(field) => group.ingress.iter().any(|rule| field.any(rule, plan, matches)),
-            Self::Egress(field) => group.egress.iter().any(|rule| field.any(rule, plan, matches)),
-            Self::Tag(tag) => tag.any(&group.tags, matches),
-        }
-    }
+fn ipv6_cidrs(rules: &[Permission], values: &mut Values<'_>) {
+    values.texts(rules.iter().flat_map(|rule| &rule.ranges6).map(|(range, _)| range.as_str()));
 }
 
-impl RuleField {
-    fn parse(name: &str) -> Option<Self> {
-        Some(match name {
-            "protocol" => Self::Protocol,
-            "from-port" => Self::FromPort,
-            "to-port" => Self::ToPort,
-            "cidr" => Self::Cidr,
-            "ipv6-cidr" => Self::Ipv6Cidr,
-            "prefix-list-id" => Self::PrefixList,
-            "group-id" => Self::Group,
-            "group-name" => Self::GroupName,
-            "user-id" => Self::User,
-            _ => return None,
-        })
-    }
+fn prefix_lists(rules: &[Permission], values: &mut Values<'_>) {
+    values.texts(rules.iter().flat_map(|rule| &rule.prefix_lists).map(|(list, _)| list.as_str()));
+}
 
-    fn any(&self, rule: &Permission, plan: &Plan, matches: &mut dyn FnMut(&str) -> bool) -> bool {
-        match self {
-            Self::Protocol => matches(&rule.protocol),
-            Self::FromPort => rule.ports.is_some_and(|(from, _)| matches(&from.to_string())),
-            Self::ToPort => rule.ports.is_some_and(|(_, to)| matches(&to.to_string())),
-            Self::Cidr => rule.ranges.iter().any(|(cidr, _)| matches(cidr)),
-            Self::Ipv6Cidr => rule.ranges6.iter().any(|(cidr, _)| matches(cidr)),
-            Self::PrefixList => rule.prefix_lists.iter().any(|(list, _)| matches(list)),
-            Self::Group => rule.groups.iter().any(|(group, _)| matches(&plan.idents.text(Kind::SecurityGroup, *group))),
-            // Rules of VPCs name groups by id alone.
-            Self::GroupName => false,
-            Self::User => !rule.groups.is_empty() && matches(&plan.account),
-        }
-    }
+fn protocols(rules: &[Permission], values: &mut Values<'_>) {
+    values.texts(rules.iter().map(|rule| rule.protocol.as_ref()));
+}
+
+fn from_ports(rules: &[Permission], values: &mut Values<'_>) {
+    values.show(rules.iter().filter_map(|rule| rule.ports).map(|(from, _)| from));
+}
+
+fn to_ports(rules: &[Permission], values: &mut Values<'_>) {
+    values.show(rules.iter().filter_map(|rule| rule.ports).map(|(_, to)| to));
+}
+
+fn group_ids(rules: &[Permission], values: &mut Values<'_>) {
+    values.ids(Kind::SecurityGroup, rules.iter().flat_map(|rule| &rule.groups).map(|(group, _)| *group));
+}
+
+fn user_ids(rules: &[Permission], values: &mut Values<'_>) {
+    let of_groups = rules.iter().flat_map(|rule| &rule.groups);
+    values.texts(of_groups.map(|_| values.plan.account.as_str()).take(1));
 }

@@ -4,19 +4,19 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 
 use crate::simulator::clock::Moment;
-use crate::simulator::ec2::listing::{Listing, seen_tags, truth};
-use crate::simulator::ec2::{Answer, Call};
-use crate::simulator::filter::Filters;
+use crate::simulator::ec2::call::{Answer, Call};
+use crate::simulator::ec2::listing::{Listing, seen_tags};
+use crate::simulator::filter::{Filter, Filtered, Filters};
 use crate::simulator::ident::Kind;
 use crate::simulator::plan::Plan;
 use crate::simulator::subnet::Subnet;
-use crate::simulator::tags::TagField;
+use crate::simulator::tags::Tags;
 use crate::simulator::xml::Xml;
 
 /// Answers a `DescribeSubnets`.
 pub(super) fn answer(call: &Call) -> Answer {
     let plan = call.estate.plan();
-    let filters = Filters::parse(call.params, Field::parse)?;
+    let filters = Filters::<Shown>::parse(call.params)?;
     let view = call.estate.view();
     let scene = view.scene();
     let seen = |place: &u64| scene.subnet(*place, call.lens.of(Kind::Subnet, *place).at).is_some();
@@ -42,16 +42,22 @@ pub(super) fn answer(call: &Call) -> Answer {
                 let (mut subnet, owner) = scene.subnet(place, sight.at)?;
                 seen_tags(scene, Kind::Subnet, place, sight, &mut subnet.tags);
                 let free = free(&subnet, owner, sight.at);
-                let keep = filters.hold(|field, matches| field.any(&subnet, owner, free, matches));
-                keep.then_some((subnet, owner, free))
+                let shown = Shown { subnet, free };
+                filters.hold(&shown, owner, sight.at).then_some((shown, owner))
             },
-            |xml, (subnet, owner, free), _| write(xml, subnet, owner, *free),
+            |xml, (shown, owner), _| write(xml, shown, owner),
         );
     }))
 }
 
+/// A subnet with how many of its addresses are free.
+struct Shown {
+    subnet: Subnet,
+    free: i64,
+}
+
 /// A subnet; `plan` is its owner's.
-fn write(xml: &mut Xml, subnet: &Subnet, plan: &Plan, free: i64) {
+fn write(xml: &mut Xml, Shown { subnet, free }: &Shown, plan: &Plan) {
     let id = |xml: &mut Xml, tag: &str, kind, number| xml.plain(tag, |out| plan.idents.write(kind, number, out));
     let zone = plan.zone(subnet.zone());
     id(xml, "subnetId", Kind::Subnet, subnet.number);
@@ -89,69 +95,42 @@ fn write(xml: &mut Xml, subnet: &Subnet, plan: &Plan, free: i64) {
     );
 }
 
-enum Field {
-    Id,
-    Arn,
-    Vpc,
-    Zone,
-    ZoneId,
-    Cidr,
-    Ipv6Cidr,
-    Ipv6Association,
-    Ipv6State,
-    Free,
-    Default,
-    Owner,
-    Public,
-    /// A field that has the same value for every simulated subnet.
-    Same(&'static str),
-    Tag(TagField),
+impl Shown {
+    /// What every IPv6 range of a subnet has for a field.
+    fn of_ipv6<V>(&self, value: V) -> Option<V> {
+        self.subnet.ipv6.as_ref().map(|_| value)
+    }
 }
 
-impl Field {
-    fn parse(name: &str) -> Option<Self> {
-        Some(match name {
-            "subnet-id" => Self::Id,
-            "subnet-arn" => Self::Arn,
-            "vpc-id" => Self::Vpc,
-            "availability-zone" | "availabilityZone" => Self::Zone,
-            "availability-zone-id" | "availabilityZoneId" => Self::ZoneId,
-            "cidr-block" | "cidr" | "cidrBlock" => Self::Cidr,
-            "ipv6-cidr-block-association.ipv6-cidr-block" => Self::Ipv6Cidr,
-            "ipv6-cidr-block-association.association-id" => Self::Ipv6Association,
-            "ipv6-cidr-block-association.state" => Self::Ipv6State,
-            "available-ip-address-count" => Self::Free,
-            "default-for-az" | "defaultForAz" => Self::Default,
-            "owner-id" => Self::Owner,
-            "map-public-ip-on-launch" => Self::Public,
-            "state" => Self::Same("available"),
-            "enable-dns64"
-            | "ipv6-native"
-            | "map-customer-owned-ip-on-launch"
-            | "private-dns-name-options-on-launch.enable-resource-name-dns-aaaa-record" => Self::Same("false"),
-            "private-dns-name-options-on-launch.hostname-type" => Self::Same("ip-name"),
-            "private-dns-name-options-on-launch.enable-resource-name-dns-a-record" => Self::Same("true"),
-            _ => Self::Tag(TagField::parse(name)?),
-        })
-    }
-
-    fn any(&self, subnet: &Subnet, plan: &Plan, free: i64, matches: &mut dyn FnMut(&str) -> bool) -> bool {
-        let id = |kind, number| plan.idents.text(kind, number);
-        match self {
-            Self::Id => matches(&id(Kind::Subnet, subnet.number)),
-            Self::Arn => matches(&subnet.arn(plan)),
-            Self::Vpc => matches(&id(Kind::Vpc, subnet.vpc())),
-            Self::Zone => matches(&plan.zone(subnet.zone()).name),
-            Self::ZoneId => matches(&plan.zone(subnet.zone()).id),
-            Self::Cidr => matches(&subnet.cidr),
-            Self::Ipv6Cidr => subnet.ipv6.as_deref().is_some_and(matches),
-            Self::Ipv6Association => subnet.ipv6.is_some() && matches(&id(Kind::SubnetCidrAssociation, subnet.number)),
-            Self::Ipv6State => subnet.ipv6.is_some() && matches("associated"),
-            Self::Free => matches(&free.to_string()),
-            Self::Default | Self::Public => matches(truth(subnet.is_default())),
-            Self::Owner => matches(&plan.account),
-            Self::Same(value) => matches(value),
-            Self::Tag(tag) => tag.any(&subnet.tags, matches),
-        }
-    }
+impl Filtered for Shown {
+    const FILTERS: &'static [Filter<Self>] = &[
+        ("availability-zone", |it, values| values.text(&values.plan.zone(it.subnet.zone()).name)),
+        ("availability-zone-id", |it, values| values.text(&values.plan.zone(it.subnet.zone()).id)),
+        ("availabilityZone", |it, values| values.text(&values.plan.zone(it.subnet.zone()).name)),
+        ("availabilityZoneId", |it, values| values.text(&values.plan.zone(it.subnet.zone()).id)),
+        ("available-ip-address-count", |it, values| values.show([it.free])),
+        ("cidr", |it, values| values.text(&it.subnet.cidr)),
+        ("cidr-block", |it, values| values.text(&it.subnet.cidr)),
+        ("cidrBlock", |it, values| values.text(&it.subnet.cidr)),
+        ("default-for-az", |it, values| values.flag(it.subnet.is_default())),
+        ("defaultForAz", |it, values| values.flag(it.subnet.is_default())),
+        ("enable-dns64", |_, values| values.flag(false)),
+        ("ipv6-cidr-block-association.association-id", |it, values| {
+            values.ids(Kind::SubnetCidrAssociation, it.of_ipv6(it.subnet.number));
+        }),
+        ("ipv6-cidr-block-association.ipv6-cidr-block", |it, values| values.texts(it.subnet.ipv6.as_deref())),
+        ("ipv6-cidr-block-association.state", |it, values| values.texts(it.of_ipv6("associated"))),
+        ("ipv6-native", |_, values| values.flag(false)),
+        ("map-customer-owned-ip-on-launch", |_, values| values.flag(false)),
+        ("map-public-ip-on-launch", |it, values| values.flag(it.subnet.is_default())),
+        ("owner-id", |_, values| values.text(&values.plan.account)),
+        ("private-dns-name-options-on-launch.enable-resource-name-dns-a-record", |_, values| values.flag(true)),
+        ("private-dns-name-options-on-launch.enable-resource-name-dns-aaaa-record", |_, values| values.flag(false)),
+        ("private-dns-name-options-on-launch.hostname-type", |_, values| values.text("ip-name")),
+        ("state", |_, values| values.text("available")),
+        ("subnet-arn", |it, values| values.text(&it.subnet.arn(values.plan))),
+        ("subnet-id", |it, values| values.ids(Kind::Subnet, [it.subnet.number])),
+        ("vpc-id", |it, values| values.ids(Kind::Vpc, [it.subnet.vpc()])),
+    ];
+    const TAGS: Option<fn(&Self) -> &Tags> = Some(|it| &it.subnet.tags);
 }

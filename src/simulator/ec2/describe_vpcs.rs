@@ -1,20 +1,20 @@
 //! `DescribeVpcs`: the account's own, then those other accounts share with it.
 
-use crate::simulator::ec2::{Answer, Call, next_token, walk};
-use crate::simulator::filter::Filters;
+use crate::simulator::ec2::call::{Answer, Call, next_token, walk};
+use crate::simulator::filter::{Filter, Filtered, Filters};
 use crate::simulator::ident::Kind;
 use crate::simulator::network::Vpc;
 use crate::simulator::page::Page;
 use crate::simulator::plan::Plan;
 use crate::simulator::refusal::Refusal;
-use crate::simulator::tags::{TagField, Tags};
+use crate::simulator::tags::Tags;
 use crate::simulator::xml::Xml;
 
 /// Answers a `DescribeVpcs`.
 pub(super) fn answer(call: &Call) -> Answer {
     let plan = call.estate.plan();
     let page = Page::parse(call.params, "VpcId", &[], plan.seed)?;
-    let filters = Filters::parse(call.params, Field::parse)?;
+    let filters = Filters::<Vpc>::parse(call.params)?;
     let ids = call.params.set("VpcId");
     let view = call.estate.view();
     let see = |place: u64| {
@@ -39,9 +39,9 @@ pub(super) fn answer(call: &Call) -> Answer {
     }
     call.dry_run()?;
     let chosen = |place: u64| {
-        let (_, vpc, owner) = see(place).filter(|(sight, ..)| !sight.hidden)?;
+        let (sight, vpc, owner) = see(place).filter(|(sight, ..)| !sight.hidden)?;
         let wanted = places.is_empty() || places.contains(&place);
-        (wanted && filters.hold(|field, matches| field.any(&vpc, owner, matches))).then_some((vpc, owner))
+        (wanted && filters.hold(&vpc, owner, sight.at)).then_some((vpc, owner))
     };
     Ok(call.envelope("DescribeVpcs", 16_384, |xml| {
         let mut next = None;
@@ -87,58 +87,32 @@ fn write(xml: &mut Xml, vpc: &Vpc, plan: &Plan) {
     });
 }
 
-enum Field {
-    Id,
-    Cidr,
-    IsDefault,
-    State,
-    Owner,
-    DhcpOptions,
-    Association,
-    AssociationState,
-    Ipv6Cidr,
-    Ipv6Association,
-    Ipv6State,
-    Ipv6Pool,
-    Tag(TagField),
+impl Vpc {
+    /// What every IPv6 range of a VPC has for a field.
+    fn of_ipv6(&self, value: &'static str) -> Option<&'static str> {
+        self.ipv6.as_ref().map(|_| value)
+    }
 }
 
-impl Field {
-    fn parse(name: &str) -> Option<Self> {
-        Some(match name {
-            "vpc-id" => Self::Id,
-            "cidr" | "cidr-block-association.cidr-block" | "cidrBlock" => Self::Cidr,
-            "is-default" | "isDefault" => Self::IsDefault,
-            "state" => Self::State,
-            "owner-id" => Self::Owner,
-            "dhcp-options-id" => Self::DhcpOptions,
-            "cidr-block-association.association-id" => Self::Association,
-            "cidr-block-association.state" => Self::AssociationState,
-            "ipv6-cidr-block-association.ipv6-cidr-block" => Self::Ipv6Cidr,
-            "ipv6-cidr-block-association.association-id" => Self::Ipv6Association,
-            "ipv6-cidr-block-association.state" => Self::Ipv6State,
-            "ipv6-cidr-block-association.ipv6-pool" => Self::Ipv6Pool,
-            _ => Self::Tag(TagField::parse(name)?),
-        })
-    }
-
-    fn any(&self, vpc: &Vpc, plan: &Plan, matches: &mut dyn FnMut(&str) -> bool) -> bool {
-        match self {
-            Self::Id => matches(&plan.idents.text(Kind::Vpc, vpc.number)),
-            Self::Cidr => matches(&vpc.cidr),
-            Self::IsDefault => matches(if vpc.is_default() { "true" } else { "false" }),
-            Self::State => matches("available"),
-            Self::Owner => matches(&plan.account),
-            Self::Association => matches(&plan.idents.text(Kind::CidrAssociation, vpc.number * 2)),
-            Self::AssociationState => matches("associated"),
-            Self::Ipv6Cidr => vpc.ipv6.as_deref().is_some_and(matches),
-            Self::Ipv6Association => {
-                vpc.ipv6.is_some() && matches(&plan.idents.text(Kind::CidrAssociation, vpc.number * 2 + 1))
-            }
-            Self::Ipv6State => vpc.ipv6.is_some() && matches("associated"),
-            Self::Ipv6Pool => vpc.ipv6.is_some() && matches("Amazon"),
-            Self::DhcpOptions => matches(&plan.idents.text(Kind::DhcpOptions, 0)),
-            Self::Tag(tag) => tag.any(&vpc.tags, matches),
-        }
-    }
+impl Filtered for Vpc {
+    const FILTERS: &'static [Filter<Self>] = &[
+        ("cidr", |vpc, values| values.text(&vpc.cidr)),
+        ("cidr-block-association.association-id", |vpc, values| values.ids(Kind::CidrAssociation, [vpc.number * 2])),
+        ("cidr-block-association.cidr-block", |vpc, values| values.text(&vpc.cidr)),
+        ("cidr-block-association.state", |_, values| values.text("associated")),
+        ("cidrBlock", |vpc, values| values.text(&vpc.cidr)),
+        ("dhcp-options-id", |_, values| values.ids(Kind::DhcpOptions, [0])),
+        ("ipv6-cidr-block-association.association-id", |vpc, values| {
+            values.ids(Kind::CidrAssociation, vpc.ipv6.as_ref().map(|_| vpc.number * 2 + 1));
+        }),
+        ("ipv6-cidr-block-association.ipv6-cidr-block", |vpc, values| values.texts(vpc.ipv6.as_deref())),
+        ("ipv6-cidr-block-association.ipv6-pool", |vpc, values| values.texts(vpc.of_ipv6("Amazon"))),
+        ("ipv6-cidr-block-association.state", |vpc, values| values.texts(vpc.of_ipv6("associated"))),
+        ("is-default", |vpc, values| values.flag(vpc.is_default())),
+        ("isDefault", |vpc, values| values.flag(vpc.is_default())),
+        ("owner-id", |_, values| values.text(&values.plan.account)),
+        ("state", |_, values| values.text("available")),
+        ("vpc-id", |vpc, values| values.ids(Kind::Vpc, [vpc.number])),
+    ];
+    const TAGS: Option<fn(&Self) -> &Tags> = Some(|vpc| &vpc.tags);
 }

@@ -1,9 +1,10 @@
 //! `AllocateAddress`, `AssociateAddress`, `DisassociateAddress` and `ReleaseAddress`.
 
 use crate::simulator::address::Elastic;
+use crate::simulator::ec2::call::{Answer, Call};
 use crate::simulator::ec2::describe_addresses::{no_address, parse_ip};
 use crate::simulator::ec2::listing::id;
-use crate::simulator::ec2::{Answer, Call, listing, tagging};
+use crate::simulator::ec2::{listing, tagging};
 use crate::simulator::ident::Kind;
 use crate::simulator::instance::State;
 use crate::simulator::refusal::Refusal;
@@ -54,6 +55,11 @@ pub(super) fn disassociate(call: &Call) -> Answer {
     let elastic = bound(call)?;
     call.dry_run()?;
     let mut edit = call.estate.edit();
+    // The address of a NAT gateway stays with it.
+    let of_nat = elastic.association.and_then(|association| edit.scene().nat_of(association.interface));
+    if of_nat.is_some() {
+        return Err(Refusal::new(400, "AuthFailure", "You do not have permission to access the specified resource."));
+    }
     if let Some(elastic) = edit.scene().elastic(elastic.number, edit.now()) {
         edit.disassociate(elastic);
     }

@@ -3,7 +3,7 @@
 //! A call works on all its instances or, when one of them refuses, on none. Asking for the state an instance is in or
 //! moving to is no error: the answer shows the same state twice.
 
-use crate::simulator::ec2::{Answer, Call};
+use crate::simulator::ec2::call::{Answer, Call};
 use crate::simulator::estate::Edit;
 use crate::simulator::instance::State;
 use crate::simulator::refusal::Refusal;

@@ -2,9 +2,9 @@
 //! request sees each resource.
 
 use crate::simulator::clock::Moment;
-use crate::simulator::ec2::{Answer, Call, next_token};
+use crate::simulator::ec2::call::{Answer, Call, next_token};
 use crate::simulator::estate::Scene;
-use crate::simulator::filter::{Criteria, Filtered};
+use crate::simulator::filter::{Filtered, Filters};
 use crate::simulator::ident::{Kind, Malformed};
 use crate::simulator::lens::Sight;
 use crate::simulator::page::Page;
@@ -16,6 +16,21 @@ use crate::simulator::xml::Xml;
 pub(super) fn number(call: &Call, kind: Kind, id: &str, exists: impl Fn(u64) -> bool) -> Result<u64, Refusal> {
     let found = places(kind, &[id], |id| Ok(call.estate.plan().idents.number(kind, id)?.filter(|n| exists(*n))))?;
     found.first().copied().ok_or_else(|| Refusal::unknown_resource(kind, id))
+}
+
+/// The thing that a call which changes it names by id, as it is now.
+pub(super) fn named<T: Described>(call: &Call) -> Result<T, Refusal> {
+    let id = call.params.get(T::IDS).ok_or_else(|| Refusal::missing(T::IDS))?;
+    let view = call.estate.view();
+    let find = |number| T::find(view.scene(), number, view.now());
+    let number = number(call, T::KIND, id, |number| find(number).is_some())?;
+    find(number).ok_or_else(|| Refusal::unknown_resource(T::KIND, id))
+}
+
+/// The number of the VPC of its own that a call names.
+pub(super) fn own_vpc(call: &Call) -> Result<u64, Refusal> {
+    let id = call.params.get("VpcId").ok_or_else(|| Refusal::missing("vpcId"))?;
+    number(call, Kind::Vpc, id, |number| number < call.estate.plan().vpcs)
 }
 
 /// Where `find` finds each id; all of them must be found.
@@ -162,7 +177,7 @@ pub(super) trait Described: Filtered {
 /// Answers a describe with all that the request names and filters for, of those that are `wanted`.
 pub(super) fn describe<T: Described>(call: &Call, wanted: impl Fn(&T) -> bool) -> Answer {
     let plan = call.estate.plan();
-    let criteria = Criteria::<T>::parse(call.params)?;
+    let filters = Filters::<T>::parse(call.params)?;
     let view = call.estate.view();
     let scene = view.scene();
     let exists = |number: &u64| T::find(scene, *number, call.lens.of(T::KIND, *number).at).is_some();
@@ -178,7 +193,7 @@ pub(super) fn describe<T: Described>(call: &Call, wanted: impl Fn(&T) -> bool) -
             |number, sight| {
                 let mut item = T::find(scene, number, sight.at).filter(&wanted)?;
                 seen_tags(scene, T::KIND, number, sight, item.tags_mut());
-                criteria.hold(&item, plan, sight.at).then_some(item)
+                filters.hold(&item, plan, sight.at).then_some(item)
             },
             |xml, item, sight| item.write(xml, call, sight.at),
         );
@@ -198,9 +213,4 @@ pub(super) fn seen_tags(scene: Scene, kind: Kind, number: u64, sight: Sight, bor
 pub(super) fn id(xml: &mut Xml, call: &Call, tag: &str, kind: Kind, number: u64) {
     let idents = call.estate.plan().idents;
     xml.plain(tag, |out| idents.write(kind, number, out));
-}
-
-/// A boolean as filters spell it.
-pub(super) const fn truth(flag: bool) -> &'static str {
-    if flag { "true" } else { "false" }
 }

@@ -3,13 +3,13 @@
 //! The modification itself goes on as on AWS: optimizing for a while, then completed. Only events tell of that, because
 //! `DescribeVolumesModifications` is not simulated.
 
+use crate::simulator::disk::Disk;
+use crate::simulator::ec2::call::{Answer, Call};
 use crate::simulator::ec2::create_volume::{Shape, named};
 use crate::simulator::ec2::listing::id;
 use crate::simulator::ec2::volume_attachment::managed;
-use crate::simulator::ec2::{Answer, Call};
 use crate::simulator::ident::Kind;
 use crate::simulator::refusal::Refusal;
-use crate::simulator::storage::Disk;
 use crate::simulator::xml::Xml;
 
 /// Answers a `ModifyVolume`.

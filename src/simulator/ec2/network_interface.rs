@@ -1,9 +1,10 @@
 //! `CreateNetworkInterface` and `DeleteNetworkInterface`. Which address an interface gets is not for the caller to say here.
 
 use crate::simulator::catalog::GROUP_DEFAULT;
+use crate::simulator::ec2::call::{Answer, Call};
 use crate::simulator::ec2::client_token::ClientToken;
 use crate::simulator::ec2::describe_network_interfaces::write;
-use crate::simulator::ec2::{Answer, Call, listing, tagging};
+use crate::simulator::ec2::{listing, tagging};
 use crate::simulator::ident::Kind;
 use crate::simulator::network::{GROUPS, SecurityGroup};
 use crate::simulator::plan::ZONES;
@@ -64,7 +65,7 @@ pub(super) fn delete(call: &Call) -> Answer {
     let mut edit = call.estate.edit();
     let interface = edit.scene().interface(number, edit.now());
     let interface = interface.ok_or_else(|| Refusal::unknown_resource(Kind::Interface, id))?;
-    if interface.host.is_some() {
+    if interface.status() == "in-use" {
         return Err(Refusal::new(400, "InvalidNetworkInterface.InUse", format!("Interface: [{id}] in use.")));
     }
     edit.delete_interface(interface);

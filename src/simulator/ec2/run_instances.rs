@@ -13,8 +13,9 @@ use crate::simulator::catalog::{
     GROUP_DEFAULT, GROUP_SETS, Image, KEY_NAMES, LAUNCHED, Machine, machine_named, profile_named,
 };
 use crate::simulator::clock::Moment;
+use crate::simulator::ec2::call::{Answer, Call};
 use crate::simulator::ec2::describe_instances::{item, reservation};
-use crate::simulator::ec2::{Answer, Call, tagging};
+use crate::simulator::ec2::tagging;
 use crate::simulator::estate::{Again, Launch, Place};
 use crate::simulator::ident::Kind;
 use crate::simulator::instance::{Instance, Phase};

@@ -7,8 +7,8 @@ mod asked;
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::simulator::ec2::security_group_rules::asked::{group_named, permissions};
-use crate::simulator::ec2::{Answer, Call};
+use crate::simulator::ec2::call::{Answer, Call};
+use crate::simulator::ec2::security_group_rules::asked::{duplicate, group_named, peer, permissions};
 use crate::simulator::ident::Kind;
 use crate::simulator::network::{GROUPS, Permission, SecurityGroup};
 use crate::simulator::plan::Plan;
@@ -108,21 +108,6 @@ fn group(call: &Call) -> Result<u64, Refusal> {
         }
         (None, None) => Err(Refusal::missing("GroupId")),
     }
-}
-
-/// What a source is, as EC2's messages and rule ids name it.
-fn peer(single: &Permission, plan: &Plan) -> String {
-    let group = single.groups.first().map(|(number, _)| plan.idents.text(Kind::SecurityGroup, *number));
-    let texts = single.ranges.iter().chain(&single.ranges6).chain(&single.prefix_lists);
-    texts.map(|(text, _)| text.clone()).next().or(group).unwrap_or_default()
-}
-
-fn duplicate(single: &Permission, plan: &Plan) -> Refusal {
-    let ports = single.ports.map_or_else(String::new, |(from, to)| format!(", from port: {from}, to port: {to}"));
-    let protocol = if single.protocol == "-1" { "ALL".to_owned() } else { single.protocol.to_ascii_uppercase() };
-    let message =
-        format!("the specified rule \"peer: {}, {protocol}{ports}, ALLOW\" already exists", peer(single, plan));
-    Refusal::new(400, "InvalidPermission.Duplicate", message)
 }
 
 /// A rule's id is a formula of the group and what the rule lets through.

@@ -1,6 +1,6 @@
 //! `CreateTags`, `DeleteTags`, and the tags other calls put on what they create.
 
-use crate::simulator::ec2::{Answer, Call};
+use crate::simulator::ec2::call::{Answer, Call};
 use crate::simulator::ident::Kind;
 use crate::simulator::refusal::Refusal;
 use crate::simulator::request::Params;

@@ -1,13 +1,13 @@
 //! `AttachVolume` and `DetachVolume`: both take a while, and answer as begun.
 
+use crate::simulator::disk::{Attachment, Disk};
+use crate::simulator::ec2::call::{Answer, Call};
 use crate::simulator::ec2::create_volume::named;
 use crate::simulator::ec2::describe_volumes::write_attachment;
 use crate::simulator::ec2::lifecycle::OPERATOR;
-use crate::simulator::ec2::{Answer, Call};
 use crate::simulator::ident::Kind;
 use crate::simulator::instance::{Instance, State};
 use crate::simulator::refusal::Refusal;
-use crate::simulator::storage::{Attachment, Disk};
 
 /// Answers an `AttachVolume`.
 pub(super) fn attach(call: &Call) -> Answer {

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use parking_lot::RwLockWriteGuard;
 
 use crate::simulator::clock::Moment;
-use crate::simulator::estate::Pace;
 use crate::simulator::estate::held::{Held, Hosts, Idempotent, Touched};
+use crate::simulator::estate::pace::Pace;
 use crate::simulator::estate::scene::Scene;
 use crate::simulator::estate::share::{Place, Share};
 use crate::simulator::happening::{Happening, What};
@@ -18,9 +18,9 @@ use crate::simulator::holdings::Holdings;
 use crate::simulator::ident::Kind;
 use crate::simulator::instance::{Health, Instance, Life, Phase, State};
 use crate::simulator::nat_gateway::NAT_HOST;
-use crate::simulator::network::{Permission, ipv6};
+use crate::simulator::network::Permission;
 use crate::simulator::outbox::Outbox;
-use crate::simulator::plan::{Plan, address};
+use crate::simulator::plan::{Plan, address, ipv6};
 use crate::simulator::tags::{Tagged, Tags};
 
 /// The places in a subnet that launches take, the last first, so that the formula's own grow towards them: the lowest and
@@ -164,7 +164,7 @@ impl<'a> Edit<'a> {
 
     /// Changes the tags of a thing of any kind. Tags put on as they are already change nothing, and nobody hears of it.
     pub(crate) fn retag(&mut self, kind: Kind, number: u64, with: impl FnOnce(&mut Tags)) {
-        let before = self.held.tagged(self.plan, kind, number, Moment::LAST);
+        let before = self.scene().tagged(kind, number, Moment::LAST);
         let mut tags = before.tags.clone();
         with(&mut tags);
         let changed = before.tags.differing(&tags);
@@ -188,7 +188,7 @@ impl<'a> Edit<'a> {
 
     /// The tags a thing has.
     pub(crate) fn tags(&self, kind: Kind, number: u64) -> Tags {
-        self.held.tagged(self.plan, kind, number, Moment::LAST).tags
+        self.scene().tagged(kind, number, Moment::LAST).tags
     }
 
     /// Changes the script of an instance's status checks.

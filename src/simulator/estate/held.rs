@@ -1,19 +1,20 @@
 //! What an estate remembers: only what differs from the formula, as versions.
 
+mod shares;
+
 use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::simulator::clock::Moment;
-use crate::simulator::estate::Pace;
-use crate::simulator::estate::scene::Scene;
+use crate::simulator::estate::pace::Pace;
 use crate::simulator::estate::share::Share;
 use crate::simulator::history::History;
 use crate::simulator::holdings::Holdings;
 use crate::simulator::ident::Kind;
 use crate::simulator::instance::{Health, Instance, Life, Phase};
-use crate::simulator::network::{Permission, Vpc};
+use crate::simulator::network::Permission;
 use crate::simulator::plan::Plan;
-use crate::simulator::tags::{Tagged, Tags};
+use crate::simulator::tags::Tagged;
 
 /// Everything that differs from the formula.
 #[derive(Debug)]
@@ -164,26 +165,5 @@ impl Held {
         // The formula's own, which were not rewound: in time that passes twice they are forgotten from its beginning.
         let twice = self.rewound.filter(|rewound| rewound.from < end && end <= rewound.until);
         Some(twice.map_or(end, |rewound| rewound.from))
-    }
-
-    /// The tags of a thing at `at`, whether or not it existed then.
-    pub(super) fn tagged(&self, plan: &Plan, kind: Kind, number: u64, at: Moment) -> Tagged {
-        match self.tags.get(&(kind, number)).and_then(|tags| tags.at(at)) {
-            Some(tagged) => tagged.clone(),
-            None => Tagged { version: 1, tags: self.first_tags(plan, kind, number) },
-        }
-    }
-
-    /// What a thing nobody retagged has on.
-    fn first_tags(&self, plan: &Plan, kind: Kind, number: u64) -> Tags {
-        match kind {
-            Kind::Instance => match self.touched.get(&number).and_then(|touched| touched.born.as_ref()) {
-                Some(born) => born.tags.clone(),
-                None => plan.instance(number).tags,
-            },
-            Kind::Vpc if number < plan.vpcs => Vpc::of(number).tags,
-            Kind::SecurityGroup => self.group(plan, number).tags,
-            _ => Scene::new(plan, self).born_tags(kind, number).unwrap_or_default(),
-        }
     }
 }

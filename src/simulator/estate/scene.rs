@@ -1,11 +1,17 @@
 //! What the formula and the changes over it say together of the resources around instances.
 //!
-//! Volumes, snapshots, interfaces, addresses and subnets are read through a [`Scene`], by a look and in the middle of a
-//! change alike; their own modules say what they are.
+//! Everything around instances is read through a [`Scene`], by a look and in the middle of a change alike: the modules of the
+//! kinds say what one thing is, those below this one which there are and what became of them.
 
+mod addresses;
 mod amis;
 mod gateways;
+mod interfaces;
 mod kept;
+mod kinds;
+mod snapshots;
+mod subnets;
+mod volumes;
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -15,8 +21,9 @@ use crate::simulator::estate::share::Share;
 use crate::simulator::holdings::Holdings;
 use crate::simulator::ident::Kind;
 use crate::simulator::instance::{Instance, Life, Phase, State};
+use crate::simulator::network::Vpc;
 use crate::simulator::plan::Plan;
-use crate::simulator::tags::Tags;
+use crate::simulator::tags::{Tagged, Tags};
 
 /// An estate as its resources around instances see it. Made by a look or a change; cheap to copy.
 #[derive(Debug, Clone, Copy)]
@@ -122,6 +129,27 @@ impl<'a> Scene<'a> {
     pub(crate) fn retagged(self, kind: Kind, number: u64, at: Moment) -> Option<&'a Tags> {
         let tags = self.held.tags.get(&(kind, number))?;
         tags.at(at).map(|tagged| &tagged.tags)
+    }
+
+    /// The tags of a thing at `at`, whether or not it existed then.
+    pub(crate) fn tagged(self, kind: Kind, number: u64, at: Moment) -> Tagged {
+        match self.held.tags.get(&(kind, number)).and_then(|tags| tags.at(at)) {
+            Some(tagged) => tagged.clone(),
+            None => Tagged { version: 1, tags: self.first_tags(kind, number) },
+        }
+    }
+
+    /// What a thing nobody retagged has on.
+    fn first_tags(self, kind: Kind, number: u64) -> Tags {
+        match kind {
+            Kind::Instance => match self.held.touched.get(&number).and_then(|touched| touched.born.as_ref()) {
+                Some(born) => born.tags.clone(),
+                None => self.plan.instance(number).tags,
+            },
+            Kind::Vpc if number < self.plan.vpcs => Vpc::of(number).tags,
+            Kind::SecurityGroup => self.held.group(self.plan, number).tags,
+            _ => self.born_tags(kind, number).unwrap_or_default(),
+        }
     }
 
     /// The numbers of all resources of these kinds that were ever made or changed.

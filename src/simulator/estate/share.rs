@@ -8,11 +8,8 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use crate::simulator::clock::Moment;
-use crate::simulator::estate::held::Held;
-use crate::simulator::ident::{Kind, Malformed};
-use crate::simulator::network::{GROUPS, SecurityGroup, Vpc};
+use crate::simulator::ident::Kind;
 use crate::simulator::plan::{Plan, ZONES, base};
-use crate::simulator::tags::Tags;
 
 /// Another account's VPC, with its subnets.
 #[derive(Debug, Clone)]
@@ -25,7 +22,8 @@ pub(crate) struct Share {
 }
 
 impl Share {
-    fn id(&self) -> String {
+    /// The id of the VPC.
+    pub(crate) fn id(&self) -> String {
         self.plan.idents.text(Kind::Vpc, self.vpc)
     }
 }
@@ -50,66 +48,5 @@ impl Place {
     pub(crate) fn own(subnet: u64) -> Self {
         let vpc = subnet / ZONES;
         Self { network: vpc, vpc, subnet, zone: subnet % ZONES, base: base(vpc), shared: false }
-    }
-}
-
-impl Held {
-    /// The VPCs the account sees, shared ones included.
-    pub(super) fn vpcs(&self, plan: &Plan) -> u64 {
-        plan.vpcs + u64::try_from(self.shares.len()).unwrap_or(0)
-    }
-
-    pub(super) fn share(&self, plan: &Plan, place: u64) -> Option<&Share> {
-        self.shares.get(usize::try_from(place.checked_sub(plan.vpcs)?).ok()?)
-    }
-
-    /// The VPC in a place at `at`, and the formula of its owner.
-    pub(super) fn vpc<'a>(&'a self, plan: &'a Plan, place: u64, at: Moment) -> Option<(Vpc, &'a Plan)> {
-        if place < plan.vpcs {
-            let mut vpc = Vpc::of(place);
-            if let Some(tagged) = self.tags.get(&(Kind::Vpc, place)).and_then(|tags| tags.at(at)) {
-                vpc.tags = tagged.tags.clone();
-            }
-            return Some((vpc, plan));
-        }
-        let share = self.share(plan, place).filter(|share| share.from <= at)?;
-        let mut vpc = Vpc::of(share.vpc);
-        vpc.tags = Tags::default();
-        Some((vpc, &share.plan))
-    }
-
-    /// The place of a VPC the account sees.
-    pub(super) fn vpc_place(&self, plan: &Plan, id: &str) -> Result<Option<u64>, Malformed> {
-        let own = plan.idents.number(Kind::Vpc, id)?.filter(|number| *number < plan.vpcs);
-        let shared = || (plan.vpcs..).zip(&self.shares).find(|(_, share)| share.id() == id);
-        Ok(own.or_else(|| shared().map(|(place, _)| place)))
-    }
-
-    /// A subnet the account may put instances in.
-    pub(super) fn place(&self, plan: &Plan, id: &str) -> Result<Option<Place>, Malformed> {
-        let Some(number) = plan.idents.number(Kind::Subnet, id)? else { return Ok(None) };
-        if number < plan.vpcs * ZONES {
-            return Ok(Some(Place::own(number)));
-        }
-        let stands_for = |kind, id: &str| plan.idents.number(kind, id).ok().flatten();
-        let found = (plan.vpcs..).zip(&self.shares).find_map(|(network, share)| {
-            let subnet = |zone: &u64| share.plan.idents.text(Kind::Subnet, share.vpc * ZONES + zone) == id;
-            let zone = (0..ZONES).find(subnet)?;
-            let vpc = stands_for(Kind::Vpc, &share.id())?;
-            Some(Place { network, vpc, subnet: number, zone, base: base(share.vpc), shared: true })
-        });
-        Ok(found)
-    }
-
-    /// A security group as the formula has it.
-    pub(super) fn group(&self, plan: &Plan, number: u64) -> SecurityGroup {
-        let network = number / GROUPS;
-        match self.share(plan, network) {
-            None => SecurityGroup::of(number, network, base(network)),
-            Some(share) => {
-                let vpc = plan.idents.number(Kind::Vpc, &share.id()).ok().flatten().unwrap_or(network);
-                SecurityGroup::of(number, vpc, base(share.vpc))
-            }
-        }
     }
 }

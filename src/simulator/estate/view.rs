@@ -99,7 +99,7 @@ impl<'a> View<'a> {
 
     /// The tags of a thing at `at` and their version; `None` when it did not exist then.
     pub(crate) fn tagged(&self, kind: Kind, number: u64, at: Moment) -> Option<Tagged> {
-        self.holds(kind, number, at).then(|| self.held.tagged(self.plan, kind, number, at))
+        self.holds(kind, number, at).then(|| self.scene().tagged(kind, number, at))
     }
 
     /// Whether EC2 would list a thing at `at`; forgotten instances still count when asked about [`Moment::LAST`].

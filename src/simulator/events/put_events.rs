@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::simulator::bus::Pattern;
 use crate::simulator::clock::Moment;
 use crate::simulator::envelope::envelope;
-use crate::simulator::events::{Answer, Call, default_bus, invalid, required};
+use crate::simulator::events::call::{Answer, Call, default_bus, invalid, required};
 
 /// How many events one call puts at most.
 const MAX_ENTRIES: usize = 10;

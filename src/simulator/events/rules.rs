@@ -6,7 +6,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::simulator::bus::{Pattern, Rule, State, rule_arn};
-use crate::simulator::events::{Answer, Call, default_bus, invalid, no_rule, page, required, tags};
+use crate::simulator::events::call::{Answer, Call, default_bus, invalid, no_rule, page, required};
+use crate::simulator::events::tags;
 use crate::simulator::json::nothing;
 use crate::simulator::refusal::Refusal;
 

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::simulator::bus::Rule;
-use crate::simulator::events::{Answer, Call, invalid, not_found, required};
+use crate::simulator::events::call::{Answer, Call, invalid, not_found, required};
 use crate::simulator::refusal::Refusal;
 
 #[derive(Deserialize)]

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::simulator::bus::Target;
-use crate::simulator::events::{Answer, Call, default_bus, invalid, no_rule, page, required};
+use crate::simulator::events::call::{Answer, Call, default_bus, invalid, no_rule, page, required};
 use crate::simulator::refusal::Refusal;
 use crate::simulator::sqs;
 

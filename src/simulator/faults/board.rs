@@ -13,13 +13,14 @@ use crate::simulator::bus::EventFaults;
 use crate::simulator::clock::Moment;
 use crate::simulator::dice::{Dice, mix};
 use crate::simulator::faults::bucket::Shelf;
+use crate::simulator::faults::case::Case;
 use crate::simulator::faults::fault::Fault;
 use crate::simulator::faults::walk::{Page, Shape, Step, Walks};
 use crate::simulator::faults::{ActionName, Faults, Invalid, Loss, Mangling, refuse};
 use crate::simulator::ident::scope_seed;
 use crate::simulator::lens::{self, Lens};
 use crate::simulator::refusal::Refusal;
-use crate::simulator::request::{Params, Service};
+use crate::simulator::request::Params;
 
 /// The faults that are set. They can be changed at any time; calls under way keep those they began with.
 #[derive(Debug)]
@@ -48,17 +49,6 @@ struct Set {
 
 /// How many walks of each question were begun when a loss was set.
 type Begun = HashMap<(u64, u64), u64>;
-
-/// A call, as far as faults tell calls apart.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Case<'a> {
-    pub(crate) service: Service,
-    pub(crate) action: &'a str,
-    pub(crate) account: &'a str,
-    pub(crate) region: &'a str,
-    /// Empty when it is no Query call.
-    pub(crate) params: &'a Params,
-}
 
 /// What becomes of a call.
 #[derive(Debug, Clone, PartialEq)]

@@ -7,7 +7,8 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
-use crate::simulator::bus::EventFaults;
+/// The latest that events can be told to be, in milliseconds: an hour.
+pub(crate) const MAX_LATE_MS: u64 = 3_600_000;
 
 /// Why a figure cannot be used.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -33,7 +34,7 @@ pub enum FigureError {
     /// Not how late events can be.
     #[error(
         "{given} is not how late events can be; give milliseconds, at most {} (1 hour), the least first",
-        EventFaults::MAX_MS
+        MAX_LATE_MS
     )]
     Late {
         /// What was given.

@@ -4,8 +4,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::simulator::actions;
 use crate::simulator::catalog::{OPT_IN_REGIONS, REGIONS};
-use crate::simulator::{ec2, events, sqs, sts, trail};
 
 /// Why a name names nothing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -102,7 +102,7 @@ impl PartialEq<str> for RegionName {
 }
 
 fn actions() -> Vec<&'static str> {
-    ec2::names().chain(sts::names()).chain(sqs::names()).chain(events::names()).chain(trail::names()).collect()
+    actions::names().collect()
 }
 
 fn regions() -> Vec<&'static str> {

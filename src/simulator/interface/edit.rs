@@ -3,7 +3,7 @@
 use crate::simulator::estate::{Edit, Place};
 use crate::simulator::ident::Kind;
 use crate::simulator::interface::Interface;
-use crate::simulator::network::ipv6;
+use crate::simulator::plan::ipv6;
 use crate::simulator::plan::{ZONES, address, base};
 use crate::simulator::tags::Tags;
 

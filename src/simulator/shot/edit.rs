@@ -3,11 +3,11 @@
 use std::borrow::Cow;
 
 use crate::simulator::clock::Moment;
+use crate::simulator::disk::Disk;
 use crate::simulator::estate::{Edit, Estate, UnknownId};
 use crate::simulator::happening::What;
 use crate::simulator::ident::Kind;
 use crate::simulator::shot::{Owner, Shot};
-use crate::simulator::storage::Disk;
 use crate::simulator::tags::Tags;
 
 impl Edit<'_> {

@@ -10,9 +10,10 @@ use tokio::time::{Instant, timeout_at};
 use crate::simulator::clock::Moment;
 use crate::simulator::json::nothing;
 use crate::simulator::refusal::Refusal;
+use crate::simulator::sqs::call::{Answer, Call};
 use crate::simulator::sqs::handle::Handle;
+use crate::simulator::sqs::message_attributes;
 use crate::simulator::sqs::queue::{Message, Queue, Taken};
-use crate::simulator::sqs::{Answer, Call, message_attributes};
 
 /// A batch's messages together, and so the largest message a queue can allow.
 const MAX_BATCH_BYTES: usize = 1_048_576;

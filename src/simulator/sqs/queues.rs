@@ -10,8 +10,9 @@ use serde_json::{Map, Value, json};
 use crate::simulator::json::nothing;
 use crate::simulator::refusal::Refusal;
 use crate::simulator::sqs::attributes::{self, Attributes};
+use crate::simulator::sqs::call::{Answer, Call};
 use crate::simulator::sqs::queue::{self, Queue};
-use crate::simulator::sqs::{Answer, Call};
+use crate::simulator::sqs::service::is_name;
 
 /// How many queues one answer lists at most.
 const MAX_LISTED: usize = 1_000;
@@ -33,12 +34,6 @@ struct Asked {
     #[serde(alias = "tags")]
     tags: BTreeMap<String, String>,
     tag_keys: Vec<String>,
-}
-
-/// Whether a standard queue may be called so.
-pub(crate) fn is_name(name: &str) -> bool {
-    let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
-    (1..=80).contains(&name.len()) && name.bytes().all(allowed)
 }
 
 pub(super) fn create(call: &Call) -> Answer {

@@ -3,10 +3,10 @@
 use std::borrow::Cow;
 
 use crate::simulator::clock::Moment;
+use crate::simulator::disk::{Attachment, Class, Disk};
 use crate::simulator::estate::{Edit, Estate, UnknownId};
 use crate::simulator::happening::What;
 use crate::simulator::ident::Kind;
-use crate::simulator::storage::{Attachment, Class, Disk};
 use crate::simulator::tags::Tags;
 
 impl Edit<'_> {

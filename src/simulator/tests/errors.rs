@@ -1,5 +1,6 @@
 //! EC2's errors, word for word.
 
+use crate::simulator::ami;
 use crate::simulator::ec2;
 use crate::simulator::ident::Kind;
 use crate::simulator::tests::{Aws, text};
@@ -71,6 +72,11 @@ fn every_action_knows_the_dry_run() {
     let (volume, interface, subnet) =
         (idents.text(Kind::Volume, 4), idents.text(Kind::Interface, 4), idents.text(Kind::Subnet, 0));
     let snapshot = idents.text(Kind::Snapshot, 4);
+    let (vpc, table, gateway) =
+        (idents.text(Kind::Vpc, 1), idents.text(Kind::RouteTable, 4), idents.text(Kind::InternetGateway, 1));
+    let (nat, acl, own) =
+        (idents.text(Kind::NatGateway, 2), idents.text(Kind::NetworkAcl, 3), idents.text(Kind::Image, ami::OWN));
+    let (zone_subnet, table_association) = (idents.text(Kind::Subnet, 3), idents.text(Kind::RouteTableAssociation, 5));
     let allocation = aws.0.home().allocate_address();
     aws.0.home().associate_address(&allocation, &id).unwrap();
     let bound = aws.get("DescribeAddresses", &[("AllocationId.1", &allocation)]);
@@ -97,6 +103,29 @@ fn every_action_knows_the_dry_run() {
             "DeleteNetworkInterface" => &[("NetworkInterfaceId", &interface)],
             "DeleteSnapshot" => &[("SnapshotId", &snapshot)],
             "DisassociateAddress" => &[("AssociationId", &association)],
+            "AssociateRouteTable" => &[("RouteTableId", &table), ("SubnetId", &zone_subnet)],
+            "AttachInternetGateway" | "DetachInternetGateway" => &[("InternetGatewayId", &gateway), ("VpcId", &vpc)],
+            "CreateImage" => &[("InstanceId", &id), ("Name", "mine")],
+            "CreateNatGateway" => &[("SubnetId", &subnet), ("ConnectivityType", "private")],
+            "CreateNetworkAcl" | "CreateRouteTable" => &[("VpcId", &vpc)],
+            "CreateNetworkAclEntry" => &[
+                ("NetworkAclId", &acl),
+                ("RuleNumber", "1"),
+                ("Protocol", "-1"),
+                ("RuleAction", "deny"),
+                ("CidrBlock", "10.0.0.0/8"),
+            ],
+            "CreateRoute" => {
+                &[("RouteTableId", &table), ("DestinationCidrBlock", "10.0.0.0/8"), ("GatewayId", &gateway)]
+            }
+            "DeleteRoute" => &[("RouteTableId", &table), ("DestinationCidrBlock", "10.0.0.0/8")],
+            "DeleteInternetGateway" => &[("InternetGatewayId", &gateway)],
+            "DeleteNatGateway" => &[("NatGatewayId", &nat)],
+            "DeleteNetworkAcl" => &[("NetworkAclId", &acl)],
+            "DeleteNetworkAclEntry" => &[("NetworkAclId", &acl), ("RuleNumber", "100")],
+            "DeleteRouteTable" => &[("RouteTableId", &table)],
+            "DeregisterImage" => &[("ImageId", &own)],
+            "DisassociateRouteTable" => &[("AssociationId", &table_association)],
             "ReleaseAddress" => &[("AllocationId", &allocation)],
             _ => &[],
         };

@@ -112,3 +112,111 @@ fn images_are_the_accounts_own_and_those_its_instances_use() {
     let (there, gone): (Vec<_>, Vec<_>) = used.iter().map(found).partition(Result::is_ok);
     assert_eq!((there.len(), gone), (5, vec![Err("InvalidAMIID.NotFound".into())]));
 }
+
+#[test]
+fn a_nat_gateway_is_pending_available_deleting_deleted_and_then_unknown() {
+    let aws = Aws::with(1_000);
+    let subnet = texts(&aws.get("DescribeSubnets", &[]), "subnetId").pop().unwrap();
+    let allocation = text(&aws.get("AllocateAddress", &[]), "allocationId");
+    let made = aws.get("CreateNatGateway", &[("SubnetId", &subnet), ("AllocationId", &allocation)]);
+    let id = text(&made, "natGatewayId");
+    let named = [("NatGatewayId.1", id.as_str())];
+    let gateway = || aws.get("DescribeNatGateways", &named);
+    let state = || text(&gateway(), "state");
+    assert_eq!((text(&made, "state"), state()), ("pending".to_owned(), "pending".to_owned()));
+    aws.advance(5);
+    assert_eq!(state(), "available");
+    let interface = text(&gateway(), "networkInterfaceId");
+    let described = || aws.ask("DescribeNetworkInterfaces", &[("NetworkInterfaceId.1", &interface)]);
+    let address = || aws.get("DescribeAddresses", &[("AllocationId.1", &allocation)]);
+    assert!(described().is_ok() && address().contains(&interface));
+    let association = text(&address(), "associationId");
+    assert_eq!(aws.refused("DisassociateAddress", &[("AssociationId", &association)]).1, "AuthFailure");
+
+    let main = texts(&aws.get("DescribeRouteTables", &[]), "routeTableId").remove(0);
+    let route =
+        [("RouteTableId", main.as_str()), ("DestinationCidrBlock", "192.0.2.0/24"), ("NatGatewayId", id.as_str())];
+    aws.get("CreateRoute", &route);
+    assert_eq!(aws.refused("CreateRoute", &route).1, "RouteAlreadyExists");
+    let routes = || texts(&aws.get("DescribeRouteTables", &[("RouteTableId.1", &main)]), "state");
+    assert!(!routes().contains(&"blackhole".to_owned()));
+    aws.get("DeleteNatGateway", &[("NatGatewayId", &id)]);
+    assert_eq!(state(), "deleting");
+    assert!(routes().contains(&"blackhole".to_owned()));
+    aws.advance(5);
+    assert_eq!(state(), "deleted");
+    assert!(gateway().contains("deleteTime") && described().is_err() && !address().contains("associationId"));
+    aws.advance(3_599);
+    assert_eq!(state(), "deleted");
+    aws.advance(1);
+    assert_eq!(aws.refused("DescribeNatGateways", &named).1, "NatGatewayNotFound");
+    aws.get("DeleteRoute", &route[..2]);
+    assert_eq!(aws.refused("DeleteRoute", &route[..2]).1, "InvalidRoute.NotFound");
+}
+
+#[test]
+fn tables_gateways_and_acls_are_made_changed_and_deleted() {
+    let aws = Aws::with(1_000);
+    let vpc = aws.0.home().vpc_ids().remove(1);
+    let table = text(&aws.get("CreateRouteTable", &[("VpcId", &vpc)]), "routeTableId");
+    let in_vpc = filtered("vpc-id", &vpc);
+    let subnets = texts(&aws.get("DescribeSubnets", &in_vpc), "subnetId");
+    let associate = |subnet: &str| aws.ask("AssociateRouteTable", &[("RouteTableId", &table), ("SubnetId", subnet)]);
+    assert_eq!(associate(&subnets[0]).unwrap_err().code, "Resource.AlreadyAssociated");
+    let association = text(&associate(&subnets[2]).unwrap(), "associationId");
+    assert_eq!(aws.refused("DeleteRouteTable", &[("RouteTableId", &table)]).1, "DependencyViolation");
+    aws.get("DisassociateRouteTable", &[("AssociationId", &association)]);
+    aws.get("DeleteRouteTable", &[("RouteTableId", &table)]);
+    assert_eq!(aws.refused("DescribeRouteTables", &[("RouteTableId.1", &table)]).1, "InvalidRouteTableID.NotFound");
+
+    let gateway = text(&aws.get("CreateInternetGateway", &[]), "internetGatewayId");
+    let ours = [("InternetGatewayId", gateway.as_str()), ("VpcId", vpc.as_str())];
+    assert_eq!(aws.refused("AttachInternetGateway", &ours).1, "Resource.AlreadyAssociated");
+    assert_eq!(aws.refused("DetachInternetGateway", &ours).1, "Gateway.NotAttached");
+    let old = text(&aws.get("DescribeInternetGateways", &filtered("attachment.vpc-id", &vpc)), "internetGatewayId");
+    aws.get("DetachInternetGateway", &[("InternetGatewayId", &old), ours[1]]);
+    let through = aws.get("DescribeRouteTables", &filtered("route.gateway-id", &old));
+    assert!(texts(&through, "state").contains(&"blackhole".to_owned()));
+    aws.get("AttachInternetGateway", &ours);
+    assert_eq!(aws.refused("DeleteInternetGateway", &ours[..1]).1, "DependencyViolation");
+    aws.get("DetachInternetGateway", &ours);
+    aws.get("DeleteInternetGateway", &ours[..1]);
+
+    let acl = text(&aws.get("CreateNetworkAcl", &[("VpcId", &vpc)]), "networkAclId");
+    let entry = [
+        ("NetworkAclId", acl.as_str()),
+        ("RuleNumber", "100"),
+        ("Egress", "true"),
+        ("Protocol", "tcp"),
+        ("RuleAction", "allow"),
+        ("CidrBlock", "10.0.0.0/8"),
+        ("PortRange.From", "80"),
+        ("PortRange.To", "90"),
+    ];
+    aws.get("CreateNetworkAclEntry", &entry);
+    assert_eq!(aws.refused("CreateNetworkAclEntry", &entry).1, "NetworkAclEntryAlreadyExists");
+    let found = aws.get("DescribeNetworkAcls", &filtered("entry.port-range.to", "90"));
+    assert_eq!(text(&found, "from"), "80");
+    aws.get("DeleteNetworkAclEntry", &entry[..3]);
+    assert_eq!(aws.refused("DeleteNetworkAclEntry", &entry[..3]).1, "InvalidNetworkAclEntry.NotFound");
+    aws.get("DeleteNetworkAcl", &[("NetworkAclId", &acl)]);
+}
+
+#[test]
+fn an_own_image_is_made_launched_and_deregistered() {
+    let aws = Aws::with(200);
+    let instance = aws.first("running");
+    let asked = [("InstanceId", instance.as_str()), ("Name", "mine")];
+    let id = text(&aws.get("CreateImage", &asked), "imageId");
+    let named = [("ImageId.1", id.as_str())];
+    assert_eq!(text(&aws.get("DescribeImages", &named), "imageState"), "pending");
+    assert_eq!(aws.refused("CreateImage", &asked).1, "InvalidAMIName.Duplicate");
+    aws.advance(10);
+    let image = aws.get("DescribeImages", &named);
+    assert_eq!((text(&image, "imageState"), text(&image, "sourceInstanceId")), ("available".to_owned(), instance));
+    aws.get("DeregisterImage", &[("ImageId", &id)]);
+    assert_eq!(aws.refused("DescribeImages", &named).1, "InvalidAMIID.Unavailable");
+    aws.get("DescribeSnapshots", &[("SnapshotId.1", &text(&image, "snapshotId"))]);
+    let foreign = texts(&aws.get("DescribeImages", &[("Owner.1", "amazon")]), "imageId").remove(0);
+    assert_eq!(aws.refused("DeregisterImage", &[("ImageId", &foreign)]).1, "UnauthorizedOperation");
+}

@@ -2,10 +2,11 @@
 
 use std::borrow::Cow;
 
-use super::{
-    Body, DiskCall, DiskCause, DiskChange, DiskCurrent, DiskEvent, DiskEvidence, DiskGroup, DiskHeld, DiskId,
-    DiskKnown, DiskOutcome, DiskOverlay, DiskProvisional, DiskRecord, DiskSource, DiskTagging, Tree,
+use super::disk::{
+    DiskCall, DiskCause, DiskChange, DiskCurrent, DiskEvent, DiskEvidence, DiskGroup, DiskHeld, DiskId, DiskKnown,
+    DiskOutcome, DiskOverlay, DiskProvisional, DiskRecord, DiskSource, DiskTagging,
 };
+use super::document::{Body, Tree};
 use crate::model::event::Overlay;
 use crate::model::evidence::Tagging;
 use crate::model::known::Held;

@@ -1,15 +1,19 @@
 mod fuzz;
 
+use bincode::{BorrowDecode, Encode};
 use proptest::prelude::*;
 
+use super::disk::*;
+use super::document::*;
+use super::frame::*;
 use super::*;
 use crate::model::known::Held;
-use crate::model::{Cause, Group, GroupEvidence, Provisional, Source, Tagging};
+use crate::model::{Cause, Document, Group, GroupEvidence, Map, Provisional, Source, Tagging, Value};
+use crate::store::derived::row_bytes;
 use crate::store::samples::{
     any_cause, any_document, any_event, any_value, at, document, evidence, instance, map, project, tags,
 };
 use crate::store::stored::StoredDocument;
-use crate::store::writer::row_bytes;
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::model::ResourceId;
+use crate::model::Seq;
 use crate::store::disk::memory::{ALL, Faults, Memory};
 use crate::store::samples::{batch, discovered, document, instance, kind, project, removed};
 use crate::store::verify::fold_log;

@@ -12,12 +12,16 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use super::super::codec::{self, DecodeError, EncodeError};
+use super::super::commit::mib;
 use super::super::file;
+use super::super::handle::{Shared, Store};
+use super::super::keys;
 use super::super::snapshot::{ReadError, Snapshot};
+use super::super::tables::Entry;
 use super::super::verify::{self, Report, VerifyError};
-use super::super::writer::{Failure, mib};
-use super::super::{Shared, Store};
-use super::{Builder, Entry, Temporary, sync_dir};
+use super::super::write_error::WriteError;
+
+use super::builder::{Builder, Temporary, sync_dir};
 use crate::model::{LogId, Recorded, Seq, Timestamp};
 
 /// How much is read from one snapshot.
@@ -128,9 +132,9 @@ impl Store {
     /// Copies base, records and intervals to the file `path` as log `log`, and returns which log that is.
     pub(super) fn copy(&self, path: &Path, log: LogId, to: &Path) -> Result<LogId, BackupError> {
         let failed = |failure| match failure {
-            Failure::Storage(source) => BackupError::Write { path: to.to_owned(), source },
-            Failure::Decode(error) => BackupError::Read(error.into()),
-            Failure::Encode(error) => error.into(),
+            WriteError::Storage(source) => BackupError::Write { path: to.to_owned(), source },
+            WriteError::Decode(error) => BackupError::Read(error.into()),
+            WriteError::Encode(error) => error.into(),
         };
         let hold = self.hold();
         let begun = self.snapshot()?;
@@ -193,7 +197,7 @@ impl Snapshot {
 
     /// The next rows of `base` as they are stored.
     fn raw_base(&self, after: Option<&[u8]>) -> Result<Vec<Entry>, ReadError> {
-        let start = after.map(super::keys::next).unwrap_or_default();
+        let start = after.map(keys::next).unwrap_or_default();
         let (mut found, mut bytes) = (Vec::new(), 0);
         for entry in self.0.base.range(start.as_slice()..)? {
             let (key, value) = entry?;

@@ -20,15 +20,16 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 use thiserror::Error;
 
-use super::super::codec;
-use super::super::file::{self, FILE_NAME, OpenError};
+use super::super::codec::{self, EncodeError};
+use super::super::export;
+use super::super::file::{self, FILE_NAME};
 use super::super::keys;
-use super::super::tables::{BASE_TABLE, CURRENT_TABLE, INTERVALS_TABLE};
+use super::super::open_error::OpenError;
+use super::super::tables::{BASE_TABLE, CURRENT_TABLE, Entry, INTERVALS_TABLE};
 use super::super::verify::{self, Report, VerifyError};
-use super::super::writer::Failure;
-use super::super::{EncodeError, export};
+use super::super::write_error::WriteError;
+use super::builder::{Builder, Temporary, sync_dir};
 use super::salvage::{Salvage, Trouble};
-use super::{Builder, Entry, Temporary, sync_dir};
 use crate::model::row::Project;
 use crate::model::{LogId, Recorded, Seq, Timestamp};
 
@@ -125,9 +126,9 @@ pub fn repair(dir: &Path, project: Project) -> Result<Repaired, RepairError> {
     let mut repair = Repair { salvage, side: Side { path: side, file: None, gap: None }, done: Done::default() };
     let of = repair.salvage.log().ok();
     let rebuilt = repair.rebuild(&temporary.0, project, log).map_err(|failure| match failure {
-        Failure::Storage(source) => RepairError::Write { path: temporary.0.clone(), source },
-        Failure::Decode(error) => error.into(),
-        Failure::Encode(error) => error.into(),
+        WriteError::Storage(source) => RepairError::Write { path: temporary.0.clone(), source },
+        WriteError::Decode(error) => error.into(),
+        WriteError::Encode(error) => error.into(),
     });
     let Repair { salvage, side, done } = repair;
     rebuilt.inspect_err(|_| side.discard())?;
@@ -172,7 +173,7 @@ struct Side {
 
 impl Side {
     /// Notes a record that cannot be read.
-    fn gap(&mut self, seq: u64, why: String) -> Result<(), Failure> {
+    fn gap(&mut self, seq: u64, why: String) -> Result<(), WriteError> {
         match &mut self.gap {
             Some((_, last, same)) if *last + 1 == seq && *same == why => *last = seq,
             _ => {
@@ -183,18 +184,18 @@ impl Side {
         Ok(())
     }
 
-    fn end_gap(&mut self) -> Result<(), Failure> {
+    fn end_gap(&mut self) -> Result<(), WriteError> {
         let Some((first, last, why)) = self.gap.take() else { return Ok(()) };
         self.write(&json!({ "unreadable": { "seq": first, "through": last }, "why": why }).to_string())
     }
 
     /// Notes a record that can be read.
-    fn record(&mut self, record: &Recorded) -> Result<(), Failure> {
+    fn record(&mut self, record: &Recorded) -> Result<(), WriteError> {
         self.end_gap()?;
         self.write(&export::line(record))
     }
 
-    fn write(&mut self, line: &str) -> Result<(), Failure> {
+    fn write(&mut self, line: &str) -> Result<(), WriteError> {
         let write = |side: &mut Side| {
             let file = match &mut side.file {
                 Some(file) => file,
@@ -205,17 +206,17 @@ impl Side {
             };
             writeln!(file, "{line}")
         };
-        write(self).map_err(|error| Failure::Storage(Box::new(error.into())))
+        write(self).map_err(|error| WriteError::Storage(Box::new(error.into())))
     }
 
-    fn unreadable(&mut self, what: &Value, why: &Trouble) -> Result<(), Failure> {
+    fn unreadable(&mut self, what: &Value, why: &Trouble) -> Result<(), WriteError> {
         self.write(&json!({ "unreadable": what, "why": why.to_string() }).to_string())
     }
 
-    fn sync(&mut self) -> Result<(), Failure> {
+    fn sync(&mut self) -> Result<(), WriteError> {
         let Some(file) = &mut self.file else { return Ok(()) };
         let synced = file.flush().and_then(|()| file.get_ref().sync_all());
-        synced.map_err(|error| Failure::Storage(Box::new(error.into())))
+        synced.map_err(|error| WriteError::Storage(Box::new(error.into())))
     }
 
     /// Nothing was repaired, so nothing was dropped.
@@ -244,7 +245,7 @@ struct Repair {
 }
 
 impl Repair {
-    fn rebuild(&mut self, path: &Path, project: Project, log: LogId) -> Result<(), Failure> {
+    fn rebuild(&mut self, path: &Path, project: Project, log: LogId) -> Result<(), WriteError> {
         let ledger = self.salvage.ledger().ok();
         let ends = self.salvage.ends().ok().flatten();
         let mut builder = Builder::create(path, project, log)?;
@@ -270,7 +271,7 @@ impl Repair {
     }
 
     /// Adds the rows of `base` that are whole.
-    fn base(&mut self, builder: &mut Builder) -> Result<Based, Failure> {
+    fn base(&mut self, builder: &mut Builder) -> Result<Based, WriteError> {
         let (mut newest, mut damaged) = ((Seq::ZERO, Timestamp::EPOCH), BTreeMap::new());
         let trouble = self.salvage.rows(BASE_TABLE, |rows| {
             let mut whole = Vec::with_capacity(rows.len());
@@ -289,7 +290,7 @@ impl Repair {
     }
 
     /// Adds rows of `base` that are not whole, or perhaps not there, from `current` where that is the same.
-    fn restore(&mut self, builder: &mut Builder, based: Based, horizon: Seq) -> Result<(), Failure> {
+    fn restore(&mut self, builder: &mut Builder, based: Based, horizon: Seq) -> Result<(), WriteError> {
         let Based { mut damaged, trouble, .. } = based;
         if damaged.is_empty() && trouble.is_none() {
             return Ok(());
@@ -319,7 +320,7 @@ impl Repair {
     }
 
     /// Keeps records up to the break and writes the others to the side file. Returns when the last kept one was committed.
-    fn records(&mut self, builder: &mut Builder, horizon: Seq, newest: u64) -> Result<Option<Timestamp>, Failure> {
+    fn records(&mut self, builder: &mut Builder, horizon: Seq, newest: u64) -> Result<Option<Timestamp>, WriteError> {
         let (mut from, mut kept_until) = (horizon.0.saturating_add(1), None);
         while from <= newest {
             let to = newest.min(from.saturating_add(STEP - 1));
@@ -356,11 +357,11 @@ impl Repair {
     }
 
     /// The intervals that can be read and whose end `may` stand.
-    fn intervals(&mut self, may: impl Fn(Timestamp) -> bool) -> Result<Vec<Entry>, Failure> {
+    fn intervals(&mut self, may: impl Fn(Timestamp) -> bool) -> Result<Vec<Entry>, WriteError> {
         let mut found: Vec<Entry> = Vec::new();
         let trouble = self.salvage.rows(INTERVALS_TABLE, |rows| {
             found.extend(rows);
-            Ok::<(), Failure>(())
+            Ok::<(), WriteError>(())
         })?;
         let mut kept = Vec::new();
         for (key, bytes) in found {

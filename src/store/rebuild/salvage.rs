@@ -13,11 +13,11 @@ use redb::{ReadOnlyTable, ReadTransaction, ReadableDatabase, StorageBackend};
 use thiserror::Error;
 
 use super::super::codec::{self, DecodeError, Ledger};
-use super::super::file::{self, Damage, Fault, OpenError};
+use super::super::file::{self, Fault};
 use super::super::meta::{FORMAT, FORMAT_KEY, LEDGER_KEY, LOG_KEY};
+use super::super::open_error::{Damage, OpenError};
 use super::super::overlay::Overlay;
-use super::super::tables::{self, EVENTS_TABLE, META_TABLE};
-use super::Entry;
+use super::super::tables::{self, EVENTS_TABLE, Entry, META_TABLE};
 use crate::model::{LogId, Recorded, Seq};
 
 /// How much of the file redb may keep in memory.

@@ -2,15 +2,27 @@ use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use proptest::prelude::*;
-use redb::WriteTransaction;
+use redb::{Database, WriteTransaction};
 use tempfile::TempDir;
 
+use std::fs;
+use std::path::Path;
+
 use super::*;
+use crate::model::{LogId, Seq, Timestamp};
+use crate::store::codec::{self, Ledger};
+use crate::store::keys;
+use crate::store::meta::{FORMAT, LEDGER_KEY, LOG_KEY};
 use crate::store::samples::{
     any_batch, batch, changed, discovered, document, fresh, instance, options, project, removed,
 };
+use crate::store::tables::{
+    self, BASE_TABLE, BY_RESOURCE_TABLE, CURRENT_TABLE, EVENTS_TABLE, META_TABLE, ROWS_TABLE, TIMES_TABLE,
+    TOMBSTONES_TABLE,
+};
 use crate::store::verify::check;
 use crate::store::verify::tests::{Dump, closed, dump, flip};
+use crate::store::writer;
 use crate::store::{Due, FILE_NAME, OpenError, Store};
 
 /// What a file holds besides which log it is, and the notifications: a copy knows those of the records that it takes.

@@ -6,9 +6,9 @@ use super::{ReadError, Snapshot};
 use crate::model::known::{Tombstone, fold};
 use crate::model::{Current, Kind, Recorded, ResourceId, Seq, Timestamp};
 use crate::store::codec::{self, Fault, Ledger};
+use crate::store::derived::subjects;
 use crate::store::keys;
 use crate::store::tables::{BY_RESOURCE, TOMBSTONES};
-use crate::store::writer::subjects;
 
 /// An entry of `events`, as redb shows it.
 type LogEntry<'t> = Result<(AccessGuard<'t, u64>, AccessGuard<'t, &'static [u8]>), StorageError>;

@@ -2,7 +2,7 @@
 //! stored now: a row is made of what `current` holds, so nothing of it is lost.
 
 use super::{Fingerprint, Head, ReadError, Snapshot};
-use crate::model::{Document, Kind, ResourceId, Row, RowFields, Seq, Timestamp};
+use crate::model::{Document, Kind, ResourceId, Row, RowFields, Seq};
 use crate::store::codec::{self, DiskHead, DiskRow};
 
 impl Snapshot {
@@ -94,20 +94,12 @@ fn head(id: ResourceId, disk: &DiskHead<'_>) -> Head {
         id,
         name: disk.name.map(str::to_owned),
         owner: disk.owner.map(str::to_owned),
-        fingerprint: fingerprint(disk),
+        fingerprint: Fingerprint::of(disk),
         changed: Seq(disk.changed),
     }
 }
 
-pub(super) fn fingerprint(head: &DiskHead<'_>) -> Fingerprint {
-    Fingerprint {
-        digest: u128::from_le_bytes(head.digest),
-        provisional: head.provisional,
-        seen: Timestamp::from_millis(head.seen),
-    }
-}
-
 fn row(id: ResourceId, disk: &DiskRow<'_>) -> Row {
-    let Fingerprint { digest, provisional, seen } = fingerprint(&disk.head);
+    let Fingerprint { digest, provisional, seen } = Fingerprint::of(&disk.head);
     Row { id, fields: disk.fields(), digest, provisional, seen, changed: Seq(disk.head.changed) }
 }

@@ -15,11 +15,13 @@ use std::sync::Arc;
 use redb::{Database, ReadableDatabase, TableHandle};
 use thiserror::Error;
 
-use super::super::file::{self, Damage, Fault, OpenError};
+use super::super::file::{self, Fault};
+use super::super::open_error::{Damage, OpenError};
 use super::super::overlay::Overlay;
 use super::super::snapshot::Snapshot;
 use super::super::tables;
-use super::{Mismatch, Report, fold_log};
+use super::log::fold_log;
+use super::report::{Mismatch, Report};
 use crate::model::row::Project;
 
 /// How much of the file redb may keep in memory while it is verified.

@@ -9,10 +9,13 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::model::{Cause, Document, Timestamp};
-use crate::store::meta::FORMAT;
+use crate::model::{Event, Kind, Seq};
+use crate::store::codec;
+use crate::store::meta::{FORMAT, LEDGER_KEY};
 use crate::store::overlay::Overlay;
 use crate::store::samples::{at, batch, changed, discovered, document, instance, options, project, removed};
 use crate::store::tables::{self, EVENTS_TABLE, META_TABLE, TIMES_TABLE};
+use crate::store::tables::{BASE, BY_RESOURCE, CURRENT, INTERVALS, META, ROWS, TIMES, TOMBSTONES};
 use crate::store::tests::fixture_path;
 use crate::store::{Batch, Due, FILE_NAME, OpenError, Watermark, Writer};
 

@@ -2,14 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use redb::{AccessGuard, ReadableTable, Table, WriteTransaction};
+use redb::{ReadableTable, Table, WriteTransaction};
 
-use super::{Failure, Touched, What};
-use crate::model::known::{Tombstone, fold};
+use crate::model::known::fold;
 use crate::model::row::Project;
 use crate::model::{Cause, Current, Event, Parked, Recorded, ResourceId, RowFields, Seq, Timestamp};
-use crate::store::codec::{self, DiskHead, DiskWatermark, EncodeError, Ledger};
+use crate::store::codec::{self, DiskWatermark, Ledger};
+use crate::store::commit::{Touched, What};
+use crate::store::counted::{self, Plain, insert, remove, size};
 use crate::store::dedupe::{self, Dedupe};
+use crate::store::derived::{row_bytes, subjects, tombstone};
 use crate::store::keys;
 use crate::store::meta::LEDGER_KEY;
 use crate::store::parked;
@@ -18,6 +20,7 @@ use crate::store::tables::{
     TOMBSTONES_TABLE,
 };
 use crate::store::watermark::Watermark;
+use crate::store::write_error::WriteError;
 
 /// What a transaction leaves for memory to follow.
 pub(super) struct Applied {
@@ -25,8 +28,6 @@ pub(super) struct Applied {
     pub(super) touched: Vec<Touched>,
     pub(super) rows: Vec<(ResourceId, Option<RowFields>)>,
 }
-
-pub(in crate::store) type Plain<'txn> = Table<'txn, &'static [u8], &'static [u8]>;
 
 /// The tables of one write transaction and what it did so far.
 pub(super) struct Transaction<'txn> {
@@ -45,7 +46,7 @@ pub(super) struct Transaction<'txn> {
 }
 
 impl<'txn> Transaction<'txn> {
-    pub(super) fn open(txn: &'txn WriteTransaction, project: Project, ledger: Ledger) -> Result<Self, Failure> {
+    pub(super) fn open(txn: &'txn WriteTransaction, project: Project, ledger: Ledger) -> Result<Self, WriteError> {
         Ok(Transaction {
             project,
             events: txn.open_table(EVENTS_TABLE)?,
@@ -62,7 +63,7 @@ impl<'txn> Transaction<'txn> {
     }
 
     /// Appends one record and brings everything that is derived from the log up to it.
-    pub(super) fn apply(&mut self, record: &Recorded, bytes: &[u8]) -> Result<(), Failure> {
+    pub(super) fn apply(&mut self, record: &Recorded, bytes: &[u8]) -> Result<(), WriteError> {
         self.events.insert(record.seq.0, bytes)?;
         self.applied.ledger.seq = record.seq.0;
         self.applied.ledger.live.events += size(8, bytes.len());
@@ -98,7 +99,7 @@ impl<'txn> Transaction<'txn> {
     }
 
     /// Stores a resource, and says whether lists show that: it is new, or has another name.
-    fn put(&mut self, id: &ResourceId, key: &[u8], existed: bool, current: &Current) -> Result<bool, Failure> {
+    fn put(&mut self, id: &ResourceId, key: &[u8], existed: bool, current: &Current) -> Result<bool, WriteError> {
         let live = &mut self.applied.ledger.live;
         insert(&mut self.current, key, &codec::encode_current(key, current)?, &mut live.current)?;
         let fields = (self.project)(id, &current.document);
@@ -119,7 +120,13 @@ impl<'txn> Transaction<'txn> {
         Ok(listed)
     }
 
-    fn remove(&mut self, id: &ResourceId, key: &[u8], record: &Recorded, last: Option<Current>) -> Result<(), Failure> {
+    fn remove(
+        &mut self,
+        id: &ResourceId,
+        key: &[u8],
+        record: &Recorded,
+        last: Option<Current>,
+    ) -> Result<(), WriteError> {
         let live = &mut self.applied.ledger.live;
         remove(&mut self.current, key, &mut live.current)?;
         remove(&mut self.rows, key, &mut live.rows)?;
@@ -133,12 +140,12 @@ impl<'txn> Transaction<'txn> {
     }
 
     /// Notes that everything up to now was committed at `at`.
-    pub(super) fn stamp(&mut self, at: Timestamp) -> Result<(), Failure> {
-        stamp(&mut self.times, at, Seq(self.applied.ledger.seq), &mut self.applied.ledger.live.times)?;
+    pub(super) fn stamp(&mut self, at: Timestamp) -> Result<(), WriteError> {
+        counted::stamp(&mut self.times, at, Seq(self.applied.ledger.seq), &mut self.applied.ledger.live.times)?;
         Ok(())
     }
 
-    pub(super) fn save(&mut self, watermark: &Watermark) -> Result<(), Failure> {
+    pub(super) fn save(&mut self, watermark: &Watermark) -> Result<(), WriteError> {
         let key = keys::interval(&watermark.scope, &watermark.kind, watermark.since);
         let disk = DiskWatermark {
             started: watermark.started.as_millis(),
@@ -150,7 +157,7 @@ impl<'txn> Transaction<'txn> {
     }
 
     /// Remembers notifications as recorded at `at`.
-    pub(super) fn remember(&mut self, mut dedupe: Dedupe<'_>, ids: &[String], at: Timestamp) -> Result<(), Failure> {
+    pub(super) fn remember(&mut self, mut dedupe: Dedupe<'_>, ids: &[String], at: Timestamp) -> Result<(), WriteError> {
         let live = &mut self.applied.ledger.live.dedupe;
         for id in ids {
             dedupe.note(id, at, live)?;
@@ -164,12 +171,12 @@ impl<'txn> Transaction<'txn> {
         txn: &WriteTransaction,
         messages: Vec<Parked>,
         now: Timestamp,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), WriteError> {
         parked::keep(txn, messages, now, &mut self.applied.ledger.live.dedupe)
     }
 
     /// Writes counts and ledger, and lets go of the tables so that the transaction can be committed.
-    pub(super) fn finish(mut self) -> Result<Applied, Failure> {
+    pub(super) fn finish(mut self) -> Result<Applied, WriteError> {
         for (key, change) in &self.counts {
             let before = match self.meta.get(key.as_slice())? {
                 Some(bytes) => codec::decode_number(key, bytes.value())?,
@@ -184,73 +191,4 @@ impl<'txn> Transaction<'txn> {
         self.meta.insert(LEDGER_KEY, ledger.as_slice())?;
         Ok(self.applied)
     }
-}
-
-/// Notes in `times` that everything up to `seq` was committed at `at`. Earlier entries above `at`, of a clock that was set back
-/// since, go: whoever asks for a time between then finds what was committed last up to it.
-pub(in crate::store) fn stamp(
-    times: &mut Table<'_, u64, u64>,
-    at: Timestamp,
-    seq: Seq,
-    live: &mut u64,
-) -> Result<(), redb::StorageError> {
-    let at = keys::time(at);
-    loop {
-        let last = times.last()?.map(|(last, _)| last.value());
-        let Some(last) = last.filter(|last| *last >= at) else { break };
-        times.remove(last)?;
-        *live = live.saturating_sub(16);
-    }
-    times.insert(at, seq.0)?;
-    *live += 16;
-    Ok(())
-}
-
-/// The resources whose timeline shows an event: the one it changes, or those that an action is about.
-pub(in crate::store) fn subjects(event: &Event) -> &[ResourceId] {
-    match event {
-        Event::ActionRequested { targets, .. } | Event::Called { targets, .. } => targets,
-        event => event.resource().map_or(&[], std::slice::from_ref),
-    }
-}
-
-/// The row of a resource, as stored.
-pub(in crate::store) fn row_bytes(key: &[u8], current: &Current, fields: &RowFields) -> Result<Vec<u8>, EncodeError> {
-    let head = DiskHead {
-        digest: current.document.fingerprint(current.mapping).to_le_bytes(),
-        provisional: current.provisional.is_some(),
-        seen: current.evidence.newest().as_millis(),
-        changed: current.changed.0,
-        name: fields.name.as_deref(),
-        owner: fields.owner.as_deref(),
-    };
-    codec::encode_row(key, head, fields)
-}
-
-/// What a removal leaves of a resource.
-pub(in crate::store) fn tombstone(at: Timestamp, record: &Recorded, last: Current) -> Tombstone {
-    Tombstone { at, removed_at: record.recorded_at, seq: record.seq, document: last.document }
-}
-
-/// Puts a record in, keeps count of the bytes, and returns the record it replaces.
-pub(in crate::store) fn insert<'t>(
-    table: &'t mut Plain<'_>,
-    key: &[u8],
-    value: &[u8],
-    live: &mut u64,
-) -> Result<Option<AccessGuard<'t, &'static [u8]>>, Failure> {
-    let old = table.insert(key, value)?;
-    let freed = old.as_ref().map_or(0, |old| size(key.len(), old.value().len()));
-    *live = (*live + size(key.len(), value.len())).saturating_sub(freed);
-    Ok(old)
-}
-
-pub(in crate::store) fn remove(table: &mut Plain<'_>, key: &[u8], live: &mut u64) -> Result<(), Failure> {
-    let old = table.remove(key)?.map_or(0, |old| size(key.len(), old.value().len()));
-    *live = live.saturating_sub(old);
-    Ok(())
-}
-
-pub(in crate::store) fn size(key: usize, value: usize) -> u64 {
-    u64::try_from(key + value).unwrap_or(u64::MAX)
 }

@@ -14,7 +14,7 @@ use crate::mcp::tools::table::Text;
 use crate::mcp::tools::verdict::Verdict;
 use crate::mcp::tools::write_through::ACTED;
 use crate::model::text::shown;
-use crate::model::{ActionId, Outcome, Seq};
+use crate::model::{ActionId, FailureCode, Outcome, Seq};
 
 /// About the bytes of a snapshot's line of text.
 const LINE: usize = 80;
@@ -199,11 +199,17 @@ pub(super) fn answer(rows: &[Row], seq: Option<Seq>, dry_run: bool) -> Result<An
     let mut text = Text::new(if dry_run {
         format!("Dry run: snapshots of {good} of {} instances would be allowed.", rows.len())
     } else {
-        format!("{snapshots} snapshots begun for {good} of {} instances; they complete in the background.", rows.len())
+        {
+            let are = if snapshots == 1 { "snapshot" } else { "snapshots" };
+            format!(
+                "{snapshots} {are} started for {good} of {} instances; they complete in the background.",
+                rows.len()
+            )
+        }
     });
     if acted {
         text.add(
-            "\nWARNING: the endpoint ignores DryRun. It carried out this dry run as if it was a real call: these snapshots exist.",
+            "\nWARNING: the endpoint ignores DryRun. It carried out this dry run as if it were a real call: these snapshots exist.",
         );
     }
     let brief = rows.iter().map(|row| 60 + LINE * row.snapshots.len()).sum::<usize>() > BUDGET / 2;
@@ -243,7 +249,12 @@ pub(super) fn answer(rows: &[Row], seq: Option<Seq>, dry_run: bool) -> Result<An
     if answer.structured.to_string().len() > BUDGET {
         shorten(&mut answer.structured);
     }
-    Ok(Answer { failed: good == 0 || acted || unasked, ..answer })
+    let failure = match good {
+        _ if acted || unasked => Some(FailureCode::NotTrusted),
+        0 => Some(FailureCode::NothingDone),
+        _ => None,
+    };
+    Ok(Answer { failure, ..answer })
 }
 
 /// Leaves out what `describe-snapshots` tells too; never an id.

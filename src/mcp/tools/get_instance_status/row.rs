@@ -12,7 +12,7 @@ use crate::mcp::tools::table::{self, Text};
 use crate::mcp::uri::Address;
 use crate::model::notice;
 use crate::model::text::shown;
-use crate::model::{Document, NoticeKind, Seq, Timestamp, Value as Field};
+use crate::model::{Document, FailureCode, NoticeKind, Seq, Timestamp, Value as Field};
 
 /// One instance.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -24,6 +24,9 @@ pub(super) struct Row {
     /// Why nothing is known of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) error: Option<String>,
+    /// What kind of failure that is.
+    #[serde(skip)]
+    pub(super) failure: Option<FailureCode>,
 }
 
 /// What is known of an instance.
@@ -262,7 +265,10 @@ pub(super) fn answer(rows: &[Row], seq: Seq) -> Result<Answer, Fault> {
         text.add(format_args!("\nNot shown for size, ask again with these: {}", left.join(", ")));
     }
     let answer = Answer::new(text, &Body { instances: shown_rows, not_shown: left, seq })?;
-    Ok(Answer { failed: rows.iter().all(|row| row.known.is_none()), ..answer })
+    // Where nothing is known of any, why nothing is known of the first.
+    let failure =
+        if rows.iter().any(|row| row.known.is_some()) { None } else { rows.first().and_then(|row| row.failure) };
+    Ok(Answer { failure, ..answer })
 }
 
 const HEADER: &str =

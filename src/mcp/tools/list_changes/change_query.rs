@@ -48,7 +48,7 @@ pub(super) struct Arguments {
     region: Option<String>,
     /// Only changes of this field or what is below it, such as State.Name, Tags or Tags[Name].
     field: Option<String>,
-    /// Only what was learnt this way; `event` includes `call`.
+    /// Only changes with this cause; `event` includes `call`.
     cause: Option<CauseArgument>,
     /// What comes first; newest unless waiting.
     order: Option<OrderArgument>,
@@ -56,14 +56,14 @@ pub(super) struct Arguments {
     #[serde(default = "default_changes")]
     #[schemars(range(min = 1, max = MAX_CHANGES))]
     limit: usize,
-    /// Wait so long for something that matches: since `since` or `cursor`, else from now on.
+    /// How long to wait for a match since `since` or `cursor`, else from now on.
     #[serde(default)]
     #[schemars(range(max = MAX_WAIT))]
     wait_seconds: u64,
-    /// Look up who made the changes that name no caller, up to 10 an answer, in CloudTrail's event history.
+    /// Look up in CloudTrail who made changes that name no caller, up to 10 per answer.
     #[serde(default)]
     who: bool,
-    /// Also what the first sweep found, and fields that only Muster learnt to read.
+    /// Also what first sweeps found, and fields that only a newer Muster reads.
     #[serde(default)]
     include_baseline: bool,
     /// next_cursor of the answer before, with the same filters. `since` and `until` stay as they were.

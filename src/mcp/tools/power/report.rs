@@ -12,7 +12,7 @@ use crate::mcp::tools::verdict::Verdict;
 use crate::mcp::tools::write_through::{Intent, Target};
 use crate::model::known::state_name;
 use crate::model::text::shown;
-use crate::model::{ActionId, Observation, Outcome, Seq};
+use crate::model::{ActionId, FailureCode, Observation, Outcome, Seq};
 
 /// How many instances that nobody named are shown.
 const MAX_SHOWN: usize = 50;
@@ -141,20 +141,22 @@ impl Report {
         remark
     }
 
-    /// The answer of a tool that does `verb`, after which the instances are on their `way`.
-    pub(super) fn answer(self, (verb, way): (&str, &str), dry_run: bool) -> Result<Answer, Fault> {
+    /// The answer of a tool, in the words of [`Power`](super::Power).
+    pub(super) fn answer(self, [doing, already, next]: [&str; 3], dry_run: bool) -> Result<Answer, Fault> {
         let good = self.rows.iter().filter(|row| row.verdict.is_good()).count();
         let mut text = Text::new(match (dry_run, good, self.rows.len()) {
-            (true, good, all) => format!("Dry run of {verb}: {good} of {all} would be allowed or are so already."),
-            (false, good, all) => format!("{verb}: {good} of {all} accepted or so already."),
+            (true, good, all) => {
+                format!("Dry run: {doing} {good} of {all} instances would be allowed or is not needed.")
+            }
+            (false, good, all) => format!("{good} of {all} instances accepted or already {already}."),
         });
         if self.acted {
-            text.add("\nWARNING: the endpoint ignores DryRun. It carried out this dry run as if it was a real call.");
+            text.add("\nWARNING: the endpoint ignores DryRun. It carried out this dry run as if it were a real call.");
         }
         if !self.unasked.is_empty() {
             let told: Vec<String> = self.unasked.iter().take(MAX_SHOWN).map(Unasked::told).collect();
             text.add(format_args!(
-                "\nERROR: AWS's answer is also about {} instances that nobody named: {}. Muster did not ask for them; look at \
+                "\nERROR: AWS's answer is also about {} instances that nobody named: {}. Muster did not ask for them; check \
                  what answers at the endpoint.",
                 self.unasked.len(),
                 told.join(", ")
@@ -173,7 +175,7 @@ impl Report {
             text.add(format_args!(" | {}", row.message.as_deref().unwrap_or("-")));
         }
         if self.rows.iter().any(|row| row.verdict == Verdict::Done) {
-            text.add(format_args!("\nNow {way}. get_instance_status tells how far it is."));
+            text.add(format_args!("\n{next} get_instance_status shows how far it is."));
         }
         if let Some(seq) = self.seq {
             text.add(format_args!("\nRecorded at seq {seq}."));
@@ -186,6 +188,11 @@ impl Report {
         unasked.truncate(MAX_SHOWN);
         let body = PowerAnswer { results, unasked, unasked_total, dry_run, actions, seq };
         let answer = Answer::new(text, &body)?;
-        Ok(Answer { failed: good == 0 || acted || unasked_total.is_some(), ..answer })
+        let failure = match good {
+            _ if acted || unasked_total.is_some() => Some(FailureCode::NotTrusted),
+            0 => Some(FailureCode::NothingDone),
+            _ => None,
+        };
+        Ok(Answer { failure, ..answer })
     }
 }

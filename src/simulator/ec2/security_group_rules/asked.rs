@@ -3,10 +3,10 @@
 use std::borrow::Cow;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use crate::simulator::ec2::Call;
-use crate::simulator::ec2::security_group_rules::duplicate;
+use crate::simulator::ec2::call::Call;
 use crate::simulator::ident::Kind;
 use crate::simulator::network::Permission;
+use crate::simulator::plan::Plan;
 use crate::simulator::refusal::Refusal;
 
 /// The group of an id, if it exists now.
@@ -158,4 +158,19 @@ fn cidr6(text: &str) -> Result<String, Refusal> {
         Some(format!("{}/{bits}", Ipv6Addr::from(u128::from(address) & mask)))
     });
     parsed.ok_or_else(|| Refusal::invalid_value(format!("CIDR block {text} is malformed")))
+}
+
+pub(super) fn duplicate(single: &Permission, plan: &Plan) -> Refusal {
+    let ports = single.ports.map_or_else(String::new, |(from, to)| format!(", from port: {from}, to port: {to}"));
+    let protocol = if single.protocol == "-1" { "ALL".to_owned() } else { single.protocol.to_ascii_uppercase() };
+    let message =
+        format!("the specified rule \"peer: {}, {protocol}{ports}, ALLOW\" already exists", peer(single, plan));
+    Refusal::new(400, "InvalidPermission.Duplicate", message)
+}
+
+/// What a source is, as EC2's messages and rule ids name it.
+pub(super) fn peer(single: &Permission, plan: &Plan) -> String {
+    let group = single.groups.first().map(|(number, _)| plan.idents.text(Kind::SecurityGroup, *number));
+    let texts = single.ranges.iter().chain(&single.ranges6).chain(&single.prefix_lists);
+    texts.map(|(text, _)| text.clone()).next().or(group).unwrap_or_default()
 }

@@ -1,8 +1,8 @@
-//! Answers that are asked for again and again while nothing changes.
+//! A cache of answers that are asked for again and again while nothing changes.
 //!
-//! An answer is a function of the store, the freshness and, where it may turn stale, of time. It is kept with the moment
-//! it was made at, and given again only at the very same moment of store and freshness, before the time at which it would
-//! turn stale. So a kept answer never differs from a new one; it only saves making it. What is asked for once is not
+//! An answer is a function of the store, of freshness and, where it may turn stale, of time. It is kept with the revision of store
+//! and freshness that it was made of, and given again only while that revision is the current one and the answer is not stale.
+//! So a kept answer never differs from a new one; keeping it only saves making it. An answer that was asked for once is not
 //! kept: a client that reads everything leaves nothing behind.
 
 use std::collections::HashMap;
@@ -16,20 +16,20 @@ use crate::mcp::error::Fault;
 use crate::model::{LogId, Seq, Timestamp};
 
 /// Questions remembered to tell a second one from a first. One that hashes to the place of another displaces it, so a
-/// thousand hot ones want many times as many places.
+/// thousand frequent ones want many times as many places.
 const REMEMBERED: usize = 1 << 16;
 
 /// A state of everything that answers are made of, but for the time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Moment {
+pub struct Revision {
     log: LogId,
     seq: Seq,
     freshness: u64,
 }
 
 /// Kept answers, by question: two generations, of which the elder is forgotten whole when the younger is full. What is asked
-/// for goes to the younger one, so what stays hot stays.
-pub struct Hot<T> {
+/// for goes to the younger one, so what is asked for often stays.
+pub struct AnswerCache<T> {
     most: usize,
     inner: Mutex<Inner<T>>,
 }
@@ -39,7 +39,7 @@ struct Inner<T> {
     old: HashMap<String, Kept<T>>,
     /// Of the young.
     weight: usize,
-    asked: Vec<Asked>,
+    asked: Vec<LastAsked>,
     /// How many questions there were.
     count: u32,
     /// Whether anything was ever forgotten.
@@ -48,13 +48,13 @@ struct Inner<T> {
 
 /// A question that was asked.
 #[derive(Clone, Copy, Default)]
-struct Asked {
+struct LastAsked {
     hash: u32,
     count: u32,
 }
 
 struct Kept<T> {
-    moment: Moment,
+    revision: Revision,
     until: Timestamp,
     weight: usize,
     answer: Arc<T>,
@@ -62,7 +62,7 @@ struct Kept<T> {
 
 /// What is known of a question.
 #[derive(Debug)]
-pub enum Known<T> {
+pub enum Lookup<T> {
     /// Its answer.
     Answer(Arc<T>),
     /// It was asked before, so its answer is worth keeping.
@@ -71,35 +71,35 @@ pub enum Known<T> {
     New,
 }
 
-impl Moment {
-    /// The moment before an answer is made: whatever changes meanwhile makes it another.
+impl Revision {
+    /// The revision before an answer is made: whatever changes meanwhile makes it another.
     ///
     /// # Errors
     /// When the store cannot be read.
     pub fn now(core: &Core) -> Result<Self, Fault> {
         let freshness = *core.ingest.freshness().changes().borrow();
-        Ok(Moment { log: core.log(), seq: core.snapshot()?.seq(), freshness })
+        Ok(Revision { log: core.log(), seq: core.snapshot()?.seq(), freshness })
     }
 }
 
-impl<T> Hot<T> {
+impl<T> AnswerCache<T> {
     /// Keeps answers of at most `most` bytes together.
     #[must_use]
     pub fn new(most: usize) -> Self {
         let (young, old) = (HashMap::new(), HashMap::new());
-        let asked = vec![Asked::default(); REMEMBERED];
-        Hot { most, inner: Mutex::new(Inner { young, old, weight: 0, asked, count: 0, full: false }) }
+        let asked = vec![LastAsked::default(); REMEMBERED];
+        AnswerCache { most, inner: Mutex::new(Inner { young, old, weight: 0, asked, count: 0, full: false }) }
     }
 
     /// The answer to `question` if it would be the same now, else whether the question is asked so often that its answer
     /// would still be kept the next time.
-    pub fn ask(&self, question: &str, moment: Moment, now: Timestamp) -> Known<T> {
+    pub fn ask(&self, question: &str, revision: Revision, now: Timestamp) -> Lookup<T> {
         let mut inner = self.inner.lock();
         let inner = &mut *inner;
         inner.count = inner.count.wrapping_add(1);
-        let valid = |kept: &&Kept<T>| kept.moment == moment && now < kept.until;
+        let valid = |kept: &&Kept<T>| kept.revision == revision && now < kept.until;
         if let Some(kept) = inner.young.get(question).filter(valid) {
-            return Known::Answer(Arc::clone(&kept.answer));
+            return Lookup::Answer(Arc::clone(&kept.answer));
         }
         if inner.old.get(question).as_ref().is_some_and(valid)
             && let Some((question, kept)) = inner.old.remove_entry(question)
@@ -107,25 +107,25 @@ impl<T> Hot<T> {
             let answer = Arc::clone(&kept.answer);
             inner.weight += kept.weight;
             inner.young.insert(question, kept);
-            return Known::Answer(answer);
+            return Lookup::Answer(answer);
         }
         let hash = xxh3_64(question.as_bytes());
         let place = usize::try_from(hash % REMEMBERED as u64).unwrap_or(0);
-        let Some(asked) = inner.asked.get_mut(place) else { return Known::New };
+        let Some(asked) = inner.asked.get_mut(place) else { return Lookup::New };
         // 0 is nobody's.
         let hash = u32::try_from(hash >> 32).unwrap_or(0) | 1;
-        let before = std::mem::replace(asked, Asked { hash, count: inner.count });
+        let before = std::mem::replace(asked, LastAsked { hash, count: inner.count });
         let held = u32::try_from(inner.young.len() + inner.old.len()).unwrap_or(u32::MAX);
         let recent = !inner.full || inner.count.wrapping_sub(before.count) <= held.saturating_mul(2);
-        if before.hash == hash && recent { Known::Again } else { Known::New }
+        if before.hash == hash && recent { Lookup::Again } else { Lookup::New }
     }
 
-    /// Keeps an answer of about `weight` bytes, made at or after `moment`, until it is replaced or `until` comes.
-    pub fn keep(&self, question: &str, moment: Moment, until: Timestamp, weight: usize, answer: T) {
+    /// Keeps an answer of about `weight` bytes, made at or after `revision`, until it is replaced or `until` comes.
+    pub fn keep(&self, question: &str, revision: Revision, until: Timestamp, weight: usize, answer: T) {
         if weight > self.most / 2 {
             return;
         }
-        let kept = Kept { moment, until, weight, answer: Arc::new(answer) };
+        let kept = Kept { revision, until, weight, answer: Arc::new(answer) };
         let mut inner = self.inner.lock();
         inner.old.remove(question);
         inner.weight += weight;
@@ -147,58 +147,58 @@ impl<T> Hot<T> {
 mod tests {
     use super::*;
 
-    fn moment(seq: u64) -> Moment {
-        Moment { log: LogId(1), seq: Seq(seq), freshness: 1 }
+    fn revision(seq: u64) -> Revision {
+        Revision { log: LogId(1), seq: Seq(seq), freshness: 1 }
     }
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_millis(second * 1000)
     }
 
-    fn answer(hot: &Hot<u32>, question: &str, moment: Moment, now: Timestamp) -> Option<u32> {
-        match hot.ask(question, moment, now) {
-            Known::Answer(answer) => Some(*answer),
-            Known::Again | Known::New => None,
+    fn answer(cache: &AnswerCache<u32>, question: &str, revision: Revision, now: Timestamp) -> Option<u32> {
+        match cache.ask(question, revision, now) {
+            Lookup::Answer(answer) => Some(*answer),
+            Lookup::Again | Lookup::New => None,
         }
     }
 
     #[test]
     fn an_answer_holds_for_its_moment_and_its_time_only() {
-        let hot = Hot::new(100);
-        assert!(matches!(hot.ask("a", moment(1), at(0)), Known::New));
-        assert!(matches!(hot.ask("a", moment(1), at(0)), Known::Again));
-        hot.keep("a", moment(1), at(10), 10, 7);
-        assert_eq!(answer(&hot, "a", moment(1), at(9)), Some(7));
-        assert_eq!(answer(&hot, "a", moment(2), at(9)), None, "something was committed");
-        assert_eq!(answer(&hot, "a", moment(1), at(10)), None, "it would be stale");
+        let cache = AnswerCache::new(100);
+        assert!(matches!(cache.ask("a", revision(1), at(0)), Lookup::New));
+        assert!(matches!(cache.ask("a", revision(1), at(0)), Lookup::Again));
+        cache.keep("a", revision(1), at(10), 10, 7);
+        assert_eq!(answer(&cache, "a", revision(1), at(9)), Some(7));
+        assert_eq!(answer(&cache, "a", revision(2), at(9)), None, "something was committed");
+        assert_eq!(answer(&cache, "a", revision(1), at(10)), None, "it would be stale");
     }
 
     #[test]
     fn what_is_kept_stays_within_its_weight_and_what_is_asked_for_stays() {
-        let hot = Hot::new(40);
-        hot.keep("a", moment(1), at(10), 10, 1);
+        let cache = AnswerCache::new(40);
+        cache.keep("a", revision(1), at(10), 10, 1);
         for question in ["b", "c", "d", "e", "f", "g"] {
-            assert_eq!(answer(&hot, "a", moment(1), at(0)), Some(1), "asked for all the time");
-            hot.keep(question, moment(1), at(10), 10, 2);
-            let inner = hot.inner.lock();
+            assert_eq!(answer(&cache, "a", revision(1), at(0)), Some(1), "asked for all the time");
+            cache.keep(question, revision(1), at(10), 10, 2);
+            let inner = cache.inner.lock();
             let kept: usize = inner.young.values().chain(inner.old.values()).map(|kept| kept.weight).sum();
             assert!(kept <= 50, "{kept}");
         }
-        assert_eq!(answer(&hot, "b", moment(1), at(0)), None, "not asked for again");
-        hot.keep("huge", moment(1), at(10), 21, 6);
-        assert_eq!(answer(&hot, "huge", moment(1), at(0)), None);
+        assert_eq!(answer(&cache, "b", revision(1), at(0)), None, "not asked for again");
+        cache.keep("huge", revision(1), at(10), 21, 6);
+        assert_eq!(answer(&cache, "huge", revision(1), at(0)), None);
     }
 
     #[test]
     fn what_would_be_forgotten_before_it_is_asked_again_is_not_worth_keeping() {
-        let hot = Hot::new(40);
+        let cache = AnswerCache::new(40);
         for round in 0..3 {
             for question in 0..100 {
-                let known = hot.ask(&question.to_string(), moment(1), at(0));
-                let keeps = matches!(known, Known::Again);
+                let known = cache.ask(&question.to_string(), revision(1), at(0));
+                let keeps = matches!(known, Lookup::Again);
                 assert!(!keeps || (round == 1 && question < 10), "round {round}, question {question}");
                 if keeps {
-                    hot.keep(&question.to_string(), moment(1), at(10), 10, 1);
+                    cache.keep(&question.to_string(), revision(1), at(10), 10, 1);
                 }
             }
         }

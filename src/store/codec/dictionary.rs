@@ -1,4 +1,4 @@
-//! Words that documents repeat: EC2's field names and its common values, stored as numbers.
+//! The dictionary of documents: the words that they repeat, EC2's field names and its common values, are stored as numbers.
 //!
 //! Two thirds of a typical instance's text are field names. With these a record takes under half the bytes: less to write a
 //! commit, and more of the account in the page cache. A word that is not here is stored as text, so the list need not be

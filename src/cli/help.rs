@@ -1,0 +1,180 @@
+//! `muster help`: topics that belong to no single command, and the help of every command.
+//!
+//! A topic is a text file of its own. What the program knows of itself (kinds, checks, rules) is put in from there, so that the
+//! text cannot say anything else.
+
+use clap::Args;
+use strsim::osa_distance;
+
+use super::output::Output;
+use crate::doctor;
+use crate::kinds::KINDS;
+use crate::kinds::rules::{DEFAULT_NAME, RULES};
+
+/// What a text has in place of a list that the program knows.
+const KINDS_HERE: &str = "{kinds}";
+const CHECKS_HERE: &str = "{checks}";
+const RULES_HERE: &str = "{rules}";
+
+/// How many letters a topic may be off to be suggested.
+const NEAR: usize = 3;
+
+/// A page of help that belongs to no single command.
+struct Topic {
+    name: &'static str,
+    about: &'static str,
+    text: &'static str,
+}
+
+/// Every topic, in the order shown.
+const TOPICS: &[Topic] = &[
+    Topic { name: "clients", about: "How AI clients start Muster", text: include_str!("help/clients.md") },
+    Topic {
+        name: "configuration",
+        about: "Flags, variables, the data directory, HTTP",
+        text: include_str!("help/configuration.md"),
+    },
+    Topic {
+        name: "credentials",
+        about: "Where credentials come from, and what they must be allowed",
+        text: include_str!("help/credentials.md"),
+    },
+    Topic {
+        name: "events",
+        about: "How changes show within a second, and how that is proved",
+        text: include_str!("help/events.md"),
+    },
+    Topic {
+        name: "filters",
+        about: "How to search, count and follow from the command line",
+        text: include_str!("help/filters.md"),
+    },
+    Topic {
+        name: "freshness",
+        about: "How old an answer can be, and what failures do",
+        text: include_str!("help/freshness.md"),
+    },
+    Topic {
+        name: "history",
+        about: "What is remembered, for how long, and who made a change",
+        text: include_str!("help/history.md"),
+    },
+    Topic {
+        name: "resources",
+        about: "What a read shows, and of which kinds",
+        text: include_str!("help/resources.md"),
+    },
+    Topic {
+        name: "simulator",
+        about: "An AWS account on loopback that can be made worse than AWS",
+        text: include_str!("help/simulator.md"),
+    },
+    Topic {
+        name: "writes",
+        about: "How tools change AWS, and what they never do",
+        text: include_str!("help/writes.md"),
+    },
+];
+
+/// Which page of help to show.
+#[derive(Clone, Debug, Args)]
+pub(super) struct Help {
+    /// A topic, or a command and its subcommand
+    #[arg(value_name = "TOPIC | COMMAND")]
+    words: Vec<String>,
+}
+
+/// There is no such page.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("there is no command or topic `{given}`{}. Topics: {}", suggestion(nearest.as_deref()), names().join(", "))]
+pub(super) struct NoPage {
+    given: String,
+    nearest: Option<String>,
+}
+
+fn suggestion(nearest: Option<&str>) -> String {
+    nearest.map_or_else(String::new, |nearest| format!(": did you mean `muster help {nearest}`?"))
+}
+
+impl Help {
+    /// Shows the page on standard output.
+    ///
+    /// # Errors
+    /// [`NoPage`].
+    pub(super) fn run(&self, root: clap::Command) -> anyhow::Result<()> {
+        if let [name] = &self.words[..]
+            && let Some(topic) = TOPICS.iter().find(|topic| topic.name == name)
+        {
+            return Ok(Output::stdout().text(filled(topic.text).as_bytes())?);
+        }
+        check(&root, &self.words)?;
+        let asked = ["muster"].into_iter().chain(self.words.iter().map(String::as_str)).chain(["--help"]);
+        if let Err(help) = root.try_get_matches_from(asked) {
+            // A closed standard output leaves nobody to tell.
+            drop(help.print());
+        }
+        Ok(())
+    }
+}
+
+/// Finds out whether the words name a command.
+fn check(root: &clap::Command, words: &[String]) -> Result<(), NoPage> {
+    let mut command = root;
+    for (number, word) in words.iter().enumerate() {
+        let known = command.get_subcommands().filter(|known| !known.is_hide_set()).map(clap::Command::get_name);
+        let topics = TOPICS.iter().map(|topic| topic.name).filter(|_| number == 0);
+        let near = known.chain(topics).map(|known| (osa_distance(word, known), known)).min();
+        let nearest = near.filter(|(distance, _)| *distance <= NEAR).map(|(_, known)| known.to_owned());
+        let missing = || NoPage { given: words.join(" "), nearest };
+        command = command.find_subcommand(word).ok_or_else(missing)?;
+    }
+    Ok(())
+}
+
+fn names() -> Vec<&'static str> {
+    TOPICS.iter().map(|topic| topic.name).collect()
+}
+
+/// The list of topics, for the help of the whole program.
+pub(super) fn topics() -> String {
+    let width = names().into_iter().map(str::len).max().unwrap_or_default();
+    let lines = TOPICS.iter().map(|topic| format!("\n  {:width$}  {}", topic.name, topic.about));
+    format!("Topics (muster help TOPIC):{}", lines.collect::<String>())
+}
+
+/// What follows the flags of `muster doctor`.
+pub(super) fn doctor() -> String {
+    filled(include_str!("help/doctor.md"))
+}
+
+/// What follows the flags of `muster setup` and `muster teardown`.
+pub(super) fn setup() -> String {
+    filled(include_str!("help/setup.md"))
+}
+
+/// What follows the subcommands of `muster log`.
+pub(super) fn log() -> &'static str {
+    include_str!("help/log.md")
+}
+
+/// A text with the lists that the program knows.
+fn filled(text: &str) -> String {
+    let checks = doctor::CHECKS.iter().map(|check| format!("- `{}`: {}\n", check.name, check.title));
+    let rules = RULES.iter().map(|rule| format!("- `{}`: a rule. {}.\n", rule.name(DEFAULT_NAME), rule.title));
+    let kinds = KINDS.iter().map(|spec| {
+        let events = match spec.relaxed {
+            None => "; some of its changes cause no event".to_owned(),
+            Some(relaxed) => {
+                let rules = spec.event_rules.iter().map(|rule| format!("`{rule}`")).collect::<Vec<_>>();
+                format!(", and every {} s while {} are proved", relaxed.as_secs(), rules.join(", "))
+            }
+        };
+        format!("- `{}`: {}, swept every {} s{events}\n", spec.slug, spec.plural, spec.interval.as_secs())
+    });
+    text.replace(KINDS_HERE, kinds.collect::<String>().trim_end())
+        .replace(CHECKS_HERE, checks.collect::<String>().trim_end())
+        .replace(RULES_HERE, rules.collect::<String>().trim_end())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,143 @@
+//! What README and the topics say of the command line is what the command line takes.
+
+use std::collections::BTreeSet;
+
+use clap::{CommandFactory, Parser};
+
+use super::super::Cli;
+use super::*;
+
+const README: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md"));
+
+/// Every text that people read, by its name.
+fn texts() -> Vec<(&'static str, String)> {
+    let topics = TOPICS.iter().map(|topic| (topic.name, filled(topic.text)));
+    let helps = [("README", README.to_owned()), ("doctor", doctor()), ("setup", setup()), ("log", log().to_owned())];
+    topics.chain(helps).collect()
+}
+
+/// The lines of a text that are code: between fences, or indented.
+fn code(text: &str) -> Vec<String> {
+    let mut fenced = false;
+    let mut lines = Vec::new();
+    for line in text.lines() {
+        if line.starts_with("```") {
+            fenced = !fenced;
+        } else if fenced || line.starts_with("    ") {
+            lines.push(line.trim().to_owned());
+        }
+    }
+    lines
+}
+
+/// The words of a line for the shell, up to what redirects or ends it.
+fn words(line: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut quoted = false;
+    for letter in line.chars() {
+        match letter {
+            '\'' => quoted = !quoted,
+            ' ' if !quoted => words.push(String::new()),
+            letter => words.last_mut().unwrap().push(letter),
+        }
+    }
+    words.into_iter().take_while(|word| !["&", ">", "|"].contains(&word.as_str())).collect()
+}
+
+/// The words after `muster` of a line that runs it.
+fn of_muster(line: &str) -> Option<Vec<String>> {
+    let words = words(
+        line.strip_prefix("cargo run --release -- ").map(|rest| format!("muster {rest}")).as_deref().unwrap_or(line),
+    );
+    let program = words.iter().position(|word| !word.contains('='))?;
+    (words[program] == "muster").then(|| words[program..].to_vec())
+}
+
+/// Every long flag of every command.
+fn flags(command: &clap::Command) -> BTreeSet<String> {
+    let own = command.get_arguments().filter_map(|argument| Some(format!("--{}", argument.get_long()?)));
+    own.chain(command.get_subcommands().flat_map(flags)).collect()
+}
+
+#[test]
+fn every_command_of_readme_and_topics_is_one_that_the_program_takes() {
+    let mut seen = 0;
+    for (name, text) in texts() {
+        for line in code(&text) {
+            let Some(words) = of_muster(&line) else { continue };
+            seen += 1;
+            if let Err(error) = Cli::try_parse_from(&words) {
+                panic!("{name}: {line}: {error}");
+            }
+        }
+    }
+    assert!(seen > 30, "{seen} commands were found");
+}
+
+#[test]
+fn every_flag_of_readme_and_topics_is_one_that_the_program_has() {
+    let known = flags(&Cli::command());
+    assert!(known.contains("--allow-writes") && known.contains("--data-dir"), "{known:?}");
+    let mut named = 0;
+    for (name, text) in texts() {
+        for span in text.split('`').skip(1).step_by(2).filter(|span| span.starts_with("--")) {
+            let flag = span.split([' ', '=', '[']).next().unwrap();
+            assert!(known.contains(flag), "{name} names {span}, which no command has");
+            named += 1;
+        }
+    }
+    assert!(named > 20, "{named} flags were found");
+}
+
+#[test]
+fn every_flag_says_what_it_does() {
+    fn check(command: &clap::Command) {
+        for argument in command.get_arguments() {
+            assert!(argument.is_hide_set() || argument.get_help().is_some(), "{} {argument}", command.get_name());
+        }
+        command.get_subcommands().for_each(check);
+    }
+    check(&Cli::command());
+}
+
+#[test]
+fn every_topic_that_is_named_exists_and_no_command_has_its_name() {
+    let root = Cli::command();
+    for topic in TOPICS {
+        assert!(root.find_subcommand(topic.name).is_none(), "{} is a command", topic.name);
+        assert!(topics().contains(&format!("  {} ", topic.name)), "{}", topics());
+    }
+    for (name, text) in texts() {
+        for named in text.split("`muster help ").skip(1).filter_map(|rest| rest.split(['`', ' ']).next()) {
+            let is_page = names().contains(&named) || root.find_subcommand(named).is_some();
+            assert!(is_page, "{name} names the page {named}");
+        }
+    }
+}
+
+#[test]
+fn what_is_no_page_is_an_error_that_names_the_nearest() {
+    let error = |words: &[&str]| {
+        let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+        check(&Cli::command(), &words).unwrap_err()
+    };
+    assert_eq!(error(&["event"]).nearest.as_deref(), Some("events"));
+    assert_eq!(error(&["serv"]).nearest.as_deref(), Some("serve"));
+    assert_eq!(error(&["log", "verfy"]).nearest.as_deref(), Some("verify"));
+    let far = error(&["astronomy"]);
+    assert_eq!(far.nearest, None);
+    assert!(far.to_string().contains("freshness, history"), "{far}");
+}
+
+#[test]
+fn the_lists_are_the_programs_own() {
+    for (name, text) in texts() {
+        for place in [KINDS_HERE, CHECKS_HERE, RULES_HERE] {
+            assert!(name == "README" || !text.contains(place), "{name}");
+        }
+    }
+    assert!(
+        filled(KINDS_HERE)
+            .contains("- `vpc`: VPCs, swept every 300 s, and every 3600 s while `tags`, `calls` are proved")
+    );
+}

@@ -1,0 +1,128 @@
+//! The names of all actions, which faults are set for. What an action does is its service's business.
+
+/// EC2's.
+static EC2: [&str; 56] = [
+    "AllocateAddress",
+    "AssociateAddress",
+    "AssociateRouteTable",
+    "AttachInternetGateway",
+    "AttachVolume",
+    "AuthorizeSecurityGroupIngress",
+    "CreateImage",
+    "CreateInternetGateway",
+    "CreateNatGateway",
+    "CreateNetworkAcl",
+    "CreateNetworkAclEntry",
+    "CreateNetworkInterface",
+    "CreateRoute",
+    "CreateRouteTable",
+    "CreateSnapshot",
+    "CreateSnapshots",
+    "CreateTags",
+    "CreateVolume",
+    "DeleteInternetGateway",
+    "DeleteNatGateway",
+    "DeleteNetworkAcl",
+    "DeleteNetworkAclEntry",
+    "DeleteNetworkInterface",
+    "DeleteRoute",
+    "DeleteRouteTable",
+    "DeleteSnapshot",
+    "DeleteTags",
+    "DeleteVolume",
+    "DeregisterImage",
+    "DescribeAddresses",
+    "DescribeImages",
+    "DescribeInstanceStatus",
+    "DescribeInstances",
+    "DescribeInternetGateways",
+    "DescribeNatGateways",
+    "DescribeNetworkAcls",
+    "DescribeNetworkInterfaces",
+    "DescribeRegions",
+    "DescribeRouteTables",
+    "DescribeSecurityGroups",
+    "DescribeSnapshots",
+    "DescribeSubnets",
+    "DescribeVolumes",
+    "DescribeVpcs",
+    "DetachInternetGateway",
+    "DetachVolume",
+    "DisassociateAddress",
+    "DisassociateRouteTable",
+    "ModifyVolume",
+    "RebootInstances",
+    "ReleaseAddress",
+    "RevokeSecurityGroupIngress",
+    "RunInstances",
+    "StartInstances",
+    "StopInstances",
+    "TerminateInstances",
+];
+
+/// STS's.
+static STS: [&str; 2] = ["AssumeRole", "GetCallerIdentity"];
+
+/// SQS's.
+static SQS: [&str; 17] = [
+    "ChangeMessageVisibility",
+    "ChangeMessageVisibilityBatch",
+    "CreateQueue",
+    "DeleteMessage",
+    "DeleteMessageBatch",
+    "DeleteQueue",
+    "GetQueueAttributes",
+    "GetQueueUrl",
+    "ListQueueTags",
+    "ListQueues",
+    "PurgeQueue",
+    "ReceiveMessage",
+    "SendMessage",
+    "SendMessageBatch",
+    "SetQueueAttributes",
+    "TagQueue",
+    "UntagQueue",
+];
+
+/// EventBridge's.
+static EVENTS: [&str; 15] = [
+    "DeleteRule",
+    "DescribeRule",
+    "DisableRule",
+    "EnableRule",
+    "ListRuleNamesByTarget",
+    "ListRules",
+    "ListTagsForResource",
+    "ListTargetsByRule",
+    "PutEvents",
+    "PutRule",
+    "PutTargets",
+    "RemoveTargets",
+    "TagResource",
+    "TestEventPattern",
+    "UntagResource",
+];
+
+/// `CloudTrail`'s.
+static TRAIL: [&str; 1] = ["LookupEvents"];
+
+/// The names of the actions of all services.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    let services: [&'static [&'static str]; 5] = [&EC2, &STS, &SQS, &EVENTS, &TRAIL];
+    services.into_iter().flatten().copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::simulator::{ec2, events, sqs, sts, trail};
+
+    #[test]
+    fn every_action_that_a_service_answers_is_named() {
+        let answered =
+            ec2::names().chain(sts::names()).chain(sqs::names()).chain(events::names()).chain(trail::names());
+        assert_eq!(names().collect::<BTreeSet<_>>(), answered.collect::<BTreeSet<_>>());
+    }
+}

@@ -1,0 +1,76 @@
+//! The things of one kind that calls made or changed, as versions over the formula.
+
+use std::collections::HashMap;
+
+use crate::simulator::clock::Moment;
+use crate::simulator::history::History;
+
+/// The first number of what calls create.
+pub(crate) const CREATED: u64 = 1 << 40;
+
+/// Something with moments of its own, which a clock that is put back moves along.
+pub(crate) trait Timed {
+    /// Moves each moment through `shift`; most things have none.
+    fn shift(&mut self, _shift: impl Fn(Moment) -> Moment) {}
+}
+
+/// The things of one kind that calls made or changed, by number.
+#[derive(Debug)]
+pub(crate) struct Changes<T> {
+    changed: HashMap<u64, History<T>>,
+    made: u64,
+}
+
+impl<T> Default for Changes<T> {
+    fn default() -> Self {
+        Self { changed: HashMap::new(), made: 0 }
+    }
+}
+
+impl<T> Changes<T> {
+    pub(crate) fn get(&self, number: u64) -> Option<&History<T>> {
+        self.changed.get(&number)
+    }
+
+    /// The numbers of everything that was made or changed, in no order.
+    pub(crate) fn numbers(&self) -> Vec<u64> {
+        self.changed.keys().copied().collect()
+    }
+
+    /// The numbers calls have made, from `from` on.
+    pub(crate) fn made(&self, from: u64) -> impl Iterator<Item = u64> + use<T> {
+        from.max(CREATED)..CREATED + self.made
+    }
+
+    /// The number of what is made next.
+    pub(crate) const fn next(&self) -> u64 {
+        CREATED + self.made
+    }
+
+    /// Adds what a call made at `now`, which has the number [`Changes::next`].
+    pub(crate) fn make(&mut self, now: Moment, made: T) {
+        self.changed.insert(self.next(), History::new(now, made));
+        self.made += 1;
+    }
+
+    /// Makes one `next` from `now` on. `formula` is what it was until then if it was never changed before.
+    pub(crate) fn change(&mut self, number: u64, now: Moment, formula: impl FnOnce() -> T, next: T) {
+        let history = self.changed.entry(number).or_insert_with(|| History::new(Moment::NEVER, formula()));
+        history.push(now, next);
+    }
+}
+
+impl<T: Timed + Clone + PartialEq> Changes<T> {
+    /// Lets nothing begin or be done later than it was when the clock, then at `from`, was put back to `to`.
+    pub(crate) fn rewind(&mut self, to: Moment, from: Moment) {
+        let back = from.0.saturating_sub(to.0);
+        for history in self.changed.values_mut() {
+            history.rewind(to);
+            let mut moved = history.latest().clone();
+            moved.shift(|moment| if moment > to { Moment(moment.0 - back).max(to) } else { moment });
+            if moved != *history.latest() {
+                history.push(to, moved);
+            }
+        }
+    }
+}

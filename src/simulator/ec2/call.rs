@@ -1,0 +1,136 @@
+//! One call of EC2's API, the envelope around its answer, and what describes have in common.
+
+use crate::simulator::clock::Moment;
+use crate::simulator::estate::{Estate, View};
+use crate::simulator::ident::{Idents, Kind};
+use crate::simulator::instance::Instance;
+use crate::simulator::lens::Lens;
+use crate::simulator::page::Page;
+use crate::simulator::refusal::Refusal;
+use crate::simulator::request::Params;
+use crate::simulator::tags::Tags;
+use crate::simulator::xml::Xml;
+
+/// One call, with everything its answer may depend on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Call<'a> {
+    pub(crate) params: &'a Params,
+    pub(crate) estate: &'a Estate,
+    /// The moment of the request.
+    pub(crate) now: Moment,
+    /// How describes see the estate.
+    pub(crate) lens: Lens,
+    pub(crate) request: &'a str,
+}
+
+/// What a call is answered with: the XML of its answer.
+pub(super) type Answer = Result<String, Refusal>;
+
+impl Call<'_> {
+    /// Ends a dry run. EC2 checks parameters and ids before it, and states after it.
+    pub(super) fn dry_run(&self) -> Result<(), Refusal> {
+        if self.params.flag("DryRun")? { Err(Refusal::dry_run()) } else { Ok(()) }
+    }
+
+    /// The answer's document: `ActionResponse` around what `inside` writes, which is about `bytes` long.
+    pub(super) fn envelope(&self, action: &str, bytes: usize, inside: impl FnOnce(&mut Xml)) -> String {
+        let mut xml = Xml::with_capacity(bytes + 512);
+        xml.raw("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<");
+        xml.raw(action);
+        xml.raw("Response xmlns=\"http://ec2.amazonaws.com/doc/2016-11-15/\">");
+        xml.text("requestId", self.request);
+        inside(&mut xml);
+        xml.raw("</");
+        xml.raw(action);
+        xml.raw("Response>");
+        xml.finish()
+    }
+
+    /// The answer of a call that has nothing to say but that it worked.
+    pub(super) fn done(&self, action: &str) -> String {
+        self.envelope(action, 64, |xml| xml.flag("return", true))
+    }
+
+    /// The numbers of the named instances, if this describe sees all of them.
+    pub(super) fn instances(&self, ids: &[&str]) -> Result<Vec<u64>, Refusal> {
+        self.numbers(ids, |view, number| view.listed(number, self.lens.of(Kind::Instance, number).at).is_some())
+    }
+
+    /// The numbers of the named instances, if all of them exist now: what a call that changes them asks.
+    pub(super) fn targets(&self, ids: &[&str]) -> Result<Vec<u64>, Refusal> {
+        self.numbers(ids, |view, number| view.listed(number, view.now()).is_some())
+    }
+
+    fn numbers(&self, ids: &[&str], exists: impl Fn(&View, u64) -> bool) -> Result<Vec<u64>, Refusal> {
+        let view = self.estate.view();
+        let mut numbers = Vec::with_capacity(ids.len());
+        let mut unknown = Vec::new();
+        for id in ids {
+            let number = view.number(id).map_err(|_| Refusal::malformed_instance(id))?;
+            match number.filter(|number| exists(&view, *number)) {
+                Some(number) => numbers.push(number),
+                None => unknown.push(*id),
+            }
+        }
+        if unknown.is_empty() { Ok(numbers) } else { Err(Refusal::instance_not_found(&unknown)) }
+    }
+
+    /// An instance as this describe sees it, and as of when.
+    pub(super) fn see(&self, view: &View, number: u64) -> Option<(Instance, Moment)> {
+        let sight = self.lens.of(Kind::Instance, number);
+        let mut instance = if sight.hidden { None } else { view.listed(number, sight.at) }?;
+        if sight.tagless {
+            instance.tags = Tags::default();
+        }
+        Some((instance, sight.at))
+    }
+}
+
+/// Hands what `see` sees of a page's numbers to `emit`; returns the position the next page starts at.
+///
+/// The end is known only when a page finds nothing beyond it, so a token may lead to an empty page, as on AWS.
+pub(super) fn walk<T>(
+    end: u64,
+    page: &Page,
+    mut see: impl FnMut(u64) -> Option<T>,
+    mut emit: impl FnMut(T),
+) -> Option<u64> {
+    let mut taken = 0;
+    for number in page.from..end {
+        if page.limit.is_some_and(|limit| taken == limit) {
+            return Some(number);
+        }
+        if let Some(item) = see(number) {
+            taken += 1;
+            emit(item);
+        }
+    }
+    None
+}
+
+/// The numbers of named resources below `end`, or the refusals EC2 has for texts and ids that are none.
+pub(super) fn named(
+    idents: Idents,
+    kind: Kind,
+    ids: &[&str],
+    end: u64,
+    malformed: &'static str,
+    not_found: impl FnOnce(&[&str]) -> Refusal,
+) -> Result<Vec<u64>, Refusal> {
+    let mut numbers = Vec::with_capacity(ids.len());
+    let mut unknown = Vec::new();
+    for id in ids {
+        let number = idents.number(kind, id).map_err(|_| Refusal::malformed(malformed, id, kind.prefix()))?;
+        match number.filter(|number| *number < end) {
+            Some(number) => numbers.push(number),
+            None => unknown.push(*id),
+        }
+    }
+    if unknown.is_empty() { Ok(numbers) } else { Err(not_found(&unknown)) }
+}
+
+pub(super) fn next_token(xml: &mut Xml, page: &Page, next: Option<u64>) {
+    if let Some(position) = next {
+        xml.text("nextToken", &page.token(position));
+    }
+}

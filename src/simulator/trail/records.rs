@@ -1,0 +1,29 @@
+//! The calls that were recorded.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use parking_lot::RwLock;
+
+use crate::simulator::happening::{Happening, What};
+
+/// How many calls are remembered.
+pub(super) const MOST: usize = 10_000;
+
+/// The records of all accounts, oldest first.
+#[derive(Debug, Default)]
+pub(crate) struct Trail(pub(super) RwLock<VecDeque<Arc<Happening>>>);
+
+impl Trail {
+    /// Remembers a call; anything else is none of a trail's.
+    pub(crate) fn record(&self, happening: &Happening) {
+        if !matches!(happening.what, What::Call { .. }) {
+            return;
+        }
+        let mut records = self.0.write();
+        if records.len() >= MOST {
+            records.pop_front();
+        }
+        records.push_back(Arc::new(happening.clone()));
+    }
+}

@@ -1,0 +1,270 @@
+//! What stands in the records of each table. The structs borrow from the record where they can.
+
+use bincode::{BorrowDecode, Decode, Encode};
+
+use super::document::{Body, Tree};
+use crate::model::RowFields;
+
+/// Counters kept beside the data, in one `meta` record.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub(in crate::store) struct Ledger {
+    /// The newest record's seq.
+    pub(in crate::store) seq: u64,
+    /// Bytes of keys and values alive, by table.
+    pub(in crate::store) live: Live,
+    /// Up to where the log is folded into `base`: the newest record that is not there any more. 0 while all are.
+    pub(in crate::store) horizon: u64,
+    /// When that record was committed, in milliseconds; 0 while there is none.
+    pub(in crate::store) horizon_at: i64,
+}
+
+/// Bytes of keys and values alive, by table.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub struct Live {
+    /// In `events`.
+    pub events: u64,
+    /// In `by_resource`.
+    pub by_resource: u64,
+    /// In `current`.
+    pub current: u64,
+    /// In `rows`.
+    pub rows: u64,
+    /// In `tombstones`.
+    pub tombstones: u64,
+    /// In `base`.
+    pub base: u64,
+    /// In `times`.
+    pub times: u64,
+    /// In `dedupe`.
+    pub dedupe: u64,
+}
+
+/// The part of a row that lists and sweep comparison read: everything but facets and tags.
+#[derive(Encode, BorrowDecode)]
+pub(in crate::store) struct DiskHead<'a> {
+    pub(in crate::store) digest: [u8; 16],
+    pub(in crate::store) provisional: bool,
+    pub(in crate::store) seen: i64,
+    pub(in crate::store) changed: u64,
+    pub(in crate::store) name: Option<&'a str>,
+    pub(in crate::store) owner: Option<&'a str>,
+}
+
+/// A row; the head comes first, so that it can be read alone.
+#[derive(Encode, BorrowDecode)]
+pub(in crate::store) struct DiskRow<'a> {
+    pub(in crate::store) head: DiskHead<'a>,
+    /// Which version of its kind's projection made it.
+    pub(in crate::store) projection: u32,
+    pub(in crate::store) facets: Vec<(u16, &'a str)>,
+    pub(in crate::store) tags: Vec<(&'a str, &'a str)>,
+}
+
+impl DiskRow<'_> {
+    /// What the kind extracted.
+    pub(in crate::store) fn fields(&self) -> RowFields {
+        RowFields {
+            projection: self.projection,
+            name: self.head.name.map(str::to_owned),
+            owner: self.head.owner.map(str::to_owned),
+            facets: self.facets.iter().map(|(number, value)| (*number, (*value).to_owned())).collect(),
+            tags: self.tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
+        }
+    }
+}
+
+/// How far a scope's kind was listed; see [`crate::store::Watermark`].
+#[derive(Encode, Decode)]
+pub(in crate::store) struct DiskWatermark {
+    pub(in crate::store) started: i64,
+    pub(in crate::store) ended: i64,
+    pub(in crate::store) complete: bool,
+}
+
+/// A notification that was recorded.
+#[derive(Encode, BorrowDecode)]
+pub(super) struct DiskNotified<'a> {
+    pub(in crate::store) at: i64,
+    pub(in crate::store) event_id: &'a str,
+}
+
+/// A message of a queue that could not be read; see [`crate::store::parked`].
+#[derive(Encode, BorrowDecode)]
+pub(in crate::store) struct DiskParked<'a> {
+    pub(in crate::store) at: i64,
+    pub(in crate::store) receives: u32,
+    pub(in crate::store) bytes: u64,
+    pub(in crate::store) queue: &'a str,
+    pub(in crate::store) why: &'a str,
+    pub(in crate::store) body: &'a str,
+}
+
+// The time comes first: `decode_time` reads nothing else.
+#[derive(Encode, BorrowDecode)]
+pub(super) struct DiskRecord<'a> {
+    pub(in crate::store) recorded_at: i64,
+    pub(in crate::store) cause: DiskCause<'a>,
+    pub(in crate::store) event: DiskEvent<'a>,
+}
+
+// Variants are numbered by position: append only.
+#[derive(Encode, BorrowDecode)]
+pub(super) enum DiskCause<'a> {
+    Baseline,
+    Sweep,
+    Refresh,
+    Notification { event_id: &'a str },
+    Tool { action: u64 },
+    Resumed { since: i64 },
+    Call { event_id: &'a str, call: DiskCall<'a> },
+}
+
+#[derive(Encode, BorrowDecode)]
+pub(super) struct DiskCall<'a> {
+    pub(in crate::store) name: &'a str,
+    pub(in crate::store) actor: &'a str,
+    pub(in crate::store) address: Option<&'a str>,
+    pub(in crate::store) agent: Option<&'a str>,
+}
+
+// Variants are numbered by position: append only.
+#[derive(Encode, BorrowDecode)]
+pub(super) enum DiskEvent<'a> {
+    Discovered {
+        id: DiskId<'a>,
+        document: Body<'a>,
+        evidence: DiskEvidence,
+        mapping: u16,
+    },
+    Changed {
+        id: DiskId<'a>,
+        changes: Vec<DiskChange<'a>>,
+        evidence: Vec<(DiskGroup, DiskEvidence)>,
+        overlay: DiskOverlay<'a>,
+    },
+    Removed {
+        id: DiskId<'a>,
+        at: i64,
+    },
+    Remapped {
+        id: DiskId<'a>,
+        changes: Vec<DiskChange<'a>>,
+        mapping: u16,
+    },
+    ActionRequested {
+        action: u64,
+        tool: &'a str,
+        targets: Vec<DiskId<'a>>,
+    },
+    ActionFinished {
+        action: u64,
+        outcome: DiskOutcome<'a>,
+    },
+    Called {
+        at: i64,
+        targets: Vec<DiskId<'a>>,
+    },
+}
+
+// Variants are numbered by position: append only.
+#[derive(Encode, BorrowDecode)]
+pub(super) enum DiskOutcome<'a> {
+    Succeeded { created: Vec<&'a str> },
+    Refused { code: &'a str, message: &'a str },
+    Unknown { message: &'a str },
+}
+
+// Variants are numbered by position: append only.
+#[derive(Encode, BorrowDecode)]
+pub(super) enum DiskOverlay<'a> {
+    Keep,
+    Lay(DiskProvisional<'a>),
+    Settle,
+    Tag(DiskTagging<'a>),
+}
+
+#[derive(Encode, BorrowDecode)]
+pub(super) struct DiskTagging<'a> {
+    pub(in crate::store) version: u64,
+    pub(in crate::store) at: i64,
+    pub(in crate::store) superseded: Vec<Tree<'a>>,
+}
+
+#[derive(Encode, BorrowDecode)]
+pub(super) struct DiskProvisional<'a> {
+    pub(in crate::store) group: DiskGroup,
+    pub(in crate::store) source: DiskSource,
+    pub(in crate::store) at: i64,
+    pub(in crate::store) before: Vec<&'a str>,
+}
+
+// Variants are numbered by position: append only.
+#[derive(Clone, Copy, Encode, Decode)]
+pub(super) enum DiskGroup {
+    State,
+    Tags,
+    Rest,
+}
+
+// Variants are numbered by position: append only.
+#[derive(Clone, Copy, Encode, Decode)]
+pub(super) enum DiskSource {
+    Sweep,
+    Refresh,
+    Notification,
+    Tool,
+}
+
+#[derive(Encode, Decode)]
+pub(super) struct DiskEvidence {
+    pub(in crate::store) source: DiskSource,
+    pub(in crate::store) at: i64,
+}
+
+#[derive(Encode, BorrowDecode)]
+pub(super) struct DiskId<'a> {
+    pub(in crate::store) kind: &'a str,
+    pub(in crate::store) id: &'a str,
+    pub(in crate::store) account: &'a str,
+    pub(in crate::store) region: &'a str,
+}
+
+#[derive(Encode, BorrowDecode)]
+pub(super) struct DiskChange<'a> {
+    pub(in crate::store) path: &'a str,
+    pub(in crate::store) before: Option<Tree<'a>>,
+    pub(in crate::store) after: Option<Tree<'a>>,
+}
+
+#[derive(Encode, BorrowDecode)]
+pub(super) struct DiskKnown<'a> {
+    pub(in crate::store) evidence: [DiskEvidence; 3],
+    pub(in crate::store) provisional: Option<DiskProvisional<'a>>,
+    pub(in crate::store) held: Vec<DiskHeld<'a>>,
+    pub(in crate::store) mapping: u16,
+    pub(in crate::store) discovered: u64,
+    pub(in crate::store) changed: u64,
+    pub(in crate::store) changed_at: i64,
+    pub(in crate::store) tagging: Option<DiskTagging<'a>>,
+}
+
+/// A resource; the document comes last, so that it can be passed on as it is.
+#[derive(Encode, BorrowDecode)]
+pub(super) struct DiskCurrent<'a> {
+    pub(in crate::store) known: DiskKnown<'a>,
+    pub(in crate::store) document: Body<'a>,
+}
+
+#[derive(Encode, BorrowDecode)]
+pub(super) struct DiskHeld<'a> {
+    pub(in crate::store) state: &'a str,
+    pub(in crate::store) until: i64,
+}
+
+#[derive(Encode, BorrowDecode)]
+pub(super) struct DiskTombstone<'a> {
+    pub(in crate::store) at: i64,
+    pub(in crate::store) removed_at: i64,
+    pub(in crate::store) seq: u64,
+    pub(in crate::store) document: Body<'a>,
+}

@@ -1,0 +1,256 @@
+//! A document as a flat run of tokens in preorder, with the words that EC2 repeats as numbers.
+//!
+//! It is decoded with a stack of our own whose depth is bounded: recursion over hostile bytes would overflow the thread's
+//! stack, which aborts the process.
+
+use std::borrow::Cow;
+use std::cell::Cell;
+
+use bincode::de::BorrowDecoder;
+use bincode::enc::Encoder;
+use bincode::{BorrowDecode, Encode};
+
+use super::dictionary;
+use super::frame::CONFIG;
+use crate::model::{Document, Map, Value};
+
+/// How deep lists and maps may nest in a document, in both directions. EC2's deepest answers nest 6 levels.
+pub(in crate::store) const MAX_DEPTH: usize = 64;
+
+/// A whole document: the number of its fields, then each field's name and tokens.
+pub(super) struct Body<'a>(pub(super) Cow<'a, Document>);
+
+/// One value as tokens.
+pub(super) struct Tree<'a>(pub(super) Cow<'a, Value>);
+
+// Variants are numbered by position: append only. A list is followed by its elements, a map by names and values in turn. A
+// name is a `u32`: 0 and the text, or the number of a word, plus one.
+#[derive(Encode, BorrowDecode)]
+pub(super) enum Token<'a> {
+    Null,
+    Bool(bool),
+    Int(i64),
+    Text(&'a str),
+    List(u32),
+    Map(u32),
+    /// Text that is one of [`super::dictionary::WORDS`].
+    Word(u32),
+}
+
+/// Reads a document's tokens one after the other, for those who pass it on without building it.
+pub(in crate::store) struct Tokens<'b> {
+    rest: Cell<&'b [u8]>,
+}
+
+/// The next token of a document, as [`Tokens`] tells it.
+pub(in crate::store) enum Next<'b> {
+    Null,
+    Bool(bool),
+    Int(i64),
+    Text(&'b str),
+    /// As many values follow.
+    List(usize),
+    /// As many pairs of name and value follow.
+    Map(usize),
+}
+
+impl<'b> Tokens<'b> {
+    /// The tokens of a document's fields.
+    pub(in crate::store) fn new(document: &'b [u8]) -> Self {
+        Tokens { rest: Cell::new(document) }
+    }
+
+    /// How many fields the document has. To be asked first.
+    pub(in crate::store) fn fields(&self) -> Option<usize> {
+        self.take::<u32>().and_then(|count| usize::try_from(count).ok())
+    }
+
+    /// The next field's name.
+    pub(in crate::store) fn name(&self) -> Option<&'b str> {
+        self.take::<Name<'b>>().map(|name| name.0)
+    }
+
+    /// The next token; `None` when the bytes hold none.
+    pub(in crate::store) fn token(&self) -> Option<Next<'b>> {
+        Some(match self.take::<Token<'b>>()? {
+            Token::Null => Next::Null,
+            Token::Bool(flag) => Next::Bool(flag),
+            Token::Int(number) => Next::Int(number),
+            Token::Text(text) => Next::Text(text),
+            Token::List(count) => Next::List(usize::try_from(count).ok()?),
+            Token::Map(count) => Next::Map(usize::try_from(count).ok()?),
+            Token::Word(number) => Next::Text(dictionary::word(number)?),
+        })
+    }
+
+    /// Whether nothing is left.
+    pub(in crate::store) fn is_done(&self) -> bool {
+        self.rest.get().is_empty()
+    }
+
+    fn take<T: BorrowDecode<'b, ()>>(&self) -> Option<T> {
+        let rest = self.rest.get();
+        let (taken, used) = bincode::borrow_decode_from_slice::<T, _>(rest, CONFIG).ok()?;
+        self.rest.set(rest.get(used..)?);
+        Some(taken)
+    }
+}
+
+impl Encode for Body<'_> {
+    fn encode<E: Encoder>(&self, encoder: &mut E) -> Result<(), bincode::error::EncodeError> {
+        count(self.0.fields().len())?.encode(encoder)?;
+        encode_fields(self.0.fields(), 1, encoder)
+    }
+}
+
+impl Encode for Tree<'_> {
+    fn encode<E: Encoder>(&self, encoder: &mut E) -> Result<(), bincode::error::EncodeError> {
+        encode_value(&self.0, 0, encoder)
+    }
+}
+
+impl<'de, C> BorrowDecode<'de, C> for Body<'de> {
+    fn borrow_decode<D: BorrowDecoder<'de, Context = C>>(decoder: &mut D) -> Result<Self, bincode::error::DecodeError> {
+        let fields = u32::borrow_decode(decoder)?;
+        match decode_tree(decoder, Token::Map(fields))? {
+            Value::Map(fields) => Ok(Body(Cow::Owned(Document::new(fields)))),
+            _ => Err(bincode::error::DecodeError::Other("a document is a map")),
+        }
+    }
+}
+
+impl<'de, C> BorrowDecode<'de, C> for Tree<'de> {
+    fn borrow_decode<D: BorrowDecoder<'de, Context = C>>(decoder: &mut D) -> Result<Self, bincode::error::DecodeError> {
+        let root = Token::borrow_decode(decoder)?;
+        Ok(Tree(Cow::Owned(decode_tree(decoder, root)?)))
+    }
+}
+
+fn encode_value<E: Encoder>(value: &Value, depth: usize, encoder: &mut E) -> Result<(), bincode::error::EncodeError> {
+    if depth > MAX_DEPTH {
+        return Err(bincode::error::EncodeError::Other("nested deeper than 64 levels"));
+    }
+    match value {
+        Value::Null => Token::Null.encode(encoder),
+        Value::Bool(flag) => Token::Bool(*flag).encode(encoder),
+        Value::Int(number) => Token::Int(*number).encode(encoder),
+        Value::Text(text) => dictionary::number(text).map_or(Token::Text(text), Token::Word).encode(encoder),
+        Value::List(list) => {
+            Token::List(count(list.len())?).encode(encoder)?;
+            list.iter().try_for_each(|element| encode_value(element, depth + 1, encoder))
+        }
+        Value::Map(map) => {
+            Token::Map(count(map.len())?).encode(encoder)?;
+            encode_fields(map, depth + 1, encoder)
+        }
+    }
+}
+
+fn encode_fields<E: Encoder>(map: &Map, depth: usize, encoder: &mut E) -> Result<(), bincode::error::EncodeError> {
+    for (name, value) in map.iter() {
+        Name(name).encode(encoder)?;
+        encode_value(value, depth, encoder)?;
+    }
+    Ok(())
+}
+
+fn count(length: usize) -> Result<u32, bincode::error::EncodeError> {
+    u32::try_from(length).map_err(|_| bincode::error::EncodeError::Other("more than 4,294,967,295 elements"))
+}
+
+/// A field's name.
+struct Name<'a>(&'a str);
+
+impl Encode for Name<'_> {
+    fn encode<E: Encoder>(&self, encoder: &mut E) -> Result<(), bincode::error::EncodeError> {
+        match dictionary::number(self.0) {
+            Some(number) => (number + 1).encode(encoder),
+            None => (0_u32, self.0).encode(encoder),
+        }
+    }
+}
+
+impl<'de, C> BorrowDecode<'de, C> for Name<'de> {
+    fn borrow_decode<D: BorrowDecoder<'de, Context = C>>(decoder: &mut D) -> Result<Self, bincode::error::DecodeError> {
+        match u32::borrow_decode(decoder)?.checked_sub(1) {
+            Some(number) => word(number).map(Name),
+            None => <&str>::borrow_decode(decoder).map(Name),
+        }
+    }
+}
+
+/// The word with a number.
+fn word(number: u32) -> Result<&'static str, bincode::error::DecodeError> {
+    dictionary::word(number).ok_or(bincode::error::DecodeError::Other("a word that this version does not know"))
+}
+
+/// A list or map whose elements are still being read.
+enum Open {
+    List { left: u32, items: Vec<Value> },
+    Map { left: u32, name: Cow<'static, str>, fields: Vec<(Cow<'static, str>, Value)> },
+}
+
+fn decode_tree<'de, C, D>(decoder: &mut D, root: Token<'de>) -> Result<Value, bincode::error::DecodeError>
+where
+    D: BorrowDecoder<'de, Context = C>,
+{
+    let mut open: Vec<Open> = Vec::new();
+    let mut token = root;
+    loop {
+        let mut done = match token {
+            Token::Null => Value::Null,
+            Token::Bool(flag) => Value::Bool(flag),
+            Token::Int(number) => Value::Int(number),
+            Token::Text(text) => Value::Text(text.to_owned()),
+            Token::Word(number) => Value::Text(word(number)?.to_owned()),
+            Token::List(0) => Value::List(Vec::new()),
+            Token::Map(0) => Value::Map(Map::new()),
+            Token::List(_) | Token::Map(_) if open.len() >= MAX_DEPTH => {
+                return Err(bincode::error::DecodeError::Other("nested deeper than 64 levels"));
+            }
+            Token::List(left) => {
+                open.push(Open::List { left, items: Vec::with_capacity(reserve(left)) });
+                token = Token::borrow_decode(decoder)?;
+                continue;
+            }
+            Token::Map(left) => {
+                let name = dictionary::owned(Name::borrow_decode(decoder)?.0);
+                open.push(Open::Map { left, name, fields: Vec::with_capacity(reserve(left)) });
+                token = Token::borrow_decode(decoder)?;
+                continue;
+            }
+        };
+        // Close every list and map that this value completes.
+        loop {
+            match open.pop() {
+                None => return Ok(done),
+                Some(Open::List { left, mut items }) => {
+                    items.push(done);
+                    if left > 1 {
+                        open.push(Open::List { left: left - 1, items });
+                        break;
+                    }
+                    done = Value::List(items);
+                }
+                Some(Open::Map { left, name, mut fields }) => {
+                    fields.push((name, done));
+                    if left > 1 {
+                        let name = dictionary::owned(Name::borrow_decode(decoder)?.0);
+                        if fields.last().is_some_and(|(last, _)| *last >= name) {
+                            return Err(bincode::error::DecodeError::Other("names out of order"));
+                        }
+                        open.push(Open::Map { left: left - 1, name, fields });
+                        break;
+                    }
+                    done = Value::Map(Map::from_iter(fields));
+                }
+            }
+        }
+        token = Token::borrow_decode(decoder)?;
+    }
+}
+
+/// How much to allocate at once for a count that hostile bytes may have made up.
+fn reserve(count: u32) -> usize {
+    usize::try_from(count).map_or(64, |count| count.min(64))
+}

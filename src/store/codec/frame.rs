@@ -1,0 +1,79 @@
+//! The frame of every record: version, length and checksum around the payload.
+
+use bincode::{BorrowDecode, Encode};
+
+use super::error::{DecodeError, EncodeError, Fault, Refusal};
+use crate::store::keys;
+
+/// The version byte of every record. This build reads no other: a file of another format is refused as a whole, before any of
+/// its records is read.
+pub(super) const VERSION: u8 = 5;
+/// The longest payload written. EC2's largest resources (security groups with 1,000 rules) take about 0.3 MB.
+pub(super) const MAX_PAYLOAD: usize = 16 * 1024 * 1024;
+/// What bincode may allocate while it decodes one record, as claimed by lengths in its bytes.
+const LIMIT: usize = 4 * MAX_PAYLOAD;
+pub(super) const CONFIG: bincode::config::Configuration<
+    bincode::config::LittleEndian,
+    bincode::config::Varint,
+    bincode::config::Limit<LIMIT>,
+> = bincode::config::standard().with_limit::<LIMIT>();
+pub(super) const HEADER: usize = 9;
+
+/// Frames `content` for `key`.
+pub(super) fn seal<T: Encode>(table: &'static str, key: &[u8], content: &T) -> Result<Vec<u8>, EncodeError> {
+    let refuse = |fault| EncodeError { table, key: keys::shown(key), fault };
+    let mut payload = Vec::with_capacity(1024);
+    payload.extend_from_slice(&[0; HEADER]);
+    bincode::encode_into_std_write(content, &mut payload, CONFIG)
+        .map_err(|fault| refuse(Refusal::Unencodable(Box::new(fault))))?;
+    let bytes = payload.len() - HEADER;
+    let length = u32::try_from(bytes).ok().filter(|_| bytes <= MAX_PAYLOAD);
+    let Some(length) = length else {
+        return Err(refuse(Refusal::TooLarge { bytes, limit: MAX_PAYLOAD }));
+    };
+    let mut record = payload;
+    if let Some((header, payload)) = record.split_first_chunk_mut::<HEADER>() {
+        let sum = crc32c::crc32c_append(crc32c::crc32c(key), payload);
+        let [version, rest @ ..] = header;
+        *version = VERSION;
+        for (slot, byte) in rest.iter_mut().zip(length.to_le_bytes().into_iter().chain(sum.to_le_bytes())) {
+            *slot = byte;
+        }
+    }
+    Ok(record)
+}
+
+/// The payload of a record, checked.
+pub(super) fn unseal<'b>(key: &[u8], record: &'b [u8]) -> Result<&'b [u8], Fault> {
+    let Some(([version, l0, l1, l2, l3, c0, c1, c2, c3], payload)) = record.split_first_chunk::<HEADER>() else {
+        return Err(Fault::Length { found: record.len(), expected: HEADER });
+    };
+    if *version != VERSION {
+        return Err(Fault::Version { found: *version, known: VERSION });
+    }
+    let expected = usize::try_from(u32::from_le_bytes([*l0, *l1, *l2, *l3])).unwrap_or(usize::MAX);
+    if payload.len() != expected {
+        return Err(Fault::Length { found: payload.len(), expected });
+    }
+    if crc32c::crc32c_append(crc32c::crc32c(key), payload) != u32::from_le_bytes([*c0, *c1, *c2, *c3]) {
+        return Err(Fault::Checksum);
+    }
+    Ok(payload)
+}
+
+pub(super) fn read<'b, T: BorrowDecode<'b, ()>>(
+    table: &'static str,
+    key: &[u8],
+    record: &'b [u8],
+) -> Result<T, DecodeError> {
+    unseal(key, record)
+        .and_then(|payload| {
+            let (content, used) = bincode::borrow_decode_from_slice::<T, _>(payload, CONFIG)
+                .map_err(|fault| Fault::Malformed(Box::new(fault)))?;
+            match payload.len() - used {
+                0 => Ok(content),
+                count => Err(Fault::Trailing { count }),
+            }
+        })
+        .map_err(|fault| DecodeError { table, key: keys::shown(key), fault })
+}

@@ -1,0 +1,31 @@
+//! What follows from a record or from a resource: the forms in which other tables hold it.
+
+use super::codec::{self, DiskHead, EncodeError};
+use crate::model::known::Tombstone;
+use crate::model::{Current, Event, Recorded, ResourceId, RowFields, Timestamp};
+
+/// The resources whose timeline shows an event: the one it changes, or those that an action is about.
+pub(super) fn subjects(event: &Event) -> &[ResourceId] {
+    match event {
+        Event::ActionRequested { targets, .. } | Event::Called { targets, .. } => targets,
+        event => event.resource().map_or(&[], std::slice::from_ref),
+    }
+}
+
+/// The row of a resource, as stored.
+pub(super) fn row_bytes(key: &[u8], current: &Current, fields: &RowFields) -> Result<Vec<u8>, EncodeError> {
+    let head = DiskHead {
+        digest: current.document.fingerprint(current.mapping).to_le_bytes(),
+        provisional: current.provisional.is_some(),
+        seen: current.evidence.newest().as_millis(),
+        changed: current.changed.0,
+        name: fields.name.as_deref(),
+        owner: fields.owner.as_deref(),
+    };
+    codec::encode_row(key, head, fields)
+}
+
+/// What a removal leaves of a resource.
+pub(super) fn tombstone(at: Timestamp, record: &Recorded, last: Current) -> Tombstone {
+    Tombstone { at, removed_at: record.recorded_at, seq: record.seq, document: last.document }
+}

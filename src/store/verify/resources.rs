@@ -1,0 +1,186 @@
+//! Each resource's records, folded over its base and compared with what the tables hold of it.
+
+use std::collections::BTreeMap;
+
+use redb::{AccessGuard, ReadOnlyTable, ReadableTableMetadata};
+
+use super::report::{Mismatch, Report};
+use crate::model::known::{Tombstone, fold};
+use crate::model::{Current, Event, Kind, ResourceId, Scope, Seq};
+use crate::store::codec::{self, EncodeError};
+use crate::store::counted::size;
+use crate::store::derived::{row_bytes, tombstone};
+use crate::store::keys;
+use crate::store::snapshot::{ReadError, Snapshot};
+use crate::store::tables::{BASE, BY_RESOURCE, CURRENT, META, ROWS, TOMBSTONES};
+
+/// Each resource's tables are the fold of its records over its base.
+pub(super) fn check_resources(snapshot: &Snapshot, report: &mut Report) -> Result<(), ReadError> {
+    let view = &snapshot.0;
+    let mut fold = Folding::default();
+    let mut reader = keys::Reader::default();
+    let mut based = view.base.range::<&[u8]>(..)?;
+    let mut base = based.next().transpose()?;
+    for entry in view.by_resource.range::<&[u8]>(..)? {
+        let (place, _) = entry?;
+        report.live.by_resource += size(place.value().len(), 0);
+        let Some((id, seq)) = reader.place(place.value()) else {
+            report.add(Mismatch::Damaged(codec::key_fault(BY_RESOURCE, place.value())));
+            continue;
+        };
+        if fold.id.as_ref() != Some(&id) {
+            fold.compare(snapshot, report)?;
+            let key = keys::resource(&id);
+            while let Some((before, bytes)) = base.take_if(|(before, _)| before.value() < key.as_slice()) {
+                fold.begin(&before, &bytes, snapshot, report);
+                fold.compare(snapshot, report)?;
+                base = based.next().transpose()?;
+            }
+            if let Some((same, bytes)) = base.take_if(|(same, _)| same.value() == key.as_slice()) {
+                fold.begin(&same, &bytes, snapshot, report);
+                base = based.next().transpose()?;
+            }
+            fold.id = Some(id);
+        }
+        fold.step(seq, snapshot, report)?;
+    }
+    fold.compare(snapshot, report)?;
+    while let Some((key, bytes)) = base.take() {
+        fold.begin(&key, &bytes, snapshot, report);
+        fold.compare(snapshot, report)?;
+        base = based.next().transpose()?;
+    }
+    report.count(CURRENT, report.resources, view.current.len()?);
+    report.count(ROWS, report.resources, view.rows.len()?);
+    report.count(TOMBSTONES, report.removed, view.tombstones.len()?);
+    let stored = match snapshot.counts() {
+        Ok(counts) => counts.into_iter().map(|(kind, scope, count)| ((kind, scope), count)).collect(),
+        Err(ReadError::Damaged(error)) => {
+            report.add(Mismatch::Damaged(error));
+            return Ok(());
+        }
+        Err(error) => return Err(error),
+    };
+    if fold.counts != stored {
+        report.add(Mismatch::Differs { table: META, key: "count".to_owned() });
+    }
+    Ok(())
+}
+
+/// The resource whose records are being folded, and what the fold counted so far.
+#[derive(Default)]
+struct Folding {
+    id: Option<ResourceId>,
+    current: Option<Current>,
+    tombstone: Option<Tombstone>,
+    counts: BTreeMap<(Kind, Scope), u64>,
+}
+
+type Guard<'a> = AccessGuard<'a, &'static [u8]>;
+
+impl Folding {
+    /// Begins with a resource that exists at the horizon.
+    fn begin(&mut self, key: &Guard<'_>, bytes: &Guard<'_>, snapshot: &Snapshot, report: &mut Report) {
+        let (key, bytes) = (key.value(), bytes.value());
+        report.live.base += size(key.len(), bytes.len());
+        self.id = keys::Reader::default().resource(key);
+        if self.id.is_none() {
+            report.add(Mismatch::Damaged(codec::key_fault(BASE, key)));
+        }
+        match codec::decode_base(key, bytes) {
+            Ok(current) => {
+                if current.changed > snapshot.horizon() {
+                    report.add(Mismatch::Differs { table: BASE, key: keys::shown(key) });
+                }
+                self.current = Some(current);
+            }
+            Err(error) => report.add(Mismatch::Damaged(error)),
+        }
+    }
+
+    fn step(&mut self, seq: Seq, snapshot: &Snapshot, report: &mut Report) -> Result<(), ReadError> {
+        let record = match snapshot.record(seq) {
+            Ok(record) => record,
+            Err(ReadError::Damaged(error)) => {
+                report.add(Mismatch::Damaged(error));
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        };
+        if record.event.resource().is_none() {
+            return Ok(());
+        }
+        let before = self.current.take();
+        if before.is_none() && !matches!(record.event, Event::Discovered { .. }) {
+            report.add(Mismatch::Orphan { seq });
+        }
+        let last = before.clone();
+        self.current = fold(before, &record);
+        if self.current.is_some() {
+            self.tombstone = None;
+        } else if let (Event::Removed { at, .. }, Some(last)) = (&record.event, last) {
+            self.tombstone = Some(tombstone(*at, &record, last));
+        }
+        Ok(())
+    }
+
+    /// Compares what the fold made of the resource with what the tables hold, and forgets it.
+    fn compare(&mut self, snapshot: &Snapshot, report: &mut Report) -> Result<(), ReadError> {
+        let Some(id) = self.id.take() else { return Ok(()) };
+        let (current, tombstone) = (self.current.take(), self.tombstone.take());
+        let key = keys::resource(&id);
+        if current.is_some() {
+            report.resources += 1;
+            *self.counts.entry((id.kind.clone(), id.scope())).or_default() += 1;
+        }
+        report.removed += u64::from(tombstone.is_some());
+        let view = &snapshot.0;
+        let body = current.as_ref().map(|current| codec::encode_current(&key, current));
+        let row = current.as_ref().map(|current| row_of(&id, &key, current, snapshot, report)).transpose()?;
+        let tombstone = tombstone.as_ref().map(|tombstone| codec::encode_tombstone(&key, tombstone));
+        report.live.current += same(CURRENT, &view.current, &key, body, report)?;
+        report.live.rows += same(ROWS, &view.rows, &key, row, report)?;
+        report.live.tombstones += same(TOMBSTONES, &view.tombstones, &key, tombstone, report)?;
+        Ok(())
+    }
+}
+
+/// The row that a resource should have. Of one that another version of the projection made, what that version read in the
+/// document is taken as it is.
+fn row_of(
+    id: &ResourceId,
+    key: &[u8],
+    current: &Current,
+    snapshot: &Snapshot,
+    report: &mut Report,
+) -> Result<Result<Vec<u8>, EncodeError>, ReadError> {
+    let mut fields = snapshot.project(id, current);
+    if let Some(stored) = snapshot.0.rows.get(key)?
+        && let Ok(disk) = codec::decode_row(key, stored.value())
+        && disk.projection != fields.projection
+    {
+        report.other_rows += 1;
+        fields = disk.fields();
+    }
+    Ok(row_bytes(key, current, &fields))
+}
+
+/// Compares what a table holds under a key with what it should hold, if anything, and returns how many bytes that takes.
+fn same(
+    table: &'static str,
+    stored: &ReadOnlyTable<&'static [u8], &'static [u8]>,
+    key: &[u8],
+    expected: Option<Result<Vec<u8>, EncodeError>>,
+    report: &mut Report,
+) -> Result<u64, ReadError> {
+    let stored = stored.get(key)?;
+    let equal = match (&stored, expected) {
+        (None, None) => true,
+        (Some(stored), Some(Ok(expected))) => stored.value() == expected.as_slice(),
+        _ => false,
+    };
+    if !equal {
+        report.add(Mismatch::Differs { table, key: keys::shown(key) });
+    }
+    Ok(stored.map_or(0, |stored| size(key.len(), stored.value().len())))
+}
