@@ -1,4 +1,5 @@
 use super::*;
+use crate::freshness::EventRule;
 use crate::model::{AccountId, ErrorClass, Region, Scope};
 
 const EVERY: Duration = Duration::from_mins(1);
@@ -15,8 +16,8 @@ struct World {
 impl World {
     /// Listens from second 0 on.
     fn new() -> World {
-        let rules = ALL.map(|slug| Rule { slug, name: format!("muster-{slug}").into() });
-        let listening = Listening {
+        let rules = ALL.map(|slug| EventRule { slug, name: format!("muster-{slug}").into() });
+        let source = EventSource {
             queue: "queue".into(),
             name: "muster".into(),
             rules: rules.to_vec(),
@@ -25,7 +26,7 @@ impl World {
             since: dated(0),
         };
         let mut path = EventPath::default();
-        path.listen(listening);
+        path.listen(source);
         // Some way from where the steady clock began, so that there is a past.
         World { path, begun: Instant::now() + Duration::from_hours(100), seconds: 0 }
     }
@@ -42,7 +43,7 @@ impl World {
     fn put(&mut self) -> Timestamp {
         let at = dated(self.seconds);
         let now = self.now();
-        self.path.canaries_put(at, now);
+        self.path.canaries_sent(at, now);
         at
     }
 
@@ -236,9 +237,9 @@ fn that_a_trail_logs_is_proved_for_a_day_by_a_call_that_it_told_of() {
 #[test]
 fn the_reason_is_the_nearest_one_that_somebody_can_mend() {
     let mut world = World::new();
-    world.path.putting(Some(trouble("events:PutEvents was denied")));
+    world.path.canaries_answered(Some(trouble("events:PutEvents was denied")));
     assert_eq!(world.why(&ALL, None).unwrap(), "no canary can be put on the bus: events:PutEvents was denied. Mend it");
-    world.path.putting(None);
+    world.path.canaries_answered(None);
     world.path.receiving(Some(trouble("sqs:ReceiveMessage was denied")));
     let denied = "nothing can be taken in: sqs:ReceiveMessage was denied";
     assert!(world.why(&ALL, None).unwrap().starts_with(denied));
@@ -266,14 +267,14 @@ fn a_sender_of_hostile_name_is_shown_without_control_characters() {
 #[test]
 fn what_is_proved_turns_when_the_first_proof_lapses() {
     let mut world = World::new();
-    assert_eq!(world.path.turns(world.now()), None);
+    assert_eq!(world.path.lapses(world.now()), None);
     world.round(&["instances"]);
     world.pass(60);
     world.round(&["tags"]);
     let begun = world.begun;
-    assert_eq!(world.path.turns(world.now()), Some(begun + WINDOW));
+    assert_eq!(world.path.lapses(world.now()), Some(begun + WINDOW));
     world.pass(75);
-    assert_eq!(world.path.turns(world.now()), Some(begun + Duration::from_mins(1) + WINDOW), "the next");
+    assert_eq!(world.path.lapses(world.now()), Some(begun + Duration::from_mins(1) + WINDOW), "the next");
 }
 
 #[test]
@@ -283,8 +284,8 @@ fn a_canary_that_does_not_come_back_ends_the_run_though_the_rule_is_alive_and_on
     world.round(&["tags"]);
     world.pass(60);
     world.put();
-    world.path.putting(Some(trouble("events:PutEvents failed")));
-    world.path.putting(None);
+    world.path.canaries_answered(Some(trouble("events:PutEvents failed")));
+    world.path.canaries_answered(None);
     world.pass(10);
     world.round(&["tags"]);
     assert_eq!(since(&world), dated(0));
@@ -305,7 +306,7 @@ fn canaries_prove_also_after_the_clock_was_set_back() {
     }
     let at = dated(0) - Duration::from_hours(1);
     let now = world.now();
-    world.path.canaries_put(at, now);
+    world.path.canaries_sent(at, now);
     world.seen("tags", "serve-1", at);
     world.pass(100);
     assert!(world.is_proved("tags"));
@@ -315,7 +316,7 @@ fn canaries_prove_also_after_the_clock_was_set_back() {
 fn what_a_call_did_to_a_kind_without_naming_one_is_shown_by_sweeps_after_it() {
     let mut world = World::new();
     let (instance, vpc) = (Kind::new("AWS::EC2::Instance"), Kind::new("AWS::EC2::VPC"));
-    world.path.untold(instance.clone(), dated(20));
-    world.path.untold(instance.clone(), dated(10));
+    world.path.missed(instance.clone(), dated(20));
+    world.path.missed(instance.clone(), dated(10));
     assert_eq!((world.path.shows(&instance), world.path.shows(&vpc)), (dated(20) + LAG_WINDOW, Timestamp::EPOCH));
 }

@@ -5,18 +5,17 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
+use super::canaries;
 use super::events::{self, Unreadable};
+use super::settings::Settings;
 use super::tasks::Tasks;
 use crate::aws::Aws;
 use crate::aws::queue::Queue;
-use crate::config::Config;
-use crate::freshness::Freshness;
-use crate::freshness::path::{Listening, Rule, SERVER};
+use crate::freshness::{EventRule, EventSource, SERVER, Signal};
 use crate::ingest::Handle;
 use crate::kinds::rules::{DEFAULT_NAME, RULES};
 use crate::model::{ErrorClass, Scope, Trouble};
 use crate::source::backoff::Backoff;
-use crate::watch::canaries;
 
 /// How many receive from one queue: while one waits for the writer or for SQS, the others go on.
 const RECEIVERS: usize = 4;
@@ -26,66 +25,70 @@ const ABSENT_PAUSE: Duration = Duration::from_mins(2);
 
 /// How this server listens to events.
 #[derive(Clone, Debug)]
-pub(crate) struct Listener {
+pub(super) struct EventListener {
     /// The queues that were named by their URLs.
     queues: Vec<Queue>,
-    /// What the queues to be found begin with.
+    /// What the names of the queues begin with that are looked for.
     named: Option<String>,
-    /// The name that this process puts canaries under.
+    /// The name under which this process puts canaries.
     sent_by: Arc<str>,
-    /// How often.
+    /// From one round of canaries to the next.
     every: Duration,
 }
 
-impl Listener {
-    /// As configured.
-    pub(crate) fn new(config: &Config) -> Self {
+impl EventListener {
+    /// Listens as the settings say, under a name of its own.
+    pub(super) fn new(settings: &Settings) -> Self {
+        let Settings { queues, events, canary_interval, .. } = settings;
         let sent_by = format!("{SERVER}{:08x}", fastrand::u32(..)).into();
-        let (queues, named, every) = (config.queues.clone(), config.events.clone(), config.canary_interval);
-        Listener { queues, named, sent_by, every }
+        EventListener { queues: queues.clone(), named: events.clone(), sent_by, every: *canary_interval }
     }
 
     /// Whether events are listened to at all.
-    pub(crate) fn listens(&self) -> bool {
+    pub(super) fn listens(&self) -> bool {
         self.named.is_some() || !self.queues.is_empty()
     }
 
     /// Receives from the queues that were named by their URLs. Whose account it is need not be known for that.
-    pub(crate) fn receive(&self, aws: &Aws, ingest: &Handle, tasks: &Tasks) {
+    pub(super) fn receive(&self, aws: &Aws, ingest: &Handle, tasks: &Tasks) {
         for queue in &self.queues {
             receive(aws, queue, ingest, tasks);
         }
     }
 
-    /// Proves the way that events take to `scope`, and finds its queue, unless it was named.
-    pub(crate) fn watch(&self, aws: &Aws, scope: &Scope, ingest: &Handle, tasks: &Tasks) {
+    /// Puts canaries that prove the events of `scope`, and looks for its queue and receives from it, unless the queue was named.
+    pub(super) fn watch(&self, aws: &Aws, scope: &Scope, ingest: &Handle, tasks: &Tasks) {
         let default = aws.regions().into_iter().next();
         let of = |queue: &Queue| queue.region().cloned().or_else(|| default.clone());
         let given = self.queues.iter().find(|queue| of(queue).as_ref() == Some(&scope.region));
-        let freshness = ingest.freshness().clone();
         if let Some(queue) = given {
-            let listening = self.listening(queue, aws);
-            freshness.listen(scope, listening.clone());
-            prove(aws, &freshness, scope, &listening, tasks);
+            self.prove(queue, aws, scope, ingest, tasks);
         } else if let Some(name) = &self.named {
             let (listener, aws, scope, ingest, tasks) =
                 (self.clone(), aws.clone(), scope.clone(), ingest.clone(), tasks.clone());
             let queue = format!("{name}-events");
             tasks.clone().spawn_until_stopped("the search for a queue", async move {
-                let queue = found(&aws, &freshness, &scope, &queue).await;
+                let queue = found(&aws, &ingest, &scope, &queue).await;
                 tracing::info!(%scope, %queue, "listening to events");
-                let listening = listener.listening(&queue, &aws);
-                freshness.listen(&scope, listening.clone());
+                listener.prove(&queue, &aws, &scope, &ingest, &tasks);
                 receive(&aws, &queue, &ingest, &tasks);
-                prove(&aws, &freshness, &scope, &listening, &tasks);
             });
         }
     }
 
-    fn listening(&self, queue: &Queue, aws: &Aws) -> Listening {
+    /// Puts canaries that come back through a queue.
+    fn prove(&self, queue: &Queue, aws: &Aws, scope: &Scope, ingest: &Handle, tasks: &Tasks) {
+        let source = self.source(queue, aws);
+        ingest.signal(Signal::Listening { scope: scope.clone(), source: source.clone() });
+        let (aws, ingest, scope) = (aws.clone(), ingest.clone(), scope.clone());
+        let proving = move || canaries::run(aws.clone(), ingest.clone(), scope.clone(), source.clone());
+        tasks.spawn_supervised("the canaries", proving);
+    }
+
+    fn source(&self, queue: &Queue, aws: &Aws) -> EventSource {
         let name = self.named.as_deref().unwrap_or(DEFAULT_NAME);
-        let rules = RULES.iter().map(|rule| Rule { slug: rule.slug, name: rule.name(name).into() });
-        Listening {
+        let rules = RULES.iter().map(|rule| EventRule { slug: rule.slug, name: rule.name(name).into() });
+        EventSource {
             queue: queue.to_string().into(),
             name: name.into(),
             rules: rules.collect(),
@@ -96,6 +99,7 @@ impl Listener {
     }
 }
 
+/// Receives from a queue, several at a time.
 fn receive(aws: &Aws, queue: &Queue, ingest: &Handle, tasks: &Tasks) {
     let unreadable = Unreadable::default();
     for _ in 0..RECEIVERS {
@@ -106,14 +110,8 @@ fn receive(aws: &Aws, queue: &Queue, ingest: &Handle, tasks: &Tasks) {
     }
 }
 
-fn prove(aws: &Aws, freshness: &Freshness, scope: &Scope, listening: &Listening, tasks: &Tasks) {
-    let (aws, freshness, scope, listening) = (aws.clone(), freshness.clone(), scope.clone(), listening.clone());
-    let proving = move || canaries::run(aws.clone(), freshness.clone(), scope.clone(), listening.clone());
-    tasks.spawn_supervised("the canaries", proving);
-}
-
 /// Looks for a queue until it is there; what keeps it from being found shows meanwhile.
-async fn found(aws: &Aws, freshness: &Freshness, scope: &Scope, name: &str) -> Queue {
+async fn found(aws: &Aws, ingest: &Handle, scope: &Scope, name: &str) -> Queue {
     let (mut backoff, since) = (Backoff::new(), aws.clock().now());
     loop {
         let (trouble, pause) = match aws.queue_url(scope, name).await {
@@ -133,7 +131,7 @@ async fn found(aws: &Aws, freshness: &Freshness, scope: &Scope, name: &str) -> Q
             }
         };
         tracing::warn!(%scope, what = trouble.what, fix = trouble.fix, "no events are listened to");
-        freshness.miss(scope, trouble);
+        ingest.signal(Signal::NoQueue { scope: scope.clone(), why: trouble });
         sleep(pause).await;
     }
 }

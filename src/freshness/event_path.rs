@@ -18,21 +18,15 @@
 //! given by the caller.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::model::known::LAG_WINDOW;
-use crate::model::text::shown;
+use super::event_source::{EventSource, SERVER};
+use super::unproved::EventsUnproved;
+use crate::model::evidence::LAG_WINDOW;
 use crate::model::{Canary, Kind, Timestamp, Trouble};
-
-/// What the name begins with under which a server puts canaries; others (a checkup) put them too, and receive none.
-pub const SERVER: &str = "serve-";
-
-/// How long after two intervals without a canary a rule is no longer proved: what delivery and receiving may take.
-const GRACE: Duration = Duration::from_secs(15);
 
 /// How long an event of a recorded call proves that a trail logs.
 const TRAIL: Duration = Duration::from_hours(24);
@@ -43,52 +37,13 @@ const SHOWN: usize = 8;
 /// How many own canaries may be under way: an older one that comes back proves nothing any more.
 const UNDER_WAY: usize = 16;
 
-/// How a scope's events are listened to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Listening {
-    /// The queue, as it is shown.
-    pub queue: Arc<str>,
-    /// What everything that was set up with it begins with.
-    pub name: Arc<str>,
-    /// The rules that write to it, in the order shown.
-    pub rules: Vec<Rule>,
-    /// Under which name this process puts canaries.
-    pub sent_by: Arc<str>,
-    /// How often.
-    pub every: Duration,
-    /// Since when, in AWS time.
-    pub since: Timestamp,
-}
-
-/// A rule by which events come.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rule {
-    /// What it is called within Muster.
-    pub slug: &'static str,
-    /// What it is called in EventBridge.
-    pub name: Arc<str>,
-}
-
-impl Listening {
-    /// How old the newest canary that came back may be.
-    #[must_use]
-    pub fn window(&self) -> Duration {
-        2 * self.every + GRACE
-    }
-
-    fn rule(&self, slug: &str) -> Arc<str> {
-        let rule = self.rules.iter().find(|rule| rule.slug == slug);
-        rule.map_or_else(|| slug.into(), |rule| Arc::clone(&rule.name))
-    }
-}
-
 /// What is known of the way events take to one scope.
 #[derive(Clone, Debug, Default)]
 pub struct EventPath {
-    listening: Option<Listening>,
+    source: Option<EventSource>,
     /// Why there is nothing to listen to.
     absent: Option<Arc<Trouble>>,
-    rules: BTreeMap<&'static str, Proved>,
+    rules: BTreeMap<&'static str, RuleProof>,
     /// When own canaries were put, by the date they bear.
     put: BTreeMap<Timestamp, Instant>,
     /// Why no canaries can be put.
@@ -97,21 +52,21 @@ pub struct EventPath {
     unreceived: Option<Arc<Trouble>>,
     /// The other server whose canary came last, and when.
     other: Option<(Arc<str>, Instant)>,
-    called: Option<Trail>,
+    called: Option<CallRun>,
     /// From when on sweeps show what calls did to a kind without naming a resource of it.
-    untold: BTreeMap<Kind, Timestamp>,
+    missed: BTreeMap<Kind, Timestamp>,
 }
 
 /// What is known of one rule.
 #[derive(Clone, Debug, Default)]
-struct Proved {
-    run: Option<Run>,
+struct RuleProof {
+    run: Option<CanaryRun>,
     seen: VecDeque<SeenCanary>,
 }
 
 /// A run of canaries that came back.
 #[derive(Clone, Copy, Debug)]
-struct Run {
+struct CanaryRun {
     /// When the first of the run was put.
     since: Timestamp,
     /// When the last that came back was put.
@@ -122,7 +77,7 @@ struct Run {
 
 /// A run of events of recorded calls.
 #[derive(Clone, Copy, Debug)]
-struct Trail {
+struct CallRun {
     /// When the first call of the run was made.
     since: Timestamp,
     /// When the last was made.
@@ -151,79 +106,23 @@ pub struct Cover {
     pub until: Instant,
 }
 
-/// Why events are not proved to arrive.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Unproved {
-    /// Nothing is listened to.
-    Absent(Arc<Trouble>),
-    /// Another server receives from the same queue.
-    Shared {
-        /// Its name: hostile text.
-        by: Arc<str>,
-    },
-    /// Nothing can be put on the bus to prove it.
-    Unput(Arc<Trouble>),
-    /// Nothing can be received.
-    Unreceived(Arc<Trouble>),
-    /// No canary comes.
-    Silent {
-        /// Through which rule.
-        rule: Arc<str>,
-        /// For how long; `None` when none ever came.
-        since: Option<Duration>,
-    },
-    /// No event of a recorded call came lately.
-    NoTrail {
-        /// Through which rule.
-        rule: Arc<str>,
-    },
-}
-
-impl fmt::Display for Unproved {
-    /// In words, with what to do about it.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Unproved::Absent(trouble) => write!(f, "{}. {}", trouble.what, trouble.fix),
-            Unproved::Shared { by } => write!(
-                f,
-                "another server ({}) receives from this queue too, and each takes events from the other; give each a queue of its own \
-                 (`muster setup --name`, `--events NAME`)",
-                shown(by, 40)
-            ),
-            Unproved::Unput(trouble) => write!(f, "no canary can be put on the bus: {}. {}", trouble.what, trouble.fix),
-            Unproved::Unreceived(trouble) => write!(f, "nothing can be taken in: {}. {}", trouble.what, trouble.fix),
-            Unproved::Silent { rule, since: Some(since) } => {
-                write!(f, "no canary came through {rule} for {} s; run `muster doctor`", since.as_secs())
-            }
-            Unproved::Silent { rule, since: None } => {
-                write!(f, "no canary has come through {rule} yet; run `muster doctor` if that lasts")
-            }
-            Unproved::NoTrail { rule } => write!(
-                f,
-                "no event of a call came through {rule} within 24 hours, so that a CloudTrail trail logs is not proved; where \
-                 there is none, make a trail that logs management events"
-            ),
-        }
-    }
-}
-
 impl EventPath {
     /// From now on a queue is listened to. What was known of the same one before stays.
-    pub(crate) fn listen(&mut self, listening: Listening) {
-        if self.listening.as_ref().is_some_and(|before| before.queue != listening.queue) {
+    pub(super) fn listen(&mut self, source: EventSource) {
+        if self.source.as_ref().is_some_and(|before| before.queue != source.queue) {
             self.rules.clear();
         }
-        self.listening = Some(listening);
+        self.source = Some(source);
         self.absent = None;
     }
 
     /// There is nothing to listen to.
-    pub(crate) fn miss(&mut self, why: Trouble) {
+    pub(super) fn miss(&mut self, why: Trouble) {
         self.absent = Some(Arc::new(why));
     }
 
     /// Own canaries that bear the date `at` are about to be put on the bus.
-    pub(crate) fn canaries_put(&mut self, at: Timestamp, now: Instant) {
+    pub(super) fn canaries_sent(&mut self, at: Timestamp, now: Instant) {
         self.put.insert(at, now);
         // The oldest by the steady clock: by a clock that was set back, the newest bears the lowest date.
         while self.put.len() > UNDER_WAY {
@@ -233,7 +132,7 @@ impl EventPath {
     }
 
     /// What became of that.
-    pub(crate) fn putting(&mut self, trouble: Option<Trouble>) {
+    pub(super) fn canaries_answered(&mut self, trouble: Option<Trouble>) {
         if trouble.is_some() {
             // What was not put is not missed.
             let newest = self.put.iter().max_by_key(|(_, put)| **put).map(|(at, _)| *at);
@@ -243,12 +142,12 @@ impl EventPath {
     }
 
     /// What became of receiving.
-    pub(crate) fn receiving(&mut self, trouble: Option<Trouble>) {
+    pub(super) fn receiving(&mut self, trouble: Option<Trouble>) {
         self.unreceived = trouble.map(Arc::new);
     }
 
     /// Takes a canary in that came `at`; gives whether that turned what is proved.
-    pub(crate) fn canary_seen(&mut self, canary: &Canary, at: Timestamp, now: Instant) -> bool {
+    pub(super) fn canary_seen(&mut self, canary: &Canary, at: Timestamp, now: Instant) -> bool {
         let rule = self.rules.entry(canary.rule).or_default();
         rule.seen.push_back(SeenCanary {
             sent_by: canary.sent_by.as_str().into(),
@@ -258,14 +157,14 @@ impl EventPath {
         if rule.seen.len() > SHOWN {
             rule.seen.pop_front();
         }
-        let Some(listening) = self.listening.as_ref().filter(|listening| *listening.name == canary.name) else {
+        let Some(source) = self.source.as_ref().filter(|source| *source.name == canary.name) else {
             return false;
         };
-        let window = listening.window();
+        let window = source.window();
         let shared = self.other.as_ref().is_some_and(|(_, seen)| now.saturating_duration_since(*seen) < window);
-        if canary.sent_by != *listening.sent_by {
+        if canary.sent_by != *source.sent_by {
             // What an earlier process put may still be in the queue.
-            if canary.sent_by.starts_with(SERVER) && canary.sent_at > listening.since {
+            if canary.sent_by.starts_with(SERVER) && canary.sent_at > source.since {
                 self.other = Some((canary.sent_by.as_str().into(), now));
             }
             return self.other.is_some() && !shared;
@@ -276,35 +175,35 @@ impl EventPath {
             return false;
         }
         // One that was put between two that came back, and did not come: somebody else took it, or it was lost, and events with it.
-        let lost = |run: &Run| self.put.values().any(|between| run.put < *between && *between < put);
+        let lost = |run: &CanaryRun| self.put.values().any(|between| run.put < *between && *between < put);
         let goes_on = rule.run.filter(|run| !shared && now.saturating_duration_since(run.put) < window && !lost(run));
         let since = goes_on.map_or(canary.sent_at, |run| run.since);
-        rule.run = Some(Run { since, put, seen: now });
+        rule.run = Some(CanaryRun { since, put, seen: now });
         goes_on.is_none()
     }
 
     /// Takes in that an event came of a call that was made `ago` before now, at `at`; gives whether that turned what is proved.
-    pub(crate) fn call_seen(&mut self, at: Timestamp, ago: Duration, now: Instant) -> bool {
+    pub(super) fn call_seen(&mut self, at: Timestamp, ago: Duration, now: Instant) -> bool {
         let Some(made) = now.checked_sub(ago).filter(|_| ago < TRAIL) else { return false };
         let goes_on = self.called.filter(|trail| now.saturating_duration_since(trail.made) < TRAIL);
         let trail = match goes_on {
             Some(trail) if trail.made >= made => trail,
-            Some(trail) => Trail { at, made, ..trail },
-            None => Trail { since: at, at, made },
+            Some(trail) => CallRun { at, made, ..trail },
+            None => CallRun { since: at, at, made },
         };
         self.called = Some(trail);
         goes_on.is_none()
     }
 
     /// Takes in that a call, made `at`, may have changed a resource of a kind without naming one.
-    pub(crate) fn untold(&mut self, kind: Kind, at: Timestamp) {
-        let shows = self.untold.entry(kind).or_default();
+    pub(super) fn missed(&mut self, kind: Kind, at: Timestamp) {
+        let shows = self.missed.entry(kind).or_default();
         *shows = (*shows).max(at + LAG_WINDOW);
     }
 
     /// From when on sweeps show everything that calls did to a kind without naming a resource of it.
-    pub(crate) fn shows(&self, kind: &Kind) -> Timestamp {
-        self.untold.get(kind).copied().unwrap_or_default()
+    pub(super) fn shows(&self, kind: &Kind) -> Timestamp {
+        self.missed.get(kind).copied().unwrap_or_default()
     }
 
     /// What keeps events from being taken in, and will until somebody mends it.
@@ -314,14 +213,14 @@ impl EventPath {
 
     /// How events are listened to.
     #[must_use]
-    pub fn listening(&self) -> Option<&Listening> {
-        self.listening.as_ref()
+    pub fn source(&self) -> Option<&EventSource> {
+        self.source.as_ref()
     }
 
     /// Whether events are meant to be listened to, whether or not they can be.
     #[must_use]
     pub fn is_meant(&self) -> bool {
-        self.listening.is_some() || self.absent.is_some()
+        self.source.is_some() || self.absent.is_some()
     }
 
     /// Why there is no queue to listen to.
@@ -357,7 +256,7 @@ impl EventPath {
     /// Until when a rule is proved; may have passed.
     #[must_use]
     pub fn proved_until(&self, rule: &str) -> Option<Instant> {
-        let (run, window) = (self.rules.get(rule)?.run?, self.listening.as_ref()?.window());
+        let (run, window) = (self.rules.get(rule)?.run?, self.source.as_ref()?.window());
         Some(run.put + window)
     }
 
@@ -371,7 +270,7 @@ impl EventPath {
     /// also that they are recorded.
     #[must_use]
     pub fn cover(&self, rules: &[&str], trail: Option<&str>, now: Instant) -> Option<Cover> {
-        let window = self.listening.as_ref()?.window();
+        let window = self.source.as_ref()?.window();
         if self.absent.is_some() || self.shared_by(now).is_some() || self.broken().is_some() {
             return None;
         }
@@ -386,45 +285,45 @@ impl EventPath {
 
     /// Why that is not proved at `now`; `None` while it is.
     #[must_use]
-    pub fn unproved(&self, rules: &[&str], trail: Option<&str>, now: Instant) -> Option<Unproved> {
+    pub fn unproved(&self, rules: &[&str], trail: Option<&str>, now: Instant) -> Option<EventsUnproved> {
         if let Some(absent) = &self.absent {
-            return Some(Unproved::Absent(Arc::clone(absent)));
+            return Some(EventsUnproved::Absent(Arc::clone(absent)));
         }
         if let Some(by) = self.shared_by(now) {
-            return Some(Unproved::Shared { by: Arc::clone(by) });
+            return Some(EventsUnproved::Shared { by: Arc::clone(by) });
         }
         if let Some(trouble) = self.broken() {
-            return Some(Unproved::Unreceived(Arc::clone(trouble)));
+            return Some(EventsUnproved::Unreceived(Arc::clone(trouble)));
         }
-        let listening = self.listening.as_ref();
-        let window = listening.map_or(Duration::ZERO, Listening::window);
-        let named = |slug: &str| listening.map_or_else(|| slug.into(), |listening| listening.rule(slug));
+        let source = self.source.as_ref();
+        let window = source.map_or(Duration::ZERO, EventSource::window);
+        let named = |slug: &str| source.map_or_else(|| slug.into(), |source| source.rule_name(slug));
         let run = |slug: &str| self.rules.get(slug).and_then(|rule| rule.run);
         let silent = rules.iter().find(|slug| run(slug).is_none_or(|run| now >= run.put + window));
         if let Some(slug) = silent {
             if let Some(trouble) = &self.unput {
-                return Some(Unproved::Unput(Arc::clone(trouble)));
+                return Some(EventsUnproved::Unput(Arc::clone(trouble)));
             }
             if let Some(trouble) = &self.unreceived {
-                return Some(Unproved::Unreceived(Arc::clone(trouble)));
+                return Some(EventsUnproved::Unreceived(Arc::clone(trouble)));
             }
             let since = run(slug).map(|run| now.saturating_duration_since(run.seen));
-            return Some(Unproved::Silent { rule: named(slug), since });
+            return Some(EventsUnproved::Silent { rule: named(slug), since });
         }
-        let untold = self.called.is_none_or(|trail| now >= trail.made + TRAIL);
-        trail.filter(|_| untold).map(|slug| Unproved::NoTrail { rule: named(slug) })
+        let unlogged = self.called.is_none_or(|trail| now >= trail.made + TRAIL);
+        trail.filter(|_| unlogged).map(|slug| EventsUnproved::NoTrail { rule: named(slug) })
     }
 
     /// The other server that receives from the same queue.
     fn shared_by(&self, now: Instant) -> Option<&Arc<str>> {
         let (by, seen) = self.other.as_ref()?;
-        (now.saturating_duration_since(*seen) < self.listening.as_ref()?.window()).then_some(by)
+        (now.saturating_duration_since(*seen) < self.source.as_ref()?.window()).then_some(by)
     }
 
     /// When what is proved turns next, if nothing comes any more.
     #[must_use]
-    pub(crate) fn turns(&self, now: Instant) -> Option<Instant> {
-        let window = self.listening.as_ref()?.window();
+    pub(super) fn lapses(&self, now: Instant) -> Option<Instant> {
+        let window = self.source.as_ref()?.window();
         let lapses = self.rules.values().filter_map(|rule| Some(rule.run?.put + window));
         let trail = self.called.map(|trail| trail.made + TRAIL);
         let other = self.other.as_ref().map(|(_, seen)| *seen + window);
