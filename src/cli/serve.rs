@@ -70,6 +70,7 @@ pub(super) async fn run(config: &Config, options: ServerOptions) -> anyhow::Resu
             printed = Output::stdout().line(&listens.line());
         }
     };
-    serve::run(config, options, announce).await?;
+    // On the heap: serving is a large future.
+    Box::pin(serve::run(config, options, announce)).await?;
     Ok(printed?)
 }

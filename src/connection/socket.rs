@@ -113,7 +113,7 @@ impl ServerSocket {
             match std::os::unix::fs::symlink(path, link) {
                 // A file system without links.
                 Err(error) if candidate.known => {
-                    tracing::info!(%error, link = %link.display(), "no link to the socket")
+                    tracing::info!(%error, link = %link.display(), "no link to the socket");
                 }
                 linked => linked.map_err(failed)?,
             }
