@@ -7,16 +7,15 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_ec2::Client;
-use aws_sdk_ec2::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_ec2::types::InstanceSpecification;
 use futures::FutureExt;
-use futures::future::BoxFuture;
 use serde::Serialize;
 
 use super::Aws;
 use super::error::AwsError;
 use super::identity::IDENTIFY;
 use super::limiter::Priority;
+use crate::kinds::describe::reduce;
 use crate::kinds::{DescribeError, DescribeInput, KindSpec};
 use crate::model::{AccountId, ErrorClass, LeftOut, Scope};
 
@@ -76,18 +75,18 @@ impl Change {
         match self {
             Change::Start => {
                 let call = client.start_instances().instance_ids(instance).dry_run(true);
-                call.send().await.map(drop).map_err(reduced)
+                call.send().await.map(drop).map_err(reduce)
             }
             Change::Stop => {
                 let call = client.stop_instances().instance_ids(instance).dry_run(true);
-                call.send().await.map(drop).map_err(reduced)
+                call.send().await.map(drop).map_err(reduce)
             }
             Change::Snapshot => {
                 let of = InstanceSpecification::builder().instance_id(instance).build();
                 // With tags, as the tool makes them: tagging takes a right of its own.
                 let tags = super::actions::own_tags("muster doctor");
                 let call = client.create_snapshots().instance_specification(of).tag_specifications(tags).dry_run(true);
-                call.send().await.map(drop).map_err(reduced)
+                call.send().await.map(drop).map_err(reduce)
             }
         }
     }
@@ -119,17 +118,9 @@ impl Aws {
     pub async fn may_describe(&self, scope: &Scope, spec: &KindSpec) -> Result<(), AwsError> {
         let action = spec.action();
         let client = self.clients(scope, action).await?.ec2;
-        let send = || {
-            let listed = || {
-                let listed = (spec.describe)(
-                    client.clone(),
-                    DescribeInput::Page { token: None, max_results: FEW },
-                    LeftOut::default(),
-                );
-                async move { listed.await.map(drop) }.boxed()
-            };
-            dry_run(&client, action).unwrap_or_else(listed)
-        };
+        // What is optional is left out: whether an endpoint knows it is not the question.
+        let left_out = LeftOut::of(spec.optional.iter().copied());
+        let send = || (spec.describe)(client.clone(), DescribeInput::DryRun, left_out.clone());
         allowed(self.repeatable(scope, action, Priority::Tool, send).await.map(drop))
     }
 
@@ -207,37 +198,6 @@ impl Aws {
 /// A dry run is allowed when it says so, and when it was none.
 fn allowed(answer: Result<(), AwsError>) -> Result<(), AwsError> {
     answer.or_else(|error| if error.class == ErrorClass::DryRun { Ok(()) } else { Err(error) })
-}
-
-/// Asks whether a describe would be allowed; `None` for one that is not known here.
-fn dry_run(client: &Client, action: &str) -> Option<BoxFuture<'static, Result<(), DescribeError>>> {
-    macro_rules! ask {
-        ($call:expr) => {{
-            let call = $call.dry_run(true);
-            async move { call.send().await.map(drop).map_err(reduced) }.boxed()
-        }};
-    }
-    Some(match action {
-        "ec2:DescribeAddresses" => ask!(client.describe_addresses()),
-        "ec2:DescribeImages" => ask!(client.describe_images().owners("self").max_results(FEW)),
-        "ec2:DescribeInstances" => ask!(client.describe_instances().max_results(FEW)),
-        "ec2:DescribeInstanceStatus" => ask!(client.describe_instance_status().max_results(FEW)),
-        "ec2:DescribeInternetGateways" => ask!(client.describe_internet_gateways().max_results(FEW)),
-        "ec2:DescribeNatGateways" => ask!(client.describe_nat_gateways().max_results(FEW)),
-        "ec2:DescribeNetworkAcls" => ask!(client.describe_network_acls().max_results(FEW)),
-        "ec2:DescribeNetworkInterfaces" => ask!(client.describe_network_interfaces().max_results(FEW)),
-        "ec2:DescribeRouteTables" => ask!(client.describe_route_tables().max_results(FEW)),
-        "ec2:DescribeSecurityGroups" => ask!(client.describe_security_groups().max_results(FEW)),
-        "ec2:DescribeSnapshots" => ask!(client.describe_snapshots().owner_ids("self").max_results(FEW)),
-        "ec2:DescribeSubnets" => ask!(client.describe_subnets().max_results(FEW)),
-        "ec2:DescribeVolumes" => ask!(client.describe_volumes().max_results(FEW)),
-        "ec2:DescribeVpcs" => ask!(client.describe_vpcs().max_results(FEW)),
-        _ => return None,
-    })
-}
-
-fn reduced<E: ProvideErrorMetadata>(error: SdkError<E>) -> DescribeError {
-    error.map_service_error(|error| error.meta().clone())
 }
 
 #[cfg(test)]

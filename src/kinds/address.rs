@@ -53,6 +53,7 @@ fn describe(client: Client, input: DescribeInput, _: LeftOut) -> BoxFuture<'stat
         let call = client.describe_addresses();
         let answers = match input {
             DescribeInput::Page { .. } => vec![call.send().await.map_err(reduce)?],
+            DescribeInput::DryRun => vec![call.dry_run(true).send().await.map_err(reduce)?],
             DescribeInput::Ids(ids) => {
                 let (addresses, allocations): (Vec<_>, Vec<_>) =
                     ids.into_iter().partition(|id| id.parse::<IpAddr>().is_ok());

@@ -21,13 +21,18 @@ pub enum DescribeInput {
     },
     /// The resources with these ids. AWS answers none of them when one does not exist.
     Ids(Vec<String>),
+    /// Nothing: whether listing is allowed, which AWS answers with an error either way.
+    DryRun,
 }
+
+/// The smallest page that AWS takes for every kind.
+pub(super) const SMALLEST_PAGE: i32 = 5;
 
 /// Why a describe failed, in the SDK's terms, with the operation's own error type reduced to code and message.
 pub type DescribeError = SdkError<ErrorMetadata>;
 
 /// Reduces an operation's error to code and message, which is all that tells errors of EC2 apart.
-pub(super) fn reduce<E: ProvideErrorMetadata>(error: SdkError<E>) -> DescribeError {
+pub fn reduce<E: ProvideErrorMetadata>(error: SdkError<E>) -> DescribeError {
     error.map_service_error(|error| error.meta().clone())
 }
 
@@ -50,6 +55,9 @@ macro_rules! describe {
                         call.max_results(max_results).set_next_token(token)
                     }
                     $crate::kinds::describe::DescribeInput::Ids(ids) => call.$set_ids(Some(ids)),
+                    $crate::kinds::describe::DescribeInput::DryRun => {
+                        call.max_results($crate::kinds::describe::SMALLEST_PAGE).dry_run(true)
+                    }
                 };
                 let output = call.send().await.map_err($crate::kinds::describe::reduce)?;
                 let items = output.$list.unwrap_or_default().into_iter().map(|described| {

@@ -13,7 +13,7 @@ use aws_sdk_ec2::{Client, types};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
-use super::describe::{DescribeError, DescribeInput, reduce};
+use super::describe::{DescribeError, DescribeInput, SMALLEST_PAGE, reduce};
 use super::fields::{Fields, Mapped, mapped};
 use super::spec::{CallWords, Filter, KindSpec};
 use crate::model::{Form, Item, LeftOut, Page};
@@ -115,6 +115,7 @@ fn describe(
         let call = match input {
             DescribeInput::Page { token, max_results } => call.max_results(max_results).set_next_token(token),
             DescribeInput::Ids(ids) => call.set_instance_ids(Some(ids)),
+            DescribeInput::DryRun => call.max_results(SMALLEST_PAGE).dry_run(true),
         };
         let output = call.send().await.map_err(reduce)?;
         let items = output.reservations.unwrap_or_default().into_iter().flat_map(reserved).collect();

@@ -465,11 +465,7 @@ async fn a_bad_argument_is_an_answer_that_says_how() {
         ("search_inventory", json!({"filters": {"private_ip": ["x"]}}), "did you mean `private-ip-address`?"),
         ("search_inventory", json!({"kind": "instances"}), "did you mean `instance`?"),
         ("search_inventory", json!({"fields": (0..21).map(|n| format!("tag:{n}")).collect::<Vec<_>>()}), "at most 20"),
-        (
-            "search_inventory",
-            json!({"kind": "bucket"}),
-            "one of instance, instance-status, vpc, subnet, security-group",
-        ),
+        ("search_inventory", json!({"kind": "bucket"}), "one of instance, instance-status, vpc, subnet, route-table"),
         ("search_inventory", json!({"region": "mars-1"}), "this server watches 123456789012/us-east-1"),
         (
             "search_inventory",
