@@ -404,8 +404,8 @@ async fn a_route_table_reads_as_the_aws_cli_prints_it() {
         "VpcId": "vpc-1",
         "OwnerId": "123456789012",
         "Routes": [
-            {"DestinationCidrBlock": "10.0.0.0/16", "GatewayId": "local", "State": "active", "Origin": "CreateRouteTable"},
             {"DestinationCidrBlock": "0.0.0.0/0", "NatGatewayId": "nat-1", "State": "blackhole", "Origin": "CreateRoute"},
+            {"DestinationCidrBlock": "10.0.0.0/16", "GatewayId": "local", "State": "active", "Origin": "CreateRouteTable"},
         ],
         "Associations": [{
             "RouteTableAssociationId": "rtbassoc-1",
