@@ -14,17 +14,21 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::freshness::{Freshness, Relaxed};
+use crate::freshness::{EventRules, Freshness, Signal};
 use crate::model::{
     Cause, Event, Kind, KindRules, Observation, ResourceId, Scope, Seen, Seq, SharedClock, Source, Timestamp, Wanted,
 };
 use crate::notify::{ChangeHub, Topic};
-use crate::reconcile::Moment;
+use crate::reconcile::DecisionTime;
 use crate::reconcile::memory::{How, Note};
 use crate::store::{Batch, CommitError, ReadError, Retention, Writer};
 
 mod calls;
 mod draft;
+mod error;
+mod handle;
+mod keeper;
+mod kept;
 mod lanes;
 pub mod ledger;
 mod notified;
@@ -35,19 +39,24 @@ mod sweep;
 mod tests;
 #[cfg(test)]
 mod truth;
+mod under_way;
+mod work;
 
-pub use lanes::{Handle, IngestError, Lane, Observed, Taken};
+pub use error::IngestError;
+pub use handle::Handle;
 pub use ledger::Ledger;
+pub use work::{Lane, Observed, Taken};
 
 pub use crate::reconcile::Lacked;
 
 use calls::Calls;
 use draft::{Draft, Grounds};
-use lanes::{Choice, Lanes, Parking, Record, Work};
+use keeper::Keeper;
+use kept::{KeptRecords, Spare};
+use lanes::Lanes;
 use ledger::View;
-use outage::{Kept, Spare};
-use retention::Keeper;
-use sweep::Sweep;
+use under_way::SweepUnderWay;
+use work::{Parking, Record, RegionChoice, Work};
 
 /// A commit holds at most this many changed rows.
 pub const MAX_ROWS: usize = 200;
@@ -76,8 +85,8 @@ pub struct KindEntry {
     pub rules: KindRules,
     /// How often it is swept by default.
     pub interval: Duration,
-    /// How often while events are proved to tell of its every change; `None`: they do not.
-    pub relaxed: Option<Relaxed>,
+    /// The rules whose events together tell of its every change; `None` where some of its changes cause no event.
+    pub event_rules: Option<EventRules>,
 }
 
 /// Resources that a describe of their own would tell more about. Read it to the end: it is not bounded.
@@ -92,7 +101,7 @@ pub struct Ingest<L: Ledger = Writer> {
     freshness: Freshness,
     lanes: Lanes,
     wanted: mpsc::UnboundedSender<Wanted>,
-    sweeps: HashMap<(Scope, Kind), Sweep>,
+    sweeps: HashMap<(Scope, Kind), SweepUnderWay>,
     keeper: Keeper,
     started: Timestamp,
     /// When how far sweeps had come was saved last.
@@ -100,7 +109,7 @@ pub struct Ingest<L: Ledger = Writer> {
     /// Whether something was served: the first work waits for AWS's time.
     is_dated: bool,
     /// What tools have to record once the store is open again.
-    kept: Kept,
+    kept: KeptRecords,
     /// Who called AWS of late.
     calls: Calls,
 }
@@ -129,10 +138,10 @@ impl<L: Ledger> Ingest<L> {
         let kinds: HashMap<Kind, KindEntry> = kinds.into_iter().map(|entry| (entry.kind.clone(), entry)).collect();
         let interval = |kind: &Kind| kinds.get(kind).map_or(Duration::ZERO, |entry| entry.interval);
         let view = ledger.view()?;
-        let relaxed = kinds.values().filter_map(|entry| Some((entry.kind.clone(), entry.relaxed?))).collect();
+        let rules = kinds.values().filter_map(|entry| Some((entry.kind.clone(), entry.event_rules?))).collect();
         let freshness =
-            Freshness::new(view.watermarks()?, view.held()?, &interval, relaxed, &view.retired(), Arc::clone(&clock));
-        let (lanes, handle) = lanes::connect(freshness.clone(), stop);
+            Freshness::new(view.watermarks()?, view.held()?, &interval, rules, &view.retired(), Arc::clone(&clock));
+        let (lanes, handle) = lanes::connect(freshness.clone(), hub.clone(), Arc::clone(&clock), stop);
         let (wanted, receiver) = mpsc::unbounded_channel();
         let started = clock.now();
         let ingest = Ingest {
@@ -148,7 +157,7 @@ impl<L: Ledger> Ingest<L> {
             started,
             saved: started,
             is_dated: false,
-            kept: Kept::default(),
+            kept: KeptRecords::default(),
             calls: Calls::default(),
         };
         Ok((ingest, handle, receiver))
@@ -228,7 +237,7 @@ impl<L: Ledger> Ingest<L> {
         match work {
             Work::Choose(choice) => self.choose(choice),
             Work::Record(record) => self.record(record),
-            Work::Notify(notice) => self.notify(notice),
+            Work::Notify(first) => self.notify(first),
             Work::Park(parking) => self.park(parking),
             Work::Sweep(message) => self.sweep(message),
             Work::Retain => self.retain(),
@@ -236,11 +245,11 @@ impl<L: Ledger> Ingest<L> {
     }
 
     /// Notes which regions are watched from now on.
-    fn choose(&mut self, Choice { regions, done }: Choice) {
+    fn choose(&mut self, RegionChoice { regions, done }: RegionChoice) {
         let noted = self.ledger.watch_only(&regions, self.clock.now()).map_err(IngestError::from);
         let noted = noted.and_then(|()| Ok(self.ledger.view()?));
         if let Ok(view) = &noted {
-            self.freshness.retire(&view.retired());
+            self.freshness.signal(Signal::Retired(view.retired()));
             self.hub.mark([Topic::Freshness, Topic::Summary], self.clock.now());
         }
         // The asker may have gone: what is noted stays.
@@ -384,8 +393,8 @@ impl<L: Ledger> Ingest<L> {
         draft.decide(view, observation, cause, &grounds)
     }
 
-    fn moment(&self, swept: bool) -> Moment {
-        Moment { now: self.clock.now(), started: self.started, steady: self.clock.steady_since(), swept }
+    fn moment(&self, swept: bool) -> DecisionTime {
+        DecisionTime { now: self.clock.now(), started: self.started, steady: self.clock.steady_since(), swept }
     }
 
     fn rules(&self, kind: &Kind) -> KindRules {

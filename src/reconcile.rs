@@ -30,7 +30,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::event::Overlay;
-use crate::model::known::{LAG_WINDOW, state_name};
+use crate::model::evidence::LAG_WINDOW;
+use crate::model::known::state_name;
 use crate::model::notice;
 use crate::model::{
     Change, Current, Document, Event, Evidence, Group, KindRules, Map, Notice, Observation, Provisional, Seen, Source,
@@ -39,18 +40,17 @@ use crate::model::{
 
 pub mod absence;
 pub mod guard;
+pub mod known;
 mod lacked;
 mod lifecycle;
 pub mod memory;
 #[cfg(test)]
 mod tests;
 
+pub use known::{DecisionTime, KnownResource, credible};
 pub use lacked::{Lacked, Lacking};
 pub use lifecycle::is_shortly_before;
-pub use memory::Memory;
-
-/// A stored time this far ahead of now came from a clock that was wrong: it counts as unknown.
-const MAX_AHEAD: Duration = Duration::from_secs(5);
+pub use memory::ScopeMemory;
 
 /// How much later than the first one a second describe without tags must be sent to be believed.
 pub const TAGLESS_PROOF: Duration = Duration::from_secs(2);
@@ -61,47 +61,6 @@ const SUPERSEDED: usize = 8;
 
 /// The state that no instance ever leaves.
 const TERMINATED: &str = "terminated";
-
-/// When a decision is made.
-#[derive(Clone, Copy, Debug)]
-pub struct Moment {
-    /// Now, in AWS time.
-    pub now: Timestamp,
-    /// When this process started to look.
-    pub started: Timestamp,
-    /// Since when the clock has run without a jump.
-    pub steady: Timestamp,
-    /// Whether the scope had a complete sweep since then.
-    pub swept: bool,
-}
-
-/// What is known of the observed resource.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Known<'a> {
-    /// Its state, if it exists.
-    pub current: Option<&'a Current>,
-    /// The proof time of its last removal.
-    pub removed_at: Option<Timestamp>,
-    /// The newest describe that showed exactly `current`. Such describes change nothing and are not in the log.
-    pub confirmed: Option<Timestamp>,
-    /// The newest observation of any source that shows that it exists.
-    pub listed: Option<Timestamp>,
-    /// When the first describe was sent that lacked all its tags, while that is doubted.
-    pub tagless: Option<Timestamp>,
-    /// When the complete sweep ended that lacked it, while its absence is not proved.
-    pub candidate: Option<Timestamp>,
-}
-
-impl Known<'_> {
-    /// The newest evidence of any source that it exists. What came before the clock's last jump cannot be compared with what
-    /// came after it, so it counts as of the jump.
-    #[must_use]
-    pub fn newest(&self, moment: Moment) -> Timestamp {
-        let evidence = self.current.map_or(Timestamp::EPOCH, |current| current.evidence.newest());
-        let times = [evidence, self.confirmed.unwrap_or_default(), self.listed.unwrap_or_default()];
-        times.into_iter().map(|at| credible(at, moment.now)).fold(moment.steady, Timestamp::max)
-    }
-}
 
 /// What an observation turned out to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,43 +81,43 @@ pub enum Reading {
 
 /// The outcome of [`decide`].
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Verdict {
+pub struct Decision {
     /// What to record, in order; empty when nothing changed.
     pub events: Vec<Event>,
     /// How the observation was read.
     pub reading: Reading,
 }
 
-impl Verdict {
+impl Decision {
     fn nothing(reading: Reading) -> Self {
-        Verdict { events: Vec::new(), reading }
+        Decision { events: Vec::new(), reading }
     }
 
     fn applied(event: Event) -> Self {
-        Verdict { events: vec![event], reading: Reading::Applied }
+        Decision { events: vec![event], reading: Reading::Applied }
     }
 }
 
 /// What `observation` changes in what is known.
 #[must_use]
-pub fn decide(known: Known<'_>, observation: &Observation, rules: KindRules, moment: Moment) -> Verdict {
+pub fn decide(known: KnownResource<'_>, observation: &Observation, rules: KindRules, moment: DecisionTime) -> Decision {
     let told = matches!(observation.source, Source::Notification | Source::Tool);
     if credible(observation.at, moment.now) != observation.at {
         // From before the clock was put right, or from a wrong one: it cannot be ordered.
-        return Verdict::nothing(if told { Reading::Hint } else { Reading::Late });
+        return Decision::nothing(if told { Reading::Hint } else { Reading::Late });
     }
     if known.removed_at.is_some_and(|removed| observation.at <= credible(removed, moment.now)) {
-        return Verdict::nothing(Reading::Late);
+        return Decision::nothing(Reading::Late);
     }
-    let gone = |at| Verdict::applied(Event::Removed { id: observation.id.clone(), at });
+    let gone = |at| Decision::applied(Event::Removed { id: observation.id.clone(), at });
     match (&observation.seen, known.current) {
         // What is gone may show once more in an answer that lags; AWS gives no id twice.
         (Seen::Described(_), None)
             if known.removed_at.is_some_and(|removed| observation.at < credible(removed, moment.now) + LAG_WINDOW) =>
         {
-            Verdict::nothing(Reading::Lag)
+            Decision::nothing(Reading::Lag)
         }
-        (Seen::Described(document), None) => Verdict::applied(Event::Discovered {
+        (Seen::Described(document), None) => Decision::applied(Event::Discovered {
             id: observation.id.clone(),
             document: Document::clone(document),
             evidence: Evidence { source: observation.source, at: observation.at },
@@ -171,7 +130,7 @@ pub fn decide(known: Known<'_>, observation: &Observation, rules: KindRules, mom
             Seen::StateAsserted(_) | Seen::TagsAsserted { .. } | Seen::Noticed(_) | Seen::Mentioned | Seen::NotFound,
             None,
         )
-        | (Seen::Mentioned, Some(_)) => Verdict::nothing(Reading::Hint),
+        | (Seen::Mentioned, Some(_)) => Decision::nothing(Reading::Hint),
         (Seen::Noticed(notice), Some(current)) => noticed(current, observation, notice, moment),
         (Seen::StateAsserted(state), Some(current)) => asserted(known, current, observation, state, moment),
         (Seen::TagsAsserted { tags, version }, Some(current)) => {
@@ -181,30 +140,23 @@ pub fn decide(known: Known<'_>, observation: &Observation, rules: KindRules, mom
             let newest = known.newest(moment);
             let lacked = known.candidate.is_some_and(|lacked| newest < lacked && lacked <= observation.at);
             let aged = rules.is_gone(&current.document) && newest + absence::FRESH <= observation.at;
-            if lacked || aged { gone(observation.at) } else { Verdict::nothing(Reading::Hint) }
+            if lacked || aged { gone(observation.at) } else { Decision::nothing(Reading::Hint) }
         }
-        (Seen::Absent, None) => Verdict::nothing(Reading::Confirmed),
-        (Seen::Absent, Some(_)) if observation.at < known.newest(moment) => Verdict::nothing(Reading::Late),
+        (Seen::Absent, None) => Decision::nothing(Reading::Confirmed),
+        (Seen::Absent, Some(_)) if observation.at < known.newest(moment) => Decision::nothing(Reading::Late),
         (Seen::Absent, Some(_)) => gone(observation.at),
     }
 }
 
-/// `at`, unless it lies in the future: then whoever wrote it had a wrong clock, nothing can be said, and it counts as
-/// before everything.
-#[must_use]
-pub fn credible(at: Timestamp, now: Timestamp) -> Timestamp {
-    if at > now + MAX_AHEAD { Timestamp::EPOCH } else { at }
-}
-
 /// Rules 1 and 2 and 3 for describes: each group is taken unless something newer, or an assertion ahead of it, is known.
 fn described(
-    known: Known<'_>,
+    known: KnownResource<'_>,
     current: &Current,
     observation: &Observation,
     document: &Arc<Document>,
     rules: KindRules,
-    moment: Moment,
-) -> Verdict {
+    moment: DecisionTime,
+) -> Decision {
     let at = observation.at;
     let shown = document.fields().get("State").and_then(state_name);
     let confirmed = credible(known.confirmed.unwrap_or(Timestamp::EPOCH), moment.now);
@@ -248,7 +200,7 @@ fn described(
     if current.mapping != rules.mapping
         && let Some(partial) = partial
     {
-        return Verdict::nothing(partial);
+        return Decision::nothing(partial);
     }
     let carried = notice::carried(&current.document, document, at);
     let next = current.document.merged(carried.as_ref().unwrap_or(document), takes);
@@ -273,7 +225,7 @@ fn described(
         });
     }
     let whole = if events.is_empty() { Reading::Confirmed } else { Reading::Applied };
-    Verdict { events, reading: partial.unwrap_or(whole) }
+    Decision { events, reading: partial.unwrap_or(whole) }
 }
 
 /// Whether a set of tags holds none.
@@ -292,15 +244,21 @@ fn is_of_mapping(change: &Change, from: u16, to: u16) -> bool {
 }
 
 /// Rules 2 and 7 for assertions on the state.
-fn asserted(known: Known<'_>, current: &Current, observation: &Observation, state: &Value, moment: Moment) -> Verdict {
+fn asserted(
+    known: KnownResource<'_>,
+    current: &Current,
+    observation: &Observation,
+    state: &Value,
+    moment: DecisionTime,
+) -> Decision {
     let (Some(to), Some(from)) = (state_name(state), current.state()) else {
-        return Verdict::nothing(Reading::Hint);
+        return Decision::nothing(Reading::Hint);
     };
     if to == from {
-        return Verdict::nothing(Reading::Confirmed);
+        return Decision::nothing(Reading::Confirmed);
     }
     if from == TERMINATED {
-        return Verdict::nothing(Reading::Late);
+        return Decision::nothing(Reading::Late);
     }
     let known_at = known_at(known, current, Group::State, moment);
     let applies = match observation.at.second().cmp(&known_at.second()) {
@@ -312,7 +270,7 @@ fn asserted(known: Known<'_>, current: &Current, observation: &Observation, stat
         std::cmp::Ordering::Less => false,
     };
     if !applies {
-        return Verdict::nothing(Reading::Hint);
+        return Decision::nothing(Reading::Hint);
     }
     let at = observation.at.max(known_at);
     // The reasons belong to the state that was left; what AWS gives as the new ones is not known yet, so they go.
@@ -322,7 +280,7 @@ fn asserted(known: Known<'_>, current: &Current, observation: &Observation, stat
     let mut before: Vec<String> = recent.chain([from]).filter(|left| *left != to).map(str::to_owned).collect();
     before.sort_unstable();
     before.dedup();
-    Verdict::applied(Event::Changed {
+    Decision::applied(Event::Changed {
         id: observation.id.clone(),
         changes: current.document.changes_to(&next),
         evidence: vec![(Group::State, Evidence { source: observation.source, at })],
@@ -332,20 +290,20 @@ fn asserted(known: Known<'_>, current: &Current, observation: &Observation, stat
 
 /// Rules 3 and 7 for tag events.
 fn tagged(
-    known: Known<'_>,
+    known: KnownResource<'_>,
     current: &Current,
     observation: &Observation,
     tags: &Value,
     version: u64,
-    moment: Moment,
-) -> Verdict {
+    moment: DecisionTime,
+) -> Decision {
     let last = current.tagging.as_ref();
     if last.is_some_and(|last| version <= last.version) {
-        return Verdict::nothing(Reading::Late);
+        return Decision::nothing(Reading::Late);
     }
     let at = observation.at;
     if is_older_than_process(observation, moment) || at < known_at(known, current, Group::Tags, moment) {
-        return Verdict::nothing(Reading::Hint);
+        return Decision::nothing(Reading::Hint);
     }
     let asserted = if is_empty(tags) { Map::new() } else { Map::from([("Tags", tags.clone())]) };
     let next = current.document.merged(&Document::new(asserted), |group| group == Group::Tags);
@@ -354,7 +312,7 @@ fn tagged(
     let mut superseded: Vec<Value> = recent.unwrap_or_default().iter().filter(|set| **set != held).cloned().collect();
     superseded.push(held);
     superseded.drain(..superseded.len().saturating_sub(SUPERSEDED));
-    Verdict::applied(Event::Changed {
+    Decision::applied(Event::Changed {
         id: observation.id.clone(),
         changes: current.document.changes_to(&next),
         evidence: vec![(Group::Tags, Evidence { source: observation.source, at })],
@@ -363,16 +321,16 @@ fn tagged(
 }
 
 /// Rule 8. No group is observed by it, so none gets new evidence.
-fn noticed(current: &Current, observation: &Observation, notice: &Notice, moment: Moment) -> Verdict {
+fn noticed(current: &Current, observation: &Observation, notice: &Notice, moment: DecisionTime) -> Decision {
     if notice.until <= moment.now {
-        return Verdict::nothing(Reading::Late);
+        return Decision::nothing(Reading::Late);
     }
     let changes = current.document.changes_to(&notice::laid(&current.document, notice));
     if changes.is_empty() {
         let known = notice::of(&current.document).contains(notice);
-        return Verdict::nothing(if known { Reading::Confirmed } else { Reading::Late });
+        return Decision::nothing(if known { Reading::Confirmed } else { Reading::Late });
     }
-    Verdict::applied(Event::Changed {
+    Decision::applied(Event::Changed {
         id: observation.id.clone(),
         changes,
         evidence: Vec::new(),
@@ -381,11 +339,11 @@ fn noticed(current: &Current, observation: &Observation, notice: &Notice, moment
 }
 
 /// The newest evidence of a group, describes that changed nothing included.
-fn known_at(known: Known<'_>, current: &Current, group: Group, moment: Moment) -> Timestamp {
+fn known_at(known: KnownResource<'_>, current: &Current, group: Group, moment: DecisionTime) -> Timestamp {
     let confirmed = known.confirmed.unwrap_or(Timestamp::EPOCH);
     credible(current.evidence.of(group).at, moment.now).max(credible(confirmed, moment.now))
 }
 
-fn is_older_than_process(observation: &Observation, moment: Moment) -> bool {
+fn is_older_than_process(observation: &Observation, moment: DecisionTime) -> bool {
     observation.source == Source::Notification && !moment.swept && observation.at < moment.started.max(moment.steady)
 }

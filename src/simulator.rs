@@ -6,14 +6,14 @@
 //! time.
 //!
 //! The layers, in the order a request passes them: `server` (HTTP, which service), `request` (who asks, what), `world`
-//! (which account and region), `ec2` and `sts` (the actions), `estate` (what an account holds: `plan`, a formula, and over
-//! it only what changed). What hangs on instances (`storage`, `shot`, `interface`, `address`, `subnet`) is a formula of
-//! them, with its own changes in `holdings`. Between calls and estates stand the [`faults`]: what they decide about a call,
-//! `server` and `wire` carry out, and what a describe sees goes through its `lens`. `control` shows and sets them while
+//! (which account and region), `ec2` and `sts` (the actions), `account` (what an account holds: `plan`, a formula, and over
+//! it only what changed). What hangs on instances (`storage`, `snapshot`, `interface`, `address`, `subnet`) is a formula of
+//! them, with its own changes in `tables`. Between calls and accounts stand the [`faults`]: what they decide about a call,
+//! `server` and `wire` carry out, and what a describe sees goes through its `view`. `control` shows and sets them while
 //! the simulator runs, a `scenario` from the start; `ledger` counts what was asked. `churn` moves things by itself.
 //!
 //! What happens goes the other way: `happening` into the `outbox`, `envelope` makes it an event, `bus` finds who listens,
-//! `sqs` holds it until it is fetched; `events` is EventBridge's API. What was true when is never lost: estates keep
+//! `sqs` holds it until it is fetched; `events` is EventBridge's API. What was true when is never lost: accounts keep
 //! versions (`history`), and `journal` answers as of any moment, without faults: the oracle. `script` fails status checks,
 //! `announce` emits what no call brings about. `trail` remembers the calls and answers `CloudTrail`'s lookups.
 //!
@@ -22,6 +22,7 @@
 //! temporary keys of `AssumeRole` do. All but the options' account in the options' regions begin with a default VPC and no
 //! instances.
 
+mod account;
 mod actions;
 mod address;
 mod ami;
@@ -33,17 +34,15 @@ mod churn;
 mod clock;
 mod control;
 mod dice;
-mod disk;
+mod ebs_volume;
 mod ec2;
 mod envelope;
-mod estate;
 mod events;
 pub mod faults;
 mod filter;
 mod flip;
 mod happening;
 mod history;
-mod holdings;
 mod ident;
 mod instance;
 mod interface;
@@ -51,7 +50,6 @@ mod internet_gateway;
 mod journal;
 mod json;
 mod ledger;
-mod lens;
 mod md5;
 mod nat_gateway;
 mod network;
@@ -66,15 +64,17 @@ mod route_table;
 mod scenario;
 mod script;
 mod server;
-mod shot;
+mod snapshot;
 mod sqs;
 mod storage;
 mod sts;
 mod subnet;
+mod tables;
 mod tags;
 #[cfg(test)]
 mod tests;
 mod trail;
+mod view;
 mod wire;
 mod world;
 mod xml;
@@ -87,9 +87,9 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+pub use account::{Account, TakenSnapshot, UnknownId};
 pub use bus::{EventCounts, EventFaults};
 pub use clock::Clock;
-pub use estate::{Estate, Snapshot, UnknownId};
 pub use faults::Faults;
 pub use instance::{Check, ScheduledEvent};
 pub use ledger::Requests;

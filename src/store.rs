@@ -83,7 +83,6 @@ pub use self::index::{Index, Scan};
 pub use self::matcher::{Matcher, On, Pattern, Test};
 pub use self::meta::FORMAT;
 pub use self::open_error::{Damage, OpenError};
-pub use self::parked::Parked;
 pub use self::retain::{Due, Folded, Hold, Retention, Stock};
 pub use self::snapshot::{Fingerprint, Head, ReadError, Retired, Snapshot};
 pub use self::stored::{Stored, StoredDocument};

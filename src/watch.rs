@@ -1,9 +1,23 @@
-//! Watches AWS: runs the sources of each scope into the writer.
+//! Watches an AWS account: runs the sources of each scope into the writer.
+//!
+//! ```text
+//! account: whose credentials, which regions --> scope (one watcher each)
+//!                                                 |-- sweeps      one a kind: full listings      --> ingest
+//!                                                 |-- refresh     one a kind: ids that are wanted --> ingest
+//!                                                 |-- events      messages of the queue           --> ingest
+//!                                                 |-- canaries    prove that events arrive        --> freshness
+//!                                                 `-- intervals   slow the sweeps while they do
+//! ```
+//!
+//! Everything here ends when its [`tasks::Tasks`] are told to stop; nothing ends because AWS fails.
 
-pub mod canaries;
-pub mod events;
-pub mod intervals;
-pub mod listening;
-pub mod refresh;
-pub mod sweeps;
+pub mod account;
+mod canaries;
+mod events;
+mod intervals;
+mod listener;
+mod refresh;
+mod scope;
+pub mod settings;
+mod sweeps;
 pub mod tasks;

@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 
 use anyhow::Context as _;
+use muster::model::Evidence;
 use muster::model::document::Change;
 use muster::model::event::Overlay;
-use muster::model::known::Evidence;
 use muster::model::{Cause, Event, Group, ResourceId, Seq, Source, Timestamp, Value};
 use muster::store::Batch;
 

@@ -45,8 +45,12 @@ pub(crate) fn turn_over(filled: Filled, mib: u64) -> anyhow::Result<()> {
     let Filled { store, ids, writer, .. } = filled;
     let newest = store.snapshot()?.record(store.snapshot()?.seq())?.recorded_at;
     let clock = Arc::new(Scaled(AtomicI64::new(newest.as_millis())));
-    let entry =
-        KindEntry { kind: INSTANCE.kind(), rules: INSTANCE.rules(), interval: Duration::from_mins(1), relaxed: None };
+    let entry = KindEntry {
+        kind: INSTANCE.kind(),
+        rules: INSTANCE.rules(),
+        interval: Duration::from_mins(1),
+        event_rules: None,
+    };
     let stop = CancellationToken::new();
     let hub = ChangeHub::new(Vec::new());
     let (ingest, handle, wanted) = Ingest::new(writer, hub, Arc::clone(&clock) as _, vec![entry], stop.clone())?;

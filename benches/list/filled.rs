@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use muster::kinds::{self, DescribeInput};
-use muster::model::known::Evidence;
+use muster::model::Evidence;
 use muster::model::{AccountId, Cause, Event, Item, Kind, LeftOut, Region, ResourceId, Scope, Source, Timestamp};
 use muster::simulator::{self, Simulator};
 use muster::store::{self, Batch, Store, Writer};

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncWrite};
 
 use crate::connection::admin::{AdminMessage, AdminRequest, AdminWriter};
+use crate::freshness::Signal;
 use crate::mcp::Core;
 use crate::mcp::error::Fault;
 use crate::model::FailureCode;
@@ -51,7 +52,7 @@ pub async fn execute<W: AsyncWrite + Unpin>(request: AdminRequest, core: &Arc<Co
     let outcome = match request {
         AdminRequest::Stat => core.walk(figures::stat).await.map_err(AdminFailure::from),
         AdminRequest::TryNow => {
-            core.ingest.freshness().try_now();
+            core.ingest.signal(Signal::TryNow);
             Ok(Value::Null)
         }
         AdminRequest::Export { since, follow, log } => {

@@ -7,36 +7,30 @@
 //! Nothing here ends over AWS: without credentials or network the account is asked for again and again, and what the store
 //! knows is served meanwhile, as stale, with the reason.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio::task::{JoinError, spawn_blocking};
 use tokio::time::{sleep, timeout};
 use tokio_util::task::TaskTracker;
 
 use super::references::referred_ids;
-use crate::aws::{Aws, AwsError};
+use crate::aws::Aws;
 use crate::config::Config;
-use crate::freshness::{Freshness, Relaxed};
-use crate::ingest::{Handle, Ingest, KindEntry};
+use crate::freshness::EventRules;
+use crate::ingest::{Ingest, KindEntry};
 use crate::kinds::rules::CALLS;
 use crate::kinds::{self, KINDS, KindSpec};
 use crate::mcp::Core;
-use crate::model::{AccountId, Kind, Region, Scope, Timestamp, TroubleClass};
+use crate::model::{AccountId, Kind, Region};
 use crate::notify::ChangeHub;
-use crate::source::backoff::Patience;
-use crate::source::poll::{Gate, Plan};
-use crate::source::referred::{Referred, ReferredIds};
 use crate::store::{self, CommitError, Health, OpenError, ReadError, Retention, Store, Writer};
 use crate::telemetry;
-use crate::watch::intervals;
-use crate::watch::listening::Listener;
-use crate::watch::refresh::{self, Switchboard};
-use crate::watch::sweeps::{self, Referring};
+use crate::watch::account::AccountWatcher;
+use crate::watch::settings::Settings as WatchSettings;
 use crate::watch::tasks::Tasks;
 
 /// How long the writer may take to end: it finishes the commit it is at, and saves how far sweeps had come.
@@ -44,12 +38,6 @@ const WRITER_ENDS: Duration = Duration::from_millis(700);
 
 /// How long it takes until the store is asked again whose it is.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
-
-/// From one time that AWS is asked for the account's regions to the next.
-const REGIONS_AGAIN: Duration = Duration::from_hours(1);
-
-/// From one time that a silent STS is asked again to the next.
-const STS_AGAIN: Duration = Duration::from_secs(15);
 
 /// Everything that keeps a store up to date and serves it.
 pub struct Engine {
@@ -148,17 +136,11 @@ impl Engine {
         let ended = write(&writing, ingest.retaining(retention));
         let sweeping = Tasks::new();
         sweeping.spawn_until_stopped("the index", index(store.clone()));
-        let intervals = KINDS.iter().map(|spec| (*spec, interval(spec, config))).collect();
-        let switchboard = Switchboard::default();
-        sweeping.spawn_until_stopped("the switchboard", switchboard.clone().run(wanted));
-        let listener = Listener::new(config);
-        listener.receive(&aws, &handle, &sweeping);
-        let (aws_too, ingest, hub_too, tasks) = (aws.clone(), handle.clone(), hub.clone(), sweeping.clone());
+        let referred = KINDS.iter().filter_map(|spec| Some((spec.slug, referred_ids(&store, spec)?))).collect();
+        let watcher = AccountWatcher::start(watching(config), referred, aws.clone(), handle.clone(), wanted, &sweeping);
         let (refusing, foreign) = watch::channel(None);
-        let place = Place { store: store.clone(), data_dir: config.data_dir.clone(), refusing };
-        let watch = Watch { aws: aws_too, ingest, hub: hub_too, tasks, switchboard, intervals, listener, place };
-        sweeping.spawn_until_stopped("the watch", watch.run());
-        sweeping.spawn_until_stopped("identity", prove(aws.clone()));
+        let owner = StoreOwner { store: store.clone(), data_dir: config.data_dir.clone(), refusing };
+        sweeping.spawn_until_stopped("the watch", watch_account(watcher, owner));
         let tools = TaskTracker::new();
         let core = Arc::new(Core {
             store,
@@ -262,26 +244,14 @@ async fn index(store: Store) {
     }
 }
 
-/// What keeps watching an account.
-struct Watch {
-    aws: Aws,
-    ingest: Handle,
-    hub: ChangeHub,
-    tasks: Tasks,
-    switchboard: Switchboard,
-    intervals: Vec<(&'static KindSpec, Duration)>,
-    listener: Listener,
-    place: Place,
-}
-
 /// Whose store it is.
-struct Place {
+struct StoreOwner {
     store: Store,
     data_dir: PathBuf,
     refusing: watch::Sender<Option<Arc<Foreign>>>,
 }
 
-impl Place {
+impl StoreOwner {
     /// Waits until the store can be read, and says whether it holds another account's resources.
     async fn foreign(&self, account: &AccountId) -> Option<Foreign> {
         loop {
@@ -303,156 +273,15 @@ impl Place {
     }
 }
 
-impl Watch {
-    /// Finds out whose credentials these are, and sweeps that account's scopes from then on; where all regions are watched,
-    /// those that AWS lists, asked for again now and then. Each scope has tasks of its own: one that fails holds no other.
-    async fn run(self) {
-        let (aws, freshness) = (&self.aws, self.ingest.freshness());
-        // Where one region is down, the others can tell.
-        aws.watch_also(freshness.scopes().into_iter().map(|state| state.scope.region));
-        let account = identified(aws, freshness).await;
-        if let Some(foreign) = self.place.foreign(&account).await {
-            tracing::error!(error = %foreign, fix = foreign.fix(), "nothing is swept");
-            self.place.refusing.send_replace(Some(Arc::new(foreign)));
-            return std::future::pending().await;
-        }
-        let (mut watched, mut patience, since) = (BTreeSet::new(), Patience::default(), aws.clock().now());
-        let mut tries = freshness.tries();
-        loop {
-            let listed = if aws.watches_all() { aws.enabled_regions().await } else { Ok(aws.regions()) };
-            let regions = aws.regions();
-            if regions.iter().any(|region| !watched.contains(region)) {
-                self.note(&regions).await;
-            }
-            for region in regions.into_iter().filter(|region| watched.insert(region.clone())) {
-                self.begin(Scope { account: account.clone(), region });
-            }
-            if !aws.watches_all() {
-                return;
-            }
-            tries.mark_unchanged();
-            let (trouble, pause) = match &listed {
-                Ok(_) => {
-                    patience.succeeded();
-                    (None, REGIONS_AGAIN)
-                }
-                Err(error) => {
-                    let pause = patience.failed(error);
-                    let retry_at = Some(aws.clock().now() + pause);
-                    (Some(crate::model::Trouble { retry_at, ..unlisted(error, since) }), pause)
-                }
-            };
-            freshness.set_trouble(trouble);
-            called_within(&mut tries, pause).await;
-        }
+/// Watches the account of the credentials, unless the store holds another's resources.
+async fn watch_account(watcher: AccountWatcher, owner: StoreOwner) {
+    let account = watcher.account().await;
+    if let Some(foreign) = owner.foreign(&account).await {
+        tracing::error!(error = %foreign, fix = foreign.fix(), "nothing is swept");
+        owner.refusing.send_replace(Some(Arc::new(foreign)));
+        return std::future::pending().await;
     }
-
-    /// Notes durably that these regions are watched from now on, and no others, however often it takes: nothing is recorded of a
-    /// region that is noted as no longer watched.
-    async fn note(&self, regions: &[Region]) {
-        while let Err(error) = self.ingest.watch_only(regions.to_vec()).await {
-            tracing::error!(%error, "cannot note which regions are watched: they are not swept yet");
-            let (freshness, now) = (self.ingest.freshness(), self.aws.clock().now());
-            freshness.set_trouble(Some(crate::model::Trouble {
-                class: TroubleClass::Store,
-                what: format!("it cannot be noted which regions are watched: {error}"),
-                fix: "Check the disk that holds the store; this is tried again every second.".to_owned(),
-                since: now,
-                retry_at: Some(now + ASK_AGAIN),
-            }));
-            sleep(ASK_AGAIN).await;
-            freshness.set_trouble(None);
-        }
-    }
-
-    /// Starts what watches a scope.
-    fn begin(&self, scope: Scope) {
-        tracing::info!(%scope, "watching");
-        let (aws, ingest, tasks) = (&self.aws, &self.ingest, &self.tasks);
-        let (mut paces, aws_clock) = (Vec::new(), aws.clock());
-        let gate = Arc::new(Gate::new());
-        let (shared, mut tries) = (Arc::clone(&gate), ingest.freshness().tries());
-        tasks.spawn_until_stopped("trying again", async move {
-            while tries.changed().await.is_ok() {
-                shared.try_now();
-            }
-        });
-        let referring = |spec: &KindSpec, ids: Option<&ReferredIds>, trigger: &Arc<Notify>| {
-            let to: Vec<&str> = spec.also_by_id.iter().map(|(slug, _)| *slug).collect();
-            ids.map(|ids| (to, Referring { ids: Arc::clone(ids), trigger: Arc::clone(trigger) }))
-        };
-        let (mut plans, mut referred_to) = (Vec::new(), Vec::new());
-        for (spec, interval) in &self.intervals {
-            ingest.freshness().expect(&scope, &spec.kind(), *interval);
-            let (pace, interval) = watch::channel(*interval);
-            paces.push((spec.kind(), pace));
-            let plan = Plan { interval, gate: Arc::clone(&gate), ..Plan::new(scope.clone(), spec) };
-            let ids = referred_ids(&self.place.store, spec);
-            referred_to.extend(referring(spec, ids.as_ref(), &plan.trigger));
-            plans.push((plan, Referred::new(aws.clone(), ids)));
-        }
-        for (plan, referred) in plans {
-            let asking = {
-                let (aws, plan, switchboard) = (referred.clone(), plan.clone(), self.switchboard.clone());
-                let (ingest, clock) = (ingest.clone(), aws_clock.clone());
-                move || refresh::run(aws.clone(), clock.clone(), plan.clone(), switchboard.clone(), ingest.clone())
-            };
-            tasks.spawn_supervised("a refresh", asking);
-            let to = referred_to.iter().filter(|(slugs, _)| slugs.contains(&plan.spec.slug));
-            let to = to.map(|(_, referring)| referring.clone()).collect();
-            tasks.spawn_until_stopped("a sweep", sweeps::run(referred, aws_clock.clone(), plan, ingest.clone(), to));
-        }
-        if self.listener.listens() {
-            self.listener.watch(aws, &scope, ingest, tasks);
-            let pacing = intervals::run(ingest.freshness().clone(), self.hub.clone(), aws.clock(), scope, paces);
-            tasks.spawn_until_stopped("the pace", pacing);
-        }
-    }
-}
-
-/// AWS does not say which regions there are: those known so far are watched, and the answer that there may be more.
-fn unlisted(error: &AwsError, since: Timestamp) -> crate::model::Trouble {
-    tracing::warn!(%error, fix = error.fix(), "AWS does not list the account's regions");
-    let trouble = error.to_trouble(since);
-    crate::model::Trouble { what: format!("not all regions may be watched: {}", trouble.what), ..trouble }
-}
-
-/// Asks STS again where it does not say whose the credentials are.
-async fn prove(aws: Aws) {
-    loop {
-        sleep(STS_AGAIN).await;
-        aws.ask_silent().await;
-    }
-}
-
-/// Asks AWS for the account until it answers; what keeps it from answering shows in every answer meanwhile.
-async fn identified(aws: &Aws, freshness: &Freshness) -> AccountId {
-    let (mut patience, mut tries) = (Patience::default(), freshness.tries());
-    let since = aws.clock().now();
-    loop {
-        tries.mark_unchanged();
-        match aws.account().await {
-            Ok(account) => {
-                freshness.set_trouble(None);
-                return account;
-            }
-            Err(error) => {
-                tracing::warn!(%error, fix = error.fix(), "AWS does not say which account this is");
-                let pause = patience.failed(&error);
-                let retry_at = Some(aws.clock().now() + pause);
-                freshness.set_trouble(Some(crate::model::Trouble { retry_at, ..error.to_trouble(since) }));
-                called_within(&mut tries, pause).await;
-            }
-        }
-    }
-}
-
-/// Waits until somebody wants what failed tried at once, but no longer than `pause`.
-async fn called_within(tries: &mut watch::Receiver<u64>, pause: Duration) {
-    // Nobody can call any more: only the time is left to wait for.
-    if let Ok(Err(_)) = timeout(pause, tries.changed()).await {
-        sleep(pause).await;
-    }
+    watcher.watch(account).await;
 }
 
 /// Kinds that are served as part of another: an instance's status checks are part of the instance.
@@ -466,15 +295,25 @@ pub(super) fn entry(spec: &KindSpec, config: &Config) -> KindEntry {
         kind: spec.kind(),
         rules: spec.rules(),
         interval: interval(spec, config),
-        relaxed: relaxed(spec, config),
+        event_rules: event_rules(spec, config),
     }
 }
 
-/// How events slow a kind's sweeps, where they tell of its every change.
-fn relaxed(spec: &KindSpec, config: &Config) -> Option<Relaxed> {
+/// The rules whose events together tell of a kind's every change, and how often it is swept while they are proved.
+fn event_rules(spec: &KindSpec, config: &Config) -> Option<EventRules> {
     let every = config.relaxed.get(spec.slug).copied().or(spec.relaxed)?;
     let trail = spec.event_rules.iter().copied().find(|slug| *slug == CALLS);
-    Some(Relaxed { every: every.max(interval(spec, config)), told_by: spec.event_rules, trail })
+    Some(EventRules { interval: every.max(interval(spec, config)), rules: spec.event_rules, trail })
+}
+
+/// How the account is watched.
+fn watching(config: &Config) -> WatchSettings {
+    WatchSettings {
+        intervals: KINDS.iter().map(|spec| (*spec, interval(spec, config))).collect(),
+        queues: config.queues.clone(),
+        events: config.events.clone(),
+        canary_interval: config.canary_interval,
+    }
 }
 
 fn interval(spec: &KindSpec, config: &Config) -> Duration {

@@ -14,6 +14,7 @@ use crate::aws::{Aws, Settings};
 use crate::config::Config;
 use crate::connection::data_dir::{self, DataDirError};
 use crate::connection::lock::{Lock, LockError};
+use crate::freshness::Signal;
 use crate::ingest::Ingest;
 use crate::kinds::{self, KINDS};
 use crate::mcp::Core;
@@ -73,13 +74,13 @@ impl Offline {
         let entries = KINDS.iter().map(|spec| engine::entry(spec, config)).collect();
         let stop = CancellationToken::new();
         let (ingest, handle, _wanted) = Ingest::new(writer, hub.clone(), Arc::clone(&clock), entries, stop)?;
-        handle.freshness().set_trouble(Some(Trouble {
+        handle.signal(Signal::Aws(Some(Trouble {
             class: TroubleClass::Offline,
             what: "no server runs: this is what the store holds".to_owned(),
             fix: "Start `muster serve` to see what there is now".to_owned(),
             since: clock.now(),
             retry_at: None,
-        }));
+        })));
         let core = Arc::new(Core {
             store,
             ingest: handle,

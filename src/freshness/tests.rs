@@ -1,8 +1,7 @@
 use parking_lot::Mutex;
 
 use super::*;
-use crate::freshness::path::Rule;
-use crate::model::{AccountId, Clock, Region};
+use crate::model::{AccountId, Canary, Clock, Region};
 
 const NORMAL: Duration = Duration::from_mins(1);
 const RELAXED: Duration = Duration::from_mins(5);
@@ -37,39 +36,40 @@ impl World {
     /// A kind that events tell of, listened to, and watched.
     fn new() -> World {
         let clock = Arc::new(TestClock { begun: Instant::now(), ahead: Mutex::default() });
-        let relaxed = Relaxed { every: RELAXED, told_by: &RULES, trail: Some("calls") };
-        let relaxed = HashMap::from([(kind(), relaxed)]);
-        let freshness = Freshness::new(Vec::new(), Vec::new(), &|_| NORMAL, relaxed, &BTreeMap::new(), clock.clone());
-        freshness.expect(&scope(), &kind(), NORMAL);
-        let listening = Listening {
+        let rules = EventRules { interval: RELAXED, rules: &RULES, trail: Some("calls") };
+        let rules = HashMap::from([(kind(), rules)]);
+        let freshness = Freshness::new(Vec::new(), Vec::new(), &|_| NORMAL, rules, &BTreeMap::new(), clock.clone());
+        freshness.signal(Signal::Expected { scope: scope(), kind: kind(), interval: NORMAL });
+        let source = EventSource {
             queue: "queue".into(),
             name: "muster".into(),
-            rules: RULES.map(|slug| Rule { slug, name: format!("muster-{slug}").into() }).to_vec(),
+            rules: RULES.map(|slug| EventRule { slug, name: format!("muster-{slug}").into() }).to_vec(),
             sent_by: "serve-1".into(),
             every: Duration::from_mins(1),
             since: clock.now(),
         };
-        freshness.listen(&scope(), listening);
+        freshness.signal(Signal::Listening { scope: scope(), source });
         World { freshness, clock }
     }
 
     /// Canaries come back through these rules at once.
     fn canaries(&self, rules: &[&'static str]) {
         let at = self.clock.now();
-        self.freshness.canaries_put(&scope(), at);
+        self.freshness.signal(Signal::CanariesSent { scope: scope(), at });
         for rule in rules {
             let (name, sent_by) = ("muster".to_owned(), "serve-1".to_owned());
-            self.freshness.canary_seen(&Canary { scope: scope(), rule, name, sent_by, sent_at: at }, at);
+            let canary = Canary { scope: scope(), rule, name, sent_by, sent_at: at };
+            self.freshness.signal(Signal::CanarySeen(canary));
         }
     }
 
     fn proved(&self) {
         self.canaries(&RULES);
-        self.freshness.call_seen(&scope(), self.clock.now());
+        self.freshness.signal(Signal::CallSeen { scope: scope(), at: self.clock.now() });
     }
 
     /// A sweep of no duration.
-    fn sweep(&self) -> Run {
+    fn sweep(&self) -> Continuity {
         let at = self.clock.now();
         self.freshness.update(&scope(), &kind(), |watched| watched.completed(Swept { started: at, ended: at }, 0))
     }
@@ -78,8 +78,8 @@ impl World {
         self.freshness.of(&scope(), &kind()).unwrap()
     }
 
-    fn pace(&self) -> Duration {
-        self.freshness.pace(&scope(), &kind())
+    fn interval(&self) -> Duration {
+        self.freshness.interval(&scope(), &kind())
     }
 
     fn stale(&self) -> Option<String> {
@@ -94,15 +94,15 @@ async fn pass(seconds: u64) {
 #[tokio::test(start_paused = true)]
 async fn sweeps_relax_only_after_one_that_began_when_everything_was_proved() {
     let world = World::new();
-    assert_eq!(world.pace(), NORMAL);
+    assert_eq!(world.interval(), NORMAL);
     world.sweep();
     pass(10).await;
     world.proved();
-    assert_eq!(world.pace(), NORMAL, "what changed before the proof nobody told");
+    assert_eq!(world.interval(), NORMAL, "what changed before the proof nobody told");
     pass(50).await;
     world.canaries(&RULES);
     world.sweep();
-    assert_eq!(world.pace(), RELAXED);
+    assert_eq!(world.interval(), RELAXED);
 }
 
 #[tokio::test(start_paused = true)]
@@ -110,12 +110,12 @@ async fn without_one_of_the_rules_or_without_a_trail_sweeps_do_not_relax() {
     let world = World::new();
     world.canaries(&RULES);
     world.sweep();
-    assert_eq!(world.pace(), NORMAL, "no trail");
+    assert_eq!(world.interval(), NORMAL, "no trail");
     let world = World::new();
     world.canaries(&["instances", "calls"]);
-    world.freshness.call_seen(&scope(), world.clock.now());
+    world.freshness.signal(Signal::CallSeen { scope: scope(), at: world.clock.now() });
     world.sweep();
-    assert_eq!(world.pace(), NORMAL, "no tags");
+    assert_eq!(world.interval(), NORMAL, "no tags");
 }
 
 #[tokio::test(start_paused = true)]
@@ -130,16 +130,16 @@ async fn while_events_are_proved_a_scope_is_fresh_for_the_longer_interval_and_wh
         world.canaries(&RULES);
         assert_eq!(world.stale(), None);
     }
-    assert_eq!(world.pace(), RELAXED);
+    assert_eq!(world.interval(), RELAXED);
     pass(60).await;
     // Tags are told no more.
     world.canaries(&["instances", "calls"]);
     pass(60).await;
     world.canaries(&["instances", "calls"]);
     pass(14).await;
-    assert_eq!((world.stale(), world.pace()), (None, RELAXED));
+    assert_eq!((world.stale(), world.interval()), (None, RELAXED));
     pass(1).await;
-    assert_eq!(world.pace(), NORMAL);
+    assert_eq!(world.interval(), NORMAL);
     pass(1).await;
     assert_eq!(
         world.stale().unwrap(),
@@ -154,9 +154,9 @@ async fn a_lost_canary_leaves_a_scope_fresh_that_was_swept_within_the_normal_int
     world.proved();
     pass(100).await;
     world.sweep();
-    assert_eq!(world.pace(), RELAXED);
+    assert_eq!(world.interval(), RELAXED);
     pass(40).await;
-    assert_eq!((world.stale(), world.pace()), (None, NORMAL));
+    assert_eq!((world.stale(), world.interval()), (None, NORMAL));
     pass(21).await;
     assert!(world.stale().unwrap().starts_with("events are not proved to arrive: no canary came"));
     world.sweep();
@@ -181,16 +181,16 @@ async fn proved_events_do_not_outlast_the_longer_interval() {
 async fn a_run_of_watching_goes_on_over_a_longer_interval_that_events_cover_and_over_no_other() {
     let world = World::new();
     world.proved();
-    assert_eq!(world.sweep(), Run::First);
+    assert_eq!(world.sweep(), Continuity::First);
     for _ in 0..4 {
         pass(60).await;
         world.canaries(&RULES);
     }
-    assert_eq!(world.sweep(), Run::GoesOn, "by choice");
+    assert_eq!(world.sweep(), Continuity::Continues, "by choice");
     pass(180).await;
     let since = world.freshness.update(&scope(), &kind(), |watched| watched.unwatched_since(world.clock.now()));
     assert_eq!(since, world.state().complete.map(|swept| swept.started), "nobody told what came after the last canary");
-    assert!(matches!(world.sweep(), Run::Broken(_)));
+    assert!(matches!(world.sweep(), Continuity::Interrupted(_)));
 }
 
 #[tokio::test(start_paused = true)]
@@ -199,18 +199,18 @@ async fn a_clock_that_jumps_ends_no_proof_and_makes_none() {
     world.proved();
     world.sweep();
     *world.clock.ahead.lock() = Duration::from_hours(48);
-    assert_eq!(world.pace(), RELAXED, "the silence is as long as it was");
+    assert_eq!(world.interval(), RELAXED, "the silence is as long as it was");
     pass(135).await;
-    assert_eq!(world.pace(), NORMAL);
+    assert_eq!(world.interval(), NORMAL);
     *world.clock.ahead.lock() = Duration::ZERO;
-    assert_eq!(world.pace(), NORMAL);
+    assert_eq!(world.interval(), NORMAL);
 }
 
 #[tokio::test(start_paused = true)]
 async fn where_events_are_not_listened_to_the_interval_is_the_kinds_own() {
     let world = World::new();
     let elsewhere = Scope { region: Region::new("eu-west-1"), ..scope() };
-    world.freshness.expect(&elsewhere, &kind(), NORMAL);
-    assert_eq!(world.freshness.of(&elsewhere, &kind()).unwrap().told, None);
-    assert_eq!(world.freshness.pace(&elsewhere, &kind()), NORMAL);
+    world.freshness.signal(Signal::Expected { scope: elsewhere.clone(), kind: kind(), interval: NORMAL });
+    assert_eq!(world.freshness.of(&elsewhere, &kind()).unwrap().events, None);
+    assert_eq!(world.freshness.interval(&elsewhere, &kind()), NORMAL);
 }

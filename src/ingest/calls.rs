@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::model::effect::Effect;
 use crate::model::{ApiCall, Cause, Event, Observation, ResourceId, Source, Timestamp};
-use crate::reconcile::{Known, Moment, credible};
+use crate::reconcile::{DecisionTime, KnownResource, credible};
 
 /// How long a call is remembered after it was recorded.
 const KEPT: Duration = Duration::from_mins(5);
@@ -82,8 +82,8 @@ pub(super) fn caller<'c>(
     calls: &'c [Recent],
     event: &Event,
     observation: &Observation,
-    known: Known<'_>,
-    moment: Moment,
+    known: KnownResource<'_>,
+    moment: DecisionTime,
     made_by: &[&str],
 ) -> Option<&'c Cause> {
     if calls.is_empty() || !matches!(observation.source, Source::Sweep | Source::Refresh) {

@@ -9,7 +9,7 @@ use crate::model::{
     Cause, Current, Event, KindRules, Observation, Recorded, ResourceId, Seen, Seq, Source, Timestamp, Wanted,
 };
 use crate::reconcile::memory::{How, Note};
-use crate::reconcile::{self, Known, Moment, Reading, credible};
+use crate::reconcile::{self, DecisionTime, KnownResource, Reading, credible};
 use crate::store::ReadError;
 
 /// Events decided but not committed, and the state they lead to: the next decision of the same commit sees it.
@@ -31,24 +31,24 @@ pub(super) struct Draft {
 struct Ahead {
     current: Option<Current>,
     /// Everything known but `current`.
-    remembered: Known<'static>,
+    remembered: KnownResource<'static>,
 }
 
 /// What a decision rests on besides what the store holds.
 pub(super) struct Grounds<'c> {
     /// What is remembered of the resource; nothing of the store is in it.
-    pub(super) remembered: Known<'static>,
+    pub(super) remembered: KnownResource<'static>,
     /// How many more resources of the scope may be asked for because their tags are doubted.
     pub(super) tag_questions: usize,
     pub(super) rules: KindRules,
-    pub(super) moment: Moment,
+    pub(super) moment: DecisionTime,
     /// Who called AWS of late to do something to it, the first caller first.
     pub(super) calls: &'c [Recent],
 }
 
 impl Ahead {
-    fn known(&self) -> Known<'_> {
-        Known { current: self.current.as_ref(), ..self.remembered }
+    fn known(&self) -> KnownResource<'_> {
+        KnownResource { current: self.current.as_ref(), ..self.remembered }
     }
 
     /// As the scope's memory will take it for good.
@@ -69,7 +69,7 @@ impl Ahead {
             }
             Note::Told { at } | Note::Listed { at } => known.listed = known.listed.max(Some(at)),
             Note::Missing { .. } => {}
-            Note::Removed => *known = Known { removed_at: known.removed_at, ..Known::default() },
+            Note::Removed => *known = KnownResource { removed_at: known.removed_at, ..KnownResource::default() },
         }
     }
 }
@@ -94,7 +94,7 @@ impl Draft {
             ahead
         } else {
             let removed_at = view.removed_at(&observation.id)?;
-            Ahead { current: view.current(&observation.id)?, remembered: Known { removed_at, ..*remembered } }
+            Ahead { current: view.current(&observation.id)?, remembered: KnownResource { removed_at, ..*remembered } }
         };
         let verdict = reconcile::decide(ahead.known(), &observation, *rules, *moment);
         let early = is_early(&observation.seen, ahead.current.as_ref());

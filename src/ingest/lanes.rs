@@ -1,123 +1,22 @@
-//! The ways into the writer loop, by urgency.
+//! The lanes into the writer loop, by urgency.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use thiserror::Error;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
+use super::handle::Handle;
+use super::work::{Notifications, Parking, Record, RegionChoice, Work};
 use crate::freshness::Freshness;
-use crate::model::{
-    ActionId, Cause, Event, Notification, Observation, Outcome, Region, ResourceId, Seq, SweepMessage, SweepStep,
-};
-use crate::store::{CommitError, Parked, ReadError};
-
-/// How urgent an observation is. Notifications have a lane of their own, between these two.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lane {
-    /// A tool's client waits for it.
-    Tools,
-    /// A describe of named ids.
-    Refresh,
-}
-
-/// Why nothing was recorded.
-#[derive(Debug, Error)]
-pub enum IngestError {
-    /// The server is stopping.
-    #[error("the server is stopping and records nothing more; repeat the call when it runs again")]
-    Stopped,
-    /// The store could not be read.
-    #[error(transparent)]
-    Read(#[from] ReadError),
-    /// The store could not be written.
-    #[error(transparent)]
-    Commit(#[from] CommitError),
-    /// One of these kept several notifications, which were to be stored together, from being stored.
-    #[error(transparent)]
-    Together(#[from] Arc<IngestError>),
-}
-
-/// What became of a notification. All but the last two may be forgotten by whoever brought it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Taken {
-    /// It was recorded; this seq, or any later one, shows it.
-    Applied(Seq),
-    /// It says nothing that was not known, or only enough to ask AWS. Nothing was recorded.
-    Unchanged,
-    /// It was recorded before, when it came the first time.
-    Repeated,
-    /// It speaks of a resource that is not known yet, and would be lost: it should come again.
-    Unknown,
-    /// It meets a damaged record, or has no stored form: coming again helps only when somebody mended that.
-    Damaged,
-}
-
-/// What became of observations.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Observed {
-    /// This seq, or any later one, shows it.
-    pub seq: Seq,
-    /// Whose describe did not settle what it was asked for: it lags, or lacks what it should show.
-    pub unsettled: Vec<ResourceId>,
-}
-
-/// Entries to record as they are, observations to decide on, and whom to tell.
-pub(super) struct Record {
-    pub(super) entries: Vec<(Cause, Event)>,
-    pub(super) observations: Vec<Observation>,
-    pub(super) cause: Cause,
-    pub(super) done: Done,
-}
-
-pub(super) type Done = oneshot::Sender<Result<Observed, IngestError>>;
-
-/// Notifications, and whom to tell.
-pub(super) struct Notice {
-    pub(super) notifications: Vec<Notification>,
-    pub(super) done: oneshot::Sender<Result<Vec<Taken>, IngestError>>,
-}
-
-/// Messages to keep that cannot be read, and whom to tell.
-pub(super) struct Parking {
-    pub(super) messages: Vec<Parked>,
-    pub(super) done: oneshot::Sender<Result<(), IngestError>>,
-}
-
-/// The regions that are watched from now on, and whom to tell.
-pub(super) struct Choice {
-    pub(super) regions: Vec<Region>,
-    pub(super) done: oneshot::Sender<Result<(), IngestError>>,
-}
-
-pub(super) enum Work {
-    Choose(Choice),
-    Record(Record),
-    Notify(Notice),
-    Park(Parking),
-    Sweep(SweepMessage),
-    /// Nothing else waits, and retention has something to do.
-    Retain,
-}
-
-impl Work {
-    /// Whether a record may come of it.
-    pub(super) fn may_commit(&self) -> bool {
-        match self {
-            Work::Record(_) | Work::Notify(_) => true,
-            Work::Sweep(message) => matches!(message.step, SweepStep::Page(_) | SweepStep::Completed { .. }),
-            Work::Choose(_) | Work::Park(_) | Work::Retain => false,
-        }
-    }
-}
+use crate::model::{SharedClock, SweepMessage};
+use crate::notify::ChangeHub;
 
 /// The receiving ends, read in order of urgency.
 pub(super) struct Lanes {
-    choices: mpsc::Receiver<Choice>,
+    choices: mpsc::Receiver<RegionChoice>,
     tools: mpsc::Receiver<Record>,
-    notifications: mpsc::Receiver<Notice>,
+    notifications: mpsc::Receiver<Notifications>,
     refresh: mpsc::Receiver<Record>,
     parking: mpsc::Receiver<Parking>,
     pages: mpsc::Receiver<SweepMessage>,
@@ -126,27 +25,22 @@ pub(super) struct Lanes {
     streak: usize,
 }
 
-/// The way in for everybody else. Clones share the lanes.
-#[derive(Clone)]
-pub struct Handle {
-    choices: mpsc::Sender<Choice>,
-    tools: mpsc::Sender<Record>,
-    notifications: mpsc::Sender<Notice>,
-    refresh: mpsc::Sender<Record>,
-    parking: mpsc::Sender<Parking>,
-    pages: mpsc::Sender<SweepMessage>,
-    freshness: Freshness,
-}
-
-/// A page holds up to 1,000 documents: two may wait while one is written.
+/// How many pages may wait while one is written: each holds up to 1,000 documents.
 const PAGES: usize = 2;
 
+/// How many pieces of any other work may wait in a lane.
 const RECORDS: usize = 64;
 
-/// This many records in a row, and a page that waits is served between them.
+/// After this many records in a row, a page that waits is served.
 pub(super) const STREAK: usize = 50;
 
-pub(super) fn connect(freshness: Freshness, stop: CancellationToken) -> (Lanes, Handle) {
+/// The two ends of the lanes.
+pub(super) fn connect(
+    freshness: Freshness,
+    hub: ChangeHub,
+    clock: SharedClock,
+    stop: CancellationToken,
+) -> (Lanes, Handle) {
     let (choices_in, choices) = mpsc::channel(1);
     let (tools_in, tools) = mpsc::channel(RECORDS);
     let (notifications_in, notifications) = mpsc::channel(RECORDS);
@@ -162,6 +56,8 @@ pub(super) fn connect(freshness: Freshness, stop: CancellationToken) -> (Lanes, 
         parking: parking_in,
         pages: pages_in,
         freshness,
+        hub,
+        clock,
     };
     (lanes, handle)
 }
@@ -228,7 +124,7 @@ impl Lanes {
     }
 
     /// Notifications that wait, if any.
-    pub(super) fn notice(&mut self) -> Option<Notice> {
+    pub(super) fn notifications(&mut self) -> Option<Notifications> {
         self.notifications.try_recv().ok()
     }
 
@@ -241,139 +137,5 @@ impl Lanes {
         let work = waiting.or_else(|_| self.parking.try_recv().map(Work::Park)).ok()?;
         self.streak += 1;
         Some(work)
-    }
-}
-
-impl Handle {
-    /// Submits observations and waits until what they change is durable.
-    ///
-    /// # Errors
-    ///
-    /// When the server stops or the store fails: then nothing is promised.
-    pub async fn observe(
-        &self,
-        lane: Lane,
-        observations: Vec<Observation>,
-        cause: Cause,
-    ) -> Result<Observed, IngestError> {
-        self.send(lane, Vec::new(), observations, cause).await
-    }
-
-    /// Submits notifications and waits until what they change is durable; says of each, in order, what became of it. What several
-    /// callers submit at the same time is stored together.
-    ///
-    /// # Errors
-    ///
-    /// When the server stops or the store fails: then nothing is promised, and all of them should come again. Those that were
-    /// stored all the same are known then.
-    pub async fn notify(&self, notifications: Vec<Notification>) -> Result<Vec<Taken>, IngestError> {
-        let (done, outcome) = oneshot::channel();
-        self.notifications.send(Notice { notifications, done }).await.map_err(|_| IngestError::Stopped)?;
-        outcome.await.map_err(|_| IngestError::Stopped)?
-    }
-
-    /// Keeps messages of a queue that cannot be read. They are durable when this returns: then they can be deleted from the queue.
-    ///
-    /// # Errors
-    ///
-    /// When the server stops or the store fails: then the messages must stay in the queue.
-    pub async fn park(&self, messages: Vec<Parked>) -> Result<(), IngestError> {
-        let (done, outcome) = oneshot::channel();
-        self.parking.send(Parking { messages, done }).await.map_err(|_| IngestError::Stopped)?;
-        outcome.await.map_err(|_| IngestError::Stopped)?
-    }
-
-    /// Says that only these regions are watched from now on, and waits until that is durable: nothing is recorded of a scope that is
-    /// noted as no longer watched.
-    ///
-    /// # Errors
-    ///
-    /// When the server stops or the store fails: then the regions must not be swept yet.
-    pub async fn watch_only(&self, regions: Vec<Region>) -> Result<(), IngestError> {
-        let (done, outcome) = oneshot::channel();
-        self.choices.send(Choice { regions, done }).await.map_err(|_| IngestError::Stopped)?;
-        outcome.await.map_err(|_| IngestError::Stopped)?
-    }
-
-    /// Records that `tool` is about to call AWS for `targets`. Durable when this returns.
-    ///
-    /// # Errors
-    ///
-    /// As for [`Handle::observe`]; then the call must not be made.
-    pub async fn begin(&self, tool: &str, targets: Vec<ResourceId>) -> Result<ActionId, IngestError> {
-        let action = ActionId(fastrand::u64(..));
-        let event = Event::ActionRequested { action, tool: tool.to_owned(), targets };
-        let cause = Cause::Tool { action };
-        self.send(Lane::Tools, vec![(cause.clone(), event)], Vec::new(), cause).await?;
-        Ok(action)
-    }
-
-    /// Records how the call ended, with what AWS's answer shows. A read at the seq returned sees it.
-    ///
-    /// # Errors
-    ///
-    /// As for [`Handle::observe`]; AWS has acted all the same, and the next sweep will show it.
-    pub async fn finish(
-        &self,
-        action: ActionId,
-        outcome: Outcome,
-        observations: Vec<Observation>,
-    ) -> Result<Seq, IngestError> {
-        let cause = Cause::Tool { action };
-        let event = Event::ActionFinished { action, outcome };
-        Ok(self.send(Lane::Tools, vec![(cause.clone(), event)], observations, cause).await?.seq)
-    }
-
-    /// Records in one step that `tool` called AWS for `targets` and how the call ended, for a call that was to change nothing and
-    /// did: a dry run that was carried out. A read at the seq returned sees it.
-    ///
-    /// # Errors
-    ///
-    /// As for [`Handle::finish`].
-    pub async fn acted(
-        &self,
-        action: ActionId,
-        tool: &str,
-        targets: Vec<ResourceId>,
-        outcome: Outcome,
-        observations: Vec<Observation>,
-    ) -> Result<Seq, IngestError> {
-        let cause = Cause::Tool { action };
-        let requested = Event::ActionRequested { action, tool: tool.to_owned(), targets };
-        let finished = Event::ActionFinished { action, outcome };
-        let entries = vec![(cause.clone(), requested), (cause.clone(), finished)];
-        Ok(self.send(Lane::Tools, entries, observations, cause).await?.seq)
-    }
-
-    /// Submits a step of a listing. Waits while two pages wait already.
-    ///
-    /// # Errors
-    ///
-    /// [`IngestError::Stopped`] when the server stops.
-    pub async fn sweep(&self, message: SweepMessage) -> Result<(), IngestError> {
-        self.pages.send(message).await.map_err(|_| IngestError::Stopped)
-    }
-
-    /// How fresh everything is.
-    #[must_use]
-    pub fn freshness(&self) -> &Freshness {
-        &self.freshness
-    }
-
-    async fn send(
-        &self,
-        lane: Lane,
-        entries: Vec<(Cause, Event)>,
-        observations: Vec<Observation>,
-        cause: Cause,
-    ) -> Result<Observed, IngestError> {
-        let (done, outcome) = oneshot::channel();
-        let lane = match lane {
-            Lane::Tools => &self.tools,
-            Lane::Refresh => &self.refresh,
-        };
-        let record = Record { entries, observations, cause, done };
-        lane.send(record).await.map_err(|_| IngestError::Stopped)?;
-        outcome.await.map_err(|_| IngestError::Stopped)?
     }
 }

@@ -12,12 +12,11 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::draft::Draft;
-use super::lanes::{Notice, Taken};
 use super::ledger::View;
+use super::work::{Notifications, Taken};
 use super::{Chunk, Ingest, IngestError, Ledger, MAX_ROWS, MAX_WORK};
 use crate::model::text::shown;
 use crate::model::{Called, Cause, Event, Notification, ResourceId, Timestamp};
-use crate::store::{CommitError, ReadError};
 
 /// A notification that waits, and the number of its asker.
 type Waiting = (usize, Notification);
@@ -41,13 +40,13 @@ struct Group {
 
 impl<L: Ledger> Ingest<L> {
     /// Records notifications, and those that wait besides.
-    pub(super) fn notify(&mut self, first: Notice) {
+    pub(super) fn notify(&mut self, first: Notifications) {
         let (mut waiting, mut askers) = (VecDeque::new(), Vec::new());
         let mut next = Some(first);
-        while let Some(Notice { notifications, done }) = next {
+        while let Some(Notifications { notifications, done }) = next {
             waiting.extend(notifications.into_iter().map(|notification| (askers.len(), notification)));
             askers.push((done, Ok(Vec::new())));
-            next = if waiting.len() < MAX_ROWS { self.lanes.notice() } else { None };
+            next = if waiting.len() < MAX_ROWS { self.lanes.notifications() } else { None };
         }
         let mut most = MAX_ROWS;
         while !waiting.is_empty() {
@@ -62,12 +61,12 @@ impl<L: Ledger> Ingest<L> {
                     }
                 }
                 // One of them meets a damaged record: the others do not wait for it.
-                Err(error) if decided.len() > 1 && is_of_one(&error) => {
+                Err(error) if decided.len() > 1 && error.is_of_one() => {
                     decided.into_iter().rev().for_each(|one| waiting.push_front(one));
                     most = 1;
                 }
                 Err(error) => {
-                    if is_of_one(&error)
+                    if error.is_of_one()
                         && let Some((asker, notification)) = decided.pop()
                     {
                         tracing::warn!(event = shown(&notification.event_id, 64), %error, "an event cannot be recorded");
@@ -167,15 +166,6 @@ impl<L: Ledger> Ingest<L> {
         group.notified.push(event_id);
         Ok(Taken::Applied(view.seq()))
     }
-}
-
-/// Whether an error is of one notification, and not of the store.
-fn is_of_one(error: &IngestError) -> bool {
-    matches!(
-        error,
-        IngestError::Read(ReadError::Damaged(_))
-            | IngestError::Commit(CommitError::Damaged(_) | CommitError::Unencodable(_))
-    )
 }
 
 #[cfg(test)]

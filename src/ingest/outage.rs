@@ -3,17 +3,18 @@
 //! Work waits in its lanes. Only tools do not wait for long: they are refused after [`PATIENCE`], before they call AWS. How a
 //! call of AWS ended is recorded all the same as soon as the store is open again.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use tokio::runtime;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::lanes::{Done, Record};
-use super::{Ingest, IngestError, Ledger};
+use super::kept::KeptRecord;
+use super::work::Record;
+use super::{Ingest, Ledger};
+use crate::freshness::Signal;
 use crate::model::text::chain;
-use crate::model::{Cause, Event, Observation, Trouble, TroubleClass};
+use crate::model::{Event, Trouble, TroubleClass};
 use crate::notify::Topic;
 use crate::store::{CommitError, Committed};
 
@@ -25,41 +26,6 @@ const FIRST: Duration = Duration::from_millis(100);
 
 /// The longest pause between attempts.
 const LONGEST: Duration = Duration::from_secs(5);
-
-/// What tools have to record and could not, because the disk failed.
-#[derive(Default)]
-pub(super) struct Kept(VecDeque<Waiting>);
-
-struct Waiting {
-    record: Record,
-    /// Whether it may be stored all the same: the disk failed under its very commit.
-    doubtful: bool,
-}
-
-/// A record's content, to be recorded once more.
-pub(super) struct Spare {
-    /// Empty once they are stored.
-    pub(super) entries: Vec<(Cause, Event)>,
-    observations: Vec<Observation>,
-}
-
-impl Spare {
-    /// Of a record that a tool made. Everything else comes again by itself: SQS repeats what it was not told to forget, and sweeps
-    /// and refreshes look again.
-    pub(super) fn of(record: &Record) -> Option<Self> {
-        let Record { entries, observations, .. } = record;
-        (!entries.is_empty()).then(|| Spare { entries: entries.clone(), observations: observations.clone() })
-    }
-}
-
-impl Kept {
-    /// Keeps what `error` kept from being recorded. The asker, who waits for `done`, is not told yet.
-    pub(super) fn push(&mut self, spare: Spare, cause: Cause, done: Done, error: &IngestError) {
-        let Spare { entries, observations } = spare;
-        let doubtful = matches!(error, IngestError::Commit(CommitError::Failed { .. }));
-        self.0.push_back(Waiting { record: Record { entries, observations, cause, done }, doubtful });
-    }
-}
 
 impl<L: Ledger> Ingest<L> {
     /// Opens the store again, however long it takes, and records what was kept. False when the loop is to end: it is stopped,
@@ -110,7 +76,7 @@ impl<L: Ledger> Ingest<L> {
         if let Some(committed) = committed {
             self.hub.publish(&committed, self.clock.now());
         }
-        for Waiting { mut record, doubtful } in std::mem::take(&mut self.kept.0) {
+        for KeptRecord { mut record, doubtful } in std::mem::take(&mut self.kept.0) {
             if doubtful && landed {
                 // What was seen decides itself once more, to the same.
                 record.entries.clear();
@@ -122,14 +88,14 @@ impl<L: Ledger> Ingest<L> {
     /// Tells tools that wait that nothing is recorded now. What AWS has done already is kept.
     fn refuse_tools(&mut self) {
         let path = self.ledger.path();
-        let in_lane = std::iter::from_fn(|| self.lanes.tool()).map(|record| Waiting { record, doubtful: false });
-        let waiting: Vec<Waiting> = std::mem::take(&mut self.kept.0).into_iter().chain(in_lane).collect();
-        for Waiting { record: Record { entries, observations, cause, done }, doubtful } in waiting {
+        let in_lane = std::iter::from_fn(|| self.lanes.tool()).map(|record| KeptRecord { record, doubtful: false });
+        let waiting: Vec<KeptRecord> = std::mem::take(&mut self.kept.0).into_iter().chain(in_lane).collect();
+        for KeptRecord { record: Record { entries, observations, cause, done }, doubtful } in waiting {
             drop(done.send(Err(CommitError::Latched { path: path.clone() }.into())));
             let begins = entries.iter().any(|(_, event)| matches!(event, Event::ActionRequested { .. }));
             if !begins {
                 let record = Record { entries, observations, cause, done: oneshot::channel().0 };
-                self.kept.0.push_back(Waiting { record, doubtful });
+                self.kept.0.push_back(KeptRecord { record, doubtful });
             }
         }
     }
@@ -143,7 +109,7 @@ impl<L: Ledger> Ingest<L> {
             since: self.clock.now(),
             retry_at: None,
         });
-        self.freshness.set_store_trouble(trouble);
+        self.freshness.signal(Signal::Store(trouble));
         self.hub.mark([Topic::Freshness, Topic::Summary], self.clock.now());
     }
 }

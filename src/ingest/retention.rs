@@ -16,33 +16,19 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::keeper::{Keeper, LIMIT_FOR, MAX_FOLDED, YET};
 use super::{Ingest, IngestError, Ledger};
 use crate::model::Timestamp;
-use crate::store::retain::{Due, Folded, Retention, due};
-
-/// A step folds at most this many records.
-const MAX_FOLDED: usize = 200;
+use crate::store::retain::{Folded, Retention, due};
 
 /// A step works for about this long at most, before its commit.
 const MAX_FOLDING: Duration = Duration::from_millis(10);
 
-/// After this many new records a step is owed.
-const OWED: u64 = MAX_FOLDED as u64 / 2;
-
-/// Well above its limit: by one part in this many.
-const FAR: u64 = 16;
-
 /// How many steps may follow one commit.
 const STEPS: usize = 2;
 
-/// How long to wait when what is due cannot be folded yet: it is too young, or somebody holds the log.
-const YET: Duration = Duration::from_secs(5);
-
 /// How long to wait after a failure that others see as well, such as a full disk.
 const PAUSE: Duration = Duration::from_mins(1);
-
-/// How long the limit is good for: it moves with the number of resources.
-const LIMIT_FOR: Duration = Duration::from_mins(1);
 
 /// How long the clock must have run without a jump before records go by age. By then AWS has answered often enough to set a clock
 /// right that was wrong at the start, or has jumped.
@@ -50,54 +36,6 @@ const STEADY: Duration = Duration::from_mins(10);
 
 /// The longest sleep: timers do not run while a machine is suspended.
 const LOOK_EVERY: Duration = Duration::from_hours(1);
-
-/// What the lane remembers.
-pub(super) struct Keeper {
-    retention: Retention,
-    /// What is being folded.
-    target: Option<Due>,
-    /// How many bytes history may take, and when that was asked.
-    limit: Option<(u64, Instant)>,
-    /// Records since the last step.
-    appended: u64,
-    /// When to look without being told.
-    wake: Option<Instant>,
-    /// When this process began to look.
-    begun: Instant,
-}
-
-impl Keeper {
-    /// Looks at once.
-    pub(super) fn new(retention: Retention) -> Self {
-        let begun = Instant::now();
-        Keeper { retention, target: None, limit: None, appended: 0, wake: Some(begun), begun }
-    }
-
-    /// When the lane has something to do; `None` while only commits can bring something.
-    pub(super) fn wake(&self) -> Option<Instant> {
-        self.wake
-    }
-
-    /// Notes that a commit brought records.
-    pub(super) fn appended(&mut self, records: u64) {
-        self.appended = self.appended.saturating_add(records);
-    }
-
-    /// Whether it is time to look what is due after a commit.
-    fn is_to_look(&self, history: u64, now: Instant) -> bool {
-        let Some((limit, asked)) = self.limit else { return true };
-        self.target.is_none() && now - asked >= if history > limit { YET } else { LIMIT_FOR }
-    }
-
-    /// Whether a step must follow a commit.
-    fn owes(&self, history: u64) -> bool {
-        self.target.is_some_and(|target| {
-            // Records that came of age take no more space than they did before.
-            let is_far = target.down_to > 0 && history > target.down_to + target.down_to / FAR;
-            self.appended >= OWED || is_far
-        })
-    }
-}
 
 impl<L: Ledger> Ingest<L> {
     /// How much history is kept, in place of the default.

@@ -5,41 +5,18 @@ use std::sync::Arc;
 
 use super::draft::Draft;
 use super::ledger::View;
+use super::under_way::SweepUnderWay;
 use super::{Ingest, IngestError, Ledger};
-use crate::freshness::{Run, Swept, Watched};
+use crate::freshness::{Continuity, Swept, WatchedScope};
 use crate::model::{
     Cause, Item, Kind, Observation, Page, ResourceId, Scope, Seen, Source, SweepMessage, SweepStep, Timestamp, Trouble,
     TroubleClass, UnreadableItem,
 };
 use crate::notify::Topic;
-use crate::reconcile::Memory;
+use crate::reconcile::ScopeMemory;
 use crate::reconcile::absence::{Absence, Unseen};
 use crate::reconcile::memory::{How, Note};
 use crate::store::{Batch, ReadError};
-
-/// A sweep under way.
-pub(super) struct Sweep {
-    started: Timestamp,
-    /// The scope's first ever: what it finds existed before Muster looked.
-    baseline: bool,
-    /// When somebody had looked last, when nobody did for a while before this sweep.
-    since: Option<Timestamp>,
-    /// Why its completion proves nothing, when a page could not be stored.
-    broken: Option<String>,
-    /// Whether it was the first that was made without some parameter: then what it lacks may only not be shown any more.
-    narrower: bool,
-}
-
-impl Sweep {
-    /// Why what it shows is recorded.
-    fn cause(&self) -> Cause {
-        match self.since {
-            _ if self.baseline => Cause::Baseline,
-            Some(since) => Cause::Resumed { since },
-            None => Cause::Sweep,
-        }
-    }
-}
 
 impl<L: Ledger> Ingest<L> {
     pub(super) fn sweep(&mut self, message: SweepMessage) {
@@ -59,7 +36,7 @@ impl<L: Ledger> Ingest<L> {
                     watched.begin_unread();
                     (watched.state.complete.is_none(), since)
                 });
-                self.sweeps.insert(key, Sweep { started: at, baseline, since, broken: None, narrower: false });
+                self.sweeps.insert(key, SweepUnderWay { started: at, baseline, since, broken: None, narrower: false });
             }
             SweepStep::Page(Page { sent_at, items, unreadable, .. }) => {
                 let count = (items.len() + unreadable.len()) as u64;
@@ -141,7 +118,7 @@ impl<L: Ledger> Ingest<L> {
 
     /// Compares a page with the rows by digest, and decides only what differs.
     fn page(&mut self, scope: &Scope, kind: &Kind, at: Timestamp, items: Vec<Item>) -> Result<(), IngestError> {
-        let cause = self.sweeps.get(&(scope.clone(), kind.clone())).map_or(Cause::Sweep, Sweep::cause);
+        let cause = self.sweeps.get(&(scope.clone(), kind.clone())).map_or(Cause::Sweep, SweepUnderWay::cause);
         let rules = self.rules(kind);
         let (mut same, mut news) = (Vec::new(), VecDeque::new());
         let view = self.ledger.view()?;
@@ -230,12 +207,18 @@ impl<L: Ledger> Ingest<L> {
     }
 
     /// Judges what a complete sweep lacked, and notes its end.
-    fn complete(&mut self, scope: &Scope, kind: &Kind, sweep: &Sweep, ended: Timestamp) -> Result<(), IngestError> {
+    fn complete(
+        &mut self,
+        scope: &Scope,
+        kind: &Kind,
+        sweep: &SweepUnderWay,
+        ended: Timestamp,
+    ) -> Result<(), IngestError> {
         let started = sweep.started;
         let mut unseen = self.unseen(scope, kind)?;
         let mut unjudged = 0;
         // Any of those that are known may be among the listed ones without an id.
-        let nameless = self.freshness.view(scope, kind, |watched| watched.is_some_and(Watched::lists_nameless));
+        let nameless = self.freshness.view(scope, kind, |watched| watched.is_some_and(WatchedScope::lists_nameless));
         if sweep.narrower || nameless {
             unjudged = unseen.len() as u64;
             unseen.clear();
@@ -264,13 +247,13 @@ impl<L: Ledger> Ingest<L> {
             self.ask(scope, kind, hold.sample().cloned().collect());
         }
         self.ask(scope, kind, candidates.into_keys().collect());
-        let run = self.note_complete(scope, kind, Swept { started, ended }, spared);
-        if run != Run::GoesOn {
+        let continuity = self.note_complete(scope, kind, Swept { started, ended }, spared);
+        if continuity != Continuity::Continues {
             // From here on what appears is news, also after a crash: the end of the baseline is durable. And a run of
             // watching that was interrupted ends where it ended.
-            let ended = match run {
-                Run::Broken(ended) => Some(ended),
-                Run::First | Run::GoesOn => None,
+            let ended = match continuity {
+                Continuity::Interrupted(ended) => Some(ended),
+                Continuity::First | Continuity::Continues => None,
             };
             let watermarks = ended.into_iter().chain(self.freshness.watermarks()).collect();
             self.save(Batch { watermarks, ..Batch::default() })?;
@@ -279,7 +262,7 @@ impl<L: Ledger> Ingest<L> {
     }
 
     /// What the end of a sweep means for the run of watching that it belongs to.
-    fn note_complete(&mut self, scope: &Scope, kind: &Kind, swept: Swept, spared: u64) -> Run {
+    fn note_complete(&mut self, scope: &Scope, kind: &Kind, swept: Swept, spared: u64) -> Continuity {
         let (run, turned) = self.freshness.update(scope, kind, |watched| {
             let held_before = watched.state.held.is_some();
             let unread_before = Arc::clone(&watched.state.unreadable);
@@ -332,7 +315,7 @@ impl<L: Ledger> Ingest<L> {
         let gone = self.rules(&id.kind).is_gone(&current.document);
         let moment = self.moment(true);
         let newest = self.freshness.view(&id.scope(), &id.kind, |watched| {
-            let known = |memory: &Memory| memory.known(&id.id, Some(&current), None).newest(moment);
+            let known = |memory: &ScopeMemory| memory.known(&id.id, Some(&current), None).newest(moment);
             watched.map_or(moment.steady, |watched| known(&watched.memory))
         });
         Ok(Some(Unseen { id: id.id, newest, gone }))

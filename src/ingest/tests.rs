@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use tempfile::TempDir;
 
 use super::*;
-use crate::freshness::{ScopeFreshness, Swept};
+use crate::freshness::{ScopeFreshness, Signal, Swept};
 use crate::model::{
     AccountId, BadField, Clock, Document, ErrorClass, Event, Item, LeftOut, Map, Outcome, Page, Recorded, Region,
     RowFields, Seen, Seq, Source, SweepMessage, SweepStep, Trouble, UnreadableItem, Value,
@@ -144,7 +144,7 @@ fn kinds() -> Vec<KindEntry> {
             made_by: &[],
         },
         interval: Duration::from_mins(1),
-        relaxed: None,
+        event_rules: None,
     }]
 }
 
@@ -160,7 +160,7 @@ impl World {
         let stop = CancellationToken::new();
         let (ingest, handle, _) =
             Ingest::new(writer, hub.clone(), clock.clone(), kinds(), stop.clone()).expect("an ingest loop");
-        handle.freshness().expect(&scope(), &kind(), Duration::from_mins(1));
+        handle.signal(Signal::Expected { scope: scope(), kind: kind(), interval: Duration::from_mins(1) });
         let runtime = runtime::Handle::current();
         let thread = tokio::task::spawn_blocking(move || ingest.run(&runtime));
         World { handle, store, hub, clock, _guard: stop.clone().drop_guard(), stop, thread }

@@ -16,7 +16,7 @@ use super::client::Client;
 use super::transport::serve_stream;
 use super::{Core, ListMode, Phase, Policy, Server};
 use crate::aws::scripted;
-use crate::freshness::ScopeFreshness;
+use crate::freshness::{ScopeFreshness, Signal};
 use crate::ingest::{Ingest, KindEntry};
 use crate::kinds::{self, KINDS, KindSpec};
 use crate::model::{Scope, SweepMessage, SweepStep};
@@ -92,7 +92,7 @@ impl World {
             kind: kind.kind(),
             rules: kind.rules(),
             interval: kind.interval,
-            relaxed: None,
+            event_rules: None,
         });
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         let (ingest, handle, _) =
@@ -142,7 +142,7 @@ impl World {
     pub(super) async fn sweep_kind(&self, kind: &'static KindSpec, pages: usize) {
         let Core { aws, ingest, clock, .. } = &*self.core;
         if ingest.freshness().of(&scope(), &kind.kind()).is_none() {
-            ingest.freshness().expect(&scope(), &kind.kind(), kind.interval);
+            ingest.signal(Signal::Expected { scope: scope(), kind: kind.kind(), interval: kind.interval });
         }
         let send = |step| ingest.sweep(SweepMessage { scope: scope(), kind: kind.kind(), step });
         send(SweepStep::Started { at: clock.now() }).await.expect("a running loop");

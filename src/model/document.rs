@@ -6,30 +6,10 @@ use std::sync::Arc;
 use serde::{Serialize, Serializer};
 use xxhash_rust::xxh3::xxh3_128;
 
-pub use map::{Map, Name};
+pub use value::{Map, Name, Value};
 
-mod map;
 mod order;
-
-/// One value of a [`Document`].
-///
-/// EC2 has no floats; a time is [`Value::Text`] as the AWS CLI prints it (`2026-11-22T12:55:10+00:00`).
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Value {
-    /// Present without a value.
-    Null,
-    /// `true` or `false`.
-    Bool(bool),
-    /// A whole number.
-    Int(i64),
-    /// Text, times and decimal numbers that AWS sends as text.
-    Text(String),
-    /// Values in the order of [`order`]: AWS promises no order of elements, so lists are compared as multisets. The interface with
-    /// device index 0 and the primary address come first in their lists; others are in the order of their values.
-    List(Vec<Value>),
-    /// Fields by name.
-    Map(Map),
-}
+mod value;
 
 /// A part of a document that is observed, and so dated, on its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -297,77 +277,9 @@ fn feed_text(text: &str, out: &mut Vec<u8>) {
     out.extend(text.as_bytes());
 }
 
-impl From<&str> for Value {
-    fn from(text: &str) -> Self {
-        Value::Text(text.to_owned())
-    }
-}
-
-impl From<String> for Value {
-    fn from(text: String) -> Self {
-        Value::Text(text)
-    }
-}
-
-impl From<bool> for Value {
-    fn from(flag: bool) -> Self {
-        Value::Bool(flag)
-    }
-}
-
-impl From<i32> for Value {
-    fn from(number: i32) -> Self {
-        Value::Int(i64::from(number))
-    }
-}
-
-impl From<i64> for Value {
-    fn from(number: i64) -> Self {
-        Value::Int(number)
-    }
-}
-
-impl From<Map> for Value {
-    fn from(map: Map) -> Self {
-        Value::Map(map)
-    }
-}
-
-impl<T: Into<Value>> From<Vec<T>> for Value {
-    fn from(list: Vec<T>) -> Self {
-        Value::List(list.into_iter().map(Into::into).collect())
-    }
-}
-
-impl Serialize for Value {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Value::Null => serializer.serialize_unit(),
-            Value::Bool(flag) => serializer.serialize_bool(*flag),
-            Value::Int(number) => serializer.serialize_i64(*number),
-            Value::Text(text) => serializer.serialize_str(text),
-            Value::List(list) => list.serialize(serializer),
-            Value::Map(map) => map.serialize(serializer),
-        }
-    }
-}
-
 impl Serialize for Document {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.0.serialize(serializer)
-    }
-}
-
-impl fmt::Debug for Value {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Value::Null => f.write_str("null"),
-            Value::Bool(flag) => write!(f, "{flag}"),
-            Value::Int(number) => write!(f, "{number}"),
-            Value::Text(text) => write!(f, "{text:?}"),
-            Value::List(list) => f.debug_list().entries(list).finish(),
-            Value::Map(map) => map.fmt(f),
-        }
     }
 }
 

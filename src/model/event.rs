@@ -4,8 +4,8 @@ use serde::Serialize;
 
 use super::action::{ActionId, Outcome};
 use super::document::{Change, Document, Group};
+use super::evidence::{Evidence, Provisional, Tagging};
 use super::id::{ResourceId, Seq};
-use super::known::{Evidence, Provisional, Tagging};
 use super::time::Timestamp;
 
 /// Why a record was written.

@@ -1,100 +1,10 @@
 //! What is known of one resource: the fold of its events.
 
-use std::time::Duration;
-
-use serde::Serialize;
-
-use super::document::{Document, Group, Value};
+use super::document::{Document, Value};
 use super::event::{Event, Overlay, Recorded};
+use super::evidence::{GroupEvidence, LAG_WINDOW, Provisional, Tagging};
 use super::id::Seq;
-use super::observation::Source;
 use super::time::Timestamp;
-
-/// How long describes may lag behind an assertion, and how long states that a resource left are remembered.
-pub const LAG_WINDOW: Duration = Duration::from_secs(30);
-
-/// On what ground a group's value rests.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Evidence {
-    /// Who saw it.
-    pub source: Source,
-    /// When, in AWS time.
-    pub at: Timestamp,
-}
-
-/// The evidence of each group.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct GroupEvidence {
-    /// Of `State` and its reasons.
-    pub state: Evidence,
-    /// Of `Tags`.
-    pub tags: Evidence,
-    /// Of everything else.
-    pub rest: Evidence,
-}
-
-impl GroupEvidence {
-    /// The same evidence for every group.
-    #[must_use]
-    pub fn all(evidence: Evidence) -> Self {
-        GroupEvidence { state: evidence, tags: evidence, rest: evidence }
-    }
-
-    /// The evidence of `group`.
-    #[must_use]
-    pub fn of(&self, group: Group) -> Evidence {
-        match group {
-            Group::State => self.state,
-            Group::Tags => self.tags,
-            Group::Rest => self.rest,
-        }
-    }
-
-    /// Replaces the evidence of `group`.
-    pub fn set(&mut self, group: Group, evidence: Evidence) {
-        match group {
-            Group::State => self.state = evidence,
-            Group::Tags => self.tags = evidence,
-            Group::Rest => self.rest = evidence,
-        }
-    }
-
-    /// The newest evidence of any group: the resource existed then.
-    #[must_use]
-    pub fn newest(&self) -> Timestamp {
-        self.state.at.max(self.tags.at).max(self.rest.at)
-    }
-
-    /// The oldest evidence of any group: everything shown is at least this new.
-    #[must_use]
-    pub fn oldest(&self) -> Timestamp {
-        self.state.at.min(self.tags.at).min(self.rest.at)
-    }
-}
-
-/// An assertion that no describe has settled yet.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Provisional {
-    /// The group it covers.
-    pub group: Group,
-    /// Who asserted it.
-    pub source: Source,
-    /// When, in AWS time.
-    pub at: Timestamp,
-    /// The states held in the [`LAG_WINDOW`] before it: a describe that still shows one of them is lag.
-    pub before: Vec<String>,
-}
-
-/// The last tag event that was believed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tagging {
-    /// Its `version`: no event with this or a lower one is news.
-    pub version: u64,
-    /// Its time, in AWS time.
-    pub at: Timestamp,
-    /// The tags held in the [`LAG_WINDOW`] before it: a describe that still shows one of these sets is lag.
-    pub superseded: Vec<Value>,
-}
 
 /// A lifecycle state that a resource has left.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,7 +1,5 @@
 //! What keeps something from being seen or stored, as answers show it.
 
-use std::time::Duration;
-
 use serde::Serialize;
 
 use super::time::Timestamp;
@@ -76,10 +74,10 @@ impl Trouble {
         self.retry_at.map_or_else(|| self.fix.clone(), |at| format!("{} Next try at {at}.", self.fix))
     }
 
-    /// The same trouble, tried again so long after it began.
+    /// The same trouble, which is tried again at this time.
     #[must_use]
-    pub fn retried_after(self, pause: Duration) -> Self {
-        Trouble { retry_at: Some(self.since + pause), ..self }
+    pub fn retried_at(self, at: Timestamp) -> Self {
+        Trouble { retry_at: Some(at), ..self }
     }
 
     /// Whether it may end without anybody changing anything.

@@ -5,11 +5,10 @@
 //! first, answers NotFound. That holds for terminated resources as well, which AWS forgets within the hour: a page that leaves
 //! one out would else remove what AWS still lists. They only do not count as vanished, however many age out together.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::guard::{self, Hold};
+use super::guard::{self, Candidates, Hold};
 use crate::model::Timestamp;
 
 /// Evidence this recent outweighs absence from the sweep that follows it.
@@ -25,9 +24,6 @@ pub struct Unseen {
     /// Whether it was known to be terminated or deleted: such resources age out, many at a time.
     pub gone: bool,
 }
-
-/// Resources that a complete sweep lacked, with the end of the first sweep that did.
-pub type Candidates = BTreeMap<Arc<str>, Timestamp>;
 
 /// What to make of the resources that a sweep did not show.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

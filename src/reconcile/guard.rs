@@ -9,7 +9,6 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::absence::Candidates;
 use crate::model::Timestamp;
 
 /// No fewer than this are ever suspicious.
@@ -23,6 +22,9 @@ const SAMPLE: usize = 200;
 
 /// How many in a hundred of the sample must not be found.
 const ENOUGH: usize = 95;
+
+/// Resources that a complete sweep lacked, with the end of the first sweep that did.
+pub type Candidates = BTreeMap<Arc<str>, Timestamp>;
 
 /// Whether `vanished` of `alive` resources at once is too much to believe.
 pub(super) fn is_suspicious(vanished: usize, alive: usize) -> bool {

@@ -6,9 +6,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::absence::{self, Absence, Candidates, Unseen};
-use super::guard::Hold;
-use super::{Known, Lacked, Lacking, credible};
+use super::absence::{self, Absence, Unseen};
+use super::guard::{Candidates, Hold};
+use super::known::{KnownResource, credible};
+use super::lacked::{Lacked, Lacking};
 use crate::model::{Current, Timestamp};
 
 /// Above this many doubted resources a scope waits for its next sweep instead of asking for each.
@@ -75,7 +76,7 @@ pub enum Note {
 
 /// The memory of one kind in one scope.
 #[derive(Clone, Debug, Default)]
-pub struct Memory {
+pub struct ScopeMemory {
     seen: HashMap<Arc<str>, LastSeen>,
     tagless: HashMap<Arc<str>, Timestamp>,
     candidates: Candidates,
@@ -89,12 +90,17 @@ pub struct Memory {
     doubtful: usize,
 }
 
-impl Memory {
+impl ScopeMemory {
     /// What is known of a resource, given what the store holds of it.
     #[must_use]
-    pub fn known<'a>(&self, id: &str, current: Option<&'a Current>, removed_at: Option<Timestamp>) -> Known<'a> {
+    pub fn known<'a>(
+        &self,
+        id: &str,
+        current: Option<&'a Current>,
+        removed_at: Option<Timestamp>,
+    ) -> KnownResource<'a> {
         let seen = self.seen.get(id);
-        Known {
+        KnownResource {
             current,
             removed_at,
             confirmed: seen.map(|seen| seen.confirmed),
@@ -289,7 +295,7 @@ mod tests {
 
     #[test]
     fn a_candidate_that_is_seen_again_is_none_any_more() {
-        let mut memory = Memory::default();
+        let mut memory = ScopeMemory::default();
         memory.complete(unseen(0..1), at(100), at(110));
         assert_eq!(memory.known("i-000", None, None).candidate, Some(at(110)));
         memory.take(&id(0), shown(120), at(121));
@@ -299,7 +305,7 @@ mod tests {
 
     #[test]
     fn a_removal_that_was_not_stored_is_proved_again_by_the_next_sweep() {
-        let mut memory = Memory::default();
+        let mut memory = ScopeMemory::default();
         memory.complete(unseen(0..1), at(100), at(110));
         for second in [200, 300] {
             assert_eq!(memory.complete(unseen(0..1), at(second), at(second + 10)).removed, [id(0)]);
@@ -310,7 +316,7 @@ mod tests {
 
     #[test]
     fn what_a_sweep_showed_counts_once_and_not_for_the_next() {
-        let mut memory = Memory::default();
+        let mut memory = ScopeMemory::default();
         memory.begin();
         memory.take(&id(0), shown(1), at(2));
         memory.take(&id(0), shown(2), at(2));
@@ -321,7 +327,7 @@ mod tests {
 
     #[test]
     fn tags_that_show_again_end_the_doubt_and_an_older_answer_does_not() {
-        let mut memory = Memory::default();
+        let mut memory = ScopeMemory::default();
         let tagless = Note::Shown { at: at(10), how: How::Tagless, swept: true, gone: false };
         memory.take(&id(0), tagless, at(11));
         memory.take(&id(0), shown(9), at(11));
@@ -332,7 +338,7 @@ mod tests {
 
     #[test]
     fn a_hold_that_the_sample_confirms_becomes_ordinary_candidates_which_the_next_sweep_removes() {
-        let mut memory = Memory::default();
+        let mut memory = ScopeMemory::default();
         let absence = memory.complete(unseen(0..50), at(100), at(110));
         assert!(absence.removed.is_empty() && absence.held.is_some());
         let sample: Vec<Arc<str>> = memory.hold().expect("a hold").sample().cloned().collect();
@@ -344,7 +350,7 @@ mod tests {
 
     #[test]
     fn a_hold_that_the_sample_contradicts_stays_until_a_listing_shows_them() {
-        let mut memory = Memory::default();
+        let mut memory = ScopeMemory::default();
         memory.complete(unseen(0..50), at(100), at(110));
         for n in 0..50 {
             memory.take(&id(n), Note::Shown { at: at(120), how: How::Exactly, swept: false, gone: false }, at(121));

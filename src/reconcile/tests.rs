@@ -60,7 +60,7 @@ fn absent(second: i64) -> Observation {
 struct World {
     current: Option<Current>,
     removed_at: Option<Timestamp>,
-    memory: Memory,
+    memory: ScopeMemory,
     steady: Timestamp,
     seq: u64,
     swept: bool,
@@ -85,7 +85,7 @@ impl World {
 
     fn see_with(&mut self, observation: &Observation, rules: KindRules, now: Timestamp) -> Reading {
         let known = self.memory.known("i-1", self.current.as_ref(), self.removed_at);
-        let moment = Moment { now, started: at(50), steady: self.steady, swept: self.swept };
+        let moment = DecisionTime { now, started: at(50), steady: self.steady, swept: self.swept };
         let verdict = decide(known, observation, rules, moment);
         let mut note = match &observation.seen {
             Seen::Described(_) => Some(Note::Shown {
@@ -119,7 +119,7 @@ impl World {
 
     /// A complete listing from `started` on that does not show the resource; whether that removes it.
     fn lacked(&mut self, started: i64) -> bool {
-        let moment = Moment { now: at(10_000), started: at(50), steady: self.steady, swept: true };
+        let moment = DecisionTime { now: at(10_000), started: at(50), steady: self.steady, swept: true };
         let newest = self.memory.known("i-1", self.current.as_ref(), None).newest(moment);
         let unseen = vec![absence::Unseen { id: "i-1".into(), newest, gone: false }];
         let absence = self.memory.complete(unseen, at(started), at(started + 5));
@@ -294,8 +294,8 @@ fn a_field_that_a_newer_mapping_added_is_remapped_not_changed() {
     fields.insert("CpuOptions", Map::new().into());
     let mut world = World::with(instance("running", "web", "t3.micro"));
     let current = world.current.clone();
-    let known = Known { current: current.as_ref(), ..Known::default() };
-    let moment = Moment { now: at(200), started: at(50), steady: Timestamp::EPOCH, swept: true };
+    let known = KnownResource { current: current.as_ref(), ..KnownResource::default() };
+    let moment = DecisionTime { now: at(200), started: at(50), steady: Timestamp::EPOCH, swept: true };
     let newer = KindRules { mapping: 2, ..RULES };
     let verdict = decide(known, &describe(200, Document::new(fields.clone())), newer, moment);
     let [Event::Remapped { changes: learnt, mapping: 2, .. }, Event::Changed { changes: real, .. }] =
@@ -324,8 +324,8 @@ fn a_new_rule_of_order_is_noted_without_a_change() {
     let described = describe(200, with(vec![interface("eni-9", 0), interface("eni-1", 1)]));
     let newer = KindRules { mapping: 2, ..RULES };
     let current = world.current.clone();
-    let moment = Moment { now: at(200), started: at(50), steady: Timestamp::EPOCH, swept: true };
-    let known = Known { current: current.as_ref(), ..Known::default() };
+    let moment = DecisionTime { now: at(200), started: at(50), steady: Timestamp::EPOCH, swept: true };
+    let known = KnownResource { current: current.as_ref(), ..KnownResource::default() };
     let verdict = decide(known, &described, newer, moment);
     assert!(
         matches!(&verdict.events[..], [Event::Remapped { changes, mapping: 2, .. }] if changes.is_empty()),

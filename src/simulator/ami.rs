@@ -8,11 +8,11 @@ use std::time::Duration;
 use crate::simulator::catalog::{AMAZON_LINUX_OLD, Image, image_numbered};
 use crate::simulator::clock::Moment;
 use crate::simulator::dice::{Dice, mix};
-use crate::simulator::disk::PUBLIC;
-use crate::simulator::disk::{Disk, SLOTS};
+use crate::simulator::ebs_volume::PUBLIC;
+use crate::simulator::ebs_volume::{EbsVolume, SLOTS};
 use crate::simulator::ident::Kind;
 use crate::simulator::plan::Plan;
-use crate::simulator::shot::Owner;
+use crate::simulator::snapshot::Owner;
 use crate::simulator::tags::Tags;
 
 /// The numbers below it are those of foreign images.
@@ -76,7 +76,7 @@ impl Ami {
             arm: source.machine.arm,
             snapshot: source.number * SLOTS,
             gib: source.image.root_gib,
-            encrypted: Disk::root(plan, source.number).is_some_and(|disk| disk.encrypted),
+            encrypted: EbsVolume::root(plan, source.number).is_some_and(|disk| disk.encrypted),
             source: Some(source.number),
             created,
             ready: created,

@@ -6,9 +6,9 @@ use std::time::Duration;
 use tokio::task::yield_now;
 use tokio::time::{MissedTickBehavior, interval};
 
+use crate::simulator::account::Edit;
 use crate::simulator::ami::Ami;
 use crate::simulator::changes::CREATED;
-use crate::simulator::estate::Edit;
 use crate::simulator::ident::Kind;
 use crate::simulator::instance::{Instance, State};
 use crate::simulator::nat_gateway::NatGateway;
@@ -32,7 +32,7 @@ const CHURNED_RULE: u32 = 90;
 /// How many images churn makes before it deregisters them.
 const MAX_IMAGES: usize = 8;
 
-/// Makes as many changes a second as [`World::churn`] says to random instances and groups of the populated estates, for
+/// Makes as many changes a second as [`World::churn`] says to random instances and groups of the populated accounts, for
 /// ever. The same seed draws the same sequence of changes.
 pub(crate) async fn run(world: World) {
     let mut rng = fastrand::Rng::with_seed(world.options().seed);
@@ -79,7 +79,7 @@ impl World {
     }
 }
 
-/// One random change, in an estate drawn by how many instances it began with.
+/// One random change, in an account drawn by how many instances it began with.
 pub(crate) fn change(world: &World, rng: &mut fastrand::Rng) {
     let options = world.options();
     let total: usize = options.populated().map(|(_, count)| count).sum();
@@ -90,10 +90,10 @@ pub(crate) fn change(world: &World, rng: &mut fastrand::Rng) {
         here
     });
     let Some((region, _)) = region else { return };
-    let estate = world.estate(&options.account, region);
-    let mut edit = estate.edit();
+    let account = world.account(&options.account, region);
+    let mut edit = account.edit();
     match rng.u8(0..50) {
-        0 => change_rules(&mut edit, rng.u64(0..estate.plan().vpcs * GROUPS), rng),
+        0 => change_rules(&mut edit, rng.u64(0..account.plan().vpcs * GROUPS), rng),
         1 => change_volume(&mut edit, rng),
         2 => change_network(&mut edit, rng),
         _ => change_instance(&mut edit, rng),
@@ -133,7 +133,7 @@ fn change_instance(edit: &mut Edit, rng: &mut fastrand::Rng) {
 /// Moves a volume that was made before, or makes one: it is attached, detached, and one day deleted.
 pub(crate) fn change_volume(edit: &mut Edit, rng: &mut fastrand::Rng) {
     let now = edit.now();
-    let made = edit.holdings().disks.next();
+    let made = edit.tables().disks.next();
     let drawn = (made > CREATED && rng.u8(0..3) > 0).then(|| rng.u64(CREATED..made));
     let Some(disk) = drawn.and_then(|number| edit.scene().disk(number, now)) else {
         edit.create_disk(rng.u64(0..ZONES), rng.u32(8..100), Tags::default(), "", |_| {});

@@ -181,13 +181,13 @@ fn route(world: &World, method: &Method, path: &str, query: &str, body: &[u8]) -
         ("/_simulator/flip", "POST") => Ok(flip::flip(world, body)?),
         (JOURNAL, "GET") => {
             let (account, region) = world.scope(query.get("account"), query.get("region"))?;
-            let estate = world.estate(account, region);
+            let holder = world.account(account, region);
             let id = query.get("id");
-            if let Some(unknown) = id.filter(|id| estate.resource(id).is_err()) {
+            if let Some(unknown) = id.filter(|id| holder.resource(id).is_err()) {
                 let (id, account, region) = (unknown.to_owned(), account.to_owned(), region.to_owned());
                 return Err(Wrong::Id { id, account, region });
             }
-            Ok(journal::journal(&estate, id))
+            Ok(journal::journal(&holder, id))
         }
         ("/_simulator/listen", "POST") => {
             let takes = "{\"name\": \"events\"}, with an account and a region unless they are the simulator's own";

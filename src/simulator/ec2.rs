@@ -415,7 +415,7 @@ pub(crate) fn denied(call: &Call, action: &str, refusal: &Refusal) {
 
 /// Tells `CloudTrail` of a call, whatever came of it.
 fn record(call: &Call, name: &'static str, answer: &Answer) {
-    let plan = call.estate.plan();
+    let plan = call.account.plan();
     let what = What::Call {
         name,
         request: trail::request(name, call.params),
@@ -424,5 +424,5 @@ fn record(call: &Call, name: &'static str, answer: &Answer) {
         request_id: call.request.to_owned(),
     };
     let (account, region) = (plan.account.clone(), plan.region.clone());
-    call.estate.outbox().push(Happening { at: call.now, account, region, what });
+    call.account.outbox().push(Happening { at: call.now, account, region, what });
 }

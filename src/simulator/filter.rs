@@ -30,7 +30,7 @@ pub(crate) trait Filtered: Sized + 'static {
 
 /// What one filter of a request looks at.
 #[derive(Debug)]
-enum Field<T> {
+enum Criterion<T> {
     Own(fn(&T, &mut Values<'_>)),
     Tag(fn(&T) -> &Tags, String),
     TagKey(fn(&T) -> &Tags),
@@ -38,7 +38,7 @@ enum Field<T> {
 
 /// The filters of a request.
 #[derive(Debug)]
-pub(crate) struct Filters<T>(Vec<(Field<T>, Vec<Pattern>)>);
+pub(crate) struct Filters<T>(Vec<(Criterion<T>, Vec<Pattern>)>);
 
 impl<T: Filtered> Filters<T> {
     /// Reads the filters of a request.
@@ -64,14 +64,14 @@ impl<T: Filtered> Filters<T> {
         Ok(Self(filters))
     }
 
-    fn field(name: &str) -> Option<Field<T>> {
+    fn field(name: &str) -> Option<Criterion<T>> {
         if let Some(key) = name.strip_prefix("tag:") {
-            return T::TAGS.map(|tags| Field::Tag(tags, key.to_owned()));
+            return T::TAGS.map(|tags| Criterion::Tag(tags, key.to_owned()));
         }
         if name == "tag-key" {
-            return T::TAGS.map(Field::TagKey);
+            return T::TAGS.map(Criterion::TagKey);
         }
-        T::FILTERS.iter().find(|(known, _)| *known == name).map(|(_, accessor)| Field::Own(*accessor))
+        T::FILTERS.iter().find(|(known, _)| *known == name).map(|(_, accessor)| Criterion::Own(*accessor))
     }
 
     /// Whether every filter holds for an item of `plan`'s account at `at`.
@@ -79,9 +79,9 @@ impl<T: Filtered> Filters<T> {
         self.0.iter().all(|(field, patterns)| {
             let mut values = Values { plan, at, patterns, met: false };
             match field {
-                Field::Own(accessor) => accessor(item, &mut values),
-                Field::Tag(tags, key) => values.texts(tags(item).get(key)),
-                Field::TagKey(tags) => values.texts(tags(item).keys()),
+                Criterion::Own(accessor) => accessor(item, &mut values),
+                Criterion::Tag(tags, key) => values.texts(tags(item).get(key)),
+                Criterion::TagKey(tags) => values.texts(tags(item).keys()),
             }
             values.met
         })

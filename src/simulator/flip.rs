@@ -12,7 +12,7 @@ use crate::simulator::instance::State;
 use crate::simulator::world::{UnknownScope, World};
 
 /// The most instances that are looked at in one request.
-const MOST: u64 = 10_000;
+const MAX_COUNT: u64 = 10_000;
 
 /// Why nothing was flipped.
 #[derive(Debug, thiserror::Error)]
@@ -28,7 +28,7 @@ pub(crate) enum Error {
     #[error(transparent)]
     Scope(#[from] UnknownScope),
     /// Too many.
-    #[error("{count} instances are too many for one request; give at most {MOST}")]
+    #[error("{count} instances are too many for one request; give at most {MAX_COUNT}")]
     Count {
         /// How many were asked for.
         count: u64,
@@ -51,11 +51,11 @@ struct Flip {
 pub(crate) fn flip(world: &World, body: &[u8]) -> Result<Value, Error> {
     let Flip { account, region, from, count } = serde_json::from_slice(body)?;
     let (account, region) = world.scope(account.as_deref(), region.as_deref())?;
-    if count > MOST {
+    if count > MAX_COUNT {
         return Err(Error::Count { count });
     }
-    let estate = world.estate(account, region);
-    let mut edit = estate.edit();
+    let account = world.account(account, region);
+    let mut edit = account.edit();
     let end = edit.end();
     let (mut flipped, mut next) = (Vec::new(), from);
     for _ in 0..count.min(end) {
@@ -68,7 +68,7 @@ pub(crate) fn flip(world: &World, body: &[u8]) -> Result<Value, Error> {
             State::Stopped => edit.start(number),
             _ => continue,
         }
-        flipped.push(estate.plan().id(&instance));
+        flipped.push(account.plan().id(&instance));
     }
     Ok(json!({ "next": next, "flipped": flipped }))
 }

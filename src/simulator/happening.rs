@@ -1,6 +1,6 @@
 //! What happens in an account that AWS would tell EventBridge about, before it is an event.
 //!
-//! Whoever changes an estate pushes these into the [`Outbox`](crate::simulator::outbox::Outbox). A happening holds facts
+//! Whoever changes an account pushes these into the [`Outbox`](crate::simulator::outbox::Outbox). A happening holds facts
 //! only; the bus gives it the shape AWS gives its events, decides who hears of it, and applies the faults.
 
 use serde_json::Value;
@@ -20,7 +20,7 @@ pub(crate) struct Happening {
 /// The kinds of happening AWS has events for.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum What {
-    /// An instance reaches `state`. One that lies ahead is told only if the estate still says so at its moment: a stop in
+    /// An instance reaches `state`. One that lies ahead is told only if the account still says so at its moment: a stop in
     /// between may have overtaken it.
     InstanceState {
         /// `i-...`.

@@ -37,7 +37,7 @@ impl<T> History<T> {
     }
 
     /// Adds a version that holds from `from` on. A `from` before the newest version's counts as the newest's: a clock may
-    /// step back, and what comes later still supersedes. (An estate rewinds its histories when it sees a clock step back.)
+    /// step back, and what comes later still supersedes. (An account rewinds its histories when it sees a clock step back.)
     pub(crate) fn push(&mut self, from: Moment, next: T) {
         let from = from.max(self.from);
         let before = std::mem::replace(&mut self.latest, next);

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::simulator::catalog::{Image, Machine, Role};
 use crate::simulator::clock::Moment;
-use crate::simulator::disk::Disk;
+use crate::simulator::ebs_volume::EbsVolume;
 use crate::simulator::tags::Tags;
 
 /// EC2's instance states.
@@ -86,12 +86,12 @@ pub struct ScheduledEvent {
 
 /// Scripted status checks: everything is well unless said otherwise.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Health {
+pub(crate) struct ScriptedChecks {
     pub(crate) impaired: Vec<(Check, Moment)>,
     pub(crate) events: Vec<ScheduledEvent>,
 }
 
-impl Health {
+impl ScriptedChecks {
     pub(crate) fn impaired_since(&self, check: Check) -> Option<Moment> {
         self.impaired.iter().find(|(c, _)| *c == check).map(|(_, since)| *since)
     }
@@ -190,7 +190,7 @@ pub(crate) struct Instance {
     /// Its Elastic IP, which it keeps until it has terminated.
     pub(crate) elastic: Option<Ipv4Addr>,
     /// Its disks, where they are not those of the formula.
-    pub(crate) disks: Option<Box<[Disk]>>,
+    pub(crate) disks: Option<Box<[EbsVolume]>>,
     pub(crate) key_name: Option<&'static str>,
     pub(crate) spot: bool,
     pub(crate) managed: bool,
@@ -200,7 +200,7 @@ pub(crate) struct Instance {
     pub(crate) created: Moment,
     pub(crate) phase: Phase,
     pub(crate) tags: Tags,
-    pub(crate) health: Option<Box<Health>>,
+    pub(crate) health: Option<Box<ScriptedChecks>>,
 }
 
 impl Instance {

@@ -12,24 +12,24 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use crate::simulator::account::{Account, Reading};
 use crate::simulator::clock::Moment;
 use crate::simulator::ec2;
-use crate::simulator::estate::{Estate, View};
 use crate::simulator::ident::Kind;
 use crate::simulator::instance::Life;
-use crate::simulator::lens::Lens;
 use crate::simulator::network::GROUPS;
 use crate::simulator::refusal::Refusal;
 use crate::simulator::request::{Caller, Params};
 use crate::simulator::sts;
+use crate::simulator::view::View;
 use crate::simulator::world::World;
 
-impl Estate {
+impl Account {
     /// Every moment up to now at which anything a describe shows of a thing changed, oldest first; empty for ids that were
     /// never given out.
     #[must_use]
     pub fn moments(&self, id: &str) -> Vec<Timestamp> {
-        let found = self.resource(id).map(|(kind, number)| self.view().moments(self, kind, number));
+        let found = self.resource(id).map(|(kind, number)| self.reading().moments(self, kind, number));
         found.unwrap_or_default().into_iter().map(Moment::timestamp).collect()
     }
 
@@ -37,7 +37,7 @@ impl Estate {
     #[must_use]
     pub fn exists_at(&self, id: &str, moment: Timestamp) -> bool {
         let resource = self.resource(id);
-        resource.is_ok_and(|(kind, number)| self.view().holds(kind, number, Moment::of(moment)))
+        resource.is_ok_and(|(kind, number)| self.reading().holds(kind, number, Moment::of(moment)))
     }
 
     /// The state an instance was in at a moment, or will be if nobody interferes; also after EC2 forgot it, `None` before its
@@ -47,24 +47,24 @@ impl Estate {
         self.state_at(id, Moment::of(moment))
     }
 
-    /// As [`Estate::state_then`].
+    /// As [`Account::state_then`].
     pub(crate) fn state_at(&self, id: &str, at: Moment) -> Option<&'static str> {
-        let view = self.view();
-        let number = view.number(id).ok()??;
-        view.instance(number, at).map(|instance| instance.state(at).name())
+        let reading = self.reading();
+        let number = reading.number(id).ok()??;
+        reading.instance(number, at).map(|instance| instance.state(at).name())
     }
 
     /// The ids of everything that was ever changed or created, by kind.
     #[must_use]
     pub fn touched_ids(&self) -> Vec<String> {
-        let touched = self.view().touched();
+        let touched = self.reading().touched();
         touched.into_iter().map(|(kind, number)| self.plan().idents.text(kind, number)).collect()
     }
 }
 
-impl View<'_> {
+impl Reading<'_> {
     /// The moments up to now at which a thing changed.
-    fn moments(&self, estate: &Estate, kind: Kind, number: u64) -> Vec<Moment> {
+    fn moments(&self, account: &Account, kind: Kind, number: u64) -> Vec<Moment> {
         let mut moments = self.changes(kind, number);
         match kind {
             Kind::Instance => {
@@ -73,7 +73,7 @@ impl View<'_> {
                 for ((from, phase), end) in phases.iter().zip(ends) {
                     let (settled, _) = phase.settles();
                     let later = match phase.life {
-                        Life::Up { .. } => settled.plus(estate.pace().initializing),
+                        Life::Up { .. } => settled.plus(account.pace().initializing),
                         Life::Down { .. } => settled,
                         Life::Gone { .. } => self.forgets(number, phase).unwrap_or(settled),
                     };
@@ -95,11 +95,11 @@ impl View<'_> {
     }
 }
 
-/// Answers the journal of one estate: one thing's by `id`, else the ids of everything ever touched.
-pub(crate) fn journal(estate: &Estate, id: Option<&str>) -> Value {
-    let Some(id) = id else { return json!({ "ids": estate.touched_ids() }) };
-    let kind = estate.resource(id).ok().and_then(|(kind, _)| kind.resource_type());
-    let moments: Vec<i64> = estate.moments(id).into_iter().map(Timestamp::as_millisecond).collect();
+/// Answers the journal of one account: one thing's by `id`, else the ids of everything ever touched.
+pub(crate) fn journal(account: &Account, id: Option<&str>) -> Value {
+    let Some(id) = id else { return json!({ "ids": account.touched_ids() }) };
+    let kind = account.resource(id).ok().and_then(|(kind, _)| kind.resource_type());
+    let moments: Vec<i64> = account.moments(id).into_iter().map(Timestamp::as_millisecond).collect();
     json!({ "id": id, "kind": kind, "moments": moments })
 }
 
@@ -139,7 +139,7 @@ pub(crate) fn at(
     if !world.knows_region(&caller.region) {
         return Err(Refusal::wrong_region(&caller.region));
     }
-    let estate = world.estate(account, &caller.region);
-    let lens = Lens::clear(moment);
-    ec2::answer(&ec2::Call { params, estate: &estate, now: moment, lens, request }, action)
+    let account = world.account(account, &caller.region);
+    let view = View::clear(moment);
+    ec2::answer(&ec2::Call { params, account: &account, now: moment, view, request }, action)
 }

@@ -17,7 +17,7 @@ pub(crate) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
 }
 
 /// An error as the headers and the body of an answer.
-pub(crate) struct Fault {
+pub(crate) struct ErrorBody {
     /// `x-amzn-errortype`: the shape's name.
     pub(crate) shape: String,
     /// `x-amzn-query-error`: the code of the Query protocol and whose fault it is; only SQS has it.
@@ -25,7 +25,7 @@ pub(crate) struct Fault {
     pub(crate) body: String,
 }
 
-impl Fault {
+impl ErrorBody {
     pub(crate) fn of(refusal: &Refusal, service: Service) -> Self {
         let shape = shape(&refusal.code);
         let sqs = service == Service::Sqs;
@@ -93,17 +93,17 @@ mod tests {
 
     #[test]
     fn an_sqs_error_says_its_shape_and_its_old_code() {
-        let fault = Fault::of(&Refusal::new(400, "QueueDoesNotExist", "Gone."), Service::Sqs);
+        let fault = ErrorBody::of(&Refusal::new(400, "QueueDoesNotExist", "Gone."), Service::Sqs);
         assert_eq!(fault.shape, "QueueDoesNotExist");
         assert_eq!(fault.query.as_deref(), Some("AWS.SimpleQueueService.NonExistentQueue;Sender"));
         assert_eq!(fault.body, r#"{"__type":"com.amazonaws.sqs#QueueDoesNotExist","message":"Gone."}"#);
-        let common = Fault::of(&Refusal::missing("QueueUrl"), Service::Sqs);
+        let common = ErrorBody::of(&Refusal::missing("QueueUrl"), Service::Sqs);
         assert_eq!(common.query.as_deref(), Some("MissingParameter;Sender"));
     }
 
     #[test]
     fn an_eventbridge_error_has_no_namespace_and_no_old_code() {
-        let fault = Fault::of(&Refusal::new(403, "SignatureDoesNotMatch", "No."), Service::Events);
+        let fault = ErrorBody::of(&Refusal::new(403, "SignatureDoesNotMatch", "No."), Service::Events);
         assert_eq!(fault.query, None);
         assert_eq!(fault.body, r#"{"__type":"InvalidSignatureException","message":"No."}"#);
     }

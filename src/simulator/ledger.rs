@@ -12,7 +12,7 @@ const WINDOW: i64 = 60;
 
 /// All calls since the start, or since it was cleared.
 #[derive(Debug, Default)]
-pub(crate) struct Ledger(Mutex<BTreeMap<Line, Entry>>);
+pub(crate) struct RequestCounter(Mutex<BTreeMap<Line, Entry>>);
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Line {
@@ -50,7 +50,7 @@ pub struct Requests {
     pub outcomes: BTreeMap<String, u64>,
 }
 
-impl Ledger {
+impl RequestCounter {
     /// A call has come.
     pub(crate) fn begin(&self, account: &str, region: &str, action: &str, now: Moment) {
         let mut lines = self.0.lock();
@@ -121,7 +121,7 @@ mod tests {
 
     #[test]
     fn calls_are_counted_by_who_asked_what_where_and_how_it_ended() {
-        let ledger = Ledger::default();
+        let ledger = RequestCounter::default();
         for (region, outcome) in [("us-east-1", "OK"), ("us-east-1", "RequestLimitExceeded"), ("eu-west-1", "OK")] {
             ledger.begin("1", region, "DescribeVpcs", NOW);
             ledger.end("1", region, "DescribeVpcs", outcome);
@@ -137,7 +137,7 @@ mod tests {
 
     #[test]
     fn the_rate_is_that_of_the_last_sixty_seconds_and_the_busiest_is_kept() {
-        let ledger = Ledger::default();
+        let ledger = RequestCounter::default();
         for second in 0..120 {
             ledger.begin("1", "us-east-1", "DescribeVpcs", Moment(NOW.0 + second * 1_000));
         }

@@ -2,12 +2,12 @@
 //!
 //! `{"id": "i-..", "check": "system", "impaired": true}` fails a check from now on, or lets it pass again; `{"id": "i-..",
 //! "events": [..]}` replaces the scheduled events, with the fields `DescribeInstanceStatus` gives them. `account` and
-//! `region` choose the estate, else it is the home one.
+//! `region` choose the account, else it is the home one.
 
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use crate::simulator::estate::UnknownId;
+use crate::simulator::account::UnknownId;
 use crate::simulator::ident::hex;
 use crate::simulator::instance::{Check, ScheduledEvent};
 use crate::simulator::world::{UnknownScope, World};
@@ -88,7 +88,7 @@ impl TryFrom<String> for Time {
 pub(crate) fn follow(world: &World, body: &[u8]) -> Result<(), Error> {
     let script: Script = serde_json::from_slice(body)?;
     let (account, region) = world.scope(script.account.as_deref(), script.region.as_deref())?;
-    let estate = world.estate(account, region);
+    let account = world.account(account, region);
     let scripted = script.check.zip(script.impaired);
     if scripted.is_none() && script.events.is_none() {
         return Err(Error::Empty { id: script.id });
@@ -99,10 +99,10 @@ pub(crate) fn follow(world: &World, body: &[u8]) -> Result<(), Error> {
             Name::System => Check::System,
             Name::AttachedEbs => Check::AttachedEbs,
         };
-        estate.set_impaired(&script.id, check, impaired)?;
+        account.set_impaired(&script.id, check, impaired)?;
     }
     if let Some(events) = script.events {
-        estate.schedule(&script.id, events.into_iter().map(Event::scheduled).collect())?;
+        account.schedule(&script.id, events.into_iter().map(Event::scheduled).collect())?;
     }
     Ok(())
 }

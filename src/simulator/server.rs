@@ -11,10 +11,10 @@ use axum::{Router, http};
 
 use crate::simulator::clock::Moment;
 use crate::simulator::faults::{Case, Fate, Judgement, Mangling};
-use crate::simulator::json::Fault;
-use crate::simulator::lens::Lens;
+use crate::simulator::json::ErrorBody;
 use crate::simulator::refusal::Refusal;
 use crate::simulator::request::{Ask, Service};
+use crate::simulator::view::View;
 use crate::simulator::wire::Cutter;
 use crate::simulator::world::World;
 use crate::simulator::{control, ec2, events, ident, journal, sqs, sts, trail};
@@ -83,10 +83,10 @@ async fn suffer(world: &World, ask: &Ask, case: &Case<'_>, cutter: &Cutter, id: 
     let now = world.clock().moment();
     world.book().begin(account, region, action, now);
     let done = |outcome: &str| world.book().end(account, region, action, outcome);
-    let Judgement { latency, fate, mut lens, heard } = world.faults().judge(case, now);
+    let Judgement { latency, fate, mut view, heard } = world.faults().judge(case, now);
     if !latency.is_zero() {
         tokio::time::sleep(latency / 2).await;
-        lens = lens.of_moment(world.clock().moment());
+        view = view.of_moment(world.clock().moment());
     }
     let (answer, mangling) = match fate {
         Fate::Hang => {
@@ -102,15 +102,15 @@ async fn suffer(world: &World, ask: &Ask, case: &Case<'_>, cutter: &Cutter, id: 
         }
         Fate::Refuse(refusal) => {
             if refusal.code == "UnauthorizedOperation" && world.knows_region(region) {
-                let estate = world.estate(account, region);
-                let call = ec2::Call { params: case.params, estate: &estate, now: lens.now(), lens, request: id };
+                let account = world.account(account, region);
+                let call = ec2::Call { params: case.params, account: &account, now: view.now(), view, request: id };
                 ec2::denied(&call, action, &refusal);
             }
             (Err(refusal), None)
         }
         Fate::Answer(mangling) => {
             let case = Case { params: heard.as_ref().unwrap_or(case.params), ..*case };
-            let answer = respond(world, ask, &case, lens, id).await;
+            let answer = respond(world, ask, &case, view, id).await;
             (answer.map(|body| world.faults().written(action, body)), mangling)
         }
     };
@@ -123,7 +123,7 @@ async fn suffer(world: &World, ask: &Ask, case: &Case<'_>, cutter: &Cutter, id: 
     let answer = text(ask.service, answer, id);
     let body = mangling.map(|mangling| (mangling, answer.body.clone()));
     // A long poll may have taken seconds; the others answer as of the one moment they looked at.
-    let date = if ask.service == Service::Sqs { world.clock().moment() } else { lens.now() };
+    let date = if ask.service == Service::Sqs { world.clock().moment() } else { view.now() };
     let response = response(answer, date, id);
     if !latency.is_zero() {
         tokio::time::sleep(latency / 2).await;
@@ -135,8 +135,8 @@ async fn suffer(world: &World, ask: &Ask, case: &Case<'_>, cutter: &Cutter, id: 
 }
 
 /// The answer's document.
-async fn respond(world: &World, ask: &Ask, case: &Case<'_>, lens: Lens, id: &str) -> Result<String, Refusal> {
-    let (Case { account, region, action, params, .. }, now) = (*case, lens.now());
+async fn respond(world: &World, ask: &Ask, case: &Case<'_>, view: View, id: &str) -> Result<String, Refusal> {
+    let (Case { account, region, action, params, .. }, now) = (*case, view.now());
     let caller = ask.caller.as_ref().ok_or_else(Refusal::no_credentials)?;
     world.sessions().admit(caller, now)?;
     if ask.service != Service::Sts && !world.knows_region(region) {
@@ -148,8 +148,8 @@ async fn respond(world: &World, ask: &Ask, case: &Case<'_>, lens: Lens, id: &str
             return sts::answer(&sts::Call { params, sessions, caller, account, now, request: id }, action);
         }
         Service::Ec2 => {
-            let estate = world.estate(account, region);
-            return ec2::answer(&ec2::Call { params, estate: &estate, now, lens, request: id }, action);
+            let account = world.account(account, region);
+            return ec2::answer(&ec2::Call { params, account: &account, now, view, request: id }, action);
         }
         Service::Sqs => {
             let (body, sender, base) = (ask.body.as_ref(), caller.access_key.as_str(), ask.base.as_str());
@@ -182,7 +182,7 @@ fn text(service: Service, answer: Result<String, Refusal>, id: &str) -> Text {
         Service::Ec2 => (Vec::new(), refusal.ec2_xml(id)),
         Service::Sts => (Vec::new(), refusal.sts_xml(id)),
         Service::Sqs | Service::Events | Service::Trail => {
-            let fault = Fault::of(&refusal, service);
+            let fault = ErrorBody::of(&refusal, service);
             let headers = [(ERROR_TYPE, Some(fault.shape)), (QUERY_ERROR, fault.query)];
             (headers.into_iter().filter_map(|(name, value)| Some((name, value?))).collect(), fault.body)
         }

@@ -9,13 +9,13 @@ use std::borrow::Cow;
 
 use crate::simulator::clock::Moment;
 use crate::simulator::dice::{Dice, mix};
-use crate::simulator::disk::{Attachment, Class, Disk, PUBLIC};
+use crate::simulator::ebs_volume::{Attachment, Class, EbsVolume, PUBLIC};
 use crate::simulator::ident::Kind;
 use crate::simulator::instance::Instance;
 use crate::simulator::plan::{Plan, Volume};
 use crate::simulator::tags::Tags;
 
-impl Disk {
+impl EbsVolume {
     /// The disk of an instance as it was before anybody touched it.
     pub(crate) fn of(plan: &Plan, host: &Instance, volume: Volume) -> Self {
         let mut dice = Dice::new(plan.seed ^ mix(Kind::Volume as u64), volume.number);

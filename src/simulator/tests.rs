@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
+use crate::simulator::account::Account;
 use crate::simulator::clock::Moment;
 use crate::simulator::ec2::{Call, answer};
-use crate::simulator::estate::Estate;
 use crate::simulator::happening::What;
-use crate::simulator::lens::Lens;
 use crate::simulator::plan::{Plan, Shape};
 use crate::simulator::refusal::Refusal;
 use crate::simulator::request::Params;
+use crate::simulator::view::View;
 use crate::simulator::world::World;
 use crate::simulator::{Clock, Options};
 
@@ -58,15 +58,15 @@ impl Aws {
 
     fn ask(&self, action: &str, parameters: &[(&str, &str)]) -> Result<String, Refusal> {
         let now = self.0.clock().moment();
-        Self::ask_of(&self.0.home(), Lens::clear(now), action, parameters)
+        Self::ask_of(&self.0.home(), View::clear(now), action, parameters)
     }
 
-    /// A call to any estate, seen through any lens.
-    fn ask_of(estate: &Estate, lens: Lens, action: &str, parameters: &[(&str, &str)]) -> Result<String, Refusal> {
+    /// A call to any account, seen through any view.
+    fn ask_of(account: &Account, view: View, action: &str, parameters: &[(&str, &str)]) -> Result<String, Refusal> {
         let mut form = form_urlencoded::Serializer::new(String::new());
         form.append_pair("Action", action).append_pair("Version", "2016-11-15").extend_pairs(parameters);
         let params = Params::parse("", form.finish().as_bytes());
-        answer(&Call { params: &params, estate, now: lens.now(), lens, request: "r" }, action)
+        answer(&Call { params: &params, account, now: view.now(), view, request: "r" }, action)
     }
 
     fn get(&self, action: &str, parameters: &[(&str, &str)]) -> String {
@@ -98,8 +98,8 @@ impl Aws {
     fn first(&self, state: &str) -> String {
         let home = self.0.home();
         let managed = |id: &String| {
-            let view = home.view();
-            view.instance(view.number(id).unwrap().unwrap(), view.now()).unwrap().managed
+            let reading = home.reading();
+            reading.instance(reading.number(id).unwrap().unwrap(), reading.now()).unwrap().managed
         };
         home.instance_ids_in(state).into_iter().find(|id| !managed(id)).unwrap()
     }

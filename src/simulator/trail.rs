@@ -4,7 +4,7 @@
 //! its parameters or its answer name it.
 //!
 //! # Limits
-//! Of all accounts together the newest [`MOST`](records::MOST) calls are held, and each is there at once, where AWS takes up to 15 minutes.
+//! Of all accounts together the newest [`MAX_RECORDS`](records::MAX_RECORDS) calls are held, and each is there at once, where AWS takes up to 15 minutes.
 
 mod records;
 

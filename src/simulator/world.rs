@@ -1,4 +1,4 @@
-//! The simulated AWS: every account's estate in every region, and what was asked of it.
+//! The simulated AWS: every account's account in every region, and what was asked of it.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -9,13 +9,13 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::simulator::Options;
+use crate::simulator::account::{Account, Pace, UnknownId};
 use crate::simulator::bus::Bus;
 use crate::simulator::catalog::{OPT_IN_REGIONS, REGIONS};
 use crate::simulator::clock::Clock;
-use crate::simulator::estate::{Estate, Pace, UnknownId};
 use crate::simulator::faults::Board;
 use crate::simulator::ident::Kind;
-use crate::simulator::ledger::{Ledger, Requests};
+use crate::simulator::ledger::{RequestCounter, Requests};
 use crate::simulator::outbox::Outbox;
 use crate::simulator::plan::{Plan, Shape};
 use crate::simulator::refusal::Refusal;
@@ -25,7 +25,7 @@ use crate::simulator::trail::Trail;
 
 type Scope = (String, String);
 
-/// Why an account and a region name no estate.
+/// Why an account and a region name no account.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum UnknownScope {
     /// The account is not an account number.
@@ -51,9 +51,9 @@ struct Inner {
     options: Options,
     /// The options' clock, as wrong as the faults have it.
     clock: Clock,
-    /// Made when first asked for; an estate nobody looks at costs nothing.
-    estates: RwLock<HashMap<Scope, Arc<Estate>>>,
-    ledger: Ledger,
+    /// Made when first asked for; an account nobody looks at costs nothing.
+    accounts: RwLock<HashMap<Scope, Arc<Account>>>,
+    ledger: RequestCounter,
     faults: Board,
     outbox: Arc<Outbox>,
     sessions: Sessions,
@@ -76,8 +76,8 @@ impl World {
         let world = Self(Arc::new(Inner {
             options,
             clock,
-            estates: RwLock::default(),
-            ledger: Ledger::default(),
+            accounts: RwLock::default(),
+            ledger: RequestCounter::default(),
             faults,
             outbox: Arc::default(),
             sessions: Sessions::default(),
@@ -88,9 +88,9 @@ impl World {
             address: OnceLock::new(),
             closing: CancellationToken::new(),
         }));
-        // Estates with instances are born with the world: instances born terminated age from here.
+        // Accounts with instances are born with the world: instances born terminated age from here.
         for (region, _) in world.options().populated() {
-            drop(world.estate(&world.options().account, region));
+            drop(world.account(&world.options().account, region));
         }
         world
     }
@@ -107,21 +107,21 @@ impl World {
 
     /// What the options' account holds in the options' region.
     #[must_use]
-    pub fn home(&self) -> Arc<Estate> {
+    pub fn home(&self) -> Arc<Account> {
         let options = self.options();
-        self.estate(&options.account, &options.region)
+        self.account(&options.account, &options.region)
     }
 
     /// What `account` holds in `region`. All but the options' account in the options' regions begin with a default VPC and
     /// nothing else.
     #[must_use]
-    pub fn estate(&self, account: &str, region: &str) -> Arc<Estate> {
+    pub fn account(&self, account: &str, region: &str) -> Arc<Account> {
         let scope = (account.to_owned(), region.to_owned());
-        if let Some(estate) = self.0.estates.read().get(&scope) {
-            return Arc::clone(estate);
+        if let Some(account) = self.0.accounts.read().get(&scope) {
+            return Arc::clone(account);
         }
-        let mut estates = self.0.estates.write();
-        Arc::clone(estates.entry(scope).or_insert_with(|| Arc::new(self.found(account, region))))
+        let mut accounts = self.0.accounts.write();
+        Arc::clone(accounts.entry(scope).or_insert_with(|| Arc::new(self.found(account, region))))
     }
 
     /// How often clients called `action` (`DescribeInstances`, ...) in all accounts and regions, refused calls included.
@@ -160,7 +160,7 @@ impl World {
     }
 
     /// The book that calls are entered in.
-    pub(crate) fn book(&self) -> &Ledger {
+    pub(crate) fn book(&self) -> &RequestCounter {
         &self.0.ledger
     }
 
@@ -170,7 +170,7 @@ impl World {
     /// # Errors
     /// When the owner has no such VPC in `region`, or it is the default one, which AWS does not let anybody share.
     pub fn share_vpc(&self, owner: &str, account: &str, region: &str, vpc_id: &str) -> Result<(), UnknownId> {
-        let (from, to) = (self.estate(owner, region), self.estate(account, region));
+        let (from, to) = (self.account(owner, region), self.account(account, region));
         match from.resource(vpc_id)? {
             (Kind::Vpc, vpc) if vpc > 0 && owner != account => {
                 to.accept(&from, vpc);
@@ -180,7 +180,7 @@ impl World {
         }
     }
 
-    /// Where every estate puts what EventBridge is to hear of.
+    /// Where every account puts what EventBridge is to hear of.
     pub(crate) fn outbox(&self) -> &Arc<Outbox> {
         &self.0.outbox
     }
@@ -227,7 +227,7 @@ impl World {
         self.options().populated().any(|(name, _)| name == region) || REGIONS.iter().any(|(name, _)| *name == region)
     }
 
-    /// The account and region that are meant, each the home one unless given. Makes no estate.
+    /// The account and region that are meant, each the home one unless given. Makes no account.
     pub(crate) fn scope<'a>(
         &'a self,
         account: Option<&'a str>,
@@ -244,7 +244,7 @@ impl World {
         Ok((account, region))
     }
 
-    fn found(&self, account: &str, region: &str) -> Estate {
+    fn found(&self, account: &str, region: &str) -> Account {
         let options = self.options();
         let populated = options.populated().find(|(name, _)| *name == region && account == options.account);
         let shape = Shape {
@@ -264,6 +264,6 @@ impl World {
         let mut plan = Plan::new(options.seed, account, region, shape, self.clock().moment());
         let opt_in = |name: &str| OPT_IN_REGIONS.iter().any(|(known, _)| *known == name);
         plan.opted_in = options.populated().map(|(name, _)| name.to_owned()).filter(|name| opt_in(name)).collect();
-        Estate::new(plan, pace, self.clock().clone(), Arc::clone(&self.0.outbox))
+        Account::new(plan, pace, self.clock().clone(), Arc::clone(&self.0.outbox))
     }
 }

@@ -276,7 +276,8 @@ impl<L: List> Driver<L> {
                     NextStep::Retry(sweep) => {
                         let pause = self.patience.failed(&error);
                         self.state = State::Paging { sweep, pause };
-                        Some(SweepStep::Stumbled { trouble: error.to_trouble(self.clock.now()).retried_after(pause) })
+                        let now = self.clock.now();
+                        Some(SweepStep::Stumbled { trouble: error.to_trouble(now).retried_at(now + pause) })
                     }
                     NextStep::Restart { restarts } => {
                         self.state = State::Starting { restarts };
@@ -324,9 +325,10 @@ impl<L: List> Driver<L> {
 
     fn failed(&self, error: &AwsError, at: Instant) -> SweepStep {
         let (kind, scope) = (self.plan.spec.slug, &self.plan.scope);
-        let (now, pause) = (self.clock.now(), at.saturating_duration_since(Instant::now()));
-        tracing::warn!(%scope, kind, %error, fix = error.fix(), will_retry_at = %(now + pause), "sweep given up");
-        SweepStep::Failed { trouble: error.to_trouble(now).retried_after(pause) }
+        let now = self.clock.now();
+        let will_retry_at = now + at.saturating_duration_since(Instant::now());
+        tracing::warn!(%scope, kind, %error, fix = error.fix(), %will_retry_at, "sweep given up");
+        SweepStep::Failed { trouble: error.to_trouble(now).retried_at(will_retry_at) }
     }
 }
 

@@ -5,9 +5,8 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use super::codec::{DecodeError, EncodeError};
-use super::parked::Parked;
 use super::watermark::Watermark;
-use crate::model::{Cause, Event, ResourceId, Seq, Timestamp};
+use crate::model::{Cause, Event, Parked, ResourceId, Seq, Timestamp};
 
 /// What to commit at once. Bounded by the caller: 200 entries keep a commit near 20 ms.
 #[derive(Clone, Debug, Default)]

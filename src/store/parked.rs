@@ -2,7 +2,7 @@
 //!
 //! A queue without a dead-letter queue gives such a message out again and again until it expires. After some receives it is kept
 //! here instead, in a family of keys of its own in the table `dedupe`, and deleted from the queue once that is durable. At most
-//! [`KEPT`] messages are kept, for [`AGE`] at most, each with the first [`LONGEST_BODY`] bytes of its body: when there are more, the
+//! [`KEPT`] messages are kept, for [`AGE`] at most, each with the first [`MAX_BODY`](crate::model::parked::MAX_BODY) bytes of its body: when there are more, the
 //! oldest go. A message that is kept a second time, as after a crash between the commit and the delete, replaces the first.
 //!
 //! The log does not mention these messages, so a fold of the log says nothing about them. A backup takes them along; a repair
@@ -18,56 +18,13 @@ use super::keys;
 use super::snapshot::{ReadError, Snapshot};
 use super::tables::{DEDUPE_TABLE, Entry};
 use super::write_error::WriteError;
-use crate::model::Timestamp;
+use crate::model::{Parked, Timestamp};
 
 /// How many messages are kept at most.
 pub const KEPT: usize = 100;
 
 /// How long a message is kept: as long as any queue can keep one.
 pub const AGE: Duration = Duration::from_hours(14 * 24);
-
-/// How many bytes of a body are kept at most.
-pub const LONGEST_BODY: usize = 4 << 10;
-
-/// How many bytes of any other text are kept at most.
-const LONGEST_TEXT: usize = 512;
-
-/// A message that cannot be read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Parked {
-    /// The id that SQS gave the message.
-    pub message: String,
-    /// The queue it came from.
-    pub queue: String,
-    /// When it was taken out of the queue.
-    pub at: Timestamp,
-    /// How often it had been received by then.
-    pub receives: u32,
-    /// Why it cannot be read.
-    pub why: String,
-    /// Its body, or the beginning of it. Anybody who can write to the queue can write this.
-    pub body: String,
-    /// How many bytes the whole body had.
-    pub bytes: u64,
-}
-
-impl Parked {
-    /// A message with only as much of its texts as is kept.
-    #[must_use]
-    pub fn cut(self) -> Self {
-        let cut = |mut text: String, longest: usize| {
-            text.truncate(text.floor_char_boundary(longest));
-            text
-        };
-        Parked {
-            message: cut(self.message, LONGEST_TEXT),
-            queue: cut(self.queue, LONGEST_TEXT),
-            why: cut(self.why, LONGEST_TEXT),
-            body: cut(self.body, LONGEST_BODY),
-            ..self
-        }
-    }
-}
 
 /// Keeps messages, and lets the oldest go when there are too many or they are too old.
 pub(super) fn keep(
@@ -143,6 +100,7 @@ impl Snapshot {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::parked::MAX_BODY;
     use crate::store::samples::{at, fresh, options};
     use crate::store::verify::fold_log;
     use crate::store::{Batch, Writer};
@@ -198,10 +156,10 @@ mod tests {
         keep(&mut writer, many, 5_000);
         assert_eq!(ids(&writer).len(), KEPT);
         assert_eq!(ids(&writer)[0], format!("m-{}", KEPT + 6));
-        let long = Parked { body: "é".repeat(LONGEST_BODY), ..parked("long", 6_000) };
+        let long = Parked { body: "é".repeat(MAX_BODY), ..parked("long", 6_000) };
         keep(&mut writer, vec![Parked { bytes: long.body.len() as u64, ..long }], 6_000);
         let found = writer.snapshot().unwrap().parked().unwrap();
-        assert_eq!((found[0].body.len(), found[0].bytes), (LONGEST_BODY, 2 * LONGEST_BODY as u64));
+        assert_eq!((found[0].body.len(), found[0].bytes), (MAX_BODY, 2 * MAX_BODY as u64));
     }
 
     #[test]

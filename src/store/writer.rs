@@ -15,11 +15,11 @@ use super::file::{self, Opened};
 use super::handle::{Shared, Store};
 use super::keys;
 use super::open_error::{Damage, OpenError};
-use super::parked;
 use super::snapshot::{ReadError, Retired, Snapshot};
 use super::tables::META_TABLE;
 use super::watermark::Watermark;
 use super::write_error::WriteError;
+use crate::model::parked::MAX_BODY;
 use crate::model::{Event, Recorded, Region, ResourceId, RowFields, Scope, Seq, Timestamp};
 
 use self::transaction::{Applied, Transaction};
@@ -93,7 +93,7 @@ impl Writer {
             records.push((record, encoded));
         }
         bytes += batch.notified.iter().map(|id| 2 * id.len() + 64).sum::<usize>();
-        bytes += batch.parked.iter().map(|parked| parked.body.len().min(parked::LONGEST_BODY) + 2_048).sum::<usize>();
+        bytes += batch.parked.iter().map(|parked| parked.body.len().min(MAX_BODY) + 2_048).sum::<usize>();
         let Batch { watermarks, notified, parked, .. } = &batch;
         if records.is_empty() && watermarks.is_empty() && notified.is_empty() && parked.is_empty() {
             return Ok(Committed { first, last: seq, touched: Vec::new() });

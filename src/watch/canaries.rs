@@ -1,4 +1,4 @@
-//! Puts canaries on the bus of one scope: what comes back of them through the queue proves the rules alive.
+//! Puts canaries on the bus of one scope: those that come back through the queue prove that the rules work.
 
 use std::time::Duration;
 
@@ -7,8 +7,8 @@ use tokio::time::sleep;
 use crate::aws::bus::CustomEvent;
 use crate::aws::canary::canaries;
 use crate::aws::{Aws, AwsError};
-use crate::freshness::Freshness;
-use crate::freshness::path::Listening;
+use crate::freshness::{EventSource, Signal};
+use crate::ingest::Handle;
 use crate::model::{ErrorClass, Scope};
 use crate::source::backoff::Backoff;
 
@@ -16,31 +16,28 @@ use crate::source::backoff::Backoff;
 const REFUSED_PAUSE: Duration = Duration::from_mins(1);
 
 /// Puts one canary a rule, all with one call, every interval less up to a tenth; after a failure later. What keeps them from being put shows
-/// as why events are not proved to arrive.
-pub(crate) async fn run(aws: Aws, freshness: Freshness, scope: Scope, listening: Listening) {
-    let (clock, every) = (aws.clock(), listening.every);
+/// as the reason why events are not proved to arrive.
+pub(super) async fn run(aws: Aws, ingest: Handle, scope: Scope, source: EventSource) {
+    let (clock, every) = (aws.clock(), source.every);
     let (mut backoff, mut failing) = (Backoff::new(), None);
     loop {
         let at = clock.now();
         // Before the call: what comes back may do so before the call is answered.
-        freshness.canaries_put(&scope, at);
-        let events: Vec<CustomEvent> = canaries(&listening.name, &listening.sent_by, at).collect();
-        let pause = match aws.put_events(&scope, &events).await {
+        ingest.signal(Signal::CanariesSent { scope: scope.clone(), at });
+        let events: Vec<CustomEvent> = canaries(&source.name, &source.sent_by, at).collect();
+        let (trouble, pause) = match aws.put_events(&scope, &events).await {
             Ok(_) => {
                 failing = None;
                 backoff.succeeded();
-                every.mul_f64(0.9 + 0.1 * fastrand::f64())
+                (None, every.mul_f64(0.9 + 0.1 * fastrand::f64()))
             }
             Err(error) => {
                 tracing::warn!(%scope, %error, fix = error.fix(), "no canaries are put on the bus");
                 let since = *failing.get_or_insert(at);
-                freshness.putting(&scope, Some(error.to_trouble(since)));
-                after(&error, every, &mut backoff)
+                (Some(error.to_trouble(since)), after(&error, every, &mut backoff))
             }
         };
-        if failing.is_none() {
-            freshness.putting(&scope, None);
-        }
+        ingest.signal(Signal::CanariesAnswered { scope: scope.clone(), trouble });
         sleep(pause).await;
     }
 }

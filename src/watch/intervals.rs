@@ -1,60 +1,54 @@
-//! How often each kind of one scope is swept, as what is proved of its events turns.
+//! How often each kind of one scope is swept: less often while its events are proved to arrive.
 
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
-use crate::freshness::Freshness;
+use crate::freshness::Signal;
+use crate::ingest::Handle;
 use crate::kinds::rules::RULES;
-use crate::model::{Kind, Scope, SharedClock};
-use crate::notify::{ChangeHub, Topic};
+use crate::model::{Kind, Scope};
 
-/// Sets the pace of each kind as long as the server runs: when something turns it, and when time alone does, because no canary came.
+/// Sets the interval of each kind as long as the server runs: when a signal changes it, and when time alone does, because no canary came.
 /// Then it also tells whoever waits for freshness, or subscribed to it.
-pub(crate) async fn run(
-    freshness: Freshness,
-    hub: ChangeHub,
-    clock: SharedClock,
-    scope: Scope,
-    paces: Vec<(Kind, watch::Sender<Duration>)>,
-) {
+pub(super) async fn run(ingest: Handle, scope: Scope, intervals: Vec<(Kind, watch::Sender<Duration>)>) {
+    let freshness = ingest.freshness();
     let mut changes = freshness.changes();
     let mut proved = vec![false; RULES.len()];
     loop {
         changes.mark_unchanged();
         let now = Instant::now();
         let path = freshness.path(&scope).unwrap_or_default();
-        let mut turned = false;
+        let mut has_changed = false;
         for (rule, proved) in RULES.iter().zip(&mut proved) {
             let unproved = path.unproved(&[rule.slug], None, now);
             if std::mem::replace(proved, unproved.is_none()) == unproved.is_none() {
                 continue;
             }
-            turned = true;
+            has_changed = true;
             if let Some(why) = unproved {
                 tracing::warn!(%scope, rule = rule.slug, %why, "events are no longer proved to arrive");
             } else {
                 tracing::info!(%scope, rule = rule.slug, "events are proved to arrive");
             }
         }
-        for (kind, pace) in &paces {
-            let new = freshness.pace(&scope, kind);
-            turned |= pace.send_if_modified(|pace| std::mem::replace(pace, new) != new);
+        for (kind, interval) in &intervals {
+            let new = freshness.interval(&scope, kind);
+            has_changed |= interval.send_if_modified(|interval| std::mem::replace(interval, new) != new);
         }
-        if turned {
-            freshness.turned();
-            hub.mark([Topic::Freshness, Topic::Summary], clock.now());
+        if has_changed {
+            ingest.signal(Signal::ProofChanged);
         }
-        let turns = async {
-            match freshness.turns(&scope) {
+        let lapse = async {
+            match freshness.proof_lapses(&scope) {
                 Some(at) => sleep_until(at).await,
                 None => std::future::pending().await,
             }
         };
         tokio::select! {
-            () = turns => {}
-            told = changes.changed() => if told.is_err() { return },
+            () = lapse => {}
+            changed = changes.changed() => if changed.is_err() { return },
         }
     }
 }

@@ -1,4 +1,5 @@
-//! Carries who is wanted from the writer to those who ask, and what they saw back.
+//! Describes the ids that the writer wants described: a dispatcher passes them on to whoever asks for their kind in their scope, and
+//! what AWS shows goes back to the writer.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,34 +14,36 @@ use crate::source::poll::Plan;
 use crate::source::referred::Referred;
 use crate::source::refresh::Refresher;
 
-/// Knows who asks for the ids of which kind in which scope. Clones share it.
+/// Passes wanted ids on to the refresher of their kind and scope. Clones share it.
 #[derive(Clone, Default)]
-pub struct Switchboard(Arc<Mutex<Lines>>);
+pub(super) struct Dispatcher(Arc<Mutex<Refreshers>>);
 
-type Lines = HashMap<(Scope, Kind), mpsc::UnboundedSender<Wanted>>;
+/// The ways to the refreshers.
+type Refreshers = HashMap<(Scope, Kind), mpsc::UnboundedSender<Wanted>>;
 
-impl Switchboard {
-    /// Passes on what the writer wants, until it wants nothing more. What nobody watches is dropped.
-    pub async fn run(self, mut wanted: WantedReceiver) {
+impl Dispatcher {
+    /// Passes on what the writer wants until it wants nothing more. Ids of what nobody watches are dropped.
+    pub(super) async fn run(self, mut wanted: WantedReceiver) {
         while let Some(wanted) = wanted.recv().await {
             let key = (wanted.id.scope(), wanted.id.kind.clone());
-            if let Some(line) = self.0.lock().get(&key) {
+            if let Some(refresher) = self.0.lock().get(&key) {
                 // A refresher that ended is stopping with everything else.
-                drop(line.send(wanted));
+                drop(refresher.send(wanted));
             }
         }
     }
 
+    /// The ids that are wanted of a kind in a scope, from now on.
     fn connect(&self, plan: &Plan) -> WantedReceiver {
-        let (line, wanted) = mpsc::unbounded_channel();
-        self.0.lock().insert((plan.scope.clone(), plan.spec.kind()), line);
+        let (sender, wanted) = mpsc::unbounded_channel();
+        self.0.lock().insert((plan.scope.clone(), plan.spec.kind()), sender);
         wanted
     }
 }
 
 /// Asks for the wanted ids of one kind in one scope until the writer takes nothing more.
-pub async fn run(aws: Referred<Aws>, clock: SharedClock, plan: Plan, switchboard: Switchboard, ingest: Handle) {
-    let wanted = switchboard.connect(&plan);
+pub(super) async fn run(aws: Referred<Aws>, clock: SharedClock, plan: Plan, dispatcher: Dispatcher, ingest: Handle) {
+    let wanted = dispatcher.connect(&plan);
     let mut refresher = Refresher::new(aws, clock, plan, wanted);
     while let Some(mut round) = refresher.next().await {
         let observations = std::mem::take(&mut round.observations);

@@ -20,16 +20,16 @@ use crate::source::referred::{Referred, ReferredIds};
 
 /// A kind that is asked for by the ids that another refers to.
 #[derive(Clone)]
-pub struct Referring {
+pub(super) struct Referring {
     /// Answers these ids.
-    pub ids: ReferredIds,
+    pub(super) ids: ReferredIds,
     /// Asks for a sweep of it.
-    pub trigger: Arc<Notify>,
+    pub(super) trigger: Arc<Notify>,
 }
 
 /// Sweeps as planned until the writer takes nothing more, also after a panic: that shows as the scope's trouble, and the
 /// other scopes go on. Dropping it at any await is safe: a sweep that does not end proves nothing.
-pub async fn run(aws: Referred<Aws>, clock: SharedClock, plan: Plan, ingest: Handle, to: Vec<Referring>) {
+pub(super) async fn run(aws: Referred<Aws>, clock: SharedClock, plan: Plan, ingest: Handle, to: Vec<Referring>) {
     let (scope, spec) = (plan.scope.clone(), plan.spec);
     while AssertUnwindSafe(sweep(aws.clone(), Arc::clone(&clock), plan.clone(), ingest.clone(), to.clone()))
         .catch_unwind()

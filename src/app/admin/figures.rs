@@ -5,9 +5,10 @@ use serde_json::{Map, Value, json};
 use crate::kinds::{self, KINDS};
 use crate::mcp::Core;
 use crate::mcp::error::Fault;
+use crate::model::Parked;
 use crate::model::text::shown;
 use crate::model::{ResourceId, Seq, Timestamp};
-use crate::store::{self, Parked, Snapshot};
+use crate::store::{self, Snapshot};
 
 /// How many tombstones are read from one snapshot.
 const TOMBSTONES: usize = 5_000;

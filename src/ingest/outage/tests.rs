@@ -7,9 +7,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::time::{sleep, timeout};
 
 use super::*;
+use crate::ingest::IngestError;
 use crate::ingest::Taken;
 use crate::ingest::tests::{World, at, id, instance, kind, project, scope};
-use crate::model::{Notification, Outcome, Recorded, Seen, Source, TroubleClass};
+use crate::model::{Notification, Observation, Outcome, Recorded, Seen, Source, TroubleClass};
 use crate::store::disk::memory::{ALL, Call, Faults, Memory};
 use crate::store::verify::fold_log;
 use crate::store::{Matcher, Options, Store};

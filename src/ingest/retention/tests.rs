@@ -6,8 +6,10 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
+use crate::freshness::Signal;
+use crate::ingest::Handle;
 use crate::ingest::KindEntry;
-use crate::ingest::lanes::{Handle, Record, Work};
+use crate::ingest::work::{Record, Work};
 use crate::model::event::Overlay;
 use crate::model::{
     AccountId, Cause, Change, Clock, Document, Event, Evidence, Group, Kind, KindRules, Map, Region, ResourceId,
@@ -54,7 +56,7 @@ impl World {
         let (writer, store) = crate::store::open(Options::new(dir.path(), project)).unwrap();
         let clock = Arc::new(Hands(AtomicI64::new(1_800_000_000_000)));
         let rules = KindRules { mapping: 1, ..KindRules::default() };
-        let kinds = vec![KindEntry { kind: kind(), rules, interval: Duration::from_mins(1), relaxed: None }];
+        let kinds = vec![KindEntry { kind: kind(), rules, interval: Duration::from_mins(1), event_rules: None }];
         let hub = ChangeHub::new(Vec::new());
         let (ingest, handle, _) = Ingest::new(writer, hub, clock.clone(), kinds, CancellationToken::new()).unwrap();
         let ingest = ingest.retaining(retention);
@@ -91,7 +93,11 @@ impl World {
     /// A whole listing, which shows nothing.
     fn sweep(&mut self) {
         let (now, scope) = (self.clock.now(), id(0).scope());
-        self.ingest.freshness.expect(&scope, &kind(), Duration::from_mins(1));
+        self.ingest.freshness.signal(Signal::Expected {
+            scope: scope.clone(),
+            kind: kind(),
+            interval: Duration::from_mins(1),
+        });
         for step in [SweepStep::Started { at: now }, SweepStep::Completed { ended: now }] {
             self.ingest.serve(Work::Sweep(SweepMessage { scope: scope.clone(), kind: kind(), step }));
         }

@@ -13,8 +13,8 @@ use tokio_util::sync::CancellationToken;
 use super::aws::{Aws, Millis, News, Notice, state_value, tags_value};
 use super::program::Step;
 use super::shelf::{Shelf, kind, scope};
-use crate::ingest::lanes::{self, Record};
 use crate::ingest::ledger::View;
+use crate::ingest::work::{Notifications, Record};
 use crate::ingest::{Handle, Ingest, KindEntry, Ledger, Taken, WantedReceiver};
 use crate::model::{
     ActionId, Cause, Clock, Current, ErrorClass, Event, Item, KindRules, Notification, Observation, Outcome, Page,
@@ -100,7 +100,7 @@ type Checked = Result<(), String>;
 fn entry(mapping: u16) -> KindEntry {
     let rules =
         KindRules { mapping, masked: &[], state_path: Some("State.Name"), gone_states: &["terminated"], made_by: &[] };
-    KindEntry { kind: kind(), rules, interval: Duration::from_mins(1), relaxed: None }
+    KindEntry { kind: kind(), rules, interval: Duration::from_mins(1), event_rules: None }
 }
 
 fn resource(id: &str) -> ResourceId {
@@ -291,7 +291,7 @@ impl<'s, S: Shelf> Runner<'s, S> {
         if let Some(ingest) = &mut self.ingest {
             // A queue may give the same event twice at once.
             let notifications = vec![notification.clone(), notification];
-            ingest.notify(lanes::Notice { notifications, done });
+            ingest.notify(Notifications { notifications, done });
         }
         let taken = outcome.try_recv().expect("an outcome").expect("recorded");
         let known = self.recorded.contains(&event_id);

@@ -217,7 +217,7 @@ fn scope_freshness(core: &Core, state: &ScopeFreshness) -> Value {
         put("as_of", json!(settled));
     }
     if let Some(told) = paths::told(core, state) {
-        put("pace_seconds", json!(state.pace().as_secs()));
+        put("pace_seconds", json!(state.current_interval().as_secs()));
         put("told_by_events", told);
     }
     if let Some(swept) = state.complete {

@@ -3,8 +3,7 @@
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
-use crate::freshness::ScopeFreshness;
-use crate::freshness::path::{EventPath, SeenCanary};
+use crate::freshness::{EventPath, ScopeFreshness, SeenCanary};
 use crate::kinds;
 use crate::kinds::rules::{CALLS, RULES, RuleSpec};
 use crate::mcp::core::Core;
@@ -25,7 +24,7 @@ pub(super) fn paths(core: &Core) -> Vec<Value> {
 
 /// What became of the messages that were received.
 pub(super) fn counts(core: &Core) -> Value {
-    let mut counted = core.ingest.freshness().event_counts().read();
+    let mut counted = core.ingest.freshness().event_totals();
     let types = std::mem::take(&mut counted.unknown_types);
     counted.unknown_types = types.into_iter().map(|(name, count)| (shown(&name, LONGEST), count)).collect();
     json!(counted)
@@ -92,8 +91,8 @@ fn slugs() -> Vec<&'static str> {
 
 fn entry(scope: &Scope, path: &EventPath, now: Instant) -> Value {
     let unproved = path.unproved(&slugs(), None, now);
-    let listening = path.listening();
-    let name_of = |rule: &RuleSpec| listening.map(|listening| rule.name(&listening.name));
+    let source = path.source();
+    let name_of = |rule: &RuleSpec| source.map(|source| rule.name(&source.name));
     let rules = RULES.iter().map(|rule| {
         json!({
             "rule": rule.slug,
@@ -106,7 +105,7 @@ fn entry(scope: &Scope, path: &EventPath, now: Instant) -> Value {
     let mut entry = json!({
         "account": scope.account,
         "region": scope.region,
-        "queue": listening.map(|listening| &*listening.queue),
+        "queue": source.map(|source| &*source.queue),
         "proved": unproved.is_none(),
         "rules": rules.collect::<Vec<_>>(),
         "called_at": path.called_at(),
@@ -116,10 +115,10 @@ fn entry(scope: &Scope, path: &EventPath, now: Instant) -> Value {
     if let Some(why) = unproved {
         put("why", json!(why.to_string()));
     }
-    if let Some(listening) = listening {
-        put("sent_by", json!(&*listening.sent_by));
-        put("canary_interval_seconds", json!(listening.every.as_secs()));
-        put("proved_for_seconds", json!(listening.window().as_secs()));
+    if let Some(source) = source {
+        put("sent_by", json!(&*source.sent_by));
+        put("canary_interval_seconds", json!(source.every.as_secs()));
+        put("proved_for_seconds", json!(source.window().as_secs()));
     }
     for (name, trouble) in [("absent", path.absent()), ("receive_failure", path.unreceived())] {
         if let Some(trouble) = trouble {

@@ -10,6 +10,7 @@ use rmcp::{ClientHandler, ErrorData};
 use serde_json::{Value, json};
 
 use super::*;
+use crate::freshness::Signal;
 use crate::kinds;
 use crate::mcp::client::ClientError;
 use crate::mcp::tests::{World, data, fast, scope, text};
@@ -196,7 +197,11 @@ async fn an_unknown_resource_is_not_found_and_a_bad_uri_shows_the_forms() {
 
 /// Makes the copy of instances stale without anything in the way of its next sweep.
 async fn outdate(world: &World) {
-    world.core.ingest.freshness().expect(&scope(), &kinds::INSTANCE.kind(), Duration::ZERO);
+    world.core.ingest.signal(Signal::Expected {
+        scope: scope(),
+        kind: kinds::INSTANCE.kind(),
+        interval: Duration::ZERO,
+    });
     while world.core.stale(&scope(), kinds::INSTANCE).is_none() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
@@ -231,7 +236,7 @@ async fn a_stale_copy_whose_sweep_is_refused_says_so_at_once() {
     outdate(&world).await;
     let (what, fix, since) = ("no route to AWS".to_owned(), "mend the network".to_owned(), world.core.now());
     let trouble = crate::model::Trouble { class: ErrorClass::Transient.into(), what, fix, since, retry_at: None };
-    world.core.ingest.freshness().set_trouble(Some(trouble));
+    world.core.ingest.signal(Signal::Aws(Some(trouble)));
     let started = tokio::time::Instant::now();
     let error = refused(client.read("ec2://instance/i-0000000000000dead").await.unwrap_err());
     assert!(started.elapsed() < Duration::from_secs(4), "nothing to wait for");
@@ -415,7 +420,7 @@ async fn while_aws_cannot_be_reached_nothing_looks_like_nothing_there() {
     let client = world.client(false).await;
     let (what, fix, since) = ("no credentials".to_owned(), "run aws sso login".to_owned(), world.core.now());
     let trouble = crate::model::Trouble { class: ErrorClass::Fatal.into(), what, fix, since, retry_at: None };
-    world.core.ingest.freshness().set_trouble(Some(trouble));
+    world.core.ingest.signal(Signal::Aws(Some(trouble)));
     let result = client.call("search_inventory", json!({"region": "us-east-1"})).await.unwrap();
     assert!(text(&result).contains("no credentials. run aws sso login"), "{}", text(&result));
     let summary = data(client.call("get_inventory_summary", json!({})).await.unwrap());

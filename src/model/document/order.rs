@@ -7,7 +7,7 @@
 
 use std::cmp::Ordering;
 
-use super::Value;
+use super::value::Value;
 
 /// Brings the elements of the list in the field `name` into order.
 pub(super) fn sort(name: &str, list: &mut [Value]) {

@@ -1,7 +1,7 @@
 //! What calls and tests do to Elastic IP addresses.
 
+use crate::simulator::account::{Account, Edit, UnknownId};
 use crate::simulator::address::{Association, Elastic};
-use crate::simulator::estate::{Edit, Estate, UnknownId};
 use crate::simulator::ident::Kind;
 use crate::simulator::tags::Tags;
 
@@ -9,10 +9,10 @@ impl Edit<'_> {
     /// Gives the account one more address.
     pub(crate) fn allocate(&mut self, tags: Tags) -> Elastic {
         let now = self.now();
-        let number = self.holdings().elastics.next();
+        let number = self.tables().elastics.next();
         let ip = Elastic::allocated(number);
         let elastic = Elastic { number, ip, association: None, released: false, tags: Tags::default() };
-        self.holdings().elastics.make(now, elastic.clone());
+        self.tables().elastics.make(now, elastic.clone());
         self.tag_new(Kind::Allocation, number, tags);
         elastic
     }
@@ -23,7 +23,7 @@ impl Edit<'_> {
         if let Some(other) = self.scene().elastic_of(interface, now).filter(|other| other.number != elastic.number) {
             self.disassociate(other);
         }
-        let number = self.holdings().associate();
+        let number = self.tables().associate();
         elastic.association = Some(Association { number, interface });
         self.put_elastic(elastic);
         number
@@ -47,14 +47,14 @@ impl Edit<'_> {
         let formula = self.scene().formula_elastic(number).unwrap_or_else(|| next.clone());
         for known in [&formula, &next] {
             if let Some(association) = known.association {
-                self.holdings().bound.entry(association.interface).or_default().insert(number);
+                self.tables().bound.entry(association.interface).or_default().insert(number);
             }
         }
-        self.holdings().elastics.change(number, now, || formula, next);
+        self.tables().elastics.change(number, now, || formula, next);
     }
 }
 
-impl Estate {
+impl Account {
     /// Gives the account one more Elastic IP address. Returns its allocation id.
     pub fn allocate_address(&self) -> String {
         let number = self.edit().allocate(Tags::default()).number;

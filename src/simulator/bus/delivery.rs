@@ -49,10 +49,10 @@ impl Stage {
 fn came_true(world: &World, happening: &Happening) -> bool {
     match &happening.what {
         What::InstanceState { id, state: state @ ("running" | "stopped" | "terminated") } => {
-            let estate = world.estate(&happening.account, &happening.region);
-            estate.state_at(id, happening.at) == Some(*state)
+            let account = world.account(&happening.account, &happening.region);
+            account.state_at(id, happening.at) == Some(*state)
         }
-        what => world.estate(&happening.account, &happening.region).came_true(what, happening.at),
+        what => world.account(&happening.account, &happening.region).came_true(what, happening.at),
     }
 }
 

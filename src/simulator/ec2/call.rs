@@ -1,25 +1,25 @@
 //! One call of EC2's API, the envelope around its answer, and what describes have in common.
 
+use crate::simulator::account::{Account, Reading};
 use crate::simulator::clock::Moment;
-use crate::simulator::estate::{Estate, View};
 use crate::simulator::ident::{Idents, Kind};
 use crate::simulator::instance::Instance;
-use crate::simulator::lens::Lens;
 use crate::simulator::page::Page;
 use crate::simulator::refusal::Refusal;
 use crate::simulator::request::Params;
 use crate::simulator::tags::Tags;
+use crate::simulator::view::View;
 use crate::simulator::xml::Xml;
 
 /// One call, with everything its answer may depend on.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Call<'a> {
     pub(crate) params: &'a Params,
-    pub(crate) estate: &'a Estate,
+    pub(crate) account: &'a Account,
     /// The moment of the request.
     pub(crate) now: Moment,
-    /// How describes see the estate.
-    pub(crate) lens: Lens,
+    /// How describes see the account.
+    pub(crate) view: View,
     pub(crate) request: &'a str,
 }
 
@@ -53,21 +53,21 @@ impl Call<'_> {
 
     /// The numbers of the named instances, if this describe sees all of them.
     pub(super) fn instances(&self, ids: &[&str]) -> Result<Vec<u64>, Refusal> {
-        self.numbers(ids, |view, number| view.listed(number, self.lens.of(Kind::Instance, number).at).is_some())
+        self.numbers(ids, |reading, number| reading.listed(number, self.view.of(Kind::Instance, number).at).is_some())
     }
 
     /// The numbers of the named instances, if all of them exist now: what a call that changes them asks.
     pub(super) fn targets(&self, ids: &[&str]) -> Result<Vec<u64>, Refusal> {
-        self.numbers(ids, |view, number| view.listed(number, view.now()).is_some())
+        self.numbers(ids, |reading, number| reading.listed(number, reading.now()).is_some())
     }
 
-    fn numbers(&self, ids: &[&str], exists: impl Fn(&View, u64) -> bool) -> Result<Vec<u64>, Refusal> {
-        let view = self.estate.view();
+    fn numbers(&self, ids: &[&str], exists: impl Fn(&Reading, u64) -> bool) -> Result<Vec<u64>, Refusal> {
+        let reading = self.account.reading();
         let mut numbers = Vec::with_capacity(ids.len());
         let mut unknown = Vec::new();
         for id in ids {
-            let number = view.number(id).map_err(|_| Refusal::malformed_instance(id))?;
-            match number.filter(|number| exists(&view, *number)) {
+            let number = reading.number(id).map_err(|_| Refusal::malformed_instance(id))?;
+            match number.filter(|number| exists(&reading, *number)) {
                 Some(number) => numbers.push(number),
                 None => unknown.push(*id),
             }
@@ -76,9 +76,9 @@ impl Call<'_> {
     }
 
     /// An instance as this describe sees it, and as of when.
-    pub(super) fn see(&self, view: &View, number: u64) -> Option<(Instance, Moment)> {
-        let sight = self.lens.of(Kind::Instance, number);
-        let mut instance = if sight.hidden { None } else { view.listed(number, sight.at) }?;
+    pub(super) fn see(&self, reading: &Reading, number: u64) -> Option<(Instance, Moment)> {
+        let sight = self.view.of(Kind::Instance, number);
+        let mut instance = if sight.hidden { None } else { reading.listed(number, sight.at) }?;
         if sight.tagless {
             instance.tags = Tags::default();
         }

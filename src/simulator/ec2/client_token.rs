@@ -2,9 +2,9 @@
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::simulator::holdings::{Holdings, TokenTaken};
 use crate::simulator::refusal::Refusal;
 use crate::simulator::request::Params;
+use crate::simulator::tables::{Tables, TokenTaken};
 
 /// The token of a request, if it has one, and what it asks for.
 pub(super) struct ClientToken<'a> {
@@ -23,9 +23,9 @@ impl<'a> ClientToken<'a> {
     }
 
     /// The number of what the same request made before.
-    pub(super) fn again(&self, holdings: &Holdings) -> Result<Option<u64>, Refusal> {
+    pub(super) fn again(&self, tables: &Tables) -> Result<Option<u64>, Refusal> {
         let Some(token) = self.token else { return Ok(None) };
-        holdings.again(self.action, token, self.asked).map_err(|TokenTaken| {
+        tables.again(self.action, token, self.asked).map_err(|TokenTaken| {
             let message = "The client token you have provided is associated with a resource that has already been \
                            created with different parameters.";
             Refusal::new(400, "IdempotentParameterMismatch", message)
@@ -33,9 +33,9 @@ impl<'a> ClientToken<'a> {
     }
 
     /// Remembers what the request made.
-    pub(super) fn keep(&self, holdings: &mut Holdings, number: u64) {
+    pub(super) fn keep(&self, tables: &mut Tables, number: u64) {
         if let Some(token) = self.token {
-            holdings.keep(self.action, token, self.asked, number);
+            tables.keep(self.action, token, self.asked, number);
         }
     }
 }

@@ -4,13 +4,13 @@ use crate::simulator::ec2::call::{Answer, Call};
 use crate::simulator::ec2::listing::id;
 use crate::simulator::ec2::tagging;
 
-use crate::simulator::disk::Disk;
+use crate::simulator::ebs_volume::EbsVolume;
 use crate::simulator::ident::Kind;
 use crate::simulator::instance::State;
 use crate::simulator::plan::Plan;
 use crate::simulator::refusal::Refusal;
 use crate::simulator::request::Params;
-use crate::simulator::shot::Shot;
+use crate::simulator::snapshot::Snapshot;
 use crate::simulator::tags::Tags;
 use crate::simulator::xml::Xml;
 
@@ -19,7 +19,7 @@ const MAX_EXCLUDED: usize = 40;
 
 /// Answers a `CreateSnapshots`.
 pub(super) fn answer(call: &Call) -> Answer {
-    let (params, plan) = (call.params, call.estate.plan());
+    let (params, plan) = (call.params, call.account.plan());
     let parameter = "InstanceSpecification.InstanceId";
     let instance_id = params.get(parameter).ok_or_else(|| Refusal::missing(parameter))?;
     let numbers = call.targets(&[instance_id])?;
@@ -30,7 +30,7 @@ pub(super) fn answer(call: &Call) -> Answer {
     let description = params.get("Description").unwrap_or_default();
     call.dry_run()?;
 
-    let mut edit = call.estate.edit();
+    let mut edit = call.account.edit();
     let Some(instance) = numbers.first().and_then(|number| edit.scene().birth(*number)) else {
         return Err(Refusal::instance_not_found(&[instance_id]));
     };
@@ -38,14 +38,14 @@ pub(super) fn answer(call: &Call) -> Answer {
     if host.is_none_or(|host| matches!(host.state(edit.now()), State::ShuttingDown | State::Terminated)) {
         return Err(Refusal::wrong_state(instance_id, "snapshotted"));
     }
-    let root = |disk: &Disk| disk.attachment.as_ref().is_some_and(|it| it.device == instance.image.root);
-    let disks: Vec<Disk> = edit.scene().disks_of(&instance, edit.now()).collect();
+    let root = |disk: &EbsVolume| disk.attachment.as_ref().is_some_and(|it| it.device == instance.image.root);
+    let disks: Vec<EbsVolume> = edit.scene().disks_of(&instance, edit.now()).collect();
     let data = |number: &u64| disks.iter().any(|disk| disk.number == *number && !root(disk));
     if let Some(stranger) = excluded.iter().find(|number| !data(number)) {
         let id = plan.idents.text(Kind::Volume, *stranger);
         return Err(Refusal::invalid_value(format!("The volume '{id}' is not a data volume of '{instance_id}'")));
     }
-    let chosen = |disk: &&Disk| if root(disk) { !exclude_boot } else { !excluded.contains(&disk.number) };
+    let chosen = |disk: &&EbsVolume| if root(disk) { !exclude_boot } else { !excluded.contains(&disk.number) };
     let mut taken = Vec::with_capacity(disks.len());
     for disk in disks.iter().filter(chosen) {
         let mut all = Tags::default();
@@ -53,7 +53,7 @@ pub(super) fn answer(call: &Call) -> Answer {
             all = edit.tags(Kind::Volume, disk.number).inherited();
         }
         all.lay(&tags);
-        let sticks = |number| call.lens.sticks(Kind::Snapshot, number);
+        let sticks = |number| call.view.sticks(Kind::Snapshot, number);
         taken.push(edit.take(disk, description, all, sticks));
     }
     if taken.is_empty() {
@@ -63,24 +63,24 @@ pub(super) fn answer(call: &Call) -> Answer {
     drop(edit);
     Ok(call.envelope("CreateSnapshots", 1_024 * taken.len(), |xml| {
         xml.within("snapshotSet", |xml| {
-            for shot in &taken {
-                xml.within("item", |xml| write(xml, call, shot));
+            for snapshot in &taken {
+                xml.within("item", |xml| write(xml, call, snapshot));
             }
         });
     }))
 }
 
-fn write(xml: &mut Xml, call: &Call, shot: &Shot) {
-    id(xml, call, "snapshotId", Kind::Snapshot, shot.number);
-    xml.text("description", &shot.description);
-    shot.tags.write(xml);
-    xml.flag("encrypted", shot.encrypted);
-    id(xml, call, "volumeId", Kind::Volume, shot.volume);
+fn write(xml: &mut Xml, call: &Call, snapshot: &Snapshot) {
+    id(xml, call, "snapshotId", Kind::Snapshot, snapshot.number);
+    xml.text("description", &snapshot.description);
+    snapshot.tags.write(xml);
+    xml.flag("encrypted", snapshot.encrypted);
+    id(xml, call, "volumeId", Kind::Volume, snapshot.volume);
     xml.text("state", "pending");
-    xml.number("volumeSize", shot.gib);
-    xml.text("startTime", &shot.started.iso_millis());
+    xml.number("volumeSize", snapshot.gib);
+    xml.text("startTime", &snapshot.started.iso_millis());
     xml.text("progress", "");
-    xml.text("ownerId", &call.estate.plan().account);
+    xml.text("ownerId", &call.account.plan().account);
     xml.text("sseType", "none");
 }
 

@@ -1,7 +1,7 @@
 //! `CreateVolume`: an empty volume or one from a snapshot, creating for a while and then available.
 
 use crate::simulator::clock::Moment;
-use crate::simulator::disk::{Class, Disk};
+use crate::simulator::ebs_volume::{Class, EbsVolume};
 use crate::simulator::ec2::call::{Answer, Call};
 use crate::simulator::ec2::client_token::ClientToken;
 use crate::simulator::ec2::listing::Described;
@@ -10,7 +10,7 @@ use crate::simulator::ident::Kind;
 use crate::simulator::plan::{Plan, ZONES};
 use crate::simulator::refusal::Refusal;
 use crate::simulator::request::Params;
-use crate::simulator::shot::Shot;
+use crate::simulator::snapshot::Snapshot;
 
 pub(super) const PARAMETERS: &[&str] = &[
     "AvailabilityZone",
@@ -30,18 +30,18 @@ pub(super) const PARAMETERS: &[&str] = &[
 /// Answers a `CreateVolume`.
 pub(super) fn answer(call: &Call) -> Answer {
     let params = call.params;
-    let zone = zone(params, call.estate.plan())?;
+    let zone = zone(params, call.account.plan())?;
     let source = params.get("SnapshotId").map(|id| source(call, id)).transpose()?;
     let shape = Shape::parse(params, source.as_ref())?;
     // What is made from an encrypted snapshot keeps its key, unless the call names another.
-    let named = params.get("KmsKeyId").map(|name| Disk::named_key(call.estate.plan(), name).into());
-    let key = named.or_else(|| source.as_ref().and_then(|shot| shot.key.clone()));
+    let named = params.get("KmsKeyId").map(|name| EbsVolume::named_key(call.account.plan(), name).into());
+    let key = named.or_else(|| source.as_ref().and_then(|snapshot| snapshot.key.clone()));
     let tags = tagging::one(params, "volume")?;
     let token = ClientToken::of(params, "CreateVolume");
     call.dry_run()?;
 
-    let mut edit = call.estate.edit();
-    let made = token.again(edit.scene().holdings())?.and_then(|number| edit.scene().disk(number, edit.now()));
+    let mut edit = call.account.edit();
+    let made = token.again(edit.scene().tables())?.and_then(|number| edit.scene().disk(number, edit.now()));
     let disk = made.unwrap_or_else(|| {
         let disk = edit.create_disk(zone, shape.gib, tags, call.request, |disk| {
             disk.class = shape.class;
@@ -50,9 +50,9 @@ pub(super) fn answer(call: &Call) -> Answer {
             disk.encrypted = shape.encrypted;
             disk.key = key;
             disk.multi_attach = shape.multi_attach;
-            disk.snapshot = source.as_ref().map(|shot| shot.number);
+            disk.snapshot = source.as_ref().map(|snapshot| snapshot.number);
         });
-        token.keep(edit.holdings(), disk.number);
+        token.keep(edit.tables(), disk.number);
         disk
     });
     drop(edit);
@@ -72,20 +72,20 @@ pub(super) struct Shape {
 }
 
 impl Shape {
-    fn parse(params: &Params, source: Option<&Shot>) -> Result<Self, Refusal> {
+    fn parse(params: &Params, source: Option<&Snapshot>) -> Result<Self, Refusal> {
         let gib = match (number(params, "Size")?, source) {
-            (Some(size), Some(shot)) if size < shot.gib => {
+            (Some(size), Some(snapshot)) if size < snapshot.gib => {
                 return Err(Refusal::invalid_value(format!(
                     "The volume size {size} GiB is smaller than the snapshot's {} GiB",
-                    shot.gib
+                    snapshot.gib
                 )));
             }
             (Some(size), _) => size,
-            (None, Some(shot)) => shot.gib,
+            (None, Some(snapshot)) => snapshot.gib,
             (None, None) => return Err(Refusal::missing("size/snapshot")),
         };
         let class = class(params)?.unwrap_or(Class::Gp2);
-        let encrypted = params.flag("Encrypted")? || source.is_some_and(|shot| shot.encrypted);
+        let encrypted = params.flag("Encrypted")? || source.is_some_and(|snapshot| snapshot.encrypted);
         if params.get("KmsKeyId").is_some() && !encrypted {
             return Err(Refusal::invalid_combination(
                 "The parameter KmsKeyId requires the parameter Encrypted to be true",
@@ -107,7 +107,7 @@ impl Shape {
     }
 
     /// A volume's shape after a change of some of it.
-    pub(super) fn changed(params: &Params, disk: &Disk) -> Result<Self, Refusal> {
+    pub(super) fn changed(params: &Params, disk: &EbsVolume) -> Result<Self, Refusal> {
         let class = class(params)?.unwrap_or(disk.class);
         let same = class == disk.class;
         let shape = Self {
@@ -183,19 +183,19 @@ fn zone(params: &Params, plan: &Plan) -> Result<u64, Refusal> {
 }
 
 /// The snapshot a volume is to be made from, which must be complete.
-fn source(call: &Call, id: &str) -> Result<Shot, Refusal> {
-    let view = call.estate.view();
-    let now = view.now();
-    let number = listing::number(call, Kind::Snapshot, id, |number| view.scene().shot(number, now).is_some())?;
-    let shot = view.scene().shot(number, now).filter(|shot| shot.completed(now));
-    shot.ok_or_else(|| Refusal::new(400, "IncorrectState", format!("Snapshot '{id}' is not 'completed'.")))
+fn source(call: &Call, id: &str) -> Result<Snapshot, Refusal> {
+    let reading = call.account.reading();
+    let now = reading.now();
+    let number = listing::number(call, Kind::Snapshot, id, |number| reading.scene().snapshot(number, now).is_some())?;
+    let snapshot = reading.scene().snapshot(number, now).filter(|snapshot| snapshot.completed(now));
+    snapshot.ok_or_else(|| Refusal::new(400, "IncorrectState", format!("Snapshot '{id}' is not 'completed'.")))
 }
 
 /// The volume a call names, as it is now.
-pub(super) fn named(call: &Call, parameter: &str) -> Result<Disk, Refusal> {
+pub(super) fn named(call: &Call, parameter: &str) -> Result<EbsVolume, Refusal> {
     let id = call.params.get(parameter).ok_or_else(|| Refusal::missing(parameter))?;
-    let view = call.estate.view();
-    let now = view.now();
-    let number = listing::number(call, Kind::Volume, id, |number| view.scene().disk(number, now).is_some())?;
-    view.scene().disk(number, now).ok_or_else(|| Refusal::unknown_resource(Kind::Volume, id))
+    let reading = call.account.reading();
+    let now = reading.now();
+    let number = listing::number(call, Kind::Volume, id, |number| reading.scene().disk(number, now).is_some())?;
+    reading.scene().disk(number, now).ok_or_else(|| Refusal::unknown_resource(Kind::Volume, id))
 }

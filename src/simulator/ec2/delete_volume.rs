@@ -11,9 +11,9 @@ pub(super) fn answer(call: &Call) -> Answer {
     let number = named(call, "VolumeId")?.number;
     call.dry_run()?;
 
-    let mut edit = call.estate.edit();
+    let mut edit = call.account.edit();
     let now = edit.now();
-    let idents = call.estate.plan().idents;
+    let idents = call.account.plan().idents;
     let id = idents.text(Kind::Volume, number);
     let disk = edit.scene().disk(number, now);
     let disk = disk.ok_or_else(|| Refusal::unknown_resource(Kind::Volume, &id))?;

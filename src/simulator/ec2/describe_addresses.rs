@@ -14,16 +14,16 @@ use crate::simulator::xml::Xml;
 
 /// Answers a `DescribeAddresses`.
 pub(super) fn answer(call: &Call) -> Answer {
-    let plan = call.estate.plan();
+    let plan = call.account.plan();
     let filters = Filters::<Shown>::parse(call.params)?;
-    let view = call.estate.view();
-    let scene = view.scene();
+    let reading = call.account.reading();
+    let scene = reading.scene();
     let listing =
         Listing::parse(call, Kind::Allocation, "AllocationId", &[], |number, at| scene.elastic(number, at).is_some())?;
     let mut wanted = Vec::new();
     for text in call.params.set("PublicIp") {
         let ip = parse_ip(text)?;
-        let seen = |number| scene.elastic(number, call.lens.of(Kind::Allocation, number).at).is_some();
+        let seen = |number| scene.elastic(number, call.view.of(Kind::Allocation, number).at).is_some();
         match scene.elastic_at(ip, call.now).filter(|number| seen(*number)) {
             Some(_) => wanted.push(ip),
             None => return Err(no_address(text)),
@@ -68,7 +68,7 @@ struct Shown {
 }
 
 fn write(xml: &mut Xml, call: &Call, shown: &Shown) {
-    let plan = call.estate.plan();
+    let plan = call.account.plan();
     let Shown { elastic, interface } = shown;
     xml.number("publicIp", elastic.ip);
     id(xml, call, "allocationId", Kind::Allocation, elastic.number);

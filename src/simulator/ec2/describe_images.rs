@@ -1,11 +1,11 @@
 //! `DescribeImages`: own images, and those of others unless somebody says whose are wanted.
 
+use crate::simulator::account::Scene;
 use crate::simulator::ami::Ami;
 use crate::simulator::clock::Moment;
 use crate::simulator::ec2::call::{Answer, Call};
 use crate::simulator::ec2::listing::{Described, describe, id};
 use crate::simulator::ec2::owners::Owners;
-use crate::simulator::estate::Scene;
 use crate::simulator::filter::{Filter, Filtered};
 use crate::simulator::ident::Kind;
 use crate::simulator::refusal::Refusal;
@@ -15,7 +15,7 @@ use crate::simulator::xml::Xml;
 /// Answers a `DescribeImages`. An own image that was deregistered is refused as no longer available, as EC2 does for those
 /// that it remembers.
 pub(super) fn answer(call: &Call) -> Answer {
-    let plan = call.estate.plan();
+    let plan = call.account.plan();
     let owners = Owners::parse(call.params, plan, "ExecutableBy")?;
     for flag in ["IncludeDeprecated", "IncludeDisabled"] {
         call.params.flag(flag)?;
@@ -25,11 +25,11 @@ pub(super) fn answer(call: &Call) -> Answer {
 }
 
 fn unavailable(call: &Call) -> Result<(), Refusal> {
-    let view = call.estate.view();
+    let reading = call.account.reading();
     for id in call.params.set("ImageId") {
-        let Ok(Some(number)) = call.estate.plan().idents.number(Kind::Image, id) else { continue };
-        let at = call.lens.of(Kind::Image, number).at;
-        let ami: Option<Ami> = view.scene().kept(number, at);
+        let Ok(Some(number)) = call.account.plan().idents.number(Kind::Image, id) else { continue };
+        let at = call.view.of(Kind::Image, number).at;
+        let ami: Option<Ami> = reading.scene().kept(number, at);
         if ami.is_some_and(|ami| ami.deregistered && !ami.is_public()) {
             let message = format!("The image ID '{id}' is no longer available");
             return Err(Refusal::new(400, "InvalidAMIID.Unavailable", message));
@@ -61,7 +61,7 @@ impl Described for Ami {
     }
 
     fn write(&self, xml: &mut Xml, call: &Call, at: Moment) {
-        let plan = call.estate.plan();
+        let plan = call.account.plan();
         id(xml, call, "imageId", Kind::Image, self.number);
         xml.text("imageLocation", &self.location(plan));
         xml.text("imageState", self.state(at));

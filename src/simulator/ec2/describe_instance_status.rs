@@ -22,7 +22,7 @@ const BYTES: usize = 900;
 
 /// Answers a `DescribeInstanceStatus`.
 pub(super) fn answer(call: &Call) -> Answer {
-    let plan = call.estate.plan();
+    let plan = call.account.plan();
     let all = call.params.flag("IncludeAllInstances")?;
     call.params.flag("IncludeManagedResources")?;
     let chosen = ["IncludeAllInstances", "IncludeManagedResources"];
@@ -34,10 +34,10 @@ pub(super) fn answer(call: &Call) -> Answer {
     }
     let mut numbers = call.instances(&ids)?;
     call.dry_run()?;
-    let view = call.estate.view();
-    let initializing = call.estate.pace().initializing;
+    let reading = call.account.reading();
+    let initializing = call.account.pace().initializing;
     let see = |number: u64| {
-        let (instance, now) = call.see(&view, number)?;
+        let (instance, now) = call.see(&reading, number)?;
         let shown = all || instance.state(now) == State::Running;
         let checked = Checked { instance, initializing };
         (shown && filters.hold(&checked, plan, now)).then_some((checked, now))
@@ -47,7 +47,7 @@ pub(super) fn answer(call: &Call) -> Answer {
         xml.open("instanceStatusSet");
         let mut next = None;
         if numbers.is_empty() {
-            next = walk(view.end(), &page, see, |(checked, now)| checked.write(xml, plan, now));
+            next = walk(reading.end(), &page, see, |(checked, now)| checked.write(xml, plan, now));
         } else {
             numbers.sort_unstable();
             numbers.into_iter().filter_map(see).for_each(|(checked, now)| checked.write(xml, plan, now));

@@ -23,20 +23,20 @@ const BYTES: usize = 5_600;
 
 /// Answers a `DescribeInstances`.
 pub(super) fn answer(call: &Call) -> Answer {
-    let plan = call.estate.plan();
+    let plan = call.account.plan();
     let page = Page::parse(call.params, "InstanceId", &["IncludeManagedResources"], plan.seed)?;
     call.params.flag("IncludeManagedResources")?;
     let filters = Filters::<Instance>::parse(call.params)?;
     let mut numbers = call.instances(&call.params.set("InstanceId"))?;
     call.dry_run()?;
-    let view = call.estate.view();
-    let see = |number: u64| call.see(&view, number).filter(|(instance, at)| filters.hold(instance, plan, *at));
+    let reading = call.account.reading();
+    let see = |number: u64| call.see(&reading, number).filter(|(instance, at)| filters.hold(instance, plan, *at));
     let expected = page.limit.unwrap_or(numbers.len());
     Ok(call.envelope("DescribeInstances", BYTES * expected, |xml| {
         let mut listing = Listing::new(xml, plan);
         let mut next = None;
         if numbers.is_empty() {
-            next = walk(view.end(), &page, see, |(instance, at)| listing.add(&instance, at));
+            next = walk(reading.end(), &page, see, |(instance, at)| listing.add(&instance, at));
         } else {
             numbers.sort_unstable();
             numbers.into_iter().filter_map(see).for_each(|(instance, at)| listing.add(&instance, at));

@@ -1,9 +1,9 @@
 //! `DescribeInternetGateways`.
 
+use crate::simulator::account::Scene;
 use crate::simulator::clock::Moment;
 use crate::simulator::ec2::call::{Answer, Call};
 use crate::simulator::ec2::listing::{Described, describe, id};
-use crate::simulator::estate::Scene;
 use crate::simulator::filter::{Filter, Filtered};
 use crate::simulator::ident::Kind;
 use crate::simulator::internet_gateway::InternetGateway;
@@ -39,7 +39,7 @@ impl Described for InternetGateway {
 
     fn write(&self, xml: &mut Xml, call: &Call, _at: Moment) {
         id(xml, call, "internetGatewayId", Kind::InternetGateway, self.number);
-        xml.text("ownerId", &call.estate.plan().account);
+        xml.text("ownerId", &call.account.plan().account);
         xml.within("attachmentSet", |xml| {
             if let Some(vpc) = self.vpc {
                 xml.within("item", |xml| {

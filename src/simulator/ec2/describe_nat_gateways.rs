@@ -1,9 +1,9 @@
 //! `DescribeNatGateways`: deleted ones too, for as long as EC2 lists them.
 
+use crate::simulator::account::Scene;
 use crate::simulator::clock::Moment;
 use crate::simulator::ec2::call::{Answer, Call};
 use crate::simulator::ec2::listing::{Described, describe, id};
-use crate::simulator::estate::Scene;
 use crate::simulator::filter::{Filter, Filtered};
 use crate::simulator::ident::Kind;
 use crate::simulator::nat_gateway::NatGateway;

@@ -1,9 +1,9 @@
 //! `DescribeNetworkAcls`.
 
+use crate::simulator::account::Scene;
 use crate::simulator::clock::Moment;
 use crate::simulator::ec2::call::{Answer, Call};
 use crate::simulator::ec2::listing::{Described, describe, id};
-use crate::simulator::estate::Scene;
 use crate::simulator::filter::{Filter, Filtered};
 use crate::simulator::ident::Kind;
 use crate::simulator::network_acl::{AclEntry, NetworkAcl};
@@ -37,7 +37,7 @@ impl Described for NetworkAcl {
     fn write(&self, xml: &mut Xml, call: &Call, _at: Moment) {
         id(xml, call, "networkAclId", Kind::NetworkAcl, self.number);
         id(xml, call, "vpcId", Kind::Vpc, self.vpc);
-        xml.text("ownerId", &call.estate.plan().account);
+        xml.text("ownerId", &call.account.plan().account);
         xml.flag("default", self.is_default);
         xml.within("entrySet", |xml| {
             for entry in &self.entries {

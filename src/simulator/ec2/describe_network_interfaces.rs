@@ -2,12 +2,12 @@
 
 use std::borrow::Cow;
 
+use crate::simulator::account::Scene;
 use crate::simulator::clock::Moment;
 use crate::simulator::ec2::call::{Answer, Call};
 use crate::simulator::ec2::describe_instances::operator;
 use crate::simulator::ec2::lifecycle::OPERATOR;
 use crate::simulator::ec2::listing::{Described, describe, id};
-use crate::simulator::estate::Scene;
 use crate::simulator::filter::{Filter, Filtered};
 use crate::simulator::ident::{Kind, hex};
 use crate::simulator::interface::{Interface, Public, mac, private_dns, public_dns};
@@ -49,7 +49,7 @@ impl Described for Interface {
 
 /// An interface's fields, also what `CreateNetworkInterface` answers.
 pub(super) fn write(xml: &mut Xml, call: &Call, interface: &Interface, status: &str) {
-    let plan = call.estate.plan();
+    let plan = call.account.plan();
     let private_dns = private_dns(plan, interface.private_ip);
     let zone = plan.zone(interface.zone);
     id(xml, call, "networkInterfaceId", Kind::Interface, interface.number);
@@ -160,7 +160,7 @@ const fn interface_type(interface: &Interface) -> &'static str {
 }
 
 fn association(xml: &mut Xml, call: &Call, interface: &Interface) {
-    let plan = call.estate.plan();
+    let plan = call.account.plan();
     if let Some(public) = interface.public {
         xml.within("association", |xml| {
             xml.number("publicIp", public.ip);

@@ -10,7 +10,7 @@ use crate::simulator::tags::Tags;
 pub(super) fn answer(call: &Call) -> Answer {
     let all = call.params.flag("AllRegions")?;
     let filters = Filters::<Region>::parse(call.params)?;
-    let plan = call.estate.plan();
+    let plan = call.account.plan();
     let opted_in = &plan.opted_in;
     let status = |name: &str| {
         let opted = opted_in.iter().any(|region| region == name);

@@ -1,9 +1,9 @@
 //! `DescribeRouteTables`.
 
+use crate::simulator::account::Scene;
 use crate::simulator::clock::Moment;
 use crate::simulator::ec2::call::{Answer, Call};
 use crate::simulator::ec2::listing::{Described, describe, id};
-use crate::simulator::estate::Scene;
 use crate::simulator::filter::{Filter, Filtered};
 use crate::simulator::ident::Kind;
 use crate::simulator::route_table::{Associated, Destination, Route, RouteTable, TableAssociation, Target};
@@ -38,7 +38,7 @@ impl Described for RouteTable {
     fn write(&self, xml: &mut Xml, call: &Call, _at: Moment) {
         id(xml, call, "routeTableId", Kind::RouteTable, self.number);
         id(xml, call, "vpcId", Kind::Vpc, self.vpc);
-        xml.text("ownerId", &call.estate.plan().account);
+        xml.text("ownerId", &call.account.plan().account);
         xml.within("routeSet", |xml| {
             for route in &self.routes {
                 xml.within("item", |xml| write_route(xml, call, route));

@@ -12,15 +12,15 @@ use crate::simulator::xml::Xml;
 
 /// Answers a `DescribeSecurityGroups`.
 pub(super) fn answer(call: &Call) -> Answer {
-    let plan = call.estate.plan();
+    let plan = call.account.plan();
     let page = Page::parse(call.params, "GroupId", &[], plan.seed)?;
     let filters = Filters::<SecurityGroup>::parse(call.params)?;
     let (ids, names) = (call.params.set("GroupId"), call.params.set("GroupName"));
-    let view = call.estate.view();
-    let end = view.vpcs() * GROUPS;
+    let reading = call.account.reading();
+    let end = reading.vpcs() * GROUPS;
     let see = |number: u64| {
-        let sight = call.lens.of(Kind::SecurityGroup, number);
-        let mut group = view.group(number, sight.at)?;
+        let sight = call.view.of(Kind::SecurityGroup, number);
+        let mut group = reading.group(number, sight.at)?;
         if sight.tagless {
             group.tags = Tags::default();
         }

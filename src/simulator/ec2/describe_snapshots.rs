@@ -1,28 +1,28 @@
 //! `DescribeSnapshots`: own snapshots, and the public ones unless somebody says whose are wanted.
 
+use crate::simulator::account::Scene;
 use crate::simulator::clock::Moment;
-use crate::simulator::disk::Disk;
+use crate::simulator::ebs_volume::EbsVolume;
 use crate::simulator::ec2::call::{Answer, Call};
 use crate::simulator::ec2::listing::{Described, describe, id};
 use crate::simulator::ec2::owners::Owners;
-use crate::simulator::estate::Scene;
 use crate::simulator::filter::{Filter, Filtered};
 use crate::simulator::ident::Kind;
 use crate::simulator::plan::Plan;
-use crate::simulator::shot::{Shot, UNTOLD};
+use crate::simulator::snapshot::{HIDDEN_VOLUME, Snapshot};
 use crate::simulator::tags::Tags;
 use crate::simulator::xml::Xml;
 
 /// What EC2 shows where it does not tell the volume.
-const UNTOLD_ID: &str = "vol-ffffffff";
+const HIDDEN_VOLUME_ID: &str = "vol-ffffffff";
 /// Answers a `DescribeSnapshots`.
 pub(super) fn answer(call: &Call) -> Answer {
-    let plan = call.estate.plan();
+    let plan = call.account.plan();
     let owners = Owners::parse(call.params, plan, "RestorableBy")?;
-    describe::<Shot>(call, |shot| owners.hold(&shot.owner, plan))
+    describe::<Snapshot>(call, |snapshot| owners.hold(&snapshot.owner, plan))
 }
 
-impl Described for Shot {
+impl Described for Snapshot {
     const ACTION: &'static str = "DescribeSnapshots";
     const KIND: Kind = Kind::Snapshot;
     const IDS: &'static str = "SnapshotId";
@@ -31,11 +31,11 @@ impl Described for Shot {
     const CHOSEN: &'static [&'static str] = &["Owner.1", "Owner.2", "Owner.3", "RestorableBy.1", "RestorableBy.2"];
 
     fn numbers(scene: Scene<'_>, from: u64) -> impl Iterator<Item = u64> {
-        scene.shots(from)
+        scene.snapshots(from)
     }
 
     fn find(scene: Scene<'_>, number: u64, at: Moment) -> Option<Self> {
-        scene.shot(number, at)
+        scene.snapshot(number, at)
     }
 
     fn tags_mut(&mut self) -> &mut Tags {
@@ -43,7 +43,7 @@ impl Described for Shot {
     }
 
     fn write(&self, xml: &mut Xml, call: &Call, at: Moment) {
-        let plan = call.estate.plan();
+        let plan = call.account.plan();
         id(xml, call, "snapshotId", Kind::Snapshot, self.number);
         xml.text("volumeId", &volume_id(self, plan));
         xml.text("status", self.state(at));
@@ -58,7 +58,7 @@ impl Described for Shot {
         self.tags.write(xml);
         xml.flag("encrypted", self.encrypted);
         if self.encrypted {
-            xml.text("kmsKeyId", &Disk::key_or_own(self.key.as_deref(), plan));
+            xml.text("kmsKeyId", &EbsVolume::key_or_own(self.key.as_deref(), plan));
         }
         xml.text("storageTier", "standard");
         if self.completed(at) {
@@ -68,27 +68,31 @@ impl Described for Shot {
     }
 }
 
-fn volume_id(shot: &Shot, plan: &Plan) -> String {
-    if shot.volume == UNTOLD { UNTOLD_ID.to_owned() } else { plan.idents.text(Kind::Volume, shot.volume) }
+fn volume_id(snapshot: &Snapshot, plan: &Plan) -> String {
+    if snapshot.volume == HIDDEN_VOLUME {
+        HIDDEN_VOLUME_ID.to_owned()
+    } else {
+        plan.idents.text(Kind::Volume, snapshot.volume)
+    }
 }
 
-fn progress(shot: &Shot, at: Moment) -> String {
-    format!("{}%", shot.progress(at))
+fn progress(snapshot: &Snapshot, at: Moment) -> String {
+    format!("{}%", snapshot.progress(at))
 }
 
-impl Filtered for Shot {
+impl Filtered for Snapshot {
     const FILTERS: &'static [Filter<Self>] = &[
-        ("description", |shot, values| values.text(&shot.description)),
-        ("encrypted", |shot, values| values.flag(shot.encrypted)),
-        ("owner-alias", |shot, values| values.texts(shot.owner.alias())),
-        ("owner-id", |shot, values| values.text(shot.owner.account(values.plan))),
-        ("progress", |shot, values| values.text(&progress(shot, values.at))),
-        ("snapshot-id", |shot, values| values.ids(Kind::Snapshot, [shot.number])),
-        ("start-time", |shot, values| values.text(&shot.started.iso_millis())),
-        ("status", |shot, values| values.text(shot.state(values.at))),
+        ("description", |snapshot, values| values.text(&snapshot.description)),
+        ("encrypted", |snapshot, values| values.flag(snapshot.encrypted)),
+        ("owner-alias", |snapshot, values| values.texts(snapshot.owner.alias())),
+        ("owner-id", |snapshot, values| values.text(snapshot.owner.account(values.plan))),
+        ("progress", |snapshot, values| values.text(&progress(snapshot, values.at))),
+        ("snapshot-id", |snapshot, values| values.ids(Kind::Snapshot, [snapshot.number])),
+        ("start-time", |snapshot, values| values.text(&snapshot.started.iso_millis())),
+        ("status", |snapshot, values| values.text(snapshot.state(values.at))),
         ("storage-tier", |_, values| values.text("standard")),
-        ("volume-id", |shot, values| values.text(&volume_id(shot, values.plan))),
-        ("volume-size", |shot, values| values.show([shot.gib])),
+        ("volume-id", |snapshot, values| values.text(&volume_id(snapshot, values.plan))),
+        ("volume-size", |snapshot, values| values.show([snapshot.gib])),
     ];
-    const TAGS: Option<fn(&Self) -> &Tags> = Some(|shot| &shot.tags);
+    const TAGS: Option<fn(&Self) -> &Tags> = Some(|snapshot| &snapshot.tags);
 }

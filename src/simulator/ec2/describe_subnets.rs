@@ -15,11 +15,11 @@ use crate::simulator::xml::Xml;
 
 /// Answers a `DescribeSubnets`.
 pub(super) fn answer(call: &Call) -> Answer {
-    let plan = call.estate.plan();
+    let plan = call.account.plan();
     let filters = Filters::<Shown>::parse(call.params)?;
-    let view = call.estate.view();
-    let scene = view.scene();
-    let seen = |place: &u64| scene.subnet(*place, call.lens.of(Kind::Subnet, *place).at).is_some();
+    let reading = call.account.reading();
+    let scene = reading.scene();
+    let seen = |place: &u64| scene.subnet(*place, call.view.of(Kind::Subnet, *place).at).is_some();
     let listing = Listing::find(call, Kind::Subnet, "SubnetId", &[], |id| Ok(scene.subnet_place(id)?.filter(seen)))?;
     call.dry_run()?;
     // Counting takes a look at all that changed: once for each moment the request sees, which mostly is one.

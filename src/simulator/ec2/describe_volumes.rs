@@ -1,12 +1,12 @@
 //! `DescribeVolumes`.
 
+use crate::simulator::account::Scene;
 use crate::simulator::clock::Moment;
-use crate::simulator::disk::{Attachment, Disk};
+use crate::simulator::ebs_volume::{Attachment, EbsVolume};
 use crate::simulator::ec2::call::{Answer, Call};
 use crate::simulator::ec2::describe_instances::operator;
 use crate::simulator::ec2::lifecycle::OPERATOR;
 use crate::simulator::ec2::listing::{Described, describe, id};
-use crate::simulator::estate::Scene;
 use crate::simulator::filter::{Filter, Filtered};
 use crate::simulator::ident::Kind;
 use crate::simulator::tags::Tags;
@@ -15,10 +15,10 @@ use crate::simulator::xml::Xml;
 /// Answers a `DescribeVolumes`.
 pub(super) fn answer(call: &Call) -> Answer {
     call.params.flag("IncludeManagedResources")?;
-    describe::<Disk>(call, |_| true)
+    describe::<EbsVolume>(call, |_| true)
 }
 
-impl Described for Disk {
+impl Described for EbsVolume {
     const ACTION: &'static str = "DescribeVolumes";
     const KIND: Kind = Kind::Volume;
     const IDS: &'static str = "VolumeId";
@@ -39,7 +39,7 @@ impl Described for Disk {
     }
 
     fn write(&self, xml: &mut Xml, call: &Call, at: Moment) {
-        let plan = call.estate.plan();
+        let plan = call.account.plan();
         id(xml, call, "volumeId", Kind::Volume, self.number);
         let arn = format!("arn:aws:ec2:{}:{}:volume/", plan.region, plan.account);
         xml.plain("volumeArn", |out| {
@@ -69,7 +69,7 @@ impl Described for Disk {
         }
         xml.flag("encrypted", self.encrypted);
         if self.encrypted {
-            xml.text("kmsKeyId", &Disk::key_or_own(self.key.as_deref(), plan));
+            xml.text("kmsKeyId", &EbsVolume::key_or_own(self.key.as_deref(), plan));
         }
         xml.flag("multiAttachEnabled", self.multi_attach);
         if let Some(throughput) = self.throughput {
@@ -89,13 +89,13 @@ pub(super) fn write_attachment(xml: &mut Xml, call: &Call, volume: u64, attachme
     xml.flag("deleteOnTermination", attachment.delete_on_termination);
 }
 
-impl Disk {
+impl EbsVolume {
     fn attached<V>(&self, value: impl Fn(&Attachment) -> V) -> Option<V> {
         self.attachment.as_ref().map(value)
     }
 }
 
-impl Filtered for Disk {
+impl Filtered for EbsVolume {
     const FILTERS: &'static [Filter<Self>] = &[
         ("attachment.attach-time", |disk, values| values.show(disk.attached(|it| it.asked.iso()))),
         ("attachment.delete-on-termination", |disk, values| values.show(disk.attached(|it| it.delete_on_termination))),

@@ -12,14 +12,14 @@ use crate::simulator::xml::Xml;
 
 /// Answers a `DescribeVpcs`.
 pub(super) fn answer(call: &Call) -> Answer {
-    let plan = call.estate.plan();
+    let plan = call.account.plan();
     let page = Page::parse(call.params, "VpcId", &[], plan.seed)?;
     let filters = Filters::<Vpc>::parse(call.params)?;
     let ids = call.params.set("VpcId");
-    let view = call.estate.view();
+    let reading = call.account.reading();
     let see = |place: u64| {
-        let sight = call.lens.of(Kind::Vpc, place);
-        let (mut vpc, owner) = view.vpc(place, sight.at)?;
+        let sight = call.view.of(Kind::Vpc, place);
+        let (mut vpc, owner) = reading.vpc(place, sight.at)?;
         if sight.tagless {
             vpc.tags = Tags::default();
         }
@@ -28,7 +28,7 @@ pub(super) fn answer(call: &Call) -> Answer {
     let mut places = Vec::with_capacity(ids.len());
     let mut unknown = Vec::new();
     for id in &ids {
-        let place = view.vpc_place(id).map_err(|_| Refusal::malformed("InvalidVpcID.Malformed", id, "vpc-"))?;
+        let place = reading.vpc_place(id).map_err(|_| Refusal::malformed("InvalidVpcID.Malformed", id, "vpc-"))?;
         match place.filter(|place| see(*place).is_some()) {
             Some(place) => places.push(place),
             None => unknown.push(*id),
@@ -46,7 +46,7 @@ pub(super) fn answer(call: &Call) -> Answer {
     Ok(call.envelope("DescribeVpcs", 16_384, |xml| {
         let mut next = None;
         xml.within("vpcSet", |xml| {
-            next = walk(view.vpcs(), &page, chosen, |(vpc, owner)| write(xml, &vpc, owner));
+            next = walk(reading.vpcs(), &page, chosen, |(vpc, owner)| write(xml, &vpc, owner));
         });
         next_token(xml, &page, next);
     }))

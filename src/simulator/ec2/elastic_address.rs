@@ -17,13 +17,13 @@ pub(super) fn allocate(call: &Call) -> Answer {
     }
     let tags = tagging::one(call.params, "elastic-ip")?;
     call.dry_run()?;
-    let elastic = call.estate.edit().allocate(tags);
+    let elastic = call.account.edit().allocate(tags);
     Ok(call.envelope("AllocateAddress", 512, |xml| {
         xml.number("publicIp", elastic.ip);
         xml.text("domain", "vpc");
         id(xml, call, "allocationId", Kind::Allocation, elastic.number);
         xml.text("publicIpv4Pool", "amazon");
-        xml.text("networkBorderGroup", &call.estate.plan().region);
+        xml.text("networkBorderGroup", &call.account.plan().region);
     }))
 }
 
@@ -33,8 +33,8 @@ pub(super) fn associate(call: &Call) -> Answer {
     let number = named(call)?;
     let interface = target(call)?;
     call.dry_run()?;
-    let mut edit = call.estate.edit();
-    let idents = call.estate.plan().idents;
+    let mut edit = call.account.edit();
+    let idents = call.account.plan().idents;
     let allocation = idents.text(Kind::Allocation, number);
     let elastic = edit.scene().elastic(number, edit.now()).ok_or_else(|| unknown(&allocation))?;
     if let Some(known) = elastic.association.filter(|it| stays && it.interface != interface) {
@@ -54,7 +54,7 @@ pub(super) fn associate(call: &Call) -> Answer {
 pub(super) fn disassociate(call: &Call) -> Answer {
     let elastic = bound(call)?;
     call.dry_run()?;
-    let mut edit = call.estate.edit();
+    let mut edit = call.account.edit();
     // The address of a NAT gateway stays with it.
     let of_nat = elastic.association.and_then(|association| edit.scene().nat_of(association.interface));
     if of_nat.is_some() {
@@ -71,8 +71,8 @@ pub(super) fn disassociate(call: &Call) -> Answer {
 pub(super) fn release(call: &Call) -> Answer {
     let number = named(call)?;
     call.dry_run()?;
-    let mut edit = call.estate.edit();
-    let allocation = call.estate.plan().idents.text(Kind::Allocation, number);
+    let mut edit = call.account.edit();
+    let allocation = call.account.plan().idents.text(Kind::Allocation, number);
     let elastic = edit.scene().elastic(number, edit.now()).ok_or_else(|| unknown(&allocation))?;
     // In the default VPC a release frees the address by itself.
     let vpc = elastic.association.and_then(|it| edit.scene().interface(it.interface, edit.now())).map(|it| it.vpc);
@@ -90,9 +90,9 @@ fn unknown(allocation: &str) -> Refusal {
 
 /// The address a call names by allocation or by itself.
 fn named(call: &Call) -> Result<u64, Refusal> {
-    let view = call.estate.view();
-    let now = view.now();
-    let scene = view.scene();
+    let reading = call.account.reading();
+    let now = reading.now();
+    let scene = reading.scene();
     match (call.params.get("AllocationId"), call.params.get("PublicIp")) {
         (Some(_), Some(_)) => Err(Refusal::invalid_combination(
             "You may specify public IP or allocation id, but not both in the same call",
@@ -107,10 +107,10 @@ fn named(call: &Call) -> Result<u64, Refusal> {
 
 /// The bound address a call names by association or by itself.
 fn bound(call: &Call) -> Result<Elastic, Refusal> {
-    let view = call.estate.view();
-    let now = view.now();
-    let scene = view.scene();
-    let idents = call.estate.plan().idents;
+    let reading = call.account.reading();
+    let now = reading.now();
+    let scene = reading.scene();
+    let idents = call.account.plan().idents;
     if let Some(ip) = call.params.get("PublicIp") {
         let number = scene.elastic_at(parse_ip(ip)?, now).ok_or_else(|| no_address(ip))?;
         let elastic = scene.elastic(number, now).filter(|elastic| elastic.association.is_some());
@@ -139,16 +139,16 @@ fn target(call: &Call) -> Result<u64, Refusal> {
         (None, None) => return Err(Refusal::missing("InstanceId or NetworkInterfaceId")),
         (Some(id), None) => call.targets(&[id])?.first().copied(),
         (None, Some(id)) => {
-            let view = call.estate.view();
-            let now = view.now();
-            let exists = |number| view.scene().interface(number, now).is_some();
+            let reading = call.account.reading();
+            let now = reading.now();
+            let exists = |number| reading.scene().interface(number, now).is_some();
             return listing::number(call, Kind::Interface, id, exists);
         }
     };
     let id = instance.unwrap_or_default();
     let number = number.ok_or_else(|| Refusal::instance_not_found(&[id]))?;
-    let view = call.estate.view();
-    let state = view.scene().host(number, view.now()).map(|host| host.state(view.now()));
+    let reading = call.account.reading();
+    let state = reading.scene().host(number, reading.now()).map(|host| host.state(reading.now()));
     match state {
         Some(State::Running | State::Stopping | State::Stopped) => Ok(number),
         state => {

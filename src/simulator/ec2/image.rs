@@ -19,7 +19,7 @@ pub(super) fn create(call: &Call) -> Answer {
     let of =
         |kind: &str| tags.iter().find(|(known, _)| known == kind).map(|(_, tags)| tags.clone()).unwrap_or_default();
     call.dry_run()?;
-    let mut edit = call.estate.edit();
+    let mut edit = call.account.edit();
     let now = edit.now();
     let instance = number.and_then(|number| edit.instance(number));
     let instance = instance.ok_or_else(|| Refusal::instance_not_found(&[instance_id]))?;
@@ -51,6 +51,6 @@ pub(super) fn deregister(call: &Call) -> Answer {
         let message = "You are not authorized to perform this operation.";
         return Err(Refusal::new(403, "UnauthorizedOperation", message));
     }
-    call.estate.edit().put(Ami { deregistered: true, ..ami });
+    call.account.edit().put(Ami { deregistered: true, ..ami });
     Ok(call.done("DeregisterImage"))
 }

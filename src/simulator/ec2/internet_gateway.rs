@@ -13,7 +13,7 @@ pub(super) fn create(call: &Call) -> Answer {
     let tags = tagging::one(call.params, "internet-gateway")?;
     call.dry_run()?;
     let form = |number| InternetGateway { number, vpc: None, deleted: false, tags: Tags::default() };
-    let gateway = call.estate.edit().make(tags, form);
+    let gateway = call.account.edit().make(tags, form);
     Ok(call.envelope("CreateInternetGateway", 512, |xml| {
         xml.within("internetGateway", |xml| gateway.write(xml, call, call.now));
     }))
@@ -26,12 +26,12 @@ pub(super) fn delete(call: &Call) -> Answer {
     if gateway.vpc.is_some() {
         return Err(dependencies(call, &gateway));
     }
-    call.estate.edit().put(InternetGateway { deleted: true, ..gateway });
+    call.account.edit().put(InternetGateway { deleted: true, ..gateway });
     Ok(call.done("DeleteInternetGateway"))
 }
 
 fn dependencies(call: &Call, gateway: &InternetGateway) -> Refusal {
-    let id = call.estate.plan().idents.text(Kind::InternetGateway, gateway.number);
+    let id = call.account.plan().idents.text(Kind::InternetGateway, gateway.number);
     let message = format!("The internetGateway '{id}' has dependencies and cannot be deleted.");
     Refusal::new(400, "DependencyViolation", message)
 }
@@ -41,7 +41,7 @@ pub(super) fn attach(call: &Call) -> Answer {
     let gateway: InternetGateway = named(call)?;
     let vpc = listing::own_vpc(call)?;
     call.dry_run()?;
-    let mut edit = call.estate.edit();
+    let mut edit = call.account.edit();
     let (scene, now) = (edit.scene(), edit.now());
     let mut others = scene.internet_gateways(0).filter_map(|number| scene.internet_gateway(number, now));
     if gateway.vpc.is_some() || others.any(|other| other.vpc == Some(vpc)) {
@@ -62,11 +62,11 @@ pub(super) fn detach(call: &Call) -> Answer {
     let vpc = listing::own_vpc(call)?;
     call.dry_run()?;
     if gateway.vpc != Some(vpc) {
-        let idents = call.estate.plan().idents;
+        let idents = call.account.plan().idents;
         let (id, vpc) = (idents.text(Kind::InternetGateway, gateway.number), idents.text(Kind::Vpc, vpc));
         let message = format!("resource {id} is not attached to network {vpc}");
         return Err(Refusal::new(400, "Gateway.NotAttached", message));
     }
-    call.estate.edit().put(InternetGateway { vpc: None, ..gateway });
+    call.account.edit().put(InternetGateway { vpc: None, ..gateway });
     Ok(call.done("DetachInternetGateway"))
 }

@@ -3,8 +3,8 @@
 //! A call works on all its instances or, when one of them refuses, on none. Asking for the state an instance is in or
 //! moving to is no error: the answer shows the same state twice.
 
+use crate::simulator::account::Edit;
 use crate::simulator::ec2::call::{Answer, Call};
-use crate::simulator::estate::Edit;
 use crate::simulator::instance::State;
 use crate::simulator::refusal::Refusal;
 use crate::simulator::xml::Xml;
@@ -87,7 +87,7 @@ pub(super) fn terminate(call: &Call) -> Answer {
 pub(super) fn reboot(call: &Call) -> Answer {
     let (_, numbers) = targets(call)?;
     call.dry_run()?;
-    let edit = call.estate.edit();
+    let edit = call.account.edit();
     check(&edit, call, &numbers, "rebooted", |state| match state {
         // Those of terminated instances are ignored, says EC2.
         State::Running | State::Pending | State::ShuttingDown | State::Terminated => Rule::AsItIs,
@@ -100,7 +100,7 @@ pub(super) fn reboot(call: &Call) -> Answer {
 fn transition(call: &Call, verb: &Verb) -> Answer {
     let (ids, numbers) = targets(call)?;
     call.dry_run()?;
-    let mut edit = call.estate.edit();
+    let mut edit = call.account.edit();
     check(&edit, call, &numbers, verb.participle, verb.rule)?;
     let states = numbers.iter().filter_map(|&number| {
         let before = edit.instance(number)?.state(edit.now());
@@ -152,7 +152,7 @@ fn check(
     rule: impl Fn(State) -> Rule,
 ) -> Result<(), Refusal> {
     for instance in numbers.iter().filter_map(|number| edit.instance(*number)) {
-        let id = || call.estate.plan().id(&instance);
+        let id = || call.account.plan().id(&instance);
         if matches!(rule(instance.state(edit.now())), Rule::Refuse) {
             return Err(Refusal::wrong_state(&id(), participle));
         }

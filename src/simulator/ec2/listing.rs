@@ -1,28 +1,28 @@
 //! What the describes of subnets, volumes, snapshots, interfaces and addresses have in common: ids, pages, and how a
 //! request sees each resource.
 
+use crate::simulator::account::Scene;
 use crate::simulator::clock::Moment;
 use crate::simulator::ec2::call::{Answer, Call, next_token};
-use crate::simulator::estate::Scene;
 use crate::simulator::filter::{Filtered, Filters};
 use crate::simulator::ident::{Kind, Malformed};
-use crate::simulator::lens::Sight;
 use crate::simulator::page::Page;
 use crate::simulator::refusal::Refusal;
 use crate::simulator::tags::Tags;
+use crate::simulator::view::Sight;
 use crate::simulator::xml::Xml;
 
 /// The number an id of `kind` stands for, if `exists` says there is such a thing.
 pub(super) fn number(call: &Call, kind: Kind, id: &str, exists: impl Fn(u64) -> bool) -> Result<u64, Refusal> {
-    let found = places(kind, &[id], |id| Ok(call.estate.plan().idents.number(kind, id)?.filter(|n| exists(*n))))?;
+    let found = places(kind, &[id], |id| Ok(call.account.plan().idents.number(kind, id)?.filter(|n| exists(*n))))?;
     found.first().copied().ok_or_else(|| Refusal::unknown_resource(kind, id))
 }
 
 /// The thing that a call which changes it names by id, as it is now.
 pub(super) fn named<T: Described>(call: &Call) -> Result<T, Refusal> {
     let id = call.params.get(T::IDS).ok_or_else(|| Refusal::missing(T::IDS))?;
-    let view = call.estate.view();
-    let find = |number| T::find(view.scene(), number, view.now());
+    let reading = call.account.reading();
+    let find = |number| T::find(reading.scene(), number, reading.now());
     let number = number(call, T::KIND, id, |number| find(number).is_some())?;
     find(number).ok_or_else(|| Refusal::unknown_resource(T::KIND, id))
 }
@@ -30,7 +30,7 @@ pub(super) fn named<T: Described>(call: &Call) -> Result<T, Refusal> {
 /// The number of the VPC of its own that a call names.
 pub(super) fn own_vpc(call: &Call) -> Result<u64, Refusal> {
     let id = call.params.get("VpcId").ok_or_else(|| Refusal::missing("vpcId"))?;
-    number(call, Kind::Vpc, id, |number| number < call.estate.plan().vpcs)
+    number(call, Kind::Vpc, id, |number| number < call.account.plan().vpcs)
 }
 
 /// Where `find` finds each id; all of them must be found.
@@ -71,8 +71,8 @@ impl<'a> Listing<'a> {
         chosen: &[&str],
         exists: impl Fn(u64, Moment) -> bool,
     ) -> Result<Self, Refusal> {
-        let seen = |number: &u64| exists(*number, call.lens.of(kind, *number).at);
-        Self::find(call, kind, parameter, chosen, |id| Ok(call.estate.plan().idents.number(kind, id)?.filter(seen)))
+        let seen = |number: &u64| exists(*number, call.view.of(kind, *number).at);
+        Self::find(call, kind, parameter, chosen, |id| Ok(call.account.plan().idents.number(kind, id)?.filter(seen)))
     }
 
     /// As [`Listing::parse`], for things whose places are not what their ids stand for.
@@ -94,7 +94,7 @@ impl<'a> Listing<'a> {
         bounds: (i64, i64),
         find: impl Fn(&str) -> Result<Option<u64>, Malformed>,
     ) -> Result<Self, Refusal> {
-        let page = Page::within(call.params, parameter, chosen, call.estate.plan().seed, bounds)?;
+        let page = Page::within(call.params, parameter, chosen, call.account.plan().seed, bounds)?;
         let ids = call.params.set(parameter);
         let places = places(kind, &ids, find)?;
         Ok(Self { call, kind, page, named: (!ids.is_empty()).then_some(places) })
@@ -123,7 +123,7 @@ impl<'a> Listing<'a> {
         let mut next = None;
         xml.within(set, |xml| {
             let mut show = |number| {
-                let sight = self.call.lens.of(self.kind, number);
+                let sight = self.call.view.of(self.kind, number);
                 let found = if sight.hidden { None } else { find(number, sight) };
                 if let Some(item) = &found {
                     xml.within("item", |xml| write(xml, item, sight));
@@ -176,11 +176,11 @@ pub(super) trait Described: Filtered {
 
 /// Answers a describe with all that the request names and filters for, of those that are `wanted`.
 pub(super) fn describe<T: Described>(call: &Call, wanted: impl Fn(&T) -> bool) -> Answer {
-    let plan = call.estate.plan();
+    let plan = call.account.plan();
     let filters = Filters::<T>::parse(call.params)?;
-    let view = call.estate.view();
-    let scene = view.scene();
-    let exists = |number: &u64| T::find(scene, *number, call.lens.of(T::KIND, *number).at).is_some();
+    let reading = call.account.reading();
+    let scene = reading.scene();
+    let exists = |number: &u64| T::find(scene, *number, call.view.of(T::KIND, *number).at).is_some();
     let listing = Listing::bounded(call, T::KIND, T::IDS, T::CHOSEN, T::PAGE, |id| {
         Ok(plan.idents.number(T::KIND, id)?.filter(exists))
     })?;
@@ -211,6 +211,6 @@ pub(super) fn seen_tags(scene: Scene, kind: Kind, number: u64, sight: Sight, bor
 
 /// `<tag>prefix-...</tag>`
 pub(super) fn id(xml: &mut Xml, call: &Call, tag: &str, kind: Kind, number: u64) {
-    let idents = call.estate.plan().idents;
+    let idents = call.account.plan().idents;
     xml.plain(tag, |out| idents.write(kind, number, out));
 }

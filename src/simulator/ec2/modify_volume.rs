@@ -3,7 +3,7 @@
 //! The modification itself goes on as on AWS: optimizing for a while, then completed. Only events tell of that, because
 //! `DescribeVolumesModifications` is not simulated.
 
-use crate::simulator::disk::Disk;
+use crate::simulator::ebs_volume::EbsVolume;
 use crate::simulator::ec2::call::{Answer, Call};
 use crate::simulator::ec2::create_volume::{Shape, named};
 use crate::simulator::ec2::listing::id;
@@ -17,9 +17,9 @@ pub(super) fn answer(call: &Call) -> Answer {
     let number = named(call, "VolumeId")?.number;
     call.dry_run()?;
 
-    let mut edit = call.estate.edit();
+    let mut edit = call.account.edit();
     let now = edit.now();
-    let volume_id = call.estate.plan().idents.text(Kind::Volume, number);
+    let volume_id = call.account.plan().idents.text(Kind::Volume, number);
     let before = edit.scene().disk(number, now);
     let before = before.ok_or_else(|| Refusal::unknown_resource(Kind::Volume, &volume_id))?;
     if before.managed {
@@ -37,7 +37,7 @@ pub(super) fn answer(call: &Call) -> Answer {
         )));
     }
     let Shape { gib, class, iops, throughput, .. } = shape;
-    let after = Disk { gib, class, iops, throughput, ..before.clone() };
+    let after = EbsVolume { gib, class, iops, throughput, ..before.clone() };
     edit.modify(after.clone(), call.request);
     drop(edit);
     Ok(call.envelope("ModifyVolume", 1_024, |xml| {
@@ -52,7 +52,7 @@ pub(super) fn answer(call: &Call) -> Answer {
     }))
 }
 
-fn side(xml: &mut Xml, [size, iops, class, throughput]: [&str; 4], disk: &Disk) {
+fn side(xml: &mut Xml, [size, iops, class, throughput]: [&str; 4], disk: &EbsVolume) {
     xml.number(size, disk.gib);
     if let Some(n) = disk.iops {
         xml.number(iops, n);

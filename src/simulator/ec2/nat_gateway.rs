@@ -15,7 +15,7 @@ pub(super) const PARAMETERS: &[&str] =
 
 /// Answers a `CreateNatGateway`, in the account's own subnets. A public gateway takes an address that is bound to nothing.
 pub(super) fn create(call: &Call) -> Answer {
-    let (params, own) = (call.params, call.estate.plan().vpcs * ZONES);
+    let (params, own) = (call.params, call.account.plan().vpcs * ZONES);
     let subnet_id = params.get("SubnetId").ok_or_else(|| Refusal::missing("subnetId"))?;
     let subnet = listing::number(call, Kind::Subnet, subnet_id, |number| number < own)?;
     let public = match params.get("ConnectivityType").unwrap_or("public") {
@@ -31,17 +31,17 @@ pub(super) fn create(call: &Call) -> Answer {
         None if public => return Err(Refusal::missing("AllocationId")),
         given => given,
     };
-    let view = call.estate.view();
-    let exists = |number| view.scene().elastic(number, view.now()).is_some();
+    let reading = call.account.reading();
+    let exists = |number| reading.scene().elastic(number, reading.now()).is_some();
     let elastic = allocation.map(|id| listing::number(call, Kind::Allocation, id, exists)).transpose()?;
-    drop(view);
+    drop(reading);
     let tags = tagging::one(params, "natgateway")?;
     let token = ClientToken::of(params, "CreateNatGateway");
     call.dry_run()?;
 
-    let mut edit = call.estate.edit();
+    let mut edit = call.account.edit();
     let now = edit.now();
-    let made = token.again(edit.scene().holdings())?.and_then(|number| edit.scene().nat_gateway(number, now));
+    let made = token.again(edit.scene().tables())?.and_then(|number| edit.scene().nat_gateway(number, now));
     let gateway = if let Some(made) = made {
         made
     } else {
@@ -54,7 +54,7 @@ pub(super) fn create(call: &Call) -> Answer {
             let message = format!("Insufficient free addresses in subnet {subnet_id}");
             Refusal::new(400, "InsufficientFreeAddressesInSubnet", message)
         })?;
-        token.keep(edit.holdings(), made.number);
+        token.keep(edit.tables(), made.number);
         made
     };
     drop(edit);
@@ -74,7 +74,7 @@ pub(super) fn delete(call: &Call) -> Answer {
     call.dry_run()?;
     let number = gateway.number;
     if gateway.works() {
-        call.estate.edit().delete_nat_gateway(gateway);
+        call.account.edit().delete_nat_gateway(gateway);
     }
     Ok(call.envelope("DeleteNatGateway", 128, |xml| id(xml, call, "natGatewayId", Kind::NatGateway, number)))
 }

@@ -26,10 +26,10 @@ pub(super) fn create(call: &Call) -> Answer {
     let tags = tagging::one(call.params, "network-acl")?;
     let token = ClientToken::of(call.params, "CreateNetworkAcl");
     call.dry_run()?;
-    let mut edit = call.estate.edit();
-    let made = token.again(edit.scene().holdings())?.and_then(|number| edit.scene().network_acl(number, edit.now()));
+    let mut edit = call.account.edit();
+    let made = token.again(edit.scene().tables())?.and_then(|number| edit.scene().network_acl(number, edit.now()));
     let acl = made.unwrap_or_else(|| edit.make(tags, |number| NetworkAcl::bare(number, vpc)));
-    token.keep(edit.holdings(), acl.number);
+    token.keep(edit.tables(), acl.number);
     drop(edit);
     Ok(call.envelope("CreateNetworkAcl", 1_024, |xml| {
         xml.within("networkAcl", |xml| acl.write(xml, call, call.now));
@@ -43,7 +43,7 @@ pub(super) fn create(call: &Call) -> Answer {
 pub(super) fn delete(call: &Call) -> Answer {
     let acl: NetworkAcl = named(call)?;
     call.dry_run()?;
-    let id = call.estate.plan().idents.text(Kind::NetworkAcl, acl.number);
+    let id = call.account.plan().idents.text(Kind::NetworkAcl, acl.number);
     if acl.is_default {
         return Err(Refusal::invalid_value(format!("cannot delete default network ACL {id}")));
     }
@@ -51,7 +51,7 @@ pub(super) fn delete(call: &Call) -> Answer {
         let message = format!("The networkAcl '{id}' has dependencies and cannot be deleted.");
         return Err(Refusal::new(400, "DependencyViolation", message));
     }
-    call.estate.edit().put(NetworkAcl { deleted: true, ..acl });
+    call.account.edit().put(NetworkAcl { deleted: true, ..acl });
     Ok(call.done("DeleteNetworkAcl"))
 }
 
@@ -66,7 +66,7 @@ pub(super) fn create_entry(call: &Call) -> Answer {
     }
     acl.entries.push(entry);
     acl.sort();
-    call.estate.edit().put(acl);
+    call.account.edit().put(acl);
     Ok(call.done("CreateNetworkAclEntry"))
 }
 
@@ -81,7 +81,7 @@ pub(super) fn delete_entry(call: &Call) -> Answer {
         let message = format!("The network acl entry identified by {rule} does not exist");
         return Err(Refusal::new(400, "InvalidNetworkAclEntry.NotFound", message));
     }
-    call.estate.edit().put(acl);
+    call.account.edit().put(acl);
     Ok(call.done("DeleteNetworkAclEntry"))
 }
 

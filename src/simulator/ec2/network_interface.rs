@@ -15,7 +15,7 @@ pub(super) const PARAMETERS: &[&str] =
 
 /// Answers a `CreateNetworkInterface`, in the account's own subnets.
 pub(super) fn create(call: &Call) -> Answer {
-    let (params, plan) = (call.params, call.estate.plan());
+    let (params, plan) = (call.params, call.account.plan());
     let id = params.get("SubnetId").ok_or_else(|| Refusal::missing("subnetId"))?;
     let subnet = listing::number(call, Kind::Subnet, id, |number| number < plan.vpcs * ZONES)?;
     let vpc = subnet / ZONES;
@@ -30,8 +30,8 @@ pub(super) fn create(call: &Call) -> Answer {
     let token = ClientToken::of(params, "CreateNetworkInterface");
     call.dry_run()?;
 
-    let mut edit = call.estate.edit();
-    let made = token.again(edit.scene().holdings())?.and_then(|number| edit.scene().interface(number, edit.now()));
+    let mut edit = call.account.edit();
+    let made = token.again(edit.scene().tables())?.and_then(|number| edit.scene().interface(number, edit.now()));
     let interface = if let Some(made) = made {
         made
     } else {
@@ -40,7 +40,7 @@ pub(super) fn create(call: &Call) -> Answer {
             let message = "There aren't sufficient free Ipv4 addresses or prefixes";
             Refusal::new(400, "InsufficientFreeAddressesInSubnet", message)
         })?;
-        token.keep(edit.holdings(), made.number);
+        token.keep(edit.tables(), made.number);
         made
     };
     drop(edit);
@@ -56,13 +56,13 @@ pub(super) fn create(call: &Call) -> Answer {
 pub(super) fn delete(call: &Call) -> Answer {
     let parameter = "NetworkInterfaceId";
     let id = call.params.get(parameter).ok_or_else(|| Refusal::missing(parameter))?;
-    let view = call.estate.view();
-    let now = view.now();
-    let number = listing::number(call, Kind::Interface, id, |number| view.scene().interface(number, now).is_some())?;
-    drop(view);
+    let reading = call.account.reading();
+    let now = reading.now();
+    let number = listing::number(call, Kind::Interface, id, |number| reading.scene().interface(number, now).is_some())?;
+    drop(reading);
     call.dry_run()?;
 
-    let mut edit = call.estate.edit();
+    let mut edit = call.account.edit();
     let interface = edit.scene().interface(number, edit.now());
     let interface = interface.ok_or_else(|| Refusal::unknown_resource(Kind::Interface, id))?;
     if interface.status() == "in-use" {

@@ -3,7 +3,7 @@
 use crate::simulator::plan::Plan;
 use crate::simulator::refusal::Refusal;
 use crate::simulator::request::Params;
-use crate::simulator::shot::Owner;
+use crate::simulator::snapshot::Owner;
 
 /// The owners that a call names, and those who may use what it lists.
 pub(super) struct Owners {

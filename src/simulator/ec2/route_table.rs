@@ -17,10 +17,10 @@ pub(super) fn create(call: &Call) -> Answer {
     let tags = tagging::one(call.params, "route-table")?;
     let token = ClientToken::of(call.params, "CreateRouteTable");
     call.dry_run()?;
-    let mut edit = call.estate.edit();
-    let made = token.again(edit.scene().holdings())?.and_then(|number| edit.scene().route_table(number, edit.now()));
+    let mut edit = call.account.edit();
+    let made = token.again(edit.scene().tables())?.and_then(|number| edit.scene().route_table(number, edit.now()));
     let table = made.unwrap_or_else(|| edit.make(tags, |number| RouteTable::bare(number, vpc)));
-    token.keep(edit.holdings(), table.number);
+    token.keep(edit.tables(), table.number);
     let now = edit.now();
     drop(edit);
     Ok(call.envelope("CreateRouteTable", 1_024, |xml| {
@@ -39,12 +39,12 @@ pub(super) fn delete(call: &Call) -> Answer {
         let message = format!("The routeTable '{}' has dependencies and cannot be deleted.", table_id(call, &table));
         return Err(Refusal::new(400, "DependencyViolation", message));
     }
-    call.estate.edit().put(RouteTable { deleted: true, ..table });
+    call.account.edit().put(RouteTable { deleted: true, ..table });
     Ok(call.done("DeleteRouteTable"))
 }
 
 fn table_id(call: &Call, table: &RouteTable) -> String {
-    call.estate.plan().idents.text(Kind::RouteTable, table.number)
+    call.account.plan().idents.text(Kind::RouteTable, table.number)
 }
 
 /// Answers a `CreateRoute`.
@@ -58,7 +58,7 @@ pub(super) fn create_route(call: &Call) -> Answer {
         return Err(Refusal::new(400, "RouteAlreadyExists", message));
     }
     table.routes.push(Route::new(destination, target));
-    call.estate.edit().put(table);
+    call.account.edit().put(table);
     Ok(call.done("CreateRoute"))
 }
 
@@ -75,7 +75,7 @@ pub(super) fn delete_route(call: &Call) -> Answer {
         let message = format!("cannot remove local route {text} in route table {}", table_id(call, &table));
         return Err(Refusal::invalid_value(message));
     }
-    call.estate.edit().put(table);
+    call.account.edit().put(table);
     Ok(call.done("DeleteRoute"))
 }
 
@@ -89,8 +89,8 @@ fn destination<'a>(call: &Call<'a>) -> Result<(Destination, &'a str), Refusal> {
 }
 
 fn target(call: &Call) -> Result<Target, Refusal> {
-    let view = call.estate.view();
-    let (scene, now) = (view.scene(), view.now());
+    let reading = call.account.reading();
+    let (scene, now) = (reading.scene(), reading.now());
     if let Some(id) = call.params.get("GatewayId") {
         let exists = |number| scene.internet_gateway(number, now).is_some();
         return listing::number(call, Kind::InternetGateway, id, exists).map(Target::Internet);
@@ -103,7 +103,7 @@ fn target(call: &Call) -> Result<Target, Refusal> {
 pub(super) fn associate(call: &Call) -> Answer {
     let mut table: RouteTable = named(call)?;
     let subnet_id = call.params.get("SubnetId").ok_or_else(|| Refusal::missing("subnetId"))?;
-    let own = call.estate.plan().vpcs * ZONES;
+    let own = call.account.plan().vpcs * ZONES;
     let subnet = listing::number(call, Kind::Subnet, subnet_id, |number| number < own)?;
     if subnet / ZONES != table.vpc {
         let message =
@@ -111,7 +111,7 @@ pub(super) fn associate(call: &Call) -> Answer {
         return Err(Refusal::new(400, "InvalidParameterValue", message));
     }
     call.dry_run()?;
-    let mut edit = call.estate.edit();
+    let mut edit = call.account.edit();
     let (scene, now) = (edit.scene(), edit.now());
     let with = Associated::Subnet(subnet);
     let of_subnet = |table: &RouteTable| table.associations.iter().any(|known| known.with == with);
@@ -119,7 +119,7 @@ pub(super) fn associate(call: &Call) -> Answer {
         let message = format!("the specified association for route table {} conflicts", table_id(call, &table));
         return Err(Refusal::new(400, "Resource.AlreadyAssociated", message));
     }
-    let number = edit.holdings().associate();
+    let number = edit.tables().associate();
     table.associations.push(TableAssociation { number, with });
     edit.put(table);
     drop(edit);
@@ -133,9 +133,9 @@ pub(super) fn associate(call: &Call) -> Answer {
 pub(super) fn disassociate(call: &Call) -> Answer {
     let association = call.params.get("AssociationId").ok_or_else(|| Refusal::missing("associationId"))?;
     let unknown = || Refusal::not_found("InvalidAssociationID.NotFound", "association ID", &[association]);
-    let number = call.estate.plan().idents.number(Kind::RouteTableAssociation, association).ok().flatten();
+    let number = call.account.plan().idents.number(Kind::RouteTableAssociation, association).ok().flatten();
     let number = number.ok_or_else(unknown)?;
-    let mut edit = call.estate.edit();
+    let mut edit = call.account.edit();
     let (scene, now) = (edit.scene(), edit.now());
     let holds = |table: &RouteTable| table.associations.iter().any(|known| known.number == number);
     let mut tables = scene.route_tables(0).filter_map(|number| scene.route_table(number, now));

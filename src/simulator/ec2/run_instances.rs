@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::simulator::account::{Again, Launch, SubnetPlace};
 use crate::simulator::catalog::{
     GROUP_DEFAULT, GROUP_SETS, Image, KEY_NAMES, LAUNCHED, Machine, machine_named, profile_named,
 };
@@ -16,7 +17,6 @@ use crate::simulator::clock::Moment;
 use crate::simulator::ec2::call::{Answer, Call};
 use crate::simulator::ec2::describe_instances::{item, reservation};
 use crate::simulator::ec2::tagging;
-use crate::simulator::estate::{Again, Launch, Place};
 use crate::simulator::ident::Kind;
 use crate::simulator::instance::{Instance, Phase};
 use crate::simulator::network::{GROUPS, SecurityGroup};
@@ -59,7 +59,7 @@ pub(super) fn answer(call: &Call) -> Answer {
     let launch = launch(call, &specified)?;
     call.dry_run()?;
 
-    let mut edit = call.estate.edit();
+    let mut edit = call.account.edit();
     let again = launch.token.as_ref().and_then(|(token, asked)| edit.again(token, *asked));
     let numbers = match again {
         Some(Again::Same(numbers)) => numbers,
@@ -78,7 +78,7 @@ pub(super) fn answer(call: &Call) -> Answer {
             numbers
         }
     };
-    let (plan, now) = (call.estate.plan(), edit.now());
+    let (plan, now) = (call.account.plan(), edit.now());
     let instances: Vec<Instance> = numbers.into_iter().filter_map(|number| edit.instance(number)).collect();
     drop(edit);
     Ok(call.envelope("RunInstances", 5_600 * instances.len(), |xml| {
@@ -166,12 +166,12 @@ fn launch(call: &Call, specified: &[(String, Tags)]) -> Result<Launch, Refusal> 
 /// The image's number and what it is of.
 fn image(call: &Call) -> Result<(u64, &'static Image), Refusal> {
     let id = call.params.get("ImageId").ok_or_else(|| Refusal::missing("ImageId"))?;
-    let number = call.estate.plan().idents.number(Kind::Image, id);
+    let number = call.account.plan().idents.number(Kind::Image, id);
     let number = number.map_err(|_| Refusal::new(400, "InvalidAMIID.Malformed", format!("Invalid id: \"{id}\"")))?;
     let unknown = || Refusal::new(400, "InvalidAMIID.NotFound", format!("The image id '[{id}]' does not exist"));
-    let view = call.estate.view();
+    let reading = call.account.reading();
     let number = number.ok_or_else(unknown)?;
-    let ami = view.scene().ami(number, view.now()).ok_or_else(unknown)?;
+    let ami = reading.scene().ami(number, reading.now()).ok_or_else(unknown)?;
     Ok((number, ami.family))
 }
 
@@ -192,15 +192,15 @@ fn machine(call: &Call, image: &Image) -> Result<&'static Machine, Refusal> {
 }
 
 /// Where the instances go: the named subnet, else the default VPC's in the named zone, else in its first.
-fn place(call: &Call) -> Result<Place, Refusal> {
-    let plan = call.estate.plan();
+fn place(call: &Call) -> Result<SubnetPlace, Refusal> {
+    let plan = call.account.plan();
     let zone = call.params.get("Placement.AvailabilityZone");
     let zones = |name: &str| (0..ZONES).find(|zone| plan.zone(*zone).name == name);
     let wanted = zone
         .map(|name| zones(name).ok_or_else(|| Refusal::invalid_value(format!("Invalid availability zone: [{name}]"))));
     let wanted = wanted.transpose()?;
-    let Some(id) = call.params.get("SubnetId") else { return Ok(Place::own(wanted.unwrap_or(0))) };
-    let found = call.estate.view().place(id).map_err(|_| Refusal::malformed_resource(Kind::Subnet, id))?;
+    let Some(id) = call.params.get("SubnetId") else { return Ok(SubnetPlace::own(wanted.unwrap_or(0))) };
+    let found = call.account.reading().place(id).map_err(|_| Refusal::malformed_resource(Kind::Subnet, id))?;
     let found = found.ok_or_else(|| Refusal::unknown_resource(Kind::Subnet, id))?;
     if wanted.is_some_and(|zone| zone != found.zone) {
         return Err(Refusal::invalid_value(format!(
@@ -212,21 +212,21 @@ fn place(call: &Call) -> Result<Place, Refusal> {
 }
 
 /// The groups of the call, which must be of the subnet's VPC; without any its default group.
-fn groups(call: &Call, place: &Place) -> Result<&'static [u64], Refusal> {
+fn groups(call: &Call, place: &SubnetPlace) -> Result<&'static [u64], Refusal> {
     let (ids, names) = (call.params.set("SecurityGroupId"), call.params.set("SecurityGroup"));
     if !names.is_empty() && call.params.get("SubnetId").is_some() {
         return Err(Refusal::invalid_combination("The parameter groupName cannot be used with the parameter subnet"));
     }
     let mut set = 0_usize;
     let mut include = |ordinal: u64| set |= 1 << ordinal;
-    let view = call.estate.view();
+    let reading = call.account.reading();
     for id in &ids {
-        let number = call.estate.plan().idents.number(Kind::SecurityGroup, id);
+        let number = call.account.plan().idents.number(Kind::SecurityGroup, id);
         let number = number.map_err(|_| Refusal::malformed_resource(Kind::SecurityGroup, id))?;
-        let number = number.filter(|number| view.holds(Kind::SecurityGroup, *number, view.now()));
+        let number = number.filter(|number| reading.holds(Kind::SecurityGroup, *number, reading.now()));
         let number = number.ok_or_else(|| Refusal::unknown_resource(Kind::SecurityGroup, id))?;
         if number / GROUPS != place.network {
-            let subnet = call.estate.plan().idents.text(Kind::Subnet, place.subnet);
+            let subnet = call.account.plan().idents.text(Kind::Subnet, place.subnet);
             let message = format!("Security group {id} and subnet {subnet} belong to different networks.");
             return Err(Refusal::new(400, "InvalidParameter", message));
         }
@@ -284,8 +284,8 @@ fn mismatch() -> Refusal {
     Refusal::new(400, "IdempotentParameterMismatch", message)
 }
 
-fn no_room(call: &Call, place: &Place) -> Refusal {
-    let subnet = call.estate.plan().idents.text(Kind::Subnet, place.subnet);
+fn no_room(call: &Call, place: &SubnetPlace) -> Refusal {
+    let subnet = call.account.plan().idents.text(Kind::Subnet, place.subnet);
     let message = format!(
         "There are not enough free addresses in subnet '{subnet}' to satisfy the requested number of instances."
     );

@@ -26,12 +26,12 @@ pub(super) fn authorize(call: &Call) -> Answer {
     let group = group(call)?;
     let asked = permissions(call)?;
     call.dry_run()?;
-    let mut edit = call.estate.edit();
+    let mut edit = call.account.edit();
     let mut rules = edit.ingress(group);
     for single in &asked {
         let known = rules.iter().flat_map(Permission::singles).any(|known| known.same(single));
         if known {
-            return Err(duplicate(single, call.estate.plan()));
+            return Err(duplicate(single, call.account.plan()));
         }
         match rules.iter_mut().find(|rule| rule.protocol == single.protocol && rule.ports == single.ports) {
             Some(rule) => rule.join(single),
@@ -48,7 +48,7 @@ pub(super) fn authorize(call: &Call) -> Answer {
         xml.flag("return", true);
         xml.within("securityGroupRuleSet", |xml| {
             for single in &asked {
-                added(xml, group, single, call.estate.plan());
+                added(xml, group, single, call.account.plan());
             }
         });
     }))
@@ -57,7 +57,7 @@ pub(super) fn authorize(call: &Call) -> Answer {
 /// Answers a `RevokeSecurityGroupIngress`.
 pub(super) fn revoke(call: &Call) -> Answer {
     let group = group(call)?;
-    let plan = call.estate.plan();
+    let plan = call.account.plan();
     let ids = call.params.set("SecurityGroupRuleId");
     let mut asked = if ids.is_empty() { permissions(call)? } else { Vec::new() };
     for id in &ids {
@@ -66,7 +66,7 @@ pub(super) fn revoke(call: &Call) -> Answer {
             .map_err(|_| Refusal::malformed("InvalidSecurityGroupRuleId.Malformed", id, "sgr-"))?;
     }
     call.dry_run()?;
-    let mut edit = call.estate.edit();
+    let mut edit = call.account.edit();
     let rules = edit.ingress(group);
     let known: Vec<Permission> = rules.iter().flat_map(Permission::singles).collect();
     for id in &ids {

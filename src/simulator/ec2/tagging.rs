@@ -22,7 +22,7 @@ pub(super) fn create(call: &Call) -> Answer {
         return Err(Refusal::missing("Tag"));
     }
     call.dry_run()?;
-    let mut edit = call.estate.edit();
+    let mut edit = call.account.edit();
     for &(kind, number) in &resources {
         let mut after = edit.tags(kind, number);
         after.lay(&tags);
@@ -47,7 +47,7 @@ pub(super) fn delete(call: &Call) -> Answer {
         doomed.push((key, call.params.get(&format!("Tag.{n}.Value"))));
     }
     call.dry_run()?;
-    let mut edit = call.estate.edit();
+    let mut edit = call.account.edit();
     for (kind, number) in resources {
         edit.retag(kind, number, |own| {
             if doomed.is_empty() {
@@ -148,13 +148,13 @@ fn resources(call: &Call) -> Result<Vec<(Kind, u64)>, Refusal> {
     if ids.len() > MAX_RESOURCES {
         return Err(Refusal::invalid_value("You can specify up to 1000 resource IDs per request."));
     }
-    let view = call.estate.view();
+    let reading = call.account.reading();
     let resource = |id: &&str| {
         let Some(kind) = Kind::taggable().into_iter().find(|kind| id.starts_with(kind.prefix())) else {
             return Err(Refusal::new(400, "InvalidID", format!("The ID '{id}' is not valid")));
         };
-        let number = call.estate.plan().idents.number(kind, id).map_err(|_| Refusal::malformed_resource(kind, id))?;
-        let number = number.filter(|number| view.holds(kind, *number, view.now()));
+        let number = call.account.plan().idents.number(kind, id).map_err(|_| Refusal::malformed_resource(kind, id))?;
+        let number = number.filter(|number| reading.holds(kind, *number, reading.now()));
         let number = number.ok_or_else(|| Refusal::unknown_resource(kind, id))?;
         Ok((kind, number))
     };

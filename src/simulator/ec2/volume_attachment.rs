@@ -1,6 +1,6 @@
 //! `AttachVolume` and `DetachVolume`: both take a while, and answer as begun.
 
-use crate::simulator::disk::{Attachment, Disk};
+use crate::simulator::ebs_volume::{Attachment, EbsVolume};
 use crate::simulator::ec2::call::{Answer, Call};
 use crate::simulator::ec2::create_volume::named;
 use crate::simulator::ec2::describe_volumes::write_attachment;
@@ -17,9 +17,9 @@ pub(super) fn attach(call: &Call) -> Answer {
     let number = instance(call, instance_id)?;
     call.dry_run()?;
 
-    let mut edit = call.estate.edit();
+    let mut edit = call.account.edit();
     let now = edit.now();
-    let (scene, plan) = (edit.scene(), call.estate.plan());
+    let (scene, plan) = (edit.scene(), call.account.plan());
     let volume_id = plan.idents.text(Kind::Volume, disk.number);
     let disk = scene.disk(disk.number, now).ok_or_else(|| gone(&volume_id))?;
     let host = scene.host(number, now).ok_or_else(|| Refusal::instance_not_found(&[instance_id]))?;
@@ -32,7 +32,7 @@ pub(super) fn attach(call: &Call) -> Answer {
             format!("The volume '{volume_id}' is not in the same availability zone as instance '{instance_id}'"),
         ));
     }
-    let taken = |other: &Disk| other.attachment.as_ref().is_some_and(|it| it.device == device);
+    let taken = |other: &EbsVolume| other.attachment.as_ref().is_some_and(|it| it.device == device);
     if scene.disks_of(&host, now).any(|other| taken(&other)) {
         return Err(Refusal::invalid_value(format!(
             "Invalid value '{device}' for unixDevice. Attachment point {device} is already in use"
@@ -51,9 +51,9 @@ pub(super) fn detach(call: &Call) -> Answer {
     let number = instance_id.map(|id| instance(call, id)).transpose()?;
     call.dry_run()?;
 
-    let mut edit = call.estate.edit();
+    let mut edit = call.account.edit();
     let now = edit.now();
-    let (scene, plan) = (edit.scene(), call.estate.plan());
+    let (scene, plan) = (edit.scene(), call.account.plan());
     let volume_id = plan.idents.text(Kind::Volume, disk.number);
     let disk = scene.disk(disk.number, now).ok_or_else(|| gone(&volume_id))?;
     let Some(attachment) = disk.attachment.clone() else {
@@ -84,11 +84,11 @@ pub(super) fn detach(call: &Call) -> Answer {
     Ok(shown("DetachVolume", call, &disk, &attachment, "detaching"))
 }
 
-fn shown(action: &str, call: &Call, disk: &Disk, attachment: &Attachment, status: &str) -> String {
+fn shown(action: &str, call: &Call, disk: &EbsVolume, attachment: &Attachment, status: &str) -> String {
     call.envelope(action, 512, |xml| write_attachment(xml, call, disk.number, attachment, status))
 }
 
-fn check_volume(disk: &Disk, id: &str, call: &Call) -> Result<(), Refusal> {
+fn check_volume(disk: &EbsVolume, id: &str, call: &Call) -> Result<(), Refusal> {
     match disk.state(call.now) {
         _ if disk.managed => Err(managed(id)),
         "available" => Ok(()),

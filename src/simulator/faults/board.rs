@@ -15,12 +15,12 @@ use crate::simulator::dice::{Dice, mix};
 use crate::simulator::faults::bucket::Shelf;
 use crate::simulator::faults::case::Case;
 use crate::simulator::faults::fault::Fault;
-use crate::simulator::faults::walk::{Page, Shape, Step, Walks};
+use crate::simulator::faults::walk::{Page, Shape, WalkStep, Walks};
 use crate::simulator::faults::{ActionName, Faults, Invalid, Loss, Mangling, refuse};
 use crate::simulator::ident::scope_seed;
-use crate::simulator::lens::{self, Lens};
 use crate::simulator::refusal::Refusal;
 use crate::simulator::request::Params;
+use crate::simulator::view::{self, View};
 
 /// The faults that are set. They can be changed at any time; calls under way keep those they began with.
 #[derive(Debug)]
@@ -57,7 +57,7 @@ pub(crate) struct Judgement {
     pub(crate) latency: Duration,
     pub(crate) fate: Fate,
     /// What a describe sees.
-    pub(crate) lens: Lens,
+    pub(crate) view: View,
     /// The parameters without those that the call ignores; `None` when it ignores none.
     pub(crate) heard: Option<Params>,
 }
@@ -81,7 +81,7 @@ struct Passage<'a> {
     shape: Shape,
     /// Stands for the seed, account, region and action.
     scope: u64,
-    step: Step,
+    step: WalkStep,
 }
 
 impl Passage<'_> {
@@ -205,12 +205,12 @@ impl Board {
         if !answered {
             self.walks.lock().failed(scope, &shape);
         }
-        let lens = self.lens(&set, &passage, now);
+        let view = self.view(&set, &passage, now);
         if answered {
-            self.count_sights(&lens, describes, case.action);
+            self.count_sights(&view, describes, case.action);
         }
         let heard = if answered { self.heard(&passage, describes) } else { None };
-        Judgement { latency: self.latency(&passage), fate, lens, heard }
+        Judgement { latency: self.latency(&passage), fate, view, heard }
     }
 
     /// What a call that ignores some of its parameters takes in.
@@ -311,32 +311,34 @@ impl Board {
         whole
     }
 
-    fn lens(&self, set: &Set, call: &Passage, now: Moment) -> Lens {
+    fn view(&self, set: &Set, call: &Passage, now: Moment) -> View {
         let Passage { case, faults, .. } = call;
         // One lag for all actions: a resource is as late in a listing as by its id.
         let place = scope_seed(self.seed, case.account, case.region);
-        let lag = lens::Lag {
+        let lag = view::Lag {
             seed: Fault::Lag.below(place),
-            most: if faults.lag.actions.hold(case.action) { lens::most(faults.lag.most.get()) } else { 0 },
+            most: if faults.lag.actions.hold(case.action) { view::most(faults.lag.most.get()) } else { 0 },
             call: faults.lag.jitter.then_some(call.step.call),
         };
         let hidden = loss(&faults.hide, Fault::Hide, call, &set.hide);
         let tagless = loss(&faults.lose_tags, Fault::LoseTags, call, &set.lose_tags);
-        let stuck = lens::Loss { seed: Fault::StuckSnapshots.below(place), share: faults.stuck_snapshots.share.get() };
-        Lens::faulty(now, lag, hidden, tagless, stuck)
+        let stuck = view::Loss { seed: Fault::StuckSnapshots.below(place), share: faults.stuck_snapshots.share.get() };
+        View::faulty(now, lag, hidden, tagless, stuck)
     }
 
-    fn count_sights(&self, lens: &Lens, describes: bool, action: &str) {
-        let blurs = lens.blurs();
+    fn count_sights(&self, view: &View, describes: bool, action: &str) {
+        let staleness = view.staleness();
         if describes {
-            for (fault, blurred) in
-                [(Fault::Lag, blurs.late), (Fault::Hide, blurs.hiding), (Fault::LoseTags, blurs.losing_tags)]
-            {
+            for (fault, blurred) in [
+                (Fault::Lag, staleness.late),
+                (Fault::Hide, staleness.hiding),
+                (Fault::LoseTags, staleness.losing_tags),
+            ] {
                 if blurred {
                     self.strike(fault);
                 }
             }
-        } else if blurs.sticking && action.starts_with("CreateSnapshot") {
+        } else if staleness.sticking && action.starts_with("CreateSnapshot") {
             self.strike(Fault::StuckSnapshots);
         }
     }
@@ -356,22 +358,22 @@ fn fails(call: &Passage, page: Page) -> bool {
     marked || call.dice(Fault::FailingPages).chance(failing.share.get())
 }
 
-fn loss(loss: &Loss, fault: Fault, call: &Passage, begun: &Begun) -> lens::Loss {
+fn loss(loss: &Loss, fault: Fault, call: &Passage, begun: &Begun) -> view::Loss {
     let seed = fault.below(call.scope);
     let share = loss.share.get();
     if share == 0.0 || !loss.actions.hold(call.case.action) {
-        return lens::Loss::NONE;
+        return view::Loss::NONE;
     }
     let Some(page) = call.step.page else {
         return if loss.by_id {
-            lens::Loss { seed: Dice::new(seed, call.step.call).next(), share }
+            view::Loss { seed: Dice::new(seed, call.step.call).next(), share }
         } else {
-            lens::Loss::NONE
+            view::Loss::NONE
         };
     };
     let before = begun.get(&(call.scope, call.shape.question)).copied().unwrap_or(0);
     let since = page.walk.saturating_sub(before);
     // A walk under way when the loss was set stays whole.
     let counts = since >= 1 && loss.sweeps.is_none_or(|sweeps| since <= u64::from(sweeps.get()));
-    if counts { lens::Loss { seed: Dice::new(seed, page.walk).next(), share } } else { lens::Loss::NONE }
+    if counts { view::Loss { seed: Dice::new(seed, page.walk).next(), share } } else { view::Loss::NONE }
 }

@@ -186,7 +186,7 @@ pub struct Skew(SignedDuration);
 
 impl Skew {
     /// Beyond it, times would leave the calendar.
-    const MOST: SignedDuration = SignedDuration::from_hours(100 * 365 * 24);
+    const LIMIT: SignedDuration = SignedDuration::from_hours(100 * 365 * 24);
 
     pub(crate) fn millis(self) -> i64 {
         i64::try_from(self.0.as_millis()).unwrap_or(0)
@@ -197,7 +197,7 @@ impl FromStr for Skew {
     type Err = FigureError;
 
     fn from_str(text: &str) -> Result<Self, FigureError> {
-        let signed = text.trim().parse::<SignedDuration>().ok().filter(|skew| skew.abs() <= Self::MOST);
+        let signed = text.trim().parse::<SignedDuration>().ok().filter(|skew| skew.abs() <= Self::LIMIT);
         signed.map(Self).ok_or_else(|| FigureError::Skew { given: text.to_owned() })
     }
 }

@@ -57,7 +57,7 @@ const NAMES: [&str; 3] = ["GroupName", "PublicIp", "RegionName"];
 
 /// Where a call stands among those of its account, region and action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Step {
+pub(crate) struct WalkStep {
     /// Counted from 1.
     pub(crate) call: u64,
     /// For a listing; `None` for every other call.
@@ -94,11 +94,11 @@ struct Walk {
 
 impl Walks {
     /// Counts a call. `scope` stands for its account, region and action.
-    pub(crate) fn enter(&mut self, scope: u64, shape: &Shape, listing: bool) -> Step {
+    pub(crate) fn enter(&mut self, scope: u64, shape: &Shape, listing: bool) -> WalkStep {
         let call = self.calls.entry(scope).or_default();
         *call += 1;
         let page = listing.then(|| self.walks.entry((scope, shape.question)).or_default().turn(shape.token));
-        Step { call: *call, page }
+        WalkStep { call: *call, page }
     }
 
     /// Notes that the page that was asked for last is not answered as it should be.
@@ -164,6 +164,9 @@ mod tests {
         walks.failed(1, &first);
         let page = walks.enter(1, &first, true).page.unwrap();
         assert_eq!((page.walk, page.number, page.attempt), (2, 1, 2));
-        assert_eq!(walks.enter(1, &shape("Action=DescribeVpcs&VpcId.1=vpc-1"), false), Step { call: 7, page: None });
+        assert_eq!(
+            walks.enter(1, &shape("Action=DescribeVpcs&VpcId.1=vpc-1"), false),
+            WalkStep { call: 7, page: None }
+        );
     }
 }

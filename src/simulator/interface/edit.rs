@@ -1,6 +1,6 @@
 //! What calls do to network interfaces.
 
-use crate::simulator::estate::{Edit, Place};
+use crate::simulator::account::{Edit, SubnetPlace};
 use crate::simulator::ident::Kind;
 use crate::simulator::interface::Interface;
 use crate::simulator::plan::ipv6;
@@ -18,8 +18,8 @@ impl Edit<'_> {
     ) -> Option<Interface> {
         let now = self.now();
         let (vpc, zone) = (subnet / ZONES, subnet % ZONES);
-        let number = self.holdings().interfaces.next();
-        let host = self.take_hosts(&Place::own(subnet), &[number]).first().copied()?;
+        let number = self.tables().interfaces.next();
+        let host = self.take_hosts(&SubnetPlace::own(subnet), &[number]).first().copied()?;
         let mut interface = Interface {
             number,
             vpc,
@@ -36,7 +36,7 @@ impl Edit<'_> {
             deleted: false,
             tags: Tags::default(),
         };
-        self.holdings().interfaces.make(now, interface.clone());
+        self.tables().interfaces.make(now, interface.clone());
         self.tag_new(Kind::Interface, number, tags.clone());
         interface.tags = tags;
         Some(interface)
@@ -48,6 +48,6 @@ impl Edit<'_> {
         interface.deleted = true;
         interface.public = None;
         interface.tags = Tags::default();
-        self.holdings().interfaces.change(interface.number, now, || interface.clone(), interface.clone());
+        self.tables().interfaces.change(interface.number, now, || interface.clone(), interface.clone());
     }
 }

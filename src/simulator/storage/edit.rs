@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 
+use crate::simulator::account::{Account, Edit, UnknownId};
 use crate::simulator::clock::Moment;
-use crate::simulator::disk::{Attachment, Class, Disk};
-use crate::simulator::estate::{Edit, Estate, UnknownId};
+use crate::simulator::ebs_volume::{Attachment, Class, EbsVolume};
 use crate::simulator::happening::What;
 use crate::simulator::ident::Kind;
 use crate::simulator::tags::Tags;
@@ -18,11 +18,11 @@ impl Edit<'_> {
         gib: u32,
         tags: Tags,
         request: &str,
-        form: impl FnOnce(&mut Disk),
-    ) -> Disk {
+        form: impl FnOnce(&mut EbsVolume),
+    ) -> EbsVolume {
         let now = self.now();
-        let number = self.holdings().disks.next();
-        let mut disk = Disk {
+        let number = self.tables().disks.next();
+        let mut disk = EbsVolume {
             number,
             zone,
             gib,
@@ -41,7 +41,7 @@ impl Edit<'_> {
             tags: Tags::default(),
         };
         form(&mut disk);
-        self.holdings().disks.make(now, disk.clone());
+        self.tables().disks.make(now, disk.clone());
         self.tell_disk(disk.ready, number, "createVolume", "available", request);
         self.tag_new(Kind::Volume, number, tags.clone());
         disk.tags = tags;
@@ -49,7 +49,7 @@ impl Edit<'_> {
     }
 
     /// Begins to attach a volume: attached after the volume delay.
-    pub(crate) fn attach(&mut self, mut disk: Disk, instance: u64, device: &str, request: &str) -> Attachment {
+    pub(crate) fn attach(&mut self, mut disk: EbsVolume, instance: u64, device: &str, request: &str) -> Attachment {
         let now = self.now();
         let attachment = Attachment {
             instance,
@@ -66,7 +66,7 @@ impl Edit<'_> {
     }
 
     /// Begins to detach a volume: available after the volume delay. AWS tells of it only as a call.
-    pub(crate) fn detach(&mut self, mut disk: Disk) {
+    pub(crate) fn detach(&mut self, mut disk: EbsVolume) {
         let done = self.now().plus(self.pace().volume);
         if let Some(attachment) = &mut disk.attachment {
             attachment.detached = Some(done);
@@ -75,7 +75,7 @@ impl Edit<'_> {
     }
 
     /// Begins to delete a volume: gone after the volume delay.
-    pub(crate) fn delete_disk(&mut self, mut disk: Disk, request: &str) {
+    pub(crate) fn delete_disk(&mut self, mut disk: EbsVolume, request: &str) {
         let gone = self.now().plus(self.pace().volume);
         disk.deleted = Some(gone);
         self.tell_disk(gone, disk.number, "deleteVolume", "deleted", request);
@@ -83,7 +83,7 @@ impl Edit<'_> {
     }
 
     /// Gives a volume another shape at once; AWS goes on optimizing it for a while.
-    pub(crate) fn modify(&mut self, disk: Disk, request: &str) {
+    pub(crate) fn modify(&mut self, disk: EbsVolume, request: &str) {
         let (now, number) = (self.now(), disk.number);
         self.put_disk(disk);
         self.tell_disk(now, number, "modifyVolume", "optimizing", request);
@@ -113,21 +113,21 @@ impl Edit<'_> {
         self.tell(at, What::Volume { id, event, result, cause: String::new(), request: request.to_owned() });
     }
 
-    fn put_disk(&mut self, mut next: Disk) {
+    fn put_disk(&mut self, mut next: EbsVolume) {
         let (number, now) = (next.number, self.now());
         let formula = self.scene().formula_disk(number).map_or_else(|| next.clone(), |(disk, _)| disk);
         // What was put on since is kept apart.
         next.tags.clone_from(&formula.tags);
         for known in [&formula, &next] {
             if let Some(attachment) = &known.attachment {
-                self.holdings().guests.entry(attachment.instance).or_default().insert(number);
+                self.tables().guests.entry(attachment.instance).or_default().insert(number);
             }
         }
-        self.holdings().disks.change(number, now, || formula, next);
+        self.tables().disks.change(number, now, || formula, next);
     }
 }
 
-impl Estate {
+impl Account {
     /// Creates an empty `gp2` volume in the zone of an instance: creating now, available after the volume delay. Returns
     /// its id.
     ///
@@ -175,13 +175,13 @@ impl Estate {
     /// The ids of all volumes EC2 would list now.
     #[must_use]
     pub fn volume_ids(&self) -> Vec<String> {
-        let view = self.view();
-        let scene = view.scene();
-        let there = scene.disks(0).filter(|number| scene.disk(*number, view.now()).is_some());
+        let reading = self.reading();
+        let scene = reading.scene();
+        let there = scene.disks(0).filter(|number| scene.disk(*number, reading.now()).is_some());
         there.map(|number| self.plan().idents.text(Kind::Volume, number)).collect()
     }
 
-    fn disk(&self, id: &str) -> Result<(Edit<'_>, Disk), UnknownId> {
+    fn disk(&self, id: &str) -> Result<(Edit<'_>, EbsVolume), UnknownId> {
         let unknown = || UnknownId::new(id);
         let number = self.plan().idents.number(Kind::Volume, id).ok().flatten().ok_or_else(unknown)?;
         let edit = self.edit();

@@ -7,8 +7,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::simulator::clock::Moment;
-use crate::simulator::lens::Lens;
 use crate::simulator::tests::{Aws, options};
+use crate::simulator::view::View;
 use crate::simulator::{Options, Simulator};
 
 const DESCRIBE: &str = "Action=DescribeInstances&Version=2016-11-15";
@@ -270,8 +270,8 @@ async fn a_vpc_is_shared_by_one_call() {
     let asked = json!({"account": "111122223333", "vpc": vpc});
     let (status, said) = control(&simulator, "POST", "/_simulator/share", &asked).await;
     assert_eq!((status.as_str(), &said["vpc"]), ("200", &json!(vpc)));
-    let (other, lens) = (simulator.world().estate("111122223333", "us-east-1"), Lens::clear(Moment::LAST));
-    assert!(Aws::ask_of(&other, lens, "DescribeVpcs", &[("VpcId.1", &vpc)]).is_ok());
+    let (other, view) = (simulator.world().account("111122223333", "us-east-1"), View::clear(Moment::LAST));
+    assert!(Aws::ask_of(&other, view, "DescribeVpcs", &[("VpcId.1", &vpc)]).is_ok());
     simulator.stop().await;
 }
 

@@ -63,7 +63,7 @@ fn nothing_goes_wrong_by_default() {
     for form in [PAGED, "Action=StopInstances&InstanceId.1=i-1", "Action=DescribeInstances&InstanceId.1=i-1"] {
         let untouched = |judged: &Judgement| judged.fate == Fate::Answer(None) && judged.latency.is_zero();
         assert_eq!(count(&board, form, untouched), 2_000, "{form}");
-        let sight = judge(&board, form).lens.of(Kind::Instance, 1);
+        let sight = judge(&board, form).view.of(Kind::Instance, 1);
         assert_eq!((sight.at, sight.hidden, sight.tagless), (NOW, false, false));
     }
     assert_eq!(board.counts(), BTreeMap::new());
@@ -203,9 +203,9 @@ fn a_dead_region_answers_nothing_good_or_nothing_at_all() {
 #[test]
 fn lag_is_one_for_all_describes_of_a_resource_and_stays_within_its_most() {
     let board = board(&json!({"lag": {"most": "5s"}}));
-    let by_list = judge(&board, "Action=DescribeInstances&MaxResults=1000").lens;
-    let by_id = judge(&board, "Action=DescribeInstances&InstanceId.1=i-1").lens;
-    let elsewhere = judge_in(&board, "eu-west-1", "Action=DescribeInstances").lens;
+    let by_list = judge(&board, "Action=DescribeInstances&MaxResults=1000").view;
+    let by_id = judge(&board, "Action=DescribeInstances&InstanceId.1=i-1").view;
+    let elsewhere = judge_in(&board, "eu-west-1", "Action=DescribeInstances").view;
     let mut same = 0;
     for number in 0..1_000 {
         let at = by_list.of(Kind::Instance, number).at;
@@ -217,7 +217,7 @@ fn lag_is_one_for_all_describes_of_a_resource_and_stays_within_its_most() {
     assert_eq!(board.counts()["lag"], 3);
     board.patch(&json!({"lag": {"jitter": true}})).unwrap();
     let ats: Vec<Moment> =
-        (0..50).map(|_| judge(&board, "Action=DescribeInstances").lens.of(Kind::Instance, 1).at).collect();
+        (0..50).map(|_| judge(&board, "Action=DescribeInstances").view.of(Kind::Instance, 1).at).collect();
     assert!(!ats.is_sorted());
 }
 
@@ -225,8 +225,8 @@ fn lag_is_one_for_all_describes_of_a_resource_and_stays_within_its_most() {
 fn a_loss_of_one_sweep_strikes_the_next_walk_alone_the_same_ones_on_all_its_pages() {
     let board = board(&json!({}));
     let missing = |form: &str| {
-        let lens = judge(&board, form).lens;
-        (0..1_000).filter(|number| lens.of(Kind::Instance, *number).hidden).collect::<Vec<u64>>()
+        let view = judge(&board, form).view;
+        (0..1_000).filter(|number| view.of(Kind::Instance, *number).hidden).collect::<Vec<u64>>()
     };
     let first = "Action=DescribeInstances&MaxResults=1000";
     let second = "Action=DescribeInstances&MaxResults=1000&NextToken=a";
@@ -256,17 +256,17 @@ fn a_first_page_that_failed_does_not_use_up_the_sweep() {
         assert!(refused(&judge(&board, PAGED), "RequestLimitExceeded"));
     }
     board.patch(&json!({"throttle": null})).unwrap();
-    let tagless = |lens: crate::simulator::lens::Lens| (0..1_000).filter(|n| lens.of(Kind::Vpc, *n).tagless).count();
-    let lost = tagless(judge(&board, PAGED).lens);
+    let tagless = |view: crate::simulator::view::View| (0..1_000).filter(|n| view.of(Kind::Vpc, *n).tagless).count();
+    let lost = tagless(judge(&board, PAGED).view);
     assert!((250..350).contains(&lost), "{lost}");
-    assert_eq!(tagless(judge(&board, PAGED).lens), 0);
+    assert_eq!(tagless(judge(&board, PAGED).view), 0);
 }
 
 #[test]
 fn a_share_of_snapshots_sticks() {
     let board = board(&json!({"stuck_snapshots": {"share": 0.3}}));
-    let lens = judge(&board, "Action=CreateSnapshots&InstanceSpecification.InstanceId=i-1").lens;
-    let stuck = (0..1_000).filter(|number| lens.sticks(Kind::Snapshot, *number)).count();
+    let view = judge(&board, "Action=CreateSnapshots&InstanceSpecification.InstanceId=i-1").view;
+    let stuck = (0..1_000).filter(|number| view.sticks(Kind::Snapshot, *number)).count();
     assert!((250..350).contains(&stuck), "{stuck}");
     assert_eq!(board.counts(), BTreeMap::from([("stuck_snapshots", 1)]));
 }

@@ -7,15 +7,15 @@ use jiff::Timestamp;
 use crate::simulator::churn;
 use crate::simulator::clock::Moment;
 use crate::simulator::journal;
-use crate::simulator::lens::{Lag, Lens, Loss};
 use crate::simulator::request::{Caller, Params};
 use crate::simulator::tests::{Aws, options, text, texts};
+use crate::simulator::view::{Lag, Loss, View};
 use crate::simulator::world::World;
 use crate::simulator::{Check, Options};
 
-/// A lens through which everything is as it was `back` milliseconds ago.
-fn late(aws: &Aws, back: i64) -> Lens {
-    Lens::clear(Moment(aws.0.clock().moment().0 - back))
+/// A view through which everything is as it was `back` milliseconds ago.
+fn late(aws: &Aws, back: i64) -> View {
+    View::clear(Moment(aws.0.clock().moment().0 - back))
 }
 
 fn seconds(aws: &Aws, id: &str) -> Vec<i64> {
@@ -46,10 +46,10 @@ fn an_instance_is_shown_as_it_was_at_the_moment_asked_for() {
     assert_eq!(refused.code, "InvalidInstanceID.NotFound");
     assert!(Aws::ask_of(&home, late(&aws, 10_000), "DescribeInstances", &fresh).unwrap().contains("<name>pending<"));
     // Writing is never late: a fresh id can be stopped at once by whoever knows it.
-    let mut lens = late(&aws, 10_001);
-    assert!(Aws::ask_of(&home, lens, "StopInstances", &fresh).is_ok());
-    lens = late(&aws, 0);
-    assert!(Aws::ask_of(&home, lens, "DescribeInstances", &fresh).unwrap().contains("<name>stopping<"));
+    let mut view = late(&aws, 10_001);
+    assert!(Aws::ask_of(&home, view, "StopInstances", &fresh).is_ok());
+    view = late(&aws, 0);
+    assert!(Aws::ask_of(&home, view, "DescribeInstances", &fresh).unwrap().contains("<name>stopping<"));
 }
 
 #[test]
@@ -57,13 +57,13 @@ fn a_lens_hides_what_it_hides_and_takes_tags_but_is_never_not_found() {
     let aws = Aws::with(400);
     let now = aws.0.clock().moment();
     let (some, none) = (Loss { seed: 3, share: 0.4 }, Loss { seed: 0, share: 0.0 });
-    let hiding = Lens::faulty(now, Lag::NONE, some, none, none);
+    let hiding = View::faulty(now, Lag::NONE, some, none, none);
     let seen = texts(&Aws::ask_of(&aws.0.home(), hiding, "DescribeInstances", &[]).unwrap(), "instanceId");
     assert!((200..280).contains(&seen.len()), "{}", seen.len());
     let missing = aws.0.home().instance_ids().into_iter().find(|id| !seen.contains(id)).unwrap();
     let asked = Aws::ask_of(&aws.0.home(), hiding, "DescribeInstances", &[("InstanceId.1", &missing)]).unwrap();
     assert!(texts(&asked, "instanceId").is_empty());
-    let bare = Lens::faulty(now, Lag::NONE, none, Loss { seed: 3, share: 1.0 }, none);
+    let bare = View::faulty(now, Lag::NONE, none, Loss { seed: 3, share: 1.0 }, none);
     for action in ["DescribeInstances", "DescribeVpcs", "DescribeSecurityGroups"] {
         assert!(!Aws::ask_of(&aws.0.home(), bare, action, &[]).unwrap().contains("tagSet"), "{action}");
     }
@@ -140,11 +140,11 @@ fn between_two_moments_of_the_journal_every_describe_shows_the_same() {
             Some("ami") => &[("DescribeImages", "ImageId.1")],
             other => panic!("{other:?}"),
         };
-        let lens = Lens::clear(Moment(at));
+        let view = View::clear(Moment(at));
         let ask = |(action, parameter): &(&str, &str)| {
             let all = (*action == "DescribeInstanceStatus").then_some(("IncludeAllInstances", "true"));
             let parameters: Vec<_> = [(*parameter, id)].into_iter().chain(all).collect();
-            Aws::ask_of(&home, lens, action, &parameters).map_err(|refusal| refusal.message)
+            Aws::ask_of(&home, view, action, &parameters).map_err(|refusal| refusal.message)
         };
         calls.iter().map(ask).collect()
     };

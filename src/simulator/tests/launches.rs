@@ -1,6 +1,6 @@
 //! `RunInstances`.
 
-use crate::simulator::estate::{Launch, Place};
+use crate::simulator::account::{Launch, SubnetPlace};
 use crate::simulator::happening::What;
 use crate::simulator::ident::Kind;
 use crate::simulator::nat_gateway::NAT_HOST;
@@ -156,9 +156,9 @@ fn a_full_subnet_launches_what_fits_or_refuses_until_somebody_leaves() {
     let aws = Aws::with(10);
     let home = aws.0.home();
     let first = text(&run(&aws, &[]).unwrap(), "instanceId");
-    let (view, place) = (home.view(), Place::own(0));
-    let model = view.instance(view.number(&first).unwrap().unwrap(), view.now()).unwrap();
-    drop(view);
+    let (reading, place) = (home.reading(), SubnetPlace::own(0));
+    let model = reading.instance(reading.number(&first).unwrap().unwrap(), reading.now()).unwrap();
+    drop(reading);
     // All but one of the rest at once, as 1,000 to a call take a while to be written.
     let all = home.edit().run(&Launch { model, place, token: None }, 1, NAT_HOST - 8_192 - 2).unwrap();
     assert_eq!(all.len(), 8_188);

@@ -1,8 +1,8 @@
 //! Other accounts: roles that are assumed, regions, and what accounts share.
 
-use crate::simulator::lens::Lens;
 use crate::simulator::request::{Caller, Params};
 use crate::simulator::tests::{Aws, options, text, texts};
+use crate::simulator::view::View;
 use crate::simulator::world::World;
 use crate::simulator::{Options, sts};
 
@@ -69,9 +69,9 @@ fn further_regions_hold_instances_of_their_own() {
         regions: vec![("eu-west-1".to_owned(), 30), ("me-south-1".to_owned(), 5)],
         ..options(20)
     }));
-    let ids = |region: &str| aws.0.estate(&aws.0.options().account, region).instance_ids();
+    let ids = |region: &str| aws.0.account(&aws.0.options().account, region).instance_ids();
     assert_eq!((ids("us-east-1").len(), ids("eu-west-1").len(), ids("me-south-1").len()), (20, 30, 5));
-    assert!(ids("us-east-2").is_empty() && aws.0.estate(OTHER, "eu-west-1").instance_ids().is_empty());
+    assert!(ids("us-east-2").is_empty() && aws.0.account(OTHER, "eu-west-1").instance_ids().is_empty());
     assert_ne!(ids("us-east-1")[0], ids("eu-west-1")[0]);
 
     let shown = aws.get("DescribeRegions", &[]);
@@ -89,10 +89,10 @@ fn further_regions_hold_instances_of_their_own() {
 #[test]
 fn a_shared_vpc_is_its_owners_and_takes_the_participants_instances() {
     let aws = Aws::with(1_000);
-    let (home, other) = (aws.0.home(), aws.0.estate(OTHER, "us-east-1"));
+    let (home, other) = (aws.0.home(), aws.0.account(OTHER, "us-east-1"));
     let (vpc, owner) = (home.vpc_ids().remove(1), aws.0.options().account.clone());
     let get = |action: &str, parameters: &[(&str, &str)]| {
-        Aws::ask_of(&other, Lens::clear(aws.0.clock().moment()), action, parameters)
+        Aws::ask_of(&other, View::clear(aws.0.clock().moment()), action, parameters)
     };
     assert_eq!(get("DescribeVpcs", &[("VpcId.1", &vpc)]).unwrap_err().code, "InvalidVpcID.NotFound");
     assert!(aws.0.share_vpc(&owner, OTHER, "us-east-1", &home.vpc_ids()[0]).is_err());

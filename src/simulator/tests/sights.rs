@@ -18,9 +18,9 @@ fn ask(aws: &Aws, form: &str) -> Result<String, Refusal> {
     let (account, region) = ("123456789012", "us-east-1");
     let case = Case { service: Service::Ec2, action, account, region, params: &params };
     let now = aws.0.clock().moment();
-    let lens = aws.0.faults().judge(&case, now).lens;
-    let estate = aws.0.home();
-    answer(&Call { params: &params, estate: &estate, now, lens, request: "r" }, action)
+    let view = aws.0.faults().judge(&case, now).view;
+    let account = aws.0.home();
+    answer(&Call { params: &params, account: &account, now, view, request: "r" }, action)
 }
 
 /// One walk of all instances: the pages' documents.

@@ -106,7 +106,7 @@ fn completion_is_told_once_it_is_true_and_not_before() {
     let instance = texts(&aws.get("DescribeInstances", &database), "instanceId").remove(0);
     aws.get("CreateSnapshots", &[("InstanceSpecification.InstanceId", &instance)]);
     let hear = || {
-        let due = home.outbox().due(home.view().now());
+        let due = home.outbox().due(home.reading().now());
         let true_ones = due.into_iter().filter(|happening| home.came_true(&happening.what, happening.at));
         let mut heard = Vec::new();
         for happening in true_ones {

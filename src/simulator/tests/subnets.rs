@@ -1,9 +1,9 @@
 //! Subnets.
 
 use crate::simulator::ec2::{Call, answer};
-use crate::simulator::lens::{Lag, Lens, Loss};
 use crate::simulator::request::Params;
 use crate::simulator::tests::{Aws, text, texts};
+use crate::simulator::view::{Lag, Loss, View};
 
 #[test]
 fn each_vpc_has_a_subnet_in_each_zone_and_instances_are_in_them() {
@@ -51,23 +51,23 @@ fn what_describes_show_late_is_what_was_and_hidden_things_are_missing() {
     aws.advance(10);
     home.set_tag(&volume, "a", "b").unwrap();
     aws.advance(10);
-    let ask = |lens: Lens, action: &str, more: &str| {
+    let ask = |view: View, action: &str, more: &str| {
         let body = format!("Action={action}&Version=2016-11-15{more}");
         let params = Params::parse("", body.as_bytes());
-        answer(&Call { params: &params, estate: &home, now: aws.0.clock().moment(), lens, request: "r" }, action)
+        answer(&Call { params: &params, account: &home, now: aws.0.clock().moment(), view, request: "r" }, action)
     };
-    let at = |seconds: u64| Lens::clear(created.plus(std::time::Duration::from_secs(seconds)));
+    let at = |seconds: u64| View::clear(created.plus(std::time::Duration::from_secs(seconds)));
     let named = format!("&VolumeId.1={volume}");
     assert!(ask(at(20), "DescribeVolumes", &named).unwrap().contains("<key>a</key>"));
     assert!(!ask(at(5), "DescribeVolumes", &named).unwrap().contains("<key>a</key>"));
     assert!(ask(at(0), "DescribeVolumes", &named).unwrap().contains("creating"));
-    let before = Lens::clear(crate::simulator::clock::Moment(created.0 - 1));
+    let before = View::clear(crate::simulator::clock::Moment(created.0 - 1));
     assert_eq!(ask(before, "DescribeVolumes", &named).unwrap_err().code, "InvalidVolume.NotFound");
 
     let all = |share| Loss { seed: 1, share };
     let none = Loss::NONE;
-    let hidden = Lens::faulty(aws.0.clock().moment(), Lag::NONE, all(1.0), none, none);
-    let tagless = Lens::faulty(aws.0.clock().moment(), Lag::NONE, none, all(1.0), none);
+    let hidden = View::faulty(aws.0.clock().moment(), Lag::NONE, all(1.0), none, none);
+    let tagless = View::faulty(aws.0.clock().moment(), Lag::NONE, none, all(1.0), none);
     for (action, id) in [
         ("DescribeVolumes", "<size>"),
         ("DescribeSnapshots", "<snapshotId>"),

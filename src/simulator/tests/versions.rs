@@ -7,8 +7,8 @@ use fastrand::Rng;
 
 use crate::simulator::Options;
 use crate::simulator::clock::Moment;
-use crate::simulator::lens::Lens;
 use crate::simulator::tests::{Aws, options, texts};
+use crate::simulator::view::View;
 use crate::simulator::world::World;
 
 /// A describe, the set it answers, and the id of an item.
@@ -44,7 +44,7 @@ fn items(xml: &str, set: &str) -> Vec<String> {
 fn look(aws: &Aws, at: Moment) -> Shown {
     let mut shown = Shown::new();
     for (action, set, id) in LISTINGS {
-        let xml = Aws::ask_of(&aws.0.home(), Lens::clear(at), action, &[]).unwrap();
+        let xml = Aws::ask_of(&aws.0.home(), View::clear(at), action, &[]).unwrap();
         for item in items(&xml, set) {
             shown.insert(texts(&item, id).remove(0), item);
         }

@@ -147,10 +147,10 @@ fn a_volume_and_its_snapshots_keep_the_key_that_was_chosen() {
         let volume = make(&[("Encrypted", "true"), ("KmsKeyId", name)]);
         assert_eq!(text(&volume, "kmsKeyId"), chosen);
         aws.advance(1);
-        let shot = aws.get("CreateSnapshot", &[("VolumeId", &text(&volume, "volumeId"))]);
-        assert_eq!(text(&shot, "kmsKeyId"), chosen);
+        let snapshot = aws.get("CreateSnapshot", &[("VolumeId", &text(&volume, "volumeId"))]);
+        assert_eq!(text(&snapshot, "kmsKeyId"), chosen);
         aws.advance(60);
-        let again = make(&[("SnapshotId", &text(&shot, "snapshotId"))]);
+        let again = make(&[("SnapshotId", &text(&snapshot, "snapshotId"))]);
         assert_eq!(text(&again, "kmsKeyId"), chosen);
     }
 }
@@ -306,8 +306,11 @@ fn what_a_volume_was_can_be_asked_later() {
     let disk = number(Kind::Volume, &id);
     let mut told = Vec::new();
     let mut tell = |aws: &Aws| {
-        let view = home.view();
-        let state = view.scene().disk(disk, view.now()).map(|disk| (disk.state(view.now()), disk.attachment.is_some()));
+        let reading = home.reading();
+        let state = reading
+            .scene()
+            .disk(disk, reading.now())
+            .map(|disk| (disk.state(reading.now()), disk.attachment.is_some()));
         told.push((aws.0.clock().now(), state));
     };
     tell(&aws);
@@ -322,16 +325,16 @@ fn what_a_volume_was_can_be_asked_later() {
     home.delete_volume(&id).unwrap();
     aws.advance(5);
     tell(&aws);
-    let view = home.view();
+    let reading = home.reading();
     for (at, state) in &told {
         let at = crate::simulator::clock::Moment::of(*at);
-        let then = view.scene().disk(disk, at).map(|disk| (disk.state(at), disk.attachment.is_some()));
+        let then = reading.scene().disk(disk, at).map(|disk| (disk.state(at), disk.attachment.is_some()));
         // At a moment itself what began then holds.
         if *state != then {
             assert_eq!((*state, then), (Some(("available", false)), Some(("deleting", false))));
         }
     }
-    drop(view);
+    drop(reading);
     let start = aws.0.clock().now().as_second() - 20;
     let moments: Vec<i64> = home.moments(&id).iter().map(|moment| moment.as_second() - start).collect();
     assert_eq!(moments, [0, 1, 5, 6, 12, 15, 16]);
@@ -346,7 +349,7 @@ fn volumes_tell_of_their_making_attaching_and_end() {
     let id = text(&aws.get("CreateVolume", &[("AvailabilityZone", &zone), ("Size", "8")]), "volumeId");
     let mut heard = Vec::new();
     let mut hear = || {
-        for happening in home.outbox().due(home.view().now()) {
+        for happening in home.outbox().due(home.reading().now()) {
             match happening.what {
                 What::Volume { event, result, .. } => heard.push(format!("{event} {result}")),
                 What::Call { name, .. } => heard.push(name.to_owned()),

@@ -8,7 +8,7 @@ use parking_lot::RwLock;
 use crate::simulator::happening::{Happening, What};
 
 /// How many calls are remembered.
-pub(super) const MOST: usize = 10_000;
+pub(super) const MAX_RECORDS: usize = 10_000;
 
 /// The records of all accounts, oldest first.
 #[derive(Debug, Default)]
@@ -21,7 +21,7 @@ impl Trail {
             return;
         }
         let mut records = self.0.write();
-        if records.len() >= MOST {
+        if records.len() >= MAX_RECORDS {
             records.pop_front();
         }
         records.push_back(Arc::new(happening.clone()));

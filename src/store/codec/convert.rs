@@ -8,7 +8,8 @@ use super::disk::{
 };
 use super::document::{Body, Tree};
 use crate::model::event::Overlay;
-use crate::model::known::{Held, Tagging};
+use crate::model::evidence::Tagging;
+use crate::model::known::Held;
 use crate::model::{
     AccountId, ActionId, ApiCall, Cause, Change, Current, Event, Evidence, Group, GroupEvidence, Kind, Outcome,
     Provisional, Recorded, Region, ResourceId, Seq, Source, Timestamp, Value,

@@ -6,7 +6,7 @@ use redb::{ReadableTable, Table, WriteTransaction};
 
 use crate::model::known::fold;
 use crate::model::row::Project;
-use crate::model::{Cause, Current, Event, Recorded, ResourceId, RowFields, Seq, Timestamp};
+use crate::model::{Cause, Current, Event, Parked, Recorded, ResourceId, RowFields, Seq, Timestamp};
 use crate::store::codec::{self, DiskWatermark, Ledger};
 use crate::store::commit::{Touched, What};
 use crate::store::counted::{self, Plain, insert, remove, size};
@@ -14,7 +14,7 @@ use crate::store::dedupe::{self, Dedupe};
 use crate::store::derived::{row_bytes, subjects, tombstone};
 use crate::store::keys;
 use crate::store::meta::LEDGER_KEY;
-use crate::store::parked::{self, Parked};
+use crate::store::parked;
 use crate::store::tables::{
     BY_RESOURCE_TABLE, CURRENT_TABLE, EVENTS_TABLE, INTERVALS_TABLE, META_TABLE, ROWS_TABLE, TIMES_TABLE,
     TOMBSTONES_TABLE,

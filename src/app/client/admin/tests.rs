@@ -11,7 +11,7 @@ use crate::connection::handshake;
 use crate::connection::lock::Lock;
 use crate::connection::socket::ServerSocket;
 use crate::kinds::{self, INSTANCE};
-use crate::model::known::Evidence;
+use crate::model::Evidence;
 use crate::model::observation::Source;
 use crate::model::{AccountId, Cause, Document, Event, Region, ResourceId, Scope, Timestamp};
 use crate::store::{self, Batch, Options};

@@ -11,10 +11,10 @@ use crate::simulator::refusal::Refusal;
 
 /// The group of an id, if it exists now.
 pub(super) fn group_named(call: &Call, id: &str) -> Result<u64, Refusal> {
-    let number = call.estate.plan().idents.number(Kind::SecurityGroup, id);
+    let number = call.account.plan().idents.number(Kind::SecurityGroup, id);
     let number = number.map_err(|_| Refusal::malformed_resource(Kind::SecurityGroup, id))?;
-    let view = call.estate.view();
-    let number = number.filter(|number| view.holds(Kind::SecurityGroup, *number, view.now()));
+    let reading = call.account.reading();
+    let number = number.filter(|number| reading.holds(Kind::SecurityGroup, *number, reading.now()));
     number.ok_or_else(|| Refusal::unknown_resource(Kind::SecurityGroup, id))
 }
 
@@ -43,7 +43,7 @@ pub(super) fn permissions(call: &Call) -> Result<Vec<Permission>, Refusal> {
     }
     for (at, single) in found.iter().enumerate() {
         if found.iter().skip(at + 1).any(|other| single.same(other)) {
-            return Err(duplicate(single, call.estate.plan()));
+            return Err(duplicate(single, call.account.plan()));
         }
     }
     Ok(found)

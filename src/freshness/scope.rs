@@ -1,0 +1,154 @@
+//! How fresh one kind in one scope is.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::unproved::EventsUnproved;
+use super::unread::Unread;
+use crate::model::{Kind, Scope, Timestamp, Trouble};
+use crate::reconcile::credible;
+use crate::reconcile::guard::HeldBack;
+
+/// A sweep that ended complete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Swept {
+    /// When its first request was sent.
+    pub started: Timestamp,
+    /// When its last answer arrived.
+    pub ended: Timestamp,
+}
+
+/// The rules whose events together tell of every change of a kind, and what that allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EventRules {
+    /// From one sweep's start to the next one's while all of them are proved; never below the kind's interval.
+    pub interval: Duration,
+    /// Their slugs.
+    pub rules: &'static [&'static str],
+    /// The slug of that of them through which recorded calls come: it tells of them only where a trail logs.
+    pub trail: Option<&'static str>,
+}
+
+/// What events are to the sweeps of one (scope, kind) at a moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EventProof {
+    /// From one sweep's start to the next one's while events are proved to arrive.
+    pub interval: Duration,
+    /// From when until when events are proved to tell of every change, if they ever were; the end may have passed.
+    pub cover: Option<(Timestamp, Timestamp)>,
+    /// Why events are not proved to arrive; `None` while they are.
+    pub unproved: Option<EventsUnproved>,
+}
+
+/// The state of one (scope, kind).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScopeFreshness {
+    /// Which scope.
+    pub scope: Scope,
+    /// Which kind.
+    pub kind: Kind,
+    /// Since when it is no longer watched, because the regions that are watched were chosen anew; `None` while it is.
+    pub unwatched_since: Option<Timestamp>,
+    /// From one sweep's start to the next one's, unless events allow it to be longer.
+    pub interval: Duration,
+    /// What events are to its sweeps; `None` where events are not listened to, or do not tell of every change of the kind.
+    pub events: Option<EventProof>,
+    /// The last complete sweep, of this process or an earlier one.
+    pub complete: Option<Swept>,
+    /// Whether a sweep completed since this process started.
+    pub swept_now: bool,
+    /// When the running sweep started.
+    pub running_since: Option<Timestamp>,
+    /// How many resources the running or last sweep has shown.
+    pub seen: u64,
+    /// What the last attempt failed with, until one succeeds.
+    pub trouble: Option<Trouble>,
+    /// What the sweep under way failed with last: it goes on, and asks again.
+    pub stumble: Option<Trouble>,
+    /// The optional parameters that the last complete sweep was made without, because the endpoint does not know them.
+    pub left_out: Vec<&'static str>,
+    /// What is listed and cannot be read.
+    pub unreadable: Arc<Unread>,
+    /// Resources that the last complete sweep lacked, and that are not proved gone.
+    pub missing: u64,
+    /// Those that vanished all at once in the last complete sweep, and are not believed to be gone.
+    pub held: Option<HeldBack>,
+    /// When the last complete sweep started that lacked nothing and showed nothing doubtful: everything listed was known to be
+    /// so at this time or later.
+    pub settled: Option<Timestamp>,
+}
+
+impl ScopeFreshness {
+    /// Until when answers from this scope are fresh if nothing more is seen; `None` when they never were in this process.
+    ///
+    /// Stale means: the last complete sweep started longer ago than one interval and twice its own duration. While events are proved
+    /// to tell of every change since it started, the interval is the longer one; when the proof ends, the normal one holds at once.
+    #[must_use]
+    pub fn fresh_until(&self) -> Option<Timestamp> {
+        let complete = self.complete.filter(|_| self.swept_now && self.unwatched_since.is_none())?;
+        let until = |interval: Duration| complete.started + interval + 2 * complete.ended.since(complete.started);
+        let by_events = self.covering(complete).map(|(events, proved)| until(events.interval).min(proved));
+        Some(until(self.interval).max(by_events.unwrap_or_default()))
+    }
+
+    /// From one sweep's start to the next one's, as things are: the longer one while events are proved.
+    #[must_use]
+    pub fn current_interval(&self) -> Duration {
+        let complete = self.complete.filter(|_| self.swept_now);
+        let events = complete.and_then(|complete| self.covering(complete));
+        events.filter(|(events, _)| events.unproved.is_none()).map_or(self.interval, |(events, _)| events.interval)
+    }
+
+    /// The events that are proved to tell of every change since a sweep, and until when; that may have passed.
+    fn covering(&self, swept: Swept) -> Option<(&EventProof, Timestamp)> {
+        let events = self.events.as_ref()?;
+        let (since, until) = events.cover?;
+        (since <= swept.started).then_some((events, until))
+    }
+
+    /// When the last complete sweep started that left nothing open, as far as that can be said at `now`.
+    #[must_use]
+    pub fn settled_at(&self, now: Timestamp) -> Option<Timestamp> {
+        self.settled.filter(|settled| credible(*settled, now) == *settled)
+    }
+
+    /// What is failing: the last attempt, or the one under way.
+    #[must_use]
+    pub fn failing(&self) -> Option<&Trouble> {
+        self.stumble.as_ref().or(self.trouble.as_ref())
+    }
+
+    /// Why answers from this scope may be out of date at `now`; `None` while they are fresh.
+    #[must_use]
+    pub fn stale(&self, now: Timestamp) -> Option<String> {
+        if let Some(since) = self.unwatched_since {
+            return Some(format!("no longer watched since {since}"));
+        }
+        let Some(complete) = self.complete else {
+            return Some(match self.failing() {
+                Some(trouble) => format!("never swept: {}", trouble.what),
+                None if self.running_since.is_some() => format!("first sweep under way, {} seen", self.seen),
+                None => "never swept to the end".to_owned(),
+            });
+        };
+        if credible(complete.started, now) != complete.started {
+            return Some("the last complete sweep is dated ahead of now, by a clock that was wrong".to_owned());
+        }
+        if self.fresh_until().is_some_and(|until| now <= until) {
+            return None;
+        }
+        let age = now.since(complete.started).as_secs();
+        if let (Some(unproved), None, true) =
+            (self.events.as_ref().and_then(|events| events.unproved.as_ref()), self.failing(), self.swept_now)
+        {
+            return Some(format!("events are not proved to arrive: {unproved}; last complete sweep {age} s ago"));
+        }
+        Some(match (self.failing(), self.swept_now) {
+            (Some(trouble), _) => format!("last complete sweep {age} s ago: {}", trouble.what),
+            (None, false) => format!("not swept since the start; last complete sweep {age} s ago"),
+            (None, true) => format!("last complete sweep {age} s ago, later than expected"),
+        })
+    }
+}

@@ -1,0 +1,253 @@
+//! Everything that is known of freshness, as plain data: a signal changes it, and no clock is read here.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::event_path::EventPath;
+use super::event_totals::EventTotals;
+use super::scope::{EventProof, EventRules, ScopeFreshness, Swept};
+use super::signal::Signal;
+use super::watched::WatchedScope;
+use crate::model::{Kind, Scope, Timestamp, Trouble};
+use crate::store::Watermark;
+
+/// A moment, by both clocks that freshness is measured by.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Now {
+    /// In AWS time, by which sweeps and events are dated.
+    pub(super) dated: Timestamp,
+    /// By the steady clock, by which silence is measured.
+    pub(super) steady: Instant,
+}
+
+impl Now {
+    /// A moment of the steady clock in AWS time.
+    fn dated_at(self, steady: Instant) -> Timestamp {
+        if steady >= self.steady {
+            self.dated + steady.duration_since(self.steady)
+        } else {
+            self.dated - self.steady.duration_since(steady)
+        }
+    }
+}
+
+/// What is known of freshness.
+#[derive(Debug, Default)]
+pub(super) struct State {
+    pub(super) scopes: BTreeMap<(Scope, Kind), WatchedScope>,
+    /// How events reach each scope.
+    pub(super) paths: BTreeMap<Scope, EventPath>,
+    /// What became of the messages received, and what keeps the events of each queue from being received.
+    pub(super) totals: EventTotals,
+    /// What keeps AWS as a whole from being reached.
+    aws: Option<Trouble>,
+    /// What keeps the store from being read and written.
+    store: Option<Trouble>,
+    /// The kinds whose every change events tell of.
+    rules: HashMap<Kind, EventRules>,
+}
+
+impl State {
+    /// What an earlier process left in the store. `held` are the scopes that the store holds anything of: those without a watermark were
+    /// never swept completely. `retired` are those that are no longer watched, and since when.
+    pub(super) fn new(
+        watermarks: Vec<Watermark>,
+        held: impl IntoIterator<Item = (Scope, Kind)>,
+        intervals: &dyn Fn(&Kind) -> Duration,
+        rules: HashMap<Kind, EventRules>,
+        retired: &BTreeMap<Scope, Timestamp>,
+    ) -> Self {
+        let mut state = State { rules, ..State::default() };
+        for mark in watermarks.into_iter().filter(|mark| mark.complete) {
+            let interval = intervals(&mark.kind);
+            let complete = Some(Swept { started: mark.started, ended: mark.ended });
+            let key = (mark.scope.clone(), mark.kind.clone());
+            state.scopes.insert(key, WatchedScope::new(mark.scope, mark.kind, interval, complete));
+        }
+        for (scope, kind) in held {
+            state.watched(&scope, &kind, intervals(&kind));
+        }
+        state.retire(retired);
+        state
+    }
+
+    /// Takes a signal in that comes at `now`. Whether it may change what readers are answered.
+    pub(super) fn apply(&mut self, signal: Signal, now: Now) -> bool {
+        match signal {
+            Signal::Expected { scope, kind, interval } => {
+                self.watched(&scope, &kind, interval).state.interval = interval;
+                true
+            }
+            Signal::Retired(retired) => {
+                self.retire(&retired);
+                true
+            }
+            Signal::Aws(trouble) => {
+                self.aws = trouble;
+                true
+            }
+            Signal::Store(trouble) => {
+                self.store = trouble;
+                true
+            }
+            Signal::Listening { scope, source } => {
+                let trouble = self.totals.troubles.get(&*source.queue).cloned();
+                let path = self.path(scope);
+                path.listen(source);
+                path.receiving(trouble);
+                true
+            }
+            Signal::NoQueue { scope, why } => {
+                self.path(scope).miss(why);
+                true
+            }
+            Signal::CanariesSent { scope, at } => {
+                self.path(scope).canaries_sent(at, now.steady);
+                false
+            }
+            Signal::CanariesAnswered { scope, trouble } => {
+                self.path(scope).canaries_answered(trouble);
+                false
+            }
+            Signal::CanarySeen(canary) => self.path(canary.scope.clone()).canary_seen(&canary, now.dated, now.steady),
+            Signal::Receiving { queue, trouble } => {
+                let of_queue = |path: &&mut EventPath| path.source().is_some_and(|source| *source.queue == *queue);
+                for path in self.paths.values_mut().filter(of_queue) {
+                    path.receiving(trouble.clone());
+                }
+                match trouble {
+                    Some(trouble) => drop(self.totals.troubles.insert(queue, trouble)),
+                    None => drop(self.totals.troubles.remove(&queue)),
+                }
+                true
+            }
+            Signal::CallSeen { scope, at } => self.path(scope).call_seen(at, now.dated.since(at), now.steady),
+            Signal::Missed { scope, kind, at } => {
+                self.path(scope).missed(kind, at.min(now.dated));
+                true
+            }
+            Signal::ProofChanged => true,
+            Signal::Counted(count, number) => {
+                self.totals.add(count, number);
+                false
+            }
+            Signal::UnknownEvent { detail_type } => {
+                self.totals.add_unknown(&detail_type);
+                false
+            }
+            // Whoever sweeps is told of it; it says nothing of what is known.
+            Signal::TryNow => false,
+        }
+    }
+
+    /// What keeps everything from being seen. A store that cannot be read goes before AWS that cannot be reached: without it nothing
+    /// else can be told.
+    pub(super) fn trouble(&self) -> Option<&Trouble> {
+        self.store.as_ref().or(self.aws.as_ref())
+    }
+
+    /// What is kept of a kind in a scope, which is watched from now on if it was not yet.
+    pub(super) fn watched(&mut self, scope: &Scope, kind: &Kind, interval: Duration) -> &mut WatchedScope {
+        let new = || WatchedScope::new(scope.clone(), kind.clone(), interval, None);
+        self.scopes.entry((scope.clone(), kind.clone())).or_insert_with(new)
+    }
+
+    /// What readers are shown of a kind in a scope at `now`.
+    pub(super) fn shown(&self, watched: &WatchedScope, now: Now) -> ScopeFreshness {
+        let state = &watched.state;
+        ScopeFreshness { events: self.events(&state.scope, &state.kind, now), ..state.clone() }
+    }
+
+    /// What events are to the sweeps of a kind in a scope at `now`.
+    pub(super) fn events(&self, scope: &Scope, kind: &Kind, now: Now) -> Option<EventProof> {
+        let EventRules { interval, rules, trail } = *self.rules.get(kind)?;
+        let path = self.paths.get(scope).filter(|path| path.is_meant())?;
+        let cover = path.cover(rules, trail, now.steady);
+        let cover = cover.map(|cover| (cover.since.max(path.shows(kind)), now.dated_at(cover.until)));
+        Some(EventProof { interval, cover, unproved: path.unproved(rules, trail, now.steady) })
+    }
+
+    /// Marks exactly these scopes as no longer watched.
+    fn retire(&mut self, retired: &BTreeMap<Scope, Timestamp>) {
+        for ((scope, _), watched) in &mut self.scopes {
+            watched.state.unwatched_since = retired.get(scope).copied();
+        }
+    }
+
+    fn path(&mut self, scope: Scope) -> &mut EventPath {
+        self.paths.entry(scope).or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{AccountId, ErrorClass, Region, TroubleClass};
+
+    fn scope() -> Scope {
+        Scope { account: AccountId::new("123456789012"), region: Region::new("us-east-1") }
+    }
+
+    fn kind() -> Kind {
+        Kind::new("K")
+    }
+
+    fn now() -> Now {
+        Now { dated: Timestamp::from_millis(1_800_000_000_000), steady: Instant::now() }
+    }
+
+    fn trouble(class: TroubleClass) -> Trouble {
+        Trouble { class, what: "made up".to_owned(), fix: String::new(), since: now().dated, retry_at: None }
+    }
+
+    #[test]
+    fn a_scope_that_is_expected_is_shown_at_once_and_not_watched_any_more_when_it_is_retired() {
+        let mut state = State::default();
+        let interval = Duration::from_mins(1);
+        assert!(state.apply(Signal::Expected { scope: scope(), kind: kind(), interval }, now()));
+        let shown = |state: &State| state.shown(&state.scopes[&(scope(), kind())], now());
+        assert_eq!((shown(&state).interval, shown(&state).complete), (interval, None));
+        let since = now().dated;
+        assert!(state.apply(Signal::Retired(BTreeMap::from([(scope(), since)])), now()));
+        assert_eq!(shown(&state).unwatched_since, Some(since));
+        assert!(state.apply(Signal::Retired(BTreeMap::new()), now()));
+        assert_eq!(shown(&state).unwatched_since, None);
+    }
+
+    #[test]
+    fn trouble_of_the_store_is_shown_before_that_of_aws_and_each_until_it_ends() {
+        let mut state = State::default();
+        let class = |state: &State| state.trouble().map(|trouble| trouble.class);
+        let aws = TroubleClass::Call(ErrorClass::Transient);
+        state.apply(Signal::Aws(Some(trouble(aws))), now());
+        assert_eq!(class(&state), Some(aws));
+        state.apply(Signal::Store(Some(trouble(TroubleClass::Store))), now());
+        assert_eq!(class(&state), Some(TroubleClass::Store));
+        state.apply(Signal::Store(None), now());
+        assert_eq!(class(&state), Some(aws));
+        state.apply(Signal::Aws(None), now());
+        assert_eq!(class(&state), None);
+    }
+
+    #[test]
+    fn what_keeps_a_queue_from_being_received_holds_for_a_scope_that_listens_to_it_later() {
+        let mut state = State::default();
+        let denied = trouble(ErrorClass::Denied.into());
+        state.apply(Signal::Receiving { queue: "q".to_owned(), trouble: Some(denied.clone()) }, now());
+        let source = super::super::EventSource {
+            queue: "q".into(),
+            name: "muster".into(),
+            rules: Vec::new(),
+            sent_by: "serve-1".into(),
+            every: Duration::from_mins(1),
+            since: now().dated,
+        };
+        state.apply(Signal::Listening { scope: scope(), source }, now());
+        assert_eq!(state.paths[&scope()].unreceived(), Some(&denied));
+        state.apply(Signal::Receiving { queue: "q".to_owned(), trouble: None }, now());
+        assert_eq!(state.paths[&scope()].unreceived(), None);
+        assert!(state.totals.troubles.is_empty());
+    }
+}

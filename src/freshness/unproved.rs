@@ -1,0 +1,68 @@
+//! Why events are not proved to arrive.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::model::Trouble;
+use crate::model::text::shown;
+
+/// Why events are not proved to arrive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EventsUnproved {
+    /// Nothing is listened to.
+    Absent(Arc<Trouble>),
+    /// Another server receives from the same queue.
+    Shared {
+        /// Its name: hostile text.
+        by: Arc<str>,
+    },
+    /// Nothing can be put on the bus to prove it.
+    Unput(Arc<Trouble>),
+    /// Nothing can be received.
+    Unreceived(Arc<Trouble>),
+    /// No canary comes.
+    Silent {
+        /// Through which rule.
+        rule: Arc<str>,
+        /// For how long; `None` when none ever came.
+        since: Option<Duration>,
+    },
+    /// No event of a recorded call came lately.
+    NoTrail {
+        /// Through which rule.
+        rule: Arc<str>,
+    },
+}
+
+impl fmt::Display for EventsUnproved {
+    /// In words, with what to do about it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            EventsUnproved::Absent(trouble) => write!(f, "{}. {}", trouble.what, trouble.fix),
+            EventsUnproved::Shared { by } => write!(
+                f,
+                "another server ({}) receives from this queue too, and each takes events from the other; give each a queue of its own \
+                 (`muster setup --name`, `--events NAME`)",
+                shown(by, 40)
+            ),
+            EventsUnproved::Unput(trouble) => {
+                write!(f, "no canary can be put on the bus: {}. {}", trouble.what, trouble.fix)
+            }
+            EventsUnproved::Unreceived(trouble) => {
+                write!(f, "nothing can be taken in: {}. {}", trouble.what, trouble.fix)
+            }
+            EventsUnproved::Silent { rule, since: Some(since) } => {
+                write!(f, "no canary came through {rule} for {} s; run `muster doctor`", since.as_secs())
+            }
+            EventsUnproved::Silent { rule, since: None } => {
+                write!(f, "no canary has come through {rule} yet; run `muster doctor` if that lasts")
+            }
+            EventsUnproved::NoTrail { rule } => write!(
+                f,
+                "no event of a call came through {rule} within 24 hours, so that a CloudTrail trail logs is not proved; where \
+                 there is none, make a trail that logs management events"
+            ),
+        }
+    }
+}

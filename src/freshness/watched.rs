@@ -1,0 +1,145 @@
+//! What is kept in memory of one kind in one scope.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::scope::{ScopeFreshness, Swept};
+use super::unread::Unread;
+use crate::model::{Kind, Scope, Timestamp, UnreadableItem};
+use crate::reconcile::ScopeMemory;
+use crate::reconcile::guard::Hold;
+use crate::store::Watermark;
+
+/// What one (scope, kind) keeps in memory.
+#[derive(Debug)]
+pub(crate) struct WatchedScope {
+    pub(crate) state: ScopeFreshness,
+    pub(crate) memory: ScopeMemory,
+    /// How many the last complete sweep lacked too soon after other evidence of them.
+    spared: u64,
+    /// When the first complete sweep of this run started: a run is interrupted when a sweep comes later than expected.
+    since: Option<Timestamp>,
+    /// What the sweep under way shows and cannot be read.
+    unread: Unread,
+}
+
+/// What the end of a sweep means for the run of watching that it belongs to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Continuity {
+    /// The scope was never swept before.
+    First,
+    /// Nobody looked for a while before it: the run before it ended so.
+    Interrupted(Watermark),
+    /// It is one more of its run.
+    Continues,
+}
+
+impl WatchedScope {
+    /// Notes the end of a complete sweep, after its absences were judged. `spared` are missing too soon to say anything.
+    pub(crate) fn completed(&mut self, swept: Swept, spared: u64) -> Continuity {
+        let run = match (self.state.complete, self.since, self.state.fresh_until()) {
+            (None, ..) => Continuity::First,
+            (Some(_), Some(_), Some(until)) if swept.started > until => match self.watermark() {
+                Some(ended) => Continuity::Interrupted(ended),
+                None => Continuity::Continues,
+            },
+            _ => Continuity::Continues,
+        };
+        if run != Continuity::Continues {
+            self.since = None;
+        }
+        self.since.get_or_insert(swept.started);
+        self.spared = spared;
+        self.show_missing();
+        if self.state.missing == 0 && self.memory.doubtful() == 0 {
+            self.state.settled = Some(swept.started);
+        }
+        self.state.complete = Some(swept);
+        self.state.swept_now = true;
+        self.state.running_since = None;
+        self.state.trouble = None;
+        self.state.stumble = None;
+        let unread = std::mem::take(&mut self.unread).since(&self.state.unreadable);
+        if unread != *self.state.unreadable {
+            self.state.unreadable = Arc::new(unread);
+        }
+        run
+    }
+
+    /// Notes a resource that the sweep under way listed at `at` and that cannot be read.
+    pub(crate) fn unread(&mut self, item: UnreadableItem, at: Timestamp) {
+        Arc::make_mut(&mut self.state.unreadable).notice(&item, at);
+        self.unread.add(item, at);
+    }
+
+    /// Whether the sweep under way listed resources without an id.
+    pub(crate) fn lists_nameless(&self) -> bool {
+        self.unread.nameless() > 0
+    }
+
+    /// Begins to note what a sweep lists and cannot be read.
+    pub(crate) fn begin_unread(&mut self) {
+        self.unread = Unread::default();
+    }
+
+    /// Notes that a resource was read, or is gone.
+    pub(crate) fn read(&mut self, id: &str) {
+        self.unread.remove(id);
+        if self.state.unreadable.of(id).is_some() {
+            Arc::make_mut(&mut self.state.unreadable).remove(id);
+        }
+    }
+
+    /// When somebody had looked last before a sweep that starts at `at`, when nobody did for a while; `None` while watching goes
+    /// on, and before anybody ever looked.
+    pub(crate) fn unwatched_since(&self, at: Timestamp) -> Option<Timestamp> {
+        let complete = self.state.complete?;
+        let goes_on = self.state.fresh_until().is_some_and(|until| at <= until);
+        (!goes_on).then_some(complete.started)
+    }
+
+    /// Brings what is shown of missing resources up to what is remembered of them.
+    pub(crate) fn show_missing(&mut self) {
+        self.state.missing = self.memory.missing() as u64 + self.spared;
+        self.state.held = self.memory.hold().map(Hold::shown);
+    }
+
+    /// The watermark worth saving: that of this process's complete sweeps, where the last one left nothing open.
+    pub(super) fn watermark(&self) -> Option<Watermark> {
+        self.run().filter(|run| self.state.settled == Some(run.started))
+    }
+
+    /// The run of watching that goes on, whether or not its last sweep left something open.
+    pub(super) fn run(&self) -> Option<Watermark> {
+        let (swept, since) = (self.state.complete?, self.since?);
+        let (scope, kind) = (self.state.scope.clone(), self.state.kind.clone());
+        Some(Watermark { scope, kind, since, started: swept.started, ended: swept.ended, complete: true })
+    }
+
+    pub(super) fn new(scope: Scope, kind: Kind, interval: Duration, complete: Option<Swept>) -> Self {
+        WatchedScope {
+            state: ScopeFreshness {
+                scope,
+                kind,
+                unwatched_since: None,
+                interval,
+                events: None,
+                complete,
+                swept_now: false,
+                running_since: None,
+                seen: 0,
+                trouble: None,
+                stumble: None,
+                left_out: Vec::new(),
+                unreadable: Arc::default(),
+                missing: 0,
+                held: None,
+                settled: complete.map(|swept| swept.started),
+            },
+            memory: ScopeMemory::default(),
+            spared: 0,
+            since: None,
+            unread: Unread::default(),
+        }
+    }
+}

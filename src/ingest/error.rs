@@ -1,0 +1,42 @@
+//! Why nothing was recorded.
+
+use std::sync::Arc;
+
+use thiserror::Error;
+
+use crate::store::{CommitError, ReadError};
+
+/// Why nothing was recorded.
+#[derive(Debug, Error)]
+pub enum IngestError {
+    /// The server is stopping.
+    #[error("the server is stopping and records nothing more; repeat the call when it runs again")]
+    Stopped,
+    /// The store could not be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The store could not be written.
+    #[error(transparent)]
+    Commit(#[from] CommitError),
+    /// One of these kept several notifications, which were to be stored together, from being stored.
+    #[error(transparent)]
+    Together(#[from] Arc<IngestError>),
+}
+
+impl IngestError {
+    /// Whether what was to be recorded is to blame, alone: it meets a damaged record, or has no stored form.
+    pub(super) fn is_of_one(&self) -> bool {
+        match self {
+            IngestError::Read(ReadError::Damaged(_))
+            | IngestError::Commit(CommitError::Damaged(_) | CommitError::Unencodable(_)) => true,
+            IngestError::Together(error) => error.is_of_one(),
+            IngestError::Stopped | IngestError::Read(ReadError::Unavailable(_)) | IngestError::Commit(_) => false,
+        }
+    }
+
+    /// Whether the same may be recorded when it is submitted again.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        !matches!(self, IngestError::Stopped) && !self.is_of_one()
+    }
+}

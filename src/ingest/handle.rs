@@ -1,0 +1,169 @@
+//! The way into the writer loop for everybody else.
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::error::IngestError;
+use super::work::{Lane, Notifications, Observed, Parking, Record, RegionChoice, Taken};
+use crate::freshness::{Freshness, Signal};
+use crate::model::{
+    ActionId, Cause, Event, Notification, Observation, Outcome, Parked, Region, ResourceId, Seq, SharedClock,
+    SweepMessage,
+};
+use crate::notify::{ChangeHub, Topic};
+
+/// The way in for everybody else. Clones share the lanes.
+#[derive(Clone)]
+pub struct Handle {
+    pub(super) choices: mpsc::Sender<RegionChoice>,
+    pub(super) tools: mpsc::Sender<Record>,
+    pub(super) notifications: mpsc::Sender<Notifications>,
+    pub(super) refresh: mpsc::Sender<Record>,
+    pub(super) parking: mpsc::Sender<Parking>,
+    pub(super) pages: mpsc::Sender<SweepMessage>,
+    pub(super) freshness: Freshness,
+    pub(super) hub: ChangeHub,
+    pub(super) clock: SharedClock,
+}
+
+impl Handle {
+    /// Submits observations and waits until what they change is durable.
+    ///
+    /// # Errors
+    ///
+    /// When the server stops or the store fails: then nothing is promised.
+    pub async fn observe(
+        &self,
+        lane: Lane,
+        observations: Vec<Observation>,
+        cause: Cause,
+    ) -> Result<Observed, IngestError> {
+        self.send(lane, Vec::new(), observations, cause).await
+    }
+
+    /// Submits notifications and waits until what they change is durable; says of each, in order, what became of it. What several
+    /// callers submit at the same time is stored together.
+    ///
+    /// # Errors
+    ///
+    /// When the server stops or the store fails: then nothing is promised, and all of them should come again. Those that were
+    /// stored all the same are known then.
+    pub async fn notify(&self, notifications: Vec<Notification>) -> Result<Vec<Taken>, IngestError> {
+        let (done, outcome) = oneshot::channel();
+        self.notifications.send(Notifications { notifications, done }).await.map_err(|_| IngestError::Stopped)?;
+        outcome.await.map_err(|_| IngestError::Stopped)?
+    }
+
+    /// Keeps messages of a queue that cannot be read. They are durable when this returns: then they can be deleted from the queue.
+    ///
+    /// # Errors
+    ///
+    /// When the server stops or the store fails: then the messages must stay in the queue.
+    pub async fn park(&self, messages: Vec<Parked>) -> Result<(), IngestError> {
+        let (done, outcome) = oneshot::channel();
+        self.parking.send(Parking { messages, done }).await.map_err(|_| IngestError::Stopped)?;
+        outcome.await.map_err(|_| IngestError::Stopped)?
+    }
+
+    /// Says that only these regions are watched from now on, and waits until that is durable: nothing is recorded of a scope that is
+    /// noted as no longer watched.
+    ///
+    /// # Errors
+    ///
+    /// When the server stops or the store fails: then the regions must not be swept yet.
+    pub async fn watch_only(&self, regions: Vec<Region>) -> Result<(), IngestError> {
+        let (done, outcome) = oneshot::channel();
+        self.choices.send(RegionChoice { regions, done }).await.map_err(|_| IngestError::Stopped)?;
+        outcome.await.map_err(|_| IngestError::Stopped)?
+    }
+
+    /// Records that `tool` is about to call AWS for `targets`. Durable when this returns.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Handle::observe`]; then the call must not be made.
+    pub async fn begin(&self, tool: &str, targets: Vec<ResourceId>) -> Result<ActionId, IngestError> {
+        let action = ActionId(fastrand::u64(..));
+        let event = Event::ActionRequested { action, tool: tool.to_owned(), targets };
+        let cause = Cause::Tool { action };
+        self.send(Lane::Tools, vec![(cause.clone(), event)], Vec::new(), cause).await?;
+        Ok(action)
+    }
+
+    /// Records how the call ended, with what AWS's answer shows. A read at the seq returned sees it.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Handle::observe`]; AWS has acted all the same, and the next sweep will show it.
+    pub async fn finish(
+        &self,
+        action: ActionId,
+        outcome: Outcome,
+        observations: Vec<Observation>,
+    ) -> Result<Seq, IngestError> {
+        let cause = Cause::Tool { action };
+        let event = Event::ActionFinished { action, outcome };
+        Ok(self.send(Lane::Tools, vec![(cause.clone(), event)], observations, cause).await?.seq)
+    }
+
+    /// Records in one step that `tool` called AWS for `targets` and how the call ended, for a call that was to change nothing and
+    /// did: a dry run that was carried out. A read at the seq returned sees it.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Handle::finish`].
+    pub async fn acted(
+        &self,
+        action: ActionId,
+        tool: &str,
+        targets: Vec<ResourceId>,
+        outcome: Outcome,
+        observations: Vec<Observation>,
+    ) -> Result<Seq, IngestError> {
+        let cause = Cause::Tool { action };
+        let requested = Event::ActionRequested { action, tool: tool.to_owned(), targets };
+        let finished = Event::ActionFinished { action, outcome };
+        let entries = vec![(cause.clone(), requested), (cause.clone(), finished)];
+        Ok(self.send(Lane::Tools, entries, observations, cause).await?.seq)
+    }
+
+    /// Submits a step of a listing. Waits while two pages wait already.
+    ///
+    /// # Errors
+    ///
+    /// [`IngestError::Stopped`] when the server stops.
+    pub async fn sweep(&self, message: SweepMessage) -> Result<(), IngestError> {
+        self.pages.send(message).await.map_err(|_| IngestError::Stopped)
+    }
+
+    /// Reports something that bears on how fresh the copy is. What is asked after this returns is answered by it; nothing of it is stored.
+    pub fn signal(&self, signal: Signal) {
+        let is_news = matches!(signal, Signal::ProofChanged);
+        self.freshness.signal(signal);
+        if is_news {
+            self.hub.mark([Topic::Freshness, Topic::Summary], self.clock.now());
+        }
+    }
+
+    /// How fresh everything is.
+    #[must_use]
+    pub fn freshness(&self) -> &Freshness {
+        &self.freshness
+    }
+
+    async fn send(
+        &self,
+        lane: Lane,
+        entries: Vec<(Cause, Event)>,
+        observations: Vec<Observation>,
+        cause: Cause,
+    ) -> Result<Observed, IngestError> {
+        let (done, outcome) = oneshot::channel();
+        let lane = match lane {
+            Lane::Tools => &self.tools,
+            Lane::Refresh => &self.refresh,
+        };
+        let record = Record { entries, observations, cause, done };
+        lane.send(record).await.map_err(|_| IngestError::Stopped)?;
+        outcome.await.map_err(|_| IngestError::Stopped)?
+    }
+}

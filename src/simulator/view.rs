@@ -1,0 +1,218 @@
+//! How one request sees the account: some things late, some not at all, some without their tags.
+//!
+//! A [`View`] is made once a request, from the faults that are set, and is a handful of numbers: asking it about a resource
+//! draws from them and the resource's own number, so an answer does not depend on who asked what before. Only describes
+//! look through it. Mutations and their dry runs see [`View::now`], as AWS's write path does.
+
+use std::time::Duration;
+
+use crate::simulator::clock::Moment;
+use crate::simulator::dice::Dice;
+use crate::simulator::ident::Kind;
+
+/// How one request sees the account.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct View {
+    now: Moment,
+    lag: Lag,
+    hidden: Loss,
+    tagless: Loss,
+    stuck: Loss,
+}
+
+/// How one request sees one resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Sight {
+    /// The resource is answered as it was then; what did not exist then is not found.
+    pub(crate) at: Moment,
+    /// The resource is missing from this answer.
+    pub(crate) hidden: bool,
+    /// Its tags are missing from this answer.
+    pub(crate) tagless: bool,
+}
+
+/// What a view may show wrong in some answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "four faults that have nothing to do with each other")]
+pub(crate) struct Staleness {
+    pub(crate) late: bool,
+    pub(crate) hiding: bool,
+    pub(crate) losing_tags: bool,
+    pub(crate) sticking: bool,
+}
+
+/// How late resources are seen: each by its own share of the most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Lag {
+    pub(crate) seed: u64,
+    /// In milliseconds; 0 is off.
+    pub(crate) most: u64,
+    /// The number of the call when every call draws anew, so that a later one may see an earlier moment. Without it a
+    /// resource's lag drifts slower than time passes, and no resource is ever seen to go back.
+    pub(crate) call: Option<u64>,
+}
+
+/// What a share of the resources has lost.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Loss {
+    pub(crate) seed: u64,
+    /// From 0, nobody, to 1, everybody.
+    pub(crate) share: f64,
+}
+
+impl View {
+    /// One that hides nothing: everything as of `now`.
+    pub(crate) const fn clear(now: Moment) -> Self {
+        Self { now, lag: Lag::NONE, hidden: Loss::NONE, tagless: Loss::NONE, stuck: Loss::NONE }
+    }
+
+    /// One with faults.
+    pub(crate) const fn faulty(now: Moment, lag: Lag, hidden: Loss, tagless: Loss, stuck: Loss) -> Self {
+        Self { now, lag, hidden, tagless, stuck }
+    }
+
+    /// The same faults at another moment: the request had to wait.
+    pub(crate) const fn of_moment(mut self, now: Moment) -> Self {
+        self.now = now;
+        self
+    }
+
+    /// The moment of the request.
+    pub(crate) const fn now(&self) -> Moment {
+        self.now
+    }
+
+    /// How the request sees the `number`th thing of `kind`.
+    pub(crate) fn of(&self, kind: Kind, number: u64) -> Sight {
+        Sight {
+            at: self.lag.behind(self.now, kind, number),
+            hidden: self.hidden.strikes(kind, number),
+            tagless: self.tagless.strikes(kind, number),
+        }
+    }
+
+    /// Which faults it has.
+    pub(crate) fn staleness(&self) -> Staleness {
+        Staleness {
+            late: self.lag.most > 0,
+            hiding: self.hidden.share > 0.0,
+            losing_tags: self.tagless.share > 0.0,
+            sticking: self.stuck.share > 0.0,
+        }
+    }
+
+    /// Whether the `number`th thing of `kind`, begun by this request, never gets ready: a snapshot that stays `pending`.
+    pub(crate) fn sticks(&self, kind: Kind, number: u64) -> bool {
+        self.stuck.strikes(kind, number)
+    }
+}
+
+impl Lag {
+    pub(crate) const NONE: Self = Self { seed: 0, most: 0, call: None };
+
+    fn behind(self, now: Moment, kind: Kind, number: u64) -> Moment {
+        if self.most == 0 {
+            return now;
+        }
+        let late = match self.call {
+            Some(call) => self.draw(kind, number, call),
+            None => self.drifting(now, kind, number),
+        };
+        Moment(now.0.saturating_sub_unsigned(late))
+    }
+
+    /// A lag that goes from one draw to the next in a straight line over four times the most, so that it changes by at most
+    /// a quarter of the time that passes.
+    fn drifting(self, now: Moment, kind: Kind, number: u64) -> u64 {
+        let length = self.most.saturating_mul(4).max(1);
+        let since = now.0.unsigned_abs();
+        let (epoch, within) = (since / length, since % length);
+        let (from, to) = (self.draw(kind, number, epoch), self.draw(kind, number, epoch + 1));
+        let moved = u128::from(from.abs_diff(to)) * u128::from(within) / u128::from(length);
+        let moved = u64::try_from(moved).unwrap_or(0);
+        if to > from { from + moved } else { from - moved }
+    }
+
+    /// From 0 to the most.
+    fn draw(self, kind: Kind, number: u64, round: u64) -> u64 {
+        let seed = Dice::new(self.seed, round).next();
+        thing(seed, kind, number).below(self.most.saturating_add(1))
+    }
+}
+
+impl Loss {
+    pub(crate) const NONE: Self = Self { seed: 0, share: 0.0 };
+
+    fn strikes(self, kind: Kind, number: u64) -> bool {
+        self.share > 0.0 && thing(self.seed, kind, number).chance(self.share)
+    }
+}
+
+fn thing(seed: u64, kind: Kind, number: u64) -> Dice {
+    Dice::new(Dice::new(seed, kind as u64).next(), number)
+}
+
+/// A lag as [`Lag::most`] counts it.
+pub(crate) fn most(lag: Duration) -> u64 {
+    u64::try_from(lag.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Moment = Moment(1_795_348_800_000);
+
+    fn late(call: Option<u64>) -> View {
+        let lag = Lag { seed: 7, most: 5_000, call };
+        View::faulty(NOW, lag, Loss::NONE, Loss::NONE, Loss::NONE)
+    }
+
+    #[test]
+    fn a_clear_lens_shows_everything_as_it_is_now() {
+        let view = View::clear(NOW);
+        for number in 0..100 {
+            assert_eq!(view.of(Kind::Instance, number), Sight { at: NOW, hidden: false, tagless: false });
+            assert!(!view.sticks(Kind::Snapshot, number));
+        }
+    }
+
+    #[test]
+    fn a_lag_differs_by_resource_up_to_its_most() {
+        for view in [late(None), late(Some(3))] {
+            let lags: Vec<i64> = (0..1_000).map(|number| NOW.0 - view.of(Kind::Instance, number).at.0).collect();
+            assert!(lags.iter().all(|lag| (0..=5_000).contains(lag)));
+            let mean = lags.iter().sum::<i64>() / 1_000;
+            assert!((2_200..2_800).contains(&mean), "{mean}");
+            assert_ne!(view.of(Kind::Instance, 1).at, view.of(Kind::Volume, 1).at);
+        }
+    }
+
+    #[test]
+    fn a_resource_is_never_seen_to_go_back_unless_every_call_draws_anew() {
+        let seen = |after: i64, call| {
+            let view = View { now: Moment(NOW.0 + after), ..late(call) };
+            view.of(Kind::Instance, 5).at
+        };
+        let steady: Vec<Moment> = (0..600).map(|n| seen(n * 100, None)).collect();
+        assert!(steady.is_sorted());
+        let drawn: Vec<Moment> = (0..600).map(|n| seen(n * 100, Some(n.unsigned_abs()))).collect();
+        assert!(!drawn.is_sorted());
+    }
+
+    #[test]
+    fn a_loss_takes_its_share_and_the_same_ones_each_time() {
+        let loss = |seed| Loss { seed, share: 0.3 };
+        let view = View::faulty(NOW, Lag::NONE, loss(1), loss(2), loss(3));
+        let count = |of: fn(&View, u64) -> bool| (0..10_000).filter(|number| of(&view, *number)).count();
+        for of in [
+            |view: &View, number| view.of(Kind::Instance, number).hidden,
+            |view: &View, number| view.of(Kind::Instance, number).tagless,
+            |view: &View, number| view.sticks(Kind::Snapshot, number),
+        ] {
+            let struck = count(of);
+            assert!((2_800..3_200).contains(&struck), "{struck}");
+            assert_eq!(struck, count(of));
+        }
+    }
+}

@@ -1,0 +1,281 @@
+//! Brings what a batch of messages says to the writer, and deletes the messages once that is durable.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::time::sleep;
+
+use crate::aws::queue::Queue;
+use crate::freshness::{EventCount, Signal};
+use crate::ingest::{Handle, IngestError, Taken};
+use crate::model::{Notification, Parked, SharedClock, Timestamp, Trouble, TroubleClass};
+use crate::source::events::envelope::{Says, Undecodable};
+use crate::source::events::{Illegible, Mailbox, Received};
+
+/// How long messages are held from coming again while the writer does not take what they say.
+const HOLD: Duration = Duration::from_mins(1);
+
+/// From one time that they are held to the next. The first comes before the shortest visibility that makes sense is over.
+const HOLD_EVERY: Duration = Duration::from_secs(15);
+
+/// How long the writer is left alone after it could not store something.
+const AFTER_TROUBLE: Duration = Duration::from_secs(1);
+
+/// After how long a notice about a resource that is not known comes again: by then a describe may have shown it.
+const COMES_AGAIN: Duration = Duration::from_secs(20);
+
+/// How often such a notice is received before it is let go.
+const RECEIVES: u32 = 3;
+
+/// After how many receives a message that cannot be read is taken out of the queue. A dead-letter queue that gets messages after
+/// fewer receives, as the one of `muster setup` does, gets them first.
+const PARK_AFTER: u32 = 10;
+
+/// How many unreadable messages are remembered, so that each is logged once.
+const REMEMBERED: usize = 1_000;
+
+/// The messages that could not be read. Shared by the receivers of a queue, as a message may come to any of them.
+#[derive(Clone, Default)]
+pub(in crate::watch) struct Unreadable(Arc<Mutex<(BTreeSet<String>, VecDeque<String>)>>);
+
+impl Unreadable {
+    /// Whether a message is new here.
+    fn meet(&self, message: &str) -> bool {
+        let (known, order) = &mut *self.0.lock();
+        let is_new = known.insert(message.to_owned());
+        if is_new {
+            order.push_back(message.to_owned());
+            if order.len() > REMEMBERED
+                && let Some(oldest) = order.pop_front()
+            {
+                known.remove(&oldest);
+            }
+        }
+        is_new
+    }
+}
+
+/// How carrying a batch ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Carried {
+    /// Everything that can be done about it is done.
+    Done,
+    /// The writer takes nothing more.
+    Stopped,
+}
+
+/// What one receiver does with messages.
+pub(super) struct Carrier {
+    pub(super) mailbox: Mailbox,
+    pub(super) queue: Arc<Queue>,
+    pub(super) ingest: Handle,
+    pub(super) clock: SharedClock,
+    pub(super) unreadable: Unreadable,
+}
+
+/// Messages that say something of resources: the receipt of each and how often it was received, and what they say.
+#[derive(Default)]
+struct Batch {
+    receipts: Vec<(String, u32)>,
+    notifications: Vec<Notification>,
+}
+
+impl Carrier {
+    /// Brings messages to the writer, and deletes those that are done with.
+    pub(super) async fn carry(self: Arc<Self>, messages: Vec<Received>) -> Carried {
+        let mut done = Vec::new();
+        let mut batch = Batch::default();
+        let mut hopeless = Vec::new();
+        for Received { receipt, message, receives, told } in messages {
+            self.count(EventCount::Received, 1);
+            let told = match told {
+                Ok(told) => told,
+                Err(illegible) => {
+                    self.undecodable(&message, &illegible.why);
+                    if receives >= PARK_AFTER {
+                        hopeless.push((receipt, self.parked(message, receives, illegible)));
+                    }
+                    continue;
+                }
+            };
+            if let Some((scope, at)) = told.trail() {
+                for kind in told.untold() {
+                    self.ingest.signal(Signal::Missed { scope: scope.clone(), kind, at });
+                }
+                self.ingest.signal(Signal::CallSeen { scope, at });
+            }
+            match told.says {
+                Says::Resources(notification) => {
+                    batch.receipts.push((receipt, receives));
+                    batch.notifications.push(notification);
+                }
+                Says::Canary(canary) => {
+                    self.count(EventCount::Canaries, 1);
+                    self.ingest.signal(Signal::CanarySeen(canary));
+                    done.push(receipt);
+                }
+                Says::Call { .. } => done.push(receipt),
+                Says::Nothing => {
+                    self.ingest.signal(Signal::UnknownEvent { detail_type: told.detail_type });
+                    done.push(receipt);
+                }
+            }
+        }
+        // What says nothing of resources does not wait for the store.
+        let ((), (), carried) = futures::join!(self.delete(done), self.park(hopeless), self.tell(batch));
+        carried
+    }
+
+    /// A message that cannot be read, as it is kept.
+    fn parked(&self, message: String, receives: u32, Illegible { why, body }: Illegible) -> Parked {
+        let bytes = u64::try_from(body.len()).unwrap_or(u64::MAX);
+        let queue = self.queue.to_string();
+        Parked { message, queue, at: self.clock.now(), receives, why: why.to_string(), body, bytes }.cut()
+    }
+
+    /// Keeps messages in the store, and deletes them from the queue once that is durable. Until then they come again.
+    async fn park(&self, hopeless: Vec<(String, Parked)>) {
+        let (receipts, messages): (Vec<String>, Vec<Parked>) = hopeless.into_iter().unzip();
+        if receipts.is_empty() {
+            return;
+        }
+        let number = receipts.len();
+        match self.ingest.park(messages).await {
+            Ok(()) => {
+                self.count(EventCount::Parked, number);
+                tracing::warn!(
+                    queue = %self.queue, number,
+                    "messages that cannot be read are kept in the store and deleted from the queue: muster doctor shows them"
+                );
+                self.delete(receipts).await;
+            }
+            Err(error) => {
+                tracing::warn!(queue = %self.queue, %error, "messages that cannot be read stay in the queue, as they cannot be kept");
+            }
+        }
+    }
+
+    /// Has the writer record what messages say.
+    async fn tell(&self, batch: Batch) -> Carried {
+        let Batch { receipts, notifications } = batch;
+        if notifications.is_empty() {
+            return Carried::Done;
+        }
+        let taken = match self.submit(&receipts, &notifications).await {
+            Ok(taken) => taken,
+            Err(IngestError::Stopped) => return Carried::Stopped,
+            Err(error) => {
+                tracing::warn!(queue = %self.queue, %error, "events meet a damaged record, and are left in the queue");
+                return Carried::Done;
+            }
+        };
+        let (mut done, mut early) = (Vec::new(), Vec::new());
+        for ((receipt, receives), taken) in receipts.into_iter().zip(taken) {
+            match taken {
+                Taken::Applied(_) => self.count(EventCount::Applied, 1),
+                Taken::Unchanged => self.count(EventCount::Unchanged, 1),
+                Taken::Repeated => self.count(EventCount::Repeated, 1),
+                Taken::Unknown if receives < RECEIVES => {
+                    early.push(receipt);
+                    continue;
+                }
+                Taken::Unknown => self.count(EventCount::LetGo, 1),
+                Taken::Damaged => continue,
+            }
+            done.push(receipt);
+        }
+        let again = async {
+            if !early.is_empty() {
+                self.mailbox.hold(early, COMES_AGAIN).await;
+            }
+        };
+        let ((), ()) = futures::join!(self.delete(done), again);
+        Carried::Done
+    }
+
+    /// Submits notifications until they are durable, and holds the messages meanwhile.
+    async fn submit(
+        &self,
+        receipts: &[(String, u32)],
+        notifications: &[Notification],
+    ) -> Result<Vec<Taken>, IngestError> {
+        let mut submitting = pin!(async {
+            let mut failing: Option<Timestamp> = None;
+            loop {
+                match self.ingest.notify(notifications.to_vec()).await {
+                    Err(error) if error.is_passing() => {
+                        tracing::warn!(queue = %self.queue, %error, "events are not recorded yet, and are held");
+                        // Canaries still come, but what comes with them is not known.
+                        let since = *failing.get_or_insert_with(|| self.clock.now());
+                        self.receiving(Some(unstored(&error, since)));
+                        sleep(AFTER_TROUBLE).await;
+                    }
+                    outcome => {
+                        if failing.is_some() {
+                            self.receiving(None);
+                        }
+                        break outcome;
+                    }
+                }
+            }
+        });
+        loop {
+            tokio::select! {
+                biased;
+                outcome = &mut submitting => break outcome,
+                () = sleep(HOLD_EVERY) => {}
+            }
+            let receipts = receipts.iter().map(|(receipt, _)| receipt.clone()).collect();
+            let mut holding = pin!(self.mailbox.hold(receipts, HOLD));
+            tokio::select! {
+                biased;
+                outcome = &mut submitting => break outcome,
+                held = &mut holding => if held.failed > 0 {
+                    tracing::warn!(queue = %self.queue, failed = held.failed, "events that wait may come a second time");
+                }
+            }
+        }
+    }
+
+    async fn delete(&self, receipts: Vec<String>) {
+        if receipts.is_empty() {
+            return;
+        }
+        let deleted = self.mailbox.let_go(receipts).await;
+        self.count(EventCount::Deleted, deleted.done);
+        self.count(EventCount::DeleteFailures, deleted.failed);
+        if deleted.failed > 0 {
+            tracing::warn!(queue = %self.queue, failed = deleted.failed, "events stay in the queue, and come again");
+        }
+    }
+
+    fn undecodable(&self, message: &str, error: &Undecodable) {
+        self.count(EventCount::Undecodable, 1);
+        if self.unreadable.meet(message) {
+            tracing::warn!(queue = %self.queue, message, %error, "an event cannot be read, and is left in the queue");
+        }
+    }
+
+    fn count(&self, what: EventCount, number: usize) {
+        self.ingest.signal(Signal::Counted(what, number));
+    }
+
+    /// Shows what keeps the queue's events from being received, or that nothing does any more.
+    pub(super) fn receiving(&self, trouble: Option<Trouble>) {
+        self.ingest.signal(Signal::Receiving { queue: self.queue.to_string(), trouble });
+    }
+}
+
+/// Why what events say is not known yet.
+fn unstored(error: &IngestError, since: Timestamp) -> Trouble {
+    Trouble {
+        class: TroubleClass::Store,
+        what: format!("what events say cannot be stored: {error}"),
+        fix: "They are held until it can".to_owned(),
+        since,
+        retry_at: None,
+    }
+}

@@ -1,0 +1,81 @@
+//! Watches a scope: one account in one region.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Notify, watch};
+
+use super::listener::EventListener;
+use super::refresh::{self, Dispatcher};
+use super::sweeps::Referring;
+use super::tasks::Tasks;
+use super::{intervals, sweeps};
+use crate::aws::Aws;
+use crate::freshness::Signal;
+use crate::ingest::Handle;
+use crate::kinds::KindSpec;
+use crate::model::Scope;
+use crate::source::poll::{Gate, Plan};
+use crate::source::referred::{Referred, ReferredIds};
+
+/// What the watchers of all scopes share.
+pub(super) struct ScopeWatchers {
+    pub(super) aws: Aws,
+    pub(super) ingest: Handle,
+    pub(super) tasks: Tasks,
+    pub(super) dispatcher: Dispatcher,
+    pub(super) listener: EventListener,
+    pub(super) intervals: Vec<(&'static KindSpec, Duration)>,
+    /// By the slug of a kind that is asked for by id too: answers these ids.
+    pub(super) referred: HashMap<&'static str, ReferredIds>,
+}
+
+impl ScopeWatchers {
+    /// Starts the watcher of a scope: sweeps and refreshes of each kind, and its events where they are listened to.
+    pub(super) fn start(&self, scope: Scope) {
+        tracing::info!(%scope, "watching");
+        let ScopeWatchers { aws, ingest, tasks, .. } = self;
+        let (mut intervals, aws_clock) = (Vec::new(), aws.clock());
+        let gate = Arc::new(Gate::new());
+        let (shared, mut tries) = (Arc::clone(&gate), ingest.freshness().tries());
+        tasks.spawn_until_stopped("trying again", async move {
+            while tries.changed().await.is_ok() {
+                shared.try_now();
+            }
+        });
+        let (mut plans, mut referring) = (Vec::new(), Vec::new());
+        for (spec, interval) in &self.intervals {
+            let (kind, interval) = (spec.kind(), *interval);
+            ingest.signal(Signal::Expected { scope: scope.clone(), kind: kind.clone(), interval });
+            let (changing, interval) = watch::channel(interval);
+            intervals.push((kind, changing));
+            let plan = Plan { interval, gate: Arc::clone(&gate), ..Plan::new(scope.clone(), spec) };
+            referring.extend(self.referring(spec, &plan.trigger));
+            plans.push(plan);
+        }
+        for plan in plans {
+            let slug = plan.spec.slug;
+            let referred = Referred::new(aws.clone(), self.referred.get(slug).cloned());
+            let refreshing = {
+                let (aws, plan, ingest) = (referred.clone(), plan.clone(), ingest.clone());
+                let (clock, dispatcher) = (aws_clock.clone(), self.dispatcher.clone());
+                move || refresh::run(aws.clone(), clock.clone(), plan.clone(), dispatcher.clone(), ingest.clone())
+            };
+            tasks.spawn_supervised("a refresh", refreshing);
+            let to = referring.iter().filter(|(from, _)| *from == slug).map(|(_, to)| to.clone()).collect();
+            tasks.spawn_until_stopped("a sweep", sweeps::run(referred, aws_clock.clone(), plan, ingest.clone(), to));
+        }
+        if self.listener.listens() {
+            self.listener.watch(aws, &scope, ingest, tasks);
+            tasks.spawn_until_stopped("the intervals", intervals::run(ingest.clone(), scope, intervals));
+        }
+    }
+
+    /// The kinds that refer to resources of this one, by their slugs, each with what has it swept when they refer to new ones.
+    fn referring(&self, spec: &KindSpec, trigger: &Arc<Notify>) -> Vec<(&'static str, Referring)> {
+        let Some(ids) = self.referred.get(spec.slug) else { return Vec::new() };
+        let to = Referring { ids: Arc::clone(ids), trigger: Arc::clone(trigger) };
+        spec.also_by_id.iter().map(|(from, _)| (*from, to.clone())).collect()
+    }
+}
