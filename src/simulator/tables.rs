@@ -23,6 +23,7 @@ use crate::simulator::tags::Tags;
 
 /// Everything of these kinds that differs from the formula.
 #[derive(Debug, Default)]
+#[expect(clippy::struct_field_names, reason = "route tables are what AWS calls them")]
 pub(crate) struct Tables {
     pub(crate) disks: Changes<EbsVolume>,
     pub(crate) snapshots: Changes<Snapshot>,

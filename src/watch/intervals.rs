@@ -48,7 +48,7 @@ pub(super) async fn run(ingest: Handle, scope: Scope, intervals: Vec<(Kind, watc
         };
         tokio::select! {
             () = lapse => {}
-            changed = changes.changed() => if changed.is_err() { return },
+            outcome = changes.changed() => if outcome.is_err() { return },
         }
     }
 }

@@ -88,7 +88,7 @@ fn small_crate(files: &[(&str, &str)]) -> Tree {
     let mut texts: BTreeMap<String, String> =
         files.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned())).collect();
     let beside = files.iter().filter_map(|(path, _)| path.strip_suffix(".rs").filter(|name| !name.contains('/')));
-    texts.insert("lib.rs".to_owned(), beside.map(|name| format!("mod {name};\n")).collect());
+    texts.insert("lib.rs".to_owned(), beside.map(|name| format!("mod {name};")).collect::<Vec<_>>().join("\n"));
     Tree::read(&texts)
 }
 

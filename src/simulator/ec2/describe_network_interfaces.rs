@@ -188,14 +188,14 @@ fn attachment_owner<'a>(interface: &Interface, plan: &'a Plan) -> Option<&'a str
 impl Filtered for Interface {
     const FILTERS: &'static [Filter<Self>] = &[
         ("addresses.association.owner-id", |it, values| {
-            values.texts(it.public.map(|public| owner(public, values.plan)))
+            values.texts(it.public.map(|public| owner(public, values.plan)));
         }),
         ("addresses.association.public-ip", |it, values| values.show(it.public.map(|public| public.ip))),
         ("addresses.primary", |_, values| values.flag(true)),
         ("addresses.private-dns-name", |it, values| values.text(&private_dns(values.plan, it.private_ip))),
         ("addresses.private-ip-address", |it, values| values.show([it.private_ip])),
         ("association.allocation-id", |it, values| {
-            values.ids(Kind::Allocation, it.elastic().map(|(number, _)| number))
+            values.ids(Kind::Allocation, it.elastic().map(|(number, _)| number));
         }),
         ("association.association-id", |it, values| {
             values.ids(Kind::Association, it.elastic().map(|(_, number)| number));

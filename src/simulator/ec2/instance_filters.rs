@@ -17,7 +17,7 @@ impl Filtered for Instance {
         ("availability-zone", |it, values| values.text(&values.plan.zone(it.zone).name)),
         ("availability-zone-id", |it, values| values.text(&values.plan.zone(it.zone).id)),
         ("block-device-mapping.attach-time", |it, values| {
-            values.show(mounts(it, values.at).map(|one| one.since.iso()))
+            values.show(mounts(it, values.at).map(|one| one.since.iso()));
         }),
         ("block-device-mapping.volume-id", |it, values| {
             let at = values.at;

@@ -1,6 +1,7 @@
 //! Circles of files: sets of files of which each uses, over others, itself.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 
 use super::paths::Edge;
 
@@ -41,7 +42,7 @@ pub(crate) fn describe(circle: &BTreeSet<usize>, edges: &[Edge], files: &[String
     let mut lines = format!("circle of {} files:\n", circle.len());
     for ((from, to), (line, paths)) in uses {
         let paths: Vec<&str> = paths.into_iter().collect();
-        lines.push_str(&format!("  src/{}:{line} -> src/{}  ({})\n", files[from], files[to], paths.join(", ")));
+        writeln!(lines, "  src/{}:{line} -> src/{}  ({})", files[from], files[to], paths.join(", ")).unwrap();
     }
     lines
 }

@@ -347,7 +347,7 @@ fn gather(tree: &UseTree, prefix: &[Ident], found: &mut Vec<Leaf>) {
         found.push(Leaf { path, name: name.cloned(), line });
     };
     match tree {
-        UseTree::Path(it) => gather(&it.tree, &[prefix, &[it.ident.clone()]].concat(), found),
+        UseTree::Path(it) => gather(&it.tree, &[prefix, std::slice::from_ref(&it.ident)].concat(), found),
         UseTree::Group(it) => it.items.iter().for_each(|tree| gather(tree, prefix, found)),
         UseTree::Name(it) if it.ident == "self" => add(Some(&it.ident), prefix.last(), line(&it.ident)),
         UseTree::Name(it) => add(Some(&it.ident), Some(&it.ident), line(&it.ident)),
