@@ -81,6 +81,7 @@ const TOLD: &[(&str, &[&str])] = &[
     (
         "call-run",
         &[
+            "Image ami-0123456789abcdef0",
             "Subnet subnet-0123456789abcdef0",
             "Instance i-0abcd1234ef015678",
             "VPC vpc-0123456789abcdef0",
