@@ -5,6 +5,7 @@ pub mod changes;
 pub mod cursor;
 pub mod filter;
 pub mod moment;
+pub mod nearness;
 pub mod past;
 #[cfg(test)]
 mod samples;

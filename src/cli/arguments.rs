@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use crate::kinds::{self, KindSpec};
 use crate::model::Timestamp;
 use crate::model::text::shown;
-use crate::query::filter::near;
+use crate::query::nearness::near;
 use crate::query::{FilterError, Filters, Moment};
 
 /// Why an operand or a time cannot be used.
@@ -100,7 +100,7 @@ fn of_id(id: &str) -> Option<&'static str> {
 pub(super) fn kind(given: &str) -> Result<&'static KindSpec, OperandError> {
     kinds::by_slug(given).or_else(|| kinds::by_name(given)).ok_or_else(|| {
         let known: Vec<&'static str> = kinds::slugs().collect();
-        let nearest = crate::query::filter::nearest(given, known.iter().copied());
+        let nearest = crate::query::nearness::nearest(given, known.iter().copied());
         OperandError::Kind { given: shown(given, 80), nearest, known }
     })
 }

@@ -16,7 +16,7 @@ use crate::app::client::{AskError, InventoryClient};
 use crate::config::{Config, Environment};
 use crate::model::text::shown;
 use crate::query::changes::By;
-use crate::query::filter;
+use crate::query::nearness;
 
 /// How many are shown unless told otherwise.
 const SHOWN: usize = 50;
@@ -180,12 +180,12 @@ fn hint(field: &str, known: &[&str], resource: &str) -> Option<String> {
         return None;
     }
     let lower: Vec<String> = known.iter().map(|name| name.to_ascii_lowercase()).collect();
-    let nearest = filter::nearest(first, lower.iter().map(String::as_str));
+    let nearest = nearness::nearest(first, lower.iter().map(String::as_str));
     let nearest = nearest.and_then(|nearest| known.iter().find(|name| name.eq_ignore_ascii_case(nearest)).copied());
     Some(format!(
         "hint: {resource} has no field `{}`{}; its fields are {}",
         shown(first, 80),
-        filter::near(nearest),
+        nearness::near(nearest),
         known.join(", ")
     ))
 }

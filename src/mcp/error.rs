@@ -20,7 +20,7 @@ use crate::ingest::IngestError;
 use crate::model::text::shown;
 use crate::model::{FailureCode, ResourceId, Scope, Seq, Timestamp};
 use crate::query::changes::ChangesError;
-use crate::query::filter::near;
+use crate::query::nearness::near;
 use crate::query::{CursorError, FilterError, PastError, SearchError};
 use crate::store::ReadError;
 

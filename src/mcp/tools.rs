@@ -43,7 +43,7 @@ use tokio_util::sync::CancellationToken;
 use super::core::Core;
 use super::error::Fault;
 use super::policy::Writes;
-use crate::query::filter::nearest;
+use crate::query::nearness::nearest;
 use spec::{Call, ToolSpec};
 
 /// Every tool, in the order in which they are listed.

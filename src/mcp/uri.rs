@@ -22,7 +22,7 @@ use thiserror::Error;
 use crate::kinds::{self, KINDS, KindSpec};
 use crate::model::{AccountId, Region, ResourceId, Scope};
 use crate::notify::Topic;
-use crate::query::filter::nearest;
+use crate::query::nearness::nearest;
 
 /// The last segment of a resource's changes.
 const HISTORY: &str = "history";

@@ -5,94 +5,24 @@
 //! `[{"Name": "instance-state-name", "Values": ["running"]}]` and `{"instance-state-name": ["running"]}`.
 
 use serde_json::Value;
-use thiserror::Error;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::kinds::KindSpec;
 use crate::model::Form;
 use crate::model::text::shown;
+use crate::query::nearness::nearest;
 use crate::store::{Matcher, On, Pattern, Test};
 
 pub use self::doubt::Doubt;
+pub use self::error::FilterError;
 
 pub mod doubt;
+pub mod error;
 
 /// Filters in one request, as AWS limits them.
 pub const MAX_FILTERS: usize = 50;
 /// Values over all filters of one request, as AWS limits them.
 pub const MAX_VALUES: usize = 200;
-/// How far a suggestion may be from what was written (Jaro-Winkler, 1 is equal).
-const NEAR: f64 = 0.75;
-
-/// Why filters were refused.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum FilterError {
-    /// Neither of the two spellings.
-    #[error(
-        "`filters` must be a list of {{\"Name\", \"Values\"}} objects or an object of name to values; {found} is neither. Example: {EXAMPLE}"
-    )]
-    Shape {
-        /// What was found instead, shortened.
-        found: String,
-    },
-    /// A filter without values.
-    #[error("filter `{name}` has no values: give at least one, or leave the filter out. Example: {EXAMPLE}")]
-    NoValues {
-        /// The filter.
-        name: String,
-    },
-    /// A name that the kind does not know.
-    #[error("{kind} has no filter `{name}`{}. It knows: {}{}. Example: {EXAMPLE}", near(*nearest), known.join(", "), if *tags { ", tag:KEY, tag-key" } else { "" })]
-    Unknown {
-        /// The kind.
-        kind: &'static str,
-        /// What was written.
-        name: String,
-        /// The closest known name, when one is close.
-        nearest: Option<&'static str>,
-        /// All known names.
-        known: Vec<&'static str>,
-        /// Whether tags are known too.
-        tags: bool,
-    },
-    /// A tag of a kind that has none.
-    #[error(
-        "{kind} has no tags, so `{name}` can never match: search kind {tagged} by it, then {kind} by the ids found (filter instance-id)"
-    )]
-    Tagless {
-        /// The kind.
-        kind: &'static str,
-        /// What was written.
-        name: String,
-        /// The kind that has them.
-        tagged: &'static str,
-    },
-    /// A value that no resource can have.
-    #[error("{}", doubt::never(name, value, nearest.as_deref(), why))]
-    Never {
-        /// The filter.
-        name: String,
-        /// The value, shortened.
-        value: String,
-        /// What was probably meant.
-        nearest: Option<String>,
-        /// What the filter's values look like.
-        why: String,
-    },
-    /// More than AWS takes.
-    #[error("{found} {what} given, at most {limit} are taken: ask in several calls")]
-    TooMany {
-        /// `filters` or `values`.
-        what: &'static str,
-        /// How many were given.
-        found: usize,
-        /// How many are taken.
-        limit: usize,
-    },
-}
-
-const EXAMPLE: &str =
-    r#"[{"Name": "instance-state-name", "Values": ["running", "stop*"]}, {"Name": "tag:Team", "Values": ["web"]}]"#;
 
 /// Conditions that a row meets or not.
 #[derive(Clone, Debug, Default)]
@@ -260,19 +190,6 @@ pub fn has_tags(kind: &KindSpec, name: &str) -> Result<(), FilterError> {
         Some(tagged) => Err(FilterError::Tagless { kind: kind.slug, name: shown(name, 80), tagged }),
         None => Ok(()),
     }
-}
-
-/// The candidate closest to what was written, when one is close enough to be meant.
-pub fn nearest<'a>(written: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let written = written.to_ascii_lowercase();
-    let scored = candidates.map(|candidate| (strsim::jaro_winkler(&written, candidate), candidate));
-    scored.filter(|(score, _)| *score >= NEAR).max_by(|(a, _), (b, _)| a.total_cmp(b)).map(|(_, candidate)| candidate)
-}
-
-/// The words that suggest it.
-#[must_use]
-pub fn near(nearest: Option<&str>) -> String {
-    nearest.map_or_else(String::new, |nearest| format!(" (did you mean `{nearest}`?)"))
 }
 
 fn shape(found: &Value) -> FilterError {

@@ -18,7 +18,7 @@ use thiserror::Error;
 
 use self::coerce::{Care, Form};
 use crate::model::text::shown;
-use crate::query::filter::{near, nearest};
+use crate::query::nearness::{near, nearest};
 
 /// Why arguments were refused, with arguments that work where they are known.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]

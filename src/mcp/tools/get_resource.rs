@@ -26,7 +26,7 @@ use crate::mcp::uri::Address;
 use crate::model::text::shown;
 use crate::model::{Document, Scope, Seq, Timestamp};
 use crate::query::Point;
-use crate::query::filter::{near, nearest};
+use crate::query::nearness::{near, nearest};
 
 /// Left for what stands around the document.
 const FRAME: usize = 3000;

@@ -9,8 +9,8 @@ use crate::mcp::error::Fault;
 use crate::model::Scope;
 use crate::model::text::shown;
 use crate::query::Filters;
-use crate::query::filter::doubt::{BRACKETS, closest};
-use crate::query::filter::near;
+use crate::query::filter::doubt::BRACKETS;
+use crate::query::nearness::{closest, near};
 use crate::store::{Matcher, On};
 
 /// How many of the values that exist a hint names.

@@ -1,8 +1,9 @@
 //! Values that a filter can never match.
 
-use super::{FilterError, NEAR, near};
+use super::error::FilterError;
 use crate::model::Form;
 use crate::model::text::shown;
+use crate::query::nearness::{NEAR, closest};
 use crate::store::Pattern;
 
 /// How near a resource's own value must be to be meant, where values are made up by AWS: ids all begin alike.
@@ -62,18 +63,3 @@ impl Doubt {
 
 /// What to know about brackets in a value.
 pub const BRACKETS: &str = "AWS's patterns have only the wildcards * and ?; brackets are ordinary characters in them, so [1-8] matches no digit";
-
-/// The candidate closest to what was written, whatever the case of its letters, when it is at least as near as `threshold`
-/// (Jaro-Winkler, 1 is equal).
-pub fn closest<'a>(written: &str, candidates: impl Iterator<Item = &'a str>, threshold: f64) -> Option<&'a str> {
-    let written = written.to_lowercase();
-    let scored = candidates.map(|candidate| (strsim::jaro_winkler(&written, &candidate.to_lowercase()), candidate));
-    let near = scored.filter(|(score, _)| *score >= threshold);
-    near.max_by(|(a, _), (b, _)| a.total_cmp(b)).map(|(_, candidate)| candidate)
-}
-
-/// What [`FilterError::Never`] says.
-pub(super) fn never(name: &str, value: &str, nearest: Option<&str>, why: &str) -> String {
-    let value = if value.is_empty() { "an empty value".to_owned() } else { format!("`{value}`") };
-    format!("{value} can never match the filter {name}{}: {why}", near(nearest))
-}

@@ -20,13 +20,14 @@ pub(super) fn answer(call: &Call) -> Answer {
     for flag in ["IncludeDeprecated", "IncludeDisabled"] {
         call.params.flag(flag)?;
     }
-    unavailable(call)?;
+    unavailable(call, &call.params.set("ImageId"))?;
     describe::<Ami>(call, |ami| owners.hold(&ami.owner, plan))
 }
 
-fn unavailable(call: &Call) -> Result<(), Refusal> {
+/// Refuses ids of own images that were deregistered.
+pub(super) fn unavailable(call: &Call, ids: &[&str]) -> Result<(), Refusal> {
     let reading = call.account.reading();
-    for id in call.params.set("ImageId") {
+    for id in ids {
         let Ok(Some(number)) = call.account.plan().idents.number(Kind::Image, id) else { continue };
         let at = call.view.of(Kind::Image, number).at;
         let ami: Option<Ami> = reading.scene().kept(number, at);

@@ -2,6 +2,7 @@
 
 use crate::simulator::ami::Ami;
 use crate::simulator::ec2::call::{Answer, Call};
+use crate::simulator::ec2::describe_images::unavailable;
 use crate::simulator::ec2::listing::{id, named};
 use crate::simulator::ec2::tagging;
 use crate::simulator::ident::Kind;
@@ -45,6 +46,7 @@ pub(super) fn create(call: &Call) -> Answer {
 
 /// Answers a `DeregisterImage`. Its snapshot stays.
 pub(super) fn deregister(call: &Call) -> Answer {
+    unavailable(call, call.params.get("ImageId").as_slice())?;
     let ami: Ami = named(call)?;
     call.dry_run()?;
     if ami.is_public() {

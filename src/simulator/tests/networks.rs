@@ -216,6 +216,7 @@ fn an_own_image_is_made_launched_and_deregistered() {
     assert_eq!((text(&image, "imageState"), text(&image, "sourceInstanceId")), ("available".to_owned(), instance));
     aws.get("DeregisterImage", &[("ImageId", &id)]);
     assert_eq!(aws.refused("DescribeImages", &named).1, "InvalidAMIID.Unavailable");
+    assert_eq!(aws.refused("DeregisterImage", &[("ImageId", &id)]).1, "InvalidAMIID.Unavailable");
     aws.get("DescribeSnapshots", &[("SnapshotId.1", &text(&image, "snapshotId"))]);
     let foreign = texts(&aws.get("DescribeImages", &[("Owner.1", "amazon")]), "imageId").remove(0);
     assert_eq!(aws.refused("DeregisterImage", &[("ImageId", &foreign)]).1, "UnauthorizedOperation");
