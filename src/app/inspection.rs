@@ -265,20 +265,18 @@ fn told(mismatch: &Mismatch) -> String {
     match mismatch {
         Mismatch::File(damage) => chain(damage),
         Mismatch::Stale { used, newer } => {
-            format!(
-                "its header takes commit {used} for the newest, though {newer} is there: the last commit would be missing"
-            )
+            format!("its header names commit {used} as the newest, but {newer} exists: the last commit would be lost")
         }
         Mismatch::Table { name } => format!("there is a table that no Muster makes: {name}"),
         Mismatch::Gap { expected, found } => format!("record {expected} is missing: {found} comes next"),
         Mismatch::Damaged(error) => error.to_string(),
         Mismatch::Orphan { seq } => format!("record {seq} changes a resource that is not there at that point"),
-        Mismatch::Differs { table, key } => format!("`{table}` does not say of {key} what the log says"),
+        Mismatch::Differs { table, key } => format!("`{table}` and the log disagree about {key}"),
         Mismatch::Entries { table, expected, found } => {
-            format!("`{table}` holds {found} entries where the log makes {expected}")
+            format!("`{table}` holds {found} entries; the log gives {expected}")
         }
         Mismatch::Live { counted, stored } => {
-            format!("the ledger counts other bytes alive than there are: {stored:?}, found {counted:?}")
+            format!("the recorded sizes of tables are wrong: {stored:?} recorded, {counted:?} found")
         }
     }
 }

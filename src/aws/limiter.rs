@@ -2,8 +2,8 @@
 //!
 //! AWS refills one token bucket for each account, region and action ([`documented`]), and everything else in the account
 //! draws on the same buckets (autoscalers, storage drivers, deployments). Muster takes a share of each, by default a
-//! quarter. Sweeps, refreshes and tools draw on that share: tools go before sweeps, and sweeps before refreshes, which get
-//! at most half of it. A throttled call halves the pace of its action in that account and region, and time without one
+//! quarter. Sweeps, refreshes and tools draw on that share: tools have priority over sweeps, and sweeps over refreshes, which
+//! get at most half of it. A throttled call halves the pace of its action in that account and region, and time without one
 //! brings it back ([`lane`]). Every attempt passes here, also the second one of a call: the SDK's own retries are off.
 //!
 //! What a call may do and when is decided in [`lane`], without a clock; this is the part that waits.

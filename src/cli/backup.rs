@@ -55,7 +55,7 @@ impl Backup {
 fn figures_of(figures: &Value) -> String {
     let number = |name: &str| figures.get(name).and_then(Value::as_u64).unwrap_or_default();
     format!(
-        "{}: {}, verified; {} resources and {} records up to {} of log {}, as log {}",
+        "{}: {}, verified; {} resources and {} records up to {}; copied from log {}, the copy is log {}",
         field(figures, "path"),
         bytes(number("bytes")),
         number("resources"),
@@ -75,7 +75,8 @@ mod tests {
     #[test]
     fn a_backup_says_what_is_in_it() {
         let figures = json!({"path": "/b", "bytes": 2048, "log": "cd", "of": "ab", "newest_seq": 9, "records": 7, "resources": 3});
-        let expected = "/b: 2.0 KiB, verified; 3 resources and 7 records up to 9 of log ab, as log cd";
+        let expected =
+            "/b: 2.0 KiB, verified; 3 resources and 7 records up to 9; copied from log ab, the copy is log cd";
         assert_eq!(figures_of(&figures), expected);
     }
 }

@@ -29,7 +29,7 @@ pub(super) struct Connection {
     /// What resources/list shows; `auto` shows everything in a small account, else collections [default: auto]
     #[arg(long, env = "MUSTER_LIST", value_name = "MODE", hide_env_values = true)]
     list: Option<List>,
-    /// How often a kind is swept, such as instance=30s, or all=1m for every kind not named (repeatable)
+    /// How often a kind is swept, such as instance=30s, or all=1m for every kind not named (repeatable) [default: 60s for instances and their status, 600s for snapshots and images, else 300s]
     #[arg(long, env = "MUSTER_INTERVAL", value_name = "KIND=DURATION", value_delimiter = ',', hide_env_values = true)]
     interval: Vec<Interval>,
     /// The share of AWS's request limits to use [default: 0.25]

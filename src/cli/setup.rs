@@ -42,7 +42,7 @@ pub(super) struct Setup {
     /// Take over queues and rules of these names that Muster did not make: they are tagged and changed
     #[arg(long)]
     adopt: bool,
-    /// How to tell it; `cloudformation` prints the same as a template and asks AWS nothing
+    /// Output format; `cloudformation` prints a template that makes the same, and asks AWS nothing
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     format: Format,
 }
@@ -56,7 +56,7 @@ enum Format {
 
 /// It was not done everywhere.
 #[derive(Debug, thiserror::Error)]
-#[error("{command} is not complete in {}: see above; run it again when that is mended", setup::listed(failed))]
+#[error("{command} did not complete in {}: see the errors above, fix them, and run it again", setup::listed(failed))]
 pub(super) struct Incomplete {
     command: &'static str,
     failed: Vec<Region>,

@@ -17,7 +17,7 @@ use faults::FaultFlags;
 /// What to simulate. Everything not given is the scenario's, and what that does not say either [`Options::default`]'s.
 #[derive(Clone, Debug, Args)]
 pub(super) struct Simulate {
-    /// A TOML file with the same options and faults; flags go before it
+    /// A TOML file with the same options and faults; flags take precedence over it
     #[arg(long, value_name = "FILE")]
     scenario: Option<PathBuf>,
     /// How many instances the account has [default: 1000]

@@ -20,7 +20,8 @@ pub(super) const OVERRULED: [&str; 3] = ["AWS_PROFILE", KEY_ID, "AWS_ROLE_ARN"];
 /// its environment must never be served, or write, with those of the process that happened to start first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Selection {
-    /// `--profile`. As for the AWS CLI, it goes before keys in the environment, which go before `AWS_PROFILE`.
+    /// `--profile`. As for the AWS CLI, it takes precedence over keys in the environment, which take precedence over
+    /// `AWS_PROFILE`.
     pub profile: Option<String>,
     /// The first of `--regions`, else `--region`, else `AWS_REGION`, else `AWS_DEFAULT_REGION`; `None` leaves it to the
     /// profile. Where all regions are watched, the one that is asked for them.

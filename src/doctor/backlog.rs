@@ -11,7 +11,7 @@ use super::wiring::Attributes;
 
 pub(crate) static CHECK: Check = Check {
     name: "backlog",
-    title: "How many messages wait in the queue, and the age of the oldest that was met; with a server few do",
+    title: "How many messages wait in the queue (few while a server runs), and the age of the oldest one seen",
 };
 
 /// With a server, so many waiting messages are more than it takes out at once.

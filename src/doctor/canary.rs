@@ -178,7 +178,7 @@ fn sort(
     if way.most_receives.is_some_and(|most| u64::from(peeked.message.receives) + 1 >= most) {
         let (id, times) = (&peeked.message.id, peeked.message.receives);
         flight.stopped = Some(format!(
-            "message {id} was received {times} times already, and would soon be given up: start `muster serve`, and ask again"
+            "message {id} was received {times} times already, and would soon go to the dead-letter queue: start `muster serve`, and ask again"
         ));
     }
     held.push(peeked.message.receipt);

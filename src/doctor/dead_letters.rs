@@ -21,9 +21,10 @@ pub(crate) fn judge(queue: &str, url: &str, outcome: &Outcome<Option<Attributes>
     let fix = format!(
         "Look at one (`aws sqs receive-message --queue-url {url} --attribute-names All`): an event of EventBridge is one that \
          could not be read, or that nobody took out in time. Put them back with `aws sqs start-message-move-task --source-arn \
-         {arn}`, or drop them with `aws sqs purge-queue --queue-url {url}`: sweeps have told what they would have."
+         {arn}`, or drop them with `aws sqs purge-queue --queue-url {url}`: sweeps have already found \
+         the changes that these events report."
     );
-    CHECK.failed(queue, format!("about {} messages were given up", waiting + held), fix)
+    CHECK.failed(queue, format!("it holds about {} messages", waiting + held), fix)
 }
 
 #[cfg(test)]

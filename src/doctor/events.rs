@@ -103,7 +103,7 @@ pub(crate) async fn queue_alone(examined: &Examined<'_>, queue: &Queue) -> Vec<F
         let (dead, _) = find(examined, &name).await;
         findings.push(dead_letters(&dead));
     }
-    let why = "only a queue is named: give `--events` to look at what `muster setup` makes";
+    let why = "not checked: only a queue is named; add `--events` to check what `muster setup` makes";
     let rest = [&wiring::RULE, &wiring::TARGET, &wiring::POLICY, &listener::CHECK, &canary::CHECK];
     findings.extend(rest.map(|check| check.skipped(&*found.name, why)));
     findings

@@ -26,7 +26,7 @@ pub(crate) fn judge(
             ),
         },
         (Err(why), Ok(account)) => {
-            CHECK.warning(subject, format!("account {account} stands in, unproved: {}", why.fact), &*why.fix)
+            CHECK.warning(subject, format!("account {account} is assumed, not proved: {}", why.fact), &*why.fix)
         }
         (Err(_), Err(why)) => CHECK.failed(subject, &*why.fact, &*why.fix),
     }

@@ -47,7 +47,7 @@ pub(crate) fn judge(path: Option<&Value>, name: &str, queue: &str) -> Finding {
     }
     CHECK.warning(
         "server",
-        format!("it listens, but the way is not proved: {why}"),
+        format!("it listens, but delivery is not proved: {why}"),
         "See which rule's canary does not come back; sweeps go on at their normal interval meanwhile.",
     )
 }

@@ -18,13 +18,13 @@ pub(crate) fn judge(outcome: &Outcome<Vec<Quota>>) -> Finding {
         Ok(quotas) => quotas,
         Err(why) => {
             return CHECK
-                .skipped("EC2 requests", format!("not readable, so AWS's documented limits count: {}", why.fact));
+                .skipped("EC2 requests", format!("not readable, so AWS's documented limits are used: {}", why.fact));
         }
     };
     let ours: Vec<String> = quotas.iter().filter(|quota| is_ours(&quota.name)).map(shown).collect();
     if ours.is_empty() {
         let fact = format!(
-            "none of {} quotas of EC2 is about a call of Muster's: AWS's documented limits count",
+            "none of {} quotas of EC2 is about a call of Muster's: AWS's documented limits are used",
             quotas.len()
         );
         return CHECK.skipped("EC2 requests", fact);

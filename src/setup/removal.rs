@@ -82,7 +82,7 @@ impl Removal {
                 self.left.push((thing, why));
                 return;
             }
-            Some(count) => self.notes.push(format!("with the queue {name} go {}", letters(count))),
+            Some(count) => self.notes.push(format!("deleting the queue {name} also deletes {}", letters(count))),
             None => {}
         }
         self.steps.push(Step { act: Act::Delete, thing, why: Vec::new() });

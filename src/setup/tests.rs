@@ -416,7 +416,7 @@ fn dead_letters_go_only_when_that_is_wanted() {
     let kept = removal::plan(&desired, &observed, false);
     assert!(kept.left[0].1.contains("about 3 dead letters") && kept.left[0].1.contains("--discard-dead-letters"));
     let gone = removal::plan(&desired, &observed, true);
-    assert_eq!(gone.notes, ["with the queue muster-events-dead go about 3 dead letters"]);
+    assert_eq!(gone.notes, ["deleting the queue muster-events-dead also deletes about 3 dead letters"]);
     assert_eq!(gone.steps.len(), kept.steps.len() + 1);
 }
 

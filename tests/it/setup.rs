@@ -224,7 +224,7 @@ fn a_region_that_fails_holds_no_other() {
     assert!(dead["error"].as_str().unwrap().contains("in eu-west-1"), "{told}");
     assert_eq!((alive["error"].is_null(), alive["done"].as_array().unwrap().len()), (true, STEPS), "{told}");
     assert!(alive["queue_url"].as_str().unwrap().ends_with("/123456789012/muster-events"), "{told}");
-    assert!(said.err.contains("setup is not complete in eu-west-1"), "{said:?}");
+    assert!(said.err.contains("setup did not complete in eu-west-1"), "{said:?}");
 }
 
 #[test]
@@ -269,7 +269,11 @@ fn dead_letters_are_named_before_they_go() {
     let line = "left: the queue muster-events-dead: it has 1 dead letter;";
     assert_eq!((kept.code, kept.count("done: "), kept.count(line)), (0, STEPS - 1, 1), "{kept:?}");
     let gone = stage.run("teardown --discard-dead-letters");
-    assert_eq!((gone.code, gone.count("note: with the queue muster-events-dead go 1 dead letter")), (0, 1), "{gone:?}");
+    assert_eq!(
+        (gone.code, gone.count("note: deleting the queue muster-events-dead also deletes 1 dead letter")),
+        (0, 1),
+        "{gone:?}"
+    );
     assert_eq!(stage.everything(), (vec![], vec![]));
 }
 

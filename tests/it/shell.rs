@@ -452,13 +452,13 @@ fn the_commands_for_people_in_readme_and_topics_work_as_they_stand() {
         asked(line);
     }
     let keeping = blocks("log.md");
-    let [online, offline] = keeping.as_slice() else { panic!("two blocks: {keeping:?}") };
+    let [online, restoring, offline] = keeping.as_slice() else { panic!("three blocks: {keeping:?}") };
     for line in online {
         asked(line);
     }
     let (status, _) = server.terminate();
     assert!(status.success(), "{status}");
-    for line in offline {
+    for line in restoring.iter().chain(offline) {
         asked(line);
     }
 }

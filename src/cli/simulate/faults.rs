@@ -7,7 +7,7 @@ use clap::Args;
 use crate::simulator::EventFaults;
 use crate::simulator::faults::{ActionName, Faults, FigureError, RegionName, Scale, Share, Skew, Span};
 
-/// The commonest faults. Each goes before what a scenario says of it; actions to limit them to are a scenario's business.
+/// The commonest faults. Each takes precedence over the scenario; actions to limit them to are a scenario's business.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Faults")]
 pub(super) struct FaultFlags {
