@@ -1,6 +1,6 @@
 //! Internet gateways.
-
-use std::time::Duration;
+//!
+//! Events do not slow their sweeps: CreateDefaultVpc makes one without naming it.
 
 use super::describe::describe;
 use super::fields::{Fields, mapped};
@@ -16,8 +16,6 @@ pub(super) static SPEC: KindSpec = KindSpec {
     prefix: Some("igw-"),
     id_field: "InternetGatewayId",
     list: &["internetGatewaySet", "item"],
-    event_rules: &["tags", "calls"],
-    relaxed: Some(Duration::from_hours(1)),
     calls: CallWords {
         makes: &["InternetGateway", "CreateDefaultVpc"],
         about: &["InternetGateway"],

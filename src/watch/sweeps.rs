@@ -1,22 +1,29 @@
 //! Runs the sweeps of one kind in one scope into the writer.
 //!
-//! Where another kind is asked for by the ids that this one refers to, a sweep that brings new ones has that kind swept, too.
+//! Where another kind is asked for by the ids that this one refers to, a sweep that brings new ones has that kind swept, too. The first
+//! sweep of that other kind waits until the ids are known, so that it shows all that there is.
 
 use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::{FutureExt, StreamExt};
 use tokio::sync::Notify;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use super::tasks::AFTER_PANIC;
 use crate::aws::Aws;
+use crate::freshness::Freshness;
 use crate::ingest::Handle;
-use crate::model::{ErrorClass, SharedClock, SweepMessage, SweepStep, Trouble};
+use crate::kinds;
+use crate::model::{ErrorClass, Kind, Scope, SharedClock, SweepMessage, SweepStep, Trouble};
 use crate::source::poll::{self, Plan};
 use crate::source::referred::{Referred, ReferredIds};
+
+/// How long the writer may take to take in the end of a sweep before the ids are read anyway.
+const TAKEN_IN: Duration = Duration::from_secs(30);
 
 /// A kind that is asked for by the ids that another refers to.
 #[derive(Clone)]
@@ -52,13 +59,22 @@ pub(super) async fn run(aws: Referred<Aws>, clock: SharedClock, plan: Plan, inge
 }
 
 async fn sweep(aws: Referred<Aws>, clock: SharedClock, plan: Plan, ingest: Handle, to: Vec<Referring>) {
-    let scope = plan.scope.clone();
+    let (scope, kind) = (plan.scope.clone(), plan.spec.kind());
+    let by: Vec<Kind> =
+        plan.spec.also_by_id.iter().filter_map(|(slug, _)| Some(kinds::by_slug(slug)?.kind())).collect();
+    until(ingest.freshness(), || by.iter().all(|kind| is_tried(ingest.freshness(), &scope, kind))).await;
     let mut referred = vec![BTreeSet::new(); to.len()];
     let mut steps = pin!(poll::sweeps(aws, clock, plan));
     while let Some(message) = steps.next().await {
         let is_complete = matches!(message.step, SweepStep::Completed { .. });
+        let last = ingest.freshness().of(&scope, &kind).and_then(|state| state.complete);
         if ingest.sweep(message).await.is_err() {
             return;
+        }
+        if is_complete && !to.is_empty() {
+            let is_taken_in = || ingest.freshness().of(&scope, &kind).is_none_or(|state| state.complete != last);
+            // Where the writer takes longer, the next sweep brings the rest.
+            drop(timeout(TAKEN_IN, until(ingest.freshness(), is_taken_in)).await);
         }
         for (kind, known) in to.iter().zip(&mut referred).filter(|_| is_complete) {
             let ids = (kind.ids)(&scope).await;
@@ -66,6 +82,22 @@ async fn sweep(aws: Referred<Aws>, clock: SharedClock, plan: Plan, ingest: Handl
                 kind.trigger.notify_one();
             }
             *known = ids;
+        }
+    }
+}
+
+/// Whether a kind was ever swept completely in a scope, or its sweep fails, or nobody watches it.
+fn is_tried(freshness: &Freshness, scope: &Scope, kind: &Kind) -> bool {
+    freshness.of(scope, kind).is_none_or(|state| state.complete.is_some() || state.trouble.is_some())
+}
+
+/// Waits until freshness shows it.
+async fn until(freshness: &Freshness, holds: impl Fn() -> bool) {
+    let mut changes = freshness.changes();
+    loop {
+        changes.mark_unchanged();
+        if holds() || changes.changed().await.is_err() {
+            return;
         }
     }
 }

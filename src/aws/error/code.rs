@@ -35,9 +35,13 @@ pub(super) const CREDENTIALS: &[&str] = &[
     "OptInRequired",
 ];
 
-/// What EventBridge and SQS call a thing that is not there.
-const NOT_FOUND: &[&str] =
-    &["ResourceNotFoundException", "QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue"];
+/// What EventBridge and SQS call a thing that is not there, and EC2 an image that was deregistered.
+const NOT_FOUND: &[&str] = &[
+    "ResourceNotFoundException",
+    "QueueDoesNotExist",
+    "AWS.SimpleQueueService.NonExistentQueue",
+    "InvalidAMIID.Unavailable",
+];
 
 /// The last is EventBridge's for two that change one rule at a time.
 const TRANSIENT: &[&str] =

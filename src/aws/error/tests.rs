@@ -42,6 +42,9 @@ async fn not_found_names_the_ids_that_do_not_exist() {
     );
     let error = failed(400, "InvalidInstanceID.Malformed", "Invalid id: \"i-nonsense\"").await;
     assert_eq!((error.class, error.ids.as_slice()), (ErrorClass::NotFound, &["i-nonsense".to_owned()][..]));
+    let message = "The image ID 'ami-0fedcba9876543210' is no longer available";
+    let error = failed(400, "InvalidAMIID.Unavailable", message).await;
+    assert_eq!((error.class, error.ids.as_slice()), (ErrorClass::NotFound, &["ami-0fedcba9876543210".to_owned()][..]));
     let error = failed(400, "InvalidGroup.NotFound", "The security group 'sg-0fedcba987654321a' does not exist").await;
     assert_eq!(error.ids, ["sg-0fedcba987654321a"]);
 }
