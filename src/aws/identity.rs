@@ -283,7 +283,7 @@ impl AwsError {
 
     /// EC2 shows no owner.
     fn because_unshown(self) -> Self {
-        self.adding("nothing that EC2 lists shows whose the credentials are, so that what is not listed proves nothing")
+        self.adding("nothing that EC2 lists shows whose the credentials are, so nothing is removed for being absent")
     }
 }
 

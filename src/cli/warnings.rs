@@ -71,7 +71,7 @@ pub(super) fn in_flags(text: &str) -> String {
         let text = text.replace(&format!("argument `{argument}`"), flag);
         text.replace(&format!("`{argument}` must be"), &format!("{flag} must be"))
     });
-    COMMANDS.iter().fold(flags, |text, (tool, command)| text.replace(tool, command))
+    COMMANDS.iter().fold(flags.replace(" since=", " --since "), |text, (tool, command)| text.replace(tool, command))
 }
 
 /// Prints the warnings of an answer.
@@ -292,6 +292,7 @@ mod tests {
         let text = "argument `group_by` must be x, not \"y\". Example: {\"kind\": \"instance\"}".to_owned();
         let answer = ToolAnswer { text, failure: Some(FailureCode::Failed), ..ToolAnswer::default() };
         assert_eq!(granted(answer).unwrap_err().to_string(), "--by must be x, not \"y\".");
+        assert_eq!(in_flags("no more. Start again with since=-1m"), "no more. Start again with --since -1m");
         let with = |code| granted(ToolAnswer { failure: Some(code), ..ToolAnswer::default() }).unwrap_err().is_usage();
         let codes = [FailureCode::InvalidArgument, FailureCode::NotFound, FailureCode::Failed];
         assert_eq!(codes.map(with), [true, false, false]);

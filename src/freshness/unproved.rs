@@ -60,8 +60,8 @@ impl fmt::Display for EventsUnproved {
             }
             EventsUnproved::NoTrail { rule } => write!(
                 f,
-                "no event of a call came through {rule} within 24 hours, so that a CloudTrail trail logs is not proved; where \
-                 there is none, make a trail that logs management events"
+                "no recorded call came through {rule} within 24 hours, so it is not proved that a CloudTrail trail logs; if \
+                 there is none, create one that logs management events"
             ),
         }
     }

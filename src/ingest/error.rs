@@ -34,6 +34,15 @@ impl IngestError {
         }
     }
 
+    /// Whether the error itself says what to do about it.
+    pub(super) fn advises(&self) -> bool {
+        match self {
+            IngestError::Stopped | IngestError::Commit(CommitError::Unencodable(_)) => false,
+            IngestError::Read(_) | IngestError::Commit(_) => true,
+            IngestError::Together(error) => error.advises(),
+        }
+    }
+
     /// Whether the same may be recorded when it is submitted again.
     #[must_use]
     pub fn is_passing(&self) -> bool {

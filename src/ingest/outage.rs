@@ -105,7 +105,7 @@ impl<L: Ledger> Ingest<L> {
         let trouble = failure.map(|failure| Trouble {
             class: TroubleClass::Store,
             what: format!("the store cannot be read or written: {failure}"),
-            fix: "Check the disk that holds it; Muster opens it again by itself".to_owned(),
+            fix: "Muster opens it again by itself.".to_owned(),
             since: self.clock.now(),
             retry_at: None,
         });

@@ -45,7 +45,7 @@ impl<L: Ledger> Ingest<L> {
                 if let Err(error) = outcome
                     && let Some(sweep) = self.sweeps.get_mut(&key)
                 {
-                    sweep.broken.get_or_insert(error.to_string());
+                    sweep.broken.get_or_insert(error);
                 }
                 let stumbled = self.freshness.update(&scope, &kind, |watched| {
                     watched.state.seen += count;
@@ -69,7 +69,7 @@ impl<L: Ledger> Ingest<L> {
                 self.freshness.update(&scope, &kind, |watched| watched.state.left_out = names.names().to_vec());
             }
             SweepStep::Completed { ended } => {
-                let Some(sweep) = self.sweeps.remove(&key) else { return };
+                let Some(mut sweep) = self.sweeps.remove(&key) else { return };
                 let steady = self.clock.steady_since();
                 if steady > sweep.started || sweep.started > ended {
                     let what = "the clock jumped while the listing was under way, so its times say nothing".to_owned();
@@ -81,13 +81,17 @@ impl<L: Ledger> Ingest<L> {
                     );
                     return self.freshness.bump();
                 }
-                let outcome = if let Some(broken) = sweep.broken {
-                    Err(broken)
-                } else {
-                    self.complete(&scope, &kind, &sweep, ended).map_err(|error| error.to_string())
+                let outcome = match sweep.broken.take() {
+                    Some(broken) => Err(broken),
+                    None => self.complete(&scope, &kind, &sweep, ended),
                 };
-                if let Err(what) = outcome {
-                    let fix = "free space or mend the disk that holds the data directory; the next sweep repeats it";
+                if let Err(error) = outcome {
+                    let fix = if error.advises() {
+                        "The next sweep repeats it."
+                    } else {
+                        "Check the disk that holds the data directory; the next sweep repeats it."
+                    };
+                    let what = error.to_string();
                     let since = self.clock.now();
                     self.fail(
                         &scope,

@@ -1,5 +1,6 @@
 //! What the writer keeps of a sweep under way.
 
+use super::IngestError;
 use crate::model::{Cause, Timestamp};
 
 /// A sweep under way.
@@ -10,7 +11,7 @@ pub(super) struct SweepUnderWay {
     /// When somebody had looked last, when nobody did for a while before this sweep.
     pub(super) since: Option<Timestamp>,
     /// Why its completion proves nothing, when a page could not be stored.
-    pub(super) broken: Option<String>,
+    pub(super) broken: Option<IngestError>,
     /// Whether it was the first that was made without some parameter: then what it lacks may only not be shown any more.
     pub(super) narrower: bool,
 }

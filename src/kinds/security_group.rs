@@ -12,8 +12,8 @@ pub(super) static SPEC: KindSpec = KindSpec {
     slug: "security-group",
     title: "Security group",
     plural: "security groups",
-    description: "A set of firewall rules: which addresses, groups and prefix lists may reach, and be reached by, what \
-                  carries it.",
+    description: "A set of firewall rules: which addresses, groups and prefix lists may reach, or be \
+                  reached from, resources that use it.",
     prefix: Some("sg-"),
     id_field: "GroupId",
     list: &["securityGroupInfo", "item"],

@@ -19,8 +19,8 @@ pub(super) static SPEC: KindSpec = KindSpec {
     slug: "subnet",
     title: "Subnet",
     plural: "subnets",
-    description: "A part of a VPC in one availability zone: its address ranges, how many addresses are free, and what is \
-                  launched into it gets. Shared ones show their owner.",
+    description: "A part of a VPC in one availability zone: its address ranges, how many addresses are free, and what \
+                  instances launched into it get. Shared ones show their owner.",
     prefix: Some("subnet-"),
     id_field: "SubnetId",
     list: &["subnetSet", "item"],

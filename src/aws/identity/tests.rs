@@ -76,7 +76,7 @@ async fn a_listing_is_held_to_the_owner_that_is_shown_and_proves_nothing_without
     let error = aws.confirm(&scope()).await.unwrap_err();
     assert!(matches!(error.trouble, Trouble::OtherAccount { .. }), "{error}");
     let error = aws.confirm(&scope()).await.unwrap_err();
-    assert!(error.to_string().contains("proves nothing"), "{error}");
+    assert!(error.to_string().contains("nothing is removed"), "{error}");
 }
 
 #[tokio::test]

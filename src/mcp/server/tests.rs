@@ -477,7 +477,17 @@ async fn a_bad_argument_is_an_answer_that_says_how() {
             json!({"account": "1", "region": "us-east-1"}),
             "this server watches 123456789012/us-east-1",
         ),
-        ("search_inventory", json!({"fields": ["colour"]}), "tag:KEY"),
+        (
+            "search_inventory",
+            json!({"fields": ["colour"]}),
+            "instance has no filter `colour`. Give tag:KEY or one of: ",
+        ),
+        ("search_inventory", json!({"fields": ["vpcid"]}), "instance has no filter `vpcid` (did you mean `vpc-id`?)"),
+        (
+            "count_inventory",
+            json!({"group_by": "instance-typ"}),
+            "(did you mean `instance-type`?). Give tag:KEY or one of",
+        ),
         ("get_instance_status", json!({}), "needs the argument `instance_ids`"),
         ("get_resource", json!({"uri": "ec2://inventory/summary"}), "get_inventory_summary"),
         ("get_resource", json!({}), "needs the argument `uri`"),

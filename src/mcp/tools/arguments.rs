@@ -17,8 +17,9 @@ use serde_json::Value;
 use thiserror::Error;
 
 use self::coerce::{Care, Form};
+use crate::kinds::KindSpec;
 use crate::model::text::shown;
-use crate::query::nearness::{near, nearest};
+use crate::query::nearness::{NEAR, closest, near, nearest};
 
 /// Why arguments were refused, with arguments that work where they are known.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -37,6 +38,10 @@ enum Problem {
     Missing(String),
     #[error("argument `{name}` must be {expected}, not {found}")]
     Form { name: String, expected: String, found: String },
+    #[error("no field `{name}`{near}. Fields: {}", known.join(", "))]
+    NoField { name: String, near: String, known: Vec<String> },
+    #[error("{kind} has no filter `{name}`{near}. Give {}one of: {}", if *tags { "tag:KEY or " } else { "" }, known.join(", "))]
+    NoFilter { kind: &'static str, name: String, near: String, known: Vec<&'static str>, tags: bool },
     /// What the type of an argument says of its value.
     #[error("{0}")]
     Value(String),
@@ -67,6 +72,24 @@ impl ArgumentError {
     pub fn one_of(name: &str, words: &[&'static str], found: &str) -> Self {
         let near = near(nearest(found, words.iter().copied()));
         ArgumentError::form(name, &format!("one of {}{near}", words.join(", ")), found)
+    }
+
+    /// A resource whose fields are `known` does not have the field at `path`.
+    #[must_use]
+    pub fn no_field(path: &str, known: &[&str]) -> Self {
+        let first = path.split(['.', '[']).next().unwrap_or_default().trim();
+        let near = near(closest(first, known.iter().copied(), NEAR));
+        let known = known.iter().map(|&name| name.to_owned()).collect();
+        Problem::NoField { name: shown(path, 80), near, known }.into()
+    }
+
+    /// `kind` has no filter `name`, which was to be shown or counted by.
+    #[must_use]
+    pub fn no_filter(kind: &KindSpec, name: &str) -> Self {
+        let known: Vec<&str> = kind.filters.iter().map(|filter| filter.name).collect();
+        let near = near(nearest(name, known.iter().copied()));
+        let tags = kind.tagged_kind().is_none();
+        Problem::NoFilter { kind: kind.slug, name: shown(name, 80), near, known, tags }.into()
     }
 
     /// The same error with arguments that work.

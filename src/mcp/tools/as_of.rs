@@ -88,5 +88,8 @@ pub fn unwatched() -> Value {
             "since": schema::text("Since when it is no longer watched."),
         }),
     );
-    schema::list(each, "Places in this answer that are no longer watched: what is known of them is of before.")
+    schema::list(
+        each,
+        "Places in this answer that are no longer watched: what is shown of them dates from before that.",
+    )
 }

@@ -380,7 +380,7 @@ pub fn schema() -> Value {
             "recorded_at": schema::text("When Muster recorded it."),
             "clock_ahead": {
                 "type": "boolean",
-                "description": "`true` where recorded_at is of a clock that was ahead: later records are dated earlier.",
+                "description": "`true` where the clock was ahead when this was recorded: later records carry earlier times.",
             },
             "what": {
                 "type": "string",
@@ -405,7 +405,7 @@ pub fn schema() -> Value {
                     "actor": schema::text("Who made it."),
                     "address": schema::text("From where."),
                     "agent": schema::text("With what client."),
-                    "unobserved_since": schema::text("The gap before the sweep began then."),
+                    "unobserved_since": schema::text("When the gap before that sweep began."),
                 }),
             ),
             "who": schema::object(

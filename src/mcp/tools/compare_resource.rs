@@ -88,7 +88,7 @@ fn output() -> Value {
             "changes_not_shown": schema::count("Differences left out for their size: get_resource with as_of shows all."),
             "records": schema::list(change::schema(), "The newest records that made the difference, oldest first."),
             "records_not_shown": schema::count("Earlier records that made the difference too."),
-            "other_records": schema::count("Records in between of which nothing is left: list_changes shows them."),
+            "other_records": schema::count("Records in between whose changes were undone: list_changes shows them."),
         }),
     )
 }

@@ -69,7 +69,7 @@ fn output() -> Value {
         json!({
             "kind": schema::text("What was counted."),
             "total": schema::count("How many match."),
-            "at_least": {"type": "boolean", "description": "Whether more may match that were not seen."},
+            "at_least": {"type": "boolean", "description": "`true` if more may match that were not seen yet."},
             "hints": zero::described(),
             "group_by": schema::text("What the groups are of."),
             "groups": schema::list(group, "The largest groups first. A resource with several values counts in each."),
@@ -77,7 +77,7 @@ fn output() -> Value {
             "other_groups": schema::count("Smaller groups that are not shown."),
             "other_count": schema::count("The counts of these, added up."),
             "readings": schema::readings(),
-            "as_of": schema::text("Everything counted was known to be so at this time."),
+            "as_of": schema::text("When everything counted was last confirmed."),
             "missing_unproved": schema::count("How many of those counted were missing from the last complete sweep: perhaps gone."),
             "seq": schema::count("The log's end at this count, or the last record up to as_of."),
             "stale": schema::stale(),
@@ -120,11 +120,7 @@ fn grouping(name: &str, kind: &'static KindSpec) -> Result<(String, Grouping), F
         return Ok((name.to_owned(), Grouping::Tag(key.to_owned())));
     }
     let found = kind.filter(kind.filter_of_column(name).unwrap_or(name));
-    let found = found.ok_or_else(|| {
-        let names: Vec<&str> = kind.filters.iter().map(|filter| filter.name).collect();
-        let expected = format!("a filter name of {} ({}) or tag:KEY", kind.slug, names.join(", "));
-        ArgumentError::form("group_by", &expected, name)
-    })?;
+    let found = found.ok_or_else(|| ArgumentError::no_filter(kind, name))?;
     Ok((found.name.to_owned(), Grouping::Facet(found.number)))
 }
 

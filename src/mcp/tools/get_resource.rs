@@ -26,7 +26,6 @@ use crate::mcp::uri::Address;
 use crate::model::text::shown;
 use crate::model::{Document, Scope, Seq, Timestamp};
 use crate::query::Point;
-use crate::query::nearness::{near, nearest};
 
 /// Left for what stands around the document.
 const FRAME: usize = 3000;
@@ -68,7 +67,7 @@ fn output() -> Value {
             "id": schema::text("AWS's ID."),
             "account": schema::text("The AWS account that sees it."),
             "region": schema::text("The region."),
-            "as_of": schema::text("Everything in `document` was known to be so at this time; with the argument as_of, that."),
+            "as_of": schema::text("When everything in `document` was last confirmed; with the argument as_of, the time asked for."),
             "seq": schema::count("The log's end at this read; with the argument as_of, the last record up to then."),
             "removed_at": schema::text("When its removal was recorded. `document` is what was known last."),
             "removed_seq": schema::count("The record of its removal."),
@@ -86,7 +85,7 @@ fn output() -> Value {
             ),
             "document": {"type": "object", "description": "The resource, as `aws ec2 describe-*` prints it."},
             "status": {"type": "object", "description": "An instance's status checks, as describe-instance-status prints them."},
-            "status_as_of": schema::text("The status checks were known to be so at this time."),
+            "status_as_of": schema::text("When the status checks were last confirmed."),
             "status_stale": {"type": "object", "description": "Why the status checks may be out of date; absent while fresh."},
             "not_found": schema::list(json!({"type": "string"}), "The paths asked for that it does not have."),
             "omitted": schema::list(json!({"type": "string"}), "What was left out or shortened for its size."),
@@ -115,11 +114,11 @@ async fn serve(call: Call, arguments: Arguments) -> Result<Answer, Fault> {
         },
     };
     let document = &found.current.document;
-    if !paths.is_empty() && paths.iter().all(|path| document.get(path).is_none()) {
+    if let Some(first) = paths.first()
+        && paths.iter().all(|path| document.get(path).is_none())
+    {
         let known: Vec<&str> = document.fields().keys().map(|name| &**name).collect();
-        let nearest = paths.first().and_then(|path| nearest(path, known.iter().copied()));
-        let expected = format!("fields of this resource, or paths below them{}: {}", near(nearest), known.join(", "));
-        return Err(ArgumentError::form("paths", &expected, paths).into());
+        return Err(ArgumentError::no_field(first, &known).into());
     }
     let lacked = match age {
         Age::Now => core.ingest.freshness().lacked(&found.id),

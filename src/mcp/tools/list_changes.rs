@@ -59,7 +59,7 @@ fn output() -> Value {
         "changes": schema::list(change::schema(), "This page, in the order asked for."),
         "more": {"type": "boolean", "description": "Whether more of what was asked for may be in the log now."},
         "next_cursor": schema::text("Where to go on; absent when nothing can follow."),
-        "newest_cursor": schema::text("As `since` or, oldest first, as `cursor`: what comes after `seq`. Absent on later pages, newest first: keep the first page's."),
+        "newest_cursor": schema::text("Pass it as `since` (or as `cursor` with order oldest) to get what comes after `seq`. Only on the first page when newest first: keep it."),
         "hidden": schema::count("Records of first sweeps and new mappings that were left out: include_baseline shows them."),
         "scanned": schema::object(
             &["through_seq", "at"],

@@ -144,7 +144,7 @@ pub fn list(items: Value, description: &str) -> Value {
 /// How values of filters were read that can be read in two ways.
 #[must_use]
 pub fn readings() -> Value {
-    list(json!({"type": "string"}), "How a filter's value was read that could be a text or the JSON text of a list.")
+    list(json!({"type": "string"}), "How an ambiguous filter value was read: as plain text or as a JSON list.")
 }
 
 /// What answers say about first sweeps that are not complete.

@@ -99,12 +99,12 @@ fn output() -> Value {
         json!({
             "kind": schema::text("What was searched."),
             "total": schema::count("How many match, on all pages."),
-            "at_least": {"type": "boolean", "description": "Whether more may match that were not seen yet."},
+            "at_least": {"type": "boolean", "description": "`true` if more may match that were not seen yet."},
             "rows": schema::list(row, "This page."),
             "hints": zero::described(),
             "next_cursor": schema::text("Where the next page starts; absent on the last."),
             "readings": schema::readings(),
-            "as_of": schema::text("Everything shown was known to be so at this time; with as_of, the time asked for."),
+            "as_of": schema::text("When everything shown was last confirmed; with as_of, the time asked for."),
             "missing_unproved": schema::count("How many of those searched were missing from the last complete sweep: perhaps gone."),
             "seq": schema::count("The log's end at this search; with as_of, the last record up to then."),
             "stale": schema::stale(),
@@ -150,11 +150,7 @@ fn columns(wanted: &[String], kind: &'static KindSpec) -> Result<Columns, Fault>
     if names.is_empty() {
         return Ok(Columns::of(kind));
     }
-    Columns::named(kind, &names).map_err(|name| {
-        let known: Vec<&str> = kind.filters.iter().map(|filter| filter.name).collect();
-        let expected = format!("filter names of {} ({}) or tag:KEY", kind.slug, known.join(", "));
-        ArgumentError::form("fields", &expected, name).into()
-    })
+    Columns::named(kind, &names).map_err(|name| ArgumentError::no_filter(kind, name).into())
 }
 
 fn found(

@@ -197,6 +197,11 @@ async fn columns_can_be_chosen_for_every_kind() {
     let paths = json!({"id": found["rows"][0]["id"], "paths": ["Nothing"]});
     let refused = client.call("get_resource", paths).await.unwrap();
     assert_eq!(refused.is_error, Some(true));
+    assert!(
+        text(&refused).starts_with("no field `Nothing`") && text(&refused).contains("Fields: "),
+        "{}",
+        text(&refused)
+    );
     assert!(text(&refused).contains("InstanceId") && text(&refused).contains("State"), "{}", text(&refused));
     let twice = json!({"fields": ["state", "state"], "limit": 1});
     let twice = client.call("search_inventory", twice).await.unwrap();

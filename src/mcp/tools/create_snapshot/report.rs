@@ -27,11 +27,11 @@ pub(super) struct Row {
     pub(super) verdict: Verdict,
     /// What AWS has started.
     snapshots: Vec<Snapshot>,
-    /// Those of the snapshots whose volume the look before the call did not show as attached, or that was to be left out: AWS
-    /// resolves an instance's volumes itself.
+    /// Snapshots of volumes that were not attached when Muster looked, or that were to be left out: AWS picks an instance's
+    /// volumes itself.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     beyond_plan: Vec<String>,
-    /// Volumes that the look showed as attached and that the answer has no snapshot of.
+    /// Volumes that were attached when Muster looked, but have no snapshot in AWS's answer.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     missing_volumes: Vec<String>,
     /// Snapshots in AWS's answer that belong to another account. Such an answer is an error.

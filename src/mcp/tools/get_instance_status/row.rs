@@ -66,10 +66,10 @@ pub(super) struct Known {
     events: Vec<Event>,
     /// What AWS announced in events. AWS takes none of these back: each is shown until it expires.
     notices: Vec<Announced>,
-    /// The instance was known to be so at this time.
+    /// When the instance was last confirmed.
     #[schemars(with = "String")]
     as_of: Timestamp,
-    /// The status checks were known to be so at this time.
+    /// When the status checks were last confirmed.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     checks_as_of: Option<Timestamp>,
