@@ -3,7 +3,7 @@
 //! What is written about it, and where keys lead, is for [`by_key`] to say. A server whose key is new asks STS before it opens a
 //! store, for as long as its client waits for it anyway; most answers take less than a second. Where STS is slower than that the
 //! server begins in the place of its key alone, and goes on asking: the next server that is started with this key goes
-//! to the store of its role.
+//! to the store of its role. That STS was silent is remembered, and until it answers no later start with the key waits for it.
 
 use std::convert::Infallible;
 use std::path::PathBuf;
@@ -18,25 +18,50 @@ use crate::model::AccountId;
 
 /// How long STS is waited for before a store is opened: a client waits five seconds for the server that it starts.
 const BEFORE_OPENING: Duration = Duration::from_millis(2500);
-/// How often it is asked after that.
+/// How soon it is asked again after that; each time twice as late, up to [`MAX_INTERVAL`].
 const INTERVAL: Duration = Duration::from_secs(30);
+/// The longest pause between two questions.
+const MAX_INTERVAL: Duration = Duration::from_mins(10);
+
+/// What is known of whose the keys are once STS was asked.
+enum Outcome {
+    /// It is noted, and the keys lead there now.
+    Proved(PathBuf),
+    /// STS says something that is not to be noted, and it would say that again.
+    Refused,
+    /// STS does not say, or it cannot be noted.
+    Unknown,
+}
 
 /// The configuration of a server, in the directory of its keys' role if STS proves it in time.
 pub(super) async fn placed(config: &Config) -> Config {
     let data_dir = match unproved(config) {
-        Some(place) if config.data_dir == place.own => {
-            timeout(BEFORE_OPENING, prove(config, place)).await.ok().flatten()
+        Some(place) if config.data_dir == place.own && !by_key::was_silent(place) => {
+            let asked = async { prove(&Aws::load(config.aws_settings()).await, config, place).await };
+            match timeout(BEFORE_OPENING, asked).await {
+                Ok(Outcome::Proved(data_dir)) => Some(data_dir),
+                Ok(Outcome::Refused | Outcome::Unknown) => None,
+                Err(_) => {
+                    if let Err(error) = by_key::note_silence(place) {
+                        tracing::debug!(%error, "it cannot be noted that STS is silent");
+                    }
+                    None
+                }
+            }
         }
         _ => None,
     };
     Config { data_dir: data_dir.unwrap_or_else(|| config.data_dir.clone()), ..config.clone() }
 }
 
-/// Asks STS again and again whose the keys are, until that is proved.
+/// Asks STS again and again whose the keys are, until it answers.
 pub(super) async fn prove_in_time(config: &Config) -> Infallible {
     if let Some(place) = unproved(config) {
-        while prove(config, place).await.is_none() {
-            sleep(INTERVAL).await;
+        let aws = Aws::load(config.aws_settings()).await;
+        let mut interval = INTERVAL;
+        while matches!(prove(&aws, config, place).await, Outcome::Unknown) {
+            sleep(interval).await;
+            interval = (interval * 2).min(MAX_INTERVAL);
         }
     }
     std::future::pending().await
@@ -46,21 +71,20 @@ fn unproved(config: &Config) -> Option<&KeyPlace> {
     config.key_place.as_ref().filter(|place| !by_key::is_proved(place))
 }
 
-/// Notes what STS says of the keys, and gives where they lead then; `None` where it does not say, or where that is not to be noted.
-async fn prove(config: &Config, place: &KeyPlace) -> Option<PathBuf> {
-    let aws = Aws::load(config.aws_settings()).await;
-    let caller = aws.caller().await.ok()?;
+/// Notes what STS says of the keys.
+async fn prove(aws: &Aws, config: &Config, place: &KeyPlace) -> Outcome {
+    let Ok(caller) = aws.caller().await else { return Outcome::Unknown };
     let is_named = config.account.as_ref().is_none_or(|named| *named == caller.account);
     let is_whole = AccountId::is_valid(caller.account.as_str()) && !caller.arn.is_empty();
     // A key without its secret is none: the credentials are somebody else's then.
     if !is_named || !is_whole || aws.origin() != Origin::Keys {
-        return None;
+        return Outcome::Refused;
     }
     match by_key::prove(place, &caller.arn) {
-        Ok(data_dir) => Some(data_dir),
+        Ok(data_dir) => Outcome::Proved(data_dir),
         Err(error) => {
             tracing::warn!(%error, "it cannot be noted whose the keys of the environment are: they keep a store of their own");
-            None
+            Outcome::Unknown
         }
     }
 }

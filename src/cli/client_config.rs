@@ -139,7 +139,8 @@ mod tests {
 
     #[test]
     fn a_profile_asked_for_by_name_is_a_flag_so_that_no_keys_of_the_client_come_before_it() {
-        let keys = [("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE"), ("AWS_PROFILE", "other"), SET[1]];
+        let keys = [("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE"), ("AWS_SECRET_ACCESS_KEY", "hushed")];
+        let keys = [keys[0], keys[1], ("AWS_PROFILE", "other"), SET[1]];
         let selection = Selection::new(Some("corp".into()), None, &[], &Environment::of(&keys, None));
         let words = ["--profile", "corp"].map(OsString::from);
         let entry = ServerEntry::new(Path::new("/muster"), &words, &selection);
@@ -188,11 +189,12 @@ mod tests {
 
     #[test]
     fn an_endpoint_is_carried_and_keys_never_are() {
-        let variables = [("AWS_ENDPOINT_URL", "http://127.0.0.1:5000"), ("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE")];
-        let entry = entry(&[], &[SET[0], SET[1], variables[0], variables[1]]);
+        let endpoint = ("AWS_ENDPOINT_URL", "http://127.0.0.1:5000");
+        let key = [("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE"), ("AWS_SECRET_ACCESS_KEY", "hushed")];
+        let entry = entry(&[], &[SET[0], SET[1], endpoint, key[0], key[1]]);
         let block = entry.block(Client::ClaudeDesktop);
         assert!(block.contains("http://127.0.0.1:5000"));
-        assert!(!block.contains("AKIA"));
+        assert!(!block.contains("AKIA") && !block.contains("hushed"));
         assert!(entry.gaps[0].contains("keys"));
     }
 }

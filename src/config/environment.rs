@@ -22,10 +22,15 @@ pub const SELECTING: [&str; 9] = [
     "AWS_SHARED_CREDENTIALS_FILE",
 ];
 
+/// The other half of the key that `AWS_ACCESS_KEY_ID` names.
+const SECRET: &str = "AWS_SECRET_ACCESS_KEY";
+
 /// A process's surroundings. [`Environment::capture`] is the only reader.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Environment {
     variables: BTreeMap<&'static str, String>,
+    /// Whether there is a secret to the key id. It is not kept itself.
+    has_secret: bool,
     /// The `MUSTER_*` variables, by which an error names what holds a value.
     given: BTreeMap<String, String>,
     state_home: Option<PathBuf>,
@@ -41,6 +46,7 @@ impl Environment {
         let variables = SELECTING.iter().filter_map(|name| Some((*name, std::env::var(name).ok()?)));
         Environment {
             variables: variables.collect(),
+            has_secret: std::env::var(SECRET).is_ok_and(|secret| !tidy::bare(&secret).is_empty()),
             given: texts().into_iter().filter(|(name, _)| name.starts_with("MUSTER_")).collect(),
             state_home: strategy
                 .as_ref()
@@ -55,6 +61,12 @@ impl Environment {
     #[must_use]
     pub fn variable(&self, name: &str) -> Option<&str> {
         self.variables.get(name).map(|value| tidy::bare(value)).filter(|value| !value.is_empty())
+    }
+
+    /// Whether `AWS_SECRET_ACCESS_KEY` is set, and not blank.
+    #[must_use]
+    pub fn has_secret(&self) -> bool {
+        self.has_secret
     }
 
     /// What holds `value`, which a flag and its `MUSTER_*` variable may both give: the variable where it holds just that.
@@ -89,6 +101,7 @@ impl Environment {
     pub(crate) fn of(variables: &[(&'static str, &str)], state_home: Option<&str>) -> Self {
         Environment {
             variables: variables.iter().map(|(name, value)| (*name, (*value).to_owned())).collect(),
+            has_secret: variables.iter().any(|(name, value)| *name == SECRET && !tidy::bare(value).is_empty()),
             given: BTreeMap::new(),
             state_home: state_home.map(PathBuf::from),
             runtime_dir: None,

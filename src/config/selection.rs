@@ -30,6 +30,8 @@ pub struct Selection {
     regions: Vec<String>,
     /// The selecting variables that are set and not overruled, by name.
     variables: Vec<(&'static str, String)>,
+    /// Whether the environment holds a secret, which makes the id of a key one that is used.
+    has_secret: bool,
 }
 
 impl Selection {
@@ -45,7 +47,7 @@ impl Selection {
             |name: &&'static str| OF_REGION.contains(name) || (profile.is_some() && OVERRULED.contains(name));
         let variables = SELECTING.iter().copied().filter(|name| !overruled(name));
         let variables = variables.filter_map(|name| Some((name, environment.variable(name)?.to_owned()))).collect();
-        Selection { profile, region, regions: regions.to_vec(), variables }
+        Selection { profile, region, regions: regions.to_vec(), variables, has_secret: environment.has_secret() }
     }
 
     /// The profile in use, if one is named: `--profile`, else `AWS_PROFILE`.
@@ -84,10 +86,16 @@ impl Selection {
         ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_EC2"].iter().any(|name| self.variable(name).is_some())
     }
 
-    /// Whether the credentials themselves are in the environment, and in use.
+    /// Whether the credentials themselves are in the environment, and in use. The id of a key without its secret is passed over, and
+    /// the credentials come from elsewhere.
     #[must_use]
     pub fn has_keys(&self) -> bool {
-        self.variable(KEY_ID).is_some()
+        self.variable(KEY_ID).is_some() && self.has_secret
+    }
+
+    /// Whether there is the id of a key and no secret.
+    fn has_half_a_key(&self) -> bool {
+        self.variable(KEY_ID).is_some() && !self.has_secret
     }
 
     /// Names the selection in 16 hexadecimal digits, the same in every process and version. The order of regions is the same
@@ -112,8 +120,10 @@ impl Selection {
         let region = ("region", if regions.is_empty() { one } else { regions.as_str() });
         let others = self.variables.iter().filter(|(name, _)| *name != "AWS_PROFILE" && counts(name));
         let others = others.map(|(name, value)| (*name, value.as_str()));
+        // Other credentials are in use then than those of the key: its place is not theirs.
+        let half = self.has_half_a_key().then_some(("half a key", ""));
         let mut bytes = Vec::new();
-        for (name, value) in [profile, region].into_iter().chain(others) {
+        for (name, value) in [profile, region].into_iter().chain(others).chain(half) {
             for text in [name, value] {
                 bytes.extend((text.len() as u64).to_le_bytes());
                 bytes.extend(text.as_bytes());
@@ -198,6 +208,24 @@ mod tests {
         };
         assert_eq!(digest("ASIAONE", "us-east-1"), digest("ASIATWO", "us-east-1"));
         assert_ne!(digest("ASIAONE", "us-east-1"), digest("ASIAONE", "eu-west-1"));
+    }
+
+    #[test]
+    fn the_id_of_a_key_without_its_secret_is_no_key_and_has_another_place() {
+        let (id, secret) = (("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE"), ("AWS_SECRET_ACCESS_KEY", "secret"));
+        let of = |variables: &[(&'static str, &str)]| of_regions(&[], variables);
+        let whole = of(&[id, secret]);
+        assert!(whole.has_keys() && !of(&[secret]).has_keys());
+        for half in [of(&[id]), of(&[id, ("AWS_SECRET_ACCESS_KEY", " ")])] {
+            assert!(!half.has_keys());
+            assert_ne!(half.digest(), whole.digest());
+            assert_ne!(half.digest(), digest(None, &[]));
+        }
+        assert!(!of(&[("AWS_ACCESS_KEY_ID", " "), secret]).has_keys());
+        let named = Selection::new(Some("dev".to_owned()), None, &[], &Environment::of(&[id, secret], None));
+        assert!(!named.has_keys(), "the profile goes before it");
+        assert_eq!(digest(Some("dev"), &[id]), digest(Some("dev"), &[]));
+        assert!(!format!("{whole:?}").contains("\"secret\""), "{whole:?}");
     }
 
     #[test]

@@ -131,20 +131,25 @@ pub async fn attach_where(
 ) -> Result<Attached, AttachError> {
     data_dir::prepare(&locate())?;
     let deadline = Instant::now() + PATIENCE;
-    let mut started: Option<Child> = None;
+    // With the directory that was meant when it was started: it may begin there although another one is located since.
+    let mut started: Option<(Child, PathBuf)> = None;
     loop {
         let data_dir = &locate();
         match Attempt::make(data_dir, wants_writes, None).await? {
             Attempt::Attached(attached) => return Ok(attached),
             // Once it has gone, a new one can be started.
             Attempt::Closing(_) => {}
-            Attempt::Absent => {
-                if started.is_none() {
-                    started = Some(start(command)?);
+            Attempt::Absent => match &started {
+                None => started = Some((start(command)?, data_dir.clone())),
+                Some((_, meant)) if meant != data_dir => {
+                    if let Attempt::Attached(attached) = Attempt::make(meant, wants_writes, None).await? {
+                        return Ok(attached);
+                    }
                 }
-            }
+                Some(_) => {}
+            },
         }
-        let ended = started.as_mut().and_then(|child| child.try_wait().ok().flatten());
+        let ended = started.as_mut().and_then(|(child, _)| child.try_wait().ok().flatten());
         match ended {
             // It left because another one serves; should that go too, the next round starts a new one.
             Some(status) if status.success() => started = None,
@@ -283,6 +288,29 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let error = attach(dir.path(), false, &launch("false")).await.unwrap_err();
         assert!(matches!(&error, AttachError::Ended { log, .. } if log.starts_with(dir.path())), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_server_that_began_where_it_was_sent_is_found_although_another_directory_is_located_since() {
+        let (sent, later) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let calls = std::cell::Cell::new(0);
+        // The first call prepares, the second one is for the start.
+        let locate = || {
+            calls.set(calls.get() + 1);
+            if calls.get() <= 2 { sent.path() } else { later.path() }.to_owned()
+        };
+        let serving = async {
+            while calls.get() <= 2 {
+                sleep(INTERVAL).await;
+            }
+            let lock = Lock::take(sent.path()).unwrap();
+            let bound = ServerSocket::bind(&lock, sent.path(), None).unwrap();
+            let (reader, mut writer) = bound.accept().await.unwrap().into_split();
+            handshake::answer(&mut BufReader::new(reader), &mut writer, false).await.unwrap();
+        };
+        let sleeping = ServerCommand { program: "sleep".into(), arguments: vec!["3".into()] };
+        let (attached, ()) = tokio::join!(attach_where(&locate, false, &sleeping), serving);
+        attached.unwrap();
     }
 
     #[tokio::test]

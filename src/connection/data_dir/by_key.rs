@@ -9,6 +9,7 @@
 //! <state>/muster/by-key/role-<hash of principal>         the name of that principal's directory
 //! <state>/muster/<directory>/principal                   the hash of the principal whose directory it is
 //! <state>/muster/<directory>/key                         the hash of the key that its server was started with
+//! <state>/muster/<directory>/silent                      STS did not answer in time when a server with this key started last
 //! ```
 //!
 //! - A principal is the ARN that STS answers, without the name of a role's session, with the endpoint and regions asked. So two roles,
@@ -17,13 +18,13 @@
 //!   principal's.
 //! - A pointer counts only if all three files agree. One that does not is ignored with a warning, and written anew once STS answers.
 //! - A running server holds credentials that may have expired. So while the principal's directory is served with another key, a key
-//!   keeps to its own place.
+//!   keeps to its own place. So it does while a server of its own runs there, which began before STS had answered.
 //! - Hashes and a directory's name are all that is written: no key id, no secret, no ARN.
 //! - Only the newest [`MAX_POINTERS`] pointers are kept. With an older one goes what its key left in a place of its own, unless
 //!   that is a principal's directory or somebody uses it.
 
 use std::fs;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Once;
 
@@ -40,13 +41,19 @@ pub const MAX_POINTERS: usize = 64;
 const PRINCIPAL: &str = "principal";
 /// The file of a directory that says with which key it is served.
 const KEY: &str = "key";
+/// The file of a key's own place that says that STS did not answer in time.
+const SILENT: &str = "silent";
+/// The most that is read of a file; what is written is much shorter.
+const MAX_FILE: u64 = 4096;
 
 /// Where the keys of `place` lead now: to the directory of their principal, if that is proved, else to their own place.
 #[must_use]
 pub fn resolve(place: &KeyPlace) -> PathBuf {
     let Some(key) = name(&place.own) else { return place.own.clone() };
     match pointed(place) {
-        Some(home) if home == place.own || is_free(&home, key) => home,
+        Some(home) if home == place.own => home,
+        // The lock of its own place is looked at last, so that a server which takes it is hardly ever disturbed.
+        Some(home) if is_free(&home, key) && lock::probe(&place.own).is_ok() => home,
         _ => place.own.clone(),
     }
 }
@@ -83,8 +90,26 @@ pub fn prove(place: &KeyPlace, arn: &str) -> Result<PathBuf, DataDirError> {
         write(&role, key)?;
     }
     write(&pointers.join(key), &principal)?;
+    // It is not there as a rule; one that stays says nothing as long as there is the pointer.
+    let _ = fs::remove_file(place.own.join(SILENT));
     sweep(place);
     Ok(resolve(place))
+}
+
+/// Whether STS did not answer in time when a server with the keys of `place` started last.
+#[must_use]
+pub fn was_silent(place: &KeyPlace) -> bool {
+    read(&place.own.join(SILENT)).is_some()
+}
+
+/// Notes that STS did not answer in time whose the keys of `place` are.
+///
+/// # Errors
+/// [`DataDirError`] when that cannot be written.
+pub fn note_silence(place: &KeyPlace) -> Result<(), DataDirError> {
+    let Some(key) = name(&place.own) else { return Ok(()) };
+    super::prepare(&place.own)?;
+    write(&place.own.join(SILENT), key)
 }
 
 /// Notes that `data_dir`, whose lock this process holds, is served with the keys of `place`.
@@ -146,7 +171,7 @@ fn sweep(place: &KeyPlace) {
     for (_, pointer) in pointers.into_iter().take(old) {
         let own = place.own.with_file_name(name(&pointer).unwrap_or_default());
         let is_home = read(&own.join(PRINCIPAL)).is_some();
-        let removed = if is_home || !own.is_dir() { Ok(()) } else { remove(&own) };
+        let removed = if is_home { Ok(()) } else { remove(&own) };
         if let Err(error) = removed.and_then(|()| fs::remove_file(&pointer)) {
             tracing::debug!(pointer = %pointer.display(), %error, "an old pointer stays");
         }
@@ -155,8 +180,16 @@ fn sweep(place: &KeyPlace) {
 
 /// Removes the directory of a key that is in use no more. It is moved away under its lock first: nobody can lock a part of it.
 fn remove(own: &Path) -> io::Result<()> {
-    let _lock = Lock::take(own).map_err(io::Error::other)?;
     let away = own.with_extension("removed");
+    // Who began this before may have ended in the middle.
+    match fs::remove_dir_all(&away) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    if !own.is_dir() {
+        return Ok(());
+    }
+    let _lock = Lock::take(own).map_err(io::Error::other)?;
     fs::rename(own, &away)?;
     fs::remove_dir_all(away)
 }
@@ -172,7 +205,12 @@ fn is_hash(text: &str, digits: usize) -> bool {
 
 /// The one line of a small file; `None` where there is none that can be read.
 fn read(path: &Path) -> Option<String> {
-    let text = fs::read_to_string(path).ok()?;
+    // Anything else could keep the reader waiting.
+    if !fs::symlink_metadata(path).ok()?.is_file() {
+        return None;
+    }
+    let mut text = String::new();
+    fs::File::open(path).ok()?.take(MAX_FILE).read_to_string(&mut text).ok()?;
     text.strip_suffix('\n').map(str::to_owned)
 }
 
@@ -261,6 +299,59 @@ mod tests {
         let lock = Lock::take(&first.own).unwrap();
         serve(&first.own, &second, &lock).unwrap();
         assert_eq!(resolve(&second), first.own, "its own server");
+    }
+
+    #[test]
+    fn a_key_whose_server_began_in_its_own_place_keeps_to_it_while_that_runs() {
+        let root = tempfile::tempdir().unwrap();
+        let (first, second) = (place(root.path(), 1), place(root.path(), 2));
+        prove(&first, READER).unwrap();
+        fs::create_dir(&second.own).unwrap();
+        let lock = Lock::take(&second.own).unwrap();
+        serve(&second.own, &second, &lock).unwrap();
+        assert_eq!(prove(&second, READER).unwrap(), second.own);
+        assert_eq!(locate(&first.own, Some(&second)), second.own);
+        drop(lock);
+        assert_eq!(resolve(&second), first.own);
+    }
+
+    #[test]
+    fn that_sts_was_silent_is_remembered_until_it_answers() {
+        let root = tempfile::tempdir().unwrap();
+        let place = place(root.path(), 1);
+        assert!(!was_silent(&place));
+        note_silence(&place).unwrap();
+        assert!(was_silent(&place));
+        prove(&place, READER).unwrap();
+        assert!(!was_silent(&place));
+    }
+
+    #[test]
+    fn what_a_crash_left_of_a_removal_goes_with_the_next_one() {
+        let root = tempfile::tempdir().unwrap();
+        let own = place(root.path(), 1).own;
+        let away = own.with_extension("removed");
+        for has_own in [true, false] {
+            fs::create_dir_all(away.join("part")).unwrap();
+            if has_own {
+                fs::create_dir(&own).unwrap();
+            }
+            remove(&own).unwrap();
+            assert!(!away.exists() && !own.exists());
+        }
+    }
+
+    #[test]
+    fn only_small_regular_files_are_read() {
+        let root = tempfile::tempdir().unwrap();
+        let file = root.path().join("file");
+        fs::write(&file, "line\n").unwrap();
+        assert_eq!(read(&file).as_deref(), Some("line"));
+        let link = root.path().join("link");
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        assert_eq!((read(&link), read(root.path())), (None, None));
+        fs::write(&file, format!("{}\n", "0".repeat(5000))).unwrap();
+        assert_eq!(read(&file), None);
     }
 
     #[test]
