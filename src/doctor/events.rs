@@ -6,12 +6,13 @@ use tokio::time::timeout;
 use super::canary::{self, Flight, Way};
 use super::examined::Examined;
 use super::finding::{Finding, LOCAL, Outcome, asked};
-use super::wiring::{self, Attributes, Judge, redrives};
+use super::wiring::{self, Attributes, Judge};
 use super::{backlog, dead_letters, endpoint, listener, permission};
 use crate::aws::bus::{RuleState, Target};
 use crate::aws::queue::Queue;
 use crate::config::EventsName;
 use crate::kinds::rules::{RULES, RuleSpec};
+use crate::setup::drift::redrives;
 use crate::setup::{Desired, QueueRole};
 
 /// What was found of the rules.

@@ -4,11 +4,10 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
-
 use super::finding::{Check, Finding, Outcome};
 use crate::aws::bus::{RuleState, Target};
 use crate::kinds::rules::RuleSpec;
+use crate::model::text::shown;
 use crate::setup::drift::{self, Effect, Fault};
 use crate::setup::{Desired, QueueRole};
 
@@ -27,6 +26,9 @@ pub(crate) static QUEUE: Check = Check {
 
 pub(crate) static POLICY: Check =
     Check { name: "queue-policy", title: "The policies of both queues let exactly Muster's rules send to them" };
+
+/// The longest id of a target that EventBridge takes.
+const LONGEST_ID: usize = 64;
 
 /// Attributes by AWS's names.
 pub(crate) type Attributes = BTreeMap<String, String>;
@@ -51,15 +53,15 @@ impl Judge<'_> {
             Err(why) => RULE.unanswered(&*name, why),
             Ok(state) => {
                 let faults = drift::of_rule(self.desired, rule, state.as_ref());
-                self.finding(&RULE, &name, &faults, "enabled, with the right pattern")
+                self.finding(&RULE, &name, &faults, "enabled, with the right pattern", &self.mending(rule, &faults))
             }
         };
         let aimed = match (state, targets) {
             (Err(_) | Ok(None), _) => TARGET.skipped(name, "the rule is not known to exist"),
             (_, Err(why)) => TARGET.unanswered(name, why),
             (_, Ok(targets)) => {
-                let faults: Vec<Fault> = drift::of_targets(self.desired, targets).into_iter().collect();
-                self.finding(&TARGET, &name, &faults, "sends to the queue")
+                let faults = drift::of_targets(self.desired, targets);
+                self.finding(&TARGET, &name, &faults, "sends to the queue", &self.mending(rule, &faults))
             }
         };
         [found, aimed]
@@ -76,39 +78,54 @@ impl Judge<'_> {
         let (policy, rest): (Vec<Fault>, Vec<Fault>) =
             faults.into_iter().partition(|fault| matches!(fault, Fault::Policy(_)));
         let arn = self.desired.queue_arn(role);
-        let queue = self.finding(&QUEUE, &name, &rest, &arn);
+        let queue = self.finding(&QUEUE, &name, &rest, &arn, self.fix);
         let policy = if attributes.is_none() {
             POLICY.skipped(name, "the queue does not exist")
         } else {
-            self.finding(&POLICY, &name, &policy, "lets Muster's rules in, and nobody else")
+            self.finding(&POLICY, &name, &policy, "lets Muster's rules in, and nobody else", self.fix)
         };
         [queue, policy]
     }
 
+    /// What mends a rule with these faults: setup, and for what setup leaves as it is, a command.
+    fn mending(&self, rule: &RuleSpec, faults: &[Fault]) -> String {
+        let put = self.desired.rule(rule);
+        let setup = faults.iter().any(Fault::is_mended).then(|| self.fix.to_owned());
+        let by_hand = faults.iter().filter(|fault| !fault.is_mended()).filter_map(|fault| {
+            let region = &self.desired.scope.region;
+            match fault {
+                Fault::WithReads => Some(format!(
+                    "Run `aws events put-rule --region {region} --name {} --state ENABLED --description '{}' \
+                     --event-pattern '{}'`: `muster setup` leaves the state as it is.",
+                    put.name, put.description, put.pattern
+                )),
+                Fault::Target { id, .. } => Some(format!(
+                    "Run `aws events remove-targets --region {region} --rule {} --ids {}`: `muster setup` leaves targets of others \
+                     as they are.",
+                    put.name,
+                    shown(id, LONGEST_ID)
+                )),
+                _ => None,
+            }
+        });
+        setup.into_iter().chain(by_hand).collect::<Vec<_>>().join(" ")
+    }
+
     /// Faults in the words of drift, with what mends them; `well` where there are none.
-    fn finding(&self, check: &Check, subject: &str, faults: &[Fault], well: &str) -> Finding {
+    fn finding(&self, check: &Check, subject: &str, faults: &[Fault], well: &str, fix: &str) -> Finding {
         let fact = faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
         match faults.iter().map(Fault::effect).max() {
             None => check.ok(subject, well),
             Some(Effect::None) => check.ok(subject, fact),
-            Some(Effect::Weakens) => check.warning(subject, fact, self.fix),
-            Some(Effect::Stops) => check.failed(subject, fact, self.fix),
+            Some(Effect::Weakens) => check.warning(subject, fact, fix),
+            Some(Effect::Stops) => check.failed(subject, fact, fix),
         }
     }
 }
 
-/// The ARN of the queue that messages go to which were received too often, and after how many receives.
-pub(crate) fn redrives(attributes: &Attributes) -> Option<(String, u64)> {
-    let policy: Value = serde_json::from_str(attributes.get("RedrivePolicy")?).ok()?;
-    let most = policy.get("maxReceiveCount")?;
-    // AWS gives back the number as it was set: as a number or as a text.
-    let most = most.as_u64().or_else(|| most.as_str()?.parse().ok())?;
-    Some((policy.get("deadLetterTargetArn")?.as_str()?.to_owned(), most))
-}
-
 #[cfg(test)]
 pub(crate) mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::super::finding::Verdict;
     use super::super::finding::tests::denied;
@@ -116,6 +133,7 @@ pub(crate) mod tests {
     use crate::config::EventsName;
     use crate::kinds::rules::by_slug;
     use crate::model::{AccountId, Region, Scope};
+    use crate::setup::drift::redrives;
 
     fn desired() -> Desired {
         let scope = Scope { account: AccountId::new("1"), region: Region::new("r") };
@@ -151,6 +169,12 @@ pub(crate) mod tests {
         assert!(off.verdict == Verdict::Failed && off.fact.contains("it is disabled"), "{off:?}");
         let with_reads = judged(state(&right, "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"));
         assert_eq!(with_reads.verdict, Verdict::Warning);
+        assert!(
+            with_reads
+                .fix
+                .unwrap()
+                .starts_with("Run `aws events put-rule --region r --name muster-tags --state ENABLED ")
+        );
         let changed = judged(state(r#"{"source":["aws.tag"],"x":[1]}"#, "ENABLED"));
         assert_eq!(changed.verdict, Verdict::Failed);
         for part in [r#"source is ["aws.tag"], not"#, "detail-type is missing", "x should not be there: [1]"] {
@@ -192,6 +216,35 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn a_right_target_hides_no_wrong_one() {
+        let (desired, rule) = (desired(), by_slug("tags").unwrap());
+        let judge = Judge { desired: &desired, fix: "mend it" };
+        let right = |id: &str| Target {
+            id: id.to_owned(),
+            arn: desired.queue_arn(QueueRole::Events),
+            role_arn: None,
+            dead_letter_arn: Some(desired.queue_arn(QueueRole::Dead)),
+            shaped: false,
+        };
+        let there = state(&rule.pattern("muster").to_string(), "ENABLED");
+        let judged = |targets: Vec<Target>| judge.rule(rule, &Ok(Some(there.clone())), &Ok(targets))[1].clone();
+        let shaped = |id: &str| Target { shaped: true, ..right(id) };
+        let ours = judged(vec![shaped("muster"), right("theirs")]);
+        assert!(ours.verdict == Verdict::Warning && ours.fact.contains("`muster` changes events"), "{ours:?}");
+        assert_eq!(ours.fix.as_deref(), Some("mend it"));
+        let theirs = judged(vec![right("muster"), shaped("theirs")]);
+        assert!(theirs.verdict == Verdict::Warning && theirs.fact.contains("`theirs` changes events"), "{theirs:?}");
+        assert!(theirs.fix.unwrap().contains("remove-targets --region r --rule muster-tags --ids theirs"));
+        let moved = judged(vec![Target { arn: "other".to_owned(), ..right("muster") }, right("theirs")]);
+        assert!(moved.verdict == Verdict::Warning && moved.fact.contains("sends to other, not to"), "{moved:?}");
+        let both = judged(vec![shaped("muster"), shaped("theirs")]);
+        assert!(both.verdict == Verdict::Failed && both.fact.matches("changes events").count() == 2, "{both:?}");
+        let dropping = |id: &str| Target { dead_letter_arn: None, ..right(id) };
+        assert_eq!(judged(vec![right("muster"), dropping("theirs")]).verdict, Verdict::Ok);
+        assert_eq!(judged(vec![dropping("muster"), dropping("theirs")]).verdict, Verdict::Warning);
+    }
+
+    #[test]
     fn a_queue_that_is_gone_fails_and_one_that_drifted_warns() {
         let desired = desired();
         let judge = Judge { desired: &desired, fix: "mend it" };
@@ -203,6 +256,18 @@ pub(crate) mod tests {
         for part in ["VisibilityTimeout is 5", "SqsManagedSseEnabled is false", "the dead-letter queue"] {
             assert!(drifted.fact.contains(part), "{part}: {}", drifted.fact);
         }
+        let dead = desired.queue_arn(QueueRole::Dead);
+        let redriven = |to: &str, count: u32| {
+            let policy = json!({ "deadLetterTargetArn": to, "maxReceiveCount": count }).to_string();
+            judged(&[("RedrivePolicy", &policy)])[0].clone()
+        };
+        let later = redriven(&dead, 9);
+        assert!(later.verdict == Verdict::Ok && later.fact.contains("received 9 times"), "{later:?}");
+        let elsewhere = redriven("other", 5);
+        assert!(
+            elsewhere.verdict == Verdict::Warning && elsewhere.fact.contains("goes to other, not"),
+            "{elsewhere:?}"
+        );
         let [encrypted, _] = judged(&[("SqsManagedSseEnabled", "false"), ("KmsMasterKeyId", "alias/k")]);
         assert_eq!(encrypted.verdict, Verdict::Ok);
         for role in QueueRole::ALL {

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde_json::Value;
 
-use super::desired::{Desired, QueueRole, TARGET, Thing};
+use super::desired::{Desired, QueueRole, RECEIVES, TARGET, Thing};
 use super::observed::{Observed, is_tagged};
 use super::senders::{self, PolicyFault};
 use crate::aws::actions::CREATED_BY;
@@ -44,8 +44,18 @@ pub enum Fault {
     },
     /// A queue's policy is not the one that lets in exactly Muster's rules.
     Policy(PolicyFault),
-    /// A message that is received too often does not go to the dead-letter queue, or goes there too early or too late.
-    Redrive,
+    /// A message that is received too often does not go to the dead-letter queue.
+    Redrive {
+        /// The ARN of the queue that it goes to; `None` when it goes nowhere.
+        to: Option<String>,
+        /// The dead-letter queue's ARN.
+        dead: String,
+    },
+    /// A message goes to the dead-letter queue earlier or later than it should.
+    Receives {
+        /// After how many receives.
+        is: u64,
+    },
     /// The queue or rule lacks Muster's tag.
     Untagged,
     /// The rule lets nothing through.
@@ -68,6 +78,8 @@ pub enum Fault {
         id: String,
         /// In which way it is wrong.
         fault: TargetFault,
+        /// Whether another target sends the rule's events to the queue all the same.
+        beside: bool,
     },
 }
 
@@ -110,10 +122,16 @@ impl Fault {
     #[must_use]
     pub fn effect(&self) -> Effect {
         match self {
+            // What this target cannot deliver, the other one does.
+            Fault::Target { fault: TargetFault::DeadLetters { .. }, beside: true, .. }
+            | Fault::Policy(PolicyFault::Reworded)
+            | Fault::Receives { .. }
+            | Fault::Untagged => Effect::None,
             Fault::Setting { .. }
-            | Fault::Redrive
+            | Fault::Redrive { .. }
             | Fault::WithReads
             | Fault::Target { fault: TargetFault::DeadLetters { .. }, .. }
+            | Fault::Target { beside: true, .. }
             | Fault::Policy(PolicyFault::Denies | PolicyFault::Admits(_)) => Effect::Weakens,
             Fault::Missing
             | Fault::Disabled
@@ -121,7 +139,17 @@ impl Fault {
             | Fault::NoTarget { .. }
             | Fault::Target { .. }
             | Fault::Policy(PolicyFault::Absent | PolicyFault::Unreadable | PolicyFault::Refuses(_)) => Effect::Stops,
-            Fault::Policy(PolicyFault::Reworded) | Fault::Untagged => Effect::None,
+        }
+    }
+
+    /// Whether `muster setup` mends it. It leaves a state that lets more through, and a target that is not its own where another
+    /// one sends the events.
+    #[must_use]
+    pub fn is_mended(&self) -> bool {
+        match self {
+            Fault::WithReads => false,
+            Fault::Target { id, beside, .. } => id == TARGET || !beside,
+            _ => true,
         }
     }
 }
@@ -135,7 +163,15 @@ impl fmt::Display for Fault {
             }
             Fault::Setting { name, is: None, should } => write!(f, "its {name} is not set, and should be {should}"),
             Fault::Policy(fault) => f.write_str(&shown(&fault.to_string(), LONGEST)),
-            Fault::Redrive => f.write_str("what is received too often does not go to the dead-letter queue"),
+            Fault::Redrive { to: None, .. } => {
+                f.write_str("what is received too often does not go to the dead-letter queue")
+            }
+            Fault::Redrive { to: Some(to), dead } => {
+                write!(f, "what is received too often goes to {}, not to {dead}", shown(to, LONGEST))
+            }
+            Fault::Receives { is } => {
+                write!(f, "what is received {is} times goes to the dead-letter queue, not after {RECEIVES}")
+            }
             Fault::Untagged => write!(f, "it lacks the tag {}={}", CREATED_BY.0, CREATED_BY.1),
             Fault::Disabled => f.write_str("it is disabled: no event comes through it"),
             Fault::WithReads => {
@@ -148,8 +184,9 @@ impl fmt::Display for Fault {
             Fault::NoTarget { sends_to } => {
                 write!(f, "it sends to {}, not to the queue", shown(&sends_to.join(", "), LONGEST))
             }
-            Fault::Target { id, fault } => {
-                write!(f, "its target `{}` {}", shown(id, LONGEST), shown(&fault.to_string(), LONGEST))
+            Fault::Target { id, fault, beside } => {
+                let beside = if *beside { ", beside another that sends to the queue" } else { "" };
+                write!(f, "its target `{}` {}{beside}", shown(id, LONGEST), shown(&fault.to_string(), LONGEST))
             }
         }
     }
@@ -183,7 +220,7 @@ pub fn drift(desired: &Desired, observed: &Observed) -> Vec<Drift> {
             Thing::Rule(rule) => {
                 let seen = observed.rules.get(rule.slug);
                 let mut faults = of_rule(desired, rule, seen.map(|seen| &seen.state));
-                faults.extend(seen.and_then(|seen| of_targets(desired, &seen.targets)));
+                faults.extend(seen.map(|seen| of_targets(desired, &seen.targets)).unwrap_or_default());
                 (faults, seen.map(|seen| &seen.tags))
             }
         };
@@ -208,17 +245,32 @@ pub fn of_queue(desired: &Desired, role: QueueRole, attributes: Option<&BTreeMap
         })
         .collect();
     for (name, should) in desired.documents(role) {
-        if says(attributes, &name, &should) {
-            continue;
-        }
-        faults.push(if name == "Policy" {
+        if name != "Policy" {
+            faults.extend(of_redrive(desired, attributes));
+        } else if !says(attributes, &name, &should) {
             let rules: Vec<String> = RULES.iter().map(|rule| desired.rule_arn(rule)).collect();
-            Fault::Policy(senders::fault(attributes.get("Policy").map_or("", String::as_str), &rules))
-        } else {
-            Fault::Redrive
-        });
+            faults.push(Fault::Policy(senders::fault(attributes.get("Policy").map_or("", String::as_str), &rules)));
+        }
     }
     faults
+}
+
+/// What is wrong with where the queue's messages go that are received too often.
+fn of_redrive(desired: &Desired, attributes: &BTreeMap<String, String>) -> Option<Fault> {
+    let dead = desired.queue_arn(QueueRole::Dead);
+    match redrives(attributes) {
+        Some((to, is)) if to == dead => (is != u64::from(RECEIVES)).then_some(Fault::Receives { is }),
+        other => Some(Fault::Redrive { to: other.map(|(to, _)| to), dead }),
+    }
+}
+
+/// The ARN of the queue that messages go to which were received too often, and after how many receives.
+pub(crate) fn redrives(attributes: &BTreeMap<String, String>) -> Option<(String, u64)> {
+    let policy: Value = serde_json::from_str(attributes.get("RedrivePolicy")?).ok()?;
+    let most = policy.get("maxReceiveCount")?;
+    // AWS gives back the number as it was set: as a number or as a text.
+    let most = most.as_u64().or_else(|| most.as_str()?.parse().ok())?;
+    Some((policy.get("deadLetterTargetArn")?.as_str()?.to_owned(), most))
 }
 
 /// What is wrong with a rule in this state, its tags and targets aside; `None` is a rule that does not exist.
@@ -235,23 +287,26 @@ pub fn of_rule(desired: &Desired, rule: &RuleSpec, state: Option<&RuleState>) ->
     faults
 }
 
-/// What is wrong with the targets of a rule. A target of any id that sends to the queue as it should is right; else the fault is
-/// that of Muster's own target.
+/// What is wrong with the targets of a rule: with Muster's own, and with any that sends to the queue. One of any id that sends
+/// there as it should is enough.
 #[must_use]
-pub fn of_targets(desired: &Desired, targets: &[Target]) -> Option<Fault> {
-    let fault = |target: &Target| {
-        let fault = of_target(desired, target)?;
-        Some(Fault::Target { id: target.id.clone(), fault })
-    };
+pub fn of_targets(desired: &Desired, targets: &[Target]) -> Vec<Fault> {
     let queue = desired.queue_arn(QueueRole::Events);
-    let sending = targets.iter().filter(|target| target.arn == queue);
-    let own = targets.iter().filter(|target| target.id == TARGET);
-    let faults: Vec<Option<Fault>> = own.chain(sending).map(fault).collect();
-    if faults.is_empty() {
-        return Some(Fault::NoTarget { sends_to: targets.iter().map(|target| target.arn.clone()).collect() });
+    let meant = targets.iter().filter(|target| target.id == TARGET || target.arn == queue);
+    let judged: Vec<(&Target, Option<TargetFault>)> =
+        meant.map(|target| (target, of_target(desired, target))).collect();
+    if judged.is_empty() {
+        return vec![Fault::NoTarget { sends_to: targets.iter().map(|target| target.arn.clone()).collect() }];
     }
-    // The first is that of Muster's own target, where there is one.
-    if faults.contains(&None) { None } else { faults.into_iter().flatten().next() }
+    let is_safe = judged.iter().any(|(_, fault)| fault.is_none());
+    let is_unsafe = |fault: &TargetFault| matches!(fault, TargetFault::DeadLetters { .. });
+    let arrives = is_safe || judged.iter().any(|(_, fault)| fault.as_ref().is_some_and(is_unsafe));
+    let faults = judged.into_iter().filter_map(|(target, fault)| {
+        let fault = fault?;
+        let beside = if is_unsafe(&fault) { is_safe } else { arrives };
+        Some(Fault::Target { id: target.id.clone(), fault, beside })
+    });
+    faults.collect()
 }
 
 /// What is wrong with a target; `None` when it is right.

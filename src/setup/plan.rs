@@ -120,12 +120,12 @@ fn steps(desired: &Desired, thing: Thing, drifts: &[Drift]) -> Vec<Step> {
         let attributes = wrong.filter_map(|name| Some((name.to_owned(), all.get(name)?.clone()))).collect();
         mend(Act::SetAttributes(attributes), why);
     }
-    let is_state = |fault: &Fault| matches!(fault, Fault::Pattern { .. } | Fault::Disabled | Fault::WithReads);
-    // Enabling a rule does not take back that records of describes come through it; putting it does.
-    let is_put = of(|fault| matches!(fault, Fault::Pattern { .. } | Fault::WithReads)).next().is_some();
-    mend(if is_put { Act::PutPattern } else { Act::Enable }, of(is_state).collect());
+    let is_state = |fault: &Fault| matches!(fault, Fault::Pattern { .. } | Fault::Disabled);
+    let has_other_pattern = of(|fault| matches!(fault, Fault::Pattern { .. })).next().is_some();
+    mend(if has_other_pattern { Act::PutPattern } else { Act::Enable }, of(is_state).collect());
     mend(Act::Tag, of(|fault| *fault == Fault::Untagged).collect());
-    mend(Act::PutTarget, of(|fault| matches!(fault, Fault::NoTarget { .. } | Fault::Target { .. })).collect());
+    let is_target = |fault: &Fault| matches!(fault, Fault::NoTarget { .. } | Fault::Target { .. }) && fault.is_mended();
+    mend(Act::PutTarget, of(is_target).collect());
     steps
 }
 
@@ -134,7 +134,7 @@ fn attribute(fault: &Fault) -> Option<&'static str> {
     match fault {
         Fault::Setting { name, .. } => Some(name),
         Fault::Policy(_) => Some("Policy"),
-        Fault::Redrive => Some("RedrivePolicy"),
+        Fault::Redrive { .. } | Fault::Receives { .. } => Some("RedrivePolicy"),
         _ => None,
     }
 }

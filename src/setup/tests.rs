@@ -158,13 +158,6 @@ const BREAKS: &[Break] = &[
         &["enable the rule muster-tags (it is disabled: no event comes through it)"],
     ),
     (
-        "records of describes",
-        |o| tags_rule(o).state.state = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS".to_owned(),
-        &[
-            "put the pattern of the rule muster-tags (its state is ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS: records of Muster's own describes fill the queue)",
-        ],
-    ),
-    (
         "another pattern",
         |o| tags_rule(o).state.pattern = r#"{"source":["aws.s3"]}"#.to_owned(),
         &[
@@ -246,6 +239,16 @@ const BREAKS: &[Break] = &[
            received too often does not go to the dead-letter queue)"],
     ),
     (
+        "another count of receives",
+        |o| {
+            let policy = events(o).attributes["RedrivePolicy"].replace(":5}", ":9}");
+            set(o, "RedrivePolicy", &policy);
+        },
+        &[
+            "set RedrivePolicy of the queue muster-events (what is received 9 times goes to the dead-letter queue, not after 5)",
+        ],
+    ),
+    (
         "untagged queue",
         |o| events(o).tags.clear(),
         &["tag the queue muster-events (it lacks the tag muster:created-by=muster)"],
@@ -318,6 +321,39 @@ fn targets_and_tags_of_others_are_not_touched() {
     tags_rule(&mut observed).tags.insert("team".to_owned(), "web".to_owned());
     set(&mut observed, "DelaySeconds", "3");
     assert_eq!(plan::plan(&desired, &observed, false), Ok(Vec::new()));
+}
+
+#[test]
+fn a_state_that_lets_more_through_is_left_as_it_is() {
+    let desired = desired();
+    let mut observed = complete(&desired);
+    tags_rule(&mut observed).state.state = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS".to_owned();
+    assert_eq!(drift(&desired, &observed).into_iter().map(|drift| drift.fault).collect::<Vec<_>>(), [Fault::WithReads]);
+    assert_eq!(plan::plan(&desired, &observed, false), Ok(Vec::new()));
+}
+
+#[test]
+fn a_right_target_of_others_does_not_spare_musters_own() {
+    let desired = desired();
+    let theirs = Target { id: "theirs".to_owned(), ..target(&desired) };
+    let shaped = Target { shaped: true, ..target(&desired) };
+    let moved = Target { arn: "arn:aws:sqs:eu-west-1:1:q".to_owned(), ..target(&desired) };
+    for ours in [shaped, moved] {
+        let mut observed = complete(&desired);
+        tags_rule(&mut observed).targets = vec![ours, theirs.clone()];
+        let steps = plan::plan(&desired, &observed, false).unwrap();
+        assert_eq!(steps.iter().map(|step| &step.act).collect::<Vec<_>>(), [&Act::PutTarget]);
+        assert_eq!(drift(&desired, &after(&desired, observed, &steps)), []);
+    }
+    // Another's wrong one is told, and left to them.
+    let mut observed = complete(&desired);
+    tags_rule(&mut observed).targets.push(Target { shaped: true, ..theirs.clone() });
+    assert_eq!(drift(&desired, &observed).len(), 1);
+    assert_eq!(plan::plan(&desired, &observed, false), Ok(Vec::new()));
+    tags_rule(&mut observed).targets.remove(0);
+    let steps = plan::plan(&desired, &observed, false).unwrap();
+    assert_eq!(steps.iter().map(|step| &step.act).collect::<Vec<_>>(), [&Act::PutTarget]);
+    assert_eq!(plan::plan(&desired, &after(&desired, observed, &steps), false), Ok(Vec::new()));
 }
 
 /// A queue and a rule that have the names and nothing else of Muster's.

@@ -94,32 +94,6 @@ fn help_of_a_topic_is_its_text_and_help_of_a_command_is_the_commands() {
     assert!(unknown.status.code() == Some(2) && said.contains("did you mean `muster help freshness`?"), "{said}");
 }
 
-/// The flags that the help of these commands defines, but for those of every command.
-fn flags(commands: &[&str]) -> BTreeSet<String> {
-    let mut flags = BTreeSet::new();
-    for command in commands {
-        // Only the definition of a flag starts a line with a dash and more than a blank.
-        for line in printed(&[command, "--help"]).lines().map(str::trim_start).filter(|line| line.starts_with('-')) {
-            let words = line.split([' ', ',']).filter(|word| word.starts_with("--"));
-            flags.extend(words.take(1).map(|flag| flag.split(['=', '[']).next().unwrap().to_owned()));
-        }
-    }
-    for common in ["--help", "--version"] {
-        flags.remove(common);
-    }
-    flags
-}
-
-#[test]
-fn the_flags_that_the_topics_explain_are_the_programs_flags() {
-    let flags = flags(&["serve", "mcp"]);
-    assert!(flags.contains("--allow-writes") && flags.contains("--data-dir"), "{flags:?}");
-    let explained = items(&printed(&["help", "configuration"]), "Configuration");
-    assert!(explained.len() > 5 && explained.is_subset(&flags), "{explained:?} are not all of {flags:?}");
-    let (explained, flags) = (items(&printed(&["help", "simulator"]), "Simulator"), self::flags(&["simulate"]));
-    assert!(explained.len() > 3 && explained.is_subset(&flags), "{explained:?} are not all of {flags:?}");
-}
-
 #[test]
 fn the_topics_control_paths_are_the_simulators() {
     let index = Simulator::start(1, &[]).control("GET", "", &Value::Null);

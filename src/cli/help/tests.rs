@@ -59,6 +59,57 @@ fn flags(command: &clap::Command) -> BTreeSet<String> {
     own.chain(command.get_subcommands().flat_map(flags)).collect()
 }
 
+/// The whole command line, with what clap adds to it.
+fn built() -> clap::Command {
+    let mut root = Cli::command();
+    root.build();
+    root
+}
+
+fn of<'a>(root: &'a clap::Command, name: &str) -> &'a clap::Command {
+    root.find_subcommand(name).unwrap_or_else(|| panic!("there is no command {name}"))
+}
+
+/// The long flags of one command that its help does not hide.
+fn visible(command: &clap::Command) -> BTreeSet<String> {
+    let shown = command.get_arguments().filter(|argument| !argument.is_hide_set());
+    shown.filter_map(|argument| Some(format!("--{}", argument.get_long()?))).collect()
+}
+
+/// The flags that the long help of a command defines.
+fn explained(command: &clap::Command) -> BTreeSet<String> {
+    let help = command.clone().render_long_help().to_string();
+    // Only the definition of a flag starts a line with a dash, not far from the margin, and no blank after it.
+    let lines = help.lines().filter(|line| line.len() - line.trim_start().len() <= 6).map(str::trim_start);
+    let defined = lines.filter(|line| line.starts_with('-') && !line.starts_with("- "));
+    defined
+        .filter_map(|line| line.split([' ', ',']).find(|word| word.starts_with("--")))
+        .map(|word| bare(word).to_owned())
+        .collect()
+}
+
+/// A flag without its value.
+fn bare(word: &str) -> &str {
+    word.split([' ', '=', '[']).next().unwrap_or(word)
+}
+
+/// What stands in code spans.
+fn spans(text: &str) -> impl Iterator<Item = &str> {
+    text.split('`').skip(1).step_by(2)
+}
+
+/// The flags that spans begin with.
+fn named(text: &str) -> Vec<String> {
+    spans(text).filter(|span| span.starts_with("--")).map(|span| bare(span).to_owned()).collect()
+}
+
+/// The flags in a span that is one or that runs Muster.
+fn said_flags(span: &str) -> Vec<String> {
+    let words = span.split_whitespace();
+    let is_ours = span.starts_with("--") || span.starts_with("muster ");
+    words.filter(|word| is_ours && word.starts_with("--")).map(|word| bare(word).to_owned()).collect()
+}
+
 #[test]
 fn every_command_of_readme_and_topics_is_one_that_the_program_takes() {
     let mut seen = 0;
@@ -78,15 +129,67 @@ fn every_command_of_readme_and_topics_is_one_that_the_program_takes() {
 fn every_flag_of_readme_and_topics_is_one_that_the_program_has() {
     let known = flags(&Cli::command());
     assert!(known.contains("--allow-writes") && known.contains("--data-dir"), "{known:?}");
-    let mut named = 0;
+    let mut counted = 0;
     for (name, text) in texts() {
-        for span in text.split('`').skip(1).step_by(2).filter(|span| span.starts_with("--")) {
-            let flag = span.split([' ', '=', '[']).next().unwrap();
-            assert!(known.contains(flag), "{name} names {span}, which no command has");
-            named += 1;
+        for flag in named(&text) {
+            assert!(known.contains(&flag), "{name} names {flag}, which no command has");
+            counted += 1;
         }
     }
-    assert!(named > 20, "{named} flags were found");
+    assert!(counted > 20, "{counted} flags were found");
+}
+
+#[test]
+fn every_flag_in_a_span_that_runs_muster_is_one_of_its_command() {
+    let root = built();
+    for (name, text) in texts() {
+        for span in spans(&text) {
+            let words: Vec<&str> = span.split_whitespace().collect();
+            let ["muster", rest @ ..] = &words[..] else { continue };
+            let mut command = &root;
+            for word in rest.iter().take_while(|word| !word.starts_with('-')) {
+                command = command.find_subcommand(word).unwrap_or(command);
+            }
+            let known = visible(command);
+            for flag in rest.iter().filter(|word| word.starts_with("--")).map(|word| bare(word)) {
+                assert!(known.contains(flag), "{name}: {span}: {flag} is none of {known:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn readme_and_topics_name_every_flag_of_the_server() {
+    let root = built();
+    let mut of_server: BTreeSet<String> = ["serve", "mcp"].iter().flat_map(|name| visible(of(&root, name))).collect();
+    of_server.retain(|flag| !["--help", "--version"].contains(&flag.as_str()));
+    let mut said: BTreeSet<String> = BTreeSet::new();
+    for (_, text) in texts() {
+        said.extend(spans(&text).flat_map(said_flags));
+    }
+    // Those of other commands are tested above.
+    said.retain(|flag| of_server.contains(flag));
+    assert_eq!(said, of_server, "left: README and topics, right: muster serve and muster mcp");
+}
+
+#[test]
+fn each_help_and_the_topic_beside_it_explain_exactly_the_commands_flags() {
+    fn check(command: &clap::Command) {
+        assert_eq!(explained(command), visible(command), "left: the help of {}", command.get_name());
+        command.get_subcommands().filter(|command| !command.is_hide_set()).for_each(check);
+    }
+    let root = built();
+    check(&root);
+    for (topic, commands) in [("configuration", &["serve", "mcp"][..]), ("simulator", &["simulate"])] {
+        let text = TOPICS.iter().find(|known| known.name == topic).unwrap().text;
+        let items = text.lines().filter_map(|line| line.strip_prefix("- `--"));
+        let mut explained: BTreeSet<String> =
+            items.map(|item| bare(&format!("--{}", item.split('`').next().unwrap())).to_owned()).collect();
+        assert!(explained.len() > 3, "{topic}: {explained:?}");
+        explained.extend(commands.iter().flat_map(|name| self::explained(of(&root, name))));
+        let flags: BTreeSet<String> = commands.iter().flat_map(|name| visible(of(&root, name))).collect();
+        assert_eq!(explained, flags, "left: muster help {topic} and the help of {commands:?}");
+    }
 }
 
 #[test]

@@ -179,7 +179,8 @@ fn resource(core: &Core, kind: &'static KindSpec, located: &Located, uri: &str) 
     Ok(Some(Content { text: serde_json::to_string(&body)?, next }))
 }
 
-/// When the next sweep of this scope may show something else; `None` while one runs, which may at any revision.
+/// When the next sweep of this scope begins, which may show something else; `None` while one runs, since what it finds may show
+/// at any time.
 fn next(core: &Core, scope: &Scope, kind: &KindSpec) -> Option<Timestamp> {
     let state = core.ingest.freshness().of(scope, &kind.kind())?;
     let started = state.complete.filter(|_| state.running_since.is_none())?.started;
