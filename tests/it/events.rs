@@ -33,8 +33,7 @@ use crate::storm::oracle::Oracle;
 /// Sweeps of instances every 3 s, or 30 s while events are proved; of everything else hardly ever, but for what instances carry.
 const PACE: [&str; 8] = [
     "--interval",
-    "instance=3s,instance-status=10s,volume=10s,network-interface=10s,vpc=15s,subnet=15s,security-group=15s,address=15s,\
-     snapshot=15s",
+    "all=15s,instance=3s,instance-status=10s,volume=10s,network-interface=10s",
     "--relaxed",
     "instance=30s",
     "--canary-interval",

@@ -12,13 +12,7 @@ use crate::harness::proxy::Proxy;
 use crate::harness::rpc::{Answer, Client};
 
 /// As of `harness::muster`, but for snapshots: the emulator has a thousand public ones, and takes a second to show them.
-const OFTEN: [&str; 4] = [
-    "--interval",
-    "instance=1s,instance-status=1s,vpc=1s,subnet=1s,security-group=1s,\
-     network-interface=1s,address=1s,volume=1s,snapshot=5s",
-    "--aws-share",
-    "1",
-];
+const OFTEN: [&str; 4] = ["--interval", "all=1s,snapshot=5s,image=5s", "--aws-share", "1"];
 
 /// One reservation each, so that each is a page.
 fn launch(aws: &Proxy, count: usize) -> Vec<String> {

@@ -47,8 +47,7 @@ const LONG: Duration = Duration::from_mins(5);
 /// Short intervals, which leave events something to tell and a small machine time to keep up.
 const SHORT: [&str; 4] = [
     "--interval",
-    "instance=12s,instance-status=15s,volume=15s,network-interface=15s,\
-     vpc=20s,subnet=20s,security-group=15s,address=20s,snapshot=20s",
+    "all=20s,instance=12s,instance-status=15s,volume=15s,network-interface=15s,security-group=15s",
     "--aws-share",
     "1",
 ];

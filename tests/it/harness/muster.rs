@@ -17,22 +17,10 @@ use super::process::Running;
 pub(crate) const MUSTER: &str = env!("CARGO_BIN_EXE_muster");
 
 /// Flags of a server that sweeps every second.
-pub(crate) const OFTEN: [&str; 4] = [
-    "--interval",
-    "instance=1s,instance-status=1s,vpc=1s,subnet=1s,security-group=1s,\
-     network-interface=1s,address=1s,volume=1s,snapshot=1s",
-    "--aws-share",
-    "1",
-];
+pub(crate) const OFTEN: [&str; 4] = ["--interval", "all=1s", "--aws-share", "1"];
 
 /// Flags of a server that sweeps once, when it starts.
-pub(crate) const RARELY: [&str; 4] = [
-    "--interval",
-    "instance=1h,instance-status=1h,vpc=1h,subnet=1h,security-group=1h,\
-     network-interface=1h,address=1h,volume=1h,snapshot=1h",
-    "--aws-share",
-    "1",
-];
+pub(crate) const RARELY: [&str; 4] = ["--interval", "all=1h", "--aws-share", "1"];
 
 /// How long a first sweep may take: ten thousand instances, unoptimised, on a machine that does something else as well.
 const SWEEP: Duration = Duration::from_mins(5);

@@ -30,7 +30,8 @@ fn an_account_at_rest_costs_a_small_part_of_what_aws_allows() {
         let minute = 60.0 * f64::from(u32::try_from(sweep).unwrap()) / kind.interval.as_secs_f64();
         let (action, interval) = (kind.action(), kind.interval);
         writeln!(table, "  {action}: {minute:.1} ({sweep} for {seen}, every {interval:?}) of {documented}").unwrap();
-        assert!(sweep <= seen.div_ceil(1_000) + 1, "{action} took {sweep} calls for {seen}");
+        let pages = seen.div_ceil(u64::try_from(kind.max_results).unwrap()) + kind.also_by_id.len() as u64;
+        assert!(sweep <= pages + 1, "{action} took {sweep} calls for {seen}");
         assert!(minute * 4.0 <= f64::from(u32::try_from(documented).unwrap()), "{table}");
     }
     eprintln!("{table}");

@@ -1,7 +1,7 @@
 //! What AWS held, and when: the simulator's journal and its past, read through the real SDK and Muster's own mapping, so
 //! that what is compared differs by its content only.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -67,15 +67,22 @@ impl Oracle {
         let mut found = BTreeMap::new();
         let mut token = None;
         loop {
-            let listing = DescribeInput::Page { token, max_results: 1000 };
+            let listing = DescribeInput::Page { token, max_results: kind.max_results };
             let page =
                 self.runtime.block_on((kind.describe)(self.client.clone(), listing, LeftOut::default())).unwrap();
             found.extend(page.items.into_iter().map(|item| (item.id.to_string(), json(&item.document))));
             token = page.next;
             if token.is_none() {
-                return found;
+                break;
             }
         }
+        for (slug, field) in kind.also_by_id {
+            let referring = self.all(kinds::by_slug(slug).unwrap(), at);
+            let ids: BTreeSet<&str> = referring.values().filter_map(|document| document[*field].as_str()).collect();
+            let others = ids.into_iter().filter_map(|id| Some((id.to_owned(), self.at(kind, id, at)?)));
+            found.extend(others.collect::<Vec<_>>());
+        }
+        found
     }
 
     /// A resource as AWS would have described it at a moment; `None` when it did not list it.
@@ -86,7 +93,8 @@ impl Oracle {
             Ok(page) => page.items.into_iter().next().map(|item| json(&item.document)),
             Err(error) => {
                 let code = error.as_service_error().and_then(|error| error.code()).unwrap_or_default().to_owned();
-                assert!(code.ends_with(".NotFound"), "{} {id} at {at}: {error:?}", kind.slug);
+                let is_gone = code.ends_with(".NotFound") || code == "InvalidAMIID.Unavailable";
+                assert!(is_gone, "{} {id} at {at}: {error:?}", kind.slug);
                 None
             }
         }
