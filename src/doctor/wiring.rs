@@ -53,7 +53,7 @@ impl Judge<'_> {
             Err(why) => RULE.unanswered(&*name, why),
             Ok(state) => {
                 let faults = drift::of_rule(self.desired, rule, state.as_ref());
-                self.finding(&RULE, &name, &faults, "enabled, with the right pattern", &self.mending(rule, &faults))
+                Self::finding(&RULE, &name, &faults, "enabled, with the right pattern", &self.mending(rule, &faults))
             }
         };
         let aimed = match (state, targets) {
@@ -61,7 +61,7 @@ impl Judge<'_> {
             (_, Err(why)) => TARGET.unanswered(name, why),
             (_, Ok(targets)) => {
                 let faults = drift::of_targets(self.desired, targets);
-                self.finding(&TARGET, &name, &faults, "sends to the queue", &self.mending(rule, &faults))
+                Self::finding(&TARGET, &name, &faults, "sends to the queue", &self.mending(rule, &faults))
             }
         };
         [found, aimed]
@@ -78,11 +78,11 @@ impl Judge<'_> {
         let (policy, rest): (Vec<Fault>, Vec<Fault>) =
             faults.into_iter().partition(|fault| matches!(fault, Fault::Policy(_)));
         let arn = self.desired.queue_arn(role);
-        let queue = self.finding(&QUEUE, &name, &rest, &arn, self.fix);
+        let queue = Self::finding(&QUEUE, &name, &rest, &arn, self.fix);
         let policy = if attributes.is_none() {
             POLICY.skipped(name, "the queue does not exist")
         } else {
-            self.finding(&POLICY, &name, &policy, "lets Muster's rules in, and nobody else", self.fix)
+            Self::finding(&POLICY, &name, &policy, "lets Muster's rules in, and nobody else", self.fix)
         };
         [queue, policy]
     }
@@ -112,7 +112,7 @@ impl Judge<'_> {
     }
 
     /// Faults in the words of drift, with what mends them; `well` where there are none.
-    fn finding(&self, check: &Check, subject: &str, faults: &[Fault], well: &str, fix: &str) -> Finding {
+    fn finding(check: &Check, subject: &str, faults: &[Fault], well: &str, fix: &str) -> Finding {
         let fact = faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
         match faults.iter().map(Fault::effect).max() {
             None => check.ok(subject, well),

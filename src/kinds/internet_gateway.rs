@@ -1,6 +1,6 @@
 //! Internet gateways.
 //!
-//! Events do not slow their sweeps: CreateDefaultVpc makes one without naming it.
+//! Events do not slow their sweeps: `CreateDefaultVpc` makes one without naming it.
 
 use super::describe::describe;
 use super::fields::{Fields, mapped};

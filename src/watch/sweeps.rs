@@ -67,7 +67,10 @@ async fn sweep(aws: Referred<Aws>, clock: SharedClock, plan: Plan, ingest: Handl
     let mut steps = pin!(poll::sweeps(aws, clock, plan));
     while let Some(message) = steps.next().await {
         let is_complete = matches!(message.step, SweepStep::Completed { .. });
-        let last = ingest.freshness().of(&scope, &kind).and_then(|state| state.complete);
+        let before = ingest.freshness().of(&scope, &kind);
+        let last = before.as_ref().and_then(|state| state.complete);
+        // Then the other kind's first sweep has waited for this one.
+        let is_waited_for = before.is_some_and(|state| state.complete.is_none() && state.trouble.is_none());
         if ingest.sweep(message).await.is_err() {
             return;
         }
@@ -78,7 +81,7 @@ async fn sweep(aws: Referred<Aws>, clock: SharedClock, plan: Plan, ingest: Handl
         }
         for (kind, known) in to.iter().zip(&mut referred).filter(|_| is_complete) {
             let ids = (kind.ids)(&scope).await;
-            if !ids.is_subset(known) {
+            if !is_waited_for && !ids.is_subset(known) {
                 kind.trigger.notify_one();
             }
             *known = ids;

@@ -219,7 +219,7 @@ fn that_a_trail_logs_is_proved_for_a_day_by_a_call_that_it_told_of() {
     let mut world = World::new();
     world.round(&ALL);
     let why = world.why(&ALL, Some("calls")).unwrap();
-    assert!(why.starts_with("no event of a call came through muster-calls within 24 hours"), "{why}");
+    assert!(why.starts_with("no recorded call came through muster-calls within 24 hours"), "{why}");
     assert!(!world.called(25 * 3600), "too old a call");
     assert!(world.called(3600) && !world.called(7200), "the first turns it");
     assert_eq!(world.why(&ALL, Some("calls")), None);
