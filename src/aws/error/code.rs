@@ -35,12 +35,14 @@ pub(super) const CREDENTIALS: &[&str] = &[
     "OptInRequired",
 ];
 
-/// What EventBridge and SQS call a thing that is not there, and EC2 an image that was deregistered.
+/// What EventBridge and SQS call a thing that is not there, and EC2 a NAT gateway and an image that was deregistered.
 const NOT_FOUND: &[&str] = &[
     "ResourceNotFoundException",
     "QueueDoesNotExist",
     "AWS.SimpleQueueService.NonExistentQueue",
     "InvalidAMIID.Unavailable",
+    "NatGatewayNotFound",
+    "NatGatewayMalformed",
 ];
 
 /// The last is EventBridge's for two that change one rule at a time.

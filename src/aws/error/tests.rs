@@ -45,6 +45,8 @@ async fn not_found_names_the_ids_that_do_not_exist() {
     let message = "The image ID 'ami-0fedcba9876543210' is no longer available";
     let error = failed(400, "InvalidAMIID.Unavailable", message).await;
     assert_eq!((error.class, error.ids.as_slice()), (ErrorClass::NotFound, &["ami-0fedcba9876543210".to_owned()][..]));
+    let error = failed(400, "NatGatewayNotFound", "The Nat Gateway nat-04a10f3c19c940fad was not found").await;
+    assert_eq!((error.class, error.ids.as_slice()), (ErrorClass::NotFound, &["nat-04a10f3c19c940fad".to_owned()][..]));
     let error = failed(400, "InvalidGroup.NotFound", "The security group 'sg-0fedcba987654321a' does not exist").await;
     assert_eq!(error.ids, ["sg-0fedcba987654321a"]);
 }

@@ -93,7 +93,7 @@ impl Oracle {
             Ok(page) => page.items.into_iter().next().map(|item| json(&item.document)),
             Err(error) => {
                 let code = error.as_service_error().and_then(|error| error.code()).unwrap_or_default().to_owned();
-                let is_gone = code.ends_with(".NotFound") || code == "InvalidAMIID.Unavailable";
+                let is_gone = code.ends_with("NotFound") || code == "InvalidAMIID.Unavailable";
                 assert!(is_gone, "{} {id} at {at}: {error:?}", kind.slug);
                 None
             }
