@@ -1,7 +1,7 @@
 //! `muster demo`: the whole path in one process, from a simulated AWS account to an MCP client that is told of a change.
 //!
 //! Everything but the account is what `muster serve` runs: the store on disk, the sweeps through the AWS SDK over HTTP, the
-//! hello and MCP over a Unix socket. For list and read the same is asked of the SDK directly, beside it. The account answers
+//! handshake and MCP over a Unix socket. For list and read the same is asked of the SDK directly, beside it. The account answers
 //! from this machine without a network in between, so real AWS takes longer than the times shown for it.
 
 use std::io::Write;

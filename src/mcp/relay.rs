@@ -35,7 +35,7 @@ pub enum End {
 
 /// Carries lines until the client closes its end.
 ///
-/// `input` and `output` face the client, `from_server` and `to_server` the server, after its hello line.
+/// `input` and `output` face the client, `from_server` and `to_server` the server, after the handshake.
 ///
 /// # Errors
 /// Fails only when the client's end can no longer be read or written: there is nobody left to tell.

@@ -60,26 +60,29 @@ pub(super) async fn run(aws: Referred<Aws>, clock: SharedClock, plan: Plan, inge
 
 async fn sweep(aws: Referred<Aws>, clock: SharedClock, plan: Plan, ingest: Handle, to: Vec<Referring>) {
     let (scope, kind) = (plan.scope.clone(), plan.spec.kind());
+    let freshness = ingest.freshness();
     let by: Vec<Kind> =
         plan.spec.also_by_id.iter().filter_map(|(slug, _)| Some(kinds::by_slug(slug)?.kind())).collect();
-    until(ingest.freshness(), || by.iter().all(|kind| is_tried(ingest.freshness(), &scope, kind))).await;
+    until(freshness, || by.iter().all(|kind| is_tried(freshness, &scope, kind))).await;
     let mut referred = vec![BTreeSet::new(); to.len()];
     let mut steps = pin!(poll::sweeps(aws, clock, plan));
     while let Some(message) = steps.next().await {
-        let is_complete = matches!(message.step, SweepStep::Completed { .. });
-        let before = ingest.freshness().of(&scope, &kind);
-        let last = before.as_ref().and_then(|state| state.complete);
-        // Then the other kind's first sweep has waited for this one.
-        let is_waited_for = before.is_some_and(|state| state.complete.is_none() && state.trouble.is_none());
+        if to.is_empty() || !matches!(message.step, SweepStep::Completed { .. }) {
+            if ingest.sweep(message).await.is_err() {
+                return;
+            }
+            continue;
+        }
+        // The other kind's first sweep waits for this one where nothing was tried before.
+        let is_waited_for = !is_tried(freshness, &scope, &kind);
+        let complete = || freshness.of(&scope, &kind).and_then(|state| state.complete);
+        let last = complete();
         if ingest.sweep(message).await.is_err() {
             return;
         }
-        if is_complete && !to.is_empty() {
-            let is_taken_in = || ingest.freshness().of(&scope, &kind).is_none_or(|state| state.complete != last);
-            // Where the writer takes longer, the next sweep brings the rest.
-            drop(timeout(TAKEN_IN, until(ingest.freshness(), is_taken_in)).await);
-        }
-        for (kind, known) in to.iter().zip(&mut referred).filter(|_| is_complete) {
+        // Where the writer takes longer, the next sweep brings the rest.
+        drop(timeout(TAKEN_IN, until(freshness, || complete() != last)).await);
+        for (kind, known) in to.iter().zip(&mut referred) {
             let ids = (kind.ids)(&scope).await;
             if !is_waited_for && !ids.is_subset(known) {
                 kind.trigger.notify_one();

@@ -32,6 +32,8 @@ pub(crate) struct Answer {
     /// All text blocks, joined.
     pub(crate) text: String,
     pub(crate) structured: Value,
+    /// What kind of failure it is; null where nothing failed.
+    pub(crate) code: Value,
 }
 
 /// A client that asks one thing at a time.
@@ -122,6 +124,7 @@ impl Client {
             is_error: result["isError"].as_bool().unwrap_or(false),
             text: texts.join("\n"),
             structured: result["structuredContent"].clone(),
+            code: result["_meta"]["muster/code"].clone(),
         })
     }
 

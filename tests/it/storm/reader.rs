@@ -192,7 +192,7 @@ impl Reading {
         let asked = now();
         let answer = self.client.call("get_resource", &json!({"kind": slug, "id": id})).unwrap();
         if answer.is_error {
-            if answer.text.contains("is gone") || answer.text.contains("is known in") {
+            if answer.code == "removed" || answer.code == "not_found" {
                 self.absent(id, slug, asked, &answer.text);
             } else {
                 self.tally.failed.add(format!("{id}: {}", answer.text));
