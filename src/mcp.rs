@@ -11,6 +11,7 @@ pub mod damage;
 pub mod error;
 pub mod fresh;
 mod lines;
+pub mod looks;
 pub mod lookup;
 pub mod normalise;
 pub mod once;

@@ -25,6 +25,7 @@ use crate::ingest::{Ingest, KindEntry};
 use crate::kinds::rules::CALLS;
 use crate::kinds::{self, KINDS, KindSpec};
 use crate::mcp::Core;
+use crate::mcp::looks::Looks;
 use crate::model::{AccountId, Kind, Region};
 use crate::notify::ChangeHub;
 use crate::store::{self, CommitError, Health, OpenError, ReadError, Retention, Store, Writer};
@@ -149,6 +150,7 @@ impl Engine {
             aws,
             clock,
             tasks: tools.clone(),
+            looks: Looks::default(),
             dropped_log_lines: telemetry::dropped,
         });
         Ok(Engine { core, sweeps: sweeping, tools, writer: writing, ended, foreign })

@@ -18,6 +18,7 @@ use crate::freshness::Signal;
 use crate::ingest::Ingest;
 use crate::kinds::{self, KINDS};
 use crate::mcp::Core;
+use crate::mcp::looks::Looks;
 use crate::model::{Trouble, TroubleClass};
 use crate::store::{self, OpenError, ReadError, Untouched};
 use crate::telemetry;
@@ -88,6 +89,7 @@ impl Offline {
             aws,
             clock,
             tasks: TaskTracker::new(),
+            looks: Looks::default(),
             dropped_log_lines: telemetry::dropped,
         });
         Ok(Offline { core, _ingest: ingest, _lock: lock })

@@ -4,6 +4,7 @@
 //! answer can reach a call, and no call leaves for another account than the one whose credentials are proved to be in use.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use aws_sdk_ec2::types::{CopyTagsFromSource, InstanceSpecification, ResourceType, Tag, TagSpecification};
 
@@ -38,6 +39,7 @@ pub const ACTIONS: &[ActionSpec] = &[
     ActionSpec { name: "calls_of", iam: &["cloudtrail:LookupEvents"], write: false },
     ActionSpec { name: "start_instances", iam: &["ec2:StartInstances"], write: true },
     ActionSpec { name: "stop_instances", iam: &["ec2:StopInstances"], write: true },
+    ActionSpec { name: "reboot_instances", iam: &["ec2:RebootInstances"], write: true },
     ActionSpec { name: "create_snapshots", iam: &["ec2:CreateSnapshots", "ec2:CreateTags"], write: true },
 ];
 
@@ -171,6 +173,20 @@ impl Pinned {
         let call = if force { call.force(true) } else { call };
         let answer = self.aws.finished(admitted, chosen.scope(), ACTION, call.send().await);
         self.answer(answer, |output| changes(chosen, output.stopping_instances))
+    }
+
+    /// Reboots running instances. AWS takes all of them or none, and its answer says only that it took them: each change that is
+    /// answered here names an instance and no state.
+    ///
+    /// # Errors
+    /// [`AwsError`]; where its `perhaps_done` is set, the answer was lost and the call may have happened.
+    pub async fn reboot_instances(&self, chosen: &Chosen<'_>, dry_run: bool) -> Result<Answer<StateChange>, AwsError> {
+        const ACTION: &str = "ec2:RebootInstances";
+        let (clients, admitted) = self.admitted(chosen, ACTION, chosen.ids().len()).await?;
+        let call = clients.ec2.reboot_instances().set_instance_ids(Some(chosen.texts())).dry_run(dry_run);
+        let answer = self.aws.finished(admitted, chosen.scope(), ACTION, call.send().await);
+        let taken = |id: &Arc<str>| StateChange { id: id.to_string(), previous: None, current: None };
+        self.answer(answer, |_| (chosen.ids().map(taken).collect(), Vec::new()))
     }
 
     /// Snapshots the volumes of the one instance that is chosen, at one moment, crash-consistent over all of them. Which

@@ -52,13 +52,15 @@ pub enum Change {
     Start,
     /// `ec2:StopInstances`.
     Stop,
+    /// `ec2:RebootInstances`.
+    Reboot,
     /// `ec2:CreateSnapshots`, with the tags that Muster gives.
     Snapshot,
 }
 
 impl Change {
     /// Every one.
-    pub const ALL: [Change; 3] = [Change::Start, Change::Stop, Change::Snapshot];
+    pub const ALL: [Change; 4] = [Change::Start, Change::Stop, Change::Reboot, Change::Snapshot];
 
     /// The IAM action.
     #[must_use]
@@ -66,6 +68,7 @@ impl Change {
         match self {
             Change::Start => "ec2:StartInstances",
             Change::Stop => "ec2:StopInstances",
+            Change::Reboot => "ec2:RebootInstances",
             Change::Snapshot => "ec2:CreateSnapshots",
         }
     }
@@ -79,6 +82,10 @@ impl Change {
             }
             Change::Stop => {
                 let call = client.stop_instances().instance_ids(instance).dry_run(true);
+                call.send().await.map(drop).map_err(reduce)
+            }
+            Change::Reboot => {
+                let call = client.reboot_instances().instance_ids(instance).dry_run(true);
                 call.send().await.map(drop).map_err(reduce)
             }
             Change::Snapshot => {

@@ -1,5 +1,7 @@
 //! What requests need, and whether it is there yet.
 
+mod look;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +10,7 @@ use tokio::time::{Instant, timeout_at};
 use tokio_util::task::TaskTracker;
 
 use super::error::{Failure, Fault};
+use super::looks::Looks;
 use crate::aws::Aws;
 use crate::ingest;
 use crate::model::{LogId, Region, SharedClock, Timestamp};
@@ -27,6 +30,8 @@ pub struct Core {
     pub hub: ChangeHub,
     /// Calls AWS for tools.
     pub aws: Aws,
+    /// Live looks at single resources, which clients that wait share.
+    pub looks: Looks,
     /// AWS time.
     pub clock: SharedClock,
     /// Runs what must end even when its client leaves, such as a write between AWS's answer and its record.

@@ -124,15 +124,12 @@ impl Handler {
     }
 
     fn instructions(&self) -> String {
+        let tools: Vec<&str> = tools::TOOLS.iter().filter(|tool| tool.is_write()).map(|tool| tool.name).collect();
+        let tools = tools.join(", ");
         let writes = if self.writes().are_allowed() {
-            "This connection may change AWS: start_instance, stop_instance and create_snapshot act at once; use dry_run to \
-             check first."
-                .to_owned()
+            format!("This connection may change AWS: {tools} act at once; use dry_run to check first.")
         } else {
-            format!(
-                "This connection is read-only. To enable start_instance, stop_instance and create_snapshot, {}.",
-                self.writes().enable()
-            )
+            format!("This connection is read-only. To enable {tools}, {}.", self.writes().enable())
         };
         let kinds = KINDS.iter().map(|kind| kind.plural).collect::<Vec<_>>().join(", ");
         format!(

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::client::Client;
+use super::looks::Looks;
 use super::transport::serve_stream;
 use super::{Core, ListMode, Phase, Policy, Server};
 use crate::aws::scripted;
@@ -107,6 +108,7 @@ impl World {
             clock: aws.clock(),
             aws,
             tasks: tasks.clone(),
+            looks: Looks::default(),
             dropped_log_lines: || 0,
         });
         let (phase, ready) = watch::channel(Phase::Ready(Arc::clone(&core)));

@@ -24,6 +24,7 @@ pub mod get_resource;
 pub mod label;
 pub mod list_changes;
 pub mod power;
+pub mod reboot_instance;
 pub mod rows;
 pub mod schema;
 pub mod search_inventory;
@@ -32,6 +33,7 @@ pub mod start_instance;
 pub mod stop_instance;
 pub mod table;
 pub mod verdict;
+pub mod wait_for;
 pub mod write_through;
 pub mod zero;
 
@@ -55,8 +57,10 @@ pub static TOOLS: &[&ToolSpec] = &[
     &get_inventory_summary::SPEC,
     &list_changes::SPEC,
     &compare_resource::SPEC,
+    &wait_for::SPEC,
     &start_instance::SPEC,
     &stop_instance::SPEC,
+    &reboot_instance::SPEC,
     &create_snapshot::SPEC,
 ];
 

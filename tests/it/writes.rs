@@ -152,7 +152,7 @@ fn without_permission_write_tools_are_hidden_and_say_how_to_get_them() {
     for client in [&mut by_http, &mut by_stdio] {
         let tools = client.tools();
         assert!(tools.contains(&"get_instance_status".to_owned()), "{tools:?}");
-        for tool in ["start_instance", "stop_instance", "create_snapshot"] {
+        for tool in ["start_instance", "stop_instance", "reboot_instance", "create_snapshot"] {
             assert!(!tools.contains(&tool.to_owned()), "{tools:?}");
             let said = match client.call(tool, &json!({"instance_ids": [instance]})) {
                 Ok(answer) if answer.is_error => answer.text,
@@ -234,6 +234,7 @@ fn credentials_of_another_account_under_a_running_server_write_nothing() {
     let calls = [
         ("start_instance", one(&mut client, "stopped")),
         ("stop_instance", one(&mut client, "running")),
+        ("reboot_instance", one(&mut client, "running")),
         ("create_snapshot", one(&mut client, "running")),
     ];
     fs::write(&key, "210987654321").unwrap();
@@ -248,7 +249,7 @@ fn credentials_of_another_account_under_a_running_server_write_nothing() {
         }
     }
     let asked = simulator.control("GET", "/requests", &json!(null)).to_string();
-    for action in ["StartInstances", "StopInstances", "CreateSnapshots"] {
+    for action in ["StartInstances", "StopInstances", "RebootInstances", "CreateSnapshots"] {
         assert!(!asked.contains(action), "{action} was called: {asked}");
     }
     assert!(asked.contains("GetCallerIdentity"), "the requests are not where this test looks: {asked}");

@@ -32,6 +32,7 @@ pub(super) fn listed(action: &str) -> Option<Limit> {
     Some(match action {
         "ec2:StartInstances" => Limit { burst: 5, per_second: 2 },
         "ec2:StopInstances" => Limit { burst: 50, per_second: 5 },
+        "ec2:RebootInstances" => Limit { burst: 50, per_second: 5 },
         "ec2:CreateSnapshots" => Limit { burst: 100, per_second: 5 },
         "ec2:DescribeRegions" => DESCRIBE,
         _ if KINDS.iter().any(|spec| spec.actions.contains(&action)) => DESCRIBE,

@@ -1,4 +1,4 @@
-//! Starting and stopping instances: what `start_instance` and `stop_instance` share.
+//! Starting, stopping and rebooting instances: what `start_instance`, `stop_instance` and `reboot_instance` share.
 
 pub mod report;
 
@@ -43,6 +43,8 @@ pub enum Power {
         /// Without giving the operating system a chance to flush its caches.
         force: bool,
     },
+    /// From running to running, through the operating system's shutdown.
+    Reboot,
 }
 
 impl Power {
@@ -50,6 +52,7 @@ impl Power {
         match self {
             Power::Start => "start_instance",
             Power::Stop { .. } => "stop_instance",
+            Power::Reboot => "reboot_instance",
         }
     }
 
@@ -59,6 +62,8 @@ impl Power {
             Power::Start => matches!(state, "running" | "pending"),
             // One that hangs while it stops is what force is for.
             Power::Stop { force } => state == "stopped" || (state == "stopping" && !force),
+            // Each call reboots once more.
+            Power::Reboot => false,
         }
     }
 
@@ -67,17 +72,26 @@ impl Power {
     fn is_ready(self, state: &str) -> bool {
         match self {
             Power::Start => state == "stopped",
-            Power::Stop { .. } => state == "running",
+            Power::Stop { .. } | Power::Reboot => state == "running",
         }
     }
 
-    /// The words of an answer: starting, already running, and what comes next.
+    /// The words of an answer: what a call does, which instances it counts as done, and what comes next.
     fn words(self) -> [&'static str; 3] {
         match self {
-            Power::Start => ["starting", "running", "Now starting; running usually takes under a minute."],
-            Power::Stop { .. } => {
-                ["stopping", "stopped", "Now stopping; it usually takes under a minute, longer for large memory."]
+            Power::Start => {
+                ["starting", "accepted or already running", "Now starting; running usually takes under a minute."]
             }
+            Power::Stop { .. } => [
+                "stopping",
+                "accepted or already stopped",
+                "Now stopping; it usually takes under a minute, longer for large memory.",
+            ],
+            Power::Reboot => [
+                "rebooting",
+                "accepted",
+                "AWS reboots asynchronously and reports no state for it: wait_for with until status_ok waits for the checks.",
+            ],
         }
     }
 
@@ -85,6 +99,7 @@ impl Power {
         match self {
             Power::Start => aws.start_instances(chosen, dry_run).await,
             Power::Stop { force } => aws.stop_instances(chosen, force, dry_run).await,
+            Power::Reboot => aws.reboot_instances(chosen, dry_run).await,
         }
     }
 
@@ -96,12 +111,13 @@ impl Power {
             (Power::Stop { .. }, "pending") => {
                 " It is still starting: stop it once get_instance_status shows `running`."
             }
+            (Power::Reboot, _) => " Only a running instance can be rebooted: start_instance starts a stopped one.",
             _ => "",
         }
     }
 }
 
-/// Serves a call of either tool.
+/// Serves a call of one of the tools.
 ///
 /// # Errors
 /// Bad arguments, or an inventory that cannot be read or written. What AWS refuses is in the answer.

@@ -49,6 +49,8 @@ pub enum Effect {
         /// Whether something may be interrupted or lost.
         destructive: bool,
     },
+    /// Each call interrupts what runs once more.
+    Interrupts,
     /// Each call makes something more.
     Creates,
 }
@@ -88,6 +90,7 @@ impl ToolSpec {
         let (destructive, idempotent) = match self.effect {
             Effect::Read => (false, true),
             Effect::Idempotent { destructive } => (destructive, true),
+            Effect::Interrupts => (true, false),
             Effect::Creates => (false, false),
         };
         // Reads answer from the local copy; a write reaches into AWS.

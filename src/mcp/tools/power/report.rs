@@ -142,13 +142,13 @@ impl Report {
     }
 
     /// The answer of a tool, in the words of [`Power`](super::Power).
-    pub(super) fn answer(self, [doing, already, next]: [&str; 3], dry_run: bool) -> Result<Answer, Fault> {
+    pub(super) fn answer(self, [doing, counted, next]: [&str; 3], dry_run: bool) -> Result<Answer, Fault> {
         let good = self.rows.iter().filter(|row| row.verdict.is_good()).count();
         let mut text = Text::new(match (dry_run, good, self.rows.len()) {
             (true, good, all) => {
                 format!("Dry run: {doing} {good} of {all} instances would be allowed or is not needed.")
             }
-            (false, good, all) => format!("{good} of {all} instances accepted or already {already}."),
+            (false, good, all) => format!("{good} of {all} instances {counted}."),
         });
         if self.acted {
             text.add("\nWARNING: the endpoint ignores DryRun. It carried out this dry run as if it were a real call.");

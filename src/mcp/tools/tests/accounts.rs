@@ -7,9 +7,10 @@ const OURS: &str = "123456789012";
 const THEIRS: &str = "210987654321";
 
 /// Every tool that changes AWS, with the action it calls and the state of instances in which it calls it.
-const WRITES: [(&str, &str, &str); 3] = [
+const WRITES: [(&str, &str, &str); 4] = [
     ("start_instance", "StartInstances", "stopped"),
     ("stop_instance", "StopInstances", "running"),
+    ("reboot_instance", "RebootInstances", "running"),
     ("create_snapshot", "CreateSnapshots", "running"),
 ];
 

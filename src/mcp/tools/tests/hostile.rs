@@ -12,11 +12,16 @@ use super::*;
 use crate::aws::scripted::{Answer as Reply, Scripted, across, at, scope};
 use crate::ingest::Lane;
 use crate::mcp::Core;
+use crate::mcp::looks::Looks;
 use crate::model::{Cause, Document, Map, Observation, Region, ResourceId, Scope, Seen, Source};
 
 /// Every tool that changes AWS, with the state of instances in which it calls.
-const WRITES: [(&str, &str); 3] =
-    [("start_instance", "stopped"), ("stop_instance", "running"), ("create_snapshot", "running")];
+const WRITES: [(&str, &str); 4] = [
+    ("start_instance", "stopped"),
+    ("stop_instance", "running"),
+    ("reboot_instance", "running"),
+    ("create_snapshot", "running"),
+];
 
 /// How an answer's ids differ from those asked for.
 #[derive(Clone, Debug)]
@@ -91,7 +96,7 @@ impl Case {
     fn state(&self) -> &'static str {
         match WRITES[self.tool] {
             ("start_instance", _) if self.transient => "stopping",
-            ("stop_instance", _) if self.transient => "pending",
+            ("stop_instance" | "reboot_instance", _) if self.transient => "pending",
             (_, state) => state,
         }
     }
@@ -101,6 +106,8 @@ impl Case {
         let Ok(ids) = self.change.of(asked) else { return false };
         let is_stray = |id: &String| match WRITES[self.tool].0 {
             "create_snapshot" => is_foreign(id),
+            // Its answer names nobody.
+            "reboot_instance" => false,
             _ => !asked.contains(id),
         };
         let heeded = self.dry_run && self.heeds_dry_run;
@@ -215,7 +222,11 @@ fn reply(form: &str, case: Option<&Case>) -> Reply {
                 Ok(ids) => ids,
                 Err(others) => return not_found(&others),
             };
-            Reply::ok(&if action == "CreateSnapshots" { snapshots(&ids) } else { changes(&ids) })
+            Reply::ok(&match action {
+                "CreateSnapshots" => snapshots(&ids),
+                "RebootInstances" => "<return>true</return>".to_owned(),
+                _ => changes(&ids),
+            })
         }
     }
 }
@@ -319,6 +330,7 @@ impl Stage {
             clock: Arc::clone(clock),
             aws: across(self.server.endpoint(), &["us-east-1", ELSEWHERE]),
             tasks: tasks.clone(),
+            looks: Looks::default(),
             dropped_log_lines: || 0,
         };
         let spec = find(WRITES[case.tool].0, Writes::Allowed).unwrap();
@@ -364,7 +376,8 @@ impl Stage {
             assert!(is_error, "{said}");
         }
         let carried_out = !case.dry_run || !case.heeds_dry_run;
-        if strays(&case.change) && carried_out && !calls.is_empty() && WRITES[case.tool].0 != "create_snapshot" {
+        let names_instances = !matches!(WRITES[case.tool].0, "create_snapshot" | "reboot_instance");
+        if strays(&case.change) && carried_out && !calls.is_empty() && names_instances {
             assert!(is_error && said.contains("ERROR") && told["unasked_total"].as_u64() > Some(0), "{said}");
         }
         let verdicts = told["results"].to_string();

@@ -1,0 +1,56 @@
+//! Live looks at single resources, remembered for all who want one at the same time: however many clients wait for an instance, AWS is
+//! asked once.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use parking_lot::Mutex as Lock;
+use tokio::sync::Mutex;
+
+use crate::model::{Kind, Scope, Timestamp};
+
+/// How many ids of a kind and scope are remembered with what was seen of them.
+const MAX_REMEMBERED: usize = 1_000;
+
+/// What a live look showed of a resource.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sight {
+    /// AWS shows it; what it shows is in the inventory.
+    Shown,
+    /// AWS does not know it.
+    NotFound,
+    /// AWS did not say, with the reason and what to do about it.
+    Unsaid(String),
+}
+
+/// The last live looks of a server. Each kind of a scope is looked at by one call at a time; who waits for it takes what it showed.
+#[derive(Default)]
+pub struct Looks(Lock<HashMap<(Scope, Kind), Arc<Mutex<Recent>>>>);
+
+/// What the last looks at a kind in a scope showed, and when each was asked for.
+#[derive(Default)]
+pub struct Recent(HashMap<Arc<str>, (Timestamp, Sight)>);
+
+impl Looks {
+    /// The last looks at a kind in a scope, for one caller at a time.
+    #[must_use]
+    pub fn of(&self, scope: &Scope, kind: &Kind) -> Arc<Mutex<Recent>> {
+        Arc::clone(self.0.lock().entry((scope.clone(), kind.clone())).or_default())
+    }
+}
+
+impl Recent {
+    /// What a look at `id` showed that was asked for at `since` or later.
+    #[must_use]
+    pub fn get(&self, id: &str, since: Timestamp) -> Option<&Sight> {
+        self.0.get(id).filter(|(asked_at, _)| *asked_at >= since).map(|(_, sight)| sight)
+    }
+
+    /// Remembers what a look showed that was asked for at `asked_at`.
+    pub fn remember(&mut self, asked_at: Timestamp, seen: Vec<(Arc<str>, Sight)>) {
+        if self.0.len() > MAX_REMEMBERED {
+            self.0.clear();
+        }
+        self.0.extend(seen.into_iter().map(|(id, sight)| (id, (asked_at, sight))));
+    }
+}

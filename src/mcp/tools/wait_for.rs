@@ -1,0 +1,283 @@
+//! `wait_for`: waits until instances or snapshots come to a state.
+
+mod goal;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rmcp::schemars::{self, JsonSchema};
+use serde::{Deserialize, Serialize};
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, sleep_until};
+
+use self::goal::{Goal, Known, Nearness, failing, state_of};
+use super::answer::Answer;
+use super::arguments::ArgumentError;
+use super::schema::ToolSchema;
+use super::spec::{Call, Effect, ToolSpec};
+use super::table::{self, Text};
+use crate::kinds::KindSpec;
+use crate::mcp::core::Core;
+use crate::mcp::error::Fault;
+use crate::mcp::looks::Sight;
+use crate::model::{FailureCode, Kind, ResourceId, Scope, Seq, Timestamp};
+
+/// Waits at once: one more is answered at once as not done, so that waiting leaves room for other requests.
+static WAITING: Semaphore = Semaphore::const_new(128);
+/// Resources in one call at most.
+const MAX_IDS: usize = 50;
+/// How long a call waits at most, in seconds, and unless it says otherwise.
+const MAX_SECONDS: u64 = 45;
+const SECONDS: u64 = 30;
+/// When AWS is asked, from the start of the wait; in between, events and other looks end it.
+const LOOKS: [u64; 5] = [0, 2, 5, 15, 30];
+
+/// The tool.
+pub static SPEC: ToolSpec = ToolSpec {
+    name: "wait_for",
+    title: "Wait for instances or snapshots",
+    description: "Waits up to 45 seconds until all of the instances or snapshots named are running, stopped, status_ok (running with \
+                  all status checks ok), completed (snapshots) or gone. Looks at them in AWS at once and again while it waits, and \
+                  answers as soon as all are there, or with done: false and how far each is. Call it again to go on waiting. After a \
+                  reboot AWS renews status checks only after a minute or so.",
+    effect: Effect::Read,
+    input: ToolSchema::of_arguments::<Arguments>(),
+    output: ToolSchema::of_answer::<Body>(),
+    example: r#"{"ids": ["i-0123456789abcdef0"], "until": "running", "wait_seconds": 45}"#,
+    call: |call, given| call.with(given, serve),
+};
+
+/// What to wait for, and how long.
+#[derive(Debug, Deserialize, JsonSchema)]
+struct Arguments {
+    /// Instance IDs, or snapshot IDs for completed and gone. Up to 50.
+    #[schemars(length(min = 1, max = MAX_IDS))]
+    ids: Vec<String>,
+    /// The state to wait for.
+    until: Goal,
+    /// How long to wait.
+    #[serde(default = "seconds")]
+    #[schemars(range(min = 1, max = MAX_SECONDS))]
+    wait_seconds: u64,
+}
+
+fn seconds() -> u64 {
+    SECONDS
+}
+
+/// How far one resource is.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+struct Row {
+    /// The resource.
+    id: String,
+    /// How near it is to what is waited for.
+    result: Nearness,
+    /// Its state; absent when it is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state: Option<String>,
+    /// How much of a snapshot is copied, or which status checks are not ok.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    progress: Option<String>,
+    /// When that was last confirmed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    as_of: Option<Timestamp>,
+    /// Why it is not there, or what to do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<String>,
+}
+
+/// The structured content of an answer.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Body {
+    /// Whether all of them are there.
+    done: bool,
+    /// How long this call waited.
+    waited_seconds: u64,
+    /// One row for each id, in the order asked.
+    results: Vec<Row>,
+    /// The log's end at this read.
+    #[schemars(with = "u64")]
+    seq: Seq,
+}
+
+/// One resource that is waited for, and what AWS said of it last.
+struct Subject {
+    id: Arc<str>,
+    kind: &'static KindSpec,
+    /// Where it is; every watched scope of its kind while that is not known.
+    scopes: Vec<Scope>,
+    sights: HashMap<Scope, Sight>,
+}
+
+async fn serve(call: Call, arguments: Arguments) -> Result<Answer, Fault> {
+    let Call { core, stop, .. } = call;
+    let Arguments { until, wait_seconds, .. } = arguments;
+    if !(1..=MAX_SECONDS).contains(&wait_seconds) {
+        let expected = format!("from 1 to {MAX_SECONDS}: call again to go on waiting");
+        return Err(ArgumentError::form("wait_seconds", &expected, wait_seconds).into());
+    }
+    let mut subjects = subjects(&core, until, &arguments.ids)?;
+    // Before anything is read: what is committed from now on wakes the wait.
+    let mut newest = core.hub.newest();
+    let (begun, since) = (Instant::now(), core.now());
+    let deadline = begun + Duration::from_secs(wait_seconds);
+    let place = WAITING.try_acquire().ok();
+    let mut looks = LOOKS.map(|seconds| begun + Duration::from_secs(seconds)).into_iter().peekable();
+    loop {
+        if looks.next_if(|at| *at <= Instant::now()).is_some() {
+            look(&core, &mut subjects, since.max(core.now() - Duration::from_secs(1))).await?;
+        }
+        newest.mark_unchanged();
+        let rows = subjects.iter().map(|subject| subject.row(&core, until)).collect::<Result<Vec<Row>, Fault>>()?;
+        let is_open = rows.iter().any(|row| row.result == Nearness::Waiting);
+        if !is_open || place.is_none() || stop.is_cancelled() || Instant::now() >= deadline {
+            return answer(&core, until, rows, begun.elapsed(), place.is_none());
+        }
+        let wake = looks.peek().map_or(deadline, |look| deadline.min(*look));
+        tokio::select! {
+            () = sleep_until(wake) => {}
+            changed = newest.changed() => changed.map_err(|_| Fault::Stopping)?,
+            () = stop.cancelled() => {}
+        }
+    }
+}
+
+/// The resources of a call, each once.
+fn subjects(core: &Core, until: Goal, ids: &[String]) -> Result<Vec<Subject>, Fault> {
+    let mut subjects: Vec<Subject> = Vec::new();
+    for id in ids.iter().map(|id| id.trim()) {
+        let kind = until.kind(id)?;
+        if subjects.iter().any(|subject| *subject.id == *id) {
+            continue;
+        }
+        let copies = core.snapshot()?.copies(&kind.kind(), id)?;
+        let mut scopes: Vec<Scope> = copies.iter().map(|copy| copy.id.scope()).collect();
+        let watched: Vec<Scope> = core.scopes(&[kind]).into_iter().map(|state| state.scope).collect();
+        scopes.retain(|scope| watched.contains(scope));
+        if scopes.is_empty() {
+            scopes = watched;
+        }
+        subjects.push(Subject { id: Arc::from(id), kind, scopes, sights: HashMap::new() });
+    }
+    match subjects.len() {
+        0 => Err(ArgumentError::missing("ids").into()),
+        count if count > MAX_IDS => {
+            let expected = format!("at most {MAX_IDS} ids: use several calls");
+            Err(ArgumentError::form("ids", &expected, format!("{count} ids")).into())
+        }
+        _ => Ok(subjects),
+    }
+}
+
+/// Looks at all of them in AWS, each kind of a scope in one call, unless somebody looked since `since`.
+async fn look(core: &Core, subjects: &mut [Subject], since: Timestamp) -> Result<(), Fault> {
+    let mut calls: BTreeMap<(Scope, Kind), (&'static KindSpec, Vec<Arc<str>>)> = BTreeMap::new();
+    for subject in &*subjects {
+        for scope in &subject.scopes {
+            let key = (scope.clone(), subject.kind.kind());
+            calls.entry(key).or_insert((subject.kind, Vec::new())).1.push(Arc::clone(&subject.id));
+        }
+    }
+    let looks = calls.iter().map(|((scope, _), (kind, ids))| async move {
+        core.look_live(scope, kind, ids, since).await.map(|sights| (scope, *kind, sights))
+    });
+    for (scope, kind, sights) in futures::future::try_join_all(looks).await? {
+        for (id, sight) in sights {
+            for subject in subjects.iter_mut().filter(|subject| subject.id == id && subject.kind.name == kind.name) {
+                subject.sights.insert(scope.clone(), sight.clone());
+            }
+        }
+    }
+    Ok(())
+}
+
+impl Subject {
+    /// How far it is, by what the inventory holds now. It counts only once AWS was asked since the wait began.
+    fn row(&self, core: &Core, until: Goal) -> Result<Row, Fault> {
+        let unsaid = self.sights.values().find_map(|sight| match sight {
+            Sight::Unsaid(why) => Some(why.clone()),
+            Sight::Shown | Sight::NotFound => None,
+        });
+        let mut row = Row {
+            id: self.id.to_string(),
+            result: Nearness::Waiting,
+            state: None,
+            progress: None,
+            as_of: None,
+            message: None,
+        };
+        let shown = self.sights.iter().find(|(_, sight)| **sight == Sight::Shown).map(|(scope, _)| scope);
+        let is_absent = shown.is_none() && unsaid.is_none() && !self.sights.is_empty();
+        let mut known = if is_absent { Known::Absent } else { Known::Unseen };
+        let mut current = None;
+        if let Some(scope) = shown {
+            let id = ResourceId::new(scope, &self.kind.kind(), Arc::clone(&self.id));
+            let fresh = core.fresh(self.kind, &id);
+            current = core.snapshot()?.current(&id)?;
+            known = current.as_ref().map_or(Known::Absent, |current| Known::There(&current.document));
+            row.as_of = current
+                .as_ref()
+                .map(|current| fresh.as_of(&current.evidence, current.provisional.is_some(), current.changed_at));
+        }
+        let (result, said) = until.judge(known);
+        row.result = result;
+        if let Some(current) = &current {
+            row.state = state_of(&current.document).map(str::to_owned);
+            row.progress = progress(until, &current.document);
+        }
+        row.message = said.map(str::to_owned).or(unsaid.filter(|_| shown.is_none()));
+        if self.scopes.is_empty() {
+            row.message = Some("It is not known yet which regions are watched.".to_owned());
+        }
+        Ok(row)
+    }
+}
+
+/// How much of a snapshot is copied, or which status checks are not ok.
+fn progress(until: Goal, document: &crate::model::Document) -> Option<String> {
+    match until {
+        Goal::Completed => document.text("Progress").map(|progress| crate::model::text::shown(progress, 20)),
+        Goal::StatusOk => {
+            let failing = failing(document);
+            let parts: Vec<String> = failing.iter().map(|(name, status)| format!("{name} {status}")).collect();
+            (!parts.is_empty()).then(|| parts.join(", "))
+        }
+        Goal::Running | Goal::Stopped | Goal::Gone => None,
+    }
+}
+
+fn answer(core: &Core, until: Goal, results: Vec<Row>, waited: Duration, is_full: bool) -> Result<Answer, Fault> {
+    let count = |result| results.iter().filter(|row| row.result == result).count();
+    let (reached, impossible, all) = (count(Nearness::Reached), count(Nearness::Impossible), results.len());
+    let (words, seconds) = (until.words(), waited.as_secs());
+    let done = reached == all;
+    let mut text = Text::new(if done {
+        format!("Done after {seconds} s: {reached} of {all} are {words}.")
+    } else {
+        format!("Not done after {seconds} s: {reached} of {all} are {words}.")
+    });
+    if is_full && !done {
+        text.add(" As many calls wait as the server takes, so this one did not wait: call again.");
+    } else if !done && reached + impossible < all {
+        text.add(" Call wait_for again to go on waiting.");
+    }
+    text.add("\nid | result | state | progress | as of | message");
+    for row in &results {
+        let result = match row.result {
+            Nearness::Reached => "reached",
+            Nearness::Waiting => "waiting",
+            Nearness::Impossible => "impossible",
+        };
+        let as_of = row.as_of.map(|at| at.to_string()).unwrap_or_default();
+        let cell = |cell: &Option<String>| cell.clone().unwrap_or_default();
+        let cells = [row.id.clone(), result.to_owned(), cell(&row.state), cell(&row.progress), as_of];
+        text.add(format_args!("\n{} | ", table::line(cells.iter().map(String::as_str))));
+        text.add(row.message.as_deref().unwrap_or("-"));
+    }
+    let is_blind = results.iter().all(|row| row.as_of.is_none() && row.result == Nearness::Waiting);
+    let body = Body { done, waited_seconds: seconds, results, seq: core.snapshot()?.seq() };
+    let failure = is_blind.then_some(FailureCode::Aws);
+    Ok(Answer { failure, ..Answer::new(text, &body)? })
+}
