@@ -1,10 +1,10 @@
 //! What differs between two values of a field, element by element.
 //!
-//! The log keeps a list that changed as a whole, before and after: see [`Change`]. What a reader wants to know is which element
-//! was added, removed or changed. Elements of lists that AWS keys (tags by key, block devices by name, rules by protocol, ports
-//! and source) are compared by their key; elements of other lists as multisets, since AWS promises no order.
+//! A [`Change`] in the log holds the whole list before and after. Readers want to know which element was added, removed or changed.
+//! Elements of lists that AWS keys (tags by key, block devices by name, rules by protocol, ports and source) are compared by key,
+//! elements of other lists as multisets, since AWS promises no order.
 //!
-//! Nothing is left out here: applied to the value before, all differences give the value after.
+//! The differences are complete: applied to the value before, they give the value after.
 
 use std::collections::BTreeMap;
 
@@ -13,10 +13,10 @@ use super::document::{Change, Map, Value};
 mod key;
 mod rules;
 
-/// The longest JSON of a structure that is shown as one value when it appears or goes as a whole.
+/// A structure that appears or disappears is shown as one value when its JSON has at most this many bytes.
 const WHOLE: usize = 300;
 
-/// A step from a field to what is inside of it.
+/// A step from a field to a value inside it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
     /// Into the field of this name.
@@ -27,10 +27,10 @@ pub enum Step {
     Item,
 }
 
-/// One thing that differs.
+/// One value that differs, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
-    /// Where.
+    /// The path to the value.
     pub steps: Vec<Step>,
     /// The value before; `None` when there was none.
     pub before: Option<Value>,
@@ -38,7 +38,7 @@ pub struct Difference {
     pub after: Option<Value>,
 }
 
-/// What kind of thing differs, for counting.
+/// What is different, for counting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Sort {
     /// A tag.
@@ -51,9 +51,9 @@ pub enum Sort {
     Field,
 }
 
-/// What differs in a field, in order: first what was removed from a list, then what was added to it.
+/// All differences of a changed field, in order: first what was removed from a list, then what was added to it.
 ///
-/// It is empty only when nothing differs but the order of elements.
+/// Empty only when nothing but the order of elements differs.
 #[must_use]
 pub fn differences(change: &Change) -> Vec<Difference> {
     let steps: Vec<Step> = change.path.split('.').map(|name| Step::Field(name.to_owned())).collect();
@@ -63,7 +63,7 @@ pub fn differences(change: &Change) -> Vec<Difference> {
 }
 
 impl Difference {
-    /// Where it is, as field names joined with dots, with keys in brackets: `Tags[Name]`.
+    /// The path: field names joined with dots, with keys in brackets, such as `Tags[Name]`.
     #[must_use]
     pub fn path(&self) -> String {
         let mut path = String::new();
@@ -85,8 +85,7 @@ impl Difference {
         path
     }
 
-    /// The list that gained or lost an element as a whole, with the element's key where it has one; `None` when it is a value
-    /// that differs.
+    /// The list that gained or lost a whole element, with the element's key if it has one; `None` when a value inside it differs.
     #[must_use]
     pub fn element(&self) -> Option<(String, Option<&str>)> {
         let (step, above) = self.steps.split_last()?;
@@ -100,7 +99,7 @@ impl Difference {
         }
     }
 
-    /// What kind of thing it is.
+    /// What is different: a tag, a rule, another list element or a field.
     #[must_use]
     pub fn sort(&self) -> Sort {
         match (self.steps.first(), self.steps.get(1), self.steps.last()) {
@@ -112,7 +111,7 @@ impl Difference {
     }
 }
 
-/// How many of each kind, in words: `3 tags, 1 field`.
+/// Counts differences by sort, in words: `3 tags, 1 field`.
 #[must_use]
 pub fn counted<'a>(differences: impl IntoIterator<Item = &'a Difference>) -> String {
     let mut counts: BTreeMap<Sort, usize> = BTreeMap::new();
@@ -174,12 +173,12 @@ fn lists(at: &[Step], before: &[Value], after: &[Value], found: &mut Vec<Differe
         items(at, before, after, found);
     }
     if found.len() == first {
-        // Only how the rules are put together differs.
+        // Only the grouping of the rules differs.
         items(at, before, after, found);
     }
 }
 
-/// Compares elements with the same key; where a key is there twice, all of them as a multiset.
+/// Compares elements with the same key. If a key occurs twice, all elements are compared as a multiset.
 fn elements(
     at: &[Step],
     before: &[Value],
@@ -235,7 +234,7 @@ fn below(at: &[Step], step: Step) -> Vec<Step> {
     at.iter().cloned().chain([step]).collect()
 }
 
-/// A rule of a security group in words: `tcp 22 from 0.0.0.0/0`. `None` for what is no rule.
+/// Describes a rule of a security group in words: `tcp 22 from 0.0.0.0/0`. `None` when `list` holds no rules.
 #[must_use]
 pub fn rule_words(list: &str, rule: &Value) -> Option<String> {
     rules::is_rules(list).then(|| rules::described(rule, rules::is_egress(list)))
