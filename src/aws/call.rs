@@ -1,4 +1,4 @@
-//! How a call is made: through the limiter, and its failure classified.
+//! How a call is made: through the limiter, with its failure classified.
 
 use std::future::Future;
 use std::time::Duration;
@@ -12,13 +12,13 @@ use super::limiter::{Admitted, Outcome, Priority};
 use super::sdk::Clients;
 use crate::model::{Clock, ErrorClass, Scope, Timestamp};
 
-/// How often a call that changes nothing is made at most. Each attempt passes the limiter.
+/// How many attempts a call that changes nothing gets. Each attempt passes the limiter.
 const ATTEMPTS: u32 = 2;
-/// The longest pause before the next attempt, as in the SDK: a random part of it.
+/// The longest pause before the next attempt; the actual pause is random, as in the SDK.
 const BETWEEN_ATTEMPTS: Duration = Duration::from_secs(1);
 
 impl Aws {
-    /// The clients of a scope; refused where its region is not watched.
+    /// The clients of a scope; an error if its region is not watched.
     pub(super) async fn clients(&self, scope: &Scope, action: &'static str) -> Result<Clients, AwsError> {
         self.account_of(scope).clients(&scope.region, action).await
     }
@@ -28,7 +28,7 @@ impl Aws {
         self.account_of(scope).call(Some(&scope.region), action)
     }
 
-    /// Makes a call that changes nothing, and once more after a passing failure. Gives when the answered one was sent.
+    /// Makes a call that changes nothing, and repeats it after a passing failure. Also returns when the answered attempt was sent.
     pub(super) async fn repeatable<T, E, F>(
         &self,
         scope: &Scope,
@@ -45,7 +45,7 @@ impl Aws {
             let admitted = self.0.limiter.admit(scope, action, priority, 0).await;
             let sent_at = self.0.clock.now();
             match self.finished(admitted, scope, action, send().await) {
-                // A sweep asks again by itself, and says meanwhile what AWS does not answer.
+                // A sweep repeats it by itself, and meanwhile reports what AWS does not answer.
                 Err(error) if priority == Priority::Sweep && error.trouble == Trouble::TimedOut => return Err(error),
                 Err(error) if attempt < ATTEMPTS && error.class.is_passing() => {
                     tracing::debug!(%error, attempt, "asked again");
@@ -57,7 +57,7 @@ impl Aws {
         }
     }
 
-    /// Tells the limiter how a call ended, and classifies its failure.
+    /// Reports to the limiter how a call ended, and classifies its failure.
     pub(super) fn finished<T, E>(
         &self,
         admitted: Admitted,

@@ -1,7 +1,7 @@
-//! The time that AWS tells: this machine's clock plus an offset read off the `Date` headers of AWS's answers.
+//! AWS's time: this machine's clock plus an offset derived from the `Date` headers of AWS's answers.
 //!
-//! Observations are ordered by AWS's time, because events carry it and describes are compared with them. A machine whose
-//! clock is minutes off would otherwise ignore true news or believe stale ones.
+//! Observations are ordered by AWS's time, because events carry it and describes are compared with them. A machine whose clock is
+//! minutes off would otherwise ignore true news or believe stale ones.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -20,33 +20,33 @@ use tokio::time::Instant;
 
 use crate::model::{Clock, Timestamp};
 
-/// How many answers the estimate rests on. More would follow a step of the local clock later, fewer would follow a
-/// lone wrong header sooner.
+/// How many answers the estimate uses. More would follow a step of the local clock later; fewer would follow a single wrong header
+/// sooner.
 const SAMPLES: usize = 15;
 
-/// Estimates nearer than this to the offset in use change nothing: a `Date` header has a grain of one second.
+/// An estimate closer than this to the current offset changes nothing: a `Date` header has a precision of one second.
 const GRAIN_MILLIS: i64 = 1000;
 
-/// A difference to a steady clock above this is a jump: slower drift is made up for by the offset.
+/// A difference from a steady clock above this is a jump; slower drift is corrected by the offset.
 const JUMP: Duration = Duration::from_secs(5);
 
-/// The clock of AWS, as far as its answers tell. Before the first answer it is the local clock.
+/// AWS's clock, as far as answers show it. Before the first answer it is the local clock.
 #[derive(Debug, Default)]
 pub struct AwsClock {
     estimator: Mutex<Estimator>,
     beat: Mutex<Beat>,
 }
 
-/// Finds jumps: what this clock told last, and what another clock that cannot jump told then.
+/// Detects jumps: the last time this clock returned, and the steady clock's time at that moment.
 #[derive(Debug, Default)]
 struct Beat {
     last: Option<(Timestamp, Instant)>,
-    /// The first time told after the last jump.
+    /// The first time returned after the last jump.
     steady: Timestamp,
 }
 
 impl Beat {
-    /// Takes in that the clock told `now` while the steady one told `instant`.
+    /// Records that the clock returned `now` while the steady clock showed `instant`.
     fn told(&mut self, now: Timestamp, instant: Instant) {
         if let Some((last, then)) = self.last {
             let expected = last + instant.saturating_duration_since(then);
@@ -99,7 +99,7 @@ fn wall_millis() -> i64 {
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// What one answer says: AWS's clock is ahead by at least `low` and less than `high` milliseconds.
+/// What one answer shows: AWS's clock is ahead by at least `low` and less than `high` milliseconds.
 ///
 /// The header was written between sending and receiving, and is rounded down to the second.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,12 +119,12 @@ impl Sample {
     }
 }
 
-/// The offset that most of the recent answers agree on (Marzullo's algorithm), kept while it is not clearly wrong.
+/// The offset that most recent answers agree on (Marzullo's algorithm), kept until it is clearly wrong.
 #[derive(Debug, Default)]
 struct Estimator {
     /// Oldest first.
     samples: Vec<Sample>,
-    /// In use, in milliseconds.
+    /// The offset in use, in milliseconds.
     offset: i64,
 }
 
@@ -139,16 +139,16 @@ impl Estimator {
         self.samples.push(sample);
         let Some((low, high)) = self.agreed() else { return };
         let middle = low.midpoint(high);
-        // An offset that the answers allow is kept: a slow answer says little, and must not move the clock.
+        // An offset that the answers allow is kept: a slow answer is imprecise and must not move the clock.
         if !(low..high).contains(&self.offset) && (middle - self.offset).abs() >= GRAIN_MILLIS {
             self.offset = middle;
         }
     }
 
-    /// The range of offsets that the most samples hold; of several such ranges the one with the newest sample.
+    /// The range of offsets that most samples allow; among equals, the one with the newest sample.
     fn agreed(&self) -> Option<(i64, i64)> {
         let votes = |offset: i64| self.samples.iter().filter(|sample| sample.holds(offset)).count();
-        // A range of greatest agreement starts where some sample starts.
+        // A range of greatest agreement starts where a sample's range starts.
         let low = self.samples.iter().rev().map(|sample| sample.low).fold(None, |best: Option<(usize, i64)>, low| {
             let votes = votes(low);
             if best.is_some_and(|(most, _)| most >= votes) { best } else { Some((votes, low)) }
@@ -159,7 +159,7 @@ impl Estimator {
     }
 }
 
-/// Reads the `Date` header of every answer into the clock.
+/// Feeds the `Date` header of every answer to the clock.
 #[derive(Debug)]
 pub(super) struct DateReader(pub(super) Arc<AwsClock>);
 
@@ -186,7 +186,7 @@ impl Intercept for DateReader {
         Ok(())
     }
 
-    /// A header that is missing or unreadable teaches nothing, and fails nothing.
+    /// A missing or unreadable header is ignored.
     fn read_after_transmit(
         &self,
         context: &BeforeDeserializationInterceptorContextRef<'_>,
@@ -206,7 +206,7 @@ impl Intercept for DateReader {
 mod tests {
     use super::*;
 
-    /// An answer from an AWS that is `offset` ahead, sent at local `sent`, written half way, received 200 ms later.
+    /// An answer from an AWS that is `offset` ahead: sent at local `sent`, written half way, received 200 ms later.
     fn answer(offset: i64, sent: i64) -> Sample {
         Sample::new(sent, sent + 200, (sent + 100 + offset).div_euclid(1000))
     }
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_is_anchored_once_aws_told_its_time() {
+    fn a_clock_is_anchored_after_the_first_answer_of_aws() {
         let clock = AwsClock::default();
         assert!(!clock.is_anchored());
         clock.learn(0, 100, &DateTime::from_secs(0));
@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slow_answer_that_allows_the_present_offset_moves_nothing() {
+    fn a_slow_answer_that_allows_the_current_offset_changes_nothing() {
         let mut estimator = Estimator::default();
         estimator.learn(Sample::new(0, 30_000, 29)); // Between 1 s behind and 30 s ahead.
         assert_eq!(estimator.offset, 0);

@@ -1,7 +1,7 @@
-//! What went wrong with a call to AWS: classified here, once, into what the rest of Muster acts on.
+//! Failures of calls to AWS, classified once into what the rest of Muster acts on.
 //!
-//! The SDK's own error does not travel further: its debug text can hold whole requests, and the text of a failed
-//! credential helper can hold secrets. What is kept is the code, a cleaned message, and which next step helps.
+//! The SDK's own error goes no further: its debug text can hold whole requests, and the text of a failed credential helper can hold
+//! secrets. Kept are the code, a cleaned message, and the next step.
 
 mod advice;
 mod code;
@@ -22,7 +22,7 @@ use self::code::CREDENTIALS;
 use super::origin::Origin;
 use crate::model::{AccountId, ErrorClass, Region};
 
-/// A failed call. Its text names what was asked where, and what happened; [`AwsError::fix`] the next step. Its fields are
+/// A failed call. Its text names what was called where, and what happened; [`AwsError::fix`] gives the next step. Its fields are
 /// those of [`Details`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AwsError(Box<Details>);
@@ -32,21 +32,21 @@ pub struct AwsError(Box<Details>);
 pub struct Details {
     /// How to react.
     pub class: ErrorClass,
-    /// What kind of trouble it was.
+    /// What kind of failure it was.
     pub trouble: Trouble,
-    /// AWS's error code, when AWS answered.
+    /// AWS's error code, if AWS answered.
     pub code: Option<String>,
-    /// What happened, without encoded blobs and key ids.
+    /// AWS's message without encoded blobs and key ids.
     pub message: String,
     /// The IAM action that was called.
     pub action: &'static str,
-    /// Where; `None` when no region is known.
+    /// The region of the call; `None` if no region is known.
     pub region: Option<Region>,
-    /// Ids that AWS's message names; of a [`ErrorClass::NotFound`], those that do not exist.
+    /// The ids that AWS's message names; for [`ErrorClass::NotFound`], those that do not exist.
     pub ids: Vec<String>,
     /// Where the credentials come from, for the next step.
     pub origin: Origin,
-    /// Whether the call may have had its effect all the same: the answer was lost, not refused.
+    /// Whether the call may have taken effect anyway: the answer was lost, not refused.
     pub perhaps_done: bool,
 }
 
@@ -56,12 +56,12 @@ pub(super) struct Call<'a> {
     pub(super) action: &'static str,
     pub(super) region: Option<&'a Region>,
     pub(super) origin: Origin,
-    /// What names the certificate authorities that are trusted in place of the system's.
+    /// The certificate bundle that is trusted instead of the system's, if one is set.
     pub(super) bundle: Option<Arc<str>>,
 }
 
 impl AwsError {
-    /// There is no region to ask.
+    /// There is no region to call.
     pub(super) fn no_region(call: &Call<'_>) -> Self {
         AwsError::of(Trouble::NoRegion, ErrorClass::Fatal, None, call)
     }
@@ -77,12 +77,12 @@ impl AwsError {
         )
     }
 
-    /// A configuration file is needed and cannot be understood; `what` names it.
+    /// A configuration file is needed but cannot be understood; `what` names it.
     pub(super) fn files(what: String, call: &Call<'_>) -> Self {
         AwsError::of(Trouble::Files, ErrorClass::Fatal, Some(what), call)
     }
 
-    /// Adds what may be the cause on this machine, where something was not found on it.
+    /// Adds possible causes on this machine, if something was not found on it.
     pub(super) fn because(mut self, hints: &str) -> Self {
         let is_open = matches!(self.trouble, Trouble::NoRegion | Trouble::NoCredentials | Trouble::CredentialsFailed);
         if is_open && !hints.is_empty() {
@@ -91,12 +91,12 @@ impl AwsError {
         self
     }
 
-    /// There is no answer yet, and it is not waited for.
+    /// There is no answer yet, and the caller does not wait for it.
     pub(super) fn late(call: &Call<'_>) -> Self {
         AwsError::of(Trouble::TimedOut, ErrorClass::Transient, None, call)
     }
 
-    /// The same with a further word about it.
+    /// Adds `what` to the message.
     pub(super) fn adding(mut self, what: &str) -> Self {
         self.0.message = format!("{}; {what}", self.0.message);
         self
@@ -108,38 +108,38 @@ impl AwsError {
         AwsError::of(trouble, ErrorClass::Fatal, Some(format!("account {found} answered")), call)
     }
 
-    /// Nothing shows whose credentials these are: no owner was described, and STS failed by `cause`.
+    /// The account of the credentials is not proved: no owner was described, and STS failed with `cause`.
     pub(super) fn unproved(cause: &AwsError, call: &Call<'_>) -> Self {
         let mut error = AwsError::of(Trouble::IdentityUnproved, cause.class, Some(cause.message.clone()), call);
         error.0.code.clone_from(&cause.code);
         error
     }
 
-    /// An answer to another question, which `what` tells.
+    /// The answer does not match the question; `what` says how.
     pub(super) fn unasked(what: &str, call: &Call<'_>) -> Self {
         AwsError::of(Trouble::Unasked, ErrorClass::Fatal, Some(what.to_owned()), call)
     }
 
-    /// A dry run that changed what `what` tells.
+    /// A dry run was carried out; `what` says what to check.
     pub(super) fn acted(what: &str, call: &Call<'_>) -> Self {
         AwsError::of(Trouble::Acted, ErrorClass::Fatal, Some(what.to_owned()), call)
     }
 
-    /// A request that must not be sent, which `what` tells.
+    /// The request must not be sent; `what` says why.
     pub(super) fn unbuildable(what: &str, call: &Call<'_>) -> Self {
         AwsError::of(Trouble::Unbuildable, ErrorClass::Fatal, Some(what.to_owned()), call)
     }
 
-    /// AWS took a call of several entries, but not this one.
+    /// AWS accepted a call with several entries, but refused this one.
     pub(super) fn entry_refused(what: fmt::Arguments<'_>, code: &str, message: &str, call: &Call<'_>) -> Self {
-        // As the SDK has it, a failed entry is not an HTTP failure: nothing but the code tells its class.
+        // A failed entry is not an HTTP failure to the SDK, so only the code determines its class.
         let meta = ErrorMetadata::builder().code(if code.is_empty() { "FailedEntry" } else { code });
         let mut error = AwsError::answered(&meta.message(message).build(), 400, call);
         error.0.message = format!("{what}: {}", error.0.message);
         error
     }
 
-    /// A listing that does not end, with what shows that.
+    /// A listing does not end; `why` says how that shows.
     #[must_use]
     pub fn endless(why: &str, action: &'static str, region: &Region) -> Self {
         let call = Call { action, region: Some(region), origin: Origin::Keys, bundle: None };
@@ -148,12 +148,12 @@ impl AwsError {
         error
     }
 
-    /// An answer that lacks what it is asked for.
+    /// The answer lacks something; `detail` names it.
     pub(super) fn unreadable(detail: &str, call: &Call<'_>) -> Self {
         AwsError::of(Trouble::Unreadable, ErrorClass::Transient, Some(detail.to_owned()), call)
     }
 
-    /// An answer that AWS never gave.
+    /// An error that AWS never sent.
     #[cfg(test)]
     pub(super) fn made_up(code: &str, message: &str) -> Self {
         let meta = ErrorMetadata::builder().code(code).message(message).build();
@@ -180,7 +180,7 @@ impl AwsError {
         }))
     }
 
-    /// Whether AWS no longer takes the page token it gave: the listing has to start again.
+    /// Whether AWS no longer accepts its page token: the listing has to start again.
     #[must_use]
     pub fn is_token_refused(&self) -> bool {
         match self.code.as_deref() {
@@ -190,7 +190,7 @@ impl AwsError {
         }
     }
 
-    /// Whether AWS, or what stands before it, does not take or bring a page of this size.
+    /// Whether AWS, or a proxy before it, cannot accept or deliver a page of this size.
     #[must_use]
     pub fn is_page_too_large(&self) -> bool {
         let (code, message) = (self.code.as_deref().unwrap_or_default(), self.message.to_lowercase());
@@ -201,14 +201,14 @@ impl AwsError {
         (answered && (of_size || code.contains("TooLarge") || says(&["too large"]))) || says(&["http status 413"])
     }
 
-    /// Whether a parameter of the request is refused by name.
+    /// Whether the request is refused for the parameter `name`.
     pub(super) fn is_about_parameter(&self, name: &str) -> bool {
         let refused =
             self.trouble == Trouble::Answered && self.class == ErrorClass::Fatal && !self.is_about_credentials();
         refused && self.message.to_lowercase().contains(&name.to_lowercase())
     }
 
-    /// Whether some parameter is not known to the endpoint, which does not say that it is one that a listing needs.
+    /// Whether the endpoint refuses an unknown parameter. This does not mean that a listing needs it.
     pub(super) fn is_about_some_parameter(&self) -> bool {
         let needed = ["MaxResults", "NextToken", "Owner", "IncludeAllInstances"];
         self.trouble == Trouble::Answered
@@ -219,8 +219,8 @@ impl AwsError {
             && !needed.iter().any(|name| self.is_about_parameter(name))
     }
 
-    /// Whether it touches everything that is asked of a scope, not only what was asked: whose credentials these are, and whether
-    /// they are any.
+    /// Whether it affects every call for a scope and not only this one: the account of the credentials is wrong or unknown, or they
+    /// are not valid.
     #[must_use]
     pub fn is_about_scope(&self) -> bool {
         matches!(self.trouble, Trouble::OtherAccount { .. })
@@ -229,13 +229,13 @@ impl AwsError {
             || (self.class == ErrorClass::Denied && self.action.starts_with("sts:"))
     }
 
-    /// Whether SQS keeps the name of a deleted queue back, which it does for a minute.
+    /// Whether SQS still blocks the name of a deleted queue, which it does for a minute.
     #[must_use]
     pub fn is_deleted_recently(&self) -> bool {
         self.code.as_deref().is_some_and(|code| code.rsplit('.').next() == Some("QueueDeletedRecently"))
     }
 
-    /// Whether whoever answers has no such call: an emulator.
+    /// Whether the endpoint does not implement the call: an emulator.
     #[must_use]
     pub fn is_not_implemented(&self) -> bool {
         self.message.to_lowercase().contains("not been implemented") || self.message.contains("HTTP status 501")
@@ -254,12 +254,12 @@ impl AwsError {
         on_this_machine || self.is_about_credentials()
     }
 
-    /// Whether another account than the one watched answered.
+    /// Whether an account other than the watched one answered.
     pub(super) fn is_about_account(&self) -> bool {
         matches!(self.trouble, Trouble::OtherAccount { .. })
     }
 
-    /// Whether it happened on this machine, before any region was asked.
+    /// Whether it happened on this machine, before any region was called.
     #[must_use]
     pub fn is_local(&self) -> bool {
         match self.trouble {

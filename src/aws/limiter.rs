@@ -1,12 +1,12 @@
-//! Keeps Muster to its share of AWS's request limits, and backs off when AWS throttles all the same.
+//! Keeps Muster within its share of AWS's request limits, and slows down when AWS throttles anyway.
 //!
-//! AWS refills one token bucket for each account, region and action ([`documented`]), and everything else in the account
-//! draws on the same buckets (autoscalers, storage drivers, deployments). Muster takes a share of each, by default a
-//! quarter. Sweeps, refreshes and tools draw on that share: tools have priority over sweeps, and sweeps over refreshes, which
-//! get at most half of it. A throttled call halves the pace of its action in that account and region, and time without one
-//! brings it back ([`lane`]). Every attempt passes here, also the second one of a call: the SDK's own retries are off.
+//! AWS refills one token bucket per account, region and action ([`documented`]); everything else in the account (autoscalers,
+//! storage drivers, deployments) uses the same buckets. Muster takes a share of each, by default a quarter. Tools have priority
+//! over sweeps, and sweeps over refreshes, which get at most half of the share. A throttled call halves the rate of its action in
+//! that account and region; time without throttling restores it ([`lane`]). Every attempt of a call passes here, also a repeated
+//! one: the SDK's own retries are off.
 //!
-//! What a call may do and when is decided in [`lane`], without a clock; this is the part that waits.
+//! [`lane`] decides when a call may go, without a clock; this module waits.
 
 mod documented;
 mod lane;
@@ -28,10 +28,10 @@ pub use lane::Priority;
 pub(super) use tally::Outcome;
 use tally::Tally;
 
-/// The part of AWS's limits that Muster takes unless told otherwise, in percent.
+/// Muster's default share of AWS's limits, in percent.
 pub const DEFAULT_SHARE_PERCENT: u8 = 25;
 
-/// How often a call that lets a more urgent one go first looks again.
+/// How often a call checks again whether more urgent calls still wait.
 const OUTRANKED: Duration = Duration::from_millis(20);
 
 /// The calls of one action in one account and region since this process started.
@@ -41,25 +41,25 @@ pub struct CallCount {
     pub account: AccountId,
     /// The region.
     pub region: Region,
-    /// The IAM action, which is the call's name.
+    /// The IAM action, which names the call.
     pub action: &'static str,
-    /// All calls, each attempt counted.
+    /// All attempts.
     pub total: u64,
-    /// Those that AWS turned away for its limits.
+    /// The attempts that AWS throttled.
     pub throttled: u64,
-    /// Those that failed for another reason than limits or a resource that is not there.
+    /// The attempts that failed for another reason than throttling or a missing resource.
     pub failed: u64,
-    /// Those of the last 60 seconds.
+    /// The attempts of the last 60 seconds.
     pub last_minute: u64,
-    /// How many calls a second Muster allows itself now: its share, less while it backs off.
+    /// The current number of calls per second: the share, or less after throttling.
     pub pace_per_second: f64,
-    /// How many calls a second are its share.
+    /// The share: calls per second without throttling.
     pub share_per_second: f64,
-    /// How many calls a second AWS documents for the whole account.
+    /// How many calls per second AWS documents for the whole account.
     pub documented_per_second: u32,
 }
 
-/// Lets calls through at the configured share of AWS's limits.
+/// Admits calls at the configured share of AWS's limits.
 #[derive(Debug)]
 pub(super) struct Limiter {
     percent: u8,
@@ -67,7 +67,7 @@ pub(super) struct Limiter {
     queues: Mutex<BTreeMap<(Scope, &'static str), Arc<Queue>>>,
 }
 
-/// Everything that one action in one account and region shares.
+/// The state of one action in one account and region.
 #[derive(Debug)]
 struct Queue {
     scope: Scope,
@@ -75,11 +75,11 @@ struct Queue {
     start: Instant,
     lane: Mutex<Lane>,
     tally: Mutex<Tally>,
-    /// Calls that wait, by priority. A call lets every more urgent one go first.
+    /// The number of waiting calls, by priority. A call waits for all more urgent ones.
     waiting: [AtomicUsize; 3],
 }
 
-/// A call that was let through. Dropped unfinished, it counts as made, with no outcome.
+/// A call that was admitted. If dropped unfinished, it counts as made, without an outcome.
 #[derive(Debug)]
 pub(super) struct Admitted {
     queue: Arc<Queue>,
@@ -92,7 +92,7 @@ impl Limiter {
         Limiter { percent: percent.clamp(1, 100), start: Instant::now(), queues: Mutex::default() }
     }
 
-    /// Waits until a call of `action` that names `instances` instances may go, and counts it.
+    /// Waits until a call of `action` that names `instances` instances is allowed, and counts it.
     pub(super) async fn admit(
         &self,
         scope: &Scope,
@@ -120,7 +120,7 @@ impl Limiter {
         Admitted { queue, sent }
     }
 
-    /// What was called so far, by account, region and action.
+    /// The calls so far, by account, region and action.
     pub(super) fn calls(&self) -> Vec<CallCount> {
         let queues: Vec<Arc<Queue>> = self.queues.lock().values().cloned().collect();
         queues.iter().map(|queue| queue.count()).collect()
@@ -147,7 +147,7 @@ impl Limiter {
 }
 
 impl Admitted {
-    /// Tells how the call ended: a throttled one slows its action down.
+    /// Records how the call ended: throttling slows its action down.
     pub(super) fn finished(self, outcome: Outcome) {
         let Admitted { queue, sent } = self;
         queue.tally.lock().ended(outcome);
@@ -190,7 +190,7 @@ impl Queue {
     }
 }
 
-/// Counts a call as waiting for as long as it lives.
+/// Counts a call as waiting while this value lives.
 struct Waiting<'a>(&'a AtomicUsize);
 
 impl<'a> Waiting<'a> {

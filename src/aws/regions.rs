@@ -1,4 +1,4 @@
-//! Which regions are watched.
+//! The watched regions.
 
 use aws_sdk_ec2::types::Region as Listed;
 use futures::FutureExt;
@@ -12,22 +12,22 @@ use crate::model::{Region, Scope};
 const LIST: &str = "ec2:DescribeRegions";
 
 impl Aws {
-    /// Whether the watched regions are those that AWS lists.
+    /// Whether all regions that AWS lists are watched.
     #[must_use]
     pub fn watches_all(&self) -> bool {
         matches!(self.home().settings.regions, Regions::All { .. })
     }
 
-    /// Watches these regions as well, where all are watched: those that an earlier process found.
+    /// Adds regions that an earlier process found, if all regions are watched.
     pub fn watch_also(&self, regions: impl IntoIterator<Item = Region>) {
         if self.watches_all() {
             self.add(regions);
         }
     }
 
-    /// Asks AWS which regions are enabled for the account, and watches them as well from then on.
+    /// Asks AWS which regions are enabled for the account, and watches them too from then on.
     ///
-    /// A region that was watched and is no longer listed stays: its sweeps then say why they fail.
+    /// A watched region that is no longer listed stays watched: its sweeps then report why they fail.
     ///
     /// # Errors
     /// [`AwsError`]: the watched regions stay as they were.
@@ -43,7 +43,7 @@ impl Aws {
         Ok(answer.regions.unwrap_or_default().into_iter().filter_map(enabled).collect())
     }
 
-    /// Adds to the watched regions, which keep their order: the first is the default.
+    /// Adds to the watched regions. Their order stays: the first is the default.
     fn add(&self, regions: impl IntoIterator<Item = Region>) -> Vec<Region> {
         let mut watched = self.regions();
         let mut more: Vec<Region> = regions.into_iter().filter(|region| !watched.contains(region)).collect();
@@ -55,7 +55,7 @@ impl Aws {
     }
 }
 
-/// The region, unless the account would have to opt in first: emulators list those as well.
+/// The region, unless the account would have to opt in first: emulators list such regions too.
 fn enabled(listed: Listed) -> Option<Region> {
     let is_off = listed.opt_in_status.as_deref() == Some("not-opted-in");
     listed.region_name.filter(|_| !is_off).map(|name| Region::new(name.as_str()))

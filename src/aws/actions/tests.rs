@@ -15,7 +15,7 @@ fn request(tags: &[(&str, &str)]) -> CreateSnapshots {
 }
 
 #[tokio::test]
-async fn starting_tells_the_state_before_and_now() {
+async fn starting_returns_the_state_before_and_now() {
     let body = "<instancesSet><item><instanceId>i-1</instanceId>\
                 <previousState><code>80</code><name>stopped</name></previousState>\
                 <currentState><code>0</code><name>pending</name></currentState></item></instancesSet>";
@@ -46,7 +46,7 @@ async fn a_dry_run_that_would_be_allowed_is_an_answer_not_an_error() {
 }
 
 #[tokio::test]
-async fn snapshots_cover_every_volume_at_once_and_carry_who_made_them() {
+async fn snapshots_cover_every_volume_at_once_and_name_their_creator() {
     let body = "<snapshotSet><item><snapshotId>snap-1</snapshotId><volumeId>vol-1</volumeId><state>pending</state>\
                 <volumeSize>8</volumeSize><encrypted>true</encrypted></item></snapshotSet>";
     let server = Scripted::new([Reply::described(&["i-1"]), Reply::ok(body)]).await;
@@ -76,7 +76,7 @@ async fn snapshots_cover_every_volume_at_once_and_carry_who_made_them() {
 }
 
 #[tokio::test]
-async fn what_an_answer_says_of_others_is_kept_apart_and_of_one_id_counts_once() {
+async fn results_for_unnamed_ids_are_kept_apart_and_each_id_counts_once() {
     let change = |id: &str, now: &str| {
         format!("<item><instanceId>{id}</instanceId><currentState><name>{now}</name></currentState></item>")
     };
@@ -94,7 +94,7 @@ async fn what_an_answer_says_of_others_is_kept_apart_and_of_one_id_counts_once()
     assert_eq!(result[0].current.as_ref().and_then(crate::model::known::state_name), Some("stopping"));
 }
 
-/// How a call ends that is made without a look before it, where STS answers `told`.
+/// The result of a call without a look before it, if STS answers `told`.
 async fn unlooked(told: Reply) -> (Result<Answer<StateChange>, AwsError>, Vec<String>) {
     let server = Scripted::new([told]).await;
     let (aws, named) = (server.aws().pinned().await, named(&["i-1"]));
@@ -103,7 +103,7 @@ async fn unlooked(told: Reply) -> (Result<Answer<StateChange>, AwsError>, Vec<St
 }
 
 #[tokio::test]
-async fn no_call_leaves_before_it_is_proved_whose_credentials_it_is_made_with() {
+async fn no_call_leaves_before_the_account_of_its_credentials_is_proved() {
     let (answer, asked) = unlooked(Reply::error(403, "AccessDenied", "no")).await;
     assert_eq!(answer.unwrap_err().trouble, Trouble::IdentityUnproved);
     assert!(asked.iter().all(|body| body.contains("Action=GetCallerIdentity")), "{asked:?}");
@@ -118,20 +118,20 @@ const UNOWNED: &str = "<reservationSet><item><reservationId>r-1</reservationId><
                        <instanceId>i-1</instanceId></item></instancesSet></item></reservationSet>";
 
 #[tokio::test]
-async fn a_call_is_made_with_the_very_credentials_of_the_look_before_it() {
+async fn a_call_uses_the_same_credentials_as_the_look_before_it() {
     let own = scope().account;
     let told = format!("<GetCallerIdentityResult><Account>{own}</Account></GetCallerIdentityResult>");
     let gone = Reply::error(400, "InvalidInstanceID.NotFound", "The instance ID 'i-2' does not exist");
     let acted = Reply::ok("<instancesSet/>");
     for (both, answers) in [
         (false, vec![Reply::described(&["i-1"]), acted.clone()]),
-        // Asked for twice, because of an id that does not exist.
+        // Two describes, because one id does not exist.
         (true, vec![gone, Reply::described(&["i-1"]), acted.clone()]),
-        // No owner is shown, so that STS is asked in between.
+        // No owner is shown, so STS is asked in between.
         (false, vec![Reply::ok(UNOWNED), Reply::ok(&told), acted.clone()]),
     ] {
         let (calls, server) = (answers.len(), Scripted::new(answers).await);
-        // Each time that the SDK asks, somebody else's.
+        // The provider returns another account's credentials each time the SDK asks.
         let aws = signed(server.endpoint(), Rotating::new(&["123456789012", "111111111111", "222222222222"]));
         let (aws, named) = (aws.pinned().await, named(&["i-1", "i-2"]));
         aws.look(&named.choose(&scope(), |id| both || id == "i-1")).await.unwrap();
@@ -142,7 +142,7 @@ async fn a_call_is_made_with_the_very_credentials_of_the_look_before_it() {
 }
 
 #[tokio::test]
-async fn a_call_for_nobody_is_not_made() {
+async fn a_call_without_ids_is_not_made() {
     let server = Scripted::new([Reply::ok("<instancesSet/>")]).await;
     let (aws, named) = (server.aws().pinned().await, named(&["i-1"]));
     let nobody = named.choose(&scope(), |_| false);
@@ -180,13 +180,13 @@ fn the_iam_policy_allows_exactly_what_is_called() {
 }
 
 #[test]
-fn every_statement_of_the_iam_policy_says_who_needs_it() {
+fn every_statement_of_the_iam_policy_names_the_command_that_needs_it() {
     let parts = ["MusterRead", "MusterWrite", "MusterSetup", "MusterDoctor"];
     assert_eq!(allowed(""), parts.into_iter().flat_map(allowed).collect());
 }
 
 #[test]
-fn looking_at_what_was_set_up_changes_nothing() {
+fn reading_the_setup_changes_nothing() {
     assert!(DOCTOR.iter().all(|action| !action.write));
     let changes = |action: &&ActionSpec| {
         ["Put", "Tag", "Create", "Delete", "Remove", "Set", "Enable"]

@@ -5,7 +5,7 @@ use crate::aws::origin::Origin;
 use crate::model::{self, ErrorClass, Region, Timestamp};
 
 impl AwsError {
-    /// The next step, for the person who runs a server, which asks again by itself.
+    /// The next step, for whoever runs a server, which tries again by itself.
     #[must_use]
     pub fn fix(&self) -> String {
         let goes_on = match (&self.trouble, self.class) {
@@ -17,7 +17,7 @@ impl AwsError {
         self.advice() + goes_on
     }
 
-    /// The next step, for the person whose command failed.
+    /// The next step, for whoever ran a command that failed.
     #[must_use]
     pub fn advice(&self) -> String {
         let profile = self.origin.profile().unwrap_or("default");
@@ -25,7 +25,7 @@ impl AwsError {
         let region = self.region.as_ref().map_or("the watched region", Region::as_str);
         match (&self.trouble, self.class) {
             (Trouble::Files, _) => {
-                "Mend what the message names: AWS's own tools cannot read it either. Muster reads the files again by itself."
+                "Repair what the message names: AWS's own tools cannot read it either. Muster reads the files again by itself."
                     .into()
             }
             (Trouble::Untrusted { bundle: None }, _) => {
@@ -62,7 +62,7 @@ impl AwsError {
                  the other account."
             ),
             (Trouble::Unreadable, _) if self.message.contains("cannot be read") => {
-                "AWS, or what stands before it, answers in a form that this version does not know: report it, and look at the \
+                "AWS, or a proxy before it, answers in a form that this version does not know: report it, and look at the \
                  resource in the console meanwhile."
                     .into()
             }
@@ -74,12 +74,12 @@ impl AwsError {
                  endpoint of {region}; then repeat the call."
             ),
             (Trouble::Unasked, _) => {
-                "Check AWS_ENDPOINT_URL and a proxy (HTTPS_PROXY): whatever answers there does not keep to the ids that it is \
+                "Check AWS_ENDPOINT_URL and a proxy (HTTPS_PROXY): the endpoint answers for other ids than those it is \
                  asked for."
                     .into()
             }
             (Trouble::Acted, _) => {
-                "Make no dry runs there: whatever answers at AWS_ENDPOINT_URL or behind a proxy carries them out.".into()
+                "Make no dry runs there: the endpoint at AWS_ENDPOINT_URL or behind a proxy carries them out.".into()
             }
             (Trouble::Endless, _) => format!(
                 "Check what answers for {region} (AWS_ENDPOINT_URL, an emulator, a proxy): it hands out page tokens that lead \
@@ -94,11 +94,11 @@ impl AwsError {
                 self.denied_action()
             ),
             (Trouble::Answered, ErrorClass::NotFound) if self.is_about_events() => format!(
-                "Run `muster setup --region {region}`, which makes it again, or name another queue with --queue-url."
+                "Run `muster setup --region {region}`, which creates it again, or name another queue with --queue-url."
             ),
             (Trouble::Answered, ErrorClass::NotFound) => {
                 format!(
-                    "Check the id, and that the resource is in {region}; one made seconds ago may not be visible yet."
+                    "Check the id, and that the resource is in {region}; one created seconds ago may not be visible yet."
                 )
             }
             (Trouble::Answered, ErrorClass::Transient) => "AWS has a passing problem.".into(),
@@ -121,19 +121,19 @@ impl AwsError {
         }
     }
 
-    /// The failure as it shows in answers, from `since` on.
+    /// The failure as answers show it, lasting since `since`.
     #[must_use]
     pub fn to_trouble(&self, since: Timestamp) -> model::Trouble {
         model::Trouble { class: self.class.into(), what: self.to_string(), fix: self.fix(), since, retry_at: None }
     }
 
-    /// The action that AWS's message says is not allowed: a call can need several.
+    /// The action that AWS's message names as not allowed: a call can need several.
     fn denied_action(&self) -> &str {
         let named = self.message.split("perform: ").nth(1).and_then(|rest| rest.split_whitespace().next());
         named.map_or(self.action, |action| action.trim_end_matches(['.', ',']))
     }
 
-    /// Whether it was asked about what `muster setup` makes.
+    /// Whether the call was about EventBridge or its queue.
     fn is_about_events(&self) -> bool {
         ["sqs:", "events:"].iter().any(|service| self.action.starts_with(service))
     }

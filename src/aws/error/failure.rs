@@ -1,4 +1,4 @@
-//! What a failure of the SDK means.
+//! Classifies failures of the SDK.
 
 use std::error::Error;
 
@@ -44,11 +44,11 @@ impl AwsError {
             return AwsError::of(Trouble::Unreadable, ErrorClass::Transient, Some(detail), call);
         }
         let class = match code {
-            // To EventBridge a limit is how many there may be, not how fast; asking again does not help.
+            // For EventBridge this is a limit on the number of resources, not on the rate: trying again does not help.
             "LimitExceededException" if call.action.starts_with("events:") => ErrorClass::Fatal,
             _ => classify(code, status),
         };
-        // What follows, mostly the next step, is a sentence of its own.
+        // The rest, mostly the next step, is a sentence of its own.
         let message = format!("{code}: {}", cleaned(raw).trim_end_matches('.'));
         AwsError(Box::new(Details {
             class,
@@ -59,7 +59,7 @@ impl AwsError {
             region: call.region.cloned(),
             ids: named_ids(raw),
             origin: call.origin.clone(),
-            // An internal error says nothing about how far the call got; "slow down" says that it was turned away.
+            // After an internal error the call may have had an effect; after "slow down" it had none.
             perhaps_done: status >= 500 && class != ErrorClass::Throttled,
         }))
     }
@@ -75,7 +75,7 @@ impl AwsError {
         if let Some(credentials) = links.iter().find_map(|link| link.downcast_ref::<CredentialsError>()) {
             return AwsError::without_credentials(credentials, &text, root, call);
         }
-        // The SDK's words for what never left this machine.
+        // The SDK's words for calls that never left this machine.
         let unbuilt = matches!(failure, SdkError::ConstructionFailure(_)) || text.contains("failed to apply endpoint");
         let unconnected = text.contains("client error (connect)") || text.contains("connect timeout");
         let untrusted = text.contains("invalid peer certificate");
@@ -91,8 +91,8 @@ impl AwsError {
         error
     }
 
-    /// `text` is the whole chain in lower case, `root` its last link. The root is shown only where it cannot come from a
-    /// credential helper, whose words may hold secrets.
+    /// `text` is the whole chain in lower case, `root` its last link. The root is shown only if it cannot come from a credential
+    /// helper, whose output may hold secrets.
     fn without_credentials(credentials: &CredentialsError, text: &str, root: Option<String>, call: &Call<'_>) -> Self {
         let has = |words: &[&str]| words.iter().any(|word| text.contains(word));
         let (trouble, class, detail) = match credentials {
@@ -100,14 +100,14 @@ impl AwsError {
             _ if has(&["login token", "login/cache", "reauthenticate"]) => {
                 (Trouble::LoginExpired, ErrorClass::Fatal, None)
             }
-            // The instance metadata service comes last in the chain: everything before it had none either.
+            // The instance metadata service is last in the chain: all sources before it had no credentials either.
             CredentialsError::CredentialsNotLoaded(_) => {
                 let profile = root.filter(|root| root.contains("profile `"));
                 (Trouble::NoCredentials, ErrorClass::Fatal, profile)
             }
-            // A profile without credentials says so once; asked again, the SDK only says that it has said so.
+            // The SDK reports a profile without credentials once; after that it only says that it already did.
             _ if has(&["imds", "already taken"]) => (Trouble::NoCredentials, ErrorClass::Fatal, None),
-            // The service that hands out credentials could not be reached.
+            // The service that issues credentials could not be reached.
             CredentialsError::ProviderTimedOut(_) => (Trouble::CredentialsFailed, ErrorClass::Transient, root),
             _ if has(&["client error (", "connect timeout", "read timeout"]) => {
                 (Trouble::CredentialsFailed, ErrorClass::Transient, root)

@@ -19,7 +19,7 @@ fn identity(account: &str) -> Answer {
     Answer::ok(&format!("<GetCallerIdentityResult><Account>{account}</Account></GetCallerIdentityResult>"))
 }
 
-/// What STS answers where only EC2 can be reached, by a proxy that stops it.
+/// STS's answers where only EC2 can be reached: a proxy blocks it.
 fn stopped() -> [Answer; 2] {
     [(); 2].map(|()| Answer { status: 403, date: None, body: "<html>blocked</html>".to_owned() })
 }
@@ -49,7 +49,7 @@ async fn an_account_without_instances_is_known_by_its_default_security_group_onl
 }
 
 #[tokio::test]
-async fn an_account_that_a_person_named_stands_in_and_another_ones_is_refused() {
+async fn a_named_account_is_assumed_and_another_one_is_refused() {
     let none = || [Answer::ok("<reservationSet/>"), Answer::ok("<securityGroupInfo/>")];
     let server = Scripted::new(stopped().into_iter().chain(none())).await;
     assert_eq!(server.aws_of(Some(OURS)).account().await.unwrap().as_str(), OURS);
@@ -61,7 +61,7 @@ async fn an_account_that_a_person_named_stands_in_and_another_ones_is_refused() 
 }
 
 #[tokio::test]
-async fn a_listing_is_held_to_the_owner_that_is_shown_and_proves_nothing_without_one() {
+async fn a_listing_is_checked_against_the_shown_owner_and_proves_nothing_without_one() {
     let server = Scripted::new(stopped().into_iter().chain([
         reservation(OURS),
         reservation(OURS),
@@ -80,7 +80,7 @@ async fn a_listing_is_held_to_the_owner_that_is_shown_and_proves_nothing_without
 }
 
 #[tokio::test]
-async fn an_sts_that_falls_silent_later_is_stood_in_for_and_what_it_says_afterwards_counts() {
+async fn when_sts_falls_silent_later_ec2_is_used_until_sts_answers_again() {
     let answers =
         [identity(OURS)].into_iter().chain(stopped()).chain([reservation(OURS), identity(OTHER), identity(OTHER)]);
     let server = Scripted::new(answers).await;

@@ -1,68 +1,68 @@
-//! When a call may go: the decision, without clock or waiting.
+//! Decides when a call may go, without a clock and without waiting.
 //!
-//! A [`Lane`] is the share of one bucket of AWS's. Its pace goes down by half with a throttled call, with a pause of a
-//! second, to a sixteenth at least, and up by a tenth of the share for every ten seconds without one: additive increase,
-//! multiplicative decrease, by which programs that share a limit without knowing of each other find fair parts of it. Of
-//! the calls that were under way when the pace went down, none brings it down again: they tell nothing about the new pace.
+//! A [`Lane`] is Muster's share of one of AWS's buckets. A throttled call halves its rate (to a sixteenth at least) after a pause
+//! of a second; every ten seconds without throttling add a tenth of the share. This is additive increase, multiplicative decrease,
+//! by which programs that share a limit without knowing of each other converge to fair parts. Calls that were already under way
+//! when the rate was halved do not halve it again: they say nothing about the new rate.
 //!
-//! Time is a [`Duration`] since any fixed moment. One before the last counts as the last.
+//! Time is a [`Duration`] since any fixed moment. An earlier time than the last one counts as the last one.
 
 use std::time::Duration;
 
 use super::documented::Limit;
 
-/// Who asks, most urgent first.
+/// The purpose of a call, most urgent first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Priority {
-    /// Somebody waits for a tool's answer.
+    /// A tool, whose caller waits for the answer.
     Tool,
     /// A sweep.
     Sweep,
-    /// A describe of named ids to confirm what an event or tool said.
+    /// A describe of ids to confirm what an event or tool reported.
     Refresh,
 }
 
-/// The lowest pace, as a part of the share.
+/// The lowest rate, as a part of the share.
 const FLOOR: f64 = 1.0 / 16.0;
-/// What is added to the pace, as a part of the share, ...
+/// How much of the share is added to the rate ...
 const STEP: f64 = 0.1;
-/// ... for every so long without a throttled call.
+/// ... after each period of this length without a throttled call.
 const EVERY: Duration = Duration::from_secs(10);
-/// The silence after a throttled call.
+/// How long no call goes after a throttled one.
 pub(in crate::aws) const PAUSE: Duration = Duration::from_secs(1);
-/// What rounding may lack of a token.
+/// The rounding error of a token.
 const ROUNDING: f64 = 1e-6;
 
 /// The share of one action's limits in one account and region.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Lane {
     requests: Bucket,
-    /// Half of `requests`, which refreshes take from as well.
+    /// Half of `requests`; refreshes need tokens from both.
     refreshes: Bucket,
-    /// Instances named in requests, for actions that AWS limits by them too.
+    /// Instances named in requests, for actions that AWS also limits by instances.
     instances: Option<Bucket>,
     pace: Pace,
 }
 
-/// Tokens that are refilled at a rate.
+/// Tokens that are refilled at a constant rate.
 #[derive(Clone, Debug, PartialEq)]
 struct Bucket {
     burst: f64,
     per_second: f64,
     tokens: f64,
-    /// When `tokens` was right.
+    /// The time at which `tokens` was computed.
     at: Duration,
 }
 
-/// How much of the share is used.
+/// How much of the share is in use.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Pace {
-    /// The last throttled call that counted: when, and to which part of the share it brought the pace.
+    /// The last throttled call that counted: its time, and the part of the share that remained after it.
     cut: Option<(Duration, f64)>,
 }
 
 impl Lane {
-    /// `percent` of AWS's limits: for requests, and for instances named in them.
+    /// A share of `percent` of AWS's limits on requests, and on instances named in them.
     pub(super) fn new(requests: Limit, instances: Option<Limit>, percent: u8) -> Self {
         let share = f64::from(percent) / 100.0;
         Lane {
@@ -73,10 +73,10 @@ impl Lane {
         }
     }
 
-    /// Takes what a call needs that names `instances` instances.
+    /// Takes the tokens for a call that names `instances` instances.
     ///
     /// # Errors
-    /// How long until it is worth asking again; then nothing was taken.
+    /// How long to wait before asking again; no token was taken then.
     pub(super) fn take(&mut self, priority: Priority, instances: usize, now: Duration) -> Result<(), Duration> {
         self.pace.open(now)?;
         let part = self.pace.part(now);
@@ -96,38 +96,38 @@ impl Lane {
         Ok(())
     }
 
-    /// AWS turned away a call that was sent at `sent`.
+    /// Records that AWS throttled a call sent at `sent`.
     pub(super) fn throttled(&mut self, sent: Duration, now: Duration) {
         if self.pace.cut.is_some_and(|(at, _)| sent <= at) {
             return;
         }
         self.pace = Pace { cut: Some((now, (self.pace.part(now) / 2.0).max(FLOOR))) };
-        // AWS's bucket is empty. What was saved up here would only be turned away as well.
+        // AWS's bucket is empty: calls with saved tokens would only be throttled as well.
         for bucket in [&mut self.requests, &mut self.refreshes] {
             bucket.empty(now);
         }
     }
 
-    /// How many requests a second go now.
+    /// The current number of requests per second.
     pub(super) fn per_second(&self, now: Duration) -> f64 {
         self.requests.per_second * self.pace.part(now)
     }
 
-    /// How many requests a second go when nothing is throttled.
+    /// The number of requests per second without throttling.
     pub(super) fn share_per_second(&self) -> f64 {
         self.requests.per_second
     }
 }
 
 impl Pace {
-    /// The part of the share, [`FLOOR`] to 1.
+    /// The part of the share in use, [`FLOOR`] to 1.
     fn part(self, now: Duration) -> f64 {
         let Some((at, part)) = self.cut else { return 1.0 };
         let steps = (now.saturating_sub(at).as_secs_f64() / EVERY.as_secs_f64()).floor();
         (part + STEP * steps).min(1.0)
     }
 
-    /// Whether the pause is over; else how long it lasts.
+    /// Whether the pause is over; otherwise how long it still lasts.
     fn open(self, now: Duration) -> Result<(), Duration> {
         match self.cut.and_then(|(at, _)| (at + PAUSE).checked_sub(now)) {
             None | Some(Duration::ZERO) => Ok(()),
@@ -137,23 +137,23 @@ impl Pace {
 }
 
 impl Bucket {
-    /// Full, with room for one call at least.
+    /// A full bucket, with room for at least one call.
     fn new(limit: Limit, share: f64) -> Self {
         let burst = (f64::from(limit.burst) * share).floor().max(1.0);
         Bucket { burst, per_second: f64::from(limit.per_second) * share, tokens: burst, at: Duration::ZERO }
     }
 
-    /// How many it holds at a part of the pace.
+    /// How many tokens it holds at a part of the rate.
     fn holds(&self, part: f64) -> f64 {
         (self.burst * part).max(1.0)
     }
 
-    /// How long until it has `count` tokens, or as many as it holds; `None` when it has them.
+    /// How long until it has `count` tokens or is full; `None` if it has them.
     fn lacks(&mut self, count: u32, part: f64, now: Duration) -> Option<Duration> {
         let refilled = now.saturating_sub(self.at).as_secs_f64() * self.per_second * part;
         (self.tokens, self.at) = ((self.tokens + refilled).min(self.holds(part)), now.max(self.at));
         let missing = f64::from(count).min(self.holds(part)) - self.tokens;
-        // A wait is at least a millisecond, the grain of timers, so that it never spins.
+        // A wait lasts at least a millisecond, the precision of timers, so that callers never spin.
         let wait = || Duration::from_secs_f64(missing / (self.per_second * part)) + Duration::from_millis(1);
         (missing > ROUNDING).then(wait)
     }
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn a_throttled_call_halves_the_pace_to_a_sixteenth_at_least() {
+    fn a_throttled_call_halves_the_rate_to_a_sixteenth_at_least() {
         let mut lane = lane();
         for (second, expected) in [(1.0, 2.5), (2.0, 1.25), (3.0, 0.625), (4.0, 0.3125), (5.0, 0.3125)] {
             lane.throttled(seconds(second), seconds(second));
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn calls_that_were_under_way_when_the_pace_went_down_do_not_bring_it_down_again() {
+    fn calls_under_way_when_the_rate_was_halved_do_not_halve_it_again() {
         let mut lane = lane();
         lane.throttled(seconds(1.0), seconds(2.0));
         let after_one = lane.clone();
@@ -213,12 +213,12 @@ mod tests {
     }
 
     #[test]
-    fn after_a_throttled_call_comes_a_second_of_silence_and_no_burst() {
+    fn a_throttled_call_is_followed_by_a_pause_of_a_second_and_no_burst() {
         let mut lane = lane();
         lane.throttled(seconds(1.0), seconds(1.0));
         assert_eq!(lane.take(Priority::Tool, 0, seconds(1.25)), Err(seconds(0.75)));
         assert_eq!(lane.take(Priority::Tool, 0, seconds(2.0)), Ok(()));
-        // 2.5 tokens came in that second.
+        // 2.5 tokens were refilled in that second.
         assert_eq!(lane.take(Priority::Tool, 0, seconds(2.0)), Ok(()));
         assert!(lane.take(Priority::Tool, 0, seconds(2.0)).is_err());
     }
@@ -240,7 +240,7 @@ mod tests {
         prop::collection::vec(step, 1..300)
     }
 
-    /// Whatever happens, no more goes than the share, of refreshes no more than half of it, and never nothing.
+    /// In any sequence, at most the share goes, refreshes get at most half of it, and some call always goes.
     fn keeps_to_the_share(steps: &[Step], percent: u8) -> Result<(), TestCaseError> {
         let mut lane = Lane::new(LIMIT, None, percent);
         let (mut now, mut last, mut all, mut refreshes) = (Duration::ZERO, Duration::ZERO, 0.0, 0.0);
@@ -249,7 +249,7 @@ mod tests {
                 Step::Wait(millis) => now += Duration::from_millis(millis.into()),
                 Step::Throttled => lane.throttled(last, now),
                 Step::Call(priority) => {
-                    // The end of a pause first, then the tokens.
+                    // First the pause has to end, then tokens have to be refilled.
                     for waits in 0.. {
                         let Err(wait) = lane.take(priority, 0, now) else { break };
                         now += wait;
@@ -285,9 +285,9 @@ mod tests {
             keeps_to_the_share(&steps, percent)?;
         }
 
-        /// However hard it was throttled, 100 seconds of peace bring all of the share back.
+        /// After any throttling, 100 seconds without it restore the whole share.
         #[test]
-        fn peace_brings_the_share_back(steps in steps()) {
+        fn time_without_throttling_restores_the_share(steps in steps()) {
             let (mut lane, mut now) = (lane(), Duration::ZERO);
             for step in steps {
                 match step {

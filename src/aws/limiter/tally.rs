@@ -1,28 +1,28 @@
-//! How many calls there were. Time is a [`Duration`] since any fixed moment.
+//! Counts calls. Time is a [`Duration`] since any fixed moment.
 
 use std::time::Duration;
 
-/// How a call ended, as far as its limits are concerned.
+/// How a call ended, as far as limits are concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::aws) enum Outcome {
-    /// AWS did what was asked, or said that there is no such thing.
+    /// AWS did what was asked, or answered that the resource does not exist.
     Answered,
-    /// AWS turned it away for its limits.
+    /// AWS throttled it.
     Throttled,
-    /// Anything else.
+    /// It failed otherwise.
     Failed,
 }
 
-/// Seconds that are told apart, for the calls of the last minute.
+/// The number of seconds that are counted separately, for the calls of the last minute.
 const SECONDS: usize = 60;
 
-/// Counts of one action in one account and region.
+/// The counts of one action in one account and region.
 #[derive(Clone, Debug)]
 pub(super) struct Tally {
     total: u64,
     throttled: u64,
     failed: u64,
-    /// For each of the last seconds which one it was, and how many calls went in it.
+    /// For each of the last seconds, its number and the calls in it.
     seconds: [(u64, u64); SECONDS],
 }
 
@@ -33,7 +33,7 @@ impl Default for Tally {
 }
 
 impl Tally {
-    /// A call goes.
+    /// Counts a call that was sent.
     pub(super) fn sent(&mut self, now: Duration) {
         self.total += 1;
         let second = now.as_secs();
@@ -43,7 +43,7 @@ impl Tally {
         }
     }
 
-    /// A call ended.
+    /// Counts a call that ended.
     pub(super) fn ended(&mut self, outcome: Outcome) {
         match outcome {
             Outcome::Answered => {}
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_went_wrong_is_told_apart() {
+    fn throttled_and_failed_calls_are_counted_apart() {
         let mut tally = Tally::default();
         for outcome in [Outcome::Answered, Outcome::Throttled, Outcome::Failed, Outcome::Failed] {
             tally.ended(outcome);

@@ -1,36 +1,36 @@
-//! The text of AWS's configuration files, taken as the AWS CLI takes it.
+//! Parses AWS's configuration files as the AWS CLI does.
 //!
-//! The CLI reads them with Python's `configparser`: settings and headers may be indented, `:` separates as well as `=`, whole lines
-//! are comments, and what is indented deeper than a setting continues it. The SDK's own reader refuses a whole file for most of that, and
-//! takes one that begins with a byte order mark, or is not UTF-8, for empty. So files are read here and handed to the SDK rewritten in
-//! the one form that it takes. A byte order mark, which the CLI refuses, is passed over.
+//! The CLI uses Python's `configparser`: settings and headers may be indented, `:` separates as well as `=`, whole lines can be
+//! comments, and lines indented deeper than a setting continue it. The SDK's own parser refuses a whole file for most of that, and
+//! treats a file with a byte order mark, or one that is not UTF-8, as empty. So the files are parsed here and given to the SDK in
+//! the form that it accepts. A byte order mark, which the CLI refuses, is skipped.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::model::text::shown;
 
-/// Which of the two files it is: profiles have another header in each.
+/// The two files: each has its own form of profile headers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Config,
     Credentials,
 }
 
-/// Why a file cannot be taken. It never quotes a setting, which may be a secret.
+/// Why a file cannot be read. It never quotes a setting, which may be a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Fault {
-    /// Counted from 1; `None` where it is the file as a whole.
+    /// Counted from 1; `None` if it concerns the whole file.
     pub(super) line: Option<usize>,
     pub(super) what: String,
 }
 
-/// A setting, and the line that it begins on.
+/// A setting and the line it starts on.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Setting {
     pub(super) line: usize,
     pub(super) value: String,
-    /// Further lines, which belong to the value or are settings below it.
+    /// Continuation lines, which belong to the value or are nested settings.
     further: Vec<String>,
 }
 
@@ -41,13 +41,13 @@ impl fmt::Debug for Setting {
     }
 }
 
-/// What a section's header means.
+/// The meaning of a section's header.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Section {
     Profile(String),
     /// `sso-session` or `services`, with its name.
     Other(&'static str, String),
-    /// Nothing that the CLI looks at.
+    /// A header that the CLI ignores.
     Ignored(String),
 }
 
@@ -93,15 +93,17 @@ impl Ini {
                     _ => {
                         let what = format!("the header `{}` is not of the form [{}]", shown(said, 60), kind.header());
                         faults.push(Fault::on(number, what));
-                        // What follows belongs to no section that is known.
+                        // The following lines belong to no known section.
                         section = Some(Section::Ignored(String::new()));
                     }
                 }
                 continue;
             }
             let Some(current) = &section else {
-                faults
-                    .push(Fault::on(number, format!("a setting stands before any header such as [{}]", kind.header())));
+                faults.push(Fault::on(
+                    number,
+                    format!("a setting precedes the first header, such as [{}]", kind.header()),
+                ));
                 continue;
             };
             let Some((name, value)) = said.split_once(['=', ':']).filter(|(name, _)| !name.trim().is_empty()) else {
@@ -126,13 +128,13 @@ impl Ini {
         self.sections.get(&Section::Profile(name.to_owned())).map(|(_, settings)| settings)
     }
 
-    /// The line of a section with this name that is no profile: its header lacks a word, or has one too many.
+    /// The line of a section with this name that is not a profile because the word `profile` is missing or superfluous.
     pub(super) fn mistaken(&self, name: &str) -> Option<usize> {
         let of = |section: &Section| matches!(section, Section::Ignored(header) if header.split_whitespace().last() == Some(name));
         self.sections.iter().find(|(section, _)| of(section)).map(|(_, (line, _))| *line)
     }
 
-    /// The same in the form that the SDK takes. A setting without a value says nothing.
+    /// The sections in the form that the SDK accepts. A setting without a value is omitted.
     pub(super) fn text(&self, kind: Kind) -> String {
         let mut out = String::new();
         for (section, (_, settings)) in &self.sections {
@@ -172,7 +174,7 @@ impl Section {
             return Section::Profile(header.to_owned());
         }
         let (word, name) = header.split_once(char::is_whitespace).unwrap_or((header, ""));
-        // As in a shell, a name may stand in quotes.
+        // As in a shell, a name may be quoted.
         let name = name.trim();
         let quoted = ['"', '\''].iter().find_map(|quote| name.strip_prefix(*quote)?.strip_suffix(*quote));
         match (word, quoted.unwrap_or(name)) {
@@ -186,7 +188,7 @@ impl Section {
 }
 
 impl Kind {
-    /// What a header looks like.
+    /// The form of a header.
     fn header(self) -> &'static str {
         match self {
             Kind::Config => "profile NAME",
@@ -205,7 +207,7 @@ impl Fault {
 fn decoded(bytes: &[u8]) -> Result<&str, Fault> {
     let is_wide = bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]);
     if is_wide || bytes.iter().take(64).any(|byte| *byte == 0) {
-        return Err(Fault { line: None, what: "it is UTF-16, or no text: save it as UTF-8".to_owned() });
+        return Err(Fault { line: None, what: "it is UTF-16 or not text: save it as UTF-8".to_owned() });
     }
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     std::str::from_utf8(bytes).map_err(|error| {
@@ -215,7 +217,9 @@ fn decoded(bytes: &[u8]) -> Result<&str, Fault> {
     })
 }
 
-/// Lines as Python ends them: by `\n`, `\r\n` or `\r`.
+/// The lines as Python splits them: at `
+/// `, `\r
+/// ` or `\r`.
 fn lines(text: &str) -> impl Iterator<Item = &str> {
     text.split('\n').flat_map(|line| line.strip_suffix('\r').unwrap_or(line).split('\r'))
 }
@@ -252,14 +256,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_indented_deeper_belongs_to_the_setting_above() {
+    fn deeper_indented_lines_belong_to_the_setting_above() {
         let written =
             "[default]\n  s3 =\n    max_queue_size = 10\n    # a comment\n    use = x\n  region = eu-west-1\n";
         assert_eq!(text(written), "[default]\nregion = eu-west-1\ns3 = \n  max_queue_size = 10\n  use = x\n");
     }
 
     #[test]
-    fn what_nobody_can_read_is_named_by_its_line_and_never_quoted() {
+    fn faults_are_reported_with_their_line_and_never_quoted() {
         let fault = |config: &[u8]| faults(config).remove(0);
         assert_eq!(fault(b"[default]\nregion = x\n[profile other\naws_secret_access_key = s3cret\n").0, Some(3));
         assert!(fault(b"[profile other\n").1.contains("[profile other"));
@@ -276,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn a_section_that_lacks_the_word_profile_is_told_from_a_profile() {
+    fn a_section_without_the_word_profile_is_not_a_profile() {
         let config = Ini::parse(b"[default]\n[corp]\nregion = x\n", Kind::Config).unwrap();
         assert_eq!((config.profile("corp"), config.mistaken("corp")), (None, Some(2)));
         let credentials = Ini::parse(b"[profile corp]\n[dev]\na = b\n", Kind::Credentials).unwrap();

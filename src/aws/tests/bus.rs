@@ -109,7 +109,7 @@ async fn custom_events_get_their_ids_in_order_and_a_refused_one_is_named() {
 }
 
 #[tokio::test]
-async fn a_queue_is_made_found_set_tagged_and_deleted_and_its_name_is_kept_back() {
+async fn a_queue_is_made_found_set_tagged_and_deleted_and_its_name_is_blocked_for_a_while() {
     let Stage { aws, simulator } = stage().await;
     assert_eq!(aws.queue_url(&scope(), "q").await.unwrap(), None);
     let tags = map(&[("a", "b")]);
