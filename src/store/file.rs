@@ -1,7 +1,7 @@
-//! The store file: finding, creating and opening it, without ever overwriting anything.
+//! Finds, creates and opens the store file, without ever overwriting anything.
 //!
-//! A new file is built beside its place under a random name and appears under its own only when complete, so a crash
-//! leaves either no store or a whole one, and an empty file is always damage.
+//! A new file is built beside its place under a random name and gets its own name only when complete. So a crash leaves either no
+//! store or a complete one, and an empty file is always damage.
 
 use std::fs;
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -26,20 +26,20 @@ use crate::model::LogId;
 pub const FILE_NAME: &str = "muster.redb";
 const NEW_SUFFIX: &str = ".new";
 
-/// An open store file, checked.
+/// An open and checked store file.
 pub(super) struct Opened {
     pub(super) database: Database,
     pub(super) log: LogId,
     pub(super) ledger: Ledger,
 }
 
-/// What a store file is opened with.
+/// The location of a store file, and what is needed to open it.
 #[derive(Clone, Debug)]
 pub(super) struct Place {
     pub(super) disk: Arc<dyn Disk>,
     pub(super) path: PathBuf,
     pub(super) cache_bytes: usize,
-    /// Rings when the file fails.
+    /// Set off when the file fails.
     pub(super) alarm: Arc<Alarm>,
 }
 
@@ -64,7 +64,7 @@ impl Place {
         Ok(opened)
     }
 
-    /// Opens the store file, which must be there.
+    /// Opens the existing store file.
     pub(super) fn open_again(&self) -> Result<Opened, OpenError> {
         match self.disk.size(&self.path).map_err(|error| self.refused(error))? {
             Some(0) => return Err(OpenError::Damaged { path: self.path.clone(), source: Damage::Empty }),
@@ -92,7 +92,7 @@ impl Place {
         OpenError::Io { path: self.path.clone(), source: Box::new(source.into()) }
     }
 
-    /// Builds a new file and gives it its name. `None` when another process gave one that name first.
+    /// Builds a new file and gives it its name. `None` if another process used that name first.
     fn create(&self, dir: &Path) -> Result<Option<Opened>, OpenError> {
         let log = LogId(random());
         let fresh = dir.join(format!("{FILE_NAME}.{log}{NEW_SUFFIX}"));
@@ -118,9 +118,9 @@ impl Place {
         Ok(Opened { database, log, ledger })
     }
 
-    /// Refuses another format before the file is opened for writing, which by itself changes bytes of it.
+    /// Refuses another format before the file is opened for writing, since opening alone changes bytes of it.
     ///
-    /// A file that is in use or damaged passes: opening it says what is wrong.
+    /// A file that is in use or damaged passes: opening it reports that.
     fn refuse_other(&self) -> Result<(), Fault> {
         match self.format() {
             Some(found) if found != FORMAT => {
@@ -130,8 +130,7 @@ impl Place {
         }
     }
 
-    /// The format of the file, if it can be read without writing to it. A file that was not closed cleanly is recovered in
-    /// memory.
+    /// The format of the file, if it can be read without writing to it. A file that was not closed cleanly is recovered in memory.
     fn format(&self) -> Option<u32> {
         let file = || Some(Guarded::new(self.disk.read(&self.path).ok()?, &self.alarm));
         if let Ok(database) = redb::Builder::new().open_read_only_with_backend(file()?) {
@@ -142,7 +141,7 @@ impl Place {
     }
 }
 
-/// Writes what every store file has.
+/// Writes the initial content of a store file.
 fn fill(database: &Database, log: LogId, ledger: Ledger) -> Result<(), redb::Error> {
     let unencodable = |error: EncodeError| redb::Error::Io(io::Error::other(error));
     let mut txn = database.begin_write()?;
@@ -166,7 +165,7 @@ fn format_in(database: &impl ReadableDatabase) -> Option<u32> {
     format.value().try_into().map(u32::from_le_bytes).ok()
 }
 
-/// Reads what every store file has, format first.
+/// Reads the initial content of a store file, format first.
 pub(super) fn check(path: &Path, database: Database) -> Result<Opened, Fault> {
     let path = || path.to_owned();
     let damaged = |source| Fault(OpenError::Damaged { path: path(), source });
@@ -194,7 +193,7 @@ pub(super) fn check(path: &Path, database: Database) -> Result<Opened, Fault> {
     Ok(Opened { database, log, ledger })
 }
 
-/// An [`OpenError`] on its way out of [`guarded`].
+/// An [`OpenError`] that [`guarded`] returns.
 pub(super) struct Fault(pub(super) OpenError);
 
 impl Fault {
@@ -215,7 +214,7 @@ impl Fault {
         }
     }
 
-    /// A file that ends early or has a foreign header shows as an I/O error.
+    /// A file that ends early or has a foreign header appears as an I/O error.
     pub(super) fn from_io(path: PathBuf, error: io::Error) -> Self {
         let damage = matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof);
         let source = Box::new(redb::Error::Io(error));
@@ -227,8 +226,8 @@ impl Fault {
     }
 }
 
-/// Runs `open`, turning a panic into [`OpenError::Damaged`]: redb trusts a file that was closed cleanly and may panic when
-/// something else changed it since. Nothing of `open`'s state outlives the panic, and redb's locks die with the database.
+/// Runs `open`, turning a panic into [`OpenError::Damaged`]: redb trusts a file that was closed cleanly and may panic if something
+/// else changed it since. None of `open`'s state outlives the panic, and redb's locks end with the database.
 pub(super) fn guarded<T>(path: &Path, open: impl FnOnce() -> Result<T, Fault>) -> Result<T, OpenError> {
     match catch_unwind(AssertUnwindSafe(open)) {
         Ok(Ok(opened)) => Ok(opened),
@@ -240,13 +239,13 @@ pub(super) fn guarded<T>(path: &Path, open: impl FnOnce() -> Result<T, Fault>) -
     }
 }
 
-/// What a panic said.
+/// The message of a panic.
 pub(super) fn message_of(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message").to_owned()
 }
 
-/// What a first read of an opened file that failed means for opening it.
+/// The [`OpenError`] for a failed first read of an opened file.
 pub(super) fn unreadable(path: &Path, error: ReadError) -> OpenError {
     match error {
         ReadError::Unavailable(error) => Fault::from_redb(path, *error).0,
@@ -254,8 +253,8 @@ pub(super) fn unreadable(path: &Path, error: ReadError) -> OpenError {
     }
 }
 
-/// Removes half-built files of creations that a crash cut short. Only after the real file opened: whoever still builds
-/// one then loses nothing by it, since its name is taken.
+/// Removes half-built files that a crash left. Runs after the real file is open: a process that is still building one then loses
+/// nothing, since its name is taken.
 fn sweep_leftovers(dir: &Path) {
     let Ok(entries) = fs::read_dir(dir) else { return };
     for entry in entries.flatten() {
@@ -270,7 +269,7 @@ fn sweep_leftovers(dir: &Path) {
     }
 }
 
-/// A random number. `RandomState` is seeded by the operating system.
+/// A random number, from `RandomState`, which the operating system seeds.
 pub(super) fn random() -> u64 {
     let mut hasher = RandomState::new().build_hasher();
     hasher.write_u64(u64::from(std::process::id()));

@@ -1,9 +1,9 @@
-//! The index in memory: searches and counts without touching the disk.
+//! The index in memory: searches and counts without reading the disk.
 //!
-//! Each kind has a table of terms (a facet's value, a tag) and its rows in list order, each as a short list of term
-//! numbers. A search resolves its patterns to sets of numbers once; per row it compares integers. The index is built in the
-//! background at start; commits that land meanwhile are kept and applied at the end. Until then, and if it ever runs out of
-//! numbers, [`super::Store::scan`] reads the `rows` table instead.
+//! Each kind has a table of terms (a facet's value, a tag) and its rows in list order, each as a short list of term numbers. A
+//! search resolves its patterns to sets of numbers once; per row it compares integers. The index is built in the background at
+//! start; commits made meanwhile are kept and applied at the end. Until then, and if it ever runs out of numbers,
+//! [`super::Store::scan`] reads the `rows` table instead.
 
 mod kind;
 mod terms;
@@ -19,23 +19,23 @@ use super::matcher::{Matcher, On};
 use super::snapshot::{ReadError, Retired, Snapshot};
 use crate::model::{Kind, ResourceId, RowFields, Scope, Seq};
 
-/// How many rows are read from one snapshot while building, so that no read transaction grows old.
+/// How many rows are read from one snapshot while building, so that read transactions stay short.
 const BUILD_STEP: usize = 20_000;
 
-/// What a search found.
+/// The result of a search.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scan {
     /// The matching resources after the given key, in list order, up to the limit.
     pub ids: Vec<ResourceId>,
-    /// How many match in all, wherever the page starts.
+    /// The total number of matches, on any page.
     pub total: u64,
-    /// Every record up to this one is taken into account.
+    /// The newest record that is taken into account.
     pub seq: Seq,
 }
 
 /// Searches and counts over all rows.
 ///
-/// A row that it names may be gone by the time it is read, and the other way round: each answers for its own moment.
+/// A returned row may be gone when it is read, and the other way round: each answer is for its own moment.
 #[derive(Default)]
 pub struct Index {
     state: RwLock<State>,
@@ -47,7 +47,7 @@ pub struct Index {
 enum State {
     #[default]
     Absent,
-    /// Being built; holds what was committed since the build began.
+    /// The index is being built; holds the commits since the start of the build.
     Building {
         pending: Vec<(ResourceId, Option<RowFields>)>,
         seq: Seq,
@@ -59,19 +59,19 @@ enum State {
 }
 
 impl Index {
-    /// From now on searches that name no scope leave these out.
+    /// Sets the scopes that searches without a scope leave out.
     pub(super) fn leave_out(&self, retired: &Retired) {
         *self.retired.write() = Arc::clone(retired);
     }
 
-    /// Whether it can answer.
+    /// Whether the index can be searched.
     #[must_use]
     pub fn is_ready(&self) -> bool {
         matches!(*self.state.read(), State::Ready { .. })
     }
 
-    /// The matching resources of a kind, of one scope or of all, after `after` in list order, at most `limit`.
-    /// `None` while the index is not ready.
+    /// The matching resources of a kind, in one scope or all, after `after` in list order, at most `limit`. `None` while the index
+    /// is not ready.
     #[must_use]
     pub fn scan(
         &self,
@@ -89,8 +89,8 @@ impl Index {
         Some(Scan { ids, total, seq: *seq })
     }
 
-    /// How many resources of a kind have each value of a filter or a tag, or each tag key, in one scope or in all. A resource
-    /// with several values counts for each, one without any for none. `None` while the index is not ready.
+    /// The number of resources of a kind for each value of a filter or tag, or for each tag key, in one scope or all. A resource
+    /// with several values counts for each, one without values for none. `None` while the index is not ready.
     #[must_use]
     pub fn count_by(&self, kind: &Kind, scope: Option<&Scope>, on: &On) -> Option<BTreeMap<String, u64>> {
         let state = self.state.read();
@@ -99,7 +99,7 @@ impl Index {
         Some(kinds.get(kind).map_or_else(BTreeMap::new, |index| index.count_by(&wanted, on)))
     }
 
-    /// Rows held and bytes of heap they take, estimated; `None` while the index is not ready.
+    /// The number of rows and their estimated heap bytes; `None` while the index is not ready.
     #[must_use]
     pub fn size(&self) -> Option<(usize, usize)> {
         let state = self.state.read();
@@ -107,7 +107,7 @@ impl Index {
         Some(kinds.values().fold((0, 0), |(rows, bytes), index| (rows + index.len(), bytes + index.bytes())))
     }
 
-    /// Builds the index from `rows`; returns at once when it is there or under construction.
+    /// Builds the index from `rows`; returns at once if it exists or is being built.
     pub(super) fn build(&self, snapshot: impl Fn() -> Result<Snapshot, ReadError>) -> Result<(), ReadError> {
         {
             let mut state = self.state.write();
@@ -121,7 +121,7 @@ impl Index {
         let mut state = self.state.write();
         let State::Building { pending, seq } = std::mem::take(&mut *state) else { return Ok(()) };
         let followed = built.and_then(|(mut kinds, read)| {
-            // A row may have been read after some of these were committed. Applying all in order ends in the newest state.
+            // Some rows may have been read after these commits. Applying all in order still gives the newest state.
             follow(&mut kinds, pending)?;
             Ok(State::Ready { kinds, seq: seq.max(read) })
         });
@@ -133,7 +133,7 @@ impl Index {
         Ok(())
     }
 
-    /// Follows a commit.
+    /// Applies a commit.
     pub(super) fn apply(&self, last: Seq, rows: Vec<(ResourceId, Option<RowFields>)>) {
         let mut state = self.state.write();
         match &mut *state {
@@ -175,12 +175,12 @@ fn overflowed() {
     tracing::warn!("too many distinct values for the search index: searches read the disk");
 }
 
-/// Every row of every kind, and the seq up to which all are taken into account.
+/// Every row of every kind, and the newest record that is taken into account.
 fn read_rows(snapshot: &impl Fn() -> Result<Snapshot, ReadError>) -> Result<(HashMap<Kind, KindIndex>, Seq), Halt> {
     let mut kinds: HashMap<Kind, KindIndex> = HashMap::new();
     let first = snapshot()?.whole();
     let seq = first.seq();
-    // Kinds that appear after this are among the commits that are kept.
+    // Kinds that appear after this are in the kept commits.
     let mut names: Vec<Kind> = first.counts()?.into_iter().map(|(kind, _, _)| kind).collect();
     drop(first);
     names.dedup();

@@ -1,17 +1,17 @@
-//! Which rows a search wants: conditions over facets and tags, as AWS's filters have them.
+//! The conditions of a search over facets and tags, like AWS's filters.
 
 use wildmatch::WildMatchPattern;
 
 use crate::model::glob::{Piece, pieces};
 use crate::model::{RowFields, written};
 
-/// Stand for unescaped `*` and `?` in a compiled pattern, so that escaped ones can stay themselves. Noncharacters, which
-/// no text from AWS contains.
+/// Stand for unescaped `*` and `?` in a compiled pattern, so that escaped ones stay literal. They are noncharacters, which no text
+/// from AWS contains.
 const MANY: char = '\u{FDD0}';
 const ONE: char = '\u{FDD1}';
 
-/// A value or a pattern of values: `*` stands for any text, `?` for one character, `\` takes the next character as it is.
-/// Case counts, as with AWS.
+/// A value, or a pattern of values: `*` matches any text, `?` one character, and `\` makes the next character literal.
+/// Case-sensitive, as in AWS.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pattern(Form);
 
@@ -19,22 +19,22 @@ pub struct Pattern(Form);
 enum Form {
     Exact(String),
     Wild(WildMatchPattern<MANY, ONE>),
-    /// One moment: as documents write it, and as filters do, where milliseconds hold it.
+    /// One moment, as documents write it, and as filters write it if milliseconds can hold it.
     Moment(String, Option<String>),
-    /// Wildcards over times, compared with both ways of writing them.
+    /// Wildcards over times, compared with both written forms.
     WildTime(WildMatchPattern<MANY, ONE>),
 }
 
 impl Pattern {
-    /// Compiles a filter value. Every text is a pattern; a lone `\` at the end stands for itself.
+    /// Compiles a filter value. Every text is valid; a `\` at the end is literal.
     #[must_use]
     pub fn new(text: &str) -> Self {
         let (wild, compiled) = compile(text);
         Pattern(if wild { Form::Wild(WildMatchPattern::new(&compiled)) } else { Form::Exact(compiled) })
     }
 
-    /// Compiles a filter value on times. It matches a document's time also in the form that AWS documents for filters
-    /// (`2026-03-30T15:15:21.000Z`); without wildcards any RFC 3339 text matches the same moment.
+    /// Compiles a filter value for times. It also matches a document's time in the form that AWS documents for filters
+    /// (`2026-03-30T15:15:21.000Z`); without wildcards, any RFC 3339 text matches the same moment.
     #[must_use]
     pub fn time(text: &str) -> Self {
         let (wild, compiled) = compile(text);
@@ -45,7 +45,7 @@ impl Pattern {
         })
     }
 
-    /// Whether `text` is what the pattern describes.
+    /// Whether `text` matches.
     #[must_use]
     pub fn matches(&self, text: &str) -> bool {
         match &self.0 {
@@ -60,7 +60,7 @@ impl Pattern {
         }
     }
 
-    /// The one text that matches, when there are no wildcards and no second way of writing it.
+    /// The only text that matches, if there are no wildcards and only one written form.
     #[must_use]
     pub fn exact(&self) -> Option<&str> {
         match &self.0 {
@@ -78,7 +78,7 @@ fn compile(text: &str) -> (bool, String) {
         match piece {
             Piece::AnyMany => MANY,
             Piece::AnyOne => ONE,
-            // Nothing that AWS has matches these; they must not act as wildcards.
+            // No text from AWS has these; they must not act as wildcards.
             Piece::One(MANY | ONE) => char::REPLACEMENT_CHARACTER,
             Piece::One(c) => c,
         }
@@ -87,7 +87,7 @@ fn compile(text: &str) -> (bool, String) {
     (wild, compiled)
 }
 
-/// What a pattern is compared with.
+/// The values that a pattern is compared with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum On {
     /// Each value of the filter with this number in its kind.
@@ -98,17 +98,17 @@ pub enum On {
     Tag(String),
 }
 
-/// One comparison. It holds when any value on the left matches.
+/// One comparison: it holds if any of the values matches.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Test {
-    /// With what.
+    /// The values to compare.
     pub on: On,
-    /// The wanted form.
+    /// The pattern to match.
     pub pattern: Pattern,
 }
 
 impl On {
-    /// The values that a row has there.
+    /// The values of a row.
     #[must_use]
     pub fn values<'r>(&self, fields: &'r RowFields) -> Box<dyn Iterator<Item = &'r str> + 'r> {
         let tags = fields.tags.iter();
@@ -128,7 +128,7 @@ impl On {
 }
 
 impl Test {
-    /// Whether a row passes.
+    /// Whether a row satisfies the comparison.
     #[must_use]
     pub fn holds(&self, fields: &RowFields) -> bool {
         match &self.on {
@@ -141,7 +141,7 @@ impl Test {
     }
 }
 
-/// Conditions that all have to hold; each holds when any of its tests does. Without conditions every row matches.
+/// Conditions that must all hold; each holds if any of its comparisons does. Without conditions every row matches.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Matcher {
     conditions: Vec<Vec<Test>>,
@@ -154,7 +154,7 @@ impl Matcher {
         Matcher::default()
     }
 
-    /// Demands in addition that one of `tests` holds. An empty list matches nothing.
+    /// Adds the condition that one of `tests` holds. An empty list matches nothing.
     #[must_use]
     pub fn and(mut self, tests: Vec<Test>) -> Self {
         self.conditions.push(tests);
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn a_backslash_takes_the_wildcard_out_of_a_character() {
+    fn a_backslash_makes_a_wildcard_literal() {
         assert_eq!(Pattern::new(r"a\*b\?\\").exact(), Some(r"a*b?\"));
         assert!(Pattern::new(r"\**").matches("*x"));
         assert!(!Pattern::new(r"\**").matches("x*"));
@@ -210,19 +210,19 @@ mod tests {
         }
         assert!(Pattern::time("2026-03-30T15:15:21.*Z").matches(parts));
         assert!(!Pattern::time("2026-03-31*").matches(whole));
-        // AWS counts milliseconds where a document of an emulator may have more.
+        // AWS counts milliseconds; a document of an emulator may have more digits.
         assert!(Pattern::time("2026-03-30T15:15:21.123Z").matches("2026-03-30T15:15:21.123456+00:00"));
         assert!(Pattern::time("running").matches("running"));
     }
 
     #[test]
-    fn the_internal_wildcard_characters_are_no_wildcards_in_a_filter() {
+    fn the_internal_wildcard_characters_are_not_wildcards_in_a_filter() {
         assert!(!Pattern::new("\u{FDD0}").matches("anything"));
         assert!(!Pattern::new("*\u{FDD0}").matches("anything"));
     }
 
     #[test]
-    fn conditions_are_joined_by_and_their_tests_by_or() {
+    fn conditions_are_joined_by_and_their_comparisons_by_or() {
         let fields = RowFields {
             facets: vec![(1, "running".into()), (2, "sg-1".into()), (2, "sg-2".into())],
             tags: vec![("Name".into(), "web-1".into())],

@@ -1,8 +1,8 @@
-//! A store file that is looked at and never written: whatever redb writes to it stays in memory.
+//! A store file that is never written: whatever redb writes stays in memory.
 //!
 //! Opening a redb file changes bytes of it, and checking its integrity writes a commit. Neither may happen to a file that is
-//! examined because something may be wrong with it, or to a backup. What is written is a few pages; what is read comes from the
-//! file. A file that a writer has open is refused, since it would change meanwhile.
+//! examined for damage, or to a backup. Few pages are written; everything else is read from the file. A file that a writer has open
+//! is refused, since it would change meanwhile.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -17,20 +17,20 @@ use redb::{BackendError, StorageBackend};
 
 const PAGE: usize = 4096;
 
-/// See the module.
+/// A store file whose changes stay in memory.
 #[derive(Debug)]
 pub(super) struct Overlay {
     file: Box<dyn StorageBackend>,
     changed: Mutex<Changed>,
 }
 
-/// How the file would look now.
+/// The changes to the file.
 #[derive(Debug)]
 struct Changed {
     length: u64,
-    /// From here on nothing of the file shows any more: it was cut off there.
+    /// The file is cut off here: nothing behind it is visible any more.
     intact: u64,
-    /// Pages that were written, by their number.
+    /// Written pages, by number.
     pages: BTreeMap<u64, Box<[u8]>>,
 }
 
@@ -40,13 +40,13 @@ impl Overlay {
         Self::over(Box::new(FileBackend::new(File::open(path)?).map_err(io::Error::other)?))
     }
 
-    /// An open file, which is only read.
+    /// Wraps an open file, which is only read.
     pub(super) fn over(file: Box<dyn StorageBackend>) -> io::Result<Self> {
         let length = file.len()?;
         Ok(Overlay { file, changed: Mutex::new(Changed { length, intact: length, pages: BTreeMap::new() }) })
     }
 
-    /// A part of one page as it would be read now.
+    /// Reads a part of one page with its changes.
     fn load(&self, changed: &Changed, page: u64, part: Range<usize>, out: &mut [u8]) -> io::Result<()> {
         if let Some(bytes) = changed.pages.get(&page) {
             out.copy_from_slice(bytes.get(part).ok_or(io::ErrorKind::UnexpectedEof)?);
@@ -60,7 +60,7 @@ impl Overlay {
     }
 }
 
-/// The pages that `length` bytes from `offset` on lie in: the number of each, which part of it, and how many bytes that is.
+/// The pages that hold `length` bytes from `offset` on: each one's number, the part of it, and the length of that part.
 fn pages(offset: u64, length: usize) -> impl Iterator<Item = (u64, Range<usize>)> {
     let end = offset + length as u64;
     let mut at = offset;
@@ -137,7 +137,7 @@ impl StorageBackend for Overlay {
         self.file.close()
     }
 
-    // The file is open for reading, so that a shared lock is all there is; it keeps writers out as well.
+    // The file is open for reading, so only a shared lock is possible; it keeps writers out as well.
 
     fn try_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
         self.file.try_lock_shared_range(start, end)

@@ -1,4 +1,4 @@
-//! Documents, events and stores for the tests of the store.
+//! Documents, events and stores for the store's tests.
 
 use std::collections::BTreeMap;
 
@@ -97,7 +97,7 @@ pub(super) fn fresh() -> (TempDir, Writer, Store) {
     (dir, writer, store)
 }
 
-/// What the store should hold, kept the plain way.
+/// The expected content of the store, kept in plain maps.
 #[derive(Default)]
 pub(super) struct Plain {
     pub(super) seq: Seq,

@@ -1,4 +1,4 @@
-//! Proof that everything derived from the log is what the log says.
+//! Proves that everything derived from the log matches the log.
 
 mod file;
 mod log;

@@ -1,4 +1,4 @@
-//! Between the model and the disk structs.
+//! Conversions between the model and the disk structs.
 
 use std::borrow::Cow;
 
@@ -241,7 +241,7 @@ impl From<DiskCurrent<'_>> for Current {
     }
 }
 
-/// A resource whose document stays as it is stored.
+/// A resource whose document stays encoded.
 pub(super) fn stored(known: DiskKnown<'_>, document: &[u8]) -> Stored {
     Stored {
         document: StoredDocument::new(document),

@@ -1,7 +1,7 @@
-//! A document as a flat run of tokens in preorder, with the words that EC2 repeats as numbers.
+//! A document as a flat sequence of tokens in preorder, with EC2's frequent words as numbers.
 //!
-//! It is decoded with a stack of our own whose depth is bounded: recursion over hostile bytes would overflow the thread's
-//! stack, which aborts the process.
+//! It is decoded with an explicit stack of limited depth: recursion over hostile bytes would overflow the thread's stack, which
+//! aborts the process.
 
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -14,17 +14,17 @@ use super::dictionary;
 use super::frame::CONFIG;
 use crate::model::{Document, Map, Value};
 
-/// How deep lists and maps may nest in a document, in both directions. EC2's deepest answers nest 6 levels.
+/// How deeply lists and maps may nest in a document, when encoding and decoding. EC2's deepest answers nest 6 levels.
 pub(in crate::store) const MAX_DEPTH: usize = 64;
 
-/// A whole document: the number of its fields, then each field's name and tokens.
+/// A whole document: the number of fields, then each field's name and tokens.
 pub(super) struct Body<'a>(pub(super) Cow<'a, Document>);
 
 /// One value as tokens.
 pub(super) struct Tree<'a>(pub(super) Cow<'a, Value>);
 
-// Variants are numbered by position: append only. A list is followed by its elements, a map by names and values in turn. A
-// name is a `u32`: 0 and the text, or the number of a word, plus one.
+// Variants are numbered by position: append only. A list is followed by its elements, a map by alternating names and values. A name
+// is a `u32`: 0 and then the text, or the number of a word plus one.
 #[derive(Encode, BorrowDecode)]
 pub(super) enum Token<'a> {
     Null,
@@ -37,20 +37,20 @@ pub(super) enum Token<'a> {
     Word(u32),
 }
 
-/// Reads a document's tokens one after the other, for those who pass it on without building it.
+/// Reads a document's tokens one by one, for readers that pass it on without building it.
 pub(in crate::store) struct Tokens<'b> {
     rest: Cell<&'b [u8]>,
 }
 
-/// The next token of a document, as [`Tokens`] tells it.
+/// The next token of a document, as [`Tokens`] returns it.
 pub(in crate::store) enum Next<'b> {
     Null,
     Bool(bool),
     Int(i64),
     Text(&'b str),
-    /// As many values follow.
+    /// A list; this many values follow.
     List(usize),
-    /// As many pairs of name and value follow.
+    /// A map; this many pairs of name and value follow.
     Map(usize),
 }
 
@@ -60,7 +60,7 @@ impl<'b> Tokens<'b> {
         Tokens { rest: Cell::new(document) }
     }
 
-    /// How many fields the document has. To be asked first.
+    /// The number of fields. Call this first.
     pub(in crate::store) fn fields(&self) -> Option<usize> {
         self.take::<u32>().and_then(|count| usize::try_from(count).ok())
     }
@@ -70,7 +70,7 @@ impl<'b> Tokens<'b> {
         self.take::<Name<'b>>().map(|name| name.0)
     }
 
-    /// The next token; `None` when the bytes hold none.
+    /// The next token; `None` if the bytes hold none.
     pub(in crate::store) fn token(&self) -> Option<Next<'b>> {
         Some(match self.take::<Token<'b>>()? {
             Token::Null => Next::Null,
@@ -83,7 +83,7 @@ impl<'b> Tokens<'b> {
         })
     }
 
-    /// Whether nothing is left.
+    /// Whether no token is left.
     pub(in crate::store) fn is_done(&self) -> bool {
         self.rest.get().is_empty()
     }
@@ -184,7 +184,7 @@ fn word(number: u32) -> Result<&'static str, bincode::error::DecodeError> {
     dictionary::word(number).ok_or(bincode::error::DecodeError::Other("a word that this version does not know"))
 }
 
-/// A list or map whose elements are still being read.
+/// A list or map whose elements are still being decoded.
 enum Open {
     List { left: u32, items: Vec<Value> },
     Map { left: u32, name: Cow<'static, str>, fields: Vec<(Cow<'static, str>, Value)> },
@@ -250,7 +250,7 @@ where
     }
 }
 
-/// How much to allocate at once for a count that hostile bytes may have made up.
+/// How many elements to allocate at once for a count that may come from hostile bytes.
 fn reserve(count: u32) -> usize {
     usize::try_from(count).map_or(64, |count| count.min(64))
 }

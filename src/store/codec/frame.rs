@@ -5,12 +5,12 @@ use bincode::{BorrowDecode, Encode};
 use super::error::{DecodeError, EncodeError, Fault, Refusal};
 use crate::store::keys;
 
-/// The version byte of every record. This build reads no other: a file of another format is refused as a whole, before any of
-/// its records is read.
+/// The version byte of every record. This build reads no other: a file of another format is refused before any of its records is
+/// read.
 pub(super) const VERSION: u8 = 5;
 /// The longest payload written. EC2's largest resources (security groups with 1,000 rules) take about 0.3 MB.
 pub(super) const MAX_PAYLOAD: usize = 16 * 1024 * 1024;
-/// What bincode may allocate while it decodes one record, as claimed by lengths in its bytes.
+/// How many bytes bincode may allocate to decode one record, by the lengths claimed in it.
 const LIMIT: usize = 4 * MAX_PAYLOAD;
 pub(super) const CONFIG: bincode::config::Configuration<
     bincode::config::LittleEndian,
@@ -43,7 +43,7 @@ pub(super) fn seal<T: Encode>(table: &'static str, key: &[u8], content: &T) -> R
     Ok(record)
 }
 
-/// The payload of a record, checked.
+/// Checks a record and returns its payload.
 pub(super) fn unseal<'b>(key: &[u8], record: &'b [u8]) -> Result<&'b [u8], Fault> {
     let Some(([version, l0, l1, l2, l3, c0, c1, c2, c3], payload)) = record.split_first_chunk::<HEADER>() else {
         return Err(Fault::Length { found: record.len(), expected: HEADER });

@@ -19,7 +19,7 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
-/// The payload's bytes, which may never change, and that they read back.
+/// Checks the payload's bytes, which must never change, and that they decode to `content`.
 #[track_caller]
 fn golden<T: Encode + BorrowDecode<'static, ()>>(content: &T, expected: &str) {
     let record = seal("test", b"key", content).unwrap();
@@ -166,7 +166,7 @@ fn fault<T: std::fmt::Debug>(read: Result<T, DecodeError>) -> Fault {
 }
 
 #[test]
-fn a_record_under_another_key_is_found_out() {
+fn a_record_under_another_key_is_detected() {
     let current = current();
     let record = encode_current(b"one", &current).unwrap();
     assert_eq!(decode_current(b"one", &record).unwrap(), current);
@@ -174,7 +174,7 @@ fn a_record_under_another_key_is_found_out() {
 }
 
 #[test]
-fn each_fault_is_told_apart() {
+fn each_fault_is_distinguished() {
     let record = encode_number(b"k", 7).unwrap();
     let with = |at: usize, byte: u8| {
         let mut copy = record.clone();
@@ -204,7 +204,7 @@ fn nesting_is_bounded_when_written_and_when_read() {
     let record = seal_list(64).unwrap();
     assert_eq!(*read::<Tree<'_>>("test", b"", &record).unwrap().0, nested(64));
     assert!(matches!(seal_list(65).unwrap_err().fault, Refusal::Unencodable(_)));
-    // What hostile bytes may claim: a million lists, each in the last.
+    // What hostile bytes may claim: a million nested lists.
     let bomb: Vec<u8> = [4, 1].repeat(1_000_000);
     let framed = frame(b"", &bomb);
     assert!(matches!(fault(read::<Tree<'_>>("test", b"", &framed).map(|_| ())), Fault::Malformed(_)));
@@ -219,7 +219,7 @@ fn a_stored_document_of_hostile_bytes_is_an_error_when_it_is_written() {
 }
 
 #[test]
-fn a_length_that_the_bytes_do_not_hold_allocates_nothing_much() {
+fn a_length_beyond_the_bytes_allocates_little() {
     let huge: Vec<u8> = [&[4, 252], u32::MAX.to_le_bytes().as_slice()].concat();
     let framed = frame(b"", &huge);
     assert!(matches!(fault(read::<Tree<'_>>("test", b"", &framed).map(|_| ())), Fault::Malformed(_)));
@@ -261,7 +261,7 @@ fn current() -> Current {
     }
 }
 
-/// How many decoders take a record.
+/// The number of decoders that accept a record.
 fn decode_all(key: &[u8], record: &[u8]) -> usize {
     [
         decode_event(Seq(1), record).is_ok(),
@@ -296,7 +296,7 @@ proptest! {
     }
 
     #[test]
-    fn a_row_reads_back_and_its_head_alone(document in any_document()) {
+    fn a_row_and_its_head_alone_read_back(document in any_document()) {
         let current = Current { document, ..current() };
         let fields = project(&instance("i-1"), &current.document);
         let record = row_bytes(b"k", &current, &fields).unwrap();
@@ -307,7 +307,7 @@ proptest! {
     }
 
     #[test]
-    fn a_stored_document_is_written_as_the_document_it_stands_for(document in any_document()) {
+    fn a_stored_document_serialises_like_its_document(document in any_document()) {
         let current = Current { document, ..current() };
         let record = encode_current(b"k", &current).unwrap();
         let stored = decode_stored(b"k", &record).unwrap();
@@ -322,7 +322,7 @@ proptest! {
         prop_assert!(framed || taken == 0);
     }
 
-    /// Well-framed payloads that are nearly right get further into the decoders.
+    /// Well-framed payloads that are nearly valid get further into the decoders.
     #[test]
     fn a_changed_byte_in_a_good_payload_never_panics(event in any_event(), place: prop::sample::Index, byte: u8) {
         let record = Recorded { seq: Seq(1), recorded_at: at(1), cause: Cause::Sweep, event };

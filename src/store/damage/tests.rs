@@ -5,7 +5,7 @@ use crate::store::samples::{at, batch, changed, discovered, document, fresh, ins
 use crate::store::tables::{BASE, BY_RESOURCE_TABLE, CURRENT, EVENTS_TABLE, Plain, ROWS, TOMBSTONES};
 use crate::store::{Batch, Damaged, Due, FILE_NAME, Matcher, On, ReadError, Store, Writer, keys};
 
-/// Five resources of which each was changed once, and one that was removed; `damage` is done to the closed file.
+/// Five resources that changed once each, and a removed one; `damage` is applied to the closed file.
 fn damaged(damage: impl Fn(&redb::WriteTransaction)) -> (tempfile::TempDir, Writer, Store) {
     let (dir, mut writer, store) = fresh();
     let (a, b) = (document("running", "a"), document("stopped", "a"));
@@ -44,7 +44,7 @@ fn flip_record(txn: &redb::WriteTransaction, seq: u64) {
     events.insert(seq, value.as_slice()).unwrap();
 }
 
-/// The only damage that was found.
+/// The only damage found.
 fn only(store: &Store) -> Damaged {
     let (mut found, more) = store.damage();
     assert!(!more && found.len() == 1, "{found:?}");
@@ -60,14 +60,14 @@ fn is_damage<T>(read: Result<T, ReadError>) -> bool {
 }
 
 #[test]
-fn a_damaged_row_keeps_nothing_else_from_being_served_and_is_named() {
+fn a_damaged_row_is_reported_and_everything_else_is_served() {
     for with_index in [false, true] {
         let (_dir, mut writer, store) = damaged(|txn| flip(txn, ROWS, "i-2"));
         if with_index {
             store.build_index().unwrap();
         }
         let snapshot = store.snapshot().unwrap();
-        // Its body says what its row said.
+        // Its body has what its row had.
         assert_eq!(store.scan(&kind(), None, &Matcher::any(), None, 10).unwrap().total, 5);
         assert_eq!(store.count_by(&kind(), None, &On::Facet(1)).unwrap()["stopped"], 5);
         assert_eq!(snapshot.rows(&kind(), None, None, 10).unwrap().len(), 5);
@@ -81,7 +81,7 @@ fn a_damaged_row_keeps_nothing_else_from_being_served_and_is_named() {
         assert!(found.is_row() && found.concerns(Some(&kind()), Some(&scope("eu-central-1"))));
         assert!(!found.concerns(None, Some(&scope("eu-west-1"))));
         assert_eq!(store.damaged_rows(&kind(), None), 1);
-        // Written anew, it is whole.
+        // Written again, it is intact.
         writer
             .commit(batch(vec![changed(&instance("i-2"), &document("stopped", "a"), &document("running", "a"))]))
             .unwrap();
@@ -91,7 +91,7 @@ fn a_damaged_row_keeps_nothing_else_from_being_served_and_is_named() {
 }
 
 #[test]
-fn where_row_and_body_are_damaged_the_others_are_served() {
+fn when_row_and_body_are_damaged_the_other_resources_are_served() {
     let (_dir, _writer, store) = damaged(|txn| {
         flip(txn, ROWS, "i-2");
         flip(txn, CURRENT, "i-2");
@@ -111,13 +111,13 @@ fn a_damaged_body_is_an_error_of_its_own_resource_only() {
     assert!(is_damage(snapshot.current(&instance("i-2"))) && is_damage(snapshot.stored(&instance("i-2"))));
     assert!(snapshot.current(&instance("i-1")).unwrap().is_some());
     assert_eq!(snapshot.rows(&kind(), None, None, 10).unwrap().len(), 5);
-    // The log still says what it was.
+    // The log still has its earlier state.
     assert!(snapshot.past(&instance("i-2"), Seq(6)).unwrap().is_some());
     assert_eq!(only(&store).table, CURRENT);
 }
 
 #[test]
-fn a_damaged_record_is_left_out_of_the_log_and_named() {
+fn a_damaged_record_is_left_out_of_the_log_and_reported() {
     let (_dir, _writer, store) = damaged(|txn| flip_record(txn, 9));
     let snapshot = store.snapshot().unwrap();
     let seqs =
@@ -145,9 +145,9 @@ fn a_damaged_tombstone_hides_no_other() {
     assert_eq!((only(&store).table, only(&store).id), (TOMBSTONES, Some(instance("i-5"))));
 }
 
-/// A key of `by_resource` has no checksum of its own: what it leads to must be about the resource.
+/// A key of `by_resource` has no checksum: the record it leads to must be about the resource.
 #[test]
-fn a_place_that_leads_to_another_resources_record_is_damage() {
+fn a_link_to_another_resources_record_is_damage() {
     let wrong = [keys::place(&keys::resource(&instance("i-1")), Seq(9)), {
         let mut short = keys::resource(&instance("i-1"));
         short.extend([0, 0, 0, 0, 0, 0, 1]);

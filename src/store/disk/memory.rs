@@ -1,4 +1,4 @@
-//! A disk in memory, for tests: it notes what was asked of it in which order, fails on demand, and fills up.
+//! A disk in memory, for tests: it records calls in order, fails on demand, and fills up.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -18,10 +18,10 @@ pub(crate) struct Memory(Arc<Mutex<State>>);
 struct State {
     names: BTreeMap<PathBuf, usize>,
     files: Vec<Vec<u8>>,
-    /// What was done, when it is noted.
+    /// The recorded steps, while recording.
     notes: Option<Vec<Step>>,
     calls: u64,
-    /// Every call that this picks fails.
+    /// Calls that these faults select fail.
     faults: Option<Faults>,
     failed: u64,
     free: u64,
@@ -41,7 +41,7 @@ impl Default for State {
     }
 }
 
-/// One thing done to the file of a disk. (Notes are for disks with a single file.)
+/// One change of the disk's file. (Recording is for disks with a single file.)
 #[derive(Clone, Debug)]
 pub(crate) enum Step {
     Write {
@@ -52,11 +52,11 @@ pub(crate) enum Step {
         len: usize,
     },
     Sync,
-    /// It gets its name, durably or not at all.
+    /// The file gets its name, durably or not at all.
     Link,
 }
 
-/// A call of an open file.
+/// A call on an open file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Call {
     Len,
@@ -66,7 +66,7 @@ pub(crate) enum Call {
     Write,
 }
 
-/// Which calls fail: those numbered `from..to` that are among `calls`, but no more than `most`; and with what.
+/// The calls that fail: those numbered `from..to` that are among `calls`, at most `most` of them; and their error.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Faults {
     pub(crate) from: u64,
@@ -88,42 +88,42 @@ impl Memory {
         disk
     }
 
-    /// Notes from now on what is done.
+    /// Starts recording.
     pub(crate) fn note(&self) {
         self.0.lock().notes = Some(Vec::new());
     }
 
-    /// How many steps were noted.
+    /// The number of recorded steps.
     pub(crate) fn noted(&self) -> usize {
         self.0.lock().notes.as_ref().map_or(0, Vec::len)
     }
 
-    /// What was noted.
+    /// The recorded steps.
     pub(crate) fn notes(&self) -> Vec<Step> {
         self.0.lock().notes.clone().unwrap_or_default()
     }
 
-    /// How many calls there were of open files.
+    /// The number of calls on open files.
     pub(crate) fn calls(&self) -> u64 {
         self.0.lock().calls
     }
 
-    /// How many of them failed on demand.
+    /// The number of calls that failed on demand.
     pub(crate) fn failed(&self) -> u64 {
         self.0.lock().failed
     }
 
-    /// Lets calls fail, or none.
+    /// Sets which calls fail, if any.
     pub(crate) fn fail(&self, faults: Option<Faults>) {
         self.0.lock().faults = faults;
     }
 
-    /// How much may still be written, as far as it says.
+    /// Sets how many bytes the disk reports as free.
     pub(crate) fn set_free(&self, bytes: u64) {
         self.0.lock().free = bytes;
     }
 
-    /// Changes a file behind everybody's back.
+    /// Changes a file behind the store's back.
     pub(crate) fn tamper(&self, path: &Path, change: impl FnOnce(&mut Vec<u8>)) {
         let mut state = self.0.lock();
         let file = state.names[path];
@@ -202,7 +202,7 @@ impl State {
     }
 }
 
-/// An open file of it.
+/// An open file of a [`Memory`].
 #[derive(Debug)]
 struct Open {
     disk: Memory,
@@ -256,7 +256,7 @@ impl StorageBackend for Open {
 }
 
 impl Step {
-    /// Does to the content of a file what this did.
+    /// Applies this step to the content of a file.
     pub(crate) fn apply(&self, content: &mut Vec<u8>) {
         match self {
             Step::Write { offset, data } => {

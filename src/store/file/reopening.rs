@@ -1,4 +1,4 @@
-//! The store file under a disk that fails while it is opened, and what may be found when it is opened again.
+//! Tests of opening the store file while the disk fails, and of what may be found when it is reopened.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -34,7 +34,7 @@ fn content(disk: &Memory, path: &Path) -> Vec<u8> {
     content
 }
 
-/// Lets each call fail in turn that opening makes; the store opens afterwards, and holds `records`.
+/// Makes each call of opening fail in turn; the store opens afterwards and holds `records`.
 fn opens_after_each_failure(dir: &tempfile::TempDir, disk: impl Fn() -> Memory, records: u64) -> u64 {
     for call in 0.. {
         let disk = disk();
@@ -59,7 +59,7 @@ fn opens_after_each_failure(dir: &tempfile::TempDir, disk: impl Fn() -> Memory, 
 }
 
 #[test]
-fn a_disk_that_fails_while_a_store_is_opened_is_no_damage() {
+fn a_disk_failure_while_a_store_is_opened_is_not_damage() {
     let (dir, disk, writer, store) = filled();
     let killed = content(&disk, &path(&dir));
     drop((writer, store));
@@ -70,7 +70,7 @@ fn a_disk_that_fails_while_a_store_is_opened_is_no_damage() {
     eprintln!("opening failed at each of {calls:?} calls (killed, closed) and creating at each of {created}");
 }
 
-/// What was committed when the disk failed is either there and told, or not there; and the next commit goes on from it.
+/// After the disk fails under a commit, the commit is either there and reported, or not there; the next commit continues from it.
 #[test]
 fn a_commit_whose_outcome_is_not_known_is_known_when_the_store_is_open_again() {
     let (mut landed, mut lost) = (0, 0);
@@ -85,7 +85,7 @@ fn a_commit_whose_outcome_is_not_known_is_known_when_the_store_is_open_again() {
             break;
         }
         if outcome.is_ok() {
-            // What failed was of no consequence to it; the file is opened again all the same.
+            // The failed call did not matter for the commit; the file is still reopened.
             assert!(store.is_failing());
         } else {
             assert!(store.snapshot().is_err_and(|error| error.is_retryable()));
@@ -114,9 +114,9 @@ fn a_commit_whose_outcome_is_not_known_is_known_when_the_store_is_open_again() {
     assert!(landed > 0 && lost > 0, "{landed}, {lost}");
 }
 
-/// A snapshot from before fails, and keeps nothing from being opened.
+/// An earlier snapshot fails, and does not prevent reopening.
 #[test]
-fn what_reads_while_the_store_is_opened_again_fails_and_may_ask_again() {
+fn reads_while_the_store_is_reopened_fail_and_can_be_retried() {
     let (_dir, disk, mut writer, store) = filled();
     let old = store.snapshot().unwrap();
     disk.fail(Some(Faults { from: 0, to: u64::MAX, calls: ALL, most: 1, kind: io::ErrorKind::Other }));

@@ -8,25 +8,25 @@ use super::terms::{Term, TermSet, Terms};
 use crate::model::{Kind, ResourceId, Scope, Timestamp};
 use crate::store::matcher::{Matcher, On, Pattern, Test};
 
-/// Order of a list within a kind. The scope is compared by content, and only when ids are equal.
+/// The sort key of a row within its kind. Scopes are compared by content, and only if ids are equal.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Place {
     id: Box<str>,
     scope: Arc<Scope>,
 }
 
-/// Where a row's term numbers stand in [`Numbers`].
+/// The position of a row's term numbers in [`Numbers`].
 #[derive(Clone, Copy)]
 struct Span {
     start: u32,
     length: u32,
 }
 
-/// The term numbers of all rows, back to back: a search reads them in one sweep of memory.
+/// The term numbers of all rows in one vector: a search reads memory sequentially.
 #[derive(Default)]
 struct Numbers {
     all: Vec<u32>,
-    /// How many of them belong to no row any more.
+    /// How many of them belong to removed rows.
     dead: usize,
 }
 
@@ -55,19 +55,19 @@ pub(super) struct KindIndex {
     rows: BTreeMap<Place, Span>,
     numbers: Numbers,
     scopes: HashMap<Scope, Arc<Scope>>,
-    /// How many terms there were after the last cleaning.
+    /// The number of terms after the last cleaning.
     cleaned: usize,
-    /// The numbers of the row at hand.
+    /// The term numbers of the current row.
     scratch: Vec<u32>,
 }
 
-/// Which scopes a search looks at: one, or all that are watched.
+/// The scopes of a search: one, or all that are watched.
 pub(super) struct Wanted<'a> {
     pub(super) scope: Option<&'a Scope>,
     pub(super) retired: &'a BTreeMap<Scope, Timestamp>,
 }
 
-/// The same as rows hold scopes.
+/// The same, as the shared scopes of the rows.
 enum Scopes<'a> {
     Only(&'a Arc<Scope>),
     AllBut(Vec<&'a Arc<Scope>>),
@@ -93,12 +93,12 @@ impl KindIndex {
     /// Bytes on the heap, estimated.
     pub(super) fn bytes(&self) -> usize {
         let row = size_of::<Place>() + size_of::<Span>();
-        // An allocation takes its length and 8 bytes, rounded up to 16.
+        // An allocation takes its length plus 8 bytes, rounded up to 16.
         let ids: usize = self.rows.keys().map(|place| (place.id.len() + 8).next_multiple_of(16)).sum();
         self.terms.bytes() + 4 * self.numbers.all.capacity() + ids + self.rows.len() * row * 12 / 11
     }
 
-    /// Puts a row in, or replaces it.
+    /// Inserts or replaces a row.
     pub(super) fn insert<'a>(
         &mut self,
         id: &ResourceId,
@@ -117,7 +117,7 @@ impl KindIndex {
         self.clean_if_worthwhile()
     }
 
-    /// Takes a row out.
+    /// Removes a row.
     pub(super) fn remove(&mut self, id: &ResourceId) {
         let place = Place { id: id.id.as_ref().into(), scope: self.scope(id) };
         if let Some(span) = self.rows.remove(&place) {
@@ -125,7 +125,7 @@ impl KindIndex {
         }
     }
 
-    /// The ids of at most `limit` matching rows after `after`, in list order, and how many match in all.
+    /// The ids of at most `limit` matching rows after `after`, in list order, and the total number of matches.
     pub(super) fn scan(
         &self,
         kind: &Kind,
@@ -166,7 +166,7 @@ impl KindIndex {
         (ids, total)
     }
 
-    /// How many rows have each value of a facet or a tag, or each tag key, in one scope or in all. A row with several values
+    /// The number of rows for each value of a facet or tag, or for each tag key, in one scope or all. A row with several values
     /// counts for each.
     pub(super) fn count_by(&self, scopes: &Wanted<'_>, on: &On) -> BTreeMap<String, u64> {
         let Some(scopes) = self.known(scopes) else { return BTreeMap::new() };
@@ -197,7 +197,7 @@ impl KindIndex {
         by_value
     }
 
-    /// One set of terms a condition; `None` when some condition can match nothing.
+    /// One set of terms per condition; `None` if a condition can match nothing.
     fn resolve(&self, matcher: &Matcher) -> Option<Vec<TermSet>> {
         let resolve = |tests: &Vec<_>| {
             let numbers = tests.iter().flat_map(|test| self.terms.passing(test)).collect();
@@ -206,7 +206,7 @@ impl KindIndex {
         matcher.conditions().iter().map(resolve).collect()
     }
 
-    /// The scopes as rows hold them; `None` when no row is in the one that is wanted.
+    /// The scopes as the rows share them; `None` if no row is in the wanted one.
     fn known(&self, wanted: &Wanted<'_>) -> Option<Scopes<'_>> {
         Some(match wanted.scope {
             Some(scope) => Scopes::Only(self.scopes.get(scope)?),
@@ -214,7 +214,7 @@ impl KindIndex {
         })
     }
 
-    /// Leaves the numbers of `terms` in `scratch`, in order.
+    /// Writes the numbers of `terms` to `scratch`, in order.
     fn intern<'a>(&mut self, terms: impl Iterator<Item = Term<'a>>) -> Result<(), Overflow> {
         self.scratch.clear();
         for term in terms {
@@ -230,8 +230,8 @@ impl KindIndex {
         Arc::clone(self.scopes.entry(scope).or_insert_with_key(|scope| Arc::new(scope.clone())))
     }
 
-    /// Interns the terms in use anew, rows in list order, once as much is left over as is in use: churn (addresses, states)
-    /// leaves terms and numbers behind that no row has. Costs each insertion a constant on average.
+    /// Interns the used terms again, in list order, once as many are unused as used: changing values (addresses, states) leave
+    /// terms and numbers that no row has. The average cost per insertion is constant.
     fn clean_if_worthwhile(&mut self) -> Result<(), Overflow> {
         let numbers = self.numbers.all.len();
         if self.terms.len() < 4096 + 2 * self.cleaned && self.numbers.dead < 4096 + numbers / 2 {
@@ -253,7 +253,7 @@ impl KindIndex {
     }
 }
 
-/// Builds the index of a kind from rows in list order: nodes come out full, which saves a third of the tree.
+/// Builds the index of a kind from rows in list order: nodes are filled completely, which saves a third of the tree.
 #[derive(Default)]
 pub(super) struct Builder {
     index: KindIndex,

@@ -14,7 +14,7 @@ fn tag(key: &str, text: &str) -> Test {
     Test { on: On::Tag(key.into()), pattern: Pattern::new(text) }
 }
 
-/// What a search should find, from the rows.
+/// The expected result of a search, from the rows.
 fn expected(store: &Store, kind: &Kind, matcher: &Matcher, after: Option<&ResourceId>, limit: usize) -> Scan {
     let snapshot = store.snapshot().unwrap();
     let rows = snapshot.rows(kind, None, None, usize::MAX).unwrap();
@@ -130,7 +130,7 @@ fn counts_are_by_value_and_by_scope_with_and_without_an_index() {
 }
 
 #[test]
-fn churn_does_not_fill_the_index_with_terms_that_nobody_has() {
+fn churn_does_not_fill_the_index_with_unused_terms() {
     let (_dir, mut writer, store) = fresh();
     let ids: Vec<_> = (0..200).map(|n| instance(&format!("i-{n}"))).collect();
     store.build_index().unwrap();

@@ -1,4 +1,4 @@
-//! A new file in the making: base rows and records in, everything else derived from them.
+//! A new file under construction: takes base rows and records, and derives everything else from them.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
@@ -25,13 +25,13 @@ use crate::store::tables::{
 };
 use crate::store::write_error::WriteError;
 
-/// How much of the new file redb may keep in memory.
+/// How many bytes of the new file redb may keep in memory.
 const CACHE_BYTES: usize = 128 << 20;
 
-/// How many records one transaction derives from.
+/// How many records are derived per transaction.
 const DERIVED: usize = 50_000;
 
-/// What is known of a resource while the file is being made.
+/// What is known about a resource while the file is built.
 #[derive(Default)]
 struct Life {
     /// Whether it exists after the last record so far.
@@ -42,7 +42,7 @@ struct Life {
     seqs: Vec<u64>,
 }
 
-/// A file that is being made, under a name that is not its own yet.
+/// A file under construction, under a temporary name.
 pub(super) struct Builder {
     path: PathBuf,
     database: Database,
@@ -55,10 +55,10 @@ pub(super) struct Builder {
 }
 
 impl Builder {
-    /// Begins a file at `path`, which must not exist.
+    /// Creates a file at `path`, which must not exist.
     pub(super) fn create(path: &Path, project: Project, log: LogId) -> Result<Self, WriteError> {
         let io = |error: io::Error| WriteError::Storage(Box::new(error.into()));
-        // The inventory is its owner's alone, also in a directory that others may read.
+        // The inventory is readable by its owner only, even in a directory that others may read.
         let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path).map_err(io)?;
         let stored = |error: redb::DatabaseError| WriteError::Storage(Box::new(error.into()));
         let backend = FileBackend::new(file).map_err(stored)?;
@@ -70,7 +70,7 @@ impl Builder {
         Ok(Builder { path: path.to_owned(), database, project, log, ledger, lives, retired })
     }
 
-    /// The log is folded up to `horizon`, which was committed at `at`. To be said before there are records.
+    /// Sets the horizon up to which the log is folded, committed at `at`. Call this before adding records.
     pub(super) fn begin(&mut self, horizon: Seq, at: Timestamp) {
         (self.ledger.seq, self.ledger.horizon, self.ledger.horizon_at) = (horizon.0, horizon.0, at.as_millis());
     }
@@ -80,7 +80,7 @@ impl Builder {
         self.lives.get(key).is_some_and(|life| life.based)
     }
 
-    /// Adds rows of `base`; fastest in key order. To be done before there are records.
+    /// Adds rows of `base`; fastest in key order. Call this before adding records.
     pub(super) fn base(&mut self, rows: &[Entry]) -> Result<(), WriteError> {
         if rows.is_empty() {
             return Ok(());
@@ -97,14 +97,14 @@ impl Builder {
         Ok(())
     }
 
-    /// Whether a record changes something that is not there.
+    /// Whether a record changes a resource that does not exist.
     pub(super) fn is_orphan(&self, record: &Recorded) -> bool {
         let Some(id) = record.event.resource() else { return false };
         let exists = self.lives.get(&keys::resource(id)).is_some_and(|life| life.exists);
         !exists && !matches!(record.event, Event::Discovered { .. })
     }
 
-    /// Notes a record as the next one, so that [`Builder::is_orphan`] knows of it.
+    /// Notes a record as the next one, for [`Builder::is_orphan`].
     pub(super) fn note(&mut self, record: &Recorded) {
         for id in subjects(&record.event) {
             let life = self.lives.entry(keys::resource(id)).or_default();
@@ -120,7 +120,7 @@ impl Builder {
         }
     }
 
-    /// Adds the next records of the log, each with its stored form, which were noted before.
+    /// Adds the next records of the log, which were noted before, with their stored form.
     pub(super) fn records(&mut self, records: &[(Recorded, Vec<u8>)]) -> Result<(), WriteError> {
         let txn = begin(&self.database)?;
         {
@@ -137,13 +137,13 @@ impl Builder {
                 self.ledger.seq = record.seq.0;
                 counted::stamp(&mut times, record.recorded_at, record.seq, &mut self.ledger.live.times)?;
             }
-            notified.trim(now, dedupe::ROWS, &mut self.ledger.live.dedupe)?;
+            notified.trim(now, dedupe::MAX_IDS, &mut self.ledger.live.dedupe)?;
         }
         txn.commit()?;
         Ok(())
     }
 
-    /// Derives everything else, adds the `intervals` and the messages that were `parked`, and closes the file, durable.
+    /// Derives everything else, adds the `intervals` and the `parked` messages, and closes the file durably.
     pub(super) fn finish(mut self, intervals: &[Entry], parked: &[Entry]) -> Result<(), WriteError> {
         let mut counts: BTreeMap<Vec<u8>, u64> = BTreeMap::new();
         let mut lives = std::mem::take(&mut self.lives).into_iter().peekable();
@@ -194,7 +194,7 @@ impl Builder {
     }
 }
 
-/// Begins a transaction that is durable when committed. Nobody recovers a file that has no name yet.
+/// Starts a transaction that is durable when committed. A file without its final name need not be recovered.
 fn begin(database: &Database) -> Result<WriteTransaction, WriteError> {
     let mut txn = database.begin_write()?;
     txn.set_durability(Durability::Immediate)?;
@@ -227,7 +227,7 @@ impl<'txn> Deriving<'txn> {
         })
     }
 
-    /// Folds a resource's records over its base. Returns the key of the count that it belongs to, when it exists.
+    /// Folds a resource's records into its base. Returns the key of its count, if it exists.
     fn resource(&mut self, key: &[u8], life: &Life) -> Result<Option<Vec<u8>>, WriteError> {
         let (mut current, mut left): (Option<Current>, Option<Tombstone>) = (None, None);
         if life.based
@@ -268,11 +268,11 @@ impl<'txn> Deriving<'txn> {
     }
 }
 
-/// A file that is removed unless it was put in its place.
+/// A file that is removed on drop unless it got its final name.
 pub(super) struct Temporary(pub(super) PathBuf);
 
 impl Temporary {
-    /// Beside `place`.
+    /// A temporary file beside `place`.
     pub(super) fn beside(place: &Path, log: LogId) -> Self {
         let mut name = place.file_name().unwrap_or_default().to_owned();
         name.push(format!(".{log}.new"));
@@ -282,7 +282,7 @@ impl Temporary {
 
 impl Drop for Temporary {
     fn drop(&mut self) {
-        // It has the name no more when it is in its place.
+        // The temporary name is gone once the file has its final name.
         drop(fs::remove_file(&self.0));
     }
 }

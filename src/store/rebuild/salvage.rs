@@ -1,9 +1,9 @@
-//! Reading what can still be read of a damaged store file.
+//! Reads what can still be read of a damaged store file.
 //!
-//! redb trusts what it reads: a damaged page shows as an error, as a panic, as keys that are not in order or as records that
-//! fail their own checksum. So every read is one that may fail, and after a panic the file is opened anew, since redb's locks
-//! may not have survived. The file is opened as it stands, without repair, by either of its two commit slots, whichever can be read
-//! first; nothing is ever written to it ([`super::super::overlay`]).
+//! redb trusts what it reads: a damaged page appears as an error, a panic, keys out of order, or records with a wrong checksum. So
+//! every read may fail, and after a panic the file is reopened, since redb's locks may not have survived. The file is opened
+//! without repair, by whichever of its two commit slots can be read first; nothing is ever written to it
+//! ([`super::super::read_only`]).
 
 use std::ops::{Bound, RangeInclusive};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -20,7 +20,7 @@ use super::super::overlay::Overlay;
 use super::super::tables::{self, EVENTS_TABLE, Entry, META_TABLE};
 use crate::model::{LogId, Recorded, Seq};
 
-/// How much of the file redb may keep in memory.
+/// How many bytes of the file redb may keep in memory.
 const CACHE_BYTES: usize = 128 << 20;
 
 /// Why something cannot be read.
@@ -32,9 +32,9 @@ pub(super) enum Trouble {
     Record(#[from] DecodeError),
     #[error("the database layer failed on it: {0}")]
     Panicked(String),
-    #[error("it is not there")]
+    #[error("it is missing")]
     Missing,
-    #[error("it lies beside what cannot be read")]
+    #[error("it is next to something that cannot be read")]
     Behind,
 }
 
@@ -52,14 +52,14 @@ database!(redb::TransactionError, redb::TableError, redb::StorageError);
 /// One way to open the file.
 #[derive(Clone, Copy, Debug)]
 struct Way {
-    /// By the other commit slot than the header says.
+    /// Uses the other commit slot than the header names.
     other_slot: bool,
-    /// With redb's own recovery, in memory.
+    /// Uses redb's own recovery, in memory.
     recovering: bool,
 }
 
-/// The least trusting way first. The other slot holds the commit before the last: its pages are whole, since a page that a
-/// commit frees is used again by a later one only.
+/// The least trusting way first. The other slot holds the second-last commit: its pages are intact, since only a later commit uses
+/// the pages that a commit frees.
 const WAYS: [Way; 4] = [
     Way { other_slot: false, recovering: false },
     Way { other_slot: false, recovering: true },
@@ -67,11 +67,11 @@ const WAYS: [Way; 4] = [
     Way { other_slot: true, recovering: true },
 ];
 
-/// How much of a table is read at once.
+/// How many bytes of a table are read at once.
 const CHUNK_BYTES: usize = 4 << 20;
 
-/// How often reading may panic before what cannot be read together is given up together: each time the file is opened anew,
-/// which would take hours if the damage hides a million records.
+/// After how many panics the rest of an unreadable run is given up: each panic reopens the file, which would take hours if a
+/// million records are damaged.
 const PATIENCE: u32 = 1_000;
 
 /// A damaged file, open for reading.
@@ -82,7 +82,7 @@ pub(super) struct Salvage {
     patience: u32,
 }
 
-/// What of it is needed. Fields are dropped in order, the transaction first.
+/// The open database. Fields are dropped in order, the transaction first.
 struct Open {
     transaction: ReadTransaction,
     events: ReadOnlyTable<u64, &'static [u8]>,
@@ -93,7 +93,7 @@ impl Salvage {
     /// Opens the file in the first way that works.
     ///
     /// # Errors
-    /// When it is missing, in use or newer; [`OpenError::Damaged`] when there is no way.
+    /// If it is missing, in use or newer; [`OpenError::Damaged`] if no way works.
     pub(super) fn open(path: &Path) -> Result<Self, OpenError> {
         let mut first = None;
         for way in WAYS {
@@ -106,7 +106,7 @@ impl Salvage {
         Err(OpenError::Damaged { path: path.to_owned(), source: first.unwrap_or(Damage::Empty) })
     }
 
-    /// Whether the last commit is lost as a whole.
+    /// Whether the whole last commit is lost.
     pub(super) fn is_older(&self) -> bool {
         self.way.other_slot
     }
@@ -134,20 +134,20 @@ impl Salvage {
         self.read(|open| Ok(codec::decode_ledger(LEDGER_KEY, &open.meta(LEDGER_KEY)?)?))
     }
 
-    /// The first and the last seq of the log; `None` when it is empty.
+    /// The first and last seq of the log; `None` if it is empty.
     pub(super) fn ends(&mut self) -> Result<Option<RangeInclusive<u64>>, Trouble> {
         use redb::{ReadableTable, ReadableTableMetadata};
         self.read(|open| {
             let first = open.events.first()?.map(|(seq, _)| seq.value());
             let last = open.events.last()?.map(|(seq, _)| seq.value());
-            // Keys of damaged pages may be any number, and there are no more records than there are.
+            // Keys of damaged pages may be any number; there cannot be more records than entries.
             let count = open.events.len()?;
             Ok(first.zip(last).map(|(first, last)| first..=last.min(first.saturating_add(count))))
         })
     }
 
-    /// The records `seqs`, each with its stored form or why it cannot be read. All at once when all can be read, else one by
-    /// one.
+    /// The records `seqs`, each with its stored form or why it cannot be read. They are read together, or one by one if any of them
+    /// fails.
     pub(super) fn records(&mut self, seqs: RangeInclusive<u64>) -> Vec<Result<(Recorded, Vec<u8>), Trouble>> {
         let together = self.read(|open| {
             let mut found = Vec::new();
@@ -173,8 +173,8 @@ impl Salvage {
         })
     }
 
-    /// Shows `visit` the rows of a table that can be read, some at a time: from the first up to a place that cannot be read, and
-    /// then from the last back to one. Returns why there may be more.
+    /// Shows `visit` the readable rows of a table, some at a time: from the first one up to an unreadable place, then from the last
+    /// one back to one. Returns why there may be more.
     pub(super) fn rows<E>(
         &mut self,
         table: tables::Plain,
@@ -211,7 +211,7 @@ impl Salvage {
 }
 
 impl Open {
-    /// Adds some rows of a table that lie between two keys to `found`, in either direction.
+    /// Adds some rows of a table between two keys to `found`, in either direction.
     fn some(
         &self,
         table: tables::Plain,
@@ -230,7 +230,7 @@ impl Open {
         {
             let (key, value) = entry?;
             let (key, value) = (key.value(), value.value());
-            // A damaged page may show keys that are not where they belong, and go on for ever.
+            // A damaged page may show keys out of order, and repeat forever.
             let is_within = after.is_none_or(|after| key > after) && before.is_none_or(|before| key < before);
             let is_next =
                 found.last().is_none_or(|(last, _)| last.as_slice() != key && (last.as_slice() < key) != backwards);
@@ -262,7 +262,7 @@ fn open(path: &Path, way: Way) -> Result<Open, Fault> {
         god = god.map(|byte| byte ^ PRIMARY);
     }
     if !way.recovering {
-        // Reading needs no recovery: a commit is whole before the header names it.
+        // Reading needs no recovery: a commit is complete before the header names it.
         god = god.map(|byte| byte & !RECOVERY_REQUIRED);
     }
     overlay.write(GOD_BYTE, &god).map_err(refused)?;
@@ -278,7 +278,7 @@ fn open(path: &Path, way: Way) -> Result<Open, Fault> {
     let transaction = database.begin_read().map_err(|error| rejected(error.into()))?;
     let events = transaction.open_table(EVENTS_TABLE).map_err(|error| rejected(error.into()))?;
     let open = Open { transaction, events, _database: database };
-    // A file whose format cannot be read is taken for one of ours: it has our log.
+    // A file whose format cannot be read is assumed to be ours: it has our log.
     let format = open.meta(FORMAT_KEY).ok().and_then(|format| format.try_into().ok()).map(u32::from_le_bytes);
     match format {
         Some(found) if found != FORMAT => {

@@ -1,4 +1,4 @@
-//! Replaying the log, and what it says of everything but single resources.
+//! Replays the log, and checks everything derived from it except single resources.
 
 use std::collections::BTreeSet;
 
@@ -16,14 +16,14 @@ use crate::store::snapshot::{ReadError, Snapshot};
 use crate::store::tables::{BY_RESOURCE, DEDUPE, INTERVALS, META, TIMES};
 
 /// Replays the whole log over `base` and compares everything derived from it, byte for byte: `current`, `rows`, `tombstones`,
-/// `by_resource`, `times`, the counts and the bytes alive; `dedupe` must agree with itself; the log itself must go from the horizon to the newest record without a
-/// gap, and every record of every table must be readable.
+/// `by_resource`, `times`, the counts and the bytes in use. `dedupe` must agree with itself, the log must go from the horizon to
+/// the newest record without a gap, and every record of every table must be readable.
 ///
-/// It keeps its snapshot for as long as it takes (about a second for 20,000 records) and reads the log twice: for tests and
-/// for a store that nobody writes to. Memory does not grow with the log.
+/// It keeps its snapshot for the whole time (about a second per 20,000 records) and reads the log twice: for tests and for a store
+/// that nobody writes to. Memory does not grow with the log.
 ///
 /// # Errors
-/// When the store cannot be read. Damaged records are reported, not returned.
+/// If the store cannot be read. Damaged records are reported, not returned.
 pub fn fold_log(snapshot: &Snapshot) -> Result<Report, ReadError> {
     // Scopes that are no longer watched are verified as well.
     let snapshot = &snapshot.whole();
@@ -41,7 +41,7 @@ pub fn fold_log(snapshot: &Snapshot) -> Result<Report, ReadError> {
     Ok(report)
 }
 
-/// The log has no gap, and `by_resource` names each record under its resources and nothing else.
+/// Checks that the log has no gap, and that `by_resource` links exactly each record to its resources.
 fn check_log(snapshot: &Snapshot, report: &mut Report) -> Result<(), ReadError> {
     let view = &snapshot.0;
     let mut expected = snapshot.horizon().next();
@@ -77,8 +77,8 @@ fn check_log(snapshot: &Snapshot, report: &mut Report) -> Result<(), ReadError> 
     Ok(())
 }
 
-/// `times` names exactly those records after which nothing was committed at their time or an earlier one. Both are read from
-/// the newest backwards, so that nothing has to be remembered but the earliest time so far.
+/// Checks that `times` holds exactly those records after which nothing was committed at their time or an earlier one. Both are read
+/// backwards, so that only the earliest time so far has to be remembered.
 fn check_times(snapshot: &Snapshot, report: &mut Report) -> Result<(), ReadError> {
     let view = &snapshot.0;
     let mut stored = view.times.range(0..)?.rev();
@@ -109,7 +109,7 @@ fn check_times(snapshot: &Snapshot, report: &mut Report) -> Result<(), ReadError
     Ok(())
 }
 
-/// Every interval can be read.
+/// Checks that every interval can be read.
 fn check_intervals(snapshot: &Snapshot, report: &mut Report) -> Result<(), ReadError> {
     let mut reader = keys::Reader::default();
     for entry in snapshot.0.intervals.range::<&[u8]>(..)? {
@@ -124,7 +124,7 @@ fn check_intervals(snapshot: &Snapshot, report: &mut Report) -> Result<(), ReadE
     Ok(())
 }
 
-/// `meta` holds nothing that nobody put there.
+/// Checks that `meta` holds only known records.
 fn check_meta(snapshot: &Snapshot, report: &mut Report) -> Result<(), ReadError> {
     let (counts, retired) = (keys::counts(), keys::all_retired());
     for entry in snapshot.0.meta.range::<&[u8]>(..)? {
@@ -138,7 +138,7 @@ fn check_meta(snapshot: &Snapshot, report: &mut Report) -> Result<(), ReadError>
     Ok(())
 }
 
-/// Both halves of `dedupe` agree; counts its bytes.
+/// Checks that both halves of `dedupe` agree, and counts its bytes.
 fn check_notifications(snapshot: &Snapshot, report: &mut Report) -> Result<(), ReadError> {
     let table = &snapshot.0.dedupe;
     for entry in table.range::<&[u8]>(..)? {

@@ -1,4 +1,4 @@
-//! Each resource's records, folded over its base and compared with what the tables hold of it.
+//! Folds each resource's records into its base and compares the result with the tables.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use crate::store::keys;
 use crate::store::snapshot::{ReadError, Snapshot};
 use crate::store::tables::{BASE, BY_RESOURCE, CURRENT, META, ROWS, TOMBSTONES};
 
-/// Each resource's tables are the fold of its records over its base.
+/// Checks that each resource's tables are the fold of its records into its base.
 pub(super) fn check_resources(snapshot: &Snapshot, report: &mut Report) -> Result<(), ReadError> {
     let view = &snapshot.0;
     let mut fold = Folding::default();
@@ -67,7 +67,7 @@ pub(super) fn check_resources(snapshot: &Snapshot, report: &mut Report) -> Resul
     Ok(())
 }
 
-/// The resource whose records are being folded, and what the fold counted so far.
+/// The resource whose records are being folded, and the counts so far.
 #[derive(Default)]
 struct Folding {
     id: Option<ResourceId>,
@@ -79,7 +79,7 @@ struct Folding {
 type Guard<'a> = AccessGuard<'a, &'static [u8]>;
 
 impl Folding {
-    /// Begins with a resource that exists at the horizon.
+    /// Starts with a resource that exists at the horizon.
     fn begin(&mut self, key: &Guard<'_>, bytes: &Guard<'_>, snapshot: &Snapshot, report: &mut Report) {
         let (key, bytes) = (key.value(), bytes.value());
         report.live.base += size(key.len(), bytes.len());
@@ -124,7 +124,7 @@ impl Folding {
         Ok(())
     }
 
-    /// Compares what the fold made of the resource with what the tables hold, and forgets it.
+    /// Compares the folded resource with the tables, and forgets it.
     fn compare(&mut self, snapshot: &Snapshot, report: &mut Report) -> Result<(), ReadError> {
         let Some(id) = self.id.take() else { return Ok(()) };
         let (current, tombstone) = (self.current.take(), self.tombstone.take());
@@ -145,8 +145,7 @@ impl Folding {
     }
 }
 
-/// The row that a resource should have. Of one that another version of the projection made, what that version read in the
-/// document is taken as it is.
+/// The expected row of a resource. If another version of the projection made the row, the facets and tags it holds are accepted.
 fn row_of(
     id: &ResourceId,
     key: &[u8],
@@ -165,7 +164,7 @@ fn row_of(
     Ok(row_bytes(key, current, &fields))
 }
 
-/// Compares what a table holds under a key with what it should hold, if anything, and returns how many bytes that takes.
+/// Compares a table's value under a key with the expected one, if any, and returns its size in bytes.
 fn same(
     table: &'static str,
     stored: &ReadOnlyTable<&'static [u8], &'static [u8]>,
