@@ -1,30 +1,28 @@
-//! What an observation means: `decide(known, observation) -> events`, pure.
+//! Decides what an observation changes: `decide(known, observation) -> events`, pure.
 //!
-//! AWS gives resources no version, describes lag behind what they describe, and events come late, twice, in any order or
-//! never. So evidence decides, group by group (state, tags, the rest), by the time at which somebody looked:
+//! AWS gives resources no version, describes lag, and events arrive late, twice, in any order or never. So evidence decides, group
+//! by group (state, tags, the rest), by the time of the observation:
 //!
-//! 1. A describe sent before a group's evidence says nothing about that group.
-//! 2. An assertion on the state (a tool's answer, a state event) is laid over the described body when it is newer than
-//!    the state's evidence; in the same second only when its state is at most two lifecycle transitions ahead. It
-//!    remembers the states of the preceding [`LAG_WINDOW`]: for as long again, a describe that still shows one of them is
-//!    lag. Any other described state wins at once, and after the window every newer describe wins. `terminated` is
-//!    accepted whatever its time, and nothing follows it.
-//! 3. A tag event is believed when its version is above the last one and its time is not before the tags' evidence; for the
-//!    [`LAG_WINDOW`] a describe that shows exactly what it superseded is lag. A describe that lacks **all** tags of a
-//!    resource that had some is doubted until another one, sent [`TAGLESS_PROOF`] later, agrees. A resource that was never
-//!    seen with tags is believed to have none: doubting each would cost every untagged resource a second record.
-//! 4. Events never create a resource: they are a [`Reading::Hint`] that asks for a describe.
-//! 5. A resource goes only on proof; missing from a listing proves nothing by itself: see [`absence`] and [`memory`].
-//! 6. When many vanish at once, none goes before a sample was asked for by id: see [`guard`].
+//! 1. A describe sent before a group's evidence changes nothing in that group.
+//! 2. An assertion on the state (a tool's answer, a state event) is laid over the described body if it is newer than the state's
+//! evidence; in the same second, only if its state is at most two lifecycle transitions ahead. It remembers the states of the
+//! preceding [`LAG_WINDOW`]: for as long again, a describe that still shows one of them is lag. Any other described state wins at
+//! once, and after the window every newer describe wins. `terminated` is accepted whatever its time, and is final.
+//! 3. A tag event is applied if its version is above the last one and its time is not before the tags' evidence; for the
+//! [`LAG_WINDOW`] a describe that shows exactly the superseded tags is lag. A describe without **any** tags of a resource that had
+//! some is doubted until another one, sent [`TAGLESS_PROOF`] later, agrees. A resource that was never seen with tags is taken to
+//! have none: doubting each would cost every untagged resource a second record.
+//! 4. Events never create a resource: they are a [`Reading::Hint`] that requests a describe.
+//! 5. A resource is removed only on proof; absence from one listing is not proof: see [`absence`] and [`memory`].
+//! 6. If many vanish at once, none is removed before a sample was described by id: see [`guard`].
 //! 7. Until a scope's first complete sweep after a start, events older than the process are hints only.
-//! 8. A notice is laid into the status that it is about, whatever is known of the rest: no describe shows it. It goes when a
-//!    describe was sent after it expired; of two about the same thing the newer holds ([`notice`]).
-//! 9. Sources repeat and reorder, so every decision is idempotent; fields that move on every poll are masked. An event that was
-//!    recorded is known by its envelope's id when it comes again, and is not decided again: the
-//!    store remembers it for two days.
+//! 8. A notice is added to the status it is about, whatever else is known: no describe shows it. A describe sent after its expiry
+//! removes it; of two with the same key the newer counts ([`notice`]).
+//! 9. Sources repeat and reorder, so every decision is idempotent; fields that change on every poll are masked. The store remembers
+//! the envelope ids of recorded events for two days, so a repeated event is recognised and not decided again.
 //!
-//! The numbers are those of the project's list of rules. What an observation's own time is worth is [`credible`]'s to say: one
-//! that lies ahead of now comes from a clock that was wrong, and orders nothing.
+//! The numbers are those of the project's list of rules. [`credible`] judges an observation's own time: a time ahead of now comes
+//! from a wrong clock and orders nothing.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -52,39 +50,39 @@ pub use lacked::{Lacked, Lacking};
 pub use lifecycle::is_shortly_before;
 pub use memory::ScopeMemory;
 
-/// How much later than the first one a second describe without tags must be sent to be believed.
+/// A second describe without tags confirms the first if it is sent this much later.
 pub const TAGLESS_PROOF: Duration = Duration::from_secs(2);
 
-/// How many superseded sets of tags are remembered at most: a resource whose tags change more often within the
-/// [`LAG_WINDOW`] is settled by its next describe after it.
+/// How many superseded sets of tags are remembered at most. If a resource's tags change more often within the [`LAG_WINDOW`], the
+/// next describe after it settles them.
 const SUPERSEDED: usize = 8;
 
 /// The state that no instance ever leaves.
 const TERMINATED: &str = "terminated";
 
-/// What an observation turned out to be.
+/// How an observation was judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reading {
-    /// News: the events say what.
+    /// It is news: the events say what changed.
     Applied,
-    /// Exactly what was known, in every group.
+    /// It shows exactly what was known, in every group.
     Confirmed,
-    /// In part or in whole older than what is known; the rest, if any, is in the events.
+    /// It is partly or wholly older than what is known; the rest, if any, is in the events.
     Late,
-    /// Shows a state or tags that an assertion says were left: describes lag behind.
+    /// It shows a state or tags that the resource has left according to an assertion: describes lag.
     Lag,
-    /// Lacks all tags of a resource that has some: a second describe will tell. The rest, if any, is in the events.
+    /// It lacks all tags of a resource that has some: a second describe will decide. The rest, if any, is in the events.
     Tagless,
-    /// Too weak to change anything by itself; a describe of the resource would settle it.
+    /// It is too weak to change anything; a describe of the resource would settle it.
     Hint,
 }
 
 /// The outcome of [`decide`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decision {
-    /// What to record, in order; empty when nothing changed.
+    /// What to record, in order; empty if nothing changed.
     pub events: Vec<Event>,
-    /// How the observation was read.
+    /// How the observation was judged.
     pub reading: Reading,
 }
 
@@ -98,12 +96,12 @@ impl Decision {
     }
 }
 
-/// What `observation` changes in what is known.
+/// Decides what `observation` changes in what is known.
 #[must_use]
 pub fn decide(known: KnownResource<'_>, observation: &Observation, rules: KindRules, moment: DecisionTime) -> Decision {
     let told = matches!(observation.source, Source::Notification | Source::Tool);
     if credible(observation.at, moment.now) != observation.at {
-        // From before the clock was put right, or from a wrong one: it cannot be ordered.
+        // Its time is before the clock was corrected, or from a wrong clock: it cannot be ordered.
         return Decision::nothing(if told { Reading::Hint } else { Reading::Late });
     }
     if known.removed_at.is_some_and(|removed| observation.at <= credible(removed, moment.now)) {
@@ -111,7 +109,7 @@ pub fn decide(known: KnownResource<'_>, observation: &Observation, rules: KindRu
     }
     let gone = |at| Decision::applied(Event::Removed { id: observation.id.clone(), at });
     match (&observation.seen, known.current) {
-        // What is gone may show once more in an answer that lags; AWS gives no id twice.
+        // A removed resource may appear again in a lagging answer; AWS never reuses an id.
         (Seen::Described(_), None)
             if known.removed_at.is_some_and(|removed| observation.at < credible(removed, moment.now) + LAG_WINDOW) =>
         {
@@ -124,8 +122,8 @@ pub fn decide(known: KnownResource<'_>, observation: &Observation, rules: KindRu
             mapping: rules.mapping,
         }),
         (Seen::Described(document), Some(current)) => described(known, current, observation, document, rules, moment),
-        // Events never create a resource: only a describe shows a whole one. Where nothing is known, NotFound has nothing to forget;
-        // but whoever spoke of it may have been ahead of the answer.
+        // Events never create a resource: only a describe shows a complete one. If nothing is known, NotFound changes nothing; but
+        // the observation that caused the describe may have been ahead of it.
         (
             Seen::StateAsserted(_) | Seen::TagsAsserted { .. } | Seen::Noticed(_) | Seen::Mentioned | Seen::NotFound,
             None,
@@ -148,7 +146,7 @@ pub fn decide(known: KnownResource<'_>, observation: &Observation, rules: KindRu
     }
 }
 
-/// Rules 1 and 2 and 3 for describes: each group is taken unless something newer, or an assertion ahead of it, is known.
+/// Rules 1 to 3 for describes: each group is applied unless something newer is known, or an assertion ahead of it.
 fn described(
     known: KnownResource<'_>,
     current: &Current,
@@ -196,7 +194,8 @@ fn described(
         () if accepted.len() < Group::ALL.len() => Some(Reading::Late),
         () => None,
     };
-    // A partial view cannot tell what the mapping learnt from what AWS changed: the next whole one will.
+    // With only part of the groups, a change of the mapping cannot be told from a change in AWS: the next complete describe will
+    // show it.
     if current.mapping != rules.mapping
         && let Some(partial) = partial
     {
@@ -228,7 +227,7 @@ fn described(
     Decision { events, reading: partial.unwrap_or(whole) }
 }
 
-/// Whether a set of tags holds none.
+/// Whether a set of tags is empty.
 fn is_empty(tags: &Value) -> bool {
     matches!(tags, Value::List(list) if list.is_empty())
 }
@@ -238,7 +237,7 @@ fn covers(masked: &str, path: &str) -> bool {
     path.strip_prefix(masked).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
-/// Whether a difference comes from the mapping alone: a newer mapping adds fields, an older one lacks them.
+/// Whether a difference comes only from the mapping: a newer mapping adds fields, an older one lacks them.
 fn is_of_mapping(change: &Change, from: u16, to: u16) -> bool {
     if to > from { change.before.is_none() } else { change.after.is_none() }
 }
@@ -265,7 +264,7 @@ fn asserted(
         _ if to == TERMINATED => true,
         _ if is_older_than_process(observation, moment) => false,
         std::cmp::Ordering::Greater => true,
-        // Within a second the clocks do not order; the lifecycle does.
+        // Times within one second do not determine the order; the lifecycle does.
         std::cmp::Ordering::Equal => is_shortly_before(from, to),
         std::cmp::Ordering::Less => false,
     };
@@ -273,7 +272,7 @@ fn asserted(
         return Decision::nothing(Reading::Hint);
     }
     let at = observation.at.max(known_at);
-    // The reasons belong to the state that was left; what AWS gives as the new ones is not known yet, so they go.
+    // The reasons belong to the previous state and the new ones are not known yet, so they are removed.
     let asserted = Document::new(Map::from([("State", state.clone())]));
     let next = current.document.merged(&asserted, |group| group == Group::State);
     let recent = current.held.iter().filter(|held| at.since(held.until) <= LAG_WINDOW).map(|held| held.state.as_str());
@@ -320,7 +319,7 @@ fn tagged(
     })
 }
 
-/// Rule 8. No group is observed by it, so none gets new evidence.
+/// Rule 8. A notice observes no group, so no group gets new evidence.
 fn noticed(current: &Current, observation: &Observation, notice: &Notice, moment: DecisionTime) -> Decision {
     if notice.until <= moment.now {
         return Decision::nothing(Reading::Late);
@@ -338,7 +337,7 @@ fn noticed(current: &Current, observation: &Observation, notice: &Notice, moment
     })
 }
 
-/// The newest evidence of a group, describes that changed nothing included.
+/// The newest evidence of a group, including describes that changed nothing.
 fn known_at(known: KnownResource<'_>, current: &Current, group: Group, moment: DecisionTime) -> Timestamp {
     let confirmed = known.confirmed.unwrap_or(Timestamp::EPOCH);
     credible(current.evidence.of(group).at, moment.now).max(credible(confirmed, moment.now))

@@ -55,7 +55,7 @@ fn absent(second: i64) -> Observation {
     Observation { source: Source::Refresh, at: at(second), id: id(), seen: Seen::Absent }
 }
 
-/// The log of one resource and the memory of its scope, as the ingest loop would keep them.
+/// The log of one resource and the memory of its scope, as the writer loop keeps them.
 #[derive(Default)]
 struct World {
     current: Option<Current>,
@@ -74,7 +74,7 @@ impl World {
     }
 
     fn see(&mut self, observation: &Observation) -> Reading {
-        // Notices expire; the other rules ask for the time only where a clock was wrong.
+        // Notices expire; the other rules use the time only if a clock was wrong.
         let now = if matches!(observation.seen, Seen::Noticed(_)) { 400 } else { 10_000 };
         self.see_with(observation, RULES, at(now))
     }
@@ -117,7 +117,7 @@ impl World {
         verdict.reading
     }
 
-    /// A complete listing from `started` on that does not show the resource; whether that removes it.
+    /// A complete listing from `started` on without the resource. Returns whether that removes it.
     fn lacked(&mut self, started: i64) -> bool {
         let moment = DecisionTime { now: at(10_000), started: at(50), steady: self.steady, swept: true };
         let newest = self.memory.known("i-1", self.current.as_ref(), None).newest(moment);
@@ -310,7 +310,7 @@ fn a_field_that_a_newer_mapping_added_is_remapped_not_changed() {
 }
 
 #[test]
-fn a_new_rule_of_order_is_noted_without_a_change() {
+fn a_new_sorting_rule_is_recorded_without_a_change() {
     let interface = |id: &str, index: i32| {
         let attachment = Map::from([("DeviceIndex", index.into())]);
         Value::Map(Map::from([("Attachment", attachment.into()), ("NetworkInterfaceId", id.into())]))
@@ -356,7 +356,7 @@ fn not_found(second: i64) -> Observation {
 }
 
 #[test]
-fn a_dropped_running_event_after_pending_is_made_up_for_by_the_next_describe() {
+fn a_lost_running_event_after_pending_is_repaired_by_the_next_describe() {
     let mut world = World::with(instance("stopped", "web", "t3.micro"));
     world.see(&assertion(Source::Notification, 200_000, "pending"));
     assert_eq!(world.see(&describe(205, instance("stopped", "web", "t3.micro"))), Reading::Lag);
@@ -395,7 +395,7 @@ fn tags_that_were_all_lost_come_back_unless_a_second_answer_two_seconds_later_ag
 }
 
 #[test]
-fn a_tag_event_without_tags_is_believed_at_once() {
+fn a_tag_event_without_tags_is_applied_at_once() {
     let mut world = World::with(instance("running", "web", "t3.micro"));
     let seen = Seen::TagsAsserted { tags: Value::List(Vec::new()), version: 2 };
     world.see(&Observation { source: Source::Notification, at: at(200), id: id(), seen });
@@ -434,7 +434,7 @@ fn a_describe_between_two_sweeps_that_lack_the_resource_keeps_it() {
 }
 
 #[test]
-fn a_terminated_instance_goes_when_it_is_not_found_a_minute_after_it_was_seen_last() {
+fn a_terminated_instance_is_removed_when_not_found_a_minute_after_it_was_last_seen() {
     let mut world = World::with(instance("terminated", "web", "t3.micro"));
     assert_eq!(world.see(&not_found(159)), Reading::Hint);
     assert_eq!(world.see(&not_found(160)), Reading::Applied);
@@ -452,13 +452,13 @@ fn after_a_restart_an_event_that_was_delayed_over_it_asks_for_a_describe_and_cha
 }
 
 #[test]
-fn a_clock_that_jumped_an_hour_ahead_removes_nobody_and_settles_by_itself() {
+fn a_clock_that_jumped_an_hour_ahead_removes_nothing_and_recovers() {
     let mut world = World::with(instance("running", "web", "t3.micro"));
     world.steady = at(3_800);
     assert!(!world.lacked(3_810), "its last sight cannot be compared with the new time");
     assert_eq!(world.see(&not_found(3_820)), Reading::Hint);
     world.see_with(&assertion(Source::Tool, 3_830_000, "stopping"), RULES, at(3_830));
-    // Back in time: the assertion lies ahead, and orders nothing any more.
+    // Back in time: the assertion is ahead of now and orders nothing.
     world.steady = at(240);
     world.see_with(&describe(250, instance("running", "web", "t3.micro")), RULES, at(250));
     assert_eq!((world.state(), world.provisional()), ("running", false));
@@ -517,7 +517,7 @@ fn a_notice_takes_no_evidence_from_what_was_described() {
 }
 
 #[test]
-fn a_notice_that_was_closed_is_not_opened_by_an_older_event_and_an_expired_one_is_late() {
+fn a_closed_notice_is_not_reopened_by_an_older_event_and_an_expired_one_is_late() {
     let mut world = World::with(instance("running", "web", "t3.micro"));
     assert_eq!(world.see_at(&announcement(160, 300, true), 161), Reading::Applied);
     assert_eq!(world.see_at(&announcement(150, 300, false), 162), Reading::Late);
@@ -527,7 +527,7 @@ fn a_notice_that_was_closed_is_not_opened_by_an_older_event_and_an_expired_one_i
 }
 
 #[test]
-fn a_notice_about_what_is_not_known_is_a_hint() {
+fn a_notice_about_an_unknown_resource_is_a_hint() {
     let mut world = World { swept: true, ..World::default() };
     assert_eq!(world.see_at(&announcement(150, 300, false), 151), Reading::Hint);
     assert!(world.current.is_none());
@@ -573,7 +573,7 @@ proptest! {
         prop_assert_eq!(world.current, current);
     }
 
-    /// Once sources are quiet, a describe sent later than everything decides every group (unless terminated).
+    /// Once sources are quiet, a describe sent after everything else decides every group (unless terminated).
     #[test]
     fn a_later_describe_settles_everything(
         history in prop::collection::vec(any_observation(), 0..12), tag in "[ab]"
@@ -590,9 +590,9 @@ proptest! {
         prop_assert!(notice::of(world.document()).iter().all(|notice| notice.until > at(500)));
     }
 
-    /// Notices come late, twice and in any order, and describes in between: while none has expired, the same ones hold.
+    /// Notices arrive late, twice and in any order, with describes in between: until one expires, the same ones count.
     #[test]
-    fn the_same_notices_hold_in_whatever_order_they_come(
+    fn the_same_notices_count_in_whatever_order_they_arrive(
         notices in prop::collection::vec(any_notice(), 0..8), order in any::<prop::sample::Index>()
     ) {
         let shown = || instance("running", "web", "t3.micro");
@@ -608,7 +608,7 @@ proptest! {
         prop_assert_eq!(worlds[0].document(), worlds[1].document());
     }
 
-    /// A state without a mark was described, and terminated is never left.
+    /// A state that is not provisional was described, and terminated is final.
     #[test]
     fn an_unmarked_state_was_described(history in prop::collection::vec(any_observation(), 0..16)) {
         let mut world = World { swept: true, ..World::default() };
