@@ -1,10 +1,9 @@
-//! Notifications in, records out: all that wait are committed together, and each knows whether it came before.
+//! Turns notifications into records: all waiting ones are committed together, and repeats are recognised.
 //!
-//! A commit costs a sync of the disk, whatever it holds, so what several receivers brought meanwhile goes into one. Whoever
-//! asked is told when all of its own is durable. A repeat changes nothing: ids of what was recorded are stored with the records
-//! ([`crate::store::dedupe`]). Those of notifications that recorded nothing are not stored: every decision is idempotent, so
-//! deciding such a one again records nothing again, unless something else was learned of the resource meanwhile, and then it is
-//! older than that.
+//! Each commit costs one sync of the disk, so the notifications of several receivers go into one. Each caller is answered when all
+//! of its own are durable. A repeat changes nothing: the ids of recorded notifications are stored with the records
+//! ([`crate::store::dedupe`]). Ids of notifications that recorded nothing are not stored: deciding such a one again records nothing
+//! again, and if something newer was learned about the resource meanwhile, it is older than that.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
@@ -18,28 +17,28 @@ use super::{Chunk, Ingest, IngestError, Ledger, MAX_ROWS, MAX_WORK};
 use crate::model::text::shown;
 use crate::model::{Called, Cause, Event, Notification, ResourceId, Timestamp};
 
-/// A notification that waits, and the number of its asker.
+/// A waiting notification, and the number of its caller.
 type Waiting = (usize, Notification);
 
-/// What became of one, and the number of its asker.
+/// The result of a notification, and the number of its caller.
 type Told = (usize, Taken);
 
-/// A commit of notifications in the making.
+/// A commit of notifications under construction.
 #[derive(Default)]
 struct Group {
     draft: Draft,
     taken: Vec<Told>,
-    /// Ids of those that were recorded.
+    /// The ids of the recorded ones.
     notified: Vec<String>,
-    /// Ids of all.
+    /// The ids of all.
     met: HashSet<String>,
     calls: Vec<(Timestamp, Cause, Vec<ResourceId>)>,
-    /// How many resources the calls are about: each is a row to write.
+    /// How many resources the calls name: each is a row to write.
     called: usize,
 }
 
 impl<L: Ledger> Ingest<L> {
-    /// Records notifications, and those that wait besides.
+    /// Records notifications, together with the waiting ones.
     pub(super) fn notify(&mut self, first: Notifications) {
         let (mut waiting, mut askers) = (VecDeque::new(), Vec::new());
         let mut next = Some(first);
@@ -76,7 +75,7 @@ impl<L: Ledger> Ingest<L> {
                         continue;
                     }
                     let error = Arc::new(error);
-                    // After a failure of the store itself the others would only meet the same.
+                    // After a failure of the store itself, the others would fail the same way.
                     for (asker, _) in decided.into_iter().chain(std::mem::take(&mut waiting)) {
                         if let Some((_, told)) = askers.get_mut(asker) {
                             *told = Err(IngestError::Together(Arc::clone(&error)));
@@ -89,13 +88,13 @@ impl<L: Ledger> Ingest<L> {
             }
         }
         for (done, told) in askers {
-            // The asker may have gone: what is recorded stands all the same.
+            // The caller may have gone: the records stay.
             drop(done.send(told));
         }
         self.share();
     }
 
-    /// Decides from the front of `waiting`, at most `most`, until a commit is full, and commits it. What was looked at is in
+    /// Decides from the front of `waiting`, at most `most`, until a commit is full, and commits it. Decided ones are moved to
     /// `decided`.
     fn commit_group(
         &mut self,
@@ -133,7 +132,7 @@ impl<L: Ledger> Ingest<L> {
         Ok(())
     }
 
-    /// Decides what a notification means.
+    /// Decides a notification.
     fn weigh(&self, group: &mut Group, view: &L::View, notification: Notification) -> Result<Taken, IngestError> {
         let Notification { event_id, observations, called } = notification;
         if !group.met.insert(event_id.clone()) || view.is_notified(&event_id)? {
@@ -157,7 +156,7 @@ impl<L: Ledger> Ingest<L> {
             early |= self.decide(&mut group.draft, view, observation, &cause)?;
         }
         if early {
-            // What it does to resources that are known is decided again, to the same, when it comes again.
+            // When it is delivered again, its effect on known resources is decided again, with the same result.
             return Ok(Taken::Unknown);
         }
         if group.draft.entries.len() == before {

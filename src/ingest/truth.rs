@@ -1,9 +1,8 @@
-//! The model test: random programs of what AWS does, what of it is seen, and what goes wrong, run through the real writer
-//! loop and held against a plain history of what AWS held when.
+//! The model test: random programs of AWS's changes, of what is seen of them, and of faults run through the real writer loop, and
+//! the result is compared with a plain history of AWS.
 //!
-//! [`aws`] is that history, [`book`] a store in memory (a share of the programs runs on the real one), [`program`] the steps,
-//! [`runner`] carries them out and checks after every one. Failures that were found and mended are programs of their own in
-//! [`found`].
+//! [`aws`] is that history, [`book`] a store in memory (some programs use the real one), [`program`] the steps; [`runner`] carries
+//! them out and checks after each one. Failures that were found and fixed are programs of their own in [`found`].
 //!
 //! `MUSTER_PROGRAMS` and `MUSTER_PROGRAMS_ON_DISK` set how many programs run; the long run is
 //!
@@ -30,7 +29,7 @@ use program::{Step, any_program};
 use runner::Runner;
 use shelf::{Disk, Shelf};
 
-/// Runs one program; the violated invariant, if any.
+/// Runs one program; returns the violated invariant, if any.
 fn run<S: Shelf>(shelf: &S, steps: &[Step]) -> Result<(), String> {
     let outcome = catch_unwind(AssertUnwindSafe(|| {
         let mut runner = Runner::new(shelf);
@@ -45,7 +44,7 @@ fn run<S: Shelf>(shelf: &S, steps: &[Step]) -> Result<(), String> {
     })
 }
 
-/// Runs `programs` random programs, on as many threads as there are cores; panics with the shortest one that fails.
+/// Runs `programs` random programs, with one thread per core; panics with the shortest one that fails.
 fn run_many<S: Shelf>(shelf: impl Fn() -> S + Sync, programs: u32) {
     let threads = u32::try_from(thread::available_parallelism().map_or(1, usize::from)).unwrap_or(1);
     thread::scope(|scope| {
@@ -58,7 +57,7 @@ fn run_many<S: Shelf>(shelf: impl Fn() -> S + Sync, programs: u32) {
                 let rng = if programs > 50_000 {
                     TestRng::from_seed(RngAlgorithm::ChaCha, &seed)
                 } else {
-                    // The bounded run draws other programs each time; a failure prints what it needs to be repeated.
+                    // The short run draws different programs each time; a failure prints what is needed to repeat it.
                     TestRng::from_seed(RngAlgorithm::ChaCha, &fresh_seed())
                 };
                 let outcome = TestRunner::new_with_rng(config, rng)

@@ -32,9 +32,9 @@ fn last(world: &World) -> Recorded {
     world.records().pop().expect("a record")
 }
 
-// The time that deciding takes does not pass, so that nothing ends a commit early.
+// Time stands still while deciding, so no commit ends early.
 #[tokio::test(start_paused = true)]
-async fn what_waits_is_one_commit_and_each_asker_is_told_of_its_own() {
+async fn waiting_notifications_are_one_commit_and_each_caller_gets_its_own_results() {
     let dir = tempfile::tempdir().expect("a directory");
     let (mut ingest, handle, store) = still(&dir);
     let names: Vec<String> = (0..40).map(|n| format!("i-{n}")).collect();
@@ -72,7 +72,7 @@ async fn a_repeat_changes_nothing_also_after_a_restart_and_after_another_change(
     let dir = tempfile::tempdir().expect("a directory");
     let world = World::open(&dir);
     world.sweep(100, &[("i-1", instance("running", "t3.micro"))]).await;
-    // Within one second an assertion may follow another: only its id tells a repeat of the first from a third.
+    // Within one second an assertion may follow another: only the id shows that the repeated one is not a third.
     let stopped = [told("e-1", "i-1", "stopping", 200), told("e-2", "i-1", "stopped", 200)];
     let started = told("e-3", "i-1", "pending", 200);
     for event in stopped.iter().chain([&started]) {
@@ -89,7 +89,7 @@ async fn a_repeat_changes_nothing_also_after_a_restart_and_after_another_change(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_notification_that_says_nothing_new_leaves_no_trace() {
+async fn a_notification_without_news_leaves_no_trace() {
     let dir = tempfile::tempdir().expect("a directory");
     let world = World::open(&dir);
     world.sweep(100, &[("i-1", instance("running", "t3.micro"))]).await;
@@ -105,7 +105,7 @@ async fn a_notification_that_says_nothing_new_leaves_no_trace() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_call_is_recorded_once_with_targets_that_are_not_known_and_is_the_cause_of_what_a_describe_shows_next() {
+async fn a_call_is_recorded_once_with_unknown_targets_and_causes_what_the_next_describe_shows() {
     let dir = tempfile::tempdir().expect("a directory");
     let world = World::open(&dir);
     world.sweep(100, &[("i-1", instance("running", "t3.micro")), ("i-3", instance("running", "t3.micro"))]).await;
@@ -130,7 +130,7 @@ async fn a_call_is_recorded_once_with_targets_that_are_not_known_and_is_the_caus
     let causes: Vec<Cause> = world.records().into_iter().rev().take(3).map(|record| record.cause).collect();
     let call = || caused_by("e-1", "ModifyInstanceAttribute");
     assert_eq!(causes, [Cause::Refresh, Cause::Refresh, call()], "nobody called about i-3, nor to make i-2");
-    // From here on i-1 was looked at after the call.
+    // From here on, i-1 was looked at after the call.
     let seen = vec![shown("i-1", "t3.micro", 220)];
     world.handle.observe(Lane::Refresh, seen, Cause::Refresh).await.expect("recorded");
     assert_eq!(last(&world).cause, Cause::Refresh);
@@ -138,7 +138,7 @@ async fn a_call_is_recorded_once_with_targets_that_are_not_known_and_is_the_caus
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_change_is_not_laid_to_a_call_that_cannot_have_made_it_nor_to_one_of_several_callers() {
+async fn a_change_is_not_attributed_to_a_call_that_cannot_have_made_it_nor_to_one_of_several_callers() {
     let dir = tempfile::tempdir().expect("a directory");
     let world = World::open(&dir);
     let all = |size: &str| ["i-1", "i-2", "i-3"].map(|name| (name, instance("running", size)));
@@ -166,7 +166,7 @@ async fn a_change_is_not_laid_to_a_call_that_cannot_have_made_it_nor_to_one_of_s
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_several_calls_the_first_made_a_resource_and_the_last_removed_it_as_long_as_they_are_recent() {
+async fn the_first_of_several_recent_calls_created_a_resource_and_the_last_removed_it() {
     let dir = tempfile::tempdir().expect("a directory");
     let world = World::open(&dir);
     world.sweep(100, &[]).await;
@@ -186,7 +186,7 @@ async fn of_several_calls_the_first_made_a_resource_and_the_last_removed_it_as_l
     assert_eq!(record.event, Event::Removed { id: id("i-1"), at: at(700) });
     assert_eq!(record.cause, caused_by("e-4", "TerminateInstances"));
 
-    // A call that AWS tells of much later is still recorded, and no cause of what is seen later yet.
+    // A call that CloudTrail reports much later is still recorded, but is not the cause of later observations.
     world.handle.notify(vec![called("e-5", "RunInstances", vec![id("i-2")], 800)]).await.expect("recorded");
     world.advance(301);
     world.handle.notify(vec![called("e-6", "RunInstances", vec![id("i-9")], 800)]).await.expect("recorded");

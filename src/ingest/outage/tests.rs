@@ -1,6 +1,6 @@
-//! The loop on a disk that fails: at every call, once and for a while, with nothing left on it, and for good.
+//! The loop on a disk that fails: at every call, once and for a while, when full, and for good.
 //!
-//! `MUSTER_FAULTS` says how many of the calls of a run are made to fail in each way; `all` is possible.
+//! `MUSTER_FAULTS` sets how many of the calls of a run are made to fail in each way, or `all`.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -16,7 +16,7 @@ use crate::store::verify::fold_log;
 use crate::store::{Matcher, Options, Store};
 
 fn options(dir: &tempfile::TempDir, disk: &Memory) -> Options {
-    // A cache so small that reads reach the disk.
+    // The cache is so small that reads reach the disk.
     Options { cache_bytes: 16 << 10, disk: std::sync::Arc::new(disk.clone()), ..Options::new(dir.path(), project) }
 }
 
@@ -38,11 +38,11 @@ struct Acknowledged {
     finished: usize,
 }
 
-/// Sweeps until one ends well, as the poller does.
+/// Sweeps until one completes, as the poller does.
 async fn swept(world: &World, second: &mut i64, items: &[String], size: &str) {
     *second += 100;
     loop {
-        // Never later than the clock says.
+        // Never later than the clock.
         *second += 1;
         let items: Vec<_> = items.iter().map(|name| (name.as_str(), instance("running", size))).collect();
         world.sweep(*second, &items).await;
@@ -56,7 +56,7 @@ async fn swept(world: &World, second: &mut i64, items: &[String], size: &str) {
     }
 }
 
-/// Everything that writes: sweeps, events that come again until they are taken, a tool's call, a removal.
+/// All kinds of writes: sweeps, events that are repeated until they are accepted, a tool's call, a removal.
 async fn work(world: &World, size: &str) -> Acknowledged {
     let mut done = Acknowledged::default();
     let mut second = 0;
@@ -66,7 +66,7 @@ async fn work(world: &World, size: &str) -> Acknowledged {
         second += 1;
         let event = told(name, size, second);
         loop {
-            // A queue gives the same event again and again, until it is told to forget it.
+            // A queue delivers the same event again until it is deleted.
             let told = world.handle.notify(vec![event.clone()]).await;
             match told.as_deref() {
                 Ok([Taken::Applied(seq)]) => {
@@ -83,7 +83,7 @@ async fn work(world: &World, size: &str) -> Acknowledged {
         done.states.push((name.clone(), "stopped"));
     }
     for name in &names[4..6] {
-        // A tool whose call is not recorded does not call AWS, and its client asks again.
+        // A tool whose call is not recorded does not call AWS, and its client repeats the request.
         let action = loop {
             match world.handle.begin("stop_instance", vec![id(name)]).await {
                 Ok(action) => break action,
@@ -113,7 +113,7 @@ async fn work(world: &World, size: &str) -> Acknowledged {
     done
 }
 
-/// Reads until told to stop; what it reads is whole, or an error that may pass.
+/// Reads until stopped; every read is complete, or an error that may pass.
 fn read(store: &Store, stop: &AtomicBool) -> u64 {
     let mut failed = 0;
     while !stop.load(Ordering::Acquire) {
@@ -132,8 +132,8 @@ fn read(store: &Store, stop: &AtomicBool) -> u64 {
     failed
 }
 
-/// One run of all work with the given faults (counted from the end of opening), and everything that must hold after it. Returns
-/// how many calls it made, and how many failed.
+/// One run of all work with the given faults (counted from the end of opening), and everything that must hold afterwards. Returns
+/// the number of calls and of failures.
 fn run(size: &str, faults: Option<Faults>) -> (u64, u64) {
     let dir = tempfile::tempdir().unwrap();
     let disk = Memory::default();
@@ -150,7 +150,7 @@ fn run(size: &str, faults: Option<Faults>) -> (u64, u64) {
         };
         let done = timeout(Duration::from_mins(1), work(&world, size)).await.expect("all work is done");
         disk.fail(None);
-        // Whatever failed last is mended by now, or about to be.
+        // Whatever failed last is repaired by now, or soon will be.
         world.store.health().wait_for(crate::store::Health::is_well).await.unwrap();
         stop.store(true, Ordering::Release);
         reader.join().unwrap();
@@ -193,7 +193,7 @@ fn picked(calls: u64, by_default: u64) -> Vec<u64> {
     (0..calls).step_by(usize::try_from(step).unwrap()).collect()
 }
 
-/// Runs with `most` faults of one kind in a row, from many places on.
+/// Runs with `most` faults of one kind in a row, starting at many calls.
 fn faulty(name: &str, by_default: u64, most: u64, calls: &'static [Call], kind: std::io::ErrorKind) {
     let (all, _) = run("t3.micro", None);
     let picked = picked(all, by_default);
@@ -237,7 +237,7 @@ fn the_file_may_find_no_space_to_grow_and_nothing_is_lost() {
 
 /// The disk fails between the request of a tool and its end, for longer than a tool waits.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_aws_did_while_the_disk_failed_is_recorded_when_it_works_again_and_nothing_more_is_begun() {
+async fn what_aws_did_while_the_disk_failed_is_recorded_afterwards_and_no_new_call_begins() {
     let dir = tempfile::tempdir().unwrap();
     let disk = Memory::default();
     let world = World::with(options(&dir, &disk));
@@ -265,10 +265,10 @@ async fn what_aws_did_while_the_disk_failed_is_recorded_when_it_works_again_and_
     world.close().await;
 }
 
-/// The file opens and reads, but does not grow, as where a quota or a limit on the size of files is reached that the free space of
-/// the file system does not show.
+/// The file can be opened and read, but cannot grow, as with a quota or a limit on file sizes that the free space of the file
+/// system does not show.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_tool_whose_record_finds_no_space_to_grow_is_refused_in_time_and_the_disk_left_in_peace() {
+async fn a_tool_whose_record_has_no_space_is_refused_in_time_without_hammering_the_disk() {
     let dir = tempfile::tempdir().unwrap();
     let disk = Memory::default();
     let world = World::with(options(&dir, &disk));

@@ -1,4 +1,4 @@
-//! A store in memory: the fold of its records, and nothing else.
+//! A store in memory: only the fold of its records.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,7 +10,7 @@ use crate::model::known::fold;
 use crate::model::{Current, Event, Kind, Recorded, ResourceId, Scope, Seq, Timestamp};
 use crate::store::{Batch, CommitError, Committed, Fingerprint, ReadError, Touched, Watermark, What, recoded};
 
-/// The records, and what they amount to. Clones are the same book.
+/// The records, and their fold. Clones share the book.
 #[derive(Clone, Default)]
 pub(super) struct Book(Rc<RefCell<Pages>>);
 
@@ -49,12 +49,12 @@ impl Book {
         book.records[usize::try_from(from.0.saturating_sub(1)).unwrap()..].to_vec()
     }
 
-    /// Everything current.
+    /// The current state of everything.
     pub(super) fn all(&self) -> Vec<(ResourceId, Current)> {
         self.0.borrow().current.iter().map(|(id, (current, _))| (id.clone(), current.clone())).collect()
     }
 
-    /// The book as it is read again after a restart: every record through its stored form, folded anew.
+    /// The book as read after a restart: every record is encoded and decoded, and folded again.
     pub(super) fn reopened(&self) -> Result<Book, String> {
         let before = self.0.borrow();
         let mut pages =

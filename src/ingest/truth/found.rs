@@ -1,4 +1,4 @@
-//! Programs that once ended in an untruth, as short as they could be made.
+//! Programs that once led to an untrue answer, made as short as possible.
 
 use super::book::Book;
 use super::program::Step;

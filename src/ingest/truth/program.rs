@@ -2,8 +2,8 @@
 
 use proptest::prelude::*;
 
-/// One thing that happens. Numbers choose among what there is at that moment, so that every program makes sense and every
-/// part of one does, too.
+/// One thing that happens. Numbers choose among what exists at that moment, so that every program, and every part of one, makes
+/// sense.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Step {
     /// Time passes, in seconds.
@@ -21,9 +21,9 @@ pub(super) enum Step {
         tags: u8,
     },
     Resize(u8),
-    /// Resources that were always there are deleted all at once.
+    /// Resources that always existed are deleted all at once.
     DeleteMany,
-    /// An event arrives; `again` leaves it to arrive once more.
+    /// An event arrives; with `again` it will arrive once more.
     Deliver {
         which: u8,
         again: bool,
@@ -32,8 +32,8 @@ pub(super) enum Step {
     Repeat(u8),
     /// An event never arrives.
     Lose(u8),
-    /// A listing begins, asks for a page, gets it; goes on to its end; or is given up. Answers lag by seconds, lack all tags
-    /// (of two thirds) or some resources (`hide`: one in four; nearly all of them with `blind`).
+    /// A listing starts, requests a page, gets it, runs to its end, or is given up. Answers lag by seconds, lack all tags (of two
+    /// thirds) or some resources (`hide`: one in four; `blind`: nearly all).
     Sweep,
     Ask {
         lag: u8,
@@ -46,13 +46,13 @@ pub(super) enum Step {
         lag: u8,
     },
     GiveUp,
-    /// Due ids are asked for; the answer arrives.
+    /// Due ids are described; the answer arrives.
     Refresh {
         lag: u8,
         fails: bool,
     },
     Answer,
-    /// A tool starts or stops an instance; AWS's answer is written down.
+    /// A tool starts or stops an instance; AWS's answer is recorded.
     Tool {
         which: u8,
         on: bool,
@@ -62,13 +62,13 @@ pub(super) enum Step {
     Restart {
         kill: bool,
     },
-    /// The clock is wrong from now on, by so many seconds.
+    /// From now on the clock is wrong by this many seconds.
     Jump(i16),
     /// A new version of the mapping.
     Remap,
 }
 
-/// A program, with and without the step that begins with many resources.
+/// A program, with or without the step that starts with many resources.
 pub(super) fn any_program() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(any_step(), 1..60)
 }

@@ -23,14 +23,14 @@ use crate::model::{
 use crate::notify::ChangeHub;
 use crate::source::refresh::queue::{Pushed, Queue};
 
-/// The true time at which programs begin.
+/// The true time at which programs start.
 const BEGIN: Millis = 1_000_000_000;
-/// No answer lags more, in milliseconds.
-const MOST_LAG: Millis = 5_000;
-/// Resources that were always there.
+/// The maximum lag of an answer, in milliseconds.
+const MAX_LAG: Millis = 5_000;
+/// The number of resources that always existed.
 const HERD: u32 = 56;
 
-/// AWS's time as the process tells it: the true time, unless it is wrong.
+/// AWS's time as the process sees it: the true time, unless it is wrong.
 struct Watch {
     now: AtomicI64,
     steady: AtomicI64,
@@ -46,13 +46,13 @@ impl Clock for Watch {
     }
 }
 
-/// An answer on its way: when it was asked for, by the process's clock, and what it says.
+/// An answer on its way: its request time by the process's clock, and its content.
 struct Described {
     page: Page,
     missing: Vec<Arc<str>>,
 }
 
-/// A listing under way: two pages, each of the ids of one parity.
+/// A listing under way: two pages, each with the ids of one parity.
 #[derive(Default)]
 struct Listing {
     asked: u8,
@@ -68,7 +68,7 @@ pub(super) struct Runner<'s, S: Shelf> {
     aws: Aws,
     now: Millis,
     offset: Millis,
-    /// Whether the clock was ever wrong: then times say nothing any more.
+    /// Whether the clock was ever wrong: then times prove nothing any more.
     jumped: bool,
     mapping: u16,
     clock: Arc<Watch>,
@@ -76,22 +76,22 @@ pub(super) struct Runner<'s, S: Shelf> {
     handle: Handle,
     wanted: WantedReceiver,
     queue: Queue,
-    /// A sweep was asked for in place of too many refreshes.
+    /// A sweep was requested instead of too many refreshes.
     due: bool,
     listing: Option<Listing>,
     refresh: Option<Described>,
     tools: VecDeque<(ActionId, String, Timestamp, &'static str)>,
     slots: Vec<String>,
     seq: Seq,
-    /// Events that were delivered, and the ids of those that were recorded.
+    /// Delivered events, and the ids of the recorded ones.
     past: Vec<Notice>,
     recorded: BTreeSet<String>,
     dead: BTreeSet<Arc<str>>,
     removed: BTreeSet<Arc<str>>,
     herd: bool,
-    /// The last complete listing lacked some.
+    /// The last complete listing lacked some resources.
     hid: bool,
-    /// Some lost their tags since the last complete listing that lost none.
+    /// Some resources lost their tags since the last complete listing that lost none.
     lost: bool,
 }
 
@@ -140,7 +140,7 @@ impl<'s, S: Shelf> Runner<'s, S> {
     }
 
     pub(super) fn step(&mut self, step: Step) -> Checked {
-        // No two things happen at the same moment, or what was true between them never was.
+        // No two things happen at the same moment, otherwise the state between them was never true.
         self.wait(1);
         match step {
             Step::Wait(seconds) => self.wait(Millis::from(seconds) * 1000 + 370),
@@ -162,7 +162,7 @@ impl<'s, S: Shelf> Runner<'s, S> {
             Step::Resize(which) => self.with(which, Aws::resize),
             Step::DeleteMany if self.herd => (0..HERD).for_each(|n| self.aws.delete(&format!("h-{n}"), self.now)),
             Step::DeleteMany => {
-                // The first time it makes them, so that only programs that use them carry them along.
+                // The first use creates them, so that only programs that use them carry them along.
                 self.herd = true;
                 (0..HERD).for_each(|n| self.aws.found(format!("h-{n}")));
             }
@@ -196,7 +196,7 @@ impl<'s, S: Shelf> Runner<'s, S> {
         self.check()
     }
 
-    /// Ends all faults; after two complete sweeps and 90 s what is served is what AWS holds.
+    /// Ends all faults; after two complete sweeps and 90 s, what is served equals what AWS holds.
     pub(super) fn settle(&mut self) -> Checked {
         if self.offset != 0 {
             self.jump(0);
@@ -204,7 +204,7 @@ impl<'s, S: Shelf> Runner<'s, S> {
         self.aws.notices.clear();
         self.listing = None;
         let calm = self.now;
-        // What was dated by a clock that ran ahead counts as recent for as much longer.
+        // What a clock dated ahead counts as recent for that much longer.
         for _ in 0..if self.jumped { 4 } else { 1 } {
             self.sweep();
             self.finish(0);
@@ -223,7 +223,7 @@ impl<'s, S: Shelf> Runner<'s, S> {
                     return Err(format!("in the end {id} is served as {known:?}, and AWS holds {held:?}"));
                 }
                 (Some(held), None) => return Err(format!("in the end {id} is not served, and AWS holds {held:?}")),
-                // What AWS forgot since then goes a minute after it was seen last.
+                // What AWS forgot since then is removed a minute after it was last seen.
                 (None, Some(known)) if self.aws.at(id, calm).is_none() => {
                     return Err(format!("in the end {id} is served as {known:?}, and AWS does not hold it"));
                 }
@@ -234,7 +234,7 @@ impl<'s, S: Shelf> Runner<'s, S> {
         self.check()
     }
 
-    /// Time passes, and whoever is wanted is asked for; each round takes three seconds.
+    /// Time passes, and wanted ids are described; each round takes three seconds.
     fn refreshes(&mut self, rounds: usize) -> Checked {
         for _ in 0..rounds {
             self.wait(3_000);
@@ -275,21 +275,21 @@ impl<'s, S: Shelf> Runner<'s, S> {
     }
 
     fn deliver(&mut self, notice: &Notice) -> Checked {
-        // Events know seconds.
+        // Events have a precision of seconds.
         let at = Timestamp::from_millis(notice.at / 1000 * 1000);
         let seen = match &notice.news {
             News::State(state) => Seen::StateAsserted(state_value(state)),
             News::Tags { tags, version } => Seen::TagsAsserted { tags: tags_value(tags), version: *version },
         };
         let observation = Observation { source: Source::Notification, at, id: resource(&notice.id), seen };
-        // Nothing happens at the same moment, and a notice is of one group.
+        // Nothing happens at the same moment, and a notice is about one group.
         let event_id = format!("{}-{}", notice.at, matches!(notice.news, News::State(_)));
         let before = self.ingest.as_ref().map(|ingest| ingest.ledger().view().map(|view| view.seq()));
         let before = before.and_then(Result::ok).unwrap_or_default();
         let (done, mut outcome) = oneshot::channel();
         let notification = Notification { event_id: event_id.clone(), observations: vec![observation], called: None };
         if let Some(ingest) = &mut self.ingest {
-            // A queue may give the same event twice at once.
+            // A queue may deliver the same event twice at once.
             let notifications = vec![notification.clone(), notification];
             ingest.notify(Notifications { notifications, done });
         }
@@ -300,7 +300,7 @@ impl<'s, S: Shelf> Runner<'s, S> {
             [Taken::Applied(seq), Taken::Repeated] if !known && seq > before => {
                 self.recorded.insert(event_id);
             }
-            // Where deciding took too long for one commit, the second is decided again.
+            // If deciding took too long for one commit, the second is decided again.
             [Taken::Unchanged, Taken::Repeated | Taken::Unchanged] if !known => {}
             _ => return Err(format!("{event_id} was {taken:?}, and {} before", if known { "known" } else { "new" })),
         }
@@ -324,10 +324,10 @@ impl<'s, S: Shelf> Runner<'s, S> {
         }
         let parity = usize::from(asked);
         let seen = self.now - Millis::from(lag) * 1000;
-        // Two listings in a row that lack the same resource are the proof that it is gone: AWS never errs twice so. But a
-        // listing that is blind to most may come any number of times: the guard is there for it.
+        // Two listings in a row that lack the same resource prove that it is gone: AWS never errs like that twice. But listings
+        // that hide nearly everything may follow each other any number of times: the guard handles them.
         let hide = hide && !self.hid;
-        // Nor does it lose all tags of a resource in two listings, which is the proof that they were taken off.
+        // AWS also never loses all tags of a resource in two listings, which proves that they were removed.
         let tagless = tagless && !self.lost;
         self.lost |= tagless;
         let blind = blind && (0..HERD).all(|n| self.aws.at(&format!("h-{n}"), self.now).is_some());
@@ -339,7 +339,7 @@ impl<'s, S: Shelf> Runner<'s, S> {
             }
             let Some(version) = self.aws.at(id, seen) else { continue };
             let mut version = version.clone();
-            // What was never seen with tags is believed to have none: rule 3 says so, and nobody could tell.
+            // A resource never seen with tags is taken to have none: rule 3 says so, and nobody could know better.
             if tagless && number % 3 > 0 && self.is_tagged(id) {
                 version.tags.clear();
             }

@@ -1,4 +1,4 @@
-//! Where programs keep their records: a book in memory, or a real store.
+//! Where programs keep their records: in memory or in a real store.
 
 use tempfile::TempDir;
 
@@ -8,7 +8,7 @@ use crate::ingest::ledger::View;
 use crate::model::{AccountId, Current, Document, Kind, Recorded, Region, ResourceId, RowFields, Scope, Seq};
 use crate::store::{self, Options, Store, Writer};
 
-/// Where a program's records go, and how they are read again after a restart.
+/// Where a program's records are kept, and how they are read after a restart.
 pub(super) trait Shelf {
     type Ledger: Ledger;
 
@@ -18,7 +18,7 @@ pub(super) trait Shelf {
     fn reopen(&self, before: Self::Ledger) -> Result<Self::Ledger, String>;
     /// The records from `seq` on.
     fn records(&self, ledger: &Self::Ledger, from: Seq) -> Vec<Recorded>;
-    /// Everything current.
+    /// The current state of everything.
     fn all(&self, ledger: &Self::Ledger) -> Vec<(ResourceId, Current)>;
 }
 
