@@ -39,7 +39,7 @@ fn told(subscription: &Subscription) -> Vec<String> {
 }
 
 #[test]
-fn only_the_subscribed_resource_is_told() {
+fn only_the_subscribed_resource_is_reported() {
     let hub = hub();
     let subscription = hub.register(false, vec![instance("i-1")], at(0));
     hub.publish(&committed("Instance", "i-2", What::Changed, false), at(1));
@@ -60,7 +60,7 @@ fn a_status_change_is_a_change_of_the_instance_too() {
 }
 
 #[test]
-fn many_changes_are_told_once_to_a_subscriber_that_was_busy() {
+fn many_changes_are_reported_once_to_a_busy_subscriber() {
     let hub = hub();
     let subscription = hub.register(true, vec![instance("i-1")], at(0));
     for _ in 0..1000 {
@@ -72,7 +72,7 @@ fn many_changes_are_told_once_to_a_subscriber_that_was_busy() {
 }
 
 #[test]
-fn a_change_just_before_registration_is_told() {
+fn a_change_just_before_registration_is_reported() {
     let hub = hub();
     hub.publish(&committed("Instance", "i-1", What::Changed, false), at(10));
     assert_eq!(told(&hub.register(false, vec![instance("i-1")], at(11))), ["ec2://instance/i-1"]);
@@ -81,7 +81,7 @@ fn a_change_just_before_registration_is_told() {
 }
 
 #[test]
-fn more_recent_changes_than_the_ring_holds_tell_everything() {
+fn more_recent_changes_than_the_ring_holds_report_everything() {
     let hub = hub();
     for n in 0..RING {
         hub.publish(&committed("Instance", &format!("i-{n}"), What::Changed, false), at(10));
@@ -90,7 +90,7 @@ fn more_recent_changes_than_the_ring_holds_tell_everything() {
 }
 
 #[test]
-fn what_existed_before_anybody_looked_is_not_told_one_by_one() {
+fn a_baseline_is_not_reported_one_by_one() {
     let hub = hub();
     let summary = (Topic::Summary, "summary".into());
     let subscription = hub.register(true, vec![instance("i-1"), summary], at(0));
