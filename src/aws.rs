@@ -35,15 +35,17 @@ pub mod trail;
 mod trust;
 mod whole;
 
-pub use actions::{ACTIONS, ActionSpec, Answer, CreateSnapshots, CreatedSnapshot, DOCTOR, Done, SETUP, StateChange};
-pub use batch::{Batch, Described};
+pub use actions::{
+    ACTIONS, ActionSpec, CreateSnapshots, CreatedSnapshot, DOCTOR, SETUP, StateChange, WriteAnswer, WriteResult,
+};
+pub use batch::{DescribeResult, IdBatch};
 pub use client::Aws;
 pub use clock::AwsClock;
-pub use error::{AwsError, Details, Trouble};
+pub use error::{AwsError, AwsErrorKind, Details};
 pub use limiter::{CallCount, Priority};
 pub use origin::Origin;
 pub use pinned::Pinned;
-pub use settings::{Regions, Settings};
+pub use settings::{AwsSettings, Regions};
 
 #[cfg(test)]
 pub(crate) mod scripted;

@@ -9,10 +9,10 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::clock::AwsClock;
-use super::error::{AwsError, Call};
+use super::error::{AwsError, CallContext};
 use super::options::Unknown;
 use super::sdk::{Clients, Sdk};
-use super::settings::Settings;
+use super::settings::AwsSettings;
 use super::silence::Silences;
 use super::trail::remembered::Remembered;
 use crate::model::{AccountId, Region, Scope};
@@ -28,10 +28,10 @@ const REREAD_AFTER: Duration = Duration::from_secs(10);
 /// seconds, so that Muster need not be restarted after a repair.
 #[derive(Debug)]
 pub(super) struct Account {
-    pub(super) settings: Settings,
+    pub(super) settings: AwsSettings,
     clock: Arc<AwsClock>,
     sdk: ArcSwap<Sdk>,
-    pub(super) found: Mutex<Found>,
+    pub(super) found: Mutex<AccountFacts>,
     /// The remembered answers of the event history.
     pub(super) trail: Mutex<Remembered>,
     /// When the configuration was read, and whether it has become suspect.
@@ -42,7 +42,7 @@ pub(super) struct Account {
 
 /// What AWS said about an account.
 #[derive(Debug, Default)]
-pub(super) struct Found {
+pub(super) struct AccountFacts {
     /// The account of the credentials, as AWS last named it.
     pub(super) account: Option<AccountId>,
     /// The regions that AWS lists, if all are watched.
@@ -54,7 +54,7 @@ pub(super) struct Found {
 }
 
 impl Account {
-    pub(super) fn new(settings: Settings, sdk: Sdk, clock: Arc<AwsClock>) -> Self {
+    pub(super) fn new(settings: AwsSettings, sdk: Sdk, clock: Arc<AwsClock>) -> Self {
         Account {
             settings,
             clock,
@@ -135,9 +135,9 @@ impl Account {
         error
     }
 
-    pub(super) fn call<'a>(&self, region: Option<&'a Region>, action: &'static str) -> Call<'a> {
+    pub(super) fn call<'a>(&self, region: Option<&'a Region>, action: &'static str) -> CallContext<'a> {
         let sdk = self.loaded();
-        Call { action, region, origin: sdk.seen.get(), bundle: sdk.bundle.clone() }
+        CallContext { action, region, origin: sdk.seen.get(), bundle: sdk.bundle.clone() }
     }
 
     pub(super) fn no_region(&self, action: &'static str) -> AwsError {

@@ -79,16 +79,16 @@ pub const ACTION_TAG: &str = "muster:action";
 
 /// AWS's answer to a call that changes something.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answer<T> {
+pub enum WriteAnswer<T> {
     /// It was done. After a dry run this means that the endpoint ignored `DryRun`.
-    Done(Done<T>),
+    Done(WriteResult<T>),
     /// The dry run would have been allowed. Nothing was done.
     WouldBeAllowed,
 }
 
 /// The result of a call that AWS carried out.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Done<T> {
+pub struct WriteResult<T> {
     /// What happened to the named resources, each once.
     pub result: Vec<T>,
     /// What the answer says about resources that nobody named. It proves nothing about the named ones.
@@ -145,7 +145,11 @@ impl Pinned {
     ///
     /// # Errors
     /// [`AwsError`]; if `perhaps_done` is set, the answer was lost and the call may have happened.
-    pub async fn start_instances(&self, chosen: &Chosen<'_>, dry_run: bool) -> Result<Answer<StateChange>, AwsError> {
+    pub async fn start_instances(
+        &self,
+        chosen: &Chosen<'_>,
+        dry_run: bool,
+    ) -> Result<WriteAnswer<StateChange>, AwsError> {
         const ACTION: &str = "ec2:StartInstances";
         let (clients, admitted) = self.admitted(chosen, ACTION, chosen.ids().len()).await?;
         let call = clients.ec2.start_instances().set_instance_ids(Some(chosen.texts())).dry_run(dry_run);
@@ -164,7 +168,7 @@ impl Pinned {
         chosen: &Chosen<'_>,
         force: bool,
         dry_run: bool,
-    ) -> Result<Answer<StateChange>, AwsError> {
+    ) -> Result<WriteAnswer<StateChange>, AwsError> {
         const ACTION: &str = "ec2:StopInstances";
         let (clients, admitted) = self.admitted(chosen, ACTION, chosen.ids().len()).await?;
         let call = clients.ec2.stop_instances().set_instance_ids(Some(chosen.texts())).dry_run(dry_run);
@@ -183,7 +187,7 @@ impl Pinned {
         &self,
         chosen: &Chosen<'_>,
         request: &CreateSnapshots,
-    ) -> Result<Answer<CreatedSnapshot>, AwsError> {
+    ) -> Result<WriteAnswer<CreatedSnapshot>, AwsError> {
         const ACTION: &str = "ec2:CreateSnapshots";
         let Some(id) = chosen.single() else {
             let call = self.aws.call(chosen.scope(), ACTION);
@@ -228,13 +232,13 @@ impl Pinned {
         &self,
         answer: Result<O, AwsError>,
         sorted: impl FnOnce(O) -> (Vec<T>, Vec<T>),
-    ) -> Result<Answer<T>, AwsError> {
+    ) -> Result<WriteAnswer<T>, AwsError> {
         match answer {
             Ok(output) => {
                 let (result, others) = sorted(output);
-                Ok(Answer::Done(Done { result, others, answered_at: self.aws.clock().now() }))
+                Ok(WriteAnswer::Done(WriteResult { result, others, answered_at: self.aws.clock().now() }))
             }
-            Err(error) if error.class == ErrorClass::DryRun => Ok(Answer::WouldBeAllowed),
+            Err(error) if error.class == ErrorClass::DryRun => Ok(WriteAnswer::WouldBeAllowed),
             Err(error) => Err(error),
         }
     }

@@ -19,14 +19,14 @@ const IDS_PER_CALL: usize = 100;
 /// while let Some(ids) = batch.ask() { batch.answered(ids, describe(&ids).await) }
 /// ```
 #[derive(Debug, Default)]
-pub struct Batch {
+pub struct IdBatch {
     open: Vec<Vec<Arc<str>>>,
-    described: Described,
+    described: DescribeResult,
 }
 
 /// What AWS said about the ids. Each id is in one of the fields.
 #[derive(Debug, Default)]
-pub struct Described {
+pub struct DescribeResult {
     /// The answers with resources, in order of arrival.
     pub answers: Vec<Page>,
     /// The ids that do not exist, according to AWS.
@@ -39,12 +39,12 @@ pub struct Described {
     pub failed: Option<(Vec<Arc<str>>, AwsError)>,
 }
 
-impl Batch {
+impl IdBatch {
     /// A describe of `ids`, at most [`IDS_PER_CALL`] per call.
     #[must_use]
     pub fn new(ids: &[Arc<str>]) -> Self {
         let open = ids.chunks(IDS_PER_CALL).rev().map(<[Arc<str>]>::to_vec).collect();
-        Batch { open, described: Described::default() }
+        IdBatch { open, described: DescribeResult::default() }
     }
 
     /// The ids of the next call; `None` once all are answered or a call has failed.
@@ -76,7 +76,7 @@ impl Batch {
 
     /// Returns what AWS said, once no call is left.
     #[must_use]
-    pub fn described(self) -> Described {
+    pub fn described(self) -> DescribeResult {
         self.described
     }
 
@@ -110,7 +110,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::aws::{Details, Origin, Trouble};
+    use crate::aws::{AwsErrorKind, Details, Origin};
     use crate::model::{BadField, Document, Item, Map, Timestamp, UnreadableItem};
 
     fn not_found(named: &[String]) -> AwsError {
@@ -120,7 +120,7 @@ mod tests {
     fn failure(class: ErrorClass, ids: Vec<String>) -> AwsError {
         AwsError::from(Details {
             class,
-            trouble: Trouble::Answered,
+            kind: AwsErrorKind::Answered,
             code: None,
             message: "made up".to_owned(),
             action: "ec2:DescribeInstances",
@@ -144,7 +144,7 @@ mod tests {
     fn ask(ids: usize, missing: &BTreeSet<usize>, names: bool) -> (BTreeSet<usize>, BTreeSet<usize>, usize) {
         let number = |id: &Arc<str>| id.parse::<usize>().unwrap();
         let all: Vec<Arc<str>> = (0..ids).map(|n| n.to_string().into()).collect();
-        let mut batch = Batch::new(&all);
+        let mut batch = IdBatch::new(&all);
         let mut calls = 0;
         while let Some(asked) = batch.ask() {
             calls += 1;
@@ -157,7 +157,7 @@ mod tests {
             };
             batch.answered(asked, answer);
         }
-        let Described { answers, not_found, silent, unreadable, failed } = batch.described();
+        let DescribeResult { answers, not_found, silent, unreadable, failed } = batch.described();
         assert!(silent.is_empty() && unreadable.is_empty() && failed.is_none());
         let found = answers.iter().flat_map(|listed| &listed.items).map(|item| item.id.parse().unwrap()).collect();
         (found, not_found.iter().map(number).collect(), calls)
@@ -187,7 +187,7 @@ mod tests {
     #[test]
     fn a_not_found_that_names_only_ids_nobody_asked_for_proves_none_of_them_gone() {
         for asked in [ids(&["i-1"]), ids(&["i-1", "i-2", "i-3"])] {
-            let mut batch = Batch::new(&asked);
+            let mut batch = IdBatch::new(&asked);
             let first = batch.ask().unwrap();
             batch.answered(first, Err(not_found(&["i-9".to_owned()])));
             assert_eq!(batch.ask(), None, "asking again would not make it about them");
@@ -198,7 +198,7 @@ mod tests {
 
     #[test]
     fn other_ids_in_a_message_are_not_taken_for_the_resource() {
-        let mut batch = Batch::new(&ids(&["i-1"]));
+        let mut batch = IdBatch::new(&ids(&["i-1"]));
         let asked = batch.ask().unwrap();
         batch.answered(asked, Err(not_found(&["us-east-1".to_owned(), "vpc-12345678".to_owned()])));
         assert_eq!(batch.described().not_found, ids(&["i-1"]));
@@ -206,7 +206,7 @@ mod tests {
 
     #[test]
     fn an_id_that_an_answer_omits_is_neither_present_nor_gone() {
-        let mut batch = Batch::new(&ids(&["i-1", "i-2"]));
+        let mut batch = IdBatch::new(&ids(&["i-1", "i-2"]));
         let asked = batch.ask().unwrap();
         batch.answered(asked, Ok(listed(&ids(&["i-2", "i-7"]))));
         let described = batch.described();
@@ -215,11 +215,11 @@ mod tests {
 
     #[test]
     fn an_id_with_an_unreadable_description_does_not_count_as_omitted() {
-        let mut batch = Batch::new(&ids(&["i-1", "i-2", "i-3"]));
+        let mut batch = IdBatch::new(&ids(&["i-1", "i-2", "i-3"]));
         let asked = batch.ask().unwrap();
         let bad = UnreadableItem { id: Some("i-1".into()), fields: vec![BadField::missing("launchTime")] };
         batch.answered(asked, Ok(Page { unreadable: vec![bad], ..listed(&ids(&["i-2"])) }));
-        let Described { silent, unreadable, .. } = batch.described();
+        let DescribeResult { silent, unreadable, .. } = batch.described();
         assert_eq!(unreadable, [("i-1".into(), "launchTime is missing".to_owned())]);
         assert_eq!(silent, ids(&["i-3"]));
     }
@@ -227,7 +227,7 @@ mod tests {
     #[test]
     fn a_failure_keeps_earlier_answers_and_names_all_unanswered_ids() {
         let all: Vec<Arc<str>> = (0..250).map(|n| n.to_string().into()).collect();
-        let mut batch = Batch::new(&all);
+        let mut batch = IdBatch::new(&all);
         let first = batch.ask().unwrap();
         assert_eq!(first, all[..100], "in order, a hundred at a time");
         batch.answered(first.clone(), Ok(listed(&first)));

@@ -32,7 +32,7 @@ const TARGETS_PER_CALL: usize = 100;
 
 /// A rule to put on the default bus.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rule {
+pub struct RuleInput {
     /// Its name.
     pub name: String,
     /// Its event pattern, as JSON text of at most 4,096 characters.
@@ -60,7 +60,7 @@ pub struct RuleState {
 
 /// A target of a rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Target {
+pub struct RuleTarget {
     /// Its id within the rule.
     pub id: String,
     /// Where the events go.
@@ -89,7 +89,7 @@ impl Aws {
     ///
     /// # Errors
     /// [`AwsError`].
-    pub async fn put_rule(&self, scope: &Scope, rule: &Rule) -> Result<String, AwsError> {
+    pub async fn put_rule(&self, scope: &Scope, rule: &RuleInput) -> Result<String, AwsError> {
         let tags = tags(&rule.tags);
         let answer = self.on_bus(scope, PUT_RULE, |bus| {
             let call = bus.put_rule().name(&rule.name).event_pattern(&rule.pattern).description(&rule.description);
@@ -165,7 +165,7 @@ impl Aws {
     ///
     /// # Errors
     /// [`AwsError`], with [`ErrorClass::NotFound`] if there is no such rule.
-    pub async fn targets(&self, scope: &Scope, rule: &str) -> Result<Vec<Target>, AwsError> {
+    pub async fn targets(&self, scope: &Scope, rule: &str) -> Result<Vec<RuleTarget>, AwsError> {
         let (mut targets, mut next) = (Vec::new(), None);
         loop {
             let answer = self.on_bus(scope, TARGETS, |bus| {
@@ -302,8 +302,8 @@ fn entry(event: &CustomEvent) -> PutEventsRequestEntry {
     entry.detail(&event.detail).build()
 }
 
-fn target(target: eventbridge::types::Target) -> Target {
-    Target {
+fn target(target: eventbridge::types::Target) -> RuleTarget {
+    RuleTarget {
         shaped: target.input.is_some() || target.input_path.is_some() || target.input_transformer.is_some(),
         dead_letter_arn: target.dead_letter_config.and_then(|config| config.arn),
         id: target.id,

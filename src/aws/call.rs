@@ -7,8 +7,8 @@ use aws_sdk_ec2::error::{ProvideErrorMetadata, SdkError};
 use tokio::time::sleep;
 
 use super::Aws;
-use super::error::{AwsError, Call, Trouble};
-use super::limiter::{Admitted, Outcome, Priority};
+use super::error::{AwsError, AwsErrorKind, CallContext};
+use super::limiter::{Admitted, CallOutcome, Priority};
 use super::sdk::Clients;
 use crate::model::{Clock, ErrorClass, Scope, Timestamp};
 
@@ -24,7 +24,7 @@ impl Aws {
     }
 
     /// A call for a scope, for an error's text.
-    pub(super) fn call<'a>(&self, scope: &'a Scope, action: &'static str) -> Call<'a> {
+    pub(super) fn call<'a>(&self, scope: &'a Scope, action: &'static str) -> CallContext<'a> {
         self.account_of(scope).call(Some(&scope.region), action)
     }
 
@@ -46,7 +46,7 @@ impl Aws {
             let sent_at = self.0.clock.now();
             match self.finished(admitted, scope, action, send().await) {
                 // A sweep repeats it by itself, and meanwhile reports what AWS does not answer.
-                Err(error) if priority == Priority::Sweep && error.trouble == Trouble::TimedOut => return Err(error),
+                Err(error) if priority == Priority::Sweep && error.kind == AwsErrorKind::TimedOut => return Err(error),
                 Err(error) if attempt < ATTEMPTS && error.class.is_passing() => {
                     tracing::debug!(%error, attempt, "asked again");
                     attempt += 1;
@@ -73,9 +73,9 @@ impl Aws {
             self.account_of(scope).answered(&scope.region);
         }
         admitted.finished(match answer.as_ref().map_err(|error| error.class) {
-            Ok(_) | Err(ErrorClass::NotFound | ErrorClass::DryRun) => Outcome::Answered,
-            Err(ErrorClass::Throttled) => Outcome::Throttled,
-            Err(ErrorClass::Denied | ErrorClass::Transient | ErrorClass::Fatal) => Outcome::Failed,
+            Ok(_) | Err(ErrorClass::NotFound | ErrorClass::DryRun) => CallOutcome::Answered,
+            Err(ErrorClass::Throttled) => CallOutcome::Throttled,
+            Err(ErrorClass::Denied | ErrorClass::Transient | ErrorClass::Fatal) => CallOutcome::Failed,
         });
         answer
     }

@@ -9,18 +9,18 @@ use super::limiter::{CallCount, Limiter};
 use super::origin::Origin;
 use super::profiles::FileFault;
 use super::sdk::Sdk;
-use super::settings::Settings;
+use super::settings::AwsSettings;
 use crate::model::{Region, Scope, SharedClock};
 
 /// A connection to AWS. Clones share clients, limits and clock.
 ///
 /// Every call is for a [`Scope`]: its account picks the credentials, its region the endpoint.
 #[derive(Clone, Debug)]
-pub struct Aws(pub(super) Arc<Connection>);
+pub struct Aws(pub(super) Arc<SharedConnection>);
 
 /// What the clones of an [`Aws`] share.
 #[derive(Debug)]
-pub(super) struct Connection {
+pub(super) struct SharedConnection {
     pub(super) clock: Arc<AwsClock>,
     pub(super) limiter: Limiter,
     pub(super) accounts: Accounts<Account>,
@@ -31,16 +31,16 @@ impl Aws {
     ///
     /// If no region is in the settings, environment or profile, this asks the instance metadata service, which can take a few
     /// seconds where there is none.
-    pub async fn load(settings: Settings) -> Self {
+    pub async fn load(settings: AwsSettings) -> Self {
         let clock = Arc::new(AwsClock::default());
         let sdk = Sdk::load(&settings, &clock).await;
         Aws::new(settings, sdk, clock)
     }
 
-    pub(super) fn new(settings: Settings, sdk: Sdk, clock: Arc<AwsClock>) -> Self {
+    pub(super) fn new(settings: AwsSettings, sdk: Sdk, clock: Arc<AwsClock>) -> Self {
         let limiter = Limiter::new(settings.share_percent);
         let accounts = Accounts::one(Account::new(settings, sdk, Arc::clone(&clock)));
-        Aws(Arc::new(Connection { clock, limiter, accounts }))
+        Aws(Arc::new(SharedConnection { clock, limiter, accounts }))
     }
 
     /// The watched regions; the first is the default. Empty if none is configured: every call then reports that. If all regions of

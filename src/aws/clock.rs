@@ -69,7 +69,7 @@ impl AwsClock {
     fn learn(&self, sent: i64, received: i64, date: &DateTime) {
         let mut estimator = self.estimator.lock();
         let before = estimator.offset;
-        estimator.learn(Sample::new(sent, received, date.secs()));
+        estimator.learn(DateSample::new(sent, received, date.secs()));
         if estimator.offset != before {
             tracing::info!(aws.clock.offset_ms = estimator.offset, "the offset of AWS's clock changed");
         }
@@ -103,15 +103,15 @@ fn wall_millis() -> i64 {
 ///
 /// The header was written between sending and receiving, and is rounded down to the second.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Sample {
+struct DateSample {
     low: i64,
     high: i64,
 }
 
-impl Sample {
+impl DateSample {
     fn new(sent: i64, received: i64, date_seconds: i64) -> Self {
         let date = date_seconds.saturating_mul(1000);
-        Sample { low: date.saturating_sub(received), high: date.saturating_add(1000).saturating_sub(sent) }
+        DateSample { low: date.saturating_sub(received), high: date.saturating_add(1000).saturating_sub(sent) }
     }
 
     fn holds(&self, offset: i64) -> bool {
@@ -123,13 +123,13 @@ impl Sample {
 #[derive(Debug, Default)]
 struct Estimator {
     /// Oldest first.
-    samples: Vec<Sample>,
+    samples: Vec<DateSample>,
     /// The offset in use, in milliseconds.
     offset: i64,
 }
 
 impl Estimator {
-    fn learn(&mut self, sample: Sample) {
+    fn learn(&mut self, sample: DateSample) {
         if sample.low >= sample.high {
             return; // The local clock stepped back between sending and receiving.
         }
@@ -165,9 +165,9 @@ pub(super) struct DateReader(pub(super) Arc<AwsClock>);
 
 /// When an attempt left, by the local clock.
 #[derive(Debug)]
-struct Sent(i64);
+struct SentAt(i64);
 
-impl Storable for Sent {
+impl Storable for SentAt {
     type Storer = StoreReplace<Self>;
 }
 
@@ -182,7 +182,7 @@ impl Intercept for DateReader {
         _: &RuntimeComponents,
         cfg: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        cfg.interceptor_state().store_put(Sent(wall_millis()));
+        cfg.interceptor_state().store_put(SentAt(wall_millis()));
         Ok(())
     }
 
@@ -195,7 +195,7 @@ impl Intercept for DateReader {
     ) -> Result<(), BoxError> {
         let date = context.response().headers().get("date");
         let date = date.and_then(|date| DateTime::from_str(date, Format::HttpDate).ok());
-        if let (Some(date), Some(Sent(sent))) = (date, cfg.load::<Sent>()) {
+        if let (Some(date), Some(SentAt(sent))) = (date, cfg.load::<SentAt>()) {
             self.0.learn(*sent, wall_millis(), &date);
         }
         Ok(())
@@ -207,8 +207,8 @@ mod tests {
     use super::*;
 
     /// An answer from an AWS that is `offset` ahead: sent at local `sent`, written half way, received 200 ms later.
-    fn answer(offset: i64, sent: i64) -> Sample {
-        Sample::new(sent, sent + 200, (sent + 100 + offset).div_euclid(1000))
+    fn answer(offset: i64, sent: i64) -> DateSample {
+        DateSample::new(sent, sent + 200, (sent + 100 + offset).div_euclid(1000))
     }
 
     fn after(offsets: impl IntoIterator<Item = i64>) -> i64 {
@@ -264,23 +264,23 @@ mod tests {
     #[test]
     fn an_answer_during_which_the_local_clock_stepped_back_teaches_nothing() {
         let mut estimator = Estimator::default();
-        estimator.learn(Sample::new(90_000, 10_000, 50));
+        estimator.learn(DateSample::new(90_000, 10_000, 50));
         assert!(estimator.samples.is_empty());
     }
 
     #[test]
     fn a_slow_answer_that_allows_the_current_offset_changes_nothing() {
         let mut estimator = Estimator::default();
-        estimator.learn(Sample::new(0, 30_000, 29)); // Between 1 s behind and 30 s ahead.
+        estimator.learn(DateSample::new(0, 30_000, 29)); // Between 1 s behind and 30 s ahead.
         assert_eq!(estimator.offset, 0);
     }
 
     #[test]
     fn a_slow_answer_says_less_than_a_fast_one() {
         let mut estimator = Estimator::default();
-        estimator.learn(Sample::new(0, 30_000, 33)); // Between 3 s and 34 s ahead.
+        estimator.learn(DateSample::new(0, 30_000, 33)); // Between 3 s and 34 s ahead.
         assert_eq!(estimator.offset, 18_500);
-        estimator.learn(Sample::new(31_000, 31_100, 36)); // Between 4.9 s and 6 s ahead.
+        estimator.learn(DateSample::new(31_000, 31_100, 36)); // Between 4.9 s and 6 s ahead.
         assert_eq!(estimator.offset, 5_450);
     }
 }

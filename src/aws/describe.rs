@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Aws;
-use super::batch::{Batch, Described};
+use super::batch::{DescribeResult, IdBatch};
 use super::error::AwsError;
 use super::limiter::Priority;
 use super::rescue::ListingCall;
@@ -14,7 +14,7 @@ impl Aws {
     /// One page of a full listing of a kind, at a sweep's priority.
     ///
     /// # Errors
-    /// [`AwsError`]; with [`Trouble::OtherAccount`](super::Trouble::OtherAccount) if the page belongs to another account than
+    /// [`AwsError`]; with [`AwsErrorKind::OtherAccount`](super::Trouble::OtherAccount) if the page belongs to another account than
     /// `scope` names, so that credentials that change under a running Muster cannot mix two accounts.
     pub async fn page(&self, scope: &Scope, spec: &'static KindSpec, token: Option<String>) -> Result<Page, AwsError> {
         self.page_of(scope, spec, token, spec.max_results).await
@@ -36,16 +36,16 @@ impl Aws {
 
     /// The resources with these ids, in as many calls as needed; without ids, no call is made.
     ///
-    /// AWS answers nothing to a call with an id that does not exist; [`Batch`] describes the rest again.
+    /// AWS answers nothing to a call with an id that does not exist; [`IdBatch`] describes the rest again.
     pub async fn describe(
         &self,
         scope: &Scope,
         spec: &'static KindSpec,
         ids: &[String],
         priority: Priority,
-    ) -> Described {
+    ) -> DescribeResult {
         let ids: Vec<Arc<str>> = ids.iter().map(|id| Arc::from(id.as_str())).collect();
-        let mut batch = Batch::new(&ids);
+        let mut batch = IdBatch::new(&ids);
         while let Some(ids) = batch.ask() {
             let texts: Vec<String> = ids.iter().map(ToString::to_string).collect();
             batch.answered(ids, self.describe_once(scope, spec, &texts, priority).await);

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use aws_sdk_ec2::error::ErrorMetadata;
 
-pub use kind::Trouble;
+pub use kind::AwsErrorKind;
 
 use self::code::CREDENTIALS;
 use super::origin::Origin;
@@ -33,7 +33,7 @@ pub struct Details {
     /// How to react.
     pub class: ErrorClass,
     /// What kind of failure it was.
-    pub trouble: Trouble,
+    pub kind: AwsErrorKind,
     /// AWS's error code, if AWS answered.
     pub code: Option<String>,
     /// AWS's message without encoded blobs and key ids.
@@ -52,7 +52,7 @@ pub struct Details {
 
 /// What was called, for the error's text.
 #[derive(Clone, Debug)]
-pub(super) struct Call<'a> {
+pub(super) struct CallContext<'a> {
     pub(super) action: &'static str,
     pub(super) region: Option<&'a Region>,
     pub(super) origin: Origin,
@@ -62,15 +62,15 @@ pub(super) struct Call<'a> {
 
 impl AwsError {
     /// There is no region to call.
-    pub(super) fn no_region(call: &Call<'_>) -> Self {
-        AwsError::of(Trouble::NoRegion, ErrorClass::Fatal, None, call)
+    pub(super) fn no_region(call: &CallContext<'_>) -> Self {
+        AwsError::of(AwsErrorKind::NoRegion, ErrorClass::Fatal, None, call)
     }
 
     /// A call in a region that is not among the `watched` ones.
-    pub(super) fn not_watched(watched: &[Region], call: &Call<'_>) -> Self {
+    pub(super) fn not_watched(watched: &[Region], call: &CallContext<'_>) -> Self {
         let watched: Vec<&str> = watched.iter().map(Region::as_str).collect();
         AwsError::of(
-            Trouble::NotWatched,
+            AwsErrorKind::NotWatched,
             ErrorClass::Fatal,
             Some(format!("this server watches {}", watched.join(", "))),
             call,
@@ -78,13 +78,14 @@ impl AwsError {
     }
 
     /// A configuration file is needed but cannot be understood; `what` names it.
-    pub(super) fn files(what: String, call: &Call<'_>) -> Self {
-        AwsError::of(Trouble::Files, ErrorClass::Fatal, Some(what), call)
+    pub(super) fn files(what: String, call: &CallContext<'_>) -> Self {
+        AwsError::of(AwsErrorKind::Files, ErrorClass::Fatal, Some(what), call)
     }
 
     /// Adds possible causes on this machine, if something was not found on it.
     pub(super) fn because(mut self, hints: &str) -> Self {
-        let is_open = matches!(self.trouble, Trouble::NoRegion | Trouble::NoCredentials | Trouble::CredentialsFailed);
+        let is_open =
+            matches!(self.kind, AwsErrorKind::NoRegion | AwsErrorKind::NoCredentials | AwsErrorKind::CredentialsFailed);
         if is_open && !hints.is_empty() {
             self.0.message = format!("{} ({hints})", self.0.message);
         }
@@ -92,8 +93,8 @@ impl AwsError {
     }
 
     /// There is no answer yet, and the caller does not wait for it.
-    pub(super) fn late(call: &Call<'_>) -> Self {
-        AwsError::of(Trouble::TimedOut, ErrorClass::Transient, None, call)
+    pub(super) fn late(call: &CallContext<'_>) -> Self {
+        AwsError::of(AwsErrorKind::TimedOut, ErrorClass::Transient, None, call)
     }
 
     /// Adds `what` to the message.
@@ -103,35 +104,35 @@ impl AwsError {
     }
 
     /// A page that belongs to another account.
-    pub(super) fn other_account(expected: &AccountId, found: &str, call: &Call<'_>) -> Self {
-        let trouble = Trouble::OtherAccount { expected: expected.clone() };
-        AwsError::of(trouble, ErrorClass::Fatal, Some(format!("account {found} answered")), call)
+    pub(super) fn other_account(expected: &AccountId, found: &str, call: &CallContext<'_>) -> Self {
+        let kind = AwsErrorKind::OtherAccount { expected: expected.clone() };
+        AwsError::of(kind, ErrorClass::Fatal, Some(format!("account {found} answered")), call)
     }
 
     /// The account of the credentials is not proved: no owner was described, and STS failed with `cause`.
-    pub(super) fn unproved(cause: &AwsError, call: &Call<'_>) -> Self {
-        let mut error = AwsError::of(Trouble::IdentityUnproved, cause.class, Some(cause.message.clone()), call);
+    pub(super) fn unproved(cause: &AwsError, call: &CallContext<'_>) -> Self {
+        let mut error = AwsError::of(AwsErrorKind::IdentityUnproved, cause.class, Some(cause.message.clone()), call);
         error.0.code.clone_from(&cause.code);
         error
     }
 
     /// The answer does not match the question; `what` says how.
-    pub(super) fn unasked(what: &str, call: &Call<'_>) -> Self {
-        AwsError::of(Trouble::Unasked, ErrorClass::Fatal, Some(what.to_owned()), call)
+    pub(super) fn unasked(what: &str, call: &CallContext<'_>) -> Self {
+        AwsError::of(AwsErrorKind::Unasked, ErrorClass::Fatal, Some(what.to_owned()), call)
     }
 
     /// A dry run was carried out; `what` says what to check.
-    pub(super) fn acted(what: &str, call: &Call<'_>) -> Self {
-        AwsError::of(Trouble::Acted, ErrorClass::Fatal, Some(what.to_owned()), call)
+    pub(super) fn acted(what: &str, call: &CallContext<'_>) -> Self {
+        AwsError::of(AwsErrorKind::Acted, ErrorClass::Fatal, Some(what.to_owned()), call)
     }
 
     /// The request must not be sent; `what` says why.
-    pub(super) fn unbuildable(what: &str, call: &Call<'_>) -> Self {
-        AwsError::of(Trouble::Unbuildable, ErrorClass::Fatal, Some(what.to_owned()), call)
+    pub(super) fn unbuildable(what: &str, call: &CallContext<'_>) -> Self {
+        AwsError::of(AwsErrorKind::Unbuildable, ErrorClass::Fatal, Some(what.to_owned()), call)
     }
 
     /// AWS accepted a call with several entries, but refused this one.
-    pub(super) fn entry_refused(what: fmt::Arguments<'_>, code: &str, message: &str, call: &Call<'_>) -> Self {
+    pub(super) fn entry_refused(what: fmt::Arguments<'_>, code: &str, message: &str, call: &CallContext<'_>) -> Self {
         // A failed entry is not an HTTP failure to the SDK, so only the code determines its class.
         let meta = ErrorMetadata::builder().code(if code.is_empty() { "FailedEntry" } else { code });
         let mut error = AwsError::answered(&meta.message(message).build(), 400, call);
@@ -142,15 +143,15 @@ impl AwsError {
     /// A listing does not end; `why` says how that shows.
     #[must_use]
     pub fn endless(why: &str, action: &'static str, region: &Region) -> Self {
-        let call = Call { action, region: Some(region), origin: Origin::Keys, bundle: None };
-        let mut error = AwsError::of(Trouble::Endless, ErrorClass::Fatal, Some(why.to_owned()), &call);
+        let call = CallContext { action, region: Some(region), origin: Origin::Keys, bundle: None };
+        let mut error = AwsError::of(AwsErrorKind::Endless, ErrorClass::Fatal, Some(why.to_owned()), &call);
         error.0.perhaps_done = false;
         error
     }
 
     /// The answer lacks something; `detail` names it.
-    pub(super) fn unreadable(detail: &str, call: &Call<'_>) -> Self {
-        AwsError::of(Trouble::Unreadable, ErrorClass::Transient, Some(detail.to_owned()), call)
+    pub(super) fn unreadable(detail: &str, call: &CallContext<'_>) -> Self {
+        AwsError::of(AwsErrorKind::Unreadable, ErrorClass::Transient, Some(detail.to_owned()), call)
     }
 
     /// An error that AWS never sent.
@@ -160,16 +161,16 @@ impl AwsError {
         AwsError::answered(
             &meta,
             400,
-            &Call { action: "ec2:DescribeVolumes", region: None, origin: Origin::Keys, bundle: None },
+            &CallContext { action: "ec2:DescribeVolumes", region: None, origin: Origin::Keys, bundle: None },
         )
     }
 
-    pub(super) fn of(trouble: Trouble, class: ErrorClass, detail: Option<String>, call: &Call<'_>) -> Self {
-        let message = detail.map_or_else(|| trouble.to_string(), |detail| format!("{trouble}: {detail}"));
-        let perhaps_done = matches!(trouble, Trouble::TimedOut | Trouble::Unreadable);
+    pub(super) fn of(kind: AwsErrorKind, class: ErrorClass, detail: Option<String>, call: &CallContext<'_>) -> Self {
+        let message = detail.map_or_else(|| kind.to_string(), |detail| format!("{kind}: {detail}"));
+        let perhaps_done = matches!(kind, AwsErrorKind::TimedOut | AwsErrorKind::Unreadable);
         AwsError(Box::new(Details {
             class,
-            trouble,
+            kind,
             code: None,
             message,
             action: call.action,
@@ -196,7 +197,7 @@ impl AwsError {
         let (code, message) = (self.code.as_deref().unwrap_or_default(), self.message.to_lowercase());
         let says = |words: &[&str]| words.iter().any(|word| message.contains(word));
         let answered =
-            self.trouble == Trouble::Answered && matches!(self.class, ErrorClass::Fatal | ErrorClass::Transient);
+            self.kind == AwsErrorKind::Answered && matches!(self.class, ErrorClass::Fatal | ErrorClass::Transient);
         let of_size = code != "UnknownParameter" && says(&["maxresults", "max results", "max_results", "page size"]);
         (answered && (of_size || code.contains("TooLarge") || says(&["too large"]))) || says(&["http status 413"])
     }
@@ -204,14 +205,14 @@ impl AwsError {
     /// Whether the request is refused for the parameter `name`.
     pub(super) fn is_about_parameter(&self, name: &str) -> bool {
         let refused =
-            self.trouble == Trouble::Answered && self.class == ErrorClass::Fatal && !self.is_about_credentials();
+            self.kind == AwsErrorKind::Answered && self.class == ErrorClass::Fatal && !self.is_about_credentials();
         refused && self.message.to_lowercase().contains(&name.to_lowercase())
     }
 
     /// Whether the endpoint refuses an unknown parameter. This does not mean that a listing needs it.
     pub(super) fn is_about_some_parameter(&self) -> bool {
         let needed = ["MaxResults", "NextToken", "Owner", "IncludeAllInstances"];
-        self.trouble == Trouble::Answered
+        self.kind == AwsErrorKind::Answered
             && matches!(
                 self.code.as_deref(),
                 Some("UnknownParameter" | "UnrecognizedParameter" | "UnsupportedParameter")
@@ -223,7 +224,7 @@ impl AwsError {
     /// are not valid.
     #[must_use]
     pub fn is_about_scope(&self) -> bool {
-        matches!(self.trouble, Trouble::OtherAccount { .. })
+        matches!(self.kind, AwsErrorKind::OtherAccount { .. })
             || self.is_local()
             || self.is_about_credentials()
             || (self.class == ErrorClass::Denied && self.action.starts_with("sts:"))
@@ -244,43 +245,43 @@ impl AwsError {
     /// Whether reading the configuration files again may help.
     pub(super) fn is_about_configuration(&self) -> bool {
         let on_this_machine = matches!(
-            self.trouble,
-            Trouble::NoRegion
-                | Trouble::NoCredentials
-                | Trouble::CredentialsFailed
-                | Trouble::Files
-                | Trouble::Untrusted { .. }
+            self.kind,
+            AwsErrorKind::NoRegion
+                | AwsErrorKind::NoCredentials
+                | AwsErrorKind::CredentialsFailed
+                | AwsErrorKind::Files
+                | AwsErrorKind::Untrusted { .. }
         );
         on_this_machine || self.is_about_credentials()
     }
 
     /// Whether an account other than the watched one answered.
     pub(super) fn is_about_account(&self) -> bool {
-        matches!(self.trouble, Trouble::OtherAccount { .. })
+        matches!(self.kind, AwsErrorKind::OtherAccount { .. })
     }
 
     /// Whether it happened on this machine, before any region was called.
     #[must_use]
     pub fn is_local(&self) -> bool {
-        match self.trouble {
-            Trouble::Files
-            | Trouble::NoRegion
-            | Trouble::NotWatched
-            | Trouble::NoCredentials
-            | Trouble::SsoExpired
-            | Trouble::LoginExpired
-            | Trouble::CredentialsFailed
-            | Trouble::Unbuildable => true,
-            Trouble::Answered
-            | Trouble::Unreadable
-            | Trouble::TimedOut
-            | Trouble::Unreachable
-            | Trouble::IdentityUnproved
-            | Trouble::Unasked
-            | Trouble::Acted
-            | Trouble::Untrusted { .. }
-            | Trouble::Endless
-            | Trouble::OtherAccount { .. } => false,
+        match self.kind {
+            AwsErrorKind::Files
+            | AwsErrorKind::NoRegion
+            | AwsErrorKind::NotWatched
+            | AwsErrorKind::NoCredentials
+            | AwsErrorKind::SsoExpired
+            | AwsErrorKind::LoginExpired
+            | AwsErrorKind::CredentialsFailed
+            | AwsErrorKind::Unbuildable => true,
+            AwsErrorKind::Answered
+            | AwsErrorKind::Unreadable
+            | AwsErrorKind::TimedOut
+            | AwsErrorKind::Unreachable
+            | AwsErrorKind::IdentityUnproved
+            | AwsErrorKind::Unasked
+            | AwsErrorKind::Acted
+            | AwsErrorKind::Untrusted { .. }
+            | AwsErrorKind::Endless
+            | AwsErrorKind::OtherAccount { .. } => false,
         }
     }
 

@@ -17,7 +17,7 @@ use futures::{FutureExt, StreamExt};
 use tokio::time::{Instant, timeout};
 
 use super::Aws;
-use super::error::{AwsError, Trouble};
+use super::error::{AwsError, AwsErrorKind};
 use super::limiter::Priority;
 use super::silence::Silence;
 use crate::model::{AccountId, Clock, ErrorClass, Region, Scope, Timestamp};
@@ -85,7 +85,7 @@ impl Aws {
     /// Checks with STS that the credentials belong to the account of `scope`.
     ///
     /// # Errors
-    /// [`AwsError`] with [`Trouble::OtherAccount`] if they do not; any other if AWS does not say.
+    /// [`AwsError`] with [`AwsErrorKind::OtherAccount`] if they do not; any other if AWS does not say.
     pub async fn confirm_by_sts(&self, scope: &Scope) -> Result<(), AwsError> {
         let found = self.identify_in(scope).await?;
         if found == scope.account {
@@ -111,7 +111,7 @@ impl Aws {
     /// The account of the credentials: as STS says, or if STS cannot be asked, as a person named it or as EC2 shows it.
     ///
     /// # Errors
-    /// [`AwsError`]: no credentials, no region, no connection; [`Trouble::OtherAccount`] if it is not the named one.
+    /// [`AwsError`]: no credentials, no region, no connection; [`AwsErrorKind::OtherAccount`] if it is not the named one.
     pub async fn account(&self) -> Result<AccountId, AwsError> {
         let named = self.home().settings.account.clone();
         let cause = match timeout(PATIENCE, self.identify()).await {
@@ -150,7 +150,7 @@ impl Aws {
     /// A page alone does not show this: VPCs may belong to another account, and an account without instances lists none.
     ///
     /// # Errors
-    /// [`AwsError`] with [`Trouble::OtherAccount`] if they do not; any other if neither STS nor EC2 shows it.
+    /// [`AwsError`] with [`AwsErrorKind::OtherAccount`] if they do not; any other if neither STS nor EC2 shows it.
     pub async fn confirm(&self, scope: &Scope) -> Result<(), AwsError> {
         let silence = self.account_of(scope).found.lock().silences.get(&scope.region).cloned();
         if let Some(silence) = silence {
@@ -266,11 +266,17 @@ impl Aws {
 impl AwsError {
     /// Whether only STS may be unreachable from here, while EC2 answers.
     fn leaves_identity_open(&self) -> bool {
-        match (&self.trouble, self.class) {
+        match (&self.kind, self.class) {
             // The policy of an endpoint may deny STS; EC2 refuses bad credentials as well.
-            (Trouble::TimedOut | Trouble::Unreachable | Trouble::Unreadable | Trouble::Untrusted { .. }, _)
-            | (Trouble::Answered, ErrorClass::Denied | ErrorClass::Throttled | ErrorClass::Transient) => true,
-            (Trouble::Answered, _) => self.is_not_implemented(),
+            (
+                AwsErrorKind::TimedOut
+                | AwsErrorKind::Unreachable
+                | AwsErrorKind::Unreadable
+                | AwsErrorKind::Untrusted { .. },
+                _,
+            )
+            | (AwsErrorKind::Answered, ErrorClass::Denied | ErrorClass::Throttled | ErrorClass::Transient) => true,
+            (AwsErrorKind::Answered, _) => self.is_not_implemented(),
             _ => false,
         }
     }

@@ -3,13 +3,13 @@
 //! AWS refills one token bucket per account, region and action ([`documented`]); everything else in the account (autoscalers,
 //! storage drivers, deployments) uses the same buckets. Muster takes a share of each, by default a quarter. Tools have priority
 //! over sweeps, and sweeps over refreshes, which get at most half of the share. A throttled call halves the rate of its action in
-//! that account and region; time without throttling restores it ([`lane`]). Every attempt of a call passes here, also a repeated
+//! that account and region; time without throttling restores it ([`allowance`]). Every attempt of a call passes here, also a repeated
 //! one: the SDK's own retries are off.
 //!
-//! [`lane`] decides when a call may go, without a clock; this module waits.
+//! [`allowance`] decides when a call may go, without a clock; this module waits.
 
+mod allowance;
 mod documented;
-mod lane;
 mod tally;
 
 use std::collections::BTreeMap;
@@ -21,12 +21,12 @@ use parking_lot::Mutex;
 use tokio::time::{Instant, sleep};
 
 use crate::model::{AccountId, Region, Scope};
-use lane::Lane;
+use allowance::Allowance;
 #[cfg(test)]
-pub(super) use lane::PAUSE;
-pub use lane::Priority;
-pub(super) use tally::Outcome;
-use tally::Tally;
+pub(super) use allowance::PAUSE;
+pub use allowance::Priority;
+pub(super) use tally::CallOutcome;
+use tally::CallTally;
 
 /// Muster's default share of AWS's limits, in percent.
 pub const DEFAULT_SHARE_PERCENT: u8 = 25;
@@ -64,17 +64,17 @@ pub struct CallCount {
 pub(super) struct Limiter {
     percent: u8,
     start: Instant,
-    queues: Mutex<BTreeMap<(Scope, &'static str), Arc<Queue>>>,
+    queues: Mutex<BTreeMap<(Scope, &'static str), Arc<ActionQueue>>>,
 }
 
 /// The state of one action in one account and region.
 #[derive(Debug)]
-struct Queue {
+struct ActionQueue {
     scope: Scope,
     action: &'static str,
     start: Instant,
-    lane: Mutex<Lane>,
-    tally: Mutex<Tally>,
+    allowance: Mutex<Allowance>,
+    tally: Mutex<CallTally>,
     /// The number of waiting calls, by priority. A call waits for all more urgent ones.
     waiting: [AtomicUsize; 3],
 }
@@ -82,7 +82,7 @@ struct Queue {
 /// A call that was admitted. If dropped unfinished, it counts as made, without an outcome.
 #[derive(Debug)]
 pub(super) struct Admitted {
-    queue: Arc<Queue>,
+    queue: Arc<ActionQueue>,
     sent: Duration,
 }
 
@@ -102,14 +102,14 @@ impl Limiter {
     ) -> Admitted {
         let queue = self.queue(scope, action);
         let sent = {
-            let _waiting = Waiting::new(&queue, priority);
+            let _waiting = WaitingCall::new(&queue, priority);
             loop {
                 if queue.is_outranked(priority) {
                     sleep(OUTRANKED).await;
                     continue;
                 }
                 let now = queue.start.elapsed();
-                let taken = queue.lane.lock().take(priority, instances, now);
+                let taken = queue.allowance.lock().take(priority, instances, now);
                 match taken {
                     Ok(()) => break now,
                     Err(wait) => sleep(wait).await,
@@ -122,18 +122,18 @@ impl Limiter {
 
     /// The calls so far, by account, region and action.
     pub(super) fn calls(&self) -> Vec<CallCount> {
-        let queues: Vec<Arc<Queue>> = self.queues.lock().values().cloned().collect();
+        let queues: Vec<Arc<ActionQueue>> = self.queues.lock().values().cloned().collect();
         queues.iter().map(|queue| queue.count()).collect()
     }
 
-    fn queue(&self, scope: &Scope, action: &'static str) -> Arc<Queue> {
+    fn queue(&self, scope: &Scope, action: &'static str) -> Arc<ActionQueue> {
         let mut queues = self.queues.lock();
         let queue = queues.entry((scope.clone(), action)).or_insert_with(|| {
-            Arc::new(Queue {
+            Arc::new(ActionQueue {
                 scope: scope.clone(),
                 action,
                 start: self.start,
-                lane: Mutex::new(Lane::new(
+                allowance: Mutex::new(Allowance::new(
                     documented::requests(action),
                     documented::instances(action),
                     documented::share(action, self.percent),
@@ -148,22 +148,22 @@ impl Limiter {
 
 impl Admitted {
     /// Records how the call ended: throttling slows its action down.
-    pub(super) fn finished(self, outcome: Outcome) {
+    pub(super) fn finished(self, outcome: CallOutcome) {
         let Admitted { queue, sent } = self;
         queue.tally.lock().ended(outcome);
-        if outcome != Outcome::Throttled {
+        if outcome != CallOutcome::Throttled {
             return;
         }
         let now = queue.start.elapsed();
-        let mut lane = queue.lane.lock();
-        lane.throttled(sent, now);
-        let per_second = lane.per_second(now);
-        drop(lane);
+        let mut allowance = queue.allowance.lock();
+        allowance.throttled(sent, now);
+        let per_second = allowance.per_second(now);
+        drop(allowance);
         tracing::warn!(aws.action = queue.action, scope = %queue.scope, per_second, "throttled by AWS, slowing down");
     }
 }
 
-impl Queue {
+impl ActionQueue {
     fn is_outranked(&self, priority: Priority) -> bool {
         self.waiting.iter().take(priority as usize).any(|waiting| waiting.load(Ordering::Relaxed) > 0)
     }
@@ -171,8 +171,8 @@ impl Queue {
     fn count(&self) -> CallCount {
         let now = self.start.elapsed();
         let (pace, share) = {
-            let lane = self.lane.lock();
-            (lane.per_second(now), lane.share_per_second())
+            let allowance = self.allowance.lock();
+            (allowance.per_second(now), allowance.share_per_second())
         };
         let tally = self.tally.lock();
         CallCount {
@@ -191,17 +191,17 @@ impl Queue {
 }
 
 /// Counts a call as waiting while this value lives.
-struct Waiting<'a>(&'a AtomicUsize);
+struct WaitingCall<'a>(&'a AtomicUsize);
 
-impl<'a> Waiting<'a> {
-    fn new(queue: &'a Queue, priority: Priority) -> Option<Self> {
+impl<'a> WaitingCall<'a> {
+    fn new(queue: &'a ActionQueue, priority: Priority) -> Option<Self> {
         let count = queue.waiting.get(priority as usize)?;
         count.fetch_add(1, Ordering::Relaxed);
-        Some(Waiting(count))
+        Some(WaitingCall(count))
     }
 }
 
-impl Drop for Waiting<'_> {
+impl Drop for WaitingCall<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }

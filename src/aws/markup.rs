@@ -25,7 +25,7 @@ pub(super) enum Broken {
 
 /// The kind of a mark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum What<'a> {
+pub(super) enum MarkKind<'a> {
     /// The start tag of an element with this local name.
     Start(&'a str),
     /// An element with this local name and no content: `<name/>`.
@@ -42,7 +42,7 @@ pub(super) enum What<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Mark<'a> {
     /// Its kind.
-    pub(super) what: What<'a>,
+    pub(super) what: MarkKind<'a>,
     /// Its position, in bytes.
     pub(super) at: Range<usize>,
     /// The number of elements open around it, without the element of a start or end tag itself.
@@ -108,7 +108,7 @@ impl<'a> Marks<'a> {
             return Err(Broken::Malformed(from));
         }
         self.at += length;
-        Ok(Some(Mark { what: What::Text, at: from..self.at, depth: self.open.len() }))
+        Ok(Some(Mark { what: MarkKind::Text, at: from..self.at, depth: self.open.len() }))
     }
 
     /// Reads a mark that starts with `<`.
@@ -126,10 +126,10 @@ impl<'a> Marks<'a> {
                 if inner.contains("--") || inner.ends_with('-') {
                     return Err(Broken::Malformed(from));
                 }
-                (What::Aside, end)
+                (MarkKind::Aside, end)
             }
             Some(b'!') if rest.starts_with("<![CDATA[") && !self.open.is_empty() => {
-                (What::Text, until("<![CDATA[".len(), "]]>")?.1)
+                (MarkKind::Text, until("<![CDATA[".len(), "]]>")?.1)
             }
             Some(b'!') => {
                 let begun = ["<!--", "<![CDATA["].iter().any(|start| start.starts_with(rest));
@@ -143,7 +143,7 @@ impl<'a> Marks<'a> {
                 if !is_name(target) || (is_declaration && !is_first) {
                     return Err(Broken::Malformed(from));
                 }
-                (What::Aside, end)
+                (MarkKind::Aside, end)
             }
             Some(b'/') => {
                 let (inner, end) = until(2, ">")?;
@@ -151,7 +151,7 @@ impl<'a> Marks<'a> {
                 if self.open.pop() != Some(name) {
                     return Err(Broken::Malformed(from));
                 }
-                (What::End, end)
+                (MarkKind::End, end)
             }
             Some(_) => return self.start(from),
         };
@@ -217,7 +217,7 @@ impl<'a> Marks<'a> {
             self.open.push(name);
         }
         self.at = end;
-        let what = if empty { What::Empty(local) } else { What::Start(local) };
+        let what = if empty { MarkKind::Empty(local) } else { MarkKind::Start(local) };
         Ok(Mark { what, at: from..end, depth })
     }
 

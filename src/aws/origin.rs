@@ -90,12 +90,12 @@ pub(super) fn half_a_key(variable: &dyn Fn(&str) -> Option<String>) -> Option<St
 
 /// Where credentials were last loaded from. Clones share it.
 #[derive(Clone, Debug)]
-pub(super) struct Seen(Arc<ArcSwap<Origin>>);
+pub(super) struct LastOrigin(Arc<ArcSwap<Origin>>);
 
-impl Seen {
+impl LastOrigin {
     /// Nothing is loaded yet.
     pub(super) fn new(expected: Origin) -> Self {
-        Seen(Arc::new(ArcSwap::from_pointee(expected)))
+        LastOrigin(Arc::new(ArcSwap::from_pointee(expected)))
     }
 
     /// The last known origin.
@@ -106,13 +106,13 @@ impl Seen {
 
 /// Records where a provider found its credentials.
 #[derive(Debug)]
-pub(super) struct Watched {
+pub(super) struct OriginRecorder {
     pub(super) provider: SharedCredentialsProvider,
     pub(super) profile: Arc<str>,
-    pub(super) seen: Seen,
+    pub(super) seen: LastOrigin,
 }
 
-impl ProvideCredentials for Watched {
+impl ProvideCredentials for OriginRecorder {
     fn provide_credentials<'a>(&'a self) -> Provided<'a>
     where
         Self: 'a,

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use aws_sdk_sqs::types::MessageSystemAttributeName;
 
-use super::queue::{BATCH, Message, Queue};
+use super::queue::{BATCH, Queue, QueueMessage};
 use super::{Aws, AwsError};
 use crate::model::Timestamp;
 
@@ -18,7 +18,7 @@ const RECEIVE: &str = "sqs:ReceiveMessage";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Peeked {
     /// The message.
-    pub message: Message,
+    pub message: QueueMessage,
     /// When it was sent to the queue; `None` if SQS did not say.
     pub sent_at: Option<Timestamp>,
 }
@@ -46,7 +46,7 @@ impl Aws {
             let said = |name| message.attributes.as_ref()?.get(&name)?.parse::<i64>().ok();
             let sent_at = said(MessageSystemAttributeName::SentTimestamp).map(Timestamp::from_millis);
             let receives = said(MessageSystemAttributeName::ApproximateReceiveCount);
-            let message = Message {
+            let message = QueueMessage {
                 id: message.message_id.unwrap_or_default(),
                 receipt: message.receipt_handle?,
                 body: message.body?,

@@ -17,8 +17,8 @@ use parking_lot::Mutex;
 use super::Aws;
 use super::account::Account;
 use super::accounts::Accounts;
-use super::batch::{Batch, Described};
-use super::error::{AwsError, Call};
+use super::batch::{DescribeResult, IdBatch};
+use super::error::{AwsError, CallContext};
 use super::identity::IDENTIFY;
 use super::limiter::Priority;
 use super::sdk::{Clients, Sdk};
@@ -33,12 +33,12 @@ const MAX_NAMED: usize = 5;
 #[derive(Debug)]
 pub struct Pinned {
     pub(super) aws: Aws,
-    held: Accounts<Held>,
+    held: Accounts<PinnedCredentials>,
 }
 
 /// Credentials that do not change.
 #[derive(Debug)]
-struct Held {
+struct PinnedCredentials {
     sdk: Sdk,
     /// The account that they are proved to belong to.
     proved: Mutex<Option<AccountId>>,
@@ -47,7 +47,8 @@ struct Held {
 impl Aws {
     /// A connection for one tool call, with credentials that do not change until it ends.
     pub async fn pinned(&self) -> Pinned {
-        let held = async |account: &Account| Held { sdk: account.sdk().await.pinned(), proved: Mutex::default() };
+        let held =
+            async |account: &Account| PinnedCredentials { sdk: account.sdk().await.pinned(), proved: Mutex::default() };
         Pinned { aws: self.clone(), held: self.0.accounts.map(held).await }
     }
 }
@@ -56,7 +57,7 @@ impl Pinned {
     /// The account of the credentials, as STS says.
     ///
     /// # Errors
-    /// [`AwsError`] with [`Trouble::IdentityUnproved`](super::Trouble::IdentityUnproved) if STS does not say; any other if nothing
+    /// [`AwsError`] with [`AwsErrorKind::IdentityUnproved`](super::Trouble::IdentityUnproved) if STS does not say; any other if nothing
     /// could be asked at all.
     pub async fn identify(&self) -> Result<AccountId, AwsError> {
         let ask = |scope: Scope| async move { self.identify_in(&scope).await }.boxed();
@@ -69,14 +70,14 @@ impl Pinned {
     /// Describes instances live before a call changes them, and proves the account of the credentials.
     ///
     /// # Errors
-    /// [`AwsError`]; nothing may be changed then. [`Trouble::OtherAccount`](super::Trouble::OtherAccount): the credentials belong
-    /// to another account than `chosen` names. [`Trouble::IdentityUnproved`](super::Trouble::IdentityUnproved): their account is
-    /// not shown. [`Trouble::Unasked`](super::Trouble::Unasked): AWS's answer is not about the requested ids.
-    pub async fn look(&self, chosen: &Chosen<'_>) -> Result<Described, AwsError> {
+    /// [`AwsError`]; nothing may be changed then. [`AwsErrorKind::OtherAccount`](super::Trouble::OtherAccount): the credentials belong
+    /// to another account than `chosen` names. [`AwsErrorKind::IdentityUnproved`](super::Trouble::IdentityUnproved): their account is
+    /// not shown. [`AwsErrorKind::Unasked`](super::Trouble::Unasked): AWS's answer is not about the requested ids.
+    pub async fn look(&self, chosen: &Chosen<'_>) -> Result<DescribeResult, AwsError> {
         let (scope, action) = (chosen.scope(), INSTANCE.action());
         let ids: Vec<Arc<str>> = chosen.ids().cloned().collect();
         let client = self.clients(scope, action)?.ec2;
-        let mut batch = Batch::new(&ids);
+        let mut batch = IdBatch::new(&ids);
         while let Some(ids) = batch.ask() {
             let listing = DescribeInput::Ids(ids.iter().map(ToString::to_string).collect());
             let answer = self.aws.ask_by(client.clone(), scope, INSTANCE, listing, Priority::Tool).await;
@@ -136,7 +137,7 @@ impl Pinned {
 }
 
 /// The error that the account of the credentials is not proved, caused by `error`; or `error` itself if nothing was asked.
-fn unproved(error: AwsError, call: &Call<'_>) -> AwsError {
+fn unproved(error: AwsError, call: &CallContext<'_>) -> AwsError {
     if error.is_local() { error } else { AwsError::unproved(&error, call) }
 }
 

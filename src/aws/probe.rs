@@ -29,7 +29,7 @@ const QUOTA_PAGES: usize = 20;
 
 /// The caller's identity.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Caller {
+pub struct CallerIdentity {
     /// The account.
     pub account: AccountId,
     /// The user or the role's session; empty if AWS did not say.
@@ -47,7 +47,7 @@ pub struct Quota {
 
 /// A call that changes something and supports a dry run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Change {
+pub enum InstanceChange {
     /// `ec2:StartInstances`.
     Start,
     /// `ec2:StopInstances`.
@@ -56,32 +56,32 @@ pub enum Change {
     Snapshot,
 }
 
-impl Change {
+impl InstanceChange {
     /// All of them.
-    pub const ALL: [Change; 3] = [Change::Start, Change::Stop, Change::Snapshot];
+    pub const ALL: [InstanceChange; 3] = [InstanceChange::Start, InstanceChange::Stop, InstanceChange::Snapshot];
 
     /// The IAM action.
     #[must_use]
     pub fn action(self) -> &'static str {
         match self {
-            Change::Start => "ec2:StartInstances",
-            Change::Stop => "ec2:StopInstances",
-            Change::Snapshot => "ec2:CreateSnapshots",
+            InstanceChange::Start => "ec2:StartInstances",
+            InstanceChange::Stop => "ec2:StopInstances",
+            InstanceChange::Snapshot => "ec2:CreateSnapshots",
         }
     }
 
     /// Makes a dry run of the call. The flag is set here, so callers cannot make the real call.
     async fn dry_run(self, client: &Client, instance: &str) -> Result<(), DescribeError> {
         match self {
-            Change::Start => {
+            InstanceChange::Start => {
                 let call = client.start_instances().instance_ids(instance).dry_run(true);
                 call.send().await.map(drop).map_err(reduce)
             }
-            Change::Stop => {
+            InstanceChange::Stop => {
                 let call = client.stop_instances().instance_ids(instance).dry_run(true);
                 call.send().await.map(drop).map_err(reduce)
             }
-            Change::Snapshot => {
+            InstanceChange::Snapshot => {
                 let of = InstanceSpecification::builder().instance_id(instance).build();
                 // With tags, as the tool makes them: tagging needs a permission of its own.
                 let tags = super::actions::own_tags("muster doctor");
@@ -97,18 +97,18 @@ impl Aws {
     ///
     /// # Errors
     /// [`AwsError`]: no credentials, no region, no connection.
-    pub async fn caller(&self) -> Result<Caller, AwsError> {
+    pub async fn caller(&self) -> Result<CallerIdentity, AwsError> {
         self.home().sdk().await;
         self.anywhere(IDENTIFY, |scope| async move { self.caller_in(&scope).await }.boxed()).await
     }
 
-    async fn caller_in(&self, scope: &Scope) -> Result<Caller, AwsError> {
+    async fn caller_in(&self, scope: &Scope) -> Result<CallerIdentity, AwsError> {
         let client = self.clients(scope, IDENTIFY).await?.identity;
         let send = || client.get_caller_identity().send();
         let (answer, _) = self.repeatable(scope, IDENTIFY, Priority::Tool, send).await?;
         let account = AccountId::new(answer.account.unwrap_or_default());
         self.account_of(scope).found.lock().account = Some(account.clone());
-        Ok(Caller { account, arn: answer.arn.unwrap_or_default() })
+        Ok(CallerIdentity { account, arn: answer.arn.unwrap_or_default() })
     }
 
     /// Checks that describing a kind is allowed.
@@ -129,10 +129,10 @@ impl Aws {
     ///
     /// # Errors
     /// [`AwsError`] with [`ErrorClass::Denied`] if it is not allowed; with [`ErrorClass::NotFound`] if there is no such instance,
-    /// which EC2 may check before permissions; with [`Trouble::Unasked`](super::Trouble::Unasked) if the endpoint ignores `DryRun`
-    /// and was therefore not asked; with [`Trouble::Acted`](super::Trouble::Acted) if it carried the change out; any other if AWS
+    /// which EC2 may check before permissions; with [`AwsErrorKind::Unasked`](super::Trouble::Unasked) if the endpoint ignores `DryRun`
+    /// and was therefore not asked; with [`AwsErrorKind::Acted`](super::Trouble::Acted) if it carried the change out; any other if AWS
     /// does not say.
-    pub async fn may_change(&self, scope: &Scope, change: Change, instance: &str) -> Result<(), AwsError> {
+    pub async fn may_change(&self, scope: &Scope, change: InstanceChange, instance: &str) -> Result<(), AwsError> {
         let client = self.clients(scope, change.action()).await?.ec2;
         let heeds = || client.describe_instances().instance_ids(instance).dry_run(true).send();
         match self.repeatable(scope, DESCRIBE_INSTANCES, Priority::Tool, heeds).await {
@@ -202,8 +202,8 @@ fn allowed(answer: Result<(), AwsError>) -> Result<(), AwsError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::aws::Trouble;
-    use crate::aws::scripted::{Answer as Reply, Scripted, scope};
+    use crate::aws::AwsErrorKind;
+    use crate::aws::scripted::{Reply, Scripted, scope};
     use crate::kinds::KINDS;
 
     #[tokio::test]
@@ -233,14 +233,14 @@ mod tests {
     async fn a_change_is_only_tried_as_a_dry_run() {
         let server = Scripted::new([Reply::error(412, "DryRunOperation", "Request would have succeeded")]).await;
         let aws = server.aws();
-        for change in Change::ALL {
+        for change in InstanceChange::ALL {
             aws.may_change(&scope(), change, "i-1").await.unwrap();
         }
         let asked = server.asked();
         assert!(asked.iter().all(|body| body.contains("DryRun=true")), "{asked:?}");
         let changes: Vec<&String> = asked.iter().filter(|body| !body.contains("Action=Describe")).collect();
-        assert_eq!(changes.len(), Change::ALL.len());
-        for (body, change) in changes.iter().zip(Change::ALL) {
+        assert_eq!(changes.len(), InstanceChange::ALL.len());
+        for (body, change) in changes.iter().zip(InstanceChange::ALL) {
             let action = change.action().trim_start_matches("ec2:");
             assert!(body.contains(&format!("Action={action}")), "{body}");
         }
@@ -250,9 +250,9 @@ mod tests {
     async fn an_endpoint_that_ignores_the_flag_on_a_describe_is_asked_for_no_change() {
         let server = Scripted::new([Reply::ok("<reservationSet/>")]).await;
         let aws = server.aws();
-        for change in Change::ALL {
+        for change in InstanceChange::ALL {
             let error = aws.may_change(&scope(), change, "i-1").await.unwrap_err();
-            assert_eq!(error.trouble, Trouble::Unasked, "{error}");
+            assert_eq!(error.kind, AwsErrorKind::Unasked, "{error}");
         }
         assert!(server.asked().iter().all(|body| body.contains("Action=DescribeInstances")), "{:?}", server.asked());
     }
@@ -261,7 +261,7 @@ mod tests {
     async fn a_dry_run_that_was_carried_out_does_not_count_as_allowed() {
         let heeded = Reply::error(412, "DryRunOperation", "Request would have succeeded");
         let server = Scripted::new([heeded, Reply::ok("<instancesSet/>")]).await;
-        let error = server.aws().may_change(&scope(), Change::Stop, "i-1").await.unwrap_err();
-        assert!(error.trouble == Trouble::Acted && error.to_string().contains("look at i-1"), "{error}");
+        let error = server.aws().may_change(&scope(), InstanceChange::Stop, "i-1").await.unwrap_err();
+        assert!(error.kind == AwsErrorKind::Acted && error.to_string().contains("look at i-1"), "{error}");
     }
 }

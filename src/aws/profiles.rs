@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use aws_runtime::env_config::file::{EnvConfigFileKind, EnvConfigFiles};
 
-use self::ini::{Ini, Kind};
+use self::ini::{FileKind, Ini};
 use crate::model::text::shown;
 
 /// A fault of a file.
@@ -46,7 +46,7 @@ impl fmt::Display for FileFault {
 /// A file as it was read.
 #[derive(Clone, Debug)]
 struct Read {
-    kind: Kind,
+    kind: FileKind,
     path: PathBuf,
     ini: Ini,
     faults: Vec<FileFault>,
@@ -64,8 +64,8 @@ impl Profiles {
     /// Reads the files that the environment of this process names.
     pub(super) fn read(selected: &str) -> Self {
         let files = [
-            (Kind::Config, "AWS_CONFIG_FILE", "config"),
-            (Kind::Credentials, "AWS_SHARED_CREDENTIALS_FILE", "credentials"),
+            (FileKind::Config, "AWS_CONFIG_FILE", "config"),
+            (FileKind::Credentials, "AWS_SHARED_CREDENTIALS_FILE", "credentials"),
         ];
         let read = files.into_iter().filter_map(|(kind, variable, name)| {
             let named = std::env::var(variable).ok().filter(|path| !path.trim().is_empty());
@@ -83,8 +83,8 @@ impl Profiles {
         let mut files = EnvConfigFiles::builder().with_contents(EnvConfigFileKind::Config, "");
         for read in &self.read {
             let kind = match read.kind {
-                Kind::Config => EnvConfigFileKind::Config,
-                Kind::Credentials => EnvConfigFileKind::Credentials,
+                FileKind::Config => EnvConfigFileKind::Config,
+                FileKind::Credentials => EnvConfigFileKind::Credentials,
             };
             files = files.with_contents(kind, read.ini.text(read.kind));
         }
@@ -116,8 +116,8 @@ impl Profiles {
         let (read, line) = self.read.iter().find_map(|read| Some((read, read.ini.mistaken(&self.selected)?)))?;
         let name = &self.selected;
         let what = match read.kind {
-            Kind::Config => format!("the header of profile {name} has to be [profile {name}] in this file"),
-            Kind::Credentials => format!("the header of profile {name} has to be [{name}] in this file"),
+            FileKind::Config => format!("the header of profile {name} has to be [profile {name}] in this file"),
+            FileKind::Credentials => format!("the header of profile {name} has to be [{name}] in this file"),
         };
         Some(FileFault { place: read.place(Some(line)), what, weight: Weight::Missing })
     }
@@ -125,7 +125,7 @@ impl Profiles {
 
 impl Read {
     /// `variable` is the environment variable that names the path, if any.
-    fn new(kind: Kind, path: PathBuf, variable: Option<&str>, bytes: io::Result<Vec<u8>>) -> Self {
+    fn new(kind: FileKind, path: PathBuf, variable: Option<&str>, bytes: io::Result<Vec<u8>>) -> Self {
         let mut read = Read { kind, path, ini: Ini::default(), faults: Vec::new() };
         let named = variable.map(|variable| format!(" ({variable} names it)")).unwrap_or_default();
         let whole = |read: &Read, what: String| FileFault { place: read.place(None), what, weight: Weight::Missing };
@@ -191,7 +191,7 @@ pub(super) fn at_home(path: &str) -> PathBuf {
 mod tests {
     use super::*;
 
-    fn read(kind: Kind, variable: Option<&str>, bytes: io::Result<&[u8]>) -> Read {
+    fn read(kind: FileKind, variable: Option<&str>, bytes: io::Result<&[u8]>) -> Read {
         Read::new(kind, "/home/me/.aws/config".into(), variable, bytes.map(<[u8]>::to_vec))
     }
 
@@ -202,7 +202,7 @@ mod tests {
 
     #[test]
     fn a_file_that_cannot_be_read_is_named_with_the_reason_and_the_variable() {
-        let of = |kind: io::ErrorKind, variable| told(read(Kind::Config, variable, Err(kind.into())), "default");
+        let of = |kind: io::ErrorKind, variable| told(read(FileKind::Config, variable, Err(kind.into())), "default");
         assert_eq!(of(io::ErrorKind::NotFound, None), [""; 0]);
         for (kind, part) in [
             (io::ErrorKind::NotFound, "does not exist (AWS_CONFIG_FILE names it)"),
@@ -220,7 +220,7 @@ mod tests {
     fn an_invalid_region_is_reported_with_its_line() {
         let of = |region: &str| {
             let text = format!("[profile corp]\nregion = {region}\n");
-            told(read(Kind::Config, None, Ok(text.as_bytes())), "corp")
+            told(read(FileKind::Config, None, Ok(text.as_bytes())), "corp")
         };
         for wrong in ["<region>", "${input:region}", "us-east-1,eu-west-1", "us east 1"] {
             assert!(of(wrong)[0].contains("config line 2: the region of profile corp is `"), "{:?}", of(wrong));
@@ -232,15 +232,15 @@ mod tests {
 
     #[test]
     fn a_header_without_the_word_profile_is_reported_for_the_profile_in_use_only() {
-        let said = told(read(Kind::Config, None, Ok(b"[corp]\nregion = us-east-1\n")), "corp");
+        let said = told(read(FileKind::Config, None, Ok(b"[corp]\nregion = us-east-1\n")), "corp");
         assert!(said[0].contains("config line 1: the header of profile corp has to be [profile corp]"), "{said:?}");
-        assert_eq!(told(read(Kind::Config, None, Ok(b"[corp]\nregion = <x>\n")), "default"), [""; 0]);
+        assert_eq!(told(read(FileKind::Config, None, Ok(b"[corp]\nregion = <x>\n")), "default"), [""; 0]);
     }
 
     #[test]
     fn debug_output_of_the_files_for_the_sdk_shows_no_contents() {
         let text = b"[default]\naws_secret_access_key = s3cret\n";
-        let profiles = Profiles { read: vec![read(Kind::Credentials, None, Ok(text))], selected: "default".into() };
+        let profiles = Profiles { read: vec![read(FileKind::Credentials, None, Ok(text))], selected: "default".into() };
         assert!(!format!("{:?}", profiles.for_sdk()).contains("s3cret"));
     }
 }

@@ -42,7 +42,7 @@ pub struct QueueError {
 
 /// A received message. It is delivered again unless it is deleted in time.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Message {
+pub struct QueueMessage {
     /// SQS's id, for logs.
     pub id: String,
     /// The receipt handle, which deletes it.
@@ -121,7 +121,7 @@ impl Aws {
     ///
     /// # Errors
     /// [`AwsError`]; no message was removed from the queue.
-    pub async fn receive(&self, queue: &Queue) -> Result<Vec<Message>, AwsError> {
+    pub async fn receive(&self, queue: &Queue) -> Result<Vec<QueueMessage>, AwsError> {
         let scope = self.scope_of(queue, RECEIVE)?;
         let client = self.events(&scope).await;
         let messages = i32::try_from(BATCH).unwrap_or(10);
@@ -133,7 +133,7 @@ impl Aws {
             let attributes = message.attributes.unwrap_or_default();
             let receives = attributes.get(&MessageSystemAttributeName::ApproximateReceiveCount);
             let receives = receives.and_then(|count| count.parse().ok()).unwrap_or(1);
-            Some(Message { id: message.message_id.unwrap_or_default(), receipt, body, receives })
+            Some(QueueMessage { id: message.message_id.unwrap_or_default(), receipt, body, receives })
         });
         Ok(messages.collect())
     }

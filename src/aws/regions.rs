@@ -63,19 +63,19 @@ fn enabled(listed: Listed) -> Option<Region> {
 
 #[cfg(test)]
 mod tests {
-    use crate::aws::Trouble;
-    use crate::aws::scripted::{Answer, Scripted};
+    use crate::aws::AwsErrorKind;
+    use crate::aws::scripted::{Reply, Scripted};
     use crate::model::{ErrorClass, Region};
 
     fn regions(names: &[&str]) -> Vec<Region> {
         names.iter().map(|name| Region::new(*name)).collect()
     }
 
-    fn listed(regions: &[(&str, &str)]) -> Answer {
+    fn listed(regions: &[(&str, &str)]) -> Reply {
         let item = |(name, status): &(&str, &str)| {
             format!("<item><regionName>{name}</regionName><optInStatus>{status}</optInStatus></item>")
         };
-        Answer::ok(&format!("<regionInfo>{}</regionInfo>", regions.iter().map(item).collect::<String>()))
+        Reply::ok(&format!("<regionInfo>{}</regionInfo>", regions.iter().map(item).collect::<String>()))
     }
 
     #[tokio::test]
@@ -100,10 +100,10 @@ mod tests {
 
     #[tokio::test]
     async fn while_aws_does_not_list_them_the_watched_regions_stay() {
-        let server = Scripted::new([Answer::error(403, "UnauthorizedOperation", "no")]).await;
+        let server = Scripted::new([Reply::error(403, "UnauthorizedOperation", "no")]).await;
         let aws = server.aws();
         let error = aws.enabled_regions().await.unwrap_err();
-        assert_eq!((error.class, error.trouble.clone()), (ErrorClass::Denied, Trouble::Answered));
+        assert_eq!((error.class, error.kind.clone()), (ErrorClass::Denied, AwsErrorKind::Answered));
         assert_eq!(aws.regions(), regions(&["us-east-1"]));
     }
 }

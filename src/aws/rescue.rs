@@ -105,7 +105,7 @@ impl Intercept for Rescue {
         let failed = matches!(context.output_or_error(), Some(Err(_)));
         let rescued = match context.response() {
             Some(response) if failed && response.status().is_success() => {
-                let page = Body { response, decoder, config, own: asked.own.as_ref(), spec: asked.spec };
+                let page = RawAnswer { response, decoder, config, own: asked.own.as_ref(), spec: asked.spec };
                 response.body().bytes().and_then(|body| page.rescued(body))
             }
             _ => None,
@@ -128,7 +128,7 @@ fn host_of(uri: &str) -> Option<String> {
 }
 
 /// An answer and its decoder.
-struct Body<'a> {
+struct RawAnswer<'a> {
     response: &'a HttpResponse,
     decoder: &'a SharedResponseDeserializer,
     config: &'a ConfigBag,
@@ -136,7 +136,7 @@ struct Body<'a> {
     spec: &'static KindSpec,
 }
 
-impl Body<'_> {
+impl RawAnswer<'_> {
     /// The readable part of `body`, and its unreadable items; `None` if the body is incomplete or unreadable even without its
     /// items.
     fn rescued(&self, body: &[u8]) -> Option<(Output, Vec<UnreadableItem>)> {

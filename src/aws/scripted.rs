@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 
 use super::clock::AwsClock;
 use super::sdk::{Sdk, emulated};
-use super::{Aws, Regions, Settings};
+use super::{Aws, AwsSettings, Regions};
 use crate::mcp::tools::arguments;
 use crate::mcp::tools::arguments::instances::InstanceArguments;
 use crate::mcp::tools::stop_instance;
@@ -24,22 +24,22 @@ use crate::model::{AccountId, Named, Region, Scope};
 
 /// An answer: status, `Date` header if any, body.
 #[derive(Clone, Debug)]
-pub(crate) struct Answer {
+pub(crate) struct Reply {
     pub(crate) status: u16,
     pub(crate) date: Option<&'static str>,
     pub(crate) body: String,
 }
 
-impl Answer {
+impl Reply {
     /// A success with this body; the server wraps it in the response element of the requested action.
     pub(crate) fn ok(body: &str) -> Self {
-        Answer { status: 200, date: None, body: body.to_owned() }
+        Reply { status: 200, date: None, body: body.to_owned() }
     }
 
     /// The answer to a describe of instances of the account of [`scope`].
     pub(crate) fn described(ids: &[&str]) -> Self {
         let items: Vec<String> = ids.iter().map(|id| format!("<item><instanceId>{id}</instanceId></item>")).collect();
-        Answer::ok(&format!(
+        Reply::ok(&format!(
             "<reservationSet><item><reservationId>r-1</reservationId><ownerId>{}</ownerId>\
              <instancesSet>{}</instancesSet></item></reservationSet>",
             scope().account,
@@ -53,7 +53,7 @@ impl Answer {
             "<Response><Errors><Error><Code>{code}</Code><Message>{message}</Message></Error></Errors>\
              <RequestID>r</RequestID></Response>"
         );
-        Answer { status, date: None, body }
+        Reply { status, date: None, body }
     }
 }
 
@@ -65,7 +65,7 @@ pub(crate) struct Request {
 }
 
 /// Maps the body of a request to an answer.
-type Script = Arc<dyn Fn(&str) -> Answer + Send + Sync>;
+type Script = Arc<dyn Fn(&str) -> Reply + Send + Sync>;
 
 /// Gives its answers in order, then repeats the last one; or answers by a function.
 pub(crate) struct Scripted {
@@ -75,7 +75,7 @@ pub(crate) struct Scripted {
 }
 
 impl Scripted {
-    pub(crate) async fn new(answers: impl IntoIterator<Item = Answer>) -> Self {
+    pub(crate) async fn new(answers: impl IntoIterator<Item = Reply>) -> Self {
         let answers = Mutex::new(answers.into_iter().collect::<VecDeque<_>>());
         Scripted::answering(move |_| {
             let mut answers = answers.lock();
@@ -85,7 +85,7 @@ impl Scripted {
     }
 
     /// Answers each form body with the result of `script`.
-    pub(crate) async fn answering(script: impl Fn(&str) -> Answer + Send + Sync + 'static) -> Self {
+    pub(crate) async fn answering(script: impl Fn(&str) -> Reply + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         let (asked, script): (_, Script) = (Arc::default(), Arc::new(script));
@@ -186,7 +186,7 @@ fn connected(config: &SdkConfig, account: Option<AccountId>) -> Aws {
 
 fn watching(config: &SdkConfig, account: Option<AccountId>, regions: Vec<Region>) -> Aws {
     let clock = Arc::new(AwsClock::default());
-    let settings = Settings { regions: Regions::Named(regions), account, ..Settings::default() };
+    let settings = AwsSettings { regions: Regions::Named(regions), account, ..AwsSettings::default() };
     Aws::new(settings.clone(), Sdk::new(config, &settings.regions, &clock), clock)
 }
 

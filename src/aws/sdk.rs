@@ -22,10 +22,10 @@ use aws_smithy_types::timeout::TimeoutConfig;
 use parking_lot::Mutex;
 
 use super::clock::{AwsClock, DateReader};
-use super::origin::{Origin, Seen, Watched, half_a_key};
+use super::origin::{LastOrigin, Origin, OriginRecorder, half_a_key};
 use super::profiles::{FileFault, Profiles, Weight};
 use super::rescue::Rescue;
-use super::settings::{Regions, Settings};
+use super::settings::{AwsSettings, Regions};
 use super::trust::Bundle;
 use super::whole::WholeAnswers;
 use crate::model::Region;
@@ -58,7 +58,7 @@ pub(super) struct Sdk {
     /// The regions that the configuration names; the first one is asked for the others.
     pub(super) regions: Vec<Region>,
     /// Where the credentials come from.
-    pub(super) seen: Seen,
+    pub(super) seen: LastOrigin,
     /// The faults of the configuration files.
     pub(super) faults: Vec<FileFault>,
     /// The fault of the keys in the environment.
@@ -76,7 +76,7 @@ impl Sdk {
     /// Reads the configuration. Credentials are loaded by the first call, so it reports if they are missing.
     ///
     /// Looking for a region may ask the instance metadata service, which takes a few seconds where there is none.
-    pub(super) async fn load(settings: &Settings, clock: &Arc<AwsClock>) -> Self {
+    pub(super) async fn load(settings: &AwsSettings, clock: &Arc<AwsClock>) -> Self {
         let (regions, profile) = (&settings.regions, settings.profile.as_deref());
         if let Some(url) = &settings.emulator {
             return Sdk::new(&emulated(url), regions, clock);
@@ -118,10 +118,10 @@ impl Sdk {
                 .build();
             config = config.into_builder().credentials_provider(SharedCredentialsProvider::new(provider)).build();
         }
-        let (needs_files, seen) = (origin != Origin::Keys || config.region().is_none(), Seen::new(origin));
+        let (needs_files, seen) = (origin != Origin::Keys || config.region().is_none(), LastOrigin::new(origin));
         if let Some(provider) = config.credentials_provider() {
             let profile = selected.as_str().into();
-            let watched = SharedCredentialsProvider::new(Watched { provider, profile, seen: seen.clone() });
+            let watched = SharedCredentialsProvider::new(OriginRecorder { provider, profile, seen: seen.clone() });
             config = config.into_builder().credentials_provider(watched).build();
         }
         let bundle = bundle.map(|bundle| bundle.source);
@@ -156,7 +156,7 @@ impl Sdk {
         let regions = regions.known(config.region().map(|region| Region::new(region.as_ref())));
         Sdk {
             regions,
-            seen: Seen::new(Origin::Emulator),
+            seen: LastOrigin::new(Origin::Emulator),
             faults: Vec::new(),
             half_key: None,
             needs_files: false,

@@ -8,7 +8,7 @@ const ANY: &str = "us-east-1";
 
 /// Settings of the connection. Unset ones come from AWS's own chain of environment, profile and metadata.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub struct AwsSettings {
     /// The regions to watch.
     pub regions: Regions,
     /// The profile of `~/.aws/config`.
@@ -22,9 +22,9 @@ pub struct Settings {
     pub emulator: Option<String>,
 }
 
-impl Default for Settings {
+impl Default for AwsSettings {
     fn default() -> Self {
-        Settings {
+        AwsSettings {
             regions: Regions::default(),
             profile: None,
             account: None,

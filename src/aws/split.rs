@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use super::markup::{Broken, Mark, Marks, What};
+use super::markup::{Broken, Mark, MarkKind, Marks};
 
 /// The path of a list's items below the root: the names of the elements.
 pub(super) type Path = &'static [&'static str];
@@ -61,7 +61,7 @@ impl<'a> Split<'a> {
         let is_grouped = path.len() > GROUP;
         while let Some(Mark { what, at, depth }) = marks.next()? {
             match what {
-                What::Start(name) if depth == matched + 1 && path.get(matched) == Some(&name) => {
+                MarkKind::Start(name) if depth == matched + 1 && path.get(matched) == Some(&name) => {
                     matched += 1;
                     if matched == path.len() {
                         item_from = at.start;
@@ -71,12 +71,12 @@ impl<'a> Split<'a> {
                         split.groups.push(at.start..at.start);
                     }
                 }
-                What::Empty(name)
+                MarkKind::Empty(name)
                     if depth == matched + 1 && matched + 1 == path.len() && path.last() == Some(&name) =>
                 {
                     split.push(at, is_grouped);
                 }
-                What::End if depth == matched && matched > 0 => {
+                MarkKind::End if depth == matched && matched > 0 => {
                     if matched == path.len() {
                         split.push(item_from..at.end, is_grouped);
                     } else if is_grouped
@@ -87,7 +87,7 @@ impl<'a> Split<'a> {
                     }
                     matched -= 1;
                 }
-                What::Start(_) | What::Empty(_) | What::End | What::Text | What::Aside => {}
+                MarkKind::Start(_) | MarkKind::Empty(_) | MarkKind::End | MarkKind::Text | MarkKind::Aside => {}
             }
         }
         Ok(split)
@@ -144,20 +144,20 @@ impl<'a> Split<'a> {
         let mut open: Vec<(&'a str, usize, bool)> = Vec::new();
         let Ok(mut marks) = Marks::new(self.text.as_bytes()) else { return Vec::new() };
         while let Ok(Some(Mark { what, at, .. })) = marks.next() {
-            if let (What::Start(_) | What::Empty(_), Some((_, _, is_leaf))) = (what, open.last_mut()) {
+            if let (MarkKind::Start(_) | MarkKind::Empty(_), Some((_, _, is_leaf))) = (what, open.last_mut()) {
                 *is_leaf = false;
             }
             let (from, is_leaf) = match what {
-                What::Start(_) => {
+                MarkKind::Start(_) => {
                     open.push((name_of(self.text, at.start), at.start, true));
                     continue;
                 }
-                What::Empty(_) => (at.start, true),
-                What::End => match open.pop() {
+                MarkKind::Empty(_) => (at.start, true),
+                MarkKind::End => match open.pop() {
                     Some((_, from, is_leaf)) => (from, is_leaf),
                     None => break,
                 },
-                What::Text | What::Aside => continue,
+                MarkKind::Text | MarkKind::Aside => continue,
             };
             if from <= unit.start || at.end >= unit.end || from == item.start {
                 continue;
@@ -224,9 +224,9 @@ fn inner(element: &str) -> &str {
     let (mut from, mut to) = (0, 0);
     while let Ok(Some(mark)) = marks.next() {
         match mark.what {
-            What::Start(_) => from = mark.at.end,
-            What::End => to = mark.at.start,
-            What::Empty(_) | What::Text | What::Aside => {}
+            MarkKind::Start(_) => from = mark.at.end,
+            MarkKind::End => to = mark.at.start,
+            MarkKind::Empty(_) | MarkKind::Text | MarkKind::Aside => {}
         }
     }
     element.get(from..to).unwrap_or_default()

@@ -1,7 +1,7 @@
 mod bus;
 mod documents;
 
-use super::scripted::{Answer as Reply, Scripted, named, scope};
+use super::scripted::{Reply, Scripted, named, scope};
 use super::*;
 use crate::kinds::{self, KindSpec};
 use crate::model::{ErrorClass, Region, Scope, Timestamp, UnreadableItem};
@@ -58,7 +58,7 @@ async fn a_page_of_another_account_is_fatal() {
     let server = Scripted::new([Reply::ok(&reservation("999999999999", &["i-1"]))]).await;
     let error = server.aws().page(&scope(), instances(), None).await.unwrap_err();
     assert_eq!(error.class, ErrorClass::Fatal);
-    assert_eq!(error.trouble, Trouble::OtherAccount { expected: scope().account });
+    assert_eq!(error.kind, AwsErrorKind::OtherAccount { expected: scope().account });
     assert!(error.to_string().contains("999999999999") && error.fix().contains("123456789012"), "{error}");
 }
 
@@ -122,7 +122,7 @@ async fn a_region_that_is_not_watched_says_how_to_name_one() {
     let server = Scripted::new([Reply::ok("")]).await;
     let scope = Scope { region: Region::new("eu-west-9"), ..scope() };
     let error = server.aws().page(&scope, instances(), None).await.unwrap_err();
-    assert_eq!(error.trouble, Trouble::NotWatched);
+    assert_eq!(error.kind, AwsErrorKind::NotWatched);
     assert!(error.message.contains("this server watches us-east-1"), "{error}");
     assert!(error.fix().contains("--regions"), "{}", error.fix());
 }
@@ -260,7 +260,7 @@ async fn a_body_that_is_cut_off_is_an_unreadable_answer() {
     let cut = Reply { status: 201, date: None, body: whole[..whole.len() - 40].to_owned() };
     let server = Scripted::new([cut]).await;
     let error = server.aws().page(&scope(), kinds::by_slug("volume").unwrap(), None).await.unwrap_err();
-    assert_eq!(error.trouble, Trouble::Unreadable);
+    assert_eq!(error.kind, AwsErrorKind::Unreadable);
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ use serde_json::Value as Json;
 
 pub(super) mod remembered;
 
-pub use remembered::{Calls, TrailCall};
+pub use remembered::{TrailCall, TrailCalls};
 
 use super::{Aws, AwsError, Priority};
 use crate::model::{ApiCall, Scope, Timestamp};
@@ -41,7 +41,7 @@ impl Aws {
         resource: &str,
         from: Timestamp,
         to: Timestamp,
-    ) -> Result<Arc<Calls>, AwsError> {
+    ) -> Result<Arc<TrailCalls>, AwsError> {
         let account = self.account_of(scope).found.lock().account.clone();
         if let Some(found) = account.filter(|found| *found != scope.account) {
             return Err(AwsError::other_account(&scope.account, found.as_str(), &self.call(scope, LOOKUP)));
@@ -56,7 +56,7 @@ impl Aws {
             .attribute_value(resource)
             .build()
             .ok();
-        let (mut found, mut token) = (Calls::default(), None);
+        let (mut found, mut token) = (TrailCalls::default(), None);
         for _ in 0..PAGES {
             let send = || {
                 client
@@ -123,7 +123,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::aws::scripted::{Answer as Reply, Scripted, scope};
+    use crate::aws::scripted::{Reply, Scripted, scope};
 
     fn record(name: &str, error: Option<&str>) -> Json {
         let mut record = json!({

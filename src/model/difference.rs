@@ -18,7 +18,7 @@ const WHOLE: usize = 300;
 
 /// A step from a field to a value inside it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum PathStep {
     /// Into the field of this name.
     Field(String),
     /// To the element of a list that has this key.
@@ -31,7 +31,7 @@ pub enum Step {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
     /// The path to the value.
-    pub steps: Vec<Step>,
+    pub steps: Vec<PathStep>,
     /// The value before; `None` when there was none.
     pub before: Option<Value>,
     /// The value after; `None` when there is none any more.
@@ -56,7 +56,7 @@ pub enum Sort {
 /// Empty only when nothing but the order of elements differs.
 #[must_use]
 pub fn differences(change: &Change) -> Vec<Difference> {
-    let steps: Vec<Step> = change.path.split('.').map(|name| Step::Field(name.to_owned())).collect();
+    let steps: Vec<PathStep> = change.path.split('.').map(|name| PathStep::Field(name.to_owned())).collect();
     let mut found = Vec::new();
     compare(&steps, change.before.as_ref(), change.after.as_ref(), &mut found);
     found
@@ -69,17 +69,17 @@ impl Difference {
         let mut path = String::new();
         for step in &self.steps {
             match step {
-                Step::Field(name) if path.is_empty() => path.push_str(name),
-                Step::Field(name) => {
+                PathStep::Field(name) if path.is_empty() => path.push_str(name),
+                PathStep::Field(name) => {
                     path.push('.');
                     path.push_str(name);
                 }
-                Step::Element(key) => {
+                PathStep::Element(key) => {
                     path.push('[');
                     path.push_str(key);
                     path.push(']');
                 }
-                Step::Item => {}
+                PathStep::Item => {}
             }
         }
         path
@@ -91,11 +91,11 @@ impl Difference {
         let (step, above) = self.steps.split_last()?;
         let path = || Difference { steps: above.to_vec(), before: None, after: None }.path();
         match step {
-            Step::Field(_) => None,
-            Step::Item => Some((path(), None)),
+            PathStep::Field(_) => None,
+            PathStep::Item => Some((path(), None)),
             // A tag is a name and a value.
-            Step::Element(_) if self.sort() == Sort::Tag => None,
-            Step::Element(key) => Some((path(), Some(key))),
+            PathStep::Element(_) if self.sort() == Sort::Tag => None,
+            PathStep::Element(key) => Some((path(), Some(key))),
         }
     }
 
@@ -103,9 +103,11 @@ impl Difference {
     #[must_use]
     pub fn sort(&self) -> Sort {
         match (self.steps.first(), self.steps.get(1), self.steps.last()) {
-            (Some(Step::Field(list)), Some(Step::Element(_)), _) if key::is_tags(list) => Sort::Tag,
-            (Some(Step::Field(list)), Some(Step::Element(_) | Step::Item), _) if rules::is_rules(list) => Sort::Rule,
-            (.., Some(Step::Element(_) | Step::Item)) => Sort::Element,
+            (Some(PathStep::Field(list)), Some(PathStep::Element(_)), _) if key::is_tags(list) => Sort::Tag,
+            (Some(PathStep::Field(list)), Some(PathStep::Element(_) | PathStep::Item), _) if rules::is_rules(list) => {
+                Sort::Rule
+            }
+            (.., Some(PathStep::Element(_) | PathStep::Item)) => Sort::Element,
             _ => Sort::Field,
         }
     }
@@ -130,7 +132,7 @@ pub fn counted<'a>(differences: impl IntoIterator<Item = &'a Difference>) -> Str
     words.collect::<Vec<_>>().join(", ")
 }
 
-fn compare(at: &[Step], before: Option<&Value>, after: Option<&Value>, found: &mut Vec<Difference>) {
+fn compare(at: &[PathStep], before: Option<&Value>, after: Option<&Value>, found: &mut Vec<Difference>) {
     let nothing = Map::new();
     match (before, after) {
         (before, after) if before == after => {}
@@ -150,16 +152,16 @@ fn is_large(map: &Map) -> bool {
     serde_json::to_string(map).is_ok_and(|json| json.len() > WHOLE)
 }
 
-fn maps(at: &[Step], before: &Map, after: &Map, found: &mut Vec<Difference>) {
+fn maps(at: &[PathStep], before: &Map, after: &Map, found: &mut Vec<Difference>) {
     let gone = before.keys().filter(|name| !after.contains_key(name));
     for name in gone.chain(after.keys()) {
-        compare(&below(at, Step::Field(name.to_string())), before.get(name), after.get(name), found);
+        compare(&below(at, PathStep::Field(name.to_string())), before.get(name), after.get(name), found);
     }
 }
 
-fn lists(at: &[Step], before: &[Value], after: &[Value], found: &mut Vec<Difference>) {
+fn lists(at: &[PathStep], before: &[Value], after: &[Value], found: &mut Vec<Difference>) {
     let name = match at.last() {
-        Some(Step::Field(name)) => name.as_str(),
+        Some(PathStep::Field(name)) => name.as_str(),
         _ => "",
     };
     let first = found.len();
@@ -180,7 +182,7 @@ fn lists(at: &[Step], before: &[Value], after: &[Value], found: &mut Vec<Differe
 
 /// Compares elements with the same key. If a key occurs twice, all elements are compared as a multiset.
 fn elements(
-    at: &[Step],
+    at: &[PathStep],
     before: &[Value],
     after: &[Value],
     key: impl Fn(&Value) -> Option<String>,
@@ -192,10 +194,10 @@ fn elements(
         unique.then_some(by_key)
     };
     let (Some(old), Some(new)) = (keyed(before), keyed(after)) else { return items(at, before, after, found) };
-    let is_tags = matches!(at.last(), Some(Step::Field(name)) if key::is_tags(name));
+    let is_tags = matches!(at.last(), Some(PathStep::Field(name)) if key::is_tags(name));
     let gone = old.keys().filter(|key| !new.contains_key(*key));
     for key in gone.chain(new.keys()) {
-        let here = below(at, Step::Element(key.clone()));
+        let here = below(at, PathStep::Element(key.clone()));
         let (old, new) = (old.get(key), new.get(key));
         if is_tags {
             compare(&here, old.map(key::tag_value).as_ref(), new.map(key::tag_value).as_ref(), found);
@@ -208,7 +210,7 @@ fn elements(
 }
 
 /// Compares lists as multisets.
-fn items(at: &[Step], before: &[Value], after: &[Value], found: &mut Vec<Difference>) {
+fn items(at: &[PathStep], before: &[Value], after: &[Value], found: &mut Vec<Difference>) {
     let mut counts: BTreeMap<&Value, i64> = BTreeMap::new();
     for value in before {
         *counts.entry(value).or_default() -= 1;
@@ -216,7 +218,7 @@ fn items(at: &[Step], before: &[Value], after: &[Value], found: &mut Vec<Differe
     for value in after {
         *counts.entry(value).or_default() += 1;
     }
-    let here = below(at, Step::Item);
+    let here = below(at, PathStep::Item);
     let difference = |before: Option<&Value>, after: Option<&Value>| Difference {
         steps: here.clone(),
         before: before.cloned(),
@@ -230,7 +232,7 @@ fn items(at: &[Step], before: &[Value], after: &[Value], found: &mut Vec<Differe
     }
 }
 
-fn below(at: &[Step], step: Step) -> Vec<Step> {
+fn below(at: &[PathStep], step: PathStep) -> Vec<PathStep> {
     at.iter().cloned().chain([step]).collect()
 }
 

@@ -1,8 +1,8 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::aws::scripted::{Answer as Reply, Rotating, Scripted, named, scope, signed};
-use crate::aws::{AwsError, Trouble};
+use crate::aws::scripted::{Reply, Rotating, Scripted, named, scope, signed};
+use crate::aws::{AwsError, AwsErrorKind};
 
 fn request(tags: &[(&str, &str)]) -> CreateSnapshots {
     CreateSnapshots {
@@ -24,7 +24,7 @@ async fn starting_returns_the_state_before_and_now() {
     let chosen = named.choose(&scope(), |_| true);
     aws.look(&chosen).await.unwrap();
     let answer = aws.start_instances(&chosen, false).await.unwrap();
-    let Answer::Done(Done { result, .. }) = answer else { panic!("{answer:?}") };
+    let WriteAnswer::Done(WriteResult { result, .. }) = answer else { panic!("{answer:?}") };
     let state = |code: i32, name: &str| {
         Some(Value::Map([("Code".to_owned(), Value::from(code)), ("Name".to_owned(), Value::from(name))].into()))
     };
@@ -41,7 +41,7 @@ async fn a_dry_run_that_would_be_allowed_is_an_answer_not_an_error() {
     let (aws, named) = (server.aws().pinned().await, named(&["i-1"]));
     let chosen = named.choose(&scope(), |_| true);
     aws.look(&chosen).await.unwrap();
-    assert_eq!(aws.stop_instances(&chosen, false, true).await.unwrap(), Answer::WouldBeAllowed);
+    assert_eq!(aws.stop_instances(&chosen, false, true).await.unwrap(), WriteAnswer::WouldBeAllowed);
     assert!(server.asked()[1].contains("DryRun=true") && !server.asked()[1].contains("Force"));
 }
 
@@ -55,7 +55,7 @@ async fn snapshots_cover_every_volume_at_once_and_name_their_creator() {
     let chosen = named.choose(&scope(), |_| true);
     aws.look(&chosen).await.unwrap();
     let answer = aws.create_snapshots(&chosen, &request).await.unwrap();
-    let Answer::Done(Done { result, .. }) = answer else { panic!("{answer:?}") };
+    let WriteAnswer::Done(WriteResult { result, .. }) = answer else { panic!("{answer:?}") };
     assert_eq!(result[0].snapshot_id, "snap-1");
     assert_eq!((result[0].state.as_deref(), result[0].volume_size), (Some("pending"), Some(8)));
     let asked = form_urlencoded::parse(server.asked()[1].as_bytes()).into_owned().collect::<BTreeSet<_>>();
@@ -88,14 +88,14 @@ async fn results_for_unnamed_ids_are_kept_apart_and_each_id_counts_once() {
     let chosen = named.choose(&scope(), |_| true);
     aws.look(&chosen).await.unwrap();
     let answer = aws.stop_instances(&chosen, false, false).await.unwrap();
-    let Answer::Done(Done { result, others, .. }) = answer else { panic!("{answer:?}") };
+    let WriteAnswer::Done(WriteResult { result, others, .. }) = answer else { panic!("{answer:?}") };
     let ids = |changes: &[StateChange]| changes.iter().map(|change| change.id.clone()).collect::<Vec<_>>();
     assert_eq!((ids(&result), ids(&others)), (vec!["i-1".to_owned()], vec!["i-2".to_owned(), "I-1".to_owned()]));
     assert_eq!(result[0].current.as_ref().and_then(crate::model::known::state_name), Some("stopping"));
 }
 
 /// The result of a call without a look before it, if STS answers `told`.
-async fn unlooked(told: Reply) -> (Result<Answer<StateChange>, AwsError>, Vec<String>) {
+async fn unlooked(told: Reply) -> (Result<WriteAnswer<StateChange>, AwsError>, Vec<String>) {
     let server = Scripted::new([told]).await;
     let (aws, named) = (server.aws().pinned().await, named(&["i-1"]));
     let answer = aws.stop_instances(&named.choose(&scope(), |_| true), false, false).await;
@@ -105,11 +105,11 @@ async fn unlooked(told: Reply) -> (Result<Answer<StateChange>, AwsError>, Vec<St
 #[tokio::test]
 async fn no_call_leaves_before_the_account_of_its_credentials_is_proved() {
     let (answer, asked) = unlooked(Reply::error(403, "AccessDenied", "no")).await;
-    assert_eq!(answer.unwrap_err().trouble, Trouble::IdentityUnproved);
+    assert_eq!(answer.unwrap_err().kind, AwsErrorKind::IdentityUnproved);
     assert!(asked.iter().all(|body| body.contains("Action=GetCallerIdentity")), "{asked:?}");
     let other = "<GetCallerIdentityResult><Account>999999999999</Account></GetCallerIdentityResult>";
     let (answer, asked) = unlooked(Reply::ok(other)).await;
-    assert_eq!(answer.unwrap_err().trouble, Trouble::OtherAccount { expected: scope().account });
+    assert_eq!(answer.unwrap_err().kind, AwsErrorKind::OtherAccount { expected: scope().account });
     assert!(asked.iter().all(|body| body.contains("Action=GetCallerIdentity")), "{asked:?}");
 }
 

@@ -9,7 +9,7 @@ use crate::model::AccountId;
 /// The kind of a failure.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
-pub enum Trouble {
+pub enum AwsErrorKind {
     /// AWS answered, with an error.
     #[error("AWS answered with an error")]
     Answered,

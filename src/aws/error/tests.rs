@@ -2,11 +2,11 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_ec2::error::SdkError;
 
 use super::*;
-use crate::aws::scripted::{Answer, Scripted, named, scope};
+use crate::aws::scripted::{Reply, Scripted, named, scope};
 use crate::kinds;
 
 async fn failed(status: u16, code: &str, message: &str) -> AwsError {
-    let server = Scripted::new([Answer::described(&["i-1"]), Answer::error(status, code, message)]).await;
+    let server = Scripted::new([Reply::described(&["i-1"]), Reply::error(status, code, message)]).await;
     let (aws, named) = (server.aws().pinned().await, named(&["i-1"]));
     let chosen = named.choose(&scope(), |_| true);
     aws.look(&chosen).await.unwrap();
@@ -68,9 +68,9 @@ async fn key_ids_do_not_show() {
 
 #[tokio::test]
 async fn an_answer_that_is_not_from_aws_is_a_passing_failure() {
-    let server = Scripted::new([Answer { status: 502, date: None, body: "<html>Bad Gateway</html>".to_owned() }]).await;
+    let server = Scripted::new([Reply { status: 502, date: None, body: "<html>Bad Gateway</html>".to_owned() }]).await;
     let error = server.aws().page(&scope(), kinds::by_slug("vpc").unwrap(), None).await.unwrap_err();
-    assert_eq!((error.class, &error.trouble), (ErrorClass::Transient, &Trouble::Unreadable));
+    assert_eq!((error.class, &error.kind), (ErrorClass::Transient, &AwsErrorKind::Unreadable));
     assert!(error.to_string().contains("502"), "{error}");
 }
 
@@ -86,7 +86,7 @@ fn unsent(error: CredentialsError) -> AwsError {
     let failure: SdkError<ErrorMetadata> = SdkError::dispatch_failure(dispatch);
     AwsError::new(
         &failure,
-        &Call { action: "ec2:DescribeVpcs", region: None, origin: Origin::Profile("work".into()), bundle: None },
+        &CallContext { action: "ec2:DescribeVpcs", region: None, origin: Origin::Profile("work".into()), bundle: None },
     )
 }
 
@@ -94,7 +94,7 @@ fn unsent(error: CredentialsError) -> AwsError {
 fn an_expired_sso_session_names_the_command() {
     let cause = CredentialsError::provider_error("the SSO token has expired and cannot be refreshed");
     let error = unsent(CredentialsError::provider_error(cause));
-    assert_eq!((error.class, &error.trouble), (ErrorClass::Fatal, &Trouble::SsoExpired));
+    assert_eq!((error.class, &error.kind), (ErrorClass::Fatal, &AwsErrorKind::SsoExpired));
     assert_eq!(error.fix(), "Run: aws sso login --profile work");
 }
 
@@ -102,7 +102,7 @@ fn an_expired_sso_session_names_the_command() {
 fn missing_credentials_say_how_to_set_them() {
     for cause in ["no providers in chain provided credentials", "failed to load IMDS session token"] {
         let error = unsent(CredentialsError::not_loaded(cause));
-        assert_eq!(error.trouble, Trouble::NoCredentials);
+        assert_eq!(error.kind, AwsErrorKind::NoCredentials);
         assert!(error.fix().contains("AWS_PROFILE") && error.fix().contains("AWS_ACCESS_KEY_ID"));
     }
 }
@@ -110,7 +110,7 @@ fn missing_credentials_say_how_to_set_them() {
 #[test]
 fn the_output_of_a_credential_helper_is_not_shown() {
     let error = unsent(CredentialsError::provider_error("Error retrieving credentials: Stderr: hunter2"));
-    assert_eq!(error.trouble, Trouble::CredentialsFailed);
+    assert_eq!(error.kind, AwsErrorKind::CredentialsFailed);
     assert!(!format!("{error:?} {error} {}", error.fix()).contains("hunter2"));
 }
 

@@ -11,7 +11,7 @@ use crate::kinds::KINDS;
 
 /// A token bucket as AWS documents it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Limit {
+pub(super) struct DocumentedLimit {
     /// The number of calls at once.
     pub(super) burst: u32,
     /// The sustained number of calls per second.
@@ -19,27 +19,27 @@ pub(super) struct Limit {
 }
 
 /// The bucket of describes that page or filter, and of the few that support neither.
-const DESCRIBE: Limit = Limit { burst: 100, per_second: 20 };
+const DESCRIBE: DocumentedLimit = DocumentedLimit { burst: 100, per_second: 20 };
 
 /// SQS's guide documents no limit for calls about queues themselves; setup makes a few.
-const OF_QUEUES: Limit = Limit { burst: 50, per_second: 50 };
+const OF_QUEUES: DocumentedLimit = DocumentedLimit { burst: 50, per_second: 50 };
 /// EventBridge user guide, "Amazon EventBridge quotas", for calls that read and change rules.
-const OF_RULES: Limit = Limit { burst: 50, per_second: 50 };
+const OF_RULES: DocumentedLimit = DocumentedLimit { burst: 50, per_second: 50 };
 
 /// The request bucket of an action, if listed. Whoever adds a call adds its bucket here; a test below checks this for every call of
 /// [`ACTIONS`](crate::aws::ACTIONS). Describes of kinds use [`DESCRIBE`].
-pub(super) fn listed(action: &str) -> Option<Limit> {
+pub(super) fn listed(action: &str) -> Option<DocumentedLimit> {
     Some(match action {
-        "ec2:StartInstances" => Limit { burst: 5, per_second: 2 },
-        "ec2:StopInstances" => Limit { burst: 50, per_second: 5 },
-        "ec2:CreateSnapshots" => Limit { burst: 100, per_second: 5 },
+        "ec2:StartInstances" => DocumentedLimit { burst: 5, per_second: 2 },
+        "ec2:StopInstances" => DocumentedLimit { burst: 50, per_second: 5 },
+        "ec2:CreateSnapshots" => DocumentedLimit { burst: 100, per_second: 5 },
         "ec2:DescribeRegions" => DESCRIBE,
         _ if KINDS.iter().any(|spec| spec.actions.contains(&action)) => DESCRIBE,
         // All calls of STS in an account and region share it; Muster makes only this one.
-        "sts:GetCallerIdentity" => Limit { burst: 600, per_second: 600 },
+        "sts:GetCallerIdentity" => DocumentedLimit { burst: 600, per_second: 600 },
         // A standard queue allows nearly unlimited calls (SQS developer guide, "Amazon SQS standard queue quotas").
         "sqs:ReceiveMessage" | "sqs:DeleteMessage" | "sqs:ChangeMessageVisibility" => {
-            Limit { burst: 3_000, per_second: 3_000 }
+            DocumentedLimit { burst: 3_000, per_second: 3_000 }
         }
         "sqs:CreateQueue"
         | "sqs:DeleteQueue"
@@ -49,7 +49,7 @@ pub(super) fn listed(action: &str) -> Option<Limit> {
         | "sqs:SetQueueAttributes"
         | "sqs:TagQueue" => OF_QUEUES,
         // EventBridge user guide, "Amazon EventBridge quotas": the limit in the smallest regions.
-        "events:PutEvents" => Limit { burst: 400, per_second: 400 },
+        "events:PutEvents" => DocumentedLimit { burst: 400, per_second: 400 },
         "events:DeleteRule"
         | "events:DescribeRule"
         | "events:EnableRule"
@@ -61,18 +61,18 @@ pub(super) fn listed(action: &str) -> Option<Limit> {
         | "events:TagResource"
         | "events:TestEventPattern" => OF_RULES,
         // CloudTrail user guide, "Quotas in AWS CloudTrail".
-        "cloudtrail:LookupEvents" => Limit { burst: 2, per_second: 2 },
+        "cloudtrail:LookupEvents" => DocumentedLimit { burst: 2, per_second: 2 },
         // A careful guess: doctor reads a page or two.
-        "servicequotas:ListServiceQuotas" => Limit { burst: 10, per_second: 5 },
+        "servicequotas:ListServiceQuotas" => DocumentedLimit { burst: 10, per_second: 5 },
         _ => return None,
     })
 }
 
 /// The request bucket of an action; the smallest one if it is not [`listed`].
-pub(super) fn requests(action: &str) -> Limit {
+pub(super) fn requests(action: &str) -> DocumentedLimit {
     let limit = listed(action);
     debug_assert!(limit.is_some(), "add the bucket of {action} to `listed`");
-    limit.unwrap_or(Limit { burst: 2, per_second: 2 })
+    limit.unwrap_or(DocumentedLimit { burst: 2, per_second: 2 })
 }
 
 /// Muster's share of an action's limits, in percent; `percent` is its usual share.
@@ -84,10 +84,10 @@ pub(super) fn share(action: &str, percent: u8) -> u8 {
 }
 
 /// The bucket of instances named in requests of an action, if there is one.
-pub(super) fn instances(action: &str) -> Option<Limit> {
+pub(super) fn instances(action: &str) -> Option<DocumentedLimit> {
     match action {
-        "ec2:StartInstances" => Some(Limit { burst: 1000, per_second: 2 }),
-        "ec2:StopInstances" => Some(Limit { burst: 1000, per_second: 20 }),
+        "ec2:StartInstances" => Some(DocumentedLimit { burst: 1000, per_second: 2 }),
+        "ec2:StopInstances" => Some(DocumentedLimit { burst: 1000, per_second: 20 }),
         _ => None,
     }
 }

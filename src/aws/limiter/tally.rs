@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// How a call ended, as far as limits are concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::aws) enum Outcome {
+pub(in crate::aws) enum CallOutcome {
     /// AWS did what was asked, or answered that the resource does not exist.
     Answered,
     /// AWS throttled it.
@@ -18,7 +18,7 @@ const SECONDS: usize = 60;
 
 /// The counts of one action in one account and region.
 #[derive(Clone, Debug)]
-pub(super) struct Tally {
+pub(super) struct CallTally {
     total: u64,
     throttled: u64,
     failed: u64,
@@ -26,13 +26,13 @@ pub(super) struct Tally {
     seconds: [(u64, u64); SECONDS],
 }
 
-impl Default for Tally {
+impl Default for CallTally {
     fn default() -> Self {
-        Tally { total: 0, throttled: 0, failed: 0, seconds: [(0, 0); SECONDS] }
+        CallTally { total: 0, throttled: 0, failed: 0, seconds: [(0, 0); SECONDS] }
     }
 }
 
-impl Tally {
+impl CallTally {
     /// Counts a call that was sent.
     pub(super) fn sent(&mut self, now: Duration) {
         self.total += 1;
@@ -44,11 +44,11 @@ impl Tally {
     }
 
     /// Counts a call that ended.
-    pub(super) fn ended(&mut self, outcome: Outcome) {
+    pub(super) fn ended(&mut self, outcome: CallOutcome) {
         match outcome {
-            Outcome::Answered => {}
-            Outcome::Throttled => self.throttled += 1,
-            Outcome::Failed => self.failed += 1,
+            CallOutcome::Answered => {}
+            CallOutcome::Throttled => self.throttled += 1,
+            CallOutcome::Failed => self.failed += 1,
         }
     }
 
@@ -77,7 +77,7 @@ mod tests {
 
     #[test]
     fn the_last_minute_forgets_what_is_older() {
-        let mut tally = Tally::default();
+        let mut tally = CallTally::default();
         for second in [0, 0, 30, 59, 60, 200] {
             tally.sent(Duration::from_secs(second));
         }
@@ -88,8 +88,8 @@ mod tests {
 
     #[test]
     fn throttled_and_failed_calls_are_counted_apart() {
-        let mut tally = Tally::default();
-        for outcome in [Outcome::Answered, Outcome::Throttled, Outcome::Failed, Outcome::Failed] {
+        let mut tally = CallTally::default();
+        for outcome in [CallOutcome::Answered, CallOutcome::Throttled, CallOutcome::Failed, CallOutcome::Failed] {
             tally.ended(outcome);
         }
         assert_eq!((tally.throttled(), tally.failed()), (1, 2));

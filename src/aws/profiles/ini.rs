@@ -12,14 +12,14 @@ use crate::model::text::shown;
 
 /// The two files: each has its own form of profile headers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum FileKind {
     Config,
     Credentials,
 }
 
 /// Why a file cannot be read. It never quotes a setting, which may be a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Fault {
+pub(super) struct IniFault {
     /// Counted from 1; `None` if it concerns the whole file.
     pub(super) line: Option<usize>,
     pub(super) what: String,
@@ -59,7 +59,7 @@ pub(super) struct Ini {
 
 impl Ini {
     /// Reads a file's bytes.
-    pub(super) fn parse(bytes: &[u8], kind: Kind) -> Result<Ini, Vec<Fault>> {
+    pub(super) fn parse(bytes: &[u8], kind: FileKind) -> Result<Ini, Vec<IniFault>> {
         let text = decoded(bytes).map_err(|fault| vec![fault])?;
         let (mut ini, mut faults) = (Ini::default(), Vec::new());
         let mut section: Option<Section> = None;
@@ -75,7 +75,7 @@ impl Ini {
                 let below = ini.sections.get_mut(section).and_then(|(_, settings)| settings.get_mut(name));
                 if let Some(below) = below {
                     if below.value.is_empty() && !said.contains('=') {
-                        faults.push(Fault::on(number, format!("a setting below `{}` has no `=`", shown(name, 60))));
+                        faults.push(IniFault::on(number, format!("a setting below `{}` has no `=`", shown(name, 60))));
                     }
                     below.further.push(said.to_owned());
                 }
@@ -92,7 +92,7 @@ impl Ini {
                     }
                     _ => {
                         let what = format!("the header `{}` is not of the form [{}]", shown(said, 60), kind.header());
-                        faults.push(Fault::on(number, what));
+                        faults.push(IniFault::on(number, what));
                         // The following lines belong to no known section.
                         section = Some(Section::Ignored(String::new()));
                     }
@@ -100,14 +100,14 @@ impl Ini {
                 continue;
             }
             let Some(current) = &section else {
-                faults.push(Fault::on(
+                faults.push(IniFault::on(
                     number,
                     format!("a setting precedes the first header, such as [{}]", kind.header()),
                 ));
                 continue;
             };
             let Some((name, value)) = said.split_once(['=', ':']).filter(|(name, _)| !name.trim().is_empty()) else {
-                faults.push(Fault::on(
+                faults.push(IniFault::on(
                     number,
                     "it is neither a header nor a setting of the form name = value".to_owned(),
                 ));
@@ -135,11 +135,11 @@ impl Ini {
     }
 
     /// The sections in the form that the SDK accepts. A setting without a value is omitted.
-    pub(super) fn text(&self, kind: Kind) -> String {
+    pub(super) fn text(&self, kind: FileKind) -> String {
         let mut out = String::new();
         for (section, (_, settings)) in &self.sections {
             let header = match (section, kind) {
-                (Section::Profile(name), Kind::Config) if name != "default" => format!("profile {name}"),
+                (Section::Profile(name), FileKind::Config) if name != "default" => format!("profile {name}"),
                 (Section::Profile(name), _) => name.clone(),
                 (Section::Other(word, name), _) => format!("{word} {name}"),
                 (Section::Ignored(_), _) => continue,
@@ -160,9 +160,9 @@ impl Ini {
 }
 
 impl Section {
-    fn of(header: &str, kind: Kind) -> Self {
+    fn of(header: &str, kind: FileKind) -> Self {
         let header = header.trim();
-        if kind == Kind::Credentials {
+        if kind == FileKind::Credentials {
             let is_of_config = header.starts_with("profile ") || header.starts_with("sso-session ");
             return if is_of_config {
                 Section::Ignored(header.to_owned())
@@ -187,33 +187,33 @@ impl Section {
     }
 }
 
-impl Kind {
+impl FileKind {
     /// The form of a header.
     fn header(self) -> &'static str {
         match self {
-            Kind::Config => "profile NAME",
-            Kind::Credentials => "NAME",
+            FileKind::Config => "profile NAME",
+            FileKind::Credentials => "NAME",
         }
     }
 }
 
-impl Fault {
+impl IniFault {
     fn on(line: usize, what: String) -> Self {
-        Fault { line: Some(line), what }
+        IniFault { line: Some(line), what }
     }
 }
 
 /// The text of a file.
-fn decoded(bytes: &[u8]) -> Result<&str, Fault> {
+fn decoded(bytes: &[u8]) -> Result<&str, IniFault> {
     let is_wide = bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]);
     if is_wide || bytes.iter().take(64).any(|byte| *byte == 0) {
-        return Err(Fault { line: None, what: "it is UTF-16 or not text: save it as UTF-8".to_owned() });
+        return Err(IniFault { line: None, what: "it is UTF-16 or not text: save it as UTF-8".to_owned() });
     }
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     std::str::from_utf8(bytes).map_err(|error| {
         let before = bytes.get(..error.valid_up_to()).unwrap_or_default();
         let line = before.split(|byte| *byte == b'\n').count();
-        Fault::on(line, "it holds a character that is not UTF-8: save the file as UTF-8".to_owned())
+        IniFault::on(line, "it holds a character that is not UTF-8: save the file as UTF-8".to_owned())
     })
 }
 
@@ -229,11 +229,11 @@ mod tests {
     use super::*;
 
     fn text(config: &str) -> String {
-        Ini::parse(config.as_bytes(), Kind::Config).unwrap().text(Kind::Config)
+        Ini::parse(config.as_bytes(), FileKind::Config).unwrap().text(FileKind::Config)
     }
 
     fn faults(config: &[u8]) -> Vec<(Option<usize>, String)> {
-        let faults = Ini::parse(config, Kind::Config).unwrap_err();
+        let faults = Ini::parse(config, FileKind::Config).unwrap_err();
         faults.into_iter().map(|fault| (fault.line, fault.what)).collect()
     }
 
@@ -281,9 +281,9 @@ mod tests {
 
     #[test]
     fn a_section_without_the_word_profile_is_not_a_profile() {
-        let config = Ini::parse(b"[default]\n[corp]\nregion = x\n", Kind::Config).unwrap();
+        let config = Ini::parse(b"[default]\n[corp]\nregion = x\n", FileKind::Config).unwrap();
         assert_eq!((config.profile("corp"), config.mistaken("corp")), (None, Some(2)));
-        let credentials = Ini::parse(b"[profile corp]\n[dev]\na = b\n", Kind::Credentials).unwrap();
+        let credentials = Ini::parse(b"[profile corp]\n[dev]\na = b\n", FileKind::Credentials).unwrap();
         assert_eq!((credentials.profile("corp"), credentials.mistaken("corp")), (None, Some(1)));
         assert!(credentials.profile("dev").is_some());
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::super::Aws;
-use super::super::bus::{CustomEvent, Rule};
+use super::super::bus::{CustomEvent, RuleInput};
 use super::super::scripted::{at, scope};
 use crate::model::ErrorClass;
 use crate::simulator::{Options, Simulator};
@@ -24,8 +24,8 @@ fn map(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
     pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
 }
 
-fn rule(name: &str) -> Rule {
-    Rule {
+fn rule(name: &str) -> RuleInput {
+    RuleInput {
         name: name.to_owned(),
         pattern: r#"{"source":["test"]}"#.to_owned(),
         description: "A test".to_owned(),

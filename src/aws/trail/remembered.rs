@@ -10,7 +10,7 @@ const REMEMBERED: usize = 1000;
 
 /// The calls in the event history for a resource in a span of time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Calls {
+pub struct TrailCalls {
     /// The calls that succeeded and change something, newest first.
     pub calls: Vec<TrailCall>,
     /// Whether these are all; otherwise there are older ones.
@@ -32,18 +32,18 @@ pub(in crate::aws) type Key = (Region, String, Timestamp, Timestamp);
 /// The newest answers of the event history.
 #[derive(Debug, Default)]
 pub(in crate::aws) struct Remembered {
-    answers: HashMap<Key, Arc<Calls>>,
+    answers: HashMap<Key, Arc<TrailCalls>>,
     order: VecDeque<Key>,
 }
 
 impl Remembered {
     /// The remembered answer to a query.
-    pub(in crate::aws) fn get(&self, key: &Key) -> Option<Arc<Calls>> {
+    pub(in crate::aws) fn get(&self, key: &Key) -> Option<Arc<TrailCalls>> {
         self.answers.get(key).cloned()
     }
 
     /// Remembers an answer; forgets the oldest one if there are too many.
-    pub(in crate::aws) fn keep(&mut self, key: Key, calls: &Arc<Calls>) {
+    pub(in crate::aws) fn keep(&mut self, key: Key, calls: &Arc<TrailCalls>) {
         if self.answers.insert(key.clone(), Arc::clone(calls)).is_none() {
             self.order.push_back(key);
         }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use rmcp::schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
 
-use crate::aws::{AwsError, Trouble};
+use crate::aws::{AwsError, AwsErrorKind};
 use crate::model::Outcome;
 
 /// How it went for one instance.
@@ -75,10 +75,10 @@ impl Verdict {
     /// What a failed look at instances means for each of them: nothing is called.
     #[must_use]
     pub fn of_look(error: &AwsError) -> Self {
-        match error.trouble {
-            Trouble::OtherAccount { .. } => Verdict::OtherAccount,
-            Trouble::IdentityUnproved => Verdict::IdentityUnproved,
-            Trouble::Unasked => Verdict::AnswerNotTrusted,
+        match error.kind {
+            AwsErrorKind::OtherAccount { .. } => Verdict::OtherAccount,
+            AwsErrorKind::IdentityUnproved => Verdict::IdentityUnproved,
+            AwsErrorKind::Unasked => Verdict::AnswerNotTrusted,
             _ => Verdict::Refused,
         }
     }

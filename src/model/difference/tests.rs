@@ -151,10 +151,10 @@ fn normal(name: &str, value: &Value) -> Option<Value> {
 }
 
 /// Applies a difference to a value whose rules are split by source.
-fn apply(to: Option<Value>, list: &str, steps: &[Step], difference: &Difference) -> Option<Value> {
+fn apply(to: Option<Value>, list: &str, steps: &[PathStep], difference: &Difference) -> Option<Value> {
     let Some((step, rest)) = steps.split_first() else { return difference.after.clone() };
     match step {
-        Step::Field(name) => {
+        PathStep::Field(name) => {
             let mut map = match to {
                 Some(Value::Map(map)) => map,
                 _ => Map::new(),
@@ -165,19 +165,21 @@ fn apply(to: Option<Value>, list: &str, steps: &[Step], difference: &Difference)
             }
             Some(Value::Map(map))
         }
-        Step::Element(_) | Step::Item => {
+        PathStep::Element(_) | PathStep::Item => {
             let mut all = match to {
                 Some(Value::List(all)) => all,
                 _ => Vec::new(),
             };
             let wanted = |value: &Value| match step {
-                Step::Element(key) if rules::is_rules(list) => rules::words(value, rules::is_egress(list)) == *key,
-                Step::Element(key) => key::paths(list).iter().any(|path| key::value(value, path).as_ref() == Some(key)),
+                PathStep::Element(key) if rules::is_rules(list) => rules::words(value, rules::is_egress(list)) == *key,
+                PathStep::Element(key) => {
+                    key::paths(list).iter().any(|path| key::value(value, path).as_ref() == Some(key))
+                }
                 _ => Some(value) == difference.before.as_ref(),
             };
             let old = all.iter().position(wanted).map(|place| all.remove(place));
             let new = match step {
-                Step::Element(key) if key::is_tags(list) => difference
+                PathStep::Element(key) if key::is_tags(list) => difference
                     .after
                     .clone()
                     .map(|value| Value::Map(Map::from([("Key", Value::Text(key.clone())), ("Value", value)]))),

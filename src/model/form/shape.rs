@@ -13,7 +13,7 @@ const WORD: &str = "abcdefghijklmnopqrstuvwxyz0123456789-";
 
 /// The characters that a cell takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Set {
+enum CharSet {
     One(char),
     Of(&'static str),
     Any,
@@ -22,7 +22,7 @@ enum Set {
 /// One position of an alternative.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Cell {
-    set: Set,
+    set: CharSet,
     /// Whether it may be skipped.
     optional: bool,
     /// Whether it may be repeated any number of times.
@@ -39,31 +39,31 @@ impl Cells {
     }
 
     fn literal(mut self, text: &str) -> Self {
-        self.0.extend(text.chars().map(|c| Cell { set: Set::One(c), optional: false, again: false }));
+        self.0.extend(text.chars().map(|c| Cell { set: CharSet::One(c), optional: false, again: false }));
         self
     }
 
     /// From `least` to `most` characters of `set`.
     fn of(mut self, set: &'static str, least: usize, most: usize) -> Self {
-        let cell = |optional| Cell { set: Set::Of(set), optional, again: false };
+        let cell = |optional| Cell { set: CharSet::Of(set), optional, again: false };
         self.0.extend(std::iter::repeat_n(cell(false), least));
         self.0.extend(std::iter::repeat_n(cell(true), most.saturating_sub(least)));
         self
     }
 
     /// Any number of characters of `set`, even none.
-    fn many(mut self, set: Set) -> Self {
+    fn many(mut self, set: CharSet) -> Self {
         self.0.push(Cell { set, optional: true, again: true });
         self
     }
 }
 
-impl Set {
+impl CharSet {
     fn has(self, wanted: char) -> bool {
         match self {
-            Set::One(c) => c == wanted,
-            Set::Of(set) => set.contains(wanted),
-            Set::Any => true,
+            CharSet::One(c) => c == wanted,
+            CharSet::Of(set) => set.contains(wanted),
+            CharSet::Any => true,
         }
     }
 }
@@ -116,13 +116,13 @@ fn skip(cells: &[Cell], next: &mut [bool]) {
 /// The texts of a form.
 fn alternatives(form: Form) -> Vec<Cells> {
     match form {
-        Form::Text | Form::Prose => vec![Cells::default().many(Set::Any)],
+        Form::Text | Form::Prose => vec![Cells::default().many(CharSet::Any)],
         Form::Word(words) => words.iter().map(|word| Cells::new(word)).collect(),
         Form::Flag => vec![Cells::new("true"), Cells::new("false")],
         Form::Id(prefixes) => ids(prefixes).collect(),
         Form::IdOr(prefixes, word) => ids(prefixes).chain([Cells::new(word)]).collect(),
-        Form::Prefixed(prefix) => vec![Cells::new(prefix).of(WORD, 1, 1).many(Set::Of(WORD))],
-        Form::Arn => vec![Cells::new("arn:").of(LOWER, 1, 1).many(Set::Any)],
+        Form::Prefixed(prefix) => vec![Cells::new(prefix).of(WORD, 1, 1).many(CharSet::Of(WORD))],
+        Form::Arn => vec![Cells::new("arn:").of(LOWER, 1, 1).many(CharSet::Any)],
         Form::Account => vec![Cells::default().of(DIGIT, 12, 12)],
         Form::Time => times(),
         Form::Number => numbers(),
@@ -137,12 +137,12 @@ fn alternatives(form: Form) -> Vec<Cells> {
         Form::Cidr => vec![ipv4().literal("/").of(DIGIT, 1, 2)],
         Form::Cidr6 => vec![ipv6().literal("/").of(DIGIT, 1, 3)],
         Form::Zone => {
-            let start = Cells::default().of(LOWER, 2, 3).literal("-").of(LOWER, 1, 1).many(Set::Of(WORD));
+            let start = Cells::default().of(LOWER, 2, 3).literal("-").of(LOWER, 1, 1).many(CharSet::Of(WORD));
             let wavelength = start.clone().literal("-wlz-").of(DIGIT, 1, 2);
             vec![start.literal("-").of(DIGIT, 1, 2).of(LOWER, 1, 1), wavelength]
         }
         Form::ZoneId => {
-            let start = Cells::default().of(LOWER, 2, 4).of(DIGIT, 1, 2).many(Set::Of(WORD));
+            let start = Cells::default().of(LOWER, 2, 4).of(DIGIT, 1, 2).many(CharSet::Of(WORD));
             let wavelength = start.clone().literal("-wlz").of(DIGIT, 1, 2);
             vec![start.literal("-az").of(DIGIT, 1, 2), wavelength]
         }
@@ -159,7 +159,7 @@ fn ids(prefixes: &'static [&'static str]) -> impl Iterator<Item = Cells> {
 }
 
 fn numbers() -> Vec<Cells> {
-    vec![Cells::new("0"), Cells::default().of("123456789", 1, 1).many(Set::Of(DIGIT))]
+    vec![Cells::new("0"), Cells::default().of("123456789", 1, 1).many(CharSet::Of(DIGIT))]
 }
 
 fn ipv4() -> Cells {
@@ -168,7 +168,7 @@ fn ipv4() -> Cells {
 
 /// A superset of IPv6 addresses: the parser checks which colons may be doubled.
 fn ipv6() -> Cells {
-    Cells::default().of("0123456789abcdef:", 2, 2).many(Set::Of("0123456789abcdef:."))
+    Cells::default().of("0123456789abcdef:", 2, 2).many(CharSet::Of("0123456789abcdef:."))
 }
 
 /// Times as AWS's filters and as documents write them.

@@ -6,7 +6,7 @@ use rmcp::schemars::{self, JsonSchema};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::aws::{CreatedSnapshot, Done};
+use crate::aws::{CreatedSnapshot, WriteResult};
 use crate::mcp::error::Fault;
 use crate::mcp::tools::answer::Answer;
 use crate::mcp::tools::spec::BUDGET;
@@ -108,12 +108,12 @@ impl Row {
     /// Takes in what AWS carried out. Gives how the log tells of it, and the ids of the snapshots.
     pub(super) fn take(
         &mut self,
-        done: Done<CreatedSnapshot>,
+        done: WriteResult<CreatedSnapshot>,
         plan: &BTreeMap<String, String>,
         devices: &BTreeMap<String, String>,
         dry_run: bool,
     ) -> (Outcome, Vec<String>) {
-        let Done { result, others, .. } = done;
+        let WriteResult { result, others, .. } = done;
         let is_planned =
             |snapshot: &&CreatedSnapshot| snapshot.volume_id.as_ref().is_some_and(|volume| plan.contains_key(volume));
         let made: Vec<String> = result.iter().map(|snapshot| snapshot.snapshot_id.clone()).collect();

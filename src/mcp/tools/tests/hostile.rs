@@ -9,7 +9,7 @@ use proptest::test_runner::{Config, TestRunner};
 use rmcp::model::CallToolResult;
 
 use super::*;
-use crate::aws::scripted::{Answer as Reply, Scripted, across, at, scope};
+use crate::aws::scripted::{Reply, Scripted, across, at, scope};
 use crate::ingest::Lane;
 use crate::mcp::Core;
 use crate::model::{Cause, Document, Map, Observation, Region, ResourceId, Scope, Seen, Source};
