@@ -22,7 +22,7 @@ use crate::model::{
 use crate::notify::{ChangeHub, Topic};
 use crate::reconcile::DecisionTime;
 use crate::reconcile::memory::{How, Note};
-use crate::store::{Batch, CommitError, ReadError, Retention, Writer};
+use crate::store::{CommitBatch, CommitError, ReadError, Retention, Writer};
 
 mod calls;
 mod draft;
@@ -215,7 +215,7 @@ impl<L: Ledger> Ingest<L> {
     /// Saves watermarks.
     fn close(&mut self) -> Result<(), CommitError> {
         let watermarks = self.freshness.watermarks();
-        if watermarks.is_empty() { Ok(()) } else { self.save(Batch { watermarks, ..Batch::default() }) }
+        if watermarks.is_empty() { Ok(()) } else { self.save(CommitBatch { watermarks, ..CommitBatch::default() }) }
     }
 
     /// The ledger, for reading.
@@ -230,7 +230,7 @@ impl<L: Ledger> Ingest<L> {
         self.ledger
     }
 
-    fn save(&mut self, batch: Batch) -> Result<(), CommitError> {
+    fn save(&mut self, batch: CommitBatch) -> Result<(), CommitError> {
         self.ledger.commit(batch).map(drop)
     }
 
@@ -259,7 +259,7 @@ impl<L: Ledger> Ingest<L> {
 
     /// Keeps unreadable messages.
     fn park(&mut self, Parking { messages, done }: Parking) {
-        let batch = Batch { recorded_at: self.clock.now(), parked: messages, ..Batch::default() };
+        let batch = CommitBatch { recorded_at: self.clock.now(), parked: messages, ..CommitBatch::default() };
         // The caller may have gone: what is kept stays, and a repeated message replaces itself.
         drop(done.send(self.save(batch).map_err(IngestError::from)));
     }
@@ -341,7 +341,7 @@ impl<L: Ledger> Ingest<L> {
     fn conclude(&mut self, draft: Draft, mut seq: Seq, notified: Vec<String>) -> Result<Chunk, IngestError> {
         let Draft { entries, notes, wanted, unsettled, .. } = draft;
         if !entries.is_empty() {
-            let batch = Batch { notified, ..self.batch(entries) };
+            let batch = CommitBatch { notified, ..self.batch(entries) };
             let committed = self.ledger.commit(batch)?;
             self.keeper.appended((committed.last.0 + 1).saturating_sub(committed.first.0));
             seq = committed.last;
@@ -359,14 +359,14 @@ impl<L: Ledger> Ingest<L> {
     }
 
     /// A batch of entries, with watermarks if they were not saved for a while.
-    fn batch(&mut self, entries: Vec<(Cause, Event)>) -> Batch {
+    fn batch(&mut self, entries: Vec<(Cause, Event)>) -> CommitBatch {
         let now = self.clock.now();
         let due = now.since(self.saved) >= SAVED_EVERY || now < self.saved;
         let watermarks = if due { self.freshness.watermarks() } else { Vec::new() };
         if due {
             self.saved = now;
         }
-        Batch { recorded_at: now, entries, watermarks, ..Batch::default() }
+        CommitBatch { recorded_at: now, entries, watermarks, ..CommitBatch::default() }
     }
 
     /// Decides one observation. Returns whether it is [too early](Draft::decide).

@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 
 use crate::model::{Kind, ResourceId, Scope, Seq, Timestamp};
-use crate::store::{Committed, Touched, What};
+use crate::store::{ChangeKind, Committed, TouchedResource};
 
 /// How far back a new subscription looks for changes that it may have missed.
 pub const REPLAY: Duration = Duration::from_secs(5);
@@ -186,7 +186,7 @@ impl ChangeHub {
 
 impl Hub {
     /// Collects the topics of a touched resource.
-    fn collect(&self, touched: &Touched, topics: &mut BTreeSet<Topic>) {
+    fn collect(&self, touched: &TouchedResource, topics: &mut BTreeSet<Topic>) {
         let wholes = self.parts.iter().filter(|(part, _)| *part == touched.id.kind).map(|(_, whole)| whole);
         for kind in wholes.chain([&touched.id.kind]) {
             let scope = touched.id.scope();
@@ -197,7 +197,7 @@ impl Hub {
             topics.insert(Topic::Collection { scope, kind: kind.clone() });
         }
         topics.insert(Topic::Summary);
-        if touched.what != What::Changed {
+        if touched.what != ChangeKind::Changed {
             topics.insert(Topic::Freshness);
         }
     }

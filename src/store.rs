@@ -50,8 +50,8 @@ mod keys;
 pub mod matcher;
 mod meta;
 mod open_error;
-mod overlay;
 pub mod parked;
+mod read_only;
 pub mod rebuild;
 pub mod retain;
 mod snapshot;
@@ -69,22 +69,22 @@ use std::sync::atomic::AtomicU64;
 use arc_swap::ArcSwap;
 use parking_lot::{Mutex, RwLock};
 
-pub use self::codec::{DecodeError, EncodeError, Fault, Live, Refusal};
-pub use self::commit::{Batch, CommitError, Committed, Touched, What};
-pub use self::damage::Damaged;
+pub use self::codec::{DecodeError, EncodeError, EncodeFault, Live, RecordFault};
+pub use self::commit::{ChangeKind, CommitBatch, CommitError, Committed, TouchedResource};
+pub use self::damage::DamagedRecord;
 use self::damage::Damages;
-pub use self::disk::{Disk, FileSystem, Untouched};
+pub use self::disk::{FileSystem, StoreDisk, Untouched};
 pub use self::file::FILE_NAME;
-use self::file::{Opened, Place};
+use self::file::{Opened, StoreFile};
 use self::guarded::Alarm;
 pub use self::guarded::Health;
 use self::handle::Shared;
 pub use self::handle::Store;
 pub use self::index::{Index, Scan};
-pub use self::matcher::{Matcher, On, Pattern, Test};
+pub use self::matcher::{Comparison, Matcher, On, ValuePattern};
 pub use self::meta::FORMAT;
-pub use self::open_error::{Damage, OpenError};
-pub use self::retain::{Due, Folded, Hold, Retention, Stock};
+pub use self::open_error::{FileDamage, OpenError};
+pub use self::retain::{Due, Folded, LogHold, Retention, Stock};
 pub use self::snapshot::{Fingerprint, Head, ReadError, Retired, Snapshot};
 pub use self::stored::{Stored, StoredDocument};
 pub use self::watermark::Watermark;
@@ -93,7 +93,7 @@ use crate::model::row::Project;
 
 /// The location and settings of a store.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub struct StoreOptions {
     /// The data directory, which is created if it does not exist.
     pub dir: PathBuf,
     /// How many bytes of the file redb may keep in memory.
@@ -104,15 +104,15 @@ pub struct Options {
     /// has already begun, and watermarks, may use three quarters of it.
     pub reserve_bytes: u64,
     /// The disk that holds the file.
-    pub disk: Arc<dyn Disk>,
+    pub disk: Arc<dyn StoreDisk>,
 }
 
-impl Options {
+impl StoreOptions {
     /// A store in `dir` with a cache of 64 MiB that keeps 256 MiB of the disk free.
     #[must_use]
     pub fn new(dir: impl Into<PathBuf>, project: Project) -> Self {
         let disk = Arc::new(FileSystem);
-        Options { dir: dir.into(), cache_bytes: 64 << 20, project, reserve_bytes: 256 << 20, disk }
+        StoreOptions { dir: dir.into(), cache_bytes: 64 << 20, project, reserve_bytes: 256 << 20, disk }
     }
 }
 
@@ -121,9 +121,9 @@ impl Options {
 /// # Errors
 /// If the file is newer than this version, damaged, or in use by another process, or the file system refuses. Nothing is
 /// overwritten then.
-pub fn open(options: Options) -> Result<(Writer, Store), OpenError> {
-    let Options { dir, cache_bytes, project, reserve_bytes, disk } = options;
-    let place = Place { disk, path: dir.join(FILE_NAME), cache_bytes, alarm: Alarm::new() };
+pub fn open(options: StoreOptions) -> Result<(Writer, Store), OpenError> {
+    let StoreOptions { dir, cache_bytes, project, reserve_bytes, disk } = options;
+    let place = StoreFile { disk, path: dir.join(FILE_NAME), cache_bytes, alarm: Alarm::new() };
     let Opened { database, log, ledger } = place.open()?;
     let damages = Arc::new(Damages::default());
     let newest = Snapshot::take(&database, log, project, &damages, None)

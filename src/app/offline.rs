@@ -64,8 +64,8 @@ impl Offline {
     pub async fn open(config: &Config) -> Result<Self, OfflineError> {
         data_dir::require_store(&config.data_dir)?;
         let lock = Lock::take_to_read(&config.data_dir)?;
-        let options = store::Options::new(&config.data_dir, kinds::project);
-        let options = store::Options { reserve_bytes: config.keep_free, disk: Arc::new(Untouched), ..options };
+        let options = store::StoreOptions::new(&config.data_dir, kinds::project);
+        let options = store::StoreOptions { reserve_bytes: config.keep_free, disk: Arc::new(Untouched), ..options };
         let aws = Aws::load(AwsSettings { emulator: Some(NOWHERE.to_owned()), ..AwsSettings::default() });
         let (opened, aws) = tokio::join!(spawn_blocking(move || store::open(options)), aws);
         let (writer, store) = opened??;

@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 use crate::model::{Current, Kind, Region, ResourceId, Scope, Seq, Timestamp};
 use crate::store::{
-    Batch, CommitError, Committed, Due, Fingerprint, Folded, OpenError, ReadError, Snapshot, Stock, Watermark, Writer,
+    CommitBatch, CommitError, Committed, Due, Fingerprint, Folded, OpenError, ReadError, Snapshot, Stock, Watermark,
+    Writer,
 };
 
 /// Where records are stored and read.
@@ -27,7 +28,7 @@ pub trait Ledger {
     ///
     /// # Errors
     /// Nothing of the batch is stored then.
-    fn commit(&mut self, batch: Batch) -> Result<Committed, CommitError>;
+    fn commit(&mut self, batch: CommitBatch) -> Result<Committed, CommitError>;
 
     /// Records that only these regions are watched from now on; see [`Writer::watch_only`].
     ///
@@ -157,7 +158,7 @@ impl Ledger for Writer {
         self.snapshot()
     }
 
-    fn commit(&mut self, batch: Batch) -> Result<Committed, CommitError> {
+    fn commit(&mut self, batch: CommitBatch) -> Result<Committed, CommitError> {
         Writer::commit(self, batch)
     }
 

@@ -16,7 +16,7 @@ use crate::notify::Topic;
 use crate::reconcile::ScopeMemory;
 use crate::reconcile::absence::{Absence, Unseen};
 use crate::reconcile::memory::{How, Note};
-use crate::store::{Batch, ReadError};
+use crate::store::{CommitBatch, ReadError};
 
 impl<L: Ledger> Ingest<L> {
     pub(super) fn sweep(&mut self, message: SweepMessage) {
@@ -261,7 +261,7 @@ impl<L: Ledger> Ingest<L> {
                 Continuity::First | Continuity::Continues => None,
             };
             let watermarks = ended.into_iter().chain(self.freshness.watermarks()).collect();
-            self.save(Batch { watermarks, ..Batch::default() })?;
+            self.save(CommitBatch { watermarks, ..CommitBatch::default() })?;
         }
         Ok(())
     }

@@ -9,7 +9,7 @@ use crate::model::{
     RowFields, Seen, Seq, Source, SweepMessage, SweepStep, Trouble, UnreadableItem, Value,
 };
 use crate::notify::Topic;
-use crate::store::{Options, Store, verify};
+use crate::store::{Store, StoreOptions, verify};
 
 pub(super) struct TestClock(AtomicI64);
 
@@ -42,7 +42,7 @@ impl Clock for LateClock {
 /// A loop whose clock is right only after this many checks, and a describe that waits for it.
 async fn recorded_by_a_late_clock(looks: i64) -> Vec<Recorded> {
     let dir = tempfile::tempdir().unwrap();
-    let (writer, store) = crate::store::open(Options::new(dir.path(), project)).expect("a store");
+    let (writer, store) = crate::store::open(StoreOptions::new(dir.path(), project)).expect("a store");
     let clock = Arc::new(LateClock { anchored: false.into(), asked: AtomicI64::new(looks) });
     let stop = CancellationToken::new();
     let (ingest, handle, _) =
@@ -71,7 +71,7 @@ async fn the_first_commit_waits_for_awss_time_and_is_dated_by_it() {
 #[tokio::test(start_paused = true)]
 async fn without_awss_time_the_first_commit_proceeds_after_ten_seconds() {
     let dir = tempfile::tempdir().unwrap();
-    let (writer, _store) = crate::store::open(Options::new(dir.path(), project)).expect("a store");
+    let (writer, _store) = crate::store::open(StoreOptions::new(dir.path(), project)).expect("a store");
     let clock = Arc::new(LateClock { anchored: false.into(), asked: AtomicI64::new(i64::MAX) });
     let stop = CancellationToken::new();
     let (ingest, ..) = Ingest::new(writer, ChangeHub::new(Vec::new()), clock, kinds(), stop.clone()).expect("a loop");
@@ -126,7 +126,7 @@ pub(super) fn project(_: &ResourceId, document: &Document) -> RowFields {
 
 /// A loop that does not run: its functions are called directly.
 pub(super) fn still(dir: &TempDir) -> (Ingest, Handle, Store) {
-    let (writer, store) = crate::store::open(Options::new(dir.path(), project)).expect("a store");
+    let (writer, store) = crate::store::open(StoreOptions::new(dir.path(), project)).expect("a store");
     let clock = Arc::new(TestClock(AtomicI64::new(1_000_000)));
     let (ingest, handle, _) =
         Ingest::new(writer, ChangeHub::new(Vec::new()), clock, kinds(), CancellationToken::new()).expect("a loop");
@@ -150,10 +150,10 @@ fn kinds() -> Vec<KindEntry> {
 
 impl World {
     pub(super) fn open(dir: &TempDir) -> Self {
-        World::with(Options::new(dir.path(), project))
+        World::with(StoreOptions::new(dir.path(), project))
     }
 
-    pub(super) fn with(options: Options) -> Self {
+    pub(super) fn with(options: StoreOptions) -> Self {
         let (writer, store) = crate::store::open(options).expect("a store");
         let hub = ChangeHub::new(Vec::new());
         let clock = Arc::new(TestClock(AtomicI64::new(1_000_000)));

@@ -19,9 +19,9 @@ fn hub() -> ChangeHub {
     ChangeHub::new(vec![(kind("InstanceStatus"), kind("Instance"))])
 }
 
-fn committed(kind_name: &str, id: &str, what: What, quiet: bool) -> Committed {
+fn committed(kind_name: &str, id: &str, what: ChangeKind, quiet: bool) -> Committed {
     let id = ResourceId::new(&scope(), &kind(kind_name), id);
-    let touched = Touched { id, seq: Seq(1), what, quiet, listed: what != What::Changed };
+    let touched = TouchedResource { id, seq: Seq(1), what, quiet, listed: what != ChangeKind::Changed };
     Committed { first: Seq(1), last: Seq(1), touched: vec![touched] }
 }
 
@@ -42,9 +42,9 @@ fn told(subscription: &Subscription) -> Vec<String> {
 fn only_the_subscribed_resource_is_reported() {
     let hub = hub();
     let subscription = hub.register(false, vec![instance("i-1")], at(0));
-    hub.publish(&committed("Instance", "i-2", What::Changed, false), at(1));
+    hub.publish(&committed("Instance", "i-2", ChangeKind::Changed, false), at(1));
     assert!(told(&subscription).is_empty());
-    hub.publish(&committed("Instance", "i-1", What::Changed, false), at(1));
+    hub.publish(&committed("Instance", "i-1", ChangeKind::Changed, false), at(1));
     assert_eq!(told(&subscription), ["ec2://instance/i-1"]);
     assert!(told(&subscription).is_empty());
 }
@@ -55,7 +55,7 @@ fn a_status_change_is_a_change_of_the_instance_too() {
     let collection = Topic::Collection { scope: scope(), kind: kind("Instance") };
     let topics = vec![instance("i-1"), (collection, "all".into())];
     let subscription = hub.register(false, topics, at(0));
-    hub.publish(&committed("InstanceStatus", "i-1", What::Changed, false), at(1));
+    hub.publish(&committed("InstanceStatus", "i-1", ChangeKind::Changed, false), at(1));
     assert_eq!(told(&subscription), ["all", "ec2://instance/i-1"]);
 }
 
@@ -64,8 +64,8 @@ fn many_changes_are_reported_once_to_a_busy_subscriber() {
     let hub = hub();
     let subscription = hub.register(true, vec![instance("i-1")], at(0));
     for _ in 0..1000 {
-        hub.publish(&committed("Instance", "i-1", What::Changed, false), at(1));
-        hub.publish(&committed("Instance", "i-9", What::Appeared, false), at(1));
+        hub.publish(&committed("Instance", "i-1", ChangeKind::Changed, false), at(1));
+        hub.publish(&committed("Instance", "i-9", ChangeKind::Appeared, false), at(1));
     }
     assert_eq!(told(&subscription), ["ec2://instance/i-1", "list"]);
     assert!(told(&subscription).is_empty());
@@ -74,7 +74,7 @@ fn many_changes_are_reported_once_to_a_busy_subscriber() {
 #[test]
 fn a_change_just_before_registration_is_reported() {
     let hub = hub();
-    hub.publish(&committed("Instance", "i-1", What::Changed, false), at(10));
+    hub.publish(&committed("Instance", "i-1", ChangeKind::Changed, false), at(10));
     assert_eq!(told(&hub.register(false, vec![instance("i-1")], at(11))), ["ec2://instance/i-1"]);
     assert!(told(&hub.register(false, vec![instance("i-2")], at(11))).is_empty());
     assert!(told(&hub.register(false, vec![instance("i-1")], at(60))).is_empty());
@@ -84,7 +84,7 @@ fn a_change_just_before_registration_is_reported() {
 fn more_recent_changes_than_the_ring_holds_report_everything() {
     let hub = hub();
     for n in 0..RING {
-        hub.publish(&committed("Instance", &format!("i-{n}"), What::Changed, false), at(10));
+        hub.publish(&committed("Instance", &format!("i-{n}"), ChangeKind::Changed, false), at(10));
     }
     assert_eq!(told(&hub.register(false, vec![instance("i-x")], at(11))), ["ec2://instance/i-x"]);
 }
@@ -94,7 +94,7 @@ fn a_baseline_is_not_reported_one_by_one() {
     let hub = hub();
     let summary = (Topic::Summary, "summary".into());
     let subscription = hub.register(true, vec![instance("i-1"), summary], at(0));
-    hub.publish(&committed("Instance", "i-1", What::Appeared, true), at(1));
+    hub.publish(&committed("Instance", "i-1", ChangeKind::Appeared, true), at(1));
     assert_eq!(told(&subscription), ["summary", "list"]);
 }
 
@@ -106,9 +106,9 @@ fn a_dropped_or_removed_subscription_is_forgotten() {
     drop(first);
     second.remove("ec2://instance/i-1");
     assert_eq!(hub.subscribers(), 1);
-    hub.publish(&committed("Instance", "i-1", What::Changed, false), at(1));
+    hub.publish(&committed("Instance", "i-1", ChangeKind::Changed, false), at(1));
     assert!(told(&second).is_empty());
-    hub.publish(&committed("Instance", "i-2", What::Changed, false), at(1));
+    hub.publish(&committed("Instance", "i-2", ChangeKind::Changed, false), at(1));
     assert_eq!(told(&second), ["ec2://instance/i-2"]);
 }
 
@@ -119,7 +119,7 @@ async fn a_waiting_subscriber_wakes() {
     let waiting = async { subscription.next().await.uris.len() };
     let publishing = async {
         tokio::task::yield_now().await;
-        hub.publish(&committed("Instance", "i-1", What::Changed, false), at(1));
+        hub.publish(&committed("Instance", "i-1", ChangeKind::Changed, false), at(1));
     };
     assert_eq!(tokio::join!(waiting, publishing).0, 1);
 }

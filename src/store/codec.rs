@@ -19,10 +19,10 @@ use std::borrow::Cow;
 
 pub use self::disk::Live;
 use self::disk::{DiskCurrent, DiskKnown, DiskNotified, DiskRecord, DiskTombstone};
-pub(super) use self::disk::{DiskHead, DiskParked, DiskRow, DiskWatermark, Ledger};
-use self::document::Body;
+pub(super) use self::disk::{DiskHead, DiskLedger, DiskParked, DiskRow, DiskWatermark};
+use self::document::DiskDocument;
 pub(super) use self::document::{MAX_DEPTH, Next, Tokens};
-pub use self::error::{DecodeError, EncodeError, Fault, Refusal};
+pub use self::error::{DecodeError, EncodeError, EncodeFault, RecordFault};
 use self::frame::{CONFIG, read, seal, unseal};
 use super::keys;
 use super::stored::Stored;
@@ -36,13 +36,13 @@ fn event_key(seq: Seq) -> [u8; 8] {
 }
 
 /// A fault of the record `seq` of `events`.
-pub(super) fn event_fault(seq: Seq, fault: Fault) -> DecodeError {
+pub(super) fn event_fault(seq: Seq, fault: RecordFault) -> DecodeError {
     DecodeError { table: EVENTS, key: seq.to_string(), fault }
 }
 
 /// A fault of a key.
 pub(super) fn key_fault(table: &'static str, key: &[u8]) -> DecodeError {
-    DecodeError { table, key: keys::shown(key), fault: Fault::Key }
+    DecodeError { table, key: keys::shown(key), fault: RecordFault::Key }
 }
 
 pub(super) fn encode_event(record: &Recorded) -> Result<Vec<u8>, EncodeError> {
@@ -65,7 +65,7 @@ pub(super) fn decode_time(seq: Seq, bytes: &[u8]) -> Result<Timestamp, DecodeErr
     unseal(&event_key(seq), bytes)
         .and_then(|payload| {
             bincode::borrow_decode_from_slice::<i64, _>(payload, CONFIG)
-                .map_err(|fault| Fault::Malformed(Box::new(fault)))
+                .map_err(|fault| RecordFault::Malformed(Box::new(fault)))
         })
         .map(|(recorded_at, _)| Timestamp::from_millis(recorded_at))
         .map_err(|fault| event_fault(seq, fault))
@@ -92,20 +92,20 @@ fn decode_known(table: &'static str, key: &[u8], bytes: &[u8]) -> Result<Current
     unseal(key, bytes)
         .and_then(|payload| {
             let (known, rest) = known(payload)?;
-            let (document, used) = bincode::borrow_decode_from_slice::<Body<'_>, _>(rest, CONFIG)
-                .map_err(|fault| Fault::Malformed(Box::new(fault)))?;
+            let (document, used) = bincode::borrow_decode_from_slice::<DiskDocument<'_>, _>(rest, CONFIG)
+                .map_err(|fault| RecordFault::Malformed(Box::new(fault)))?;
             match rest.len() - used {
                 0 => Ok(Current::from(DiskCurrent { known, document })),
-                count => Err(Fault::Trailing { count }),
+                count => Err(RecordFault::Trailing { count }),
             }
         })
         .map_err(|fault| DecodeError { table, key: keys::shown(key), fault })
 }
 
 /// A record of `current` without its document, and the document's bytes.
-fn known(payload: &[u8]) -> Result<(DiskKnown<'_>, &[u8]), Fault> {
+fn known(payload: &[u8]) -> Result<(DiskKnown<'_>, &[u8]), RecordFault> {
     let (known, used) =
-        bincode::borrow_decode_from_slice(payload, CONFIG).map_err(|fault| Fault::Malformed(Box::new(fault)))?;
+        bincode::borrow_decode_from_slice(payload, CONFIG).map_err(|fault| RecordFault::Malformed(Box::new(fault)))?;
     Ok((known, payload.get(used..).unwrap_or_default()))
 }
 
@@ -131,7 +131,7 @@ pub(super) fn decode_head<'b>(key: &[u8], bytes: &'b [u8]) -> Result<DiskHead<'b
     unseal(key, bytes)
         .and_then(|payload| {
             bincode::borrow_decode_from_slice::<DiskHead<'b>, _>(payload, CONFIG)
-                .map_err(|fault| Fault::Malformed(Box::new(fault)))
+                .map_err(|fault| RecordFault::Malformed(Box::new(fault)))
         })
         .map(|(head, _)| head)
         .map_err(|fault| DecodeError { table: ROWS, key: keys::shown(key), fault })
@@ -142,7 +142,7 @@ pub(super) fn encode_tombstone(key: &[u8], tombstone: &Tombstone) -> Result<Vec<
         at: tombstone.at.as_millis(),
         removed_at: tombstone.removed_at.as_millis(),
         seq: tombstone.seq.0,
-        document: Body(Cow::Borrowed(&tombstone.document)),
+        document: DiskDocument(Cow::Borrowed(&tombstone.document)),
     };
     seal(TOMBSTONES, key, &disk)
 }
@@ -165,11 +165,11 @@ pub(super) fn decode_watermark(key: &[u8], bytes: &[u8]) -> Result<DiskWatermark
     read(INTERVALS, key, bytes)
 }
 
-pub(super) fn encode_ledger(key: &[u8], ledger: Ledger) -> Result<Vec<u8>, EncodeError> {
+pub(super) fn encode_ledger(key: &[u8], ledger: DiskLedger) -> Result<Vec<u8>, EncodeError> {
     seal(META, key, &ledger)
 }
 
-pub(super) fn decode_ledger(key: &[u8], bytes: &[u8]) -> Result<Ledger, DecodeError> {
+pub(super) fn decode_ledger(key: &[u8], bytes: &[u8]) -> Result<DiskLedger, DecodeError> {
     read(META, key, bytes)
 }
 

@@ -10,7 +10,7 @@ use crate::model::{Cause, Event, Parked, ResourceId, Seq, Timestamp};
 
 /// Content to commit at once. The caller limits its size: 200 entries keep a commit near 20 ms.
 #[derive(Clone, Debug, Default)]
-pub struct Batch {
+pub struct CommitBatch {
     /// The commit's time, in AWS time. If the clock was set back by up to two hours, the newest record's time is used instead.
     pub recorded_at: Timestamp,
     /// Events in order, each with its cause. One resource may occur several times.
@@ -31,18 +31,18 @@ pub struct Committed {
     /// The last record's seq.
     pub last: Seq,
     /// The changed resources, in log order; a resource that changed twice occurs twice.
-    pub touched: Vec<Touched>,
+    pub touched: Vec<TouchedResource>,
 }
 
 /// One change of a resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Touched {
+pub struct TouchedResource {
     /// The resource.
     pub id: ResourceId,
     /// The record that changed it.
     pub seq: Seq,
     /// How it changed.
-    pub what: What,
+    pub what: ChangeKind,
     /// Whether nobody is notified of it individually: a baseline, or a new mapping.
     pub quiet: bool,
     /// Whether a list of resources shows the change: it came, went, or was renamed.
@@ -51,7 +51,7 @@ pub struct Touched {
 
 /// How a resource changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum What {
+pub enum ChangeKind {
     /// It did not exist before.
     Appeared,
     /// Its content changed.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use super::disk::FileSystem;
-use super::file::{FILE_NAME, Fault, Place, guarded};
+use super::file::{FILE_NAME, OpenFault, StoreFile, guarded};
 use super::guarded::Alarm;
 use super::open_error::OpenError;
 
@@ -51,11 +51,12 @@ pub enum CompactError {
 /// [`CompactError`].
 pub fn compact(dir: &Path) -> Result<Compacted, CompactError> {
     let path = dir.join(FILE_NAME);
-    let place = Place { disk: Arc::new(FileSystem), path: path.clone(), cache_bytes: CACHE_BYTES, alarm: Alarm::new() };
+    let place =
+        StoreFile { disk: Arc::new(FileSystem), path: path.clone(), cache_bytes: CACHE_BYTES, alarm: Alarm::new() };
     let length = || std::fs::metadata(&path).map(|file| file.len()).map_err(|error| place.refused(error));
     let before = length()?;
     let mut database = place.open_again()?.database;
-    let compacted = guarded(&path, || Ok::<_, Fault>(database.compact()))?;
+    let compacted = guarded(&path, || Ok::<_, OpenFault>(database.compact()))?;
     compacted.map_err(|error| CompactError::Refused { path: path.clone(), source: Box::new(error) })?;
     drop(database);
     Ok(Compacted { before, after: length()? })

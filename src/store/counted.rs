@@ -7,7 +7,7 @@ use super::write_error::WriteError;
 use crate::model::{Seq, Timestamp};
 
 /// A table of byte keys and values in a write transaction.
-pub(super) type Plain<'txn> = Table<'txn, &'static [u8], &'static [u8]>;
+pub(super) type CountedTable<'txn> = Table<'txn, &'static [u8], &'static [u8]>;
 
 /// Starts a transaction that is durable when committed and cheap to recover from.
 pub(super) fn begin(database: &Database) -> Result<WriteTransaction, WriteError> {
@@ -40,7 +40,7 @@ pub(super) fn stamp(
 
 /// Inserts a record, updates the byte count, and returns the record it replaces.
 pub(super) fn insert<'t>(
-    table: &'t mut Plain<'_>,
+    table: &'t mut CountedTable<'_>,
     key: &[u8],
     value: &[u8],
     live: &mut u64,
@@ -51,7 +51,7 @@ pub(super) fn insert<'t>(
     Ok(old)
 }
 
-pub(super) fn remove(table: &mut Plain<'_>, key: &[u8], live: &mut u64) -> Result<(), WriteError> {
+pub(super) fn remove(table: &mut CountedTable<'_>, key: &[u8], live: &mut u64) -> Result<(), WriteError> {
     let old = table.remove(key)?.map_or(0, |old| size(key.len(), old.value().len()));
     *live = live.saturating_sub(old);
     Ok(())

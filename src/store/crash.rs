@@ -14,10 +14,10 @@ use std::sync::Arc;
 
 use fastrand::Rng;
 
-use super::disk::memory::{Memory, Step};
+use super::disk::memory::{DiskStep, Memory};
 use super::samples::{at, changed, discovered, document, evidence, instance, kind, project, removed, scope};
 use super::verify::fold_log;
-use super::{Batch, Due, FILE_NAME, Options, Store, Watermark, Writer, open};
+use super::{CommitBatch, Due, FILE_NAME, Store, StoreOptions, Watermark, Writer, open};
 use crate::model::{ActionId, Cause, Current, Event, Outcome, Recorded, ResourceId, Seq};
 
 /// The largest write that a disk makes atomically.
@@ -25,7 +25,7 @@ const SECTOR: usize = 512;
 
 /// The content of a store.
 #[derive(Debug, PartialEq)]
-struct Held {
+struct StoreContent {
     records: Vec<Recorded>,
     horizon: Seq,
     current: Vec<(ResourceId, Current)>,
@@ -33,10 +33,10 @@ struct Held {
     notified: Vec<String>,
 }
 
-fn held(store: &Store) -> Held {
+fn held(store: &Store) -> StoreContent {
     let snapshot = store.snapshot().unwrap();
     let heads = snapshot.heads(&kind(), None, None, usize::MAX).unwrap();
-    Held {
+    StoreContent {
         records: snapshot.records(Seq(1), usize::MAX).unwrap(),
         horizon: snapshot.horizon(),
         current: heads
@@ -54,18 +54,18 @@ fn event_id(number: usize) -> String {
 
 /// A recorded workload.
 struct Tape {
-    steps: Vec<Step>,
+    steps: Vec<DiskStep>,
     /// The content after each commit, and the number of steps recorded when it was acknowledged.
-    acknowledged: Vec<(usize, Held)>,
+    acknowledged: Vec<(usize, StoreContent)>,
 }
 
 /// Records a workload.
 struct Recorder {
     disk: Memory,
-    options: Options,
+    options: StoreOptions,
     /// One directory for all; the store file is not in it.
     _dir: tempfile::TempDir,
-    acknowledged: Vec<(usize, Held)>,
+    acknowledged: Vec<(usize, StoreContent)>,
     clock: i64,
 }
 
@@ -105,14 +105,20 @@ impl Recorder {
         });
         let notified = told.collect();
         writer
-            .commit(Batch { recorded_at: at(self.clock), entries, watermarks, notified, ..Batch::default() })
+            .commit(CommitBatch {
+                recorded_at: at(self.clock),
+                entries,
+                watermarks,
+                notified,
+                ..CommitBatch::default()
+            })
             .unwrap();
         self.note(&writer.store());
     }
 }
 
-fn options(dir: &Path, disk: &Memory) -> Options {
-    Options { cache_bytes: 1 << 20, disk: Arc::new(disk.clone()), ..Options::new(dir, project) }
+fn options(dir: &Path, disk: &Memory) -> StoreOptions {
+    StoreOptions { cache_bytes: 1 << 20, disk: Arc::new(disk.clone()), ..StoreOptions::new(dir, project) }
 }
 
 fn swept(ended: i64) -> Vec<Watermark> {
@@ -166,39 +172,39 @@ fn recorded() -> Tape {
 }
 
 /// The file between two syncs: its durable and its pending content.
-struct Between<'tape> {
+struct BetweenSyncs<'tape> {
     /// The number of steps done when the later sync began.
     cut: usize,
     durable: Vec<u8>,
-    pending: Vec<&'tape Step>,
+    pending: Vec<&'tape DiskStep>,
     /// Whether the file has its final name.
     named: bool,
 }
 
 /// Calls `visit` with the file between any two syncs, in order.
-fn between(steps: &[Step], base: Vec<u8>, named: bool, mut visit: impl FnMut(&Between<'_>)) {
-    let mut now = Between { cut: 0, durable: base, pending: Vec::new(), named };
+fn between(steps: &[DiskStep], base: Vec<u8>, named: bool, mut visit: impl FnMut(&BetweenSyncs<'_>)) {
+    let mut now = BetweenSyncs { cut: 0, durable: base, pending: Vec::new(), named };
     for (place, step) in steps.iter().enumerate() {
         now.cut = place;
         match step {
-            Step::Sync => {
+            DiskStep::Sync => {
                 visit(&now);
                 for step in std::mem::take(&mut now.pending) {
                     step.apply(&mut now.durable);
                 }
             }
-            Step::Link => {
+            DiskStep::Link => {
                 visit(&now);
                 now.named = true;
             }
-            Step::Write { .. } | Step::SetLen { .. } => now.pending.push(step),
+            DiskStep::Write { .. } | DiskStep::SetLen { .. } => now.pending.push(step),
         }
     }
     now.cut = steps.len();
     visit(&now);
 }
 
-impl Between<'_> {
+impl BetweenSyncs<'_> {
     /// What the disk may hold: none and all of the pending writes, and `random` other combinations.
     fn images(&self, rng: &mut Rng, random: usize) -> Vec<Vec<u8>> {
         let mut images = vec![self.durable.clone()];
@@ -228,18 +234,18 @@ impl Between<'_> {
 }
 
 /// The part of a write that reached the disk: some whole sectors from its start or its end.
-fn tear(step: &Step, rng: &mut Rng) -> Step {
-    let Step::Write { offset, data } = step else { return step.clone() };
+fn tear(step: &DiskStep, rng: &mut Rng) -> DiskStep {
+    let DiskStep::Write { offset, data } = step else { return step.clone() };
     let boundary = (rng.usize(..=data.len()) / SECTOR) * SECTOR;
     if rng.bool() {
-        Step::Write { offset: *offset, data: data[..boundary].to_vec() }
+        DiskStep::Write { offset: *offset, data: data[..boundary].to_vec() }
     } else {
-        Step::Write { offset: offset + boundary, data: data[boundary..].to_vec() }
+        DiskStep::Write { offset: offset + boundary, data: data[boundary..].to_vec() }
     }
 }
 
 /// Opens the disk after a cut, compares it with what was acknowledged, and continues with it.
-fn survives(dir: &Path, image: Vec<u8>, acknowledged: &[(usize, Held)], cut: usize, seed: &str) -> Memory {
+fn survives(dir: &Path, image: Vec<u8>, acknowledged: &[(usize, StoreContent)], cut: usize, seed: &str) -> Memory {
     let disk = Memory::holding(&dir.join(FILE_NAME), image);
     disk.note();
     let (mut writer, store) = open(options(dir, &disk)).unwrap_or_else(|error| panic!("{seed}: {error:?}"));
@@ -254,7 +260,9 @@ fn survives(dir: &Path, image: Vec<u8>, acknowledged: &[(usize, Held)], cut: usi
     );
     let report = fold_log(&store.snapshot().unwrap()).unwrap();
     assert!(report.is_clean(), "{seed}: {report:?}");
-    writer.commit(Batch { recorded_at: at(9_000_000), entries: vec![one_more()], ..Batch::default() }).unwrap();
+    writer
+        .commit(CommitBatch { recorded_at: at(9_000_000), entries: vec![one_more()], ..CommitBatch::default() })
+        .unwrap();
     assert_eq!(held(&store).records.len(), found.records.len() + 1, "{seed}, one commit later");
     disk
 }
@@ -302,7 +310,7 @@ fn every_kill_point_leaves_a_committed_prefix_with_everything_acknowledged() {
 }
 
 /// Opens the disk after a second cut: a committed prefix, perhaps with the one record added after the first cut.
-fn reopens(dir: &Path, image: Vec<u8>, acknowledged: &[(usize, Held)], cut: usize, seed: &str) {
+fn reopens(dir: &Path, image: Vec<u8>, acknowledged: &[(usize, StoreContent)], cut: usize, seed: &str) {
     let disk = Memory::holding(&dir.join(FILE_NAME), image);
     let (_writer, store) = open(options(dir, &disk)).unwrap_or_else(|error| panic!("{seed}, cut again: {error:?}"));
     let report = fold_log(&store.snapshot().unwrap()).unwrap();
@@ -319,9 +327,9 @@ fn reopens(dir: &Path, image: Vec<u8>, acknowledged: &[(usize, Held)], cut: usiz
 fn a_disk_whose_syncs_do_nothing_is_detected() {
     let Tape { mut steps, acknowledged } = recorded();
     let honest = steps.len() / 2;
-    for step in steps.iter_mut().skip(honest).filter(|step| matches!(step, Step::Sync)) {
+    for step in steps.iter_mut().skip(honest).filter(|step| matches!(step, DiskStep::Sync)) {
         // It already has its name: nothing happens.
-        *step = Step::Link;
+        *step = DiskStep::Link;
     }
     let dir = tempfile::tempdir().unwrap();
     let mut rng = Rng::with_seed(4);

@@ -18,7 +18,7 @@ const REMEMBERED: usize = 1_000;
 
 /// A stored record that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Damaged {
+pub struct DamagedRecord {
     /// The table of the record.
     pub table: &'static str,
     /// Its key in readable form.
@@ -29,7 +29,7 @@ pub struct Damaged {
     pub why: String,
 }
 
-impl Damaged {
+impl DamagedRecord {
     /// Whether current lists, searches and counts read it.
     #[must_use]
     pub fn is_row(&self) -> bool {
@@ -56,7 +56,7 @@ pub(super) struct Damages(RwLock<Noted>);
 
 #[derive(Debug, Default)]
 struct Noted {
-    found: BTreeMap<(&'static str, Vec<u8>), Damaged>,
+    found: BTreeMap<(&'static str, Vec<u8>), DamagedRecord>,
     more: bool,
 }
 
@@ -70,11 +70,11 @@ impl Damages {
         }
         let named = || match table {
             EVENTS => None,
-            BY_RESOURCE => keys::Reader::default().place(key).map(|(id, _)| id),
-            _ => keys::Reader::default().resource(key),
+            BY_RESOURCE => keys::KeyReader::default().place(key).map(|(id, _)| id),
+            _ => keys::KeyReader::default().resource(key),
         };
         let id = id.cloned().or_else(named);
-        let damaged = Damaged { table, key: error.key.clone(), id, why: error.fault.to_string() };
+        let damaged = DamagedRecord { table, key: error.key.clone(), id, why: error.fault.to_string() };
         tracing::error!(table, key = %damaged.key, why = %damaged.why, "answers leave out a damaged record and report it");
         let mut noted = self.0.write();
         if noted.found.len() < REMEMBERED {
@@ -98,7 +98,7 @@ impl Damages {
     }
 
     /// The damage found, and whether there is more than is remembered.
-    pub(super) fn all(&self) -> (Vec<Damaged>, bool) {
+    pub(super) fn all(&self) -> (Vec<DamagedRecord>, bool) {
         let noted = self.0.read();
         (noted.found.values().cloned().collect(), noted.more)
     }

@@ -18,7 +18,7 @@ use std::time::Duration;
 use redb::{ReadableTable, WriteTransaction};
 
 use super::codec;
-use super::counted::{self, Plain};
+use super::counted::{self, CountedTable};
 use super::keys;
 use super::snapshot::{ReadError, Snapshot};
 use super::tables::DEDUPE_TABLE;
@@ -39,7 +39,7 @@ const EXTRA: usize = 16;
 
 /// The table in a write transaction.
 pub(super) struct Dedupe<'txn> {
-    table: Plain<'txn>,
+    table: CountedTable<'txn>,
     /// The number of the next notification.
     next: u64,
     /// How many ids were added.
@@ -118,14 +118,14 @@ mod tests {
     use redb::ReadableTableMetadata;
 
     use super::*;
-    use crate::store::Batch;
+    use crate::store::CommitBatch;
     use crate::store::Writer;
     use crate::store::samples::{at, batch, discovered, document, fresh, instance, options};
     use crate::store::verify::fold_log;
 
-    fn notified(number: usize, millis: i64, ids: &[String]) -> Batch {
+    fn notified(number: usize, millis: i64, ids: &[String]) -> CommitBatch {
         let entries = vec![discovered(&instance(&format!("i-{number}")), document("running", "a"))];
-        Batch { recorded_at: at(millis), notified: ids.to_vec(), ..batch(entries) }
+        CommitBatch { recorded_at: at(millis), notified: ids.to_vec(), ..batch(entries) }
     }
 
     fn rows(writer: &Writer) -> u64 {

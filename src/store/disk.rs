@@ -9,13 +9,13 @@ use std::path::Path;
 use redb::StorageBackend;
 use redb::backends::FileBackend;
 
-use super::overlay::Overlay;
+use super::read_only::ReadOnlyFile;
 
 #[cfg(test)]
 pub(crate) mod memory;
 
 /// The disk that holds a store's file. Tests use disks that tear writes, fill up and fail.
-pub trait Disk: fmt::Debug + Send + Sync {
+pub trait StoreDisk: fmt::Debug + Send + Sync {
     /// Whether writes are kept. If not, no missing file is created.
     fn is_writable(&self) -> bool {
         true
@@ -68,7 +68,7 @@ pub trait Disk: fmt::Debug + Send + Sync {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct FileSystem;
 
-impl Disk for FileSystem {
+impl StoreDisk for FileSystem {
     fn size(&self, path: &Path) -> io::Result<Option<u64>> {
         match fs::metadata(path) {
             Ok(metadata) => Ok(Some(metadata.len())),
@@ -116,7 +116,7 @@ impl Untouched {
     }
 }
 
-impl Disk for Untouched {
+impl StoreDisk for Untouched {
     fn is_writable(&self) -> bool {
         false
     }
@@ -130,7 +130,7 @@ impl Disk for Untouched {
     }
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn StorageBackend>> {
-        Ok(Box::new(Overlay::open(path)?))
+        Ok(Box::new(ReadOnlyFile::open(path)?))
     }
 
     fn read(&self, path: &Path) -> io::Result<Box<dyn StorageBackend>> {

@@ -12,12 +12,12 @@ use std::sync::Arc;
 
 use redb::{Database, DatabaseError, Durability, ReadableDatabase, StorageError};
 
-use super::codec::{self, EncodeError, Ledger};
-use super::disk::Disk;
+use super::codec::{self, DiskLedger, EncodeError};
+use super::disk::StoreDisk;
 use super::guarded::{Alarm, Guarded};
 use super::meta::{FORMAT, FORMAT_KEY, LEDGER_KEY, LOG_KEY};
-use super::open_error::{Damage, OpenError};
-use super::overlay::Overlay;
+use super::open_error::{FileDamage, OpenError};
+use super::read_only::ReadOnlyFile;
 use super::snapshot::ReadError;
 use super::tables::{self, META_TABLE};
 use crate::model::LogId;
@@ -30,23 +30,23 @@ const NEW_SUFFIX: &str = ".new";
 pub(super) struct Opened {
     pub(super) database: Database,
     pub(super) log: LogId,
-    pub(super) ledger: Ledger,
+    pub(super) ledger: DiskLedger,
 }
 
 /// The location of a store file, and what is needed to open it.
 #[derive(Clone, Debug)]
-pub(super) struct Place {
-    pub(super) disk: Arc<dyn Disk>,
+pub(super) struct StoreFile {
+    pub(super) disk: Arc<dyn StoreDisk>,
     pub(super) path: PathBuf,
     pub(super) cache_bytes: usize,
     /// Set off when the file fails.
     pub(super) alarm: Arc<Alarm>,
 }
 
-impl Place {
+impl StoreFile {
     /// Opens the store file, or creates it with its directory.
     pub(super) fn open(&self) -> Result<Opened, OpenError> {
-        let Place { disk, path, .. } = self;
+        let StoreFile { disk, path, .. } = self;
         let dir = self.dir();
         if disk.is_writable() {
             fs::create_dir_all(dir).map_err(|error| self.refused(error))?;
@@ -67,14 +67,14 @@ impl Place {
     /// Opens the existing store file.
     pub(super) fn open_again(&self) -> Result<Opened, OpenError> {
         match self.disk.size(&self.path).map_err(|error| self.refused(error))? {
-            Some(0) => return Err(OpenError::Damaged { path: self.path.clone(), source: Damage::Empty }),
+            Some(0) => return Err(OpenError::Damaged { path: self.path.clone(), source: FileDamage::Empty }),
             Some(_) => {}
             None => return Err(self.refused(io::ErrorKind::NotFound.into())),
         }
         guarded(&self.path, || {
             self.refuse_other()?;
-            let file = self.disk.open(&self.path).map_err(|error| Fault(self.refused(error)))?;
-            let database = self.database(file).map_err(|error| Fault::from_open(&self.path, error))?;
+            let file = self.disk.open(&self.path).map_err(|error| OpenFault(self.refused(error)))?;
+            let database = self.database(file).map_err(|error| OpenFault::from_open(&self.path, error))?;
             check(&self.path, database)
         })
     }
@@ -113,7 +113,7 @@ impl Place {
 
     fn build(&self, fresh: &Path, log: LogId) -> Result<Opened, redb::Error> {
         let database = self.database(self.disk.create(fresh)?)?;
-        let ledger = Ledger::default();
+        let ledger = DiskLedger::default();
         fill(&database, log, ledger)?;
         Ok(Opened { database, log, ledger })
     }
@@ -121,10 +121,10 @@ impl Place {
     /// Refuses another format before the file is opened for writing, since opening alone changes bytes of it.
     ///
     /// A file that is in use or damaged passes: opening it reports that.
-    fn refuse_other(&self) -> Result<(), Fault> {
+    fn refuse_other(&self) -> Result<(), OpenFault> {
         match self.format() {
             Some(found) if found != FORMAT => {
-                Err(Fault(OpenError::OtherFormat { path: self.path.clone(), found, known: FORMAT }))
+                Err(OpenFault(OpenError::OtherFormat { path: self.path.clone(), found, known: FORMAT }))
             }
             _ => Ok(()),
         }
@@ -136,13 +136,13 @@ impl Place {
         if let Ok(database) = redb::Builder::new().open_read_only_with_backend(file()?) {
             return format_in(&database);
         }
-        let overlay = Overlay::over(Box::new(file()?)).ok()?;
-        format_in(&redb::Builder::new().create_with_backend(overlay).ok()?)
+        let read_only = ReadOnlyFile::over(Box::new(file()?)).ok()?;
+        format_in(&redb::Builder::new().create_with_backend(read_only).ok()?)
     }
 }
 
 /// Writes the initial content of a store file.
-fn fill(database: &Database, log: LogId, ledger: Ledger) -> Result<(), redb::Error> {
+fn fill(database: &Database, log: LogId, ledger: DiskLedger) -> Result<(), redb::Error> {
     let unencodable = |error: EncodeError| redb::Error::Io(io::Error::other(error));
     let mut txn = database.begin_write()?;
     txn.set_durability(Durability::Immediate)?;
@@ -166,16 +166,16 @@ fn format_in(database: &impl ReadableDatabase) -> Option<u32> {
 }
 
 /// Reads the initial content of a store file, format first.
-pub(super) fn check(path: &Path, database: Database) -> Result<Opened, Fault> {
+pub(super) fn check(path: &Path, database: Database) -> Result<Opened, OpenFault> {
     let path = || path.to_owned();
-    let damaged = |source| Fault(OpenError::Damaged { path: path(), source });
-    let missing = |key: &[u8]| damaged(Damage::Incomplete { key: String::from_utf8_lossy(key).into_owned() });
-    let rejected = |error: redb::Error| Fault::from_redb(&path(), error);
+    let damaged = |source| OpenFault(OpenError::Damaged { path: path(), source });
+    let missing = |key: &[u8]| damaged(FileDamage::Incomplete { key: String::from_utf8_lossy(key).into_owned() });
+    let rejected = |error: redb::Error| OpenFault::from_redb(&path(), error);
     let (log, ledger) = {
         let meta = match database.begin_read().map_err(|e| rejected(e.into()))?.open_table(META_TABLE) {
             Ok(meta) => meta,
             Err(redb::TableError::Storage(error)) => return Err(rejected(error.into())),
-            Err(error) => return Err(damaged(Damage::Rejected(Box::new(error.into())))),
+            Err(error) => return Err(damaged(FileDamage::Rejected(Box::new(error.into())))),
         };
         let get = |key: &'static [u8]| {
             let found = meta.get(key).map_err(|e| rejected(e.into()))?;
@@ -184,9 +184,9 @@ pub(super) fn check(path: &Path, database: Database) -> Result<Opened, Fault> {
         let format = get(FORMAT_KEY)?;
         let found = format.as_slice().try_into().map(u32::from_le_bytes).map_err(|_| missing(FORMAT_KEY))?;
         if found != FORMAT {
-            return Err(Fault(OpenError::OtherFormat { path: path(), found, known: FORMAT }));
+            return Err(OpenFault(OpenError::OtherFormat { path: path(), found, known: FORMAT }));
         }
-        let unreadable = |error| damaged(Damage::Unreadable(error));
+        let unreadable = |error| damaged(FileDamage::Unreadable(error));
         let log = codec::decode_number(LOG_KEY, &get(LOG_KEY)?).map_err(unreadable)?;
         (LogId(log), codec::decode_ledger(LEDGER_KEY, &get(LEDGER_KEY)?).map_err(unreadable)?)
     };
@@ -194,15 +194,15 @@ pub(super) fn check(path: &Path, database: Database) -> Result<Opened, Fault> {
 }
 
 /// An [`OpenError`] that [`guarded`] returns.
-pub(super) struct Fault(pub(super) OpenError);
+pub(super) struct OpenFault(pub(super) OpenError);
 
-impl Fault {
+impl OpenFault {
     pub(super) fn from_open(path: &Path, error: DatabaseError) -> Self {
         let path = path.to_owned();
-        Fault(match error {
+        OpenFault(match error {
             DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch => OpenError::Held { path },
             DatabaseError::Storage(StorageError::Io(error)) => return Self::from_io(path, error),
-            error => OpenError::Damaged { path, source: Damage::Rejected(Box::new(error.into())) },
+            error => OpenError::Damaged { path, source: FileDamage::Rejected(Box::new(error.into())) },
         })
     }
 
@@ -210,7 +210,7 @@ impl Fault {
         let path = path.to_owned();
         match error {
             redb::Error::Io(error) => Self::from_io(path, error),
-            error => Fault(OpenError::Damaged { path, source: Damage::Rejected(Box::new(error)) }),
+            error => OpenFault(OpenError::Damaged { path, source: FileDamage::Rejected(Box::new(error)) }),
         }
     }
 
@@ -218,8 +218,8 @@ impl Fault {
     pub(super) fn from_io(path: PathBuf, error: io::Error) -> Self {
         let damage = matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof);
         let source = Box::new(redb::Error::Io(error));
-        Fault(if damage {
-            OpenError::Damaged { path, source: Damage::Rejected(source) }
+        OpenFault(if damage {
+            OpenError::Damaged { path, source: FileDamage::Rejected(source) }
         } else {
             OpenError::Io { path, source }
         })
@@ -228,13 +228,13 @@ impl Fault {
 
 /// Runs `open`, turning a panic into [`OpenError::Damaged`]: redb trusts a file that was closed cleanly and may panic if something
 /// else changed it since. None of `open`'s state outlives the panic, and redb's locks end with the database.
-pub(super) fn guarded<T>(path: &Path, open: impl FnOnce() -> Result<T, Fault>) -> Result<T, OpenError> {
+pub(super) fn guarded<T>(path: &Path, open: impl FnOnce() -> Result<T, OpenFault>) -> Result<T, OpenError> {
     match catch_unwind(AssertUnwindSafe(open)) {
         Ok(Ok(opened)) => Ok(opened),
-        Ok(Err(Fault(error))) => Err(error),
+        Ok(Err(OpenFault(error))) => Err(error),
         Err(panic) => {
             let message = message_of(panic.as_ref());
-            Err(OpenError::Damaged { path: path.to_owned(), source: Damage::Panicked { message } })
+            Err(OpenError::Damaged { path: path.to_owned(), source: FileDamage::Panicked { message } })
         }
     }
 }
@@ -248,8 +248,10 @@ pub(super) fn message_of(panic: &(dyn std::any::Any + Send)) -> String {
 /// The [`OpenError`] for a failed first read of an opened file.
 pub(super) fn unreadable(path: &Path, error: ReadError) -> OpenError {
     match error {
-        ReadError::Unavailable(error) => Fault::from_redb(path, *error).0,
-        ReadError::Damaged(error) => OpenError::Damaged { path: path.to_owned(), source: Damage::Unreadable(error) },
+        ReadError::Unavailable(error) => OpenFault::from_redb(path, *error).0,
+        ReadError::Damaged(error) => {
+            OpenError::Damaged { path: path.to_owned(), source: FileDamage::Unreadable(error) }
+        }
     }
 }
 

@@ -10,8 +10,8 @@ use parking_lot::{Mutex, RwLock};
 use redb::Database;
 use tokio::sync::watch;
 
-use super::damage::{Damaged, Damages};
-use super::file::Place;
+use super::damage::{DamagedRecord, Damages};
+use super::file::StoreFile;
 use super::guarded::Health;
 use super::index::{Index, Scan};
 use super::matcher::{Matcher, On};
@@ -25,7 +25,7 @@ const SCAN_STEP: usize = 5_000;
 
 /// State shared by the writer and all readers.
 pub(super) struct Shared {
-    pub(super) place: Place,
+    pub(super) place: StoreFile,
     pub(super) project: Project,
     pub(super) reserve_bytes: u64,
     pub(super) log: LogId,
@@ -94,7 +94,7 @@ impl Store {
     /// The damaged records found so far, and whether there are more than are remembered. Reads of many records leave them out, and
     /// answers from such reads have to report that.
     #[must_use]
-    pub fn damage(&self) -> (Vec<Damaged>, bool) {
+    pub fn damage(&self) -> (Vec<DamagedRecord>, bool) {
         self.0.damages.all()
     }
 

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use parking_lot::RwLock;
 
-use self::kind::{Builder, KindIndex, Overflow, Wanted};
+use self::kind::{KindIndex, KindIndexBuilder, Overflow, WantedScopes};
 use self::terms::Term;
 use super::matcher::{Matcher, On};
 use super::snapshot::{ReadError, Retired, Snapshot};
@@ -38,13 +38,13 @@ pub struct Scan {
 /// A returned row may be gone when it is read, and the other way round: each answer is for its own moment.
 #[derive(Default)]
 pub struct Index {
-    state: RwLock<State>,
+    state: RwLock<IndexState>,
     /// The scopes that searches without a scope leave out.
     retired: RwLock<Retired>,
 }
 
 #[derive(Default)]
-enum State {
+enum IndexState {
     #[default]
     Absent,
     /// The index is being built; holds the commits since the start of the build.
@@ -67,7 +67,7 @@ impl Index {
     /// Whether the index can be searched.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        matches!(*self.state.read(), State::Ready { .. })
+        matches!(*self.state.read(), IndexState::Ready { .. })
     }
 
     /// The matching resources of a kind, in one scope or all, after `after` in list order, at most `limit`. `None` while the index
@@ -82,8 +82,8 @@ impl Index {
         limit: usize,
     ) -> Option<Scan> {
         let state = self.state.read();
-        let State::Ready { kinds, seq } = &*state else { return None };
-        let wanted = Wanted { scope, retired: &self.retired.read() };
+        let IndexState::Ready { kinds, seq } = &*state else { return None };
+        let wanted = WantedScopes { scope, retired: &self.retired.read() };
         let (ids, total) =
             kinds.get(kind).map_or((Vec::new(), 0), |index| index.scan(kind, &wanted, matcher, after, limit));
         Some(Scan { ids, total, seq: *seq })
@@ -94,8 +94,8 @@ impl Index {
     #[must_use]
     pub fn count_by(&self, kind: &Kind, scope: Option<&Scope>, on: &On) -> Option<BTreeMap<String, u64>> {
         let state = self.state.read();
-        let State::Ready { kinds, .. } = &*state else { return None };
-        let wanted = Wanted { scope, retired: &self.retired.read() };
+        let IndexState::Ready { kinds, .. } = &*state else { return None };
+        let wanted = WantedScopes { scope, retired: &self.retired.read() };
         Some(kinds.get(kind).map_or_else(BTreeMap::new, |index| index.count_by(&wanted, on)))
     }
 
@@ -103,7 +103,7 @@ impl Index {
     #[must_use]
     pub fn size(&self) -> Option<(usize, usize)> {
         let state = self.state.read();
-        let State::Ready { kinds, .. } = &*state else { return None };
+        let IndexState::Ready { kinds, .. } = &*state else { return None };
         Some(kinds.values().fold((0, 0), |(rows, bytes), index| (rows + index.len(), bytes + index.bytes())))
     }
 
@@ -111,19 +111,19 @@ impl Index {
     pub(super) fn build(&self, snapshot: impl Fn() -> Result<Snapshot, ReadError>) -> Result<(), ReadError> {
         {
             let mut state = self.state.write();
-            if !matches!(*state, State::Absent) {
+            if !matches!(*state, IndexState::Absent) {
                 return Ok(());
             }
             // From here on commits are kept; the first snapshot, taken after this, holds all earlier ones.
-            *state = State::Building { pending: Vec::new(), seq: Seq::ZERO };
+            *state = IndexState::Building { pending: Vec::new(), seq: Seq::ZERO };
         }
         let built = read_rows(&snapshot);
         let mut state = self.state.write();
-        let State::Building { pending, seq } = std::mem::take(&mut *state) else { return Ok(()) };
+        let IndexState::Building { pending, seq } = std::mem::take(&mut *state) else { return Ok(()) };
         let followed = built.and_then(|(mut kinds, read)| {
             // Some rows may have been read after these commits. Applying all in order still gives the newest state.
             follow(&mut kinds, pending)?;
-            Ok(State::Ready { kinds, seq: seq.max(read) })
+            Ok(IndexState::Ready { kinds, seq: seq.max(read) })
         });
         match followed {
             Ok(ready) => *state = ready,
@@ -137,16 +137,16 @@ impl Index {
     pub(super) fn apply(&self, last: Seq, rows: Vec<(ResourceId, Option<RowFields>)>) {
         let mut state = self.state.write();
         match &mut *state {
-            State::Absent => {}
-            State::Building { pending, seq } => {
+            IndexState::Absent => {}
+            IndexState::Building { pending, seq } => {
                 pending.extend(rows);
                 *seq = last;
             }
-            State::Ready { kinds, seq } => {
+            IndexState::Ready { kinds, seq } => {
                 *seq = last;
                 if follow(kinds, rows).is_err() {
                     overflowed();
-                    *state = State::Absent;
+                    *state = IndexState::Absent;
                 }
             }
         }
@@ -185,7 +185,7 @@ fn read_rows(snapshot: &impl Fn() -> Result<Snapshot, ReadError>) -> Result<(Has
     drop(first);
     names.dedup();
     for kind in names {
-        let mut builder = Builder::default();
+        let mut builder = KindIndexBuilder::default();
         let mut after = None;
         loop {
             let mut pushed = Ok(());

@@ -185,13 +185,13 @@ fn components(parts: &[&str]) -> Vec<u8> {
 
 /// Reads keys, and shares the text of components that repeat between keys, as kind, account and region do in a scan.
 #[derive(Default)]
-pub(super) struct Reader {
+pub(super) struct KeyReader {
     kind: Option<Kind>,
     account: Option<AccountId>,
     region: Option<Region>,
 }
 
-impl Reader {
+impl KeyReader {
     /// The resource a key names; `None` when it is malformed.
     pub(super) fn resource(&mut self, key: &[u8]) -> Option<ResourceId> {
         let (id, rest) = self.resource_and_rest(key)?;
@@ -326,7 +326,7 @@ mod tests {
 
         #[test]
         fn a_key_reads_back_as_its_resource(a in id(), seq: u64) {
-            let mut reader = Reader::default();
+            let mut reader = KeyReader::default();
             let key = resource(&a);
             prop_assert_eq!(reader.resource(&key), Some(a.clone()));
             prop_assert_eq!(reader.place(&place(&key, Seq(seq))), Some((a.clone(), Seq(seq))));
@@ -349,7 +349,7 @@ mod tests {
             let scope = Scope { account: AccountId::new("1"), region: Region::new("r") };
             let key = |at| interval(&scope, &Kind::new("k"), Timestamp::from_millis(at));
             prop_assert_eq!(key(a).cmp(&key(b)), a.cmp(&b));
-            let read = Reader::default().interval(&key(a));
+            let read = KeyReader::default().interval(&key(a));
             prop_assert_eq!(read, Some((scope.clone(), Kind::new("k"), Timestamp::from_millis(a))));
         }
 
@@ -365,7 +365,7 @@ mod tests {
 
         #[test]
         fn any_bytes_are_read_without_panic(bytes: Vec<u8>) {
-            let mut reader = Reader::default();
+            let mut reader = KeyReader::default();
             let _ = (reader.resource(&bytes), reader.place(&bytes), reader.count(&bytes), reader.interval(&bytes));
             let _ = (is_notified(&bytes), notified_number(&bytes));
             let _ = shown(&bytes);

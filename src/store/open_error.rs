@@ -30,7 +30,7 @@ pub enum OpenError {
         path: PathBuf,
         /// The damage.
         #[source]
-        source: Damage,
+        source: FileDamage,
     },
     /// Another process has it open.
     #[error(
@@ -76,7 +76,7 @@ impl OpenError {
 
 /// The damage of a store file.
 #[derive(Debug, Error)]
-pub enum Damage {
+pub enum FileDamage {
     /// It has no content.
     #[error("the file is empty")]
     Empty,

@@ -13,10 +13,10 @@ use std::time::Duration;
 use redb::{ReadableTable, WriteTransaction};
 
 use super::codec::{self, DiskParked};
-use super::counted::{self, Plain};
+use super::counted::{self, CountedTable};
 use super::keys;
 use super::snapshot::{ReadError, Snapshot};
-use super::tables::{DEDUPE_TABLE, Entry};
+use super::tables::{DEDUPE_TABLE, RawEntry};
 use super::write_error::WriteError;
 use crate::model::{Parked, Timestamp};
 
@@ -43,7 +43,7 @@ pub(super) fn keep(
     trim(&mut table, now, live)
 }
 
-fn trim(table: &mut Plain<'_>, now: Timestamp, live: &mut u64) -> Result<(), WriteError> {
+fn trim(table: &mut CountedTable<'_>, now: Timestamp, live: &mut u64) -> Result<(), WriteError> {
     let prefix = keys::all_parked();
     let mut kept = Vec::new();
     for entry in table.range(prefix.as_slice()..keys::past(&prefix).as_slice())? {
@@ -86,7 +86,7 @@ impl Snapshot {
     }
 
     /// The entries as stored, for a copy of the file.
-    pub(super) fn raw_parked(&self) -> Result<Vec<Entry>, ReadError> {
+    pub(super) fn raw_parked(&self) -> Result<Vec<RawEntry>, ReadError> {
         let prefix = keys::all_parked();
         let mut found = Vec::new();
         for entry in self.0.dedupe.range(prefix.as_slice()..keys::past(&prefix).as_slice())? {
@@ -103,7 +103,7 @@ mod tests {
     use crate::model::parked::MAX_BODY;
     use crate::store::samples::{at, fresh, options};
     use crate::store::verify::fold_log;
-    use crate::store::{Batch, Writer};
+    use crate::store::{CommitBatch, Writer};
 
     fn parked(message: &str, millis: i64) -> Parked {
         let body = format!("the body of {message}");
@@ -119,7 +119,7 @@ mod tests {
     }
 
     fn keep(writer: &mut Writer, messages: Vec<Parked>, millis: i64) {
-        writer.commit(Batch { recorded_at: at(millis), parked: messages, ..Batch::default() }).unwrap();
+        writer.commit(CommitBatch { recorded_at: at(millis), parked: messages, ..CommitBatch::default() }).unwrap();
         let snapshot = writer.snapshot().unwrap();
         let report = fold_log(&snapshot).unwrap();
         assert!(report.is_clean(), "{report:#?}");

@@ -13,7 +13,7 @@ mod builder;
 mod repair;
 mod salvage;
 
-pub use self::backup::{BackedUp, BackupError};
+pub use self::backup::{BackedUp, CopyError};
 pub use self::repair::{RepairError, Repaired, repair};
 
 #[cfg(test)]

@@ -22,9 +22,9 @@ use std::time::Duration;
 
 use redb::{ReadableTable, Table, WriteTransaction};
 
-use super::codec::{self, Fault, Ledger, Live};
+use super::codec::{self, DiskLedger, Live, RecordFault};
 use super::commit::CommitError;
-use super::counted::{self, Plain, size};
+use super::counted::{self, CountedTable, size};
 use super::derived::subjects;
 use super::handle::{Shared, Store};
 use super::keys;
@@ -151,16 +151,16 @@ impl Store {
     /// Prevents folding while the guard lives, for readers that need many snapshots of one log. Waits for a running step. The log
     /// may exceed its limits meanwhile.
     #[must_use]
-    pub fn hold(&self) -> Hold {
+    pub fn hold(&self) -> LogHold {
         *self.0.holds.lock() += 1;
-        Hold(self.clone())
+        LogHold(self.clone())
     }
 }
 
 /// Prevents folding while it lives; see [`Store::hold`].
-pub struct Hold(Store);
+pub struct LogHold(Store);
 
-impl Drop for Hold {
+impl Drop for LogHold {
     fn drop(&mut self) {
         *self.0.0.holds.lock() -= 1;
     }
@@ -213,7 +213,7 @@ impl Writer {
         let mut folding = |writer: &mut Writer| {
             let database = shared.database.read();
             let txn = counted::begin(database.as_ref().ok_or(redb::StorageError::DatabaseClosed)?)?;
-            let mut folding = Folding::open(&txn, writer.ledger)?;
+            let mut folding = LogFold::open(&txn, writer.ledger)?;
             let first = writer.ledger.horizon;
             while folding.ledger.horizon < until && folding.ledger.live.history() > due.down_to {
                 if folding.ledger.horizon > first && !more() {
@@ -250,22 +250,22 @@ fn disk_size(shared: &Shared) -> Option<u64> {
 }
 
 /// The tables of a transaction that folds.
-struct Folding<'txn> {
+struct LogFold<'txn> {
     events: Table<'txn, u64, &'static [u8]>,
     by_resource: Table<'txn, &'static [u8], ()>,
     times: Table<'txn, u64, u64>,
-    tombstones: Plain<'txn>,
-    base: Plain<'txn>,
-    intervals: Plain<'txn>,
-    meta: Plain<'txn>,
-    ledger: Ledger,
+    tombstones: CountedTable<'txn>,
+    base: CountedTable<'txn>,
+    intervals: CountedTable<'txn>,
+    meta: CountedTable<'txn>,
+    ledger: DiskLedger,
     /// The folded resources, by key, with their state at the new horizon.
     states: BTreeMap<Vec<u8>, Option<Current>>,
 }
 
-impl<'txn> Folding<'txn> {
-    fn open(txn: &'txn WriteTransaction, ledger: Ledger) -> Result<Self, WriteError> {
-        Ok(Folding {
+impl<'txn> LogFold<'txn> {
+    fn open(txn: &'txn WriteTransaction, ledger: DiskLedger) -> Result<Self, WriteError> {
+        Ok(LogFold {
             events: txn.open_table(EVENTS_TABLE)?,
             by_resource: txn.open_table(BY_RESOURCE_TABLE)?,
             times: txn.open_table(TIMES_TABLE)?,
@@ -283,7 +283,7 @@ impl<'txn> Folding<'txn> {
         let seq = Seq(self.ledger.horizon).next();
         let record = {
             let Some(bytes) = self.events.remove(seq.0)? else {
-                return Err(codec::event_fault(seq, Fault::Missing).into());
+                return Err(codec::event_fault(seq, RecordFault::Missing).into());
             };
             let live = &mut self.ledger.live.events;
             *live = live.saturating_sub(size(8, bytes.value().len()));
@@ -365,7 +365,7 @@ impl<'txn> Folding<'txn> {
     }
 
     /// Writes the new base and the ledger, and drops the tables.
-    fn finish(mut self) -> Result<Ledger, WriteError> {
+    fn finish(mut self) -> Result<DiskLedger, WriteError> {
         for (key, state) in std::mem::take(&mut self.states) {
             let live = &mut self.ledger.live.base;
             match state {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use tempfile::TempDir;
 
-use super::{Batch, Options, Store, Writer};
+use super::{CommitBatch, Store, StoreOptions, Writer};
 use crate::model::event::Overlay;
 use crate::model::known::fold;
 use crate::model::{
@@ -83,12 +83,12 @@ pub(super) fn changed(id: &ResourceId, before: &Document, after: &Document) -> (
     (Cause::Refresh, event)
 }
 
-pub(super) fn batch(entries: Vec<(Cause, Event)>) -> Batch {
-    Batch { recorded_at: at(1000), entries, ..Batch::default() }
+pub(super) fn batch(entries: Vec<(Cause, Event)>) -> CommitBatch {
+    CommitBatch { recorded_at: at(1000), entries, ..CommitBatch::default() }
 }
 
-pub(super) fn options(dir: &TempDir) -> Options {
-    Options { cache_bytes: 4 << 20, ..Options::new(dir.path(), project) }
+pub(super) fn options(dir: &TempDir) -> StoreOptions {
+    StoreOptions { cache_bytes: 4 << 20, ..StoreOptions::new(dir.path(), project) }
 }
 
 pub(super) fn fresh() -> (TempDir, Writer, Store) {
@@ -99,14 +99,14 @@ pub(super) fn fresh() -> (TempDir, Writer, Store) {
 
 /// The expected content of the store, kept in plain maps.
 #[derive(Default)]
-pub(super) struct Plain {
+pub(super) struct PlainStore {
     pub(super) seq: Seq,
     pub(super) log: Vec<Recorded>,
     pub(super) current: BTreeMap<ResourceId, Current>,
 }
 
-impl Plain {
-    pub(super) fn commit(&mut self, batch: &Batch) {
+impl PlainStore {
+    pub(super) fn commit(&mut self, batch: &CommitBatch) {
         for (cause, event) in &batch.entries {
             self.seq = self.seq.next();
             let record =
@@ -226,10 +226,7 @@ pub(super) fn any_event() -> impl Strategy<Value = Event> {
     ]
 }
 
-pub(super) fn any_batch() -> impl Strategy<Value = Batch> {
-    (any::<i64>(), proptest::collection::vec((any_cause(), any_event()), 0..6)).prop_map(|(millis, entries)| Batch {
-        recorded_at: at(millis),
-        entries,
-        ..Batch::default()
-    })
+pub(super) fn any_batch() -> impl Strategy<Value = CommitBatch> {
+    (any::<i64>(), proptest::collection::vec((any_cause(), any_event()), 0..6))
+        .prop_map(|(millis, entries)| CommitBatch { recorded_at: at(millis), entries, ..CommitBatch::default() })
 }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use redb::{Database, ReadOnlyTable, ReadableDatabase};
 use thiserror::Error;
 
-use super::codec::{self, DecodeError, DiskHead, Ledger, Live};
+use super::codec::{self, DecodeError, DiskHead, DiskLedger, Live};
 use super::damage::Damages;
 use super::keys;
 use super::meta::LEDGER_KEY;
@@ -98,16 +98,16 @@ impl Fingerprint {
 /// It is a read transaction: while it lives, pages that later commits free stay on disk. **Keep one for at most a second** and take
 /// a new one for each page of a longer read, resuming by key. The writer does not wait for it.
 #[derive(Clone)]
-pub struct Snapshot(pub(super) Arc<View>, Retired);
+pub struct Snapshot(pub(super) Arc<ReadTables>, Retired);
 
 /// The scopes that are no longer watched, and since when.
 pub type Retired = Arc<BTreeMap<Scope, Timestamp>>;
 
 /// The open tables of one read transaction, which they keep alive.
-pub(super) struct View {
+pub(super) struct ReadTables {
     pub(super) project: Project,
     pub(super) log: LogId,
-    pub(super) ledger: Ledger,
+    pub(super) ledger: DiskLedger,
     /// The scopes that are no longer watched.
     retired: Retired,
     /// The same as the store has recorded it; it differs until the store records which regions are watched.
@@ -138,11 +138,11 @@ impl Snapshot {
         let meta = txn.open_table(META_TABLE)?;
         let ledger = match meta.get(LEDGER_KEY)? {
             Some(bytes) => codec::decode_ledger(LEDGER_KEY, bytes.value())?,
-            None => Ledger::default(),
+            None => DiskLedger::default(),
         };
         let noted = Retired::new(retired(&meta)?);
         let retired = Arc::clone(assumed.unwrap_or(&noted));
-        let view = View {
+        let view = ReadTables {
             project,
             log,
             ledger,
@@ -292,7 +292,7 @@ fn retired(meta: &ReadOnlyTable<&'static [u8], &'static [u8]>) -> Result<BTreeMa
     let mut found = BTreeMap::new();
     for entry in meta.range(prefix.as_slice()..keys::past(&prefix).as_slice())? {
         let (key, bytes) = entry?;
-        let scope = keys::Reader::default().retired(key.value());
+        let scope = keys::KeyReader::default().retired(key.value());
         let scope = scope.ok_or_else(|| codec::key_fault(META, key.value()))?;
         let since = codec::decode_number(key.value(), bytes.value())?;
         found.insert(scope, keys::time_of(since));

@@ -57,12 +57,12 @@ impl Serialize for StoredDocument {
 }
 
 /// The next value, with everything inside it.
-struct Value<'t, 'b> {
+struct NextValue<'t, 'b> {
     tokens: &'t Tokens<'b>,
     depth: usize,
 }
 
-impl Serialize for Value<'_, '_> {
+impl Serialize for NextValue<'_, '_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let depth = self.depth + 1;
         match self.tokens.token().ok_or_else(malformed)? {
@@ -75,7 +75,7 @@ impl Serialize for Value<'_, '_> {
             Next::List(length) => {
                 let mut list = serializer.serialize_seq(Some(length))?;
                 for _ in 0..length {
-                    list.serialize_element(&Value { tokens: self.tokens, depth })?;
+                    list.serialize_element(&NextValue { tokens: self.tokens, depth })?;
                 }
                 list.end()
             }
@@ -92,7 +92,7 @@ fn serialize_map<S: Serializer>(
 ) -> Result<S::Ok, S::Error> {
     let mut map = serializer.serialize_map(Some(length))?;
     for _ in 0..length {
-        map.serialize_entry(tokens.name().ok_or_else(malformed)?, &Value { tokens, depth })?;
+        map.serialize_entry(tokens.name().ok_or_else(malformed)?, &NextValue { tokens, depth })?;
     }
     map.end()
 }

@@ -20,29 +20,29 @@ pub(super) const TIMES: &str = "times";
 pub(super) const TOMBSTONES: &str = "tombstones";
 
 /// A table whose keys and values are bytes.
-pub(super) type Plain = TableDefinition<'static, &'static [u8], &'static [u8]>;
+pub(super) type BytesTable = TableDefinition<'static, &'static [u8], &'static [u8]>;
 
 pub(super) const EVENTS_TABLE: TableDefinition<'static, u64, &'static [u8]> = TableDefinition::new(EVENTS);
 pub(super) const BY_RESOURCE_TABLE: TableDefinition<'static, &'static [u8], ()> = TableDefinition::new(BY_RESOURCE);
-pub(super) const CURRENT_TABLE: Plain = TableDefinition::new(CURRENT);
-pub(super) const ROWS_TABLE: Plain = TableDefinition::new(ROWS);
-pub(super) const TOMBSTONES_TABLE: Plain = TableDefinition::new(TOMBSTONES);
-pub(super) const INTERVALS_TABLE: Plain = TableDefinition::new(INTERVALS);
-pub(super) const META_TABLE: Plain = TableDefinition::new(META);
+pub(super) const CURRENT_TABLE: BytesTable = TableDefinition::new(CURRENT);
+pub(super) const ROWS_TABLE: BytesTable = TableDefinition::new(ROWS);
+pub(super) const TOMBSTONES_TABLE: BytesTable = TableDefinition::new(TOMBSTONES);
+pub(super) const INTERVALS_TABLE: BytesTable = TableDefinition::new(INTERVALS);
+pub(super) const META_TABLE: BytesTable = TableDefinition::new(META);
 /// Resource -> its state at the retention horizon, as in `current`. Empty while the whole log is kept.
 pub(super) const BASE: &str = "base";
 
-pub(super) const BASE_TABLE: Plain = TableDefinition::new(BASE);
+pub(super) const BASE_TABLE: BytesTable = TableDefinition::new(BASE);
 /// Commit time (milliseconds, sign bit flipped) -> the newest record committed then. When a clock was set back, the entries above
 /// its time are removed, so that the last entry up to a time is the last record committed up to it.
 pub(super) const TIMES_TABLE: TableDefinition<'static, u64, u64> = TableDefinition::new(TIMES);
 /// The recorded notifications: event id -> number, and number -> event id and time; see [`super::dedupe`].
 pub(super) const DEDUPE: &str = "dedupe";
 
-pub(super) const DEDUPE_TABLE: Plain = TableDefinition::new(DEDUPE);
+pub(super) const DEDUPE_TABLE: BytesTable = TableDefinition::new(DEDUPE);
 
 /// A key and its record, as stored.
-pub(super) type Entry = (Vec<u8>, Vec<u8>);
+pub(super) type RawEntry = (Vec<u8>, Vec<u8>);
 
 /// Every table.
 pub(super) const NAMES: [&str; 10] =

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::disk::memory::Memory;
 use super::meta::FORMAT;
 use super::samples::{
-    Plain, any_batch, at, batch, changed, discovered, document, evidence, fresh, instance, kind, options, project,
+    PlainStore, any_batch, at, batch, changed, discovered, document, evidence, fresh, instance, kind, options, project,
     removed, scope,
 };
 use super::verify::fold_log;
@@ -19,7 +19,7 @@ use crate::model::{
 };
 
 /// Checks that the store holds what the plain model holds, in every table and by every read.
-fn assert_same(store: &Store, plain: &Plain) {
+fn assert_same(store: &Store, plain: &PlainStore) {
     let snapshot = store.snapshot().unwrap();
     let report = fold_log(&snapshot).unwrap();
     assert_eq!(snapshot.seq(), plain.seq);
@@ -65,7 +65,7 @@ proptest! {
     ) {
         let dir = tempfile::tempdir().unwrap();
         let mut open = super::open(options(&dir)).unwrap();
-        let mut plain = Plain::default();
+        let mut plain = PlainStore::default();
         for (batch, then) in batches {
             plain.commit(&batch);
             let committed = open.0.commit(batch.clone()).unwrap();
@@ -94,7 +94,7 @@ proptest! {
 #[test]
 fn a_store_that_was_killed_opens_with_everything_committed_and_nothing_else() {
     let (dir, mut writer, store) = fresh();
-    let mut plain = Plain::default();
+    let mut plain = PlainStore::default();
     for round in 0..5 {
         let entries =
             (0..20).map(|n| discovered(&instance(&format!("i-{n}")), document("running", &format!("{round}"))));
@@ -126,7 +126,7 @@ fn several_events_on_one_resource_in_one_batch_see_each_other() {
     let committed =
         writer.commit(batch(vec![discovered(&id, a.clone()), changed(&id, &a, &b), changed(&id, &b, &c)])).unwrap();
     let what: Vec<_> = committed.touched.iter().map(|touched| (touched.seq.0, touched.what)).collect();
-    assert_eq!(what, [(1, What::Appeared), (2, What::Changed), (3, What::Changed)]);
+    assert_eq!(what, [(1, ChangeKind::Appeared), (2, ChangeKind::Changed), (3, ChangeKind::Changed)]);
     assert_eq!(store.snapshot().unwrap().current(&id).unwrap().unwrap().document, c);
     writer.commit(batch(vec![removed(&id), discovered(&id, b.clone()), removed(&id)])).unwrap();
     let snapshot = store.snapshot().unwrap();
@@ -153,12 +153,12 @@ fn a_removed_resource_leaves_a_tombstone_until_it_is_discovered_again() {
 fn an_empty_batch_begins_no_write_transaction() {
     let (_dir, mut writer, store) = fresh();
     assert_eq!(store.write_transactions(), 0);
-    let committed = writer.commit(Batch::default()).unwrap();
+    let committed = writer.commit(CommitBatch::default()).unwrap();
     assert_eq!((committed.first, committed.last), (Seq(1), Seq(0)));
     assert_eq!(store.write_transactions(), 0);
     writer.commit(batch(vec![discovered(&instance("i-1"), document("running", "a"))])).unwrap();
     assert_eq!(store.write_transactions(), 1);
-    let committed = writer.commit(Batch::default()).unwrap();
+    let committed = writer.commit(CommitBatch::default()).unwrap();
     assert_eq!((committed.first, committed.last, committed.touched.len()), (Seq(2), Seq(1), 0));
     assert_eq!(store.write_transactions(), 1);
 }
@@ -169,7 +169,7 @@ fn comparing_a_sweep_of_unchanged_resources_needs_only_digests_and_begins_no_wri
     let ids: Vec<_> = (0..300).map(|n| instance(&format!("i-{n}"))).collect();
     writer.commit(batch(ids.iter().map(|id| discovered(id, document("running", &id.id))).collect())).unwrap();
     let snapshot = store.snapshot().unwrap();
-    let mut batch = Batch::default();
+    let mut batch = CommitBatch::default();
     for id in &ids {
         let described = document("running", &id.id);
         if snapshot
@@ -294,7 +294,7 @@ fn the_newest_watermark_of_each_kind_and_scope_survives_a_restart() {
 #[test]
 fn writing_stops_before_the_disk_is_full_and_reading_goes_on() {
     let dir = tempfile::tempdir().unwrap();
-    let (mut writer, store) = super::open(Options { reserve_bytes: u64::MAX, ..options(&dir) }).unwrap();
+    let (mut writer, store) = super::open(StoreOptions { reserve_bytes: u64::MAX, ..options(&dir) }).unwrap();
     let id = instance("i-1");
     let refused = writer.commit(batch(vec![discovered(&id, document("running", "a"))])).unwrap_err();
     assert!(matches!(&refused, CommitError::DiskFull { needed: u64::MAX, .. }), "{refused}");
@@ -306,7 +306,7 @@ fn writing_stops_before_the_disk_is_full_and_reading_goes_on() {
 fn urgent_records_may_use_most_of_the_reserved_space() {
     let dir = tempfile::tempdir().unwrap();
     let disk = Memory::default();
-    let options = Options { disk: Arc::new(disk.clone()), reserve_bytes: 80_000, ..options(&dir) };
+    let options = StoreOptions { disk: Arc::new(disk.clone()), reserve_bytes: 80_000, ..options(&dir) };
     let (mut writer, store) = super::open(options).unwrap();
     let action = ActionId(1);
     let requested = Event::ActionRequested { action, tool: "stop_instance".to_owned(), targets: vec![instance("i-1")] };
@@ -426,7 +426,7 @@ const FIXTURE_EVENT: &str = "0d9d2c1c-2a6b-4f0e-9c8c-5f0c3a6d8a11";
 const FIXTURE_HORIZON: usize = 5;
 
 /// The content of the fixture: every kind of event, cause, overlay and outcome.
-fn fixture() -> Vec<Batch> {
+fn fixture() -> Vec<CommitBatch> {
     let (one, two, three, four) = (instance("i-1"), instance("i-2"), instance("i-3"), instance("i-4"));
     let (a, b) = (document("running", "a"), document("stopping", "a"));
     let action = ActionId(7);
@@ -487,15 +487,15 @@ fn fixture() -> Vec<Batch> {
             removed(&three),
         ]),
         batch(vec![(Cause::Sweep, tagged)]),
-        Batch { recorded_at: at(2_000), ..batch(vec![(resumed, discovered(&four, a.clone()).1)]) },
-        Batch {
+        CommitBatch { recorded_at: at(2_000), ..batch(vec![(resumed, discovered(&four, a.clone()).1)]) },
+        CommitBatch {
             recorded_at: at(3_000),
             ..batch(vec![
                 (called(call), changed(&four, &a, &document("stopped", "a")).1),
                 (called(bare), removed(&two).1),
             ])
         },
-        Batch {
+        CommitBatch {
             recorded_at: at(4_000),
             notified: vec![FIXTURE_EVENT.into()],
             ..batch(vec![(Cause::Call { event_id: FIXTURE_EVENT.into(), call: tagging }, found)])
@@ -513,8 +513,8 @@ fn fixture_watermark() -> Watermark {
 }
 
 /// Rows as a server makes them.
-fn as_served(dir: &tempfile::TempDir) -> Options {
-    Options { cache_bytes: 4 << 20, ..Options::new(dir.path(), crate::kinds::project) }
+fn as_served(dir: &tempfile::TempDir) -> StoreOptions {
+    StoreOptions { cache_bytes: 4 << 20, ..StoreOptions::new(dir.path(), crate::kinds::project) }
 }
 
 #[test]
@@ -540,12 +540,12 @@ fn a_file_of_this_format_opens_with_its_content() {
     let snapshot = store.snapshot().unwrap();
     assert!(snapshot.is_notified(FIXTURE_EVENT).unwrap());
     assert_eq!(snapshot.horizon().0, FIXTURE_HORIZON as u64);
-    let mut plain = Plain::default();
+    let mut plain = PlainStore::default();
     for (cause, event, recorded_at) in fixture()
         .into_iter()
         .flat_map(|batch| batch.entries.into_iter().map(move |(cause, event)| (cause, event, batch.recorded_at)))
     {
-        plain.commit(&Batch { recorded_at, ..batch(vec![(cause, event)]) });
+        plain.commit(&CommitBatch { recorded_at, ..batch(vec![(cause, event)]) });
         for id in ["i-1", "i-2", "i-3", "i-4"].map(instance) {
             if plain.log.len() >= FIXTURE_HORIZON {
                 assert_eq!(snapshot.past(&id, plain.seq).unwrap().as_ref(), plain.current.get(&id));
@@ -580,10 +580,10 @@ fn rows_of_another_projection_are_made_again_on_reading_and_are_not_a_fault() {
     let ids = ["i-1", "i-2", "i-3"].map(instance);
     writer.commit(batch(ids.iter().map(|id| discovered(id, document("running", "a"))).collect())).unwrap();
     drop((writer, store));
-    let options = Options { project: newer, ..options(&dir) };
+    let options = StoreOptions { project: newer, ..options(&dir) };
     let (mut writer, store) = super::open(options).unwrap();
     writer.commit(batch(vec![changed(&ids[0], &document("running", "a"), &document("stopped", "a"))])).unwrap();
-    let wanted = Matcher::any().and(vec![Test { on: On::Facet(9), pattern: Pattern::new("new") }]);
+    let wanted = Matcher::any().and(vec![Comparison { on: On::Facet(9), pattern: ValuePattern::new("new") }]);
     assert_eq!(store.scan(&kind(), None, &wanted, None, 10).unwrap().total, 3, "without an index");
     store.build_index().unwrap();
     assert_eq!(store.scan(&kind(), None, &wanted, None, 10).unwrap().total, 3, "with one");
@@ -601,7 +601,7 @@ fn elsewhere(id: &str) -> ResourceId {
 fn a_scope_that_is_no_longer_watched_leaves_every_read_that_names_no_scope() {
     let (dir, mut writer, store) = fresh();
     let (a, b) = (document("running", "a"), document("stopped", "a"));
-    let first = Batch {
+    let first = CommitBatch {
         recorded_at: at(1_000),
         ..batch(vec![
             discovered(&instance("i-1"), a.clone()),
@@ -656,7 +656,7 @@ fn a_scope_that_is_no_longer_watched_leaves_every_read_that_names_no_scope() {
     let backup = dir.path().join("backup");
     fs::create_dir(&backup).unwrap();
     store.backup(&backup.join(FILE_NAME)).unwrap();
-    let (_, copy) = super::open(Options::new(&backup, project)).unwrap();
+    let (_, copy) = super::open(StoreOptions::new(&backup, project)).unwrap();
     assert_eq!(copy.snapshot().unwrap().count(&kind(), None).unwrap(), 1);
     let both = ["eu-central-1", "eu-west-1"].map(|region| scope(region).region);
     writer.watch_only(&both, at(20_000)).unwrap();
@@ -678,7 +678,7 @@ fn a_store_opened_for_reading_does_not_change_by_a_byte() {
         let mut rights = fs::metadata(&path).unwrap().permissions();
         rights.set_readonly(true);
         fs::set_permissions(&path, rights.clone()).unwrap();
-        let options = Options { disk: Arc::new(Untouched), ..options(&dir) };
+        let options = StoreOptions { disk: Arc::new(Untouched), ..options(&dir) };
         let (writer, store) = super::open(options).unwrap();
         store.build_index().unwrap();
         assert_eq!(store.snapshot().unwrap().count(&kind(), None).unwrap(), 1);
@@ -689,7 +689,7 @@ fn a_store_opened_for_reading_does_not_change_by_a_byte() {
         fs::set_permissions(&path, rights).unwrap();
     }
     let nowhere = tempfile::tempdir().unwrap();
-    let missing = super::open(Options { disk: Arc::new(Untouched), ..options(&nowhere) });
+    let missing = super::open(StoreOptions { disk: Arc::new(Untouched), ..options(&nowhere) });
     assert!(missing.is_err_and(|error| error.to_string().contains(FILE_NAME)));
     assert_eq!(fs::read_dir(nowhere.path()).unwrap().count(), 0, "nothing was made");
 }

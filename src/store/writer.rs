@@ -7,14 +7,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::clock;
-use super::codec::{self, Ledger};
-use super::commit::{Batch, CommitError, Committed, mib};
+use super::codec::{self, DiskLedger};
+use super::commit::{CommitBatch, CommitError, Committed, mib};
 use super::counted::begin;
 use super::dedupe::Dedupe;
 use super::file::{self, Opened};
 use super::handle::{Shared, Store};
 use super::keys;
-use super::open_error::{Damage, OpenError};
+use super::open_error::{FileDamage, OpenError};
 use super::snapshot::{ReadError, Retired, Snapshot};
 use super::tables::META_TABLE;
 use super::watermark::Watermark;
@@ -27,24 +27,24 @@ use self::transaction::{Applied, Transaction};
 /// The one writer of a store. It cannot be cloned, so its holder is the only one to write.
 pub struct Writer {
     pub(super) shared: Arc<Shared>,
-    pub(super) ledger: Ledger,
+    pub(super) ledger: DiskLedger,
     /// The interval that retention checks next.
     pub(super) next_interval: Option<Vec<u8>>,
     /// The commit under which the disk failed: only the reopened file shows whether it was stored.
-    doubt: Option<Doubt>,
+    doubt: Option<UnknownCommit>,
     /// Whether there was too little space the last time.
     full: AtomicBool,
 }
 
 /// A commit whose outcome is unknown.
-struct Doubt {
+struct UnknownCommit {
     committed: Committed,
     /// What the index lacks of it.
     rows: Vec<(ResourceId, Option<RowFields>)>,
 }
 
 impl Writer {
-    pub(super) fn new(shared: Arc<Shared>, ledger: Ledger) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, ledger: DiskLedger) -> Self {
         Writer { shared, ledger, next_interval: None, doubt: None, full: AtomicBool::new(false) }
     }
 
@@ -76,7 +76,7 @@ impl Writer {
     /// # Errors
     /// Nothing of the batch is stored then; except after [`CommitError::Failed`], when the disk failed: only [`Writer::reopen`]
     /// shows whether it is stored, and until then every further commit and read fails.
-    pub fn commit(&mut self, mut batch: Batch) -> Result<Committed, CommitError> {
+    pub fn commit(&mut self, mut batch: CommitBatch) -> Result<Committed, CommitError> {
         let mut seq = self.seq();
         if !batch.entries.is_empty() {
             batch.recorded_at = self.dated(batch.recorded_at)?;
@@ -94,7 +94,7 @@ impl Writer {
         }
         bytes += batch.notified.iter().map(|id| 2 * id.len() + 64).sum::<usize>();
         bytes += batch.parked.iter().map(|parked| parked.body.len().min(MAX_BODY) + 2_048).sum::<usize>();
-        let Batch { watermarks, notified, parked, .. } = &batch;
+        let CommitBatch { watermarks, notified, parked, .. } = &batch;
         if records.is_empty() && watermarks.is_empty() && notified.is_empty() && parked.is_empty() {
             return Ok(Committed { first, last: seq, touched: Vec::new() });
         }
@@ -108,7 +108,7 @@ impl Writer {
         self.shared.damages.renewed(applied.rows.iter().map(|(id, _)| id));
         self.shared.index.apply(seq, applied.rows);
         if let Err(error) = self.shared.publish() {
-            self.doubt = Some(Doubt { committed, rows: Vec::new() });
+            self.doubt = Some(UnknownCommit { committed, rows: Vec::new() });
             return Err(self.latch(error.into()));
         }
         Ok(committed)
@@ -211,7 +211,7 @@ impl Writer {
     /// # Errors
     /// The same as for [`Writer::commit`].
     pub fn save_watermarks(&mut self, watermarks: Vec<Watermark>) -> Result<(), CommitError> {
-        self.commit(Batch { watermarks, ..Batch::default() }).map(drop)
+        self.commit(CommitBatch { watermarks, ..CommitBatch::default() }).map(drop)
     }
 
     /// Reopens the file after the disk failed under it: one attempt. Readers then see the newest state. Returns a commit that was
@@ -237,9 +237,9 @@ impl Writer {
         let Opened { database, log: found, ledger } = place.open_again()?;
         let doubted = self.doubt.as_ref().map(|doubt| doubt.committed.last.0);
         let foreign = if found != *log {
-            Some(Damage::Replaced { open: *log, found })
+            Some(FileDamage::Replaced { open: *log, found })
         } else if ledger.seq != self.ledger.seq && Some(ledger.seq) != doubted {
-            Some(Damage::CutShort { acknowledged: self.seq(), found: Seq(ledger.seq) })
+            Some(FileDamage::CutShort { acknowledged: self.seq(), found: Seq(ledger.seq) })
         } else {
             None
         };
@@ -253,7 +253,7 @@ impl Writer {
         self.ledger = ledger;
         *self.shared.database.write() = Some(database);
         self.shared.newest.store(Arc::new(newest));
-        let committed = landed.map(|Doubt { committed, rows }| {
+        let committed = landed.map(|UnknownCommit { committed, rows }| {
             self.shared.index.apply(committed.last, rows);
             committed
         });
@@ -263,7 +263,7 @@ impl Writer {
 
     /// How many bytes must stay free to write a batch. AWS has already carried out a call that a tool now records, and watermarks
     /// are all that remains of a server that stops: these may use most of the reserved space.
-    fn floor(&self, batch: &Batch) -> u64 {
+    fn floor(&self, batch: &CommitBatch) -> u64 {
         let finishes = batch.entries.iter().any(|(_, event)| matches!(event, Event::ActionFinished { .. }));
         let reserve = self.shared.reserve_bytes;
         let is_watermarks = batch.entries.is_empty() && batch.parked.is_empty();
@@ -289,7 +289,12 @@ impl Writer {
         if is_full { Err(CommitError::DiskFull { path: path(), free, needed }) } else { Ok(()) }
     }
 
-    fn write(&mut self, first: Seq, records: &[(Recorded, Vec<u8>)], batch: Batch) -> Result<Applied, WriteError> {
+    fn write(
+        &mut self,
+        first: Seq,
+        records: &[(Recorded, Vec<u8>)],
+        batch: CommitBatch,
+    ) -> Result<Applied, WriteError> {
         self.shared.write_transactions.fetch_add(1, Ordering::Relaxed);
         let database = self.shared.database.read();
         let txn = begin(database.as_ref().ok_or(redb::StorageError::DatabaseClosed)?)?;
@@ -313,7 +318,7 @@ impl Writer {
         if let Err(error) = txn.commit() {
             let Applied { ledger, touched, rows } = applied;
             let committed = Committed { first, last: Seq(ledger.seq), touched };
-            self.doubt = Some(Doubt { committed, rows });
+            self.doubt = Some(UnknownCommit { committed, rows });
             return Err(error.into());
         }
         Ok(applied)

@@ -11,13 +11,17 @@ use crate::ingest::IngestError;
 use crate::ingest::Taken;
 use crate::ingest::tests::{World, at, id, instance, kind, project, scope};
 use crate::model::{Notification, Observation, Outcome, Recorded, Seen, Source, TroubleClass};
-use crate::store::disk::memory::{ALL, Call, Faults, Memory};
+use crate::store::disk::memory::{ALL, FileCall, InjectedFaults, Memory};
 use crate::store::verify::fold_log;
-use crate::store::{Matcher, Options, Store};
+use crate::store::{Matcher, Store, StoreOptions};
 
-fn options(dir: &tempfile::TempDir, disk: &Memory) -> Options {
+fn options(dir: &tempfile::TempDir, disk: &Memory) -> StoreOptions {
     // The cache is so small that reads reach the disk.
-    Options { cache_bytes: 16 << 10, disk: std::sync::Arc::new(disk.clone()), ..Options::new(dir.path(), project) }
+    StoreOptions {
+        cache_bytes: 16 << 10,
+        disk: std::sync::Arc::new(disk.clone()),
+        ..StoreOptions::new(dir.path(), project)
+    }
 }
 
 fn seen(name: &str, state: &str, size: &str, second: i64) -> Observation {
@@ -134,7 +138,7 @@ fn read(store: &Store, stop: &AtomicBool) -> u64 {
 
 /// One run of all work with the given faults (counted from the end of opening), and everything that must hold afterwards. Returns
 /// the number of calls and of failures.
-fn run(size: &str, faults: Option<Faults>) -> (u64, u64) {
+fn run(size: &str, faults: Option<InjectedFaults>) -> (u64, u64) {
     let dir = tempfile::tempdir().unwrap();
     let disk = Memory::default();
     let runtime = runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
@@ -142,7 +146,7 @@ fn run(size: &str, faults: Option<Faults>) -> (u64, u64) {
         let world = World::with(options(&dir, &disk));
         world.store.build_index().unwrap();
         let begun = disk.calls();
-        disk.fail(faults.map(|faults| Faults { from: begun + faults.from, ..faults }));
+        disk.fail(faults.map(|faults| InjectedFaults { from: begun + faults.from, ..faults }));
         let stop = std::sync::Arc::new(AtomicBool::new(false));
         let reader = {
             let (store, stop) = (world.store.clone(), std::sync::Arc::clone(&stop));
@@ -194,12 +198,12 @@ fn picked(calls: u64, by_default: u64) -> Vec<u64> {
 }
 
 /// Runs with `most` faults of one kind in a row, starting at many calls.
-fn faulty(name: &str, by_default: u64, most: u64, calls: &'static [Call], kind: std::io::ErrorKind) {
+fn faulty(name: &str, by_default: u64, most: u64, calls: &'static [FileCall], kind: std::io::ErrorKind) {
     let (all, _) = run("t3.micro", None);
     let picked = picked(all, by_default);
     let (mut hit, mut failed) = (0, 0);
     for from in &picked {
-        let faults = Faults { from: *from, to: u64::MAX, calls, most, kind };
+        let faults = InjectedFaults { from: *from, to: u64::MAX, calls, most, kind };
         let (_, failures) = run("t3.micro", Some(faults));
         hit += u64::from(failures > 0);
         failed += failures;
@@ -220,15 +224,20 @@ fn the_disk_may_fail_for_a_while_and_nothing_is_lost() {
 
 #[test]
 fn writes_may_find_no_space_and_nothing_is_lost() {
-    faulty("writes without space", 16, 4, &[Call::Write], std::io::ErrorKind::StorageFull);
+    faulty("writes without space", 16, 4, &[FileCall::Write], std::io::ErrorKind::StorageFull);
 }
 
 #[test]
 fn the_file_may_find_no_space_to_grow_and_nothing_is_lost() {
     let size = "x".repeat(400_000);
     for most in [1, 2, 8] {
-        let faults =
-            Faults { from: 0, to: u64::MAX, calls: &[Call::SetLen], most, kind: std::io::ErrorKind::StorageFull };
+        let faults = InjectedFaults {
+            from: 0,
+            to: u64::MAX,
+            calls: &[FileCall::SetLen],
+            most,
+            kind: std::io::ErrorKind::StorageFull,
+        };
         let (calls, failed) = run(&size, Some(faults));
         eprintln!("set_len without space: {failed} of {calls} calls failed, nothing lost");
         assert_eq!(failed, most);
@@ -245,7 +254,13 @@ async fn what_aws_did_while_the_disk_failed_is_recorded_afterwards_and_no_new_ca
     swept(&world, &mut second, &["i-1".to_owned()], "t3.micro").await;
     let action = world.handle.begin("stop_instance", vec![id("i-1")]).await.unwrap();
     let before = world.records().len();
-    disk.fail(Some(Faults { from: 0, to: u64::MAX, calls: ALL, most: u64::MAX, kind: std::io::ErrorKind::Other }));
+    disk.fail(Some(InjectedFaults {
+        from: 0,
+        to: u64::MAX,
+        calls: ALL,
+        most: u64::MAX,
+        kind: std::io::ErrorKind::Other,
+    }));
     let outcome = Outcome::Succeeded { created: Vec::new() };
     let finished = world.handle.finish(action, outcome.clone(), vec![seen("i-1", "stopping", "t3.micro", second + 1)]);
     let (finished, begun) = tokio::join!(finished, world.handle.begin("stop_instance", vec![id("i-1")]));
@@ -275,7 +290,7 @@ async fn a_tool_whose_record_has_no_space_is_refused_in_time_without_hammering_t
     let mut second = 0;
     swept(&world, &mut second, &["i-1".to_owned()], "t3.micro").await;
     let kind = std::io::ErrorKind::StorageFull;
-    disk.fail(Some(Faults { from: 0, to: u64::MAX, calls: &[Call::SetLen], most: u64::MAX, kind }));
+    disk.fail(Some(InjectedFaults { from: 0, to: u64::MAX, calls: &[FileCall::SetLen], most: u64::MAX, kind }));
     let large = "x".repeat(8 << 20);
     let begun = timeout(Duration::from_secs(20), world.handle.begin(&large, vec![id("i-1")])).await;
     let refused = begun.expect("the tool is told");

@@ -17,7 +17,7 @@ use crate::model::{
 };
 use crate::notify::ChangeHub;
 use crate::store::verify::fold_log;
-use crate::store::{Options, Store, Writer};
+use crate::store::{Store, StoreOptions, Writer};
 
 struct Hands(AtomicI64);
 
@@ -53,7 +53,7 @@ fn project(_: &ResourceId, _: &Document) -> RowFields {
 impl World {
     fn new(retention: Retention) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let (writer, store) = crate::store::open(Options::new(dir.path(), project)).unwrap();
+        let (writer, store) = crate::store::open(StoreOptions::new(dir.path(), project)).unwrap();
         let clock = Arc::new(Hands(AtomicI64::new(1_800_000_000_000)));
         let rules = KindRules { mapping: 1, ..KindRules::default() };
         let kinds = vec![KindEntry { kind: kind(), rules, interval: Duration::from_mins(1), event_rules: None }];

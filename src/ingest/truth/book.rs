@@ -8,7 +8,9 @@ use std::rc::Rc;
 use crate::ingest::ledger::{Ledger, View};
 use crate::model::known::fold;
 use crate::model::{Current, Event, Kind, Recorded, ResourceId, Scope, Seq, Timestamp};
-use crate::store::{Batch, CommitError, Committed, Fingerprint, ReadError, Touched, Watermark, What, recoded};
+use crate::store::{
+    ChangeKind, CommitBatch, CommitError, Committed, Fingerprint, ReadError, TouchedResource, Watermark, recoded,
+};
 
 /// The records, and their fold. Clones share the book.
 #[derive(Clone, Default)]
@@ -78,15 +80,15 @@ impl Ledger for Book {
         Ok(self.clone())
     }
 
-    fn commit(&mut self, batch: Batch) -> Result<Committed, CommitError> {
+    fn commit(&mut self, batch: CommitBatch) -> Result<Committed, CommitError> {
         let mut pages = self.0.borrow_mut();
         let first = Seq(pages.records.len() as u64 + 1);
         let mut touched = Vec::new();
         for (cause, event) in batch.entries {
             let seq = Seq(pages.records.len() as u64 + 1);
             if let Some(id) = event.resource() {
-                let (id, what, quiet) = (id.clone(), What::Changed, false);
-                touched.push(Touched { id, seq, what, quiet, listed: false });
+                let (id, what, quiet) = (id.clone(), ChangeKind::Changed, false);
+                touched.push(TouchedResource { id, seq, what, quiet, listed: false });
             }
             let record = Recorded { seq, recorded_at: batch.recorded_at, cause, event };
             pages.apply(&record);

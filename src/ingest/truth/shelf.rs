@@ -6,7 +6,7 @@ use super::book::Book;
 use crate::ingest::Ledger;
 use crate::ingest::ledger::View;
 use crate::model::{AccountId, Current, Document, Kind, Recorded, Region, ResourceId, RowFields, Scope, Seq};
-use crate::store::{self, Options, Store, Writer};
+use crate::store::{self, Store, StoreOptions, Writer};
 
 /// Where a program's records are kept, and how they are read after a restart.
 pub(super) trait Shelf {
@@ -57,7 +57,8 @@ fn project(_: &ResourceId, _: &Document) -> RowFields {
 
 impl Disk {
     fn take(&self) -> (Writer, Store) {
-        store::open(Options { cache_bytes: 4 << 20, ..Options::new(self.0.path(), project) }).expect("a store")
+        store::open(StoreOptions { cache_bytes: 4 << 20, ..StoreOptions::new(self.0.path(), project) })
+            .expect("a store")
     }
 }
 

@@ -2,13 +2,13 @@ use proptest::prelude::*;
 
 use crate::model::Seq;
 use crate::store::samples::{at, batch, discovered, document, fresh, instance};
-use crate::store::{Batch, Writer};
+use crate::store::{CommitBatch, Writer};
 
 const HOUR: i64 = 3_600_000;
 
 fn commit(writer: &mut Writer, n: usize, now: i64) -> Seq {
     let entries = vec![discovered(&instance(&format!("i-{n}")), document("running", "a"))];
-    writer.commit(Batch { recorded_at: at(now), ..batch(entries) }).unwrap().last
+    writer.commit(CommitBatch { recorded_at: at(now), ..batch(entries) }).unwrap().last
 }
 
 /// The clock was set back an hour, and later records appeared at a time before it.

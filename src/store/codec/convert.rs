@@ -6,7 +6,7 @@ use super::disk::{
     DiskCall, DiskCause, DiskChange, DiskCurrent, DiskEvent, DiskEvidence, DiskGroup, DiskHeld, DiskId, DiskKnown,
     DiskOutcome, DiskOverlay, DiskProvisional, DiskRecord, DiskSource, DiskTagging,
 };
-use super::document::{Body, Tree};
+use super::document::{DiskDocument, DiskValue};
 use crate::model::event::Overlay;
 use crate::model::evidence::Tagging;
 use crate::model::known::Held;
@@ -88,7 +88,7 @@ impl<'a> From<&'a Event> for DiskEvent<'a> {
         match event {
             Event::Discovered { id, document, evidence, mapping } => DiskEvent::Discovered {
                 id: id.into(),
-                document: Body(Cow::Borrowed(document)),
+                document: DiskDocument(Cow::Borrowed(document)),
                 evidence: (*evidence).into(),
                 mapping: *mapping,
             },
@@ -177,14 +177,14 @@ impl From<DiskEvent<'_>> for Event {
 
 impl<'a> From<&'a Change> for DiskChange<'a> {
     fn from(change: &'a Change) -> Self {
-        let tree = |value: &'a Option<Value>| value.as_ref().map(|value| Tree(Cow::Borrowed(value)));
+        let tree = |value: &'a Option<Value>| value.as_ref().map(|value| DiskValue(Cow::Borrowed(value)));
         DiskChange { path: &change.path, before: tree(&change.before), after: tree(&change.after) }
     }
 }
 
 impl From<DiskChange<'_>> for Change {
     fn from(change: DiskChange<'_>) -> Self {
-        let value = |tree: Option<Tree<'_>>| tree.map(|tree| tree.0.into_owned());
+        let value = |tree: Option<DiskValue<'_>>| tree.map(|tree| tree.0.into_owned());
         Change { path: change.path.to_owned(), before: value(change.before), after: value(change.after) }
     }
 }
@@ -219,7 +219,7 @@ impl<'a> From<&'a Current> for DiskCurrent<'a> {
             changed_at: millis(current.changed_at),
             tagging: current.tagging.as_ref().map(DiskTagging::from),
         };
-        DiskCurrent { known, document: Body(Cow::Borrowed(&current.document)) }
+        DiskCurrent { known, document: DiskDocument(Cow::Borrowed(&current.document)) }
     }
 }
 
@@ -283,7 +283,7 @@ impl From<DiskProvisional<'_>> for Provisional {
 
 impl<'a> From<&'a Tagging> for DiskTagging<'a> {
     fn from(tagging: &'a Tagging) -> Self {
-        let superseded = tagging.superseded.iter().map(|tags| Tree(Cow::Borrowed(tags))).collect();
+        let superseded = tagging.superseded.iter().map(|tags| DiskValue(Cow::Borrowed(tags))).collect();
         DiskTagging { version: tagging.version, at: millis(tagging.at), superseded }
     }
 }

@@ -2,12 +2,12 @@
 
 use bincode::{BorrowDecode, Decode, Encode};
 
-use super::document::{Body, Tree};
+use super::document::{DiskDocument, DiskValue};
 use crate::model::RowFields;
 
 /// Counters that are kept with the data, in one `meta` record.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
-pub(in crate::store) struct Ledger {
+pub(in crate::store) struct DiskLedger {
     /// The newest record's seq.
     pub(in crate::store) seq: u64,
     /// Bytes of keys and values in use, by table.
@@ -132,7 +132,7 @@ pub(super) struct DiskCall<'a> {
 pub(super) enum DiskEvent<'a> {
     Discovered {
         id: DiskId<'a>,
-        document: Body<'a>,
+        document: DiskDocument<'a>,
         evidence: DiskEvidence,
         mapping: u16,
     },
@@ -187,7 +187,7 @@ pub(super) enum DiskOverlay<'a> {
 pub(super) struct DiskTagging<'a> {
     pub(in crate::store) version: u64,
     pub(in crate::store) at: i64,
-    pub(in crate::store) superseded: Vec<Tree<'a>>,
+    pub(in crate::store) superseded: Vec<DiskValue<'a>>,
 }
 
 #[derive(Encode, BorrowDecode)]
@@ -232,8 +232,8 @@ pub(super) struct DiskId<'a> {
 #[derive(Encode, BorrowDecode)]
 pub(super) struct DiskChange<'a> {
     pub(in crate::store) path: &'a str,
-    pub(in crate::store) before: Option<Tree<'a>>,
-    pub(in crate::store) after: Option<Tree<'a>>,
+    pub(in crate::store) before: Option<DiskValue<'a>>,
+    pub(in crate::store) after: Option<DiskValue<'a>>,
 }
 
 #[derive(Encode, BorrowDecode)]
@@ -252,7 +252,7 @@ pub(super) struct DiskKnown<'a> {
 #[derive(Encode, BorrowDecode)]
 pub(super) struct DiskCurrent<'a> {
     pub(in crate::store) known: DiskKnown<'a>,
-    pub(in crate::store) document: Body<'a>,
+    pub(in crate::store) document: DiskDocument<'a>,
 }
 
 #[derive(Encode, BorrowDecode)]
@@ -266,5 +266,5 @@ pub(super) struct DiskTombstone<'a> {
     pub(in crate::store) at: i64,
     pub(in crate::store) removed_at: i64,
     pub(in crate::store) seq: u64,
-    pub(in crate::store) document: Body<'a>,
+    pub(in crate::store) document: DiskDocument<'a>,
 }

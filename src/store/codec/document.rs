@@ -18,10 +18,10 @@ use crate::model::{Document, Map, Value};
 pub(in crate::store) const MAX_DEPTH: usize = 64;
 
 /// A whole document: the number of fields, then each field's name and tokens.
-pub(super) struct Body<'a>(pub(super) Cow<'a, Document>);
+pub(super) struct DiskDocument<'a>(pub(super) Cow<'a, Document>);
 
 /// One value as tokens.
-pub(super) struct Tree<'a>(pub(super) Cow<'a, Value>);
+pub(super) struct DiskValue<'a>(pub(super) Cow<'a, Value>);
 
 // Variants are numbered by position: append only. A list is followed by its elements, a map by alternating names and values. A name
 // is a `u32`: 0 and then the text, or the number of a word plus one.
@@ -67,7 +67,7 @@ impl<'b> Tokens<'b> {
 
     /// The next field's name.
     pub(in crate::store) fn name(&self) -> Option<&'b str> {
-        self.take::<Name<'b>>().map(|name| name.0)
+        self.take::<FieldName<'b>>().map(|name| name.0)
     }
 
     /// The next token; `None` if the bytes hold none.
@@ -96,33 +96,33 @@ impl<'b> Tokens<'b> {
     }
 }
 
-impl Encode for Body<'_> {
+impl Encode for DiskDocument<'_> {
     fn encode<E: Encoder>(&self, encoder: &mut E) -> Result<(), bincode::error::EncodeError> {
         count(self.0.fields().len())?.encode(encoder)?;
         encode_fields(self.0.fields(), 1, encoder)
     }
 }
 
-impl Encode for Tree<'_> {
+impl Encode for DiskValue<'_> {
     fn encode<E: Encoder>(&self, encoder: &mut E) -> Result<(), bincode::error::EncodeError> {
         encode_value(&self.0, 0, encoder)
     }
 }
 
-impl<'de, C> BorrowDecode<'de, C> for Body<'de> {
+impl<'de, C> BorrowDecode<'de, C> for DiskDocument<'de> {
     fn borrow_decode<D: BorrowDecoder<'de, Context = C>>(decoder: &mut D) -> Result<Self, bincode::error::DecodeError> {
         let fields = u32::borrow_decode(decoder)?;
         match decode_tree(decoder, Token::Map(fields))? {
-            Value::Map(fields) => Ok(Body(Cow::Owned(Document::new(fields)))),
+            Value::Map(fields) => Ok(DiskDocument(Cow::Owned(Document::new(fields)))),
             _ => Err(bincode::error::DecodeError::Other("a document is a map")),
         }
     }
 }
 
-impl<'de, C> BorrowDecode<'de, C> for Tree<'de> {
+impl<'de, C> BorrowDecode<'de, C> for DiskValue<'de> {
     fn borrow_decode<D: BorrowDecoder<'de, Context = C>>(decoder: &mut D) -> Result<Self, bincode::error::DecodeError> {
         let root = Token::borrow_decode(decoder)?;
-        Ok(Tree(Cow::Owned(decode_tree(decoder, root)?)))
+        Ok(DiskValue(Cow::Owned(decode_tree(decoder, root)?)))
     }
 }
 
@@ -148,7 +148,7 @@ fn encode_value<E: Encoder>(value: &Value, depth: usize, encoder: &mut E) -> Res
 
 fn encode_fields<E: Encoder>(map: &Map, depth: usize, encoder: &mut E) -> Result<(), bincode::error::EncodeError> {
     for (name, value) in map.iter() {
-        Name(name).encode(encoder)?;
+        FieldName(name).encode(encoder)?;
         encode_value(value, depth, encoder)?;
     }
     Ok(())
@@ -159,9 +159,9 @@ fn count(length: usize) -> Result<u32, bincode::error::EncodeError> {
 }
 
 /// A field's name.
-struct Name<'a>(&'a str);
+struct FieldName<'a>(&'a str);
 
-impl Encode for Name<'_> {
+impl Encode for FieldName<'_> {
     fn encode<E: Encoder>(&self, encoder: &mut E) -> Result<(), bincode::error::EncodeError> {
         match dictionary::number(self.0) {
             Some(number) => (number + 1).encode(encoder),
@@ -170,11 +170,11 @@ impl Encode for Name<'_> {
     }
 }
 
-impl<'de, C> BorrowDecode<'de, C> for Name<'de> {
+impl<'de, C> BorrowDecode<'de, C> for FieldName<'de> {
     fn borrow_decode<D: BorrowDecoder<'de, Context = C>>(decoder: &mut D) -> Result<Self, bincode::error::DecodeError> {
         match u32::borrow_decode(decoder)?.checked_sub(1) {
-            Some(number) => word(number).map(Name),
-            None => <&str>::borrow_decode(decoder).map(Name),
+            Some(number) => word(number).map(FieldName),
+            None => <&str>::borrow_decode(decoder).map(FieldName),
         }
     }
 }
@@ -185,7 +185,7 @@ fn word(number: u32) -> Result<&'static str, bincode::error::DecodeError> {
 }
 
 /// A list or map whose elements are still being decoded.
-enum Open {
+enum OpenNode {
     List { left: u32, items: Vec<Value> },
     Map { left: u32, name: Cow<'static, str>, fields: Vec<(Cow<'static, str>, Value)> },
 }
@@ -194,7 +194,7 @@ fn decode_tree<'de, C, D>(decoder: &mut D, root: Token<'de>) -> Result<Value, bi
 where
     D: BorrowDecoder<'de, Context = C>,
 {
-    let mut open: Vec<Open> = Vec::new();
+    let mut open: Vec<OpenNode> = Vec::new();
     let mut token = root;
     loop {
         let mut done = match token {
@@ -209,13 +209,13 @@ where
                 return Err(bincode::error::DecodeError::Other("nested deeper than 64 levels"));
             }
             Token::List(left) => {
-                open.push(Open::List { left, items: Vec::with_capacity(reserve(left)) });
+                open.push(OpenNode::List { left, items: Vec::with_capacity(reserve(left)) });
                 token = Token::borrow_decode(decoder)?;
                 continue;
             }
             Token::Map(left) => {
-                let name = dictionary::owned(Name::borrow_decode(decoder)?.0);
-                open.push(Open::Map { left, name, fields: Vec::with_capacity(reserve(left)) });
+                let name = dictionary::owned(FieldName::borrow_decode(decoder)?.0);
+                open.push(OpenNode::Map { left, name, fields: Vec::with_capacity(reserve(left)) });
                 token = Token::borrow_decode(decoder)?;
                 continue;
             }
@@ -224,22 +224,22 @@ where
         loop {
             match open.pop() {
                 None => return Ok(done),
-                Some(Open::List { left, mut items }) => {
+                Some(OpenNode::List { left, mut items }) => {
                     items.push(done);
                     if left > 1 {
-                        open.push(Open::List { left: left - 1, items });
+                        open.push(OpenNode::List { left: left - 1, items });
                         break;
                     }
                     done = Value::List(items);
                 }
-                Some(Open::Map { left, name, mut fields }) => {
+                Some(OpenNode::Map { left, name, mut fields }) => {
                     fields.push((name, done));
                     if left > 1 {
-                        let name = dictionary::owned(Name::borrow_decode(decoder)?.0);
+                        let name = dictionary::owned(FieldName::borrow_decode(decoder)?.0);
                         if fields.last().is_some_and(|(last, _)| *last >= name) {
                             return Err(bincode::error::DecodeError::Other("names out of order"));
                         }
-                        open.push(Open::Map { left: left - 1, name, fields });
+                        open.push(OpenNode::Map { left: left - 1, name, fields });
                         break;
                     }
                     done = Value::Map(Map::from_iter(fields));

@@ -15,12 +15,12 @@ pub struct DecodeError {
     pub key: String,
     /// The fault.
     #[source]
-    pub fault: Fault,
+    pub fault: RecordFault,
 }
 
 /// The fault of a stored record.
 #[derive(Debug, Error)]
-pub enum Fault {
+pub enum RecordFault {
     /// Its key is not a valid key of its table.
     #[error("its key is malformed")]
     Key,
@@ -67,12 +67,12 @@ pub struct EncodeError {
     pub key: String,
     /// The reason.
     #[source]
-    pub fault: Refusal,
+    pub fault: EncodeFault,
 }
 
 /// Why content cannot be stored.
 #[derive(Debug, Error)]
-pub enum Refusal {
+pub enum EncodeFault {
     /// It is too large.
     #[error("its {bytes} bytes are above the limit of {limit}")]
     TooLarge {

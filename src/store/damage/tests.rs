@@ -2,8 +2,8 @@ use redb::{ReadableDatabase, ReadableTable};
 
 use crate::model::{Cause, Event, Seq};
 use crate::store::samples::{at, batch, changed, discovered, document, fresh, instance, kind, project, removed, scope};
-use crate::store::tables::{BASE, BY_RESOURCE_TABLE, CURRENT, EVENTS_TABLE, Plain, ROWS, TOMBSTONES};
-use crate::store::{Batch, Damaged, Due, FILE_NAME, Matcher, On, ReadError, Store, Writer, keys};
+use crate::store::tables::{BASE, BY_RESOURCE_TABLE, BytesTable, CURRENT, EVENTS_TABLE, ROWS, TOMBSTONES};
+use crate::store::{CommitBatch, DamagedRecord, Due, FILE_NAME, Matcher, On, ReadError, Store, Writer, keys};
 
 /// Five resources that changed once each, and a removed one; `damage` is applied to the closed file.
 fn damaged(damage: impl Fn(&redb::WriteTransaction)) -> (tempfile::TempDir, Writer, Store) {
@@ -11,7 +11,7 @@ fn damaged(damage: impl Fn(&redb::WriteTransaction)) -> (tempfile::TempDir, Writ
     let (a, b) = (document("running", "a"), document("stopped", "a"));
     let ids: Vec<_> = (0..6).map(|n| instance(&format!("i-{n}"))).collect();
     let commit = |writer: &mut Writer, second: i64, entries: Vec<(Cause, Event)>| {
-        writer.commit(Batch { recorded_at: at(second * 1000), ..batch(entries) }).unwrap();
+        writer.commit(CommitBatch { recorded_at: at(second * 1000), ..batch(entries) }).unwrap();
     };
     commit(&mut writer, 1, ids.iter().map(|id| discovered(id, a.clone())).collect());
     commit(&mut writer, 2, ids.iter().take(5).map(|id| changed(id, &a, &b)).collect());
@@ -29,7 +29,7 @@ fn damaged(damage: impl Fn(&redb::WriteTransaction)) -> (tempfile::TempDir, Writ
 /// Flips a bit in the middle of the value of a resource in a plain table.
 fn flip(txn: &redb::WriteTransaction, table: &'static str, id: &str) {
     let key = keys::resource(&instance(id));
-    let mut table = txn.open_table(Plain::new(table)).unwrap();
+    let mut table = txn.open_table(BytesTable::new(table)).unwrap();
     let mut value = table.get(key.as_slice()).unwrap().unwrap().value().to_vec();
     let middle = value.len() / 2;
     value[middle] ^= 4;
@@ -45,7 +45,7 @@ fn flip_record(txn: &redb::WriteTransaction, seq: u64) {
 }
 
 /// The only damage found.
-fn only(store: &Store) -> Damaged {
+fn only(store: &Store) -> DamagedRecord {
     let (mut found, more) = store.damage();
     assert!(!more && found.len() == 1, "{found:?}");
     found.remove(0)
@@ -175,7 +175,7 @@ fn a_damaged_base_is_an_error_of_its_own_resource_only() {
     txn.commit().unwrap();
     assert!(database.begin_read().is_ok());
     drop(database);
-    let (_writer, store) = crate::store::open(crate::store::Options::new(dir.path(), project)).unwrap();
+    let (_writer, store) = crate::store::open(crate::store::StoreOptions::new(dir.path(), project)).unwrap();
     let snapshot = store.snapshot().unwrap();
     assert!(is_damage(snapshot.past(&instance("i-2"), Seq(6))));
     assert!(snapshot.past(&instance("i-1"), Seq(6)).unwrap().is_some());

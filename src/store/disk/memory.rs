@@ -8,28 +8,28 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use redb::StorageBackend;
 
-use super::Disk;
+use super::StoreDisk;
 
 /// A disk. Clones share it.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Memory(Arc<Mutex<State>>);
+pub(crate) struct Memory(Arc<Mutex<MemoryState>>);
 
 #[derive(Debug)]
-struct State {
+struct MemoryState {
     names: BTreeMap<PathBuf, usize>,
     files: Vec<Vec<u8>>,
     /// The recorded steps, while recording.
-    notes: Option<Vec<Step>>,
+    notes: Option<Vec<DiskStep>>,
     calls: u64,
     /// Calls that these faults select fail.
-    faults: Option<Faults>,
+    faults: Option<InjectedFaults>,
     failed: u64,
     free: u64,
 }
 
-impl Default for State {
+impl Default for MemoryState {
     fn default() -> Self {
-        State {
+        MemoryState {
             names: BTreeMap::new(),
             files: Vec::new(),
             notes: None,
@@ -43,7 +43,7 @@ impl Default for State {
 
 /// One change of the disk's file. (Recording is for disks with a single file.)
 #[derive(Clone, Debug)]
-pub(crate) enum Step {
+pub(crate) enum DiskStep {
     Write {
         offset: usize,
         data: Vec<u8>,
@@ -58,7 +58,7 @@ pub(crate) enum Step {
 
 /// A call on an open file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Call {
+pub(crate) enum FileCall {
     Len,
     Read,
     SetLen,
@@ -68,16 +68,16 @@ pub(crate) enum Call {
 
 /// The calls that fail: those numbered `from..to` that are among `calls`, at most `most` of them; and their error.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Faults {
+pub(crate) struct InjectedFaults {
     pub(crate) from: u64,
     pub(crate) to: u64,
-    pub(crate) calls: &'static [Call],
+    pub(crate) calls: &'static [FileCall],
     pub(crate) most: u64,
     pub(crate) kind: io::ErrorKind,
 }
 
 /// Every call.
-pub(crate) const ALL: &[Call] = &[Call::Len, Call::Read, Call::SetLen, Call::Sync, Call::Write];
+pub(crate) const ALL: &[FileCall] = &[FileCall::Len, FileCall::Read, FileCall::SetLen, FileCall::Sync, FileCall::Write];
 
 impl Memory {
     /// A disk with one file.
@@ -99,7 +99,7 @@ impl Memory {
     }
 
     /// The recorded steps.
-    pub(crate) fn notes(&self) -> Vec<Step> {
+    pub(crate) fn notes(&self) -> Vec<DiskStep> {
         self.0.lock().notes.clone().unwrap_or_default()
     }
 
@@ -114,7 +114,7 @@ impl Memory {
     }
 
     /// Sets which calls fail, if any.
-    pub(crate) fn fail(&self, faults: Option<Faults>) {
+    pub(crate) fn fail(&self, faults: Option<InjectedFaults>) {
         self.0.lock().faults = faults;
     }
 
@@ -132,11 +132,11 @@ impl Memory {
 
     fn file(&self, path: &Path) -> io::Result<Box<dyn StorageBackend>> {
         let file = *self.0.lock().names.get(path).ok_or(io::ErrorKind::NotFound)?;
-        Ok(Box::new(Open { disk: self.clone(), file }))
+        Ok(Box::new(MemoryFile { disk: self.clone(), file }))
     }
 }
 
-impl Disk for Memory {
+impl StoreDisk for Memory {
     fn size(&self, path: &Path) -> io::Result<Option<u64>> {
         let state = self.0.lock();
         Ok(state.names.get(path).map(|file| state.files[*file].len() as u64))
@@ -166,7 +166,7 @@ impl Disk for Memory {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
         state.names.insert(to.to_owned(), file);
-        state.done(Step::Link);
+        state.done(DiskStep::Link);
         Ok(())
     }
 
@@ -179,19 +179,19 @@ impl Disk for Memory {
     }
 }
 
-impl State {
-    fn done(&mut self, step: Step) {
+impl MemoryState {
+    fn done(&mut self, step: DiskStep) {
         if let Some(notes) = &mut self.notes {
             notes.push(step);
         }
     }
 
     /// Counts a call, which may fail.
-    fn call(&mut self, call: Call) -> io::Result<()> {
+    fn call(&mut self, call: FileCall) -> io::Result<()> {
         let number = self.calls;
         self.calls += 1;
         match self.faults {
-            Some(Faults { from, to, calls, most, kind })
+            Some(InjectedFaults { from, to, calls, most, kind })
                 if (from..to).contains(&number) && calls.contains(&call) && self.failed < most =>
             {
                 self.failed += 1;
@@ -204,7 +204,7 @@ impl State {
 
 /// An open file of a [`Memory`].
 #[derive(Debug)]
-struct Open {
+struct MemoryFile {
     disk: Memory,
     file: usize,
 }
@@ -213,16 +213,16 @@ fn place(offset: u64) -> usize {
     usize::try_from(offset).unwrap()
 }
 
-impl StorageBackend for Open {
+impl StorageBackend for MemoryFile {
     fn len(&self) -> io::Result<u64> {
         let mut state = self.disk.0.lock();
-        state.call(Call::Len)?;
+        state.call(FileCall::Len)?;
         Ok(state.files[self.file].len() as u64)
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
         let mut state = self.disk.0.lock();
-        state.call(Call::Read)?;
+        state.call(FileCall::Read)?;
         let from = place(offset);
         let found = state.files[self.file].get(from..from + out.len()).ok_or(io::ErrorKind::UnexpectedEof)?;
         out.copy_from_slice(found);
@@ -231,8 +231,8 @@ impl StorageBackend for Open {
 
     fn set_len(&self, len: u64) -> io::Result<()> {
         let mut state = self.disk.0.lock();
-        state.call(Call::SetLen)?;
-        let step = Step::SetLen { len: place(len) };
+        state.call(FileCall::SetLen)?;
+        let step = DiskStep::SetLen { len: place(len) };
         step.apply(&mut state.files[self.file]);
         state.done(step);
         Ok(())
@@ -240,34 +240,34 @@ impl StorageBackend for Open {
 
     fn sync_data(&self) -> io::Result<()> {
         let mut state = self.disk.0.lock();
-        state.call(Call::Sync)?;
-        state.done(Step::Sync);
+        state.call(FileCall::Sync)?;
+        state.done(DiskStep::Sync);
         Ok(())
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
         let mut state = self.disk.0.lock();
-        state.call(Call::Write)?;
-        let step = Step::Write { offset: place(offset), data: data.to_vec() };
+        state.call(FileCall::Write)?;
+        let step = DiskStep::Write { offset: place(offset), data: data.to_vec() };
         step.apply(&mut state.files[self.file]);
         state.done(step);
         Ok(())
     }
 }
 
-impl Step {
+impl DiskStep {
     /// Applies this step to the content of a file.
     pub(crate) fn apply(&self, content: &mut Vec<u8>) {
         match self {
-            Step::Write { offset, data } => {
+            DiskStep::Write { offset, data } => {
                 let end = offset + data.len();
                 if content.len() < end {
                     content.resize(end, 0);
                 }
                 content[*offset..end].copy_from_slice(data);
             }
-            Step::SetLen { len } => content.resize(*len, 0),
-            Step::Sync | Step::Link => {}
+            DiskStep::SetLen { len } => content.resize(*len, 0),
+            DiskStep::Sync | DiskStep::Link => {}
         }
     }
 }

@@ -27,7 +27,7 @@ fn refused(dir: &tempfile::TempDir) -> OpenError {
 fn a_new_store_is_created_with_its_directory_and_nothing_else() {
     let dir = tempfile::tempdir().unwrap();
     let inside = dir.path().join("a/b");
-    let options = store::Options { dir: inside.clone(), ..options(&dir) };
+    let options = store::StoreOptions { dir: inside.clone(), ..options(&dir) };
     let (writer, opened) = store::open(options.clone()).unwrap();
     assert_eq!(opened.path(), inside.join(FILE_NAME));
     let log = opened.log_id();
@@ -125,7 +125,7 @@ fn a_database_of_something_else_is_damaged() {
     txn.commit().unwrap();
     drop(database);
     let error = refused(&dir);
-    assert!(matches!(error, OpenError::Damaged { source: Damage::Rejected(_), .. }), "{error:?}");
+    assert!(matches!(error, OpenError::Damaged { source: FileDamage::Rejected(_), .. }), "{error:?}");
 }
 
 #[test]
@@ -138,7 +138,9 @@ fn a_damaged_meta_record_is_named() {
         txn.commit().unwrap();
     }
     let error = refused(&dir);
-    assert!(matches!(&error, OpenError::Damaged { source: Damage::Unreadable(error), .. } if error.key == "ledger"));
+    assert!(
+        matches!(&error, OpenError::Damaged { source: FileDamage::Unreadable(error), .. } if error.key == "ledger")
+    );
 }
 
 /// Reads everything; `false` if a read reports an error.

@@ -6,44 +6,44 @@ use std::sync::Arc;
 
 use super::terms::{Term, TermSet, Terms};
 use crate::model::{Kind, ResourceId, Scope, Timestamp};
-use crate::store::matcher::{Matcher, On, Pattern, Test};
+use crate::store::matcher::{Comparison, Matcher, On, ValuePattern};
 
 /// The sort key of a row within its kind. Scopes are compared by content, and only if ids are equal.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Place {
+struct ListKey {
     id: Box<str>,
     scope: Arc<Scope>,
 }
 
-/// The position of a row's term numbers in [`Numbers`].
+/// The position of a row's term numbers in [`TermNumbers`].
 #[derive(Clone, Copy)]
-struct Span {
+struct NumberSpan {
     start: u32,
     length: u32,
 }
 
 /// The term numbers of all rows in one vector: a search reads memory sequentially.
 #[derive(Default)]
-struct Numbers {
+struct TermNumbers {
     all: Vec<u32>,
     /// How many of them belong to removed rows.
     dead: usize,
 }
 
-impl Numbers {
-    fn get(&self, span: Span) -> &[u32] {
+impl TermNumbers {
+    fn get(&self, span: NumberSpan) -> &[u32] {
         let (Ok(start), Ok(length)) = (usize::try_from(span.start), usize::try_from(span.length)) else { return &[] };
         self.all.get(start..start.saturating_add(length)).unwrap_or_default()
     }
 
-    fn add(&mut self, numbers: &[u32]) -> Result<Span, Overflow> {
+    fn add(&mut self, numbers: &[u32]) -> Result<NumberSpan, Overflow> {
         let start = u32::try_from(self.all.len()).map_err(|_| Overflow)?;
         let length = u32::try_from(numbers.len()).map_err(|_| Overflow)?;
         self.all.extend_from_slice(numbers);
-        Ok(Span { start, length })
+        Ok(NumberSpan { start, length })
     }
 
-    fn free(&mut self, span: Span) {
+    fn free(&mut self, span: NumberSpan) {
         self.dead += self.get(span).len();
     }
 }
@@ -52,8 +52,8 @@ impl Numbers {
 #[derive(Default)]
 pub(super) struct KindIndex {
     terms: Terms,
-    rows: BTreeMap<Place, Span>,
-    numbers: Numbers,
+    rows: BTreeMap<ListKey, NumberSpan>,
+    numbers: TermNumbers,
     scopes: HashMap<Scope, Arc<Scope>>,
     /// The number of terms after the last cleaning.
     cleaned: usize,
@@ -62,7 +62,7 @@ pub(super) struct KindIndex {
 }
 
 /// The scopes of a search: one, or all that are watched.
-pub(super) struct Wanted<'a> {
+pub(super) struct WantedScopes<'a> {
     pub(super) scope: Option<&'a Scope>,
     pub(super) retired: &'a BTreeMap<Scope, Timestamp>,
 }
@@ -92,7 +92,7 @@ impl KindIndex {
 
     /// Bytes on the heap, estimated.
     pub(super) fn bytes(&self) -> usize {
-        let row = size_of::<Place>() + size_of::<Span>();
+        let row = size_of::<ListKey>() + size_of::<NumberSpan>();
         // An allocation takes its length plus 8 bytes, rounded up to 16.
         let ids: usize = self.rows.keys().map(|place| (place.id.len() + 8).next_multiple_of(16)).sum();
         self.terms.bytes() + 4 * self.numbers.all.capacity() + ids + self.rows.len() * row * 12 / 11
@@ -105,7 +105,7 @@ impl KindIndex {
         terms: impl Iterator<Item = Term<'a>>,
     ) -> Result<(), Overflow> {
         self.intern(terms)?;
-        let place = Place { id: id.id.as_ref().into(), scope: self.scope(id) };
+        let place = ListKey { id: id.id.as_ref().into(), scope: self.scope(id) };
         if let Some(span) = self.rows.get(&place) {
             if self.numbers.get(*span) == self.scratch.as_slice() {
                 return Ok(());
@@ -119,7 +119,7 @@ impl KindIndex {
 
     /// Removes a row.
     pub(super) fn remove(&mut self, id: &ResourceId) {
-        let place = Place { id: id.id.as_ref().into(), scope: self.scope(id) };
+        let place = ListKey { id: id.id.as_ref().into(), scope: self.scope(id) };
         if let Some(span) = self.rows.remove(&place) {
             self.numbers.free(span);
         }
@@ -129,31 +129,31 @@ impl KindIndex {
     pub(super) fn scan(
         &self,
         kind: &Kind,
-        scopes: &Wanted<'_>,
+        scopes: &WantedScopes<'_>,
         matcher: &Matcher,
         after: Option<&ResourceId>,
         limit: usize,
     ) -> (Vec<ResourceId>, u64) {
         let Some(wanted) = self.resolve(matcher) else { return (Vec::new(), 0) };
         let Some(scopes) = self.known(scopes) else { return (Vec::new(), 0) };
-        let wants = |place: &Place, span: Span| {
+        let wants = |place: &ListKey, span: NumberSpan| {
             scopes.hold(&place.scope) && {
                 let terms = self.numbers.get(span);
                 wanted.iter().all(|set| set.meets(terms))
             }
         };
-        let count = |range: &mut dyn Iterator<Item = (&Place, &Span)>| {
+        let count = |range: &mut dyn Iterator<Item = (&ListKey, &NumberSpan)>| {
             range.map(|(place, span)| u64::from(wants(place, *span))).sum::<u64>()
         };
-        let after = after.map(|id| Place { id: id.id.as_ref().into(), scope: Arc::new(id.scope()) });
+        let after = after.map(|id| ListKey { id: id.id.as_ref().into(), scope: Arc::new(id.scope()) });
         let (start, mut total) = match &after {
             None => (Bound::Unbounded, 0),
             Some(after) => {
                 let before = (Bound::Unbounded, Bound::Included(after));
-                (Bound::Excluded(after), count(&mut self.rows.range::<Place, _>(before)))
+                (Bound::Excluded(after), count(&mut self.rows.range::<ListKey, _>(before)))
             }
         };
-        let mut rest = self.rows.range::<Place, _>((start, Bound::Unbounded));
+        let mut rest = self.rows.range::<ListKey, _>((start, Bound::Unbounded));
         let mut ids = Vec::new();
         while ids.len() < limit {
             let Some((place, span)) = rest.next() else { break };
@@ -168,9 +168,9 @@ impl KindIndex {
 
     /// The number of rows for each value of a facet or tag, or for each tag key, in one scope or all. A row with several values
     /// counts for each.
-    pub(super) fn count_by(&self, scopes: &Wanted<'_>, on: &On) -> BTreeMap<String, u64> {
+    pub(super) fn count_by(&self, scopes: &WantedScopes<'_>, on: &On) -> BTreeMap<String, u64> {
         let Some(scopes) = self.known(scopes) else { return BTreeMap::new() };
-        let values = self.terms.passing(&Test { on: on.clone(), pattern: Pattern::new("*") });
+        let values = self.terms.passing(&Comparison { on: on.clone(), pattern: ValuePattern::new("*") });
         let wanted = TermSet::new(values.clone(), self.terms.len());
         let mut counts = vec![0_u32; self.terms.len()];
         for (place, span) in &self.rows {
@@ -207,7 +207,7 @@ impl KindIndex {
     }
 
     /// The scopes as the rows share them; `None` if no row is in the wanted one.
-    fn known(&self, wanted: &Wanted<'_>) -> Option<Scopes<'_>> {
+    fn known(&self, wanted: &WantedScopes<'_>) -> Option<Scopes<'_>> {
         Some(match wanted.scope {
             Some(scope) => Scopes::Only(self.scopes.get(scope)?),
             None => Scopes::AllBut(wanted.retired.keys().filter_map(|scope| self.scopes.get(scope)).collect()),
@@ -255,16 +255,16 @@ impl KindIndex {
 
 /// Builds the index of a kind from rows in list order: nodes are filled completely, which saves a third of the tree.
 #[derive(Default)]
-pub(super) struct Builder {
+pub(super) struct KindIndexBuilder {
     index: KindIndex,
-    staged: Vec<(Place, Span)>,
+    staged: Vec<(ListKey, NumberSpan)>,
 }
 
-impl Builder {
+impl KindIndexBuilder {
     /// Adds the next row.
     pub(super) fn push<'a>(&mut self, id: &ResourceId, terms: impl Iterator<Item = Term<'a>>) -> Result<(), Overflow> {
         self.index.intern(terms)?;
-        let place = Place { id: id.id.as_ref().into(), scope: self.index.scope(id) };
+        let place = ListKey { id: id.id.as_ref().into(), scope: self.index.scope(id) };
         let span = self.index.numbers.add(&self.index.scratch)?;
         self.staged.push((place, span));
         Ok(())
@@ -272,7 +272,7 @@ impl Builder {
 
     /// The index of the rows added.
     pub(super) fn finish(self) -> KindIndex {
-        let Builder { mut index, staged } = self;
+        let KindIndexBuilder { mut index, staged } = self;
         index.rows = BTreeMap::from_iter(staged);
         index.terms.shrink();
         index.numbers.all.shrink_to_fit();

@@ -2,7 +2,7 @@
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::store::matcher::{On, Test};
+use crate::store::matcher::{Comparison, On};
 
 const FACET: u8 = 0;
 const TAG: u8 = 1;
@@ -79,7 +79,7 @@ impl Terms {
     }
 
     /// The numbers of all terms that match `test`.
-    pub(super) fn passing(&self, test: &Test) -> Vec<u32> {
+    pub(super) fn passing(&self, test: &Comparison) -> Vec<u32> {
         if let Some(exact) = test.pattern.exact() {
             match &test.on {
                 On::Facet(number) => return self.number(Term::Facet(*number, exact)).into_iter().collect(),
@@ -251,7 +251,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::store::matcher::Pattern;
+    use crate::store::matcher::ValuePattern;
 
     #[test]
     fn a_term_keeps_its_number_and_reads_back() {
@@ -284,7 +284,7 @@ mod tests {
         for term in [Term::Facet(1, "run"), Term::Facet(1, "rum"), Term::Facet(2, "run"), Term::Tag("run", "run")] {
             terms.intern(term);
         }
-        let passing = |on, text: &str| terms.passing(&Test { on, pattern: Pattern::new(text) });
+        let passing = |on, text: &str| terms.passing(&Comparison { on, pattern: ValuePattern::new(text) });
         assert_eq!(passing(On::Facet(1), "ru?"), [0, 1]);
         assert_eq!(passing(On::Facet(2), "run"), [2]);
         assert_eq!(passing(On::TagKey, "run"), [3]);

@@ -17,11 +17,11 @@ use super::super::file;
 use super::super::handle::{Shared, Store};
 use super::super::keys;
 use super::super::snapshot::{ReadError, Snapshot};
-use super::super::tables::Entry;
-use super::super::verify::{self, Report, VerifyError};
+use super::super::tables::RawEntry;
+use super::super::verify::{self, VerifyError, VerifyReport};
 use super::super::write_error::WriteError;
 
-use super::builder::{Builder, Temporary, sync_dir};
+use super::builder::{FileBuilder, Temporary, sync_dir};
 use crate::model::{LogId, Recorded, Seq, Timestamp};
 
 /// How many bytes are read from one snapshot.
@@ -39,12 +39,12 @@ pub struct BackedUp {
     /// The log that was copied.
     pub of: LogId,
     /// The result of its verification, which found no fault, with the newest record of the copy.
-    pub report: Report,
+    pub report: VerifyReport,
 }
 
 /// Why there is no backup. No file is left under its name.
 #[derive(Debug, Error)]
-pub enum BackupError {
+pub enum CopyError {
     /// The file already exists.
     #[error("{path} exists, and a backup overwrites nothing: choose another name, or move it away")]
     Exists {
@@ -92,7 +92,7 @@ pub enum BackupError {
     )]
     NotClean {
         /// The result of the verification.
-        report: Box<Report>,
+        report: Box<VerifyReport>,
     },
 }
 
@@ -105,9 +105,9 @@ impl Store {
     ///
     /// # Errors
     /// Then there is no file `to`, or the existing one is unchanged.
-    pub fn backup(&self, to: &Path) -> Result<BackedUp, BackupError> {
-        let exists = || BackupError::Exists { path: to.to_owned() };
-        let written = |error: io::Error| BackupError::Write { path: to.to_owned(), source: Box::new(error.into()) };
+    pub fn backup(&self, to: &Path) -> Result<BackedUp, CopyError> {
+        let exists = || CopyError::Exists { path: to.to_owned() };
+        let written = |error: io::Error| CopyError::Write { path: to.to_owned(), source: Box::new(error.into()) };
         if fs::symlink_metadata(to).is_ok() {
             return Err(exists());
         }
@@ -116,7 +116,7 @@ impl Store {
         let of = self.copy(&temporary.0, log, to)?;
         let report = verify::check(&temporary.0, self.0.project)?;
         if !report.is_clean() {
-            return Err(BackupError::NotClean { report: Box::new(report) });
+            return Err(CopyError::NotClean { report: Box::new(report) });
         }
         // A hard link, because it never replaces an existing file.
         fs::hard_link(&temporary.0, to).map_err(|error| match error.kind() {
@@ -130,10 +130,10 @@ impl Store {
     }
 
     /// Copies base, records and intervals to the file `path` as log `log`, and returns the id of the copied log.
-    pub(super) fn copy(&self, path: &Path, log: LogId, to: &Path) -> Result<LogId, BackupError> {
+    pub(super) fn copy(&self, path: &Path, log: LogId, to: &Path) -> Result<LogId, CopyError> {
         let failed = |failure| match failure {
-            WriteError::Storage(source) => BackupError::Write { path: to.to_owned(), source },
-            WriteError::Decode(error) => BackupError::Read(error.into()),
+            WriteError::Storage(source) => CopyError::Write { path: to.to_owned(), source },
+            WriteError::Decode(error) => CopyError::Read(error.into()),
             WriteError::Encode(error) => error.into(),
         };
         let hold = self.hold();
@@ -145,9 +145,9 @@ impl Store {
         drop(begun);
         let again = || match self.snapshot()? {
             snapshot if snapshot.log_id() == of && snapshot.horizon() == horizon => Ok(snapshot),
-            _ => Err(BackupError::Moved),
+            _ => Err(CopyError::Moved),
         };
-        let mut builder = Builder::create(path, self.0.project, log).map_err(failed)?;
+        let mut builder = FileBuilder::create(path, self.0.project, log).map_err(failed)?;
         builder.begin(horizon, horizon_at);
         builder.retired = retired;
         let mut after: Option<Vec<u8>> = None;
@@ -177,16 +177,16 @@ impl Store {
 }
 
 /// Refuses to fill the disk, which may be the store's own.
-fn has_space(shared: &Shared, to: &Path) -> Result<(), BackupError> {
+fn has_space(shared: &Shared, to: &Path) -> Result<(), CopyError> {
     let dir = to.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
     // If the system does not report the space, writing will show it.
     let Ok(free) = shared.place.disk.free(dir) else { return Ok(()) };
     let needed = shared.reserve_bytes;
-    if free < needed { Err(BackupError::DiskFull { path: to.to_owned(), free, needed }) } else { Ok(()) }
+    if free < needed { Err(CopyError::DiskFull { path: to.to_owned(), free, needed }) } else { Ok(()) }
 }
 
 impl Snapshot {
-    fn raw_intervals(&self) -> Result<Vec<Entry>, ReadError> {
+    fn raw_intervals(&self) -> Result<Vec<RawEntry>, ReadError> {
         let mut found = Vec::new();
         for entry in self.0.intervals.range::<&[u8]>(..)? {
             let (key, bytes) = entry?;
@@ -196,7 +196,7 @@ impl Snapshot {
     }
 
     /// The next stored rows of `base`.
-    fn raw_base(&self, after: Option<&[u8]>) -> Result<Vec<Entry>, ReadError> {
+    fn raw_base(&self, after: Option<&[u8]>) -> Result<Vec<RawEntry>, ReadError> {
         let start = after.map(keys::next).unwrap_or_default();
         let (mut found, mut bytes) = (Vec::new(), 0);
         for entry in self.0.base.range(start.as_slice()..)? {
@@ -228,8 +228,8 @@ impl Snapshot {
     }
 }
 
-impl From<DecodeError> for BackupError {
+impl From<DecodeError> for CopyError {
     fn from(error: DecodeError) -> Self {
-        BackupError::Read(error.into())
+        CopyError::Read(error.into())
     }
 }

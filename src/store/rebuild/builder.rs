@@ -12,16 +12,16 @@ use redb::{Database, Durability, ReadableTable, WriteTransaction};
 use crate::model::known::{Tombstone, fold};
 use crate::model::row::Project;
 use crate::model::{Current, Event, LogId, Recorded, Seq, Timestamp};
-use crate::store::codec::{self, Fault, Ledger};
-use crate::store::counted::{self, Plain, size};
+use crate::store::codec::{self, DiskLedger, RecordFault};
+use crate::store::counted::{self, CountedTable, size};
 use crate::store::dedupe::{self, Dedupe};
 use crate::store::derived::{row_bytes, subjects, tombstone};
 use crate::store::keys;
 use crate::store::meta::{FORMAT, FORMAT_KEY, LEDGER_KEY, LOG_KEY};
 use crate::store::snapshot::Retired;
 use crate::store::tables::{
-    self, BASE_TABLE, BY_RESOURCE_TABLE, CURRENT_TABLE, DEDUPE_TABLE, EVENTS_TABLE, Entry, INTERVALS_TABLE, META_TABLE,
-    ROWS_TABLE, TIMES_TABLE, TOMBSTONES_TABLE,
+    self, BASE_TABLE, BY_RESOURCE_TABLE, CURRENT_TABLE, DEDUPE_TABLE, EVENTS_TABLE, INTERVALS_TABLE, META_TABLE,
+    ROWS_TABLE, RawEntry, TIMES_TABLE, TOMBSTONES_TABLE,
 };
 use crate::store::write_error::WriteError;
 
@@ -33,7 +33,7 @@ const DERIVED: usize = 50_000;
 
 /// What is known about a resource while the file is built.
 #[derive(Default)]
-struct Life {
+struct ResourceLog {
     /// Whether it exists after the last record so far.
     exists: bool,
     /// Whether it has a row in `base`.
@@ -43,18 +43,18 @@ struct Life {
 }
 
 /// A file under construction, under a temporary name.
-pub(super) struct Builder {
+pub(super) struct FileBuilder {
     path: PathBuf,
     database: Database,
     project: Project,
     log: LogId,
-    pub(super) ledger: Ledger,
-    lives: BTreeMap<Vec<u8>, Life>,
+    pub(super) ledger: DiskLedger,
+    lives: BTreeMap<Vec<u8>, ResourceLog>,
     /// The scopes that are no longer watched.
     pub(super) retired: Retired,
 }
 
-impl Builder {
+impl FileBuilder {
     /// Creates a file at `path`, which must not exist.
     pub(super) fn create(path: &Path, project: Project, log: LogId) -> Result<Self, WriteError> {
         let io = |error: io::Error| WriteError::Storage(Box::new(error.into()));
@@ -66,8 +66,8 @@ impl Builder {
         let txn = begin(&database)?;
         tables::create(&txn)?;
         txn.commit()?;
-        let (ledger, lives, retired) = (Ledger::default(), BTreeMap::new(), Retired::default());
-        Ok(Builder { path: path.to_owned(), database, project, log, ledger, lives, retired })
+        let (ledger, lives, retired) = (DiskLedger::default(), BTreeMap::new(), Retired::default());
+        Ok(FileBuilder { path: path.to_owned(), database, project, log, ledger, lives, retired })
     }
 
     /// Sets the horizon up to which the log is folded, committed at `at`. Call this before adding records.
@@ -81,7 +81,7 @@ impl Builder {
     }
 
     /// Adds rows of `base`; fastest in key order. Call this before adding records.
-    pub(super) fn base(&mut self, rows: &[Entry]) -> Result<(), WriteError> {
+    pub(super) fn base(&mut self, rows: &[RawEntry]) -> Result<(), WriteError> {
         if rows.is_empty() {
             return Ok(());
         }
@@ -90,7 +90,7 @@ impl Builder {
             let mut base = txn.open_table(BASE_TABLE)?;
             for (key, bytes) in rows {
                 drop(counted::insert(&mut base, key, bytes, &mut self.ledger.live.base)?);
-                self.lives.insert(key.clone(), Life { exists: true, based: true, seqs: Vec::new() });
+                self.lives.insert(key.clone(), ResourceLog { exists: true, based: true, seqs: Vec::new() });
             }
         }
         txn.commit()?;
@@ -104,7 +104,7 @@ impl Builder {
         !exists && !matches!(record.event, Event::Discovered { .. })
     }
 
-    /// Notes a record as the next one, for [`Builder::is_orphan`].
+    /// Notes a record as the next one, for [`FileBuilder::is_orphan`].
     pub(super) fn note(&mut self, record: &Recorded) {
         for id in subjects(&record.event) {
             let life = self.lives.entry(keys::resource(id)).or_default();
@@ -144,7 +144,7 @@ impl Builder {
     }
 
     /// Derives everything else, adds the `intervals` and the `parked` messages, and closes the file durably.
-    pub(super) fn finish(mut self, intervals: &[Entry], parked: &[Entry]) -> Result<(), WriteError> {
+    pub(super) fn finish(mut self, intervals: &[RawEntry], parked: &[RawEntry]) -> Result<(), WriteError> {
         let mut counts: BTreeMap<Vec<u8>, u64> = BTreeMap::new();
         let mut lives = std::mem::take(&mut self.lives).into_iter().peekable();
         while lives.peek().is_some() {
@@ -204,17 +204,17 @@ fn begin(database: &Database) -> Result<WriteTransaction, WriteError> {
 /// The tables of a transaction that derives.
 struct Deriving<'txn> {
     project: Project,
-    ledger: &'txn mut Ledger,
+    ledger: &'txn mut DiskLedger,
     events: redb::Table<'txn, u64, &'static [u8]>,
-    base: Plain<'txn>,
+    base: CountedTable<'txn>,
     by_resource: redb::Table<'txn, &'static [u8], ()>,
-    current: Plain<'txn>,
-    rows: Plain<'txn>,
-    tombstones: Plain<'txn>,
+    current: CountedTable<'txn>,
+    rows: CountedTable<'txn>,
+    tombstones: CountedTable<'txn>,
 }
 
 impl<'txn> Deriving<'txn> {
-    fn open(txn: &'txn WriteTransaction, project: Project, ledger: &'txn mut Ledger) -> Result<Self, WriteError> {
+    fn open(txn: &'txn WriteTransaction, project: Project, ledger: &'txn mut DiskLedger) -> Result<Self, WriteError> {
         Ok(Deriving {
             project,
             ledger,
@@ -228,7 +228,7 @@ impl<'txn> Deriving<'txn> {
     }
 
     /// Folds a resource's records into its base. Returns the key of its count, if it exists.
-    fn resource(&mut self, key: &[u8], life: &Life) -> Result<Option<Vec<u8>>, WriteError> {
+    fn resource(&mut self, key: &[u8], life: &ResourceLog) -> Result<Option<Vec<u8>>, WriteError> {
         let (mut current, mut left): (Option<Current>, Option<Tombstone>) = (None, None);
         if life.based
             && let Some(bytes) = self.base.get(key)?
@@ -241,7 +241,7 @@ impl<'txn> Deriving<'txn> {
             self.ledger.live.by_resource += size(place.len(), 0);
             let record = match self.events.get(*seq)? {
                 Some(bytes) => codec::decode_event(Seq(*seq), bytes.value())?,
-                None => return Err(codec::event_fault(Seq(*seq), Fault::Missing).into()),
+                None => return Err(codec::event_fault(Seq(*seq), RecordFault::Missing).into()),
             };
             if record.event.resource().is_none() {
                 continue;
@@ -260,7 +260,7 @@ impl<'txn> Deriving<'txn> {
             drop(counted::insert(&mut self.tombstones, key, &left, &mut bytes.tombstones)?);
         }
         let Some(current) = current else { return Ok(None) };
-        let id = keys::Reader::default().resource(key).ok_or_else(|| codec::key_fault(tables::BASE, key))?;
+        let id = keys::KeyReader::default().resource(key).ok_or_else(|| codec::key_fault(tables::BASE, key))?;
         let row = row_bytes(key, &current, &(self.project)(&id, &current.document))?;
         drop(counted::insert(&mut self.current, key, &codec::encode_current(key, &current)?, &mut bytes.current)?);
         drop(counted::insert(&mut self.rows, key, &row, &mut bytes.rows)?);

@@ -25,11 +25,11 @@ use super::super::export;
 use super::super::file::{self, FILE_NAME};
 use super::super::keys;
 use super::super::open_error::OpenError;
-use super::super::tables::{BASE_TABLE, CURRENT_TABLE, Entry, INTERVALS_TABLE};
-use super::super::verify::{self, Report, VerifyError};
+use super::super::tables::{BASE_TABLE, CURRENT_TABLE, INTERVALS_TABLE, RawEntry};
+use super::super::verify::{self, VerifyError, VerifyReport};
 use super::super::write_error::WriteError;
-use super::builder::{Builder, Temporary, sync_dir};
-use super::salvage::{Salvage, Trouble};
+use super::builder::{FileBuilder, Temporary, sync_dir};
+use super::salvage::{Salvage, SalvageError};
 use crate::model::row::Project;
 use crate::model::{LogId, Recorded, Seq, Timestamp};
 
@@ -60,7 +60,7 @@ pub struct Repaired {
     /// The damaged file.
     pub damaged_file: PathBuf,
     /// The verification of the new file.
-    pub report: Report,
+    pub report: VerifyReport,
 }
 
 /// Why a store was not repaired. It is unchanged.
@@ -100,7 +100,7 @@ pub enum RepairError {
     #[error("the repaired store fails verification, and is removed: restore the store from a backup, and report this")]
     NotClean {
         /// The result of the verification.
-        report: Box<Report>,
+        report: Box<VerifyReport>,
     },
 }
 
@@ -123,7 +123,8 @@ pub fn repair(dir: &Path, project: Project) -> Result<Repaired, RepairError> {
         |path: &Path, error: io::Error| RepairError::Write { path: path.to_owned(), source: Box::new(error.into()) };
     let temporary = Temporary::beside(&path, log);
     let side = path.with_file_name(format!("{FILE_NAME}.{log}.dropped.jsonl"));
-    let mut repair = Repair { salvage, side: Side { path: side, file: None, gap: None }, done: Done::default() };
+    let mut repair =
+        Repair { salvage, side: Side { path: side, file: None, gap: None }, done: RepairProgress::default() };
     let of = repair.salvage.log().ok();
     let rebuilt = repair.rebuild(&temporary.0, project, log).map_err(|failure| match failure {
         WriteError::Storage(source) => RepairError::Write { path: temporary.0.clone(), source },
@@ -146,7 +147,7 @@ pub fn repair(dir: &Path, project: Project) -> Result<Repaired, RepairError> {
     // again.
     drop(salvage);
     let (report, damaged_file) = finished.inspect_err(|_| side.discard())?;
-    let Done { kept, dropped, unreadable, lost, restored, ends } = done;
+    let RepairProgress { kept, dropped, unreadable, lost, restored, ends } = done;
     let side_file = side.file.is_some().then_some(side.path);
     Ok(Repaired { of, log, kept, dropped, unreadable, lost, restored, ends, side_file, damaged_file, report })
 }
@@ -210,7 +211,7 @@ impl Side {
         write(self).map_err(|error| WriteError::Storage(Box::new(error.into())))
     }
 
-    fn unreadable(&mut self, what: &Value, why: &Trouble) -> Result<(), WriteError> {
+    fn unreadable(&mut self, what: &Value, why: &SalvageError) -> Result<(), WriteError> {
         self.write(&json!({ "unreadable": what, "why": why.to_string() }).to_string())
     }
 
@@ -230,7 +231,7 @@ impl Side {
 
 /// The progress of a repair.
 #[derive(Default)]
-struct Done {
+struct RepairProgress {
     kept: u64,
     dropped: u64,
     unreadable: u64,
@@ -242,14 +243,14 @@ struct Done {
 struct Repair {
     salvage: Salvage,
     side: Side,
-    done: Done,
+    done: RepairProgress,
 }
 
 impl Repair {
     fn rebuild(&mut self, path: &Path, project: Project, log: LogId) -> Result<(), WriteError> {
         let ledger = self.salvage.ledger().ok();
         let ends = self.salvage.ends().ok().flatten();
-        let mut builder = Builder::create(path, project, log)?;
+        let mut builder = FileBuilder::create(path, project, log)?;
         let based = self.base(&mut builder)?;
         // If the ledger cannot be read, the horizon is before the first record, or where `base` ends if there is none.
         let stated = ledger.map(|ledger| (Seq(ledger.horizon), Timestamp::from_millis(ledger.horizon_at)));
@@ -272,7 +273,7 @@ impl Repair {
     }
 
     /// Adds the readable rows of `base`.
-    fn base(&mut self, builder: &mut Builder) -> Result<Based, WriteError> {
+    fn base(&mut self, builder: &mut FileBuilder) -> Result<Based, WriteError> {
         let (mut newest, mut damaged) = ((Seq::ZERO, Timestamp::EPOCH), BTreeMap::new());
         let trouble = self.salvage.rows(BASE_TABLE, |rows| {
             let mut whole = Vec::with_capacity(rows.len());
@@ -282,7 +283,7 @@ impl Repair {
                         newest = newest.max((current.changed, current.changed_at));
                         whole.push((key, bytes));
                     }
-                    Err(error) => drop(damaged.insert(key, Trouble::from(error))),
+                    Err(error) => drop(damaged.insert(key, SalvageError::from(error))),
                 }
             }
             builder.base(&whole)
@@ -291,7 +292,7 @@ impl Repair {
     }
 
     /// Adds rows of `base` that are unreadable or missing from `current` where that is equal.
-    fn restore(&mut self, builder: &mut Builder, based: Based, horizon: Seq) -> Result<(), WriteError> {
+    fn restore(&mut self, builder: &mut FileBuilder, based: Based, horizon: Seq) -> Result<(), WriteError> {
         let Based { mut damaged, trouble, .. } = based;
         if damaged.is_empty() && trouble.is_none() {
             return Ok(());
@@ -321,7 +322,12 @@ impl Repair {
     }
 
     /// Keeps records up to the break and writes the others to the side file. Returns the commit time of the last kept one.
-    fn records(&mut self, builder: &mut Builder, horizon: Seq, newest: u64) -> Result<Option<Timestamp>, WriteError> {
+    fn records(
+        &mut self,
+        builder: &mut FileBuilder,
+        horizon: Seq,
+        newest: u64,
+    ) -> Result<Option<Timestamp>, WriteError> {
         let (mut from, mut kept_until) = (horizon.0.saturating_add(1), None);
         while from <= newest {
             let to = newest.min(from.saturating_add(STEP - 1));
@@ -358,15 +364,15 @@ impl Repair {
     }
 
     /// The readable intervals whose end `may` accepts.
-    fn intervals(&mut self, may: impl Fn(Timestamp) -> bool) -> Result<Vec<Entry>, WriteError> {
-        let mut found: Vec<Entry> = Vec::new();
+    fn intervals(&mut self, may: impl Fn(Timestamp) -> bool) -> Result<Vec<RawEntry>, WriteError> {
+        let mut found: Vec<RawEntry> = Vec::new();
         let trouble = self.salvage.rows(INTERVALS_TABLE, |rows| {
             found.extend(rows);
             Ok::<(), WriteError>(())
         })?;
         let mut kept = Vec::new();
         for (key, bytes) in found {
-            let named = keys::Reader::default().interval(&key).is_some();
+            let named = keys::KeyReader::default().interval(&key).is_some();
             match codec::decode_watermark(&key, &bytes) {
                 Ok(watermark) if named && may(Timestamp::from_millis(watermark.ended)) => kept.push((key, bytes)),
                 Ok(_) => {}
@@ -387,7 +393,7 @@ struct Based {
     /// The newest change that a row contains.
     newest: (Seq, Timestamp),
     /// The unreadable rows, with the reason.
-    damaged: BTreeMap<Vec<u8>, Trouble>,
+    damaged: BTreeMap<Vec<u8>, SalvageError>,
     /// Why there may be more rows.
-    trouble: Option<Trouble>,
+    trouble: Option<SalvageError>,
 }

@@ -10,7 +10,7 @@ use std::path::Path;
 
 use super::*;
 use crate::model::{LogId, Seq, Timestamp};
-use crate::store::codec::{self, Ledger};
+use crate::store::codec::{self, DiskLedger};
 use crate::store::keys;
 use crate::store::meta::{FORMAT, LEDGER_KEY, LOG_KEY};
 use crate::store::samples::{
@@ -148,19 +148,19 @@ fn a_backup_overwrites_nothing_and_leaves_nothing_when_it_fails() {
     let (dir, writer, store) = fresh();
     let taken = dir.path().join("taken");
     fs::write(&taken, "mine").unwrap();
-    assert!(matches!(store.backup(&taken), Err(BackupError::Exists { path }) if path == taken));
+    assert!(matches!(store.backup(&taken), Err(CopyError::Exists { path }) if path == taken));
     assert_eq!(fs::read(&taken).unwrap(), b"mine");
-    assert!(matches!(store.backup(&dir.path().join("no/where")), Err(BackupError::Write { .. })));
+    assert!(matches!(store.backup(&dir.path().join("no/where")), Err(CopyError::Write { .. })));
     drop(writer);
     let txn = store.0.database.read().as_ref().unwrap().begin_write().unwrap();
     drop(txn.open_table(EVENTS_TABLE).unwrap().insert(1, b"nonsense".as_slice()).unwrap());
     let mut meta = txn.open_table(META_TABLE).unwrap();
-    let ledger = Ledger { seq: 1, ..Ledger::default() };
+    let ledger = DiskLedger { seq: 1, ..DiskLedger::default() };
     meta.insert(LEDGER_KEY, codec::encode_ledger(LEDGER_KEY, ledger).unwrap().as_slice()).unwrap();
     drop(meta);
     txn.commit().unwrap();
     store.0.publish().unwrap();
-    assert!(matches!(store.backup(&dir.path().join("bad")), Err(BackupError::Read(_))));
+    assert!(matches!(store.backup(&dir.path().join("bad")), Err(CopyError::Read(_))));
     assert_eq!(names(&dir), [FILE_NAME, "taken"]);
 }
 

@@ -5,23 +5,23 @@ use proptest::prelude::*;
 use super::*;
 use crate::model::{ActionId, Cause, Event, Kind, ResourceId};
 use crate::store::samples::{
-    Plain, any_batch, at, batch, changed, discovered, document, fresh, instance, kind, options, removed, scope,
+    PlainStore, any_batch, at, batch, changed, discovered, document, fresh, instance, kind, options, removed, scope,
 };
 use crate::store::verify::{self, fold_log};
-use crate::store::{Batch, Watermark};
+use crate::store::{CommitBatch, Watermark};
 
 const EVERYTHING: Due = Due { until: Timestamp::from_millis(i64::MAX), down_to: 0 };
 
 /// The plain model with every past state: `states[s]` after record `s`.
 struct Past {
-    plain: Plain,
+    plain: PlainStore,
     states: Vec<BTreeMap<ResourceId, Current>>,
 }
 
 impl Past {
-    fn commit(&mut self, batch: &Batch) {
+    fn commit(&mut self, batch: &CommitBatch) {
         for entry in &batch.entries {
-            self.plain.commit(&Batch { entries: vec![entry.clone()], ..batch.clone() });
+            self.plain.commit(&CommitBatch { entries: vec![entry.clone()], ..batch.clone() });
             self.states.push(self.plain.current.clone());
         }
     }
@@ -71,7 +71,7 @@ proptest! {
     ) {
         let dir = tempfile::tempdir().unwrap();
         let mut open = crate::store::open(options(&dir)).unwrap();
-        let mut past = Past { plain: Plain::default(), states: vec![BTreeMap::new()] };
+        let mut past = Past { plain: PlainStore::default(), states: vec![BTreeMap::new()] };
         for (batch, then, records, budget) in batches {
             past.commit(&batch);
             open.0.commit(batch.clone()).unwrap();
@@ -111,7 +111,7 @@ fn a_partly_folded_commit_keeps_its_time() {
     let (_dir, mut writer, store) = fresh();
     for (millis, ids) in [(1_000, ["i-1", "i-2", "i-3"]), (2_000, ["i-4", "i-5", "i-6"])] {
         let entries = ids.iter().map(|id| discovered(&instance(id), document("running", "a"))).collect();
-        writer.commit(Batch { recorded_at: at(millis), ..batch(entries) }).unwrap();
+        writer.commit(CommitBatch { recorded_at: at(millis), ..batch(entries) }).unwrap();
     }
     let times = |store: &Store| {
         let snapshot = store.snapshot().unwrap();
@@ -206,7 +206,7 @@ fn intervals_from_before_the_horizon_go_but_the_newest_of_each_kind_stays() {
     writer.save_watermarks(marks).unwrap();
     for n in 0..12 {
         let entries = vec![discovered(&instance(&format!("i-{n}")), document("running", "a"))];
-        writer.commit(Batch { recorded_at: at(1000 + n), ..batch(entries) }).unwrap();
+        writer.commit(CommitBatch { recorded_at: at(1000 + n), ..batch(entries) }).unwrap();
     }
     for _ in 0..6 {
         writer.fold(EVERYTHING, 1, || true).unwrap();
@@ -289,7 +289,7 @@ fn a_clock_that_was_ahead_at_the_horizon_leaves_the_past_since_then_and_the_inte
     let (mut writer, store) = crate::store::open(options(&dir)).unwrap();
     let commit = |writer: &mut Writer, name: &str, second| {
         let entries = vec![discovered(&instance(name), document("running", "a"))];
-        writer.commit(Batch { recorded_at: at(second), ..batch(entries) }).unwrap();
+        writer.commit(CommitBatch { recorded_at: at(second), ..batch(entries) }).unwrap();
     };
     // Further ahead than is bridged.
     commit(&mut writer, "i-ahead", 10_000_000);

@@ -5,7 +5,7 @@ use redb::{AccessGuard, ReadableTable, StorageError};
 use super::{ReadError, Snapshot};
 use crate::model::known::{Tombstone, fold};
 use crate::model::{Current, Kind, Recorded, ResourceId, Seq, Timestamp};
-use crate::store::codec::{self, Fault, Ledger};
+use crate::store::codec::{self, DiskLedger, RecordFault};
 use crate::store::derived::subjects;
 use crate::store::keys;
 use crate::store::tables::{BY_RESOURCE, TOMBSTONES};
@@ -29,7 +29,7 @@ impl Snapshot {
     /// # Errors
     /// When the store cannot be read.
     pub fn earliest(&self) -> Result<Option<Timestamp>, ReadError> {
-        let Ledger { seq, horizon, horizon_at, .. } = self.0.ledger;
+        let DiskLedger { seq, horizon, horizon_at, .. } = self.0.ledger;
         if seq == 0 {
             return Ok(None);
         }
@@ -125,7 +125,7 @@ impl Snapshot {
     fn each_of(&self, id: &ResourceId, from: Seq, to: Seq, mut visit: impl FnMut(Recorded)) -> Result<(), ReadError> {
         let resource = keys::resource(id);
         let (start, end) = (keys::place(&resource, from), keys::place(&resource, to));
-        let mut reader = keys::Reader::default();
+        let mut reader = keys::KeyReader::default();
         for entry in self.0.by_resource.range(start.as_slice()..=end.as_slice())? {
             visit(self.record_of(id, entry?.0.value(), &mut reader)?);
         }
@@ -134,7 +134,7 @@ impl Snapshot {
 
     /// The record that a link under a resource names. If it cannot be read, or is about another resource, the resource's damage is
     /// noted.
-    fn record_of(&self, id: &ResourceId, place: &[u8], reader: &mut keys::Reader) -> Result<Recorded, ReadError> {
+    fn record_of(&self, id: &ResourceId, place: &[u8], reader: &mut keys::KeyReader) -> Result<Recorded, ReadError> {
         let wrong = || {
             let error = codec::key_fault(BY_RESOURCE, place);
             self.0.damages.note(place, Some(id), &error);
@@ -192,7 +192,7 @@ impl Snapshot {
         entries: impl Iterator<Item = PlaceEntry<'t>>,
         limit: usize,
     ) -> Result<Vec<Recorded>, ReadError> {
-        let mut reader = keys::Reader::default();
+        let mut reader = keys::KeyReader::default();
         let mut found = Vec::new();
         for entry in entries {
             if found.len() == limit {
@@ -246,7 +246,7 @@ impl Snapshot {
             Some(after) => keys::next(&keys::resource(after)).max(prefix),
             None => prefix,
         };
-        let mut reader = keys::Reader::default();
+        let mut reader = keys::KeyReader::default();
         let mut found = Vec::new();
         if start >= end {
             return Ok(found);
@@ -278,7 +278,7 @@ impl Snapshot {
     pub fn record(&self, seq: Seq) -> Result<Recorded, ReadError> {
         match self.0.events.get(seq.0)? {
             Some(bytes) => Ok(codec::decode_event(seq, bytes.value())?),
-            None => Err(codec::event_fault(seq, Fault::Missing).into()),
+            None => Err(codec::event_fault(seq, RecordFault::Missing).into()),
         }
     }
 }

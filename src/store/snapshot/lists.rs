@@ -14,7 +14,7 @@ impl Snapshot {
     pub fn copies(&self, kind: &Kind, id: &str) -> Result<Vec<Head>, ReadError> {
         let prefix = keys::of_id(kind, id);
         let mut found = Vec::new();
-        let mut reader = keys::Reader::default();
+        let mut reader = keys::KeyReader::default();
         for entry in self.0.rows.range(prefix.as_slice()..keys::past(&prefix).as_slice())? {
             let (key, bytes) = entry?;
             let id = reader.resource(key.value()).ok_or_else(|| codec::key_fault(ROWS, key.value()))?;
@@ -74,7 +74,7 @@ impl Snapshot {
             return Ok(None);
         }
         let (mut last, mut visited) = (None, 0);
-        let mut reader = keys::Reader::default();
+        let mut reader = keys::KeyReader::default();
         for entry in self.0.rows.range(start.as_slice()..end.as_slice())? {
             let (key, bytes) = entry?;
             let key = key.value();
@@ -138,7 +138,7 @@ impl Snapshot {
         if start >= end || limit == 0 {
             return Ok(found);
         }
-        let mut reader = keys::Reader::default();
+        let mut reader = keys::KeyReader::default();
         for entry in self.0.rows.range(start..end)? {
             let (key, bytes) = entry?;
             let Some(id) = reader.resource(key.value()) else {

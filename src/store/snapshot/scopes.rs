@@ -84,7 +84,7 @@ impl Snapshot {
     }
 
     fn counts_under(&self, prefix: &[u8]) -> Result<Vec<(Kind, Scope, u64)>, ReadError> {
-        let mut reader = keys::Reader::default();
+        let mut reader = keys::KeyReader::default();
         let mut found = Vec::new();
         for entry in self.0.meta.range(prefix..keys::past(prefix).as_slice())? {
             let (key, bytes) = entry?;
@@ -96,7 +96,8 @@ impl Snapshot {
 }
 
 fn watermark(key: &[u8], bytes: &[u8]) -> Result<Watermark, DecodeError> {
-    let (scope, kind, since) = keys::Reader::default().interval(key).ok_or_else(|| codec::key_fault(INTERVALS, key))?;
+    let (scope, kind, since) =
+        keys::KeyReader::default().interval(key).ok_or_else(|| codec::key_fault(INTERVALS, key))?;
     let disk = codec::decode_watermark(key, bytes)?;
     Ok(Watermark {
         scope,

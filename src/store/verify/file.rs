@@ -14,13 +14,13 @@ use std::sync::Arc;
 use redb::{Database, ReadableDatabase, TableHandle};
 use thiserror::Error;
 
-use super::super::file::{self, Fault};
-use super::super::open_error::{Damage, OpenError};
-use super::super::overlay::Overlay;
+use super::super::file::{self, OpenFault};
+use super::super::open_error::{FileDamage, OpenError};
+use super::super::read_only::ReadOnlyFile;
 use super::super::snapshot::Snapshot;
 use super::super::tables;
 use super::log::fold_log;
-use super::report::{Mismatch, Report};
+use super::report::{Mismatch, VerifyReport};
 use crate::model::row::Project;
 
 /// How many bytes of the file redb may keep in memory while it is verified.
@@ -40,12 +40,12 @@ pub struct VerifyError(#[source] pub OpenError);
 ///
 /// # Errors
 /// If the file cannot be examined.
-pub fn check(path: &Path, project: Project) -> Result<Report, VerifyError> {
+pub fn check(path: &Path, project: Project) -> Result<VerifyReport, VerifyError> {
     let refused =
         |error: io::Error| VerifyError(OpenError::Io { path: path.to_owned(), source: Box::new(error.into()) });
     let length = std::fs::metadata(path).map_err(refused)?.len();
     if length == 0 {
-        return Ok(Report::of(Mismatch::File(Damage::Empty)));
+        return Ok(VerifyReport::of(Mismatch::File(FileDamage::Empty)));
     }
     let mut header = [0; HEADER];
     let header = match File::open(path).and_then(|file| file.read_exact_at(&mut header, 0)) {
@@ -54,18 +54,18 @@ pub fn check(path: &Path, project: Project) -> Result<Report, VerifyError> {
         Err(error) => return Err(refused(error)),
     };
     let checked = file::guarded(path, || {
-        let overlay = Overlay::open(path).map_err(|error| Fault::from_io(path.to_owned(), error))?;
+        let read_only = ReadOnlyFile::open(path).map_err(|error| OpenFault::from_io(path.to_owned(), error))?;
         let database = redb::Builder::new()
             .set_cache_size(CACHE_BYTES)
             .set_check_integrity_on_open(true)
-            .create_with_backend(overlay)
-            .map_err(|error| Fault::from_open(path, error))?;
+            .create_with_backend(read_only)
+            .map_err(|error| OpenFault::from_open(path, error))?;
         let opened = file::check(path, database)?;
-        let unreadable = |error| Fault(file::unreadable(path, error));
+        let unreadable = |error| OpenFault(file::unreadable(path, error));
         let snapshot =
             Snapshot::take(&opened.database, opened.log, project, &Arc::default(), None).map_err(unreadable)?;
         let mut report = fold_log(&snapshot).map_err(unreadable)?;
-        unknown_tables(&opened.database, &mut report).map_err(|error| Fault::from_redb(path, error))?;
+        unknown_tables(&opened.database, &mut report).map_err(|error| OpenFault::from_redb(path, error))?;
         Ok(report)
     });
     match checked {
@@ -75,13 +75,13 @@ pub fn check(path: &Path, project: Project) -> Result<Report, VerifyError> {
             }
             Ok(report)
         }
-        Err(OpenError::Damaged { source, .. }) => Ok(Report::of(Mismatch::File(source))),
+        Err(OpenError::Damaged { source, .. }) => Ok(VerifyReport::of(Mismatch::File(source))),
         Err(error) => Err(VerifyError(error)),
     }
 }
 
 /// Checks that the file holds only Muster's tables.
-fn unknown_tables(database: &Database, report: &mut Report) -> Result<(), redb::Error> {
+fn unknown_tables(database: &Database, report: &mut VerifyReport) -> Result<(), redb::Error> {
     let transaction = database.begin_read()?;
     for table in transaction.list_tables()? {
         if !tables::NAMES.contains(&table.name()) {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use redb::ReadableTableMetadata;
 
-use super::report::{Mismatch, Report};
+use super::report::{Mismatch, VerifyReport};
 use super::resources::check_resources;
 use crate::model::Seq;
 use crate::store::codec;
@@ -24,11 +24,12 @@ use crate::store::tables::{BY_RESOURCE, DEDUPE, INTERVALS, META, TIMES};
 ///
 /// # Errors
 /// If the store cannot be read. Damaged records are reported, not returned.
-pub fn fold_log(snapshot: &Snapshot) -> Result<Report, ReadError> {
+pub fn fold_log(snapshot: &Snapshot) -> Result<VerifyReport, ReadError> {
     // Scopes that are no longer watched are verified as well.
     let snapshot = &snapshot.whole();
     let log = Some(snapshot.log_id());
-    let mut report = Report { log, horizon: snapshot.horizon(), newest: snapshot.seq(), ..Report::default() };
+    let mut report =
+        VerifyReport { log, horizon: snapshot.horizon(), newest: snapshot.seq(), ..VerifyReport::default() };
     check_log(snapshot, &mut report)?;
     check_times(snapshot, &mut report)?;
     check_resources(snapshot, &mut report)?;
@@ -42,7 +43,7 @@ pub fn fold_log(snapshot: &Snapshot) -> Result<Report, ReadError> {
 }
 
 /// Checks that the log has no gap, and that `by_resource` links exactly each record to its resources.
-fn check_log(snapshot: &Snapshot, report: &mut Report) -> Result<(), ReadError> {
+fn check_log(snapshot: &Snapshot, report: &mut VerifyReport) -> Result<(), ReadError> {
     let view = &snapshot.0;
     let mut expected = snapshot.horizon().next();
     let mut places = 0;
@@ -79,7 +80,7 @@ fn check_log(snapshot: &Snapshot, report: &mut Report) -> Result<(), ReadError> 
 
 /// Checks that `times` holds exactly those records after which nothing was committed at their time or an earlier one. Both are read
 /// backwards, so that only the earliest time so far has to be remembered.
-fn check_times(snapshot: &Snapshot, report: &mut Report) -> Result<(), ReadError> {
+fn check_times(snapshot: &Snapshot, report: &mut VerifyReport) -> Result<(), ReadError> {
     let view = &snapshot.0;
     let mut stored = view.times.range(0..)?.rev();
     let mut earliest = None;
@@ -110,8 +111,8 @@ fn check_times(snapshot: &Snapshot, report: &mut Report) -> Result<(), ReadError
 }
 
 /// Checks that every interval can be read.
-fn check_intervals(snapshot: &Snapshot, report: &mut Report) -> Result<(), ReadError> {
-    let mut reader = keys::Reader::default();
+fn check_intervals(snapshot: &Snapshot, report: &mut VerifyReport) -> Result<(), ReadError> {
+    let mut reader = keys::KeyReader::default();
     for entry in snapshot.0.intervals.range::<&[u8]>(..)? {
         let (key, bytes) = entry?;
         if reader.interval(key.value()).is_none() {
@@ -125,7 +126,7 @@ fn check_intervals(snapshot: &Snapshot, report: &mut Report) -> Result<(), ReadE
 }
 
 /// Checks that `meta` holds only known records.
-fn check_meta(snapshot: &Snapshot, report: &mut Report) -> Result<(), ReadError> {
+fn check_meta(snapshot: &Snapshot, report: &mut VerifyReport) -> Result<(), ReadError> {
     let (counts, retired) = (keys::counts(), keys::all_retired());
     for entry in snapshot.0.meta.range::<&[u8]>(..)? {
         let (key, _) = entry?;
@@ -139,7 +140,7 @@ fn check_meta(snapshot: &Snapshot, report: &mut Report) -> Result<(), ReadError>
 }
 
 /// Checks that both halves of `dedupe` agree, and counts its bytes.
-fn check_notifications(snapshot: &Snapshot, report: &mut Report) -> Result<(), ReadError> {
+fn check_notifications(snapshot: &Snapshot, report: &mut VerifyReport) -> Result<(), ReadError> {
     let table = &snapshot.0.dedupe;
     for entry in table.range::<&[u8]>(..)? {
         let (key, bytes) = entry?;

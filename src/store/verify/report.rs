@@ -2,14 +2,14 @@
 
 use crate::model::{LogId, Seq};
 use crate::store::codec::{DecodeError, Live};
-use crate::store::open_error::Damage;
+use crate::store::open_error::FileDamage;
 
 /// How many mismatches are reported individually.
 const SHOWN: usize = 100;
 
 /// The result of a verification.
 #[derive(Debug, Default)]
-pub struct Report {
+pub struct VerifyReport {
     /// The log's id; `None` if it cannot be read.
     pub log: Option<LogId>,
     /// The newest folded record.
@@ -36,7 +36,7 @@ pub struct Report {
 #[derive(Debug)]
 pub enum Mismatch {
     /// The file is incomplete, according to the database layer or the records that every store has. Nothing else was checked.
-    File(Damage),
+    File(FileDamage),
     /// The header does not name the newest commit: opening the file would lose the last commit.
     Stale {
         /// The transaction in use.
@@ -88,7 +88,7 @@ pub enum Mismatch {
     },
 }
 
-impl Report {
+impl VerifyReport {
     /// Whether no mismatch was found.
     #[must_use]
     pub fn is_clean(&self) -> bool {
@@ -97,7 +97,7 @@ impl Report {
 
     /// A report with one mismatch.
     pub(super) fn of(mismatch: Mismatch) -> Self {
-        let mut report = Report::default();
+        let mut report = VerifyReport::default();
         report.add(mismatch);
         report
     }

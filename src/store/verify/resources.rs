@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use redb::{AccessGuard, ReadOnlyTable, ReadableTableMetadata};
 
-use super::report::{Mismatch, Report};
+use super::report::{Mismatch, VerifyReport};
 use crate::model::known::{Tombstone, fold};
 use crate::model::{Current, Event, Kind, ResourceId, Scope, Seq};
 use crate::store::codec::{self, EncodeError};
@@ -15,10 +15,10 @@ use crate::store::snapshot::{ReadError, Snapshot};
 use crate::store::tables::{BASE, BY_RESOURCE, CURRENT, META, ROWS, TOMBSTONES};
 
 /// Checks that each resource's tables are the fold of its records into its base.
-pub(super) fn check_resources(snapshot: &Snapshot, report: &mut Report) -> Result<(), ReadError> {
+pub(super) fn check_resources(snapshot: &Snapshot, report: &mut VerifyReport) -> Result<(), ReadError> {
     let view = &snapshot.0;
-    let mut fold = Folding::default();
-    let mut reader = keys::Reader::default();
+    let mut fold = ResourceFold::default();
+    let mut reader = keys::KeyReader::default();
     let mut based = view.base.range::<&[u8]>(..)?;
     let mut base = based.next().transpose()?;
     for entry in view.by_resource.range::<&[u8]>(..)? {
@@ -69,7 +69,7 @@ pub(super) fn check_resources(snapshot: &Snapshot, report: &mut Report) -> Resul
 
 /// The resource whose records are being folded, and the counts so far.
 #[derive(Default)]
-struct Folding {
+struct ResourceFold {
     id: Option<ResourceId>,
     current: Option<Current>,
     tombstone: Option<Tombstone>,
@@ -78,12 +78,12 @@ struct Folding {
 
 type Guard<'a> = AccessGuard<'a, &'static [u8]>;
 
-impl Folding {
+impl ResourceFold {
     /// Starts with a resource that exists at the horizon.
-    fn begin(&mut self, key: &Guard<'_>, bytes: &Guard<'_>, snapshot: &Snapshot, report: &mut Report) {
+    fn begin(&mut self, key: &Guard<'_>, bytes: &Guard<'_>, snapshot: &Snapshot, report: &mut VerifyReport) {
         let (key, bytes) = (key.value(), bytes.value());
         report.live.base += size(key.len(), bytes.len());
-        self.id = keys::Reader::default().resource(key);
+        self.id = keys::KeyReader::default().resource(key);
         if self.id.is_none() {
             report.add(Mismatch::Damaged(codec::key_fault(BASE, key)));
         }
@@ -98,7 +98,7 @@ impl Folding {
         }
     }
 
-    fn step(&mut self, seq: Seq, snapshot: &Snapshot, report: &mut Report) -> Result<(), ReadError> {
+    fn step(&mut self, seq: Seq, snapshot: &Snapshot, report: &mut VerifyReport) -> Result<(), ReadError> {
         let record = match snapshot.record(seq) {
             Ok(record) => record,
             Err(ReadError::Damaged(error)) => {
@@ -125,7 +125,7 @@ impl Folding {
     }
 
     /// Compares the folded resource with the tables, and forgets it.
-    fn compare(&mut self, snapshot: &Snapshot, report: &mut Report) -> Result<(), ReadError> {
+    fn compare(&mut self, snapshot: &Snapshot, report: &mut VerifyReport) -> Result<(), ReadError> {
         let Some(id) = self.id.take() else { return Ok(()) };
         let (current, tombstone) = (self.current.take(), self.tombstone.take());
         let key = keys::resource(&id);
@@ -151,7 +151,7 @@ fn row_of(
     key: &[u8],
     current: &Current,
     snapshot: &Snapshot,
-    report: &mut Report,
+    report: &mut VerifyReport,
 ) -> Result<Result<Vec<u8>, EncodeError>, ReadError> {
     let mut fields = snapshot.project(id, current);
     if let Some(stored) = snapshot.0.rows.get(key)?
@@ -170,7 +170,7 @@ fn same(
     stored: &ReadOnlyTable<&'static [u8], &'static [u8]>,
     key: &[u8],
     expected: Option<Result<Vec<u8>, EncodeError>>,
-    report: &mut Report,
+    report: &mut VerifyReport,
 ) -> Result<u64, ReadError> {
     let stored = stored.get(key)?;
     let equal = match (&stored, expected) {

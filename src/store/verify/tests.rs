@@ -12,12 +12,12 @@ use crate::model::{Cause, Document, Timestamp};
 use crate::model::{Event, Kind, Seq};
 use crate::store::codec;
 use crate::store::meta::{FORMAT, LEDGER_KEY};
-use crate::store::overlay::Overlay;
+use crate::store::read_only::ReadOnlyFile;
 use crate::store::samples::{at, batch, changed, discovered, document, instance, options, project, removed};
 use crate::store::tables::{self, EVENTS_TABLE, META_TABLE, TIMES_TABLE};
 use crate::store::tables::{BASE, BY_RESOURCE, CURRENT, INTERVALS, META, ROWS, TIMES, TOMBSTONES};
 use crate::store::tests::fixture_path;
-use crate::store::{Batch, Due, FILE_NAME, OpenError, Watermark, Writer};
+use crate::store::{CommitBatch, Due, FILE_NAME, OpenError, Watermark, Writer};
 
 const EVERYTHING: Due = Due { until: Timestamp::from_millis(i64::MAX), down_to: 0 };
 
@@ -38,7 +38,9 @@ pub(in crate::store) fn closed(resources: usize) -> (TempDir, PathBuf) {
                 _ => None,
             });
             let notified = told.collect();
-            writer.commit(Batch { recorded_at: at(seconds * 1000), notified, ..batch(entries.to_vec()) }).unwrap();
+            writer
+                .commit(CommitBatch { recorded_at: at(seconds * 1000), notified, ..batch(entries.to_vec()) })
+                .unwrap();
         }
     };
     for (round, state) in states.iter().enumerate() {
@@ -88,7 +90,7 @@ pub(in crate::store) fn closed(resources: usize) -> (TempDir, PathBuf) {
     (dir, path)
 }
 
-fn check_file(path: &Path) -> Report {
+fn check_file(path: &Path) -> VerifyReport {
     check(path, project).unwrap()
 }
 
@@ -97,7 +99,7 @@ pub(in crate::store) type Dump = BTreeMap<String, Vec<(Vec<u8>, Vec<u8>)>>;
 /// Every table's content as a reader of the file would see it; `None` if reading fails.
 pub(in crate::store) fn dump(path: &Path) -> Option<Dump> {
     let read = || -> Result<Dump, redb::Error> {
-        let database = redb::Builder::new().set_cache_size(1 << 20).create_with_backend(Overlay::open(path)?)?;
+        let database = redb::Builder::new().set_cache_size(1 << 20).create_with_backend(ReadOnlyFile::open(path)?)?;
         let transaction = database.begin_read()?;
         let mut dump = Dump::new();
         for name in tables::NAMES {
@@ -121,7 +123,7 @@ pub(in crate::store) fn dump(path: &Path) -> Option<Dump> {
                     }
                 }
                 plain => {
-                    for entry in transaction.open_table(tables::Plain::new(plain))?.iter()? {
+                    for entry in transaction.open_table(tables::BytesTable::new(plain))?.iter()? {
                         let (key, value) = entry?;
                         rows.push((key.value().to_vec(), value.value().to_vec()));
                     }
@@ -202,7 +204,7 @@ fn a_file_that_is_not_a_store_is_reported_as_damage() {
 }
 
 /// Changes a store file behind Muster's back, without damage that redb could detect.
-fn tampered(tamper: impl Fn(&redb::WriteTransaction)) -> Report {
+fn tampered(tamper: impl Fn(&redb::WriteTransaction)) -> VerifyReport {
     let (_dir, path) = closed(20);
     let database = redb::Database::open(&path).unwrap();
     let txn = database.begin_write().unwrap();
@@ -214,7 +216,7 @@ fn tampered(tamper: impl Fn(&redb::WriteTransaction)) -> Report {
 
 #[test]
 fn whatever_does_not_match_the_log_is_reported() {
-    let of = |name: &'static str| tables::Plain::new(name);
+    let of = |name: &'static str| tables::BytesTable::new(name);
     let report = tampered(|txn| drop(txn.open_table(TIMES_TABLE).unwrap().pop_first().unwrap()));
     assert!(report.shown.iter().any(|wrong| matches!(wrong, Mismatch::Differs { table: TIMES, .. })), "{report:#?}");
     let report = tampered(|txn| drop(txn.open_table(TIMES_TABLE).unwrap().insert(7, 7).unwrap()));

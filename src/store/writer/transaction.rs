@@ -7,9 +7,9 @@ use redb::{ReadableTable, Table, WriteTransaction};
 use crate::model::known::fold;
 use crate::model::row::Project;
 use crate::model::{Cause, Current, Event, Parked, Recorded, ResourceId, RowFields, Seq, Timestamp};
-use crate::store::codec::{self, DiskWatermark, Ledger};
-use crate::store::commit::{Touched, What};
-use crate::store::counted::{self, Plain, insert, remove, size};
+use crate::store::codec::{self, DiskLedger, DiskWatermark};
+use crate::store::commit::{ChangeKind, TouchedResource};
+use crate::store::counted::{self, CountedTable, insert, remove, size};
 use crate::store::dedupe::{self, Dedupe};
 use crate::store::derived::{row_bytes, subjects, tombstone};
 use crate::store::keys;
@@ -24,8 +24,8 @@ use crate::store::write_error::WriteError;
 
 /// The result of a transaction, for state in memory.
 pub(super) struct Applied {
-    pub(super) ledger: Ledger,
-    pub(super) touched: Vec<Touched>,
+    pub(super) ledger: DiskLedger,
+    pub(super) touched: Vec<TouchedResource>,
     pub(super) rows: Vec<(ResourceId, Option<RowFields>)>,
 }
 
@@ -34,19 +34,19 @@ pub(super) struct Transaction<'txn> {
     project: Project,
     events: Table<'txn, u64, &'static [u8]>,
     by_resource: Table<'txn, &'static [u8], ()>,
-    current: Plain<'txn>,
-    rows: Plain<'txn>,
-    tombstones: Plain<'txn>,
-    intervals: Plain<'txn>,
+    current: CountedTable<'txn>,
+    rows: CountedTable<'txn>,
+    tombstones: CountedTable<'txn>,
+    intervals: CountedTable<'txn>,
     times: Table<'txn, u64, u64>,
-    meta: Plain<'txn>,
+    meta: CountedTable<'txn>,
     /// The change of each count.
     counts: BTreeMap<Vec<u8>, i64>,
     applied: Applied,
 }
 
 impl<'txn> Transaction<'txn> {
-    pub(super) fn open(txn: &'txn WriteTransaction, project: Project, ledger: Ledger) -> Result<Self, WriteError> {
+    pub(super) fn open(txn: &'txn WriteTransaction, project: Project, ledger: DiskLedger) -> Result<Self, WriteError> {
         Ok(Transaction {
             project,
             events: txn.open_table(EVENTS_TABLE)?,
@@ -86,15 +86,15 @@ impl<'txn> Transaction<'txn> {
             (false, None) => return Ok(()),
             (true, None) => {
                 self.remove(id, &key, record, last)?;
-                (What::Disappeared, true)
+                (ChangeKind::Disappeared, true)
             }
             (_, Some(current)) => {
                 let listed = self.put(id, &key, existed, &current)?;
-                (if existed { What::Changed } else { What::Appeared }, listed)
+                (if existed { ChangeKind::Changed } else { ChangeKind::Appeared }, listed)
             }
         };
         let quiet = record.cause == Cause::Baseline || matches!(record.event, Event::Remapped { .. });
-        self.applied.touched.push(Touched { id: id.clone(), seq: record.seq, what, quiet, listed });
+        self.applied.touched.push(TouchedResource { id: id.clone(), seq: record.seq, what, quiet, listed });
         Ok(())
     }
 

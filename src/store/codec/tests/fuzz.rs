@@ -38,7 +38,7 @@ fn corpus(seed: u64) -> Vec<Vec<u8>> {
         records.push(encode_tombstone(KEY, &tombstone).unwrap());
         let watermark = DiskWatermark { started: rng.i64(..), ended: 2, complete: true };
         records.push(encode_watermark(KEY, &watermark).unwrap());
-        records.push(encode_ledger(KEY, Ledger { seq: round, live, ..Ledger::default() }).unwrap());
+        records.push(encode_ledger(KEY, DiskLedger { seq: round, live, ..DiskLedger::default() }).unwrap());
         records.push(encode_number(KEY, rng.u64(..)).unwrap());
     }
     records.into_iter().map(|mut record| record.split_off(HEADER)).collect()

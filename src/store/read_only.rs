@@ -19,7 +19,7 @@ const PAGE: usize = 4096;
 
 /// A store file whose changes stay in memory.
 #[derive(Debug)]
-pub(super) struct Overlay {
+pub(super) struct ReadOnlyFile {
     file: Box<dyn StorageBackend>,
     changed: Mutex<Changed>,
 }
@@ -34,7 +34,7 @@ struct Changed {
     pages: BTreeMap<u64, Box<[u8]>>,
 }
 
-impl Overlay {
+impl ReadOnlyFile {
     /// The file at `path`, which must not be open for writing.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
         Self::over(Box::new(FileBackend::new(File::open(path)?).map_err(io::Error::other)?))
@@ -43,7 +43,7 @@ impl Overlay {
     /// Wraps an open file, which is only read.
     pub(super) fn over(file: Box<dyn StorageBackend>) -> io::Result<Self> {
         let length = file.len()?;
-        Ok(Overlay { file, changed: Mutex::new(Changed { length, intact: length, pages: BTreeMap::new() }) })
+        Ok(ReadOnlyFile { file, changed: Mutex::new(Changed { length, intact: length, pages: BTreeMap::new() }) })
     }
 
     /// Reads a part of one page with its changes.
@@ -74,7 +74,7 @@ fn pages(offset: u64, length: usize) -> impl Iterator<Item = (u64, Range<usize>)
     })
 }
 
-impl StorageBackend for Overlay {
+impl StorageBackend for ReadOnlyFile {
     fn len(&self) -> io::Result<u64> {
         Ok(self.changed.lock().length)
     }
@@ -178,34 +178,34 @@ mod tests {
             let file = tempfile::NamedTempFile::new().unwrap();
             let before: Vec<u8> = (0..10_000_u32).map(|at| (at % 251) as u8).collect();
             std::fs::write(file.path(), &before).unwrap();
-            let overlay = Overlay::open(file.path()).unwrap();
+            let read_only = ReadOnlyFile::open(file.path()).unwrap();
             let mut plain = before.clone();
             for (fill, (step, offset, length)) in (1_u8..).zip(steps) {
                 let range = usize::try_from(offset).unwrap()..usize::try_from(offset).unwrap() + length;
                 let inside = range.end <= plain.len();
                 match step {
                     0 => {
-                        overlay.set_len(offset).unwrap();
+                        read_only.set_len(offset).unwrap();
                         plain.resize(range.start, 0);
                     }
                     1 => {
-                        prop_assert_eq!(overlay.write(offset, &vec![fill; length]).is_ok(), inside);
+                        prop_assert_eq!(read_only.write(offset, &vec![fill; length]).is_ok(), inside);
                         if inside {
                             plain[range].fill(fill);
                         }
                     }
                     _ => {
                         let mut read = vec![0; length];
-                        prop_assert_eq!(overlay.read(offset, &mut read).is_ok(), inside);
+                        prop_assert_eq!(read_only.read(offset, &mut read).is_ok(), inside);
                         if inside {
                             prop_assert_eq!(&read, &plain[range]);
                         }
                     }
                 }
-                prop_assert_eq!(overlay.len().unwrap(), plain.len() as u64);
+                prop_assert_eq!(read_only.len().unwrap(), plain.len() as u64);
             }
             let mut read = vec![0; plain.len()];
-            overlay.read(0, &mut read).unwrap();
+            read_only.read(0, &mut read).unwrap();
             prop_assert_eq!(read, plain);
             prop_assert_eq!(std::fs::read(file.path()).unwrap(), before);
         }
