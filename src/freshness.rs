@@ -42,14 +42,14 @@ pub(crate) use watched::{Continuity, WatchedScope};
 use crate::model::{Kind, ResourceId, Scope, SharedClock, Timestamp, Trouble, UnreadableItem};
 use crate::reconcile::Lacked;
 use crate::store::Watermark;
-use state::{Now, State};
+use state::{FreshnessState, Now};
 
 /// The shared state of freshness. Clones share it.
 #[derive(Clone)]
-pub struct Freshness(Arc<Inner>);
+pub struct Freshness(Arc<SharedState>);
 
-struct Inner {
-    state: RwLock<State>,
+struct SharedState {
+    state: RwLock<FreshnessState>,
     clock: SharedClock,
     version: watch::Sender<u64>,
     /// Counts the requests to retry at once whatever failed.
@@ -68,11 +68,11 @@ impl Freshness {
         retired: &BTreeMap<Scope, Timestamp>,
         clock: SharedClock,
     ) -> Self {
-        let state = RwLock::new(State::new(watermarks, held, intervals, rules, retired));
+        let state = RwLock::new(FreshnessState::new(watermarks, held, intervals, rules, retired));
         // The count does not start at 0: a server may open its store again, and an answer cached before must not count as current.
         let version = watch::Sender::new(fastrand::u64(..u64::MAX / 2));
         let tries = watch::Sender::new(0);
-        Freshness(Arc::new(Inner { state, clock, version, tries }))
+        Freshness(Arc::new(SharedState { state, clock, version, tries }))
     }
 
     /// Applies a signal, as of now.

@@ -19,7 +19,7 @@ use crate::freshness::{EventRules, Freshness, Signal};
 use crate::model::{
     Cause, Event, Kind, KindRules, Observation, ResourceId, Scope, Seen, Seq, SharedClock, Source, Timestamp, Wanted,
 };
-use crate::notify::{ChangeHub, Topic};
+use crate::notify::{ChangeHub, ChangeTopic};
 use crate::reconcile::DecisionTime;
 use crate::reconcile::memory::{How, Note};
 use crate::store::{CommitBatch, CommitError, ReadError, Retention, Writer};
@@ -44,20 +44,20 @@ mod under_way;
 mod work;
 
 pub use error::IngestError;
-pub use handle::Handle;
+pub use handle::IngestHandle;
 pub use ledger::Ledger;
-pub use work::{Lane, Observed, Taken};
+pub use work::{Lane, NotifyResult, ObserveResult};
 
 pub use crate::reconcile::Lacked;
 
-use calls::Calls;
+use calls::RecentCalls;
 use draft::{Draft, Grounds};
 use keeper::Keeper;
 use kept::{KeptRecords, Spare};
 use lanes::Lanes;
-use ledger::View;
+use ledger::LedgerView;
 use under_way::SweepUnderWay;
-use work::{Parking, Record, RegionChoice, Work};
+use work::{Parking, Record, RegionChoice, WorkItem};
 
 /// How many changed rows a commit holds at most.
 pub const MAX_ROWS: usize = 200;
@@ -112,7 +112,7 @@ pub struct Ingest<L: Ledger = Writer> {
     /// Records of tools to store once the store is open again.
     kept: KeptRecords,
     /// Recent calls of AWS's API.
-    calls: Calls,
+    calls: RecentCalls,
 }
 
 /// The result of a commit.
@@ -135,7 +135,7 @@ impl<L: Ledger> Ingest<L> {
         clock: SharedClock,
         kinds: Vec<KindEntry>,
         stop: CancellationToken,
-    ) -> Result<(Ingest<L>, Handle, WantedReceiver), ReadError> {
+    ) -> Result<(Ingest<L>, IngestHandle, WantedReceiver), ReadError> {
         let kinds: HashMap<Kind, KindEntry> = kinds.into_iter().map(|entry| (entry.kind.clone(), entry)).collect();
         let interval = |kind: &Kind| kinds.get(kind).map_or(Duration::ZERO, |entry| entry.interval);
         let view = ledger.view()?;
@@ -159,7 +159,7 @@ impl<L: Ledger> Ingest<L> {
             saved: started,
             is_dated: false,
             kept: KeptRecords::default(),
-            calls: Calls::default(),
+            calls: RecentCalls::default(),
         };
         Ok((ingest, handle, receiver))
     }
@@ -234,14 +234,14 @@ impl<L: Ledger> Ingest<L> {
         self.ledger.commit(batch).map(drop)
     }
 
-    fn serve(&mut self, work: Work) {
+    fn serve(&mut self, work: WorkItem) {
         match work {
-            Work::Choose(choice) => self.choose(choice),
-            Work::Record(record) => self.record(record),
-            Work::Notify(first) => self.notify(first),
-            Work::Park(parking) => self.park(parking),
-            Work::Sweep(message) => self.sweep(message),
-            Work::Retain => self.retain(),
+            WorkItem::Choose(choice) => self.choose(choice),
+            WorkItem::Record(record) => self.record(record),
+            WorkItem::Notify(first) => self.notify(first),
+            WorkItem::Park(parking) => self.park(parking),
+            WorkItem::Sweep(message) => self.sweep(message),
+            WorkItem::Retain => self.retain(),
         }
     }
 
@@ -251,7 +251,7 @@ impl<L: Ledger> Ingest<L> {
         let noted = noted.and_then(|()| Ok(self.ledger.view()?));
         if let Ok(view) = &noted {
             self.freshness.signal(Signal::Retired(view.retired()));
-            self.hub.mark([Topic::Freshness, Topic::Summary], self.clock.now());
+            self.hub.mark([ChangeTopic::Freshness, ChangeTopic::Summary], self.clock.now());
         }
         // The caller may have gone: what is recorded stays.
         drop(done.send(noted.map(drop)));
@@ -287,7 +287,7 @@ impl<L: Ledger> Ingest<L> {
                     }
                     unsettled.extend(chunk.unsettled);
                     if queue.is_empty() {
-                        break Ok(Observed { seq: chunk.seq, unsettled });
+                        break Ok(ObserveResult { seq: chunk.seq, unsettled });
                     }
                     draft = Draft::default();
                 }

@@ -28,7 +28,7 @@ pub mod trouble;
 pub mod unreadable;
 pub mod written;
 
-pub use action::{ActionId, Outcome};
+pub use action::{ActionId, ActionOutcome};
 pub use difference::Difference;
 pub use document::{Change, Document, Group, Map, Value};
 pub use event::{ApiCall, Cause, Event, Recorded};

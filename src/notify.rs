@@ -24,7 +24,7 @@ const RING: usize = 4096;
 
 /// Something that can be subscribed to.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Topic {
+pub enum ChangeTopic {
     /// One resource, in one scope or in every scope that sees it.
     Resource {
         /// Its kind.
@@ -73,10 +73,10 @@ pub struct ChangeHub {
 
 struct Hub {
     next: u64,
-    boxes: HashMap<u64, Arc<Mailbox>>,
-    topics: HashMap<Topic, BTreeMap<u64, BTreeSet<Arc<str>>>>,
+    boxes: HashMap<u64, Arc<PendingChanges>>,
+    topics: HashMap<ChangeTopic, BTreeMap<u64, BTreeSet<Arc<str>>>>,
     list: HashSet<u64>,
-    recent: VecDeque<(Timestamp, Topic)>,
+    recent: VecDeque<(Timestamp, ChangeTopic)>,
     list_changed_at: Option<Timestamp>,
     now: Timestamp,
     overflowed_at: Option<Timestamp>,
@@ -85,12 +85,12 @@ struct Hub {
 }
 
 #[derive(Default)]
-struct Mailbox {
+struct PendingChanges {
     dirty: Mutex<Dirty>,
     wake: Notify,
 }
 
-impl Mailbox {
+impl PendingChanges {
     fn put(&self, change: impl FnOnce(&mut Dirty)) {
         change(&mut self.dirty.lock());
         self.wake.notify_one();
@@ -125,7 +125,7 @@ impl ChangeHub {
             hub.collect(touched, &mut topics);
         }
         if committed.first <= committed.last {
-            topics.insert(Topic::Changes);
+            topics.insert(ChangeTopic::Changes);
         }
         let list_changed = committed.touched.iter().any(|touched| touched.listed);
         hub.mark(topics, list_changed);
@@ -139,8 +139,8 @@ impl ChangeHub {
         self.newest.subscribe()
     }
 
-    /// Marks topics that change without a commit, such as [`Topic::Freshness`].
-    pub fn mark(&self, topics: impl IntoIterator<Item = Topic>, now: Timestamp) {
+    /// Marks topics that change without a commit, such as [`ChangeTopic::Freshness`].
+    pub fn mark(&self, topics: impl IntoIterator<Item = ChangeTopic>, now: Timestamp) {
         let mut hub = self.hub.lock();
         hub.now = now;
         hub.mark(topics.into_iter().collect(), false);
@@ -157,8 +157,8 @@ impl ChangeHub {
     /// Registers a subscriber: for the list of resources if `list_changed`, and for each topic under the URI as spelled. Changes
     /// within [`REPLAY`] are reported at once.
     #[must_use]
-    pub fn register(&self, list_changed: bool, topics: Vec<(Topic, Arc<str>)>, now: Timestamp) -> Subscription {
-        let mailbox = Arc::new(Mailbox::default());
+    pub fn register(&self, list_changed: bool, topics: Vec<(ChangeTopic, Arc<str>)>, now: Timestamp) -> Subscription {
+        let mailbox = Arc::new(PendingChanges::default());
         let mut hub = self.hub.lock();
         hub.now = now;
         hub.next += 1;
@@ -186,7 +186,7 @@ impl ChangeHub {
 
 impl Hub {
     /// Collects the topics of a touched resource.
-    fn collect(&self, touched: &TouchedResource, topics: &mut BTreeSet<Topic>) {
+    fn collect(&self, touched: &TouchedResource, topics: &mut BTreeSet<ChangeTopic>) {
         let wholes = self.parts.iter().filter(|(part, _)| *part == touched.id.kind).map(|(_, whole)| whole);
         for kind in wholes.chain([&touched.id.kind]) {
             let scope = touched.id.scope();
@@ -194,15 +194,15 @@ impl Hub {
             if !touched.quiet {
                 topics.extend(resource_topics(&touched.id, kind, &scope));
             }
-            topics.insert(Topic::Collection { scope, kind: kind.clone() });
+            topics.insert(ChangeTopic::Collection { scope, kind: kind.clone() });
         }
-        topics.insert(Topic::Summary);
+        topics.insert(ChangeTopic::Summary);
         if touched.what != ChangeKind::Changed {
-            topics.insert(Topic::Freshness);
+            topics.insert(ChangeTopic::Freshness);
         }
     }
 
-    fn mark(&mut self, topics: BTreeSet<Topic>, list_changed: bool) {
+    fn mark(&mut self, topics: BTreeSet<ChangeTopic>, list_changed: bool) {
         for topic in &topics {
             for (subscriber, uris) in self.topics.get(topic).into_iter().flatten() {
                 if let Some(mailbox) = self.boxes.get(subscriber) {
@@ -228,7 +228,7 @@ impl Hub {
         }
     }
 
-    fn add(&mut self, subscriber: u64, mailbox: &Mailbox, topic: Topic, uri: Arc<str>) {
+    fn add(&mut self, subscriber: u64, mailbox: &PendingChanges, topic: ChangeTopic, uri: Arc<str>) {
         let overflowed = self.overflowed_at.is_some_and(|at| self.now.since(at) <= REPLAY);
         if overflowed || self.recent.iter().any(|(at, recent)| *recent == topic && self.now.since(*at) <= REPLAY) {
             mailbox.put(|dirty| dirty.uris.extend([Arc::clone(&uri)]));
@@ -258,8 +258,8 @@ impl Hub {
     }
 }
 
-fn resource_topics(id: &ResourceId, kind: &Kind, scope: &Scope) -> [Topic; 2] {
-    let topic = |scope| Topic::Resource { kind: kind.clone(), id: Arc::clone(&id.id), scope };
+fn resource_topics(id: &ResourceId, kind: &Kind, scope: &Scope) -> [ChangeTopic; 2] {
+    let topic = |scope| ChangeTopic::Resource { kind: kind.clone(), id: Arc::clone(&id.id), scope };
     [topic(None), topic(Some(scope.clone()))]
 }
 
@@ -267,12 +267,12 @@ fn resource_topics(id: &ResourceId, kind: &Kind, scope: &Scope) -> [Topic; 2] {
 pub struct Subscription {
     hub: ChangeHub,
     subscriber: u64,
-    mailbox: Arc<Mailbox>,
+    mailbox: Arc<PendingChanges>,
 }
 
 impl Subscription {
     /// Also subscribes to `topic`, reported as `uri`.
-    pub fn add(&self, topic: Topic, uri: Arc<str>, now: Timestamp) {
+    pub fn add(&self, topic: ChangeTopic, uri: Arc<str>, now: Timestamp) {
         let mut hub = self.hub.hub.lock();
         hub.now = now;
         hub.add(self.subscriber, &self.mailbox, topic, uri);

@@ -12,7 +12,7 @@
 //! [`LAG_WINDOW`] a describe that shows exactly the superseded tags is lag. A describe without **any** tags of a resource that had
 //! some is doubted until another one, sent [`TAGLESS_PROOF`] later, agrees. A resource that was never seen with tags is taken to
 //! have none: doubting each would cost every untagged resource a second record.
-//! 4. Events never create a resource: they are a [`Reading::Hint`] that requests a describe.
+//! 4. Events never create a resource: they are a [`Judgment::Hint`] that requests a describe.
 //! 5. A resource is removed only on proof; absence from one listing is not proof: see [`absence`] and [`memory`].
 //! 6. If many vanish at once, none is removed before a sample was described by id: see [`guard`].
 //! 7. Until a scope's first complete sweep after a start, events older than the process are hints only.
@@ -62,7 +62,7 @@ const TERMINATED: &str = "terminated";
 
 /// How an observation was judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reading {
+pub enum Judgment {
     /// It is news: the events say what changed.
     Applied,
     /// It shows exactly what was known, in every group.
@@ -83,16 +83,16 @@ pub struct Decision {
     /// What to record, in order; empty if nothing changed.
     pub events: Vec<Event>,
     /// How the observation was judged.
-    pub reading: Reading,
+    pub reading: Judgment,
 }
 
 impl Decision {
-    fn nothing(reading: Reading) -> Self {
+    fn nothing(reading: Judgment) -> Self {
         Decision { events: Vec::new(), reading }
     }
 
     fn applied(event: Event) -> Self {
-        Decision { events: vec![event], reading: Reading::Applied }
+        Decision { events: vec![event], reading: Judgment::Applied }
     }
 }
 
@@ -102,10 +102,10 @@ pub fn decide(known: KnownResource<'_>, observation: &Observation, rules: KindRu
     let told = matches!(observation.source, Source::Notification | Source::Tool);
     if credible(observation.at, moment.now) != observation.at {
         // Its time is before the clock was corrected, or from a wrong clock: it cannot be ordered.
-        return Decision::nothing(if told { Reading::Hint } else { Reading::Late });
+        return Decision::nothing(if told { Judgment::Hint } else { Judgment::Late });
     }
     if known.removed_at.is_some_and(|removed| observation.at <= credible(removed, moment.now)) {
-        return Decision::nothing(Reading::Late);
+        return Decision::nothing(Judgment::Late);
     }
     let gone = |at| Decision::applied(Event::Removed { id: observation.id.clone(), at });
     match (&observation.seen, known.current) {
@@ -113,7 +113,7 @@ pub fn decide(known: KnownResource<'_>, observation: &Observation, rules: KindRu
         (Seen::Described(_), None)
             if known.removed_at.is_some_and(|removed| observation.at < credible(removed, moment.now) + LAG_WINDOW) =>
         {
-            Decision::nothing(Reading::Lag)
+            Decision::nothing(Judgment::Lag)
         }
         (Seen::Described(document), None) => Decision::applied(Event::Discovered {
             id: observation.id.clone(),
@@ -128,7 +128,7 @@ pub fn decide(known: KnownResource<'_>, observation: &Observation, rules: KindRu
             Seen::StateAsserted(_) | Seen::TagsAsserted { .. } | Seen::Noticed(_) | Seen::Mentioned | Seen::NotFound,
             None,
         )
-        | (Seen::Mentioned, Some(_)) => Decision::nothing(Reading::Hint),
+        | (Seen::Mentioned, Some(_)) => Decision::nothing(Judgment::Hint),
         (Seen::Noticed(notice), Some(current)) => noticed(current, observation, notice, moment),
         (Seen::StateAsserted(state), Some(current)) => asserted(known, current, observation, state, moment),
         (Seen::TagsAsserted { tags, version }, Some(current)) => {
@@ -138,10 +138,10 @@ pub fn decide(known: KnownResource<'_>, observation: &Observation, rules: KindRu
             let newest = known.newest(moment);
             let lacked = known.candidate.is_some_and(|lacked| newest < lacked && lacked <= observation.at);
             let aged = rules.is_gone(&current.document) && newest + absence::FRESH <= observation.at;
-            if lacked || aged { gone(observation.at) } else { Decision::nothing(Reading::Hint) }
+            if lacked || aged { gone(observation.at) } else { Decision::nothing(Judgment::Hint) }
         }
-        (Seen::Absent, None) => Decision::nothing(Reading::Confirmed),
-        (Seen::Absent, Some(_)) if observation.at < known.newest(moment) => Decision::nothing(Reading::Late),
+        (Seen::Absent, None) => Decision::nothing(Judgment::Confirmed),
+        (Seen::Absent, Some(_)) if observation.at < known.newest(moment) => Decision::nothing(Judgment::Late),
         (Seen::Absent, Some(_)) => gone(observation.at),
     }
 }
@@ -189,9 +189,9 @@ fn described(
 
     let accepted: Vec<Group> = Group::ALL.into_iter().filter(|group| takes(*group)).collect();
     let partial = match () {
-        () if tagless => Some(Reading::Tagless),
-        () if state_lag || tags_lag => Some(Reading::Lag),
-        () if accepted.len() < Group::ALL.len() => Some(Reading::Late),
+        () if tagless => Some(Judgment::Tagless),
+        () if state_lag || tags_lag => Some(Judgment::Lag),
+        () if accepted.len() < Group::ALL.len() => Some(Judgment::Late),
         () => None,
     };
     // With only part of the groups, a change of the mapping cannot be told from a change in AWS: the next complete describe will
@@ -223,7 +223,7 @@ fn described(
             overlay: if settles { Overlay::Settle } else { Overlay::Keep },
         });
     }
-    let whole = if events.is_empty() { Reading::Confirmed } else { Reading::Applied };
+    let whole = if events.is_empty() { Judgment::Confirmed } else { Judgment::Applied };
     Decision { events, reading: partial.unwrap_or(whole) }
 }
 
@@ -251,13 +251,13 @@ fn asserted(
     moment: DecisionTime,
 ) -> Decision {
     let (Some(to), Some(from)) = (state_name(state), current.state()) else {
-        return Decision::nothing(Reading::Hint);
+        return Decision::nothing(Judgment::Hint);
     };
     if to == from {
-        return Decision::nothing(Reading::Confirmed);
+        return Decision::nothing(Judgment::Confirmed);
     }
     if from == TERMINATED {
-        return Decision::nothing(Reading::Late);
+        return Decision::nothing(Judgment::Late);
     }
     let known_at = known_at(known, current, Group::State, moment);
     let applies = match observation.at.second().cmp(&known_at.second()) {
@@ -269,7 +269,7 @@ fn asserted(
         std::cmp::Ordering::Less => false,
     };
     if !applies {
-        return Decision::nothing(Reading::Hint);
+        return Decision::nothing(Judgment::Hint);
     }
     let at = observation.at.max(known_at);
     // The reasons belong to the previous state and the new ones are not known yet, so they are removed.
@@ -298,11 +298,11 @@ fn tagged(
 ) -> Decision {
     let last = current.tagging.as_ref();
     if last.is_some_and(|last| version <= last.version) {
-        return Decision::nothing(Reading::Late);
+        return Decision::nothing(Judgment::Late);
     }
     let at = observation.at;
     if is_older_than_process(observation, moment) || at < known_at(known, current, Group::Tags, moment) {
-        return Decision::nothing(Reading::Hint);
+        return Decision::nothing(Judgment::Hint);
     }
     let asserted = if is_empty(tags) { Map::new() } else { Map::from([("Tags", tags.clone())]) };
     let next = current.document.merged(&Document::new(asserted), |group| group == Group::Tags);
@@ -322,12 +322,12 @@ fn tagged(
 /// Rule 8. A notice observes no group, so no group gets new evidence.
 fn noticed(current: &Current, observation: &Observation, notice: &Notice, moment: DecisionTime) -> Decision {
     if notice.until <= moment.now {
-        return Decision::nothing(Reading::Late);
+        return Decision::nothing(Judgment::Late);
     }
     let changes = current.document.changes_to(&notice::laid(&current.document, notice));
     if changes.is_empty() {
         let known = notice::of(&current.document).contains(notice);
-        return Decision::nothing(if known { Reading::Confirmed } else { Reading::Late });
+        return Decision::nothing(if known { Judgment::Confirmed } else { Judgment::Late });
     }
     Decision::applied(Event::Changed {
         id: observation.id.clone(),

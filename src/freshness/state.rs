@@ -35,7 +35,7 @@ impl Now {
 
 /// The state of freshness.
 #[derive(Debug, Default)]
-pub(super) struct State {
+pub(super) struct FreshnessState {
     pub(super) scopes: BTreeMap<(Scope, Kind), WatchedScope>,
     /// How events reach each scope.
     pub(super) paths: BTreeMap<Scope, EventPath>,
@@ -49,7 +49,7 @@ pub(super) struct State {
     rules: HashMap<Kind, EventRules>,
 }
 
-impl State {
+impl FreshnessState {
     /// Starts from what an earlier process stored. `held` are the scopes with stored data: those without a watermark were never
     /// swept completely. `retired` are those that are no longer watched, and since when.
     pub(super) fn new(
@@ -59,7 +59,7 @@ impl State {
         rules: HashMap<Kind, EventRules>,
         retired: &BTreeMap<Scope, Timestamp>,
     ) -> Self {
-        let mut state = State { rules, ..State::default() };
+        let mut state = FreshnessState { rules, ..FreshnessState::default() };
         for mark in watermarks.into_iter().filter(|mark| mark.complete) {
             let interval = intervals(&mark.kind);
             let complete = Some(Swept { started: mark.started, ended: mark.ended });
@@ -204,10 +204,10 @@ mod tests {
 
     #[test]
     fn an_expected_scope_is_shown_at_once_and_is_unwatched_when_retired() {
-        let mut state = State::default();
+        let mut state = FreshnessState::default();
         let interval = Duration::from_mins(1);
         assert!(state.apply(Signal::Expected { scope: scope(), kind: kind(), interval }, now()));
-        let shown = |state: &State| state.shown(&state.scopes[&(scope(), kind())], now());
+        let shown = |state: &FreshnessState| state.shown(&state.scopes[&(scope(), kind())], now());
         assert_eq!((shown(&state).interval, shown(&state).complete), (interval, None));
         let since = now().dated;
         assert!(state.apply(Signal::Retired(BTreeMap::from([(scope(), since)])), now()));
@@ -218,8 +218,8 @@ mod tests {
 
     #[test]
     fn trouble_of_the_store_is_shown_before_that_of_aws_and_each_until_it_ends() {
-        let mut state = State::default();
-        let class = |state: &State| state.trouble().map(|trouble| trouble.class);
+        let mut state = FreshnessState::default();
+        let class = |state: &FreshnessState| state.trouble().map(|trouble| trouble.class);
         let aws = TroubleClass::Call(ErrorClass::Transient);
         state.apply(Signal::Aws(Some(trouble(aws))), now());
         assert_eq!(class(&state), Some(aws));
@@ -233,7 +233,7 @@ mod tests {
 
     #[test]
     fn trouble_with_a_queue_also_applies_to_a_scope_that_uses_it_later() {
-        let mut state = State::default();
+        let mut state = FreshnessState::default();
         let denied = trouble(ErrorClass::Denied.into());
         state.apply(Signal::Receiving { queue: "q".to_owned(), trouble: Some(denied.clone()) }, now());
         let source = super::super::EventSource {

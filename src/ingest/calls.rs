@@ -42,14 +42,14 @@ impl Recent {
 
 /// The recent calls.
 #[derive(Debug, Default)]
-pub(super) struct Calls {
+pub(super) struct RecentCalls {
     /// By target, in recording order.
     of: HashMap<ResourceId, Vec<Recent>>,
     /// When each was recorded, in order.
     order: VecDeque<(Timestamp, ResourceId)>,
 }
 
-impl Calls {
+impl RecentCalls {
     /// Remembers a call that was made at `at` and is recorded now.
     pub(super) fn note(&mut self, at: Timestamp, cause: Cause, targets: Vec<ResourceId>, now: Timestamp) {
         let cause = Arc::new(cause);

@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 
 use super::calls::{Recent, caller};
-use super::ledger::View;
+use super::ledger::LedgerView;
 use crate::model::known::{fold, state_name};
 use crate::model::{
     Cause, Current, Event, KindRules, Observation, Recorded, ResourceId, Seen, Seq, Source, Timestamp, Wanted,
 };
 use crate::reconcile::memory::{How, Note};
-use crate::reconcile::{self, DecisionTime, KnownResource, Reading, credible};
+use crate::reconcile::{self, DecisionTime, Judgment, KnownResource, credible};
 use crate::store::ReadError;
 
 /// Events that are decided but not committed, and the states they lead to: the next decision of the same commit uses them.
@@ -82,7 +82,7 @@ impl Draft {
 
     /// Decides one observation after the earlier decisions. Returns whether it is too early: only a known resource can have what it
     /// shows, and the resource is not known.
-    pub(super) fn decide<V: View>(
+    pub(super) fn decide<V: LedgerView>(
         &mut self,
         view: &V,
         observation: Observation,
@@ -126,17 +126,17 @@ impl Draft {
     }
 
     /// Requests the describes that follow from an observation (rules 3 and 4).
-    fn follow_up(&mut self, observation: &Observation, reading: Reading, tag_questions: usize) {
+    fn follow_up(&mut self, observation: &Observation, reading: Judgment, tag_questions: usize) {
         let told = matches!(observation.source, Source::Notification | Source::Tool);
         let asserted = match &observation.seen {
             Seen::StateAsserted(state) => state_name(state).map(str::to_owned),
             _ => None,
         };
         match (&observation.seen, reading) {
-            (Seen::Described(_) | Seen::NotFound, Reading::Lag | Reading::Hint) => {
+            (Seen::Described(_) | Seen::NotFound, Judgment::Lag | Judgment::Hint) => {
                 self.unsettled.push(observation.id.clone());
             }
-            (Seen::Described(_), Reading::Tagless) => {
+            (Seen::Described(_), Judgment::Tagless) => {
                 self.unsettled.push(observation.id.clone());
                 self.tagless += 1;
                 if observation.source == Source::Sweep && self.tagless <= tag_questions {
@@ -145,7 +145,7 @@ impl Draft {
             }
             (
                 Seen::StateAsserted(_) | Seen::TagsAsserted { .. } | Seen::Noticed(_) | Seen::Mentioned,
-                Reading::Applied | Reading::Hint,
+                Judgment::Applied | Judgment::Hint,
             ) if told => {
                 self.wanted.push(Wanted { id: observation.id.clone(), expects: asserted });
             }
@@ -157,7 +157,7 @@ impl Draft {
 /// What to remember of an observation that did not remove its resource.
 fn note(
     observation: &Observation,
-    reading: Reading,
+    reading: Judgment,
     current: Option<&Current>,
     rules: KindRules,
     now: Timestamp,
@@ -169,10 +169,10 @@ fn note(
         Seen::Described(_) if exists => Some(Note::Shown {
             at: credible(at, now),
             how: match reading {
-                Reading::Applied | Reading::Confirmed => How::Exactly,
-                Reading::Late | Reading::Hint => How::Partly,
-                Reading::Lag => How::Lagging,
-                Reading::Tagless => How::Tagless,
+                Judgment::Applied | Judgment::Confirmed => How::Exactly,
+                Judgment::Late | Judgment::Hint => How::Partly,
+                Judgment::Lag => How::Lagging,
+                Judgment::Tagless => How::Tagless,
             },
             swept: observation.source == Source::Sweep,
             gone: current.is_some_and(|current| rules.is_gone(&current.document)),

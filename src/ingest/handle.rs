@@ -3,17 +3,17 @@
 use tokio::sync::{mpsc, oneshot};
 
 use super::error::IngestError;
-use super::work::{Lane, Notifications, Observed, Parking, Record, RegionChoice, Taken};
+use super::work::{Lane, Notifications, NotifyResult, ObserveResult, Parking, Record, RegionChoice};
 use crate::freshness::{Freshness, Signal};
 use crate::model::{
-    ActionId, Cause, Event, Notification, Observation, Outcome, Parked, Region, ResourceId, Seq, SharedClock,
+    ActionId, ActionOutcome, Cause, Event, Notification, Observation, Parked, Region, ResourceId, Seq, SharedClock,
     SweepMessage,
 };
-use crate::notify::{ChangeHub, Topic};
+use crate::notify::{ChangeHub, ChangeTopic};
 
 /// Submits work to the writer loop. Clones share the lanes.
 #[derive(Clone)]
-pub struct Handle {
+pub struct IngestHandle {
     pub(super) choices: mpsc::Sender<RegionChoice>,
     pub(super) tools: mpsc::Sender<Record>,
     pub(super) notifications: mpsc::Sender<Notifications>,
@@ -25,7 +25,7 @@ pub struct Handle {
     pub(super) clock: SharedClock,
 }
 
-impl Handle {
+impl IngestHandle {
     /// Submits observations and waits until their changes are durable.
     ///
     /// # Errors
@@ -36,7 +36,7 @@ impl Handle {
         lane: Lane,
         observations: Vec<Observation>,
         cause: Cause,
-    ) -> Result<Observed, IngestError> {
+    ) -> Result<ObserveResult, IngestError> {
         self.send(lane, Vec::new(), observations, cause).await
     }
 
@@ -46,7 +46,7 @@ impl Handle {
     /// # Errors
     ///
     /// If the server stops or the store fails: then all of them should be submitted again; those that were stored are recognised.
-    pub async fn notify(&self, notifications: Vec<Notification>) -> Result<Vec<Taken>, IngestError> {
+    pub async fn notify(&self, notifications: Vec<Notification>) -> Result<Vec<NotifyResult>, IngestError> {
         let (done, outcome) = oneshot::channel();
         self.notifications.send(Notifications { notifications, done }).await.map_err(|_| IngestError::Stopped)?;
         outcome.await.map_err(|_| IngestError::Stopped)?
@@ -79,7 +79,7 @@ impl Handle {
     ///
     /// # Errors
     ///
-    /// The same as for [`Handle::observe`]; then the call must not be made.
+    /// The same as for [`IngestHandle::observe`]; then the call must not be made.
     pub async fn begin(&self, tool: &str, targets: Vec<ResourceId>) -> Result<ActionId, IngestError> {
         let action = ActionId(fastrand::u64(..));
         let event = Event::ActionRequested { action, tool: tool.to_owned(), targets };
@@ -92,11 +92,11 @@ impl Handle {
     ///
     /// # Errors
     ///
-    /// The same as for [`Handle::observe`]; but AWS has acted, and the next sweep will show it.
+    /// The same as for [`IngestHandle::observe`]; but AWS has acted, and the next sweep will show it.
     pub async fn finish(
         &self,
         action: ActionId,
-        outcome: Outcome,
+        outcome: ActionOutcome,
         observations: Vec<Observation>,
     ) -> Result<Seq, IngestError> {
         let cause = Cause::Tool { action };
@@ -109,13 +109,13 @@ impl Handle {
     ///
     /// # Errors
     ///
-    /// The same as for [`Handle::finish`].
+    /// The same as for [`IngestHandle::finish`].
     pub async fn acted(
         &self,
         action: ActionId,
         tool: &str,
         targets: Vec<ResourceId>,
-        outcome: Outcome,
+        outcome: ActionOutcome,
         observations: Vec<Observation>,
     ) -> Result<Seq, IngestError> {
         let cause = Cause::Tool { action };
@@ -139,7 +139,7 @@ impl Handle {
         let is_news = matches!(signal, Signal::ProofChanged);
         self.freshness.signal(signal);
         if is_news {
-            self.hub.mark([Topic::Freshness, Topic::Summary], self.clock.now());
+            self.hub.mark([ChangeTopic::Freshness, ChangeTopic::Summary], self.clock.now());
         }
     }
 
@@ -155,7 +155,7 @@ impl Handle {
         entries: Vec<(Cause, Event)>,
         observations: Vec<Observation>,
         cause: Cause,
-    ) -> Result<Observed, IngestError> {
+    ) -> Result<ObserveResult, IngestError> {
         let (done, outcome) = oneshot::channel();
         let lane = match lane {
             Lane::Tools => &self.tools,

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::error::IngestError;
-use super::work::{Done, Record};
+use super::work::{Record, RecordSender};
 use crate::model::{Cause, Event, Observation};
 use crate::store::CommitError;
 
@@ -35,7 +35,7 @@ impl Spare {
 
 impl KeptRecords {
     /// Keeps a record that was not stored because of `error`. The caller, which waits for `done`, gets no answer yet.
-    pub(super) fn push(&mut self, spare: Spare, cause: Cause, done: Done, error: &IngestError) {
+    pub(super) fn push(&mut self, spare: Spare, cause: Cause, done: RecordSender, error: &IngestError) {
         let Spare { entries, observations } = spare;
         let doubtful = matches!(error, IngestError::Commit(CommitError::Failed { .. }));
         self.0.push_back(KeptRecord { record: Record { entries, observations, cause, done }, doubtful });

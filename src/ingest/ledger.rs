@@ -16,7 +16,7 @@ use crate::store::{
 /// Where records are stored and read.
 pub trait Ledger {
     /// The type of a consistent state.
-    type View: View;
+    type View: LedgerView;
 
     /// The newest committed state.
     ///
@@ -82,7 +82,7 @@ pub trait Ledger {
 }
 
 /// One consistent state of a ledger.
-pub trait View {
+pub trait LedgerView {
     /// The newest record.
     fn seq(&self) -> Seq;
 
@@ -196,7 +196,7 @@ impl Ledger for Writer {
     }
 }
 
-impl View for Snapshot {
+impl LedgerView for Snapshot {
     fn seq(&self) -> Seq {
         Snapshot::seq(self)
     }

@@ -11,23 +11,23 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::draft::Draft;
-use super::ledger::View;
-use super::work::{Notifications, Taken};
+use super::ledger::LedgerView;
+use super::work::{Notifications, NotifyResult};
 use super::{Chunk, Ingest, IngestError, Ledger, MAX_ROWS, MAX_WORK};
 use crate::model::text::shown;
 use crate::model::{Called, Cause, Event, Notification, ResourceId, Timestamp};
 
 /// A waiting notification, and the number of its caller.
-type Waiting = (usize, Notification);
+type WaitingNotification = (usize, Notification);
 
 /// The result of a notification, and the number of its caller.
-type Told = (usize, Taken);
+type DecidedNotification = (usize, NotifyResult);
 
 /// A commit of notifications under construction.
 #[derive(Default)]
-struct Group {
+struct NotificationBatch {
     draft: Draft,
-    taken: Vec<Told>,
+    taken: Vec<DecidedNotification>,
     /// The ids of the recorded ones.
     notified: Vec<String>,
     /// The ids of all.
@@ -49,7 +49,7 @@ impl<L: Ledger> Ingest<L> {
         }
         let mut most = MAX_ROWS;
         while !waiting.is_empty() {
-            let mut group = Group::default();
+            let mut group = NotificationBatch::default();
             let mut decided = Vec::new();
             match self.commit_group(&mut group, &mut waiting, &mut decided, most) {
                 Ok(()) => {
@@ -70,7 +70,7 @@ impl<L: Ledger> Ingest<L> {
                     {
                         tracing::warn!(event = shown(&notification.event_id, 64), %error, "an event cannot be recorded");
                         if let Some((_, Ok(told))) = askers.get_mut(asker) {
-                            told.push(Taken::Damaged);
+                            told.push(NotifyResult::Damaged);
                         }
                         continue;
                     }
@@ -98,9 +98,9 @@ impl<L: Ledger> Ingest<L> {
     /// `decided`.
     fn commit_group(
         &mut self,
-        group: &mut Group,
-        waiting: &mut VecDeque<Waiting>,
-        decided: &mut Vec<Waiting>,
+        group: &mut NotificationBatch,
+        waiting: &mut VecDeque<WaitingNotification>,
+        decided: &mut Vec<WaitingNotification>,
         most: usize,
     ) -> Result<(), IngestError> {
         let begun = Instant::now();
@@ -121,7 +121,7 @@ impl<L: Ledger> Ingest<L> {
         let (draft, notified) = (std::mem::take(&mut group.draft), std::mem::take(&mut group.notified));
         let Chunk { seq, .. } = self.conclude(draft, seq, notified)?;
         for (_, taken) in &mut group.taken {
-            if let Taken::Applied(shown) = taken {
+            if let NotifyResult::Applied(shown) = taken {
                 *shown = seq;
             }
         }
@@ -133,10 +133,15 @@ impl<L: Ledger> Ingest<L> {
     }
 
     /// Decides a notification.
-    fn weigh(&self, group: &mut Group, view: &L::View, notification: Notification) -> Result<Taken, IngestError> {
+    fn weigh(
+        &self,
+        group: &mut NotificationBatch,
+        view: &L::View,
+        notification: Notification,
+    ) -> Result<NotifyResult, IngestError> {
         let Notification { event_id, observations, called } = notification;
         if !group.met.insert(event_id.clone()) || view.is_notified(&event_id)? {
-            return Ok(Taken::Repeated);
+            return Ok(NotifyResult::Repeated);
         }
         let before = group.draft.entries.len();
         let cause = match called {
@@ -157,13 +162,13 @@ impl<L: Ledger> Ingest<L> {
         }
         if early {
             // When it is delivered again, its effect on known resources is decided again, with the same result.
-            return Ok(Taken::Unknown);
+            return Ok(NotifyResult::Unknown);
         }
         if group.draft.entries.len() == before {
-            return Ok(Taken::Unchanged);
+            return Ok(NotifyResult::Unchanged);
         }
         group.notified.push(event_id);
-        Ok(Taken::Applied(view.seq()))
+        Ok(NotifyResult::Applied(view.seq()))
     }
 }
 

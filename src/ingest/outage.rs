@@ -15,7 +15,7 @@ use super::{Ingest, Ledger};
 use crate::freshness::Signal;
 use crate::model::text::chain;
 use crate::model::{Event, Trouble, TroubleClass};
-use crate::notify::Topic;
+use crate::notify::ChangeTopic;
 use crate::store::{CommitError, Committed};
 
 /// How long a tool waits for the store to reopen.
@@ -110,7 +110,7 @@ impl<L: Ledger> Ingest<L> {
             retry_at: None,
         });
         self.freshness.signal(Signal::Store(trouble));
-        self.hub.mark([Topic::Freshness, Topic::Summary], self.clock.now());
+        self.hub.mark([ChangeTopic::Freshness, ChangeTopic::Summary], self.clock.now());
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::draft::Draft;
-use super::ledger::View;
+use super::ledger::LedgerView;
 use super::under_way::SweepUnderWay;
 use super::{Ingest, IngestError, Ledger};
 use crate::freshness::{Continuity, Swept, WatchedScope};
@@ -12,7 +12,7 @@ use crate::model::{
     Cause, Item, Kind, Observation, Page, ResourceId, Scope, Seen, Source, SweepMessage, SweepStep, Timestamp, Trouble,
     TroubleClass, UnreadableItem,
 };
-use crate::notify::Topic;
+use crate::notify::ChangeTopic;
 use crate::reconcile::ScopeMemory;
 use crate::reconcile::absence::{Absence, Unseen};
 use crate::reconcile::memory::{How, Note};
@@ -52,7 +52,7 @@ impl<L: Ledger> Ingest<L> {
                     watched.state.stumble.take().is_some()
                 });
                 if stumbled {
-                    self.hub.mark([Topic::Freshness, Topic::Summary], self.clock.now());
+                    self.hub.mark([ChangeTopic::Freshness, ChangeTopic::Summary], self.clock.now());
                 }
             }
             SweepStep::Stumbled { mut trouble } => {
@@ -60,7 +60,7 @@ impl<L: Ledger> Ingest<L> {
                     trouble.since = watched.state.failing().map_or(trouble.since, |earlier| earlier.since);
                     watched.state.stumble = Some(trouble);
                 });
-                self.hub.mark([Topic::Freshness, Topic::Summary], self.clock.now());
+                self.hub.mark([ChangeTopic::Freshness, ChangeTopic::Summary], self.clock.now());
             }
             SweepStep::LeftOut { names, first } => {
                 if let Some(sweep) = self.sweeps.get_mut(&key) {
@@ -118,7 +118,7 @@ impl<L: Ledger> Ingest<L> {
             }
             watched.state.trouble = Some(trouble);
         });
-        self.hub.mark([Topic::Freshness, Topic::Summary], self.clock.now());
+        self.hub.mark([ChangeTopic::Freshness, ChangeTopic::Summary], self.clock.now());
     }
 
     /// Compares a page with the rows by digest, and decides only what differs.
@@ -206,7 +206,7 @@ impl<L: Ledger> Ingest<L> {
         self.ask(scope, kind, released);
         if is_news {
             tracing::warn!(%scope, %kind, "AWS lists resources in a form that cannot be read; freshness names them");
-            self.hub.mark([Topic::Freshness, Topic::Summary], now);
+            self.hub.mark([ChangeTopic::Freshness, ChangeTopic::Summary], now);
         }
         Ok(())
     }
@@ -277,7 +277,7 @@ impl<L: Ledger> Ingest<L> {
             (run, turned || held_before != watched.state.held.is_some())
         });
         if turned {
-            self.hub.mark([Topic::Freshness, Topic::Summary], self.clock.now());
+            self.hub.mark([ChangeTopic::Freshness, ChangeTopic::Summary], self.clock.now());
         }
         run
     }

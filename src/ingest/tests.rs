@@ -5,10 +5,10 @@ use tempfile::TempDir;
 use super::*;
 use crate::freshness::{ScopeFreshness, Signal, Swept};
 use crate::model::{
-    AccountId, BadField, Clock, Document, ErrorClass, Event, Item, LeftOut, Map, Outcome, Page, Recorded, Region,
+    AccountId, ActionOutcome, BadField, Clock, Document, ErrorClass, Event, Item, LeftOut, Map, Page, Recorded, Region,
     RowFields, Seen, Seq, Source, SweepMessage, SweepStep, Trouble, UnreadableItem, Value,
 };
-use crate::notify::Topic;
+use crate::notify::ChangeTopic;
 use crate::store::{Store, StoreOptions, verify};
 
 pub(super) struct TestClock(AtomicI64);
@@ -86,7 +86,7 @@ async fn without_awss_time_the_first_commit_proceeds_after_ten_seconds() {
 }
 
 pub(super) struct World {
-    pub(super) handle: Handle,
+    pub(super) handle: IngestHandle,
     pub(super) store: Store,
     pub(super) hub: ChangeHub,
     clock: Arc<TestClock>,
@@ -125,7 +125,7 @@ pub(super) fn project(_: &ResourceId, document: &Document) -> RowFields {
 }
 
 /// A loop that does not run: its functions are called directly.
-pub(super) fn still(dir: &TempDir) -> (Ingest, Handle, Store) {
+pub(super) fn still(dir: &TempDir) -> (Ingest, IngestHandle, Store) {
     let (writer, store) = crate::store::open(StoreOptions::new(dir.path(), project)).expect("a store");
     let clock = Arc::new(TestClock(AtomicI64::new(1_000_000)));
     let (ingest, handle, _) =
@@ -294,12 +294,12 @@ async fn a_tools_answer_is_readable_at_the_seq_returned_and_notified_to_subscrib
     let dir = tempfile::tempdir().expect("a directory");
     let world = World::open(&dir);
     world.sweep(100, &[("i-1", instance("running", "t3.micro"))]).await;
-    let topic = Topic::Resource { kind: kind(), id: "i-1".into(), scope: None };
+    let topic = ChangeTopic::Resource { kind: kind(), id: "i-1".into(), scope: None };
     let subscription = world.hub.register(false, vec![(topic, "ec2://instance/i-1".into())], world.clock.now());
     let action = world.handle.begin("stop_instance", vec![id("i-1")]).await.expect("recorded");
     let asserted =
         Observation { source: Source::Tool, at: at(150), id: id("i-1"), seen: Seen::StateAsserted(state("stopping")) };
-    let outcome = Outcome::Succeeded { created: Vec::new() };
+    let outcome = ActionOutcome::Succeeded { created: Vec::new() };
     let seq = world.handle.finish(action, outcome, vec![asserted]).await.expect("recorded");
     assert_eq!(world.state("i-1").as_deref(), Some("stopping"));
     assert_eq!(world.records().last().expect("a record").seq, seq);

@@ -25,12 +25,12 @@ use std::time::Duration;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
 
 use book::Book;
-use program::{Step, any_program};
+use program::{ProgramStep, any_program};
 use runner::Runner;
-use shelf::{Disk, Shelf};
+use shelf::{Backing, DiskBacking};
 
 /// Runs one program; returns the violated invariant, if any.
-fn run<S: Shelf>(shelf: &S, steps: &[Step]) -> Result<(), String> {
+fn run<S: Backing>(shelf: &S, steps: &[ProgramStep]) -> Result<(), String> {
     let outcome = catch_unwind(AssertUnwindSafe(|| {
         let mut runner = Runner::new(shelf);
         for step in steps {
@@ -45,7 +45,7 @@ fn run<S: Shelf>(shelf: &S, steps: &[Step]) -> Result<(), String> {
 }
 
 /// Runs `programs` random programs, with one thread per core; panics with the shortest one that fails.
-fn run_many<S: Shelf>(shelf: impl Fn() -> S + Sync, programs: u32) {
+fn run_many<S: Backing>(shelf: impl Fn() -> S + Sync, programs: u32) {
     let threads = u32::try_from(thread::available_parallelism().map_or(1, usize::from)).unwrap_or(1);
     thread::scope(|scope| {
         for number in 0..threads {
@@ -90,7 +90,7 @@ fn what_is_served_was_true_and_ends_as_aws_is() {
 #[test]
 fn the_same_holds_on_a_real_store() {
     let (count, begun) = (programs("MUSTER_PROGRAMS_ON_DISK", 40), tokio::time::Instant::now());
-    run_many(Disk::default, count);
+    run_many(DiskBacking::default, count);
     report("on disk", count, begun.elapsed());
 }
 

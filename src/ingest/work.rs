@@ -16,7 +16,7 @@ pub enum Lane {
 
 /// The result of a notification. Except for the last two, its sender can forget it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Taken {
+pub enum NotifyResult {
     /// It was recorded; this seq, or any later one, shows it.
     Applied(Seq),
     /// It had no news, or only enough to request a describe. Nothing was recorded.
@@ -31,7 +31,7 @@ pub enum Taken {
 
 /// The result of observations.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Observed {
+pub struct ObserveResult {
     /// This seq, or any later one, shows it.
     pub seq: Seq,
     /// The resources whose describe did not settle the question: it lags, or lacks what it should show.
@@ -43,16 +43,16 @@ pub(super) struct Record {
     pub(super) entries: Vec<(Cause, Event)>,
     pub(super) observations: Vec<Observation>,
     pub(super) cause: Cause,
-    pub(super) done: Done,
+    pub(super) done: RecordSender,
 }
 
 /// Where to answer the submitter of a record.
-pub(super) type Done = oneshot::Sender<Result<Observed, IngestError>>;
+pub(super) type RecordSender = oneshot::Sender<Result<ObserveResult, IngestError>>;
 
 /// Notifications, and where to answer.
 pub(super) struct Notifications {
     pub(super) notifications: Vec<Notification>,
-    pub(super) done: oneshot::Sender<Result<Vec<Taken>, IngestError>>,
+    pub(super) done: oneshot::Sender<Result<Vec<NotifyResult>, IngestError>>,
 }
 
 /// Unreadable messages to keep, and where to answer.
@@ -68,7 +68,7 @@ pub(super) struct RegionChoice {
 }
 
 /// One piece of work.
-pub(super) enum Work {
+pub(super) enum WorkItem {
     Choose(RegionChoice),
     Record(Record),
     Notify(Notifications),
@@ -78,13 +78,13 @@ pub(super) enum Work {
     Retain,
 }
 
-impl Work {
+impl WorkItem {
     /// Whether it may lead to a record.
     pub(super) fn may_commit(&self) -> bool {
         match self {
-            Work::Record(_) | Work::Notify(_) => true,
-            Work::Sweep(message) => matches!(message.step, SweepStep::Page(_) | SweepStep::Completed { .. }),
-            Work::Choose(_) | Work::Park(_) | Work::Retain => false,
+            WorkItem::Record(_) | WorkItem::Notify(_) => true,
+            WorkItem::Sweep(message) => matches!(message.step, SweepStep::Page(_) | SweepStep::Completed { .. }),
+            WorkItem::Choose(_) | WorkItem::Park(_) | WorkItem::Retain => false,
         }
     }
 }

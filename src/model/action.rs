@@ -29,7 +29,7 @@ impl Serialize for ActionId {
 /// How a tool's call to AWS ended, as far as Muster can tell.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
-pub enum Outcome {
+pub enum ActionOutcome {
     /// AWS accepted the call.
     Succeeded {
         /// The ids of what the call created, such as snapshots; empty when it created nothing.

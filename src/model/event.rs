@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::action::{ActionId, Outcome};
+use super::action::{ActionId, ActionOutcome};
 use super::document::{Change, Document, Group};
 use super::evidence::{Evidence, Provisional, Tagging};
 use super::id::{ResourceId, Seq};
@@ -126,7 +126,7 @@ pub enum Event {
         /// The call.
         action: ActionId,
         /// How it ended.
-        outcome: Outcome,
+        outcome: ActionOutcome,
     },
     /// CloudTrail recorded a call of AWS's API; the cause is [`Cause::Call`]. Describes show what the call changed.
     Called {

@@ -8,7 +8,7 @@ use super::time::Timestamp;
 
 /// A lifecycle state that a resource has left.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Held {
+pub struct LeftState {
     /// The state's name.
     pub state: String,
     /// When the next state was first observed.
@@ -27,7 +27,7 @@ pub struct Current {
     /// The last tag event, if there was any.
     pub tagging: Option<Tagging>,
     /// The states left in the [`LAG_WINDOW`] before the newest state change, oldest first.
-    pub held: Vec<Held>,
+    pub held: Vec<LeftState>,
     /// The version of the mapping that made the document.
     pub mapping: u16,
     /// The record that discovered the resource.
@@ -99,7 +99,7 @@ pub fn fold(current: Option<Current>, record: &Recorded) -> Option<Current> {
             if let Some(left) = left.filter(|left| current.state() != Some(left)) {
                 let until = current.evidence.state.at;
                 current.held.retain(|held| until.since(held.until) <= LAG_WINDOW);
-                current.held.push(Held { state: left, until });
+                current.held.push(LeftState { state: left, until });
             }
             match overlay {
                 Overlay::Keep => {}

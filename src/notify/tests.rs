@@ -25,8 +25,11 @@ fn committed(kind_name: &str, id: &str, what: ChangeKind, quiet: bool) -> Commit
     Committed { first: Seq(1), last: Seq(1), touched: vec![touched] }
 }
 
-fn instance(id: &str) -> (Topic, Arc<str>) {
-    (Topic::Resource { kind: kind("Instance"), id: id.into(), scope: None }, format!("ec2://instance/{id}").into())
+fn instance(id: &str) -> (ChangeTopic, Arc<str>) {
+    (
+        ChangeTopic::Resource { kind: kind("Instance"), id: id.into(), scope: None },
+        format!("ec2://instance/{id}").into(),
+    )
 }
 
 fn told(subscription: &Subscription) -> Vec<String> {
@@ -52,7 +55,7 @@ fn only_the_subscribed_resource_is_reported() {
 #[test]
 fn a_status_change_is_a_change_of_the_instance_too() {
     let hub = hub();
-    let collection = Topic::Collection { scope: scope(), kind: kind("Instance") };
+    let collection = ChangeTopic::Collection { scope: scope(), kind: kind("Instance") };
     let topics = vec![instance("i-1"), (collection, "all".into())];
     let subscription = hub.register(false, topics, at(0));
     hub.publish(&committed("InstanceStatus", "i-1", ChangeKind::Changed, false), at(1));
@@ -92,7 +95,7 @@ fn more_recent_changes_than_the_ring_holds_report_everything() {
 #[test]
 fn a_baseline_is_not_reported_one_by_one() {
     let hub = hub();
-    let summary = (Topic::Summary, "summary".into());
+    let summary = (ChangeTopic::Summary, "summary".into());
     let subscription = hub.register(true, vec![instance("i-1"), summary], at(0));
     hub.publish(&committed("Instance", "i-1", ChangeKind::Appeared, true), at(1));
     assert_eq!(told(&subscription), ["summary", "list"]);

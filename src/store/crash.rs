@@ -18,7 +18,7 @@ use super::disk::memory::{DiskStep, Memory};
 use super::samples::{at, changed, discovered, document, evidence, instance, kind, project, removed, scope};
 use super::verify::fold_log;
 use super::{CommitBatch, Due, FILE_NAME, Store, StoreOptions, Watermark, Writer, open};
-use crate::model::{ActionId, Cause, Current, Event, Outcome, Recorded, ResourceId, Seq};
+use crate::model::{ActionId, ActionOutcome, Cause, Current, Event, Recorded, ResourceId, Seq};
 
 /// The largest write that a disk makes atomically.
 const SECTOR: usize = 512;
@@ -151,7 +151,7 @@ fn recorded() -> Tape {
     let cause = Cause::Tool { action };
     let requested = Event::ActionRequested { action, tool: "start_instance".to_owned(), targets };
     recorder.commit(&mut writer, vec![(cause.clone(), requested)], Vec::new());
-    let finished = Event::ActionFinished { action, outcome: Outcome::Succeeded { created: Vec::new() } };
+    let finished = Event::ActionFinished { action, outcome: ActionOutcome::Succeeded { created: Vec::new() } };
     let told = [&ids[0], &ids[1]].map(|id| (cause.clone(), changed(id, &stopped, &running).1));
     recorder.commit(&mut writer, [(cause.clone(), finished)].into_iter().chain(told).collect(), Vec::new());
     recorder.commit(&mut writer, ids[20..40].iter().map(removed).collect(), Vec::new());

@@ -9,7 +9,7 @@ use super::{CommitBatch, Store, StoreOptions, Writer};
 use crate::model::event::Overlay;
 use crate::model::known::fold;
 use crate::model::{
-    AccountId, ActionId, ApiCall, Cause, Change, Current, Document, Event, Evidence, Group, Kind, Map, Outcome,
+    AccountId, ActionId, ActionOutcome, ApiCall, Cause, Change, Current, Document, Event, Evidence, Group, Kind, Map,
     Provisional, Recorded, Region, ResourceId, RowFields, Scope, Seq, Source, Tagging, Timestamp, Value,
 };
 
@@ -200,11 +200,11 @@ pub(super) fn any_cause() -> impl Strategy<Value = Cause> {
     ]
 }
 
-fn any_outcome() -> impl Strategy<Value = Outcome> {
+fn any_outcome() -> impl Strategy<Value = ActionOutcome> {
     prop_oneof![
-        proptest::collection::vec(any_text(), 0..3).prop_map(|created| Outcome::Succeeded { created }),
-        (any_text(), any_text()).prop_map(|(code, message)| Outcome::Refused { code, message }),
-        any_text().prop_map(|message| Outcome::Unknown { message }),
+        proptest::collection::vec(any_text(), 0..3).prop_map(|created| ActionOutcome::Succeeded { created }),
+        (any_text(), any_text()).prop_map(|(code, message)| ActionOutcome::Refused { code, message }),
+        any_text().prop_map(|message| ActionOutcome::Unknown { message }),
     ]
 }
 

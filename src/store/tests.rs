@@ -14,8 +14,8 @@ use super::verify::fold_log;
 use super::*;
 use crate::model::event::Overlay;
 use crate::model::{
-    ActionId, ApiCall, Cause, Change, Document, Event, Group, Kind, Outcome, Provisional, ResourceId, RowFields, Scope,
-    Seq, Source, Tagging, Value,
+    ActionId, ActionOutcome, ApiCall, Cause, Change, Document, Event, Group, Kind, Provisional, ResourceId, RowFields,
+    Scope, Seq, Source, Tagging, Value,
 };
 
 /// Checks that the store holds what the plain model holds, in every table and by every read.
@@ -310,7 +310,7 @@ fn urgent_records_may_use_most_of_the_reserved_space() {
     let (mut writer, store) = super::open(options).unwrap();
     let action = ActionId(1);
     let requested = Event::ActionRequested { action, tool: "stop_instance".to_owned(), targets: vec![instance("i-1")] };
-    let finished = Event::ActionFinished { action, outcome: Outcome::Succeeded { created: Vec::new() } };
+    let finished = Event::ActionFinished { action, outcome: ActionOutcome::Succeeded { created: Vec::new() } };
     let mut commit = |event: &Event| writer.commit(batch(vec![(Cause::Tool { action }, event.clone())]));
     let is_full = |outcome| matches!(outcome, Err(CommitError::DiskFull { free, .. }) if free < 80_000);
     disk.set_free(40_000);
@@ -477,9 +477,9 @@ fn fixture() -> Vec<CommitBatch> {
                 Event::ActionRequested { action, tool: "stop_instance".into(), targets: vec![one.clone()] },
             ),
             (Cause::Tool { action }, lay(changed(&one, &a, &b).1)),
-            finished(Outcome::Succeeded { created: vec!["snap-1".into()] }),
-            finished(Outcome::Refused { code: "UnauthorizedOperation".into(), message: "no".into() }),
-            finished(Outcome::Unknown { message: "timeout".into() }),
+            finished(ActionOutcome::Succeeded { created: vec!["snap-1".into()] }),
+            finished(ActionOutcome::Refused { code: "UnauthorizedOperation".into(), message: "no".into() }),
+            finished(ActionOutcome::Unknown { message: "timeout".into() }),
         ]),
         batch(vec![
             (told, settled),

@@ -9,11 +9,11 @@ use tokio::time::{sleep, timeout};
 use super::listener::EventListener;
 use super::refresh::Dispatcher;
 use super::scope::ScopeWatchers;
-use super::settings::Settings;
+use super::settings::WatchSettings;
 use super::tasks::Tasks;
 use crate::aws::{Aws, AwsError};
 use crate::freshness::Signal;
-use crate::ingest::{Handle, WantedReceiver};
+use crate::ingest::{IngestHandle, WantedReceiver};
 use crate::model::{AccountId, Region, Scope, Timestamp, Trouble, TroubleClass};
 use crate::source::backoff::Patience;
 use crate::source::referred::ReferredIds;
@@ -30,7 +30,7 @@ const STS_AGAIN: Duration = Duration::from_secs(15);
 /// Watches one account.
 pub struct AccountWatcher {
     aws: Aws,
-    ingest: Handle,
+    ingest: IngestHandle,
     scopes: ScopeWatchers,
 }
 
@@ -39,10 +39,10 @@ impl AccountWatcher {
     /// slug of a kind, the ids of that kind that other kinds refer to.
     #[must_use]
     pub fn start(
-        settings: Settings,
+        settings: WatchSettings,
         referred: HashMap<&'static str, ReferredIds>,
         aws: Aws,
-        ingest: Handle,
+        ingest: IngestHandle,
         wanted: WantedReceiver,
         tasks: &Tasks,
     ) -> Self {

@@ -8,7 +8,7 @@ use crate::aws::bus::CustomEvent;
 use crate::aws::canary::canaries;
 use crate::aws::{Aws, AwsError};
 use crate::freshness::{EventSource, Signal};
-use crate::ingest::Handle;
+use crate::ingest::IngestHandle;
 use crate::model::{ErrorClass, Scope};
 use crate::source::backoff::Backoff;
 
@@ -17,7 +17,7 @@ const REFUSED_PAUSE: Duration = Duration::from_mins(1);
 
 /// Puts one canary per rule on the bus in one call, every interval less up to a tenth; later after a failure. A failure is shown as
 /// the reason why events are not proved to arrive.
-pub(super) async fn run(aws: Aws, ingest: Handle, scope: Scope, source: EventSource) {
+pub(super) async fn run(aws: Aws, ingest: IngestHandle, scope: Scope, source: EventSource) {
     let (clock, every) = (aws.clock(), source.every);
     let (mut backoff, mut failing) = (Backoff::new(), None);
     loop {

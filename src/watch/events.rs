@@ -25,7 +25,7 @@ use self::carrier::{Carried, Carrier};
 use crate::aws::Aws;
 use crate::aws::queue::Queue;
 use crate::freshness::{EventCount, Signal};
-use crate::ingest::Handle;
+use crate::ingest::IngestHandle;
 use crate::model::Timestamp;
 use crate::source::events::Listener;
 
@@ -35,7 +35,7 @@ pub(super) use self::carrier::Unreadable;
 const UNDER_WAY: usize = 8;
 
 /// Receives from a queue until the writer stops. Several receivers may share a queue.
-pub(super) async fn run(aws: Aws, queue: Arc<Queue>, ingest: Handle, unreadable: Unreadable) {
+pub(super) async fn run(aws: Aws, queue: Arc<Queue>, ingest: IngestHandle, unreadable: Unreadable) {
     let clock = aws.clock();
     let mut listener = Listener::new(aws, Arc::clone(&queue));
     let carrier = Arc::new(Carrier { mailbox: listener.mailbox(), queue, ingest, clock, unreadable });

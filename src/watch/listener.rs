@@ -7,12 +7,12 @@ use tokio::time::sleep;
 
 use super::canaries;
 use super::events::{self, Unreadable};
-use super::settings::Settings;
+use super::settings::WatchSettings;
 use super::tasks::Tasks;
 use crate::aws::Aws;
 use crate::aws::queue::Queue;
 use crate::freshness::{EventRule, EventSource, SERVER, Signal};
-use crate::ingest::Handle;
+use crate::ingest::IngestHandle;
 use crate::kinds::rules::{DEFAULT_NAME, RULES};
 use crate::model::{ErrorClass, Scope, Trouble};
 use crate::source::backoff::Backoff;
@@ -38,8 +38,8 @@ pub(super) struct EventListener {
 
 impl EventListener {
     /// A listener with these settings and a sender name of its own.
-    pub(super) fn new(settings: &Settings) -> Self {
-        let Settings { queues, events, canary_interval, .. } = settings;
+    pub(super) fn new(settings: &WatchSettings) -> Self {
+        let WatchSettings { queues, events, canary_interval, .. } = settings;
         let sent_by = format!("{SERVER}{:08x}", fastrand::u32(..)).into();
         EventListener { queues: queues.clone(), named: events.clone(), sent_by, every: *canary_interval }
     }
@@ -50,14 +50,14 @@ impl EventListener {
     }
 
     /// Receives from the queues given by URL. The account need not be known for that.
-    pub(super) fn receive(&self, aws: &Aws, ingest: &Handle, tasks: &Tasks) {
+    pub(super) fn receive(&self, aws: &Aws, ingest: &IngestHandle, tasks: &Tasks) {
         for queue in &self.queues {
             receive(aws, queue, ingest, tasks);
         }
     }
 
     /// Sends canaries that prove the events of `scope`; also looks for its queue and receives from it, unless a queue was given.
-    pub(super) fn watch(&self, aws: &Aws, scope: &Scope, ingest: &Handle, tasks: &Tasks) {
+    pub(super) fn watch(&self, aws: &Aws, scope: &Scope, ingest: &IngestHandle, tasks: &Tasks) {
         let default = aws.regions().into_iter().next();
         let of = |queue: &Queue| queue.region().cloned().or_else(|| default.clone());
         let given = self.queues.iter().find(|queue| of(queue).as_ref() == Some(&scope.region));
@@ -77,7 +77,7 @@ impl EventListener {
     }
 
     /// Sends canaries that come back through a queue.
-    fn prove(&self, queue: &Queue, aws: &Aws, scope: &Scope, ingest: &Handle, tasks: &Tasks) {
+    fn prove(&self, queue: &Queue, aws: &Aws, scope: &Scope, ingest: &IngestHandle, tasks: &Tasks) {
         let source = self.source(queue, aws);
         ingest.signal(Signal::Listening { scope: scope.clone(), source: source.clone() });
         let (aws, ingest, scope) = (aws.clone(), ingest.clone(), scope.clone());
@@ -100,7 +100,7 @@ impl EventListener {
 }
 
 /// Starts the receivers of a queue.
-fn receive(aws: &Aws, queue: &Queue, ingest: &Handle, tasks: &Tasks) {
+fn receive(aws: &Aws, queue: &Queue, ingest: &IngestHandle, tasks: &Tasks) {
     let unreadable = Unreadable::default();
     for _ in 0..RECEIVERS {
         let (aws, queue, ingest) = (aws.clone(), Arc::new(queue.clone()), ingest.clone());
@@ -111,7 +111,7 @@ fn receive(aws: &Aws, queue: &Queue, ingest: &Handle, tasks: &Tasks) {
 }
 
 /// Looks for a queue until it exists; the reason for the delay is shown meanwhile.
-async fn found(aws: &Aws, ingest: &Handle, scope: &Scope, name: &str) -> Queue {
+async fn found(aws: &Aws, ingest: &IngestHandle, scope: &Scope, name: &str) -> Queue {
     let (mut backoff, since) = (Backoff::new(), aws.clock().now());
     loop {
         let (trouble, pause) = match aws.queue_url(scope, name).await {

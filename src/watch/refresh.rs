@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
 use crate::aws::Aws;
-use crate::ingest::{Handle, IngestError, Lane, WantedReceiver};
+use crate::ingest::{IngestError, IngestHandle, Lane, WantedReceiver};
 use crate::model::{Cause, Kind, Scope, SharedClock, Wanted};
 use crate::source::poll::Plan;
 use crate::source::referred::Referred;
@@ -42,7 +42,13 @@ impl Dispatcher {
 }
 
 /// Describes the wanted ids of one kind in one scope until the writer stops.
-pub(super) async fn run(aws: Referred<Aws>, clock: SharedClock, plan: Plan, dispatcher: Dispatcher, ingest: Handle) {
+pub(super) async fn run(
+    aws: Referred<Aws>,
+    clock: SharedClock,
+    plan: Plan,
+    dispatcher: Dispatcher,
+    ingest: IngestHandle,
+) {
     let wanted = dispatcher.connect(&plan);
     let mut refresher = Refresher::new(aws, clock, plan, wanted);
     while let Some(mut round) = refresher.next().await {

@@ -13,7 +13,7 @@ use super::tasks::Tasks;
 use super::{intervals, sweeps};
 use crate::aws::Aws;
 use crate::freshness::Signal;
-use crate::ingest::Handle;
+use crate::ingest::IngestHandle;
 use crate::kinds::KindSpec;
 use crate::model::Scope;
 use crate::source::poll::{Gate, Plan};
@@ -22,7 +22,7 @@ use crate::source::referred::{Referred, ReferredIds};
 /// What the watchers of all scopes share.
 pub(super) struct ScopeWatchers {
     pub(super) aws: Aws,
-    pub(super) ingest: Handle,
+    pub(super) ingest: IngestHandle,
     pub(super) tasks: Tasks,
     pub(super) dispatcher: Dispatcher,
     pub(super) listener: EventListener,

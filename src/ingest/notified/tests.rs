@@ -1,7 +1,7 @@
 use futures::FutureExt;
 
 use crate::ingest::tests::{World, at, id, instance, kind, scope, state, still};
-use crate::ingest::{Lane, Taken};
+use crate::ingest::{Lane, NotifyResult};
 use crate::model::{
     ApiCall, Called, Cause, Event, Item, Notification, Observation, Page, Recorded, ResourceId, Scope, Seen, Source,
     SweepMessage, SweepStep,
@@ -60,8 +60,8 @@ async fn waiting_notifications_are_one_commit_and_each_caller_gets_its_own_resul
     assert!(ingest.lanes.urgent().is_none(), "all was served at once");
     for asking in asked {
         let taken = asking.await.expect("recorded");
-        assert!(taken[..10].iter().all(|taken| matches!(taken, Taken::Applied(_))), "{taken:?}");
-        assert_eq!(taken[10..], [Taken::Repeated]);
+        assert!(taken[..10].iter().all(|taken| matches!(taken, NotifyResult::Applied(_))), "{taken:?}");
+        assert_eq!(taken[10..], [NotifyResult::Repeated]);
     }
     assert_eq!(store.write_transactions(), before + 1);
     assert!(names.iter().all(|name| store.snapshot().expect("a snapshot").is_notified(name).expect("readable")));
@@ -77,13 +77,13 @@ async fn a_repeat_changes_nothing_also_after_a_restart_and_after_another_change(
     let started = told("e-3", "i-1", "pending", 200);
     for event in stopped.iter().chain([&started]) {
         let taken = world.handle.notify(vec![event.clone()]).await.expect("recorded");
-        assert!(matches!(taken[..], [Taken::Applied(_)]), "{taken:?}");
+        assert!(matches!(taken[..], [NotifyResult::Applied(_)]), "{taken:?}");
     }
     let records = world.records().len();
     world.close().await;
     let world = World::open(&dir);
     let taken = world.handle.notify([&stopped[..], &[started]].concat()).await.expect("recorded");
-    assert_eq!(taken, [Taken::Repeated; 3]);
+    assert_eq!(taken, [NotifyResult::Repeated; 3]);
     assert_eq!((world.records().len(), world.state("i-1").as_deref()), (records, Some("pending")));
     world.close().await;
 }
@@ -96,7 +96,7 @@ async fn a_notification_without_news_leaves_no_trace() {
     let before = world.store.write_transactions();
     for _ in 0..2 {
         let silent = [told("e-1", "i-1", "running", 50), told("e-2", "i-unknown", "running", 200)];
-        assert_eq!(world.handle.notify(silent.to_vec()).await.expect("decided"), [Taken::Unchanged; 2]);
+        assert_eq!(world.handle.notify(silent.to_vec()).await.expect("decided"), [NotifyResult::Unchanged; 2]);
     }
     assert_eq!(world.handle.notify(Vec::new()).await.expect("nothing"), []);
     assert_eq!(world.store.write_transactions(), before);
@@ -113,7 +113,7 @@ async fn a_call_is_recorded_once_with_unknown_targets_and_causes_what_the_next_d
     let event = called("e-1", "ModifyInstanceAttribute", targets.clone(), 200);
     for expected in [1, 0] {
         let taken = world.handle.notify(vec![event.clone()]).await.expect("recorded");
-        assert_eq!(taken.iter().filter(|taken| matches!(taken, Taken::Applied(_))).count(), expected);
+        assert_eq!(taken.iter().filter(|taken| matches!(taken, NotifyResult::Applied(_))).count(), expected);
     }
     let record = last(&world);
     assert_eq!(record.event, Event::Called { at: at(200), targets });
@@ -202,6 +202,6 @@ async fn a_call_in_a_scope_that_is_not_watched_is_recorded() {
     let elsewhere = Scope { region: crate::model::Region::new("eu-west-1"), ..scope() };
     let target = ResourceId::new(&elsewhere, &kind(), "i-1");
     let taken = world.handle.notify(vec![called("e-1", "RunInstances", vec![target], 200)]).await.expect("recorded");
-    assert!(matches!(taken[..], [Taken::Applied(_)]), "{taken:?}");
+    assert!(matches!(taken[..], [NotifyResult::Applied(_)]), "{taken:?}");
     world.close().await;
 }

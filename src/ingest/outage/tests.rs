@@ -8,9 +8,9 @@ use tokio::time::{sleep, timeout};
 
 use super::*;
 use crate::ingest::IngestError;
-use crate::ingest::Taken;
+use crate::ingest::NotifyResult;
 use crate::ingest::tests::{World, at, id, instance, kind, project, scope};
-use crate::model::{Notification, Observation, Outcome, Recorded, Seen, Source, TroubleClass};
+use crate::model::{ActionOutcome, Notification, Observation, Recorded, Seen, Source, TroubleClass};
 use crate::store::disk::memory::{ALL, FileCall, InjectedFaults, Memory};
 use crate::store::verify::fold_log;
 use crate::store::{Matcher, Store, StoreOptions};
@@ -73,12 +73,12 @@ async fn work(world: &World, size: &str) -> Acknowledged {
             // A queue delivers the same event again until it is deleted.
             let told = world.handle.notify(vec![event.clone()]).await;
             match told.as_deref() {
-                Ok([Taken::Applied(seq)]) => {
+                Ok([NotifyResult::Applied(seq)]) => {
                     done.seq = done.seq.max(seq.0);
                     break;
                 }
                 // It was stored, although the disk failed under the commit.
-                Ok([Taken::Repeated]) => break,
+                Ok([NotifyResult::Repeated]) => break,
                 Ok(other) => panic!("{other:?}"),
                 Err(IngestError::Stopped) => panic!("the loop ended"),
                 Err(_) => sleep(Duration::from_millis(1)).await,
@@ -101,7 +101,7 @@ async fn work(world: &World, size: &str) -> Acknowledged {
             targets: vec![id(name)],
         });
         second += 1;
-        let outcome = Outcome::Succeeded { created: Vec::new() };
+        let outcome = ActionOutcome::Succeeded { created: Vec::new() };
         let seq = world.handle.finish(action, outcome, vec![seen(name, "stopping", size, second)]).await.unwrap();
         done.seq = done.seq.max(seq.0);
         done.states.push((name.clone(), "stopping"));
@@ -261,7 +261,7 @@ async fn what_aws_did_while_the_disk_failed_is_recorded_afterwards_and_no_new_ca
         most: u64::MAX,
         kind: std::io::ErrorKind::Other,
     }));
-    let outcome = Outcome::Succeeded { created: Vec::new() };
+    let outcome = ActionOutcome::Succeeded { created: Vec::new() };
     let finished = world.handle.finish(action, outcome.clone(), vec![seen("i-1", "stopping", "t3.micro", second + 1)]);
     let (finished, begun) = tokio::join!(finished, world.handle.begin("stop_instance", vec![id("i-1")]));
     for refused in [finished.map(drop), begun.map(drop)] {

@@ -7,9 +7,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::freshness::Signal;
-use crate::ingest::Handle;
+use crate::ingest::IngestHandle;
 use crate::ingest::KindEntry;
-use crate::ingest::work::{Record, Work};
+use crate::ingest::work::{Record, WorkItem};
 use crate::model::event::Overlay;
 use crate::model::{
     AccountId, Cause, Change, Clock, Document, Event, Evidence, Group, Kind, KindRules, Map, Region, ResourceId,
@@ -33,7 +33,7 @@ struct World {
     store: Store,
     clock: Arc<Hands>,
     records: u64,
-    _handle: Handle,
+    _handle: IngestHandle,
     _dir: TempDir,
 }
 
@@ -87,7 +87,7 @@ impl World {
         let entries = entries.collect();
         let (done, _) = oneshot::channel();
         let record = Record { entries, observations: Vec::new(), cause: Cause::Sweep, done };
-        self.ingest.serve(Work::Record(record));
+        self.ingest.serve(WorkItem::Record(record));
     }
 
     /// A complete listing without resources.
@@ -99,7 +99,7 @@ impl World {
             interval: Duration::from_mins(1),
         });
         for step in [SweepStep::Started { at: now }, SweepStep::Completed { ended: now }] {
-            self.ingest.serve(Work::Sweep(SweepMessage { scope: scope.clone(), kind: kind(), step }));
+            self.ingest.serve(WorkItem::Sweep(SweepMessage { scope: scope.clone(), kind: kind(), step }));
         }
     }
 
@@ -157,10 +157,10 @@ async fn commits_are_not_followed_by_a_fold_each() {
 /// What the loop does without work: it serves its last lane whenever its timer wakes it.
 async fn idle(world: &mut World, turns: usize) {
     for _ in 0..turns {
-        let Some(Work::Retain) = world.ingest.lanes.next(world.ingest.keeper.wake()).await else {
+        let Some(WorkItem::Retain) = world.ingest.lanes.next(world.ingest.keeper.wake()).await else {
             panic!("other work")
         };
-        world.ingest.serve(Work::Retain);
+        world.ingest.serve(WorkItem::Retain);
     }
 }
 

@@ -64,7 +64,7 @@ pub(super) enum News {
 
 /// An event on its way: it may arrive at any time from `at` on, or never, or several times.
 #[derive(Clone, Debug)]
-pub(super) struct Notice {
+pub(super) struct PendingEvent {
     pub(super) id: String,
     pub(super) at: Millis,
     pub(super) news: News,
@@ -72,15 +72,15 @@ pub(super) struct Notice {
 
 /// One account.
 #[derive(Default)]
-pub(super) struct Aws {
+pub(super) struct AwsHistory {
     /// For each id, its versions with their start times. `None`: it does not exist.
     history: BTreeMap<String, Vec<(Millis, Option<Version>)>>,
-    pub(super) notices: Vec<Notice>,
+    pub(super) notices: Vec<PendingEvent>,
     launched: u32,
     reasons: u32,
 }
 
-impl Aws {
+impl AwsHistory {
     /// The resource at a moment.
     pub(super) fn at(&self, id: &str, moment: Millis) -> Option<&Version> {
         let history = self.history.get(id)?;
@@ -227,6 +227,6 @@ impl Aws {
     }
 
     fn notify(&mut self, id: &str, at: Millis, news: News) {
-        self.notices.push(Notice { id: id.to_owned(), at, news });
+        self.notices.push(PendingEvent { id: id.to_owned(), at, news });
     }
 }

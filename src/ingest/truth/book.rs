@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::rc::Rc;
 
-use crate::ingest::ledger::{Ledger, View};
+use crate::ingest::ledger::{Ledger, LedgerView};
 use crate::model::known::fold;
 use crate::model::{Current, Event, Kind, Recorded, ResourceId, Scope, Seq, Timestamp};
 use crate::store::{
@@ -106,7 +106,7 @@ impl Ledger for Book {
     }
 }
 
-impl View for Book {
+impl LedgerView for Book {
     fn seq(&self) -> Seq {
         Seq(self.0.borrow().records.len() as u64)
     }

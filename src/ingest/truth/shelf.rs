@@ -4,12 +4,12 @@ use tempfile::TempDir;
 
 use super::book::Book;
 use crate::ingest::Ledger;
-use crate::ingest::ledger::View;
+use crate::ingest::ledger::LedgerView;
 use crate::model::{AccountId, Current, Document, Kind, Recorded, Region, ResourceId, RowFields, Scope, Seq};
 use crate::store::{self, Store, StoreOptions, Writer};
 
 /// Where a program's records are kept, and how they are read after a restart.
-pub(super) trait Shelf {
+pub(super) trait Backing {
     type Ledger: Ledger;
 
     /// An empty ledger.
@@ -22,7 +22,7 @@ pub(super) trait Shelf {
     fn all(&self, ledger: &Self::Ledger) -> Vec<(ResourceId, Current)>;
 }
 
-impl Shelf for Book {
+impl Backing for Book {
     type Ledger = Book;
 
     fn open(&self) -> Book {
@@ -43,11 +43,11 @@ impl Shelf for Book {
 }
 
 /// A real store in a directory of its own.
-pub(super) struct Disk(TempDir);
+pub(super) struct DiskBacking(TempDir);
 
-impl Default for Disk {
+impl Default for DiskBacking {
     fn default() -> Self {
-        Disk(tempfile::tempdir().expect("a directory"))
+        DiskBacking(tempfile::tempdir().expect("a directory"))
     }
 }
 
@@ -55,14 +55,14 @@ fn project(_: &ResourceId, _: &Document) -> RowFields {
     RowFields::default()
 }
 
-impl Disk {
+impl DiskBacking {
     fn take(&self) -> (Writer, Store) {
         store::open(StoreOptions { cache_bytes: 4 << 20, ..StoreOptions::new(self.0.path(), project) })
             .expect("a store")
     }
 }
 
-impl Shelf for Disk {
+impl Backing for DiskBacking {
     type Ledger = Writer;
 
     fn open(&self) -> Writer {

@@ -17,7 +17,7 @@ use crate::aws::{AwsError, Pinned, StateChange, WriteAnswer, WriteResult};
 use crate::kinds::INSTANCE;
 use crate::mcp::core::Core;
 use crate::mcp::error::Fault;
-use crate::model::{Chosen, Named, Observation, Outcome, Scope, Seen, Source};
+use crate::model::{ActionOutcome, Chosen, Named, Observation, Scope, Seen, Source};
 use report::{Report, Row, Unasked};
 
 /// Instances in one call at most.
@@ -263,9 +263,9 @@ const UNSAID: &str = "AWS took the call, but its answer says nothing about this 
                       get_instance_status shows the state within two minutes.";
 
 /// How the log tells of a call that AWS carried out. It succeeded only if AWS's answer is about what was asked, and all of it.
-fn outcome(missing: &[&str], others: &[StateChange]) -> Outcome {
+fn outcome(missing: &[&str], others: &[StateChange]) -> ActionOutcome {
     if missing.is_empty() && others.is_empty() {
-        return Outcome::Succeeded { created: Vec::new() };
+        return ActionOutcome::Succeeded { created: Vec::new() };
     }
     let mut parts = vec!["AWS took the call".to_owned()];
     if !missing.is_empty() {
@@ -275,5 +275,5 @@ fn outcome(missing: &[&str], others: &[StateChange]) -> Outcome {
         let others: Vec<String> = others.iter().take(MAX_INSTANCES).map(|change| Unasked::of(change).told()).collect();
         parts.push(format!("its answer is also about instances that nobody named: {}", others.join(", ")));
     }
-    Outcome::Unknown { message: parts.join("; ") }
+    ActionOutcome::Unknown { message: parts.join("; ") }
 }

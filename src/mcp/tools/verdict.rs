@@ -6,7 +6,7 @@ use rmcp::schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
 
 use crate::aws::{AwsError, AwsErrorKind};
-use crate::model::Outcome;
+use crate::model::ActionOutcome;
 
 /// How it went for one instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -85,12 +85,12 @@ impl Verdict {
 
     /// What a failed call means, for the answer and for the log.
     #[must_use]
-    pub fn of_call(error: &AwsError) -> (Self, Outcome) {
+    pub fn of_call(error: &AwsError) -> (Self, ActionOutcome) {
         if error.perhaps_done {
-            return (Verdict::Unknown, Outcome::Unknown { message: error.to_string() });
+            return (Verdict::Unknown, ActionOutcome::Unknown { message: error.to_string() });
         }
         let code = error.code.clone().unwrap_or_else(|| "NotSent".to_owned());
-        (Verdict::of_look(error), Outcome::Refused { code, message: error.message.clone() })
+        (Verdict::of_look(error), ActionOutcome::Refused { code, message: error.message.clone() })
     }
 }
 

@@ -20,7 +20,7 @@ use crate::mcp::error::Fault;
 use crate::model::known::state_name;
 use crate::model::text::shown;
 use crate::model::{
-    ActionId, Cause, Chosen, Document, Named, Observation, Outcome, Page, ResourceId, Scope, Seen, Seq, Source,
+    ActionId, ActionOutcome, Cause, Chosen, Document, Named, Observation, Page, ResourceId, Scope, Seen, Seq, Source,
 };
 
 /// How long a describe of what a call brought about may take.
@@ -317,7 +317,7 @@ impl Intent {
     pub async fn finish(
         self,
         core: &Core,
-        outcome: Outcome,
+        outcome: ActionOutcome,
         observations: Vec<Observation>,
     ) -> (Option<Seq>, Option<String>) {
         let Intent { action, tool, targets, dry_run } = self;

@@ -9,9 +9,9 @@ use super::disk::{
 use super::document::{DiskDocument, DiskValue};
 use crate::model::event::Overlay;
 use crate::model::evidence::Tagging;
-use crate::model::known::Held;
+use crate::model::known::LeftState;
 use crate::model::{
-    AccountId, ActionId, ApiCall, Cause, Change, Current, Event, Evidence, Group, GroupEvidence, Kind, Outcome,
+    AccountId, ActionId, ActionOutcome, ApiCall, Cause, Change, Current, Event, Evidence, Group, GroupEvidence, Kind,
     Provisional, Recorded, Region, ResourceId, Seq, Source, Timestamp, Value,
 };
 use crate::store::stored::{Stored, StoredDocument};
@@ -115,9 +115,9 @@ impl<'a> From<&'a Event> for DiskEvent<'a> {
             Event::ActionFinished { action, outcome } => DiskEvent::ActionFinished {
                 action: action.0,
                 outcome: match outcome {
-                    Outcome::Succeeded { created } => DiskOutcome::Succeeded { created: texts(created) },
-                    Outcome::Refused { code, message } => DiskOutcome::Refused { code, message },
-                    Outcome::Unknown { message } => DiskOutcome::Unknown { message },
+                    ActionOutcome::Succeeded { created } => DiskOutcome::Succeeded { created: texts(created) },
+                    ActionOutcome::Refused { code, message } => DiskOutcome::Refused { code, message },
+                    ActionOutcome::Unknown { message } => DiskOutcome::Unknown { message },
                 },
             },
             Event::Called { at, targets } => {
@@ -160,11 +160,11 @@ impl From<DiskEvent<'_>> for Event {
             DiskEvent::ActionFinished { action, outcome } => Event::ActionFinished {
                 action: ActionId(action),
                 outcome: match outcome {
-                    DiskOutcome::Succeeded { created } => Outcome::Succeeded { created: owned(created) },
+                    DiskOutcome::Succeeded { created } => ActionOutcome::Succeeded { created: owned(created) },
                     DiskOutcome::Refused { code, message } => {
-                        Outcome::Refused { code: code.to_owned(), message: message.to_owned() }
+                        ActionOutcome::Refused { code: code.to_owned(), message: message.to_owned() }
                     }
-                    DiskOutcome::Unknown { message } => Outcome::Unknown { message: message.to_owned() },
+                    DiskOutcome::Unknown { message } => ActionOutcome::Unknown { message: message.to_owned() },
                 },
             },
             DiskEvent::Called { at, targets } => Event::Called {
@@ -226,7 +226,7 @@ impl<'a> From<&'a Current> for DiskCurrent<'a> {
 impl From<DiskCurrent<'_>> for Current {
     fn from(DiskCurrent { known, document }: DiskCurrent<'_>) -> Self {
         let held =
-            |held: DiskHeld<'_>| Held { state: held.state.to_owned(), until: Timestamp::from_millis(held.until) };
+            |held: DiskHeld<'_>| LeftState { state: held.state.to_owned(), until: Timestamp::from_millis(held.until) };
         Current {
             document: document.0.into_owned(),
             evidence: group_evidence(known.evidence),

@@ -7,7 +7,7 @@ use super::disk::*;
 use super::document::*;
 use super::frame::*;
 use super::*;
-use crate::model::known::Held;
+use crate::model::known::LeftState;
 use crate::model::{Cause, Document, Group, GroupEvidence, Map, Provisional, Source, Tagging, Value};
 use crate::store::derived::row_bytes;
 use crate::store::samples::{
@@ -253,7 +253,7 @@ fn current() -> Current {
             before: vec!["running".into()],
         }),
         tagging: Some(Tagging { version: 4, at: at(2), superseded: vec![tags(&[("Name", "web")])] }),
-        held: vec![Held { state: "running".into(), until: at(2) }],
+        held: vec![LeftState { state: "running".into(), until: at(2) }],
         mapping: 1,
         discovered: Seq(1),
         changed: Seq(2),

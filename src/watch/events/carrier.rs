@@ -10,7 +10,7 @@ use tokio::time::sleep;
 
 use crate::aws::queue::Queue;
 use crate::freshness::{EventCount, Signal};
-use crate::ingest::{Handle, IngestError, Taken};
+use crate::ingest::{IngestError, IngestHandle, NotifyResult};
 use crate::model::{Notification, Parked, SharedClock, Timestamp, Trouble, TroubleClass};
 use crate::source::events::envelope::{Says, Undecodable};
 use crate::source::events::{Illegible, Mailbox, Received};
@@ -71,14 +71,14 @@ pub(super) enum Carried {
 pub(super) struct Carrier {
     pub(super) mailbox: Mailbox,
     pub(super) queue: Arc<Queue>,
-    pub(super) ingest: Handle,
+    pub(super) ingest: IngestHandle,
     pub(super) clock: SharedClock,
     pub(super) unreadable: Unreadable,
 }
 
 /// Messages about resources: the receipt of each with its number of receives, and the notifications.
 #[derive(Default)]
-struct Batch {
+struct MessageBatch {
     receipts: Vec<(String, u32)>,
     notifications: Vec<Notification>,
 }
@@ -87,7 +87,7 @@ impl Carrier {
     /// Passes messages to the writer, and deletes the finished ones.
     pub(super) async fn carry(self: Arc<Self>, messages: Vec<Received>) -> Carried {
         let mut done = Vec::new();
-        let mut batch = Batch::default();
+        let mut batch = MessageBatch::default();
         let mut hopeless = Vec::new();
         for Received { receipt, message, receives, told } in messages {
             self.count(EventCount::Received, 1);
@@ -159,8 +159,8 @@ impl Carrier {
     }
 
     /// Lets the writer record the content of messages.
-    async fn tell(&self, batch: Batch) -> Carried {
-        let Batch { receipts, notifications } = batch;
+    async fn tell(&self, batch: MessageBatch) -> Carried {
+        let MessageBatch { receipts, notifications } = batch;
         if notifications.is_empty() {
             return Carried::Done;
         }
@@ -175,15 +175,15 @@ impl Carrier {
         let (mut done, mut early) = (Vec::new(), Vec::new());
         for ((receipt, receives), taken) in receipts.into_iter().zip(taken) {
             match taken {
-                Taken::Applied(_) => self.count(EventCount::Applied, 1),
-                Taken::Unchanged => self.count(EventCount::Unchanged, 1),
-                Taken::Repeated => self.count(EventCount::Repeated, 1),
-                Taken::Unknown if receives < RECEIVES => {
+                NotifyResult::Applied(_) => self.count(EventCount::Applied, 1),
+                NotifyResult::Unchanged => self.count(EventCount::Unchanged, 1),
+                NotifyResult::Repeated => self.count(EventCount::Repeated, 1),
+                NotifyResult::Unknown if receives < RECEIVES => {
                     early.push(receipt);
                     continue;
                 }
-                Taken::Unknown => self.count(EventCount::LetGo, 1),
-                Taken::Damaged => continue,
+                NotifyResult::Unknown => self.count(EventCount::LetGo, 1),
+                NotifyResult::Damaged => continue,
             }
             done.push(receipt);
         }
@@ -201,7 +201,7 @@ impl Carrier {
         &self,
         receipts: &[(String, u32)],
         notifications: &[Notification],
-    ) -> Result<Vec<Taken>, IngestError> {
+    ) -> Result<Vec<NotifyResult>, IngestError> {
         let mut submitting = pin!(async {
             let mut failing: Option<Timestamp> = None;
             loop {
@@ -274,7 +274,7 @@ fn unstored(error: &IngestError, since: Timestamp) -> Trouble {
     Trouble {
         class: TroubleClass::Store,
         what: format!("the content of events cannot be stored: {error}"),
-        fix: "The events are held until it can".to_owned(),
+        fix: "The events are held until they can be stored".to_owned(),
         since,
         retry_at: None,
     }

@@ -4,15 +4,15 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Checked, MAX_LAG, Runner, resource};
+use super::{CheckResult, MAX_LAG, Runner, resource};
 use crate::ingest::Ledger;
-use crate::ingest::ledger::View;
+use crate::ingest::ledger::LedgerView;
 use crate::ingest::truth::aws::Millis;
-use crate::ingest::truth::shelf::Shelf;
+use crate::ingest::truth::shelf::Backing;
 use crate::model::{Clock, Current, Document, Event, Group, ResourceId};
 
-impl<S: Shelf> Runner<'_, S> {
-    pub(super) fn check(&mut self) -> Checked {
+impl<S: Backing> Runner<'_, S> {
+    pub(super) fn check(&mut self) -> CheckResult {
         let Some(ingest) = &self.ingest else { return Err("no writer".to_owned()) };
         let records = self.shelf.records(ingest.ledger(), self.seq.next());
         let mut touched = BTreeSet::new();
@@ -50,7 +50,7 @@ impl<S: Shelf> Runner<'_, S> {
     }
 
     /// Each group is what AWS held at some moment, or is provisional.
-    fn check_truth(&self, id: &ResourceId, current: &Current) -> Checked {
+    fn check_truth(&self, id: &ResourceId, current: &Current) -> CheckResult {
         for group in Group::ALL {
             if current.provisional.as_ref().is_some_and(|provisional| provisional.group == group) {
                 continue;
@@ -74,7 +74,7 @@ impl<S: Shelf> Runner<'_, S> {
     }
 
     /// What is served is no older than stated.
-    fn check_age(&self, view: &impl View) -> Checked {
+    fn check_age(&self, view: &impl LedgerView) -> CheckResult {
         for id in &self.slots {
             let id = resource(id);
             let seen = self.handle.freshness().seen(&id, self.clock.now());

@@ -537,7 +537,7 @@ async fn what_a_call_did_to_others_is_told_recorded_and_never_taken_for_a_result
     assert_eq!(told["unasked"][0]["instance_id"], POOL[1], "{told}");
     let records = stage.world.core.snapshot().unwrap().records(Seq(1), usize::MAX).unwrap();
     let outcome = records.iter().rev().find_map(|record| match &record.event {
-        Event::ActionFinished { outcome: Outcome::Unknown { message }, .. } => Some(message.clone()),
+        Event::ActionFinished { outcome: ActionOutcome::Unknown { message }, .. } => Some(message.clone()),
         _ => None,
     });
     assert!(outcome.unwrap().contains(POOL[1]));
