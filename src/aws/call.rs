@@ -8,7 +8,7 @@ use tokio::time::sleep;
 
 use super::Aws;
 use super::error::{AwsError, AwsErrorKind, CallContext};
-use super::limiter::{Admitted, CallOutcome, Priority};
+use super::limiter::{Admitted, AttemptOutcome, Priority};
 use super::sdk::Clients;
 use crate::model::{Clock, ErrorClass, Scope, Timestamp};
 
@@ -73,9 +73,9 @@ impl Aws {
             self.account_of(scope).answered(&scope.region);
         }
         admitted.finished(match answer.as_ref().map_err(|error| error.class) {
-            Ok(_) | Err(ErrorClass::NotFound | ErrorClass::DryRun) => CallOutcome::Answered,
-            Err(ErrorClass::Throttled) => CallOutcome::Throttled,
-            Err(ErrorClass::Denied | ErrorClass::Transient | ErrorClass::Fatal) => CallOutcome::Failed,
+            Ok(_) | Err(ErrorClass::NotFound | ErrorClass::DryRun) => AttemptOutcome::Answered,
+            Err(ErrorClass::Throttled) => AttemptOutcome::Throttled,
+            Err(ErrorClass::Denied | ErrorClass::Transient | ErrorClass::Fatal) => AttemptOutcome::Failed,
         });
         answer
     }

@@ -25,7 +25,7 @@ use allowance::Allowance;
 #[cfg(test)]
 pub(super) use allowance::PAUSE;
 pub use allowance::Priority;
-pub(super) use tally::CallOutcome;
+pub(super) use tally::AttemptOutcome;
 use tally::CallTally;
 
 /// Muster's default share of AWS's limits, in percent.
@@ -148,10 +148,10 @@ impl Limiter {
 
 impl Admitted {
     /// Records how the call ended: throttling slows its action down.
-    pub(super) fn finished(self, outcome: CallOutcome) {
+    pub(super) fn finished(self, outcome: AttemptOutcome) {
         let Admitted { queue, sent } = self;
         queue.tally.lock().ended(outcome);
-        if outcome != CallOutcome::Throttled {
+        if outcome != AttemptOutcome::Throttled {
             return;
         }
         let now = queue.start.elapsed();

@@ -212,7 +212,7 @@ mod tests {
         let aws = server.aws();
         for spec in KINDS {
             aws.may_describe(&scope(), spec).await.unwrap();
-            assert_eq!(spec.actions.len(), 1, "{}: the others are not asked about", spec.slug);
+            assert_eq!(spec.actions.len(), 1, "{}: the other actions are not checked", spec.slug);
         }
         let asked = server.asked();
         assert_eq!(asked.len(), KINDS.len());

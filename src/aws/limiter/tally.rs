@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// How a call ended, as far as limits are concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::aws) enum CallOutcome {
+pub(in crate::aws) enum AttemptOutcome {
     /// AWS did what was asked, or answered that the resource does not exist.
     Answered,
     /// AWS throttled it.
@@ -44,11 +44,11 @@ impl CallTally {
     }
 
     /// Counts a call that ended.
-    pub(super) fn ended(&mut self, outcome: CallOutcome) {
+    pub(super) fn ended(&mut self, outcome: AttemptOutcome) {
         match outcome {
-            CallOutcome::Answered => {}
-            CallOutcome::Throttled => self.throttled += 1,
-            CallOutcome::Failed => self.failed += 1,
+            AttemptOutcome::Answered => {}
+            AttemptOutcome::Throttled => self.throttled += 1,
+            AttemptOutcome::Failed => self.failed += 1,
         }
     }
 
@@ -89,7 +89,9 @@ mod tests {
     #[test]
     fn throttled_and_failed_calls_are_counted_apart() {
         let mut tally = CallTally::default();
-        for outcome in [CallOutcome::Answered, CallOutcome::Throttled, CallOutcome::Failed, CallOutcome::Failed] {
+        for outcome in
+            [AttemptOutcome::Answered, AttemptOutcome::Throttled, AttemptOutcome::Failed, AttemptOutcome::Failed]
+        {
             tally.ended(outcome);
         }
         assert_eq!((tally.throttled(), tally.failed()), (1, 2));

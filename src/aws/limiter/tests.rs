@@ -9,7 +9,7 @@ fn scope() -> Scope {
 async fn seconds(limiter: &Limiter, action: &'static str, priority: Priority, calls: usize) -> f64 {
     let start = Instant::now();
     for _ in 0..calls {
-        limiter.admit(&scope(), action, priority, 1).await.finished(CallOutcome::Answered);
+        limiter.admit(&scope(), action, priority, 1).await.finished(AttemptOutcome::Answered);
     }
     start.elapsed().as_secs_f64()
 }
@@ -73,7 +73,7 @@ async fn accounts_regions_and_actions_do_not_share_buckets() {
 #[tokio::test(start_paused = true)]
 async fn throttling_slows_down_only_its_own_action() {
     let limiter = Limiter::new(25);
-    limiter.admit(&scope(), DESCRIBE, Priority::Sweep, 0).await.finished(CallOutcome::Throttled);
+    limiter.admit(&scope(), DESCRIBE, Priority::Sweep, 0).await.finished(AttemptOutcome::Throttled);
     assert!(seconds(&limiter, "ec2:DescribeVpcs", Priority::Sweep, 25).await < 0.01);
     // A second's pause, in which two and a half tokens are refilled; then two and a half a second.
     let throttled = seconds(&limiter, DESCRIBE, Priority::Sweep, 5).await;
@@ -87,13 +87,13 @@ async fn throttling_slows_down_only_its_own_action() {
 #[tokio::test(start_paused = true)]
 async fn calls_are_counted_by_region_action_and_outcome_with_their_limits() {
     let limiter = Limiter::new(25);
-    for outcome in [CallOutcome::Answered, CallOutcome::Throttled, CallOutcome::Failed] {
+    for outcome in [AttemptOutcome::Answered, AttemptOutcome::Throttled, AttemptOutcome::Failed] {
         limiter.admit(&scope(), DESCRIBE, Priority::Sweep, 0).await.finished(outcome);
     }
     // A caller that stopped waiting for the answer has still made the call.
     drop(limiter.admit(&scope(), DESCRIBE, Priority::Sweep, 0).await);
     sleep(Duration::from_secs(61)).await;
-    limiter.admit(&scope(), DESCRIBE, Priority::Sweep, 0).await.finished(CallOutcome::Answered);
+    limiter.admit(&scope(), DESCRIBE, Priority::Sweep, 0).await.finished(AttemptOutcome::Answered);
     let expected = CallCount {
         account: scope().account,
         region: scope().region,
