@@ -5,21 +5,21 @@
 //!
 //! 1. A describe sent before a group's evidence changes nothing in that group.
 //! 2. An assertion on the state (a tool's answer, a state event) is laid over the described body if it is newer than the state's
-//! evidence; in the same second, only if its state is at most two lifecycle transitions ahead. It remembers the states of the
-//! preceding [`LAG_WINDOW`]: for as long again, a describe that still shows one of them is lag. Any other described state wins at
-//! once, and after the window every newer describe wins. `terminated` is accepted whatever its time, and is final.
+//!    evidence; in the same second, only if its state is at most two lifecycle transitions ahead. It remembers the states of the
+//!    preceding [`LAG_WINDOW`]: for as long again, a describe that still shows one of them is lag. Any other described state wins at
+//!    once, and after the window every newer describe wins. `terminated` is accepted whatever its time, and is final.
 //! 3. A tag event is applied if its version is above the last one and its time is not before the tags' evidence; for the
-//! [`LAG_WINDOW`] a describe that shows exactly the superseded tags is lag. A describe without **any** tags of a resource that had
-//! some is doubted until another one, sent [`TAGLESS_PROOF`] later, agrees. A resource that was never seen with tags is taken to
-//! have none: doubting each would cost every untagged resource a second record.
+//!    [`LAG_WINDOW`] a describe that shows exactly the superseded tags is lag. A describe without **any** tags of a resource that had
+//!    some is doubted until another one, sent [`TAGLESS_PROOF`] later, agrees. A resource that was never seen with tags is taken to
+//!    have none: doubting each would cost every untagged resource a second record.
 //! 4. Events never create a resource: they are a [`Judgment::Hint`] that requests a describe.
 //! 5. A resource is removed only on proof; absence from one listing is not proof: see [`absence`] and [`memory`].
 //! 6. If many vanish at once, none is removed before a sample was described by id: see [`guard`].
 //! 7. Until a scope's first complete sweep after a start, events older than the process are hints only.
 //! 8. A notice is added to the status it is about, whatever else is known: no describe shows it. A describe sent after its expiry
-//! removes it; of two with the same key the newer counts ([`notice`]).
+//!    removes it; of two with the same key the newer counts ([`notice`]).
 //! 9. Sources repeat and reorder, so every decision is idempotent; fields that change on every poll are masked. The store remembers
-//! the envelope ids of recorded events for two days, so a repeated event is recognised and not decided again.
+//!    the envelope ids of recorded events for two days, so a repeated event is recognised and not decided again.
 //!
 //! The numbers are those of the project's list of rules. [`credible`] judges an observation's own time: a time ahead of now comes
 //! from a wrong clock and orders nothing.

@@ -10,11 +10,11 @@
 //! # Rules
 //! 1. There is one [`Writer`], which cannot be cloned, and any number of [`Store`] handles, which read.
 //! 2. A commit appends events and folds each into `current` in the same transaction. So `current` **is** the fold of the log at
-//! every committed moment, also after a crash; [`verify::fold_log`] proves it.
+//!    every committed moment, also after a crash; [`verify::fold_log`] proves it.
 //! 3. Nothing is acknowledged before it is durable. Every commit can be recovered quickly: reopening after kill -9 takes
-//! milliseconds.
+//!    milliseconds.
 //! 4. A failed read is an error, never an absence. A damaged or newer file is refused and never overwritten. After a failure of the
-//! disk, [`Writer::reopen`] opens the file again; [`Store::health`] reports it.
+//!    disk, [`Writer::reopen`] opens the file again; [`Store::health`] reports it.
 //! 5. Readers see whole commits. A [`Snapshot`] lives for a second at most: the pages it pins make the file grow.
 //! 6. The index in memory follows the commits and can always be rebuilt from `rows`.
 //!
