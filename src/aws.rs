@@ -1,7 +1,7 @@
-//! The one seam to AWS: everything that leaves for AWS leaves through here, in the words of the rest of Muster.
+//! The only connection to AWS: every call leaves through here, in the types of the rest of Muster.
 //!
-//! [`Aws`] paces calls ([`limiter`]), tells AWS's time ([`clock`]), classifies failures ([`error`]) and makes the calls of
-//! tools ([`actions`]). What a kind's describe asks and how an answer becomes documents belongs to [`crate::kinds`].
+//! [`Aws`] limits the rate of calls ([`limiter`]), follows AWS's time ([`clock`]), classifies failures ([`error`]) and makes the
+//! calls of tools ([`actions`]). Which describes a kind makes, and how answers become documents, is defined in [`crate::kinds`].
 
 mod account;
 mod accounts;
@@ -35,15 +35,17 @@ pub mod trail;
 mod trust;
 mod whole;
 
-pub use actions::{ACTIONS, ActionSpec, Answer, CreateSnapshots, CreatedSnapshot, DOCTOR, Done, SETUP, StateChange};
-pub use batch::{Batch, Described};
+pub use actions::{
+    ACTIONS, ActionSpec, CreateSnapshots, CreatedSnapshot, DOCTOR, SETUP, StateChange, WriteAnswer, WriteResult,
+};
+pub use batch::{DescribeResult, IdBatch};
 pub use client::Aws;
 pub use clock::AwsClock;
-pub use error::{AwsError, Details, Trouble};
+pub use error::{AwsError, AwsErrorKind, Details};
 pub use limiter::{CallCount, Priority};
 pub use origin::Origin;
 pub use pinned::Pinned;
-pub use settings::{Regions, Settings};
+pub use settings::{AwsSettings, Regions};
 
 #[cfg(test)]
 pub(crate) mod scripted;

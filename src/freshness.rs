@@ -1,14 +1,14 @@
-//! How fresh the copy is: what is seen of each scope and kind, by whom, and until when it is fresh.
+//! How fresh the copy is: what is observed of each scope and kind, by whom, and until when it is fresh.
 //!
-//! - **What is seen**: the resources of one kind in one scope ([`ScopeFreshness`]), and one resource ([`SeenAt`]).
-//! - **By whom**: by complete sweeps ([`Swept`]), and between them by events where these are proved to arrive ([`EventPath`]).
-//! - **Until when**: until the next sweep is overdue ([`ScopeFreshness::fresh_until`]), or the proof of events lapses.
+//! - **What**: the resources of one kind in one scope ([`ScopeFreshness`]), and single resources ([`SeenAt`]).
+//! - **By whom**: by complete sweeps ([`Swept`]), and between them by events if these are proved to arrive ([`EventPath`]).
+//! - **Until when**: until the next sweep is overdue ([`ScopeFreshness::fresh_until`]), or the proof of events expires.
 //!
-//! None of it is event-sourced: an unchanged sweep writes nothing. What outlasts the process are the [`Watermark`]s, which the writer
-//! saves.
+//! None of this is event-sourced: an unchanged sweep writes nothing. Only the [`Watermark`]s outlast the process; the writer saves
+//! them.
 //!
-//! Everybody reads; [`Freshness::signal`] is the one way in. Only the writer has another ([`Freshness::update`]), for what it sees of
-//! resources one by one. [`state`] holds what a signal changes, as a function of state, signal and time.
+//! Everybody may read; [`Freshness::signal`] is the only way to change it, except that the writer has [`Freshness::update`] for
+//! single resources. [`state`] applies a signal as a function of state, signal and time.
 
 mod event_path;
 mod event_source;
@@ -42,23 +42,23 @@ pub(crate) use watched::{Continuity, WatchedScope};
 use crate::model::{Kind, ResourceId, Scope, SharedClock, Timestamp, Trouble, UnreadableItem};
 use crate::reconcile::Lacked;
 use crate::store::Watermark;
-use state::{Now, State};
+use state::{FreshnessState, Now};
 
-/// The shared view of freshness. Clones share it.
+/// The shared state of freshness. Clones share it.
 #[derive(Clone)]
-pub struct Freshness(Arc<Inner>);
+pub struct Freshness(Arc<SharedState>);
 
-struct Inner {
-    state: RwLock<State>,
+struct SharedState {
+    state: RwLock<FreshnessState>,
     clock: SharedClock,
     version: watch::Sender<u64>,
-    /// Counts how often somebody asked for what failed to be tried at once.
+    /// Counts the requests to retry at once whatever failed.
     tries: watch::Sender<u64>,
 }
 
 impl Freshness {
-    /// What an earlier process left in the store. `held` are the scopes that the store holds anything of: those without a watermark were
-    /// never swept completely. `rules` are those whose events together tell of every change of a kind. `retired` are the scopes that are
+    /// Starts from what an earlier process stored. `held` are the scopes with stored data: those without a watermark were never
+    /// swept completely. `rules` are the event rules that together cover every change of a kind. `retired` are the scopes that are
     /// no longer watched, and since when.
     pub(crate) fn new(
         watermarks: Vec<Watermark>,
@@ -68,14 +68,14 @@ impl Freshness {
         retired: &BTreeMap<Scope, Timestamp>,
         clock: SharedClock,
     ) -> Self {
-        let state = RwLock::new(State::new(watermarks, held, intervals, rules, retired));
-        // Not from 0: a server may open its store a second time, and an answer kept of the first is none of the second.
+        let state = RwLock::new(FreshnessState::new(watermarks, held, intervals, rules, retired));
+        // The count does not start at 0: a server may open its store again, and an answer cached before must not count as current.
         let version = watch::Sender::new(fastrand::u64(..u64::MAX / 2));
         let tries = watch::Sender::new(0);
-        Freshness(Arc::new(Inner { state, clock, version, tries }))
+        Freshness(Arc::new(SharedState { state, clock, version, tries }))
     }
 
-    /// Takes in what somebody reports, as of now.
+    /// Applies a signal, as of now.
     pub(crate) fn signal(&self, signal: Signal) {
         if matches!(signal, Signal::TryNow) {
             self.0.tries.send_modify(|count| *count += 1);
@@ -86,7 +86,7 @@ impl Freshness {
         }
     }
 
-    /// Changes what is kept of a kind in a scope. For the writer alone.
+    /// Changes the state of a kind in a scope. Only for the writer.
     pub(crate) fn update<T>(&self, scope: &Scope, kind: &Kind, change: impl FnOnce(&mut WatchedScope) -> T) -> T {
         let now = self.now();
         let mut state = self.0.state.write();
@@ -96,70 +96,69 @@ impl Freshness {
         change(watched)
     }
 
-    /// Has whoever waits for changes look again. For the writer alone, after [`Freshness::update`].
+    /// Wakes whoever waits for changes. Only for the writer, after [`Freshness::update`].
     pub(crate) fn bump(&self) {
         self.0.version.send_modify(|version| *version += 1);
     }
 
-    /// Looks at what is kept of a kind in a scope; nothing is when it was never watched.
+    /// Reads the state of a kind in a scope; `None` if it was never watched.
     pub(crate) fn view<T>(&self, scope: &Scope, kind: &Kind, look: impl FnOnce(Option<&WatchedScope>) -> T) -> T {
         look(self.0.state.read().scopes.get(&(scope.clone(), kind.clone())))
     }
 
-    /// The watermarks worth saving: this process's complete sweeps, where the last one left nothing open.
+    /// The watermarks to save: of this process's complete sweeps whose last one left nothing open.
     pub(crate) fn watermarks(&self) -> Vec<Watermark> {
         self.0.state.read().scopes.values().filter_map(WatchedScope::watermark).collect()
     }
 
-    /// Whether a (scope, kind) is no longer watched: what is said of it changes nothing.
+    /// Whether a (scope, kind) is no longer watched: reports about it change nothing.
     pub(crate) fn is_unwatched(&self, scope: &Scope, kind: &Kind) -> bool {
         self.view(scope, kind, |watched| watched.is_some_and(|watched| watched.state.unwatched_since.is_some()))
     }
 
-    /// Changes whenever anything here does; for waiting until a first sweep is complete.
+    /// Changes with every change here; for waiting until a first sweep is complete.
     #[must_use]
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.0.version.subscribe()
     }
 
-    /// Changes when somebody asks for everything that failed to be tried at once.
+    /// Changes when somebody asks to retry at once whatever failed.
     #[must_use]
     pub fn tries(&self) -> watch::Receiver<u64> {
         self.0.tries.subscribe()
     }
 
-    /// What became of the messages that were received since this process started.
+    /// The counts of received messages since this process started.
     #[must_use]
     pub fn event_totals(&self) -> EventTotals {
         self.0.state.read().totals.clone()
     }
 
-    /// How events reach each scope that they are listened to for.
+    /// How events reach each scope whose events are received.
     #[must_use]
     pub fn paths(&self) -> BTreeMap<Scope, EventPath> {
         self.0.state.read().paths.clone()
     }
 
-    /// How events reach one scope; `None` where they are not listened to.
+    /// How events reach one scope; `None` if they are not received.
     #[must_use]
     pub fn path(&self, scope: &Scope) -> Option<EventPath> {
         self.0.state.read().paths.get(scope).cloned()
     }
 
-    /// When what is proved of a scope's events changes next, if nothing comes any more.
+    /// When the proof of a scope's events next changes if nothing more arrives.
     #[must_use]
     pub fn proof_lapses(&self, scope: &Scope) -> Option<Instant> {
         self.0.state.read().paths.get(scope)?.lapses(Instant::now())
     }
 
-    /// What keeps everything from being seen: the store cannot be read or written, or AWS as a whole not be reached.
+    /// What prevents everything from being observed: the store cannot be read or written, or AWS cannot be reached.
     #[must_use]
     pub fn trouble(&self) -> Option<Trouble> {
         self.0.state.read().trouble().cloned()
     }
 
-    /// Every (scope, kind) that is watched, or was until the server stopped, in order; without those that are no longer
-    /// watched.
+    /// Every (scope, kind) that is watched, or was until the server stopped, in order; without those that are no longer watched.
     #[must_use]
     pub fn scopes(&self) -> Vec<ScopeFreshness> {
         self.those(|state| state.unwatched_since.is_none())
@@ -177,27 +176,27 @@ impl Freshness {
         wanted.map(|watched| state.shown(watched, now)).collect()
     }
 
-    /// The state of one (scope, kind); `None` when it was never watched.
+    /// The state of one (scope, kind); `None` if it was never watched.
     #[must_use]
     pub fn of(&self, scope: &Scope, kind: &Kind) -> Option<ScopeFreshness> {
         let (now, state) = (self.now(), self.0.state.read());
         state.scopes.get(&(scope.clone(), kind.clone())).map(|watched| state.shown(watched, now))
     }
 
-    /// From one sweep's start of (scope, kind) to the next one's, as things are; zero when it was never watched.
+    /// The current time from the start of one sweep of (scope, kind) to the next; zero if it was never watched.
     #[must_use]
     pub fn interval(&self, scope: &Scope, kind: &Kind) -> Duration {
         self.of(scope, kind).map_or(Duration::ZERO, |state| state.current_interval())
     }
 
-    /// The runs of watching that go on now, by what this process saw itself: from the start of the first complete sweep to the end of
-    /// the last. The store has those that ended.
+    /// The current runs of watching, as far as this process observed them: from the start of the first complete sweep to the end of
+    /// the last. The store has the ended ones.
     #[must_use]
     pub fn runs(&self) -> Vec<Watermark> {
         self.0.state.read().scopes.values().filter_map(WatchedScope::run).collect()
     }
 
-    /// When a resource was last seen as it is known, asked at `now`. Ask before reading its body: see [`SeenAt`].
+    /// When a resource was last observed as it is known, seen from `now`. Call this before reading its body: see [`SeenAt`].
     #[must_use]
     pub fn seen(&self, id: &ResourceId, now: Timestamp) -> SeenAt {
         self.view(&id.scope(), &id.kind, |watched| {
@@ -209,7 +208,7 @@ impl Freshness {
         })
     }
 
-    /// What is wrong with a resource that is listed and cannot be read, and since when; `None` when it can be, or is not listed.
+    /// The fault of a listed but unreadable resource, and since when; `None` if it is readable or not listed.
     #[must_use]
     pub fn unreadable(&self, id: &ResourceId) -> Option<(UnreadableItem, Timestamp)> {
         self.view(&id.scope(), &id.kind, |watched| {
@@ -217,13 +216,13 @@ impl Freshness {
         })
     }
 
-    /// What complete sweeps say about a resource that the last of them lacked; `None` when it showed it.
+    /// What complete sweeps show about a resource that the last of them lacked; `None` if it showed it.
     #[must_use]
     pub fn lacked(&self, id: &ResourceId) -> Option<Lacked> {
         self.view(&id.scope(), &id.kind, |watched| watched?.memory.lacked(&id.id))
     }
 
-    /// Since when any resource of a (scope, kind) has been lacked by complete sweeps.
+    /// Since when complete sweeps have lacked any resource of a (scope, kind).
     #[must_use]
     pub fn lacked_since(&self, scope: &Scope, kind: &Kind) -> Option<Timestamp> {
         self.view(scope, kind, |watched| watched?.memory.lacked_since())

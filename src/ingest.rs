@@ -1,9 +1,10 @@
-//! The single writer: observations in, records out.
+//! The single writer: turns observations into records.
 //!
-//! One loop owns every change. It takes work from lanes in the order choices of regions, tools, notifications, refreshes, pages, retention, decides
-//! what each observation means, commits, publishes, and only then acknowledges: whoever was told "done" finds it after
-//! any crash. A commit ends at [`MAX_ROWS`] changed rows or [`MAX_WORK`] of deciding, and the lanes are looked at again
-//! between commits, so a tool never waits for a whole page. Notifications that wait are committed together. A page that shows nothing new opens no write transaction.
+//! One loop makes every change. It takes work from lanes in this order: choices of regions, tools, notifications, refreshes, pages,
+//! retention. It decides what each observation means, commits, publishes, and only then acknowledges, so that everything
+//! acknowledged survives a crash. A commit ends at [`MAX_ROWS`] changed rows or after deciding for [`MAX_WORK`], and the lanes are
+//! checked between commits, so a tool never waits for a whole page. Waiting notifications are committed together. A page without
+//! news opens no write transaction.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -18,10 +19,10 @@ use crate::freshness::{EventRules, Freshness, Signal};
 use crate::model::{
     Cause, Event, Kind, KindRules, Observation, ResourceId, Scope, Seen, Seq, SharedClock, Source, Timestamp, Wanted,
 };
-use crate::notify::{ChangeHub, Topic};
+use crate::notify::{ChangeHub, ChangeTopic};
 use crate::reconcile::DecisionTime;
 use crate::reconcile::memory::{How, Note};
-use crate::store::{Batch, CommitError, ReadError, Retention, Writer};
+use crate::store::{CommitBatch, CommitError, ReadError, Retention, Writer};
 
 mod calls;
 mod draft;
@@ -43,56 +44,56 @@ mod under_way;
 mod work;
 
 pub use error::IngestError;
-pub use handle::Handle;
+pub use handle::IngestHandle;
 pub use ledger::Ledger;
-pub use work::{Lane, Observed, Taken};
+pub use work::{Lane, NotifyResult, ObserveResult};
 
 pub use crate::reconcile::Lacked;
 
-use calls::Calls;
+use calls::RecentCalls;
 use draft::{Draft, Grounds};
 use keeper::Keeper;
 use kept::{KeptRecords, Spare};
 use lanes::Lanes;
-use ledger::View;
+use ledger::LedgerView;
 use under_way::SweepUnderWay;
-use work::{Parking, Record, RegionChoice, Work};
+use work::{Parking, Record, RegionChoice, WorkItem};
 
-/// A commit holds at most this many changed rows.
+/// How many changed rows a commit holds at most.
 pub const MAX_ROWS: usize = 200;
 
-/// Deciding for one commit takes at most this long (it may overrun by one observation).
+/// How long deciding for one commit takes at most (it may overrun by one observation).
 pub const MAX_WORK: Duration = Duration::from_millis(20);
 
-/// More candidates than this are left to the next sweep instead of asked for by id.
+/// With more candidates than this, none is described by id: the next sweep decides.
 const MAX_ASKED: usize = 2_000;
 
-/// How long how far sweeps had come may stay unsaved while something is committed anyway.
+/// Other commits include the watermarks of sweeps if they were not saved for this long.
 const SAVED_EVERY: Duration = Duration::from_mins(1);
 
-/// How long the first commit of a process waits for AWS to tell its time.
+/// How long the first commit of a process waits for AWS's time.
 const ANCHORED_WITHIN: Duration = Duration::from_secs(10);
 
-/// How often it looks meanwhile.
+/// How often it checks meanwhile.
 const ANCHOR_LOOK: Duration = Duration::from_millis(20);
 
-/// What the loop has to know of a kind.
+/// What the loop needs to know about a kind.
 #[derive(Clone, Debug)]
 pub struct KindEntry {
     /// The kind.
     pub kind: Kind,
-    /// What the rules have to know of it.
+    /// The rules for its observations.
     pub rules: KindRules,
     /// How often it is swept by default.
     pub interval: Duration,
-    /// The rules whose events together tell of its every change; `None` where some of its changes cause no event.
+    /// The event rules that together cover all its changes; `None` if some of its changes cause no event.
     pub event_rules: Option<EventRules>,
 }
 
-/// Resources that a describe of their own would tell more about. Read it to the end: it is not bounded.
+/// Resources that should be described on their own. The channel is unbounded, so it must be read to its end.
 pub type WantedReceiver = mpsc::UnboundedReceiver<Wanted>;
 
-/// The writer loop. Runs on a thread of its own.
+/// The writer loop. It runs on its own thread.
 pub struct Ingest<L: Ledger = Writer> {
     ledger: L,
     hub: ChangeHub,
@@ -104,37 +105,37 @@ pub struct Ingest<L: Ledger = Writer> {
     sweeps: HashMap<(Scope, Kind), SweepUnderWay>,
     keeper: Keeper,
     started: Timestamp,
-    /// When how far sweeps had come was saved last.
+    /// When watermarks were last saved.
     saved: Timestamp,
-    /// Whether something was served: the first work waits for AWS's time.
+    /// Whether anything was served: the first work waits for AWS's time.
     is_dated: bool,
-    /// What tools have to record once the store is open again.
+    /// Records of tools to store once the store is open again.
     kept: KeptRecords,
-    /// Who called AWS of late.
-    calls: Calls,
+    /// Recent calls of AWS's API.
+    calls: RecentCalls,
 }
 
-/// What a commit left behind.
+/// The result of a commit.
 struct Chunk {
-    /// Holds everything decided so far.
+    /// This record, or a later one, shows everything decided so far.
     seq: Seq,
     unsettled: Vec<ResourceId>,
 }
 
 impl<L: Ledger> Ingest<L> {
-    /// Connects the writer with its lanes. `stop` ends the loop after what waits in the lanes of tools, notifications and
-    /// refreshes.
+    /// Connects the writer with its lanes. `stop` ends the loop once the waiting work of tools, notifications and refreshes is
+    /// done.
     ///
     /// # Errors
     ///
-    /// When the store cannot be read.
+    /// If the store cannot be read.
     pub fn new(
         ledger: L,
         hub: ChangeHub,
         clock: SharedClock,
         kinds: Vec<KindEntry>,
         stop: CancellationToken,
-    ) -> Result<(Ingest<L>, Handle, WantedReceiver), ReadError> {
+    ) -> Result<(Ingest<L>, IngestHandle, WantedReceiver), ReadError> {
         let kinds: HashMap<Kind, KindEntry> = kinds.into_iter().map(|entry| (entry.kind.clone(), entry)).collect();
         let interval = |kind: &Kind| kinds.get(kind).map_or(Duration::ZERO, |entry| entry.interval);
         let view = ledger.view()?;
@@ -158,18 +159,18 @@ impl<L: Ledger> Ingest<L> {
             saved: started,
             is_dated: false,
             kept: KeptRecords::default(),
-            calls: Calls::default(),
+            calls: RecentCalls::default(),
         };
         Ok((ingest, handle, receiver))
     }
 
-    /// Runs until stopped, then saves how far sweeps had come. When the disk fails under the store, opens it again and goes on.
-    /// Blocks its thread; waits on `runtime`.
+    /// Runs until stopped, then saves watermarks. If the disk fails under the store, reopens it and continues. Blocks its thread;
+    /// waits on `runtime`.
     ///
     /// # Errors
     ///
-    /// When what was found on opening it again is not the store, or it was stopped before it was open. When the watermarks could
-    /// not be saved. Everything acknowledged is durable all the same.
+    /// If the reopened file is not the store, if the loop was stopped before the store was open again, or if the watermarks could
+    /// not be saved. Everything acknowledged is durable even then.
     pub fn run(mut self, runtime: &runtime::Handle) -> Result<(), CommitError> {
         loop {
             if self.ledger.is_failed() && !self.recover(runtime) {
@@ -199,25 +200,25 @@ impl<L: Ledger> Ingest<L> {
         self.close()
     }
 
-    /// Waits until AWS told its time, at most [`ANCHORED_WITHIN`]: what is committed before that would be dated by this machine's
-    /// clock, however wrong. Nothing that tells the time waits for the writer. Without AWS the local clock has to do.
+    /// Waits for AWS's time, at most [`ANCHORED_WITHIN`]: earlier commits would be dated by this machine's clock, however wrong.
+    /// Learning the time does not depend on the writer. Without AWS, the local clock is used.
     async fn anchored(&self) {
         let begun = Instant::now();
         while !self.clock.is_anchored() && begun.elapsed() < ANCHORED_WITHIN && !self.lanes.is_stopped() {
             self.lanes.stopped_within(ANCHOR_LOOK).await;
         }
         if !self.clock.is_anchored() {
-            tracing::warn!("AWS has not told its time yet: what is recorded is dated by this machine's clock");
+            tracing::warn!("AWS's time is not known yet: records are dated by this machine's clock");
         }
     }
 
-    /// Saves how far sweeps had come.
+    /// Saves watermarks.
     fn close(&mut self) -> Result<(), CommitError> {
         let watermarks = self.freshness.watermarks();
-        if watermarks.is_empty() { Ok(()) } else { self.save(Batch { watermarks, ..Batch::default() }) }
+        if watermarks.is_empty() { Ok(()) } else { self.save(CommitBatch { watermarks, ..CommitBatch::default() }) }
     }
 
-    /// The ledger, to read.
+    /// The ledger, for reading.
     #[cfg(test)]
     fn ledger(&self) -> &L {
         &self.ledger
@@ -229,41 +230,41 @@ impl<L: Ledger> Ingest<L> {
         self.ledger
     }
 
-    fn save(&mut self, batch: Batch) -> Result<(), CommitError> {
+    fn save(&mut self, batch: CommitBatch) -> Result<(), CommitError> {
         self.ledger.commit(batch).map(drop)
     }
 
-    fn serve(&mut self, work: Work) {
+    fn serve(&mut self, work: WorkItem) {
         match work {
-            Work::Choose(choice) => self.choose(choice),
-            Work::Record(record) => self.record(record),
-            Work::Notify(first) => self.notify(first),
-            Work::Park(parking) => self.park(parking),
-            Work::Sweep(message) => self.sweep(message),
-            Work::Retain => self.retain(),
+            WorkItem::Choose(choice) => self.choose(choice),
+            WorkItem::Record(record) => self.record(record),
+            WorkItem::Notify(first) => self.notify(first),
+            WorkItem::Park(parking) => self.park(parking),
+            WorkItem::Sweep(message) => self.sweep(message),
+            WorkItem::Retain => self.retain(),
         }
     }
 
-    /// Notes which regions are watched from now on.
+    /// Records which regions are watched from now on.
     fn choose(&mut self, RegionChoice { regions, done }: RegionChoice) {
         let noted = self.ledger.watch_only(&regions, self.clock.now()).map_err(IngestError::from);
         let noted = noted.and_then(|()| Ok(self.ledger.view()?));
         if let Ok(view) = &noted {
             self.freshness.signal(Signal::Retired(view.retired()));
-            self.hub.mark([Topic::Freshness, Topic::Summary], self.clock.now());
+            self.hub.mark([ChangeTopic::Freshness, ChangeTopic::Summary], self.clock.now());
         }
-        // The asker may have gone: what is noted stays.
+        // The caller may have gone: what is recorded stays.
         drop(done.send(noted.map(drop)));
     }
 
-    /// Keeps messages that cannot be read.
+    /// Keeps unreadable messages.
     fn park(&mut self, Parking { messages, done }: Parking) {
-        let batch = Batch { recorded_at: self.clock.now(), parked: messages, ..Batch::default() };
-        // The asker may have gone: what is kept stays, and a message that comes again replaces itself.
+        let batch = CommitBatch { recorded_at: self.clock.now(), parked: messages, ..CommitBatch::default() };
+        // The caller may have gone: what is kept stays, and a repeated message replaces itself.
         drop(done.send(self.save(batch).map_err(IngestError::from)));
     }
 
-    /// Serves what waits in the lanes above the pages, but not so much that the page under way stands still.
+    /// Serves the lanes above the pages, but lets the current page advance too.
     fn serve_urgent(&mut self) {
         for _ in 0..lanes::STREAK {
             let Some(work) = self.lanes.urgent() else { return };
@@ -278,7 +279,7 @@ impl<L: Ledger> Ingest<L> {
         let mut draft = Draft::of(entries);
         let mut unsettled = Vec::new();
         let outcome = loop {
-            // Whoever waits is told the seq of the last commit: all of it is durable then.
+            // The answer has the seq of the last commit: all of it is durable then.
             match self.commit_chunk(draft, &mut queue, &cause) {
                 Ok(chunk) => {
                     if let Some(spare) = &mut spare {
@@ -286,7 +287,7 @@ impl<L: Ledger> Ingest<L> {
                     }
                     unsettled.extend(chunk.unsettled);
                     if queue.is_empty() {
-                        break Ok(Observed { seq: chunk.seq, unsettled });
+                        break Ok(ObserveResult { seq: chunk.seq, unsettled });
                     }
                     draft = Draft::default();
                 }
@@ -295,7 +296,7 @@ impl<L: Ledger> Ingest<L> {
         };
         match (outcome, spare) {
             (Err(error), Some(spare)) if self.ledger.is_failed() => self.kept.push(spare, cause, done, &error),
-            // The asker may have gone: the fact stands all the same.
+            // The caller may have gone: the record stays.
             (outcome, _) => drop(done.send(outcome)),
         }
         self.share();
@@ -316,9 +317,9 @@ impl<L: Ledger> Ingest<L> {
             let (at, swept) = (observation.at, observation.source == Source::Sweep);
             match self.decide(&mut draft, &view, observation, cause) {
                 Ok(_) => {}
-                // The others do not wait for somebody to mend it. It was seen, so it is not missing.
+                // The others do not wait for a repair. The resource was seen, so it is not missing.
                 Err(ReadError::Damaged(error)) => {
-                    tracing::warn!(%id, %error, "what is stored of a resource is damaged: what was seen of it is not recorded");
+                    tracing::warn!(%id, %error, "the stored record of a resource is damaged: observations of it are not recorded");
                     if shown {
                         let at = crate::reconcile::credible(at, self.clock.now());
                         draft.notes.push((id, Note::Shown { at, how: How::Partly, swept, gone: false }));
@@ -335,12 +336,12 @@ impl<L: Ledger> Ingest<L> {
         self.conclude(draft, seq, Vec::new())
     }
 
-    /// Commits what was decided, publishes it, and remembers what is to be remembered. `seq` shows what was decided on;
-    /// `notified` are the notifications that were.
+    /// Commits the decisions, publishes them, and updates the memory. `seq` is the record that the decisions are based on;
+    /// `notified` are the ids of the notifications.
     fn conclude(&mut self, draft: Draft, mut seq: Seq, notified: Vec<String>) -> Result<Chunk, IngestError> {
         let Draft { entries, notes, wanted, unsettled, .. } = draft;
         if !entries.is_empty() {
-            let batch = Batch { notified, ..self.batch(entries) };
+            let batch = CommitBatch { notified, ..self.batch(entries) };
             let committed = self.ledger.commit(batch)?;
             self.keeper.appended((committed.last.0 + 1).saturating_sub(committed.first.0));
             seq = committed.last;
@@ -357,18 +358,18 @@ impl<L: Ledger> Ingest<L> {
         Ok(Chunk { seq, unsettled })
     }
 
-    /// Entries to commit, with how far sweeps had come when that has not been saved for a while.
-    fn batch(&mut self, entries: Vec<(Cause, Event)>) -> Batch {
+    /// A batch of entries, with watermarks if they were not saved for a while.
+    fn batch(&mut self, entries: Vec<(Cause, Event)>) -> CommitBatch {
         let now = self.clock.now();
         let due = now.since(self.saved) >= SAVED_EVERY || now < self.saved;
         let watermarks = if due { self.freshness.watermarks() } else { Vec::new() };
         if due {
             self.saved = now;
         }
-        Batch { recorded_at: now, entries, watermarks, ..Batch::default() }
+        CommitBatch { recorded_at: now, entries, watermarks, ..CommitBatch::default() }
     }
 
-    /// Decides one observation. Whether it is [too early](Draft::decide).
+    /// Decides one observation. Returns whether it is [too early](Draft::decide).
     fn decide(
         &self,
         draft: &mut Draft,
@@ -377,12 +378,12 @@ impl<L: Ledger> Ingest<L> {
         cause: &Cause,
     ) -> Result<bool, ReadError> {
         let (scope, kind) = (observation.id.scope(), observation.id.kind.clone());
-        // Durably so: what readers are answered until the account is known does not count.
+        // Only recorded choices count: the assumed ones that readers see until the account is known do not.
         if self.freshness.is_unwatched(&scope, &kind) || view.is_noted_unwatched(&scope) {
             return Ok(false);
         }
         let rules = self.rules(&kind);
-        // Looked up before the store is read: nobody waits for the disk to ask how fresh something is.
+        // Memory is read before the store: queries of freshness never wait for the disk.
         let grounds = self.freshness.view(&scope, &kind, |watched| Grounds {
             remembered: watched.map(|watched| watched.memory.known(&observation.id.id, None, None)).unwrap_or_default(),
             tag_questions: watched.map_or(0, |watched| watched.memory.tag_questions()),
@@ -404,7 +405,7 @@ impl<L: Ledger> Ingest<L> {
     fn take(&self, scope: &Scope, kind: &Kind, id: &Arc<str>, note: Note) -> Vec<Arc<str>> {
         let now = self.clock.now();
         self.freshness.update(scope, kind, |watched| {
-            // An answer that came late: what it shows was not there when the last sweep claimed to have seen everything.
+            // A late answer: what it shows did not exist when the last sweep claimed to have seen everything.
             if let Note::Shown { at, swept: false, .. } = note
                 && watched.state.settled.is_some_and(|settled| at < settled)
                 && !watched.memory.is_shown(id)
@@ -422,7 +423,7 @@ impl<L: Ledger> Ingest<L> {
         })
     }
 
-    /// Asks for ids whose absence a describe could prove, unless there are so many that the next sweep is cheaper.
+    /// Requests describes of ids whose absence they could prove, unless so many that the next sweep is cheaper.
     fn ask(&self, scope: &Scope, kind: &Kind, ids: Vec<Arc<str>>) {
         if ids.len() <= MAX_ASKED {
             for id in ids {
@@ -432,7 +433,7 @@ impl<L: Ledger> Ingest<L> {
     }
 
     fn want(&self, wanted: Wanted) {
-        // Nobody listens when nothing refreshes; then the sweeps have to do.
+        // Without refreshes nobody receives this; then sweeps have to suffice.
         drop(self.wanted.send(wanted));
     }
 }

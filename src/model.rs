@@ -1,6 +1,6 @@
 //! The vocabulary every other module speaks: identities, documents, observations and events.
 //!
-//! Nothing here does I/O or reads a clock. A time is a [`Timestamp`] that somebody measured and passed in.
+//! This module does no I/O and reads no clock: a [`Timestamp`] is always passed in by whoever measured it.
 
 pub mod action;
 pub mod difference;
@@ -28,7 +28,7 @@ pub mod trouble;
 pub mod unreadable;
 pub mod written;
 
-pub use action::{ActionId, Outcome};
+pub use action::{ActionId, ActionOutcome};
 pub use difference::Difference;
 pub use document::{Change, Document, Group, Map, Value};
 pub use event::{ApiCall, Cause, Event, Recorded};

@@ -1,10 +1,10 @@
-//! Tells subscribers what changed: committed changes in, one coalescing dirty set a subscriber out.
+//! Tells subscribers what changed: takes committed changes, and keeps one set of changed URIs per subscriber.
 //!
-//! A subscriber that does not read costs one set of the URIs it asked for, however much changes meanwhile, and delays
-//! nobody. A notification is a hint to read again: it carries no content, and telling it twice is harmless.
+//! A subscriber that does not read costs at most one set of the URIs it subscribed to, however much changes meanwhile, and delays
+//! nobody. A notification is a hint to read again: it carries no content, and repeating it is harmless.
 //!
-//! A subscriber is acknowledged before it is registered here (the MCP library sends the acknowledgment first), so a
-//! change in between would be lost: registration therefore replays the changes of the last [`REPLAY`].
+//! A subscription is acknowledged before it is registered here (the MCP library sends the acknowledgment first), so a change in
+//! between would be lost: registration therefore replays the changes of the last [`REPLAY`].
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -14,18 +14,18 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 
 use crate::model::{Kind, ResourceId, Scope, Seq, Timestamp};
-use crate::store::{Committed, Touched, What};
+use crate::store::{ChangeKind, Committed, TouchedResource};
 
-/// How far back a new subscription looks for changes that it may just have missed.
+/// How far back a new subscription looks for changes that it may have missed.
 pub const REPLAY: Duration = Duration::from_secs(5);
 
-/// At most this many recent changes are kept for replay; when more happened, a new subscription is told of everything.
+/// How many recent changes are kept for replay; if more happened, a new subscription gets all its URIs.
 const RING: usize = 4096;
 
 /// Something that can be subscribed to.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Topic {
-    /// One resource, in every scope that sees it or in one.
+pub enum ChangeTopic {
+    /// One resource, in one scope or in every scope that sees it.
     Resource {
         /// Its kind.
         kind: Kind,
@@ -49,7 +49,7 @@ pub enum Topic {
     Changes,
 }
 
-/// What a subscriber has not been told yet.
+/// Changes that a subscriber has not fetched yet.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Dirty {
     /// URIs as the subscriber spelled them.
@@ -73,24 +73,24 @@ pub struct ChangeHub {
 
 struct Hub {
     next: u64,
-    boxes: HashMap<u64, Arc<Mailbox>>,
-    topics: HashMap<Topic, BTreeMap<u64, BTreeSet<Arc<str>>>>,
+    boxes: HashMap<u64, Arc<PendingChanges>>,
+    topics: HashMap<ChangeTopic, BTreeMap<u64, BTreeSet<Arc<str>>>>,
     list: HashSet<u64>,
-    recent: VecDeque<(Timestamp, Topic)>,
+    recent: VecDeque<(Timestamp, ChangeTopic)>,
     list_changed_at: Option<Timestamp>,
     now: Timestamp,
     overflowed_at: Option<Timestamp>,
-    /// (part, whole): a change of the part is a change of the whole that has the same id.
+    /// (part, whole): a change of the part is also a change of the whole with the same id.
     parts: Vec<(Kind, Kind)>,
 }
 
 #[derive(Default)]
-struct Mailbox {
+struct PendingChanges {
     dirty: Mutex<Dirty>,
     wake: Notify,
 }
 
-impl Mailbox {
+impl PendingChanges {
     fn put(&self, change: impl FnOnce(&mut Dirty)) {
         change(&mut self.dirty.lock());
         self.wake.notify_one();
@@ -98,8 +98,8 @@ impl Mailbox {
 }
 
 impl ChangeHub {
-    /// A hub without subscribers. `parts` names kinds that are served as part of another of the same id: an instance's
-    /// status checks belong to the instance.
+    /// A hub without subscribers. `parts` names kinds that are served as part of another with the same id: an instance's status
+    /// checks belong to the instance.
     #[must_use]
     pub fn new(parts: Vec<(Kind, Kind)>) -> Self {
         let hub = Hub {
@@ -116,7 +116,7 @@ impl ChangeHub {
         ChangeHub { hub: Arc::new(Mutex::new(hub)), newest: watch::Sender::new(Seq::ZERO) }
     }
 
-    /// Marks everything that `committed` touched for whoever subscribed to it. Never waits for a subscriber.
+    /// Marks everything that `committed` touched for its subscribers. Never waits for a subscriber.
     pub fn publish(&self, committed: &Committed, now: Timestamp) {
         let mut hub = self.hub.lock();
         hub.now = now;
@@ -125,7 +125,7 @@ impl ChangeHub {
             hub.collect(touched, &mut topics);
         }
         if committed.first <= committed.last {
-            topics.insert(Topic::Changes);
+            topics.insert(ChangeTopic::Changes);
         }
         let list_changed = committed.touched.iter().any(|touched| touched.listed);
         hub.mark(topics, list_changed);
@@ -133,20 +133,20 @@ impl ChangeHub {
         self.newest.send_replace(committed.last);
     }
 
-    /// The newest record that was published, for whoever waits for the next. [`Seq::ZERO`] until the first.
+    /// The newest published record, for whoever waits for the next. [`Seq::ZERO`] until the first.
     #[must_use]
     pub fn newest(&self) -> watch::Receiver<Seq> {
         self.newest.subscribe()
     }
 
-    /// Marks topics that change without a commit, such as [`Topic::Freshness`].
-    pub fn mark(&self, topics: impl IntoIterator<Item = Topic>, now: Timestamp) {
+    /// Marks topics that change without a commit, such as [`ChangeTopic::Freshness`].
+    pub fn mark(&self, topics: impl IntoIterator<Item = ChangeTopic>, now: Timestamp) {
         let mut hub = self.hub.lock();
         hub.now = now;
         hub.mark(topics.into_iter().collect(), false);
     }
 
-    /// Marks everything that anybody subscribed to: all of it may be different now.
+    /// Marks everything that has subscribers: all of it may have changed.
     pub fn mark_all(&self, now: Timestamp) {
         let mut hub = self.hub.lock();
         hub.now = now;
@@ -154,11 +154,11 @@ impl ChangeHub {
         hub.mark(topics, true);
     }
 
-    /// Registers a subscriber: of the list of resources if `list_changed`, and of each topic under the URI it spelled.
-    /// What changed within [`REPLAY`] is told at once.
+    /// Registers a subscriber: for the list of resources if `list_changed`, and for each topic under the URI as spelled. Changes
+    /// within [`REPLAY`] are reported at once.
     #[must_use]
-    pub fn register(&self, list_changed: bool, topics: Vec<(Topic, Arc<str>)>, now: Timestamp) -> Subscription {
-        let mailbox = Arc::new(Mailbox::default());
+    pub fn register(&self, list_changed: bool, topics: Vec<(ChangeTopic, Arc<str>)>, now: Timestamp) -> Subscription {
+        let mailbox = Arc::new(PendingChanges::default());
         let mut hub = self.hub.lock();
         hub.now = now;
         hub.next += 1;
@@ -177,7 +177,7 @@ impl ChangeHub {
         Subscription { hub: self.clone(), subscriber, mailbox }
     }
 
-    /// How many subscribers there are.
+    /// The number of subscribers.
     #[must_use]
     pub fn subscribers(&self) -> usize {
         self.hub.lock().boxes.len()
@@ -185,24 +185,24 @@ impl ChangeHub {
 }
 
 impl Hub {
-    /// The topics that a touched resource belongs to.
-    fn collect(&self, touched: &Touched, topics: &mut BTreeSet<Topic>) {
+    /// Collects the topics of a touched resource.
+    fn collect(&self, touched: &TouchedResource, topics: &mut BTreeSet<ChangeTopic>) {
         let wholes = self.parts.iter().filter(|(part, _)| *part == touched.id.kind).map(|(_, whole)| whole);
         for kind in wholes.chain([&touched.id.kind]) {
             let scope = touched.id.scope();
-            // What existed before Muster looked, and what only its own mapping learnt, is nobody's news one by one.
+            // What existed before Muster looked, or changed only by its own mapping, is not reported individually.
             if !touched.quiet {
                 topics.extend(resource_topics(&touched.id, kind, &scope));
             }
-            topics.insert(Topic::Collection { scope, kind: kind.clone() });
+            topics.insert(ChangeTopic::Collection { scope, kind: kind.clone() });
         }
-        topics.insert(Topic::Summary);
-        if touched.what != What::Changed {
-            topics.insert(Topic::Freshness);
+        topics.insert(ChangeTopic::Summary);
+        if touched.what != ChangeKind::Changed {
+            topics.insert(ChangeTopic::Freshness);
         }
     }
 
-    fn mark(&mut self, topics: BTreeSet<Topic>, list_changed: bool) {
+    fn mark(&mut self, topics: BTreeSet<ChangeTopic>, list_changed: bool) {
         for topic in &topics {
             for (subscriber, uris) in self.topics.get(topic).into_iter().flatten() {
                 if let Some(mailbox) = self.boxes.get(subscriber) {
@@ -228,7 +228,7 @@ impl Hub {
         }
     }
 
-    fn add(&mut self, subscriber: u64, mailbox: &Mailbox, topic: Topic, uri: Arc<str>) {
+    fn add(&mut self, subscriber: u64, mailbox: &PendingChanges, topic: ChangeTopic, uri: Arc<str>) {
         let overflowed = self.overflowed_at.is_some_and(|at| self.now.since(at) <= REPLAY);
         if overflowed || self.recent.iter().any(|(at, recent)| *recent == topic && self.now.since(*at) <= REPLAY) {
             mailbox.put(|dirty| dirty.uris.extend([Arc::clone(&uri)]));
@@ -258,32 +258,32 @@ impl Hub {
     }
 }
 
-fn resource_topics(id: &ResourceId, kind: &Kind, scope: &Scope) -> [Topic; 2] {
-    let topic = |scope| Topic::Resource { kind: kind.clone(), id: Arc::clone(&id.id), scope };
+fn resource_topics(id: &ResourceId, kind: &Kind, scope: &Scope) -> [ChangeTopic; 2] {
+    let topic = |scope| ChangeTopic::Resource { kind: kind.clone(), id: Arc::clone(&id.id), scope };
     [topic(None), topic(Some(scope.clone()))]
 }
 
-/// One subscriber's place in the hub; dropping it unsubscribes.
+/// A subscriber's registration; dropping it unsubscribes.
 pub struct Subscription {
     hub: ChangeHub,
     subscriber: u64,
-    mailbox: Arc<Mailbox>,
+    mailbox: Arc<PendingChanges>,
 }
 
 impl Subscription {
-    /// Also listens to `topic`, told as `uri`.
-    pub fn add(&self, topic: Topic, uri: Arc<str>, now: Timestamp) {
+    /// Also subscribes to `topic`, reported as `uri`.
+    pub fn add(&self, topic: ChangeTopic, uri: Arc<str>, now: Timestamp) {
         let mut hub = self.hub.hub.lock();
         hub.now = now;
         hub.add(self.subscriber, &self.mailbox, topic, uri);
     }
 
-    /// Stops listening to whatever was subscribed as `uri`. What is already dirty may still be told.
+    /// Ends the subscription to `uri`. A pending change may still be reported.
     pub fn remove(&self, uri: &str) {
         self.hub.hub.lock().remove(self.subscriber, uri);
     }
 
-    /// Waits until something is dirty, and takes all of it. Cancelling the wait loses nothing.
+    /// Waits for changes, and takes all of them. Cancelling the wait loses nothing.
     pub async fn next(&self) -> Dirty {
         loop {
             let dirty = std::mem::take(&mut *self.mailbox.dirty.lock());

@@ -1,30 +1,28 @@
-//! What an observation means: `decide(known, observation) -> events`, pure.
+//! Decides what an observation changes: `decide(known, observation) -> events`, pure.
 //!
-//! AWS gives resources no version, describes lag behind what they describe, and events come late, twice, in any order or
-//! never. So evidence decides, group by group (state, tags, the rest), by the time at which somebody looked:
+//! AWS gives resources no version, describes lag, and events arrive late, twice, in any order or never. So evidence decides, group
+//! by group (state, tags, the rest), by the time of the observation:
 //!
-//! 1. A describe sent before a group's evidence says nothing about that group.
-//! 2. An assertion on the state (a tool's answer, a state event) is laid over the described body when it is newer than
-//!    the state's evidence; in the same second only when its state is at most two lifecycle transitions ahead. It
-//!    remembers the states of the preceding [`LAG_WINDOW`]: for as long again, a describe that still shows one of them is
-//!    lag. Any other described state wins at once, and after the window every newer describe wins. `terminated` is
-//!    accepted whatever its time, and nothing follows it.
-//! 3. A tag event is believed when its version is above the last one and its time is not before the tags' evidence; for the
-//!    [`LAG_WINDOW`] a describe that shows exactly what it superseded is lag. A describe that lacks **all** tags of a
-//!    resource that had some is doubted until another one, sent [`TAGLESS_PROOF`] later, agrees. A resource that was never
-//!    seen with tags is believed to have none: doubting each would cost every untagged resource a second record.
-//! 4. Events never create a resource: they are a [`Reading::Hint`] that asks for a describe.
-//! 5. A resource goes only on proof; missing from a listing proves nothing by itself: see [`absence`] and [`memory`].
-//! 6. When many vanish at once, none goes before a sample was asked for by id: see [`guard`].
+//! 1. A describe sent before a group's evidence changes nothing in that group.
+//! 2. An assertion on the state (a tool's answer, a state event) is laid over the described body if it is newer than the state's
+//!    evidence; in the same second, only if its state is at most two lifecycle transitions ahead. It remembers the states of the
+//!    preceding [`LAG_WINDOW`]: for as long again, a describe that still shows one of them is lag. Any other described state wins at
+//!    once, and after the window every newer describe wins. `terminated` is accepted whatever its time, and is final.
+//! 3. A tag event is applied if its version is above the last one and its time is not before the tags' evidence; for the
+//!    [`LAG_WINDOW`] a describe that shows exactly the superseded tags is lag. A describe without **any** tags of a resource that had
+//!    some is doubted until another one, sent [`TAGLESS_PROOF`] later, agrees. A resource that was never seen with tags is taken to
+//!    have none: doubting each would cost every untagged resource a second record.
+//! 4. Events never create a resource: they are a [`Judgment::Hint`] that requests a describe.
+//! 5. A resource is removed only on proof; absence from one listing is not proof: see [`absence`] and [`memory`].
+//! 6. If many vanish at once, none is removed before a sample was described by id: see [`guard`].
 //! 7. Until a scope's first complete sweep after a start, events older than the process are hints only.
-//! 8. A notice is laid into the status that it is about, whatever is known of the rest: no describe shows it. It goes when a
-//!    describe was sent after it expired; of two about the same thing the newer holds ([`notice`]).
-//! 9. Sources repeat and reorder, so every decision is idempotent; fields that move on every poll are masked. An event that was
-//!    recorded is known by its envelope's id when it comes again, and is not decided again: the
-//!    store remembers it for two days.
+//! 8. A notice is added to the status it is about, whatever else is known: no describe shows it. A describe sent after its expiry
+//!    removes it; of two with the same key the newer counts ([`notice`]).
+//! 9. Sources repeat and reorder, so every decision is idempotent; fields that change on every poll are masked. The store remembers
+//!    the envelope ids of recorded events for two days, so a repeated event is recognised and not decided again.
 //!
-//! The numbers are those of the project's list of rules. What an observation's own time is worth is [`credible`]'s to say: one
-//! that lies ahead of now comes from a clock that was wrong, and orders nothing.
+//! The numbers are those of the project's list of rules. [`credible`] judges an observation's own time: a time ahead of now comes
+//! from a wrong clock and orders nothing.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -52,70 +50,70 @@ pub use lacked::{Lacked, Lacking};
 pub use lifecycle::is_shortly_before;
 pub use memory::ScopeMemory;
 
-/// How much later than the first one a second describe without tags must be sent to be believed.
+/// A second describe without tags confirms the first if it is sent this much later.
 pub const TAGLESS_PROOF: Duration = Duration::from_secs(2);
 
-/// How many superseded sets of tags are remembered at most: a resource whose tags change more often within the
-/// [`LAG_WINDOW`] is settled by its next describe after it.
+/// How many superseded sets of tags are remembered at most. If a resource's tags change more often within the [`LAG_WINDOW`], the
+/// next describe after it settles them.
 const SUPERSEDED: usize = 8;
 
 /// The state that no instance ever leaves.
 const TERMINATED: &str = "terminated";
 
-/// What an observation turned out to be.
+/// How an observation was judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reading {
-    /// News: the events say what.
+pub enum Judgment {
+    /// It is news: the events say what changed.
     Applied,
-    /// Exactly what was known, in every group.
+    /// It shows exactly what was known, in every group.
     Confirmed,
-    /// In part or in whole older than what is known; the rest, if any, is in the events.
+    /// It is partly or wholly older than what is known; the rest, if any, is in the events.
     Late,
-    /// Shows a state or tags that an assertion says were left: describes lag behind.
+    /// It shows a state or tags that the resource has left according to an assertion: describes lag.
     Lag,
-    /// Lacks all tags of a resource that has some: a second describe will tell. The rest, if any, is in the events.
+    /// It lacks all tags of a resource that has some: a second describe will decide. The rest, if any, is in the events.
     Tagless,
-    /// Too weak to change anything by itself; a describe of the resource would settle it.
+    /// It is too weak to change anything; a describe of the resource would settle it.
     Hint,
 }
 
 /// The outcome of [`decide`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decision {
-    /// What to record, in order; empty when nothing changed.
+    /// What to record, in order; empty if nothing changed.
     pub events: Vec<Event>,
-    /// How the observation was read.
-    pub reading: Reading,
+    /// How the observation was judged.
+    pub reading: Judgment,
 }
 
 impl Decision {
-    fn nothing(reading: Reading) -> Self {
+    fn nothing(reading: Judgment) -> Self {
         Decision { events: Vec::new(), reading }
     }
 
     fn applied(event: Event) -> Self {
-        Decision { events: vec![event], reading: Reading::Applied }
+        Decision { events: vec![event], reading: Judgment::Applied }
     }
 }
 
-/// What `observation` changes in what is known.
+/// Decides what `observation` changes in what is known.
 #[must_use]
 pub fn decide(known: KnownResource<'_>, observation: &Observation, rules: KindRules, moment: DecisionTime) -> Decision {
     let told = matches!(observation.source, Source::Notification | Source::Tool);
     if credible(observation.at, moment.now) != observation.at {
-        // From before the clock was put right, or from a wrong one: it cannot be ordered.
-        return Decision::nothing(if told { Reading::Hint } else { Reading::Late });
+        // Its time is before the clock was corrected, or from a wrong clock: it cannot be ordered.
+        return Decision::nothing(if told { Judgment::Hint } else { Judgment::Late });
     }
     if known.removed_at.is_some_and(|removed| observation.at <= credible(removed, moment.now)) {
-        return Decision::nothing(Reading::Late);
+        return Decision::nothing(Judgment::Late);
     }
     let gone = |at| Decision::applied(Event::Removed { id: observation.id.clone(), at });
     match (&observation.seen, known.current) {
-        // What is gone may show once more in an answer that lags; AWS gives no id twice.
+        // A removed resource may appear again in a lagging answer; AWS never reuses an id.
         (Seen::Described(_), None)
             if known.removed_at.is_some_and(|removed| observation.at < credible(removed, moment.now) + LAG_WINDOW) =>
         {
-            Decision::nothing(Reading::Lag)
+            Decision::nothing(Judgment::Lag)
         }
         (Seen::Described(document), None) => Decision::applied(Event::Discovered {
             id: observation.id.clone(),
@@ -124,13 +122,13 @@ pub fn decide(known: KnownResource<'_>, observation: &Observation, rules: KindRu
             mapping: rules.mapping,
         }),
         (Seen::Described(document), Some(current)) => described(known, current, observation, document, rules, moment),
-        // Events never create a resource: only a describe shows a whole one. Where nothing is known, NotFound has nothing to forget;
-        // but whoever spoke of it may have been ahead of the answer.
+        // Events never create a resource: only a describe shows a complete one. If nothing is known, NotFound changes nothing; but
+        // the observation that caused the describe may have been ahead of it.
         (
             Seen::StateAsserted(_) | Seen::TagsAsserted { .. } | Seen::Noticed(_) | Seen::Mentioned | Seen::NotFound,
             None,
         )
-        | (Seen::Mentioned, Some(_)) => Decision::nothing(Reading::Hint),
+        | (Seen::Mentioned, Some(_)) => Decision::nothing(Judgment::Hint),
         (Seen::Noticed(notice), Some(current)) => noticed(current, observation, notice, moment),
         (Seen::StateAsserted(state), Some(current)) => asserted(known, current, observation, state, moment),
         (Seen::TagsAsserted { tags, version }, Some(current)) => {
@@ -140,15 +138,15 @@ pub fn decide(known: KnownResource<'_>, observation: &Observation, rules: KindRu
             let newest = known.newest(moment);
             let lacked = known.candidate.is_some_and(|lacked| newest < lacked && lacked <= observation.at);
             let aged = rules.is_gone(&current.document) && newest + absence::FRESH <= observation.at;
-            if lacked || aged { gone(observation.at) } else { Decision::nothing(Reading::Hint) }
+            if lacked || aged { gone(observation.at) } else { Decision::nothing(Judgment::Hint) }
         }
-        (Seen::Absent, None) => Decision::nothing(Reading::Confirmed),
-        (Seen::Absent, Some(_)) if observation.at < known.newest(moment) => Decision::nothing(Reading::Late),
+        (Seen::Absent, None) => Decision::nothing(Judgment::Confirmed),
+        (Seen::Absent, Some(_)) if observation.at < known.newest(moment) => Decision::nothing(Judgment::Late),
         (Seen::Absent, Some(_)) => gone(observation.at),
     }
 }
 
-/// Rules 1 and 2 and 3 for describes: each group is taken unless something newer, or an assertion ahead of it, is known.
+/// Rules 1 to 3 for describes: each group is applied unless something newer is known, or an assertion ahead of it.
 fn described(
     known: KnownResource<'_>,
     current: &Current,
@@ -191,12 +189,13 @@ fn described(
 
     let accepted: Vec<Group> = Group::ALL.into_iter().filter(|group| takes(*group)).collect();
     let partial = match () {
-        () if tagless => Some(Reading::Tagless),
-        () if state_lag || tags_lag => Some(Reading::Lag),
-        () if accepted.len() < Group::ALL.len() => Some(Reading::Late),
+        () if tagless => Some(Judgment::Tagless),
+        () if state_lag || tags_lag => Some(Judgment::Lag),
+        () if accepted.len() < Group::ALL.len() => Some(Judgment::Late),
         () => None,
     };
-    // A partial view cannot tell what the mapping learnt from what AWS changed: the next whole one will.
+    // With only part of the groups, a change of the mapping cannot be told from a change in AWS: the next complete describe will
+    // show it.
     if current.mapping != rules.mapping
         && let Some(partial) = partial
     {
@@ -224,11 +223,11 @@ fn described(
             overlay: if settles { Overlay::Settle } else { Overlay::Keep },
         });
     }
-    let whole = if events.is_empty() { Reading::Confirmed } else { Reading::Applied };
+    let whole = if events.is_empty() { Judgment::Confirmed } else { Judgment::Applied };
     Decision { events, reading: partial.unwrap_or(whole) }
 }
 
-/// Whether a set of tags holds none.
+/// Whether a set of tags is empty.
 fn is_empty(tags: &Value) -> bool {
     matches!(tags, Value::List(list) if list.is_empty())
 }
@@ -238,7 +237,7 @@ fn covers(masked: &str, path: &str) -> bool {
     path.strip_prefix(masked).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
-/// Whether a difference comes from the mapping alone: a newer mapping adds fields, an older one lacks them.
+/// Whether a difference comes only from the mapping: a newer mapping adds fields, an older one lacks them.
 fn is_of_mapping(change: &Change, from: u16, to: u16) -> bool {
     if to > from { change.before.is_none() } else { change.after.is_none() }
 }
@@ -252,28 +251,28 @@ fn asserted(
     moment: DecisionTime,
 ) -> Decision {
     let (Some(to), Some(from)) = (state_name(state), current.state()) else {
-        return Decision::nothing(Reading::Hint);
+        return Decision::nothing(Judgment::Hint);
     };
     if to == from {
-        return Decision::nothing(Reading::Confirmed);
+        return Decision::nothing(Judgment::Confirmed);
     }
     if from == TERMINATED {
-        return Decision::nothing(Reading::Late);
+        return Decision::nothing(Judgment::Late);
     }
     let known_at = known_at(known, current, Group::State, moment);
     let applies = match observation.at.second().cmp(&known_at.second()) {
         _ if to == TERMINATED => true,
         _ if is_older_than_process(observation, moment) => false,
         std::cmp::Ordering::Greater => true,
-        // Within a second the clocks do not order; the lifecycle does.
+        // Times within one second do not determine the order; the lifecycle does.
         std::cmp::Ordering::Equal => is_shortly_before(from, to),
         std::cmp::Ordering::Less => false,
     };
     if !applies {
-        return Decision::nothing(Reading::Hint);
+        return Decision::nothing(Judgment::Hint);
     }
     let at = observation.at.max(known_at);
-    // The reasons belong to the state that was left; what AWS gives as the new ones is not known yet, so they go.
+    // The reasons belong to the previous state and the new ones are not known yet, so they are removed.
     let asserted = Document::new(Map::from([("State", state.clone())]));
     let next = current.document.merged(&asserted, |group| group == Group::State);
     let recent = current.held.iter().filter(|held| at.since(held.until) <= LAG_WINDOW).map(|held| held.state.as_str());
@@ -299,11 +298,11 @@ fn tagged(
 ) -> Decision {
     let last = current.tagging.as_ref();
     if last.is_some_and(|last| version <= last.version) {
-        return Decision::nothing(Reading::Late);
+        return Decision::nothing(Judgment::Late);
     }
     let at = observation.at;
     if is_older_than_process(observation, moment) || at < known_at(known, current, Group::Tags, moment) {
-        return Decision::nothing(Reading::Hint);
+        return Decision::nothing(Judgment::Hint);
     }
     let asserted = if is_empty(tags) { Map::new() } else { Map::from([("Tags", tags.clone())]) };
     let next = current.document.merged(&Document::new(asserted), |group| group == Group::Tags);
@@ -320,15 +319,15 @@ fn tagged(
     })
 }
 
-/// Rule 8. No group is observed by it, so none gets new evidence.
+/// Rule 8. A notice observes no group, so no group gets new evidence.
 fn noticed(current: &Current, observation: &Observation, notice: &Notice, moment: DecisionTime) -> Decision {
     if notice.until <= moment.now {
-        return Decision::nothing(Reading::Late);
+        return Decision::nothing(Judgment::Late);
     }
     let changes = current.document.changes_to(&notice::laid(&current.document, notice));
     if changes.is_empty() {
         let known = notice::of(&current.document).contains(notice);
-        return Decision::nothing(if known { Reading::Confirmed } else { Reading::Late });
+        return Decision::nothing(if known { Judgment::Confirmed } else { Judgment::Late });
     }
     Decision::applied(Event::Changed {
         id: observation.id.clone(),
@@ -338,7 +337,7 @@ fn noticed(current: &Current, observation: &Observation, notice: &Notice, moment
     })
 }
 
-/// The newest evidence of a group, describes that changed nothing included.
+/// The newest evidence of a group, including describes that changed nothing.
 fn known_at(known: KnownResource<'_>, current: &Current, group: Group, moment: DecisionTime) -> Timestamp {
     let confirmed = known.confirmed.unwrap_or(Timestamp::EPOCH);
     credible(current.evidence.of(group).at, moment.now).max(credible(confirmed, moment.now))

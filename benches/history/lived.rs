@@ -7,7 +7,7 @@ use muster::model::Evidence;
 use muster::model::document::Change;
 use muster::model::event::Overlay;
 use muster::model::{Cause, Event, Group, ResourceId, Seq, Source, Timestamp, Value};
-use muster::store::Batch;
+use muster::store::CommitBatch;
 
 use crate::filled::Filled;
 
@@ -46,7 +46,7 @@ pub(crate) fn live(filled: &mut Filled, count: usize) -> anyhow::Result<()> {
             entries.push((Cause::Sweep, changed(id, before, next, Timestamp::from_millis(at))));
         }
         let recorded_at = Timestamp::from_millis(at);
-        filled.writer.commit(Batch { recorded_at, entries, ..Batch::default() })?;
+        filled.writer.commit(CommitBatch { recorded_at, entries, ..CommitBatch::default() })?;
     }
     Ok(())
 }

@@ -5,10 +5,12 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use muster::ingest::{Handle, Ingest, KindEntry, Lane};
+use muster::ingest::{Ingest, IngestHandle, KindEntry, Lane};
 use muster::kinds::INSTANCE;
 use muster::model::document::Map;
-use muster::model::{Cause, Clock, Document, Observation, Outcome, ResourceId, Seen, Seq, Source, Timestamp, Value};
+use muster::model::{
+    ActionOutcome, Cause, Clock, Document, Observation, ResourceId, Seen, Seq, Source, Timestamp, Value,
+};
 use muster::notify::ChangeHub;
 use muster::store::{Retention, Store};
 use tokio::time::{Instant, sleep};
@@ -88,7 +90,7 @@ pub(crate) fn turn_over(filled: Filled, mib: u64) -> anyhow::Result<()> {
 
 /// Stops and starts random instances, a second's worth at a time, until everything that was in the log is folded away for the
 /// last time.
-async fn change(store: &Store, ids: &[ResourceId], handle: &Handle, clock: &Scaled) -> anyhow::Result<()> {
+async fn change(store: &Store, ids: &[ResourceId], handle: &IngestHandle, clock: &Scaled) -> anyhow::Result<()> {
     let mut random = fastrand::Rng::with_seed(5);
     let (mut turns, mut mark, mut seconds) = (0, store.snapshot()?.seq(), 0_u64);
     let (mut most, mut least) = (0, u64::MAX);
@@ -129,13 +131,13 @@ fn switched(document: &Document) -> Document {
 }
 
 /// Records calls of a tool until `calling` is over, and how long each took to be durable.
-async fn call(handle: &Handle, target: ResourceId, calling: &AtomicBool) -> anyhow::Result<Times> {
+async fn call(handle: &IngestHandle, target: ResourceId, calling: &AtomicBool) -> anyhow::Result<Times> {
     let mut times = Times::default();
     while calling.load(Ordering::Relaxed) {
         let begun = Instant::now();
         let action = handle.begin("bench", vec![target.clone()]).await?;
         times.add(begun.elapsed());
-        handle.finish(action, Outcome::Succeeded { created: Vec::new() }, Vec::new()).await?;
+        handle.finish(action, ActionOutcome::Succeeded { created: Vec::new() }, Vec::new()).await?;
         sleep(TOOL).await;
     }
     Ok(times)

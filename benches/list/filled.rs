@@ -7,7 +7,7 @@ use muster::kinds::{self, DescribeInput};
 use muster::model::Evidence;
 use muster::model::{AccountId, Cause, Event, Item, Kind, LeftOut, Region, ResourceId, Scope, Source, Timestamp};
 use muster::simulator::{self, Simulator};
-use muster::store::{self, Batch, Store, Writer};
+use muster::store::{self, CommitBatch, Store, Writer};
 use tempfile::TempDir;
 
 use crate::ec2;
@@ -73,7 +73,7 @@ fn discovered(scope: &Scope, kind: &Kind, mapping: u16, item: Item) -> (Resource
 impl Filled {
     fn empty(size: usize) -> anyhow::Result<Self> {
         let directory = tempfile::tempdir()?;
-        let (writer, store) = store::open(store::Options::new(directory.path(), kinds::project))?;
+        let (writer, store) = store::open(store::StoreOptions::new(directory.path(), kinds::project))?;
         Ok(Filled { store, ids: Vec::new(), writer, size, _directory: directory })
     }
 
@@ -85,7 +85,7 @@ impl Filled {
             return Ok(());
         }
         let entries = added.iter().map(|(_, event)| (Cause::Baseline, event.clone())).collect();
-        self.writer.commit(Batch { recorded_at: SEEN, entries, ..Batch::default() })?;
+        self.writer.commit(CommitBatch { recorded_at: SEEN, entries, ..CommitBatch::default() })?;
         self.ids.extend(added.iter().map(|(id, _)| id.clone()));
         Ok(())
     }

@@ -12,7 +12,7 @@ use crate::mcp::Core;
 use crate::mcp::error::Fault;
 use crate::model::FailureCode;
 use crate::model::text::chain;
-use crate::store::rebuild::{BackedUp, BackupError};
+use crate::store::rebuild::{BackedUp, CopyError};
 
 mod export;
 mod figures;
@@ -30,7 +30,7 @@ enum AdminFailure {
     Export(#[from] ExportError),
     /// The store could not be copied.
     #[error(transparent)]
-    Backup(#[from] BackupError),
+    Backup(#[from] CopyError),
 }
 
 impl AdminFailure {
@@ -87,7 +87,7 @@ pub async fn left<R: AsyncBufRead + Unpin>(reader: &mut R) {
     }
 }
 
-fn backup_figures(backup: Result<BackedUp, BackupError>) -> Result<Value, AdminFailure> {
+fn backup_figures(backup: Result<BackedUp, CopyError>) -> Result<Value, AdminFailure> {
     let BackedUp { path, bytes, log, of, report } = backup?;
     Ok(json!({
         "path": path,

@@ -31,7 +31,7 @@ use crate::notify::ChangeHub;
 use crate::store::{self, CommitError, Health, OpenError, ReadError, Retention, Store, Writer};
 use crate::telemetry;
 use crate::watch::account::AccountWatcher;
-use crate::watch::settings::Settings as WatchSettings;
+use crate::watch::settings::WatchSettings;
 use crate::watch::tasks::Tasks;
 
 /// How long the writer may take to end: it finishes the commit it is at, and saves how far sweeps had come.
@@ -110,8 +110,8 @@ impl Engine {
     /// # Errors
     /// [`StartError`]; AWS is none of the reasons.
     pub async fn open(config: &Config, hub: ChangeHub) -> Result<Self, StartError> {
-        let options = store::Options::new(&config.data_dir, kinds::project);
-        let options = store::Options { reserve_bytes: config.keep_free, ..options };
+        let options = store::StoreOptions::new(&config.data_dir, kinds::project);
+        let options = store::StoreOptions { reserve_bytes: config.keep_free, ..options };
         // Finding the region may ask the metadata service, which takes seconds where there is none.
         let (opened, aws) =
             tokio::join!(spawn_blocking(move || store::open(options)), Aws::load(config.aws_settings()));

@@ -21,7 +21,7 @@ use crate::connection::lock::{self, Lock, LockError};
 use crate::kinds;
 use crate::model::text::{chain, shown};
 use crate::store::rebuild::{self, Repaired};
-use crate::store::verify::{self, Mismatch, Report};
+use crate::store::verify::{self, Mismatch, VerifyReport};
 
 /// How long the look may take, whatever the size of the file.
 const PATIENCE: Duration = Duration::from_mins(5);
@@ -227,8 +227,8 @@ impl Finding {
     }
 }
 
-impl From<&Report> for Finding {
-    fn from(report: &Report) -> Self {
+impl From<&VerifyReport> for Finding {
+    fn from(report: &VerifyReport) -> Self {
         Finding {
             clean: report.is_clean(),
             log: report.log.map(|log| log.to_string()),

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::engine;
-use crate::aws::{Aws, Settings};
+use crate::aws::{Aws, AwsSettings};
 use crate::config::Config;
 use crate::connection::data_dir::{self, DataDirError};
 use crate::connection::lock::{Lock, LockError};
@@ -65,9 +65,9 @@ impl Offline {
     pub async fn open(config: &Config) -> Result<Self, OfflineError> {
         data_dir::require_store(&config.data_dir)?;
         let lock = Lock::take_to_read(&config.data_dir)?;
-        let options = store::Options::new(&config.data_dir, kinds::project);
-        let options = store::Options { reserve_bytes: config.keep_free, disk: Arc::new(Untouched), ..options };
-        let aws = Aws::load(Settings { emulator: Some(NOWHERE.to_owned()), ..Settings::default() });
+        let options = store::StoreOptions::new(&config.data_dir, kinds::project);
+        let options = store::StoreOptions { reserve_bytes: config.keep_free, disk: Arc::new(Untouched), ..options };
+        let aws = Aws::load(AwsSettings { emulator: Some(NOWHERE.to_owned()), ..AwsSettings::default() });
         let (opened, aws) = tokio::join!(spawn_blocking(move || store::open(options)), aws);
         let (writer, store) = opened??;
         let hub = engine::hub();

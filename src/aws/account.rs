@@ -1,4 +1,4 @@
-//! One account: the configuration that its calls are made with, and what AWS said about it.
+//! One account: the configuration of its calls, and what AWS said about it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,52 +9,52 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::clock::AwsClock;
-use super::error::{AwsError, Call};
+use super::error::{AwsError, CallContext};
 use super::options::Unknown;
 use super::sdk::{Clients, Sdk};
-use super::settings::Settings;
+use super::settings::AwsSettings;
 use super::silence::Silences;
 use super::trail::remembered::Remembered;
 use crate::model::{AccountId, Region, Scope};
 
-/// How long an answer tells that the credentials are good: two rounds of the kinds that are asked for most often.
+/// How long an answer shows that the credentials are good: two rounds of the most frequent sweeps.
 const ANSWERS: Duration = Duration::from_mins(2);
-/// How long suspect configuration is kept before its files are read again.
+/// How long a suspect configuration is kept before its files are read again.
 const REREAD_AFTER: Duration = Duration::from_secs(10);
 
 /// An account, its configuration, and what AWS said about it.
 ///
-/// The SDK reads its configuration files once. After a failure that they may have caused, they are read again, at most
-/// every ten seconds, so that whoever mends them need not restart Muster.
+/// The SDK reads its configuration files once. After a failure that they may have caused, they are read again, at most every ten
+/// seconds, so that Muster need not be restarted after a repair.
 #[derive(Debug)]
 pub(super) struct Account {
-    pub(super) settings: Settings,
+    pub(super) settings: AwsSettings,
     clock: Arc<AwsClock>,
     sdk: ArcSwap<Sdk>,
-    pub(super) found: Mutex<Found>,
-    /// What the event history answered.
+    pub(super) found: Mutex<AccountFacts>,
+    /// The remembered answers of the event history.
     pub(super) trail: Mutex<Remembered>,
-    /// When the configuration was read, and whether it is suspect since.
+    /// When the configuration was read, and whether it has become suspect.
     read: Mutex<(Instant, bool)>,
-    /// Which optional parameters the endpoints do not know.
+    /// The optional parameters that the endpoints do not know.
     pub(super) unknown: Mutex<Unknown>,
 }
 
 /// What AWS said about an account.
 #[derive(Debug, Default)]
-pub(super) struct Found {
-    /// Whose the credentials were when AWS last said it.
+pub(super) struct AccountFacts {
+    /// The account of the credentials, as AWS last named it.
     pub(super) account: Option<AccountId>,
-    /// The regions that AWS lists, where all of them are watched.
+    /// The regions that AWS lists, if all are watched.
     pub(super) regions: Option<Vec<Region>>,
-    /// When a region last answered with a success.
+    /// When each region last answered with a success.
     answered: BTreeMap<Region, Instant>,
-    /// Where STS does not say whose the credentials are.
+    /// The regions whose STS does not name the account.
     pub(super) silences: Silences,
 }
 
 impl Account {
-    pub(super) fn new(settings: Settings, sdk: Sdk, clock: Arc<AwsClock>) -> Self {
+    pub(super) fn new(settings: AwsSettings, sdk: Sdk, clock: Arc<AwsClock>) -> Self {
         Account {
             settings,
             clock,
@@ -66,22 +66,22 @@ impl Account {
         }
     }
 
-    /// The watched regions, the first being the default.
+    /// The watched regions; the first is the default.
     pub(super) fn regions(&self) -> Vec<Region> {
         self.found.lock().regions.clone().unwrap_or_else(|| self.sdk.load().regions.clone())
     }
 
-    /// `region` as the account in use sees it. Before that is known, an account without a number.
+    /// `region` in the account in use; until that is known, the account number is empty.
     pub(super) fn scope(&self, region: Region) -> Scope {
         Scope { account: self.found.lock().account.clone().unwrap_or_else(|| AccountId::new("")), region }
     }
 
-    /// The SDK as it was configured last.
+    /// The SDK as last configured.
     pub(super) fn loaded(&self) -> Arc<Sdk> {
         self.sdk.load_full()
     }
 
-    /// The SDK as configured, its files read again if they are suspect.
+    /// The SDK; its files are read again if they are suspect.
     pub(super) async fn sdk(&self) -> Arc<Sdk> {
         let suspect = {
             let mut read = self.read.lock();
@@ -104,7 +104,7 @@ impl Account {
         Ok(sdk.clients(region))
     }
 
-    /// Refuses to call where a configuration file is broken, and in regions that are not watched.
+    /// Refuses calls with a broken configuration file, and calls to regions that are not watched.
     pub(super) fn usable(&self, sdk: &Sdk, region: &Region, action: &'static str) -> Result<(), AwsError> {
         if let Some(what) = sdk.broken() {
             self.suspect();
@@ -120,24 +120,24 @@ impl Account {
         Ok(())
     }
 
-    /// A region answered with a success.
+    /// Records that a region answered with a success.
     pub(super) fn answered(&self, region: &Region) {
         self.found.lock().answered.insert(region.clone(), Instant::now());
     }
 
-    /// Takes in that a call failed, and says what on this machine may be the cause.
+    /// Records that a call failed, and adds possible causes on this machine to the error.
     pub(super) fn failed(&self, error: AwsError, region: &Region) -> AwsError {
         let error = error.because(&self.loaded().hints());
-        // Credentials that other regions take are refused by one that is not enabled: no file says more about it.
+        // A region that is not enabled refuses credentials that other regions accept: no file explains that.
         if error.is_about_configuration() && (error.is_local() || !self.answers_elsewhere(region)) {
             self.suspect();
         }
         error
     }
 
-    pub(super) fn call<'a>(&self, region: Option<&'a Region>, action: &'static str) -> Call<'a> {
+    pub(super) fn call<'a>(&self, region: Option<&'a Region>, action: &'static str) -> CallContext<'a> {
         let sdk = self.loaded();
-        Call { action, region, origin: sdk.seen.get(), bundle: sdk.bundle.clone() }
+        CallContext { action, region, origin: sdk.seen.get(), bundle: sdk.bundle.clone() }
     }
 
     pub(super) fn no_region(&self, action: &'static str) -> AwsError {
@@ -149,12 +149,12 @@ impl Account {
         }
     }
 
-    /// The configuration may be what is wrong: it is read again before long.
+    /// Marks the configuration as suspect: it is read again soon.
     fn suspect(&self) {
         self.read.lock().1 = true;
     }
 
-    /// Whether another region answered a moment ago.
+    /// Whether another region answered within [`ANSWERS`].
     fn answers_elsewhere(&self, region: &Region) -> bool {
         let found = self.found.lock();
         found.answered.iter().any(|(other, at)| other != region && at.elapsed() < ANSWERS)

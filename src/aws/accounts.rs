@@ -1,37 +1,37 @@
-//! Which account's credentials a call for a scope is made with.
+//! Picks the account whose credentials a call uses, by the call's scope.
 
 use std::collections::BTreeMap;
 
 use crate::model::{AccountId, Scope};
 
-/// Something that each account has one of, picked by the account of a scope.
+/// One value per account, picked by the account of a scope.
 ///
-/// One account, for now: `others` is filled once several can be configured.
+/// There is one account for now: `others` stays empty until several can be configured.
 #[derive(Debug)]
 pub(super) struct Accounts<T> {
-    /// That of the configured credentials. AWS alone knows whose they are, and they may change, so it stands for every account
-    /// that has none of its own; each answer is then held to the account of the scope.
+    /// The value for the configured credentials. Only AWS knows their account, and it may change, so it is used for every account
+    /// without a value of its own; each answer is then checked against the account of the scope.
     home: T,
     others: BTreeMap<AccountId, T>,
 }
 
 impl<T> Accounts<T> {
-    /// One account.
+    /// Holds a value for one account.
     pub(super) fn one(home: T) -> Self {
         Accounts { home, others: BTreeMap::new() }
     }
 
-    /// That of the configured credentials.
+    /// The value for the configured credentials.
     pub(super) fn home(&self) -> &T {
         &self.home
     }
 
-    /// That of the account of `scope`.
+    /// The value for the account of `scope`.
     pub(super) fn of(&self, scope: &Scope) -> &T {
         self.others.get(&scope.account).unwrap_or(&self.home)
     }
 
-    /// What `make` makes of each.
+    /// Applies `make` to each value.
     pub(super) async fn map<U>(&self, make: impl AsyncFn(&T) -> U) -> Accounts<U> {
         let mut others = BTreeMap::new();
         for (account, of) in &self.others {
@@ -47,7 +47,7 @@ mod tests {
     use crate::model::Region;
 
     #[tokio::test]
-    async fn a_scope_is_asked_as_its_own_account_and_as_the_configured_one_where_no_other_is_known() {
+    async fn a_scope_uses_its_own_account_and_else_the_configured_one() {
         let scope = |account: &str| Scope { account: AccountId::new(account), region: Region::new("us-east-1") };
         let others = BTreeMap::from([(AccountId::new("222222222222"), "theirs")]);
         let accounts = Accounts { home: "ours", others }.map(async |of| format!("{of}, pinned")).await;

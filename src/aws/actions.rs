@@ -1,7 +1,7 @@
-//! Calls that tools make: they change something, wait for nobody's sweep, and say what AWS answered.
+//! Calls that tools make to change something, with AWS's answers.
 //!
-//! Each takes a [`Chosen`]: ids that the caller of a tool named, with the account and region that they are in. So no id of an
-//! answer can reach a call, and no call leaves for another account than the one whose credentials are proved to be in use.
+//! Each takes a [`Chosen`]: ids that the caller of a tool named, with their account and region. No id of an answer can reach a
+//! call, and no call leaves for an account other than the proved one.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -15,18 +15,18 @@ use super::sdk::Clients;
 use crate::kinds;
 use crate::model::{ActionId, Chosen, ErrorClass, Timestamp, Value};
 
-/// A call that Muster makes beside the describes of [`kinds::KINDS`].
+/// A call that Muster makes besides the describes of [`kinds::KINDS`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ActionSpec {
-    /// What it does, as methods of [`Aws`] are named.
+    /// What it does, named like the method of [`Aws`].
     pub name: &'static str,
-    /// The IAM actions it takes; the first is the one called.
+    /// The IAM actions it needs; the first is the one called.
     pub iam: &'static [&'static str],
     /// Whether it changes anything.
     pub write: bool,
 }
 
-/// Every call beside the describes that serving and asking make.
+/// Every call besides describes that serving makes.
 pub const ACTIONS: &[ActionSpec] = &[
     ActionSpec { name: "identify", iam: &["sts:GetCallerIdentity"], write: false },
     ActionSpec { name: "enabled_regions", iam: &["ec2:DescribeRegions"], write: false },
@@ -43,7 +43,7 @@ pub const ACTIONS: &[ActionSpec] = &[
     ActionSpec { name: "create_snapshots", iam: &["ec2:CreateSnapshots", "ec2:CreateTags"], write: true },
 ];
 
-/// Every call that `muster setup` and `muster teardown` make. Serving needs none of those that change anything.
+/// Every call that `muster setup` and `muster teardown` make. Serving needs none of those that change something.
 pub const SETUP: &[ActionSpec] = &[
     ActionSpec { name: "identify", iam: &["sts:GetCallerIdentity"], write: false },
     ActionSpec { name: "enabled_regions", iam: &["ec2:DescribeRegions"], write: false },
@@ -54,7 +54,7 @@ pub const SETUP: &[ActionSpec] = &[
     ActionSpec { name: "queue_url", iam: &["sqs:GetQueueUrl"], write: false },
     ActionSpec { name: "queue_attributes", iam: &["sqs:GetQueueAttributes"], write: false },
     ActionSpec { name: "queue_tags", iam: &["sqs:ListQueueTags"], write: false },
-    // A rule that is made with tags takes the right to tag, as does a queue.
+    // Creating a rule or a queue with tags also needs the permission to tag.
     ActionSpec { name: "put_rule", iam: &["events:PutRule", "events:TagResource"], write: true },
     ActionSpec { name: "tag_rule", iam: &["events:TagResource"], write: true },
     ActionSpec { name: "enable_rule", iam: &["events:EnableRule"], write: true },
@@ -67,74 +67,74 @@ pub const SETUP: &[ActionSpec] = &[
     ActionSpec { name: "delete_queue", iam: &["sqs:DeleteQueue"], write: true },
 ];
 
-/// Every call that `muster doctor` makes besides.
+/// Every further call that `muster doctor` makes.
 pub const DOCTOR: &[ActionSpec] = &[
     ActionSpec { name: "describe_rule", iam: &["events:DescribeRule"], write: false },
     ActionSpec { name: "targets", iam: &["events:ListTargetsByRule"], write: false },
     ActionSpec { name: "quotas", iam: &["servicequotas:ListServiceQuotas"], write: false },
 ];
 
-/// The tag that names whoever made a snapshot, and its value here.
+/// The tag that names the creator of a snapshot, and its value for Muster.
 pub const CREATED_BY: (&str, &str) = ("muster:created-by", "muster");
-/// The tag that holds the [`ActionId`] a snapshot was made by: after a lost answer it tells whether the call happened.
+/// The tag with the [`ActionId`] that created a snapshot: after a lost answer it shows whether the call happened.
 pub const ACTION_TAG: &str = "muster:action";
 
-/// What AWS answered to a call that changes something.
+/// AWS's answer to a call that changes something.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answer<T> {
-    /// It was done, even where only a dry run was asked for: then the endpoint ignored `DryRun`.
-    Done(Done<T>),
-    /// A dry run: it would have been allowed. Nothing was done.
+pub enum WriteAnswer<T> {
+    /// It was done. After a dry run this means that the endpoint ignored `DryRun`.
+    Done(WriteResult<T>),
+    /// The dry run would have been allowed. Nothing was done.
     WouldBeAllowed,
 }
 
-/// What AWS says came of a call that it carried out.
+/// The result of a call that AWS carried out.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Done<T> {
-    /// What became of the resources that were named, each once.
+pub struct WriteResult<T> {
+    /// What happened to the named resources, each once.
     pub result: Vec<T>,
-    /// What the answer says about other resources, which nobody named. Nothing may be concluded from it for those that were.
+    /// What the answer says about resources that nobody named. It proves nothing about the named ones.
     pub others: Vec<T>,
-    /// When the answer was there, in AWS time: the result's evidence.
+    /// When the answer arrived, in AWS time: the time of the evidence.
     pub answered_at: Timestamp,
 }
 
-/// What starting or stopping did to one instance.
+/// What starting or stopping did to an instance.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StateChange {
     /// The instance.
     pub id: String,
-    /// Its state before (`{Code, Name}`); `None` when AWS did not say.
+    /// Its state before (`{Code, Name}`); `None` if AWS did not say.
     pub previous: Option<Value>,
-    /// Its state now (`{Code, Name}`); `None` when AWS did not say.
+    /// Its state now (`{Code, Name}`); `None` if AWS did not say.
     pub current: Option<Value>,
 }
 
-/// A request for one snapshot of each volume of an instance, at one moment.
+/// A request for one snapshot of each volume of an instance, all taken at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CreateSnapshots {
     /// The snapshots' description.
     pub description: String,
-    /// Leaves out the volume that the instance boots from.
+    /// Leaves out the boot volume of the instance.
     pub exclude_boot: bool,
-    /// Tags beside those copied from the volumes and Muster's own.
+    /// Tags besides those copied from the volumes and Muster's own.
     pub tags: Vec<(String, String)>,
-    /// The call, which [`ACTION_TAG`] records.
+    /// The action that [`ACTION_TAG`] records.
     pub action: ActionId,
-    /// Only asks whether it would be allowed.
+    /// Only asks whether the call would be allowed.
     pub dry_run: bool,
 }
 
-/// A snapshot that AWS has begun.
+/// A snapshot that AWS has started.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct CreatedSnapshot {
     /// The snapshot.
     pub snapshot_id: String,
-    /// The volume it is of; `None` when AWS did not say.
+    /// Its volume; `None` if AWS did not say.
     pub volume_id: Option<String>,
-    /// `pending` at first; `None` when AWS did not say.
+    /// `pending` at first; `None` if AWS did not say.
     pub state: Option<String>,
-    /// The account it belongs to; `None` when AWS did not say.
+    /// The owning account; `None` if AWS did not say.
     pub owner: Option<String>,
     /// The volume's size in GiB.
     pub volume_size: Option<i32>,
@@ -143,11 +143,15 @@ pub struct CreatedSnapshot {
 }
 
 impl Pinned {
-    /// Starts stopped instances. AWS takes all of them or none; one that runs already stays as it is.
+    /// Starts stopped instances. AWS starts all or none; a running one stays as it is.
     ///
     /// # Errors
-    /// [`AwsError`]; where its `perhaps_done` is set, the answer was lost and the call may have happened.
-    pub async fn start_instances(&self, chosen: &Chosen<'_>, dry_run: bool) -> Result<Answer<StateChange>, AwsError> {
+    /// [`AwsError`]; if `perhaps_done` is set, the answer was lost and the call may have happened.
+    pub async fn start_instances(
+        &self,
+        chosen: &Chosen<'_>,
+        dry_run: bool,
+    ) -> Result<WriteAnswer<StateChange>, AwsError> {
         const ACTION: &str = "ec2:StartInstances";
         let (clients, admitted) = self.admitted(chosen, ACTION, chosen.ids().len()).await?;
         let call = clients.ec2.start_instances().set_instance_ids(Some(chosen.texts())).dry_run(dry_run);
@@ -155,18 +159,18 @@ impl Pinned {
         self.answer(answer, |output| changes(chosen, output.starting_instances))
     }
 
-    /// Stops running instances. AWS takes all of them or none; one that is stopped already stays as it is.
+    /// Stops running instances. AWS stops all or none; a stopped one stays as it is.
     ///
     /// With `force` the operating system gets no chance to flush its caches.
     ///
     /// # Errors
-    /// [`AwsError`]; where its `perhaps_done` is set, the answer was lost and the call may have happened.
+    /// [`AwsError`]; if `perhaps_done` is set, the answer was lost and the call may have happened.
     pub async fn stop_instances(
         &self,
         chosen: &Chosen<'_>,
         force: bool,
         dry_run: bool,
-    ) -> Result<Answer<StateChange>, AwsError> {
+    ) -> Result<WriteAnswer<StateChange>, AwsError> {
         const ACTION: &str = "ec2:StopInstances";
         let (clients, admitted) = self.admitted(chosen, ACTION, chosen.ids().len()).await?;
         let call = clients.ec2.stop_instances().set_instance_ids(Some(chosen.texts())).dry_run(dry_run);
@@ -175,8 +179,8 @@ impl Pinned {
         self.answer(answer, |output| changes(chosen, output.stopping_instances))
     }
 
-    /// Reboots running instances. AWS takes all of them or none, and its answer says only that it took them: each change that is
-    /// answered here names an instance and no state.
+    /// Reboots running instances. AWS takes all of them or none, and its answer says only that it took them: each change in the
+    /// answer names an instance and no state.
     ///
     /// # Errors
     /// [`AwsError`]; where its `perhaps_done` is set, the answer was lost and the call may have happened.
@@ -189,18 +193,17 @@ impl Pinned {
         self.answer(answer, |_| (chosen.ids().map(taken).collect(), Vec::new()))
     }
 
-    /// Snapshots the volumes of the one instance that is chosen, at one moment, crash-consistent over all of them. Which
-    /// volumes those are AWS resolves.
+    /// Snapshots the volumes of the one chosen instance, all at one moment and crash-consistent. AWS determines the volumes.
     ///
     /// The snapshots get their volumes' tags, `request.tags`, [`CREATED_BY`] and [`ACTION_TAG`].
     ///
     /// # Errors
-    /// [`AwsError`]; where its `perhaps_done` is set, the answer was lost: look for [`ACTION_TAG`] before asking again.
+    /// [`AwsError`]; if `perhaps_done` is set, the answer was lost: look for [`ACTION_TAG`] before asking again.
     pub async fn create_snapshots(
         &self,
         chosen: &Chosen<'_>,
         request: &CreateSnapshots,
-    ) -> Result<Answer<CreatedSnapshot>, AwsError> {
+    ) -> Result<WriteAnswer<CreatedSnapshot>, AwsError> {
         const ACTION: &str = "ec2:CreateSnapshots";
         let Some(id) = chosen.single() else {
             let call = self.aws.call(chosen.scope(), ACTION);
@@ -221,10 +224,10 @@ impl Pinned {
         self.answer(answer, |output| snapshots(chosen, output.snapshots))
     }
 
-    /// Lets a call through once it is proved whose credentials it is made with.
+    /// Admits a call once the account of its credentials is proved.
     ///
-    /// A call that changes something is made once: it has no idempotency token, so a repeated `CreateSnapshots` would
-    /// snapshot twice, and a repeated `StartInstances` would drain a bucket of two a second.
+    /// A call that changes something is made once, since it has no idempotency token: a repeated `CreateSnapshots` would snapshot
+    /// twice, and a repeated `StartInstances` would drain a bucket of two a second.
     async fn admitted(
         &self,
         chosen: &Chosen<'_>,
@@ -245,19 +248,19 @@ impl Pinned {
         &self,
         answer: Result<O, AwsError>,
         sorted: impl FnOnce(O) -> (Vec<T>, Vec<T>),
-    ) -> Result<Answer<T>, AwsError> {
+    ) -> Result<WriteAnswer<T>, AwsError> {
         match answer {
             Ok(output) => {
                 let (result, others) = sorted(output);
-                Ok(Answer::Done(Done { result, others, answered_at: self.aws.clock().now() }))
+                Ok(WriteAnswer::Done(WriteResult { result, others, answered_at: self.aws.clock().now() }))
             }
-            Err(error) if error.class == ErrorClass::DryRun => Ok(Answer::WouldBeAllowed),
+            Err(error) if error.class == ErrorClass::DryRun => Ok(WriteAnswer::WouldBeAllowed),
             Err(error) => Err(error),
         }
     }
 }
 
-/// The changes of chosen instances, each once, and those of others. Of two changes of one instance the first counts.
+/// The changes of chosen instances, each once, and those of others. If an instance has two changes, the first counts.
 fn changes(
     chosen: &Chosen<'_>,
     answered: Option<Vec<aws_sdk_ec2::types::InstanceStateChange>>,
@@ -269,7 +272,7 @@ fn changes(
     (ours, others)
 }
 
-/// The snapshots that belong to the account that was named, each once, and those of other accounts.
+/// The snapshots of the named account, each once, and those of other accounts.
 fn snapshots(
     chosen: &Chosen<'_>,
     answered: Option<Vec<aws_sdk_ec2::types::SnapshotInfo>>,
@@ -285,7 +288,7 @@ fn snapshots(
     (ours, others)
 }
 
-/// The tags of new snapshots. Muster's own come last and go before a caller's of the same key.
+/// The tags of new snapshots. Muster's own come last and take precedence over a caller's tags with the same key.
 fn tags(request: &CreateSnapshots) -> TagSpecification {
     let action = request.action.to_string();
     let own = [CREATED_BY, (ACTION_TAG, action.as_str())];
@@ -293,7 +296,7 @@ fn tags(request: &CreateSnapshots) -> TagSpecification {
     specification(given.filter(|(key, _)| own.iter().all(|(own, _)| own != key)).chain(own))
 }
 
-/// Muster's own tags of snapshots that nobody makes, for a question about permissions.
+/// Muster's own tags, for asking whether a call with tags is allowed.
 pub(super) fn own_tags(action: &str) -> TagSpecification {
     specification([CREATED_BY, (ACTION_TAG, action)].into_iter())
 }

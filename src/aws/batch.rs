@@ -1,8 +1,8 @@
-//! One question for several ids, of which AWS may not know some (rule 4).
+//! A describe of several ids, some of which AWS may not know (rule 4).
 //!
-//! AWS answers nothing at all when a single id of a call does not exist. It usually names the ids: those are taken out, and the
-//! rest is asked for again. When it names none of them, the question is halved until it fits. An answer that names other ids
-//! than those asked for proves nothing about any of them.
+//! AWS answers nothing at all if one id of a call does not exist. If its error names the missing ids, they are taken out and the
+//! rest is described again; if it names none of them, the batch is halved until the describes succeed. An error that names only
+//! other ids proves nothing about any of these.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -10,49 +10,49 @@ use std::sync::Arc;
 use super::error::AwsError;
 use crate::model::{ErrorClass, Page};
 
-/// The most ids that one describe names: the limit of `DescribeInstanceStatus`, and few enough to bisect.
+/// How many ids one describe names at most: the limit of `DescribeInstanceStatus`, and few enough to bisect.
 const IDS_PER_CALL: usize = 100;
 
-/// The ids that are still to be asked for, and what the answers so far showed.
+/// The ids still to be described, and the answers so far.
 ///
 /// ```text
 /// while let Some(ids) = batch.ask() { batch.answered(ids, describe(&ids).await) }
 /// ```
 #[derive(Debug, Default)]
-pub struct Batch {
+pub struct IdBatch {
     open: Vec<Vec<Arc<str>>>,
-    described: Described,
+    described: DescribeResult,
 }
 
-/// What AWS says about ids that it was asked for. Each of the ids is in one of the fields.
+/// What AWS said about the ids. Each id is in one of the fields.
 #[derive(Debug, Default)]
-pub struct Described {
-    /// The answers that show resources, in the order in which they came.
+pub struct DescribeResult {
+    /// The answers with resources, in order of arrival.
     pub answers: Vec<Page>,
-    /// The ids that do not exist, as AWS says.
+    /// The ids that do not exist, according to AWS.
     pub not_found: Vec<Arc<str>>,
-    /// The ids that an answer left out without a word: whether they exist is not known.
+    /// The ids that an answer omitted without an error: it is unknown whether they exist.
     pub silent: Vec<Arc<str>>,
-    /// The ids that an answer shows in a form that cannot be read, and what of it cannot be read.
+    /// The ids whose description cannot be read, and the fields that cannot be read.
     pub unreadable: Vec<(Arc<str>, String)>,
-    /// The ids that no answer came for, and why.
+    /// The ids without an answer, and the reason.
     pub failed: Option<(Vec<Arc<str>>, AwsError)>,
 }
 
-impl Batch {
-    /// A question for `ids`, at most [`IDS_PER_CALL`] of them in a call.
+impl IdBatch {
+    /// A describe of `ids`, at most [`IDS_PER_CALL`] per call.
     #[must_use]
     pub fn new(ids: &[Arc<str>]) -> Self {
         let open = ids.chunks(IDS_PER_CALL).rev().map(<[Arc<str>]>::to_vec).collect();
-        Batch { open, described: Described::default() }
+        IdBatch { open, described: DescribeResult::default() }
     }
 
-    /// The ids to ask for next, together; `None` when all are answered, or a call has failed.
+    /// The ids of the next call; `None` once all are answered or a call has failed.
     pub fn ask(&mut self) -> Option<Vec<Arc<str>>> {
         self.open.pop()
     }
 
-    /// Takes in what AWS answered to a call for `asked`. A failure ends the question.
+    /// Records AWS's answer to a call for `asked`. A failure ends the batch.
     pub fn answered(&mut self, asked: Vec<Arc<str>>, answer: Result<Page, AwsError>) {
         match answer {
             Ok(listed) => {
@@ -74,13 +74,13 @@ impl Batch {
         }
     }
 
-    /// What AWS said, once there is nothing left to ask.
+    /// Returns what AWS said, once no call is left.
     #[must_use]
-    pub fn described(self) -> Described {
+    pub fn described(self) -> DescribeResult {
         self.described
     }
 
-    /// Takes in that a call for `asked` answered NotFound, naming `named`.
+    /// Records that a call for `asked` answered NotFound and named `named`.
     fn not_found(&mut self, asked: Vec<Arc<str>>, named: &[String]) {
         let lacking: BTreeSet<&str> = named.iter().map(String::as_str).collect();
         let (gone, mut rest): (Vec<_>, Vec<_>) = asked.into_iter().partition(|id| lacking.contains(id.as_ref()));
@@ -88,7 +88,7 @@ impl Batch {
             self.described.not_found.extend(gone);
             self.open.extend(Some(rest).filter(|rest| !rest.is_empty()));
         } else if rest.iter().any(|id| named.iter().any(|name| is_same_kind(id, name))) {
-            // It is about resources that nobody asked for: asking again for fewer of ours would not make it about them.
+            // It names only resources that nobody asked for: asking for fewer ids would not change that.
             self.described.silent.extend(rest);
         } else if rest.len() > 1 {
             let other = rest.split_off(rest.len() / 2);
@@ -99,7 +99,7 @@ impl Batch {
     }
 }
 
-/// Whether two ids begin alike, as `i-1` and `i-2` do. A message may name what a resource lies in beside the resource.
+/// Whether two ids have the same prefix, like `i-1` and `i-2`. A message may also name what contains the resource.
 fn is_same_kind(one: &str, other: &str) -> bool {
     let prefix = |id: &str| id.rsplit_once('-').map(|(prefix, _)| prefix.to_owned());
     prefix(one).is_some_and(|prefix_of_one| Some(prefix_of_one) == prefix(other))
@@ -110,7 +110,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::aws::{Details, Origin, Trouble};
+    use crate::aws::{AwsErrorKind, Details, Origin};
     use crate::model::{BadField, Document, Item, Map, Timestamp, UnreadableItem};
 
     fn not_found(named: &[String]) -> AwsError {
@@ -120,7 +120,7 @@ mod tests {
     fn failure(class: ErrorClass, ids: Vec<String>) -> AwsError {
         AwsError::from(Details {
             class,
-            trouble: Trouble::Answered,
+            kind: AwsErrorKind::Answered,
             code: None,
             message: "made up".to_owned(),
             action: "ec2:DescribeInstances",
@@ -140,11 +140,11 @@ mod tests {
         ids.iter().map(|id| (*id).into()).collect()
     }
 
-    /// Asks as AWS answers; returns what was found, what was not, and how many calls it took.
+    /// Asks as AWS answers; returns the found ids, the missing ids, and the number of calls.
     fn ask(ids: usize, missing: &BTreeSet<usize>, names: bool) -> (BTreeSet<usize>, BTreeSet<usize>, usize) {
         let number = |id: &Arc<str>| id.parse::<usize>().unwrap();
         let all: Vec<Arc<str>> = (0..ids).map(|n| n.to_string().into()).collect();
-        let mut batch = Batch::new(&all);
+        let mut batch = IdBatch::new(&all);
         let mut calls = 0;
         while let Some(asked) = batch.ask() {
             calls += 1;
@@ -157,7 +157,7 @@ mod tests {
             };
             batch.answered(asked, answer);
         }
-        let Described { answers, not_found, silent, unreadable, failed } = batch.described();
+        let DescribeResult { answers, not_found, silent, unreadable, failed } = batch.described();
         assert!(silent.is_empty() && unreadable.is_empty() && failed.is_none());
         let found = answers.iter().flat_map(|listed| &listed.items).map(|item| item.id.parse().unwrap()).collect();
         (found, not_found.iter().map(number).collect(), calls)
@@ -165,7 +165,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_id_is_found_or_not_exactly_as_aws_knows_it(
+        fn every_id_is_found_exactly_if_aws_knows_it(
             ids in 0_usize..60,
             missing in proptest::collection::btree_set(0_usize..60, 0..20),
             names: bool,
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn named_ids_cost_one_more_call_and_unnamed_ones_a_search() {
+    fn missing_ids_cost_one_more_call_if_named_and_a_search_if_not() {
         let missing = BTreeSet::from([7, 80]);
         assert_eq!(ask(100, &missing, true).2, 2);
         assert!(ask(100, &BTreeSet::from([7]), false).2 <= 15);
@@ -187,7 +187,7 @@ mod tests {
     #[test]
     fn a_not_found_that_names_only_ids_nobody_asked_for_proves_none_of_them_gone() {
         for asked in [ids(&["i-1"]), ids(&["i-1", "i-2", "i-3"])] {
-            let mut batch = Batch::new(&asked);
+            let mut batch = IdBatch::new(&asked);
             let first = batch.ask().unwrap();
             batch.answered(first, Err(not_found(&["i-9".to_owned()])));
             assert_eq!(batch.ask(), None, "asking again would not make it about them");
@@ -197,16 +197,16 @@ mod tests {
     }
 
     #[test]
-    fn what_a_message_names_beside_the_resource_is_not_taken_for_it() {
-        let mut batch = Batch::new(&ids(&["i-1"]));
+    fn other_ids_in_a_message_are_not_taken_for_the_resource() {
+        let mut batch = IdBatch::new(&ids(&["i-1"]));
         let asked = batch.ask().unwrap();
         batch.answered(asked, Err(not_found(&["us-east-1".to_owned(), "vpc-12345678".to_owned()])));
         assert_eq!(batch.described().not_found, ids(&["i-1"]));
     }
 
     #[test]
-    fn an_id_that_an_answer_leaves_out_is_neither_there_nor_gone() {
-        let mut batch = Batch::new(&ids(&["i-1", "i-2"]));
+    fn an_id_that_an_answer_omits_is_neither_present_nor_gone() {
+        let mut batch = IdBatch::new(&ids(&["i-1", "i-2"]));
         let asked = batch.ask().unwrap();
         batch.answered(asked, Ok(listed(&ids(&["i-2", "i-7"]))));
         let described = batch.described();
@@ -214,20 +214,20 @@ mod tests {
     }
 
     #[test]
-    fn an_id_that_is_shown_in_a_form_that_cannot_be_read_is_not_taken_for_silence() {
-        let mut batch = Batch::new(&ids(&["i-1", "i-2", "i-3"]));
+    fn an_id_with_an_unreadable_description_does_not_count_as_omitted() {
+        let mut batch = IdBatch::new(&ids(&["i-1", "i-2", "i-3"]));
         let asked = batch.ask().unwrap();
         let bad = UnreadableItem { id: Some("i-1".into()), fields: vec![BadField::missing("launchTime")] };
         batch.answered(asked, Ok(Page { unreadable: vec![bad], ..listed(&ids(&["i-2"])) }));
-        let Described { silent, unreadable, .. } = batch.described();
+        let DescribeResult { silent, unreadable, .. } = batch.described();
         assert_eq!(unreadable, [("i-1".into(), "launchTime is missing".to_owned())]);
         assert_eq!(silent, ids(&["i-3"]));
     }
 
     #[test]
-    fn a_failure_keeps_what_was_answered_before_it_and_names_all_that_was_not() {
+    fn a_failure_keeps_earlier_answers_and_names_all_unanswered_ids() {
         let all: Vec<Arc<str>> = (0..250).map(|n| n.to_string().into()).collect();
-        let mut batch = Batch::new(&all);
+        let mut batch = IdBatch::new(&all);
         let first = batch.ask().unwrap();
         assert_eq!(first, all[..100], "in order, a hundred at a time");
         batch.answered(first.clone(), Ok(listed(&first)));

@@ -1,7 +1,7 @@
 //! EventBridge: the rules and targets of a region's default bus, and custom events put on it.
 //!
-//! Every call here may be made twice without harm (a custom event put twice is two events, which whoever reads them has to
-//! bear anyway), so each is repeated once after a passing failure.
+//! Every call here can be made twice without harm, so each is repeated once after a passing failure. (A custom event that is put
+//! twice arrives as two events; readers have to handle that anyway.)
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -25,21 +25,21 @@ const ENABLE_RULE: &str = "events:EnableRule";
 const TEST_PATTERN: &str = "events:TestEventPattern";
 const PUT_EVENTS: &str = "events:PutEvents";
 
-/// The most events that one call puts.
+/// How many events one call puts at most.
 const EVENTS_PER_CALL: usize = 10;
-/// The most targets that one call removes.
+/// How many targets one call removes at most.
 const TARGETS_PER_CALL: usize = 100;
 
 /// A rule to put on the default bus.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rule {
+pub struct RuleInput {
     /// Its name.
     pub name: String,
     /// Its event pattern, as JSON text of at most 4,096 characters.
     pub pattern: String,
-    /// What it is for.
+    /// Its purpose.
     pub description: String,
-    /// Its tags. AWS takes them for a new rule only; [`Aws::tag_rule`] is for one that is there.
+    /// Its tags. AWS accepts them for a new rule only; use [`Aws::tag_rule`] for an existing one.
     pub tags: BTreeMap<String, String>,
 }
 
@@ -50,30 +50,30 @@ pub struct RuleState {
     pub arn: String,
     /// Its event pattern, as JSON text; empty for a rule that only has a schedule.
     pub pattern: String,
-    /// Whether it lets events through.
+    /// Whether it is enabled.
     pub enabled: bool,
-    /// AWS's word for that.
+    /// AWS's own word for that.
     pub state: String,
-    /// What it is for; empty where it does not say.
+    /// Its purpose; empty if it has no description.
     pub description: String,
 }
 
 /// A target of a rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Target {
+pub struct RuleTarget {
     /// Its id within the rule.
     pub id: String,
     /// Where the events go.
     pub arn: String,
-    /// The role that EventBridge assumes to send; none where the queue's own policy lets it in.
+    /// The role that EventBridge assumes to send; `None` if the queue's own policy admits it.
     pub role_arn: Option<String>,
-    /// The queue that takes what could not be delivered.
+    /// The queue for events that could not be delivered.
     pub dead_letter_arn: Option<String>,
-    /// Whether what arrives is something else than the event (a constant, a part of it, a text made of it).
+    /// Whether the target receives something other than the event itself (a constant, a part, a text made from it).
     pub shaped: bool,
 }
 
-/// An event of one's own.
+/// A custom event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CustomEvent {
     /// Its source; AWS refuses those that begin with `aws.`.
@@ -85,11 +85,11 @@ pub struct CustomEvent {
 }
 
 impl Aws {
-    /// Makes a rule, or changes the one of that name to be so; it is enabled then. Gives its ARN.
+    /// Creates a rule or updates the one of that name, and enables it. Returns its ARN.
     ///
     /// # Errors
     /// [`AwsError`].
-    pub async fn put_rule(&self, scope: &Scope, rule: &Rule) -> Result<String, AwsError> {
+    pub async fn put_rule(&self, scope: &Scope, rule: &RuleInput) -> Result<String, AwsError> {
         let tags = tags(&rule.tags);
         let answer = self.on_bus(scope, PUT_RULE, |bus| {
             let call = bus.put_rule().name(&rule.name).event_pattern(&rule.pattern).description(&rule.description);
@@ -98,7 +98,7 @@ impl Aws {
         Ok(answer.await?.rule_arn.unwrap_or_default())
     }
 
-    /// The rule of a name; `None` when there is none.
+    /// The rule with this name; `None` if there is none.
     ///
     /// # Errors
     /// [`AwsError`].
@@ -116,13 +116,13 @@ impl Aws {
     /// The tags of a rule.
     ///
     /// # Errors
-    /// [`AwsError`], with [`ErrorClass::NotFound`] when there is no such rule.
+    /// [`AwsError`], with [`ErrorClass::NotFound`] if there is no such rule.
     pub async fn rule_tags(&self, scope: &Scope, arn: &str) -> Result<BTreeMap<String, String>, AwsError> {
         let answer = self.on_bus(scope, RULE_TAGS, |bus| bus.list_tags_for_resource().resource_arn(arn).send());
         Ok(answer.await?.tags.unwrap_or_default().into_iter().map(|tag| (tag.key, tag.value)).collect())
     }
 
-    /// Puts tags on a rule beside those it has.
+    /// Adds tags to a rule.
     ///
     /// # Errors
     /// [`AwsError`].
@@ -133,11 +133,11 @@ impl Aws {
         answer.await.map(drop)
     }
 
-    /// Lets a rule's events go to a queue of the same account and region, as they are and without a role; what cannot be
-    /// delivered goes to the other queue, if there is one. A target of that id is replaced.
+    /// Sends a rule's events, unchanged and without a role, to a queue of the same account and region; undeliverable ones go to the
+    /// dead-letter queue, if given. A target with the same id is replaced.
     ///
     /// # Errors
-    /// [`AwsError`], also when AWS took the call and refused the target.
+    /// [`AwsError`], also if AWS accepted the call but refused the target.
     pub async fn put_target(
         &self,
         scope: &Scope,
@@ -148,7 +148,7 @@ impl Aws {
     ) -> Result<(), AwsError> {
         let dead = dead_letter_arn.map(|arn| DeadLetterConfig::builder().arn(arn).build());
         let target = eventbridge::types::Target::builder().id(id).arn(queue_arn).set_dead_letter_config(dead);
-        // It fails without an id or an ARN only.
+        // It fails only without an id or an ARN.
         let targets: Vec<_> = target.build().ok().into_iter().collect();
         let answer = self
             .on_bus(scope, PUT_TARGETS, |bus| bus.put_targets().rule(rule).set_targets(Some(targets.clone())).send());
@@ -164,8 +164,8 @@ impl Aws {
     /// All targets of a rule.
     ///
     /// # Errors
-    /// [`AwsError`], with [`ErrorClass::NotFound`] when there is no such rule.
-    pub async fn targets(&self, scope: &Scope, rule: &str) -> Result<Vec<Target>, AwsError> {
+    /// [`AwsError`], with [`ErrorClass::NotFound`] if there is no such rule.
+    pub async fn targets(&self, scope: &Scope, rule: &str) -> Result<Vec<RuleTarget>, AwsError> {
         let (mut targets, mut next) = (Vec::new(), None);
         loop {
             let answer = self.on_bus(scope, TARGETS, |bus| {
@@ -180,10 +180,10 @@ impl Aws {
         }
     }
 
-    /// Takes targets off a rule. One that is not there is as good as removed.
+    /// Removes targets from a rule. A missing target is not an error.
     ///
     /// # Errors
-    /// [`AwsError`], also when AWS took the call and kept a target; with [`ErrorClass::NotFound`] when there is no such rule.
+    /// [`AwsError`], also if AWS accepted the call but kept a target; with [`ErrorClass::NotFound`] if there is no such rule.
     pub async fn remove_targets(&self, scope: &Scope, rule: &str, ids: &[String]) -> Result<(), AwsError> {
         for ids in ids.chunks(TARGETS_PER_CALL) {
             let answer = self.on_bus(scope, REMOVE_TARGETS, |bus| {
@@ -202,7 +202,7 @@ impl Aws {
         Ok(())
     }
 
-    /// Deletes a rule without targets. One that is not there is no error.
+    /// Deletes a rule that has no targets. A missing rule is not an error.
     ///
     /// # Errors
     /// [`AwsError`].
@@ -214,27 +214,27 @@ impl Aws {
     /// Enables a rule.
     ///
     /// # Errors
-    /// [`AwsError`], with [`ErrorClass::NotFound`] when there is no such rule.
+    /// [`AwsError`], with [`ErrorClass::NotFound`] if there is no such rule.
     pub async fn enable_rule(&self, scope: &Scope, name: &str) -> Result<(), AwsError> {
         self.on_bus(scope, ENABLE_RULE, |bus| bus.enable_rule().name(name).send()).await.map(drop)
     }
 
-    /// Whether a pattern lets an event through: the JSON text of a whole one (`id`, `account`, `source`, `time`, `region`,
+    /// Whether a pattern matches an event, given as the JSON text of a whole one (`id`, `account`, `source`, `time`, `region`,
     /// `resources`, `detail-type`, `detail`).
     ///
     /// # Errors
-    /// [`AwsError`]: also when the pattern or the event is none.
+    /// [`AwsError`]; also if the pattern or the event is not valid.
     pub async fn test_pattern(&self, scope: &Scope, pattern: &str, event: &str) -> Result<bool, AwsError> {
         let answer =
             self.on_bus(scope, TEST_PATTERN, |bus| bus.test_event_pattern().event_pattern(pattern).event(event).send());
         Ok(answer.await?.result)
     }
 
-    /// Puts events on the default bus, ten with a call. Gives their ids in the same order.
+    /// Puts events on the default bus, ten per call. Returns their ids in the same order.
     ///
     /// # Errors
-    /// [`AwsError`], also when AWS took the call and refused an event: it names the first refused one. The others are on the
-    /// bus then.
+    /// [`AwsError`], also if AWS accepted the call but refused an event: it names the first refused one. The others are then on the
+    /// bus.
     pub async fn put_events(&self, scope: &Scope, events: &[CustomEvent]) -> Result<Vec<String>, AwsError> {
         let mut ids = Vec::with_capacity(events.len());
         for events in events.chunks(EVENTS_PER_CALL) {
@@ -267,7 +267,7 @@ impl Aws {
         Ok(answer)
     }
 
-    /// AWS took the call but not one of its entries.
+    /// The error for an entry that AWS refused although it accepted the call.
     fn entry_refused(
         &self,
         scope: &Scope,
@@ -281,7 +281,7 @@ impl Aws {
     }
 }
 
-/// `None` in place of the error that there is no such thing.
+/// Turns the error that a resource does not exist into `None`.
 pub(super) fn found<T>(answer: Result<T, AwsError>) -> Result<Option<T>, AwsError> {
     match answer {
         Ok(found) => Ok(Some(found)),
@@ -291,7 +291,7 @@ pub(super) fn found<T>(answer: Result<T, AwsError>) -> Result<Option<T>, AwsErro
 }
 
 fn tags(tags: &BTreeMap<String, String>) -> Option<Vec<Tag>> {
-    // It fails without a key or a value only.
+    // It fails only without a key or a value.
     let tags: Vec<Tag> =
         tags.iter().filter_map(|(key, value)| Tag::builder().key(key).value(value).build().ok()).collect();
     Some(tags).filter(|tags| !tags.is_empty())
@@ -302,8 +302,8 @@ fn entry(event: &CustomEvent) -> PutEventsRequestEntry {
     entry.detail(&event.detail).build()
 }
 
-fn target(target: eventbridge::types::Target) -> Target {
-    Target {
+fn target(target: eventbridge::types::Target) -> RuleTarget {
+    RuleTarget {
         shaped: target.input.is_some() || target.input_path.is_some() || target.input_transformer.is_some(),
         dead_letter_arn: target.dead_letter_config.and_then(|config| config.arn),
         id: target.id,

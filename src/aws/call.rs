@@ -1,4 +1,4 @@
-//! How a call is made: through the limiter, and its failure classified.
+//! How a call is made: through the limiter, with its failure classified.
 
 use std::future::Future;
 use std::time::Duration;
@@ -7,28 +7,28 @@ use aws_sdk_ec2::error::{ProvideErrorMetadata, SdkError};
 use tokio::time::sleep;
 
 use super::Aws;
-use super::error::{AwsError, Call, Trouble};
-use super::limiter::{Admitted, Outcome, Priority};
+use super::error::{AwsError, AwsErrorKind, CallContext};
+use super::limiter::{Admitted, AttemptOutcome, Priority};
 use super::sdk::Clients;
 use crate::model::{Clock, ErrorClass, Scope, Timestamp};
 
-/// How often a call that changes nothing is made at most. Each attempt passes the limiter.
+/// How many attempts a call that changes nothing gets. Each attempt passes the limiter.
 const ATTEMPTS: u32 = 2;
-/// The longest pause before the next attempt, as in the SDK: a random part of it.
+/// The longest pause before the next attempt; the actual pause is random, as in the SDK.
 const BETWEEN_ATTEMPTS: Duration = Duration::from_secs(1);
 
 impl Aws {
-    /// The clients of a scope; refused where its region is not watched.
+    /// The clients of a scope; an error if its region is not watched.
     pub(super) async fn clients(&self, scope: &Scope, action: &'static str) -> Result<Clients, AwsError> {
         self.account_of(scope).clients(&scope.region, action).await
     }
 
     /// A call for a scope, for an error's text.
-    pub(super) fn call<'a>(&self, scope: &'a Scope, action: &'static str) -> Call<'a> {
+    pub(super) fn call<'a>(&self, scope: &'a Scope, action: &'static str) -> CallContext<'a> {
         self.account_of(scope).call(Some(&scope.region), action)
     }
 
-    /// Makes a call that changes nothing, and once more after a passing failure. Gives when the answered one was sent.
+    /// Makes a call that changes nothing, and repeats it after a passing failure. Also returns when the answered attempt was sent.
     pub(super) async fn repeatable<T, E, F>(
         &self,
         scope: &Scope,
@@ -45,8 +45,8 @@ impl Aws {
             let admitted = self.0.limiter.admit(scope, action, priority, 0).await;
             let sent_at = self.0.clock.now();
             match self.finished(admitted, scope, action, send().await) {
-                // A sweep asks again by itself, and says meanwhile what AWS does not answer.
-                Err(error) if priority == Priority::Sweep && error.trouble == Trouble::TimedOut => return Err(error),
+                // A sweep repeats it by itself, and meanwhile reports what AWS does not answer.
+                Err(error) if priority == Priority::Sweep && error.kind == AwsErrorKind::TimedOut => return Err(error),
                 Err(error) if attempt < ATTEMPTS && error.class.is_passing() => {
                     tracing::debug!(%error, attempt, "asked again");
                     attempt += 1;
@@ -57,7 +57,7 @@ impl Aws {
         }
     }
 
-    /// Tells the limiter how a call ended, and classifies its failure.
+    /// Reports to the limiter how a call ended, and classifies its failure.
     pub(super) fn finished<T, E>(
         &self,
         admitted: Admitted,
@@ -73,9 +73,9 @@ impl Aws {
             self.account_of(scope).answered(&scope.region);
         }
         admitted.finished(match answer.as_ref().map_err(|error| error.class) {
-            Ok(_) | Err(ErrorClass::NotFound | ErrorClass::DryRun) => Outcome::Answered,
-            Err(ErrorClass::Throttled) => Outcome::Throttled,
-            Err(ErrorClass::Denied | ErrorClass::Transient | ErrorClass::Fatal) => Outcome::Failed,
+            Ok(_) | Err(ErrorClass::NotFound | ErrorClass::DryRun) => AttemptOutcome::Answered,
+            Err(ErrorClass::Throttled) => AttemptOutcome::Throttled,
+            Err(ErrorClass::Denied | ErrorClass::Transient | ErrorClass::Fatal) => AttemptOutcome::Failed,
         });
         answer
     }

@@ -1,4 +1,5 @@
-//! Canaries: custom events that prove a rule alive by coming back through the queue. `muster serve` and `muster doctor` put them.
+//! Canaries: custom events that prove that a rule works by coming back through the queue. `muster serve` and `muster doctor` send
+//! them.
 
 use serde_json::{Map, json};
 
@@ -6,7 +7,7 @@ use super::bus::CustomEvent;
 use crate::kinds::rules::{CANARY_SOURCE, RULES};
 use crate::model::Timestamp;
 
-/// One canary for each rule, from `sent_by`, dated `at`; `name` is what the rules' names begin with.
+/// One canary for each rule, from `sent_by`, dated `at`; `name` is the prefix of the rules' names.
 pub fn canaries(name: &str, sent_by: &str, at: Timestamp) -> impl Iterator<Item = CustomEvent> {
     RULES.iter().map(move |rule| {
         let said = [("sent_by".to_owned(), json!(sent_by)), ("sent_at".to_owned(), json!(at))];
@@ -26,7 +27,7 @@ mod tests {
     use crate::model::Clock as _;
 
     #[test]
-    fn there_is_a_canary_for_each_rule_and_it_bears_its_sender_and_its_date() {
+    fn there_is_a_canary_for_each_rule_with_its_sender_and_date() {
         let at = super::super::clock::AwsClock::default().now();
         let canaries: Vec<CustomEvent> = canaries("a", "serve-1", at).collect();
         assert_eq!(canaries.len(), RULES.len());

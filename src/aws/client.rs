@@ -9,54 +9,54 @@ use super::limiter::{CallCount, Limiter};
 use super::origin::Origin;
 use super::profiles::FileFault;
 use super::sdk::Sdk;
-use super::settings::Settings;
+use super::settings::AwsSettings;
 use crate::model::{Region, Scope, SharedClock};
 
 /// A connection to AWS. Clones share clients, limits and clock.
 ///
-/// A call is for a [`Scope`]: its account picks the credentials, its region the endpoint.
+/// Every call is for a [`Scope`]: its account picks the credentials, its region the endpoint.
 #[derive(Clone, Debug)]
-pub struct Aws(pub(super) Arc<Connection>);
+pub struct Aws(pub(super) Arc<SharedConnection>);
 
 /// What the clones of an [`Aws`] share.
 #[derive(Debug)]
-pub(super) struct Connection {
+pub(super) struct SharedConnection {
     pub(super) clock: Arc<AwsClock>,
     pub(super) limiter: Limiter,
     pub(super) accounts: Accounts<Account>,
 }
 
 impl Aws {
-    /// Connects as configured. Missing credentials or regions show in the first call, not here.
+    /// Connects as configured. Missing credentials or regions are reported by the first call.
     ///
-    /// Without a region in settings, environment or profile this asks the instance metadata service, which can take a few
+    /// If no region is in the settings, environment or profile, this asks the instance metadata service, which can take a few
     /// seconds where there is none.
-    pub async fn load(settings: Settings) -> Self {
+    pub async fn load(settings: AwsSettings) -> Self {
         let clock = Arc::new(AwsClock::default());
         let sdk = Sdk::load(&settings, &clock).await;
         Aws::new(settings, sdk, clock)
     }
 
-    pub(super) fn new(settings: Settings, sdk: Sdk, clock: Arc<AwsClock>) -> Self {
+    pub(super) fn new(settings: AwsSettings, sdk: Sdk, clock: Arc<AwsClock>) -> Self {
         let limiter = Limiter::new(settings.share_percent);
         let accounts = Accounts::one(Account::new(settings, sdk, Arc::clone(&clock)));
-        Aws(Arc::new(Connection { clock, limiter, accounts }))
+        Aws(Arc::new(SharedConnection { clock, limiter, accounts }))
     }
 
-    /// The watched regions, the first being the default. Empty when nothing names one: every call then says so. Where all
-    /// of the account's are watched, those that AWS listed last; before that, the one that is asked for them.
+    /// The watched regions; the first is the default. Empty if none is configured: every call then reports that. If all regions of
+    /// the account are watched, these are the ones that AWS listed last; before that, the one that is asked for the list.
     #[must_use]
     pub fn regions(&self) -> Vec<Region> {
         self.home().regions()
     }
 
-    /// Where the credentials come from: as loaded last; before that, where they will be looked for first.
+    /// Where the credentials come from: where they were last loaded, or where they will be looked for first.
     #[must_use]
     pub fn origin(&self) -> Origin {
         self.home().loaded().seen.get()
     }
 
-    /// What is wrong with AWS's configuration files, whether or not it matters.
+    /// All faults of AWS's configuration files, whether or not they matter.
     #[must_use]
     pub fn file_faults(&self) -> Vec<FileFault> {
         self.home().loaded().faults.clone()
@@ -68,7 +68,7 @@ impl Aws {
         self.home().loaded().needs_files
     }
 
-    /// The clock that tells AWS's time.
+    /// The clock that follows AWS's time.
     #[must_use]
     pub fn clock(&self) -> SharedClock {
         Arc::clone(&self.0.clock) as SharedClock
@@ -80,7 +80,7 @@ impl Aws {
         self.0.clock.offset_millis()
     }
 
-    /// The calls made since this process started, by account, region and action, beside their limits.
+    /// The calls since this process started, by account, region and action, with their limits.
     #[must_use]
     pub fn calls(&self) -> Vec<CallCount> {
         self.0.limiter.calls()
@@ -91,7 +91,7 @@ impl Aws {
         self.0.accounts.home()
     }
 
-    /// The account that calls for `scope` are made as.
+    /// The account that makes calls for `scope`.
     pub(super) fn account_of(&self, scope: &Scope) -> &Account {
         self.0.accounts.of(scope)
     }

@@ -1,7 +1,7 @@
-//! The time that AWS tells: this machine's clock plus an offset read off the `Date` headers of AWS's answers.
+//! AWS's time: this machine's clock plus an offset derived from the `Date` headers of AWS's answers.
 //!
-//! Observations are ordered by AWS's time, because events carry it and describes are compared with them. A machine whose
-//! clock is minutes off would otherwise ignore true news or believe stale ones.
+//! Observations are ordered by AWS's time, because events carry it and describes are compared with them. A machine whose clock is
+//! minutes off would otherwise ignore true news or believe stale ones.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -20,33 +20,33 @@ use tokio::time::Instant;
 
 use crate::model::{Clock, Timestamp};
 
-/// How many answers the estimate rests on. More would follow a step of the local clock later, fewer would follow a
-/// lone wrong header sooner.
+/// How many answers the estimate uses. More would follow a step of the local clock later; fewer would follow a single wrong header
+/// sooner.
 const SAMPLES: usize = 15;
 
-/// Estimates nearer than this to the offset in use change nothing: a `Date` header has a grain of one second.
+/// An estimate closer than this to the current offset changes nothing: a `Date` header has a precision of one second.
 const GRAIN_MILLIS: i64 = 1000;
 
-/// A difference to a steady clock above this is a jump: slower drift is made up for by the offset.
+/// A difference from a steady clock above this is a jump; slower drift is corrected by the offset.
 const JUMP: Duration = Duration::from_secs(5);
 
-/// The clock of AWS, as far as its answers tell. Before the first answer it is the local clock.
+/// AWS's clock, as far as answers show it. Before the first answer it is the local clock.
 #[derive(Debug, Default)]
 pub struct AwsClock {
     estimator: Mutex<Estimator>,
     beat: Mutex<Beat>,
 }
 
-/// Finds jumps: what this clock told last, and what another clock that cannot jump told then.
+/// Detects jumps: the last time this clock returned, and the steady clock's time at that moment.
 #[derive(Debug, Default)]
 struct Beat {
     last: Option<(Timestamp, Instant)>,
-    /// The first time told after the last jump.
+    /// The first time returned after the last jump.
     steady: Timestamp,
 }
 
 impl Beat {
-    /// Takes in that the clock told `now` while the steady one told `instant`.
+    /// Records that the clock returned `now` while the steady clock showed `instant`.
     fn told(&mut self, now: Timestamp, instant: Instant) {
         if let Some((last, then)) = self.last {
             let expected = last + instant.saturating_duration_since(then);
@@ -69,7 +69,7 @@ impl AwsClock {
     fn learn(&self, sent: i64, received: i64, date: &DateTime) {
         let mut estimator = self.estimator.lock();
         let before = estimator.offset;
-        estimator.learn(Sample::new(sent, received, date.secs()));
+        estimator.learn(DateSample::new(sent, received, date.secs()));
         if estimator.offset != before {
             tracing::info!(aws.clock.offset_ms = estimator.offset, "the offset of AWS's clock changed");
         }
@@ -99,19 +99,19 @@ fn wall_millis() -> i64 {
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// What one answer says: AWS's clock is ahead by at least `low` and less than `high` milliseconds.
+/// What one answer shows: AWS's clock is ahead by at least `low` and less than `high` milliseconds.
 ///
 /// The header was written between sending and receiving, and is rounded down to the second.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Sample {
+struct DateSample {
     low: i64,
     high: i64,
 }
 
-impl Sample {
+impl DateSample {
     fn new(sent: i64, received: i64, date_seconds: i64) -> Self {
         let date = date_seconds.saturating_mul(1000);
-        Sample { low: date.saturating_sub(received), high: date.saturating_add(1000).saturating_sub(sent) }
+        DateSample { low: date.saturating_sub(received), high: date.saturating_add(1000).saturating_sub(sent) }
     }
 
     fn holds(&self, offset: i64) -> bool {
@@ -119,17 +119,17 @@ impl Sample {
     }
 }
 
-/// The offset that most of the recent answers agree on (Marzullo's algorithm), kept while it is not clearly wrong.
+/// The offset that most recent answers agree on (Marzullo's algorithm), kept until it is clearly wrong.
 #[derive(Debug, Default)]
 struct Estimator {
     /// Oldest first.
-    samples: Vec<Sample>,
-    /// In use, in milliseconds.
+    samples: Vec<DateSample>,
+    /// The offset in use, in milliseconds.
     offset: i64,
 }
 
 impl Estimator {
-    fn learn(&mut self, sample: Sample) {
+    fn learn(&mut self, sample: DateSample) {
         if sample.low >= sample.high {
             return; // The local clock stepped back between sending and receiving.
         }
@@ -139,16 +139,16 @@ impl Estimator {
         self.samples.push(sample);
         let Some((low, high)) = self.agreed() else { return };
         let middle = low.midpoint(high);
-        // An offset that the answers allow is kept: a slow answer says little, and must not move the clock.
+        // An offset that the answers allow is kept: a slow answer is imprecise and must not move the clock.
         if !(low..high).contains(&self.offset) && (middle - self.offset).abs() >= GRAIN_MILLIS {
             self.offset = middle;
         }
     }
 
-    /// The range of offsets that the most samples hold; of several such ranges the one with the newest sample.
+    /// The range of offsets that most samples allow; among equals, the one with the newest sample.
     fn agreed(&self) -> Option<(i64, i64)> {
         let votes = |offset: i64| self.samples.iter().filter(|sample| sample.holds(offset)).count();
-        // A range of greatest agreement starts where some sample starts.
+        // A range of greatest agreement starts where a sample's range starts.
         let low = self.samples.iter().rev().map(|sample| sample.low).fold(None, |best: Option<(usize, i64)>, low| {
             let votes = votes(low);
             if best.is_some_and(|(most, _)| most >= votes) { best } else { Some((votes, low)) }
@@ -159,15 +159,15 @@ impl Estimator {
     }
 }
 
-/// Reads the `Date` header of every answer into the clock.
+/// Feeds the `Date` header of every answer to the clock.
 #[derive(Debug)]
 pub(super) struct DateReader(pub(super) Arc<AwsClock>);
 
 /// When an attempt left, by the local clock.
 #[derive(Debug)]
-struct Sent(i64);
+struct SentAt(i64);
 
-impl Storable for Sent {
+impl Storable for SentAt {
     type Storer = StoreReplace<Self>;
 }
 
@@ -182,11 +182,11 @@ impl Intercept for DateReader {
         _: &RuntimeComponents,
         cfg: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        cfg.interceptor_state().store_put(Sent(wall_millis()));
+        cfg.interceptor_state().store_put(SentAt(wall_millis()));
         Ok(())
     }
 
-    /// A header that is missing or unreadable teaches nothing, and fails nothing.
+    /// A missing or unreadable header is ignored.
     fn read_after_transmit(
         &self,
         context: &BeforeDeserializationInterceptorContextRef<'_>,
@@ -195,7 +195,7 @@ impl Intercept for DateReader {
     ) -> Result<(), BoxError> {
         let date = context.response().headers().get("date");
         let date = date.and_then(|date| DateTime::from_str(date, Format::HttpDate).ok());
-        if let (Some(date), Some(Sent(sent))) = (date, cfg.load::<Sent>()) {
+        if let (Some(date), Some(SentAt(sent))) = (date, cfg.load::<SentAt>()) {
             self.0.learn(*sent, wall_millis(), &date);
         }
         Ok(())
@@ -206,9 +206,9 @@ impl Intercept for DateReader {
 mod tests {
     use super::*;
 
-    /// An answer from an AWS that is `offset` ahead, sent at local `sent`, written half way, received 200 ms later.
-    fn answer(offset: i64, sent: i64) -> Sample {
-        Sample::new(sent, sent + 200, (sent + 100 + offset).div_euclid(1000))
+    /// An answer from an AWS that is `offset` ahead: sent at local `sent`, written half way, received 200 ms later.
+    fn answer(offset: i64, sent: i64) -> DateSample {
+        DateSample::new(sent, sent + 200, (sent + 100 + offset).div_euclid(1000))
     }
 
     fn after(offsets: impl IntoIterator<Item = i64>) -> i64 {
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_is_anchored_once_aws_told_its_time() {
+    fn a_clock_is_anchored_after_the_first_answer_of_aws() {
         let clock = AwsClock::default();
         assert!(!clock.is_anchored());
         clock.learn(0, 100, &DateTime::from_secs(0));
@@ -264,23 +264,23 @@ mod tests {
     #[test]
     fn an_answer_during_which_the_local_clock_stepped_back_teaches_nothing() {
         let mut estimator = Estimator::default();
-        estimator.learn(Sample::new(90_000, 10_000, 50));
+        estimator.learn(DateSample::new(90_000, 10_000, 50));
         assert!(estimator.samples.is_empty());
     }
 
     #[test]
-    fn a_slow_answer_that_allows_the_present_offset_moves_nothing() {
+    fn a_slow_answer_that_allows_the_current_offset_changes_nothing() {
         let mut estimator = Estimator::default();
-        estimator.learn(Sample::new(0, 30_000, 29)); // Between 1 s behind and 30 s ahead.
+        estimator.learn(DateSample::new(0, 30_000, 29)); // Between 1 s behind and 30 s ahead.
         assert_eq!(estimator.offset, 0);
     }
 
     #[test]
     fn a_slow_answer_says_less_than_a_fast_one() {
         let mut estimator = Estimator::default();
-        estimator.learn(Sample::new(0, 30_000, 33)); // Between 3 s and 34 s ahead.
+        estimator.learn(DateSample::new(0, 30_000, 33)); // Between 3 s and 34 s ahead.
         assert_eq!(estimator.offset, 18_500);
-        estimator.learn(Sample::new(31_000, 31_100, 36)); // Between 4.9 s and 6 s ahead.
+        estimator.learn(DateSample::new(31_000, 31_100, 36)); // Between 4.9 s and 6 s ahead.
         assert_eq!(estimator.offset, 5_450);
     }
 }

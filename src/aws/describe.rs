@@ -1,9 +1,9 @@
-//! Describes: pages of everything of a kind, and resources by their ids.
+//! Describes: pages of a full listing, and resources by id.
 
 use std::sync::Arc;
 
 use super::Aws;
-use super::batch::{Batch, Described};
+use super::batch::{DescribeResult, IdBatch};
 use super::error::AwsError;
 use super::limiter::Priority;
 use super::rescue::ListingCall;
@@ -11,19 +11,19 @@ use crate::kinds::{DescribeInput, KindSpec};
 use crate::model::{BadField, Item, Page, Scope, UnreadableItem};
 
 impl Aws {
-    /// One page of everything of a kind, at a sweep's priority.
+    /// One page of a full listing of a kind, at a sweep's priority.
     ///
     /// # Errors
-    /// [`AwsError`]; with [`Trouble::OtherAccount`](super::Trouble::OtherAccount) when the page belongs to another account than `scope` names, so that
-    /// credentials that changed under a running Muster cannot mix two accounts.
+    /// [`AwsError`]; with [`AwsErrorKind::OtherAccount`](super::Trouble::OtherAccount) if the page belongs to another account than
+    /// `scope` names, so that credentials that change under a running Muster cannot mix two accounts.
     pub async fn page(&self, scope: &Scope, spec: &'static KindSpec, token: Option<String>) -> Result<Page, AwsError> {
         self.page_of(scope, spec, token, spec.max_results).await
     }
 
-    /// As [`Aws::page`], with at most `max_results` resources on it.
+    /// Like [`Aws::page`], with at most `max_results` resources.
     ///
     /// # Errors
-    /// As [`Aws::page`].
+    /// The same as for [`Aws::page`].
     pub async fn page_of(
         &self,
         scope: &Scope,
@@ -34,18 +34,18 @@ impl Aws {
         self.ask(scope, spec, DescribeInput::Page { token, max_results }, Priority::Sweep).await
     }
 
-    /// The resources of these ids, in as many calls as it takes. No ids, no call.
+    /// The resources with these ids, in as many calls as needed; without ids, no call is made.
     ///
-    /// AWS answers nothing at all to a call with an id that does not exist; [`Batch`] asks again for the rest.
+    /// AWS answers nothing to a call with an id that does not exist; [`IdBatch`] describes the rest again.
     pub async fn describe(
         &self,
         scope: &Scope,
         spec: &'static KindSpec,
         ids: &[String],
         priority: Priority,
-    ) -> Described {
+    ) -> DescribeResult {
         let ids: Vec<Arc<str>> = ids.iter().map(|id| Arc::from(id.as_str())).collect();
-        let mut batch = Batch::new(&ids);
+        let mut batch = IdBatch::new(&ids);
         while let Some(ids) = batch.ask() {
             let texts: Vec<String> = ids.iter().map(ToString::to_string).collect();
             batch.answered(ids, self.describe_once(scope, spec, &texts, priority).await);
@@ -53,10 +53,11 @@ impl Aws {
         batch.described()
     }
 
-    /// The resources of these ids, at most a hundred, in one call.
+    /// The resources with these ids, at most a hundred, in one call.
     ///
     /// # Errors
-    /// [`AwsError`], with [`ErrorClass::NotFound`](crate::model::ErrorClass::NotFound) when an id does not exist: AWS then answers none of the ids asked with it.
+    /// [`AwsError`], with [`ErrorClass::NotFound`](crate::model::ErrorClass::NotFound) if an id does not exist: AWS then answers
+    /// none of the ids.
     pub async fn describe_once(
         &self,
         scope: &Scope,
@@ -78,7 +79,7 @@ impl Aws {
         self.ask_by(client, scope, spec, input, priority).await
     }
 
-    /// As [`Aws::ask`], through a client that may be another than the configuration's.
+    /// Like [`Aws::ask`], through a client that may have another configuration.
     pub(super) async fn ask_by(
         &self,
         client: aws_sdk_ec2::Client,
@@ -124,11 +125,11 @@ impl Aws {
         if priority == Priority::Tool
             && let Some(nameless) = unreadable.iter().find(|item| item.id.is_none())
         {
-            // A tool acts on what it is shown: this may be any of those that it asked for.
+            // A tool acts on what it sees: this may be any of the ids it asked for.
             let detail = format!("{} one without an id: {}", spec.title, nameless.why());
             return Err(AwsError::unreadable(&detail, &self.call(scope, action)));
         }
-        // An empty token would ask for the first page again; AWS's own paginators take it for the end, too.
+        // An empty token would request the first page again; AWS's own paginators also take it for the end.
         let next = next.filter(|token| !token.is_empty());
         Ok(Page { sent_at, items, unreadable, left_out, next })
     }

@@ -1,7 +1,7 @@
-//! What went wrong with a call to AWS: classified here, once, into what the rest of Muster acts on.
+//! Failures of calls to AWS, classified once into what the rest of Muster acts on.
 //!
-//! The SDK's own error does not travel further: its debug text can hold whole requests, and the text of a failed
-//! credential helper can hold secrets. What is kept is the code, a cleaned message, and which next step helps.
+//! The SDK's own error goes no further: its debug text can hold whole requests, and the text of a failed credential helper can hold
+//! secrets. Kept are the code, a cleaned message, and the next step.
 
 mod advice;
 mod code;
@@ -16,13 +16,13 @@ use std::sync::Arc;
 
 use aws_sdk_ec2::error::ErrorMetadata;
 
-pub use kind::Trouble;
+pub use kind::AwsErrorKind;
 
 use self::code::CREDENTIALS;
 use super::origin::Origin;
 use crate::model::{AccountId, ErrorClass, Region};
 
-/// A failed call. Its text names what was asked where, and what happened; [`AwsError::fix`] the next step. Its fields are
+/// A failed call. Its text names what was called where, and what happened; [`AwsError::fix`] gives the next step. Its fields are
 /// those of [`Details`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AwsError(Box<Details>);
@@ -32,144 +32,145 @@ pub struct AwsError(Box<Details>);
 pub struct Details {
     /// How to react.
     pub class: ErrorClass,
-    /// What kind of trouble it was.
-    pub trouble: Trouble,
-    /// AWS's error code, when AWS answered.
+    /// What kind of failure it was.
+    pub kind: AwsErrorKind,
+    /// AWS's error code, if AWS answered.
     pub code: Option<String>,
-    /// What happened, without encoded blobs and key ids.
+    /// AWS's message without encoded blobs and key ids.
     pub message: String,
     /// The IAM action that was called.
     pub action: &'static str,
-    /// Where; `None` when no region is known.
+    /// The region of the call; `None` if no region is known.
     pub region: Option<Region>,
-    /// Ids that AWS's message names; of a [`ErrorClass::NotFound`], those that do not exist.
+    /// The ids that AWS's message names; for [`ErrorClass::NotFound`], those that do not exist.
     pub ids: Vec<String>,
     /// Where the credentials come from, for the next step.
     pub origin: Origin,
-    /// Whether the call may have had its effect all the same: the answer was lost, not refused.
+    /// Whether the call may have taken effect anyway: the answer was lost, not refused.
     pub perhaps_done: bool,
 }
 
 /// What was called, for the error's text.
 #[derive(Clone, Debug)]
-pub(super) struct Call<'a> {
+pub(super) struct CallContext<'a> {
     pub(super) action: &'static str,
     pub(super) region: Option<&'a Region>,
     pub(super) origin: Origin,
-    /// What names the certificate authorities that are trusted in place of the system's.
+    /// The certificate bundle that is trusted instead of the system's, if one is set.
     pub(super) bundle: Option<Arc<str>>,
 }
 
 impl AwsError {
-    /// There is no region to ask.
-    pub(super) fn no_region(call: &Call<'_>) -> Self {
-        AwsError::of(Trouble::NoRegion, ErrorClass::Fatal, None, call)
+    /// There is no region to call.
+    pub(super) fn no_region(call: &CallContext<'_>) -> Self {
+        AwsError::of(AwsErrorKind::NoRegion, ErrorClass::Fatal, None, call)
     }
 
     /// A call in a region that is not among the `watched` ones.
-    pub(super) fn not_watched(watched: &[Region], call: &Call<'_>) -> Self {
+    pub(super) fn not_watched(watched: &[Region], call: &CallContext<'_>) -> Self {
         let watched: Vec<&str> = watched.iter().map(Region::as_str).collect();
         AwsError::of(
-            Trouble::NotWatched,
+            AwsErrorKind::NotWatched,
             ErrorClass::Fatal,
             Some(format!("this server watches {}", watched.join(", "))),
             call,
         )
     }
 
-    /// A configuration file is needed and cannot be understood; `what` names it.
-    pub(super) fn files(what: String, call: &Call<'_>) -> Self {
-        AwsError::of(Trouble::Files, ErrorClass::Fatal, Some(what), call)
+    /// A configuration file is needed but cannot be understood; `what` names it.
+    pub(super) fn files(what: String, call: &CallContext<'_>) -> Self {
+        AwsError::of(AwsErrorKind::Files, ErrorClass::Fatal, Some(what), call)
     }
 
-    /// Adds what may be the cause on this machine, where something was not found on it.
+    /// Adds possible causes on this machine, if something was not found on it.
     pub(super) fn because(mut self, hints: &str) -> Self {
-        let is_open = matches!(self.trouble, Trouble::NoRegion | Trouble::NoCredentials | Trouble::CredentialsFailed);
+        let is_open =
+            matches!(self.kind, AwsErrorKind::NoRegion | AwsErrorKind::NoCredentials | AwsErrorKind::CredentialsFailed);
         if is_open && !hints.is_empty() {
             self.0.message = format!("{} ({hints})", self.0.message);
         }
         self
     }
 
-    /// There is no answer yet, and it is not waited for.
-    pub(super) fn late(call: &Call<'_>) -> Self {
-        AwsError::of(Trouble::TimedOut, ErrorClass::Transient, None, call)
+    /// There is no answer yet, and the caller does not wait for it.
+    pub(super) fn late(call: &CallContext<'_>) -> Self {
+        AwsError::of(AwsErrorKind::TimedOut, ErrorClass::Transient, None, call)
     }
 
-    /// The same with a further word about it.
+    /// Adds `what` to the message.
     pub(super) fn adding(mut self, what: &str) -> Self {
         self.0.message = format!("{}; {what}", self.0.message);
         self
     }
 
     /// A page that belongs to another account.
-    pub(super) fn other_account(expected: &AccountId, found: &str, call: &Call<'_>) -> Self {
-        let trouble = Trouble::OtherAccount { expected: expected.clone() };
-        AwsError::of(trouble, ErrorClass::Fatal, Some(format!("account {found} answered")), call)
+    pub(super) fn other_account(expected: &AccountId, found: &str, call: &CallContext<'_>) -> Self {
+        let kind = AwsErrorKind::OtherAccount { expected: expected.clone() };
+        AwsError::of(kind, ErrorClass::Fatal, Some(format!("account {found} answered")), call)
     }
 
-    /// Nothing shows whose credentials these are: no owner was described, and STS failed by `cause`.
-    pub(super) fn unproved(cause: &AwsError, call: &Call<'_>) -> Self {
-        let mut error = AwsError::of(Trouble::IdentityUnproved, cause.class, Some(cause.message.clone()), call);
+    /// The account of the credentials is not proved: no owner was described, and STS failed with `cause`.
+    pub(super) fn unproved(cause: &AwsError, call: &CallContext<'_>) -> Self {
+        let mut error = AwsError::of(AwsErrorKind::IdentityUnproved, cause.class, Some(cause.message.clone()), call);
         error.0.code.clone_from(&cause.code);
         error
     }
 
-    /// An answer to another question, which `what` tells.
-    pub(super) fn unasked(what: &str, call: &Call<'_>) -> Self {
-        AwsError::of(Trouble::Unasked, ErrorClass::Fatal, Some(what.to_owned()), call)
+    /// The answer does not match the question; `what` says how.
+    pub(super) fn unasked(what: &str, call: &CallContext<'_>) -> Self {
+        AwsError::of(AwsErrorKind::Unasked, ErrorClass::Fatal, Some(what.to_owned()), call)
     }
 
-    /// A dry run that changed what `what` tells.
-    pub(super) fn acted(what: &str, call: &Call<'_>) -> Self {
-        AwsError::of(Trouble::Acted, ErrorClass::Fatal, Some(what.to_owned()), call)
+    /// A dry run was carried out; `what` says what to check.
+    pub(super) fn acted(what: &str, call: &CallContext<'_>) -> Self {
+        AwsError::of(AwsErrorKind::Acted, ErrorClass::Fatal, Some(what.to_owned()), call)
     }
 
-    /// A request that must not be sent, which `what` tells.
-    pub(super) fn unbuildable(what: &str, call: &Call<'_>) -> Self {
-        AwsError::of(Trouble::Unbuildable, ErrorClass::Fatal, Some(what.to_owned()), call)
+    /// The request must not be sent; `what` says why.
+    pub(super) fn unbuildable(what: &str, call: &CallContext<'_>) -> Self {
+        AwsError::of(AwsErrorKind::Unbuildable, ErrorClass::Fatal, Some(what.to_owned()), call)
     }
 
-    /// AWS took a call of several entries, but not this one.
-    pub(super) fn entry_refused(what: fmt::Arguments<'_>, code: &str, message: &str, call: &Call<'_>) -> Self {
-        // As the SDK has it, a failed entry is not an HTTP failure: nothing but the code tells its class.
+    /// AWS accepted a call with several entries, but refused this one.
+    pub(super) fn entry_refused(what: fmt::Arguments<'_>, code: &str, message: &str, call: &CallContext<'_>) -> Self {
+        // A failed entry is not an HTTP failure to the SDK, so only the code determines its class.
         let meta = ErrorMetadata::builder().code(if code.is_empty() { "FailedEntry" } else { code });
         let mut error = AwsError::answered(&meta.message(message).build(), 400, call);
         error.0.message = format!("{what}: {}", error.0.message);
         error
     }
 
-    /// A listing that does not end, with what shows that.
+    /// A listing does not end; `why` says how that shows.
     #[must_use]
     pub fn endless(why: &str, action: &'static str, region: &Region) -> Self {
-        let call = Call { action, region: Some(region), origin: Origin::Keys, bundle: None };
-        let mut error = AwsError::of(Trouble::Endless, ErrorClass::Fatal, Some(why.to_owned()), &call);
+        let call = CallContext { action, region: Some(region), origin: Origin::Keys, bundle: None };
+        let mut error = AwsError::of(AwsErrorKind::Endless, ErrorClass::Fatal, Some(why.to_owned()), &call);
         error.0.perhaps_done = false;
         error
     }
 
-    /// An answer that lacks what it is asked for.
-    pub(super) fn unreadable(detail: &str, call: &Call<'_>) -> Self {
-        AwsError::of(Trouble::Unreadable, ErrorClass::Transient, Some(detail.to_owned()), call)
+    /// The answer lacks something; `detail` names it.
+    pub(super) fn unreadable(detail: &str, call: &CallContext<'_>) -> Self {
+        AwsError::of(AwsErrorKind::Unreadable, ErrorClass::Transient, Some(detail.to_owned()), call)
     }
 
-    /// An answer that AWS never gave.
+    /// An error that AWS never sent.
     #[cfg(test)]
     pub(super) fn made_up(code: &str, message: &str) -> Self {
         let meta = ErrorMetadata::builder().code(code).message(message).build();
         AwsError::answered(
             &meta,
             400,
-            &Call { action: "ec2:DescribeVolumes", region: None, origin: Origin::Keys, bundle: None },
+            &CallContext { action: "ec2:DescribeVolumes", region: None, origin: Origin::Keys, bundle: None },
         )
     }
 
-    pub(super) fn of(trouble: Trouble, class: ErrorClass, detail: Option<String>, call: &Call<'_>) -> Self {
-        let message = detail.map_or_else(|| trouble.to_string(), |detail| format!("{trouble}: {detail}"));
-        let perhaps_done = matches!(trouble, Trouble::TimedOut | Trouble::Unreadable);
+    pub(super) fn of(kind: AwsErrorKind, class: ErrorClass, detail: Option<String>, call: &CallContext<'_>) -> Self {
+        let message = detail.map_or_else(|| kind.to_string(), |detail| format!("{kind}: {detail}"));
+        let perhaps_done = matches!(kind, AwsErrorKind::TimedOut | AwsErrorKind::Unreadable);
         AwsError(Box::new(Details {
             class,
-            trouble,
+            kind,
             code: None,
             message,
             action: call.action,
@@ -180,7 +181,7 @@ impl AwsError {
         }))
     }
 
-    /// Whether AWS no longer takes the page token it gave: the listing has to start again.
+    /// Whether AWS no longer accepts its page token: the listing has to start again.
     #[must_use]
     pub fn is_token_refused(&self) -> bool {
         match self.code.as_deref() {
@@ -190,28 +191,28 @@ impl AwsError {
         }
     }
 
-    /// Whether AWS, or what stands before it, does not take or bring a page of this size.
+    /// Whether AWS, or a proxy before it, cannot accept or deliver a page of this size.
     #[must_use]
     pub fn is_page_too_large(&self) -> bool {
         let (code, message) = (self.code.as_deref().unwrap_or_default(), self.message.to_lowercase());
         let says = |words: &[&str]| words.iter().any(|word| message.contains(word));
         let answered =
-            self.trouble == Trouble::Answered && matches!(self.class, ErrorClass::Fatal | ErrorClass::Transient);
+            self.kind == AwsErrorKind::Answered && matches!(self.class, ErrorClass::Fatal | ErrorClass::Transient);
         let of_size = code != "UnknownParameter" && says(&["maxresults", "max results", "max_results", "page size"]);
         (answered && (of_size || code.contains("TooLarge") || says(&["too large"]))) || says(&["http status 413"])
     }
 
-    /// Whether a parameter of the request is refused by name.
+    /// Whether the request is refused for the parameter `name`.
     pub(super) fn is_about_parameter(&self, name: &str) -> bool {
         let refused =
-            self.trouble == Trouble::Answered && self.class == ErrorClass::Fatal && !self.is_about_credentials();
+            self.kind == AwsErrorKind::Answered && self.class == ErrorClass::Fatal && !self.is_about_credentials();
         refused && self.message.to_lowercase().contains(&name.to_lowercase())
     }
 
-    /// Whether some parameter is not known to the endpoint, which does not say that it is one that a listing needs.
+    /// Whether the endpoint refuses an unknown parameter. This does not mean that a listing needs it.
     pub(super) fn is_about_some_parameter(&self) -> bool {
         let needed = ["MaxResults", "NextToken", "Owner", "IncludeAllInstances"];
-        self.trouble == Trouble::Answered
+        self.kind == AwsErrorKind::Answered
             && matches!(
                 self.code.as_deref(),
                 Some("UnknownParameter" | "UnrecognizedParameter" | "UnsupportedParameter")
@@ -219,23 +220,23 @@ impl AwsError {
             && !needed.iter().any(|name| self.is_about_parameter(name))
     }
 
-    /// Whether it touches everything that is asked of a scope, not only what was asked: whose credentials these are, and whether
-    /// they are any.
+    /// Whether it affects every call for a scope and not only this one: the account of the credentials is wrong or unknown, or they
+    /// are not valid.
     #[must_use]
     pub fn is_about_scope(&self) -> bool {
-        matches!(self.trouble, Trouble::OtherAccount { .. })
+        matches!(self.kind, AwsErrorKind::OtherAccount { .. })
             || self.is_local()
             || self.is_about_credentials()
             || (self.class == ErrorClass::Denied && self.action.starts_with("sts:"))
     }
 
-    /// Whether SQS keeps the name of a deleted queue back, which it does for a minute.
+    /// Whether SQS still blocks the name of a deleted queue, which it does for a minute.
     #[must_use]
     pub fn is_deleted_recently(&self) -> bool {
         self.code.as_deref().is_some_and(|code| code.rsplit('.').next() == Some("QueueDeletedRecently"))
     }
 
-    /// Whether whoever answers has no such call: an emulator.
+    /// Whether the endpoint does not implement the call: an emulator.
     #[must_use]
     pub fn is_not_implemented(&self) -> bool {
         self.message.to_lowercase().contains("not been implemented") || self.message.contains("HTTP status 501")
@@ -244,43 +245,43 @@ impl AwsError {
     /// Whether reading the configuration files again may help.
     pub(super) fn is_about_configuration(&self) -> bool {
         let on_this_machine = matches!(
-            self.trouble,
-            Trouble::NoRegion
-                | Trouble::NoCredentials
-                | Trouble::CredentialsFailed
-                | Trouble::Files
-                | Trouble::Untrusted { .. }
+            self.kind,
+            AwsErrorKind::NoRegion
+                | AwsErrorKind::NoCredentials
+                | AwsErrorKind::CredentialsFailed
+                | AwsErrorKind::Files
+                | AwsErrorKind::Untrusted { .. }
         );
         on_this_machine || self.is_about_credentials()
     }
 
-    /// Whether another account than the one watched answered.
+    /// Whether an account other than the watched one answered.
     pub(super) fn is_about_account(&self) -> bool {
-        matches!(self.trouble, Trouble::OtherAccount { .. })
+        matches!(self.kind, AwsErrorKind::OtherAccount { .. })
     }
 
-    /// Whether it happened on this machine, before any region was asked.
+    /// Whether it happened on this machine, before any region was called.
     #[must_use]
     pub fn is_local(&self) -> bool {
-        match self.trouble {
-            Trouble::Files
-            | Trouble::NoRegion
-            | Trouble::NotWatched
-            | Trouble::NoCredentials
-            | Trouble::SsoExpired
-            | Trouble::LoginExpired
-            | Trouble::CredentialsFailed
-            | Trouble::Unbuildable => true,
-            Trouble::Answered
-            | Trouble::Unreadable
-            | Trouble::TimedOut
-            | Trouble::Unreachable
-            | Trouble::IdentityUnproved
-            | Trouble::Unasked
-            | Trouble::Acted
-            | Trouble::Untrusted { .. }
-            | Trouble::Endless
-            | Trouble::OtherAccount { .. } => false,
+        match self.kind {
+            AwsErrorKind::Files
+            | AwsErrorKind::NoRegion
+            | AwsErrorKind::NotWatched
+            | AwsErrorKind::NoCredentials
+            | AwsErrorKind::SsoExpired
+            | AwsErrorKind::LoginExpired
+            | AwsErrorKind::CredentialsFailed
+            | AwsErrorKind::Unbuildable => true,
+            AwsErrorKind::Answered
+            | AwsErrorKind::Unreadable
+            | AwsErrorKind::TimedOut
+            | AwsErrorKind::Unreachable
+            | AwsErrorKind::IdentityUnproved
+            | AwsErrorKind::Unasked
+            | AwsErrorKind::Acted
+            | AwsErrorKind::Untrusted { .. }
+            | AwsErrorKind::Endless
+            | AwsErrorKind::OtherAccount { .. } => false,
         }
     }
 

@@ -1,12 +1,11 @@
-//! Whose credentials are in use, where STS does not say.
+//! The account of the credentials, when STS does not name it.
 //!
-//! STS answers that question alone, and from some networks only EC2's endpoint can be reached. Then the account that a person named
-//! (`--account`) stands in, or the owner that EC2 shows beside what only this account can see: the reservations of its instances, and
-//! its default security groups, which cannot be shared. Both ends of every listing are held to that owner as they are to STS: where
-//! none is shown, a listing proves nothing, since credentials may have changed to those of an account that has nothing.
-//!
-//! What stands in is said to be unproved until STS answers. It is asked again all the while ([`Aws::ask_silent`]); what it says then
-//! counts: the same account proves it, another stops the sweeps.
+//! Only STS answers that question directly, and from some networks only EC2's endpoint can be reached. Then Muster uses the account
+//! that a person named (`--account`), or the owner that EC2 shows on what only this account can see: the reservations of its
+//! instances, and its default security groups, which cannot be shared. The start and end of every listing are checked against that
+//! owner, as they are against STS. If no owner is shown, a listing proves nothing, since the credentials may have changed to those
+//! of an empty account. Such an account is reported as unproved until STS answers. STS is asked again all the while
+//! ([`Aws::ask_silent`]), and its answer decides: the same account is proved, another one stops the sweeps.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -18,46 +17,46 @@ use futures::{FutureExt, StreamExt};
 use tokio::time::{Instant, timeout};
 
 use super::Aws;
-use super::error::{AwsError, Trouble};
+use super::error::{AwsError, AwsErrorKind};
 use super::limiter::Priority;
 use super::silence::Silence;
 use crate::model::{AccountId, Clock, ErrorClass, Region, Scope, Timestamp};
 
-/// Asks whose credentials these are.
+/// Asks STS for the account of the credentials.
 pub(super) const IDENTIFY: &str = "sts:GetCallerIdentity";
 const DESCRIBE_INSTANCES: &str = "ec2:DescribeInstances";
 const DESCRIBE_GROUPS: &str = "ec2:DescribeSecurityGroups";
-/// The fewest that AWS puts on a page.
+/// The smallest page size that AWS accepts.
 const FEW: i32 = 5;
-/// How long a sweep waits for STS, credentials and limits included. An answer takes it less than a second.
+/// How long a sweep waits for STS, including credentials and limits. An answer takes less than a second.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How long one region may take to tell what others can tell too, before the next is asked as well.
+/// How long one region gets to answer before the next is asked as well.
 const HEAD_START: Duration = Duration::from_secs(3);
 
-/// That the account is taken for granted.
+/// Says that STS does not prove the account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unproved {
     /// Why STS does not prove it.
     pub what: String,
     /// What to do about it.
     pub fix: String,
-    /// Since when.
+    /// Since when it is unproved.
     pub since: Timestamp,
 }
 
 impl Aws {
-    /// The account whose credentials are in use, as STS says.
+    /// The account of the credentials, as STS says.
     ///
     /// # Errors
     /// [`AwsError`]: no credentials, no region, no connection.
     pub async fn identify(&self) -> Result<AccountId, AwsError> {
-        // Read again if suspect: it may name a region now.
+        // The configuration is read again if suspect: it may name a region now.
         self.home().sdk().await;
         self.anywhere(IDENTIFY, |scope| async move { self.identify_in(&scope).await }.boxed()).await
     }
 
-    /// Asks the watched regions for what any of them can tell, one after the other until one answers. One that takes long is
-    /// not waited for: it may be down.
+    /// Asks the watched regions in turn, until one answers, for something that any of them knows. A slow region is not waited for,
+    /// since it may be down.
     pub(super) async fn anywhere<'a, T>(
         &'a self,
         action: &'static str,
@@ -72,7 +71,7 @@ impl Aws {
             let patience = if regions.len() > 0 { HEAD_START } else { Duration::MAX };
             match timeout(patience, asked.next()).await {
                 Ok(Some((_, Ok(answer)))) => return Ok(answer),
-                // Nothing was asked, and nothing can be, anywhere.
+                // Nothing was asked, and nothing can be asked in any region.
                 Ok(Some((_, Err(error)))) if error.is_local() => return Err(error),
                 Ok(Some((place, Err(error)))) => drop(errors.insert(place, error)),
                 Ok(None) => {
@@ -83,10 +82,10 @@ impl Aws {
         }
     }
 
-    /// Whether STS says that the credentials in use belong to the account of `scope`.
+    /// Checks with STS that the credentials belong to the account of `scope`.
     ///
     /// # Errors
-    /// [`AwsError`] with [`Trouble::OtherAccount`] when they do not; any other when AWS does not say.
+    /// [`AwsError`] with [`AwsErrorKind::OtherAccount`] if they do not; any other if AWS does not say.
     pub async fn confirm_by_sts(&self, scope: &Scope) -> Result<(), AwsError> {
         let found = self.identify_in(scope).await?;
         if found == scope.account {
@@ -100,7 +99,7 @@ impl Aws {
         self.identify_by(client, scope).await
     }
 
-    /// As [`Aws::identify_in`], through a client that may be another than the configuration's.
+    /// Like [`Aws::identify_in`], through a client that may have another configuration.
     pub(super) async fn identify_by(&self, client: aws_sdk_sts::Client, scope: &Scope) -> Result<AccountId, AwsError> {
         let send = || client.get_caller_identity().send();
         let (answer, _) = self.repeatable(scope, IDENTIFY, Priority::Sweep, send).await?;
@@ -109,10 +108,10 @@ impl Aws {
         Ok(account)
     }
 
-    /// The account whose credentials are in use: as STS says; where STS cannot be asked, as a person named it, else as EC2 shows it.
+    /// The account of the credentials: as STS says, or if STS cannot be asked, as a person named it or as EC2 shows it.
     ///
     /// # Errors
-    /// [`AwsError`]: no credentials, no region, no connection; [`Trouble::OtherAccount`] when it is not the one that was named.
+    /// [`AwsError`]: no credentials, no region, no connection; [`AwsErrorKind::OtherAccount`] if it is not the named one.
     pub async fn account(&self) -> Result<AccountId, AwsError> {
         let named = self.home().settings.account.clone();
         let cause = match timeout(PATIENCE, self.identify()).await {
@@ -137,7 +136,7 @@ impl Aws {
         let Some(account) = shown.or(named) else {
             return Err(unasked.unwrap_or(cause).because_unnamed());
         };
-        tracing::warn!(%account, error = %cause, "STS does not prove whose the credentials are; the account stands in");
+        tracing::warn!(%account, error = %cause, "STS does not prove the account of the credentials; this account is assumed");
         for region in self.regions() {
             self.falls_silent(&self.home().scope(region), cause.clone());
         }
@@ -145,13 +144,13 @@ impl Aws {
         Ok(account)
     }
 
-    /// Whether the credentials in use still belong to the account of `scope`, asked in its own region: one that is down
-    /// disturbs no other.
+    /// Checks that the credentials still belong to the account of `scope`, in its own region, so that a region that is down does
+    /// not affect others.
     ///
-    /// A page alone does not tell: VPCs may be another account's, and an account without instances answers none.
+    /// A page alone does not show this: VPCs may belong to another account, and an account without instances lists none.
     ///
     /// # Errors
-    /// [`AwsError`] with [`Trouble::OtherAccount`] when they do not; any other when neither STS nor EC2 shows it.
+    /// [`AwsError`] with [`AwsErrorKind::OtherAccount`] if they do not; any other if neither STS nor EC2 shows it.
     pub async fn confirm(&self, scope: &Scope) -> Result<(), AwsError> {
         let silence = self.account_of(scope).found.lock().silences.get(&scope.region).cloned();
         if let Some(silence) = silence {
@@ -166,7 +165,7 @@ impl Aws {
         self.shown(scope, &silence).await
     }
 
-    /// Asks STS where it was silent, for as long as a call may take. For whoever has nothing else to do.
+    /// Asks STS again in the regions where it was silent, for as long as a call may take. For callers that can wait.
     pub async fn ask_silent(&self) {
         let home = self.home();
         let regions: Vec<Region> = home.found.lock().silences.keys().cloned().collect();
@@ -184,7 +183,7 @@ impl Aws {
         join_all(asked).await;
     }
 
-    /// Whether STS does not prove whose the credentials are, and the account stands in.
+    /// Why the account is not proved; `None` if STS proved it.
     #[must_use]
     pub fn unproved(&self) -> Option<Unproved> {
         let found = self.home().found.lock();
@@ -196,7 +195,7 @@ impl Aws {
         })
     }
 
-    /// Whether EC2 shows `scope`'s account as the owner of what only the account itself sees.
+    /// Checks that EC2 shows `scope`'s account as the owner of something that only the account itself sees.
     async fn shown(&self, scope: &Scope, silence: &Silence) -> Result<(), AwsError> {
         let other = |found: &AccountId, at: &Scope, action| {
             Err(AwsError::other_account(&scope.account, found.as_str(), &self.call(at, action)))
@@ -218,7 +217,7 @@ impl Aws {
         Err(silence.cause.clone().because_unshown())
     }
 
-    /// The owner that EC2 shows beside what only the account itself sees; `None` where there is no such thing.
+    /// The owner that EC2 shows on something that only the account itself sees; `None` if there is no such thing.
     async fn owner_in(&self, scope: &Scope) -> Result<Option<AccountId>, AwsError> {
         let client = self.clients(scope, DESCRIBE_INSTANCES).await?.ec2;
         let send = || client.describe_instances().max_results(FEW).send();
@@ -237,7 +236,7 @@ impl Aws {
         let send = || client.describe_security_groups().filters(default.clone()).max_results(FEW).send();
         let (answer, _) = self.repeatable(scope, DESCRIBE_GROUPS, Priority::Sweep, send).await?;
         let groups = answer.security_groups.unwrap_or_default().into_iter();
-        // An emulator may not heed the filter.
+        // An emulator may ignore the filter.
         let mut owners =
             groups.filter(|group| group.group_name() == Some("default")).filter_map(|group| group.owner_id);
         match owners.find(|owner| !owner.is_empty()) {
@@ -256,7 +255,7 @@ impl Aws {
         }
     }
 
-    /// Notes that the STS of a region does not answer.
+    /// Records that the STS of a region does not answer.
     fn falls_silent(&self, scope: &Scope, cause: AwsError) -> Silence {
         let silence = Silence { cause, since: self.0.clock.now(), said: None };
         let silences = &mut self.account_of(scope).found.lock().silences;
@@ -265,13 +264,19 @@ impl Aws {
 }
 
 impl AwsError {
-    /// Whether STS may just not be reachable from here, while EC2 is.
+    /// Whether only STS may be unreachable from here, while EC2 answers.
     fn leaves_identity_open(&self) -> bool {
-        match (&self.trouble, self.class) {
-            // The policy of an endpoint may deny it; credentials that are no good EC2 refuses as well.
-            (Trouble::TimedOut | Trouble::Unreachable | Trouble::Unreadable | Trouble::Untrusted { .. }, _)
-            | (Trouble::Answered, ErrorClass::Denied | ErrorClass::Throttled | ErrorClass::Transient) => true,
-            (Trouble::Answered, _) => self.is_not_implemented(),
+        match (&self.kind, self.class) {
+            // The policy of an endpoint may deny STS; EC2 refuses bad credentials as well.
+            (
+                AwsErrorKind::TimedOut
+                | AwsErrorKind::Unreachable
+                | AwsErrorKind::Unreadable
+                | AwsErrorKind::Untrusted { .. },
+                _,
+            )
+            | (AwsErrorKind::Answered, ErrorClass::Denied | ErrorClass::Throttled | ErrorClass::Transient) => true,
+            (AwsErrorKind::Answered, _) => self.is_not_implemented(),
             _ => false,
         }
     }
@@ -283,7 +288,7 @@ impl AwsError {
 
     /// EC2 shows no owner.
     fn because_unshown(self) -> Self {
-        self.adding("nothing that EC2 lists shows whose the credentials are, so nothing is removed for being absent")
+        self.adding("nothing that EC2 lists shows the account of the credentials, so no absent resource is removed")
     }
 }
 

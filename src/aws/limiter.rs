@@ -1,15 +1,15 @@
-//! Keeps Muster to its share of AWS's request limits, and backs off when AWS throttles all the same.
+//! Keeps Muster within its share of AWS's request limits, and slows down when AWS throttles anyway.
 //!
-//! AWS refills one token bucket for each account, region and action ([`documented`]), and everything else in the account
-//! draws on the same buckets (autoscalers, storage drivers, deployments). Muster takes a share of each, by default a
-//! quarter. Sweeps, refreshes and tools draw on that share: tools have priority over sweeps, and sweeps over refreshes, which
-//! get at most half of it. A throttled call halves the pace of its action in that account and region, and time without one
-//! brings it back ([`lane`]). Every attempt passes here, also the second one of a call: the SDK's own retries are off.
+//! AWS refills one token bucket per account, region and action ([`documented`]); everything else in the account (autoscalers,
+//! storage drivers, deployments) uses the same buckets. Muster takes a share of each, by default a quarter. Tools have priority
+//! over sweeps, and sweeps over refreshes, which get at most half of the share. A throttled call halves the rate of its action in
+//! that account and region; time without throttling restores it ([`allowance`]). Every attempt of a call passes here, also a repeated
+//! one: the SDK's own retries are off.
 //!
-//! What a call may do and when is decided in [`lane`], without a clock; this is the part that waits.
+//! [`allowance`] decides when a call may go, without a clock; this module waits.
 
+mod allowance;
 mod documented;
-mod lane;
 mod tally;
 
 use std::collections::BTreeMap;
@@ -21,17 +21,17 @@ use parking_lot::Mutex;
 use tokio::time::{Instant, sleep};
 
 use crate::model::{AccountId, Region, Scope};
-use lane::Lane;
+use allowance::Allowance;
 #[cfg(test)]
-pub(super) use lane::PAUSE;
-pub use lane::Priority;
-pub(super) use tally::Outcome;
-use tally::Tally;
+pub(super) use allowance::PAUSE;
+pub use allowance::Priority;
+pub(super) use tally::AttemptOutcome;
+use tally::CallTally;
 
-/// The part of AWS's limits that Muster takes unless told otherwise, in percent.
+/// Muster's default share of AWS's limits, in percent.
 pub const DEFAULT_SHARE_PERCENT: u8 = 25;
 
-/// How often a call that lets a more urgent one go first looks again.
+/// How often a call checks again whether more urgent calls still wait.
 const OUTRANKED: Duration = Duration::from_millis(20);
 
 /// The calls of one action in one account and region since this process started.
@@ -41,48 +41,48 @@ pub struct CallCount {
     pub account: AccountId,
     /// The region.
     pub region: Region,
-    /// The IAM action, which is the call's name.
+    /// The IAM action, which names the call.
     pub action: &'static str,
-    /// All calls, each attempt counted.
+    /// All attempts.
     pub total: u64,
-    /// Those that AWS turned away for its limits.
+    /// The attempts that AWS throttled.
     pub throttled: u64,
-    /// Those that failed for another reason than limits or a resource that is not there.
+    /// The attempts that failed for another reason than throttling or a missing resource.
     pub failed: u64,
-    /// Those of the last 60 seconds.
+    /// The attempts of the last 60 seconds.
     pub last_minute: u64,
-    /// How many calls a second Muster allows itself now: its share, less while it backs off.
+    /// The current number of calls per second: the share, or less after throttling.
     pub pace_per_second: f64,
-    /// How many calls a second are its share.
+    /// The share: calls per second without throttling.
     pub share_per_second: f64,
-    /// How many calls a second AWS documents for the whole account.
+    /// How many calls per second AWS documents for the whole account.
     pub documented_per_second: u32,
 }
 
-/// Lets calls through at the configured share of AWS's limits.
+/// Admits calls at the configured share of AWS's limits.
 #[derive(Debug)]
 pub(super) struct Limiter {
     percent: u8,
     start: Instant,
-    queues: Mutex<BTreeMap<(Scope, &'static str), Arc<Queue>>>,
+    queues: Mutex<BTreeMap<(Scope, &'static str), Arc<ActionQueue>>>,
 }
 
-/// Everything that one action in one account and region shares.
+/// The state of one action in one account and region.
 #[derive(Debug)]
-struct Queue {
+struct ActionQueue {
     scope: Scope,
     action: &'static str,
     start: Instant,
-    lane: Mutex<Lane>,
-    tally: Mutex<Tally>,
-    /// Calls that wait, by priority. A call lets every more urgent one go first.
+    allowance: Mutex<Allowance>,
+    tally: Mutex<CallTally>,
+    /// The number of waiting calls, by priority. A call waits for all more urgent ones.
     waiting: [AtomicUsize; 3],
 }
 
-/// A call that was let through. Dropped unfinished, it counts as made, with no outcome.
+/// A call that was admitted. If dropped unfinished, it counts as made, without an outcome.
 #[derive(Debug)]
 pub(super) struct Admitted {
-    queue: Arc<Queue>,
+    queue: Arc<ActionQueue>,
     sent: Duration,
 }
 
@@ -92,7 +92,7 @@ impl Limiter {
         Limiter { percent: percent.clamp(1, 100), start: Instant::now(), queues: Mutex::default() }
     }
 
-    /// Waits until a call of `action` that names `instances` instances may go, and counts it.
+    /// Waits until a call of `action` that names `instances` instances is allowed, and counts it.
     pub(super) async fn admit(
         &self,
         scope: &Scope,
@@ -102,14 +102,14 @@ impl Limiter {
     ) -> Admitted {
         let queue = self.queue(scope, action);
         let sent = {
-            let _waiting = Waiting::new(&queue, priority);
+            let _waiting = WaitingCall::new(&queue, priority);
             loop {
                 if queue.is_outranked(priority) {
                     sleep(OUTRANKED).await;
                     continue;
                 }
                 let now = queue.start.elapsed();
-                let taken = queue.lane.lock().take(priority, instances, now);
+                let taken = queue.allowance.lock().take(priority, instances, now);
                 match taken {
                     Ok(()) => break now,
                     Err(wait) => sleep(wait).await,
@@ -120,20 +120,20 @@ impl Limiter {
         Admitted { queue, sent }
     }
 
-    /// What was called so far, by account, region and action.
+    /// The calls so far, by account, region and action.
     pub(super) fn calls(&self) -> Vec<CallCount> {
-        let queues: Vec<Arc<Queue>> = self.queues.lock().values().cloned().collect();
+        let queues: Vec<Arc<ActionQueue>> = self.queues.lock().values().cloned().collect();
         queues.iter().map(|queue| queue.count()).collect()
     }
 
-    fn queue(&self, scope: &Scope, action: &'static str) -> Arc<Queue> {
+    fn queue(&self, scope: &Scope, action: &'static str) -> Arc<ActionQueue> {
         let mut queues = self.queues.lock();
         let queue = queues.entry((scope.clone(), action)).or_insert_with(|| {
-            Arc::new(Queue {
+            Arc::new(ActionQueue {
                 scope: scope.clone(),
                 action,
                 start: self.start,
-                lane: Mutex::new(Lane::new(
+                allowance: Mutex::new(Allowance::new(
                     documented::requests(action),
                     documented::instances(action),
                     documented::share(action, self.percent),
@@ -147,23 +147,23 @@ impl Limiter {
 }
 
 impl Admitted {
-    /// Tells how the call ended: a throttled one slows its action down.
-    pub(super) fn finished(self, outcome: Outcome) {
+    /// Records how the call ended: throttling slows its action down.
+    pub(super) fn finished(self, outcome: AttemptOutcome) {
         let Admitted { queue, sent } = self;
         queue.tally.lock().ended(outcome);
-        if outcome != Outcome::Throttled {
+        if outcome != AttemptOutcome::Throttled {
             return;
         }
         let now = queue.start.elapsed();
-        let mut lane = queue.lane.lock();
-        lane.throttled(sent, now);
-        let per_second = lane.per_second(now);
-        drop(lane);
+        let mut allowance = queue.allowance.lock();
+        allowance.throttled(sent, now);
+        let per_second = allowance.per_second(now);
+        drop(allowance);
         tracing::warn!(aws.action = queue.action, scope = %queue.scope, per_second, "throttled by AWS, slowing down");
     }
 }
 
-impl Queue {
+impl ActionQueue {
     fn is_outranked(&self, priority: Priority) -> bool {
         self.waiting.iter().take(priority as usize).any(|waiting| waiting.load(Ordering::Relaxed) > 0)
     }
@@ -171,8 +171,8 @@ impl Queue {
     fn count(&self) -> CallCount {
         let now = self.start.elapsed();
         let (pace, share) = {
-            let lane = self.lane.lock();
-            (lane.per_second(now), lane.share_per_second())
+            let allowance = self.allowance.lock();
+            (allowance.per_second(now), allowance.share_per_second())
         };
         let tally = self.tally.lock();
         CallCount {
@@ -190,18 +190,18 @@ impl Queue {
     }
 }
 
-/// Counts a call as waiting for as long as it lives.
-struct Waiting<'a>(&'a AtomicUsize);
+/// Counts a call as waiting while this value lives.
+struct WaitingCall<'a>(&'a AtomicUsize);
 
-impl<'a> Waiting<'a> {
-    fn new(queue: &'a Queue, priority: Priority) -> Option<Self> {
+impl<'a> WaitingCall<'a> {
+    fn new(queue: &'a ActionQueue, priority: Priority) -> Option<Self> {
         let count = queue.waiting.get(priority as usize)?;
         count.fetch_add(1, Ordering::Relaxed);
-        Some(Waiting(count))
+        Some(WaitingCall(count))
     }
 }
 
-impl Drop for Waiting<'_> {
+impl Drop for WaitingCall<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }

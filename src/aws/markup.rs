@@ -1,70 +1,70 @@
-//! Reads the marks of an XML body: one pass, no copies.
+//! A tokenizer for XML bodies: one pass, no copies.
 //!
-//! Two readers share it: the check that an answer is whole ([`super::whole`]) and the one that takes a list's items apart
-//! ([`super::split`]). It is stricter than the SDK's decoder in every point that matters to either: that decoder takes the end
-//! of its input, and anything that it cannot read, as the end of every open element. So a body that this reads to its end is one
-//! that the decoder reads to its end as well. Names are ASCII, as all of AWS's are; a document type is refused.
+//! The check that an answer is complete ([`super::whole`]) and the splitter of lists ([`super::split`]) use it. It is stricter than
+//! the SDK's decoder in every point that matters to them: that decoder takes the end of its input, and anything it cannot read, as
+//! the end of every open element. A body that this reads to its end is also read to its end by the decoder. Names are ASCII, as all
+//! of AWS's are; a document type is refused.
 
 use std::ops::Range;
 
 use memchr::memmem;
 
-/// Why a body is not whole.
+/// Why a body is not complete.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Broken {
-    /// It ends inside an element or a tag, or there is nothing.
+    /// It ends inside an element or a tag, or is empty.
     #[error("the answer ends too early, after {0} bytes; ask again")]
     CutOff(usize),
-    /// A tag that is none, or that closes another element than the one open.
+    /// A tag is invalid or closes another element than the open one.
     #[error("the answer's markup is broken at byte {0}; ask again")]
     Malformed(usize),
-    /// Bytes that are no text.
+    /// The bytes are not text.
     #[error("the answer is not UTF-8; ask again")]
     NotText(#[from] std::str::Utf8Error),
 }
 
-/// What a mark is.
+/// The kind of a mark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum What<'a> {
-    /// The start tag of an element of this local name.
+pub(super) enum MarkKind<'a> {
+    /// The start tag of an element with this local name.
     Start(&'a str),
-    /// An element of this local name without content: `<name/>`.
+    /// An element with this local name and no content: `<name/>`.
     Empty(&'a str),
     /// The end tag of the innermost open element.
     End,
-    /// Characters, which may hold references, or a CDATA section.
+    /// Characters, possibly with references, or a CDATA section.
     Text,
     /// A comment or a processing instruction.
     Aside,
 }
 
-/// One mark.
+/// One tag, text or comment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Mark<'a> {
-    /// What it is.
-    pub(super) what: What<'a>,
-    /// Where it stands, in bytes.
+    /// Its kind.
+    pub(super) what: MarkKind<'a>,
+    /// Its position, in bytes.
     pub(super) at: Range<usize>,
-    /// How many elements are open around it; of a start or an end tag, without its own.
+    /// The number of elements open around it, without the element of a start or end tag itself.
     pub(super) depth: usize,
 }
 
-/// The marks of a body, in order, until the first that is broken.
+/// The marks of a body, in order, up to the first broken one.
 #[derive(Debug)]
 pub(super) struct Marks<'a> {
     text: &'a str,
     at: usize,
-    /// The full names of the elements that are open.
+    /// The full names of the open elements.
     open: Vec<&'a str>,
-    /// Whether the root was seen.
+    /// Whether the root element was read.
     rooted: bool,
 }
 
 impl<'a> Marks<'a> {
-    /// Begins to read.
+    /// Starts to read.
     ///
     /// # Errors
-    /// When `body` is not text, or holds a character that XML does not allow.
+    /// If `body` is not text, or holds a character that XML does not allow.
     pub(super) fn new(body: &'a [u8]) -> Result<Self, Broken> {
         let text = std::str::from_utf8(body)?;
         let is_bad = |byte: &u8| *byte < b' ' && !is_space(*byte);
@@ -76,15 +76,15 @@ impl<'a> Marks<'a> {
                 return Err(Broken::Malformed(at));
             }
         }
-        // A byte order mark may stand before everything else.
+        // A byte order mark may precede everything else.
         let at = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
         Ok(Marks { text, at, open: Vec::new(), rooted: false })
     }
 
-    /// The next mark; `None` at the end of a whole body.
+    /// The next mark; `None` at the end of a complete body.
     ///
     /// # Errors
-    /// The first place where it is not whole. Nothing can be read after that.
+    /// The first place where the body is broken. Nothing can be read after it.
     pub(super) fn next(&mut self) -> Result<Option<Mark<'a>>, Broken> {
         let bytes = self.text.as_bytes();
         let Some(rest) = bytes.get(self.at..).filter(|rest| !rest.is_empty()) else {
@@ -108,10 +108,10 @@ impl<'a> Marks<'a> {
             return Err(Broken::Malformed(from));
         }
         self.at += length;
-        Ok(Some(Mark { what: What::Text, at: from..self.at, depth: self.open.len() }))
+        Ok(Some(Mark { what: MarkKind::Text, at: from..self.at, depth: self.open.len() }))
     }
 
-    /// Reads what begins with `<`.
+    /// Reads a mark that starts with `<`.
     fn markup(&mut self, from: usize) -> Result<Mark<'a>, Broken> {
         let rest = self.rest(from);
         let until = |start: usize, end: &str| {
@@ -126,10 +126,10 @@ impl<'a> Marks<'a> {
                 if inner.contains("--") || inner.ends_with('-') {
                     return Err(Broken::Malformed(from));
                 }
-                (What::Aside, end)
+                (MarkKind::Aside, end)
             }
             Some(b'!') if rest.starts_with("<![CDATA[") && !self.open.is_empty() => {
-                (What::Text, until("<![CDATA[".len(), "]]>")?.1)
+                (MarkKind::Text, until("<![CDATA[".len(), "]]>")?.1)
             }
             Some(b'!') => {
                 let begun = ["<!--", "<![CDATA["].iter().any(|start| start.starts_with(rest));
@@ -143,7 +143,7 @@ impl<'a> Marks<'a> {
                 if !is_name(target) || (is_declaration && !is_first) {
                     return Err(Broken::Malformed(from));
                 }
-                (What::Aside, end)
+                (MarkKind::Aside, end)
             }
             Some(b'/') => {
                 let (inner, end) = until(2, ">")?;
@@ -151,7 +151,7 @@ impl<'a> Marks<'a> {
                 if self.open.pop() != Some(name) {
                     return Err(Broken::Malformed(from));
                 }
-                (What::End, end)
+                (MarkKind::End, end)
             }
             Some(_) => return self.start(from),
         };
@@ -193,7 +193,7 @@ impl<'a> Marks<'a> {
                     Some(b'>') => break (true, next + 2),
                     Some(_) => return Err(Broken::Malformed(from)),
                 },
-                // Attributes are set apart by blanks.
+                // Attributes are separated by blanks.
                 Some(_) if next == at => return Err(Broken::Malformed(from)),
                 Some(_) => {}
             }
@@ -217,7 +217,7 @@ impl<'a> Marks<'a> {
             self.open.push(name);
         }
         self.at = end;
-        let what = if empty { What::Empty(local) } else { What::Start(local) };
+        let what = if empty { MarkKind::Empty(local) } else { MarkKind::Start(local) };
         Ok(Mark { what, at: from..end, depth })
     }
 
@@ -226,7 +226,7 @@ impl<'a> Marks<'a> {
     }
 }
 
-/// A name, perhaps with a namespace's prefix.
+/// Whether `name` is a name, perhaps with a namespace prefix.
 fn is_name(name: &str) -> bool {
     let is_part = |part: &str| {
         part.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')

@@ -1,16 +1,16 @@
-//! Which optional parameters an endpoint does not know.
+//! Finds out which optional parameters an endpoint does not support.
 //!
-//! An emulator, or an old endpoint, may refuse a whole listing for a parameter that it has not heard of. A kind says which of its
-//! parameters may be left out ([`KindSpec::optional`](crate::kinds::KindSpec)): those without which a listing is still one of the
-//! account's own resources, all of them but such as AWS hides by itself. What bounds or completes a listing is never among them.
-//! Nothing is left out for AWS's own endpoints, nor where the parameter was once taken: there a refusal is a fault to show.
+//! An emulator or an old endpoint may refuse a whole listing because of a parameter it does not know. A kind lists the parameters
+//! that may be left out ([`KindSpec::optional`](crate::kinds::KindSpec)): without them, a listing still has only the account's own
+//! resources, and lacks only those that AWS hides by default. Parameters that bound or complete a listing are never among them.
+//! Nothing is left out for AWS's own endpoints, nor where the parameter was once accepted: there a refusal is a fault to report.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::AwsError;
 use crate::model::{LeftOut, Region};
 
-/// How the names of AWS's own hosts end, in all its partitions.
+/// The domain suffixes of AWS's own hosts, in all partitions.
 const AWS: [&str; 9] = [
     ".amazonaws.com",
     ".amazonaws.com.cn",
@@ -23,20 +23,20 @@ const AWS: [&str; 9] = [
     ".cloud.adc-e.uk",
 ];
 
-/// What endpoints, known by their hosts, were found to know and not to know.
+/// The optional parameters that endpoints support and do not support, by host.
 #[derive(Debug, Default)]
 pub(super) struct Unknown {
-    /// Who answered last in each region: who is asked next.
+    /// The host that last answered in each region; the next call probably goes there.
     hosts: BTreeMap<Region, String>,
     actions: BTreeMap<(String, &'static str), Parameters>,
 }
 
-/// What is known of one action of one endpoint.
+/// What is known about one action of one endpoint.
 #[derive(Debug, Default)]
 struct Parameters {
     /// The parameters that it does not know.
     left_out: BTreeSet<&'static str>,
-    /// Those that it took once.
+    /// The parameters that it has accepted.
     taken: BTreeSet<&'static str>,
 }
 
@@ -47,7 +47,7 @@ impl Unknown {
         LeftOut::of(known.into_iter().flat_map(|known| known.left_out.iter().copied()))
     }
 
-    /// Takes in that a call was answered by `host` that left these out of all that are `optional`.
+    /// Records that `host` answered a call that left out `left_out` of the `optional` parameters.
     pub(super) fn answered(
         &mut self,
         region: &Region,
@@ -58,7 +58,7 @@ impl Unknown {
     ) {
         let Some(host) = host.filter(|_| !optional.is_empty()) else { return };
         let before = self.hosts.insert(region.clone(), host.to_owned());
-        // Of one that another host does not know, nobody has asked this one.
+        // A parameter that another host does not know was not sent to this one.
         let is_asked = before.is_none_or(|before| before == host);
         let known = self.actions.entry((host.to_owned(), action)).or_default();
         for name in optional {
@@ -70,7 +70,7 @@ impl Unknown {
         }
     }
 
-    /// The optional parameter to leave out as well after a call to `host` failed, if that can help: it does not know it.
+    /// The further optional parameter to leave out after a call to `host` failed, if the host does not know it.
     pub(super) fn refused(
         &self,
         action: &'static str,
@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_one_host_does_not_know_is_asked_of_another_and_what_it_took_is_never_forgotten() {
+    fn each_host_is_judged_by_itself_and_an_accepted_parameter_is_never_forgotten() {
         const OPTIONAL: &[&str] = &["IncludeManagedResources"];
         let (region, action) = (Region::new("us-east-1"), "ec2:DescribeVolumes");
         let (without, with) = (LeftOut::of(OPTIONAL.iter().copied()), LeftOut::default());
@@ -109,7 +109,7 @@ mod tests {
         assert_eq!(refused(&unknown, "ec2.us-east-1.amazonaws.com"), None);
         unknown.answered(&region, action, OPTIONAL, &without, Some("old.example"));
         assert_eq!(unknown.left_out(&region, action), without);
-        // The configuration names another endpoint from now on: the next call still leaves it out, the one after does not.
+        // The configuration now names another endpoint: the next call still leaves it out, the one after does not.
         unknown.answered(&region, action, OPTIONAL, &without, Some("new.example"));
         assert_eq!(unknown.left_out(&region, action), with);
         unknown.answered(&region, action, OPTIONAL, &with, Some("new.example"));
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn hosts_of_all_partitions_are_awss_own_and_names_that_only_hold_one_are_not() {
+    fn hosts_of_all_partitions_are_awss_own_and_lookalikes_are_not() {
         for host in [
             "ec2.us-east-1.amazonaws.com",
             "vpce-1.ec2.eu-west-1.vpce.amazonaws.com",

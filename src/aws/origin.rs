@@ -1,4 +1,4 @@
-//! Where credentials come from: what a person has to change when they are the wrong ones.
+//! Where credentials come from: what a person has to change if they are wrong.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,35 +12,35 @@ use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvid
 /// Where the credentials in use come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// `AWS_ACCESS_KEY_ID` and the like of the process's environment.
+    /// `AWS_ACCESS_KEY_ID` and related variables in the environment of the process.
     Keys,
-    /// A profile of the configuration files, by whatever it says itself: keys, a role, a login.
+    /// A profile of the configuration files, with keys, a role or a login.
     Profile(Arc<str>),
     /// A role for a token in a file, as in Kubernetes.
     WebIdentity,
-    /// The endpoint of a container.
+    /// The credentials endpoint of a container.
     Container,
     /// The metadata service of the instance that Muster runs on.
     Instance,
-    /// An emulator, which is shown made-up ones.
+    /// Made-up credentials for an emulator.
     Emulator,
 }
 
 impl Origin {
-    /// Where the SDK will look first, before anything was loaded. A profile that was asked for by name comes before keys in the
-    /// environment, as in the AWS CLI; these come before `AWS_PROFILE`, as in every SDK.
+    /// Where the SDK looks first, before anything was loaded. A profile requested by name takes precedence over keys in the
+    /// environment, as in the AWS CLI; those take precedence over `AWS_PROFILE`, as in every SDK.
     #[must_use]
     pub fn expected(asked_for: Option<&str>, variable: &dyn Fn(&str) -> Option<String>) -> Self {
         let said = |name: &str| variable(name).filter(|value| !value.trim().is_empty());
         match asked_for {
             Some(profile) => Origin::Profile(profile.into()),
-            // Either alone is none.
+            // One of them alone is not a key.
             None if said("AWS_ACCESS_KEY_ID").is_some() && said("AWS_SECRET_ACCESS_KEY").is_some() => Origin::Keys,
             None => Origin::Profile(said("AWS_PROFILE").as_deref().unwrap_or("default").into()),
         }
     }
 
-    /// Where these credentials come from, as their provider left word in them; `profile` is the one in use.
+    /// Where these credentials come from, as their provider recorded in them; `profile` is the one in use.
     fn of(credentials: &Credentials, profile: &Arc<str>) -> Option<Self> {
         let features = credentials.get_property::<Vec<Feature>>()?;
         let has = |feature| features.contains(&feature);
@@ -54,7 +54,7 @@ impl Origin {
         }
     }
 
-    /// The profile, where it is one.
+    /// The profile's name, if the credentials come from one.
     #[must_use]
     pub fn profile(&self) -> Option<&str> {
         match self {
@@ -77,7 +77,7 @@ impl fmt::Display for Origin {
     }
 }
 
-/// What is wrong where the environment holds only one half of a key: the SDK passes over it without a word.
+/// Describes the fault if the environment holds only half of a key, which the SDK ignores silently.
 pub(super) fn half_a_key(variable: &dyn Fn(&str) -> Option<String>) -> Option<String> {
     let [id, secret] = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"];
     let (set, unset) = match (variable(id), variable(secret)) {
@@ -90,29 +90,29 @@ pub(super) fn half_a_key(variable: &dyn Fn(&str) -> Option<String>) -> Option<St
 
 /// Where credentials were last loaded from. Clones share it.
 #[derive(Clone, Debug)]
-pub(super) struct Seen(Arc<ArcSwap<Origin>>);
+pub(super) struct LastOrigin(Arc<ArcSwap<Origin>>);
 
-impl Seen {
-    /// Nothing was loaded yet.
+impl LastOrigin {
+    /// Nothing is loaded yet.
     pub(super) fn new(expected: Origin) -> Self {
-        Seen(Arc::new(ArcSwap::from_pointee(expected)))
+        LastOrigin(Arc::new(ArcSwap::from_pointee(expected)))
     }
 
-    /// What is known.
+    /// The last known origin.
     pub(super) fn get(&self) -> Origin {
         Origin::clone(&self.0.load())
     }
 }
 
-/// Credentials of a provider, remembering where it found them.
+/// Records where a provider found its credentials.
 #[derive(Debug)]
-pub(super) struct Watched {
+pub(super) struct OriginRecorder {
     pub(super) provider: SharedCredentialsProvider,
     pub(super) profile: Arc<str>,
-    pub(super) seen: Seen,
+    pub(super) seen: LastOrigin,
 }
 
-impl ProvideCredentials for Watched {
+impl ProvideCredentials for OriginRecorder {
     fn provide_credentials<'a>(&'a self) -> Provided<'a>
     where
         Self: 'a,
@@ -144,7 +144,7 @@ mod tests {
     const KEYS: [(&str, &str); 2] = [("AWS_ACCESS_KEY_ID", "AKIA"), ("AWS_SECRET_ACCESS_KEY", "s")];
 
     #[test]
-    fn a_profile_asked_for_by_name_comes_before_keys_which_come_before_the_profile_of_the_environment() {
+    fn a_profile_requested_by_name_precedes_keys_which_precede_the_profile_of_the_environment() {
         let named = ("AWS_PROFILE", "corp");
         assert_eq!(expected(Some("corp"), &KEYS), "profile corp");
         assert_eq!(expected(None, &[KEYS[0], KEYS[1], named]), "environment (AWS_ACCESS_KEY_ID)");
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn half_a_key_is_named_with_the_half_that_is_missing() {
+    fn half_a_key_is_reported_with_the_missing_half() {
         let with = |set: &'static [&str]| half_a_key(&move |name| set.contains(&name).then(|| "x".to_owned()));
         assert_eq!(with(&[]), None);
         assert_eq!(with(&["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"]), None);

@@ -1,30 +1,31 @@
-//! Looking into a queue that nobody reads: messages are held for a moment and handed back ([`Aws::extend`] by nothing).
+//! Looks into a queue that nobody reads: messages are held briefly and then returned ([`Aws::extend`] by zero).
 //!
-//! SQS has no way to look without receiving, and counts each look: a message that was received more often than its queue's redrive
-//! policy allows is moved to the dead-letter queue. So whoever peeks asks for each message once, and hands it back only at
-//! the end: handed back at once it would only come again.
+//! SQS cannot show messages without receiving them, and counts each receive: a message received more often than its queue's redrive
+//! policy allows moves to the dead-letter queue. Callers therefore receive each message once and return it only at the end;
+//! returned earlier it would be received again.
 
 use std::time::Duration;
 
 use aws_sdk_sqs::types::MessageSystemAttributeName;
 
-use super::queue::{BATCH, Message, Queue};
+use super::queue::{BATCH, Queue, QueueMessage};
 use super::{Aws, AwsError};
 use crate::model::Timestamp;
 
 const RECEIVE: &str = "sqs:ReceiveMessage";
 
-/// A message that is held.
+/// A message that is being held.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Peeked {
     /// The message.
-    pub message: Message,
-    /// When it came into the queue; `None` when SQS did not say.
+    pub message: QueueMessage,
+    /// When it was sent to the queue; `None` if SQS did not say.
     pub sent_at: Option<Timestamp>,
 }
 
 impl Aws {
-    /// Takes some messages of a queue, at most [`BATCH`], and keeps others from them for `hold`. Waits up to `wait` for the first.
+    /// Receives some messages of a queue, at most [`BATCH`], and hides them from other readers for `hold`. Waits up to `wait` for
+    /// the first.
     ///
     /// # Errors
     /// [`AwsError`].
@@ -45,7 +46,7 @@ impl Aws {
             let said = |name| message.attributes.as_ref()?.get(&name)?.parse::<i64>().ok();
             let sent_at = said(MessageSystemAttributeName::SentTimestamp).map(Timestamp::from_millis);
             let receives = said(MessageSystemAttributeName::ApproximateReceiveCount);
-            let message = Message {
+            let message = QueueMessage {
                 id: message.message_id.unwrap_or_default(),
                 receipt: message.receipt_handle?,
                 body: message.body?,

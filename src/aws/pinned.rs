@@ -1,12 +1,12 @@
-//! Calls that are all made with the same credentials, for tools that change AWS.
+//! Calls that all use the same credentials, for tools that change AWS.
 //!
-//! Credentials can change under a running server: a profile is pointed at another account, a session is renewed as somebody
-//! else. A look at an instance then proves nothing about the call that follows, unless both are made with the very same
-//! credentials. A [`Pinned`] resolves them once, for its first call, and keeps them to its end.
+//! Credentials can change under a running server: a profile is edited, or a session is renewed for another account. A look at an
+//! instance then proves nothing about the call that follows it, unless both use the same credentials. A [`Pinned`] resolves them
+//! once, for its first call, and keeps them.
 //!
-//! It also proves whose they are before anything is changed: the owner that AWS shows for a described instance is the account
-//! that asks, because no other account's instances are ever described. Where no owner is shown, STS is asked. When neither
-//! tells, nothing is changed.
+//! It also proves their account before anything is changed: the owner that AWS shows for a described instance is the calling
+//! account, because no other account's instances are ever described. If no owner is shown, STS is asked. If neither answers,
+//! nothing is changed.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,8 +17,8 @@ use parking_lot::Mutex;
 use super::Aws;
 use super::account::Account;
 use super::accounts::Accounts;
-use super::batch::{Batch, Described};
-use super::error::{AwsError, Call};
+use super::batch::{DescribeResult, IdBatch};
+use super::error::{AwsError, CallContext};
 use super::identity::IDENTIFY;
 use super::limiter::Priority;
 use super::sdk::{Clients, Sdk};
@@ -26,38 +26,39 @@ use crate::kinds::{DescribeInput, INSTANCE};
 use crate::model::text::shown;
 use crate::model::{AccountId, Chosen, Item, Scope};
 
-/// The most ids that an error names.
+/// How many ids an error names at most.
 const MAX_NAMED: usize = 5;
 
-/// A connection whose every call is made with the same credentials: those that its first call resolved.
+/// A connection whose calls all use the credentials that its first call resolved.
 #[derive(Debug)]
 pub struct Pinned {
     pub(super) aws: Aws,
-    held: Accounts<Held>,
+    held: Accounts<PinnedCredentials>,
 }
 
 /// Credentials that do not change.
 #[derive(Debug)]
-struct Held {
+struct PinnedCredentials {
     sdk: Sdk,
     /// The account that they are proved to belong to.
     proved: Mutex<Option<AccountId>>,
 }
 
 impl Aws {
-    /// A connection of its own for one tool call, with credentials that do not change until it ends.
+    /// A connection for one tool call, with credentials that do not change until it ends.
     pub async fn pinned(&self) -> Pinned {
-        let held = async |account: &Account| Held { sdk: account.sdk().await.pinned(), proved: Mutex::default() };
+        let held =
+            async |account: &Account| PinnedCredentials { sdk: account.sdk().await.pinned(), proved: Mutex::default() };
         Pinned { aws: self.clone(), held: self.0.accounts.map(held).await }
     }
 }
 
 impl Pinned {
-    /// The account that the credentials belong to, as STS tells.
+    /// The account of the credentials, as STS says.
     ///
     /// # Errors
-    /// [`AwsError`] with [`Trouble::IdentityUnproved`](super::Trouble::IdentityUnproved) when STS does not tell; any other
-    /// when nothing could be asked at all.
+    /// [`AwsError`] with [`AwsErrorKind::IdentityUnproved`](super::Trouble::IdentityUnproved) if STS does not say; any other if nothing
+    /// could be asked at all.
     pub async fn identify(&self) -> Result<AccountId, AwsError> {
         let ask = |scope: Scope| async move { self.identify_in(&scope).await }.boxed();
         let unproved = |error| unproved(error, &self.aws.home().call(None, IDENTIFY));
@@ -66,18 +67,17 @@ impl Pinned {
         Ok(account)
     }
 
-    /// Looks at instances live before a call changes them, and proves whose credentials it looked with.
+    /// Describes instances live before a call changes them, and proves the account of the credentials.
     ///
     /// # Errors
-    /// [`AwsError`], and then nothing may be called: with [`Trouble::OtherAccount`](super::Trouble::OtherAccount) when the
-    /// credentials are those of another account than `chosen` names, with
-    /// [`Trouble::IdentityUnproved`](super::Trouble::IdentityUnproved) when nothing shows whose they are, with
-    /// [`Trouble::Unasked`](super::Trouble::Unasked) when AWS's answer is not about the ids that were asked for.
-    pub async fn look(&self, chosen: &Chosen<'_>) -> Result<Described, AwsError> {
+    /// [`AwsError`]; nothing may be changed then. [`AwsErrorKind::OtherAccount`](super::Trouble::OtherAccount): the credentials belong
+    /// to another account than `chosen` names. [`AwsErrorKind::IdentityUnproved`](super::Trouble::IdentityUnproved): their account is
+    /// not shown. [`AwsErrorKind::Unasked`](super::Trouble::Unasked): AWS's answer is not about the requested ids.
+    pub async fn look(&self, chosen: &Chosen<'_>) -> Result<DescribeResult, AwsError> {
         let (scope, action) = (chosen.scope(), INSTANCE.action());
         let ids: Vec<Arc<str>> = chosen.ids().cloned().collect();
         let client = self.clients(scope, action)?.ec2;
-        let mut batch = Batch::new(&ids);
+        let mut batch = IdBatch::new(&ids);
         while let Some(ids) = batch.ask() {
             let listing = DescribeInput::Ids(ids.iter().map(ToString::to_string).collect());
             let answer = self.aws.ask_by(client.clone(), scope, INSTANCE, listing, Priority::Tool).await;
@@ -102,7 +102,7 @@ impl Pinned {
         Ok(described)
     }
 
-    /// Proves that the credentials are those of the account of `scope`: by the owner that AWS showed to them, else by STS.
+    /// Proves that the credentials belong to the account of `scope`: by the owner that AWS showed, or else by STS.
     pub(super) async fn prove(&self, scope: &Scope, owner: Option<&str>) -> Result<(), AwsError> {
         let held = self.held.of(scope);
         let known = held.proved.lock().clone();
@@ -136,14 +136,14 @@ impl Pinned {
     }
 }
 
-/// That nothing shows whose the credentials are, by `error`; the same error where nothing was asked at all.
-fn unproved(error: AwsError, call: &Call<'_>) -> AwsError {
+/// The error that the account of the credentials is not proved, caused by `error`; or `error` itself if nothing was asked.
+fn unproved(error: AwsError, call: &CallContext<'_>) -> AwsError {
     if error.is_local() { error } else { AwsError::unproved(&error, call) }
 }
 
-/// What makes an answer one to another question: ids that were not asked for, or two descriptions of one instance.
+/// Why the answer does not match the question: it has ids that were not requested, or describes one instance twice.
 ///
-/// `garbled` are the ids of what the answer shows in a form that cannot be read.
+/// `garbled` are the ids of the unreadable items of the answer.
 fn unasked<'a>(chosen: &Chosen<'_>, items: impl Iterator<Item = &'a Item>, garbled: &[&'a str]) -> Option<String> {
     let mut others: Vec<&str> = garbled.iter().copied().filter(|id| !chosen.holds(id)).collect();
     let mut shown_once = BTreeMap::new();
@@ -160,7 +160,7 @@ fn unasked<'a>(chosen: &Chosen<'_>, items: impl Iterator<Item = &'a Item>, garbl
     if others.is_empty() { None } else { Some(format!("it shows {}, which nobody named", listed(&others))) }
 }
 
-/// Ids for an error's text, at most [`MAX_NAMED`] of them. They are AWS's words, so anything may stand in them.
+/// Lists ids for an error's text, at most [`MAX_NAMED`]. They come from AWS's answer, so they may be any text.
 #[must_use]
 pub fn listed(ids: &[&str]) -> String {
     let named: Vec<String> = ids.iter().take(MAX_NAMED).map(|id| shown(&format!("`{id}`"), 60)).collect();

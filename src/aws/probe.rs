@@ -1,7 +1,7 @@
-//! Questions that change nothing and are asked for their own sake: who is asking, what is allowed, which limits the account has.
+//! Read-only questions: who is calling, what is allowed, which limits the account has.
 //!
-//! EC2 tells by a dry run whether a call would be allowed: the success is an error, `DryRunOperation`. An emulator that ignores
-//! the flag answers the describe itself, which allows it just as well, so the describes ask for few and do not go on.
+//! A dry run shows whether EC2 would allow a call: its success is the error `DryRunOperation`. An emulator that ignores the flag
+//! answers the describe itself, which also means that it is allowed; the describes therefore request few items and one page.
 //! Sources: EC2 API reference, `DryRun` of each action; Service Quotas API reference, `ListServiceQuotas`.
 
 use std::collections::BTreeMap;
@@ -22,75 +22,76 @@ use crate::model::{AccountId, ErrorClass, LeftOut, Scope};
 const DESCRIBE_INSTANCES: &str = "ec2:DescribeInstances";
 const LIST_QUOTAS: &str = "servicequotas:ListServiceQuotas";
 
-/// The fewest that AWS puts on a page.
+/// The smallest page size that AWS accepts.
 const FEW: i32 = 5;
-/// The most pages of quotas that are read: EC2 has a few hundred, a hundred to a page.
+/// How many pages of quotas are read at most: EC2 has a few hundred quotas, a hundred per page.
 const QUOTA_PAGES: usize = 20;
 
-/// Who asks.
+/// The caller's identity.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Caller {
+pub struct CallerIdentity {
     /// The account.
     pub account: AccountId,
-    /// The user, or the role's session; empty when AWS did not say.
+    /// The user or the role's session; empty if AWS did not say.
     pub arn: String,
 }
 
 /// A limit of the account in a region.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Quota {
-    /// What is limited, in AWS's words.
+    /// The name of the limit, in AWS's words.
     pub name: String,
-    /// How much.
+    /// Its value.
     pub value: f64,
 }
 
-/// A call that changes something and that a dry run can be made of.
+/// A call that changes something and supports a dry run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Change {
+pub enum InstanceChange {
     /// `ec2:StartInstances`.
     Start,
     /// `ec2:StopInstances`.
     Stop,
     /// `ec2:RebootInstances`.
     Reboot,
-    /// `ec2:CreateSnapshots`, with the tags that Muster gives.
+    /// `ec2:CreateSnapshots`, with Muster's tags.
     Snapshot,
 }
 
-impl Change {
-    /// Every one.
-    pub const ALL: [Change; 4] = [Change::Start, Change::Stop, Change::Reboot, Change::Snapshot];
+impl InstanceChange {
+    /// All of them.
+    pub const ALL: [InstanceChange; 4] =
+        [InstanceChange::Start, InstanceChange::Stop, InstanceChange::Reboot, InstanceChange::Snapshot];
 
     /// The IAM action.
     #[must_use]
     pub fn action(self) -> &'static str {
         match self {
-            Change::Start => "ec2:StartInstances",
-            Change::Stop => "ec2:StopInstances",
-            Change::Reboot => "ec2:RebootInstances",
-            Change::Snapshot => "ec2:CreateSnapshots",
+            InstanceChange::Start => "ec2:StartInstances",
+            InstanceChange::Stop => "ec2:StopInstances",
+            InstanceChange::Reboot => "ec2:RebootInstances",
+            InstanceChange::Snapshot => "ec2:CreateSnapshots",
         }
     }
 
-    /// Asks whether it would be allowed. It can only be asked: the flag stands here and not in the caller's hands.
+    /// Makes a dry run of the call. The flag is set here, so callers cannot make the real call.
     async fn dry_run(self, client: &Client, instance: &str) -> Result<(), DescribeError> {
         match self {
-            Change::Start => {
+            InstanceChange::Start => {
                 let call = client.start_instances().instance_ids(instance).dry_run(true);
                 call.send().await.map(drop).map_err(reduce)
             }
-            Change::Stop => {
+            InstanceChange::Stop => {
                 let call = client.stop_instances().instance_ids(instance).dry_run(true);
                 call.send().await.map(drop).map_err(reduce)
             }
-            Change::Reboot => {
+            InstanceChange::Reboot => {
                 let call = client.reboot_instances().instance_ids(instance).dry_run(true);
                 call.send().await.map(drop).map_err(reduce)
             }
-            Change::Snapshot => {
+            InstanceChange::Snapshot => {
                 let of = InstanceSpecification::builder().instance_id(instance).build();
-                // With tags, as the tool makes them: tagging takes a right of its own.
+                // With tags, as the tool makes them: tagging needs a permission of its own.
                 let tags = super::actions::own_tags("muster doctor");
                 let call = client.create_snapshots().instance_specification(of).tag_specifications(tags).dry_run(true);
                 call.send().await.map(drop).map_err(reduce)
@@ -100,52 +101,51 @@ impl Change {
 }
 
 impl Aws {
-    /// Whose credentials are in use, with the ARN.
+    /// The identity of the credentials, with the ARN.
     ///
     /// # Errors
     /// [`AwsError`]: no credentials, no region, no connection.
-    pub async fn caller(&self) -> Result<Caller, AwsError> {
+    pub async fn caller(&self) -> Result<CallerIdentity, AwsError> {
         self.home().sdk().await;
         self.anywhere(IDENTIFY, |scope| async move { self.caller_in(&scope).await }.boxed()).await
     }
 
-    async fn caller_in(&self, scope: &Scope) -> Result<Caller, AwsError> {
+    async fn caller_in(&self, scope: &Scope) -> Result<CallerIdentity, AwsError> {
         let client = self.clients(scope, IDENTIFY).await?.identity;
         let send = || client.get_caller_identity().send();
         let (answer, _) = self.repeatable(scope, IDENTIFY, Priority::Tool, send).await?;
         let account = AccountId::new(answer.account.unwrap_or_default());
         self.account_of(scope).found.lock().account = Some(account.clone());
-        Ok(Caller { account, arn: answer.arn.unwrap_or_default() })
+        Ok(CallerIdentity { account, arn: answer.arn.unwrap_or_default() })
     }
 
-    /// Whether describing a kind is allowed.
+    /// Checks that describing a kind is allowed.
     ///
     /// # Errors
-    /// [`AwsError`] with [`ErrorClass::Denied`] when it is not; any other when AWS does not say.
+    /// [`AwsError`] with [`ErrorClass::Denied`] if it is not; any other if AWS does not say.
     pub async fn may_describe(&self, scope: &Scope, spec: &KindSpec) -> Result<(), AwsError> {
         let action = spec.action();
         let client = self.clients(scope, action).await?.ec2;
-        // What is optional is left out: whether an endpoint knows it is not the question.
+        // Optional parameters are left out: it does not matter here whether the endpoint knows them.
         let left_out = LeftOut::of(spec.optional.iter().copied());
         let send = || (spec.describe)(client.clone(), DescribeInput::DryRun, left_out.clone());
         allowed(self.repeatable(scope, action, Priority::Tool, send).await.map(drop))
     }
 
-    /// Whether a change of an instance is allowed. Nothing is changed, unless the endpoint ignores `DryRun`: so it is first
-    /// asked for a dry run of a describe, and asked no more when it ignores that.
+    /// Checks that a change of an instance is allowed. Nothing is changed unless the endpoint ignores `DryRun`; so a dry run of a
+    /// describe comes first, and if the endpoint ignores that flag, the change is not tried.
     ///
     /// # Errors
-    /// [`AwsError`] with [`ErrorClass::Denied`] when it is not; with [`ErrorClass::NotFound`] when there is no such instance, which EC2 may
-    /// say before it looks at permissions; with [`Trouble::Unasked`](super::Trouble::Unasked) when the endpoint ignores `DryRun` and
-    /// was therefore not asked; with [`Trouble::Acted`](super::Trouble::Acted) when it carried the change out; any other when AWS
+    /// [`AwsError`] with [`ErrorClass::Denied`] if it is not allowed; with [`ErrorClass::NotFound`] if there is no such instance,
+    /// which EC2 may check before permissions; with [`AwsErrorKind::Unasked`](super::Trouble::Unasked) if the endpoint ignores `DryRun`
+    /// and was therefore not asked; with [`AwsErrorKind::Acted`](super::Trouble::Acted) if it carried the change out; any other if AWS
     /// does not say.
-    pub async fn may_change(&self, scope: &Scope, change: Change, instance: &str) -> Result<(), AwsError> {
+    pub async fn may_change(&self, scope: &Scope, change: InstanceChange, instance: &str) -> Result<(), AwsError> {
         let client = self.clients(scope, change.action()).await?.ec2;
         let heeds = || client.describe_instances().instance_ids(instance).dry_run(true).send();
         match self.repeatable(scope, DESCRIBE_INSTANCES, Priority::Tool, heeds).await {
             Ok(_) => {
-                let what =
-                    "it answered a dry run of a describe as if it was none, so a dry run of a change was not tried";
+                let what = "it ignored DryRun for a describe, so a dry run of a change was not tried";
                 return Err(AwsError::unasked(what, &self.call(scope, DESCRIBE_INSTANCES)));
             }
             Err(error) if error.class == ErrorClass::DryRun => {}
@@ -163,7 +163,7 @@ impl Aws {
         }
     }
 
-    /// Any instance of a region that tools could act on; `None` when the first few are all on their way out, or there are none.
+    /// Any instance of a region that tools could act on; `None` if there are none among the first few.
     ///
     /// # Errors
     /// [`AwsError`].
@@ -181,10 +181,10 @@ impl Aws {
         Ok(ids.next())
     }
 
-    /// The account's own quotas of EC2 in a region.
+    /// The account's own EC2 quotas in a region.
     ///
     /// # Errors
-    /// [`AwsError`]: not allowed, or there is no such service (in emulators).
+    /// [`AwsError`]: not allowed, or the service does not exist (in emulators).
     pub async fn quotas(&self, scope: &Scope) -> Result<Vec<Quota>, AwsError> {
         let client = self.clients(scope, LIST_QUOTAS).await?.quotas;
         let (mut quotas, mut token) = (BTreeMap::new(), None);
@@ -202,7 +202,7 @@ impl Aws {
     }
 }
 
-/// A dry run is allowed when it says so, and when it was none.
+/// A dry run is allowed if AWS says so, or if the endpoint ignored the flag.
 fn allowed(answer: Result<(), AwsError>) -> Result<(), AwsError> {
     answer.or_else(|error| if error.class == ErrorClass::DryRun { Ok(()) } else { Err(error) })
 }
@@ -210,17 +210,17 @@ fn allowed(answer: Result<(), AwsError>) -> Result<(), AwsError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::aws::Trouble;
-    use crate::aws::scripted::{Answer as Reply, Scripted, scope};
+    use crate::aws::AwsErrorKind;
+    use crate::aws::scripted::{Reply, Scripted, scope};
     use crate::kinds::KINDS;
 
     #[tokio::test]
-    async fn every_kind_is_asked_for_by_a_dry_run() {
+    async fn every_kind_is_checked_by_a_dry_run() {
         let server = Scripted::new([Reply::error(412, "DryRunOperation", "Request would have succeeded")]).await;
         let aws = server.aws();
         for spec in KINDS {
             aws.may_describe(&scope(), spec).await.unwrap();
-            assert_eq!(spec.actions.len(), 1, "{}: the others are not asked about", spec.slug);
+            assert_eq!(spec.actions.len(), 1, "{}: the other actions are not checked", spec.slug);
         }
         let asked = server.asked();
         assert_eq!(asked.len(), KINDS.len());
@@ -238,17 +238,17 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_change_is_only_ever_asked_about() {
+    async fn a_change_is_only_tried_as_a_dry_run() {
         let server = Scripted::new([Reply::error(412, "DryRunOperation", "Request would have succeeded")]).await;
         let aws = server.aws();
-        for change in Change::ALL {
+        for change in InstanceChange::ALL {
             aws.may_change(&scope(), change, "i-1").await.unwrap();
         }
         let asked = server.asked();
         assert!(asked.iter().all(|body| body.contains("DryRun=true")), "{asked:?}");
         let changes: Vec<&String> = asked.iter().filter(|body| !body.contains("Action=Describe")).collect();
-        assert_eq!(changes.len(), Change::ALL.len());
-        for (body, change) in changes.iter().zip(Change::ALL) {
+        assert_eq!(changes.len(), InstanceChange::ALL.len());
+        for (body, change) in changes.iter().zip(InstanceChange::ALL) {
             let action = change.action().trim_start_matches("ec2:");
             assert!(body.contains(&format!("Action={action}")), "{body}");
         }
@@ -258,18 +258,18 @@ mod tests {
     async fn an_endpoint_that_ignores_the_flag_on_a_describe_is_asked_for_no_change() {
         let server = Scripted::new([Reply::ok("<reservationSet/>")]).await;
         let aws = server.aws();
-        for change in Change::ALL {
+        for change in InstanceChange::ALL {
             let error = aws.may_change(&scope(), change, "i-1").await.unwrap_err();
-            assert_eq!(error.trouble, Trouble::Unasked, "{error}");
+            assert_eq!(error.kind, AwsErrorKind::Unasked, "{error}");
         }
         assert!(server.asked().iter().all(|body| body.contains("Action=DescribeInstances")), "{:?}", server.asked());
     }
 
     #[tokio::test]
-    async fn a_dry_run_that_was_carried_out_is_not_taken_for_an_allowance() {
+    async fn a_dry_run_that_was_carried_out_does_not_count_as_allowed() {
         let heeded = Reply::error(412, "DryRunOperation", "Request would have succeeded");
         let server = Scripted::new([heeded, Reply::ok("<instancesSet/>")]).await;
-        let error = server.aws().may_change(&scope(), Change::Stop, "i-1").await.unwrap_err();
-        assert!(error.trouble == Trouble::Acted && error.to_string().contains("look at i-1"), "{error}");
+        let error = server.aws().may_change(&scope(), InstanceChange::Stop, "i-1").await.unwrap_err();
+        assert!(error.kind == AwsErrorKind::Acted && error.to_string().contains("look at i-1"), "{error}");
     }
 }

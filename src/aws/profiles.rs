@@ -1,8 +1,8 @@
-//! AWS's configuration files: where they are, what is in them, and what is wrong with them.
+//! AWS's configuration files: their paths, contents and faults.
 //!
-//! They are read here and given to the SDK as text (see [`ini`]); that text is kept in memory only, and the SDK shows none of it. A file
-//! that is not there, or that the system does not let this process read, counts as empty, as for the AWS CLI, and is named when
-//! something is missing for it. One that cannot be understood is named as soon as anything of it is needed.
+//! The files are read here and given to the SDK as text (see [`ini`]); that text is only kept in memory, and the SDK shows none of
+//! it. A missing or inaccessible file counts as empty, as for the AWS CLI, and is named if something is missing because of it. A
+//! file that cannot be understood is named as soon as anything in it is needed.
 
 mod ini;
 
@@ -12,28 +12,28 @@ use std::path::{Path, PathBuf};
 
 use aws_runtime::env_config::file::{EnvConfigFileKind, EnvConfigFiles};
 
-use self::ini::{Ini, Kind};
+use self::ini::{FileKind, Ini};
 use crate::model::text::shown;
 
-/// Something that is wrong with a file.
+/// A fault of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileFault {
-    /// Which file, with the line where it is one.
+    /// The file, with the line if the fault is on one.
     pub place: String,
     /// What is wrong.
     pub what: String,
-    /// How much it matters.
+    /// How serious it is.
     pub weight: Weight,
 }
 
-/// How much a fault matters.
+/// How serious a fault is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Weight {
-    /// The file counts as empty, so that something may be missing.
+    /// The file counts as empty, so something may be missing.
     Missing,
-    /// Whoever needs anything of the files is refused.
+    /// Calls that need the files are refused.
     Broken,
-    /// No call can be made.
+    /// All calls are refused.
     Always,
 }
 
@@ -46,7 +46,7 @@ impl fmt::Display for FileFault {
 /// A file as it was read.
 #[derive(Clone, Debug)]
 struct Read {
-    kind: Kind,
+    kind: FileKind,
     path: PathBuf,
     ini: Ini,
     faults: Vec<FileFault>,
@@ -64,8 +64,8 @@ impl Profiles {
     /// Reads the files that the environment of this process names.
     pub(super) fn read(selected: &str) -> Self {
         let files = [
-            (Kind::Config, "AWS_CONFIG_FILE", "config"),
-            (Kind::Credentials, "AWS_SHARED_CREDENTIALS_FILE", "credentials"),
+            (FileKind::Config, "AWS_CONFIG_FILE", "config"),
+            (FileKind::Credentials, "AWS_SHARED_CREDENTIALS_FILE", "credentials"),
         ];
         let read = files.into_iter().filter_map(|(kind, variable, name)| {
             let named = std::env::var(variable).ok().filter(|path| !path.trim().is_empty());
@@ -77,14 +77,14 @@ impl Profiles {
         Profiles { read: read.collect(), selected: selected.to_owned() }
     }
 
-    /// The same for the SDK.
+    /// The files in the SDK's form.
     pub(super) fn for_sdk(&self) -> EnvConfigFiles {
-        // It wants one at least.
+        // It requires at least one.
         let mut files = EnvConfigFiles::builder().with_contents(EnvConfigFileKind::Config, "");
         for read in &self.read {
             let kind = match read.kind {
-                Kind::Config => EnvConfigFileKind::Config,
-                Kind::Credentials => EnvConfigFileKind::Credentials,
+                FileKind::Config => EnvConfigFileKind::Config,
+                FileKind::Credentials => EnvConfigFileKind::Credentials,
             };
             files = files.with_contents(kind, read.ini.text(read.kind));
         }
@@ -98,7 +98,7 @@ impl Profiles {
         found.find(|value| !value.is_empty())
     }
 
-    /// Everything that is wrong. The `region` of the profile matters only where `needs_region`.
+    /// All faults. A fault in the `region` of the profile matters only if `needs_region`.
     pub(super) fn faults(&self, needs_region: bool) -> Vec<FileFault> {
         let mut faults: Vec<FileFault> = self.read.iter().flat_map(|read| read.faults.iter().cloned()).collect();
         faults.extend(self.undefined());
@@ -108,7 +108,7 @@ impl Profiles {
         faults
     }
 
-    /// Why the profile in use is not there, though something of its name is.
+    /// Why the profile in use is not defined, if a section with its name exists.
     fn undefined(&self) -> Option<FileFault> {
         if self.read.iter().any(|read| read.ini.profile(&self.selected).is_some()) {
             return None;
@@ -116,16 +116,16 @@ impl Profiles {
         let (read, line) = self.read.iter().find_map(|read| Some((read, read.ini.mistaken(&self.selected)?)))?;
         let name = &self.selected;
         let what = match read.kind {
-            Kind::Config => format!("the header of profile {name} has to be [profile {name}] in this file"),
-            Kind::Credentials => format!("the header of profile {name} has to be [{name}] in this file"),
+            FileKind::Config => format!("the header of profile {name} has to be [profile {name}] in this file"),
+            FileKind::Credentials => format!("the header of profile {name} has to be [{name}] in this file"),
         };
         Some(FileFault { place: read.place(Some(line)), what, weight: Weight::Missing })
     }
 }
 
 impl Read {
-    /// `variable` is the one that names the path, if one does.
-    fn new(kind: Kind, path: PathBuf, variable: Option<&str>, bytes: io::Result<Vec<u8>>) -> Self {
+    /// `variable` is the environment variable that names the path, if any.
+    fn new(kind: FileKind, path: PathBuf, variable: Option<&str>, bytes: io::Result<Vec<u8>>) -> Self {
         let mut read = Read { kind, path, ini: Ini::default(), faults: Vec::new() };
         let named = variable.map(|variable| format!(" ({variable} names it)")).unwrap_or_default();
         let whole = |read: &Read, what: String| FileFault { place: read.place(None), what, weight: Weight::Missing };
@@ -139,7 +139,7 @@ impl Read {
                 });
                 read.faults = faults.collect();
             }
-            // Nobody has to have one.
+            // No file is required.
             Err(error) if error.kind() == io::ErrorKind::NotFound && variable.is_none() => {}
             Err(error) => {
                 let why = match error.kind() {
@@ -161,24 +161,25 @@ impl Read {
         line.map_or_else(|| path.clone(), |line| format!("{path} line {line}"))
     }
 
-    /// What is wrong with the region of a profile.
+    /// The fault of a profile's region, if any.
     fn region(&self, profile: &str) -> Option<FileFault> {
         let setting = self.ini.profile(profile)?.get("region")?;
         let is_region = |value: &str| value.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-        // The SDK takes a comment behind it away.
+        // The SDK strips a comment after it.
         let value = setting.value.split([' ', '\t']).next().filter(|_| setting.value.contains([' ', '\t']));
         let rest = value.map(|value| setting.value.get(value.len()..).unwrap_or_default().trim_start());
         let value = match (value, rest) {
             (Some(value), Some(rest)) if rest.starts_with(['#', ';']) => value,
             _ => &setting.value,
         };
-        let what = format!("the region of profile {profile} is `{}`, which is no region's name", shown(value, 60));
+        let what =
+            format!("the region of profile {profile} is `{}`, which is not the name of a region", shown(value, 60));
         let place = self.place(Some(setting.line));
         (!is_region(value)).then_some(FileFault { place, what, weight: Weight::Broken })
     }
 }
 
-/// `path` with a `~` replaced, which may stand in a configuration file as well.
+/// `path` with `~` replaced; configuration files may contain it too.
 pub(super) fn at_home(path: &str) -> PathBuf {
     match path.trim().strip_prefix("~/").zip(etcetera::home_dir().ok()) {
         Some((below, home)) => home.join(below),
@@ -190,7 +191,7 @@ pub(super) fn at_home(path: &str) -> PathBuf {
 mod tests {
     use super::*;
 
-    fn read(kind: Kind, variable: Option<&str>, bytes: io::Result<&[u8]>) -> Read {
+    fn read(kind: FileKind, variable: Option<&str>, bytes: io::Result<&[u8]>) -> Read {
         Read::new(kind, "/home/me/.aws/config".into(), variable, bytes.map(<[u8]>::to_vec))
     }
 
@@ -201,7 +202,7 @@ mod tests {
 
     #[test]
     fn a_file_that_cannot_be_read_is_named_with_the_reason_and_the_variable() {
-        let of = |kind: io::ErrorKind, variable| told(read(Kind::Config, variable, Err(kind.into())), "default");
+        let of = |kind: io::ErrorKind, variable| told(read(FileKind::Config, variable, Err(kind.into())), "default");
         assert_eq!(of(io::ErrorKind::NotFound, None), [""; 0]);
         for (kind, part) in [
             (io::ErrorKind::NotFound, "does not exist (AWS_CONFIG_FILE names it)"),
@@ -216,10 +217,10 @@ mod tests {
     }
 
     #[test]
-    fn a_region_that_is_none_is_named_by_its_line() {
+    fn an_invalid_region_is_reported_with_its_line() {
         let of = |region: &str| {
             let text = format!("[profile corp]\nregion = {region}\n");
-            told(read(Kind::Config, None, Ok(text.as_bytes())), "corp")
+            told(read(FileKind::Config, None, Ok(text.as_bytes())), "corp")
         };
         for wrong in ["<region>", "${input:region}", "us-east-1,eu-west-1", "us east 1"] {
             assert!(of(wrong)[0].contains("config line 2: the region of profile corp is `"), "{:?}", of(wrong));
@@ -230,16 +231,16 @@ mod tests {
     }
 
     #[test]
-    fn a_profile_without_its_word_is_named_and_others_disturb_nobody() {
-        let said = told(read(Kind::Config, None, Ok(b"[corp]\nregion = us-east-1\n")), "corp");
+    fn a_header_without_the_word_profile_is_reported_for_the_profile_in_use_only() {
+        let said = told(read(FileKind::Config, None, Ok(b"[corp]\nregion = us-east-1\n")), "corp");
         assert!(said[0].contains("config line 1: the header of profile corp has to be [profile corp]"), "{said:?}");
-        assert_eq!(told(read(Kind::Config, None, Ok(b"[corp]\nregion = <x>\n")), "default"), [""; 0]);
+        assert_eq!(told(read(FileKind::Config, None, Ok(b"[corp]\nregion = <x>\n")), "default"), [""; 0]);
     }
 
     #[test]
-    fn neither_secrets_nor_files_show_in_debug_output_of_what_the_sdk_gets() {
+    fn debug_output_of_the_files_for_the_sdk_shows_no_contents() {
         let text = b"[default]\naws_secret_access_key = s3cret\n";
-        let profiles = Profiles { read: vec![read(Kind::Credentials, None, Ok(text))], selected: "default".into() };
+        let profiles = Profiles { read: vec![read(FileKind::Credentials, None, Ok(text))], selected: "default".into() };
         assert!(!format!("{:?}", profiles.for_sdk()).contains("s3cret"));
     }
 }

@@ -1,4 +1,4 @@
-//! SQS, as the way by which EventBridge's events come.
+//! The SQS queue through which EventBridge's events arrive.
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,9 +13,9 @@ use aws_sdk_sqs::types::{
 use super::{Aws, AwsError};
 use crate::model::{AccountId, Region, Scope};
 
-/// How long SQS holds a request open while nothing comes, in seconds: the most that it takes.
+/// How long SQS holds a request open while no message arrives, in seconds: its maximum.
 const WAIT_SECONDS: i32 = 20;
-/// The most messages SQS gives or deletes at once.
+/// How many messages SQS returns or deletes at once at most.
 pub const BATCH: usize = 10;
 
 const RECEIVE: &str = "sqs:ReceiveMessage";
@@ -30,7 +30,7 @@ pub struct Queue {
     account: Option<AccountId>,
 }
 
-/// Why text names no queue.
+/// Text that is not a queue's URL.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error(
     "`{given}` is not a queue URL: give one such as https://sqs.eu-west-1.amazonaws.com/123456789012/muster-events, or \
@@ -40,16 +40,16 @@ pub struct QueueError {
     given: String,
 }
 
-/// A received message. It comes again unless it is deleted in time.
+/// A received message. It is delivered again unless it is deleted in time.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Message {
-    /// SQS's id of it, for logs.
+pub struct QueueMessage {
+    /// SQS's id, for logs.
     pub id: String,
-    /// What deletes it.
+    /// The receipt handle, which deletes it.
     pub receipt: String,
-    /// The event, as EventBridge wrote it.
+    /// The body, as EventBridge wrote it.
     pub body: String,
-    /// How often it was received, this time included; 1 where SQS does not say.
+    /// How often it was received, including this time; 1 if SQS does not say.
     pub receives: u32,
 }
 
@@ -72,7 +72,7 @@ impl Queue {
         self.account.as_ref()
     }
 
-    /// The queue's region; `None` means that of the default.
+    /// The queue's region; `None` stands for the default region.
     #[must_use]
     pub fn region(&self) -> Option<&Region> {
         self.region.as_ref()
@@ -96,7 +96,7 @@ impl FromStr for Queue {
         if host.is_empty() || name.is_empty() || named.is_some_and(str::is_empty) {
             return Err(wrong());
         }
-        // `sqs.REGION.amazonaws.com`; whatever else a host is called, it does not name the region.
+        // Only a host of the form `sqs.REGION.amazonaws.com` names the region.
         let hosted = host.strip_prefix("sqs.").and_then(|rest| rest.split_once('.')).map(|(region, _)| region);
         Ok(Queue {
             url: url.into(),
@@ -107,7 +107,7 @@ impl FromStr for Queue {
 }
 
 impl fmt::Display for Queue {
-    /// As [`FromStr`] reads it.
+    /// The form that [`FromStr`] reads.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.region {
             Some(region) => write!(f, "{region}={}", self.url),
@@ -117,11 +117,11 @@ impl fmt::Display for Queue {
 }
 
 impl Aws {
-    /// The next messages of a queue, at most [`BATCH`]; waits up to 20 s for the first. None is no error.
+    /// The next messages of a queue, at most [`BATCH`]; waits up to 20 s for the first. May be empty.
     ///
     /// # Errors
-    /// [`AwsError`]; nothing was taken out of the queue for good.
-    pub async fn receive(&self, queue: &Queue) -> Result<Vec<Message>, AwsError> {
+    /// [`AwsError`]; no message was removed from the queue.
+    pub async fn receive(&self, queue: &Queue) -> Result<Vec<QueueMessage>, AwsError> {
         let scope = self.scope_of(queue, RECEIVE)?;
         let client = self.events(&scope).await;
         let messages = i32::try_from(BATCH).unwrap_or(10);
@@ -133,15 +133,15 @@ impl Aws {
             let attributes = message.attributes.unwrap_or_default();
             let receives = attributes.get(&MessageSystemAttributeName::ApproximateReceiveCount);
             let receives = receives.and_then(|count| count.parse().ok()).unwrap_or(1);
-            Some(Message { id: message.message_id.unwrap_or_default(), receipt, body, receives })
+            Some(QueueMessage { id: message.message_id.unwrap_or_default(), receipt, body, receives })
         });
         Ok(messages.collect())
     }
 
-    /// Deletes received messages, at most [`BATCH`]; gives the receipts that SQS did not take: those come again.
+    /// Deletes received messages, at most [`BATCH`]. Returns the receipts that SQS refused: those messages are delivered again.
     ///
     /// # Errors
-    /// [`AwsError`]; then all may come again.
+    /// [`AwsError`]; all messages may be delivered again.
     pub async fn delete(&self, queue: &Queue, receipts: &[String]) -> Result<Vec<String>, AwsError> {
         let scope = self.scope_of(queue, DELETE)?;
         let client = self.events(&scope).await;
@@ -155,11 +155,11 @@ impl Aws {
         Ok(failed.collect())
     }
 
-    /// Keeps received messages, at most [`BATCH`], from coming again for `hold` from now on (12 hours at most, of whole seconds);
-    /// gives the receipts that SQS did not take.
+    /// Hides received messages, at most [`BATCH`], for `hold` from now on (at most 12 hours, in whole seconds). Returns the
+    /// receipts that SQS refused.
     ///
     /// # Errors
-    /// [`AwsError`]; then all may come when they would have.
+    /// [`AwsError`]; the messages may be delivered again as before.
     pub async fn extend(&self, queue: &Queue, receipts: &[String], hold: Duration) -> Result<Vec<String>, AwsError> {
         let scope = self.scope_of(queue, EXTEND)?;
         let client = self.events(&scope).await;
@@ -175,13 +175,13 @@ impl Aws {
         Ok(failed.collect())
     }
 
-    /// Where a queue is asked, with the configured credentials, whosever it is.
+    /// The scope in which a queue is called, with the configured credentials, whoever owns it.
     pub(super) fn scope_of(&self, queue: &Queue, action: &'static str) -> Result<Scope, AwsError> {
         let region = queue.region.clone().or_else(|| self.regions().into_iter().next());
         region.map(|region| self.home().scope(region)).ok_or_else(|| self.home().no_region(action))
     }
 
-    /// The client of SQS. A queue may lie in a region that is not watched.
+    /// The SQS client. A queue may be in a region that is not watched.
     pub(super) async fn events(&self, scope: &Scope) -> aws_sdk_sqs::Client {
         self.account_of(scope).sdk().await.clients(&scope.region).events
     }

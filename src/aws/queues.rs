@@ -1,6 +1,6 @@
-//! SQS's queues themselves: finding, making, setting, tagging and deleting them. What is in them is [`super::queue`]'s.
+//! SQS queues themselves: finding, creating, configuring, tagging and deleting them. For their messages see [`super::queue`].
 //!
-//! Every call here may be made twice without harm, so each is repeated once after a passing failure.
+//! Every call here can be made twice without harm, so each is repeated once after a passing failure.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -22,7 +22,7 @@ const TAG: &str = "sqs:TagQueue";
 const DELETE_QUEUE: &str = "sqs:DeleteQueue";
 
 impl Aws {
-    /// The queue of a name in the account in use; `None` when there is none.
+    /// The queue with this name in the account in use; `None` if there is none.
     ///
     /// # Errors
     /// [`AwsError`].
@@ -31,10 +31,10 @@ impl Aws {
         found(answer)?.map(|answer| self.queue_of(scope, QUEUE_URL, answer.queue_url)).transpose()
     }
 
-    /// Makes a queue; gives the one of that name where its attributes are the same.
+    /// Creates a queue, or returns the existing one if its attributes are the same.
     ///
     /// # Errors
-    /// [`AwsError`]: also for a queue of that name with other attributes, and for [`AwsError::is_deleted_recently`].
+    /// [`AwsError`]; also if a queue of that name has other attributes, and for [`AwsError::is_deleted_recently`].
     pub async fn create_queue(
         &self,
         scope: &Scope,
@@ -49,7 +49,7 @@ impl Aws {
         self.queue_of(scope, CREATE, answer.await?.queue_url)
     }
 
-    /// All attributes of a queue, among them its depth, as AWS names them; `None` when the queue is gone.
+    /// All attributes of a queue by AWS's names, including its depth; `None` if the queue is gone.
     ///
     /// # Errors
     /// [`AwsError`].
@@ -62,10 +62,10 @@ impl Aws {
         Ok(attributes.map(|all| all.into_iter().map(|(name, value)| (name.as_str().to_owned(), value)).collect()))
     }
 
-    /// Sets attributes of a queue; an empty document takes one off. AWS may take a minute to heed them.
+    /// Sets attributes of a queue; an empty document removes one. AWS may take a minute to apply them.
     ///
     /// # Errors
-    /// [`AwsError`], with [`super::ErrorClass::NotFound`] when the queue is gone.
+    /// [`AwsError`], with [`super::ErrorClass::NotFound`] if the queue is gone.
     pub async fn set_queue_attributes(
         &self,
         queue: &Queue,
@@ -82,17 +82,17 @@ impl Aws {
     /// The tags of a queue.
     ///
     /// # Errors
-    /// [`AwsError`], with [`super::ErrorClass::NotFound`] when the queue is gone.
+    /// [`AwsError`], with [`super::ErrorClass::NotFound`] if the queue is gone.
     pub async fn queue_tags(&self, queue: &Queue) -> Result<BTreeMap<String, String>, AwsError> {
         let scope = self.scope_of(queue, TAGS)?;
         let answer = self.on_queues(&scope, TAGS, |sqs| sqs.list_queue_tags().queue_url(queue.url()).send());
         Ok(answer.await?.tags.unwrap_or_default().into_iter().collect())
     }
 
-    /// Puts tags on a queue beside those it has.
+    /// Adds tags to a queue.
     ///
     /// # Errors
-    /// [`AwsError`], with [`super::ErrorClass::NotFound`] when the queue is gone.
+    /// [`AwsError`], with [`super::ErrorClass::NotFound`] if the queue is gone.
     pub async fn tag_queue(&self, queue: &Queue, tags: BTreeMap<String, String>) -> Result<(), AwsError> {
         let scope = self.scope_of(queue, TAG)?;
         let tags: HashMap<String, String> = tags.into_iter().collect();
@@ -101,7 +101,7 @@ impl Aws {
         answer.await.map(drop)
     }
 
-    /// Deletes a queue with everything in it. One that is gone already is no error.
+    /// Deletes a queue and its messages. A missing queue is not an error.
     ///
     /// # Errors
     /// [`AwsError`].
@@ -126,7 +126,7 @@ impl Aws {
         Ok(answer)
     }
 
-    /// The queue of a URL that AWS answered.
+    /// The queue with a URL from AWS's answer.
     fn queue_of(&self, scope: &Scope, action: &'static str, url: Option<String>) -> Result<Queue, AwsError> {
         let named = format!("{}={}", scope.region, url.unwrap_or_default());
         named.parse().map_err(|_| AwsError::unreadable("it names no queue URL", &self.call(scope, action)))

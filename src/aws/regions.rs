@@ -1,4 +1,4 @@
-//! Which regions are watched.
+//! The watched regions.
 
 use aws_sdk_ec2::types::Region as Listed;
 use futures::FutureExt;
@@ -12,22 +12,22 @@ use crate::model::{Region, Scope};
 const LIST: &str = "ec2:DescribeRegions";
 
 impl Aws {
-    /// Whether the watched regions are those that AWS lists.
+    /// Whether all regions that AWS lists are watched.
     #[must_use]
     pub fn watches_all(&self) -> bool {
         matches!(self.home().settings.regions, Regions::All { .. })
     }
 
-    /// Watches these regions as well, where all are watched: those that an earlier process found.
+    /// Adds regions that an earlier process found, if all regions are watched.
     pub fn watch_also(&self, regions: impl IntoIterator<Item = Region>) {
         if self.watches_all() {
             self.add(regions);
         }
     }
 
-    /// Asks AWS which regions are enabled for the account, and watches them as well from then on.
+    /// Asks AWS which regions are enabled for the account, and watches them too from then on.
     ///
-    /// A region that was watched and is no longer listed stays: its sweeps then say why they fail.
+    /// A watched region that is no longer listed stays watched: its sweeps then report why they fail.
     ///
     /// # Errors
     /// [`AwsError`]: the watched regions stay as they were.
@@ -43,7 +43,7 @@ impl Aws {
         Ok(answer.regions.unwrap_or_default().into_iter().filter_map(enabled).collect())
     }
 
-    /// Adds to the watched regions, which keep their order: the first is the default.
+    /// Adds to the watched regions. Their order stays: the first is the default.
     fn add(&self, regions: impl IntoIterator<Item = Region>) -> Vec<Region> {
         let mut watched = self.regions();
         let mut more: Vec<Region> = regions.into_iter().filter(|region| !watched.contains(region)).collect();
@@ -55,7 +55,7 @@ impl Aws {
     }
 }
 
-/// The region, unless the account would have to opt in first: emulators list those as well.
+/// The region, unless the account would have to opt in first: emulators list such regions too.
 fn enabled(listed: Listed) -> Option<Region> {
     let is_off = listed.opt_in_status.as_deref() == Some("not-opted-in");
     listed.region_name.filter(|_| !is_off).map(|name| Region::new(name.as_str()))
@@ -63,19 +63,19 @@ fn enabled(listed: Listed) -> Option<Region> {
 
 #[cfg(test)]
 mod tests {
-    use crate::aws::Trouble;
-    use crate::aws::scripted::{Answer, Scripted};
+    use crate::aws::AwsErrorKind;
+    use crate::aws::scripted::{Reply, Scripted};
     use crate::model::{ErrorClass, Region};
 
     fn regions(names: &[&str]) -> Vec<Region> {
         names.iter().map(|name| Region::new(*name)).collect()
     }
 
-    fn listed(regions: &[(&str, &str)]) -> Answer {
+    fn listed(regions: &[(&str, &str)]) -> Reply {
         let item = |(name, status): &(&str, &str)| {
             format!("<item><regionName>{name}</regionName><optInStatus>{status}</optInStatus></item>")
         };
-        Answer::ok(&format!("<regionInfo>{}</regionInfo>", regions.iter().map(item).collect::<String>()))
+        Reply::ok(&format!("<regionInfo>{}</regionInfo>", regions.iter().map(item).collect::<String>()))
     }
 
     #[tokio::test]
@@ -100,10 +100,10 @@ mod tests {
 
     #[tokio::test]
     async fn while_aws_does_not_list_them_the_watched_regions_stay() {
-        let server = Scripted::new([Answer::error(403, "UnauthorizedOperation", "no")]).await;
+        let server = Scripted::new([Reply::error(403, "UnauthorizedOperation", "no")]).await;
         let aws = server.aws();
         let error = aws.enabled_regions().await.unwrap_err();
-        assert_eq!((error.class, error.trouble.clone()), (ErrorClass::Denied, Trouble::Answered));
+        assert_eq!((error.class, error.kind.clone()), (ErrorClass::Denied, AwsErrorKind::Answered));
         assert_eq!(aws.regions(), regions(&["us-east-1"]));
     }
 }

@@ -1,12 +1,12 @@
-//! Reads the rest of a page on which something cannot be read.
+//! Decodes the readable part of a page that the SDK cannot decode.
 //!
-//! The SDK decodes a page as a whole: one time in a form that it does not know, in one of a thousand instances, and none of them
-//! is there. So when it cannot decode an answer that is whole ([`super::whole`]), each item of the list is decoded alone, from a
-//! copy of the body with only that item in it ([`super::split`]). The answer is then what the SDK makes of a body with those that
-//! it can read; the others are named, with the field that it stumbles over.
+//! The SDK decodes a page as a whole: one time in an unknown form, in one of a thousand instances, loses all of them. So if it
+//! cannot decode a complete answer ([`super::whole`]), each item of the list is decoded alone, from a copy of the body with only
+//! that item ([`super::split`]). The result is what the SDK decodes from a body with only the readable items; the others are named,
+//! with the field that cannot be read.
 //!
-//! Who asks says in the task what it asks for ([`ListingCall::during`]): the interceptor that does this sees no more of a call than its
-//! answer.
+//! The interceptor that does this sees only the answer of a call, so the caller says in the task what it lists
+//! ([`ListingCall::during`]).
 
 use std::collections::BTreeSet;
 use std::future::Future;
@@ -29,23 +29,23 @@ use crate::kinds::KindSpec;
 use crate::model::text::shown;
 use crate::model::{AccountId, BadField, UnreadableItem};
 
-/// The most fields that are looked for in one item: each takes about ten more attempts at decoding it.
+/// How many unreadable fields are looked for per item at most: each needs about ten more attempts to decode it.
 const FIELDS: usize = 3;
 
-/// Of how many items on a page the fields are looked for. Those of the rest are not named.
+/// How many items per page are examined for unreadable fields; the fields of further items are not named.
 const EXAMINED: usize = 50;
 
-/// The longest id, in characters.
-const LONGEST: usize = 200;
+/// The maximum length of an id, in characters.
+const MAX_ID_CHARS: usize = 200;
 
 tokio::task_local! {
     static ASKED: Arc<ListingCall>;
 }
 
-/// What a call asks for, and what was learned from its answer besides what the SDK makes of it.
+/// What a call lists, and what its answer showed beyond the SDK's result.
 #[derive(Debug)]
 pub(super) struct ListingCall {
-    /// The account whose resources alone count, where those of others are left out.
+    /// If set, resources of other accounts are left out.
     own: Option<AccountId>,
     spec: &'static KindSpec,
     learned: Mutex<Learned>,
@@ -54,14 +54,14 @@ pub(super) struct ListingCall {
 /// What was learned from a call.
 #[derive(Debug, Default)]
 pub(super) struct Learned {
-    /// The host that was asked.
+    /// The called host.
     pub(super) host: Option<String>,
-    /// What the answer lists and cannot be read.
+    /// The listed items that cannot be read.
     pub(super) unreadable: Vec<UnreadableItem>,
 }
 
 impl ListingCall {
-    /// Makes a call that lists resources of a kind. Those of other accounts than `own` are left out, where one is given.
+    /// Makes a call that lists resources of a kind. If `own` is given, resources of other accounts are left out.
     pub(super) async fn during<T>(
         own: Option<&AccountId>,
         spec: &'static KindSpec,
@@ -74,7 +74,7 @@ impl ListingCall {
     }
 }
 
-/// Notes which host is asked, and reads what can be read of an answer that the SDK cannot decode.
+/// Records the called host, and decodes the readable part of an answer that the SDK cannot decode.
 #[derive(Debug)]
 pub(super) struct Rescue;
 
@@ -105,13 +105,13 @@ impl Intercept for Rescue {
         let failed = matches!(context.output_or_error(), Some(Err(_)));
         let rescued = match context.response() {
             Some(response) if failed && response.status().is_success() => {
-                let page = Body { response, decoder, config, own: asked.own.as_ref(), spec: asked.spec };
+                let page = RawAnswer { response, decoder, config, own: asked.own.as_ref(), spec: asked.spec };
                 response.body().bytes().and_then(|body| page.rescued(body))
             }
             _ => None,
         };
         if let (Some((output, unreadable)), Some(place)) = (rescued, context.output_or_error_mut()) {
-            // A kind may need several calls for one page: addresses by two sorts of ids.
+            // A kind may need several calls for one page: addresses are listed by two sorts of ids.
             asked.learned.lock().unreadable.extend(unreadable);
             *place = Ok(output);
         }
@@ -127,8 +127,8 @@ fn host_of(uri: &str) -> Option<String> {
     Some(host.to_ascii_lowercase())
 }
 
-/// An answer, and what decodes it.
-struct Body<'a> {
+/// An answer and its decoder.
+struct RawAnswer<'a> {
     response: &'a HttpResponse,
     decoder: &'a SharedResponseDeserializer,
     config: &'a ConfigBag,
@@ -136,8 +136,9 @@ struct Body<'a> {
     spec: &'static KindSpec,
 }
 
-impl Body<'_> {
-    /// What can be read of `body`, and what cannot; `None` when it is not whole, or cannot be read even without its items.
+impl RawAnswer<'_> {
+    /// The readable part of `body`, and its unreadable items; `None` if the body is incomplete or unreadable even without its
+    /// items.
     fn rescued(&self, body: &[u8]) -> Option<(Output, Vec<UnreadableItem>)> {
         let split = Split::read(body, self.spec.list).ok()?;
         let alone = |place: usize| split.reduced(|other| other == place);
@@ -155,15 +156,15 @@ impl Body<'_> {
         self.decoder.deserialize_nonstreaming_with_config(&answer, self.config).ok()
     }
 
-    /// Names the only item of `body`, with its fields that cannot be read if these are to be looked for; `None` when it belongs to
-    /// another account than is asked about.
+    /// Names the only item of `body`, with its unreadable fields if `look` is set; `None` if it belongs to another account than
+    /// `own`.
     fn name(&self, body: &str, look: bool) -> Option<UnreadableItem> {
         let split = Split::read(body.as_bytes(), self.spec.list).ok()?;
         let elements = split.elements();
         let direct = |name: &str| {
             let found = elements.iter().rfind(|element| element.depth == 0 && element.name == name)?;
             let text = found.text.trim();
-            // A reference in an id: it is none that AWS makes.
+            // An id with a reference is not an id from AWS.
             (!text.is_empty() && !text.contains(['&', '<'])).then_some(text)
         };
         if let Some(own) = self.own
@@ -171,18 +172,18 @@ impl Body<'_> {
         {
             return None;
         }
-        let id = self.spec.id_elements().find_map(|name| direct(&name)).map(|id| shown(id, LONGEST).into());
+        let id = self.spec.id_elements().find_map(|name| direct(&name)).map(|id| shown(id, MAX_ID_CHARS).into());
         let fields = if look { self.fields(body.to_owned()) } else { Vec::new() };
         Some(UnreadableItem { id, fields })
     }
 
-    /// The fields of the only item of `body` that cannot be read, the first [`FIELDS`] of them.
+    /// The unreadable fields of the only item of `body`, the first [`FIELDS`] of them.
     fn fields(&self, mut body: String) -> Vec<BadField> {
         let mut fields = Vec::new();
         while fields.len() < FIELDS && self.decode(&body).is_none() {
             let Ok(split) = Split::read(body.as_bytes(), self.spec.list) else { break };
             let elements = split.elements();
-            // Decoding goes from the start to the end: a body up to some element fails if a bad one is in it.
+            // Decoding runs from start to end: a body cut after some element fails if an unreadable one is before the cut.
             let first = elements.partition_point(|element| self.decode(&split.up_to(element)).is_some());
             let Some(bad) = elements.get(first) else { break };
             fields.push(field(bad));
@@ -201,7 +202,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_host_of_a_request_is_what_stands_between_scheme_and_path() {
+    fn the_host_of_a_request_is_between_scheme_and_path() {
         for (uri, host) in [
             ("https://ec2.us-east-1.amazonaws.com/", "ec2.us-east-1.amazonaws.com"),
             ("http://127.0.0.1:5000/?a=b", "127.0.0.1"),

@@ -1,4 +1,4 @@
-//! A server on loopback that answers what a test tells it to, and remembers what it was asked.
+//! A server on loopback that gives the answers a test sets, and records the requests.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 
 use super::clock::AwsClock;
 use super::sdk::{Sdk, emulated};
-use super::{Aws, Regions, Settings};
+use super::{Aws, AwsSettings, Regions};
 use crate::mcp::tools::arguments;
 use crate::mcp::tools::arguments::instances::InstanceArguments;
 use crate::mcp::tools::stop_instance;
@@ -24,22 +24,22 @@ use crate::model::{AccountId, Named, Region, Scope};
 
 /// An answer: status, `Date` header if any, body.
 #[derive(Clone, Debug)]
-pub(crate) struct Answer {
+pub(crate) struct Reply {
     pub(crate) status: u16,
     pub(crate) date: Option<&'static str>,
     pub(crate) body: String,
 }
 
-impl Answer {
-    /// A success with this body; the server puts it into the response element of the action that was asked.
+impl Reply {
+    /// A success with this body; the server wraps it in the response element of the requested action.
     pub(crate) fn ok(body: &str) -> Self {
-        Answer { status: 200, date: None, body: body.to_owned() }
+        Reply { status: 200, date: None, body: body.to_owned() }
     }
 
-    /// The answer to a look at instances of the account of [`scope`].
+    /// The answer to a describe of instances of the account of [`scope`].
     pub(crate) fn described(ids: &[&str]) -> Self {
         let items: Vec<String> = ids.iter().map(|id| format!("<item><instanceId>{id}</instanceId></item>")).collect();
-        Answer::ok(&format!(
+        Reply::ok(&format!(
             "<reservationSet><item><reservationId>r-1</reservationId><ownerId>{}</ownerId>\
              <instancesSet>{}</instancesSet></item></reservationSet>",
             scope().account,
@@ -53,7 +53,7 @@ impl Answer {
             "<Response><Errors><Error><Code>{code}</Code><Message>{message}</Message></Error></Errors>\
              <RequestID>r</RequestID></Response>"
         );
-        Answer { status, date: None, body }
+        Reply { status, date: None, body }
     }
 }
 
@@ -64,10 +64,10 @@ pub(crate) struct Request {
     pub(crate) body: String,
 }
 
-/// What a server answers to the body of a request.
-type Script = Arc<dyn Fn(&str) -> Answer + Send + Sync>;
+/// Maps the body of a request to an answer.
+type Script = Arc<dyn Fn(&str) -> Reply + Send + Sync>;
 
-/// Plays its answers in order, then repeats the last one; or answers as a function tells it to.
+/// Gives its answers in order, then repeats the last one; or answers by a function.
 pub(crate) struct Scripted {
     endpoint: String,
     asked: Arc<Mutex<Vec<Request>>>,
@@ -75,7 +75,7 @@ pub(crate) struct Scripted {
 }
 
 impl Scripted {
-    pub(crate) async fn new(answers: impl IntoIterator<Item = Answer>) -> Self {
+    pub(crate) async fn new(answers: impl IntoIterator<Item = Reply>) -> Self {
         let answers = Mutex::new(answers.into_iter().collect::<VecDeque<_>>());
         Scripted::answering(move |_| {
             let mut answers = answers.lock();
@@ -84,8 +84,8 @@ impl Scripted {
         .await
     }
 
-    /// One that answers to each form body what `script` makes of it.
-    pub(crate) async fn answering(script: impl Fn(&str) -> Answer + Send + Sync + 'static) -> Self {
+    /// Answers each form body with the result of `script`.
+    pub(crate) async fn answering(script: impl Fn(&str) -> Reply + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         let (asked, script): (_, Script) = (Arc::default(), Arc::new(script));
@@ -110,12 +110,12 @@ impl Scripted {
         self.asked.lock().clone()
     }
 
-    /// Forgets what it was asked.
+    /// Forgets the recorded requests.
     pub(crate) fn forget(&self) {
         self.asked.lock().clear();
     }
 
-    /// Where it listens.
+    /// Its URL.
     pub(crate) fn endpoint(&self) -> &str {
         &self.endpoint
     }
@@ -125,7 +125,7 @@ impl Scripted {
         at(&self.endpoint)
     }
 
-    /// The same, where a person named the account.
+    /// The same, for a given account.
     pub(crate) fn aws_of(&self, account: Option<&str>) -> Aws {
         of(&self.endpoint, account.map(AccountId::new))
     }
@@ -136,18 +136,18 @@ pub(crate) fn at(endpoint: &str) -> Aws {
     connected(&emulated(endpoint), None)
 }
 
-/// As [`at`], watching `regions`.
+/// Like [`at`], watching `regions`.
 pub(crate) fn across(endpoint: &str, regions: &[&str]) -> Aws {
     watching(&emulated(endpoint), None, regions.iter().map(|region| Region::new(*region)).collect())
 }
 
-/// A connection to `endpoint` with the credentials that `provider` gives whenever it is asked.
+/// A connection to `endpoint` with credentials that `provider` gives on each request.
 pub(crate) fn signed(endpoint: &str, provider: impl ProvideCredentials + 'static) -> Aws {
     let provider = SharedCredentialsProvider::new(provider);
     connected(&emulated(endpoint).into_builder().credentials_provider(provider).build(), None)
 }
 
-/// Credentials that are another account's each time they are asked for, as far as `accounts` goes, and have always expired.
+/// Credentials that have always expired and belong to the next of `accounts` each time they are requested.
 #[derive(Clone, Debug)]
 pub(crate) struct Rotating {
     accounts: Arc<Mutex<VecDeque<String>>>,
@@ -158,7 +158,7 @@ impl Rotating {
         Rotating { accounts: Arc::new(Mutex::new(accounts.iter().map(|account| (*account).to_owned()).collect())) }
     }
 
-    /// From now on they are those of `account`.
+    /// From now on the credentials belong to `account`.
     pub(crate) fn rotate(&self, account: &str) {
         *self.accounts.lock() = VecDeque::from([account.to_owned()]);
     }
@@ -186,7 +186,7 @@ fn connected(config: &SdkConfig, account: Option<AccountId>) -> Aws {
 
 fn watching(config: &SdkConfig, account: Option<AccountId>, regions: Vec<Region>) -> Aws {
     let clock = Arc::new(AwsClock::default());
-    let settings = Settings { regions: Regions::Named(regions), account, ..Settings::default() };
+    let settings = AwsSettings { regions: Regions::Named(regions), account, ..AwsSettings::default() };
     Aws::new(settings.clone(), Sdk::new(config, &settings.regions, &clock), clock)
 }
 
@@ -210,7 +210,7 @@ async fn serve(mut stream: TcpStream, asked: Arc<Mutex<Vec<Request>>>, script: S
         let answer = script(body);
         asked.lock().push(request);
         let body = match answer.status {
-            // What names no action is no form, but JSON.
+            // A body without an action is JSON, not a form.
             200 if !action.is_empty() => format!("<{action}Response>{}</{action}Response>", answer.body),
             _ => answer.body,
         };
@@ -222,7 +222,7 @@ async fn serve(mut stream: TcpStream, asked: Arc<Mutex<Vec<Request>>>, script: S
     }
 }
 
-/// The next request and where it ends; `None` when the client has hung up.
+/// The next request and where it ends; `None` if the client has hung up.
 async fn read(stream: &mut TcpStream, received: &mut Vec<u8>) -> Option<(Request, usize)> {
     loop {
         let text = String::from_utf8_lossy(received).into_owned();

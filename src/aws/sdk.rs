@@ -1,7 +1,7 @@
-//! The SDK's clients, configured the way Muster needs them.
+//! The SDK's clients, configured for Muster.
 //!
-//! Region, profile, credentials and endpoint (`AWS_ENDPOINT_URL`) come from AWS's own chain of environment, files and
-//! instance metadata; settings of Muster's own only go before it.
+//! Region, profile, credentials and endpoint (`AWS_ENDPOINT_URL`) come from AWS's own chain of environment, files and instance
+//! metadata; Muster's own settings take precedence over it.
 
 mod held_identity;
 
@@ -22,10 +22,10 @@ use aws_smithy_types::timeout::TimeoutConfig;
 use parking_lot::Mutex;
 
 use super::clock::{AwsClock, DateReader};
-use super::origin::{Origin, Seen, Watched, half_a_key};
+use super::origin::{LastOrigin, Origin, OriginRecorder, half_a_key};
 use super::profiles::{FileFault, Profiles, Weight};
 use super::rescue::Rescue;
-use super::settings::{Regions, Settings};
+use super::settings::{AwsSettings, Regions};
 use super::trust::Bundle;
 use super::whole::WholeAnswers;
 use crate::model::Region;
@@ -35,13 +35,13 @@ use held_identity::HeldIdentity;
 const OF_REGION: [&str; 2] = ["AWS_REGION", "AWS_DEFAULT_REGION"];
 /// The SDK's own default for connecting.
 const CONNECT: Duration = Duration::from_millis(3100);
-/// One attempt. A page of 1000 instances takes AWS 1 to 3 seconds.
+/// The time limit of one attempt. AWS needs 1 to 3 seconds for a page of 1000 instances.
 const ATTEMPT: Duration = Duration::from_secs(30);
-/// A call, with loading credentials for it.
+/// The time limit of a call, including loading credentials.
 const OPERATION: Duration = Duration::from_secs(40);
 
-/// Clients of one region. None of them repeats a call: each attempt has to pass the limiter, and what AWS turned away has
-/// to be seen by it.
+/// The clients of one region. None of them repeats a call: each attempt has to pass the limiter, and throttled ones have to be
+/// reported to it.
 #[derive(Clone, Debug)]
 pub(super) struct Clients {
     pub(super) ec2: aws_sdk_ec2::Client,
@@ -52,20 +52,20 @@ pub(super) struct Clients {
     pub(super) trail: aws_sdk_cloudtrail::Client,
 }
 
-/// A configuration, and the clients that were made of it.
+/// A configuration, and the clients made from it.
 #[derive(Debug)]
 pub(super) struct Sdk {
-    /// The regions that the configuration names; of those, the first is asked for the others.
+    /// The regions that the configuration names; the first one is asked for the others.
     pub(super) regions: Vec<Region>,
     /// Where the credentials come from.
-    pub(super) seen: Seen,
-    /// What is wrong with the configuration files.
+    pub(super) seen: LastOrigin,
+    /// The faults of the configuration files.
     pub(super) faults: Vec<FileFault>,
-    /// What is wrong with the keys of the environment.
+    /// The fault of the keys in the environment.
     half_key: Option<String>,
-    /// Whether the files have to give credentials or the region.
+    /// Whether the credentials or the region have to come from the files.
     pub(super) needs_files: bool,
-    /// What names the certificate authorities that are trusted in place of the system's.
+    /// The certificate bundle that is trusted instead of the system's, if one is set.
     pub(super) bundle: Option<Arc<str>>,
     config: SdkConfig,
     clock: Arc<AwsClock>,
@@ -73,10 +73,10 @@ pub(super) struct Sdk {
 }
 
 impl Sdk {
-    /// Reads the configuration. Credentials are loaded by the first call, so their absence shows there.
+    /// Reads the configuration. Credentials are loaded by the first call, so it reports if they are missing.
     ///
     /// Looking for a region may ask the instance metadata service, which takes a few seconds where there is none.
-    pub(super) async fn load(settings: &Settings, clock: &Arc<AwsClock>) -> Self {
+    pub(super) async fn load(settings: &AwsSettings, clock: &Arc<AwsClock>) -> Self {
         let (regions, profile) = (&settings.regions, settings.profile.as_deref());
         if let Some(url) = &settings.emulator {
             return Sdk::new(&emulated(url), regions, clock);
@@ -107,8 +107,8 @@ impl Sdk {
         }
         let mut config = loader.load().await;
         if let Some(profile) = profile {
-            // In the SDK's chain, keys in the environment go before a profile, even one that was asked for by name: whoever
-            // says `--profile` would watch another account. The AWS CLI lets a named profile win, and so does this.
+            // In the SDK's chain, keys in the environment take precedence over a profile, even one requested by name: `--profile`
+            // would then watch another account. In the AWS CLI a named profile wins, and so it does here.
             let context =
                 ProviderConfig::without_region().with_region(config.region().cloned()).with_http_client(http_client);
             let provider = ProfileFileCredentialsProvider::builder()
@@ -118,10 +118,10 @@ impl Sdk {
                 .build();
             config = config.into_builder().credentials_provider(SharedCredentialsProvider::new(provider)).build();
         }
-        let (needs_files, seen) = (origin != Origin::Keys || config.region().is_none(), Seen::new(origin));
+        let (needs_files, seen) = (origin != Origin::Keys || config.region().is_none(), LastOrigin::new(origin));
         if let Some(provider) = config.credentials_provider() {
             let profile = selected.as_str().into();
-            let watched = SharedCredentialsProvider::new(Watched { provider, profile, seen: seen.clone() });
+            let watched = SharedCredentialsProvider::new(OriginRecorder { provider, profile, seen: seen.clone() });
             config = config.into_builder().credentials_provider(watched).build();
         }
         let bundle = bundle.map(|bundle| bundle.source);
@@ -129,7 +129,7 @@ impl Sdk {
         Sdk { seen, faults, half_key, needs_files, bundle, ..Sdk::new(&config, regions, clock) }
     }
 
-    /// What is wrong with a file without which no call can be made.
+    /// The fault of a file without which no call can be made.
     pub(super) fn broken(&self) -> Option<String> {
         let matters = |fault: &&FileFault| match fault.weight {
             Weight::Always => true,
@@ -139,13 +139,13 @@ impl Sdk {
         told(self.faults.iter().filter(matters))
     }
 
-    /// What is wrong with files that count as empty for it, and with keys in the environment.
+    /// The faults of files that count as empty because of them, and of keys in the environment.
     pub(super) fn hints(&self) -> String {
         let files = told(self.faults.iter().filter(|fault| fault.weight == Weight::Missing));
         self.half_key.iter().cloned().chain(files).collect::<Vec<_>>().join("; ")
     }
 
-    /// Clients of `regions`, or of the configured region where they name none.
+    /// Clients of `regions`, or of the configured region if they name none.
     pub(super) fn new(config: &SdkConfig, regions: &Regions, clock: &Arc<AwsClock>) -> Self {
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(CONNECT)
@@ -156,7 +156,7 @@ impl Sdk {
         let regions = regions.known(config.region().map(|region| Region::new(region.as_ref())));
         Sdk {
             regions,
-            seen: Seen::new(Origin::Emulator),
+            seen: LastOrigin::new(Origin::Emulator),
             faults: Vec::new(),
             half_key: None,
             needs_files: false,
@@ -167,7 +167,7 @@ impl Sdk {
         }
     }
 
-    /// The same configuration, with credentials that are resolved once and then stay as they are.
+    /// The same configuration with credentials that are resolved once and then kept.
     pub(super) fn pinned(&self) -> Self {
         let held = HeldIdentity::new(self.config.identity_cache());
         let config = self.config.to_builder().identity_cache(held).build();
@@ -184,14 +184,14 @@ impl Sdk {
         }
     }
 
-    /// The clients of a region, made when they are first asked for.
+    /// The clients of a region, made on first use.
     pub(super) fn clients(&self, region: &Region) -> Clients {
         let mut clients = self.clients.lock();
         clients.entry(region.clone()).or_insert_with(|| clients_of(&self.config, region, &self.clock)).clone()
     }
 }
 
-/// A configuration that reads neither environment nor files: nothing of it can lead to AWS.
+/// A configuration that reads neither environment nor files: it cannot lead to AWS.
 pub(super) fn emulated(url: &str) -> SdkConfig {
     let credentials = Credentials::new("emulator", "emulator", None, None, "muster");
     SdkConfig::builder()
@@ -216,7 +216,7 @@ fn clients_of(config: &SdkConfig, region: &Region, clock: &Arc<AwsClock>) -> Cli
         ec2: aws_sdk_ec2::Client::from_conf(ec2.interceptor(DateReader(Arc::clone(clock))).build()),
         identity: aws_sdk_sts::Client::from_conf(identity.interceptor(DateReader(Arc::clone(clock))).build()),
         trail: aws_sdk_cloudtrail::Client::from_conf(trail.interceptor(DateReader(Arc::clone(clock))).build()),
-        // Not for the clock: a long poll's answer is dated long after it was asked for.
+        // This client does not set the clock: a long poll's answer is dated long after its request.
         events: aws_sdk_sqs::Client::from_conf(events.build()),
         bus: aws_sdk_eventbridge::Client::from_conf(bus.interceptor(DateReader(Arc::clone(clock))).build()),
         quotas: aws_sdk_servicequotas::Client::from_conf(quotas.build()),
@@ -228,7 +228,7 @@ fn told<'a>(faults: impl Iterator<Item = &'a FileFault>) -> Option<String> {
     (!told.is_empty()).then(|| told.join("; "))
 }
 
-/// One connection pool for all clients, with `TCP_NODELAY` and through `proxy`, which the SDK's own default would ignore.
+/// One connection pool for all clients, with `TCP_NODELAY`, and through `proxy`, which the SDK's own default would ignore.
 fn http_client(proxy: ProxyConfig, trust: TlsContext) -> SharedHttpClient {
     Builder::new().build_with_connector_fn(move |settings, components| {
         let mut connector = Connector::builder()

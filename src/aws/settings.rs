@@ -1,30 +1,30 @@
-//! What to connect to AWS with.
+//! Settings of the connection to AWS.
 
 use super::limiter::DEFAULT_SHARE_PERCENT;
 use crate::model::{AccountId, Region};
 
-/// The region that is asked which others there are, when all are to be watched and nothing names one.
+/// The region that is asked for the list of regions if all are to be watched and none is configured.
 const ANY: &str = "us-east-1";
 
-/// What to connect with. What is not set comes from AWS's own chain of environment, profile and metadata.
+/// Settings of the connection. Unset ones come from AWS's own chain of environment, profile and metadata.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub struct AwsSettings {
     /// The regions to watch.
     pub regions: Regions,
     /// The profile of `~/.aws/config`.
     pub profile: Option<String>,
-    /// The account that it has to be.
+    /// The account that the credentials must belong to.
     pub account: Option<AccountId>,
-    /// The part of AWS's request limits to take, in percent (1 to 100).
+    /// The share of AWS's request limits to use, in percent (1 to 100).
     pub share_percent: u8,
-    /// The URL of an emulator on this machine to ask in place of AWS, whatever environment and profile say. It is shown
-    /// made-up credentials and asked without a proxy.
+    /// The URL of an emulator on this machine to call instead of AWS, whatever environment and profile say. It gets made-up
+    /// credentials and is called without a proxy.
     pub emulator: Option<String>,
 }
 
-impl Default for Settings {
+impl Default for AwsSettings {
     fn default() -> Self {
-        Settings {
+        AwsSettings {
             regions: Regions::default(),
             profile: None,
             account: None,
@@ -37,11 +37,11 @@ impl Default for Settings {
 /// The regions to watch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Regions {
-    /// These; the one that AWS's chain of environment, profile and metadata gives, where there are none.
+    /// These regions; if empty, the one from AWS's chain of environment, profile and metadata.
     Named(Vec<Region>),
-    /// All that are enabled for the account.
+    /// All regions that are enabled for the account.
     All {
-        /// The one to ask for them; else the one of AWS's chain, else `us-east-1`.
+        /// The region to ask for the list; by default the one from AWS's chain, else `us-east-1`.
         home: Option<Region>,
     },
 }
@@ -53,7 +53,7 @@ impl Default for Regions {
 }
 
 impl Regions {
-    /// The region to configure the SDK with, where the settings name one.
+    /// The region to configure the SDK with, if the settings name one.
     pub(super) fn home(&self) -> Option<&Region> {
         match self {
             Regions::Named(regions) => regions.first(),
@@ -61,7 +61,7 @@ impl Regions {
         }
     }
 
-    /// The regions that are known before AWS was asked, `chain` being the one of AWS's chain.
+    /// The regions that are known before AWS is asked; `chain` is the one from AWS's chain.
     pub(super) fn known(&self, chain: Option<Region>) -> Vec<Region> {
         match self {
             Regions::Named(regions) if !regions.is_empty() => regions.clone(),
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_watched_before_aws_was_asked() {
+    fn the_regions_watched_before_aws_is_asked() {
         let chain = Some(Region::new("eu-west-1"));
         assert_eq!(Regions::default().known(None), []);
         assert_eq!(Regions::default().known(chain.clone()), regions(&["eu-west-1"]));

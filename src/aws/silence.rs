@@ -1,4 +1,4 @@
-//! Where STS does not say whose the credentials are.
+//! The regions whose STS does not name the account of the credentials.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,15 +8,15 @@ use tokio::time::Instant;
 use super::error::AwsError;
 use crate::model::{AccountId, Region, Timestamp};
 
-/// How long an answer of an STS that is too slow to wait for counts.
+/// How long a late answer of STS counts.
 const COUNTS: Duration = Duration::from_mins(10);
 
-/// That STS does not say, or not in time, whose the credentials are.
+/// STS does not name the account of the credentials, or not in time.
 #[derive(Clone, Debug)]
 pub(super) struct Silence {
     pub(super) cause: AwsError,
     pub(super) since: Timestamp,
-    /// What it said in the end, and when.
+    /// STS's late answer, and when it arrived.
     pub(super) said: Option<(AccountId, Instant)>,
 }
 

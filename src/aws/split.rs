@@ -1,67 +1,67 @@
-//! Takes the items of an answer's list apart, in the one pass that also proves the body whole.
+//! Splits the list in an answer into its items, in the same pass that proves the body complete.
 //!
-//! A list stands at a path below the root, such as `volumeSet/item`; instances stand in reservations, at
-//! `reservationSet/item/instancesSet/item`. Names are compared without their namespace prefix, as the SDK's decoder does. Text that
-//! only looks like markup, in CDATA sections, comments and attribute values, counts for nothing.
+//! A list is at a path below the root, such as `volumeSet/item`; instances are inside reservations, at
+//! `reservationSet/item/instancesSet/item`. Names are compared without their namespace prefix, as in the SDK's decoder. Text that
+//! only looks like markup, in CDATA sections, comments and attribute values, is ignored.
 
 use std::ops::Range;
 
-use super::markup::{Broken, Mark, Marks, What};
+use super::markup::{Broken, Mark, MarkKind, Marks};
 
-/// The path of a list's items, from below the root: the names of the elements that lead there.
+/// The path of a list's items below the root: the names of the elements.
 pub(super) type Path = &'static [&'static str];
 
-/// How many elements of a path lead to what groups items, such as a reservation, where something does.
+/// How many elements of a path lead to a group of items, such as a reservation, if there are groups.
 const GROUP: usize = 2;
 
-/// An answer with its items taken apart.
+/// An answer split into items.
 #[derive(Debug)]
 pub(super) struct Split<'a> {
     text: &'a str,
     items: Vec<Cut>,
-    /// What groups items, tags included.
+    /// The groups of items, tags included.
     groups: Vec<Range<usize>>,
 }
 
-/// Where an item stands.
+/// The position of an item.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Cut {
     /// Its bytes, tags included.
     at: Range<usize>,
-    /// The place of its group in the list of groups.
+    /// The index of its group.
     group: Option<usize>,
 }
 
-/// An element inside of an item.
+/// An element inside an item.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct XmlElement<'a> {
     /// Its name below the item, such as `placement.tenancy`.
     pub(super) name: String,
-    /// The characters in it, as they stand in the body; empty where other elements are in it.
+    /// Its characters as written in the body; empty if it has child elements.
     pub(super) text: &'a str,
-    /// How many elements it lies in, the item not counted.
+    /// Its depth below the item.
     pub(super) depth: usize,
     /// Its bytes, tags included.
     at: Range<usize>,
-    /// The names of the elements that are open around it, the root first, with their prefixes.
+    /// The names of the elements around it, with their prefixes, starting at the root.
     around: Vec<&'a str>,
 }
 
 impl<'a> Split<'a> {
-    /// Reads `body`, whose items stand at `path`.
+    /// Reads `body`, whose items are at `path`.
     ///
     /// # Errors
-    /// [`Broken`], when it is not whole.
+    /// [`Broken`], if it is not complete.
     pub(super) fn read(body: &'a [u8], path: Path) -> Result<Self, Broken> {
         let mut marks = Marks::new(body)?;
         let text = std::str::from_utf8(body)?;
         let mut split = Split { text, items: Vec::new(), groups: Vec::new() };
-        // How many names of the path the open elements match, the innermost of these being the `depth`th below the root.
+        // How many names of the path the open elements match; the innermost of these is the `depth`th below the root.
         let (mut matched, mut item_from, mut group_from) = (0, 0, 0);
         let is_grouped = path.len() > GROUP;
         while let Some(Mark { what, at, depth }) = marks.next()? {
             match what {
-                What::Start(name) if depth == matched + 1 && path.get(matched) == Some(&name) => {
+                MarkKind::Start(name) if depth == matched + 1 && path.get(matched) == Some(&name) => {
                     matched += 1;
                     if matched == path.len() {
                         item_from = at.start;
@@ -71,12 +71,12 @@ impl<'a> Split<'a> {
                         split.groups.push(at.start..at.start);
                     }
                 }
-                What::Empty(name)
+                MarkKind::Empty(name)
                     if depth == matched + 1 && matched + 1 == path.len() && path.last() == Some(&name) =>
                 {
                     split.push(at, is_grouped);
                 }
-                What::End if depth == matched && matched > 0 => {
+                MarkKind::End if depth == matched && matched > 0 => {
                     if matched == path.len() {
                         split.push(item_from..at.end, is_grouped);
                     } else if is_grouped
@@ -87,7 +87,7 @@ impl<'a> Split<'a> {
                     }
                     matched -= 1;
                 }
-                What::Start(_) | What::Empty(_) | What::End | What::Text | What::Aside => {}
+                MarkKind::Start(_) | MarkKind::Empty(_) | MarkKind::End | MarkKind::Text | MarkKind::Aside => {}
             }
         }
         Ok(split)
@@ -103,7 +103,7 @@ impl<'a> Split<'a> {
         self.items.len()
     }
 
-    /// The body with only the items that `keep` takes, by their places. A group of which none is kept is left out as well.
+    /// The body with only the items whose index `keep` accepts. A group without kept items is left out as well.
     pub(super) fn reduced(&self, keep: impl Fn(usize) -> bool) -> String {
         let kept_groups: Vec<bool> = {
             let mut kept = vec![false; self.groups.len()];
@@ -131,8 +131,8 @@ impl<'a> Split<'a> {
         reduced
     }
 
-    /// The elements of the item at a place, with those of its group, in the order in which they end: those of a body that
-    /// [`Split::reduced`] left with this item alone.
+    /// The elements of the first item and its group, in the order in which they end. Meant for a body that [`Split::reduced`] cut
+    /// to this item.
     pub(super) fn elements(&self) -> Vec<XmlElement<'a>> {
         let unit = match (self.groups.first(), self.items.first()) {
             (Some(group), _) => group.clone(),
@@ -144,20 +144,20 @@ impl<'a> Split<'a> {
         let mut open: Vec<(&'a str, usize, bool)> = Vec::new();
         let Ok(mut marks) = Marks::new(self.text.as_bytes()) else { return Vec::new() };
         while let Ok(Some(Mark { what, at, .. })) = marks.next() {
-            if let (What::Start(_) | What::Empty(_), Some((_, _, is_leaf))) = (what, open.last_mut()) {
+            if let (MarkKind::Start(_) | MarkKind::Empty(_), Some((_, _, is_leaf))) = (what, open.last_mut()) {
                 *is_leaf = false;
             }
             let (from, is_leaf) = match what {
-                What::Start(_) => {
+                MarkKind::Start(_) => {
                     open.push((name_of(self.text, at.start), at.start, true));
                     continue;
                 }
-                What::Empty(_) => (at.start, true),
-                What::End => match open.pop() {
+                MarkKind::Empty(_) => (at.start, true),
+                MarkKind::End => match open.pop() {
                     Some((_, from, is_leaf)) => (from, is_leaf),
                     None => break,
                 },
-                What::Text | What::Aside => continue,
+                MarkKind::Text | MarkKind::Aside => continue,
             };
             if from <= unit.start || at.end >= unit.end || from == item.start {
                 continue;
@@ -166,7 +166,7 @@ impl<'a> Split<'a> {
             let names = open.iter().filter(|(_, start, _)| own(*start)).map(|(name, ..)| local(name));
             let names: Vec<&str> = names.chain([local(name_of(self.text, from))]).collect();
             let within_item = from > item.start && at.end < item.end;
-            // The list that the item stands in is the group's.
+            // The list that contains the item belongs to the group.
             let depth = open.iter().filter(|(_, start, _)| *start > item.start).count();
             let name = if within_item {
                 names.get(names.len() - 1 - depth..).unwrap_or_default().join(".")
@@ -185,7 +185,7 @@ impl<'a> Split<'a> {
         elements
     }
 
-    /// The body up to the end of an element, with everything closed that is open there.
+    /// The body up to the end of an element, with all open elements closed.
     pub(super) fn up_to(&self, element: &XmlElement<'_>) -> String {
         self.closed(element.at.end, &element.around)
     }
@@ -205,28 +205,28 @@ impl<'a> Split<'a> {
     }
 }
 
-/// The full name of the element whose tag begins at `from`.
+/// The full name of the element whose tag starts at `from`.
 fn name_of(text: &str, from: usize) -> &str {
     let tag = text.get(from + 1..).unwrap_or_default();
     let ends = |letter: char| letter.is_ascii_whitespace() || matches!(letter, '/' | '>');
     tag.split(ends).next().unwrap_or_default()
 }
 
-/// A name without its namespace's prefix.
+/// A name without its namespace prefix.
 fn local(name: &str) -> &str {
     name.split_once(':').map_or(name, |(_, local)| local)
 }
 
-/// What stands between the tags of an element without elements in it.
+/// The content of an element without child elements.
 fn inner(element: &str) -> &str {
-    // Read once more: an attribute's value may hold a `>`.
+    // Read again as markup: an attribute's value may contain `>`.
     let Ok(mut marks) = Marks::new(element.as_bytes()) else { return "" };
     let (mut from, mut to) = (0, 0);
     while let Ok(Some(mark)) = marks.next() {
         match mark.what {
-            What::Start(_) => from = mark.at.end,
-            What::End => to = mark.at.start,
-            What::Empty(_) | What::Text | What::Aside => {}
+            MarkKind::Start(_) => from = mark.at.end,
+            MarkKind::End => to = mark.at.start,
+            MarkKind::Empty(_) | MarkKind::Text | MarkKind::Aside => {}
         }
     }
     element.get(from..to).unwrap_or_default()

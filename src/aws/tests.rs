@@ -1,7 +1,7 @@
 mod bus;
 mod documents;
 
-use super::scripted::{Answer as Reply, Scripted, named, scope};
+use super::scripted::{Reply, Scripted, named, scope};
 use super::*;
 use crate::kinds::{self, KindSpec};
 use crate::model::{ErrorClass, Region, Scope, Timestamp, UnreadableItem};
@@ -58,7 +58,7 @@ async fn a_page_of_another_account_is_fatal() {
     let server = Scripted::new([Reply::ok(&reservation("999999999999", &["i-1"]))]).await;
     let error = server.aws().page(&scope(), instances(), None).await.unwrap_err();
     assert_eq!(error.class, ErrorClass::Fatal);
-    assert_eq!(error.trouble, Trouble::OtherAccount { expected: scope().account });
+    assert_eq!(error.kind, AwsErrorKind::OtherAccount { expected: scope().account });
     assert!(error.to_string().contains("999999999999") && error.fix().contains("123456789012"), "{error}");
 }
 
@@ -122,7 +122,7 @@ async fn a_region_that_is_not_watched_says_how_to_name_one() {
     let server = Scripted::new([Reply::ok("")]).await;
     let scope = Scope { region: Region::new("eu-west-9"), ..scope() };
     let error = server.aws().page(&scope, instances(), None).await.unwrap_err();
-    assert_eq!(error.trouble, Trouble::NotWatched);
+    assert_eq!(error.kind, AwsErrorKind::NotWatched);
     assert!(error.message.contains("this server watches us-east-1"), "{error}");
     assert!(error.fix().contains("--regions"), "{}", error.fix());
 }
@@ -163,7 +163,7 @@ async fn identify_names_the_account() {
     assert_eq!(server.aws().identify().await.unwrap(), scope().account);
 }
 
-/// A volume; `size` is what its number is written as.
+/// A volume; `size` is the text of its number.
 fn volume(id: &str, size: &str) -> String {
     format!("<item><volumeId>{id}</volumeId><size>{size}</size><tagSet/></item>")
 }
@@ -173,7 +173,7 @@ fn bad(items: &[UnreadableItem]) -> Vec<(Option<&str>, String)> {
 }
 
 #[tokio::test]
-async fn one_value_that_cannot_be_read_hides_nothing_but_itself_and_is_named_by_id_and_field() {
+async fn one_unreadable_value_hides_only_its_item_and_is_reported_with_id_and_field() {
     let item = |id: &str, launched: &str, more: &str| {
         format!("<item><instanceId>{id}</instanceId><launchTime>{launched}</launchTime>{more}</item>")
     };
@@ -216,7 +216,7 @@ async fn one_value_that_cannot_be_read_hides_nothing_but_itself_and_is_named_by_
 }
 
 #[tokio::test]
-async fn numbers_references_and_what_stands_where_text_should_be_are_found_in_every_kind() {
+async fn unreadable_numbers_references_and_elements_are_found_in_every_kind() {
     for (slug, set, good, odd, why) in [
         ("volume", "volumeSet", volume("vol-1", "8"), volume("vol-2", "8 GiB"), "size \"8 GiB\" cannot be read"),
         ("volume", "volumeSet", volume("vol-1", "8"), volume("vol-2", "99999999999"), "size \"99999999999\" cannot be read"),
@@ -254,13 +254,13 @@ async fn numbers_references_and_what_stands_where_text_should_be_are_found_in_ev
 }
 
 #[tokio::test]
-async fn a_body_that_is_cut_off_stays_an_answer_that_could_not_be_read() {
+async fn a_body_that_is_cut_off_is_an_unreadable_answer() {
     let body = format!("<volumeSet>{}{}</volumeSet>", volume("vol-1", "x"), volume("vol-2", "8"));
     let whole = format!("<DescribeVolumesResponse>{body}</DescribeVolumesResponse>");
     let cut = Reply { status: 201, date: None, body: whole[..whole.len() - 40].to_owned() };
     let server = Scripted::new([cut]).await;
     let error = server.aws().page(&scope(), kinds::by_slug("volume").unwrap(), None).await.unwrap_err();
-    assert_eq!(error.trouble, Trouble::Unreadable);
+    assert_eq!(error.kind, AwsErrorKind::Unreadable);
 }
 
 #[tokio::test]
@@ -275,7 +275,7 @@ async fn a_public_snapshot_of_another_account_is_left_out_even_when_it_cannot_be
 }
 
 #[tokio::test]
-async fn a_tool_is_told_which_value_of_the_resource_it_asked_for_cannot_be_read() {
+async fn a_tool_learns_which_value_of_its_resource_cannot_be_read() {
     let server = Scripted::new([Reply::ok(&format!("<volumeSet>{}</volumeSet>", volume("vol-1", "x")))]).await;
     let spec = kinds::by_slug("volume").unwrap();
     let described = server.aws().describe(&scope(), spec, &["vol-1".to_owned()], Priority::Tool).await;
@@ -287,7 +287,7 @@ async fn a_tool_is_told_which_value_of_the_resource_it_asked_for_cannot_be_read(
 }
 
 #[tokio::test]
-async fn what_has_no_id_is_counted_in_every_kind_and_an_address_is_known_by_its_ip() {
+async fn items_without_an_id_are_counted_in_every_kind_and_an_address_is_identified_by_its_ip() {
     for spec in kinds::KINDS.iter().filter(|spec| spec.slug != "address") {
         let [outer @ .., last] = spec.list else { panic!("no path") };
         let open = outer.iter().flat_map(|name| ["<", name, ">"]).collect::<String>();
@@ -320,7 +320,7 @@ fn unknown_parameter() -> Reply {
 }
 
 #[tokio::test]
-async fn a_parameter_that_an_endpoint_does_not_know_is_left_out_and_that_is_remembered_and_said() {
+async fn an_unknown_parameter_is_left_out_and_that_is_remembered_and_reported() {
     for refusal in [
         unknown_parameter(),
         Reply::error(400, "InvalidParameterValue", "includeManagedResources: unsupported"),
@@ -339,7 +339,7 @@ async fn a_parameter_that_an_endpoint_does_not_know_is_left_out_and_that_is_reme
 }
 
 #[tokio::test]
-async fn what_bounds_or_completes_a_listing_is_never_left_out() {
+async fn parameters_that_bound_or_complete_a_listing_are_never_left_out() {
     for (slug, name) in [("snapshot", "Owner"), ("instance-status", "IncludeAllInstances"), ("vpc", "MaxResults")] {
         let message = format!("The parameter {name} is not recognized");
         let server = Scripted::new([Reply::error(400, "UnknownParameter", &message), Reply::ok("<vpcSet/>")]).await;
@@ -357,7 +357,7 @@ async fn what_bounds_or_completes_a_listing_is_never_left_out() {
 }
 
 #[tokio::test]
-async fn a_parameter_that_was_taken_once_is_never_left_out() {
+async fn a_parameter_that_was_once_accepted_is_never_left_out() {
     let server = Scripted::new([Reply::ok("<volumeSet/>"), unknown_parameter(), Reply::ok("<volumeSet/>")]).await;
     let (aws, spec) = (server.aws(), kinds::by_slug("volume").unwrap());
     aws.page(&scope(), spec, None).await.unwrap();
@@ -368,7 +368,7 @@ async fn a_parameter_that_was_taken_once_is_never_left_out() {
 }
 
 #[tokio::test]
-async fn a_refusal_that_leaving_the_parameter_out_does_not_mend_is_not_remembered() {
+async fn a_refusal_that_persists_without_the_parameter_is_not_remembered() {
     let server = Scripted::new([unknown_parameter(), unknown_parameter(), Reply::ok("<volumeSet/>")]).await;
     let (aws, spec) = (server.aws(), kinds::by_slug("volume").unwrap());
     aws.page(&scope(), spec, None).await.unwrap_err();
@@ -377,7 +377,7 @@ async fn a_refusal_that_leaving_the_parameter_out_does_not_mend_is_not_remembere
 }
 
 #[tokio::test]
-async fn pages_that_are_too_large_are_told_apart_from_other_refusals() {
+async fn pages_that_are_too_large_are_distinguished_from_other_refusals() {
     for (reply, too_large) in [
         (Reply::error(400, "InvalidParameterValue", "Value (1000) for parameter MaxResults is invalid."), true),
         (Reply { status: 413, date: None, body: "<html>Payload Too Large</html>".to_owned() }, true),

@@ -1,8 +1,8 @@
-//! `CloudTrail`: who called AWS, as its records tell, and its event history.
+//! `CloudTrail`: who called AWS, from its records and its event history.
 //!
-//! The event history is there without a trail, for 90 days, in each region of its own; a call takes up to 15 minutes to show in it, and
-//! `LookupEvents` is limited to two calls a second (CloudTrail user guide, "Viewing event history" and "Quotas"). So it is asked
-//! on demand only, and what it answered is remembered, unless nothing was found for a time that is still settling.
+//! The event history exists without a trail, covers 90 days, and is separate in each region. A call takes up to 15 minutes to
+//! appear in it, and `LookupEvents` is limited to two calls a second (CloudTrail user guide, "Viewing event history" and "Quotas").
+//! So it is queried on demand only, and answers are remembered, except empty ones for a time that may not be complete yet.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,34 +13,35 @@ use serde_json::Value as Json;
 
 pub(super) mod remembered;
 
-pub use remembered::{Calls, TrailCall};
+pub use remembered::{TrailCall, TrailCalls};
 
 use super::{Aws, AwsError, Priority};
 use crate::model::{ApiCall, Scope, Timestamp};
 
-/// How long a call takes at most to show in the event history.
+/// How long a call takes at most to appear in the event history.
 pub const SETTLES: Duration = Duration::from_mins(15);
 /// How far back the event history reaches.
 pub const REACHES: Duration = Duration::from_hours(90 * 24);
 
-/// Events on a page: the most that AWS gives.
+/// Events per page: AWS's maximum.
 const PAGE: i32 = 50;
-/// Pages of one lookup: a resource about which more was called in a quarter of an hour is nobody's one change.
+/// Pages per lookup: if a resource has more calls in a quarter of an hour, its change cannot be attributed to one of them.
 const PAGES: usize = 3;
 const LOOKUP: &str = "cloudtrail:LookupEvents";
 
 impl Aws {
-    /// The calls from `from` to `to` that name `resource`, by AWS's event history of the scope's account and region.
+    /// The calls between `from` and `to` that name `resource`, from the event history of the scope's account and region.
     ///
     /// # Errors
-    /// [`AwsError`], also when the credentials in use belong to another account than the scope's: its history would say nothing.
+    /// [`AwsError`], also if the credentials in use belong to another account than the scope's: its history would not have the
+    /// calls.
     pub async fn calls_of(
         &self,
         scope: &Scope,
         resource: &str,
         from: Timestamp,
         to: Timestamp,
-    ) -> Result<Arc<Calls>, AwsError> {
+    ) -> Result<Arc<TrailCalls>, AwsError> {
         let account = self.account_of(scope).found.lock().account.clone();
         if let Some(found) = account.filter(|found| *found != scope.account) {
             return Err(AwsError::other_account(&scope.account, found.as_str(), &self.call(scope, LOOKUP)));
@@ -55,7 +56,7 @@ impl Aws {
             .attribute_value(resource)
             .build()
             .ok();
-        let (mut found, mut token) = (Calls::default(), None);
+        let (mut found, mut token) = (TrailCalls::default(), None);
         for _ in 0..PAGES {
             let send = || {
                 client
@@ -76,7 +77,7 @@ impl Aws {
         }
         found.complete = token.is_none();
         let found = Arc::new(found);
-        // What is not there yet may come.
+        // Missing events may still appear.
         if !found.calls.is_empty() || to + SETTLES <= self.clock().now() {
             self.account_of(scope).trail.lock().keep(key, &found);
         }
@@ -84,7 +85,7 @@ impl Aws {
     }
 }
 
-/// An event of the history, unless its call failed or changes nothing.
+/// The call of an event of the history, unless the call failed or changes nothing.
 fn read(event: &Event) -> Option<TrailCall> {
     let record: Json = serde_json::from_str(event.cloud_trail_event()?).ok()?;
     if !is_effective(&record) {
@@ -95,14 +96,14 @@ fn read(event: &Event) -> Option<TrailCall> {
     Some(TrailCall { at, call: call_of(&record)? })
 }
 
-/// Whether a `CloudTrail` record tells of a call that succeeded and changes something.
+/// Whether a `CloudTrail` record is of a call that succeeded and changes something.
 #[must_use]
 pub fn is_effective(record: &Json) -> bool {
     let failed = record.get("errorCode").is_some_and(|code| !code.is_null());
     !failed && record.get("readOnly").and_then(Json::as_bool) != Some(true)
 }
 
-/// Who called what, by a `CloudTrail` record; `None` when it does not say what. Texts are cut to a bounded length.
+/// Who called what, from a `CloudTrail` record; `None` if it does not name the call. Texts are cut to a maximum length.
 #[must_use]
 pub fn call_of(record: &Json) -> Option<ApiCall> {
     let cut = |text: &str, limit: usize| text.chars().take(limit).collect::<String>();
@@ -122,7 +123,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::aws::scripted::{Answer as Reply, Scripted, scope};
+    use crate::aws::scripted::{Reply, Scripted, scope};
 
     fn record(name: &str, error: Option<&str>) -> Json {
         let mut record = json!({
@@ -148,7 +149,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn calls_that_succeeded_are_told_page_by_page_and_remembered() {
+    async fn successful_calls_are_read_page_by_page_and_remembered() {
         let first = answer(&[record("StopInstances", None), record("StartInstances", Some("Client.X"))], Some("t"));
         let server = Scripted::new([first, answer(&[record("CreateTags", None)], None)]).await;
         let aws = server.aws();
@@ -165,7 +166,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn nothing_found_is_not_remembered_while_it_may_still_come() {
+    async fn an_empty_answer_is_not_remembered_while_calls_may_still_appear() {
         let server = Scripted::new([answer(&[], None), answer(&[record("StopInstances", None)], None)]).await;
         let aws = server.aws();
         let now = aws.clock().now();

@@ -1,4 +1,4 @@
-//! Which certificate authorities are trusted: the system's, or those of `AWS_CA_BUNDLE`, as for the AWS CLI.
+//! The trusted certificate authorities: the system's, or those of `AWS_CA_BUNDLE`, as in the AWS CLI.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,20 +15,20 @@ use crate::model::text::shown;
 
 /// The variable that names a bundle.
 pub(super) const VARIABLE: &str = "AWS_CA_BUNDLE";
-/// The setting of a profile that does.
+/// The setting of a profile that names a bundle.
 const SETTING: &str = "ca_bundle";
 
-/// Certificate authorities that stand in for the system's.
+/// Certificate authorities that are trusted instead of the system's.
 #[derive(Clone, Debug)]
 pub(super) struct Bundle {
-    /// What names it, and which file it is; for people.
+    /// What names the bundle, and its file; for people.
     pub(super) source: Arc<str>,
-    /// As the HTTP client takes them, which panics over what it cannot read.
+    /// In the form that the HTTP client accepts; the client panics on anything it cannot read.
     pem: String,
 }
 
 impl Bundle {
-    /// The bundle that the environment names, else the profile; `None` where neither does.
+    /// The bundle that the environment or else the profile names; `None` if neither does.
     pub(super) fn find(profiles: &Profiles) -> Option<Result<Self, FileFault>> {
         let variable = std::env::var(VARIABLE).ok().filter(|path| !path.trim().is_empty());
         let (by, path) = match variable {
@@ -51,7 +51,7 @@ impl Bundle {
 
     fn read(by: &str, path: &Path, bytes: &[u8]) -> Result<Self, String> {
         let mut roots = RootCertStore::empty();
-        // What else stands in a bundle (comments, keys, authorities that nobody can read) is passed over.
+        // Other contents of a bundle (comments, keys, unreadable authorities) are ignored.
         let sound = CertificateDer::pem_slice_iter(bytes).filter_map(Result::ok);
         let sound: Vec<CertificateDer<'_>> = sound.filter(|one| roots.add(one.clone()).is_ok()).collect();
         if sound.is_empty() {
@@ -65,7 +65,7 @@ impl Bundle {
         Ok(Bundle { source: source.into(), pem: pem.collect() })
     }
 
-    /// What an HTTP client is to trust.
+    /// The trust settings of an HTTP client.
     pub(super) fn context(bundle: Option<&Self>) -> TlsContext {
         let Some(bundle) = bundle else { return TlsContext::default() };
         let store = TrustStore::empty().with_pem_certificate(bundle.pem.as_bytes());

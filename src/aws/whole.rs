@@ -1,9 +1,9 @@
-//! Refuses answers that are not whole.
+//! Refuses incomplete answers.
 //!
-//! The SDK's XML decoder takes the end of its input, and anything it cannot read, as the end of every open element. A body
-//! that a middlebox cut off (with its framing in order, so that HTTP sees no fault) would then pass as a shorter page without
-//! a next one, or as an instance without its tags: absences that nobody claimed. So an answer counts only when its markup
-//! is balanced from the root's start to its end ([`super::markup`]). JSON needs none of this: its decoder fails where the text ends early.
+//! The SDK's XML decoder takes the end of its input, and anything it cannot read, as the end of every open element. A body that a
+//! middlebox cut off (with correct framing, so that HTTP sees no fault) would then pass as a shorter page without a next one, or as
+//! an instance without tags: absences that AWS never claimed. So an answer counts only if its markup is balanced from the root's
+//! start to its end ([`super::markup`]). JSON needs no such check: its decoder fails if the text ends early.
 
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::Intercept;
@@ -13,7 +13,7 @@ use aws_smithy_types::config_bag::ConfigBag;
 
 use super::markup::{Broken, Marks};
 
-/// Fails every call that succeeded by an answer that is not whole. It shows as an answer that could not be read.
+/// Fails a call whose successful answer is incomplete; the error is that the answer could not be read.
 #[derive(Debug)]
 pub(super) struct WholeAnswers;
 
@@ -22,7 +22,7 @@ impl Intercept for WholeAnswers {
         "WholeAnswers"
     }
 
-    /// A failure stays what the SDK made of it: its status says enough.
+    /// A failed call stays as the SDK reports it: its status suffices.
     fn read_after_deserialization(
         &self,
         context: &AfterDeserializationInterceptorContextRef<'_>,
@@ -36,10 +36,10 @@ impl Intercept for WholeAnswers {
     }
 }
 
-/// Whether `body` is one element with balanced content, and nothing else but prologue and blanks.
+/// Checks that `body` is one element with balanced content, and otherwise only prologue and blanks.
 ///
 /// # Errors
-/// [`Broken`]: the first place where it is not.
+/// [`Broken`]: the first broken position.
 fn whole(body: &[u8]) -> Result<(), Broken> {
     let mut marks = Marks::new(body)?;
     while marks.next()?.is_some() {}
@@ -58,7 +58,7 @@ mod tests {
          <note><![CDATA[</x>]]></note><nextToken >t</nextToken ></DescribeInstancesResponse>\n";
 
     #[test]
-    fn a_whole_answer_passes() {
+    fn a_complete_answer_passes() {
         for body in [
             PAGE,
             "<a/>",
@@ -112,9 +112,9 @@ mod tests {
     }
 
     proptest! {
-        /// What passes is read by the SDK's tokenizer to its end, without an error that its decoder would take for the end.
+        /// The SDK's tokenizer reads every accepted body to its end, without an error that its decoder would take for the end.
         #[test]
-        fn what_passes_is_readable_to_its_end(text in "(<a>)?[<>/!?abx:=\"' \\[\\]&;-]{0,40}(</a>)?") {
+        fn accepted_bodies_are_readable_to_their_end(text in "(<a>)?[<>/!?abx:=\"' \\[\\]&;-]{0,40}(</a>)?") {
             if whole(text.as_bytes()).is_ok() {
                 for token in xmlparser::Tokenizer::from(&*text) {
                     prop_assert!(token.is_ok(), "{text}: {token:?}");
@@ -123,7 +123,7 @@ mod tests {
         }
 
         #[test]
-        fn what_passes_of_nearly_well_formed_bodies_is_readable_to_its_end(
+        fn accepted_nearly_well_formed_bodies_are_readable_to_their_end(
             parts in proptest::collection::vec(
                 prop_oneof![
                     Just("<a>"), Just("</a>"), Just("<b c='>'/>"), Just("<!--x-->"), Just("<!---->"), Just("<!--->"),

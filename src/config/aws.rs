@@ -1,17 +1,17 @@
 //! What a configuration says of AWS, as the connection to it takes it.
 
 use super::Config;
-use crate::aws::{Regions, Settings};
+use crate::aws::{AwsSettings, Regions};
 use crate::model::Region;
 
 impl Config {
     /// What to connect to AWS with.
     #[must_use]
-    pub fn aws_settings(&self) -> Settings {
+    pub fn aws_settings(&self) -> AwsSettings {
         let selection = &self.selection;
         let home = selection.region.as_deref().map(Region::new);
         let several = selection.regions().iter().map(|name| Region::new(name.as_str()));
-        Settings {
+        AwsSettings {
             regions: match selection.regions() {
                 _ if selection.is_all() => Regions::All { home },
                 [] => Regions::Named(home.into_iter().collect()),

@@ -8,7 +8,7 @@ use super::examined::Examined;
 use super::finding::{Finding, LOCAL, Outcome, asked};
 use super::wiring::{self, Attributes, Judge};
 use super::{backlog, dead_letters, endpoint, listener, permission};
-use crate::aws::bus::{RuleState, Target};
+use crate::aws::bus::{RuleState, RuleTarget};
 use crate::aws::queue::Queue;
 use crate::config::EventsName;
 use crate::kinds::rules::{RULES, RuleSpec};
@@ -19,7 +19,7 @@ use crate::setup::{Desired, QueueRole};
 struct Rules {
     findings: Vec<Finding>,
     states: Vec<Outcome<Option<RuleState>>>,
-    targets: Vec<Outcome<Vec<Target>>>,
+    targets: Vec<Outcome<Vec<RuleTarget>>>,
 }
 
 /// What was found of a queue.

@@ -7,7 +7,7 @@ use futures::future::LocalBoxFuture;
 use serde::Serialize;
 use tokio::time::{Instant, timeout};
 
-use crate::aws::{AwsError, Trouble};
+use crate::aws::{AwsError, AwsErrorKind};
 use crate::model::{ErrorClass, Region};
 
 /// How long one question may take.
@@ -128,7 +128,8 @@ impl Finding {
 
 impl From<AwsError> for Unanswered {
     fn from(error: AwsError) -> Self {
-        let reached = matches!(error.trouble, Trouble::Answered | Trouble::Unasked | Trouble::OtherAccount { .. });
+        let reached =
+            matches!(error.kind, AwsErrorKind::Answered | AwsErrorKind::Unasked | AwsErrorKind::OtherAccount { .. });
         Unanswered { fact: error.to_string(), fix: error.fix(), class: error.class, reached }
     }
 }

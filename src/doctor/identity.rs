@@ -2,7 +2,7 @@
 
 use super::finding::{Check, Finding, Outcome};
 use crate::aws::Origin;
-use crate::aws::probe::Caller;
+use crate::aws::probe::CallerIdentity;
 use crate::model::AccountId;
 
 pub(crate) static CHECK: Check =
@@ -11,7 +11,7 @@ pub(crate) static CHECK: Check =
 /// `named` is the account that the credentials have to belong to, where a person named one; `account` the one that is taken for it.
 pub(crate) fn judge(
     origin: &Origin,
-    caller: &Outcome<Caller>,
+    caller: &Outcome<CallerIdentity>,
     named: Option<&AccountId>,
     account: &Outcome<AccountId>,
 ) -> Finding {
@@ -41,9 +41,9 @@ mod tests {
     #[test]
     fn an_account_that_stands_in_is_a_warning_and_another_than_the_named_one_a_failure() {
         let (ours, other) = (AccountId::new("123456789012"), AccountId::new("999999999999"));
-        let caller = |account: &AccountId| Ok(Caller { account: account.clone(), arn: "arn".into() });
+        let caller = |account: &AccountId| Ok(CallerIdentity { account: account.clone(), arn: "arn".into() });
         let silent = || Err(denied("sts:GetCallerIdentity"));
-        let verdict = |caller: Outcome<Caller>, named: Option<&AccountId>, account: Outcome<AccountId>| {
+        let verdict = |caller: Outcome<CallerIdentity>, named: Option<&AccountId>, account: Outcome<AccountId>| {
             judge(&Origin::Keys, &caller, named, &account).verdict
         };
         assert_eq!(verdict(caller(&ours), Some(&ours), Ok(ours.clone())), Verdict::Ok);

@@ -5,7 +5,7 @@ use futures::future::{join, join_all};
 use super::examined::Examined;
 use super::finding::{Finding, asked};
 use super::{endpoint, events, permission, quota};
-use crate::aws::probe::Change;
+use crate::aws::probe::InstanceChange;
 use crate::kinds::KINDS;
 use crate::model::Timestamp;
 
@@ -73,11 +73,12 @@ async fn changes(examined: &Examined<'_>) -> Vec<Finding> {
             Ok(_) => "there is no instance to ask about".to_owned(),
             Err(why) => why.fact,
         };
-        let skipped =
-            |change: Change| permission::CHECK.skipped(change.action(), format!("could not be determined: {why}"));
-        return Change::ALL.map(skipped).into();
+        let skipped = |change: InstanceChange| {
+            permission::CHECK.skipped(change.action(), format!("could not be determined: {why}"))
+        };
+        return InstanceChange::ALL.map(skipped).into();
     };
-    let answers = Change::ALL.map(|change| asked(aws.may_change(scope, change, &instance)));
-    let answers = Change::ALL.into_iter().zip(join_all(answers).await);
+    let answers = InstanceChange::ALL.map(|change| asked(aws.may_change(scope, change, &instance)));
+    let answers = InstanceChange::ALL.into_iter().zip(join_all(answers).await);
     answers.map(|(change, (outcome, _))| permission::judge_change(change.action(), &instance, &outcome)).collect()
 }

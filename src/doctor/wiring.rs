@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use super::finding::{Check, Finding, Outcome};
-use crate::aws::bus::{RuleState, Target};
+use crate::aws::bus::{RuleState, RuleTarget};
 use crate::kinds::rules::RuleSpec;
 use crate::model::text::shown;
 use crate::setup::drift::{self, Effect, Fault};
@@ -46,7 +46,7 @@ impl Judge<'_> {
         &self,
         rule: &RuleSpec,
         state: &Outcome<Option<RuleState>>,
-        targets: &Outcome<Vec<Target>>,
+        targets: &Outcome<Vec<RuleTarget>>,
     ) -> [Finding; 2] {
         let name = rule.name(self.desired.name.as_str());
         let found = match state {
@@ -189,7 +189,7 @@ pub(crate) mod tests {
         let (desired, rule) = (desired(), by_slug("tags").unwrap());
         let judge = Judge { desired: &desired, fix: "mend it" };
         let queue = desired.queue_arn(QueueRole::Events);
-        let target = |id: &str, arn: &str| Target {
+        let target = |id: &str, arn: &str| RuleTarget {
             id: id.to_owned(),
             arn: arn.to_owned(),
             role_arn: None,
@@ -197,7 +197,7 @@ pub(crate) mod tests {
             shaped: false,
         };
         let ours = || target("muster", &queue);
-        let aimed = |state, targets: Vec<Target>| judge.rule(rule, &Ok(state), &Ok(targets))[1].clone();
+        let aimed = |state, targets: Vec<RuleTarget>| judge.rule(rule, &Ok(state), &Ok(targets))[1].clone();
         let there = Some(state(&rule.pattern("muster").to_string(), "ENABLED"));
         let judged = |targets| aimed(there.clone(), targets);
         assert_eq!(judged(vec![target("theirs", "other"), ours()]).verdict, Verdict::Ok);
@@ -208,10 +208,10 @@ pub(crate) mod tests {
         assert!(other.verdict == Verdict::Failed && other.fact.contains("sends to other, not to"), "{other:?}");
         let moved = judged(vec![target("muster", "other")]);
         assert!(moved.fact.contains(&format!("sends to other, not to {queue}")), "{moved:?}");
-        let with_role = Target { role_arn: Some("r".to_owned()), ..ours() };
+        let with_role = RuleTarget { role_arn: Some("r".to_owned()), ..ours() };
         assert_eq!(judged(vec![with_role]).verdict, Verdict::Failed);
-        assert_eq!(judged(vec![Target { shaped: true, ..ours() }]).verdict, Verdict::Failed);
-        assert_eq!(judged(vec![Target { dead_letter_arn: None, ..ours() }]).verdict, Verdict::Warning);
+        assert_eq!(judged(vec![RuleTarget { shaped: true, ..ours() }]).verdict, Verdict::Failed);
+        assert_eq!(judged(vec![RuleTarget { dead_letter_arn: None, ..ours() }]).verdict, Verdict::Warning);
         assert_eq!(aimed(None, vec![]).verdict, Verdict::Skipped);
     }
 
@@ -219,7 +219,7 @@ pub(crate) mod tests {
     fn a_right_target_hides_no_wrong_one() {
         let (desired, rule) = (desired(), by_slug("tags").unwrap());
         let judge = Judge { desired: &desired, fix: "mend it" };
-        let right = |id: &str| Target {
+        let right = |id: &str| RuleTarget {
             id: id.to_owned(),
             arn: desired.queue_arn(QueueRole::Events),
             role_arn: None,
@@ -227,19 +227,19 @@ pub(crate) mod tests {
             shaped: false,
         };
         let there = state(&rule.pattern("muster").to_string(), "ENABLED");
-        let judged = |targets: Vec<Target>| judge.rule(rule, &Ok(Some(there.clone())), &Ok(targets))[1].clone();
-        let shaped = |id: &str| Target { shaped: true, ..right(id) };
+        let judged = |targets: Vec<RuleTarget>| judge.rule(rule, &Ok(Some(there.clone())), &Ok(targets))[1].clone();
+        let shaped = |id: &str| RuleTarget { shaped: true, ..right(id) };
         let ours = judged(vec![shaped("muster"), right("theirs")]);
         assert!(ours.verdict == Verdict::Warning && ours.fact.contains("`muster` changes events"), "{ours:?}");
         assert_eq!(ours.fix.as_deref(), Some("mend it"));
         let theirs = judged(vec![right("muster"), shaped("theirs")]);
         assert!(theirs.verdict == Verdict::Warning && theirs.fact.contains("`theirs` changes events"), "{theirs:?}");
         assert!(theirs.fix.unwrap().contains("remove-targets --region r --rule muster-tags --ids theirs"));
-        let moved = judged(vec![Target { arn: "other".to_owned(), ..right("muster") }, right("theirs")]);
+        let moved = judged(vec![RuleTarget { arn: "other".to_owned(), ..right("muster") }, right("theirs")]);
         assert!(moved.verdict == Verdict::Warning && moved.fact.contains("sends to other, not to"), "{moved:?}");
         let both = judged(vec![shaped("muster"), shaped("theirs")]);
         assert!(both.verdict == Verdict::Failed && both.fact.matches("changes events").count() == 2, "{both:?}");
-        let dropping = |id: &str| Target { dead_letter_arn: None, ..right(id) };
+        let dropping = |id: &str| RuleTarget { dead_letter_arn: None, ..right(id) };
         assert_eq!(judged(vec![right("muster"), dropping("theirs")]).verdict, Verdict::Ok);
         assert_eq!(judged(vec![dropping("muster"), dropping("theirs")]).verdict, Verdict::Warning);
     }

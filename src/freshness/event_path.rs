@@ -1,21 +1,22 @@
 //! How EventBridge's events reach one scope, and whether that is proved.
 //!
-//! Events are best effort, and a rule that somebody disabled says nothing at all: that nothing comes looks like nothing happens. So a
-//! server puts *canaries* on the bus, custom events that each rule's pattern lets through like AWS's own, and a rule is **proved** as long
-//! as the newest canary of this process that came back through it was put there less than a window ago (two intervals and 15 s).
-//! What counts is when it was put, not when it came: where the queue has a backlog, events are as late as canaries.
+//! Events are best effort, and a disabled rule is silent: missing events look as if nothing happened. So a server puts *canaries*
+//! on the bus: custom events that each rule's pattern matches like AWS's own. A rule is **proved** while the newest canary of this
+//! process that came back through it was sent less than a window ago (two intervals and 15 s). The time of sending counts, not of
+//! arrival: if the queue has a backlog, events are as late as canaries.
 //!
-//! A *run* of proof goes on from the time at which its first canary was put until it lapses. Only what changed within a run is sure to
-//! have been told, so sweeps are spared only after one that began within the run: what was missed before it is known by then. A canary
-//! that does not come, though a later one does, ends the run: the rule is alive, but what else is missing nobody knows. A call that may
-//! have changed a resource of a kind without naming it is told by no describe by id, so there the sweep must have begun after it.
+//! A *run* of proof lasts from the sending of its first canary until the proof expires. Only changes within a run were certainly
+//! reported, so sweeps are spared only after one that started within the run: it showed whatever was missed before. A canary that
+//! does not come back, although a later one does, ends the run: the rule works, but other events may be missing. If a call may have
+//! changed a resource of a kind without naming it, no describe by id shows the change, so for that kind the sweep must have started
+//! after the call.
 //!
-//! Canaries of another server prove nothing. One on the same queue means that each of the two takes events from the other, so then nothing
-//! is proved. That a trail logs at all is proved by an event of any recorded call within 24 hours: canaries do not pass through
+//! Canaries of other servers prove nothing. If one arrives from the same queue, the two servers take events from each other, and
+//! nothing is proved. An event of any recorded call within 24 hours proves that a trail logs: canaries do not pass through
 //! `CloudTrail`.
 //!
-//! Silence is measured by the steady clock, which does not jump; what is compared with sweeps is dated like them, in AWS time. Time is
-//! given by the caller.
+//! Silence is measured by the steady clock, which does not jump; times that are compared with sweeps are AWS time, like theirs. The
+//! caller passes the time.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -31,33 +32,33 @@ use crate::model::{Canary, Kind, Timestamp, Trouble};
 /// How long an event of a recorded call proves that a trail logs.
 const TRAIL: Duration = Duration::from_hours(24);
 
-/// How many canaries of any sender are kept to show, for each rule.
+/// How many canaries of any sender are kept for display, per rule.
 const SHOWN: usize = 8;
 
-/// How many own canaries may be under way: an older one that comes back proves nothing any more.
+/// How many own canaries may be under way: older ones that come back prove nothing.
 const UNDER_WAY: usize = 16;
 
-/// What is known of the way events take to one scope.
+/// How events reach one scope.
 #[derive(Clone, Debug, Default)]
 pub struct EventPath {
     source: Option<EventSource>,
-    /// Why there is nothing to listen to.
+    /// Why there is no queue to receive from.
     absent: Option<Arc<Trouble>>,
     rules: BTreeMap<&'static str, RuleProof>,
-    /// When own canaries were put, by the date they bear.
+    /// When own canaries were sent, by their date.
     put: BTreeMap<Timestamp, Instant>,
-    /// Why no canaries can be put.
+    /// Why no canaries can be sent.
     unput: Option<Arc<Trouble>>,
     /// Why nothing can be received.
     unreceived: Option<Arc<Trouble>>,
-    /// The other server whose canary came last, and when.
+    /// The other server whose canary arrived last, and when.
     other: Option<(Arc<str>, Instant)>,
     called: Option<CallRun>,
-    /// From when on sweeps show what calls did to a kind without naming a resource of it.
+    /// For each kind, when a call last changed it without naming a resource: only later sweeps show that change.
     missed: BTreeMap<Kind, Timestamp>,
 }
 
-/// What is known of one rule.
+/// The proof of one rule.
 #[derive(Clone, Debug, Default)]
 struct RuleProof {
     run: Option<CanaryRun>,
@@ -67,11 +68,11 @@ struct RuleProof {
 /// A run of canaries that came back.
 #[derive(Clone, Copy, Debug)]
 struct CanaryRun {
-    /// When the first of the run was put.
+    /// When the first canary of the run was sent.
     since: Timestamp,
-    /// When the last that came back was put.
+    /// When the last one that came back was sent.
     put: Instant,
-    /// When it came back.
+    /// When that one came back.
     seen: Instant,
 }
 
@@ -80,34 +81,34 @@ struct CanaryRun {
 struct CallRun {
     /// When the first call of the run was made.
     since: Timestamp,
-    /// When the last was made.
+    /// When the last call was made.
     at: Timestamp,
     /// The same by the steady clock.
     made: Instant,
 }
 
-/// A canary that came, whoever put it.
+/// A canary that arrived, from any sender.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SeenCanary {
-    /// Who put it: hostile text.
+    /// Its sender: hostile text.
     pub sent_by: Arc<str>,
-    /// When, by its sender's word.
+    /// When it was sent, as the sender says.
     pub sent_at: Timestamp,
-    /// When it came.
+    /// When it arrived.
     pub seen_at: Timestamp,
 }
 
-/// The time for which all that several rules let through is proved to come.
+/// The time during which everything that several rules match is proved to arrive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cover {
-    /// What changed since then was told.
+    /// Later changes were reported.
     pub since: Timestamp,
-    /// Until then it is, if no canary comes any more; may have passed.
+    /// The end of the proof if no more canaries arrive; may have passed.
     pub until: Instant,
 }
 
 impl EventPath {
-    /// From now on a queue is listened to. What was known of the same one before stays.
+    /// Starts receiving from a queue. The state of the same queue is kept.
     pub(super) fn listen(&mut self, source: EventSource) {
         if self.source.as_ref().is_some_and(|before| before.queue != source.queue) {
             self.rules.clear();
@@ -116,37 +117,37 @@ impl EventPath {
         self.absent = None;
     }
 
-    /// There is nothing to listen to.
+    /// Records that there is no queue to receive from.
     pub(super) fn miss(&mut self, why: Trouble) {
         self.absent = Some(Arc::new(why));
     }
 
-    /// Own canaries that bear the date `at` are about to be put on the bus.
+    /// Records that own canaries with the date `at` are about to be sent.
     pub(super) fn canaries_sent(&mut self, at: Timestamp, now: Instant) {
         self.put.insert(at, now);
-        // The oldest by the steady clock: by a clock that was set back, the newest bears the lowest date.
+        // The oldest by the steady clock: after the clock was set back, the newest canary has the lowest date.
         while self.put.len() > UNDER_WAY {
             let oldest = self.put.iter().min_by_key(|(_, put)| **put).map(|(at, _)| *at);
             oldest.and_then(|at| self.put.remove(&at));
         }
     }
 
-    /// What became of that.
+    /// Records the result of sending them.
     pub(super) fn canaries_answered(&mut self, trouble: Option<Trouble>) {
         if trouble.is_some() {
-            // What was not put is not missed.
+            // Canaries that were not sent are not missing.
             let newest = self.put.iter().max_by_key(|(_, put)| **put).map(|(at, _)| *at);
             newest.and_then(|at| self.put.remove(&at));
         }
         self.unput = trouble.map(Arc::new);
     }
 
-    /// What became of receiving.
+    /// Records the result of receiving.
     pub(super) fn receiving(&mut self, trouble: Option<Trouble>) {
         self.unreceived = trouble.map(Arc::new);
     }
 
-    /// Takes a canary in that came `at`; gives whether that turned what is proved.
+    /// Records a canary that arrived `at`. Returns whether that changed what is proved.
     pub(super) fn canary_seen(&mut self, canary: &Canary, at: Timestamp, now: Instant) -> bool {
         let rule = self.rules.entry(canary.rule).or_default();
         rule.seen.push_back(SeenCanary {
@@ -163,7 +164,7 @@ impl EventPath {
         let window = source.window();
         let shared = self.other.as_ref().is_some_and(|(_, seen)| now.saturating_duration_since(*seen) < window);
         if canary.sent_by != *source.sent_by {
-            // What an earlier process put may still be in the queue.
+            // Canaries of an earlier process may still be in the queue.
             if canary.sent_by.starts_with(SERVER) && canary.sent_at > source.since {
                 self.other = Some((canary.sent_by.as_str().into(), now));
             }
@@ -171,10 +172,10 @@ impl EventPath {
         }
         let Some(put) = self.put.get(&canary.sent_at).copied() else { return false };
         if rule.run.is_some_and(|run| run.put >= put) {
-            // It came again, or was overtaken.
+            // It came twice, or was overtaken.
             return false;
         }
-        // One that was put between two that came back, and did not come: somebody else took it, or it was lost, and events with it.
+        // A canary sent between two that came back is missing: another server took it, or it was lost, and events with it.
         let lost = |run: &CanaryRun| self.put.values().any(|between| run.put < *between && *between < put);
         let goes_on = rule.run.filter(|run| !shared && now.saturating_duration_since(run.put) < window && !lost(run));
         let since = goes_on.map_or(canary.sent_at, |run| run.since);
@@ -182,7 +183,7 @@ impl EventPath {
         goes_on.is_none()
     }
 
-    /// Takes in that an event came of a call that was made `ago` before now, at `at`; gives whether that turned what is proved.
+    /// Records an event of a call that was made `ago` before now, at `at`. Returns whether that changed what is proved.
     pub(super) fn call_seen(&mut self, at: Timestamp, ago: Duration, now: Instant) -> bool {
         let Some(made) = now.checked_sub(ago).filter(|_| ago < TRAIL) else { return false };
         let goes_on = self.called.filter(|trail| now.saturating_duration_since(trail.made) < TRAIL);
@@ -195,35 +196,35 @@ impl EventPath {
         goes_on.is_none()
     }
 
-    /// Takes in that a call, made `at`, may have changed a resource of a kind without naming one.
+    /// Records that a call made `at` may have changed a resource of a kind without naming it.
     pub(super) fn missed(&mut self, kind: Kind, at: Timestamp) {
         let shows = self.missed.entry(kind).or_default();
         *shows = (*shows).max(at + LAG_WINDOW);
     }
 
-    /// From when on sweeps show everything that calls did to a kind without naming a resource of it.
+    /// Only sweeps after this time show everything that calls did to a kind without naming a resource.
     pub(super) fn shows(&self, kind: &Kind) -> Timestamp {
         self.missed.get(kind).copied().unwrap_or_default()
     }
 
-    /// What keeps events from being taken in, and will until somebody mends it.
+    /// What prevents events from being received until somebody repairs it.
     fn broken(&self) -> Option<&Arc<Trouble>> {
         self.unreceived.as_ref().filter(|trouble| !trouble.is_passing())
     }
 
-    /// How events are listened to.
+    /// The queue and rules through which events are received.
     #[must_use]
     pub fn source(&self) -> Option<&EventSource> {
         self.source.as_ref()
     }
 
-    /// Whether events are meant to be listened to, whether or not they can be.
+    /// Whether events are supposed to be received, even if they cannot be.
     #[must_use]
     pub fn is_meant(&self) -> bool {
         self.source.is_some() || self.absent.is_some()
     }
 
-    /// Why there is no queue to listen to.
+    /// Why there is no queue to receive from.
     #[must_use]
     pub fn absent(&self) -> Option<&Trouble> {
         self.absent.as_deref()
@@ -235,13 +236,13 @@ impl EventPath {
         self.unreceived.as_deref()
     }
 
-    /// When the newest call was made that an event told of.
+    /// When the newest call with an event was made.
     #[must_use]
     pub fn called_at(&self) -> Option<Timestamp> {
         self.called.map(|trail| trail.at)
     }
 
-    /// The canaries of any sender that came through a rule last, oldest first.
+    /// The last canaries of any sender that arrived through a rule, oldest first.
     pub fn seen(&self, rule: &str) -> impl Iterator<Item = &SeenCanary> {
         self.rules.get(rule).into_iter().flat_map(|rule| &rule.seen)
     }
@@ -260,14 +261,14 @@ impl EventPath {
         Some(run.put + window)
     }
 
-    /// Whether own canaries prove at `now` that events come through a rule.
+    /// Whether own canaries prove at `now` that events arrive through a rule.
     #[must_use]
     pub fn proved(&self, rule: &str, now: Instant) -> bool {
         self.unproved(&[rule], None, now).is_none()
     }
 
-    /// The time for which everything that these rules let through is proved to come; where `trail` is the rule that tells of calls,
-    /// also that they are recorded.
+    /// The time during which everything that these rules match is proved to arrive; if `trail` names the rule for calls, it must
+    /// also be proved that calls are recorded.
     #[must_use]
     pub fn cover(&self, rules: &[&str], trail: Option<&str>, now: Instant) -> Option<Cover> {
         let window = self.source.as_ref()?.window();
@@ -283,7 +284,7 @@ impl EventPath {
             .reduce(|one, other| Cover { since: one.since.max(other.since), until: one.until.min(other.until) })
     }
 
-    /// Why that is not proved at `now`; `None` while it is.
+    /// Why that is not proved at `now`; `None` if it is.
     #[must_use]
     pub fn unproved(&self, rules: &[&str], trail: Option<&str>, now: Instant) -> Option<EventsUnproved> {
         if let Some(absent) = &self.absent {
@@ -320,7 +321,7 @@ impl EventPath {
         (now.saturating_duration_since(*seen) < self.source.as_ref()?.window()).then_some(by)
     }
 
-    /// When what is proved turns next, if nothing comes any more.
+    /// When the proof next changes if nothing more arrives.
     #[must_use]
     pub(super) fn lapses(&self, now: Instant) -> Option<Instant> {
         let window = self.source.as_ref()?.window();

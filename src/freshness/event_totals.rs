@@ -1,4 +1,4 @@
-//! What became of the messages that were received, in numbers.
+//! Counts of received messages by result.
 
 use std::collections::BTreeMap;
 
@@ -6,73 +6,73 @@ use serde::Serialize;
 
 use crate::model::Trouble;
 
-/// How many types are counted one by one; anybody may put events of any type on a bus.
+/// How many types are counted separately; anybody may put events of any type on a bus.
 const MAX_TYPES: usize = 64;
 
 /// The longest name of a type that is kept, in characters.
 const MAX_NAME: usize = 128;
 
-/// One thing that is counted.
+/// A result that is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EventCount {
-    /// A message was received, also one that had been received before.
+    /// A message was received, possibly not for the first time.
     Received,
-    /// What it said was recorded.
+    /// Its content was recorded.
     Applied,
-    /// It had been recorded before.
+    /// Its content had already been recorded.
     Repeated,
-    /// It said nothing that was not known, or only enough to ask AWS.
+    /// It had no news, or only enough to request a describe.
     Unchanged,
     /// It could not be read.
     Undecodable,
-    /// It could not be read however often it came: it was kept in the store and deleted from the queue.
+    /// It was still unreadable after many receives: it was kept in the store and deleted from the queue.
     Parked,
     /// It was a canary.
     Canaries,
-    /// It spoke of a resource that did not become known, however often it came.
+    /// It was about a resource that never became known.
     LetGo,
     /// It was deleted from its queue.
     Deleted,
-    /// It was not deleted, and comes again.
+    /// It was not deleted, and is delivered again.
     DeleteFailures,
-    /// Nothing could be received.
+    /// A receive failed.
     ReceiveFailures,
 }
 
-/// What became of all messages since this process started.
+/// The counts of all messages since this process started.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct EventTotals {
-    /// Messages received, also those that had been received before.
+    /// Received messages, including repeated ones.
     pub received: u64,
     /// Notifications that were recorded.
     pub applied: u64,
-    /// Those that had been recorded before.
+    /// Notifications that had already been recorded.
     pub repeated: u64,
-    /// Those that said nothing new.
+    /// Notifications without news.
     pub unchanged: u64,
-    /// Events of types that Muster has no use for, by type: hostile text, as anybody may put events on a bus. `other` are those of
-    /// too many types.
+    /// Events of types that Muster does not use, by type: hostile text, since anybody may put events on a bus. `other` counts the
+    /// types beyond the limit.
     pub unknown_types: BTreeMap<String, u64>,
-    /// Messages that cannot be read; those that a queue repeats are counted each time.
+    /// Unreadable messages; repeated ones are counted each time.
     pub undecodable: u64,
-    /// Messages that could not be read however often they came: they were kept in the store and deleted from the queue.
+    /// Messages that stayed unreadable after many receives: they were kept in the store and deleted from the queue.
     pub parked: u64,
     /// Canaries.
     pub canaries: u64,
-    /// Notifications about resources that did not become known.
+    /// Notifications about resources that never became known.
     pub let_go: u64,
-    /// Messages deleted.
+    /// Deleted messages.
     pub deleted: u64,
-    /// Messages that were not deleted when they should be, and come again.
+    /// Messages that could not be deleted, and are delivered again.
     pub delete_failures: u64,
-    /// Receives that failed.
+    /// Failed receives.
     pub receive_failures: u64,
-    /// What keeps events from being received now, by queue.
+    /// What prevents events from being received now, by queue.
     pub troubles: BTreeMap<String, Trouble>,
 }
 
 impl EventTotals {
-    /// Counts several of one thing.
+    /// Adds to a count.
     pub(super) fn add(&mut self, what: EventCount, number: usize) {
         let total = match what {
             EventCount::Received => &mut self.received,
@@ -90,7 +90,7 @@ impl EventTotals {
         *total += u64::try_from(number).unwrap_or(u64::MAX);
     }
 
-    /// Counts an event of a type that Muster has no use for.
+    /// Counts an event of a type that Muster does not use.
     pub(super) fn add_unknown(&mut self, detail_type: &str) {
         let name: String = detail_type.chars().take(MAX_NAME).collect();
         let is_counted = self.unknown_types.len() < MAX_TYPES || self.unknown_types.contains_key(&name);

@@ -11,7 +11,7 @@ use crate::model::{Kind, Scope, Timestamp, Trouble};
 use crate::reconcile::credible;
 use crate::reconcile::guard::HeldBack;
 
-/// A sweep that ended complete.
+/// A complete sweep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Swept {
     /// When its first request was sent.
@@ -20,71 +20,72 @@ pub struct Swept {
     pub ended: Timestamp,
 }
 
-/// The rules whose events together tell of every change of a kind, and what that allows.
+/// The rules whose events together cover every change of a kind, and what they allow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EventRules {
-    /// From one sweep's start to the next one's while all of them are proved; never below the kind's interval.
+    /// The time from one sweep's start to the next while all of them are proved; never less than the kind's interval.
     pub interval: Duration,
-    /// Their slugs.
+    /// The slugs of the rules.
     pub rules: &'static [&'static str],
-    /// The slug of that of them through which recorded calls come: it tells of them only where a trail logs.
+    /// The slug of the rule for recorded calls, if one is among them: it works only while a trail logs.
     pub trail: Option<&'static str>,
 }
 
-/// What events are to the sweeps of one (scope, kind) at a moment.
+/// How events affect the sweeps of one (scope, kind) at a moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EventProof {
-    /// From one sweep's start to the next one's while events are proved to arrive.
+    /// The time from one sweep's start to the next while events are proved to arrive.
     pub interval: Duration,
-    /// From when until when events are proved to tell of every change, if they ever were; the end may have passed.
+    /// From when until when events are proved to report every change, if they ever were; the end may have passed.
     pub cover: Option<(Timestamp, Timestamp)>,
-    /// Why events are not proved to arrive; `None` while they are.
+    /// Why events are not proved to arrive; `None` if they are.
     pub unproved: Option<EventsUnproved>,
 }
 
 /// The state of one (scope, kind).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ScopeFreshness {
-    /// Which scope.
+    /// The scope.
     pub scope: Scope,
-    /// Which kind.
+    /// The kind.
     pub kind: Kind,
-    /// Since when it is no longer watched, because the regions that are watched were chosen anew; `None` while it is.
+    /// Since when it is no longer watched, because other regions were chosen; `None` if it is watched.
     pub unwatched_since: Option<Timestamp>,
-    /// From one sweep's start to the next one's, unless events allow it to be longer.
+    /// The time from one sweep's start to the next, unless events allow it to be longer.
     pub interval: Duration,
-    /// What events are to its sweeps; `None` where events are not listened to, or do not tell of every change of the kind.
+    /// How events affect its sweeps; `None` if they are not received, or do not cover every change of the kind.
     pub events: Option<EventProof>,
     /// The last complete sweep, of this process or an earlier one.
     pub complete: Option<Swept>,
-    /// Whether a sweep completed since this process started.
+    /// Whether a sweep was completed since this process started.
     pub swept_now: bool,
     /// When the running sweep started.
     pub running_since: Option<Timestamp>,
-    /// How many resources the running or last sweep has shown.
+    /// How many resources the current or last sweep has shown.
     pub seen: u64,
-    /// What the last attempt failed with, until one succeeds.
+    /// The failure of the last attempt, until one succeeds.
     pub trouble: Option<Trouble>,
-    /// What the sweep under way failed with last: it goes on, and asks again.
+    /// The last failure within the current sweep, which continues and asks again.
     pub stumble: Option<Trouble>,
-    /// The optional parameters that the last complete sweep was made without, because the endpoint does not know them.
+    /// The optional parameters that the last complete sweep left out, because the endpoint does not know them.
     pub left_out: Vec<&'static str>,
-    /// What is listed and cannot be read.
+    /// The listed resources that cannot be read.
     pub unreadable: Arc<Unread>,
-    /// Resources that the last complete sweep lacked, and that are not proved gone.
+    /// How many resources the last complete sweep lacked that are not proved gone.
     pub missing: u64,
-    /// Those that vanished all at once in the last complete sweep, and are not believed to be gone.
+    /// The resources that vanished all at once in the last complete sweep, and are not assumed to be gone.
     pub held: Option<HeldBack>,
-    /// When the last complete sweep started that lacked nothing and showed nothing doubtful: everything listed was known to be
-    /// so at this time or later.
+    /// The start of the last complete sweep that lacked nothing and showed nothing doubtful: everything listed was confirmed at
+    /// this time or later.
     pub settled: Option<Timestamp>,
 }
 
 impl ScopeFreshness {
-    /// Until when answers from this scope are fresh if nothing more is seen; `None` when they never were in this process.
+    /// Until when answers from this scope are fresh if nothing more is observed; `None` if they never were in this process.
     ///
-    /// Stale means: the last complete sweep started longer ago than one interval and twice its own duration. While events are proved
-    /// to tell of every change since it started, the interval is the longer one; when the proof ends, the normal one holds at once.
+    /// Stale means that the last complete sweep started longer ago than one interval plus twice its own duration. While events are
+    /// proved to report every change since it started, the longer interval counts; when the proof ends, the normal one counts at
+    /// once.
     #[must_use]
     pub fn fresh_until(&self) -> Option<Timestamp> {
         let complete = self.complete.filter(|_| self.swept_now && self.unwatched_since.is_none())?;
@@ -93,7 +94,7 @@ impl ScopeFreshness {
         Some(until(self.interval).max(by_events.unwrap_or_default()))
     }
 
-    /// From one sweep's start to the next one's, as things are: the longer one while events are proved.
+    /// The current time from one sweep's start to the next: the longer one while events are proved.
     #[must_use]
     pub fn current_interval(&self) -> Duration {
         let complete = self.complete.filter(|_| self.swept_now);
@@ -101,26 +102,26 @@ impl ScopeFreshness {
         events.filter(|(events, _)| events.unproved.is_none()).map_or(self.interval, |(events, _)| events.interval)
     }
 
-    /// The events that are proved to tell of every change since a sweep, and until when; that may have passed.
+    /// The events that are proved to report every change since a sweep, and the end of the proof, which may have passed.
     fn covering(&self, swept: Swept) -> Option<(&EventProof, Timestamp)> {
         let events = self.events.as_ref()?;
         let (since, until) = events.cover?;
         (since <= swept.started).then_some((events, until))
     }
 
-    /// When the last complete sweep started that left nothing open, as far as that can be said at `now`.
+    /// The start of the last complete sweep that left nothing open, as far as known at `now`.
     #[must_use]
     pub fn settled_at(&self, now: Timestamp) -> Option<Timestamp> {
         self.settled.filter(|settled| credible(*settled, now) == *settled)
     }
 
-    /// What is failing: the last attempt, or the one under way.
+    /// The failure of the last attempt, or of the current one.
     #[must_use]
     pub fn failing(&self) -> Option<&Trouble> {
         self.stumble.as_ref().or(self.trouble.as_ref())
     }
 
-    /// Why answers from this scope may be out of date at `now`; `None` while they are fresh.
+    /// Why answers from this scope may be out of date at `now`; `None` if they are fresh.
     #[must_use]
     pub fn stale(&self, now: Timestamp) -> Option<String> {
         if let Some(since) = self.unwatched_since {
@@ -134,7 +135,7 @@ impl ScopeFreshness {
             });
         };
         if credible(complete.started, now) != complete.started {
-            return Some("the last complete sweep is dated ahead of now, by a clock that was wrong".to_owned());
+            return Some("the last complete sweep has a time in the future, from a clock that was wrong".to_owned());
         }
         if self.fresh_until().is_some_and(|until| now <= until) {
             return None;

@@ -1,33 +1,33 @@
-//! When a resource was last seen as it is known.
+//! When a resource was last observed as it is known.
 
 use crate::model::{Group, GroupEvidence, Timestamp};
 use crate::reconcile::credible;
 
-/// When a resource was last seen as it is known, apart from its evidence. Taken before its body is read, so that a change
-/// in between makes the answer look older, never newer, than it is.
+/// When a resource was last observed as it is known, apart from its evidence. Taken before its body is read, so that a change in
+/// between makes the answer look older, never newer, than it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SeenAt {
     /// The newest describe of this process that showed exactly what was known.
     pub(super) confirmed: Option<Timestamp>,
-    /// The start of an earlier process's last complete sweep, while this one has not looked.
+    /// The start of an earlier process's last complete sweep, until this process has swept.
     pub(super) swept: Option<Timestamp>,
-    /// When this was asked: what is dated later comes from a clock that was wrong, and counts as unknown.
+    /// When this was taken: later times come from a wrong clock and count as unknown.
     pub(super) now: Timestamp,
 }
 
 impl SeenAt {
-    /// The newest time at which everything served of the resource was known to be so.
+    /// The newest time at which everything served about the resource was confirmed.
     ///
-    /// Never later than the truth: from the group with the oldest evidence, the newest describe that changed nothing, or
-    /// the start of an earlier process's last sweep. That sweep says nothing of a resource with later evidence, nor of one
-    /// recorded after it (`changed_at`) by an answer that came late, nor of a `provisional` one, which it may have contradicted.
+    /// Never later than the truth: it is the oldest evidence of a group, or the newest describe that changed nothing, or the start
+    /// of an earlier process's last sweep. That sweep does not count for a resource with later evidence, one recorded after it
+    /// (`changed_at`) by a late answer, or a `provisional` one, which it may have contradicted.
     #[must_use]
     pub fn as_of(&self, evidence: &GroupEvidence, provisional: bool, changed_at: Timestamp) -> Timestamp {
         let at = |group| self.group_as_of(group, evidence, provisional, changed_at);
         Group::ALL.into_iter().map(at).min().unwrap_or_default()
     }
 
-    /// The same of one group: never earlier than that of everything.
+    /// The same for one group: never earlier than for everything.
     #[must_use]
     pub fn group_as_of(
         &self,
@@ -39,7 +39,7 @@ impl SeenAt {
         credible(evidence.of(group).at, self.now).max(self.whole(evidence, provisional, changed_at))
     }
 
-    /// When all groups were known to be so at once.
+    /// When all groups were confirmed at once.
     fn whole(&self, evidence: &GroupEvidence, provisional: bool, changed_at: Timestamp) -> Timestamp {
         match (self.confirmed, self.swept) {
             (Some(confirmed), _) => credible(confirmed, self.now),

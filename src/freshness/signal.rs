@@ -1,4 +1,4 @@
-//! What the rest of Muster reports to [`super::Freshness`].
+//! Reports from the rest of Muster to [`super::Freshness`].
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,85 +7,85 @@ use super::event_source::EventSource;
 use super::event_totals::EventCount;
 use crate::model::{Canary, Kind, Scope, Timestamp, Trouble};
 
-/// Something that bears on how fresh the copy is. The only way in, except for what the writer itself sees of resources.
+/// Something that affects freshness. The only way to change it, except for the writer's own observations of resources.
 #[derive(Clone, Debug)]
 pub enum Signal {
-    /// A kind is going to be swept in a scope, once every `interval`. Until its first complete sweep, every answer that depends on it is
+    /// A kind will be swept in a scope, once every `interval`. Until its first complete sweep, every answer that depends on it is
     /// incomplete.
     Expected {
-        /// Where.
+        /// The scope.
         scope: Scope,
-        /// What.
+        /// The kind.
         kind: Kind,
-        /// From the start of one sweep to the start of the next.
+        /// The time from the start of one sweep to the start of the next.
         interval: Duration,
     },
-    /// Exactly these scopes are no longer watched, each since then.
+    /// Exactly these scopes are no longer watched, each since the given time.
     Retired(BTreeMap<Scope, Timestamp>),
-    /// What keeps AWS as a whole from being reached (no credentials, no network), or that nothing does.
+    /// What prevents AWS as a whole from being reached (no credentials, no network); `None` if nothing does.
     Aws(Option<Trouble>),
-    /// What keeps the store from being read and written, or that nothing does.
+    /// What prevents the store from being read and written; `None` if nothing does.
     Store(Option<Trouble>),
-    /// The events of a scope are listened to from now on.
+    /// The events of a scope are received from now on.
     Listening {
-        /// Whose events.
+        /// The scope of the events.
         scope: Scope,
-        /// Through which queue and rules.
+        /// The queue and rules.
         source: EventSource,
     },
-    /// There is no queue to listen to in a scope.
+    /// A scope has no queue to receive from.
     NoQueue {
-        /// Where.
+        /// The scope.
         scope: Scope,
-        /// Why.
+        /// The reason.
         why: Trouble,
     },
-    /// Canaries are about to be put on the bus of a scope. Sent before the call: a canary may come back before the call is answered.
+    /// Canaries are about to be put on the bus of a scope. Sent before the call, since a canary may come back before its answer.
     CanariesSent {
-        /// Whose bus.
+        /// The scope of the bus.
         scope: Scope,
-        /// The date that they bear.
+        /// The date of the canaries.
         at: Timestamp,
     },
-    /// What kept the last canaries from being put on the bus of a scope, or that nothing did.
+    /// Whether the last canaries were put on the bus of a scope.
     CanariesAnswered {
-        /// Whose bus.
+        /// The scope of the bus.
         scope: Scope,
-        /// Why they were not put.
+        /// Why they were not; `None` if they were.
         trouble: Option<Trouble>,
     },
-    /// A canary of any sender was received.
+    /// A canary was received, from any sender.
     CanarySeen(Canary),
-    /// What keeps the events of a queue from being received and stored, or that nothing does.
+    /// Whether the events of a queue can be received and stored.
     Receiving {
-        /// The queue, as it is shown.
+        /// The queue, for display.
         queue: String,
-        /// Why nothing is received.
+        /// Why they cannot; `None` if they can.
         trouble: Option<Trouble>,
     },
-    /// An event came of a call that a trail recorded, whatever became of the call.
+    /// An event of a recorded call arrived, whether or not the call succeeded.
     CallSeen {
-        /// Where it was called.
+        /// The scope of the call.
         scope: Scope,
         /// When the call was made.
         at: Timestamp,
     },
-    /// A call may have changed resources of a kind without naming them: only a sweep can show what it did.
+    /// A call may have changed resources of a kind without naming them: only a sweep can show the change.
     Missed {
-        /// Where it was called.
+        /// The scope of the call.
         scope: Scope,
-        /// Of which kind.
+        /// The kind.
         kind: Kind,
         /// When the call was made.
         at: Timestamp,
     },
-    /// What is proved of events has changed, perhaps because time went by: whoever waits for changes looks again.
+    /// The proof of events has changed, perhaps only through time: whoever waits for changes should check.
     ProofChanged,
-    /// Somebody wants everything that failed tried at once.
+    /// Somebody asks to retry at once whatever failed.
     TryNow,
-    /// So many messages were received, or came to this end.
+    /// This many messages were received, or had this result.
     Counted(EventCount, usize),
-    /// An event came of a type that Muster has no use for: hostile text, as anybody may put events on a bus.
+    /// An event of a type that Muster does not use arrived: hostile text, since anybody may put events on a bus.
     UnknownEvent {
         /// Its type.
         detail_type: String,

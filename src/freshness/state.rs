@@ -1,4 +1,4 @@
-//! Everything that is known of freshness, as plain data: a signal changes it, and no clock is read here.
+//! The whole state of freshness as plain data: signals change it, and no clock is read here.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -13,12 +13,12 @@ use super::watched::WatchedScope;
 use crate::model::{Kind, Scope, Timestamp, Trouble};
 use crate::store::Watermark;
 
-/// A moment, by both clocks that freshness is measured by.
+/// A moment, in both times that freshness uses.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Now {
-    /// In AWS time, by which sweeps and events are dated.
+    /// In AWS time, which dates sweeps and events.
     pub(super) dated: Timestamp,
-    /// By the steady clock, by which silence is measured.
+    /// By the steady clock, which measures silence.
     pub(super) steady: Instant,
 }
 
@@ -33,25 +33,25 @@ impl Now {
     }
 }
 
-/// What is known of freshness.
+/// The state of freshness.
 #[derive(Debug, Default)]
-pub(super) struct State {
+pub(super) struct FreshnessState {
     pub(super) scopes: BTreeMap<(Scope, Kind), WatchedScope>,
     /// How events reach each scope.
     pub(super) paths: BTreeMap<Scope, EventPath>,
-    /// What became of the messages received, and what keeps the events of each queue from being received.
+    /// The counts of received messages, and what prevents the events of each queue from being received.
     pub(super) totals: EventTotals,
-    /// What keeps AWS as a whole from being reached.
+    /// What prevents AWS as a whole from being reached.
     aws: Option<Trouble>,
-    /// What keeps the store from being read and written.
+    /// What prevents the store from being read and written.
     store: Option<Trouble>,
-    /// The kinds whose every change events tell of.
+    /// The kinds whose every change is covered by events.
     rules: HashMap<Kind, EventRules>,
 }
 
-impl State {
-    /// What an earlier process left in the store. `held` are the scopes that the store holds anything of: those without a watermark were
-    /// never swept completely. `retired` are those that are no longer watched, and since when.
+impl FreshnessState {
+    /// Starts from what an earlier process stored. `held` are the scopes with stored data: those without a watermark were never
+    /// swept completely. `retired` are those that are no longer watched, and since when.
     pub(super) fn new(
         watermarks: Vec<Watermark>,
         held: impl IntoIterator<Item = (Scope, Kind)>,
@@ -59,7 +59,7 @@ impl State {
         rules: HashMap<Kind, EventRules>,
         retired: &BTreeMap<Scope, Timestamp>,
     ) -> Self {
-        let mut state = State { rules, ..State::default() };
+        let mut state = FreshnessState { rules, ..FreshnessState::default() };
         for mark in watermarks.into_iter().filter(|mark| mark.complete) {
             let interval = intervals(&mark.kind);
             let complete = Some(Swept { started: mark.started, ended: mark.ended });
@@ -73,7 +73,7 @@ impl State {
         state
     }
 
-    /// Takes a signal in that comes at `now`. Whether it may change what readers are answered.
+    /// Applies a signal that arrives at `now`. Returns whether it may change answers.
     pub(super) fn apply(&mut self, signal: Signal, now: Now) -> bool {
         match signal {
             Signal::Expected { scope, kind, interval } => {
@@ -137,30 +137,30 @@ impl State {
                 self.totals.add_unknown(&detail_type);
                 false
             }
-            // Whoever sweeps is told of it; it says nothing of what is known.
+            // Only the sweeps react to it; it does not change what is known.
             Signal::TryNow => false,
         }
     }
 
-    /// What keeps everything from being seen. A store that cannot be read goes before AWS that cannot be reached: without it nothing
-    /// else can be told.
+    /// What prevents everything from being observed. A store that cannot be read takes precedence over AWS that cannot be reached:
+    /// without the store nothing else can be answered.
     pub(super) fn trouble(&self) -> Option<&Trouble> {
         self.store.as_ref().or(self.aws.as_ref())
     }
 
-    /// What is kept of a kind in a scope, which is watched from now on if it was not yet.
+    /// The state of a kind in a scope, which counts as watched from now on.
     pub(super) fn watched(&mut self, scope: &Scope, kind: &Kind, interval: Duration) -> &mut WatchedScope {
         let new = || WatchedScope::new(scope.clone(), kind.clone(), interval, None);
         self.scopes.entry((scope.clone(), kind.clone())).or_insert_with(new)
     }
 
-    /// What readers are shown of a kind in a scope at `now`.
+    /// The state of a kind in a scope as readers see it at `now`.
     pub(super) fn shown(&self, watched: &WatchedScope, now: Now) -> ScopeFreshness {
         let state = &watched.state;
         ScopeFreshness { events: self.events(&state.scope, &state.kind, now), ..state.clone() }
     }
 
-    /// What events are to the sweeps of a kind in a scope at `now`.
+    /// How events affect the sweeps of a kind in a scope at `now`.
     pub(super) fn events(&self, scope: &Scope, kind: &Kind, now: Now) -> Option<EventProof> {
         let EventRules { interval, rules, trail } = *self.rules.get(kind)?;
         let path = self.paths.get(scope).filter(|path| path.is_meant())?;
@@ -203,11 +203,11 @@ mod tests {
     }
 
     #[test]
-    fn a_scope_that_is_expected_is_shown_at_once_and_not_watched_any_more_when_it_is_retired() {
-        let mut state = State::default();
+    fn an_expected_scope_is_shown_at_once_and_is_unwatched_when_retired() {
+        let mut state = FreshnessState::default();
         let interval = Duration::from_mins(1);
         assert!(state.apply(Signal::Expected { scope: scope(), kind: kind(), interval }, now()));
-        let shown = |state: &State| state.shown(&state.scopes[&(scope(), kind())], now());
+        let shown = |state: &FreshnessState| state.shown(&state.scopes[&(scope(), kind())], now());
         assert_eq!((shown(&state).interval, shown(&state).complete), (interval, None));
         let since = now().dated;
         assert!(state.apply(Signal::Retired(BTreeMap::from([(scope(), since)])), now()));
@@ -218,8 +218,8 @@ mod tests {
 
     #[test]
     fn trouble_of_the_store_is_shown_before_that_of_aws_and_each_until_it_ends() {
-        let mut state = State::default();
-        let class = |state: &State| state.trouble().map(|trouble| trouble.class);
+        let mut state = FreshnessState::default();
+        let class = |state: &FreshnessState| state.trouble().map(|trouble| trouble.class);
         let aws = TroubleClass::Call(ErrorClass::Transient);
         state.apply(Signal::Aws(Some(trouble(aws))), now());
         assert_eq!(class(&state), Some(aws));
@@ -232,8 +232,8 @@ mod tests {
     }
 
     #[test]
-    fn what_keeps_a_queue_from_being_received_holds_for_a_scope_that_listens_to_it_later() {
-        let mut state = State::default();
+    fn trouble_with_a_queue_also_applies_to_a_scope_that_uses_it_later() {
+        let mut state = FreshnessState::default();
         let denied = trouble(ErrorClass::Denied.into());
         state.apply(Signal::Receiving { queue: "q".to_owned(), trouble: Some(denied.clone()) }, now());
         let source = super::super::EventSource {

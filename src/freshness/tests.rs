@@ -7,7 +7,7 @@ const NORMAL: Duration = Duration::from_mins(1);
 const RELAXED: Duration = Duration::from_mins(5);
 const RULES: [&str; 3] = ["instances", "tags", "calls"];
 
-/// A clock that a test can set; it goes with the runtime's.
+/// A clock that a test can set; it runs with the runtime's time.
 struct TestClock {
     begun: Instant,
     ahead: Mutex<Duration>,
@@ -33,7 +33,7 @@ fn kind() -> Kind {
 }
 
 impl World {
-    /// A kind that events tell of, listened to, and watched.
+    /// A watched kind whose changes events cover, with a queue.
     fn new() -> World {
         let clock = Arc::new(TestClock { begun: Instant::now(), ahead: Mutex::default() });
         let rules = EventRules { interval: RELAXED, rules: &RULES, trail: Some("calls") };
@@ -52,7 +52,7 @@ impl World {
         World { freshness, clock }
     }
 
-    /// Canaries come back through these rules at once.
+    /// Canaries come back at once through these rules.
     fn canaries(&self, rules: &[&'static str]) {
         let at = self.clock.now();
         self.freshness.signal(Signal::CanariesSent { scope: scope(), at });
@@ -132,7 +132,7 @@ async fn while_events_are_proved_a_scope_is_fresh_for_the_longer_interval_and_wh
     }
     assert_eq!(world.interval(), RELAXED);
     pass(60).await;
-    // Tags are told no more.
+    // Tags are no longer reported.
     world.canaries(&["instances", "calls"]);
     pass(60).await;
     world.canaries(&["instances", "calls"]);
@@ -207,7 +207,7 @@ async fn a_clock_that_jumps_ends_no_proof_and_makes_none() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn where_events_are_not_listened_to_the_interval_is_the_kinds_own() {
+async fn without_events_the_interval_is_the_kinds_own() {
     let world = World::new();
     let elsewhere = Scope { region: Region::new("eu-west-1"), ..scope() };
     world.freshness.signal(Signal::Expected { scope: elsewhere.clone(), kind: kind(), interval: NORMAL });

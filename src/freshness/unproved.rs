@@ -10,33 +10,33 @@ use crate::model::text::shown;
 /// Why events are not proved to arrive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EventsUnproved {
-    /// Nothing is listened to.
+    /// There is no queue to receive from.
     Absent(Arc<Trouble>),
     /// Another server receives from the same queue.
     Shared {
-        /// Its name: hostile text.
+        /// The other server's name: hostile text.
         by: Arc<str>,
     },
-    /// Nothing can be put on the bus to prove it.
+    /// No canaries can be put on the bus.
     Unput(Arc<Trouble>),
     /// Nothing can be received.
     Unreceived(Arc<Trouble>),
-    /// No canary comes.
+    /// No canary arrives.
     Silent {
-        /// Through which rule.
+        /// The rule.
         rule: Arc<str>,
-        /// For how long; `None` when none ever came.
+        /// For how long; `None` if none ever arrived.
         since: Option<Duration>,
     },
-    /// No event of a recorded call came lately.
+    /// No event of a recorded call arrived lately.
     NoTrail {
-        /// Through which rule.
+        /// The rule.
         rule: Arc<str>,
     },
 }
 
 impl fmt::Display for EventsUnproved {
-    /// In words, with what to do about it.
+    /// The reason in words, with the next step.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             EventsUnproved::Absent(trouble) => write!(f, "{}. {}", trouble.what, trouble.fix),

@@ -1,12 +1,12 @@
-//! What AWS lists of a kind in a scope, and nobody can read.
+//! The listed but unreadable resources of a kind in a scope.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::model::{Timestamp, UnreadableItem};
 
-/// Of how many without an id it is kept what is wrong with them.
-const KEPT: usize = 20;
+/// For how many resources without an id the faults are kept.
+const MAX_SAMPLES: usize = 20;
 
 /// The resources that listings show in a form that cannot be read. They exist.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -18,25 +18,25 @@ pub struct Unread {
 }
 
 impl Unread {
-    /// How many there are.
+    /// The number of unreadable resources.
     #[must_use]
     pub fn count(&self) -> u64 {
         self.named.len() as u64 + self.nameless
     }
 
-    /// How many of them have no id.
+    /// The number of those without an id.
     #[must_use]
     pub fn nameless(&self) -> u64 {
         self.nameless
     }
 
-    /// Whether there is none.
+    /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.count() == 0
     }
 
-    /// What is wrong with the resource of an id, and since when; `None` when nothing is.
+    /// The fault of the resource with this id, and since when; `None` if it has none.
     #[must_use]
     pub fn of(&self, id: &str) -> Option<(&UnreadableItem, Timestamp)> {
         self.named.get(id).map(|(item, since)| (item, *since))
@@ -55,24 +55,25 @@ impl Unread {
             return;
         }
         self.nameless += 1;
-        if self.samples.len() < KEPT {
+        if self.samples.len() < MAX_SAMPLES {
             self.samples.push(item);
         }
     }
 
-    /// Adds one of a listing that is not complete, to those that are known: how many have no id only a whole listing tells.
+    /// Adds one from an incomplete listing to the known ones. It does not change the number of those without an id, which only a
+    /// complete listing shows.
     pub(crate) fn notice(&mut self, item: &UnreadableItem, at: Timestamp) {
         if item.id.is_some() {
             self.add(item.clone(), at);
         }
     }
 
-    /// Takes one out that was read, or is gone. Whether it was in.
+    /// Removes one that was read or is gone. Returns whether it was present.
     pub(crate) fn remove(&mut self, id: &str) -> bool {
         self.named.remove(id).is_some()
     }
 
-    /// These, each since when it was among `earlier` ones, if it was.
+    /// These, each with the time since when it was among the `earlier` ones, if it was.
     pub(crate) fn since(mut self, earlier: &Unread) -> Self {
         for (id, (_, since)) in &mut self.named {
             if let Some((_, before)) = earlier.named.get(id) {

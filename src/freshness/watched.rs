@@ -1,4 +1,4 @@
-//! What is kept in memory of one kind in one scope.
+//! The state in memory of one kind in one scope.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,32 +10,33 @@ use crate::reconcile::ScopeMemory;
 use crate::reconcile::guard::Hold;
 use crate::store::Watermark;
 
-/// What one (scope, kind) keeps in memory.
+/// The state in memory of one (scope, kind).
 #[derive(Debug)]
 pub(crate) struct WatchedScope {
     pub(crate) state: ScopeFreshness,
     pub(crate) memory: ScopeMemory,
-    /// How many the last complete sweep lacked too soon after other evidence of them.
+    /// How many resources the last complete sweep lacked too soon after other evidence.
     spared: u64,
-    /// When the first complete sweep of this run started: a run is interrupted when a sweep comes later than expected.
+    /// When the first complete sweep of this run started: a run is interrupted if a sweep is later than expected.
     since: Option<Timestamp>,
-    /// What the sweep under way shows and cannot be read.
+    /// The unreadable resources of the current sweep.
     unread: Unread,
 }
 
-/// What the end of a sweep means for the run of watching that it belongs to.
+/// How the end of a sweep affects its run of watching.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Continuity {
     /// The scope was never swept before.
     First,
-    /// Nobody looked for a while before it: the run before it ended so.
+    /// The scope was not watched for a while before it: the run before ended like this.
     Interrupted(Watermark),
-    /// It is one more of its run.
+    /// It continues its run.
     Continues,
 }
 
 impl WatchedScope {
-    /// Notes the end of a complete sweep, after its absences were judged. `spared` are missing too soon to say anything.
+    /// Records the end of a complete sweep, after its absences were judged. `spared` is the number missing too soon to conclude
+    /// anything.
     pub(crate) fn completed(&mut self, swept: Swept, spared: u64) -> Continuity {
         let run = match (self.state.complete, self.since, self.state.fresh_until()) {
             (None, ..) => Continuity::First,
@@ -66,23 +67,23 @@ impl WatchedScope {
         run
     }
 
-    /// Notes a resource that the sweep under way listed at `at` and that cannot be read.
+    /// Records an unreadable resource that the current sweep listed at `at`.
     pub(crate) fn unread(&mut self, item: UnreadableItem, at: Timestamp) {
         Arc::make_mut(&mut self.state.unreadable).notice(&item, at);
         self.unread.add(item, at);
     }
 
-    /// Whether the sweep under way listed resources without an id.
+    /// Whether the current sweep listed resources without an id.
     pub(crate) fn lists_nameless(&self) -> bool {
         self.unread.nameless() > 0
     }
 
-    /// Begins to note what a sweep lists and cannot be read.
+    /// Starts to record the unreadable resources of a sweep.
     pub(crate) fn begin_unread(&mut self) {
         self.unread = Unread::default();
     }
 
-    /// Notes that a resource was read, or is gone.
+    /// Records that a resource was read or is gone.
     pub(crate) fn read(&mut self, id: &str) {
         self.unread.remove(id);
         if self.state.unreadable.of(id).is_some() {
@@ -90,26 +91,26 @@ impl WatchedScope {
         }
     }
 
-    /// When somebody had looked last before a sweep that starts at `at`, when nobody did for a while; `None` while watching goes
-    /// on, and before anybody ever looked.
+    /// When the scope was last watched, if there was a gap before a sweep that starts at `at`; `None` without a gap, and if it was
+    /// never watched.
     pub(crate) fn unwatched_since(&self, at: Timestamp) -> Option<Timestamp> {
         let complete = self.state.complete?;
         let goes_on = self.state.fresh_until().is_some_and(|until| at <= until);
         (!goes_on).then_some(complete.started)
     }
 
-    /// Brings what is shown of missing resources up to what is remembered of them.
+    /// Updates the shown number of missing resources from memory.
     pub(crate) fn show_missing(&mut self) {
         self.state.missing = self.memory.missing() as u64 + self.spared;
         self.state.held = self.memory.hold().map(Hold::shown);
     }
 
-    /// The watermark worth saving: that of this process's complete sweeps, where the last one left nothing open.
+    /// The watermark to save: of this process's complete sweeps, if the last one left nothing open.
     pub(super) fn watermark(&self) -> Option<Watermark> {
         self.run().filter(|run| self.state.settled == Some(run.started))
     }
 
-    /// The run of watching that goes on, whether or not its last sweep left something open.
+    /// The current run of watching, whether or not its last sweep left something open.
     pub(super) fn run(&self) -> Option<Watermark> {
         let (swept, since) = (self.state.complete?, self.since?);
         let (scope, kind) = (self.state.scope.clone(), self.state.kind.clone());

@@ -1,8 +1,8 @@
-//! Who called AWS of late, so that a change that a describe shows later can name its cause.
+//! Recent calls of AWS's API, so that a change that a later describe shows can name its cause.
 //!
-//! A call that a trail recorded says which resources it is about, not what became of them: a describe tells that. What it shows was
-//! caused by the call as far as anybody can know when nobody had looked at the resource between the call and the describe. Calls
-//! are kept for [`KEPT`], the newest [`MOST`] of them, and not across a restart: a change without a caller keeps its own cause.
+//! A call that a trail recorded names resources, but not what happened to them: a describe shows that. The call is taken as the
+//! cause of what the describe shows if nobody had looked at the resource between the two. Calls are kept for [`KEPT_FOR`], the
+//! newest [`MAX_CALLS`] of them, and not across a restart: a change without a known caller keeps its own cause.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -13,15 +13,15 @@ use crate::model::{ApiCall, Cause, Event, Observation, ResourceId, Source, Times
 use crate::reconcile::{DecisionTime, KnownResource, credible};
 
 /// How long a call is remembered after it was recorded.
-const KEPT: Duration = Duration::from_mins(5);
+const KEPT_FOR: Duration = Duration::from_mins(5);
 
-/// Calls are dated to the second: one that a describe surely came after is that much older.
+/// Calls are dated to the second, so a describe is certainly later only if it is this much later.
 const GRAIN: Duration = Duration::from_secs(1);
 
-/// How many are remembered at most, one for each of its targets.
-const MOST: usize = 10_000;
+/// How many calls are remembered at most, counted once per target.
+const MAX_CALLS: usize = 10_000;
 
-/// A call of late.
+/// A recent call.
 #[derive(Clone, Debug)]
 pub(super) struct Recent {
     /// When it was made.
@@ -40,16 +40,16 @@ impl Recent {
     }
 }
 
-/// The calls of late.
+/// The recent calls.
 #[derive(Debug, Default)]
-pub(super) struct Calls {
-    /// By target, the first that was recorded first.
+pub(super) struct RecentCalls {
+    /// By target, in recording order.
     of: HashMap<ResourceId, Vec<Recent>>,
-    /// When each was recorded, the first first.
+    /// When each was recorded, in order.
     order: VecDeque<(Timestamp, ResourceId)>,
 }
 
-impl Calls {
+impl RecentCalls {
     /// Remembers a call that was made at `at` and is recorded now.
     pub(super) fn note(&mut self, at: Timestamp, cause: Cause, targets: Vec<ResourceId>, now: Timestamp) {
         let cause = Arc::new(cause);
@@ -57,8 +57,8 @@ impl Calls {
             self.of.entry(id.clone()).or_default().push(Recent { at, noted: now, cause: Arc::clone(&cause) });
             self.order.push_back((now, id));
         }
-        let is_over = |(noted, _): &(Timestamp, ResourceId)| now.since(*noted) > KEPT;
-        while self.order.len() > MOST || self.order.front().is_some_and(is_over) {
+        let is_over = |(noted, _): &(Timestamp, ResourceId)| now.since(*noted) > KEPT_FOR;
+        while self.order.len() > MAX_CALLS || self.order.front().is_some_and(is_over) {
             let Some((_, id)) = self.order.pop_front() else { break };
             if let Some(calls) = self.of.get_mut(&id) {
                 calls.remove(0);
@@ -69,15 +69,15 @@ impl Calls {
         }
     }
 
-    /// The calls about a resource.
+    /// The recent calls about a resource.
     pub(super) fn of(&self, id: &ResourceId) -> &[Recent] {
         self.of.get(id).map_or(&[], Vec::as_slice)
     }
 }
 
-/// The call that caused what a describe shows, if one did: made after the resource was last known to be otherwise, and before the
-/// describe was sent, and of a name that brings such a change about ([`Effect::fits`]). Of several, the first made a resource that appears, and
-/// the last is the one that shows; of several callers, nobody knows which.
+/// The call that caused what a describe shows, if one did: made after the resource was last known to be different and before the
+/// describe was sent, with a name that can cause such a change ([`Effect::fits`]). Of several calls, the first created a resource
+/// that appears, and the last one shows; with several callers, the cause is unknown.
 pub(super) fn caller<'c>(
     calls: &'c [Recent],
     event: &Event,
@@ -101,7 +101,7 @@ pub(super) fn caller<'c>(
     };
     let since = credible(since, moment.now);
     let mut between = calls.iter().filter(|call| {
-        let is_recent = moment.now.since(call.noted) <= KEPT && moment.steady < call.at;
+        let is_recent = moment.now.since(call.noted) <= KEPT_FOR && moment.steady < call.at;
         let is_between = since < call.at && call.at + GRAIN <= observation.at;
         is_recent && is_between && call.call().is_some_and(|call| effect.fits(&call.name, made_by))
     });

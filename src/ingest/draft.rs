@@ -1,48 +1,48 @@
-//! A commit in the making.
+//! A commit under construction.
 
 use std::collections::HashMap;
 
 use super::calls::{Recent, caller};
-use super::ledger::View;
+use super::ledger::LedgerView;
 use crate::model::known::{fold, state_name};
 use crate::model::{
     Cause, Current, Event, KindRules, Observation, Recorded, ResourceId, Seen, Seq, Source, Timestamp, Wanted,
 };
 use crate::reconcile::memory::{How, Note};
-use crate::reconcile::{self, DecisionTime, KnownResource, Reading, credible};
+use crate::reconcile::{self, DecisionTime, Judgment, KnownResource, credible};
 use crate::store::ReadError;
 
-/// Events decided but not committed, and the state they lead to: the next decision of the same commit sees it.
+/// Events that are decided but not committed, and the states they lead to: the next decision of the same commit uses them.
 #[derive(Default)]
 pub(super) struct Draft {
     pub(super) entries: Vec<(Cause, Event)>,
     /// What to remember once the commit is durable, in order.
     pub(super) notes: Vec<(ResourceId, Note)>,
-    /// Whom to ask for by id.
+    /// Resources to describe by id.
     pub(super) wanted: Vec<Wanted>,
-    /// Whose describe did not settle what it was asked for.
+    /// Resources whose describe did not settle the question.
     pub(super) unsettled: Vec<ResourceId>,
     /// How many resources lacked all their tags.
     tagless: usize,
     ahead: HashMap<ResourceId, Ahead>,
 }
 
-/// A resource as it will be after the commit, and what will be remembered of it.
+/// A resource as it will be after the commit, with what will be remembered.
 struct Ahead {
     current: Option<Current>,
-    /// Everything known but `current`.
+    /// Everything known except `current`.
     remembered: KnownResource<'static>,
 }
 
-/// What a decision rests on besides what the store holds.
+/// The input of a decision besides the store.
 pub(super) struct Grounds<'c> {
-    /// What is remembered of the resource; nothing of the store is in it.
+    /// What is remembered of the resource; nothing in it comes from the store.
     pub(super) remembered: KnownResource<'static>,
-    /// How many more resources of the scope may be asked for because their tags are doubted.
+    /// How many more resources of the scope may be described because of doubted tags.
     pub(super) tag_questions: usize,
     pub(super) rules: KindRules,
     pub(super) moment: DecisionTime,
-    /// Who called AWS of late to do something to it, the first caller first.
+    /// Recent calls about it, in recording order.
     pub(super) calls: &'c [Recent],
 }
 
@@ -51,7 +51,7 @@ impl Ahead {
         KnownResource { current: self.current.as_ref(), ..self.remembered }
     }
 
-    /// As the scope's memory will take it for good.
+    /// Applies a note as the scope's memory will.
     fn take(&mut self, note: Note) {
         let known = &mut self.remembered;
         match note {
@@ -75,14 +75,14 @@ impl Ahead {
 }
 
 impl Draft {
-    /// A draft that begins with entries decided elsewhere.
+    /// A draft that starts with entries decided elsewhere.
     pub(super) fn of(entries: Vec<(Cause, Event)>) -> Self {
         Draft { entries, ..Draft::default() }
     }
 
-    /// Decides one observation on top of what was decided before. Whether it is too early: it says what only a known resource can
-    /// hold, and the resource is not known.
-    pub(super) fn decide<V: View>(
+    /// Decides one observation after the earlier decisions. Returns whether it is too early: only a known resource can have what it
+    /// shows, and the resource is not known.
+    pub(super) fn decide<V: LedgerView>(
         &mut self,
         view: &V,
         observation: Observation,
@@ -104,7 +104,7 @@ impl Draft {
                 removed = true;
                 ahead.remembered.removed_at = Some(*at);
             }
-            // The real seq is the store's to give; no decision depends on it.
+            // The store assigns the real seq; no decision depends on it.
             let cause = caller(calls, &event, &observation, ahead.known(), *moment, rules.made_by).cloned();
             let cause = cause.unwrap_or_else(|| cause_of(given, &event));
             let record = Recorded { seq: Seq::ZERO, recorded_at: moment.now, cause, event };
@@ -125,18 +125,18 @@ impl Draft {
         Ok(early)
     }
 
-    /// Who is to be asked for after an observation (rules 3 and 4).
-    fn follow_up(&mut self, observation: &Observation, reading: Reading, tag_questions: usize) {
+    /// Requests the describes that follow from an observation (rules 3 and 4).
+    fn follow_up(&mut self, observation: &Observation, reading: Judgment, tag_questions: usize) {
         let told = matches!(observation.source, Source::Notification | Source::Tool);
         let asserted = match &observation.seen {
             Seen::StateAsserted(state) => state_name(state).map(str::to_owned),
             _ => None,
         };
         match (&observation.seen, reading) {
-            (Seen::Described(_) | Seen::NotFound, Reading::Lag | Reading::Hint) => {
+            (Seen::Described(_) | Seen::NotFound, Judgment::Lag | Judgment::Hint) => {
                 self.unsettled.push(observation.id.clone());
             }
-            (Seen::Described(_), Reading::Tagless) => {
+            (Seen::Described(_), Judgment::Tagless) => {
                 self.unsettled.push(observation.id.clone());
                 self.tagless += 1;
                 if observation.source == Source::Sweep && self.tagless <= tag_questions {
@@ -145,7 +145,7 @@ impl Draft {
             }
             (
                 Seen::StateAsserted(_) | Seen::TagsAsserted { .. } | Seen::Noticed(_) | Seen::Mentioned,
-                Reading::Applied | Reading::Hint,
+                Judgment::Applied | Judgment::Hint,
             ) if told => {
                 self.wanted.push(Wanted { id: observation.id.clone(), expects: asserted });
             }
@@ -154,10 +154,10 @@ impl Draft {
     }
 }
 
-/// What is remembered of an observation that did not remove its resource.
+/// What to remember of an observation that did not remove its resource.
 fn note(
     observation: &Observation,
-    reading: Reading,
+    reading: Judgment,
     current: Option<&Current>,
     rules: KindRules,
     now: Timestamp,
@@ -165,14 +165,14 @@ fn note(
     let at = observation.at;
     let exists = current.is_some();
     match &observation.seen {
-        // A time that cannot be ordered is remembered by nobody, but who was shown was shown.
+        // A time that cannot be ordered is not remembered, but the resource was shown.
         Seen::Described(_) if exists => Some(Note::Shown {
             at: credible(at, now),
             how: match reading {
-                Reading::Applied | Reading::Confirmed => How::Exactly,
-                Reading::Late | Reading::Hint => How::Partly,
-                Reading::Lag => How::Lagging,
-                Reading::Tagless => How::Tagless,
+                Judgment::Applied | Judgment::Confirmed => How::Exactly,
+                Judgment::Late | Judgment::Hint => How::Partly,
+                Judgment::Lag => How::Lagging,
+                Judgment::Tagless => How::Tagless,
             },
             swept: observation.source == Source::Sweep,
             gone: current.is_some_and(|current| rules.is_gone(&current.document)),
@@ -187,11 +187,11 @@ fn note(
     }
 }
 
-/// Whether what was seen can be held by a known resource only, and it is not known.
+/// Whether only a known resource can have what was seen, and it is not known.
 fn is_early(seen: &Seen, current: Option<&Current>) -> bool {
     match seen {
         Seen::Noticed(notice) => current.is_none() && !notice.over,
-        // A describe tells of these.
+        // A describe shows these.
         Seen::Described(_)
         | Seen::StateAsserted(_)
         | Seen::TagsAsserted { .. }
@@ -201,7 +201,7 @@ fn is_early(seen: &Seen, current: Option<&Current>) -> bool {
     }
 }
 
-/// What a first sweep discovers was there before Muster looked; what it sees change was not.
+/// The cause of an event: what a first sweep discovers existed before Muster looked; a change that it sees did not.
 fn cause_of(cause: &Cause, event: &Event) -> Cause {
     match (cause, event) {
         (Cause::Baseline, Event::Discovered { .. }) => Cause::Baseline,

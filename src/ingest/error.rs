@@ -1,4 +1,4 @@
-//! Why nothing was recorded.
+//! The error of recording.
 
 use std::sync::Arc;
 
@@ -18,13 +18,13 @@ pub enum IngestError {
     /// The store could not be written.
     #[error(transparent)]
     Commit(#[from] CommitError),
-    /// One of these kept several notifications, which were to be stored together, from being stored.
+    /// Several notifications were to be stored together, and one of these errors prevented that.
     #[error(transparent)]
     Together(#[from] Arc<IngestError>),
 }
 
 impl IngestError {
-    /// Whether what was to be recorded is to blame, alone: it meets a damaged record, or has no stored form.
+    /// Whether only the content itself is to blame: it meets a damaged record, or cannot be encoded.
     pub(super) fn is_of_one(&self) -> bool {
         match self {
             IngestError::Read(ReadError::Damaged(_))
@@ -34,7 +34,7 @@ impl IngestError {
         }
     }
 
-    /// Whether the error itself says what to do about it.
+    /// Whether the error text itself says what to do.
     pub(super) fn advises(&self) -> bool {
         match self {
             IngestError::Stopped | IngestError::Commit(CommitError::Unencodable(_)) => false,
@@ -43,7 +43,7 @@ impl IngestError {
         }
     }
 
-    /// Whether the same may be recorded when it is submitted again.
+    /// Whether submitting it again may succeed.
     #[must_use]
     pub fn is_passing(&self) -> bool {
         !matches!(self, IngestError::Stopped) && !self.is_of_one()

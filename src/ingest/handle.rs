@@ -1,19 +1,19 @@
-//! The way into the writer loop for everybody else.
+//! The handle by which everything else reaches the writer loop.
 
 use tokio::sync::{mpsc, oneshot};
 
 use super::error::IngestError;
-use super::work::{Lane, Notifications, Observed, Parking, Record, RegionChoice, Taken};
+use super::work::{Lane, Notifications, NotifyResult, ObserveResult, Parking, Record, RegionChoice};
 use crate::freshness::{Freshness, Signal};
 use crate::model::{
-    ActionId, Cause, Event, Notification, Observation, Outcome, Parked, Region, ResourceId, Seq, SharedClock,
+    ActionId, ActionOutcome, Cause, Event, Notification, Observation, Parked, Region, ResourceId, Seq, SharedClock,
     SweepMessage,
 };
-use crate::notify::{ChangeHub, Topic};
+use crate::notify::{ChangeHub, ChangeTopic};
 
-/// The way in for everybody else. Clones share the lanes.
+/// Submits work to the writer loop. Clones share the lanes.
 #[derive(Clone)]
-pub struct Handle {
+pub struct IngestHandle {
     pub(super) choices: mpsc::Sender<RegionChoice>,
     pub(super) tools: mpsc::Sender<Record>,
     pub(super) notifications: mpsc::Sender<Notifications>,
@@ -25,51 +25,50 @@ pub struct Handle {
     pub(super) clock: SharedClock,
 }
 
-impl Handle {
-    /// Submits observations and waits until what they change is durable.
+impl IngestHandle {
+    /// Submits observations and waits until their changes are durable.
     ///
     /// # Errors
     ///
-    /// When the server stops or the store fails: then nothing is promised.
+    /// If the server stops or the store fails: then it is unknown whether they are recorded.
     pub async fn observe(
         &self,
         lane: Lane,
         observations: Vec<Observation>,
         cause: Cause,
-    ) -> Result<Observed, IngestError> {
+    ) -> Result<ObserveResult, IngestError> {
         self.send(lane, Vec::new(), observations, cause).await
     }
 
-    /// Submits notifications and waits until what they change is durable; says of each, in order, what became of it. What several
-    /// callers submit at the same time is stored together.
+    /// Submits notifications and waits until their changes are durable. Returns the result of each, in order. Notifications that
+    /// several callers submit at the same time are stored together.
     ///
     /// # Errors
     ///
-    /// When the server stops or the store fails: then nothing is promised, and all of them should come again. Those that were
-    /// stored all the same are known then.
-    pub async fn notify(&self, notifications: Vec<Notification>) -> Result<Vec<Taken>, IngestError> {
+    /// If the server stops or the store fails: then all of them should be submitted again; those that were stored are recognised.
+    pub async fn notify(&self, notifications: Vec<Notification>) -> Result<Vec<NotifyResult>, IngestError> {
         let (done, outcome) = oneshot::channel();
         self.notifications.send(Notifications { notifications, done }).await.map_err(|_| IngestError::Stopped)?;
         outcome.await.map_err(|_| IngestError::Stopped)?
     }
 
-    /// Keeps messages of a queue that cannot be read. They are durable when this returns: then they can be deleted from the queue.
+    /// Keeps unreadable queue messages. They are durable when this returns, and can be deleted from the queue.
     ///
     /// # Errors
     ///
-    /// When the server stops or the store fails: then the messages must stay in the queue.
+    /// If the server stops or the store fails: then the messages must stay in the queue.
     pub async fn park(&self, messages: Vec<Parked>) -> Result<(), IngestError> {
         let (done, outcome) = oneshot::channel();
         self.parking.send(Parking { messages, done }).await.map_err(|_| IngestError::Stopped)?;
         outcome.await.map_err(|_| IngestError::Stopped)?
     }
 
-    /// Says that only these regions are watched from now on, and waits until that is durable: nothing is recorded of a scope that is
-    /// noted as no longer watched.
+    /// Sets the watched regions and waits until that is durable: observations of a scope that is recorded as no longer watched are
+    /// not recorded.
     ///
     /// # Errors
     ///
-    /// When the server stops or the store fails: then the regions must not be swept yet.
+    /// If the server stops or the store fails: then the regions must not be swept yet.
     pub async fn watch_only(&self, regions: Vec<Region>) -> Result<(), IngestError> {
         let (done, outcome) = oneshot::channel();
         self.choices.send(RegionChoice { regions, done }).await.map_err(|_| IngestError::Stopped)?;
@@ -80,7 +79,7 @@ impl Handle {
     ///
     /// # Errors
     ///
-    /// As for [`Handle::observe`]; then the call must not be made.
+    /// The same as for [`IngestHandle::observe`]; then the call must not be made.
     pub async fn begin(&self, tool: &str, targets: Vec<ResourceId>) -> Result<ActionId, IngestError> {
         let action = ActionId(fastrand::u64(..));
         let event = Event::ActionRequested { action, tool: tool.to_owned(), targets };
@@ -89,15 +88,15 @@ impl Handle {
         Ok(action)
     }
 
-    /// Records how the call ended, with what AWS's answer shows. A read at the seq returned sees it.
+    /// Records how the call ended, with what AWS's answer shows. A read at the returned seq sees it.
     ///
     /// # Errors
     ///
-    /// As for [`Handle::observe`]; AWS has acted all the same, and the next sweep will show it.
+    /// The same as for [`IngestHandle::observe`]; but AWS has acted, and the next sweep will show it.
     pub async fn finish(
         &self,
         action: ActionId,
-        outcome: Outcome,
+        outcome: ActionOutcome,
         observations: Vec<Observation>,
     ) -> Result<Seq, IngestError> {
         let cause = Cause::Tool { action };
@@ -105,18 +104,18 @@ impl Handle {
         Ok(self.send(Lane::Tools, vec![(cause.clone(), event)], observations, cause).await?.seq)
     }
 
-    /// Records in one step that `tool` called AWS for `targets` and how the call ended, for a call that was to change nothing and
-    /// did: a dry run that was carried out. A read at the seq returned sees it.
+    /// Records in one step that `tool` called AWS for `targets` and how the call ended, for a dry run that was carried out. A read
+    /// at the returned seq sees it.
     ///
     /// # Errors
     ///
-    /// As for [`Handle::finish`].
+    /// The same as for [`IngestHandle::finish`].
     pub async fn acted(
         &self,
         action: ActionId,
         tool: &str,
         targets: Vec<ResourceId>,
-        outcome: Outcome,
+        outcome: ActionOutcome,
         observations: Vec<Observation>,
     ) -> Result<Seq, IngestError> {
         let cause = Cause::Tool { action };
@@ -126,21 +125,21 @@ impl Handle {
         Ok(self.send(Lane::Tools, entries, observations, cause).await?.seq)
     }
 
-    /// Submits a step of a listing. Waits while two pages wait already.
+    /// Submits a step of a listing. Waits while two pages are waiting.
     ///
     /// # Errors
     ///
-    /// [`IngestError::Stopped`] when the server stops.
+    /// [`IngestError::Stopped`] if the server stops.
     pub async fn sweep(&self, message: SweepMessage) -> Result<(), IngestError> {
         self.pages.send(message).await.map_err(|_| IngestError::Stopped)
     }
 
-    /// Reports something that bears on how fresh the copy is. What is asked after this returns is answered by it; nothing of it is stored.
+    /// Reports something that affects freshness. Queries after this returns see it; it is not stored.
     pub fn signal(&self, signal: Signal) {
         let is_news = matches!(signal, Signal::ProofChanged);
         self.freshness.signal(signal);
         if is_news {
-            self.hub.mark([Topic::Freshness, Topic::Summary], self.clock.now());
+            self.hub.mark([ChangeTopic::Freshness, ChangeTopic::Summary], self.clock.now());
         }
     }
 
@@ -156,7 +155,7 @@ impl Handle {
         entries: Vec<(Cause, Event)>,
         observations: Vec<Observation>,
         cause: Cause,
-    ) -> Result<Observed, IngestError> {
+    ) -> Result<ObserveResult, IngestError> {
         let (done, outcome) = oneshot::channel();
         let lane = match lane {
             Lane::Tools => &self.tools,

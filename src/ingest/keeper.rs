@@ -1,4 +1,4 @@
-//! What the lane of retention remembers, and when it is its turn.
+//! The state of the retention lane, and when its turn is.
 
 use std::time::Duration;
 
@@ -6,54 +6,54 @@ use tokio::time::Instant;
 
 use crate::store::retain::{Due, Retention};
 
-/// A step folds at most this many records.
+/// How many records a step folds at most.
 pub(super) const MAX_FOLDED: usize = 200;
 
-/// After this many new records a step is owed.
+/// The number of new records after which a step is due.
 const OWED: u64 = MAX_FOLDED as u64 / 2;
 
-/// Well above its limit: by one part in this many.
+/// The log is far above its limit if it exceeds it by the limit divided by this.
 const FAR: u64 = 16;
 
-/// How long to wait when what is due cannot be folded yet: it is too young, or somebody holds the log.
+/// How long to wait if what is due cannot be folded yet: it is too young, or somebody holds the log.
 pub(super) const YET: Duration = Duration::from_secs(5);
 
-/// How long the limit is good for: it moves with the number of resources.
+/// How long the size limit is valid: it changes with the number of resources.
 pub(super) const LIMIT_FOR: Duration = Duration::from_mins(1);
 
-/// What the lane of retention remembers.
+/// The state of the retention lane.
 pub(super) struct Keeper {
     pub(super) retention: Retention,
     /// What is being folded.
     pub(super) target: Option<Due>,
-    /// How many bytes history may take, and when that was asked.
+    /// The size limit of history in bytes, and when it was determined.
     pub(super) limit: Option<(u64, Instant)>,
-    /// Records since the last step.
+    /// Records added since the last step.
     pub(super) appended: u64,
-    /// When to look without being told.
+    /// When to check without a commit.
     pub(super) wake: Option<Instant>,
-    /// When this process began to look.
+    /// When this process started.
     pub(super) begun: Instant,
 }
 
 impl Keeper {
-    /// Looks at once.
+    /// Checks at once.
     pub(super) fn new(retention: Retention) -> Self {
         let begun = Instant::now();
         Keeper { retention, target: None, limit: None, appended: 0, wake: Some(begun), begun }
     }
 
-    /// When the lane has something to do; `None` while only commits can bring something.
+    /// When the lane has something to do; `None` while only commits can bring work.
     pub(super) fn wake(&self) -> Option<Instant> {
         self.wake
     }
 
-    /// Notes that a commit brought records.
+    /// Counts the records of a commit.
     pub(super) fn appended(&mut self, records: u64) {
         self.appended = self.appended.saturating_add(records);
     }
 
-    /// Whether it is time to look what is due after a commit.
+    /// Whether to check after a commit what is due.
     pub(super) fn is_to_look(&self, history: u64, now: Instant) -> bool {
         let Some((limit, asked)) = self.limit else { return true };
         self.target.is_none() && now - asked >= if history > limit { YET } else { LIMIT_FOR }
@@ -62,7 +62,7 @@ impl Keeper {
     /// Whether a step must follow a commit.
     pub(super) fn owes(&self, history: u64) -> bool {
         self.target.is_some_and(|target| {
-            // Records that came of age take no more space than they did before.
+            // Records that reach the age limit take no more space than before.
             let is_far = target.down_to > 0 && history > target.down_to + target.down_to / FAR;
             self.appended >= OWED || is_far
         })

@@ -6,8 +6,8 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::handle::Handle;
-use super::work::{Notifications, Parking, Record, RegionChoice, Work};
+use super::handle::IngestHandle;
+use super::work::{Notifications, Parking, Record, RegionChoice, WorkItem};
 use crate::freshness::Freshness;
 use crate::model::{SharedClock, SweepMessage};
 use crate::notify::ChangeHub;
@@ -28,10 +28,10 @@ pub(super) struct Lanes {
 /// How many pages may wait while one is written: each holds up to 1,000 documents.
 const PAGES: usize = 2;
 
-/// How many pieces of any other work may wait in a lane.
+/// How many items may wait in each other lane.
 const RECORDS: usize = 64;
 
-/// After this many records in a row, a page that waits is served.
+/// After this many records in a row, a waiting page is served.
 pub(super) const STREAK: usize = 50;
 
 /// The two ends of the lanes.
@@ -40,7 +40,7 @@ pub(super) fn connect(
     hub: ChangeHub,
     clock: SharedClock,
     stop: CancellationToken,
-) -> (Lanes, Handle) {
+) -> (Lanes, IngestHandle) {
     let (choices_in, choices) = mpsc::channel(1);
     let (tools_in, tools) = mpsc::channel(RECORDS);
     let (notifications_in, notifications) = mpsc::channel(RECORDS);
@@ -48,7 +48,7 @@ pub(super) fn connect(
     let (parking_in, parking) = mpsc::channel(RECORDS);
     let (pages_in, pages) = mpsc::channel(PAGES);
     let lanes = Lanes { choices, tools, notifications, refresh, parking, pages, stop, streak: 0 };
-    let handle = Handle {
+    let handle = IngestHandle {
         choices: choices_in,
         tools: tools_in,
         notifications: notifications_in,
@@ -63,15 +63,15 @@ pub(super) fn connect(
 }
 
 impl Lanes {
-    /// The most urgent work, waiting for some; from `retention` on, retention is work as well, when there is no other. `None`
-    /// when stopped (after what waits in the urgent lanes) or when nobody is left to send.
-    pub(super) async fn next(&mut self, retention: Option<Instant>) -> Option<Work> {
-        // A backlog of events must not keep the sweeps out, which are the truth.
+    /// Waits for the most urgent work; from the time `retention` on, retention counts as work if there is no other. `None` if
+    /// stopped (after the waiting urgent work) or if no sender is left.
+    pub(super) async fn next(&mut self, retention: Option<Instant>) -> Option<WorkItem> {
+        // A backlog of events must not block the sweeps, which are the truth.
         if self.streak >= STREAK
             && let Ok(message) = self.pages.try_recv()
         {
             self.streak = 0;
-            return Some(Work::Sweep(message));
+            return Some(WorkItem::Sweep(message));
         }
         if let Some(work) = self.urgent() {
             return Some(work);
@@ -79,7 +79,7 @@ impl Lanes {
         tokio::select! {
             biased;
             () = self.stop.cancelled() => {
-                // Whoever sends from now on is told that the server stops; what was sent before is still served.
+                // Later senders get the error that the server stops; what was sent before is still served.
                 self.choices.close();
                 self.tools.close();
                 self.notifications.close();
@@ -88,13 +88,13 @@ impl Lanes {
                 self.pages.close();
                 self.urgent()
             }
-            Some(choice) = self.choices.recv() => Some(Work::Choose(choice)),
-            Some(record) = self.tools.recv() => Some(Work::Record(record)),
-            Some(notice) = self.notifications.recv() => Some(Work::Notify(notice)),
-            Some(record) = self.refresh.recv() => Some(Work::Record(record)),
-            Some(parking) = self.parking.recv() => Some(Work::Park(parking)),
-            Some(message) = self.pages.recv() => Some(Work::Sweep(message)),
-            () = sleep_until(retention.unwrap_or_else(Instant::now)), if retention.is_some() => Some(Work::Retain),
+            Some(choice) = self.choices.recv() => Some(WorkItem::Choose(choice)),
+            Some(record) = self.tools.recv() => Some(WorkItem::Record(record)),
+            Some(notice) = self.notifications.recv() => Some(WorkItem::Notify(notice)),
+            Some(record) = self.refresh.recv() => Some(WorkItem::Record(record)),
+            Some(parking) = self.parking.recv() => Some(WorkItem::Park(parking)),
+            Some(message) = self.pages.recv() => Some(WorkItem::Sweep(message)),
+            () = sleep_until(retention.unwrap_or_else(Instant::now)), if retention.is_some() => Some(WorkItem::Retain),
             else => None,
         }
     }
@@ -104,7 +104,7 @@ impl Lanes {
         self.stop.is_cancelled()
     }
 
-    /// Whether a record waits; a page does not count.
+    /// Whether a record is waiting; pages do not count.
     pub(super) fn is_urgent(&self) -> bool {
         !(self.choices.is_empty()
             && self.tools.is_empty()
@@ -113,28 +113,28 @@ impl Lanes {
             && self.parking.is_empty())
     }
 
-    /// Waits until the loop is to end, for at most `patience`.
+    /// Waits until the loop should end, for at most `patience`.
     pub(super) async fn stopped_within(&self, patience: Duration) {
         drop(timeout(patience, self.stop.cancelled()).await);
     }
 
-    /// A tool's record that waits, if any.
+    /// The next waiting record of a tool, if any.
     pub(super) fn tool(&mut self) -> Option<Record> {
         self.tools.try_recv().ok()
     }
 
-    /// Notifications that wait, if any.
+    /// The next waiting notifications, if any.
     pub(super) fn notifications(&mut self) -> Option<Notifications> {
         self.notifications.try_recv().ok()
     }
 
-    /// The most urgent work that waits, if any; never a page.
-    pub(super) fn urgent(&mut self) -> Option<Work> {
-        let waiting = self.choices.try_recv().map(Work::Choose);
-        let waiting = waiting.or_else(|_| self.tools.try_recv().map(Work::Record));
-        let waiting = waiting.or_else(|_| self.notifications.try_recv().map(Work::Notify));
-        let waiting = waiting.or_else(|_| self.refresh.try_recv().map(Work::Record));
-        let work = waiting.or_else(|_| self.parking.try_recv().map(Work::Park)).ok()?;
+    /// The most urgent waiting work, if any; never a page.
+    pub(super) fn urgent(&mut self) -> Option<WorkItem> {
+        let waiting = self.choices.try_recv().map(WorkItem::Choose);
+        let waiting = waiting.or_else(|_| self.tools.try_recv().map(WorkItem::Record));
+        let waiting = waiting.or_else(|_| self.notifications.try_recv().map(WorkItem::Notify));
+        let waiting = waiting.or_else(|_| self.refresh.try_recv().map(WorkItem::Record));
+        let work = waiting.or_else(|_| self.parking.try_recv().map(WorkItem::Park)).ok()?;
         self.streak += 1;
         Some(work)
     }

@@ -1,7 +1,7 @@
-//! What the loop needs of a store: one way in, and one consistent look.
+//! What the loop needs from a store: writing, and a consistent view.
 //!
-//! The store is the only ledger of a running Muster. Tests that run millions of programs have one in memory, so that what
-//! they test is this loop and not a copy of it.
+//! A running Muster uses only the store. Tests that run millions of programs use a ledger in memory, so that they test this loop
+//! and not a copy of it.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -9,30 +9,31 @@ use std::sync::Arc;
 
 use crate::model::{Current, Kind, Region, ResourceId, Scope, Seq, Timestamp};
 use crate::store::{
-    Batch, CommitError, Committed, Due, Fingerprint, Folded, OpenError, ReadError, Snapshot, Stock, Watermark, Writer,
+    CommitBatch, CommitError, Committed, Due, Fingerprint, Folded, OpenError, ReadError, Snapshot, Stock, Watermark,
+    Writer,
 };
 
-/// Where records go, and what they amount to.
+/// Where records are stored and read.
 pub trait Ledger {
-    /// One consistent state.
-    type View: View;
+    /// The type of a consistent state.
+    type View: LedgerView;
 
     /// The newest committed state.
     ///
     /// # Errors
-    /// When it cannot be read.
+    /// If it cannot be read.
     fn view(&self) -> Result<Self::View, ReadError>;
 
     /// Commits a batch, all or nothing; durable when this returns.
     ///
     /// # Errors
-    /// Nothing of the batch is there then.
-    fn commit(&mut self, batch: Batch) -> Result<Committed, CommitError>;
+    /// Nothing of the batch is stored then.
+    fn commit(&mut self, batch: CommitBatch) -> Result<Committed, CommitError>;
 
-    /// Notes that only these regions are watched from now on; see [`Writer::watch_only`].
+    /// Records that only these regions are watched from now on; see [`Writer::watch_only`].
     ///
     /// # Errors
-    /// It is noted nowhere then.
+    /// It is not recorded then.
     fn watch_only(&mut self, _regions: &[Region], _now: Timestamp) -> Result<(), CommitError> {
         Ok(())
     }
@@ -40,20 +41,20 @@ pub trait Ledger {
     /// The file, for messages.
     fn path(&self) -> PathBuf;
 
-    /// Bytes of history. None in a ledger that keeps everything, which never has to fold.
+    /// Bytes of history; 0 for a ledger that keeps everything and never folds.
     fn history(&self) -> u64 {
         0
     }
 
-    /// What decides how much history may be kept.
+    /// The input for the size limit of history.
     ///
     /// # Errors
-    /// When it cannot be read.
+    /// If it cannot be read.
     fn stock(&self) -> Result<Stock, ReadError> {
         Ok(Stock::default())
     }
 
-    /// Folds the oldest records away; see [`Writer::fold`].
+    /// Folds the oldest records; see [`Writer::fold`].
     ///
     /// # Errors
     /// Nothing is folded then.
@@ -61,58 +62,58 @@ pub trait Ledger {
         Ok(Folded { records: 0, history: self.history(), more: false })
     }
 
-    /// Whether the disk failed under it: then everything fails until [`Ledger::reopen`] succeeds.
+    /// Whether the disk failed: then everything fails until [`Ledger::reopen`] succeeds.
     fn is_failed(&self) -> bool {
         false
     }
 
-    /// Waits until the disk fails under it.
+    /// Waits until the disk fails.
     fn failed(&self) -> impl Future<Output = ()> {
         std::future::pending()
     }
 
-    /// Opens it again after the disk failed: one attempt. Returns what is there of a commit that was said to have failed.
+    /// Reopens it after the disk failed: one attempt. Returns a commit that was reported as failed but is stored.
     ///
     /// # Errors
-    /// Why it is not open; whether another attempt may help is for [`OpenError::is_passing`] to say.
+    /// Why it is not open; [`OpenError::is_passing`] says whether another attempt may help.
     fn reopen(&mut self) -> Result<Option<Committed>, Arc<OpenError>> {
         Ok(None)
     }
 }
 
 /// One consistent state of a ledger.
-pub trait View {
+pub trait LedgerView {
     /// The newest record.
     fn seq(&self) -> Seq;
 
-    /// What is known of a resource.
+    /// The current state of a resource.
     ///
     /// # Errors
-    /// When it cannot be read.
+    /// If it cannot be read.
     fn current(&self, id: &ResourceId) -> Result<Option<Current>, ReadError>;
 
-    /// The proof time of a resource's last removal.
+    /// The time of the proof of a resource's last removal.
     ///
     /// # Errors
-    /// When it cannot be read.
+    /// If it cannot be read.
     fn removed_at(&self, id: &ResourceId) -> Result<Option<Timestamp>, ReadError>;
 
     /// What a describe of a resource is compared with.
     ///
     /// # Errors
-    /// When it cannot be read.
+    /// If it cannot be read.
     fn fingerprint(&self, id: &ResourceId) -> Result<Option<Fingerprint>, ReadError>;
 
-    /// How many resources of a kind a scope has.
+    /// The number of resources of a kind in a scope.
     ///
     /// # Errors
-    /// When it cannot be read.
+    /// If it cannot be read.
     fn count(&self, kind: &Kind, scope: &Scope) -> Result<u64, ReadError>;
 
-    /// At most `limit` resources of a kind in a scope, in key order, those after `after`.
+    /// At most `limit` resources of a kind in a scope, in key order, after `after`.
     ///
     /// # Errors
-    /// When it cannot be read.
+    /// If it cannot be read.
     fn ids(
         &self,
         kind: &Kind,
@@ -126,27 +127,27 @@ pub trait View {
         BTreeMap::new()
     }
 
-    /// Whether it is noted that a scope is no longer watched: nothing is recorded of it.
+    /// Whether a scope is recorded as no longer watched: its observations are not recorded.
     fn is_noted_unwatched(&self, _scope: &Scope) -> bool {
         false
     }
 
-    /// Every (scope, kind) that anything is held of, also where it is no longer watched.
+    /// Every (scope, kind) with stored data, including those no longer watched.
     ///
     /// # Errors
-    /// When it cannot be read.
+    /// If it cannot be read.
     fn held(&self) -> Result<Vec<(Scope, Kind)>, ReadError>;
 
-    /// Whether a notification of this id was recorded.
+    /// Whether a notification with this id was recorded.
     ///
     /// # Errors
-    /// When it cannot be read.
+    /// If it cannot be read.
     fn is_notified(&self, event_id: &str) -> Result<bool, ReadError>;
 
-    /// How far sweeps had come.
+    /// The watermarks of sweeps.
     ///
     /// # Errors
-    /// When it cannot be read.
+    /// If it cannot be read.
     fn watermarks(&self) -> Result<Vec<Watermark>, ReadError>;
 }
 
@@ -157,7 +158,7 @@ impl Ledger for Writer {
         self.snapshot()
     }
 
-    fn commit(&mut self, batch: Batch) -> Result<Committed, CommitError> {
+    fn commit(&mut self, batch: CommitBatch) -> Result<Committed, CommitError> {
         Writer::commit(self, batch)
     }
 
@@ -186,7 +187,7 @@ impl Ledger for Writer {
     }
 
     async fn failed(&self) {
-        // The store is there as long as this writer, so the health never ends.
+        // The store exists as long as this writer, so the health channel never closes.
         drop(self.store().health().wait_for(|health| !health.is_well()).await);
     }
 
@@ -195,7 +196,7 @@ impl Ledger for Writer {
     }
 }
 
-impl View for Snapshot {
+impl LedgerView for Snapshot {
     fn seq(&self) -> Seq {
         Snapshot::seq(self)
     }

@@ -1,10 +1,9 @@
-//! Notifications in, records out: all that wait are committed together, and each knows whether it came before.
+//! Turns notifications into records: all waiting ones are committed together, and repeats are recognised.
 //!
-//! A commit costs a sync of the disk, whatever it holds, so what several receivers brought meanwhile goes into one. Whoever
-//! asked is told when all of its own is durable. A repeat changes nothing: ids of what was recorded are stored with the records
-//! ([`crate::store::dedupe`]). Those of notifications that recorded nothing are not stored: every decision is idempotent, so
-//! deciding such a one again records nothing again, unless something else was learned of the resource meanwhile, and then it is
-//! older than that.
+//! Each commit costs one sync of the disk, so the notifications of several receivers go into one. Each caller is answered when all
+//! of its own are durable. A repeat changes nothing: the ids of recorded notifications are stored with the records
+//! ([`crate::store::dedupe`]). Ids of notifications that recorded nothing are not stored: deciding such a one again records nothing
+//! again, and if something newer was learned about the resource meanwhile, it is older than that.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
@@ -12,34 +11,34 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::draft::Draft;
-use super::ledger::View;
-use super::work::{Notifications, Taken};
+use super::ledger::LedgerView;
+use super::work::{Notifications, NotifyResult};
 use super::{Chunk, Ingest, IngestError, Ledger, MAX_ROWS, MAX_WORK};
 use crate::model::text::shown;
 use crate::model::{Called, Cause, Event, Notification, ResourceId, Timestamp};
 
-/// A notification that waits, and the number of its asker.
-type Waiting = (usize, Notification);
+/// A waiting notification, and the number of its caller.
+type WaitingNotification = (usize, Notification);
 
-/// What became of one, and the number of its asker.
-type Told = (usize, Taken);
+/// The result of a notification, and the number of its caller.
+type DecidedNotification = (usize, NotifyResult);
 
-/// A commit of notifications in the making.
+/// A commit of notifications under construction.
 #[derive(Default)]
-struct Group {
+struct NotificationBatch {
     draft: Draft,
-    taken: Vec<Told>,
-    /// Ids of those that were recorded.
+    taken: Vec<DecidedNotification>,
+    /// The ids of the recorded ones.
     notified: Vec<String>,
-    /// Ids of all.
+    /// The ids of all.
     met: HashSet<String>,
     calls: Vec<(Timestamp, Cause, Vec<ResourceId>)>,
-    /// How many resources the calls are about: each is a row to write.
+    /// How many resources the calls name: each is a row to write.
     called: usize,
 }
 
 impl<L: Ledger> Ingest<L> {
-    /// Records notifications, and those that wait besides.
+    /// Records notifications, together with the waiting ones.
     pub(super) fn notify(&mut self, first: Notifications) {
         let (mut waiting, mut askers) = (VecDeque::new(), Vec::new());
         let mut next = Some(first);
@@ -50,7 +49,7 @@ impl<L: Ledger> Ingest<L> {
         }
         let mut most = MAX_ROWS;
         while !waiting.is_empty() {
-            let mut group = Group::default();
+            let mut group = NotificationBatch::default();
             let mut decided = Vec::new();
             match self.commit_group(&mut group, &mut waiting, &mut decided, most) {
                 Ok(()) => {
@@ -71,12 +70,12 @@ impl<L: Ledger> Ingest<L> {
                     {
                         tracing::warn!(event = shown(&notification.event_id, 64), %error, "an event cannot be recorded");
                         if let Some((_, Ok(told))) = askers.get_mut(asker) {
-                            told.push(Taken::Damaged);
+                            told.push(NotifyResult::Damaged);
                         }
                         continue;
                     }
                     let error = Arc::new(error);
-                    // After a failure of the store itself the others would only meet the same.
+                    // After a failure of the store itself, the others would fail the same way.
                     for (asker, _) in decided.into_iter().chain(std::mem::take(&mut waiting)) {
                         if let Some((_, told)) = askers.get_mut(asker) {
                             *told = Err(IngestError::Together(Arc::clone(&error)));
@@ -89,19 +88,19 @@ impl<L: Ledger> Ingest<L> {
             }
         }
         for (done, told) in askers {
-            // The asker may have gone: what is recorded stands all the same.
+            // The caller may have gone: the records stay.
             drop(done.send(told));
         }
         self.share();
     }
 
-    /// Decides from the front of `waiting`, at most `most`, until a commit is full, and commits it. What was looked at is in
+    /// Decides from the front of `waiting`, at most `most`, until a commit is full, and commits it. Decided ones are moved to
     /// `decided`.
     fn commit_group(
         &mut self,
-        group: &mut Group,
-        waiting: &mut VecDeque<Waiting>,
-        decided: &mut Vec<Waiting>,
+        group: &mut NotificationBatch,
+        waiting: &mut VecDeque<WaitingNotification>,
+        decided: &mut Vec<WaitingNotification>,
         most: usize,
     ) -> Result<(), IngestError> {
         let begun = Instant::now();
@@ -122,7 +121,7 @@ impl<L: Ledger> Ingest<L> {
         let (draft, notified) = (std::mem::take(&mut group.draft), std::mem::take(&mut group.notified));
         let Chunk { seq, .. } = self.conclude(draft, seq, notified)?;
         for (_, taken) in &mut group.taken {
-            if let Taken::Applied(shown) = taken {
+            if let NotifyResult::Applied(shown) = taken {
                 *shown = seq;
             }
         }
@@ -133,11 +132,16 @@ impl<L: Ledger> Ingest<L> {
         Ok(())
     }
 
-    /// Decides what a notification means.
-    fn weigh(&self, group: &mut Group, view: &L::View, notification: Notification) -> Result<Taken, IngestError> {
+    /// Decides a notification.
+    fn weigh(
+        &self,
+        group: &mut NotificationBatch,
+        view: &L::View,
+        notification: Notification,
+    ) -> Result<NotifyResult, IngestError> {
         let Notification { event_id, observations, called } = notification;
         if !group.met.insert(event_id.clone()) || view.is_notified(&event_id)? {
-            return Ok(Taken::Repeated);
+            return Ok(NotifyResult::Repeated);
         }
         let before = group.draft.entries.len();
         let cause = match called {
@@ -157,14 +161,14 @@ impl<L: Ledger> Ingest<L> {
             early |= self.decide(&mut group.draft, view, observation, &cause)?;
         }
         if early {
-            // What it does to resources that are known is decided again, to the same, when it comes again.
-            return Ok(Taken::Unknown);
+            // When it is delivered again, its effect on known resources is decided again, with the same result.
+            return Ok(NotifyResult::Unknown);
         }
         if group.draft.entries.len() == before {
-            return Ok(Taken::Unchanged);
+            return Ok(NotifyResult::Unchanged);
         }
         group.notified.push(event_id);
-        Ok(Taken::Applied(view.seq()))
+        Ok(NotifyResult::Applied(view.seq()))
     }
 }
 

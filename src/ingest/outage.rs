@@ -1,7 +1,7 @@
-//! What the loop does while the disk fails under the store: it opens the store again, and meanwhile nothing is lost.
+//! What the loop does while the disk fails under the store: it reopens the store, and loses nothing meanwhile.
 //!
-//! Work waits in its lanes. Only tools do not wait for long: they are refused after [`PATIENCE`], before they call AWS. How a
-//! call of AWS ended is recorded all the same as soon as the store is open again.
+//! Work waits in its lanes, except that tools are refused after [`PATIENCE`], before they call AWS. How a call to AWS ended is
+//! recorded as soon as the store is open again.
 
 use std::time::Duration;
 
@@ -15,21 +15,21 @@ use super::{Ingest, Ledger};
 use crate::freshness::Signal;
 use crate::model::text::chain;
 use crate::model::{Event, Trouble, TroubleClass};
-use crate::notify::Topic;
+use crate::notify::ChangeTopic;
 use crate::store::{CommitError, Committed};
 
-/// How long a tool waits for the store to be open again.
+/// How long a tool waits for the store to reopen.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The pause after the second attempt; the first two follow on each other.
+/// The pause after the second attempt; the first two follow each other directly.
 const FIRST: Duration = Duration::from_millis(100);
 
 /// The longest pause between attempts.
-const LONGEST: Duration = Duration::from_secs(5);
+const MAX_PAUSE: Duration = Duration::from_secs(5);
 
 impl<L: Ledger> Ingest<L> {
-    /// Opens the store again, however long it takes, and records what was kept. False when the loop is to end: it is stopped,
-    /// or what was found is not the store.
+    /// Reopens the store, however long it takes, and stores the kept records. False if the loop should end: it is stopped, or the
+    /// file found is not the store.
     pub(super) fn recover(&mut self, runtime: &runtime::Handle) -> bool {
         let (begun, mut pause, mut told) = (Instant::now(), Duration::ZERO, false);
         loop {
@@ -40,7 +40,7 @@ impl<L: Ledger> Ingest<L> {
                         self.show(None);
                     }
                     self.record_kept(committed);
-                    // It may open, and fail again under the first commit: where the file cannot grow.
+                    // It may open and fail again under the first commit, if the file cannot grow.
                     if !self.ledger.is_failed() {
                         break;
                     }
@@ -64,13 +64,13 @@ impl<L: Ledger> Ingest<L> {
                 self.refuse_tools();
             }
             runtime.block_on(self.lanes.stopped_within(pause));
-            pause = if pause.is_zero() { FIRST } else { (pause * 2).min(LONGEST) };
+            pause = if pause.is_zero() { FIRST } else { (pause * 2).min(MAX_PAUSE) };
         }
         tracing::warn!(after = ?begun.elapsed(), "the store is open again");
         true
     }
 
-    /// Publishes what the disk failed under and is there all the same, and records what was kept.
+    /// Publishes a commit that is stored although the disk failed, and stores the kept records.
     fn record_kept(&mut self, committed: Option<Committed>) {
         let landed = committed.is_some();
         if let Some(committed) = committed {
@@ -78,14 +78,14 @@ impl<L: Ledger> Ingest<L> {
         }
         for KeptRecord { mut record, doubtful } in std::mem::take(&mut self.kept.0) {
             if doubtful && landed {
-                // What was seen decides itself once more, to the same.
+                // The observations are decided again, with the same result.
                 record.entries.clear();
             }
             self.record(record);
         }
     }
 
-    /// Tells tools that wait that nothing is recorded now. What AWS has done already is kept.
+    /// Answers waiting tools that nothing is recorded now. What AWS has already done is kept.
     fn refuse_tools(&mut self) {
         let path = self.ledger.path();
         let in_lane = std::iter::from_fn(|| self.lanes.tool()).map(|record| KeptRecord { record, doubtful: false });
@@ -100,7 +100,7 @@ impl<L: Ledger> Ingest<L> {
         }
     }
 
-    /// Shows in every answer that may be stale why it is, or no longer.
+    /// Sets or clears the reason for staleness that answers show.
     fn show(&self, failure: Option<String>) {
         let trouble = failure.map(|failure| Trouble {
             class: TroubleClass::Store,
@@ -110,7 +110,7 @@ impl<L: Ledger> Ingest<L> {
             retry_at: None,
         });
         self.freshness.signal(Signal::Store(trouble));
-        self.hub.mark([Topic::Freshness, Topic::Summary], self.clock.now());
+        self.hub.mark([ChangeTopic::Freshness, ChangeTopic::Summary], self.clock.now());
     }
 }
 

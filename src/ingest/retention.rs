@@ -1,16 +1,16 @@
-//! The last lane: folding the oldest records away, a step at a time.
+//! The last lane: folds the oldest records, one step at a time.
 //!
-//! While nothing else waits, a step follows a step until the log is within its limits, and a timer wakes the loop when records
-//! come of age. Every other lane is looked at between two steps, so what comes waits for one step at most ([`MAX_FOLDED`]
-//! records or [`MAX_FOLDING`], and the disk's answer).
+//! While nothing else waits, steps follow each other until the log is within its limits; a timer wakes the loop when records reach
+//! the age limit. The other lanes are checked between two steps, so new work waits for one step at most ([`MAX_FOLDED`] records or
+//! [`MAX_FOLDING`], plus the disk).
 //!
-//! A loop that is always busy would never get to the last lane, and the log would grow without bound. So commits pay: while
-//! the log is over its limit, a step follows as soon as commits brought half as many records as a step folds, twice the rate at
-//! which the log grows; and up to two after each commit, unless somebody urgent waits, when it is well above its limit all the
-//! same, because what comes is larger than what goes. Whoever committed has had the answer by then.
+//! A loop that is always busy would never reach the last lane, and the log would grow without limit. So while the log is over its
+//! limit, a step follows as soon as commits added half as many records as a step folds, which is twice the rate of growth. If the
+//! log is still far above its limit, because new records are larger than the folded ones, up to two steps follow each commit,
+//! unless urgent work waits. The caller of the commit already has its answer by then.
 //!
-//! Records go by age only when the time is certain: AWS has answered a whole listing in this process, and the clock has been
-//! steady for a while. A server that lives for minutes only keeps the log within its size alone.
+//! Records are folded by age only when the time is certain: AWS has answered a complete listing in this process, and the clock has
+//! been steady for a while. A server that only lives for minutes limits the log by size alone.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ use super::{Ingest, IngestError, Ledger};
 use crate::model::Timestamp;
 use crate::store::retain::{Folded, Retention, due};
 
-/// A step works for about this long at most, before its commit.
+/// How long a step works at most before its commit.
 const MAX_FOLDING: Duration = Duration::from_millis(10);
 
 /// How many steps may follow one commit.
@@ -30,28 +30,28 @@ const STEPS: usize = 2;
 /// How long to wait after a failure that others see as well, such as a full disk.
 const PAUSE: Duration = Duration::from_mins(1);
 
-/// How long the clock must have run without a jump before records go by age. By then AWS has answered often enough to set a clock
-/// right that was wrong at the start, or has jumped.
+/// How long the clock must have run without a jump before records are folded by age. By then AWS has answered often enough to
+/// correct a clock that was wrong at the start, or the clock has jumped.
 const STEADY: Duration = Duration::from_mins(10);
 
 /// The longest sleep: timers do not run while a machine is suspended.
 const LOOK_EVERY: Duration = Duration::from_hours(1);
 
 impl<L: Ledger> Ingest<L> {
-    /// How much history is kept, in place of the default.
+    /// Sets how much history is kept.
     #[must_use]
     pub fn retaining(mut self, retention: Retention) -> Self {
         self.keeper = Keeper::new(retention);
         self
     }
 
-    /// Does what the lane has to do when it is its turn: looks what is due, or folds a step of it.
+    /// Does the lane's work on its turn: checks what is due, or folds a step of it.
     pub(super) fn retain(&mut self) {
         let done = if self.keeper.target.is_some() { self.fold() } else { self.look() };
         self.note(done);
     }
 
-    /// The lane's share while others keep the loop busy: after a commit.
+    /// The lane's work after a commit, while others keep the loop busy.
     pub(super) fn share(&mut self) {
         if self.ledger.is_failed() {
             return;
@@ -93,7 +93,7 @@ impl<L: Ledger> Ingest<L> {
         Ok(())
     }
 
-    /// Whether the clock can be believed as far as ages of records go.
+    /// Whether the clock is reliable enough for the age of records.
     fn is_certain(&self, asked: Instant, now: Timestamp) -> bool {
         let steady = (asked - self.keeper.begun).min(now.since(self.clock.steady_since()));
         steady >= STEADY && self.freshness.scopes().iter().any(|scope| scope.swept_now)
@@ -111,15 +111,15 @@ impl<L: Ledger> Ingest<L> {
                 Ok(())
             }
             Folded { more: true, .. } => Ok(()),
-            // Met: what is due now may be something else.
+            // The target is reached: what is due now may differ.
             Folded { .. } => self.look(),
         }
     }
 
-    /// Goes on later after a failure. After one of the disk the loop opens the store again first.
+    /// Continues later after a failure. After a failure of the disk, the loop first reopens the store.
     fn note(&mut self, done: Result<(), IngestError>) {
         if let Err(error) = done {
-            tracing::warn!(%error, "the log is not kept within its limits; tried again in a minute");
+            tracing::warn!(%error, "the log could not be kept within its limits; the next try is in a minute");
             self.keeper.target = None;
             self.keeper.wake = Some(Instant::now() + PAUSE);
             self.keeper.limit = Some((u64::MAX, Instant::now()));

@@ -1,10 +1,10 @@
-//! What the steps of a full listing change: what its pages show, and what its end proves.
+//! Applies the steps of a full listing: what its pages show, and what its end proves.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::draft::Draft;
-use super::ledger::View;
+use super::ledger::LedgerView;
 use super::under_way::SweepUnderWay;
 use super::{Ingest, IngestError, Ledger};
 use crate::freshness::{Continuity, Swept, WatchedScope};
@@ -12,11 +12,11 @@ use crate::model::{
     Cause, Item, Kind, Observation, Page, ResourceId, Scope, Seen, Source, SweepMessage, SweepStep, Timestamp, Trouble,
     TroubleClass, UnreadableItem,
 };
-use crate::notify::Topic;
+use crate::notify::ChangeTopic;
 use crate::reconcile::ScopeMemory;
 use crate::reconcile::absence::{Absence, Unseen};
 use crate::reconcile::memory::{How, Note};
-use crate::store::{Batch, ReadError};
+use crate::store::{CommitBatch, ReadError};
 
 impl<L: Ledger> Ingest<L> {
     pub(super) fn sweep(&mut self, message: SweepMessage) {
@@ -29,7 +29,7 @@ impl<L: Ledger> Ingest<L> {
                     watched.state.running_since = Some(at);
                     watched.state.seen = 0;
                     if let Some(trouble) = &mut watched.state.trouble {
-                        // It is tried again now.
+                        // A new attempt starts now.
                         trouble.retry_at = None;
                     }
                     watched.memory.begin();
@@ -52,7 +52,7 @@ impl<L: Ledger> Ingest<L> {
                     watched.state.stumble.take().is_some()
                 });
                 if stumbled {
-                    self.hub.mark([Topic::Freshness, Topic::Summary], self.clock.now());
+                    self.hub.mark([ChangeTopic::Freshness, ChangeTopic::Summary], self.clock.now());
                 }
             }
             SweepStep::Stumbled { mut trouble } => {
@@ -60,7 +60,7 @@ impl<L: Ledger> Ingest<L> {
                     trouble.since = watched.state.failing().map_or(trouble.since, |earlier| earlier.since);
                     watched.state.stumble = Some(trouble);
                 });
-                self.hub.mark([Topic::Freshness, Topic::Summary], self.clock.now());
+                self.hub.mark([ChangeTopic::Freshness, ChangeTopic::Summary], self.clock.now());
             }
             SweepStep::LeftOut { names, first } => {
                 if let Some(sweep) = self.sweeps.get_mut(&key) {
@@ -72,7 +72,8 @@ impl<L: Ledger> Ingest<L> {
                 let Some(mut sweep) = self.sweeps.remove(&key) else { return };
                 let steady = self.clock.steady_since();
                 if steady > sweep.started || sweep.started > ended {
-                    let what = "the clock jumped while the listing was under way, so its times say nothing".to_owned();
+                    let what =
+                        "the clock jumped while the listing was under way, so its times cannot be used".to_owned();
                     let fix = "The next sweep repeats it; check what sets this machine's clock".to_owned();
                     self.fail(
                         &scope,
@@ -117,7 +118,7 @@ impl<L: Ledger> Ingest<L> {
             }
             watched.state.trouble = Some(trouble);
         });
-        self.hub.mark([Topic::Freshness, Topic::Summary], self.clock.now());
+        self.hub.mark([ChangeTopic::Freshness, ChangeTopic::Summary], self.clock.now());
     }
 
     /// Compares a page with the rows by digest, and decides only what differs.
@@ -128,7 +129,7 @@ impl<L: Ledger> Ingest<L> {
         let view = self.ledger.view()?;
         for Item { id, document } in items {
             let id = ResourceId::new(scope, kind, id);
-            // A damaged row is decided anew from what is known of the resource.
+            // A resource with a damaged row is decided again from its current state.
             let known = match view.fingerprint(&id) {
                 Err(ReadError::Damaged(_)) => None,
                 known => known?,
@@ -167,8 +168,8 @@ impl<L: Ledger> Ingest<L> {
         Ok(())
     }
 
-    /// Takes in what a page listed and nobody can read. It is there: of what is known of such a resource, all that can be said is
-    /// that it is not gone.
+    /// Records the unreadable items of a page. They exist: a known resource among them is not gone, and nothing else can be
+    /// concluded.
     fn unread(
         &mut self,
         scope: &Scope,
@@ -184,7 +185,7 @@ impl<L: Ledger> Ingest<L> {
         for id in unreadable.iter().filter_map(|item| item.id.clone()) {
             let id = ResourceId::new(scope, kind, id);
             match view.fingerprint(&id) {
-                // One whose row is damaged is stored, too.
+                // A resource with a damaged row is stored, too.
                 Ok(Some(_)) | Err(ReadError::Damaged(_)) => known.push(id.id),
                 Ok(None) => {}
                 Err(error) => return Err(error.into()),
@@ -205,12 +206,12 @@ impl<L: Ledger> Ingest<L> {
         self.ask(scope, kind, released);
         if is_news {
             tracing::warn!(%scope, %kind, "AWS lists resources in a form that cannot be read; freshness names them");
-            self.hub.mark([Topic::Freshness, Topic::Summary], now);
+            self.hub.mark([ChangeTopic::Freshness, ChangeTopic::Summary], now);
         }
         Ok(())
     }
 
-    /// Judges what a complete sweep lacked, and notes its end.
+    /// Judges the resources that a complete sweep lacked, and records its end.
     fn complete(
         &mut self,
         scope: &Scope,
@@ -221,7 +222,7 @@ impl<L: Ledger> Ingest<L> {
         let started = sweep.started;
         let mut unseen = self.unseen(scope, kind)?;
         let mut unjudged = 0;
-        // Any of those that are known may be among the listed ones without an id.
+        // Any known resource may be among the listed ones without an id.
         let nameless = self.freshness.view(scope, kind, |watched| watched.is_some_and(WatchedScope::lists_nameless));
         if sweep.narrower || nameless {
             unjudged = unseen.len() as u64;
@@ -253,19 +254,19 @@ impl<L: Ledger> Ingest<L> {
         self.ask(scope, kind, candidates.into_keys().collect());
         let continuity = self.note_complete(scope, kind, Swept { started, ended }, spared);
         if continuity != Continuity::Continues {
-            // From here on what appears is news, also after a crash: the end of the baseline is durable. And a run of
-            // watching that was interrupted ends where it ended.
+            // Once the end of the baseline is durable, whatever appears is news, even after a crash. An interrupted run of watching
+            // also ends here.
             let ended = match continuity {
                 Continuity::Interrupted(ended) => Some(ended),
                 Continuity::First | Continuity::Continues => None,
             };
             let watermarks = ended.into_iter().chain(self.freshness.watermarks()).collect();
-            self.save(Batch { watermarks, ..Batch::default() })?;
+            self.save(CommitBatch { watermarks, ..CommitBatch::default() })?;
         }
         Ok(())
     }
 
-    /// What the end of a sweep means for the run of watching that it belongs to.
+    /// How the end of a sweep affects its run of watching.
     fn note_complete(&mut self, scope: &Scope, kind: &Kind, swept: Swept, spared: u64) -> Continuity {
         let (run, turned) = self.freshness.update(scope, kind, |watched| {
             let held_before = watched.state.held.is_some();
@@ -276,12 +277,12 @@ impl<L: Ledger> Ingest<L> {
             (run, turned || held_before != watched.state.held.is_some())
         });
         if turned {
-            self.hub.mark([Topic::Freshness, Topic::Summary], self.clock.now());
+            self.hub.mark([ChangeTopic::Freshness, ChangeTopic::Summary], self.clock.now());
         }
         run
     }
 
-    /// Known resources of the scope that the sweep under way has not shown.
+    /// Known resources of the scope that the current sweep has not shown.
     fn unseen(&mut self, scope: &Scope, kind: &Kind) -> Result<Vec<Unseen>, IngestError> {
         let shown = self.freshness.view(scope, kind, |watched| watched.map_or(0, |watched| watched.memory.shown()));
         let mut unseen = Vec::new();
@@ -290,7 +291,7 @@ impl<L: Ledger> Ingest<L> {
         }
         let mut after: Option<ResourceId> = None;
         loop {
-            // A new view for each step: a long read would pin dead pages in the store.
+            // Each step takes a new view: a long read would pin dead pages in the store.
             let mut ids = self.ledger.view()?.ids(kind, scope, after.as_ref(), 1000)?;
             let Some(last) = ids.last() else { return Ok(unseen) };
             after = Some(last.clone());
@@ -302,16 +303,16 @@ impl<L: Ledger> Ingest<L> {
             }
             self.serve_urgent();
             if self.lanes.is_stopped() {
-                // A sweep that was not judged to its end proves nothing.
+                // A sweep that was not judged completely proves nothing.
                 return Err(IngestError::Stopped);
             }
         }
     }
 
-    /// What is known of a resource that was not shown, if it is still there.
+    /// What is known about a resource that was not shown, if it still exists.
     fn missed(&self, id: ResourceId) -> Result<Option<Unseen>, IngestError> {
         let current = match self.ledger.view()?.current(&id) {
-            // Nothing can be concluded of it.
+            // Nothing can be concluded about it.
             Err(ReadError::Damaged(_)) => return Ok(None),
             current => current?,
         };

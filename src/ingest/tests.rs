@@ -5,11 +5,11 @@ use tempfile::TempDir;
 use super::*;
 use crate::freshness::{ScopeFreshness, Signal, Swept};
 use crate::model::{
-    AccountId, BadField, Clock, Document, ErrorClass, Event, Item, LeftOut, Map, Outcome, Page, Recorded, Region,
+    AccountId, ActionOutcome, BadField, Clock, Document, ErrorClass, Event, Item, LeftOut, Map, Page, Recorded, Region,
     RowFields, Seen, Seq, Source, SweepMessage, SweepStep, Trouble, UnreadableItem, Value,
 };
-use crate::notify::Topic;
-use crate::store::{Options, Store, verify};
+use crate::notify::ChangeTopic;
+use crate::store::{Store, StoreOptions, verify};
 
 pub(super) struct TestClock(AtomicI64);
 
@@ -19,7 +19,7 @@ impl Clock for TestClock {
     }
 }
 
-/// A clock that is an hour behind until AWS told its time.
+/// A clock that is an hour behind until AWS's time is known.
 struct LateClock {
     anchored: std::sync::atomic::AtomicBool,
     asked: AtomicI64,
@@ -30,7 +30,7 @@ impl Clock for LateClock {
         if self.anchored.load(Ordering::Relaxed) { at(100_000) } else { at(100_000 - 3_600) }
     }
 
-    /// AWS answers while the writer waits: at the third look.
+    /// AWS answers while the writer waits: at the third check.
     fn is_anchored(&self) -> bool {
         if self.asked.fetch_sub(1, Ordering::Relaxed) == 0 {
             self.anchored.store(true, Ordering::Relaxed);
@@ -39,10 +39,10 @@ impl Clock for LateClock {
     }
 }
 
-/// A loop whose clock is right only after so many looks, and a describe that waits for it.
+/// A loop whose clock is right only after this many checks, and a describe that waits for it.
 async fn recorded_by_a_late_clock(looks: i64) -> Vec<Recorded> {
     let dir = tempfile::tempdir().unwrap();
-    let (writer, store) = crate::store::open(Options::new(dir.path(), project)).expect("a store");
+    let (writer, store) = crate::store::open(StoreOptions::new(dir.path(), project)).expect("a store");
     let clock = Arc::new(LateClock { anchored: false.into(), asked: AtomicI64::new(looks) });
     let stop = CancellationToken::new();
     let (ingest, handle, _) =
@@ -67,15 +67,15 @@ async fn the_first_commit_waits_for_awss_time_and_is_dated_by_it() {
     assert_eq!(records.iter().map(|record| record.recorded_at).collect::<Vec<_>>(), [at(100_000)]);
 }
 
-/// Without AWS the local clock has to do, after a while.
+/// Without AWS the local clock is used after a while.
 #[tokio::test(start_paused = true)]
-async fn where_aws_never_tells_its_time_the_first_commit_goes_on_after_ten_seconds() {
+async fn without_awss_time_the_first_commit_proceeds_after_ten_seconds() {
     let dir = tempfile::tempdir().unwrap();
-    let (writer, _store) = crate::store::open(Options::new(dir.path(), project)).expect("a store");
+    let (writer, _store) = crate::store::open(StoreOptions::new(dir.path(), project)).expect("a store");
     let clock = Arc::new(LateClock { anchored: false.into(), asked: AtomicI64::new(i64::MAX) });
     let stop = CancellationToken::new();
     let (ingest, ..) = Ingest::new(writer, ChangeHub::new(Vec::new()), clock, kinds(), stop.clone()).expect("a loop");
-    // The runtime's time is the test's: nobody waits for it.
+    // The test controls the runtime's time: nobody waits for it.
     let begun = Instant::now();
     ingest.anchored().await;
     assert!(begun.elapsed() >= ANCHORED_WITHIN && begun.elapsed() < 2 * ANCHORED_WITHIN);
@@ -86,13 +86,13 @@ async fn where_aws_never_tells_its_time_the_first_commit_goes_on_after_ten_secon
 }
 
 pub(super) struct World {
-    pub(super) handle: Handle,
+    pub(super) handle: IngestHandle,
     pub(super) store: Store,
     pub(super) hub: ChangeHub,
     clock: Arc<TestClock>,
     stop: CancellationToken,
     thread: tokio::task::JoinHandle<Result<(), CommitError>>,
-    /// Ends the loop of a test that fails, whose runtime waits for the thread.
+    /// Ends the loop of a failing test, whose runtime waits for the thread.
     _guard: tokio_util::sync::DropGuard,
 }
 
@@ -124,9 +124,9 @@ pub(super) fn project(_: &ResourceId, document: &Document) -> RowFields {
     RowFields { name: document.tag("Name").map(str::to_owned), ..RowFields::default() }
 }
 
-/// A loop that nobody runs: its work is done by calling it.
-pub(super) fn still(dir: &TempDir) -> (Ingest, Handle, Store) {
-    let (writer, store) = crate::store::open(Options::new(dir.path(), project)).expect("a store");
+/// A loop that does not run: its functions are called directly.
+pub(super) fn still(dir: &TempDir) -> (Ingest, IngestHandle, Store) {
+    let (writer, store) = crate::store::open(StoreOptions::new(dir.path(), project)).expect("a store");
     let clock = Arc::new(TestClock(AtomicI64::new(1_000_000)));
     let (ingest, handle, _) =
         Ingest::new(writer, ChangeHub::new(Vec::new()), clock, kinds(), CancellationToken::new()).expect("a loop");
@@ -150,10 +150,10 @@ fn kinds() -> Vec<KindEntry> {
 
 impl World {
     pub(super) fn open(dir: &TempDir) -> Self {
-        World::with(Options::new(dir.path(), project))
+        World::with(StoreOptions::new(dir.path(), project))
     }
 
-    pub(super) fn with(options: Options) -> Self {
+    pub(super) fn with(options: StoreOptions) -> Self {
         let (writer, store) = crate::store::open(options).expect("a store");
         let hub = ChangeHub::new(Vec::new());
         let clock = Arc::new(TestClock(AtomicI64::new(1_000_000)));
@@ -171,7 +171,7 @@ impl World {
         self.thread.await.expect("no panic").expect("a clean stop");
     }
 
-    /// The clock goes on.
+    /// Advances the clock.
     pub(super) fn advance(&self, seconds: i64) {
         self.clock.0.fetch_add(seconds * 1000, Ordering::Relaxed);
     }
@@ -188,7 +188,7 @@ impl World {
         self.settled(second).await;
     }
 
-    /// Waits until the sweep that started at `second` ended.
+    /// Waits until the sweep that started at `second` has ended.
     pub(super) async fn settled(&self, second: i64) {
         let mut changes = self.handle.freshness().changes();
         loop {
@@ -234,7 +234,7 @@ async fn the_first_sweep_is_a_baseline_and_an_unchanged_one_opens_no_write_trans
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_resource_goes_only_when_two_complete_sweeps_lack_it() {
+async fn a_resource_is_removed_only_when_two_complete_sweeps_lack_it() {
     let dir = tempfile::tempdir().expect("a directory");
     let world = World::open(&dir);
     let (one, two) = (("i-1", instance("running", "t3.micro")), ("i-2", instance("running", "t3.micro")));
@@ -290,16 +290,16 @@ async fn a_tool_is_served_between_the_commits_of_a_page() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_tools_answer_is_readable_at_the_seq_returned_and_told_to_subscribers() {
+async fn a_tools_answer_is_readable_at_the_seq_returned_and_notified_to_subscribers() {
     let dir = tempfile::tempdir().expect("a directory");
     let world = World::open(&dir);
     world.sweep(100, &[("i-1", instance("running", "t3.micro"))]).await;
-    let topic = Topic::Resource { kind: kind(), id: "i-1".into(), scope: None };
+    let topic = ChangeTopic::Resource { kind: kind(), id: "i-1".into(), scope: None };
     let subscription = world.hub.register(false, vec![(topic, "ec2://instance/i-1".into())], world.clock.now());
     let action = world.handle.begin("stop_instance", vec![id("i-1")]).await.expect("recorded");
     let asserted =
         Observation { source: Source::Tool, at: at(150), id: id("i-1"), seen: Seen::StateAsserted(state("stopping")) };
-    let outcome = Outcome::Succeeded { created: Vec::new() };
+    let outcome = ActionOutcome::Succeeded { created: Vec::new() };
     let seq = world.handle.finish(action, outcome, vec![asserted]).await.expect("recorded");
     assert_eq!(world.state("i-1").as_deref(), Some("stopping"));
     assert_eq!(world.records().last().expect("a record").seq, seq);
@@ -337,7 +337,7 @@ async fn after_the_stop_nothing_is_accepted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_an_interrupted_first_sweep_left_is_labelled_incomplete_after_a_restart() {
+async fn the_result_of_an_interrupted_first_sweep_is_incomplete_after_a_restart() {
     let dir = tempfile::tempdir().expect("a directory");
     let world = World::open(&dir);
     world.step(SweepStep::Started { at: at(100) }).await;
@@ -403,7 +403,7 @@ fn nameless() -> UnreadableItem {
 }
 
 impl World {
-    /// A complete sweep that also lists what cannot be read.
+    /// A complete sweep that also lists unreadable items.
     async fn sweep_oddly(&self, second: i64, items: &[(&str, Arc<Document>)], unreadable: Vec<UnreadableItem>) {
         self.step(SweepStep::Started { at: at(second) }).await;
         let items = items.iter().map(|(id, document)| Item::new(*id, Arc::clone(document))).collect();
@@ -418,7 +418,7 @@ impl World {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_listed_and_cannot_be_read_is_shown_kept_as_it_was_and_never_taken_for_gone() {
+async fn an_unreadable_resource_is_reported_and_kept_and_never_taken_for_gone() {
     let dir = tempfile::tempdir().expect("a directory");
     let world = World::open(&dir);
     let (one, two) = (("i-1", instance("running", "t3.micro")), ("i-2", instance("running", "t3.micro")));
@@ -435,7 +435,7 @@ async fn what_is_listed_and_cannot_be_read_is_shown_kept_as_it_was_and_never_tak
     let (item, since) = world.handle.freshness().unreadable(&id("i-3")).expect("listed");
     assert_eq!((item.why().as_str(), since), ("launchTime \"yesterday\" cannot be read", at(300)));
 
-    // Read again, it is as any other; and what is listed no more is gone by the usual proof.
+    // Once readable again, it is like any other; if it is no longer listed, it is removed by the usual proof.
     world.sweep_oddly(600, &[one.clone(), two], vec![odd("i-3")]).await;
     assert_eq!(world.watched().unreadable.count(), 1);
     assert_eq!(world.handle.freshness().unreadable(&id("i-2")), None);
@@ -464,7 +464,7 @@ async fn a_sweep_that_lists_something_without_an_id_proves_nothing_gone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_first_sweep_without_a_parameter_proves_nothing_gone_and_says_what_it_lacked() {
+async fn the_first_sweep_without_a_parameter_proves_nothing_gone_and_names_the_parameter() {
     let dir = tempfile::tempdir().expect("a directory");
     let world = World::open(&dir);
     let one = ("i-1", instance("running", "t3.micro"));
@@ -488,7 +488,7 @@ async fn the_first_sweep_without_a_parameter_proves_nothing_gone_and_says_what_i
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_page_that_fails_and_is_asked_for_again_shows_at_once_and_until_it_is_answered() {
+async fn a_failing_page_is_reported_at_once_and_until_it_is_answered() {
     let dir = tempfile::tempdir().expect("a directory");
     let world = World::open(&dir);
     let trouble = |second, retry| Trouble {
@@ -525,7 +525,7 @@ async fn a_page_that_fails_and_is_asked_for_again_shows_at_once_and_until_it_is_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_listed_twice_by_one_sweep_counts_once_and_the_later_page_is_believed() {
+async fn a_resource_listed_twice_by_one_sweep_counts_once_and_the_later_page_is_applied() {
     let dir = tempfile::tempdir().expect("a directory");
     let world = World::open(&dir);
     world.step(SweepStep::Started { at: at(100) }).await;

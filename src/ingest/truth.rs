@@ -1,9 +1,8 @@
-//! The model test: random programs of what AWS does, what of it is seen, and what goes wrong, run through the real writer
-//! loop and held against a plain history of what AWS held when.
+//! The model test: random programs of AWS's changes, of what is seen of them, and of faults run through the real writer loop, and
+//! the result is compared with a plain history of AWS.
 //!
-//! [`aws`] is that history, [`book`] a store in memory (a share of the programs runs on the real one), [`program`] the steps,
-//! [`runner`] carries them out and checks after every one. Failures that were found and mended are programs of their own in
-//! [`found`].
+//! [`aws`] is that history, [`book`] a store in memory (some programs use the real one), [`program`] the steps; [`runner`] carries
+//! them out and checks after each one. Failures that were found and fixed are programs of their own in [`found`].
 //!
 //! `MUSTER_PROGRAMS` and `MUSTER_PROGRAMS_ON_DISK` set how many programs run; the long run is
 //!
@@ -26,12 +25,12 @@ use std::time::Duration;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
 
 use book::Book;
-use program::{Step, any_program};
+use program::{ProgramStep, any_program};
 use runner::Runner;
-use shelf::{Disk, Shelf};
+use shelf::{Backing, DiskBacking};
 
-/// Runs one program; the violated invariant, if any.
-fn run<S: Shelf>(shelf: &S, steps: &[Step]) -> Result<(), String> {
+/// Runs one program; returns the violated invariant, if any.
+fn run<S: Backing>(shelf: &S, steps: &[ProgramStep]) -> Result<(), String> {
     let outcome = catch_unwind(AssertUnwindSafe(|| {
         let mut runner = Runner::new(shelf);
         for step in steps {
@@ -45,8 +44,8 @@ fn run<S: Shelf>(shelf: &S, steps: &[Step]) -> Result<(), String> {
     })
 }
 
-/// Runs `programs` random programs, on as many threads as there are cores; panics with the shortest one that fails.
-fn run_many<S: Shelf>(shelf: impl Fn() -> S + Sync, programs: u32) {
+/// Runs `programs` random programs, with one thread per core; panics with the shortest one that fails.
+fn run_many<S: Backing>(shelf: impl Fn() -> S + Sync, programs: u32) {
     let threads = u32::try_from(thread::available_parallelism().map_or(1, usize::from)).unwrap_or(1);
     thread::scope(|scope| {
         for number in 0..threads {
@@ -58,7 +57,7 @@ fn run_many<S: Shelf>(shelf: impl Fn() -> S + Sync, programs: u32) {
                 let rng = if programs > 50_000 {
                     TestRng::from_seed(RngAlgorithm::ChaCha, &seed)
                 } else {
-                    // The bounded run draws other programs each time; a failure prints what it needs to be repeated.
+                    // The short run draws different programs each time; a failure prints what is needed to repeat it.
                     TestRng::from_seed(RngAlgorithm::ChaCha, &fresh_seed())
                 };
                 let outcome = TestRunner::new_with_rng(config, rng)
@@ -91,7 +90,7 @@ fn what_is_served_was_true_and_ends_as_aws_is() {
 #[test]
 fn the_same_holds_on_a_real_store() {
     let (count, begun) = (programs("MUSTER_PROGRAMS_ON_DISK", 40), tokio::time::Instant::now());
-    run_many(Disk::default, count);
+    run_many(DiskBacking::default, count);
     report("on disk", count, begun.elapsed());
 }
 

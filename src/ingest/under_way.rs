@@ -1,23 +1,23 @@
-//! What the writer keeps of a sweep under way.
+//! The writer's state of a running sweep.
 
 use super::IngestError;
 use crate::model::{Cause, Timestamp};
 
-/// A sweep under way.
+/// A running sweep.
 pub(super) struct SweepUnderWay {
     pub(super) started: Timestamp,
-    /// The scope's first ever: what it finds existed before Muster looked.
+    /// Whether it is the scope's first sweep ever: what it finds existed before Muster looked.
     pub(super) baseline: bool,
-    /// When somebody had looked last, when nobody did for a while before this sweep.
+    /// When the scope was last watched, if there was a gap before this sweep.
     pub(super) since: Option<Timestamp>,
-    /// Why its completion proves nothing, when a page could not be stored.
+    /// Why its completion proves nothing, if a page could not be stored.
     pub(super) broken: Option<IngestError>,
-    /// Whether it was the first that was made without some parameter: then what it lacks may only not be shown any more.
+    /// Whether it is the first that left out some parameter: then a resource may be missing only because it is no longer shown.
     pub(super) narrower: bool,
 }
 
 impl SweepUnderWay {
-    /// Why what it shows is recorded.
+    /// The cause of the records that it makes.
     pub(super) fn cause(&self) -> Cause {
         match self.since {
             _ if self.baseline => Cause::Baseline,

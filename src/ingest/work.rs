@@ -1,74 +1,74 @@
-//! What the writer loop is given to do, and what it answers.
+//! The work of the writer loop, and its answers.
 
 use tokio::sync::oneshot;
 
 use super::error::IngestError;
 use crate::model::{Cause, Event, Notification, Observation, Parked, Region, ResourceId, Seq, SweepMessage, SweepStep};
 
-/// How urgent an observation is. Notifications have a lane of their own, between these two.
+/// The urgency of an observation. Notifications have their own lane between these two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lane {
     /// A tool's client waits for it.
     Tools,
-    /// A describe of named ids.
+    /// A describe of ids.
     Refresh,
 }
 
-/// What became of a notification. All but the last two may be forgotten by whoever brought it.
+/// The result of a notification. Except for the last two, its sender can forget it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Taken {
+pub enum NotifyResult {
     /// It was recorded; this seq, or any later one, shows it.
     Applied(Seq),
-    /// It says nothing that was not known, or only enough to ask AWS. Nothing was recorded.
+    /// It had no news, or only enough to request a describe. Nothing was recorded.
     Unchanged,
-    /// It was recorded before, when it came the first time.
+    /// It was already recorded.
     Repeated,
-    /// It speaks of a resource that is not known yet, and would be lost: it should come again.
+    /// It is about a resource that is not known yet, and would be lost: it should be submitted again.
     Unknown,
-    /// It meets a damaged record, or has no stored form: coming again helps only when somebody mended that.
+    /// It meets a damaged record, or cannot be encoded: submitting it again helps only after a repair.
     Damaged,
 }
 
-/// What became of observations.
+/// The result of observations.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Observed {
+pub struct ObserveResult {
     /// This seq, or any later one, shows it.
     pub seq: Seq,
-    /// Whose describe did not settle what it was asked for: it lags, or lacks what it should show.
+    /// The resources whose describe did not settle the question: it lags, or lacks what it should show.
     pub unsettled: Vec<ResourceId>,
 }
 
-/// Entries to record as they are, observations to decide on, and whom to tell.
+/// Entries to record as they are, observations to decide, and where to answer.
 pub(super) struct Record {
     pub(super) entries: Vec<(Cause, Event)>,
     pub(super) observations: Vec<Observation>,
     pub(super) cause: Cause,
-    pub(super) done: Done,
+    pub(super) done: RecordSender,
 }
 
-/// Tells whoever submitted a record what became of it.
-pub(super) type Done = oneshot::Sender<Result<Observed, IngestError>>;
+/// Where to answer the submitter of a record.
+pub(super) type RecordSender = oneshot::Sender<Result<ObserveResult, IngestError>>;
 
-/// Notifications, and whom to tell.
+/// Notifications, and where to answer.
 pub(super) struct Notifications {
     pub(super) notifications: Vec<Notification>,
-    pub(super) done: oneshot::Sender<Result<Vec<Taken>, IngestError>>,
+    pub(super) done: oneshot::Sender<Result<Vec<NotifyResult>, IngestError>>,
 }
 
-/// Messages to keep that cannot be read, and whom to tell.
+/// Unreadable messages to keep, and where to answer.
 pub(super) struct Parking {
     pub(super) messages: Vec<Parked>,
     pub(super) done: oneshot::Sender<Result<(), IngestError>>,
 }
 
-/// The regions that are watched from now on, and whom to tell.
+/// The regions that are watched from now on, and where to answer.
 pub(super) struct RegionChoice {
     pub(super) regions: Vec<Region>,
     pub(super) done: oneshot::Sender<Result<(), IngestError>>,
 }
 
 /// One piece of work.
-pub(super) enum Work {
+pub(super) enum WorkItem {
     Choose(RegionChoice),
     Record(Record),
     Notify(Notifications),
@@ -78,13 +78,13 @@ pub(super) enum Work {
     Retain,
 }
 
-impl Work {
-    /// Whether a record may come of it.
+impl WorkItem {
+    /// Whether it may lead to a record.
     pub(super) fn may_commit(&self) -> bool {
         match self {
-            Work::Record(_) | Work::Notify(_) => true,
-            Work::Sweep(message) => matches!(message.step, SweepStep::Page(_) | SweepStep::Completed { .. }),
-            Work::Choose(_) | Work::Park(_) | Work::Retain => false,
+            WorkItem::Record(_) | WorkItem::Notify(_) => true,
+            WorkItem::Sweep(message) => matches!(message.step, SweepStep::Page(_) | SweepStep::Completed { .. }),
+            WorkItem::Choose(_) | WorkItem::Park(_) | WorkItem::Retain => false,
         }
     }
 }

@@ -25,7 +25,7 @@ pub struct Core {
     /// Reads.
     pub store: Store,
     /// The way in for what tools did and saw; also knows how fresh everything is.
-    pub ingest: ingest::Handle,
+    pub ingest: ingest::IngestHandle,
     /// Tells subscribers what changed.
     pub hub: ChangeHub,
     /// Calls AWS for tools.

@@ -8,7 +8,7 @@ use super::tools::table::Text;
 use crate::kinds::{self, KindSpec};
 use crate::model::text::shown;
 use crate::model::{ResourceId, Scope};
-use crate::store::Damaged;
+use crate::store::DamagedRecord;
 
 /// Damaged records shown one by one as data.
 const SHOWN: usize = 20;
@@ -20,7 +20,7 @@ const FIX: &str = "Stop the Muster server and run `muster log verify --repair`";
 /// The damaged records that an answer may lack.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Damage {
-    found: Vec<Damaged>,
+    found: Vec<DamagedRecord>,
     more: bool,
 }
 
@@ -38,7 +38,7 @@ pub enum Question<'a> {
 }
 
 impl Question<'_> {
-    fn is_about(&self, damaged: &Damaged) -> bool {
+    fn is_about(&self, damaged: &DamagedRecord) -> bool {
         let concerns = |kinds: &[&'static KindSpec], scope: Option<&Scope>| {
             kinds.iter().any(|kind| damaged.concerns(Some(&kind.kind()), scope))
         };
@@ -77,7 +77,7 @@ impl Damage {
             return Vec::new();
         }
         let each = self.found.iter().take(SHOWN).map(|damaged| {
-            let Damaged { table, key, id, why } = damaged;
+            let DamagedRecord { table, key, id, why } = damaged;
             let mut entry = json!({"table": table, "key": shown(key, 200), "why": why});
             if let (Some(id), Value::Object(entry)) = (id, &mut entry) {
                 let about = [
@@ -116,8 +116,8 @@ impl Damage {
     }
 }
 
-fn words(damaged: &Damaged) -> String {
-    let Damaged { table, key, id, why } = damaged;
+fn words(damaged: &DamagedRecord) -> String {
+    let DamagedRecord { table, key, id, why } = damaged;
     match id {
         Some(id) => format!("{} {} in {} (table {table}: {why})", slug(id), shown(&id.id, 80), id.scope()),
         None => format!("{} of table {table} ({why})", shown(key, 80)),

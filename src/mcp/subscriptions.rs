@@ -19,7 +19,7 @@ use tracing::{debug, warn};
 use super::core::{Core, Phase};
 use super::error::Fault;
 use super::uri::Address;
-use crate::notify::{Subscription, Topic};
+use crate::notify::{ChangeTopic, Subscription};
 
 /// How many URIs one subscription takes. rmcp searches them one by one for each notification.
 pub const MAX_URIS: usize = 1024;
@@ -46,7 +46,7 @@ pub fn accepted(requested: &SubscriptionFilter) -> SubscriptionFilter {
 pub async fn listen(context: &SubscriptionContext, core: &Core, stop: &CancellationToken) {
     let accepted = context.accepted();
     let uris = accepted.resource_subscriptions.iter().flatten();
-    let topics: Vec<(Topic, Arc<str>)> =
+    let topics: Vec<(ChangeTopic, Arc<str>)> =
         uris.filter_map(|uri| Some((Address::parse(uri).ok()?.topic(), Arc::from(uri.as_str())))).collect();
     let list = accepted.resources_list_changed == Some(true);
     let subscription = core.hub.register(list, topics, core.now());

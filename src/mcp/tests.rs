@@ -63,7 +63,7 @@ impl World {
     pub(super) async fn on(disk: &Memory) -> Self {
         let simulator = Simulator::start(simulator::Options { instances: 12, ..fast() }).await.expect("a simulator");
         let aws = scripted::at(&simulator.endpoint());
-        let on_disk = |options| store::Options { cache_bytes: 0, disk: Arc::new(disk.clone()), ..options };
+        let on_disk = |options| store::StoreOptions { cache_bytes: 0, disk: Arc::new(disk.clone()), ..options };
         let dir = tempfile::tempdir().expect("a directory");
         let world = World::stored(simulator, aws, ListMode::Auto, dir, &on_disk);
         world.sweep().await;
@@ -83,9 +83,10 @@ impl World {
         aws: crate::aws::Aws,
         list: ListMode,
         dir: TempDir,
-        options: &dyn Fn(store::Options) -> store::Options,
+        options: &dyn Fn(store::StoreOptions) -> store::StoreOptions,
     ) -> Self {
-        let (writer, store) = store::open(options(store::Options::new(dir.path(), kinds::project))).expect("a store");
+        let (writer, store) =
+            store::open(options(store::StoreOptions::new(dir.path(), kinds::project))).expect("a store");
         store.build_index().expect("an index");
         let parts = KINDS.iter().filter_map(|part| Some((part.kind(), kinds::by_slug(part.status_of?)?.kind())));
         let hub = ChangeHub::new(parts.collect());

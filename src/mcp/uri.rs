@@ -21,7 +21,7 @@ use thiserror::Error;
 
 use crate::kinds::{self, KINDS, KindSpec};
 use crate::model::{AccountId, Region, ResourceId, Scope};
-use crate::notify::Topic;
+use crate::notify::ChangeTopic;
 use crate::query::nearness::nearest;
 
 /// The last segment of a resource's changes.
@@ -167,18 +167,18 @@ impl Address {
 
     /// What a subscription to it listens to.
     #[must_use]
-    pub fn topic(&self) -> Topic {
+    pub fn topic(&self) -> ChangeTopic {
         match self {
-            Address::Summary => Topic::Summary,
-            Address::Freshness => Topic::Freshness,
-            Address::Changes => Topic::Changes,
+            Address::Summary => ChangeTopic::Summary,
+            Address::Freshness => ChangeTopic::Freshness,
+            Address::Changes => ChangeTopic::Changes,
             Address::Resource { kind, id } | Address::History { kind, id } => {
-                Topic::Resource { kind: kind.kind(), id: id.as_str().into(), scope: None }
+                ChangeTopic::Resource { kind: kind.kind(), id: id.as_str().into(), scope: None }
             }
             Address::Qualified { scope, kind, id } => {
-                Topic::Resource { kind: kind.kind(), id: id.as_str().into(), scope: Some(scope.clone()) }
+                ChangeTopic::Resource { kind: kind.kind(), id: id.as_str().into(), scope: Some(scope.clone()) }
             }
-            Address::Collection { scope, kind } => Topic::Collection { scope: scope.clone(), kind: kind.kind() },
+            Address::Collection { scope, kind } => ChangeTopic::Collection { scope: scope.clone(), kind: kind.kind() },
         }
     }
 

@@ -14,7 +14,7 @@ use tokio::time::timeout;
 
 use super::core::Core;
 use super::error::Fault;
-use crate::aws::trail::{Calls, REACHES, SETTLES};
+use crate::aws::trail::{REACHES, SETTLES, TrailCalls};
 use crate::kinds;
 use crate::model::effect::Effect;
 use crate::model::text::shown;
@@ -108,7 +108,7 @@ impl Case {
     }
 
     /// The caller, by what the event history answered.
-    fn judge(&self, calls: &Calls, now: Timestamp) -> Who {
+    fn judge(&self, calls: &TrailCalls, now: Timestamp) -> Who {
         let fitting =
             calls.calls.iter().filter(|found| self.fits(found.at, &found.call.name)).max_by_key(|found| found.at);
         if let Some(found) = fitting {

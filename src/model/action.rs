@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-/// Names one write-through call, from request to outcome. Random.
+/// Identifies one write-through call, from request to outcome. Random.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ActionId(pub u64);
 
@@ -26,25 +26,25 @@ impl Serialize for ActionId {
     }
 }
 
-/// How an action ended, as far as Muster could tell.
+/// How a tool's call to AWS ended, as far as Muster can tell.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
-pub enum Outcome {
-    /// AWS accepted it.
+pub enum ActionOutcome {
+    /// AWS accepted the call.
     Succeeded {
-        /// What it made, such as snapshot ids; empty when it made nothing.
+        /// The ids of what the call created, such as snapshots; empty when it created nothing.
         created: Vec<String>,
     },
-    /// AWS refused it: nothing happened.
+    /// AWS refused the call: nothing happened.
     Refused {
         /// AWS's error code.
         code: String,
         /// AWS's message.
         message: String,
     },
-    /// The answer was lost (timeout, connection): it may or may not have happened.
+    /// The answer was lost (timeout, connection): the call may or may not have taken effect.
     Unknown {
-        /// What went wrong on the way.
+        /// What failed on the way.
         message: String,
     },
 }

@@ -1,10 +1,10 @@
 //! What differs between two values of a field, element by element.
 //!
-//! The log keeps a list that changed as a whole, before and after: see [`Change`]. What a reader wants to know is which element
-//! was added, removed or changed. Elements of lists that AWS keys (tags by key, block devices by name, rules by protocol, ports
-//! and source) are compared by their key; elements of other lists as multisets, since AWS promises no order.
+//! A [`Change`] in the log holds the whole list before and after. Readers want to know which element was added, removed or changed.
+//! Elements of lists that AWS keys (tags by key, block devices by name, rules by protocol, ports and source) are compared by key,
+//! elements of other lists as multisets, since AWS promises no order.
 //!
-//! Nothing is left out here: applied to the value before, all differences give the value after.
+//! The differences are complete: applied to the value before, they give the value after.
 
 use std::collections::BTreeMap;
 
@@ -13,12 +13,12 @@ use super::document::{Change, Map, Value};
 mod key;
 mod rules;
 
-/// The longest JSON of a structure that is shown as one value when it appears or goes as a whole.
+/// A structure that appears or disappears is shown as one value when its JSON has at most this many bytes.
 const WHOLE: usize = 300;
 
-/// A step from a field to what is inside of it.
+/// A step from a field to a value inside it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum PathStep {
     /// Into the field of this name.
     Field(String),
     /// To the element of a list that has this key.
@@ -27,18 +27,18 @@ pub enum Step {
     Item,
 }
 
-/// One thing that differs.
+/// One value that differs, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
-    /// Where.
-    pub steps: Vec<Step>,
+    /// The path to the value.
+    pub steps: Vec<PathStep>,
     /// The value before; `None` when there was none.
     pub before: Option<Value>,
     /// The value after; `None` when there is none any more.
     pub after: Option<Value>,
 }
 
-/// What kind of thing differs, for counting.
+/// What is different, for counting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Sort {
     /// A tag.
@@ -51,68 +51,69 @@ pub enum Sort {
     Field,
 }
 
-/// What differs in a field, in order: first what was removed from a list, then what was added to it.
+/// All differences of a changed field, in order: first what was removed from a list, then what was added to it.
 ///
-/// It is empty only when nothing differs but the order of elements.
+/// Empty only when nothing but the order of elements differs.
 #[must_use]
 pub fn differences(change: &Change) -> Vec<Difference> {
-    let steps: Vec<Step> = change.path.split('.').map(|name| Step::Field(name.to_owned())).collect();
+    let steps: Vec<PathStep> = change.path.split('.').map(|name| PathStep::Field(name.to_owned())).collect();
     let mut found = Vec::new();
     compare(&steps, change.before.as_ref(), change.after.as_ref(), &mut found);
     found
 }
 
 impl Difference {
-    /// Where it is, as field names joined with dots, with keys in brackets: `Tags[Name]`.
+    /// The path: field names joined with dots, with keys in brackets, such as `Tags[Name]`.
     #[must_use]
     pub fn path(&self) -> String {
         let mut path = String::new();
         for step in &self.steps {
             match step {
-                Step::Field(name) if path.is_empty() => path.push_str(name),
-                Step::Field(name) => {
+                PathStep::Field(name) if path.is_empty() => path.push_str(name),
+                PathStep::Field(name) => {
                     path.push('.');
                     path.push_str(name);
                 }
-                Step::Element(key) => {
+                PathStep::Element(key) => {
                     path.push('[');
                     path.push_str(key);
                     path.push(']');
                 }
-                Step::Item => {}
+                PathStep::Item => {}
             }
         }
         path
     }
 
-    /// The list that gained or lost an element as a whole, with the element's key where it has one; `None` when it is a value
-    /// that differs.
+    /// The list that gained or lost a whole element, with the element's key if it has one; `None` when a value inside it differs.
     #[must_use]
     pub fn element(&self) -> Option<(String, Option<&str>)> {
         let (step, above) = self.steps.split_last()?;
         let path = || Difference { steps: above.to_vec(), before: None, after: None }.path();
         match step {
-            Step::Field(_) => None,
-            Step::Item => Some((path(), None)),
+            PathStep::Field(_) => None,
+            PathStep::Item => Some((path(), None)),
             // A tag is a name and a value.
-            Step::Element(_) if self.sort() == Sort::Tag => None,
-            Step::Element(key) => Some((path(), Some(key))),
+            PathStep::Element(_) if self.sort() == Sort::Tag => None,
+            PathStep::Element(key) => Some((path(), Some(key))),
         }
     }
 
-    /// What kind of thing it is.
+    /// What is different: a tag, a rule, another list element or a field.
     #[must_use]
     pub fn sort(&self) -> Sort {
         match (self.steps.first(), self.steps.get(1), self.steps.last()) {
-            (Some(Step::Field(list)), Some(Step::Element(_)), _) if key::is_tags(list) => Sort::Tag,
-            (Some(Step::Field(list)), Some(Step::Element(_) | Step::Item), _) if rules::is_rules(list) => Sort::Rule,
-            (.., Some(Step::Element(_) | Step::Item)) => Sort::Element,
+            (Some(PathStep::Field(list)), Some(PathStep::Element(_)), _) if key::is_tags(list) => Sort::Tag,
+            (Some(PathStep::Field(list)), Some(PathStep::Element(_) | PathStep::Item), _) if rules::is_rules(list) => {
+                Sort::Rule
+            }
+            (.., Some(PathStep::Element(_) | PathStep::Item)) => Sort::Element,
             _ => Sort::Field,
         }
     }
 }
 
-/// How many of each kind, in words: `3 tags, 1 field`.
+/// Counts differences by sort, in words: `3 tags, 1 field`.
 #[must_use]
 pub fn counted<'a>(differences: impl IntoIterator<Item = &'a Difference>) -> String {
     let mut counts: BTreeMap<Sort, usize> = BTreeMap::new();
@@ -131,7 +132,7 @@ pub fn counted<'a>(differences: impl IntoIterator<Item = &'a Difference>) -> Str
     words.collect::<Vec<_>>().join(", ")
 }
 
-fn compare(at: &[Step], before: Option<&Value>, after: Option<&Value>, found: &mut Vec<Difference>) {
+fn compare(at: &[PathStep], before: Option<&Value>, after: Option<&Value>, found: &mut Vec<Difference>) {
     let nothing = Map::new();
     match (before, after) {
         (before, after) if before == after => {}
@@ -151,16 +152,16 @@ fn is_large(map: &Map) -> bool {
     serde_json::to_string(map).is_ok_and(|json| json.len() > WHOLE)
 }
 
-fn maps(at: &[Step], before: &Map, after: &Map, found: &mut Vec<Difference>) {
+fn maps(at: &[PathStep], before: &Map, after: &Map, found: &mut Vec<Difference>) {
     let gone = before.keys().filter(|name| !after.contains_key(name));
     for name in gone.chain(after.keys()) {
-        compare(&below(at, Step::Field(name.to_string())), before.get(name), after.get(name), found);
+        compare(&below(at, PathStep::Field(name.to_string())), before.get(name), after.get(name), found);
     }
 }
 
-fn lists(at: &[Step], before: &[Value], after: &[Value], found: &mut Vec<Difference>) {
+fn lists(at: &[PathStep], before: &[Value], after: &[Value], found: &mut Vec<Difference>) {
     let name = match at.last() {
-        Some(Step::Field(name)) => name.as_str(),
+        Some(PathStep::Field(name)) => name.as_str(),
         _ => "",
     };
     let first = found.len();
@@ -174,14 +175,14 @@ fn lists(at: &[Step], before: &[Value], after: &[Value], found: &mut Vec<Differe
         items(at, before, after, found);
     }
     if found.len() == first {
-        // Only how the rules are put together differs.
+        // Only the grouping of the rules differs.
         items(at, before, after, found);
     }
 }
 
-/// Compares elements with the same key; where a key is there twice, all of them as a multiset.
+/// Compares elements with the same key. If a key occurs twice, all elements are compared as a multiset.
 fn elements(
-    at: &[Step],
+    at: &[PathStep],
     before: &[Value],
     after: &[Value],
     key: impl Fn(&Value) -> Option<String>,
@@ -193,10 +194,10 @@ fn elements(
         unique.then_some(by_key)
     };
     let (Some(old), Some(new)) = (keyed(before), keyed(after)) else { return items(at, before, after, found) };
-    let is_tags = matches!(at.last(), Some(Step::Field(name)) if key::is_tags(name));
+    let is_tags = matches!(at.last(), Some(PathStep::Field(name)) if key::is_tags(name));
     let gone = old.keys().filter(|key| !new.contains_key(*key));
     for key in gone.chain(new.keys()) {
-        let here = below(at, Step::Element(key.clone()));
+        let here = below(at, PathStep::Element(key.clone()));
         let (old, new) = (old.get(key), new.get(key));
         if is_tags {
             compare(&here, old.map(key::tag_value).as_ref(), new.map(key::tag_value).as_ref(), found);
@@ -209,7 +210,7 @@ fn elements(
 }
 
 /// Compares lists as multisets.
-fn items(at: &[Step], before: &[Value], after: &[Value], found: &mut Vec<Difference>) {
+fn items(at: &[PathStep], before: &[Value], after: &[Value], found: &mut Vec<Difference>) {
     let mut counts: BTreeMap<&Value, i64> = BTreeMap::new();
     for value in before {
         *counts.entry(value).or_default() -= 1;
@@ -217,7 +218,7 @@ fn items(at: &[Step], before: &[Value], after: &[Value], found: &mut Vec<Differe
     for value in after {
         *counts.entry(value).or_default() += 1;
     }
-    let here = below(at, Step::Item);
+    let here = below(at, PathStep::Item);
     let difference = |before: Option<&Value>, after: Option<&Value>| Difference {
         steps: here.clone(),
         before: before.cloned(),
@@ -231,11 +232,11 @@ fn items(at: &[Step], before: &[Value], after: &[Value], found: &mut Vec<Differe
     }
 }
 
-fn below(at: &[Step], step: Step) -> Vec<Step> {
+fn below(at: &[PathStep], step: PathStep) -> Vec<PathStep> {
     at.iter().cloned().chain([step]).collect()
 }
 
-/// A rule of a security group in words: `tcp 22 from 0.0.0.0/0`. `None` for what is no rule.
+/// Describes a rule of a security group in words: `tcp 22 from 0.0.0.0/0`. `None` when `list` holds no rules.
 #[must_use]
 pub fn rule_words(list: &str, rule: &Value) -> Option<String> {
     rules::is_rules(list).then(|| rules::described(rule, rules::is_egress(list)))

@@ -11,7 +11,7 @@ pub use value::{Map, Name, Value};
 mod order;
 mod value;
 
-/// A part of a document that is observed, and so dated, on its own.
+/// A part of a document that is observed on its own and has its own time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Group {
@@ -25,10 +25,10 @@ pub enum Group {
 
 /// One field that differs between two documents.
 ///
-/// `path` joins field names with dots (`State.Name`). Lists are atomic: a change inside one shows the whole list.
+/// `path` joins field names with dots (`State.Name`). A change inside a list shows the whole list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Change {
-    /// Where, as field names joined with dots.
+    /// The field names, joined with dots.
     pub path: String,
     /// The value before; `None` when the field was absent.
     pub before: Option<Value>,
@@ -61,11 +61,11 @@ impl Change {
 
 /// A resource with the field names of the AWS CLI's JSON.
 ///
-/// Canonical: fields are sorted by name and list elements by what they mean (interfaces by device index, addresses the primary
-/// one first) or else by value, so equal resources have equal bytes. Clones share the fields until one of them changes.
+/// Documents are canonical: fields are sorted by name; list elements by meaning (interfaces by device index, the primary address
+/// first) or else by value. Equal resources therefore have equal bytes. Clones share the fields until one of them changes.
 ///
-/// A new rule of order raises the mapping version of the kinds that it touches: what is stored is read once more, and no
-/// change is told.
+/// A new sorting rule raises the mapping version of the kinds it affects: stored resources are described once more, and no change
+/// is reported.
 #[derive(Clone, Default, PartialEq, Eq, Hash)]
 pub struct Document(Arc<Map>);
 
@@ -104,8 +104,8 @@ impl Document {
         }
     }
 
-    /// Every scalar at a dotted path as text, going through all elements of lists on the way
-    /// (`SecurityGroups.GroupId`). Numbers and booleans as the AWS filter syntax spells them.
+    /// Every scalar at a dotted path as text, through all elements of lists on the way (`SecurityGroups.GroupId`). Numbers and
+    /// booleans are spelled as in AWS's filters.
     #[must_use]
     pub fn scalars(&self, path: &str) -> Vec<String> {
         let mut found = Vec::new();
@@ -116,7 +116,7 @@ impl Document {
         found
     }
 
-    /// The tags as (key, value), in key order. A tag without a value reads as empty text.
+    /// The tags as (key, value), in key order. A missing value reads as empty text.
     pub fn tags(&self) -> impl Iterator<Item = (&str, &str)> {
         let list = match self.0.get("Tags") {
             Some(Value::List(list)) => list.as_slice(),
@@ -138,7 +138,7 @@ impl Document {
         self.tags().find(|(candidate, _)| *candidate == key).map(|(_, value)| value)
     }
 
-    /// What has to change in `self` to become `next`, in path order.
+    /// The changes that turn `self` into `next`, in path order.
     #[must_use]
     pub fn changes_to(&self, next: &Document) -> Vec<Change> {
         let mut changes = Vec::new();
@@ -146,11 +146,11 @@ impl Document {
         changes
     }
 
-    /// Applies changes made by [`Document::changes_to`]. Steps that are missing on the way are created.
+    /// Applies changes made by [`Document::changes_to`]. Missing maps on the path are created.
     pub fn apply(&mut self, changes: &[Change]) {
         for change in changes {
             let mut after = change.after.clone();
-            // The log may hold a list in the order of an older rule.
+            // The log may hold a list that an older rule sorted.
             if let Some(after) = &mut after {
                 canonicalize(change.path.rsplit('.').next().unwrap_or(&change.path), after);
             }
@@ -158,7 +158,7 @@ impl Document {
         }
     }
 
-    /// A copy that takes the fields of each group from `other` where `takes` says so, and keeps its own elsewhere.
+    /// A copy with the groups that `takes` accepts from `other`, and the rest from `self`.
     #[must_use]
     pub fn merged(&self, other: &Document, takes: impl Fn(Group) -> bool) -> Document {
         let mine = self.0.iter().filter(|(name, _)| !takes(Group::of(name)));
@@ -166,14 +166,14 @@ impl Document {
         Document(Arc::new(mine.chain(theirs).map(|(name, value)| (name.clone(), value.clone())).collect()))
     }
 
-    /// The [`Document::digest`] with the version of the mapping that made the document: an equal body under another mapping
-    /// is looked at once more, so that the new version is noted.
+    /// The [`Document::digest`] combined with the mapping version. An equal body under another mapping has another fingerprint, so
+    /// the resource is described once more and the new version recorded.
     #[must_use]
     pub fn fingerprint(&self, mapping: u16) -> u128 {
         self.digest() ^ (u128::from(mapping) << 112)
     }
 
-    /// A 128-bit digest of the canonical bytes: equal for equal documents, and practically never else.
+    /// A 128-bit digest of the canonical bytes: equal for equal documents, and practically never equal for different ones.
     #[must_use]
     pub fn digest(&self) -> u128 {
         let mut bytes = Vec::with_capacity(4096);

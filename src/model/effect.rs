@@ -1,34 +1,34 @@
-//! What effect a record tells of, and which calls can have had it. Pure.
+//! The effect that a record describes, and the calls that can have caused it. Pure.
 
 use super::document::Value;
 use super::event::Event;
 use super::notice;
 
-/// Verbs of calls that make something new.
+/// Verbs of calls that create something.
 const MAKES: [&str; 8] = ["Run", "Create", "Allocate", "Copy", "Import", "Register", "Restore", "Request"];
-/// Verbs of calls that end something.
+/// Verbs of calls that remove something.
 const ENDS: [&str; 5] = ["Terminate", "Delete", "Deregister", "Release", "Disassociate"];
 
-/// What a record tells, as far as it tells calls apart.
+/// What a record describes, in as much detail as is needed to tell calls apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// It is there.
+    /// The resource appeared.
     Appeared,
-    /// It is gone.
+    /// The resource is gone.
     Removed,
-    /// Fields of it changed.
+    /// Fields of the resource changed.
     Fields {
-        /// Its tags among them.
+        /// Whether tags changed.
         tags: bool,
-        /// The lifecycle state that it came to, where that changed.
+        /// The new lifecycle state, if it changed.
         state: Option<String>,
-        /// Others that a call can change.
+        /// Whether other fields changed that a call can change.
         rest: bool,
     },
 }
 
 impl Effect {
-    /// The change that an event tells; `None` when it tells none.
+    /// The effect of an event; `None` when it has none.
     #[must_use]
     pub fn of(event: &Event) -> Option<Self> {
         match event {
@@ -40,12 +40,12 @@ impl Effect {
                     match change.path.split('.').next().unwrap_or_default() {
                         "Tags" => tags = true,
                         "State" | "InstanceState" => {
-                            // A code changes with its name, and says no more.
+                            // The code changes together with the name.
                             if let (false, Some(Value::Text(name))) = (change.path.ends_with("Code"), &change.after) {
                                 state = Some(name.clone());
                             }
                         }
-                        // These go with a state, or AWS alone moves them.
+                        // These fields change with the state, or only AWS changes them.
                         "StateReason"
                         | "StateTransitionReason"
                         | "InstanceStatus"
@@ -68,21 +68,22 @@ impl Effect {
         }
     }
 
-    /// Whether it is the end of a transition that an earlier call began.
+    /// Whether this ends a transition that an earlier call started.
     #[must_use]
     pub fn ends_transition(&self) -> bool {
         let ends = ["running", "stopped", "terminated", "available", "in-use", "completed"];
         matches!(self, Effect::Fields { state: Some(state), .. } if ends.contains(&state.as_str()))
     }
 
-    /// Whether no call brings it about: a status check, a notice of AWS.
+    /// Whether no call can cause this: a status check or a notice from AWS.
     #[must_use]
     pub fn is_nobodys(&self) -> bool {
         matches!(self, Effect::Fields { tags: false, state: None, rest: false })
     }
 
-    /// Whether a call of this name can have brought it about. `made_by` are words in the names of the calls that make a resource
-    /// of its kind, and do not only name one (`CreateSnapshot` names the volume); any call that makes something when empty.
+    /// Whether a call of this name can have caused this. `made_by` holds words in the names of the calls that create a resource of
+    /// its kind, as opposed to calls that only name one (`CreateSnapshot` names the volume). If it is empty, any creating call
+    /// fits.
     #[must_use]
     pub fn fits(&self, call: &str, made_by: &[&str]) -> bool {
         let is_tags = call.ends_with("Tags");
@@ -102,7 +103,7 @@ impl Effect {
                     "deleting" | "deleted" => begins(&ENDS),
                     _ => !is_tags,
                 };
-                // What else changes with a state comes of it.
+                // Other changed fields follow from the state.
                 let by_state = state.as_ref().map_or(*rest && !is_tags, of_state);
                 by_state || (*tags && is_tags)
             }
@@ -129,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_call_fits_the_change_that_it_brings_about_and_no_other() {
+    fn a_call_fits_only_the_changes_that_it_can_cause() {
         let stopped = changed(&[("State.Code", "80"), ("State.Name", "stopped"), ("PublicIpAddress", "")]);
         let status = changed(&[("InstanceState.Name", "running")]);
         let (tags, size) = (changed(&[("Tags", "")]), changed(&[("InstanceType", "t3.large")]));
@@ -156,13 +157,13 @@ mod tests {
     }
 
     #[test]
-    fn status_checks_and_notices_are_nobodys_doing() {
+    fn no_call_causes_status_checks_and_notices() {
         assert!(changed(&[("SystemStatus.Status", "impaired"), ("Notices", "")]).is_nobodys());
         assert!(!changed(&[("SystemStatus.Status", "impaired"), ("Tags", "")]).is_nobodys());
     }
 
     #[test]
-    fn what_ends_a_transition_was_begun_by_an_earlier_call() {
+    fn the_end_of_a_transition_belongs_to_an_earlier_call() {
         assert!(changed(&[("State.Name", "stopped")]).ends_transition());
         assert!(!changed(&[("State.Name", "stopping")]).ends_transition());
         assert!(!changed(&[("Tags", "")]).ends_transition());

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::action::{ActionId, Outcome};
+use super::action::{ActionId, ActionOutcome};
 use super::document::{Change, Document, Group};
 use super::evidence::{Evidence, Provisional, Tagging};
 use super::id::{ResourceId, Seq};
@@ -12,28 +12,28 @@ use super::time::Timestamp;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "cause", rename_all = "snake_case")]
 pub enum Cause {
-    /// Found by a scope's first complete sweep: it existed before Muster looked.
+    /// Found by a scope's first complete sweep: the resource existed before Muster first looked.
     Baseline,
     /// Seen by a full listing.
     Sweep,
     /// Seen by a describe of named ids.
     Refresh,
-    /// Told by an EventBridge event.
+    /// Reported by an EventBridge event.
     Notification {
         /// The event envelope's `id`.
         event_id: String,
     },
-    /// Answered to a tool's call.
+    /// Answered to a tool's call to AWS.
     Tool {
-        /// The call.
+        /// The tool's call.
         action: ActionId,
     },
-    /// Seen by the first full listing after nobody had looked: it happened at any time since.
+    /// Seen by the first full listing after a gap: it happened at some time during the gap.
     Resumed {
-        /// When somebody had looked last.
+        /// When the gap started.
         since: Timestamp,
     },
-    /// Told by an EventBridge event that CloudTrail caused: somebody called AWS.
+    /// Reported by an EventBridge event that CloudTrail sent for a call of AWS's API.
     Call {
         /// The event envelope's `id`.
         event_id: String,
@@ -45,12 +45,12 @@ pub enum Cause {
 /// A call of AWS's API, as CloudTrail records it.
 ///
 /// Source: <https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html>.
-/// All of it is text that the caller chose or that names them: hostile until shown.
+/// The caller chose or is named by every text in it: hostile until shown.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ApiCall {
     /// `eventName`, such as `StopInstances`.
     pub name: String,
-    /// `userIdentity.arn`, else the principal that stands in its place.
+    /// `userIdentity.arn`, or the principal if there is no ARN.
     pub actor: String,
     /// `sourceIPAddress`: an address, or a service's name.
     pub address: Option<String>,
@@ -58,58 +58,58 @@ pub struct ApiCall {
     pub agent: Option<String>,
 }
 
-/// What becomes of the provisional part of a resource with a [`Event::Changed`].
+/// What an [`Event::Changed`] does to the provisional part of a resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Overlay {
-    /// It stays as it is.
+    /// Nothing.
     Keep,
-    /// An assertion is laid over the described body.
+    /// Lays an assertion over the described body.
     Lay(Provisional),
-    /// A describe settled it.
+    /// Removes the assertion, which a describe has settled.
     Settle,
-    /// It stays as it is, and a tag event was believed.
+    /// Nothing; but a tag event was applied.
     Tag(Tagging),
 }
 
-/// A fact, as the log holds it. Folding all of them in order gives the snapshot (see [`super::known::fold`]).
+/// A fact in the log. Folding all of them in order gives the snapshot (see [`super::known::fold`]).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     /// A resource was seen for the first time, or again after its removal.
     Discovered {
-        /// Which.
+        /// The resource.
         id: ResourceId,
-        /// As described.
+        /// The document as described.
         document: Document,
-        /// Of all groups.
+        /// The evidence of all groups.
         evidence: Evidence,
-        /// The version of the kind's mapping that made the document.
+        /// The mapping version that made the document.
         mapping: u16,
     },
     /// A resource's content changed. `changes` is empty only when a describe settles an assertion as it stood.
     Changed {
-        /// Which.
+        /// The resource.
         id: ResourceId,
-        /// Field by field.
+        /// The changed fields.
         changes: Vec<Change>,
-        /// The new evidence of each group that was observed.
+        /// The new evidence of each observed group.
         evidence: Vec<(Group, Evidence)>,
-        /// What becomes of the provisional part.
+        /// What happens to the provisional part.
         overlay: Overlay,
     },
-    /// A resource is gone: proved absent, not merely missing from one answer.
+    /// A resource is proved to be gone, not merely missing from one answer.
     Removed {
-        /// Which.
+        /// The resource.
         id: ResourceId,
-        /// The proof's time. Observations older than this are ignored from now on.
+        /// The proof's time. Older observations are ignored from now on.
         at: Timestamp,
     },
-    /// Muster's mapping learned new fields; AWS changed nothing.
+    /// Muster's mapping reads new fields; AWS changed nothing.
     Remapped {
-        /// Which.
+        /// The resource.
         id: ResourceId,
-        /// The fields that the old mapping did not know.
+        /// The fields that the old mapping did not read.
         changes: Vec<Change>,
-        /// The mapping's version from now on.
+        /// The new mapping version.
         mapping: u16,
     },
     /// A tool is about to call AWS. Durable before the call, so that a crash leaves a trace.
@@ -118,27 +118,27 @@ pub enum Event {
         action: ActionId,
         /// The tool's name.
         tool: String,
-        /// On which resources.
+        /// The resources it is about to change.
         targets: Vec<ResourceId>,
     },
-    /// The call ended.
+    /// A tool's call to AWS ended.
     ActionFinished {
         /// The call.
         action: ActionId,
-        /// How.
-        outcome: Outcome,
+        /// How it ended.
+        outcome: ActionOutcome,
     },
-    /// Somebody called AWS, as CloudTrail tells; the cause is [`Cause::Call`]. What the call changed is told by describes.
+    /// CloudTrail recorded a call of AWS's API; the cause is [`Cause::Call`]. Describes show what the call changed.
     Called {
-        /// When, by CloudTrail's `eventTime`.
+        /// The time of the call, by CloudTrail's `eventTime`.
         at: Timestamp,
-        /// On which resources, of kinds that are watched.
+        /// The resources it names, of watched kinds.
         targets: Vec<ResourceId>,
     },
 }
 
 impl Event {
-    /// The resource whose state this event changes; `None` for actions and calls.
+    /// The resource that this event changes; `None` for actions and calls.
     #[must_use]
     pub fn resource(&self) -> Option<&ResourceId> {
         match self {
@@ -151,15 +151,15 @@ impl Event {
     }
 }
 
-/// An [`Event`] with its place in the log.
+/// An [`Event`] with its number in the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recorded {
-    /// Its place.
+    /// Its number.
     pub seq: Seq,
     /// When it was committed, in AWS time.
     pub recorded_at: Timestamp,
-    /// Why.
+    /// Why it was recorded.
     pub cause: Cause,
-    /// What.
+    /// The event.
     pub event: Event,
 }

@@ -1,4 +1,4 @@
-//! What each part of what is known of a resource rests on.
+//! The evidence for each part of a resource's content.
 
 use std::time::Duration;
 
@@ -8,26 +8,26 @@ use super::document::{Group, Value};
 use super::observation::Source;
 use super::time::Timestamp;
 
-/// How long describes may lag behind an assertion, and how long states that a resource left are remembered.
+/// How long describes may lag behind an assertion, and how long the states that a resource left are remembered.
 pub const LAG_WINDOW: Duration = Duration::from_secs(30);
 
-/// On what ground a group's value rests.
+/// Where a group's value comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Evidence {
-    /// Who saw it.
+    /// Who observed it.
     pub source: Source,
-    /// When, in AWS time.
+    /// When it was observed, in AWS time.
     pub at: Timestamp,
 }
 
 /// The evidence of each group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct GroupEvidence {
-    /// Of `State` and its reasons.
+    /// Evidence for `State` and its reasons.
     pub state: Evidence,
-    /// Of `Tags`.
+    /// Evidence for `Tags`.
     pub tags: Evidence,
-    /// Of everything else.
+    /// Evidence for everything else.
     pub rest: Evidence,
 }
 
@@ -63,7 +63,7 @@ impl GroupEvidence {
         self.state.at.max(self.tags.at).max(self.rest.at)
     }
 
-    /// The oldest evidence of any group: everything shown is at least this new.
+    /// The oldest evidence of any group: every part is at least this new.
     #[must_use]
     pub fn oldest(&self) -> Timestamp {
         self.state.at.min(self.tags.at).min(self.rest.at)
@@ -77,19 +77,19 @@ pub struct Provisional {
     pub group: Group,
     /// Who asserted it.
     pub source: Source,
-    /// When, in AWS time.
+    /// When it was asserted, in AWS time.
     pub at: Timestamp,
-    /// The states held in the [`LAG_WINDOW`] before it: a describe that still shows one of them is lag.
+    /// The states held in the [`LAG_WINDOW`] before the assertion: a describe that still shows one of them is lag.
     pub before: Vec<String>,
 }
 
-/// The last tag event that was believed.
+/// The last tag event that was applied.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tagging {
-    /// Its `version`: no event with this or a lower one is news.
+    /// Its `version`: an event with this or a lower version is old.
     pub version: u64,
     /// Its time, in AWS time.
     pub at: Timestamp,
-    /// The tags held in the [`LAG_WINDOW`] before it: a describe that still shows one of these sets is lag.
+    /// The tags held in the [`LAG_WINDOW`] before the event: a describe that still shows one of these sets is lag.
     pub superseded: Vec<Value>,
 }

@@ -1,4 +1,4 @@
-//! What kind of failure a request ended in, as a word that programs compare.
+//! The kind of failure that ended a request, as a word that programs compare.
 
 use std::fmt;
 
@@ -6,12 +6,12 @@ use serde::{Deserialize, Serialize};
 
 /// The kind of a failure of a tool or of an admin request.
 ///
-/// On the wire it is its name in `snake_case`. The words stay as they are between versions; the text beside them, which is for
-/// people and models, does not. A word that this version does not know reads as [`FailureCode::Failed`].
+/// The wire form is the name in `snake_case`. These words are stable between versions; the text beside them, which is for people
+/// and models, is not. A word that this version does not know reads as [`FailureCode::Failed`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FailureCode {
-    /// The request can never be served as it stands: one of its arguments cannot be used.
+    /// One of the arguments cannot be used: the request always fails as it stands.
     InvalidArgument,
     /// There is no tool or prompt of that name.
     Unknown,
@@ -19,33 +19,33 @@ pub enum FailureCode {
     Cursor,
     /// The cursor belongs to another log.
     CursorForeign,
-    /// The log no longer keeps the changes at the cursor's place.
+    /// The log no longer keeps the changes that follow the cursor.
     CursorExpired,
-    /// The log does not reach to the time or record that was asked for.
+    /// The log does not reach back to the requested time or record.
     NotInLog,
-    /// The log is another one than the one that the request names.
+    /// The request names another log than the server's.
     OtherLog,
     /// There is no such resource.
     NotFound,
-    /// There was such a resource.
+    /// The resource existed and is removed.
     Removed,
     /// AWS lists the resource in a form that cannot be read.
     Unreadable,
     /// The resource is not known yet, because the first sweep is not complete.
     NotSeenYet,
-    /// The tool changes AWS, and the connection may only read.
+    /// The tool changes AWS, but the connection is read-only.
     WritesOff,
-    /// The session cannot do that.
+    /// The session may not do this.
     Refused,
     /// AWS refused, or could not be reached.
     Aws,
-    /// The same request is served once the server has opened its store, or once its disk answers.
+    /// The server cannot answer before its store is open or its disk answers again; the same request succeeds then.
     TryAgain,
-    /// A tool that changes AWS did nothing for any of the instances that were named; each of them has its verdict.
+    /// A tool that changes AWS did nothing for any named instance; the answer has a verdict for each.
     NothingDone,
-    /// The endpoint carried out a dry run, or answered about something that nobody named.
+    /// The endpoint carried out a dry run, or answered about a resource that nobody named.
     NotTrusted,
-    /// As many requests of this sort run as the server takes.
+    /// The server already runs as many requests of this sort as it accepts.
     Busy,
     /// Something else failed; the text says what.
     #[serde(other)]
@@ -53,7 +53,7 @@ pub enum FailureCode {
 }
 
 impl FailureCode {
-    /// Whether the same request may be served soon, by this server or by the next.
+    /// Whether the same request may soon succeed, at this server or the next.
     #[must_use]
     pub fn is_passing(self) -> bool {
         self == FailureCode::TryAgain
@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_code_reads_back_as_it_is_written_and_an_unknown_word_is_a_failure() {
+    fn a_code_reads_back_as_it_was_written_and_an_unknown_word_reads_as_failed() {
         for code in [FailureCode::InvalidArgument, FailureCode::CursorExpired, FailureCode::Aws, FailureCode::Failed] {
             let word = serde_json::to_value(code).unwrap();
             assert_eq!(word, code.to_string());

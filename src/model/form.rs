@@ -1,38 +1,38 @@
-//! What the values of a filter can look like.
+//! What values of a filter can look like.
 //!
-//! AWS answers a filter whose value can never match with an empty list, which reads as a fact about the account. Where all
-//! values of a filter have one form (ids, states, times, addresses), Muster can tell such a value from one that happens to
-//! match nothing: [`Form::admits`] says whether any value of the form could match, and [`Form::advice`] what one looks like.
+//! AWS answers a filter whose value can never match with an empty list, which reads as a fact about the account. Where all values
+//! of a filter have one form (ids, states, times, addresses), Muster can tell an impossible value from one that just matches
+//! nothing: [`Form::admits`] says whether any value of the form could match, and [`Form::advice`] describes the form.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 mod admits;
 mod shape;
 
-/// The form that all values of a filter have, as AWS documents it.
+/// The form of all values of a filter, as AWS documents it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
-    /// Any text: names, keys and codes that AWS adds to. A row holds no empty one.
+    /// Any text: names, keys and codes to which AWS adds new ones. Rows hold no empty text.
     Text,
-    /// Any text, also none: descriptions and reasons.
+    /// Any text, even empty: descriptions and reasons.
     Prose,
     /// One of these words.
     Word(&'static [&'static str]),
     /// `true` or `false`.
     Flag,
-    /// An id: one of these prefixes and 8 or 17 hexadecimal digits.
+    /// An id: one of these prefixes, then 8 or 17 hexadecimal digits.
     Id(&'static [&'static str]),
-    /// An id as for [`Form::Id`], or this word in its place.
+    /// An id as in [`Form::Id`], or this word.
     IdOr(&'static [&'static str], &'static str),
-    /// This prefix and lower-case letters, digits and hyphens.
+    /// This prefix, then lower-case letters, digits and hyphens.
     Prefixed(&'static str),
     /// An Amazon Resource Name.
     Arn,
     /// An account: twelve digits.
     Account,
-    /// A time: in AWS's form, or in that of documents.
+    /// A time, as AWS's filters or as documents write it.
     Time,
-    /// A whole number, not negative.
+    /// A whole number that is not negative.
     Number,
     /// A port, an ICMP type, or `-1` for all of them.
     Port,
@@ -56,7 +56,7 @@ pub enum Form {
     Mac,
 }
 
-/// The protocols that AWS shows by name, with the numbers that stand for them too.
+/// The protocols that AWS shows by name, with their numbers.
 const PROTOCOLS: [(&str, &str); 4] = [("tcp", "6"), ("udp", "17"), ("icmp", "1"), ("icmpv6", "58")];
 
 impl Form {
@@ -65,13 +65,13 @@ impl Form {
         matches!(self, Form::Text | Form::Prose)
     }
 
-    /// Whether a value may be empty, and rows hold it then.
+    /// Whether a value may be empty, and is then in the rows.
     #[must_use]
     pub fn may_be_empty(self) -> bool {
         self == Form::Prose
     }
 
-    /// Other spellings of a value without wildcards that mean the same and are compared too.
+    /// Another spelling with the same meaning, which is compared too; only for values without wildcards.
     #[must_use]
     pub fn also(self, value: &str) -> Option<String> {
         match self {
@@ -80,7 +80,7 @@ impl Form {
                 (canonical != value).then_some(canonical)
             }
             Form::Protocol => PROTOCOLS.iter().find_map(|(name, number)| match value {
-                // Security groups show names, network ACLs numbers.
+                // Security groups show names; network ACLs show numbers.
                 _ if value == *number => Some((*name).to_owned()),
                 _ if value == *name => Some((*number).to_owned()),
                 _ => None,
@@ -89,13 +89,14 @@ impl Form {
         }
     }
 
-    /// What a value of this form looks like, as the end of a sentence.
+    /// Describes a value of this form, as the end of a sentence.
     #[must_use]
     pub fn advice(self) -> String {
         match self {
             Form::Text | Form::Prose => "its values are free text".to_owned(),
             Form::Word(words) if words.len() > 30 => {
-                "no resource in this copy has it, and it is none of the values that this version of Muster knows from AWS".to_owned()
+                "no resource in this copy has it, and this version of Muster does not know it as a value of AWS"
+                    .to_owned()
             }
             Form::Word(words) => format!("its values are {}", words.join(", ")),
             Form::Flag => "its values are true and false".to_owned(),
@@ -148,7 +149,7 @@ impl Form {
         }
     }
 
-    /// A value that could match and is probably what was meant by one that cannot.
+    /// The value that was probably meant by one that cannot match.
     #[must_use]
     pub fn repaired(self, value: &str) -> Option<String> {
         let trimmed = value.trim().trim_matches(['"', '\'']);
@@ -156,7 +157,7 @@ impl Form {
         let candidates = [
             trimmed.to_owned(),
             trimmed.to_lowercase(),
-            // A time with a blank in its middle, or a MAC address with hyphens.
+            // For example a time with a space in it, or a MAC address with hyphens.
             trimmed.replacen(' ', "T", 1),
             trimmed.to_lowercase().replace('-', ":"),
             match self {
@@ -176,7 +177,7 @@ impl Form {
     }
 }
 
-/// A range of addresses with the bits behind its prefix cleared, as AWS stores it; `None` for any other text.
+/// A range of addresses with the bits behind its prefix cleared, as AWS stores it; `None` for other text.
 fn masked(text: &str) -> Option<String> {
     let (address, length) = text.split_once('/')?;
     // `+8` and `08` parse as numbers.
@@ -190,7 +191,7 @@ fn masked(text: &str) -> Option<String> {
     Some(format!("{}/{length}", Ipv6Addr::from_bits(address.to_bits() & mask)))
 }
 
-/// The pattern of all addresses in a range whose prefix ends between two numbers, such as `10.0.1.*` for `10.0.1.0/24`.
+/// The pattern of all addresses in a range whose prefix ends between two of its numbers, such as `10.0.1.*` for `10.0.1.0/24`.
 fn within(range: &str) -> Option<String> {
     let range = masked(range)?;
     let (address, length) = range.split_once('/')?;

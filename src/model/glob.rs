@@ -1,5 +1,5 @@
-//! The pieces of a filter value, as AWS reads it: `*` stands for any text, `?` for one character, and a backslash takes the next
-//! character as it is. Nothing else is special: `[1-8]` is five ordinary characters.
+//! The pieces of a filter value, as AWS reads it: `*` matches any text, `?` any one character, and a backslash makes the next
+//! character ordinary. Nothing else is special: `[1-8]` is five ordinary characters.
 
 /// One piece of a filter value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -8,11 +8,11 @@ pub enum Piece {
     One(char),
     /// `?`: any one character.
     AnyOne,
-    /// `*`: any text, also none.
+    /// `*`: any text, even none.
     AnyMany,
 }
 
-/// The pieces of a filter value. Every text is one; a lone backslash at the end stands for itself.
+/// Splits a filter value into pieces. Every text is valid; a backslash at the end is an ordinary character.
 #[must_use]
 pub fn pieces(text: &str) -> Vec<Piece> {
     let mut pieces = Vec::with_capacity(text.len());
@@ -28,7 +28,7 @@ pub fn pieces(text: &str) -> Vec<Piece> {
     pieces
 }
 
-/// The one text that a filter value matches; `None` when it has wildcards.
+/// The only text that a filter value matches; `None` if it has wildcards.
 #[must_use]
 pub fn exact(pieces: &[Piece]) -> Option<String> {
     let one = |piece: &Piece| match piece {

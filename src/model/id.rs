@@ -1,4 +1,4 @@
-//! Identities: whose resource, where, of what kind, and its place in the log.
+//! Identities: accounts, regions, kinds, resources, and places in the log.
 
 use std::fmt;
 use std::sync::Arc;
@@ -56,26 +56,26 @@ text_id! {
 text_id! {
     /// A resource kind under its CloudFormation type name, such as `AWS::EC2::Instance`.
     ///
-    /// Slugs (`instance`), as URIs and arguments spell it, belong to the registry in [`crate::kinds`].
+    /// Its slug (`instance`), which URIs and arguments use, is defined by the registry in [`crate::kinds`].
     Kind
 }
 
 impl AccountId {
-    /// Whether `text` has the form of an account number: twelve ASCII digits.
+    /// Whether `text` is an account number: twelve ASCII digits.
     #[must_use]
     pub fn is_valid(text: &str) -> bool {
         text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
     }
 }
 
-/// Where a listing looks: one account in one region.
+/// One account in one region, as something to be listed.
 ///
-/// `account` is the observing account; a resource shared into it by another account is seen in both scopes.
+/// `account` is the observing account: a resource that another account shares with it is seen in both scopes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct Scope {
-    /// The account whose credentials ask.
+    /// The account whose credentials are used.
     pub account: AccountId,
-    /// The region asked.
+    /// The region that is listed.
     pub region: Region,
 }
 
@@ -87,7 +87,7 @@ impl fmt::Display for Scope {
 
 /// One resource as one scope sees it.
 ///
-/// Ordered by kind, id, account, region: the order of the `rows` table, so that every list pages by this key.
+/// Ordered by kind, id, account, region, like the `rows` table, so that every list pages by this key.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct ResourceId {
     /// What kind of resource.
@@ -141,7 +141,7 @@ impl fmt::Display for Seq {
     }
 }
 
-/// Names one log. Random, and new whenever a log is created, repaired or restored, so a [`Seq`] of another log is
+/// Identifies one log. Random, and new whenever a log is created, repaired or restored, so that a [`Seq`] of another log is
 /// recognised as foreign.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LogId(pub u64);

@@ -1,19 +1,19 @@
-//! What the rules of observing have to know of a kind of resource.
+//! What the rules of observation need to know about a kind of resource.
 
 use super::Document;
 
-/// What a kind tells the rules by which observations are judged.
+/// The properties of a kind by which its observations are judged.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct KindRules {
-    /// The version of the mapping that makes this kind's documents now.
+    /// The current version of the mapping that makes this kind's documents.
     pub mapping: u16,
-    /// Paths that move on every poll and are no change.
+    /// Paths that change on every poll and are not reported as changes.
     pub masked: &'static [&'static str],
-    /// Where the lifecycle state stands in a document of this kind.
+    /// The path of the lifecycle state in a document of this kind.
     pub state_path: Option<&'static str>,
-    /// States after which AWS forgets a resource by itself.
+    /// The states after which AWS forgets a resource.
     pub gone_states: &'static [&'static str],
-    /// Words in the names of the calls that make a resource of this kind; any call that makes something when empty.
+    /// Words in the names of the calls that create a resource of this kind; empty if any creating call may.
     pub made_by: &'static [&'static str],
 }
 

@@ -1,4 +1,4 @@
-//! What is known of one resource: the fold of its events.
+//! What is known about one resource: the fold of its events.
 
 use super::document::{Document, Value};
 use super::event::{Event, Overlay, Recorded};
@@ -8,7 +8,7 @@ use super::time::Timestamp;
 
 /// A lifecycle state that a resource has left.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Held {
+pub struct LeftState {
     /// The state's name.
     pub state: String,
     /// When the next state was first observed.
@@ -18,36 +18,36 @@ pub struct Held {
 /// A resource as Muster knows it now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Current {
-    /// What is served: the described body with a provisional state over it.
+    /// The document as served: the described body with the provisional state over it.
     pub document: Document,
-    /// What each group rests on.
+    /// The evidence for each group.
     pub evidence: GroupEvidence,
     /// The unsettled assertion, if any.
     pub provisional: Option<Provisional>,
     /// The last tag event, if there was any.
     pub tagging: Option<Tagging>,
-    /// States left within the last [`LAG_WINDOW`] before the newest state change, oldest first.
-    pub held: Vec<Held>,
+    /// The states left in the [`LAG_WINDOW`] before the newest state change, oldest first.
+    pub held: Vec<LeftState>,
     /// The version of the mapping that made the document.
     pub mapping: u16,
-    /// The record that discovered it.
+    /// The record that discovered the resource.
     pub discovered: Seq,
     /// The record that changed it last.
     pub changed: Seq,
-    /// When that record was committed.
+    /// When the last change was committed.
     pub changed_at: Timestamp,
 }
 
-/// What is left of a removed resource.
+/// What remains of a removed resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tombstone {
-    /// The proof's time: older observations are ignored.
+    /// The time of the proof: older observations are ignored.
     pub at: Timestamp,
     /// When the removal was committed.
     pub removed_at: Timestamp,
     /// The record of the removal.
     pub seq: Seq,
-    /// The last body.
+    /// The last document.
     pub document: Document,
 }
 
@@ -72,10 +72,10 @@ pub fn state_name(state: &Value) -> Option<&str> {
     }
 }
 
-/// The state of a resource after `record`, given its state before: the one definition of what the log means.
+/// The state of a resource after `record`, given its state before: this defines what the log means.
 ///
-/// Records of other resources and of actions change nothing. A change of a resource that is not there (impossible in a
-/// log that Muster wrote) changes nothing either; `muster log verify` reports it.
+/// Records of other resources and of actions change nothing. Neither does a change of a resource that does not exist; a log that
+/// Muster wrote has none, and `muster log verify` reports it.
 #[must_use]
 pub fn fold(current: Option<Current>, record: &Recorded) -> Option<Current> {
     match (&record.event, current) {
@@ -99,7 +99,7 @@ pub fn fold(current: Option<Current>, record: &Recorded) -> Option<Current> {
             if let Some(left) = left.filter(|left| current.state() != Some(left)) {
                 let until = current.evidence.state.at;
                 current.held.retain(|held| until.since(held.until) <= LAG_WINDOW);
-                current.held.push(Held { state: left, until });
+                current.held.push(LeftState { state: left, until });
             }
             match overlay {
                 Overlay::Keep => {}

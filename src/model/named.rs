@@ -1,20 +1,20 @@
-//! The ids that a caller named: the only ids that a call which changes AWS may carry.
+//! The ids that a caller named: only these may be part of a call that changes AWS.
 //!
-//! Whatever a describe, a proxy or a cache answers, no id of an answer can become part of a [`Named`], so no answer can widen
-//! what a call changes. Only the parser of a tool's arguments makes one; a test of the sources (`tests/it/named.rs`) holds
-//! every other module to that, because the privacy of Rust's modules cannot say it across two branches of one crate.
+//! No id from an answer of a describe, proxy or cache can become part of a [`Named`], so no answer can widen what a call changes.
+//! Only the parser of a tool's arguments makes one. Rust's privacy cannot express that across two branches of one crate, so a test
+//! of the sources (`tests/it/named.rs`) enforces it.
 
 use std::sync::Arc;
 
 use super::id::Scope;
 
-/// Ids that a caller named in the arguments of one tool call, each once, in the order in which they were given.
+/// The ids that a caller named in the arguments of one tool call: each once, in the given order.
 #[derive(Debug)]
 pub struct Named(Vec<Arc<str>>);
 
-/// Some of the ids of a [`Named`], all of them in one account and region. Every call that changes AWS takes one.
+/// Some ids of a [`Named`], all in one account and region. Every call that changes AWS takes one.
 ///
-/// It points into the [`Named`] that it was chosen from, so it holds nothing that was not named.
+/// It borrows from the [`Named`], so it holds only named ids.
 #[derive(Clone, Debug)]
 pub struct Chosen<'n> {
     ids: Vec<&'n Arc<str>>,
@@ -22,7 +22,7 @@ pub struct Chosen<'n> {
 }
 
 impl Named {
-    /// Takes the ids that the arguments of a call hold. The parser of arguments calls this, and nothing else may.
+    /// Takes the ids from the arguments of a call. Only the parser of arguments may call this.
     pub(crate) fn parsed_from_arguments(ids: Vec<String>) -> Self {
         let mut named: Vec<Arc<str>> = Vec::with_capacity(ids.len());
         for id in ids {
@@ -38,13 +38,13 @@ impl Named {
         self.0.iter().map(|id| &**id)
     }
 
-    /// The place of `id` among the ids; `None` when nobody named it.
+    /// The position of `id`; `None` if nobody named it.
     #[must_use]
     pub fn place(&self, id: &str) -> Option<usize> {
         self.0.iter().position(|named| **named == *id)
     }
 
-    /// The named ids that `wanted` accepts, to be looked for in `scope`.
+    /// The named ids that `wanted` accepts, to be changed in `scope`.
     #[must_use]
     pub fn choose(&self, scope: &Scope, wanted: impl Fn(&str) -> bool) -> Chosen<'_> {
         Chosen { ids: self.0.iter().filter(|id| wanted(id)).collect(), scope: scope.clone() }
@@ -64,7 +64,7 @@ impl<'n> Chosen<'n> {
         self.ids.iter().copied()
     }
 
-    /// Whether `id` is one of them, letter by letter.
+    /// Whether `id` is exactly one of them.
     #[must_use]
     pub fn holds(&self, id: &str) -> bool {
         self.ids.iter().any(|chosen| ***chosen == *id)

@@ -1,11 +1,10 @@
-//! What AWS announces about an instance: that it will be interrupted, is better replaced, or is affected by something.
+//! What AWS announces about an instance: an interruption, a recommended replacement, or a health event.
 //!
-//! AWS sends these as events only. A describe of an instance's status knows nothing of spot interruptions and rebalance
-//! recommendations, so they are laid into the status document under [`FIELD`] and stay until they expire: nobody takes them
-//! back, except that AWS Health closes its events. One that was closed stays as such until it would have expired, so that an older
-//! event that comes late does not open it again.
+//! AWS sends these as events only. A describe of an instance's status does not show spot interruptions and rebalance
+//! recommendations, so they are added to the status document under [`FIELD`] and stay until they expire. Only AWS Health closes its
+//! events. A closed notice stays until it would have expired, so that an older event that arrives late does not reopen it.
 //!
-//! A document holds one notice for each key, the newest. What is laid in which order does not matter: the same notices lead to the
+//! A document holds the newest notice of each key. The order in which notices arrive does not matter: the same notices give the
 //! same document.
 
 use serde::Serialize;
@@ -16,31 +15,31 @@ use super::time::Timestamp;
 /// The field of a status document that holds its notices.
 pub const FIELD: &str = "Notices";
 
-/// How many notices a document holds at most; beyond that the oldest go.
-const MOST: usize = 20;
+/// How many notices a document holds at most; the oldest are dropped.
+const MAX_NOTICES: usize = 20;
 
-/// One announcement. Ordered by what makes it newer first: of two under one key, the greater one holds.
+/// One announcement. Newer ones are greater: of two notices with one key, the greater one counts.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Notice {
-    /// When AWS said so.
+    /// When AWS sent it.
     pub at: Timestamp,
-    /// Whether it is over: AWS closed it.
+    /// Whether AWS has closed it.
     pub over: bool,
-    /// What it is about: a later one under the same key takes its place.
+    /// What it is about: a later notice with the same key replaces it.
     pub key: String,
-    /// What it is.
+    /// What sort of announcement it is.
     pub kind: NoticeKind,
-    /// What will be done, as AWS names it: `terminate`, `AWS_EC2_INSTANCE_REBOOT_MAINTENANCE_SCHEDULED`.
+    /// What AWS will do, by AWS's name: `terminate`, `AWS_EC2_INSTANCE_REBOOT_MAINTENANCE_SCHEDULED`.
     pub code: String,
-    /// AWS's words, where there are any.
+    /// AWS's description, if any.
     pub description: Option<String>,
-    /// From when on it is to happen, where AWS says so.
+    /// When it starts, if AWS says so.
     pub begins: Option<Timestamp>,
-    /// From when on it means nothing any more.
+    /// When it expires.
     pub until: Timestamp,
 }
 
-/// What a [`Notice`] is.
+/// The sort of a [`Notice`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NoticeKind {
@@ -59,7 +58,7 @@ impl NoticeKind {
         ("health", NoticeKind::Health),
     ];
 
-    /// As documents and answers name it.
+    /// The name in documents and answers.
     #[must_use]
     pub fn name(self) -> &'static str {
         Self::ALL.iter().find(|(_, kind)| *kind == self).map_or("", |(name, _)| *name)
@@ -67,13 +66,13 @@ impl NoticeKind {
 }
 
 impl Notice {
-    /// Whether it still means something at `now`.
+    /// Whether it has not expired at `now`.
     #[must_use]
     pub fn holds(&self, now: Timestamp) -> bool {
         !self.over && now < self.until
     }
 
-    /// As a document holds it.
+    /// The notice as a document holds it.
     #[must_use]
     pub fn value(&self) -> Value {
         let mut map = Map::from([
@@ -95,7 +94,7 @@ impl Notice {
         Value::Map(map)
     }
 
-    /// Reads what [`Notice::value`] wrote; `None` for anything else.
+    /// Reads a value made by [`Notice::value`]; `None` for anything else.
     #[must_use]
     pub fn read(value: &Value) -> Option<Self> {
         let Value::Map(map) = value else { return None };
@@ -118,7 +117,7 @@ impl Notice {
     }
 }
 
-/// The notices that a document holds, expired ones too, oldest first.
+/// The notices of a document, including expired ones, oldest first.
 #[must_use]
 pub fn of(document: &Document) -> Vec<Notice> {
     let mut notices: Vec<Notice> = match document.fields().get(FIELD) {
@@ -129,7 +128,7 @@ pub fn of(document: &Document) -> Vec<Notice> {
     notices
 }
 
-/// `document` with `notice` among its notices. The same document when it holds a newer one under that key, or enough newer ones.
+/// Adds `notice` to `document`. Nothing changes if the document has a newer one with that key, or enough newer ones.
 #[must_use]
 pub fn laid(document: &Document, notice: &Notice) -> Document {
     let mut notices = of(document);
@@ -141,7 +140,7 @@ pub fn laid(document: &Document, notice: &Notice) -> Document {
     with(document, notices)
 }
 
-/// What a describe at `at` leaves of the notices in `known`, laid into what it showed; `None` when that is nothing.
+/// `described` with the notices of `known` that have not expired at `at`; `None` if there are none.
 #[must_use]
 pub fn carried(known: &Document, described: &Document, at: Timestamp) -> Option<Document> {
     known.fields().get(FIELD)?;
@@ -150,16 +149,16 @@ pub fn carried(known: &Document, described: &Document, at: Timestamp) -> Option<
     (!left.is_empty()).then(|| with(described, left))
 }
 
-/// `document` with exactly these notices, cut to the newest.
+/// `document` with exactly these notices, cut to the newest [`MAX_NOTICES`].
 fn with(document: &Document, mut notices: Vec<Notice>) -> Document {
     notices.sort_unstable();
-    notices.drain(..notices.len().saturating_sub(MOST));
+    notices.drain(..notices.len().saturating_sub(MAX_NOTICES));
     let mut fields = document.fields().clone();
     fields.insert(FIELD, Value::List(notices.iter().map(Notice::value).collect()));
     Document::new(fields)
 }
 
-/// A time as the AWS CLI prints it, so that documents hold one form.
+/// A time as documents hold it.
 fn printed(at: Timestamp) -> Value {
     let text = jiff::Timestamp::from_millisecond(at.as_millis())
         .map_or_else(|_| at.to_string(), |at| at.strftime("%Y-%m-%dT%H:%M:%S+00:00").to_string());
@@ -202,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn the_order_in_which_notices_come_and_how_often_does_not_matter() {
+    fn the_order_and_number_of_arrivals_of_notices_does_not_matter() {
         let mut closed = notice("a", 30, 100);
         closed.over = true;
         let all = [notice("a", 10, 100), closed, notice("a", 20, 90), notice("b", 15, 50)];
@@ -216,13 +215,13 @@ mod tests {
     fn a_document_holds_the_newest_notices_only() {
         let many: Vec<Notice> = (0..30).map(|n| notice(&n.to_string(), n, 100)).collect();
         let document = laid_all(&many);
-        assert_eq!(of(&document).len(), MOST);
+        assert_eq!(of(&document).len(), MAX_NOTICES);
         assert_eq!(of(&document).first().map(|notice| notice.at), Some(at(10)));
         assert_eq!(laid(&document, &many[0]), document);
     }
 
     #[test]
-    fn a_describe_carries_what_has_not_expired() {
+    fn a_describe_keeps_the_notices_that_have_not_expired() {
         let known = laid_all([&notice("a", 10, 100), &notice("b", 10, 200)]);
         let shown = Document::new(Map::from([("InstanceId", "i-1".into())]));
         let carried_at = |second| carried(&known, &shown, at(second)).as_ref().map(of);

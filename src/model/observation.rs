@@ -1,4 +1,4 @@
-//! What somebody saw, and when.
+//! What was seen, by whom and when.
 
 use std::sync::Arc;
 
@@ -23,13 +23,13 @@ pub enum Source {
     Tool,
 }
 
-/// One statement about one resource.
+/// A statement about one resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Observation {
     /// Who saw it.
     pub source: Source,
-    /// When it was true at the latest: a describe's request time, an event's own `time`, a tool answer's arrival; all
-    /// in AWS time.
+    /// The latest time at which it was true, in AWS time: a describe's request time, an event's own `time`, or the arrival of a
+    /// tool's answer.
     pub at: Timestamp,
     /// Which resource.
     pub id: ResourceId,
@@ -40,32 +40,33 @@ pub struct Observation {
 /// The content of an [`Observation`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Seen {
-    /// A describe's whole answer for the resource.
+    /// The whole answer of a describe.
     Described(Arc<Document>),
     /// A tool's answer or a state event: only the `State` field (`{Code, Name}`), ahead of the next describe.
     StateAsserted(Value),
-    /// A tag event: every tag the resource has from then on.
+    /// A tag event: all tags that the resource has from then on.
     TagsAsserted {
-        /// As a document holds them: a list of `{Key, Value}`.
+        /// The tags as a document holds them: a list of `{Key, Value}`.
         tags: Value,
-        /// The event's `version`, which rises with every change of the resource's tags.
+        /// The event's `version`, which rises with each change of the resource's tags.
         version: u64,
     },
-    /// An event that announces what AWS will do to an instance: laid into its status until it expires.
+    /// An event that announces what AWS will do to an instance. It is added to the instance's status until it expires.
     Noticed(Notice),
-    /// An event that says only that something happened to the resource: a describe will tell what.
+    /// An event that says only that something happened to the resource: a describe will show what.
     Mentioned,
-    /// A describe of this id answered NotFound, which by itself proves nothing: the id may be too new for the answer.
+    /// A describe of this id answered NotFound. This alone proves nothing: the id may be newer than the data that AWS answered
+    /// from.
     NotFound,
-    /// Proved gone: a second complete sweep in a row lacks it.
+    /// Proved gone: two complete sweeps in a row lack it.
     Absent,
 }
 
-/// A resource that a describe of its own would tell more about.
+/// A resource that should be described on its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wanted {
-    /// Which.
+    /// The resource.
     pub id: ResourceId,
-    /// The state that it is said to have: an answer that shows another one is asked for again, as describes lag.
+    /// The state it should have: describes lag, so a describe that shows another state is repeated.
     pub expects: Option<String>,
 }

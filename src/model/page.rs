@@ -1,4 +1,4 @@
-//! What one describe call answers: a page of resources, from the kind that reads it to the writer that records it.
+//! The answer of one describe call: a page of resources, on its way from the kind that reads it to the writer that records it.
 
 use std::sync::Arc;
 
@@ -6,25 +6,25 @@ use super::document::Document;
 use super::time::Timestamp;
 use super::unreadable::UnreadableItem;
 
-/// What one describe call answered, and when it was asked.
+/// The answer of one describe call, with the time of its request.
 ///
-/// A kind fills in what the SDK's answer shows (`items`, `next`); [`crate::aws`] adds the rest.
+/// A kind fills in what the SDK's answer holds (`items`, `next`); [`crate::aws`] adds the rest.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Page {
-    /// AWS time right before the request left: nothing in the answer is older.
+    /// AWS time just before the request left: nothing in the answer is older.
     pub sent_at: Timestamp,
     /// The resources.
     pub items: Vec<Item>,
-    /// What AWS listed beside them in a form that cannot be read.
+    /// Listed resources whose form cannot be read.
     pub unreadable: Vec<UnreadableItem>,
-    /// The optional parameters that the call was made without, because the endpoint does not know them.
+    /// The optional parameters that were left out because the endpoint does not know them.
     pub left_out: LeftOut,
     /// The token of the next page; `None` when this was the last.
     pub next: Option<String>,
 }
 
 impl Page {
-    /// The resources, each with the time from which on what it shows counts.
+    /// The resources, each with the time from which on its content counts.
     pub fn dated(self) -> impl Iterator<Item = (Timestamp, Item)> {
         let Page { items, sent_at, .. } = self;
         items.into_iter().map(move |item| (sent_at, item))
@@ -34,9 +34,9 @@ impl Page {
 /// One resource of an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Item {
-    /// AWS's id of it; empty when AWS gave none.
+    /// AWS's id; empty if AWS gave none.
     pub id: Arc<str>,
-    /// All that AWS said about it.
+    /// All that AWS said about the resource.
     pub document: Arc<Document>,
 }
 
@@ -48,7 +48,7 @@ impl Item {
     }
 }
 
-/// The optional parameters that a describe is made without.
+/// The optional parameters that a describe leaves out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LeftOut(Vec<&'static str>);
 
@@ -65,20 +65,20 @@ impl LeftOut {
         &self.0
     }
 
-    /// Whether a parameter is among them.
+    /// Whether the parameter is left out.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
         self.0.contains(&name)
     }
 
-    /// Leaves one more out.
+    /// Adds one more parameter.
     pub fn add(&mut self, name: &'static str) {
         if !self.has(name) {
             self.0.push(name);
         }
     }
 
-    /// What to set a parameter to that switches something on; `None` when it is left out.
+    /// The value for an optional flag: `Some(true)`, or `None` if it is left out.
     #[must_use]
     pub fn unless(&self, name: &str) -> Option<bool> {
         (!self.has(name)).then_some(true)

@@ -1,4 +1,4 @@
-//! A message of a queue that cannot be read, as it is kept once it has left the queue.
+//! A queue message that cannot be read, as it is kept after it was removed from the queue.
 
 use super::time::Timestamp;
 
@@ -8,27 +8,27 @@ pub const MAX_BODY: usize = 4 << 10;
 /// How many bytes of any other text are kept at most.
 const MAX_TEXT: usize = 512;
 
-/// A message that cannot be read.
+/// A queue message that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parked {
     /// The id that SQS gave the message.
     pub message: String,
     /// The queue it came from.
     pub queue: String,
-    /// When it was taken out of the queue.
+    /// When it was removed from the queue.
     pub at: Timestamp,
     /// How often it had been received by then.
     pub receives: u32,
     /// Why it cannot be read.
     pub why: String,
-    /// Its body, or the beginning of it. Anybody who can write to the queue can write this.
+    /// Its body, cut to [`MAX_BODY`]. Anybody who can write to the queue can write this.
     pub body: String,
     /// How many bytes the whole body had.
     pub bytes: u64,
 }
 
 impl Parked {
-    /// A message with only as much of its texts as is kept.
+    /// Cuts the texts to the kept length.
     #[must_use]
     pub fn cut(self) -> Self {
         let cut = |mut text: String, longest: usize| {

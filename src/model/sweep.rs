@@ -5,12 +5,12 @@ use super::page::{LeftOut, Page};
 use super::time::Timestamp;
 use super::trouble::Trouble;
 
-/// One step of a sweep, and what is swept.
+/// One step of a sweep of one kind in one scope.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SweepMessage {
-    /// The scope listed.
+    /// The scope that is listed.
     pub scope: Scope,
-    /// The kind listed.
+    /// The kind that is listed.
     pub kind: Kind,
     /// What happened.
     pub step: SweepStep,
@@ -19,34 +19,36 @@ pub struct SweepMessage {
 /// What happened in a sweep.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SweepStep {
-    /// A sweep begins. If one of the same scope and kind was under way, it has started over, and what it showed proves no absence.
+    /// A sweep starts. If one of the same scope and kind was under way, it starts over, and what it listed so far proves no
+    /// absence.
     Started {
         /// AWS time before the first request.
         at: Timestamp,
     },
     /// A page was answered.
     Page(Page),
-    /// A page failed and is asked for again: the sweep goes on.
+    /// A page failed and is requested again: the sweep goes on.
     Stumbled {
-        /// Why, and when it is asked for again.
+        /// Why, and when it is requested again.
         trouble: Trouble,
     },
-    /// The sweep that is about to complete was made without these optional parameters, which the endpoint does not know. Comes before
-    /// [`SweepStep::Completed`] when there are any, or were any in the last complete sweep.
+    /// The sweep that is about to complete left out these optional parameters, which the endpoint does not know. Precedes
+    /// [`SweepStep::Completed`] if there are any, or if the last complete sweep had any.
     LeftOut {
-        /// Their names; none when the sweep was made with all of them again.
+        /// Their names; empty if the sweep used all parameters again.
         names: LeftOut,
-        /// Whether this differs from the last complete sweep: then what this sweep lacks may exist and only not be shown any more.
+        /// Whether the last complete sweep left out others: then a resource may be missing from this sweep only because it is no
+        /// longer shown.
         first: bool,
     },
-    /// Every page since the last [`SweepStep::Started`] was answered: what was on none of them was not listed.
+    /// Every page since the last [`SweepStep::Started`] was answered: a resource on none of them was not listed.
     Completed {
         /// AWS time after the last answer.
         ended: Timestamp,
     },
-    /// The sweep was given up: what it did not show may well exist.
+    /// The sweep was given up: resources that it did not list may exist.
     Failed {
-        /// Why, and when it is tried again.
+        /// Why, and when the next sweep is tried.
         trouble: Trouble,
     },
 }

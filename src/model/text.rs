@@ -1,10 +1,10 @@
 //! Text that strangers can write: tags, names, descriptions.
 
-/// `text` made safe to show to a person or a model: control and bidirectional characters removed, at most `limit`
-/// characters, with `…` where it was cut.
+/// Makes `text` safe to show to a person or a model: control and bidirectional characters are removed, and it is cut to `limit`
+/// characters with `…` at the end.
 ///
-/// Anyone who may tag a resource can write this text, so it is always data. Documents keep it as AWS gave it; JSON
-/// escapes control characters there. This is for titles, descriptions and tables.
+/// Anyone who may tag a resource can write this text, so it is always data. This is for titles, descriptions and tables; documents
+/// keep the text as AWS gave it, and JSON escapes control characters there.
 #[must_use]
 pub fn shown(text: &str, limit: usize) -> String {
     let mut clean = text.chars().filter(|c| !hostile(*c));
@@ -16,8 +16,8 @@ pub fn shown(text: &str, limit: usize) -> String {
     out
 }
 
-/// Two texts as [`shown`], each from shortly before where they begin to differ when one of them is longer than `limit`: of two
-/// long texts that begin alike, the beginnings tell nothing.
+/// Both texts as [`shown`]. If one is longer than `limit`, both start shortly before the first difference, since equal beginnings
+/// say nothing.
 #[must_use]
 pub fn apart(before: &str, after: &str, limit: usize) -> (String, String) {
     let is_long = |text: &str| text.chars().filter(|c| !hostile(*c)).nth(limit).is_some();
@@ -30,15 +30,15 @@ pub fn apart(before: &str, after: &str, limit: usize) -> (String, String) {
     (rest(before), rest(after))
 }
 
-/// An error with its causes, on one line: what failed, then each cause after a colon.
+/// An error and its causes on one line, separated by colons.
 #[must_use]
 pub fn chain(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(error.source(), |error| error.source());
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
-/// Whether nobody who reads `c` sees it: control characters, bidirectional controls, zero-width characters, and the Unicode tag
-/// block (invisible text that models still read).
+/// Whether readers cannot see `c`: control characters, bidirectional controls, zero-width characters, and the Unicode tag block
+/// (which models still read).
 #[must_use]
 pub fn hostile(c: char) -> bool {
     c.is_control()
@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn of_texts_that_begin_alike_the_difference_is_shown() {
+    fn texts_that_start_alike_are_cut_around_their_difference() {
         assert_eq!(apart("aaaa", "aaab", 6), ("aaaa".to_owned(), "aaab".to_owned()));
         assert_eq!(apart("0123456789x", "0123456789y", 6), ("…89x".to_owned(), "…89y".to_owned()));
         assert_eq!(apart("0123456789", "0123456789yzabc", 6), ("…89".to_owned(), "…89yz…".to_owned()));

@@ -1,4 +1,4 @@
-//! Instants as AWS tells them.
+//! Instants in AWS time, and the clock that tells it.
 
 use std::fmt;
 use std::ops::{Add, Sub};
@@ -14,7 +14,7 @@ use serde::{Serialize, Serializer};
 pub struct Timestamp(i64);
 
 impl Timestamp {
-    /// The Unix epoch, which is before anything AWS ever said.
+    /// The Unix epoch, which is before anything that AWS reports.
     pub const EPOCH: Timestamp = Timestamp(0);
 
     /// The instant `millis` milliseconds after the Unix epoch.
@@ -29,7 +29,7 @@ impl Timestamp {
         self.0
     }
 
-    /// The second this instant lies in, for sources whose clock has a grain of one second.
+    /// The second of this instant, for sources with a precision of one second.
     #[must_use]
     pub const fn second(self) -> i64 {
         self.0.div_euclid(1000)
@@ -47,8 +47,8 @@ impl Timestamp {
         text.parse::<jiff::Timestamp>().ok().map(|at| Timestamp(at.as_millisecond()))
     }
 
-    /// Parses RFC 1123, such as `Mon, 05 Jun 2023 15:10:09 GMT`. A day of the week that is not the date's is read over: AWS's own
-    /// examples have such. `None` when `text` is anything else.
+    /// Parses RFC 1123, such as `Mon, 05 Jun 2023 15:10:09 GMT`. A wrong day of the week is ignored, since AWS's own examples have
+    /// such. `None` when `text` is anything else.
     #[must_use]
     pub fn parse_rfc_1123(text: &str) -> Option<Self> {
         let parser = jiff::fmt::rfc2822::DateTimeParser::new().relaxed_weekday(true);
@@ -56,17 +56,17 @@ impl Timestamp {
     }
 }
 
-/// Tells the time. The one real clock is `aws::clock`, which tells AWS's; tests drive their own.
+/// A clock. The one real clock is `aws::clock`, which follows AWS's time; tests use their own.
 pub trait Clock: Send + Sync {
     /// Now, in AWS time.
     fn now(&self) -> Timestamp;
 
-    /// Whether AWS told its time: until then this machine's clock is all there is.
+    /// Whether AWS's time is known. Until then this is the machine's own clock.
     fn is_anchored(&self) -> bool {
         true
     }
 
-    /// Since when it has run without a jump. What was dated before cannot be compared with what is dated after.
+    /// Since when the clock has run without a jump. Times before and after a jump cannot be compared.
     fn steady_since(&self) -> Timestamp {
         Timestamp::EPOCH
     }
@@ -95,7 +95,7 @@ impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match jiff::Timestamp::from_millisecond(self.0) {
             Ok(at) => write!(f, "{at:.3}"),
-            // Outside the calendar (a corrupt clock): the number is still the truth.
+            // Outside the calendar (a corrupt clock) the number is shown.
             Err(_) => write!(f, "{}ms", self.0),
         }
     }

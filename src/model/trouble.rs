@@ -1,26 +1,26 @@
-//! What keeps something from being seen or stored, as answers show it.
+//! What prevents something from being seen or stored, as answers show it.
 
 use serde::Serialize;
 
 use super::time::Timestamp;
 
-/// Something that keeps a scope, AWS as a whole, or the store from being seen.
+/// Something that prevents a scope, all of AWS, or the store from being seen.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Trouble {
-    /// What sort of trouble it is.
+    /// The class of the trouble.
     pub class: TroubleClass,
-    /// What happened to what.
+    /// What happened, and to what.
     pub what: String,
     /// What to do about it.
     pub fix: String,
     /// Since when it lasts.
     pub since: Timestamp,
-    /// When it is tried again, where that is known.
+    /// When the next try is, if known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_at: Option<Timestamp>,
 }
 
-/// What sort of [`Trouble`] it is. Serialises as one word, such as `denied` or `store`.
+/// The class of a [`Trouble`]. Serialises as one word, such as `denied` or `store`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TroubleClass {
@@ -28,7 +28,7 @@ pub enum TroubleClass {
     Store,
     /// The clock jumped, so times cannot be compared.
     Clock,
-    /// No server runs: only what is stored is shown.
+    /// No server is running: only what is stored is shown.
     Offline,
     /// A call to AWS failed.
     #[serde(untagged)]
@@ -41,15 +41,15 @@ pub enum TroubleClass {
 pub enum ErrorClass {
     /// Too many calls in this account: slow down, then ask again.
     Throttled,
-    /// The credentials may not do this: somebody has to change a policy.
+    /// The credentials do not allow this: somebody has to change a policy.
     Denied,
-    /// A named resource does not exist, or not yet, or no longer.
+    /// A named resource does not exist: not yet, or no longer.
     NotFound,
     /// A passing problem: ask again.
     Transient,
-    /// Asking again changes nothing until somebody changes the request or the configuration.
+    /// Asking again is useless until somebody changes the request or the configuration.
     Fatal,
-    /// Not a failure: a dry run answers that the real call would have been allowed.
+    /// Not a failure: AWS answered a dry run that the real call would have been allowed.
     DryRun,
 }
 
@@ -60,7 +60,7 @@ impl From<ErrorClass> for TroubleClass {
 }
 
 impl ErrorClass {
-    /// Whether asking again may succeed without anybody changing anything.
+    /// Whether asking again may succeed although nobody changes anything.
     #[must_use]
     pub fn is_passing(self) -> bool {
         matches!(self, ErrorClass::Throttled | ErrorClass::Transient)
@@ -68,19 +68,19 @@ impl ErrorClass {
 }
 
 impl Trouble {
-    /// What to do about it, and when it is tried again.
+    /// What to do about it, and when the next try is.
     #[must_use]
     pub fn next_step(&self) -> String {
         self.retry_at.map_or_else(|| self.fix.clone(), |at| format!("{} Next try at {at}.", self.fix))
     }
 
-    /// The same trouble, which is tried again at this time.
+    /// The same trouble, with the time of the next try.
     #[must_use]
     pub fn retried_at(self, at: Timestamp) -> Self {
         Trouble { retry_at: Some(at), ..self }
     }
 
-    /// Whether it may end without anybody changing anything.
+    /// Whether it may end although nobody changes anything.
     #[must_use]
     pub fn is_passing(&self) -> bool {
         matches!(self.class, TroubleClass::Call(class) if class.is_passing())

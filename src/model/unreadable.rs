@@ -5,38 +5,38 @@ use std::sync::Arc;
 
 use super::text::shown;
 
-/// The longest text of a field that is kept, in characters.
-const LONGEST: usize = 80;
+/// How many characters of a field's text are kept at most.
+const MAX_CHARS: usize = 80;
 
-/// A resource that AWS listed, and that could not be read as a whole: it exists, and nothing else is said of it.
+/// A resource that AWS listed but that cannot be read as a whole: it exists, and nothing else is known about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnreadableItem {
-    /// Its id; `None` where AWS gave none, or none that can be read.
+    /// Its id; `None` if AWS gave none, or none that can be read.
     pub id: Option<Arc<str>>,
-    /// What of it cannot be read, at least one field where that could be found out.
+    /// The fields that cannot be read; empty if they could not be determined.
     pub fields: Vec<BadField>,
 }
 
 /// A field that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BadField {
-    /// Its name as AWS's answer has it, such as `launchTime` or `placement.tenancy`.
+    /// Its name in AWS's answer, such as `launchTime` or `placement.tenancy`.
     pub name: String,
-    /// Its text, cut short and without control characters; `None` where the field is missing.
+    /// Its text, cut short and without control characters; `None` if the field is missing.
     pub text: Option<String>,
 }
 
 impl BadField {
-    /// A field with a text that cannot be read as what the field holds.
+    /// A field whose text cannot be read as the field's type.
     #[must_use]
     pub fn holding(name: &str, text: &str) -> Self {
-        BadField { name: shown(name, LONGEST), text: Some(shown(text, LONGEST)) }
+        BadField { name: shown(name, MAX_CHARS), text: Some(shown(text, MAX_CHARS)) }
     }
 
     /// A field that is missing.
     #[must_use]
     pub fn missing(name: &str) -> Self {
-        BadField { name: shown(name, LONGEST), text: None }
+        BadField { name: shown(name, MAX_CHARS), text: None }
     }
 }
 

@@ -1,12 +1,12 @@
 //! How times are written: in documents as the AWS CLI prints them, in filters as AWS documents them.
 //!
-//! A document has `2026-03-30T15:15:21+00:00`, or `2026-03-30T15:15:21.120000+00:00` where there are parts of a second. AWS's
-//! filters have `2026-03-30T15:15:21.000Z`, always with milliseconds.
+//! Documents have `2026-03-30T15:15:21+00:00`, or `2026-03-30T15:15:21.120000+00:00` if there are fractions of a second. Filters
+//! have `2026-03-30T15:15:21.000Z`, always with milliseconds.
 
 use jiff::Timestamp;
 
-/// A time as documents hold it: as Python's `datetime.isoformat()` prints it in UTC, with microseconds only when there are any.
-/// A time outside the calendar keeps its number of seconds.
+/// A time as in documents: as Python's `datetime.isoformat()` prints it in UTC, with microseconds only if there are any. A time
+/// outside the calendar keeps its number of seconds.
 #[must_use]
 pub fn as_document(seconds: i64, nanos: u32) -> String {
     let micros = nanos / 1000;
@@ -27,12 +27,11 @@ pub fn as_filter(document: &str) -> Option<String> {
     }
 }
 
-/// What RFC 3339 text means, in both forms; `None` when it is no such time. The second form is absent where milliseconds do not
-/// hold the time.
+/// Both written forms of RFC 3339 text; `None` for other text. The second form is absent if milliseconds cannot hold the time.
 #[must_use]
 pub fn both(text: &str) -> Option<(String, Option<String>)> {
     let at: Timestamp = text.parse().ok()?;
-    // Truncation towards the past, as the calendar has it.
+    // Rounds towards the past, as the calendar does.
     let (seconds, nanos) = (at.as_nanosecond().div_euclid(1_000_000_000), at.as_nanosecond().rem_euclid(1_000_000_000));
     let document = as_document(i64::try_from(seconds).ok()?, u32::try_from(nanos).ok()?);
     let filter = if nanos % 1_000_000 == 0 { as_filter(&document) } else { None };

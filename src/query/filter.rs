@@ -11,7 +11,7 @@ use crate::kinds::KindSpec;
 use crate::model::Form;
 use crate::model::text::shown;
 use crate::query::nearness::nearest;
-use crate::store::{Matcher, On, Pattern, Test};
+use crate::store::{Comparison, Matcher, On, ValuePattern};
 
 pub use self::doubt::Doubt;
 pub use self::error::FilterError;
@@ -51,16 +51,16 @@ impl Filters {
             let (on, form) = subject(name, kind)?;
             let mut tests = Vec::with_capacity(values.len());
             for value in values {
-                let pattern = if form == Form::Time { Pattern::time(value) } else { Pattern::new(value) };
+                let pattern = if form == Form::Time { ValuePattern::time(value) } else { ValuePattern::new(value) };
                 if let Some(also) = form.also(value) {
                     // As it stands, without wildcards: neither addresses nor protocols have any.
-                    tests.push(Test { on: on.clone(), pattern: Pattern::new(&also) });
+                    tests.push(Comparison { on: on.clone(), pattern: ValuePattern::new(&also) });
                 }
                 if let (On::Facet(facet), false) = (&on, form.admits(value)) {
                     let (name, value, pattern) = (name.clone(), value.clone(), pattern.clone());
                     doubts.push(Doubt { place, facet: *facet, name, value, form, pattern });
                 }
-                tests.push(Test { on: on.clone(), pattern });
+                tests.push(Comparison { on: on.clone(), pattern });
             }
             matcher = matcher.and(tests);
         }
@@ -94,7 +94,7 @@ impl Filters {
     }
 
     /// Each filter as it was written, with its values and what the store tests for it.
-    pub fn each(&self) -> impl Iterator<Item = (&str, &[String], &[Test])> {
+    pub fn each(&self) -> impl Iterator<Item = (&str, &[String], &[Comparison])> {
         let written = self.written.iter().zip(self.matcher.conditions());
         written.map(|((name, values), tests)| (name.as_str(), values.as_slice(), tests.as_slice()))
     }

@@ -12,7 +12,7 @@ use crate::model::{
     RowFields, Scope, Seq, Source, Timestamp, Value,
 };
 use crate::store::retain::Due;
-use crate::store::{Batch, Options, Store, Writer};
+use crate::store::{CommitBatch, Store, StoreOptions, Writer};
 
 /// Something that happens to one of few resources.
 #[derive(Clone, Debug)]
@@ -86,7 +86,7 @@ fn document(state: &str, tag: &str) -> Document {
 impl Sample {
     pub(super) fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let options = Options { cache_bytes: 4 << 20, ..Options::new(dir.path(), project) };
+        let options = StoreOptions { cache_bytes: 4 << 20, ..StoreOptions::new(dir.path(), project) };
         let (writer, store) = crate::store::open(options).unwrap();
         Sample { _dir: dir, writer, store, log: Vec::new(), current: BTreeMap::new() }
     }
@@ -119,7 +119,7 @@ impl Sample {
                 }
                 self.log.push(record);
             }
-            self.writer.commit(Batch { recorded_at, entries, ..Batch::default() }).unwrap();
+            self.writer.commit(CommitBatch { recorded_at, entries, ..CommitBatch::default() }).unwrap();
         }
     }
 

@@ -1,9 +1,9 @@
-//! What absence from a complete sweep means (rule 5).
+//! Judges absence from a complete sweep (rule 5).
 //!
-//! Pages of a listing are not one consistent snapshot, and describes lag, so a resource that one sweep lacks is a
-//! candidate at most. It is gone when a second complete sweep lacks it too, or when a describe of its id, sent after the
-//! first, answers NotFound. That holds for terminated resources as well, which AWS forgets within the hour: a page that leaves
-//! one out would else remove what AWS still lists. They only do not count as vanished, however many age out together.
+//! Pages of a listing are not one consistent snapshot, and describes lag, so a resource missing from one sweep is only a candidate.
+//! It is removed if a second complete sweep lacks it too, or if a describe of its id, sent after the first sweep, answers NotFound.
+//! This also holds for terminated resources, which AWS forgets within the hour: otherwise a page that omits one would remove a
+//! resource that AWS still lists. They only do not count as vanished, however many expire together.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::guard::{self, Candidates, Hold};
 use crate::model::Timestamp;
 
-/// Evidence this recent outweighs absence from the sweep that follows it.
+/// Evidence newer than this before a sweep outweighs absence from it.
 pub const FRESH: Duration = Duration::from_mins(1);
 
 /// A known resource that a complete sweep did not show.
@@ -21,27 +21,28 @@ pub struct Unseen {
     pub id: Arc<str>,
     /// The newest evidence of it, of any source.
     pub newest: Timestamp,
-    /// Whether it was known to be terminated or deleted: such resources age out, many at a time.
+    /// Whether it was known to be terminated or deleted: such resources expire, many at a time.
     pub gone: bool,
 }
 
-/// What to make of the resources that a sweep did not show.
+/// The judgment on the resources that a sweep did not show.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Absence {
     /// Proved gone.
     pub removed: Vec<Arc<str>>,
     /// Missing once; the next complete sweep or a NotFound decides.
     pub candidates: Candidates,
-    /// How many were missing too soon after other evidence of them to say anything.
+    /// How many were missing too soon after other evidence to conclude anything.
     pub spared: u64,
-    /// Missing like candidates, but too many at once to believe it.
+    /// Missing, but too many at once to be candidates.
     pub held: Option<Hold>,
 }
 
-/// Judges the resources that the complete sweep from `started` to `ended` lacked, of `alive` that are not known to be gone.
+/// Judges the resources that the complete sweep from `started` to `ended` did not show; `alive` is the number of resources that are
+/// not known to be gone.
 ///
-/// `candidates` are those that the complete sweep before it lacked; whoever was seen since is no longer in `unseen`, and
-/// so loses its place.
+/// `candidates` are those that the previous complete sweep lacked; a resource that was seen since is not in `unseen`, and so is no
+/// longer a candidate.
 #[must_use]
 pub fn judge(
     unseen: Vec<Unseen>,
@@ -61,7 +62,7 @@ pub fn judge(
         }
     }
     if guard::is_suspicious(vanished.len(), alive) {
-        // A listing that lost so much is not proof against anybody: earlier candidates keep their place.
+        // A listing that lost so many proves nothing: earlier candidates stay candidates.
         let kept = proved.into_iter().filter_map(|id| candidates.get_key_value(&id));
         absence.candidates.extend(kept.map(|(id, first)| (Arc::clone(id), *first)));
         absence.held = Some(Hold::new(vanished, alive, ended));
@@ -69,7 +70,7 @@ pub fn judge(
         absence.removed = proved;
         absence.candidates.extend(vanished.into_iter().map(|id| (id, ended)));
     }
-    // Nor against the terminated ones, which it may have lost as well: their ids will tell.
+    // It proves nothing against terminated ones either: describes of their ids will decide.
     absence.candidates.extend(aged.into_iter().map(|id| (id, ended)));
     absence
 }
@@ -113,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn evidence_after_the_first_absence_starts_the_count_again() {
+    fn evidence_after_the_first_absence_restarts_the_proof() {
         let candidates = Candidates::from([("i-1".into(), at(110))]);
         let next = judge(unseen(120, false), &candidates, 1, at(200), at(210));
         assert!(next.removed.is_empty());
@@ -121,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn more_than_a_tenth_vanishing_at_once_is_held_and_proves_nothing_against_anybody() {
+    fn more_than_a_tenth_vanishing_at_once_is_held_and_proves_nothing() {
         let candidates = Candidates::from([("i-0000".into(), at(50))]);
         let held = judge(many(40, false), &candidates, 100, at(100), at(110));
         assert!(held.removed.is_empty());

@@ -1,8 +1,8 @@
-//! What to make of a listing in which many resources vanish at once (rule 6).
+//! Judges a listing in which many resources vanish at once (rule 6).
 //!
-//! That is hardly ever the truth: a listing through a broken filter, a partition, or credentials that see less looks the same.
-//! So nothing goes on the word of listings alone. A sample is asked for by id; only when AWS says NotFound to nearly all of
-//! it are the vanished released to the ordinary proof of rule 5. Else they stay held, and the next listing is judged anew.
+//! That is hardly ever real: a broken filter, a partition, or credentials with fewer permissions look the same. So listings alone
+//! remove nothing. A sample is described by id; only if AWS answers NotFound for nearly all of it do the vanished resources become
+//! ordinary candidates of rule 5. Otherwise they stay held, and the next listing is judged again.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,48 +11,48 @@ use serde::Serialize;
 
 use crate::model::Timestamp;
 
-/// No fewer than this are ever suspicious.
+/// Up to this number is never suspicious.
 const FEW: usize = 20;
 
-/// One in so many is the most that may vanish at once unsuspected.
+/// At most one in this many may vanish at once without suspicion.
 const SHARE: usize = 10;
 
-/// How many are asked for by id.
+/// How many are described by id.
 const SAMPLE: usize = 200;
 
-/// How many in a hundred of the sample must not be found.
+/// The percentage of the sample that must not be found.
 const ENOUGH: usize = 95;
 
-/// Resources that a complete sweep lacked, with the end of the first sweep that did.
+/// Resources that a complete sweep lacked, with the end of the first such sweep.
 pub type Candidates = BTreeMap<Arc<str>, Timestamp>;
 
-/// Whether `vanished` of `alive` resources at once is too much to believe.
+/// Whether `vanished` of `alive` resources at once are too many to believe.
 pub(super) fn is_suspicious(vanished: usize, alive: usize) -> bool {
     vanished > FEW && vanished * SHARE > alive
 }
 
-/// Resources that vanished together and are not believed to be gone.
+/// Resources that vanished together and are not assumed to be gone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hold {
     ids: Vec<Arc<str>>,
     alive: usize,
     ended: Timestamp,
-    /// The sample, with what AWS said to each: found or not; `None` while it said nothing.
+    /// The sample, with whether AWS found each; `None` until it answered.
     sample: BTreeMap<Arc<str>, Option<bool>>,
 }
 
-/// A [`Hold`] as it shows in freshness.
+/// A [`Hold`] as shown in freshness.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct HeldBack {
     /// How many vanished in one listing.
     pub vanished: usize,
-    /// Of how many that were not known to be terminated.
+    /// The number of resources that were not known to be terminated.
     pub of: usize,
     /// When that listing ended.
     pub since: Timestamp,
-    /// How many of the sample AWS was asked for by id, and answered.
+    /// How many ids of the sample AWS has answered.
     pub asked: usize,
-    /// How many of those it did not find.
+    /// How many of those AWS did not find.
     pub not_found: usize,
 }
 
@@ -61,18 +61,19 @@ impl Hold {
     pub(super) fn new(mut ids: Vec<Arc<str>>, alive: usize, ended: Timestamp) -> Self {
         ids.sort_unstable();
         let step = ids.len().div_ceil(SAMPLE).max(1);
-        // Spread over all of them: what one partition lost has neighbouring ids nowhere, but zones and owners may have.
+        // The sample is spread over all ids: ids lost together are not neighbours in general, but zones and owners may have
+        // neighbouring ones.
         let sample = ids.iter().step_by(step).map(|id| (Arc::clone(id), None)).collect();
         Hold { ids, alive, ended, sample }
     }
 
-    /// How many are held.
+    /// How many resources are held.
     #[must_use]
     pub fn len(&self) -> usize {
         self.ids.len()
     }
 
-    /// When the listing ended that lacked them.
+    /// When the listing that lacked them ended.
     #[must_use]
     pub fn ended(&self) -> Timestamp {
         self.ended
@@ -84,13 +85,13 @@ impl Hold {
         self.ids.is_empty()
     }
 
-    /// Whom to ask for by id.
+    /// The ids to describe.
     pub fn sample(&self) -> impl Iterator<Item = &Arc<str>> {
         self.sample.keys()
     }
 
-    /// Takes in what AWS said of an id in a describe sent at `at`. True when the sample is complete and says that the held are
-    /// gone.
+    /// Records AWS's answer for an id, from a describe sent at `at`. Returns true if the sample is complete and shows that the held
+    /// resources are gone.
     pub(super) fn answered(&mut self, id: &str, found: bool, at: Timestamp) -> bool {
         match self.sample.get_mut(id) {
             Some(answer) if at >= self.ended => *answer = Some(found),
@@ -101,12 +102,12 @@ impl Hold {
         told.len() == self.sample.len() && missing * 100 >= told.len() * ENOUGH
     }
 
-    /// The held as ordinary candidates.
+    /// Turns the held resources into ordinary candidates.
     pub(super) fn release(self) -> Candidates {
         self.ids.into_iter().map(|id| (id, self.ended)).collect()
     }
 
-    /// As it shows.
+    /// The hold as shown in freshness.
     #[must_use]
     pub fn shown(&self) -> HeldBack {
         let count = |wanted: fn(&bool) -> bool| self.sample.values().flatten().filter(|found| wanted(found)).count();
@@ -144,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn the_sample_has_at_most_200_ids_from_all_over() {
+    fn the_sample_has_at_most_200_ids_spread_over_all() {
         assert_eq!(hold(21).sample().count(), 21);
         let large = hold(8000);
         assert_eq!(large.sample().count(), 200);
@@ -161,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_from_before_the_listing_ended_says_nothing() {
+    fn an_answer_from_before_the_listing_ended_is_ignored() {
         let mut hold = hold(21);
         let id = hold.sample().next().unwrap().clone();
         hold.answered(&id, true, Timestamp::from_millis(99));

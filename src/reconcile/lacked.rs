@@ -1,14 +1,14 @@
-//! How often complete sweeps lacked a resource that is still served, and since when.
+//! Counts how many complete sweeps lacked a resource that is still served, and since when.
 //!
-//! A resource is served until its absence is proved (see [`super::absence`]), which takes at least a minute after the last
-//! evidence of it, however often sweeps run. Meanwhile an answer about it can say what the sweeps saw.
+//! A resource is served until its absence is proved (see [`super::absence`]), which takes at least a minute after its last
+//! evidence, however often sweeps run. Meanwhile an answer about it can say what the sweeps saw.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::model::Timestamp;
 
-/// What complete sweeps say about a resource that the last of them lacked.
+/// What complete sweeps show about a resource that the last of them lacked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lacked {
     /// When the first of these sweeps started.
@@ -22,7 +22,7 @@ pub struct Lacked {
 pub struct Lacking(HashMap<Arc<str>, Lacked>);
 
 impl Lacking {
-    /// Notes that a complete sweep from `started` lacked exactly these.
+    /// Records that a complete sweep started at `started` lacked exactly these.
     pub fn complete<'a>(&mut self, ids: impl Iterator<Item = &'a Arc<str>>, started: Timestamp) {
         let before = std::mem::take(&mut self.0);
         let first = Lacked { since: started, sweeps: 0 };
@@ -34,23 +34,23 @@ impl Lacking {
             .collect();
     }
 
-    /// Notes that one of them was seen, or is removed.
+    /// Records that a resource was seen or removed.
     pub fn settled(&mut self, id: &str) {
         self.0.remove(id);
     }
 
-    /// Keeps those whose time is still one that others can be compared with.
+    /// Keeps those whose time is still comparable.
     pub fn retain(&mut self, dated: impl Fn(Timestamp) -> bool) {
         self.0.retain(|_, lacked| dated(lacked.since));
     }
 
-    /// What sweeps say about one resource; `None` when the last complete one showed it.
+    /// What sweeps show about a resource; `None` if the last complete one showed it.
     #[must_use]
     pub fn of(&self, id: &str) -> Option<Lacked> {
         self.0.get(id).copied()
     }
 
-    /// Since when any of them has been lacked.
+    /// The earliest time since when any of them is lacking.
     #[must_use]
     pub fn since(&self) -> Option<Timestamp> {
         self.0.values().map(|lacked| lacked.since).min()
@@ -68,9 +68,9 @@ mod tests {
     }
 
     proptest! {
-        /// Against the plain history: a resource is lacked since the first sweep after the last one that showed it.
+        /// Against the plain history: a resource is lacking since the first sweep after the last one that showed it.
         #[test]
-        fn what_is_lacked_is_what_every_sweep_since_it_was_shown_lacked(
+        fn a_resource_is_lacking_since_the_last_sweep_that_showed_it(
             sweeps in prop::collection::vec(prop::collection::btree_set(0_u8..4, 0..4), 1..12),
         ) {
             let ids: Vec<Arc<str>> = (0_u8..4).map(|number| Arc::from(number.to_string())).collect();
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_jump_of_the_clock_left_undated_is_forgotten() {
+    fn absences_dated_before_a_jump_of_the_clock_are_forgotten() {
         let (a, b) = (Arc::<str>::from("a"), Arc::<str>::from("b"));
         let mut lacking = Lacking::default();
         lacking.complete([&a].into_iter(), at(1));

@@ -1,7 +1,7 @@
-//! What one kind in one scope remembers between observations, besides what the log says.
+//! What is remembered between observations of one kind in one scope, besides the log.
 //!
-//! None of it is stored: after a restart nothing is confirmed, doubted or missing, and every proof begins anew. That can only
-//! make Muster slower to believe.
+//! None of it is stored: after a restart nothing is confirmed, doubted or missing, and every proof starts again. That only delays
+//! decisions.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use super::known::{KnownResource, credible};
 use super::lacked::{Lacked, Lacking};
 use crate::model::{Current, Timestamp};
 
-/// Above this many doubted resources a scope waits for its next sweep instead of asking for each.
+/// With more doubted resources than this, a scope waits for its next sweep instead of describing each.
 const DOUBTED: usize = 100;
 
 /// When a resource was seen.
@@ -24,43 +24,43 @@ struct LastSeen {
     confirmed: Timestamp,
     /// The newest sweep that showed it.
     sweep: u32,
-    /// Whether it was known to be gone then.
+    /// Whether it was then known to be gone.
     gone: bool,
 }
 
-/// How far a describe showed what is known of a resource.
+/// How much of what is known a describe showed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum How {
-    /// Everything known is exactly so.
+    /// It showed exactly what is known.
     Exactly,
-    /// Something newer is known of a part.
+    /// For a part, something newer is known.
     Partly,
-    /// A part of it is not believed: it lags behind an assertion.
+    /// A part is not applied: it lags behind an assertion.
     Lagging,
-    /// It lacked all its tags, and is not believed.
+    /// It lacked all tags, and that is doubted.
     Tagless,
 }
 
-/// What an observation leaves to remember, once what it changed is durable.
+/// What to remember of an observation, once its changes are durable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Note {
-    /// A describe showed it.
+    /// A describe showed the resource.
     Shown {
         /// When the describe was sent.
         at: Timestamp,
-        /// How far it showed what is known.
+        /// How much of what is known it showed.
         how: How,
-        /// Whether the sweep under way showed it.
+        /// Whether the current sweep showed it.
         swept: bool,
         /// Whether it is known to be terminated or deleted.
         gone: bool,
     },
-    /// The sweep under way listed it in a form that cannot be read.
+    /// The current sweep listed it in a form that cannot be read.
     Listed {
         /// When the describe was sent.
         at: Timestamp,
     },
-    /// An event or a tool's answer spoke of it.
+    /// An event or a tool's answer was about it.
     Told {
         /// The event's time.
         at: Timestamp,
@@ -82,16 +82,16 @@ pub struct ScopeMemory {
     candidates: Candidates,
     hold: Option<Hold>,
     lacking: Lacking,
-    /// The sweep under way, or the last one.
+    /// The number of the current or last sweep.
     sweep: u32,
     /// How many resources that sweep has shown.
     shown: usize,
-    /// Of how many it showed something that is not believed.
+    /// For how many it showed something that was not applied.
     doubtful: usize,
 }
 
 impl ScopeMemory {
-    /// What is known of a resource, given what the store holds of it.
+    /// What is known about a resource, with the given state from the store.
     #[must_use]
     pub fn known<'a>(
         &self,
@@ -116,20 +116,20 @@ impl ScopeMemory {
         self.seen.get(id).map(|seen| seen.confirmed)
     }
 
-    /// Begins a sweep; one under way is void.
+    /// Starts a sweep; an unfinished one is void.
     pub fn begin(&mut self) {
         self.sweep = self.sweep.wrapping_add(1);
         self.shown = 0;
         self.doubtful = 0;
     }
 
-    /// Whether the sweep under way has shown a resource.
+    /// Whether the current sweep has shown a resource.
     #[must_use]
     pub fn is_shown(&self, id: &str) -> bool {
         self.seen.get(id).is_some_and(|seen| seen.sweep == self.sweep)
     }
 
-    /// How many resources the sweep under way has shown that were not removed since.
+    /// How many resources the current sweep has shown, except those removed since.
     #[must_use]
     pub fn shown(&self) -> usize {
         self.shown
@@ -141,37 +141,37 @@ impl ScopeMemory {
         self.candidates.len() + self.hold.as_ref().map_or(0, Hold::len)
     }
 
-    /// What complete sweeps say about a resource that the last of them lacked.
+    /// What complete sweeps show about a resource that the last of them lacked.
     #[must_use]
     pub fn lacked(&self, id: &str) -> Option<Lacked> {
         self.lacking.of(id)
     }
 
-    /// Since when any resource has been lacked by complete sweeps.
+    /// Since when complete sweeps have lacked any resource.
     #[must_use]
     pub fn lacked_since(&self) -> Option<Timestamp> {
         self.lacking.since()
     }
 
-    /// Of how many resources the sweep under way, or the last one, showed something that is not believed.
+    /// For how many resources the current or last sweep showed something that was not applied.
     #[must_use]
     pub fn doubtful(&self) -> usize {
         self.doubtful
     }
 
-    /// Those that vanished together and are not believed to be gone.
+    /// The resources that vanished together and are not assumed to be gone.
     #[must_use]
     pub fn hold(&self) -> Option<&Hold> {
         self.hold.as_ref()
     }
 
-    /// How many more resources whose tags are doubted are worth a describe of their own.
+    /// How many more resources with doubted tags may be described individually.
     #[must_use]
     pub fn tag_questions(&self) -> usize {
         DOUBTED.saturating_sub(self.tagless.len())
     }
 
-    /// Lets go of absences that are dated before the clock's last jump, or ahead of now: nothing can be compared with them.
+    /// Drops absences dated before the clock's last jump or ahead of now: they cannot be compared with anything.
     pub fn forget_undated(&mut self, steady: Timestamp, now: Timestamp) {
         let dated = |lacked: Timestamp| lacked >= steady && credible(lacked, now) == lacked;
         self.candidates.retain(|_, lacked| dated(*lacked));
@@ -179,7 +179,7 @@ impl ScopeMemory {
         self.hold = self.hold.take().filter(|hold| dated(hold.ended()));
     }
 
-    /// Takes a note at `now`. Returns the ids that a hold released, if the note was the last that it waited for.
+    /// Remembers a note at `now`. Returns the ids that a hold released, if this note completed its sample.
     pub fn take(&mut self, id: &Arc<str>, note: Note, now: Timestamp) -> Vec<Arc<str>> {
         match note {
             Note::Shown { at, how, swept, gone } => {
@@ -209,7 +209,7 @@ impl ScopeMemory {
                 if seen.sweep != sweep {
                     seen.sweep = sweep;
                     self.shown += 1;
-                    // Nobody knows whether it is still as it was.
+                    // It is unknown whether it is still unchanged.
                     self.doubtful += 1;
                 }
                 self.candidates.remove(id);
@@ -243,7 +243,7 @@ impl ScopeMemory {
         };
         self.lacking.complete(unseen.iter().map(|unseen| &unseen.id), started);
         let absence = absence::judge(unseen, &self.candidates, alive, started, ended);
-        // What is proved gone keeps its place until its removal is durable: the commit may fail.
+        // Proved absences stay candidates until the removal is durable: the commit may fail.
         let proved = absence.removed.iter().filter_map(|id| self.candidates.remove_entry(id));
         self.candidates = proved.chain(absence.candidates.iter().map(|(id, first)| (Arc::clone(id), *first))).collect();
         self.hold.clone_from(&absence.held);
@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn a_candidate_that_is_seen_again_is_none_any_more() {
+    fn a_candidate_that_is_seen_again_is_no_longer_one() {
         let mut memory = ScopeMemory::default();
         memory.complete(unseen(0..1), at(100), at(110));
         assert_eq!(memory.known("i-000", None, None).candidate, Some(at(110)));
@@ -315,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_sweep_showed_counts_once_and_not_for_the_next() {
+    fn a_shown_resource_counts_once_and_not_for_the_next_sweep() {
         let mut memory = ScopeMemory::default();
         memory.begin();
         memory.take(&id(0), shown(1), at(2));
@@ -326,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn tags_that_show_again_end_the_doubt_and_an_older_answer_does_not() {
+    fn tags_that_are_seen_again_end_the_doubt_but_an_older_answer_does_not() {
         let mut memory = ScopeMemory::default();
         let tagless = Note::Shown { at: at(10), how: How::Tagless, swept: true, gone: false };
         memory.take(&id(0), tagless, at(11));
@@ -337,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hold_that_the_sample_confirms_becomes_ordinary_candidates_which_the_next_sweep_removes() {
+    fn a_hold_confirmed_by_the_sample_becomes_candidates_which_the_next_sweep_removes() {
         let mut memory = ScopeMemory::default();
         let absence = memory.complete(unseen(0..50), at(100), at(110));
         assert!(absence.removed.is_empty() && absence.held.is_some());
@@ -349,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hold_that_the_sample_contradicts_stays_until_a_listing_shows_them() {
+    fn a_hold_contradicted_by_the_sample_stays_until_a_listing_shows_them() {
         let mut memory = ScopeMemory::default();
         memory.complete(unseen(0..50), at(100), at(110));
         for n in 0..50 {

@@ -55,7 +55,7 @@ fn absent(second: i64) -> Observation {
     Observation { source: Source::Refresh, at: at(second), id: id(), seen: Seen::Absent }
 }
 
-/// The log of one resource and the memory of its scope, as the ingest loop would keep them.
+/// The log of one resource and the memory of its scope, as the writer loop keeps them.
 #[derive(Default)]
 struct World {
     current: Option<Current>,
@@ -73,17 +73,17 @@ impl World {
         world
     }
 
-    fn see(&mut self, observation: &Observation) -> Reading {
-        // Notices expire; the other rules ask for the time only where a clock was wrong.
+    fn see(&mut self, observation: &Observation) -> Judgment {
+        // Notices expire; the other rules use the time only if a clock was wrong.
         let now = if matches!(observation.seen, Seen::Noticed(_)) { 400 } else { 10_000 };
         self.see_with(observation, RULES, at(now))
     }
 
-    fn see_at(&mut self, observation: &Observation, now: i64) -> Reading {
+    fn see_at(&mut self, observation: &Observation, now: i64) -> Judgment {
         self.see_with(observation, RULES, at(now))
     }
 
-    fn see_with(&mut self, observation: &Observation, rules: KindRules, now: Timestamp) -> Reading {
+    fn see_with(&mut self, observation: &Observation, rules: KindRules, now: Timestamp) -> Judgment {
         let known = self.memory.known("i-1", self.current.as_ref(), self.removed_at);
         let moment = DecisionTime { now, started: at(50), steady: self.steady, swept: self.swept };
         let verdict = decide(known, observation, rules, moment);
@@ -91,10 +91,10 @@ impl World {
             Seen::Described(_) => Some(Note::Shown {
                 at: observation.at,
                 how: match verdict.reading {
-                    Reading::Applied | Reading::Confirmed => How::Exactly,
-                    Reading::Tagless => How::Tagless,
-                    Reading::Lag => How::Lagging,
-                    Reading::Late | Reading::Hint => How::Partly,
+                    Judgment::Applied | Judgment::Confirmed => How::Exactly,
+                    Judgment::Tagless => How::Tagless,
+                    Judgment::Lag => How::Lagging,
+                    Judgment::Late | Judgment::Hint => How::Partly,
                 },
                 swept: observation.source == Source::Sweep,
                 gone: false,
@@ -117,7 +117,7 @@ impl World {
         verdict.reading
     }
 
-    /// A complete listing from `started` on that does not show the resource; whether that removes it.
+    /// A complete listing from `started` on without the resource. Returns whether that removes it.
     fn lacked(&mut self, started: i64) -> bool {
         let moment = DecisionTime { now: at(10_000), started: at(50), steady: self.steady, swept: true };
         let newest = self.memory.known("i-1", self.current.as_ref(), None).newest(moment);
@@ -145,14 +145,14 @@ impl World {
 #[test]
 fn an_equal_describe_changes_nothing() {
     let mut world = World::with(instance("running", "web", "t3.micro"));
-    assert_eq!(world.see(&describe(160, instance("running", "web", "t3.micro"))), Reading::Confirmed);
+    assert_eq!(world.see(&describe(160, instance("running", "web", "t3.micro"))), Judgment::Confirmed);
     assert_eq!(world.seq, 1);
 }
 
 #[test]
 fn a_describe_sent_before_the_evidence_is_ignored() {
     let mut world = World::with(instance("running", "web", "t3.micro"));
-    assert_eq!(world.see(&describe(99, instance("stopped", "old", "t3.nano"))), Reading::Late);
+    assert_eq!(world.see(&describe(99, instance("stopped", "old", "t3.nano"))), Judgment::Late);
     assert_eq!(world.document(), &instance("running", "web", "t3.micro"));
 }
 
@@ -160,16 +160,16 @@ fn a_describe_sent_before_the_evidence_is_ignored() {
 fn a_describe_sent_before_an_unrecorded_confirmation_is_ignored() {
     let mut world = World::with(instance("running", "web", "t3.micro"));
     world.see(&describe(160, instance("running", "web", "t3.micro")));
-    assert_eq!(world.see(&describe(130, instance("stopped", "web", "t3.micro"))), Reading::Late);
+    assert_eq!(world.see(&describe(130, instance("stopped", "web", "t3.micro"))), Judgment::Late);
     assert_eq!(world.state(), "running");
 }
 
 #[test]
 fn a_tools_answer_outlives_the_lagging_page_that_follows_it() {
     let mut world = World::with(instance("running", "web", "t3.micro"));
-    assert_eq!(world.see(&assertion(Source::Tool, 200_500, "stopping")), Reading::Applied);
+    assert_eq!(world.see(&assertion(Source::Tool, 200_500, "stopping")), Judgment::Applied);
     assert!(world.provisional());
-    assert_eq!(world.see(&describe(205, instance("running", "web2", "t3.micro"))), Reading::Lag);
+    assert_eq!(world.see(&describe(205, instance("running", "web2", "t3.micro"))), Judgment::Lag);
     assert_eq!(world.state(), "stopping");
     assert_eq!(world.document().tag("Name"), Some("web2"), "the other groups of a lagging describe count");
 }
@@ -194,7 +194,7 @@ fn after_the_lag_window_every_describe_wins() {
 fn a_describe_that_agrees_settles_the_assertion() {
     let mut world = World::with(instance("running", "web", "t3.micro"));
     world.see(&assertion(Source::Tool, 200_500, "stopping"));
-    assert_eq!(world.see(&describe(203, instance("stopping", "web", "t3.micro"))), Reading::Applied);
+    assert_eq!(world.see(&describe(203, instance("stopping", "web", "t3.micro"))), Judgment::Applied);
     assert_eq!((world.state(), world.provisional()), ("stopping", false));
 }
 
@@ -203,8 +203,8 @@ fn lag_reaches_back_over_every_state_of_the_last_thirty_seconds() {
     let mut world = World::with(instance("stopped", "web", "t3.micro"));
     world.see(&assertion(Source::Tool, 200_000, "pending"));
     world.see(&assertion(Source::Notification, 210_000, "running"));
-    assert_eq!(world.see(&describe(212, instance("stopped", "web", "t3.micro"))), Reading::Lag);
-    assert_eq!(world.see(&describe(213, instance("pending", "web", "t3.micro"))), Reading::Lag);
+    assert_eq!(world.see(&describe(212, instance("stopped", "web", "t3.micro"))), Judgment::Lag);
+    assert_eq!(world.see(&describe(213, instance("pending", "web", "t3.micro"))), Judgment::Lag);
     assert_eq!(world.state(), "running");
 }
 
@@ -222,7 +222,7 @@ fn two_events_of_one_second_give_the_later_state_in_either_order() {
 #[test]
 fn an_assertion_older_than_the_evidence_is_a_hint() {
     let mut world = World::with(instance("running", "web", "t3.micro"));
-    assert_eq!(world.see(&assertion(Source::Notification, 90_000, "stopped")), Reading::Hint);
+    assert_eq!(world.see(&assertion(Source::Notification, 90_000, "stopped")), Judgment::Hint);
     assert_eq!(world.state(), "running");
 }
 
@@ -230,15 +230,15 @@ fn an_assertion_older_than_the_evidence_is_a_hint() {
 fn an_event_older_than_the_process_is_a_hint_until_the_first_sweep() {
     let mut world = World::default();
     world.see(&describe(10, instance("running", "web", "t3.micro")));
-    assert_eq!(world.see(&assertion(Source::Notification, 40_000, "stopping")), Reading::Hint);
+    assert_eq!(world.see(&assertion(Source::Notification, 40_000, "stopping")), Judgment::Hint);
     world.swept = true;
-    assert_eq!(world.see(&assertion(Source::Notification, 40_000, "stopping")), Reading::Applied);
+    assert_eq!(world.see(&assertion(Source::Notification, 40_000, "stopping")), Judgment::Applied);
 }
 
 #[test]
 fn terminated_is_accepted_whatever_its_time_and_never_left() {
     let mut world = World::with(instance("running", "web", "t3.micro"));
-    assert_eq!(world.see(&assertion(Source::Notification, 20_000, "terminated")), Reading::Applied);
+    assert_eq!(world.see(&assertion(Source::Notification, 20_000, "terminated")), Judgment::Applied);
     world.see(&assertion(Source::Notification, 300_000, "running"));
     world.see(&describe(400, instance("running", "web", "t3.micro")));
     assert_eq!(world.state(), "terminated");
@@ -247,15 +247,15 @@ fn terminated_is_accepted_whatever_its_time_and_never_left() {
 #[test]
 fn events_never_create_a_resource() {
     let mut world = World { swept: true, ..World::default() };
-    assert_eq!(world.see(&assertion(Source::Notification, 200_000, "running")), Reading::Hint);
+    assert_eq!(world.see(&assertion(Source::Notification, 200_000, "running")), Judgment::Hint);
     assert!(world.current.is_none());
 }
 
 #[test]
 fn a_slow_page_landing_after_a_removal_does_not_bring_the_resource_back() {
     let mut world = World::with(instance("running", "web", "t3.micro"));
-    assert_eq!(world.see(&absent(300)), Reading::Applied);
-    assert_eq!(world.see(&describe(250, instance("running", "web", "t3.micro"))), Reading::Late);
+    assert_eq!(world.see(&absent(300)), Judgment::Applied);
+    assert_eq!(world.see(&describe(250, instance("running", "web", "t3.micro"))), Judgment::Late);
     assert!(world.current.is_none());
     world.see(&describe(350, instance("running", "web", "t3.micro")));
     assert_eq!(world.state(), "running");
@@ -265,7 +265,7 @@ fn a_slow_page_landing_after_a_removal_does_not_bring_the_resource_back() {
 fn absence_older_than_the_evidence_removes_nothing() {
     let mut world = World::with(instance("running", "web", "t3.micro"));
     world.see(&describe(400, instance("running", "web", "t3.micro")));
-    assert_eq!(world.see(&absent(390)), Reading::Late);
+    assert_eq!(world.see(&absent(390)), Judgment::Late);
     assert_eq!(world.state(), "running");
 }
 
@@ -285,7 +285,7 @@ fn masked_fields_are_no_change() {
         Document::new(fields)
     };
     let mut world = World::with(noisy("a"));
-    assert_eq!(world.see(&describe(200, noisy("b"))), Reading::Confirmed);
+    assert_eq!(world.see(&describe(200, noisy("b"))), Judgment::Confirmed);
 }
 
 #[test]
@@ -310,7 +310,7 @@ fn a_field_that_a_newer_mapping_added_is_remapped_not_changed() {
 }
 
 #[test]
-fn a_new_rule_of_order_is_noted_without_a_change() {
+fn a_new_sorting_rule_is_recorded_without_a_change() {
     let interface = |id: &str, index: i32| {
         let attachment = Map::from([("DeviceIndex", index.into())]);
         Value::Map(Map::from([("Attachment", attachment.into()), ("NetworkInterfaceId", id.into())]))
@@ -333,7 +333,7 @@ fn a_new_rule_of_order_is_noted_without_a_change() {
         verdict.events
     );
     world.see_with(&described, newer, at(200));
-    assert_eq!(world.see_with(&describe(300, world.document().clone()), newer, at(300)), Reading::Confirmed);
+    assert_eq!(world.see_with(&describe(300, world.document().clone()), newer, at(300)), Judgment::Confirmed);
 }
 
 fn tags(value: &str) -> Value {
@@ -356,10 +356,10 @@ fn not_found(second: i64) -> Observation {
 }
 
 #[test]
-fn a_dropped_running_event_after_pending_is_made_up_for_by_the_next_describe() {
+fn a_lost_running_event_after_pending_is_repaired_by_the_next_describe() {
     let mut world = World::with(instance("stopped", "web", "t3.micro"));
     world.see(&assertion(Source::Notification, 200_000, "pending"));
-    assert_eq!(world.see(&describe(205, instance("stopped", "web", "t3.micro"))), Reading::Lag);
+    assert_eq!(world.see(&describe(205, instance("stopped", "web", "t3.micro"))), Judgment::Lag);
     world.see(&describe(206, instance("running", "web", "t3.micro")));
     assert_eq!((world.state(), world.provisional()), ("running", false));
 }
@@ -368,59 +368,59 @@ fn a_dropped_running_event_after_pending_is_made_up_for_by_the_next_describe() {
 fn a_tag_event_delayed_behind_a_sweep_that_shows_the_next_version_changes_nothing() {
     let mut world = World::with(instance("running", "v4", "t3.micro"));
     world.see(&describe(205, instance("running", "v6", "t3.micro")));
-    assert_eq!(world.see(&tag_event(202, 5, "v5")), Reading::Hint);
+    assert_eq!(world.see(&tag_event(202, 5, "v5")), Judgment::Hint);
     assert_eq!(world.document().tag("Name"), Some("v6"));
 }
 
 #[test]
 fn tag_events_count_by_version_and_a_describe_of_the_superseded_tags_is_lag_for_thirty_seconds() {
     let mut world = World::with(instance("running", "v4", "t3.micro"));
-    assert_eq!(world.see(&tag_event(202, 6, "v6")), Reading::Applied);
-    assert_eq!(world.see(&tag_event(203, 5, "v5")), Reading::Late);
-    assert_eq!(world.see(&describe(231, instance("running", "v4", "t3.micro"))), Reading::Lag);
+    assert_eq!(world.see(&tag_event(202, 6, "v6")), Judgment::Applied);
+    assert_eq!(world.see(&tag_event(203, 5, "v5")), Judgment::Late);
+    assert_eq!(world.see(&describe(231, instance("running", "v4", "t3.micro"))), Judgment::Lag);
     assert_eq!(world.document().tag("Name"), Some("v6"));
-    assert_eq!(world.see(&describe(233, instance("running", "v4", "t3.micro"))), Reading::Applied);
+    assert_eq!(world.see(&describe(233, instance("running", "v4", "t3.micro"))), Judgment::Applied);
 }
 
 #[test]
 fn tags_that_were_all_lost_come_back_unless_a_second_answer_two_seconds_later_agrees() {
     let mut world = World::with(instance("running", "web", "t3.micro"));
-    assert_eq!(world.see(&untagged(200)), Reading::Tagless);
-    assert_eq!(world.see(&untagged(201)), Reading::Tagless);
+    assert_eq!(world.see(&untagged(200)), Judgment::Tagless);
+    assert_eq!(world.see(&untagged(201)), Judgment::Tagless);
     assert_eq!((world.seq, world.document().tag("Name")), (1, Some("web")));
-    assert_eq!(world.see(&describe(202, instance("running", "web", "t3.micro"))), Reading::Confirmed);
-    assert_eq!(world.see(&untagged(204)), Reading::Tagless, "the doubt begins anew");
-    assert_eq!(world.see(&untagged(206)), Reading::Applied);
+    assert_eq!(world.see(&describe(202, instance("running", "web", "t3.micro"))), Judgment::Confirmed);
+    assert_eq!(world.see(&untagged(204)), Judgment::Tagless, "the doubt begins anew");
+    assert_eq!(world.see(&untagged(206)), Judgment::Applied);
     assert_eq!(world.document().tag("Name"), None);
 }
 
 #[test]
-fn a_tag_event_without_tags_is_believed_at_once() {
+fn a_tag_event_without_tags_is_applied_at_once() {
     let mut world = World::with(instance("running", "web", "t3.micro"));
     let seen = Seen::TagsAsserted { tags: Value::List(Vec::new()), version: 2 };
     world.see(&Observation { source: Source::Notification, at: at(200), id: id(), seen });
     assert_eq!(world.document().tag("Name"), None);
-    assert_eq!(world.see(&untagged(201)), Reading::Confirmed);
+    assert_eq!(world.see(&untagged(201)), Judgment::Confirmed);
 }
 
 #[test]
 fn an_instance_launched_during_a_sweep_stays_although_its_refresh_said_not_found() {
     let mut world = World { swept: true, ..World::default() };
-    assert_eq!(world.see(&assertion(Source::Notification, 200_000, "pending")), Reading::Hint);
-    assert_eq!(world.see(&not_found(202)), Reading::Hint);
+    assert_eq!(world.see(&assertion(Source::Notification, 200_000, "pending")), Judgment::Hint);
+    assert_eq!(world.see(&not_found(202)), Judgment::Hint);
     world.see(&describe(215, instance("running", "web", "t3.micro")));
     assert!(!world.lacked(199), "the sweep that was under way says nothing");
-    assert_eq!(world.see(&not_found(220)), Reading::Hint);
+    assert_eq!(world.see(&not_found(220)), Judgment::Hint);
     assert_eq!(world.state(), "running");
 }
 
 #[test]
 fn not_found_removes_only_what_a_complete_sweep_that_ended_before_it_lacked() {
     let mut world = World::with(instance("running", "web", "t3.micro"));
-    assert_eq!(world.see(&not_found(300)), Reading::Hint);
+    assert_eq!(world.see(&not_found(300)), Judgment::Hint);
     assert!(!world.lacked(310));
-    assert_eq!(world.see(&not_found(314)), Reading::Hint, "sent before the sweep ended");
-    assert_eq!(world.see(&not_found(316)), Reading::Applied);
+    assert_eq!(world.see(&not_found(314)), Judgment::Hint, "sent before the sweep ended");
+    assert_eq!(world.see(&not_found(316)), Judgment::Applied);
     assert!(world.current.is_none());
 }
 
@@ -434,31 +434,31 @@ fn a_describe_between_two_sweeps_that_lack_the_resource_keeps_it() {
 }
 
 #[test]
-fn a_terminated_instance_goes_when_it_is_not_found_a_minute_after_it_was_seen_last() {
+fn a_terminated_instance_is_removed_when_not_found_a_minute_after_it_was_last_seen() {
     let mut world = World::with(instance("terminated", "web", "t3.micro"));
-    assert_eq!(world.see(&not_found(159)), Reading::Hint);
-    assert_eq!(world.see(&not_found(160)), Reading::Applied);
+    assert_eq!(world.see(&not_found(159)), Judgment::Hint);
+    assert_eq!(world.see(&not_found(160)), Judgment::Applied);
     let late = describe(170, instance("terminated", "web", "t3.micro"));
-    assert_eq!(world.see(&late), Reading::Lag, "an answer that lags does not bring it back");
+    assert_eq!(world.see(&late), Judgment::Lag, "an answer that lags does not bring it back");
 }
 
 #[test]
 fn after_a_restart_an_event_that_was_delayed_over_it_asks_for_a_describe_and_changes_nothing() {
     let mut world = World::default();
     world.see(&describe(40, instance("running", "web", "t3.micro")));
-    assert_eq!(world.see(&assertion(Source::Notification, 45_000, "stopping")), Reading::Hint);
-    assert_eq!(world.see(&tag_event(45, 7, "other")), Reading::Hint);
+    assert_eq!(world.see(&assertion(Source::Notification, 45_000, "stopping")), Judgment::Hint);
+    assert_eq!(world.see(&tag_event(45, 7, "other")), Judgment::Hint);
     assert_eq!((world.state(), world.document().tag("Name")), ("running", Some("web")));
 }
 
 #[test]
-fn a_clock_that_jumped_an_hour_ahead_removes_nobody_and_settles_by_itself() {
+fn a_clock_that_jumped_an_hour_ahead_removes_nothing_and_recovers() {
     let mut world = World::with(instance("running", "web", "t3.micro"));
     world.steady = at(3_800);
     assert!(!world.lacked(3_810), "its last sight cannot be compared with the new time");
-    assert_eq!(world.see(&not_found(3_820)), Reading::Hint);
+    assert_eq!(world.see(&not_found(3_820)), Judgment::Hint);
     world.see_with(&assertion(Source::Tool, 3_830_000, "stopping"), RULES, at(3_830));
-    // Back in time: the assertion lies ahead, and orders nothing any more.
+    // Back in time: the assertion is ahead of now and orders nothing.
     world.steady = at(240);
     world.see_with(&describe(250, instance("running", "web", "t3.micro")), RULES, at(250));
     assert_eq!((world.state(), world.provisional()), ("running", false));
@@ -490,12 +490,12 @@ fn announcement(second: i64, until: i64, over: bool) -> Observation {
 fn a_notice_stays_through_describes_until_one_is_sent_after_it_expired() {
     let shown = || instance("running", "web", "t3.micro");
     let mut world = World::with(shown());
-    assert_eq!(world.see_at(&announcement(150, 300, false), 151), Reading::Applied);
+    assert_eq!(world.see_at(&announcement(150, 300, false), 151), Judgment::Applied);
     assert_eq!(notice::of(world.document()), [notice(150, 300, false)]);
     let recorded = world.seq;
-    assert_eq!(world.see_at(&describe(200, shown()), 201), Reading::Confirmed);
+    assert_eq!(world.see_at(&describe(200, shown()), 201), Judgment::Confirmed);
     assert_eq!((world.seq, notice::of(world.document()).len()), (recorded, 1), "nothing is recorded again");
-    assert_eq!(world.see_at(&describe(300, shown()), 301), Reading::Applied);
+    assert_eq!(world.see_at(&describe(300, shown()), 301), Judgment::Applied);
     assert_eq!(world.document(), &shown());
 }
 
@@ -512,24 +512,24 @@ fn a_describe_that_changes_something_else_keeps_the_notices() {
 fn a_notice_takes_no_evidence_from_what_was_described() {
     let mut world = World::with(instance("running", "web", "t3.micro"));
     world.see_at(&announcement(150, 300, false), 151);
-    assert_eq!(world.see_at(&describe(120, instance("running", "web", "t3.large")), 152), Reading::Applied);
+    assert_eq!(world.see_at(&describe(120, instance("running", "web", "t3.large")), 152), Judgment::Applied);
     assert_eq!(world.document().text("InstanceType"), Some("t3.large"));
 }
 
 #[test]
-fn a_notice_that_was_closed_is_not_opened_by_an_older_event_and_an_expired_one_is_late() {
+fn a_closed_notice_is_not_reopened_by_an_older_event_and_an_expired_one_is_late() {
     let mut world = World::with(instance("running", "web", "t3.micro"));
-    assert_eq!(world.see_at(&announcement(160, 300, true), 161), Reading::Applied);
-    assert_eq!(world.see_at(&announcement(150, 300, false), 162), Reading::Late);
-    assert_eq!(world.see_at(&announcement(160, 300, true), 163), Reading::Confirmed);
+    assert_eq!(world.see_at(&announcement(160, 300, true), 161), Judgment::Applied);
+    assert_eq!(world.see_at(&announcement(150, 300, false), 162), Judgment::Late);
+    assert_eq!(world.see_at(&announcement(160, 300, true), 163), Judgment::Confirmed);
     assert!(!notice::of(world.document())[0].holds(at(163)));
-    assert_eq!(world.see_at(&announcement(170, 299, false), 299), Reading::Late);
+    assert_eq!(world.see_at(&announcement(170, 299, false), 299), Judgment::Late);
 }
 
 #[test]
-fn a_notice_about_what_is_not_known_is_a_hint() {
+fn a_notice_about_an_unknown_resource_is_a_hint() {
     let mut world = World { swept: true, ..World::default() };
-    assert_eq!(world.see_at(&announcement(150, 300, false), 151), Reading::Hint);
+    assert_eq!(world.see_at(&announcement(150, 300, false), 151), Judgment::Hint);
     assert!(world.current.is_none());
 }
 
@@ -573,7 +573,7 @@ proptest! {
         prop_assert_eq!(world.current, current);
     }
 
-    /// Once sources are quiet, a describe sent later than everything decides every group (unless terminated).
+    /// Once sources are quiet, a describe sent after everything else decides every group (unless terminated).
     #[test]
     fn a_later_describe_settles_everything(
         history in prop::collection::vec(any_observation(), 0..12), tag in "[ab]"
@@ -590,9 +590,9 @@ proptest! {
         prop_assert!(notice::of(world.document()).iter().all(|notice| notice.until > at(500)));
     }
 
-    /// Notices come late, twice and in any order, and describes in between: while none has expired, the same ones hold.
+    /// Notices arrive late, twice and in any order, with describes in between: until one expires, the same ones count.
     #[test]
-    fn the_same_notices_hold_in_whatever_order_they_come(
+    fn the_same_notices_count_in_whatever_order_they_arrive(
         notices in prop::collection::vec(any_notice(), 0..8), order in any::<prop::sample::Index>()
     ) {
         let shown = || instance("running", "web", "t3.micro");
@@ -608,7 +608,7 @@ proptest! {
         prop_assert_eq!(worlds[0].document(), worlds[1].document());
     }
 
-    /// A state without a mark was described, and terminated is never left.
+    /// A state that is not provisional was described, and terminated is final.
     #[test]
     fn an_unmarked_state_was_described(history in prop::collection::vec(any_observation(), 0..16)) {
         let mut world = World { swept: true, ..World::default() };

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::aws::actions::CREATED_BY;
-use crate::aws::bus::Rule;
+use crate::aws::bus::RuleInput;
 use crate::config::EventsName;
 use crate::kinds::rules::{RULES, RuleSpec};
 use crate::model::{Region, Scope};
@@ -110,9 +110,9 @@ impl Desired {
 
     /// A rule as it is put.
     #[must_use]
-    pub fn rule(&self, rule: &RuleSpec) -> Rule {
+    pub fn rule(&self, rule: &RuleSpec) -> RuleInput {
         let name = self.name.as_str();
-        Rule {
+        RuleInput {
             name: rule.name(name),
             pattern: rule.pattern(name).to_string(),
             description: description(rule),

@@ -9,7 +9,7 @@ use super::desired::{Desired, QueueRole, RECEIVES, TARGET, Thing};
 use super::observed::{Observed, is_tagged};
 use super::senders::{self, PolicyFault};
 use crate::aws::actions::CREATED_BY;
-use crate::aws::bus::{RuleState, Target};
+use crate::aws::bus::{RuleState, RuleTarget};
 use crate::kinds::rules::{RULES, RuleSpec};
 use crate::model::text::shown;
 
@@ -290,10 +290,10 @@ pub fn of_rule(desired: &Desired, rule: &RuleSpec, state: Option<&RuleState>) ->
 /// What is wrong with the targets of a rule: with Muster's own, and with any that sends to the queue. One of any id that sends
 /// there as it should is enough.
 #[must_use]
-pub fn of_targets(desired: &Desired, targets: &[Target]) -> Vec<Fault> {
+pub fn of_targets(desired: &Desired, targets: &[RuleTarget]) -> Vec<Fault> {
     let queue = desired.queue_arn(QueueRole::Events);
     let meant = targets.iter().filter(|target| target.id == TARGET || target.arn == queue);
-    let judged: Vec<(&Target, Option<TargetFault>)> =
+    let judged: Vec<(&RuleTarget, Option<TargetFault>)> =
         meant.map(|target| (target, of_target(desired, target))).collect();
     if judged.is_empty() {
         return vec![Fault::NoTarget { sends_to: targets.iter().map(|target| target.arn.clone()).collect() }];
@@ -310,7 +310,7 @@ pub fn of_targets(desired: &Desired, targets: &[Target]) -> Vec<Fault> {
 }
 
 /// What is wrong with a target; `None` when it is right.
-fn of_target(desired: &Desired, target: &Target) -> Option<TargetFault> {
+fn of_target(desired: &Desired, target: &RuleTarget) -> Option<TargetFault> {
     let (queue, dead) = (desired.queue_arn(QueueRole::Events), desired.queue_arn(QueueRole::Dead));
     if target.arn != queue {
         return Some(TargetFault::Elsewhere { arn: target.arn.clone(), queue });

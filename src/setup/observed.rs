@@ -7,7 +7,7 @@ use futures::try_join;
 
 use super::desired::{Desired, QueueRole};
 use crate::aws::actions::CREATED_BY;
-use crate::aws::bus::{RuleState, Target};
+use crate::aws::bus::{RuleState, RuleTarget};
 use crate::aws::queue::Queue;
 use crate::aws::{Aws, AwsError};
 use crate::kinds::rules::{RULES, RuleSpec};
@@ -44,7 +44,7 @@ pub struct SeenRule {
     /// Its tags.
     pub tags: BTreeMap<String, String>,
     /// All its targets.
-    pub targets: Vec<Target>,
+    pub targets: Vec<RuleTarget>,
 }
 
 impl SeenQueue {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::desired::{TARGET, tags};
 use super::observed::{SeenQueue, SeenRule};
 use super::*;
-use crate::aws::bus::{RuleState, Target};
+use crate::aws::bus::{RuleState, RuleTarget};
 use crate::config::EventsName;
 use crate::kinds::rules::{RULES, by_slug};
 use crate::model::AccountId;
@@ -76,8 +76,8 @@ fn after(desired: &Desired, mut observed: Observed, steps: &[Step]) -> Observed 
     observed
 }
 
-fn target(desired: &Desired) -> Target {
-    Target {
+fn target(desired: &Desired) -> RuleTarget {
+    RuleTarget {
         id: TARGET.to_owned(),
         arn: desired.queue_arn(QueueRole::Events),
         role_arn: None,
@@ -142,7 +142,7 @@ fn events(observed: &mut Observed) -> &mut SeenQueue {
     observed.queues.get_mut(&QueueRole::Events).unwrap()
 }
 
-fn first_target(observed: &mut Observed) -> &mut Target {
+fn first_target(observed: &mut Observed) -> &mut RuleTarget {
     &mut tags_rule(observed).targets[0]
 }
 
@@ -317,7 +317,7 @@ fn a_queue_with_a_key_of_its_own_stays_encrypted_with_it() {
 fn targets_and_tags_of_others_are_not_touched() {
     let desired = desired();
     let mut observed = complete(&desired);
-    tags_rule(&mut observed).targets.push(Target { id: "theirs".to_owned(), ..target(&desired) });
+    tags_rule(&mut observed).targets.push(RuleTarget { id: "theirs".to_owned(), ..target(&desired) });
     tags_rule(&mut observed).tags.insert("team".to_owned(), "web".to_owned());
     set(&mut observed, "DelaySeconds", "3");
     assert_eq!(plan::plan(&desired, &observed, false), Ok(Vec::new()));
@@ -335,9 +335,9 @@ fn a_state_that_lets_more_through_is_left_as_it_is() {
 #[test]
 fn a_right_target_of_others_does_not_spare_musters_own() {
     let desired = desired();
-    let theirs = Target { id: "theirs".to_owned(), ..target(&desired) };
-    let shaped = Target { shaped: true, ..target(&desired) };
-    let moved = Target { arn: "arn:aws:sqs:eu-west-1:1:q".to_owned(), ..target(&desired) };
+    let theirs = RuleTarget { id: "theirs".to_owned(), ..target(&desired) };
+    let shaped = RuleTarget { shaped: true, ..target(&desired) };
+    let moved = RuleTarget { arn: "arn:aws:sqs:eu-west-1:1:q".to_owned(), ..target(&desired) };
     for ours in [shaped, moved] {
         let mut observed = complete(&desired);
         tags_rule(&mut observed).targets = vec![ours, theirs.clone()];
@@ -347,7 +347,7 @@ fn a_right_target_of_others_does_not_spare_musters_own() {
     }
     // Another's wrong one is told, and left to them.
     let mut observed = complete(&desired);
-    tags_rule(&mut observed).targets.push(Target { shaped: true, ..theirs.clone() });
+    tags_rule(&mut observed).targets.push(RuleTarget { shaped: true, ..theirs.clone() });
     assert_eq!(drift(&desired, &observed).len(), 1);
     assert_eq!(plan::plan(&desired, &observed, false), Ok(Vec::new()));
     tags_rule(&mut observed).targets.remove(0);
@@ -365,7 +365,7 @@ fn foreign(desired: &Desired) -> Observed {
     (queue.attributes, queue.tags) = (BTreeMap::new(), BTreeMap::from([("team".to_owned(), "web".to_owned())]));
     let rule = tags_rule(&mut observed);
     (rule.state.pattern, rule.tags) = (r#"{"source":["aws.s3"]}"#.to_owned(), BTreeMap::new());
-    rule.targets = vec![Target { arn: "arn:aws:sqs:eu-west-1:1:q".to_owned(), ..target(desired) }];
+    rule.targets = vec![RuleTarget { arn: "arn:aws:sqs:eu-west-1:1:q".to_owned(), ..target(desired) }];
     observed
 }
 
@@ -422,7 +422,7 @@ fn teardown_leaves_what_is_not_musters_and_says_why() {
     observed.rules.get_mut("instances").unwrap().tags.clear();
     let stack = ("aws:cloudformation:stack-name".to_owned(), "network".to_owned());
     observed.rules.get_mut("volumes").unwrap().tags.extend([stack]);
-    tags_rule(&mut observed).targets.push(Target { id: "theirs".to_owned(), ..target(&desired) });
+    tags_rule(&mut observed).targets.push(RuleTarget { id: "theirs".to_owned(), ..target(&desired) });
     events(&mut observed).tags.clear();
     let removal = removal::plan(&desired, &observed, false);
     let left: Vec<String> =

@@ -13,7 +13,7 @@ use tokio::time::sleep;
 
 use self::envelope::{Told, Undecodable};
 use super::backoff::Backoff;
-use crate::aws::queue::{BATCH, Message, Queue};
+use crate::aws::queue::{BATCH, Queue, QueueMessage};
 use crate::aws::{Aws, AwsError};
 use crate::model::ErrorClass;
 
@@ -98,7 +98,7 @@ impl Listener {
         let messages = aws.receive(queue).await?;
         self.failing = false;
         self.backoff.succeeded();
-        let read = |Message { id: message, receipt, body, receives }| {
+        let read = |QueueMessage { id: message, receipt, body, receives }| {
             let told = Told::read(&body, queue.account()).map_err(|why| Illegible { why, body });
             Received { receipt, message, receives, told }
         };

@@ -16,7 +16,7 @@ use futures::future::BoxFuture;
 
 use super::poll::List;
 use super::refresh::Describe;
-use crate::aws::{AwsError, Batch, Described, Details, Origin, Trouble};
+use crate::aws::{AwsError, AwsErrorKind, DescribeResult, Details, IdBatch, Origin};
 use crate::kinds::KindSpec;
 use crate::model::{ErrorClass, Item, Page, Scope};
 
@@ -69,13 +69,13 @@ impl<A: List + Describe> List for Referred<A> {
 impl<A: List + Describe> Referred<A> {
     /// The resources of these ids, as one page. Those that AWS does not know are not on it.
     async fn named(&self, scope: &Scope, spec: &'static KindSpec, ids: &[Arc<str>]) -> Result<Page, AwsError> {
-        let mut batch = Batch::new(ids);
+        let mut batch = IdBatch::new(ids);
         while let Some(ids) = batch.ask() {
             let texts: Vec<String> = ids.iter().map(ToString::to_string).collect();
             let answer = self.aws.describe(scope, spec, &texts).await;
             batch.answered(ids, answer);
         }
-        let Described { answers, failed, .. } = batch.described();
+        let DescribeResult { answers, failed, .. } = batch.described();
         match failed {
             Some((_, error)) => Err(error),
             None => Ok(answers.into_iter().reduce(joined).unwrap_or_default()),
@@ -120,7 +120,7 @@ fn joined(one: Page, other: Page) -> Page {
 fn unreferred(spec: &'static KindSpec, scope: &Scope, ids: Vec<String>) -> AwsError {
     AwsError::from(Details {
         class: ErrorClass::NotFound,
-        trouble: Trouble::Answered,
+        kind: AwsErrorKind::Answered,
         code: None,
         message: format!("no resource of the account refers to these {} of other accounts", spec.plural),
         action: spec.action(),

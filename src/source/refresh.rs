@@ -1,6 +1,6 @@
 //! Describes of named ids, for whom an event, a tool or a listing left a doubt.
 //!
-//! [`Queue`] decides whom to ask for and when, [`Batch`] how to ask when some are unknown; both are pure. [`Refresher`] drives
+//! [`Queue`] decides whom to ask for and when, [`IdBatch`] how to ask when some are unknown; both are pure. [`Refresher`] drives
 //! them for one kind in one scope. What an answer means is for its reader to decide, who tells back whom it settled.
 
 pub mod queue;
@@ -18,7 +18,7 @@ use tokio::time::{Instant, sleep_until};
 use self::queue::{Pushed, Queue};
 use super::backoff::Backoff;
 use super::poll::Plan;
-use crate::aws::{Aws, AwsError, Batch, Described, Priority};
+use crate::aws::{Aws, AwsError, DescribeResult, IdBatch, Priority};
 use crate::kinds::KindSpec;
 use crate::model::{ErrorClass, Observation, Page, ResourceId, Scope, Seen, SharedClock, Source, Wanted};
 
@@ -135,7 +135,7 @@ impl<D: Describe> Refresher<D> {
             let id = ResourceId::new(&scope, &kind, Arc::clone(id));
             Observation { source: Source::Refresh, at, id, seen }
         };
-        let mut batch = Batch::new(&ids);
+        let mut batch = IdBatch::new(&ids);
         // Before the first call leaves: a NotFound counts from here, which is never too late.
         let asked_at = self.clock.now();
         while let Some(ids) = batch.ask() {
@@ -146,7 +146,7 @@ impl<D: Describe> Refresher<D> {
             }
             batch.answered(ids, answer);
         }
-        let Described { answers, not_found, silent, unreadable, failed } = batch.described();
+        let DescribeResult { answers, not_found, silent, unreadable, failed } = batch.described();
         // An id that the answers leave out without a word is not known to be gone.
         round.answered.extend(silent.into_iter().map(|id| (id, None)));
         round.answered.extend(unreadable.into_iter().map(|(id, _)| (id, None)));

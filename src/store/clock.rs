@@ -1,29 +1,26 @@
-//! At which time a commit is dated when this machine's clock was set back.
+//! The time of a commit after this machine's clock was set back.
 //!
-//! `as_of` asks for the last record that was committed up to a time, so it is right only while times do not go back. A clock
-//! that was wrong for a while must neither show an earlier `as_of` what was recorded later, nor keep everything that is recorded
-//! from now on behind a date that lies far ahead.
+//! `as_of` finds the last record committed up to a time, so it needs times that never go back. After a clock was wrong for a while,
+//! an earlier `as_of` must not show later records, and new records must not stay hidden behind a time far in the future.
 
 use std::time::Duration;
 
 use super::snapshot::{ReadError, Snapshot};
 use crate::model::Timestamp;
 
-/// The longest step back of a clock that is bridged. Wrong time zones and daylight saving time are within it.
+/// The longest step back of a clock that is bridged; it covers wrong time zones and daylight saving time.
 pub(super) const BRIDGED: Duration = Duration::from_hours(2);
 
-/// The time at which a commit is recorded when the clock says `now`. `dated` is the latest time at or before `now` and
-/// [`BRIDGED`] at which something was committed.
+/// The recorded time of a commit made at `now`. `dated` is the latest commit time up to `now` plus [`BRIDGED`].
 ///
-/// After a step back of up to [`BRIDGED`] the newest time stands still until the clock has caught up, so nothing that is recorded
-/// from now on shows at a time before what was there already. What is dated still later comes of a clock that was ahead: it is
-/// not waited for, and its times count no more.
+/// After a step back of up to [`BRIDGED`], commits get the newest recorded time until the clock has caught up, so new records never
+/// appear at a time before existing ones. Still later times come from a clock that was ahead: they are ignored.
 pub(super) fn recorded_at(now: Timestamp, dated: Option<Timestamp>) -> Timestamp {
     dated.map_or(now, |dated| dated.max(now))
 }
 
 impl Snapshot {
-    /// The latest time at or before `until` at which something was committed that is still dated so.
+    /// The latest commit time at or before `until` that is still valid.
     pub(super) fn dated_until(&self, until: Timestamp) -> Result<Option<Timestamp>, ReadError> {
         let kept = self.last_time(until)?.map(|(at, _)| at);
         let ledger = self.0.ledger;

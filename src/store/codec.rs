@@ -1,14 +1,12 @@
-//! The bytes of every record: the one place that knows bincode.
+//! The bytes of every record. Only this module uses bincode.
 //!
-//! A record is a version byte, the payload's length (`u32`, little-endian), a CRC32C over key and payload, and the
-//! payload: a disk struct in bincode's standard configuration. The key is under the checksum so that a record that
-//! turned up under another key is detected.
+//! A record is a version byte, the payload's length (`u32`, little-endian), a CRC32C of key and payload, and the payload: a disk
+//! struct in bincode's standard configuration. The checksum covers the key, so that a record under a wrong key is detected.
 //!
-//! bincode `=2.0.1` is unmaintained (RUSTSEC-2025-0141); nothing outside this module names it, so replacing it is a change
-//! of this module. bincode's own habits set the rules here: it is not self-describing, so a field cannot be added to a struct
-//! without a new version byte, and an enum's variants are numbered by position, so they are only ever **appended**;
-//! `tests.rs` holds the bytes of every variant. Disk structs are separate from the model's, so that the model may change
-//! without the file.
+//! bincode `=2.0.1` is unmaintained (RUSTSEC-2025-0141); nothing outside this module names it, so it can be replaced here. bincode
+//! is not self-describing: adding a field to a struct needs a new version byte, and an enum's variants are numbered by position, so
+//! they are only ever **appended**. `tests.rs` holds the bytes of every variant. Disk structs are separate from the model's, so
+//! that the model can change without the file.
 
 mod convert;
 mod dictionary;
@@ -21,10 +19,10 @@ use std::borrow::Cow;
 
 pub use self::disk::Live;
 use self::disk::{DiskCurrent, DiskKnown, DiskNotified, DiskRecord, DiskTombstone};
-pub(super) use self::disk::{DiskHead, DiskParked, DiskRow, DiskWatermark, Ledger};
-use self::document::Body;
+pub(super) use self::disk::{DiskHead, DiskLedger, DiskParked, DiskRow, DiskWatermark};
+use self::document::DiskDocument;
 pub(super) use self::document::{MAX_DEPTH, Next, Tokens};
-pub use self::error::{DecodeError, EncodeError, Fault, Refusal};
+pub use self::error::{DecodeError, EncodeError, EncodeFault, RecordFault};
 use self::frame::{CONFIG, read, seal, unseal};
 use super::keys;
 use super::stored::Stored;
@@ -38,13 +36,13 @@ fn event_key(seq: Seq) -> [u8; 8] {
 }
 
 /// A fault of the record `seq` of `events`.
-pub(super) fn event_fault(seq: Seq, fault: Fault) -> DecodeError {
+pub(super) fn event_fault(seq: Seq, fault: RecordFault) -> DecodeError {
     DecodeError { table: EVENTS, key: seq.to_string(), fault }
 }
 
 /// A fault of a key.
 pub(super) fn key_fault(table: &'static str, key: &[u8]) -> DecodeError {
-    DecodeError { table, key: keys::shown(key), fault: Fault::Key }
+    DecodeError { table, key: keys::shown(key), fault: RecordFault::Key }
 }
 
 pub(super) fn encode_event(record: &Recorded) -> Result<Vec<u8>, EncodeError> {
@@ -62,12 +60,12 @@ pub(super) fn decode_event(seq: Seq, bytes: &[u8]) -> Result<Recorded, DecodeErr
     })
 }
 
-/// When a record was committed, and nothing else of it. Its checksum is verified all the same.
+/// The commit time of a record. The checksum of the whole record is verified.
 pub(super) fn decode_time(seq: Seq, bytes: &[u8]) -> Result<Timestamp, DecodeError> {
     unseal(&event_key(seq), bytes)
         .and_then(|payload| {
             bincode::borrow_decode_from_slice::<i64, _>(payload, CONFIG)
-                .map_err(|fault| Fault::Malformed(Box::new(fault)))
+                .map_err(|fault| RecordFault::Malformed(Box::new(fault)))
         })
         .map(|(recorded_at, _)| Timestamp::from_millis(recorded_at))
         .map_err(|fault| event_fault(seq, fault))
@@ -85,7 +83,7 @@ pub(super) fn encode_base(key: &[u8], current: &Current) -> Result<Vec<u8>, Enco
     seal(BASE, key, &DiskCurrent::from(current))
 }
 
-/// A record of `base`, which is like one of `current`.
+/// Decodes a record of `base`, which has the form of a record of `current`.
 pub(super) fn decode_base(key: &[u8], bytes: &[u8]) -> Result<Current, DecodeError> {
     decode_known(BASE, key, bytes)
 }
@@ -94,24 +92,24 @@ fn decode_known(table: &'static str, key: &[u8], bytes: &[u8]) -> Result<Current
     unseal(key, bytes)
         .and_then(|payload| {
             let (known, rest) = known(payload)?;
-            let (document, used) = bincode::borrow_decode_from_slice::<Body<'_>, _>(rest, CONFIG)
-                .map_err(|fault| Fault::Malformed(Box::new(fault)))?;
+            let (document, used) = bincode::borrow_decode_from_slice::<DiskDocument<'_>, _>(rest, CONFIG)
+                .map_err(|fault| RecordFault::Malformed(Box::new(fault)))?;
             match rest.len() - used {
                 0 => Ok(Current::from(DiskCurrent { known, document })),
-                count => Err(Fault::Trailing { count }),
+                count => Err(RecordFault::Trailing { count }),
             }
         })
         .map_err(|fault| DecodeError { table, key: keys::shown(key), fault })
 }
 
-/// What a record of `current` says besides the document, and the document's bytes.
-fn known(payload: &[u8]) -> Result<(DiskKnown<'_>, &[u8]), Fault> {
+/// A record of `current` without its document, and the document's bytes.
+fn known(payload: &[u8]) -> Result<(DiskKnown<'_>, &[u8]), RecordFault> {
     let (known, used) =
-        bincode::borrow_decode_from_slice(payload, CONFIG).map_err(|fault| Fault::Malformed(Box::new(fault)))?;
+        bincode::borrow_decode_from_slice(payload, CONFIG).map_err(|fault| RecordFault::Malformed(Box::new(fault)))?;
     Ok((known, payload.get(used..).unwrap_or_default()))
 }
 
-/// As [`decode_current`], with the document left as it is: a tenth of the work.
+/// Like [`decode_current`], but the document stays encoded: a tenth of the work.
 pub(super) fn decode_stored(key: &[u8], bytes: &[u8]) -> Result<Stored, DecodeError> {
     unseal(key, bytes)
         .and_then(|payload| known(payload).map(|(known, document)| convert::stored(known, document)))
@@ -128,12 +126,12 @@ pub(super) fn decode_row<'b>(key: &[u8], bytes: &'b [u8]) -> Result<DiskRow<'b>,
     read(ROWS, key, bytes)
 }
 
-/// Reads only the head of a row. The whole record is under the checksum all the same.
+/// Decodes only the head of a row. The checksum of the whole record is verified.
 pub(super) fn decode_head<'b>(key: &[u8], bytes: &'b [u8]) -> Result<DiskHead<'b>, DecodeError> {
     unseal(key, bytes)
         .and_then(|payload| {
             bincode::borrow_decode_from_slice::<DiskHead<'b>, _>(payload, CONFIG)
-                .map_err(|fault| Fault::Malformed(Box::new(fault)))
+                .map_err(|fault| RecordFault::Malformed(Box::new(fault)))
         })
         .map(|(head, _)| head)
         .map_err(|fault| DecodeError { table: ROWS, key: keys::shown(key), fault })
@@ -144,7 +142,7 @@ pub(super) fn encode_tombstone(key: &[u8], tombstone: &Tombstone) -> Result<Vec<
         at: tombstone.at.as_millis(),
         removed_at: tombstone.removed_at.as_millis(),
         seq: tombstone.seq.0,
-        document: Body(Cow::Borrowed(&tombstone.document)),
+        document: DiskDocument(Cow::Borrowed(&tombstone.document)),
     };
     seal(TOMBSTONES, key, &disk)
 }
@@ -167,11 +165,11 @@ pub(super) fn decode_watermark(key: &[u8], bytes: &[u8]) -> Result<DiskWatermark
     read(INTERVALS, key, bytes)
 }
 
-pub(super) fn encode_ledger(key: &[u8], ledger: Ledger) -> Result<Vec<u8>, EncodeError> {
+pub(super) fn encode_ledger(key: &[u8], ledger: DiskLedger) -> Result<Vec<u8>, EncodeError> {
     seal(META, key, &ledger)
 }
 
-pub(super) fn decode_ledger(key: &[u8], bytes: &[u8]) -> Result<Ledger, DecodeError> {
+pub(super) fn decode_ledger(key: &[u8], bytes: &[u8]) -> Result<DiskLedger, DecodeError> {
     read(META, key, bytes)
 }
 
@@ -179,7 +177,7 @@ pub(super) fn encode_notified(key: &[u8], event_id: &str, at: Timestamp) -> Resu
     seal(DEDUPE, key, &DiskNotified { at: at.as_millis(), event_id })
 }
 
-/// A notification's id, and when it was recorded.
+/// The id of a notification, and when it was recorded.
 pub(super) fn decode_notified(key: &[u8], bytes: &[u8]) -> Result<(String, Timestamp), DecodeError> {
     let DiskNotified { at, event_id } = read(DEDUPE, key, bytes)?;
     Ok((event_id.to_owned(), Timestamp::from_millis(at)))

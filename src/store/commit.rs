@@ -1,4 +1,4 @@
-//! What is committed at once, what a commit did, and why one failed.
+//! A batch to commit, the result of a commit, and its errors.
 
 use std::path::PathBuf;
 
@@ -8,62 +8,62 @@ use super::codec::{DecodeError, EncodeError};
 use super::watermark::Watermark;
 use crate::model::{Cause, Event, Parked, ResourceId, Seq, Timestamp};
 
-/// What to commit at once. Bounded by the caller: 200 entries keep a commit near 20 ms.
+/// Content to commit at once. The caller limits its size: 200 entries keep a commit near 20 ms.
 #[derive(Clone, Debug, Default)]
-pub struct Batch {
-    /// The commit's time, in AWS time. Where the clock was set back by up to two hours, it is recorded at the newest record's.
+pub struct CommitBatch {
+    /// The commit's time, in AWS time. If the clock was set back by up to two hours, the newest record's time is used instead.
     pub recorded_at: Timestamp,
     /// Events in order, each with its cause. One resource may occur several times.
     pub entries: Vec<(Cause, Event)>,
-    /// Watermarks to save along with them.
+    /// Watermarks to save with them.
     pub watermarks: Vec<Watermark>,
-    /// Ids of the notifications that the entries come of: from now on they are known ([`super::Snapshot::is_notified`]).
+    /// Ids of the notifications that caused the entries: from now on they are known ([`super::Snapshot::is_notified`]).
     pub notified: Vec<String>,
-    /// Messages of a queue that cannot be read, to keep ([`super::Snapshot::parked`]).
+    /// Unreadable queue messages to keep ([`super::Snapshot::parked`]).
     pub parked: Vec<Parked>,
 }
 
-/// What a commit did. Durable, and visible to every snapshot taken from now on and to the index.
+/// The result of a commit. It is durable, and visible to later snapshots and the index.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Committed {
-    /// The first record's seq. Above `last` when the batch had no entries.
+    /// The first record's seq. Above `last` if the batch had no entries.
     pub first: Seq,
     /// The last record's seq.
     pub last: Seq,
-    /// The resources that changed, in log order; one that changed twice occurs twice.
-    pub touched: Vec<Touched>,
+    /// The changed resources, in log order; a resource that changed twice occurs twice.
+    pub touched: Vec<TouchedResource>,
 }
 
 /// One change of a resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Touched {
-    /// Which.
+pub struct TouchedResource {
+    /// The resource.
     pub id: ResourceId,
-    /// By which record.
+    /// The record that changed it.
     pub seq: Seq,
-    /// How.
-    pub what: What,
-    /// Whether nobody is told one by one: a baseline, or a new mapping.
+    /// How it changed.
+    pub what: ChangeKind,
+    /// Whether nobody is notified of it individually: a baseline, or a new mapping.
     pub quiet: bool,
-    /// Whether a list of resources shows it: it came, went, or got another name.
+    /// Whether a list of resources shows the change: it came, went, or was renamed.
     pub listed: bool,
 }
 
 /// How a resource changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum What {
-    /// It was not there before.
+pub enum ChangeKind {
+    /// It did not exist before.
     Appeared,
     /// Its content changed.
     Changed,
-    /// It is not there any more.
+    /// It no longer exists.
     Disappeared,
 }
 
 /// Why nothing of a batch was committed.
 #[derive(Debug, Error)]
 pub enum CommitError {
-    /// Too little space is left. Reads go on; try again when there is more.
+    /// Too little space is left. Reads continue; the commit can be repeated when there is more space.
     #[error(
         "the disk that holds {path} has {} free, and writing stops below {} (--keep-free): free some space, and \
          Muster goes on by itself", mib(*free), mib(*needed)
@@ -71,46 +71,46 @@ pub enum CommitError {
     DiskFull {
         /// The store file.
         path: PathBuf,
-        /// Bytes free to this user.
+        /// Bytes free for this user.
         free: u64,
         /// Bytes that must be free.
         needed: u64,
     },
-    /// The disk failed under the store. From now on it neither reads nor writes until it is opened again.
+    /// The disk failed under the store, which can neither be read nor written until it is reopened.
     #[error(
         "writing {path} failed ({source}), and it is opened again: check the disk and its space; Muster goes on by itself"
     )]
     Failed {
         /// The store file.
         path: PathBuf,
-        /// What the database layer said.
+        /// The error of the database layer.
         #[source]
         source: Box<redb::Error>,
     },
-    /// An earlier failure made the store unusable until it is opened again.
+    /// An earlier failure made the store unusable until it is reopened.
     #[error("{path} failed, and is not open again yet: check the disk and its space; Muster goes on by itself")]
     Latched {
         /// The store file.
         path: PathBuf,
     },
-    /// The file system does not say how much space is left.
+    /// The file system does not report how much space is left.
     #[error("cannot ask how much space is left for {path}: check that the disk is still mounted")]
     Space {
         /// The store file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         #[source]
         source: std::io::Error,
     },
-    /// A resource that the batch changes is stored damaged.
+    /// The stored record of a changed resource is damaged.
     #[error(transparent)]
     Damaged(#[from] DecodeError),
-    /// The batch holds something that has no stored form.
+    /// Something in the batch cannot be encoded.
     #[error(transparent)]
     Unencodable(#[from] EncodeError),
 }
 
-/// A number of bytes for people: in MiB, up to where it does not matter.
+/// A number of bytes for people, rounded down to MiB.
 pub(super) fn mib(bytes: u64) -> String {
     format!("{} MiB", bytes >> 20)
 }

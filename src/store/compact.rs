@@ -1,7 +1,7 @@
-//! Giving back what a store file does not need any more.
+//! Returns unused space of a store file to the disk.
 //!
-//! The file grows in steps and keeps freed pages for later commits; what a large log that was folded away has left is worth
-//! giving back. redb moves pages in the file as it is, which needs the store for itself: never while it is served.
+//! The file grows in steps and keeps freed pages for later commits; after a large log was folded, its pages are worth returning.
+//! redb moves pages within the file, which needs exclusive use: never while the store is served.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,14 +9,14 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use super::disk::FileSystem;
-use super::file::{FILE_NAME, Fault, Place, guarded};
+use super::file::{FILE_NAME, OpenFault, StoreFile, guarded};
 use super::guarded::Alarm;
 use super::open_error::OpenError;
 
-/// How much of the file redb may keep in memory meanwhile.
+/// How many bytes of the file redb may keep in memory while compacting.
 const CACHE_BYTES: usize = 256 << 20;
 
-/// How large the file was, and is.
+/// The file's size before and after.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Compacted {
     /// Bytes before.
@@ -25,7 +25,7 @@ pub struct Compacted {
     pub after: u64,
 }
 
-/// Why the file is not compacted. Its content is as it was.
+/// Why the file was not compacted. Its content is unchanged.
 #[derive(Debug, Error)]
 pub enum CompactError {
     /// It does not open.
@@ -38,24 +38,25 @@ pub enum CompactError {
     Refused {
         /// The file.
         path: PathBuf,
-        /// What redb said.
+        /// redb's error.
         #[source]
         source: Box<redb::CompactionError>,
     },
 }
 
-/// Compacts the store file in `dir`, which must be there and which nobody else may have open. Blocks for about as long as copying
-/// it takes. A process that dies meanwhile leaves a whole store, whose next opening takes longer.
+/// Compacts the store file in `dir`, which must exist and not be in use. Blocks for about as long as copying it takes. If the
+/// process dies meanwhile, the store is complete, but opening it takes longer.
 ///
 /// # Errors
 /// [`CompactError`].
 pub fn compact(dir: &Path) -> Result<Compacted, CompactError> {
     let path = dir.join(FILE_NAME);
-    let place = Place { disk: Arc::new(FileSystem), path: path.clone(), cache_bytes: CACHE_BYTES, alarm: Alarm::new() };
+    let place =
+        StoreFile { disk: Arc::new(FileSystem), path: path.clone(), cache_bytes: CACHE_BYTES, alarm: Alarm::new() };
     let length = || std::fs::metadata(&path).map(|file| file.len()).map_err(|error| place.refused(error));
     let before = length()?;
     let mut database = place.open_again()?.database;
-    let compacted = guarded(&path, || Ok::<_, Fault>(database.compact()))?;
+    let compacted = guarded(&path, || Ok::<_, OpenFault>(database.compact()))?;
     compacted.map_err(|error| CompactError::Refused { path: path.clone(), source: Box::new(error) })?;
     drop(database);
     Ok(Compacted { before, after: length()? })
@@ -86,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn where_there_is_no_store_none_is_made() {
+    fn a_missing_store_is_not_created() {
         let dir = tempfile::tempdir().unwrap();
         assert!(matches!(compact(dir.path()), Err(CompactError::Open(OpenError::Io { .. }))));
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);

@@ -1,4 +1,4 @@
-//! Writes to tables whose bytes of keys and values the ledger counts.
+//! Writes to tables whose bytes are counted in the ledger.
 
 use redb::{AccessGuard, Database, Durability, ReadableTable, Table, WriteTransaction};
 
@@ -6,20 +6,20 @@ use super::keys;
 use super::write_error::WriteError;
 use crate::model::{Seq, Timestamp};
 
-/// A table of bytes in a write transaction.
-pub(super) type Plain<'txn> = Table<'txn, &'static [u8], &'static [u8]>;
+/// A table of byte keys and values in a write transaction.
+pub(super) type CountedTable<'txn> = Table<'txn, &'static [u8], &'static [u8]>;
 
-/// Begins a transaction that is durable when committed and cheap to recover from.
+/// Starts a transaction that is durable when committed and cheap to recover from.
 pub(super) fn begin(database: &Database) -> Result<WriteTransaction, WriteError> {
     let mut txn = database.begin_write()?;
     txn.set_durability(Durability::Immediate)?;
-    // Reopening after kill -9 then takes a millisecond instead of a walk over the whole file.
+    // Reopening after kill -9 then takes a millisecond instead of scanning the whole file.
     txn.set_quick_repair(true);
     Ok(txn)
 }
 
-/// Notes in `times` that everything up to `seq` was committed at `at`. Earlier entries above `at`, of a clock that was set back
-/// since, go: whoever asks for a time between then finds what was committed last up to it.
+/// Records in `times` that everything up to `seq` was committed at `at`. Earlier entries above `at`, from a clock that was set back
+/// since, are removed: a query for a time in between then finds the last commit up to it.
 pub(super) fn stamp(
     times: &mut Table<'_, u64, u64>,
     at: Timestamp,
@@ -38,9 +38,9 @@ pub(super) fn stamp(
     Ok(())
 }
 
-/// Puts a record in, keeps count of the bytes, and returns the record it replaces.
+/// Inserts a record, updates the byte count, and returns the record it replaces.
 pub(super) fn insert<'t>(
-    table: &'t mut Plain<'_>,
+    table: &'t mut CountedTable<'_>,
     key: &[u8],
     value: &[u8],
     live: &mut u64,
@@ -51,7 +51,7 @@ pub(super) fn insert<'t>(
     Ok(old)
 }
 
-pub(super) fn remove(table: &mut Plain<'_>, key: &[u8], live: &mut u64) -> Result<(), WriteError> {
+pub(super) fn remove(table: &mut CountedTable<'_>, key: &[u8], live: &mut u64) -> Result<(), WriteError> {
     let old = table.remove(key)?.map_or(0, |old| size(key.len(), old.value().len()));
     *live = live.saturating_sub(old);
     Ok(())

@@ -1,12 +1,12 @@
-//! Proof that no power cut harms the store.
+//! Proves that no power cut harms the store.
 //!
-//! A workload runs on a disk that notes every write, change of length and sync. Between two syncs a disk may hold any of what
-//! was written since the first: nothing, all, any part, one write torn between sectors. Each such disk is a kill point. From it
-//! the real [`open`](super::open) must make a store that is a committed prefix of the workload, holds everything
-//! that was acknowledged before the cut, folds to what it shows, and takes more. A second cut, while such a disk is opened, must
-//! harm as little.
+//! A workload runs on a disk that records every write, change of length and sync. Between two syncs, a disk may hold any part of
+//! what was written since the first: nothing, all, some writes, one write torn between sectors. Each such disk is a kill point.
+//! From each, the real [`open`](super::open) must produce a store that is a committed prefix of the workload, holds everything
+//! acknowledged before the cut, folds to what it shows, and accepts more. A second cut while such a disk is opened must be just as
+//! harmless.
 //!
-//! `MUSTER_TEARS` says how many random kill points there are for each sync, beside those that are always there.
+//! `MUSTER_TEARS` sets how many random kill points there are per sync, in addition to the fixed ones.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -14,18 +14,18 @@ use std::sync::Arc;
 
 use fastrand::Rng;
 
-use super::disk::memory::{Memory, Step};
+use super::disk::memory::{DiskStep, Memory};
 use super::samples::{at, changed, discovered, document, evidence, instance, kind, project, removed, scope};
 use super::verify::fold_log;
-use super::{Batch, Due, FILE_NAME, Options, Store, Watermark, Writer, open};
-use crate::model::{ActionId, Cause, Current, Event, Outcome, Recorded, ResourceId, Seq};
+use super::{CommitBatch, Due, FILE_NAME, Store, StoreOptions, Watermark, Writer, open};
+use crate::model::{ActionId, ActionOutcome, Cause, Current, Event, Recorded, ResourceId, Seq};
 
-/// What a disk can write as a whole.
+/// The largest write that a disk makes atomically.
 const SECTOR: usize = 512;
 
-/// What a store shows.
+/// The content of a store.
 #[derive(Debug, PartialEq)]
-struct Held {
+struct StoreContent {
     records: Vec<Recorded>,
     horizon: Seq,
     current: Vec<(ResourceId, Current)>,
@@ -33,10 +33,10 @@ struct Held {
     notified: Vec<String>,
 }
 
-fn held(store: &Store) -> Held {
+fn held(store: &Store) -> StoreContent {
     let snapshot = store.snapshot().unwrap();
     let heads = snapshot.heads(&kind(), None, None, usize::MAX).unwrap();
-    Held {
+    StoreContent {
         records: snapshot.records(Seq(1), usize::MAX).unwrap(),
         horizon: snapshot.horizon(),
         current: heads
@@ -52,20 +52,20 @@ fn event_id(number: usize) -> String {
     format!("event-{number}")
 }
 
-/// A workload, as it was noted.
+/// A recorded workload.
 struct Tape {
-    steps: Vec<Step>,
-    /// What was held after each commit, and how many steps had been noted when it was acknowledged.
-    acknowledged: Vec<(usize, Held)>,
+    steps: Vec<DiskStep>,
+    /// The content after each commit, and the number of steps recorded when it was acknowledged.
+    acknowledged: Vec<(usize, StoreContent)>,
 }
 
 /// Records a workload.
 struct Recorder {
     disk: Memory,
-    options: Options,
-    /// One directory for all: the store file is not in it.
+    options: StoreOptions,
+    /// One directory for all; the store file is not in it.
     _dir: tempfile::TempDir,
-    acknowledged: Vec<(usize, Held)>,
+    acknowledged: Vec<(usize, StoreContent)>,
     clock: i64,
 }
 
@@ -88,7 +88,7 @@ impl Recorder {
         self.acknowledged.push((self.disk.noted(), held(store)));
     }
 
-    /// Folds the oldest records away, a step at a time.
+    /// Folds the oldest records, one step at a time.
     fn fold(&mut self, writer: &mut Writer, steps: usize) {
         for _ in 0..steps {
             let due = Due { until: at(self.clock), down_to: 0 };
@@ -105,14 +105,20 @@ impl Recorder {
         });
         let notified = told.collect();
         writer
-            .commit(Batch { recorded_at: at(self.clock), entries, watermarks, notified, ..Batch::default() })
+            .commit(CommitBatch {
+                recorded_at: at(self.clock),
+                entries,
+                watermarks,
+                notified,
+                ..CommitBatch::default()
+            })
             .unwrap();
         self.note(&writer.store());
     }
 }
 
-fn options(dir: &Path, disk: &Memory) -> Options {
-    Options { cache_bytes: 1 << 20, disk: Arc::new(disk.clone()), ..Options::new(dir, project) }
+fn options(dir: &Path, disk: &Memory) -> StoreOptions {
+    StoreOptions { cache_bytes: 1 << 20, disk: Arc::new(disk.clone()), ..StoreOptions::new(dir, project) }
 }
 
 fn swept(ended: i64) -> Vec<Watermark> {
@@ -145,7 +151,7 @@ fn recorded() -> Tape {
     let cause = Cause::Tool { action };
     let requested = Event::ActionRequested { action, tool: "start_instance".to_owned(), targets };
     recorder.commit(&mut writer, vec![(cause.clone(), requested)], Vec::new());
-    let finished = Event::ActionFinished { action, outcome: Outcome::Succeeded { created: Vec::new() } };
+    let finished = Event::ActionFinished { action, outcome: ActionOutcome::Succeeded { created: Vec::new() } };
     let told = [&ids[0], &ids[1]].map(|id| (cause.clone(), changed(id, &stopped, &running).1));
     recorder.commit(&mut writer, [(cause.clone(), finished)].into_iter().chain(told).collect(), Vec::new());
     recorder.commit(&mut writer, ids[20..40].iter().map(removed).collect(), Vec::new());
@@ -157,7 +163,7 @@ fn recorded() -> Tape {
         recorder.commit(&mut writer, vec![changed(id, &stopped, &renamed)], Vec::new());
     }
     recorder.fold(&mut writer, 4);
-    // More than the file has room for: it grows.
+    // More than fits in the file: it grows.
     let large = document("running", &"x".repeat(700_000));
     recorder.commit(&mut writer, vec![changed(&ids[40], &running, &large)], Vec::new());
     recorder.commit(&mut writer, vec![changed(&ids[40], &large, &running)], Vec::new());
@@ -165,41 +171,41 @@ fn recorded() -> Tape {
     Tape { steps: recorder.disk.notes(), acknowledged: recorder.acknowledged }
 }
 
-/// The file between two syncs: what is durable, and what may be.
-struct Between<'tape> {
-    /// How many steps had been done when the later one began.
+/// The file between two syncs: its durable and its pending content.
+struct BetweenSyncs<'tape> {
+    /// The number of steps done when the later sync began.
     cut: usize,
     durable: Vec<u8>,
-    pending: Vec<&'tape Step>,
-    /// Whether the file has its name.
+    pending: Vec<&'tape DiskStep>,
+    /// Whether the file has its final name.
     named: bool,
 }
 
 /// Calls `visit` with the file between any two syncs, in order.
-fn between(steps: &[Step], base: Vec<u8>, named: bool, mut visit: impl FnMut(&Between<'_>)) {
-    let mut now = Between { cut: 0, durable: base, pending: Vec::new(), named };
+fn between(steps: &[DiskStep], base: Vec<u8>, named: bool, mut visit: impl FnMut(&BetweenSyncs<'_>)) {
+    let mut now = BetweenSyncs { cut: 0, durable: base, pending: Vec::new(), named };
     for (place, step) in steps.iter().enumerate() {
         now.cut = place;
         match step {
-            Step::Sync => {
+            DiskStep::Sync => {
                 visit(&now);
                 for step in std::mem::take(&mut now.pending) {
                     step.apply(&mut now.durable);
                 }
             }
-            Step::Link => {
+            DiskStep::Link => {
                 visit(&now);
                 now.named = true;
             }
-            Step::Write { .. } | Step::SetLen { .. } => now.pending.push(step),
+            DiskStep::Write { .. } | DiskStep::SetLen { .. } => now.pending.push(step),
         }
     }
     now.cut = steps.len();
     visit(&now);
 }
 
-impl Between<'_> {
-    /// What the disk may hold: always nothing and all of what is pending, and `random` other ways.
+impl BetweenSyncs<'_> {
+    /// What the disk may hold: none and all of the pending writes, and `random` other combinations.
     fn images(&self, rng: &mut Rng, random: usize) -> Vec<Vec<u8>> {
         let mut images = vec![self.durable.clone()];
         if self.pending.is_empty() {
@@ -210,7 +216,7 @@ impl Between<'_> {
         images.push(all);
         for n in 0..random {
             let mut image = self.durable.clone();
-            // Every second time one write is torn; now and then the cut comes amid the writes, and none is lost before it.
+            // Every second image has a torn write; now and then the cut is in the middle of the writes, and no earlier one is lost.
             let torn = (n % 2 == 0).then(|| rng.usize(..self.pending.len()));
             let in_order = rng.u8(..4) == 0;
             let end = if in_order { rng.usize(..=self.pending.len()) } else { self.pending.len() };
@@ -227,19 +233,19 @@ impl Between<'_> {
     }
 }
 
-/// The part of a write that came to the disk: some whole sectors from its start, or from its end.
-fn tear(step: &Step, rng: &mut Rng) -> Step {
-    let Step::Write { offset, data } = step else { return step.clone() };
+/// The part of a write that reached the disk: some whole sectors from its start or its end.
+fn tear(step: &DiskStep, rng: &mut Rng) -> DiskStep {
+    let DiskStep::Write { offset, data } = step else { return step.clone() };
     let boundary = (rng.usize(..=data.len()) / SECTOR) * SECTOR;
     if rng.bool() {
-        Step::Write { offset: *offset, data: data[..boundary].to_vec() }
+        DiskStep::Write { offset: *offset, data: data[..boundary].to_vec() }
     } else {
-        Step::Write { offset: offset + boundary, data: data[boundary..].to_vec() }
+        DiskStep::Write { offset: offset + boundary, data: data[boundary..].to_vec() }
     }
 }
 
-/// Opens what a cut left, holds it against what was acknowledged, and goes on with it.
-fn survives(dir: &Path, image: Vec<u8>, acknowledged: &[(usize, Held)], cut: usize, seed: &str) -> Memory {
+/// Opens the disk after a cut, compares it with what was acknowledged, and continues with it.
+fn survives(dir: &Path, image: Vec<u8>, acknowledged: &[(usize, StoreContent)], cut: usize, seed: &str) -> Memory {
     let disk = Memory::holding(&dir.join(FILE_NAME), image);
     disk.note();
     let (mut writer, store) = open(options(dir, &disk)).unwrap_or_else(|error| panic!("{seed}: {error:?}"));
@@ -254,7 +260,9 @@ fn survives(dir: &Path, image: Vec<u8>, acknowledged: &[(usize, Held)], cut: usi
     );
     let report = fold_log(&store.snapshot().unwrap()).unwrap();
     assert!(report.is_clean(), "{seed}: {report:?}");
-    writer.commit(Batch { recorded_at: at(9_000_000), entries: vec![one_more()], ..Batch::default() }).unwrap();
+    writer
+        .commit(CommitBatch { recorded_at: at(9_000_000), entries: vec![one_more()], ..CommitBatch::default() })
+        .unwrap();
     assert_eq!(held(&store).records.len(), found.records.len() + 1, "{seed}, one commit later");
     disk
 }
@@ -288,7 +296,7 @@ fn every_kill_point_leaves_a_committed_prefix_with_everything_acknowledged() {
             if n == 0 || points % 48 != 0 {
                 continue;
             }
-            // Another cut, while what the first one left is opened and written.
+            // A second cut, while the disk after the first one is opened and written.
             self::between(&disk.notes(), image, true, |again| {
                 for image in again.images(&mut rng, 1) {
                     second += 1;
@@ -301,8 +309,8 @@ fn every_kill_point_leaves_a_committed_prefix_with_everything_acknowledged() {
     assert!(points > 300 && second > 50, "{points}, {second}");
 }
 
-/// Opens what a second cut left: a committed prefix, perhaps with the one record that was added after the first.
-fn reopens(dir: &Path, image: Vec<u8>, acknowledged: &[(usize, Held)], cut: usize, seed: &str) {
+/// Opens the disk after a second cut: a committed prefix, perhaps with the one record added after the first cut.
+fn reopens(dir: &Path, image: Vec<u8>, acknowledged: &[(usize, StoreContent)], cut: usize, seed: &str) {
     let disk = Memory::holding(&dir.join(FILE_NAME), image);
     let (_writer, store) = open(options(dir, &disk)).unwrap_or_else(|error| panic!("{seed}, cut again: {error:?}"));
     let report = fold_log(&store.snapshot().unwrap()).unwrap();
@@ -316,18 +324,18 @@ fn reopens(dir: &Path, image: Vec<u8>, acknowledged: &[(usize, Held)], cut: usiz
 }
 
 #[test]
-fn a_disk_whose_syncs_do_nothing_is_found_out() {
+fn a_disk_whose_syncs_do_nothing_is_detected() {
     let Tape { mut steps, acknowledged } = recorded();
     let honest = steps.len() / 2;
-    for step in steps.iter_mut().skip(honest).filter(|step| matches!(step, Step::Sync)) {
-        // It has its name already: nothing happens.
-        *step = Step::Link;
+    for step in steps.iter_mut().skip(honest).filter(|step| matches!(step, DiskStep::Sync)) {
+        // It already has its name: nothing happens.
+        *step = DiskStep::Link;
     }
     let dir = tempfile::tempdir().unwrap();
     let mut rng = Rng::with_seed(4);
     let mut lost = 0;
     between(&steps, Vec::new(), false, |between| {
-        // A few commits later is soon enough.
+        // Detecting it a few commits later is soon enough.
         if between.cut < honest + steps.len() / 8 || lost > 0 {
             return;
         }

@@ -1,8 +1,8 @@
-//! What was found damaged in an open store: which record of which table cannot be read, and of which resource it is.
+//! The damage found in an open store: which record of which table cannot be read, and its resource.
 //!
-//! One damaged record must not keep everything else from being served, and must never become a silent hole either. So reads of
-//! many records leave out what they cannot read and note it here, and whoever answers says what is noted ([`super::Store::damage`]).
-//! A note goes away when the record is written anew. `muster log verify --repair` mends the file.
+//! One damaged record must not prevent everything else from being served, and must not be silently missing. So reads of many
+//! records leave out unreadable ones and note them here, and answers report what is noted ([`super::Store::damage`]). A note is
+//! removed when its record is written again. `muster log verify --repair` repairs the file.
 
 use std::collections::BTreeMap;
 
@@ -13,36 +13,36 @@ use super::keys;
 use super::tables::{BY_RESOURCE, CURRENT, EVENTS, ROWS};
 use crate::model::{Kind, ResourceId, Scope};
 
-/// How many damaged records are remembered one by one. Of more it is only known that there are more.
+/// How many damaged records are remembered individually. Of further ones only their existence is known.
 const REMEMBERED: usize = 1_000;
 
 /// A stored record that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Damaged {
-    /// The table it is in.
+pub struct DamagedRecord {
+    /// The table of the record.
     pub table: &'static str,
-    /// Its key, made readable.
+    /// Its key in readable form.
     pub key: String,
-    /// The resource it is about, where the key or what led to it says so.
+    /// Its resource, if known from the key or from what led to it.
     pub id: Option<ResourceId>,
-    /// What is wrong with it.
+    /// The fault.
     pub why: String,
 }
 
-impl Damaged {
-    /// Whether lists, searches and counts of now would have read it.
+impl DamagedRecord {
+    /// Whether current lists, searches and counts read it.
     #[must_use]
     pub fn is_row(&self) -> bool {
         self.table == ROWS
     }
 
-    /// Whether it is a record of the log, or says of which resource one is.
+    /// Whether it belongs to the log: a record, or the link from a resource to one.
     #[must_use]
     pub fn is_of_log(&self) -> bool {
         [EVENTS, BY_RESOURCE].contains(&self.table)
     }
 
-    /// Whether it may be about a resource of `kind` in `scope`; `None` stands for any.
+    /// Whether it may be about a resource of `kind` in `scope`; `None` means any.
     #[must_use]
     pub fn concerns(&self, kind: Option<&Kind>, scope: Option<&Scope>) -> bool {
         let Some(id) = &self.id else { return true };
@@ -50,18 +50,18 @@ impl Damaged {
     }
 }
 
-/// What was found damaged so far.
+/// All damage found so far.
 #[derive(Debug, Default)]
 pub(super) struct Damages(RwLock<Noted>);
 
 #[derive(Debug, Default)]
 struct Noted {
-    found: BTreeMap<(&'static str, Vec<u8>), Damaged>,
+    found: BTreeMap<(&'static str, Vec<u8>), DamagedRecord>,
     more: bool,
 }
 
 impl Damages {
-    /// Notes a record that cannot be read. `id` is the resource it is about, where its key does not say it.
+    /// Notes an unreadable record. `id` is its resource, if its key does not name it.
     pub(super) fn note(&self, key: &[u8], id: Option<&ResourceId>, error: &DecodeError) {
         let table = error.table;
         let place = (table, key.to_vec());
@@ -70,12 +70,12 @@ impl Damages {
         }
         let named = || match table {
             EVENTS => None,
-            BY_RESOURCE => keys::Reader::default().place(key).map(|(id, _)| id),
-            _ => keys::Reader::default().resource(key),
+            BY_RESOURCE => keys::KeyReader::default().place(key).map(|(id, _)| id),
+            _ => keys::KeyReader::default().resource(key),
         };
         let id = id.cloned().or_else(named);
-        let damaged = Damaged { table, key: error.key.clone(), id, why: error.fault.to_string() };
-        tracing::error!(table, key = %damaged.key, why = %damaged.why, "a damaged record is left out of answers, which say so");
+        let damaged = DamagedRecord { table, key: error.key.clone(), id, why: error.fault.to_string() };
+        tracing::error!(table, key = %damaged.key, why = %damaged.why, "answers leave out a damaged record and report it");
         let mut noted = self.0.write();
         if noted.found.len() < REMEMBERED {
             noted.found.insert(place, damaged);
@@ -84,7 +84,7 @@ impl Damages {
         }
     }
 
-    /// Forgets what was damaged of a resource's own records, which were written anew or taken away.
+    /// Forgets the damage of a resource's own records, which were written again or removed.
     pub(super) fn renewed<'a>(&self, ids: impl Iterator<Item = &'a ResourceId>) {
         if self.0.read().found.is_empty() {
             return;
@@ -97,13 +97,13 @@ impl Damages {
         }
     }
 
-    /// What was found, and whether there is more than is remembered.
-    pub(super) fn all(&self) -> (Vec<Damaged>, bool) {
+    /// The damage found, and whether there is more than is remembered.
+    pub(super) fn all(&self) -> (Vec<DamagedRecord>, bool) {
         let noted = self.0.read();
         (noted.found.values().cloned().collect(), noted.more)
     }
 
-    /// How many damaged records of a table are about a kind in a scope.
+    /// The number of damaged records in a table for a kind in a scope.
     pub(super) fn count(&self, table: &str, kind: &Kind, scope: Option<&Scope>) -> u64 {
         let noted = self.0.read();
         let found = noted.found.values().filter(|found| found.table == table && found.concerns(Some(kind), scope));

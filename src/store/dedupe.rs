@@ -1,47 +1,48 @@
-//! Which notifications were recorded: EventBridge and SQS both repeat, and a repeat must change nothing, also after a restart.
+//! The recorded notifications: EventBridge and SQS both repeat, and a repeat must change nothing, also after a restart.
 //!
-//! A notification has two rows of `dedupe` (a third family of keys holds [`super::parked`] messages), written in the transaction that records it. `event` and its id lead to its number;
-//! numbers count up without a gap, in the order of recording, and `order` and a number lead back to the id and to when it was
-//! recorded. So looking one up is one read, and the oldest are the first of `order`, whatever the clock said.
+//! A notification has two rows of `dedupe`, written in the transaction that records it (a third family of keys holds
+//! [`super::parked`] messages). `event` and its id lead to its number; numbers count up without gaps in recording order, and
+//! `order` and a number lead to the id and the recording time. A lookup is therefore one read, and the oldest are the first of
+//! `order`, whatever the clock said.
 //!
-//! An id is forgotten after [`AGE`], which is longer than a queue keeps a message, and when there are more than [`ROWS`]. Each
-//! commit that adds some takes a few more away than it adds, so that no commit has a heap to clear; what is too old while none is
-//! added stays, and does no harm. An id longer than [`LONGEST`] is not AWS's, and is not remembered: a repeat of its
-//! notification is decided again.
+//! An id is forgotten after [`AGE`], which is longer than a queue keeps a message, and when there are more than [`MAX_IDS`]. Each
+//! commit that adds ids removes a few more than it adds, so that no commit has a large backlog to remove; ids that expire while
+//! none are added stay, which is harmless. An id longer than [`MAX_ID_BYTES`] is not from AWS and is not remembered: a repeat of
+//! its notification is decided again.
 //!
-//! Nothing else is derived from these rows, so a fold of the log says nothing about them: `verify` holds both halves against each
-//! other. A new file ([`super::rebuild`]) remembers the notifications of the records that it takes.
+//! Nothing else is derived from these rows, so folding the log cannot check them: `verify` compares both halves with each other. A
+//! new file ([`super::rebuild`]) remembers the notifications of the records it takes.
 
 use std::time::Duration;
 
 use redb::{ReadableTable, WriteTransaction};
 
 use super::codec;
-use super::counted::{self, Plain};
+use super::counted::{self, CountedTable};
 use super::keys;
 use super::snapshot::{ReadError, Snapshot};
 use super::tables::DEDUPE_TABLE;
 use super::write_error::WriteError;
 use crate::model::{Cause, Recorded, Timestamp};
 
-/// How long an id is remembered: twice as long as a queue that `muster setup` makes keeps a message.
+/// How long an id is remembered: twice as long as a queue made by `muster setup` keeps a message.
 pub const AGE: Duration = Duration::from_hours(48);
 
-/// How many are remembered at most: 11 a second for a day.
-pub const ROWS: u64 = 1_000_000;
+/// How many ids are remembered at most: 11 a second for a day.
+pub const MAX_IDS: u64 = 1_000_000;
 
-/// The longest id remembered, in bytes. AWS's have 36.
-pub const LONGEST: usize = 256;
+/// The longest id that is remembered, in bytes. AWS's have 36.
+pub const MAX_ID_BYTES: usize = 256;
 
-/// How many more a commit takes away than it adds, at most.
+/// How many more ids a commit removes than it adds, at most.
 const EXTRA: usize = 16;
 
 /// The table in a write transaction.
 pub(super) struct Dedupe<'txn> {
-    table: Plain<'txn>,
+    table: CountedTable<'txn>,
     /// The number of the next notification.
     next: u64,
-    /// How many were added.
+    /// How many ids were added.
     added: usize,
 }
 
@@ -56,10 +57,10 @@ impl<'txn> Dedupe<'txn> {
         Ok(Dedupe { table, next, added: 0 })
     }
 
-    /// Remembers a notification that was recorded at `at`; one that is known stays as it is.
+    /// Remembers a notification recorded at `at`; a known one is unchanged.
     pub(super) fn note(&mut self, event_id: &str, at: Timestamp, live: &mut u64) -> Result<(), WriteError> {
         let key = keys::notified(event_id);
-        if event_id.len() > LONGEST || self.table.get(key.as_slice())?.is_some() {
+        if event_id.len() > MAX_ID_BYTES || self.table.get(key.as_slice())?.is_some() {
             return Ok(());
         }
         let place = keys::notified_place(self.next);
@@ -70,7 +71,7 @@ impl<'txn> Dedupe<'txn> {
         Ok(())
     }
 
-    /// Forgets the oldest: those recorded [`AGE`] before `now`, and those above `rows`; a few more than were added.
+    /// Forgets the oldest ids: those recorded [`AGE`] before `now`, and those above `rows`; a few more than were added.
     pub(super) fn trim(mut self, now: Timestamp, rows: u64, live: &mut u64) -> Result<(), WriteError> {
         let order = keys::notified_order();
         let end = keys::past(&order);
@@ -91,7 +92,7 @@ impl<'txn> Dedupe<'txn> {
     }
 }
 
-/// The notification that a record came of.
+/// The notification that caused a record.
 pub(super) fn told_by(record: &Recorded) -> Option<&str> {
     match &record.cause {
         Cause::Notification { event_id } | Cause::Call { event_id, .. } => Some(event_id),
@@ -100,10 +101,10 @@ pub(super) fn told_by(record: &Recorded) -> Option<&str> {
 }
 
 impl Snapshot {
-    /// Whether a notification of this id was recorded, as far as that is remembered: for [`AGE`], and [`ROWS`] of them.
+    /// Whether a notification with this id was recorded, among the [`MAX_IDS`] newest of the last [`AGE`].
     ///
     /// # Errors
-    /// When the store cannot be read.
+    /// If the store cannot be read.
     pub fn is_notified(&self, event_id: &str) -> Result<bool, ReadError> {
         let key = keys::notified(event_id);
         let Some(bytes) = self.0.dedupe.get(key.as_slice())? else { return Ok(false) };
@@ -117,14 +118,14 @@ mod tests {
     use redb::ReadableTableMetadata;
 
     use super::*;
-    use crate::store::Batch;
+    use crate::store::CommitBatch;
     use crate::store::Writer;
     use crate::store::samples::{at, batch, discovered, document, fresh, instance, options};
     use crate::store::verify::fold_log;
 
-    fn notified(number: usize, millis: i64, ids: &[String]) -> Batch {
+    fn notified(number: usize, millis: i64, ids: &[String]) -> CommitBatch {
         let entries = vec![discovered(&instance(&format!("i-{number}")), document("running", "a"))];
-        Batch { recorded_at: at(millis), notified: ids.to_vec(), ..batch(entries) }
+        CommitBatch { recorded_at: at(millis), notified: ids.to_vec(), ..batch(entries) }
     }
 
     fn rows(writer: &Writer) -> u64 {
@@ -139,7 +140,7 @@ mod tests {
     #[test]
     fn a_recorded_notification_is_known_with_its_record_and_after_a_restart() {
         let (dir, mut writer, store) = fresh();
-        let ids = ["e-1".to_owned(), "\0\u{1}".to_owned(), "e-1".to_owned(), "x".repeat(LONGEST + 1)];
+        let ids = ["e-1".to_owned(), "\0\u{1}".to_owned(), "e-1".to_owned(), "x".repeat(MAX_ID_BYTES + 1)];
         writer.commit(notified(0, 1_000, &ids)).unwrap();
         writer.commit(notified(1, 2_000, &ids[..1])).unwrap();
         assert_eq!(rows(&writer), 2);
@@ -153,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_older_than_a_queue_keeps_messages_is_forgotten_a_few_at_a_time() {
+    fn ids_older_than_the_messages_of_a_queue_are_forgotten_a_few_at_a_time() {
         let (_dir, mut writer, store) = fresh();
         let old: Vec<String> = (0..40).map(|n| format!("old-{n}")).collect();
         let later = 1_000 + i64::try_from(AGE.as_millis()).unwrap();
@@ -171,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn of_too_many_the_oldest_are_forgotten_also_when_the_clock_was_set_back() {
+    fn the_oldest_of_too_many_ids_are_forgotten_also_after_the_clock_was_set_back() {
         let (_dir, writer, _store) = fresh();
         let add = |ids: std::ops::Range<i64>, millis: i64| {
             let txn = writer.shared.database.read().as_ref().unwrap().begin_write().unwrap();

@@ -1,10 +1,10 @@
-//! What follows from a record or from a resource: the forms in which other tables hold it.
+//! Forms of a record or resource in other tables.
 
 use super::codec::{self, DiskHead, EncodeError};
 use crate::model::known::Tombstone;
 use crate::model::{Current, Event, Recorded, ResourceId, RowFields, Timestamp};
 
-/// The resources whose timeline shows an event: the one it changes, or those that an action is about.
+/// The resources whose timeline shows an event: the one it changes, or those that an action names.
 pub(super) fn subjects(event: &Event) -> &[ResourceId] {
     match event {
         Event::ActionRequested { targets, .. } | Event::Called { targets, .. } => targets,
@@ -25,7 +25,7 @@ pub(super) fn row_bytes(key: &[u8], current: &Current, fields: &RowFields) -> Re
     codec::encode_row(key, head, fields)
 }
 
-/// What a removal leaves of a resource.
+/// The tombstone of a removed resource.
 pub(super) fn tombstone(at: Timestamp, record: &Recorded, last: Current) -> Tombstone {
     Tombstone { at, removed_at: record.recorded_at, seq: record.seq, document: last.document }
 }

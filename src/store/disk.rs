@@ -1,4 +1,4 @@
-//! The disk under the store: the one seam through which its file is found, opened and written.
+//! The disk under the store: its file is found, opened and written only through this.
 
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
@@ -9,58 +9,58 @@ use std::path::Path;
 use redb::StorageBackend;
 use redb::backends::FileBackend;
 
-use super::overlay::Overlay;
+use super::read_only::ReadOnlyFile;
 
 #[cfg(test)]
 pub(crate) mod memory;
 
-/// Where a store's file is kept. Tests have disks that tear, fill up and fail.
-pub trait Disk: fmt::Debug + Send + Sync {
-    /// Whether what is written stays. Where it does not, nothing is made that is not there.
+/// The disk that holds a store's file. Tests use disks that tear writes, fill up and fail.
+pub trait StoreDisk: fmt::Debug + Send + Sync {
+    /// Whether writes are kept. If not, no missing file is created.
     fn is_writable(&self) -> bool {
         true
     }
 
-    /// How many bytes the file has; `None` when there is none.
+    /// The file's size in bytes; `None` if there is no file.
     ///
     /// # Errors
-    /// When the file system does not say.
+    /// If the file system does not say.
     fn size(&self, path: &Path) -> io::Result<Option<u64>>;
 
-    /// Makes a file that nobody but its owner may read, and opens it.
+    /// Creates a file that only its owner may read, and opens it.
     ///
     /// # Errors
-    /// When there is one, or the file system refuses.
+    /// If the file exists, or the file system refuses.
     fn create(&self, path: &Path) -> io::Result<Box<dyn StorageBackend>>;
 
-    /// Opens a file that is there, to read and write it.
+    /// Opens an existing file for reading and writing.
     ///
     /// # Errors
-    /// When there is none, or the file system refuses.
+    /// If there is no file, or the file system refuses.
     fn open(&self, path: &Path) -> io::Result<Box<dyn StorageBackend>>;
 
-    /// Opens a file that is there, to read it only.
+    /// Opens an existing file for reading.
     ///
     /// # Errors
-    /// When there is none, or the file system refuses.
+    /// If there is no file, or the file system refuses.
     fn read(&self, path: &Path) -> io::Result<Box<dyn StorageBackend>>;
 
-    /// Gives a file a second name, which survives a power cut when this returns.
+    /// Gives a file a second name, which survives a power cut once this returns.
     ///
     /// # Errors
-    /// [`io::ErrorKind::AlreadyExists`] when the name is taken; when the file system refuses.
+    /// [`io::ErrorKind::AlreadyExists`] if the name is taken; any other if the file system refuses.
     fn link(&self, from: &Path, to: &Path) -> io::Result<()>;
 
-    /// Takes a name away.
+    /// Removes a name.
     ///
     /// # Errors
-    /// When the file system refuses.
+    /// If the file system refuses.
     fn remove(&self, path: &Path) -> io::Result<()>;
 
     /// How many bytes this user may still write in a directory.
     ///
     /// # Errors
-    /// When the file system does not say.
+    /// If the file system does not say.
     fn free(&self, dir: &Path) -> io::Result<u64>;
 }
 
@@ -68,7 +68,7 @@ pub trait Disk: fmt::Debug + Send + Sync {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct FileSystem;
 
-impl Disk for FileSystem {
+impl StoreDisk for FileSystem {
     fn size(&self, path: &Path) -> io::Result<Option<u64>> {
         match fs::metadata(path) {
             Ok(metadata) => Ok(Some(metadata.len())),
@@ -78,7 +78,7 @@ impl Disk for FileSystem {
     }
 
     fn create(&self, path: &Path) -> io::Result<Box<dyn StorageBackend>> {
-        // The inventory is its owner's alone, also in a directory that others may read.
+        // The inventory is readable by its owner only, even in a directory that others may read.
         backend(OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path)?)
     }
 
@@ -105,8 +105,8 @@ impl Disk for FileSystem {
     }
 }
 
-/// The file system for those who only read: what they write stays in memory, and no byte of a file changes. It works on a
-/// file, and in a directory, that this user cannot write.
+/// The file system for readers: their writes stay in memory, and no byte of a file changes. It also works if this user cannot write
+/// to the file or its directory.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Untouched;
 
@@ -116,7 +116,7 @@ impl Untouched {
     }
 }
 
-impl Disk for Untouched {
+impl StoreDisk for Untouched {
     fn is_writable(&self) -> bool {
         false
     }
@@ -130,7 +130,7 @@ impl Disk for Untouched {
     }
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn StorageBackend>> {
-        Ok(Box::new(Overlay::open(path)?))
+        Ok(Box::new(ReadOnlyFile::open(path)?))
     }
 
     fn read(&self, path: &Path) -> io::Result<Box<dyn StorageBackend>> {

@@ -1,22 +1,21 @@
-//! A record as JSON, for people and programs that read the log without Muster: `muster log export`, and the side file of a
-//! repair.
+//! A record as JSON, for people and programs that read the log without Muster: `muster log export`, and the side file of a repair.
 //!
-//! One record is one line (JSON Lines): `{"seq", "recorded_at", "cause": {"cause", ..}, "event": {"event", ..}}` with every
-//! field that the store holds, documents as `aws ec2 describe-*` prints them. Text is exact, also where strangers wrote it; what
-//! a terminal would obey instead of showing is escaped as `\uXXXX`, which reads back as the same text.
+//! One record is one line (JSON Lines): `{"seq", "recorded_at", "cause": {"cause", ..}, "event": {"event", ..}}` with every field
+//! of the store, documents as `aws ec2 describe-*` prints them. Text is exact, even if strangers wrote it; terminal control
+//! characters are escaped as `\uXXXX`, which reads back as the same text.
 
 use serde_json::{Map, Value, json};
 
 use crate::model::event::Overlay;
 use crate::model::{Event, Group, Recorded, ResourceId, text};
 
-/// The record as one line of JSON, without the line's end.
+/// The record as one line of JSON, without the line break.
 #[must_use]
 pub fn line(record: &Recorded) -> String {
     let json = value(record).to_string();
     let mut line = String::with_capacity(json.len());
     for letter in json.chars() {
-        // Outside of strings JSON has none of these.
+        // JSON has none of these outside strings.
         if text::hostile(letter) {
             let mut units = [0; 2];
             for unit in letter.encode_utf16(&mut units) {
@@ -29,7 +28,7 @@ pub fn line(record: &Recorded) -> String {
     line
 }
 
-/// The record as a JSON object; its fields are in the order of the module's first lines.
+/// The record as a JSON object; its fields are in the order that the module's documentation shows.
 #[must_use]
 pub fn value(record: &Recorded) -> Value {
     json!({
@@ -64,7 +63,7 @@ fn event(event: &Event) -> Value {
     }
 }
 
-/// The event's name, its resource, then what it says of it.
+/// The event's name, its resource, then its other fields.
 fn about(event: &str, id: &ResourceId, said: Value) -> Value {
     let mut object = Map::new();
     for part in [json!({ "event": event }), json!(id), said] {

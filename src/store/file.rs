@@ -1,7 +1,7 @@
-//! The store file: finding, creating and opening it, without ever overwriting anything.
+//! Finds, creates and opens the store file, without ever overwriting anything.
 //!
-//! A new file is built beside its place under a random name and appears under its own only when complete, so a crash
-//! leaves either no store or a whole one, and an empty file is always damage.
+//! A new file is built beside its place under a random name and gets its own name only when complete. So a crash leaves either no
+//! store or a complete one, and an empty file is always damage.
 
 use std::fs;
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -12,12 +12,12 @@ use std::sync::Arc;
 
 use redb::{Database, DatabaseError, Durability, ReadableDatabase, StorageError};
 
-use super::codec::{self, EncodeError, Ledger};
-use super::disk::Disk;
+use super::codec::{self, DiskLedger, EncodeError};
+use super::disk::StoreDisk;
 use super::guarded::{Alarm, Guarded};
 use super::meta::{FORMAT, FORMAT_KEY, LEDGER_KEY, LOG_KEY};
-use super::open_error::{Damage, OpenError};
-use super::overlay::Overlay;
+use super::open_error::{FileDamage, OpenError};
+use super::read_only::ReadOnlyFile;
 use super::snapshot::ReadError;
 use super::tables::{self, META_TABLE};
 use crate::model::LogId;
@@ -26,27 +26,27 @@ use crate::model::LogId;
 pub const FILE_NAME: &str = "muster.redb";
 const NEW_SUFFIX: &str = ".new";
 
-/// An open store file, checked.
+/// An open and checked store file.
 pub(super) struct Opened {
     pub(super) database: Database,
     pub(super) log: LogId,
-    pub(super) ledger: Ledger,
+    pub(super) ledger: DiskLedger,
 }
 
-/// What a store file is opened with.
+/// The location of a store file, and what is needed to open it.
 #[derive(Clone, Debug)]
-pub(super) struct Place {
-    pub(super) disk: Arc<dyn Disk>,
+pub(super) struct StoreFile {
+    pub(super) disk: Arc<dyn StoreDisk>,
     pub(super) path: PathBuf,
     pub(super) cache_bytes: usize,
-    /// Rings when the file fails.
+    /// Set off when the file fails.
     pub(super) alarm: Arc<Alarm>,
 }
 
-impl Place {
+impl StoreFile {
     /// Opens the store file, or creates it with its directory.
     pub(super) fn open(&self) -> Result<Opened, OpenError> {
-        let Place { disk, path, .. } = self;
+        let StoreFile { disk, path, .. } = self;
         let dir = self.dir();
         if disk.is_writable() {
             fs::create_dir_all(dir).map_err(|error| self.refused(error))?;
@@ -64,17 +64,17 @@ impl Place {
         Ok(opened)
     }
 
-    /// Opens the store file, which must be there.
+    /// Opens the existing store file.
     pub(super) fn open_again(&self) -> Result<Opened, OpenError> {
         match self.disk.size(&self.path).map_err(|error| self.refused(error))? {
-            Some(0) => return Err(OpenError::Damaged { path: self.path.clone(), source: Damage::Empty }),
+            Some(0) => return Err(OpenError::Damaged { path: self.path.clone(), source: FileDamage::Empty }),
             Some(_) => {}
             None => return Err(self.refused(io::ErrorKind::NotFound.into())),
         }
         guarded(&self.path, || {
             self.refuse_other()?;
-            let file = self.disk.open(&self.path).map_err(|error| Fault(self.refused(error)))?;
-            let database = self.database(file).map_err(|error| Fault::from_open(&self.path, error))?;
+            let file = self.disk.open(&self.path).map_err(|error| OpenFault(self.refused(error)))?;
+            let database = self.database(file).map_err(|error| OpenFault::from_open(&self.path, error))?;
             check(&self.path, database)
         })
     }
@@ -92,7 +92,7 @@ impl Place {
         OpenError::Io { path: self.path.clone(), source: Box::new(source.into()) }
     }
 
-    /// Builds a new file and gives it its name. `None` when another process gave one that name first.
+    /// Builds a new file and gives it its name. `None` if another process used that name first.
     fn create(&self, dir: &Path) -> Result<Option<Opened>, OpenError> {
         let log = LogId(random());
         let fresh = dir.join(format!("{FILE_NAME}.{log}{NEW_SUFFIX}"));
@@ -113,37 +113,36 @@ impl Place {
 
     fn build(&self, fresh: &Path, log: LogId) -> Result<Opened, redb::Error> {
         let database = self.database(self.disk.create(fresh)?)?;
-        let ledger = Ledger::default();
+        let ledger = DiskLedger::default();
         fill(&database, log, ledger)?;
         Ok(Opened { database, log, ledger })
     }
 
-    /// Refuses another format before the file is opened for writing, which by itself changes bytes of it.
+    /// Refuses another format before the file is opened for writing, since opening alone changes bytes of it.
     ///
-    /// A file that is in use or damaged passes: opening it says what is wrong.
-    fn refuse_other(&self) -> Result<(), Fault> {
+    /// A file that is in use or damaged passes: opening it reports that.
+    fn refuse_other(&self) -> Result<(), OpenFault> {
         match self.format() {
             Some(found) if found != FORMAT => {
-                Err(Fault(OpenError::OtherFormat { path: self.path.clone(), found, known: FORMAT }))
+                Err(OpenFault(OpenError::OtherFormat { path: self.path.clone(), found, known: FORMAT }))
             }
             _ => Ok(()),
         }
     }
 
-    /// The format of the file, if it can be read without writing to it. A file that was not closed cleanly is recovered in
-    /// memory.
+    /// The format of the file, if it can be read without writing to it. A file that was not closed cleanly is recovered in memory.
     fn format(&self) -> Option<u32> {
         let file = || Some(Guarded::new(self.disk.read(&self.path).ok()?, &self.alarm));
         if let Ok(database) = redb::Builder::new().open_read_only_with_backend(file()?) {
             return format_in(&database);
         }
-        let overlay = Overlay::over(Box::new(file()?)).ok()?;
-        format_in(&redb::Builder::new().create_with_backend(overlay).ok()?)
+        let read_only = ReadOnlyFile::over(Box::new(file()?)).ok()?;
+        format_in(&redb::Builder::new().create_with_backend(read_only).ok()?)
     }
 }
 
-/// Writes what every store file has.
-fn fill(database: &Database, log: LogId, ledger: Ledger) -> Result<(), redb::Error> {
+/// Writes the initial content of a store file.
+fn fill(database: &Database, log: LogId, ledger: DiskLedger) -> Result<(), redb::Error> {
     let unencodable = |error: EncodeError| redb::Error::Io(io::Error::other(error));
     let mut txn = database.begin_write()?;
     txn.set_durability(Durability::Immediate)?;
@@ -166,17 +165,17 @@ fn format_in(database: &impl ReadableDatabase) -> Option<u32> {
     format.value().try_into().map(u32::from_le_bytes).ok()
 }
 
-/// Reads what every store file has, format first.
-pub(super) fn check(path: &Path, database: Database) -> Result<Opened, Fault> {
+/// Reads the initial content of a store file, format first.
+pub(super) fn check(path: &Path, database: Database) -> Result<Opened, OpenFault> {
     let path = || path.to_owned();
-    let damaged = |source| Fault(OpenError::Damaged { path: path(), source });
-    let missing = |key: &[u8]| damaged(Damage::Incomplete { key: String::from_utf8_lossy(key).into_owned() });
-    let rejected = |error: redb::Error| Fault::from_redb(&path(), error);
+    let damaged = |source| OpenFault(OpenError::Damaged { path: path(), source });
+    let missing = |key: &[u8]| damaged(FileDamage::Incomplete { key: String::from_utf8_lossy(key).into_owned() });
+    let rejected = |error: redb::Error| OpenFault::from_redb(&path(), error);
     let (log, ledger) = {
         let meta = match database.begin_read().map_err(|e| rejected(e.into()))?.open_table(META_TABLE) {
             Ok(meta) => meta,
             Err(redb::TableError::Storage(error)) => return Err(rejected(error.into())),
-            Err(error) => return Err(damaged(Damage::Rejected(Box::new(error.into())))),
+            Err(error) => return Err(damaged(FileDamage::Rejected(Box::new(error.into())))),
         };
         let get = |key: &'static [u8]| {
             let found = meta.get(key).map_err(|e| rejected(e.into()))?;
@@ -185,25 +184,25 @@ pub(super) fn check(path: &Path, database: Database) -> Result<Opened, Fault> {
         let format = get(FORMAT_KEY)?;
         let found = format.as_slice().try_into().map(u32::from_le_bytes).map_err(|_| missing(FORMAT_KEY))?;
         if found != FORMAT {
-            return Err(Fault(OpenError::OtherFormat { path: path(), found, known: FORMAT }));
+            return Err(OpenFault(OpenError::OtherFormat { path: path(), found, known: FORMAT }));
         }
-        let unreadable = |error| damaged(Damage::Unreadable(error));
+        let unreadable = |error| damaged(FileDamage::Unreadable(error));
         let log = codec::decode_number(LOG_KEY, &get(LOG_KEY)?).map_err(unreadable)?;
         (LogId(log), codec::decode_ledger(LEDGER_KEY, &get(LEDGER_KEY)?).map_err(unreadable)?)
     };
     Ok(Opened { database, log, ledger })
 }
 
-/// An [`OpenError`] on its way out of [`guarded`].
-pub(super) struct Fault(pub(super) OpenError);
+/// An [`OpenError`] that [`guarded`] returns.
+pub(super) struct OpenFault(pub(super) OpenError);
 
-impl Fault {
+impl OpenFault {
     pub(super) fn from_open(path: &Path, error: DatabaseError) -> Self {
         let path = path.to_owned();
-        Fault(match error {
+        OpenFault(match error {
             DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch => OpenError::Held { path },
             DatabaseError::Storage(StorageError::Io(error)) => return Self::from_io(path, error),
-            error => OpenError::Damaged { path, source: Damage::Rejected(Box::new(error.into())) },
+            error => OpenError::Damaged { path, source: FileDamage::Rejected(Box::new(error.into())) },
         })
     }
 
@@ -211,51 +210,53 @@ impl Fault {
         let path = path.to_owned();
         match error {
             redb::Error::Io(error) => Self::from_io(path, error),
-            error => Fault(OpenError::Damaged { path, source: Damage::Rejected(Box::new(error)) }),
+            error => OpenFault(OpenError::Damaged { path, source: FileDamage::Rejected(Box::new(error)) }),
         }
     }
 
-    /// A file that ends early or has a foreign header shows as an I/O error.
+    /// A file that ends early or has a foreign header appears as an I/O error.
     pub(super) fn from_io(path: PathBuf, error: io::Error) -> Self {
         let damage = matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof);
         let source = Box::new(redb::Error::Io(error));
-        Fault(if damage {
-            OpenError::Damaged { path, source: Damage::Rejected(source) }
+        OpenFault(if damage {
+            OpenError::Damaged { path, source: FileDamage::Rejected(source) }
         } else {
             OpenError::Io { path, source }
         })
     }
 }
 
-/// Runs `open`, turning a panic into [`OpenError::Damaged`]: redb trusts a file that was closed cleanly and may panic when
-/// something else changed it since. Nothing of `open`'s state outlives the panic, and redb's locks die with the database.
-pub(super) fn guarded<T>(path: &Path, open: impl FnOnce() -> Result<T, Fault>) -> Result<T, OpenError> {
+/// Runs `open`, turning a panic into [`OpenError::Damaged`]: redb trusts a file that was closed cleanly and may panic if something
+/// else changed it since. None of `open`'s state outlives the panic, and redb's locks end with the database.
+pub(super) fn guarded<T>(path: &Path, open: impl FnOnce() -> Result<T, OpenFault>) -> Result<T, OpenError> {
     match catch_unwind(AssertUnwindSafe(open)) {
         Ok(Ok(opened)) => Ok(opened),
-        Ok(Err(Fault(error))) => Err(error),
+        Ok(Err(OpenFault(error))) => Err(error),
         Err(panic) => {
             let message = message_of(panic.as_ref());
-            Err(OpenError::Damaged { path: path.to_owned(), source: Damage::Panicked { message } })
+            Err(OpenError::Damaged { path: path.to_owned(), source: FileDamage::Panicked { message } })
         }
     }
 }
 
-/// What a panic said.
+/// The message of a panic.
 pub(super) fn message_of(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message").to_owned()
 }
 
-/// What a first read of an opened file that failed means for opening it.
+/// The [`OpenError`] for a failed first read of an opened file.
 pub(super) fn unreadable(path: &Path, error: ReadError) -> OpenError {
     match error {
-        ReadError::Unavailable(error) => Fault::from_redb(path, *error).0,
-        ReadError::Damaged(error) => OpenError::Damaged { path: path.to_owned(), source: Damage::Unreadable(error) },
+        ReadError::Unavailable(error) => OpenFault::from_redb(path, *error).0,
+        ReadError::Damaged(error) => {
+            OpenError::Damaged { path: path.to_owned(), source: FileDamage::Unreadable(error) }
+        }
     }
 }
 
-/// Removes half-built files of creations that a crash cut short. Only after the real file opened: whoever still builds
-/// one then loses nothing by it, since its name is taken.
+/// Removes half-built files that a crash left. Runs after the real file is open: a process that is still building one then loses
+/// nothing, since its name is taken.
 fn sweep_leftovers(dir: &Path) {
     let Ok(entries) = fs::read_dir(dir) else { return };
     for entry in entries.flatten() {
@@ -270,7 +271,7 @@ fn sweep_leftovers(dir: &Path) {
     }
 }
 
-/// A random number. `RandomState` is seeded by the operating system.
+/// A random number, from `RandomState`, which the operating system seeds.
 pub(super) fn random() -> u64 {
     let mut hasher = RandomState::new().build_hasher();
     hasher.write_u64(u64::from(std::process::id()));

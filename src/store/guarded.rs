@@ -1,7 +1,7 @@
 //! The health of an open store, and the file whose failures change it.
 //!
-//! A running store holds an [`Alarm`]. Every operation of the file that fails rings it, whoever asked for it: redb refuses
-//! everything from then on until the file is opened again, and the writer has to know.
+//! An open store has an [`Alarm`]. Every failed operation on the file sets it off: redb refuses everything from then on until the
+//! file is reopened, and the writer has to know.
 
 use std::fmt;
 use std::io;
@@ -17,11 +17,11 @@ use super::open_error::OpenError;
 /// Whether a store can be read and written.
 #[derive(Clone, Debug)]
 pub enum Health {
-    /// It can.
+    /// The store can be read and written.
     Well,
-    /// The disk failed under it, and it is being opened again. Ask again in a moment.
+    /// The disk failed under the store, which is being reopened. Ask again in a moment.
     Failed,
-    /// What was found when it was opened again is not the store that was open. Only another file helps.
+    /// The file found when reopening is not the store that was open. Only another file helps.
     Lost(Arc<OpenError>),
 }
 
@@ -33,10 +33,10 @@ impl Health {
     }
 }
 
-/// Rings when the disk fails under an open store, until it is open again.
+/// Set off when the disk fails under an open store, until the store is reopened.
 #[derive(Debug)]
 pub(super) struct Alarm {
-    /// The same as a [`Health`] that is not [`Health::Well`], for those who look at every read.
+    /// Whether the [`Health`] is not [`Health::Well`], for a cheap check on every read.
     rings: AtomicBool,
     failures: AtomicU64,
     health: watch::Sender<Health>,
@@ -52,7 +52,7 @@ impl Alarm {
         self.rings.load(Ordering::Acquire)
     }
 
-    /// How often it began to ring.
+    /// How often it was set off.
     pub(super) fn failures(&self) -> u64 {
         self.failures.load(Ordering::Acquire)
     }
@@ -61,9 +61,9 @@ impl Alarm {
         self.health.subscribe()
     }
 
-    /// Says so once, however much fails until the store is open again.
+    /// Sets the alarm off once, however many operations fail until the store is reopened.
     pub(super) fn ring(&self, error: &dyn fmt::Display) {
-        // All at once: whoever is refused because it rings must find a health that is not well, and the other way round.
+        // Both change together: whoever is refused because of the alarm must find a bad health, and the other way round.
         let began = self.health.send_if_modified(|health| {
             let begins = !self.rings.swap(true, Ordering::AcqRel);
             if begins {
@@ -89,7 +89,7 @@ impl Alarm {
     }
 }
 
-/// A file whose failures ring the alarm.
+/// A file whose failures set off the alarm.
 #[derive(Debug)]
 pub(super) struct Guarded {
     file: Box<dyn StorageBackend>,

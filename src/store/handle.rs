@@ -1,4 +1,4 @@
-//! The handle by which everybody reads the store.
+//! The handle by which everything else reads the store.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -10,8 +10,8 @@ use parking_lot::{Mutex, RwLock};
 use redb::Database;
 use tokio::sync::watch;
 
-use super::damage::{Damaged, Damages};
-use super::file::Place;
+use super::damage::{DamagedRecord, Damages};
+use super::file::StoreFile;
 use super::guarded::Health;
 use super::index::{Index, Scan};
 use super::matcher::{Matcher, On};
@@ -23,29 +23,29 @@ use crate::model::{Kind, LogId, ResourceId, Row, Scope};
 /// How many rows [`Store::scan`] reads from one snapshot while there is no index.
 const SCAN_STEP: usize = 5_000;
 
-/// What the writer and all readers share.
+/// State shared by the writer and all readers.
 pub(super) struct Shared {
-    pub(super) place: Place,
+    pub(super) place: StoreFile,
     pub(super) project: Project,
     pub(super) reserve_bytes: u64,
     pub(super) log: LogId,
-    /// The newest committed state, replaced by each commit: taking a snapshot is a pointer copy instead of opening a
-    /// transaction and its tables. It pins no pages that the next commit could use, since no older state is held.
+    /// The newest committed state, replaced by each commit: taking a snapshot copies a pointer instead of opening a transaction and
+    /// its tables. It pins no pages that the next commit could use, since no older state is kept.
     pub(super) newest: ArcSwap<Snapshot>,
-    /// Which scopes readers take for no longer watched, until it is noted which are.
+    /// The scopes that readers treat as no longer watched, until the store records them.
     pub(super) assumed: RwLock<Option<Retired>>,
     /// `None` between a failure of the disk and the next opening.
     pub(super) database: RwLock<Option<Database>>,
     pub(super) write_transactions: AtomicU64,
-    /// How many hold the log: while anyone does, nothing is folded. Locked during a fold.
+    /// The number of holders of the log: while there are any, nothing is folded. Locked during a fold.
     pub(super) holds: Mutex<usize>,
     pub(super) index: Index,
-    /// What was found damaged.
+    /// The damage found so far.
     pub(super) damages: Arc<Damages>,
 }
 
 impl Shared {
-    /// Makes the newest committed state the one that is read.
+    /// Makes the newest committed state visible to readers.
     pub(super) fn publish(&self) -> Result<(), ReadError> {
         let database = self.database.read();
         let database = database.as_ref().ok_or(redb::StorageError::DatabaseClosed)?;
@@ -64,7 +64,7 @@ impl Store {
     /// The newest committed state.
     ///
     /// # Errors
-    /// While the disk fails under the store. A snapshot taken before that fails as well, for good.
+    /// While the disk fails under the store. Snapshots taken before that fail as well, for good.
     pub fn snapshot(&self) -> Result<Snapshot, ReadError> {
         if self.0.place.alarm.rings() {
             return Err(redb::StorageError::PreviousIo.into());
@@ -72,32 +72,33 @@ impl Store {
         Ok(Snapshot::clone(&self.0.newest.load()))
     }
 
-    /// Whether it can be read and written, now and from now on.
+    /// A watch on whether the store can be read and written.
     #[must_use]
     pub fn health(&self) -> watch::Receiver<Health> {
         self.0.place.alarm.health()
     }
 
-    /// Whether the disk failed under it and it is not open again.
+    /// Whether the disk failed under the store and it is not reopened yet.
     #[must_use]
     pub fn is_failing(&self) -> bool {
         self.0.place.alarm.rings()
     }
 
-    /// How often the disk failed under it since it was opened. What failed while this moved is worth asking again.
+    /// How often the disk failed under the store since it was opened. If this number changes during a failed read, the read can be
+    /// repeated.
     #[must_use]
     pub fn failures(&self) -> u64 {
         self.0.place.alarm.failures()
     }
 
-    /// The records that were found damaged so far, and whether there are more than are remembered. Reads of many records
-    /// leave them out: whoever answers from those says so.
+    /// The damaged records found so far, and whether there are more than are remembered. Reads of many records leave them out, and
+    /// answers from such reads have to report that.
     #[must_use]
-    pub fn damage(&self) -> (Vec<Damaged>, bool) {
+    pub fn damage(&self) -> (Vec<DamagedRecord>, bool) {
         self.0.damages.all()
     }
 
-    /// How many rows of a kind, in one scope or in all, were found damaged so far.
+    /// The number of damaged rows of a kind found so far, in one scope or in all.
     #[must_use]
     pub fn damaged_rows(&self, kind: &Kind, scope: Option<&Scope>) -> u64 {
         self.0.damages.count(tables::ROWS, kind, scope)
@@ -115,7 +116,7 @@ impl Store {
         &self.0.place.path
     }
 
-    /// How many write transactions were begun since the store was opened.
+    /// The number of write transactions begun since the store was opened.
     #[must_use]
     pub fn write_transactions(&self) -> u64 {
         self.0.write_transactions.load(Ordering::Relaxed)
@@ -127,19 +128,19 @@ impl Store {
         &self.0.index
     }
 
-    /// Builds the index. Blocks for about a second a million rows: for a thread of its own. Commits go on meanwhile.
+    /// Builds the index. Blocks for about a second per million rows, so it needs a thread of its own. Commits continue meanwhile.
     ///
     /// # Errors
-    /// When the store cannot be read; the index stays as it was.
+    /// If the store cannot be read; the index is then unchanged.
     pub fn build_index(&self) -> Result<(), ReadError> {
         self.0.index.build(|| self.snapshot())
     }
 
-    /// The matching resources of a kind, of one scope or of all, after `after` in list order, at most `limit`: from the index,
-    /// or from the `rows` table while there is no index. Then it blocks on the disk, about a millisecond a thousand rows.
+    /// The matching resources of a kind, in one scope or all, after `after` in list order, at most `limit`. While there is no
+    /// index, this reads the `rows` table and blocks on the disk, about a millisecond per thousand rows.
     ///
     /// # Errors
-    /// When the store cannot be read.
+    /// If the store cannot be read.
     pub fn scan(
         &self,
         kind: &Kind,
@@ -161,11 +162,11 @@ impl Store {
         Ok(found)
     }
 
-    /// How many resources of a kind have each value that `on` names; see [`Index::count_by`]. Reads `rows` while there is no
+    /// The number of resources of a kind for each value that `on` selects; see [`Index::count_by`]. Reads `rows` while there is no
     /// index.
     ///
     /// # Errors
-    /// When the store cannot be read.
+    /// If the store cannot be read.
     pub fn count_by(&self, kind: &Kind, scope: Option<&Scope>, on: &On) -> Result<BTreeMap<String, u64>, ReadError> {
         if let Some(counts) = self.0.index.count_by(kind, scope, on) {
             return Ok(counts);
@@ -180,7 +181,7 @@ impl Store {
         Ok(counts)
     }
 
-    /// Visits the matching rows of a kind in list order, from a new snapshot every few thousand.
+    /// Visits the matching rows of a kind in list order, with a new snapshot every few thousand rows.
     fn each_match(
         &self,
         kind: &Kind,

@@ -1,9 +1,9 @@
-//! The index in memory: searches and counts without touching the disk.
+//! The index in memory: searches and counts without reading the disk.
 //!
-//! Each kind has a table of terms (a facet's value, a tag) and its rows in list order, each as a short list of term
-//! numbers. A search resolves its patterns to sets of numbers once; per row it compares integers. The index is built in the
-//! background at start; commits that land meanwhile are kept and applied at the end. Until then, and if it ever runs out of
-//! numbers, [`super::Store::scan`] reads the `rows` table instead.
+//! Each kind has a table of terms (a facet's value, a tag) and its rows in list order, each as a short list of term numbers. A
+//! search resolves its patterns to sets of numbers once; per row it compares integers. The index is built in the background at
+//! start; commits made meanwhile are kept and applied at the end. Until then, and if it ever runs out of numbers,
+//! [`super::Store::scan`] reads the `rows` table instead.
 
 mod kind;
 mod terms;
@@ -13,41 +13,41 @@ use std::sync::Arc;
 
 use parking_lot::RwLock;
 
-use self::kind::{Builder, KindIndex, Overflow, Wanted};
+use self::kind::{KindIndex, KindIndexBuilder, Overflow, WantedScopes};
 use self::terms::Term;
 use super::matcher::{Matcher, On};
 use super::snapshot::{ReadError, Retired, Snapshot};
 use crate::model::{Kind, ResourceId, RowFields, Scope, Seq};
 
-/// How many rows are read from one snapshot while building, so that no read transaction grows old.
+/// How many rows are read from one snapshot while building, so that read transactions stay short.
 const BUILD_STEP: usize = 20_000;
 
-/// What a search found.
+/// The result of a search.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scan {
     /// The matching resources after the given key, in list order, up to the limit.
     pub ids: Vec<ResourceId>,
-    /// How many match in all, wherever the page starts.
+    /// The total number of matches, on any page.
     pub total: u64,
-    /// Every record up to this one is taken into account.
+    /// The newest record that is taken into account.
     pub seq: Seq,
 }
 
 /// Searches and counts over all rows.
 ///
-/// A row that it names may be gone by the time it is read, and the other way round: each answers for its own moment.
+/// A returned row may be gone when it is read, and the other way round: each answer is for its own moment.
 #[derive(Default)]
 pub struct Index {
-    state: RwLock<State>,
+    state: RwLock<IndexState>,
     /// The scopes that searches without a scope leave out.
     retired: RwLock<Retired>,
 }
 
 #[derive(Default)]
-enum State {
+enum IndexState {
     #[default]
     Absent,
-    /// Being built; holds what was committed since the build began.
+    /// The index is being built; holds the commits since the start of the build.
     Building {
         pending: Vec<(ResourceId, Option<RowFields>)>,
         seq: Seq,
@@ -59,19 +59,19 @@ enum State {
 }
 
 impl Index {
-    /// From now on searches that name no scope leave these out.
+    /// Sets the scopes that searches without a scope leave out.
     pub(super) fn leave_out(&self, retired: &Retired) {
         *self.retired.write() = Arc::clone(retired);
     }
 
-    /// Whether it can answer.
+    /// Whether the index can be searched.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        matches!(*self.state.read(), State::Ready { .. })
+        matches!(*self.state.read(), IndexState::Ready { .. })
     }
 
-    /// The matching resources of a kind, of one scope or of all, after `after` in list order, at most `limit`.
-    /// `None` while the index is not ready.
+    /// The matching resources of a kind, in one scope or all, after `after` in list order, at most `limit`. `None` while the index
+    /// is not ready.
     #[must_use]
     pub fn scan(
         &self,
@@ -82,48 +82,48 @@ impl Index {
         limit: usize,
     ) -> Option<Scan> {
         let state = self.state.read();
-        let State::Ready { kinds, seq } = &*state else { return None };
-        let wanted = Wanted { scope, retired: &self.retired.read() };
+        let IndexState::Ready { kinds, seq } = &*state else { return None };
+        let wanted = WantedScopes { scope, retired: &self.retired.read() };
         let (ids, total) =
             kinds.get(kind).map_or((Vec::new(), 0), |index| index.scan(kind, &wanted, matcher, after, limit));
         Some(Scan { ids, total, seq: *seq })
     }
 
-    /// How many resources of a kind have each value of a filter or a tag, or each tag key, in one scope or in all. A resource
-    /// with several values counts for each, one without any for none. `None` while the index is not ready.
+    /// The number of resources of a kind for each value of a filter or tag, or for each tag key, in one scope or all. A resource
+    /// with several values counts for each, one without values for none. `None` while the index is not ready.
     #[must_use]
     pub fn count_by(&self, kind: &Kind, scope: Option<&Scope>, on: &On) -> Option<BTreeMap<String, u64>> {
         let state = self.state.read();
-        let State::Ready { kinds, .. } = &*state else { return None };
-        let wanted = Wanted { scope, retired: &self.retired.read() };
+        let IndexState::Ready { kinds, .. } = &*state else { return None };
+        let wanted = WantedScopes { scope, retired: &self.retired.read() };
         Some(kinds.get(kind).map_or_else(BTreeMap::new, |index| index.count_by(&wanted, on)))
     }
 
-    /// Rows held and bytes of heap they take, estimated; `None` while the index is not ready.
+    /// The number of rows and their estimated heap bytes; `None` while the index is not ready.
     #[must_use]
     pub fn size(&self) -> Option<(usize, usize)> {
         let state = self.state.read();
-        let State::Ready { kinds, .. } = &*state else { return None };
+        let IndexState::Ready { kinds, .. } = &*state else { return None };
         Some(kinds.values().fold((0, 0), |(rows, bytes), index| (rows + index.len(), bytes + index.bytes())))
     }
 
-    /// Builds the index from `rows`; returns at once when it is there or under construction.
+    /// Builds the index from `rows`; returns at once if it exists or is being built.
     pub(super) fn build(&self, snapshot: impl Fn() -> Result<Snapshot, ReadError>) -> Result<(), ReadError> {
         {
             let mut state = self.state.write();
-            if !matches!(*state, State::Absent) {
+            if !matches!(*state, IndexState::Absent) {
                 return Ok(());
             }
             // From here on commits are kept; the first snapshot, taken after this, holds all earlier ones.
-            *state = State::Building { pending: Vec::new(), seq: Seq::ZERO };
+            *state = IndexState::Building { pending: Vec::new(), seq: Seq::ZERO };
         }
         let built = read_rows(&snapshot);
         let mut state = self.state.write();
-        let State::Building { pending, seq } = std::mem::take(&mut *state) else { return Ok(()) };
+        let IndexState::Building { pending, seq } = std::mem::take(&mut *state) else { return Ok(()) };
         let followed = built.and_then(|(mut kinds, read)| {
-            // A row may have been read after some of these were committed. Applying all in order ends in the newest state.
+            // Some rows may have been read after these commits. Applying all in order still gives the newest state.
             follow(&mut kinds, pending)?;
-            Ok(State::Ready { kinds, seq: seq.max(read) })
+            Ok(IndexState::Ready { kinds, seq: seq.max(read) })
         });
         match followed {
             Ok(ready) => *state = ready,
@@ -133,20 +133,20 @@ impl Index {
         Ok(())
     }
 
-    /// Follows a commit.
+    /// Applies a commit.
     pub(super) fn apply(&self, last: Seq, rows: Vec<(ResourceId, Option<RowFields>)>) {
         let mut state = self.state.write();
         match &mut *state {
-            State::Absent => {}
-            State::Building { pending, seq } => {
+            IndexState::Absent => {}
+            IndexState::Building { pending, seq } => {
                 pending.extend(rows);
                 *seq = last;
             }
-            State::Ready { kinds, seq } => {
+            IndexState::Ready { kinds, seq } => {
                 *seq = last;
                 if follow(kinds, rows).is_err() {
                     overflowed();
-                    *state = State::Absent;
+                    *state = IndexState::Absent;
                 }
             }
         }
@@ -175,17 +175,17 @@ fn overflowed() {
     tracing::warn!("too many distinct values for the search index: searches read the disk");
 }
 
-/// Every row of every kind, and the seq up to which all are taken into account.
+/// Every row of every kind, and the newest record that is taken into account.
 fn read_rows(snapshot: &impl Fn() -> Result<Snapshot, ReadError>) -> Result<(HashMap<Kind, KindIndex>, Seq), Halt> {
     let mut kinds: HashMap<Kind, KindIndex> = HashMap::new();
     let first = snapshot()?.whole();
     let seq = first.seq();
-    // Kinds that appear after this are among the commits that are kept.
+    // Kinds that appear after this are in the kept commits.
     let mut names: Vec<Kind> = first.counts()?.into_iter().map(|(kind, _, _)| kind).collect();
     drop(first);
     names.dedup();
     for kind in names {
-        let mut builder = Builder::default();
+        let mut builder = KindIndexBuilder::default();
         let mut after = None;
         loop {
             let mut pushed = Ok(());

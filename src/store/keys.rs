@@ -1,9 +1,9 @@
-//! Keys of the tables, as bytes whose order is the order of what they name.
+//! Keys of the tables, as bytes that sort like what they name.
 //!
-//! A text component is its bytes followed by a zero byte, with `00` written `01 01` and `01` written `01 02`. So no
-//! component is a prefix of another, byte order is text order, and [`crate::model::ResourceId`]'s order (kind, id,
-//! account, region) is key order. Every prefix of whole components ends with the zero byte, hence all keys under it lie
-//! between the prefix and the same bytes ending in `01`.
+//! A text component is its bytes followed by a zero byte, with `00` written `01 01` and `01` written `01 02`. So no component is a
+//! prefix of another, byte order is text order, and [`crate::model::ResourceId`]'s order (kind, id, account, region) is key order.
+//! Every prefix of whole components ends with the zero byte, so all keys under it are between the prefix and the same bytes ending
+//! in `01`.
 //!
 //! | table | key |
 //! |---|---|
@@ -40,7 +40,7 @@ pub(super) fn of_id(kind: &Kind, id: &str) -> Vec<u8> {
     components(&[kind.as_str(), id])
 }
 
-/// The place of record `seq` under the resource with key `resource`.
+/// The key of record `seq` under the resource with key `resource`.
 pub(super) fn place(resource: &[u8], seq: Seq) -> Vec<u8> {
     let mut key = Vec::with_capacity(resource.len() + 8);
     key.extend_from_slice(resource);
@@ -65,12 +65,12 @@ pub(super) fn count(kind: &Kind, scope: &Scope) -> Vec<u8> {
 
 const COUNT: &str = "count";
 
-/// The key that says since when a scope is no longer watched.
+/// The key of a scope that is no longer watched.
 pub(super) fn retired(scope: &Scope) -> Vec<u8> {
     components(&[RETIRED, scope.account.as_str(), scope.region.as_str()])
 }
 
-/// The prefix of every scope that is no longer watched.
+/// The prefix of all scopes that are no longer watched.
 pub(super) fn all_retired() -> Vec<u8> {
     components(&[RETIRED])
 }
@@ -80,7 +80,7 @@ pub(super) fn intervals_of(scope: &Scope, kind: &Kind) -> Vec<u8> {
     components(&[scope.account.as_str(), scope.region.as_str(), kind.as_str()])
 }
 
-/// The interval of a kind in a scope that began at `since`.
+/// The interval of a kind in a scope that starts at `since`.
 pub(super) fn interval(scope: &Scope, kind: &Kind, since: Timestamp) -> Vec<u8> {
     let mut key = intervals_of(scope, kind);
     key.extend_from_slice(&time(since).to_be_bytes());
@@ -91,17 +91,17 @@ const EVENT: &str = "event";
 const ORDER: &str = "order";
 const PARKED: &str = "parked";
 
-/// The prefix of every message that could not be read.
+/// The prefix of all parked messages.
 pub(super) fn all_parked() -> Vec<u8> {
     components(&[PARKED])
 }
 
-/// The key of a message that could not be read.
+/// The key of a parked message.
 pub(super) fn parked(message: &str) -> Vec<u8> {
     components(&[PARKED, message])
 }
 
-/// The message that a key names, if it is such a key.
+/// The message that a key names; `None` for other keys.
 pub(super) fn parked_message(key: &[u8]) -> Option<String> {
     let (message, rest) = component(key.strip_prefix(all_parked().as_slice())?)?;
     rest.is_empty().then(|| message.to_string())
@@ -112,36 +112,36 @@ pub(super) fn notified(event_id: &str) -> Vec<u8> {
     components(&[EVENT, event_id])
 }
 
-/// Whether a key is that of a notification.
+/// Whether a key belongs to a notification.
 pub(super) fn is_notified(key: &[u8]) -> bool {
     let id = key.strip_prefix(components(&[EVENT]).as_slice()).and_then(component);
     id.is_some_and(|(_, rest)| rest.is_empty())
 }
 
-/// The prefix of every place in the order of notifications.
+/// The prefix of the order of notifications.
 pub(super) fn notified_order() -> Vec<u8> {
     components(&[ORDER])
 }
 
-/// The place of the notification with a number.
+/// The key of a number in the order of notifications.
 pub(super) fn notified_place(number: u64) -> Vec<u8> {
     let mut key = notified_order();
     key.extend_from_slice(&number.to_be_bytes());
     key
 }
 
-/// The number that a place is of.
+/// The number in a key of the order of notifications.
 pub(super) fn notified_number(key: &[u8]) -> Option<u64> {
     let rest = key.strip_prefix(notified_order().as_slice())?;
     Some(u64::from_be_bytes(rest.try_into().ok()?))
 }
 
-/// A time as a number whose order is the order of times.
+/// A time as a number that sorts like times.
 pub(super) fn time(at: Timestamp) -> u64 {
     at.as_millis().cast_unsigned() ^ (1 << 63)
 }
 
-/// The time that [`time`] made `ordered` of.
+/// The inverse of [`time`].
 pub(super) fn time_of(ordered: u64) -> Timestamp {
     Timestamp::from_millis((ordered ^ (1 << 63)).cast_signed())
 }
@@ -163,7 +163,7 @@ pub(super) fn next(key: &[u8]) -> Vec<u8> {
     next
 }
 
-/// A key made readable for messages.
+/// A key in readable form, for messages.
 pub(super) fn shown(key: &[u8]) -> String {
     let text: Vec<&[u8]> = key.split(|byte| *byte == END).filter(|part| !part.is_empty()).collect();
     clean(&String::from_utf8_lossy(&text.join(&b' ')), 200)
@@ -183,15 +183,15 @@ fn components(parts: &[&str]) -> Vec<u8> {
     key
 }
 
-/// Reads keys, sharing the text of components that repeat from key to key, as kind, account and region do in a scan.
+/// Reads keys, and shares the text of components that repeat between keys, as kind, account and region do in a scan.
 #[derive(Default)]
-pub(super) struct Reader {
+pub(super) struct KeyReader {
     kind: Option<Kind>,
     account: Option<AccountId>,
     region: Option<Region>,
 }
 
-impl Reader {
+impl KeyReader {
     /// The resource a key names; `None` when it is malformed.
     pub(super) fn resource(&mut self, key: &[u8]) -> Option<ResourceId> {
         let (id, rest) = self.resource_and_rest(key)?;
@@ -214,7 +214,7 @@ impl Reader {
         rest.is_empty().then(|| (self.kind(&kind), scope))
     }
 
-    /// The scope that the key of a scope that is no longer watched names.
+    /// The scope in the key of a scope that is no longer watched.
     pub(super) fn retired(&mut self, key: &[u8]) -> Option<Scope> {
         let (_, rest) = component(key)?;
         let (account, rest) = component(rest)?;
@@ -264,7 +264,7 @@ pub(super) fn id_under<'k>(prefix: &[u8], key: &'k [u8]) -> Option<std::borrow::
     component(key.strip_prefix(prefix)?).map(|(id, _)| id)
 }
 
-/// The last value again when it has the same text, else a new one, remembered.
+/// The last value if it has the same text; otherwise a new one, which is remembered.
 fn recall<'t, T: Clone>(last: &mut Option<T>, text: &'t str, get: fn(&T) -> &str, make: fn(&'t str) -> T) -> T {
     match last {
         Some(known) if get(known) == text => known.clone(),
@@ -272,7 +272,7 @@ fn recall<'t, T: Clone>(last: &mut Option<T>, text: &'t str, get: fn(&T) -> &str
     }
 }
 
-/// Splits the first component off; `None` when it does not end, is badly escaped or is not UTF-8.
+/// Splits off the first component; `None` if it does not end, is badly escaped or is not UTF-8.
 fn component(key: &[u8]) -> Option<(std::borrow::Cow<'_, str>, &[u8])> {
     let end = key.iter().position(|byte| *byte == END)?;
     let (raw, rest) = key.split_at_checked(end)?;
@@ -326,7 +326,7 @@ mod tests {
 
         #[test]
         fn a_key_reads_back_as_its_resource(a in id(), seq: u64) {
-            let mut reader = Reader::default();
+            let mut reader = KeyReader::default();
             let key = resource(&a);
             prop_assert_eq!(reader.resource(&key), Some(a.clone()));
             prop_assert_eq!(reader.place(&place(&key, Seq(seq))), Some((a.clone(), Seq(seq))));
@@ -349,7 +349,7 @@ mod tests {
             let scope = Scope { account: AccountId::new("1"), region: Region::new("r") };
             let key = |at| interval(&scope, &Kind::new("k"), Timestamp::from_millis(at));
             prop_assert_eq!(key(a).cmp(&key(b)), a.cmp(&b));
-            let read = Reader::default().interval(&key(a));
+            let read = KeyReader::default().interval(&key(a));
             prop_assert_eq!(read, Some((scope.clone(), Kind::new("k"), Timestamp::from_millis(a))));
         }
 
@@ -365,7 +365,7 @@ mod tests {
 
         #[test]
         fn any_bytes_are_read_without_panic(bytes: Vec<u8>) {
-            let mut reader = Reader::default();
+            let mut reader = KeyReader::default();
             let _ = (reader.resource(&bytes), reader.place(&bytes), reader.count(&bytes), reader.interval(&bytes));
             let _ = (is_notified(&bytes), notified_number(&bytes));
             let _ = shown(&bytes);

@@ -1,71 +1,75 @@
-//! Which rows a search wants: conditions over facets and tags, as AWS's filters have them.
+//! The conditions of a search over facets and tags, like AWS's filters.
 
 use wildmatch::WildMatchPattern;
 
 use crate::model::glob::{Piece, pieces};
 use crate::model::{RowFields, written};
 
-/// Stand for unescaped `*` and `?` in a compiled pattern, so that escaped ones can stay themselves. Noncharacters, which
-/// no text from AWS contains.
+/// Stand for unescaped `*` and `?` in a compiled pattern, so that escaped ones stay literal. They are noncharacters, which no text
+/// from AWS contains.
 const MANY: char = '\u{FDD0}';
 const ONE: char = '\u{FDD1}';
 
-/// A value or a pattern of values: `*` stands for any text, `?` for one character, `\` takes the next character as it is.
-/// Case counts, as with AWS.
+/// A value, or a pattern of values: `*` matches any text, `?` one character, and `\` makes the next character literal.
+/// Case-sensitive, as in AWS.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Pattern(Form);
+pub struct ValuePattern(PatternForm);
 
 #[derive(Clone, Debug, PartialEq)]
-enum Form {
+enum PatternForm {
     Exact(String),
     Wild(WildMatchPattern<MANY, ONE>),
-    /// One moment: as documents write it, and as filters do, where milliseconds hold it.
+    /// One moment, as documents write it, and as filters write it if milliseconds can hold it.
     Moment(String, Option<String>),
-    /// Wildcards over times, compared with both ways of writing them.
+    /// Wildcards over times, compared with both written forms.
     WildTime(WildMatchPattern<MANY, ONE>),
 }
 
-impl Pattern {
-    /// Compiles a filter value. Every text is a pattern; a lone `\` at the end stands for itself.
+impl ValuePattern {
+    /// Compiles a filter value. Every text is valid; a `\` at the end is literal.
     #[must_use]
     pub fn new(text: &str) -> Self {
         let (wild, compiled) = compile(text);
-        Pattern(if wild { Form::Wild(WildMatchPattern::new(&compiled)) } else { Form::Exact(compiled) })
-    }
-
-    /// Compiles a filter value on times. It matches a document's time also in the form that AWS documents for filters
-    /// (`2026-03-30T15:15:21.000Z`); without wildcards any RFC 3339 text matches the same moment.
-    #[must_use]
-    pub fn time(text: &str) -> Self {
-        let (wild, compiled) = compile(text);
-        Pattern(match (wild, written::both(&compiled)) {
-            (true, _) => Form::WildTime(WildMatchPattern::new(&compiled)),
-            (false, Some((document, filter))) => Form::Moment(document, filter),
-            (false, None) => Form::Exact(compiled),
+        ValuePattern(if wild {
+            PatternForm::Wild(WildMatchPattern::new(&compiled))
+        } else {
+            PatternForm::Exact(compiled)
         })
     }
 
-    /// Whether `text` is what the pattern describes.
+    /// Compiles a filter value for times. It also matches a document's time in the form that AWS documents for filters
+    /// (`2026-03-30T15:15:21.000Z`); without wildcards, any RFC 3339 text matches the same moment.
+    #[must_use]
+    pub fn time(text: &str) -> Self {
+        let (wild, compiled) = compile(text);
+        ValuePattern(match (wild, written::both(&compiled)) {
+            (true, _) => PatternForm::WildTime(WildMatchPattern::new(&compiled)),
+            (false, Some((document, filter))) => PatternForm::Moment(document, filter),
+            (false, None) => PatternForm::Exact(compiled),
+        })
+    }
+
+    /// Whether `text` matches.
     #[must_use]
     pub fn matches(&self, text: &str) -> bool {
         match &self.0 {
-            Form::Exact(exact) => exact == text,
-            Form::Wild(wild) => wild.matches(text),
-            Form::Moment(document, filter) => {
+            PatternForm::Exact(exact) => exact == text,
+            PatternForm::Wild(wild) => wild.matches(text),
+            PatternForm::Moment(document, filter) => {
                 document == text || filter.is_some() && written::as_filter(text) == *filter
             }
-            Form::WildTime(wild) => {
+            PatternForm::WildTime(wild) => {
                 wild.matches(text) || written::as_filter(text).is_some_and(|written| wild.matches(&written))
             }
         }
     }
 
-    /// The one text that matches, when there are no wildcards and no second way of writing it.
+    /// The only text that matches, if there are no wildcards and only one written form.
     #[must_use]
     pub fn exact(&self) -> Option<&str> {
         match &self.0 {
-            Form::Exact(exact) => Some(exact),
-            Form::Wild(_) | Form::Moment(..) | Form::WildTime(_) => None,
+            PatternForm::Exact(exact) => Some(exact),
+            PatternForm::Wild(_) | PatternForm::Moment(..) | PatternForm::WildTime(_) => None,
         }
     }
 }
@@ -78,7 +82,7 @@ fn compile(text: &str) -> (bool, String) {
         match piece {
             Piece::AnyMany => MANY,
             Piece::AnyOne => ONE,
-            // Nothing that AWS has matches these; they must not act as wildcards.
+            // No text from AWS has these; they must not act as wildcards.
             Piece::One(MANY | ONE) => char::REPLACEMENT_CHARACTER,
             Piece::One(c) => c,
         }
@@ -87,7 +91,7 @@ fn compile(text: &str) -> (bool, String) {
     (wild, compiled)
 }
 
-/// What a pattern is compared with.
+/// The values that a pattern is compared with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum On {
     /// Each value of the filter with this number in its kind.
@@ -98,17 +102,17 @@ pub enum On {
     Tag(String),
 }
 
-/// One comparison. It holds when any value on the left matches.
+/// One comparison: it holds if any of the values matches.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Test {
-    /// With what.
+pub struct Comparison {
+    /// The values to compare.
     pub on: On,
-    /// The wanted form.
-    pub pattern: Pattern,
+    /// The pattern to match.
+    pub pattern: ValuePattern,
 }
 
 impl On {
-    /// The values that a row has there.
+    /// The values of a row.
     #[must_use]
     pub fn values<'r>(&self, fields: &'r RowFields) -> Box<dyn Iterator<Item = &'r str> + 'r> {
         let tags = fields.tags.iter();
@@ -127,8 +131,8 @@ impl On {
     }
 }
 
-impl Test {
-    /// Whether a row passes.
+impl Comparison {
+    /// Whether a row satisfies the comparison.
     #[must_use]
     pub fn holds(&self, fields: &RowFields) -> bool {
         match &self.on {
@@ -141,10 +145,10 @@ impl Test {
     }
 }
 
-/// Conditions that all have to hold; each holds when any of its tests does. Without conditions every row matches.
+/// Conditions that must all hold; each holds if any of its comparisons does. Without conditions every row matches.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Matcher {
-    conditions: Vec<Vec<Test>>,
+    conditions: Vec<Vec<Comparison>>,
 }
 
 impl Matcher {
@@ -154,16 +158,16 @@ impl Matcher {
         Matcher::default()
     }
 
-    /// Demands in addition that one of `tests` holds. An empty list matches nothing.
+    /// Adds the condition that one of `tests` holds. An empty list matches nothing.
     #[must_use]
-    pub fn and(mut self, tests: Vec<Test>) -> Self {
+    pub fn and(mut self, tests: Vec<Comparison>) -> Self {
         self.conditions.push(tests);
         self
     }
 
     /// The conditions.
     #[must_use]
-    pub fn conditions(&self) -> &[Vec<Test>] {
+    pub fn conditions(&self) -> &[Vec<Comparison>] {
         &self.conditions
     }
 
@@ -180,61 +184,71 @@ mod tests {
 
     #[test]
     fn a_star_is_any_text_and_a_question_mark_one_character() {
-        assert!(Pattern::new("web-*").matches("web-"));
-        assert!(Pattern::new("web-?").matches("web-1"));
-        assert!(!Pattern::new("web-?").matches("web-"));
-        assert!(Pattern::new("*").matches(""));
-        assert!(!Pattern::new("Web").matches("web"));
+        assert!(ValuePattern::new("web-*").matches("web-"));
+        assert!(ValuePattern::new("web-?").matches("web-1"));
+        assert!(!ValuePattern::new("web-?").matches("web-"));
+        assert!(ValuePattern::new("*").matches(""));
+        assert!(!ValuePattern::new("Web").matches("web"));
     }
 
     #[test]
-    fn a_backslash_takes_the_wildcard_out_of_a_character() {
-        assert_eq!(Pattern::new(r"a\*b\?\\").exact(), Some(r"a*b?\"));
-        assert!(Pattern::new(r"\**").matches("*x"));
-        assert!(!Pattern::new(r"\**").matches("x*"));
-        assert_eq!(Pattern::new(r"end\").exact(), Some(r"end\"));
+    fn a_backslash_makes_a_wildcard_literal() {
+        assert_eq!(ValuePattern::new(r"a\*b\?\\").exact(), Some(r"a*b?\"));
+        assert!(ValuePattern::new(r"\**").matches("*x"));
+        assert!(!ValuePattern::new(r"\**").matches("x*"));
+        assert_eq!(ValuePattern::new(r"end\").exact(), Some(r"end\"));
     }
 
     #[test]
     fn a_time_matches_as_aws_writes_it_and_as_documents_do() {
         let (whole, parts) = ("2026-03-30T15:15:21+00:00", "2026-03-30T15:15:21.120000+00:00");
         for matching in ["2026-03-30T15:15:21.000Z", whole, "2026-03-30T15:15:21Z", "2026-03-30T17:15:21+02:00"] {
-            assert!(Pattern::time(matching).matches(whole) && !Pattern::time(matching).matches(parts), "{matching}");
+            assert!(
+                ValuePattern::time(matching).matches(whole) && !ValuePattern::time(matching).matches(parts),
+                "{matching}"
+            );
         }
         for matching in ["2026-03-30T15:15:21.120Z", parts, "2026-03-30T15:15:21.12Z"] {
-            assert!(Pattern::time(matching).matches(parts) && !Pattern::time(matching).matches(whole), "{matching}");
+            assert!(
+                ValuePattern::time(matching).matches(parts) && !ValuePattern::time(matching).matches(whole),
+                "{matching}"
+            );
         }
         for both in ["2026-03-30T*", "2026-03-30T15:15:21*", "*Z", "*+00:00", "2026-03-30T15:15:21.???Z", "*"] {
-            assert!(Pattern::time(both).matches(whole), "{both}");
-            assert!(Pattern::time(both).matches(parts), "{both}");
+            assert!(ValuePattern::time(both).matches(whole), "{both}");
+            assert!(ValuePattern::time(both).matches(parts), "{both}");
         }
-        assert!(Pattern::time("2026-03-30T15:15:21.*Z").matches(parts));
-        assert!(!Pattern::time("2026-03-31*").matches(whole));
-        // AWS counts milliseconds where a document of an emulator may have more.
-        assert!(Pattern::time("2026-03-30T15:15:21.123Z").matches("2026-03-30T15:15:21.123456+00:00"));
-        assert!(Pattern::time("running").matches("running"));
+        assert!(ValuePattern::time("2026-03-30T15:15:21.*Z").matches(parts));
+        assert!(!ValuePattern::time("2026-03-31*").matches(whole));
+        // AWS counts milliseconds; a document of an emulator may have more digits.
+        assert!(ValuePattern::time("2026-03-30T15:15:21.123Z").matches("2026-03-30T15:15:21.123456+00:00"));
+        assert!(ValuePattern::time("running").matches("running"));
     }
 
     #[test]
-    fn the_internal_wildcard_characters_are_no_wildcards_in_a_filter() {
-        assert!(!Pattern::new("\u{FDD0}").matches("anything"));
-        assert!(!Pattern::new("*\u{FDD0}").matches("anything"));
+    fn the_internal_wildcard_characters_are_not_wildcards_in_a_filter() {
+        assert!(!ValuePattern::new("\u{FDD0}").matches("anything"));
+        assert!(!ValuePattern::new("*\u{FDD0}").matches("anything"));
     }
 
     #[test]
-    fn conditions_are_joined_by_and_their_tests_by_or() {
+    fn conditions_are_joined_by_and_their_comparisons_by_or() {
         let fields = RowFields {
             facets: vec![(1, "running".into()), (2, "sg-1".into()), (2, "sg-2".into())],
             tags: vec![("Name".into(), "web-1".into())],
             ..RowFields::default()
         };
-        let facet = |number, text: &str| Test { on: On::Facet(number), pattern: Pattern::new(text) };
-        let tag = |key: &str, text: &str| Test { on: On::Tag(key.into()), pattern: Pattern::new(text) };
+        let facet = |number, text: &str| Comparison { on: On::Facet(number), pattern: ValuePattern::new(text) };
+        let tag = |key: &str, text: &str| Comparison { on: On::Tag(key.into()), pattern: ValuePattern::new(text) };
         assert!(Matcher::any().matches(&fields));
         assert!(Matcher::any().and(vec![facet(1, "stopped"), facet(1, "run*")]).matches(&fields));
         assert!(Matcher::any().and(vec![facet(2, "sg-2")]).and(vec![tag("Name", "web-*")]).matches(&fields));
         assert!(!Matcher::any().and(vec![facet(2, "sg-2")]).and(vec![tag("name", "web-*")]).matches(&fields));
         assert!(!Matcher::any().and(Vec::new()).matches(&fields));
-        assert!(Matcher::any().and(vec![Test { on: On::TagKey, pattern: Pattern::new("N?me") }]).matches(&fields));
+        assert!(
+            Matcher::any()
+                .and(vec![Comparison { on: On::TagKey, pattern: ValuePattern::new("N?me") }])
+                .matches(&fields)
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! Why a store does not open.
+//! Errors of opening a store.
 
 use std::path::{Path, PathBuf};
 
@@ -10,17 +10,17 @@ use crate::model::{LogId, Seq};
 /// Why the store did not open. Nothing was changed on disk.
 #[derive(Debug, Error)]
 pub enum OpenError {
-    /// Another version of Muster wrote it. Nothing of it is changed.
+    /// Another version of Muster wrote it. Nothing is changed.
     #[error("{}", refusal(path, *found, *known))]
     OtherFormat {
         /// The file.
         path: PathBuf,
         /// Its format.
         found: u32,
-        /// The only format that is known.
+        /// The only format that this version reads.
         known: u32,
     },
-    /// It is not a whole store file.
+    /// It is not a complete store file.
     #[error(
         "{path} is damaged or is not a Muster store: restore it from a backup, or move it away to list the account \
          afresh (its history is lost with it); Muster will not overwrite it"
@@ -28,9 +28,9 @@ pub enum OpenError {
     Damaged {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The damage.
         #[source]
-        source: Damage,
+        source: FileDamage,
     },
     /// Another process has it open.
     #[error(
@@ -46,13 +46,13 @@ pub enum OpenError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What the file system said.
+        /// The error of the file system.
         #[source]
         source: Box<redb::Error>,
     },
 }
 
-/// Why a file of another format is refused, and what to do.
+/// Describes why a file of another format is refused, and the next step.
 fn refusal(path: &Path, found: u32, known: u32) -> String {
     let path = path.display();
     let next = if found > known {
@@ -67,29 +67,29 @@ fn refusal(path: &Path, found: u32, known: u32) -> String {
 }
 
 impl OpenError {
-    /// Whether another attempt may succeed without anybody touching the file.
+    /// Whether another attempt may succeed although nobody changes the file.
     #[must_use]
     pub fn is_passing(&self) -> bool {
         matches!(self, OpenError::Held { .. } | OpenError::Io { .. })
     }
 }
 
-/// What is wrong with a store file.
+/// The damage of a store file.
 #[derive(Debug, Error)]
-pub enum Damage {
+pub enum FileDamage {
     /// It has no content.
     #[error("the file is empty")]
     Empty,
     /// redb found it inconsistent.
     #[error("the database layer rejects it")]
     Rejected(#[source] Box<redb::Error>),
-    /// redb panicked over it.
+    /// redb panicked on it.
     #[error("the database layer failed on it: {message}")]
     Panicked {
-        /// What the panic said.
+        /// The panic's message.
         message: String,
     },
-    /// It is a redb file without Muster's tables, or they are not whole.
+    /// It is a redb file without Muster's tables, or some are missing.
     #[error("its `meta` table lacks `{key}`")]
     Incomplete {
         /// The missing record.
@@ -98,7 +98,7 @@ pub enum Damage {
     /// A record of `meta` is damaged.
     #[error("its `meta` table is unreadable")]
     Unreadable(#[source] DecodeError),
-    /// While it was open, another file took its place.
+    /// Another file replaced it while it was open.
     #[error("it holds log {found}, but log {open} was open")]
     Replaced {
         /// The log that was open.
@@ -106,12 +106,12 @@ pub enum Damage {
         /// The log that was found.
         found: LogId,
     },
-    /// While it was open, its newest records went.
+    /// Its newest records disappeared while it was open.
     #[error("it ends at record {found}, but record {acknowledged} was stored and acknowledged")]
     CutShort {
-        /// The newest record that was acknowledged.
+        /// The newest acknowledged record.
         acknowledged: Seq,
-        /// The newest that was found.
+        /// The newest record found.
         found: Seq,
     },
 }

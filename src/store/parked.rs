@@ -1,32 +1,32 @@
-//! Messages of a queue that cannot be read, kept so that they can leave the queue.
+//! Unreadable queue messages, kept so that they can be removed from the queue.
 //!
-//! A queue without a dead-letter queue gives such a message out again and again until it expires. After some receives it is kept
-//! here instead, in a family of keys of its own in the table `dedupe`, and deleted from the queue once that is durable. At most
-//! [`KEPT`] messages are kept, for [`AGE`] at most, each with the first [`MAX_BODY`](crate::model::parked::MAX_BODY) bytes of its body: when there are more, the
-//! oldest go. A message that is kept a second time, as after a crash between the commit and the delete, replaces the first.
+//! A queue without a dead-letter queue delivers such a message again and again until it expires. After some receives it is kept
+//! here instead, under keys of its own in the table `dedupe`, and deleted from the queue once that is durable. At most [`MAX_KEPT`]
+//! messages are kept, for [`AGE`] at most, each with the first [`MAX_BODY`](crate::model::parked::MAX_BODY) bytes of its body; the
+//! oldest are dropped. A message that is kept a second time, as after a crash between the commit and the delete, replaces the
+//! first.
 //!
-//! The log does not mention these messages, so a fold of the log says nothing about them. A backup takes them along; a repair
-//! leaves them out.
+//! The log does not mention these messages, so folding it cannot restore them. A backup copies them; a repair leaves them out.
 
 use std::time::Duration;
 
 use redb::{ReadableTable, WriteTransaction};
 
 use super::codec::{self, DiskParked};
-use super::counted::{self, Plain};
+use super::counted::{self, CountedTable};
 use super::keys;
 use super::snapshot::{ReadError, Snapshot};
-use super::tables::{DEDUPE_TABLE, Entry};
+use super::tables::{DEDUPE_TABLE, RawEntry};
 use super::write_error::WriteError;
 use crate::model::{Parked, Timestamp};
 
 /// How many messages are kept at most.
-pub const KEPT: usize = 100;
+pub const MAX_KEPT: usize = 100;
 
-/// How long a message is kept: as long as any queue can keep one.
+/// How long a message is kept: the longest time that any queue can keep one.
 pub const AGE: Duration = Duration::from_hours(14 * 24);
 
-/// Keeps messages, and lets the oldest go when there are too many or they are too old.
+/// Keeps messages, and drops the oldest if there are too many or they are too old.
 pub(super) fn keep(
     txn: &WriteTransaction,
     messages: Vec<Parked>,
@@ -43,17 +43,17 @@ pub(super) fn keep(
     trim(&mut table, now, live)
 }
 
-fn trim(table: &mut Plain<'_>, now: Timestamp, live: &mut u64) -> Result<(), WriteError> {
+fn trim(table: &mut CountedTable<'_>, now: Timestamp, live: &mut u64) -> Result<(), WriteError> {
     let prefix = keys::all_parked();
     let mut kept = Vec::new();
     for entry in table.range(prefix.as_slice()..keys::past(&prefix).as_slice())? {
         let (key, bytes) = entry?;
-        // One that cannot be read any more is the first to go.
+        // An unreadable entry is dropped first.
         let at = codec::decode_parked(key.value(), bytes.value()).map_or(i64::MIN, |parked| parked.at);
         kept.push((at, key.value().to_vec()));
     }
     kept.sort_unstable();
-    let most = kept.len().saturating_sub(KEPT);
+    let most = kept.len().saturating_sub(MAX_KEPT);
     for (place, (at, key)) in kept.into_iter().enumerate() {
         if place < most || now.since(Timestamp::from_millis(at)) > AGE {
             counted::remove(table, &key, live)?;
@@ -63,10 +63,10 @@ fn trim(table: &mut Plain<'_>, now: Timestamp, live: &mut u64) -> Result<(), Wri
 }
 
 impl Snapshot {
-    /// The messages that could not be read and were taken out of their queues, the newest first.
+    /// The unreadable messages that were removed from their queues, newest first.
     ///
     /// # Errors
-    /// When the store cannot be read, or a kept message is damaged.
+    /// If the store cannot be read, or a kept message is damaged.
     pub fn parked(&self) -> Result<Vec<Parked>, ReadError> {
         let mut found = Vec::new();
         for (key, bytes) in self.raw_parked()? {
@@ -85,8 +85,8 @@ impl Snapshot {
         Ok(found)
     }
 
-    /// The same as stored, for a copy of the file.
-    pub(super) fn raw_parked(&self) -> Result<Vec<Entry>, ReadError> {
+    /// The entries as stored, for a copy of the file.
+    pub(super) fn raw_parked(&self) -> Result<Vec<RawEntry>, ReadError> {
         let prefix = keys::all_parked();
         let mut found = Vec::new();
         for entry in self.0.dedupe.range(prefix.as_slice()..keys::past(&prefix).as_slice())? {
@@ -103,7 +103,7 @@ mod tests {
     use crate::model::parked::MAX_BODY;
     use crate::store::samples::{at, fresh, options};
     use crate::store::verify::fold_log;
-    use crate::store::{Batch, Writer};
+    use crate::store::{CommitBatch, Writer};
 
     fn parked(message: &str, millis: i64) -> Parked {
         let body = format!("the body of {message}");
@@ -119,7 +119,7 @@ mod tests {
     }
 
     fn keep(writer: &mut Writer, messages: Vec<Parked>, millis: i64) {
-        writer.commit(Batch { recorded_at: at(millis), parked: messages, ..Batch::default() }).unwrap();
+        writer.commit(CommitBatch { recorded_at: at(millis), parked: messages, ..CommitBatch::default() }).unwrap();
         let snapshot = writer.snapshot().unwrap();
         let report = fold_log(&snapshot).unwrap();
         assert!(report.is_clean(), "{report:#?}");
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_parked_message_is_there_after_a_restart_and_in_a_backup_and_makes_no_record() {
+    fn a_parked_message_survives_a_restart_and_a_backup_without_a_record() {
         let (dir, mut writer, store) = fresh();
         let (one, other) = (parked("m-1", 1_000), parked("m\0\u{1}-2", 2_000));
         keep(&mut writer, vec![one.clone(), other.clone()], 2_000);
@@ -152,10 +152,10 @@ mod tests {
     fn only_the_newest_messages_are_kept_and_only_the_beginning_of_long_ones() {
         let (_dir, mut writer, _store) = fresh();
         let many: Vec<Parked> =
-            (1_000..).zip(0..KEPT + 7).map(|(millis, n)| parked(&format!("m-{n}"), millis)).collect();
+            (1_000..).zip(0..MAX_KEPT + 7).map(|(millis, n)| parked(&format!("m-{n}"), millis)).collect();
         keep(&mut writer, many, 5_000);
-        assert_eq!(ids(&writer).len(), KEPT);
-        assert_eq!(ids(&writer)[0], format!("m-{}", KEPT + 6));
+        assert_eq!(ids(&writer).len(), MAX_KEPT);
+        assert_eq!(ids(&writer)[0], format!("m-{}", MAX_KEPT + 6));
         let long = Parked { body: "é".repeat(MAX_BODY), ..parked("long", 6_000) };
         keep(&mut writer, vec![Parked { bytes: long.body.len() as u64, ..long }], 6_000);
         let found = writer.snapshot().unwrap().parked().unwrap();
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_is_forgotten_when_no_queue_would_have_it_any_more() {
+    fn a_message_is_forgotten_when_any_queue_would_have_dropped_it() {
         let (_dir, mut writer, _store) = fresh();
         let age = i64::try_from(AGE.as_millis()).unwrap();
         keep(&mut writer, vec![parked("old", 1_000)], 1_000);

@@ -1,21 +1,20 @@
-//! Retention: how much of the log is kept, and folding the oldest records into `base`.
+//! Retention: decides how much of the log is kept, and folds the oldest records into `base`.
 //!
-//! Folding a record applies it to `base` exactly as committing it applied it to `current`, and takes away the record, its places
-//! in `by_resource`, its time, and the tombstone it left. What is known now does not change: `base` and the records that are left
-//! still fold to `current`. A step is one transaction, so a crash leaves a horizon and the `base` that belongs to it. Moments
-//! before the horizon can no longer be told; whoever asks for one is refused by whoever answers
-//! ([`super::Snapshot::horizon`], [`super::Snapshot::earliest`]).
+//! Folding a record applies it to `base` exactly as committing it applied it to `current`, and removes the record, its links in
+//! `by_resource`, its time, and its tombstone. The current state does not change: `base` and the remaining records still fold to
+//! `current`. A step is one transaction, so a crash leaves a horizon with its matching `base`. Moments before the horizon are no
+//! longer known, and queries for them have to be refused ([`super::Snapshot::horizon`], [`super::Snapshot::earliest`]).
 //!
-//! What is due is decided by [`due`], which is pure. By age, everything older goes. By size, the oldest goes until **history**
-//! is within its limit: the bytes in `events`, `by_resource`, `times` and `tombstones`. `base`, `current` and `rows` do not
-//! count: they are as large as the account is, and folding cannot make them smaller (it makes `base` grow by what existed at the
-//! horizon, at most as large as `current` ever was).
+//! [`due`] decides what is folded; it is pure. By age, everything older is folded. By size, the oldest is folded until **history**
+//! is within its limit: the bytes in `events`, `by_resource`, `times` and `tombstones`. `base`, `current` and `rows` do not count:
+//! they are as large as the account, and folding cannot shrink them (it grows `base` by what existed at the horizon, at most to the
+//! largest size of `current`).
 //!
-//! Nothing younger than [`YOUNGEST`] is folded, whatever the limit. A tombstone is what keeps a describe that was sent before
-//! a removal from bringing the resource back (rule 5 of reconciliation), and it goes with its record. A describe that was sent
-//! five minutes ago has failed or arrived: one request with all its retries gives up earlier, a page is decided on as soon as it
-//! arrives, and what events assert is within the lag window of 30 s. Events cannot bring a resource back at any age. So a log whose
-//! last five minutes are larger than the limit is larger than the limit.
+//! Nothing younger than [`MIN_AGE`] is folded, whatever the limit. A tombstone prevents a describe sent before a removal from
+//! restoring the resource (rule 5 of reconciliation), and it is removed with its record. A describe sent five minutes ago has
+//! failed or arrived: a request with all retries gives up earlier, a page is decided on arrival, and assertions of events are
+//! within the lag window of 30 s. Events never restore a resource. So if the last five minutes alone exceed the limit, the log
+//! exceeds it.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
@@ -23,9 +22,9 @@ use std::time::Duration;
 
 use redb::{ReadableTable, Table, WriteTransaction};
 
-use super::codec::{self, Fault, Ledger, Live};
+use super::codec::{self, DiskLedger, Live, RecordFault};
 use super::commit::CommitError;
-use super::counted::{self, Plain, size};
+use super::counted::{self, CountedTable, size};
 use super::derived::subjects;
 use super::handle::{Shared, Store};
 use super::keys;
@@ -39,35 +38,35 @@ use super::writer::Writer;
 use crate::model::known::fold;
 use crate::model::{Current, Recorded, Seq, Timestamp};
 
-/// Records are kept for this long at least.
-pub const YOUNGEST: Duration = Duration::from_mins(5);
+/// Records are kept for at least this long.
+pub const MIN_AGE: Duration = Duration::from_mins(5);
 
 /// How long records are kept by default.
 pub const DEFAULT_AGE: Duration = Duration::from_hours(30 * 24);
 
-/// History may always be this large by default.
+/// The default minimum of the size limit of history.
 const DEFAULT_BYTES: u64 = 1 << 30;
 
-/// History may be this large for each resource by default: some 60 changes of a typical instance.
+/// The default size limit of history per resource: some 60 changes of a typical instance.
 const BYTES_A_RESOURCE: u64 = 20_000;
 
-/// Of the whole disk, history may take one part in this many.
+/// History may use the disk's size divided by this.
 const DISK_PART: u64 = 4;
 
-/// Folding begins when a limit is exceeded by one part in this many, and ends when it is met: else every commit would fold as
-/// many records as it brings, in a transaction of its own.
+/// Folding starts when a limit is exceeded by the limit divided by this, and stops at the limit: otherwise every commit would fold
+/// as many records as it adds, in a transaction of its own.
 const SLACK: u32 = 64;
 
-/// How many intervals one step looks at.
+/// How many intervals one step checks.
 const INTERVALS_A_STEP: usize = 64;
 
 /// How much history is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retention {
-    /// Records older than this go.
+    /// Records older than this are folded.
     pub age: Duration,
-    /// History may take this many bytes; `None`: the larger of 1 GiB and 20 KB a resource. In both cases at most a quarter of
-    /// the disk.
+    /// The size limit of history in bytes; `None` means the larger of 1 GiB and 20 KB per resource. It is never more than a quarter
+    /// of the disk.
     pub bytes: Option<u64>,
 }
 
@@ -77,71 +76,71 @@ impl Default for Retention {
     }
 }
 
-/// What [`due`] has to know of a store.
+/// What [`due`] needs to know about a store.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stock {
     /// Bytes of history.
     pub history: u64,
-    /// How many resources there are.
+    /// The number of resources.
     pub resources: u64,
-    /// The size of the file system that the store is on; `None` when the system does not say.
+    /// The size of the store's file system; `None` if the system does not say.
     pub disk: Option<u64>,
-    /// When the oldest record was committed; `None` when there is none.
+    /// When the oldest record was committed; `None` if there is none.
     pub oldest: Option<Timestamp>,
 }
 
 /// What may be folded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Due {
-    /// Records that were committed at this time or before it.
+    /// Records committed up to this time.
     pub until: Timestamp,
-    /// As long as history takes more bytes than this.
+    /// Only while history has more bytes than this.
     pub down_to: u64,
 }
 
-/// How far one step goes.
+/// The result of one step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Folded {
-    /// How many records were folded.
+    /// The number of folded records.
     pub records: usize,
-    /// Bytes of history left.
+    /// The remaining bytes of history.
     pub history: u64,
     /// Whether more may be folded at once: the step ended because it was full.
     pub more: bool,
 }
 
 impl Retention {
-    /// How many bytes history may take.
+    /// The size limit of history in bytes.
     #[must_use]
     pub fn limit(&self, stock: &Stock) -> u64 {
         let wanted = self.bytes.unwrap_or_else(|| DEFAULT_BYTES.max(stock.resources.saturating_mul(BYTES_A_RESOURCE)));
         stock.disk.map_or(wanted, |disk| wanted.min(disk / DISK_PART))
     }
 
-    /// How old the oldest record may get before those older than [`Retention::age`] are folded.
+    /// The age of the oldest record at which folding of those older than [`Retention::age`] starts.
     #[must_use]
     pub fn patience(&self) -> Duration {
-        let age = self.age.max(YOUNGEST);
+        let age = self.age.max(MIN_AGE);
         age + (age / SLACK).min(Duration::from_hours(1))
     }
 }
 
-/// What is to be folded of a store, by age before by size; `None` when nothing is. Nothing is by age unless `now` `is_certain`: to a
-/// clock that is years ahead all history is old, and what is folded does not come back. By size, a wrong clock does no harm.
+/// What is to be folded, by age before size; `None` if nothing is. By age, nothing is folded unless `now` `is_certain`: to a clock
+/// that is years ahead all history is old, and folding cannot be undone. By size, a wrong clock does no harm.
 #[must_use]
 pub fn due(stock: &Stock, retention: &Retention, now: Timestamp, is_certain: bool) -> Option<Due> {
     let oldest = stock.oldest?;
     if is_certain && now.since(oldest) > retention.patience() {
-        return Some(Due { until: now - retention.age.max(YOUNGEST), down_to: 0 });
+        return Some(Due { until: now - retention.age.max(MIN_AGE), down_to: 0 });
     }
     let limit = retention.limit(stock);
-    let is_young = now.since(oldest) < YOUNGEST;
+    let is_young = now.since(oldest) < MIN_AGE;
     (stock.history > limit && !is_young)
-        .then(|| Due { until: now - YOUNGEST, down_to: limit - limit / u64::from(SLACK) })
+        .then(|| Due { until: now - MIN_AGE, down_to: limit - limit / u64::from(SLACK) })
 }
 
 impl Live {
-    /// The bytes that folding takes away.
+    /// The bytes that folding removes.
     #[must_use]
     pub fn history(&self) -> u64 {
         self.events + self.by_resource + self.times + self.tombstones
@@ -149,19 +148,19 @@ impl Live {
 }
 
 impl Store {
-    /// Keeps records from being folded for as long as the guard lives: for readers that need many snapshots of one log. Waits
-    /// for a step under way. The log grows beyond its limits meanwhile.
+    /// Prevents folding while the guard lives, for readers that need many snapshots of one log. Waits for a running step. The log
+    /// may exceed its limits meanwhile.
     #[must_use]
-    pub fn hold(&self) -> Hold {
+    pub fn hold(&self) -> LogHold {
         *self.0.holds.lock() += 1;
-        Hold(self.clone())
+        LogHold(self.clone())
     }
 }
 
-/// See [`Store::hold`].
-pub struct Hold(Store);
+/// Prevents folding while it lives; see [`Store::hold`].
+pub struct LogHold(Store);
 
-impl Drop for Hold {
+impl Drop for LogHold {
     fn drop(&mut self) {
         *self.0.0.holds.lock() -= 1;
     }
@@ -174,13 +173,13 @@ impl Writer {
         self.ledger.live.history()
     }
 
-    /// What [`due`] has to know.
+    /// The input of [`due`].
     ///
     /// # Errors
-    /// When the store cannot be read.
+    /// If the store cannot be read.
     pub fn stock(&self) -> Result<Stock, ReadError> {
         let snapshot = self.snapshot()?;
-        // By `times`, so that a record from before a clock was set back is as old as what came after it.
+        // By `times`, so that a record from before a clock was set back is as old as its successor.
         let oldest = snapshot.0.times.first()?;
         Ok(Stock {
             history: self.history(),
@@ -190,13 +189,13 @@ impl Writer {
         })
     }
 
-    /// Folds the oldest records into `base`, all or nothing, and returns when that is durable: what is `due`, at most `records`,
-    /// and no further one once `more` says no (it is asked before each, and has seen about half of the work that those before
-    /// took). Opens no transaction when nothing may be folded, also because somebody holds the log ([`Store::hold`]).
+    /// Folds the oldest records into `base`, all or nothing, and returns when that is durable: those that are `due`, at most
+    /// `records`, until `more` returns false (it is called before each, when about half of the work for the previous ones is done).
+    /// Opens no transaction if nothing may be folded, for example because somebody holds the log ([`Store::hold`]).
     ///
     /// # Errors
-    /// As [`Writer::commit`]; [`CommitError::Damaged`] when a record, or the base of its resource, cannot be read. Then nothing
-    /// at all can be folded until the store is repaired.
+    /// Like [`Writer::commit`]; [`CommitError::Damaged`] if a record, or the base of its resource, cannot be read. Then nothing can
+    /// be folded until the store is repaired.
     pub fn fold(&mut self, due: Due, records: usize, mut more: impl FnMut() -> bool) -> Result<Folded, CommitError> {
         let shared = std::sync::Arc::clone(&self.shared);
         let holds = shared.holds.lock();
@@ -208,13 +207,13 @@ impl Writer {
         if *holds > 0 || records == 0 || last <= self.ledger.horizon || self.history() <= due.down_to {
             return Ok(nothing);
         }
-        // It is what makes room in a full store, so it may use some of what is kept free.
+        // Folding makes room in a full store, so it may use some of the reserved space.
         self.check_space(0, shared.reserve_bytes / 4)?;
         let until = last.min(self.ledger.horizon.saturating_add(u64::try_from(records).unwrap_or(u64::MAX)));
         let mut folding = |writer: &mut Writer| {
             let database = shared.database.read();
             let txn = counted::begin(database.as_ref().ok_or(redb::StorageError::DatabaseClosed)?)?;
-            let mut folding = Folding::open(&txn, writer.ledger)?;
+            let mut folding = LogFold::open(&txn, writer.ledger)?;
             let first = writer.ledger.horizon;
             while folding.ledger.horizon < until && folding.ledger.live.history() > due.down_to {
                 if folding.ledger.horizon > first && !more() {
@@ -244,29 +243,29 @@ impl Writer {
     }
 }
 
-/// The size of the file system that the store is on.
+/// The size of the store's file system.
 fn disk_size(shared: &Shared) -> Option<u64> {
     let stat = rustix::fs::statvfs(shared.place.dir()).ok()?;
     Some(stat.f_blocks.saturating_mul(stat.f_frsize)).filter(|bytes| *bytes > 0)
 }
 
 /// The tables of a transaction that folds.
-struct Folding<'txn> {
+struct LogFold<'txn> {
     events: Table<'txn, u64, &'static [u8]>,
     by_resource: Table<'txn, &'static [u8], ()>,
     times: Table<'txn, u64, u64>,
-    tombstones: Plain<'txn>,
-    base: Plain<'txn>,
-    intervals: Plain<'txn>,
-    meta: Plain<'txn>,
-    ledger: Ledger,
-    /// The resources that were folded, by key, as they are at the new horizon.
+    tombstones: CountedTable<'txn>,
+    base: CountedTable<'txn>,
+    intervals: CountedTable<'txn>,
+    meta: CountedTable<'txn>,
+    ledger: DiskLedger,
+    /// The folded resources, by key, with their state at the new horizon.
     states: BTreeMap<Vec<u8>, Option<Current>>,
 }
 
-impl<'txn> Folding<'txn> {
-    fn open(txn: &'txn WriteTransaction, ledger: Ledger) -> Result<Self, WriteError> {
-        Ok(Folding {
+impl<'txn> LogFold<'txn> {
+    fn open(txn: &'txn WriteTransaction, ledger: DiskLedger) -> Result<Self, WriteError> {
+        Ok(LogFold {
             events: txn.open_table(EVENTS_TABLE)?,
             by_resource: txn.open_table(BY_RESOURCE_TABLE)?,
             times: txn.open_table(TIMES_TABLE)?,
@@ -284,7 +283,7 @@ impl<'txn> Folding<'txn> {
         let seq = Seq(self.ledger.horizon).next();
         let record = {
             let Some(bytes) = self.events.remove(seq.0)? else {
-                return Err(codec::event_fault(seq, Fault::Missing).into());
+                return Err(codec::event_fault(seq, RecordFault::Missing).into());
             };
             let live = &mut self.ledger.live.events;
             *live = live.saturating_sub(size(8, bytes.value().len()));
@@ -303,7 +302,7 @@ impl<'txn> Folding<'txn> {
         self.forget_times()
     }
 
-    /// Folds a record over the base of its resource.
+    /// Folds a record into the base of its resource.
     fn apply(&mut self, record: &Recorded) -> Result<(), WriteError> {
         let Some(id) = record.event.resource() else { return Ok(()) };
         let key = keys::resource(id);
@@ -328,8 +327,7 @@ impl<'txn> Folding<'txn> {
         Ok(())
     }
 
-    /// Drops the times of records that are folded. One commit has one entry, its last record's: that one stays until the whole
-    /// commit is folded.
+    /// Removes the times of folded records. A commit has one entry, for its last record: it stays until the whole commit is folded.
     fn forget_times(&mut self) -> Result<(), WriteError> {
         loop {
             let oldest = self.times.first()?.map(|(at, seq)| (at.value(), seq.value()));
@@ -339,8 +337,8 @@ impl<'txn> Folding<'txn> {
         }
     }
 
-    /// Drops intervals that ended before the horizon, but never the newest of a scope and kind. Looks at a few of them, from
-    /// `from` on, and returns where to go on.
+    /// Removes intervals that ended before the horizon, except the newest of each scope and kind. Checks a few, from `from` on, and
+    /// returns where to continue.
     fn trim(&mut self, from: Option<&[u8]>) -> Result<Option<Vec<u8>>, WriteError> {
         // By `times` as well, because the clock may have been ahead at the horizon.
         let kept = self.times.first()?.map(|(at, _)| keys::time_of(at.value()).as_millis());
@@ -352,7 +350,7 @@ impl<'txn> Folding<'txn> {
             let (key, bytes) = entry?;
             let key = key.value().to_vec();
             looked += 1;
-            // An interval is not the newest when another one of the same scope and kind follows it.
+            // An interval is not the newest if another one of the same scope and kind follows it.
             if let Some((before, _)) = last.take().filter(|(before, ended)| *ended && is_same_run(before, &key)) {
                 old.push(before);
             }
@@ -362,12 +360,12 @@ impl<'txn> Folding<'txn> {
         for key in old {
             self.intervals.remove(key.as_slice())?;
         }
-        // Whether the last one is the newest shows only with the next: the next step looks at it again.
+        // Only its successor shows whether the last one is the newest: the next step checks it again.
         Ok(last.filter(|_| looked == INTERVALS_A_STEP).map(|(key, _)| key))
     }
 
-    /// Writes the new base and the ledger, and lets go of the tables.
-    fn finish(mut self) -> Result<Ledger, WriteError> {
+    /// Writes the new base and the ledger, and drops the tables.
+    fn finish(mut self) -> Result<DiskLedger, WriteError> {
         for (key, state) in std::mem::take(&mut self.states) {
             let live = &mut self.ledger.live.base;
             match state {
@@ -383,7 +381,7 @@ impl<'txn> Folding<'txn> {
     }
 }
 
-/// Whether two keys of intervals are of the same scope and kind: they differ in the start alone.
+/// Whether two keys of intervals have the same scope and kind: they differ only in the start.
 fn is_same_run(a: &[u8], b: &[u8]) -> bool {
     let run = |key: &'_ [u8]| key.len().saturating_sub(8);
     a.get(..run(a)) == b.get(..run(b))

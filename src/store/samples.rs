@@ -1,15 +1,15 @@
-//! Documents, events and stores for the tests of the store.
+//! Documents, events and stores for the store's tests.
 
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use tempfile::TempDir;
 
-use super::{Batch, Options, Store, Writer};
+use super::{CommitBatch, Store, StoreOptions, Writer};
 use crate::model::event::Overlay;
 use crate::model::known::fold;
 use crate::model::{
-    AccountId, ActionId, ApiCall, Cause, Change, Current, Document, Event, Evidence, Group, Kind, Map, Outcome,
+    AccountId, ActionId, ActionOutcome, ApiCall, Cause, Change, Current, Document, Event, Evidence, Group, Kind, Map,
     Provisional, Recorded, Region, ResourceId, RowFields, Scope, Seq, Source, Tagging, Timestamp, Value,
 };
 
@@ -83,12 +83,12 @@ pub(super) fn changed(id: &ResourceId, before: &Document, after: &Document) -> (
     (Cause::Refresh, event)
 }
 
-pub(super) fn batch(entries: Vec<(Cause, Event)>) -> Batch {
-    Batch { recorded_at: at(1000), entries, ..Batch::default() }
+pub(super) fn batch(entries: Vec<(Cause, Event)>) -> CommitBatch {
+    CommitBatch { recorded_at: at(1000), entries, ..CommitBatch::default() }
 }
 
-pub(super) fn options(dir: &TempDir) -> Options {
-    Options { cache_bytes: 4 << 20, ..Options::new(dir.path(), project) }
+pub(super) fn options(dir: &TempDir) -> StoreOptions {
+    StoreOptions { cache_bytes: 4 << 20, ..StoreOptions::new(dir.path(), project) }
 }
 
 pub(super) fn fresh() -> (TempDir, Writer, Store) {
@@ -97,16 +97,16 @@ pub(super) fn fresh() -> (TempDir, Writer, Store) {
     (dir, writer, store)
 }
 
-/// What the store should hold, kept the plain way.
+/// The expected content of the store, kept in plain maps.
 #[derive(Default)]
-pub(super) struct Plain {
+pub(super) struct PlainStore {
     pub(super) seq: Seq,
     pub(super) log: Vec<Recorded>,
     pub(super) current: BTreeMap<ResourceId, Current>,
 }
 
-impl Plain {
-    pub(super) fn commit(&mut self, batch: &Batch) {
+impl PlainStore {
+    pub(super) fn commit(&mut self, batch: &CommitBatch) {
         for (cause, event) in &batch.entries {
             self.seq = self.seq.next();
             let record =
@@ -200,11 +200,11 @@ pub(super) fn any_cause() -> impl Strategy<Value = Cause> {
     ]
 }
 
-fn any_outcome() -> impl Strategy<Value = Outcome> {
+fn any_outcome() -> impl Strategy<Value = ActionOutcome> {
     prop_oneof![
-        proptest::collection::vec(any_text(), 0..3).prop_map(|created| Outcome::Succeeded { created }),
-        (any_text(), any_text()).prop_map(|(code, message)| Outcome::Refused { code, message }),
-        any_text().prop_map(|message| Outcome::Unknown { message }),
+        proptest::collection::vec(any_text(), 0..3).prop_map(|created| ActionOutcome::Succeeded { created }),
+        (any_text(), any_text()).prop_map(|(code, message)| ActionOutcome::Refused { code, message }),
+        any_text().prop_map(|message| ActionOutcome::Unknown { message }),
     ]
 }
 
@@ -226,10 +226,7 @@ pub(super) fn any_event() -> impl Strategy<Value = Event> {
     ]
 }
 
-pub(super) fn any_batch() -> impl Strategy<Value = Batch> {
-    (any::<i64>(), proptest::collection::vec((any_cause(), any_event()), 0..6)).prop_map(|(millis, entries)| Batch {
-        recorded_at: at(millis),
-        entries,
-        ..Batch::default()
-    })
+pub(super) fn any_batch() -> impl Strategy<Value = CommitBatch> {
+    (any::<i64>(), proptest::collection::vec((any_cause(), any_event()), 0..6))
+        .prop_map(|(millis, entries)| CommitBatch { recorded_at: at(millis), entries, ..CommitBatch::default() })
 }

@@ -1,4 +1,4 @@
-//! Reading: one consistent state of the whole store.
+//! Reads: one consistent state of the whole store.
 
 mod history;
 mod lists;
@@ -11,7 +11,7 @@ use std::sync::Arc;
 use redb::{Database, ReadOnlyTable, ReadableDatabase};
 use thiserror::Error;
 
-use super::codec::{self, DecodeError, DiskHead, Ledger, Live};
+use super::codec::{self, DecodeError, DiskHead, DiskLedger, Live};
 use super::damage::Damages;
 use super::keys;
 use super::meta::LEDGER_KEY;
@@ -24,16 +24,16 @@ use crate::model::known::Tombstone;
 use crate::model::row::Project;
 use crate::model::{Current, LogId, ResourceId, Row, RowFields, Scope, Seq, Timestamp};
 
-/// Why a read failed. It never stands for "not found".
+/// Why a read failed. It never means "not found".
 #[derive(Debug, Error)]
 pub enum ReadError {
-    /// The disk failed under the store, now or before; it is being opened again.
+    /// The disk failed under the store, now or before; the store is being reopened.
     #[error(
         "the store cannot be read now: ask again in a few seconds; if that does not help, check the disk that holds the \
          data directory: Muster opens the store again by itself"
     )]
     Unavailable(#[source] Box<redb::Error>),
-    /// A record is damaged. Asking again changes nothing.
+    /// A record is damaged. Reading it again does not help.
     #[error(transparent)]
     Damaged(#[from] DecodeError),
 }
@@ -57,27 +57,27 @@ macro_rules! unavailable {
 }
 unavailable!(redb::TransactionError, redb::TableError, redb::StorageError);
 
-/// The part of a row that a list entry or a sweep comparison needs.
+/// The part of a row that a list entry or the comparison of a sweep needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Head {
-    /// Which resource.
+    /// The resource.
     pub id: ResourceId,
     /// Its name, as AWS gave it (hostile until shown).
     pub name: Option<String>,
-    /// The owning account, where AWS says it.
+    /// The owning account, if AWS names it.
     pub owner: Option<String>,
     /// What a describe is compared with.
     pub fingerprint: Fingerprint,
-    /// The record that changed the resource last.
+    /// The record that last changed the resource.
     pub changed: Seq,
 }
 
-/// What a sweep compares a describe with, to see without the document whether anything changed.
+/// What a sweep compares a describe with, to detect changes without the document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fingerprint {
     /// The document's digest.
     pub digest: u128,
-    /// Whether an assertion is unsettled: then even an equal describe says something.
+    /// Whether an assertion is not settled: then even an equal describe is news.
     pub provisional: bool,
     /// The newest evidence when the row was written.
     pub seen: Timestamp,
@@ -95,22 +95,22 @@ impl Fingerprint {
 
 /// One committed state of the store. Cheap to make and to clone.
 ///
-/// It is a read transaction: while it lives, pages that later commits free stay on disk. **Keep one for at most a second**
-/// and take a new one for each page of a longer read, resuming by key. The writer does not wait for it.
+/// It is a read transaction: while it lives, pages that later commits free stay on disk. **Keep one for at most a second** and take
+/// a new one for each page of a longer read, resuming by key. The writer does not wait for it.
 #[derive(Clone)]
-pub struct Snapshot(pub(super) Arc<View>, Retired);
+pub struct Snapshot(pub(super) Arc<ReadTables>, Retired);
 
 /// The scopes that are no longer watched, and since when.
 pub type Retired = Arc<BTreeMap<Scope, Timestamp>>;
 
 /// The open tables of one read transaction, which they keep alive.
-pub(super) struct View {
+pub(super) struct ReadTables {
     pub(super) project: Project,
     pub(super) log: LogId,
-    pub(super) ledger: Ledger,
+    pub(super) ledger: DiskLedger,
     /// The scopes that are no longer watched.
     retired: Retired,
-    /// The same as the store has them: another where it is not noted yet which regions are watched.
+    /// The same as the store has recorded it; it differs until the store records which regions are watched.
     pub(super) noted: Retired,
     pub(super) damages: Arc<Damages>,
     pub(super) events: ReadOnlyTable<u64, &'static [u8]>,
@@ -126,8 +126,7 @@ pub(super) struct View {
 }
 
 impl Snapshot {
-    /// The newest committed state. Where `assumed` is given, these scopes are taken for those that are no longer watched, whatever
-    /// the store has noted.
+    /// The newest committed state. If `assumed` is given, these scopes count as no longer watched, whatever the store has recorded.
     pub(super) fn take(
         database: &Database,
         log: LogId,
@@ -139,11 +138,11 @@ impl Snapshot {
         let meta = txn.open_table(META_TABLE)?;
         let ledger = match meta.get(LEDGER_KEY)? {
             Some(bytes) => codec::decode_ledger(LEDGER_KEY, bytes.value())?,
-            None => Ledger::default(),
+            None => DiskLedger::default(),
         };
         let noted = Retired::new(retired(&meta)?);
         let retired = Arc::clone(assumed.unwrap_or(&noted));
-        let view = View {
+        let view = ReadTables {
             project,
             log,
             ledger,
@@ -164,25 +163,25 @@ impl Snapshot {
         Ok(Snapshot(Arc::new(view), retired))
     }
 
-    /// The scopes that are no longer watched, and since when. Reads that name no scope leave out what is in them.
+    /// The scopes that are no longer watched, and since when. Reads without a scope leave out their resources.
     #[must_use]
     pub fn retired(&self) -> &Retired {
         &self.0.retired
     }
 
-    /// Whether the store has noted that `scope` is no longer watched, whatever readers are answered meanwhile.
+    /// Whether the store has recorded that `scope` is no longer watched, whatever readers see meanwhile.
     #[must_use]
     pub fn is_noted_unwatched(&self, scope: &Scope) -> bool {
         self.0.noted.contains_key(scope)
     }
 
-    /// The same state with every scope in it, also those that are no longer watched.
+    /// The same state including scopes that are no longer watched.
     #[must_use]
     pub fn whole(&self) -> Self {
         Snapshot(Arc::clone(&self.0), Retired::default())
     }
 
-    /// The same state without those scopes only that were not watched any more at `at`.
+    /// The same state without the scopes that were not watched any more at `at`.
     #[must_use]
     pub fn watched_at(&self, at: Timestamp) -> Self {
         let gone = self.0.retired.iter().filter(|(_, since)| **since < at);
@@ -190,31 +189,31 @@ impl Snapshot {
         Snapshot(Arc::clone(&self.0), Arc::new(gone))
     }
 
-    /// Whether a read that names no scope leaves out what is in `scope`.
+    /// Whether a read without a scope leaves out resources in `scope`.
     #[must_use]
     pub fn leaves_out(&self, scope: &Scope) -> bool {
         self.1.contains_key(scope)
     }
 
-    /// The log that [`Snapshot::seq`] counts in.
+    /// The log to which [`Snapshot::seq`] belongs.
     #[must_use]
     pub fn log_id(&self) -> LogId {
         self.0.log
     }
 
-    /// The newest record of this state; [`Seq::ZERO`] when there is none.
+    /// The newest record of this state; [`Seq::ZERO`] if there is none.
     #[must_use]
     pub fn seq(&self) -> Seq {
         Seq(self.0.ledger.seq)
     }
 
-    /// Bytes of keys and values alive, by table. The file is larger: it grows in steps and keeps freed pages.
+    /// Bytes of keys and values in use, by table. The file is larger: it grows in steps and keeps freed pages.
     #[must_use]
     pub fn live(&self) -> Live {
         self.0.ledger.live
     }
 
-    /// What is known of a resource; `None` when the store does not hold it.
+    /// The current state of a resource; `None` if it is not in the store.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -225,8 +224,8 @@ impl Snapshot {
         Ok(Some(current.inspect_err(|error| self.0.damages.note(&key, Some(id), error))?))
     }
 
-    /// As [`Snapshot::current`], with the document left in its stored form: about a tenth of the time, for those who only
-    /// write it as JSON.
+    /// Like [`Snapshot::current`], but the document stays encoded: about a tenth of the time, for readers that only write it as
+    /// JSON.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -247,7 +246,7 @@ impl Snapshot {
         Ok(Some(self.row_or_made(id, &key, bytes.value(), &mut None)?))
     }
 
-    /// What a describe of a resource is compared with. Decodes no more than that.
+    /// What a describe of a resource is compared with. Decodes only that.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -258,7 +257,7 @@ impl Snapshot {
         Ok(Some(Fingerprint::of(&head.inspect_err(|error| self.0.damages.note(&key, Some(id), error))?)))
     }
 
-    /// What is left of a removed resource; `None` while it exists, or when it never did.
+    /// The tombstone of a removed resource; `None` while it exists, or if it never did.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -269,7 +268,7 @@ impl Snapshot {
         Ok(Some(tombstone.inspect_err(|error| self.0.damages.note(&key, Some(id), error))?))
     }
 
-    /// The row that lists and searches would show of a resource known like this.
+    /// The row that lists and searches would show for a resource with this state.
     #[must_use]
     pub fn row_of(&self, id: &ResourceId, current: &Current) -> Row {
         Row {
@@ -293,7 +292,7 @@ fn retired(meta: &ReadOnlyTable<&'static [u8], &'static [u8]>) -> Result<BTreeMa
     let mut found = BTreeMap::new();
     for entry in meta.range(prefix.as_slice()..keys::past(&prefix).as_slice())? {
         let (key, bytes) = entry?;
-        let scope = keys::Reader::default().retired(key.value());
+        let scope = keys::KeyReader::default().retired(key.value());
         let scope = scope.ok_or_else(|| codec::key_fault(META, key.value()))?;
         let since = codec::decode_number(key.value(), bytes.value())?;
         found.insert(scope, keys::time_of(since));

@@ -1,7 +1,7 @@
-//! A resource as it is stored, for readers who only pass its document on.
+//! A resource in its stored form, for readers that only pass its document on.
 //!
 //! Building a typical instance's document takes some 280 allocations; writing it as JSON straight from the stored tokens takes
-//! none. `resources/read` is mostly this.
+//! none. This is most of the work of `resources/read`.
 
 use std::fmt;
 
@@ -11,12 +11,12 @@ use serde::{Serialize, Serializer};
 use super::codec::{MAX_DEPTH, Next, Tokens};
 use crate::model::{GroupEvidence, Provisional, Seq, Timestamp};
 
-/// What is known of a resource: [`crate::model::Current`] with its document left in its stored form.
+/// A resource's current state: [`crate::model::Current`] with its document in stored form.
 #[derive(Clone, Debug)]
 pub struct Stored {
-    /// What is served.
+    /// The document as served.
     pub document: StoredDocument,
-    /// What each group rests on.
+    /// The evidence for each group.
     pub evidence: GroupEvidence,
     /// The unsettled assertion, if any.
     pub provisional: Option<Provisional>,
@@ -24,14 +24,14 @@ pub struct Stored {
     pub mapping: u16,
     /// The record that discovered it.
     pub discovered: Seq,
-    /// The record that changed it last.
+    /// The record that last changed it.
     pub changed: Seq,
-    /// When that record was committed.
+    /// When the last change was committed.
     pub changed_at: Timestamp,
 }
 
-/// A document that serialises exactly as [`crate::model::Document`] does. Its record's checksum was verified; bytes that are
-/// malformed all the same are a serialisation error.
+/// A document that serialises exactly as [`crate::model::Document`] does. Its record's checksum was verified; bytes that are still
+/// malformed are a serialisation error.
 #[derive(Clone)]
 pub struct StoredDocument(Box<[u8]>);
 
@@ -56,13 +56,13 @@ impl Serialize for StoredDocument {
     }
 }
 
-/// The value that comes next, with everything in it.
-struct Value<'t, 'b> {
+/// The next value, with everything inside it.
+struct NextValue<'t, 'b> {
     tokens: &'t Tokens<'b>,
     depth: usize,
 }
 
-impl Serialize for Value<'_, '_> {
+impl Serialize for NextValue<'_, '_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let depth = self.depth + 1;
         match self.tokens.token().ok_or_else(malformed)? {
@@ -70,12 +70,12 @@ impl Serialize for Value<'_, '_> {
             Next::Bool(flag) => serializer.serialize_bool(flag),
             Next::Int(number) => serializer.serialize_i64(number),
             Next::Text(text) => serializer.serialize_str(text),
-            // Bounded, so that recursion over hostile bytes ends before the stack does.
+            // The depth is limited, so that recursion over hostile bytes ends before the stack does.
             Next::List(1..) | Next::Map(1..) if depth > MAX_DEPTH => Err(malformed()),
             Next::List(length) => {
                 let mut list = serializer.serialize_seq(Some(length))?;
                 for _ in 0..length {
-                    list.serialize_element(&Value { tokens: self.tokens, depth })?;
+                    list.serialize_element(&NextValue { tokens: self.tokens, depth })?;
                 }
                 list.end()
             }
@@ -92,7 +92,7 @@ fn serialize_map<S: Serializer>(
 ) -> Result<S::Ok, S::Error> {
     let mut map = serializer.serialize_map(Some(length))?;
     for _ in 0..length {
-        map.serialize_entry(tokens.name().ok_or_else(malformed)?, &Value { tokens, depth })?;
+        map.serialize_entry(tokens.name().ok_or_else(malformed)?, &NextValue { tokens, depth })?;
     }
     map.end()
 }

@@ -1,19 +1,18 @@
-//! The tables of the store file. All of them exist from the file's creation on; their keys are made in `keys`, their
-//! records in `codec`.
+//! The tables of the store file. All exist from the file's creation on; their keys are made in `keys`, their records in `codec`.
 
 use redb::{TableDefinition, TableError, WriteTransaction};
 
-/// Resource and seq -> nothing: which records concern a resource.
+/// Resource and seq -> nothing: the records that concern a resource.
 pub(super) const BY_RESOURCE: &str = "by_resource";
-/// Resource -> what is known of it now.
+/// Resource -> its current state.
 pub(super) const CURRENT: &str = "current";
 /// Seq -> record: the log.
 pub(super) const EVENTS: &str = "events";
-/// Scope, kind and start -> until when somebody was looking.
+/// Scope, kind and start -> until when it was watched.
 pub(super) const INTERVALS: &str = "intervals";
 /// Format, log id, ledger and counts.
 pub(super) const META: &str = "meta";
-/// Resource -> what lists, searches and sweep comparison read.
+/// Resource -> what lists, searches and the comparison of sweeps read.
 pub(super) const ROWS: &str = "rows";
 /// Commit time -> the newest record of that commit.
 pub(super) const TIMES: &str = "times";
@@ -21,36 +20,35 @@ pub(super) const TIMES: &str = "times";
 pub(super) const TOMBSTONES: &str = "tombstones";
 
 /// A table whose keys and values are bytes.
-pub(super) type Plain = TableDefinition<'static, &'static [u8], &'static [u8]>;
+pub(super) type BytesTable = TableDefinition<'static, &'static [u8], &'static [u8]>;
 
 pub(super) const EVENTS_TABLE: TableDefinition<'static, u64, &'static [u8]> = TableDefinition::new(EVENTS);
 pub(super) const BY_RESOURCE_TABLE: TableDefinition<'static, &'static [u8], ()> = TableDefinition::new(BY_RESOURCE);
-pub(super) const CURRENT_TABLE: Plain = TableDefinition::new(CURRENT);
-pub(super) const ROWS_TABLE: Plain = TableDefinition::new(ROWS);
-pub(super) const TOMBSTONES_TABLE: Plain = TableDefinition::new(TOMBSTONES);
-pub(super) const INTERVALS_TABLE: Plain = TableDefinition::new(INTERVALS);
-pub(super) const META_TABLE: Plain = TableDefinition::new(META);
+pub(super) const CURRENT_TABLE: BytesTable = TableDefinition::new(CURRENT);
+pub(super) const ROWS_TABLE: BytesTable = TableDefinition::new(ROWS);
+pub(super) const TOMBSTONES_TABLE: BytesTable = TableDefinition::new(TOMBSTONES);
+pub(super) const INTERVALS_TABLE: BytesTable = TableDefinition::new(INTERVALS);
+pub(super) const META_TABLE: BytesTable = TableDefinition::new(META);
 /// Resource -> its state at the retention horizon, as in `current`. Empty while the whole log is kept.
 pub(super) const BASE: &str = "base";
 
-pub(super) const BASE_TABLE: Plain = TableDefinition::new(BASE);
-/// When something was committed (milliseconds, sign bit flipped) -> the newest record committed then. A clock that was set
-/// back takes the entries above its time away, so that the last entry up to a time is the last record that was committed up to
-/// it.
+pub(super) const BASE_TABLE: BytesTable = TableDefinition::new(BASE);
+/// Commit time (milliseconds, sign bit flipped) -> the newest record committed then. When a clock was set back, the entries above
+/// its time are removed, so that the last entry up to a time is the last record committed up to it.
 pub(super) const TIMES_TABLE: TableDefinition<'static, u64, u64> = TableDefinition::new(TIMES);
-/// The notifications that were recorded: event id -> number, and number -> event id and time; see [`super::dedupe`].
+/// The recorded notifications: event id -> number, and number -> event id and time; see [`super::dedupe`].
 pub(super) const DEDUPE: &str = "dedupe";
 
-pub(super) const DEDUPE_TABLE: Plain = TableDefinition::new(DEDUPE);
+pub(super) const DEDUPE_TABLE: BytesTable = TableDefinition::new(DEDUPE);
 
 /// A key and its record, as stored.
-pub(super) type Entry = (Vec<u8>, Vec<u8>);
+pub(super) type RawEntry = (Vec<u8>, Vec<u8>);
 
 /// Every table.
 pub(super) const NAMES: [&str; 10] =
     [BASE, BY_RESOURCE, CURRENT, DEDUPE, EVENTS, INTERVALS, META, ROWS, TIMES, TOMBSTONES];
 
-/// Creates every table that is not there.
+/// Creates every missing table.
 pub(super) fn create(txn: &WriteTransaction) -> Result<(), TableError> {
     txn.open_table(EVENTS_TABLE)?;
     txn.open_table(BY_RESOURCE_TABLE)?;

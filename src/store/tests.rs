@@ -7,25 +7,25 @@ use proptest::prelude::*;
 use super::disk::memory::Memory;
 use super::meta::FORMAT;
 use super::samples::{
-    Plain, any_batch, at, batch, changed, discovered, document, evidence, fresh, instance, kind, options, project,
+    PlainStore, any_batch, at, batch, changed, discovered, document, evidence, fresh, instance, kind, options, project,
     removed, scope,
 };
 use super::verify::fold_log;
 use super::*;
 use crate::model::event::Overlay;
 use crate::model::{
-    ActionId, ApiCall, Cause, Change, Document, Event, Group, Kind, Outcome, Provisional, ResourceId, RowFields, Scope,
-    Seq, Source, Tagging, Value,
+    ActionId, ActionOutcome, ApiCall, Cause, Change, Document, Event, Group, Kind, Provisional, ResourceId, RowFields,
+    Scope, Seq, Source, Tagging, Value,
 };
 
-/// The store holds what the plain model holds, in every table and by every read.
-fn assert_same(store: &Store, plain: &Plain) {
+/// Checks that the store holds what the plain model holds, in every table and by every read.
+fn assert_same(store: &Store, plain: &PlainStore) {
     let snapshot = store.snapshot().unwrap();
     let report = fold_log(&snapshot).unwrap();
     assert_eq!(snapshot.seq(), plain.seq);
     let horizon = usize::try_from(snapshot.horizon().0).unwrap();
     assert_eq!(snapshot.records(Seq(1), usize::MAX).unwrap(), plain.log[horizon..]);
-    // Random programs change and remove resources that are not there; Muster's own log never does.
+    // Random programs change and remove nonexistent resources; Muster's own log never does.
     let wrong = |mismatch: &&verify::Mismatch| !matches!(mismatch, verify::Mismatch::Orphan { .. });
     assert!(report.shown.iter().find(wrong).is_none(), "{report:#?}");
     assert_eq!(report.resources, plain.current.len() as u64);
@@ -60,12 +60,12 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_program_of_events_leaves_the_store_as_the_plain_fold_has_it_also_after_reopening(
+    fn any_program_of_events_leaves_the_store_equal_to_the_plain_fold_also_after_reopening(
         batches in proptest::collection::vec((any_batch(), 0..4_u8), 1..12),
     ) {
         let dir = tempfile::tempdir().unwrap();
         let mut open = super::open(options(&dir)).unwrap();
-        let mut plain = Plain::default();
+        let mut plain = PlainStore::default();
         for (batch, then) in batches {
             plain.commit(&batch);
             let committed = open.0.commit(batch.clone()).unwrap();
@@ -90,11 +90,11 @@ proptest! {
     }
 }
 
-/// Copying the file while it is open leaves what kill -9 leaves: whatever was durable, and no clean close.
+/// Copying the file while it is open gives what kill -9 leaves: everything durable, without a clean close.
 #[test]
 fn a_store_that_was_killed_opens_with_everything_committed_and_nothing_else() {
     let (dir, mut writer, store) = fresh();
-    let mut plain = Plain::default();
+    let mut plain = PlainStore::default();
     for round in 0..5 {
         let entries =
             (0..20).map(|n| discovered(&instance(&format!("i-{n}")), document("running", &format!("{round}"))));
@@ -102,7 +102,7 @@ fn a_store_that_was_killed_opens_with_everything_committed_and_nothing_else() {
         plain.commit(&batch);
         writer.commit(batch).unwrap();
         let killed = tempfile::tempdir().unwrap();
-        // Half-way through the next transaction.
+        // In the middle of the next transaction.
         let txn = store.0.database.read().as_ref().unwrap().begin_write().unwrap();
         let junk = vec![7; 100_000];
         for n in 0..50_u8 {
@@ -126,7 +126,7 @@ fn several_events_on_one_resource_in_one_batch_see_each_other() {
     let committed =
         writer.commit(batch(vec![discovered(&id, a.clone()), changed(&id, &a, &b), changed(&id, &b, &c)])).unwrap();
     let what: Vec<_> = committed.touched.iter().map(|touched| (touched.seq.0, touched.what)).collect();
-    assert_eq!(what, [(1, What::Appeared), (2, What::Changed), (3, What::Changed)]);
+    assert_eq!(what, [(1, ChangeKind::Appeared), (2, ChangeKind::Changed), (3, ChangeKind::Changed)]);
     assert_eq!(store.snapshot().unwrap().current(&id).unwrap().unwrap().document, c);
     writer.commit(batch(vec![removed(&id), discovered(&id, b.clone()), removed(&id)])).unwrap();
     let snapshot = store.snapshot().unwrap();
@@ -153,12 +153,12 @@ fn a_removed_resource_leaves_a_tombstone_until_it_is_discovered_again() {
 fn an_empty_batch_begins_no_write_transaction() {
     let (_dir, mut writer, store) = fresh();
     assert_eq!(store.write_transactions(), 0);
-    let committed = writer.commit(Batch::default()).unwrap();
+    let committed = writer.commit(CommitBatch::default()).unwrap();
     assert_eq!((committed.first, committed.last), (Seq(1), Seq(0)));
     assert_eq!(store.write_transactions(), 0);
     writer.commit(batch(vec![discovered(&instance("i-1"), document("running", "a"))])).unwrap();
     assert_eq!(store.write_transactions(), 1);
-    let committed = writer.commit(Batch::default()).unwrap();
+    let committed = writer.commit(CommitBatch::default()).unwrap();
     assert_eq!((committed.first, committed.last, committed.touched.len()), (Seq(2), Seq(1), 0));
     assert_eq!(store.write_transactions(), 1);
 }
@@ -169,7 +169,7 @@ fn comparing_a_sweep_of_unchanged_resources_needs_only_digests_and_begins_no_wri
     let ids: Vec<_> = (0..300).map(|n| instance(&format!("i-{n}"))).collect();
     writer.commit(batch(ids.iter().map(|id| discovered(id, document("running", &id.id))).collect())).unwrap();
     let snapshot = store.snapshot().unwrap();
-    let mut batch = Batch::default();
+    let mut batch = CommitBatch::default();
     for id in &ids {
         let described = document("running", &id.id);
         if snapshot
@@ -294,7 +294,7 @@ fn the_newest_watermark_of_each_kind_and_scope_survives_a_restart() {
 #[test]
 fn writing_stops_before_the_disk_is_full_and_reading_goes_on() {
     let dir = tempfile::tempdir().unwrap();
-    let (mut writer, store) = super::open(Options { reserve_bytes: u64::MAX, ..options(&dir) }).unwrap();
+    let (mut writer, store) = super::open(StoreOptions { reserve_bytes: u64::MAX, ..options(&dir) }).unwrap();
     let id = instance("i-1");
     let refused = writer.commit(batch(vec![discovered(&id, document("running", "a"))])).unwrap_err();
     assert!(matches!(&refused, CommitError::DiskFull { needed: u64::MAX, .. }), "{refused}");
@@ -303,14 +303,14 @@ fn writing_stops_before_the_disk_is_full_and_reading_goes_on() {
 }
 
 #[test]
-fn what_cannot_wait_may_use_most_of_what_is_kept_free() {
+fn urgent_records_may_use_most_of_the_reserved_space() {
     let dir = tempfile::tempdir().unwrap();
     let disk = Memory::default();
-    let options = Options { disk: Arc::new(disk.clone()), reserve_bytes: 80_000, ..options(&dir) };
+    let options = StoreOptions { disk: Arc::new(disk.clone()), reserve_bytes: 80_000, ..options(&dir) };
     let (mut writer, store) = super::open(options).unwrap();
     let action = ActionId(1);
     let requested = Event::ActionRequested { action, tool: "stop_instance".to_owned(), targets: vec![instance("i-1")] };
-    let finished = Event::ActionFinished { action, outcome: Outcome::Succeeded { created: Vec::new() } };
+    let finished = Event::ActionFinished { action, outcome: ActionOutcome::Succeeded { created: Vec::new() } };
     let mut commit = |event: &Event| writer.commit(batch(vec![(Cause::Tool { action }, event.clone())]));
     let is_full = |outcome| matches!(outcome, Err(CommitError::DiskFull { free, .. }) if free < 80_000);
     disk.set_free(40_000);
@@ -327,7 +327,7 @@ fn what_cannot_wait_may_use_most_of_what_is_kept_free() {
 }
 
 #[test]
-fn after_a_disk_failure_reads_can_be_retried_and_commits_say_that_the_store_must_be_reopened() {
+fn after_a_disk_failure_reads_can_be_retried_and_commits_report_that_the_store_must_be_reopened() {
     let (_dir, mut writer, store) = fresh();
     writer.commit(batch(vec![discovered(&instance("i-1"), document("running", "a"))])).unwrap();
     store.0.place.alarm.ring(&"a failure");
@@ -339,7 +339,7 @@ fn after_a_disk_failure_reads_can_be_retried_and_commits_say_that_the_store_must
 }
 
 #[test]
-fn content_that_has_no_stored_form_fails_its_batch_and_nothing_else() {
+fn content_that_cannot_be_encoded_fails_only_its_batch() {
     let (_dir, mut writer, store) = fresh();
     let mut deep = Value::Null;
     for _ in 0..80 {
@@ -355,7 +355,7 @@ fn content_that_has_no_stored_form_fails_its_batch_and_nothing_else() {
 }
 
 #[test]
-fn live_bytes_return_to_what_they_were_when_a_resource_goes() {
+fn bytes_in_use_return_to_their_number_when_a_resource_is_removed() {
     let (_dir, mut writer, store) = fresh();
     writer.commit(batch(vec![discovered(&instance("i-1"), document("running", "a"))])).unwrap();
     let before = store.snapshot().unwrap().live();
@@ -372,7 +372,7 @@ fn live_bytes_return_to_what_they_were_when_a_resource_goes() {
 }
 
 #[test]
-fn a_change_that_lists_do_not_show_is_told_from_one_that_they_do() {
+fn changes_that_lists_show_are_marked() {
     let (_dir, mut writer, _store) = fresh();
     let id = instance("i-1");
     let (a, stopped, renamed) = (document("running", "a"), document("stopped", "a"), document("stopped", "b"));
@@ -382,7 +382,7 @@ fn a_change_that_lists_do_not_show_is_told_from_one_that_they_do() {
     assert_eq!(committed.touched.iter().map(|touched| touched.listed).collect::<Vec<_>>(), [true, false, true, true]);
 }
 
-/// The newest state is held open between commits; that must not keep freed pages from being used again.
+/// The newest state is held open between commits; that must not prevent freed pages from being used again.
 #[test]
 fn the_file_does_not_grow_by_writing_the_same_again() {
     let (_dir, mut writer, store) = fresh();
@@ -398,7 +398,7 @@ fn the_file_does_not_grow_by_writing_the_same_again() {
 }
 
 #[test]
-fn verification_finds_what_was_changed_behind_the_logs_back() {
+fn verification_finds_changes_that_the_log_does_not_have() {
     use super::tables::{CURRENT_TABLE, EVENTS_TABLE, ROWS_TABLE};
     let tampered: [fn(&redb::WriteTransaction); 3] = [
         |txn| assert!(txn.open_table(CURRENT_TABLE).unwrap().pop_first().unwrap().is_some()),
@@ -422,11 +422,11 @@ fn verification_finds_what_was_changed_behind_the_logs_back() {
 /// A notification that the fixture remembers.
 const FIXTURE_EVENT: &str = "0d9d2c1c-2a6b-4f0e-9c8c-5f0c3a6d8a11";
 
-/// Up to where the fixture is folded: half-way through a commit.
+/// The horizon of the fixture: half-way through a commit.
 const FIXTURE_HORIZON: usize = 5;
 
-/// What the fixture holds: every kind of event, cause, overlay and outcome.
-fn fixture() -> Vec<Batch> {
+/// The content of the fixture: every kind of event, cause, overlay and outcome.
+fn fixture() -> Vec<CommitBatch> {
     let (one, two, three, four) = (instance("i-1"), instance("i-2"), instance("i-3"), instance("i-4"));
     let (a, b) = (document("running", "a"), document("stopping", "a"));
     let action = ActionId(7);
@@ -477,9 +477,9 @@ fn fixture() -> Vec<Batch> {
                 Event::ActionRequested { action, tool: "stop_instance".into(), targets: vec![one.clone()] },
             ),
             (Cause::Tool { action }, lay(changed(&one, &a, &b).1)),
-            finished(Outcome::Succeeded { created: vec!["snap-1".into()] }),
-            finished(Outcome::Refused { code: "UnauthorizedOperation".into(), message: "no".into() }),
-            finished(Outcome::Unknown { message: "timeout".into() }),
+            finished(ActionOutcome::Succeeded { created: vec!["snap-1".into()] }),
+            finished(ActionOutcome::Refused { code: "UnauthorizedOperation".into(), message: "no".into() }),
+            finished(ActionOutcome::Unknown { message: "timeout".into() }),
         ]),
         batch(vec![
             (told, settled),
@@ -487,15 +487,15 @@ fn fixture() -> Vec<Batch> {
             removed(&three),
         ]),
         batch(vec![(Cause::Sweep, tagged)]),
-        Batch { recorded_at: at(2_000), ..batch(vec![(resumed, discovered(&four, a.clone()).1)]) },
-        Batch {
+        CommitBatch { recorded_at: at(2_000), ..batch(vec![(resumed, discovered(&four, a.clone()).1)]) },
+        CommitBatch {
             recorded_at: at(3_000),
             ..batch(vec![
                 (called(call), changed(&four, &a, &document("stopped", "a")).1),
                 (called(bare), removed(&two).1),
             ])
         },
-        Batch {
+        CommitBatch {
             recorded_at: at(4_000),
             notified: vec![FIXTURE_EVENT.into()],
             ..batch(vec![(Cause::Call { event_id: FIXTURE_EVENT.into(), call: tagging }, found)])
@@ -503,7 +503,7 @@ fn fixture() -> Vec<Batch> {
     ]
 }
 
-/// The file that a release committed, or a format that is refused by now.
+/// The file that a release committed, or one of a format that is now refused.
 pub(super) fn fixture_path(format: u32) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/format-{format}.redb"))
 }
@@ -513,8 +513,8 @@ fn fixture_watermark() -> Watermark {
 }
 
 /// Rows as a server makes them.
-fn as_served(dir: &tempfile::TempDir) -> Options {
-    Options { cache_bytes: 4 << 20, ..Options::new(dir.path(), crate::kinds::project) }
+fn as_served(dir: &tempfile::TempDir) -> StoreOptions {
+    StoreOptions { cache_bytes: 4 << 20, ..StoreOptions::new(dir.path(), crate::kinds::project) }
 }
 
 #[test]
@@ -533,19 +533,19 @@ fn write_the_fixture() {
 }
 
 #[test]
-fn a_file_of_this_format_opens_and_holds_what_was_written() {
+fn a_file_of_this_format_opens_with_its_content() {
     let dir = tempfile::tempdir().unwrap();
     fs::copy(fixture_path(FORMAT), dir.path().join(FILE_NAME)).unwrap();
     let (mut writer, store) = super::open(as_served(&dir)).unwrap();
     let snapshot = store.snapshot().unwrap();
     assert!(snapshot.is_notified(FIXTURE_EVENT).unwrap());
     assert_eq!(snapshot.horizon().0, FIXTURE_HORIZON as u64);
-    let mut plain = Plain::default();
+    let mut plain = PlainStore::default();
     for (cause, event, recorded_at) in fixture()
         .into_iter()
         .flat_map(|batch| batch.entries.into_iter().map(move |(cause, event)| (cause, event, batch.recorded_at)))
     {
-        plain.commit(&Batch { recorded_at, ..batch(vec![(cause, event)]) });
+        plain.commit(&CommitBatch { recorded_at, ..batch(vec![(cause, event)]) });
         for id in ["i-1", "i-2", "i-3", "i-4"].map(instance) {
             if plain.log.len() >= FIXTURE_HORIZON {
                 assert_eq!(snapshot.past(&id, plain.seq).unwrap().as_ref(), plain.current.get(&id));
@@ -567,9 +567,9 @@ fn a_file_of_this_format_opens_and_holds_what_was_written() {
     assert!(fold_log(&store.snapshot().unwrap()).unwrap().is_clean());
 }
 
-/// A new version reads more of a document into its rows; the old rows would not match what is there.
+/// A new version reads more of a document into its rows, so old rows would not match what exists.
 #[test]
-fn rows_of_another_projection_are_made_anew_when_they_are_read_and_are_no_fault() {
+fn rows_of_another_projection_are_made_again_on_reading_and_are_not_a_fault() {
     fn newer(id: &ResourceId, document: &Document) -> RowFields {
         let mut fields = project(id, document);
         fields.projection = 7;
@@ -580,10 +580,10 @@ fn rows_of_another_projection_are_made_anew_when_they_are_read_and_are_no_fault(
     let ids = ["i-1", "i-2", "i-3"].map(instance);
     writer.commit(batch(ids.iter().map(|id| discovered(id, document("running", "a"))).collect())).unwrap();
     drop((writer, store));
-    let options = Options { project: newer, ..options(&dir) };
+    let options = StoreOptions { project: newer, ..options(&dir) };
     let (mut writer, store) = super::open(options).unwrap();
     writer.commit(batch(vec![changed(&ids[0], &document("running", "a"), &document("stopped", "a"))])).unwrap();
-    let wanted = Matcher::any().and(vec![Test { on: On::Facet(9), pattern: Pattern::new("new") }]);
+    let wanted = Matcher::any().and(vec![Comparison { on: On::Facet(9), pattern: ValuePattern::new("new") }]);
     assert_eq!(store.scan(&kind(), None, &wanted, None, 10).unwrap().total, 3, "without an index");
     store.build_index().unwrap();
     assert_eq!(store.scan(&kind(), None, &wanted, None, 10).unwrap().total, 3, "with one");
@@ -596,12 +596,12 @@ fn elsewhere(id: &str) -> ResourceId {
     ResourceId::new(&scope("eu-west-1"), &kind(), id)
 }
 
-/// `--regions a,b`, later `--region a`: both stayed in totals for ever.
+/// `--regions a,b`, later `--region a`: both stayed in totals forever.
 #[test]
 fn a_scope_that_is_no_longer_watched_leaves_every_read_that_names_no_scope() {
     let (dir, mut writer, store) = fresh();
     let (a, b) = (document("running", "a"), document("stopped", "a"));
-    let first = Batch {
+    let first = CommitBatch {
         recorded_at: at(1_000),
         ..batch(vec![
             discovered(&instance("i-1"), a.clone()),
@@ -626,7 +626,7 @@ fn a_scope_that_is_no_longer_watched_leaves_every_read_that_names_no_scope() {
         rows
     };
     assert_eq!(seen(&store), 3);
-    // Until the account is known, readers only are answered so: nothing is written, and it ends with what is noted.
+    // Until the account is known, only readers see this: nothing is written, and it ends with what is recorded.
     let untouched = store.write_transactions();
     writer.assume_watched(&[scope("eu-west-1").region], at(8_000)).unwrap();
     assert_eq!(seen(&store), 2);
@@ -642,7 +642,7 @@ fn a_scope_that_is_no_longer_watched_leaves_every_read_that_names_no_scope() {
     assert_eq!(store.write_transactions(), before, "nothing changed");
     let snapshot = store.snapshot().unwrap();
     assert_eq!(**snapshot.retired(), BTreeMap::from([(scope("eu-west-1"), at(5_000))]), "since its last sweep ended");
-    // What is asked for by name is there.
+    // Named explicitly, it is still there.
     assert_eq!(snapshot.count(&kind(), Some(&scope("eu-west-1"))).unwrap(), 2);
     assert_eq!(store.scan(&kind(), Some(&scope("eu-west-1")), &Matcher::any(), None, 10).unwrap().total, 2);
     assert_eq!(snapshot.copies(&kind(), "i-2").unwrap().len(), 1);
@@ -650,13 +650,13 @@ fn a_scope_that_is_no_longer_watched_leaves_every_read_that_names_no_scope() {
     assert_eq!(snapshot.watched_at(at(6_000)).count(&kind(), None).unwrap(), 1);
     assert!(fold_log(&snapshot).unwrap().is_clean());
     drop((snapshot, writer, store));
-    // It stays so without anybody saying it again, in another process and in a backup.
+    // It stays so in another process and in a backup without being set again.
     let (mut writer, store) = super::open(options(&dir)).unwrap();
     assert_eq!(seen(&store), 1);
     let backup = dir.path().join("backup");
     fs::create_dir(&backup).unwrap();
     store.backup(&backup.join(FILE_NAME)).unwrap();
-    let (_, copy) = super::open(Options::new(&backup, project)).unwrap();
+    let (_, copy) = super::open(StoreOptions::new(&backup, project)).unwrap();
     assert_eq!(copy.snapshot().unwrap().count(&kind(), None).unwrap(), 1);
     let both = ["eu-central-1", "eu-west-1"].map(|region| scope(region).region);
     writer.watch_only(&both, at(20_000)).unwrap();
@@ -664,9 +664,9 @@ fn a_scope_that_is_no_longer_watched_leaves_every_read_that_names_no_scope() {
     assert!(store.snapshot().unwrap().retired().is_empty());
 }
 
-/// What only reads leaves every byte of the file as it is, and needs no right to write.
+/// Reading leaves every byte of the file unchanged, and needs no right to write.
 #[test]
-fn a_store_that_is_opened_to_be_read_stays_as_it_is_to_the_byte() {
+fn a_store_opened_for_reading_does_not_change_by_a_byte() {
     let (dir, mut writer, store) = fresh();
     writer.commit(batch(vec![discovered(&instance("i-1"), document("running", "a"))])).unwrap();
     let path = dir.path().join(FILE_NAME);
@@ -678,7 +678,7 @@ fn a_store_that_is_opened_to_be_read_stays_as_it_is_to_the_byte() {
         let mut rights = fs::metadata(&path).unwrap().permissions();
         rights.set_readonly(true);
         fs::set_permissions(&path, rights.clone()).unwrap();
-        let options = Options { disk: Arc::new(Untouched), ..options(&dir) };
+        let options = StoreOptions { disk: Arc::new(Untouched), ..options(&dir) };
         let (writer, store) = super::open(options).unwrap();
         store.build_index().unwrap();
         assert_eq!(store.snapshot().unwrap().count(&kind(), None).unwrap(), 1);
@@ -689,7 +689,7 @@ fn a_store_that_is_opened_to_be_read_stays_as_it_is_to_the_byte() {
         fs::set_permissions(&path, rights).unwrap();
     }
     let nowhere = tempfile::tempdir().unwrap();
-    let missing = super::open(Options { disk: Arc::new(Untouched), ..options(&nowhere) });
+    let missing = super::open(StoreOptions { disk: Arc::new(Untouched), ..options(&nowhere) });
     assert!(missing.is_err_and(|error| error.to_string().contains(FILE_NAME)));
     assert_eq!(fs::read_dir(nowhere.path()).unwrap().count(), 0, "nothing was made");
 }

@@ -1,4 +1,4 @@
-//! Proof that everything derived from the log is what the log says.
+//! Proves that everything derived from the log matches the log.
 
 mod file;
 mod log;
@@ -7,7 +7,7 @@ mod resources;
 
 pub use self::file::{VerifyError, check};
 pub use self::log::fold_log;
-pub use self::report::{Mismatch, Report};
+pub use self::report::{Mismatch, VerifyReport};
 
 #[cfg(test)]
 pub(super) mod tests;

@@ -1,19 +1,19 @@
-//! How far each scope was listed, kept across restarts.
+//! How long each scope was watched, kept across restarts.
 //!
-//! Freshness is not event-sourced: an unchanged sweep writes nothing. What is saved, on a clean stop or when the caller
-//! has something to commit anyway, is the interval during which a scope was watched without a break; its end is the
-//! watermark. A new run of watching begins a new interval, so history can say when nobody was looking.
+//! Freshness is not event-sourced: an unchanged sweep writes nothing. On a clean stop, or together with another commit, the
+//! interval is saved during which a scope was watched without a break; its end is the watermark. When watching resumes, a new
+//! interval starts, so history shows when nobody was watching.
 
 use crate::model::{Kind, Scope, Timestamp};
 
-/// One unbroken run of complete sweeps over a kind in a scope, up to its last sweep.
+/// An unbroken run of complete sweeps of a kind in a scope, up to its last sweep.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Watermark {
-    /// Where.
+    /// The scope.
     pub scope: Scope,
-    /// Which kind.
+    /// The kind.
     pub kind: Kind,
-    /// When the run's first sweep started. Names the run: saving again with the same `since` extends it.
+    /// When the run's first sweep started. Identifies the run: saving again with the same `since` extends it.
     pub since: Timestamp,
     /// When the run's last sweep started.
     pub started: Timestamp,

@@ -1,9 +1,9 @@
-//! Failures of a write, before it is known whose they are.
+//! Errors of a write, before they are converted to public ones.
 
 use super::codec::{DecodeError, EncodeError};
 use super::snapshot::ReadError;
 
-/// Why a write failed: the disk, a stored record that cannot be read, or content that has no stored form.
+/// Why a write failed: the disk, an unreadable stored record, or content that cannot be encoded.
 pub(super) enum WriteError {
     Storage(Box<redb::Error>),
     Decode(DecodeError),

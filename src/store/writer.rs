@@ -1,4 +1,4 @@
-//! Writing: the only way anything gets into the store.
+//! Writing: the only way to change the store.
 
 mod transaction;
 
@@ -7,14 +7,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::clock;
-use super::codec::{self, Ledger};
-use super::commit::{Batch, CommitError, Committed, mib};
+use super::codec::{self, DiskLedger};
+use super::commit::{CommitBatch, CommitError, Committed, mib};
 use super::counted::begin;
 use super::dedupe::Dedupe;
 use super::file::{self, Opened};
 use super::handle::{Shared, Store};
 use super::keys;
-use super::open_error::{Damage, OpenError};
+use super::open_error::{FileDamage, OpenError};
 use super::snapshot::{ReadError, Retired, Snapshot};
 use super::tables::META_TABLE;
 use super::watermark::Watermark;
@@ -24,34 +24,34 @@ use crate::model::{Event, Recorded, Region, ResourceId, RowFields, Scope, Seq, T
 
 use self::transaction::{Applied, Transaction};
 
-/// The one writer of a store. It is not `Clone`: whoever holds it is the only one to write.
+/// The one writer of a store. It cannot be cloned, so its holder is the only one to write.
 pub struct Writer {
     pub(super) shared: Arc<Shared>,
-    pub(super) ledger: Ledger,
-    /// The interval that retention looks at next.
+    pub(super) ledger: DiskLedger,
+    /// The interval that retention checks next.
     pub(super) next_interval: Option<Vec<u8>>,
-    /// The commit that the disk failed under: only the file, opened again, tells whether it is there.
-    doubt: Option<Doubt>,
-    /// Whether too little space was left the last time.
+    /// The commit under which the disk failed: only the reopened file shows whether it was stored.
+    doubt: Option<UnknownCommit>,
+    /// Whether there was too little space the last time.
     full: AtomicBool,
 }
 
-/// A commit whose outcome is not known.
-struct Doubt {
+/// A commit whose outcome is unknown.
+struct UnknownCommit {
     committed: Committed,
-    /// What the index does not have of it.
+    /// What the index lacks of it.
     rows: Vec<(ResourceId, Option<RowFields>)>,
 }
 
 impl Writer {
-    pub(super) fn new(shared: Arc<Shared>, ledger: Ledger) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, ledger: DiskLedger) -> Self {
         Writer { shared, ledger, next_interval: None, doubt: None, full: AtomicBool::new(false) }
     }
 
     /// The newest state.
     ///
     /// # Errors
-    /// When the store cannot be read.
+    /// If the store cannot be read.
     pub fn snapshot(&self) -> Result<Snapshot, ReadError> {
         self.store().snapshot()
     }
@@ -70,13 +70,13 @@ impl Writer {
 
     /// Commits a batch, all or nothing, and returns when it is durable.
     ///
-    /// Each event is folded by [`crate::model::known::fold`] over what the store holds, so the snapshot is the fold of the
-    /// log by construction. A batch that holds nothing opens no transaction. Blocks on the disk.
+    /// Each event is folded by [`crate::model::known::fold`] into what the store holds, so the snapshot is the fold of the log by
+    /// construction. An empty batch opens no transaction. Blocks on the disk.
     ///
     /// # Errors
-    /// Nothing of the batch is stored then; but after [`CommitError::Failed`], when the disk failed, only [`Writer::reopen`]
-    /// tells whether it is, and until then every further commit and read fails.
-    pub fn commit(&mut self, mut batch: Batch) -> Result<Committed, CommitError> {
+    /// Nothing of the batch is stored then; except after [`CommitError::Failed`], when the disk failed: only [`Writer::reopen`]
+    /// shows whether it is stored, and until then every further commit and read fails.
+    pub fn commit(&mut self, mut batch: CommitBatch) -> Result<Committed, CommitError> {
         let mut seq = self.seq();
         if !batch.entries.is_empty() {
             batch.recorded_at = self.dated(batch.recorded_at)?;
@@ -94,7 +94,7 @@ impl Writer {
         }
         bytes += batch.notified.iter().map(|id| 2 * id.len() + 64).sum::<usize>();
         bytes += batch.parked.iter().map(|parked| parked.body.len().min(MAX_BODY) + 2_048).sum::<usize>();
-        let Batch { watermarks, notified, parked, .. } = &batch;
+        let CommitBatch { watermarks, notified, parked, .. } = &batch;
         if records.is_empty() && watermarks.is_empty() && notified.is_empty() && parked.is_empty() {
             return Ok(Committed { first, last: seq, touched: Vec::new() });
         }
@@ -108,26 +108,26 @@ impl Writer {
         self.shared.damages.renewed(applied.rows.iter().map(|(id, _)| id));
         self.shared.index.apply(seq, applied.rows);
         if let Err(error) = self.shared.publish() {
-            self.doubt = Some(Doubt { committed, rows: Vec::new() });
+            self.doubt = Some(UnknownCommit { committed, rows: Vec::new() });
             return Err(self.latch(error.into()));
         }
         Ok(committed)
     }
 
-    /// The time at which a commit of `now` is recorded.
+    /// The recorded time of a commit at `now`.
     fn dated(&self, now: Timestamp) -> Result<Timestamp, CommitError> {
         let snapshot = self.shared.newest.load();
         let dated = snapshot.dated_until(now + clock::BRIDGED).map_err(|error| self.latch(error.into()))?;
         Ok(clock::recorded_at(now, dated))
     }
 
-    /// From now on only these regions are watched; what the store holds of others stays, and reads that name no scope leave it
-    /// out. A scope that is watched again is left out no more. A scope is no longer watched since its last sweep ended, or since
-    /// the newest record where that is later: whoever recorded it watched the scope as well. Ends what
-    /// [`Writer::assume_watched`] began. Blocks on the disk, and writes only when something changes.
+    /// Records that only these regions are watched from now on. Resources of others stay in the store, and reads without a scope
+    /// leave them out; a scope that is watched again is included again. A scope counts as no longer watched since its last sweep
+    /// ended, or since the newest record if that is later, since its writer also watched the scope. Ends
+    /// [`Writer::assume_watched`]. Blocks on the disk, and writes only if something changes.
     ///
     /// # Errors
-    /// When the store cannot be read or written. Then it is as it was.
+    /// If the store cannot be read or written. It is unchanged then.
     pub fn watch_only(&mut self, regions: &[Region], now: Timestamp) -> Result<(), CommitError> {
         let changes = self.retiring(regions, now).map_err(|error| self.latch(error.into()))?;
         if !changes.is_empty() {
@@ -145,11 +145,11 @@ impl Writer {
         Ok(())
     }
 
-    /// Readers are answered as if it were noted that only these regions are watched, until [`Writer::watch_only`] notes which are.
-    /// Writes nothing: it is not known yet whether the store may be changed.
+    /// Lets readers see the store as if it had recorded that only these regions are watched, until [`Writer::watch_only`] is
+    /// called. Writes nothing: it is not known yet whether the store may be changed.
     ///
     /// # Errors
-    /// When the store cannot be read. Then readers are answered as before.
+    /// If the store cannot be read. Readers then see it as before.
     pub fn assume_watched(&mut self, regions: &[Region], now: Timestamp) -> Result<(), CommitError> {
         let changes = self.retiring(regions, now).map_err(|error| self.latch(error.into()))?;
         let mut retired = BTreeMap::clone(&self.shared.newest.load().0.noted);
@@ -162,7 +162,7 @@ impl Writer {
         self.leave_out(Some(Arc::new(retired)))
     }
 
-    /// Readers leave out what is assumed to be no longer watched, or else what is noted to be.
+    /// Sets the scopes that readers leave out: the assumed ones, or else the recorded ones.
     fn leave_out(&self, assumed: Option<Retired>) -> Result<(), CommitError> {
         *self.shared.assumed.write() = assumed;
         self.shared.publish().map_err(|error| self.latch(error.into()))?;
@@ -170,11 +170,11 @@ impl Writer {
         Ok(())
     }
 
-    /// The scopes of which it changes whether they are watched, each with since when it is not.
+    /// The scopes that start or stop being watched, with the time since when they are not watched.
     fn retiring(&self, regions: &[Region], now: Timestamp) -> Result<Vec<(Scope, Option<Timestamp>)>, ReadError> {
         let snapshot = self.shared.newest.load();
         let watermarks = snapshot.watermarks()?;
-        // Whoever recorded that watched these scopes as well.
+        // The writer of the newest record also watched these scopes.
         let newest = snapshot.last_time(Timestamp::from_millis(i64::MAX))?.map(|(at, _)| at);
         let ended = |scope: &Scope| watermarks.iter().filter(|mark| mark.scope == *scope).map(|mark| mark.ended).max();
         let known = snapshot.scopes()?.into_iter().filter_map(|scope| {
@@ -206,20 +206,20 @@ impl Writer {
         Ok(())
     }
 
-    /// Saves watermarks alone, as on a clean stop.
+    /// Saves only watermarks, as on a clean stop.
     ///
     /// # Errors
-    /// As [`Writer::commit`].
+    /// The same as for [`Writer::commit`].
     pub fn save_watermarks(&mut self, watermarks: Vec<Watermark>) -> Result<(), CommitError> {
-        self.commit(Batch { watermarks, ..Batch::default() }).map(drop)
+        self.commit(CommitBatch { watermarks, ..CommitBatch::default() }).map(drop)
     }
 
-    /// Opens the file again after the disk failed under it: one attempt. Readers see the newest state from then on. Returns what
-    /// was committed without anybody having been told: the commit that the disk failed under may be there. Blocks on the disk.
+    /// Reopens the file after the disk failed under it: one attempt. Readers then see the newest state. Returns a commit that was
+    /// stored but not reported: the one under which the disk failed. Blocks on the disk.
     ///
     /// # Errors
-    /// Why it is not open: [`OpenError::is_passing`] says whether another attempt may help. When not, [`Health::Lost`] says so
-    /// to everybody else. Nothing is overwritten.
+    /// Why it is not open: [`OpenError::is_passing`] says whether another attempt may help. If not, everybody else sees
+    /// [`Health::Lost`]. Nothing is overwritten.
     pub fn reopen(&mut self) -> Result<Option<Committed>, Arc<OpenError>> {
         let reopened = self.try_reopen().map_err(Arc::new);
         if let Err(error) = &reopened
@@ -232,14 +232,14 @@ impl Writer {
 
     fn try_reopen(&mut self) -> Result<Option<Committed>, OpenError> {
         let Shared { place, log, project, .. } = &*self.shared;
-        // First closed: one handle at a time may have the file. What still reads from the old one fails from here on.
+        // The file is closed first, since only one handle may have it. Reads from the old one fail from here on.
         drop(self.shared.database.write().take());
         let Opened { database, log: found, ledger } = place.open_again()?;
         let doubted = self.doubt.as_ref().map(|doubt| doubt.committed.last.0);
         let foreign = if found != *log {
-            Some(Damage::Replaced { open: *log, found })
+            Some(FileDamage::Replaced { open: *log, found })
         } else if ledger.seq != self.ledger.seq && Some(ledger.seq) != doubted {
-            Some(Damage::CutShort { acknowledged: self.seq(), found: Seq(ledger.seq) })
+            Some(FileDamage::CutShort { acknowledged: self.seq(), found: Seq(ledger.seq) })
         } else {
             None
         };
@@ -253,7 +253,7 @@ impl Writer {
         self.ledger = ledger;
         *self.shared.database.write() = Some(database);
         self.shared.newest.store(Arc::new(newest));
-        let committed = landed.map(|Doubt { committed, rows }| {
+        let committed = landed.map(|UnknownCommit { committed, rows }| {
             self.shared.index.apply(committed.last, rows);
             committed
         });
@@ -261,16 +261,16 @@ impl Writer {
         Ok(committed.filter(|committed| committed.first <= committed.last))
     }
 
-    /// How much must stay free for a batch to be written. AWS has acted already on what a tool's call ends with, and watermarks
-    /// are all that is left of a server that stops: these may use most of what is kept free.
-    fn floor(&self, batch: &Batch) -> u64 {
+    /// How many bytes must stay free to write a batch. AWS has already carried out a call that a tool now records, and watermarks
+    /// are all that remains of a server that stops: these may use most of the reserved space.
+    fn floor(&self, batch: &CommitBatch) -> u64 {
         let finishes = batch.entries.iter().any(|(_, event)| matches!(event, Event::ActionFinished { .. }));
         let reserve = self.shared.reserve_bytes;
         let is_watermarks = batch.entries.is_empty() && batch.parked.is_empty();
         if finishes || is_watermarks { reserve / 4 } else { reserve }
     }
 
-    /// Refuses to write while redb, running out of space half-way, would fail.
+    /// Refuses to write when redb would run out of space half-way.
     pub(super) fn check_space(&self, batch_bytes: usize, floor: u64) -> Result<(), CommitError> {
         let place = &self.shared.place;
         let path = || place.path.clone();
@@ -289,7 +289,12 @@ impl Writer {
         if is_full { Err(CommitError::DiskFull { path: path(), free, needed }) } else { Ok(()) }
     }
 
-    fn write(&mut self, first: Seq, records: &[(Recorded, Vec<u8>)], batch: Batch) -> Result<Applied, WriteError> {
+    fn write(
+        &mut self,
+        first: Seq,
+        records: &[(Recorded, Vec<u8>)],
+        batch: CommitBatch,
+    ) -> Result<Applied, WriteError> {
         self.shared.write_transactions.fetch_add(1, Ordering::Relaxed);
         let database = self.shared.database.read();
         let txn = begin(database.as_ref().ok_or(redb::StorageError::DatabaseClosed)?)?;
@@ -313,13 +318,13 @@ impl Writer {
         if let Err(error) = txn.commit() {
             let Applied { ledger, touched, rows } = applied;
             let committed = Committed { first, last: Seq(ledger.seq), touched };
-            self.doubt = Some(Doubt { committed, rows });
+            self.doubt = Some(UnknownCommit { committed, rows });
             return Err(error.into());
         }
         Ok(applied)
     }
 
-    /// Makes a failure public; one of the disk stops all further use until the file is opened again.
+    /// Converts a failure to a public error; a failure of the disk stops all use until the file is reopened.
     pub(super) fn latch(&self, failure: WriteError) -> CommitError {
         match failure {
             WriteError::Decode(error) => CommitError::Damaged(error),

@@ -1,4 +1,4 @@
-//! Watches an account: finds out whose the credentials are and which regions to watch, and starts one watcher a scope.
+//! Watches an account: finds out the account of the credentials and the regions to watch, and starts one watcher per scope.
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
@@ -9,40 +9,40 @@ use tokio::time::{sleep, timeout};
 use super::listener::EventListener;
 use super::refresh::Dispatcher;
 use super::scope::ScopeWatchers;
-use super::settings::Settings;
+use super::settings::WatchSettings;
 use super::tasks::Tasks;
 use crate::aws::{Aws, AwsError};
 use crate::freshness::Signal;
-use crate::ingest::{Handle, WantedReceiver};
+use crate::ingest::{IngestHandle, WantedReceiver};
 use crate::model::{AccountId, Region, Scope, Timestamp, Trouble, TroubleClass};
 use crate::source::backoff::Patience;
 use crate::source::referred::ReferredIds;
 
-/// How long after a failure the writer is asked again to note which regions are watched.
+/// The pause between attempts to record which regions are watched.
 const NOTE_AGAIN: Duration = Duration::from_secs(1);
 
-/// From one time that AWS is asked for the account's regions to the next.
+/// The time between queries of the account's regions.
 const REGIONS_AGAIN: Duration = Duration::from_hours(1);
 
-/// From one time that a silent STS is asked again to the next.
+/// The time between queries of a silent STS.
 const STS_AGAIN: Duration = Duration::from_secs(15);
 
 /// Watches one account.
 pub struct AccountWatcher {
     aws: Aws,
-    ingest: Handle,
+    ingest: IngestHandle,
     scopes: ScopeWatchers,
 }
 
 impl AccountWatcher {
-    /// Starts what needs no account: receiving from the queues that were named, and passing on which ids are wanted. `referred` answers
-    /// by the slug of a kind that is asked for by id too which ids those are.
+    /// Starts what needs no account: receiving from the queues given by URL, and dispatching wanted ids. `referred` returns, by the
+    /// slug of a kind, the ids of that kind that other kinds refer to.
     #[must_use]
     pub fn start(
-        settings: Settings,
+        settings: WatchSettings,
         referred: HashMap<&'static str, ReferredIds>,
         aws: Aws,
-        ingest: Handle,
+        ingest: IngestHandle,
         wanted: WantedReceiver,
         tasks: &Tasks,
     ) -> Self {
@@ -63,9 +63,9 @@ impl AccountWatcher {
         AccountWatcher { aws, ingest, scopes }
     }
 
-    /// Asks AWS for the account until it answers; what keeps it from answering shows in every answer meanwhile.
+    /// Asks AWS for the account until it answers; answers show the reason for the delay meanwhile.
     pub async fn account(&self) -> AccountId {
-        // Where one region is down, the others can tell.
+        // If one region is down, the others can answer.
         let known = self.ingest.freshness().scopes();
         self.aws.watch_also(known.into_iter().map(|state| state.scope.region));
         let (mut patience, mut tries) = (Patience::default(), self.ingest.freshness().tries());
@@ -88,8 +88,8 @@ impl AccountWatcher {
         }
     }
 
-    /// Watches the account's scopes from now on; where all regions are watched, those that AWS lists, asked for again now and then. Each
-    /// scope has tasks of its own: one that fails holds up no other.
+    /// Watches the account's scopes from now on; if all regions are watched, AWS's list is queried again now and then. Each scope
+    /// has its own tasks: a failing one does not hold up the others.
     pub async fn watch(self, account: AccountId) {
         let aws = &self.aws;
         let (mut watched, mut patience, since) = (BTreeSet::new(), Patience::default(), aws.clock().now());
@@ -122,15 +122,15 @@ impl AccountWatcher {
         }
     }
 
-    /// Notes durably that these regions are watched from now on, and no others, however often it takes: nothing is recorded of a
-    /// region that is noted as no longer watched.
+    /// Records durably that exactly these regions are watched from now on, retrying until it succeeds: observations of a region
+    /// recorded as no longer watched are not recorded.
     async fn note(&self, regions: &[Region]) {
         while let Err(error) = self.ingest.watch_only(regions.to_vec()).await {
-            tracing::error!(%error, "cannot note which regions are watched: they are not swept yet");
+            tracing::error!(%error, "cannot record which regions are watched: they are not swept yet");
             let now = self.aws.clock().now();
             self.ingest.signal(Signal::Aws(Some(Trouble {
                 class: TroubleClass::Store,
-                what: format!("it cannot be noted which regions are watched: {error}"),
+                what: format!("the watched regions cannot be recorded: {error}"),
                 fix: "Check the disk that holds the store; this is tried again every second.".to_owned(),
                 since: now,
                 retry_at: Some(now + NOTE_AGAIN),
@@ -141,14 +141,14 @@ impl AccountWatcher {
     }
 }
 
-/// AWS does not say which regions there are: those known so far are watched, and answers say that there may be more.
+/// AWS does not list the regions: the known ones are watched, and answers report that there may be more.
 fn unlisted(error: &AwsError, since: Timestamp) -> Trouble {
     tracing::warn!(%error, fix = error.fix(), "AWS does not list the account's regions");
     let trouble = error.to_trouble(since);
     Trouble { what: format!("not all regions may be watched: {}", trouble.what), ..trouble }
 }
 
-/// Asks STS again where it does not say whose the credentials are.
+/// Asks STS again in the regions where it did not name the account.
 async fn ask_silent(aws: Aws) {
     loop {
         sleep(STS_AGAIN).await;
@@ -156,9 +156,9 @@ async fn ask_silent(aws: Aws) {
     }
 }
 
-/// Waits until somebody wants what failed tried at once, but no longer than `pause`.
+/// Waits until somebody asks to retry whatever failed, but no longer than `pause`.
 async fn called_within(tries: &mut watch::Receiver<u64>, pause: Duration) {
-    // Nobody can call any more: only the time is left to wait for.
+    // Nobody can ask any more: only the pause remains.
     if let Ok(Err(_)) = timeout(pause, tries.changed()).await {
         sleep(pause).await;
     }

@@ -8,21 +8,21 @@ use crate::aws::bus::CustomEvent;
 use crate::aws::canary::canaries;
 use crate::aws::{Aws, AwsError};
 use crate::freshness::{EventSource, Signal};
-use crate::ingest::Handle;
+use crate::ingest::IngestHandle;
 use crate::model::{ErrorClass, Scope};
 use crate::source::backoff::Backoff;
 
-/// The pause before canaries are put again that AWS refuses for good: only a person changes that.
+/// The pause after AWS refused canaries for good: only a person can change that.
 const REFUSED_PAUSE: Duration = Duration::from_mins(1);
 
-/// Puts one canary a rule, all with one call, every interval less up to a tenth; after a failure later. What keeps them from being put shows
-/// as the reason why events are not proved to arrive.
-pub(super) async fn run(aws: Aws, ingest: Handle, scope: Scope, source: EventSource) {
+/// Puts one canary per rule on the bus in one call, every interval less up to a tenth; later after a failure. A failure is shown as
+/// the reason why events are not proved to arrive.
+pub(super) async fn run(aws: Aws, ingest: IngestHandle, scope: Scope, source: EventSource) {
     let (clock, every) = (aws.clock(), source.every);
     let (mut backoff, mut failing) = (Backoff::new(), None);
     loop {
         let at = clock.now();
-        // Before the call: what comes back may do so before the call is answered.
+        // Sent before the call: a canary may come back before the call is answered.
         ingest.signal(Signal::CanariesSent { scope: scope.clone(), at });
         let events: Vec<CustomEvent> = canaries(&source.name, &source.sent_by, at).collect();
         let (trouble, pause) = match aws.put_events(&scope, &events).await {
@@ -42,7 +42,7 @@ pub(super) async fn run(aws: Aws, ingest: Handle, scope: Scope, source: EventSou
     }
 }
 
-/// The pause after a failure. One of the moment must not let what is proved lapse.
+/// The pause after a failure. A passing failure must not let the proof expire.
 fn after(error: &AwsError, every: Duration, backoff: &mut Backoff) -> Duration {
     match error.class {
         ErrorClass::Throttled | ErrorClass::Transient => backoff.failed(),

@@ -1,17 +1,17 @@
-//! Carries what events say to the writer, and lets them go once it is durable.
+//! Passes the content of events to the writer, and deletes the messages once it is durable.
 //!
 //! ```text
 //! receive 10 --> decode --> writer (one commit for all that wait) --> delete
 //!      \--> receive the next 10 meanwhile, while fewer than UNDER_WAY batches are between receive and delete
 //! ```
 //!
-//! A message is deleted only after the commit that holds what it says is durable. While the store is slow or fails, the message
-//! is held: its visibility is extended again and again, and what it says is submitted again, so that it neither comes a second
-//! time nor goes to the dead-letter queue because of a full disk. What meets a damaged record is left to come again.
+//! A message is deleted only after the commit with its content is durable. While the store is slow or fails, the message is held:
+//! its visibility is extended repeatedly and its content submitted again, so that it is neither delivered twice nor moved to the
+//! dead-letter queue because of a full disk. A message that meets a damaged record is left to be delivered again.
 //!
-//! What cannot be read is left to come again, too, so that a dead-letter queue gets it where there is one. After `carrier::PARK_AFTER`
-//! receives there is none: the message is kept in the store ([`Parked`](crate::model::Parked)), where `muster doctor` shows it, and is
-//! deleted from the queue once that is durable. Otherwise it would come again for as long as the queue keeps it.
+//! An unreadable message is left to be delivered again, too, so that a dead-letter queue gets it if there is one. After
+//! `carrier::PARK_AFTER` receives there is none: the message is kept in the store ([`Parked`](crate::model::Parked)), where `muster
+//! doctor` shows it, and is deleted from the queue once that is durable. Otherwise it would be delivered until it expires.
 
 mod carrier;
 
@@ -25,17 +25,17 @@ use self::carrier::{Carried, Carrier};
 use crate::aws::Aws;
 use crate::aws::queue::Queue;
 use crate::freshness::{EventCount, Signal};
-use crate::ingest::Handle;
+use crate::ingest::IngestHandle;
 use crate::model::Timestamp;
 use crate::source::events::Listener;
 
 pub(super) use self::carrier::Unreadable;
 
-/// How many batches of one receiver are between receive and delete at most: that many does it take on while the writer is busy.
+/// How many batches a receiver may have between receive and delete while the writer is busy.
 const UNDER_WAY: usize = 8;
 
-/// Receives from a queue until the writer takes nothing more. Several may receive from one queue.
-pub(super) async fn run(aws: Aws, queue: Arc<Queue>, ingest: Handle, unreadable: Unreadable) {
+/// Receives from a queue until the writer stops. Several receivers may share a queue.
+pub(super) async fn run(aws: Aws, queue: Arc<Queue>, ingest: IngestHandle, unreadable: Unreadable) {
     let clock = aws.clock();
     let mut listener = Listener::new(aws, Arc::clone(&queue));
     let carrier = Arc::new(Carrier { mailbox: listener.mailbox(), queue, ingest, clock, unreadable });
@@ -48,7 +48,7 @@ pub(super) async fn run(aws: Aws, queue: Arc<Queue>, ingest: Handle, unreadable:
             }
         }
         let received = {
-            // Never dropped half-way: what SQS gave out would come again only after its visibility is over.
+            // Never cancelled half-way: SQS would deliver the messages again only after their visibility timeout.
             let mut receiving = pin!(listener.next());
             loop {
                 tokio::select! {

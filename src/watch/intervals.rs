@@ -6,13 +6,13 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
 use crate::freshness::Signal;
-use crate::ingest::Handle;
+use crate::ingest::IngestHandle;
 use crate::kinds::rules::RULES;
 use crate::model::{Kind, Scope};
 
-/// Sets the interval of each kind as long as the server runs: when a signal changes it, and when time alone does, because no canary came.
-/// Then it also tells whoever waits for freshness, or subscribed to it.
-pub(super) async fn run(ingest: Handle, scope: Scope, intervals: Vec<(Kind, watch::Sender<Duration>)>) {
+/// Sets the interval of each kind while the server runs: when a signal changes it, and when time alone does, because no canary
+/// arrived. In the latter case it also wakes whoever waits for or subscribed to freshness.
+pub(super) async fn run(ingest: IngestHandle, scope: Scope, intervals: Vec<(Kind, watch::Sender<Duration>)>) {
     let freshness = ingest.freshness();
     let mut changes = freshness.changes();
     let mut proved = vec![false; RULES.len()];

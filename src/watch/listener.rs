@@ -1,4 +1,4 @@
-//! Listens to the events of one scope: finds its queue, receives from it, and puts the canaries that prove the way there.
+//! Receives the events of one scope: finds its queue, receives from it, and sends canaries that prove the path.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,57 +7,57 @@ use tokio::time::sleep;
 
 use super::canaries;
 use super::events::{self, Unreadable};
-use super::settings::Settings;
+use super::settings::WatchSettings;
 use super::tasks::Tasks;
 use crate::aws::Aws;
 use crate::aws::queue::Queue;
 use crate::freshness::{EventRule, EventSource, SERVER, Signal};
-use crate::ingest::Handle;
+use crate::ingest::IngestHandle;
 use crate::kinds::rules::{DEFAULT_NAME, RULES};
 use crate::model::{ErrorClass, Scope, Trouble};
 use crate::source::backoff::Backoff;
 
-/// How many receive from one queue: while one waits for the writer or for SQS, the others go on.
+/// How many receivers a queue has: while one waits for the writer or SQS, the others continue.
 const RECEIVERS: usize = 4;
 
-/// How long a queue that is absent is not looked for again: somebody may set it up at any time.
+/// How long a missing queue is not looked for again: somebody may set it up at any time.
 const ABSENT_PAUSE: Duration = Duration::from_mins(2);
 
-/// How this server listens to events.
+/// How this server receives events.
 #[derive(Clone, Debug)]
 pub(super) struct EventListener {
-    /// The queues that were named by their URLs.
+    /// The queues given by URL.
     queues: Vec<Queue>,
-    /// What the names of the queues begin with that are looked for.
+    /// The prefix of the names of the queues to look for.
     named: Option<String>,
-    /// The name under which this process puts canaries.
+    /// The sender name of this process's canaries.
     sent_by: Arc<str>,
-    /// From one round of canaries to the next.
+    /// The time from one round of canaries to the next.
     every: Duration,
 }
 
 impl EventListener {
-    /// Listens as the settings say, under a name of its own.
-    pub(super) fn new(settings: &Settings) -> Self {
-        let Settings { queues, events, canary_interval, .. } = settings;
+    /// A listener with these settings and a sender name of its own.
+    pub(super) fn new(settings: &WatchSettings) -> Self {
+        let WatchSettings { queues, events, canary_interval, .. } = settings;
         let sent_by = format!("{SERVER}{:08x}", fastrand::u32(..)).into();
         EventListener { queues: queues.clone(), named: events.clone(), sent_by, every: *canary_interval }
     }
 
-    /// Whether events are listened to at all.
+    /// Whether events are received at all.
     pub(super) fn listens(&self) -> bool {
         self.named.is_some() || !self.queues.is_empty()
     }
 
-    /// Receives from the queues that were named by their URLs. Whose account it is need not be known for that.
-    pub(super) fn receive(&self, aws: &Aws, ingest: &Handle, tasks: &Tasks) {
+    /// Receives from the queues given by URL. The account need not be known for that.
+    pub(super) fn receive(&self, aws: &Aws, ingest: &IngestHandle, tasks: &Tasks) {
         for queue in &self.queues {
             receive(aws, queue, ingest, tasks);
         }
     }
 
-    /// Puts canaries that prove the events of `scope`, and looks for its queue and receives from it, unless the queue was named.
-    pub(super) fn watch(&self, aws: &Aws, scope: &Scope, ingest: &Handle, tasks: &Tasks) {
+    /// Sends canaries that prove the events of `scope`; also looks for its queue and receives from it, unless a queue was given.
+    pub(super) fn watch(&self, aws: &Aws, scope: &Scope, ingest: &IngestHandle, tasks: &Tasks) {
         let default = aws.regions().into_iter().next();
         let of = |queue: &Queue| queue.region().cloned().or_else(|| default.clone());
         let given = self.queues.iter().find(|queue| of(queue).as_ref() == Some(&scope.region));
@@ -76,8 +76,8 @@ impl EventListener {
         }
     }
 
-    /// Puts canaries that come back through a queue.
-    fn prove(&self, queue: &Queue, aws: &Aws, scope: &Scope, ingest: &Handle, tasks: &Tasks) {
+    /// Sends canaries that come back through a queue.
+    fn prove(&self, queue: &Queue, aws: &Aws, scope: &Scope, ingest: &IngestHandle, tasks: &Tasks) {
         let source = self.source(queue, aws);
         ingest.signal(Signal::Listening { scope: scope.clone(), source: source.clone() });
         let (aws, ingest, scope) = (aws.clone(), ingest.clone(), scope.clone());
@@ -99,8 +99,8 @@ impl EventListener {
     }
 }
 
-/// Receives from a queue, several at a time.
-fn receive(aws: &Aws, queue: &Queue, ingest: &Handle, tasks: &Tasks) {
+/// Starts the receivers of a queue.
+fn receive(aws: &Aws, queue: &Queue, ingest: &IngestHandle, tasks: &Tasks) {
     let unreadable = Unreadable::default();
     for _ in 0..RECEIVERS {
         let (aws, queue, ingest) = (aws.clone(), Arc::new(queue.clone()), ingest.clone());
@@ -110,8 +110,8 @@ fn receive(aws: &Aws, queue: &Queue, ingest: &Handle, tasks: &Tasks) {
     }
 }
 
-/// Looks for a queue until it is there; what keeps it from being found shows meanwhile.
-async fn found(aws: &Aws, ingest: &Handle, scope: &Scope, name: &str) -> Queue {
+/// Looks for a queue until it exists; the reason for the delay is shown meanwhile.
+async fn found(aws: &Aws, ingest: &IngestHandle, scope: &Scope, name: &str) -> Queue {
     let (mut backoff, since) = (Backoff::new(), aws.clock().now());
     loop {
         let (trouble, pause) = match aws.queue_url(scope, name).await {
@@ -119,7 +119,7 @@ async fn found(aws: &Aws, ingest: &Handle, scope: &Scope, name: &str) -> Queue {
             Ok(None) => {
                 backoff.succeeded();
                 let what = format!("there is no queue {name} in {}", scope.region);
-                let fix = "Run `muster setup`, which makes it; it is looked for every 2 minutes".to_owned();
+                let fix = "Run `muster setup`, which creates it; Muster looks for it every 2 minutes".to_owned();
                 (Trouble { class: ErrorClass::NotFound.into(), what, fix, since, retry_at: None }, ABSENT_PAUSE)
             }
             Err(error) => {
@@ -130,7 +130,7 @@ async fn found(aws: &Aws, ingest: &Handle, scope: &Scope, name: &str) -> Queue {
                 (error.to_trouble(since), pause)
             }
         };
-        tracing::warn!(%scope, what = trouble.what, fix = trouble.fix, "no events are listened to");
+        tracing::warn!(%scope, what = trouble.what, fix = trouble.fix, "no events are received");
         ingest.signal(Signal::NoQueue { scope: scope.clone(), why: trouble });
         sleep(pause).await;
     }

@@ -1,5 +1,5 @@
-//! Describes the ids that the writer wants described: a dispatcher passes them on to whoever asks for their kind in their scope, and
-//! what AWS shows goes back to the writer.
+//! Describes the ids that the writer wants described: a dispatcher passes them to the refresher of their kind and scope, and the
+//! results go back to the writer.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,21 +8,21 @@ use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
 use crate::aws::Aws;
-use crate::ingest::{Handle, IngestError, Lane, WantedReceiver};
+use crate::ingest::{IngestError, IngestHandle, Lane, WantedReceiver};
 use crate::model::{Cause, Kind, Scope, SharedClock, Wanted};
 use crate::source::poll::Plan;
 use crate::source::referred::Referred;
 use crate::source::refresh::Refresher;
 
-/// Passes wanted ids on to the refresher of their kind and scope. Clones share it.
+/// Passes wanted ids to the refresher of their kind and scope. Clones share it.
 #[derive(Clone, Default)]
 pub(super) struct Dispatcher(Arc<Mutex<Refreshers>>);
 
-/// The ways to the refreshers.
+/// The channels to the refreshers.
 type Refreshers = HashMap<(Scope, Kind), mpsc::UnboundedSender<Wanted>>;
 
 impl Dispatcher {
-    /// Passes on what the writer wants until it wants nothing more. Ids of what nobody watches are dropped.
+    /// Passes on wanted ids until the writer stops. Ids that nobody watches are dropped.
     pub(super) async fn run(self, mut wanted: WantedReceiver) {
         while let Some(wanted) = wanted.recv().await {
             let key = (wanted.id.scope(), wanted.id.kind.clone());
@@ -33,7 +33,7 @@ impl Dispatcher {
         }
     }
 
-    /// The ids that are wanted of a kind in a scope, from now on.
+    /// Receives the wanted ids of a kind in a scope, from now on.
     fn connect(&self, plan: &Plan) -> WantedReceiver {
         let (sender, wanted) = mpsc::unbounded_channel();
         self.0.lock().insert((plan.scope.clone(), plan.spec.kind()), sender);
@@ -41,8 +41,14 @@ impl Dispatcher {
     }
 }
 
-/// Asks for the wanted ids of one kind in one scope until the writer takes nothing more.
-pub(super) async fn run(aws: Referred<Aws>, clock: SharedClock, plan: Plan, dispatcher: Dispatcher, ingest: Handle) {
+/// Describes the wanted ids of one kind in one scope until the writer stops.
+pub(super) async fn run(
+    aws: Referred<Aws>,
+    clock: SharedClock,
+    plan: Plan,
+    dispatcher: Dispatcher,
+    ingest: IngestHandle,
+) {
     let wanted = dispatcher.connect(&plan);
     let mut refresher = Refresher::new(aws, clock, plan, wanted);
     while let Some(mut round) = refresher.next().await {
@@ -51,7 +57,7 @@ pub(super) async fn run(aws: Referred<Aws>, clock: SharedClock, plan: Plan, disp
             Ok(observed) => refresher.settle(&round, &observed.unsettled),
             Err(IngestError::Stopped) => return,
             Err(error) => {
-                tracing::warn!(%error, "what a refresh saw is not recorded");
+                tracing::warn!(%error, "the result of a refresh is not recorded");
                 refresher.forgo(&round);
             }
         }

@@ -13,7 +13,7 @@ use super::tasks::Tasks;
 use super::{intervals, sweeps};
 use crate::aws::Aws;
 use crate::freshness::Signal;
-use crate::ingest::Handle;
+use crate::ingest::IngestHandle;
 use crate::kinds::KindSpec;
 use crate::model::Scope;
 use crate::source::poll::{Gate, Plan};
@@ -22,17 +22,17 @@ use crate::source::referred::{Referred, ReferredIds};
 /// What the watchers of all scopes share.
 pub(super) struct ScopeWatchers {
     pub(super) aws: Aws,
-    pub(super) ingest: Handle,
+    pub(super) ingest: IngestHandle,
     pub(super) tasks: Tasks,
     pub(super) dispatcher: Dispatcher,
     pub(super) listener: EventListener,
     pub(super) intervals: Vec<(&'static KindSpec, Duration)>,
-    /// By the slug of a kind that is asked for by id too: answers these ids.
+    /// Returns, by the slug of a kind, the ids of that kind that other kinds refer to.
     pub(super) referred: HashMap<&'static str, ReferredIds>,
 }
 
 impl ScopeWatchers {
-    /// Starts the watcher of a scope: sweeps and refreshes of each kind, and its events where they are listened to.
+    /// Starts the watcher of a scope: sweeps and refreshes of each kind, and its events if they are received.
     pub(super) fn start(&self, scope: Scope) {
         tracing::info!(%scope, "watching");
         let ScopeWatchers { aws, ingest, tasks, .. } = self;
@@ -72,7 +72,7 @@ impl ScopeWatchers {
         }
     }
 
-    /// The kinds that refer to resources of this one, by their slugs, each with what has it swept when they refer to new ones.
+    /// The slugs of the kinds that refer to resources of this one, each with the trigger that sweeps it for new ids.
     fn referring(&self, spec: &KindSpec, trigger: &Arc<Notify>) -> Vec<(&'static str, Referring)> {
         let Some(ids) = self.referred.get(spec.slug) else { return Vec::new() };
         let to = Referring { ids: Arc::clone(ids), trigger: Arc::clone(trigger) };

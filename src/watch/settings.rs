@@ -1,19 +1,19 @@
-//! How an account is watched.
+//! Settings of watching an account.
 
 use std::time::Duration;
 
 use crate::aws::queue::Queue;
 use crate::kinds::KindSpec;
 
-/// What to watch, how often, and through which queues events come.
+/// What to watch, how often, and the queues of events.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub struct WatchSettings {
     /// The kinds, each with the time from the start of one sweep to the start of the next.
     pub intervals: Vec<(&'static KindSpec, Duration)>,
-    /// The queues that were named by their URLs.
+    /// The queues given by URL.
     pub queues: Vec<Queue>,
-    /// What the names of the queues begin with that are looked for, one in each region; `None`: none is looked for.
+    /// The prefix of the names of the queues to look for, one in each region; `None` to look for none.
     pub events: Option<String>,
-    /// From one round of canaries to the next.
+    /// The time from one round of canaries to the next.
     pub canary_interval: Duration,
 }

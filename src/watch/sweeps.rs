@@ -1,7 +1,7 @@
-//! Runs the sweeps of one kind in one scope into the writer.
+//! Passes the sweeps of one kind in one scope to the writer.
 //!
-//! Where another kind is asked for by the ids that this one refers to, a sweep that brings new ones has that kind swept, too. The first
-//! sweep of that other kind waits until the ids are known, so that it shows all that there is.
+//! If another kind is listed by the ids that this one refers to, a sweep with new ids triggers a sweep of that kind. The first
+//! sweep of that other kind waits until the ids are known, so that it is complete.
 
 use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
@@ -16,27 +16,27 @@ use tokio::time::{sleep, timeout};
 use super::tasks::AFTER_PANIC;
 use crate::aws::Aws;
 use crate::freshness::Freshness;
-use crate::ingest::Handle;
+use crate::ingest::IngestHandle;
 use crate::kinds;
 use crate::model::{ErrorClass, Kind, Scope, SharedClock, SweepMessage, SweepStep, Trouble};
 use crate::source::poll::{self, Plan};
 use crate::source::referred::{Referred, ReferredIds};
 
-/// How long the writer may take to take in the end of a sweep before the ids are read anyway.
+/// How long to wait for the writer to process the end of a sweep before the ids are read anyway.
 const TAKEN_IN: Duration = Duration::from_secs(30);
 
-/// A kind that is asked for by the ids that another refers to.
+/// A kind that is listed by the ids that another refers to.
 #[derive(Clone)]
 pub(super) struct Referring {
-    /// Answers these ids.
+    /// Returns these ids.
     pub(super) ids: ReferredIds,
-    /// Asks for a sweep of it.
+    /// Requests a sweep of it.
     pub(super) trigger: Arc<Notify>,
 }
 
-/// Sweeps as planned until the writer takes nothing more, also after a panic: that shows as the scope's trouble, and the
-/// other scopes go on. Dropping it at any await is safe: a sweep that does not end proves nothing.
-pub(super) async fn run(aws: Referred<Aws>, clock: SharedClock, plan: Plan, ingest: Handle, to: Vec<Referring>) {
+/// Sweeps as planned until the writer stops, also after a panic: that is shown as the scope's trouble, and the other scopes
+/// continue. It can be cancelled at any await: an unfinished sweep proves nothing.
+pub(super) async fn run(aws: Referred<Aws>, clock: SharedClock, plan: Plan, ingest: IngestHandle, to: Vec<Referring>) {
     let (scope, spec) = (plan.scope.clone(), plan.spec);
     while AssertUnwindSafe(sweep(aws.clone(), Arc::clone(&clock), plan.clone(), ingest.clone(), to.clone()))
         .catch_unwind()
@@ -45,8 +45,8 @@ pub(super) async fn run(aws: Referred<Aws>, clock: SharedClock, plan: Plan, inge
     {
         let trouble = Trouble {
             class: ErrorClass::Fatal.into(),
-            what: format!("sweeping {} of {scope} failed by a fault of Muster", spec.plural),
-            fix: "It is tried again by itself; please report it with the server's log".to_owned(),
+            what: format!("sweeping {} of {scope} failed because of a bug in Muster", spec.plural),
+            fix: "Muster tries again by itself; please report it with the server's log".to_owned(),
             since: clock.now(),
             retry_at: Some(clock.now() + AFTER_PANIC),
         };
@@ -58,7 +58,7 @@ pub(super) async fn run(aws: Referred<Aws>, clock: SharedClock, plan: Plan, inge
     }
 }
 
-async fn sweep(aws: Referred<Aws>, clock: SharedClock, plan: Plan, ingest: Handle, to: Vec<Referring>) {
+async fn sweep(aws: Referred<Aws>, clock: SharedClock, plan: Plan, ingest: IngestHandle, to: Vec<Referring>) {
     let (scope, kind) = (plan.scope.clone(), plan.spec.kind());
     let freshness = ingest.freshness();
     let by: Vec<Kind> =
@@ -73,14 +73,14 @@ async fn sweep(aws: Referred<Aws>, clock: SharedClock, plan: Plan, ingest: Handl
             }
             continue;
         }
-        // The other kind's first sweep waits for this one where nothing was tried before.
+        // The other kind's first sweep waits for this one if this one was never tried.
         let is_waited_for = !is_tried(freshness, &scope, &kind);
         let complete = || freshness.of(&scope, &kind).and_then(|state| state.complete);
         let last = complete();
         if ingest.sweep(message).await.is_err() {
             return;
         }
-        // Where the writer takes longer, the next sweep brings the rest.
+        // If the writer takes longer, the next sweep brings the rest.
         drop(timeout(TAKEN_IN, until(freshness, || complete() != last)).await);
         for (kind, known) in to.iter().zip(&mut referred) {
             let ids = (kind.ids)(&scope).await;
@@ -97,7 +97,7 @@ fn is_tried(freshness: &Freshness, scope: &Scope, kind: &Kind) -> bool {
     freshness.of(scope, kind).is_none_or(|state| state.complete.is_some() || state.trouble.is_some())
 }
 
-/// Waits until freshness shows it.
+/// Waits until `holds` is true for freshness.
 async fn until(freshness: &Freshness, holds: impl Fn() -> bool) {
     let mut changes = freshness.changes();
     loop {

@@ -12,10 +12,10 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// How long nothing is tried again after a task panicked.
+/// How long to wait after a task panicked.
 pub(crate) const AFTER_PANIC: Duration = Duration::from_secs(30);
 
-/// Everything that runs on behalf of one server. Clones share it.
+/// All tasks of one server. Clones share it.
 #[derive(Clone, Debug, Default)]
 pub struct Tasks {
     tracker: TaskTracker,
@@ -30,7 +30,7 @@ struct Running {
 }
 
 /// Marks a task as running until dropped, whether it ends, is aborted or panics.
-struct Entry {
+struct RunningTask {
     number: u64,
     running: Arc<Mutex<Running>>,
 }
@@ -42,7 +42,7 @@ impl Tasks {
         Tasks::default()
     }
 
-    /// Cancelled when the tasks are to stop.
+    /// A token that is cancelled when the tasks should stop.
     #[must_use]
     pub fn stopping(&self) -> CancellationToken {
         self.stop.clone()
@@ -57,20 +57,23 @@ impl Tasks {
         });
     }
 
-    /// As [`Tasks::spawn_until_stopped`], with a new task in the place of one that panicked, after a while.
+    /// Like [`Tasks::spawn_until_stopped`]; a task that panicked is started again after a while.
     pub fn spawn_supervised<T>(&self, name: &'static str, task: impl Fn() -> T + Send + 'static)
     where
         T: Future<Output = ()> + Send + 'static,
     {
         self.spawn_until_stopped(name, async move {
             while AssertUnwindSafe(task()).catch_unwind().await.is_err() {
-                tracing::error!(task = name, "failed by a fault of Muster, which should be reported; it starts again");
+                tracing::error!(
+                    task = name,
+                    "failed because of a bug in Muster, please report it; the task starts again"
+                );
                 sleep(AFTER_PANIC).await;
             }
         });
     }
 
-    /// Runs `task` until it ends or the tasks are to stop, whichever is first; it may be dropped at any await.
+    /// Runs `task` until it ends or the tasks should stop, whichever is first; it may be cancelled at any await.
     pub fn spawn_until_stopped(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
         let stop = self.stopping();
         self.spawn(name, async move {
@@ -87,7 +90,7 @@ impl Tasks {
         });
     }
 
-    /// Tells all tasks to stop and waits for them; after `patience`, returns the names of those that still run.
+    /// Stops all tasks and waits for them; after `patience`, returns the names of those that still run.
     pub async fn stop(&self, patience: Duration) -> Vec<&'static str> {
         self.stop.cancel();
         self.tracker.close();
@@ -97,16 +100,16 @@ impl Tasks {
         }
     }
 
-    fn enter(&self, name: &'static str) -> Entry {
+    fn enter(&self, name: &'static str) -> RunningTask {
         let mut running = self.running.lock();
         running.next += 1;
         let number = running.next;
         running.names.insert(number, name);
-        Entry { number, running: Arc::clone(&self.running) }
+        RunningTask { number, running: Arc::clone(&self.running) }
     }
 }
 
-impl Drop for Entry {
+impl Drop for RunningTask {
     fn drop(&mut self) {
         self.running.lock().names.remove(&self.number);
     }
@@ -117,7 +120,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn who_does_not_stop_in_time_is_named() {
+    async fn a_task_that_does_not_stop_in_time_is_named() {
         let tasks = Tasks::new();
         let stopping = tasks.stopping();
         tasks.spawn("obeys", async move { stopping.cancelled().await });

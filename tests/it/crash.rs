@@ -4,8 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use muster::store::verify::{self, Report};
-use muster::store::{self, Options};
+use muster::store::verify::{self, VerifyReport};
+use muster::store::{self, StoreOptions};
 use serde_json::json;
 use tokio::time::Instant;
 
@@ -48,9 +48,9 @@ fn after_each_of_fifty_kills_the_log_folds_to_the_snapshot() {
 }
 
 /// Opens the store in `directory` and folds its log: how long opening took, and what was found.
-fn folds(directory: &Path) -> (Duration, Report) {
+fn folds(directory: &Path) -> (Duration, VerifyReport) {
     let started = Instant::now();
-    let options = Options::new(directory, muster::kinds::project);
+    let options = StoreOptions::new(directory, muster::kinds::project);
     let (_writer, store) = store::open(options).unwrap();
     let took = started.elapsed();
     let snapshot = store.snapshot().unwrap();

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use muster::store::{self, Options, verify};
+use muster::store::{self, StoreOptions, verify};
 use rustix::process::{Pid, Resource, Rlimit, Signal, prlimit};
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -131,7 +131,7 @@ fn folds(server: &Serve, file: &Path, copy: &Path, seq: u64) {
     fs::create_dir(copy).unwrap();
     fs::copy(file, copy.join("muster.redb")).unwrap();
     assert!(server.running.signal(Signal::CONT));
-    let (_writer, store) = store::open(Options::new(copy, muster::kinds::project)).unwrap();
+    let (_writer, store) = store::open(StoreOptions::new(copy, muster::kinds::project)).unwrap();
     let snapshot = store.snapshot().unwrap();
     let report = verify::fold_log(&snapshot).unwrap();
     assert!(report.is_clean(), "{report:?}");

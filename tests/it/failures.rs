@@ -138,7 +138,7 @@ fn a_store_that_lost_its_end_is_refused_with_its_path_and_left_as_it_is() {
 #[test]
 fn a_store_of_a_newer_format_is_refused_with_both_formats_and_left_as_it_is() {
     let sandbox = Sandbox::new(&Endpoint::dead());
-    drop(muster::store::open(muster::store::Options::new(sandbox.data(), muster::kinds::project)).unwrap());
+    drop(muster::store::open(muster::store::StoreOptions::new(sandbox.data(), muster::kinds::project)).unwrap());
     let database = redb::Database::open(sandbox.store()).unwrap();
     let transaction = database.begin_write().unwrap();
     let meta = redb::TableDefinition::<&[u8], &[u8]>::new("meta");
@@ -154,7 +154,7 @@ fn a_store_of_a_newer_format_is_refused_with_both_formats_and_left_as_it_is() {
 #[test]
 fn a_store_that_another_process_has_open_is_refused_with_its_path() {
     let sandbox = Sandbox::new(&Endpoint::dead());
-    let _held = muster::store::open(muster::store::Options::new(sandbox.data(), muster::kinds::project)).unwrap();
+    let _held = muster::store::open(muster::store::StoreOptions::new(sandbox.data(), muster::kinds::project)).unwrap();
     refuses_the_store(&sandbox);
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use muster::model::{Cause, Event, Recorded, Seq, Value as Content};
 use muster::store::verify::fold_log;
-use muster::store::{self, Options};
+use muster::store::{self, StoreOptions};
 use serde_json::{Value, json};
 
 use crate::harness::gate::{Gate, Kill};
@@ -90,7 +90,7 @@ fn now() -> String {
 
 /// All records of a store that nobody has open, which must be as its log says.
 fn records(sandbox: &Sandbox) -> Vec<Recorded> {
-    let options = Options::new(sandbox.data(), muster::kinds::project);
+    let options = StoreOptions::new(sandbox.data(), muster::kinds::project);
     let (_writer, store) = store::open(options).unwrap();
     let snapshot = store.snapshot().unwrap();
     let report = fold_log(&snapshot).unwrap();
@@ -247,7 +247,7 @@ fn of_thousands_of_events_with_repeats_none_is_lost_and_none_recorded_twice() {
     assert_eq!((count("delete_failures"), count("undecodable"), count("let_go")), (0, 0, 0), "{counts}");
     assert_eq!(count("received"), count("applied") + count("repeated") + count("unchanged"), "{counts}");
 
-    let options = Options::new(sandbox.data(), muster::kinds::project);
+    let options = StoreOptions::new(sandbox.data(), muster::kinds::project);
     let (_writer, store) = store::open(options).unwrap();
     let snapshot = store.snapshot().unwrap();
     let (mut recorded, mut begun) = (BTreeMap::new(), BTreeMap::new());

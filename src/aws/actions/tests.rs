@@ -1,8 +1,8 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::aws::scripted::{Answer as Reply, Rotating, Scripted, named, scope, signed};
-use crate::aws::{AwsError, Trouble};
+use crate::aws::scripted::{Reply, Rotating, Scripted, named, scope, signed};
+use crate::aws::{AwsError, AwsErrorKind};
 
 fn request(tags: &[(&str, &str)]) -> CreateSnapshots {
     CreateSnapshots {
@@ -15,7 +15,7 @@ fn request(tags: &[(&str, &str)]) -> CreateSnapshots {
 }
 
 #[tokio::test]
-async fn starting_tells_the_state_before_and_now() {
+async fn starting_returns_the_state_before_and_now() {
     let body = "<instancesSet><item><instanceId>i-1</instanceId>\
                 <previousState><code>80</code><name>stopped</name></previousState>\
                 <currentState><code>0</code><name>pending</name></currentState></item></instancesSet>";
@@ -24,7 +24,7 @@ async fn starting_tells_the_state_before_and_now() {
     let chosen = named.choose(&scope(), |_| true);
     aws.look(&chosen).await.unwrap();
     let answer = aws.start_instances(&chosen, false).await.unwrap();
-    let Answer::Done(Done { result, .. }) = answer else { panic!("{answer:?}") };
+    let WriteAnswer::Done(WriteResult { result, .. }) = answer else { panic!("{answer:?}") };
     let state = |code: i32, name: &str| {
         Some(Value::Map([("Code".to_owned(), Value::from(code)), ("Name".to_owned(), Value::from(name))].into()))
     };
@@ -41,12 +41,12 @@ async fn a_dry_run_that_would_be_allowed_is_an_answer_not_an_error() {
     let (aws, named) = (server.aws().pinned().await, named(&["i-1"]));
     let chosen = named.choose(&scope(), |_| true);
     aws.look(&chosen).await.unwrap();
-    assert_eq!(aws.stop_instances(&chosen, false, true).await.unwrap(), Answer::WouldBeAllowed);
+    assert_eq!(aws.stop_instances(&chosen, false, true).await.unwrap(), WriteAnswer::WouldBeAllowed);
     assert!(server.asked()[1].contains("DryRun=true") && !server.asked()[1].contains("Force"));
 }
 
 #[tokio::test]
-async fn snapshots_cover_every_volume_at_once_and_carry_who_made_them() {
+async fn snapshots_cover_every_volume_at_once_and_name_their_creator() {
     let body = "<snapshotSet><item><snapshotId>snap-1</snapshotId><volumeId>vol-1</volumeId><state>pending</state>\
                 <volumeSize>8</volumeSize><encrypted>true</encrypted></item></snapshotSet>";
     let server = Scripted::new([Reply::described(&["i-1"]), Reply::ok(body)]).await;
@@ -55,7 +55,7 @@ async fn snapshots_cover_every_volume_at_once_and_carry_who_made_them() {
     let chosen = named.choose(&scope(), |_| true);
     aws.look(&chosen).await.unwrap();
     let answer = aws.create_snapshots(&chosen, &request).await.unwrap();
-    let Answer::Done(Done { result, .. }) = answer else { panic!("{answer:?}") };
+    let WriteAnswer::Done(WriteResult { result, .. }) = answer else { panic!("{answer:?}") };
     assert_eq!(result[0].snapshot_id, "snap-1");
     assert_eq!((result[0].state.as_deref(), result[0].volume_size), (Some("pending"), Some(8)));
     let asked = form_urlencoded::parse(server.asked()[1].as_bytes()).into_owned().collect::<BTreeSet<_>>();
@@ -76,7 +76,7 @@ async fn snapshots_cover_every_volume_at_once_and_carry_who_made_them() {
 }
 
 #[tokio::test]
-async fn what_an_answer_says_of_others_is_kept_apart_and_of_one_id_counts_once() {
+async fn results_for_unnamed_ids_are_kept_apart_and_each_id_counts_once() {
     let change = |id: &str, now: &str| {
         format!("<item><instanceId>{id}</instanceId><currentState><name>{now}</name></currentState></item>")
     };
@@ -88,14 +88,14 @@ async fn what_an_answer_says_of_others_is_kept_apart_and_of_one_id_counts_once()
     let chosen = named.choose(&scope(), |_| true);
     aws.look(&chosen).await.unwrap();
     let answer = aws.stop_instances(&chosen, false, false).await.unwrap();
-    let Answer::Done(Done { result, others, .. }) = answer else { panic!("{answer:?}") };
+    let WriteAnswer::Done(WriteResult { result, others, .. }) = answer else { panic!("{answer:?}") };
     let ids = |changes: &[StateChange]| changes.iter().map(|change| change.id.clone()).collect::<Vec<_>>();
     assert_eq!((ids(&result), ids(&others)), (vec!["i-1".to_owned()], vec!["i-2".to_owned(), "I-1".to_owned()]));
     assert_eq!(result[0].current.as_ref().and_then(crate::model::known::state_name), Some("stopping"));
 }
 
-/// How a call ends that is made without a look before it, where STS answers `told`.
-async fn unlooked(told: Reply) -> (Result<Answer<StateChange>, AwsError>, Vec<String>) {
+/// The result of a call without a look before it, if STS answers `told`.
+async fn unlooked(told: Reply) -> (Result<WriteAnswer<StateChange>, AwsError>, Vec<String>) {
     let server = Scripted::new([told]).await;
     let (aws, named) = (server.aws().pinned().await, named(&["i-1"]));
     let answer = aws.stop_instances(&named.choose(&scope(), |_| true), false, false).await;
@@ -103,13 +103,13 @@ async fn unlooked(told: Reply) -> (Result<Answer<StateChange>, AwsError>, Vec<St
 }
 
 #[tokio::test]
-async fn no_call_leaves_before_it_is_proved_whose_credentials_it_is_made_with() {
+async fn no_call_leaves_before_the_account_of_its_credentials_is_proved() {
     let (answer, asked) = unlooked(Reply::error(403, "AccessDenied", "no")).await;
-    assert_eq!(answer.unwrap_err().trouble, Trouble::IdentityUnproved);
+    assert_eq!(answer.unwrap_err().kind, AwsErrorKind::IdentityUnproved);
     assert!(asked.iter().all(|body| body.contains("Action=GetCallerIdentity")), "{asked:?}");
     let other = "<GetCallerIdentityResult><Account>999999999999</Account></GetCallerIdentityResult>";
     let (answer, asked) = unlooked(Reply::ok(other)).await;
-    assert_eq!(answer.unwrap_err().trouble, Trouble::OtherAccount { expected: scope().account });
+    assert_eq!(answer.unwrap_err().kind, AwsErrorKind::OtherAccount { expected: scope().account });
     assert!(asked.iter().all(|body| body.contains("Action=GetCallerIdentity")), "{asked:?}");
 }
 
@@ -118,20 +118,20 @@ const UNOWNED: &str = "<reservationSet><item><reservationId>r-1</reservationId><
                        <instanceId>i-1</instanceId></item></instancesSet></item></reservationSet>";
 
 #[tokio::test]
-async fn a_call_is_made_with_the_very_credentials_of_the_look_before_it() {
+async fn a_call_uses_the_same_credentials_as_the_look_before_it() {
     let own = scope().account;
     let told = format!("<GetCallerIdentityResult><Account>{own}</Account></GetCallerIdentityResult>");
     let gone = Reply::error(400, "InvalidInstanceID.NotFound", "The instance ID 'i-2' does not exist");
     let acted = Reply::ok("<instancesSet/>");
     for (both, answers) in [
         (false, vec![Reply::described(&["i-1"]), acted.clone()]),
-        // Asked for twice, because of an id that does not exist.
+        // Two describes, because one id does not exist.
         (true, vec![gone, Reply::described(&["i-1"]), acted.clone()]),
-        // No owner is shown, so that STS is asked in between.
+        // No owner is shown, so STS is asked in between.
         (false, vec![Reply::ok(UNOWNED), Reply::ok(&told), acted.clone()]),
     ] {
         let (calls, server) = (answers.len(), Scripted::new(answers).await);
-        // Each time that the SDK asks, somebody else's.
+        // The provider returns another account's credentials each time the SDK asks.
         let aws = signed(server.endpoint(), Rotating::new(&["123456789012", "111111111111", "222222222222"]));
         let (aws, named) = (aws.pinned().await, named(&["i-1", "i-2"]));
         aws.look(&named.choose(&scope(), |id| both || id == "i-1")).await.unwrap();
@@ -142,7 +142,7 @@ async fn a_call_is_made_with_the_very_credentials_of_the_look_before_it() {
 }
 
 #[tokio::test]
-async fn a_call_for_nobody_is_not_made() {
+async fn a_call_without_ids_is_not_made() {
     let server = Scripted::new([Reply::ok("<instancesSet/>")]).await;
     let (aws, named) = (server.aws().pinned().await, named(&["i-1"]));
     let nobody = named.choose(&scope(), |_| false);
@@ -180,13 +180,13 @@ fn the_iam_policy_allows_exactly_what_is_called() {
 }
 
 #[test]
-fn every_statement_of_the_iam_policy_says_who_needs_it() {
+fn every_statement_of_the_iam_policy_names_the_command_that_needs_it() {
     let parts = ["MusterRead", "MusterWrite", "MusterSetup", "MusterDoctor"];
     assert_eq!(allowed(""), parts.into_iter().flat_map(allowed).collect());
 }
 
 #[test]
-fn looking_at_what_was_set_up_changes_nothing() {
+fn reading_the_setup_changes_nothing() {
     assert!(DOCTOR.iter().all(|action| !action.write));
     let changes = |action: &&ActionSpec| {
         ["Put", "Tag", "Create", "Delete", "Remove", "Set", "Enable"]

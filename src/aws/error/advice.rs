@@ -1,139 +1,142 @@
 //! The next step after a failure.
 
-use super::{AwsError, Trouble};
+use super::{AwsError, AwsErrorKind};
 use crate::aws::origin::Origin;
 use crate::model::{self, ErrorClass, Region, Timestamp};
 
 impl AwsError {
-    /// The next step, for the person who runs a server, which asks again by itself.
+    /// The next step, for whoever runs a server, which tries again by itself.
     #[must_use]
     pub fn fix(&self) -> String {
-        let goes_on = match (&self.trouble, self.class) {
-            (Trouble::TimedOut | Trouble::Unreachable | Trouble::Unreadable | Trouble::Endless, _)
-            | (Trouble::Answered, ErrorClass::Transient) => " Muster goes on trying.",
-            (Trouble::Answered, ErrorClass::Throttled) => " Muster slows down and goes on trying.",
+        let goes_on = match (&self.kind, self.class) {
+            (
+                AwsErrorKind::TimedOut | AwsErrorKind::Unreachable | AwsErrorKind::Unreadable | AwsErrorKind::Endless,
+                _,
+            )
+            | (AwsErrorKind::Answered, ErrorClass::Transient) => " Muster goes on trying.",
+            (AwsErrorKind::Answered, ErrorClass::Throttled) => " Muster slows down and goes on trying.",
             _ => "",
         };
         self.advice() + goes_on
     }
 
-    /// The next step, for the person whose command failed.
+    /// The next step, for whoever ran a command that failed.
     #[must_use]
     pub fn advice(&self) -> String {
         let profile = self.origin.profile().unwrap_or("default");
         let origin = &self.origin;
         let region = self.region.as_ref().map_or("the watched region", Region::as_str);
-        match (&self.trouble, self.class) {
-            (Trouble::Files, _) => {
-                "Mend what the message names: AWS's own tools cannot read it either. Muster reads the files again by itself."
+        match (&self.kind, self.class) {
+            (AwsErrorKind::Files, _) => {
+                "Repair what the message names: AWS's own tools cannot read it either. Muster reads the files again by itself."
                     .into()
             }
-            (Trouble::Untrusted { bundle: None }, _) => {
+            (AwsErrorKind::Untrusted { bundle: None }, _) => {
                 "Set AWS_CA_BUNDLE (or ca_bundle in the profile) to a PEM file with the certificate authority that signed it, \
                  where Muster runs: of a proxy that looks into TLS, its operator has that file. Check this machine's clock as \
                  well."
                     .into()
             }
-            (Trouble::Untrusted { bundle: Some(bundle) }, _) => format!(
+            (AwsErrorKind::Untrusted { bundle: Some(bundle) }, _) => format!(
                 "Only the certificate authorities of {bundle} are trusted, in place of the system's. Name a file that holds \
                  the one that signed it, or leave that out where the system's are enough."
             ),
-            (Trouble::NoRegion, _) => {
+            (AwsErrorKind::NoRegion, _) => {
                 "Set AWS_REGION (or pass --region), or `region` in the profile in ~/.aws/config, for example us-east-1."
                     .into()
             }
-            (Trouble::NotWatched, _) => "Name the region in --regions (or AWS_REGION), and start the server again.".into(),
-            (Trouble::NoCredentials, _) => format!(
+            (AwsErrorKind::NotWatched, _) => "Name the region in --regions (or AWS_REGION), and start the server again.".into(),
+            (AwsErrorKind::NoCredentials, _) => format!(
                 "Set AWS_PROFILE (or pass --profile) to a profile of ~/.aws/config, or set AWS_ACCESS_KEY_ID and \
                  AWS_SECRET_ACCESS_KEY, where Muster runs; an AI client passes them in the `env` of its server entry. \
                  Profile `{profile}` is in use; `aws configure list-profiles` shows those there are."
             ),
-            (Trouble::SsoExpired, _) => format!("Run: aws sso login --profile {profile}"),
-            (Trouble::LoginExpired, _) => format!("Run: aws login --profile {profile}"),
-            (Trouble::CredentialsFailed, _) if origin.profile().is_none() => {
+            (AwsErrorKind::SsoExpired, _) => format!("Run: aws sso login --profile {profile}"),
+            (AwsErrorKind::LoginExpired, _) => format!("Run: aws login --profile {profile}"),
+            (AwsErrorKind::CredentialsFailed, _) if origin.profile().is_none() => {
                 format!("The credentials come from: {origin}. Check that it is reachable and holds what it should.")
             }
-            (Trouble::CredentialsFailed, _) => format!(
+            (AwsErrorKind::CredentialsFailed, _) => format!(
                 "Run `aws sts get-caller-identity --profile {profile}` where Muster runs: it shows what is wrong with the \
                  credentials of profile `{profile}`."
             ),
-            (Trouble::OtherAccount { expected, .. }, _) => format!(
+            (AwsErrorKind::OtherAccount { expected, .. }, _) => format!(
                 "Restart Muster with credentials of account {expected}, or with another data directory (--data-dir) for \
                  the other account."
             ),
-            (Trouble::Unreadable, _) if self.message.contains("cannot be read") => {
-                "AWS, or what stands before it, answers in a form that this version does not know: report it, and look at the \
+            (AwsErrorKind::Unreadable, _) if self.message.contains("cannot be read") => {
+                "AWS, or a proxy before it, answers in a form that this version does not know: report it, and look at the \
                  resource in the console meanwhile."
                     .into()
             }
-            (Trouble::TimedOut | Trouble::Unreachable | Trouble::Unreadable, _) => format!(
+            (AwsErrorKind::TimedOut | AwsErrorKind::Unreachable | AwsErrorKind::Unreadable, _) => format!(
                 "Check the network, a proxy (HTTPS_PROXY) and AWS_ENDPOINT_URL, and that the region {region} exists."
             ),
-            (Trouble::IdentityUnproved, _) => format!(
+            (AwsErrorKind::IdentityUnproved, _) => format!(
                 "Allow sts:GetCallerIdentity for the credentials of profile `{profile}`, and let Muster reach the STS \
                  endpoint of {region}; then repeat the call."
             ),
-            (Trouble::Unasked, _) => {
-                "Check AWS_ENDPOINT_URL and a proxy (HTTPS_PROXY): whatever answers there does not keep to the ids that it is \
+            (AwsErrorKind::Unasked, _) => {
+                "Check AWS_ENDPOINT_URL and a proxy (HTTPS_PROXY): the endpoint answers for other ids than those it is \
                  asked for."
                     .into()
             }
-            (Trouble::Acted, _) => {
-                "Make no dry runs there: whatever answers at AWS_ENDPOINT_URL or behind a proxy carries them out.".into()
+            (AwsErrorKind::Acted, _) => {
+                "Make no dry runs there: the endpoint at AWS_ENDPOINT_URL or behind a proxy carries them out.".into()
             }
-            (Trouble::Endless, _) => format!(
+            (AwsErrorKind::Endless, _) => format!(
                 "Check what answers for {region} (AWS_ENDPOINT_URL, an emulator, a proxy): it hands out page tokens that lead \
                  nowhere."
             ),
-            (Trouble::Unbuildable, _) => {
+            (AwsErrorKind::Unbuildable, _) => {
                 "Check AWS_ENDPOINT_URL and the settings of the profile in ~/.aws/config.".into()
             }
-            (Trouble::Answered, ErrorClass::Throttled) => "Other programs in the account share this limit.".into(),
-            (Trouble::Answered, ErrorClass::Denied) => format!(
+            (AwsErrorKind::Answered, ErrorClass::Throttled) => "Other programs in the account share this limit.".into(),
+            (AwsErrorKind::Answered, ErrorClass::Denied) => format!(
                 "Allow {} in the IAM policy of these credentials ({origin}); iam-policy.json of Muster lists all it needs.",
                 self.denied_action()
             ),
-            (Trouble::Answered, ErrorClass::NotFound) if self.is_about_events() => format!(
-                "Run `muster setup --region {region}`, which makes it again, or name another queue with --queue-url."
+            (AwsErrorKind::Answered, ErrorClass::NotFound) if self.is_about_events() => format!(
+                "Run `muster setup --region {region}`, which creates it again, or name another queue with --queue-url."
             ),
-            (Trouble::Answered, ErrorClass::NotFound) => {
+            (AwsErrorKind::Answered, ErrorClass::NotFound) => {
                 format!(
-                    "Check the id, and that the resource is in {region}; one made seconds ago may not be visible yet."
+                    "Check the id, and that the resource is in {region}; one created seconds ago may not be visible yet."
                 )
             }
-            (Trouble::Answered, ErrorClass::Transient) => "AWS has a passing problem.".into(),
-            (Trouble::Answered, ErrorClass::Fatal) if self.is_about_credentials() && *origin == Origin::Keys => format!(
+            (AwsErrorKind::Answered, ErrorClass::Transient) => "AWS has a passing problem.".into(),
+            (AwsErrorKind::Answered, ErrorClass::Fatal) if self.is_about_credentials() && *origin == Origin::Keys => format!(
                 "Renew the credentials in the environment where Muster runs (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, and \
                  AWS_SESSION_TOKEN where they have one), or name a profile with --profile, which takes precedence over them; \
                  and check that region {region} is enabled in the account and this machine's clock is right."
             ),
-            (Trouble::Answered, ErrorClass::Fatal) if self.is_about_credentials() && origin.profile().is_none() => format!(
+            (AwsErrorKind::Answered, ErrorClass::Fatal) if self.is_about_credentials() && origin.profile().is_none() => format!(
                 "Renew the credentials ({origin}), and check that region {region} is enabled in the account and this \
                  machine's clock is right."
             ),
-            (Trouble::Answered, ErrorClass::Fatal) if self.is_about_credentials() => format!(
+            (AwsErrorKind::Answered, ErrorClass::Fatal) if self.is_about_credentials() => format!(
                 "Renew the credentials of profile `{profile}` (`aws sso login --profile {profile}` for SSO), and check that \
                  region {region} is enabled in the account and this machine's clock is right."
             ),
-            (Trouble::Answered, ErrorClass::Fatal | ErrorClass::DryRun) => {
+            (AwsErrorKind::Answered, ErrorClass::Fatal | ErrorClass::DryRun) => {
                 "AWS refuses the request as it stands; change what the message names.".into()
             }
         }
     }
 
-    /// The failure as it shows in answers, from `since` on.
+    /// The failure as answers show it, lasting since `since`.
     #[must_use]
     pub fn to_trouble(&self, since: Timestamp) -> model::Trouble {
         model::Trouble { class: self.class.into(), what: self.to_string(), fix: self.fix(), since, retry_at: None }
     }
 
-    /// The action that AWS's message says is not allowed: a call can need several.
+    /// The action that AWS's message names as not allowed: a call can need several.
     fn denied_action(&self) -> &str {
         let named = self.message.split("perform: ").nth(1).and_then(|rest| rest.split_whitespace().next());
         named.map_or(self.action, |action| action.trim_end_matches(['.', ',']))
     }
 
-    /// Whether it was asked about what `muster setup` makes.
+    /// Whether the call was about EventBridge or its queue.
     fn is_about_events(&self) -> bool {
         ["sqs:", "events:"].iter().any(|service| self.action.starts_with(service))
     }

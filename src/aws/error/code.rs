@@ -1,8 +1,8 @@
-//! What AWS's error codes mean to Muster.
+//! What AWS's error codes mean for Muster.
 
 use crate::model::ErrorClass;
 
-/// AWS's ways to say "slow down": the SDK's own list, and EC2's limit on snapshots of one volume.
+/// The codes that mean "slow down": the SDK's own list, and EC2's limit on snapshots of one volume.
 const THROTTLED: &[&str] = &[
     "Throttling",
     "ThrottlingException",
@@ -21,7 +21,7 @@ const THROTTLED: &[&str] = &[
 
 const DENIED: &[&str] = &["UnauthorizedOperation", "AccessDenied", "AccessDeniedException"];
 
-/// The credentials themselves are refused. EC2 says `RequestExpired` for an expired session.
+/// The credentials are refused. EC2 answers `RequestExpired` for an expired session.
 pub(super) const CREDENTIALS: &[&str] = &[
     "AuthFailure",
     "ExpiredToken",
@@ -35,7 +35,7 @@ pub(super) const CREDENTIALS: &[&str] = &[
     "OptInRequired",
 ];
 
-/// What EventBridge and SQS call a thing that is not there, and EC2 a NAT gateway and an image that was deregistered.
+/// The codes of EventBridge and SQS for a missing resource, and of EC2 for a NAT gateway and a deregistered image.
 const NOT_FOUND: &[&str] = &[
     "ResourceNotFoundException",
     "QueueDoesNotExist",
@@ -45,7 +45,7 @@ const NOT_FOUND: &[&str] = &[
     "NatGatewayMalformed",
 ];
 
-/// The last is EventBridge's for two that change one rule at a time.
+/// The last is EventBridge's code when two callers change one rule at the same time.
 const TRANSIENT: &[&str] =
     &["RequestTimeout", "RequestTimeoutException", "IDPCommunicationError", "ConcurrentModificationException"];
 
@@ -58,7 +58,7 @@ pub(super) fn classify(code: &str, status: u16) -> ErrorClass {
         _ if CREDENTIALS.contains(&code) => ErrorClass::Fatal,
         _ if TRANSIENT.contains(&code) => ErrorClass::Transient,
         _ if NOT_FOUND.contains(&code) => ErrorClass::NotFound,
-        // A malformed id names nothing either.
+        // No resource has a malformed id either.
         _ if code.ends_with(".NotFound") || code.ends_with(".Malformed") => ErrorClass::NotFound,
         _ if status == 429 => ErrorClass::Throttled,
         _ if status >= 500 => ErrorClass::Transient,

@@ -1,4 +1,4 @@
-//! What a failure of the SDK means.
+//! Classifies failures of the SDK.
 
 use std::error::Error;
 
@@ -7,65 +7,65 @@ use aws_sdk_ec2::error::{ErrorMetadata, ProvideErrorMetadata, SdkError};
 
 use super::code::classify;
 use super::message::{cleaned, named_ids};
-use super::{AwsError, Call, Details, Trouble};
+use super::{AwsError, AwsErrorKind, CallContext, Details};
 use crate::model::ErrorClass;
 
 impl AwsError {
     /// Classifies a failure of the SDK.
     pub(in crate::aws) fn new<E: ProvideErrorMetadata + Error + 'static>(
         failure: &SdkError<E>,
-        call: &Call<'_>,
+        call: &CallContext<'_>,
     ) -> Self {
         match failure {
             SdkError::ServiceError(answer) => {
                 let status = answer.raw().status();
                 if status.is_success() {
                     let root = chain(answer.err()).last().map(|root| cleaned(&root.to_string()));
-                    return AwsError::of(Trouble::Unreadable, ErrorClass::Transient, root, call);
+                    return AwsError::of(AwsErrorKind::Unreadable, ErrorClass::Transient, root, call);
                 }
                 AwsError::answered(answer.err().meta(), status.as_u16(), call)
             }
-            SdkError::TimeoutError(_) => AwsError::of(Trouble::TimedOut, ErrorClass::Transient, None, call),
+            SdkError::TimeoutError(_) => AwsError::of(AwsErrorKind::TimedOut, ErrorClass::Transient, None, call),
             SdkError::ResponseError(answer) => {
                 let status = answer.raw().status().as_u16();
                 let detail = Some(format!("HTTP status {status}"));
-                AwsError::of(Trouble::Unreadable, ErrorClass::Transient, detail, call)
+                AwsError::of(AwsErrorKind::Unreadable, ErrorClass::Transient, detail, call)
             }
             SdkError::DispatchFailure(_) | SdkError::ConstructionFailure(_) => AwsError::unsent(failure, call),
-            _ => AwsError::of(Trouble::Unreadable, ErrorClass::Transient, None, call),
+            _ => AwsError::of(AwsErrorKind::Unreadable, ErrorClass::Transient, None, call),
         }
     }
 
-    pub(super) fn answered(meta: &ErrorMetadata, status: u16, call: &Call<'_>) -> Self {
+    pub(super) fn answered(meta: &ErrorMetadata, status: u16, call: &CallContext<'_>) -> Self {
         let code = meta.code().unwrap_or("").trim_start_matches("Client.").trim_start_matches("Server.");
         let raw = meta.message().unwrap_or("no message");
         if code.is_empty() {
             let detail = format!("HTTP status {status}, but not in AWS's form; it may come from a proxy");
-            return AwsError::of(Trouble::Unreadable, ErrorClass::Transient, Some(detail), call);
+            return AwsError::of(AwsErrorKind::Unreadable, ErrorClass::Transient, Some(detail), call);
         }
         let class = match code {
-            // To EventBridge a limit is how many there may be, not how fast; asking again does not help.
+            // For EventBridge this is a limit on the number of resources, not on the rate: trying again does not help.
             "LimitExceededException" if call.action.starts_with("events:") => ErrorClass::Fatal,
             _ => classify(code, status),
         };
-        // What follows, mostly the next step, is a sentence of its own.
+        // The rest, mostly the next step, is a sentence of its own.
         let message = format!("{code}: {}", cleaned(raw).trim_end_matches('.'));
         AwsError(Box::new(Details {
             class,
-            trouble: Trouble::Answered,
+            kind: AwsErrorKind::Answered,
             code: Some(code.to_owned()),
             message,
             action: call.action,
             region: call.region.cloned(),
             ids: named_ids(raw),
             origin: call.origin.clone(),
-            // An internal error says nothing about how far the call got; "slow down" says that it was turned away.
+            // After an internal error the call may have had an effect; after "slow down" it had none.
             perhaps_done: status >= 500 && class != ErrorClass::Throttled,
         }))
     }
 
     /// Nothing was sent, or the connection broke.
-    fn unsent<E: Error + 'static>(failure: &SdkError<E>, call: &Call<'_>) -> Self {
+    fn unsent<E: Error + 'static>(failure: &SdkError<E>, call: &CallContext<'_>) -> Self {
         let links = chain(failure);
         let text = links.iter().map(ToString::to_string).collect::<Vec<_>>().join(": ").to_lowercase();
         let root = links.last().map(|root| cleaned(&root.to_string()));
@@ -75,47 +75,52 @@ impl AwsError {
         if let Some(credentials) = links.iter().find_map(|link| link.downcast_ref::<CredentialsError>()) {
             return AwsError::without_credentials(credentials, &text, root, call);
         }
-        // The SDK's words for what never left this machine.
+        // The SDK's words for calls that never left this machine.
         let unbuilt = matches!(failure, SdkError::ConstructionFailure(_)) || text.contains("failed to apply endpoint");
         let unconnected = text.contains("client error (connect)") || text.contains("connect timeout");
         let untrusted = text.contains("invalid peer certificate");
         let timed_out = matches!(failure, SdkError::DispatchFailure(dispatch) if dispatch.is_timeout());
-        let (trouble, class) = match () {
-            () if unbuilt => (Trouble::Unbuildable, ErrorClass::Fatal),
-            () if untrusted => (Trouble::Untrusted { bundle: call.bundle.clone() }, ErrorClass::Fatal),
-            () if timed_out => (Trouble::TimedOut, ErrorClass::Transient),
-            () => (Trouble::Unreachable, ErrorClass::Transient),
+        let (kind, class) = match () {
+            () if unbuilt => (AwsErrorKind::Unbuildable, ErrorClass::Fatal),
+            () if untrusted => (AwsErrorKind::Untrusted { bundle: call.bundle.clone() }, ErrorClass::Fatal),
+            () if timed_out => (AwsErrorKind::TimedOut, ErrorClass::Transient),
+            () => (AwsErrorKind::Unreachable, ErrorClass::Transient),
         };
-        let mut error = AwsError::of(trouble, class, root, call);
+        let mut error = AwsError::of(kind, class, root, call);
         error.0.perhaps_done = !unbuilt && !unconnected && !untrusted;
         error
     }
 
-    /// `text` is the whole chain in lower case, `root` its last link. The root is shown only where it cannot come from a
-    /// credential helper, whose words may hold secrets.
-    fn without_credentials(credentials: &CredentialsError, text: &str, root: Option<String>, call: &Call<'_>) -> Self {
+    /// `text` is the whole chain in lower case, `root` its last link. The root is shown only if it cannot come from a credential
+    /// helper, whose output may hold secrets.
+    fn without_credentials(
+        credentials: &CredentialsError,
+        text: &str,
+        root: Option<String>,
+        call: &CallContext<'_>,
+    ) -> Self {
         let has = |words: &[&str]| words.iter().any(|word| text.contains(word));
-        let (trouble, class, detail) = match credentials {
-            _ if has(&["sso token", "sso session"]) => (Trouble::SsoExpired, ErrorClass::Fatal, None),
+        let (kind, class, detail) = match credentials {
+            _ if has(&["sso token", "sso session"]) => (AwsErrorKind::SsoExpired, ErrorClass::Fatal, None),
             _ if has(&["login token", "login/cache", "reauthenticate"]) => {
-                (Trouble::LoginExpired, ErrorClass::Fatal, None)
+                (AwsErrorKind::LoginExpired, ErrorClass::Fatal, None)
             }
-            // The instance metadata service comes last in the chain: everything before it had none either.
+            // The instance metadata service is last in the chain: all sources before it had no credentials either.
             CredentialsError::CredentialsNotLoaded(_) => {
                 let profile = root.filter(|root| root.contains("profile `"));
-                (Trouble::NoCredentials, ErrorClass::Fatal, profile)
+                (AwsErrorKind::NoCredentials, ErrorClass::Fatal, profile)
             }
-            // A profile without credentials says so once; asked again, the SDK only says that it has said so.
-            _ if has(&["imds", "already taken"]) => (Trouble::NoCredentials, ErrorClass::Fatal, None),
-            // The service that hands out credentials could not be reached.
-            CredentialsError::ProviderTimedOut(_) => (Trouble::CredentialsFailed, ErrorClass::Transient, root),
+            // The SDK reports a profile without credentials once; after that it only says that it already did.
+            _ if has(&["imds", "already taken"]) => (AwsErrorKind::NoCredentials, ErrorClass::Fatal, None),
+            // The service that issues credentials could not be reached.
+            CredentialsError::ProviderTimedOut(_) => (AwsErrorKind::CredentialsFailed, ErrorClass::Transient, root),
             _ if has(&["client error (", "connect timeout", "read timeout"]) => {
-                (Trouble::CredentialsFailed, ErrorClass::Transient, root)
+                (AwsErrorKind::CredentialsFailed, ErrorClass::Transient, root)
             }
-            CredentialsError::InvalidConfiguration(_) => (Trouble::CredentialsFailed, ErrorClass::Fatal, root),
-            _ => (Trouble::CredentialsFailed, ErrorClass::Fatal, None),
+            CredentialsError::InvalidConfiguration(_) => (AwsErrorKind::CredentialsFailed, ErrorClass::Fatal, root),
+            _ => (AwsErrorKind::CredentialsFailed, ErrorClass::Fatal, None),
         };
-        let mut error = AwsError::of(trouble, class, detail, call);
+        let mut error = AwsError::of(kind, class, detail, call);
         error.0.perhaps_done = false;
         error
     }

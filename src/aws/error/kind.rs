@@ -1,4 +1,4 @@
-//! The kinds of failures, as far as they can be told apart.
+//! The kinds of failures that Muster distinguishes.
 
 use std::sync::Arc;
 
@@ -6,68 +6,68 @@ use thiserror::Error;
 
 use crate::model::AccountId;
 
-/// What kind of trouble it was, as far as it can be told apart.
+/// The kind of a failure.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
-pub enum Trouble {
+pub enum AwsErrorKind {
     /// AWS answered, with an error.
     #[error("AWS answered with an error")]
     Answered,
-    /// The answer made no sense.
+    /// The answer could not be read.
     #[error("AWS's answer could not be read")]
     Unreadable,
-    /// No answer within the time allowed.
+    /// No answer arrived in time.
     #[error("AWS did not answer in time")]
     TimedOut,
-    /// No connection.
+    /// No connection was made.
     #[error("AWS could not be reached")]
     Unreachable,
-    /// The certificate of whoever answers is not one to trust.
+    /// The endpoint's certificate is not trusted.
     #[error("the certificate of the endpoint is not trusted")]
     Untrusted {
-        /// What names the certificate authorities that are trusted in place of the system's.
+        /// The certificate bundle that is trusted instead of the system's, if one is set.
         bundle: Option<Arc<str>>,
     },
     /// A configuration file cannot be understood.
     #[error("AWS's configuration files cannot be used")]
     Files,
-    /// Nothing says which region to ask.
+    /// No region is configured.
     #[error("no AWS region is set")]
     NoRegion,
-    /// The region is not one of those that are watched.
+    /// The region is not watched.
     #[error("the region is not watched")]
     NotWatched,
     /// No source of credentials had any.
     #[error("no AWS credentials were found")]
     NoCredentials,
-    /// A login through IAM Identity Center (`aws sso login`) is missing or over.
+    /// The login through IAM Identity Center (`aws sso login`) is missing or has expired.
     #[error("the AWS SSO session is missing or has expired")]
     SsoExpired,
-    /// A login with console credentials (`aws login`) is missing or over.
+    /// The login with console credentials (`aws login`) is missing or has expired.
     #[error("the AWS login session is missing or has expired")]
     LoginExpired,
-    /// A source of credentials is there but failed.
+    /// A source of credentials exists but failed.
     #[error("the AWS credentials could not be loaded")]
     CredentialsFailed,
-    /// The credentials are those of another account than the one watched.
+    /// The credentials belong to another account than the watched one.
     #[error("the AWS credentials are not those of account {expected}")]
     OtherAccount {
         /// The account watched.
         expected: AccountId,
     },
-    /// Neither an answer of EC2 nor STS shows whose credentials are in use.
-    #[error("nothing shows whose the AWS credentials are")]
+    /// Neither EC2 nor STS shows the account of the credentials.
+    #[error("the account of the AWS credentials could not be proved")]
     IdentityUnproved,
     /// The answer is about other resources than those asked for.
     #[error("AWS's answer is not about what was asked")]
     Unasked,
-    /// A call that only asks whether it would be allowed was carried out.
+    /// A dry run was carried out.
     #[error("the endpoint ignores DryRun and acted")]
     Acted,
     /// The request could not be built.
     #[error("the request could not be built")]
     Unbuildable,
-    /// AWS answers page after page of a listing that does not end.
+    /// AWS answers page after page without an end.
     #[error("the listing does not end")]
     Endless,
 }

@@ -1,9 +1,8 @@
-//! What of AWS's messages is kept.
+//! Extracts ids from AWS's messages, and cleans the messages.
 
 use crate::model::text::shown;
 
-/// The resource ids in a message, in order, once each: `i-0123456789abcdef0` and the like, or whatever stands in quotes
-/// after "id".
+/// The resource ids in a message, in order, each once: `i-0123456789abcdef0` and the like, or quoted text after "id".
 pub(super) fn named_ids(message: &str) -> Vec<String> {
     let words = message.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
     let mut ids: Vec<String> = Vec::new();
@@ -56,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_are_named_in_order_once_each_whatever_their_kind() {
+    fn ids_of_all_kinds_are_found_in_order_each_once() {
         let message = "vol-0123456789abcdef0, eipalloc-1a2b3c4d and vol-0123456789abcdef0 in us-east-1 (i-short)";
         assert_eq!(named_ids(message), ["vol-0123456789abcdef0", "eipalloc-1a2b3c4d"]);
         assert_eq!(named_ids("Request limit exceeded for 'your-account'"), [""; 0]);

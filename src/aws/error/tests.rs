@@ -2,11 +2,11 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_ec2::error::SdkError;
 
 use super::*;
-use crate::aws::scripted::{Answer, Scripted, named, scope};
+use crate::aws::scripted::{Reply, Scripted, named, scope};
 use crate::kinds;
 
 async fn failed(status: u16, code: &str, message: &str) -> AwsError {
-    let server = Scripted::new([Answer::described(&["i-1"]), Answer::error(status, code, message)]).await;
+    let server = Scripted::new([Reply::described(&["i-1"]), Reply::error(status, code, message)]).await;
     let (aws, named) = (server.aws().pinned().await, named(&["i-1"]));
     let chosen = named.choose(&scope(), |_| true);
     aws.look(&chosen).await.unwrap();
@@ -14,7 +14,7 @@ async fn failed(status: u16, code: &str, message: &str) -> AwsError {
 }
 
 #[tokio::test]
-async fn throttling_is_told_apart_from_other_server_errors() {
+async fn throttling_is_distinguished_from_other_server_errors() {
     let error = failed(503, "RequestLimitExceeded", "Request limit exceeded.").await;
     assert_eq!((error.class, error.perhaps_done), (ErrorClass::Throttled, false));
     assert_eq!(failed(503, "Unavailable", "Try later").await.class, ErrorClass::Transient);
@@ -67,10 +67,10 @@ async fn key_ids_do_not_show() {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_not_of_aws_is_passing_trouble() {
-    let server = Scripted::new([Answer { status: 502, date: None, body: "<html>Bad Gateway</html>".to_owned() }]).await;
+async fn an_answer_that_is_not_from_aws_is_a_passing_failure() {
+    let server = Scripted::new([Reply { status: 502, date: None, body: "<html>Bad Gateway</html>".to_owned() }]).await;
     let error = server.aws().page(&scope(), kinds::by_slug("vpc").unwrap(), None).await.unwrap_err();
-    assert_eq!((error.class, &error.trouble), (ErrorClass::Transient, &Trouble::Unreadable));
+    assert_eq!((error.class, &error.kind), (ErrorClass::Transient, &AwsErrorKind::Unreadable));
     assert!(error.to_string().contains("502"), "{error}");
 }
 
@@ -86,15 +86,15 @@ fn unsent(error: CredentialsError) -> AwsError {
     let failure: SdkError<ErrorMetadata> = SdkError::dispatch_failure(dispatch);
     AwsError::new(
         &failure,
-        &Call { action: "ec2:DescribeVpcs", region: None, origin: Origin::Profile("work".into()), bundle: None },
+        &CallContext { action: "ec2:DescribeVpcs", region: None, origin: Origin::Profile("work".into()), bundle: None },
     )
 }
 
 #[test]
-fn an_expired_sso_session_says_the_command() {
+fn an_expired_sso_session_names_the_command() {
     let cause = CredentialsError::provider_error("the SSO token has expired and cannot be refreshed");
     let error = unsent(CredentialsError::provider_error(cause));
-    assert_eq!((error.class, &error.trouble), (ErrorClass::Fatal, &Trouble::SsoExpired));
+    assert_eq!((error.class, &error.kind), (ErrorClass::Fatal, &AwsErrorKind::SsoExpired));
     assert_eq!(error.fix(), "Run: aws sso login --profile work");
 }
 
@@ -102,20 +102,20 @@ fn an_expired_sso_session_says_the_command() {
 fn missing_credentials_say_how_to_set_them() {
     for cause in ["no providers in chain provided credentials", "failed to load IMDS session token"] {
         let error = unsent(CredentialsError::not_loaded(cause));
-        assert_eq!(error.trouble, Trouble::NoCredentials);
+        assert_eq!(error.kind, AwsErrorKind::NoCredentials);
         assert!(error.fix().contains("AWS_PROFILE") && error.fix().contains("AWS_ACCESS_KEY_ID"));
     }
 }
 
 #[test]
-fn what_a_credential_helper_says_does_not_show() {
+fn the_output_of_a_credential_helper_is_not_shown() {
     let error = unsent(CredentialsError::provider_error("Error retrieving credentials: Stderr: hunter2"));
-    assert_eq!(error.trouble, Trouble::CredentialsFailed);
+    assert_eq!(error.kind, AwsErrorKind::CredentialsFailed);
     assert!(!format!("{error:?} {error} {}", error.fix()).contains("hunter2"));
 }
 
 #[test]
-fn a_login_that_cannot_be_reached_is_passing_trouble() {
+fn an_unreachable_login_service_is_a_passing_failure() {
     let error =
         unsent(CredentialsError::provider_error("dispatch failure: io error: client error (Connect): dns error"));
     assert_eq!((error.class, error.perhaps_done), (ErrorClass::Transient, false));

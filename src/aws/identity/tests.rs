@@ -1,27 +1,27 @@
 use super::*;
-use crate::aws::scripted::{Answer, Scripted, scope};
+use crate::aws::scripted::{Reply, Scripted, scope};
 
-fn reservation(owner: &str) -> Answer {
-    Answer::ok(&format!(
+fn reservation(owner: &str) -> Reply {
+    Reply::ok(&format!(
         "<reservationSet><item><reservationId>r-1</reservationId><ownerId>{owner}</ownerId>\
          <instancesSet><item><instanceId>i-1</instanceId></item></instancesSet></item></reservationSet>"
     ))
 }
 
-fn group(owner: &str, name: &str) -> Answer {
-    Answer::ok(&format!(
+fn group(owner: &str, name: &str) -> Reply {
+    Reply::ok(&format!(
         "<securityGroupInfo><item><groupId>sg-1</groupId><groupName>{name}</groupName><ownerId>{owner}</ownerId>\
          </item></securityGroupInfo>"
     ))
 }
 
-fn identity(account: &str) -> Answer {
-    Answer::ok(&format!("<GetCallerIdentityResult><Account>{account}</Account></GetCallerIdentityResult>"))
+fn identity(account: &str) -> Reply {
+    Reply::ok(&format!("<GetCallerIdentityResult><Account>{account}</Account></GetCallerIdentityResult>"))
 }
 
-/// What STS answers where only EC2 can be reached, by a proxy that stops it.
-fn stopped() -> [Answer; 2] {
-    [(); 2].map(|()| Answer { status: 403, date: None, body: "<html>blocked</html>".to_owned() })
+/// STS's answers where only EC2 can be reached: a proxy blocks it.
+fn stopped() -> [Reply; 2] {
+    [(); 2].map(|()| Reply { status: 403, date: None, body: "<html>blocked</html>".to_owned() })
 }
 
 const OURS: &str = "123456789012";
@@ -40,7 +40,7 @@ async fn where_sts_cannot_be_reached_the_owner_of_the_reservations_is_the_accoun
 
 #[tokio::test]
 async fn an_account_without_instances_is_known_by_its_default_security_group_only() {
-    let none = Answer::ok("<reservationSet/>");
+    let none = Reply::ok("<reservationSet/>");
     let server = Scripted::new(stopped().into_iter().chain([none.clone(), group(OURS, "default")])).await;
     assert_eq!(server.aws().account().await.unwrap().as_str(), OURS);
     let server = Scripted::new(stopped().into_iter().chain([none, group(OTHER, "shared")])).await;
@@ -49,38 +49,38 @@ async fn an_account_without_instances_is_known_by_its_default_security_group_onl
 }
 
 #[tokio::test]
-async fn an_account_that_a_person_named_stands_in_and_another_ones_is_refused() {
-    let none = || [Answer::ok("<reservationSet/>"), Answer::ok("<securityGroupInfo/>")];
+async fn a_named_account_is_assumed_and_another_one_is_refused() {
+    let none = || [Reply::ok("<reservationSet/>"), Reply::ok("<securityGroupInfo/>")];
     let server = Scripted::new(stopped().into_iter().chain(none())).await;
     assert_eq!(server.aws_of(Some(OURS)).account().await.unwrap().as_str(), OURS);
     for answers in [stopped().into_iter().chain([reservation(OTHER)]).collect(), vec![identity(OTHER)]] {
         let server = Scripted::new(answers).await;
         let error = server.aws_of(Some(OURS)).account().await.unwrap_err();
-        assert_eq!(error.trouble, Trouble::OtherAccount { expected: AccountId::new(OURS) }, "{error}");
+        assert_eq!(error.kind, AwsErrorKind::OtherAccount { expected: AccountId::new(OURS) }, "{error}");
     }
 }
 
 #[tokio::test]
-async fn a_listing_is_held_to_the_owner_that_is_shown_and_proves_nothing_without_one() {
+async fn a_listing_is_checked_against_the_shown_owner_and_proves_nothing_without_one() {
     let server = Scripted::new(stopped().into_iter().chain([
         reservation(OURS),
         reservation(OURS),
         reservation(OTHER),
-        Answer::ok("<reservationSet/>"),
-        Answer::ok("<securityGroupInfo/>"),
+        Reply::ok("<reservationSet/>"),
+        Reply::ok("<securityGroupInfo/>"),
     ]))
     .await;
     let aws = server.aws();
     aws.account().await.unwrap();
     aws.confirm(&scope()).await.unwrap();
     let error = aws.confirm(&scope()).await.unwrap_err();
-    assert!(matches!(error.trouble, Trouble::OtherAccount { .. }), "{error}");
+    assert!(matches!(error.kind, AwsErrorKind::OtherAccount { .. }), "{error}");
     let error = aws.confirm(&scope()).await.unwrap_err();
     assert!(error.to_string().contains("nothing is removed"), "{error}");
 }
 
 #[tokio::test]
-async fn an_sts_that_falls_silent_later_is_stood_in_for_and_what_it_says_afterwards_counts() {
+async fn when_sts_falls_silent_later_ec2_is_used_until_sts_answers_again() {
     let answers =
         [identity(OURS)].into_iter().chain(stopped()).chain([reservation(OURS), identity(OTHER), identity(OTHER)]);
     let server = Scripted::new(answers).await;
@@ -90,14 +90,14 @@ async fn an_sts_that_falls_silent_later_is_stood_in_for_and_what_it_says_afterwa
     assert!(aws.unproved().is_some());
     aws.ask_silent().await;
     let error = aws.confirm(&scope()).await.unwrap_err();
-    assert!(matches!(error.trouble, Trouble::OtherAccount { .. }), "{error}");
+    assert!(matches!(error.kind, AwsErrorKind::OtherAccount { .. }), "{error}");
 }
 
 #[tokio::test]
 async fn credentials_that_sts_refuses_are_refused() {
     for code in ["InvalidClientTokenId", "ExpiredToken", "SignatureDoesNotMatch"] {
         let body = format!("<ErrorResponse><Error><Code>{code}</Code><Message>no</Message></Error></ErrorResponse>");
-        let server = Scripted::new([Answer { status: 403, date: None, body }, reservation(OURS)]).await;
+        let server = Scripted::new([Reply { status: 403, date: None, body }, reservation(OURS)]).await;
         let error = server.aws().account().await.unwrap_err();
         assert_eq!((error.code.as_deref(), server.asked().len()), (Some(code), 1));
     }

@@ -1,46 +1,46 @@
-//! AWS's own limits, for accounts that have not had them raised.
+//! AWS's documented limits, for accounts whose limits were not raised.
 //!
 //! Source: EC2 developer guide, "Request throttling for the Amazon EC2 API", and for STS the IAM user guide, "IAM and AWS
 //! STS quotas". An account's own figures are in Service Quotas.
 //!
-//! Describes that neither page nor filter draw on a smaller bucket (50, 10 a second) for instances, their status, network
-//! interfaces, security groups, snapshots and volumes. Muster always pages. Whether naming ids counts as a filter AWS does
-//! not say; named ids are mostly a refresh's, and its half of the share is within the same share of that bucket too.
+//! Describes that neither page nor filter use a smaller bucket (50, 10 a second) for instances, their status, network interfaces,
+//! security groups, snapshots and volumes. Muster always pages. AWS does not say whether naming ids counts as a filter; refreshes
+//! name ids, and their half of the share also fits in the smaller bucket.
 
 use crate::kinds::KINDS;
 
 /// A token bucket as AWS documents it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Limit {
-    /// How many at once.
+pub(super) struct DocumentedLimit {
+    /// The number of calls at once.
     pub(super) burst: u32,
-    /// How many a second, lastingly.
+    /// The sustained number of calls per second.
     pub(super) per_second: u32,
 }
 
-/// The bucket of describes that page or filter, and of the few that can do neither.
-const DESCRIBE: Limit = Limit { burst: 100, per_second: 20 };
+/// The bucket of describes that page or filter, and of the few that support neither.
+const DESCRIBE: DocumentedLimit = DocumentedLimit { burst: 100, per_second: 20 };
 
-/// SQS's guide does not say what it takes of calls about queues themselves; setting up makes a handful.
-const OF_QUEUES: Limit = Limit { burst: 50, per_second: 50 };
-/// EventBridge user guide, "Amazon EventBridge quotas", for calls that look at rules and change them.
-const OF_RULES: Limit = Limit { burst: 50, per_second: 50 };
+/// SQS's guide documents no limit for calls about queues themselves; setup makes a few.
+const OF_QUEUES: DocumentedLimit = DocumentedLimit { burst: 50, per_second: 50 };
+/// EventBridge user guide, "Amazon EventBridge quotas", for calls that read and change rules.
+const OF_RULES: DocumentedLimit = DocumentedLimit { burst: 50, per_second: 50 };
 
-/// The bucket of requests of an action. An action that is not listed has none: whoever adds a call adds its bucket here, which the
-/// tests below hold every call of [`ACTIONS`](crate::aws::ACTIONS) to. What kinds are described by draws on [`DESCRIBE`].
-pub(super) fn listed(action: &str) -> Option<Limit> {
+/// The request bucket of an action, if listed. Whoever adds a call adds its bucket here; a test below checks this for every call of
+/// [`ACTIONS`](crate::aws::ACTIONS). Describes of kinds use [`DESCRIBE`].
+pub(super) fn listed(action: &str) -> Option<DocumentedLimit> {
     Some(match action {
-        "ec2:StartInstances" => Limit { burst: 5, per_second: 2 },
-        "ec2:StopInstances" => Limit { burst: 50, per_second: 5 },
-        "ec2:RebootInstances" => Limit { burst: 50, per_second: 5 },
-        "ec2:CreateSnapshots" => Limit { burst: 100, per_second: 5 },
+        "ec2:StartInstances" => DocumentedLimit { burst: 5, per_second: 2 },
+        "ec2:StopInstances" => DocumentedLimit { burst: 50, per_second: 5 },
+        "ec2:RebootInstances" => DocumentedLimit { burst: 50, per_second: 5 },
+        "ec2:CreateSnapshots" => DocumentedLimit { burst: 100, per_second: 5 },
         "ec2:DescribeRegions" => DESCRIBE,
         _ if KINDS.iter().any(|spec| spec.actions.contains(&action)) => DESCRIBE,
-        // All calls of STS in an account and region together; Muster makes this one only.
-        "sts:GetCallerIdentity" => Limit { burst: 600, per_second: 600 },
-        // A standard queue takes nearly any number of calls (SQS developer guide, "Amazon SQS standard queue quotas").
+        // All calls of STS in an account and region share it; Muster makes only this one.
+        "sts:GetCallerIdentity" => DocumentedLimit { burst: 600, per_second: 600 },
+        // A standard queue allows nearly unlimited calls (SQS developer guide, "Amazon SQS standard queue quotas").
         "sqs:ReceiveMessage" | "sqs:DeleteMessage" | "sqs:ChangeMessageVisibility" => {
-            Limit { burst: 3_000, per_second: 3_000 }
+            DocumentedLimit { burst: 3_000, per_second: 3_000 }
         }
         "sqs:CreateQueue"
         | "sqs:DeleteQueue"
@@ -49,8 +49,8 @@ pub(super) fn listed(action: &str) -> Option<Limit> {
         | "sqs:ListQueueTags"
         | "sqs:SetQueueAttributes"
         | "sqs:TagQueue" => OF_QUEUES,
-        // EventBridge user guide, "Amazon EventBridge quotas": what the smallest regions take.
-        "events:PutEvents" => Limit { burst: 400, per_second: 400 },
+        // EventBridge user guide, "Amazon EventBridge quotas": the limit in the smallest regions.
+        "events:PutEvents" => DocumentedLimit { burst: 400, per_second: 400 },
         "events:DeleteRule"
         | "events:DescribeRule"
         | "events:EnableRule"
@@ -62,33 +62,33 @@ pub(super) fn listed(action: &str) -> Option<Limit> {
         | "events:TagResource"
         | "events:TestEventPattern" => OF_RULES,
         // CloudTrail user guide, "Quotas in AWS CloudTrail".
-        "cloudtrail:LookupEvents" => Limit { burst: 2, per_second: 2 },
-        // A careful guess: doctor asks for a page or two.
-        "servicequotas:ListServiceQuotas" => Limit { burst: 10, per_second: 5 },
+        "cloudtrail:LookupEvents" => DocumentedLimit { burst: 2, per_second: 2 },
+        // A careful guess: doctor reads a page or two.
+        "servicequotas:ListServiceQuotas" => DocumentedLimit { burst: 10, per_second: 5 },
         _ => return None,
     })
 }
 
-/// The bucket of requests of an action; one that is not [`listed`] gets the smallest.
-pub(super) fn requests(action: &str) -> Limit {
+/// The request bucket of an action; the smallest one if it is not [`listed`].
+pub(super) fn requests(action: &str) -> DocumentedLimit {
     let limit = listed(action);
     debug_assert!(limit.is_some(), "add the bucket of {action} to `listed`");
-    limit.unwrap_or(Limit { burst: 2, per_second: 2 })
+    limit.unwrap_or(DocumentedLimit { burst: 2, per_second: 2 })
 }
 
-/// The part of an action's limits that Muster takes, in percent, where `percent` is its part of most.
+/// Muster's share of an action's limits, in percent; `percent` is its usual share.
 ///
-/// All of `LookupEvents`: somebody waits for each, they come a few at a time, and nothing else in an account lives on them. A quarter of
-/// two a second would be no answer.
+/// `LookupEvents` gets all: somebody waits for each call, there are only a few at a time, and no other program depends on them. A
+/// quarter of two a second would be too slow.
 pub(super) fn share(action: &str, percent: u8) -> u8 {
     if action == "cloudtrail:LookupEvents" { 100 } else { percent }
 }
 
-/// The bucket of instances named in requests of an action, where there is one.
-pub(super) fn instances(action: &str) -> Option<Limit> {
+/// The bucket of instances named in requests of an action, if there is one.
+pub(super) fn instances(action: &str) -> Option<DocumentedLimit> {
     match action {
-        "ec2:StartInstances" => Some(Limit { burst: 1000, per_second: 2 }),
-        "ec2:StopInstances" => Some(Limit { burst: 1000, per_second: 20 }),
+        "ec2:StartInstances" => Some(DocumentedLimit { burst: 1000, per_second: 2 }),
+        "ec2:StopInstances" => Some(DocumentedLimit { burst: 1000, per_second: 20 }),
         _ => None,
     }
 }
@@ -99,7 +99,7 @@ mod tests {
     use crate::aws::{ACTIONS, DOCTOR, SETUP};
 
     #[test]
-    fn every_call_says_which_bucket_it_draws_on() {
+    fn every_call_has_a_bucket() {
         let describes = KINDS.iter().flat_map(|spec| spec.actions.iter().copied());
         let called = ACTIONS.iter().chain(SETUP).chain(DOCTOR).filter_map(|action| action.iam.first().copied());
         for action in describes.chain(called) {

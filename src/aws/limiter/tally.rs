@@ -1,39 +1,39 @@
-//! How many calls there were. Time is a [`Duration`] since any fixed moment.
+//! Counts calls. Time is a [`Duration`] since any fixed moment.
 
 use std::time::Duration;
 
-/// How a call ended, as far as its limits are concerned.
+/// How a call ended, as far as limits are concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::aws) enum Outcome {
-    /// AWS did what was asked, or said that there is no such thing.
+pub(in crate::aws) enum AttemptOutcome {
+    /// AWS did what was asked, or answered that the resource does not exist.
     Answered,
-    /// AWS turned it away for its limits.
+    /// AWS throttled it.
     Throttled,
-    /// Anything else.
+    /// It failed otherwise.
     Failed,
 }
 
-/// Seconds that are told apart, for the calls of the last minute.
+/// The number of seconds that are counted separately, for the calls of the last minute.
 const SECONDS: usize = 60;
 
-/// Counts of one action in one account and region.
+/// The counts of one action in one account and region.
 #[derive(Clone, Debug)]
-pub(super) struct Tally {
+pub(super) struct CallTally {
     total: u64,
     throttled: u64,
     failed: u64,
-    /// For each of the last seconds which one it was, and how many calls went in it.
+    /// For each of the last seconds, its number and the calls in it.
     seconds: [(u64, u64); SECONDS],
 }
 
-impl Default for Tally {
+impl Default for CallTally {
     fn default() -> Self {
-        Tally { total: 0, throttled: 0, failed: 0, seconds: [(0, 0); SECONDS] }
+        CallTally { total: 0, throttled: 0, failed: 0, seconds: [(0, 0); SECONDS] }
     }
 }
 
-impl Tally {
-    /// A call goes.
+impl CallTally {
+    /// Counts a call that was sent.
     pub(super) fn sent(&mut self, now: Duration) {
         self.total += 1;
         let second = now.as_secs();
@@ -43,12 +43,12 @@ impl Tally {
         }
     }
 
-    /// A call ended.
-    pub(super) fn ended(&mut self, outcome: Outcome) {
+    /// Counts a call that ended.
+    pub(super) fn ended(&mut self, outcome: AttemptOutcome) {
         match outcome {
-            Outcome::Answered => {}
-            Outcome::Throttled => self.throttled += 1,
-            Outcome::Failed => self.failed += 1,
+            AttemptOutcome::Answered => {}
+            AttemptOutcome::Throttled => self.throttled += 1,
+            AttemptOutcome::Failed => self.failed += 1,
         }
     }
 
@@ -77,7 +77,7 @@ mod tests {
 
     #[test]
     fn the_last_minute_forgets_what_is_older() {
-        let mut tally = Tally::default();
+        let mut tally = CallTally::default();
         for second in [0, 0, 30, 59, 60, 200] {
             tally.sent(Duration::from_secs(second));
         }
@@ -87,9 +87,11 @@ mod tests {
     }
 
     #[test]
-    fn only_what_went_wrong_is_told_apart() {
-        let mut tally = Tally::default();
-        for outcome in [Outcome::Answered, Outcome::Throttled, Outcome::Failed, Outcome::Failed] {
+    fn throttled_and_failed_calls_are_counted_apart() {
+        let mut tally = CallTally::default();
+        for outcome in
+            [AttemptOutcome::Answered, AttemptOutcome::Throttled, AttemptOutcome::Failed, AttemptOutcome::Failed]
+        {
             tally.ended(outcome);
         }
         assert_eq!((tally.throttled(), tally.failed()), (1, 2));

@@ -9,7 +9,7 @@ fn scope() -> Scope {
 async fn seconds(limiter: &Limiter, action: &'static str, priority: Priority, calls: usize) -> f64 {
     let start = Instant::now();
     for _ in 0..calls {
-        limiter.admit(&scope(), action, priority, 1).await.finished(Outcome::Answered);
+        limiter.admit(&scope(), action, priority, 1).await.finished(AttemptOutcome::Answered);
     }
     start.elapsed().as_secs_f64()
 }
@@ -31,7 +31,7 @@ async fn a_refresh_gets_half_of_the_share() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_tool_goes_before_sweeps_that_wait_longer() {
+async fn a_tool_takes_precedence_over_sweeps_that_wait_longer() {
     let limiter = Limiter::new(25);
     seconds(&limiter, DESCRIBE, Priority::Sweep, 25).await;
     let order = Mutex::new(Vec::new());
@@ -48,7 +48,7 @@ async fn a_tool_goes_before_sweeps_that_wait_longer() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn starting_more_instances_than_the_bucket_holds_waits_for_the_bucket_not_for_ever() {
+async fn starting_more_instances_than_the_bucket_holds_waits_only_until_it_is_full() {
     let limiter = Limiter::new(25);
     limiter.admit(&scope(), "ec2:StartInstances", Priority::Tool, 9999).await;
     assert!(seconds(&limiter, "ec2:StartInstances", Priority::Tool, 1).await >= 2.0);
@@ -71,11 +71,11 @@ async fn accounts_regions_and_actions_do_not_share_buckets() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn throttling_slows_an_action_down_and_nothing_else() {
+async fn throttling_slows_down_only_its_own_action() {
     let limiter = Limiter::new(25);
-    limiter.admit(&scope(), DESCRIBE, Priority::Sweep, 0).await.finished(Outcome::Throttled);
+    limiter.admit(&scope(), DESCRIBE, Priority::Sweep, 0).await.finished(AttemptOutcome::Throttled);
     assert!(seconds(&limiter, "ec2:DescribeVpcs", Priority::Sweep, 25).await < 0.01);
-    // A second of silence, in which two and a half tokens came; then two and a half a second.
+    // A second's pause, in which two and a half tokens are refilled; then two and a half a second.
     let throttled = seconds(&limiter, DESCRIBE, Priority::Sweep, 5).await;
     assert!((1.9..2.2).contains(&throttled), "{throttled}");
     let peace = sleep(Duration::from_secs(50));
@@ -85,15 +85,15 @@ async fn throttling_slows_an_action_down_and_nothing_else() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn calls_are_counted_by_region_action_and_outcome_beside_their_limits() {
+async fn calls_are_counted_by_region_action_and_outcome_with_their_limits() {
     let limiter = Limiter::new(25);
-    for outcome in [Outcome::Answered, Outcome::Throttled, Outcome::Failed] {
+    for outcome in [AttemptOutcome::Answered, AttemptOutcome::Throttled, AttemptOutcome::Failed] {
         limiter.admit(&scope(), DESCRIBE, Priority::Sweep, 0).await.finished(outcome);
     }
-    // A caller that gave up waiting for the answer has still called.
+    // A caller that stopped waiting for the answer has still made the call.
     drop(limiter.admit(&scope(), DESCRIBE, Priority::Sweep, 0).await);
     sleep(Duration::from_secs(61)).await;
-    limiter.admit(&scope(), DESCRIBE, Priority::Sweep, 0).await.finished(Outcome::Answered);
+    limiter.admit(&scope(), DESCRIBE, Priority::Sweep, 0).await.finished(AttemptOutcome::Answered);
     let expected = CallCount {
         account: scope().account,
         region: scope().region,

@@ -1,36 +1,36 @@
-//! The text of AWS's configuration files, taken as the AWS CLI takes it.
+//! Parses AWS's configuration files as the AWS CLI does.
 //!
-//! The CLI reads them with Python's `configparser`: settings and headers may be indented, `:` separates as well as `=`, whole lines
-//! are comments, and what is indented deeper than a setting continues it. The SDK's own reader refuses a whole file for most of that, and
-//! takes one that begins with a byte order mark, or is not UTF-8, for empty. So files are read here and handed to the SDK rewritten in
-//! the one form that it takes. A byte order mark, which the CLI refuses, is passed over.
+//! The CLI uses Python's `configparser`: settings and headers may be indented, `:` separates as well as `=`, whole lines can be
+//! comments, and lines indented deeper than a setting continue it. The SDK's own parser refuses a whole file for most of that, and
+//! treats a file with a byte order mark, or one that is not UTF-8, as empty. So the files are parsed here and given to the SDK in
+//! the form that it accepts. A byte order mark, which the CLI refuses, is skipped.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::model::text::shown;
 
-/// Which of the two files it is: profiles have another header in each.
+/// The two files: each has its own form of profile headers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum FileKind {
     Config,
     Credentials,
 }
 
-/// Why a file cannot be taken. It never quotes a setting, which may be a secret.
+/// Why a file cannot be read. It never quotes a setting, which may be a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Fault {
-    /// Counted from 1; `None` where it is the file as a whole.
+pub(super) struct IniFault {
+    /// Counted from 1; `None` if it concerns the whole file.
     pub(super) line: Option<usize>,
     pub(super) what: String,
 }
 
-/// A setting, and the line that it begins on.
+/// A setting and the line it starts on.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Setting {
     pub(super) line: usize,
     pub(super) value: String,
-    /// Further lines, which belong to the value or are settings below it.
+    /// Continuation lines, which belong to the value or are nested settings.
     further: Vec<String>,
 }
 
@@ -41,13 +41,13 @@ impl fmt::Debug for Setting {
     }
 }
 
-/// What a section's header means.
+/// The meaning of a section's header.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Section {
     Profile(String),
     /// `sso-session` or `services`, with its name.
     Other(&'static str, String),
-    /// Nothing that the CLI looks at.
+    /// A header that the CLI ignores.
     Ignored(String),
 }
 
@@ -59,7 +59,7 @@ pub(super) struct Ini {
 
 impl Ini {
     /// Reads a file's bytes.
-    pub(super) fn parse(bytes: &[u8], kind: Kind) -> Result<Ini, Vec<Fault>> {
+    pub(super) fn parse(bytes: &[u8], kind: FileKind) -> Result<Ini, Vec<IniFault>> {
         let text = decoded(bytes).map_err(|fault| vec![fault])?;
         let (mut ini, mut faults) = (Ini::default(), Vec::new());
         let mut section: Option<Section> = None;
@@ -75,7 +75,7 @@ impl Ini {
                 let below = ini.sections.get_mut(section).and_then(|(_, settings)| settings.get_mut(name));
                 if let Some(below) = below {
                     if below.value.is_empty() && !said.contains('=') {
-                        faults.push(Fault::on(number, format!("a setting below `{}` has no `=`", shown(name, 60))));
+                        faults.push(IniFault::on(number, format!("a setting below `{}` has no `=`", shown(name, 60))));
                     }
                     below.further.push(said.to_owned());
                 }
@@ -92,20 +92,22 @@ impl Ini {
                     }
                     _ => {
                         let what = format!("the header `{}` is not of the form [{}]", shown(said, 60), kind.header());
-                        faults.push(Fault::on(number, what));
-                        // What follows belongs to no section that is known.
+                        faults.push(IniFault::on(number, what));
+                        // The following lines belong to no known section.
                         section = Some(Section::Ignored(String::new()));
                     }
                 }
                 continue;
             }
             let Some(current) = &section else {
-                faults
-                    .push(Fault::on(number, format!("a setting stands before any header such as [{}]", kind.header())));
+                faults.push(IniFault::on(
+                    number,
+                    format!("a setting precedes the first header, such as [{}]", kind.header()),
+                ));
                 continue;
             };
             let Some((name, value)) = said.split_once(['=', ':']).filter(|(name, _)| !name.trim().is_empty()) else {
-                faults.push(Fault::on(
+                faults.push(IniFault::on(
                     number,
                     "it is neither a header nor a setting of the form name = value".to_owned(),
                 ));
@@ -126,18 +128,18 @@ impl Ini {
         self.sections.get(&Section::Profile(name.to_owned())).map(|(_, settings)| settings)
     }
 
-    /// The line of a section with this name that is no profile: its header lacks a word, or has one too many.
+    /// The line of a section with this name that is not a profile because the word `profile` is missing or superfluous.
     pub(super) fn mistaken(&self, name: &str) -> Option<usize> {
         let of = |section: &Section| matches!(section, Section::Ignored(header) if header.split_whitespace().last() == Some(name));
         self.sections.iter().find(|(section, _)| of(section)).map(|(_, (line, _))| *line)
     }
 
-    /// The same in the form that the SDK takes. A setting without a value says nothing.
-    pub(super) fn text(&self, kind: Kind) -> String {
+    /// The sections in the form that the SDK accepts. A setting without a value is omitted.
+    pub(super) fn text(&self, kind: FileKind) -> String {
         let mut out = String::new();
         for (section, (_, settings)) in &self.sections {
             let header = match (section, kind) {
-                (Section::Profile(name), Kind::Config) if name != "default" => format!("profile {name}"),
+                (Section::Profile(name), FileKind::Config) if name != "default" => format!("profile {name}"),
                 (Section::Profile(name), _) => name.clone(),
                 (Section::Other(word, name), _) => format!("{word} {name}"),
                 (Section::Ignored(_), _) => continue,
@@ -158,9 +160,9 @@ impl Ini {
 }
 
 impl Section {
-    fn of(header: &str, kind: Kind) -> Self {
+    fn of(header: &str, kind: FileKind) -> Self {
         let header = header.trim();
-        if kind == Kind::Credentials {
+        if kind == FileKind::Credentials {
             let is_of_config = header.starts_with("profile ") || header.starts_with("sso-session ");
             return if is_of_config {
                 Section::Ignored(header.to_owned())
@@ -172,7 +174,7 @@ impl Section {
             return Section::Profile(header.to_owned());
         }
         let (word, name) = header.split_once(char::is_whitespace).unwrap_or((header, ""));
-        // As in a shell, a name may stand in quotes.
+        // As in a shell, a name may be quoted.
         let name = name.trim();
         let quoted = ['"', '\''].iter().find_map(|quote| name.strip_prefix(*quote)?.strip_suffix(*quote));
         match (word, quoted.unwrap_or(name)) {
@@ -185,37 +187,39 @@ impl Section {
     }
 }
 
-impl Kind {
-    /// What a header looks like.
+impl FileKind {
+    /// The form of a header.
     fn header(self) -> &'static str {
         match self {
-            Kind::Config => "profile NAME",
-            Kind::Credentials => "NAME",
+            FileKind::Config => "profile NAME",
+            FileKind::Credentials => "NAME",
         }
     }
 }
 
-impl Fault {
+impl IniFault {
     fn on(line: usize, what: String) -> Self {
-        Fault { line: Some(line), what }
+        IniFault { line: Some(line), what }
     }
 }
 
 /// The text of a file.
-fn decoded(bytes: &[u8]) -> Result<&str, Fault> {
+fn decoded(bytes: &[u8]) -> Result<&str, IniFault> {
     let is_wide = bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]);
     if is_wide || bytes.iter().take(64).any(|byte| *byte == 0) {
-        return Err(Fault { line: None, what: "it is UTF-16, or no text: save it as UTF-8".to_owned() });
+        return Err(IniFault { line: None, what: "it is UTF-16 or not text: save it as UTF-8".to_owned() });
     }
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     std::str::from_utf8(bytes).map_err(|error| {
         let before = bytes.get(..error.valid_up_to()).unwrap_or_default();
         let line = before.split(|byte| *byte == b'\n').count();
-        Fault::on(line, "it holds a character that is not UTF-8: save the file as UTF-8".to_owned())
+        IniFault::on(line, "it holds a character that is not UTF-8: save the file as UTF-8".to_owned())
     })
 }
 
-/// Lines as Python ends them: by `\n`, `\r\n` or `\r`.
+/// The lines as Python splits them: at `
+/// `, `\r
+/// ` or `\r`.
 fn lines(text: &str) -> impl Iterator<Item = &str> {
     text.split('\n').flat_map(|line| line.strip_suffix('\r').unwrap_or(line).split('\r'))
 }
@@ -225,11 +229,11 @@ mod tests {
     use super::*;
 
     fn text(config: &str) -> String {
-        Ini::parse(config.as_bytes(), Kind::Config).unwrap().text(Kind::Config)
+        Ini::parse(config.as_bytes(), FileKind::Config).unwrap().text(FileKind::Config)
     }
 
     fn faults(config: &[u8]) -> Vec<(Option<usize>, String)> {
-        let faults = Ini::parse(config, Kind::Config).unwrap_err();
+        let faults = Ini::parse(config, FileKind::Config).unwrap_err();
         faults.into_iter().map(|fault| (fault.line, fault.what)).collect()
     }
 
@@ -252,14 +256,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_indented_deeper_belongs_to_the_setting_above() {
+    fn deeper_indented_lines_belong_to_the_setting_above() {
         let written =
             "[default]\n  s3 =\n    max_queue_size = 10\n    # a comment\n    use = x\n  region = eu-west-1\n";
         assert_eq!(text(written), "[default]\nregion = eu-west-1\ns3 = \n  max_queue_size = 10\n  use = x\n");
     }
 
     #[test]
-    fn what_nobody_can_read_is_named_by_its_line_and_never_quoted() {
+    fn faults_are_reported_with_their_line_and_never_quoted() {
         let fault = |config: &[u8]| faults(config).remove(0);
         assert_eq!(fault(b"[default]\nregion = x\n[profile other\naws_secret_access_key = s3cret\n").0, Some(3));
         assert!(fault(b"[profile other\n").1.contains("[profile other"));
@@ -276,10 +280,10 @@ mod tests {
     }
 
     #[test]
-    fn a_section_that_lacks_the_word_profile_is_told_from_a_profile() {
-        let config = Ini::parse(b"[default]\n[corp]\nregion = x\n", Kind::Config).unwrap();
+    fn a_section_without_the_word_profile_is_not_a_profile() {
+        let config = Ini::parse(b"[default]\n[corp]\nregion = x\n", FileKind::Config).unwrap();
         assert_eq!((config.profile("corp"), config.mistaken("corp")), (None, Some(2)));
-        let credentials = Ini::parse(b"[profile corp]\n[dev]\na = b\n", Kind::Credentials).unwrap();
+        let credentials = Ini::parse(b"[profile corp]\n[dev]\na = b\n", FileKind::Credentials).unwrap();
         assert_eq!((credentials.profile("corp"), credentials.mistaken("corp")), (None, Some(1)));
         assert!(credentials.profile("dev").is_some());
     }

@@ -1,4 +1,4 @@
-//! Credentials that are resolved once and then stay as they are.
+//! Credentials that are resolved once and then kept.
 
 use std::fmt;
 
@@ -9,9 +9,9 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
 use tokio::sync::OnceCell;
 
-/// Gives every call the identity that the first one got.
+/// Gives every call the identity that the first call resolved.
 pub(super) struct HeldIdentity {
-    /// Where the first call looks, so that it costs no more than any other call: it may renew what has expired.
+    /// The shared cache, which the first call uses, so that it costs no more than other calls: it may renew expired credentials.
     shared: Option<SharedIdentityCache>,
     identity: OnceCell<Identity>,
 }

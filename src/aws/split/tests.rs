@@ -10,7 +10,7 @@ fn texts(body: &str, path: Path) -> Vec<&str> {
     Split::read(body.as_bytes(), path).unwrap().items.iter().map(|item| &body[item.at.clone()]).collect()
 }
 
-/// The items as a plain reader of XML finds them: by the names of the elements that are open.
+/// The items as a plain XML reader finds them: by the names of the open elements.
 fn plain(body: &str, path: Path) -> Vec<&str> {
     let (mut open, mut found): (Vec<(&str, usize)>, Vec<&str>) = (Vec::new(), Vec::new());
     for token in Tokenizer::from(body) {
@@ -30,7 +30,7 @@ fn plain(body: &str, path: Path) -> Vec<&str> {
 }
 
 #[test]
-fn items_are_those_at_the_path_and_not_what_is_called_so_elsewhere() {
+fn items_are_the_elements_at_the_path_only() {
     let body = "<R><volumeSet><item a='<>'>1<item>no</item></item></volumeSet></R>".replace("'<>'", "'>'");
     assert_eq!(texts(&body, VOLUMES), ["<item a='>'>1<item>no</item></item>"]);
     let body = "<R><item>no</item><a><volumeSet><item>no</item></volumeSet></a><volumeSet><other/><item/>\
@@ -41,7 +41,7 @@ fn items_are_those_at_the_path_and_not_what_is_called_so_elsewhere() {
 }
 
 #[test]
-fn a_reduced_body_has_only_what_is_kept_and_all_that_is_around_it() {
+fn a_reduced_body_has_the_kept_items_and_everything_around_them() {
     let body = "<R><volumeSet><item>1</item> <item>2</item><item>3</item></volumeSet><nextToken>t</nextToken></R>";
     let split = Split::read(body.as_bytes(), VOLUMES).unwrap();
     let reduced = split.reduced(|place| place == 1);
@@ -93,8 +93,7 @@ fn elements_are_named_below_the_item_and_a_body_up_to_one_is_whole() {
     assert!(split.up_to(&elements[1]).ends_with("</instanceId></item></instancesSet></item></reservationSet></R>"));
 }
 
-/// Some XML: elements of few names, so that they are often those of a path, with everything between them that only looks
-/// like markup.
+/// Some XML: elements with few names, so that they are often on a path, with text between them that only looks like markup.
 fn xml() -> impl Strategy<Value = String> {
     let leaf = prop_oneof![
         Just("text".to_owned()),
@@ -129,7 +128,7 @@ proptest! {
     }
 
     #[test]
-    fn keeping_some_leaves_exactly_those(
+    fn a_reduced_body_has_exactly_the_kept_items(
         content in proptest::collection::vec(xml(), 0..4),
         wanted in proptest::collection::vec(proptest::bool::ANY, 1..8),
     ) {

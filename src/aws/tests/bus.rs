@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::super::Aws;
-use super::super::bus::{CustomEvent, Rule};
+use super::super::bus::{CustomEvent, RuleInput};
 use super::super::scripted::{at, scope};
 use crate::model::ErrorClass;
 use crate::simulator::{Options, Simulator};
@@ -24,8 +24,8 @@ fn map(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
     pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
 }
 
-fn rule(name: &str) -> Rule {
-    Rule {
+fn rule(name: &str) -> RuleInput {
+    RuleInput {
         name: name.to_owned(),
         pattern: r#"{"source":["test"]}"#.to_owned(),
         description: "A test".to_owned(),
@@ -109,7 +109,7 @@ async fn custom_events_get_their_ids_in_order_and_a_refused_one_is_named() {
 }
 
 #[tokio::test]
-async fn a_queue_is_made_found_set_tagged_and_deleted_and_its_name_is_kept_back() {
+async fn a_queue_is_made_found_set_tagged_and_deleted_and_its_name_is_blocked_for_a_while() {
     let Stage { aws, simulator } = stage().await;
     assert_eq!(aws.queue_url(&scope(), "q").await.unwrap(), None);
     let tags = map(&[("a", "b")]);

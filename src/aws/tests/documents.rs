@@ -1,4 +1,4 @@
-//! What AWS sends becomes documents that read as the AWS CLI prints them.
+//! AWS's answers become documents that read as the AWS CLI prints them.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use super::{Reply, Scripted, scope};
 use crate::aws::Priority;
 use crate::kinds;
 
-/// The document that `slug` makes of the only resource in `xml`.
+/// The document of kind `slug` made from the only resource in `xml`.
 async fn document(slug: &str, xml: &str) -> Value {
     let server = Scripted::new([Reply::ok(xml)]).await;
     let spec = kinds::by_slug(slug).unwrap();
@@ -257,7 +257,7 @@ async fn a_subnet_reads_as_the_aws_cli_prints_it() {
 }
 
 #[tokio::test]
-async fn a_network_interface_reads_as_the_aws_cli_prints_it_but_for_the_name_of_its_tags() {
+async fn a_network_interface_reads_as_the_aws_cli_prints_it_except_for_the_name_of_its_tags() {
     let xml = "<networkInterfaceSet><item><networkInterfaceId>eni-1</networkInterfaceId><status>in-use</status>\
         <ownerId>123456789012</ownerId><requesterManaged>true</requesterManaged><requesterId>amazon-elb</requesterId>\
         <interfaceType>branch</interfaceType><tagSet><item><key>Name</key><value>front</value></item></tagSet>\

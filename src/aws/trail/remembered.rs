@@ -1,4 +1,4 @@
-//! What the event history answered.
+//! The remembered answers of the event history.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -8,42 +8,42 @@ use crate::model::{ApiCall, Region, Timestamp};
 /// How many answers are remembered.
 const REMEMBERED: usize = 1000;
 
-/// What the event history holds about a resource in a span of time.
+/// The calls in the event history for a resource in a span of time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Calls {
+pub struct TrailCalls {
     /// The calls that succeeded and change something, newest first.
     pub calls: Vec<TrailCall>,
-    /// Whether these are all; else there are older ones.
+    /// Whether these are all; otherwise there are older ones.
     pub complete: bool,
 }
 
-/// One call of the event history.
+/// A call in the event history.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TrailCall {
-    /// When, to the second.
+    /// When it was made, to the second.
     pub at: Timestamp,
     /// Who called what.
     pub call: ApiCall,
 }
 
-/// A question: region, resource, from, to.
+/// A query: region, resource, from, to.
 pub(in crate::aws) type Key = (Region, String, Timestamp, Timestamp);
 
-/// What the event history answered, the newest answers.
+/// The newest answers of the event history.
 #[derive(Debug, Default)]
 pub(in crate::aws) struct Remembered {
-    answers: HashMap<Key, Arc<Calls>>,
+    answers: HashMap<Key, Arc<TrailCalls>>,
     order: VecDeque<Key>,
 }
 
 impl Remembered {
-    /// What was answered to a question.
-    pub(in crate::aws) fn get(&self, key: &Key) -> Option<Arc<Calls>> {
+    /// The remembered answer to a query.
+    pub(in crate::aws) fn get(&self, key: &Key) -> Option<Arc<TrailCalls>> {
         self.answers.get(key).cloned()
     }
 
-    /// Remembers an answer, and forgets the oldest where there are too many.
-    pub(in crate::aws) fn keep(&mut self, key: Key, calls: &Arc<Calls>) {
+    /// Remembers an answer; forgets the oldest one if there are too many.
+    pub(in crate::aws) fn keep(&mut self, key: Key, calls: &Arc<TrailCalls>) {
         if self.answers.insert(key.clone(), Arc::clone(calls)).is_none() {
             self.order.push_back(key);
         }
@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_more_answers_are_remembered_than_there_is_room_for() {
+    fn only_a_limited_number_of_answers_is_remembered() {
         let mut memory = Remembered::default();
         let key = |n: i64| (Region::new("r"), "i-1".to_owned(), Timestamp::from_millis(n), Timestamp::from_millis(n));
         for n in 0..1_500 {

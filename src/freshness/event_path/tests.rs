@@ -6,7 +6,7 @@ const EVERY: Duration = Duration::from_mins(1);
 const WINDOW: Duration = Duration::from_secs(135);
 const ALL: [&str; 3] = ["instances", "tags", "calls"];
 
-/// A path, and the two clocks beside each other.
+/// A path, with both clocks.
 struct World {
     path: EventPath,
     begun: Instant,
@@ -14,7 +14,7 @@ struct World {
 }
 
 impl World {
-    /// Listens from second 0 on.
+    /// Receives from second 0 on.
     fn new() -> World {
         let rules = ALL.map(|slug| EventRule { slug, name: format!("muster-{slug}").into() });
         let source = EventSource {
@@ -27,7 +27,7 @@ impl World {
         };
         let mut path = EventPath::default();
         path.listen(source);
-        // Some way from where the steady clock began, so that there is a past.
+        // Some time after the steady clock's start, so that there is a past.
         World { path, begun: Instant::now() + Duration::from_hours(100), seconds: 0 }
     }
 
@@ -39,7 +39,7 @@ impl World {
         self.seconds += seconds;
     }
 
-    /// Puts canaries, and gives the date that they bear.
+    /// Sends canaries, and returns their date.
     fn put(&mut self) -> Timestamp {
         let at = dated(self.seconds);
         let now = self.now();
@@ -52,7 +52,7 @@ impl World {
         self.path.canary_seen(&canary("muster", rule, sent_by, sent_at), at, now)
     }
 
-    /// Puts canaries that come back at once through these rules.
+    /// Sends canaries that come back at once through these rules.
     fn round(&mut self, rules: &[&'static str]) {
         let at = self.put();
         for rule in rules {
@@ -115,7 +115,7 @@ fn an_own_canary_proves_its_rule_for_two_intervals_and_a_grace_and_then_the_rule
 }
 
 #[test]
-fn a_canary_that_comes_late_proves_only_since_it_was_put() {
+fn a_late_canary_proves_only_since_it_was_sent() {
     let mut world = World::new();
     let at = world.put();
     world.pass(100);
@@ -130,7 +130,7 @@ fn a_canary_that_comes_late_proves_only_since_it_was_put() {
 }
 
 #[test]
-fn what_this_process_did_not_put_proves_nothing() {
+fn canaries_of_others_prove_nothing() {
     let mut world = World::new();
     let at = world.put();
     let later = at + Duration::from_millis(1);
@@ -144,7 +144,7 @@ fn what_this_process_did_not_put_proves_nothing() {
 }
 
 #[test]
-fn while_another_server_takes_events_from_the_queue_nothing_is_proved_and_afterwards_a_new_run_begins() {
+fn while_another_server_takes_events_from_the_queue_nothing_is_proved_and_then_a_new_run_begins() {
     let mut world = World::new();
     world.round(&ALL);
     assert!(world.is_proved("tags"));
@@ -163,7 +163,7 @@ fn while_another_server_takes_events_from_the_queue_nothing_is_proved_and_afterw
 }
 
 #[test]
-fn what_an_earlier_process_or_a_checkup_put_is_no_other_server() {
+fn canaries_of_an_earlier_process_or_of_doctor_are_not_another_server() {
     let mut world = World::new();
     world.pass(1);
     world.round(&ALL);
@@ -215,7 +215,7 @@ fn several_rules_cover_what_all_of_them_cover() {
 }
 
 #[test]
-fn that_a_trail_logs_is_proved_for_a_day_by_a_call_that_it_told_of() {
+fn an_event_of_a_call_proves_for_a_day_that_a_trail_logs() {
     let mut world = World::new();
     world.round(&ALL);
     let why = world.why(&ALL, Some("calls")).unwrap();
@@ -235,7 +235,7 @@ fn that_a_trail_logs_is_proved_for_a_day_by_a_call_that_it_told_of() {
 }
 
 #[test]
-fn the_reason_is_the_nearest_one_that_somebody_can_mend() {
+fn the_reason_is_the_first_one_that_somebody_can_repair() {
     let mut world = World::new();
     world.path.canaries_answered(Some(trouble("events:PutEvents was denied")));
     assert_eq!(world.why(&ALL, None).unwrap(), "no canary can be put on the bus: events:PutEvents was denied. Mend it");
@@ -257,7 +257,7 @@ fn the_reason_is_the_nearest_one_that_somebody_can_mend() {
 }
 
 #[test]
-fn a_sender_of_hostile_name_is_shown_without_control_characters() {
+fn a_hostile_sender_name_is_shown_without_control_characters() {
     let mut world = World::new();
     world.seen("instances", "serve-\u{202e}\n2", dated(5));
     let why = world.why(&ALL, None).unwrap();
@@ -265,7 +265,7 @@ fn a_sender_of_hostile_name_is_shown_without_control_characters() {
 }
 
 #[test]
-fn what_is_proved_turns_when_the_first_proof_lapses() {
+fn the_proof_changes_when_the_first_part_expires() {
     let mut world = World::new();
     assert_eq!(world.path.lapses(world.now()), None);
     world.round(&["instances"]);
@@ -278,7 +278,7 @@ fn what_is_proved_turns_when_the_first_proof_lapses() {
 }
 
 #[test]
-fn a_canary_that_does_not_come_back_ends_the_run_though_the_rule_is_alive_and_one_that_was_never_put_does_not() {
+fn a_lost_canary_ends_the_run_of_a_working_rule_and_one_never_sent_does_not() {
     let mut world = World::new();
     let since = |world: &World| world.path.cover(&["tags"], None, world.now()).unwrap().since;
     world.round(&["tags"]);
@@ -313,7 +313,7 @@ fn canaries_prove_also_after_the_clock_was_set_back() {
 }
 
 #[test]
-fn what_a_call_did_to_a_kind_without_naming_one_is_shown_by_sweeps_after_it() {
+fn only_later_sweeps_show_what_a_call_changed_without_naming_it() {
     let mut world = World::new();
     let (instance, vpc) = (Kind::new("AWS::EC2::Instance"), Kind::new("AWS::EC2::VPC"));
     world.path.missed(instance.clone(), dated(20));

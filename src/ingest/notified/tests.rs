@@ -1,7 +1,7 @@
 use futures::FutureExt;
 
 use crate::ingest::tests::{World, at, id, instance, kind, scope, state, still};
-use crate::ingest::{Lane, Taken};
+use crate::ingest::{Lane, NotifyResult};
 use crate::model::{
     ApiCall, Called, Cause, Event, Item, Notification, Observation, Page, Recorded, ResourceId, Scope, Seen, Source,
     SweepMessage, SweepStep,
@@ -32,9 +32,9 @@ fn last(world: &World) -> Recorded {
     world.records().pop().expect("a record")
 }
 
-// The time that deciding takes does not pass, so that nothing ends a commit early.
+// Time stands still while deciding, so no commit ends early.
 #[tokio::test(start_paused = true)]
-async fn what_waits_is_one_commit_and_each_asker_is_told_of_its_own() {
+async fn waiting_notifications_are_one_commit_and_each_caller_gets_its_own_results() {
     let dir = tempfile::tempdir().expect("a directory");
     let (mut ingest, handle, store) = still(&dir);
     let names: Vec<String> = (0..40).map(|n| format!("i-{n}")).collect();
@@ -60,8 +60,8 @@ async fn what_waits_is_one_commit_and_each_asker_is_told_of_its_own() {
     assert!(ingest.lanes.urgent().is_none(), "all was served at once");
     for asking in asked {
         let taken = asking.await.expect("recorded");
-        assert!(taken[..10].iter().all(|taken| matches!(taken, Taken::Applied(_))), "{taken:?}");
-        assert_eq!(taken[10..], [Taken::Repeated]);
+        assert!(taken[..10].iter().all(|taken| matches!(taken, NotifyResult::Applied(_))), "{taken:?}");
+        assert_eq!(taken[10..], [NotifyResult::Repeated]);
     }
     assert_eq!(store.write_transactions(), before + 1);
     assert!(names.iter().all(|name| store.snapshot().expect("a snapshot").is_notified(name).expect("readable")));
@@ -72,31 +72,31 @@ async fn a_repeat_changes_nothing_also_after_a_restart_and_after_another_change(
     let dir = tempfile::tempdir().expect("a directory");
     let world = World::open(&dir);
     world.sweep(100, &[("i-1", instance("running", "t3.micro"))]).await;
-    // Within one second an assertion may follow another: only its id tells a repeat of the first from a third.
+    // Within one second an assertion may follow another: only the id shows that the repeated one is not a third.
     let stopped = [told("e-1", "i-1", "stopping", 200), told("e-2", "i-1", "stopped", 200)];
     let started = told("e-3", "i-1", "pending", 200);
     for event in stopped.iter().chain([&started]) {
         let taken = world.handle.notify(vec![event.clone()]).await.expect("recorded");
-        assert!(matches!(taken[..], [Taken::Applied(_)]), "{taken:?}");
+        assert!(matches!(taken[..], [NotifyResult::Applied(_)]), "{taken:?}");
     }
     let records = world.records().len();
     world.close().await;
     let world = World::open(&dir);
     let taken = world.handle.notify([&stopped[..], &[started]].concat()).await.expect("recorded");
-    assert_eq!(taken, [Taken::Repeated; 3]);
+    assert_eq!(taken, [NotifyResult::Repeated; 3]);
     assert_eq!((world.records().len(), world.state("i-1").as_deref()), (records, Some("pending")));
     world.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_notification_that_says_nothing_new_leaves_no_trace() {
+async fn a_notification_without_news_leaves_no_trace() {
     let dir = tempfile::tempdir().expect("a directory");
     let world = World::open(&dir);
     world.sweep(100, &[("i-1", instance("running", "t3.micro"))]).await;
     let before = world.store.write_transactions();
     for _ in 0..2 {
         let silent = [told("e-1", "i-1", "running", 50), told("e-2", "i-unknown", "running", 200)];
-        assert_eq!(world.handle.notify(silent.to_vec()).await.expect("decided"), [Taken::Unchanged; 2]);
+        assert_eq!(world.handle.notify(silent.to_vec()).await.expect("decided"), [NotifyResult::Unchanged; 2]);
     }
     assert_eq!(world.handle.notify(Vec::new()).await.expect("nothing"), []);
     assert_eq!(world.store.write_transactions(), before);
@@ -105,7 +105,7 @@ async fn a_notification_that_says_nothing_new_leaves_no_trace() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_call_is_recorded_once_with_targets_that_are_not_known_and_is_the_cause_of_what_a_describe_shows_next() {
+async fn a_call_is_recorded_once_with_unknown_targets_and_causes_what_the_next_describe_shows() {
     let dir = tempfile::tempdir().expect("a directory");
     let world = World::open(&dir);
     world.sweep(100, &[("i-1", instance("running", "t3.micro")), ("i-3", instance("running", "t3.micro"))]).await;
@@ -113,7 +113,7 @@ async fn a_call_is_recorded_once_with_targets_that_are_not_known_and_is_the_caus
     let event = called("e-1", "ModifyInstanceAttribute", targets.clone(), 200);
     for expected in [1, 0] {
         let taken = world.handle.notify(vec![event.clone()]).await.expect("recorded");
-        assert_eq!(taken.iter().filter(|taken| matches!(taken, Taken::Applied(_))).count(), expected);
+        assert_eq!(taken.iter().filter(|taken| matches!(taken, NotifyResult::Applied(_))).count(), expected);
     }
     let record = last(&world);
     assert_eq!(record.event, Event::Called { at: at(200), targets });
@@ -130,7 +130,7 @@ async fn a_call_is_recorded_once_with_targets_that_are_not_known_and_is_the_caus
     let causes: Vec<Cause> = world.records().into_iter().rev().take(3).map(|record| record.cause).collect();
     let call = || caused_by("e-1", "ModifyInstanceAttribute");
     assert_eq!(causes, [Cause::Refresh, Cause::Refresh, call()], "nobody called about i-3, nor to make i-2");
-    // From here on i-1 was looked at after the call.
+    // From here on, i-1 was looked at after the call.
     let seen = vec![shown("i-1", "t3.micro", 220)];
     world.handle.observe(Lane::Refresh, seen, Cause::Refresh).await.expect("recorded");
     assert_eq!(last(&world).cause, Cause::Refresh);
@@ -138,7 +138,7 @@ async fn a_call_is_recorded_once_with_targets_that_are_not_known_and_is_the_caus
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_change_is_not_laid_to_a_call_that_cannot_have_made_it_nor_to_one_of_several_callers() {
+async fn a_change_is_not_attributed_to_a_call_that_cannot_have_made_it_nor_to_one_of_several_callers() {
     let dir = tempfile::tempdir().expect("a directory");
     let world = World::open(&dir);
     let all = |size: &str| ["i-1", "i-2", "i-3"].map(|name| (name, instance("running", size)));
@@ -166,7 +166,7 @@ async fn a_change_is_not_laid_to_a_call_that_cannot_have_made_it_nor_to_one_of_s
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_several_calls_the_first_made_a_resource_and_the_last_removed_it_as_long_as_they_are_recent() {
+async fn the_first_of_several_recent_calls_created_a_resource_and_the_last_removed_it() {
     let dir = tempfile::tempdir().expect("a directory");
     let world = World::open(&dir);
     world.sweep(100, &[]).await;
@@ -186,7 +186,7 @@ async fn of_several_calls_the_first_made_a_resource_and_the_last_removed_it_as_l
     assert_eq!(record.event, Event::Removed { id: id("i-1"), at: at(700) });
     assert_eq!(record.cause, caused_by("e-4", "TerminateInstances"));
 
-    // A call that AWS tells of much later is still recorded, and no cause of what is seen later yet.
+    // A call that CloudTrail reports much later is still recorded, but is not the cause of later observations.
     world.handle.notify(vec![called("e-5", "RunInstances", vec![id("i-2")], 800)]).await.expect("recorded");
     world.advance(301);
     world.handle.notify(vec![called("e-6", "RunInstances", vec![id("i-9")], 800)]).await.expect("recorded");
@@ -202,6 +202,6 @@ async fn a_call_in_a_scope_that_is_not_watched_is_recorded() {
     let elsewhere = Scope { region: crate::model::Region::new("eu-west-1"), ..scope() };
     let target = ResourceId::new(&elsewhere, &kind(), "i-1");
     let taken = world.handle.notify(vec![called("e-1", "RunInstances", vec![target], 200)]).await.expect("recorded");
-    assert!(matches!(taken[..], [Taken::Applied(_)]), "{taken:?}");
+    assert!(matches!(taken[..], [NotifyResult::Applied(_)]), "{taken:?}");
     world.close().await;
 }

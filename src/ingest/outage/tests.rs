@@ -1,6 +1,6 @@
-//! The loop on a disk that fails: at every call, once and for a while, with nothing left on it, and for good.
+//! The loop on a disk that fails: at every call, once and for a while, when full, and for good.
 //!
-//! `MUSTER_FAULTS` says how many of the calls of a run are made to fail in each way; `all` is possible.
+//! `MUSTER_FAULTS` sets how many of the calls of a run are made to fail in each way, or `all`.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -8,16 +8,20 @@ use tokio::time::{sleep, timeout};
 
 use super::*;
 use crate::ingest::IngestError;
-use crate::ingest::Taken;
+use crate::ingest::NotifyResult;
 use crate::ingest::tests::{World, at, id, instance, kind, project, scope};
-use crate::model::{Notification, Observation, Outcome, Recorded, Seen, Source, TroubleClass};
-use crate::store::disk::memory::{ALL, Call, Faults, Memory};
+use crate::model::{ActionOutcome, Notification, Observation, Recorded, Seen, Source, TroubleClass};
+use crate::store::disk::memory::{ALL, FileCall, InjectedFaults, Memory};
 use crate::store::verify::fold_log;
-use crate::store::{Matcher, Options, Store};
+use crate::store::{Matcher, Store, StoreOptions};
 
-fn options(dir: &tempfile::TempDir, disk: &Memory) -> Options {
-    // A cache so small that reads reach the disk.
-    Options { cache_bytes: 16 << 10, disk: std::sync::Arc::new(disk.clone()), ..Options::new(dir.path(), project) }
+fn options(dir: &tempfile::TempDir, disk: &Memory) -> StoreOptions {
+    // The cache is so small that reads reach the disk.
+    StoreOptions {
+        cache_bytes: 16 << 10,
+        disk: std::sync::Arc::new(disk.clone()),
+        ..StoreOptions::new(dir.path(), project)
+    }
 }
 
 fn seen(name: &str, state: &str, size: &str, second: i64) -> Observation {
@@ -38,11 +42,11 @@ struct Acknowledged {
     finished: usize,
 }
 
-/// Sweeps until one ends well, as the poller does.
+/// Sweeps until one completes, as the poller does.
 async fn swept(world: &World, second: &mut i64, items: &[String], size: &str) {
     *second += 100;
     loop {
-        // Never later than the clock says.
+        // Never later than the clock.
         *second += 1;
         let items: Vec<_> = items.iter().map(|name| (name.as_str(), instance("running", size))).collect();
         world.sweep(*second, &items).await;
@@ -56,7 +60,7 @@ async fn swept(world: &World, second: &mut i64, items: &[String], size: &str) {
     }
 }
 
-/// Everything that writes: sweeps, events that come again until they are taken, a tool's call, a removal.
+/// All kinds of writes: sweeps, events that are repeated until they are accepted, a tool's call, a removal.
 async fn work(world: &World, size: &str) -> Acknowledged {
     let mut done = Acknowledged::default();
     let mut second = 0;
@@ -66,15 +70,15 @@ async fn work(world: &World, size: &str) -> Acknowledged {
         second += 1;
         let event = told(name, size, second);
         loop {
-            // A queue gives the same event again and again, until it is told to forget it.
+            // A queue delivers the same event again until it is deleted.
             let told = world.handle.notify(vec![event.clone()]).await;
             match told.as_deref() {
-                Ok([Taken::Applied(seq)]) => {
+                Ok([NotifyResult::Applied(seq)]) => {
                     done.seq = done.seq.max(seq.0);
                     break;
                 }
                 // It was stored, although the disk failed under the commit.
-                Ok([Taken::Repeated]) => break,
+                Ok([NotifyResult::Repeated]) => break,
                 Ok(other) => panic!("{other:?}"),
                 Err(IngestError::Stopped) => panic!("the loop ended"),
                 Err(_) => sleep(Duration::from_millis(1)).await,
@@ -83,7 +87,7 @@ async fn work(world: &World, size: &str) -> Acknowledged {
         done.states.push((name.clone(), "stopped"));
     }
     for name in &names[4..6] {
-        // A tool whose call is not recorded does not call AWS, and its client asks again.
+        // A tool whose call is not recorded does not call AWS, and its client repeats the request.
         let action = loop {
             match world.handle.begin("stop_instance", vec![id(name)]).await {
                 Ok(action) => break action,
@@ -97,7 +101,7 @@ async fn work(world: &World, size: &str) -> Acknowledged {
             targets: vec![id(name)],
         });
         second += 1;
-        let outcome = Outcome::Succeeded { created: Vec::new() };
+        let outcome = ActionOutcome::Succeeded { created: Vec::new() };
         let seq = world.handle.finish(action, outcome, vec![seen(name, "stopping", size, second)]).await.unwrap();
         done.seq = done.seq.max(seq.0);
         done.states.push((name.clone(), "stopping"));
@@ -113,7 +117,7 @@ async fn work(world: &World, size: &str) -> Acknowledged {
     done
 }
 
-/// Reads until told to stop; what it reads is whole, or an error that may pass.
+/// Reads until stopped; every read is complete, or an error that may pass.
 fn read(store: &Store, stop: &AtomicBool) -> u64 {
     let mut failed = 0;
     while !stop.load(Ordering::Acquire) {
@@ -132,9 +136,9 @@ fn read(store: &Store, stop: &AtomicBool) -> u64 {
     failed
 }
 
-/// One run of all work with the given faults (counted from the end of opening), and everything that must hold after it. Returns
-/// how many calls it made, and how many failed.
-fn run(size: &str, faults: Option<Faults>) -> (u64, u64) {
+/// One run of all work with the given faults (counted from the end of opening), and everything that must hold afterwards. Returns
+/// the number of calls and of failures.
+fn run(size: &str, faults: Option<InjectedFaults>) -> (u64, u64) {
     let dir = tempfile::tempdir().unwrap();
     let disk = Memory::default();
     let runtime = runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
@@ -142,7 +146,7 @@ fn run(size: &str, faults: Option<Faults>) -> (u64, u64) {
         let world = World::with(options(&dir, &disk));
         world.store.build_index().unwrap();
         let begun = disk.calls();
-        disk.fail(faults.map(|faults| Faults { from: begun + faults.from, ..faults }));
+        disk.fail(faults.map(|faults| InjectedFaults { from: begun + faults.from, ..faults }));
         let stop = std::sync::Arc::new(AtomicBool::new(false));
         let reader = {
             let (store, stop) = (world.store.clone(), std::sync::Arc::clone(&stop));
@@ -150,7 +154,7 @@ fn run(size: &str, faults: Option<Faults>) -> (u64, u64) {
         };
         let done = timeout(Duration::from_mins(1), work(&world, size)).await.expect("all work is done");
         disk.fail(None);
-        // Whatever failed last is mended by now, or about to be.
+        // Whatever failed last is repaired by now, or soon will be.
         world.store.health().wait_for(crate::store::Health::is_well).await.unwrap();
         stop.store(true, Ordering::Release);
         reader.join().unwrap();
@@ -193,13 +197,13 @@ fn picked(calls: u64, by_default: u64) -> Vec<u64> {
     (0..calls).step_by(usize::try_from(step).unwrap()).collect()
 }
 
-/// Runs with `most` faults of one kind in a row, from many places on.
-fn faulty(name: &str, by_default: u64, most: u64, calls: &'static [Call], kind: std::io::ErrorKind) {
+/// Runs with `most` faults of one kind in a row, starting at many calls.
+fn faulty(name: &str, by_default: u64, most: u64, calls: &'static [FileCall], kind: std::io::ErrorKind) {
     let (all, _) = run("t3.micro", None);
     let picked = picked(all, by_default);
     let (mut hit, mut failed) = (0, 0);
     for from in &picked {
-        let faults = Faults { from: *from, to: u64::MAX, calls, most, kind };
+        let faults = InjectedFaults { from: *from, to: u64::MAX, calls, most, kind };
         let (_, failures) = run("t3.micro", Some(faults));
         hit += u64::from(failures > 0);
         failed += failures;
@@ -220,15 +224,20 @@ fn the_disk_may_fail_for_a_while_and_nothing_is_lost() {
 
 #[test]
 fn writes_may_find_no_space_and_nothing_is_lost() {
-    faulty("writes without space", 16, 4, &[Call::Write], std::io::ErrorKind::StorageFull);
+    faulty("writes without space", 16, 4, &[FileCall::Write], std::io::ErrorKind::StorageFull);
 }
 
 #[test]
 fn the_file_may_find_no_space_to_grow_and_nothing_is_lost() {
     let size = "x".repeat(400_000);
     for most in [1, 2, 8] {
-        let faults =
-            Faults { from: 0, to: u64::MAX, calls: &[Call::SetLen], most, kind: std::io::ErrorKind::StorageFull };
+        let faults = InjectedFaults {
+            from: 0,
+            to: u64::MAX,
+            calls: &[FileCall::SetLen],
+            most,
+            kind: std::io::ErrorKind::StorageFull,
+        };
         let (calls, failed) = run(&size, Some(faults));
         eprintln!("set_len without space: {failed} of {calls} calls failed, nothing lost");
         assert_eq!(failed, most);
@@ -237,7 +246,7 @@ fn the_file_may_find_no_space_to_grow_and_nothing_is_lost() {
 
 /// The disk fails between the request of a tool and its end, for longer than a tool waits.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_aws_did_while_the_disk_failed_is_recorded_when_it_works_again_and_nothing_more_is_begun() {
+async fn what_aws_did_while_the_disk_failed_is_recorded_afterwards_and_no_new_call_begins() {
     let dir = tempfile::tempdir().unwrap();
     let disk = Memory::default();
     let world = World::with(options(&dir, &disk));
@@ -245,8 +254,14 @@ async fn what_aws_did_while_the_disk_failed_is_recorded_when_it_works_again_and_
     swept(&world, &mut second, &["i-1".to_owned()], "t3.micro").await;
     let action = world.handle.begin("stop_instance", vec![id("i-1")]).await.unwrap();
     let before = world.records().len();
-    disk.fail(Some(Faults { from: 0, to: u64::MAX, calls: ALL, most: u64::MAX, kind: std::io::ErrorKind::Other }));
-    let outcome = Outcome::Succeeded { created: Vec::new() };
+    disk.fail(Some(InjectedFaults {
+        from: 0,
+        to: u64::MAX,
+        calls: ALL,
+        most: u64::MAX,
+        kind: std::io::ErrorKind::Other,
+    }));
+    let outcome = ActionOutcome::Succeeded { created: Vec::new() };
     let finished = world.handle.finish(action, outcome.clone(), vec![seen("i-1", "stopping", "t3.micro", second + 1)]);
     let (finished, begun) = tokio::join!(finished, world.handle.begin("stop_instance", vec![id("i-1")]));
     for refused in [finished.map(drop), begun.map(drop)] {
@@ -265,17 +280,17 @@ async fn what_aws_did_while_the_disk_failed_is_recorded_when_it_works_again_and_
     world.close().await;
 }
 
-/// The file opens and reads, but does not grow, as where a quota or a limit on the size of files is reached that the free space of
-/// the file system does not show.
+/// The file can be opened and read, but cannot grow, as with a quota or a limit on file sizes that the free space of the file
+/// system does not show.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_tool_whose_record_finds_no_space_to_grow_is_refused_in_time_and_the_disk_left_in_peace() {
+async fn a_tool_whose_record_has_no_space_is_refused_in_time_without_hammering_the_disk() {
     let dir = tempfile::tempdir().unwrap();
     let disk = Memory::default();
     let world = World::with(options(&dir, &disk));
     let mut second = 0;
     swept(&world, &mut second, &["i-1".to_owned()], "t3.micro").await;
     let kind = std::io::ErrorKind::StorageFull;
-    disk.fail(Some(Faults { from: 0, to: u64::MAX, calls: &[Call::SetLen], most: u64::MAX, kind }));
+    disk.fail(Some(InjectedFaults { from: 0, to: u64::MAX, calls: &[FileCall::SetLen], most: u64::MAX, kind }));
     let large = "x".repeat(8 << 20);
     let begun = timeout(Duration::from_secs(20), world.handle.begin(&large, vec![id("i-1")])).await;
     let refused = begun.expect("the tool is told");

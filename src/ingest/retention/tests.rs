@@ -7,9 +7,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::freshness::Signal;
-use crate::ingest::Handle;
+use crate::ingest::IngestHandle;
 use crate::ingest::KindEntry;
-use crate::ingest::work::{Record, Work};
+use crate::ingest::work::{Record, WorkItem};
 use crate::model::event::Overlay;
 use crate::model::{
     AccountId, Cause, Change, Clock, Document, Event, Evidence, Group, Kind, KindRules, Map, Region, ResourceId,
@@ -17,7 +17,7 @@ use crate::model::{
 };
 use crate::notify::ChangeHub;
 use crate::store::verify::fold_log;
-use crate::store::{Options, Store, Writer};
+use crate::store::{Store, StoreOptions, Writer};
 
 struct Hands(AtomicI64);
 
@@ -27,13 +27,13 @@ impl Clock for Hands {
     }
 }
 
-/// A loop that is served by hand, and never goes to its last lane unless told to.
+/// A loop that is served by hand and reaches its last lane only when told to.
 struct World {
     ingest: Ingest<Writer>,
     store: Store,
     clock: Arc<Hands>,
     records: u64,
-    _handle: Handle,
+    _handle: IngestHandle,
     _dir: TempDir,
 }
 
@@ -53,7 +53,7 @@ fn project(_: &ResourceId, _: &Document) -> RowFields {
 impl World {
     fn new(retention: Retention) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let (writer, store) = crate::store::open(Options::new(dir.path(), project)).unwrap();
+        let (writer, store) = crate::store::open(StoreOptions::new(dir.path(), project)).unwrap();
         let clock = Arc::new(Hands(AtomicI64::new(1_800_000_000_000)));
         let rules = KindRules { mapping: 1, ..KindRules::default() };
         let kinds = vec![KindEntry { kind: kind(), rules, interval: Duration::from_mins(1), event_rules: None }];
@@ -67,7 +67,7 @@ impl World {
         self.clock.0.fetch_add(i64::try_from(time.as_millis()).unwrap(), Ordering::Relaxed);
     }
 
-    /// Records a commit of as many changes, of resources in turn.
+    /// Commits this many changes of alternating resources.
     fn record(&mut self, changes: u64) {
         let seen = Evidence { source: Source::Sweep, at: self.clock.now() };
         let entries = (0..changes).map(|_| {
@@ -87,10 +87,10 @@ impl World {
         let entries = entries.collect();
         let (done, _) = oneshot::channel();
         let record = Record { entries, observations: Vec::new(), cause: Cause::Sweep, done };
-        self.ingest.serve(Work::Record(record));
+        self.ingest.serve(WorkItem::Record(record));
     }
 
-    /// A whole listing, which shows nothing.
+    /// A complete listing without resources.
     fn sweep(&mut self) {
         let (now, scope) = (self.clock.now(), id(0).scope());
         self.ingest.freshness.signal(Signal::Expected {
@@ -99,7 +99,7 @@ impl World {
             interval: Duration::from_mins(1),
         });
         for step in [SweepStep::Started { at: now }, SweepStep::Completed { ended: now }] {
-            self.ingest.serve(Work::Sweep(SweepMessage { scope: scope.clone(), kind: kind(), step }));
+            self.ingest.serve(WorkItem::Sweep(SweepMessage { scope: scope.clone(), kind: kind(), step }));
         }
     }
 
@@ -117,14 +117,14 @@ fn limited(bytes: u64) -> Retention {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_loop_that_is_never_idle_stays_within_its_limit_all_the_same() {
+async fn a_loop_that_is_never_idle_stays_within_its_limit() {
     let limit = 200_000;
     let mut world = World::new(limited(limit));
     let mut largest = 0;
-    // Some 140 bytes a change: history is turned over several times.
+    // About 140 bytes per change: history is replaced several times.
     for round in 0..200 {
         world.record(if round % 5 == 0 { 150 } else { 7 });
-        // What is recorded is always older than what may not be folded yet by the time that the limit is reached.
+        // By the time the limit is reached, records are always old enough to be folded.
         world.pass(Duration::from_secs(30));
         tokio::time::advance(Duration::from_secs(30)).await;
         largest = largest.max(world.history());
@@ -154,13 +154,13 @@ async fn commits_are_not_followed_by_a_fold_each() {
     assert!((1..=20).contains(&folds), "{folds} folds for 100 commits of one record");
 }
 
-/// What the loop does when nothing comes: it serves its last lane whenever that wakes it.
+/// What the loop does without work: it serves its last lane whenever its timer wakes it.
 async fn idle(world: &mut World, turns: usize) {
     for _ in 0..turns {
-        let Some(Work::Retain) = world.ingest.lanes.next(world.ingest.keeper.wake()).await else {
+        let Some(WorkItem::Retain) = world.ingest.lanes.next(world.ingest.keeper.wake()).await else {
             panic!("other work")
         };
-        world.ingest.serve(Work::Retain);
+        world.ingest.serve(WorkItem::Retain);
     }
 }
 
@@ -186,7 +186,7 @@ async fn an_idle_loop_wakes_up_by_itself_when_records_come_of_age() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_too_young_waits_without_turning_the_loop() {
+async fn records_that_are_too_young_wait_without_spinning_the_loop() {
     let mut world = World::new(limited(1_000));
     world.record(100);
     let begun = Instant::now();
@@ -199,7 +199,7 @@ async fn what_is_too_young_waits_without_turning_the_loop() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_held_log_is_folded_when_it_is_let_go() {
+async fn a_held_log_is_folded_when_released() {
     let mut world = World::new(limited(1_000));
     world.record(100);
     world.pass(Duration::from_mins(6));

@@ -1,10 +1,10 @@
-//! What AWS held when, as plainly as can be said.
+//! The history of what AWS held, as plainly as possible.
 
 use std::collections::BTreeMap;
 
 use crate::model::{Document, Map, Value};
 
-/// Milliseconds of the one true time.
+/// Milliseconds of the true time.
 pub(super) type Millis = i64;
 
 /// How long a start, a stop and a termination take.
@@ -55,16 +55,16 @@ pub(super) fn tags_value(tags: &BTreeMap<String, String>) -> Value {
     Value::List(tags.iter().map(tag).collect())
 }
 
-/// What EventBridge may be told.
+/// The content of an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum News {
     State(&'static str),
     Tags { tags: BTreeMap<String, String>, version: u64 },
 }
 
-/// An event on its way: it may arrive at any time from `at` on, or never, or often.
+/// An event on its way: it may arrive at any time from `at` on, or never, or several times.
 #[derive(Clone, Debug)]
-pub(super) struct Notice {
+pub(super) struct PendingEvent {
     pub(super) id: String,
     pub(super) at: Millis,
     pub(super) news: News,
@@ -72,15 +72,15 @@ pub(super) struct Notice {
 
 /// One account.
 #[derive(Default)]
-pub(super) struct Aws {
-    /// By id: from when on it was what. `None`: not there.
+pub(super) struct AwsHistory {
+    /// For each id, its versions with their start times. `None`: it does not exist.
     history: BTreeMap<String, Vec<(Millis, Option<Version>)>>,
-    pub(super) notices: Vec<Notice>,
+    pub(super) notices: Vec<PendingEvent>,
     launched: u32,
     reasons: u32,
 }
 
-impl Aws {
+impl AwsHistory {
     /// The resource at a moment.
     pub(super) fn at(&self, id: &str, moment: Millis) -> Option<&Version> {
         let history = self.history.get(id)?;
@@ -88,17 +88,17 @@ impl Aws {
         history[..upto].last()?.1.as_ref()
     }
 
-    /// Everything there at a moment.
+    /// Everything that exists at a moment.
     pub(super) fn ids_at(&self, moment: Millis) -> impl Iterator<Item = &String> {
         self.history.keys().filter(move |id| self.at(id, moment).is_some())
     }
 
-    /// Every id that ever was.
+    /// Every id that ever existed.
     pub(super) fn ids(&self) -> impl Iterator<Item = &String> {
         self.history.keys()
     }
 
-    /// Whether some version held at some moment from `from` to `to` is as `matches` says.
+    /// Whether some version held at some moment from `from` to `to` satisfies `matches`.
     pub(super) fn ever(&self, id: &str, from: Millis, to: Millis, matches: impl Fn(&Version) -> bool) -> bool {
         let Some(history) = self.history.get(id) else { return false };
         history.iter().enumerate().any(|(n, (begun, version))| {
@@ -107,7 +107,7 @@ impl Aws {
         })
     }
 
-    /// A resource that was always there and does nothing by itself.
+    /// A resource that always existed and does not change by itself.
     pub(super) fn found(&mut self, id: String) {
         let tags = BTreeMap::from([("Name".to_owned(), id.clone())]);
         let version = Version { state: "running", reason: 0, tags, tagged: 1, rest: 1 };
@@ -127,7 +127,7 @@ impl Aws {
         id
     }
 
-    /// Starts or stops; gives the state that AWS answers, if it takes the call.
+    /// Starts or stops an instance; returns the state that AWS answers, if it accepts the call.
     pub(super) fn power(&mut self, id: &str, on: bool, now: Millis) -> Option<&'static str> {
         let version = self.at(id, now)?.clone();
         let (during, after, takes) = match (on, version.state) {
@@ -149,7 +149,7 @@ impl Aws {
         self.put(id, now + STOP + RETENTION, None);
     }
 
-    /// Gone at once and without a word, as a deleted VPC is.
+    /// Removes a resource at once and without an event, like a deleted VPC.
     pub(super) fn delete(&mut self, id: &str, now: Millis) {
         if self.at(id, now).is_some() {
             self.forget_plans(id, now);
@@ -157,7 +157,7 @@ impl Aws {
         }
     }
 
-    /// Gives one of a few sets of tags; 0 is none at all.
+    /// Sets one of a few sets of tags; 0 is none.
     pub(super) fn retag(&mut self, id: &str, value: u8, now: Millis) {
         let tags = match value {
             0 => BTreeMap::new(),
@@ -220,13 +220,13 @@ impl Aws {
     fn put(&mut self, id: &str, from: Millis, version: Option<Version>) {
         let Some(history) = self.history.get_mut(id) else { return };
         match history.last_mut() {
-            // What held for no time at all was never true.
+            // A version that held for no time was never true.
             Some(last) if last.0 == from => last.1 = version,
             _ => history.push((from, version)),
         }
     }
 
     fn notify(&mut self, id: &str, at: Millis, news: News) {
-        self.notices.push(Notice { id: id.to_owned(), at, news });
+        self.notices.push(PendingEvent { id: id.to_owned(), at, news });
     }
 }

@@ -1,16 +1,18 @@
-//! A store in memory: the fold of its records, and nothing else.
+//! A store in memory: only the fold of its records.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::rc::Rc;
 
-use crate::ingest::ledger::{Ledger, View};
+use crate::ingest::ledger::{Ledger, LedgerView};
 use crate::model::known::fold;
 use crate::model::{Current, Event, Kind, Recorded, ResourceId, Scope, Seq, Timestamp};
-use crate::store::{Batch, CommitError, Committed, Fingerprint, ReadError, Touched, Watermark, What, recoded};
+use crate::store::{
+    ChangeKind, CommitBatch, CommitError, Committed, Fingerprint, ReadError, TouchedResource, Watermark, recoded,
+};
 
-/// The records, and what they amount to. Clones are the same book.
+/// The records, and their fold. Clones share the book.
 #[derive(Clone, Default)]
 pub(super) struct Book(Rc<RefCell<Pages>>);
 
@@ -49,12 +51,12 @@ impl Book {
         book.records[usize::try_from(from.0.saturating_sub(1)).unwrap()..].to_vec()
     }
 
-    /// Everything current.
+    /// The current state of everything.
     pub(super) fn all(&self) -> Vec<(ResourceId, Current)> {
         self.0.borrow().current.iter().map(|(id, (current, _))| (id.clone(), current.clone())).collect()
     }
 
-    /// The book as it is read again after a restart: every record through its stored form, folded anew.
+    /// The book as read after a restart: every record is encoded and decoded, and folded again.
     pub(super) fn reopened(&self) -> Result<Book, String> {
         let before = self.0.borrow();
         let mut pages =
@@ -78,15 +80,15 @@ impl Ledger for Book {
         Ok(self.clone())
     }
 
-    fn commit(&mut self, batch: Batch) -> Result<Committed, CommitError> {
+    fn commit(&mut self, batch: CommitBatch) -> Result<Committed, CommitError> {
         let mut pages = self.0.borrow_mut();
         let first = Seq(pages.records.len() as u64 + 1);
         let mut touched = Vec::new();
         for (cause, event) in batch.entries {
             let seq = Seq(pages.records.len() as u64 + 1);
             if let Some(id) = event.resource() {
-                let (id, what, quiet) = (id.clone(), What::Changed, false);
-                touched.push(Touched { id, seq, what, quiet, listed: false });
+                let (id, what, quiet) = (id.clone(), ChangeKind::Changed, false);
+                touched.push(TouchedResource { id, seq, what, quiet, listed: false });
             }
             let record = Recorded { seq, recorded_at: batch.recorded_at, cause, event };
             pages.apply(&record);
@@ -104,7 +106,7 @@ impl Ledger for Book {
     }
 }
 
-impl View for Book {
+impl LedgerView for Book {
     fn seq(&self) -> Seq {
         Seq(self.0.borrow().records.len() as u64)
     }

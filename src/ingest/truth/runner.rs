@@ -10,33 +10,33 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
-use super::aws::{Aws, Millis, News, Notice, state_value, tags_value};
-use super::program::Step;
-use super::shelf::{Shelf, kind, scope};
-use crate::ingest::ledger::View;
+use super::aws::{AwsHistory, Millis, News, PendingEvent, state_value, tags_value};
+use super::program::ProgramStep;
+use super::shelf::{Backing, kind, scope};
+use crate::ingest::ledger::LedgerView;
 use crate::ingest::work::{Notifications, Record};
-use crate::ingest::{Handle, Ingest, KindEntry, Ledger, Taken, WantedReceiver};
+use crate::ingest::{Ingest, IngestHandle, KindEntry, Ledger, NotifyResult, WantedReceiver};
 use crate::model::{
-    ActionId, Cause, Clock, Current, ErrorClass, Event, Item, KindRules, Notification, Observation, Outcome, Page,
-    ResourceId, Seen, Seq, Source, SweepMessage, SweepStep, Timestamp, Trouble,
+    ActionId, ActionOutcome, Cause, Clock, Current, ErrorClass, Event, Item, KindRules, Notification, Observation,
+    Page, ResourceId, Seen, Seq, Source, SweepMessage, SweepStep, Timestamp, Trouble,
 };
 use crate::notify::ChangeHub;
 use crate::source::refresh::queue::{Pushed, Queue};
 
-/// The true time at which programs begin.
+/// The true time at which programs start.
 const BEGIN: Millis = 1_000_000_000;
-/// No answer lags more, in milliseconds.
-const MOST_LAG: Millis = 5_000;
-/// Resources that were always there.
+/// The maximum lag of an answer, in milliseconds.
+const MAX_LAG: Millis = 5_000;
+/// The number of resources that always existed.
 const HERD: u32 = 56;
 
-/// AWS's time as the process tells it: the true time, unless it is wrong.
-struct Watch {
+/// AWS's time as the process sees it: the true time, unless it is wrong.
+struct ProcessClock {
     now: AtomicI64,
     steady: AtomicI64,
 }
 
-impl Clock for Watch {
+impl Clock for ProcessClock {
     fn now(&self) -> Timestamp {
         Timestamp::from_millis(self.now.load(Ordering::Relaxed))
     }
@@ -46,15 +46,15 @@ impl Clock for Watch {
     }
 }
 
-/// An answer on its way: when it was asked for, by the process's clock, and what it says.
-struct Described {
+/// An answer on its way: its request time by the process's clock, and its content.
+struct PendingAnswer {
     page: Page,
     missing: Vec<Arc<str>>,
 }
 
-/// A listing under way: two pages, each of the ids of one parity.
+/// A listing under way: two pages, each with the ids of one parity.
 #[derive(Default)]
-struct Listing {
+struct RunningListing {
     asked: u8,
     landed: u8,
     hides: bool,
@@ -63,39 +63,39 @@ struct Listing {
 }
 
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own about the program so far")]
-pub(super) struct Runner<'s, S: Shelf> {
+pub(super) struct Runner<'s, S: Backing> {
     shelf: &'s S,
-    aws: Aws,
+    aws: AwsHistory,
     now: Millis,
     offset: Millis,
-    /// Whether the clock was ever wrong: then times say nothing any more.
+    /// Whether the clock was ever wrong: then times prove nothing any more.
     jumped: bool,
     mapping: u16,
-    clock: Arc<Watch>,
+    clock: Arc<ProcessClock>,
     ingest: Option<Ingest<S::Ledger>>,
-    handle: Handle,
+    handle: IngestHandle,
     wanted: WantedReceiver,
     queue: Queue,
-    /// A sweep was asked for in place of too many refreshes.
+    /// A sweep was requested instead of too many refreshes.
     due: bool,
-    listing: Option<Listing>,
-    refresh: Option<Described>,
+    listing: Option<RunningListing>,
+    refresh: Option<PendingAnswer>,
     tools: VecDeque<(ActionId, String, Timestamp, &'static str)>,
     slots: Vec<String>,
     seq: Seq,
-    /// Events that were delivered, and the ids of those that were recorded.
-    past: Vec<Notice>,
+    /// Delivered events, and the ids of the recorded ones.
+    past: Vec<PendingEvent>,
     recorded: BTreeSet<String>,
     dead: BTreeSet<Arc<str>>,
     removed: BTreeSet<Arc<str>>,
     herd: bool,
-    /// The last complete listing lacked some.
+    /// The last complete listing lacked some resources.
     hid: bool,
-    /// Some lost their tags since the last complete listing that lost none.
+    /// Some resources lost their tags since the last complete listing that lost none.
     lost: bool,
 }
 
-type Checked = Result<(), String>;
+type CheckResult = Result<(), String>;
 
 fn entry(mapping: u16) -> KindEntry {
     let rules =
@@ -107,13 +107,13 @@ fn resource(id: &str) -> ResourceId {
     ResourceId::new(&scope(), &kind(), id)
 }
 
-impl<'s, S: Shelf> Runner<'s, S> {
+impl<'s, S: Backing> Runner<'s, S> {
     pub(super) fn new(shelf: &'s S) -> Self {
-        let clock = Arc::new(Watch { now: AtomicI64::new(BEGIN), steady: AtomicI64::new(0) });
+        let clock = Arc::new(ProcessClock { now: AtomicI64::new(BEGIN), steady: AtomicI64::new(0) });
         let (ingest, handle, wanted) = start(shelf.open(), &clock, 1);
         Runner {
             shelf,
-            aws: Aws::default(),
+            aws: AwsHistory::default(),
             now: BEGIN,
             offset: 0,
             jumped: false,
@@ -139,12 +139,12 @@ impl<'s, S: Shelf> Runner<'s, S> {
         }
     }
 
-    pub(super) fn step(&mut self, step: Step) -> Checked {
-        // No two things happen at the same moment, or what was true between them never was.
+    pub(super) fn step(&mut self, step: ProgramStep) -> CheckResult {
+        // No two things happen at the same moment, otherwise the state between them was never true.
         self.wait(1);
         match step {
-            Step::Wait(seconds) => self.wait(Millis::from(seconds) * 1000 + 370),
-            Step::Launch => {
+            ProgramStep::Wait(seconds) => self.wait(Millis::from(seconds) * 1000 + 370),
+            ProgramStep::Launch => {
                 let id = self.aws.launch(self.now);
                 if self.slots.len() < 4 {
                     self.slots.push(id);
@@ -153,42 +153,44 @@ impl<'s, S: Shelf> Runner<'s, S> {
                     self.slots.push(id);
                 }
             }
-            Step::Power { which, on } => self.with(which, |aws, id, now| {
+            ProgramStep::Power { which, on } => self.with(which, |aws, id, now| {
                 aws.power(id, on, now);
             }),
-            Step::Terminate(which) => self.with(which, Aws::terminate),
-            Step::Delete(which) => self.with(which, Aws::delete),
-            Step::Retag { which, tags } => self.with(which, |aws, id, now| aws.retag(id, tags, now)),
-            Step::Resize(which) => self.with(which, Aws::resize),
-            Step::DeleteMany if self.herd => (0..HERD).for_each(|n| self.aws.delete(&format!("h-{n}"), self.now)),
-            Step::DeleteMany => {
-                // The first time it makes them, so that only programs that use them carry them along.
+            ProgramStep::Terminate(which) => self.with(which, AwsHistory::terminate),
+            ProgramStep::Delete(which) => self.with(which, AwsHistory::delete),
+            ProgramStep::Retag { which, tags } => self.with(which, |aws, id, now| aws.retag(id, tags, now)),
+            ProgramStep::Resize(which) => self.with(which, AwsHistory::resize),
+            ProgramStep::DeleteMany if self.herd => {
+                (0..HERD).for_each(|n| self.aws.delete(&format!("h-{n}"), self.now))
+            }
+            ProgramStep::DeleteMany => {
+                // The first use creates them, so that only programs that use them carry them along.
                 self.herd = true;
                 (0..HERD).for_each(|n| self.aws.found(format!("h-{n}")));
             }
-            Step::Deliver { which, again } => {
+            ProgramStep::Deliver { which, again } => {
                 if let Some(notice) = self.notice(which, again) {
                     self.deliver(&notice)?;
                 }
             }
-            Step::Repeat(which) => {
+            ProgramStep::Repeat(which) => {
                 if let Some(notice) = self.past.get(usize::from(which) % self.past.len().max(1)).cloned() {
                     self.deliver(&notice)?;
                 }
             }
-            Step::Lose(which) => drop(self.notice(which, false)),
-            Step::Sweep => self.sweep(),
-            Step::Ask { lag, tagless, hide, blind } => self.ask(lag, tagless, hide, blind),
-            Step::Land => self.land(),
-            Step::Finish { lag } => self.finish(lag),
-            Step::GiveUp => self.give_up(),
-            Step::Refresh { lag, fails } => self.refresh(lag, fails),
-            Step::Answer => self.answer(),
-            Step::Tool { which, on } => self.tool(which, on),
-            Step::ToolAnswer => self.tool_answer(),
-            Step::Restart { kill } => self.restart(kill)?,
-            Step::Jump(seconds) => self.jump(Millis::from(seconds) * 1000),
-            Step::Remap => {
+            ProgramStep::Lose(which) => drop(self.notice(which, false)),
+            ProgramStep::Sweep => self.sweep(),
+            ProgramStep::Ask { lag, tagless, hide, blind } => self.ask(lag, tagless, hide, blind),
+            ProgramStep::Land => self.land(),
+            ProgramStep::Finish { lag } => self.finish(lag),
+            ProgramStep::GiveUp => self.give_up(),
+            ProgramStep::Refresh { lag, fails } => self.refresh(lag, fails),
+            ProgramStep::Answer => self.answer(),
+            ProgramStep::Tool { which, on } => self.tool(which, on),
+            ProgramStep::ToolAnswer => self.tool_answer(),
+            ProgramStep::Restart { kill } => self.restart(kill)?,
+            ProgramStep::Jump(seconds) => self.jump(Millis::from(seconds) * 1000),
+            ProgramStep::Remap => {
                 self.mapping += 1;
                 self.restart(false)?;
             }
@@ -196,15 +198,15 @@ impl<'s, S: Shelf> Runner<'s, S> {
         self.check()
     }
 
-    /// Ends all faults; after two complete sweeps and 90 s what is served is what AWS holds.
-    pub(super) fn settle(&mut self) -> Checked {
+    /// Ends all faults; after two complete sweeps and 90 s, what is served equals what AWS holds.
+    pub(super) fn settle(&mut self) -> CheckResult {
         if self.offset != 0 {
             self.jump(0);
         }
         self.aws.notices.clear();
         self.listing = None;
         let calm = self.now;
-        // What was dated by a clock that ran ahead counts as recent for as much longer.
+        // What a clock dated ahead counts as recent for that much longer.
         for _ in 0..if self.jumped { 4 } else { 1 } {
             self.sweep();
             self.finish(0);
@@ -223,7 +225,7 @@ impl<'s, S: Shelf> Runner<'s, S> {
                     return Err(format!("in the end {id} is served as {known:?}, and AWS holds {held:?}"));
                 }
                 (Some(held), None) => return Err(format!("in the end {id} is not served, and AWS holds {held:?}")),
-                // What AWS forgot since then goes a minute after it was seen last.
+                // What AWS forgot since then is removed a minute after it was last seen.
                 (None, Some(known)) if self.aws.at(id, calm).is_none() => {
                     return Err(format!("in the end {id} is served as {known:?}, and AWS does not hold it"));
                 }
@@ -234,8 +236,8 @@ impl<'s, S: Shelf> Runner<'s, S> {
         self.check()
     }
 
-    /// Time passes, and whoever is wanted is asked for; each round takes three seconds.
-    fn refreshes(&mut self, rounds: usize) -> Checked {
+    /// Time passes, and wanted ids are described; each round takes three seconds.
+    fn refreshes(&mut self, rounds: usize) -> CheckResult {
         for _ in 0..rounds {
             self.wait(3_000);
             for _ in 0..3 {
@@ -262,46 +264,46 @@ impl<'s, S: Shelf> Runner<'s, S> {
         self.clock.steady.store(self.now + offset, Ordering::Relaxed);
     }
 
-    fn with(&mut self, which: u8, act: impl FnOnce(&mut Aws, &str, Millis)) {
+    fn with(&mut self, which: u8, act: impl FnOnce(&mut AwsHistory, &str, Millis)) {
         if let Some(id) = self.slots.get(usize::from(which) % self.slots.len().max(1)) {
             act(&mut self.aws, id, self.now);
         }
     }
 
-    fn notice(&mut self, which: u8, again: bool) -> Option<Notice> {
+    fn notice(&mut self, which: u8, again: bool) -> Option<PendingEvent> {
         let ready: Vec<usize> = (0..self.aws.notices.len()).filter(|n| self.aws.notices[*n].at <= self.now).collect();
         let chosen = *ready.get(usize::from(which) % ready.len().max(1))?;
         Some(if again { self.aws.notices[chosen].clone() } else { self.aws.notices.remove(chosen) })
     }
 
-    fn deliver(&mut self, notice: &Notice) -> Checked {
-        // Events know seconds.
+    fn deliver(&mut self, notice: &PendingEvent) -> CheckResult {
+        // Events have a precision of seconds.
         let at = Timestamp::from_millis(notice.at / 1000 * 1000);
         let seen = match &notice.news {
             News::State(state) => Seen::StateAsserted(state_value(state)),
             News::Tags { tags, version } => Seen::TagsAsserted { tags: tags_value(tags), version: *version },
         };
         let observation = Observation { source: Source::Notification, at, id: resource(&notice.id), seen };
-        // Nothing happens at the same moment, and a notice is of one group.
+        // Nothing happens at the same moment, and a notice is about one group.
         let event_id = format!("{}-{}", notice.at, matches!(notice.news, News::State(_)));
         let before = self.ingest.as_ref().map(|ingest| ingest.ledger().view().map(|view| view.seq()));
         let before = before.and_then(Result::ok).unwrap_or_default();
         let (done, mut outcome) = oneshot::channel();
         let notification = Notification { event_id: event_id.clone(), observations: vec![observation], called: None };
         if let Some(ingest) = &mut self.ingest {
-            // A queue may give the same event twice at once.
+            // A queue may deliver the same event twice at once.
             let notifications = vec![notification.clone(), notification];
             ingest.notify(Notifications { notifications, done });
         }
         let taken = outcome.try_recv().expect("an outcome").expect("recorded");
         let known = self.recorded.contains(&event_id);
         match taken[..] {
-            [Taken::Repeated, Taken::Repeated] if known => {}
-            [Taken::Applied(seq), Taken::Repeated] if !known && seq > before => {
+            [NotifyResult::Repeated, NotifyResult::Repeated] if known => {}
+            [NotifyResult::Applied(seq), NotifyResult::Repeated] if !known && seq > before => {
                 self.recorded.insert(event_id);
             }
-            // Where deciding took too long for one commit, the second is decided again.
-            [Taken::Unchanged, Taken::Repeated | Taken::Unchanged] if !known => {}
+            // If deciding took too long for one commit, the second is decided again.
+            [NotifyResult::Unchanged, NotifyResult::Repeated | NotifyResult::Unchanged] if !known => {}
             _ => return Err(format!("{event_id} was {taken:?}, and {} before", if known { "known" } else { "new" })),
         }
         self.past.push(notice.clone());
@@ -310,7 +312,7 @@ impl<'s, S: Shelf> Runner<'s, S> {
 
     fn sweep(&mut self) {
         self.due = false;
-        self.listing = Some(Listing::default());
+        self.listing = Some(RunningListing::default());
         self.message(SweepStep::Started { at: self.clock.now() });
     }
 
@@ -324,10 +326,10 @@ impl<'s, S: Shelf> Runner<'s, S> {
         }
         let parity = usize::from(asked);
         let seen = self.now - Millis::from(lag) * 1000;
-        // Two listings in a row that lack the same resource are the proof that it is gone: AWS never errs twice so. But a
-        // listing that is blind to most may come any number of times: the guard is there for it.
+        // Two listings in a row that lack the same resource prove that it is gone: AWS never errs like that twice. But listings
+        // that hide nearly everything may follow each other any number of times: the guard handles them.
         let hide = hide && !self.hid;
-        // Nor does it lose all tags of a resource in two listings, which is the proof that they were taken off.
+        // AWS also never loses all tags of a resource in two listings, which proves that they were removed.
         let tagless = tagless && !self.lost;
         self.lost |= tagless;
         let blind = blind && (0..HERD).all(|n| self.aws.at(&format!("h-{n}"), self.now).is_some());
@@ -339,7 +341,7 @@ impl<'s, S: Shelf> Runner<'s, S> {
             }
             let Some(version) = self.aws.at(id, seen) else { continue };
             let mut version = version.clone();
-            // What was never seen with tags is believed to have none: rule 3 says so, and nobody could tell.
+            // A resource never seen with tags is taken to have none: rule 3 says so, and nobody could know better.
             if tagless && number % 3 > 0 && self.is_tagged(id) {
                 version.tags.clear();
             }
@@ -402,7 +404,7 @@ impl<'s, S: Shelf> Runner<'s, S> {
         }
         let seen = self.now - Millis::from(lag) * 1000;
         let page = Page { sent_at: self.clock.now(), ..Page::default() };
-        let mut answer = Described { page, missing: Vec::new() };
+        let mut answer = PendingAnswer { page, missing: Vec::new() };
         for id in ids {
             match self.aws.at(&id, seen) {
                 Some(version) => answer.page.items.push(Item::new(id, version.document(self.mapping))),
@@ -413,7 +415,9 @@ impl<'s, S: Shelf> Runner<'s, S> {
     }
 
     fn answer(&mut self) {
-        let Some(Described { page: Page { sent_at: at, items, .. }, missing }) = self.refresh.take() else { return };
+        let Some(PendingAnswer { page: Page { sent_at: at, items, .. }, missing }) = self.refresh.take() else {
+            return;
+        };
         let saw = |id: &str, seen| Observation { source: Source::Refresh, at, id: resource(id), seen };
         let found = items.iter().map(|item| saw(&item.id, Seen::Described(Arc::clone(&item.document))));
         let lost = missing.iter().map(|id| saw(id, Seen::NotFound));
@@ -452,11 +456,11 @@ impl<'s, S: Shelf> Runner<'s, S> {
         let Some((action, id, at, state)) = self.tools.pop_front() else { return };
         let seen = Seen::StateAsserted(state_value(state));
         let observation = Observation { source: Source::Tool, at, id: resource(&id), seen };
-        let event = Event::ActionFinished { action, outcome: Outcome::Succeeded { created: Vec::new() } };
+        let event = Event::ActionFinished { action, outcome: ActionOutcome::Succeeded { created: Vec::new() } };
         self.record(vec![(Cause::Tool { action }, event)], vec![observation], Cause::Tool { action });
     }
 
-    fn restart(&mut self, kill: bool) -> Checked {
+    fn restart(&mut self, kill: bool) -> CheckResult {
         let Some(mut ingest) = self.ingest.take() else { return Err("no writer".to_owned()) };
         if !kill {
             ingest.close().map_err(|error| error.to_string())?;
@@ -493,7 +497,7 @@ impl<'s, S: Shelf> Runner<'s, S> {
     }
 }
 
-fn start<L: Ledger>(ledger: L, clock: &Arc<Watch>, mapping: u16) -> (Ingest<L>, Handle, WantedReceiver) {
+fn start<L: Ledger>(ledger: L, clock: &Arc<ProcessClock>, mapping: u16) -> (Ingest<L>, IngestHandle, WantedReceiver) {
     let hub = ChangeHub::new(Vec::new());
     let clock = Arc::clone(clock) as Arc<dyn Clock>;
     Ingest::new(ledger, hub, clock, vec![entry(mapping)], CancellationToken::new()).expect("a loop")

@@ -1,15 +1,15 @@
-//! Where programs keep their records: a book in memory, or a real store.
+//! Where programs keep their records: in memory or in a real store.
 
 use tempfile::TempDir;
 
 use super::book::Book;
 use crate::ingest::Ledger;
-use crate::ingest::ledger::View;
+use crate::ingest::ledger::LedgerView;
 use crate::model::{AccountId, Current, Document, Kind, Recorded, Region, ResourceId, RowFields, Scope, Seq};
-use crate::store::{self, Options, Store, Writer};
+use crate::store::{self, Store, StoreOptions, Writer};
 
-/// Where a program's records go, and how they are read again after a restart.
-pub(super) trait Shelf {
+/// Where a program's records are kept, and how they are read after a restart.
+pub(super) trait Backing {
     type Ledger: Ledger;
 
     /// An empty ledger.
@@ -18,11 +18,11 @@ pub(super) trait Shelf {
     fn reopen(&self, before: Self::Ledger) -> Result<Self::Ledger, String>;
     /// The records from `seq` on.
     fn records(&self, ledger: &Self::Ledger, from: Seq) -> Vec<Recorded>;
-    /// Everything current.
+    /// The current state of everything.
     fn all(&self, ledger: &Self::Ledger) -> Vec<(ResourceId, Current)>;
 }
 
-impl Shelf for Book {
+impl Backing for Book {
     type Ledger = Book;
 
     fn open(&self) -> Book {
@@ -43,11 +43,11 @@ impl Shelf for Book {
 }
 
 /// A real store in a directory of its own.
-pub(super) struct Disk(TempDir);
+pub(super) struct DiskBacking(TempDir);
 
-impl Default for Disk {
+impl Default for DiskBacking {
     fn default() -> Self {
-        Disk(tempfile::tempdir().expect("a directory"))
+        DiskBacking(tempfile::tempdir().expect("a directory"))
     }
 }
 
@@ -55,13 +55,14 @@ fn project(_: &ResourceId, _: &Document) -> RowFields {
     RowFields::default()
 }
 
-impl Disk {
+impl DiskBacking {
     fn take(&self) -> (Writer, Store) {
-        store::open(Options { cache_bytes: 4 << 20, ..Options::new(self.0.path(), project) }).expect("a store")
+        store::open(StoreOptions { cache_bytes: 4 << 20, ..StoreOptions::new(self.0.path(), project) })
+            .expect("a store")
     }
 }
 
-impl Shelf for Disk {
+impl Backing for DiskBacking {
     type Ledger = Writer;
 
     fn open(&self) -> Writer {

@@ -7,11 +7,17 @@ use serde_json::json;
 use crate::mcp::client::ClientError;
 use crate::mcp::tests::{World, data, text};
 use crate::model::TroubleClass;
-use crate::store::disk::memory::{ALL, Call, Faults, Memory};
+use crate::store::disk::memory::{ALL, FileCall, InjectedFaults, Memory};
 
 /// The next calls of these sorts fail, `most` of them.
-fn fail(disk: &Memory, calls: &'static [Call], most: u64) {
-    disk.fail(Some(Faults { from: 0, to: u64::MAX, calls, most: disk.failed() + most, kind: io::ErrorKind::Other }));
+fn fail(disk: &Memory, calls: &'static [FileCall], most: u64) {
+    disk.fail(Some(InjectedFaults {
+        from: 0,
+        to: u64::MAX,
+        calls,
+        most: disk.failed() + most,
+        kind: io::ErrorKind::Other,
+    }));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -27,17 +33,17 @@ async fn a_read_under_which_the_disk_fails_is_served_when_the_store_is_open_agai
         let before = std::mem::replace(&mut failures, world.core.store.failures());
         assert!(failures > before, "the disk did not fail under {what}");
     };
-    fail(&disk, &[Call::Read], 1);
+    fail(&disk, &[FileCall::Read], 1);
     assert_eq!(client.read(&uri).await.unwrap()["uri"], uri);
     failed_once_more("a read");
-    fail(&disk, &[Call::Read], 1);
+    fail(&disk, &[FileCall::Read], 1);
     assert!(!data(client.call("get_resource", json!({"uri": uri})).await.unwrap()).is_null());
     failed_once_more("a tool");
-    fail(&disk, &[Call::Read], 1);
+    fail(&disk, &[FileCall::Read], 1);
     assert!(!client.list(None).await.unwrap().resources.is_empty());
     failed_once_more("a list");
     // Also when the disk fails again at the second attempt.
-    fail(&disk, &[Call::Read], 3);
+    fail(&disk, &[FileCall::Read], 3);
     assert_eq!(client.read(&other).await.unwrap()["uri"], other);
     failed_once_more("a read again");
 }

@@ -11,7 +11,7 @@ use crate::mcp::uri::Address;
 use crate::model::difference::{Difference, differences, rule_words};
 use crate::model::text::{apart, shown};
 use crate::model::{
-    ActionId, ApiCall, Cause, Change, Event, Outcome, Recorded, ResourceId, Seq, Timestamp, Value as Content,
+    ActionId, ActionOutcome, ApiCall, Cause, Change, Event, Recorded, ResourceId, Seq, Timestamp, Value as Content,
 };
 use crate::query::changes::{By, meets};
 use crate::store::Snapshot;
@@ -471,12 +471,12 @@ fn evidence(event: &Event) -> Option<Timestamp> {
     }
 }
 
-fn ended(outcome: &Outcome) -> String {
+fn ended(outcome: &ActionOutcome) -> String {
     match outcome {
-        Outcome::Succeeded { created } if created.is_empty() => "accepted by AWS".to_owned(),
-        Outcome::Succeeded { created } => format!("made {}", shown(&created.join(", "), VALUE)),
-        Outcome::Refused { code, message } => format!("refused: {} ({})", shown(message, VALUE), shown(code, 80)),
-        Outcome::Unknown { message } => format!("not certain, it may have happened: {}", shown(message, VALUE)),
+        ActionOutcome::Succeeded { created } if created.is_empty() => "accepted by AWS".to_owned(),
+        ActionOutcome::Succeeded { created } => format!("made {}", shown(&created.join(", "), VALUE)),
+        ActionOutcome::Refused { code, message } => format!("refused: {} ({})", shown(message, VALUE), shown(code, 80)),
+        ActionOutcome::Unknown { message } => format!("not certain, it may have happened: {}", shown(message, VALUE)),
     }
 }
 

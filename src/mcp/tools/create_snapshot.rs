@@ -15,7 +15,7 @@ use super::schema::ToolSchema;
 use super::spec::{Call, Effect, ToolSpec};
 use super::verdict::Verdict;
 use super::write_through::{Checked, Intent, Problem, Target, check, distrust, explain, to_the_end, uncalled, witness};
-use crate::aws::{Answer as AwsAnswer, CreateSnapshots, Pinned};
+use crate::aws::{CreateSnapshots, Pinned, WriteAnswer};
 use crate::kinds::SNAPSHOT;
 use crate::mcp::core::Core;
 use crate::mcp::error::Fault;
@@ -134,11 +134,11 @@ async fn snapshot(
     let action = intent.action;
     row.action = (!wish.dry_run).then_some(action);
     let (outcome, made) = match aws.create_snapshots(&chosen, &asked).await {
-        Ok(AwsAnswer::WouldBeAllowed) => {
+        Ok(WriteAnswer::WouldBeAllowed) => {
             row.verdict = Verdict::WouldBeAllowed;
             return Ok((row, None));
         }
-        Ok(AwsAnswer::Done(done)) => {
+        Ok(WriteAnswer::Done(done)) => {
             row.action = Some(action);
             row.take(done, &plan(target, &devices, wish.exclude_boot_volume), &devices, wish.dry_run)
         }

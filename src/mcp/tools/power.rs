@@ -13,11 +13,11 @@ use super::arguments::instances::InstanceArguments;
 use super::spec::Call;
 use super::verdict::Verdict;
 use super::write_through::{ACTED, Checked, Intent, Target, check, distrust, explain, to_the_end, uncalled, witness};
-use crate::aws::{Answer as AwsAnswer, AwsError, Done, Pinned, StateChange};
+use crate::aws::{AwsError, Pinned, StateChange, WriteAnswer, WriteResult};
 use crate::kinds::INSTANCE;
 use crate::mcp::core::Core;
 use crate::mcp::error::Fault;
-use crate::model::{Chosen, Named, Observation, Outcome, Scope, Seen, Source};
+use crate::model::{ActionOutcome, Chosen, Named, Observation, Scope, Seen, Source};
 use report::{Report, Row, Unasked};
 
 /// Instances in one call at most.
@@ -95,7 +95,12 @@ impl Power {
         }
     }
 
-    async fn call(self, aws: &Pinned, chosen: &Chosen<'_>, dry_run: bool) -> Result<AwsAnswer<StateChange>, AwsError> {
+    async fn call(
+        self,
+        aws: &Pinned,
+        chosen: &Chosen<'_>,
+        dry_run: bool,
+    ) -> Result<WriteAnswer<StateChange>, AwsError> {
         match self {
             Power::Start => aws.start_instances(chosen, dry_run).await,
             Power::Stop { force } => aws.stop_instances(chosen, force, dry_run).await,
@@ -195,10 +200,10 @@ impl Change<'_> {
         let resources = targets.iter().map(|target| target.id.clone()).collect();
         let intent = Intent::begin(self.core, self.power.tool(), resources, self.dry_run).await?;
         match self.power.call(self.aws, &chosen, self.dry_run).await {
-            Ok(AwsAnswer::WouldBeAllowed) => {
+            Ok(WriteAnswer::WouldBeAllowed) => {
                 report.rows.extend(targets.iter().map(|target| Row::of(target, Verdict::WouldBeAllowed, None)));
             }
-            Ok(AwsAnswer::Done(done)) => self.take(intent, &targets, done, report).await,
+            Ok(WriteAnswer::Done(done)) => self.take(intent, &targets, done, report).await,
             Err(error) => {
                 let (verdict, outcome) = Verdict::of_call(&error);
                 report.distrust = distrust(&error, self.dry_run);
@@ -237,8 +242,8 @@ impl Change<'_> {
 
     /// Takes in what AWS carried out: what it says of the targets counts for them, and what it says of others is told and
     /// recorded as what it is.
-    async fn take(&self, intent: Intent, targets: &[Target], done: Done<StateChange>, report: &mut Report) {
-        let Done { result, others, answered_at } = done;
+    async fn take(&self, intent: Intent, targets: &[Target], done: WriteResult<StateChange>, report: &mut Report) {
+        let WriteResult { result, others, answered_at } = done;
         report.acted |= self.dry_run;
         report.distrust = match (self.dry_run, others.is_empty()) {
             (true, _) => Some(ACTED),
@@ -274,9 +279,9 @@ const UNSAID: &str = "AWS took the call, but its answer says nothing about this 
                       get_instance_status shows the state within two minutes.";
 
 /// How the log tells of a call that AWS carried out. It succeeded only if AWS's answer is about what was asked, and all of it.
-fn outcome(missing: &[&str], others: &[StateChange]) -> Outcome {
+fn outcome(missing: &[&str], others: &[StateChange]) -> ActionOutcome {
     if missing.is_empty() && others.is_empty() {
-        return Outcome::Succeeded { created: Vec::new() };
+        return ActionOutcome::Succeeded { created: Vec::new() };
     }
     let mut parts = vec!["AWS took the call".to_owned()];
     if !missing.is_empty() {
@@ -286,5 +291,5 @@ fn outcome(missing: &[&str], others: &[StateChange]) -> Outcome {
         let others: Vec<String> = others.iter().take(MAX_INSTANCES).map(|change| Unasked::of(change).told()).collect();
         parts.push(format!("its answer is also about instances that nobody named: {}", others.join(", ")));
     }
-    Outcome::Unknown { message: parts.join("; ") }
+    ActionOutcome::Unknown { message: parts.join("; ") }
 }

@@ -16,7 +16,7 @@ use crate::kinds::INSTANCE;
 use crate::mcp::ListMode;
 use crate::mcp::error::CODE;
 use crate::mcp::tests::{World, data, fast, text};
-use crate::model::{Event, FailureCode, Outcome, Seq};
+use crate::model::{ActionOutcome, Event, FailureCode, Seq};
 use crate::simulator;
 
 /// Where a value does not conform to a schema: types, required fields, enums, and unexpected fields.
@@ -290,9 +290,9 @@ async fn stop_and_start_write_through_and_what_is_so_already_is_an_answer() {
     let requested = records
         .iter()
         .position(|record| matches!(&record.event, Event::ActionRequested { tool, .. } if tool == "stop_instance"));
-    let finished = records
-        .iter()
-        .position(|record| matches!(&record.event, Event::ActionFinished { outcome: Outcome::Succeeded { .. }, .. }));
+    let finished = records.iter().position(|record| {
+        matches!(&record.event, Event::ActionFinished { outcome: ActionOutcome::Succeeded { .. }, .. })
+    });
     assert!(requested.is_some() && requested < finished);
 
     let refused = client.call("start_instance", json!({"instance_id": running})).await.unwrap();
@@ -395,7 +395,7 @@ async fn snapshots_are_made_of_every_volume_and_listed_by_device() {
     }
     let records = world.core.snapshot().unwrap().records(Seq(1), usize::MAX).unwrap();
     let created = records.iter().find_map(|record| match &record.event {
-        Event::ActionFinished { outcome: Outcome::Succeeded { created }, .. } => Some(created.len()),
+        Event::ActionFinished { outcome: ActionOutcome::Succeeded { created }, .. } => Some(created.len()),
         _ => None,
     });
     assert_eq!(created, Some(volumes));

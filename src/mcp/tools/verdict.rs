@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use rmcp::schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
 
-use crate::aws::{AwsError, Trouble};
-use crate::model::Outcome;
+use crate::aws::{AwsError, AwsErrorKind};
+use crate::model::ActionOutcome;
 
 /// How it went for one instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -75,22 +75,22 @@ impl Verdict {
     /// What a failed look at instances means for each of them: nothing is called.
     #[must_use]
     pub fn of_look(error: &AwsError) -> Self {
-        match error.trouble {
-            Trouble::OtherAccount { .. } => Verdict::OtherAccount,
-            Trouble::IdentityUnproved => Verdict::IdentityUnproved,
-            Trouble::Unasked => Verdict::AnswerNotTrusted,
+        match error.kind {
+            AwsErrorKind::OtherAccount { .. } => Verdict::OtherAccount,
+            AwsErrorKind::IdentityUnproved => Verdict::IdentityUnproved,
+            AwsErrorKind::Unasked => Verdict::AnswerNotTrusted,
             _ => Verdict::Refused,
         }
     }
 
     /// What a failed call means, for the answer and for the log.
     #[must_use]
-    pub fn of_call(error: &AwsError) -> (Self, Outcome) {
+    pub fn of_call(error: &AwsError) -> (Self, ActionOutcome) {
         if error.perhaps_done {
-            return (Verdict::Unknown, Outcome::Unknown { message: error.to_string() });
+            return (Verdict::Unknown, ActionOutcome::Unknown { message: error.to_string() });
         }
         let code = error.code.clone().unwrap_or_else(|| "NotSent".to_owned());
-        (Verdict::of_look(error), Outcome::Refused { code, message: error.message.clone() })
+        (Verdict::of_look(error), ActionOutcome::Refused { code, message: error.message.clone() })
     }
 }
 

@@ -12,7 +12,7 @@ use futures::stream::FuturesUnordered;
 use tokio::time::timeout;
 
 use super::verdict::Verdict;
-use crate::aws::{AwsError, Described, Pinned, Priority, Trouble};
+use crate::aws::{AwsError, AwsErrorKind, DescribeResult, Pinned, Priority};
 use crate::ingest::Lane;
 use crate::kinds::{INSTANCE, KindSpec};
 use crate::mcp::core::Core;
@@ -20,7 +20,7 @@ use crate::mcp::error::Fault;
 use crate::model::known::state_name;
 use crate::model::text::shown;
 use crate::model::{
-    ActionId, Cause, Chosen, Document, Named, Observation, Outcome, Page, ResourceId, Scope, Seen, Seq, Source,
+    ActionId, ActionOutcome, Cause, Chosen, Document, Named, Observation, Page, ResourceId, Scope, Seen, Seq, Source,
 };
 
 /// How long a describe of what a call brought about may take.
@@ -150,7 +150,7 @@ async fn search(core: &Core, aws: &Pinned, named: &Named, mut unknown: BTreeSet<
     if scopes.is_empty() {
         let account = match aws.identify().await {
             Ok(account) => account,
-            Err(error) if error.trouble == Trouble::IdentityUnproved => {
+            Err(error) if error.kind == AwsErrorKind::IdentityUnproved => {
                 let problems = unknown.into_iter().map(|id| Problem::of(id, &error));
                 return Ok(Looked { problems: problems.collect(), ..Looked::default() });
             }
@@ -190,11 +190,11 @@ async fn search(core: &Core, aws: &Pinned, named: &Named, mut unknown: BTreeSet<
 /// Describes ids of one scope. Those that AWS does not know, or says nothing of, become problems.
 async fn look(aws: &Pinned, chosen: &Chosen<'_>) -> Looked {
     let scope = chosen.scope();
-    let Described { answers, not_found, silent, unreadable, failed } = match aws.look(chosen).await {
+    let DescribeResult { answers, not_found, silent, unreadable, failed } = match aws.look(chosen).await {
         Ok(described) => described,
         Err(error) => {
             let problems = chosen.ids().map(|id| Problem::of(id.to_string(), &error)).collect();
-            let distrust = (error.trouble == Trouble::Unasked).then(|| explain(&error));
+            let distrust = (error.kind == AwsErrorKind::Unasked).then(|| explain(&error));
             return Looked { problems, distrust, ..Looked::default() };
         }
     };
@@ -276,7 +276,7 @@ pub fn uncalled(why: &str) -> String {
 /// run with an error that can be read.
 #[must_use]
 pub fn distrust(error: &AwsError, dry_run: bool) -> Option<&'static str> {
-    let is_unread = dry_run && error.perhaps_done && error.trouble == Trouble::Unreadable;
+    let is_unread = dry_run && error.perhaps_done && error.kind == AwsErrorKind::Unreadable;
     is_unread.then_some("The answer to a dry run could not be read, so the endpoint may have carried it out.")
 }
 
@@ -317,7 +317,7 @@ impl Intent {
     pub async fn finish(
         self,
         core: &Core,
-        outcome: Outcome,
+        outcome: ActionOutcome,
         observations: Vec<Observation>,
     ) -> (Option<Seq>, Option<String>) {
         let Intent { action, tool, targets, dry_run } = self;

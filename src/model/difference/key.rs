@@ -1,10 +1,10 @@
-//! By what the elements of AWS's lists are known.
+//! The keys that identify elements of AWS's lists.
 
 use std::collections::BTreeSet;
 
 use crate::model::document::Value;
 
-/// Lists with the fields that tell their elements apart: the first that all elements have, each another value, is taken.
+/// Lists with the fields that can identify their elements. The first field that every element has, with distinct values, is used.
 const KEYS: &[(&str, &[&str])] = &[
     ("Tags", &["Key"]),
     ("TagSet", &["Key"]),
@@ -32,12 +32,12 @@ pub(super) fn is_tags(list: &str) -> bool {
     matches!(list, "Tags" | "TagSet")
 }
 
-/// The fields that may tell the elements of this list apart.
+/// The fields that may identify the elements of this list.
 pub(super) fn paths(list: &str) -> &'static [&'static str] {
     KEYS.iter().find(|(name, _)| *name == list).map_or(&[], |(_, paths)| paths)
 }
 
-/// The field, or the path to it, that tells the elements of this list apart on both sides; `None` when there is none.
+/// The path of the field that identifies the elements of this list on both sides; `None` when there is none.
 pub(super) fn of(list: &str, before: &[Value], after: &[Value]) -> Option<&'static str> {
     let tells_apart = |path: &&&str| {
         [before, after].into_iter().all(|side| {
@@ -45,13 +45,13 @@ pub(super) fn of(list: &str, before: &[Value], after: &[Value]) -> Option<&'stat
             keys.is_some_and(|keys| keys.len() == side.len())
         })
     };
-    // A tag with more than a key and a value would lose the rest.
+    // Keying by `Key` would drop further fields of a tag.
     let is_plain = |element: &Value| matches!(element, Value::Map(map) if map.keys().all(|name| matches!(name.as_ref(), "Key" | "Value")));
     let is_whole = !is_tags(list) || before.iter().chain(after).all(is_plain);
     paths(list).iter().find(tells_apart).copied().filter(|_| is_whole)
 }
 
-/// The key that an element has at `path`.
+/// The key of an element: its value at `path`.
 pub(super) fn value(element: &Value, path: &str) -> Option<String> {
     let found = path.split('.').try_fold(element, |value, name| match value {
         Value::Map(map) => map.get(name),
@@ -64,7 +64,7 @@ pub(super) fn value(element: &Value, path: &str) -> Option<String> {
     }
 }
 
-/// The value of a tag; empty text where it has none.
+/// The value of a tag; empty text if it has none.
 pub(super) fn tag_value(tag: &Value) -> Value {
     let value = match tag {
         Value::Map(tag) => tag.get("Value").cloned(),

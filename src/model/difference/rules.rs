@@ -1,9 +1,9 @@
-//! Rules of security groups. AWS shows all sources of one protocol and range of ports together; here each source is a rule of its
-//! own, as AWS counts them too.
+//! Rules of security groups. AWS groups all sources of one protocol and port range; here each source is a rule of its own, as AWS
+//! counts them.
 
 use crate::model::document::{Map, Value};
 
-/// Where a permission holds its sources, with the field that names one.
+/// The lists in which a permission holds its sources, with the field that names a source.
 const SOURCES: [(&str, &str); 4] = [
     ("IpRanges", "CidrIp"),
     ("Ipv6Ranges", "CidrIpv6"),
@@ -16,12 +16,12 @@ pub(super) fn is_rules(list: &str) -> bool {
     matches!(list, "IpPermissions" | "IpPermissionsEgress")
 }
 
-/// Whether they are about what goes out.
+/// Whether the list holds rules for outgoing traffic.
 pub(super) fn is_egress(list: &str) -> bool {
     list == "IpPermissionsEgress"
 }
 
-/// Each source of each permission as a rule of its own: the fields of both in one map. What is no permission stays as it is.
+/// Turns each source of each permission into a rule of its own: one map with the fields of both. Other values stay as they are.
 pub(super) fn flat(permissions: &[Value]) -> Vec<Value> {
     permissions.iter().flat_map(rules).collect()
 }
@@ -49,7 +49,7 @@ fn rules(permission: &Value) -> Vec<Value> {
     rules
 }
 
-/// A rule in words, without its description: what AWS tells rules apart by.
+/// A rule in words, without its description: the parts by which AWS tells rules apart.
 pub(super) fn words(rule: &Value, is_egress: bool) -> String {
     let Value::Map(rule) = rule else { return serde_json::to_string(rule).unwrap_or_default() };
     let text = |name: &str| match rule.get(name) {

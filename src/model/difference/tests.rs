@@ -23,7 +23,7 @@ fn document(json: &serde_json::Value) -> Document {
     }
 }
 
-/// What differs between two documents, as `path: before -> after`, `path: + element` and `path: - element`.
+/// The differences between two documents, as `path: before -> after`, `path: + element` and `path: - element`.
 fn lines(before: &serde_json::Value, after: &serde_json::Value) -> Vec<String> {
     let changes = document(before).changes_to(&document(after));
     let found: Vec<Difference> = changes.iter().flat_map(differences).collect();
@@ -46,7 +46,7 @@ fn permission(port: i64, sources: &[&str]) -> serde_json::Value {
 }
 
 #[test]
-fn each_rule_that_came_or_went_is_told_and_none_is_hidden_by_another() {
+fn each_added_or_removed_rule_is_shown_on_its_own() {
     let everyone = ["0.0.0.0/0"];
     let before = serde_json::json!({"IpPermissions": [permission(22, &everyone), permission(443, &["10.0.0.0/8"])]});
     let after = serde_json::json!({"IpPermissions": [
@@ -66,7 +66,7 @@ fn each_rule_that_came_or_went_is_told_and_none_is_hidden_by_another() {
 }
 
 #[test]
-fn rules_of_every_protocol_and_source_read_as_people_say_them() {
+fn rules_of_every_protocol_and_source_read_as_people_write_them() {
     let rule = |json: serde_json::Value| {
         let after = serde_json::json!({"IpPermissionsEgress": [json]});
         lines(&serde_json::json!({}), &after).join("; ").replace("IpPermissionsEgress: + ", "")
@@ -83,7 +83,7 @@ fn rules_of_every_protocol_and_source_read_as_people_say_them() {
 }
 
 #[test]
-fn a_description_of_a_rule_and_how_rules_are_put_together_are_changes_too() {
+fn a_changed_description_or_grouping_of_rules_is_a_change() {
     let with = |description: &str| {
         serde_json::json!({"IpPermissions": [{"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22,
             "IpRanges": [{"CidrIp": "10.0.0.0/8", "Description": description}]}]})
@@ -95,7 +95,7 @@ fn a_description_of_a_rule_and_how_rules_are_put_together_are_changes_too() {
 }
 
 #[test]
-fn tags_are_told_by_their_keys() {
+fn tags_are_compared_by_key() {
     let tags = |tags: &[(&str, &str)]| {
         let tags: Vec<_> = tags.iter().map(|(key, value)| serde_json::json!({"Key": key, "Value": value})).collect();
         serde_json::json!({"Tags": tags})
@@ -111,7 +111,7 @@ fn tags_are_told_by_their_keys() {
 }
 
 #[test]
-fn lists_inside_of_lists_are_compared_by_their_keys_too() {
+fn lists_inside_lists_are_compared_by_key() {
     let interface = |groups: &[&str], index: i64| {
         let groups: Vec<_> = groups.iter().map(|id| serde_json::json!({"GroupId": id})).collect();
         serde_json::json!({"NetworkInterfaces": [{"NetworkInterfaceId": "eni-1", "Groups": groups,
@@ -132,7 +132,7 @@ fn lists_inside_of_lists_are_compared_by_their_keys_too() {
     );
 }
 
-/// A value in which only what this module compares is left to differ: rules one by one, elements in order, nothing empty.
+/// Normalises a value as this module compares it: one rule per source, sorted elements, nothing empty.
 fn normal(name: &str, value: &Value) -> Option<Value> {
     match value {
         Value::Map(map) => {
@@ -150,11 +150,11 @@ fn normal(name: &str, value: &Value) -> Option<Value> {
     }
 }
 
-/// Does what a difference says, to a value whose rules are one by one.
-fn apply(to: Option<Value>, list: &str, steps: &[Step], difference: &Difference) -> Option<Value> {
+/// Applies a difference to a value whose rules are split by source.
+fn apply(to: Option<Value>, list: &str, steps: &[PathStep], difference: &Difference) -> Option<Value> {
     let Some((step, rest)) = steps.split_first() else { return difference.after.clone() };
     match step {
-        Step::Field(name) => {
+        PathStep::Field(name) => {
             let mut map = match to {
                 Some(Value::Map(map)) => map,
                 _ => Map::new(),
@@ -165,19 +165,21 @@ fn apply(to: Option<Value>, list: &str, steps: &[Step], difference: &Difference)
             }
             Some(Value::Map(map))
         }
-        Step::Element(_) | Step::Item => {
+        PathStep::Element(_) | PathStep::Item => {
             let mut all = match to {
                 Some(Value::List(all)) => all,
                 _ => Vec::new(),
             };
             let wanted = |value: &Value| match step {
-                Step::Element(key) if rules::is_rules(list) => rules::words(value, rules::is_egress(list)) == *key,
-                Step::Element(key) => key::paths(list).iter().any(|path| key::value(value, path).as_ref() == Some(key)),
+                PathStep::Element(key) if rules::is_rules(list) => rules::words(value, rules::is_egress(list)) == *key,
+                PathStep::Element(key) => {
+                    key::paths(list).iter().any(|path| key::value(value, path).as_ref() == Some(key))
+                }
                 _ => Some(value) == difference.before.as_ref(),
             };
             let old = all.iter().position(wanted).map(|place| all.remove(place));
             let new = match step {
-                Step::Element(key) if key::is_tags(list) => difference
+                PathStep::Element(key) if key::is_tags(list) => difference
                     .after
                     .clone()
                     .map(|value| Value::Map(Map::from([("Key", Value::Text(key.clone())), ("Value", value)]))),
@@ -235,7 +237,7 @@ fn any_document() -> impl Strategy<Value = Document> {
 
 proptest! {
     #[test]
-    fn applied_to_what_was_the_differences_give_what_is(before in any_document(), after in any_document()) {
+    fn differences_applied_to_the_value_before_give_the_value_after(before in any_document(), after in any_document()) {
         for change in before.changes_to(&after) {
             let found = differences(&change);
             let name = change.path.rsplit('.').next().unwrap();
@@ -250,7 +252,7 @@ proptest! {
             }));
             let mut whole = Some(Value::Map(base));
             for difference in &found {
-                // The path's last step to the field itself is the only one: lists stand at the end of a change's path.
+                // A change's path ends at the list, so only the last step leads to the field itself.
                 let steps = &difference.steps[change.path.split('.').count() - 1..];
                 whole = apply(whole, "", steps, difference);
             }

@@ -40,7 +40,7 @@ fn map(fields: &[(&'static str, Value)]) -> Value {
     Value::Map(fields.iter().map(|(name, value)| (*name, value.clone())).collect())
 }
 
-/// An interface whose name and address sort against its place.
+/// An interface whose name and address sort against its device index.
 fn interface(id: &str, card: Option<i64>, index: i64) -> Value {
     let address = |ip: &str, primary: bool| map(&[("PrivateIpAddress", ip.into()), ("Primary", primary.into())]);
     let mut attachment = vec![("DeviceIndex", Value::Int(index))];
@@ -80,7 +80,7 @@ fn the_first_interface_has_device_index_0_and_the_first_address_is_the_primary_o
 }
 
 #[test]
-fn a_list_that_the_log_holds_in_an_older_order_is_brought_into_this_one() {
+fn a_list_that_an_older_rule_sorted_is_sorted_anew() {
     let interfaces = |list: &[Value]| Value::List(list.to_vec());
     let (first, second) = (interface("eni-9", None, 0), interface("eni-1", None, 1));
     let path = "NetworkInterfaces".to_owned();

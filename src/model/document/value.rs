@@ -1,4 +1,4 @@
-//! The values that a document is made of, and its fields by name.
+//! The values of a document, and its fields by name.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -10,7 +10,7 @@ use serde::{Serialize, Serializer};
 /// EC2 has no floats; a time is [`Value::Text`] as the AWS CLI prints it (`2026-11-22T12:55:10+00:00`).
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Value {
-    /// Present without a value.
+    /// A field without a value.
     Null,
     /// `true` or `false`.
     Bool(bool),
@@ -18,20 +18,20 @@ pub enum Value {
     Int(i64),
     /// Text, times and decimal numbers that AWS sends as text.
     Text(String),
-    /// Values in an order of their own: AWS promises no order of elements, so lists are compared as multisets. The interface with
-    /// device index 0 and the primary address come first in their lists; others are in the order of their values.
+    /// Values in canonical order: AWS promises no order, so lists are compared as multisets. The interface with device index 0 and
+    /// the primary address come first; other lists are sorted by value.
     List(Vec<Value>),
     /// Fields by name.
     Map(Map),
 }
 
-/// A field's name. Those that a mapping gives are part of the program and cost no allocation.
+/// A field's name. Names that a mapping sets are static and cost no allocation.
 pub type Name = Cow<'static, str>;
 
-/// Fields by name, in name order, one for each name.
+/// Fields by name, sorted, each name once.
 ///
-/// A sorted vector: documents consist of many maps of few fields, for which a tree's nodes are mostly empty (600 bytes for
-/// a tag, where this takes 130).
+/// A sorted vector: documents consist of many maps with few fields, for which tree nodes are mostly empty (600 bytes for a tag;
+/// this takes 130).
 #[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Map(Vec<(Name, Value)>);
 
@@ -66,7 +66,7 @@ impl Map {
         self.place(name).is_ok()
     }
 
-    /// Sets the value of `name`, and returns the one it had.
+    /// Sets the value of `name` and returns its previous value.
     pub fn insert(&mut self, name: impl Into<Name>, value: Value) -> Option<Value> {
         let name = name.into();
         match self.place(&name) {
@@ -78,13 +78,13 @@ impl Map {
         }
     }
 
-    /// Removes the field `name`, and returns its value.
+    /// Removes the field `name` and returns its value.
     pub fn remove(&mut self, name: &str) -> Option<Value> {
         let place = self.place(name).ok()?;
         Some(self.0.remove(place).1)
     }
 
-    /// The map in the field `name`, which becomes an empty one if it is absent or anything else.
+    /// The map in the field `name`. If the field is absent or no map, it becomes an empty map.
     pub fn map_mut(&mut self, name: &str) -> &mut Map {
         if !matches!(self.get(name), Some(Value::Map(_))) {
             self.insert(name.to_owned(), Value::Map(Map::new()));
@@ -109,7 +109,7 @@ impl Map {
         self.0.iter().map(|(name, _)| name)
     }
 
-    /// All fields in name order, their values to be changed.
+    /// All fields in name order, with mutable values.
     pub fn iter_mut(&mut self) -> impl ExactSizeIterator<Item = (&str, &mut Value)> {
         self.0.iter_mut().map(|(name, value)| (&**name, value))
     }
@@ -120,7 +120,7 @@ impl Map {
 }
 
 impl<N: Into<Name>> FromIterator<(N, Value)> for Map {
-    /// The last of several values of one name counts.
+    /// If a name occurs several times, the last value counts.
     fn from_iter<I: IntoIterator<Item = (N, Value)>>(fields: I) -> Self {
         let mut fields: Vec<(Name, Value)> = fields.into_iter().map(|(name, value)| (name.into(), value)).collect();
         if fields.is_sorted_by(|(a, _), (b, _)| a < b) {

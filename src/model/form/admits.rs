@@ -25,7 +25,7 @@ impl Form {
     }
 }
 
-/// Whether the numbers of an IPv4 address that stand before the first wildcard are such numbers.
+/// Whether the numbers before the first wildcard can be in an IPv4 address.
 fn octets(form: Form, pieces: &[Piece]) -> bool {
     if !matches!(form, Form::Ipv4 | Form::Cidr) {
         return true;

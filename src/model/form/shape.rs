@@ -1,7 +1,7 @@
-//! Whether a pattern and a form have any text in common.
+//! Whether a pattern and a form have a text in common.
 //!
-//! A form is a few alternatives, each a row of cells; a cell takes one character of a set, and some may be left out or taken
-//! again. A pattern is walked beside each alternative, remembering every cell that could come next.
+//! A form is a few alternatives, each a row of cells. A cell takes one character of a set; some cells may be skipped or repeated.
+//! The pattern is walked along each alternative, with every cell that could come next.
 
 use super::Form;
 use crate::model::glob::Piece;
@@ -11,21 +11,21 @@ const HEX: &str = "0123456789abcdef";
 const LOWER: &str = "abcdefghijklmnopqrstuvwxyz";
 const WORD: &str = "abcdefghijklmnopqrstuvwxyz0123456789-";
 
-/// Where one character of a text comes from.
+/// The characters that a cell takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Set {
+enum CharSet {
     One(char),
     Of(&'static str),
     Any,
 }
 
-/// One place of an alternative.
+/// One position of an alternative.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Cell {
-    set: Set,
-    /// Whether it may be left out.
+    set: CharSet,
+    /// Whether it may be skipped.
     optional: bool,
-    /// Whether it may be taken any number of times.
+    /// Whether it may be repeated any number of times.
     again: bool,
 }
 
@@ -39,31 +39,31 @@ impl Cells {
     }
 
     fn literal(mut self, text: &str) -> Self {
-        self.0.extend(text.chars().map(|c| Cell { set: Set::One(c), optional: false, again: false }));
+        self.0.extend(text.chars().map(|c| Cell { set: CharSet::One(c), optional: false, again: false }));
         self
     }
 
     /// From `least` to `most` characters of `set`.
     fn of(mut self, set: &'static str, least: usize, most: usize) -> Self {
-        let cell = |optional| Cell { set: Set::Of(set), optional, again: false };
+        let cell = |optional| Cell { set: CharSet::Of(set), optional, again: false };
         self.0.extend(std::iter::repeat_n(cell(false), least));
         self.0.extend(std::iter::repeat_n(cell(true), most.saturating_sub(least)));
         self
     }
 
-    /// Any number of characters of `set`, also none.
-    fn many(mut self, set: Set) -> Self {
+    /// Any number of characters of `set`, even none.
+    fn many(mut self, set: CharSet) -> Self {
         self.0.push(Cell { set, optional: true, again: true });
         self
     }
 }
 
-impl Set {
+impl CharSet {
     fn has(self, wanted: char) -> bool {
         match self {
-            Set::One(c) => c == wanted,
-            Set::Of(set) => set.contains(wanted),
-            Set::Any => true,
+            CharSet::One(c) => c == wanted,
+            CharSet::Of(set) => set.contains(wanted),
+            CharSet::Any => true,
         }
     }
 }
@@ -74,14 +74,14 @@ pub(super) fn could_match(form: Form, pattern: &[Piece]) -> bool {
 }
 
 fn meets(cells: &[Cell], pattern: &[Piece]) -> bool {
-    // Which cells may come next; the place behind the last one is the end.
+    // The cells that may come next; the index behind the last cell is the end.
     let mut next = vec![false; cells.len() + 1];
     next.iter_mut().take(1).for_each(|place| *place = true);
     skip(cells, &mut next);
     for piece in pattern {
         let mut after = vec![false; cells.len() + 1];
         if *piece == Piece::AnyMany {
-            // Whatever comes later can be reached through some characters, since no set is empty.
+            // Every later cell can be reached through some characters, since no set is empty.
             let first = next.iter().position(|place| *place).unwrap_or(next.len());
             after.iter_mut().skip(first).for_each(|place| *place = true);
         } else {
@@ -103,7 +103,7 @@ fn meets(cells: &[Cell], pattern: &[Piece]) -> bool {
     next.last() == Some(&true)
 }
 
-/// Goes over cells that may be left out.
+/// Adds the cells behind those that may be skipped.
 fn skip(cells: &[Cell], next: &mut [bool]) {
     let mut reached = false;
     for (place, slot) in next.iter_mut().enumerate() {
@@ -113,16 +113,16 @@ fn skip(cells: &[Cell], next: &mut [bool]) {
     }
 }
 
-/// What texts of a form are.
+/// The texts of a form.
 fn alternatives(form: Form) -> Vec<Cells> {
     match form {
-        Form::Text | Form::Prose => vec![Cells::default().many(Set::Any)],
+        Form::Text | Form::Prose => vec![Cells::default().many(CharSet::Any)],
         Form::Word(words) => words.iter().map(|word| Cells::new(word)).collect(),
         Form::Flag => vec![Cells::new("true"), Cells::new("false")],
         Form::Id(prefixes) => ids(prefixes).collect(),
         Form::IdOr(prefixes, word) => ids(prefixes).chain([Cells::new(word)]).collect(),
-        Form::Prefixed(prefix) => vec![Cells::new(prefix).of(WORD, 1, 1).many(Set::Of(WORD))],
-        Form::Arn => vec![Cells::new("arn:").of(LOWER, 1, 1).many(Set::Any)],
+        Form::Prefixed(prefix) => vec![Cells::new(prefix).of(WORD, 1, 1).many(CharSet::Of(WORD))],
+        Form::Arn => vec![Cells::new("arn:").of(LOWER, 1, 1).many(CharSet::Any)],
         Form::Account => vec![Cells::default().of(DIGIT, 12, 12)],
         Form::Time => times(),
         Form::Number => numbers(),
@@ -137,12 +137,12 @@ fn alternatives(form: Form) -> Vec<Cells> {
         Form::Cidr => vec![ipv4().literal("/").of(DIGIT, 1, 2)],
         Form::Cidr6 => vec![ipv6().literal("/").of(DIGIT, 1, 3)],
         Form::Zone => {
-            let start = Cells::default().of(LOWER, 2, 3).literal("-").of(LOWER, 1, 1).many(Set::Of(WORD));
+            let start = Cells::default().of(LOWER, 2, 3).literal("-").of(LOWER, 1, 1).many(CharSet::Of(WORD));
             let wavelength = start.clone().literal("-wlz-").of(DIGIT, 1, 2);
             vec![start.literal("-").of(DIGIT, 1, 2).of(LOWER, 1, 1), wavelength]
         }
         Form::ZoneId => {
-            let start = Cells::default().of(LOWER, 2, 4).of(DIGIT, 1, 2).many(Set::Of(WORD));
+            let start = Cells::default().of(LOWER, 2, 4).of(DIGIT, 1, 2).many(CharSet::Of(WORD));
             let wavelength = start.clone().literal("-wlz").of(DIGIT, 1, 2);
             vec![start.literal("-az").of(DIGIT, 1, 2), wavelength]
         }
@@ -159,19 +159,19 @@ fn ids(prefixes: &'static [&'static str]) -> impl Iterator<Item = Cells> {
 }
 
 fn numbers() -> Vec<Cells> {
-    vec![Cells::new("0"), Cells::default().of("123456789", 1, 1).many(Set::Of(DIGIT))]
+    vec![Cells::new("0"), Cells::default().of("123456789", 1, 1).many(CharSet::Of(DIGIT))]
 }
 
 fn ipv4() -> Cells {
     (1..4).fold(Cells::default().of(DIGIT, 1, 3), |cells, _| cells.literal(".").of(DIGIT, 1, 3))
 }
 
-/// Loosely: which colons may be doubled is for a parser to say.
+/// A superset of IPv6 addresses: the parser checks which colons may be doubled.
 fn ipv6() -> Cells {
-    Cells::default().of("0123456789abcdef:", 2, 2).many(Set::Of("0123456789abcdef:."))
+    Cells::default().of("0123456789abcdef:", 2, 2).many(CharSet::Of("0123456789abcdef:."))
 }
 
-/// Times in AWS's form and in those of documents.
+/// Times as AWS's filters and as documents write them.
 fn times() -> Vec<Cells> {
     let mut all = Vec::new();
     for month in [("0", "123456789"), ("1", "012")] {

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// Forms with texts that have them, and texts that no filter of the form can match.
+/// Each form with some of its texts, and with texts that no filter of the form can match.
 fn samples() -> Vec<(Form, Vec<&'static str>, Vec<&'static str>)> {
     const STATES: Form = Form::Word(&["pending", "running", "stopped"]);
     vec![
@@ -83,14 +83,14 @@ fn a_form_admits_what_could_match_and_nothing_else() {
         }
         assert!(form.advice().starts_with("its values") || form.advice().starts_with("that is"), "{form:?}");
     }
-    // Without milliseconds it is the same moment, though not as a part of a pattern.
+    // Without milliseconds it is the same moment, but not the same part of a pattern.
     assert!(Form::Time.admits("2026-03-30T15:15:21Z") && Form::Time.admits("2026-03-30T17:15:21+02:00"));
     assert!(!Form::Time.admits("2026-03-30T15:15:?1Z"));
     assert!(Form::Text.admits("") && Form::Text.admits("[1-8]") && Form::Prose.admits(""));
 }
 
 #[test]
-fn what_was_probably_meant_is_offered() {
+fn the_value_that_was_probably_meant_is_offered() {
     for (form, written, meant) in [
         (Form::Time, "2026-03-30", "2026-03-30*"),
         (Form::Time, "2026-03-30 15:15", "2026-03-30T15:15*"),
@@ -115,7 +115,7 @@ fn what_was_probably_meant_is_offered() {
 }
 
 proptest! {
-    /// Against a plain model: whatever a wildcard is put in place of, the pattern can still match the text.
+    /// Against a plain model: a pattern still matches a text after wildcards replace any part of it.
     #[test]
     fn a_pattern_made_of_a_value_is_admitted(which in 0..19_usize, nth in 0..8_usize, from in 0..30_usize, to in 0..30_usize, one: bool) {
         let samples = samples();
@@ -126,7 +126,7 @@ proptest! {
         let head: String = value[..from].iter().collect();
         let tail: String = value[to.max(from)..].iter().collect();
         let pattern = format!("{head}{wild}{tail}");
-        // A wildcard that goes away with its neighbours leaves the pattern as wide as it was; `?` for `*` does not.
+        // A `*` that also replaces neighbouring wildcards leaves the pattern as wide as before; `?` for `*` does not.
         prop_assume!(!one || !admitted[nth % admitted.len()].contains('*'));
         prop_assert!(form.admits(&pattern), "{:?} refuses {}", form, pattern);
     }

@@ -4,7 +4,7 @@ use super::error::FilterError;
 use crate::model::Form;
 use crate::model::text::shown;
 use crate::query::nearness::{NEAR, closest};
-use crate::store::Pattern;
+use crate::store::ValuePattern;
 
 /// How near a resource's own value must be to be meant, where values are made up by AWS: ids all begin alike.
 const TYPED: f64 = 0.95;
@@ -26,7 +26,7 @@ pub struct Doubt {
     pub value: String,
     /// What the filter's values look like.
     pub form: Form,
-    pub(super) pattern: Pattern,
+    pub(super) pattern: ValuePattern,
 }
 
 impl Doubt {

@@ -4,10 +4,10 @@ use super::*;
 use crate::query::samples::{Sample, at, kind, ops, scope};
 use crate::query::tally::{Grouping, tally};
 use crate::query::{Filters, Moment, Query, search};
-use crate::store::{On, Pattern, Test};
+use crate::store::{Comparison, On, ValuePattern};
 
 fn running() -> Matcher {
-    Matcher::any().and(vec![Test { on: On::Facet(1), pattern: Pattern::new("running") }])
+    Matcher::any().and(vec![Comparison { on: On::Facet(1), pattern: ValuePattern::new("running") }])
 }
 
 proptest! {

@@ -7,7 +7,7 @@ use crate::kinds::{Filter, KindSpec};
 use crate::model::Form;
 use crate::model::{AccountId, Cause, Document, Event, Evidence, Map, Region, RowFields, Source, Timestamp};
 use crate::query::counts;
-use crate::store::{Batch, Options, Writer};
+use crate::store::{CommitBatch, StoreOptions, Writer};
 
 fn kind() -> Kind {
     Kind::new("AWS::EC2::Instance")
@@ -30,7 +30,7 @@ fn put(writer: &mut Writer, ids: impl Iterator<Item = (String, &'static str, &'s
         (Cause::Sweep, Event::Discovered { id, document, evidence, mapping: 1 })
     });
     let entries = entries.collect();
-    writer.commit(Batch { recorded_at: Timestamp::EPOCH, entries, ..Batch::default() }).unwrap();
+    writer.commit(CommitBatch { recorded_at: Timestamp::EPOCH, entries, ..CommitBatch::default() }).unwrap();
 }
 
 fn query(filters: &Value, limit: usize, cursor: Option<String>) -> Query {
@@ -43,7 +43,7 @@ fn query(filters: &Value, limit: usize, cursor: Option<String>) -> Query {
 #[test]
 fn pages_hold_every_match_once_while_rows_come_between_them() {
     let dir = tempfile::tempdir().unwrap();
-    let (mut writer, store) = crate::store::open(Options::new(dir.path(), project)).unwrap();
+    let (mut writer, store) = crate::store::open(StoreOptions::new(dir.path(), project)).unwrap();
     let state = |n: usize| if n.is_multiple_of(3) { "stopped" } else { "running" };
     put(&mut writer, (0..100).map(|n| (format!("i-{n:03}"), if n < 50 { "a" } else { "b" }, state(n))));
     for indexed in [false, true] {
@@ -76,7 +76,7 @@ fn pages_hold_every_match_once_while_rows_come_between_them() {
 #[test]
 fn a_cursor_of_another_question_is_refused() {
     let dir = tempfile::tempdir().unwrap();
-    let (mut writer, store) = crate::store::open(Options::new(dir.path(), project)).unwrap();
+    let (mut writer, store) = crate::store::open(StoreOptions::new(dir.path(), project)).unwrap();
     put(&mut writer, (0..5).map(|n| (format!("i-{n}"), "a", "running")));
     let next = search(&store, &query(&Value::Null, 2, None)).unwrap().next.unwrap().encode();
     let error = search(&store, &query(&json!({"state": ["running"]}), 2, Some(next.clone()))).unwrap_err();
@@ -88,7 +88,7 @@ fn a_cursor_of_another_question_is_refused() {
 #[test]
 fn counts_are_told_by_state_and_scope() {
     let dir = tempfile::tempdir().unwrap();
-    let (mut writer, store) = crate::store::open(Options::new(dir.path(), project)).unwrap();
+    let (mut writer, store) = crate::store::open(StoreOptions::new(dir.path(), project)).unwrap();
     put(
         &mut writer,
         [("i-1", "a", "running"), ("i-2", "a", "stopped"), ("i-3", "b", "running")]

@@ -221,7 +221,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::aws::{Details, Origin, Trouble};
+    use crate::aws::{AwsErrorKind, Details, Origin};
     use crate::model::ErrorClass;
 
     const KINDS: [&str; 4] = ["instance", "volume", "vpc", "subnet"];
@@ -229,7 +229,7 @@ mod tests {
     fn failure(class: ErrorClass, code: &str) -> AwsError {
         AwsError::from(Details {
             class,
-            trouble: Trouble::Answered,
+            kind: AwsErrorKind::Answered,
             code: Some(code.to_owned()),
             message: code.to_owned(),
             action: "ec2:DescribeInstances",

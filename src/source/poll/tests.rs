@@ -5,7 +5,7 @@ use futures::StreamExt;
 use parking_lot::Mutex;
 
 use super::*;
-use crate::aws::{Details, Origin, Trouble};
+use crate::aws::{AwsErrorKind, Details, Origin};
 use crate::kinds;
 use crate::model::{self, AccountId, Clock, Document, Item, Region, Timestamp};
 
@@ -73,7 +73,7 @@ impl List for Script {
 fn failure(class: ErrorClass, code: &str) -> AwsError {
     AwsError::from(Details {
         class,
-        trouble: Trouble::Answered,
+        kind: AwsErrorKind::Answered,
         code: Some(code.to_owned()),
         message: format!("{code}: made up"),
         action: "ec2:DescribeInstances",
@@ -635,7 +635,7 @@ async fn a_listing_by_another_accounts_credentials_is_refused_before_its_first_p
     for spec in kinds::KINDS {
         assert!(List::page(&aws, &theirs, spec, None, spec.max_results).await.is_ok());
         let refused = List::page(&aws, &others, spec, None, spec.max_results).await.unwrap_err();
-        assert!(matches!(refused.trouble, Trouble::OtherAccount { .. }), "{refused}");
+        assert!(matches!(refused.kind, AwsErrorKind::OtherAccount { .. }), "{refused}");
     }
     assert_eq!(simulator.world().requests("DescribeVpcs"), 1);
     simulator.stop().await;
@@ -644,10 +644,10 @@ async fn a_listing_by_another_accounts_credentials_is_refused_before_its_first_p
 /// Over the wire: what an endpoint answers, from whose account it is asked to whether the sweep completes.
 #[tokio::test]
 async fn an_endpoint_that_hands_out_one_token_for_ever_fails_the_sweep_with_that_reason() {
-    use crate::aws::scripted::{Answer, Scripted};
+    use crate::aws::scripted::{Reply, Scripted};
     let identity = "<GetCallerIdentityResult><Account>123456789012</Account></GetCallerIdentityResult>";
     let page = "<volumeSet><item><volumeId>vol-1</volumeId></item></volumeSet><nextToken>once more</nextToken>";
-    let server = Scripted::new([Answer::ok(identity), Answer::ok(page)]).await;
+    let server = Scripted::new([Reply::ok(identity), Reply::ok(page)]).await;
     let aws = server.aws();
     let plan = Plan { spec: kinds::by_slug("volume").unwrap(), ..plan() };
     let mut stream = pin!(sweeps(aws.clone(), aws.clock(), plan));

@@ -4,7 +4,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use super::*;
-use crate::aws::{Details, Origin, Trouble};
+use crate::aws::{AwsErrorKind, Details, Origin};
 use crate::kinds;
 use crate::model::{AccountId, Clock, Document, Item, Map, Region, Timestamp, Value};
 
@@ -48,7 +48,7 @@ impl Describe for Account {
 fn failure(class: ErrorClass, ids: Vec<String>) -> AwsError {
     AwsError::from(Details {
         class,
-        trouble: Trouble::Answered,
+        kind: AwsErrorKind::Answered,
         code: None,
         message: "made up".to_owned(),
         action: "ec2:DescribeInstances",

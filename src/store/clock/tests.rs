@@ -2,16 +2,16 @@ use proptest::prelude::*;
 
 use crate::model::Seq;
 use crate::store::samples::{at, batch, discovered, document, fresh, instance};
-use crate::store::{Batch, Writer};
+use crate::store::{CommitBatch, Writer};
 
 const HOUR: i64 = 3_600_000;
 
 fn commit(writer: &mut Writer, n: usize, now: i64) -> Seq {
     let entries = vec![discovered(&instance(&format!("i-{n}")), document("running", "a"))];
-    writer.commit(Batch { recorded_at: at(now), ..batch(entries) }).unwrap().last
+    writer.commit(CommitBatch { recorded_at: at(now), ..batch(entries) }).unwrap().last
 }
 
-/// The clock went back an hour and what was recorded then showed at a time before it.
+/// The clock was set back an hour, and later records appeared at a time before it.
 #[test]
 fn after_a_step_back_of_an_hour_an_earlier_time_does_not_show_what_is_recorded_now() {
     let (_dir, mut writer, store) = fresh();
@@ -42,7 +42,7 @@ fn a_year_ahead_does_not_freeze_as_of_for_a_year_and_shows_in_the_record() {
     assert!(crate::store::verify::fold_log(&snapshot).unwrap().is_clean());
 }
 
-/// The commit is dated by the newest record of an earlier process as well.
+/// The newest record of an earlier process also counts.
 #[test]
 fn a_clock_that_went_back_while_no_server_ran_is_bridged_too() {
     let (dir, mut writer, store) = fresh();
@@ -55,8 +55,8 @@ fn a_clock_that_went_back_while_no_server_ran_is_bridged_too() {
     assert_eq!(store.snapshot().unwrap().record(beyond).unwrap().recorded_at, at(997 * HOUR), "restamped");
 }
 
-/// How wrong a machine's clock is at each of its commits: never further back from one to another than is bridged, unless it
-/// comes back from being ahead.
+/// The error of a machine's clock at each commit: from one commit to the next it never goes back by more than is bridged, unless it
+/// returns from being ahead.
 fn errors() -> impl Strategy<Value = Vec<(i64, i64)>> {
     let steps =
         |error: BoxedStrategy<i64>| proptest::collection::vec((1..2 * HOUR, prop_oneof![Just(0), error]), 1..12);
@@ -69,7 +69,7 @@ fn errors() -> impl Strategy<Value = Vec<(i64, i64)>> {
 }
 
 proptest! {
-    /// The plain model: which record was committed when by a clock that was right.
+    /// The plain model: the time of each commit by a correct clock.
     #[test]
     fn as_of_never_shows_what_a_right_clock_recorded_later(
         steps in errors(),
@@ -93,7 +93,7 @@ proptest! {
                 prop_assert!(*then <= asked || *seq > shown, "as of {asked}: {shown} shown, {seq} recorded at {then}");
             }
         }
-        // What is asked for now shows everything, unless the clock is behind the newest record.
+        // A query for the current time shows everything, unless the clock is behind the newest record.
         if let Some((then, seq)) = right.last() && *then == now {
             prop_assert!(snapshot.seq_at(at(now + 2 * HOUR)).unwrap() >= Some(*seq));
         }

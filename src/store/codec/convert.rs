@@ -1,4 +1,4 @@
-//! Between the model and the disk structs.
+//! Conversions between the model and the disk structs.
 
 use std::borrow::Cow;
 
@@ -6,12 +6,12 @@ use super::disk::{
     DiskCall, DiskCause, DiskChange, DiskCurrent, DiskEvent, DiskEvidence, DiskGroup, DiskHeld, DiskId, DiskKnown,
     DiskOutcome, DiskOverlay, DiskProvisional, DiskRecord, DiskSource, DiskTagging,
 };
-use super::document::{Body, Tree};
+use super::document::{DiskDocument, DiskValue};
 use crate::model::event::Overlay;
 use crate::model::evidence::Tagging;
-use crate::model::known::Held;
+use crate::model::known::LeftState;
 use crate::model::{
-    AccountId, ActionId, ApiCall, Cause, Change, Current, Event, Evidence, Group, GroupEvidence, Kind, Outcome,
+    AccountId, ActionId, ActionOutcome, ApiCall, Cause, Change, Current, Event, Evidence, Group, GroupEvidence, Kind,
     Provisional, Recorded, Region, ResourceId, Seq, Source, Timestamp, Value,
 };
 use crate::store::stored::{Stored, StoredDocument};
@@ -88,7 +88,7 @@ impl<'a> From<&'a Event> for DiskEvent<'a> {
         match event {
             Event::Discovered { id, document, evidence, mapping } => DiskEvent::Discovered {
                 id: id.into(),
-                document: Body(Cow::Borrowed(document)),
+                document: DiskDocument(Cow::Borrowed(document)),
                 evidence: (*evidence).into(),
                 mapping: *mapping,
             },
@@ -115,9 +115,9 @@ impl<'a> From<&'a Event> for DiskEvent<'a> {
             Event::ActionFinished { action, outcome } => DiskEvent::ActionFinished {
                 action: action.0,
                 outcome: match outcome {
-                    Outcome::Succeeded { created } => DiskOutcome::Succeeded { created: texts(created) },
-                    Outcome::Refused { code, message } => DiskOutcome::Refused { code, message },
-                    Outcome::Unknown { message } => DiskOutcome::Unknown { message },
+                    ActionOutcome::Succeeded { created } => DiskOutcome::Succeeded { created: texts(created) },
+                    ActionOutcome::Refused { code, message } => DiskOutcome::Refused { code, message },
+                    ActionOutcome::Unknown { message } => DiskOutcome::Unknown { message },
                 },
             },
             Event::Called { at, targets } => {
@@ -160,11 +160,11 @@ impl From<DiskEvent<'_>> for Event {
             DiskEvent::ActionFinished { action, outcome } => Event::ActionFinished {
                 action: ActionId(action),
                 outcome: match outcome {
-                    DiskOutcome::Succeeded { created } => Outcome::Succeeded { created: owned(created) },
+                    DiskOutcome::Succeeded { created } => ActionOutcome::Succeeded { created: owned(created) },
                     DiskOutcome::Refused { code, message } => {
-                        Outcome::Refused { code: code.to_owned(), message: message.to_owned() }
+                        ActionOutcome::Refused { code: code.to_owned(), message: message.to_owned() }
                     }
-                    DiskOutcome::Unknown { message } => Outcome::Unknown { message: message.to_owned() },
+                    DiskOutcome::Unknown { message } => ActionOutcome::Unknown { message: message.to_owned() },
                 },
             },
             DiskEvent::Called { at, targets } => Event::Called {
@@ -177,14 +177,14 @@ impl From<DiskEvent<'_>> for Event {
 
 impl<'a> From<&'a Change> for DiskChange<'a> {
     fn from(change: &'a Change) -> Self {
-        let tree = |value: &'a Option<Value>| value.as_ref().map(|value| Tree(Cow::Borrowed(value)));
+        let tree = |value: &'a Option<Value>| value.as_ref().map(|value| DiskValue(Cow::Borrowed(value)));
         DiskChange { path: &change.path, before: tree(&change.before), after: tree(&change.after) }
     }
 }
 
 impl From<DiskChange<'_>> for Change {
     fn from(change: DiskChange<'_>) -> Self {
-        let value = |tree: Option<Tree<'_>>| tree.map(|tree| tree.0.into_owned());
+        let value = |tree: Option<DiskValue<'_>>| tree.map(|tree| tree.0.into_owned());
         Change { path: change.path.to_owned(), before: value(change.before), after: value(change.after) }
     }
 }
@@ -219,14 +219,14 @@ impl<'a> From<&'a Current> for DiskCurrent<'a> {
             changed_at: millis(current.changed_at),
             tagging: current.tagging.as_ref().map(DiskTagging::from),
         };
-        DiskCurrent { known, document: Body(Cow::Borrowed(&current.document)) }
+        DiskCurrent { known, document: DiskDocument(Cow::Borrowed(&current.document)) }
     }
 }
 
 impl From<DiskCurrent<'_>> for Current {
     fn from(DiskCurrent { known, document }: DiskCurrent<'_>) -> Self {
         let held =
-            |held: DiskHeld<'_>| Held { state: held.state.to_owned(), until: Timestamp::from_millis(held.until) };
+            |held: DiskHeld<'_>| LeftState { state: held.state.to_owned(), until: Timestamp::from_millis(held.until) };
         Current {
             document: document.0.into_owned(),
             evidence: group_evidence(known.evidence),
@@ -241,7 +241,7 @@ impl From<DiskCurrent<'_>> for Current {
     }
 }
 
-/// A resource whose document stays as it is stored.
+/// A resource whose document stays encoded.
 pub(super) fn stored(known: DiskKnown<'_>, document: &[u8]) -> Stored {
     Stored {
         document: StoredDocument::new(document),
@@ -283,7 +283,7 @@ impl From<DiskProvisional<'_>> for Provisional {
 
 impl<'a> From<&'a Tagging> for DiskTagging<'a> {
     fn from(tagging: &'a Tagging) -> Self {
-        let superseded = tagging.superseded.iter().map(|tags| Tree(Cow::Borrowed(tags))).collect();
+        let superseded = tagging.superseded.iter().map(|tags| DiskValue(Cow::Borrowed(tags))).collect();
         DiskTagging { version: tagging.version, at: millis(tagging.at), superseded }
     }
 }

@@ -1,16 +1,16 @@
-//! The dictionary of documents: the words that they repeat, EC2's field names and its common values, are stored as numbers.
+//! The dictionary of documents: EC2's field names and common values are stored as numbers.
 //!
-//! Two thirds of a typical instance's text are field names. With these a record takes under half the bytes: less to write a
-//! commit, and more of the account in the page cache. A word that is not here is stored as text, so the list need not be
-//! complete; kinds that come later append theirs.
+//! Field names are two thirds of a typical instance's text. The dictionary more than halves a record: less to write per commit, and
+//! more of the account in the page cache. A word that is not listed is stored as text, so the list need not be complete; new kinds
+//! append their words.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-/// The words. **Append only**: a word's place is its stored number. The first 250 take one byte, the others three.
+/// The words. **Append only**: a word's position is its stored number. The first 250 take one byte, the others three.
 pub(super) const WORDS: &[&str] = &[
-    // Instances: what every one has.
+    // Instances: fields that every one has.
     "AmiLaunchIndex",
     "Architecture",
     "Arn",
@@ -248,7 +248,7 @@ pub(super) const WORDS: &[&str] = &[
     "aws:ec2launchtemplate:version",
     "aws:ec2:fleet-id",
     "aws:eks:cluster-name",
-    // What few have.
+    // Fields that few instances have.
     "Affinity",
     "AmdSevSnp",
     "AssociatedResource",
@@ -387,7 +387,7 @@ pub(super) fn word(number: u32) -> Option<&'static str> {
     WORDS.get(usize::try_from(number).ok()?).copied()
 }
 
-/// `text` for keeping: a word is part of the program and costs no allocation.
+/// `text` as a field name: a listed word is static and costs no allocation.
 pub(super) fn owned(text: &str) -> Cow<'static, str> {
     number(text).and_then(word).map_or_else(|| Cow::Owned(text.to_owned()), Cow::Borrowed)
 }
@@ -405,7 +405,7 @@ mod tests {
         assert_eq!(WORDS.iter().collect::<BTreeSet<_>>().len(), WORDS.len());
     }
 
-    /// When words were appended, raise the count and take the new digest; never for another reason.
+    /// After appending words, raise the count and update the digest; never for another reason.
     #[test]
     fn words_are_only_ever_appended() {
         let digest = |words: &[&str]| xxh3_64(words.join("\n").as_bytes());

@@ -1,24 +1,24 @@
-//! What stands in the records of each table. The structs borrow from the record where they can.
+//! The content of the records of each table. The structs borrow from the record where possible.
 
 use bincode::{BorrowDecode, Decode, Encode};
 
-use super::document::{Body, Tree};
+use super::document::{DiskDocument, DiskValue};
 use crate::model::RowFields;
 
-/// Counters kept beside the data, in one `meta` record.
+/// Counters that are kept with the data, in one `meta` record.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
-pub(in crate::store) struct Ledger {
+pub(in crate::store) struct DiskLedger {
     /// The newest record's seq.
     pub(in crate::store) seq: u64,
-    /// Bytes of keys and values alive, by table.
+    /// Bytes of keys and values in use, by table.
     pub(in crate::store) live: Live,
-    /// Up to where the log is folded into `base`: the newest record that is not there any more. 0 while all are.
+    /// The newest record that is folded into `base` and no longer in the log; 0 while there is none.
     pub(in crate::store) horizon: u64,
-    /// When that record was committed, in milliseconds; 0 while there is none.
+    /// The commit time of that record, in milliseconds; 0 while there is none.
     pub(in crate::store) horizon_at: i64,
 }
 
-/// Bytes of keys and values alive, by table.
+/// Bytes of keys and values in use, by table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
 pub struct Live {
     /// In `events`.
@@ -39,7 +39,7 @@ pub struct Live {
     pub dedupe: u64,
 }
 
-/// The part of a row that lists and sweep comparison read: everything but facets and tags.
+/// The part of a row that lists and the comparison of sweeps read: everything except facets and tags.
 #[derive(Encode, BorrowDecode)]
 pub(in crate::store) struct DiskHead<'a> {
     pub(in crate::store) digest: [u8; 16],
@@ -50,18 +50,18 @@ pub(in crate::store) struct DiskHead<'a> {
     pub(in crate::store) owner: Option<&'a str>,
 }
 
-/// A row; the head comes first, so that it can be read alone.
+/// A row. The head is first, so that it can be decoded alone.
 #[derive(Encode, BorrowDecode)]
 pub(in crate::store) struct DiskRow<'a> {
     pub(in crate::store) head: DiskHead<'a>,
-    /// Which version of its kind's projection made it.
+    /// The version of the projection that made it.
     pub(in crate::store) projection: u32,
     pub(in crate::store) facets: Vec<(u16, &'a str)>,
     pub(in crate::store) tags: Vec<(&'a str, &'a str)>,
 }
 
 impl DiskRow<'_> {
-    /// What the kind extracted.
+    /// The fields that the kind extracted.
     pub(in crate::store) fn fields(&self) -> RowFields {
         RowFields {
             projection: self.projection,
@@ -73,7 +73,7 @@ impl DiskRow<'_> {
     }
 }
 
-/// How far a scope's kind was listed; see [`crate::store::Watermark`].
+/// When a kind was listed in a scope; see [`crate::store::Watermark`].
 #[derive(Encode, Decode)]
 pub(in crate::store) struct DiskWatermark {
     pub(in crate::store) started: i64,
@@ -81,14 +81,14 @@ pub(in crate::store) struct DiskWatermark {
     pub(in crate::store) complete: bool,
 }
 
-/// A notification that was recorded.
+/// A recorded notification.
 #[derive(Encode, BorrowDecode)]
 pub(super) struct DiskNotified<'a> {
     pub(in crate::store) at: i64,
     pub(in crate::store) event_id: &'a str,
 }
 
-/// A message of a queue that could not be read; see [`crate::store::parked`].
+/// A queue message that could not be read; see [`crate::store::parked`].
 #[derive(Encode, BorrowDecode)]
 pub(in crate::store) struct DiskParked<'a> {
     pub(in crate::store) at: i64,
@@ -99,7 +99,7 @@ pub(in crate::store) struct DiskParked<'a> {
     pub(in crate::store) body: &'a str,
 }
 
-// The time comes first: `decode_time` reads nothing else.
+// The time comes first, because `decode_time` reads only that.
 #[derive(Encode, BorrowDecode)]
 pub(super) struct DiskRecord<'a> {
     pub(in crate::store) recorded_at: i64,
@@ -132,7 +132,7 @@ pub(super) struct DiskCall<'a> {
 pub(super) enum DiskEvent<'a> {
     Discovered {
         id: DiskId<'a>,
-        document: Body<'a>,
+        document: DiskDocument<'a>,
         evidence: DiskEvidence,
         mapping: u16,
     },
@@ -187,7 +187,7 @@ pub(super) enum DiskOverlay<'a> {
 pub(super) struct DiskTagging<'a> {
     pub(in crate::store) version: u64,
     pub(in crate::store) at: i64,
-    pub(in crate::store) superseded: Vec<Tree<'a>>,
+    pub(in crate::store) superseded: Vec<DiskValue<'a>>,
 }
 
 #[derive(Encode, BorrowDecode)]
@@ -232,8 +232,8 @@ pub(super) struct DiskId<'a> {
 #[derive(Encode, BorrowDecode)]
 pub(super) struct DiskChange<'a> {
     pub(in crate::store) path: &'a str,
-    pub(in crate::store) before: Option<Tree<'a>>,
-    pub(in crate::store) after: Option<Tree<'a>>,
+    pub(in crate::store) before: Option<DiskValue<'a>>,
+    pub(in crate::store) after: Option<DiskValue<'a>>,
 }
 
 #[derive(Encode, BorrowDecode)]
@@ -248,11 +248,11 @@ pub(super) struct DiskKnown<'a> {
     pub(in crate::store) tagging: Option<DiskTagging<'a>>,
 }
 
-/// A resource; the document comes last, so that it can be passed on as it is.
+/// A resource. The document is last, so that it can be passed on undecoded.
 #[derive(Encode, BorrowDecode)]
 pub(super) struct DiskCurrent<'a> {
     pub(in crate::store) known: DiskKnown<'a>,
-    pub(in crate::store) document: Body<'a>,
+    pub(in crate::store) document: DiskDocument<'a>,
 }
 
 #[derive(Encode, BorrowDecode)]
@@ -266,5 +266,5 @@ pub(super) struct DiskTombstone<'a> {
     pub(in crate::store) at: i64,
     pub(in crate::store) removed_at: i64,
     pub(in crate::store) seq: u64,
-    pub(in crate::store) document: Body<'a>,
+    pub(in crate::store) document: DiskDocument<'a>,
 }

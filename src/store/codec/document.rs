@@ -1,7 +1,7 @@
-//! A document as a flat run of tokens in preorder, with the words that EC2 repeats as numbers.
+//! A document as a flat sequence of tokens in preorder, with EC2's frequent words as numbers.
 //!
-//! It is decoded with a stack of our own whose depth is bounded: recursion over hostile bytes would overflow the thread's
-//! stack, which aborts the process.
+//! It is decoded with an explicit stack of limited depth: recursion over hostile bytes would overflow the thread's stack, which
+//! aborts the process.
 
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -14,17 +14,17 @@ use super::dictionary;
 use super::frame::CONFIG;
 use crate::model::{Document, Map, Value};
 
-/// How deep lists and maps may nest in a document, in both directions. EC2's deepest answers nest 6 levels.
+/// How deeply lists and maps may nest in a document, when encoding and decoding. EC2's deepest answers nest 6 levels.
 pub(in crate::store) const MAX_DEPTH: usize = 64;
 
-/// A whole document: the number of its fields, then each field's name and tokens.
-pub(super) struct Body<'a>(pub(super) Cow<'a, Document>);
+/// A whole document: the number of fields, then each field's name and tokens.
+pub(super) struct DiskDocument<'a>(pub(super) Cow<'a, Document>);
 
 /// One value as tokens.
-pub(super) struct Tree<'a>(pub(super) Cow<'a, Value>);
+pub(super) struct DiskValue<'a>(pub(super) Cow<'a, Value>);
 
-// Variants are numbered by position: append only. A list is followed by its elements, a map by names and values in turn. A
-// name is a `u32`: 0 and the text, or the number of a word, plus one.
+// Variants are numbered by position: append only. A list is followed by its elements, a map by alternating names and values. A name
+// is a `u32`: 0 and then the text, or the number of a word plus one.
 #[derive(Encode, BorrowDecode)]
 pub(super) enum Token<'a> {
     Null,
@@ -37,20 +37,20 @@ pub(super) enum Token<'a> {
     Word(u32),
 }
 
-/// Reads a document's tokens one after the other, for those who pass it on without building it.
+/// Reads a document's tokens one by one, for readers that pass it on without building it.
 pub(in crate::store) struct Tokens<'b> {
     rest: Cell<&'b [u8]>,
 }
 
-/// The next token of a document, as [`Tokens`] tells it.
+/// The next token of a document, as [`Tokens`] returns it.
 pub(in crate::store) enum Next<'b> {
     Null,
     Bool(bool),
     Int(i64),
     Text(&'b str),
-    /// As many values follow.
+    /// A list; this many values follow.
     List(usize),
-    /// As many pairs of name and value follow.
+    /// A map; this many pairs of name and value follow.
     Map(usize),
 }
 
@@ -60,17 +60,17 @@ impl<'b> Tokens<'b> {
         Tokens { rest: Cell::new(document) }
     }
 
-    /// How many fields the document has. To be asked first.
+    /// The number of fields. Call this first.
     pub(in crate::store) fn fields(&self) -> Option<usize> {
         self.take::<u32>().and_then(|count| usize::try_from(count).ok())
     }
 
     /// The next field's name.
     pub(in crate::store) fn name(&self) -> Option<&'b str> {
-        self.take::<Name<'b>>().map(|name| name.0)
+        self.take::<FieldName<'b>>().map(|name| name.0)
     }
 
-    /// The next token; `None` when the bytes hold none.
+    /// The next token; `None` if the bytes hold none.
     pub(in crate::store) fn token(&self) -> Option<Next<'b>> {
         Some(match self.take::<Token<'b>>()? {
             Token::Null => Next::Null,
@@ -83,7 +83,7 @@ impl<'b> Tokens<'b> {
         })
     }
 
-    /// Whether nothing is left.
+    /// Whether no token is left.
     pub(in crate::store) fn is_done(&self) -> bool {
         self.rest.get().is_empty()
     }
@@ -96,33 +96,33 @@ impl<'b> Tokens<'b> {
     }
 }
 
-impl Encode for Body<'_> {
+impl Encode for DiskDocument<'_> {
     fn encode<E: Encoder>(&self, encoder: &mut E) -> Result<(), bincode::error::EncodeError> {
         count(self.0.fields().len())?.encode(encoder)?;
         encode_fields(self.0.fields(), 1, encoder)
     }
 }
 
-impl Encode for Tree<'_> {
+impl Encode for DiskValue<'_> {
     fn encode<E: Encoder>(&self, encoder: &mut E) -> Result<(), bincode::error::EncodeError> {
         encode_value(&self.0, 0, encoder)
     }
 }
 
-impl<'de, C> BorrowDecode<'de, C> for Body<'de> {
+impl<'de, C> BorrowDecode<'de, C> for DiskDocument<'de> {
     fn borrow_decode<D: BorrowDecoder<'de, Context = C>>(decoder: &mut D) -> Result<Self, bincode::error::DecodeError> {
         let fields = u32::borrow_decode(decoder)?;
         match decode_tree(decoder, Token::Map(fields))? {
-            Value::Map(fields) => Ok(Body(Cow::Owned(Document::new(fields)))),
+            Value::Map(fields) => Ok(DiskDocument(Cow::Owned(Document::new(fields)))),
             _ => Err(bincode::error::DecodeError::Other("a document is a map")),
         }
     }
 }
 
-impl<'de, C> BorrowDecode<'de, C> for Tree<'de> {
+impl<'de, C> BorrowDecode<'de, C> for DiskValue<'de> {
     fn borrow_decode<D: BorrowDecoder<'de, Context = C>>(decoder: &mut D) -> Result<Self, bincode::error::DecodeError> {
         let root = Token::borrow_decode(decoder)?;
-        Ok(Tree(Cow::Owned(decode_tree(decoder, root)?)))
+        Ok(DiskValue(Cow::Owned(decode_tree(decoder, root)?)))
     }
 }
 
@@ -148,7 +148,7 @@ fn encode_value<E: Encoder>(value: &Value, depth: usize, encoder: &mut E) -> Res
 
 fn encode_fields<E: Encoder>(map: &Map, depth: usize, encoder: &mut E) -> Result<(), bincode::error::EncodeError> {
     for (name, value) in map.iter() {
-        Name(name).encode(encoder)?;
+        FieldName(name).encode(encoder)?;
         encode_value(value, depth, encoder)?;
     }
     Ok(())
@@ -159,9 +159,9 @@ fn count(length: usize) -> Result<u32, bincode::error::EncodeError> {
 }
 
 /// A field's name.
-struct Name<'a>(&'a str);
+struct FieldName<'a>(&'a str);
 
-impl Encode for Name<'_> {
+impl Encode for FieldName<'_> {
     fn encode<E: Encoder>(&self, encoder: &mut E) -> Result<(), bincode::error::EncodeError> {
         match dictionary::number(self.0) {
             Some(number) => (number + 1).encode(encoder),
@@ -170,11 +170,11 @@ impl Encode for Name<'_> {
     }
 }
 
-impl<'de, C> BorrowDecode<'de, C> for Name<'de> {
+impl<'de, C> BorrowDecode<'de, C> for FieldName<'de> {
     fn borrow_decode<D: BorrowDecoder<'de, Context = C>>(decoder: &mut D) -> Result<Self, bincode::error::DecodeError> {
         match u32::borrow_decode(decoder)?.checked_sub(1) {
-            Some(number) => word(number).map(Name),
-            None => <&str>::borrow_decode(decoder).map(Name),
+            Some(number) => word(number).map(FieldName),
+            None => <&str>::borrow_decode(decoder).map(FieldName),
         }
     }
 }
@@ -184,8 +184,8 @@ fn word(number: u32) -> Result<&'static str, bincode::error::DecodeError> {
     dictionary::word(number).ok_or(bincode::error::DecodeError::Other("a word that this version does not know"))
 }
 
-/// A list or map whose elements are still being read.
-enum Open {
+/// A list or map whose elements are still being decoded.
+enum OpenNode {
     List { left: u32, items: Vec<Value> },
     Map { left: u32, name: Cow<'static, str>, fields: Vec<(Cow<'static, str>, Value)> },
 }
@@ -194,7 +194,7 @@ fn decode_tree<'de, C, D>(decoder: &mut D, root: Token<'de>) -> Result<Value, bi
 where
     D: BorrowDecoder<'de, Context = C>,
 {
-    let mut open: Vec<Open> = Vec::new();
+    let mut open: Vec<OpenNode> = Vec::new();
     let mut token = root;
     loop {
         let mut done = match token {
@@ -209,13 +209,13 @@ where
                 return Err(bincode::error::DecodeError::Other("nested deeper than 64 levels"));
             }
             Token::List(left) => {
-                open.push(Open::List { left, items: Vec::with_capacity(reserve(left)) });
+                open.push(OpenNode::List { left, items: Vec::with_capacity(reserve(left)) });
                 token = Token::borrow_decode(decoder)?;
                 continue;
             }
             Token::Map(left) => {
-                let name = dictionary::owned(Name::borrow_decode(decoder)?.0);
-                open.push(Open::Map { left, name, fields: Vec::with_capacity(reserve(left)) });
+                let name = dictionary::owned(FieldName::borrow_decode(decoder)?.0);
+                open.push(OpenNode::Map { left, name, fields: Vec::with_capacity(reserve(left)) });
                 token = Token::borrow_decode(decoder)?;
                 continue;
             }
@@ -224,22 +224,22 @@ where
         loop {
             match open.pop() {
                 None => return Ok(done),
-                Some(Open::List { left, mut items }) => {
+                Some(OpenNode::List { left, mut items }) => {
                     items.push(done);
                     if left > 1 {
-                        open.push(Open::List { left: left - 1, items });
+                        open.push(OpenNode::List { left: left - 1, items });
                         break;
                     }
                     done = Value::List(items);
                 }
-                Some(Open::Map { left, name, mut fields }) => {
+                Some(OpenNode::Map { left, name, mut fields }) => {
                     fields.push((name, done));
                     if left > 1 {
-                        let name = dictionary::owned(Name::borrow_decode(decoder)?.0);
+                        let name = dictionary::owned(FieldName::borrow_decode(decoder)?.0);
                         if fields.last().is_some_and(|(last, _)| *last >= name) {
                             return Err(bincode::error::DecodeError::Other("names out of order"));
                         }
-                        open.push(Open::Map { left: left - 1, name, fields });
+                        open.push(OpenNode::Map { left: left - 1, name, fields });
                         break;
                     }
                     done = Value::Map(Map::from_iter(fields));
@@ -250,7 +250,7 @@ where
     }
 }
 
-/// How much to allocate at once for a count that hostile bytes may have made up.
+/// How many elements to allocate at once for a count that may come from hostile bytes.
 fn reserve(count: u32) -> usize {
     usize::try_from(count).map_or(64, |count| count.min(64))
 }

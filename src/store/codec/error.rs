@@ -1,4 +1,4 @@
-//! Why a record cannot be read, and why content cannot be stored.
+//! Errors of decoding and encoding records.
 
 use thiserror::Error;
 
@@ -9,50 +9,50 @@ use thiserror::Error;
      `muster log verify --repair`, which keeps everything that can be read"
 )]
 pub struct DecodeError {
-    /// The table it is in.
+    /// The table of the record.
     pub table: &'static str,
-    /// Its key, made readable.
+    /// Its key in readable form.
     pub key: String,
-    /// What is wrong with it.
+    /// The fault.
     #[source]
-    pub fault: Fault,
+    pub fault: RecordFault,
 }
 
-/// What is wrong with a stored record.
+/// The fault of a stored record.
 #[derive(Debug, Error)]
-pub enum Fault {
-    /// Its key does not name what keys of its table name.
+pub enum RecordFault {
+    /// Its key is not a valid key of its table.
     #[error("its key is malformed")]
     Key,
-    /// It is shorter than its header, or not as long as the header says.
+    /// It is shorter than its header, or its length differs from the header's.
     #[error("it holds {found} bytes, but its header says {expected}")]
     Length {
         /// Bytes after the header.
         found: usize,
-        /// Bytes that the header announces.
+        /// Bytes that the header states.
         expected: usize,
     },
-    /// Another version wrote it.
+    /// It was written by another version.
     #[error("it has format {found}, and this version of Muster reads format {known}")]
     Version {
         /// Its version byte.
         found: u8,
-        /// The one that is known.
+        /// The version that can be read.
         known: u8,
     },
-    /// Key or payload are not what was written.
+    /// Key or payload differ from what was written.
     #[error("its checksum does not match")]
     Checksum,
-    /// The payload is not what its table holds.
+    /// The payload is not a record of its table.
     #[error("its content is malformed")]
     Malformed(#[source] Box<bincode::error::DecodeError>),
     /// Bytes follow the content.
     #[error("{count} bytes follow its content")]
     Trailing {
-        /// How many.
+        /// The number of bytes.
         count: usize,
     },
-    /// The record that another one points to is not there.
+    /// Another record points to it, but it does not exist.
     #[error("it is missing, although `by_resource` points to it")]
     Missing,
 }
@@ -63,25 +63,25 @@ pub enum Fault {
 pub struct EncodeError {
     /// The table it was meant for.
     pub table: &'static str,
-    /// Its key, made readable.
+    /// Its key in readable form.
     pub key: String,
-    /// Why not.
+    /// The reason.
     #[source]
-    pub fault: Refusal,
+    pub fault: EncodeFault,
 }
 
 /// Why content cannot be stored.
 #[derive(Debug, Error)]
-pub enum Refusal {
+pub enum EncodeFault {
     /// It is too large.
     #[error("its {bytes} bytes are above the limit of {limit}")]
     TooLarge {
-        /// Encoded size.
+        /// The encoded size.
         bytes: usize,
         /// The limit.
         limit: usize,
     },
-    /// It cannot be encoded, such as a document nested deeper than the limit.
+    /// It cannot be encoded: for example, a document nests too deeply.
     #[error("it has no encoding")]
     Unencodable(#[source] Box<bincode::error::EncodeError>),
 }

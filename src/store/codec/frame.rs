@@ -2,15 +2,15 @@
 
 use bincode::{BorrowDecode, Encode};
 
-use super::error::{DecodeError, EncodeError, Fault, Refusal};
+use super::error::{DecodeError, EncodeError, EncodeFault, RecordFault};
 use crate::store::keys;
 
-/// The version byte of every record. This build reads no other: a file of another format is refused as a whole, before any of
-/// its records is read.
+/// The version byte of every record. This build reads no other: a file of another format is refused before any of its records is
+/// read.
 pub(super) const VERSION: u8 = 5;
 /// The longest payload written. EC2's largest resources (security groups with 1,000 rules) take about 0.3 MB.
 pub(super) const MAX_PAYLOAD: usize = 16 * 1024 * 1024;
-/// What bincode may allocate while it decodes one record, as claimed by lengths in its bytes.
+/// How many bytes bincode may allocate to decode one record, by the lengths claimed in it.
 const LIMIT: usize = 4 * MAX_PAYLOAD;
 pub(super) const CONFIG: bincode::config::Configuration<
     bincode::config::LittleEndian,
@@ -25,11 +25,11 @@ pub(super) fn seal<T: Encode>(table: &'static str, key: &[u8], content: &T) -> R
     let mut payload = Vec::with_capacity(1024);
     payload.extend_from_slice(&[0; HEADER]);
     bincode::encode_into_std_write(content, &mut payload, CONFIG)
-        .map_err(|fault| refuse(Refusal::Unencodable(Box::new(fault))))?;
+        .map_err(|fault| refuse(EncodeFault::Unencodable(Box::new(fault))))?;
     let bytes = payload.len() - HEADER;
     let length = u32::try_from(bytes).ok().filter(|_| bytes <= MAX_PAYLOAD);
     let Some(length) = length else {
-        return Err(refuse(Refusal::TooLarge { bytes, limit: MAX_PAYLOAD }));
+        return Err(refuse(EncodeFault::TooLarge { bytes, limit: MAX_PAYLOAD }));
     };
     let mut record = payload;
     if let Some((header, payload)) = record.split_first_chunk_mut::<HEADER>() {
@@ -43,20 +43,20 @@ pub(super) fn seal<T: Encode>(table: &'static str, key: &[u8], content: &T) -> R
     Ok(record)
 }
 
-/// The payload of a record, checked.
-pub(super) fn unseal<'b>(key: &[u8], record: &'b [u8]) -> Result<&'b [u8], Fault> {
+/// Checks a record and returns its payload.
+pub(super) fn unseal<'b>(key: &[u8], record: &'b [u8]) -> Result<&'b [u8], RecordFault> {
     let Some(([version, l0, l1, l2, l3, c0, c1, c2, c3], payload)) = record.split_first_chunk::<HEADER>() else {
-        return Err(Fault::Length { found: record.len(), expected: HEADER });
+        return Err(RecordFault::Length { found: record.len(), expected: HEADER });
     };
     if *version != VERSION {
-        return Err(Fault::Version { found: *version, known: VERSION });
+        return Err(RecordFault::Version { found: *version, known: VERSION });
     }
     let expected = usize::try_from(u32::from_le_bytes([*l0, *l1, *l2, *l3])).unwrap_or(usize::MAX);
     if payload.len() != expected {
-        return Err(Fault::Length { found: payload.len(), expected });
+        return Err(RecordFault::Length { found: payload.len(), expected });
     }
     if crc32c::crc32c_append(crc32c::crc32c(key), payload) != u32::from_le_bytes([*c0, *c1, *c2, *c3]) {
-        return Err(Fault::Checksum);
+        return Err(RecordFault::Checksum);
     }
     Ok(payload)
 }
@@ -69,10 +69,10 @@ pub(super) fn read<'b, T: BorrowDecode<'b, ()>>(
     unseal(key, record)
         .and_then(|payload| {
             let (content, used) = bincode::borrow_decode_from_slice::<T, _>(payload, CONFIG)
-                .map_err(|fault| Fault::Malformed(Box::new(fault)))?;
+                .map_err(|fault| RecordFault::Malformed(Box::new(fault)))?;
             match payload.len() - used {
                 0 => Ok(content),
-                count => Err(Fault::Trailing { count }),
+                count => Err(RecordFault::Trailing { count }),
             }
         })
         .map_err(|fault| DecodeError { table, key: keys::shown(key), fault })

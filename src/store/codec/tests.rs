@@ -7,7 +7,7 @@ use super::disk::*;
 use super::document::*;
 use super::frame::*;
 use super::*;
-use crate::model::known::Held;
+use crate::model::known::LeftState;
 use crate::model::{Cause, Document, Group, GroupEvidence, Map, Provisional, Source, Tagging, Value};
 use crate::store::derived::row_bytes;
 use crate::store::samples::{
@@ -19,7 +19,7 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
-/// The payload's bytes, which may never change, and that they read back.
+/// Checks the payload's bytes, which must never change, and that they decode to `content`.
 #[track_caller]
 fn golden<T: Encode + BorrowDecode<'static, ()>>(content: &T, expected: &str) {
     let record = seal("test", b"key", content).unwrap();
@@ -32,8 +32,8 @@ fn id() -> DiskId<'static> {
     DiskId { kind: "K", id: "i-1", account: "1", region: "r" }
 }
 
-fn body() -> Body<'static> {
-    Body(Cow::Owned(Document::new(map(&[("A", Value::Null)]))))
+fn body() -> DiskDocument<'static> {
+    DiskDocument(Cow::Owned(Document::new(map(&[("A", Value::Null)]))))
 }
 
 #[test]
@@ -45,19 +45,19 @@ fn the_header_is_version_length_and_checksum_of_key_and_payload() {
 
 #[test]
 fn the_bytes_of_every_token_stay_as_they_are() {
-    golden(&Tree(Cow::Owned(Value::Null)), "00");
-    golden(&Tree(Cow::Owned(Value::Bool(true))), "0101");
-    golden(&Tree(Cow::Owned(Value::Int(-3))), "0205");
-    golden(&Tree(Cow::Owned(Value::Int(i64::MAX))), "02fdfeffffffffffffff");
-    golden(&Tree(Cow::Owned("ab".into())), "03026162");
-    golden(&Tree(Cow::Owned("running".into())), "0691");
-    golden(&Tree(Cow::Owned(Value::List(vec![Value::Null, Value::Bool(false)]))), "0402000100");
+    golden(&DiskValue(Cow::Owned(Value::Null)), "00");
+    golden(&DiskValue(Cow::Owned(Value::Bool(true))), "0101");
+    golden(&DiskValue(Cow::Owned(Value::Int(-3))), "0205");
+    golden(&DiskValue(Cow::Owned(Value::Int(i64::MAX))), "02fdfeffffffffffffff");
+    golden(&DiskValue(Cow::Owned("ab".into())), "03026162");
+    golden(&DiskValue(Cow::Owned("running".into())), "0691");
+    golden(&DiskValue(Cow::Owned(Value::List(vec![Value::Null, Value::Bool(false)]))), "0402000100");
     golden(
-        &Tree(Cow::Owned(Value::Map(map(&[("A", Value::List(Vec::new())), ("B", Value::Map(Map::new()))])))),
+        &DiskValue(Cow::Owned(Value::Map(map(&[("A", Value::List(Vec::new())), ("B", Value::Map(Map::new()))])))),
         "050200014104000001420500",
     );
     golden(
-        &Body(Cow::Owned(document("running", "n"))),
+        &DiskDocument(Cow::Owned(document("running", "n"))),
         "0360050210022043069165040205023a06426a03016e05023a06d16a06d26d03057670632d31",
     );
 }
@@ -77,7 +77,7 @@ fn the_bytes_of_every_cause_stay_as_they_are() {
 #[test]
 fn the_bytes_of_every_event_stay_as_they_are() {
     let evidence = || DiskEvidence { source: DiskSource::Refresh, at: 1000 };
-    let changes = || vec![DiskChange { path: "A.B", before: None, after: Some(Tree(Cow::Owned(Value::Int(1)))) }];
+    let changes = || vec![DiskChange { path: "A.B", before: None, after: Some(DiskValue(Cow::Owned(Value::Int(1)))) }];
     golden(
         &DiskEvent::Discovered { id: id(), document: body(), evidence: evidence(), mapping: 3 },
         "00014b03692d3101310172010001410001fbd00703",
@@ -115,7 +115,7 @@ fn the_bytes_of_every_overlay_stay_as_they_are() {
     golden(&DiskOverlay::Keep, "00");
     golden(&DiskOverlay::Lay(lay), "0100030a010772756e6e696e67");
     golden(&DiskOverlay::Settle, "02");
-    let superseded = vec![Tree(Cow::Owned(Value::List(Vec::new())))];
+    let superseded = vec![DiskValue(Cow::Owned(Value::List(Vec::new())))];
     golden(&DiskOverlay::Tag(DiskTagging { version: 3, at: 5, superseded }), "03030a010400");
 }
 
@@ -142,7 +142,7 @@ fn the_bytes_of_every_table_stay_as_they_are() {
                 discovered: 5,
                 changed: 6,
                 changed_at: 7,
-                tagging: Some(DiskTagging { version: 5, at: 8, superseded: vec![Tree(Cow::Owned(Value::Null))] }),
+                tagging: Some(DiskTagging { version: 5, at: 8, superseded: vec![DiskValue(Cow::Owned(Value::Null))] }),
             },
             document: body(),
         },
@@ -157,39 +157,39 @@ fn the_bytes_of_every_table_stay_as_they_are() {
     golden(&DiskTombstone { at: 1, removed_at: 2, seq: 3, document: body() }, "0204030100014100");
     golden(&DiskWatermark { started: 1, ended: 2, complete: true }, "020401");
     let live = Live { events: 2, by_resource: 3, current: 4, rows: 5, tombstones: 6, base: 7, times: 8, dedupe: 9 };
-    golden(&Ledger { seq: 1, live, horizon: 9, horizon_at: 1000 }, "01020304050607080909fbd007");
+    golden(&DiskLedger { seq: 1, live, horizon: 9, horizon_at: 1000 }, "01020304050607080909fbd007");
     golden(&DiskNotified { at: 5, event_id: "e" }, "0a0165");
 }
 
-fn fault<T: std::fmt::Debug>(read: Result<T, DecodeError>) -> Fault {
+fn fault<T: std::fmt::Debug>(read: Result<T, DecodeError>) -> RecordFault {
     read.unwrap_err().fault
 }
 
 #[test]
-fn a_record_under_another_key_is_found_out() {
+fn a_record_under_another_key_is_detected() {
     let current = current();
     let record = encode_current(b"one", &current).unwrap();
     assert_eq!(decode_current(b"one", &record).unwrap(), current);
-    assert!(matches!(fault(decode_current(b"two", &record)), Fault::Checksum));
+    assert!(matches!(fault(decode_current(b"two", &record)), RecordFault::Checksum));
 }
 
 #[test]
-fn each_fault_is_told_apart() {
+fn each_fault_is_distinguished() {
     let record = encode_number(b"k", 7).unwrap();
     let with = |at: usize, byte: u8| {
         let mut copy = record.clone();
         copy[at] = byte;
         fault(decode_number(b"k", &copy))
     };
-    assert!(matches!(with(0, VERSION + 1), Fault::Version { found, known: VERSION } if found == VERSION + 1));
-    assert!(matches!(with(1, 9), Fault::Length { found: 1, expected: 9 }));
-    assert!(matches!(with(5, !record[5]), Fault::Checksum));
-    assert!(matches!(with(9, 8), Fault::Checksum));
-    assert!(matches!(fault(decode_number(b"k", &record[..8])), Fault::Length { found: 8, expected: 9 }));
+    assert!(matches!(with(0, VERSION + 1), RecordFault::Version { found, known: VERSION } if found == VERSION + 1));
+    assert!(matches!(with(1, 9), RecordFault::Length { found: 1, expected: 9 }));
+    assert!(matches!(with(5, !record[5]), RecordFault::Checksum));
+    assert!(matches!(with(9, 8), RecordFault::Checksum));
+    assert!(matches!(fault(decode_number(b"k", &record[..8])), RecordFault::Length { found: 8, expected: 9 }));
     let longer = seal(META, b"k", &(7_u64, 1_u8)).unwrap();
-    assert!(matches!(fault(decode_number(b"k", &longer)), Fault::Trailing { count: 1 }));
+    assert!(matches!(fault(decode_number(b"k", &longer)), RecordFault::Trailing { count: 1 }));
     let shorter = seal(META, b"k", &()).unwrap();
-    assert!(matches!(fault(decode_number(b"k", &shorter)), Fault::Malformed(_)));
+    assert!(matches!(fault(decode_number(b"k", &shorter)), RecordFault::Malformed(_)));
     let error = decode_number(b"count\0a\0", &shorter).unwrap_err();
     assert!(error.to_string().contains("`count a` of table `meta`"), "{error}");
 }
@@ -200,14 +200,14 @@ fn nested(depth: usize) -> Value {
 
 #[test]
 fn nesting_is_bounded_when_written_and_when_read() {
-    let seal_list = |depth| seal("test", b"", &Tree(Cow::Owned(nested(depth))));
+    let seal_list = |depth| seal("test", b"", &DiskValue(Cow::Owned(nested(depth))));
     let record = seal_list(64).unwrap();
-    assert_eq!(*read::<Tree<'_>>("test", b"", &record).unwrap().0, nested(64));
-    assert!(matches!(seal_list(65).unwrap_err().fault, Refusal::Unencodable(_)));
-    // What hostile bytes may claim: a million lists, each in the last.
+    assert_eq!(*read::<DiskValue<'_>>("test", b"", &record).unwrap().0, nested(64));
+    assert!(matches!(seal_list(65).unwrap_err().fault, EncodeFault::Unencodable(_)));
+    // What hostile bytes may claim: a million nested lists.
     let bomb: Vec<u8> = [4, 1].repeat(1_000_000);
     let framed = frame(b"", &bomb);
-    assert!(matches!(fault(read::<Tree<'_>>("test", b"", &framed).map(|_| ())), Fault::Malformed(_)));
+    assert!(matches!(fault(read::<DiskValue<'_>>("test", b"", &framed).map(|_| ())), RecordFault::Malformed(_)));
 }
 
 #[test]
@@ -219,20 +219,20 @@ fn a_stored_document_of_hostile_bytes_is_an_error_when_it_is_written() {
 }
 
 #[test]
-fn a_length_that_the_bytes_do_not_hold_allocates_nothing_much() {
+fn a_length_beyond_the_bytes_allocates_little() {
     let huge: Vec<u8> = [&[4, 252], u32::MAX.to_le_bytes().as_slice()].concat();
     let framed = frame(b"", &huge);
-    assert!(matches!(fault(read::<Tree<'_>>("test", b"", &framed).map(|_| ())), Fault::Malformed(_)));
+    assert!(matches!(fault(read::<DiskValue<'_>>("test", b"", &framed).map(|_| ())), RecordFault::Malformed(_)));
     let list: Vec<u8> = [&[253], u64::MAX.to_le_bytes().as_slice()].concat();
     let framed = frame(b"", &list);
-    assert!(matches!(fault(read::<Vec<&str>>("test", b"", &framed)), Fault::Malformed(_)));
+    assert!(matches!(fault(read::<Vec<&str>>("test", b"", &framed)), RecordFault::Malformed(_)));
 }
 
 #[test]
 fn a_document_whose_names_are_out_of_order_is_malformed() {
     let swapped: Vec<u8> = [2, 0, 1, b'B', 0, 0, 1, b'A', 0].to_vec();
     let framed = frame(b"", &swapped);
-    assert!(matches!(fault(read::<Body<'_>>("test", b"", &framed).map(|_| ())), Fault::Malformed(_)));
+    assert!(matches!(fault(read::<DiskDocument<'_>>("test", b"", &framed).map(|_| ())), RecordFault::Malformed(_)));
 }
 
 /// A well-framed record of any payload.
@@ -253,7 +253,7 @@ fn current() -> Current {
             before: vec!["running".into()],
         }),
         tagging: Some(Tagging { version: 4, at: at(2), superseded: vec![tags(&[("Name", "web")])] }),
-        held: vec![Held { state: "running".into(), until: at(2) }],
+        held: vec![LeftState { state: "running".into(), until: at(2) }],
         mapping: 1,
         discovered: Seq(1),
         changed: Seq(2),
@@ -261,7 +261,7 @@ fn current() -> Current {
     }
 }
 
-/// How many decoders take a record.
+/// The number of decoders that accept a record.
 fn decode_all(key: &[u8], record: &[u8]) -> usize {
     [
         decode_event(Seq(1), record).is_ok(),
@@ -290,13 +290,13 @@ proptest! {
 
     #[test]
     fn every_value_reads_back(value in any_value()) {
-        let record = seal("test", b"k", &Tree(Cow::Borrowed(&value))).unwrap();
-        let again: Tree<'_> = read("test", b"k", &record).unwrap();
+        let record = seal("test", b"k", &DiskValue(Cow::Borrowed(&value))).unwrap();
+        let again: DiskValue<'_> = read("test", b"k", &record).unwrap();
         prop_assert_eq!(&*again.0, &value);
     }
 
     #[test]
-    fn a_row_reads_back_and_its_head_alone(document in any_document()) {
+    fn a_row_and_its_head_alone_read_back(document in any_document()) {
         let current = Current { document, ..current() };
         let fields = project(&instance("i-1"), &current.document);
         let record = row_bytes(b"k", &current, &fields).unwrap();
@@ -307,7 +307,7 @@ proptest! {
     }
 
     #[test]
-    fn a_stored_document_is_written_as_the_document_it_stands_for(document in any_document()) {
+    fn a_stored_document_serialises_like_its_document(document in any_document()) {
         let current = Current { document, ..current() };
         let record = encode_current(b"k", &current).unwrap();
         let stored = decode_stored(b"k", &record).unwrap();
@@ -322,7 +322,7 @@ proptest! {
         prop_assert!(framed || taken == 0);
     }
 
-    /// Well-framed payloads that are nearly right get further into the decoders.
+    /// Well-framed payloads that are nearly valid get further into the decoders.
     #[test]
     fn a_changed_byte_in_a_good_payload_never_panics(event in any_event(), place: prop::sample::Index, byte: u8) {
         let record = Recorded { seq: Seq(1), recorded_at: at(1), cause: Cause::Sweep, event };

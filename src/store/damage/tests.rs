@@ -2,16 +2,16 @@ use redb::{ReadableDatabase, ReadableTable};
 
 use crate::model::{Cause, Event, Seq};
 use crate::store::samples::{at, batch, changed, discovered, document, fresh, instance, kind, project, removed, scope};
-use crate::store::tables::{BASE, BY_RESOURCE_TABLE, CURRENT, EVENTS_TABLE, Plain, ROWS, TOMBSTONES};
-use crate::store::{Batch, Damaged, Due, FILE_NAME, Matcher, On, ReadError, Store, Writer, keys};
+use crate::store::tables::{BASE, BY_RESOURCE_TABLE, BytesTable, CURRENT, EVENTS_TABLE, ROWS, TOMBSTONES};
+use crate::store::{CommitBatch, DamagedRecord, Due, FILE_NAME, Matcher, On, ReadError, Store, Writer, keys};
 
-/// Five resources of which each was changed once, and one that was removed; `damage` is done to the closed file.
+/// Five resources that changed once each, and a removed one; `damage` is applied to the closed file.
 fn damaged(damage: impl Fn(&redb::WriteTransaction)) -> (tempfile::TempDir, Writer, Store) {
     let (dir, mut writer, store) = fresh();
     let (a, b) = (document("running", "a"), document("stopped", "a"));
     let ids: Vec<_> = (0..6).map(|n| instance(&format!("i-{n}"))).collect();
     let commit = |writer: &mut Writer, second: i64, entries: Vec<(Cause, Event)>| {
-        writer.commit(Batch { recorded_at: at(second * 1000), ..batch(entries) }).unwrap();
+        writer.commit(CommitBatch { recorded_at: at(second * 1000), ..batch(entries) }).unwrap();
     };
     commit(&mut writer, 1, ids.iter().map(|id| discovered(id, a.clone())).collect());
     commit(&mut writer, 2, ids.iter().take(5).map(|id| changed(id, &a, &b)).collect());
@@ -29,7 +29,7 @@ fn damaged(damage: impl Fn(&redb::WriteTransaction)) -> (tempfile::TempDir, Writ
 /// Flips a bit in the middle of the value of a resource in a plain table.
 fn flip(txn: &redb::WriteTransaction, table: &'static str, id: &str) {
     let key = keys::resource(&instance(id));
-    let mut table = txn.open_table(Plain::new(table)).unwrap();
+    let mut table = txn.open_table(BytesTable::new(table)).unwrap();
     let mut value = table.get(key.as_slice()).unwrap().unwrap().value().to_vec();
     let middle = value.len() / 2;
     value[middle] ^= 4;
@@ -44,8 +44,8 @@ fn flip_record(txn: &redb::WriteTransaction, seq: u64) {
     events.insert(seq, value.as_slice()).unwrap();
 }
 
-/// The only damage that was found.
-fn only(store: &Store) -> Damaged {
+/// The only damage found.
+fn only(store: &Store) -> DamagedRecord {
     let (mut found, more) = store.damage();
     assert!(!more && found.len() == 1, "{found:?}");
     found.remove(0)
@@ -60,14 +60,14 @@ fn is_damage<T>(read: Result<T, ReadError>) -> bool {
 }
 
 #[test]
-fn a_damaged_row_keeps_nothing_else_from_being_served_and_is_named() {
+fn a_damaged_row_is_reported_and_everything_else_is_served() {
     for with_index in [false, true] {
         let (_dir, mut writer, store) = damaged(|txn| flip(txn, ROWS, "i-2"));
         if with_index {
             store.build_index().unwrap();
         }
         let snapshot = store.snapshot().unwrap();
-        // Its body says what its row said.
+        // Its body has what its row had.
         assert_eq!(store.scan(&kind(), None, &Matcher::any(), None, 10).unwrap().total, 5);
         assert_eq!(store.count_by(&kind(), None, &On::Facet(1)).unwrap()["stopped"], 5);
         assert_eq!(snapshot.rows(&kind(), None, None, 10).unwrap().len(), 5);
@@ -81,7 +81,7 @@ fn a_damaged_row_keeps_nothing_else_from_being_served_and_is_named() {
         assert!(found.is_row() && found.concerns(Some(&kind()), Some(&scope("eu-central-1"))));
         assert!(!found.concerns(None, Some(&scope("eu-west-1"))));
         assert_eq!(store.damaged_rows(&kind(), None), 1);
-        // Written anew, it is whole.
+        // Written again, it is intact.
         writer
             .commit(batch(vec![changed(&instance("i-2"), &document("stopped", "a"), &document("running", "a"))]))
             .unwrap();
@@ -91,7 +91,7 @@ fn a_damaged_row_keeps_nothing_else_from_being_served_and_is_named() {
 }
 
 #[test]
-fn where_row_and_body_are_damaged_the_others_are_served() {
+fn when_row_and_body_are_damaged_the_other_resources_are_served() {
     let (_dir, _writer, store) = damaged(|txn| {
         flip(txn, ROWS, "i-2");
         flip(txn, CURRENT, "i-2");
@@ -111,13 +111,13 @@ fn a_damaged_body_is_an_error_of_its_own_resource_only() {
     assert!(is_damage(snapshot.current(&instance("i-2"))) && is_damage(snapshot.stored(&instance("i-2"))));
     assert!(snapshot.current(&instance("i-1")).unwrap().is_some());
     assert_eq!(snapshot.rows(&kind(), None, None, 10).unwrap().len(), 5);
-    // The log still says what it was.
+    // The log still has its earlier state.
     assert!(snapshot.past(&instance("i-2"), Seq(6)).unwrap().is_some());
     assert_eq!(only(&store).table, CURRENT);
 }
 
 #[test]
-fn a_damaged_record_is_left_out_of_the_log_and_named() {
+fn a_damaged_record_is_left_out_of_the_log_and_reported() {
     let (_dir, _writer, store) = damaged(|txn| flip_record(txn, 9));
     let snapshot = store.snapshot().unwrap();
     let seqs =
@@ -145,9 +145,9 @@ fn a_damaged_tombstone_hides_no_other() {
     assert_eq!((only(&store).table, only(&store).id), (TOMBSTONES, Some(instance("i-5"))));
 }
 
-/// A key of `by_resource` has no checksum of its own: what it leads to must be about the resource.
+/// A key of `by_resource` has no checksum: the record it leads to must be about the resource.
 #[test]
-fn a_place_that_leads_to_another_resources_record_is_damage() {
+fn a_link_to_another_resources_record_is_damage() {
     let wrong = [keys::place(&keys::resource(&instance("i-1")), Seq(9)), {
         let mut short = keys::resource(&instance("i-1"));
         short.extend([0, 0, 0, 0, 0, 0, 1]);
@@ -175,7 +175,7 @@ fn a_damaged_base_is_an_error_of_its_own_resource_only() {
     txn.commit().unwrap();
     assert!(database.begin_read().is_ok());
     drop(database);
-    let (_writer, store) = crate::store::open(crate::store::Options::new(dir.path(), project)).unwrap();
+    let (_writer, store) = crate::store::open(crate::store::StoreOptions::new(dir.path(), project)).unwrap();
     let snapshot = store.snapshot().unwrap();
     assert!(is_damage(snapshot.past(&instance("i-2"), Seq(6))));
     assert!(snapshot.past(&instance("i-1"), Seq(6)).unwrap().is_some());

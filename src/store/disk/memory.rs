@@ -1,4 +1,4 @@
-//! A disk in memory, for tests: it notes what was asked of it in which order, fails on demand, and fills up.
+//! A disk in memory, for tests: it records calls in order, fails on demand, and fills up.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -8,28 +8,28 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use redb::StorageBackend;
 
-use super::Disk;
+use super::StoreDisk;
 
 /// A disk. Clones share it.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Memory(Arc<Mutex<State>>);
+pub(crate) struct Memory(Arc<Mutex<MemoryState>>);
 
 #[derive(Debug)]
-struct State {
+struct MemoryState {
     names: BTreeMap<PathBuf, usize>,
     files: Vec<Vec<u8>>,
-    /// What was done, when it is noted.
-    notes: Option<Vec<Step>>,
+    /// The recorded steps, while recording.
+    notes: Option<Vec<DiskStep>>,
     calls: u64,
-    /// Every call that this picks fails.
-    faults: Option<Faults>,
+    /// Calls that these faults select fail.
+    faults: Option<InjectedFaults>,
     failed: u64,
     free: u64,
 }
 
-impl Default for State {
+impl Default for MemoryState {
     fn default() -> Self {
-        State {
+        MemoryState {
             names: BTreeMap::new(),
             files: Vec::new(),
             notes: None,
@@ -41,9 +41,9 @@ impl Default for State {
     }
 }
 
-/// One thing done to the file of a disk. (Notes are for disks with a single file.)
+/// One change of the disk's file. (Recording is for disks with a single file.)
 #[derive(Clone, Debug)]
-pub(crate) enum Step {
+pub(crate) enum DiskStep {
     Write {
         offset: usize,
         data: Vec<u8>,
@@ -52,13 +52,13 @@ pub(crate) enum Step {
         len: usize,
     },
     Sync,
-    /// It gets its name, durably or not at all.
+    /// The file gets its name, durably or not at all.
     Link,
 }
 
-/// A call of an open file.
+/// A call on an open file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Call {
+pub(crate) enum FileCall {
     Len,
     Read,
     SetLen,
@@ -66,18 +66,18 @@ pub(crate) enum Call {
     Write,
 }
 
-/// Which calls fail: those numbered `from..to` that are among `calls`, but no more than `most`; and with what.
+/// The calls that fail: those numbered `from..to` that are among `calls`, at most `most` of them; and their error.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Faults {
+pub(crate) struct InjectedFaults {
     pub(crate) from: u64,
     pub(crate) to: u64,
-    pub(crate) calls: &'static [Call],
+    pub(crate) calls: &'static [FileCall],
     pub(crate) most: u64,
     pub(crate) kind: io::ErrorKind,
 }
 
 /// Every call.
-pub(crate) const ALL: &[Call] = &[Call::Len, Call::Read, Call::SetLen, Call::Sync, Call::Write];
+pub(crate) const ALL: &[FileCall] = &[FileCall::Len, FileCall::Read, FileCall::SetLen, FileCall::Sync, FileCall::Write];
 
 impl Memory {
     /// A disk with one file.
@@ -88,42 +88,42 @@ impl Memory {
         disk
     }
 
-    /// Notes from now on what is done.
+    /// Starts recording.
     pub(crate) fn note(&self) {
         self.0.lock().notes = Some(Vec::new());
     }
 
-    /// How many steps were noted.
+    /// The number of recorded steps.
     pub(crate) fn noted(&self) -> usize {
         self.0.lock().notes.as_ref().map_or(0, Vec::len)
     }
 
-    /// What was noted.
-    pub(crate) fn notes(&self) -> Vec<Step> {
+    /// The recorded steps.
+    pub(crate) fn notes(&self) -> Vec<DiskStep> {
         self.0.lock().notes.clone().unwrap_or_default()
     }
 
-    /// How many calls there were of open files.
+    /// The number of calls on open files.
     pub(crate) fn calls(&self) -> u64 {
         self.0.lock().calls
     }
 
-    /// How many of them failed on demand.
+    /// The number of calls that failed on demand.
     pub(crate) fn failed(&self) -> u64 {
         self.0.lock().failed
     }
 
-    /// Lets calls fail, or none.
-    pub(crate) fn fail(&self, faults: Option<Faults>) {
+    /// Sets which calls fail, if any.
+    pub(crate) fn fail(&self, faults: Option<InjectedFaults>) {
         self.0.lock().faults = faults;
     }
 
-    /// How much may still be written, as far as it says.
+    /// Sets how many bytes the disk reports as free.
     pub(crate) fn set_free(&self, bytes: u64) {
         self.0.lock().free = bytes;
     }
 
-    /// Changes a file behind everybody's back.
+    /// Changes a file behind the store's back.
     pub(crate) fn tamper(&self, path: &Path, change: impl FnOnce(&mut Vec<u8>)) {
         let mut state = self.0.lock();
         let file = state.names[path];
@@ -132,11 +132,11 @@ impl Memory {
 
     fn file(&self, path: &Path) -> io::Result<Box<dyn StorageBackend>> {
         let file = *self.0.lock().names.get(path).ok_or(io::ErrorKind::NotFound)?;
-        Ok(Box::new(Open { disk: self.clone(), file }))
+        Ok(Box::new(MemoryFile { disk: self.clone(), file }))
     }
 }
 
-impl Disk for Memory {
+impl StoreDisk for Memory {
     fn size(&self, path: &Path) -> io::Result<Option<u64>> {
         let state = self.0.lock();
         Ok(state.names.get(path).map(|file| state.files[*file].len() as u64))
@@ -166,7 +166,7 @@ impl Disk for Memory {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
         state.names.insert(to.to_owned(), file);
-        state.done(Step::Link);
+        state.done(DiskStep::Link);
         Ok(())
     }
 
@@ -179,19 +179,19 @@ impl Disk for Memory {
     }
 }
 
-impl State {
-    fn done(&mut self, step: Step) {
+impl MemoryState {
+    fn done(&mut self, step: DiskStep) {
         if let Some(notes) = &mut self.notes {
             notes.push(step);
         }
     }
 
     /// Counts a call, which may fail.
-    fn call(&mut self, call: Call) -> io::Result<()> {
+    fn call(&mut self, call: FileCall) -> io::Result<()> {
         let number = self.calls;
         self.calls += 1;
         match self.faults {
-            Some(Faults { from, to, calls, most, kind })
+            Some(InjectedFaults { from, to, calls, most, kind })
                 if (from..to).contains(&number) && calls.contains(&call) && self.failed < most =>
             {
                 self.failed += 1;
@@ -202,9 +202,9 @@ impl State {
     }
 }
 
-/// An open file of it.
+/// An open file of a [`Memory`].
 #[derive(Debug)]
-struct Open {
+struct MemoryFile {
     disk: Memory,
     file: usize,
 }
@@ -213,16 +213,16 @@ fn place(offset: u64) -> usize {
     usize::try_from(offset).unwrap()
 }
 
-impl StorageBackend for Open {
+impl StorageBackend for MemoryFile {
     fn len(&self) -> io::Result<u64> {
         let mut state = self.disk.0.lock();
-        state.call(Call::Len)?;
+        state.call(FileCall::Len)?;
         Ok(state.files[self.file].len() as u64)
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
         let mut state = self.disk.0.lock();
-        state.call(Call::Read)?;
+        state.call(FileCall::Read)?;
         let from = place(offset);
         let found = state.files[self.file].get(from..from + out.len()).ok_or(io::ErrorKind::UnexpectedEof)?;
         out.copy_from_slice(found);
@@ -231,8 +231,8 @@ impl StorageBackend for Open {
 
     fn set_len(&self, len: u64) -> io::Result<()> {
         let mut state = self.disk.0.lock();
-        state.call(Call::SetLen)?;
-        let step = Step::SetLen { len: place(len) };
+        state.call(FileCall::SetLen)?;
+        let step = DiskStep::SetLen { len: place(len) };
         step.apply(&mut state.files[self.file]);
         state.done(step);
         Ok(())
@@ -240,34 +240,34 @@ impl StorageBackend for Open {
 
     fn sync_data(&self) -> io::Result<()> {
         let mut state = self.disk.0.lock();
-        state.call(Call::Sync)?;
-        state.done(Step::Sync);
+        state.call(FileCall::Sync)?;
+        state.done(DiskStep::Sync);
         Ok(())
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
         let mut state = self.disk.0.lock();
-        state.call(Call::Write)?;
-        let step = Step::Write { offset: place(offset), data: data.to_vec() };
+        state.call(FileCall::Write)?;
+        let step = DiskStep::Write { offset: place(offset), data: data.to_vec() };
         step.apply(&mut state.files[self.file]);
         state.done(step);
         Ok(())
     }
 }
 
-impl Step {
-    /// Does to the content of a file what this did.
+impl DiskStep {
+    /// Applies this step to the content of a file.
     pub(crate) fn apply(&self, content: &mut Vec<u8>) {
         match self {
-            Step::Write { offset, data } => {
+            DiskStep::Write { offset, data } => {
                 let end = offset + data.len();
                 if content.len() < end {
                     content.resize(end, 0);
                 }
                 content[*offset..end].copy_from_slice(data);
             }
-            Step::SetLen { len } => content.resize(*len, 0),
-            Step::Sync | Step::Link => {}
+            DiskStep::SetLen { len } => content.resize(*len, 0),
+            DiskStep::Sync | DiskStep::Link => {}
         }
     }
 }

@@ -28,7 +28,7 @@ fn a_record_is_one_line_with_every_field() {
 }
 
 #[test]
-fn text_that_a_terminal_obeys_is_escaped_and_reads_back_exactly() {
+fn terminal_control_characters_are_escaped_and_read_back_exactly() {
     let hostile = "web\u{202E}\u{7f}\u{9b}31m\u{E0041}";
     let written = line(&record(discovered(&instance("i-1"), document("running", hostile))));
     assert!(!written.chars().any(text::hostile), "{written}");

@@ -1,4 +1,4 @@
-//! The store file under a disk that fails while it is opened, and what may be found when it is opened again.
+//! Tests of opening the store file while the disk fails, and of what may be found when it is reopened.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -6,13 +6,13 @@ use std::sync::Arc;
 use super::*;
 use crate::model::ResourceId;
 use crate::model::Seq;
-use crate::store::disk::memory::{ALL, Faults, Memory};
+use crate::store::disk::memory::{ALL, InjectedFaults, Memory};
 use crate::store::samples::{batch, discovered, document, instance, kind, project, removed};
 use crate::store::verify::fold_log;
-use crate::store::{self, Health, Options, Store, What, Writer};
+use crate::store::{self, ChangeKind, Health, Store, StoreOptions, Writer};
 
-fn options(dir: &tempfile::TempDir, disk: &Memory) -> Options {
-    Options { cache_bytes: 1 << 20, disk: Arc::new(disk.clone()), ..Options::new(dir.path(), project) }
+fn options(dir: &tempfile::TempDir, disk: &Memory) -> StoreOptions {
+    StoreOptions { cache_bytes: 1 << 20, disk: Arc::new(disk.clone()), ..StoreOptions::new(dir.path(), project) }
 }
 
 /// A store of 20 instances on a disk in memory.
@@ -34,11 +34,11 @@ fn content(disk: &Memory, path: &Path) -> Vec<u8> {
     content
 }
 
-/// Lets each call fail in turn that opening makes; the store opens afterwards, and holds `records`.
+/// Makes each call of opening fail in turn; the store opens afterwards and holds `records`.
 fn opens_after_each_failure(dir: &tempfile::TempDir, disk: impl Fn() -> Memory, records: u64) -> u64 {
     for call in 0.. {
         let disk = disk();
-        disk.fail(Some(Faults { from: call, to: call + 1, calls: ALL, most: 1, kind: io::ErrorKind::Other }));
+        disk.fail(Some(InjectedFaults { from: call, to: call + 1, calls: ALL, most: 1, kind: io::ErrorKind::Other }));
         match store::open(options(dir, &disk)) {
             Ok((writer, store)) => {
                 let seq = store.snapshot().unwrap().seq().0;
@@ -59,7 +59,7 @@ fn opens_after_each_failure(dir: &tempfile::TempDir, disk: impl Fn() -> Memory, 
 }
 
 #[test]
-fn a_disk_that_fails_while_a_store_is_opened_is_no_damage() {
+fn a_disk_failure_while_a_store_is_opened_is_not_damage() {
     let (dir, disk, writer, store) = filled();
     let killed = content(&disk, &path(&dir));
     drop((writer, store));
@@ -70,7 +70,7 @@ fn a_disk_that_fails_while_a_store_is_opened_is_no_damage() {
     eprintln!("opening failed at each of {calls:?} calls (killed, closed) and creating at each of {created}");
 }
 
-/// What was committed when the disk failed is either there and told, or not there; and the next commit goes on from it.
+/// After the disk fails under a commit, the commit is either there and reported, or not there; the next commit continues from it.
 #[test]
 fn a_commit_whose_outcome_is_not_known_is_known_when_the_store_is_open_again() {
     let (mut landed, mut lost) = (0, 0);
@@ -79,13 +79,13 @@ fn a_commit_whose_outcome_is_not_known_is_known_when_the_store_is_open_again() {
         store.build_index().unwrap();
         let old = store.snapshot().unwrap();
         let from = disk.calls() + call;
-        disk.fail(Some(Faults { from, to: from + 1, calls: ALL, most: 1, kind: io::ErrorKind::Other }));
+        disk.fail(Some(InjectedFaults { from, to: from + 1, calls: ALL, most: 1, kind: io::ErrorKind::Other }));
         let outcome = writer.commit(batch(vec![removed(&instance("i-3"))]));
         if disk.failed() == 0 {
             break;
         }
         if outcome.is_ok() {
-            // What failed was of no consequence to it; the file is opened again all the same.
+            // The failed call did not matter for the commit; the file is still reopened.
             assert!(store.is_failing());
         } else {
             assert!(store.snapshot().is_err_and(|error| error.is_retryable()));
@@ -96,9 +96,9 @@ fn a_commit_whose_outcome_is_not_known_is_known_when_the_store_is_open_again() {
         let is_there = snapshot.current(&instance("i-3")).unwrap().is_none();
         assert_eq!(is_there, outcome.is_ok() || committed.is_some(), "call {call}");
         if let Some(committed) = &committed {
-            let touched: Vec<(ResourceId, What)> =
+            let touched: Vec<(ResourceId, ChangeKind)> =
                 committed.touched.iter().map(|touched| (touched.id.clone(), touched.what)).collect();
-            assert_eq!(touched, [(instance("i-3"), What::Disappeared)]);
+            assert_eq!(touched, [(instance("i-3"), ChangeKind::Disappeared)]);
             landed += 1;
         } else if outcome.is_err() {
             lost += 1;
@@ -114,12 +114,12 @@ fn a_commit_whose_outcome_is_not_known_is_known_when_the_store_is_open_again() {
     assert!(landed > 0 && lost > 0, "{landed}, {lost}");
 }
 
-/// A snapshot from before fails, and keeps nothing from being opened.
+/// An earlier snapshot fails, and does not prevent reopening.
 #[test]
-fn what_reads_while_the_store_is_opened_again_fails_and_may_ask_again() {
+fn reads_while_the_store_is_reopened_fail_and_can_be_retried() {
     let (_dir, disk, mut writer, store) = filled();
     let old = store.snapshot().unwrap();
-    disk.fail(Some(Faults { from: 0, to: u64::MAX, calls: ALL, most: 1, kind: io::ErrorKind::Other }));
+    disk.fail(Some(InjectedFaults { from: 0, to: u64::MAX, calls: ALL, most: 1, kind: io::ErrorKind::Other }));
     writer.commit(batch(vec![removed(&instance("i-3"))])).unwrap_err();
     assert_eq!(store.failures(), 1);
     assert_eq!(writer.reopen().unwrap(), None);
@@ -137,16 +137,16 @@ fn a_file_that_is_not_the_store_that_was_open_is_refused_and_left_alone() {
         let (dir, disk, mut writer, store) = filled();
         let older = content(&disk, &path(&dir));
         writer.commit(batch(vec![removed(&instance("i-3"))])).unwrap();
-        disk.fail(Some(Faults { from: 0, to: u64::MAX, calls: ALL, most: 1, kind: io::ErrorKind::Other }));
+        disk.fail(Some(InjectedFaults { from: 0, to: u64::MAX, calls: ALL, most: 1, kind: io::ErrorKind::Other }));
         writer.commit(batch(vec![removed(&instance("i-4"))])).unwrap_err();
         disk.tamper(&path(&dir), |bytes| *bytes = replacement.unwrap_or(older));
         let error = writer.reopen().unwrap_err();
         let expected = match (name, &*error) {
-            ("garbage", OpenError::Damaged { source: Damage::Rejected(_), .. }) => {
+            ("garbage", OpenError::Damaged { source: FileDamage::Rejected(_), .. }) => {
                 content(&disk, &path(&dir)) == garbage
             }
-            ("another log", OpenError::Damaged { source: Damage::Replaced { .. }, .. }) => true,
-            ("older", OpenError::Damaged { source: Damage::CutShort { acknowledged, found }, .. }) => {
+            ("another log", OpenError::Damaged { source: FileDamage::Replaced { .. }, .. }) => true,
+            ("older", OpenError::Damaged { source: FileDamage::CutShort { acknowledged, found }, .. }) => {
                 (*acknowledged, *found) == (Seq(21), Seq(20))
             }
             _ => false,
@@ -160,7 +160,7 @@ fn a_file_that_is_not_the_store_that_was_open_is_refused_and_left_alone() {
 #[test]
 fn a_file_that_is_gone_is_waited_for_and_never_made_anew() {
     let (dir, disk, mut writer, store) = filled();
-    disk.fail(Some(Faults { from: 0, to: u64::MAX, calls: ALL, most: 1, kind: io::ErrorKind::Other }));
+    disk.fail(Some(InjectedFaults { from: 0, to: u64::MAX, calls: ALL, most: 1, kind: io::ErrorKind::Other }));
     writer.commit(batch(vec![removed(&instance("i-4"))])).unwrap_err();
     let away = dir.path().join("away");
     disk.link(&path(&dir), &away).unwrap();

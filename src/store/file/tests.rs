@@ -24,10 +24,10 @@ fn refused(dir: &tempfile::TempDir) -> OpenError {
 }
 
 #[test]
-fn a_new_store_is_made_with_its_directory_and_leaves_nothing_else_behind() {
+fn a_new_store_is_created_with_its_directory_and_nothing_else() {
     let dir = tempfile::tempdir().unwrap();
     let inside = dir.path().join("a/b");
-    let options = store::Options { dir: inside.clone(), ..options(&dir) };
+    let options = store::StoreOptions { dir: inside.clone(), ..options(&dir) };
     let (writer, opened) = store::open(options.clone()).unwrap();
     assert_eq!(opened.path(), inside.join(FILE_NAME));
     let log = opened.log_id();
@@ -47,7 +47,7 @@ fn every_store_has_its_own_log_id() {
 }
 
 #[test]
-fn a_store_that_is_open_already_is_held() {
+fn a_store_that_is_already_open_is_in_use() {
     let (dir, _writer, _store) = fresh();
     let error = refused(&dir);
     assert!(matches!(error, OpenError::Held { .. }), "{error:?}");
@@ -73,10 +73,10 @@ fn a_store_of_a_newer_format_is_refused_and_left_alone() {
 
 /// Before 0.1.0 there is one format, and files of earlier ones are not upgraded.
 #[test]
-fn a_store_of_an_older_format_is_refused_with_what_helps_and_stays_as_it_is_to_the_byte() {
+fn a_store_of_an_older_format_is_refused_with_the_next_step_and_no_byte_changes() {
     for format in [3, 4] {
         let closed = fs::read(crate::store::tests::fixture_path(format)).unwrap();
-        // As a process that was killed leaves it: redb would repair it, which writes.
+        // A killed process leaves it like this: redb would repair it, which writes.
         let mut killed = closed.clone();
         killed[9] |= 2;
         for before in [closed, killed] {
@@ -125,7 +125,7 @@ fn a_database_of_something_else_is_damaged() {
     txn.commit().unwrap();
     drop(database);
     let error = refused(&dir);
-    assert!(matches!(error, OpenError::Damaged { source: Damage::Rejected(_), .. }), "{error:?}");
+    assert!(matches!(error, OpenError::Damaged { source: FileDamage::Rejected(_), .. }), "{error:?}");
 }
 
 #[test]
@@ -138,10 +138,12 @@ fn a_damaged_meta_record_is_named() {
         txn.commit().unwrap();
     }
     let error = refused(&dir);
-    assert!(matches!(&error, OpenError::Damaged { source: Damage::Unreadable(error), .. } if error.key == "ledger"));
+    assert!(
+        matches!(&error, OpenError::Damaged { source: FileDamage::Unreadable(error), .. } if error.key == "ledger")
+    );
 }
 
-/// Reads everything there is; `false` when some read reports an error.
+/// Reads everything; `false` if a read reports an error.
 fn readable(store: &Store) -> bool {
     store.snapshot().and_then(|snapshot| store::verify::fold_log(&snapshot)).is_ok_and(|report| report.is_clean())
 }

@@ -6,44 +6,44 @@ use std::sync::Arc;
 
 use super::terms::{Term, TermSet, Terms};
 use crate::model::{Kind, ResourceId, Scope, Timestamp};
-use crate::store::matcher::{Matcher, On, Pattern, Test};
+use crate::store::matcher::{Comparison, Matcher, On, ValuePattern};
 
-/// Order of a list within a kind. The scope is compared by content, and only when ids are equal.
+/// The sort key of a row within its kind. Scopes are compared by content, and only if ids are equal.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Place {
+struct ListKey {
     id: Box<str>,
     scope: Arc<Scope>,
 }
 
-/// Where a row's term numbers stand in [`Numbers`].
+/// The position of a row's term numbers in [`TermNumbers`].
 #[derive(Clone, Copy)]
-struct Span {
+struct NumberSpan {
     start: u32,
     length: u32,
 }
 
-/// The term numbers of all rows, back to back: a search reads them in one sweep of memory.
+/// The term numbers of all rows in one vector: a search reads memory sequentially.
 #[derive(Default)]
-struct Numbers {
+struct TermNumbers {
     all: Vec<u32>,
-    /// How many of them belong to no row any more.
+    /// How many of them belong to removed rows.
     dead: usize,
 }
 
-impl Numbers {
-    fn get(&self, span: Span) -> &[u32] {
+impl TermNumbers {
+    fn get(&self, span: NumberSpan) -> &[u32] {
         let (Ok(start), Ok(length)) = (usize::try_from(span.start), usize::try_from(span.length)) else { return &[] };
         self.all.get(start..start.saturating_add(length)).unwrap_or_default()
     }
 
-    fn add(&mut self, numbers: &[u32]) -> Result<Span, Overflow> {
+    fn add(&mut self, numbers: &[u32]) -> Result<NumberSpan, Overflow> {
         let start = u32::try_from(self.all.len()).map_err(|_| Overflow)?;
         let length = u32::try_from(numbers.len()).map_err(|_| Overflow)?;
         self.all.extend_from_slice(numbers);
-        Ok(Span { start, length })
+        Ok(NumberSpan { start, length })
     }
 
-    fn free(&mut self, span: Span) {
+    fn free(&mut self, span: NumberSpan) {
         self.dead += self.get(span).len();
     }
 }
@@ -52,22 +52,22 @@ impl Numbers {
 #[derive(Default)]
 pub(super) struct KindIndex {
     terms: Terms,
-    rows: BTreeMap<Place, Span>,
-    numbers: Numbers,
+    rows: BTreeMap<ListKey, NumberSpan>,
+    numbers: TermNumbers,
     scopes: HashMap<Scope, Arc<Scope>>,
-    /// How many terms there were after the last cleaning.
+    /// The number of terms after the last cleaning.
     cleaned: usize,
-    /// The numbers of the row at hand.
+    /// The term numbers of the current row.
     scratch: Vec<u32>,
 }
 
-/// Which scopes a search looks at: one, or all that are watched.
-pub(super) struct Wanted<'a> {
+/// The scopes of a search: one, or all that are watched.
+pub(super) struct WantedScopes<'a> {
     pub(super) scope: Option<&'a Scope>,
     pub(super) retired: &'a BTreeMap<Scope, Timestamp>,
 }
 
-/// The same as rows hold scopes.
+/// The same, as the shared scopes of the rows.
 enum Scopes<'a> {
     Only(&'a Arc<Scope>),
     AllBut(Vec<&'a Arc<Scope>>),
@@ -92,20 +92,20 @@ impl KindIndex {
 
     /// Bytes on the heap, estimated.
     pub(super) fn bytes(&self) -> usize {
-        let row = size_of::<Place>() + size_of::<Span>();
-        // An allocation takes its length and 8 bytes, rounded up to 16.
+        let row = size_of::<ListKey>() + size_of::<NumberSpan>();
+        // An allocation takes its length plus 8 bytes, rounded up to 16.
         let ids: usize = self.rows.keys().map(|place| (place.id.len() + 8).next_multiple_of(16)).sum();
         self.terms.bytes() + 4 * self.numbers.all.capacity() + ids + self.rows.len() * row * 12 / 11
     }
 
-    /// Puts a row in, or replaces it.
+    /// Inserts or replaces a row.
     pub(super) fn insert<'a>(
         &mut self,
         id: &ResourceId,
         terms: impl Iterator<Item = Term<'a>>,
     ) -> Result<(), Overflow> {
         self.intern(terms)?;
-        let place = Place { id: id.id.as_ref().into(), scope: self.scope(id) };
+        let place = ListKey { id: id.id.as_ref().into(), scope: self.scope(id) };
         if let Some(span) = self.rows.get(&place) {
             if self.numbers.get(*span) == self.scratch.as_slice() {
                 return Ok(());
@@ -117,43 +117,43 @@ impl KindIndex {
         self.clean_if_worthwhile()
     }
 
-    /// Takes a row out.
+    /// Removes a row.
     pub(super) fn remove(&mut self, id: &ResourceId) {
-        let place = Place { id: id.id.as_ref().into(), scope: self.scope(id) };
+        let place = ListKey { id: id.id.as_ref().into(), scope: self.scope(id) };
         if let Some(span) = self.rows.remove(&place) {
             self.numbers.free(span);
         }
     }
 
-    /// The ids of at most `limit` matching rows after `after`, in list order, and how many match in all.
+    /// The ids of at most `limit` matching rows after `after`, in list order, and the total number of matches.
     pub(super) fn scan(
         &self,
         kind: &Kind,
-        scopes: &Wanted<'_>,
+        scopes: &WantedScopes<'_>,
         matcher: &Matcher,
         after: Option<&ResourceId>,
         limit: usize,
     ) -> (Vec<ResourceId>, u64) {
         let Some(wanted) = self.resolve(matcher) else { return (Vec::new(), 0) };
         let Some(scopes) = self.known(scopes) else { return (Vec::new(), 0) };
-        let wants = |place: &Place, span: Span| {
+        let wants = |place: &ListKey, span: NumberSpan| {
             scopes.hold(&place.scope) && {
                 let terms = self.numbers.get(span);
                 wanted.iter().all(|set| set.meets(terms))
             }
         };
-        let count = |range: &mut dyn Iterator<Item = (&Place, &Span)>| {
+        let count = |range: &mut dyn Iterator<Item = (&ListKey, &NumberSpan)>| {
             range.map(|(place, span)| u64::from(wants(place, *span))).sum::<u64>()
         };
-        let after = after.map(|id| Place { id: id.id.as_ref().into(), scope: Arc::new(id.scope()) });
+        let after = after.map(|id| ListKey { id: id.id.as_ref().into(), scope: Arc::new(id.scope()) });
         let (start, mut total) = match &after {
             None => (Bound::Unbounded, 0),
             Some(after) => {
                 let before = (Bound::Unbounded, Bound::Included(after));
-                (Bound::Excluded(after), count(&mut self.rows.range::<Place, _>(before)))
+                (Bound::Excluded(after), count(&mut self.rows.range::<ListKey, _>(before)))
             }
         };
-        let mut rest = self.rows.range::<Place, _>((start, Bound::Unbounded));
+        let mut rest = self.rows.range::<ListKey, _>((start, Bound::Unbounded));
         let mut ids = Vec::new();
         while ids.len() < limit {
             let Some((place, span)) = rest.next() else { break };
@@ -166,11 +166,11 @@ impl KindIndex {
         (ids, total)
     }
 
-    /// How many rows have each value of a facet or a tag, or each tag key, in one scope or in all. A row with several values
+    /// The number of rows for each value of a facet or tag, or for each tag key, in one scope or all. A row with several values
     /// counts for each.
-    pub(super) fn count_by(&self, scopes: &Wanted<'_>, on: &On) -> BTreeMap<String, u64> {
+    pub(super) fn count_by(&self, scopes: &WantedScopes<'_>, on: &On) -> BTreeMap<String, u64> {
         let Some(scopes) = self.known(scopes) else { return BTreeMap::new() };
-        let values = self.terms.passing(&Test { on: on.clone(), pattern: Pattern::new("*") });
+        let values = self.terms.passing(&Comparison { on: on.clone(), pattern: ValuePattern::new("*") });
         let wanted = TermSet::new(values.clone(), self.terms.len());
         let mut counts = vec![0_u32; self.terms.len()];
         for (place, span) in &self.rows {
@@ -197,7 +197,7 @@ impl KindIndex {
         by_value
     }
 
-    /// One set of terms a condition; `None` when some condition can match nothing.
+    /// One set of terms per condition; `None` if a condition can match nothing.
     fn resolve(&self, matcher: &Matcher) -> Option<Vec<TermSet>> {
         let resolve = |tests: &Vec<_>| {
             let numbers = tests.iter().flat_map(|test| self.terms.passing(test)).collect();
@@ -206,15 +206,15 @@ impl KindIndex {
         matcher.conditions().iter().map(resolve).collect()
     }
 
-    /// The scopes as rows hold them; `None` when no row is in the one that is wanted.
-    fn known(&self, wanted: &Wanted<'_>) -> Option<Scopes<'_>> {
+    /// The scopes as the rows share them; `None` if no row is in the wanted one.
+    fn known(&self, wanted: &WantedScopes<'_>) -> Option<Scopes<'_>> {
         Some(match wanted.scope {
             Some(scope) => Scopes::Only(self.scopes.get(scope)?),
             None => Scopes::AllBut(wanted.retired.keys().filter_map(|scope| self.scopes.get(scope)).collect()),
         })
     }
 
-    /// Leaves the numbers of `terms` in `scratch`, in order.
+    /// Writes the numbers of `terms` to `scratch`, in order.
     fn intern<'a>(&mut self, terms: impl Iterator<Item = Term<'a>>) -> Result<(), Overflow> {
         self.scratch.clear();
         for term in terms {
@@ -230,8 +230,8 @@ impl KindIndex {
         Arc::clone(self.scopes.entry(scope).or_insert_with_key(|scope| Arc::new(scope.clone())))
     }
 
-    /// Interns the terms in use anew, rows in list order, once as much is left over as is in use: churn (addresses, states)
-    /// leaves terms and numbers behind that no row has. Costs each insertion a constant on average.
+    /// Interns the used terms again, in list order, once as many are unused as used: changing values (addresses, states) leave
+    /// terms and numbers that no row has. The average cost per insertion is constant.
     fn clean_if_worthwhile(&mut self) -> Result<(), Overflow> {
         let numbers = self.numbers.all.len();
         if self.terms.len() < 4096 + 2 * self.cleaned && self.numbers.dead < 4096 + numbers / 2 {
@@ -253,18 +253,18 @@ impl KindIndex {
     }
 }
 
-/// Builds the index of a kind from rows in list order: nodes come out full, which saves a third of the tree.
+/// Builds the index of a kind from rows in list order: nodes are filled completely, which saves a third of the tree.
 #[derive(Default)]
-pub(super) struct Builder {
+pub(super) struct KindIndexBuilder {
     index: KindIndex,
-    staged: Vec<(Place, Span)>,
+    staged: Vec<(ListKey, NumberSpan)>,
 }
 
-impl Builder {
+impl KindIndexBuilder {
     /// Adds the next row.
     pub(super) fn push<'a>(&mut self, id: &ResourceId, terms: impl Iterator<Item = Term<'a>>) -> Result<(), Overflow> {
         self.index.intern(terms)?;
-        let place = Place { id: id.id.as_ref().into(), scope: self.index.scope(id) };
+        let place = ListKey { id: id.id.as_ref().into(), scope: self.index.scope(id) };
         let span = self.index.numbers.add(&self.index.scratch)?;
         self.staged.push((place, span));
         Ok(())
@@ -272,7 +272,7 @@ impl Builder {
 
     /// The index of the rows added.
     pub(super) fn finish(self) -> KindIndex {
-        let Builder { mut index, staged } = self;
+        let KindIndexBuilder { mut index, staged } = self;
         index.rows = BTreeMap::from_iter(staged);
         index.terms.shrink();
         index.numbers.all.shrink_to_fit();

@@ -2,12 +2,12 @@
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::store::matcher::{On, Test};
+use crate::store::matcher::{Comparison, On};
 
 const FACET: u8 = 0;
 const TAG: u8 = 1;
 
-/// What a term says, taken apart.
+/// A decoded term.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Term<'a> {
     /// A filter's number and one of its values.
@@ -16,15 +16,15 @@ pub(super) enum Term<'a> {
     Tag(&'a str, &'a str),
 }
 
-/// Texts back to back in one buffer, found by a hash table of their numbers: about 10 bytes on top of each text.
+/// All texts in one buffer, found by a hash table of their numbers: about 10 bytes more than each text.
 ///
-/// Terms that no row holds any more stay until [`super::kind`] interns everything anew.
+/// Terms that no row has any more stay until [`super::kind`] interns everything again.
 #[derive(Default)]
 pub(super) struct Terms {
     texts: Vec<u8>,
-    /// Where each text ends.
+    /// The end of each text.
     ends: Vec<u32>,
-    /// Open addressing: a term's number + 1, or 0. Its length is a power of two, or zero.
+    /// Open addressing: a term's number + 1, or 0. The length is a power of two, or zero.
     slots: Vec<u32>,
     scratch: Vec<u8>,
 }
@@ -39,13 +39,13 @@ impl Terms {
         self.texts.capacity() + 4 * (self.ends.capacity() + self.slots.capacity())
     }
 
-    /// Gives back what growing reserved.
+    /// Releases reserved memory.
     pub(super) fn shrink(&mut self) {
         self.texts.shrink_to_fit();
         self.ends.shrink_to_fit();
     }
 
-    /// The number of a term, new if need be; `None` when numbers or buffer run out (4 GiB of text).
+    /// The number of a term, which is added if new; `None` when numbers or buffer run out (4 GiB of text).
     pub(super) fn intern(&mut self, term: Term<'_>) -> Option<u32> {
         if (self.ends.len() + 1) * 4 > self.slots.len() * 3 {
             self.grow();
@@ -66,7 +66,7 @@ impl Terms {
         number
     }
 
-    /// The number of a term that is there.
+    /// The number of an existing term.
     pub(super) fn number(&self, term: Term<'_>) -> Option<u32> {
         let mut text = Vec::new();
         write(term, &mut text)?;
@@ -78,8 +78,8 @@ impl Terms {
         read(self.text(number)?)
     }
 
-    /// The numbers of all terms that pass a test.
-    pub(super) fn passing(&self, test: &Test) -> Vec<u32> {
+    /// The numbers of all terms that match `test`.
+    pub(super) fn passing(&self, test: &Comparison) -> Vec<u32> {
         if let Some(exact) = test.pattern.exact() {
             match &test.on {
                 On::Facet(number) => return self.number(Term::Facet(*number, exact)).into_iter().collect(),
@@ -103,7 +103,7 @@ impl Terms {
         under.into_iter().flatten().filter(|(_, text)| rest(text)).map(|(number, _)| number).collect()
     }
 
-    /// The texts that begin with `prefix`, by number.
+    /// The texts with this prefix, with their numbers.
     fn under(&self, prefix: &[u8]) -> impl Iterator<Item = (u32, &[u8])> {
         let mut start = 0;
         let texts = self.ends.iter().map(move |end| {
@@ -156,12 +156,12 @@ impl Terms {
     }
 }
 
-/// The part of a hash that fits the machine.
+/// A hash reduced to the machine's word size.
 fn fold(hash: u64) -> usize {
     usize::try_from(hash & u64::from(u32::MAX)).unwrap_or(0)
 }
 
-/// A term as unambiguous bytes; `None` for a tag key longer than 65,535 bytes (AWS allows 512).
+/// Encodes a term unambiguously; `None` for a tag key longer than 65,535 bytes (AWS allows 512).
 fn write(term: Term<'_>, out: &mut Vec<u8>) -> Option<()> {
     match term {
         Term::Facet(number, value) => {
@@ -190,11 +190,11 @@ fn read(text: &[u8]) -> Option<Term<'_>> {
     Some(Term::Tag(key, value))
 }
 
-/// A set of term numbers, quick to ask.
+/// A set of term numbers with a fast lookup.
 pub(super) enum TermSet {
-    /// A handful, compared one by one.
+    /// A few numbers, compared one by one.
     Few(Vec<u32>),
-    /// One bit a term.
+    /// One bit per term.
     Many(Vec<u64>),
 }
 
@@ -216,7 +216,7 @@ impl TermSet {
         TermSet::Many(bits)
     }
 
-    /// Whether nothing is in it.
+    /// Whether the set is empty.
     pub(super) fn is_empty(&self) -> bool {
         matches!(self, TermSet::Few(numbers) if numbers.is_empty())
     }
@@ -232,10 +232,10 @@ impl TermSet {
         }
     }
 
-    /// Whether any of a row's terms is in it.
+    /// Whether any of a row's terms is in the set.
     pub(super) fn meets(&self, terms: &[u32]) -> bool {
         match self {
-            // Whole rows at a time: the compiler makes this a few vector instructions.
+            // Compares whole rows at once: the compiler uses vector instructions.
             TermSet::Few(numbers) => numbers.iter().any(|number| terms.contains(number)),
             TermSet::Many(_) => terms.iter().any(|number| self.contains(*number)),
         }
@@ -251,7 +251,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::store::matcher::Pattern;
+    use crate::store::matcher::ValuePattern;
 
     #[test]
     fn a_term_keeps_its_number_and_reads_back() {
@@ -284,7 +284,7 @@ mod tests {
         for term in [Term::Facet(1, "run"), Term::Facet(1, "rum"), Term::Facet(2, "run"), Term::Tag("run", "run")] {
             terms.intern(term);
         }
-        let passing = |on, text: &str| terms.passing(&Test { on, pattern: Pattern::new(text) });
+        let passing = |on, text: &str| terms.passing(&Comparison { on, pattern: ValuePattern::new(text) });
         assert_eq!(passing(On::Facet(1), "ru?"), [0, 1]);
         assert_eq!(passing(On::Facet(2), "run"), [2]);
         assert_eq!(passing(On::TagKey, "run"), [3]);

@@ -4,17 +4,17 @@ use proptest::prelude::*;
 
 use crate::model::{Kind, ResourceId, Seq};
 use crate::store::samples::{any_batch, batch, discovered, document, fresh, instance, kind, removed, scope};
-use crate::store::{Matcher, On, Pattern, Scan, Store, Test};
+use crate::store::{Comparison, Matcher, On, Scan, Store, ValuePattern};
 
-fn facet(number: u16, text: &str) -> Test {
-    Test { on: On::Facet(number), pattern: Pattern::new(text) }
+fn facet(number: u16, text: &str) -> Comparison {
+    Comparison { on: On::Facet(number), pattern: ValuePattern::new(text) }
 }
 
-fn tag(key: &str, text: &str) -> Test {
-    Test { on: On::Tag(key.into()), pattern: Pattern::new(text) }
+fn tag(key: &str, text: &str) -> Comparison {
+    Comparison { on: On::Tag(key.into()), pattern: ValuePattern::new(text) }
 }
 
-/// What a search should find, from the rows.
+/// The expected result of a search, from the rows.
 fn expected(store: &Store, kind: &Kind, matcher: &Matcher, after: Option<&ResourceId>, limit: usize) -> Scan {
     let snapshot = store.snapshot().unwrap();
     let rows = snapshot.rows(kind, None, None, usize::MAX).unwrap();
@@ -38,7 +38,7 @@ proptest! {
             Matcher::any(),
             Matcher::any().and(vec![facet(1, "running"), facet(1, "stop*")]),
             Matcher::any().and(vec![tag("Name", "?")]).and(vec![facet(2, "vpc-1")]),
-            Matcher::any().and(vec![Test { on: On::TagKey, pattern: Pattern::new("*") }]),
+            Matcher::any().and(vec![Comparison { on: On::TagKey, pattern: ValuePattern::new("*") }]),
             Matcher::any().and(vec![facet(1, "absent")]),
             Matcher::any().and(Vec::new()),
         ];
@@ -130,7 +130,7 @@ fn counts_are_by_value_and_by_scope_with_and_without_an_index() {
 }
 
 #[test]
-fn churn_does_not_fill_the_index_with_terms_that_nobody_has() {
+fn churn_does_not_fill_the_index_with_unused_terms() {
     let (_dir, mut writer, store) = fresh();
     let ids: Vec<_> = (0..200).map(|n| instance(&format!("i-{n}"))).collect();
     store.build_index().unwrap();

@@ -1,8 +1,8 @@
-//! A copy of the store in a file of its own, made while the store is in use.
+//! A copy of the store in its own file, made while the store is in use.
 //!
-//! The copy is of one moment: the newest record when it was begun. Records and base never change while nobody folds, so folding
-//! is held and the rest goes on: what is committed meanwhile is not in the copy. No snapshot is kept for longer than it takes to
-//! read [`CHUNK_BYTES`], because a long one would make the file grow. The copy is verified before it gets its name.
+//! The copy shows the moment when it was begun. Records and base change only by folding, which is held meanwhile; later commits are
+//! not in the copy. No snapshot lives longer than reading [`CHUNK_BYTES`] takes, because a long one would make the file grow. The
+//! copy is verified before it gets its name.
 
 use std::fs;
 use std::io;
@@ -17,35 +17,35 @@ use super::super::file;
 use super::super::handle::{Shared, Store};
 use super::super::keys;
 use super::super::snapshot::{ReadError, Snapshot};
-use super::super::tables::Entry;
-use super::super::verify::{self, Report, VerifyError};
+use super::super::tables::RawEntry;
+use super::super::verify::{self, VerifyError, VerifyReport};
 use super::super::write_error::WriteError;
 
-use super::builder::{Builder, Temporary, sync_dir};
+use super::builder::{FileBuilder, Temporary, sync_dir};
 use crate::model::{LogId, Recorded, Seq, Timestamp};
 
-/// How much is read from one snapshot.
+/// How many bytes are read from one snapshot.
 const CHUNK_BYTES: usize = 4 << 20;
 
-/// A backup that was made.
+/// A finished backup.
 #[derive(Debug)]
 pub struct BackedUp {
     /// The file.
     pub path: PathBuf,
     /// Its size in bytes.
     pub bytes: u64,
-    /// Its log id, which is its own.
+    /// The copy's own log id.
     pub log: LogId,
-    /// The log that it is a copy of.
+    /// The log that was copied.
     pub of: LogId,
-    /// What its verification found: it is clean, and says up to which record the copy goes.
-    pub report: Report,
+    /// The result of its verification, which found no fault, with the newest record of the copy.
+    pub report: VerifyReport,
 }
 
-/// Why there is no backup. Nothing is left under its name.
+/// Why there is no backup. No file is left under its name.
 #[derive(Debug, Error)]
-pub enum BackupError {
-    /// The file is there already.
+pub enum CopyError {
+    /// The file already exists.
     #[error("{path} exists, and a backup overwrites nothing: choose another name, or move it away")]
     Exists {
         /// The file.
@@ -56,11 +56,11 @@ pub enum BackupError {
     Write {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         #[source]
         source: Box<redb::Error>,
     },
-    /// So little space is left there that the store itself could not go on.
+    /// So little space is left there that the store itself could not continue.
     #[error(
         "the disk that holds {path} has {} free, and a backup stops below {} (--keep-free): choose another disk",
         mib(*free), mib(*needed)
@@ -68,7 +68,7 @@ pub enum BackupError {
     DiskFull {
         /// The file.
         path: PathBuf,
-        /// Bytes free to this user.
+        /// Bytes free for this user.
         free: u64,
         /// Bytes that must stay free.
         needed: u64,
@@ -76,38 +76,38 @@ pub enum BackupError {
     /// The store cannot be read.
     #[error("the store cannot be backed up")]
     Read(#[from] ReadError),
-    /// The store was put in order or replaced meanwhile.
-    #[error("the store was opened anew while it was backed up: back it up again")]
+    /// The store was repaired or replaced meanwhile.
+    #[error("the store was replaced while it was backed up: back it up again")]
     Moved,
-    /// A record of the store has no stored form any more, which is a fault of Muster.
+    /// A record of the store can no longer be encoded, which is a bug in Muster.
     #[error("the store cannot be backed up")]
     Unencodable(#[from] EncodeError),
     /// The copy cannot be verified.
     #[error("the backup was made but cannot be verified, and is removed")]
     Unverified(#[from] VerifyError),
-    /// The copy is not what its own log says, because the store is not.
+    /// The copy fails verification, because the store itself is damaged.
     #[error(
         "the copy fails verification, so the store itself is damaged: stop Muster and run `muster log verify`; no backup \
          was made ({} mismatches)", report.mismatches
     )]
     NotClean {
-        /// What verification found.
-        report: Box<Report>,
+        /// The result of the verification.
+        report: Box<VerifyReport>,
     },
 }
 
 impl Store {
-    /// Writes a verified copy of the store to the file `to`, readable by its owner alone. Commits and reads go on; records are not
-    /// folded meanwhile. Blocks on the disk for some seconds a million records.
+    /// Writes a verified copy of the store to the file `to`, readable by its owner only. Commits and reads continue; no records are
+    /// folded meanwhile. Blocks on the disk for some seconds per million records.
     ///
-    /// The copy has a log id of its own, since a store that is restored from it writes another log. It is as of the newest record
-    /// when the backup was begun.
+    /// The copy has its own log id, since a store restored from it writes another log. Its newest record is the newest one when the
+    /// backup was begun.
     ///
     /// # Errors
-    /// Then there is no file `to`, or the one that was there is as it was.
-    pub fn backup(&self, to: &Path) -> Result<BackedUp, BackupError> {
-        let exists = || BackupError::Exists { path: to.to_owned() };
-        let written = |error: io::Error| BackupError::Write { path: to.to_owned(), source: Box::new(error.into()) };
+    /// Then there is no file `to`, or the existing one is unchanged.
+    pub fn backup(&self, to: &Path) -> Result<BackedUp, CopyError> {
+        let exists = || CopyError::Exists { path: to.to_owned() };
+        let written = |error: io::Error| CopyError::Write { path: to.to_owned(), source: Box::new(error.into()) };
         if fs::symlink_metadata(to).is_ok() {
             return Err(exists());
         }
@@ -116,9 +116,9 @@ impl Store {
         let of = self.copy(&temporary.0, log, to)?;
         let report = verify::check(&temporary.0, self.0.project)?;
         if !report.is_clean() {
-            return Err(BackupError::NotClean { report: Box::new(report) });
+            return Err(CopyError::NotClean { report: Box::new(report) });
         }
-        // A hard link, because it never replaces what is there.
+        // A hard link, because it never replaces an existing file.
         fs::hard_link(&temporary.0, to).map_err(|error| match error.kind() {
             io::ErrorKind::AlreadyExists => exists(),
             _ => written(error),
@@ -129,11 +129,11 @@ impl Store {
         Ok(BackedUp { path: to.to_owned(), bytes, log, of, report })
     }
 
-    /// Copies base, records and intervals to the file `path` as log `log`, and returns which log that is.
-    pub(super) fn copy(&self, path: &Path, log: LogId, to: &Path) -> Result<LogId, BackupError> {
+    /// Copies base, records and intervals to the file `path` as log `log`, and returns the id of the copied log.
+    pub(super) fn copy(&self, path: &Path, log: LogId, to: &Path) -> Result<LogId, CopyError> {
         let failed = |failure| match failure {
-            WriteError::Storage(source) => BackupError::Write { path: to.to_owned(), source },
-            WriteError::Decode(error) => BackupError::Read(error.into()),
+            WriteError::Storage(source) => CopyError::Write { path: to.to_owned(), source },
+            WriteError::Decode(error) => CopyError::Read(error.into()),
             WriteError::Encode(error) => error.into(),
         };
         let hold = self.hold();
@@ -145,9 +145,9 @@ impl Store {
         drop(begun);
         let again = || match self.snapshot()? {
             snapshot if snapshot.log_id() == of && snapshot.horizon() == horizon => Ok(snapshot),
-            _ => Err(BackupError::Moved),
+            _ => Err(CopyError::Moved),
         };
-        let mut builder = Builder::create(path, self.0.project, log).map_err(failed)?;
+        let mut builder = FileBuilder::create(path, self.0.project, log).map_err(failed)?;
         builder.begin(horizon, horizon_at);
         builder.retired = retired;
         let mut after: Option<Vec<u8>> = None;
@@ -169,7 +169,7 @@ impl Store {
             }
             builder.records(&records).map_err(failed)?;
         }
-        // The rest is made of the copy alone.
+        // The rest is made from the copy alone.
         drop(hold);
         builder.finish(&intervals, &parked).map_err(failed)?;
         Ok(of)
@@ -177,16 +177,16 @@ impl Store {
 }
 
 /// Refuses to fill the disk, which may be the store's own.
-fn has_space(shared: &Shared, to: &Path) -> Result<(), BackupError> {
+fn has_space(shared: &Shared, to: &Path) -> Result<(), CopyError> {
     let dir = to.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    // Where the system does not say, writing will.
+    // If the system does not report the space, writing will show it.
     let Ok(free) = shared.place.disk.free(dir) else { return Ok(()) };
     let needed = shared.reserve_bytes;
-    if free < needed { Err(BackupError::DiskFull { path: to.to_owned(), free, needed }) } else { Ok(()) }
+    if free < needed { Err(CopyError::DiskFull { path: to.to_owned(), free, needed }) } else { Ok(()) }
 }
 
 impl Snapshot {
-    fn raw_intervals(&self) -> Result<Vec<Entry>, ReadError> {
+    fn raw_intervals(&self) -> Result<Vec<RawEntry>, ReadError> {
         let mut found = Vec::new();
         for entry in self.0.intervals.range::<&[u8]>(..)? {
             let (key, bytes) = entry?;
@@ -195,8 +195,8 @@ impl Snapshot {
         Ok(found)
     }
 
-    /// The next rows of `base` as they are stored.
-    fn raw_base(&self, after: Option<&[u8]>) -> Result<Vec<Entry>, ReadError> {
+    /// The next stored rows of `base`.
+    fn raw_base(&self, after: Option<&[u8]>) -> Result<Vec<RawEntry>, ReadError> {
         let start = after.map(keys::next).unwrap_or_default();
         let (mut found, mut bytes) = (Vec::new(), 0);
         for entry in self.0.base.range(start.as_slice()..)? {
@@ -228,8 +228,8 @@ impl Snapshot {
     }
 }
 
-impl From<DecodeError> for BackupError {
+impl From<DecodeError> for CopyError {
     fn from(error: DecodeError) -> Self {
-        BackupError::Read(error.into())
+        CopyError::Read(error.into())
     }
 }

@@ -1,4 +1,4 @@
-//! A new file in the making: base rows and records in, everything else derived from them.
+//! A new file under construction: takes base rows and records, and derives everything else from them.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
@@ -12,28 +12,28 @@ use redb::{Database, Durability, ReadableTable, WriteTransaction};
 use crate::model::known::{Tombstone, fold};
 use crate::model::row::Project;
 use crate::model::{Current, Event, LogId, Recorded, Seq, Timestamp};
-use crate::store::codec::{self, Fault, Ledger};
-use crate::store::counted::{self, Plain, size};
+use crate::store::codec::{self, DiskLedger, RecordFault};
+use crate::store::counted::{self, CountedTable, size};
 use crate::store::dedupe::{self, Dedupe};
 use crate::store::derived::{row_bytes, subjects, tombstone};
 use crate::store::keys;
 use crate::store::meta::{FORMAT, FORMAT_KEY, LEDGER_KEY, LOG_KEY};
 use crate::store::snapshot::Retired;
 use crate::store::tables::{
-    self, BASE_TABLE, BY_RESOURCE_TABLE, CURRENT_TABLE, DEDUPE_TABLE, EVENTS_TABLE, Entry, INTERVALS_TABLE, META_TABLE,
-    ROWS_TABLE, TIMES_TABLE, TOMBSTONES_TABLE,
+    self, BASE_TABLE, BY_RESOURCE_TABLE, CURRENT_TABLE, DEDUPE_TABLE, EVENTS_TABLE, INTERVALS_TABLE, META_TABLE,
+    ROWS_TABLE, RawEntry, TIMES_TABLE, TOMBSTONES_TABLE,
 };
 use crate::store::write_error::WriteError;
 
-/// How much of the new file redb may keep in memory.
+/// How many bytes of the new file redb may keep in memory.
 const CACHE_BYTES: usize = 128 << 20;
 
-/// How many records one transaction derives from.
+/// How many records are derived per transaction.
 const DERIVED: usize = 50_000;
 
-/// What is known of a resource while the file is being made.
+/// What is known about a resource while the file is built.
 #[derive(Default)]
-struct Life {
+struct ResourceLog {
     /// Whether it exists after the last record so far.
     exists: bool,
     /// Whether it has a row in `base`.
@@ -42,23 +42,23 @@ struct Life {
     seqs: Vec<u64>,
 }
 
-/// A file that is being made, under a name that is not its own yet.
-pub(super) struct Builder {
+/// A file under construction, under a temporary name.
+pub(super) struct FileBuilder {
     path: PathBuf,
     database: Database,
     project: Project,
     log: LogId,
-    pub(super) ledger: Ledger,
-    lives: BTreeMap<Vec<u8>, Life>,
+    pub(super) ledger: DiskLedger,
+    lives: BTreeMap<Vec<u8>, ResourceLog>,
     /// The scopes that are no longer watched.
     pub(super) retired: Retired,
 }
 
-impl Builder {
-    /// Begins a file at `path`, which must not exist.
+impl FileBuilder {
+    /// Creates a file at `path`, which must not exist.
     pub(super) fn create(path: &Path, project: Project, log: LogId) -> Result<Self, WriteError> {
         let io = |error: io::Error| WriteError::Storage(Box::new(error.into()));
-        // The inventory is its owner's alone, also in a directory that others may read.
+        // The inventory is readable by its owner only, even in a directory that others may read.
         let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path).map_err(io)?;
         let stored = |error: redb::DatabaseError| WriteError::Storage(Box::new(error.into()));
         let backend = FileBackend::new(file).map_err(stored)?;
@@ -66,11 +66,11 @@ impl Builder {
         let txn = begin(&database)?;
         tables::create(&txn)?;
         txn.commit()?;
-        let (ledger, lives, retired) = (Ledger::default(), BTreeMap::new(), Retired::default());
-        Ok(Builder { path: path.to_owned(), database, project, log, ledger, lives, retired })
+        let (ledger, lives, retired) = (DiskLedger::default(), BTreeMap::new(), Retired::default());
+        Ok(FileBuilder { path: path.to_owned(), database, project, log, ledger, lives, retired })
     }
 
-    /// The log is folded up to `horizon`, which was committed at `at`. To be said before there are records.
+    /// Sets the horizon up to which the log is folded, committed at `at`. Call this before adding records.
     pub(super) fn begin(&mut self, horizon: Seq, at: Timestamp) {
         (self.ledger.seq, self.ledger.horizon, self.ledger.horizon_at) = (horizon.0, horizon.0, at.as_millis());
     }
@@ -80,8 +80,8 @@ impl Builder {
         self.lives.get(key).is_some_and(|life| life.based)
     }
 
-    /// Adds rows of `base`; fastest in key order. To be done before there are records.
-    pub(super) fn base(&mut self, rows: &[Entry]) -> Result<(), WriteError> {
+    /// Adds rows of `base`; fastest in key order. Call this before adding records.
+    pub(super) fn base(&mut self, rows: &[RawEntry]) -> Result<(), WriteError> {
         if rows.is_empty() {
             return Ok(());
         }
@@ -90,21 +90,21 @@ impl Builder {
             let mut base = txn.open_table(BASE_TABLE)?;
             for (key, bytes) in rows {
                 drop(counted::insert(&mut base, key, bytes, &mut self.ledger.live.base)?);
-                self.lives.insert(key.clone(), Life { exists: true, based: true, seqs: Vec::new() });
+                self.lives.insert(key.clone(), ResourceLog { exists: true, based: true, seqs: Vec::new() });
             }
         }
         txn.commit()?;
         Ok(())
     }
 
-    /// Whether a record changes something that is not there.
+    /// Whether a record changes a resource that does not exist.
     pub(super) fn is_orphan(&self, record: &Recorded) -> bool {
         let Some(id) = record.event.resource() else { return false };
         let exists = self.lives.get(&keys::resource(id)).is_some_and(|life| life.exists);
         !exists && !matches!(record.event, Event::Discovered { .. })
     }
 
-    /// Notes a record as the next one, so that [`Builder::is_orphan`] knows of it.
+    /// Notes a record as the next one, for [`FileBuilder::is_orphan`].
     pub(super) fn note(&mut self, record: &Recorded) {
         for id in subjects(&record.event) {
             let life = self.lives.entry(keys::resource(id)).or_default();
@@ -120,7 +120,7 @@ impl Builder {
         }
     }
 
-    /// Adds the next records of the log, each with its stored form, which were noted before.
+    /// Adds the next records of the log, which were noted before, with their stored form.
     pub(super) fn records(&mut self, records: &[(Recorded, Vec<u8>)]) -> Result<(), WriteError> {
         let txn = begin(&self.database)?;
         {
@@ -137,14 +137,14 @@ impl Builder {
                 self.ledger.seq = record.seq.0;
                 counted::stamp(&mut times, record.recorded_at, record.seq, &mut self.ledger.live.times)?;
             }
-            notified.trim(now, dedupe::ROWS, &mut self.ledger.live.dedupe)?;
+            notified.trim(now, dedupe::MAX_IDS, &mut self.ledger.live.dedupe)?;
         }
         txn.commit()?;
         Ok(())
     }
 
-    /// Derives everything else, adds the `intervals` and the messages that were `parked`, and closes the file, durable.
-    pub(super) fn finish(mut self, intervals: &[Entry], parked: &[Entry]) -> Result<(), WriteError> {
+    /// Derives everything else, adds the `intervals` and the `parked` messages, and closes the file durably.
+    pub(super) fn finish(mut self, intervals: &[RawEntry], parked: &[RawEntry]) -> Result<(), WriteError> {
         let mut counts: BTreeMap<Vec<u8>, u64> = BTreeMap::new();
         let mut lives = std::mem::take(&mut self.lives).into_iter().peekable();
         while lives.peek().is_some() {
@@ -194,7 +194,7 @@ impl Builder {
     }
 }
 
-/// Begins a transaction that is durable when committed. Nobody recovers a file that has no name yet.
+/// Starts a transaction that is durable when committed. A file without its final name need not be recovered.
 fn begin(database: &Database) -> Result<WriteTransaction, WriteError> {
     let mut txn = database.begin_write()?;
     txn.set_durability(Durability::Immediate)?;
@@ -204,17 +204,17 @@ fn begin(database: &Database) -> Result<WriteTransaction, WriteError> {
 /// The tables of a transaction that derives.
 struct Deriving<'txn> {
     project: Project,
-    ledger: &'txn mut Ledger,
+    ledger: &'txn mut DiskLedger,
     events: redb::Table<'txn, u64, &'static [u8]>,
-    base: Plain<'txn>,
+    base: CountedTable<'txn>,
     by_resource: redb::Table<'txn, &'static [u8], ()>,
-    current: Plain<'txn>,
-    rows: Plain<'txn>,
-    tombstones: Plain<'txn>,
+    current: CountedTable<'txn>,
+    rows: CountedTable<'txn>,
+    tombstones: CountedTable<'txn>,
 }
 
 impl<'txn> Deriving<'txn> {
-    fn open(txn: &'txn WriteTransaction, project: Project, ledger: &'txn mut Ledger) -> Result<Self, WriteError> {
+    fn open(txn: &'txn WriteTransaction, project: Project, ledger: &'txn mut DiskLedger) -> Result<Self, WriteError> {
         Ok(Deriving {
             project,
             ledger,
@@ -227,8 +227,8 @@ impl<'txn> Deriving<'txn> {
         })
     }
 
-    /// Folds a resource's records over its base. Returns the key of the count that it belongs to, when it exists.
-    fn resource(&mut self, key: &[u8], life: &Life) -> Result<Option<Vec<u8>>, WriteError> {
+    /// Folds a resource's records into its base. Returns the key of its count, if it exists.
+    fn resource(&mut self, key: &[u8], life: &ResourceLog) -> Result<Option<Vec<u8>>, WriteError> {
         let (mut current, mut left): (Option<Current>, Option<Tombstone>) = (None, None);
         if life.based
             && let Some(bytes) = self.base.get(key)?
@@ -241,7 +241,7 @@ impl<'txn> Deriving<'txn> {
             self.ledger.live.by_resource += size(place.len(), 0);
             let record = match self.events.get(*seq)? {
                 Some(bytes) => codec::decode_event(Seq(*seq), bytes.value())?,
-                None => return Err(codec::event_fault(Seq(*seq), Fault::Missing).into()),
+                None => return Err(codec::event_fault(Seq(*seq), RecordFault::Missing).into()),
             };
             if record.event.resource().is_none() {
                 continue;
@@ -260,7 +260,7 @@ impl<'txn> Deriving<'txn> {
             drop(counted::insert(&mut self.tombstones, key, &left, &mut bytes.tombstones)?);
         }
         let Some(current) = current else { return Ok(None) };
-        let id = keys::Reader::default().resource(key).ok_or_else(|| codec::key_fault(tables::BASE, key))?;
+        let id = keys::KeyReader::default().resource(key).ok_or_else(|| codec::key_fault(tables::BASE, key))?;
         let row = row_bytes(key, &current, &(self.project)(&id, &current.document))?;
         drop(counted::insert(&mut self.current, key, &codec::encode_current(key, &current)?, &mut bytes.current)?);
         drop(counted::insert(&mut self.rows, key, &row, &mut bytes.rows)?);
@@ -268,11 +268,11 @@ impl<'txn> Deriving<'txn> {
     }
 }
 
-/// A file that is removed unless it was put in its place.
+/// A file that is removed on drop unless it got its final name.
 pub(super) struct Temporary(pub(super) PathBuf);
 
 impl Temporary {
-    /// Beside `place`.
+    /// A temporary file beside `place`.
     pub(super) fn beside(place: &Path, log: LogId) -> Self {
         let mut name = place.file_name().unwrap_or_default().to_owned();
         name.push(format!(".{log}.new"));
@@ -282,7 +282,7 @@ impl Temporary {
 
 impl Drop for Temporary {
     fn drop(&mut self) {
-        // It has the name no more when it is in its place.
+        // The temporary name is gone once the file has its final name.
         drop(fs::remove_file(&self.0));
     }
 }

@@ -1,15 +1,15 @@
-//! Making a store of what can still be read of a damaged one.
+//! Makes a store from what can still be read of a damaged one.
 //!
-//! What is kept is what is certain: the readable rows of `base`, and the records from the horizon on up to the first that is
-//! missing, damaged, or changes a resource that is not there. A row of `base` that cannot be read is taken from `current` when
-//! the resource has not changed since the horizon, for then they are the same. Everything else is derived anew. Records after the
-//! break are not applied, since what happened in between is not known; those that can be read are written to a side file, with
-//! a line for each that cannot. What the account looks like now is no loss: the next sweep shows it.
+//! What is certain is kept: the readable rows of `base`, and the records from the horizon on, up to the first one that is missing,
+//! damaged, or changes a nonexistent resource. An unreadable row of `base` is taken from `current` if the resource has not changed
+//! since the horizon, because then they are equal. Everything else is derived again. Records after the break are not applied, since
+//! what happened in between is unknown; readable ones are written to a side file, with a line for each unreadable one. The present
+//! state of the account is not lost: the next sweep shows it.
 //!
-//! When something was dropped, "nobody changed this since" is not known any more, nor that a scope was seen whole, so the
-//! intervals that reach beyond the last kept record go as well.
+//! If something was dropped, it is no longer certain that nothing changed since, or that a scope was listed completely; so
+//! intervals that reach beyond the last kept record are dropped too.
 //!
-//! The damaged file stays, under another name. There is a whole store file under the store's name at every moment.
+//! The damaged file is kept under another name. At every moment there is a complete store file under the store's name.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
@@ -25,51 +25,51 @@ use super::super::export;
 use super::super::file::{self, FILE_NAME};
 use super::super::keys;
 use super::super::open_error::OpenError;
-use super::super::tables::{BASE_TABLE, CURRENT_TABLE, Entry, INTERVALS_TABLE};
-use super::super::verify::{self, Report, VerifyError};
+use super::super::tables::{BASE_TABLE, CURRENT_TABLE, INTERVALS_TABLE, RawEntry};
+use super::super::verify::{self, VerifyError, VerifyReport};
 use super::super::write_error::WriteError;
-use super::builder::{Builder, Temporary, sync_dir};
-use super::salvage::{Salvage, Trouble};
+use super::builder::{FileBuilder, Temporary, sync_dir};
+use super::salvage::{Salvage, SalvageError};
 use crate::model::row::Project;
 use crate::model::{LogId, Recorded, Seq, Timestamp};
 
 /// How many records are read at once.
 const STEP: u64 = 2_000;
 
-/// What a repair did.
+/// The result of a repair.
 #[derive(Debug)]
 pub struct Repaired {
-    /// The log that was damaged; `None` when it does not say which it was.
+    /// The log that was damaged; `None` if its id cannot be read.
     pub of: Option<LogId>,
     /// The new log.
     pub log: LogId,
-    /// Records kept.
+    /// The number of kept records.
     pub kept: u64,
-    /// Records dropped that could be read: they are in the side file.
+    /// The number of readable records that were dropped: they are in the side file.
     pub dropped: u64,
-    /// Records dropped that could not be read.
+    /// The number of unreadable records.
     pub unreadable: u64,
-    /// Resources whose state at the horizon is lost.
+    /// The number of resources whose state at the horizon is lost.
     pub lost: u64,
-    /// Resources whose state at the horizon was taken from what is known of them now.
+    /// The number of resources whose state at the horizon was taken from their current state.
     pub restored: u64,
-    /// Why the log ends where it does; `None` when all of it was kept.
+    /// Why the log ends early; `None` if all of it was kept.
     pub ends: Option<String>,
-    /// What was dropped, as JSON Lines; `None` when nothing was.
+    /// What was dropped, as JSON Lines; `None` if nothing was.
     pub side_file: Option<PathBuf>,
     /// The damaged file.
     pub damaged_file: PathBuf,
     /// The verification of the new file.
-    pub report: Report,
+    pub report: VerifyReport,
 }
 
-/// Why a store was not repaired. It is as it was.
+/// Why a store was not repaired. It is unchanged.
 #[derive(Debug, Error)]
 pub enum RepairError {
     /// It is missing, in use, or newer.
     #[error(transparent)]
     Open(OpenError),
-    /// There is no way into it.
+    /// redb cannot open it in any way.
     #[error("nothing of {path} can be repaired: the database layer finds no way into it")]
     Hopeless {
         /// The file.
@@ -83,35 +83,35 @@ pub enum RepairError {
     Write {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         #[source]
         source: Box<redb::Error>,
     },
-    /// A kept record has no stored form any more, which is a fault of Muster.
-    #[error("what was read cannot be stored again")]
+    /// A kept record can no longer be encoded, which is a bug in Muster.
+    #[error("a kept record cannot be stored again")]
     Unencodable(#[from] EncodeError),
-    /// What was written cannot be read again.
-    #[error("what was written cannot be read again: check the disk")]
+    /// The written file cannot be read again.
+    #[error("the repaired file cannot be read again: check the disk")]
     Unreadable(#[from] codec::DecodeError),
     /// The new file cannot be verified.
     #[error("the repaired store cannot be verified, and is removed")]
     Unverified(#[from] VerifyError),
-    /// The new file is not what its log says, which is a fault of Muster.
+    /// The new file does not match its log, which is a bug in Muster.
     #[error("the repaired store fails verification, and is removed: restore the store from a backup, and report this")]
     NotClean {
-        /// What verification found.
-        report: Box<Report>,
+        /// The result of the verification.
+        report: Box<VerifyReport>,
     },
 }
 
-/// Repairs the store in `dir`, which nobody may have open: what can be read becomes a new store under a new log id, what cannot
-/// be kept is written to a side file, and the damaged file stays under another name. Meant for a store that
-/// [`verify::check`] found damaged; a whole one becomes a whole one with another log id.
+/// Repairs the store in `dir`, which must not be in use: its readable part becomes a new store with a new log id, dropped content
+/// is written to a side file, and the damaged file is kept under another name. Meant for a store that [`verify::check`] found
+/// damaged; an intact one becomes an intact one with another log id.
 ///
-/// Like the check, it may not survive a damaged file: it belongs in a process of its own.
+/// Like the check, it may not survive a damaged file: run it in a process of its own.
 ///
 /// # Errors
-/// Then the store is as it was.
+/// The store is then unchanged.
 pub fn repair(dir: &Path, project: Project) -> Result<Repaired, RepairError> {
     let path = dir.join(FILE_NAME);
     let salvage = Salvage::open(&path).map_err(|error| match error {
@@ -123,7 +123,8 @@ pub fn repair(dir: &Path, project: Project) -> Result<Repaired, RepairError> {
         |path: &Path, error: io::Error| RepairError::Write { path: path.to_owned(), source: Box::new(error.into()) };
     let temporary = Temporary::beside(&path, log);
     let side = path.with_file_name(format!("{FILE_NAME}.{log}.dropped.jsonl"));
-    let mut repair = Repair { salvage, side: Side { path: side, file: None, gap: None }, done: Done::default() };
+    let mut repair =
+        Repair { salvage, side: Side { path: side, file: None, gap: None }, done: RepairProgress::default() };
     let of = repair.salvage.log().ok();
     let rebuilt = repair.rebuild(&temporary.0, project, log).map_err(|failure| match failure {
         WriteError::Storage(source) => RepairError::Write { path: temporary.0.clone(), source },
@@ -142,15 +143,16 @@ pub fn repair(dir: &Path, project: Project) -> Result<Repaired, RepairError> {
         sync_dir(&path).map_err(|error| written(&path, error))?;
         Ok((report, damaged_file))
     })();
-    // Not let go of before it has another name: a server that opened it in between would write what nobody finds again.
+    // The lock is kept until the file has another name: a server that opened it in between would write records that nobody finds
+    // again.
     drop(salvage);
     let (report, damaged_file) = finished.inspect_err(|_| side.discard())?;
-    let Done { kept, dropped, unreadable, lost, restored, ends } = done;
+    let RepairProgress { kept, dropped, unreadable, lost, restored, ends } = done;
     let side_file = side.file.is_some().then_some(side.path);
     Ok(Repaired { of, log, kept, dropped, unreadable, lost, restored, ends, side_file, damaged_file, report })
 }
 
-/// Gives the damaged file a second name, one that nothing has yet.
+/// Gives the damaged file an unused second name.
 fn move_aside(path: &Path) -> io::Result<PathBuf> {
     let mut number = 1;
     loop {
@@ -163,16 +165,16 @@ fn move_aside(path: &Path) -> io::Result<PathBuf> {
     }
 }
 
-/// What was dropped, as JSON Lines. There is no file until there is a line.
+/// The dropped content, as JSON Lines. The file is created with the first line.
 struct Side {
     path: PathBuf,
     file: Option<BufWriter<File>>,
-    /// Records in a row that cannot be read for the same reason, and which.
+    /// A run of records that cannot be read for the same reason.
     gap: Option<(u64, u64, String)>,
 }
 
 impl Side {
-    /// Notes a record that cannot be read.
+    /// Notes an unreadable record.
     fn gap(&mut self, seq: u64, why: String) -> Result<(), WriteError> {
         match &mut self.gap {
             Some((_, last, same)) if *last + 1 == seq && *same == why => *last = seq,
@@ -189,7 +191,7 @@ impl Side {
         self.write(&json!({ "unreadable": { "seq": first, "through": last }, "why": why }).to_string())
     }
 
-    /// Notes a record that can be read.
+    /// Writes a readable record.
     fn record(&mut self, record: &Recorded) -> Result<(), WriteError> {
         self.end_gap()?;
         self.write(&export::line(record))
@@ -209,7 +211,7 @@ impl Side {
         write(self).map_err(|error| WriteError::Storage(Box::new(error.into())))
     }
 
-    fn unreadable(&mut self, what: &Value, why: &Trouble) -> Result<(), WriteError> {
+    fn unreadable(&mut self, what: &Value, why: &SalvageError) -> Result<(), WriteError> {
         self.write(&json!({ "unreadable": what, "why": why.to_string() }).to_string())
     }
 
@@ -219,7 +221,7 @@ impl Side {
         synced.map_err(|error| WriteError::Storage(Box::new(error.into())))
     }
 
-    /// Nothing was repaired, so nothing was dropped.
+    /// Removes the side file, since nothing was repaired.
     fn discard(&self) {
         if self.file.is_some() {
             drop(fs::remove_file(&self.path));
@@ -227,9 +229,9 @@ impl Side {
     }
 }
 
-/// What was done so far.
+/// The progress of a repair.
 #[derive(Default)]
-struct Done {
+struct RepairProgress {
     kept: u64,
     dropped: u64,
     unreadable: u64,
@@ -241,22 +243,22 @@ struct Done {
 struct Repair {
     salvage: Salvage,
     side: Side,
-    done: Done,
+    done: RepairProgress,
 }
 
 impl Repair {
     fn rebuild(&mut self, path: &Path, project: Project, log: LogId) -> Result<(), WriteError> {
         let ledger = self.salvage.ledger().ok();
         let ends = self.salvage.ends().ok().flatten();
-        let mut builder = Builder::create(path, project, log)?;
+        let mut builder = FileBuilder::create(path, project, log)?;
         let based = self.base(&mut builder)?;
-        // Where the ledger cannot be read, the horizon is before the first record, or, when there is none, where `base` ends.
+        // If the ledger cannot be read, the horizon is before the first record, or where `base` ends if there is none.
         let stated = ledger.map(|ledger| (Seq(ledger.horizon), Timestamp::from_millis(ledger.horizon_at)));
         let (horizon, horizon_at) = stated.unwrap_or_else(|| {
             let (changed, at) = based.newest;
             (ends.as_ref().map_or(changed, |ends| Seq(ends.start().saturating_sub(1))), at)
         });
-        // A key of a damaged page may be any number, so the ledger is believed where it can be read.
+        // A key of a damaged page may be any number, so the ledger is used if it can be read.
         let newest = ledger.map(|ledger| ledger.seq).or(ends.map(|ends| *ends.end())).unwrap_or(horizon.0);
         self.restore(&mut builder, based, horizon)?;
         builder.begin(horizon, horizon_at);
@@ -270,8 +272,8 @@ impl Repair {
         self.side.sync()
     }
 
-    /// Adds the rows of `base` that are whole.
-    fn base(&mut self, builder: &mut Builder) -> Result<Based, WriteError> {
+    /// Adds the readable rows of `base`.
+    fn base(&mut self, builder: &mut FileBuilder) -> Result<Based, WriteError> {
         let (mut newest, mut damaged) = ((Seq::ZERO, Timestamp::EPOCH), BTreeMap::new());
         let trouble = self.salvage.rows(BASE_TABLE, |rows| {
             let mut whole = Vec::with_capacity(rows.len());
@@ -281,7 +283,7 @@ impl Repair {
                         newest = newest.max((current.changed, current.changed_at));
                         whole.push((key, bytes));
                     }
-                    Err(error) => drop(damaged.insert(key, Trouble::from(error))),
+                    Err(error) => drop(damaged.insert(key, SalvageError::from(error))),
                 }
             }
             builder.base(&whole)
@@ -289,8 +291,8 @@ impl Repair {
         Ok(Based { newest, damaged, trouble })
     }
 
-    /// Adds rows of `base` that are not whole, or perhaps not there, from `current` where that is the same.
-    fn restore(&mut self, builder: &mut Builder, based: Based, horizon: Seq) -> Result<(), WriteError> {
+    /// Adds rows of `base` that are unreadable or missing from `current` where that is equal.
+    fn restore(&mut self, builder: &mut FileBuilder, based: Based, horizon: Seq) -> Result<(), WriteError> {
         let Based { mut damaged, trouble, .. } = based;
         if damaged.is_empty() && trouble.is_none() {
             return Ok(());
@@ -319,8 +321,13 @@ impl Repair {
         Ok(())
     }
 
-    /// Keeps records up to the break and writes the others to the side file. Returns when the last kept one was committed.
-    fn records(&mut self, builder: &mut Builder, horizon: Seq, newest: u64) -> Result<Option<Timestamp>, WriteError> {
+    /// Keeps records up to the break and writes the others to the side file. Returns the commit time of the last kept one.
+    fn records(
+        &mut self,
+        builder: &mut FileBuilder,
+        horizon: Seq,
+        newest: u64,
+    ) -> Result<Option<Timestamp>, WriteError> {
         let (mut from, mut kept_until) = (horizon.0.saturating_add(1), None);
         while from <= newest {
             let to = newest.min(from.saturating_add(STEP - 1));
@@ -356,16 +363,16 @@ impl Repair {
         Ok(kept_until)
     }
 
-    /// The intervals that can be read and whose end `may` stand.
-    fn intervals(&mut self, may: impl Fn(Timestamp) -> bool) -> Result<Vec<Entry>, WriteError> {
-        let mut found: Vec<Entry> = Vec::new();
+    /// The readable intervals whose end `may` accepts.
+    fn intervals(&mut self, may: impl Fn(Timestamp) -> bool) -> Result<Vec<RawEntry>, WriteError> {
+        let mut found: Vec<RawEntry> = Vec::new();
         let trouble = self.salvage.rows(INTERVALS_TABLE, |rows| {
             found.extend(rows);
             Ok::<(), WriteError>(())
         })?;
         let mut kept = Vec::new();
         for (key, bytes) in found {
-            let named = keys::Reader::default().interval(&key).is_some();
+            let named = keys::KeyReader::default().interval(&key).is_some();
             match codec::decode_watermark(&key, &bytes) {
                 Ok(watermark) if named && may(Timestamp::from_millis(watermark.ended)) => kept.push((key, bytes)),
                 Ok(_) => {}
@@ -381,12 +388,12 @@ impl Repair {
     }
 }
 
-/// What `base` was found to be.
+/// The state of `base`.
 struct Based {
-    /// The newest change that a row knows of.
+    /// The newest change that a row contains.
     newest: (Seq, Timestamp),
-    /// The rows that are not whole, and why.
-    damaged: BTreeMap<Vec<u8>, Trouble>,
+    /// The unreadable rows, with the reason.
+    damaged: BTreeMap<Vec<u8>, SalvageError>,
     /// Why there may be more rows.
-    trouble: Option<Trouble>,
+    trouble: Option<SalvageError>,
 }

@@ -10,7 +10,7 @@ use std::path::Path;
 
 use super::*;
 use crate::model::{LogId, Seq, Timestamp};
-use crate::store::codec::{self, Ledger};
+use crate::store::codec::{self, DiskLedger};
 use crate::store::keys;
 use crate::store::meta::{FORMAT, LEDGER_KEY, LOG_KEY};
 use crate::store::samples::{
@@ -25,7 +25,7 @@ use crate::store::verify::tests::{Dump, closed, dump, flip};
 use crate::store::writer;
 use crate::store::{Due, FILE_NAME, OpenError, Store};
 
-/// What a file holds besides which log it is, and the notifications: a copy knows those of the records that it takes.
+/// The content of a file except its log id and the notifications: a copy knows only those of its records.
 fn content(path: &Path) -> Dump {
     let mut dump = dump(path).unwrap();
     dump.remove(tables::DEDUPE);
@@ -97,7 +97,7 @@ fn a_copy_and_a_repaired_store_know_the_notifications_of_their_records() {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
-    /// Random programs change what is not there and set clocks back; a copy derives from them what the store did all the same.
+    /// Random programs change nonexistent resources and set clocks back; a copy must still derive the same as the store.
     #[test]
     fn a_copy_of_any_store_is_the_same_byte_for_byte(
         batches in proptest::collection::vec((any_batch(), 0..4_usize), 0..12),
@@ -148,19 +148,19 @@ fn a_backup_overwrites_nothing_and_leaves_nothing_when_it_fails() {
     let (dir, writer, store) = fresh();
     let taken = dir.path().join("taken");
     fs::write(&taken, "mine").unwrap();
-    assert!(matches!(store.backup(&taken), Err(BackupError::Exists { path }) if path == taken));
+    assert!(matches!(store.backup(&taken), Err(CopyError::Exists { path }) if path == taken));
     assert_eq!(fs::read(&taken).unwrap(), b"mine");
-    assert!(matches!(store.backup(&dir.path().join("no/where")), Err(BackupError::Write { .. })));
+    assert!(matches!(store.backup(&dir.path().join("no/where")), Err(CopyError::Write { .. })));
     drop(writer);
     let txn = store.0.database.read().as_ref().unwrap().begin_write().unwrap();
     drop(txn.open_table(EVENTS_TABLE).unwrap().insert(1, b"nonsense".as_slice()).unwrap());
     let mut meta = txn.open_table(META_TABLE).unwrap();
-    let ledger = Ledger { seq: 1, ..Ledger::default() };
+    let ledger = DiskLedger { seq: 1, ..DiskLedger::default() };
     meta.insert(LEDGER_KEY, codec::encode_ledger(LEDGER_KEY, ledger).unwrap().as_slice()).unwrap();
     drop(meta);
     txn.commit().unwrap();
     store.0.publish().unwrap();
-    assert!(matches!(store.backup(&dir.path().join("bad")), Err(BackupError::Read(_))));
+    assert!(matches!(store.backup(&dir.path().join("bad")), Err(CopyError::Read(_))));
     assert_eq!(names(&dir), [FILE_NAME, "taken"]);
 }
 
@@ -171,7 +171,7 @@ fn an_empty_store_can_be_backed_up() {
     assert_eq!((made.report.newest, made.report.records), (Seq::ZERO, 0));
 }
 
-/// Changes a store file behind Muster's back, as damage that redb does not see.
+/// Changes a store file behind Muster's back, as damage that redb does not detect.
 fn tamper(path: &Path, tamper: impl Fn(&WriteTransaction)) {
     let database = Database::open(path).unwrap();
     let txn = database.begin_write().unwrap();
@@ -184,7 +184,7 @@ fn lines(path: &Path) -> Vec<serde_json::Value> {
 }
 
 #[test]
-fn a_damaged_record_ends_the_log_and_what_follows_goes_to_a_side_file() {
+fn a_damaged_record_ends_the_log_and_the_rest_goes_to_a_side_file() {
     let (dir, path) = closed(50);
     let whole = check(&path, project).unwrap();
     let at = whole.horizon.0 + 40;
@@ -215,14 +215,14 @@ fn a_damaged_record_ends_the_log_and_what_follows_goes_to_a_side_file() {
     expected.sort();
     assert_eq!(names(&dir), expected);
 
-    // Nobody knows any more that scopes were seen whole since.
+    // It is no longer known that scopes were listed completely since.
     let (_writer, store) = open(&dir);
     let last = store.snapshot().unwrap().record(Seq(at - 1)).unwrap().recorded_at;
     assert!(store.snapshot().unwrap().watermarks().unwrap().iter().all(|mark| mark.ended <= last));
 }
 
 #[test]
-fn a_change_of_something_that_is_not_there_ends_the_log() {
+fn a_change_of_a_nonexistent_resource_ends_the_log() {
     let (dir, mut writer, store) = fresh();
     let (a, b) = (document("running", "a"), document("stopped", "a"));
     let (one, two) = (instance("i-1"), instance("i-2"));
@@ -236,7 +236,7 @@ fn a_change_of_something_that_is_not_there_ends_the_log() {
 }
 
 #[test]
-fn damage_of_what_is_derived_costs_nothing() {
+fn damage_of_derived_data_loses_nothing() {
     let (dir, path) = closed(50);
     let before = content(&path);
     tamper(&path, |txn| {
@@ -253,7 +253,7 @@ fn damage_of_what_is_derived_costs_nothing() {
 }
 
 #[test]
-fn a_base_row_is_restored_from_what_is_known_now_when_nothing_happened_since() {
+fn a_base_row_is_restored_from_the_current_state_if_nothing_changed_since() {
     let (dir, mut writer, store) = fresh();
     let (still, moved) = (instance("i-still"), instance("i-moved"));
     let (a, b) = (document("running", "a"), document("stopped", "a"));
@@ -280,7 +280,7 @@ fn a_base_row_is_restored_from_what_is_known_now_when_nothing_happened_since() {
 }
 
 #[test]
-fn a_ledger_that_cannot_be_read_is_counted_anew() {
+fn an_unreadable_ledger_is_counted_again() {
     let (dir, path) = closed(50);
     let before = content(&path);
     tamper(&path, |txn| {
@@ -329,7 +329,7 @@ fn the_committed_fixture_can_be_repaired() {
     assert_eq!(records(&path), before);
 }
 
-/// Whatever is overwritten, a repair ends with a clean store that holds a prefix of the log, or with none and the file as it was.
+/// Whatever page is overwritten, a repair gives a clean store with a prefix of the log, or none and leaves the file unchanged.
 #[test]
 fn a_store_with_any_page_overwritten_is_repaired_to_a_prefix_or_left_alone() {
     let (_dir, path) = closed(200);
@@ -340,7 +340,7 @@ fn a_store_with_any_page_overwritten_is_repaired_to_a_prefix_or_left_alone() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join(FILE_NAME);
         let mut bytes = whole.clone();
-        // The last turns damage the header, by a bit.
+        // The last rounds damage the header, bit by bit.
         let pages = whole.len() / 4096;
         let page = random.usize(1..pages) * 4096;
         let fill = random.u8(..);
@@ -373,9 +373,9 @@ fn a_store_with_any_page_overwritten_is_repaired_to_a_prefix_or_left_alone() {
     assert!(kept_all > 0 && cut > 0);
 }
 
-/// The last key of a leaf page is what says where the log ends.
+/// The last key of a leaf page determines where the log ends.
 #[test]
-fn a_last_record_with_an_impossible_number_costs_no_more_than_that_record() {
+fn a_last_record_with_an_impossible_number_loses_only_that_record() {
     let (dir, path) = closed(20);
     let (last, _) = records(&path).pop().unwrap();
     let last = u64::from_be_bytes(last.try_into().unwrap());

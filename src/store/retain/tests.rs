@@ -5,23 +5,23 @@ use proptest::prelude::*;
 use super::*;
 use crate::model::{ActionId, Cause, Event, Kind, ResourceId};
 use crate::store::samples::{
-    Plain, any_batch, at, batch, changed, discovered, document, fresh, instance, kind, options, removed, scope,
+    PlainStore, any_batch, at, batch, changed, discovered, document, fresh, instance, kind, options, removed, scope,
 };
 use crate::store::verify::{self, fold_log};
-use crate::store::{Batch, Watermark};
+use crate::store::{CommitBatch, Watermark};
 
 const EVERYTHING: Due = Due { until: Timestamp::from_millis(i64::MAX), down_to: 0 };
 
-/// The plain model with every state it ever had: `states[s]` after record `s`.
+/// The plain model with every past state: `states[s]` after record `s`.
 struct Past {
-    plain: Plain,
+    plain: PlainStore,
     states: Vec<BTreeMap<ResourceId, Current>>,
 }
 
 impl Past {
-    fn commit(&mut self, batch: &Batch) {
+    fn commit(&mut self, batch: &CommitBatch) {
         for entry in &batch.entries {
-            self.plain.commit(&Batch { entries: vec![entry.clone()], ..batch.clone() });
+            self.plain.commit(&CommitBatch { entries: vec![entry.clone()], ..batch.clone() });
             self.states.push(self.plain.current.clone());
         }
     }
@@ -30,7 +30,7 @@ impl Past {
         self.states.iter().flat_map(BTreeMap::keys).collect()
     }
 
-    /// The record that removed a resource last, if it has not come back.
+    /// The record that last removed a resource, if it has not come back.
     fn gone(&self, id: &ResourceId) -> Option<u64> {
         let there: Vec<bool> = self.states.iter().map(|state| state.contains_key(id)).collect();
         let last = there.windows(2).rposition(|pair| pair == [true, false])?;
@@ -41,7 +41,7 @@ impl Past {
         let snapshot = store.snapshot().unwrap();
         let horizon = snapshot.horizon();
         let report = fold_log(&snapshot).unwrap();
-        // Random programs change and remove resources that are not there; Muster's own log never does.
+        // Random programs change and remove nonexistent resources; Muster's own log never does.
         let wrong = |mismatch: &&verify::Mismatch| !matches!(mismatch, verify::Mismatch::Orphan { .. });
         assert!(report.shown.iter().find(wrong).is_none(), "{report:#?}");
         assert_eq!(report.live, snapshot.live());
@@ -66,12 +66,12 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
     #[test]
-    fn whatever_is_folded_in_whatever_steps_the_rest_of_the_past_and_the_present_stay_as_they_are(
+    fn folding_in_any_steps_leaves_the_rest_of_the_past_and_the_present_unchanged(
         batches in proptest::collection::vec((any_batch(), 0..5_u8, 0..9_usize, any::<u8>()), 1..12),
     ) {
         let dir = tempfile::tempdir().unwrap();
         let mut open = crate::store::open(options(&dir)).unwrap();
-        let mut past = Past { plain: Plain::default(), states: vec![BTreeMap::new()] };
+        let mut past = Past { plain: PlainStore::default(), states: vec![BTreeMap::new()] };
         for (batch, then, records, budget) in batches {
             past.commit(&batch);
             open.0.commit(batch.clone()).unwrap();
@@ -107,11 +107,11 @@ proptest! {
 }
 
 #[test]
-fn a_commit_that_is_folded_in_part_keeps_its_time() {
+fn a_partly_folded_commit_keeps_its_time() {
     let (_dir, mut writer, store) = fresh();
     for (millis, ids) in [(1_000, ["i-1", "i-2", "i-3"]), (2_000, ["i-4", "i-5", "i-6"])] {
         let entries = ids.iter().map(|id| discovered(&instance(id), document("running", "a"))).collect();
-        writer.commit(Batch { recorded_at: at(millis), ..batch(entries) }).unwrap();
+        writer.commit(CommitBatch { recorded_at: at(millis), ..batch(entries) }).unwrap();
     }
     let times = |store: &Store| {
         let snapshot = store.snapshot().unwrap();
@@ -130,7 +130,7 @@ fn a_commit_that_is_folded_in_part_keeps_its_time() {
 }
 
 #[test]
-fn a_request_is_forgotten_on_every_resource_it_was_about() {
+fn a_folded_request_is_forgotten_for_every_resource_it_named() {
     let (_dir, mut writer, store) = fresh();
     let (one, two) = (instance("i-1"), instance("i-2"));
     let targets = vec![one.clone(), two.clone(), one.clone()];
@@ -177,7 +177,7 @@ fn folding_by_size_ends_within_the_limit() {
 }
 
 #[test]
-fn a_record_that_cannot_be_read_stops_folding_and_nothing_else() {
+fn an_unreadable_record_stops_only_folding() {
     let (_dir, mut writer, store) = fresh();
     let ids = ["i-1", "i-2", "i-3"].map(instance);
     writer.commit(batch(ids.iter().map(|id| discovered(id, document("running", "a"))).collect())).unwrap();
@@ -206,7 +206,7 @@ fn intervals_from_before_the_horizon_go_but_the_newest_of_each_kind_stays() {
     writer.save_watermarks(marks).unwrap();
     for n in 0..12 {
         let entries = vec![discovered(&instance(&format!("i-{n}")), document("running", "a"))];
-        writer.commit(Batch { recorded_at: at(1000 + n), ..batch(entries) }).unwrap();
+        writer.commit(CommitBatch { recorded_at: at(1000 + n), ..batch(entries) }).unwrap();
     }
     for _ in 0..6 {
         writer.fold(EVERYTHING, 1, || true).unwrap();
@@ -260,18 +260,18 @@ fn records_go_by_age_with_some_patience() {
 fn records_go_by_size_down_to_a_little_below_the_limit_but_never_young_ones() {
     let retention = Retention { bytes: Some(6_400), ..Retention::default() };
     let (stock, now) = stock(6_401, DAY);
-    assert_eq!(due(&stock, &retention, now, true), Some(Due { until: now - YOUNGEST, down_to: 6_300 }));
+    assert_eq!(due(&stock, &retention, now, true), Some(Due { until: now - MIN_AGE, down_to: 6_300 }));
     assert!(due(&stock, &retention, now, false).is_some());
     assert_eq!(due(&Stock { history: 6_400, ..stock }, &retention, now, true), None);
     let young = Stock { oldest: Some(now - Duration::from_secs(299)), ..stock };
     assert_eq!(due(&young, &retention, now, true), None);
     let brief = Retention { age: Duration::from_secs(1), ..retention };
     let (aged, now) = (Stock { oldest: Some(now - Duration::from_mins(6)), ..stock }, now);
-    assert_eq!(due(&aged, &brief, now, true), Some(Due { until: now - YOUNGEST, down_to: 0 }));
+    assert_eq!(due(&aged, &brief, now, true), Some(Due { until: now - MIN_AGE, down_to: 0 }));
 }
 
 #[test]
-fn the_limit_is_what_was_given_or_grows_with_the_account_and_never_takes_more_than_a_quarter_of_the_disk() {
+fn the_limit_is_as_configured_or_grows_with_the_account_up_to_a_quarter_of_the_disk() {
     let of = |bytes, resources, disk| {
         Retention { bytes, ..Retention::default() }.limit(&Stock { resources, disk, ..Stock::default() })
     };
@@ -282,14 +282,14 @@ fn the_limit_is_what_was_given_or_grows_with_the_account_and_never_takes_more_th
     assert_eq!(of(None, 1_000_000, Some(1 << 33)), 1 << 31);
 }
 
-/// A clock that was ahead for a while and was set back since.
+/// A clock was ahead for a while and was then set back.
 #[test]
 fn a_clock_that_was_ahead_at_the_horizon_leaves_the_past_since_then_and_the_intervals() {
     let dir = tempfile::tempdir().unwrap();
     let (mut writer, store) = crate::store::open(options(&dir)).unwrap();
     let commit = |writer: &mut Writer, name: &str, second| {
         let entries = vec![discovered(&instance(name), document("running", "a"))];
-        writer.commit(Batch { recorded_at: at(second), ..batch(entries) }).unwrap();
+        writer.commit(CommitBatch { recorded_at: at(second), ..batch(entries) }).unwrap();
     };
     // Further ahead than is bridged.
     commit(&mut writer, "i-ahead", 10_000_000);

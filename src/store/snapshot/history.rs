@@ -1,46 +1,45 @@
-//! Reading the log: records, timelines, and what was known at a point in the past.
+//! Reads the log: records, timelines, and past states.
 
 use redb::{AccessGuard, ReadableTable, StorageError};
 
 use super::{ReadError, Snapshot};
 use crate::model::known::{Tombstone, fold};
 use crate::model::{Current, Kind, Recorded, ResourceId, Seq, Timestamp};
-use crate::store::codec::{self, Fault, Ledger};
+use crate::store::codec::{self, DiskLedger, RecordFault};
 use crate::store::derived::subjects;
 use crate::store::keys;
 use crate::store::tables::{BY_RESOURCE, TOMBSTONES};
 
-/// An entry of `events`, as redb shows it.
+/// An entry of `events`, as redb returns it.
 type LogEntry<'t> = Result<(AccessGuard<'t, u64>, AccessGuard<'t, &'static [u8]>), StorageError>;
 
-/// An entry of `by_resource`, as redb shows it.
+/// An entry of `by_resource`, as redb returns it.
 type PlaceEntry<'t> = Result<(AccessGuard<'t, &'static [u8]>, AccessGuard<'t, ()>), StorageError>;
 
 impl Snapshot {
-    /// Up to where the log is folded away: the newest record that cannot be read any more. [`Seq::ZERO`] while all can.
+    /// The newest record that is folded and can no longer be read; [`Seq::ZERO`] while all can.
     #[must_use]
     pub fn horizon(&self) -> Seq {
         Seq(self.0.ledger.horizon)
     }
 
-    /// The earliest time of which the past is known: when the record at the horizon was committed, else the first of all, or
-    /// what was committed after these at an earlier time; `None` while there is no record.
+    /// The earliest time whose state is known: the commit time of the record at the horizon or else of the first record, or an
+    /// earlier time at which a later record was committed; `None` while there is no record.
     ///
     /// # Errors
     /// When the store cannot be read.
     pub fn earliest(&self) -> Result<Option<Timestamp>, ReadError> {
-        let Ledger { seq, horizon, horizon_at, .. } = self.0.ledger;
+        let DiskLedger { seq, horizon, horizon_at, .. } = self.0.ledger;
         if seq == 0 {
             return Ok(None);
         }
-        // A clock that was set back since says less of a record than what was committed after it does.
+        // If a clock was set back since, a later record may have an earlier time.
         let kept = self.0.times.first()?.map(|(at, _)| keys::time_of(at.value()));
         let folded = (horizon > 0).then(|| Timestamp::from_millis(horizon_at));
         Ok(kept.into_iter().chain(folded).min())
     }
 
-    /// A time at which everything in this state was known: after the newest record, and after the last scope that is no longer
-    /// watched was given up.
+    /// A time at which everything in this state was known: after the newest record, and after the last scope stopped being watched.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -51,7 +50,7 @@ impl Snapshot {
         Ok(newest + std::time::Duration::from_millis(1))
     }
 
-    /// The last record that was committed at `at` or before it; `None` when that is before [`Snapshot::earliest`].
+    /// The last record committed up to `at`; `None` if that is before [`Snapshot::earliest`].
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -65,14 +64,14 @@ impl Snapshot {
         }
     }
 
-    /// The last entry of `times` at `until` or before it: a time, and the newest record that was committed then.
+    /// The last entry of `times` up to `until`: a time, and the newest record committed then.
     pub(in crate::store) fn last_time(&self, until: Timestamp) -> Result<Option<(Timestamp, Seq)>, ReadError> {
         let last = self.0.times.range(..=keys::time(until))?.next_back().transpose()?;
         Ok(last.map(|(at, seq)| (keys::time_of(at.value()), Seq(seq.value()))))
     }
 
-    /// Whether a record is dated by a clock that was ahead: something that was committed later is dated earlier. Questions
-    /// about the past go by the later record's time.
+    /// Whether a record's time comes from a clock that was ahead: a later commit has an earlier time. Queries about the past use
+    /// the later record's time.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -81,8 +80,8 @@ impl Snapshot {
         Ok(last.is_some_and(|(at, seq)| at < record.recorded_at && seq >= record.seq))
     }
 
-    /// What was known of a resource after record `seq`, which must not lie before the horizon; `None` when it was not there.
-    /// Reads nothing but the resource's own records up to `seq`, and not even these when nothing happened to it since.
+    /// The state of a resource after record `seq`, which must not be before the horizon; `None` if it did not exist. Reads only the
+    /// resource's own records up to `seq`, and none if nothing happened to it since.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -97,13 +96,13 @@ impl Snapshot {
         Ok(current)
     }
 
-    /// The record that changed a resource last; `None` when the store does not hold it.
+    /// The record that last changed a resource; `None` if the resource is not in the store.
     fn changed(&self, id: &ResourceId) -> Result<Option<Seq>, ReadError> {
         let key = keys::resource(id);
         let Some(bytes) = self.0.rows.get(key.as_slice())? else { return Ok(None) };
         match codec::decode_head(&key, bytes.value()) {
             Ok(head) => Ok(Some(Seq(head.changed))),
-            // What is known of the resource says the same.
+            // The current state of the resource has the same information.
             Err(error) => {
                 self.0.damages.note(&key, Some(id), &error);
                 Ok(self.current(id)?.map(|current| current.changed))
@@ -111,7 +110,7 @@ impl Snapshot {
         }
     }
 
-    /// What was known of a resource at the horizon.
+    /// The state of a resource at the horizon.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -126,16 +125,16 @@ impl Snapshot {
     fn each_of(&self, id: &ResourceId, from: Seq, to: Seq, mut visit: impl FnMut(Recorded)) -> Result<(), ReadError> {
         let resource = keys::resource(id);
         let (start, end) = (keys::place(&resource, from), keys::place(&resource, to));
-        let mut reader = keys::Reader::default();
+        let mut reader = keys::KeyReader::default();
         for entry in self.0.by_resource.range(start.as_slice()..=end.as_slice())? {
             visit(self.record_of(id, entry?.0.value(), &mut reader)?);
         }
         Ok(())
     }
 
-    /// The record that a place under a resource names. When it cannot be read, or is not about the resource, that is noted of
-    /// it.
-    fn record_of(&self, id: &ResourceId, place: &[u8], reader: &mut keys::Reader) -> Result<Recorded, ReadError> {
+    /// The record that a link under a resource names. If it cannot be read, or is about another resource, the resource's damage is
+    /// noted.
+    fn record_of(&self, id: &ResourceId, place: &[u8], reader: &mut keys::KeyReader) -> Result<Recorded, ReadError> {
         let wrong = || {
             let error = codec::key_fault(BY_RESOURCE, place);
             self.0.damages.note(place, Some(id), &error);
@@ -150,8 +149,8 @@ impl Snapshot {
         if subjects(&record.event).contains(id) { Ok(record) } else { Err(wrong()) }
     }
 
-    /// At most `limit` records of the log, from seq `from` on (inclusive), in order. Those that cannot be read are left out and
-    /// noted ([`crate::store::Store::damage`]).
+    /// At most `limit` records of the log from seq `from` on (inclusive), in order. Unreadable ones are left out and noted
+    /// ([`crate::store::Store::damage`]).
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -159,8 +158,7 @@ impl Snapshot {
         self.readable(self.0.events.range(from.0..)?, limit)
     }
 
-    /// At most `limit` records of the log before seq `before` (exclusive), newest first. Those that cannot be read are left out
-    /// and noted.
+    /// At most `limit` records of the log before seq `before` (exclusive), newest first. Unreadable ones are left out and noted.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -187,14 +185,14 @@ impl Snapshot {
         Ok(found)
     }
 
-    /// The records that a part of a resource's timeline names, at most `limit`. What cannot be read is left out and noted.
+    /// At most `limit` records of a part of a resource's timeline. Unreadable ones are left out and noted.
     fn named<'t>(
         &self,
         id: &ResourceId,
         entries: impl Iterator<Item = PlaceEntry<'t>>,
         limit: usize,
     ) -> Result<Vec<Recorded>, ReadError> {
-        let mut reader = keys::Reader::default();
+        let mut reader = keys::KeyReader::default();
         let mut found = Vec::new();
         for entry in entries {
             if found.len() == limit {
@@ -209,8 +207,8 @@ impl Snapshot {
         Ok(found)
     }
 
-    /// At most `limit` records that concern a resource, from seq `from` on (inclusive), in order: its own events, and the
-    /// requests of actions on it. Those that cannot be read are left out and noted.
+    /// At most `limit` records that concern a resource, from seq `from` on (inclusive), in order: its own events, and requests of
+    /// actions on it. Unreadable ones are left out and noted.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -220,8 +218,8 @@ impl Snapshot {
         self.named(id, self.0.by_resource.range(start.as_slice()..=end.as_slice())?, limit)
     }
 
-    /// At most `limit` records that concern a resource before seq `before` (exclusive), newest first. Those that cannot be read
-    /// are left out and noted.
+    /// At most `limit` records that concern a resource before seq `before` (exclusive), newest first. Unreadable ones are left out
+    /// and noted.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -231,8 +229,8 @@ impl Snapshot {
         self.named(id, self.0.by_resource.range(start.as_slice()..end.as_slice())?.rev(), limit)
     }
 
-    /// At most `limit` resources of a kind that were removed and are remembered, in key order, those after `after`: each with
-    /// what is left of it. Those whose record cannot be read are left out and noted.
+    /// At most `limit` removed resources of a kind, in key order, after `after`: each with its tombstone. Unreadable ones are left
+    /// out and noted.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -248,7 +246,7 @@ impl Snapshot {
             Some(after) => keys::next(&keys::resource(after)).max(prefix),
             None => prefix,
         };
-        let mut reader = keys::Reader::default();
+        let mut reader = keys::KeyReader::default();
         let mut found = Vec::new();
         if start >= end {
             return Ok(found);
@@ -276,11 +274,11 @@ impl Snapshot {
     /// The record at `seq`, which something points to.
     ///
     /// # Errors
-    /// When the store cannot be read, and when the record is not there.
+    /// If the store cannot be read, or the record does not exist.
     pub fn record(&self, seq: Seq) -> Result<Recorded, ReadError> {
         match self.0.events.get(seq.0)? {
             Some(bytes) => Ok(codec::decode_event(seq, bytes.value())?),
-            None => Err(codec::event_fault(seq, Fault::Missing).into()),
+            None => Err(codec::event_fault(seq, RecordFault::Missing).into()),
         }
     }
 }

@@ -7,14 +7,14 @@ use crate::store::keys;
 use crate::store::tables::ROWS;
 
 impl Snapshot {
-    /// Every scope's copy of one resource, in account and region order; also those in scopes that are no longer watched.
+    /// Every scope's copy of one resource, in account and region order, including scopes that are no longer watched.
     ///
     /// # Errors
-    /// When the store cannot be read, and when one of them cannot: it must not look like none.
+    /// If the store or one of the copies cannot be read: a copy must not seem absent.
     pub fn copies(&self, kind: &Kind, id: &str) -> Result<Vec<Head>, ReadError> {
         let prefix = keys::of_id(kind, id);
         let mut found = Vec::new();
-        let mut reader = keys::Reader::default();
+        let mut reader = keys::KeyReader::default();
         for entry in self.0.rows.range(prefix.as_slice()..keys::past(&prefix).as_slice())? {
             let (key, bytes) = entry?;
             let id = reader.resource(key.value()).ok_or_else(|| codec::key_fault(ROWS, key.value()))?;
@@ -23,7 +23,7 @@ impl Snapshot {
         Ok(found)
     }
 
-    /// At most `limit` rows of a kind in key order: those of one scope, or of all; those after `after`, or from the start.
+    /// At most `limit` rows of a kind in key order: in one scope or all, after `after` or from the start.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -38,7 +38,7 @@ impl Snapshot {
         self.page(kind, scope, after, limit, |id, key, bytes| self.row_or_made(&id, key, bytes, &mut version))
     }
 
-    /// As [`Snapshot::rows`], without facets and tags: several times as fast.
+    /// Like [`Snapshot::rows`], without facets and tags: several times as fast.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -52,8 +52,8 @@ impl Snapshot {
         self.page(kind, scope, after, limit, |id, key, bytes| self.head_or_made(id, key, bytes))
     }
 
-    /// Shows `visit` the id and name of at most `limit` resources of a kind, in key order, from the one after `after`. Returns
-    /// the last of them; `None` when there was none. Builds nothing: lists of thousands are made of this.
+    /// Shows `visit` the id and name of at most `limit` resources of a kind, in key order, after `after`. Returns the last one;
+    /// `None` if there was none. Allocates nothing per row, for lists of thousands.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -74,7 +74,7 @@ impl Snapshot {
             return Ok(None);
         }
         let (mut last, mut visited) = (None, 0);
-        let mut reader = keys::Reader::default();
+        let mut reader = keys::KeyReader::default();
         for entry in self.0.rows.range(start.as_slice()..end.as_slice())? {
             let (key, bytes) = entry?;
             let key = key.value();
@@ -125,7 +125,7 @@ impl Snapshot {
         self.walk(&start, &end, scope, limit, make)
     }
 
-    /// Walks rows in key order. What cannot be read is left out and noted.
+    /// Walks rows in key order. Unreadable ones are left out and noted.
     fn walk<T>(
         &self,
         start: &[u8],
@@ -138,7 +138,7 @@ impl Snapshot {
         if start >= end || limit == 0 {
             return Ok(found);
         }
-        let mut reader = keys::Reader::default();
+        let mut reader = keys::KeyReader::default();
         for entry in self.0.rows.range(start..end)? {
             let (key, bytes) = entry?;
             let Some(id) = reader.resource(key.value()) else {

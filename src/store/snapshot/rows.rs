@@ -1,13 +1,13 @@
-//! Rows as they are stored; and, where another version of their kind's projection made one or it is damaged, as they would be
-//! stored now: a row is made of what `current` holds, so nothing of it is lost.
+//! Rows as stored. A row that is damaged, or was made by another version of its kind's projection, is made again from `current`, so
+//! nothing is lost.
 
 use super::{Fingerprint, Head, ReadError, Snapshot};
 use crate::model::{Document, Kind, ResourceId, Row, RowFields, Seq};
 use crate::store::codec::{self, DiskHead, DiskRow};
 
 impl Snapshot {
-    /// Calls `visit` with at most `limit` rows of a kind after `after`, and returns the last one's id: where to go on with
-    /// the next snapshot. `None` when there are no more.
+    /// Calls `visit` with at most `limit` rows of a kind after `after`, and returns the last one's id, from which the next snapshot
+    /// continues. `None` if there are no more.
     pub(in crate::store) fn each_row(
         &self,
         kind: &Kind,
@@ -33,13 +33,13 @@ impl Snapshot {
         Ok(if visited.len() < limit { None } else { visited.into_iter().next_back() })
     }
 
-    /// The version of the projection that makes rows of a resource's kind now.
+    /// The current version of the projection of a resource's kind.
     fn projection(&self, id: &ResourceId) -> u32 {
         (self.0.project)(id, &Document::default()).projection
     }
 
-    /// A row as it is stored; or as it would be stored now, when another version of the projection made it or it is damaged.
-    /// `version` is that of the kind, once it was looked up.
+    /// A row as stored, or made again if another version of the projection made it or it is damaged. `version` caches the version
+    /// of the kind.
     pub(super) fn row_or_made(
         &self,
         id: &ResourceId,
@@ -63,7 +63,7 @@ impl Snapshot {
         }
     }
 
-    /// The same of its head, which does not depend on what rows are made of.
+    /// The same for its head, which does not depend on the projection.
     pub(super) fn head_or_made(&self, id: ResourceId, key: &[u8], bytes: &[u8]) -> Result<Head, ReadError> {
         if let Ok(disk) = codec::decode_head(key, bytes) {
             return Ok(head(id, &disk));
@@ -74,7 +74,7 @@ impl Snapshot {
     }
 }
 
-/// What a row says that is searched for.
+/// The searchable content of a row.
 pub(in crate::store) struct RowTerms<'a> {
     pub(in crate::store) facets: Vec<(u16, &'a str)>,
     pub(in crate::store) tags: Vec<(&'a str, &'a str)>,

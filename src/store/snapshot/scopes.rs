@@ -1,4 +1,4 @@
-//! What is counted and kept of each scope: how many resources it holds, and when somebody watched it.
+//! The counts of each scope, and when it was watched.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use crate::store::tables::{INTERVALS, META};
 use crate::store::watermark::Watermark;
 
 impl Snapshot {
-    /// How many resources of a kind the store holds, in one scope or in all.
+    /// The number of resources of a kind in the store, in one scope or all.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -26,7 +26,7 @@ impl Snapshot {
         Ok(counts.filter(|(_, scope, _)| !self.leaves_out(scope)).map(|(_, _, count)| count).sum())
     }
 
-    /// How many resources of each kind each scope holds. Scopes that hold none of a kind are left out.
+    /// The number of resources of each kind in each scope. Zero counts are left out.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -36,7 +36,7 @@ impl Snapshot {
         Ok(counts)
     }
 
-    /// Every scope that holds a resource or was ever listed to the end, also those that are no longer watched.
+    /// Every scope that holds a resource or was ever listed completely, including those no longer watched.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -54,7 +54,7 @@ impl Snapshot {
         let mut found = Vec::new();
         let mut end: Option<Vec<u8>> = None;
         loop {
-            // The last interval of a kind in a scope is its newest; then go on below all of its others.
+            // The last interval of a kind in a scope is its newest; continue below all its others.
             let mut range = match &end {
                 None => self.0.intervals.range::<&[u8]>(..)?,
                 Some(end) => self.0.intervals.range(..end.as_slice())?,
@@ -69,7 +69,7 @@ impl Snapshot {
         Ok(found)
     }
 
-    /// When a kind in a scope was watched, oldest first. Between two intervals nobody was looking.
+    /// When a kind in a scope was watched, oldest first. Between two intervals nobody was watching.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -84,7 +84,7 @@ impl Snapshot {
     }
 
     fn counts_under(&self, prefix: &[u8]) -> Result<Vec<(Kind, Scope, u64)>, ReadError> {
-        let mut reader = keys::Reader::default();
+        let mut reader = keys::KeyReader::default();
         let mut found = Vec::new();
         for entry in self.0.meta.range(prefix..keys::past(prefix).as_slice())? {
             let (key, bytes) = entry?;
@@ -96,7 +96,8 @@ impl Snapshot {
 }
 
 fn watermark(key: &[u8], bytes: &[u8]) -> Result<Watermark, DecodeError> {
-    let (scope, kind, since) = keys::Reader::default().interval(key).ok_or_else(|| codec::key_fault(INTERVALS, key))?;
+    let (scope, kind, since) =
+        keys::KeyReader::default().interval(key).ok_or_else(|| codec::key_fault(INTERVALS, key))?;
     let disk = codec::decode_watermark(key, bytes)?;
     Ok(Watermark {
         scope,

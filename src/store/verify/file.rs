@@ -1,10 +1,9 @@
-//! Verification of a store file that nobody has open: what the database layer can tell, then what the log tells.
+//! Verifies a store file that nobody has open: first by the database layer, then by the log.
 //!
-//! The file is never written ([`super::super::overlay`]). Every page that the newest commit reaches has a checksum, which redb
-//! verifies; every record has one of its own; and the replay of base and events must give what is stored. What none of that
-//! covers is the header's byte that says which of two commit slots is the newer one: a flipped bit there opens, without any
-//! complaint, the commit before the last. So the header is read here, too: in a file that was closed cleanly the slot that is
-//! in use holds the newer transaction.
+//! The file is never written ([`super::super::read_only`]). Every page that the newest commit reaches has a checksum, which redb
+//! verifies; every record has its own; and the replay of base and events must give what is stored. None of that covers the header
+//! byte that names the newer of the two commit slots: a flipped bit there silently opens the second-last commit. So the header is
+//! checked here too: in a file that was closed cleanly, the slot in use holds the newer transaction.
 
 use std::fs::File;
 use std::io;
@@ -15,38 +14,38 @@ use std::sync::Arc;
 use redb::{Database, ReadableDatabase, TableHandle};
 use thiserror::Error;
 
-use super::super::file::{self, Fault};
-use super::super::open_error::{Damage, OpenError};
-use super::super::overlay::Overlay;
+use super::super::file::{self, OpenFault};
+use super::super::open_error::{FileDamage, OpenError};
+use super::super::read_only::ReadOnlyFile;
 use super::super::snapshot::Snapshot;
 use super::super::tables;
 use super::log::fold_log;
-use super::report::{Mismatch, Report};
+use super::report::{Mismatch, VerifyReport};
 use crate::model::row::Project;
 
-/// How much of the file redb may keep in memory while it is verified.
+/// How many bytes of the file redb may keep in memory while it is verified.
 const CACHE_BYTES: usize = 256 << 20;
 
-/// Why a file could not be verified, which says nothing about its content: it is not there or not readable, another process has
-/// it open, or a newer Muster wrote it.
+/// Why a file could not be verified. This says nothing about its content: it is missing or inaccessible, another process has it
+/// open, or a newer Muster wrote it.
 #[derive(Debug, Error)]
 #[error("cannot verify the store")]
 pub struct VerifyError(#[source] pub OpenError);
 
-/// Verifies the store file at `path`, which nobody may have open, and never writes to it. Takes about a second for each 100 MB
-/// and for each 50,000 records, and some memory that does not grow with the file beyond a bounded cache.
+/// Verifies the store file at `path`, which must not be in use, and never writes to it. Takes about a second per 100 MB and per
+/// 50,000 records, and a limited amount of memory.
 ///
-/// Damage is reported, not returned, also when the database layer panics over it. It may still abort the process or never come
-/// back over a damaged file: whoever must go on runs this in a process of its own.
+/// Damage is reported, not returned as an error, even if the database layer panics. A damaged file may still abort the process or
+/// hang it: callers that must continue run this in a process of its own.
 ///
 /// # Errors
-/// When the file cannot be looked at.
-pub fn check(path: &Path, project: Project) -> Result<Report, VerifyError> {
+/// If the file cannot be examined.
+pub fn check(path: &Path, project: Project) -> Result<VerifyReport, VerifyError> {
     let refused =
         |error: io::Error| VerifyError(OpenError::Io { path: path.to_owned(), source: Box::new(error.into()) });
     let length = std::fs::metadata(path).map_err(refused)?.len();
     if length == 0 {
-        return Ok(Report::of(Mismatch::File(Damage::Empty)));
+        return Ok(VerifyReport::of(Mismatch::File(FileDamage::Empty)));
     }
     let mut header = [0; HEADER];
     let header = match File::open(path).and_then(|file| file.read_exact_at(&mut header, 0)) {
@@ -55,18 +54,18 @@ pub fn check(path: &Path, project: Project) -> Result<Report, VerifyError> {
         Err(error) => return Err(refused(error)),
     };
     let checked = file::guarded(path, || {
-        let overlay = Overlay::open(path).map_err(|error| Fault::from_io(path.to_owned(), error))?;
+        let read_only = ReadOnlyFile::open(path).map_err(|error| OpenFault::from_io(path.to_owned(), error))?;
         let database = redb::Builder::new()
             .set_cache_size(CACHE_BYTES)
             .set_check_integrity_on_open(true)
-            .create_with_backend(overlay)
-            .map_err(|error| Fault::from_open(path, error))?;
+            .create_with_backend(read_only)
+            .map_err(|error| OpenFault::from_open(path, error))?;
         let opened = file::check(path, database)?;
-        let unreadable = |error| Fault(file::unreadable(path, error));
+        let unreadable = |error| OpenFault(file::unreadable(path, error));
         let snapshot =
             Snapshot::take(&opened.database, opened.log, project, &Arc::default(), None).map_err(unreadable)?;
         let mut report = fold_log(&snapshot).map_err(unreadable)?;
-        unknown_tables(&opened.database, &mut report).map_err(|error| Fault::from_redb(path, error))?;
+        unknown_tables(&opened.database, &mut report).map_err(|error| OpenFault::from_redb(path, error))?;
         Ok(report)
     });
     match checked {
@@ -76,13 +75,13 @@ pub fn check(path: &Path, project: Project) -> Result<Report, VerifyError> {
             }
             Ok(report)
         }
-        Err(OpenError::Damaged { source, .. }) => Ok(Report::of(Mismatch::File(source))),
+        Err(OpenError::Damaged { source, .. }) => Ok(VerifyReport::of(Mismatch::File(source))),
         Err(error) => Err(VerifyError(error)),
     }
 }
 
-/// The file holds no table that nobody made.
-fn unknown_tables(database: &Database, report: &mut Report) -> Result<(), redb::Error> {
+/// Checks that the file holds only Muster's tables.
+fn unknown_tables(database: &Database, report: &mut VerifyReport) -> Result<(), redb::Error> {
     let transaction = database.begin_read()?;
     for table in transaction.list_tables()? {
         if !tables::NAMES.contains(&table.name()) {
@@ -103,8 +102,8 @@ const RECOVERY_REQUIRED: u8 = 2;
 const SLOTS: [usize; 2] = [64, 192];
 const TRANSACTION: usize = 104;
 
-/// What is wrong with the header of a file that was closed cleanly, if the older commit is in use. After a crash the newer slot
-/// may hold a commit that never ended.
+/// Describes the fault of the header of a cleanly closed file if the older commit is in use. After a crash, the newer slot may hold
+/// an unfinished commit.
 fn stale_primary(header: &[u8; HEADER]) -> Option<Mismatch> {
     let god = *header.get(GOD_BYTE)?;
     if god & RECOVERY_REQUIRED != 0 {

@@ -1,10 +1,10 @@
-//! Replaying the log, and what it says of everything but single resources.
+//! Replays the log, and checks everything derived from it except single resources.
 
 use std::collections::BTreeSet;
 
 use redb::ReadableTableMetadata;
 
-use super::report::{Mismatch, Report};
+use super::report::{Mismatch, VerifyReport};
 use super::resources::check_resources;
 use crate::model::Seq;
 use crate::store::codec;
@@ -16,19 +16,20 @@ use crate::store::snapshot::{ReadError, Snapshot};
 use crate::store::tables::{BY_RESOURCE, DEDUPE, INTERVALS, META, TIMES};
 
 /// Replays the whole log over `base` and compares everything derived from it, byte for byte: `current`, `rows`, `tombstones`,
-/// `by_resource`, `times`, the counts and the bytes alive; `dedupe` must agree with itself; the log itself must go from the horizon to the newest record without a
-/// gap, and every record of every table must be readable.
+/// `by_resource`, `times`, the counts and the bytes in use. `dedupe` must agree with itself, the log must go from the horizon to
+/// the newest record without a gap, and every record of every table must be readable.
 ///
-/// It keeps its snapshot for as long as it takes (about a second for 20,000 records) and reads the log twice: for tests and
-/// for a store that nobody writes to. Memory does not grow with the log.
+/// It keeps its snapshot for the whole time (about a second per 20,000 records) and reads the log twice: for tests and for a store
+/// that nobody writes to. Memory does not grow with the log.
 ///
 /// # Errors
-/// When the store cannot be read. Damaged records are reported, not returned.
-pub fn fold_log(snapshot: &Snapshot) -> Result<Report, ReadError> {
+/// If the store cannot be read. Damaged records are reported, not returned.
+pub fn fold_log(snapshot: &Snapshot) -> Result<VerifyReport, ReadError> {
     // Scopes that are no longer watched are verified as well.
     let snapshot = &snapshot.whole();
     let log = Some(snapshot.log_id());
-    let mut report = Report { log, horizon: snapshot.horizon(), newest: snapshot.seq(), ..Report::default() };
+    let mut report =
+        VerifyReport { log, horizon: snapshot.horizon(), newest: snapshot.seq(), ..VerifyReport::default() };
     check_log(snapshot, &mut report)?;
     check_times(snapshot, &mut report)?;
     check_resources(snapshot, &mut report)?;
@@ -41,8 +42,8 @@ pub fn fold_log(snapshot: &Snapshot) -> Result<Report, ReadError> {
     Ok(report)
 }
 
-/// The log has no gap, and `by_resource` names each record under its resources and nothing else.
-fn check_log(snapshot: &Snapshot, report: &mut Report) -> Result<(), ReadError> {
+/// Checks that the log has no gap, and that `by_resource` links exactly each record to its resources.
+fn check_log(snapshot: &Snapshot, report: &mut VerifyReport) -> Result<(), ReadError> {
     let view = &snapshot.0;
     let mut expected = snapshot.horizon().next();
     let mut places = 0;
@@ -77,9 +78,9 @@ fn check_log(snapshot: &Snapshot, report: &mut Report) -> Result<(), ReadError> 
     Ok(())
 }
 
-/// `times` names exactly those records after which nothing was committed at their time or an earlier one. Both are read from
-/// the newest backwards, so that nothing has to be remembered but the earliest time so far.
-fn check_times(snapshot: &Snapshot, report: &mut Report) -> Result<(), ReadError> {
+/// Checks that `times` holds exactly those records after which nothing was committed at their time or an earlier one. Both are read
+/// backwards, so that only the earliest time so far has to be remembered.
+fn check_times(snapshot: &Snapshot, report: &mut VerifyReport) -> Result<(), ReadError> {
     let view = &snapshot.0;
     let mut stored = view.times.range(0..)?.rev();
     let mut earliest = None;
@@ -109,9 +110,9 @@ fn check_times(snapshot: &Snapshot, report: &mut Report) -> Result<(), ReadError
     Ok(())
 }
 
-/// Every interval can be read.
-fn check_intervals(snapshot: &Snapshot, report: &mut Report) -> Result<(), ReadError> {
-    let mut reader = keys::Reader::default();
+/// Checks that every interval can be read.
+fn check_intervals(snapshot: &Snapshot, report: &mut VerifyReport) -> Result<(), ReadError> {
+    let mut reader = keys::KeyReader::default();
     for entry in snapshot.0.intervals.range::<&[u8]>(..)? {
         let (key, bytes) = entry?;
         if reader.interval(key.value()).is_none() {
@@ -124,8 +125,8 @@ fn check_intervals(snapshot: &Snapshot, report: &mut Report) -> Result<(), ReadE
     Ok(())
 }
 
-/// `meta` holds nothing that nobody put there.
-fn check_meta(snapshot: &Snapshot, report: &mut Report) -> Result<(), ReadError> {
+/// Checks that `meta` holds only known records.
+fn check_meta(snapshot: &Snapshot, report: &mut VerifyReport) -> Result<(), ReadError> {
     let (counts, retired) = (keys::counts(), keys::all_retired());
     for entry in snapshot.0.meta.range::<&[u8]>(..)? {
         let (key, _) = entry?;
@@ -138,8 +139,8 @@ fn check_meta(snapshot: &Snapshot, report: &mut Report) -> Result<(), ReadError>
     Ok(())
 }
 
-/// Both halves of `dedupe` agree; counts its bytes.
-fn check_notifications(snapshot: &Snapshot, report: &mut Report) -> Result<(), ReadError> {
+/// Checks that both halves of `dedupe` agree, and counts its bytes.
+fn check_notifications(snapshot: &Snapshot, report: &mut VerifyReport) -> Result<(), ReadError> {
     let table = &snapshot.0.dedupe;
     for entry in table.range::<&[u8]>(..)? {
         let (key, bytes) = entry?;

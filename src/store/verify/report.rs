@@ -1,59 +1,59 @@
-//! What a check of the store found.
+//! The report of a verification.
 
 use crate::model::{LogId, Seq};
 use crate::store::codec::{DecodeError, Live};
-use crate::store::open_error::Damage;
+use crate::store::open_error::FileDamage;
 
-/// How many mismatches are reported one by one.
+/// How many mismatches are reported individually.
 const SHOWN: usize = 100;
 
-/// The outcome of a check.
+/// The result of a verification.
 #[derive(Debug, Default)]
-pub struct Report {
-    /// Which log; `None` when the file does not even say that.
+pub struct VerifyReport {
+    /// The log's id; `None` if it cannot be read.
     pub log: Option<LogId>,
-    /// Up to which record the log is folded away.
+    /// The newest folded record.
     pub horizon: Seq,
     /// The newest record.
     pub newest: Seq,
-    /// Records replayed.
+    /// The number of replayed records.
     pub records: u64,
-    /// Resources that exist after the last.
+    /// The number of resources that exist after the last record.
     pub resources: u64,
-    /// Resources that were removed and did not come back.
+    /// The number of removed resources that did not come back.
     pub removed: u64,
-    /// How many things are not as the log says.
+    /// The number of mismatches.
     pub mismatches: u64,
-    /// The first hundred of them.
+    /// The first hundred mismatches.
     pub shown: Vec<Mismatch>,
-    /// Rows that another version of their kind's projection made, which are made anew when they are read. They are no fault.
+    /// Rows that another version of their kind's projection made. They are made again when read, so this is not a fault.
     pub other_rows: u64,
-    /// Bytes of keys and values found alive, by table.
+    /// Bytes of keys and values in use, by table.
     pub live: Live,
 }
 
-/// One thing that is not as the log says.
+/// Something that does not match the log.
 #[derive(Debug)]
 pub enum Mismatch {
-    /// The file is not whole: the database layer, or what every store holds, says so. Nothing else was looked at.
-    File(Damage),
-    /// The header says that a commit is the newest which is not: whoever opened the file would miss the last commit.
+    /// The file is incomplete, according to the database layer or the records that every store has. Nothing else was checked.
+    File(FileDamage),
+    /// The header does not name the newest commit: opening the file would lose the last commit.
     Stale {
-        /// The transaction that is in use.
+        /// The transaction in use.
         used: u64,
-        /// The newer one beside it.
+        /// The newer transaction in the other slot.
         newer: u64,
     },
-    /// A table that no Muster makes.
+    /// A table that Muster does not create.
     Table {
-        /// Its name, as it stands in the file.
+        /// Its name in the file.
         name: String,
     },
     /// The log skips or repeats a seq.
     Gap {
-        /// The seq that should come next.
+        /// The expected next seq.
         expected: Seq,
-        /// The seq that came.
+        /// The seq found.
         found: Seq,
     },
     /// A record is damaged.
@@ -63,41 +63,41 @@ pub enum Mismatch {
         /// The event.
         seq: Seq,
     },
-    /// `table` does not hold for this key what the log says, or holds something where the log has nothing.
+    /// `table` differs from the log at this key: its value is different, missing or superfluous.
     Differs {
         /// The table.
         table: &'static str,
-        /// The key, made readable.
+        /// The key in readable form.
         key: String,
     },
-    /// `table` does not hold as many entries as the log says.
+    /// `table` has another number of entries than follows from the log.
     Entries {
         /// The table.
         table: &'static str,
-        /// How many it should hold.
+        /// The expected number.
         expected: u64,
-        /// How many it holds.
+        /// The number found.
         found: u64,
     },
-    /// The ledger does not count as many bytes alive as there are.
+    /// The ledger's count of bytes in use is wrong.
     Live {
-        /// What the tables hold.
+        /// The bytes counted in the tables.
         counted: Live,
-        /// What the ledger says.
+        /// The bytes in the ledger.
         stored: Live,
     },
 }
 
-impl Report {
-    /// Whether everything is as the log says.
+impl VerifyReport {
+    /// Whether no mismatch was found.
     #[must_use]
     pub fn is_clean(&self) -> bool {
         self.mismatches == 0
     }
 
-    /// A report of one thing.
+    /// A report with one mismatch.
     pub(super) fn of(mismatch: Mismatch) -> Self {
-        let mut report = Report::default();
+        let mut report = VerifyReport::default();
         report.add(mismatch);
         report
     }
@@ -109,7 +109,7 @@ impl Report {
         }
     }
 
-    /// Compares how many entries a table should hold with how many it holds.
+    /// Compares the expected number of entries of a table with the number found.
     pub(super) fn count(&mut self, table: &'static str, expected: u64, found: u64) {
         if expected != found {
             self.add(Mismatch::Entries { table, expected, found });

@@ -1,10 +1,10 @@
-//! Each resource's records, folded over its base and compared with what the tables hold of it.
+//! Folds each resource's records into its base and compares the result with the tables.
 
 use std::collections::BTreeMap;
 
 use redb::{AccessGuard, ReadOnlyTable, ReadableTableMetadata};
 
-use super::report::{Mismatch, Report};
+use super::report::{Mismatch, VerifyReport};
 use crate::model::known::{Tombstone, fold};
 use crate::model::{Current, Event, Kind, ResourceId, Scope, Seq};
 use crate::store::codec::{self, EncodeError};
@@ -14,11 +14,11 @@ use crate::store::keys;
 use crate::store::snapshot::{ReadError, Snapshot};
 use crate::store::tables::{BASE, BY_RESOURCE, CURRENT, META, ROWS, TOMBSTONES};
 
-/// Each resource's tables are the fold of its records over its base.
-pub(super) fn check_resources(snapshot: &Snapshot, report: &mut Report) -> Result<(), ReadError> {
+/// Checks that each resource's tables are the fold of its records into its base.
+pub(super) fn check_resources(snapshot: &Snapshot, report: &mut VerifyReport) -> Result<(), ReadError> {
     let view = &snapshot.0;
-    let mut fold = Folding::default();
-    let mut reader = keys::Reader::default();
+    let mut fold = ResourceFold::default();
+    let mut reader = keys::KeyReader::default();
     let mut based = view.base.range::<&[u8]>(..)?;
     let mut base = based.next().transpose()?;
     for entry in view.by_resource.range::<&[u8]>(..)? {
@@ -67,9 +67,9 @@ pub(super) fn check_resources(snapshot: &Snapshot, report: &mut Report) -> Resul
     Ok(())
 }
 
-/// The resource whose records are being folded, and what the fold counted so far.
+/// The resource whose records are being folded, and the counts so far.
 #[derive(Default)]
-struct Folding {
+struct ResourceFold {
     id: Option<ResourceId>,
     current: Option<Current>,
     tombstone: Option<Tombstone>,
@@ -78,12 +78,12 @@ struct Folding {
 
 type Guard<'a> = AccessGuard<'a, &'static [u8]>;
 
-impl Folding {
-    /// Begins with a resource that exists at the horizon.
-    fn begin(&mut self, key: &Guard<'_>, bytes: &Guard<'_>, snapshot: &Snapshot, report: &mut Report) {
+impl ResourceFold {
+    /// Starts with a resource that exists at the horizon.
+    fn begin(&mut self, key: &Guard<'_>, bytes: &Guard<'_>, snapshot: &Snapshot, report: &mut VerifyReport) {
         let (key, bytes) = (key.value(), bytes.value());
         report.live.base += size(key.len(), bytes.len());
-        self.id = keys::Reader::default().resource(key);
+        self.id = keys::KeyReader::default().resource(key);
         if self.id.is_none() {
             report.add(Mismatch::Damaged(codec::key_fault(BASE, key)));
         }
@@ -98,7 +98,7 @@ impl Folding {
         }
     }
 
-    fn step(&mut self, seq: Seq, snapshot: &Snapshot, report: &mut Report) -> Result<(), ReadError> {
+    fn step(&mut self, seq: Seq, snapshot: &Snapshot, report: &mut VerifyReport) -> Result<(), ReadError> {
         let record = match snapshot.record(seq) {
             Ok(record) => record,
             Err(ReadError::Damaged(error)) => {
@@ -124,8 +124,8 @@ impl Folding {
         Ok(())
     }
 
-    /// Compares what the fold made of the resource with what the tables hold, and forgets it.
-    fn compare(&mut self, snapshot: &Snapshot, report: &mut Report) -> Result<(), ReadError> {
+    /// Compares the folded resource with the tables, and forgets it.
+    fn compare(&mut self, snapshot: &Snapshot, report: &mut VerifyReport) -> Result<(), ReadError> {
         let Some(id) = self.id.take() else { return Ok(()) };
         let (current, tombstone) = (self.current.take(), self.tombstone.take());
         let key = keys::resource(&id);
@@ -145,14 +145,13 @@ impl Folding {
     }
 }
 
-/// The row that a resource should have. Of one that another version of the projection made, what that version read in the
-/// document is taken as it is.
+/// The expected row of a resource. If another version of the projection made the row, the facets and tags it holds are accepted.
 fn row_of(
     id: &ResourceId,
     key: &[u8],
     current: &Current,
     snapshot: &Snapshot,
-    report: &mut Report,
+    report: &mut VerifyReport,
 ) -> Result<Result<Vec<u8>, EncodeError>, ReadError> {
     let mut fields = snapshot.project(id, current);
     if let Some(stored) = snapshot.0.rows.get(key)?
@@ -165,13 +164,13 @@ fn row_of(
     Ok(row_bytes(key, current, &fields))
 }
 
-/// Compares what a table holds under a key with what it should hold, if anything, and returns how many bytes that takes.
+/// Compares a table's value under a key with the expected one, if any, and returns its size in bytes.
 fn same(
     table: &'static str,
     stored: &ReadOnlyTable<&'static [u8], &'static [u8]>,
     key: &[u8],
     expected: Option<Result<Vec<u8>, EncodeError>>,
-    report: &mut Report,
+    report: &mut VerifyReport,
 ) -> Result<u64, ReadError> {
     let stored = stored.get(key)?;
     let equal = match (&stored, expected) {

@@ -12,17 +12,17 @@ use crate::model::{Cause, Document, Timestamp};
 use crate::model::{Event, Kind, Seq};
 use crate::store::codec;
 use crate::store::meta::{FORMAT, LEDGER_KEY};
-use crate::store::overlay::Overlay;
+use crate::store::read_only::ReadOnlyFile;
 use crate::store::samples::{at, batch, changed, discovered, document, instance, options, project, removed};
 use crate::store::tables::{self, EVENTS_TABLE, META_TABLE, TIMES_TABLE};
 use crate::store::tables::{BASE, BY_RESOURCE, CURRENT, INTERVALS, META, ROWS, TIMES, TOMBSTONES};
 use crate::store::tests::fixture_path;
-use crate::store::{Batch, Due, FILE_NAME, OpenError, Watermark, Writer};
+use crate::store::{CommitBatch, Due, FILE_NAME, OpenError, Watermark, Writer};
 
 const EVERYTHING: Due = Due { until: Timestamp::from_millis(i64::MAX), down_to: 0 };
 
-/// A closed store with some of everything in it: resources that changed, went and came back, folded and kept records,
-/// intervals, notifications.
+/// A closed store with some of everything: resources that changed, were removed and came back, folded and kept records, intervals,
+/// notifications.
 pub(in crate::store) fn closed(resources: usize) -> (TempDir, PathBuf) {
     let dir = tempfile::tempdir().unwrap();
     let (mut writer, store) = crate::store::open(options(&dir)).unwrap();
@@ -38,7 +38,9 @@ pub(in crate::store) fn closed(resources: usize) -> (TempDir, PathBuf) {
                 _ => None,
             });
             let notified = told.collect();
-            writer.commit(Batch { recorded_at: at(seconds * 1000), notified, ..batch(entries.to_vec()) }).unwrap();
+            writer
+                .commit(CommitBatch { recorded_at: at(seconds * 1000), notified, ..batch(entries.to_vec()) })
+                .unwrap();
         }
     };
     for (round, state) in states.iter().enumerate() {
@@ -88,16 +90,16 @@ pub(in crate::store) fn closed(resources: usize) -> (TempDir, PathBuf) {
     (dir, path)
 }
 
-fn check_file(path: &Path) -> Report {
+fn check_file(path: &Path) -> VerifyReport {
     check(path, project).unwrap()
 }
 
 pub(in crate::store) type Dump = BTreeMap<String, Vec<(Vec<u8>, Vec<u8>)>>;
 
-/// Every table's content, as whoever opens the file would read it; nothing when that fails.
+/// Every table's content as a reader of the file would see it; `None` if reading fails.
 pub(in crate::store) fn dump(path: &Path) -> Option<Dump> {
     let read = || -> Result<Dump, redb::Error> {
-        let database = redb::Builder::new().set_cache_size(1 << 20).create_with_backend(Overlay::open(path)?)?;
+        let database = redb::Builder::new().set_cache_size(1 << 20).create_with_backend(ReadOnlyFile::open(path)?)?;
         let transaction = database.begin_read()?;
         let mut dump = Dump::new();
         for name in tables::NAMES {
@@ -121,7 +123,7 @@ pub(in crate::store) fn dump(path: &Path) -> Option<Dump> {
                     }
                 }
                 plain => {
-                    for entry in transaction.open_table(tables::Plain::new(plain))?.iter()? {
+                    for entry in transaction.open_table(tables::BytesTable::new(plain))?.iter()? {
                         let (key, value) = entry?;
                         rows.push((key.value().to_vec(), value.value().to_vec()));
                     }
@@ -135,7 +137,7 @@ pub(in crate::store) fn dump(path: &Path) -> Option<Dump> {
 }
 
 #[test]
-fn a_whole_file_is_clean_and_stays_as_it_was() {
+fn an_intact_file_is_clean_and_unchanged() {
     let (_dir, path) = closed(60);
     let before = fs::read(&path).unwrap();
     let report = check_file(&path);
@@ -147,7 +149,7 @@ fn a_whole_file_is_clean_and_stays_as_it_was() {
 }
 
 #[test]
-fn a_file_that_was_not_closed_is_verified_all_the_same() {
+fn a_file_that_was_not_closed_can_be_verified() {
     let (dir, path) = closed(20);
     let (mut writer, store) = crate::store::open(options(&dir)).unwrap();
     writer.commit(batch(vec![discovered(&instance("i-new"), document("running", "a"))])).unwrap();
@@ -192,7 +194,7 @@ fn a_file_in_use_or_missing_is_not_damaged() {
 }
 
 #[test]
-fn what_is_not_a_store_is_reported_as_damage() {
+fn a_file_that_is_not_a_store_is_reported_as_damage() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("x");
     for content in [Vec::new(), b"x".to_vec(), vec![7; 100_000]] {
@@ -201,8 +203,8 @@ fn what_is_not_a_store_is_reported_as_damage() {
     }
 }
 
-/// Changes a store file behind Muster's back, without damage that redb could see.
-fn tampered(tamper: impl Fn(&redb::WriteTransaction)) -> Report {
+/// Changes a store file behind Muster's back, without damage that redb could detect.
+fn tampered(tamper: impl Fn(&redb::WriteTransaction)) -> VerifyReport {
     let (_dir, path) = closed(20);
     let database = redb::Database::open(&path).unwrap();
     let txn = database.begin_write().unwrap();
@@ -213,8 +215,8 @@ fn tampered(tamper: impl Fn(&redb::WriteTransaction)) -> Report {
 }
 
 #[test]
-fn whatever_is_not_as_the_log_says_is_reported() {
-    let of = |name: &'static str| tables::Plain::new(name);
+fn whatever_does_not_match_the_log_is_reported() {
+    let of = |name: &'static str| tables::BytesTable::new(name);
     let report = tampered(|txn| drop(txn.open_table(TIMES_TABLE).unwrap().pop_first().unwrap()));
     assert!(report.shown.iter().any(|wrong| matches!(wrong, Mismatch::Differs { table: TIMES, .. })), "{report:#?}");
     let report = tampered(|txn| drop(txn.open_table(TIMES_TABLE).unwrap().insert(7, 7).unwrap()));
@@ -238,9 +240,9 @@ fn whatever_is_not_as_the_log_says_is_reported() {
     assert!(matches!(report.shown[..], [Mismatch::Live { .. }]), "{report:#?}");
 }
 
-/// A flipped bit in the byte of the header that no checksum covers opens the commit before the last.
+/// A flipped bit in the header byte without a checksum opens the second-last commit.
 #[test]
-fn an_older_commit_that_passes_for_the_newest_is_found_out() {
+fn an_older_commit_that_seems_the_newest_is_detected() {
     let (_dir, path) = closed(20);
     let file = OpenOptions::new().read(true).write(true).open(&path).unwrap();
     flip(&file, 9 * 8);
@@ -256,7 +258,7 @@ pub(in crate::store) fn flip(file: &File, bit: u64) {
     file.write_all_at(&byte, bit / 8).unwrap();
 }
 
-/// `MUSTER_FLIPS` says how many bits, besides every one of the header.
+/// `MUSTER_FLIPS` sets how many bits are flipped, besides every one of the header.
 #[test]
 fn every_flipped_bit_is_detected_or_harmless() {
     let flips = std::env::var("MUSTER_FLIPS").ok().and_then(|flips| flips.parse().ok()).unwrap_or(100);
@@ -268,7 +270,7 @@ fn every_flipped_bit_is_detected_or_harmless() {
     let mut missed = Vec::new();
     let (mut detected, mut harmless) = (0, 0);
     for turn in 0..flips {
-        // One in eight in the header, whose bytes decide over everything else.
+        // One in eight is in the header, whose bytes matter most.
         let bit = if turn % 8 == 0 { random.u64(..320 * 8) } else { random.u64(..length * 8) };
         flip(&file, bit);
         let found = check(&path, project).is_ok_and(|report| report.is_clean());

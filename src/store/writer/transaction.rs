@@ -1,4 +1,4 @@
-//! One write transaction: a record in, and everything that is derived from it.
+//! One write transaction: adds a record and updates everything derived from it.
 
 use std::collections::BTreeMap;
 
@@ -7,9 +7,9 @@ use redb::{ReadableTable, Table, WriteTransaction};
 use crate::model::known::fold;
 use crate::model::row::Project;
 use crate::model::{Cause, Current, Event, Parked, Recorded, ResourceId, RowFields, Seq, Timestamp};
-use crate::store::codec::{self, DiskWatermark, Ledger};
-use crate::store::commit::{Touched, What};
-use crate::store::counted::{self, Plain, insert, remove, size};
+use crate::store::codec::{self, DiskLedger, DiskWatermark};
+use crate::store::commit::{ChangeKind, TouchedResource};
+use crate::store::counted::{self, CountedTable, insert, remove, size};
 use crate::store::dedupe::{self, Dedupe};
 use crate::store::derived::{row_bytes, subjects, tombstone};
 use crate::store::keys;
@@ -22,31 +22,31 @@ use crate::store::tables::{
 use crate::store::watermark::Watermark;
 use crate::store::write_error::WriteError;
 
-/// What a transaction leaves for memory to follow.
+/// The result of a transaction, for state in memory.
 pub(super) struct Applied {
-    pub(super) ledger: Ledger,
-    pub(super) touched: Vec<Touched>,
+    pub(super) ledger: DiskLedger,
+    pub(super) touched: Vec<TouchedResource>,
     pub(super) rows: Vec<(ResourceId, Option<RowFields>)>,
 }
 
-/// The tables of one write transaction and what it did so far.
+/// The tables of a write transaction and its changes so far.
 pub(super) struct Transaction<'txn> {
     project: Project,
     events: Table<'txn, u64, &'static [u8]>,
     by_resource: Table<'txn, &'static [u8], ()>,
-    current: Plain<'txn>,
-    rows: Plain<'txn>,
-    tombstones: Plain<'txn>,
-    intervals: Plain<'txn>,
+    current: CountedTable<'txn>,
+    rows: CountedTable<'txn>,
+    tombstones: CountedTable<'txn>,
+    intervals: CountedTable<'txn>,
     times: Table<'txn, u64, u64>,
-    meta: Plain<'txn>,
-    /// By how much each count moves.
+    meta: CountedTable<'txn>,
+    /// The change of each count.
     counts: BTreeMap<Vec<u8>, i64>,
     applied: Applied,
 }
 
 impl<'txn> Transaction<'txn> {
-    pub(super) fn open(txn: &'txn WriteTransaction, project: Project, ledger: Ledger) -> Result<Self, WriteError> {
+    pub(super) fn open(txn: &'txn WriteTransaction, project: Project, ledger: DiskLedger) -> Result<Self, WriteError> {
         Ok(Transaction {
             project,
             events: txn.open_table(EVENTS_TABLE)?,
@@ -62,7 +62,7 @@ impl<'txn> Transaction<'txn> {
         })
     }
 
-    /// Appends one record and brings everything that is derived from the log up to it.
+    /// Appends a record and updates everything that is derived from the log.
     pub(super) fn apply(&mut self, record: &Recorded, bytes: &[u8]) -> Result<(), WriteError> {
         self.events.insert(record.seq.0, bytes)?;
         self.applied.ledger.seq = record.seq.0;
@@ -86,26 +86,26 @@ impl<'txn> Transaction<'txn> {
             (false, None) => return Ok(()),
             (true, None) => {
                 self.remove(id, &key, record, last)?;
-                (What::Disappeared, true)
+                (ChangeKind::Disappeared, true)
             }
             (_, Some(current)) => {
                 let listed = self.put(id, &key, existed, &current)?;
-                (if existed { What::Changed } else { What::Appeared }, listed)
+                (if existed { ChangeKind::Changed } else { ChangeKind::Appeared }, listed)
             }
         };
         let quiet = record.cause == Cause::Baseline || matches!(record.event, Event::Remapped { .. });
-        self.applied.touched.push(Touched { id: id.clone(), seq: record.seq, what, quiet, listed });
+        self.applied.touched.push(TouchedResource { id: id.clone(), seq: record.seq, what, quiet, listed });
         Ok(())
     }
 
-    /// Stores a resource, and says whether lists show that: it is new, or has another name.
+    /// Stores a resource, and returns whether lists show the change: it is new or renamed.
     fn put(&mut self, id: &ResourceId, key: &[u8], existed: bool, current: &Current) -> Result<bool, WriteError> {
         let live = &mut self.applied.ledger.live;
         insert(&mut self.current, key, &codec::encode_current(key, current)?, &mut live.current)?;
         let fields = (self.project)(id, &current.document);
         let before = insert(&mut self.rows, key, &row_bytes(key, current, &fields)?, &mut live.rows)?;
         let listed = match &before {
-            // A damaged row is written anew here.
+            // This replaces a damaged row.
             Some(before) => {
                 !codec::decode_head(key, before.value()).is_ok_and(|before| before.name == fields.name.as_deref())
             }
@@ -139,7 +139,7 @@ impl<'txn> Transaction<'txn> {
         Ok(())
     }
 
-    /// Notes that everything up to now was committed at `at`.
+    /// Records that everything up to now was committed at `at`.
     pub(super) fn stamp(&mut self, at: Timestamp) -> Result<(), WriteError> {
         counted::stamp(&mut self.times, at, Seq(self.applied.ledger.seq), &mut self.applied.ledger.live.times)?;
         Ok(())
@@ -156,16 +156,16 @@ impl<'txn> Transaction<'txn> {
         Ok(())
     }
 
-    /// Remembers notifications as recorded at `at`.
+    /// Remembers notifications recorded at `at`.
     pub(super) fn remember(&mut self, mut dedupe: Dedupe<'_>, ids: &[String], at: Timestamp) -> Result<(), WriteError> {
         let live = &mut self.applied.ledger.live.dedupe;
         for id in ids {
             dedupe.note(id, at, live)?;
         }
-        dedupe.trim(at, dedupe::ROWS, live)
+        dedupe.trim(at, dedupe::MAX_IDS, live)
     }
 
-    /// Keeps messages that cannot be read.
+    /// Keeps unreadable messages.
     pub(super) fn park(
         &mut self,
         txn: &WriteTransaction,
@@ -175,7 +175,7 @@ impl<'txn> Transaction<'txn> {
         parked::keep(txn, messages, now, &mut self.applied.ledger.live.dedupe)
     }
 
-    /// Writes counts and ledger, and lets go of the tables so that the transaction can be committed.
+    /// Writes counts and ledger, and drops the tables so that the transaction can be committed.
     pub(super) fn finish(mut self) -> Result<Applied, WriteError> {
         for (key, change) in &self.counts {
             let before = match self.meta.get(key.as_slice())? {

@@ -1,4 +1,4 @@
-//! Brings what a batch of messages says to the writer, and deletes the messages once that is durable.
+//! Passes the content of a batch of messages to the writer, and deletes the messages once it is durable.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::pin::pin;
@@ -10,34 +10,34 @@ use tokio::time::sleep;
 
 use crate::aws::queue::Queue;
 use crate::freshness::{EventCount, Signal};
-use crate::ingest::{Handle, IngestError, Taken};
+use crate::ingest::{IngestError, IngestHandle, NotifyResult};
 use crate::model::{Notification, Parked, SharedClock, Timestamp, Trouble, TroubleClass};
 use crate::source::events::envelope::{Says, Undecodable};
 use crate::source::events::{Illegible, Mailbox, Received};
 
-/// How long messages are held from coming again while the writer does not take what they say.
+/// How long messages are hidden at a time while the writer does not accept their content.
 const HOLD: Duration = Duration::from_mins(1);
 
-/// From one time that they are held to the next. The first comes before the shortest visibility that makes sense is over.
+/// How often they are hidden again. The first time is before the shortest sensible visibility timeout ends.
 const HOLD_EVERY: Duration = Duration::from_secs(15);
 
-/// How long the writer is left alone after it could not store something.
+/// The pause after the writer could not store something.
 const AFTER_TROUBLE: Duration = Duration::from_secs(1);
 
-/// After how long a notice about a resource that is not known comes again: by then a describe may have shown it.
+/// After how long a notice about an unknown resource is delivered again: a describe may have shown it by then.
 const COMES_AGAIN: Duration = Duration::from_secs(20);
 
-/// How often such a notice is received before it is let go.
+/// After how many receives such a notice is dropped.
 const RECEIVES: u32 = 3;
 
-/// After how many receives a message that cannot be read is taken out of the queue. A dead-letter queue that gets messages after
-/// fewer receives, as the one of `muster setup` does, gets them first.
+/// After how many receives an unreadable message is removed from the queue. A dead-letter queue with a lower limit, such as that of
+/// `muster setup`, gets it first.
 const PARK_AFTER: u32 = 10;
 
 /// How many unreadable messages are remembered, so that each is logged once.
 const REMEMBERED: usize = 1_000;
 
-/// The messages that could not be read. Shared by the receivers of a queue, as a message may come to any of them.
+/// The unreadable messages, shared by all receivers of a queue, since any of them may get a message.
 #[derive(Clone, Default)]
 pub(in crate::watch) struct Unreadable(Arc<Mutex<(BTreeSet<String>, VecDeque<String>)>>);
 
@@ -61,33 +61,33 @@ impl Unreadable {
 /// How carrying a batch ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Carried {
-    /// Everything that can be done about it is done.
+    /// Everything possible was done.
     Done,
-    /// The writer takes nothing more.
+    /// The writer has stopped.
     Stopped,
 }
 
-/// What one receiver does with messages.
+/// The shared state of a receiver's batches.
 pub(super) struct Carrier {
     pub(super) mailbox: Mailbox,
     pub(super) queue: Arc<Queue>,
-    pub(super) ingest: Handle,
+    pub(super) ingest: IngestHandle,
     pub(super) clock: SharedClock,
     pub(super) unreadable: Unreadable,
 }
 
-/// Messages that say something of resources: the receipt of each and how often it was received, and what they say.
+/// Messages about resources: the receipt of each with its number of receives, and the notifications.
 #[derive(Default)]
-struct Batch {
+struct MessageBatch {
     receipts: Vec<(String, u32)>,
     notifications: Vec<Notification>,
 }
 
 impl Carrier {
-    /// Brings messages to the writer, and deletes those that are done with.
+    /// Passes messages to the writer, and deletes the finished ones.
     pub(super) async fn carry(self: Arc<Self>, messages: Vec<Received>) -> Carried {
         let mut done = Vec::new();
-        let mut batch = Batch::default();
+        let mut batch = MessageBatch::default();
         let mut hopeless = Vec::new();
         for Received { receipt, message, receives, told } in messages {
             self.count(EventCount::Received, 1);
@@ -124,19 +124,19 @@ impl Carrier {
                 }
             }
         }
-        // What says nothing of resources does not wait for the store.
+        // Messages that are not about resources do not wait for the store.
         let ((), (), carried) = futures::join!(self.delete(done), self.park(hopeless), self.tell(batch));
         carried
     }
 
-    /// A message that cannot be read, as it is kept.
+    /// An unreadable message in the form in which it is kept.
     fn parked(&self, message: String, receives: u32, Illegible { why, body }: Illegible) -> Parked {
         let bytes = u64::try_from(body.len()).unwrap_or(u64::MAX);
         let queue = self.queue.to_string();
         Parked { message, queue, at: self.clock.now(), receives, why: why.to_string(), body, bytes }.cut()
     }
 
-    /// Keeps messages in the store, and deletes them from the queue once that is durable. Until then they come again.
+    /// Keeps messages in the store, and deletes them from the queue once that is durable. Until then they are delivered again.
     async fn park(&self, hopeless: Vec<(String, Parked)>) {
         let (receipts, messages): (Vec<String>, Vec<Parked>) = hopeless.into_iter().unzip();
         if receipts.is_empty() {
@@ -153,14 +153,14 @@ impl Carrier {
                 self.delete(receipts).await;
             }
             Err(error) => {
-                tracing::warn!(queue = %self.queue, %error, "messages that cannot be read stay in the queue, as they cannot be kept");
+                tracing::warn!(queue = %self.queue, %error, "unreadable messages stay in the queue, because they cannot be kept");
             }
         }
     }
 
-    /// Has the writer record what messages say.
-    async fn tell(&self, batch: Batch) -> Carried {
-        let Batch { receipts, notifications } = batch;
+    /// Lets the writer record the content of messages.
+    async fn tell(&self, batch: MessageBatch) -> Carried {
+        let MessageBatch { receipts, notifications } = batch;
         if notifications.is_empty() {
             return Carried::Done;
         }
@@ -175,15 +175,15 @@ impl Carrier {
         let (mut done, mut early) = (Vec::new(), Vec::new());
         for ((receipt, receives), taken) in receipts.into_iter().zip(taken) {
             match taken {
-                Taken::Applied(_) => self.count(EventCount::Applied, 1),
-                Taken::Unchanged => self.count(EventCount::Unchanged, 1),
-                Taken::Repeated => self.count(EventCount::Repeated, 1),
-                Taken::Unknown if receives < RECEIVES => {
+                NotifyResult::Applied(_) => self.count(EventCount::Applied, 1),
+                NotifyResult::Unchanged => self.count(EventCount::Unchanged, 1),
+                NotifyResult::Repeated => self.count(EventCount::Repeated, 1),
+                NotifyResult::Unknown if receives < RECEIVES => {
                     early.push(receipt);
                     continue;
                 }
-                Taken::Unknown => self.count(EventCount::LetGo, 1),
-                Taken::Damaged => continue,
+                NotifyResult::Unknown => self.count(EventCount::LetGo, 1),
+                NotifyResult::Damaged => continue,
             }
             done.push(receipt);
         }
@@ -196,19 +196,19 @@ impl Carrier {
         Carried::Done
     }
 
-    /// Submits notifications until they are durable, and holds the messages meanwhile.
+    /// Submits notifications until they are durable, and hides the messages meanwhile.
     async fn submit(
         &self,
         receipts: &[(String, u32)],
         notifications: &[Notification],
-    ) -> Result<Vec<Taken>, IngestError> {
+    ) -> Result<Vec<NotifyResult>, IngestError> {
         let mut submitting = pin!(async {
             let mut failing: Option<Timestamp> = None;
             loop {
                 match self.ingest.notify(notifications.to_vec()).await {
                     Err(error) if error.is_passing() => {
                         tracing::warn!(queue = %self.queue, %error, "events are not recorded yet, and are held");
-                        // Canaries still come, but what comes with them is not known.
+                        // Canaries still arrive, but the content of other events is not known.
                         let since = *failing.get_or_insert_with(|| self.clock.now());
                         self.receiving(Some(unstored(&error, since)));
                         sleep(AFTER_TROUBLE).await;
@@ -234,7 +234,7 @@ impl Carrier {
                 biased;
                 outcome = &mut submitting => break outcome,
                 held = &mut holding => if held.failed > 0 {
-                    tracing::warn!(queue = %self.queue, failed = held.failed, "events that wait may come a second time");
+                    tracing::warn!(queue = %self.queue, failed = held.failed, "waiting events may be delivered twice");
                 }
             }
         }
@@ -248,7 +248,7 @@ impl Carrier {
         self.count(EventCount::Deleted, deleted.done);
         self.count(EventCount::DeleteFailures, deleted.failed);
         if deleted.failed > 0 {
-            tracing::warn!(queue = %self.queue, failed = deleted.failed, "events stay in the queue, and come again");
+            tracing::warn!(queue = %self.queue, failed = deleted.failed, "events stay in the queue and are delivered again");
         }
     }
 
@@ -263,18 +263,18 @@ impl Carrier {
         self.ingest.signal(Signal::Counted(what, number));
     }
 
-    /// Shows what keeps the queue's events from being received, or that nothing does any more.
+    /// Reports whether the queue's events can be received.
     pub(super) fn receiving(&self, trouble: Option<Trouble>) {
         self.ingest.signal(Signal::Receiving { queue: self.queue.to_string(), trouble });
     }
 }
 
-/// Why what events say is not known yet.
+/// The trouble that the content of events is not stored yet.
 fn unstored(error: &IngestError, since: Timestamp) -> Trouble {
     Trouble {
         class: TroubleClass::Store,
-        what: format!("what events say cannot be stored: {error}"),
-        fix: "They are held until it can".to_owned(),
+        what: format!("the content of events cannot be stored: {error}"),
+        fix: "The events are held until they can be stored".to_owned(),
         since,
         retry_at: None,
     }

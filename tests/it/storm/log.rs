@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use muster::kinds::{self, KINDS};
 use muster::model::{Cause, Event, Seq};
-use muster::store::{Options, Snapshot, Store};
+use muster::store::{Snapshot, Store, StoreOptions};
 use serde_json::Value;
 
 use super::oracle::{Oracle, now};
@@ -27,7 +27,7 @@ pub(super) struct Log {
 
 /// The store of a sandbox whose server has stopped. A snapshot of it can be read as long as it is open.
 pub(crate) fn open(sandbox: &Sandbox) -> Store {
-    let (_, store) = muster::store::open(Options::new(sandbox.data(), kinds::project)).unwrap();
+    let (_, store) = muster::store::open(StoreOptions::new(sandbox.data(), kinds::project)).unwrap();
     store
 }
 

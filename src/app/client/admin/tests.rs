@@ -14,7 +14,7 @@ use crate::kinds::{self, INSTANCE};
 use crate::model::Evidence;
 use crate::model::observation::Source;
 use crate::model::{AccountId, Cause, Document, Event, Region, ResourceId, Scope, Timestamp};
-use crate::store::{self, Batch, Options};
+use crate::store::{self, CommitBatch, StoreOptions};
 
 fn config(dir: &TempDir) -> Config {
     let given = Given { data_dir: Some(dir.path().to_owned()), ..Given::default() };
@@ -24,7 +24,7 @@ fn config(dir: &TempDir) -> Config {
 /// A closed store with a log of so many records, one each second.
 fn stocked(records: u64) -> TempDir {
     let dir = tempfile::tempdir().unwrap();
-    let (mut writer, store) = store::open(Options::new(dir.path(), kinds::project)).unwrap();
+    let (mut writer, store) = store::open(StoreOptions::new(dir.path(), kinds::project)).unwrap();
     let scope = Scope { account: AccountId::new("123456789012"), region: Region::new("us-east-1") };
     for number in 1..=records {
         let id = ResourceId::new(&scope, &INSTANCE.kind(), format!("i-{number}").as_str());
@@ -39,7 +39,7 @@ fn stocked(records: u64) -> TempDir {
             mapping: 1,
         };
         let entries = vec![(Cause::Sweep, event)];
-        writer.commit(Batch { recorded_at: at, entries, ..Batch::default() }).unwrap();
+        writer.commit(CommitBatch { recorded_at: at, entries, ..CommitBatch::default() }).unwrap();
     }
     drop((writer, store));
     dir

@@ -4,15 +4,15 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Checked, MOST_LAG, Runner, resource};
+use super::{CheckResult, MAX_LAG, Runner, resource};
 use crate::ingest::Ledger;
-use crate::ingest::ledger::View;
+use crate::ingest::ledger::LedgerView;
 use crate::ingest::truth::aws::Millis;
-use crate::ingest::truth::shelf::Shelf;
+use crate::ingest::truth::shelf::Backing;
 use crate::model::{Clock, Current, Document, Event, Group, ResourceId};
 
-impl<S: Shelf> Runner<'_, S> {
-    pub(super) fn check(&mut self) -> Checked {
+impl<S: Backing> Runner<'_, S> {
+    pub(super) fn check(&mut self) -> CheckResult {
         let Some(ingest) = &self.ingest else { return Err("no writer".to_owned()) };
         let records = self.shelf.records(ingest.ledger(), self.seq.next());
         let mut touched = BTreeSet::new();
@@ -28,7 +28,7 @@ impl<S: Shelf> Runner<'_, S> {
             }
             match &record.event {
                 Event::Removed { id, .. } => drop(self.removed.insert(Arc::clone(&id.id))),
-                // AWS gives no id twice.
+                // AWS never reuses an id.
                 Event::Discovered { id, .. } if self.removed.contains(&id.id) => {
                     return Err(format!("{id} was removed, and is back"));
                 }
@@ -49,8 +49,8 @@ impl<S: Shelf> Runner<'_, S> {
         self.check_age(&view)
     }
 
-    /// Each group is what AWS held at some moment, or is marked.
-    fn check_truth(&self, id: &ResourceId, current: &Current) -> Checked {
+    /// Each group is what AWS held at some moment, or is provisional.
+    fn check_truth(&self, id: &ResourceId, current: &Current) -> CheckResult {
         for group in Group::ALL {
             if current.provisional.as_ref().is_some_and(|provisional| provisional.group == group) {
                 continue;
@@ -73,8 +73,8 @@ impl<S: Shelf> Runner<'_, S> {
         })
     }
 
-    /// What is served is no older than it is said to be.
-    fn check_age(&self, view: &impl View) -> Checked {
+    /// What is served is no older than stated.
+    fn check_age(&self, view: &impl LedgerView) -> CheckResult {
         for id in &self.slots {
             let id = resource(id);
             let seen = self.handle.freshness().seen(&id, self.clock.now());
@@ -87,11 +87,11 @@ impl<S: Shelf> Runner<'_, S> {
                 return Err(format!("{id} is said to be as of {as_of}, which is to come"));
             }
             if self.jumped {
-                // Times of a clock that was wrong say nothing more.
+                // Times of a wrong clock prove nothing.
                 continue;
             }
             for group in Group::ALL {
-                if !self.was(&id, &current, group, as_of.as_millis() - MOST_LAG) {
+                if !self.was(&id, &current, group, as_of.as_millis() - MAX_LAG) {
                     return Err(format!("{group:?} of {id} is said to be as of {as_of}: {current:?}"));
                 }
             }

@@ -6,7 +6,7 @@ use rmcp::schemars::{self, JsonSchema};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::aws::{CreatedSnapshot, Done};
+use crate::aws::{CreatedSnapshot, WriteResult};
 use crate::mcp::error::Fault;
 use crate::mcp::tools::answer::Answer;
 use crate::mcp::tools::spec::BUDGET;
@@ -14,7 +14,7 @@ use crate::mcp::tools::table::Text;
 use crate::mcp::tools::verdict::Verdict;
 use crate::mcp::tools::write_through::ACTED;
 use crate::model::text::shown;
-use crate::model::{ActionId, FailureCode, Outcome, Seq};
+use crate::model::{ActionId, ActionOutcome, FailureCode, Seq};
 
 /// About the bytes of a snapshot's line of text.
 const LINE: usize = 80;
@@ -108,12 +108,12 @@ impl Row {
     /// Takes in what AWS carried out. Gives how the log tells of it, and the ids of the snapshots.
     pub(super) fn take(
         &mut self,
-        done: Done<CreatedSnapshot>,
+        done: WriteResult<CreatedSnapshot>,
         plan: &BTreeMap<String, String>,
         devices: &BTreeMap<String, String>,
         dry_run: bool,
-    ) -> (Outcome, Vec<String>) {
-        let Done { result, others, .. } = done;
+    ) -> (ActionOutcome, Vec<String>) {
+        let WriteResult { result, others, .. } = done;
         let is_planned =
             |snapshot: &&CreatedSnapshot| snapshot.volume_id.as_ref().is_some_and(|volume| plan.contains_key(volume));
         let made: Vec<String> = result.iter().map(|snapshot| snapshot.snapshot_id.clone()).collect();
@@ -152,7 +152,7 @@ impl Row {
             self.remark(Some(format!("AWS's answer shows no snapshot of these attached volumes: {volumes}.")));
         }
         if self.unasked.is_empty() && !made.is_empty() {
-            return (Outcome::Succeeded { created: made.clone() }, made);
+            return (ActionOutcome::Succeeded { created: made.clone() }, made);
         }
         let mut message = format!("AWS took the call; its answer names these snapshots: {}", made.join(", "));
         if !self.unasked.is_empty() {
@@ -162,7 +162,7 @@ impl Row {
             )));
             message = format!("{message}; it also names snapshots of another account: {ids}");
         }
-        (Outcome::Unknown { message }, made)
+        (ActionOutcome::Unknown { message }, made)
     }
 
     /// Adds a sentence to the message.

@@ -12,7 +12,7 @@ use crate::mcp::tools::verdict::Verdict;
 use crate::mcp::tools::write_through::{Intent, Target};
 use crate::model::known::state_name;
 use crate::model::text::shown;
-use crate::model::{ActionId, FailureCode, Observation, Outcome, Seq};
+use crate::model::{ActionId, ActionOutcome, FailureCode, Observation, Seq};
 
 /// How many instances that nobody named are shown.
 const MAX_SHOWN: usize = 50;
@@ -132,7 +132,7 @@ impl Report {
         &mut self,
         core: &Core,
         intent: Intent,
-        outcome: Outcome,
+        outcome: ActionOutcome,
         observations: Vec<Observation>,
     ) -> Option<String> {
         self.actions.push(intent.action);

@@ -9,7 +9,7 @@ use proptest::test_runner::{Config, TestRunner};
 use rmcp::model::CallToolResult;
 
 use super::*;
-use crate::aws::scripted::{Answer as Reply, Scripted, across, at, scope};
+use crate::aws::scripted::{Reply, Scripted, across, at, scope};
 use crate::ingest::Lane;
 use crate::mcp::Core;
 use crate::mcp::looks::Looks;
@@ -550,7 +550,7 @@ async fn what_a_call_did_to_others_is_told_recorded_and_never_taken_for_a_result
     assert_eq!(told["unasked"][0]["instance_id"], POOL[1], "{told}");
     let records = stage.world.core.snapshot().unwrap().records(Seq(1), usize::MAX).unwrap();
     let outcome = records.iter().rev().find_map(|record| match &record.event {
-        Event::ActionFinished { outcome: Outcome::Unknown { message }, .. } => Some(message.clone()),
+        Event::ActionFinished { outcome: ActionOutcome::Unknown { message }, .. } => Some(message.clone()),
         _ => None,
     });
     assert!(outcome.unwrap().contains(POOL[1]));

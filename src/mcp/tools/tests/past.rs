@@ -187,7 +187,7 @@ async fn what_cannot_be_answered_says_what_can() {
 /// A store that another server left: an instance, watched from three hours ago until two hours ago, and half of its log folded.
 fn left() -> (tempfile::TempDir, String) {
     let dir = tempfile::tempdir().unwrap();
-    let (mut writer, store) = store::open(store::Options::new(dir.path(), crate::kinds::project)).unwrap();
+    let (mut writer, store) = store::open(store::StoreOptions::new(dir.path(), crate::kinds::project)).unwrap();
     let now = crate::aws::scripted::at("http://127.0.0.1:1").clock().now();
     let begun = now - Duration::from_hours(3);
     let id = ResourceId::new(&scope(), &INSTANCE.kind(), "i-0000000000000beef");
@@ -218,7 +218,9 @@ fn left() -> (tempfile::TempDir, String) {
     }
     for (n, entry) in entries.into_iter().enumerate() {
         let recorded_at = begun + Duration::from_mins(20) * u32::try_from(n).unwrap();
-        writer.commit(store::Batch { recorded_at, entries: vec![entry], ..store::Batch::default() }).unwrap();
+        writer
+            .commit(store::CommitBatch { recorded_at, entries: vec![entry], ..store::CommitBatch::default() })
+            .unwrap();
     }
     let started = begun + Duration::from_hours(1);
     let kind = INSTANCE.kind();

@@ -1,7 +1,7 @@
-//! Decoders against records that are nearly right, for as long as `MUSTER_FUZZ_SECONDS` says (20 unless given).
+//! Runs the decoders on nearly valid records, for `MUSTER_FUZZ_SECONDS` seconds (20 by default).
 //!
-//! Bytes that are wrong from the start end at the checksum. So good records are damaged and framed anew, which gets the damage
-//! into every decoder; what one of them takes must have a stored form that reads back as the same.
+//! Random bytes already fail at the checksum. So valid records are damaged and framed again, which takes the damage into every
+//! decoder. What a decoder accepts must encode and decode to the same value.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ fn seconds() -> u64 {
     std::env::var("MUSTER_FUZZ_SECONDS").map_or(20, |text| text.parse().expect("MUSTER_FUZZ_SECONDS is a number"))
 }
 
-/// Payloads of good records of every table.
+/// Payloads of valid records of every table.
 fn corpus(seed: u64) -> Vec<Vec<u8>> {
     let mut runner = TestRunner::deterministic();
     let rng = &mut Rng::with_seed(seed);
@@ -38,7 +38,7 @@ fn corpus(seed: u64) -> Vec<Vec<u8>> {
         records.push(encode_tombstone(KEY, &tombstone).unwrap());
         let watermark = DiskWatermark { started: rng.i64(..), ended: 2, complete: true };
         records.push(encode_watermark(KEY, &watermark).unwrap());
-        records.push(encode_ledger(KEY, Ledger { seq: round, live, ..Ledger::default() }).unwrap());
+        records.push(encode_ledger(KEY, DiskLedger { seq: round, live, ..DiskLedger::default() }).unwrap());
         records.push(encode_number(KEY, rng.u64(..)).unwrap());
     }
     records.into_iter().map(|mut record| record.split_off(HEADER)).collect()
@@ -46,7 +46,7 @@ fn corpus(seed: u64) -> Vec<Vec<u8>> {
 
 /// Damages a payload in one way.
 fn damage(payload: &mut Vec<u8>, corpus: &[Vec<u8>], rng: &mut Rng) {
-    // bincode's marks of numbers that take 2, 4, 8 and 16 bytes, and the largest numbers.
+    // bincode's markers of numbers with 2, 4, 8 and 16 bytes, and the largest numbers.
     const LENGTHS: [&[u8]; 6] = [
         &[0],
         &[250],
@@ -79,7 +79,7 @@ fn damage(payload: &mut Vec<u8>, corpus: &[Vec<u8>], rng: &mut Rng) {
     }
 }
 
-/// Whatever a decoder takes has a stored form, and that reads back as the same.
+/// Whether everything that the decoders accept encodes and decodes to the same value.
 fn survives(record: &[u8]) -> bool {
     let mut taken = decode_all(KEY, record) > 0;
     if let Ok(current) = decode_current(KEY, record) {

@@ -1,8 +1,8 @@
-//! A store file that is looked at and never written: whatever redb writes to it stays in memory.
+//! A store file that is never written: whatever redb writes stays in memory.
 //!
 //! Opening a redb file changes bytes of it, and checking its integrity writes a commit. Neither may happen to a file that is
-//! examined because something may be wrong with it, or to a backup. What is written is a few pages; what is read comes from the
-//! file. A file that a writer has open is refused, since it would change meanwhile.
+//! examined for damage, or to a backup. Few pages are written; everything else is read from the file. A file that a writer has open
+//! is refused, since it would change meanwhile.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -17,36 +17,36 @@ use redb::{BackendError, StorageBackend};
 
 const PAGE: usize = 4096;
 
-/// See the module.
+/// A store file whose changes stay in memory.
 #[derive(Debug)]
-pub(super) struct Overlay {
+pub(super) struct ReadOnlyFile {
     file: Box<dyn StorageBackend>,
     changed: Mutex<Changed>,
 }
 
-/// How the file would look now.
+/// The changes to the file.
 #[derive(Debug)]
 struct Changed {
     length: u64,
-    /// From here on nothing of the file shows any more: it was cut off there.
+    /// The file is cut off here: nothing behind it is visible any more.
     intact: u64,
-    /// Pages that were written, by their number.
+    /// Written pages, by number.
     pages: BTreeMap<u64, Box<[u8]>>,
 }
 
-impl Overlay {
+impl ReadOnlyFile {
     /// The file at `path`, which must not be open for writing.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
         Self::over(Box::new(FileBackend::new(File::open(path)?).map_err(io::Error::other)?))
     }
 
-    /// An open file, which is only read.
+    /// Wraps an open file, which is only read.
     pub(super) fn over(file: Box<dyn StorageBackend>) -> io::Result<Self> {
         let length = file.len()?;
-        Ok(Overlay { file, changed: Mutex::new(Changed { length, intact: length, pages: BTreeMap::new() }) })
+        Ok(ReadOnlyFile { file, changed: Mutex::new(Changed { length, intact: length, pages: BTreeMap::new() }) })
     }
 
-    /// A part of one page as it would be read now.
+    /// Reads a part of one page with its changes.
     fn load(&self, changed: &Changed, page: u64, part: Range<usize>, out: &mut [u8]) -> io::Result<()> {
         if let Some(bytes) = changed.pages.get(&page) {
             out.copy_from_slice(bytes.get(part).ok_or(io::ErrorKind::UnexpectedEof)?);
@@ -60,7 +60,7 @@ impl Overlay {
     }
 }
 
-/// The pages that `length` bytes from `offset` on lie in: the number of each, which part of it, and how many bytes that is.
+/// The pages that hold `length` bytes from `offset` on: each one's number, the part of it, and the length of that part.
 fn pages(offset: u64, length: usize) -> impl Iterator<Item = (u64, Range<usize>)> {
     let end = offset + length as u64;
     let mut at = offset;
@@ -74,7 +74,7 @@ fn pages(offset: u64, length: usize) -> impl Iterator<Item = (u64, Range<usize>)
     })
 }
 
-impl StorageBackend for Overlay {
+impl StorageBackend for ReadOnlyFile {
     fn len(&self) -> io::Result<u64> {
         Ok(self.changed.lock().length)
     }
@@ -137,7 +137,7 @@ impl StorageBackend for Overlay {
         self.file.close()
     }
 
-    // The file is open for reading, so that a shared lock is all there is; it keeps writers out as well.
+    // The file is open for reading, so only a shared lock is possible; it keeps writers out as well.
 
     fn try_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
         self.file.try_lock_shared_range(start, end)
@@ -178,34 +178,34 @@ mod tests {
             let file = tempfile::NamedTempFile::new().unwrap();
             let before: Vec<u8> = (0..10_000_u32).map(|at| (at % 251) as u8).collect();
             std::fs::write(file.path(), &before).unwrap();
-            let overlay = Overlay::open(file.path()).unwrap();
+            let read_only = ReadOnlyFile::open(file.path()).unwrap();
             let mut plain = before.clone();
             for (fill, (step, offset, length)) in (1_u8..).zip(steps) {
                 let range = usize::try_from(offset).unwrap()..usize::try_from(offset).unwrap() + length;
                 let inside = range.end <= plain.len();
                 match step {
                     0 => {
-                        overlay.set_len(offset).unwrap();
+                        read_only.set_len(offset).unwrap();
                         plain.resize(range.start, 0);
                     }
                     1 => {
-                        prop_assert_eq!(overlay.write(offset, &vec![fill; length]).is_ok(), inside);
+                        prop_assert_eq!(read_only.write(offset, &vec![fill; length]).is_ok(), inside);
                         if inside {
                             plain[range].fill(fill);
                         }
                     }
                     _ => {
                         let mut read = vec![0; length];
-                        prop_assert_eq!(overlay.read(offset, &mut read).is_ok(), inside);
+                        prop_assert_eq!(read_only.read(offset, &mut read).is_ok(), inside);
                         if inside {
                             prop_assert_eq!(&read, &plain[range]);
                         }
                     }
                 }
-                prop_assert_eq!(overlay.len().unwrap(), plain.len() as u64);
+                prop_assert_eq!(read_only.len().unwrap(), plain.len() as u64);
             }
             let mut read = vec![0; plain.len()];
-            overlay.read(0, &mut read).unwrap();
+            read_only.read(0, &mut read).unwrap();
             prop_assert_eq!(read, plain);
             prop_assert_eq!(std::fs::read(file.path()).unwrap(), before);
         }
