@@ -20,7 +20,7 @@ pub(super) static SPEC: KindSpec = KindSpec {
     title: "Image (AMI)",
     plural: "images",
     description: "A machine image that instances are launched from: its name, owner, state, architecture, block devices and \
-                  snapshots. Those that the account owns, and those of others that its instances use.",
+                  snapshots. Listed are images that the account owns, and images of others that its instances use.",
     prefix: Some("ami-"),
     id_field: "ImageId",
     list: &["imagesSet", "item"],

@@ -12,7 +12,7 @@ pub(super) static SPEC: KindSpec = KindSpec {
     slug: "internet-gateway",
     title: "Internet gateway",
     plural: "internet gateways",
-    description: "What connects a VPC to the internet, and the VPC that it is attached to.",
+    description: "A gateway that connects a VPC to the internet: the VPC that it is attached to.",
     prefix: Some("igw-"),
     id_field: "InternetGatewayId",
     list: &["internetGatewaySet", "item"],

@@ -14,7 +14,8 @@ pub(super) static SPEC: KindSpec = KindSpec {
     slug: "nat-gateway",
     title: "NAT gateway",
     plural: "NAT gateways",
-    description: "What lets private subnets reach other networks: its state, addresses, subnet, and why it failed if it did.",
+    description: "A gateway through which private subnets reach other networks: its state, addresses, subnet and, if it failed, \
+        the reason.",
     prefix: Some("nat-"),
     arn_type: Some("natgateway"),
     id_field: "NatGatewayId",

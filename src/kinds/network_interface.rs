@@ -19,7 +19,7 @@ pub(super) static SPEC: KindSpec = KindSpec {
     title: "Network interface",
     plural: "network interfaces",
     description: "A virtual network card: its addresses, subnet, security groups, and what it is attached to. Its tags are \
-                  under Tags, as for every kind.",
+        under Tags, as those of every kind.",
     // 2: the first interface has device index 0, the first address is the primary one.
     mapping: 2,
     prefix: Some("eni-"),

@@ -20,7 +20,7 @@ pub(super) static SPEC: KindSpec = KindSpec {
     title: "Subnet",
     plural: "subnets",
     description: "A part of a VPC in one availability zone: its address ranges, how many addresses are free, and what \
-                  instances launched into it get. Shared ones show their owner.",
+                  instances launched into it get. A shared subnet shows its owner.",
     prefix: Some("subnet-"),
     id_field: "SubnetId",
     list: &["subnetSet", "item"],

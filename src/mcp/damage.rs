@@ -105,12 +105,13 @@ impl Damage {
         }
         let count = self.found.len();
         let at_least = if self.more { "at least " } else { "" };
-        let (records, are) = if count == 1 { ("record", "is") } else { ("records", "are") };
+        let (records, hold) = if count == 1 { ("record", "it holds") } else { ("records", "they hold") };
         let each: Vec<String> = self.found.iter().take(SAID).map(words).collect();
         let rest = count.saturating_sub(SAID);
         let rest = if rest > 0 { format!("; and {rest} more") } else { String::new() };
         text.add(format_args!(
-            "\nDamaged: {at_least}{count} stored {records} cannot be read, and what {are} only there is missing here: {}{rest}. {FIX}",
+            "\nDamaged: {at_least}{count} stored {records} cannot be read, so this answer may lack what {hold}: {}{rest}. \
+            {FIX}",
             each.join("; ")
         ));
     }
@@ -137,16 +138,16 @@ pub fn described() -> [(&'static str, Value); 3] {
             "table": schema::text("The table of the store that the record is in."),
             "key": schema::text("Its key."),
             "why": schema::text("What is wrong with it."),
-            "kind": schema::text("The kind of the resource it is about, where that is known."),
-            "id": schema::text("The resource."),
+            "kind": schema::text("The kind of the resource that it is about, if known."),
+            "id": schema::text("The ID of the resource."),
             "account": schema::text("The AWS account."),
             "region": schema::text("The region."),
         }),
     );
     [
-        ("damaged", schema::list(each, "Stored records that cannot be read: this answer may lack what they hold.")),
+        ("damaged", schema::list(each, "Stored records that cannot be read; this answer may lack what they hold.")),
         ("damaged_fix", schema::text("What to do about it.")),
-        ("damaged_not_shown", schema::count("More of them that were left out.")),
+        ("damaged_not_shown", schema::count("How many more damaged records were left out.")),
     ]
 }
 

@@ -62,13 +62,13 @@ pub enum Fault {
     #[error(transparent)]
     Changes(ChangesError),
     /// The store is still being opened.
-    #[error("Muster is still opening its store: ask again in a few seconds")]
+    #[error("Muster is still opening its store: try again in a few seconds")]
     Opening,
     /// The store cannot be used.
     #[error("{}. {}", .0.what, .0.fix)]
     Failed(Arc<Failure>),
     /// The server is stopping.
-    #[error("the Muster server is stopping: ask again when it runs")]
+    #[error("the Muster server is stopping: try again once it runs")]
     Stopping,
     /// The store failed under a read.
     #[error("the inventory could not be read just now: {0}")]
@@ -86,7 +86,8 @@ pub enum Fault {
     Aws(#[from] Box<AwsError>),
     /// There is no such resource.
     #[error(
-        "no {title} `{id}` is known in {scopes}{}. It may be newer than the last sweep, or in another account or region. List what is known with search_inventory",
+        "no {title} `{id}` is known in {scopes}{}. It may be newer than the last sweep, or in another account or region. \
+         List what is known with search_inventory",
         stale.as_ref().map_or_else(String::new, |stale| doubted(stale))
     )]
     NotFound {
@@ -109,7 +110,8 @@ pub enum Fault {
     },
     /// There is one, and it was never read.
     #[error(
-        "{title} `{id}` exists in {scope}, but AWS lists it in a form that cannot be read: {why}. Look at it in the AWS console; Muster tries again with every sweep"
+        "{title} `{id}` exists in {scope}, but AWS lists it in a form that cannot be read: {why}. Look at it in the AWS \
+         console; Muster tries again with every sweep"
     )]
     Unreadable {
         /// What kind of thing.
@@ -122,7 +124,9 @@ pub enum Fault {
         why: String,
     },
     /// There was one.
-    #[error("{title} `{id}` is gone: its removal was recorded at {removed_at}")]
+    #[error(
+        "{title} `{id}` is gone: its removal was recorded at {removed_at}. get_resource shows it as it was last known"
+    )]
     Removed {
         /// What kind of thing.
         title: &'static str,
@@ -181,7 +185,8 @@ pub enum Fault {
     },
     /// `resources/subscribe` where nothing would ever be delivered.
     #[error(
-        "resources/subscribe over HTTP needs a session (Mcp-Session-Id): open one with initialize, or use subscriptions/listen of protocol 2026-07-28"
+        "resources/subscribe over HTTP needs a session (Mcp-Session-Id): open one with initialize, or use \
+         subscriptions/listen of protocol 2026-07-28"
     )]
     NoSession,
     /// More subscriptions than one session takes.

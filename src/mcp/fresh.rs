@@ -49,7 +49,8 @@ impl Core {
         let seen = self.ingest.freshness().seen(id, self.now());
         let unreadable = self.ingest.freshness().unreadable(id).map(|(item, since)| Stale {
             why: format!(
-                "AWS lists it in a form that cannot be read, so this is what was read last: {}. Look at it in the AWS console",
+                "AWS lists it in a form that cannot be read, so this is its last readable version: {}. Look at it in the AWS \
+                console",
                 item.why()
             ),
             since: Some(since),

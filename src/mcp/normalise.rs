@@ -130,7 +130,8 @@ pub fn too_long(start: &[u8], limit: usize) -> Vec<Refusal> {
 /// The answer to bytes that rmcp does not read although they are well formed.
 #[must_use]
 pub fn unreadable(id: &RequestId) -> Refusal {
-    let message = "the request cannot be read: a member may be there twice, or have another type than MCP gives it";
+    let message =
+        "the request cannot be read: a member may be given twice, or have a type that MCP does not define for it";
     Refusal::invalid(Some(id.clone().into_json_value()), message.to_owned())
 }
 

@@ -36,7 +36,7 @@ pub fn read(method: &str, params: Option<Value>) -> Option<Result<CallToolReques
         "completion/complete" => wrong::<CompleteRequestParams>(params),
         _ => return None,
     };
-    let why = refused.unwrap_or_else(|| "they are not those of this method".to_owned());
+    let why = refused.unwrap_or_else(|| "this method does not take them".to_owned());
     Some(Err(Fault::Params { method: shown(method, SHOWN), why }))
 }
 
@@ -47,7 +47,7 @@ fn call(mut params: Value) -> Result<CallToolRequestParams, Fault> {
         && let Ok(Once { value: object @ Value::Object(_), twice }) = once::read(text.as_bytes())
     {
         if let Some(Twice { member, .. }) = twice {
-            return Err(refused(format!("the argument `{}` stands twice", shown(&member, 80))));
+            return Err(refused(format!("the argument `{}` is given twice", shown(&member, 80))));
         }
         *slot = object;
     }
@@ -86,7 +86,7 @@ mod tests {
             assert_eq!(Value::Object(read.arguments.unwrap()), json!({"limit": 5}), "{text}");
         }
         let said = call(json!(r#"{"dry_run": true, "dry_run": false}"#)).unwrap_err().to_string();
-        assert!(said.contains("`dry_run` stands twice"), "{said}");
+        assert!(said.contains("`dry_run` is given twice"), "{said}");
         for wrong in [json!("limit=5"), json!("[1]"), json!(""), json!([]), json!([{}]), json!(5), json!(true)] {
             let said = call(wrong.clone()).unwrap_err().to_string();
             assert!(said.contains("`arguments` must be a JSON object"), "{wrong}: {said}");

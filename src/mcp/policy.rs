@@ -61,7 +61,7 @@ impl Writes {
         match self {
             Writes::Allowed | Writes::NotAsked => ENABLE.to_owned(),
             Writes::NotPermitted => format!(
-                "a person stops the running Muster server (pid {}), which permits no writes to anybody, or starts it with \
+                "a person stops the running Muster server (pid {}), which permits no writes, or restarts it with \
                  --allow-writes (`muster serve --allow-writes`)",
                 std::process::id()
             ),

@@ -192,15 +192,15 @@ pub fn described() -> [(&'static str, Value); 2] {
             "region": schema::text("The region."),
             "kind": schema::text("The kind of resource."),
             "from": schema::text("When the gap began."),
-            "to": schema::text("When it ended."),
+            "to": schema::text("When the gap ended."),
         }),
     );
     [
         (
             "unobserved",
-            schema::list(gap, "Times when Muster was not watching: what came and went then was never seen."),
+            schema::list(gap, "Times when Muster was not watching: a resource that existed only then was never seen."),
         ),
-        ("unobserved_not_shown", schema::count("Shorter gaps that were left out.")),
+        ("unobserved_not_shown", schema::count("How many shorter gaps were left out.")),
     ]
 }
 

@@ -59,11 +59,12 @@ pub fn described() -> Value {
     schema::object(
         &["count", "items"],
         json!({
-            "count": schema::count("How many there are. Of these, only those that were read before are in this answer."),
+            "count": schema::count("How many resources AWS lists in a form that cannot be read. This answer holds only the last \
+            readable versions of them."),
             "items": schema::list(
                 schema::object(
                     &["why"],
-                    json!({"id": schema::text("Its ID, where AWS gave one."), "why": schema::text("What cannot be read.")}),
+                    json!({"id": schema::text("Its ID, if AWS gave one."), "why": schema::text("Which part cannot be read.")}),
                 ),
                 "The first of them.",
             ),

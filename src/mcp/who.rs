@@ -115,9 +115,10 @@ impl Case {
             return Who::Caller { call: found.call.clone(), at: found.at, from: "cloudtrail" };
         }
         let Case { from, to, .. } = self;
-        let mut why = format!("not found: CloudTrail's event history names no call from {from} to {to} that fits");
+        let mut why =
+            format!("not found: CloudTrail's event history has no call from {from} to {to} that fits this change");
         if !calls.complete {
-            why.push_str("; only the newest of them were looked at");
+            why.push_str("; only the newest calls were looked at");
         } else if *to + SETTLES > now {
             why.push_str(" yet; it can take 15 minutes: ask again");
         } else if !calls.calls.is_empty() {
@@ -140,8 +141,10 @@ pub async fn look_up(core: &Arc<Core>, records: Vec<Recorded>) -> Result<BTreeMa
     let reaches = "not looked up: CloudTrail's event history reaches back 90 days";
     known.extend(old.into_iter().map(|case| (case.seq, Who::Unknown(reaches.to_owned()))));
     let rest = open.split_off(open.len().min(LOOKUPS));
-    let most =
-        format!("not looked up: one answer looks up {LOOKUPS} changes; ask with a smaller limit, or for this resource");
+    let most = format!(
+        "not looked up: one answer looks up {LOOKUPS} changes; ask again with a smaller limit, or for this resource \
+            alone"
+    );
     known.extend(rest.into_iter().map(|case| (case.seq, Who::Unknown(most.clone()))));
     let asked = join_all(open.into_iter().map(|case| {
         let core = Arc::clone(core);
@@ -152,7 +155,7 @@ pub async fn look_up(core: &Arc<Core>, records: Vec<Recorded>) -> Result<BTreeMa
                 Ok(Ok(calls)) => case.judge(&calls, core.now()),
                 Ok(Err(error)) => Who::Unknown(format!("not looked up: {error}; {}", error.fix())),
                 Err(_) => Who::Unknown(format!(
-                    "not looked up: CloudTrail, which takes two calls a second, did not answer within {} s; ask again",
+                    "not looked up: CloudTrail, which allows two calls a second, did not answer within {} s; ask again",
                     PATIENCE.as_secs()
                 )),
             };
@@ -172,7 +175,7 @@ fn in_log(core: &Core, records: &[Recorded]) -> Result<(BTreeMap<Seq, Who>, Vec<
         match case.in_log(&snapshot)? {
             Some(who) => drop(known.insert(case.seq, who)),
             None if case.change.is_nobodys() => {
-                drop(known.insert(case.seq, Who::Unknown("nobody: no call of EC2 brings this about".to_owned())));
+                drop(known.insert(case.seq, Who::Unknown("nobody: no EC2 call causes this change".to_owned())));
             }
             None => open.push(case),
         }

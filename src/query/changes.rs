@@ -43,8 +43,8 @@ pub struct Found {
 pub enum ChangesError {
     /// The cursor's place was folded away.
     #[error(
-        "the cursor is older than what the log keeps: changes between it and {earliest} are not known one by one any more. \
-         Start again with since={earliest}"
+        "the cursor is older than what the log keeps: single changes before {earliest} are no longer known. Start again with \
+        since={earliest}"
     )]
     Expired {
         /// The earliest time the log reaches back to.
@@ -52,8 +52,8 @@ pub enum ChangesError {
     },
     /// The cursor is of another log.
     #[error(
-        "the cursor belongs to an earlier log (the store was created anew, repaired or restored since): start again with \
-         since={}", earliest.map_or_else(|| "-1m".to_owned(), |earliest| earliest.to_string())
+        "the cursor belongs to an earlier log, because the store was created anew, repaired or restored since then: start again \
+        with since={}", earliest.map_or_else(|| "-1m".to_owned(), |earliest| earliest.to_string())
     )]
     Foreign {
         /// The earliest time this log reaches back to; `None` while it is empty.

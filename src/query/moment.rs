@@ -32,7 +32,7 @@ pub struct Point {
 #[derive(Debug, Error)]
 pub enum PastError {
     /// Later than now.
-    #[error("{at} is in the future: it is {now} now")]
+    #[error("{at} is in the future: it is now {now}, so ask for an earlier time")]
     Future {
         /// What was asked for.
         at: Timestamp,
@@ -40,7 +40,7 @@ pub enum PastError {
         now: Timestamp,
     },
     /// Nothing was recorded at all.
-    #[error("the log holds no record yet, so nothing is known of {at}: ask without a time")]
+    #[error("the log holds no record yet, so nothing is known about {at}: ask without a time")]
     Empty {
         /// What was asked for.
         at: Timestamp,
@@ -54,7 +54,7 @@ pub enum PastError {
         earliest: Timestamp,
     },
     /// A record that is folded away, or none.
-    #[error("record {seq} is not in the log any more: it begins with record {first} of {earliest}")]
+    #[error("record {seq} is not in the log any more: the log begins with record {first} of {earliest}")]
     Folded {
         /// What was asked for.
         seq: Seq,
@@ -65,7 +65,8 @@ pub enum PastError {
     },
     /// Retention folded the records away while pages of an answer were being read.
     #[error(
-        "the log was shortened meanwhile and does not reach back to {at} any more: the earliest time it can answer for is now {earliest}"
+        "the log was shortened meanwhile and no longer reaches back to {at}: the earliest time it can answer for is now \
+        {earliest}"
     )]
     Outrun {
         /// What was asked for.

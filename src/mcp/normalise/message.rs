@@ -18,7 +18,7 @@ pub(super) const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 /// The methods that answer page by page.
 const LISTS: [&str; 4] = ["tools/list", "resources/list", "resources/templates/list", "prompts/list"];
 
-const BATCH: &str = "a batch was sent, which MCP does not have: send each message on its own";
+const BATCH: &str = "MCP has no batches: send each message on its own";
 
 /// A message that is well formed.
 #[derive(Debug)]
@@ -108,7 +108,7 @@ pub fn read(bytes: &[u8]) -> Result<Option<Message<'_>>, Vec<Refusal>> {
         }
         _ => {
             serde_json::from_slice::<IgnoredAny>(bytes).map_err(torn)?;
-            return Err(vec![Refusal::invalid(None, "a message is a JSON object".to_owned())]);
+            return Err(vec![Refusal::invalid(None, "a message must be a JSON object".to_owned())]);
         }
     }
     let Once { value, twice } = once::read(bytes).map_err(torn)?;
@@ -171,18 +171,20 @@ impl Parts {
         let id = self.object.get("id").cloned().unwrap_or_default();
         let refused = |message: String| Refusal::invalid(echoed(&id), message);
         let doubled =
-            self.twice.as_ref().map(|twice| format!("the member `{}` stands twice", shown(&twice.member, 80)));
+            self.twice.as_ref().map(|twice| format!("the member `{}` is given twice", shown(&twice.member, 80)));
         if let (Some(doubled), Some(Twice { outermost: true, .. })) = (&doubled, &self.twice) {
             return Err(refused(doubled.clone()));
         }
         let Some(known) = known_id(&id) else {
-            return Err(refused("the id of a request is a string or a whole number of at most 63 bits".to_owned()));
+            return Err(refused(
+                "the id of a request must be a string or a whole number of at most 63 bits".to_owned(),
+            ));
         };
         if !self.is_json_rpc() {
-            return Err(refused("a message says \"jsonrpc\": \"2.0\"".to_owned()));
+            return Err(refused("a message must have \"jsonrpc\": \"2.0\"".to_owned()));
         }
         if !self.has_method_alone() {
-            return Err(refused("a request has a method, which is a string, and no result or error".to_owned()));
+            return Err(refused("a request must have a method, which is a string, and no result or error".to_owned()));
         }
         if let Some(wrong) = doubled.as_deref().or(self.wrong_params()) {
             return Err(Refusal::params(&known, wrong.to_owned()));
@@ -227,7 +229,7 @@ impl Parts {
         // rmcp takes parameters of a list that it cannot read for none at all, and answers the first page.
         let is_list = self.object.get("method").and_then(Value::as_str).is_some_and(|method| LISTS.contains(&method));
         if is_list && params.get("cursor").is_some_and(|cursor| !cursor.is_string() && !cursor.is_null()) {
-            return Some("params.cursor must be a string, as nextCursor of the page before gives it");
+            return Some("params.cursor must be a string: the nextCursor of the previous page");
         }
         let meta = params.get("_meta").filter(|meta| !meta.is_null())?;
         (!meta.is_object()).then_some("params._meta must be a JSON object")

@@ -187,7 +187,7 @@ fn overviews() -> [Resource; 3] {
             Address::Changes,
             "changes",
             "Newest changes",
-            "What changed last, when, field by field, and because of what; list_changes tells more.",
+            "The newest changes, field by field, with their times and causes; list_changes shows more.",
         ),
     ]
 }
@@ -200,8 +200,8 @@ fn collection(kind: &'static KindSpec, scope: &Scope, count: u64, complete: bool
     Resource::new(address.to_string(), format!("{scope}/{}", kind.slug))
         .with_title(format!("{plural} of {scope}"))
         .with_description(format!(
-            "{at_least}{count} {plural}. Read this for the first of them; search_inventory finds and pages through all; \
-             each is at {each}"
+            "{at_least}{count} {plural}. Read this for the first of them; search_inventory finds and pages through all. The URI \
+            of each is {each}"
         ))
         .with_mime_type(JSON)
         .with_annotations(Annotations::default().with_priority(0.8))

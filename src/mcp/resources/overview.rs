@@ -216,9 +216,9 @@ fn scope_freshness(core: &Core, state: &ScopeFreshness) -> Value {
     if let Some(settled) = state.settled_at(now) {
         put("as_of", json!(settled));
     }
-    if let Some(told) = paths::told(core, state) {
-        put("pace_seconds", json!(state.current_interval().as_secs()));
-        put("told_by_events", told);
+    if let Some(rules) = paths::event_rules(core, state) {
+        put("current_interval_seconds", json!(state.current_interval().as_secs()));
+        put("event_rules", rules);
     }
     if let Some(swept) = state.complete {
         put("age_seconds", json!(now.since(swept.started).as_secs()));
@@ -248,7 +248,8 @@ fn scope_freshness(core: &Core, state: &ScopeFreshness) -> Value {
     if !state.left_out.is_empty() {
         let names = state.left_out.join(", ");
         let what = format!(
-            "listed without {names}, which the endpoint does not know: what AWS services manage may be missing from the list"
+            "listed without {names}, which the endpoint does not know: resources that AWS services manage may be missing from \
+            the list"
         );
         put("left_out", json!({"names": state.left_out, "what": what}));
     }

@@ -50,7 +50,7 @@ pub(super) fn outline(core: &Core) -> Vec<Value> {
 }
 
 /// What events tell of one (scope, kind) at the moment, and until when, group by group; `None` where none are listened to.
-pub(super) fn told(core: &Core, state: &ScopeFreshness) -> Option<Value> {
+pub(super) fn event_rules(core: &Core, state: &ScopeFreshness) -> Option<Value> {
     let path = core.ingest.freshness().path(&state.scope).filter(EventPath::is_meant)?;
     let spec = kinds::of(&state.kind)?;
     let (now, today) = (Instant::now(), core.now());

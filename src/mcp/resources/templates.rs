@@ -23,7 +23,9 @@ pub fn all() -> Vec<ResourceTemplate> {
     let histories = KINDS.iter().map(|kind| {
         ResourceTemplate::new(history(kind), format!("{}-history", kind.slug))
             .with_title(format!("Changes: {}", kind.title))
-            .with_description("Its newest changes, field by field, with their causes; also after its removal.")
+            .with_description(
+                "The newest changes of one resource, field by field, with their causes; also after its removal.",
+            )
             .with_mime_type(JSON)
     });
     let scoped = [

@@ -85,11 +85,11 @@ pub fn unwatched() -> Value {
         json!({
             "account": schema::text("The AWS account."),
             "region": schema::text("The region."),
-            "since": schema::text("Since when it is no longer watched."),
+            "since": schema::text("When Muster stopped watching it."),
         }),
     );
     schema::list(
         each,
-        "Places in this answer that are no longer watched: what is shown of them dates from before that.",
+        "Accounts and regions in this answer that are no longer watched; their data is from before that.",
     )
 }

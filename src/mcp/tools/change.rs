@@ -89,7 +89,7 @@ impl<'a> Teller<'a> {
                     put("changes_not_shown", json!(left));
                 }
                 if changes.is_empty() {
-                    details.push_str("confirmed as it was reported");
+                    details.push_str("confirmed as reported");
                 }
                 fields = shown;
                 details.push_str(&said);
@@ -260,8 +260,8 @@ impl<'a> Teller<'a> {
         let mut said: Vec<String> = told.iter().map(|told| told.line.clone()).collect();
         if left > 0 {
             said.push(format!(
-                "and {left} more differences, left out for their size: compare_resource from seq:{} to seq:{seq} shows more, \
-                 get_resource with as_of seq:{seq} shows all there is after it",
+                "and {left} more differences, left out because of their size: compare_resource from seq:{} to seq:{seq} \
+                 shows more, get_resource with as_of seq:{seq} shows the whole resource after this change",
                 seq.0.saturating_sub(1)
             ));
         }
@@ -357,12 +357,12 @@ pub fn field_schema() -> Value {
                  BlockDeviceMappings[/dev/sda1].Ebs.Status.",
             ),
             "before": schema::text(
-                "Its value before, maps as JSON; absent when there was none. Longer ones than 300 characters are cut with … to \
-                 where they begin to differ: get_resource with as_of has all.",
+                "Its value before, maps as JSON; absent if there was none. Values over 300 characters are cut with … around the \
+                first difference; get_resource with as_of shows them in full.",
             ),
-            "after": schema::text("Its value after; absent when there is none any more."),
+            "after": schema::text("Its value after; absent if there is none any more."),
             "added": schema::text(
-                "In place of before and after: the element that the list at path gained. A rule of a security group reads as \
+                "Instead of before and after: the element that the list at path gained. A rule of a security group reads as \
                  `tcp 22 from 0.0.0.0/0`, one for each source.",
             ),
             "removed": schema::text("The element that the list at path lost."),
@@ -376,11 +376,12 @@ pub fn schema() -> Value {
     schema::object(
         &["seq", "recorded_at", "what", "cause", "changes"],
         json!({
-            "seq": schema::count("Its place in the log."),
+            "seq": schema::count("Its number in the log."),
             "recorded_at": schema::text("When Muster recorded it."),
             "clock_ahead": {
                 "type": "boolean",
-                "description": "`true` where the clock was ahead when this was recorded: later records carry earlier times.",
+                "description": "`true` if this machine's clock was ahead when this was recorded, so that later records have \
+                earlier times.",
             },
             "what": {
                 "type": "string",
@@ -388,23 +389,23 @@ pub fn schema() -> Value {
                 "description": "What happened.",
             },
             "kind": schema::text("The kind of resource."),
-            "id": schema::text("AWS's ID of it."),
+            "id": schema::text("AWS's ID."),
             "uri": schema::text("Where to read the whole resource."),
             "account": schema::text("The AWS account that sees it."),
             "region": schema::text("The region."),
-            "name": schema::text("What it is called."),
+            "name": schema::text("Its name."),
             "cause": schema::object(
                 &["by", "words"],
                 json!({
                     "by": cause("How Muster learned of it."),
                     "words": schema::text("The same in words."),
                     "event_id": schema::text("The EventBridge event's id."),
-                    "action": schema::text("The tool's call."),
+                    "action": schema::text("The ID of the recorded tool call."),
                     "tool": schema::text("The tool of Muster that was called."),
                     "call": schema::text("The AWS call that somebody made."),
                     "actor": schema::text("Who made it."),
-                    "address": schema::text("From where."),
-                    "agent": schema::text("With what client."),
+                    "address": schema::text("Where the call came from."),
+                    "agent": schema::text("The client that was used."),
                     "unobserved_since": schema::text("When the gap before that sweep began."),
                 }),
             ),
@@ -417,17 +418,20 @@ pub fn schema() -> Value {
                     "at": schema::text("When the call was made."),
                     "call": schema::text("The AWS call."),
                     "actor": schema::text("Who made it."),
-                    "address": schema::text("From where."),
-                    "agent": schema::text("With what client."),
+                    "address": schema::text("Where the call came from."),
+                    "agent": schema::text("The client that was used."),
                 }),
             ),
-            "changes": schema::list(field_schema(), "What differs, lists by element; empty unless `what` is changed or remapped."),
-            "changes_not_shown": schema::count("Differences left out for their size: compare_resource between seq:N-1 and seq:N of this record shows more, get_resource with as_of all."),
+            "changes": schema::list(field_schema(), "What differs; lists are compared by element. Empty unless `what` is \
+            changed or remapped."),
+            "changes_not_shown": schema::count("How many differences were left out because of their size. compare_resource from \
+            seq:N-1 to seq:N (N is this record's seq) shows more, get_resource with as_of shows all."),
             "evidence_at": schema::text("When AWS showed it."),
-            "observed_between": schema::list(json!({"type": "string"}), "It happened between these two times, while Muster was not watching."),
-            "action": schema::text("The tool's call."),
+            "observed_between": schema::list(json!({"type": "string"}), "It happened between these two times, while Muster \
+                was not watching."),
+            "action": schema::text("The ID of the recorded tool call."),
             "tool": schema::text("The tool of Muster that was called."),
-            "targets": schema::list(json!({"type": "string"}), "On which resources."),
+            "targets": schema::list(json!({"type": "string"}), "The resources that the call acts on."),
             "outcome": schema::text("How the call ended."),
         }),
     )
@@ -476,7 +480,7 @@ fn ended(outcome: &Outcome) -> String {
         Outcome::Succeeded { created } if created.is_empty() => "accepted by AWS".to_owned(),
         Outcome::Succeeded { created } => format!("made {}", shown(&created.join(", "), VALUE)),
         Outcome::Refused { code, message } => format!("refused: {} ({})", shown(message, VALUE), shown(code, 80)),
-        Outcome::Unknown { message } => format!("not certain, it may have happened: {}", shown(message, VALUE)),
+        Outcome::Unknown { message } => format!("not certain, but it may have happened: {}", shown(message, VALUE)),
     }
 }
 

@@ -38,9 +38,10 @@ const FIELDS: usize = 12_000;
 pub static SPEC: ToolSpec = ToolSpec {
     name: "compare_resource",
     title: "Compare a resource with its past",
-    description: "Shows how one resource differs between two points in time, field by field and element by element, and which \
-                  records of the log made the difference and why. Points are times (RFC 3339 or `-2h`) or places in the log \
-                  (`seq:123`); the second is now unless given. list_changes shows every step in between. Makes no AWS call.",
+    description: "Shows how one resource differs between two points in time, field by field and element by element, and \
+                  which records of the log made the difference and why. A point is a time (RFC 3339 or `-2h`) or a record of \
+                  the log (`seq:123`); the later one defaults to now. list_changes shows every step in between. Makes no AWS \
+                  call.",
     effect: Effect::Read,
     input: ToolSchema::of_arguments::<Arguments>(),
     output: ToolSchema::written(output),
@@ -55,7 +56,7 @@ struct Arguments {
     resource: ResourceArguments,
     /// The earlier point: RFC 3339, -15m, -2h, -3d, or seq:123.
     from: PastArgument,
-    /// The later point in the same forms; now unless given.
+    /// The later point, in the same forms. Default: now.
     to: Option<PastArgument>,
 }
 
@@ -65,7 +66,7 @@ fn output() -> Value {
             &["at", "seq", "existed"],
             json!({
                 "at": schema::text("The time."),
-                "seq": schema::count("The last record up to then."),
+                "seq": schema::count("The last record up to that time."),
                 "existed": {"type": "boolean", "description": "Whether the resource was there, as far as Muster knew."},
             }),
         );
@@ -84,11 +85,13 @@ fn output() -> Value {
             "region": schema::text("The region."),
             "from": point("The earlier point."),
             "to": point("The later point."),
-            "changes": schema::list(change::field_schema(), "What differs, lists by element, where it existed at both points."),
-            "changes_not_shown": schema::count("Differences left out for their size: get_resource with as_of shows all."),
+            "changes": schema::list(change::field_schema(), "What differs, if it existed at both points; lists are compared by \
+            element."),
+            "changes_not_shown": schema::count("How many differences were left out because of their size; get_resource with \
+            as_of shows all."),
             "records": schema::list(change::schema(), "The newest records that made the difference, oldest first."),
-            "records_not_shown": schema::count("Earlier records that made the difference too."),
-            "other_records": schema::count("Records in between whose changes were undone: list_changes shows them."),
+            "records_not_shown": schema::count("How many earlier records also made the difference."),
+            "other_records": schema::count("How many records in between had changes that were undone; list_changes shows them."),
         }),
     )
 }
@@ -216,8 +219,11 @@ fn shown(
     match (before, after, differences.len()) {
         (true, true, 0) => text.add("nothing differs"),
         (true, true, _) => text.add(format_args!("{} changed", difference::counted(&differences))),
-        (false, true, _) => text.add("it was not there before and is now: get_resource shows it"),
-        (true, false, _) => text.add("it was there and is gone: get_resource with as_of shows it"),
+        (false, true, _) => text.add("it did not exist at the earlier point; get_resource shows it at the later one"),
+        (true, false, _) => text.add(
+            "it no longer existed at the later point; get_resource with as_of shows it at the earlier \
+            one",
+        ),
         (false, false, _) => {}
     }
     unobserved.say(&mut text);
@@ -231,7 +237,8 @@ fn shown(
     }
     if left > 0 {
         text.add(format_args!(
-            "\n{left} more differences are left out for their size: get_resource with as_of seq:{} and seq:{} shows all of both",
+            "\n{left} more differences are left out because of their size: get_resource with as_of seq:{} and seq:{} shows the \
+            whole resource at both points",
             from.seq, to.seq
         ));
     }
@@ -251,7 +258,7 @@ fn shown(
     lines.reverse();
     records.reverse();
     if !lines.is_empty() {
-        text.add("\nMade by (seq | recorded at | what | resource | fields | cause)");
+        text.add("\nRecords that made the difference (seq | recorded at | what | resource | fields | cause)");
     }
     if earlier > 0 {
         text.add(format_args!("\n{earlier} earlier records: list_changes shows them"));

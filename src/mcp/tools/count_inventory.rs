@@ -34,9 +34,9 @@ const MAX_GROUPS: usize = 100;
 pub static SPEC: ToolSpec = ToolSpec {
     name: "count_inventory",
     title: "Count the EC2 inventory",
-    description: "Counts resources of a kind exactly, by the same filters as search_inventory, in groups of a filter's values \
-                  or a tag's (`group_by`: instance-type, vpc-id, tag:Team), now or as it was known in the past (`as_of`). \
-                  Use it instead of paging through search results to count them. Makes no AWS call.",
+    description: "Counts the resources of one kind exactly, with the filters of search_inventory, optionally in groups by the \
+                  values of a filter or tag (`group_by`: instance-type, vpc-id, tag:Team), now or at a time in the past \
+                  (`as_of`). Use it instead of paging through search results to count them. Makes no AWS call.",
     effect: Effect::Read,
     input: ToolSchema::of_arguments::<Arguments>(),
     output: ToolSchema::written(output),
@@ -54,7 +54,7 @@ struct Arguments {
     filters: FilterArgument,
     #[serde(flatten)]
     scope: ScopeArguments,
-    /// A filter name or tag:KEY, to count each of its values.
+    /// Count each value of this filter or tag: a filter name or tag:KEY.
     group_by: Option<String>,
     as_of: Option<PastArgument>,
 }
@@ -67,19 +67,21 @@ fn output() -> Value {
     as_of::object(
         &["kind", "total", "at_least", "seq"],
         json!({
-            "kind": schema::text("What was counted."),
+            "kind": schema::text("The kind that was counted."),
             "total": schema::count("How many match."),
-            "at_least": {"type": "boolean", "description": "`true` if more may match that were not seen yet."},
+            "at_least": {"type": "boolean", "description": "`true` if more may match that Muster has not seen yet."},
             "hints": zero::described(),
-            "group_by": schema::text("What the groups are of."),
+            "group_by": schema::text("The filter or tag whose values are the groups."),
             "groups": schema::list(group, "The largest groups first. A resource with several values counts in each."),
-            "without_value": schema::count("How many have no value at all."),
+            "without_value": schema::count("How many have no value."),
             "other_groups": schema::count("Smaller groups that are not shown."),
-            "other_count": schema::count("The counts of these, added up."),
+            "other_count": schema::count("The sum of their counts."),
             "readings": schema::readings(),
             "as_of": schema::text("When everything counted was last confirmed."),
-            "missing_unproved": schema::count("How many of those counted were missing from the last complete sweep: perhaps gone."),
-            "seq": schema::count("The log's end at this count, or the last record up to as_of."),
+            "missing_unproved": schema::count("How many of the counted resources the last complete sweep did not list; they may \
+            be gone."),
+            "seq": schema::count("The newest record of the log at this count; with the argument as_of, the last record up to \
+            that time."),
             "stale": schema::stale(),
             "unreadable": unreadable::described(),
             "incomplete": schema::incomplete(),

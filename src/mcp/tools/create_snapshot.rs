@@ -33,7 +33,7 @@ pub static SPEC: ToolSpec = ToolSpec {
     title: "Snapshot EC2 instances' volumes",
     description: "Creates one EBS snapshot of every volume attached to an instance, all at the same moment \
                   (crash-consistent), for up to 20 instances. Each call makes new snapshots, which cost storage until \
-                  deleted. Answers the snapshot IDs by device; they complete in the background. The snapshots get their \
+                  deleted. Returns the snapshot IDs by device; the snapshots complete in the background. The snapshots get their \
                   volumes' tags and a tag muster:action. With dry_run nothing is created.",
     effect: Effect::Creates,
     input: ToolSchema::of_arguments::<Arguments>(),
@@ -118,7 +118,7 @@ async fn snapshot(
     let mut row = Row::new(target.id.id.to_string(), Verdict::Refused);
     let devices = devices(target);
     if devices.is_empty() {
-        row.message = Some("it has no EBS volume attached, so there is nothing to snapshot".to_owned());
+        row.message = Some("no EBS volume is attached to this instance, so there is nothing to snapshot".to_owned());
         return Ok((row, None));
     }
     let scope = target.id.scope();
@@ -148,8 +148,8 @@ async fn snapshot(
             row.distrust = distrust(&error, wish.dry_run);
             let next = match verdict {
                 Verdict::Unknown => format!(
-                    " It may have happened: before repeating it, look with `aws ec2 describe-snapshots --filters \
-                     Name=tag:muster:action,Values={action}`."
+                    " It may have happened: before you repeat it, check with `aws ec2 describe-snapshots --filters \
+                    Name=tag:muster:action,Values={action}`."
                 ),
                 _ => String::new(),
             };
@@ -164,7 +164,7 @@ async fn snapshot(
     if !made.is_empty() && remark.is_none() {
         match witness(core, &scope, SNAPSHOT, &made).await {
             Some(shown) => seq = seq.max(Some(shown)),
-            None => remark = Some("The inventory shows the snapshots after its next sweep of them.".to_owned()),
+            None => remark = Some("The inventory shows the snapshots after its next sweep of snapshots.".to_owned()),
         }
     }
     row.remark(remark);

@@ -34,10 +34,10 @@ const FRAME: usize = 3000;
 pub static SPEC: ToolSpec = ToolSpec {
     name: "get_resource",
     title: "Read one resource",
-    description: "Reads one resource in full, with the field names of the AWS CLI, by URI (as search \
-                  results give it) or by kind and id; with as_of, as it was known in the past. A removed resource is shown as \
-                  it was last known, with removed_at. An instance comes with its status checks. What does not fit is named in \
-                  `omitted`: ask for it alone with `paths`, or read the URI as an MCP resource. Makes no AWS call.",
+    description: "Reads one resource in full, with the field names of the AWS CLI, by URI (as in search results) or by kind \
+                  and id; with as_of, as it was known in the past. A removed resource is shown as it was last known, with \
+                  removed_at. An instance comes with its status checks. Fields that do not fit are named in `omitted`: \
+                  request them with `paths`, or read the URI as an MCP resource. Makes no AWS call.",
     effect: Effect::Read,
     input: ToolSchema::of_arguments::<Arguments>(),
     output: ToolSchema::written(output),
@@ -67,15 +67,17 @@ fn output() -> Value {
             "id": schema::text("AWS's ID."),
             "account": schema::text("The AWS account that sees it."),
             "region": schema::text("The region."),
-            "as_of": schema::text("When everything in `document` was last confirmed; with the argument as_of, the time asked for."),
-            "seq": schema::count("The log's end at this read; with the argument as_of, the last record up to then."),
-            "removed_at": schema::text("When its removal was recorded. `document` is what was known last."),
+            "as_of": schema::text("When everything in `document` was last confirmed; with the argument as_of, the requested \
+            time."),
+            "seq": schema::count("The newest record of the log at this read; with the argument as_of, the last record up to \
+            that time."),
+            "removed_at": schema::text("When its removal was recorded; `document` is then its last known state."),
             "removed_seq": schema::count("The record of its removal."),
             "stale": {"type": "object", "description": "Why it may be out of date; absent while fresh."},
             "missing": schema::object(
                 &["since", "sweeps"],
                 json!({
-                    "since": schema::text("When the first sweep without it started."),
+                    "since": schema::text("When the first sweep that did not list it started."),
                     "sweeps": schema::count("How many complete sweeps in a row did not list it."),
                 }),
             ),
@@ -87,8 +89,8 @@ fn output() -> Value {
             "status": {"type": "object", "description": "An instance's status checks, as describe-instance-status prints them."},
             "status_as_of": schema::text("When the status checks were last confirmed."),
             "status_stale": {"type": "object", "description": "Why the status checks may be out of date; absent while fresh."},
-            "not_found": schema::list(json!({"type": "string"}), "The paths asked for that it does not have."),
-            "omitted": schema::list(json!({"type": "string"}), "What was left out or shortened for its size."),
+            "not_found": schema::list(json!({"type": "string"}), "Requested paths that it does not have."),
+            "omitted": schema::list(json!({"type": "string"}), "Fields that were left out or shortened because of their size."),
         }),
     )
 }
@@ -99,7 +101,7 @@ async fn serve(call: Call, arguments: Arguments) -> Result<Answer, Fault> {
     if let Some(uri) = &resource.uri
         && matches!(Address::parse(uri), Ok(Address::History { .. }))
     {
-        let expected = "one resource's URI: for its changes call list_changes";
+        let expected = "the URI of one resource (call list_changes for its changes)";
         return Err(ArgumentError::form("uri", expected, uri.as_str()).into());
     }
     let (kind, id, scope) = resource.within(&scope, &core).await?;
@@ -226,7 +228,7 @@ fn shown_as(kind: &'static KindSpec, found: &Found, age: &Age, lacked: Option<La
     }
     match (part, status) {
         (Some(_), Some((as_of, _))) => text.add(format_args!("\nStatus checks as of {as_of}")),
-        (Some(_), None) => text.add("\nNo status checks of it were seen yet"),
+        (Some(_), None) => text.add("\nNo status checks of it have been seen yet"),
         _ => {}
     }
     if let Some(stale) = status_stale {
@@ -244,7 +246,7 @@ fn shown_as(kind: &'static KindSpec, found: &Found, age: &Age, lacked: Option<La
     let not_found: Vec<&str> =
         paths.iter().filter(|path| current.document.get(path).is_none()).map(String::as_str).collect();
     if !not_found.is_empty() {
-        text.add(format_args!("\nNot in it: {}", shown(&not_found.join(", "), 500)));
+        text.add(format_args!("\nThe resource does not have: {}", shown(&not_found.join(", "), 500)));
         put("not_found", json!(not_found));
     }
     if !omitted.is_empty() {

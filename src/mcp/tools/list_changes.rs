@@ -40,12 +40,13 @@ const FRAME: usize = 8_000;
 pub static SPEC: ToolSpec = ToolSpec {
     name: "list_changes",
     title: "List changes",
-    description: "Lists what changed in the inventory, when, field by field (before and after), and the cause: a sweep, an AWS \
-                  event, a tool's call, or somebody's call with who made it. Newest first, or oldest first; since a time (`-2h` \
-                  or RFC 3339) or a cursor; of one resource (its whole timeline, even after its removal), kind, account, region, \
-                  field or cause. With wait_seconds it waits for the next match and answers at once when there is one. \
-                  next_cursor continues without skipping or repeating anything. Answers name the times when Muster was not \
-                  watching. With `who`, changes that name no caller are looked up in CloudTrail; nothing else here calls AWS.",
+    description: "Lists what changed in the inventory, when, field by field (before and after), and the cause: a sweep, an \
+                  AWS event, a tool's call, or somebody's call with who made it. It can be limited to a time range (`since` \
+                  -2h or RFC 3339, or a cursor), one resource (its whole timeline, even after its removal), kind, account, \
+                  region, field or cause, newest or oldest first. With wait_seconds it waits for the next match and answers \
+                  as soon as there is one. next_cursor continues without skipping or repeating anything. Answers name the \
+                  times when Muster was not watching. With `who` it looks up in CloudTrail who made changes that name no \
+                  caller; without it, it makes no AWS call.",
     effect: Effect::Read,
     input: ToolSchema::of_arguments::<Arguments>(),
     output: ToolSchema::written(output),
@@ -56,11 +57,12 @@ pub static SPEC: ToolSpec = ToolSpec {
 fn output() -> Value {
     let mut properties = Map::new();
     let own = json!({
-        "changes": schema::list(change::schema(), "This page, in the order asked for."),
-        "more": {"type": "boolean", "description": "Whether more of what was asked for may be in the log now."},
-        "next_cursor": schema::text("Where to go on; absent when nothing can follow."),
-        "newest_cursor": schema::text("Pass it as `since` (or as `cursor` with order oldest) to get what comes after `seq`. Only on the first page when newest first: keep it."),
-        "hidden": schema::count("Records of first sweeps and new mappings that were left out: include_baseline shows them."),
+        "changes": schema::list(change::schema(), "The changes of this page, in the requested order."),
+        "more": {"type": "boolean", "description": "Whether the log may hold more matches now."},
+        "next_cursor": schema::text("The cursor to continue with; absent if nothing can follow."),
+        "newest_cursor": schema::text("Pass it as `since` (or as `cursor` with order oldest) to get what comes after `seq`. \
+            Only on the first page when newest first: keep it."),
+        "hidden": schema::count("How many records of first sweeps and new mappings were left out; include_baseline shows them."),
         "scanned": schema::object(
             &["through_seq", "at"],
             json!({
@@ -68,10 +70,10 @@ fn output() -> Value {
                 "at": schema::text("When that was recorded."),
             }),
         ),
-        "earliest": schema::text("The earliest time the log reaches back to; absent while it is empty."),
-        "starts_at": schema::text("The log begins here, later than `since`: the answer starts at its beginning."),
-        "seq": schema::count("The log's end at this read."),
-        "log": schema::text("The log that seqs and cursors belong to."),
+        "earliest": schema::text("How far back the log reaches; absent while it is empty."),
+        "starts_at": schema::text("When the log begins, if that is later than `since`: the answer starts there."),
+        "seq": schema::count("The newest record of the log at this read."),
+        "log": schema::text("The id of the log, to which all seqs and cursors belong."),
     });
     properties.extend(own.as_object().cloned().unwrap_or_default());
     properties.extend(unobserved::described().map(|(name, schema)| (name.to_owned(), schema)));
@@ -198,10 +200,7 @@ impl ChangeQuery {
         let mut put = |name: &str, value: Value| drop(data.insert(name.to_owned(), value));
         if found.end() == End::Enough {
             let at = time_of(&snapshot, span.at)?;
-            text.add(format_args!(
-                "\nNot everything was looked at: this call stopped at seq {} of {at}; go on with the cursor",
-                span.at
-            ));
+            text.add(format_args!("\nThis call looked only up to seq {} of {at}; continue with the cursor", span.at));
             put("scanned", json!({"through_seq": span.at, "at": at}));
         }
         unobserved.say(&mut text);
@@ -227,7 +226,7 @@ impl ChangeQuery {
         put("changes", told.into_iter().map(|told| Value::Object(told.data)).collect());
         put("more", json!(more));
         if let Some(next) = next {
-            let said = if more { "More: repeat" } else { "What comes next: repeat" };
+            let said = if more { "More: repeat" } else { "For later changes: repeat" };
             text.add(format_args!("\n{said} with cursor {next}"));
             put("next_cursor", json!(next));
         }

@@ -91,10 +91,14 @@ impl Power {
     /// What AWS's refusal means for an instance in `state`.
     fn hint(self, state: &str) -> &'static str {
         match (self, state) {
-            (_, "terminated" | "shutting-down") => " It is terminated or about to be: that cannot be undone.",
-            (Power::Start, "stopping") => " It is still stopping: start it once get_instance_status shows `stopped`.",
+            (_, "terminated" | "shutting-down") => {
+                " The instance is terminated or about to be, which cannot be undone."
+            }
+            (Power::Start, "stopping") => {
+                " The instance is still stopping: start it once get_instance_status shows `stopped`."
+            }
             (Power::Stop { .. }, "pending") => {
-                " It is still starting: stop it once get_instance_status shows `running`."
+                " The instance is still starting: stop it once get_instance_status shows `running`."
             }
             _ => "",
         }
@@ -197,8 +201,8 @@ impl Change<'_> {
                             continue;
                         };
                         let message = format!(
-                            "AWS refused it together with others. Nothing more was called for it, because of another answer \
-                             to this call. {why}"
+                            "AWS refused the call for this instance together with others, and no other call was made for it, \
+                            because an answer to another part of this request cannot be trusted. {why}"
                         );
                         report.rows.push(Row::of(&target, Verdict::AnswerNotTrusted, Some(message)));
                     }
@@ -253,7 +257,7 @@ impl Change<'_> {
     }
 }
 
-const STRANGERS: &str = "It is also about instances that the call did not name.";
+const STRANGERS: &str = "That answer is also about instances that the call did not name.";
 const UNSAID: &str = "AWS took the call, but its answer says nothing about this instance. It may have happened: \
                       get_instance_status shows the state within two minutes.";
 

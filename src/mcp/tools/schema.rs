@@ -162,7 +162,8 @@ pub fn incomplete() -> Value {
     );
     list(
         each,
-        "Scopes whose first sweep is not complete: totals are lower bounds, and what is absent may only be unseen.",
+        "Accounts and regions whose first sweep is not complete: totals are lower bounds, and a missing resource may just not \
+        have been seen yet.",
     )
 }
 
@@ -175,8 +176,8 @@ pub fn stale() -> Value {
             "account": text("The AWS account."),
             "region": text("The region."),
             "why": text("Why it may be out of date."),
-            "since": text("Since when."),
+            "since": text("When that began."),
         }),
     );
-    list(each, "Scopes whose copy is older than it should be. Empty while everything is fresh.")
+    list(each, "Accounts and regions whose copy is older than it should be. Empty while everything is fresh.")
 }

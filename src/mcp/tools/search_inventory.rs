@@ -39,11 +39,11 @@ pub static SPEC: ToolSpec = ToolSpec {
     description: "Finds resources in the local copy of the EC2 inventory by AWS filters, with the exact total. Start here. \
                   Filters are those of AWS's describe calls; values may hold * and ?. For instances: instance-state-name, \
                   instance-type, vpc-id, subnet-id, availability-zone, private-ip-address, ip-address, image-id, \
-                  instance.group-id, tag:KEY, tag-key and more. Answers a page of rows with id, name, state and where to \
-                  read more, next_cursor for the next page, and how fresh it is. With as_of it answers from the past: who \
-                  had an address last Tuesday is {\"filters\": {\"private-ip-address\": [\"10.1.2.3\"]}, \"as_of\": \
-                  \"2026-11-17T12:00:00Z\"}; ask kind network-interface as well, for addresses that no instance had as its \
-                  first. Makes no AWS call.",
+                  instance.group-id, tag:KEY, tag-key and more. Returns a page of rows with id, name, state and URI, \
+                  next_cursor for the next page, and how fresh the data is. With as_of it searches the past; for example, \
+                  who had an address last Tuesday: {\"filters\": {\"private-ip-address\": [\"10.1.2.3\"]}, \"as_of\": \
+                  \"2026-11-17T12:00:00Z\"}. Search kind network-interface as well: instances match only by their primary \
+                  address. Makes no AWS call.",
     effect: Effect::Read,
     input: ToolSchema::of_arguments::<Arguments>(),
     output: ToolSchema::written(output),
@@ -61,15 +61,15 @@ struct Arguments {
     filters: FilterArgument,
     #[serde(flatten)]
     scope: ScopeArguments,
-    /// Columns to show in place of the usual ones: filter names or tag:KEY.
+    /// Columns to show instead of the default ones: filter names or tag:KEY.
     #[serde(default)]
     fields: Vec<String>,
-    /// Rows on a page.
+    /// Rows per page.
     #[serde(default = "default_rows")]
     #[schemars(range(min = 1, max = MAX_ROWS))]
     limit: usize,
     as_of: Option<PastArgument>,
-    /// next_cursor of the page before, with the same other arguments. as_of stays as it was.
+    /// next_cursor of the previous page; repeat the other arguments. as_of keeps the time of the first page.
     cursor: Option<String>,
 }
 
@@ -82,14 +82,15 @@ fn output() -> Value {
         "type": "object",
         "properties": {
             "id": schema::text("AWS's ID."),
-            "name": schema::text("The Name tag, or the kind's own name."),
+            "name": schema::text("Its Name tag, or another name that its kind has, such as a group's name."),
             "uri": schema::text("Where to read the whole resource (resources/read or get_resource)."),
             "account": schema::text("The AWS account."),
             "region": schema::text("The region."),
-            "missing_since": schema::text("When the first sweep without it started; absent while it is seen."),
+            "missing_since": schema::text("When the first sweep that did not list it started; absent while sweeps list it."),
             "missing_sweeps": schema::text("How many complete sweeps in a row did not list it."),
             "provisional": schema::text("`true` while a change reported by AWS is not confirmed by a describe."),
-            "unreadable": schema::text("What of AWS's listing of it cannot be read: the row shows what was read last."),
+            "unreadable": schema::text("What in AWS's latest listing of it cannot be read; the row shows its last readable \
+            version."),
         },
         "required": ["id", "uri", "account", "region"],
         "additionalProperties": {"type": "string"},
@@ -97,16 +98,18 @@ fn output() -> Value {
     as_of::object(
         &["kind", "total", "at_least", "rows", "seq"],
         json!({
-            "kind": schema::text("What was searched."),
-            "total": schema::count("How many match, on all pages."),
-            "at_least": {"type": "boolean", "description": "`true` if more may match that were not seen yet."},
-            "rows": schema::list(row, "This page."),
+            "kind": schema::text("The kind that was searched."),
+            "total": schema::count("How many match, over all pages."),
+            "at_least": {"type": "boolean", "description": "`true` if more may match that Muster has not seen yet."},
+            "rows": schema::list(row, "The rows of this page."),
             "hints": zero::described(),
-            "next_cursor": schema::text("Where the next page starts; absent on the last."),
+            "next_cursor": schema::text("The cursor of the next page; absent on the last page."),
             "readings": schema::readings(),
-            "as_of": schema::text("When everything shown was last confirmed; with as_of, the time asked for."),
-            "missing_unproved": schema::count("How many of those searched were missing from the last complete sweep: perhaps gone."),
-            "seq": schema::count("The log's end at this search; with as_of, the last record up to then."),
+            "as_of": schema::text("When everything shown was last confirmed; with the argument as_of, the requested time."),
+            "missing_unproved": schema::count("How many of the searched resources the last complete sweep did not list; they \
+            may be gone."),
+            "seq": schema::count("The newest record of the log at this search; with the argument as_of, the last record up to \
+            that time."),
             "stale": schema::stale(),
             "unreadable": unreadable::described(),
             "incomplete": schema::incomplete(),

@@ -105,7 +105,7 @@ impl JsonSchema for Verdict {
             "enum": Verdict::ALL.map(Verdict::name),
             "description": "How it went. `done` and `already` are success. `unknown`: AWS's answer was lost, so it may have \
                             happened. `acted`: this dry run was carried out, because the endpoint ignores DryRun. For \
-                            `other_account`, `identity_unproved` and `answer_not_trusted` nothing was called.",
+                            `other_account`, `identity_unproved` and `answer_not_trusted` no call was made.",
         })
     }
 }

@@ -211,16 +211,16 @@ async fn look(aws: &Pinned, chosen: &Chosen<'_>) -> Looked {
     let problem =
         |id: Arc<str>, verdict, message: &str| Problem { id: id.to_string(), verdict, message: message.to_owned() };
     let gone = format!(
-        "AWS does not know it in account {}, region {}. Check the id; one made seconds ago may not be visible yet.",
+        "AWS does not know this instance in account {}, region {}. Check the id; an instance launched seconds ago may not be \
+        visible yet.",
         scope.account, scope.region
     );
     looked.problems.extend(not_found.into_iter().map(|id| problem(id, Verdict::NotFound, &gone)));
-    let unsaid =
-        "AWS answered, but said nothing about it, so it is not known whether it exists. Nothing was called for it.";
+    let unsaid = "AWS answered, but said nothing about this instance, so it is not known whether it exists. No call was made for it.";
     looked.problems.extend(silent.into_iter().map(|id| problem(id, Verdict::AnswerNotTrusted, unsaid)));
     looked.problems.extend(unreadable.into_iter().map(|(id, why)| {
         let message =
-            format!("AWS's answer about it cannot be read ({}). Nothing was called for it.", shown(&why, 240));
+            format!("AWS's answer about this instance cannot be read ({}). No call was made for it.", shown(&why, 240));
         problem(id, Verdict::AnswerNotTrusted, &message)
     }));
     if let Some((left, error)) = failed {
@@ -269,7 +269,9 @@ pub const ACTED: &str = "The endpoint ignores DryRun: it carried out a dry run a
 /// The message for an instance that nothing is called for, because an answer about others cannot be trusted.
 #[must_use]
 pub fn uncalled(why: &str) -> String {
-    format!("Nothing was called for it, because of another answer to this call. {why}")
+    format!(
+        "No call was made for this instance, because an answer to another part of this request cannot be trusted. {why}"
+    )
 }
 
 /// Why nothing more is called after a failed call, if it shows that the endpoint may not heed a dry run. AWS answers each dry

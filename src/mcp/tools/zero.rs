@@ -116,5 +116,5 @@ pub fn said(hints: &[String]) -> String {
 /// The hints, for output schemas.
 #[must_use]
 pub fn described() -> Value {
-    schema::list(json!({"type": "string"}), "What to look at when nothing matches, and values that can never match.")
+    schema::list(json!({"type": "string"}), "Why nothing may match, and filter values that can never match.")
 }

@@ -65,7 +65,7 @@ pub(super) async fn normalised(State(sessions): State<Arc<Sessions>>, request: R
     };
     let echo = id.clone().map(RequestId::into_json_value);
     if is_listen && !accepted.stream {
-        let why = format!("{LISTEN} answers with a stream: accept {STREAM}");
+        let why = format!("{LISTEN} answers with a stream: send Accept: {STREAM}");
         return refuse(StatusCode::NOT_ACCEPTABLE, &Refusal::invalid(echo, why));
     }
     let conversation = conversation(&sessions, &parts.headers, &message);
@@ -145,14 +145,19 @@ async fn collect(body: Body) -> Result<Vec<u8>, (StatusCode, Vec<u8>, String)> {
 /// Why a request can be neither read nor answered, by its headers.
 fn unusable(headers: &HeaderMap, accepted: Accepted) -> Option<(StatusCode, &'static str)> {
     if !accept::is_json(headers) {
-        return Some((StatusCode::UNSUPPORTED_MEDIA_TYPE, "the Content-Type of a request is application/json"));
+        return Some((StatusCode::UNSUPPORTED_MEDIA_TYPE, "the Content-Type of a request must be application/json"));
     }
     if !accept::is_plain(headers) {
-        return Some((StatusCode::UNSUPPORTED_MEDIA_TYPE, "the body of a request is sent without Content-Encoding"));
+        return Some((
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "the body of a request must be sent without Content-Encoding",
+        ));
     }
     let is_acceptable = accepted.json || accepted.stream;
-    (!is_acceptable)
-        .then_some((StatusCode::NOT_ACCEPTABLE, "answers are application/json or text/event-stream: accept one"))
+    (!is_acceptable).then_some((
+        StatusCode::NOT_ACCEPTABLE,
+        "answers are application/json or text/event-stream: accept at least one of them",
+    ))
 }
 
 /// The answer in a form that the client takes.

@@ -34,7 +34,7 @@ impl JsonSchema for FilterArgument {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
             "type": "array",
-            "description": "All of them must match. An object of names to values is accepted too.",
+            "description": "All filters must match. An object that maps names to values is accepted too.",
             "items": {
                 "type": "object",
                 "required": ["Name", "Values"],
@@ -43,7 +43,8 @@ impl JsonSchema for FilterArgument {
                     "Values": {
                         "type": "array",
                         "items": {"type": "string"},
-                        "description": "Alternatives; only * and ? are wildcards. Times: 2026-03-30T15:15:21.000Z or 2026-03-30T*.",
+                        "description": "Any of these may match; * and ? are the only wildcards. Times: \
+                            2026-03-30T15:15:21.000Z or 2026-03-30T*.",
                     },
                 },
             },
@@ -163,7 +164,7 @@ impl GivenFilters {
             GivenValue::TextOrJson(_) if having == 0 && !is_tag(name) => Err(not_values(name, &json!(text))),
             _ => {
                 let reading =
-                    format!("{of}: the text {told} is read as it stands; write a JSON list to ask for its elements");
+                    format!("{of}: the text {told} is taken literally; write a JSON list to search for its elements");
                 Ok((vec![text.to_owned()], Some(reading)))
             }
         }
@@ -254,7 +255,7 @@ fn shape(found: &Value) -> Fault {
 
 /// The values of a filter must be something else than they are.
 fn not_values(filter: &str, found: &Value) -> Fault {
-    let expected = format!("written with a list of texts as the values of `{}`", shown(filter, SHOWN));
+    let expected = format!("written with a list of texts as the values of filter `{}`", shown(filter, SHOWN));
     ArgumentError::form("filters", &expected, found.clone()).into()
 }
 

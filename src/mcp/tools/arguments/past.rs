@@ -23,7 +23,8 @@ impl fmt::Display for PastArgument {
 }
 
 /// The forms of points in the past.
-const POINTS: &str = "a time: RFC 3339 such as 2026-11-17T12:00:00Z, or a time ago such as -15m, -2h or -3d; or a place in the log such as seq:123";
+const POINTS: &str = "a time: RFC 3339 such as 2026-11-17T12:00:00Z, or a time ago such as -15m, -2h or -3d; or a record of the \
+    log such as seq:123";
 
 /// The forms of times.
 pub const TIMES: &str = "a time: RFC 3339 such as 2026-11-17T12:00:00Z, or a time ago such as -15m, -2h or -3d";
@@ -36,7 +37,8 @@ impl JsonSchema for PastArgument {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
             "type": "string",
-            "description": "As it was known then: RFC 3339 such as 2026-11-17T12:00:00Z, or a time ago such as -15m, -2h or -3d.",
+            "description": "Answer as of this time in the past: RFC 3339 such as 2026-11-17T12:00:00Z, or a time ago such as \
+            -15m, -2h or -3d.",
         })
     }
 }

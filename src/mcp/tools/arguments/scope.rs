@@ -12,7 +12,7 @@ use crate::model::Scope;
 /// The account and the region that a question is about; everywhere when both are absent.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 pub struct ScopeArguments {
-    /// Only this AWS account (with region).
+    /// Only this AWS account. Give region as well if several regions are watched.
     pub account: Option<String>,
     /// Only this region.
     pub region: Option<String>,

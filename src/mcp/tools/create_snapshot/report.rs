@@ -37,11 +37,11 @@ pub(super) struct Row {
     /// Snapshots in AWS's answer that belong to another account. Such an answer is an error.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     unasked: Vec<String>,
-    /// The recorded call; the tag muster:action of its snapshots.
+    /// The ID of the recorded call, which its snapshots have as the tag muster:action.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub(super) action: Option<ActionId>,
-    /// Why not, or what to do next.
+    /// Why it failed, or what to do next.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) message: Option<String>,
     /// Why nothing is called for the instances after this one.
@@ -78,9 +78,9 @@ pub(super) struct Snapshot {
 pub(super) struct Body<'a> {
     /// One row for each instance that was named.
     results: &'a [Row],
-    /// Whether this was only asked.
+    /// Whether this was a dry run.
     dry_run: bool,
-    /// The log holds the calls at this seq.
+    /// The log holds the calls from this seq on.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<u64>")]
     seq: Option<Seq>,
@@ -175,9 +175,9 @@ impl Row {
     }
 }
 
-const FOREIGN: &str = "It also names snapshots of another account, which were not asked for.";
-const UNSAID: &str = "AWS took the call, but its answer names no snapshot. It may have made some: look with \
-                      `aws ec2 describe-snapshots` for the tag muster:action before repeating it.";
+const FOREIGN: &str = "That answer also names snapshots of another account.";
+const UNSAID: &str = "AWS took the call, but its answer names no snapshot. It may have made some: before you repeat it, check \
+    with `aws ec2 describe-snapshots` for the tag muster:action.";
 
 fn by_device(snapshot: CreatedSnapshot, devices: &BTreeMap<String, String>) -> Snapshot {
     Snapshot {
@@ -209,7 +209,8 @@ pub(super) fn answer(rows: &[Row], seq: Option<Seq>, dry_run: bool) -> Result<An
     });
     if acted {
         text.add(
-            "\nWARNING: the endpoint ignores DryRun. It carried out this dry run as if it were a real call: these snapshots exist.",
+            "\nWARNING: the endpoint ignores DryRun. It carried out this dry run as if it were a real call: these snapshots \
+             exist.",
         );
     }
     let brief = rows.iter().map(|row| 60 + LINE * row.snapshots.len()).sum::<usize>() > BUDGET / 2;

@@ -21,7 +21,7 @@ pub(super) struct Row {
     pub(super) instance_id: String,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub(super) known: Option<Known>,
-    /// Why nothing is known of it.
+    /// Why nothing is known about it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) error: Option<String>,
     /// What kind of failure that is.
@@ -64,7 +64,7 @@ pub(super) struct Known {
     attached_ebs_status: Option<Check>,
     /// What AWS has scheduled for it.
     events: Vec<Event>,
-    /// What AWS announced in events. AWS takes none of these back: each is shown until it expires.
+    /// What AWS announced in events. AWS withdraws none of these, so each is shown until it expires.
     notices: Vec<Announced>,
     /// When the instance was last confirmed.
     #[schemars(with = "String")]
@@ -100,7 +100,7 @@ pub(super) struct Detail {
     name: String,
     /// passed, failed, insufficient-data or initializing.
     status: String,
-    /// Since when it fails.
+    /// When it started to fail.
     #[serde(skip_serializing_if = "Option::is_none")]
     impaired_since: Option<String>,
 }
@@ -132,14 +132,14 @@ pub(super) struct Announced {
     /// AWS's words.
     #[serde(skip_serializing_if = "Option::is_none")]
     description: Option<String>,
-    /// When AWS said so.
+    /// When AWS announced it.
     #[schemars(with = "String")]
-    told_at: Timestamp,
-    /// When it is to happen.
+    announced_at: Timestamp,
+    /// When it is due to happen.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     begins: Option<Timestamp>,
-    /// When it ceases to apply.
+    /// When it no longer applies.
     #[schemars(with = "String")]
     expires: Timestamp,
 }
@@ -149,10 +149,10 @@ pub(super) struct Announced {
 pub(super) struct Body<'a> {
     /// One row for each id, in the order asked.
     instances: Vec<&'a Row>,
-    /// Ids left out for the size of the answer: ask again with these.
+    /// Instance IDs left out because of the answer's size: call again with these.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     not_shown: Vec<&'a str>,
-    /// The log's end at this read.
+    /// The newest record of the log at this read.
     #[schemars(with = "u64")]
     seq: Seq,
 }
@@ -169,7 +169,7 @@ pub(super) fn known(found: &Found, now: Timestamp) -> Known {
     let text = |path: &str| document.text(path).map(str::to_owned);
     let status = part.as_ref().and_then(|part| part.known.as_ref());
     let checks = status.map(|(_, status)| &status.document);
-    let unseen = || checks.is_none().then(|| "no status checks of it were seen yet".to_owned());
+    let unseen = || checks.is_none().then(|| "no status checks of it have been seen yet".to_owned());
     let checks_stale = part.as_ref().and_then(|part| part.stale.as_ref()).map(|stale| stale.why.clone());
     let check = |path: &str| checks.and_then(|checks| check(checks, path));
     Known {
@@ -223,7 +223,7 @@ fn notices(document: &Document, now: Timestamp) -> Vec<Announced> {
         what: notice.kind,
         code: shown(&notice.code, 100),
         description: notice.description.map(|description| shown(&description, 200)),
-        told_at: notice.at,
+        announced_at: notice.at,
         begins: notice.begins,
         expires: notice.until,
     });
@@ -262,7 +262,7 @@ pub(super) fn answer(rows: &[Row], seq: Seq) -> Result<Answer, Fault> {
     }
     let left: Vec<&str> = rows.iter().skip(shown_rows.len()).map(|row| row.instance_id.as_str()).collect();
     if !left.is_empty() {
-        text.add(format_args!("\nNot shown for size, ask again with these: {}", left.join(", ")));
+        text.add(format_args!("\nNot shown because of the answer's size; call again with: {}", left.join(", ")));
     }
     let answer = Answer::new(text, &Body { instances: shown_rows, not_shown: left, seq })?;
     // Where nothing is known of any, why nothing is known of the first.
@@ -311,17 +311,17 @@ fn lines(row: &Row) -> String {
             }
         }
     }
-    for Announced { what, code, description, told_at, begins, expires } in &known.notices {
+    for Announced { what, code, description, announced_at, begins, expires } in &known.notices {
         let what = match what {
             NoticeKind::SpotInterruption => "spot interruption",
             NoticeKind::RebalanceRecommendation => "rebalance recommendation",
             NoticeKind::Health => "AWS Health",
         };
-        out.add(format_args!("\n  announced: {what} {code} {}", description.as_deref().unwrap_or_default()));
+        out.add(format_args!("\n  notice: {what} {code} {}", description.as_deref().unwrap_or_default()));
         if let Some(begins) = begins {
             out.add(format_args!(" from {begins}"));
         }
-        out.add(format_args!(", told at {told_at}, expires {expires}"));
+        out.add(format_args!(", announced at {announced_at}, expires {expires}"));
     }
     if let Some(stale) = &known.stale {
         out.add(format_args!("\n  stale: {stale}"));

@@ -32,41 +32,41 @@ const MAX_WAIT: u64 = 45;
 /// Which changes, in which order, and how many.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct Arguments {
-    /// Only what was recorded since: RFC 3339, -15m, -2h, -3d, or a cursor of an earlier answer.
+    /// Only what was recorded since this time: RFC 3339, -15m, -2h, -3d, or a cursor of an earlier answer.
     since: Option<String>,
-    /// Only what was recorded up to: RFC 3339 or -15m.
+    /// Only what was recorded until this time: RFC 3339 or -15m.
     until: Option<String>,
     /// Only this kind. With id: the kind of that resource.
     kind: Option<KindArgument>,
     /// Only this resource, by AWS's ID, with its status checks.
     id: Option<String>,
-    /// Only this resource, by URI, in place of id.
+    /// Only this resource, by URI, instead of id.
     uri: Option<String>,
     /// Only as this AWS account sees it.
     account: Option<String>,
     /// Only in this region.
     region: Option<String>,
-    /// Only changes of this field or what is below it, such as State.Name, Tags or Tags[Name].
+    /// Only changes of this field or of fields below it, such as State.Name, Tags or Tags[Name].
     field: Option<String>,
     /// Only changes with this cause; `event` includes `call`.
     cause: Option<CauseArgument>,
-    /// What comes first; newest unless waiting.
+    /// Which changes come first. Default: newest, or oldest when waiting.
     order: Option<OrderArgument>,
-    /// Changes on a page.
+    /// Changes per page.
     #[serde(default = "default_changes")]
     #[schemars(range(min = 1, max = MAX_CHANGES))]
     limit: usize,
-    /// How long to wait for a match since `since` or `cursor`, else from now on.
+    /// How long to wait for a match after `since` or `cursor`, or from now on if neither is given.
     #[serde(default)]
     #[schemars(range(max = MAX_WAIT))]
     wait_seconds: u64,
     /// Look up in CloudTrail who made changes that name no caller, up to 10 per answer.
     #[serde(default)]
     who: bool,
-    /// Also what first sweeps found, and fields that only a newer Muster reads.
+    /// Also show what first sweeps found, and fields that only a newer version of Muster reads.
     #[serde(default)]
     include_baseline: bool,
-    /// next_cursor of the answer before, with the same filters. `since` and `until` stay as they were.
+    /// next_cursor of the previous answer; repeat its filters. `since` and `until` keep their times.
     cursor: Option<String>,
 }
 
@@ -231,7 +231,7 @@ impl ChangeQuery {
     ) -> Result<Times, Fault> {
         let order = arguments.order.map(|OrderArgument(order)| order);
         let waits = wait > Duration::ZERO;
-        let backwards = || ArgumentError::form("order", "oldest when waiting: what comes next comes last", "newest");
+        let backwards = || ArgumentError::form("order", "oldest when waiting, because new changes come last", "newest");
         if let Some(text) = &arguments.cursor {
             let place = placed(snapshot, text)?;
             let span = place.span;

@@ -26,10 +26,10 @@ pub(super) struct Row {
     /// Its state before.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) previous_state: Option<String>,
-    /// Its state as AWS answered.
+    /// Its state in AWS's answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) current_state: Option<String>,
-    /// Why not, or what to do next.
+    /// Why it failed, or what to do next.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) message: Option<String>,
 }
@@ -39,10 +39,10 @@ pub(super) struct Row {
 pub(super) struct Unasked {
     /// An instance that was not named in the call.
     instance_id: String,
-    /// Its state before, as AWS answered.
+    /// Its state before, in AWS's answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     previous_state: Option<String>,
-    /// Its state as AWS answered.
+    /// Its state in AWS's answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     current_state: Option<String>,
 }
@@ -69,12 +69,12 @@ pub struct PowerAnswer {
     /// What AWS's answer says about instances that nobody named. Such an answer is an error.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     unasked: Vec<Unasked>,
-    /// How many instances that nobody named the answer is about; `unasked` lists up to 50.
+    /// How many instances that nobody named are in AWS's answer; `unasked` lists up to 50.
     #[serde(skip_serializing_if = "Option::is_none")]
     unasked_total: Option<usize>,
-    /// Whether this was only asked.
+    /// Whether this was a dry run.
     dry_run: bool,
-    /// The recorded calls.
+    /// The IDs of the recorded calls.
     #[schemars(with = "Vec<String>")]
     actions: Vec<ActionId>,
     /// A read at this seq or a later one shows the change.
@@ -157,7 +157,7 @@ impl Report {
             let told: Vec<String> = self.unasked.iter().take(MAX_SHOWN).map(Unasked::told).collect();
             text.add(format_args!(
                 "\nERROR: AWS's answer is also about {} instances that nobody named: {}. Muster did not ask for them; check \
-                 what answers at the endpoint.",
+                which service answers at the endpoint.",
                 self.unasked.len(),
                 told.join(", ")
             ));

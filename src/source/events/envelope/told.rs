@@ -40,7 +40,8 @@ pub enum Says {
 pub enum Undecodable {
     /// It is no EventBridge event.
     #[error(
-        "the message is {what}, not an EventBridge event: only a rule should write to this queue, directly or through an SNS topic"
+        "the message is {what}, not an EventBridge event: only a rule should write to this queue, directly or through an SNS \
+         topic"
     )]
     Foreign {
         /// What it is instead.
@@ -48,7 +49,7 @@ pub enum Undecodable {
     },
     /// A field that the event's type has is missing or malformed.
     #[error(
-        "the event {} of type `{}` lacks a readable `{field}`; a describe will tell instead",
+        "the event {} of type `{}` has no readable `{field}`; a describe call finds out instead",
         shown(event_id, 64),
         shown(detail_type, 128)
     )]
