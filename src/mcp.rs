@@ -4,6 +4,7 @@
 //! stale, and what is not seen yet. rmcp speaks the protocol; what answers outside of it is [`normalise`], to what is no valid
 //! request, and the stdio relay when the server process is gone.
 
+pub mod checked_json;
 pub mod client;
 pub mod complete;
 pub mod core;
@@ -13,7 +14,7 @@ pub mod fresh;
 mod lines;
 pub mod lookup;
 pub mod normalise;
-pub mod once;
+
 pub mod parameters;
 pub mod past;
 pub mod policy;
@@ -35,10 +36,10 @@ pub mod unreadable;
 pub mod uri;
 pub mod who;
 
-pub use core::{Core, Phase};
+pub use core::{Core, Readiness};
 pub use error::Failure;
-pub use policy::{ListMode, Policy};
-pub use server::{Handler, Link, Server};
+pub use policy::{ListMode, ServerPolicy};
+pub use server::{Handler, Link, McpServer};
 
 /// What the log shows of rmcp unless asked for more: it tells three lines a request, and an error for each client that
 /// closes with an answer under way.

@@ -16,6 +16,6 @@ pub mod unobserved;
 
 pub use cursor::{Cursor, CursorError};
 pub use filter::{FilterError, Filters};
-pub use moment::{Moment, PastError, Point};
+pub use moment::{AskedPoint, PastError, Point};
 pub use search::{Hits, Query, SearchError, search};
-pub use summary::{Counts, counts};
+pub use summary::{StateCounts, counts};

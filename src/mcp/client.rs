@@ -15,13 +15,13 @@ use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 /// A connection of the 2026-07-28 era.
-pub struct Client {
+pub struct McpClient {
     running: RunningService<RoleClient, ()>,
 }
 
 /// A page of the list, and where the next one starts.
 #[derive(Clone, Debug, Default)]
-pub struct Page {
+pub struct ResourcePage {
     /// What is listed.
     pub resources: Vec<Resource>,
     /// Where the next page starts.
@@ -55,9 +55,9 @@ impl From<ServiceError> for ClientError {
 }
 
 /// A subscription that is open.
-pub struct Listening(Subscription);
+pub struct ResourceSubscription(Subscription);
 
-impl Client {
+impl McpClient {
     /// Opens the protocol over a stream, after any handshake line.
     ///
     /// # Errors
@@ -69,7 +69,7 @@ impl Client {
     {
         let lifecycle = ClientLifecycleMode::Discover { preferred_versions: vec![ProtocolVersion::LATEST] };
         let running = ().serve_with_lifecycle((read, write), lifecycle).await;
-        Ok(Client { running: running.map_err(|error| ClientError::Open(Box::new(error)))? })
+        Ok(McpClient { running: running.map_err(|error| ClientError::Open(Box::new(error)))? })
     }
 
     /// rmcp's own client, for whatever this one does not wrap.
@@ -90,10 +90,10 @@ impl Client {
     ///
     /// # Errors
     /// When the server refuses.
-    pub async fn list(&self, cursor: Option<String>) -> Result<Page, ClientError> {
+    pub async fn list(&self, cursor: Option<String>) -> Result<ResourcePage, ClientError> {
         let params = PaginatedRequestParams::default().with_cursor(cursor);
         let result = self.peer().list_resources(Some(params)).await?;
-        Ok(Page { resources: result.resources, next: result.next_cursor })
+        Ok(ResourcePage { resources: result.resources, next: result.next_cursor })
     }
 
     /// Reads a resource as JSON.
@@ -126,12 +126,12 @@ impl Client {
     ///
     /// # Errors
     /// When the server refuses.
-    pub async fn listen(&self, uris: &[&str], list_changed: bool) -> Result<Listening, ClientError> {
+    pub async fn listen(&self, uris: &[&str], list_changed: bool) -> Result<ResourceSubscription, ClientError> {
         let mut filter = SubscriptionFilter::builder().resource_subscriptions(uris.iter().copied());
         if list_changed {
             filter = filter.resources_list_changed();
         }
-        Ok(Listening(self.peer().listen(filter.build()).await?))
+        Ok(ResourceSubscription(self.peer().listen(filter.build()).await?))
     }
 
     /// Closes the connection.
@@ -143,7 +143,7 @@ impl Client {
     }
 }
 
-impl Listening {
+impl ResourceSubscription {
     /// The URIs that the server honours.
     #[must_use]
     pub fn honoured(&self) -> Vec<String> {

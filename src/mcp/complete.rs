@@ -3,7 +3,7 @@
 use rmcp::model::{CompleteRequestParams, CompletionInfo};
 
 use super::core::Core;
-use super::error::Fault;
+use super::error::RequestError;
 use super::resources::templates::{COLLECTION, QUALIFIED, kind_of};
 use crate::kinds::{self, KINDS, KindSpec};
 use crate::model::{AccountId, Region, ResourceId};
@@ -12,7 +12,7 @@ use crate::model::{AccountId, Region, ResourceId};
 ///
 /// # Errors
 /// When the store cannot be read.
-pub fn complete(core: &Core, request: &CompleteRequestParams) -> Result<CompletionInfo, Fault> {
+pub fn complete(core: &Core, request: &CompleteRequestParams) -> Result<CompletionInfo, RequestError> {
     let typed = request.argument.value.as_str();
     let name = request.argument.name.as_str();
     // What was left blank narrows nothing.
@@ -50,7 +50,7 @@ pub fn complete(core: &Core, request: &CompleteRequestParams) -> Result<Completi
 }
 
 /// Ids that begin as typed, read from where they begin.
-fn ids(core: &Core, kind: &'static KindSpec, typed: &str) -> Result<CompletionInfo, Fault> {
+fn ids(core: &Core, kind: &'static KindSpec, typed: &str) -> Result<CompletionInfo, RequestError> {
     let (account, region) = (AccountId::new(""), Region::new(""));
     let before = ResourceId { kind: kind.kind(), id: typed.into(), account, region };
     let heads = core.snapshot()?.heads(&kind.kind(), None, Some(&before), CompletionInfo::MAX_VALUES + 1)?;

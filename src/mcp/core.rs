@@ -7,7 +7,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::task::TaskTracker;
 
-use super::error::{Failure, Fault};
+use super::error::{Failure, RequestError};
 use crate::aws::Aws;
 use crate::ingest;
 use crate::model::{LogId, Region, SharedClock, Timestamp};
@@ -37,7 +37,7 @@ pub struct Core {
 
 /// Whether requests can be served. Discovery and lists of tools are answered in every phase.
 #[derive(Clone)]
-pub enum Phase {
+pub enum Readiness {
     /// The store is being opened.
     Opening,
     /// Requests are served.
@@ -63,7 +63,7 @@ impl Core {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn snapshot(&self) -> Result<Snapshot, Fault> {
+    pub fn snapshot(&self) -> Result<Snapshot, RequestError> {
         Ok(self.store.snapshot()?)
     }
 
@@ -76,60 +76,60 @@ impl Core {
     /// Runs a read that walks many rows on a thread where it delays nobody.
     ///
     /// # Errors
-    /// What `read` failed with, or [`Fault::Stopping`] when the runtime ends first.
+    /// What `read` failed with, or [`RequestError::Stopping`] when the runtime ends first.
     pub async fn walk<T: Send + 'static>(
         self: &Arc<Self>,
-        read: impl FnOnce(&Core) -> Result<T, Fault> + Send + 'static,
-    ) -> Result<T, Fault> {
+        read: impl FnOnce(&Core) -> Result<T, RequestError> + Send + 'static,
+    ) -> Result<T, RequestError> {
         let core = Arc::clone(self);
         match tokio::task::spawn_blocking(move || read(&core)).await {
             Ok(outcome) => outcome,
-            Err(_) => Err(Fault::Stopping),
+            Err(_) => Err(RequestError::Stopping),
         }
     }
 }
 
-impl Phase {
+impl Readiness {
     /// Waits up to [`PATIENCE`] until requests can be served.
     ///
     /// # Errors
-    /// [`Fault::Opening`] when that takes longer, [`Fault::Failed`] when the store cannot be used, [`Fault::Read`] when its disk
+    /// [`RequestError::Opening`] when that takes longer, [`RequestError::Failed`] when the store cannot be used, [`RequestError::Read`] when its disk
     /// failed and it is not open again.
-    pub async fn ready(phase: &watch::Receiver<Phase>) -> Result<Arc<Core>, Fault> {
-        if let Phase::Ready(core) = &*phase.borrow()
+    pub async fn ready(phase: &watch::Receiver<Readiness>) -> Result<Arc<Core>, RequestError> {
+        if let Readiness::Ready(core) = &*phase.borrow()
             && !core.store.is_failing()
         {
             return Ok(Arc::clone(core));
         }
-        Phase::ready_by(phase, Instant::now() + PATIENCE).await
+        Readiness::ready_by(phase, Instant::now() + PATIENCE).await
     }
 
-    async fn ready_by(phase: &watch::Receiver<Phase>, deadline: Instant) -> Result<Arc<Core>, Fault> {
+    async fn ready_by(phase: &watch::Receiver<Readiness>, deadline: Instant) -> Result<Arc<Core>, RequestError> {
         let mut phase = phase.clone();
-        if let Ok(outcome) = timeout_at(deadline, Phase::usable(&mut phase)).await {
+        if let Ok(outcome) = timeout_at(deadline, Readiness::usable(&mut phase)).await {
             return outcome;
         }
         match &*phase.borrow() {
             // The reason, which says that it may pass.
-            Phase::Ready(core) => core.snapshot().map(|_| Arc::clone(core)),
-            Phase::Opening | Phase::Failed(_) => Err(Fault::Opening),
+            Readiness::Ready(core) => core.snapshot().map(|_| Arc::clone(core)),
+            Readiness::Opening | Readiness::Failed(_) => Err(RequestError::Opening),
         }
     }
 
-    async fn usable(phase: &mut watch::Receiver<Phase>) -> Result<Arc<Core>, Fault> {
+    async fn usable(phase: &mut watch::Receiver<Readiness>) -> Result<Arc<Core>, RequestError> {
         loop {
             let found = phase.borrow_and_update().clone();
             match found {
-                Phase::Failed(failure) => return Err(Fault::Failed(failure)),
-                Phase::Ready(core) if !core.store.is_failing() => return Ok(core),
-                Phase::Ready(core) => {
+                Readiness::Failed(failure) => return Err(RequestError::Failed(failure)),
+                Readiness::Ready(core) if !core.store.is_failing() => return Ok(core),
+                Readiness::Ready(core) => {
                     let mut health = core.store.health();
                     tokio::select! {
                         _ = health.wait_for(Health::is_well) => {}
-                        changed = phase.changed() => changed.map_err(|_| Fault::Stopping)?,
+                        changed = phase.changed() => changed.map_err(|_| RequestError::Stopping)?,
                     }
                 }
-                Phase::Opening => phase.changed().await.map_err(|_| Fault::Stopping)?,
+                Readiness::Opening => phase.changed().await.map_err(|_| RequestError::Stopping)?,
             }
         }
     }
@@ -138,17 +138,17 @@ impl Phase {
     /// answer `is_worth_repeating`, it is served once more when the store is open again, until the time is up.
     ///
     /// # Errors
-    /// As [`Phase::ready`].
+    /// As [`Readiness::ready`].
     pub async fn serve<T, F: Future<Output = T>>(
-        phase: &watch::Receiver<Phase>,
+        phase: &watch::Receiver<Readiness>,
         is_worth_repeating: impl Fn(&T) -> bool,
         serve: impl Fn(Arc<Core>) -> F,
-    ) -> Result<T, Fault> {
+    ) -> Result<T, RequestError> {
         let mut deadline = None;
         loop {
             let core = match deadline {
-                None => Phase::ready(phase).await?,
-                Some(deadline) => Phase::ready_by(phase, deadline).await?,
+                None => Readiness::ready(phase).await?,
+                Some(deadline) => Readiness::ready_by(phase, deadline).await?,
             };
             let failures = core.store.failures();
             // It may have failed since it was ready.

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::core::Core;
 use super::tools::schema;
-use super::tools::table::Text;
+use super::tools::table::AnswerText;
 use crate::kinds::{self, KindSpec};
 use crate::model::text::shown;
 use crate::model::{ResourceId, Scope};
@@ -19,14 +19,14 @@ const FIX: &str = "Stop the Muster server and run `muster log verify --repair`";
 
 /// The damaged records that an answer may lack.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Damage {
+pub struct DamagedRecords {
     found: Vec<Damaged>,
     more: bool,
 }
 
 /// What an answer is about.
 #[derive(Clone, Copy, Debug)]
-pub enum Question<'a> {
+pub enum AnswerSubject<'a> {
     /// Resources of these kinds as they are now, in one scope or in all.
     Now(&'a [&'static KindSpec], Option<&'a Scope>),
     /// The same at a point in the past.
@@ -37,17 +37,19 @@ pub enum Question<'a> {
     All,
 }
 
-impl Question<'_> {
+impl AnswerSubject<'_> {
     fn is_about(&self, damaged: &Damaged) -> bool {
         let concerns = |kinds: &[&'static KindSpec], scope: Option<&Scope>| {
             kinds.iter().any(|kind| damaged.concerns(Some(&kind.kind()), scope))
         };
         match self {
-            Question::Now(kinds, scope) => damaged.is_row() && concerns(kinds, *scope),
-            Question::Then(kinds, scope) => concerns(kinds, *scope),
-            Question::Log(None) => damaged.is_of_log(),
-            Question::Log(Some(ids)) => damaged.is_of_log() && damaged.id.as_ref().is_none_or(|id| ids.contains(id)),
-            Question::All => true,
+            AnswerSubject::Now(kinds, scope) => damaged.is_row() && concerns(kinds, *scope),
+            AnswerSubject::Then(kinds, scope) => concerns(kinds, *scope),
+            AnswerSubject::Log(None) => damaged.is_of_log(),
+            AnswerSubject::Log(Some(ids)) => {
+                damaged.is_of_log() && damaged.id.as_ref().is_none_or(|id| ids.contains(id))
+            }
+            AnswerSubject::All => true,
         }
     }
 }
@@ -56,14 +58,14 @@ impl Core {
     /// The damaged records that an answer to `question` may lack. To be asked after everything that the answer is made of was
     /// read: damage is found by reading.
     #[must_use]
-    pub fn damage(&self, question: Question<'_>) -> Damage {
+    pub fn damage(&self, question: AnswerSubject<'_>) -> DamagedRecords {
         let (mut found, more) = self.store.damage();
         found.retain(|damaged| question.is_about(damaged));
-        Damage { found, more }
+        DamagedRecords { found, more }
     }
 }
 
-impl Damage {
+impl DamagedRecords {
     /// Whether nothing is missing for damage.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -99,7 +101,7 @@ impl Damage {
     }
 
     /// As a line of text that begins a new one.
-    pub fn say(&self, text: &mut Text) {
+    pub fn say(&self, text: &mut AnswerText) {
         if self.is_empty() {
             return;
         }

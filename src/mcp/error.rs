@@ -24,7 +24,7 @@ use crate::query::nearness::near;
 use crate::query::{CursorError, FilterError, PastError, SearchError};
 use crate::store::ReadError;
 
-/// The metadata key under which a tool that fails says [`Fault::code`].
+/// The metadata key under which a tool that fails says [`RequestError::code`].
 pub const CODE: &str = "muster/code";
 
 /// The metadata key under which a tool says the earliest time that can be asked for, where it fails for a place that the log no
@@ -42,7 +42,7 @@ pub struct Failure {
 
 /// Why a request was not served.
 #[derive(Debug, Error)]
-pub enum Fault {
+pub enum RequestError {
     /// Not a URI of ours.
     #[error(transparent)]
     Uri(#[from] UriError),
@@ -213,78 +213,80 @@ fn doubted(stale: &Stale) -> String {
     format!(", but the copy is stale{since} ({})", stale.why)
 }
 
-impl From<AwsError> for Fault {
+impl From<AwsError> for RequestError {
     fn from(error: AwsError) -> Self {
-        Fault::Aws(Box::new(error))
+        RequestError::Aws(Box::new(error))
     }
 }
 
-impl From<PastError> for Fault {
+impl From<PastError> for RequestError {
     fn from(error: PastError) -> Self {
         match error {
-            PastError::Read(error) => Fault::Read(error),
-            other => Fault::Past(other),
+            PastError::Read(error) => RequestError::Read(error),
+            other => RequestError::Past(other),
         }
     }
 }
 
-impl From<ChangesError> for Fault {
+impl From<ChangesError> for RequestError {
     fn from(error: ChangesError) -> Self {
         match error {
-            ChangesError::Read(error) | ChangesError::Past(PastError::Read(error)) => Fault::Read(error),
-            other => Fault::Changes(other),
+            ChangesError::Read(error) | ChangesError::Past(PastError::Read(error)) => RequestError::Read(error),
+            other => RequestError::Changes(other),
         }
     }
 }
 
-impl From<SearchError> for Fault {
+impl From<SearchError> for RequestError {
     fn from(error: SearchError) -> Self {
         match error {
-            SearchError::Cursor(error) => Fault::Cursor(error),
+            SearchError::Cursor(error) => RequestError::Cursor(error),
             SearchError::Past(error) => error.into(),
-            SearchError::Read(error) => Fault::Read(error),
+            SearchError::Read(error) => RequestError::Read(error),
         }
     }
 }
 
-impl Fault {
+impl RequestError {
     /// That nobody watches `what`, such as `region mars-1`.
     #[must_use]
     pub fn unwatched(what: &str, watched: &[String]) -> Self {
-        Fault::NotWatched { what: shown(what, 120), watched: watched.join(", ") }
+        RequestError::NotWatched { what: shown(what, 120), watched: watched.join(", ") }
     }
 
     /// What kind of failure it is, for programs to compare.
     #[must_use]
     pub fn code(&self) -> FailureCode {
         match self {
-            Fault::Uri(_)
-            | Fault::Filter(_)
-            | Fault::Argument(_)
-            | Fault::Past(PastError::Future { .. })
-            | Fault::NotWatched { .. }
-            | Fault::Params { .. } => FailureCode::InvalidArgument,
-            Fault::UnknownTool { .. } | Fault::UnknownPrompt(_) => FailureCode::Unknown,
-            Fault::Cursor(_) => FailureCode::Cursor,
-            Fault::Changes(ChangesError::Foreign { .. }) => FailureCode::CursorForeign,
-            Fault::Changes(ChangesError::Expired { .. }) => FailureCode::CursorExpired,
-            Fault::Past(_) | Fault::Changes(_) => FailureCode::NotInLog,
-            Fault::NotFound { .. } | Fault::NotThen { .. } => FailureCode::NotFound,
-            Fault::Removed { .. } => FailureCode::Removed,
-            Fault::Unreadable { .. } => FailureCode::Unreadable,
-            Fault::NotSeenYet { .. } => FailureCode::NotSeenYet,
-            Fault::WritesOff { .. } => FailureCode::WritesOff,
-            Fault::NoSession | Fault::TooManySubscriptions(_) => FailureCode::Refused,
-            Fault::Aws(_) => FailureCode::Aws,
-            Fault::Opening | Fault::Stopping | Fault::Read(_) => FailureCode::TryAgain,
-            Fault::Failed(_) | Fault::Ingest(_) | Fault::Bodiless(_) | Fault::Encode(_) => FailureCode::Failed,
+            RequestError::Uri(_)
+            | RequestError::Filter(_)
+            | RequestError::Argument(_)
+            | RequestError::Past(PastError::Future { .. })
+            | RequestError::NotWatched { .. }
+            | RequestError::Params { .. } => FailureCode::InvalidArgument,
+            RequestError::UnknownTool { .. } | RequestError::UnknownPrompt(_) => FailureCode::Unknown,
+            RequestError::Cursor(_) => FailureCode::Cursor,
+            RequestError::Changes(ChangesError::Foreign { .. }) => FailureCode::CursorForeign,
+            RequestError::Changes(ChangesError::Expired { .. }) => FailureCode::CursorExpired,
+            RequestError::Past(_) | RequestError::Changes(_) => FailureCode::NotInLog,
+            RequestError::NotFound { .. } | RequestError::NotThen { .. } => FailureCode::NotFound,
+            RequestError::Removed { .. } => FailureCode::Removed,
+            RequestError::Unreadable { .. } => FailureCode::Unreadable,
+            RequestError::NotSeenYet { .. } => FailureCode::NotSeenYet,
+            RequestError::WritesOff { .. } => FailureCode::WritesOff,
+            RequestError::NoSession | RequestError::TooManySubscriptions(_) => FailureCode::Refused,
+            RequestError::Aws(_) => FailureCode::Aws,
+            RequestError::Opening | RequestError::Stopping | RequestError::Read(_) => FailureCode::TryAgain,
+            RequestError::Failed(_) | RequestError::Ingest(_) | RequestError::Bodiless(_) | RequestError::Encode(_) => {
+                FailureCode::Failed
+            }
         }
     }
 
     /// The earliest time that can be asked for in place of the one that failed, where there is one.
     fn earliest(&self) -> Option<Timestamp> {
         match self {
-            Fault::Changes(ChangesError::Expired { earliest }) => Some(*earliest),
+            RequestError::Changes(ChangesError::Expired { earliest }) => Some(*earliest),
             _ => None,
         }
     }
@@ -295,43 +297,43 @@ impl Fault {
         let message = self.to_string();
         let about = || uri.map(|uri| json!({"uri": uri}));
         match self {
-            Fault::NotFound { stale: Some(stale), .. } => {
+            RequestError::NotFound { stale: Some(stale), .. } => {
                 ErrorData::resource_not_found(message, Some(json!({"uri": uri, "stale": stale})))
             }
             // Of a resource's URI, the scope is part of its name.
-            Fault::NotWatched { .. } if uri.is_none() => ErrorData::invalid_params(message, None),
-            Fault::NotFound { stale: None, .. } | Fault::NotThen { .. } | Fault::NotWatched { .. } => {
-                ErrorData::resource_not_found(message, about())
-            }
-            Fault::Removed { removed_at, last_seq, .. } => {
+            RequestError::NotWatched { .. } if uri.is_none() => ErrorData::invalid_params(message, None),
+            RequestError::NotFound { stale: None, .. }
+            | RequestError::NotThen { .. }
+            | RequestError::NotWatched { .. } => ErrorData::resource_not_found(message, about()),
+            RequestError::Removed { removed_at, last_seq, .. } => {
                 let data = json!({"uri": uri, "removed_at": removed_at, "last_seq": last_seq});
                 ErrorData::resource_not_found(message, Some(data))
             }
-            Fault::Uri(_)
-            | Fault::Cursor(_)
-            | Fault::Filter(_)
-            | Fault::Argument(_)
-            | Fault::Past(_)
-            | Fault::Changes(_)
-            | Fault::UnknownTool { .. }
-            | Fault::UnknownPrompt(_)
-            | Fault::Params { .. }
-            | Fault::NoSession
-            | Fault::TooManySubscriptions(_) => ErrorData::invalid_params(message, about()),
-            Fault::WritesOff { .. } => ErrorData::invalid_request(message, None),
-            Fault::Opening
-            | Fault::Failed(_)
-            | Fault::Stopping
-            | Fault::Read(_)
-            | Fault::Ingest(_)
-            | Fault::Aws(_)
-            | Fault::NotSeenYet { .. }
-            | Fault::Unreadable { .. }
-            | Fault::Bodiless(_)
-            | Fault::Encode(_) => {
+            RequestError::Uri(_)
+            | RequestError::Cursor(_)
+            | RequestError::Filter(_)
+            | RequestError::Argument(_)
+            | RequestError::Past(_)
+            | RequestError::Changes(_)
+            | RequestError::UnknownTool { .. }
+            | RequestError::UnknownPrompt(_)
+            | RequestError::Params { .. }
+            | RequestError::NoSession
+            | RequestError::TooManySubscriptions(_) => ErrorData::invalid_params(message, about()),
+            RequestError::WritesOff { .. } => ErrorData::invalid_request(message, None),
+            RequestError::Opening
+            | RequestError::Failed(_)
+            | RequestError::Stopping
+            | RequestError::Read(_)
+            | RequestError::Ingest(_)
+            | RequestError::Aws(_)
+            | RequestError::NotSeenYet { .. }
+            | RequestError::Unreadable { .. }
+            | RequestError::Bodiless(_)
+            | RequestError::Encode(_) => {
                 let retryable = match self {
-                    Fault::Failed(_) | Fault::Bodiless(_) | Fault::Encode(_) => false,
-                    Fault::Read(error) => error.is_retryable(),
+                    RequestError::Failed(_) | RequestError::Bodiless(_) | RequestError::Encode(_) => false,
+                    RequestError::Read(error) => error.is_retryable(),
                     _ => true,
                 };
                 let data = match uri {
@@ -347,7 +349,7 @@ impl Fault {
     #[must_use]
     pub fn with_example(self, example: &'static str) -> Self {
         match self {
-            Fault::Argument(error) => Fault::Argument(error.with_example(example)),
+            RequestError::Argument(error) => RequestError::Argument(error.with_example(example)),
             other => other,
         }
     }

@@ -11,7 +11,7 @@ const SHOWN: usize = 4096;
 
 /// What was read.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Line<'a> {
+pub(super) enum LineRead<'a> {
     /// A line with its newline. The last one before the end may lack it.
     Whole(&'a [u8]),
     /// The beginning of a line beyond the limit; the rest is skipped.
@@ -36,7 +36,7 @@ impl<R: AsyncBufRead + Unpin> Lines<R> {
     }
 
     /// The next line. A wait that is dropped loses nothing: the next call goes on with the same line.
-    pub(super) async fn next(&mut self) -> io::Result<Line<'_>> {
+    pub(super) async fn next(&mut self) -> io::Result<LineRead<'_>> {
         if self.done {
             self.line.clear();
             self.line.shrink_to(KEPT);
@@ -59,9 +59,9 @@ impl<R: AsyncBufRead + Unpin> Lines<R> {
             if newline.is_some() || has_ended {
                 self.done = true;
                 return Ok(match (self.too_long, self.line.is_empty()) {
-                    (true, _) => Line::TooLong(&self.line),
-                    (false, true) => Line::End,
-                    (false, false) => Line::Whole(&self.line),
+                    (true, _) => LineRead::TooLong(&self.line),
+                    (false, true) => LineRead::End,
+                    (false, false) => LineRead::Whole(&self.line),
                 });
             }
         }
@@ -79,11 +79,11 @@ mod tests {
         let text: &[u8] = b"one\nmuch too long\ntwo\nlast";
         for capacity in [1, 3, 64] {
             let mut lines = Lines::new(BufReader::with_capacity(capacity, text), 5);
-            assert_eq!(lines.next().await.unwrap(), Line::Whole(b"one\n"));
-            assert_eq!(lines.next().await.unwrap(), Line::TooLong(b"much too long\n"));
-            assert_eq!(lines.next().await.unwrap(), Line::Whole(b"two\n"));
-            assert_eq!(lines.next().await.unwrap(), Line::Whole(b"last"));
-            assert_eq!(lines.next().await.unwrap(), Line::End);
+            assert_eq!(lines.next().await.unwrap(), LineRead::Whole(b"one\n"));
+            assert_eq!(lines.next().await.unwrap(), LineRead::TooLong(b"much too long\n"));
+            assert_eq!(lines.next().await.unwrap(), LineRead::Whole(b"two\n"));
+            assert_eq!(lines.next().await.unwrap(), LineRead::Whole(b"last"));
+            assert_eq!(lines.next().await.unwrap(), LineRead::End);
         }
     }
 
@@ -92,8 +92,8 @@ mod tests {
         let mut text = vec![b'x'; 100_000];
         text.extend(b"\nnext\n");
         let mut lines = Lines::new(text.as_slice(), 10_000);
-        assert_eq!(lines.next().await.unwrap(), Line::TooLong(&[b'x'; SHOWN]));
-        assert_eq!(lines.next().await.unwrap(), Line::Whole(b"next\n"));
+        assert_eq!(lines.next().await.unwrap(), LineRead::TooLong(&[b'x'; SHOWN]));
+        assert_eq!(lines.next().await.unwrap(), LineRead::Whole(b"next\n"));
     }
 
     #[tokio::test]
@@ -107,6 +107,6 @@ mod tests {
             () = tokio::task::yield_now() => {}
         }
         client.write_all(b"second half\n").await.unwrap();
-        assert_eq!(lines.next().await.unwrap(), Line::Whole(b"first half, second half\n"));
+        assert_eq!(lines.next().await.unwrap(), LineRead::Whole(b"first half, second half\n"));
     }
 }

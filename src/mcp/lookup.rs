@@ -3,9 +3,9 @@
 use tokio::time::{Instant, timeout_at};
 
 use super::core::{Core, PATIENCE};
-use super::error::Fault;
+use super::error::RequestError;
 use super::fresh::Fresh;
-use super::progress::{Incomplete, Progress};
+use super::progress::{IncompleteSweep, Progress};
 use super::stale::Stale;
 use crate::freshness::ScopeFreshness;
 use crate::kinds::KindSpec;
@@ -14,7 +14,7 @@ use crate::store::{Head, ReadError, Snapshot};
 
 /// A resource as found.
 #[derive(Debug)]
-pub struct Found {
+pub struct FoundResource {
     /// Where.
     pub id: ResourceId,
     /// What is known of it.
@@ -48,7 +48,7 @@ pub struct Located {
 }
 
 /// Why a copy may lack something.
-struct Doubt {
+struct StaleCopies {
     stale: Stale,
     /// Whether a sweep may soon end it.
     may_pass: bool,
@@ -73,8 +73,13 @@ impl Core {
     /// waits up to [`PATIENCE`] for it to appear.
     ///
     /// # Errors
-    /// [`Fault::Removed`] and [`Fault::NotFound`] only where everything was seen; until then [`Fault::NotSeenYet`].
-    pub async fn find(&self, kind: &'static KindSpec, id: &str, scope: Option<&Scope>) -> Result<Found, Fault> {
+    /// [`RequestError::Removed`] and [`RequestError::NotFound`] only where everything was seen; until then [`RequestError::NotSeenYet`].
+    pub async fn find(
+        &self,
+        kind: &'static KindSpec,
+        id: &str,
+        scope: Option<&Scope>,
+    ) -> Result<FoundResource, RequestError> {
         loop {
             let Located { id, .. } = self.locate(kind, id, scope).await?;
             // How fresh it is comes before the body: see `fresh`.
@@ -89,7 +94,7 @@ impl Core {
                 Ok::<_, ReadError>(Part { known, stale: fresh.stale })
             });
             let part = part.transpose()?;
-            return Ok(Found {
+            return Ok(FoundResource {
                 as_of: as_of(&fresh, &current),
                 stale: fresh.stale,
                 id,
@@ -104,7 +109,12 @@ impl Core {
     ///
     /// # Errors
     /// As for [`Core::find`].
-    pub async fn locate(&self, kind: &'static KindSpec, id: &str, scope: Option<&Scope>) -> Result<Located, Fault> {
+    pub async fn locate(
+        &self,
+        kind: &'static KindSpec,
+        id: &str,
+        scope: Option<&Scope>,
+    ) -> Result<Located, RequestError> {
         // Most are there: only what is missing needs to know how far sweeps are.
         if let Look::Found(located) = self.look(kind, id, scope)? {
             return Ok(located);
@@ -119,10 +129,15 @@ impl Core {
             match self.look(kind, id, scope)? {
                 Look::Found(located) => return Ok(located),
                 Look::Removed { removed_at, last_seq } => {
-                    return Err(Fault::Removed { title: kind.title, id: id.to_owned(), removed_at, last_seq });
+                    return Err(RequestError::Removed { title: kind.title, id: id.to_owned(), removed_at, last_seq });
                 }
                 Look::Unreadable { scope, item } => {
-                    return Err(Fault::Unreadable { title: kind.title, id: id.to_owned(), scope, why: item.why() });
+                    return Err(RequestError::Unreadable {
+                        title: kind.title,
+                        id: id.to_owned(),
+                        scope,
+                        why: item.why(),
+                    });
                 }
                 Look::Unknown => {}
             }
@@ -139,7 +154,7 @@ impl Core {
             }
             if progress.is_complete() {
                 let stale = doubt.map(|doubt| Box::new(doubt.stale));
-                return Err(Fault::NotFound {
+                return Err(RequestError::NotFound {
                     title: kind.title,
                     id: id.to_owned(),
                     scopes: self.watched(kind),
@@ -147,7 +162,7 @@ impl Core {
                 });
             }
             let subject = format!("{} `{id}` was", kind.title);
-            return Err(Fault::NotSeenYet { subject, progress: progress.into() });
+            return Err(RequestError::NotSeenYet { subject, progress: progress.into() });
         }
     }
 
@@ -166,7 +181,7 @@ impl Core {
     }
 
     /// Why what is not known of `kind` may be there all the same; `None` while every copy that would show it is fresh.
-    fn doubt(&self, kind: &'static KindSpec, scope: Option<&Scope>) -> Option<Doubt> {
+    fn doubt(&self, kind: &'static KindSpec, scope: Option<&Scope>) -> Option<StaleCopies> {
         let (trouble, now) = (self.ingest.freshness().trouble(), self.now());
         let scopes = self.scopes_asked_for(&[kind], scope);
         let regions = self.regions();
@@ -177,14 +192,14 @@ impl Core {
             since = since.into_iter().chain(stale.since).min();
             may_pass |= trouble.is_none() && state.trouble.is_none() && regions.contains(&state.scope.region);
         }
-        (!why.is_empty()).then(|| Doubt { stale: Stale { why: why.join("; "), since }, may_pass })
+        (!why.is_empty()).then(|| StaleCopies { stale: Stale { why: why.join("; "), since }, may_pass })
     }
 
     /// Refuses a scope that no sweep is going to show.
     ///
     /// # Errors
-    /// [`Fault::NotWatched`], with those that are watched.
-    pub fn watchable(&self, kind: &'static KindSpec, scope: &Scope) -> Result<(), Fault> {
+    /// [`RequestError::NotWatched`], with those that are watched.
+    pub fn watchable(&self, kind: &'static KindSpec, scope: &Scope) -> Result<(), RequestError> {
         let watched = self.scopes(&[kind]);
         let asked = self.scopes_asked_for(&[kind], Some(scope));
         if watched.is_empty() || !asked.is_empty() {
@@ -194,15 +209,15 @@ impl Core {
             // Configured, and about to be watched.
             return Ok(());
         }
-        Err(Fault::unwatched(&format!("scope {scope}"), &[self.watched(kind)]))
+        Err(RequestError::unwatched(&format!("scope {scope}"), &[self.watched(kind)]))
     }
 
     /// Waits up to [`PATIENCE`] until lists and counts of these kinds have something to say: a complete sweep, or
     /// anything seen at all.
     ///
     /// # Errors
-    /// [`Fault::NotSeenYet`], never an empty answer.
-    pub async fn anything(&self, kinds: &[&'static KindSpec], scope: Option<&Scope>) -> Result<(), Fault> {
+    /// [`RequestError::NotSeenYet`], never an empty answer.
+    pub async fn anything(&self, kinds: &[&'static KindSpec], scope: Option<&Scope>) -> Result<(), RequestError> {
         let deadline = Instant::now() + PATIENCE;
         let mut changes = self.ingest.freshness().changes();
         loop {
@@ -220,12 +235,15 @@ impl Core {
             }
             drop(snapshot);
             if progress.is_stuck() || !matches!(timeout_at(deadline, changes.changed()).await, Ok(Ok(()))) {
-                return Err(Fault::NotSeenYet { subject: "the inventory was".to_owned(), progress: progress.into() });
+                return Err(RequestError::NotSeenYet {
+                    subject: "the inventory was".to_owned(),
+                    progress: progress.into(),
+                });
             }
         }
     }
 
-    fn look(&self, kind: &'static KindSpec, id: &str, scope: Option<&Scope>) -> Result<Look, Fault> {
+    fn look(&self, kind: &'static KindSpec, id: &str, scope: Option<&Scope>) -> Result<Look, RequestError> {
         let snapshot = self.snapshot()?;
         let name = kind.kind();
         let mut copies = snapshot.copies(&name, id)?;
@@ -293,7 +311,7 @@ impl Core {
     pub fn progress(&self, kinds: &[&'static KindSpec], scope: Option<&Scope>) -> Progress {
         let scopes = self.scopes(kinds);
         let none_watched = self.scopes_asked_for(kinds, scope).is_empty();
-        let mut incomplete: Vec<Incomplete> = scopes.iter().filter_map(Incomplete::of).collect();
+        let mut incomplete: Vec<IncompleteSweep> = scopes.iter().filter_map(IncompleteSweep::of).collect();
         incomplete.retain(|incomplete| scope.is_none_or(|scope| incomplete.scope == *scope));
         let trouble = self.ingest.freshness().trouble();
         let regions = if none_watched { self.regions().iter().map(ToString::to_string).collect() } else { Vec::new() };
@@ -302,8 +320,8 @@ impl Core {
 
     /// The (scope, kind)s of these kinds whose first sweep is not complete.
     #[must_use]
-    pub fn incomplete(&self, kinds: &[&'static KindSpec]) -> Vec<Incomplete> {
-        self.scopes(kinds).iter().filter_map(Incomplete::of).collect()
+    pub fn incomplete(&self, kinds: &[&'static KindSpec]) -> Vec<IncompleteSweep> {
+        self.scopes(kinds).iter().filter_map(IncompleteSweep::of).collect()
     }
 
     /// The scopes in which `kind` is watched, for a message; the regions while the account is not known.
@@ -329,10 +347,10 @@ fn as_of(fresh: &Fresh, current: &Current) -> Timestamp {
 /// What was located is not there any more: it must be gone as a whole.
 ///
 /// # Errors
-/// [`Fault::Bodiless`] when its row is still there.
-pub fn vanished(snapshot: &Snapshot, id: &ResourceId) -> Result<(), Fault> {
+/// [`RequestError::Bodiless`] when its row is still there.
+pub fn vanished(snapshot: &Snapshot, id: &ResourceId) -> Result<(), RequestError> {
     match snapshot.row(id)? {
-        Some(_) => Err(Fault::Bodiless(id.clone().into())),
+        Some(_) => Err(RequestError::Bodiless(id.clone().into())),
         None => Ok(()),
     }
 }

@@ -8,9 +8,9 @@
 //!
 //! The decision is pure: the bytes and the state of the connection decide, and nothing is read or written here.
 
+mod error_response;
 mod handshake;
 mod message;
-mod refusal;
 mod torn;
 
 use std::collections::HashSet;
@@ -22,11 +22,11 @@ use serde_json::Value;
 
 use crate::model::text::shown;
 
-pub use message::{Message, Said, read};
-pub use refusal::Refusal;
+pub use error_response::ErrorResponse;
+pub use message::{ClientMessage, MessageKind, read};
 
+use error_response::refuse_each;
 use message::{BYTE_ORDER_MARK, known_id};
-use refusal::refuse_each;
 
 const NOT_OPEN: &str = "the protocol of this request is not known. Send initialize first, and over HTTP the Mcp-Session-Id \
     of its answer with each request (protocol 2025-11-25 and older), or name io.modelcontextprotocol/protocolVersion and \
@@ -34,11 +34,11 @@ const NOT_OPEN: &str = "the protocol of this request is not known. Send initiali
 
 /// What becomes of a message.
 #[derive(Debug)]
-pub enum Outcome<'a> {
+pub enum MessageDecision<'a> {
     /// It goes on.
-    Forward(Message<'a>),
+    Forward(ClientMessage<'a>),
     /// It goes no further, and these are the answers.
-    Answer(Vec<Refusal>),
+    Answer(Vec<ErrorResponse>),
     /// It goes no further, and nobody is told.
     Drop,
 }
@@ -67,10 +67,10 @@ impl Conversation {
     }
 
     /// Decides what becomes of what the client sent. A request that goes on is in flight from then.
-    pub fn hear<'a>(&mut self, bytes: &'a [u8]) -> Outcome<'a> {
+    pub fn hear<'a>(&mut self, bytes: &'a [u8]) -> MessageDecision<'a> {
         match read(bytes) {
             Ok(Some(message)) => self.admit(message),
-            Ok(None) => Outcome::Drop,
+            Ok(None) => MessageDecision::Drop,
             Err(mut refusals) => {
                 // An answer under the id of a request in flight would be taken for its answer.
                 for refusal in &mut refusals {
@@ -79,28 +79,28 @@ impl Conversation {
                         refusal.id = None;
                     }
                 }
-                Outcome::Answer(refusals)
+                MessageDecision::Answer(refusals)
             }
         }
     }
 
     /// Decides what becomes of a message that is well formed.
-    pub fn admit<'a>(&mut self, message: Message<'a>) -> Outcome<'a> {
-        let Said::Request { id, method } = &message.said else {
-            return if self.opened { Outcome::Forward(message) } else { Outcome::Drop };
+    pub fn admit<'a>(&mut self, message: ClientMessage<'a>) -> MessageDecision<'a> {
+        let MessageKind::Request { id, method } = &message.said else {
+            return if self.opened { MessageDecision::Forward(message) } else { MessageDecision::Drop };
         };
         if self.in_flight.contains(id) {
             let message = format!("request id {} is in flight already: give each request an id of its own", told(id));
-            return Outcome::Answer(vec![Refusal::invalid(Some(id.clone().into_json_value()), message)]);
+            return MessageDecision::Answer(vec![ErrorResponse::invalid(Some(id.clone().into_json_value()), message)]);
         }
         let bootstraps = matches!(method.as_str(), "ping" | "server/discover");
         if method == "initialize" || (!bootstraps && message.is_self_contained()) {
             self.opened = true;
         } else if !(bootstraps || self.opened || self.named) && message.meta.protocol_version().is_none() {
-            return Outcome::Answer(vec![Refusal::params(id, NOT_OPEN.to_owned())]);
+            return MessageDecision::Answer(vec![ErrorResponse::params(id, NOT_OPEN.to_owned())]);
         }
         self.in_flight.insert(id.clone());
-        Outcome::Forward(message)
+        MessageDecision::Forward(message)
     }
 
     /// The request was answered, or will not be: its id is free again.
@@ -122,17 +122,17 @@ impl Conversation {
 
 /// Answers to a message of more than `limit` bytes, of which `start` is the beginning.
 #[must_use]
-pub fn too_long(start: &[u8], limit: usize) -> Vec<Refusal> {
+pub fn too_long(start: &[u8], limit: usize) -> Vec<ErrorResponse> {
     let message = format!("the message is longer than {} MiB and was not read: ask for less at once", limit >> 20);
-    refuse_each(torn::ids(start), |id| Refusal::invalid(id, message.clone()))
+    refuse_each(torn::ids(start), |id| ErrorResponse::invalid(id, message.clone()))
 }
 
 /// The answer to bytes that rmcp does not read although they are well formed.
 #[must_use]
-pub fn unreadable(id: &RequestId) -> Refusal {
+pub fn unreadable(id: &RequestId) -> ErrorResponse {
     let message =
         "the request cannot be read: a member may be given twice, or have a type that MCP does not define for it";
-    Refusal::invalid(Some(id.clone().into_json_value()), message.to_owned())
+    ErrorResponse::invalid(Some(id.clone().into_json_value()), message.to_owned())
 }
 
 /// The id of the request that the bytes hold, whatever else is wrong with them; `None` when there is none, or several.
@@ -152,12 +152,12 @@ pub fn is_blank(bytes: &[u8]) -> bool {
 #[must_use]
 pub fn answered_by(line: &[u8]) -> Option<RequestId> {
     #[derive(Deserialize)]
-    struct Answer {
+    struct AnsweredId {
         id: Option<RequestId>,
         result: Option<IgnoredAny>,
         error: Option<IgnoredAny>,
     }
-    let answer: Answer = serde_json::from_slice(line).ok()?;
+    let answer: AnsweredId = serde_json::from_slice(line).ok()?;
     answer.id.filter(|_| answer.result.is_some() || answer.error.is_some())
 }
 

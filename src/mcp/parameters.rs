@@ -10,8 +10,8 @@ use rmcp::model::{
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::error::Fault;
-use super::once::{self, Once, Twice};
+use super::checked_json::{self, CheckedJson, DuplicateMember};
+use super::error::RequestError;
 use crate::model::text::shown;
 
 /// How much of a message about parameters is shown.
@@ -20,9 +20,9 @@ const SHOWN: usize = 300;
 /// The call of a tool that `params` are after all; `None` for a method that is not served.
 ///
 /// # Errors
-/// [`Fault::Params`], for a method that is served.
+/// [`RequestError::Params`], for a method that is served.
 #[must_use]
-pub fn read(method: &str, params: Option<Value>) -> Option<Result<CallToolRequestParams, Fault>> {
+pub fn read(method: &str, params: Option<Value>) -> Option<Result<CallToolRequestParams, RequestError>> {
     let params = params.unwrap_or_default();
     let refused = match method {
         "tools/call" => return Some(call(params)),
@@ -37,16 +37,16 @@ pub fn read(method: &str, params: Option<Value>) -> Option<Result<CallToolReques
         _ => return None,
     };
     let why = refused.unwrap_or_else(|| "this method does not take them".to_owned());
-    Some(Err(Fault::Params { method: shown(method, SHOWN), why }))
+    Some(Err(RequestError::Params { method: shown(method, SHOWN), why }))
 }
 
-fn call(mut params: Value) -> Result<CallToolRequestParams, Fault> {
-    let refused = |why| Fault::Params { method: "tools/call".to_owned(), why };
+fn call(mut params: Value) -> Result<CallToolRequestParams, RequestError> {
+    let refused = |why| RequestError::Params { method: "tools/call".to_owned(), why };
     if let Some(slot) = params.get_mut("arguments")
         && let Some(text) = slot.as_str()
-        && let Ok(Once { value: object @ Value::Object(_), twice }) = once::read(text.as_bytes())
+        && let Ok(CheckedJson { value: object @ Value::Object(_), twice }) = checked_json::read(text.as_bytes())
     {
-        if let Some(Twice { member, .. }) = twice {
+        if let Some(DuplicateMember { member, .. }) = twice {
             return Err(refused(format!("the argument `{}` is given twice", shown(&member, 80))));
         }
         *slot = object;

@@ -1,7 +1,7 @@
 //! One resource as it was known at a point in the past.
 
 use super::core::Core;
-use super::error::Fault;
+use super::error::RequestError;
 use super::fresh::part_of;
 use crate::kinds::KindSpec;
 use crate::model::{Current, Event, ResourceId, Scope, Seq, Timestamp};
@@ -22,7 +22,7 @@ pub struct Then {
 
 /// What is left of a removed resource.
 #[derive(Clone, Debug)]
-pub struct Gone {
+pub struct RemovedResource {
     /// As it was known last.
     pub last: Then,
     /// When its removal was recorded.
@@ -36,7 +36,7 @@ impl Core {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn known_scopes(&self, snapshot: &Snapshot) -> Result<Vec<Scope>, Fault> {
+    pub fn known_scopes(&self, snapshot: &Snapshot) -> Result<Vec<Scope>, RequestError> {
         let mut scopes = snapshot.scopes()?;
         let freshness = self.ingest.freshness();
         scopes.extend(freshness.scopes().into_iter().chain(freshness.unwatched()).map(|state| state.scope));
@@ -44,7 +44,7 @@ impl Core {
     }
 
     /// The one scope that was asked about, or every one that is or was watched.
-    fn scopes_asked(&self, snapshot: &Snapshot, scope: Option<&Scope>) -> Result<Vec<Scope>, Fault> {
+    fn scopes_asked(&self, snapshot: &Snapshot, scope: Option<&Scope>) -> Result<Vec<Scope>, RequestError> {
         match scope {
             Some(scope) => Ok(vec![scope.clone()]),
             None => self.known_scopes(snapshot),
@@ -62,7 +62,7 @@ impl Core {
         id: &str,
         scope: Option<&Scope>,
         point: Point,
-    ) -> Result<Vec<(ResourceId, Current)>, Fault> {
+    ) -> Result<Vec<(ResourceId, Current)>, RequestError> {
         holds(snapshot, point)?;
         let mut copies = Vec::new();
         for scope in self.scopes_asked(snapshot, scope)? {
@@ -81,8 +81,14 @@ impl Core {
     /// A resource as it was known at `point`, in `scope` or wherever it was.
     ///
     /// # Errors
-    /// [`Fault::NotThen`] when it was not there, with what is known of when it was.
-    pub fn then(&self, kind: &'static KindSpec, id: &str, scope: Option<&Scope>, point: Point) -> Result<Then, Fault> {
+    /// [`RequestError::NotThen`] when it was not there, with what is known of when it was.
+    pub fn then(
+        &self,
+        kind: &'static KindSpec,
+        id: &str,
+        scope: Option<&Scope>,
+        point: Point,
+    ) -> Result<Then, RequestError> {
         let snapshot = self.snapshot()?;
         let found = self.copies_then(&snapshot, kind, id, scope, point)?.into_iter().next();
         let Some((id, current)) = found else { return Err(self.not_then(&snapshot, kind, id, scope, point)?) };
@@ -98,7 +104,12 @@ impl Core {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn gone(&self, kind: &'static KindSpec, id: &str, scope: Option<&Scope>) -> Result<Option<Gone>, Fault> {
+    pub fn gone(
+        &self,
+        kind: &'static KindSpec,
+        id: &str,
+        scope: Option<&Scope>,
+    ) -> Result<Option<RemovedResource>, RequestError> {
         let snapshot = self.snapshot()?;
         let mut newest = None;
         for scope in self.scopes_asked(&snapshot, scope)? {
@@ -112,7 +123,7 @@ impl Core {
         // What a tombstone stands for is in the log: its removal is not folded away.
         let before = Point { at: removed_at, seq: Seq(removed_seq.0.saturating_sub(1)) };
         let last = self.then(kind, id, Some(&scope), before)?;
-        Ok(Some(Gone { last, removed_at, removed_seq }))
+        Ok(Some(RemovedResource { last, removed_at, removed_seq }))
     }
 
     /// Why there is no answer about a resource at `point`.
@@ -126,7 +137,7 @@ impl Core {
         id: &str,
         scope: Option<&Scope>,
         point: Point,
-    ) -> Result<Fault, Fault> {
+    ) -> Result<RequestError, RequestError> {
         let (mut appeared, mut removed) = (None::<Timestamp>, None::<Timestamp>);
         for scope in self.scopes_asked(snapshot, scope)? {
             let id = ResourceId::new(&scope, &kind.kind(), id);
@@ -139,6 +150,6 @@ impl Core {
             appeared = appeared.into_iter().chain(after).min();
         }
         let id = crate::model::text::shown(id, 80);
-        Ok(Fault::NotThen { title: kind.title, id, at: point.at, appeared, removed })
+        Ok(RequestError::NotThen { title: kind.title, id, at: point.at, appeared, removed })
     }
 }

@@ -8,7 +8,7 @@ const ENABLE: &str = "a person adds --allow-writes to the arguments of the Muste
 
 /// What the server as a whole permits and offers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Policy {
+pub struct ServerPolicy {
     /// Whether write tools may exist. A connection can have less, never more.
     pub allow_writes: bool,
     /// What `resources/list` holds.

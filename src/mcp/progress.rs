@@ -10,7 +10,7 @@ use crate::model::{Scope, Trouble};
 
 /// A (scope, kind) whose first sweep is not complete.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Incomplete {
+pub struct IncompleteSweep {
     /// Where.
     #[serde(flatten)]
     pub scope: Scope,
@@ -29,21 +29,21 @@ pub struct Incomplete {
 /// How far first sweeps are, for a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Progress {
-    pub(super) incomplete: Vec<Incomplete>,
+    pub(super) incomplete: Vec<IncompleteSweep>,
     pub(super) trouble: Option<Trouble>,
     /// Without a known region or account nothing is watched, which must not look like nothing there.
     pub(super) none_watched: bool,
     pub(super) regions: Vec<String>,
 }
 
-impl Incomplete {
+impl IncompleteSweep {
     /// What is missing of one (scope, kind); `None` once its first sweep is complete.
     #[must_use]
     pub fn of(state: &ScopeFreshness) -> Option<Self> {
         let kind = kinds::of(&state.kind)?.slug;
         let trouble = state.failing().map(|trouble| format!("{}. {}", trouble.what, trouble.next_step()));
         let (scope, seen, is_given_up) = (state.scope.clone(), state.seen, state.trouble.is_some());
-        state.complete.is_none().then_some(Incomplete { scope, kind, seen, trouble, is_given_up })
+        state.complete.is_none().then_some(IncompleteSweep { scope, kind, seen, trouble, is_given_up })
     }
 }
 
@@ -70,7 +70,7 @@ impl fmt::Display for Progress {
             return write!(f, "No sweep of {} has begun; ask again in a few seconds", self.regions.join(", "));
         }
         for incomplete in &self.incomplete {
-            let Incomplete { scope, kind, seen, trouble, .. } = incomplete;
+            let IncompleteSweep { scope, kind, seen, trouble, .. } = incomplete;
             match trouble {
                 Some(trouble) => write!(f, "{scope} {kind}: {trouble}; ")?,
                 None => write!(f, "{scope} {kind}: {seen} seen so far; ")?,

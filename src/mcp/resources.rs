@@ -1,10 +1,10 @@
 //! Resources: what is listed, and what a read of each URI answers.
 
 pub mod answer_cache;
+mod event_paths;
 pub mod history;
 pub mod list;
 pub mod overview;
-mod paths;
 pub mod read;
 pub mod templates;
 

@@ -1,6 +1,6 @@
 //! The MCP server: what each method of the protocol does.
 //!
-//! A [`Server`] is shared by all connections; a [`Handler`] serves one connection of the Unix socket, one HTTP session of
+//! A [`McpServer`] is shared by all connections; a [`Handler`] serves one connection of the Unix socket, one HTTP session of
 //! the older era, or one HTTP request. Discovery and the lists of tools, prompts and templates never wait for anything.
 
 use std::borrow::Cow;
@@ -23,13 +23,13 @@ use tokio_util::task::TaskTracker;
 use tracing::instrument;
 
 use super::complete::complete;
-use super::core::{Core, Phase};
-use super::error::Fault;
-use super::policy::{Policy, Writes};
+use super::core::{Core, Readiness};
+use super::error::RequestError;
+use super::policy::{ServerPolicy, Writes};
 use super::protocol::{SESSION, VERSIONS};
 use super::resources::answer_cache::AnswerCache;
 use super::resources::{Content, list, read, templates};
-use super::subscriptions::{self, Session};
+use super::subscriptions::{self, SessionSubscriptions};
 use super::uri::Address;
 use super::{parameters, prompts, tools};
 use crate::kinds::KINDS;
@@ -43,11 +43,11 @@ const CACHE_BYTES: usize = 8 << 20;
 const SERVER_INFO: &str = "io.modelcontextprotocol/serverInfo";
 /// What all connections share. Cheap to clone.
 #[derive(Clone)]
-pub struct Server(Arc<Inner>);
+pub struct McpServer(Arc<ServerState>);
 
-struct Inner {
-    phase: watch::Receiver<Phase>,
-    policy: Policy,
+struct ServerState {
+    phase: watch::Receiver<Readiness>,
+    policy: ServerPolicy,
     tasks: TaskTracker,
     stop: CancellationToken,
     info: Implementation,
@@ -67,16 +67,21 @@ pub struct Link {
 
 /// Serves one connection.
 pub struct Handler {
-    server: Server,
+    server: McpServer,
     link: Link,
-    session: Session,
+    session: SessionSubscriptions,
 }
 
-impl Server {
+impl McpServer {
     /// A server that answers as soon as it exists, and serves requests once `phase` is ready. `tasks` runs what pushes
     /// changes to clients of the older era; `stop` ends subscriptions.
     #[must_use]
-    pub fn new(phase: watch::Receiver<Phase>, policy: Policy, tasks: TaskTracker, stop: CancellationToken) -> Self {
+    pub fn new(
+        phase: watch::Receiver<Readiness>,
+        policy: ServerPolicy,
+        tasks: TaskTracker,
+        stop: CancellationToken,
+    ) -> Self {
         let info = Implementation::new("muster", env!("CARGO_PKG_VERSION"))
             .with_title("Muster: EC2 inventory")
             .with_description(env!("CARGO_PKG_DESCRIPTION"));
@@ -85,13 +90,13 @@ impl Server {
             meta.insert(SERVER_INFO.to_owned(), value);
         }
         let (reads, pages) = (AnswerCache::new(CACHE_BYTES), AnswerCache::new(CACHE_BYTES));
-        Server(Arc::new(Inner { phase, policy, tasks, stop, info, meta, reads, pages }))
+        McpServer(Arc::new(ServerState { phase, policy, tasks, stop, info, meta, reads, pages }))
     }
 
     /// A handler for one connection.
     #[must_use]
     pub fn handler(&self, link: Link) -> Handler {
-        Handler { server: self.clone(), link, session: Session::default() }
+        Handler { server: self.clone(), link, session: SessionSubscriptions::default() }
     }
 
     /// What ends subscriptions.
@@ -111,16 +116,16 @@ impl Handler {
         self.server.0.meta.clone()
     }
 
-    async fn core(&self) -> Result<Arc<Core>, Fault> {
-        Phase::ready(&self.server.0.phase).await
+    async fn core(&self) -> Result<Arc<Core>, RequestError> {
+        Readiness::ready(&self.server.0.phase).await
     }
 
     /// Serves a read, once more when the disk failed under it.
-    async fn serve<T, F>(&self, read: impl Fn(Arc<Core>) -> F) -> Result<T, Fault>
+    async fn serve<T, F>(&self, read: impl Fn(Arc<Core>) -> F) -> Result<T, RequestError>
     where
-        F: Future<Output = Result<T, Fault>>,
+        F: Future<Output = Result<T, RequestError>>,
     {
-        Phase::serve(&self.server.0.phase, Result::is_err, read).await?
+        Readiness::serve(&self.server.0.phase, Result::is_err, read).await?
     }
 
     fn instructions(&self) -> String {
@@ -202,13 +207,13 @@ impl ServerHandler for Handler {
                 let (writes, stop) = (self.writes(), &self.server.0.stop);
                 let call = |core| tools::call(spec, core, request.arguments.clone(), writes, stop);
                 let called = tokio::select! {
-                    called = Phase::serve(&self.server.0.phase, again, call) => called,
+                    called = Readiness::serve(&self.server.0.phase, again, call) => called,
                     // Nobody waits for the answer any more. What changes AWS goes on all the same.
-                    () = context.ct.cancelled(), if !spec.is_write() => Err(Fault::Stopping),
+                    () = context.ct.cancelled(), if !spec.is_write() => Err(RequestError::Stopping),
                 };
                 called.unwrap_or_else(|fault| fault.result())
             }
-            Err(fault @ Fault::WritesOff { .. }) => fault.result(),
+            Err(fault @ RequestError::WritesOff { .. }) => fault.result(),
             Err(fault) => return Err(fault.protocol(None)),
         };
         result.meta.get_or_insert_default().extend(self.meta());
@@ -222,7 +227,7 @@ impl ServerHandler for Handler {
         _: RequestContext<RoleServer>,
     ) -> Result<ListResourcesResult, ErrorData> {
         let cursor = request.and_then(|request| request.cursor).filter(|cursor| !is_blank(cursor));
-        let Inner { policy, pages, .. } = &*self.server.0;
+        let ServerState { policy, pages, .. } = &*self.server.0;
         let cursor = &cursor;
         let listed = self.serve(|core| async move { list::list(&core, pages, policy.list, cursor.clone()).await });
         let mut result = listed.await.map_err(|fault| fault.protocol(None))?;
@@ -295,8 +300,8 @@ impl ServerHandler for Handler {
     ) -> Result<CompleteResult, ErrorData> {
         // Nobody waits while typing: before the store is open there is nothing to offer.
         let completion = match &*self.server.0.phase.borrow() {
-            Phase::Ready(core) => complete(core, &request).map_err(|fault| fault.protocol(None))?,
-            Phase::Opening | Phase::Failed(_) => rmcp::model::CompletionInfo::default(),
+            Readiness::Ready(core) => complete(core, &request).map_err(|fault| fault.protocol(None))?,
+            Readiness::Opening | Readiness::Failed(_) => rmcp::model::CompletionInfo::default(),
         };
         let mut result = CompleteResult::new(completion);
         result.meta = Some(self.meta());
@@ -315,7 +320,7 @@ impl ServerHandler for Handler {
         let version = context.protocol_version();
         let call = read.map_err(|fault| fault.protocol(None))?;
         let called = ServerResult::from(self.call_tool(call, context).await?);
-        let mut result = serde_json::to_value(called).map_err(|error| Fault::from(error).protocol(None))?;
+        let mut result = serde_json::to_value(called).map_err(|error| RequestError::from(error).protocol(None))?;
         let is_old = version.is_none_or(|version| version.as_str() < ProtocolVersion::V_2026_07_28.as_str());
         if let (true, Some(result)) = (is_old, result.as_object_mut()) {
             // The older era does not know it.
@@ -355,7 +360,7 @@ impl ServerHandler for Handler {
         let uri = request.uri;
         let subscribed = async {
             if self.link.http && !has_session(&context) {
-                return Err(Fault::NoSession);
+                return Err(RequestError::NoSession);
             }
             let core = self.core().await?;
             // The client's `initialized` may still be on its way.
@@ -370,7 +375,7 @@ impl ServerHandler for Handler {
         request: UnsubscribeRequestParams,
         _: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
-        Address::parse(&request.uri).map_err(|error| Fault::from(error).protocol(Some(&request.uri)))?;
+        Address::parse(&request.uri).map_err(|error| RequestError::from(error).protocol(Some(&request.uri)))?;
         self.session.remove(&request.uri);
         Ok(())
     }
@@ -379,7 +384,7 @@ impl ServerHandler for Handler {
 /// Refuses a cursor where everything is on one page.
 fn whole(request: Option<&PaginatedRequestParams>) -> Result<(), ErrorData> {
     match request.and_then(|request| request.cursor.as_ref()).filter(|cursor| !is_blank(cursor)) {
-        Some(_) => Err(Fault::from(CursorError::Garbled).protocol(None)),
+        Some(_) => Err(RequestError::from(CursorError::Garbled).protocol(None)),
         None => Ok(()),
     }
 }

@@ -16,8 +16,8 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
-use super::core::{Core, Phase};
-use super::error::Fault;
+use super::core::{Core, Readiness};
+use super::error::RequestError;
 use super::uri::Address;
 use crate::notify::{Subscription, Topic};
 
@@ -58,7 +58,7 @@ pub async fn listen(context: &SubscriptionContext, core: &Core, stop: &Cancellat
 }
 
 /// Where notifications go.
-trait Sink {
+trait NotificationSink {
     type Error: std::fmt::Display;
 
     fn updated(&self, uri: &str) -> impl Future<Output = Result<(), Self::Error>> + Send;
@@ -66,7 +66,7 @@ trait Sink {
     fn list_changed(&self) -> impl Future<Output = Result<(), Self::Error>> + Send;
 }
 
-impl Sink for SubscriptionSink {
+impl NotificationSink for SubscriptionSink {
     type Error = SubscriptionSendError;
 
     async fn updated(&self, uri: &str) -> Result<(), Self::Error> {
@@ -78,7 +78,7 @@ impl Sink for SubscriptionSink {
     }
 }
 
-impl Sink for Peer<RoleServer> {
+impl NotificationSink for Peer<RoleServer> {
     type Error = ServiceError;
 
     async fn updated(&self, uri: &str) -> Result<(), Self::Error> {
@@ -91,7 +91,7 @@ impl Sink for Peer<RoleServer> {
 }
 
 /// Sends what is dirty as it becomes so; ends when the client is gone or does not read.
-async fn push(subscription: &Subscription, sink: &impl Sink) {
+async fn push(subscription: &Subscription, sink: &impl NotificationSink) {
     let mut list_due: Option<Instant> = None;
     let mut list_sent: Option<Instant> = None;
     loop {
@@ -135,7 +135,7 @@ async fn sent<E: std::fmt::Display>(send: impl Future<Output = Result<(), E>>) -
 
 /// The subscriptions of one client of the older era. Dropping it ends them.
 #[derive(Default)]
-pub struct Session(Mutex<Option<Active>>);
+pub struct SessionSubscriptions(Mutex<Option<Active>>);
 
 struct Active {
     subscription: Arc<Subscription>,
@@ -143,7 +143,7 @@ struct Active {
     _end: DropGuard,
 }
 
-impl Session {
+impl SessionSubscriptions {
     /// Starts telling `peer` of changes: of the list at once, of resources as they are subscribed. Does nothing the second
     /// time.
     pub fn start(&self, core: &Core, peer: Peer<RoleServer>, tasks: &TaskTracker, stop: &CancellationToken) {
@@ -170,12 +170,12 @@ impl Session {
     ///
     /// # Errors
     /// When `uri` is none of ours, or there are [`MAX_URIS`] subscriptions already.
-    pub fn add(&self, core: &Core, uri: &str) -> Result<(), Fault> {
+    pub fn add(&self, core: &Core, uri: &str) -> Result<(), RequestError> {
         let address = Address::parse(uri)?;
         let mut active = self.0.lock();
-        let Some(active) = active.as_mut() else { return Err(Fault::NoSession) };
+        let Some(active) = active.as_mut() else { return Err(RequestError::NoSession) };
         if active.uris.len() >= MAX_URIS && !active.uris.contains(uri) {
-            return Err(Fault::TooManySubscriptions(MAX_URIS));
+            return Err(RequestError::TooManySubscriptions(MAX_URIS));
         }
         if active.uris.insert(uri.to_owned()) {
             active.subscription.add(address.topic(), uri.into(), core.now());
@@ -194,12 +194,12 @@ impl Session {
 }
 
 /// Waits for the store as long as the server runs: a subscription is no request that could be asked again.
-pub async fn opened(phase: &tokio::sync::watch::Receiver<Phase>, stop: &CancellationToken) -> Option<Arc<Core>> {
+pub async fn opened(phase: &tokio::sync::watch::Receiver<Readiness>, stop: &CancellationToken) -> Option<Arc<Core>> {
     let mut phase = phase.clone();
-    let ready = phase.wait_for(|phase| matches!(phase, Phase::Ready(_)));
+    let ready = phase.wait_for(|phase| matches!(phase, Readiness::Ready(_)));
     tokio::select! {
         ready = ready => match &*ready.ok()? {
-            Phase::Ready(core) => Some(Arc::clone(core)),
+            Readiness::Ready(core) => Some(Arc::clone(core)),
             _ => None,
         },
         () = stop.cancelled() => None,

@@ -41,10 +41,10 @@ use rmcp::model::{CallToolResult, JsonObject, Tool};
 use tokio_util::sync::CancellationToken;
 
 use super::core::Core;
-use super::error::Fault;
+use super::error::RequestError;
 use super::policy::Writes;
 use crate::query::nearness::nearest;
-use spec::{Call, ToolSpec};
+use spec::{ToolCall, ToolSpec};
 
 /// Every tool, in the order in which they are listed.
 pub static TOOLS: &[&ToolSpec] = &[
@@ -71,14 +71,14 @@ pub fn listed(writes: bool) -> Vec<Tool> {
 /// The tool called `name`, where `writes` if it is a write tool.
 ///
 /// # Errors
-/// [`Fault::UnknownTool`] with the nearest name; [`Fault::WritesOff`] for a write tool that is there but off.
-pub fn find(name: &str, writes: Writes) -> Result<&'static ToolSpec, Fault> {
+/// [`RequestError::UnknownTool`] with the nearest name; [`RequestError::WritesOff`] for a write tool that is there but off.
+pub fn find(name: &str, writes: Writes) -> Result<&'static ToolSpec, RequestError> {
     let Some(spec) = TOOLS.iter().find(|spec| spec.name == name) else {
         let allowed = writes.are_allowed();
         let known = TOOLS.iter().filter(|spec| allowed || !spec.is_write()).map(|spec| spec.name);
         let nearest = nearest(name, TOOLS.iter().map(|spec| spec.name));
         let is_off = !allowed && TOOLS.iter().any(|spec| Some(spec.name) == nearest && spec.is_write());
-        return Err(Fault::UnknownTool {
+        return Err(RequestError::UnknownTool {
             name: crate::model::text::shown(name, 80),
             nearest,
             tools: known.collect::<Vec<_>>().join(", "),
@@ -86,7 +86,7 @@ pub fn find(name: &str, writes: Writes) -> Result<&'static ToolSpec, Fault> {
         });
     };
     if spec.is_write() && !writes.are_allowed() {
-        return Err(Fault::WritesOff { tool: spec.name, writes });
+        return Err(RequestError::WritesOff { tool: spec.name, writes });
     }
     Ok(spec)
 }
@@ -101,7 +101,7 @@ pub async fn call(
 ) -> CallToolResult {
     let served = async {
         let given = spec.clean(arguments.unwrap_or_default())?;
-        (spec.call)(Call { core, writes, stop: stop.clone() }, given).await
+        (spec.call)(ToolCall { core, writes, stop: stop.clone() }, given).await
     };
     match served.await {
         Ok(answer) => answer.result(),

@@ -2,9 +2,9 @@
 
 mod accept;
 mod http;
+mod line_transport;
 mod numbered;
 mod sessions;
-mod wire;
 
 use std::io;
 use std::sync::Arc;
@@ -29,11 +29,11 @@ use tower::Layer;
 use tower::limit::GlobalConcurrencyLimitLayer;
 use tracing::debug;
 
+use self::line_transport::LineTransport;
 use self::numbered::Numbered;
-use self::sessions::Sessions;
-use self::wire::Wire;
+use self::sessions::HttpSessions;
 use super::normalise::Conversation;
-use super::server::{Link, Server};
+use super::server::{Link, McpServer};
 use super::stall::BoundedListener;
 
 /// Where MCP is served.
@@ -60,7 +60,7 @@ pub struct HttpOptions {
 
 /// Why a stream could not be served.
 #[derive(Debug, Error)]
-pub enum ServeError {
+pub enum StreamError {
     /// The client did not open the protocol.
     #[error("the client did not open MCP on the connection: {0}")]
     Open(#[source] Box<ServerInitializeError>),
@@ -73,7 +73,7 @@ pub enum ServeError {
 ///
 /// # Errors
 /// When the client does not open the protocol. A client that leaves at once is none.
-pub async fn serve_stream<R, W>(server: &Server, writes: bool, read: R, write: W) -> Result<(), ServeError>
+pub async fn serve_stream<R, W>(server: &McpServer, writes: bool, read: R, write: W) -> Result<(), StreamError>
 where
     R: AsyncRead + Send + Unpin + 'static,
     W: AsyncWrite + Send + Unpin + 'static,
@@ -82,13 +82,13 @@ where
     let end = CancellationToken::new();
     let _end_with_this = end.clone().drop_guard();
     let conversation = Arc::new(Mutex::new(Conversation::default()));
-    let wire = Numbered::new(Wire::new(read, write, Arc::clone(&conversation)), conversation);
+    let wire = Numbered::new(LineTransport::new(read, write, Arc::clone(&conversation)), conversation);
     let serving = async {
         let opening = serve_server_with_ct::<_, _, _, TransportAdapterIdentity>(handler, wire, end.clone());
         let running = match opening.await {
             Ok(running) => running,
             Err(ServerInitializeError::ConnectionClosed(_) | ServerInitializeError::Cancelled) => return Ok(()),
-            Err(error) => return Err(ServeError::Open(Box::new(error))),
+            Err(error) => return Err(StreamError::Open(Box::new(error))),
         };
         running.waiting().await?;
         Ok(())
@@ -110,7 +110,7 @@ where
 ///
 /// # Errors
 /// When the listener fails.
-pub async fn serve_http(server: &Server, listener: TcpListener, options: &HttpOptions) -> io::Result<()> {
+pub async fn serve_http(server: &McpServer, listener: TcpListener, options: &HttpOptions) -> io::Result<()> {
     let streams = CancellationToken::new();
     let _end_with_this = streams.clone().drop_guard();
     let router = router(server, options, &streams);
@@ -142,11 +142,11 @@ pub async fn serve_http(server: &Server, listener: TcpListener, options: &HttpOp
 }
 
 /// The router that [`serve_http`] serves. `streams` ends what rmcp keeps open.
-pub fn router(server: &Server, options: &HttpOptions, streams: &CancellationToken) -> Router {
+pub fn router(server: &McpServer, options: &HttpOptions, streams: &CancellationToken) -> Router {
     routed(server, options, streams, SESSIONS)
 }
 
-fn routed(server: &Server, options: &HttpOptions, streams: &CancellationToken, most: usize) -> Router {
+fn routed(server: &McpServer, options: &HttpOptions, streams: &CancellationToken, most: usize) -> Router {
     let loopback = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
     let local = ["http://localhost:*", "http://127.0.0.1:*", "http://[::1]:*"].map(str::to_owned);
     let config = StreamableHttpServerConfig::default()
@@ -158,7 +158,7 @@ fn routed(server: &Server, options: &HttpOptions, streams: &CancellationToken, m
         .enforce_origin_validation();
     let mut local = LocalSessionManager::default();
     local.session_config.keep_alive = Some(KEEP);
-    let sessions = Arc::new(Sessions::new(local));
+    let sessions = Arc::new(HttpSessions::new(local));
     let server = server.clone();
     let service = StreamableHttpService::new(
         // Over HTTP there is one policy, the server's: a connection says nothing of its own.
@@ -175,7 +175,7 @@ fn routed(server: &Server, options: &HttpOptions, streams: &CancellationToken, m
 /// The sessions there are, and how many there may be.
 #[derive(Clone)]
 struct Cap {
-    sessions: Arc<Sessions>,
+    sessions: Arc<HttpSessions>,
     most: usize,
 }
 

@@ -6,9 +6,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::core::Core;
-use super::error::Fault;
+use super::error::RequestError;
 use super::tools::schema;
-use super::tools::table::Text;
+use super::tools::table::AnswerText;
 use crate::freshness::ScopeFreshness;
 use crate::kinds::{self, KindSpec};
 use crate::model::{AccountId, Kind, Region, Scope, Timestamp};
@@ -22,7 +22,7 @@ const SAID: usize = 8;
 
 /// Of what and where gaps are wanted.
 #[derive(Clone, Debug, Default)]
-pub struct Watch {
+pub struct GapQuery {
     /// Of these kinds; of all when empty.
     pub kinds: Vec<&'static KindSpec>,
     /// In this account.
@@ -39,18 +39,18 @@ pub struct Unobserved {
 }
 
 /// How something was watched.
-struct Watched {
+struct WatchRecord {
     /// Its runs, each from its first sweep to its last.
     runs: Vec<(Timestamp, Timestamp)>,
     /// From one sweep to the next.
     interval: Duration,
 }
 
-impl Watch {
+impl GapQuery {
     /// Of `kinds`, in `scope` or everywhere.
     #[must_use]
     pub fn of(kinds: &[&'static KindSpec], scope: Option<&Scope>) -> Self {
-        Watch {
+        GapQuery {
             kinds: kinds.to_vec(),
             account: scope.map(|scope| scope.account.clone()),
             region: scope.map(|scope| scope.region.clone()),
@@ -77,12 +77,12 @@ impl Core {
     pub fn unobserved(
         &self,
         snapshot: &Snapshot,
-        watch: &Watch,
+        watch: &GapQuery,
         from: Timestamp,
         to: Timestamp,
-    ) -> Result<Unobserved, Fault> {
+    ) -> Result<Unobserved, RequestError> {
         let runs = self.runs(snapshot, watch)?.into_iter();
-        let found = runs.flat_map(|((scope, kind), Watched { runs, interval })| {
+        let found = runs.flat_map(|((scope, kind), WatchRecord { runs, interval })| {
             let gap = move |(from, to)| Gap { from, to, scope: scope.clone(), kind: kind.clone() };
             gaps(runs, interval, from, to).into_iter().map(gap)
         });
@@ -93,10 +93,15 @@ impl Core {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn unobserved_at(&self, snapshot: &Snapshot, watch: &Watch, at: Timestamp) -> Result<Unobserved, Fault> {
+    pub fn unobserved_at(
+        &self,
+        snapshot: &Snapshot,
+        watch: &GapQuery,
+        at: Timestamp,
+    ) -> Result<Unobserved, RequestError> {
         let (earliest, now) = (snapshot.earliest()?.unwrap_or(at).min(at), self.now());
         let runs = self.runs(snapshot, watch)?.into_iter();
-        let found = runs.filter_map(|((scope, kind), Watched { runs, interval })| {
+        let found = runs.filter_map(|((scope, kind), WatchRecord { runs, interval })| {
             let (from, to) = around(runs, interval, at, earliest, now)?;
             Some(Gap { from, to, scope, kind })
         });
@@ -104,7 +109,11 @@ impl Core {
     }
 
     /// The runs of watching that the store holds, with those that go on: until now while what they saw is fresh.
-    fn runs(&self, snapshot: &Snapshot, watch: &Watch) -> Result<BTreeMap<(Scope, Kind), Watched>, Fault> {
+    fn runs(
+        &self,
+        snapshot: &Snapshot,
+        watch: &GapQuery,
+    ) -> Result<BTreeMap<(Scope, Kind), WatchRecord>, RequestError> {
         let (freshness, now) = (self.ingest.freshness(), self.now());
         let mut watched = BTreeMap::new();
         let states = freshness.scopes();
@@ -118,7 +127,7 @@ impl Core {
             let runs = saved.map(|run| (run.since, run.started)).collect();
             let interval = freshness.of(&scope, &kind).map(|state| state.interval);
             let interval = interval.or_else(|| Some(kinds::of(&kind)?.interval)).unwrap_or_default();
-            watched.insert((scope, kind), Watched { runs, interval });
+            watched.insert((scope, kind), WatchRecord { runs, interval });
         }
         for run in freshness.runs() {
             let Some(watched) = watched.get_mut(&(run.scope.clone(), run.kind.clone())) else { continue };
@@ -162,7 +171,7 @@ impl Unobserved {
     }
 
     /// As lines of text, each beginning a new one.
-    pub fn say(&self, text: &mut Text) {
+    pub fn say(&self, text: &mut AnswerText) {
         let mut said: Vec<(&Gap, Vec<&str>)> = Vec::new();
         for gap in &self.gaps {
             let same = |other: &Gap| (&gap.scope, gap.from, gap.to) == (&other.scope, other.from, other.to);

@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use tokio::time::timeout;
 
 use super::core::Core;
-use super::error::Fault;
+use super::error::RequestError;
 use crate::aws::trail::{Calls, REACHES, SETTLES};
 use crate::kinds;
 use crate::model::effect::Effect;
@@ -50,7 +50,7 @@ pub enum Who {
 
 /// A change whose caller is wanted.
 #[derive(Clone, Debug)]
-pub struct Case {
+pub struct CallerSearch {
     seq: Seq,
     /// As calls name it: of an instance's status, the instance.
     id: ResourceId,
@@ -63,12 +63,12 @@ pub struct Case {
     made_by: &'static [&'static str],
 }
 
-impl Case {
+impl CallerSearch {
     /// The question that a record leaves open; none when it names its caller itself, or nobody called.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn of(snapshot: &Snapshot, record: &Recorded) -> Result<Option<Case>, Fault> {
+    pub fn of(snapshot: &Snapshot, record: &Recorded) -> Result<Option<CallerSearch>, RequestError> {
         if matches!(record.cause, Cause::Baseline | Cause::Call { .. } | Cause::Tool { .. }) {
             return Ok(None);
         }
@@ -84,14 +84,14 @@ impl Case {
         };
         let made_by = kinds::of(&id.kind).map_or(&[][..], |spec| spec.calls.makes);
         let (id, from) = (subject(id), from.min(seen));
-        Ok(Some(Case { seq: record.seq, id, from, to: seen + GRAIN, change, made_by }))
+        Ok(Some(CallerSearch { seq: record.seq, id, from, to: seen + GRAIN, change, made_by }))
     }
 
     /// The caller, where a call that the log holds fits.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn in_log(&self, snapshot: &Snapshot) -> Result<Option<Who>, Fault> {
+    pub fn in_log(&self, snapshot: &Snapshot) -> Result<Option<Who>, RequestError> {
         // A trail's event mostly comes after the state event or describe that shows what the call did.
         let mut near = snapshot.timeline(&self.id, self.seq.next(), NEAR)?;
         near.extend(snapshot.timeline_before(&self.id, self.seq, NEAR)?);
@@ -114,7 +114,7 @@ impl Case {
         if let Some(found) = fitting {
             return Who::Caller { call: found.call.clone(), at: found.at, from: "cloudtrail" };
         }
-        let Case { from, to, .. } = self;
+        let CallerSearch { from, to, .. } = self;
         let mut why =
             format!("not found: CloudTrail's event history has no call from {from} to {to} that fits this change");
         if !calls.complete {
@@ -134,10 +134,11 @@ impl Case {
 ///
 /// # Errors
 /// When the store cannot be read. That AWS cannot be asked is an answer, with the reason.
-pub async fn look_up(core: &Arc<Core>, records: Vec<Recorded>) -> Result<BTreeMap<Seq, Who>, Fault> {
+pub async fn look_up(core: &Arc<Core>, records: Vec<Recorded>) -> Result<BTreeMap<Seq, Who>, RequestError> {
     let (mut known, open) = core.walk(move |core| in_log(core, &records)).await?;
     let now = core.now();
-    let (old, mut open): (Vec<Case>, Vec<Case>) = open.into_iter().partition(|case| case.to + REACHES < now);
+    let (old, mut open): (Vec<CallerSearch>, Vec<CallerSearch>) =
+        open.into_iter().partition(|case| case.to + REACHES < now);
     let reaches = "not looked up: CloudTrail's event history reaches back 90 days";
     known.extend(old.into_iter().map(|case| (case.seq, Who::Unknown(reaches.to_owned()))));
     let rest = open.split_off(open.len().min(LOOKUPS));
@@ -167,11 +168,11 @@ pub async fn look_up(core: &Arc<Core>, records: Vec<Recorded>) -> Result<BTreeMa
 }
 
 /// What the log tells, and what it leaves open.
-fn in_log(core: &Core, records: &[Recorded]) -> Result<(BTreeMap<Seq, Who>, Vec<Case>), Fault> {
+fn in_log(core: &Core, records: &[Recorded]) -> Result<(BTreeMap<Seq, Who>, Vec<CallerSearch>), RequestError> {
     let snapshot = core.snapshot()?;
     let (mut known, mut open) = (BTreeMap::new(), Vec::new());
     for record in records {
-        let Some(case) = Case::of(&snapshot, record)? else { continue };
+        let Some(case) = CallerSearch::of(&snapshot, record)? else { continue };
         match case.in_log(&snapshot)? {
             Some(who) => drop(known.insert(case.seq, who)),
             None if case.change.is_nobodys() => {

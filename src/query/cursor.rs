@@ -7,7 +7,7 @@
 //! Layout, base64url without padding: version `1`; log id, 8 bytes; question hash, 8 bytes; kind, id, account and region,
 //! each as a 2-byte length and text; the low 4 bytes of the XXH3 of all that. Numbers are little-endian. Version `3` pages
 //! through the past, and has the point's time and seq, 8 bytes each, after the question hash. Version `2` is a
-//! [`super::changes::Place`].
+//! [`super::changes::LogCursor`].
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

@@ -13,10 +13,10 @@ use crate::model::text::shown;
 use crate::query::nearness::nearest;
 use crate::store::{Matcher, On, Pattern, Test};
 
-pub use self::doubt::Doubt;
+pub use self::doubtful_value::DoubtfulValue;
 pub use self::error::FilterError;
 
-pub mod doubt;
+pub mod doubtful_value;
 pub mod error;
 
 /// Filters in one request, as AWS limits them.
@@ -29,7 +29,7 @@ pub const MAX_VALUES: usize = 200;
 pub struct Filters {
     written: Vec<(String, Vec<String>)>,
     matcher: Matcher,
-    doubts: Vec<Doubt>,
+    doubts: Vec<DoubtfulValue>,
 }
 
 impl Filters {
@@ -58,7 +58,7 @@ impl Filters {
                 }
                 if let (On::Facet(facet), false) = (&on, form.admits(value)) {
                     let (name, value, pattern) = (name.clone(), value.clone(), pattern.clone());
-                    doubts.push(Doubt { place, facet: *facet, name, value, form, pattern });
+                    doubts.push(DoubtfulValue { place, facet: *facet, name, value, form, pattern });
                 }
                 tests.push(Test { on: on.clone(), pattern });
             }

@@ -12,7 +12,7 @@ const SKEW: Duration = Duration::from_secs(5);
 
 /// A point as it was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Moment {
+pub enum AskedPoint {
     /// A time.
     At(Timestamp),
     /// Right after a record.
@@ -106,13 +106,13 @@ pub fn time(text: &str, now: Timestamp) -> Option<Timestamp> {
     (at.as_millis() >= 0).then_some(at)
 }
 
-impl Moment {
+impl AskedPoint {
     /// The moment that `text` names: a [`time`], or `seq:123`.
     #[must_use]
     pub fn parse(text: &str, now: Timestamp) -> Option<Self> {
         match text.trim().strip_prefix("seq:") {
-            Some(seq) => Some(Moment::Seq(Seq(seq.parse().ok()?))),
-            None => time(text, now).map(Moment::At),
+            Some(seq) => Some(AskedPoint::Seq(Seq(seq.parse().ok()?))),
+            None => time(text, now).map(AskedPoint::At),
         }
     }
 
@@ -122,13 +122,13 @@ impl Moment {
     /// [`PastError`], when the log does not know that point.
     pub fn point(self, snapshot: &Snapshot, now: Timestamp) -> Result<Point, PastError> {
         match self {
-            Moment::At(at) => {
+            AskedPoint::At(at) => {
                 let earliest = reached(snapshot, at, now)?;
                 let seq = snapshot.seq_at(at)?.filter(|seq| *seq >= snapshot.horizon());
                 Ok(Point { at, seq: seq.ok_or(PastError::TooEarly { at, earliest })? })
             }
-            Moment::Seq(seq) if seq > snapshot.seq() => Err(PastError::Unwritten { seq, newest: snapshot.seq() }),
-            Moment::Seq(seq) => {
+            AskedPoint::Seq(seq) if seq > snapshot.seq() => Err(PastError::Unwritten { seq, newest: snapshot.seq() }),
+            AskedPoint::Seq(seq) => {
                 let earliest = snapshot.earliest()?.unwrap_or_default();
                 let first = snapshot.horizon().max(Seq::ZERO.next());
                 match seq {
@@ -211,7 +211,7 @@ mod tests {
         ] {
             assert_eq!(at(odd), None, "{odd}");
         }
-        assert_eq!(Moment::parse("seq:12", now), Some(Moment::Seq(Seq(12))));
-        assert_eq!(Moment::parse("seq:-1", now), None);
+        assert_eq!(AskedPoint::parse("seq:12", now), Some(AskedPoint::Seq(Seq(12))));
+        assert_eq!(AskedPoint::parse("seq:-1", now), None);
     }
 }

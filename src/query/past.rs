@@ -26,7 +26,7 @@ const TRIES: usize = 5;
 
 /// Which page of which resources is wanted.
 #[derive(Clone, Copy, Debug)]
-pub struct Wanted<'a> {
+pub struct PastQuery<'a> {
     /// Of what kind.
     pub kind: &'a Kind,
     /// Of one scope, or of all.
@@ -43,7 +43,7 @@ pub struct Wanted<'a> {
 
 /// A page of the past.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Page {
+pub struct PastPage {
     /// In key order.
     pub rows: Vec<Row>,
     /// How many there are on all pages.
@@ -56,7 +56,7 @@ pub struct Page {
 ///
 /// # Errors
 /// When the log does not reach back to the point, or the store cannot be read.
-pub fn page(store: &Store, wanted: Wanted<'_>) -> Result<Page, PastError> {
+pub fn page(store: &Store, wanted: PastQuery<'_>) -> Result<PastPage, PastError> {
     let snapshot = store.snapshot()?;
     let since = snapshot.seq().0.saturating_sub(wanted.point.seq.0);
     let rows = snapshot.count(wanted.kind, None)?;
@@ -76,9 +76,9 @@ pub fn page(store: &Store, wanted: Wanted<'_>) -> Result<Page, PastError> {
 ///
 /// # Errors
 /// As for [`page`].
-pub fn walked(store: &Store, wanted: Wanted<'_>) -> Result<Page, PastError> {
-    let Wanted { kind, scope, matcher, point, after, limit } = wanted;
-    let mut page = Page::default();
+pub fn walked(store: &Store, wanted: PastQuery<'_>) -> Result<PastPage, PastError> {
+    let PastQuery { kind, scope, matcher, point, after, limit } = wanted;
+    let mut page = PastPage::default();
     let partial = each(store, kind, scope, point, None, |row| {
         if matcher.matches(&row.fields) {
             page.total += 1;
@@ -88,7 +88,7 @@ pub fn walked(store: &Store, wanted: Wanted<'_>) -> Result<Page, PastError> {
         }
         ControlFlow::Continue(())
     })?;
-    Ok(Page { partial, ..page })
+    Ok(PastPage { partial, ..page })
 }
 
 /// A page, found by undoing what happened since; `None` when it has to be found the other way: there is no index, or commits
@@ -96,12 +96,12 @@ pub fn walked(store: &Store, wanted: Wanted<'_>) -> Result<Page, PastError> {
 ///
 /// # Errors
 /// As for [`page`].
-pub fn undone(store: &Store, wanted: Wanted<'_>) -> Result<Option<Page>, PastError> {
+pub fn undone(store: &Store, wanted: PastQuery<'_>) -> Result<Option<PastPage>, PastError> {
     let filtered = !wanted.matcher.conditions().is_empty();
     if filtered && !store.index().is_ready() {
         return Ok(None);
     }
-    let mut touched = Touched { rows: BTreeMap::new(), upto: wanted.point.seq, partial: false };
+    let mut touched = TouchedRows { rows: BTreeMap::new(), upto: wanted.point.seq, partial: false };
     touched.follow(store, wanted)?;
     for _ in 0..TRIES {
         let now = if filtered {
@@ -130,7 +130,7 @@ pub fn undone(store: &Store, wanted: Wanted<'_>) -> Result<Option<Page>, PastErr
 }
 
 /// What records after the point touched, as it was at the point.
-struct Touched {
+struct TouchedRows {
     rows: BTreeMap<ResourceId, Option<Row>>,
     /// All records up to here were read.
     upto: Seq,
@@ -138,9 +138,9 @@ struct Touched {
     partial: bool,
 }
 
-impl Touched {
+impl TouchedRows {
     /// Reads on to the log's end.
-    fn follow(&mut self, store: &Store, wanted: Wanted<'_>) -> Result<(), PastError> {
+    fn follow(&mut self, store: &Store, wanted: PastQuery<'_>) -> Result<(), PastError> {
         loop {
             let snapshot = store.snapshot()?;
             holds(&snapshot, wanted.point)?;
@@ -167,12 +167,16 @@ impl Touched {
 
 /// Of all rows of now, those that were not touched; and how many there are. `None` when the snapshot is not the one that
 /// `touched` was read to.
-fn everything(snapshot: &Snapshot, wanted: Wanted<'_>, touched: &Touched) -> Result<Option<Page>, PastError> {
-    let Wanted { kind, scope, limit, .. } = wanted;
+fn everything(
+    snapshot: &Snapshot,
+    wanted: PastQuery<'_>,
+    touched: &TouchedRows,
+) -> Result<Option<PastPage>, PastError> {
+    let PastQuery { kind, scope, limit, .. } = wanted;
     if snapshot.seq() != touched.upto {
         return Ok(None);
     }
-    let mut page = Page { rows: Vec::new(), total: snapshot.count(kind, scope)?, partial: false };
+    let mut page = PastPage { rows: Vec::new(), total: snapshot.count(kind, scope)?, partial: false };
     for id in touched.rows.keys() {
         page.total -= u64::from(snapshot.digest_of(id)?.is_some());
     }
@@ -192,15 +196,19 @@ fn everything(snapshot: &Snapshot, wanted: Wanted<'_>, touched: &Touched) -> Res
 
 /// The same of the rows that match, by the index, which has a seq of its own. `None` when `touched` does not reach it, or no
 /// snapshot does, or there is no index.
-fn indexed(store: &Store, wanted: Wanted<'_>, touched: &Touched) -> Result<Option<(Page, Snapshot)>, PastError> {
-    let Wanted { kind, scope, matcher, after, limit, .. } = wanted;
+fn indexed(
+    store: &Store,
+    wanted: PastQuery<'_>,
+    touched: &TouchedRows,
+) -> Result<Option<(PastPage, Snapshot)>, PastError> {
+    let PastQuery { kind, scope, matcher, after, limit, .. } = wanted;
     let most = limit.saturating_add(touched.rows.len());
     let Some(found) = store.index().scan(kind, scope, matcher, after, most) else { return Ok(None) };
     let snapshot = store.snapshot()?;
     if found.seq > touched.upto || snapshot.seq() != touched.upto {
         return Ok(None);
     }
-    let mut page = Page { rows: Vec::new(), total: found.total, partial: false };
+    let mut page = PastPage { rows: Vec::new(), total: found.total, partial: false };
     for id in touched.rows.keys() {
         let row = match snapshot.row(id)? {
             Some(row) if row.changed <= found.seq => Some(row),

@@ -5,7 +5,7 @@ use thiserror::Error;
 use super::cursor::{Cursor, CursorError};
 use super::filter::Filters;
 use super::moment::{PastError, Point};
-use super::past::{self, Wanted};
+use super::past::{self, PastQuery};
 use crate::model::{Kind, LogId, ResourceId, Row, Scope, Seq};
 use crate::store::{ReadError, Store};
 
@@ -118,7 +118,7 @@ fn all(store: &Store, query: &Query, after: Option<&ResourceId>) -> Result<Count
 
 /// The same of the rows that met the filters at `point`, and whether a first sweep was under way then.
 fn then(store: &Store, query: &Query, after: Option<&ResourceId>, point: Point) -> Result<(Counted, bool), PastError> {
-    let wanted = Wanted {
+    let wanted = PastQuery {
         kind: &query.kind,
         scope: query.scope.as_ref(),
         matcher: query.filters.matcher(),
@@ -126,7 +126,7 @@ fn then(store: &Store, query: &Query, after: Option<&ResourceId>, point: Point) 
         after,
         limit: query.limit.saturating_add(1),
     };
-    let past::Page { rows, total, partial } = past::page(store, wanted)?;
+    let past::PastPage { rows, total, partial } = past::page(store, wanted)?;
     Ok(((rows, total, point.seq), partial))
 }
 

@@ -20,7 +20,7 @@ pub enum Grouping {
 
 /// How many resources there are.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
+pub struct GroupedCounts {
     /// All that match.
     pub total: u64,
     /// By value. A resource with several values counts for each.
@@ -58,9 +58,9 @@ pub fn tally(
     filters: &Filters,
     grouping: Option<&Grouping>,
     point: Option<Point>,
-) -> Result<(Tally, Seq), PastError> {
+) -> Result<(GroupedCounts, Seq), PastError> {
     let snapshot = store.snapshot()?;
-    let mut tally = Tally::default();
+    let mut tally = GroupedCounts::default();
     if (grouping, point) == (None, None) {
         if filters.is_empty() {
             tally.total = snapshot.count(kind, scope)?;
@@ -84,10 +84,10 @@ pub fn tally(
         }
         ControlFlow::Continue(())
     })?;
-    Ok((Tally { partial, ..tally }, point.seq))
+    Ok((GroupedCounts { partial, ..tally }, point.seq))
 }
 
-impl Tally {
+impl GroupedCounts {
     fn add(&mut self, grouping: Option<&Grouping>, row: &Row) {
         self.total += 1;
         let Some(grouping) = grouping else { return };

@@ -1,6 +1,6 @@
 //! EventBridge's events, as they come through SQS.
 //!
-//! [`envelope`] reads a message, pure. [`Listener`] receives messages; [`Mailbox`] lets them go once what they said is durable, and
+//! [`envelope`] reads a message, pure. [`QueueListener`] receives messages; [`Acknowledger`] lets them go once what they said is durable, and
 //! holds on to them for as long as it is not: whoever stops in between gets them again, and every repeat changes nothing. Events
 //! are best effort: they shorten staleness, the sweeps are the truth.
 
@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use self::envelope::{Told, Undecodable};
+use self::envelope::{DecodedEvent, Undecodable};
 use super::backoff::Backoff;
 use crate::aws::queue::{BATCH, Message, Queue};
 use crate::aws::{Aws, AwsError};
@@ -24,8 +24,8 @@ const FIRST: Duration = Duration::from_millis(100);
 const AGAIN: [Duration; 3] = [Duration::from_millis(50), Duration::from_millis(200), Duration::from_millis(800)];
 
 /// Receives the messages of one queue.
-pub struct Listener {
-    mailbox: Mailbox,
+pub struct QueueListener {
+    mailbox: Acknowledger,
     backoff: Backoff,
     /// Whether the last receive failed.
     failing: bool,
@@ -33,7 +33,7 @@ pub struct Listener {
 
 /// What is done about messages that were received. Clones are of the same queue.
 #[derive(Clone)]
-pub struct Mailbox {
+pub struct Acknowledger {
     aws: Aws,
     queue: Arc<Queue>,
 }
@@ -48,7 +48,7 @@ pub struct Received {
     /// How often it was received, this time included.
     pub receives: u32,
     /// What the event says; or the body that cannot be read.
-    pub told: Result<Told, Illegible>,
+    pub told: Result<DecodedEvent, Illegible>,
 }
 
 /// A message's body that cannot be read.
@@ -62,7 +62,7 @@ pub struct Illegible {
 
 /// How many messages something was done to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Done {
+pub struct BatchOutcome {
     /// To these it was.
     pub done: usize,
     /// To these not, however often it was tried.
@@ -71,35 +71,35 @@ pub struct Done {
 
 /// Something to be done to messages.
 #[derive(Clone, Copy, Debug)]
-enum Ask {
+enum MessageAction {
     Delete,
     Hold(Duration),
 }
 
-impl Listener {
+impl QueueListener {
     /// Listens to `queue`.
     #[must_use]
     pub fn new(aws: Aws, queue: Arc<Queue>) -> Self {
-        Listener { mailbox: Mailbox { aws, queue }, backoff: Backoff::new(), failing: false }
+        QueueListener { mailbox: Acknowledger { aws, queue }, backoff: Backoff::new(), failing: false }
     }
 
     /// The messages' other end.
     #[must_use]
-    pub fn mailbox(&self) -> Mailbox {
+    pub fn mailbox(&self) -> Acknowledger {
         self.mailbox.clone()
     }
 
     /// The next messages; none when there are none for 20 s.
     ///
     /// # Errors
-    /// [`AwsError`]; after [`Listener::pause`] it is worth another attempt.
+    /// [`AwsError`]; after [`QueueListener::pause`] it is worth another attempt.
     pub async fn next(&mut self) -> Result<Vec<Received>, AwsError> {
-        let Mailbox { aws, queue } = &self.mailbox;
+        let Acknowledger { aws, queue } = &self.mailbox;
         let messages = aws.receive(queue).await?;
         self.failing = false;
         self.backoff.succeeded();
         let read = |Message { id: message, receipt, body, receives }| {
-            let told = Told::read(&body, queue.account()).map_err(|why| Illegible { why, body });
+            let told = DecodedEvent::read(&body, queue.account()).map_err(|why| Illegible { why, body });
             Received { receipt, message, receives, told }
         };
         Ok(messages.into_iter().map(read).collect())
@@ -112,27 +112,27 @@ impl Listener {
     }
 }
 
-impl Mailbox {
+impl Acknowledger {
     /// Deletes messages. Those that SQS does not take, however often it is asked, come again.
-    pub async fn let_go(&self, receipts: Vec<String>) -> Done {
-        self.each(Ask::Delete, receipts).await
+    pub async fn let_go(&self, receipts: Vec<String>) -> BatchOutcome {
+        self.each(MessageAction::Delete, receipts).await
     }
 
     /// Keeps messages from coming again for `hold` from now on, or lets them come after it.
-    pub async fn hold(&self, receipts: Vec<String>, hold: Duration) -> Done {
-        self.each(Ask::Hold(hold), receipts).await
+    pub async fn hold(&self, receipts: Vec<String>, hold: Duration) -> BatchOutcome {
+        self.each(MessageAction::Hold(hold), receipts).await
     }
 
     /// Asks for something to be done to messages, and again to those that it was not done to.
-    async fn each(&self, what: Ask, receipts: Vec<String>) -> Done {
-        let mut outcome = Done::default();
+    async fn each(&self, what: MessageAction, receipts: Vec<String>) -> BatchOutcome {
+        let mut outcome = BatchOutcome::default();
         for some in receipts.chunks(BATCH) {
             let mut left = some.to_vec();
             let mut pauses = AGAIN.iter();
             while !left.is_empty() {
                 let asked = match what {
-                    Ask::Delete => self.aws.delete(&self.queue, &left).await,
-                    Ask::Hold(hold) => self.aws.extend(&self.queue, &left, hold).await,
+                    MessageAction::Delete => self.aws.delete(&self.queue, &left).await,
+                    MessageAction::Hold(hold) => self.aws.extend(&self.queue, &left, hold).await,
                 };
                 let given_up = match asked {
                     Ok(failed) => {

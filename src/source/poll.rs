@@ -4,8 +4,8 @@
 //! a sweep means (who is new, who is gone) is for the reader of its messages to decide.
 
 mod gate;
+mod page_walk;
 mod progress;
-mod walk;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -23,14 +23,14 @@ use crate::model::{ErrorClass, LeftOut, Page, Scope, SharedClock, SweepMessage, 
 
 pub use gate::Gate;
 use gate::Turn;
+use page_walk::{Bounds, Endless};
 use progress::{NextStep, SMALLEST, SweepProgress, shown};
-use walk::{Bounds, Endless};
 
 /// A page that is too large is made so much smaller.
 const SHRINK: u32 = 4;
 
 /// Lists pages of a kind. [`Aws`] does; tests have their own.
-pub trait List: Send + Sync {
+pub trait ListPages: Send + Sync {
     /// One page of everything of a kind in a scope, with at most `size` resources on it.
     fn page(
         &self,
@@ -41,7 +41,7 @@ pub trait List: Send + Sync {
     ) -> impl Future<Output = Result<Page, AwsError>> + Send;
 }
 
-impl List for Aws {
+impl ListPages for Aws {
     /// Confirms at both ends of a listing that it is the scope's account that answers: credentials can change under a
     /// running process, and another account's empty listing would read as everything gone.
     async fn page(
@@ -65,7 +65,7 @@ impl List for Aws {
 
 /// What to sweep, and how often.
 #[derive(Clone, Debug)]
-pub struct Plan {
+pub struct SweepPlan {
     /// Where.
     pub scope: Scope,
     /// What.
@@ -80,18 +80,18 @@ pub struct Plan {
     pub gate: Arc<Gate>,
 }
 
-impl Plan {
+impl SweepPlan {
     /// Sweeps of a kind in a scope at the kind's own interval.
     #[must_use]
     pub fn new(scope: Scope, spec: &'static KindSpec) -> Self {
         let (_, interval) = watch::channel(spec.interval);
-        Plan { scope, spec, interval, trigger: Arc::default(), gate: Arc::default() }
+        SweepPlan { scope, spec, interval, trigger: Arc::default(), gate: Arc::default() }
     }
 }
 
 /// The driver's place between two messages.
 #[derive(Debug)]
-enum State {
+enum SweepState {
     /// Until the next sweep is due, after one that completed. The interval counts for `part` of it.
     Resting { part: f64 },
     /// Until it is tried again, after one that was given up.
@@ -111,8 +111,8 @@ enum State {
 struct Driver<L> {
     lister: L,
     clock: SharedClock,
-    plan: Plan,
-    state: State,
+    plan: SweepPlan,
+    state: SweepState,
     patience: Patience,
     /// How many resources a page is asked to hold.
     size: i32,
@@ -130,8 +130,12 @@ struct Driver<L> {
 /// The stream never ends by itself and never fails: a sweep that fails is a [`SweepStep::Failed`], and the next one follows
 /// after a pause that grows with failures in a row: seconds where it may pass by itself, minutes where somebody has to mend it,
 /// and then in turn with the other kinds of the scope ([`Gate`]). Nothing is asked of AWS while nobody polls the stream.
-pub fn sweeps<L: List + 'static>(lister: L, clock: SharedClock, plan: Plan) -> impl Stream<Item = SweepMessage> + Send {
-    let state = State::Starting { restarts: 0 };
+pub fn sweeps<L: ListPages + 'static>(
+    lister: L,
+    clock: SharedClock,
+    plan: SweepPlan,
+) -> impl Stream<Item = SweepMessage> + Send {
+    let state = SweepState::Starting { restarts: 0 };
     let driver = Driver {
         lister,
         clock,
@@ -151,50 +155,50 @@ pub fn sweeps<L: List + 'static>(lister: L, clock: SharedClock, plan: Plan) -> i
     })
 }
 
-impl<L: List> Driver<L> {
+impl<L: ListPages> Driver<L> {
     async fn next(&mut self) -> SweepStep {
         loop {
-            match std::mem::replace(&mut self.state, State::Starting { restarts: 0 }) {
-                State::Resting { part } => {
+            match std::mem::replace(&mut self.state, SweepState::Starting { restarts: 0 }) {
+                SweepState::Resting { part } => {
                     self.rest(part).await;
-                    self.state = State::Starting { restarts: 0 };
+                    self.state = SweepState::Starting { restarts: 0 };
                 }
-                State::Waiting { due } => {
+                SweepState::Waiting { due } => {
                     tokio::select! {
                         () = sleep_until(due) => {}
                         () = self.plan.trigger.notified() => {}
                         () = called(&mut self.calls) => {}
                     }
-                    self.state = State::Starting { restarts: 0 };
+                    self.state = SweepState::Starting { restarts: 0 };
                 }
-                State::Blocked { told } => {
+                SweepState::Blocked { told } => {
                     if let Some(step) = self.blocked(told).await {
                         return step;
                     }
                 }
-                State::Starting { restarts } => {
+                SweepState::Starting { restarts } => {
                     if self.plan.gate.turn(self.plan.spec.slug) != Turn::Go {
-                        self.state = State::Blocked { told: None };
+                        self.state = SweepState::Blocked { told: None };
                         continue;
                     }
                     let at = self.clock.now();
                     if restarts == 0 {
                         self.began = Instant::now();
                     }
-                    self.state = State::Paging { sweep: SweepProgress::new(restarts), pause: Duration::ZERO };
+                    self.state = SweepState::Paging { sweep: SweepProgress::new(restarts), pause: Duration::ZERO };
                     return SweepStep::Started { at };
                 }
-                State::Paging { sweep, pause } => {
+                SweepState::Paging { sweep, pause } => {
                     let asked = Instant::now();
                     sleep(pause).await;
-                    let Plan { scope, spec, .. } = &self.plan;
+                    let SweepPlan { scope, spec, .. } = &self.plan;
                     let answer = self.lister.page(scope, spec, sweep.token.clone(), self.size).await;
                     if let Some(step) = self.answered(sweep, answer, asked.elapsed()) {
                         return step;
                     }
                 }
-                State::Ending { sweep } => {
-                    self.state = State::Ended;
+                SweepState::Ending { sweep } => {
+                    self.state = SweepState::Ended;
                     self.bounds.completed(&sweep.walk);
                     self.patience.succeeded();
                     let before = std::mem::replace(&mut self.left_out, sweep.left_out.clone());
@@ -203,8 +207,8 @@ impl<L: List> Driver<L> {
                         return SweepStep::LeftOut { names: sweep.left_out, first };
                     }
                 }
-                State::Ended => {
-                    self.state = State::Resting { part: jitter() };
+                SweepState::Ended => {
+                    self.state = SweepState::Resting { part: jitter() };
                     return SweepStep::Completed { ended: self.clock.now() };
                 }
             }
@@ -213,7 +217,7 @@ impl<L: List> Driver<L> {
 
     /// Waits until the next sweep is due. Only ever shortened: what was due by a shorter interval stays due.
     async fn rest(&mut self, part: f64) {
-        let Plan { interval, trigger, .. } = &mut self.plan;
+        let SweepPlan { interval, trigger, .. } = &mut self.plan;
         let mut due = self.began + interval.borrow_and_update().mul_f64(part);
         loop {
             tokio::select! {
@@ -228,13 +232,13 @@ impl<L: List> Driver<L> {
     async fn blocked(&mut self, told: Option<Instant>) -> Option<SweepStep> {
         let mut changes = self.plan.gate.changes();
         match self.plan.gate.turn(self.plan.spec.slug) {
-            Turn::Go => self.state = State::Starting { restarts: 0 },
+            Turn::Go => self.state = SweepState::Starting { restarts: 0 },
             Turn::Wait { at, error, .. } if told != Some(at) => {
-                self.state = State::Blocked { told: Some(at) };
+                self.state = SweepState::Blocked { told: Some(at) };
                 return Some(self.failed(&error, at));
             }
             Turn::Wait { at, own, .. } => {
-                self.state = State::Blocked { told };
+                self.state = SweepState::Blocked { told };
                 tokio::select! {
                     () = sleep_until(at), if own => {}
                     () = called(&mut changes) => {}
@@ -260,12 +264,12 @@ impl<L: List> Driver<L> {
                 self.patience.answered();
                 self.plan.gate.answered(self.plan.spec.slug);
                 self.state = match next {
-                    NextStep::Ask(sweep) => State::Paging { sweep, pause: Duration::ZERO },
-                    NextStep::Complete(sweep) => State::Ending { sweep },
+                    NextStep::Ask(sweep) => SweepState::Paging { sweep, pause: Duration::ZERO },
+                    NextStep::Complete(sweep) => SweepState::Ending { sweep },
                     NextStep::Stop(endless) => return Some(self.stopped(endless)),
                     // None of these follows an answer.
                     NextStep::Retry(_) | NextStep::Restart { .. } | NextStep::Shrink | NextStep::GiveUp => {
-                        State::Starting { restarts: 0 }
+                        SweepState::Starting { restarts: 0 }
                     }
                 };
                 Some(SweepStep::Page(page))
@@ -275,19 +279,19 @@ impl<L: List> Driver<L> {
                 match next {
                     NextStep::Retry(sweep) => {
                         let pause = self.patience.failed(&error);
-                        self.state = State::Paging { sweep, pause };
+                        self.state = SweepState::Paging { sweep, pause };
                         let now = self.clock.now();
                         Some(SweepStep::Stumbled { trouble: error.to_trouble(now).retried_at(now + pause) })
                     }
                     NextStep::Restart { restarts } => {
-                        self.state = State::Starting { restarts };
+                        self.state = SweepState::Starting { restarts };
                         None
                     }
                     NextStep::Shrink => {
                         self.size = (self.size / SHRINK.cast_signed()).max(SMALLEST);
                         self.bounds.shrunk(SHRINK);
                         tracing::info!(%error, size = self.size, "pages are too large: smaller ones from now on");
-                        self.state = State::Starting { restarts: 0 };
+                        self.state = SweepState::Starting { restarts: 0 };
                         None
                     }
                     NextStep::Ask(_) | NextStep::Complete(_) | NextStep::Stop(_) | NextStep::GiveUp => {
@@ -300,7 +304,7 @@ impl<L: List> Driver<L> {
 
     fn stopped(&mut self, endless: Endless) -> SweepStep {
         self.bounds.given_up(endless);
-        let Plan { scope, spec, .. } = &self.plan;
+        let SweepPlan { scope, spec, .. } = &self.plan;
         self.given_up(&AwsError::endless(&endless.to_string(), spec.action(), &scope.region))
     }
 
@@ -310,14 +314,14 @@ impl<L: List> Driver<L> {
             && (error.is_about_scope() || error.class == ErrorClass::Denied);
         let at = if by_turns {
             let at = self.plan.gate.refused(kind, error);
-            self.state = State::Blocked { told: Some(at) };
+            self.state = SweepState::Blocked { told: Some(at) };
             at
         } else {
             let pause = self.patience.failed(error);
             self.plan.gate.unsure(kind, pause);
             let due = Instant::now() + pause;
             self.calls.mark_unchanged();
-            self.state = State::Waiting { due };
+            self.state = SweepState::Waiting { due };
             due
         };
         self.failed(error, at)

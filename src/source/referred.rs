@@ -14,8 +14,8 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 
-use super::poll::List;
-use super::refresh::Describe;
+use super::poll::ListPages;
+use super::refresh::DescribeIds;
 use crate::aws::{AwsError, Batch, Described, Details, Origin, Trouble};
 use crate::kinds::KindSpec;
 use crate::model::{ErrorClass, Item, Page, Scope};
@@ -43,7 +43,7 @@ impl<A> Referred<A> {
     }
 }
 
-impl<A: List + Describe> List for Referred<A> {
+impl<A: ListPages + DescribeIds> ListPages for Referred<A> {
     async fn page(
         &self,
         scope: &Scope,
@@ -66,7 +66,7 @@ impl<A: List + Describe> List for Referred<A> {
     }
 }
 
-impl<A: List + Describe> Referred<A> {
+impl<A: ListPages + DescribeIds> Referred<A> {
     /// The resources of these ids, as one page. Those that AWS does not know are not on it.
     async fn named(&self, scope: &Scope, spec: &'static KindSpec, ids: &[Arc<str>]) -> Result<Page, AwsError> {
         let mut batch = Batch::new(ids);
@@ -83,7 +83,7 @@ impl<A: List + Describe> Referred<A> {
     }
 }
 
-impl<A: List + Describe> Describe for Referred<A> {
+impl<A: ListPages + DescribeIds> DescribeIds for Referred<A> {
     async fn describe(&self, scope: &Scope, spec: &'static KindSpec, ids: &[String]) -> Result<Page, AwsError> {
         let page = self.aws.describe(scope, spec, ids).await?;
         let Some(referred) = &self.ids else { return Ok(page) };

@@ -1,6 +1,6 @@
 //! Describes of named ids, for whom an event, a tool or a listing left a doubt.
 //!
-//! [`Queue`] decides whom to ask for and when, [`Batch`] how to ask when some are unknown; both are pure. [`Refresher`] drives
+//! [`RefreshQueue`] decides whom to ask for and when, [`Batch`] how to ask when some are unknown; both are pure. [`Refresher`] drives
 //! them for one kind in one scope. What an answer means is for its reader to decide, who tells back whom it settled.
 
 pub mod queue;
@@ -15,9 +15,9 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
-use self::queue::{Pushed, Queue};
+use self::queue::{Pushed, RefreshQueue};
 use super::backoff::Backoff;
-use super::poll::Plan;
+use super::poll::SweepPlan;
 use crate::aws::{Aws, AwsError, Batch, Described, Priority};
 use crate::kinds::KindSpec;
 use crate::model::{ErrorClass, Observation, Page, ResourceId, Scope, Seen, SharedClock, Source, Wanted};
@@ -26,7 +26,7 @@ use crate::model::{ErrorClass, Observation, Page, ResourceId, Scope, Seen, Share
 const PER_CALL: usize = 100;
 
 /// Describes named ids. [`Aws`] does; tests have their own.
-pub trait Describe: Send + Sync {
+pub trait DescribeIds: Send + Sync {
     /// The resources of `ids`, at most [`PER_CALL`] of them.
     fn describe(
         &self,
@@ -36,7 +36,7 @@ pub trait Describe: Send + Sync {
     ) -> impl Future<Output = Result<Page, AwsError>> + Send;
 }
 
-impl Describe for Aws {
+impl DescribeIds for Aws {
     /// A NotFound counts only from the scope's own account: credentials can change under a running process, and another
     /// account knows none of the ids.
     async fn describe(&self, scope: &Scope, spec: &'static KindSpec, ids: &[String]) -> Result<Page, AwsError> {
@@ -52,9 +52,9 @@ impl Describe for Aws {
 pub struct Refresher<D> {
     describe: D,
     clock: SharedClock,
-    plan: Plan,
+    plan: SweepPlan,
     wanted: mpsc::UnboundedReceiver<Wanted>,
-    queue: Queue,
+    queue: RefreshQueue,
     begun: Instant,
     backoff: Backoff,
     /// Nothing is asked for before this, counted from `begun`: the last call failed.
@@ -70,10 +70,10 @@ pub struct Round {
     answered: HashMap<Arc<str>, Option<String>>,
 }
 
-impl<D: Describe> Refresher<D> {
+impl<D: DescribeIds> Refresher<D> {
     /// Asks for what arrives in `wanted`. When too many ids wait, they are let go, and the plan's sweep is triggered instead.
-    pub fn new(describe: D, clock: SharedClock, plan: Plan, wanted: mpsc::UnboundedReceiver<Wanted>) -> Self {
-        let (queue, begun, backoff) = (Queue::default(), Instant::now(), Backoff::new());
+    pub fn new(describe: D, clock: SharedClock, plan: SweepPlan, wanted: mpsc::UnboundedReceiver<Wanted>) -> Self {
+        let (queue, begun, backoff) = (RefreshQueue::default(), Instant::now(), Backoff::new());
         Refresher { describe, clock, plan, wanted, queue, begun, backoff, resumes: Duration::ZERO }
     }
 

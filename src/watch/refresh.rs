@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use crate::aws::Aws;
 use crate::ingest::{Handle, IngestError, Lane, WantedReceiver};
 use crate::model::{Cause, Kind, Scope, SharedClock, Wanted};
-use crate::source::poll::Plan;
+use crate::source::poll::SweepPlan;
 use crate::source::referred::Referred;
 use crate::source::refresh::Refresher;
 
@@ -34,7 +34,7 @@ impl Dispatcher {
     }
 
     /// The ids that are wanted of a kind in a scope, from now on.
-    fn connect(&self, plan: &Plan) -> WantedReceiver {
+    fn connect(&self, plan: &SweepPlan) -> WantedReceiver {
         let (sender, wanted) = mpsc::unbounded_channel();
         self.0.lock().insert((plan.scope.clone(), plan.spec.kind()), sender);
         wanted
@@ -42,7 +42,13 @@ impl Dispatcher {
 }
 
 /// Asks for the wanted ids of one kind in one scope until the writer takes nothing more.
-pub(super) async fn run(aws: Referred<Aws>, clock: SharedClock, plan: Plan, dispatcher: Dispatcher, ingest: Handle) {
+pub(super) async fn run(
+    aws: Referred<Aws>,
+    clock: SharedClock,
+    plan: SweepPlan,
+    dispatcher: Dispatcher,
+    ingest: Handle,
+) {
     let wanted = dispatcher.connect(&plan);
     let mut refresher = Refresher::new(aws, clock, plan, wanted);
     while let Some(mut round) = refresher.next().await {

@@ -19,7 +19,7 @@ use crate::freshness::Freshness;
 use crate::ingest::Handle;
 use crate::kinds;
 use crate::model::{ErrorClass, Kind, Scope, SharedClock, SweepMessage, SweepStep, Trouble};
-use crate::source::poll::{self, Plan};
+use crate::source::poll::{self, SweepPlan};
 use crate::source::referred::{Referred, ReferredIds};
 
 /// How long the writer may take to take in the end of a sweep before the ids are read anyway.
@@ -36,7 +36,7 @@ pub(super) struct Referring {
 
 /// Sweeps as planned until the writer takes nothing more, also after a panic: that shows as the scope's trouble, and the
 /// other scopes go on. Dropping it at any await is safe: a sweep that does not end proves nothing.
-pub(super) async fn run(aws: Referred<Aws>, clock: SharedClock, plan: Plan, ingest: Handle, to: Vec<Referring>) {
+pub(super) async fn run(aws: Referred<Aws>, clock: SharedClock, plan: SweepPlan, ingest: Handle, to: Vec<Referring>) {
     let (scope, spec) = (plan.scope.clone(), plan.spec);
     while AssertUnwindSafe(sweep(aws.clone(), Arc::clone(&clock), plan.clone(), ingest.clone(), to.clone()))
         .catch_unwind()
@@ -58,7 +58,7 @@ pub(super) async fn run(aws: Referred<Aws>, clock: SharedClock, plan: Plan, inge
     }
 }
 
-async fn sweep(aws: Referred<Aws>, clock: SharedClock, plan: Plan, ingest: Handle, to: Vec<Referring>) {
+async fn sweep(aws: Referred<Aws>, clock: SharedClock, plan: SweepPlan, ingest: Handle, to: Vec<Referring>) {
     let (scope, kind) = (plan.scope.clone(), plan.spec.kind());
     let freshness = ingest.freshness();
     let by: Vec<Kind> =

@@ -6,9 +6,9 @@ use rmcp::model::{ProtocolVersion, RequestId, RequestMetaObject};
 use serde::de::IgnoredAny;
 use serde_json::{Map, Value, json};
 
-use super::refusal::{Refusal, refuse_each};
+use super::error_response::{ErrorResponse, refuse_each};
 use super::{handshake, torn};
-use crate::mcp::once::{self, Once, Twice};
+use crate::mcp::checked_json::{self, CheckedJson, DuplicateMember};
 use crate::mcp::protocol::VERSIONS;
 use crate::model::text::shown;
 
@@ -22,15 +22,15 @@ const BATCH: &str = "MCP has no batches: send each message on its own";
 
 /// A message that is well formed.
 #[derive(Debug)]
-pub struct Message<'a> {
+pub struct ClientMessage<'a> {
     bytes: Cow<'a, [u8]>,
-    pub(super) said: Said,
+    pub(super) said: MessageKind,
     pub(super) meta: RequestMetaObject,
 }
 
 /// What a message is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Said {
+pub enum MessageKind {
     /// A request, to be answered under its id.
     Request {
         /// The id.
@@ -47,7 +47,7 @@ pub enum Said {
     Response,
 }
 
-impl Message<'_> {
+impl ClientMessage<'_> {
     /// The bytes that go on.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
@@ -56,7 +56,7 @@ impl Message<'_> {
 
     /// What it is.
     #[must_use]
-    pub fn said(&self) -> &Said {
+    pub fn said(&self) -> &MessageKind {
         &self.said
     }
 
@@ -74,13 +74,13 @@ impl Message<'_> {
     #[must_use]
     pub fn is_of_a_session(&self, header: Option<&str>) -> bool {
         match &self.said {
-            Said::Request { method, .. } if method == "initialize" => true,
-            Said::Request { .. } if self.is_complete() => false,
-            Said::Request { .. } => match self.meta.protocol_version() {
+            MessageKind::Request { method, .. } if method == "initialize" => true,
+            MessageKind::Request { .. } if self.is_complete() => false,
+            MessageKind::Request { .. } => match self.meta.protocol_version() {
                 Some(version) => version.has_initialize(),
                 None => header.is_none_or(|version| version < ProtocolVersion::NO_INITIALIZE.as_str()),
             },
-            Said::Notification { .. } | Said::Response => {
+            MessageKind::Notification { .. } | MessageKind::Response => {
                 header.is_none_or(|version| version < ProtocolVersion::NO_INITIALIZE.as_str())
             }
         }
@@ -91,12 +91,12 @@ impl Message<'_> {
 ///
 /// # Errors
 /// What to answer to what is no valid message.
-pub fn read(bytes: &[u8]) -> Result<Option<Message<'_>>, Vec<Refusal>> {
+pub fn read(bytes: &[u8]) -> Result<Option<ClientMessage<'_>>, Vec<ErrorResponse>> {
     let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
     let Some(first) = bytes.iter().find(|byte| !byte.is_ascii_whitespace()) else { return Ok(None) };
     let torn = |error: serde_json::Error| {
         let message = format!("the message is not JSON ({error}): send one JSON object in UTF-8");
-        refuse_each(torn::ids(bytes), |id| Refusal::unreadable(id, message.clone()))
+        refuse_each(torn::ids(bytes), |id| ErrorResponse::unreadable(id, message.clone()))
     };
     match first {
         b'{' => {}
@@ -104,14 +104,14 @@ pub fn read(bytes: &[u8]) -> Result<Option<Message<'_>>, Vec<Refusal>> {
             let batch: Vec<Value> = serde_json::from_slice(bytes).map_err(torn)?;
             let is_request = |part: &&Value| part.get("method").is_some() && part.get("id").is_some();
             let ids = batch.iter().filter(is_request).filter_map(|part| part.get("id").and_then(echoed));
-            return Err(refuse_each(ids.collect(), |id| Refusal::invalid(id, BATCH.to_owned())));
+            return Err(refuse_each(ids.collect(), |id| ErrorResponse::invalid(id, BATCH.to_owned())));
         }
         _ => {
             serde_json::from_slice::<IgnoredAny>(bytes).map_err(torn)?;
-            return Err(vec![Refusal::invalid(None, "a message must be a JSON object".to_owned())]);
+            return Err(vec![ErrorResponse::invalid(None, "a message must be a JSON object".to_owned())]);
         }
     }
-    let Once { value, twice } = once::read(bytes).map_err(torn)?;
+    let CheckedJson { value, twice } = checked_json::read(bytes).map_err(torn)?;
     let Value::Object(object) = value else { return Ok(None) };
     let parts = Parts { object, twice };
     if !parts.object.contains_key("method") {
@@ -127,11 +127,11 @@ pub fn read(bytes: &[u8]) -> Result<Option<Message<'_>>, Vec<Refusal>> {
 struct Parts {
     object: Map<String, Value>,
     /// A member that stands twice, at any depth.
-    twice: Option<Twice>,
+    twice: Option<DuplicateMember>,
 }
 
 impl Parts {
-    fn response(self, bytes: &[u8]) -> Result<Option<Message<'_>>, Vec<Refusal>> {
+    fn response(self, bytes: &[u8]) -> Result<Option<ClientMessage<'_>>, Vec<ErrorResponse>> {
         let (result, error) = (self.object.get("result"), self.object.get("error"));
         let id = self.object.get("id");
         let is_well_formed = match (result, error) {
@@ -147,15 +147,15 @@ impl Parts {
             (None, None) => {
                 let message =
                     "the message has no method, no result and no error, so it is neither a request nor a response";
-                return Err(vec![Refusal::invalid(id.and_then(echoed), message.to_owned())]);
+                return Err(vec![ErrorResponse::invalid(id.and_then(echoed), message.to_owned())]);
             }
         };
         // Nobody waits for an answer to a response, so one that is malformed is not told about.
         let is_well_formed = is_well_formed && self.twice.is_none() && self.is_json_rpc();
-        Ok(is_well_formed.then(|| self.message(bytes, Said::Response, false)))
+        Ok(is_well_formed.then(|| self.message(bytes, MessageKind::Response, false)))
     }
 
-    fn notification(self, bytes: &[u8]) -> Option<Message<'_>> {
+    fn notification(self, bytes: &[u8]) -> Option<ClientMessage<'_>> {
         let is_well_formed =
             self.twice.is_none() && self.is_json_rpc() && self.has_method_alone() && self.wrong_params().is_none();
         // A notification is never answered, not even one that is malformed.
@@ -164,15 +164,15 @@ impl Parts {
         }
         let cancelled = self.object.get("params").and_then(|params| params.get("requestId")).and_then(known_id);
         let cancels = cancelled.filter(|_| self.object.get("method") == Some(&json!("notifications/cancelled")));
-        Some(self.message(bytes, Said::Notification { cancels }, false))
+        Some(self.message(bytes, MessageKind::Notification { cancels }, false))
     }
 
-    fn request(mut self, bytes: &[u8]) -> Result<Message<'_>, Refusal> {
+    fn request(mut self, bytes: &[u8]) -> Result<ClientMessage<'_>, ErrorResponse> {
         let id = self.object.get("id").cloned().unwrap_or_default();
-        let refused = |message: String| Refusal::invalid(echoed(&id), message);
+        let refused = |message: String| ErrorResponse::invalid(echoed(&id), message);
         let doubled =
             self.twice.as_ref().map(|twice| format!("the member `{}` is given twice", shown(&twice.member, 80)));
-        if let (Some(doubled), Some(Twice { outermost: true, .. })) = (&doubled, &self.twice) {
+        if let (Some(doubled), Some(DuplicateMember { outermost: true, .. })) = (&doubled, &self.twice) {
             return Err(refused(doubled.clone()));
         }
         let Some(known) = known_id(&id) else {
@@ -187,21 +187,21 @@ impl Parts {
             return Err(refused("a request must have a method, which is a string, and no result or error".to_owned()));
         }
         if let Some(wrong) = doubled.as_deref().or(self.wrong_params()) {
-            return Err(Refusal::params(&known, wrong.to_owned()));
+            return Err(ErrorResponse::params(&known, wrong.to_owned()));
         }
         let method = self.object.get("method").and_then(Value::as_str).unwrap_or_default().to_owned();
         let is_rewritten = match method.as_str() {
             "initialize" => {
                 let params = self.object.get_mut("params").and_then(Value::as_object_mut);
-                handshake::complete(params).map_err(|wrong| Refusal::params(&known, wrong))?
+                handshake::complete(params).map_err(|wrong| ErrorResponse::params(&known, wrong))?
             }
             "server/discover" => handshake::bare(self.object.get_mut("params").and_then(Value::as_object_mut)),
             _ => false,
         };
-        Ok(self.message(bytes, Said::Request { id: known, method }, is_rewritten))
+        Ok(self.message(bytes, MessageKind::Request { id: known, method }, is_rewritten))
     }
 
-    fn message(self, bytes: &[u8], said: Said, is_rewritten: bool) -> Message<'_> {
+    fn message(self, bytes: &[u8], said: MessageKind, is_rewritten: bool) -> ClientMessage<'_> {
         let meta = self.object.get("params").and_then(|params| params.get("_meta")).cloned();
         let meta = meta.and_then(|meta| serde_json::from_value(meta).ok()).unwrap_or_default();
         let bytes = if is_rewritten {
@@ -209,7 +209,7 @@ impl Parts {
         } else {
             Cow::Borrowed(bytes)
         };
-        Message { bytes, said, meta }
+        ClientMessage { bytes, said, meta }
     }
 
     fn is_json_rpc(&self) -> bool {

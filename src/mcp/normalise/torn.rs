@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 /// More requests than this in one line are not looked for.
-const MOST: usize = 64;
+const MAX_REQUESTS: usize = 64;
 
 /// The ids of the objects at the top level that have a method, as far as they can be seen.
 ///
@@ -11,12 +11,12 @@ const MOST: usize = 64;
 /// as long as they are not in the id.
 pub(super) fn ids(bytes: &[u8]) -> Vec<Value> {
     let mut found = Vec::new();
-    let mut seen = Seen::default();
+    let mut seen = ObjectScan::default();
     let mut depth = 0_usize;
     // The last string at the top level of an object, and the key before a colon.
     let (mut text, mut key): (&[u8], &[u8]) = (b"", b"");
     let mut rest = bytes;
-    while let (Some((first, after)), true) = (rest.split_first(), found.len() < MOST) {
+    while let (Some((first, after)), true) = (rest.split_first(), found.len() < MAX_REQUESTS) {
         match first {
             b'"' => {
                 let length = string(rest);
@@ -73,13 +73,13 @@ fn string(bytes: &[u8]) -> usize {
 
 /// What was seen of one object.
 #[derive(Default)]
-struct Seen {
+struct ObjectScan {
     id: Option<Value>,
     has_method: bool,
     is_response: bool,
 }
 
-impl Seen {
+impl ObjectScan {
     fn member(&mut self, key: &[u8]) {
         self.has_method |= key == b"\"method\"";
         self.is_response |= key == b"\"result\"" || key == b"\"error\"";

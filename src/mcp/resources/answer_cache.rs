@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::mcp::core::Core;
-use crate::mcp::error::Fault;
+use crate::mcp::error::RequestError;
 use crate::model::{LogId, Seq, Timestamp};
 
 /// Questions remembered to tell a second one from a first. One that hashes to the place of another displaces it, so a
@@ -31,10 +31,10 @@ pub struct Revision {
 /// for goes to the younger one, so what is asked for often stays.
 pub struct AnswerCache<T> {
     most: usize,
-    inner: Mutex<Inner<T>>,
+    inner: Mutex<Generations<T>>,
 }
 
-struct Inner<T> {
+struct Generations<T> {
     young: HashMap<String, Kept<T>>,
     old: HashMap<String, Kept<T>>,
     /// Of the young.
@@ -62,7 +62,7 @@ struct Kept<T> {
 
 /// What is known of a question.
 #[derive(Debug)]
-pub enum Lookup<T> {
+pub enum CacheLookup<T> {
     /// Its answer.
     Answer(Arc<T>),
     /// It was asked before, so its answer is worth keeping.
@@ -76,7 +76,7 @@ impl Revision {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn now(core: &Core) -> Result<Self, Fault> {
+    pub fn now(core: &Core) -> Result<Self, RequestError> {
         let freshness = *core.ingest.freshness().changes().borrow();
         Ok(Revision { log: core.log(), seq: core.snapshot()?.seq(), freshness })
     }
@@ -88,18 +88,18 @@ impl<T> AnswerCache<T> {
     pub fn new(most: usize) -> Self {
         let (young, old) = (HashMap::new(), HashMap::new());
         let asked = vec![LastAsked::default(); REMEMBERED];
-        AnswerCache { most, inner: Mutex::new(Inner { young, old, weight: 0, asked, count: 0, full: false }) }
+        AnswerCache { most, inner: Mutex::new(Generations { young, old, weight: 0, asked, count: 0, full: false }) }
     }
 
     /// The answer to `question` if it would be the same now, else whether the question is asked so often that its answer
     /// would still be kept the next time.
-    pub fn ask(&self, question: &str, revision: Revision, now: Timestamp) -> Lookup<T> {
+    pub fn ask(&self, question: &str, revision: Revision, now: Timestamp) -> CacheLookup<T> {
         let mut inner = self.inner.lock();
         let inner = &mut *inner;
         inner.count = inner.count.wrapping_add(1);
         let valid = |kept: &&Kept<T>| kept.revision == revision && now < kept.until;
         if let Some(kept) = inner.young.get(question).filter(valid) {
-            return Lookup::Answer(Arc::clone(&kept.answer));
+            return CacheLookup::Answer(Arc::clone(&kept.answer));
         }
         if inner.old.get(question).as_ref().is_some_and(valid)
             && let Some((question, kept)) = inner.old.remove_entry(question)
@@ -107,17 +107,17 @@ impl<T> AnswerCache<T> {
             let answer = Arc::clone(&kept.answer);
             inner.weight += kept.weight;
             inner.young.insert(question, kept);
-            return Lookup::Answer(answer);
+            return CacheLookup::Answer(answer);
         }
         let hash = xxh3_64(question.as_bytes());
         let place = usize::try_from(hash % REMEMBERED as u64).unwrap_or(0);
-        let Some(asked) = inner.asked.get_mut(place) else { return Lookup::New };
+        let Some(asked) = inner.asked.get_mut(place) else { return CacheLookup::New };
         // 0 is nobody's.
         let hash = u32::try_from(hash >> 32).unwrap_or(0) | 1;
         let before = std::mem::replace(asked, LastAsked { hash, count: inner.count });
         let held = u32::try_from(inner.young.len() + inner.old.len()).unwrap_or(u32::MAX);
         let recent = !inner.full || inner.count.wrapping_sub(before.count) <= held.saturating_mul(2);
-        if before.hash == hash && recent { Lookup::Again } else { Lookup::New }
+        if before.hash == hash && recent { CacheLookup::Again } else { CacheLookup::New }
     }
 
     /// Keeps an answer of about `weight` bytes, made at or after `revision`, until it is replaced or `until` comes.
@@ -157,16 +157,16 @@ mod tests {
 
     fn answer(cache: &AnswerCache<u32>, question: &str, revision: Revision, now: Timestamp) -> Option<u32> {
         match cache.ask(question, revision, now) {
-            Lookup::Answer(answer) => Some(*answer),
-            Lookup::Again | Lookup::New => None,
+            CacheLookup::Answer(answer) => Some(*answer),
+            CacheLookup::Again | CacheLookup::New => None,
         }
     }
 
     #[test]
     fn an_answer_holds_for_its_moment_and_its_time_only() {
         let cache = AnswerCache::new(100);
-        assert!(matches!(cache.ask("a", revision(1), at(0)), Lookup::New));
-        assert!(matches!(cache.ask("a", revision(1), at(0)), Lookup::Again));
+        assert!(matches!(cache.ask("a", revision(1), at(0)), CacheLookup::New));
+        assert!(matches!(cache.ask("a", revision(1), at(0)), CacheLookup::Again));
         cache.keep("a", revision(1), at(10), 10, 7);
         assert_eq!(answer(&cache, "a", revision(1), at(9)), Some(7));
         assert_eq!(answer(&cache, "a", revision(2), at(9)), None, "something was committed");
@@ -195,7 +195,7 @@ mod tests {
         for round in 0..3 {
             for question in 0..100 {
                 let known = cache.ask(&question.to_string(), revision(1), at(0));
-                let keeps = matches!(known, Lookup::Again);
+                let keeps = matches!(known, CacheLookup::Again);
                 assert!(!keeps || (round == 1 && question < 10), "round {round}, question {question}");
                 if keeps {
                     cache.keep(&question.to_string(), revision(1), at(10), 10, 1);

@@ -9,11 +9,11 @@ use rmcp::model::{Annotations, CacheScope, ListResourcesResult, MetaObject, Reso
 use serde_json::json;
 
 use super::JSON;
-use super::answer_cache::{AnswerCache, Lookup, Revision};
+use super::answer_cache::{AnswerCache, CacheLookup, Revision};
 use crate::kinds::{self, KINDS, KindSpec};
 use crate::mcp::core::Core;
-use crate::mcp::damage::Question;
-use crate::mcp::error::Fault;
+use crate::mcp::damage::AnswerSubject;
+use crate::mcp::error::RequestError;
 use crate::mcp::policy::ListMode;
 use crate::mcp::uri::Address;
 use crate::model::text::shown;
@@ -37,23 +37,23 @@ const QUESTION: u64 = 0x6c69_7374;
 /// One page of the list. `cache` keeps pages that are asked for often.
 ///
 /// # Errors
-/// [`Fault::Cursor`] for a cursor of something else; [`Fault::NotSeenYet`] while there is nothing to list.
+/// [`RequestError::Cursor`] for a cursor of something else; [`RequestError::NotSeenYet`] while there is nothing to list.
 pub async fn list(
     core: &Arc<Core>,
     cache: &AnswerCache<ListResourcesResult>,
     mode: ListMode,
     cursor: Option<String>,
-) -> Result<ListResourcesResult, Fault> {
+) -> Result<ListResourcesResult, RequestError> {
     let listed = listed();
     core.anything(&listed, None).await?;
     let question = cursor.clone().unwrap_or_default();
     let revision = Revision::now(core)?;
     let known = cache.ask(&question, revision, core.now());
-    if let Lookup::Answer(page) = known {
+    if let CacheLookup::Answer(page) = known {
         return Ok(ListResourcesResult::clone(&page));
     }
     let page = core.walk(move |core| page(core, mode, cursor.as_deref())).await?;
-    if matches!(known, Lookup::Again) {
+    if matches!(known, CacheLookup::Again) {
         // Nothing in a page depends on the time.
         let weight = page.resources.iter().map(|entry| size_of::<Resource>() + weight(entry)).sum();
         cache.keep(&question, revision, Timestamp::from_millis(i64::MAX), weight, page.clone());
@@ -66,7 +66,7 @@ fn listed() -> Vec<&'static KindSpec> {
     KINDS.iter().copied().filter(|kind| kind.status_of.is_none()).collect()
 }
 
-fn page(core: &Core, mode: ListMode, cursor: Option<&str>) -> Result<ListResourcesResult, Fault> {
+fn page(core: &Core, mode: ListMode, cursor: Option<&str>) -> Result<ListResourcesResult, RequestError> {
     let kinds = listed();
     let incomplete = core.incomplete(&kinds);
     let snapshot = core.snapshot()?;
@@ -109,7 +109,7 @@ fn page(core: &Core, mode: ListMode, cursor: Option<&str>) -> Result<ListResourc
     if !incomplete.is_empty() {
         meta.insert("muster/incomplete".to_owned(), json!(incomplete));
     }
-    for (name, value) in core.damage(Question::Now(&kinds, None)).fields() {
+    for (name, value) in core.damage(AnswerSubject::Now(&kinds, None)).fields() {
         meta.insert(format!("muster/{name}"), value);
     }
     if !meta.is_empty() {
@@ -125,7 +125,7 @@ fn members(
     after: Option<&ResourceId>,
     size: usize,
     entries: &mut Vec<Resource>,
-) -> Result<Option<ResourceId>, Fault> {
+) -> Result<Option<ResourceId>, RequestError> {
     let first = match after {
         // A kind that is not listed (any more): nothing follows it.
         Some(after) => kinds.iter().position(|kind| kind.name == after.kind.as_str()).ok_or(CursorError::Garbled)?,

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{Content, paths};
+use super::{Content, event_paths};
 use crate::aws::CallCount;
 use crate::freshness::ScopeFreshness;
 use crate::kinds::{self, KINDS};
 use crate::mcp::core::Core;
-use crate::mcp::damage::Question;
-use crate::mcp::error::Fault;
+use crate::mcp::damage::AnswerSubject;
+use crate::mcp::error::RequestError;
 use crate::mcp::policy::Writes;
 use crate::mcp::stale::Stale;
 use crate::mcp::tools::rows::Columns;
@@ -26,7 +26,7 @@ const CLOCK_DIFFERS: u64 = 5000;
 ///
 /// # Errors
 /// When the store cannot be read. What AWS refuses is part of the answer.
-pub async fn summary(core: &Arc<Core>, uri: &str, writes: Writes) -> Result<Content, Fault> {
+pub async fn summary(core: &Arc<Core>, uri: &str, writes: Writes) -> Result<Content, RequestError> {
     let body = overview(core, uri, writes).await?;
     Ok(Content::fleeting(body.to_string()))
 }
@@ -35,7 +35,7 @@ pub async fn summary(core: &Arc<Core>, uri: &str, writes: Writes) -> Result<Cont
 ///
 /// # Errors
 /// When the store cannot be read.
-pub fn freshness(core: &Arc<Core>, uri: &str) -> Result<Content, Fault> {
+pub fn freshness(core: &Arc<Core>, uri: &str) -> Result<Content, RequestError> {
     let now = core.now();
     let trouble = core.ingest.freshness().trouble();
     let states = core.scopes(KINDS).into_iter().chain(core.unwatched(KINDS));
@@ -48,8 +48,8 @@ pub fn freshness(core: &Arc<Core>, uri: &str) -> Result<Content, Fault> {
         "credentials": core.aws.origin().to_string(),
         "watched_regions": core.regions(),
         "scopes": scopes,
-        "events": paths::paths(core),
-        "event_counts": paths::counts(core),
+        "events": event_paths::paths(core),
+        "event_counts": event_paths::counts(core),
         "aws_calls": core.aws.calls(),
     });
     put_clock(&mut body, core.aws.clock_offset_millis());
@@ -64,13 +64,13 @@ pub fn freshness(core: &Arc<Core>, uri: &str) -> Result<Content, Fault> {
 ///
 /// # Errors
 /// When the store cannot be read.
-pub async fn overview(core: &Arc<Core>, uri: &str, writes: Writes) -> Result<Value, Fault> {
+pub async fn overview(core: &Arc<Core>, uri: &str, writes: Writes) -> Result<Value, RequestError> {
     core.begun().await;
     let uri = uri.to_owned();
     core.walk(move |core| counted(core, &uri, writes)).await
 }
 
-fn counted(core: &Core, uri: &str, writes: Writes) -> Result<Value, Fault> {
+fn counted(core: &Core, uri: &str, writes: Writes) -> Result<Value, RequestError> {
     let complete = core.progress(KINDS, None).is_complete();
     let seq = core.snapshot()?.seq();
     let mut scopes = Vec::new();
@@ -103,7 +103,7 @@ fn counted(core: &Core, uri: &str, writes: Writes) -> Result<Value, Fault> {
         "credentials": core.aws.origin().to_string(),
         "watched_regions": core.regions(),
         "scopes": scopes,
-        "events": paths::outline(core),
+        "events": event_paths::outline(core),
         "writes": writes.shown(),
         "aws_calls": by_action(&core.aws.calls()),
     });
@@ -158,7 +158,7 @@ fn put_identity(body: &mut Value, core: &Core) {
 /// Says which stored records cannot be read, where there are such.
 fn put_damage(body: &mut Value, core: &Core) {
     if let Value::Object(fields) = body {
-        let damage = core.damage(Question::All).fields();
+        let damage = core.damage(AnswerSubject::All).fields();
         fields.extend(damage.into_iter().map(|(name, value)| (name.to_owned(), value)));
     }
 }
@@ -216,7 +216,7 @@ fn scope_freshness(core: &Core, state: &ScopeFreshness) -> Value {
     if let Some(settled) = state.settled_at(now) {
         put("as_of", json!(settled));
     }
-    if let Some(rules) = paths::event_rules(core, state) {
+    if let Some(rules) = event_paths::event_rules(core, state) {
         put("current_interval_seconds", json!(state.current_interval().as_secs()));
         put("event_rules", rules);
     }

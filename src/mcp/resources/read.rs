@@ -6,13 +6,13 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::answer_cache::{AnswerCache, Lookup, Revision};
+use super::answer_cache::{AnswerCache, CacheLookup, Revision};
 use super::history::history;
 use super::{Content, overview};
 use crate::kinds::KindSpec;
 use crate::mcp::core::Core;
-use crate::mcp::damage::Question;
-use crate::mcp::error::Fault;
+use crate::mcp::damage::AnswerSubject;
+use crate::mcp::error::RequestError;
 use crate::mcp::fresh::{self, Fresh, part_of};
 use crate::mcp::lookup::{Located, vanished};
 use crate::mcp::policy::Writes;
@@ -29,7 +29,7 @@ const MEMBERS: usize = 100;
 
 /// What a read of one resource answers.
 #[derive(Serialize)]
-pub struct Body<'a> {
+pub struct ResourceBody<'a> {
     uri: &'a str,
     kind: &'static str,
     id: &'a str,
@@ -88,14 +88,14 @@ impl From<&Provisional> for Pending {
 /// may write. `cache` keeps what is read often.
 ///
 /// # Errors
-/// [`Fault`]; never an empty answer.
+/// [`RequestError`]; never an empty answer.
 pub async fn read(
     core: &Arc<Core>,
     cache: &AnswerCache<Content>,
     address: &Address,
     uri: &str,
     writes: Writes,
-) -> Result<Arc<Content>, Fault> {
+) -> Result<Arc<Content>, RequestError> {
     let (kind, id, scope) = match address {
         Address::Summary => return Ok(Arc::new(overview::summary(core, uri, writes).await?)),
         Address::Freshness => return Ok(Arc::new(overview::freshness(core, uri)?)),
@@ -107,13 +107,13 @@ pub async fn read(
     };
     let revision = Revision::now(core)?;
     let known = cache.ask(uri, revision, core.now());
-    if let Lookup::Answer(content) = known {
+    if let CacheLookup::Answer(content) = known {
         return Ok(content);
     }
     loop {
         let located = core.locate(kind, id, scope).await?;
         let Some(content) = resource(core, kind, &located, uri)? else { continue };
-        if let (Lookup::Again, Some(until)) = (known, fresh_until(core, &located.id.scope(), kind)) {
+        if let (CacheLookup::Again, Some(until)) = (known, fresh_until(core, &located.id.scope(), kind)) {
             cache.keep(uri, revision, until, content.text.len() + uri.len() + 200, content.clone());
         }
         return Ok(Arc::new(content));
@@ -130,7 +130,12 @@ fn fresh_until(core: &Core, scope: &Scope, kind: &'static KindSpec) -> Option<Ti
 }
 
 /// `None` when the resource is gone by now.
-fn resource(core: &Core, kind: &'static KindSpec, located: &Located, uri: &str) -> Result<Option<Content>, Fault> {
+fn resource(
+    core: &Core,
+    kind: &'static KindSpec,
+    located: &Located,
+    uri: &str,
+) -> Result<Option<Content>, RequestError> {
     let Located { id, also_seen_in } = located;
     let scope = id.scope();
     // How fresh it is comes before the body: see `fresh`.
@@ -154,7 +159,7 @@ fn resource(core: &Core, kind: &'static KindSpec, located: &Located, uri: &str) 
     let groups = fresh.groups(&stored.evidence, stored.provisional.is_some(), stored.changed_at);
     let (as_of, stale) = (as_of(&fresh, &stored), fresh.stale);
     let next = if kind.moves || stale.is_some() { None } else { next(core, &scope, kind) };
-    let body = Body {
+    let body = ResourceBody {
         uri,
         kind: kind.slug,
         id: &id.id,
@@ -187,14 +192,19 @@ fn next(core: &Core, scope: &Scope, kind: &KindSpec) -> Option<Timestamp> {
     Some(started + state.interval)
 }
 
-async fn collection(core: &Arc<Core>, scope: &Scope, kind: &'static KindSpec, uri: &str) -> Result<Content, Fault> {
+async fn collection(
+    core: &Arc<Core>,
+    scope: &Scope,
+    kind: &'static KindSpec,
+    uri: &str,
+) -> Result<Content, RequestError> {
     core.watchable(kind, scope)?;
     core.anything(&[kind], Some(scope)).await?;
     let (scope, uri) = (scope.clone(), uri.to_owned());
     core.walk(move |core| members(core, &scope, kind, &uri)).await
 }
 
-fn members(core: &Core, scope: &Scope, kind: &'static KindSpec, uri: &str) -> Result<Content, Fault> {
+fn members(core: &Core, scope: &Scope, kind: &'static KindSpec, uri: &str) -> Result<Content, RequestError> {
     let columns = Columns::of(kind);
     // How fresh they are comes before the members: see `fresh`.
     let stale = core.stale(scope, kind);
@@ -214,7 +224,7 @@ fn members(core: &Core, scope: &Scope, kind: &'static KindSpec, uri: &str) -> Re
         cursor: None,
     };
     let hits = search(&core.store, &query)?;
-    let damage = core.damage(Question::Now(&[kind], Some(scope)));
+    let damage = core.damage(AnswerSubject::Now(&[kind], Some(scope)));
     let rows: Vec<Value> = hits.rows.iter().map(|row| Value::Object(columns.row(row))).collect();
     let next = if kind.moves || stale.is_some() { None } else { next(core, scope, kind) };
     let more = hits.next.map(|cursor| {

@@ -16,7 +16,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use thiserror::Error;
 
-use self::coerce::{Care, Form};
+use self::coerce::{ArgumentType, Care};
 use crate::kinds::KindSpec;
 use crate::model::text::shown;
 use crate::query::nearness::{NEAR, closest, near, nearest};
@@ -25,13 +25,13 @@ use crate::query::nearness::{NEAR, closest, near, nearest};
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{problem}{}", example.map_or_else(String::new, |example| format!(". Example: {example}")))]
 pub struct ArgumentError {
-    problem: Problem,
+    problem: ArgumentProblem,
     example: Option<&'static str>,
 }
 
 /// What is wrong with arguments.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-enum Problem {
+enum ArgumentProblem {
     #[error("{tool} has no argument `{name}`{}. It takes: {allowed}", nearest.as_ref().map_or_else(String::new, |near| format!(" (did you mean `{near}`?)")))]
     Unknown { tool: &'static str, name: String, nearest: Option<String>, allowed: String },
     #[error("this call needs the argument `{0}`")]
@@ -47,8 +47,8 @@ enum Problem {
     Value(String),
 }
 
-impl From<Problem> for ArgumentError {
-    fn from(problem: Problem) -> Self {
+impl From<ArgumentProblem> for ArgumentError {
+    fn from(problem: ArgumentProblem) -> Self {
         ArgumentError { problem, example: None }
     }
 }
@@ -57,14 +57,14 @@ impl ArgumentError {
     /// The argument `name` is required and not there.
     #[must_use]
     pub fn missing(name: &str) -> Self {
-        Problem::Missing(name.to_owned()).into()
+        ArgumentProblem::Missing(name.to_owned()).into()
     }
 
     /// The argument `name` must be something else than it is.
     #[must_use]
     pub fn form(name: &str, expected: &str, found: impl Into<Value>) -> Self {
         let found = shown(&found.into().to_string(), 80);
-        Problem::Form { name: name.to_owned(), expected: expected.to_owned(), found }.into()
+        ArgumentProblem::Form { name: name.to_owned(), expected: expected.to_owned(), found }.into()
     }
 
     /// The argument `name` must be one of `words`; the one that is nearest to what it is, is named.
@@ -80,7 +80,7 @@ impl ArgumentError {
         let first = path.split(['.', '[']).next().unwrap_or_default().trim();
         let near = near(closest(first, known.iter().copied(), NEAR));
         let known = known.iter().map(|&name| name.to_owned()).collect();
-        Problem::NoField { name: shown(path, 80), near, known }.into()
+        ArgumentProblem::NoField { name: shown(path, 80), near, known }.into()
     }
 
     /// `kind` has no filter `name`, which was to be shown or counted by.
@@ -89,7 +89,7 @@ impl ArgumentError {
         let known: Vec<&str> = kind.filters.iter().map(|filter| filter.name).collect();
         let near = near(nearest(name, known.iter().copied()));
         let tags = kind.tagged_kind().is_none();
-        Problem::NoFilter { kind: kind.slug, name: shown(name, 80), near, known, tags }.into()
+        ArgumentProblem::NoFilter { kind: kind.slug, name: shown(name, 80), near, known, tags }.into()
     }
 
     /// The same error with arguments that work.
@@ -114,7 +114,7 @@ pub fn clean(
     let mut clean = JsonObject::new();
     for (name, value) in given {
         let Some(schema) = declared.get(&name) else { return Err(unknown(tool, declared, &name)) };
-        let read = match Form::of(schema) {
+        let read = match ArgumentType::of(schema) {
             Some(form) => {
                 form.read(care, &value).map_err(|expected| ArgumentError::form(&name, &expected, value.clone()))?
             }
@@ -136,7 +136,7 @@ fn unknown(tool: &'static str, declared: &JsonObject, name: &str) -> ArgumentErr
     let allowed = known().collect::<Vec<_>>().join(", ");
     let allowed = if allowed.is_empty() { "nothing".to_owned() } else { allowed };
     let nearest = nearest(name, known()).map(str::to_owned);
-    Problem::Unknown { tool, name: shown(name, 60), nearest, allowed }.into()
+    ArgumentProblem::Unknown { tool, name: shown(name, 60), nearest, allowed }.into()
 }
 
 /// The struct of arguments that were cleaned.
@@ -144,7 +144,7 @@ fn unknown(tool: &'static str, declared: &JsonObject, name: &str) -> ArgumentErr
 /// # Errors
 /// What the type of an argument says of its value.
 pub fn read<A: DeserializeOwned>(clean: JsonObject) -> Result<A, ArgumentError> {
-    serde_json::from_value(Value::Object(clean)).map_err(|error| Problem::Value(error.to_string()).into())
+    serde_json::from_value(Value::Object(clean)).map_err(|error| ArgumentProblem::Value(error.to_string()).into())
 }
 
 #[cfg(test)]

@@ -3,11 +3,11 @@
 use serde_json::{Value, json};
 
 use super::schema;
-use super::table::Text;
+use super::table::AnswerText;
 use crate::mcp::core::Core;
-use crate::mcp::damage::{self, Damage};
-use crate::mcp::error::Fault;
-use crate::mcp::unobserved::{self, Unobserved, Watch};
+use crate::mcp::damage::{self, DamagedRecords};
+use crate::mcp::error::RequestError;
+use crate::mcp::unobserved::{self, GapQuery, Unobserved};
 use crate::model::{Scope, Timestamp};
 use crate::query::Point;
 
@@ -21,7 +21,7 @@ pub struct AsOf {
     /// The scopes that were watched then, and are no longer.
     unwatched: Vec<(Scope, Timestamp)>,
     /// Filled in once everything was read.
-    pub(super) damage: Damage,
+    pub(super) damage: DamagedRecords,
 }
 
 impl AsOf {
@@ -29,12 +29,12 @@ impl AsOf {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn new(core: &Core, watch: &Watch, point: Point) -> Result<Self, Fault> {
+    pub fn new(core: &Core, watch: &GapQuery, point: Point) -> Result<Self, RequestError> {
         let snapshot = core.snapshot()?;
         let unobserved = core.unobserved_at(&snapshot, watch, point.at)?;
         let unwatched = snapshot.retired().iter().filter(|(scope, since)| point.at <= **since && watch.is_in(scope));
         let unwatched = unwatched.map(|(scope, since)| (scope.clone(), *since)).collect();
-        Ok(AsOf { point, unobserved, unwatched, damage: Damage::default() })
+        Ok(AsOf { point, unobserved, unwatched, damage: DamagedRecords::default() })
     }
 
     /// The fields of the answer.
@@ -55,7 +55,7 @@ impl AsOf {
     }
 
     /// That it is about the past, and what nobody watched then.
-    pub fn say(&self, text: &mut Text) {
+    pub fn say(&self, text: &mut AnswerText) {
         let Point { at, seq } = self.point;
         text.add(format_args!("; as Muster knew it at {at} (seq {seq})"));
         self.unobserved.say(text);

@@ -6,14 +6,14 @@ use serde_json::{Map, Value, json};
 
 use super::schema;
 use crate::kinds;
-use crate::mcp::error::Fault;
+use crate::mcp::error::RequestError;
 use crate::mcp::uri::Address;
 use crate::model::difference::{Difference, differences, rule_words};
 use crate::model::text::{apart, shown};
 use crate::model::{
     ActionId, ApiCall, Cause, Change, Event, Outcome, Recorded, ResourceId, Seq, Timestamp, Value as Content,
 };
-use crate::query::changes::{By, meets};
+use crate::query::changes::{CauseKind, meets};
 use crate::store::Snapshot;
 
 /// The longest name, id or message.
@@ -28,7 +28,7 @@ const DIFFERENCES: usize = 6_000;
 const NEAR: usize = 300;
 
 /// Shows records. Remembers names, which repeat from record to record.
-pub struct Teller<'a> {
+pub struct RecordRenderer<'a> {
     snapshot: &'a Snapshot,
     field: Option<&'a str>,
     names: HashMap<ResourceId, Option<String>>,
@@ -37,25 +37,25 @@ pub struct Teller<'a> {
 
 /// A record as shown.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Told {
+pub struct Rendered {
     /// As a line of text.
     pub line: String,
     /// As data.
     pub data: Map<String, Value>,
 }
 
-impl<'a> Teller<'a> {
+impl<'a> RecordRenderer<'a> {
     /// Shows records of `snapshot`, changes of `field` first.
     #[must_use]
     pub fn new(snapshot: &'a Snapshot, field: Option<&'a str>) -> Self {
-        Teller { snapshot, field, names: HashMap::new(), tools: HashMap::new() }
+        RecordRenderer { snapshot, field, names: HashMap::new(), tools: HashMap::new() }
     }
 
     /// A record as text and data.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn tell(&mut self, record: &Recorded) -> Result<Told, Fault> {
+    pub fn tell(&mut self, record: &Recorded) -> Result<Rendered, RequestError> {
         let Recorded { seq, recorded_at, event, .. } = record;
         let mut data = Map::new();
         let mut put = |name: &str, value: Value| drop(data.insert(name.to_owned(), value));
@@ -84,7 +84,7 @@ impl<'a> Teller<'a> {
         let (mut fields, mut details) = (Vec::new(), String::new());
         match event {
             Event::Changed { changes, .. } | Event::Remapped { changes, .. } => {
-                let Shown { data: shown, said, left } = self.differences(changes, *seq);
+                let ShownDifferences { data: shown, said, left } = self.differences(changes, *seq);
                 if left > 0 {
                     put("changes_not_shown", json!(left));
                 }
@@ -143,11 +143,11 @@ impl<'a> Teller<'a> {
             details.push('-');
         }
         line = format!("{line} | {details} | {words}");
-        Ok(Told { line, data })
+        Ok(Rendered { line, data })
     }
 
     /// What it is called: as the record says, or as it is known now or was known last.
-    fn name(&mut self, id: &ResourceId, event: &Event) -> Result<Option<String>, Fault> {
+    fn name(&mut self, id: &ResourceId, event: &Event) -> Result<Option<String>, RequestError> {
         if let Some(name) = self.names.get(id) {
             return Ok(name.clone());
         }
@@ -162,10 +162,10 @@ impl<'a> Teller<'a> {
     }
 
     /// The cause in words, and as data.
-    fn cause(&mut self, record: &Recorded) -> Result<(String, Map<String, Value>), Fault> {
+    fn cause(&mut self, record: &Recorded) -> Result<(String, Map<String, Value>), RequestError> {
         let mut data = Map::new();
         let mut put = |name: &str, value: Value| drop(data.insert(name.to_owned(), value));
-        put("by", json!(By::of(&record.cause).name()));
+        put("by", json!(CauseKind::of(&record.cause).name()));
         let words = match &record.cause {
             Cause::Baseline => "first sweep: it was there before".to_owned(),
             Cause::Sweep => "sweep".to_owned(),
@@ -213,7 +213,7 @@ impl<'a> Teller<'a> {
     }
 
     /// The name of the tool that began an action: from the timeline of what it changed, or from the log right before.
-    fn tool(&mut self, action: ActionId, changed: Option<&Recorded>, seq: Seq) -> Result<Option<String>, Fault> {
+    fn tool(&mut self, action: ActionId, changed: Option<&Recorded>, seq: Seq) -> Result<Option<String>, RequestError> {
         if let Some(tool) = self.tools.get(&action) {
             return Ok(tool.clone());
         }
@@ -233,7 +233,7 @@ impl<'a> Teller<'a> {
     }
 
     /// How an action ended that was requested with record `seq`, where the log says so soon after.
-    fn outcome(&self, action: ActionId, seq: Seq) -> Result<Option<String>, Fault> {
+    fn outcome(&self, action: ActionId, seq: Seq) -> Result<Option<String>, RequestError> {
         let mut from = seq.next();
         for size in [NEAR / 15, NEAR] {
             let records = self.snapshot.records(from, size)?;
@@ -250,13 +250,13 @@ impl<'a> Teller<'a> {
     }
 
     /// What differs, as much as there is room for; and the same as text.
-    fn differences(&self, changes: &[Change], seq: Seq) -> Shown {
+    fn differences(&self, changes: &[Change], seq: Seq) -> ShownDifferences {
         let mut all: Vec<Difference> = changes.iter().flat_map(differences).collect();
         // What was asked for comes first, so that it is not what is left out.
         if let Some(field) = self.field {
             all.sort_by_key(|difference| !meets(field, &difference.path()));
         }
-        let Fitting { told, left } = fitting(&all, DIFFERENCES);
+        let FittingDifferences { told, left } = fitting(&all, DIFFERENCES);
         let mut said: Vec<String> = told.iter().map(|told| told.line.clone()).collect();
         if left > 0 {
             said.push(format!(
@@ -265,28 +265,32 @@ impl<'a> Teller<'a> {
                 seq.0.saturating_sub(1)
             ));
         }
-        Shown { data: told.into_iter().map(|told| Value::Object(told.data)).collect(), said: said.join("; "), left }
+        ShownDifferences {
+            data: told.into_iter().map(|told| Value::Object(told.data)).collect(),
+            said: said.join("; "),
+            left,
+        }
     }
 }
 
 /// The differences of one record, as data and as text.
-struct Shown {
+struct ShownDifferences {
     data: Vec<Value>,
     said: String,
     left: usize,
 }
 
 /// The first of many differences, and how many are left out.
-pub struct Fitting {
+pub struct FittingDifferences {
     /// Those that are shown.
-    pub told: Vec<Told>,
+    pub told: Vec<Rendered>,
     /// How many are not.
     pub left: usize,
 }
 
 /// As many differences as `room` bytes take, as text or as data; at least one.
 #[must_use]
-pub fn fitting(all: &[Difference], room: usize) -> Fitting {
+pub fn fitting(all: &[Difference], room: usize) -> FittingDifferences {
     let (mut told, mut bytes) = (Vec::new(), 0);
     for difference in all {
         let next = one(difference);
@@ -298,11 +302,11 @@ pub fn fitting(all: &[Difference], room: usize) -> Fitting {
         told.push(next);
     }
     let left = all.len() - told.len();
-    Fitting { told, left }
+    FittingDifferences { told, left }
 }
 
 /// One difference.
-fn one(difference: &Difference) -> Told {
+fn one(difference: &Difference) -> Rendered {
     let mut data = Map::new();
     let mut put = |name: &str, value: &str| drop(data.insert(name.to_owned(), json!(value)));
     let line = if let Some((list, key)) = difference.element() {
@@ -336,7 +340,7 @@ fn one(difference: &Difference) -> Told {
         let [before, after] = sides.map(|side| side.unwrap_or_else(|| "(none)".to_owned()));
         format!("{path}: {before} -> {after}")
     };
-    Told { line, data }
+    Rendered { line, data }
 }
 
 /// A text as it is shown; where it is cut it says how much is missing.
@@ -370,7 +374,7 @@ pub fn field_schema() -> Value {
     )
 }
 
-/// What [`Told::data`] holds, for output schemas.
+/// What [`Rendered::data`] holds, for output schemas.
 #[must_use]
 pub fn schema() -> Value {
     schema::object(
@@ -440,7 +444,7 @@ pub fn schema() -> Value {
 /// The causes there are, for schemas.
 #[must_use]
 pub fn cause(description: &str) -> Value {
-    let names: Vec<&str> = By::ALL.iter().map(|(name, _)| *name).collect();
+    let names: Vec<&str> = CauseKind::ALL.iter().map(|(name, _)| *name).collect();
     json!({"type": "string", "enum": names, "description": description})
 }
 

@@ -4,20 +4,20 @@ use rmcp::schemars::{self, JsonSchema};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::answer::Answer;
+use super::answer::ToolResult;
 use super::arguments::ArgumentError;
 use super::arguments::past::PastArgument;
 use super::arguments::resource::ResourceArguments;
 use super::as_of;
-use super::change::{self, Fitting, Teller, Told};
+use super::change::{self, FittingDifferences, RecordRenderer, Rendered};
 use super::schema::{self, ToolSchema};
-use super::spec::{BUDGET, Call, Effect, ToolSpec};
-use super::table::Text;
+use super::spec::{BUDGET, ToolCall, ToolEffect, ToolSpec};
+use super::table::AnswerText;
 use crate::kinds::KindSpec;
 use crate::mcp::core::Core;
-use crate::mcp::damage::Question;
-use crate::mcp::error::Fault;
-use crate::mcp::unobserved::Watch;
+use crate::mcp::damage::AnswerSubject;
+use crate::mcp::error::RequestError;
+use crate::mcp::unobserved::GapQuery;
 use crate::mcp::uri::Address;
 use crate::model::difference::{self, Difference};
 use crate::model::{Change, Event, Recorded, ResourceId, Scope};
@@ -42,7 +42,7 @@ pub static SPEC: ToolSpec = ToolSpec {
                   which records of the log made the difference and why. A point is a time (RFC 3339 or `-2h`) or a record of \
                   the log (`seq:123`); the later one defaults to now. list_changes shows every step in between. Makes no AWS \
                   call.",
-    effect: Effect::Read,
+    effect: ToolEffect::Read,
     input: ToolSchema::of_arguments::<Arguments>(),
     output: ToolSchema::written(output),
     example: r#"{"uri": "ec2://instance/i-0123456789abcdef0", "from": "-2h"}"#,
@@ -96,7 +96,7 @@ fn output() -> Value {
     )
 }
 
-async fn serve(call: Call, arguments: Arguments) -> Result<Answer, Fault> {
+async fn serve(call: ToolCall, arguments: Arguments) -> Result<ToolResult, RequestError> {
     let core = call.core;
     let (kind, id, scope) = arguments.resource.resource()?;
     let from = arguments.from.point(&core, "from")?;
@@ -119,7 +119,7 @@ fn compared(
     scope: Option<&Scope>,
     from: Point,
     to: Point,
-) -> Result<Answer, Fault> {
+) -> Result<ToolResult, RequestError> {
     let snapshot = core.snapshot()?;
     let after = core.copies_then(&snapshot, kind, id, scope, to)?.into_iter().next();
     let before = match &after {
@@ -140,13 +140,13 @@ fn compared(
         (Some((_, before)), Some((_, after))) => before.document.changes_to(&after.document),
         _ => Vec::new(),
     };
-    let between = Between::read(core, &named, from, to, &changes)?;
+    let between = RecordsBetween::read(core, &named, from, to, &changes)?;
     shown(core, kind, &named, (from, before.is_some()), (to, after.is_some()), &changes, &between)
 }
 
 /// The records between two points.
 #[derive(Default)]
-struct Between {
+struct RecordsBetween {
     /// The newest that made the difference, oldest first.
     made: Vec<Recorded>,
     /// How many made it before these.
@@ -155,9 +155,9 @@ struct Between {
     others: usize,
 }
 
-impl Between {
-    fn read(core: &Core, id: &ResourceId, from: Point, to: Point, changes: &[Change]) -> Result<Self, Fault> {
-        let mut found = Between::default();
+impl RecordsBetween {
+    fn read(core: &Core, id: &ResourceId, from: Point, to: Point, changes: &[Change]) -> Result<Self, RequestError> {
+        let mut found = RecordsBetween::default();
         let mut at = from.seq;
         loop {
             let snapshot = core.snapshot()?;
@@ -201,11 +201,11 @@ fn shown(
     (from, before): (Point, bool),
     (to, after): (Point, bool),
     changes: &[Change],
-    between: &Between,
-) -> Result<Answer, Fault> {
+    between: &RecordsBetween,
+) -> Result<ToolResult, RequestError> {
     let snapshot = core.snapshot()?;
-    let unobserved = core.unobserved(&snapshot, &Watch::of(&[kind], Some(&id.scope())), from.at, to.at)?;
-    let mut text = Text::new(format!(
+    let unobserved = core.unobserved(&snapshot, &GapQuery::of(&[kind], Some(&id.scope())), from.at, to.at)?;
+    let mut text = AnswerText::new(format!(
         "{} {} in {} from {} (seq {}) to {} (seq {}): ",
         kind.title,
         crate::model::text::shown(&id.id, 80),
@@ -227,9 +227,9 @@ fn shown(
         (false, false, _) => {}
     }
     unobserved.say(&mut text);
-    let Fitting { told, left } = change::fitting(&differences, FIELDS);
+    let FittingDifferences { told, left } = change::fitting(&differences, FIELDS);
     let (mut fields, mut bytes) = (Vec::new(), 0);
-    for Told { line, data } in told {
+    for Rendered { line, data } in told {
         let data = Value::Object(data);
         bytes += data.to_string().len().max(line.len()) + 1;
         text.add(format_args!("\n{line}"));
@@ -242,7 +242,7 @@ fn shown(
             from.seq, to.seq
         ));
     }
-    let mut teller = Teller::new(&snapshot, changes.first().map(|change| change.path.as_str()));
+    let mut teller = RecordRenderer::new(&snapshot, changes.first().map(|change| change.path.as_str()));
     let (mut lines, mut records) = (Vec::new(), Vec::new());
     for record in between.made.iter().rev() {
         let told = teller.tell(record)?;
@@ -289,8 +289,8 @@ fn shown(
     }
     unobserved.fields().into_iter().for_each(|(name, value)| put(name, value));
     // Records that cannot be read are missing among those that made the difference.
-    let damage = core.damage(Question::Log(Some(std::slice::from_ref(id))));
+    let damage = core.damage(AnswerSubject::Log(Some(std::slice::from_ref(id))));
     damage.say(&mut text);
     damage.fields().into_iter().for_each(|(name, value)| put(name, value));
-    Ok(Answer { text: text.into(), structured: Value::Object(data), failure: None })
+    Ok(ToolResult { text: text.into(), structured: Value::Object(data), failure: None })
 }

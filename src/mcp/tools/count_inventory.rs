@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::cmp::Reverse;
 
-use super::answer::Answer;
+use super::answer::ToolResult;
 use super::arguments::ArgumentError;
 use super::arguments::filters::{FilterArgument, GivenFilters, Settled};
 use super::arguments::kind::KindArgument;
@@ -14,18 +14,18 @@ use super::arguments::scope::ScopeArguments;
 use super::as_of;
 use super::label::FreshnessLabel;
 use super::schema::ToolSchema;
-use super::spec::{Call, Effect, ToolSpec};
-use super::table::{self, Text};
+use super::spec::{ToolCall, ToolEffect, ToolSpec};
+use super::table::{self, AnswerText};
 use super::{schema, zero};
 use crate::kinds::KindSpec;
 use crate::mcp::core::Core;
-use crate::mcp::error::Fault;
+use crate::mcp::error::RequestError;
 use crate::mcp::unreadable;
 use crate::model::Scope;
 use crate::model::text::shown;
 use crate::query::Point;
 use crate::query::filter::has_tags;
-use crate::query::tally::{Grouping, Tally, tally};
+use crate::query::tally::{GroupedCounts, Grouping, tally};
 
 /// Groups shown one by one.
 const MAX_GROUPS: usize = 100;
@@ -37,7 +37,7 @@ pub static SPEC: ToolSpec = ToolSpec {
     description: "Counts the resources of one kind exactly, with the filters of search_inventory, optionally in groups by the \
                   values of a filter or tag (`group_by`: instance-type, vpc-id, tag:Team), now or at a time in the past \
                   (`as_of`). Use it instead of paging through search results to count them. Makes no AWS call.",
-    effect: Effect::Read,
+    effect: ToolEffect::Read,
     input: ToolSchema::of_arguments::<Arguments>(),
     output: ToolSchema::written(output),
     example: r#"{"kind": "instance", "filters": {"instance-state-name": ["running"]}, "group_by": "tag:Team"}"#,
@@ -90,7 +90,7 @@ fn output() -> Value {
     )
 }
 
-async fn serve(call: Call, arguments: Arguments) -> Result<Answer, Fault> {
+async fn serve(call: ToolCall, arguments: Arguments) -> Result<ToolResult, RequestError> {
     let core = call.core;
     let Arguments { kind: KindArgument(kind), filters, scope, group_by, as_of } = arguments;
     let filters = GivenFilters::read(&filters, kind)?;
@@ -116,7 +116,7 @@ struct Counting {
     scope: Option<Scope>,
 }
 
-fn grouping(name: &str, kind: &'static KindSpec) -> Result<(String, Grouping), Fault> {
+fn grouping(name: &str, kind: &'static KindSpec) -> Result<(String, Grouping), RequestError> {
     if let Some(key) = name.strip_prefix("tag:") {
         has_tags(kind, name)?;
         return Ok((name.to_owned(), Grouping::Tag(key.to_owned())));
@@ -127,7 +127,7 @@ fn grouping(name: &str, kind: &'static KindSpec) -> Result<(String, Grouping), F
 }
 
 impl Counting {
-    fn answer(&self, core: &Core) -> Result<Answer, Fault> {
+    fn answer(&self, core: &Core) -> Result<ToolResult, RequestError> {
         let Counting { kind, settled: Settled { filters, readings }, grouping, point, scope } = self;
         let scope = scope.as_ref();
         let mut hints = zero::settle(core, kind, filters)?;
@@ -142,7 +142,7 @@ impl Counting {
         put("total", json!(counted.total));
         put("at_least", json!(label.is_at_least(counted.partial)));
         put("seq", json!(seq));
-        let mut text = Text::new(label.headline(kind, counted.total, None, counted.partial));
+        let mut text = AnswerText::new(label.headline(kind, counted.total, None, counted.partial));
         if counted.total == 0 && !filters.is_empty() {
             hints.extend(zero::hints(core, kind, scope, filters, point.is_some())?);
         }
@@ -162,12 +162,12 @@ impl Counting {
             groups(&name, counted, &mut text, &mut put);
         }
         label.fields().into_iter().for_each(|(name, value)| put(&name, value));
-        Ok(Answer { text: text.into(), structured: Value::Object(data), failure: None })
+        Ok(ToolResult { text: text.into(), structured: Value::Object(data), failure: None })
     }
 }
 
 /// The groups, largest first, the rest added up.
-fn groups(name: &str, counted: Tally, text: &mut Text, put: &mut impl FnMut(&str, Value)) {
+fn groups(name: &str, counted: GroupedCounts, text: &mut AnswerText, put: &mut impl FnMut(&str, Value)) {
     let mut groups: Vec<(String, u64)> = counted.groups.into_iter().collect();
     // Equal counts stay in the order of their values.
     groups.sort_by_key(|(_, count)| Reverse(*count));

@@ -5,13 +5,13 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
-use super::answer::Answer;
+use super::answer::ToolResult;
 use super::as_of;
 use super::schema::{self, ToolSchema};
-use super::spec::{BUDGET, Call, Effect, ToolSpec};
-use super::table::{self, Text};
+use super::spec::{BUDGET, ToolCall, ToolEffect, ToolSpec};
+use super::table::{self, AnswerText};
 use crate::mcp::damage;
-use crate::mcp::error::Fault;
+use crate::mcp::error::RequestError;
 use crate::mcp::resources::overview::overview;
 use crate::mcp::uri::Address;
 
@@ -22,7 +22,7 @@ pub static SPEC: ToolSpec = ToolSpec {
     description: "Counts resources by kind, account, region and state, and says how fresh each count is, what AWS refuses \
                   and how to fix it, and whether this connection may change anything. Use it for an overview or when \
                   something seems missing; use search_inventory to find resources. Makes no AWS call.",
-    effect: Effect::Read,
+    effect: ToolEffect::Read,
     input: ToolSchema::of_arguments::<Arguments>(),
     output: ToolSchema::written(output),
     example: "{}",
@@ -147,11 +147,11 @@ fn output() -> Value {
     )
 }
 
-async fn serve(call: Call, _: Arguments) -> Result<Answer, Fault> {
+async fn serve(call: ToolCall, _: Arguments) -> Result<ToolResult, RequestError> {
     let uri = Address::Summary.to_string();
     let mut structured = overview(&call.core, &uri, call.writes).await?;
     fit(&mut structured);
-    Ok(Answer { text: text(&structured), structured, failure: None })
+    Ok(ToolResult { text: text(&structured), structured, failure: None })
 }
 
 /// Leaves out what matters least until the answer fits: scopes that hold nothing and lack nothing, then fresh ones, then
@@ -200,7 +200,7 @@ fn get(value: &Value, name: &str) -> String {
 }
 
 /// Says which stored records cannot be read, where there are such.
-fn say_damage(body: &Value, out: &mut Text) {
+fn say_damage(body: &Value, out: &mut AnswerText) {
     for damaged in body.get("damaged").and_then(Value::as_array).into_iter().flatten() {
         let [table, key, kind, id, why] = ["table", "key", "kind", "id", "why"].map(|name| get(damaged, name));
         let what = if id.is_empty() { key } else { format!("{kind} {id}") };
@@ -220,7 +220,7 @@ fn text(body: &Value) -> String {
         at if at.is_empty() => String::new(),
         at => format!(" Next try at {at}."),
     };
-    let mut out = Text::new(format!("EC2 inventory at {}, seq {}\n", get(body, "now"), get(body, "seq")));
+    let mut out = AnswerText::new(format!("EC2 inventory at {}, seq {}\n", get(body, "now"), get(body, "seq")));
     if let Some(trouble) = body.get("trouble") {
         out.add(format_args!("Trouble: {}. {}{}\n", get(trouble, "what"), get(trouble, "fix"), retry(trouble)));
     }

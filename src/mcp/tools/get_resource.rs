@@ -5,23 +5,23 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
-use super::answer::Answer;
+use super::answer::ToolResult;
 use super::arguments::ArgumentError;
 use super::arguments::past::{self, PastArgument};
 use super::arguments::resource::ResourceArguments;
 use super::arguments::scope::ScopeArguments;
 use super::as_of::{self, AsOf};
 use super::schema::{self, ToolSchema};
-use super::spec::{BUDGET, Call, Effect, ToolSpec};
-use super::table::Text;
+use super::spec::{BUDGET, ToolCall, ToolEffect, ToolSpec};
+use super::table::AnswerText;
 use crate::ingest::Lacked;
 use crate::kinds::KindSpec;
 use crate::mcp::core::Core;
-use crate::mcp::error::Fault;
+use crate::mcp::error::RequestError;
 use crate::mcp::fresh::{missing, part_of};
-use crate::mcp::lookup::{Found, Part};
-use crate::mcp::past::{Gone, Then};
-use crate::mcp::unobserved::Watch;
+use crate::mcp::lookup::{FoundResource, Part};
+use crate::mcp::past::{RemovedResource, Then};
+use crate::mcp::unobserved::GapQuery;
 use crate::mcp::uri::Address;
 use crate::model::text::shown;
 use crate::model::{Document, Scope, Seq, Timestamp};
@@ -38,7 +38,7 @@ pub static SPEC: ToolSpec = ToolSpec {
                   and id; with as_of, as it was known in the past. A removed resource is shown as it was last known, with \
                   removed_at. An instance comes with its status checks. Fields that do not fit are named in `omitted`: \
                   request them with `paths`, or read the URI as an MCP resource. Makes no AWS call.",
-    effect: Effect::Read,
+    effect: ToolEffect::Read,
     input: ToolSchema::of_arguments::<Arguments>(),
     output: ToolSchema::written(output),
     example: r#"{"uri": "ec2://instance/i-0123456789abcdef0"}"#,
@@ -95,7 +95,7 @@ fn output() -> Value {
     )
 }
 
-async fn serve(call: Call, arguments: Arguments) -> Result<Answer, Fault> {
+async fn serve(call: ToolCall, arguments: Arguments) -> Result<ToolResult, RequestError> {
     let core = call.core;
     let Arguments { resource, scope, as_of, paths } = arguments;
     if let Some(uri) = &resource.uri
@@ -109,7 +109,7 @@ async fn serve(call: Call, arguments: Arguments) -> Result<Answer, Fault> {
         Some(point) => core.walk(move |core| then(core, kind, &id, scope.as_ref(), point)).await?,
         None => match core.find(kind, &id, scope.as_ref()).await {
             Ok(found) => (found, Age::Now),
-            Err(removed @ Fault::Removed { .. }) => {
+            Err(removed @ RequestError::Removed { .. }) => {
                 core.walk(move |core| last(core, kind, &id, scope.as_ref())).await?.ok_or(removed)?
             }
             Err(fault) => return Err(fault),
@@ -146,27 +146,38 @@ fn then(
     id: &str,
     scope: Option<&Scope>,
     point: Point,
-) -> Result<(Found, Age), Fault> {
+) -> Result<(FoundResource, Age), RequestError> {
     let then = core.then(kind, id, scope, point)?;
-    let as_of = AsOf::new(core, &Watch::of(&[kind], Some(&then.id.scope())), point)?;
+    let as_of = AsOf::new(core, &GapQuery::of(&[kind], Some(&then.id.scope())), point)?;
     Ok((known(kind, then, point.at, point.seq), Age::Then(as_of)))
 }
 
 /// What was known last of a resource that is gone; `None` when nothing is left of it.
-fn last(core: &Core, kind: &'static KindSpec, id: &str, scope: Option<&Scope>) -> Result<Option<(Found, Age)>, Fault> {
-    let Some(Gone { last, removed_at, removed_seq }) = core.gone(kind, id, scope)? else { return Ok(None) };
+fn last(
+    core: &Core,
+    kind: &'static KindSpec,
+    id: &str,
+    scope: Option<&Scope>,
+) -> Result<Option<(FoundResource, Age)>, RequestError> {
+    let Some(RemovedResource { last, removed_at, removed_seq }) = core.gone(kind, id, scope)? else { return Ok(None) };
     let as_of = last.current.evidence.oldest();
     Ok(Some((known(kind, last, as_of, core.snapshot()?.seq()), Age::Gone { removed_at, removed_seq })))
 }
 
-fn known(kind: &'static KindSpec, then: Then, as_of: Timestamp, seq: Seq) -> Found {
+fn known(kind: &'static KindSpec, then: Then, as_of: Timestamp, seq: Seq) -> FoundResource {
     let Then { id, current, part } = then;
     let part = part_of(kind).map(|_| Part { known: part.map(|part| (as_of, part)), stale: None });
-    Found { id, current, as_of, stale: None, part, seq }
+    FoundResource { id, current, as_of, stale: None, part, seq }
 }
 
-fn shown_as(kind: &'static KindSpec, found: &Found, age: &Age, lacked: Option<Lacked>, paths: &[String]) -> Answer {
-    let Found { id, current, as_of, stale, part, seq } = found;
+fn shown_as(
+    kind: &'static KindSpec,
+    found: &FoundResource,
+    age: &Age,
+    lacked: Option<Lacked>,
+    paths: &[String],
+) -> ToolResult {
+    let FoundResource { id, current, as_of, stale, part, seq } = found;
     let part = part.as_ref().filter(|_| paths.is_empty());
     let status = part.and_then(|part| part.known.as_ref());
     let mut parts = vec![("document", selected(&current.document, paths))];
@@ -199,7 +210,7 @@ fn shown_as(kind: &'static KindSpec, found: &Found, age: &Age, lacked: Option<La
     if let Some(stale) = status_stale {
         put("status_stale", json!(stale));
     }
-    let mut text = Text::new(format!("{} {} in {}", kind.title, id.id, id.scope()));
+    let mut text = AnswerText::new(format!("{} {} in {}", kind.title, id.id, id.scope()));
     match age {
         Age::Now => text.add(format_args!("; as of {as_of}")),
         Age::Then(then) => {
@@ -259,7 +270,7 @@ fn shown_as(kind: &'static KindSpec, found: &Found, age: &Age, lacked: Option<La
     for (name, part) in parts {
         put(name, Value::Object(part));
     }
-    Answer { text: text.into(), structured: Value::Object(structured), failure: None }
+    ToolResult { text: text.into(), structured: Value::Object(structured), failure: None }
 }
 
 fn selected(document: &Document, paths: &[String]) -> Map<String, Value> {
@@ -317,7 +328,7 @@ fn size(path: &str, value: &Value) -> usize {
 }
 
 /// A line for each scalar, with lists as JSON.
-fn flatten(path: &str, value: &Value, out: &mut Text) {
+fn flatten(path: &str, value: &Value, out: &mut AnswerText) {
     match value {
         Value::Object(fields) => fields.iter().for_each(|(name, value)| flatten(&format!("{path}.{name}"), value, out)),
         Value::String(text) => out.add(format_args!("\n{path}: {}", shown(text, 2000))),

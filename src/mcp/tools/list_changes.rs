@@ -11,20 +11,20 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
 use self::change_query::{Arguments, ChangeQuery};
-use super::answer::Answer;
+use super::answer::ToolResult;
 use super::arguments;
-use super::change::{self, Teller, Told};
+use super::change::{self, RecordRenderer, Rendered};
 use super::schema::{self, ToolSchema};
-use super::spec::{BUDGET, Call, Effect, ToolSpec};
-use super::table::Text;
+use super::spec::{BUDGET, ToolCall, ToolEffect, ToolSpec};
+use super::table::AnswerText;
 use crate::kinds::KindSpec;
 use crate::mcp::core::Core;
-use crate::mcp::damage::{self, Question};
-use crate::mcp::error::Fault;
-use crate::mcp::unobserved::{self, Watch};
-use crate::mcp::who::{self, Case, Who};
+use crate::mcp::damage::{self, AnswerSubject};
+use crate::mcp::error::RequestError;
+use crate::mcp::unobserved::{self, GapQuery};
+use crate::mcp::who::{self, CallerSearch, Who};
 use crate::model::{Seq, Timestamp};
-use crate::query::changes::{End, Found, Order, Place, Span, find};
+use crate::query::changes::{ChangePage, LogCursor, LogRange, ReadOrder, StopReason, find};
 use crate::store::Snapshot;
 
 /// Waits at once: one that comes when there are as many is answered at once, so that waiting leaves room for other requests.
@@ -47,7 +47,7 @@ pub static SPEC: ToolSpec = ToolSpec {
                   as soon as there is one. next_cursor continues without skipping or repeating anything. Answers name the \
                   times when Muster was not watching. With `who` it looks up in CloudTrail who made changes that name no \
                   caller; without it, it makes no AWS call.",
-    effect: Effect::Read,
+    effect: ToolEffect::Read,
     input: ToolSchema::of_arguments::<Arguments>(),
     output: ToolSchema::written(output),
     example: r#"{"since": "-2h", "kind": "instance", "field": "State.Name"}"#,
@@ -83,8 +83,8 @@ fn output() -> Value {
     schema::object(&["changes", "more", "hidden", "unobserved", "seq", "log"], properties)
 }
 
-async fn serve(call: Call, arguments: Arguments) -> Result<Answer, Fault> {
-    let Call { core, stop, .. } = call;
+async fn serve(call: ToolCall, arguments: Arguments) -> Result<ToolResult, RequestError> {
+    let ToolCall { core, stop, .. } = call;
     // Before anything is read: what is committed from now on wakes the wait.
     let mut newest = core.hub.newest();
     let query = ChangeQuery::read(&core, &arguments).await?;
@@ -100,7 +100,7 @@ async fn serve(call: Call, arguments: Arguments) -> Result<Answer, Fault> {
         });
         let found = found.await?;
         span = found.span();
-        let waits = found.records().len() == 0 && found.end() == End::Reached && span.is_open();
+        let waits = found.records().len() == 0 && found.end() == StopReason::Reached && span.is_open();
         if waits && place.is_some() && !stop.is_cancelled() {
             let woken = tokio::select! {
                 woken = timeout_at(deadline, newest.changed()) => woken.is_ok_and(|changed| changed.is_ok()),
@@ -126,7 +126,7 @@ pub async fn newest(
     core: &Arc<Core>,
     of: Option<(&'static KindSpec, &str)>,
     limit: usize,
-) -> Result<(Map<String, Value>, Map<String, Value>), Fault> {
+) -> Result<(Map<String, Value>, Map<String, Value>), RequestError> {
     let mut arguments = Map::new();
     if let Some((kind, id)) = of {
         arguments.insert("kind".to_owned(), json!(kind.slug));
@@ -143,7 +143,7 @@ pub async fn newest(
 
 impl ChangeQuery {
     /// A page of `span`. Blocks for [`WORK`] at most.
-    fn page(&self, core: &Core, span: Span) -> Result<Found, Fault> {
+    fn page(&self, core: &Core, span: LogRange) -> Result<ChangePage, RequestError> {
         let begun = Instant::now();
         let enough = |looked| looked >= RECORDS || begun.elapsed() >= WORK;
         let subjects = self.subjects.as_deref();
@@ -154,15 +154,15 @@ impl ChangeQuery {
     fn answer(
         &self,
         core: &Core,
-        mut found: Found,
+        mut found: ChangePage,
         hidden: u64,
         callers: &BTreeMap<Seq, Who>,
-    ) -> Result<Answer, Fault> {
+    ) -> Result<ToolResult, RequestError> {
         let snapshot = core.snapshot()?;
         let told = tell(&snapshot, &mut found, self.question.field.as_deref(), callers, BUDGET - FRAME)?;
         let hidden = hidden + found.hidden();
         let (from, to) = self.window(core, &snapshot, &found)?;
-        let watch = Watch {
+        let watch = GapQuery {
             kinds: self.kinds.clone(),
             account: self.question.account.clone(),
             region: self.question.region.clone(),
@@ -170,15 +170,15 @@ impl ChangeQuery {
         let unobserved = core.unobserved(&snapshot, &watch, from, to)?;
         let earliest = snapshot.earliest()?;
         let span = found.span();
-        let cursor = |span| Place { log: core.log(), question: self.question.hash(), span }.encode();
-        let more = found.end() != End::Reached;
+        let cursor = |span| LogCursor { log: core.log(), question: self.question.hash(), span }.encode();
+        let more = found.end() != StopReason::Reached;
         let next = (more || span.is_open()).then(|| cursor(span));
-        let seen = if span.order == Order::Oldest && !more { span.at } else { found.newest() };
+        let seen = if span.order == ReadOrder::Oldest && !more { span.at } else { found.newest() };
         let order = match span.order {
-            Order::Oldest => "oldest first",
-            Order::Newest => "newest first",
+            ReadOrder::Oldest => "oldest first",
+            ReadOrder::Newest => "newest first",
         };
-        let mut text = Text::new(match told.len() {
+        let mut text = AnswerText::new(match told.len() {
             0 if more => "nothing matched so far".to_owned(),
             0 => "no changes".to_owned(),
             1 => "1 change".to_owned(),
@@ -198,7 +198,7 @@ impl ChangeQuery {
         }
         let mut data = Map::new();
         let mut put = |name: &str, value: Value| drop(data.insert(name.to_owned(), value));
-        if found.end() == End::Enough {
+        if found.end() == StopReason::Enough {
             let at = time_of(&snapshot, span.at)?;
             text.add(format_args!("\nThis call looked only up to seq {} of {at}; continue with the cursor", span.at));
             put("scanned", json!({"through_seq": span.at, "at": at}));
@@ -214,13 +214,13 @@ impl ChangeQuery {
                 .map(|(scope, since)| json!({"account": scope.account, "region": scope.region, "since": since}));
             put("unwatched", each.collect());
         }
-        let damage = core.damage(Question::Log(self.subjects.as_deref()));
+        let damage = core.damage(AnswerSubject::Log(self.subjects.as_deref()));
         damage.say(&mut text);
         damage.fields().into_iter().for_each(|(name, value)| put(name, value));
         if !told.is_empty() {
             text.add("\nseq | recorded at | what | resource | fields | cause");
         }
-        for Told { line, .. } in &told {
+        for Rendered { line, .. } in &told {
             text.add(format_args!("\n{line}"));
         }
         put("changes", told.into_iter().map(|told| Value::Object(told.data)).collect());
@@ -231,8 +231,8 @@ impl ChangeQuery {
             put("next_cursor", json!(next));
         }
         // A later page of an older question does not say what came since its first: from there on it would be skipped.
-        if !(self.continued && span.order == Order::Newest) {
-            put("newest_cursor", json!(cursor(Span::oldest(seen, None))));
+        if !(self.continued && span.order == ReadOrder::Newest) {
+            put("newest_cursor", json!(cursor(LogRange::oldest(seen, None))));
         }
         put("hidden", json!(hidden));
         unobserved.fields().into_iter().for_each(|(name, value)| put(name, value));
@@ -244,27 +244,32 @@ impl ChangeQuery {
         }
         put("seq", json!(found.newest()));
         put("log", json!(core.log()));
-        Ok(Answer { text: text.into(), structured: Value::Object(data), failure: None })
+        Ok(ToolResult { text: text.into(), structured: Value::Object(data), failure: None })
     }
 
     /// From when to when a page tells everything that was asked for.
-    fn window(&self, core: &Core, snapshot: &Snapshot, found: &Found) -> Result<(Timestamp, Timestamp), Fault> {
+    fn window(
+        &self,
+        core: &Core,
+        snapshot: &Snapshot,
+        found: &ChangePage,
+    ) -> Result<(Timestamp, Timestamp), RequestError> {
         let (start, end, now) = (self.start, found.span(), core.now());
-        let reached = found.end() == End::Reached;
+        let reached = found.end() == StopReason::Reached;
         let until = match (self.until, start.bound) {
             (Some(until), _) => until,
-            (None, Some(bound)) if start.order == Order::Oldest => time_of(snapshot, bound)?,
+            (None, Some(bound)) if start.order == ReadOrder::Oldest => time_of(snapshot, bound)?,
             (None, _) => now,
         };
         let since = match (self.since, start.bound) {
             (Some(since), _) => since,
-            (None, _) if start.order == Order::Oldest => time_of(snapshot, start.at)?,
+            (None, _) if start.order == ReadOrder::Oldest => time_of(snapshot, start.at)?,
             (None, bound) => time_of(snapshot, bound.unwrap_or(Seq::ZERO))?,
         };
         Ok(match start.order {
-            Order::Oldest if reached => (since, until),
-            Order::Oldest => (since, time_of(snapshot, end.at)?),
-            Order::Newest => {
+            ReadOrder::Oldest if reached => (since, until),
+            ReadOrder::Oldest => (since, time_of(snapshot, end.at)?),
+            ReadOrder::Newest => {
                 let to = if self.continued { time_of(snapshot, start.at)? } else { until };
                 (if reached { since } else { time_of(snapshot, end.at)? }, to)
             }
@@ -275,19 +280,19 @@ impl ChangeQuery {
 /// Shows what was found, as much as `room` takes, and cuts the page there.
 fn tell(
     snapshot: &Snapshot,
-    found: &mut Found,
+    found: &mut ChangePage,
     field: Option<&str>,
     callers: &BTreeMap<Seq, Who>,
     room: usize,
-) -> Result<Vec<Told>, Fault> {
-    let mut teller = Teller::new(snapshot, field);
+) -> Result<Vec<Rendered>, RequestError> {
+    let mut teller = RecordRenderer::new(snapshot, field);
     let (mut told, mut text, mut data) = (Vec::new(), 0, 0);
     for record in found.records() {
         let mut next = teller.tell(record)?;
         let caller = match callers.get(&record.seq) {
             Some(who) => Some(who.clone()),
             // What the log holds is told unasked.
-            None => match Case::of(snapshot, record)? {
+            None => match CallerSearch::of(snapshot, record)? {
                 Some(case) => case.in_log(snapshot)?,
                 None => None,
             },
@@ -308,7 +313,7 @@ fn tell(
 }
 
 /// When a record was committed; the earliest known time for those that are folded away, now for what is yet to come.
-fn time_of(snapshot: &Snapshot, seq: Seq) -> Result<Timestamp, Fault> {
+fn time_of(snapshot: &Snapshot, seq: Seq) -> Result<Timestamp, RequestError> {
     let seq = seq.min(snapshot.seq());
     if seq > snapshot.horizon() {
         return Ok(snapshot.record(seq)?.recorded_at);

@@ -15,11 +15,11 @@ const VALUE: usize = 200;
 #[derive(Clone, Debug)]
 pub struct Columns {
     kind: &'static KindSpec,
-    shown: Vec<(String, Source)>,
+    shown: Vec<(String, ColumnSource)>,
 }
 
 #[derive(Clone, Debug)]
-enum Source {
+enum ColumnSource {
     Facet(u16),
     Tag(String),
 }
@@ -30,7 +30,7 @@ impl Columns {
     pub fn of(kind: &'static KindSpec) -> Self {
         let shown = kind.columns.iter().filter_map(|(name, column)| {
             let filter = kind.filter(name)?;
-            (filter.paths != [kind.id_field]).then(|| ((*column).to_owned(), Source::Facet(filter.number)))
+            (filter.paths != [kind.id_field]).then(|| ((*column).to_owned(), ColumnSource::Facet(filter.number)))
         });
         Columns { kind, shown: shown.collect() }
     }
@@ -44,8 +44,8 @@ impl Columns {
         let shown = names.iter().map(|name| {
             let column = default.shown.iter().find(|(column, _)| column == name).map(|(_, source)| source.clone());
             let source = column
-                .or_else(|| name.strip_prefix("tag:").map(|key| Source::Tag(key.to_owned())))
-                .or_else(|| kind.filter(name).map(|filter| Source::Facet(filter.number)));
+                .or_else(|| name.strip_prefix("tag:").map(|key| ColumnSource::Tag(key.to_owned())))
+                .or_else(|| kind.filter(name).map(|filter| ColumnSource::Facet(filter.number)));
             source.map(|source| ((*name).to_owned(), source)).ok_or(*name)
         });
         Ok(Columns { kind, shown: shown.collect::<Result<_, _>>()? })
@@ -98,13 +98,13 @@ impl Columns {
     }
 }
 
-fn value(source: &Source, row: &Row) -> String {
+fn value(source: &ColumnSource, row: &Row) -> String {
     match source {
-        Source::Facet(wanted) => {
+        ColumnSource::Facet(wanted) => {
             let values = row.fields.facets.iter().filter(|(number, _)| number == wanted);
             values.map(|(_, value)| value.as_str()).collect::<Vec<_>>().join(",")
         }
-        Source::Tag(wanted) => {
+        ColumnSource::Tag(wanted) => {
             let tag = row.fields.tags.iter().find(|(key, _)| key == wanted);
             tag.map(|(_, value)| value.clone()).unwrap_or_default()
         }

@@ -1,7 +1,7 @@
 //! JSON Schemas of what tools take and give, in the form that every client understands.
 //!
 //! They follow from types: the documentation of a field is its description. Clients drop tools whose schemas hold `null` unions,
-//! and models pay for every character, so what says nothing is left out ([`Plain`]).
+//! and models pay for every character, so what says nothing is left out ([`PlainSchema`]).
 
 use std::sync::{Arc, OnceLock};
 
@@ -59,7 +59,7 @@ fn generate<T: JsonSchema>(settings: SchemaSettings) -> Value {
         settings.meta_schema = None;
         settings.inline_subschemas = true;
     });
-    let mut schema = settings.with_transform(Plain).into_generator().into_root_schema_for::<T>();
+    let mut schema = settings.with_transform(PlainSchema).into_generator().into_root_schema_for::<T>();
     // Of the type, which only its readers know.
     schema.remove("description");
     if schema.get("properties").is_none() {
@@ -71,9 +71,9 @@ fn generate<T: JsonSchema>(settings: SchemaSettings) -> Value {
 /// Leaves out what says nothing to a model or is not understood by every client: titles, formats of numbers, `null`, empty
 /// defaults, and the documentation of a list's element type beside that of the list.
 #[derive(Clone, Copy, Debug)]
-struct Plain;
+struct PlainSchema;
 
-impl Transform for Plain {
+impl Transform for PlainSchema {
     fn transform(&mut self, schema: &mut Generated) {
         transform_subschemas(self, schema);
         schema.remove("title");

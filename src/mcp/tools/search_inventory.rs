@@ -4,7 +4,7 @@ use rmcp::schemars::{self, JsonSchema};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::answer::Answer;
+use super::answer::ToolResult;
 use super::arguments::ArgumentError;
 use super::arguments::filters::{FilterArgument, GivenFilters, Settled};
 use super::arguments::kind::KindArgument;
@@ -14,12 +14,12 @@ use super::as_of;
 use super::label::FreshnessLabel;
 use super::rows::Columns;
 use super::schema::ToolSchema;
-use super::spec::{BUDGET, Call, Effect, ToolSpec};
+use super::spec::{BUDGET, ToolCall, ToolEffect, ToolSpec};
 use super::{schema, zero};
 use crate::ingest::Lacked;
 use crate::kinds::KindSpec;
 use crate::mcp::core::Core;
-use crate::mcp::error::Fault;
+use crate::mcp::error::RequestError;
 use crate::mcp::unreadable;
 use crate::model::Row;
 use crate::query::filter::has_tags;
@@ -44,7 +44,7 @@ pub static SPEC: ToolSpec = ToolSpec {
                   who had an address last Tuesday: {\"filters\": {\"private-ip-address\": [\"10.1.2.3\"]}, \"as_of\": \
                   \"2026-11-17T12:00:00Z\"}. Search kind network-interface as well: instances match only by their primary \
                   address. Makes no AWS call.",
-    effect: Effect::Read,
+    effect: ToolEffect::Read,
     input: ToolSchema::of_arguments::<Arguments>(),
     output: ToolSchema::written(output),
     example: r#"{"kind": "instance", "filters": [{"Name": "instance-state-name", "Values": ["running"]}, {"Name": "tag:Name", "Values": ["web-*"]}], "limit": 25}"#,
@@ -118,7 +118,7 @@ fn output() -> Value {
     )
 }
 
-async fn serve(call: Call, arguments: Arguments) -> Result<Answer, Fault> {
+async fn serve(call: ToolCall, arguments: Arguments) -> Result<ToolResult, RequestError> {
     let core = call.core;
     let Arguments { kind: KindArgument(kind), filters, scope, fields, limit, as_of, cursor } = arguments;
     let columns = columns(&fields, kind)?;
@@ -136,7 +136,7 @@ async fn serve(call: Call, arguments: Arguments) -> Result<Answer, Fault> {
     .await
 }
 
-fn columns(wanted: &[String], kind: &'static KindSpec) -> Result<Columns, Fault> {
+fn columns(wanted: &[String], kind: &'static KindSpec) -> Result<Columns, RequestError> {
     let mut names = Vec::new();
     for name in wanted.iter().map(String::as_str) {
         if name.starts_with("tag:") {
@@ -162,7 +162,7 @@ fn found(
     columns: &Columns,
     query: &Query,
     readings: &[String],
-) -> Result<Answer, Fault> {
+) -> Result<ToolResult, RequestError> {
     let mut advice = zero::settle(core, kind, &query.filters)?;
     // How fresh they are comes before the hits: see `fresh`.
     let label = FreshnessLabel::of(core, kind, query.scope.as_ref(), query.point)?;
@@ -211,7 +211,7 @@ fn found(
     }
     structured.insert("seq".to_owned(), json!(hits.seq));
     structured.extend(label.fields());
-    Ok(Answer { text, structured: Value::Object(structured), failure: None })
+    Ok(ToolResult { text, structured: Value::Object(structured), failure: None })
 }
 
 /// As many rows as the budget takes beside `frame` bytes of what stands around them, as text and as data.

@@ -8,12 +8,12 @@ use rmcp::model::{JsonObject, Tool, ToolAnnotations};
 use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 
-use super::answer::Answer;
+use super::answer::ToolResult;
 use super::arguments::coerce::Care;
 use super::arguments::{self, ArgumentError};
 use super::schema::ToolSchema;
 use crate::mcp::core::Core;
-use crate::mcp::error::Fault;
+use crate::mcp::error::RequestError;
 use crate::mcp::policy::Writes;
 
 /// The most bytes of text, and of structured content, in one answer: about 8,000 tokens.
@@ -28,20 +28,20 @@ pub struct ToolSpec {
     /// What it does, when to use it, and what it answers.
     pub description: &'static str,
     /// What it does to AWS.
-    pub effect: Effect,
+    pub effect: ToolEffect,
     /// The schema of its arguments.
     pub input: ToolSchema,
     /// The schema of its structured content.
     pub output: ToolSchema,
     /// Arguments that work, for error messages.
     pub example: &'static str,
-    /// Serves a call with arguments that [`ToolSpec::clean`] has read: [`Call::with`].
-    pub call: fn(Call, JsonObject) -> Served,
+    /// Serves a call with arguments that [`ToolSpec::clean`] has read: [`ToolCall::with`].
+    pub call: fn(ToolCall, JsonObject) -> Served,
 }
 
 /// What a tool does to AWS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Effect {
+pub enum ToolEffect {
     /// Nothing.
     Read,
     /// It changes something, and a second call with the same arguments changes no more.
@@ -54,10 +54,10 @@ pub enum Effect {
 }
 
 /// The answer of a tool, in time.
-pub type Served = BoxFuture<'static, Result<Answer, Fault>>;
+pub type Served = BoxFuture<'static, Result<ToolResult, RequestError>>;
 
 /// What serves a call of a tool, beside its arguments.
-pub struct Call {
+pub struct ToolCall {
     /// What serves it.
     pub core: Arc<Core>,
     /// Whether the connection may write.
@@ -70,7 +70,7 @@ impl ToolSpec {
     /// Whether it exists only where writes are allowed.
     #[must_use]
     pub fn is_write(&self) -> bool {
-        self.effect != Effect::Read
+        self.effect != ToolEffect::Read
     }
 
     /// The arguments of a call in the form that the schema of this tool declares, each of them one that it knows.
@@ -86,9 +86,9 @@ impl ToolSpec {
     #[must_use]
     pub fn tool(&self) -> Tool {
         let (destructive, idempotent) = match self.effect {
-            Effect::Read => (false, true),
-            Effect::Idempotent { destructive } => (destructive, true),
-            Effect::Creates => (false, false),
+            ToolEffect::Read => (false, true),
+            ToolEffect::Idempotent { destructive } => (destructive, true),
+            ToolEffect::Creates => (false, false),
         };
         // Reads answer from the local copy; a write reaches into AWS.
         let hints = ToolAnnotations::with_title(self.title)
@@ -103,12 +103,12 @@ impl ToolSpec {
     }
 }
 
-impl Call {
+impl ToolCall {
     /// Serves a call whose arguments are of type `A`.
-    pub fn with<A, F>(self, given: JsonObject, serve: fn(Call, A) -> F) -> Served
+    pub fn with<A, F>(self, given: JsonObject, serve: fn(ToolCall, A) -> F) -> Served
     where
         A: DeserializeOwned + Send + 'static,
-        F: Future<Output = Result<Answer, Fault>> + Send + 'static,
+        F: Future<Output = Result<ToolResult, RequestError>> + Send + 'static,
     {
         async move { serve(self, arguments::read(given)?).await }.boxed()
     }

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use super::power::report::PowerAnswer;
 use super::power::{Power, PowerArguments, serve};
 use super::schema::ToolSchema;
-use super::spec::{Effect, ToolSpec};
+use super::spec::{ToolEffect, ToolSpec};
 
 /// The tool.
 pub static SPEC: ToolSpec = ToolSpec {
@@ -16,7 +16,7 @@ pub static SPEC: ToolSpec = ToolSpec {
                   data, and a public IP address that is not an Elastic IP is given up. Checks each instance live first; one \
                   that is already stopped is not an error. Returns each instance's state before and after, and the seq from \
                   which the inventory shows the change. With dry_run nothing is changed.",
-    effect: Effect::Idempotent { destructive: true },
+    effect: ToolEffect::Idempotent { destructive: true },
     input: ToolSchema::of_arguments::<Arguments>(),
     output: ToolSchema::of_answer::<PowerAnswer>(),
     example: r#"{"instance_ids": ["i-0123456789abcdef0"], "dry_run": true}"#,

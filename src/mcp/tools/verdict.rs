@@ -11,7 +11,7 @@ use crate::model::Outcome;
 /// How it went for one instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Verdict {
+pub enum WriteVerdict {
     /// AWS accepted the call.
     Done,
     /// It was so already; nothing was called.
@@ -34,52 +34,52 @@ pub enum Verdict {
     AnswerNotTrusted,
 }
 
-impl Verdict {
+impl WriteVerdict {
     /// Every one.
-    pub const ALL: [Verdict; 10] = [
-        Verdict::Done,
-        Verdict::Already,
-        Verdict::WouldBeAllowed,
-        Verdict::Acted,
-        Verdict::Refused,
-        Verdict::Unknown,
-        Verdict::NotFound,
-        Verdict::OtherAccount,
-        Verdict::IdentityUnproved,
-        Verdict::AnswerNotTrusted,
+    pub const ALL: [WriteVerdict; 10] = [
+        WriteVerdict::Done,
+        WriteVerdict::Already,
+        WriteVerdict::WouldBeAllowed,
+        WriteVerdict::Acted,
+        WriteVerdict::Refused,
+        WriteVerdict::Unknown,
+        WriteVerdict::NotFound,
+        WriteVerdict::OtherAccount,
+        WriteVerdict::IdentityUnproved,
+        WriteVerdict::AnswerNotTrusted,
     ];
 
     /// Its name in answers.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
-            Verdict::Done => "done",
-            Verdict::Already => "already",
-            Verdict::WouldBeAllowed => "would_be_allowed",
-            Verdict::Acted => "acted",
-            Verdict::Refused => "refused",
-            Verdict::Unknown => "unknown",
-            Verdict::NotFound => "not_found",
-            Verdict::OtherAccount => "other_account",
-            Verdict::IdentityUnproved => "identity_unproved",
-            Verdict::AnswerNotTrusted => "answer_not_trusted",
+            WriteVerdict::Done => "done",
+            WriteVerdict::Already => "already",
+            WriteVerdict::WouldBeAllowed => "would_be_allowed",
+            WriteVerdict::Acted => "acted",
+            WriteVerdict::Refused => "refused",
+            WriteVerdict::Unknown => "unknown",
+            WriteVerdict::NotFound => "not_found",
+            WriteVerdict::OtherAccount => "other_account",
+            WriteVerdict::IdentityUnproved => "identity_unproved",
+            WriteVerdict::AnswerNotTrusted => "answer_not_trusted",
         }
     }
 
     /// Whether the instance is, or would be, as asked.
     #[must_use]
     pub fn is_good(self) -> bool {
-        matches!(self, Verdict::Done | Verdict::Already | Verdict::WouldBeAllowed)
+        matches!(self, WriteVerdict::Done | WriteVerdict::Already | WriteVerdict::WouldBeAllowed)
     }
 
     /// What a failed look at instances means for each of them: nothing is called.
     #[must_use]
     pub fn of_look(error: &AwsError) -> Self {
         match error.trouble {
-            Trouble::OtherAccount { .. } => Verdict::OtherAccount,
-            Trouble::IdentityUnproved => Verdict::IdentityUnproved,
-            Trouble::Unasked => Verdict::AnswerNotTrusted,
-            _ => Verdict::Refused,
+            Trouble::OtherAccount { .. } => WriteVerdict::OtherAccount,
+            Trouble::IdentityUnproved => WriteVerdict::IdentityUnproved,
+            Trouble::Unasked => WriteVerdict::AnswerNotTrusted,
+            _ => WriteVerdict::Refused,
         }
     }
 
@@ -87,14 +87,14 @@ impl Verdict {
     #[must_use]
     pub fn of_call(error: &AwsError) -> (Self, Outcome) {
         if error.perhaps_done {
-            return (Verdict::Unknown, Outcome::Unknown { message: error.to_string() });
+            return (WriteVerdict::Unknown, Outcome::Unknown { message: error.to_string() });
         }
         let code = error.code.clone().unwrap_or_else(|| "NotSent".to_owned());
-        (Verdict::of_look(error), Outcome::Refused { code, message: error.message.clone() })
+        (WriteVerdict::of_look(error), Outcome::Refused { code, message: error.message.clone() })
     }
 }
 
-impl JsonSchema for Verdict {
+impl JsonSchema for WriteVerdict {
     fn schema_name() -> Cow<'static, str> {
         "Verdict".into()
     }
@@ -102,7 +102,7 @@ impl JsonSchema for Verdict {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
             "type": "string",
-            "enum": Verdict::ALL.map(Verdict::name),
+            "enum": WriteVerdict::ALL.map(WriteVerdict::name),
             "description": "How it went. `done` and `already` are success. `unknown`: AWS's answer was lost, so it may have \
                             happened. `acted`: this dry run was carried out, because the endpoint ignores DryRun. For \
                             `other_account`, `identity_unproved` and `answer_not_trusted` no call was made.",
@@ -116,7 +116,7 @@ mod tests {
 
     #[test]
     fn a_verdict_is_named_as_it_is_written() {
-        for verdict in Verdict::ALL {
+        for verdict in WriteVerdict::ALL {
             assert_eq!(serde_json::to_value(verdict).unwrap(), verdict.name());
         }
     }

@@ -11,12 +11,12 @@ use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use tokio::time::timeout;
 
-use super::verdict::Verdict;
+use super::verdict::WriteVerdict;
 use crate::aws::{AwsError, Described, Pinned, Priority, Trouble};
 use crate::ingest::Lane;
 use crate::kinds::{INSTANCE, KindSpec};
 use crate::mcp::core::Core;
-use crate::mcp::error::Fault;
+use crate::mcp::error::RequestError;
 use crate::model::known::state_name;
 use crate::model::text::shown;
 use crate::model::{
@@ -28,7 +28,7 @@ const SHOWING: Duration = Duration::from_secs(5);
 
 /// An instance as AWS showed it a moment ago.
 #[derive(Clone, Debug)]
-pub struct Target {
+pub struct LiveInstance {
     /// The instance.
     pub id: ResourceId,
     /// Its live document.
@@ -37,31 +37,31 @@ pub struct Target {
 
 /// What a live look at the instances of a call showed. Each instance that was named is either a target or a problem.
 #[derive(Debug, Default)]
-pub struct Checked {
+pub struct LiveCheck {
     /// Those that are there, in the order in which they were named.
-    pub targets: Vec<Target>,
+    pub targets: Vec<LiveInstance>,
     /// Those that nothing is called for.
-    pub problems: Vec<Problem>,
+    pub problems: Vec<UncalledInstance>,
 }
 
 /// Why nothing is called for an instance.
 #[derive(Clone, Debug)]
-pub struct Problem {
+pub struct UncalledInstance {
     /// The instance.
     pub id: String,
     /// What kind of reason it is.
-    pub verdict: Verdict,
+    pub verdict: WriteVerdict,
     /// The reason, and what to do about it.
     pub message: String,
 }
 
-impl Problem {
+impl UncalledInstance {
     fn of(id: String, error: &AwsError) -> Self {
-        Problem { id, verdict: Verdict::of_look(error), message: explain(error) }
+        UncalledInstance { id, verdict: WriteVerdict::of_look(error), message: explain(error) }
     }
 }
 
-impl Target {
+impl LiveInstance {
     /// The name of its live state.
     #[must_use]
     pub fn state(&self) -> &str {
@@ -76,7 +76,7 @@ impl Target {
 ///
 /// # Errors
 /// When the inventory cannot be read or what was seen cannot be recorded. What AWS refuses is among the problems.
-pub async fn check(core: &Core, aws: &Pinned, named: &Named) -> Result<Checked, Fault> {
+pub async fn check(core: &Core, aws: &Pinned, named: &Named) -> Result<LiveCheck, RequestError> {
     let Placed { known, unknown } = placed(core, named)?;
     let mut seen = Looked::default();
     for (scope, ids) in known {
@@ -87,9 +87,9 @@ pub async fn check(core: &Core, aws: &Pinned, named: &Named) -> Result<Checked, 
     }
     let Looked { mut targets, mut problems, observations, distrust } = seen;
     if let Some(why) = distrust {
-        let left = targets.drain(..).map(|target| Problem {
+        let left = targets.drain(..).map(|target| UncalledInstance {
             id: target.id.id.to_string(),
-            verdict: Verdict::AnswerNotTrusted,
+            verdict: WriteVerdict::AnswerNotTrusted,
             message: uncalled(&why),
         });
         problems.extend(left);
@@ -98,7 +98,7 @@ pub async fn check(core: &Core, aws: &Pinned, named: &Named) -> Result<Checked, 
         core.ingest.observe(Lane::Tools, observations, Cause::Refresh).await?;
     }
     targets.sort_by_key(|target| named.place(&target.id.id));
-    Ok(Checked { targets, problems })
+    Ok(LiveCheck { targets, problems })
 }
 
 /// Ids by the scope in which the inventory holds them, and those that it does not hold.
@@ -108,7 +108,7 @@ struct Placed {
     unknown: BTreeSet<String>,
 }
 
-fn placed(core: &Core, named: &Named) -> Result<Placed, Fault> {
+fn placed(core: &Core, named: &Named) -> Result<Placed, RequestError> {
     let snapshot = core.snapshot()?;
     let unwatched: BTreeSet<Scope> = core.unwatched(&[INSTANCE]).into_iter().map(|state| state.scope).collect();
     let mut placed = Placed::default();
@@ -125,8 +125,8 @@ fn placed(core: &Core, named: &Named) -> Result<Placed, Fault> {
 /// What looks at some of the instances showed.
 #[derive(Default)]
 struct Looked {
-    targets: Vec<Target>,
-    problems: Vec<Problem>,
+    targets: Vec<LiveInstance>,
+    problems: Vec<UncalledInstance>,
     observations: Vec<Observation>,
     /// Why nothing may be called at all.
     distrust: Option<String>,
@@ -144,14 +144,19 @@ impl Looked {
 /// Asks every watched region at once for ids that the inventory does not hold, until all are found.
 ///
 /// What no region knows is not found only if every region answered.
-async fn search(core: &Core, aws: &Pinned, named: &Named, mut unknown: BTreeSet<String>) -> Result<Looked, Fault> {
+async fn search(
+    core: &Core,
+    aws: &Pinned,
+    named: &Named,
+    mut unknown: BTreeSet<String>,
+) -> Result<Looked, RequestError> {
     let mut seen = Looked::default();
     let mut scopes: Vec<Scope> = core.scopes(&[INSTANCE]).into_iter().map(|state| state.scope).collect();
     if scopes.is_empty() {
         let account = match aws.identify().await {
             Ok(account) => account,
             Err(error) if error.trouble == Trouble::IdentityUnproved => {
-                let problems = unknown.into_iter().map(|id| Problem::of(id, &error));
+                let problems = unknown.into_iter().map(|id| UncalledInstance::of(id, &error));
                 return Ok(Looked { problems: problems.collect(), ..Looked::default() });
             }
             Err(error) => return Err(error.into()),
@@ -181,7 +186,7 @@ async fn search(core: &Core, aws: &Pinned, named: &Named, mut unknown: BTreeSet<
     }
     for id in unknown {
         let mut said = problems.iter().filter(|problem| problem.id == id);
-        let unanswered = said.clone().find(|problem| problem.verdict != Verdict::NotFound);
+        let unanswered = said.clone().find(|problem| problem.verdict != WriteVerdict::NotFound);
         seen.problems.extend(unanswered.or_else(|| said.next()).cloned());
     }
     Ok(seen)
@@ -193,7 +198,7 @@ async fn look(aws: &Pinned, chosen: &Chosen<'_>) -> Looked {
     let Described { answers, not_found, silent, unreadable, failed } = match aws.look(chosen).await {
         Ok(described) => described,
         Err(error) => {
-            let problems = chosen.ids().map(|id| Problem::of(id.to_string(), &error)).collect();
+            let problems = chosen.ids().map(|id| UncalledInstance::of(id.to_string(), &error)).collect();
             let distrust = (error.trouble == Trouble::Unasked).then(|| explain(&error));
             return Looked { problems, distrust, ..Looked::default() };
         }
@@ -206,25 +211,28 @@ async fn look(aws: &Pinned, chosen: &Chosen<'_>) -> Looked {
         }
         let seen = Seen::Described(Arc::clone(&item.document));
         looked.observations.push(Observation { source: Source::Refresh, at: sent_at, id: id.clone(), seen });
-        looked.targets.push(Target { id, document: item.document });
+        looked.targets.push(LiveInstance { id, document: item.document });
     }
-    let problem =
-        |id: Arc<str>, verdict, message: &str| Problem { id: id.to_string(), verdict, message: message.to_owned() };
+    let problem = |id: Arc<str>, verdict, message: &str| UncalledInstance {
+        id: id.to_string(),
+        verdict,
+        message: message.to_owned(),
+    };
     let gone = format!(
         "AWS does not know this instance in account {}, region {}. Check the id; an instance launched seconds ago may not be \
         visible yet.",
         scope.account, scope.region
     );
-    looked.problems.extend(not_found.into_iter().map(|id| problem(id, Verdict::NotFound, &gone)));
+    looked.problems.extend(not_found.into_iter().map(|id| problem(id, WriteVerdict::NotFound, &gone)));
     let unsaid = "AWS answered, but said nothing about this instance, so it is not known whether it exists. No call was made for it.";
-    looked.problems.extend(silent.into_iter().map(|id| problem(id, Verdict::AnswerNotTrusted, unsaid)));
+    looked.problems.extend(silent.into_iter().map(|id| problem(id, WriteVerdict::AnswerNotTrusted, unsaid)));
     looked.problems.extend(unreadable.into_iter().map(|(id, why)| {
         let message =
             format!("AWS's answer about this instance cannot be read ({}). No call was made for it.", shown(&why, 240));
-        problem(id, Verdict::AnswerNotTrusted, &message)
+        problem(id, WriteVerdict::AnswerNotTrusted, &message)
     }));
     if let Some((left, error)) = failed {
-        looked.problems.extend(left.into_iter().map(|id| Problem::of(id.to_string(), &error)));
+        looked.problems.extend(left.into_iter().map(|id| UncalledInstance::of(id.to_string(), &error)));
     }
     looked
 }
@@ -252,14 +260,14 @@ pub async fn witness(core: &Core, scope: &Scope, spec: &'static KindSpec, ids: &
 /// Runs `work` to its end even when its client leaves.
 ///
 /// # Errors
-/// What `work` failed with; [`Fault::Stopping`] when the runtime ends first.
+/// What `work` failed with; [`RequestError::Stopping`] when the runtime ends first.
 pub async fn to_the_end<T: Send + 'static>(
     core: &Core,
-    work: impl Future<Output = Result<T, Fault>> + Send + 'static,
-) -> Result<T, Fault> {
+    work: impl Future<Output = Result<T, RequestError>> + Send + 'static,
+) -> Result<T, RequestError> {
     match core.tasks.spawn(work).await {
         Ok(outcome) => outcome,
-        Err(_) => Err(Fault::Stopping),
+        Err(_) => Err(RequestError::Stopping),
     }
 }
 
@@ -309,7 +317,7 @@ impl Intent {
         tool: &'static str,
         targets: Vec<ResourceId>,
         dry_run: bool,
-    ) -> Result<Self, Fault> {
+    ) -> Result<Self, RequestError> {
         let action =
             if dry_run { ActionId(fastrand::u64(..)) } else { core.ingest.begin(tool, targets.clone()).await? };
         Ok(Intent { action, tool, targets, dry_run })

@@ -5,11 +5,11 @@ use serde_json::{Value, json};
 use super::schema;
 use crate::kinds::KindSpec;
 use crate::mcp::core::Core;
-use crate::mcp::error::Fault;
+use crate::mcp::error::RequestError;
 use crate::model::Scope;
 use crate::model::text::shown;
 use crate::query::Filters;
-use crate::query::filter::doubt::BRACKETS;
+use crate::query::filter::doubtful_value::BRACKETS;
 use crate::query::nearness::{closest, near};
 use crate::store::{Matcher, On};
 
@@ -23,8 +23,8 @@ const NEAR: f64 = 0.75;
 ///
 /// # Errors
 /// When there is such a filter, or the store cannot be read.
-pub fn settle(core: &Core, kind: &'static KindSpec, filters: &Filters) -> Result<Vec<String>, Fault> {
-    let noted = filters.refuse::<Fault>(|facet| {
+pub fn settle(core: &Core, kind: &'static KindSpec, filters: &Filters) -> Result<Vec<String>, RequestError> {
+    let noted = filters.refuse::<RequestError>(|facet| {
         let held = core.store.count_by(&kind.kind(), None, &On::Facet(facet))?;
         Ok(held.into_keys().collect())
     })?;
@@ -42,10 +42,11 @@ pub fn hints(
     scope: Option<&Scope>,
     filters: &Filters,
     is_past: bool,
-) -> Result<Vec<String>, Fault> {
+) -> Result<Vec<String>, RequestError> {
     let mut hints = Vec::new();
-    let count =
-        |scope, matcher: &Matcher| Ok::<u64, Fault>(core.store.scan(&kind.kind(), scope, matcher, None, 0)?.total);
+    let count = |scope, matcher: &Matcher| {
+        Ok::<u64, RequestError>(core.store.scan(&kind.kind(), scope, matcher, None, 0)?.total)
+    };
     if !is_past {
         let elsewhere = if scope.is_some() { count(None, filters.matcher())? } else { 0 };
         if elsewhere > 0 {
@@ -75,7 +76,7 @@ fn alone(
     name: &str,
     values: &[String],
     on: &On,
-) -> Result<String, Fault> {
+) -> Result<String, RequestError> {
     let held = core.store.count_by(&kind.kind(), scope, on)?;
     if let (On::Tag(key), true) = (on, held.is_empty()) {
         let keys = core.store.count_by(&kind.kind(), scope, &On::TagKey)?;

@@ -16,8 +16,8 @@ use rmcp::model::{ProtocolVersion, RequestId};
 use serde_json::Value;
 
 use super::accept::{self, Accepted, JSON, STREAM};
-use super::sessions::Sessions;
-use crate::mcp::normalise::{self, Conversation, Message, Outcome, Refusal, Said};
+use super::sessions::HttpSessions;
+use crate::mcp::normalise::{self, ClientMessage, Conversation, ErrorResponse, MessageDecision, MessageKind};
 use crate::mcp::protocol::SESSION;
 
 /// The largest request. Requests are small; answers are large.
@@ -34,7 +34,7 @@ const READ_AWAY: usize = 16 * BODY;
 const REASON: usize = 64 * 1024;
 
 /// Serves one HTTP request. `next` is rmcp.
-pub(super) async fn normalised(State(sessions): State<Arc<Sessions>>, request: Request, next: Next) -> Response {
+pub(super) async fn normalised(State(sessions): State<Arc<HttpSessions>>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
     let accepted = Accepted::of(&parts.headers);
     if parts.method != Method::POST {
@@ -45,14 +45,14 @@ pub(super) async fn normalised(State(sessions): State<Arc<Sessions>>, request: R
     }
     let bytes = match collect(body).await {
         Ok(bytes) => bytes,
-        Err((status, start, why)) => return refuse(status, &Refusal::invalid(normalise::seen_id(&start), why)),
+        Err((status, start, why)) => return refuse(status, &ErrorResponse::invalid(normalise::seen_id(&start), why)),
     };
     if let Some((status, why)) = unusable(&parts.headers, accepted) {
-        return refuse(status, &Refusal::invalid(normalise::seen_id(&bytes), why.to_owned()));
+        return refuse(status, &ErrorResponse::invalid(normalise::seen_id(&bytes), why.to_owned()));
     }
     if normalise::is_blank(&bytes) {
         let why = "the body is empty: send one JSON-RPC message".to_owned();
-        return refuse(StatusCode::BAD_REQUEST, &Refusal::unreadable(None, why));
+        return refuse(StatusCode::BAD_REQUEST, &ErrorResponse::unreadable(None, why));
     }
     let message = match normalise::read(&bytes) {
         Ok(Some(message)) => message,
@@ -60,20 +60,20 @@ pub(super) async fn normalised(State(sessions): State<Arc<Sessions>>, request: R
         Err(refusals) => return refuse_one(refusals),
     };
     let (id, is_listen) = match message.said() {
-        Said::Request { id, method } => (Some(id.clone()), method == LISTEN),
-        Said::Notification { .. } | Said::Response => (None, false),
+        MessageKind::Request { id, method } => (Some(id.clone()), method == LISTEN),
+        MessageKind::Notification { .. } | MessageKind::Response => (None, false),
     };
     let echo = id.clone().map(RequestId::into_json_value);
     if is_listen && !accepted.stream {
         let why = format!("{LISTEN} answers with a stream: send Accept: {STREAM}");
-        return refuse(StatusCode::NOT_ACCEPTABLE, &Refusal::invalid(echo, why));
+        return refuse(StatusCode::NOT_ACCEPTABLE, &ErrorResponse::invalid(echo, why));
     }
     let conversation = conversation(&sessions, &parts.headers, &message);
     let outcome = conversation.lock().admit(message);
     let message = match outcome {
-        Outcome::Forward(message) => message,
-        Outcome::Answer(refusals) => return refuse_one(refusals),
-        Outcome::Drop => return StatusCode::ACCEPTED.into_response(),
+        MessageDecision::Forward(message) => message,
+        MessageDecision::Answer(refusals) => return refuse_one(refusals),
+        MessageDecision::Drop => return StatusCode::ACCEPTED.into_response(),
     };
     let mut in_flight = InFlight { conversation, id: id.clone() };
     let body = Bytes::copy_from_slice(message.bytes());
@@ -94,7 +94,7 @@ pub(super) async fn normalised(State(sessions): State<Arc<Sessions>>, request: R
 }
 
 /// What the message is part of: its session, or nothing but itself.
-fn conversation(sessions: &Sessions, headers: &HeaderMap, message: &Message<'_>) -> Arc<Mutex<Conversation>> {
+fn conversation(sessions: &HttpSessions, headers: &HeaderMap, message: &ClientMessage<'_>) -> Arc<Mutex<Conversation>> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let protocol = text(PROTOCOL);
     let of_session = || {
@@ -200,7 +200,7 @@ async fn gathered(response: Response, id: &RequestId) -> Response {
         }
     }
     let why = "the request was cancelled, or its session ended, before there was an answer".to_owned();
-    refuse(StatusCode::OK, &Refusal::failed(Some(id.clone().into_json_value()), why))
+    refuse(StatusCode::OK, &ErrorResponse::failed(Some(id.clone().into_json_value()), why))
 }
 
 /// The data of one event of a stream.
@@ -223,7 +223,8 @@ async fn with_reason(response: Response, id: Option<Value>) -> Response {
     if reason.is_empty() {
         return Response::from_parts(parts, Body::empty());
     }
-    let refusal = if status.is_server_error() { Refusal::failed(id, reason) } else { Refusal::invalid(id, reason) };
+    let refusal =
+        if status.is_server_error() { ErrorResponse::failed(id, reason) } else { ErrorResponse::invalid(id, reason) };
     parts.headers.remove(header::CONTENT_LENGTH);
     parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(JSON));
     Response::from_parts(parts, Body::from(refusal.line()))
@@ -236,7 +237,7 @@ fn form(headers: &HeaderMap) -> &str {
 }
 
 /// A body is answered once, so several refusals become one that belongs to no id.
-fn refuse_one(refusals: Vec<Refusal>) -> Response {
+fn refuse_one(refusals: Vec<ErrorResponse>) -> Response {
     let mut refusals = refusals.into_iter();
     match (refusals.next(), refusals.next()) {
         (Some(first), None) => refuse(StatusCode::BAD_REQUEST, &first),
@@ -245,7 +246,7 @@ fn refuse_one(refusals: Vec<Refusal>) -> Response {
     }
 }
 
-fn refuse(status: StatusCode, refusal: &Refusal) -> Response {
+fn refuse(status: StatusCode, refusal: &ErrorResponse) -> Response {
     (status, [(header::CONTENT_TYPE, JSON)], refusal.line()).into_response()
 }
 

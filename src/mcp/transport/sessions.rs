@@ -15,14 +15,14 @@ use super::numbered::Numbered;
 use crate::mcp::normalise::Conversation;
 
 /// rmcp's sessions, and beside each one what is known of its conversation.
-pub(super) struct Sessions {
+pub(super) struct HttpSessions {
     local: LocalSessionManager,
     conversations: Mutex<HashMap<SessionId, Arc<Mutex<Conversation>>>>,
 }
 
-impl Sessions {
+impl HttpSessions {
     pub(super) fn new(local: LocalSessionManager) -> Self {
-        Sessions { local, conversations: Mutex::default() }
+        HttpSessions { local, conversations: Mutex::default() }
     }
 
     /// How many there are.
@@ -36,7 +36,7 @@ impl Sessions {
     }
 }
 
-impl SessionManager for Sessions {
+impl SessionManager for HttpSessions {
     type Error = LocalSessionManagerError;
     type Transport = Numbered<SessionTransport>;
 

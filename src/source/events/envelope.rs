@@ -7,6 +7,7 @@
 
 mod alarm;
 mod call;
+mod decoded_event;
 mod ebs;
 mod foreign;
 mod health;
@@ -17,19 +18,18 @@ mod spot;
 mod tags;
 #[cfg(test)]
 mod tests;
-mod told;
 
 use crate::kinds::KindSpec;
 use crate::kinds::rules::{CANARY_SOURCE, of_canary};
 use crate::model::{AccountId, Canary, Kind, Notification, Observation, Scope, Timestamp};
-use raw::{Envelope, Lacks, MOST, Place, cut};
+use raw::{Envelope, Lacks, MAX_RESOURCES, Occurrence, cut};
 
-pub use told::{Says, Told, Undecodable};
+pub use decoded_event::{DecodedEvent, EventContent, Undecodable};
 
 /// How much of a canary's sender is kept, in characters: anybody may put one.
 const SENDER: usize = 64;
 
-impl Told {
+impl DecodedEvent {
     /// Reads a message's body: an event, or the SNS notification of one. `owner` is the account of the queue, for events that do not
     /// name theirs.
     ///
@@ -45,44 +45,44 @@ impl Told {
             detail_type: envelope.detail_type.clone(),
             field,
         })?;
-        Ok(Told { event_id: envelope.id, detail_type: envelope.detail_type, says })
+        Ok(DecodedEvent { event_id: envelope.id, detail_type: envelope.detail_type, says })
     }
 
     /// Where a trail logs and when the call was made, when this is an event of a call that one recorded, whatever became of the call.
     #[must_use]
     pub fn trail(&self) -> Option<(Scope, Timestamp)> {
         match &self.says {
-            Says::Call { scope, at, .. } => Some((scope.clone(), *at)),
-            Says::Resources(Notification { called: Some(called), .. }) => {
+            EventContent::Call { scope, at, .. } => Some((scope.clone(), *at)),
+            EventContent::Resources(Notification { called: Some(called), .. }) => {
                 called.targets.first().map(|target| (target.scope(), called.at))
             }
-            Says::Resources(_) | Says::Canary(_) | Says::Nothing => None,
+            EventContent::Resources(_) | EventContent::Canary(_) | EventContent::Nothing => None,
         }
     }
 }
 
-impl Told {
+impl DecodedEvent {
     /// The kinds that the call, when this is an event of one, may have changed a resource of without naming it.
     #[must_use]
     pub fn untold(&self) -> Vec<Kind> {
         match &self.says {
-            Says::Call { untold, .. } => untold.clone(),
-            Says::Resources(Notification { called: Some(called), observations, .. }) => {
+            EventContent::Call { untold, .. } => untold.clone(),
+            EventContent::Resources(Notification { called: Some(called), observations, .. }) => {
                 let named = |spec: &KindSpec| observations.iter().any(|seen| seen.id.kind == spec.kind());
                 call::untold(&called.call.name, named)
             }
-            Says::Resources(_) | Says::Canary(_) | Says::Nothing => Vec::new(),
+            EventContent::Resources(_) | EventContent::Canary(_) | EventContent::Nothing => Vec::new(),
         }
     }
 }
 
 impl Envelope {
     /// What it says.
-    fn says(&self, owner: Option<&AccountId>) -> Result<Says, Lacks> {
+    fn says(&self, owner: Option<&AccountId>) -> Result<EventContent, Lacks> {
         if self.source == CANARY_SOURCE {
-            return Ok(self.canary(owner).map_or(Says::Nothing, Says::Canary));
+            return Ok(self.canary(owner).map_or(EventContent::Nothing, EventContent::Canary));
         }
-        let read: fn(&Self, &Place) -> Result<Vec<Observation>, Lacks> =
+        let read: fn(&Self, &Occurrence) -> Result<Vec<Observation>, Lacks> =
             match (self.source.as_str(), self.detail_type.as_str()) {
                 ("aws.ec2", "EC2 Instance State-change Notification") => instance::read,
                 ("aws.ec2", "EC2 Spot Instance Interruption Warning") => spot::interruption,
@@ -100,14 +100,14 @@ impl Envelope {
                     |event, place| Ok(alarm::read(event, place))
                 }
                 ("aws.ec2", "AWS API Call via CloudTrail") => return call::read(self, &self.place(owner)?),
-                _ => return Ok(Says::Nothing),
+                _ => return Ok(EventContent::Nothing),
             };
         let mut observations = read(self, &self.place(owner)?)?;
-        observations.truncate(MOST);
+        observations.truncate(MAX_RESOURCES);
         if observations.is_empty() {
-            return Ok(Says::Nothing);
+            return Ok(EventContent::Nothing);
         }
-        Ok(Says::Resources(Notification { event_id: self.id.clone(), observations, called: None }))
+        Ok(EventContent::Resources(Notification { event_id: self.id.clone(), observations, called: None }))
     }
 
     /// Anybody may put such an event on the bus: one that is not as Muster makes them says nothing.

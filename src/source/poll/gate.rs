@@ -5,7 +5,7 @@
 //! one asks at a time, each in turn. Either way one call a scope is made at each time, not one a kind: refused calls fill an
 //! account's audit trail. When a call is answered, whoever waited on the same matter asks at once. Times are those of [`pause`].
 //!
-//! [`Waiting`] decides; [`Gate`] lets the kinds of a scope share it and wait.
+//! [`TurnOrder`] decides; [`Gate`] lets the kinds of a scope share it and wait.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -36,7 +36,7 @@ pub(super) enum Turn {
 /// What the kinds of a scope share. Clones do not share it.
 #[derive(Debug)]
 pub struct Gate {
-    waiting: Mutex<Waiting>,
+    waiting: Mutex<TurnOrder>,
     /// Counts changes of who may ask.
     changes: watch::Sender<u64>,
     /// Counts how often somebody wanted everything tried at once.
@@ -45,18 +45,18 @@ pub struct Gate {
 
 /// Who waits for what.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Waiting {
+pub(super) struct TurnOrder {
     /// What touches every kind.
-    scope: Option<(Closed, AwsError)>,
+    scope: Option<(BlockedCall, AwsError)>,
     /// What the kinds wait for whose actions are denied.
-    denials: Option<Closed>,
+    denials: Option<BlockedCall>,
     /// These kinds with the reasons, whoever is to ask next first.
     denied: VecDeque<(&'static str, AwsError)>,
 }
 
 /// Something that is tried again and again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Closed {
+struct BlockedCall {
     /// How often in a row it failed.
     failures: u32,
     /// When it is tried again.
@@ -65,17 +65,17 @@ struct Closed {
     asking: Option<&'static str>,
 }
 
-impl Closed {
+impl BlockedCall {
     /// It failed for the first time.
     fn new(error: &AwsError, now: Instant) -> Self {
-        Closed { failures: 1, at: now + pause(error, 1), asking: None }
+        BlockedCall { failures: 1, at: now + pause(error, 1), asking: None }
     }
 
     /// `kind` was refused: once more, when it is the one who asked.
     fn failed(&mut self, kind: &'static str, error: &AwsError, now: Instant) {
         if self.asking == Some(kind) {
             let failures = self.failures.saturating_add(1);
-            *self = Closed { failures, at: now + pause(error, failures), asking: None };
+            *self = BlockedCall { failures, at: now + pause(error, failures), asking: None };
         }
     }
 
@@ -88,7 +88,7 @@ impl Closed {
     }
 }
 
-impl Waiting {
+impl TurnOrder {
     /// Whether `kind` may ask now.
     fn turn(&mut self, kind: &'static str, now: Instant) -> Turn {
         if let Some((closed, error)) = &mut self.scope {
@@ -123,7 +123,7 @@ impl Waiting {
     /// Takes in that a call of `kind` was refused, for a reason that only a person can mend. Gives when it is tried again.
     fn refused(&mut self, kind: &'static str, error: &AwsError, now: Instant) -> Instant {
         if error.is_about_scope() {
-            let (closed, reason) = self.scope.get_or_insert_with(|| (Closed::new(error, now), error.clone()));
+            let (closed, reason) = self.scope.get_or_insert_with(|| (BlockedCall::new(error, now), error.clone()));
             closed.failed(kind, error, now);
             *reason = error.clone();
             return closed.at;
@@ -133,7 +133,7 @@ impl Waiting {
         let known = self.denied.iter().position(|(denied, _)| *denied == kind);
         known.and_then(|place| self.denied.remove(place));
         self.denied.push_back((kind, error.clone()));
-        let closed = self.denials.get_or_insert_with(|| Closed::new(error, now));
+        let closed = self.denials.get_or_insert_with(|| BlockedCall::new(error, now));
         closed.failed(kind, error, now);
         closed.at
     }
@@ -248,7 +248,7 @@ mod tests {
             steps in proptest::collection::vec((0_usize..4, 0_u8..5, 0_u64..200), 1..60),
         ) {
             let (denial, expiry) = (failure(ErrorClass::Denied, "UnauthorizedOperation"), failure(ErrorClass::Fatal, "ExpiredToken"));
-            let (mut waiting, mut now) = (Waiting::default(), Instant::now());
+            let (mut waiting, mut now) = (TurnOrder::default(), Instant::now());
             for (kind, outcome, seconds) in steps {
                 let kind = KINDS[kind];
                 now += Duration::from_secs(seconds);

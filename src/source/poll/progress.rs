@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
-use super::walk::{Bounds, Endless, Walk};
+use super::page_walk::{Bounds, Endless, PageWalk};
 use crate::aws::AwsError;
 use crate::model::{LeftOut, Page};
 
@@ -29,7 +29,7 @@ pub(super) struct SweepProgress {
     /// How often the sweep has started over.
     pub(super) restarts: u32,
     /// What the pages so far showed and named.
-    pub(super) walk: Walk,
+    pub(super) walk: PageWalk,
     /// The optional parameters that a page was asked for without.
     pub(super) left_out: LeftOut,
 }
@@ -72,7 +72,7 @@ impl SweepProgress {
             failures: 0,
             failing: Duration::ZERO,
             restarts,
-            walk: Walk::default(),
+            walk: PageWalk::default(),
             left_out: LeftOut::default(),
         }
     }

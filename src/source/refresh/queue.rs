@@ -20,13 +20,13 @@ type Tick = Duration;
 
 /// The ids of one kind in one scope that wait to be asked for.
 #[derive(Debug, Default)]
-pub struct Queue {
-    entries: HashMap<Arc<str>, Entry>,
+pub struct RefreshQueue {
+    entries: HashMap<Arc<str>, WaitingId>,
     due: BTreeSet<(Tick, Arc<str>)>,
 }
 
 #[derive(Debug)]
-struct Entry {
+struct WaitingId {
     mentioned: Tick,
     expects: Option<String>,
     /// Which of [`AFTER`] is next.
@@ -46,7 +46,7 @@ pub enum Pushed {
     Overflowed,
 }
 
-impl Queue {
+impl RefreshQueue {
     /// Takes in that `id` was mentioned at `now`, and said to be in the state `expects`.
     pub fn push(&mut self, id: Arc<str>, expects: Option<String>, now: Tick) -> Pushed {
         if self.entries.len() >= MAX_WAITING && !self.entries.contains_key(&id) {
@@ -59,7 +59,7 @@ impl Queue {
                 let [first, ..] = AFTER;
                 self.due.insert((now + first, Arc::clone(&id)));
                 self.entries
-                    .insert(id, Entry { mentioned: now, expects, step: 0, due: Some(now + first), again: false });
+                    .insert(id, WaitingId { mentioned: now, expects, step: 0, due: Some(now + first), again: false });
             }
             Some(entry) => {
                 entry.expects = expects.or(entry.expects.take());
@@ -85,8 +85,8 @@ impl Queue {
         self.due.first().map(|(due, _)| *due)
     }
 
-    /// At most `limit` ids that are due at `now`, the longest waiting first. Each must be [`Queue::answered`] or
-    /// [`Queue::put_back`].
+    /// At most `limit` ids that are due at `now`, the longest waiting first. Each must be [`RefreshQueue::answered`] or
+    /// [`RefreshQueue::put_back`].
     pub fn take(&mut self, now: Tick, limit: usize) -> Vec<Arc<str>> {
         let mut taken = Vec::new();
         while taken.len() < limit && self.next_due().is_some_and(|due| due <= now) {
@@ -164,7 +164,7 @@ mod tests {
 
     #[test]
     fn a_burst_of_mentions_is_one_question_two_seconds_after_the_first() {
-        let mut queue = Queue::default();
+        let mut queue = RefreshQueue::default();
         for now in [10, 11] {
             queue.push(id("i-1"), None, s(now));
         }
@@ -176,7 +176,7 @@ mod tests {
 
     #[test]
     fn an_answer_that_disagrees_is_asked_for_again_at_15_and_60_seconds_and_no_more() {
-        let mut queue = Queue::default();
+        let mut queue = RefreshQueue::default();
         queue.push(id("i-1"), Some("running".into()), s(10));
         for due in [12, 25, 70] {
             assert_eq!(queue.next_due(), Some(s(due)));
@@ -188,7 +188,7 @@ mod tests {
 
     #[test]
     fn a_mention_while_it_is_asked_for_asks_once_more() {
-        let mut queue = Queue::default();
+        let mut queue = RefreshQueue::default();
         queue.push(id("i-1"), Some("pending".into()), s(10));
         queue.take(s(12), 100);
         queue.push(id("i-1"), Some("running".into()), s(13));
@@ -201,7 +201,7 @@ mod tests {
 
     #[test]
     fn too_many_are_let_go_for_one_sweep() {
-        let mut queue = Queue::default();
+        let mut queue = RefreshQueue::default();
         for n in 0..MAX_WAITING {
             assert_eq!(queue.push(id(&format!("i-{n}")), None, s(0)), Pushed::Waits);
         }
@@ -212,7 +212,7 @@ mod tests {
 
     #[test]
     fn what_could_not_be_asked_for_waits_again() {
-        let mut queue = Queue::default();
+        let mut queue = RefreshQueue::default();
         queue.push(id("i-1"), None, s(0));
         let taken = queue.take(s(2), 100);
         queue.put_back(taken, s(9));

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::{ArgumentError, coerce};
 use crate::kinds::KindSpec;
 use crate::mcp::core::Core;
-use crate::mcp::error::Fault;
+use crate::mcp::error::RequestError;
 use crate::model::Scope;
 use crate::model::text::shown;
 use crate::query::tally::tally;
@@ -91,18 +91,18 @@ impl GivenFilters {
     ///
     /// # Errors
     /// When it has neither of the two spellings, or names a filter that `kind` does not have.
-    pub fn read(given: &FilterArgument, kind: &'static KindSpec) -> Result<Self, Fault> {
+    pub fn read(given: &FilterArgument, kind: &'static KindSpec) -> Result<Self, RequestError> {
         let FilterArgument(given) = given;
         let named = match given {
             Value::Null => Vec::new(),
-            Value::Array(list) => list.iter().map(pair).collect::<Result<Vec<_>, Fault>>()?,
+            Value::Array(list) => list.iter().map(pair).collect::<Result<Vec<_>, RequestError>>()?,
             Value::Object(object) if NAMES.iter().any(|name| object.contains_key(*name)) => {
                 // One filter without its list.
                 vec![pair(given)?]
             }
             Value::Object(object) => {
                 let named = object.iter().map(|(name, given)| GivenFilter::read(name, given));
-                named.collect::<Result<Vec<_>, Fault>>()?
+                named.collect::<Result<Vec<_>, RequestError>>()?
             }
             other => return Err(shape(other)),
         };
@@ -120,7 +120,7 @@ impl GivenFilters {
     ///
     /// # Errors
     /// When the filters cannot be used, or the store cannot be read.
-    pub fn settle(&self, core: &Core, scope: Option<&Scope>, point: Option<Point>) -> Result<Settled, Fault> {
+    pub fn settle(&self, core: &Core, scope: Option<&Scope>, point: Option<Point>) -> Result<Settled, RequestError> {
         let mut readings = Vec::new();
         let mut filters = Vec::new();
         for GivenFilter { name, values } in &self.filters {
@@ -143,7 +143,7 @@ impl GivenFilters {
         point: Option<Point>,
         name: &str,
         value: &GivenValue,
-    ) -> Result<(Vec<String>, Option<String>), Fault> {
+    ) -> Result<(Vec<String>, Option<String>), RequestError> {
         let text = value.text();
         if matches!(value, GivenValue::Text(_)) {
             return Ok((vec![text.to_owned()], None));
@@ -176,7 +176,7 @@ const NAMES: [&str; 3] = ["Name", "name", "key"];
 /// What its values may stand under.
 const VALUES: [&str; 4] = ["Values", "values", "Value", "value"];
 
-fn pair(given: &Value) -> Result<GivenFilter, Fault> {
+fn pair(given: &Value) -> Result<GivenFilter, RequestError> {
     let Value::Object(object) = given else { return Err(shape(given)) };
     let one = |names: &[&str]| {
         let mut there = names.iter().filter_map(|name| object.get(*name));
@@ -194,7 +194,7 @@ fn pair(given: &Value) -> Result<GivenFilter, Fault> {
 }
 
 impl GivenFilter {
-    fn read(name: &str, given: &Value) -> Result<Self, Fault> {
+    fn read(name: &str, given: &Value) -> Result<Self, RequestError> {
         let list = match given {
             Value::Null => &[],
             Value::Array(list) => list.as_slice(),
@@ -204,12 +204,12 @@ impl GivenFilter {
             return Err(FilterError::NoValues { name: shown(name, SHOWN) }.into());
         }
         let values = list.iter().map(|value| GivenValue::read(name, value));
-        Ok(GivenFilter { name: name.to_owned(), values: values.collect::<Result<_, Fault>>()? })
+        Ok(GivenFilter { name: name.to_owned(), values: values.collect::<Result<_, RequestError>>()? })
     }
 }
 
 impl GivenValue {
-    fn read(filter: &str, given: &Value) -> Result<Self, Fault> {
+    fn read(filter: &str, given: &Value) -> Result<Self, RequestError> {
         match given {
             Value::String(text) => Ok(GivenValue::of(text)),
             Value::Bool(flag) => Ok(GivenValue::Text(flag.to_string())),
@@ -249,12 +249,12 @@ fn is_tag(filter: &str) -> bool {
     filter.starts_with("tag:") || filter == "tag-key"
 }
 
-fn shape(found: &Value) -> Fault {
+fn shape(found: &Value) -> RequestError {
     FilterError::Shape { found: shown(&found.to_string(), SHOWN) }.into()
 }
 
 /// The values of a filter must be something else than they are.
-fn not_values(filter: &str, found: &Value) -> Fault {
+fn not_values(filter: &str, found: &Value) -> RequestError {
     let expected = format!("written with a list of texts as the values of filter `{}`", shown(filter, SHOWN));
     ArgumentError::form("filters", &expected, found.clone()).into()
 }

@@ -8,8 +8,8 @@ use serde::Deserialize;
 
 use super::ArgumentError;
 use crate::mcp::core::Core;
-use crate::mcp::error::Fault;
-use crate::query::{Cursor, CursorError, Moment, Point, moment};
+use crate::mcp::error::RequestError;
+use crate::query::{AskedPoint, Cursor, CursorError, Point, moment};
 
 /// A point in the past, as it was given.
 #[derive(Clone, Debug, Deserialize)]
@@ -48,9 +48,10 @@ impl PastArgument {
     ///
     /// # Errors
     /// When it is no time, or one that the log does not know.
-    pub fn point(&self, core: &Core, name: &str) -> Result<Point, Fault> {
+    pub fn point(&self, core: &Core, name: &str) -> Result<Point, RequestError> {
         let now = core.now();
-        let moment = Moment::parse(&self.0, now).ok_or_else(|| ArgumentError::form(name, POINTS, self.0.as_str()))?;
+        let moment =
+            AskedPoint::parse(&self.0, now).ok_or_else(|| ArgumentError::form(name, POINTS, self.0.as_str()))?;
         Ok(moment.point(&core.snapshot()?, now)?)
     }
 }
@@ -59,7 +60,7 @@ impl PastArgument {
 ///
 /// # Errors
 /// As for [`PastArgument::point`].
-pub fn as_of(core: &Core, as_of: Option<&PastArgument>) -> Result<Option<Point>, Fault> {
+pub fn as_of(core: &Core, as_of: Option<&PastArgument>) -> Result<Option<Point>, RequestError> {
     as_of.map(|as_of| as_of.point(core, "as_of")).transpose()
 }
 
@@ -67,7 +68,11 @@ pub fn as_of(core: &Core, as_of: Option<&PastArgument>) -> Result<Option<Point>,
 ///
 /// # Errors
 /// As for [`as_of`]; when the cursor is none, or of another time than is asked for.
-pub fn continued(core: &Core, asked: Option<&PastArgument>, cursor: Option<&str>) -> Result<Option<Point>, Fault> {
+pub fn continued(
+    core: &Core,
+    asked: Option<&PastArgument>,
+    cursor: Option<&str>,
+) -> Result<Option<Point>, RequestError> {
     let Some(cursor) = cursor else { return as_of(core, asked) };
     let cursor = Cursor::read(cursor)?;
     let snapshot = core.snapshot()?;

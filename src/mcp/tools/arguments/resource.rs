@@ -8,7 +8,7 @@ use super::kind::KindArgument;
 use super::scope::ScopeArguments;
 use crate::kinds::KindSpec;
 use crate::mcp::core::Core;
-use crate::mcp::error::Fault;
+use crate::mcp::error::RequestError;
 use crate::mcp::uri::Address;
 use crate::model::Scope;
 
@@ -31,7 +31,7 @@ impl ResourceArguments {
     ///
     /// # Errors
     /// When neither is there, when they name different ones, or when the URI is of something else.
-    pub fn resource(&self) -> Result<(&'static KindSpec, String, Option<Scope>), Fault> {
+    pub fn resource(&self) -> Result<(&'static KindSpec, String, Option<Scope>), RequestError> {
         let id = self.id.as_deref().map(str::trim);
         let Some(uri) = &self.uri else {
             let id = id.ok_or_else(|| ArgumentError::missing("uri"))?;
@@ -63,7 +63,7 @@ impl ResourceArguments {
         &self,
         scope: &ScopeArguments,
         core: &Core,
-    ) -> Result<(&'static KindSpec, String, Option<Scope>), Fault> {
+    ) -> Result<(&'static KindSpec, String, Option<Scope>), RequestError> {
         let (kind, id, named) = self.resource()?;
         let asked = scope.scope(core, kind).await?;
         if let (Some(named), Some(asked)) = (&named, &asked)

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use super::ArgumentError;
 use crate::kinds::KindSpec;
 use crate::mcp::core::Core;
-use crate::mcp::error::Fault;
+use crate::mcp::error::RequestError;
 use crate::model::Scope;
 
 /// The account and the region that a question is about; everywhere when both are absent.
@@ -24,7 +24,7 @@ impl ScopeArguments {
     ///
     /// # Errors
     /// When it is not watched, or not only one is meant.
-    pub async fn scope(&self, core: &Core, kind: &'static KindSpec) -> Result<Option<Scope>, Fault> {
+    pub async fn scope(&self, core: &Core, kind: &'static KindSpec) -> Result<Option<Scope>, RequestError> {
         let (account, region) = (self.account.as_deref(), self.region.as_deref());
         let (name, wanted, what) = match (account, region) {
             (None, None) => return Ok(None),
@@ -40,7 +40,10 @@ impl ScopeArguments {
         }
         let progress = core.progress(&[kind], None);
         if core.scopes(&[kind]).is_empty() {
-            return Err(Fault::NotSeenYet { subject: "the inventory was".to_owned(), progress: progress.into() });
+            return Err(RequestError::NotSeenYet {
+                subject: "the inventory was".to_owned(),
+                progress: progress.into(),
+            });
         }
         let is_meant = |scope: &Scope| {
             account.is_none_or(|account| account == scope.account.as_str())
@@ -55,7 +58,7 @@ impl ScopeArguments {
         }
         match scopes.as_slice() {
             [scope] => Ok(Some(scope.clone())),
-            [] => Err(Fault::unwatched(&what, &known)),
+            [] => Err(RequestError::unwatched(&what, &known)),
             _ => Err(ArgumentError::form(name, "given with both account and region", wanted).into()),
         }
     }

@@ -4,11 +4,11 @@ use rmcp::schemars::{self, JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
 
 use crate::kinds::INSTANCE;
-use crate::mcp::error::Fault;
-use crate::mcp::lookup::Found;
-use crate::mcp::tools::answer::Answer;
+use crate::mcp::error::RequestError;
+use crate::mcp::lookup::FoundResource;
+use crate::mcp::tools::answer::ToolResult;
 use crate::mcp::tools::spec::BUDGET;
-use crate::mcp::tools::table::{self, Text};
+use crate::mcp::tools::table::{self, AnswerText};
 use crate::mcp::uri::Address;
 use crate::model::notice;
 use crate::model::text::shown;
@@ -16,11 +16,11 @@ use crate::model::{Document, FailureCode, NoticeKind, Seq, Timestamp, Value as F
 
 /// One instance.
 #[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct Row {
+pub(super) struct StatusRow {
     /// The EC2 instance ID.
     pub(super) instance_id: String,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
-    pub(super) known: Option<Known>,
+    pub(super) known: Option<KnownInstance>,
     /// Why nothing is known about it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) error: Option<String>,
@@ -31,7 +31,7 @@ pub(super) struct Row {
 
 /// What is known of an instance.
 #[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct Known {
+pub(super) struct KnownInstance {
     /// Its Name tag.
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<String>,
@@ -57,13 +57,13 @@ pub(super) struct Known {
     #[serde(skip_serializing_if = "Option::is_none")]
     monitoring: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    system_status: Option<Check>,
+    system_status: Option<StatusCheck>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    instance_status: Option<Check>,
+    instance_status: Option<StatusCheck>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    attached_ebs_status: Option<Check>,
+    attached_ebs_status: Option<StatusCheck>,
     /// What AWS has scheduled for it.
-    events: Vec<Event>,
+    events: Vec<ScheduledEventRow>,
     /// What AWS announced in events. AWS withdraws none of these, so each is shown until it expires.
     notices: Vec<Announced>,
     /// When the instance was last confirmed.
@@ -85,7 +85,7 @@ pub(super) struct Known {
 
 /// A status check.
 #[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct Check {
+pub(super) struct StatusCheck {
     /// ok, impaired, initializing, insufficient-data or not-applicable.
     status: String,
     /// The single checks, unless all pass.
@@ -107,7 +107,7 @@ pub(super) struct Detail {
 
 /// Something that AWS has scheduled for the instance.
 #[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct Event {
+pub(super) struct ScheduledEventRow {
     /// Such as instance-reboot, system-maintenance or instance-retirement.
     code: String,
     /// AWS's words.
@@ -146,9 +146,9 @@ pub(super) struct Announced {
 
 /// The structured content of an answer.
 #[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct Body<'a> {
+pub(super) struct StatusAnswer<'a> {
     /// One row for each id, in the order asked.
-    instances: Vec<&'a Row>,
+    instances: Vec<&'a StatusRow>,
     /// Instance IDs left out because of the answer's size: call again with these.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     not_shown: Vec<&'a str>,
@@ -163,8 +163,8 @@ fn notice_kinds(_: &mut SchemaGenerator) -> Schema {
 }
 
 /// What is known of an instance that was found.
-pub(super) fn known(found: &Found, now: Timestamp) -> Known {
-    let Found { id, current, part, .. } = found;
+pub(super) fn known(found: &FoundResource, now: Timestamp) -> KnownInstance {
+    let FoundResource { id, current, part, .. } = found;
     let document = &current.document;
     let text = |path: &str| document.text(path).map(str::to_owned);
     let status = part.as_ref().and_then(|part| part.known.as_ref());
@@ -172,7 +172,7 @@ pub(super) fn known(found: &Found, now: Timestamp) -> Known {
     let unseen = || checks.is_none().then(|| "no status checks of it have been seen yet".to_owned());
     let checks_stale = part.as_ref().and_then(|part| part.stale.as_ref()).map(|stale| stale.why.clone());
     let check = |path: &str| checks.and_then(|checks| check(checks, path));
-    Known {
+    KnownInstance {
         name: document.tag("Name").map(|name| shown(name, 80)),
         uri: Address::of(INSTANCE, &id.id).to_string(),
         account: id.account.to_string(),
@@ -195,7 +195,7 @@ pub(super) fn known(found: &Found, now: Timestamp) -> Known {
     }
 }
 
-fn check(document: &Document, path: &str) -> Option<Check> {
+fn check(document: &Document, path: &str) -> Option<StatusCheck> {
     let status = document.text(&format!("{path}.Status"))?.to_owned();
     let path = format!("{path}.Details");
     let details = items(document, &path).map(|detail| Detail {
@@ -204,11 +204,11 @@ fn check(document: &Document, path: &str) -> Option<Check> {
         impaired_since: field(detail, "ImpairedSince"),
     });
     let details = if status == "ok" { Vec::new() } else { details.collect() };
-    Some(Check { status, details })
+    Some(StatusCheck { status, details })
 }
 
-fn events(document: &Document) -> Vec<Event> {
-    let events = items(document, "Events").map(|event| Event {
+fn events(document: &Document) -> Vec<ScheduledEventRow> {
+    let events = items(document, "Events").map(|event| ScheduledEventRow {
         code: field(event, "Code").unwrap_or_default(),
         description: field(event, "Description"),
         not_before: field(event, "NotBefore"),
@@ -248,8 +248,8 @@ fn field(value: &Field, name: &str) -> Option<String> {
 }
 
 /// The answer about all instances.
-pub(super) fn answer(rows: &[Row], seq: Seq) -> Result<Answer, Fault> {
-    let mut text = Text::new(HEADER);
+pub(super) fn answer(rows: &[StatusRow], seq: Seq) -> Result<ToolResult, RequestError> {
+    let mut text = AnswerText::new(HEADER);
     let (mut data, mut shown_rows) = (200, Vec::new());
     for row in rows {
         let lines = lines(row);
@@ -264,22 +264,22 @@ pub(super) fn answer(rows: &[Row], seq: Seq) -> Result<Answer, Fault> {
     if !left.is_empty() {
         text.add(format_args!("\nNot shown because of the answer's size; call again with: {}", left.join(", ")));
     }
-    let answer = Answer::new(text, &Body { instances: shown_rows, not_shown: left, seq })?;
+    let answer = ToolResult::new(text, &StatusAnswer { instances: shown_rows, not_shown: left, seq })?;
     // Where nothing is known of any, why nothing is known of the first.
     let failure =
         if rows.iter().any(|row| row.known.is_some()) { None } else { rows.first().and_then(|row| row.failure) };
-    Ok(Answer { failure, ..answer })
+    Ok(ToolResult { failure, ..answer })
 }
 
 const HEADER: &str =
     "instance | name | state | type | zone | system | instance check | ebs | launched | monitoring | as of";
 
-fn lines(row: &Row) -> String {
+fn lines(row: &StatusRow) -> String {
     let Some(known) = &row.known else {
         return format!("\n{}: {}", row.instance_id, row.error.as_deref().unwrap_or_default());
     };
     let text = |text: &Option<String>| text.clone().unwrap_or_default();
-    let status = |check: &Option<Check>| check.as_ref().map(|check| check.status.clone()).unwrap_or_default();
+    let status = |check: &Option<StatusCheck>| check.as_ref().map(|check| check.status.clone()).unwrap_or_default();
     let state = format!("{}{}", text(&known.state), if known.provisional { " (provisional)" } else { "" });
     let cells = [
         row.instance_id.clone(),
@@ -294,7 +294,7 @@ fn lines(row: &Row) -> String {
         text(&known.monitoring),
         known.as_of.to_string(),
     ];
-    let mut out = Text::new(format!("\n{}", table::line(cells.iter().map(String::as_str))));
+    let mut out = AnswerText::new(format!("\n{}", table::line(cells.iter().map(String::as_str))));
     let checks =
         [("system", &known.system_status), ("instance", &known.instance_status), ("ebs", &known.attached_ebs_status)];
     for (name, check) in checks {
@@ -303,7 +303,7 @@ fn lines(row: &Row) -> String {
             out.add(format_args!("\n  {name} check {}: {}{since}", detail.name, detail.status));
         }
     }
-    for Event { code, description, not_before, not_after } in &known.events {
+    for ScheduledEventRow { code, description, not_before, not_after } in &known.events {
         out.add(format_args!("\n  scheduled: {code} {}", description.as_deref().unwrap_or_default()));
         for (word, time) in [("from", not_before), ("to", not_after)] {
             if let Some(time) = time {

@@ -10,7 +10,7 @@ use serde::de::{Deserializer, Error};
 
 use crate::kinds::{KINDS, KindSpec};
 use crate::mcp::core::Core;
-use crate::mcp::error::Fault;
+use crate::mcp::error::RequestError;
 use crate::mcp::fresh::part_of;
 use crate::mcp::tools::arguments::ArgumentError;
 use crate::mcp::tools::arguments::kind::KindArgument;
@@ -18,8 +18,8 @@ use crate::mcp::tools::arguments::past::TIMES;
 use crate::mcp::tools::arguments::resource::{AS_URI, ResourceArguments};
 use crate::model::{AccountId, Region, ResourceId, Scope, Seq, Timestamp};
 use crate::query::CursorError;
-use crate::query::changes::{By, ChangesError, Order, Place, Question, Span};
-use crate::query::moment::{self, Moment};
+use crate::query::changes::{CauseKind, ChangeFilter, ChangesError, LogCursor, LogRange, ReadOrder};
+use crate::query::moment::{self, AskedPoint};
 use crate::store::Snapshot;
 
 /// Changes on a page unless asked for more.
@@ -72,18 +72,18 @@ pub(super) struct Arguments {
 
 /// A cause of changes, by name.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct CauseArgument(By);
+pub(super) struct CauseArgument(CauseKind);
 
 /// An order of changes, by name.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct OrderArgument(Order);
+pub(super) struct OrderArgument(ReadOrder);
 
 /// The orders of changes, by name.
-const ORDERS: [(&str, Order); 2] = [("newest", Order::Newest), ("oldest", Order::Oldest)];
+const ORDERS: [(&str, ReadOrder); 2] = [("newest", ReadOrder::Newest), ("oldest", ReadOrder::Oldest)];
 
 impl<'de> Deserialize<'de> for CauseArgument {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        one_of("cause", &By::ALL, deserializer).map(CauseArgument)
+        one_of("cause", &CauseKind::ALL, deserializer).map(CauseArgument)
     }
 }
 
@@ -111,7 +111,7 @@ impl JsonSchema for CauseArgument {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({"type": "string", "enum": By::ALL.map(|(name, _)| name)})
+        json_schema!({"type": "string", "enum": CauseKind::ALL.map(|(name, _)| name)})
     }
 }
 
@@ -132,13 +132,13 @@ fn default_changes() -> usize {
 /// A call's question, read.
 pub(super) struct ChangeQuery {
     /// Which records are wanted.
-    pub(super) question: Question,
+    pub(super) question: ChangeFilter,
     /// Of which kinds; of all when empty.
     pub(super) kinds: Vec<&'static KindSpec>,
     /// The only resources whose records are read, where there are such.
     pub(super) subjects: Option<Vec<ResourceId>>,
     /// What to read.
-    pub(super) start: Span,
+    pub(super) start: LogRange,
     /// The time since which was asked, where it was one.
     pub(super) since: Option<Timestamp>,
     /// The time up to which was asked.
@@ -157,7 +157,7 @@ pub(super) struct ChangeQuery {
 
 /// What to read, and the times by which it was asked for.
 struct Times {
-    start: Span,
+    start: LogRange,
     since: Option<Timestamp>,
     until: Option<Timestamp>,
     begins: Option<Timestamp>,
@@ -168,7 +168,7 @@ impl ChangeQuery {
     ///
     /// # Errors
     /// When they make no question, or one about something that nothing is known of.
-    pub(super) async fn read(core: &Arc<Core>, arguments: &Arguments) -> Result<Arc<Self>, Fault> {
+    pub(super) async fn read(core: &Arc<Core>, arguments: &Arguments) -> Result<Arc<Self>, RequestError> {
         let mut kinds: Vec<&'static KindSpec> = arguments.kind.iter().map(|KindArgument(kind)| *kind).collect();
         let mut id = arguments.id.as_deref().map(|id| Arc::<str>::from(id.trim()));
         let mut scope: Option<Scope> = None;
@@ -191,7 +191,7 @@ impl ChangeQuery {
                 return Err(ArgumentError::form("region", AS_URI, region.as_str()).into());
             }
         }
-        let question = Question {
+        let question = ChangeFilter {
             id,
             kinds: kinds.iter().map(|kind| kind.kind()).collect(),
             account: scope.as_ref().map(|scope| scope.account.clone()).or(account),
@@ -226,9 +226,9 @@ impl ChangeQuery {
         core: &Core,
         snapshot: &Snapshot,
         arguments: &Arguments,
-        question: &Question,
+        question: &ChangeFilter,
         wait: Duration,
-    ) -> Result<Times, Fault> {
+    ) -> Result<Times, RequestError> {
         let order = arguments.order.map(|OrderArgument(order)| order);
         let waits = wait > Duration::ZERO;
         let backwards = || ArgumentError::form("order", "oldest when waiting, because new changes come last", "newest");
@@ -238,7 +238,7 @@ impl ChangeQuery {
             if place.question != question.hash() || order.is_some_and(|order| order != span.order) {
                 return Err(CursorError::OtherQuestion.into());
             }
-            if waits && span.order == Order::Newest {
+            if waits && span.order == ReadOrder::Newest {
                 return Err(backwards().into());
             }
             return Ok(Times { start: span, since: None, until: None, begins: None });
@@ -264,7 +264,7 @@ impl ChangeQuery {
             (Some(_), Some(at)) => Some(moment::before(snapshot, at, now)?),
             (Some(text), None) => Some(after(snapshot, text)?),
         };
-        let until = until_time.map(|at| Moment::At(at).point(snapshot, now)).transpose()?;
+        let until = until_time.map(|at| AskedPoint::At(at).point(snapshot, now)).transpose()?;
         // Up to now there is no end: what is committed meanwhile belongs to it.
         let until = until.filter(|until| until.at < now);
         if let (Some(from), Some(until)) = (from, until)
@@ -273,24 +273,24 @@ impl ChangeQuery {
             return Err(backwards_in_time(until.at).into());
         }
         let (newest, last) = (snapshot.seq(), until.map(|until| until.seq));
-        let order = order.unwrap_or(if waits { Order::Oldest } else { Order::Newest });
+        let order = order.unwrap_or(if waits { ReadOrder::Oldest } else { ReadOrder::Newest });
         let span = match order {
-            Order::Newest if waits => return Err(backwards().into()),
-            Order::Newest => Span::newest(last.unwrap_or(newest), from),
-            Order::Oldest if waits => Span::oldest(from.unwrap_or(newest), last),
-            Order::Oldest => Span::oldest(from.unwrap_or(snapshot.horizon()), last),
+            ReadOrder::Newest if waits => return Err(backwards().into()),
+            ReadOrder::Newest => LogRange::newest(last.unwrap_or(newest), from),
+            ReadOrder::Oldest if waits => LogRange::oldest(from.unwrap_or(newest), last),
+            ReadOrder::Oldest => LogRange::oldest(from.unwrap_or(snapshot.horizon()), last),
         };
         Ok(Times { start: span, since: since_time, until: until.map(|until| until.at), begins })
     }
 }
 
 /// A cursor of this log.
-fn placed(snapshot: &Snapshot, text: &str) -> Result<Place, Fault> {
-    let place = Place::read(text)?;
+fn placed(snapshot: &Snapshot, text: &str) -> Result<LogCursor, RequestError> {
+    let place = LogCursor::read(text)?;
     if place.log != snapshot.log_id() {
         return Err(ChangesError::Foreign { earliest: snapshot.earliest()? }.into());
     }
-    let (newest, Span { at, bound, .. }) = (snapshot.seq(), place.span);
+    let (newest, LogRange { at, bound, .. }) = (snapshot.seq(), place.span);
     // Muster made none beyond the log's end.
     if at > newest.next() || bound.is_some_and(|bound| bound > newest) {
         return Err(CursorError::Garbled.into());
@@ -299,20 +299,20 @@ fn placed(snapshot: &Snapshot, text: &str) -> Result<Place, Fault> {
 }
 
 /// The record after which a cursor given as `since` goes on.
-fn after(snapshot: &Snapshot, text: &str) -> Result<Seq, Fault> {
+fn after(snapshot: &Snapshot, text: &str) -> Result<Seq, RequestError> {
     let place = match placed(snapshot, text) {
-        Err(Fault::Cursor(CursorError::Garbled)) => {
+        Err(RequestError::Cursor(CursorError::Garbled)) => {
             let expected = format!("{TIMES}; or a cursor of list_changes");
             return Err(ArgumentError::form("since", &expected, text).into());
         }
         place => place?,
     };
     match place.span.order {
-        Order::Oldest if place.span.at < snapshot.horizon() => {
+        ReadOrder::Oldest if place.span.at < snapshot.horizon() => {
             Err(ChangesError::Expired { earliest: snapshot.earliest()?.unwrap_or_default() }.into())
         }
-        Order::Oldest => Ok(place.span.at),
-        Order::Newest => {
+        ReadOrder::Oldest => Ok(place.span.at),
+        ReadOrder::Newest => {
             let expected =
                 "a time, or the newest_cursor of an answer: a cursor that pages backwards goes into `cursor`";
             Err(ArgumentError::form("since", expected, text).into())
@@ -321,7 +321,7 @@ fn after(snapshot: &Snapshot, text: &str) -> Result<Seq, Fault> {
 }
 
 /// Refuses an account or region of which nothing is known: that nothing changed there would look like a fact.
-fn watched(core: &Core, question: &Question) -> Result<(), Fault> {
+fn watched(core: &Core, question: &ChangeFilter) -> Result<(), RequestError> {
     let scopes = core.known_scopes(&core.snapshot()?)?;
     let is_of = |scope: &Scope| {
         question.account.as_ref().is_none_or(|account| *account == scope.account)
@@ -337,7 +337,7 @@ fn watched(core: &Core, question: &Question) -> Result<(), Fault> {
         (Some(region), Some(account)) => format!("region {region} of account {account}"),
         (None, None) => return Ok(()),
     };
-    Err(Fault::unwatched(&what, &known))
+    Err(RequestError::unwatched(&what, &known))
 }
 
 /// The one resource in question, in every scope; `None` when the question is about many.
@@ -346,9 +346,9 @@ fn watched(core: &Core, question: &Question) -> Result<(), Fault> {
 /// When nothing is known of it: that nothing changed would look like a fact.
 async fn subjects(
     core: &Arc<Core>,
-    question: &Question,
+    question: &ChangeFilter,
     kinds: &[&'static KindSpec],
-) -> Result<Option<Vec<ResourceId>>, Fault> {
+) -> Result<Option<Vec<ResourceId>>, RequestError> {
     let Some(id) = &question.id else { return Ok(None) };
     let all = if kinds.is_empty() { KINDS } else { kinds };
     let scopes = core.known_scopes(&core.snapshot()?)?;
@@ -369,9 +369,9 @@ async fn subjects(
     }
     let progress = core.progress(KINDS, None);
     if !progress.is_complete() {
-        return Err(Fault::NotSeenYet { subject: format!("`{id}` was"), progress: progress.into() });
+        return Err(RequestError::NotSeenYet { subject: format!("`{id}` was"), progress: progress.into() });
     }
     let scopes: Vec<String> = scopes.iter().map(ToString::to_string).collect();
     let (id, scopes) = (crate::model::text::shown(id, 80), scopes.join(", "));
-    Err(Fault::NotFound { title: "resource", id, scopes, stale: None })
+    Err(RequestError::NotFound { title: "resource", id, scopes, stale: None })
 }

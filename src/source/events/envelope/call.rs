@@ -11,8 +11,8 @@ use std::collections::HashSet;
 
 use serde_json::Value as Json;
 
-use super::raw::{Envelope, Lacks, MOST, Place};
-use super::told::Says;
+use super::decoded_event::EventContent;
+use super::raw::{Envelope, Lacks, MAX_RESOURCES, Occurrence};
 use crate::aws::trail;
 use crate::kinds::{self, KINDS, KindSpec};
 use crate::model::{Called, Kind, Notification, Observation, ResourceId, Timestamp};
@@ -35,22 +35,22 @@ const WITHIN: [&str; 4] = ["content", "item", "items", "member"];
 /// Verbs of calls that leave all that exists as it is, but for what they name.
 const APART: [&str; 4] = ["Create", "Delete", "Allocate", "Release"];
 
-pub(super) fn read(event: &Envelope, place: &Place) -> Result<Says, Lacks> {
+pub(super) fn read(event: &Envelope, place: &Occurrence) -> Result<EventContent, Lacks> {
     let detail = &event.detail;
     // A call's own time orders it among the describes; the envelope's is that of the delivery.
     let at = event.text("eventTime").and_then(Timestamp::parse).unwrap_or(place.at);
     if !trail::is_effective(detail) {
-        return Ok(Says::Call { scope: place.scope.clone(), at, untold: Vec::new() });
+        return Ok(EventContent::Call { scope: place.scope.clone(), at, untold: Vec::new() });
     }
     let call = trail::call_of(detail).ok_or("detail.eventName")?;
-    let mut found = Found::default();
+    let mut found = NamedIds::default();
     for part in ["requestParameters", "responseElements"] {
         detail.get(part).into_iter().for_each(|part| found.look(part, false));
     }
     if found.ids.is_empty() {
-        return Ok(Says::Call { scope: place.scope.clone(), at, untold: untold(&call.name, |_| false) });
+        return Ok(EventContent::Call { scope: place.scope.clone(), at, untold: untold(&call.name, |_| false) });
     }
-    let place = Place { scope: place.scope.clone(), at };
+    let place = Occurrence { scope: place.scope.clone(), at };
     let target = |(spec, id): &(&KindSpec, &str)| ResourceId::new(&place.scope, &spec.kind(), *id);
     let mut targets: Vec<ResourceId> =
         found.ids.iter().filter(|(spec, _)| spec.calls.is_about(&call.name)).map(target).collect();
@@ -59,7 +59,7 @@ pub(super) fn read(event: &Envelope, place: &Place) -> Result<Says, Lacks> {
     }
     let observations: Vec<Observation> = found.ids.iter().map(|named| place.mentioned(*named)).collect();
     let called = Called { call, at, targets };
-    Ok(Says::Resources(Notification { event_id: event.id.clone(), observations, called: Some(called) }))
+    Ok(EventContent::Resources(Notification { event_id: event.id.clone(), observations, called: Some(called) }))
 }
 
 /// The kinds that a call of this name may have changed a resource of without naming any (`names`): a describe by id cannot tell what
@@ -72,12 +72,12 @@ pub(super) fn untold(name: &str, names: impl Fn(&KindSpec) -> bool) -> Vec<Kind>
 
 /// The ids found, in order, each once.
 #[derive(Default)]
-struct Found<'a> {
+struct NamedIds<'a> {
     ids: Vec<(&'static KindSpec, &'a str)>,
     known: HashSet<&'a str>,
 }
 
-impl<'a> Found<'a> {
+impl<'a> NamedIds<'a> {
     /// Looks through a part of a record; `named` when its own name is that of an id. JSON's own limit bounds the depth.
     fn look(&mut self, part: &'a Json, named: bool) {
         match part {
@@ -98,7 +98,7 @@ impl<'a> Found<'a> {
 
     fn take(&mut self, text: &'a str) {
         let Some(spec) = kinds::of_id(text).filter(|_| is_id(text)) else { return };
-        if self.ids.len() < MOST && self.known.insert(text) {
+        if self.ids.len() < MAX_RESOURCES && self.known.insert(text) {
             self.ids.push((spec, text));
         }
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::Value as Json;
 
-use super::raw::{Envelope, Lacks, Place, cut, parsed};
+use super::raw::{Envelope, Lacks, Occurrence, cut, parsed};
 use crate::kinds;
 use crate::model::{AccountId, Notice, NoticeKind, Observation, Region, Scope, Seen, Timestamp};
 
@@ -18,17 +18,17 @@ const BEGUN: Duration = Duration::from_hours(24);
 /// else takes it back.
 const OPEN: Duration = Duration::from_hours(7 * 24);
 
-pub(super) fn read(event: &Envelope, place: &Place) -> Result<Vec<Observation>, Lacks> {
+pub(super) fn read(event: &Envelope, place: &Occurrence) -> Result<Vec<Observation>, Lacks> {
     let account = event.text("affectedAccount").filter(|text| AccountId::is_valid(text)).map(AccountId::new);
     let region = event.text("eventRegion").filter(|text| !text.is_empty()).map(Region::new);
     let scope = Scope {
         account: account.unwrap_or_else(|| place.scope.account.clone()),
         region: region.unwrap_or_else(|| place.scope.region.clone()),
     };
-    let place = Place { scope, at: place.at };
+    let place = Occurrence { scope, at: place.at };
     let entities = event.detail.get("affectedEntities").and_then(Json::as_array).map_or(&[][..], Vec::as_slice);
     let mut found = Vec::new();
-    for entity in entities.iter().take(super::raw::MOST) {
+    for entity in entities.iter().take(super::raw::MAX_RESOURCES) {
         let Some(value) = entity.get("entityValue").and_then(Json::as_str) else { continue };
         let Some((spec, id)) = named(value) else { continue };
         if spec.slug == kinds::INSTANCE.slug {

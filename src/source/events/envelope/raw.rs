@@ -7,7 +7,7 @@ use crate::kinds::{self, KindSpec};
 use crate::model::{AccountId, Observation, Region, ResourceId, Scope, Seen, Source, Timestamp};
 
 /// How many resources one event speaks of at most; the rest is left to the sweeps.
-pub(super) const MOST: usize = 1000;
+pub(super) const MAX_RESOURCES: usize = 1000;
 
 /// The field that cannot be read.
 pub(super) type Lacks = &'static str;
@@ -28,12 +28,12 @@ pub(super) struct Envelope {
 }
 
 /// Where and when an event's facts hold.
-pub(super) struct Place {
+pub(super) struct Occurrence {
     pub(super) scope: Scope,
     pub(super) at: Timestamp,
 }
 
-impl Place {
+impl Occurrence {
     /// That a resource was seen.
     pub(super) fn saw(&self, spec: &KindSpec, id: &str, seen: Seen) -> Observation {
         let id = ResourceId::new(&self.scope, &spec.kind(), id);
@@ -48,9 +48,9 @@ impl Place {
 
 impl Envelope {
     /// Where and when it happened; `owner` is the account of an event that names none.
-    pub(super) fn place(&self, owner: Option<&AccountId>) -> Result<Place, Lacks> {
+    pub(super) fn place(&self, owner: Option<&AccountId>) -> Result<Occurrence, Lacks> {
         let at = self.time.as_deref().and_then(Timestamp::parse).ok_or("time")?;
-        Ok(Place { scope: self.scope(owner)?, at })
+        Ok(Occurrence { scope: self.scope(owner)?, at })
     }
 
     /// Where it happened.

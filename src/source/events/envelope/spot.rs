@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::raw::{Envelope, Lacks, Place, cut};
+use super::raw::{Envelope, Lacks, Occurrence, cut};
 use crate::kinds;
 use crate::model::{Notice, NoticeKind, Observation, Seen};
 
@@ -17,7 +17,7 @@ const AFTER: Duration = Duration::from_mins(10);
 /// little about the risk of now.
 const RECOMMENDED: Duration = Duration::from_hours(24);
 
-pub(super) fn interruption(event: &Envelope, place: &Place) -> Result<Vec<Observation>, Lacks> {
+pub(super) fn interruption(event: &Envelope, place: &Occurrence) -> Result<Vec<Observation>, Lacks> {
     let id = event.text("instance-id").ok_or("detail.instance-id")?;
     let action = event.text("instance-action").ok_or("detail.instance-action")?;
     let begins = if action == "hibernate" { place.at } else { place.at + AHEAD };
@@ -35,7 +35,7 @@ pub(super) fn interruption(event: &Envelope, place: &Place) -> Result<Vec<Observ
     Ok(vec![place.saw(kinds::INSTANCE_STATUS, id, Seen::Noticed(notice))])
 }
 
-pub(super) fn rebalance(event: &Envelope, place: &Place) -> Result<Vec<Observation>, Lacks> {
+pub(super) fn rebalance(event: &Envelope, place: &Occurrence) -> Result<Vec<Observation>, Lacks> {
     let id = event.text("instance-id").ok_or("detail.instance-id")?;
     let kind = NoticeKind::RebalanceRecommendation;
     let notice = Notice {

@@ -12,10 +12,10 @@ const TYPED: f64 = 0.95;
 /// A value of a filter that has not the form of that filter's values.
 ///
 /// AWS may have values that this version of Muster does not know, and an emulator has ids of its own. So it counts only when no
-/// resource has a value that it matches: see [`Doubt::judge`]. A filter of which no value can match is refused; where others can,
+/// resource has a value that it matches: see [`DoubtfulValue::judge`]. A filter of which no value can match is refused; where others can,
 /// as AWS takes them as alternatives, the answer says which cannot: see [`Filters::refuse`](super::Filters::refuse).
 #[derive(Clone, Debug)]
-pub struct Doubt {
+pub struct DoubtfulValue {
     /// Which of the question's filters it stands in.
     pub place: usize,
     /// The filter's number in its kind.
@@ -29,7 +29,7 @@ pub struct Doubt {
     pub(super) pattern: Pattern,
 }
 
-impl Doubt {
+impl DoubtfulValue {
     /// Refuses the value, unless one of `held` matches it: those are the values that resources have.
     ///
     /// # Errors

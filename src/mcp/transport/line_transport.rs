@@ -20,16 +20,16 @@ use tokio::sync::Mutex;
 use tokio_util::bytes::{BufMut, BytesMut};
 use tokio_util::codec::{Encoder, FramedWrite};
 
-use crate::mcp::lines::{Line, Lines};
-use crate::mcp::normalise::{self, Conversation, Outcome, Said};
+use crate::mcp::lines::{LineRead, Lines};
+use crate::mcp::normalise::{self, Conversation, MessageDecision, MessageKind};
 use crate::mcp::relay::MAX_LINE;
 
-mod backlog;
+mod write_backlog;
 
-use backlog::Backlog;
+use write_backlog::WriteBacklog;
 
 /// A connection of lines, each of which is normalised before rmcp sees it.
-pub(super) struct Wire<R, W> {
+pub(super) struct LineTransport<R, W> {
     lines: Lines<BufReader<R>>,
     write: Arc<Mutex<Option<FramedWrite<W, Json>>>>,
     conversation: Arc<SyncMutex<Conversation>>,
@@ -37,18 +37,18 @@ pub(super) struct Wire<R, W> {
     owed: VecDeque<Vec<u8>>,
     /// Whether such an answer may still be in the buffer of the writer.
     is_unflushed: bool,
-    backlog: Backlog,
+    backlog: WriteBacklog,
 }
 
-impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Wire<R, W> {
+impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> LineTransport<R, W> {
     pub(super) fn new(read: R, write: W, conversation: Arc<SyncMutex<Conversation>>) -> Self {
-        Wire {
+        LineTransport {
             lines: Lines::new(BufReader::new(read), MAX_LINE),
             write: Arc::new(Mutex::new(Some(FramedWrite::new(write, Json)))),
             conversation,
             owed: VecDeque::new(),
             is_unflushed: false,
-            backlog: Backlog::default(),
+            backlog: WriteBacklog::default(),
         }
     }
 
@@ -73,7 +73,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Wire<R, W> {
     }
 }
 
-impl<R, W> Transport<RoleServer> for Wire<R, W>
+impl<R, W> Transport<RoleServer> for LineTransport<R, W>
 where
     R: AsyncRead + Send + Unpin,
     W: AsyncWrite + Send + Unpin + 'static,
@@ -100,27 +100,29 @@ where
             let conversation = &self.conversation;
             self.backlog.room(|| conversation.lock().in_flight()).await;
             let outcome = match self.lines.next().await {
-                Ok(Line::Whole(line)) => self.conversation.lock().hear(line),
-                Ok(Line::TooLong(start)) => Outcome::Answer(normalise::too_long(start, MAX_LINE)),
-                Ok(Line::End) => return None,
+                Ok(LineRead::Whole(line)) => self.conversation.lock().hear(line),
+                Ok(LineRead::TooLong(start)) => MessageDecision::Answer(normalise::too_long(start, MAX_LINE)),
+                Ok(LineRead::End) => return None,
                 Err(error) => {
                     tracing::warn!(%error, "the connection can no longer be read");
                     return None;
                 }
             };
             match outcome {
-                Outcome::Forward(message) => match (serde_json::from_slice(message.bytes()), message.said()) {
+                MessageDecision::Forward(message) => match (serde_json::from_slice(message.bytes()), message.said()) {
                     (Ok(message), _) => return Some(message),
-                    (Err(_), Said::Request { id, .. }) => {
+                    (Err(_), MessageKind::Request { id, .. }) => {
                         self.conversation.lock().answered(id);
                         self.owed.push_back(normalise::unreadable(id).line());
                     }
-                    (Err(error), Said::Notification { .. } | Said::Response) => {
+                    (Err(error), MessageKind::Notification { .. } | MessageKind::Response) => {
                         tracing::debug!(%error, "a message that wants no answer could not be read");
                     }
                 },
-                Outcome::Answer(refusals) => self.owed.extend(refusals.iter().map(normalise::Refusal::line)),
-                Outcome::Drop => {}
+                MessageDecision::Answer(refusals) => {
+                    self.owed.extend(refusals.iter().map(normalise::ErrorResponse::line))
+                }
+                MessageDecision::Drop => {}
             }
         }
     }

@@ -9,7 +9,7 @@ use crate::model::{AccountId, Cause, Change, Event, Kind, Recorded, Region, Reso
 
 /// The kinds of causes, as questions name them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum By {
+pub enum CauseKind {
     /// The first sweep of a scope.
     Baseline,
     /// A full listing.
@@ -26,7 +26,7 @@ pub enum By {
 
 /// Which records are wanted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Question {
+pub struct ChangeFilter {
     /// Those about the resource of this id.
     pub id: Option<Arc<str>>,
     /// Those about resources of these kinds; of any kind when empty.
@@ -38,14 +38,14 @@ pub struct Question {
     /// Changes of this field or of what is below it: `State.Name`, `Tags`, `Tags[Name]`. Letter case does not count.
     pub field: Option<String>,
     /// Those with such a cause.
-    pub by: Option<By>,
+    pub by: Option<CauseKind>,
     /// Also what the first sweep found, and what only Muster's own mapping learnt.
     pub quiet: bool,
 }
 
 /// Whether a record is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum RecordMatch {
     /// It is about something else.
     No,
     /// It would be, but quiet records were not asked for.
@@ -54,38 +54,38 @@ pub enum Verdict {
     Yes,
 }
 
-impl By {
+impl CauseKind {
     /// All of them, with the names that questions and answers use.
-    pub const ALL: [(&'static str, By); 6] = [
-        ("baseline", By::Baseline),
-        ("sweep", By::Sweep),
-        ("refresh", By::Refresh),
-        ("event", By::Event),
-        ("tool", By::Tool),
-        ("call", By::Call),
+    pub const ALL: [(&'static str, CauseKind); 6] = [
+        ("baseline", CauseKind::Baseline),
+        ("sweep", CauseKind::Sweep),
+        ("refresh", CauseKind::Refresh),
+        ("event", CauseKind::Event),
+        ("tool", CauseKind::Tool),
+        ("call", CauseKind::Call),
     ];
 
     /// The kind of a cause.
     #[must_use]
-    pub fn of(cause: &Cause) -> By {
+    pub fn of(cause: &Cause) -> CauseKind {
         match cause {
-            Cause::Baseline => By::Baseline,
-            Cause::Sweep | Cause::Resumed { .. } => By::Sweep,
-            Cause::Refresh => By::Refresh,
-            Cause::Notification { .. } => By::Event,
-            Cause::Tool { .. } => By::Tool,
-            Cause::Call { .. } => By::Call,
+            Cause::Baseline => CauseKind::Baseline,
+            Cause::Sweep | Cause::Resumed { .. } => CauseKind::Sweep,
+            Cause::Refresh => CauseKind::Refresh,
+            Cause::Notification { .. } => CauseKind::Event,
+            Cause::Tool { .. } => CauseKind::Tool,
+            Cause::Call { .. } => CauseKind::Call,
         }
     }
 
     /// Its name.
     #[must_use]
     pub fn name(self) -> &'static str {
-        By::ALL.iter().find(|(_, by)| *by == self).map_or("", |(name, _)| name)
+        CauseKind::ALL.iter().find(|(_, by)| *by == self).map_or("", |(name, _)| name)
     }
 }
 
-impl Question {
+impl ChangeFilter {
     /// Tells questions apart whose pages must not be mixed.
     #[must_use]
     pub fn hash(&self) -> u64 {
@@ -95,7 +95,7 @@ impl Question {
 
     /// Whether `record` is wanted.
     #[must_use]
-    pub fn verdict(&self, record: &Recorded) -> Verdict {
+    pub fn verdict(&self, record: &Recorded) -> RecordMatch {
         let of = |id: &ResourceId| self.is_of(id);
         let about = match &record.event {
             Event::ActionRequested { targets, .. } | Event::Called { targets, .. } => targets.iter().any(of),
@@ -104,10 +104,14 @@ impl Question {
             event => event.resource().is_some_and(of),
         };
         if !about || !self.by.is_none_or(|by| by.takes(&record.cause)) || !self.is_on_field(&record.event) {
-            return Verdict::No;
+            return RecordMatch::No;
         }
         let quiet = record.cause == Cause::Baseline || matches!(record.event, Event::Remapped { .. });
-        if quiet && !self.quiet && self.by != Some(By::Baseline) { Verdict::Hidden } else { Verdict::Yes }
+        if quiet && !self.quiet && self.by != Some(CauseKind::Baseline) {
+            RecordMatch::Hidden
+        } else {
+            RecordMatch::Yes
+        }
     }
 
     fn is_of(&self, id: &ResourceId) -> bool {
@@ -132,9 +136,9 @@ impl Question {
     }
 }
 
-impl By {
+impl CauseKind {
     fn takes(self, cause: &Cause) -> bool {
-        By::of(cause) == self || (self == By::Event && matches!(cause, Cause::Call { .. }))
+        CauseKind::of(cause) == self || (self == CauseKind::Event && matches!(cause, Cause::Call { .. }))
     }
 }
 

@@ -5,18 +5,18 @@ use crate::model::{Canary, Kind, Notification, Scope, Timestamp};
 
 /// What an event says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Told {
+pub struct DecodedEvent {
     /// The envelope's id: the same event may come again under it.
     pub event_id: String,
     /// Its kind, as AWS names it.
     pub detail_type: String,
     /// What it says.
-    pub says: Says,
+    pub says: EventContent,
 }
 
 /// What an event says to Muster.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Says {
+pub enum EventContent {
     /// Something of resources.
     Resources(Notification),
     /// That somebody called AWS in this scope, without an effect on what is watched: the call failed, or touched other things. It

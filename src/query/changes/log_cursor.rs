@@ -14,7 +14,7 @@ const UNBOUND: u64 = u64::MAX;
 
 /// In which direction the log is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Order {
+pub enum ReadOrder {
     /// As it was written.
     Oldest,
     /// The newest record first.
@@ -23,9 +23,9 @@ pub enum Order {
 
 /// What is still to be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Span {
+pub struct LogRange {
     /// In which direction.
-    pub order: Order,
+    pub order: ReadOrder,
     /// Oldest first: the last record that was looked at. Newest first: the earliest one, with all later ones.
     pub at: Seq,
     /// Oldest first: the last record wanted. Newest first: the record before the earliest one wanted. `None`: to the end.
@@ -34,24 +34,24 @@ pub struct Span {
 
 /// A position in a log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct LogCursor {
     /// The log.
     pub log: LogId,
     /// The hash of the question that it continues.
     pub question: u64,
     /// What is still to be read.
-    pub span: Span,
+    pub span: LogRange,
 }
 
-impl Place {
+impl LogCursor {
     /// The place as text.
     #[must_use]
     pub fn encode(&self) -> String {
-        let Span { order, at, bound } = self.span;
+        let LogRange { order, at, bound } = self.span;
         let mut bytes = vec![VERSION];
         bytes.extend(self.log.0.to_le_bytes());
         bytes.extend(self.question.to_le_bytes());
-        bytes.push(u8::from(order == Order::Newest));
+        bytes.push(u8::from(order == ReadOrder::Newest));
         bytes.extend(at.0.to_le_bytes());
         bytes.extend(bound.map_or(UNBOUND, |bound| bound.0).to_le_bytes());
         cursor::sealed(bytes)
@@ -73,8 +73,8 @@ impl Place {
         let log = LogId(u64::from_le_bytes(cursor::take(&mut rest)?));
         let question = u64::from_le_bytes(cursor::take(&mut rest)?);
         let order = match cursor::take(&mut rest)? {
-            [0] => Order::Oldest,
-            [1] => Order::Newest,
+            [0] => ReadOrder::Oldest,
+            [1] => ReadOrder::Newest,
             _ => return Err(CursorError::Garbled),
         };
         let at = Seq(u64::from_le_bytes(cursor::take(&mut rest)?));
@@ -83,7 +83,7 @@ impl Place {
             return Err(CursorError::Garbled);
         }
         let bound = (bound != UNBOUND).then_some(Seq(bound));
-        Ok(Place { log, question, span: Span { order, at, bound } })
+        Ok(LogCursor { log, question, span: LogRange { order, at, bound } })
     }
 }
 
@@ -96,16 +96,16 @@ mod tests {
     proptest! {
         #[test]
         fn reading_gives_back_what_was_encoded(log: u64, question: u64, newest: bool, at: u64, bound in proptest::option::of(0..u64::MAX)) {
-            let order = if newest { Order::Newest } else { Order::Oldest };
-            let place = Place { log: LogId(log), question, span: Span { order, at: Seq(at), bound: bound.map(Seq) } };
-            prop_assert_eq!(Place::read(&place.encode()), Ok(place));
+            let order = if newest { ReadOrder::Newest } else { ReadOrder::Oldest };
+            let place = LogCursor { log: LogId(log), question, span: LogRange { order, at: Seq(at), bound: bound.map(Seq) } };
+            prop_assert_eq!(LogCursor::read(&place.encode()), Ok(place));
         }
 
         #[test]
         fn any_text_is_refused_or_the_one_text_of_a_place(text in "\\PC{0,80}", bytes: Vec<u8>) {
-            prop_assert!(Place::read(&text).is_err());
+            prop_assert!(LogCursor::read(&text).is_err());
             let sealed = cursor::sealed([vec![VERSION], bytes].concat());
-            if let Ok(place) = Place::read(&sealed) {
+            if let Ok(place) = LogCursor::read(&sealed) {
                 prop_assert_eq!(place.encode(), sealed);
             }
         }

@@ -11,16 +11,16 @@ use serde_json::{Map, Number, Value};
 
 /// What a text of JSON says.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Once {
+pub struct CheckedJson {
     /// The value. Of members that stand twice it has the first.
     pub value: Value,
     /// The first member that stands twice in its object.
-    pub twice: Option<Twice>,
+    pub twice: Option<DuplicateMember>,
 }
 
 /// A member that stands twice in its object.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Twice {
+pub struct DuplicateMember {
     /// Its name.
     pub member: String,
     /// Whether its object is the outermost one.
@@ -31,35 +31,35 @@ pub struct Twice {
 ///
 /// # Errors
 /// When `text` is no JSON, or more than one value.
-pub fn read(text: &[u8]) -> Result<Once, serde_json::Error> {
+pub fn read(text: &[u8]) -> Result<CheckedJson, serde_json::Error> {
     let twice = RefCell::new(None);
     let mut reader = serde_json::Deserializer::from_slice(text);
-    let value = Reading { twice: &twice, depth: 0 }.deserialize(&mut reader)?;
+    let value = ValueReader { twice: &twice, depth: 0 }.deserialize(&mut reader)?;
     reader.end()?;
-    Ok(Once { value, twice: twice.into_inner() })
+    Ok(CheckedJson { value, twice: twice.into_inner() })
 }
 
 /// The value of a text of JSON that has a single meaning; `None` for any other text.
 #[must_use]
 pub fn value(text: &str) -> Option<Value> {
-    let Once { value, twice } = read(text.as_bytes()).ok()?;
+    let CheckedJson { value, twice } = read(text.as_bytes()).ok()?;
     twice.is_none().then_some(value)
 }
 
 /// Reads the value at `depth`.
 #[derive(Clone, Copy)]
-struct Reading<'a> {
-    twice: &'a RefCell<Option<Twice>>,
+struct ValueReader<'a> {
+    twice: &'a RefCell<Option<DuplicateMember>>,
     depth: usize,
 }
 
-impl Reading<'_> {
+impl ValueReader<'_> {
     fn inner(self) -> Self {
-        Reading { depth: self.depth + 1, ..self }
+        ValueReader { depth: self.depth + 1, ..self }
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Reading<'_> {
+impl<'de> DeserializeSeed<'de> for ValueReader<'_> {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
@@ -67,7 +67,7 @@ impl<'de> DeserializeSeed<'de> for Reading<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for Reading<'_> {
+impl<'de> Visitor<'de> for ValueReader<'_> {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -115,7 +115,7 @@ impl<'de> Visitor<'de> for Reading<'_> {
         while let Some(member) = members.next_key::<String>()? {
             let value = members.next_value_seed(self.inner())?;
             if map.contains_key(&member) {
-                self.twice.borrow_mut().get_or_insert(Twice { member, outermost: self.depth == 0 });
+                self.twice.borrow_mut().get_or_insert(DuplicateMember { member, outermost: self.depth == 0 });
             } else {
                 map.insert(member, value);
             }
@@ -133,7 +133,7 @@ mod tests {
     #[test]
     fn a_member_that_stands_twice_is_named_wherever_it_is() {
         let twice = |text: &str| read(text.as_bytes()).unwrap().twice;
-        let found = |member: &str, outermost| Some(Twice { member: member.to_owned(), outermost });
+        let found = |member: &str, outermost| Some(DuplicateMember { member: member.to_owned(), outermost });
         assert_eq!(twice(r#"{"a": 1, "a": 1}"#), found("a", true));
         assert_eq!(twice(r#"{"p": {"dry_run": true, "dry_run": false}}"#), found("dry_run", false));
         assert_eq!(twice(r#"[{"a": [{"b": 1, "b": 2}]}]"#), found("b", false));

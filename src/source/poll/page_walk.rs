@@ -35,7 +35,7 @@ pub(super) struct Bounds {
 
 /// A walk under way: hashes of what it was answered.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Walk {
+pub(super) struct PageWalk {
     tokens: HashSet<u64>,
     contents: HashSet<u64>,
     pages: u32,
@@ -82,7 +82,7 @@ impl Bounds {
     }
 
     /// Takes in that a walk was complete.
-    pub(super) fn completed(&mut self, walk: &Walk) {
+    pub(super) fn completed(&mut self, walk: &PageWalk) {
         *self = Bounds { last: Some(walk.pages), doublings: 0 };
     }
 
@@ -99,7 +99,7 @@ impl Bounds {
     }
 }
 
-impl Walk {
+impl PageWalk {
     /// Takes in an answered page: a hash of what it shows, `None` for nothing, and of the token that it gives for the next page.
     ///
     /// # Errors
@@ -148,8 +148,8 @@ mod tests {
     use super::*;
 
     /// Walks until a walk ends or is given up; `page` gives what a page shows and the next token.
-    fn walk(bounds: &Bounds, page: impl Fn(u64) -> (Option<u64>, Option<u64>)) -> (Walk, Option<Endless>) {
-        let mut walk = Walk::default();
+    fn walk(bounds: &Bounds, page: impl Fn(u64) -> (Option<u64>, Option<u64>)) -> (PageWalk, Option<Endless>) {
+        let mut walk = PageWalk::default();
         for number in 1.. {
             let (content, next) = page(number);
             match walk.page(content, next, bounds) {

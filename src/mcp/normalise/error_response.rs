@@ -12,39 +12,39 @@ const INVALID_PARAMS: i32 = -32602;
 
 /// A JSON-RPC error in place of what was asked for.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Refusal {
+pub struct ErrorResponse {
     pub(super) id: Option<Value>,
     code: i32,
     message: String,
 }
 
-impl Refusal {
+impl ErrorResponse {
     /// An error that says that something is no valid request.
     #[must_use]
     pub fn invalid(id: Option<Value>, message: String) -> Self {
-        Refusal { id, code: INVALID_REQUEST, message }
+        ErrorResponse { id, code: INVALID_REQUEST, message }
     }
 
     /// An error that says that the server failed.
     #[must_use]
     pub fn failed(id: Option<Value>, message: String) -> Self {
-        Refusal { id, code: -32603, message }
+        ErrorResponse { id, code: -32603, message }
     }
 
     /// An error that says that something cannot be read.
     #[must_use]
     pub fn unreadable(id: Option<Value>, message: String) -> Self {
-        Refusal { id, code: PARSE, message }
+        ErrorResponse { id, code: PARSE, message }
     }
 
     pub(super) fn params(id: &RequestId, message: String) -> Self {
-        Refusal { id: Some(id.clone().into_json_value()), code: INVALID_PARAMS, message }
+        ErrorResponse { id: Some(id.clone().into_json_value()), code: INVALID_PARAMS, message }
     }
 
     /// The same where it is unclear which request it belongs to.
     #[must_use]
     pub fn without_id(self) -> Self {
-        Refusal { id: None, ..self }
+        ErrorResponse { id: None, ..self }
     }
 
     /// As the line of a stream. Without an id that could be seen it has none, as MCP's schema wants it.
@@ -60,6 +60,6 @@ impl Refusal {
 }
 
 /// One refusal for each id; one without an id where there is none.
-pub(super) fn refuse_each(ids: Vec<Value>, refuse: impl Fn(Option<Value>) -> Refusal) -> Vec<Refusal> {
+pub(super) fn refuse_each(ids: Vec<Value>, refuse: impl Fn(Option<Value>) -> ErrorResponse) -> Vec<ErrorResponse> {
     if ids.is_empty() { vec![refuse(None)] } else { ids.into_iter().map(|id| refuse(Some(id))).collect() }
 }
